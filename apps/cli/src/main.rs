@@ -1,0 +1,3 @@
+//! End-to-end encrypted voice calls over Matrix.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Criterion benches behind the figures of docs/performance.md.

@@ -1,0 +1,1 @@
+//! Microphones and speakers: sound card, WAV, raw PCM, tone, null.

@@ -1,0 +1,1 @@
+//! SecureCall ID, Matrix ID, contact link and share text.

@@ -1,0 +1,1 @@
+//! Identity, hybrid Noise handshake, Double Ratchet, frame cipher and safety words.

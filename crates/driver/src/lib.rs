@@ -1,0 +1,1 @@
+//! The loop that turns session, media and Matrix outputs into real I/O.

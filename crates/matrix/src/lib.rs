@@ -1,0 +1,1 @@
+//! The homeserver: account, sync and sealed to-device messages.

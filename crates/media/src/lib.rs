@@ -1,0 +1,1 @@
+//! WebRTC transport, Opus, jitter buffer, send and receive pipelines.

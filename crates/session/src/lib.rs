@@ -1,0 +1,1 @@
+//! One call: signaling joined with cryptography, sans-IO.

@@ -1,0 +1,1 @@
+//! Seeded network emulator on virtual time.

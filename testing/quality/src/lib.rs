@@ -1,0 +1,1 @@
+//! How alike sent and received speech are: alignment, delay, STOI.

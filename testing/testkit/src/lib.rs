@@ -1,0 +1,1 @@
+//! Pairs of engines on virtual time, a fake homeserver, builders.

@@ -1,0 +1,3 @@
+//! The project's chores: ci, test, demo, bench, layering.
+
+fn main() {}
