@@ -1,1 +1,23 @@
-//! MSC2746 call content and the 1:1 call state machine, sans-IO.
+//! The signaling of 1:1 calls: what calls say to each other ([`Content`], shaped as [MSC2746]) and the state machine of one call ([`Call`]).
+//!
+//! Both are carrier-neutral. There is no cryptography here, no transport and no clock: contents come in from parties (devices of the
+//! peer) that somebody else has authenticated, and contents to be sent to parties come out.
+//!
+//! ```text
+//!            handle_content(now, party, content)          poll_output()
+//!  session ───────────────────────────────────▶ Call ───────────────────▶ Send { party, content } | Event | …
+//!            accept / reject / hang_up / handle_timeout
+//! ```
+//!
+//! [MSC2746]: https://github.com/matrix-org/matrix-spec-proposals/pull/2746
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod call_id;
+mod content;
+
+pub use call_id::{CallId, CallIdError};
+pub use content::{
+    Acknowledgement, Bundle, BundleError, Candidate, Content, Description, DescriptionKind, HangupReason, Hex32, Invite,
+    MAX_ACKNOWLEDGEMENTS, MAX_BUNDLE, MAX_CANDIDATE, MAX_CANDIDATES, MAX_CONTENTS, MAX_PARTY_ID, MAX_SDP, Version,
+};

@@ -1,0 +1,358 @@
+//! What calls say to each other: MSC2746's contents and a few of our own, in bundles.
+//!
+//! One sealed message holds one [`Bundle`]: several contents that belong together (an answer and its candidates, say) and the
+//! acknowledgements that were due. Everything here comes from outside, so everything is bounded; `docs/protocol/signaling.md` has the format.
+
+use serde::{Deserialize, Serialize};
+
+/// The longest text of a bundle, in bytes.
+pub const MAX_BUNDLE: usize = 20 * 1024;
+/// The longest SDP, in bytes: ours have about 1 KiB.
+pub const MAX_SDP: usize = 10 * 1024;
+/// The most contents of one bundle.
+pub const MAX_CONTENTS: usize = 16;
+/// The most candidates of one content.
+pub const MAX_CANDIDATES: usize = 32;
+/// The longest candidate line, in bytes.
+pub const MAX_CANDIDATE: usize = 256;
+/// The most acknowledgements of one bundle.
+pub const MAX_ACKNOWLEDGEMENTS: usize = 64;
+/// The longest party ID, in bytes (MSC2746).
+pub const MAX_PARTY_ID: usize = 255;
+
+/// A session description inside a content.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Description {
+    /// Offer or answer.
+    #[serde(rename = "type")]
+    pub kind: DescriptionKind,
+    /// The SDP.
+    pub sdp: String,
+}
+
+/// Offer or answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DescriptionKind {
+    /// An offer.
+    Offer,
+    /// An answer.
+    Answer,
+}
+
+impl Description {
+    /// An offer.
+    pub fn offer(sdp: impl Into<String>) -> Self {
+        Self { kind: DescriptionKind::Offer, sdp: sdp.into() }
+    }
+
+    /// An answer.
+    pub fn answer(sdp: impl Into<String>) -> Self {
+        Self { kind: DescriptionKind::Answer, sdp: sdp.into() }
+    }
+}
+
+impl std::fmt::Debug for Description {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { kind, sdp } = self;
+        write!(f, "Description({kind:?}, {} bytes)", sdp.len())
+    }
+}
+
+/// `m.call.invite`, in message 1 of the handshake.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invite {
+    /// The offer, without candidates.
+    pub offer: Description,
+    /// How long the call may ring, in milliseconds.
+    pub lifetime: u32,
+    /// When it was sent, in milliseconds since the Unix epoch, by the caller's clock.
+    pub sent_at: u64,
+    /// SHA-256 commitment to the words nonce, in lower-case hex.
+    pub words_commitment: Hex32,
+}
+
+/// One ICE candidate.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// As in an `a=` line, without the `a=`; empty: there will be no more.
+    pub candidate: String,
+    /// The m-line it belongs to: always the first, for everything is bundled.
+    #[serde(rename = "sdpMid")]
+    pub sdp_mid: String,
+}
+
+impl std::fmt::Debug for Candidate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { candidate, sdp_mid: _ } = self;
+        f.write_str(if candidate.is_empty() { "Candidate(end)" } else { "Candidate" })
+    }
+}
+
+/// Why a call is hung up, on the wire (MSC2746).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HangupReason {
+    /// The user hung up.
+    UserHangup,
+    /// Nobody answered in time.
+    InviteTimeout,
+    /// No path was found.
+    IceFailed,
+    /// The path died.
+    IceTimeout,
+    /// The media engine failed.
+    UserMediaFailed,
+    /// The user is in another call.
+    UserBusy,
+    /// Anything else, and whatever we do not know.
+    #[serde(other)]
+    UnknownError,
+}
+
+/// One thing said within a call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum Content {
+    /// The caller wants to talk. Only in message 1.
+    #[serde(rename = "m.call.invite")]
+    Invite(Invite),
+    /// The callee accepts.
+    #[serde(rename = "m.call.answer")]
+    Answer {
+        /// The answer, without candidates.
+        answer: Description,
+    },
+    /// Addresses to try.
+    #[serde(rename = "m.call.candidates")]
+    Candidates {
+        /// The candidates; an empty one says that there will be no more.
+        candidates: Vec<Candidate>,
+    },
+    /// The caller says whose answer (or reject) it took.
+    #[serde(rename = "m.call.select_answer")]
+    SelectAnswer {
+        /// The device that was taken.
+        selected_party_id: String,
+    },
+    /// The callee declines, for all its devices.
+    #[serde(rename = "m.call.reject")]
+    Reject,
+    /// The call is over.
+    #[serde(rename = "m.call.hangup")]
+    Hangup {
+        /// Why.
+        reason: HangupReason,
+    },
+    /// An offer or answer within the call (ICE restart).
+    #[serde(rename = "m.call.negotiate")]
+    Negotiate {
+        /// The description, candidates included.
+        description: Description,
+    },
+    /// It rings. Only in message 2.
+    #[serde(rename = "tech.stealthx.securecall.ringing")]
+    Ringing,
+    /// The device is in another call. Only in message 2.
+    #[serde(rename = "tech.stealthx.securecall.busy")]
+    Busy,
+    /// The nonce of the safety words. In the caller's first ratchet message.
+    #[serde(rename = "tech.stealthx.securecall.words_nonce")]
+    WordsNonce {
+        /// 32 bytes, in lower-case hex.
+        nonce: Hex32,
+    },
+    /// A step of the DH ratchet, or the answer to one: the message itself is what counts.
+    #[serde(rename = "tech.stealthx.securecall.rekey")]
+    Rekey,
+    /// The sender was muted, or can be heard again.
+    #[serde(rename = "tech.stealthx.securecall.mute")]
+    Mute {
+        /// Muted, or heard again.
+        muted: bool,
+    },
+    /// The callee asks the caller for an ICE restart.
+    #[serde(rename = "tech.stealthx.securecall.restart_please")]
+    RestartPlease,
+}
+
+impl Content {
+    /// The type, as on the wire.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Invite(_) => "m.call.invite",
+            Self::Answer { .. } => "m.call.answer",
+            Self::Candidates { .. } => "m.call.candidates",
+            Self::SelectAnswer { .. } => "m.call.select_answer",
+            Self::Reject => "m.call.reject",
+            Self::Hangup { .. } => "m.call.hangup",
+            Self::Negotiate { .. } => "m.call.negotiate",
+            Self::Ringing => "tech.stealthx.securecall.ringing",
+            Self::Busy => "tech.stealthx.securecall.busy",
+            Self::WordsNonce { .. } => "tech.stealthx.securecall.words_nonce",
+            Self::Rekey => "tech.stealthx.securecall.rekey",
+            Self::Mute { .. } => "tech.stealthx.securecall.mute",
+            Self::RestartPlease => "tech.stealthx.securecall.restart_please",
+        }
+    }
+
+    fn check(&self) -> Result<(), BundleError> {
+        match self {
+            Self::Invite(Invite { offer: description, .. }) | Self::Negotiate { description } => check_sdp(description),
+            Self::Answer { answer } => check_sdp(answer),
+            Self::Candidates { candidates } => {
+                within(candidates.len(), MAX_CANDIDATES, "candidates")?;
+                candidates.iter().try_for_each(|it| {
+                    within(it.candidate.len(), MAX_CANDIDATE, "bytes of a candidate")?;
+                    within(it.sdp_mid.len(), MAX_CANDIDATE, "bytes of a mid")
+                })
+            }
+            Self::SelectAnswer { selected_party_id } => check_party_id(selected_party_id),
+            Self::Reject
+            | Self::Hangup { .. }
+            | Self::Ringing
+            | Self::Busy
+            | Self::WordsNonce { .. }
+            | Self::Rekey
+            | Self::Mute { .. }
+            | Self::RestartPlease => Ok(()),
+        }
+    }
+}
+
+/// The number of a ratchet message: the sender's DH step, and the message's number in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Acknowledgement(pub u32, pub u32);
+
+/// What one sealed message holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bundle {
+    /// The version of the signaling, "1".
+    pub version: Version,
+    /// The call, as in the handshake's prologue.
+    pub call_id: String,
+    /// The sender's device ID.
+    pub party_id: String,
+    /// What is said, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contents: Vec<Content>,
+    /// The ratchet messages that arrived since the last bundle.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub acknowledges: Vec<Acknowledgement>,
+    /// Whether this message is to be acknowledged. An acknowledgement alone is not.
+    pub wants_acknowledgement: bool,
+}
+
+/// The version of the signaling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Version {
+    /// The only one there is.
+    #[serde(rename = "1")]
+    V1,
+}
+
+/// Why a text is not a bundle.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BundleError {
+    /// More of something than is allowed.
+    #[error("at most {limit} {what} are allowed, not {found}")]
+    TooMuch {
+        /// Of what.
+        what: &'static str,
+        /// How much is allowed.
+        limit: usize,
+        /// How much there was.
+        found: usize,
+    },
+    /// A party ID with other characters than MSC2746 allows, or none.
+    #[error("a party ID is 1 to 255 printable characters")]
+    PartyId,
+    /// Not JSON, an unknown type, a missing field.
+    #[error("the JSON is not a bundle (line {line}, column {column})")]
+    Json {
+        /// Where it went wrong.
+        line: usize,
+        /// Where it went wrong.
+        column: usize,
+    },
+}
+
+impl Bundle {
+    /// Parses and checks the JSON text of a bundle.
+    ///
+    /// # Errors
+    /// [`BundleError`] says what was wrong. Unknown fields are ignored, unknown types are not.
+    pub fn parse(text: &[u8]) -> Result<Self, BundleError> {
+        within(text.len(), MAX_BUNDLE, "bytes of a bundle")?;
+        let bundle: Self = serde_json::from_slice(text)
+            .map_err(|error| BundleError::Json { line: error.line(), column: error.column() })?;
+        bundle.check()?;
+        Ok(bundle)
+    }
+
+    /// The JSON text.
+    pub fn to_json(&self) -> Vec<u8> {
+        // Maps with string keys and numbers only: serde_json has no reason to fail.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    fn check(&self) -> Result<(), BundleError> {
+        check_party_id(&self.party_id)?;
+        within(self.contents.len(), MAX_CONTENTS, "contents")?;
+        within(self.acknowledges.len(), MAX_ACKNOWLEDGEMENTS, "acknowledgements")?;
+        self.contents.iter().try_for_each(Content::check)
+    }
+}
+
+fn check_sdp(description: &Description) -> Result<(), BundleError> {
+    within(description.sdp.len(), MAX_SDP, "bytes of SDP")
+}
+
+fn check_party_id(party_id: &str) -> Result<(), BundleError> {
+    within(party_id.len(), MAX_PARTY_ID, "bytes of a party ID")?;
+    // MSC2746 allows fewer, but device IDs are the homeserver's to choose.
+    if party_id.is_empty() || !party_id.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(BundleError::PartyId);
+    }
+    Ok(())
+}
+
+fn within(found: usize, limit: usize, what: &'static str) -> Result<(), BundleError> {
+    if found > limit { Err(BundleError::TooMuch { what, limit, found }) } else { Ok(()) }
+}
+
+/// 32 bytes, written as 64 lower-case hex characters.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Hex32(pub [u8; 32]);
+
+impl std::fmt::Debug for Hex32 {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hex32(..)")
+    }
+}
+
+impl From<Hex32> for String {
+    fn from(value: Hex32) -> Self {
+        value.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl TryFrom<String> for Hex32 {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        const MESSAGE: &str = "expected 64 lower-case hex characters";
+        let digits: &[u8; 64] = text.as_bytes().try_into().map_err(|_| MESSAGE)?;
+        let value = |digit: u8| match digit {
+            b'0'..=b'9' => Ok(digit - b'0'),
+            b'a'..=b'f' => Ok(digit - b'a' + 10),
+            _ => Err(MESSAGE),
+        };
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            *byte = (value(pair[0])? << 4) | value(pair[1])?;
+        }
+        Ok(Self(bytes))
+    }
+}
