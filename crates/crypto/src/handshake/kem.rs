@@ -1,0 +1,89 @@
+//! ML-KEM-768 ([FIPS 203](https://doi.org/10.6028/NIST.FIPS.203)) as the ephemeral KEM.
+
+use std::fmt;
+
+use ml_kem::kem::Decapsulate;
+use ml_kem::{Ciphertext, DecapsulationKey, EncapsulationKey, KeyExport, MlKem768};
+use rand_core::CryptoRng;
+use zeroize::{Zeroize, Zeroizing};
+
+use super::error::HandshakeError;
+use crate::aead::TAG_LEN;
+
+/// Bytes of an encapsulation key.
+pub(super) const KEY_LEN: usize = 1184;
+/// Bytes of a ciphertext.
+pub(super) const CIPHERTEXT_LEN: usize = 1088;
+/// Bytes of a sealed encapsulation key in message 1.
+pub(super) const SEALED_KEY_LEN: usize = KEY_LEN + TAG_LEN;
+/// Bytes of a sealed ciphertext in message 2.
+pub(super) const SEALED_CIPHERTEXT_LEN: usize = CIPHERTEXT_LEN + TAG_LEN;
+
+/// The initiator's ephemeral KEM key pair.
+pub(super) struct KemSecret(Box<DecapsulationKey<MlKem768>>);
+
+impl KemSecret {
+    /// ML-KEM.KeyGen with d ‖ z as the next 64 bytes of `rng`.
+    pub(super) fn generate(rng: &mut impl CryptoRng) -> Self {
+        let mut seed = Zeroizing::new([0; 64]);
+        rng.fill_bytes(seed.as_mut_slice());
+        Self(Box::new(DecapsulationKey::from_seed((*seed).into())))
+    }
+
+    pub(super) fn public(&self) -> [u8; KEY_LEN] {
+        self.0.encapsulation_key().to_bytes().into()
+    }
+
+    /// ML-KEM.Decaps. A wrong ciphertext gives an unrelated secret, so the next tag fails.
+    pub(super) fn decapsulate(
+        &self,
+        ciphertext: &[u8],
+    ) -> Result<Zeroizing<[u8; 32]>, HandshakeError> {
+        let ciphertext =
+            Ciphertext::<MlKem768>::try_from(ciphertext).map_err(|_| HandshakeError::Truncated)?;
+        let mut shared = self.0.decapsulate(&ciphertext);
+        let secret = Zeroizing::new(shared.into());
+        shared.as_mut_slice().zeroize();
+        Ok(secret)
+    }
+}
+
+impl fmt::Debug for KemSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(_) = self;
+        f.write_str("KemSecret(..)")
+    }
+}
+
+/// The initiator's KEM key as the responder holds it.
+pub(super) struct RemoteKemKey(Box<EncapsulationKey<MlKem768>>);
+
+impl RemoteKemKey {
+    /// Refuses a key of another length and one that fails the modulus check of FIPS 203, section 7.2.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, HandshakeError> {
+        let key = bytes.try_into().map_err(|_| HandshakeError::Truncated)?;
+        EncapsulationKey::new(key)
+            .map(|key| Self(Box::new(key)))
+            .map_err(|_| HandshakeError::InvalidKemKey)
+    }
+
+    /// ML-KEM.Encaps with m as the next 32 bytes of `rng`: ciphertext and shared secret.
+    pub(super) fn encapsulate(
+        &self,
+        rng: &mut impl CryptoRng,
+    ) -> ([u8; CIPHERTEXT_LEN], Zeroizing<[u8; 32]>) {
+        let mut message = Zeroizing::new([0; 32]);
+        rng.fill_bytes(message.as_mut_slice());
+        let (ciphertext, mut shared) = self.0.encapsulate_deterministic((&*message).into());
+        let secret = Zeroizing::new(shared.into());
+        shared.as_mut_slice().zeroize();
+        (ciphertext.into(), secret)
+    }
+}
+
+impl fmt::Debug for RemoteKemKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(_) = self;
+        f.write_str("RemoteKemKey(..)")
+    }
+}

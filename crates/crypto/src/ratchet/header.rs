@@ -1,0 +1,82 @@
+//! The header of a ratchet message.
+//!
+//! ```text
+//! 0        1          2           6             10                       14
+//! version | direction | step u32 | number u32 | previous chain length u32 | ratchet key (32)
+//! ```
+//!
+//! Numbers are big-endian. It is not encrypted; Olm or DTLS is outside.
+
+use std::fmt;
+
+use super::error::RatchetError;
+use crate::direction::Direction;
+
+/// Bytes of a header.
+pub(super) const HEADER_LEN: usize = 46;
+
+const VERSION: u8 = 1;
+
+/// Names a message of one direction: the sender's step and the number in that step's chain, both from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MessageId {
+    /// The sender's DH steps so far.
+    pub step: u32,
+    /// The number in the chain.
+    pub number: u32,
+}
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.step, self.number)
+    }
+}
+
+/// A message's header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) direction: Direction,
+    pub(super) id: MessageId,
+    /// How many messages the sender's previous chain had.
+    pub(super) previous_chain_length: u32,
+    /// The sender's public ratchet key.
+    pub(super) ratchet_key: [u8; 32],
+}
+
+impl Header {
+    pub(super) fn encode(&self) -> [u8; HEADER_LEN] {
+        let mut bytes = [0; HEADER_LEN];
+        bytes[0] = VERSION;
+        bytes[1] = self.direction.byte();
+        bytes[2..6].copy_from_slice(&self.id.step.to_be_bytes());
+        bytes[6..10].copy_from_slice(&self.id.number.to_be_bytes());
+        bytes[10..14].copy_from_slice(&self.previous_chain_length.to_be_bytes());
+        bytes[14..].copy_from_slice(&self.ratchet_key);
+        bytes
+    }
+
+    pub(super) fn decode(bytes: &[u8; HEADER_LEN]) -> Result<Self, RatchetError> {
+        let [version, direction, rest @ ..] = bytes;
+        if *version != VERSION {
+            return Err(RatchetError::UnknownVersion { got: *version });
+        }
+        let direction = match *direction {
+            1 => Direction::CallerToCallee,
+            2 => Direction::CalleeToCaller,
+            _ => return Err(RatchetError::Malformed),
+        };
+        let number =
+            |at: usize| u32::from_be_bytes([rest[at], rest[at + 1], rest[at + 2], rest[at + 3]]);
+        let mut ratchet_key = [0; 32];
+        ratchet_key.copy_from_slice(&rest[12..]);
+        Ok(Self {
+            direction,
+            id: MessageId {
+                step: number(0),
+                number: number(4),
+            },
+            previous_chain_length: number(8),
+            ratchet_key,
+        })
+    }
+}
