@@ -1,0 +1,222 @@
+//! What can go wrong when a device is opened, and while it is in use.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Who can mend it: tells the exit code of a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blame {
+    /// The user named something that cannot be used.
+    Input,
+    /// This machine lacks something: a sound card, room on the disk.
+    Machine,
+}
+
+/// Why a microphone or a speaker could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The named file or pipe is not there.
+    #[error("{path} does not exist")]
+    NotFound {
+        /// As it was given.
+        path: PathBuf,
+    },
+    /// It is there but is a directory, a socket, a device where a file is needed …
+    #[error("{path} is {found}, but {expected} is needed")]
+    WrongKind {
+        /// As it was given, or `standard input`.
+        path: PathBuf,
+        /// What it is.
+        found: &'static str,
+        /// What would do.
+        expected: &'static str,
+    },
+    /// The operating system refused.
+    #[error("cannot open {path}: {source}")]
+    Io {
+        /// As it was given.
+        path: PathBuf,
+        /// Its reason.
+        source: io::Error,
+    },
+    /// A WAV file that cannot be played.
+    #[error("{path} {problem}")]
+    Wav {
+        /// As it was given.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: WavProblem,
+    },
+    /// Microphone and speaker are the same file.
+    #[error("{path} is both the microphone and the speaker: the recording would overwrite it")]
+    SameFile {
+        /// As it was given for the speaker.
+        path: PathBuf,
+    },
+    /// There is no room to record.
+    #[error("the disk is full: {path} cannot be written")]
+    DiskFull {
+        /// As it was given.
+        path: PathBuf,
+    },
+    /// This machine has no such sound device.
+    #[error("this machine has no {role}{}", available_text(.available))]
+    NoDevice {
+        /// `microphone` or `speaker`.
+        role: &'static str,
+        /// The devices that it has for either role.
+        available: Vec<String>,
+    },
+    /// The sound device is there but cannot be used.
+    #[error("the {role} {device:?} cannot be used: {detail}")]
+    DeviceUnusable {
+        /// `microphone` or `speaker`.
+        role: &'static str,
+        /// Its name.
+        device: String,
+        /// The reason as the operating system gives it.
+        detail: String,
+    },
+    /// The program was built without sound cards.
+    #[error("this program was built without sound card support")]
+    NoSoundCardSupport,
+}
+
+/// What is wrong with a WAV file.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum WavProblem {
+    /// No byte in it.
+    #[error("is empty")]
+    EmptyFile,
+    /// A header but no sample.
+    #[error("is a WAV file without a single sample")]
+    NoSamples,
+    /// Something else than RIFF/WAVE.
+    #[error("is not a WAV file")]
+    NotWav,
+    /// The header is damaged or ends early.
+    #[error("has a damaged WAV header: {0}")]
+    BadHeader(String),
+    /// The header promises more than there is.
+    #[error("is cut off: its header promises {promised:.1} s, {found:.1} s are there")]
+    Truncated {
+        /// Seconds by the header.
+        promised: f64,
+        /// Seconds that can be read.
+        found: f64,
+    },
+    /// A-law, ADPCM, 64-bit float …
+    #[error("is a WAV file in a coding other than 8, 16, 24 or 32 bit PCM or 32 bit float")]
+    Coding,
+    /// Surround sound.
+    #[error("has {0} channels, but mono or stereo is needed")]
+    Channels(u16),
+    /// Slower than telephony or faster than any studio.
+    #[error("has {0} samples a second, but 4000 to 384000 are needed")]
+    SampleRate(u32),
+}
+
+impl OpenError {
+    /// Who can mend it.
+    #[must_use]
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::NotFound { .. }
+            | Self::WrongKind { .. }
+            | Self::Io { .. }
+            | Self::Wav { .. }
+            | Self::SameFile { .. } => Blame::Input,
+            Self::DiskFull { .. }
+            | Self::NoDevice { .. }
+            | Self::DeviceUnusable { .. }
+            | Self::NoSoundCardSupport => Blame::Machine,
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } => "check the path; `mkfifo PATH` makes a pipe for raw:PATH",
+            Self::WrongKind { .. } | Self::Io { .. } => "name another file, or a pipe as raw:PATH",
+            Self::Wav { problem, .. } => problem.help(),
+            Self::SameFile { .. } => "give --mic and --speaker different files",
+            Self::DiskFull { .. } => "make room on the disk, or record to another one",
+            Self::NoDevice { .. } | Self::DeviceUnusable { .. } | Self::NoSoundCardSupport => {
+                "connect a sound device, or use a file, a pipe or `null` for --mic and --speaker"
+            }
+        }
+    }
+}
+
+impl WavProblem {
+    fn help(&self) -> &'static str {
+        match self {
+            Self::EmptyFile | Self::NoSamples => "record it again, or use `null` for silence",
+            Self::Truncated { .. } => {
+                "mend it with `ffmpeg -ignore_length 1 -i FILE.wav MENDED.wav`"
+            }
+            Self::NotWav
+            | Self::BadHeader(_)
+            | Self::Coding
+            | Self::Channels(_)
+            | Self::SampleRate(_) => {
+                "convert it with `ffmpeg -i FILE -ac 1 -ar 48000 -c:a pcm_s16le OUT.wav`"
+            }
+        }
+    }
+}
+
+fn available_text(available: &[String]) -> String {
+    if available.is_empty() {
+        return "; no sound device was found at all".to_owned();
+    }
+    let names: Vec<String> = available.iter().map(|name| format!("{name:?}")).collect();
+    format!("; there are: {}", names.join(", "))
+}
+
+/// What went wrong with a device in use. The call goes on unless the caller decides otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DeviceFault {
+    /// The sound card stopped; it is being opened again.
+    #[error("the {role} stopped and is opened again: {detail}")]
+    Interrupted {
+        /// `microphone` or `speaker`.
+        role: &'static str,
+        /// The reason as the operating system gives it.
+        detail: String,
+    },
+    /// The sound card could not be opened (again); no more attempts are made.
+    #[error("the {role} is lost: {detail}")]
+    Lost {
+        /// `microphone` or `speaker`.
+        role: &'static str,
+        /// The reason as the operating system gives it.
+        detail: String,
+    },
+    /// A file could not be read to its end.
+    #[error("cannot read {path}: {detail}")]
+    ReadFailed {
+        /// As it was given.
+        path: PathBuf,
+        /// The reason as the operating system gives it.
+        detail: String,
+    },
+    /// The recording ends here.
+    #[error("cannot write {path}: {detail}")]
+    WriteFailed {
+        /// As it was given.
+        path: PathBuf,
+        /// The reason as the operating system gives it.
+        detail: String,
+    },
+    /// The recording ends here: there is no room for more.
+    #[error("the disk is full: the recording {path} ends here")]
+    DiskFull {
+        /// As it was given.
+        path: PathBuf,
+    },
+    /// Nobody reads standard output any more.
+    #[error("standard output was closed by its reader")]
+    OutputClosed,
+}

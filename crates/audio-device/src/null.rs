@@ -1,0 +1,21 @@
+//! Silence in, nothing out.
+
+use crate::device::{Microphone, Speaker, Tick};
+
+/// A microphone that hears nothing.
+#[derive(Debug)]
+pub(crate) struct NullMicrophone;
+
+impl Microphone for NullMicrophone {
+    fn read(&mut self, out: &mut Tick) {
+        out.fill(0.0);
+    }
+}
+
+/// A speaker that nobody hears.
+#[derive(Debug)]
+pub(crate) struct NullSpeaker;
+
+impl Speaker for NullSpeaker {
+    fn write(&mut self, _samples: &Tick) {}
+}

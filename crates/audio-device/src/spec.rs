@@ -1,0 +1,254 @@
+//! What the user writes after `--mic` and `--speaker`.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// Where the call's voice comes from.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum MicrophoneSpec {
+    /// `default`: the sound card's default input.
+    #[default]
+    Default,
+    /// `null`: silence.
+    Null,
+    /// `FILE.wav`: played once from the first [`read`](crate::Microphone::read), then silence.
+    Wav(PathBuf),
+    /// `raw:PATH`: s16le, 48 kHz, mono, from a named pipe or a file.
+    Raw(PathBuf),
+    /// `-`: the same from standard input.
+    Stdin,
+    /// `tone:HZ`: a sine of amplitude 0.25.
+    Tone(f32),
+}
+
+/// Where the peer's voice goes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum SpeakerSpec {
+    /// `default`: the sound card's default output.
+    #[default]
+    Default,
+    /// `null`: nowhere.
+    Null,
+    /// `FILE.wav`: 16 bit, 48 kHz, mono, written in real time.
+    Wav(PathBuf),
+    /// `raw:PATH`: s16le, 48 kHz, mono, to a named pipe or a file.
+    Raw(PathBuf),
+    /// `-`: the same to standard output.
+    Stdout,
+}
+
+/// The lowest and highest tone that makes sense at 48 kHz, in hertz.
+const TONE_RANGE: std::ops::RangeInclusive<f32> = 20.0..=20_000.0;
+
+/// Why a `--mic` or `--speaker` value was not understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SpecError {
+    /// Nothing was given.
+    #[error("no {role} was named: expected {expected}")]
+    Empty {
+        /// `microphone` or `speaker`.
+        role: &'static str,
+        /// The forms this role understands.
+        expected: &'static str,
+    },
+    /// None of the forms fits.
+    #[error("{value:?} names no {role}: expected {expected}")]
+    Unknown {
+        /// What was given.
+        value: String,
+        /// `microphone` or `speaker`.
+        role: &'static str,
+        /// The forms this role understands.
+        expected: &'static str,
+    },
+    /// `raw:` without a path.
+    #[error("`raw:` needs a path: raw:PATH")]
+    RawWithoutPath,
+    /// The frequency is not a number or out of range.
+    #[error("{value:?} is no tone: expected a frequency from 20 to 20000 Hz, such as tone:440")]
+    Frequency {
+        /// What came after `tone:`.
+        value: String,
+    },
+    /// A tone cannot be a speaker.
+    #[error("a tone can only be a microphone; a speaker is {expected}")]
+    ToneAsSpeaker {
+        /// The forms a speaker understands.
+        expected: &'static str,
+    },
+}
+
+const MICROPHONE_FORMS: &str = "`default`, `null`, FILE.wav, raw:PATH, `-` or tone:HZ";
+const SPEAKER_FORMS: &str = "`default`, `null`, FILE.wav, raw:PATH or `-`";
+
+/// The forms that microphones and speakers share.
+enum Shared {
+    Default,
+    Null,
+    Wav(PathBuf),
+    Raw(PathBuf),
+    Standard,
+}
+
+fn parse_shared(
+    value: &str,
+    role: &'static str,
+    expected: &'static str,
+) -> Result<Shared, SpecError> {
+    if let Some(path) = value.strip_prefix("raw:") {
+        if path.is_empty() {
+            return Err(SpecError::RawWithoutPath);
+        }
+        return Ok(Shared::Raw(path.into()));
+    }
+    match value {
+        "" => Err(SpecError::Empty { role, expected }),
+        "default" => Ok(Shared::Default),
+        "null" => Ok(Shared::Null),
+        "-" => Ok(Shared::Standard),
+        path if has_wav_extension(path) => Ok(Shared::Wav(path.into())),
+        _ => Err(SpecError::Unknown {
+            value: value.to_owned(),
+            role,
+            expected,
+        }),
+    }
+}
+
+fn has_wav_extension(path: &str) -> bool {
+    let extension = std::path::Path::new(path)
+        .extension()
+        .and_then(|extension| extension.to_str());
+    extension.is_some_and(|extension| {
+        extension.eq_ignore_ascii_case("wav") || extension.eq_ignore_ascii_case("wave")
+    })
+}
+
+impl FromStr for MicrophoneSpec {
+    type Err = SpecError;
+
+    fn from_str(value: &str) -> Result<Self, SpecError> {
+        if let Some(frequency) = value.strip_prefix("tone:") {
+            return frequency
+                .parse()
+                .ok()
+                .filter(|hertz| TONE_RANGE.contains(hertz))
+                .map(Self::Tone)
+                .ok_or_else(|| SpecError::Frequency {
+                    value: frequency.to_owned(),
+                });
+        }
+        Ok(match parse_shared(value, "microphone", MICROPHONE_FORMS)? {
+            Shared::Default => Self::Default,
+            Shared::Null => Self::Null,
+            Shared::Wav(path) => Self::Wav(path),
+            Shared::Raw(path) => Self::Raw(path),
+            Shared::Standard => Self::Stdin,
+        })
+    }
+}
+
+impl FromStr for SpeakerSpec {
+    type Err = SpecError;
+
+    fn from_str(value: &str) -> Result<Self, SpecError> {
+        if value.starts_with("tone:") {
+            return Err(SpecError::ToneAsSpeaker {
+                expected: SPEAKER_FORMS,
+            });
+        }
+        Ok(match parse_shared(value, "speaker", SPEAKER_FORMS)? {
+            Shared::Default => Self::Default,
+            Shared::Null => Self::Null,
+            Shared::Wav(path) => Self::Wav(path),
+            Shared::Raw(path) => Self::Raw(path),
+            Shared::Standard => Self::Stdout,
+        })
+    }
+}
+
+impl fmt::Display for MicrophoneSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::Null => f.write_str("null"),
+            Self::Wav(path) => path.display().fmt(f),
+            Self::Raw(path) => write!(f, "raw:{}", path.display()),
+            Self::Stdin => f.write_str("-"),
+            Self::Tone(hertz) => write!(f, "tone:{hertz}"),
+        }
+    }
+}
+
+impl fmt::Display for SpeakerSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::Null => f.write_str("null"),
+            Self::Wav(path) => path.display().fmt(f),
+            Self::Raw(path) => write!(f, "raw:{}", path.display()),
+            Self::Stdout => f.write_str("-"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_of_a_microphone_is_read_and_printed_alike() {
+        for text in [
+            "default",
+            "null",
+            "speech.wav",
+            "a dir/SPEECH.WAV",
+            "raw:/tmp/voice",
+            "-",
+        ] {
+            assert_eq!(text.parse::<MicrophoneSpec>().unwrap().to_string(), text);
+            assert_eq!(text.parse::<SpeakerSpec>().unwrap().to_string(), text);
+        }
+        assert_eq!("tone:440".parse(), Ok(MicrophoneSpec::Tone(440.0)));
+        assert_eq!(
+            "tone:440".parse::<MicrophoneSpec>().unwrap().to_string(),
+            "tone:440"
+        );
+    }
+
+    #[test]
+    fn a_path_wins_over_what_it_looks_like() {
+        assert_eq!("raw:x.wav".parse(), Ok(SpeakerSpec::Raw("x.wav".into())));
+        assert_eq!(
+            "./default.wav".parse(),
+            Ok(SpeakerSpec::Wav("./default.wav".into()))
+        );
+    }
+
+    #[test]
+    fn what_is_not_understood_is_named_with_what_was_expected() {
+        let error = |text: &str| text.parse::<MicrophoneSpec>().unwrap_err().to_string();
+        assert_eq!(
+            error("speech.mp3"),
+            "\"speech.mp3\" names no microphone: expected `default`, `null`, FILE.wav, raw:PATH, `-` or tone:HZ"
+        );
+        assert!(error("").starts_with("no microphone was named"));
+        assert_eq!(error("raw:"), "`raw:` needs a path: raw:PATH");
+        for wrong in [
+            "tone:",
+            "tone:A4",
+            "tone:0",
+            "tone:24000",
+            "tone:NaN",
+            "tone:-5",
+        ] {
+            assert!(error(wrong).contains("from 20 to 20000 Hz"), "{wrong}");
+        }
+        let error = "tone:440".parse::<SpeakerSpec>().unwrap_err().to_string();
+        assert!(
+            error.starts_with("a tone can only be a microphone"),
+            "{error}"
+        );
+    }
+}
