@@ -1,1 +1,49 @@
-//! SecureCall ID, Matrix ID, contact link and share text.
+//! Addresses of people: SecureCall ID, Matrix ID, contact link and share text.
+//!
+//! A SecureCall user's address is a Matrix ID that *is* their public key: whoever has the address has the key, and no
+//! directory or homeserver can put another in its place. This crate reads and writes the forms such an address takes.
+//! It opens no links, looks nothing up and keeps no contact list.
+//!
+//! ```text
+//!   SecureCallId      56 characters of base32: key ‖ checksum ‖ version
+//!        │
+//!   MatrixId          @sc_<SecureCallId>:<ServerName>, or an ordinary account
+//!        │
+//!   ContactLink       securecall://contact/<SecureCallId>?server=…&mxid=…&name=…
+//!        │            https://<domain>/add/#<SecureCallId>?…
+//!   ShareText         the same contact as words to send to somebody
+//! ```
+//!
+//! ```
+//! use securecall_contact::{ContactLink, ServerName};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let link: ContactLink =
+//!     "securecall://contact/dwh7yhpeczjmx27pyrum4upg6dijl4dh73oumwbvbxr5kvjc2qjnvnab?server=example.org".parse()?;
+//! let default_domain = ServerName::default_domain();
+//! assert!(link.matrix_id(&default_domain).to_string().ends_with(":example.org"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The forms are written down in `docs/protocol/identity.md`.
+
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod address;
+mod contact_link;
+mod link_query;
+mod matrix_id;
+mod name_label;
+mod securecall_id;
+mod server_name;
+mod share_text;
+
+pub use address::{Address, AddressError, find_addresses};
+pub use contact_link::{ContactLink, ContactLinkError};
+pub use matrix_id::{MatrixId, MatrixIdError};
+pub use name_label::NameLabel;
+pub use securecall_id::{Grouped, SecureCallId, SecureCallIdError};
+pub use server_name::{ServerName, ServerNameError};
+pub use share_text::ShareText;

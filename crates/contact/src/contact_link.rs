@@ -1,0 +1,231 @@
+//! The contact link: a SecureCall ID with what is needed to call it.
+
+use std::{fmt, str::FromStr};
+
+use crate::{
+    MatrixId, MatrixIdError, NameLabel, SecureCallId, SecureCallIdError, ServerName, ServerNameError,
+    link_query::LinkQuery,
+};
+
+/// The scheme of the deep link.
+const SCHEME: &str = "securecall";
+/// What stands where a host would.
+const HOST: &str = "contact";
+
+/// How to reach a contact: their ID, where their account lives, and what they would like to be called.
+///
+/// Read ([`FromStr`]) from
+///
+/// * the deep link `securecall://contact/<ID>?server=…&mxid=…&name=…`,
+/// * the web form `https://<domain>/add/#<ID>?…`: behind `#`, so that the web server never learns whose contact is
+///   opened,
+/// * the web form's path variant `https://<domain>/add/<ID>?…`, which is never written.
+///
+/// The domain of a web form only says who hosts the page. Scheme and host are read in either case, unknown query keys
+/// are ignored, a query key that counts must not come twice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContactLink {
+    id: SecureCallId,
+    query: LinkQuery,
+}
+
+impl ContactLink {
+    /// Longest link that is read, in bytes.
+    pub const MAX_LENGTH: usize = 4096;
+
+    /// The link of the person with `id` whose account is `matrix_id`.
+    ///
+    /// It names the server unless it is the built-in default domain, and the whole Matrix ID for an ordinary account.
+    ///
+    /// # Errors
+    ///
+    /// [`ContactLinkError::AnotherKey`] if `matrix_id` is the self-certifying address of another ID.
+    pub fn new(id: SecureCallId, matrix_id: &MatrixId) -> Result<Self, ContactLinkError> {
+        let mut query = LinkQuery::default();
+        match matrix_id.securecall_id() {
+            None => query.matrix_id = Some(matrix_id.clone()),
+            Some(_) => {
+                check_same_key(&id, Some(matrix_id))?;
+                let server = matrix_id.server_name();
+                query.server = (*server != ServerName::default_domain()).then(|| server.clone());
+            }
+        }
+        Ok(Self { id, query })
+    }
+
+    /// The link of an identity that has no account yet.
+    #[must_use]
+    pub fn without_account(id: SecureCallId) -> Self {
+        Self { id, query: LinkQuery::default() }
+    }
+
+    /// The same link with a suggested name.
+    #[must_use]
+    pub fn with_name(mut self, name: Option<NameLabel>) -> Self {
+        self.query.name = name;
+        self
+    }
+
+    /// Whose link it is.
+    #[must_use]
+    pub fn id(&self) -> &SecureCallId {
+        &self.id
+    }
+
+    /// The server it names, if any.
+    #[must_use]
+    pub fn server(&self) -> Option<&ServerName> {
+        self.query.server.as_ref()
+    }
+
+    /// The name it suggests, if any. Nobody vouches for it.
+    #[must_use]
+    pub fn name(&self) -> Option<&NameLabel> {
+        self.query.name.as_ref()
+    }
+
+    /// The Matrix ID to call: the one it names, else the self-certifying address on the server it names, else on
+    /// `default_domain`.
+    #[must_use]
+    pub fn matrix_id(&self, default_domain: &ServerName) -> MatrixId {
+        match &self.query.matrix_id {
+            Some(matrix_id) => matrix_id.clone(),
+            None => MatrixId::of_securecall_id(&self.id, self.server().unwrap_or(default_domain)),
+        }
+    }
+
+    /// The web form, with a page hosted at `page_host`.
+    #[must_use]
+    pub fn https(&self, page_host: &ServerName) -> String {
+        format!("https://{page_host}/add/#{}{}", self.id, self.query)
+    }
+}
+
+impl fmt::Display for ContactLink {
+    /// The deep link.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{SCHEME}://{HOST}/{}{}", self.id, self.query)
+    }
+}
+
+impl FromStr for ContactLink {
+    type Err = ContactLinkError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        if text.len() > Self::MAX_LENGTH {
+            return Err(ContactLinkError::TooLong { found: text.len() });
+        }
+        let (scheme, rest) = text.split_once("://").ok_or(ContactLinkError::NoScheme)?;
+        let (authority, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        let (id, query) = if scheme.eq_ignore_ascii_case(SCHEME) {
+            deep_form(authority, rest)?
+        } else if scheme.eq_ignore_ascii_case("https") {
+            authority.parse::<ServerName>().map_err(ContactLinkError::PageHost)?;
+            web_form(rest)?
+        } else {
+            return Err(ContactLinkError::Scheme);
+        };
+        if id.is_empty() {
+            return Err(ContactLinkError::NoId);
+        }
+        let id: SecureCallId = id.parse()?;
+        let query: LinkQuery = query.parse()?;
+        check_same_key(&id, query.matrix_id.as_ref())?;
+        Ok(Self { id, query })
+    }
+}
+
+/// What is wrong with a text that should be a contact link.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ContactLinkError {
+    /// Longer than any link that is ever made.
+    #[error("a contact link has at most 4096 bytes, this has {found}")]
+    TooLong {
+        /// Bytes counted.
+        found: usize,
+    },
+    /// No `://` in it.
+    #[error("this is not a link")]
+    NoScheme,
+    /// Neither `securecall` nor `https`.
+    #[error("a contact link starts with 'securecall://contact/' or 'https://'")]
+    Scheme,
+    /// A `securecall` link for something else than a contact.
+    #[error("only links that start with 'securecall://contact/' are contacts")]
+    Host,
+    /// A web address whose host is not one.
+    #[error("the web address names no valid host: {0}")]
+    PageHost(#[source] ServerNameError),
+    /// A web address of another page.
+    #[error("the path of a contact's web address is '/add/', followed by the SecureCall ID")]
+    Path,
+    /// Nothing where the ID should be.
+    #[error("the link holds no SecureCall ID")]
+    NoId,
+    /// Something behind the ID that does not belong there.
+    #[error("there is something behind the SecureCall ID that does not belong there")]
+    Junk,
+    /// The ID is wrong.
+    #[error(transparent)]
+    Id(#[from] SecureCallIdError),
+    /// `server=` is not a server name.
+    #[error("'server' in the link is wrong: {0}")]
+    Server(#[source] ServerNameError),
+    /// `mxid=` is not a Matrix ID.
+    #[error("'mxid' in the link is wrong: {0}")]
+    MatrixId(#[source] MatrixIdError),
+    /// A query key that must come once came twice.
+    #[error("'{key}' is in the link twice")]
+    Twice {
+        /// Which.
+        key: &'static str,
+    },
+    /// `mxid=` is the self-certifying address of somebody else.
+    #[error("the link names two different keys: its SecureCall ID and its 'mxid' do not belong together")]
+    AnotherKey,
+}
+
+/// Refuses a self-certifying address of another key than `id`.
+fn check_same_key(id: &SecureCallId, matrix_id: Option<&MatrixId>) -> Result<(), ContactLinkError> {
+    match matrix_id.and_then(MatrixId::securecall_id) {
+        Some(other) if other != id => Err(ContactLinkError::AnotherKey),
+        _ => Ok(()),
+    }
+}
+
+/// ID and query of what follows `securecall:`.
+fn deep_form<'a>(authority: &str, rest: &'a str) -> Result<(&'a str, &'a str), ContactLinkError> {
+    if !authority.eq_ignore_ascii_case(HOST) {
+        return Err(ContactLinkError::Host);
+    }
+    split_query(rest.strip_prefix('/').unwrap_or(rest))
+}
+
+/// ID and query of what follows `https://<host>`.
+fn web_form(rest: &str) -> Result<(&str, &str), ContactLinkError> {
+    let (page, fragment) = match rest.split_once('#') {
+        Some((page, fragment)) => (page, Some(fragment)),
+        None => (rest, None),
+    };
+    // A query before the fragment belongs to the page: link shorteners and trackers put theirs there.
+    let path = page.split_once('?').map_or(page, |(path, _)| path);
+    let in_path = path.strip_prefix("/add").ok_or(ContactLinkError::Path)?;
+    match (in_path, fragment) {
+        ("" | "/", Some(fragment)) => split_query(fragment),
+        ("" | "/", None) => Err(ContactLinkError::NoId),
+        (_, Some(_)) => Err(ContactLinkError::Junk),
+        (_, None) => split_query(page.strip_prefix("/add/").ok_or(ContactLinkError::Path)?),
+    }
+}
+
+/// Splits `<ID>?<query>`; one slash behind the ID is allowed, as web servers like to add it.
+fn split_query(text: &str) -> Result<(&str, &str), ContactLinkError> {
+    let (id, query) = text.split_once('?').unwrap_or((text, ""));
+    let id = id.strip_suffix('/').unwrap_or(id);
+    if id.contains(['/', '#', '&']) || query.contains('#') || id.contains(char::is_whitespace) {
+        return Err(ContactLinkError::Junk);
+    }
+    Ok((id, query))
+}
