@@ -1,3 +1,82 @@
-//! The project's chores: ci, test, demo, bench, layering.
+//! The project's chores, run as `cargo xtask NAME`.
+//!
+//! | name | does |
+//! | --- | --- |
+//! | `ci` | everything CI checks, cheap steps first |
+//! | `test` | installs what the tests need, then runs them all |
+//! | `demo` | an encrypted call between two new users, with a report |
+//! | `bench` | the table of figures in `docs/performance.md` |
+//! | `layering` | checks that imports point down only |
+//! | `setup` | installs what the others need |
+#![expect(
+    clippy::disallowed_methods,
+    reason = "chores run on the real clock; no engine lives here"
+)]
 
-fn main() {}
+mod cache;
+mod ci;
+mod layering;
+mod setup;
+mod shell;
+mod wasm;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::workspace::Workspace;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The project's chores", version)]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Run everything CI checks, or only the named steps
+    Ci {
+        /// Steps to run, in CI's order (all of them if none is named)
+        steps: Vec<String>,
+        /// Name the steps and what each runs
+        #[arg(long)]
+        list: bool,
+    },
+    /// Install what the tests need, then run them all
+    Test {
+        /// Passed on to `cargo test`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Check that imports point down only and that PURE crates are pure
+    Layering,
+    /// Install what the other chores need (Debian and Ubuntu packages, pinned cargo tools)
+    Setup,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().chore) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(chore: Chore) -> Result<()> {
+    let workspace = Workspace::find()?;
+    match chore {
+        Chore::Ci { list: true, .. } => {
+            ci::list();
+            Ok(())
+        }
+        Chore::Ci { steps, .. } => ci::run(&workspace, &steps),
+        Chore::Test { arguments } => ci::test(&workspace, &arguments),
+        Chore::Layering => layering::check(&workspace),
+        Chore::Setup => setup::everything(&workspace),
+    }
+}

@@ -1,0 +1,181 @@
+//! Keeps the target directory small: it is shared by all checkouts and outlives them.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::workspace::{self, Workspace};
+
+/// What the whole target directory may take.
+const LIMIT: u64 = 20_000_000_000;
+
+/// What is deleted when the limit is passed, least missed first; what is left after that is dependencies.
+const LEAST_MISSED: &[&str] = &[
+    "debug/incremental",
+    "release/incremental",
+    "doc",
+    "fuzz-corpus",
+    "debug",
+    "release",
+    "wasm",
+    "fuzz",
+];
+
+/// Artefacts of our own crates are worth keeping for the working day, no longer: every build writes new ones.
+const WORTH_KEEPING: Duration = Duration::from_secs(12 * 3600);
+
+/// Drops artefacts of our own crates that no recent build made, then whole directories until the limit is kept.
+pub(crate) fn tidy(workspace: &Workspace) -> Result<()> {
+    let before = size(workspace.target());
+    let names = own_artefact_names(&workspace::metadata(workspace.root(), &["--no-deps"])?);
+    let oldest = SystemTime::now() - WORTH_KEEPING;
+    for profile in ["debug", "release"] {
+        for directory in ["deps", ".fingerprint", "build", "incremental", "examples"] {
+            drop_old(
+                &workspace.target().join(profile).join(directory),
+                &names,
+                oldest,
+            )?;
+        }
+    }
+    for directory in LEAST_MISSED {
+        if size(workspace.target()) <= LIMIT {
+            break;
+        }
+        let path = workspace.target().join(directory);
+        if path.is_dir() {
+            println!("over {} GB: removing {directory}", LIMIT / 1_000_000_000);
+            remove(&path)?;
+        }
+    }
+    let after = size(workspace.target());
+    println!(
+        "target directory: {:.1} GB, {:.1} GB freed",
+        gigabytes(after),
+        gigabytes(before.saturating_sub(after))
+    );
+    Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "shown with one digit")]
+fn gigabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e9
+}
+
+/// What files and directories of our own targets start with, before `-` and a hash.
+fn own_artefact_names(metadata: &Value) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for package in metadata["packages"].as_array().into_iter().flatten() {
+        names.extend(package["name"].as_str().map(str::to_owned));
+        for target in package["targets"].as_array().into_iter().flatten() {
+            if let Some(name) = target["name"].as_str() {
+                names.insert(name.replace('-', "_"));
+                names.insert(format!("lib{}", name.replace('-', "_")));
+            }
+        }
+    }
+    // Cargo's name for every build script.
+    names.remove("build_script_build");
+    names
+}
+
+fn drop_old(directory: &Path, names: &BTreeSet<String>, oldest: SystemTime) -> Result<()> {
+    let Ok(entries) = fs::read_dir(directory) else {
+        return Ok(());
+    };
+    for entry in entries.flatten() {
+        let file_name = entry.file_name();
+        let file_name = file_name.to_string_lossy();
+        let ours = file_name
+            .rsplit_once('-')
+            .is_some_and(|(name, _)| names.contains(name));
+        let old = entry
+            .metadata()
+            .and_then(|metadata| metadata.modified())
+            .is_ok_and(|modified| modified < oldest);
+        if ours && old {
+            remove(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn remove(path: &Path) -> Result<()> {
+    let removed = if path.is_dir() {
+        fs::remove_dir_all(path)
+    } else {
+        fs::remove_file(path)
+    };
+    removed.with_context(|| format!("cannot remove {}", path.display()))
+}
+
+/// Bytes in all files below the directory; what vanishes meanwhile counts nothing.
+fn size(directory: &Path) -> u64 {
+    let mut total = 0;
+    let mut waiting: Vec<PathBuf> = vec![directory.to_path_buf()];
+    while let Some(directory) = waiting.pop() {
+        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+            match entry.metadata() {
+                Ok(metadata) if metadata.is_dir() => waiting.push(entry.path()),
+                Ok(metadata) => total += metadata.len(),
+                Err(_) => {}
+            }
+        }
+    }
+    total
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_old_artefacts_of_ours_go() {
+        let directory = tempfile::tempdir().unwrap();
+        for name in [
+            "libsecurecall_crypto-0123.rlib",
+            "libsha2-0123.rlib",
+            "securecall-0123",
+        ] {
+            fs::write(directory.path().join(name), "x").unwrap();
+        }
+        let names = own_artefact_names(&json!({"packages": [
+            {"name": "securecall-crypto", "targets": [{"name": "securecall_crypto"}]},
+            {"name": "securecall-cli", "targets": [{"name": "securecall"}]},
+        ]}));
+        drop_old(
+            directory.path(),
+            &names,
+            SystemTime::now() - Duration::from_secs(60),
+        )
+        .unwrap();
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 3);
+        drop_old(
+            directory.path(),
+            &names,
+            SystemTime::now() + Duration::from_secs(60),
+        )
+        .unwrap();
+        let left: Vec<_> = fs::read_dir(directory.path())
+            .unwrap()
+            .flatten()
+            .map(|entry| entry.file_name())
+            .collect();
+        assert_eq!(left, ["libsha2-0123.rlib"]);
+    }
+
+    #[test]
+    fn sizes_are_summed_over_subdirectories() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir(directory.path().join("inner")).unwrap();
+        fs::write(directory.path().join("a"), [0; 10]).unwrap();
+        fs::write(directory.path().join("inner/b"), [0; 5]).unwrap();
+        assert_eq!(size(directory.path()), 15);
+    }
+}

@@ -1,0 +1,352 @@
+//! What CI runs: `cargo xtask ci` is exactly CI.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::layering;
+use crate::setup;
+use crate::shell;
+use crate::wasm;
+use crate::workspace::Workspace;
+
+/// One thing CI checks.
+struct Step {
+    name: &'static str,
+    about: &'static str,
+    run: fn(&Workspace) -> Result<()>,
+}
+
+/// Cheap to expensive.
+const STEPS: &[Step] = &[
+    Step {
+        name: "setup",
+        about: "install what is missing",
+        run: setup::everything,
+    },
+    Step {
+        name: "cache",
+        about: "drop old artefacts, keep the cache under 20 GB",
+        run: crate::cache::tidy,
+    },
+    Step {
+        name: "fmt",
+        about: "formatting of the workspace and of fuzz/",
+        run: fmt,
+    },
+    Step {
+        name: "layering",
+        about: "imports point down only, PURE crates are pure",
+        run: layering::check,
+    },
+    Step {
+        name: "deny",
+        about: "licences and sources of all dependencies, offline",
+        run: deny,
+    },
+    Step {
+        name: "wasm",
+        about: "PURE crates build for wasm32",
+        run: wasm::build,
+    },
+    Step {
+        name: "clippy",
+        about: "clippy over all targets, warnings denied",
+        run: clippy,
+    },
+    Step {
+        name: "no-sound",
+        about: "the command builds without sound cards",
+        run: without_sound_cards,
+    },
+    Step {
+        name: "doc",
+        about: "documentation builds, warnings denied",
+        run: doc,
+    },
+    Step {
+        name: "fuzz",
+        about: "every fuzz target runs for three seconds",
+        run: fuzz,
+    },
+    Step {
+        name: "test",
+        about: "all tests, as `cargo xtask test`",
+        run: |workspace| test(workspace, &[]),
+    },
+];
+
+/// How a step went.
+struct Outcome {
+    name: &'static str,
+    took: Duration,
+    error: Option<anyhow::Error>,
+}
+
+/// Names the steps.
+pub(crate) fn list() {
+    for Step { name, about, .. } in STEPS {
+        println!("{name:<10} {about}");
+    }
+}
+
+/// Runs the named steps, or all; goes on after a failure, so that one run tells all that is wrong.
+pub(crate) fn run(workspace: &Workspace, names: &[String]) -> Result<()> {
+    if let Some(unknown) = names
+        .iter()
+        .find(|name| STEPS.iter().all(|step| step.name != **name))
+    {
+        bail!("no step is called {unknown}; `cargo xtask ci --list` names them");
+    }
+    let mut outcomes = Vec::new();
+    for step in STEPS {
+        if !names.is_empty() && !names.iter().any(|name| name == step.name) {
+            continue;
+        }
+        println!("\n━━━ {}: {}", step.name, step.about);
+        let started = Instant::now();
+        let error = (step.run)(workspace).err();
+        if let Some(error) = &error {
+            println!("✗ {}: {error:#}", step.name);
+        }
+        outcomes.push(Outcome {
+            name: step.name,
+            took: started.elapsed(),
+            error,
+        });
+    }
+    println!("\n{}", table(&outcomes));
+    let failed: Vec<&str> = failures(&outcomes).collect();
+    if !failed.is_empty() {
+        bail!("failed: {}", failed.join(", "));
+    }
+    Ok(())
+}
+
+fn failures(outcomes: &[Outcome]) -> impl Iterator<Item = &'static str> + '_ {
+    outcomes
+        .iter()
+        .filter(|outcome| outcome.error.is_some())
+        .map(|outcome| outcome.name)
+}
+
+/// The closing table; a failure says how to see it alone.
+fn table(outcomes: &[Outcome]) -> String {
+    let mut lines = Vec::new();
+    for Outcome { name, took, error } in outcomes {
+        let seconds = took.as_secs();
+        let time = format!("{}:{:02}", seconds / 60, seconds % 60);
+        lines.push(match error {
+            None => format!("  ok      {name:<10} {time:>6}"),
+            Some(error) => {
+                let error = format!("{error:#}");
+                let reason = error.lines().next().unwrap_or_default();
+                format!("  FAILED  {name:<10} {time:>6}  {reason}\n                             alone: cargo xtask ci {name}")
+            }
+        });
+    }
+    let total: u64 = outcomes.iter().map(|outcome| outcome.took.as_secs()).sum();
+    lines.push(format!(
+        "          {:<10} {:>6}",
+        "total",
+        format!("{}:{:02}", total / 60, total % 60)
+    ));
+    lines.join("\n")
+}
+
+fn fmt(workspace: &Workspace) -> Result<()> {
+    shell::run(workspace.cargo().args(["fmt", "--all", "--check"]))?;
+    let manifest = workspace.root().join("fuzz/Cargo.toml");
+    if manifest.is_file() {
+        shell::run(workspace.cargo().args([
+            "fmt",
+            "--manifest-path",
+            "fuzz/Cargo.toml",
+            "--check",
+        ]))?;
+    }
+    Ok(())
+}
+
+fn deny(workspace: &Workspace) -> Result<()> {
+    // cargo-deny reads the sources of all platforms' dependencies; offline it can only read what is fetched.
+    for manifest in ["Cargo.toml", "fuzz/Cargo.toml"] {
+        if !workspace.root().join(manifest).is_file() {
+            continue;
+        }
+        shell::run(workspace.cargo().args([
+            "fetch",
+            "--locked",
+            "--quiet",
+            "--manifest-path",
+            manifest,
+        ]))?;
+        shell::run(workspace.command("cargo-deny").args([
+            "--offline",
+            "--locked",
+            "--log-level",
+            "error",
+            "--manifest-path",
+            manifest,
+            "--config",
+            "deny.toml",
+            "check",
+            "--hide-inclusion-graph",
+            "licenses",
+            "sources",
+            "bans",
+        ]))?;
+    }
+    Ok(())
+}
+
+fn clippy(workspace: &Workspace) -> Result<()> {
+    shell::run(workspace.cargo().args([
+        "clippy",
+        "--locked",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ]))
+}
+
+fn without_sound_cards(workspace: &Workspace) -> Result<()> {
+    shell::run(workspace.cargo().args([
+        "clippy",
+        "--locked",
+        "--package",
+        "securecall-cli",
+        "--no-default-features",
+        "--",
+        "-D",
+        "warnings",
+    ]))
+}
+
+fn doc(workspace: &Workspace) -> Result<()> {
+    shell::run(
+        workspace
+            .cargo()
+            .args(["doc", "--locked", "--no-deps", "--workspace"])
+            .env("RUSTDOCFLAGS", "-Dwarnings"),
+    )
+}
+
+/// Runs every target of fuzz/ for three seconds on its committed corpus, with the compiler in use and no sanitizer.
+fn fuzz(workspace: &Workspace) -> Result<()> {
+    let manifest = workspace.root().join("fuzz/Cargo.toml");
+    if !manifest.is_file() {
+        bail!("fuzz/Cargo.toml is missing");
+    }
+    let targets = fuzz_targets(&workspace.root().join("fuzz/fuzz_targets"))?;
+    let directory = workspace.target().join("fuzz");
+    for target in &targets {
+        let run = |workspace: &Workspace| {
+            let mut command = workspace.command("cargo-fuzz");
+            command
+                .args(["fuzz", "run", "--sanitizer", "none", "--target-dir"])
+                .arg(&directory)
+                .arg(target);
+            // What the fuzzer finds on the way is for its user to keep, not for CI to leave in the corpus.
+            let found = workspace.target().join("fuzz-corpus").join(target);
+            let committed = workspace.root().join("fuzz/corpus").join(target);
+            fs::create_dir_all(&found)
+                .with_context(|| format!("cannot make {}", found.display()))?;
+            command.arg(found);
+            if committed.is_dir() {
+                command.arg(committed);
+            }
+            command.args([
+                "--",
+                "-max_total_time=3",
+                "-rss_limit_mb=4096",
+                "-print_final_stats=1",
+            ]);
+            shell::run(&mut command)
+        };
+        run(workspace).with_context(|| format!("fuzz target {target}"))?;
+    }
+    println!("{} fuzz targets ran", targets.len());
+    Ok(())
+}
+
+fn fuzz_targets(directory: &Path) -> Result<Vec<String>> {
+    let mut targets = Vec::new();
+    for entry in
+        fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))?
+    {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "rs")
+            && let Some(stem) = path.file_stem()
+        {
+            targets.push(stem.to_string_lossy().into_owned());
+        }
+    }
+    targets.sort();
+    if targets.is_empty() {
+        bail!("{} holds no target", directory.display());
+    }
+    Ok(targets)
+}
+
+/// Installs what the tests need, then runs them all in one `cargo test`.
+pub(crate) fn test(workspace: &Workspace, arguments: &[String]) -> Result<()> {
+    setup::calls()?;
+    shell::run(
+        workspace
+            .cargo()
+            .args(["test", "--locked", "--workspace", "--no-fail-fast"])
+            .args(arguments),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_step_says_how_to_see_it_alone() {
+        let outcomes = [
+            Outcome {
+                name: "fmt",
+                took: Duration::from_secs(3),
+                error: None,
+            },
+            Outcome {
+                name: "doc",
+                took: Duration::from_secs(61),
+                error: Some(anyhow::anyhow!("`cargo doc` ended with 101")),
+            },
+        ];
+        let table = table(&outcomes);
+        assert!(table.contains("ok      fmt"), "{table}");
+        assert!(
+            table.contains("FAILED  doc          1:01  `cargo doc` ended with 101"),
+            "{table}"
+        );
+        assert!(table.contains("alone: cargo xtask ci doc"), "{table}");
+        assert_eq!(failures(&outcomes).collect::<Vec<_>>(), ["doc"]);
+    }
+
+    #[test]
+    fn fuzz_targets_are_the_files_in_their_directory() {
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["contact_link.rs", "frame.rs", "notes.md"] {
+            fs::write(directory.path().join(name), "").unwrap();
+        }
+        assert_eq!(
+            fuzz_targets(directory.path()).unwrap(),
+            ["contact_link", "frame"]
+        );
+    }
+
+    #[test]
+    fn a_fuzz_directory_without_targets_is_a_failure() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(fuzz_targets(directory.path()).is_err());
+    }
+}

@@ -1,0 +1,253 @@
+//! Installs what is missing: Debian or Ubuntu packages with root or sudo, cargo tools with `cargo install`.
+
+use std::fs;
+use std::io::{self, IsTerminal as _};
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::shell;
+use crate::wasm;
+use crate::workspace::Workspace;
+
+/// Something a chore cannot do without.
+struct Need {
+    /// What it is and what it is for.
+    what: &'static str,
+    /// Debian packages that bring it.
+    packages: &'static [&'static str],
+    /// Whether it is there.
+    present: fn() -> bool,
+}
+
+/// To compile the workspace: Opus is built by cmake, cpal links ALSA.
+const BUILD: &[Need] = &[
+    Need {
+        what: "a C compiler and make (aws-lc, SQLite, Opus)",
+        packages: &["gcc", "libc6-dev", "make"],
+        present: || starts("cc") && starts("make"),
+    },
+    Need {
+        what: "cmake (Opus)",
+        packages: &["cmake"],
+        present: || starts("cmake"),
+    },
+    Need {
+        what: "ALSA's development files (sound cards)",
+        packages: &["pkg-config", "libasound2-dev"],
+        present: || shell::succeeds(Command::new("pkg-config").args(["--exists", "alsa"])),
+    },
+];
+
+/// To run Synapse in a virtual environment.
+const SYNAPSE: &[Need] = &[Need {
+    what: "Python with venv (Synapse, the homeserver of the tests)",
+    packages: &["python3", "python3-venv"],
+    present: || {
+        shell::succeeds(Command::new("python3").args(["-c", "import venv, ensurepip, sqlite3"]))
+    },
+}];
+
+/// To fuzz: libFuzzer is C++.
+const FUZZ: &[Need] = &[Need {
+    what: "a C++ compiler (libFuzzer)",
+    packages: &["g++"],
+    present: || starts("c++"),
+}];
+
+/// To build for wasm32 where rustup has no such target installed.
+const WASM: &[Need] = &[Need {
+    what: "a compiler for wasm32 (`rustup target add wasm32-unknown-unknown` does too)",
+    packages: wasm::DEBIAN_PACKAGES,
+    present: || wasm::Compiler::find().is_some(),
+}];
+
+/// A tool installed by `cargo install`, pinned.
+struct Tool {
+    name: &'static str,
+    version: &'static str,
+}
+
+const CARGO_DENY: Tool = Tool {
+    name: "cargo-deny",
+    version: "0.20.2",
+};
+const CARGO_FUZZ: Tool = Tool {
+    name: "cargo-fuzz",
+    version: "0.13.2",
+};
+
+/// What is needed to compile and to run calls over Synapse.
+pub(crate) fn calls() -> Result<()> {
+    install(&[BUILD, SYNAPSE])
+}
+
+/// What any chore needs.
+pub(crate) fn everything(workspace: &Workspace) -> Result<()> {
+    install(&[BUILD, SYNAPSE, FUZZ, WASM])?;
+    components()?;
+    for tool in [CARGO_DENY, CARGO_FUZZ] {
+        cargo_install(workspace, &tool)?;
+    }
+    println!("everything is installed");
+    Ok(())
+}
+
+/// Installs the packages of the needs that are not met, all at once; asks for nothing if none is missing.
+fn install(groups: &[&[Need]]) -> Result<()> {
+    let missing: Vec<&Need> = groups
+        .iter()
+        .flat_map(|group| group.iter())
+        .filter(|need| !(need.present)())
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    for need in &missing {
+        println!("missing: {}", need.what);
+    }
+    let packages: Vec<&str> = missing
+        .iter()
+        .flat_map(|need| need.packages)
+        .copied()
+        .collect();
+    let by_hand = format!(
+        "run this, then try again:\n\n    sudo apt-get update && sudo apt-get install --no-install-recommends {}\n",
+        packages.join(" ")
+    );
+    if !starts("apt-get") {
+        bail!("this is no Debian or Ubuntu: install by your system's means what is missing above");
+    }
+    let Some(privilege) = Privilege::find() else {
+        bail!("installing packages takes root, and there is no sudo; {by_hand}");
+    };
+    shell::run(&mut privilege.apt_get(&["update", "-q"])).context(by_hand.clone())?;
+    let mut arguments = vec!["install", "-y", "-q", "--no-install-recommends"];
+    arguments.extend(&packages);
+    shell::run(&mut privilege.apt_get(&arguments)).context(by_hand)?;
+    for need in missing {
+        if !(need.present)() {
+            bail!(
+                "still missing after installing {}: {}",
+                need.packages.join(" "),
+                need.what
+            );
+        }
+    }
+    Ok(())
+}
+
+/// How we may install packages.
+enum Privilege {
+    Root,
+    Sudo,
+}
+
+impl Privilege {
+    fn find() -> Option<Self> {
+        if shell::output(Command::new("id").arg("-u"))? == "0" {
+            return Some(Self::Root);
+        }
+        // Without a terminal sudo must not ask for a password.
+        let usable = starts("sudo")
+            && (io::stdin().is_terminal()
+                || shell::succeeds(Command::new("sudo").args(["-n", "true"])));
+        usable.then_some(Self::Sudo)
+    }
+
+    fn apt_get(&self, arguments: &[&str]) -> Command {
+        let mut command = match self {
+            Self::Root => {
+                let mut command = Command::new("env");
+                command.arg("DEBIAN_FRONTEND=noninteractive");
+                command
+            }
+            Self::Sudo => {
+                let mut command = Command::new("sudo");
+                command.args(["env", "DEBIAN_FRONTEND=noninteractive"]);
+                command
+            }
+        };
+        command.arg("apt-get").args(arguments);
+        command
+    }
+}
+
+/// rustfmt and clippy, which a minimal toolchain lacks.
+fn components() -> Result<()> {
+    for (program, component) in [("rustfmt", "rustfmt"), ("clippy-driver", "clippy")] {
+        if shell::succeeds(Command::new(program).arg("--version")) {
+            continue;
+        }
+        if !starts("rustup") {
+            bail!("{component} is missing: install it for the Rust compiler in use");
+        }
+        shell::run(Command::new("rustup").args(["component", "add", component]))?;
+    }
+    Ok(())
+}
+
+/// Installs the tool unless that very version is there.
+fn cargo_install(workspace: &Workspace, tool: &Tool) -> Result<()> {
+    let Tool { name, version } = tool;
+    let installed = workspace.tools().join("bin").join(name);
+    let printed = shell::output(Command::new(installed).arg("--version"));
+    if printed.is_some_and(|line| line.split_whitespace().nth(1) == Some(version)) {
+        return Ok(());
+    }
+    // Not --locked: a registry may lack the very patch versions the tool was released with.
+    let build = workspace.tools().join("build");
+    shell::run(
+        workspace
+            .cargo()
+            .args([
+                "install",
+                name,
+                "--version",
+                &format!("={version}"),
+                "--force",
+            ])
+            .arg("--root")
+            .arg(workspace.tools())
+            .current_dir(existing(workspace.tools())?)
+            .env_remove("RUSTFLAGS")
+            .env("CARGO_TARGET_DIR", &build),
+    )?;
+    fs::remove_dir_all(&build).with_context(|| format!("cannot remove {}", build.display()))
+}
+
+/// The directory, made if missing. Outside the checkout, so that its `.cargo/config.toml` is not about the tools.
+fn existing(directory: &Path) -> Result<&Path> {
+    fs::create_dir_all(directory)
+        .with_context(|| format!("cannot make {}", directory.display()))?;
+    Ok(directory)
+}
+
+/// Whether a program of that name is in `PATH`.
+fn starts(program: &str) -> bool {
+    std::env::var_os("PATH").is_some_and(|path| {
+        std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_in_the_path_is_found_and_another_is_not() {
+        assert!(starts("sh"));
+        assert!(!starts("no-such-program-of-securecall"));
+    }
+
+    #[test]
+    fn nothing_is_installed_when_nothing_is_missing() {
+        const THERE: &[Need] = &[Need {
+            what: "a shell",
+            packages: &["no-such-package-of-securecall"],
+            present: || starts("sh"),
+        }];
+        install(&[THERE]).unwrap();
+    }
+}
