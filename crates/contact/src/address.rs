@@ -3,7 +3,8 @@
 use std::str::FromStr;
 
 use crate::{
-    ContactLink, ContactLinkError, MatrixId, MatrixIdError, NameLabel, SecureCallId, SecureCallIdError, ServerName,
+    ContactLink, ContactLinkError, MatrixId, MatrixIdError, NameLabel, SecureCallId,
+    SecureCallIdError, ServerName,
 };
 
 /// An address as a person gives it: a contact link, a Matrix ID or a SecureCall ID.
@@ -85,9 +86,10 @@ impl AddressError {
         match self {
             Self::Id(error)
             | Self::MatrixId(MatrixIdError::SecureCallId(error))
-            | Self::Link(ContactLinkError::Id(error) | ContactLinkError::MatrixId(MatrixIdError::SecureCallId(error))) => {
-                Some(error)
-            }
+            | Self::Link(
+                ContactLinkError::Id(error)
+                | ContactLinkError::MatrixId(MatrixIdError::SecureCallId(error)),
+            ) => Some(error),
             Self::Link(_) | Self::MatrixId(_) => None,
         }
     }
@@ -103,7 +105,8 @@ impl AddressError {
 /// The first word that looks like an address and is none.
 pub fn find_addresses(text: &str) -> Result<Vec<Address>, AddressError> {
     let mut found: Vec<Address> = Vec::new();
-    for word in text.split(|c: char| c.is_whitespace() || matches!(c, '<' | '>' | '"' | '(' | ')')) {
+    for word in text.split(|c: char| c.is_whitespace() || matches!(c, '<' | '>' | '"' | '(' | ')'))
+    {
         let word = word.trim_end_matches(['.', ',', ';', '!', ':']);
         if !looks_like_address(word) {
             continue;

@@ -3,8 +3,8 @@
 use std::{fmt, str::FromStr};
 
 use crate::{
-    MatrixId, MatrixIdError, NameLabel, SecureCallId, SecureCallIdError, ServerName, ServerNameError,
-    link_query::LinkQuery,
+    MatrixId, MatrixIdError, NameLabel, SecureCallId, SecureCallIdError, ServerName,
+    ServerNameError, link_query::LinkQuery,
 };
 
 /// The scheme of the deep link.
@@ -56,7 +56,10 @@ impl ContactLink {
     /// The link of an identity that has no account yet.
     #[must_use]
     pub fn without_account(id: SecureCallId) -> Self {
-        Self { id, query: LinkQuery::default() }
+        Self {
+            id,
+            query: LinkQuery::default(),
+        }
     }
 
     /// The same link with a suggested name.
@@ -121,7 +124,9 @@ impl FromStr for ContactLink {
         let (id, query) = if scheme.eq_ignore_ascii_case(SCHEME) {
             deep_form(authority, rest)?
         } else if scheme.eq_ignore_ascii_case("https") {
-            authority.parse::<ServerName>().map_err(ContactLinkError::PageHost)?;
+            authority
+                .parse::<ServerName>()
+                .map_err(ContactLinkError::PageHost)?;
             web_form(rest)?
         } else {
             return Err(ContactLinkError::Scheme);
@@ -183,7 +188,9 @@ pub enum ContactLinkError {
         key: &'static str,
     },
     /// `mxid=` is the self-certifying address of somebody else.
-    #[error("the link names two different keys: its SecureCall ID and its 'mxid' do not belong together")]
+    #[error(
+        "the link names two different keys: its SecureCall ID and its 'mxid' do not belong together"
+    )]
     AnotherKey,
 }
 

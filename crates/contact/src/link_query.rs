@@ -30,8 +30,14 @@ impl FromStr for LinkQuery {
             }
         }
         Ok(Self {
-            server: server.map(|text| text.parse()).transpose().map_err(ContactLinkError::Server)?,
-            matrix_id: matrix_id.map(|text| text.parse()).transpose().map_err(ContactLinkError::MatrixId)?,
+            server: server
+                .map(|text| text.parse())
+                .transpose()
+                .map_err(ContactLinkError::Server)?,
+            matrix_id: matrix_id
+                .map(|text| text.parse())
+                .transpose()
+                .map_err(ContactLinkError::MatrixId)?,
             name: name.and_then(|text| NameLabel::new(&text)),
         })
     }
@@ -56,19 +62,31 @@ impl fmt::Display for LinkQuery {
     }
 }
 
-/// Everything but RFC 3986's unreserved characters as `%XX`: `+` too, which many readers take for a space.
+/// Everything but RFC 3986's unreserved characters as `%XX`: `+` too, which many readers take for a space, and a dot at
+/// the end, which many programs take for the end of the sentence around the link.
 struct PercentEncoded<'a>(&'a str);
 
 impl fmt::Display for PercentEncoded<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.bytes().try_for_each(|byte| match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => write!(f, "{}", char::from(byte)),
-            _ => write!(f, "%{byte:02X}"),
-        })
+        let last = self.0.len().saturating_sub(1);
+        self.0
+            .bytes()
+            .enumerate()
+            .try_for_each(|(index, byte)| match byte {
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'~' => {
+                    write!(f, "{}", char::from(byte))
+                }
+                b'.' if index < last => f.write_str("."),
+                _ => write!(f, "%{byte:02X}"),
+            })
     }
 }
 
-fn put<'a>(slot: &mut Option<Cow<'a, str>>, key: &'static str, value: Cow<'a, str>) -> Result<(), ContactLinkError> {
+fn put<'a>(
+    slot: &mut Option<Cow<'a, str>>,
+    key: &'static str,
+    value: Cow<'a, str>,
+) -> Result<(), ContactLinkError> {
     match slot.replace(value) {
         None => Ok(()),
         Some(_) => Err(ContactLinkError::Twice { key }),

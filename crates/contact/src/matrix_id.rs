@@ -145,7 +145,9 @@ fn check_localpart(localpart: &str) -> Result<(), MatrixIdError> {
 }
 
 fn securecall_id_of(localpart: &str) -> Result<Option<SecureCallId>, MatrixIdError> {
-    let Some((prefix, id)) = localpart.split_at_checked(SECURECALL_PREFIX.len()) else { return Ok(None) };
+    let Some((prefix, id)) = localpart.split_at_checked(SECURECALL_PREFIX.len()) else {
+        return Ok(None);
+    };
     if !prefix.eq_ignore_ascii_case(SECURECALL_PREFIX) {
         return Ok(None);
     }

@@ -20,7 +20,11 @@ impl NameLabel {
     pub fn new(text: &str) -> Option<Self> {
         let mut label = String::new();
         let mut length = 0;
-        for word in text.split(breaks).map(visible).filter(|word| !word.is_empty()) {
+        for word in text
+            .split(breaks)
+            .map(visible)
+            .filter(|word| !word.is_empty())
+        {
             let space = usize::from(length > 0);
             if length + space >= Self::MAX_LENGTH {
                 break;
@@ -83,7 +87,14 @@ mod tests {
 
     #[test]
     fn ordinary_names_stay_as_they_are() {
-        for name in ["Ada", "Ada Lovelace", "Łukasz Żółw", "山田 太郎", "O'Brien-Smith", "🦊"] {
+        for name in [
+            "Ada",
+            "Ada Lovelace",
+            "Łukasz Żółw",
+            "山田 太郎",
+            "O'Brien-Smith",
+            "🦊",
+        ] {
             assert_eq!(label(name).as_deref(), Some(name));
         }
     }
@@ -106,6 +117,9 @@ mod tests {
     #[test]
     fn a_long_label_is_cut() {
         assert_eq!(label(&"ab ".repeat(100)).unwrap().chars().count(), 62 + 2);
-        assert_eq!(label(&"x".repeat(1000)).unwrap().chars().count(), NameLabel::MAX_LENGTH);
+        assert_eq!(
+            label(&"x".repeat(1000)).unwrap().chars().count(),
+            NameLabel::MAX_LENGTH
+        );
     }
 }

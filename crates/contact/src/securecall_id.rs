@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use data_encoding::{BASE32_NOPAD, BASE64URL_NOPAD, DecodeKind, Encoding};
+use data_encoding::{BASE32_NOPAD, BASE64URL_NOPAD, Encoding};
 use securecall_crypto::{IdentityKey, IdentityKeyError};
 use sha2::{Digest as _, Sha256};
 
@@ -49,8 +49,15 @@ impl SecureCallId {
         if found != Self::LENGTH {
             return Err(SecureCallIdError::Length { found });
         }
-        if let Some((position, character)) = text.chars().enumerate().find(|(_, c)| c.is_ascii_uppercase()) {
-            return Err(SecureCallIdError::Alphabet { character, position });
+        if let Some((position, character)) = text
+            .chars()
+            .enumerate()
+            .find(|(_, c)| c.is_ascii_uppercase())
+        {
+            return Err(SecureCallIdError::Alphabet {
+                character,
+                position,
+            });
         }
         Self::from_base32(text)
     }
@@ -76,7 +83,8 @@ impl SecureCallId {
     }
 
     fn from_base32(text: &str) -> Result<Self, SecureCallIdError> {
-        let bytes: [u8; BINARY_LENGTH] = decode(&BASE32_NOPAD, &text.to_ascii_uppercase(), text)?;
+        check_alphabet(text, |c| c.is_ascii_alphabetic() || matches!(c, '2'..='7'))?;
+        let bytes: [u8; BINARY_LENGTH] = decode(&BASE32_NOPAD, &text.to_ascii_uppercase())?;
         let [key @ .., first, second, version] = bytes;
         if [first, second] != checksum(&key, version) {
             return Err(SecureCallIdError::Checksum);
@@ -88,14 +96,19 @@ impl SecureCallId {
     }
 
     fn from_older_form(text: &str) -> Result<Self, SecureCallIdError> {
-        Self::from_key_bytes(decode(&BASE64URL_NOPAD, text, text)?)
+        check_alphabet(text, |c| {
+            c.is_ascii_alphanumeric() || matches!(c, '-' | '_')
+        })?;
+        Self::from_key_bytes(decode(&BASE64URL_NOPAD, text)?)
     }
 
     fn from_key_bytes(bytes: [u8; 32]) -> Result<Self, SecureCallIdError> {
-        IdentityKey::from_bytes(bytes).map(Self).map_err(|error| match error {
-            IdentityKeyError::NonCanonical => SecureCallIdError::NonCanonicalKey,
-            IdentityKeyError::LowOrder => SecureCallIdError::LowOrderKey,
-        })
+        IdentityKey::from_bytes(bytes)
+            .map(Self)
+            .map_err(|error| match error {
+                IdentityKeyError::NonCanonical => SecureCallIdError::NonCanonicalKey,
+                IdentityKeyError::LowOrder => SecureCallIdError::LowOrderKey,
+            })
     }
 }
 
@@ -190,19 +203,31 @@ pub enum SecureCallIdError {
 }
 
 fn checksum(key: &[u8], version: u8) -> [u8; 2] {
-    let digest = Sha256::new().chain_update(CHECKSUM_LABEL).chain_update(key).chain_update([version]).finalize();
+    let digest = Sha256::new()
+        .chain_update(CHECKSUM_LABEL)
+        .chain_update(key)
+        .chain_update([version])
+        .finalize();
     [digest[0], digest[1]]
 }
 
-/// Decodes `text`, naming characters and positions as they are in `original`.
-fn decode<const N: usize>(encoding: &Encoding, text: &str, original: &str) -> Result<[u8; N], SecureCallIdError> {
-    let bytes = encoding.decode(text.as_bytes()).map_err(|error| match error.kind {
-        DecodeKind::Trailing => SecureCallIdError::SpareBits,
-        // The decoder counts bytes and stops at the first bad one, so all before it is ASCII.
-        DecodeKind::Symbol | DecodeKind::Length | DecodeKind::Padding => original
-            .chars()
-            .nth(error.position)
-            .map_or(SecureCallIdError::Checksum, |character| SecureCallIdError::Alphabet { character, position: error.position }),
-    })?;
-    bytes.try_into().map_err(|_| SecureCallIdError::Length { found: original.chars().count() })
+/// Refuses the first character that is not one of `is_symbol`. After it, `text` is ASCII.
+fn check_alphabet(text: &str, is_symbol: impl Fn(char) -> bool) -> Result<(), SecureCallIdError> {
+    match text.chars().enumerate().find(|(_, c)| !is_symbol(*c)) {
+        Some((position, character)) => Err(SecureCallIdError::Alphabet {
+            character,
+            position,
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Decodes a text whose length and alphabet are right: only spare bits can still be wrong.
+fn decode<const N: usize>(encoding: &Encoding, text: &str) -> Result<[u8; N], SecureCallIdError> {
+    let bytes = encoding
+        .decode(text.as_bytes())
+        .map_err(|_| SecureCallIdError::SpareBits)?;
+    bytes
+        .try_into()
+        .map_err(|_| SecureCallIdError::Length { found: text.len() })
 }

@@ -116,19 +116,33 @@ fn split_port(text: &str) -> (&str, Option<&str>) {
 fn check_host(host: &str) -> Result<(), ServerNameError> {
     if let Some(rest) = host.strip_prefix('[') {
         let address = rest.strip_suffix(']').ok_or(ServerNameError::Ipv6)?;
-        return address.parse::<Ipv6Addr>().map(drop).map_err(|_| ServerNameError::Ipv6);
+        return address
+            .parse::<Ipv6Addr>()
+            .map(drop)
+            .map_err(|_| ServerNameError::Ipv6);
     }
     if host.is_empty() {
         return Err(ServerNameError::Empty);
     }
-    if let Some(character) = host.chars().find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '-')) {
+    if let Some(character) = host
+        .chars()
+        .find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '-'))
+    {
         return Err(ServerNameError::Character { character });
     }
     let mut labels = host.split('.');
-    if labels.clone().all(|label| label.bytes().all(|b| b.is_ascii_digit())) {
-        return host.parse::<Ipv4Addr>().map(drop).map_err(|_| ServerNameError::Ipv4);
+    if labels
+        .clone()
+        .all(|label| label.bytes().all(|b| b.is_ascii_digit()))
+    {
+        return host
+            .parse::<Ipv4Addr>()
+            .map(drop)
+            .map_err(|_| ServerNameError::Ipv4);
     }
-    if labels.any(|label| label.is_empty() || label.len() > 63 || label.starts_with('-') || label.ends_with('-')) {
+    if labels.any(|label| {
+        label.is_empty() || label.len() > 63 || label.starts_with('-') || label.ends_with('-')
+    }) {
         return Err(ServerNameError::Label);
     }
     Ok(())
@@ -187,12 +201,18 @@ mod tests {
         ] {
             assert_eq!(text.parse::<ServerName>(), Err(error), "{text}");
         }
-        assert_eq!("a".repeat(231).parse::<ServerName>(), Err(TooLong { found: 231 }));
+        assert_eq!(
+            "a".repeat(231).parse::<ServerName>(),
+            Err(TooLong { found: 231 })
+        );
     }
 
     #[test]
     fn the_host_is_the_name_without_its_port() {
-        assert_eq!("example.org:1".parse::<ServerName>().unwrap().host(), "example.org");
+        assert_eq!(
+            "example.org:1".parse::<ServerName>().unwrap().host(),
+            "example.org"
+        );
         assert_eq!("[::1]:1".parse::<ServerName>().unwrap().host(), "[::1]");
         assert_eq!("[::1]".parse::<ServerName>().unwrap().host(), "[::1]");
     }

@@ -1,0 +1,109 @@
+//! Addresses in any form, alone and in a text.
+
+use securecall_contact::{
+    Address, AddressError, ContactLink, ContactLinkError, MatrixId, SecureCallId,
+    SecureCallIdError, ServerName, ShareText, find_addresses,
+};
+use securecall_crypto::IdentityKey;
+
+const A: &str = "dwh7yhpeczjmx27pyrum4upg6dijl4dh73oumwbvbxr5kvjc2qjnvnab";
+const OLDER: &str = "HY_8HeQWUsvr78RozlHm8NCV8Gf-3UZYNQ3j1VUi1BI";
+
+fn id() -> SecureCallId {
+    A.parse().unwrap()
+}
+
+#[test]
+fn every_form_leads_to_the_same_person() {
+    let default_domain = ServerName::default_domain();
+    for text in [
+        A.to_owned(),
+        OLDER.to_owned(),
+        format!("@sc_{A}:stealthx.tech"),
+        format!("securecall://contact/{A}"),
+        format!("https://stealthx.tech/add/#{A}"),
+    ] {
+        let address: Address = text.parse().unwrap();
+        assert_eq!(address.securecall_id(), Some(&id()), "{text}");
+        assert_eq!(
+            address.matrix_id(&default_domain).to_string(),
+            format!("@sc_{A}:stealthx.tech"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn an_ordinary_account_has_no_id() {
+    let address: Address = "@alice:example.org".parse().unwrap();
+    assert_eq!(address.securecall_id(), None);
+}
+
+#[test]
+fn the_fault_of_an_id_is_found_in_every_form() {
+    let mut wrong = A.to_owned();
+    wrong.replace_range(0..1, "a");
+    for text in [
+        wrong.clone(),
+        format!("@sc_{wrong}:a.example"),
+        format!("securecall://contact/{wrong}"),
+    ] {
+        let error = text.parse::<Address>().unwrap_err();
+        assert_eq!(
+            error.id_error(),
+            Some(&SecureCallIdError::Checksum),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_share_text_holds_one_contact_in_two_forms() {
+    let matrix_id: MatrixId = format!("@sc_{A}:example.org").parse().unwrap();
+    let link = ContactLink::new(id(), &matrix_id).unwrap();
+    let text = ShareText::new(&link, &ServerName::default_domain()).to_string();
+    assert!(text.contains(&link.to_string()));
+    assert!(text.contains(&link.https(&ServerName::default_domain())));
+    assert_eq!(find_addresses(&text), Ok(vec![Address::Link(link)]));
+}
+
+#[test]
+fn addresses_are_found_among_words() {
+    let text = format!(
+        "write to me@example.org, or <https://a.example/add/#{A}>; see https://example.org/address ."
+    );
+    assert_eq!(
+        find_addresses(&text).unwrap_err(),
+        AddressError::Link(ContactLinkError::Path)
+    );
+    let text =
+        format!("write to me@example.org, or <https://a.example/add/#{A}>; or @bob:example.org!");
+    let found = find_addresses(&text).unwrap();
+    assert_eq!(found.len(), 2);
+    assert_eq!(found[0].securecall_id(), Some(&id()));
+    assert_eq!(
+        found[1].matrix_id(&ServerName::default_domain()).as_str(),
+        "@bob:example.org"
+    );
+}
+
+#[test]
+fn a_broken_address_in_a_text_is_an_error_not_a_gap() {
+    let text = format!("here: securecall://contact/{}", &A[1..]);
+    assert!(matches!(
+        find_addresses(&text),
+        Err(AddressError::Link(ContactLinkError::Id(
+            SecureCallIdError::Length { found: 55 }
+        )))
+    ));
+}
+
+#[test]
+fn a_link_cannot_be_made_for_two_keys() {
+    let other = SecureCallId::new(IdentityKey::from_bytes([7; 32]).unwrap());
+    let matrix_id: MatrixId = format!("@sc_{A}:example.org").parse().unwrap();
+    assert_eq!(
+        ContactLink::new(other, &matrix_id),
+        Err(ContactLinkError::AnotherKey)
+    );
+}

@@ -1,0 +1,7 @@
+//! Addresses against the written vectors, and properties that hold for all of them.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod address;
+mod properties;
+mod vectors;

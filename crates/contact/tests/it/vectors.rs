@@ -1,0 +1,234 @@
+//! `testing/vectors/contact.json`, made by a program that shares no code with this crate.
+
+use data_encoding::HEXLOWER;
+use securecall_contact::{
+    ContactLink, ContactLinkError, MatrixId, MatrixIdError, SecureCallId, SecureCallIdError,
+    ServerName, ServerNameError,
+};
+use securecall_crypto::IdentityKey;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+#[derive(Deserialize)]
+struct Vectors {
+    ids: Vec<Id>,
+    invalid_ids: Vec<Invalid>,
+    matrix_ids: Vec<Matrix>,
+    invalid_matrix_ids: Vec<Invalid>,
+    links: Vec<Link>,
+    invalid_links: Vec<Invalid>,
+}
+
+#[derive(Deserialize)]
+struct Id {
+    key: String,
+    id: String,
+    older: String,
+}
+
+#[derive(Deserialize)]
+struct Matrix {
+    text: String,
+    server_name: String,
+    id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Link {
+    text: String,
+    id: String,
+    matrix_id: String,
+    name: Option<String>,
+    deep_link: String,
+    https: String,
+}
+
+#[derive(Deserialize)]
+struct Invalid {
+    what: String,
+    text: String,
+    error: Value,
+}
+
+fn vectors() -> Vectors {
+    serde_json::from_str(include_str!("../../../../testing/vectors/contact.json")).unwrap()
+}
+
+#[test]
+fn ids_are_read_in_both_forms_and_written_in_one() {
+    for vector in vectors().ids {
+        let key: [u8; 32] = HEXLOWER
+            .decode(vector.key.as_bytes())
+            .unwrap()
+            .try_into()
+            .unwrap();
+        let id = SecureCallId::new(IdentityKey::from_bytes(key).unwrap());
+        assert_eq!(id.to_string(), vector.id);
+        assert_eq!(id.identity_key().as_bytes(), &key);
+        let forms = [
+            vector.id.clone(),
+            vector.id.to_ascii_uppercase(),
+            format!(" \t{}\r\n", vector.id),
+            vector.older.clone(),
+            format!("{}\n", vector.older),
+        ];
+        for form in forms {
+            assert_eq!(form.parse(), Ok(id), "{form:?}");
+        }
+        assert_eq!(SecureCallId::from_canonical(&vector.id), Ok(id));
+    }
+}
+
+#[test]
+fn only_the_written_form_is_canonical() {
+    let vector = vectors().ids.remove(1);
+    let upper = vector.id.to_ascii_uppercase();
+    assert!(matches!(
+        SecureCallId::from_canonical(&upper),
+        Err(SecureCallIdError::Alphabet { .. })
+    ));
+    assert_eq!(
+        SecureCallId::from_canonical(&vector.older),
+        Err(SecureCallIdError::Length { found: 43 })
+    );
+    assert_eq!(
+        SecureCallId::from_canonical(&format!(" {}", vector.id)),
+        Err(SecureCallIdError::Length { found: 57 })
+    );
+}
+
+#[test]
+fn an_id_is_grouped_in_fours_for_reading_aloud() {
+    let vector = vectors().ids.remove(1);
+    let id: SecureCallId = vector.id.parse().unwrap();
+    let grouped = id.grouped().to_string();
+    assert!(
+        grouped.split(' ').all(|group| group.len() == 4),
+        "{grouped}"
+    );
+    assert_eq!(grouped.replace(' ', ""), vector.id);
+    assert_eq!(
+        format!("{id:?}"),
+        format!("SecureCallId({}…)", &vector.id[..8])
+    );
+}
+
+#[test]
+fn invalid_ids_are_refused_with_the_exact_error() {
+    for vector in vectors().invalid_ids {
+        let error = vector.text.parse::<SecureCallId>().unwrap_err();
+        assert_eq!(
+            id_error(&error),
+            vector.error,
+            "{}: {:?}",
+            vector.what,
+            vector.text
+        );
+    }
+}
+
+#[test]
+fn matrix_ids_give_their_server_and_their_key() {
+    for vector in vectors().matrix_ids {
+        let matrix_id: MatrixId = vector.text.parse().unwrap();
+        assert_eq!(matrix_id.to_string(), vector.text);
+        assert_eq!(matrix_id.server_name().as_str(), vector.server_name);
+        assert_eq!(
+            matrix_id.securecall_id().map(ToString::to_string),
+            vector.id
+        );
+        assert_eq!(
+            format!("@{}:{}", matrix_id.localpart(), matrix_id.server_name()),
+            vector.text
+        );
+        if let Some(id) = matrix_id.securecall_id() {
+            assert_eq!(
+                MatrixId::of_securecall_id(id, matrix_id.server_name()),
+                matrix_id
+            );
+        }
+    }
+}
+
+#[test]
+fn invalid_matrix_ids_are_refused_with_the_exact_error() {
+    for vector in vectors().invalid_matrix_ids {
+        let error = vector.text.parse::<MatrixId>().unwrap_err();
+        assert_eq!(matrix_id_error(&error), vector.error, "{}", vector.what);
+    }
+}
+
+#[test]
+fn links_are_read_in_every_form_and_written_in_two() {
+    let default_domain = ServerName::default_domain();
+    for vector in vectors().links {
+        let link: ContactLink = vector
+            .text
+            .parse()
+            .unwrap_or_else(|error| panic!("{}: {error}", vector.text));
+        assert_eq!(link.id().to_string(), vector.id, "{}", vector.text);
+        assert_eq!(
+            link.matrix_id(&default_domain).to_string(),
+            vector.matrix_id,
+            "{}",
+            vector.text
+        );
+        assert_eq!(
+            link.name().map(ToString::to_string),
+            vector.name,
+            "{}",
+            vector.text
+        );
+        assert_eq!(link.to_string(), vector.deep_link, "{}", vector.text);
+        assert_eq!(link.https(&default_domain), vector.https, "{}", vector.text);
+    }
+}
+
+#[test]
+fn invalid_links_are_refused_with_the_exact_error() {
+    for vector in vectors().invalid_links {
+        let error = vector.text.parse::<ContactLink>().expect_err(&vector.what);
+        assert_eq!(link_error(&error), vector.error, "{}", vector.what);
+    }
+}
+
+fn id_error(error: &SecureCallIdError) -> Value {
+    match error {
+        SecureCallIdError::Length { found } => json!({"Length": found}),
+        SecureCallIdError::Alphabet {
+            character,
+            position,
+        } => json!({"Alphabet": [character, position]}),
+        SecureCallIdError::Version { found } => json!({"Version": found}),
+        other => json!(format!("{other:?}")),
+    }
+}
+
+fn server_name_error(error: &ServerNameError) -> Value {
+    match error {
+        ServerNameError::Character { character } => json!({"Character": character}),
+        other => json!(format!("{other:?}")),
+    }
+}
+
+fn matrix_id_error(error: &MatrixIdError) -> Value {
+    match error {
+        MatrixIdError::TooLong { found } => json!({"TooLong": found}),
+        MatrixIdError::Character { character } => json!({"Character": character}),
+        MatrixIdError::ServerName(error) => json!({"ServerName": server_name_error(error)}),
+        MatrixIdError::SecureCallId(error) => json!({"SecureCallId": id_error(error)}),
+        other => json!(format!("{other:?}")),
+    }
+}
+
+fn link_error(error: &ContactLinkError) -> Value {
+    match error {
+        ContactLinkError::TooLong { found } => json!({"TooLong": found}),
+        ContactLinkError::PageHost(error) => json!({"PageHost": server_name_error(error)}),
+        ContactLinkError::Id(error) => json!({"Id": id_error(error)}),
+        ContactLinkError::Server(error) => json!({"Server": server_name_error(error)}),
+        ContactLinkError::MatrixId(error) => json!({"MatrixId": matrix_id_error(error)}),
+        ContactLinkError::Twice { key } => json!({"Twice": key}),
+        other => json!(format!("{other:?}")),
+    }
+}
