@@ -35,8 +35,8 @@ impl SecureCallId {
 
     /// The ID of an identity key.
     #[must_use]
-    pub const fn new(key: IdentityKey) -> Self {
-        Self(key)
+    pub const fn new(key: &IdentityKey) -> Self {
+        Self(*key)
     }
 
     /// Reads an ID exactly as it is written: 56 characters, lower case, nothing around it. Matrix IDs hold it so.
@@ -112,8 +112,8 @@ impl SecureCallId {
     }
 }
 
-impl From<IdentityKey> for SecureCallId {
-    fn from(key: IdentityKey) -> Self {
+impl From<&IdentityKey> for SecureCallId {
+    fn from(key: &IdentityKey) -> Self {
         Self::new(key)
     }
 }

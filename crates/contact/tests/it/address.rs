@@ -100,7 +100,7 @@ fn a_broken_address_in_a_text_is_an_error_not_a_gap() {
 
 #[test]
 fn a_link_cannot_be_made_for_two_keys() {
-    let other = SecureCallId::new(IdentityKey::from_bytes([7; 32]).unwrap());
+    let other = SecureCallId::new(&IdentityKey::from_bytes([7; 32]).unwrap());
     let matrix_id: MatrixId = format!("@sc_{A}:example.org").parse().unwrap();
     assert_eq!(
         ContactLink::new(other, &matrix_id),

@@ -9,7 +9,9 @@ use securecall_crypto::IdentityKey;
 
 fn any_id() -> impl Strategy<Value = SecureCallId> {
     any::<[u8; 32]>().prop_filter_map("not an identity key", |bytes| {
-        IdentityKey::from_bytes(bytes).ok().map(SecureCallId::new)
+        IdentityKey::from_bytes(bytes)
+            .ok()
+            .map(|key| SecureCallId::new(&key))
     })
 }
 

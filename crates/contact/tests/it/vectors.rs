@@ -62,7 +62,7 @@ fn ids_are_read_in_both_forms_and_written_in_one() {
             .unwrap()
             .try_into()
             .unwrap();
-        let id = SecureCallId::new(IdentityKey::from_bytes(key).unwrap());
+        let id = SecureCallId::new(&IdentityKey::from_bytes(key).unwrap());
         assert_eq!(id.to_string(), vector.id);
         assert_eq!(id.identity_key().as_bytes(), &key);
         let forms = [
