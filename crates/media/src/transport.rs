@@ -1,0 +1,555 @@
+//! The WebRTC transport of one call: ICE, DTLS, SRTP and the data channel, by str0m.
+//!
+//! [`Transport`] is sans-IO: datagrams, time and commands go in, and [`Transport::poll_output`] says what to send and what
+//! happened. It carries sealed frames as RTP payloads and control messages on one data channel; it can open neither.
+//!
+//! Call [`Transport::poll_output`] until [`TransportOutput::Timeout`] after every other call.
+
+mod candidate;
+mod description;
+mod error;
+mod event;
+
+use std::{
+    collections::VecDeque,
+    net::SocketAddr,
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
+};
+
+use str0m::{
+    Candidate, Event, IceConnectionState, Input, Output, Reason, Rtc, RtcConfig,
+    change::{SdpAnswer, SdpOffer, SdpPendingOffer},
+    channel::{ChannelConfig, ChannelId, Reliability},
+    config::DtlsVersion,
+    media::{Direction, MediaKind, Mid, Pt},
+    net::{Protocol, Receive},
+    rtp::RtpWrite,
+};
+use tracing::{debug, warn};
+use web_time::Instant;
+
+use candidate::{Advertised, MAX_REMOTE_CANDIDATES, parse_remote};
+use description::Description;
+pub use description::{Fingerprint, MAX_DESCRIPTION_LEN};
+pub use error::TransportError;
+pub use event::{
+    Datagram, PathKind, ReceivedFrame, SelectedPair, TransportEvent, TransportOutput,
+    TransportStats,
+};
+
+/// The label of the data channel.
+const CHANNEL_LABEL: &str = "securecall";
+/// First retransmission of a connectivity check: a host on the same network has answered long before.
+const INITIAL_STUN_RTO: Duration = Duration::from_millis(50);
+/// Checks of a pair come no further apart than this, so that a path that returns is found within a second.
+const MAX_STUN_RTO: Duration = Duration::from_secs(1);
+/// 50 + 100 + … + 800 ms and then a check each second: pairs are tried longer than the 15 s a call waits for its path.
+const MAX_STUN_RETRANSMITS: usize = 28;
+/// Pairs checked at once when candidates arrive, before pacing begins.
+const CHECK_BURST: usize = 8;
+/// Pacing of connectivity checks (RFC 8445 section 14.2 allows 5 ms; str0m's own is 50 ms).
+const CHECK_PACING: Duration = Duration::from_millis(5);
+/// str0m's pacing: a deadline this near means that a check waits only for it.
+const STR0M_PACING: Duration = Duration::from_millis(50);
+/// `AuthenticatedPacket` comes at most this often.
+const AUTHENTICATED_INTERVAL: Duration = Duration::from_millis(250);
+/// str0m's "never" is decades away.
+const NEVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
+
+/// The WebRTC transport of one call.
+pub struct Transport {
+    /// `None` after [`Transport::close`] or a failure.
+    rtc: Option<Box<Rtc>>,
+    local_fingerprint: Fingerprint,
+    remote_fingerprint: Option<Fingerprint>,
+    pending: Option<SdpPendingOffer>,
+    mid: Option<Mid>,
+    payload_type: Option<Pt>,
+    channel: Option<ChannelId>,
+    advertised: Advertised,
+    remote_candidates: usize,
+    ice: IceConnectionState,
+    path_up: bool,
+    next_sequence: u64,
+    authenticated_at: Option<Instant>,
+    last_pair: Option<SelectedPair>,
+    stats: TransportStats,
+    outputs: VecDeque<TransportOutput>,
+    deadline: Option<Instant>,
+}
+
+impl Transport {
+    /// A transport with a certificate of its own, made for this call alone.
+    ///
+    /// # Errors
+    /// [`TransportError::EnginePanicked`] if no certificate could be made.
+    pub fn new(now: Instant) -> Result<Self, TransportError> {
+        let mut config = RtcConfig::new()
+            .clear_codecs()
+            .enable_opus(true, false)
+            .clear_extension_map()
+            .set_rtp_mode(true)
+            .set_dtls_version(DtlsVersion::Dtls12)
+            .set_stats_interval(Some(Duration::from_secs(1)));
+        config.set_initial_stun_rto(INITIAL_STUN_RTO);
+        config.set_max_stun_rto(MAX_STUN_RTO);
+        config.set_max_stun_retransmits(MAX_STUN_RETRANSMITS);
+        let (rtc, local_fingerprint) = catch_unwind(AssertUnwindSafe(|| {
+            let mut rtc = config.build(now);
+            let fingerprint = Fingerprint::try_from(rtc.direct_api().local_dtls_fingerprint());
+            fingerprint.map(|fingerprint| (Box::new(rtc), fingerprint))
+        }))
+        .map_err(|_| TransportError::EnginePanicked)??;
+        Ok(Self {
+            rtc: Some(rtc),
+            local_fingerprint,
+            remote_fingerprint: None,
+            pending: None,
+            mid: None,
+            payload_type: None,
+            channel: None,
+            advertised: Advertised::default(),
+            remote_candidates: 0,
+            ice: IceConnectionState::New,
+            path_up: false,
+            next_sequence: 1,
+            authenticated_at: None,
+            last_pair: None,
+            stats: TransportStats::default(),
+            outputs: VecDeque::new(),
+            deadline: None,
+        })
+    }
+
+    /// An offer of one audio m-line and one data channel. It has no candidate in it.
+    ///
+    /// # Errors
+    /// [`TransportError::Misuse`] if there was an offer or answer before; see [`TransportError`] for the rest.
+    pub fn create_offer(&mut self, now: Instant) -> Result<String, TransportError> {
+        if self.mid.is_some() || self.pending.is_some() || self.remote_fingerprint.is_some() {
+            return Err(TransportError::Misuse);
+        }
+        let (offer, pending, mid) = self.engine(|rtc| {
+            let mut changes = rtc.sdp_api();
+            let mid = changes.add_media(MediaKind::Audio, Direction::SendRecv, None, None, None);
+            changes.add_channel_with_config(channel_config());
+            let (offer, pending) = changes.apply().ok_or(TransportError::Misuse)?;
+            Ok((offer.to_sdp_string(), pending, mid))
+        })?;
+        self.pending = Some(pending);
+        self.mid = Some(mid);
+        self.settle(now)?;
+        Ok(offer)
+    }
+
+    /// Takes the peer's first offer and gives the answer, which has no candidate in it unless some were added before.
+    ///
+    /// # Errors
+    /// [`TransportError`]: what is wrong with the offer.
+    pub fn accept_offer(&mut self, now: Instant, sdp: &str) -> Result<String, TransportError> {
+        if self.mid.is_some() || self.pending.is_some() {
+            return Err(TransportError::Misuse);
+        }
+        self.apply_offer(now, sdp)
+    }
+
+    /// Takes the peer's answer to the last offer of ours, first or restart.
+    ///
+    /// # Errors
+    /// [`TransportError`]: what is wrong with the answer.
+    pub fn set_answer(&mut self, now: Instant, sdp: &str) -> Result<(), TransportError> {
+        let description = self.check_description(sdp)?;
+        let pending = self.pending.take().ok_or(TransportError::Misuse)?;
+        let answer = self.parse(|| SdpAnswer::from_sdp_string(sdp))?;
+        self.engine(|rtc| Ok(rtc.sdp_api().accept_answer(pending, answer)?))?;
+        self.described(&description);
+        self.settle(now)
+    }
+
+    /// An offer that restarts ICE, with all our candidates in it. Media goes on over the old pair meanwhile.
+    ///
+    /// # Errors
+    /// [`TransportError::Misuse`] before the first offer and answer are through.
+    pub fn create_restart_offer(&mut self, now: Instant) -> Result<String, TransportError> {
+        if self.remote_fingerprint.is_none() {
+            return Err(TransportError::Misuse);
+        }
+        let (offer, pending) = self.engine(|rtc| {
+            let mut changes = rtc.sdp_api();
+            changes.ice_restart(true);
+            let (offer, pending) = changes.apply().ok_or(TransportError::Misuse)?;
+            Ok((offer.to_sdp_string(), pending))
+        })?;
+        self.pending = Some(pending);
+        self.settle(now)?;
+        Ok(self.advertised.rewrite_description(&offer))
+    }
+
+    /// Takes the peer's restart offer and gives the answer, with all our candidates in it.
+    ///
+    /// # Errors
+    /// [`TransportError`]: what is wrong with the offer; another fingerprint than the call's is
+    /// [`TransportError::FingerprintChanged`].
+    pub fn accept_restart_offer(
+        &mut self,
+        now: Instant,
+        sdp: &str,
+    ) -> Result<String, TransportError> {
+        if self.remote_fingerprint.is_none() {
+            return Err(TransportError::Misuse);
+        }
+        self.pending = None;
+        self.apply_offer(now, sdp)
+    }
+
+    /// Adds a host candidate: the socket it is bound to, and the address the peer is told (the same, unless something in
+    /// front of the socket forwards to it). Gives the candidate as in an `a=` line without the `a=`.
+    ///
+    /// # Errors
+    /// [`TransportError::Candidate`] if the address cannot be one.
+    pub fn add_host_candidate(
+        &mut self,
+        now: Instant,
+        base: SocketAddr,
+        advertised: SocketAddr,
+    ) -> Result<String, TransportError> {
+        let candidate =
+            Candidate::host(base, Protocol::Udp).map_err(|_| TransportError::Candidate)?;
+        let line = self.engine(|rtc| {
+            let added = rtc.add_local_candidate(candidate);
+            Ok(added.map(Candidate::to_sdp_string))
+        })?;
+        self.settle(now)?;
+        self.check(now)?;
+        self.advertised.insert(base, advertised);
+        let line = line.ok_or(TransportError::Candidate)?;
+        Ok(self.advertised.rewrite_candidate(&line))
+    }
+
+    /// Adds a candidate of the peer, as in an `a=` line without the `a=`.
+    ///
+    /// # Errors
+    /// [`TransportError::Candidate`] if it is malformed, not UDP, no address of a host, or one too many.
+    pub fn add_remote_candidate(&mut self, now: Instant, line: &str) -> Result<(), TransportError> {
+        if self.remote_candidates >= MAX_REMOTE_CANDIDATES {
+            return Err(TransportError::Candidate);
+        }
+        let candidate = self.parse(|| parse_remote(line))?;
+        self.remote_candidates += 1;
+        self.engine(|rtc| {
+            rtc.add_remote_candidate(candidate);
+            Ok(())
+        })?;
+        self.settle(now)?;
+        self.check(now)
+    }
+
+    /// A datagram that came to one of our sockets. What is not for this call is dropped.
+    ///
+    /// # Errors
+    /// [`TransportError`] if the call cannot go on, for instance because the peer's certificate is not the one of its SDP.
+    pub fn handle_datagram(
+        &mut self,
+        now: Instant,
+        source: SocketAddr,
+        destination: SocketAddr,
+        bytes: &[u8],
+    ) -> Result<(), TransportError> {
+        let input = self.parse(|| {
+            Receive::new(Protocol::Udp, source, destination, bytes)
+                .map_err(|_| TransportError::MalformedDatagram)
+        });
+        let Ok(receive) = input else {
+            return Ok(());
+        };
+        self.engine(|rtc| Ok(rtc.handle_input(Input::Receive(now, receive))?))?;
+        self.settle(now)?;
+        if self.is_checking() {
+            self.check(now)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// To be called at the time that [`TransportOutput::Timeout`] names.
+    ///
+    /// # Errors
+    /// [`TransportError`] if the call cannot go on.
+    pub fn handle_timeout(&mut self, now: Instant) -> Result<(), TransportError> {
+        self.engine(|rtc| Ok(rtc.handle_input(Input::Timeout(now))?))?;
+        self.settle(now)
+    }
+
+    /// Sends one sealed frame; `media_time` counts samples at 48 kHz. Dropped while there is no path.
+    ///
+    /// # Errors
+    /// [`TransportError`] if the call cannot go on.
+    pub fn send_frame(
+        &mut self,
+        now: Instant,
+        media_time: u64,
+        frame: &[u8],
+    ) -> Result<(), TransportError> {
+        let (true, Some(mid), Some(pt)) = (self.path_up, self.mid, self.payload_type) else {
+            return Ok(());
+        };
+        let sequence = self.next_sequence;
+        self.next_sequence += 1;
+        // RTP time is the low 32 bits; the receiver extends it.
+        let rtp_time = (media_time & u64::from(u32::MAX)) as u32;
+        self.engine(|rtc| {
+            if let Some(stream) = rtc.direct_api().stream_tx_by_mid(mid, None) {
+                stream.write_rtp(RtpWrite::new(pt, sequence.into(), rtp_time, now, frame));
+            }
+            Ok(())
+        })?;
+        self.settle(now)?;
+        self.handle_timeout(now)
+    }
+
+    /// Sends one control message on the data channel. False if the channel is not open or full: nothing was sent.
+    ///
+    /// # Errors
+    /// [`TransportError`] if the call cannot go on.
+    pub fn send_control(&mut self, now: Instant, message: &[u8]) -> Result<bool, TransportError> {
+        let Some(channel) = self.channel else {
+            return Ok(false);
+        };
+        let sent = self.engine(|rtc| match rtc.channel(channel) {
+            // A full or closing channel is a lost message, and those are sent again.
+            Some(mut channel) => Ok(channel.write(true, message).unwrap_or(false)),
+            None => Ok(false),
+        })?;
+        self.settle(now)?;
+        self.handle_timeout(now)?;
+        Ok(sent)
+    }
+
+    /// Says goodbye to the peer's transport and lets go of the engine; what is left to send comes from
+    /// [`Transport::poll_output`].
+    pub fn close(&mut self, now: Instant) {
+        let closed = self
+            .engine(|rtc| Ok(rtc.close()?))
+            .and_then(|()| self.settle(now));
+        if let Err(error) = closed {
+            debug!(%error, "transport closed");
+        }
+        self.rtc = None;
+        self.deadline = None;
+    }
+
+    /// What is to be sent, what happened, and when to call [`Transport::handle_timeout`].
+    pub fn poll_output(&mut self) -> TransportOutput {
+        self.outputs
+            .pop_front()
+            .unwrap_or(TransportOutput::Timeout(self.deadline))
+    }
+
+    /// The fingerprint of our certificate.
+    pub fn local_fingerprint(&self) -> Fingerprint {
+        self.local_fingerprint
+    }
+
+    /// The fingerprint of the peer's SDP, fixed for the call.
+    pub fn remote_fingerprint(&self) -> Option<Fingerprint> {
+        self.remote_fingerprint
+    }
+
+    /// Whether ICE and DTLS have been up.
+    pub fn is_path_up(&self) -> bool {
+        self.path_up
+    }
+
+    /// Figures, renewed each second.
+    pub fn stats(&self) -> &TransportStats {
+        &self.stats
+    }
+
+    fn apply_offer(&mut self, now: Instant, sdp: &str) -> Result<String, TransportError> {
+        let description = self.check_description(sdp)?;
+        let offer = self.parse(|| SdpOffer::from_sdp_string(sdp))?;
+        let answer = self.engine(|rtc| Ok(rtc.sdp_api().accept_offer(offer)?.to_sdp_string()))?;
+        self.described(&description);
+        self.settle(now)?;
+        Ok(self.advertised.rewrite_description(&answer))
+    }
+
+    /// Exactly one sha-256 fingerprint, and the same for the whole call.
+    fn check_description(&self, sdp: &str) -> Result<Description, TransportError> {
+        let description = Description::read(sdp)?;
+        if self
+            .remote_fingerprint
+            .is_some_and(|known| known != description.fingerprint)
+        {
+            return Err(TransportError::FingerprintChanged);
+        }
+        Ok(description)
+    }
+
+    fn described(&mut self, description: &Description) {
+        self.remote_fingerprint = Some(description.fingerprint);
+        self.remote_candidates = description.candidates;
+        if let Some(rtc) = &self.rtc {
+            self.payload_type = rtc
+                .codec_config()
+                .params()
+                .first()
+                .map(str0m::format::PayloadParams::pt);
+        }
+    }
+
+    fn is_checking(&self) -> bool {
+        matches!(
+            self.ice,
+            IceConnectionState::New | IceConnectionState::Checking
+        )
+    }
+
+    /// Checks the pairs that are due at once instead of one in 50 ms.
+    fn check(&mut self, now: Instant) -> Result<(), TransportError> {
+        for _ in 0..CHECK_BURST {
+            let before = self.outputs.len();
+            self.handle_timeout(now)?;
+            if self.outputs.len() == before {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Drains the engine, as it must be after every mutation.
+    fn settle(&mut self, now: Instant) -> Result<(), TransportError> {
+        loop {
+            match self.engine(|rtc| Ok((rtc.poll_output()?, rtc.last_timeout_reason())))? {
+                (Output::Timeout(at), reason) => {
+                    self.deadline = self.next_deadline(now, at, reason);
+                    return Ok(());
+                }
+                (Output::Transmit(transmit), _) => {
+                    self.last_pair = Some(SelectedPair {
+                        local: transmit.source,
+                        remote: transmit.destination,
+                    });
+                    self.outputs.push_back(TransportOutput::Transmit(Datagram {
+                        source: transmit.source,
+                        destination: transmit.destination,
+                        contents: transmit.contents.to_vec(),
+                    }));
+                }
+                (Output::Event(event), _) => self.on_event(now, event),
+            }
+        }
+    }
+
+    fn next_deadline(&self, now: Instant, at: Instant, reason: Reason) -> Option<Instant> {
+        let wait = at.saturating_duration_since(now);
+        if wait > NEVER {
+            return None;
+        }
+        let paced = reason == Reason::Ice && self.is_checking() && wait <= STR0M_PACING;
+        Some(if paced {
+            at.min(now + CHECK_PACING)
+        } else {
+            at
+        })
+    }
+
+    fn on_event(&mut self, now: Instant, event: Event) {
+        match event {
+            Event::Connected => {
+                self.path_up = true;
+                self.emit(TransportEvent::PathUp {
+                    kind: PathKind::Direct,
+                    pair: self.last_pair,
+                });
+            }
+            Event::IceConnectionStateChange(state) => {
+                debug!(?state, "ice");
+                self.ice = state;
+                if state == IceConnectionState::Disconnected {
+                    self.emit(TransportEvent::PathDown);
+                }
+            }
+            Event::MediaAdded(added) => self.mid = Some(added.mid),
+            Event::ChannelOpen(id, label) if label == CHANNEL_LABEL && self.channel.is_none() => {
+                self.channel = Some(id);
+                self.emit(TransportEvent::ChannelOpen);
+            }
+            Event::ChannelData(data) if Some(data.id) == self.channel => {
+                self.authenticated(now);
+                self.emit(TransportEvent::Control(data.data));
+            }
+            Event::RtpPacket(packet) => {
+                self.authenticated(now);
+                self.emit(TransportEvent::Frame(ReceivedFrame {
+                    sequence: *packet.seq_no,
+                    media_time: packet.time.numer(),
+                    payload: packet.payload.to_vec(),
+                }));
+            }
+            Event::PeerStats(stats) => {
+                if let Some(pair) = stats.selected_candidate_pair {
+                    self.stats.rtt = pair.current_round_trip_time;
+                    self.stats.pair = Some(SelectedPair {
+                        local: pair.local.addr,
+                        remote: pair.remote.addr,
+                    });
+                }
+            }
+            Event::Closed => self.emit(TransportEvent::Closed),
+            _ => {}
+        }
+    }
+
+    fn authenticated(&mut self, now: Instant) {
+        let recent = self
+            .authenticated_at
+            .is_some_and(|at| now.saturating_duration_since(at) < AUTHENTICATED_INTERVAL);
+        if !recent {
+            self.authenticated_at = Some(now);
+            self.emit(TransportEvent::AuthenticatedPacket);
+        }
+    }
+
+    fn emit(&mut self, event: TransportEvent) {
+        self.outputs.push_back(TransportOutput::Event(event));
+    }
+
+    /// Runs the engine. A panic inside it ends this call and no other.
+    fn engine<T>(
+        &mut self,
+        run: impl FnOnce(&mut Rtc) -> Result<T, TransportError>,
+    ) -> Result<T, TransportError> {
+        let rtc = self.rtc.as_deref_mut().ok_or(TransportError::Closed)?;
+        match catch_unwind(AssertUnwindSafe(|| run(rtc))) {
+            Ok(result) => result.inspect_err(|error| warn!(%error, "transport")),
+            Err(_) => {
+                self.rtc = None;
+                self.deadline = None;
+                Err(TransportError::EnginePanicked)
+            }
+        }
+    }
+
+    /// Runs a parser of the engine on bytes of the peer.
+    fn parse<T, E: Into<TransportError>>(
+        &self,
+        run: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, TransportError> {
+        catch_unwind(AssertUnwindSafe(run))
+            .map_err(|_| TransportError::EnginePanicked)?
+            .map_err(Into::into)
+    }
+}
+
+/// Unordered and without retransmission: acknowledgement and retry are the session's, and an ordered channel stays blocked
+/// for tens of seconds after a cut.
+fn channel_config() -> ChannelConfig {
+    ChannelConfig {
+        label: CHANNEL_LABEL.to_owned(),
+        ordered: false,
+        reliability: Reliability::MaxRetransmits { retransmits: 0 },
+        ..ChannelConfig::default()
+    }
+}

@@ -1,0 +1,123 @@
+//! Candidates: those of the peer, checked, and ours as the peer is told of them.
+
+use std::{collections::BTreeMap, net::SocketAddr};
+
+use str0m::{Candidate, net::Protocol};
+
+use super::TransportError;
+
+/// Candidates of the peer in one ICE generation. Each makes pairs with all of ours, and each pair sends packets, so a peer
+/// must not be able to name addresses without end.
+pub(super) const MAX_REMOTE_CANDIDATES: usize = 32;
+/// The longest candidate line.
+const MAX_CANDIDATE_LEN: usize = 512;
+/// Where address and port stand in a candidate line (RFC 8839 section 5.1), counted from 0.
+const ADDRESS_FIELD: usize = 4;
+
+/// Reads a candidate of the peer.
+pub(super) fn parse_remote(line: &str) -> Result<Candidate, TransportError> {
+    if line.len() > MAX_CANDIDATE_LEN {
+        return Err(TransportError::Candidate);
+    }
+    let candidate = Candidate::from_sdp_string(line).map_err(|_| TransportError::Candidate)?;
+    if candidate.proto() != Protocol::Udp || !is_host_address(candidate.addr()) {
+        return Err(TransportError::Candidate);
+    }
+    Ok(candidate)
+}
+
+fn is_host_address(address: SocketAddr) -> bool {
+    let ip = address.ip();
+    let broadcast = matches!(ip, std::net::IpAddr::V4(ip) if ip.is_broadcast());
+    address.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && !broadcast
+}
+
+/// The addresses the peer is told in place of those our sockets are bound to.
+#[derive(Default)]
+pub(super) struct Advertised(BTreeMap<SocketAddr, SocketAddr>);
+
+impl Advertised {
+    pub(super) fn insert(&mut self, base: SocketAddr, advertised: SocketAddr) {
+        if base != advertised {
+            self.0.insert(base, advertised);
+        }
+    }
+
+    /// A candidate line as the peer is told.
+    pub(super) fn rewrite_candidate(&self, line: &str) -> String {
+        let mut fields: Vec<&str> = line.split(' ').collect();
+        let Some(advertised) = base_of(&fields).and_then(|base| self.0.get(&base)) else {
+            return line.to_owned();
+        };
+        let (ip, port) = (advertised.ip().to_string(), advertised.port().to_string());
+        fields[ADDRESS_FIELD] = &ip;
+        fields[ADDRESS_FIELD + 1] = &port;
+        fields.join(" ")
+    }
+
+    /// A description as the peer is told: its candidate lines rewritten.
+    pub(super) fn rewrite_description(&self, sdp: &str) -> String {
+        if self.0.is_empty() {
+            return sdp.to_owned();
+        }
+        let mut rewritten = String::with_capacity(sdp.len());
+        for line in sdp.lines() {
+            if line.starts_with("a=candidate:") {
+                rewritten.push_str(&self.rewrite_candidate(line));
+            } else {
+                rewritten.push_str(line);
+            }
+            rewritten.push_str("\r\n");
+        }
+        rewritten
+    }
+}
+
+fn base_of(fields: &[&str]) -> Option<SocketAddr> {
+    let ip = fields.get(ADDRESS_FIELD)?.parse().ok()?;
+    let port = fields.get(ADDRESS_FIELD + 1)?.parse().ok()?;
+    Some(SocketAddr::new(ip, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_address_of_a_host_is_refused() {
+        for line in [
+            "candidate:1 1 udp 2130706431 224.0.0.1 5000 typ host",
+            "candidate:1 1 udp 2130706431 255.255.255.255 5000 typ host",
+            "candidate:1 1 udp 2130706431 0.0.0.0 5000 typ host",
+            "candidate:1 1 udp 2130706431 ff02::1 5000 typ host",
+            "candidate:1 1 udp 2130706431 192.0.2.1 0 typ host",
+            "candidate:1 1 tcp 2130706431 192.0.2.1 5000 typ host tcptype passive",
+            "candidate:1 1 udp 2130706431 4a1f.local 5000 typ host",
+            "garbage",
+            "",
+        ] {
+            assert_eq!(
+                parse_remote(line).err(),
+                Some(TransportError::Candidate),
+                "{line}"
+            );
+        }
+        assert!(parse_remote("candidate:1 1 udp 2130706431 192.0.2.1 5000 typ host").is_ok());
+    }
+
+    #[test]
+    fn the_peer_is_told_the_advertised_address() {
+        let mut advertised = Advertised::default();
+        advertised.insert(
+            "127.0.0.1:5000".parse().unwrap(),
+            "127.0.0.1:6000".parse().unwrap(),
+        );
+        let line = "candidate:1 1 udp 2130706431 127.0.0.1 5000 typ host ufrag abcd";
+        let told = "candidate:1 1 udp 2130706431 127.0.0.1 6000 typ host ufrag abcd";
+        assert_eq!(advertised.rewrite_candidate(line), told);
+        assert_eq!(
+            advertised.rewrite_description(&format!("v=0\r\na={line}\r\n")),
+            format!("v=0\r\na={told}\r\n")
+        );
+    }
+}

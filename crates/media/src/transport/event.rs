@@ -1,0 +1,89 @@
+//! What a transport gives out.
+
+use std::{net::SocketAddr, time::Duration};
+
+use web_time::Instant;
+
+/// The next thing to do. Poll until [`TransportOutput::Timeout`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TransportOutput {
+    /// Send this datagram.
+    Transmit(Datagram),
+    /// Something happened.
+    Event(TransportEvent),
+    /// Nothing more to do now: call `handle_timeout` at this time, if there is one.
+    Timeout(Option<Instant>),
+}
+
+/// A datagram to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Datagram {
+    /// The socket to send it from.
+    pub source: SocketAddr,
+    /// Where to.
+    pub destination: SocketAddr,
+    /// The bytes.
+    pub contents: Vec<u8>,
+}
+
+/// What happened in the transport.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TransportEvent {
+    /// ICE and DTLS are up, and the peer's certificate is the one of its SDP. Comes once.
+    PathUp {
+        /// What kind of path.
+        kind: PathKind,
+        /// The addresses in use.
+        pair: Option<SelectedPair>,
+    },
+    /// No candidate pair works any more, or none ever did.
+    PathDown,
+    /// The data channel can send.
+    ChannelOpen,
+    /// A sealed frame of the peer.
+    Frame(ReceivedFrame),
+    /// A control message of the peer.
+    Control(Vec<u8>),
+    /// A packet of the peer was authenticated by SRTP or DTLS; at most one event in 250 ms.
+    AuthenticatedPacket,
+    /// The peer closed its transport.
+    Closed,
+}
+
+/// What kind of path the selected pair is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PathKind {
+    /// From one device to the other.
+    Direct,
+    /// Through a relay.
+    Relay,
+}
+
+/// The addresses of the candidate pair in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SelectedPair {
+    /// Ours.
+    pub local: SocketAddr,
+    /// The peer's.
+    pub remote: SocketAddr,
+}
+
+/// A sealed frame as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReceivedFrame {
+    /// The extended RTP sequence number.
+    pub sequence: u64,
+    /// The extended RTP time, in samples at 48 kHz.
+    pub media_time: u64,
+    /// The sealed frame.
+    pub payload: Vec<u8>,
+}
+
+/// Figures of a transport.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TransportStats {
+    /// Round trip of the last connectivity check on the selected pair.
+    pub rtt: Option<Duration>,
+    /// The selected pair.
+    pub pair: Option<SelectedPair>,
+}
