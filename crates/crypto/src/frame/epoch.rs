@@ -61,7 +61,9 @@ secret! {
 }
 
 impl MediaSeed {
-    pub(crate) const fn new(bytes: [u8; 32]) -> Self {
+    /// A seed from elsewhere: test vectors, benches and tests of the media path. A call's seeds come out of its handshake and ratchet.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 

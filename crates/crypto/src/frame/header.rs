@@ -79,3 +79,68 @@ fn take(bits: u8, bytes: &[u8], len: &mut usize) -> Result<u64, MalformedHeader>
         Err(MalformedHeader)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use data_encoding::HEXLOWER;
+
+    use super::*;
+
+    #[test]
+    fn headers_reproduce_rfc_9605() {
+        let file: serde_json::Value = serde_json::from_str(include_str!(
+            "../../../../testing/vectors/rfc9605_header.json"
+        ))
+        .unwrap();
+        let vectors = file["header"].as_array().unwrap();
+        assert_eq!(vectors.len(), 289);
+        for vector in vectors {
+            let number = |field: &str| vector[field].as_str().unwrap().parse::<u64>().unwrap();
+            let header = FrameHeader {
+                key_id: number("kid"),
+                counter: number("ctr"),
+            };
+            let expected = HEXLOWER
+                .decode(vector["encoded"].as_str().unwrap().as_bytes())
+                .unwrap();
+            let mut bytes = [0; FrameHeader::MAX_LEN];
+            let len = header.encode(&mut bytes);
+            assert_eq!(bytes[..len], expected);
+            assert_eq!(FrameHeader::decode(&expected), Ok((header, len)));
+        }
+    }
+
+    #[test]
+    fn a_header_longer_than_needed_is_refused() {
+        for bytes in [
+            &[0x80, 7][..],
+            &[0x90, 0, 8],
+            &[0x08, 7],
+            &[0x09, 0, 255],
+            &[0x99, 0, 1, 1, 1],
+        ] {
+            assert_eq!(
+                FrameHeader::decode(bytes),
+                Err(MalformedHeader),
+                "{bytes:02x?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_truncated_header_is_refused() {
+        for bytes in [
+            &[][..],
+            &[0x99],
+            &[0x99, 1, 0],
+            &[0x99, 1, 0, 1],
+            &[0xff; 16],
+        ] {
+            assert_eq!(
+                FrameHeader::decode(bytes),
+                Err(MalformedHeader),
+                "{bytes:02x?}"
+            );
+        }
+    }
+}

@@ -111,8 +111,8 @@ impl Secrets {
         Self {
             root: RootKey::new(part(okm.as_slice(), 0)),
             chain: ChainKey::new(part(okm.as_slice(), 1)),
-            caller_seed: MediaSeed::new(part(okm.as_slice(), 2)),
-            callee_seed: MediaSeed::new(part(okm.as_slice(), 3)),
+            caller_seed: MediaSeed::from_bytes(part(okm.as_slice(), 2)),
+            callee_seed: MediaSeed::from_bytes(part(okm.as_slice(), 3)),
             transcript: Transcript(*symmetric.hash()),
         }
     }

@@ -116,6 +116,9 @@ impl fmt::Debug for Initiator {
     }
 }
 
+/// The finished symmetric state, the responder's ephemeral key, and the payload.
+type OpenedMessage2 = (SymmetricState, [u8; 32], Zeroizing<Vec<u8>>);
+
 /// The caller between message 1 and message 2.
 pub struct InitiatorAwaiting {
     identity: StaticSecret,
@@ -146,10 +149,7 @@ impl InitiatorAwaiting {
         ))
     }
 
-    pub(super) fn process(
-        &self,
-        message: &[u8],
-    ) -> Result<(SymmetricState, [u8; 32], Zeroizing<Vec<u8>>), HandshakeError> {
+    pub(super) fn process(&self, message: &[u8]) -> Result<OpenedMessage2, HandshakeError> {
         if message.len() > MAX_HANDSHAKE_MESSAGE {
             return Err(HandshakeError::TooLong);
         }

