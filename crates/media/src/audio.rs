@@ -31,6 +31,8 @@ impl Level {
         let energy: f32 = samples.iter().map(|sample| sample * sample).sum();
         let rms = (energy / samples.len().max(1) as f32).sqrt();
         self.rms = rms.max(self.rms * Self::FALL_PER_TICK);
-        self.peak = samples.iter().fold(0.0, |peak, sample| peak.max(sample.abs()));
+        self.peak = samples
+            .iter()
+            .fold(0.0, |peak, sample| peak.max(sample.abs()));
     }
 }

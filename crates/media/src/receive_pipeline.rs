@@ -51,8 +51,17 @@ impl<O: OpenFrame> ReceivePipeline<O> {
     /// # Errors
     ///
     /// [`OpenError`] if it is not an authentic new frame; nothing but a counter has then changed.
-    pub fn handle_frame(&mut self, now: Instant, sequence: u64, rtp_time: u32, frame: &mut [u8]) -> Result<(), OpenError> {
-        let opened = self.opener.open(now, frame).and_then(|range| frame.get(range).ok_or(OpenError));
+    pub fn handle_frame(
+        &mut self,
+        now: Instant,
+        sequence: u64,
+        rtp_time: u32,
+        frame: &mut [u8],
+    ) -> Result<(), OpenError> {
+        let opened = self
+            .opener
+            .open(now, frame)
+            .and_then(|range| frame.get(range).ok_or(OpenError));
         match opened {
             Ok(payload) => {
                 self.frames_received += 1;

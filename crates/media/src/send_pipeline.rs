@@ -76,7 +76,11 @@ impl<S: SealFrame> SendPipeline<S> {
         let step = (target - self.gain) / TICK_SAMPLES as f32;
         for (i, (slot, sample)) in self.samples[self.filled..].iter_mut().zip(tick).enumerate() {
             let gain = self.gain + step * (i + 1) as f32;
-            *slot = if sample.is_finite() { sample.clamp(-1.0, 1.0) * gain } else { 0.0 };
+            *slot = if sample.is_finite() {
+                sample.clamp(-1.0, 1.0) * gain
+            } else {
+                0.0
+            };
         }
         self.gain = target;
         self.filled += TICK_SAMPLES;
@@ -90,7 +94,10 @@ impl<S: SealFrame> SendPipeline<S> {
         self.encoder.encode(&self.samples, &mut self.frame)?;
         self.sealer.seal(&mut self.frame)?;
         self.frames_sent += 1;
-        Ok(Some(OutboundFrame { media_time, bytes: &self.frame }))
+        Ok(Some(OutboundFrame {
+            media_time,
+            bytes: &self.frame,
+        }))
     }
 
     /// Sends silence of the same size at the same pace, or the microphone again.
