@@ -1,1 +1,64 @@
 //! The homeserver: account, sync and sealed to-device messages.
+//!
+//! This is the only crate that knows a Matrix library. It gives the rest of SecureCall three things: an [`Account`] on a
+//! homeserver, the devices of any user there is, and a carrier for call signaling that leaves no trace: Olm-encrypted
+//! to-device messages of our own type, [`SIGNAL_EVENT_TYPE`]. What is inside such a message is sealed once more before it
+//! gets here, and opened only after it has left; this crate neither reads nor trusts it.
+//!
+//! ```text
+//!   Homeserver ─┬─ Account::register ─┐                ┌─ devices_of   /keys/query, fresh each time
+//!   (URL, CA)   └─ Account::login ────┤                ├─ send         Olm + /sendToDevice
+//!                  Account::restore ──┴──► Account ────┼─ start ─► Inbox   /sync, until stopped
+//!   AccountStore ────────┘                             ├─ drain        the inbox on the server is empty
+//!   (SQLite, encrypted)                                └─ logout
+//! ```
+//!
+//! # What it decides
+//!
+//! * **Trust comes from the handshake.** Messages go to and come from any device, cross-signed or not; a homeserver that
+//!   puts in a device of its own gets a message it cannot open. Each [`Incoming::Signal`] names the Olm key it came from,
+//!   which the handshake binds.
+//! * **Nothing is kept that need not be.** The store holds the session and the Olm state. There is no sync token in it:
+//!   a first sync without one brings exactly the messages that are still waiting. Rooms, presence and account data are
+//!   filtered out at the server; presence is set to offline.
+//! * **Order.** All signals of one sync response come out of the [`Inbox`] before its [`Incoming::SyncComplete`], which
+//!   does not wait for the key upload that the response may have asked for.
+//! * **Sending does not wait for anything but its own request.** Device and Olm session are looked up locally; only the
+//!   first message ever to a device claims a one-time key. A failed send is the caller's to repeat: a repeat is a new Olm
+//!   message.
+//!
+//! # What it does not do
+//!
+//! No rooms, no calls, no retry of sends, no decision on who may ring.
+//!
+//! # How an account's password comes about
+//!
+//! The password of an `@sc_…` account is derived from the identity for the *host name in the homeserver's URL*, as the
+//! person gave it (all loopback names count as `localhost`), not for the name a server claims to have: so no server can
+//! ask for the password of another.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod account;
+mod account_store;
+mod connection;
+mod homeserver;
+mod inbox;
+mod login;
+mod peer_device;
+mod registration;
+mod sender;
+mod server_error;
+
+pub use account::{Account, LogoutError, OwnDevice, RestoreError};
+pub use account_store::{AccountStore, StoreError, StoreKey};
+pub use homeserver::{Homeserver, HomeserverError};
+pub use inbox::{Inbox, Incoming, StartError};
+pub use login::LoginError;
+pub use peer_device::{DevicesError, PeerDevice};
+pub use registration::{RegisterError, Registration};
+pub use sender::SendError;
+pub use server_error::ServerError;
+
+/// The type of our Olm-encrypted to-device events.
+pub const SIGNAL_EVENT_TYPE: &str = "tech.stealthx.securecall.signal";

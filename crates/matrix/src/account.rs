@@ -1,0 +1,319 @@
+//! One device of one account on one homeserver.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use matrix_sdk::{
+    Client, SqliteCryptoStore, authentication::matrix::MatrixSession, store::RoomLoadSettings,
+};
+use matrix_sdk_base::crypto::store::{CryptoStore, CryptoStoreError};
+use ruma::{
+    DeviceId, OwnedUserId,
+    api::client::{keys::get_keys, session::logout},
+    assign,
+};
+use securecall_contact::MatrixId;
+use tokio::{sync::Mutex, task::AbortHandle, time::timeout};
+
+use crate::{
+    AccountStore, Homeserver, HomeserverError, LoginError, ServerError, StoreError,
+    account_store::StoredSession, connection::Connection,
+};
+
+/// Shown in the account's list of devices. It says nothing about what the device is for.
+pub(crate) const DEVICE_NAME: &str = "Device";
+
+/// A server that cannot be told within this time will find out by itself.
+const LOGOUT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Set in the store once the homeserver has been seen to hand out our device keys.
+const KEYS_UPLOADED: &str = "securecall keys uploaded";
+
+/// Why a stored account cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// Nobody is logged in.
+    #[error("no account is logged in")]
+    NotLoggedIn,
+    /// The store cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The homeserver in it makes no sense.
+    #[error(transparent)]
+    Homeserver(#[from] HomeserverError),
+    /// The connection to it cannot be set up.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+}
+
+/// Why a log-out is not complete.
+#[derive(Debug, thiserror::Error)]
+pub enum LogoutError {
+    /// The homeserver could not be told; the account is still stored.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// The stored account could not be removed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What others know this device by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnDevice {
+    /// Its device ID.
+    pub device_id: String,
+    /// Its Olm identity key (Curve25519).
+    pub olm_key: [u8; 32],
+}
+
+/// One device of one account, logged in. Cheap to clone; all clones are the same device.
+#[derive(Clone)]
+pub struct Account {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    client: Client,
+    database: SqliteCryptoStore,
+    store: AccountStore,
+    homeserver: Homeserver,
+    matrix_id: MatrixId,
+    own_device: OwnDevice,
+    sync: Mutex<Option<AbortHandle>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(sync) = self.sync.get_mut().take() {
+            sync.abort();
+        }
+    }
+}
+
+impl Account {
+    /// Takes up the account in `store` again. Talks to nobody yet.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or the store cannot be used.
+    pub async fn restore(store: &AccountStore) -> Result<Self, RestoreError> {
+        if !store.exists() {
+            return Err(RestoreError::NotLoggedIn);
+        }
+        let database = store.open().await?;
+        let StoredSession {
+            homeserver_url,
+            ca_pem,
+            session,
+            ..
+        } = AccountStore::read_session(&database)
+            .await?
+            .ok_or(RestoreError::NotLoggedIn)?;
+        let mut homeserver = Homeserver::new(&homeserver_url)?;
+        if let Some(pem) = ca_pem {
+            let unreadable = || StoreError::Damaged {
+                reason: "its certificate is unreadable".to_owned(),
+            };
+            homeserver = homeserver.with_ca_pem(pem).ok_or_else(unreadable)?;
+        }
+        let connection = Connection::new(&homeserver)?;
+        Self::open(&connection, store, database, session).await
+    }
+
+    /// Who this is.
+    #[must_use]
+    pub fn matrix_id(&self) -> &MatrixId {
+        &self.inner.matrix_id
+    }
+
+    /// What others know this device by.
+    #[must_use]
+    pub fn own_device(&self) -> &OwnDevice {
+        &self.inner.own_device
+    }
+
+    /// Where the account is.
+    #[must_use]
+    pub fn homeserver(&self) -> &Homeserver {
+        &self.inner.homeserver
+    }
+
+    /// Removes this device from the homeserver and the account from the store.
+    ///
+    /// # Errors
+    ///
+    /// When the homeserver cannot be told: then the account stays, so that it can be tried again.
+    pub async fn logout(self) -> Result<(), LogoutError> {
+        self.stop().await;
+        match timeout(
+            LOGOUT_TIMEOUT,
+            self.client().send(logout::v3::Request::new()),
+        )
+        .await
+        {
+            Err(_) => return Err(ServerError::TimedOut.into()),
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => match ServerError::from_http(&error) {
+                // That is what we wanted.
+                ServerError::SessionEnded { .. } => {}
+                other => return Err(other.into()),
+            },
+        }
+        let store = self.inner.store.clone();
+        drop(self);
+        Ok(store.remove()?)
+    }
+
+    /// Takes a fresh session into use: stores it and uploads the device's keys.
+    pub(crate) async fn establish(
+        connection: &Connection,
+        store: &AccountStore,
+        session: MatrixSession,
+    ) -> Result<Self, LoginError> {
+        let database = store.open().await?;
+        let homeserver = connection.homeserver();
+        let stored = StoredSession::new(
+            homeserver.url().to_string(),
+            homeserver.ca_pem().map(str::to_owned),
+            session.clone(),
+        );
+        AccountStore::write_session(&database, &stored).await?;
+        let account = match Self::open(connection, store, database, session).await {
+            Ok(account) => account,
+            Err(RestoreError::Store(error)) => return Err(error.into()),
+            Err(RestoreError::Server(error)) => return Err(error.into()),
+            Err(error) => {
+                return Err(ServerError::NotMatrix {
+                    reason: error.to_string(),
+                }
+                .into());
+            }
+        };
+        account.upload_keys().await?;
+        Ok(account)
+    }
+
+    /// Makes sure that others can find this device's keys. Asks only until it has once been seen to be so.
+    pub(crate) async fn upload_keys(&self) -> Result<(), ServerError> {
+        let store_fault = |error: CryptoStoreError| ServerError::Internal {
+            reason: error.to_string(),
+        };
+        let seen = self.inner.database.get_custom_value(KEYS_UPLOADED).await;
+        if seen.map_err(|error| store_fault(error.into()))?.is_some() {
+            return Ok(());
+        }
+        // The library uploads what is missing before it syncs, and does not say whether that worked.
+        self.sync_once(Duration::ZERO).await?;
+        let user_id = self.user_id().to_owned();
+        let request = assign!(get_keys::v3::Request::new(), {
+            device_keys: [(user_id.clone(), Vec::new())].into(),
+        });
+        let response = self
+            .client()
+            .send(request)
+            .await
+            .map_err(|error| ServerError::from_http(&error))?;
+        let own_id: &DeviceId = self.inner.own_device.device_id.as_str().into();
+        if !response
+            .device_keys
+            .get(&user_id)
+            .is_some_and(|devices| devices.contains_key(own_id))
+        {
+            let reason = "the homeserver did not take this device's keys".to_owned();
+            return Err(ServerError::Internal { reason });
+        }
+        let noted = self
+            .inner
+            .database
+            .set_custom_value(KEYS_UPLOADED, vec![1])
+            .await;
+        noted.map_err(|error| store_fault(error.into()))
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.inner.client
+    }
+
+    pub(crate) fn sync_task(&self) -> &Mutex<Option<AbortHandle>> {
+        &self.inner.sync
+    }
+
+    fn user_id(&self) -> &ruma::UserId {
+        // A client with a session has a user.
+        self.client()
+            .user_id()
+            .unwrap_or_else(|| unreachable!("an account is logged in"))
+    }
+
+    async fn open(
+        connection: &Connection,
+        store: &AccountStore,
+        database: SqliteCryptoStore,
+        session: MatrixSession,
+    ) -> Result<Self, RestoreError> {
+        let matrix_id = matrix_id(&session.meta.user_id).ok_or_else(|| {
+            let reason = format!("{} is not a usable Matrix ID", session.meta.user_id);
+            ServerError::NotMatrix { reason }
+        })?;
+        let device_id = session.meta.device_id.to_string();
+        let client = connection.with_store(database.clone()).await?;
+        client
+            .matrix_auth()
+            .restore_session(session, RoomLoadSettings::default())
+            .await
+            .map_err(|error| open_error(&error))?;
+        let olm_key =
+            client
+                .encryption()
+                .curve25519_key()
+                .await
+                .ok_or_else(|| StoreError::Damaged {
+                    reason: "it holds no Olm account".to_owned(),
+                })?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                client,
+                database,
+                store: store.clone(),
+                homeserver: connection.homeserver().clone(),
+                matrix_id,
+                own_device: OwnDevice {
+                    device_id,
+                    olm_key: olm_key.to_bytes(),
+                },
+                sync: Mutex::new(None),
+            }),
+        })
+    }
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner {
+            client: _,
+            database: _,
+            store: _,
+            homeserver,
+            matrix_id: _,
+            own_device: _,
+            sync: _,
+        } = &*self.inner;
+        f.debug_struct("Account")
+            .field("homeserver", homeserver)
+            .finish_non_exhaustive()
+    }
+}
+
+pub(crate) fn matrix_id(user_id: &OwnedUserId) -> Option<MatrixId> {
+    user_id.as_str().parse().ok()
+}
+
+fn open_error(error: &matrix_sdk::Error) -> StoreError {
+    if let matrix_sdk::Error::CryptoStoreError(error) = error
+        && let CryptoStoreError::MismatchedAccount { .. } = **error
+    {
+        return StoreError::OtherAccount;
+    }
+    StoreError::Damaged {
+        reason: crate::server_error::chain(error),
+    }
+}

@@ -1,0 +1,241 @@
+//! The encrypted store of one account: its session and its Olm state.
+
+use std::{
+    fmt, fs, io,
+    path::{Path, PathBuf},
+};
+
+use matrix_sdk::{SqliteCryptoStore, SqliteStoreConfig, authentication::matrix::MatrixSession};
+use matrix_sdk_base::crypto::store::CryptoStore;
+use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use crate::server_error::chain;
+
+/// Under this name the session lies in the store, encrypted like everything else there.
+const SESSION: &str = "securecall session";
+
+/// The layout of [`StoredSession`]; a greater number was written by a newer program.
+const VERSION: u32 = 1;
+
+const DATABASE_FILES: [&str; 3] = [
+    "matrix-sdk-crypto.sqlite3",
+    "matrix-sdk-crypto.sqlite3-wal",
+    "matrix-sdk-crypto.sqlite3-shm",
+];
+
+/// Why a store cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The key does not fit: a wrong passphrase, or a store of another profile.
+    #[error("the account store cannot be opened with this key")]
+    WrongKey,
+    /// The files are there but make no sense.
+    #[error("the account store is damaged: {reason}")]
+    Damaged {
+        /// What the database said.
+        reason: String,
+    },
+    /// The Olm state and the session do not belong together.
+    #[error("the account store belongs to another account or device")]
+    OtherAccount,
+    /// Written by a later version of this program.
+    #[error(
+        "the account store was written by a newer version (layout {found}, this program knows {VERSION})"
+    )]
+    Newer {
+        /// The layout found.
+        found: u32,
+    },
+    /// The file system said no: not allowed, or no room left.
+    #[error("{path}: {source}", path = path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// The key that everything in the store is encrypted with.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct StoreKey([u8; 32]);
+
+impl StoreKey {
+    /// Takes 32 uniformly random (or properly derived) bytes.
+    #[must_use]
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl fmt::Debug for StoreKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(_) = self;
+        f.write_str("StoreKey(..)")
+    }
+}
+
+/// Where an account is kept, and the key to it.
+#[derive(Clone, Debug)]
+pub struct AccountStore {
+    directory: PathBuf,
+    key: StoreKey,
+}
+
+/// What it takes to be this device again.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct StoredSession {
+    version: u32,
+    pub(crate) homeserver_url: String,
+    pub(crate) ca_pem: Option<String>,
+    pub(crate) session: MatrixSession,
+}
+
+impl StoredSession {
+    pub(crate) fn new(
+        homeserver_url: String,
+        ca_pem: Option<String>,
+        session: MatrixSession,
+    ) -> Self {
+        Self {
+            version: VERSION,
+            homeserver_url,
+            ca_pem,
+            session,
+        }
+    }
+}
+
+impl AccountStore {
+    /// A store in `directory`, which is made when something is first written.
+    #[must_use]
+    pub fn new(directory: impl Into<PathBuf>, key: StoreKey) -> Self {
+        Self {
+            directory: directory.into(),
+            key,
+        }
+    }
+
+    /// Whether anything is stored there.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        self.directory.join(DATABASE_FILES[0]).exists()
+    }
+
+    /// Removes what is stored there. The directory itself stays.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be removed.
+    pub fn remove(&self) -> Result<(), StoreError> {
+        for name in DATABASE_FILES {
+            let path = self.directory.join(name);
+            match fs::remove_file(&path) {
+                Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                    return Err(StoreError::Io { path, source });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn open(&self) -> Result<SqliteCryptoStore, StoreError> {
+        self.make_directory()?;
+        // One connection reads while another writes; more only cost memory.
+        let config = SqliteStoreConfig::with_low_memory_config(&self.directory)
+            .key(Some(&self.key.0))
+            .pool_max_size(2);
+        SqliteCryptoStore::open_with_config(&config)
+            .await
+            .map_err(|error| self.open_error(&error))
+    }
+
+    pub(crate) async fn read_session(
+        store: &SqliteCryptoStore,
+    ) -> Result<Option<StoredSession>, StoreError> {
+        let Some(bytes) = store
+            .get_custom_value(SESSION)
+            .await
+            .map_err(|error| damaged(&error))?
+        else {
+            return Ok(None);
+        };
+        let bytes = Zeroizing::new(bytes);
+
+        #[derive(Deserialize)]
+        struct Version {
+            version: u32,
+        }
+        let Version { version } =
+            serde_json::from_slice(&bytes).map_err(|error| damaged(&error))?;
+        if version > VERSION {
+            return Err(StoreError::Newer { found: version });
+        }
+        serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|error| damaged(&error))
+    }
+
+    pub(crate) async fn write_session(
+        store: &SqliteCryptoStore,
+        session: &StoredSession,
+    ) -> Result<(), StoreError> {
+        let bytes = serde_json::to_vec(session).map_err(|error| damaged(&error))?;
+        store
+            .set_custom_value(SESSION, bytes)
+            .await
+            .map_err(|error| damaged(&error))
+    }
+
+    fn make_directory(&self) -> Result<(), StoreError> {
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder
+            .create(&self.directory)
+            .map_err(|source| StoreError::Io {
+                path: self.directory.clone(),
+                source,
+            })
+    }
+
+    fn open_error(&self, error: &(impl std::error::Error + 'static)) -> StoreError {
+        let reason = chain(error);
+        // The SDK keeps the kinds of this error to itself; their words are stable within the pinned version.
+        if reason.contains("store cipher: ") {
+            StoreError::WrongKey
+        } else if let Some(source) = self.unusable() {
+            StoreError::Io {
+                path: self.directory.clone(),
+                source,
+            }
+        } else {
+            StoreError::Damaged { reason }
+        }
+    }
+
+    /// Whether the directory cannot be written at all, which is not the database's fault.
+    fn unusable(&self) -> Option<io::Error> {
+        fs::metadata(&self.directory).err().or_else(|| {
+            let probe = self.directory.join(".writable");
+            let outcome = fs::write(&probe, [0; 1]).err();
+            let _ = fs::remove_file(probe);
+            outcome
+        })
+    }
+}
+
+impl AsRef<Path> for AccountStore {
+    fn as_ref(&self) -> &Path {
+        &self.directory
+    }
+}
+
+fn damaged(error: &(impl std::error::Error + 'static)) -> StoreError {
+    StoreError::Damaged {
+        reason: chain(error),
+    }
+}

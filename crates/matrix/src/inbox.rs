@@ -1,0 +1,290 @@
+//! What the homeserver brings: signals, and how the connection is doing.
+
+use std::time::Duration;
+
+use matrix_sdk::{
+    config::SyncSettings,
+    deserialized_responses::{AlgorithmInfo, EncryptionInfo},
+    event_handler::EventHandlerDropGuard,
+};
+use ruma::{
+    OwnedUserId,
+    api::client::{filter::FilterDefinition, sync::sync_events::v3::Filter},
+    events::AnyToDeviceEvent,
+    presence::PresenceState,
+    serde::Raw,
+};
+use securecall_contact::MatrixId;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio::{
+    sync::{broadcast, mpsc},
+    time::{sleep, timeout},
+};
+use tracing::{debug, warn};
+
+use crate::{Account, SIGNAL_EVENT_TYPE, ServerError, account::matrix_id};
+
+/// How long the homeserver may hold a sync request when there is nothing to say.
+const LONG_POLL: Duration = Duration::from_secs(30);
+
+/// The first sync answers at once; a server that takes longer is not there for us.
+const FIRST_SYNC_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Between two attempts to reach a homeserver: from the first to the second figure, doubling.
+const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(8));
+
+/// What may wait here unread. A reader who is slower than that slows the sync down, and nothing is lost.
+const CAPACITY: usize = 256;
+
+/// Syncs that [`Account::drain`] makes at most while messages keep coming.
+const MAX_DRAIN_SYNCS: usize = 5;
+
+/// Why no sync runs.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// It runs already.
+    #[error("the account is synced already")]
+    AlreadyStarted,
+    /// The first sync failed.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+}
+
+/// Something that came from the homeserver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Incoming {
+    /// A sealed message.
+    Signal {
+        /// Who sent it. The homeserver's word, bound to the Olm key by nothing but the handshake.
+        sender: MatrixId,
+        /// The Olm key (Curve25519) it was encrypted with.
+        sender_olm_key: [u8; 32],
+        /// The event's content: a JSON object.
+        content: String,
+    },
+    /// A message of our type that was not encrypted. It has been thrown away.
+    PlainTextRefused {
+        /// Who is said to have sent it.
+        sender: MatrixId,
+    },
+    /// All signals of one sync response are through.
+    SyncComplete,
+    /// The homeserver does not answer; we keep trying.
+    Offline(ServerError),
+    /// It answers again.
+    Online,
+    /// The session is over, and with it the sync.
+    SessionEnded,
+}
+
+/// The reading end of a sync. It runs until [`Account::drain`], or until the account is dropped.
+#[derive(Debug)]
+pub struct Inbox {
+    incoming: mpsc::Receiver<Incoming>,
+}
+
+impl Inbox {
+    /// Waits for the next thing; `None` once the sync has ended. Nothing is lost if the wait is cut short.
+    pub async fn next(&mut self) -> Option<Incoming> {
+        self.incoming.recv().await
+    }
+}
+
+impl Account {
+    /// Syncs once and then goes on syncing. After this, a call placed to this device will arrive: its keys are on the
+    /// server, and what others send comes out of the inbox.
+    ///
+    /// # Errors
+    ///
+    /// When the first sync fails. Later failures are reported by the inbox, and repaired.
+    pub async fn start(&self) -> Result<Inbox, StartError> {
+        let mut task = self.sync_task().lock().await;
+        if task.is_some() {
+            return Err(StartError::AlreadyStarted);
+        }
+        let (sender, incoming) = mpsc::channel(CAPACITY);
+        let handler = self.handle_events(&sender);
+        let boundaries = tokio::spawn(mark_boundaries(
+            self.client().subscribe_to_all_room_updates(),
+            sender.clone(),
+        ));
+        let boundaries = AbortOnDrop(boundaries.abort_handle());
+
+        self.upload_keys().await?;
+        let first = timeout(FIRST_SYNC_TIMEOUT, self.sync_once(Duration::ZERO)).await;
+        first.map_err(|_| ServerError::TimedOut)??;
+
+        let client = self.client().clone();
+        let running = tokio::spawn(async move {
+            let _guards = (handler, boundaries);
+            keep_syncing(&client, &sender).await;
+        });
+        *task = Some(running.abort_handle());
+        Ok(Inbox { incoming })
+    }
+
+    /// Ends the sync and empties this device's inbox on the server, which keeps a message until the sync after the one
+    /// that brought it. What comes out of it still goes to the [`Inbox`].
+    ///
+    /// # Errors
+    ///
+    /// When the homeserver cannot be reached; then the messages stay there until the next time.
+    pub async fn drain(&self) -> Result<(), ServerError> {
+        self.stop().await;
+        for _ in 0..MAX_DRAIN_SYNCS {
+            if self.sync_once(Duration::ZERO).await? == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn stop(&self) {
+        if let Some(task) = self.sync_task().lock().await.take() {
+            task.abort();
+        }
+    }
+
+    /// One sync; gives the number of messages it brought.
+    pub(crate) async fn sync_once(&self, long_poll: Duration) -> Result<usize, ServerError> {
+        sync_once(self.client(), long_poll).await
+    }
+
+    fn handle_events(&self, sender: &mpsc::Sender<Incoming>) -> EventHandlerDropGuard {
+        let sender = sender.clone();
+        let handler = self.client().add_event_handler(
+            move |event: Raw<AnyToDeviceEvent>, encryption: Option<EncryptionInfo>| {
+                let incoming = read_event(&event, encryption.as_ref());
+                let sender = sender.clone();
+                async move {
+                    if let Some(incoming) = incoming {
+                        // Nobody reads any more: nobody misses it.
+                        let _ = sender.send(incoming).await;
+                    }
+                }
+            },
+        );
+        self.client().event_handler_drop_guard(handler)
+    }
+}
+
+struct AbortOnDrop(tokio::task::AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn sync_once(client: &matrix_sdk::Client, long_poll: Duration) -> Result<usize, ServerError> {
+    let settings = SyncSettings::new()
+        .timeout(long_poll)
+        .set_presence(PresenceState::Offline)
+        .filter(Filter::FilterDefinition(FilterDefinition::ignore_all()));
+    let response = client
+        .sync_once(settings)
+        .await
+        .map_err(|error| ServerError::from_sdk(&error))?;
+    Ok(response.to_device.len())
+}
+
+async fn keep_syncing(client: &matrix_sdk::Client, sender: &mpsc::Sender<Incoming>) {
+    let mut online = true;
+    let mut wait = RETRY.0;
+    while !sender.is_closed() {
+        // A server that was away may have nothing to say for a while; but it is good to know that it is back.
+        let long_poll = if online { LONG_POLL } else { Duration::ZERO };
+        let news = match sync_once(client, long_poll).await {
+            Ok(_) if online => None,
+            Ok(_) => {
+                online = true;
+                wait = RETRY.0;
+                Some(Incoming::Online)
+            }
+            Err(ServerError::SessionEnded { .. }) => {
+                let _ = sender.send(Incoming::SessionEnded).await;
+                return;
+            }
+            Err(error) => {
+                debug!(%error, ?wait, "sync failed");
+                let first = online.then_some(Incoming::Offline(error));
+                online = false;
+                if let Some(offline) = first {
+                    let _ = sender.send(offline).await;
+                }
+                sleep(wait).await;
+                wait = (wait * 2).min(RETRY.1);
+                None
+            }
+        };
+        if let Some(news) = news {
+            let _ = sender.send(news).await;
+        }
+    }
+}
+
+/// The library announces the rooms of each sync response right after its to-device events, and before it sends the
+/// requests that these have caused: this is when a response is through.
+async fn mark_boundaries(
+    mut responses: broadcast::Receiver<matrix_sdk::sync::RoomUpdates>,
+    sender: mpsc::Sender<Incoming>,
+) {
+    while !matches!(
+        responses.recv().await,
+        Err(broadcast::error::RecvError::Closed)
+    ) {
+        if sender.send(Incoming::SyncComplete).await.is_err() {
+            return;
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct ToDevice {
+    r#type: String,
+    sender: OwnedUserId,
+    content: Box<RawValue>,
+}
+
+/// What an event means to us; nothing, if it is not of our type or cannot be read.
+fn read_event(
+    event: &Raw<AnyToDeviceEvent>,
+    encryption: Option<&EncryptionInfo>,
+) -> Option<Incoming> {
+    let ToDevice {
+        r#type,
+        sender,
+        content,
+    } = event.deserialize_as_unchecked().ok()?;
+    if r#type != SIGNAL_EVENT_TYPE {
+        return None;
+    }
+    let Some(sender) = matrix_id(&sender) else {
+        warn!("ignored a message: its sender has no usable Matrix ID");
+        return None;
+    };
+    let Some(encryption) = encryption else {
+        warn!("refused a message: it was not encrypted");
+        return Some(Incoming::PlainTextRefused { sender });
+    };
+    let AlgorithmInfo::OlmV1Curve25519AesSha2 {
+        curve25519_public_key_base64,
+    } = &encryption.algorithm_info
+    else {
+        warn!("ignored a message: it was not encrypted with Olm");
+        return None;
+    };
+    if encryption.sender.as_str() != sender.as_str() {
+        warn!("ignored a message: it was encrypted by another than its sender");
+        return None;
+    }
+    let key =
+        ruma::serde::Base64::<ruma::serde::base64::Standard>::parse(curve25519_public_key_base64)
+            .ok()?;
+    Some(Incoming::Signal {
+        sender,
+        sender_olm_key: key.as_bytes().try_into().ok()?,
+        content: content.get().to_owned(),
+    })
+}

@@ -1,0 +1,157 @@
+//! Logging in with a password.
+
+use matrix_sdk::{
+    Client, SessionMeta,
+    authentication::{SessionTokens, matrix::MatrixSession},
+};
+use ruma::{
+    api::{
+        client::{
+            session::{get_login_types, login},
+            uiaa::{MatrixUserIdentifier, UserIdentifier},
+        },
+        error::ErrorKind,
+    },
+    assign,
+};
+use securecall_contact::MatrixId;
+
+use crate::{
+    Account, AccountStore, Homeserver, ServerError, StoreError, account::DEVICE_NAME,
+    connection::Connection,
+};
+
+/// Why a log-in failed.
+#[derive(Debug, thiserror::Error)]
+pub enum LoginError {
+    /// No such user, or not their password; a homeserver does not tell which.
+    #[error("the homeserver does not accept this user name and password")]
+    WrongPassword,
+    /// The account was closed for good.
+    #[error("this account has been deactivated")]
+    Deactivated,
+    /// The homeserver wants something that this program cannot do, such as a browser.
+    #[error("the homeserver offers no login with a password; it offers {}", .offered.join(", "))]
+    Unsupported {
+        /// The login types it offers.
+        offered: Vec<String>,
+    },
+    /// It logged us in as somebody else.
+    #[error("the homeserver answered for {got} instead of {expected}")]
+    OtherUser {
+        /// Who was to be logged in.
+        expected: String,
+        /// Who was.
+        got: String,
+    },
+    /// There is an account in the store already.
+    #[error("{user} is logged in already; log out first")]
+    AlreadyLoggedIn {
+        /// Who it is.
+        user: String,
+    },
+    /// The homeserver could not be asked, or did not answer as it should.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// The account could not be stored.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Account {
+    /// Logs in to an existing account as a new device, and stores it.
+    ///
+    /// # Errors
+    ///
+    /// When the homeserver refuses, or the account cannot be stored; then nothing is stored.
+    pub async fn login(
+        homeserver: &Homeserver,
+        store: &AccountStore,
+        user: &MatrixId,
+        password: &str,
+    ) -> Result<Self, LoginError> {
+        check_vacant(store).await?;
+        let connection = Connection::new(homeserver)?;
+        let client = connection.anonymous().await?;
+        let session = log_in(&client, user.as_str(), password).await?;
+        if session.meta.user_id.as_str() != user.as_str() {
+            return Err(other_user(user.as_str(), &session));
+        }
+        Self::establish(&connection, store, session).await
+    }
+}
+
+/// Gets a session for `user`, a whole Matrix ID or a localpart.
+pub(crate) async fn log_in(
+    client: &Client,
+    user: &str,
+    password: &str,
+) -> Result<MatrixSession, LoginError> {
+    let types = client.send(get_login_types::v3::Request::new()).await;
+    let offered = match types {
+        Ok(types) => types.flows,
+        Err(error) if is_unrecognized(error.client_api_error_kind()) => Vec::new(),
+        Err(error) => return Err(ServerError::from_http(&error).into()),
+    };
+    if !offered
+        .iter()
+        .any(|flow| matches!(flow, get_login_types::v3::LoginType::Password(_)))
+    {
+        let offered = offered
+            .iter()
+            .map(|flow| flow.login_type().to_owned())
+            .collect();
+        return Err(LoginError::Unsupported { offered });
+    }
+
+    let identifier = UserIdentifier::Matrix(MatrixUserIdentifier::new(user.to_owned()));
+    let info =
+        login::v3::LoginInfo::Password(login::v3::Password::new(identifier, password.to_owned()));
+    let request = assign!(login::v3::Request::new(info), {
+        initial_device_display_name: Some(DEVICE_NAME.to_owned()),
+    });
+    match client.send(request).await {
+        Ok(response) => Ok(MatrixSession::from(&response)),
+        Err(error) => Err(match error.client_api_error_kind() {
+            Some(ErrorKind::Forbidden) => LoginError::WrongPassword,
+            Some(ErrorKind::UserDeactivated) => LoginError::Deactivated,
+            _ => ServerError::from_http(&error).into(),
+        }),
+    }
+}
+
+/// A store that already holds an account is not overwritten.
+pub(crate) async fn check_vacant(store: &AccountStore) -> Result<(), LoginError> {
+    if !store.exists() {
+        return Ok(());
+    }
+    let opened = store.open().await?;
+    if let Some(stored) = AccountStore::read_session(&opened).await? {
+        let user = stored.session.meta.user_id.to_string();
+        return Err(LoginError::AlreadyLoggedIn { user });
+    }
+    // An attempt was cut off before it had an account: its Olm keys are of no use to anybody.
+    drop(opened);
+    Ok(store.remove()?)
+}
+
+pub(crate) fn other_user(expected: &str, session: &MatrixSession) -> LoginError {
+    LoginError::OtherUser {
+        expected: expected.to_owned(),
+        got: session.meta.user_id.to_string(),
+    }
+}
+
+pub(crate) fn is_unrecognized(kind: Option<&ErrorKind>) -> bool {
+    matches!(kind, Some(ErrorKind::Unrecognized | ErrorKind::NotFound))
+}
+
+pub(crate) fn session(meta: SessionMeta, access_token: String) -> MatrixSession {
+    MatrixSession {
+        meta,
+        tokens: SessionTokens {
+            access_token,
+            refresh_token: None,
+        },
+    }
+}

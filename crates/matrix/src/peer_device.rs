@@ -1,0 +1,73 @@
+//! The devices of any user.
+
+use std::time::Duration;
+
+use ruma::{OwnedUserId, UserId};
+use securecall_contact::MatrixId;
+use tokio::time::timeout;
+
+use crate::{Account, ServerError};
+
+/// A query that has to go to another server may wait for that one.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Why a user's devices are not known.
+#[derive(Debug, thiserror::Error)]
+pub enum DevicesError {
+    /// The Matrix ID is none that this homeserver could know.
+    #[error("{0} is not a usable Matrix ID")]
+    BadMatrixId(String),
+    /// The homeserver did not answer the question.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+}
+
+/// One device of a user that takes Olm messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerDevice {
+    /// Its device ID.
+    pub device_id: String,
+    /// Its Olm identity key (Curve25519).
+    pub olm_key: [u8; 32],
+}
+
+impl Account {
+    /// Asks the homeserver, now, which devices `user` has. Without a shared room nobody would tell us of a change.
+    ///
+    /// An empty answer has three possible reasons, which look the same from here: no such user, no device with keys, or
+    /// a homeserver that hides devices from strangers (MSC4263).
+    ///
+    /// # Errors
+    ///
+    /// When the homeserver cannot be asked.
+    pub async fn devices_of(&self, user: &MatrixId) -> Result<Vec<PeerDevice>, DevicesError> {
+        let user_id = user_id(user).ok_or_else(|| DevicesError::BadMatrixId(user.to_string()))?;
+        self.query_keys(&user_id).await?;
+        let devices = self.client().encryption().get_user_devices(&user_id).await;
+        let devices = devices.map_err(|error| ServerError::from_sdk(&error))?;
+        Ok(devices
+            .devices()
+            .filter(|device| !device.is_deleted())
+            .filter_map(|device| {
+                Some(PeerDevice {
+                    device_id: device.device_id().to_string(),
+                    olm_key: device.curve25519_key()?.to_bytes(),
+                })
+            })
+            .collect())
+    }
+
+    pub(crate) async fn query_keys(&self, user_id: &UserId) -> Result<(), ServerError> {
+        let encryption = self.client().encryption();
+        let query = encryption.request_user_identity(user_id);
+        match timeout(QUERY_TIMEOUT, query).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(ServerError::from_sdk(&error)),
+            Err(_) => Err(ServerError::TimedOut),
+        }
+    }
+}
+
+pub(crate) fn user_id(user: &MatrixId) -> Option<OwnedUserId> {
+    UserId::parse(user.as_str()).ok()
+}

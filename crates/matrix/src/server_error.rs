@@ -1,0 +1,185 @@
+//! What can go wrong between us and a homeserver, whatever we asked of it.
+
+use std::{error::Error as StdError, io, time::Duration};
+
+use matrix_sdk::{HttpError, reqwest};
+use ruma::api::error::{ErrorKind, FromHttpResponseError, RetryAfter};
+
+/// Why a homeserver did not do what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ServerError {
+    /// Nobody answers there.
+    #[error("the homeserver cannot be reached: {reason}")]
+    Unreachable {
+        /// What the network said.
+        reason: String,
+    },
+    /// It does not prove that it is the server of that name.
+    #[error(
+        "the homeserver's certificate was refused: {reason}; if its authority is your own, name it with --ca-file"
+    )]
+    CertificateRefused {
+        /// What is wrong with the certificate.
+        reason: String,
+    },
+    /// It answers, but not as a homeserver does.
+    #[error("there is no Matrix homeserver at that address ({reason})")]
+    NotMatrix {
+        /// What it answered.
+        reason: String,
+    },
+    /// It wants us to wait.
+    #[error("the homeserver asks to wait{}", .retry_after.map(|wait| format!(" {} s", wait.as_secs().max(1))).unwrap_or_default())]
+    TooManyRequests {
+        /// For how long, if it says so.
+        retry_after: Option<Duration>,
+    },
+    /// The session is over: logged out elsewhere, or the device was removed.
+    #[error("the homeserver has ended this session; log in again")]
+    SessionEnded {
+        /// Whether the device is still known, so that a new login may take it up again.
+        soft: bool,
+    },
+    /// It took too long.
+    #[error("the homeserver did not answer in time")]
+    TimedOut,
+    /// It said no.
+    #[error("the homeserver refused: {message} ({code})")]
+    Refused {
+        /// The `errcode`, or the HTTP status.
+        code: String,
+        /// Its own words.
+        message: String,
+    },
+    /// Something on our side of the connection.
+    #[error("{reason}")]
+    Internal {
+        /// What the library said.
+        reason: String,
+    },
+}
+
+impl ServerError {
+    pub(crate) fn from_http(error: &HttpError) -> Self {
+        match error {
+            HttpError::Reqwest(error) => Self::from_network(error),
+            HttpError::Cached(error) => Self::from_http(error),
+            HttpError::Api(api) => Self::from_api(error, api),
+            other => Self::Internal {
+                reason: chain(other),
+            },
+        }
+    }
+
+    pub(crate) fn from_sdk(error: &matrix_sdk::Error) -> Self {
+        match error {
+            matrix_sdk::Error::Http(error) => Self::from_http(error),
+            other => Self::Internal {
+                reason: chain(other),
+            },
+        }
+    }
+
+    fn from_network(error: &reqwest::Error) -> Self {
+        if let Some(reason) = certificate_fault(error) {
+            Self::CertificateRefused { reason }
+        } else if error.is_timeout() && !error.is_connect() {
+            Self::TimedOut
+        } else if error.is_decode() {
+            Self::NotMatrix {
+                reason: root(error),
+            }
+        } else {
+            Self::Unreachable {
+                reason: root(error),
+            }
+        }
+    }
+
+    fn from_api<E: StdError>(error: &HttpError, api: &FromHttpResponseError<E>) -> Self {
+        let Some(answer) = error.as_client_api_error() else {
+            return match api {
+                FromHttpResponseError::Server(_) => Self::Refused {
+                    code: "401".to_owned(),
+                    message: "it asks for more authentication".to_owned(),
+                },
+                other => Self::NotMatrix {
+                    reason: root(other),
+                },
+            };
+        };
+        match answer.error_kind() {
+            Some(ErrorKind::UnknownToken(data)) => Self::SessionEnded {
+                soft: data.soft_logout,
+            },
+            Some(ErrorKind::MissingToken) => Self::SessionEnded { soft: false },
+            Some(ErrorKind::LimitExceeded(data)) => Self::TooManyRequests {
+                retry_after: match data.retry_after {
+                    Some(RetryAfter::Delay(wait)) => Some(wait),
+                    _ => None,
+                },
+            },
+            Some(kind) => Self::Refused {
+                code: kind.errcode().to_string(),
+                message: message(answer),
+            },
+            None if answer.status_code.is_server_error() => Self::Unreachable {
+                reason: format!("it answers {}", answer.status_code),
+            },
+            None => Self::NotMatrix {
+                reason: format!("it answers {}", answer.status_code),
+            },
+        }
+    }
+}
+
+/// The homeserver's own words, without control characters.
+pub(crate) fn message(error: &ruma::api::error::Error) -> String {
+    use ruma::api::error::ErrorBody;
+
+    let text = match &error.body {
+        ErrorBody::Standard(body) => body.message.clone(),
+        _ => error.status_code.to_string(),
+    };
+    text.chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
+/// What rustls has against a certificate, if that is why the connection failed.
+fn certificate_fault(error: &(dyn StdError + 'static)) -> Option<String> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(rustls::Error::InvalidCertificate(fault)) = error.downcast_ref() {
+            return Some(fault.to_string());
+        }
+        next = match error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref)
+        {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    None
+}
+
+/// The innermost cause: "connection refused" rather than "error sending request".
+fn root(error: &dyn StdError) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}
+
+pub(crate) fn chain(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        let part = error.to_string();
+        if !text.contains(&part) {
+            text = format!("{text}: {part}");
+        }
+        next = error.source();
+    }
+    text
+}
