@@ -19,6 +19,8 @@ mod responder;
 #[cfg(test)]
 mod snow_agreement;
 mod symmetric_state;
+#[cfg(test)]
+mod vectors;
 
 pub use error::HandshakeError;
 pub use established::{Established, Transcript};

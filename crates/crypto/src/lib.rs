@@ -12,6 +12,8 @@ mod identity;
 mod kdf;
 mod ratchet;
 mod secret;
+#[cfg(test)]
+mod vectors;
 mod words;
 
 pub use direction::Direction;

@@ -15,6 +15,8 @@ mod chain_key;
 mod error;
 mod header;
 mod receiving_chain;
+#[cfg(test)]
+mod recovery;
 mod root_key;
 mod sending_chain;
 

@@ -67,6 +67,11 @@ impl MediaSeed {
         Self(bytes)
     }
 
+    #[cfg(test)]
+    pub(crate) const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// The chain at frame 0.
     pub(super) fn into_chain(self) -> FrameChain {
         FrameChain(self.0)

@@ -15,6 +15,11 @@ const SESSION_INFO: &[u8] = b"securecall v1 session";
 pub struct Transcript([u8; 32]);
 
 impl Transcript {
+    #[cfg(test)]
+    pub(crate) const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// The 32 bytes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
@@ -97,16 +102,16 @@ impl fmt::Debug for Established {
 }
 
 /// HKDF(salt = h, ikm = ck, info = `"securecall v1 session"`).
-struct Secrets {
-    root: RootKey,
-    chain: ChainKey,
-    caller_seed: MediaSeed,
-    callee_seed: MediaSeed,
-    transcript: Transcript,
+pub(crate) struct Secrets {
+    pub(crate) root: RootKey,
+    pub(crate) chain: ChainKey,
+    pub(crate) caller_seed: MediaSeed,
+    pub(crate) callee_seed: MediaSeed,
+    pub(crate) transcript: Transcript,
 }
 
 impl Secrets {
-    fn derive(symmetric: &SymmetricState) -> Self {
+    pub(super) fn derive(symmetric: &SymmetricState) -> Self {
         let okm = hkdf::<128>(symmetric.hash(), symmetric.chaining_key(), &[SESSION_INFO]);
         Self {
             root: RootKey::new(part(okm.as_slice(), 0)),

@@ -21,6 +21,11 @@ impl ChainKey {
         Self(bytes)
     }
 
+    #[cfg(test)]
+    pub(crate) const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// A second copy, to work on until a message is authenticated.
     pub(super) const fn duplicate(&self) -> Self {
         Self(self.0)

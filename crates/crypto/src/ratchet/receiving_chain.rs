@@ -124,6 +124,33 @@ impl ReceivingChain {
         self.skipped_message_keys.len()
     }
 
+    #[cfg(test)]
+    pub(super) fn duplicate(&self) -> Self {
+        let Self {
+            step,
+            remote_key,
+            chain_key,
+            next,
+            skipped_message_keys,
+        } = self;
+        let skipped = skipped_message_keys
+            .iter()
+            .map(|(number, key)| (*number, key.duplicate()));
+        Self {
+            step: *step,
+            remote_key: *remote_key,
+            chain_key: chain_key.as_ref().map(ChainKey::duplicate),
+            next: *next,
+            skipped_message_keys: skipped.collect(),
+        }
+    }
+
+    /// Counts from 0 again, with whatever key is there.
+    #[cfg(test)]
+    pub(super) const fn rewind_for_test(&mut self) {
+        self.next = 0;
+    }
+
     fn advance_to(&mut self, advanced: Advanced, finished: bool) {
         let Advanced {
             chain_key,

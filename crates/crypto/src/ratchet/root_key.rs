@@ -20,6 +20,16 @@ impl RootKey {
         Self(bytes)
     }
 
+    #[cfg(test)]
+    pub(crate) const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    #[cfg(test)]
+    pub(super) const fn duplicate(&self) -> Self {
+        Self(self.0)
+    }
+
     /// `HKDF(salt = RK, ikm = DH, info = "securecall v1 step")` → next root key, chain key and media seed.
     pub(super) fn advance(
         &self,

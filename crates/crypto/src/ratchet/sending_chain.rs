@@ -50,4 +50,20 @@ impl SendingChain {
     pub(super) const fn ratchet_key(&self) -> &[u8; 32] {
         &self.ratchet_key
     }
+
+    #[cfg(test)]
+    pub(super) const fn duplicate(&self) -> Self {
+        let Self {
+            ratchet_key,
+            chain_key,
+            message_number,
+            previous_chain_length,
+        } = self;
+        Self {
+            ratchet_key: *ratchet_key,
+            chain_key: chain_key.duplicate(),
+            message_number: *message_number,
+            previous_chain_length: *previous_chain_length,
+        }
+    }
 }

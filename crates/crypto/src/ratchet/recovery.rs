@@ -1,0 +1,137 @@
+//! What a thief of the whole state can do, and for how long.
+
+use std::collections::VecDeque;
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+
+use super::*;
+use crate::identity::{IdentityKeyPair, IdentitySeed};
+use crate::{Initiator, Responder};
+
+fn ratchets(rng: &mut ChaCha20Rng) -> (Ratchet, Ratchet) {
+    let caller = IdentityKeyPair::from_seed(&IdentitySeed::generate(rng));
+    let callee = IdentityKeyPair::from_seed(&IdentitySeed::generate(rng));
+    let (awaiting, message_1) =
+        Initiator::new(&caller, callee.public(), b"").write_message_1(rng, b"");
+    let received = Responder::read_message_1(&callee, b"", &message_1).unwrap();
+    let (callee, message_2) = received.write_message_2(rng, b"");
+    let (caller, _) = awaiting.read_message_2(&message_2).unwrap();
+    (caller.ratchet, callee.ratchet)
+}
+
+/// A copy of everything, as a thief would take it. Spelled out so that a new field cannot be forgotten.
+fn steal(from: &Ratchet) -> Ratchet {
+    let Ratchet {
+        outbound,
+        transcript,
+        root,
+        own_secret,
+        sending,
+        own_step,
+        step_requested,
+        remote_key,
+        remote_step,
+        receiving,
+    } = from;
+    Ratchet {
+        outbound: *outbound,
+        transcript: *transcript,
+        root: root.duplicate(),
+        own_secret: own_secret.clone(),
+        sending: sending.as_ref().map(SendingChain::duplicate),
+        own_step: *own_step,
+        step_requested: *step_requested,
+        remote_key: *remote_key,
+        remote_step: *remote_step,
+        receiving: receiving
+            .iter()
+            .map(ReceivingChain::duplicate)
+            .collect::<VecDeque<_>>(),
+    }
+}
+
+#[test]
+fn a_stolen_state_opens_nothing_more_after_one_step_of_the_owner() {
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    let (mut caller, mut callee) = ratchets(&mut rng);
+    let first = caller.encrypt(&mut rng, b"hello");
+    callee.decrypt(&first.bytes).unwrap();
+
+    let mut thief = steal(&callee);
+    let overheard = caller.encrypt(&mut rng, b"overheard");
+    assert_eq!(
+        thief
+            .decrypt(&overheard.bytes)
+            .unwrap()
+            .plaintext
+            .as_slice(),
+        b"overheard"
+    );
+    callee.decrypt(&overheard.bytes).unwrap();
+
+    // The callee's next message makes its step; the caller's step after that is out of the thief's reach.
+    let answer = callee.encrypt(&mut rng, b"fresh key");
+    let (_, owners) = answer.media_seed.unwrap();
+    caller.decrypt(&answer.bytes).unwrap();
+    assert!(caller.request_step());
+    let closed = caller.encrypt(&mut rng, b"closed");
+    let (_, seed) = closed.media_seed.unwrap();
+
+    // The thief makes the same moves, but cannot know the owner's fresh secret.
+    let guess = thief.encrypt(&mut rng, b"guess");
+    let (_, guessed) = guess.media_seed.unwrap();
+    assert_eq!(
+        thief.decrypt(&closed.bytes).err(),
+        Some(RatchetError::OpenFailed)
+    );
+    assert_ne!(
+        format!("{:?}", bytes(&owners)),
+        format!("{:?}", bytes(&guessed))
+    );
+    let (_, received) = callee.decrypt(&closed.bytes).unwrap().media_seed.unwrap();
+    assert_eq!(bytes(&received), bytes(&seed));
+}
+
+#[test]
+fn a_stolen_state_opens_nothing_that_came_before() {
+    let mut rng = ChaCha20Rng::seed_from_u64(2);
+    let (mut caller, mut callee) = ratchets(&mut rng);
+    let first = caller.encrypt(&mut rng, b"earlier");
+    callee.decrypt(&first.bytes).unwrap();
+    let mut thief = steal(&callee);
+    assert_eq!(
+        thief.decrypt(&first.bytes).err(),
+        Some(RatchetError::Duplicate { id: first.id })
+    );
+    let again = thief.receiving.back_mut().unwrap();
+    again.rewind_for_test();
+    assert_eq!(
+        thief.decrypt(&first.bytes).err(),
+        Some(RatchetError::OpenFailed)
+    );
+}
+
+#[test]
+fn secrets_that_are_no_longer_needed_are_gone() {
+    let mut rng = ChaCha20Rng::seed_from_u64(3);
+    let (mut caller, mut callee) = ratchets(&mut rng);
+    let call = caller.encrypt(&mut rng, b"1");
+    assert!(caller.own_secret.is_some());
+    callee.decrypt(&call.bytes).unwrap();
+    assert!(
+        callee.own_secret.is_none(),
+        "the callee's old key has been answered"
+    );
+    let answer = callee.encrypt(&mut rng, b"2");
+    assert!(callee.own_secret.is_some());
+    caller.decrypt(&answer.bytes).unwrap();
+    assert!(
+        caller.own_secret.is_none(),
+        "the caller's old key has been answered"
+    );
+}
+
+fn bytes(seed: &MediaSeed) -> [u8; 32] {
+    *seed.as_bytes()
+}
