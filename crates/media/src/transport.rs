@@ -40,6 +40,8 @@ pub use event::{
 
 /// The label of the data channel.
 const CHANNEL_LABEL: &str = "securecall";
+/// The SCTP stream of the data channel, agreed here instead of by DCEP, whose messages would have to arrive first.
+const CHANNEL_STREAM: u16 = 0;
 /// First retransmission of a connectivity check: a host on the same network has answered long before.
 const INITIAL_STUN_RTO: Duration = Duration::from_millis(50);
 /// Checks of a pair come no further apart than this, so that a path that returns is found within a second.
@@ -90,7 +92,11 @@ impl Transport {
             .enable_opus(true, false)
             .clear_extension_map()
             .set_rtp_mode(true)
-            .set_dtls_version(DtlsVersion::Dtls12)
+            // The data channel needs no SCTP handshake of its own (draft-hancke-tsvwg-snap): two round trips less, and
+            // none of SCTP's 3 s time-outs where packets get lost.
+            .set_snap_enabled(true)
+            // One round trip less than 1.2, and both ends are ours.
+            .set_dtls_version(DtlsVersion::Dtls13)
             .set_stats_interval(Some(Duration::from_secs(1)));
         config.set_initial_stun_rto(INITIAL_STUN_RTO);
         config.set_max_stun_rto(MAX_STUN_RTO);
@@ -151,7 +157,13 @@ impl Transport {
         if self.mid.is_some() || self.pending.is_some() {
             return Err(TransportError::Misuse);
         }
-        self.apply_offer(now, sdp)
+        let answer = self.apply_offer(now, sdp)?;
+        self.engine(|rtc| {
+            rtc.direct_api().create_data_channel(channel_config());
+            Ok(())
+        })?;
+        self.settle(now)?;
+        Ok(answer)
     }
 
     /// Takes the peer's answer to the last offer of ours, first or restart.
@@ -263,7 +275,12 @@ impl Transport {
         let Ok(receive) = input else {
             return Ok(());
         };
-        self.engine(|rtc| Ok(rtc.handle_input(Input::Receive(now, receive))?))?;
+        let handled = self.engine(|rtc| Ok(rtc.handle_input(Input::Receive(now, receive))?));
+        match handled {
+            // Anybody can send bytes that look like DTLS or RTP; they must not end the call.
+            Ok(()) | Err(TransportError::Engine(_) | TransportError::Description(_)) => {}
+            Err(error) => return Err(error),
+        }
         self.settle(now)?;
         if self.is_checking() {
             self.check(now)
@@ -313,7 +330,7 @@ impl Transport {
     /// # Errors
     /// [`TransportError`] if the call cannot go on.
     pub fn send_control(&mut self, now: Instant, message: &[u8]) -> Result<bool, TransportError> {
-        let Some(channel) = self.channel else {
+        let (true, Some(channel)) = (self.path_up, self.channel) else {
             return Ok(false);
         };
         let sent = self.engine(|rtc| match rtc.channel(channel) {
@@ -331,7 +348,8 @@ impl Transport {
     pub fn close(&mut self, now: Instant) {
         let closed = self
             .engine(|rtc| Ok(rtc.close()?))
-            .and_then(|()| self.settle(now));
+            .and_then(|()| self.settle(now))
+            .and_then(|()| self.handle_timeout(now));
         if let Err(error) = closed {
             debug!(%error, "transport closed");
         }
@@ -463,6 +481,9 @@ impl Transport {
                     kind: PathKind::Direct,
                     pair: self.last_pair,
                 });
+                if self.channel.is_some() {
+                    self.emit(TransportEvent::ChannelOpen);
+                }
             }
             Event::IceConnectionStateChange(state) => {
                 debug!(?state, "ice");
@@ -474,7 +495,10 @@ impl Transport {
             Event::MediaAdded(added) => self.mid = Some(added.mid),
             Event::ChannelOpen(id, label) if label == CHANNEL_LABEL && self.channel.is_none() => {
                 self.channel = Some(id);
-                self.emit(TransportEvent::ChannelOpen);
+                // With SNAP the association is up before there is a path.
+                if self.path_up {
+                    self.emit(TransportEvent::ChannelOpen);
+                }
             }
             Event::ChannelData(data) if Some(data.id) == self.channel => {
                 self.authenticated(now);
@@ -550,6 +574,7 @@ fn channel_config() -> ChannelConfig {
         label: CHANNEL_LABEL.to_owned(),
         ordered: false,
         reliability: Reliability::MaxRetransmits { retransmits: 0 },
+        negotiated: Some(CHANNEL_STREAM),
         ..ChannelConfig::default()
     }
 }

@@ -1,0 +1,4 @@
+//! The media crate from outside, on virtual time.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod transport;

@@ -1,0 +1,279 @@
+//! Two transports joined by a pipe with a delay, on virtual time.
+
+use std::{collections::BTreeMap, net::SocketAddr, sync::OnceLock, time::Duration};
+
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng, SeedableRng};
+use securecall_media::{
+    Datagram, ReceivedFrame, Transport, TransportError, TransportEvent, TransportOutput,
+};
+use web_time::Instant;
+
+/// Longer than any test waits.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Side {
+    Caller,
+    Callee,
+}
+
+/// One moment for all tests: virtual time begins here.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an Instant cannot be made otherwise; only differences matter"
+)]
+pub(crate) fn start() -> Instant {
+    static START: OnceLock<Instant> = OnceLock::new();
+    *START.get_or_init(Instant::now)
+}
+
+pub(crate) struct Pair {
+    pub(crate) now: Instant,
+    pub(crate) delay: Duration,
+    pub(crate) cut: bool,
+    pub(crate) caller: Transport,
+    pub(crate) callee: Transport,
+    pub(crate) wakeups: usize,
+    addresses: BTreeMap<Side, Vec<SocketAddr>>,
+    events: BTreeMap<Side, Vec<TransportEvent>>,
+    errors: BTreeMap<Side, TransportError>,
+    sent: BTreeMap<Side, usize>,
+    deadlines: BTreeMap<Side, Option<Instant>>,
+    in_flight: Vec<(Instant, Datagram)>,
+    loss: Option<(ChaCha8Rng, u64)>,
+}
+
+impl Pair {
+    pub(crate) fn new() -> Self {
+        let now = start();
+        Self {
+            now,
+            delay: Duration::from_millis(1),
+            cut: false,
+            caller: Transport::new(now).unwrap(),
+            callee: Transport::new(now).unwrap(),
+            wakeups: 0,
+            addresses: BTreeMap::from([
+                (Side::Caller, vec!["10.0.0.1:5001".parse().unwrap()]),
+                (Side::Callee, vec!["10.0.0.2:5002".parse().unwrap()]),
+            ]),
+            events: BTreeMap::new(),
+            errors: BTreeMap::new(),
+            sent: BTreeMap::new(),
+            deadlines: BTreeMap::new(),
+            in_flight: Vec::new(),
+            loss: None,
+        }
+    }
+
+    pub(crate) fn connected() -> Self {
+        let mut pair = Self::new();
+        pair.negotiate();
+        pair.exchange_candidates();
+        pair.run_until(Self::both_up);
+        pair
+    }
+
+    pub(crate) fn negotiate(&mut self) {
+        let offer = self.caller.create_offer(self.now).unwrap();
+        let answer = self.callee.accept_offer(self.now, &offer).unwrap();
+        self.caller.set_answer(self.now, &answer).unwrap();
+    }
+
+    pub(crate) fn exchange_candidates(&mut self) {
+        for (side, peer) in [(Side::Caller, Side::Callee), (Side::Callee, Side::Caller)] {
+            let (now, address) = (self.now, self.address(side));
+            let line = self
+                .side(side)
+                .add_host_candidate(now, address, address)
+                .unwrap();
+            self.side(peer).add_remote_candidate(now, &line).unwrap();
+        }
+    }
+
+    /// A restart whose offer and answer come over another carrier than the path.
+    pub(crate) fn restart(&mut self) {
+        let offer = self.caller.create_restart_offer(self.now).unwrap();
+        let answer = self.callee.accept_restart_offer(self.now, &offer).unwrap();
+        self.caller.set_answer(self.now, &answer).unwrap();
+    }
+
+    /// Both sides get a new address; the old ones lead nowhere.
+    pub(crate) fn move_to_new_addresses(&mut self) {
+        for (side, address) in [
+            (Side::Caller, "10.0.1.1:6001"),
+            (Side::Callee, "10.0.1.2:6002"),
+        ] {
+            let (now, address) = (self.now, address.parse().unwrap());
+            self.addresses.insert(side, vec![address]);
+            self.side(side)
+                .add_host_candidate(now, address, address)
+                .unwrap();
+        }
+    }
+
+    /// Loses one packet in `one_in`, by a seed.
+    pub(crate) fn lose(&mut self, seed: u64, one_in: u64) {
+        self.loss = Some((ChaCha8Rng::seed_from_u64(seed), one_in));
+    }
+
+    pub(crate) fn side(&mut self, side: Side) -> &mut Transport {
+        match side {
+            Side::Caller => &mut self.caller,
+            Side::Callee => &mut self.callee,
+        }
+    }
+
+    /// Runs until something holds; gives how long that took in virtual time.
+    pub(crate) fn run_until(&mut self, mut done: impl FnMut(&mut Self) -> bool) -> Duration {
+        let began = self.now;
+        while !done(self) {
+            assert!(
+                self.now - began < PATIENCE,
+                "it never came: {:?} {:?}",
+                self.errors,
+                self.events
+            );
+            self.step(self.now + Duration::from_millis(10));
+        }
+        self.now - began
+    }
+
+    pub(crate) fn run_for(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        while self.now < end {
+            self.step(end);
+        }
+    }
+
+    pub(crate) fn both_up(&mut self) -> bool {
+        self.caller.is_path_up() && self.callee.is_path_up()
+    }
+
+    pub(crate) fn both_channels_open(&mut self) -> bool {
+        [Side::Caller, Side::Callee]
+            .iter()
+            .all(|&side| self.count(side, &TransportEvent::ChannelOpen) > 0)
+    }
+
+    pub(crate) fn address(&self, side: Side) -> SocketAddr {
+        self.addresses[&side][0]
+    }
+
+    pub(crate) fn sent(&self, side: Side) -> usize {
+        self.sent.get(&side).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn error(&self, side: Side) -> Option<&TransportError> {
+        self.errors.get(&side)
+    }
+
+    pub(crate) fn clear_events(&mut self) {
+        self.events.clear();
+    }
+
+    pub(crate) fn count(&self, side: Side, event: &TransportEvent) -> usize {
+        self.events_of(side)
+            .filter(|happened| *happened == event)
+            .count()
+    }
+
+    pub(crate) fn frames(&self, side: Side) -> Vec<ReceivedFrame> {
+        let frames = self.events_of(side).filter_map(|event| match event {
+            TransportEvent::Frame(frame) => Some(frame.clone()),
+            _ => None,
+        });
+        frames.collect()
+    }
+
+    pub(crate) fn control(&self, side: Side) -> Vec<Vec<u8>> {
+        let messages = self.events_of(side).filter_map(|event| match event {
+            TransportEvent::Control(message) => Some(message.clone()),
+            _ => None,
+        });
+        messages.collect()
+    }
+
+    fn events_of(&self, side: Side) -> impl Iterator<Item = &TransportEvent> {
+        self.events.get(&side).into_iter().flatten()
+    }
+
+    /// Goes to the next thing that is due, at most to `end`.
+    fn step(&mut self, end: Instant) {
+        self.drain(Side::Caller);
+        self.drain(Side::Callee);
+        let due = self
+            .in_flight
+            .iter()
+            .map(|(at, _)| *at)
+            .chain(self.deadlines.values().flatten().copied())
+            .min();
+        self.now = due.unwrap_or(end).clamp(self.now, end);
+        self.deliver();
+        for side in [Side::Caller, Side::Callee] {
+            if self
+                .deadlines
+                .get(&side)
+                .copied()
+                .flatten()
+                .is_some_and(|at| at <= self.now)
+            {
+                self.wakeups += 1;
+                let now = self.now;
+                let result = self.side(side).handle_timeout(now);
+                self.note(side, result);
+            }
+            self.drain(side);
+        }
+    }
+
+    fn deliver(&mut self) {
+        let now = self.now;
+        let (due, later) = self.in_flight.drain(..).partition(|(at, _)| *at <= now);
+        self.in_flight = later;
+        let due: Vec<(Instant, Datagram)> = due;
+        for (_, datagram) in due {
+            let side = [Side::Caller, Side::Callee]
+                .into_iter()
+                .find(|side| self.address(*side) == datagram.destination);
+            let Some(side) = side else { continue };
+            let result = self.side(side).handle_datagram(
+                now,
+                datagram.source,
+                datagram.destination,
+                &datagram.contents,
+            );
+            self.note(side, result);
+            self.drain(side);
+        }
+    }
+
+    fn drain(&mut self, side: Side) {
+        loop {
+            match self.side(side).poll_output() {
+                TransportOutput::Timeout(at) => {
+                    self.deadlines.insert(side, at);
+                    return;
+                }
+                TransportOutput::Event(event) => self.events.entry(side).or_default().push(event),
+                TransportOutput::Transmit(datagram) => {
+                    *self.sent.entry(side).or_default() += 1;
+                    let lost = self
+                        .loss
+                        .as_mut()
+                        .is_some_and(|(rng, one_in)| rng.next_u64() % *one_in == 0);
+                    if !lost && !self.cut && self.addresses[&side].contains(&datagram.source) {
+                        self.in_flight.push((self.now + self.delay, datagram));
+                    }
+                }
+            }
+        }
+    }
+
+    fn note(&mut self, side: Side, result: Result<(), TransportError>) {
+        if let Err(error) = result {
+            self.errors.entry(side).or_insert(error);
+        }
+    }
+}
