@@ -1,1 +1,30 @@
-//! Real peers for tests: Synapse, started and stopped by the test, and a UDP forwarder that can cut a path.
+//! Real peers for tests and the demo, and the small tools that stand between them and us.
+//!
+//! * [`Synapse`]: a homeserver of a pinned version in a virtual environment of its own, on a free port of the loopback
+//!   interface, which never talks to anybody else and dies with the process that started it;
+//! * [`DatabaseSnapshot`]: what a homeserver's database holds at one moment, and what a call added to it;
+//! * [`TlsFront`]: a self-signed `https` door in front of a plain server;
+//! * [`UdpForwarder`]: a network path that can be cut, healed and filtered without root.
+//!
+//! None of our own crates is used here, so that these peers cannot share a mistake with the code under test.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "waits for real processes and sockets"
+)]
+
+mod database_snapshot;
+mod homeserver_config;
+mod http;
+mod synapse;
+mod tls_front;
+mod udp_forwarder;
+mod venv;
+
+pub use database_snapshot::{ALLOWED, Allowed, DatabaseSnapshot, Difference, Report};
+pub use homeserver_config::{Registration, SynapseOptions};
+pub use synapse::{Synapse, SynapseError};
+pub use tls_front::TlsFront;
+pub use udp_forwarder::{Flow, PacketClass, UdpForwarder};
+pub use venv::VenvError;

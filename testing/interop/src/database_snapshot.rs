@@ -1,0 +1,371 @@
+//! What a homeserver's database holds, and what a call has added to it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    path::Path,
+    time::Duration,
+};
+
+use rusqlite::{Connection, OpenFlags, Row, types::ValueRef};
+
+/// How long a reader waits for the homeserver to finish writing.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A table, or some columns of it, in which a homeserver may write something without recording a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowed {
+    /// The table.
+    pub table: &'static str,
+    /// The columns that may change in a row that is there; empty: any change, and new rows too.
+    pub columns: &'static [&'static str],
+    /// Why that is no record of a call.
+    pub reason: &'static str,
+}
+
+/// Everything that using an account leaves behind, call or no call.
+pub const ALLOWED: &[Allowed] = &[
+    Allowed {
+        table: "user_ips",
+        columns: &[],
+        reason: "a device's last seen and IP",
+    },
+    Allowed {
+        table: "devices",
+        columns: &["last_seen", "ip", "user_agent"],
+        reason: "a device's last seen and IP",
+    },
+    Allowed {
+        table: "access_tokens",
+        columns: &["last_validated", "used"],
+        reason: "a device's last seen",
+    },
+    Allowed {
+        table: "user_daily_visits",
+        columns: &[],
+        reason: "a device's last seen, by day",
+    },
+    Allowed {
+        table: "monthly_active_users",
+        columns: &[],
+        reason: "a user's last seen, by month",
+    },
+    Allowed {
+        table: "e2e_one_time_keys_json",
+        columns: &[],
+        reason: "one-time keys",
+    },
+    Allowed {
+        table: "e2e_fallback_keys_json",
+        columns: &[],
+        reason: "one-time keys",
+    },
+    Allowed {
+        table: "device_max_stream_id",
+        columns: &[],
+        reason: "stream position",
+    },
+    Allowed {
+        table: "stream_positions",
+        columns: &[],
+        reason: "stream position",
+    },
+];
+
+/// All rows of all tables at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DatabaseSnapshot {
+    tables: BTreeMap<String, Table>,
+}
+
+/// The rows of one table by their key: the primary key, or where there is none, everything in the row.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Table {
+    rows: BTreeMap<Vec<String>, Vec<Columns>>,
+}
+
+type Columns = BTreeMap<String, String>;
+
+/// One row that is in the later snapshot and was not like that in the earlier one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The table it is in.
+    pub table: String,
+    /// The row as it is now, column by column.
+    pub row: BTreeMap<String, String>,
+    /// The columns that are not as before; `None`: the whole row is new.
+    pub changed: Option<BTreeSet<String>>,
+    /// Why this is no record of a call, if it is none.
+    pub allowed: Option<&'static str>,
+}
+
+/// All rows added or changed between two snapshots.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Table by table.
+    pub differences: Vec<Difference>,
+}
+
+impl DatabaseSnapshot {
+    /// Reads a database, whether or not a homeserver is using it. It is not changed, and seen at one moment.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub fn read(path: &Path) -> Result<Self, rusqlite::Error> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        let reading = connection.transaction()?;
+
+        let mut names =
+            reading.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")?;
+        let names: Vec<String> = names
+            .query_map([], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        let mut tables = BTreeMap::new();
+        for name in names {
+            let table = Table::read(&reading, &name)?;
+            tables.insert(name, table);
+        }
+        Ok(Self { tables })
+    }
+
+    /// The number of rows in a table; `None` if there is no such table.
+    #[must_use]
+    pub fn row_count(&self, table: &str) -> Option<usize> {
+        self.tables
+            .get(table)
+            .map(|table| table.rows.values().map(Vec::len).sum())
+    }
+
+    /// The rows of `later` that are not in `self`, or not like that.
+    #[must_use]
+    pub fn compare(&self, later: &Self) -> Report {
+        let none = Table::default();
+        let differences = later.tables.iter().flat_map(|(name, table)| {
+            let earlier = self.tables.get(name).unwrap_or(&none);
+            earlier.compare(name, table)
+        });
+        Report {
+            differences: differences.collect(),
+        }
+    }
+}
+
+impl Table {
+    fn read(connection: &Connection, name: &str) -> Result<Self, rusqlite::Error> {
+        let quoted = name.replace('"', "\"\"");
+        let mut info = connection.prepare(&format!("PRAGMA table_info(\"{quoted}\")"))?;
+        let columns: Vec<(String, bool)> = info
+            .query_map([], |row| {
+                Ok((row.get("name")?, row.get::<_, i64>("pk")? > 0))
+            })?
+            .collect::<Result<_, _>>()?;
+        let has_key = columns.iter().any(|(_, in_key)| *in_key);
+
+        let mut table = Self::default();
+        let mut statement = connection.prepare(&format!("SELECT * FROM \"{quoted}\""))?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let values = read_row(row, &columns)?;
+            let key = columns
+                .iter()
+                .filter(|(_, in_key)| *in_key || !has_key)
+                .filter_map(|(column, _)| values.get(column).cloned())
+                .collect();
+            table.rows.entry(key).or_default().push(values);
+        }
+        Ok(table)
+    }
+
+    fn compare(&self, name: &str, later: &Self) -> Vec<Difference> {
+        let mut differences = Vec::new();
+        for (key, rows) in &later.rows {
+            let before = self.rows.get(key).map(Vec::as_slice).unwrap_or_default();
+            for (index, row) in rows.iter().enumerate() {
+                // Without a primary key equal rows are counted: one more of them is a new row.
+                match before.get(index) {
+                    Some(old) if old == row => {}
+                    Some(old) => differences.push(Difference::changed(name, old, row)),
+                    None => differences.push(Difference::added(name, row)),
+                }
+            }
+        }
+        differences
+    }
+}
+
+impl Difference {
+    fn added(table: &str, row: &Columns) -> Self {
+        let allowed = ALLOWED
+            .iter()
+            .find(|allowed| allowed.table == table && allowed.columns.is_empty());
+        Self {
+            table: table.to_owned(),
+            row: row.clone(),
+            changed: None,
+            allowed: allowed.map(|allowed| allowed.reason),
+        }
+    }
+
+    fn changed(table: &str, old: &Columns, new: &Columns) -> Self {
+        let changed: BTreeSet<String> = new
+            .iter()
+            .filter(|(column, value)| old.get(*column) != Some(*value))
+            .map(|(column, _)| column.clone())
+            .collect();
+        let covers = |allowed: &&Allowed| {
+            allowed.table == table
+                && (allowed.columns.is_empty()
+                    || changed
+                        .iter()
+                        .all(|column| allowed.columns.contains(&column.as_str())))
+        };
+        let allowed = ALLOWED.iter().find(covers).map(|allowed| allowed.reason);
+        Self {
+            table: table.to_owned(),
+            row: new.clone(),
+            changed: Some(changed),
+            allowed,
+        }
+    }
+}
+
+impl Report {
+    /// The rows that are on no list: each of them is a trace of the call.
+    pub fn unexplained(&self) -> impl Iterator<Item = &Difference> {
+        self.differences
+            .iter()
+            .filter(|difference| difference.allowed.is_none())
+    }
+
+    /// How many rows are on no list.
+    #[must_use]
+    pub fn unexplained_count(&self) -> usize {
+        self.unexplained().count()
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            table,
+            row,
+            changed,
+            allowed,
+        } = self;
+        let what = if changed.is_some() {
+            "changed"
+        } else {
+            "added"
+        };
+        write!(f, "{table}: {what}")?;
+        for (column, value) in row {
+            let mark = if changed
+                .as_ref()
+                .is_some_and(|changed| changed.contains(column))
+            {
+                "*"
+            } else {
+                ""
+            };
+            let short: String = value.chars().take(60).collect();
+            write!(f, " {mark}{column}={short}")?;
+        }
+        match allowed {
+            Some(reason) => write!(f, " ({reason})"),
+            None => Ok(()),
+        }
+    }
+}
+
+fn read_row(row: &Row<'_>, columns: &[(String, bool)]) -> Result<Columns, rusqlite::Error> {
+    let mut values = Columns::new();
+    for (index, (column, _)) in columns.iter().enumerate() {
+        let value = match row.get_ref(index)? {
+            ValueRef::Null => "NULL".to_owned(),
+            ValueRef::Integer(value) => value.to_string(),
+            ValueRef::Real(value) => value.to_string(),
+            ValueRef::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+            ValueRef::Blob(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+        };
+        values.insert(column.clone(), value);
+    }
+    Ok(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn database() -> (tempfile::TempDir, Connection, std::path::PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("homeserver.db");
+        let connection = Connection::open(&path).unwrap();
+        connection
+            .execute_batch(
+                "PRAGMA journal_mode = WAL;
+                 CREATE TABLE devices (device_id TEXT PRIMARY KEY, display_name TEXT, last_seen BIGINT);
+                 CREATE TABLE events (body TEXT);
+                 CREATE TABLE user_ips (ip TEXT);
+                 INSERT INTO devices VALUES ('A', 'Device', 1);
+                 INSERT INTO events VALUES ('same');",
+            )
+            .unwrap();
+        (directory, connection, path)
+    }
+
+    fn changes(batch: &str) -> Report {
+        let (_directory, connection, path) = database();
+        let before = DatabaseSnapshot::read(&path).unwrap();
+        connection.execute_batch(batch).unwrap();
+        before.compare(&DatabaseSnapshot::read(&path).unwrap())
+    }
+
+    #[test]
+    fn nothing_done_is_nothing_found() {
+        assert_eq!(changes("SELECT 1"), Report::default());
+    }
+
+    #[test]
+    fn a_row_added_is_named_even_if_it_equals_another() {
+        let report = changes("INSERT INTO events VALUES ('same')");
+        assert_eq!(report.unexplained_count(), 1);
+        assert_eq!(report.differences[0].to_string(), "events: added body=same");
+    }
+
+    #[test]
+    fn a_row_changed_is_named_with_the_columns() {
+        let report = changes("UPDATE devices SET display_name = 'calls', last_seen = 2");
+        assert_eq!(report.unexplained_count(), 1);
+        let changed = report.differences[0].changed.clone().unwrap();
+        assert_eq!(
+            changed.into_iter().collect::<Vec<_>>(),
+            ["display_name", "last_seen"]
+        );
+    }
+
+    #[test]
+    fn what_is_on_the_list_is_shown_but_not_counted() {
+        let report =
+            changes("UPDATE devices SET last_seen = 2; INSERT INTO user_ips VALUES ('127.0.0.1')");
+        assert_eq!(report.differences.len(), 2);
+        assert_eq!(report.unexplained_count(), 0);
+    }
+
+    #[test]
+    fn a_new_device_is_not_a_last_seen() {
+        assert_eq!(
+            changes("INSERT INTO devices VALUES ('B', 'Device', 1)").unexplained_count(),
+            1
+        );
+    }
+
+    #[test]
+    fn a_new_table_counts_row_by_row() {
+        let report =
+            changes("CREATE TABLE calls (who TEXT); INSERT INTO calls VALUES ('me'), ('you')");
+        assert_eq!(report.unexplained_count(), 2);
+    }
+}

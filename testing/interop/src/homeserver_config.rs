@@ -1,0 +1,95 @@
+//! What one test asks of its homeserver, and the `homeserver.yaml` that gives it.
+
+use std::path::Path;
+
+/// Who may make an account.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Registration {
+    /// Anybody (`m.login.dummy`).
+    #[default]
+    Open,
+    /// Whoever has this token (`m.login.registration_token`).
+    Token(String),
+    /// Nobody.
+    Closed,
+}
+
+/// What a homeserver is to be like.
+#[derive(Clone, Debug)]
+pub struct SynapseOptions {
+    /// The part of its Matrix IDs behind the colon.
+    pub server_name: String,
+    /// Who may make an account.
+    pub registration: Registration,
+}
+
+impl Default for SynapseOptions {
+    fn default() -> Self {
+        Self {
+            server_name: "homeserver.test".to_owned(),
+            registration: Registration::Open,
+        }
+    }
+}
+
+/// The key that signs what this server tells others. It tells others nothing, so the key is nobody's secret.
+pub(crate) const SIGNING_KEY: &str = "ed25519 a_test D2hVrNnJWvRNMn8vqTPBeXZGXfCZfM7FmaBVZkM6jXA\n";
+
+/// `homeserver.yaml`: SQLite, one loopback listener, no federation, no telemetry, no rate limits, nothing outgoing.
+pub(crate) fn homeserver_yaml(options: &SynapseOptions, port: u16, data: &Path) -> String {
+    let SynapseOptions {
+        server_name,
+        registration,
+    } = options;
+    let open = *registration != Registration::Closed;
+    let token = matches!(registration, Registration::Token(_));
+    let data = data.display();
+    let limit = "{per_second: 100000, burst_count: 100000}";
+
+    format!(
+        r#"server_name: "{server_name}"
+report_stats: false
+signing_key_path: "{data}/signing.key"
+trusted_key_servers: []
+suppress_key_server_warning: true
+federation_domain_whitelist: []
+listeners:
+  - {{port: {port}, bind_addresses: ["127.0.0.1"], type: http, x_forwarded: false, resources: [{{names: [client], compress: false}}]}}
+database:
+  name: sqlite3
+  args: {{database: "{data}/homeserver.db"}}
+log_config: "{data}/log.yaml"
+media_store_path: "{data}/media"
+enable_media_repo: false
+url_preview_enabled: false
+push: {{enabled: false}}
+enable_registration: {open}
+enable_registration_without_verification: {open}
+registration_requires_token: {token}
+bcrypt_rounds: 4
+macaroon_secret_key: "test"
+form_secret: "test"
+rc_message: {limit}
+rc_registration: {limit}
+rc_registration_token_validity: {limit}
+rc_login: {{address: {limit}, account: {limit}, failed_attempts: {limit}}}
+rc_key_requests: {limit}
+rc_presence: {{per_user: {limit}}}
+"#
+    )
+}
+
+/// Python logging: everything from INFO to one file.
+pub(crate) fn log_yaml(log: &Path) -> String {
+    let log = log.display();
+    format!(
+        r#"version: 1
+formatters:
+  plain: {{format: "%(asctime)s %(levelname)s %(name)s %(request)s %(message)s"}}
+handlers:
+  file: {{class: logging.FileHandler, formatter: plain, filename: "{log}", encoding: utf8}}
+root: {{level: INFO, handlers: [file]}}
+disable_existing_loggers: false
+"#
+    )
+}

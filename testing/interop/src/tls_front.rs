@@ -1,0 +1,172 @@
+//! An `https` door in front of a plain HTTP server, with a certificate that nobody vouches for.
+
+use std::{
+    io::{self, ErrorKind, Read, Write},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use rustls::{
+    ServerConfig, ServerConnection,
+    pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
+};
+
+/// How long a connection with nothing to do sleeps between two looks.
+const IDLE: Duration = Duration::from_millis(1);
+
+/// Takes TLS connections for `localhost` and 127.0.0.1 and carries what is in them to a plain server.
+#[derive(Debug)]
+pub struct TlsFront {
+    address: SocketAddr,
+    certificate_pem: String,
+    is_over: Arc<AtomicBool>,
+}
+
+impl TlsFront {
+    /// Opens a door to `server`, with a fresh self-signed certificate.
+    ///
+    /// # Errors
+    ///
+    /// When no socket or no certificate can be had.
+    pub fn start(server: SocketAddr) -> io::Result<Self> {
+        let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let signed = rcgen::generate_simple_self_signed(names).map_err(io::Error::other)?;
+        let key =
+            PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(signed.signing_key.serialize_der()));
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .and_then(|builder| {
+                builder
+                    .with_no_client_auth()
+                    .with_single_cert(vec![signed.cert.der().clone()], key)
+            })
+            .map_err(io::Error::other)?;
+
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let address = listener.local_addr()?;
+        let is_over = Arc::new(AtomicBool::new(false));
+        let (config, over) = (Arc::new(config), Arc::clone(&is_over));
+        thread::Builder::new()
+            .name("tls-front".to_owned())
+            .spawn(move || accept(&listener, server, &config, &over))?;
+        Ok(Self {
+            address,
+            certificate_pem: signed.cert.pem(),
+            is_over,
+        })
+    }
+
+    /// `https://localhost:port`.
+    #[must_use]
+    pub fn base_url(&self) -> String {
+        format!("https://localhost:{}", self.address.port())
+    }
+
+    /// The certificate, for a client that is to believe it.
+    #[must_use]
+    pub fn certificate_pem(&self) -> &str {
+        &self.certificate_pem
+    }
+}
+
+impl Drop for TlsFront {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::SeqCst);
+        // Wakes the listener, which then sees that it is over.
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+fn accept(
+    listener: &TcpListener,
+    server: SocketAddr,
+    config: &Arc<ServerConfig>,
+    over: &Arc<AtomicBool>,
+) {
+    for client in listener.incoming() {
+        if over.load(Ordering::SeqCst) {
+            return;
+        }
+        let (Ok(client), config, over) = (client, Arc::clone(config), Arc::clone(over)) else {
+            continue;
+        };
+        // A connection that fails is the client's to notice.
+        thread::spawn(move || carry(client, server, config, &over));
+    }
+}
+
+fn carry(
+    mut client: TcpStream,
+    server: SocketAddr,
+    config: Arc<ServerConfig>,
+    over: &AtomicBool,
+) -> io::Result<()> {
+    let mut tls = ServerConnection::new(config).map_err(io::Error::other)?;
+    let mut plain = TcpStream::connect(server)?;
+    for stream in [&client, &plain] {
+        stream.set_nodelay(true)?;
+        stream.set_nonblocking(true)?;
+    }
+    let mut to_server = Vec::new();
+    let mut buffer = [0; 16_384];
+    while !over.load(Ordering::SeqCst) {
+        let mut busy = false;
+        match unless_blocked(tls.read_tls(&mut client))? {
+            Some(0) => return Ok(()),
+            Some(_) => {
+                busy = true;
+                let outcome = tls.process_new_packets();
+                if let Err(error) = outcome {
+                    // The alert tells the client what is wrong.
+                    let _ = tls.write_tls(&mut client);
+                    return Err(io::Error::other(error));
+                }
+            }
+            None => {}
+        }
+        while let Some(length @ 1..) = unless_blocked(tls.reader().read(&mut buffer))? {
+            to_server.extend_from_slice(buffer.get(..length).unwrap_or_default());
+        }
+        if !to_server.is_empty()
+            && let Some(length) = unless_blocked(plain.write(&to_server))?
+        {
+            to_server.drain(..length);
+            busy = true;
+        }
+        match unless_blocked(plain.read(&mut buffer))? {
+            Some(0) => {
+                tls.send_close_notify();
+                let _ = tls.write_tls(&mut client);
+                return Ok(());
+            }
+            Some(length) => {
+                tls.writer()
+                    .write_all(buffer.get(..length).unwrap_or_default())?;
+                busy = true;
+            }
+            None => {}
+        }
+        while tls.wants_write() && unless_blocked(tls.write_tls(&mut client))?.is_some() {
+            busy = true;
+        }
+        if !busy {
+            thread::sleep(IDLE);
+        }
+    }
+    Ok(())
+}
+
+/// `None` where there is nothing to read, or no room to write, just now.
+fn unless_blocked(outcome: io::Result<usize>) -> io::Result<Option<usize>> {
+    match outcome {
+        Ok(length) => Ok(Some(length)),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(error),
+    }
+}

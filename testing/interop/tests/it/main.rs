@@ -1,0 +1,7 @@
+//! The peers themselves, before anything of ours meets them.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod synapse;
+mod tls_front;
+mod udp_forwarder;
