@@ -32,6 +32,12 @@ pub trait Microphone: Send {
     fn notice(&self) -> Option<&str> {
         None
     }
+
+    /// How long a sample has waited between the mouth and [`read`](Self::read), in milliseconds: half of the echo canceller's
+    /// delay hint.
+    fn delay_ms(&self) -> u32 {
+        0
+    }
 }
 
 /// A sink of voice. No method ever blocks, but for [`finish`](Self::finish).
@@ -61,7 +67,8 @@ pub trait Speaker: Send {
         None
     }
 
-    /// How long a sample waits between [`write`](Self::write) and the ear, in milliseconds: the delay hint of the echo canceller.
+    /// How long a sample waits between [`write`](Self::write) and the ear, in milliseconds: the other half of the
+    /// echo canceller's delay hint.
     fn delay_ms(&self) -> u32 {
         0
     }

@@ -1,7 +1,7 @@
 //! What can go wrong when a device is opened, and while it is in use.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Who can mend it: tells the exit code of a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -219,4 +219,18 @@ pub enum DeviceFault {
     /// Nobody reads standard output any more.
     #[error("standard output was closed by its reader")]
     OutputClosed,
+}
+
+impl DeviceFault {
+    /// A write that failed.
+    pub(crate) fn of_write(path: &Path, error: &io::Error) -> Self {
+        let path = path.to_owned();
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { path },
+            _ => Self::WriteFailed {
+                path,
+                detail: error.to_string(),
+            },
+        }
+    }
 }

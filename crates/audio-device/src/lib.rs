@@ -1,16 +1,67 @@
 //! Microphones and speakers: sound card, WAV file, raw PCM, tone, null.
+//!
+//! Two traits, [`Microphone`] and [`Speaker`], behind which everything is 48 kHz mono `f32`, handed over in ticks of
+//! 10 ms. No call blocks, whatever the other end of a pipe or a disk does. The crate knows nothing of calls, codecs or
+//! networks; its user brings the 10 ms clock:
+//!
+//! ```text
+//!            every 10 ms                            sound card (cpal)  default
+//!   driver ──────────────► Speaker::write  ──────►  recording thread   FILE.wav, raw:FILE
+//!          ──────────────► Microphone::read ◄─────  pipe, stdin/stdout raw:PATH, -
+//!                 └─ Processing (echo, noise, gain) between the two, for sound cards
+//! ```
+//!
+//! ```
+//! use securecall_audio_device::{AudioSpec, MicrophoneSpec, SpeakerSpec, TICK_SAMPLES, open_devices};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let spec = AudioSpec {
+//!     microphone: "tone:440".parse()?,
+//!     speaker: "null".parse()?,
+//!     ..AudioSpec::default()
+//! };
+//! let mut devices = open_devices(&spec)?;
+//! // While the call is set up, each tick:
+//! devices.microphone.discard();
+//! // Once it is connected, each tick:
+//! let from_the_peer = [0.0; TICK_SAMPLES];
+//! let mut to_the_peer = [0.0; TICK_SAMPLES];
+//! devices.speaker.write(&from_the_peer);
+//! devices.microphone.read(&mut to_the_peer);
+//! assert!(to_the_peer.iter().any(|sample| *sample > 0.2));
+//! // At its end:
+//! devices.speaker.finish()?;
+//! # Ok(())
+//! # }
+//! ```
+#![deny(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod device;
+#[cfg(any(feature = "cpal", test))]
+mod drift;
 mod fault;
+mod file_kind;
+mod file_resampler;
 mod null;
 mod open;
+mod pcm;
+mod processing;
+mod raw_microphone;
+mod raw_speaker;
+mod readiness;
+mod recording;
+#[cfg(feature = "cpal")]
+mod sound_card;
 mod spec;
 mod tone;
+mod wav_microphone;
 
 pub use device::{Microphone, SAMPLE_RATE, Speaker, TICK_SAMPLES, Tick};
 pub use fault::{Blame, DeviceFault, OpenError, WavProblem};
 pub use open::{
-    AudioDevices, AudioSpec, ProcessingChoice, open_devices, open_microphone, open_speaker,
+    AudioDevices, AudioSpec, ProcessingChoice, ProcessingChoiceError, open_devices,
+    open_microphone, open_speaker,
 };
+pub use processing::Processing;
 pub use spec::{MicrophoneSpec, SpeakerSpec, SpecError};

@@ -1,17 +1,27 @@
 //! From what the user wrote to devices in use.
 
+use std::fs::File;
+use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
+use std::path::Path;
 use std::str::FromStr;
 
 use crate::device::{Microphone, Speaker};
 use crate::fault::OpenError;
+use crate::file_kind::{FileKind, open_failed, same_file};
 use crate::null::{NullMicrophone, NullSpeaker};
+use crate::processing::Processing;
+use crate::raw_microphone::RawMicrophone;
+use crate::raw_speaker::RawSpeaker;
+use crate::recording::{Container, Recording};
 use crate::spec::{MicrophoneSpec, SpeakerSpec};
 use crate::tone::ToneMicrophone;
+use crate::wav_microphone::WavMicrophone;
 
 /// When echo cancellation, noise suppression and gain control run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ProcessingChoice {
-    /// On sound cards only: files, pipes and tones must stay as they are.
+    /// When microphone and speaker are both the sound card: files, pipes and tones must stay as they are.
     #[default]
     Automatic,
     /// `on`: always.
@@ -20,14 +30,23 @@ pub enum ProcessingChoice {
     Off,
 }
 
-impl FromStr for ProcessingChoice {
-    type Err = ();
+/// The value is neither `on` nor `off`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{value:?} is neither `on` nor `off`")]
+pub struct ProcessingChoiceError {
+    value: String,
+}
 
-    fn from_str(value: &str) -> Result<Self, ()> {
+impl FromStr for ProcessingChoice {
+    type Err = ProcessingChoiceError;
+
+    fn from_str(value: &str) -> Result<Self, ProcessingChoiceError> {
         match value {
             "on" => Ok(Self::On),
             "off" => Ok(Self::Off),
-            _ => Err(()),
+            _ => Err(ProcessingChoiceError {
+                value: value.to_owned(),
+            }),
         }
     }
 }
@@ -41,6 +60,18 @@ pub struct AudioSpec {
     pub speaker: SpeakerSpec,
     /// Whether the voice is processed.
     pub processing: ProcessingChoice,
+}
+
+impl AudioSpec {
+    fn is_processed(&self) -> bool {
+        match self.processing {
+            ProcessingChoice::On => true,
+            ProcessingChoice::Off => false,
+            ProcessingChoice::Automatic => {
+                self.microphone == MicrophoneSpec::Default && self.speaker == SpeakerSpec::Default
+            }
+        }
+    }
 }
 
 /// The two ends of a call's sound, opened. Tick both every 10 ms: [`Speaker::write`], then [`Microphone::read`].
@@ -66,11 +97,24 @@ impl std::fmt::Debug for AudioDevices {
 ///
 /// See [`OpenError`]; its [`blame`](OpenError::blame) says whose it is.
 pub fn open_devices(spec: &AudioSpec) -> Result<AudioDevices, OpenError> {
+    // Before the speaker is opened: it would empty the file.
+    if let (Some(source), Some(sink)) = (spec.microphone.path(), spec.speaker.path())
+        && same_file(source, sink)
+    {
+        return Err(OpenError::SameFile {
+            path: sink.to_owned(),
+        });
+    }
     let microphone = open_microphone(&spec.microphone)?;
     let speaker = open_speaker(&spec.speaker)?;
-    Ok(AudioDevices {
+    let devices = AudioDevices {
         microphone,
         speaker,
+    };
+    Ok(if spec.is_processed() {
+        Processing::wrap(devices)
+    } else {
+        devices
     })
 }
 
@@ -81,13 +125,12 @@ pub fn open_devices(spec: &AudioSpec) -> Result<AudioDevices, OpenError> {
 /// See [`OpenError`].
 pub fn open_microphone(spec: &MicrophoneSpec) -> Result<Box<dyn Microphone>, OpenError> {
     Ok(match spec {
-        MicrophoneSpec::Default => return Err(OpenError::NoSoundCardSupport),
+        MicrophoneSpec::Default => return default_microphone(),
         MicrophoneSpec::Null => Box::new(NullMicrophone),
         MicrophoneSpec::Tone(hertz) => Box::new(ToneMicrophone::new(*hertz)),
-        MicrophoneSpec::Wav(path) | MicrophoneSpec::Raw(path) => {
-            return Err(OpenError::NotFound { path: path.clone() });
-        }
-        MicrophoneSpec::Stdin => return Err(OpenError::NoSoundCardSupport),
+        MicrophoneSpec::Wav(path) => Box::new(WavMicrophone::open(path)?),
+        MicrophoneSpec::Raw(path) => Box::new(RawMicrophone::open(path)?),
+        MicrophoneSpec::Stdin => Box::new(RawMicrophone::standard_input()?),
     })
 }
 
@@ -98,10 +141,62 @@ pub fn open_microphone(spec: &MicrophoneSpec) -> Result<Box<dyn Microphone>, Ope
 /// See [`OpenError`].
 pub fn open_speaker(spec: &SpeakerSpec) -> Result<Box<dyn Speaker>, OpenError> {
     Ok(match spec {
+        SpeakerSpec::Default => return default_speaker(),
         SpeakerSpec::Null => Box::new(NullSpeaker),
-        SpeakerSpec::Default | SpeakerSpec::Stdout => return Err(OpenError::NoSoundCardSupport),
-        SpeakerSpec::Wav(path) | SpeakerSpec::Raw(path) => {
-            return Err(OpenError::NotFound { path: path.clone() });
-        }
+        SpeakerSpec::Wav(path) => Box::new(Recording::open(path, Container::Wav)?),
+        SpeakerSpec::Raw(path) => return raw_speaker(path),
+        SpeakerSpec::Stdout => return standard_output(),
     })
+}
+
+/// A pipe or a device as it is; anything else is recorded to as a file.
+fn raw_speaker(path: &Path) -> Result<Box<dyn Speaker>, OpenError> {
+    Ok(match FileKind::of(path) {
+        Ok(FileKind::Pipe | FileKind::CharacterDevice) => Box::new(RawSpeaker::open(path)?),
+        Ok(FileKind::File) | Err(OpenError::NotFound { .. }) => {
+            Box::new(Recording::open(path, Container::Raw)?)
+        }
+        Ok(other) => return Err(other.refusal(path, "a pipe or a file")),
+        Err(error) => return Err(error),
+    })
+}
+
+fn standard_output() -> Result<Box<dyn Speaker>, OpenError> {
+    let name = Path::new("standard output");
+    let stdout = io::stdout();
+    if stdout.is_terminal() {
+        return Err(OpenError::WrongKind {
+            path: name.to_owned(),
+            found: "a terminal",
+            expected: "a pipe or a file",
+        });
+    }
+    let failed = |error| open_failed(name, error);
+    let sink = File::from(stdout.as_fd().try_clone_to_owned().map_err(failed)?);
+    Ok(
+        match FileKind::from_metadata(&sink.metadata().map_err(failed)?) {
+            FileKind::File => Box::new(Recording::standard_output(sink)),
+            kind => Box::new(RawSpeaker::standard_output(sink, kind)),
+        },
+    )
+}
+
+#[cfg(feature = "cpal")]
+fn default_microphone() -> Result<Box<dyn Microphone>, OpenError> {
+    Ok(Box::new(crate::sound_card::CardMicrophone::open()?))
+}
+
+#[cfg(feature = "cpal")]
+fn default_speaker() -> Result<Box<dyn Speaker>, OpenError> {
+    Ok(Box::new(crate::sound_card::CardSpeaker::open()?))
+}
+
+#[cfg(not(feature = "cpal"))]
+fn default_microphone() -> Result<Box<dyn Microphone>, OpenError> {
+    Err(OpenError::NoSoundCardSupport)
+}
+
+#[cfg(not(feature = "cpal"))]
+fn default_speaker() -> Result<Box<dyn Speaker>, OpenError> {
+    Err(OpenError::NoSoundCardSupport)
 }

@@ -1,7 +1,7 @@
 //! What the user writes after `--mic` and `--speaker`.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// Where the call's voice comes from.
@@ -117,12 +117,34 @@ fn parse_shared(
 }
 
 fn has_wav_extension(path: &str) -> bool {
-    let extension = std::path::Path::new(path)
+    let extension = Path::new(path)
         .extension()
         .and_then(|extension| extension.to_str());
     extension.is_some_and(|extension| {
         extension.eq_ignore_ascii_case("wav") || extension.eq_ignore_ascii_case("wave")
     })
+}
+
+impl MicrophoneSpec {
+    /// The file or pipe that it names.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Wav(path) | Self::Raw(path) => Some(path),
+            Self::Default | Self::Null | Self::Stdin | Self::Tone(_) => None,
+        }
+    }
+}
+
+impl SpeakerSpec {
+    /// The file or pipe that it names.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Wav(path) | Self::Raw(path) => Some(path),
+            Self::Default | Self::Null | Self::Stdout => None,
+        }
+    }
 }
 
 impl FromStr for MicrophoneSpec {

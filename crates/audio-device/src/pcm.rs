@@ -1,0 +1,49 @@
+//! Samples as s16le bytes: what pipes and recordings hold.
+
+use crate::device::{TICK_SAMPLES, Tick};
+
+/// Bytes of a sample.
+pub(crate) const SAMPLE_BYTES: usize = 2;
+
+/// Bytes of a tick.
+pub(crate) const TICK_BYTES: usize = TICK_SAMPLES * SAMPLE_BYTES;
+
+const FULL_SCALE: f32 = 32_768.0;
+
+/// The nearest 16-bit value. What is too loud is clipped, what is not a number is silence.
+pub(crate) fn to_i16(sample: f32) -> i16 {
+    // The cast saturates.
+    (sample * FULL_SCALE).round() as i16
+}
+
+pub(crate) fn from_i16(sample: i16) -> f32 {
+    f32::from(sample) / FULL_SCALE
+}
+
+pub(crate) fn to_bytes(samples: &Tick) -> [u8; TICK_BYTES] {
+    let mut bytes = [0; TICK_BYTES];
+    for (place, sample) in bytes.chunks_exact_mut(SAMPLE_BYTES).zip(samples) {
+        place.copy_from_slice(&to_i16(*sample).to_le_bytes());
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_16_bit_value_comes_back_as_it_was() {
+        for value in i16::MIN..=i16::MAX {
+            assert_eq!(to_i16(from_i16(value)), value);
+        }
+    }
+
+    #[test]
+    fn what_is_too_loud_is_clipped_and_what_is_no_number_is_silence() {
+        assert_eq!(to_i16(1.0), i16::MAX);
+        assert_eq!(to_i16(7.0), i16::MAX);
+        assert_eq!(to_i16(f32::NEG_INFINITY), i16::MIN);
+        assert_eq!(to_i16(f32::NAN), 0);
+    }
+}

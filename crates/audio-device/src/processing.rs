@@ -1,0 +1,368 @@
+//! Echo cancellation, noise suppression and gain control between microphone and speaker.
+//!
+//! Only for sound cards unless forced: noise suppression takes a steady tone for noise, and files must stay as they are.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sonora::config::{
+    AdaptiveDigital, EchoCanceller, GainController2, HighPassFilter, MaxProcessingRate,
+    NoiseSuppression, Pipeline,
+};
+use sonora::{AudioProcessing, Config, StreamConfig};
+
+use crate::device::{Microphone, SAMPLE_RATE, Speaker, TICK_SAMPLES, Tick};
+use crate::fault::DeviceFault;
+use crate::open::AudioDevices;
+
+/// After so many panics of the engine the voice goes through unprocessed.
+const MAX_REBUILDS: u32 = 3;
+
+/// What the processing asks of an engine. A seam for tests; the engine is `sonora`, a port of WebRTC's.
+trait VoiceEngine: Send {
+    /// The peer's voice, before it is played.
+    fn render(&mut self, samples: &Tick);
+
+    /// Our voice, with `delay_ms` from a rendered sample to its echo.
+    fn capture(&mut self, samples: &mut Tick, delay_ms: u32);
+}
+
+struct Sonora(AudioProcessing);
+
+impl Sonora {
+    fn new() -> Self {
+        let config = Config {
+            pipeline: Pipeline {
+                maximum_internal_processing_rate: MaxProcessingRate::Rate48kHz,
+                ..Pipeline::default()
+            },
+            high_pass_filter: Some(HighPassFilter::default()),
+            echo_canceller: Some(EchoCanceller::default()),
+            noise_suppression: Some(NoiseSuppression::default()),
+            gain_controller2: Some(GainController2 {
+                adaptive_digital: Some(AdaptiveDigital::default()),
+                ..GainController2::default()
+            }),
+            ..Config::default()
+        };
+        let stream = StreamConfig::new(SAMPLE_RATE, 1);
+        Self(
+            AudioProcessing::builder()
+                .config(config)
+                .capture_config(stream)
+                .render_config(stream)
+                .build(),
+        )
+    }
+}
+
+impl VoiceEngine for Sonora {
+    fn render(&mut self, samples: &Tick) {
+        // Nothing on the render path changes the sound, so it is analysed only.
+        let mut unchanged = [0.0; TICK_SAMPLES];
+        if let Err(error) = self.0.process_render_f32(&[samples], &mut [&mut unchanged]) {
+            tracing::debug!(?error, "render side not processed");
+        }
+    }
+
+    fn capture(&mut self, samples: &mut Tick, delay_ms: u32) {
+        // An error says that the hint was out of range and has been limited.
+        let _ = self
+            .0
+            .set_stream_delay_ms(i32::try_from(delay_ms).unwrap_or(i32::MAX));
+        let mut processed = [0.0; TICK_SAMPLES];
+        match self
+            .0
+            .process_capture_f32(&[&samples[..]], &mut [&mut processed])
+        {
+            Ok(()) => *samples = processed,
+            Err(error) => tracing::debug!(?error, "capture side not processed"),
+        }
+    }
+}
+
+type EngineMaker = Box<dyn FnMut() -> Box<dyn VoiceEngine> + Send>;
+
+/// The engine and its guard: a panic inside costs the engine its memory, never the call.
+struct Guarded {
+    make: EngineMaker,
+    engine: Option<Box<dyn VoiceEngine>>,
+    rebuilds: u32,
+    speaker_delay_ms: u32,
+}
+
+impl Guarded {
+    fn new(mut make: EngineMaker) -> Self {
+        Self {
+            engine: Some(make()),
+            make,
+            rebuilds: 0,
+            speaker_delay_ms: 0,
+        }
+    }
+
+    fn run(&mut self, work: impl FnOnce(&mut dyn VoiceEngine)) {
+        let Some(engine) = &mut self.engine else {
+            return;
+        };
+        // The engine is thrown away after a panic, so nobody sees what it left half done.
+        if catch_unwind(AssertUnwindSafe(|| work(engine.as_mut()))).is_ok() {
+            return;
+        }
+        self.rebuilds += 1;
+        self.engine = (self.rebuilds <= MAX_REBUILDS).then(|| (self.make)());
+        tracing::warn!(
+            rebuilds = self.rebuilds,
+            off = self.engine.is_none(),
+            "the voice processing failed and was started again"
+        );
+    }
+}
+
+/// Microphone and speaker with the processing between them.
+pub struct Processing;
+
+impl Processing {
+    /// Wraps both devices. The speaker's [`write`](Speaker::write) of a tick must come before the microphone's
+    /// [`read`](Microphone::read), so that the canceller knows a sound before its echo.
+    #[must_use]
+    pub fn wrap(devices: AudioDevices) -> AudioDevices {
+        Self::wrap_with(devices, Box::new(|| Box::new(Sonora::new())))
+    }
+
+    fn wrap_with(devices: AudioDevices, make: EngineMaker) -> AudioDevices {
+        let shared = Arc::new(Mutex::new(Guarded::new(make)));
+        AudioDevices {
+            microphone: Box::new(ProcessedMicrophone {
+                inner: devices.microphone,
+                shared: Arc::clone(&shared),
+            }),
+            speaker: Box::new(ProcessedSpeaker {
+                inner: devices.speaker,
+                shared,
+            }),
+        }
+    }
+}
+
+/// Both ends are ticked by the same loop, so nobody ever waits here.
+fn lock(shared: &Mutex<Guarded>) -> MutexGuard<'_, Guarded> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct ProcessedMicrophone {
+    inner: Box<dyn Microphone>,
+    shared: Arc<Mutex<Guarded>>,
+}
+
+impl Microphone for ProcessedMicrophone {
+    fn read(&mut self, out: &mut Tick) {
+        self.inner.read(out);
+        let mut processed = *out;
+        let mut shared = lock(&self.shared);
+        let delay_ms = shared.speaker_delay_ms + self.inner.delay_ms();
+        shared.run(|engine| {
+            engine.capture(&mut processed, delay_ms);
+            *out = processed;
+        });
+    }
+
+    fn discard(&mut self) {
+        self.inner.discard();
+    }
+
+    fn take_fault(&mut self) -> Option<DeviceFault> {
+        self.inner.take_fault()
+    }
+
+    fn notice(&self) -> Option<&str> {
+        self.inner.notice()
+    }
+
+    fn delay_ms(&self) -> u32 {
+        self.inner.delay_ms()
+    }
+}
+
+struct ProcessedSpeaker {
+    inner: Box<dyn Speaker>,
+    shared: Arc<Mutex<Guarded>>,
+}
+
+impl Speaker for ProcessedSpeaker {
+    fn write(&mut self, samples: &Tick) {
+        {
+            let mut shared = lock(&self.shared);
+            shared.speaker_delay_ms = self.inner.delay_ms();
+            shared.run(|engine| engine.render(samples));
+        }
+        self.inner.write(samples);
+    }
+
+    fn finish(&mut self) -> Result<(), DeviceFault> {
+        self.inner.finish()
+    }
+
+    fn take_fault(&mut self) -> Option<DeviceFault> {
+        self.inner.take_fault()
+    }
+
+    fn notice(&self) -> Option<&str> {
+        self.inner.notice()
+    }
+
+    fn delay_ms(&self) -> u32 {
+        self.inner.delay_ms()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+    use crate::null::{NullMicrophone, NullSpeaker};
+    use crate::tone::ToneMicrophone;
+
+    /// Panics on each capture whose number is divisible by ten; otherwise halves the sample values.
+    struct Fragile {
+        captures: Arc<AtomicU32>,
+    }
+
+    impl VoiceEngine for Fragile {
+        fn render(&mut self, _samples: &Tick) {}
+
+        fn capture(&mut self, samples: &mut Tick, _delay_ms: u32) {
+            samples.iter_mut().for_each(|sample| *sample *= 0.5);
+            let number = self.captures.fetch_add(1, Ordering::Relaxed) + 1;
+            assert!(!number.is_multiple_of(10), "as the real one did once");
+        }
+    }
+
+    fn tone_devices() -> AudioDevices {
+        AudioDevices {
+            microphone: Box::new(ToneMicrophone::new(440.0)),
+            speaker: Box::new(NullSpeaker),
+        }
+    }
+
+    fn peak(samples: &[f32]) -> f32 {
+        samples
+            .iter()
+            .fold(0.0, |peak, sample| sample.abs().max(peak))
+    }
+
+    #[test]
+    fn a_panic_in_the_engine_costs_one_tick_of_processing_and_later_the_processing() {
+        let captures = Arc::new(AtomicU32::new(0));
+        let engine_captures = Arc::clone(&captures);
+        let mut devices = Processing::wrap_with(
+            tone_devices(),
+            Box::new(move || {
+                Box::new(Fragile {
+                    captures: Arc::clone(&engine_captures),
+                })
+            }),
+        );
+        let mut peaks = Vec::new();
+        for _ in 0..60 {
+            let mut tick = [0.0; TICK_SAMPLES];
+            devices.microphone.read(&mut tick);
+            peaks.push(peak(&tick));
+        }
+        for (index, peak) in peaks.iter().enumerate() {
+            let number = index + 1;
+            let processed = number % 10 != 0 && number < 40;
+            let expected = if processed { 0.125 } else { 0.25 };
+            assert!((peak - expected).abs() < 0.01, "tick {number}: {peak}");
+        }
+        assert_eq!(
+            captures.load(Ordering::Relaxed),
+            40,
+            "three rebuilds, then off"
+        );
+    }
+
+    /// Hears what is played, 40 ms later and at half the level.
+    struct Room {
+        echo: Arc<Mutex<VecDeque<Tick>>>,
+    }
+
+    impl Microphone for Room {
+        fn read(&mut self, out: &mut Tick) {
+            *out = self
+                .echo
+                .lock()
+                .unwrap()
+                .pop_front()
+                .unwrap_or([0.0; TICK_SAMPLES]);
+        }
+
+        fn delay_ms(&self) -> u32 {
+            20
+        }
+    }
+
+    impl Speaker for Room {
+        fn write(&mut self, samples: &Tick) {
+            self.echo
+                .lock()
+                .unwrap()
+                .push_back(samples.map(|sample| sample * 0.5));
+        }
+
+        fn delay_ms(&self) -> u32 {
+            20
+        }
+    }
+
+    #[test]
+    fn the_echo_of_the_peers_voice_is_taken_out() {
+        let echo = Arc::new(Mutex::new(VecDeque::from([[0.0; TICK_SAMPLES]; 4])));
+        let room = AudioDevices {
+            microphone: Box::new(Room {
+                echo: Arc::clone(&echo),
+            }),
+            speaker: Box::new(Room { echo }),
+        };
+        let mut devices = Processing::wrap(room);
+        let (mut heard, mut returned) = (0.0_f64, 0.0_f64);
+        // Noise in syllables: a plain 32-bit congruential generator, loud for 200 ms, quiet for 100 ms.
+        let mut seed: u32 = 1;
+        for tick_number in 0..1_000 {
+            let loud = tick_number % 30 < 20;
+            let played: Tick = std::array::from_fn(|_| {
+                seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let noise = seed as f32 / u32::MAX as f32 - 0.5;
+                if loud { 0.5 * noise } else { 0.0 }
+            });
+            devices.speaker.write(&played);
+            let mut captured = [0.0; TICK_SAMPLES];
+            devices.microphone.read(&mut captured);
+            // It needs some seconds to learn the room.
+            if tick_number >= 500 {
+                heard += played
+                    .iter()
+                    .map(|sample| f64::from(sample * 0.5).powi(2))
+                    .sum::<f64>();
+                returned += captured
+                    .iter()
+                    .map(|sample| f64::from(*sample).powi(2))
+                    .sum::<f64>();
+            }
+        }
+        let reduction_db = 10.0 * (heard / returned.max(1e-12)).log10();
+        assert!(reduction_db > 20.0, "{reduction_db:.1} dB");
+    }
+
+    #[test]
+    fn a_wrapped_device_still_answers_for_the_inner_one() {
+        let devices = Processing::wrap(AudioDevices {
+            microphone: Box::new(NullMicrophone),
+            speaker: Box::new(NullSpeaker),
+        });
+        assert!(devices.microphone.notice().is_none());
+        assert_eq!(devices.speaker.delay_ms(), 0);
+    }
+}

@@ -1,0 +1,81 @@
+//! The sound card's default input and output, by cpal.
+//!
+//! A thread owns each stream, opens it with the first tick and again when it fails. The callbacks copy samples to or
+//! from a ring and nothing else: no lock, no allocation, no system call. See `drift` for the other side of the ring.
+
+mod capture;
+mod playback;
+mod stream;
+
+use cpal::traits::HostTrait;
+
+pub(crate) use capture::CardMicrophone;
+pub(crate) use playback::CardSpeaker;
+
+use crate::fault::OpenError;
+
+/// At most so many names in an error.
+const MAX_NAMES: usize = 8;
+
+/// Which way a stream goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Microphone,
+    Speaker,
+}
+
+impl Role {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Microphone => "microphone",
+            Self::Speaker => "speaker",
+        }
+    }
+
+    fn default_device(self, host: &cpal::Host) -> Option<cpal::Device> {
+        match self {
+            Self::Microphone => host.default_input_device(),
+            Self::Speaker => host.default_output_device(),
+        }
+    }
+
+    /// Looks for the default device without starting it.
+    fn check(self) -> Result<(), OpenError> {
+        let host = cpal::default_host();
+        let missing = || OpenError::NoDevice {
+            role: self.name(),
+            available: names(&host),
+        };
+        let device = self.default_device(&host).ok_or_else(missing)?;
+        match stream::Format::choose(&device, self) {
+            Ok(_) => Ok(()),
+            Err(error) if is_absent(error.kind()) => Err(missing()),
+            Err(error) => Err(OpenError::DeviceUnusable {
+                role: self.name(),
+                device: device.to_string(),
+                detail: error.to_string(),
+            }),
+        }
+    }
+}
+
+/// ALSA has a default device even where there is no card: it only fails when it is asked.
+fn is_absent(kind: cpal::ErrorKind) -> bool {
+    use cpal::ErrorKind::{
+        DeviceNotAvailable, HostUnavailable, UnsupportedConfig, UnsupportedOperation,
+    };
+    matches!(
+        kind,
+        DeviceNotAvailable | HostUnavailable | UnsupportedConfig | UnsupportedOperation
+    )
+}
+
+fn names(host: &cpal::Host) -> Vec<String> {
+    let Ok(devices) = host.devices() else {
+        return Vec::new();
+    };
+    let mut names: Vec<String> = devices.map(|device| device.to_string()).collect();
+    names.dedup();
+    names.truncate(MAX_NAMES);
+    names
+}

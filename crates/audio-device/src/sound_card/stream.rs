@@ -1,0 +1,237 @@
+//! One cpal stream: its format, its thread, its errors.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use cpal::traits::{DeviceTrait, StreamTrait};
+use cpal::{BufferSize, SampleFormat, StreamConfig, SupportedBufferSize, SupportedStreamConfig};
+
+use super::Role;
+use crate::device::SAMPLE_RATE;
+use crate::fault::DeviceFault;
+
+/// 10 ms, where the card allows a choice.
+const PERIOD: u32 = SAMPLE_RATE / 100;
+
+/// Between two attempts to open a card that failed.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
+
+/// A headset is plugged in again within 30 s, or it is lost.
+const MAX_ATTEMPTS: u32 = 60;
+
+/// How long cpal may take to open a stream.
+const OPEN_LIMIT: Duration = Duration::from_secs(5);
+
+/// What a stream is opened with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Format {
+    pub(super) config: StreamConfig,
+    pub(super) sample_format: SampleFormat,
+}
+
+impl Format {
+    /// 48 kHz if the card can, float or 16 bit if it can, as few channels as it can.
+    pub(super) fn choose(device: &cpal::Device, role: Role) -> Result<Self, cpal::Error> {
+        let ranges: Vec<_> = match role {
+            Role::Microphone => device.supported_input_configs()?.collect(),
+            Role::Speaker => device.supported_output_configs()?.collect(),
+        };
+        let best = ranges
+            .into_iter()
+            .filter(|range| handled(range.sample_format()))
+            .filter_map(|range| range.try_with_sample_rate(SAMPLE_RATE))
+            .min_by_key(|config| (rank(config.sample_format()), config.channels()));
+        let supported = match best {
+            Some(config) => config,
+            None => match role {
+                Role::Microphone => device.default_input_config()?,
+                Role::Speaker => device.default_output_config()?,
+            },
+        };
+        Ok(Self::of(supported))
+    }
+
+    fn of(supported: SupportedStreamConfig) -> Self {
+        let mut config = supported.config();
+        if let SupportedBufferSize::Range { min, max } = *supported.buffer_size() {
+            config.buffer_size = BufferSize::Fixed(PERIOD.clamp(min, max.max(min)));
+        }
+        Self {
+            config,
+            sample_format: supported.sample_format(),
+        }
+    }
+}
+
+/// The sample formats that the callbacks convert.
+fn handled(format: SampleFormat) -> bool {
+    rank(format) < u8::MAX
+}
+
+fn rank(format: SampleFormat) -> u8 {
+    match format {
+        SampleFormat::F32 => 0,
+        SampleFormat::I16 => 1,
+        SampleFormat::I32 => 2,
+        SampleFormat::U16 => 3,
+        SampleFormat::U8 => 4,
+        _ => u8::MAX,
+    }
+}
+
+/// Says how to open a stream; called on the stream's thread, again after each failure.
+pub(super) trait OpenStream: Send + 'static {
+    /// Builds a stream and hands the tick's end of its ring over.
+    fn open(
+        &mut self,
+        device: &cpal::Device,
+        format: Format,
+        on_error: Sender<Message>,
+    ) -> Result<cpal::Stream, cpal::Error>;
+}
+
+/// What reaches the stream's thread.
+pub(super) enum Message {
+    /// From cpal's error callback.
+    Failed(cpal::Error),
+    /// The device is dropped.
+    Stop,
+}
+
+/// A thread that keeps a stream open until it is dropped.
+pub(super) struct StreamThread {
+    messages: Sender<Message>,
+    faults: Receiver<DeviceFault>,
+}
+
+impl StreamThread {
+    pub(super) fn start(role: Role, opener: impl OpenStream) -> Self {
+        let (messages, inbox) = channel();
+        let (fault_sender, faults) = channel();
+        let keeper = Keeper {
+            role,
+            opener,
+            messages: messages.clone(),
+            inbox,
+            faults: fault_sender.clone(),
+        };
+        let thread = thread::Builder::new()
+            .name(role.name().to_owned())
+            .spawn(move || keeper.run());
+        if let Err(error) = thread {
+            let _ = fault_sender.send(DeviceFault::Lost {
+                role: role.name(),
+                detail: error.to_string(),
+            });
+        }
+        Self { messages, faults }
+    }
+
+    pub(super) fn take_fault(&self) -> Option<DeviceFault> {
+        self.faults.try_recv().ok()
+    }
+}
+
+impl Drop for StreamThread {
+    fn drop(&mut self) {
+        // The thread closes the stream on its own time: closing may wait for the card.
+        let _ = self.messages.send(Message::Stop);
+    }
+}
+
+struct Keeper<O> {
+    role: Role,
+    opener: O,
+    messages: Sender<Message>,
+    inbox: Receiver<Message>,
+    faults: Sender<DeviceFault>,
+}
+
+/// Why a stream is no longer there.
+enum Closed {
+    Stopped,
+    Failed(String),
+}
+
+impl<O: OpenStream> Keeper<O> {
+    fn run(mut self) {
+        let mut attempts = 0;
+        let mut reported = false;
+        loop {
+            let detail = match self.open() {
+                Ok(stream) => {
+                    attempts = 0;
+                    reported = false;
+                    match self.hold(&stream) {
+                        Closed::Stopped => return,
+                        Closed::Failed(detail) => detail,
+                    }
+                }
+                Err(error) => error.to_string(),
+            };
+            attempts += 1;
+            let role = self.role.name();
+            if attempts > MAX_ATTEMPTS {
+                let _ = self.faults.send(DeviceFault::Lost { role, detail });
+                return;
+            }
+            if !reported {
+                reported = true;
+                let _ = self.faults.send(DeviceFault::Interrupted { role, detail });
+            }
+            match self.inbox.recv_timeout(RETRY_AFTER) {
+                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(Message::Failed(_)) | Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+
+    fn open(&mut self) -> Result<cpal::Stream, cpal::Error> {
+        let host = cpal::default_host();
+        let device = self
+            .role
+            .default_device(&host)
+            .ok_or_else(|| cpal::Error::new(cpal::ErrorKind::DeviceNotAvailable))?;
+        let mut format = Format::choose(&device, self.role)?;
+        let stream = match self.opener.open(&device, format, self.messages.clone()) {
+            // Some drivers offer periods that they then refuse.
+            Err(error) if error.kind() == cpal::ErrorKind::UnsupportedConfig => {
+                format.config.buffer_size = BufferSize::Default;
+                self.opener.open(&device, format, self.messages.clone())?
+            }
+            other => other?,
+        };
+        stream.play()?;
+        Ok(stream)
+    }
+
+    /// Waits until the stream fails or is no longer needed.
+    fn hold(&self, _stream: &cpal::Stream) -> Closed {
+        use cpal::ErrorKind::{DeviceChanged, RealtimeDenied, Xrun};
+        loop {
+            match self.inbox.recv() {
+                Ok(Message::Failed(error)) => match error.kind() {
+                    DeviceChanged | RealtimeDenied | Xrun => tracing::debug!(%error, "sound card"),
+                    _ => return Closed::Failed(error.to_string()),
+                },
+                Ok(Message::Stop) | Err(_) => return Closed::Stopped,
+            }
+        }
+    }
+}
+
+/// The limit for [`cpal::traits::DeviceTrait::build_input_stream`] and its twin.
+pub(super) fn open_limit() -> Option<Duration> {
+    Some(OPEN_LIMIT)
+}
+
+/// Samples to keep in the ring: what the callback handles at once, what a tick handles at once, and a little for both
+/// being late.
+pub(super) fn target(stream: &cpal::Stream, rate: u32) -> usize {
+    let tick = rate as usize / 100;
+    let period = stream
+        .buffer_size()
+        .map_or(2 * tick, |frames| frames as usize);
+    tick + period.min(8 * tick) + tick / 2
+}
