@@ -149,6 +149,8 @@ pub enum Content {
     Negotiate {
         /// The description, candidates included.
         description: Description,
+        /// Numbers the caller's offers from 1; an answer has the number of its offer.
+        negotiation: u32,
     },
     /// It rings. Only in message 2.
     #[serde(rename = "tech.stealthx.securecall.ringing")]
@@ -198,7 +200,7 @@ impl Content {
 
     fn check(&self) -> Result<(), BundleError> {
         match self {
-            Self::Invite(Invite { offer: description, .. }) | Self::Negotiate { description } => check_sdp(description),
+            Self::Invite(Invite { offer: description, .. }) | Self::Negotiate { description, .. } => check_sdp(description),
             Self::Answer { answer } => check_sdp(answer),
             Self::Candidates { candidates } => {
                 within(candidates.len(), MAX_CANDIDATES, "candidates")?;

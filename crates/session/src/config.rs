@@ -1,0 +1,90 @@
+//! What an endpoint is told once: who we are and how calls are answered.
+
+use std::time::Duration;
+
+use securecall_contact::MatrixId;
+
+/// The longest lifetime of a call that is taken, and the one we use (DESIGN 4).
+pub const MAX_LIFETIME: Duration = Duration::from_secs(90);
+
+/// Our own device on the homeserver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnDevice {
+    /// Our Matrix ID.
+    pub matrix_id: MatrixId,
+    /// Our device ID.
+    pub device_id: String,
+    /// Our device's Olm identity key (Curve25519).
+    pub olm_key: [u8; 32],
+}
+
+/// Who is answered without asking.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum AnswerPolicy {
+    /// Nobody: it rings, a person decides.
+    #[default]
+    Ask,
+    /// Contacts are answered, others are asked about.
+    Contacts,
+    /// Everybody is answered.
+    Auto,
+}
+
+/// Which candidates the media engine may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Route {
+    /// Host, server-reflexive and relay candidates.
+    Direct,
+    /// Relay candidates only: the peer never learns our address.
+    Relay,
+}
+
+impl Route {
+    /// The name in options and events.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Relay => "relay",
+        }
+    }
+}
+
+/// The lowest tier that is good enough.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Require {
+    /// Any tier that the peer's address stands for.
+    #[default]
+    Any,
+    /// Only `securecall`.
+    SecureCall,
+}
+
+/// Options of one call, or of all inbound calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallOptions {
+    /// The route asked for; `None` means direct for contacts and relay for everybody else.
+    pub route: Option<Route>,
+    /// The lowest tier that is good enough.
+    pub require: Require,
+    /// How long it rings; at most [`MAX_LIFETIME`].
+    pub lifetime: Duration,
+}
+
+impl Default for CallOptions {
+    fn default() -> Self {
+        Self { route: None, require: Require::Any, lifetime: MAX_LIFETIME }
+    }
+}
+
+/// Everything an endpoint is told at its start, but for identity, contacts and replay memory.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Our device.
+    pub device: OwnDevice,
+    /// Who is answered without asking.
+    pub answer: AnswerPolicy,
+    /// Options of inbound calls (the lifetime is the caller's to say).
+    pub inbound: CallOptions,
+    /// There is a relay that works, so calls with strangers can be relayed.
+    pub relay_available: bool,
+}

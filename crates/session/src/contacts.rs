@@ -1,0 +1,66 @@
+//! What the endpoint knows of the user's contacts: a snapshot, replaced as a whole.
+
+use std::collections::BTreeMap;
+
+use securecall_contact::{MatrixId, SecureCallId};
+use securecall_crypto::IdentityKey;
+
+use crate::event::Peer;
+
+/// One contact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contact {
+    /// The name the user gave.
+    pub name: String,
+    /// The contact's identity key.
+    pub identity: IdentityKey,
+    /// The contact's Matrix ID.
+    pub matrix_id: MatrixId,
+}
+
+/// All contacts.
+#[derive(Clone, Debug, Default)]
+pub struct Contacts {
+    by_identity: BTreeMap<[u8; 32], Vec<Contact>>,
+    by_matrix_id: BTreeMap<String, IdentityKey>,
+}
+
+/// The identity proven is not the one the sender's Matrix ID stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the identity proven is not the one the sender's Matrix ID stands for")]
+pub struct IdentityMismatch;
+
+impl Contacts {
+    /// A snapshot of all contacts.
+    pub fn new(contacts: impl IntoIterator<Item = Contact>) -> Self {
+        let mut all = Self::default();
+        for contact in contacts {
+            all.by_matrix_id.insert(contact.matrix_id.as_str().to_owned(), contact.identity);
+            all.by_identity.entry(*contact.identity.as_bytes()).or_default().push(contact);
+        }
+        all
+    }
+
+    /// Whether an identity is a contact's.
+    pub fn contains(&self, identity: &IdentityKey) -> bool {
+        self.by_identity.contains_key(identity.as_bytes())
+    }
+
+    /// Who an identity at a Matrix ID is to the user (DESIGN 3).
+    ///
+    /// # Errors
+    /// [`IdentityMismatch`] if the Matrix ID, by itself or by our contacts, stands for another identity.
+    pub fn identify(&self, identity: &IdentityKey, matrix_id: &MatrixId) -> Result<Peer, IdentityMismatch> {
+        let id = SecureCallId::new(identity);
+        let told = matrix_id.securecall_id().map(SecureCallId::identity_key);
+        let known = self.by_matrix_id.get(matrix_id.as_str()).copied();
+        if [told, known].into_iter().flatten().any(|expected| expected != *identity) {
+            return Err(IdentityMismatch);
+        }
+        let contacts = self.by_identity.get(identity.as_bytes()).map_or(&[][..], Vec::as_slice);
+        let here = contacts.iter().find(|contact| contact.matrix_id == *matrix_id);
+        let name = here.or_else(|| contacts.first()).map(|contact| contact.name.clone());
+        let new_address = here.is_none() && name.is_some();
+        Ok(Peer { id, matrix_id: matrix_id.clone(), name, new_address })
+    }
+}

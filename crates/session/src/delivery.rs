@@ -1,0 +1,183 @@
+//! Delivery to one device: every message is repeated until it is acknowledged, within bounds (DESIGN 7).
+
+use std::time::Duration;
+
+use securecall_crypto::MessageId;
+use web_time::Instant;
+
+use crate::output::RequestError;
+use crate::sealed_box::{BoxKind, SealedBox};
+
+/// The most sends of one message to a device over Matrix, for each may leave a row on a server.
+pub(crate) const MAX_MATRIX_SENDS: u8 = 3;
+/// When to send again over Matrix; doubles.
+const MATRIX_RETRY: Duration = Duration::from_secs(4);
+/// When to try again if the homeserver could not be reached; doubles.
+const UNREACHABLE_RETRY: Duration = Duration::from_secs(1);
+const UNREACHABLE_RETRY_MAX: Duration = Duration::from_secs(8);
+/// When to send again on the data channel; doubles.
+const CHANNEL_RETRY: Duration = Duration::from_millis(250);
+const CHANNEL_RETRY_MAX: Duration = Duration::from_secs(2);
+/// When a hang-up that the data channel did not deliver goes over Matrix.
+const HANGUP_FALLBACK: Duration = Duration::from_secs(1);
+
+/// Names one message to a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MessageName {
+    Message1,
+    Message2,
+    Ratchet(MessageId),
+}
+
+/// Which carriers may be used now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Carriers {
+    pub(crate) matrix: bool,
+    pub(crate) channel: bool,
+}
+
+/// A message whose time has come.
+pub(crate) enum Transmit {
+    Matrix(MessageName, SealedBox),
+    Channel(Vec<u8>),
+}
+
+struct Undelivered {
+    name: MessageName,
+    message: SealedBox,
+    /// May go over Matrix even while the data channel works.
+    matrix_too: bool,
+    matrix_sends: u8,
+    matrix_failures: u8,
+    in_flight: bool,
+    matrix_at: Instant,
+    channel_at: Instant,
+    channel_interval: Duration,
+}
+
+/// The messages to one device that were not acknowledged yet.
+#[derive(Default)]
+pub(crate) struct Delivery {
+    undelivered: Vec<Undelivered>,
+}
+
+impl Delivery {
+    /// Takes a message on.
+    pub(crate) fn push(&mut self, now: Instant, name: MessageName, message: SealedBox) {
+        self.undelivered.push(Undelivered {
+            name,
+            message,
+            matrix_too: false,
+            matrix_sends: 0,
+            matrix_failures: 0,
+            in_flight: false,
+            matrix_at: now,
+            channel_at: now,
+            channel_interval: CHANNEL_RETRY,
+        });
+    }
+
+    /// Takes a hang-up on: if the data channel does not deliver it in a second, it goes over Matrix as well.
+    pub(crate) fn push_hangup(&mut self, now: Instant, name: MessageName, message: SealedBox, carriers: Carriers) {
+        self.push(now, name, message);
+        if let Some(hangup) = self.undelivered.last_mut() {
+            hangup.matrix_too = true;
+            if carriers.channel && !carriers.matrix {
+                hangup.matrix_at = now + HANGUP_FALLBACK;
+            }
+        }
+    }
+
+    /// The device has it. Returns whether it was waited for.
+    pub(crate) fn acknowledge(&mut self, name: MessageName) -> bool {
+        let before = self.undelivered.len();
+        self.undelivered.retain(|it| it.name != name);
+        self.undelivered.len() < before
+    }
+
+    /// The device asks for it again, by repeating what it answers. Counts as a send like any other.
+    pub(crate) fn repeat(&mut self, now: Instant, name: MessageName) {
+        for it in self.undelivered.iter_mut().filter(|it| it.name == name) {
+            it.matrix_at = it.matrix_at.min(now);
+        }
+    }
+
+    /// The way is free again: send everything now.
+    pub(crate) fn repeat_all(&mut self, now: Instant) {
+        for it in &mut self.undelivered {
+            it.channel_at = it.channel_at.min(now);
+            it.channel_interval = CHANNEL_RETRY;
+        }
+    }
+
+    /// The next message whose time has come. Over Matrix a message waits for the response before it is sent again.
+    pub(crate) fn poll(&mut self, now: Instant, carriers: Carriers) -> Option<Transmit> {
+        for it in &mut self.undelivered {
+            if carriers.channel && it.message.kind == BoxKind::Ratchet && it.channel_at <= now {
+                it.channel_at = now + it.channel_interval;
+                it.channel_interval = (it.channel_interval * 2).min(CHANNEL_RETRY_MAX);
+                return Some(Transmit::Channel(it.message.sealed.clone()));
+            }
+            if it.may_go_over_matrix(carriers) && it.matrix_at <= now {
+                it.in_flight = true;
+                it.matrix_sends += 1;
+                return Some(Transmit::Matrix(it.name, it.message.clone()));
+            }
+        }
+        None
+    }
+
+    /// The homeserver's word on a send.
+    pub(crate) fn handle_response(&mut self, now: Instant, name: MessageName, result: Result<(), RequestError>) {
+        let Some(it) = self.undelivered.iter_mut().find(|it| it.name == name) else { return };
+        it.in_flight = false;
+        it.matrix_at = now
+            + match result {
+                Ok(()) | Err(RequestError::Failed | RequestError::NotFound) => {
+                    MATRIX_RETRY * (1 << u32::from(it.matrix_sends.saturating_sub(1)))
+                }
+                Err(RequestError::Unreachable) => {
+                    // Nothing left this machine, so it does not count.
+                    it.matrix_sends = it.matrix_sends.saturating_sub(1);
+                    it.matrix_failures = it.matrix_failures.saturating_add(1).min(4);
+                    (UNREACHABLE_RETRY * (1 << (it.matrix_failures - 1))).min(UNREACHABLE_RETRY_MAX)
+                }
+            };
+    }
+
+    /// When to poll again.
+    pub(crate) fn poll_timeout(&self, carriers: Carriers) -> Option<Instant> {
+        let due = |it: &Undelivered| {
+            let channel = (carriers.channel && it.message.kind == BoxKind::Ratchet).then_some(it.channel_at);
+            let matrix = it.may_go_over_matrix(carriers).then_some(it.matrix_at);
+            channel.into_iter().chain(matrix).min()
+        };
+        self.undelivered.iter().filter_map(due).min()
+    }
+
+    /// Whether there is a message that will still be sent, or whose send is not through.
+    pub(crate) fn is_busy(&self, carriers: Carriers) -> bool {
+        self.undelivered.iter().any(|it| it.in_flight || it.may_go_over_matrix(carriers)) || (carriers.channel && !self.undelivered.is_empty())
+    }
+
+    /// How many messages wait.
+    pub(crate) fn len(&self) -> usize {
+        self.undelivered.len()
+    }
+
+    /// Gives up everything but this.
+    pub(crate) fn keep_only(&mut self, name: MessageName) {
+        self.undelivered.retain(|it| it.name == name);
+    }
+
+    /// Gives everything up.
+    pub(crate) fn clear(&mut self) {
+        self.undelivered.clear();
+    }
+}
+
+impl Undelivered {
+    fn may_go_over_matrix(&self, carriers: Carriers) -> bool {
+        (carriers.matrix || self.matrix_too) && !self.in_flight && self.matrix_sends < MAX_MATRIX_SENDS
+    }
+}

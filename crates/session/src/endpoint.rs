@@ -1,0 +1,158 @@
+//! All calls of one device.
+
+mod admission;
+mod commands;
+mod inputs;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use rand_core::CryptoRng;
+use securecall_crypto::{HandshakeError, IdentityKeyPair, RatchetError};
+use securecall_signaling::{BundleError, CallId};
+use web_time::Instant;
+
+use crate::config::Config;
+use crate::contacts::Contacts;
+use crate::event::RefusedReason;
+use crate::output::Output;
+use crate::replay_memory::{ReplayMemory, ReplayMemoryError};
+use crate::sealed_box::SignalError;
+use crate::session::callee::Admitted;
+use crate::session::{Io, Own, Requests, Session};
+
+/// The most calls that are over and still wait for late devices or last acknowledgements; the oldest goes.
+const MAX_OVER: usize = 32;
+/// The most invites that wait for the end of one sync response.
+const MAX_ARRIVED: usize = 16;
+
+/// All calls of one device: the state machine between homeserver, media engine and user.
+///
+/// After every `handle_*` and every command, take outputs with [`Endpoint::poll_output`] until [`Output::Timeout`].
+pub struct Endpoint {
+    own: Own,
+    config: Config,
+    contacts: Contacts,
+    replay_memory: ReplayMemory,
+    sessions: BTreeMap<CallId, Session>,
+    /// In the order in which they began, to forget the oldest first.
+    order: VecDeque<CallId>,
+    arrived: VecDeque<Admitted>,
+    requests: Requests,
+    outputs: VecDeque<Output>,
+}
+
+/// Why a message of somebody else was refused. Nothing has changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SignalRefused {
+    /// Not a sealed box.
+    #[error("{0}")]
+    Signal(SignalError),
+    /// There is no such call.
+    #[error("there is no such call")]
+    UnknownCall,
+    /// Not a device of this call.
+    #[error("the sender is no device of this call")]
+    UnknownDevice,
+    /// A message that cannot come now.
+    #[error("the message does not fit the state of the call")]
+    OutOfPlace,
+    /// More early messages than are kept.
+    #[error("too many messages before message 2")]
+    TooManyEarly,
+    /// More invites than one sync response may bring.
+    #[error("too many invites at once")]
+    TooManyInvites,
+    /// The handshake message was not made for us, by this sender, with these keys.
+    #[error("handshake: {0}")]
+    Handshake(HandshakeError),
+    /// The ratchet message does not open.
+    #[error("ratchet: {0}")]
+    Ratchet(RatchetError),
+    /// Authentic, but not a bundle.
+    #[error("{0}")]
+    Bundle(BundleError),
+    /// An invite that was taken before.
+    #[error("the invite was taken before")]
+    Replayed,
+    /// The offer does not have exactly one sha-256 fingerprint.
+    #[error("the offer does not have exactly one sha-256 fingerprint")]
+    Fingerprint,
+    /// An invite whose time is too far from ours.
+    #[error("the invite's time and our clock differ")]
+    ClocksDiffer,
+    /// An authenticated invite that our rules refuse; there is an event that says so.
+    #[error("refused: {}", .0.as_str())]
+    Rules(RefusedReason),
+}
+
+impl Endpoint {
+    /// An endpoint without calls. `replay_memory` is what the last [`Output::Persist`] said, or `None` on the first start.
+    ///
+    /// # Errors
+    /// [`ReplayMemoryError`] if that is damaged: without it, old invites could ring again.
+    pub fn new(config: Config, identity: IdentityKeyPair, contacts: Contacts, replay_memory: Option<&[u8]>) -> Result<Self, ReplayMemoryError> {
+        Ok(Self {
+            own: Own { identity, device: config.device.clone() },
+            config,
+            contacts,
+            replay_memory: replay_memory.map(ReplayMemory::from_bytes).transpose()?.unwrap_or_default(),
+            sessions: BTreeMap::new(),
+            order: VecDeque::new(),
+            arrived: VecDeque::new(),
+            requests: Requests::default(),
+            outputs: VecDeque::new(),
+        })
+    }
+
+    /// Replaces what is known of the user's contacts.
+    pub fn set_contacts(&mut self, contacts: Contacts) {
+        self.contacts = contacts;
+    }
+
+    /// The next thing to do; poll until [`Output::Timeout`].
+    pub fn poll_output(&mut self) -> Output {
+        if let Some(output) = self.outputs.pop_front() {
+            return output;
+        }
+        Output::Timeout(self.sessions.values().filter_map(Session::poll_timeout).min())
+    }
+
+    /// Whether there is no call, and everybody who could be told that the last one is over was told. A client may exit.
+    pub fn is_idle(&self) -> bool {
+        self.arrived.is_empty() && self.requests.open.is_empty() && self.sessions.values().all(Session::is_quiet)
+    }
+
+    /// Whether all tables are empty: no call, no key, no request.
+    pub fn is_empty(&self) -> bool {
+        self.sessions.is_empty() && self.order.is_empty() && self.arrived.is_empty() && self.requests.open.is_empty() && self.outputs.is_empty()
+    }
+
+    /// Runs something on one call, and forgets the call if that finished it.
+    fn with_session<T>(&mut self, now: Instant, rng: &mut dyn CryptoRng, call: CallId, work: impl FnOnce(&mut Session, &mut Io<'_>) -> T) -> Option<T> {
+        let session = self.sessions.get_mut(&call)?;
+        let mut io = Io { now, rng, own: &self.own, outputs: &mut self.outputs, requests: &mut self.requests };
+        let result = work(session, &mut io);
+        self.forget_finished();
+        Some(result)
+    }
+
+    fn add_session(&mut self, session: Session) {
+        self.order.push_back(session.id);
+        self.sessions.insert(session.id, session);
+        self.forget_finished();
+    }
+
+    fn forget_finished(&mut self) {
+        self.sessions.retain(|_, session| !session.is_finished());
+        let over: Vec<_> = self.order.iter().filter(|id| self.sessions.get(id).is_some_and(|it| it.call.is_over())).copied().collect();
+        for id in over.iter().take(over.len().saturating_sub(MAX_OVER)) {
+            self.sessions.remove(id);
+        }
+        self.order.retain(|id| self.sessions.contains_key(id));
+    }
+
+    /// The call this device is in, if it is in one.
+    fn current(&self) -> Option<&Session> {
+        self.sessions.values().find(|session| !session.call.is_over())
+    }
+}

@@ -1,0 +1,103 @@
+//! What the user orders.
+
+use rand_core::CryptoRng;
+use securecall_contact::MatrixId;
+use securecall_signaling::CallId;
+use web_time::Instant;
+
+use super::Endpoint;
+use crate::command::{CallError, Callee, CommandError};
+use crate::config::{CallOptions, MAX_LIFETIME};
+use crate::session::{Io, Session, choose_route};
+
+impl Endpoint {
+    /// Calls somebody. If the same identity is calling us right now and rings here, that call is answered instead, and its ID returned.
+    ///
+    /// # Errors
+    /// [`CallError`]; nothing has happened then.
+    pub fn call(&mut self, now: Instant, wallclock_ms: u64, rng: &mut impl CryptoRng, callee: Callee, options: &CallOptions) -> Result<CallId, CallError> {
+        let Callee { identity, matrix_id } = callee;
+        if identity == self.own.identity.public() {
+            return Err(CallError::OwnIdentity);
+        }
+        let peer = self.contacts.identify(&identity, &matrix_id).map_err(|_| CallError::IdentityMismatch)?;
+        let route = choose_route(options.route, peer.name.is_some(), self.config.relay_available)?;
+        if let Some(arrived) = self.arrived.iter_mut().find(|it| it.message_1.remote_identity() == identity) {
+            arrived.accepted = true;
+            arrived.route = route;
+            return Ok(arrived.call);
+        }
+        if let Some(current) = self.current() {
+            let (id, theirs) = (current.id, current.identity == identity && current.call.is_ringing_here());
+            if !theirs {
+                return Err(CallError::InAnotherCall);
+            }
+            self.with_session(now, rng, id, |session, io| {
+                session.route = route;
+                session.accept(io)
+            });
+            return Ok(id);
+        }
+        let mut bytes = [0; 16];
+        rng.fill_bytes(&mut bytes);
+        let id = CallId::from_random(bytes);
+        let mut io = Io { now, rng, own: &self.own, outputs: &mut self.outputs, requests: &mut self.requests };
+        let lifetime = options.lifetime.min(MAX_LIFETIME);
+        let session = Session::place(&mut io, id, peer, identity, route, wallclock_ms, lifetime);
+        self.add_session(session);
+        Ok(id)
+    }
+
+    /// Answers a call that rings here.
+    ///
+    /// # Errors
+    /// [`CommandError`] if there is no such call, or it does not ring.
+    pub fn answer(&mut self, now: Instant, rng: &mut impl CryptoRng, call: CallId) -> Result<(), CommandError> {
+        let accepted = self.with_session(now, rng, call, Session::accept).ok_or(CommandError::NoSuchCall)?;
+        accepted.then_some(()).ok_or(CommandError::NotRinging)
+    }
+
+    /// Declines a call that rings here, for all our devices.
+    ///
+    /// # Errors
+    /// [`CommandError`] if there is no such call, or it does not ring.
+    pub fn reject(&mut self, now: Instant, rng: &mut impl CryptoRng, call: CallId) -> Result<(), CommandError> {
+        let rejected = self.with_session(now, rng, call, Session::reject).ok_or(CommandError::NoSuchCall)?;
+        rejected.then_some(()).ok_or(CommandError::NotRinging)
+    }
+
+    /// Hangs up, or gives up a call that is not connected yet. A call that rings here is declined.
+    ///
+    /// # Errors
+    /// [`CommandError::NoSuchCall`] if there is no such call, or it is over.
+    pub fn hang_up(&mut self, now: Instant, rng: &mut impl CryptoRng, call: CallId) -> Result<(), CommandError> {
+        let over = self.sessions.get(&call).is_none_or(|session| session.call.is_over());
+        if over {
+            return Err(CommandError::NoSuchCall);
+        }
+        self.with_session(now, rng, call, |session, io| {
+            if !session.reject(io) {
+                session.hang_up(io);
+            }
+        });
+        Ok(())
+    }
+
+    /// Mutes or unmutes our microphone in a call. Frames of the same size go on at the same pace.
+    ///
+    /// # Errors
+    /// [`CommandError::NoSuchCall`] if there is no such call, or it is over.
+    pub fn set_muted(&mut self, now: Instant, rng: &mut impl CryptoRng, call: CallId, muted: bool) -> Result<(), CommandError> {
+        let over = self.sessions.get(&call).is_none_or(|session| session.call.is_over());
+        if over {
+            return Err(CommandError::NoSuchCall);
+        }
+        self.with_session(now, rng, call, |session, io| session.set_muted(io, muted));
+        Ok(())
+    }
+
+    /// The Matrix ID this endpoint is reached at.
+    pub fn matrix_id(&self) -> &MatrixId {
+        &self.own.device.matrix_id
+    }
+}

@@ -1,0 +1,191 @@
+//! What a user, or a script, wants to know about a call.
+
+use std::time::Duration;
+
+use securecall_contact::{MatrixId, SecureCallId};
+use securecall_crypto::SafetyWords;
+use securecall_signaling::CallId;
+
+use crate::{EndReason, PathRoute};
+
+/// The encryption tier of a call. It is never negotiated (DESIGN 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Tier {
+    /// Hybrid handshake, sealed frames.
+    SecureCall,
+}
+
+impl Tier {
+    /// The name in events.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SecureCall => "securecall",
+        }
+    }
+}
+
+/// Who is at the other end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// The identity the handshake proved (or, before it is through, the one that is called).
+    pub id: SecureCallId,
+    /// The Matrix ID the call came from or goes to.
+    pub matrix_id: MatrixId,
+    /// The contact's name; `None` for a stranger.
+    pub name: Option<String>,
+    /// A known contact calls from a Matrix ID that is not the one in our contacts.
+    pub new_address: bool,
+}
+
+/// Why a call was missed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MissedReason {
+    /// The invite's time and this machine's clock differ by more than 5 minutes: it is old, or a clock is wrong.
+    ClocksDiffer,
+    /// It rang and nobody answered.
+    NotAnswered,
+    /// The caller gave up before anybody answered.
+    CallerCancelled,
+    /// This device was in another call.
+    Busy,
+}
+
+impl MissedReason {
+    /// The name in events.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ClocksDiffer => "clocks_differ",
+            Self::NotAnswered => "not_answered",
+            Self::CallerCancelled => "caller_cancelled",
+            Self::Busy => "busy",
+        }
+    }
+}
+
+/// Why an authenticated call was refused without ringing. Nothing was sent to the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RefusedReason {
+    /// The identity proven is not the one the sender's Matrix ID stands for.
+    IdentityMismatch,
+    /// A stranger may be called only through a relay, and there is none.
+    NoRelay,
+    /// The replay memory is full: only contacts may ring until it empties.
+    ReplayMemoryFull,
+}
+
+impl RefusedReason {
+    /// The name in events.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::IdentityMismatch => "identity_mismatch",
+            Self::NoRelay => "no_relay",
+            Self::ReplayMemoryFull => "replay_memory_full",
+        }
+    }
+}
+
+/// What happened to a call.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// Our call is on its way.
+    Dialing {
+        /// The call.
+        call: CallId,
+        /// Who is called.
+        peer: Peer,
+    },
+    /// A call rings here (or is answered by policy).
+    Incoming {
+        /// The call.
+        call: CallId,
+        /// Who calls.
+        peer: Peer,
+        /// The answer policy has accepted it already.
+        accepted: bool,
+    },
+    /// Our call rings at the peer.
+    Ringing {
+        /// The call.
+        call: CallId,
+    },
+    /// Both called each other: our call gave way to theirs, which is accepted.
+    Replaced {
+        /// Our call, which is over.
+        call: CallId,
+        /// The call that goes on in its place, inbound.
+        by: CallId,
+    },
+    /// Path up, peer proven, a frame of the peer opened.
+    Connected {
+        /// The call.
+        call: CallId,
+        /// Who is at the other end.
+        peer: Peer,
+        /// How the call is protected.
+        tier: Tier,
+        /// What kind of path carries it.
+        route: PathRoute,
+        /// The words both sides compare.
+        safety_words: SafetyWords,
+        /// Since dialing (caller) or the acceptance (callee).
+        setup: Duration,
+    },
+    /// The first sample of the peer was played.
+    FirstAudio {
+        /// The call.
+        call: CallId,
+        /// Since dialing (caller) or the acceptance (callee).
+        setup: Duration,
+    },
+    /// Somebody muted or unmuted.
+    Muted {
+        /// The call.
+        call: CallId,
+        /// Whether it was this side.
+        local: bool,
+        /// Muted, or heard again.
+        muted: bool,
+    },
+    /// Nothing was heard from the peer for 3 s.
+    Reconnecting {
+        /// The call.
+        call: CallId,
+    },
+    /// The peer is heard again.
+    Reconnected {
+        /// The call.
+        call: CallId,
+    },
+    /// Another device of ours took the call or declined it. `Ended` follows.
+    AnsweredElsewhere {
+        /// The call.
+        call: CallId,
+    },
+    /// The call is over. The last event of a call, and there is always one (but for `Replaced`).
+    Ended {
+        /// The call.
+        call: CallId,
+        /// Why.
+        reason: EndReason,
+        /// Since `connected`; `None` if it never was.
+        connected_for: Option<Duration>,
+    },
+    /// Somebody called and was not answered. Follows `Ended` if it rang here.
+    Missed {
+        /// The call.
+        call: CallId,
+        /// Who called.
+        peer: Peer,
+        /// Why nobody answered.
+        why: MissedReason,
+    },
+    /// An authenticated call was refused without ringing.
+    Refused {
+        /// The call.
+        call: CallId,
+        /// Who called, as proven by the handshake.
+        peer: Peer,
+        /// Why it was refused.
+        why: RefusedReason,
+    },
+}

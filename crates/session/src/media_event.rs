@@ -1,0 +1,108 @@
+//! What the media engine of a call tells the endpoint.
+
+use std::fmt;
+
+/// The kind of network path that carries the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PathRoute {
+    /// From one device to the other, without a relay.
+    Direct,
+    /// Through a relay.
+    Relay,
+}
+
+impl PathRoute {
+    /// The name in events.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Relay => "relay",
+        }
+    }
+}
+
+/// Why the media engine gave up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MediaFailure {
+    /// The peer's DTLS certificate is not the one of its sealed SDP.
+    FingerprintMismatch,
+    /// No candidate pair ever worked.
+    IceFailed,
+    /// The peer's SDP cannot be used.
+    UnusableSdp,
+    /// Audio device, codec or socket of this machine.
+    Local,
+}
+
+/// What happened in the media engine of a call.
+#[derive(Clone, PartialEq, Eq)]
+pub enum MediaEvent {
+    /// Our offer, without candidates.
+    LocalOffer {
+        /// The offer.
+        sdp: String,
+    },
+    /// Our answer, without candidates.
+    LocalAnswer {
+        /// The answer.
+        sdp: String,
+    },
+    /// Our candidates, all that were found since the last such event.
+    LocalCandidates {
+        /// Each as in an `a=` line without the `a=`.
+        candidates: Vec<String>,
+        /// Whether gathering is over.
+        complete: bool,
+    },
+    /// ICE and DTLS are up, for the first time.
+    PathUp {
+        /// What kind of path.
+        route: PathRoute,
+    },
+    /// The first frame of the peer opened.
+    FirstFrameOpened,
+    /// A packet of the peer was authenticated (a frame, or anything on the data channel); at most one event in 250 ms.
+    AuthenticatedPacket,
+    /// The first sample of the peer was played.
+    FirstAudioPlayed,
+    /// The data channel can send.
+    ChannelOpen,
+    /// The transport was closed by the peer. A dead path, never a hang-up.
+    ChannelClosed,
+    /// Our offer that restarts ICE, candidates included.
+    RestartOffer {
+        /// The offer.
+        sdp: String,
+    },
+    /// Our answer to the peer's restart offer, candidates included.
+    RestartAnswer {
+        /// The answer.
+        sdp: String,
+    },
+    /// The media engine gave up.
+    Failed {
+        /// Why.
+        reason: MediaFailure,
+    },
+}
+
+impl fmt::Debug for MediaEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LocalOffer { sdp: _ } => f.write_str("LocalOffer"),
+            Self::LocalAnswer { sdp: _ } => f.write_str("LocalAnswer"),
+            Self::LocalCandidates { candidates, complete } => {
+                write!(f, "LocalCandidates({}, complete: {complete})", candidates.len())
+            }
+            Self::PathUp { route } => write!(f, "PathUp({})", route.as_str()),
+            Self::FirstFrameOpened => f.write_str("FirstFrameOpened"),
+            Self::AuthenticatedPacket => f.write_str("AuthenticatedPacket"),
+            Self::FirstAudioPlayed => f.write_str("FirstAudioPlayed"),
+            Self::ChannelOpen => f.write_str("ChannelOpen"),
+            Self::ChannelClosed => f.write_str("ChannelClosed"),
+            Self::RestartOffer { sdp: _ } => f.write_str("RestartOffer"),
+            Self::RestartAnswer { sdp: _ } => f.write_str("RestartAnswer"),
+            Self::Failed { reason } => write!(f, "Failed({reason:?})"),
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! What an [`Endpoint`](crate::Endpoint) wants done: the outputs of its `poll_output`.
+
+use std::fmt;
+
+use securecall_contact::MatrixId;
+use securecall_crypto::{Epoch, FrameOpener, FrameSealer, MediaSeed};
+use securecall_signaling::CallId;
+use web_time::Instant;
+
+use crate::{Event, Route};
+
+/// The next thing to do. Poll until [`Output::Timeout`] after every call into the endpoint, and do things in this order.
+#[derive(Debug)]
+pub enum Output {
+    /// Ask the homeserver for something; answer with `handle_devices` or `handle_response`.
+    Request(Request),
+    /// Work for the media engine of a call.
+    Media(CallId, MediaCommand),
+    /// Send one message on the data channel of a call.
+    Control(CallId, Vec<u8>),
+    /// Something the user, or a script, wants to know.
+    Event(Event),
+    /// The replay memory changed: these bytes must be on disk before any later output is carried out.
+    Persist(Vec<u8>),
+    /// Nothing more to do now: call `handle_timeout` at this time, if there is one.
+    Timeout(Option<Instant>),
+}
+
+/// Names one request until its response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RequestId(pub(crate) u64);
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// What the homeserver is to be asked. Every request must get exactly one response.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Request {
+    /// Query a user's devices afresh; answer with `handle_devices`.
+    QueryDevices {
+        /// Names the request.
+        id: RequestId,
+        /// Whose devices.
+        user: MatrixId,
+    },
+    /// Encrypt with Olm and send to one device; answer with `handle_response`.
+    Send {
+        /// Names the request.
+        id: RequestId,
+        /// The user to send to.
+        user: MatrixId,
+        /// The user's device.
+        device_id: String,
+        /// The content of the Olm event `tech.stealthx.securecall.signal`, as JSON.
+        content: String,
+    },
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::QueryDevices { id, user: _ } => f.debug_struct("QueryDevices").field("id", id).finish_non_exhaustive(),
+            Self::Send { id, user: _, device_id, content } => f
+                .debug_struct("Send")
+                .field("id", id)
+                .field("device_id", device_id)
+                .field("content_len", &content.len())
+                .finish_non_exhaustive(),
+        }
+    }
+}
+
+/// Why a request to the homeserver failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// The homeserver does not know the user or the device.
+    #[error("no such user or device")]
+    NotFound,
+    /// The request never left this machine.
+    #[error("the homeserver cannot be reached")]
+    Unreachable,
+    /// The request may have arrived; the homeserver or its answer failed.
+    #[error("the homeserver refused the request")]
+    Failed,
+}
+
+/// One device of a user, as the homeserver tells it. Trust comes from the handshake, never from here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerDevice {
+    /// The device ID.
+    pub device_id: String,
+    /// The device's Olm identity key (Curve25519).
+    pub olm_key: [u8; 32],
+}
+
+/// An Olm-decrypted event `tech.stealthx.securecall.signal`.
+#[derive(Clone, Debug)]
+pub struct InboundSignal<'a> {
+    /// The sender, as the homeserver tells it.
+    pub sender: &'a MatrixId,
+    /// The Curve25519 key of the Olm session it came through.
+    pub sender_olm_key: [u8; 32],
+    /// The event's content, as JSON.
+    pub content: &'a str,
+}
+
+/// Work for the media engine of one call, in order.
+///
+/// Nothing opens a socket or a device before the first command, and there is none before the user accepts.
+pub enum MediaCommand {
+    /// Make the transport and an offer *without candidates*; answer with [`MediaEvent::LocalOffer`](crate::MediaEvent::LocalOffer).
+    CreateOffer {
+        /// Which candidates may be gathered later.
+        route: Route,
+    },
+    /// Make the transport from the peer's offer; answer with [`MediaEvent::LocalAnswer`](crate::MediaEvent::LocalAnswer).
+    AcceptOffer {
+        /// The peer's offer.
+        sdp: String,
+        /// Which candidates may be gathered later.
+        route: Route,
+    },
+    /// The peer's answer to our offer.
+    SetAnswer {
+        /// The peer's answer.
+        sdp: String,
+    },
+    /// Gather candidates (at most 200 ms); answer with [`MediaEvent::LocalCandidates`](crate::MediaEvent::LocalCandidates).
+    Gather,
+    /// Candidates of the peer, each as in an `a=` line without the `a=`.
+    AddRemoteCandidates(Vec<String>),
+    /// Send and receive frames as soon as there is a path: encoded silence until `OpenMicrophone`.
+    StartAudio {
+        /// Seals our frames.
+        sealer: FrameSealer,
+        /// Opens the peer's frames.
+        opener: FrameOpener,
+    },
+    /// Seal with this epoch from now on.
+    UseSendEpoch {
+        /// The epoch.
+        epoch: Epoch,
+        /// Its seed.
+        seed: MediaSeed,
+    },
+    /// The peer may seal with this epoch from now on.
+    AddReceiveEpoch {
+        /// The epoch.
+        epoch: Epoch,
+        /// Its seed.
+        seed: MediaSeed,
+    },
+    /// The peer is proven and the call connected: the microphone may be heard.
+    OpenMicrophone,
+    /// Send encoded silence, or the microphone again.
+    SetMuted(bool),
+    /// Make an offer that restarts ICE, its candidates included; answer with [`MediaEvent::RestartOffer`](crate::MediaEvent::RestartOffer).
+    CreateRestartOffer,
+    /// The peer's restart offer; answer with [`MediaEvent::RestartAnswer`](crate::MediaEvent::RestartAnswer), candidates included.
+    AcceptRestartOffer {
+        /// The peer's offer.
+        sdp: String,
+    },
+    /// The peer's answer to our restart offer.
+    SetRestartAnswer {
+        /// The peer's answer.
+        sdp: String,
+    },
+    /// The call is over for the user: close microphone and speaker, keep the transport for the last control messages.
+    StopAudio,
+    /// Hand what was given to `Control` to the network, then let go of everything.
+    Close,
+}
+
+impl fmt::Debug for MediaCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CreateOffer { route } => write!(f, "CreateOffer({})", route.as_str()),
+            Self::AcceptOffer { sdp: _, route } => write!(f, "AcceptOffer({})", route.as_str()),
+            Self::SetAnswer { sdp: _ } => f.write_str("SetAnswer"),
+            Self::Gather => f.write_str("Gather"),
+            Self::AddRemoteCandidates(candidates) => write!(f, "AddRemoteCandidates({})", candidates.len()),
+            Self::StartAudio { sealer: _, opener: _ } => f.write_str("StartAudio"),
+            Self::UseSendEpoch { epoch, seed: _ } => write!(f, "UseSendEpoch({epoch:?})"),
+            Self::AddReceiveEpoch { epoch, seed: _ } => write!(f, "AddReceiveEpoch({epoch:?})"),
+            Self::OpenMicrophone => f.write_str("OpenMicrophone"),
+            Self::SetMuted(muted) => write!(f, "SetMuted({muted})"),
+            Self::CreateRestartOffer => f.write_str("CreateRestartOffer"),
+            Self::AcceptRestartOffer { sdp: _ } => f.write_str("AcceptRestartOffer"),
+            Self::SetRestartAnswer { sdp: _ } => f.write_str("SetRestartAnswer"),
+            Self::StopAudio => f.write_str("StopAudio"),
+            Self::Close => f.write_str("Close"),
+        }
+    }
+}
+

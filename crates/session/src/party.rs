@@ -1,0 +1,145 @@
+//! One device of the peer within a call: the handshake with it, the ratchet, and what is to be said to it.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use securecall_crypto::{InitiatorAwaiting, MessageId, Ratchet, RatchetError, ReceivedMessage1, Transcript};
+use securecall_signaling::{Acknowledgement, Content, MAX_ACKNOWLEDGEMENTS};
+use sha2::{Digest, Sha256};
+use web_time::Instant;
+
+use crate::delivery::Delivery;
+use crate::epochs::Epochs;
+
+/// The most ratchet messages kept for a device whose message 2 is still to come (DESIGN 7).
+pub(crate) const MAX_EARLY: usize = 16;
+/// How long an acknowledgement waits for something to travel with, over Matrix. Shorter than a retry.
+pub(crate) const ACKNOWLEDGE_DELAY: Duration = Duration::from_millis(500);
+
+/// How far the handshake with a device is. `Gone` stands for a session that was dropped whole.
+pub(crate) enum Link {
+    /// Caller: message 1 is out.
+    AwaitingMessage2(Box<InitiatorAwaiting>),
+    /// Callee: message 2 is not written yet.
+    Received(Box<ReceivedMessage1>),
+    /// Both have the keys.
+    Open(Box<Channel>),
+    /// Dropped.
+    Gone,
+}
+
+/// The session of section 5 with one device.
+pub(crate) struct Channel {
+    pub(crate) ratchet: Ratchet,
+    pub(crate) transcript: Transcript,
+    pub(crate) epochs: Epochs,
+}
+
+/// One device of the peer.
+pub(crate) struct Party {
+    /// The device as the homeserver names it (for a caller: as the Olm session names it, by key).
+    pub(crate) device_id: String,
+    pub(crate) olm_key: [u8; 32],
+    pub(crate) link: Link,
+    /// SHA-256 of the handshake message that was taken from it: another copy is a repetition, anything else is refused.
+    pub(crate) taken: Option<[u8; 32]>,
+    pub(crate) delivery: Delivery,
+    /// What the next message will say.
+    pub(crate) pending: Vec<Content>,
+    acknowledge: VecDeque<MessageId>,
+    /// Opened messages that wanted an acknowledgement: a repetition of one means that ours was lost.
+    wanted: VecDeque<MessageId>,
+    pub(crate) acknowledge_at: Option<Instant>,
+    /// The acknowledgement must go over Matrix too, as the message did.
+    pub(crate) acknowledge_over_matrix: bool,
+    /// Ratchet messages from before message 2.
+    pub(crate) early: Vec<Vec<u8>>,
+    /// Caller: the words nonce was revealed to it.
+    pub(crate) nonce_sent: bool,
+    /// It rings or answered, so it may have our candidates.
+    pub(crate) candidates_wanted: bool,
+    pub(crate) candidates_sent: usize,
+    pub(crate) candidates_end_sent: bool,
+}
+
+impl Party {
+    pub(crate) fn new(device_id: String, olm_key: [u8; 32], link: Link) -> Self {
+        Self {
+            device_id,
+            olm_key,
+            link,
+            taken: None,
+            delivery: Delivery::default(),
+            pending: Vec::new(),
+            acknowledge: VecDeque::new(),
+            wanted: VecDeque::new(),
+            acknowledge_at: None,
+            acknowledge_over_matrix: false,
+            early: Vec::new(),
+            nonce_sent: false,
+            candidates_wanted: false,
+            candidates_sent: 0,
+            candidates_end_sent: false,
+        }
+    }
+
+    /// The open session, if there is one.
+    pub(crate) fn channel(&mut self) -> Option<&mut Channel> {
+        match &mut self.link {
+            Link::Open(channel) => Some(channel),
+            Link::AwaitingMessage2(_) | Link::Received(_) | Link::Gone => None,
+        }
+    }
+
+    /// Opens a ratchet message; on any error nothing has changed.
+    pub(crate) fn decrypt(&mut self, bytes: &[u8]) -> Option<Result<securecall_crypto::Decrypted, RatchetError>> {
+        Some(self.channel()?.ratchet.decrypt(bytes))
+    }
+
+    /// Notes that a message is to be acknowledged at `at`, or with whatever goes out before.
+    pub(crate) fn owe_acknowledgement(&mut self, id: Option<MessageId>, at: Instant, over_matrix: bool) {
+        if let Some(id) = id.filter(|id| !self.acknowledge.contains(id)) {
+            if self.acknowledge.len() == MAX_ACKNOWLEDGEMENTS {
+                self.acknowledge.pop_front();
+            }
+            self.acknowledge.push_back(id);
+        }
+        self.acknowledge_at = Some(self.acknowledge_at.map_or(at, |before| before.min(at)));
+        self.acknowledge_over_matrix |= over_matrix;
+    }
+
+    /// Remembers that a message wanted an acknowledgement; only the newest can be asked for again.
+    pub(crate) fn note_wanted(&mut self, id: MessageId) {
+        if self.wanted.len() == MAX_ACKNOWLEDGEMENTS {
+            self.wanted.pop_front();
+        }
+        self.wanted.push_back(id);
+    }
+
+    /// Whether a repeated message is one that wanted an acknowledgement.
+    pub(crate) fn wanted_acknowledgement(&self, id: MessageId) -> bool {
+        self.wanted.contains(&id)
+    }
+
+    /// Takes the acknowledgements that are due, to put them into a message.
+    pub(crate) fn take_acknowledgements(&mut self) -> Vec<Acknowledgement> {
+        self.acknowledge_at = None;
+        self.acknowledge_over_matrix = false;
+        self.acknowledge.drain(..).map(|id| Acknowledgement(id.step, id.number)).collect()
+    }
+
+    /// Lets go of all keys and messages.
+    pub(crate) fn drop_session(&mut self) {
+        self.link = Link::Gone;
+        self.delivery.clear();
+        self.pending.clear();
+        self.acknowledge.clear();
+        self.acknowledge_at = None;
+        self.early.clear();
+    }
+}
+
+/// The fingerprint by which a repeated handshake message is known.
+pub(crate) fn digest(message: &[u8]) -> [u8; 32] {
+    Sha256::digest(message).into()
+}

@@ -1,0 +1,361 @@
+//! One call of this device: the signaling state machine, a handshake and ratchet per peer device, and orders for the media engine.
+//!
+//! Every input ends in [`Session::flush`]: outputs of the signaling machine become contents to be said, contents that are said at the same
+//! time become one sealed message per device, and messages whose time has come become outputs.
+
+pub(crate) mod callee;
+mod caller;
+mod end;
+mod media;
+mod path;
+mod receive;
+mod send;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use rand_core::CryptoRng;
+use securecall_crypto::{IdentityKey, IdentityKeyPair, SafetyWords, WordsCommitment, WordsNonce};
+use securecall_signaling::{Call, CallId, CallOutput, Candidate, Content, Deadlines, PartyId};
+use web_time::Instant;
+
+use crate::config::{OwnDevice, Route};
+use crate::delivery::{Carriers, MessageName};
+use crate::event::{Event, Peer};
+use crate::fingerprint::Fingerprint;
+use crate::output::{MediaCommand, Output, PeerDevice, RequestId};
+use crate::party::Party;
+use crate::{CallError, EndReason};
+
+pub(crate) use receive::Via;
+
+/// How long candidates are collected before what waits for them is sent without (DESIGN 7).
+const CANDIDATE_BATCH: Duration = Duration::from_millis(200);
+/// The most candidates of the peer kept until the user accepts.
+const MAX_REMOTE_CANDIDATES: usize = 64;
+
+/// Why to wake up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Timer {
+    /// When to send without the candidates that are still to come.
+    CandidateBatch,
+    /// When to make the next step of the DH ratchet (caller).
+    Rekey,
+    /// When to believe that the data channel is dead although the path is not.
+    StepLate,
+    /// When the keys have not changed for too long.
+    RekeyTimeout,
+    /// When to believe that the path is dead.
+    PathDead,
+    /// When to give a dead path up.
+    PathLost,
+    /// When to make another restart offer (caller).
+    RestartAgain,
+    /// When to ask the caller for a restart (callee).
+    RestartPlease,
+    /// When to close the transport of a call that is over.
+    CloseTransport,
+    /// When to forget a call that is over.
+    Forget,
+}
+
+/// Who we are.
+pub(crate) struct Own {
+    pub(crate) identity: IdentityKeyPair,
+    pub(crate) device: OwnDevice,
+}
+
+/// What a response belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Waiting {
+    Devices(CallId),
+    Message { call: CallId, party: PartyId, name: MessageName },
+    /// An acknowledgement alone: if it is lost, the peer repeats its message.
+    Acknowledgement,
+}
+
+/// The requests under way.
+#[derive(Default)]
+pub(crate) struct Requests {
+    last: u64,
+    pub(crate) open: BTreeMap<RequestId, Waiting>,
+}
+
+impl Requests {
+    pub(crate) fn add(&mut self, waiting: Waiting) -> RequestId {
+        self.last += 1;
+        let id = RequestId(self.last);
+        self.open.insert(id, waiting);
+        id
+    }
+}
+
+/// What every input brings along.
+pub(crate) struct Io<'a> {
+    pub(crate) now: Instant,
+    pub(crate) rng: &'a mut dyn CryptoRng,
+    pub(crate) own: &'a Own,
+    pub(crate) outputs: &'a mut VecDeque<Output>,
+    pub(crate) requests: &'a mut Requests,
+}
+
+impl Io<'_> {
+    pub(crate) fn event(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+}
+
+/// What only one end of a call has.
+enum Side {
+    Caller(CallerSide),
+    Callee(CalleeSide),
+}
+
+struct CallerSide {
+    nonce: WordsNonce,
+    sent_at: u64,
+    lifetime: Duration,
+    offer: Option<String>,
+    devices: Option<Vec<PeerDevice>>,
+    /// Number of the restart offer that waits for its answer.
+    negotiation: u32,
+}
+
+struct CalleeSide {
+    offer: String,
+    commitment: WordsCommitment,
+    /// The caller proved that it took part in this handshake: a ratchet message or frame opened.
+    caller_proven: bool,
+    /// Number of the newest restart offer taken.
+    negotiation: u32,
+}
+
+/// What is known of the network path.
+#[derive(Default)]
+struct Path {
+    route: Option<crate::PathRoute>,
+    frame_opened: bool,
+    channel_open: bool,
+    last_packet: Option<Instant>,
+    /// Nothing was heard from the peer for 3 s.
+    dead: bool,
+    /// No DH step was finished for 30 s: the data channel is not trusted until it delivers again.
+    control_dead: bool,
+}
+
+/// How far the media engine is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Media {
+    Untouched,
+    Open,
+    /// The user hears nothing any more; the transport lives for the last control messages.
+    Draining,
+    Closed,
+}
+
+/// One call.
+pub(crate) struct Session {
+    pub(crate) id: CallId,
+    pub(crate) peer: Peer,
+    pub(crate) identity: IdentityKey,
+    pub(crate) call: Call,
+    pub(crate) route: Route,
+    pub(crate) parties: BTreeMap<PartyId, Party>,
+    side: Side,
+    started: Instant,
+    deadlines: Deadlines<Timer>,
+    words: Option<SafetyWords>,
+    remote_fingerprint: Option<Fingerprint>,
+    local_candidates: Vec<Candidate>,
+    local_complete: bool,
+    gathering: bool,
+    remote_candidates: Vec<String>,
+    media: Media,
+    answer_made: bool,
+    path: Path,
+    muted: bool,
+    peer_muted: bool,
+    connected_at: Option<Instant>,
+    /// A reason that the signaling machine does not know of.
+    cause: Option<EndReason>,
+    replaced_by: Option<CallId>,
+    peer_hung_up: bool,
+    forgotten: bool,
+}
+
+impl Session {
+    fn new(id: CallId, peer: Peer, identity: IdentityKey, call: Call, route: Route, side: Side, now: Instant) -> Self {
+        Self {
+            id,
+            peer,
+            identity,
+            call,
+            route,
+            parties: BTreeMap::new(),
+            side,
+            started: now,
+            deadlines: Deadlines::new(),
+            words: None,
+            remote_fingerprint: None,
+            local_candidates: Vec::new(),
+            local_complete: false,
+            gathering: false,
+            remote_candidates: Vec::new(),
+            media: Media::Untouched,
+            answer_made: false,
+            path: Path::default(),
+            muted: false,
+            peer_muted: false,
+            connected_at: None,
+            cause: None,
+            replaced_by: None,
+            peer_hung_up: false,
+            forgotten: false,
+        }
+    }
+
+    /// Acts on every deadline that has passed.
+    pub(crate) fn handle_timeout(&mut self, io: &mut Io<'_>) {
+        self.call.handle_timeout(io.now);
+        while let Some(timer) = self.deadlines.take_expired(io.now) {
+            tracing::trace!(call = %self.id, ?timer, "woke up");
+            match timer {
+                Timer::CandidateBatch => {}
+                Timer::Rekey => self.rekey(io.now),
+                Timer::StepLate => self.step_is_late(io),
+                Timer::RekeyTimeout => self.end_because(EndReason::RekeyTimeout),
+                Timer::PathDead => self.path_is_dead(io),
+                Timer::PathLost => self.end_because(EndReason::IceTimeout),
+                Timer::RestartAgain => self.restart_again(io),
+                Timer::RestartPlease => self.ask_for_restart(),
+                Timer::CloseTransport => self.close_media(io),
+                Timer::Forget => self.forgotten = true,
+            }
+        }
+        self.flush(io);
+    }
+
+    /// When to wake up.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let parties = self.parties.iter().flat_map(|(id, party)| {
+            let delivery = party.delivery.poll_timeout(self.carriers(id));
+            delivery.into_iter().chain(party.acknowledge_at)
+        });
+        parties.chain(self.call.poll_timeout()).chain(self.deadlines.next()).min()
+    }
+
+    /// Turns what happened into outputs. The last thing every input does.
+    pub(crate) fn flush(&mut self, io: &mut Io<'_>) {
+        self.drain_call(io);
+        self.start_audio(io);
+        self.check_connected(io);
+        self.offer_candidates();
+        self.speak(io);
+        self.start_audio(io);
+        self.transmit(io);
+    }
+
+    /// Nothing more will happen here, so nothing need be kept.
+    pub(crate) fn is_finished(&self) -> bool {
+        let awaits = || self.parties.values().any(|party| matches!(party.link, crate::party::Link::AwaitingMessage2(_)));
+        self.call.is_over() && (self.forgotten || (self.is_quiet() && !awaits()))
+    }
+
+    /// Our call, that nobody has answered yet: it may have to give way (glare).
+    pub(crate) const fn is_unanswered_call_of_ours(&self) -> bool {
+        matches!(self.side, Side::Caller(_)) && !self.call.is_answered()
+    }
+
+    /// The call is over and everybody who can be told was told.
+    pub(crate) fn is_quiet(&self) -> bool {
+        let quiet = |(id, party): (&PartyId, &Party)| {
+            !party.delivery.is_busy(self.carriers(id)) && party.pending.is_empty() && party.acknowledge_at.is_none()
+        };
+        let closed = matches!(self.media, Media::Untouched | Media::Closed);
+        self.call.is_over() && closed && self.parties.iter().all(quiet)
+    }
+
+    /// Mutes or unmutes our microphone.
+    pub(crate) fn set_muted(&mut self, io: &mut Io<'_>, muted: bool) {
+        if self.muted == muted || self.call.is_over() {
+            return;
+        }
+        self.muted = muted;
+        if self.media == Media::Open {
+            self.order(io, MediaCommand::SetMuted(muted));
+        }
+        if self.connected_at.is_some() {
+            self.say_muted();
+        }
+        io.event(Event::Muted { call: self.id, local: true, muted });
+        self.flush(io);
+    }
+
+    /// Replaces a mute that was not sent yet: only the last one matters.
+    fn say_muted(&mut self) {
+        let muted = self.muted;
+        if let Some(party) = self.selected_party() {
+            party.pending.retain(|content| !matches!(content, Content::Mute { .. }));
+            party.pending.push(Content::Mute { muted });
+        }
+    }
+
+    fn drain_call(&mut self, io: &mut Io<'_>) {
+        while let Some(output) = self.call.poll_output() {
+            match output {
+                CallOutput::Send { party, content } => self.say(&party, content),
+                CallOutput::Ringing => io.event(Event::Ringing { call: self.id }),
+                CallOutput::Answered { party, sdp } => self.take_answer(io, &party, sdp),
+                CallOutput::Candidates(lines) => self.take_candidates(io, lines),
+                CallOutput::Ended(end) => self.finish(io, end),
+            }
+        }
+    }
+
+    fn say(&mut self, to: &str, content: Content) {
+        let Some(party) = self.parties.get_mut(to) else { return };
+        match &content {
+            Content::Hangup { .. } | Content::Reject => party.candidates_wanted = false,
+            Content::SelectAnswer { selected_party_id } => party.candidates_wanted &= selected_party_id == to,
+            _ => {}
+        }
+        party.pending.push(content);
+    }
+
+    /// Candidates of the peer: for the media engine, or kept until there is one.
+    fn take_candidates(&mut self, io: &mut Io<'_>, lines: Vec<String>) {
+        if self.media == Media::Open {
+            self.order(io, MediaCommand::AddRemoteCandidates(lines));
+        } else {
+            let room = MAX_REMOTE_CANDIDATES.saturating_sub(self.remote_candidates.len());
+            self.remote_candidates.extend(lines.into_iter().take(room));
+        }
+    }
+
+    fn order(&self, io: &mut Io<'_>, command: MediaCommand) {
+        io.outputs.push_back(Output::Media(self.id, command));
+    }
+
+    /// The device the call is with, once that is settled.
+    fn selected_party(&mut self) -> Option<&mut Party> {
+        let selected = self.call.selected()?;
+        self.parties.get_mut(selected)
+    }
+
+    /// Which carriers a message to a device may take now.
+    fn carriers(&self, party: &str) -> Carriers {
+        let transport = matches!(self.media, Media::Open | Media::Draining);
+        let channel = transport && self.path.channel_open && self.call.selected() == Some(party);
+        Carriers { matrix: !channel || self.path.dead || self.path.control_dead, channel }
+    }
+}
+
+/// The route of a call with somebody: what was asked for, else direct for contacts and relay for everybody else (DESIGN 8).
+pub(crate) fn choose_route(asked: Option<Route>, is_contact: bool, relay_available: bool) -> Result<Route, CallError> {
+    match (asked, is_contact) {
+        (Some(Route::Direct), _) | (None, true) => Ok(Route::Direct),
+        (Some(Route::Relay), _) if !relay_available => Err(CallError::RelayUnavailable),
+        (None, false) if !relay_available => Err(CallError::NoRelay),
+        (Some(Route::Relay), _) | (None, false) => Ok(Route::Relay),
+    }
+}

@@ -1,0 +1,134 @@
+//! The callee's half: a call that was admitted rings, is answered, or is told that we are busy.
+
+use securecall_crypto::{ReceivedMessage1, WordsCommitment, WordsNonce, safety_words};
+use securecall_signaling::{Call, CallId, Content, Invite, PartyId};
+use web_time::Instant;
+
+use super::{CANDIDATE_BATCH, CalleeSide, Io, Media, Session, Side, Timer};
+use crate::event::{Event, MissedReason, Peer};
+use crate::fingerprint::Fingerprint;
+use crate::output::MediaCommand;
+use crate::party::{Link, Party};
+use crate::{EndReason, Route};
+
+/// An invite that passed every check and waits for the end of the sync response.
+pub(crate) struct Admitted {
+    pub(crate) call: CallId,
+    pub(crate) peer: Peer,
+    pub(crate) party: PartyId,
+    pub(crate) olm_key: [u8; 32],
+    pub(crate) message_1: Box<ReceivedMessage1>,
+    pub(crate) message_1_digest: [u8; 32],
+    pub(crate) invite: Invite,
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) route: Route,
+    pub(crate) rings_until: Instant,
+    /// The user called the caller while the invite was waiting.
+    pub(crate) accepted: bool,
+}
+
+impl Session {
+    /// Lets a call ring; with `accept`, it is answered at once and message 2 brings the answer.
+    pub(crate) fn ring(io: &mut Io<'_>, admitted: Admitted, accept: bool) -> Self {
+        let call = Call::callee(io.own.device.device_id.clone(), admitted.party.clone(), admitted.rings_until);
+        let mut session = Self::of_invite(io, admitted, call);
+        io.event(Event::Incoming { call: session.id, peer: session.peer.clone(), accepted: accept });
+        if accept {
+            session.accept(io);
+        } else {
+            session.say_to_all(&Content::Ringing);
+        }
+        session.flush(io);
+        session
+    }
+
+    /// Tells a caller that this device is in another call.
+    pub(crate) fn busy(io: &mut Io<'_>, admitted: Admitted) -> Self {
+        let call = Call::busy_callee(io.own.device.device_id.clone(), admitted.party.clone(), io.now);
+        let mut session = Self::of_invite(io, admitted, call);
+        io.event(Event::Missed { call: session.id, peer: session.peer.clone(), why: MissedReason::Busy });
+        session.deadlines.set(Timer::Forget, io.now + super::end::FORGET);
+        session.say_to_all(&Content::Busy);
+        session.flush(io);
+        session
+    }
+
+    fn of_invite(io: &Io<'_>, admitted: Admitted, call: Call) -> Self {
+        let identity = admitted.message_1.remote_identity();
+        let side = Side::Callee(CalleeSide {
+            offer: admitted.invite.offer.sdp,
+            commitment: WordsCommitment::from_bytes(admitted.invite.words_commitment.0),
+            caller_proven: false,
+            negotiation: 0,
+        });
+        let mut session = Self::new(admitted.call, admitted.peer, identity, call, admitted.route, side, io.now);
+        session.remote_fingerprint = Some(admitted.fingerprint);
+        let mut party = Party::new(admitted.party.clone(), admitted.olm_key, Link::Received(admitted.message_1));
+        party.taken = Some(admitted.message_1_digest);
+        session.parties.insert(admitted.party, party);
+        session
+    }
+
+    /// The user, or the policy, accepts: only now is there a transport.
+    ///
+    /// Returns whether the call was waiting for that.
+    pub(crate) fn accept(&mut self, io: &mut Io<'_>) -> bool {
+        if self.call.accept(io.now).is_err() {
+            return false;
+        }
+        let Side::Callee(callee) = &self.side else { return false };
+        let sdp = callee.offer.clone();
+        self.started = io.now;
+        self.media = Media::Open;
+        self.gathering = true;
+        self.deadlines.set(Timer::CandidateBatch, io.now + CANDIDATE_BATCH);
+        self.order(io, MediaCommand::AcceptOffer { sdp, route: self.route });
+        self.order(io, MediaCommand::Gather);
+        if self.muted {
+            self.order(io, MediaCommand::SetMuted(true));
+        }
+        let lines = std::mem::take(&mut self.remote_candidates);
+        if !lines.is_empty() {
+            self.order(io, MediaCommand::AddRemoteCandidates(lines));
+        }
+        self.flush(io);
+        true
+    }
+
+    /// The user declines. Returns whether the call was waiting for that.
+    pub(crate) fn reject(&mut self, io: &mut Io<'_>) -> bool {
+        let rejected = self.call.reject().is_ok();
+        self.flush(io);
+        rejected
+    }
+
+    pub(super) fn take_local_answer(&mut self, sdp: String) {
+        if matches!(self.side, Side::Caller(_)) || self.answer_made || !self.call.is_answered() {
+            return;
+        }
+        self.answer_made = true;
+        self.call.answer(sdp);
+        for party in self.parties.values_mut() {
+            party.candidates_wanted = true;
+        }
+    }
+
+    /// The caller reveals the nonce it committed to in message 1.
+    pub(super) fn take_nonce(&mut self, from: &str, nonce: [u8; 32]) {
+        let Side::Callee(callee) = &self.side else { return };
+        let nonce = WordsNonce::from_bytes(nonce);
+        if !callee.commitment.verify(&nonce) {
+            self.end_because(EndReason::WordsMismatch);
+            return;
+        }
+        if let Some(channel) = self.parties.get_mut(from).and_then(Party::channel) {
+            self.words = Some(safety_words(&nonce, &channel.transcript));
+        }
+    }
+
+    fn say_to_all(&mut self, content: &Content) {
+        for party in self.parties.values_mut() {
+            party.pending.push(content.clone());
+        }
+    }
+}

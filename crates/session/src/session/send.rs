@@ -1,0 +1,176 @@
+//! What is said at the same time goes out as one sealed message per device.
+
+use securecall_crypto::Encrypted;
+use securecall_signaling::{Bundle, Candidate, Content, MAX_CONTENTS, PartyId, Role, Version};
+
+use super::{Io, Session, Side, Timer, Waiting};
+use crate::delivery::{Carriers, MessageName, Transmit};
+use crate::epochs::Epochs;
+use crate::output::{Output, Request};
+use crate::party::{Channel, Link, Party};
+use crate::sealed_box::{BoxKind, CHANNEL_STEP, MATRIX_STEP, SealedBox};
+
+/// The most messages that wait for a device before more contents are held back.
+const MAX_UNDELIVERED: usize = 48;
+
+impl Session {
+    /// Hands our candidates to every device that may have them.
+    pub(super) fn offer_candidates(&mut self) {
+        if self.deadlines.is_set(Timer::CandidateBatch) || self.call.is_over() {
+            return;
+        }
+        for party in self.parties.values_mut().filter(|party| party.candidates_wanted) {
+            let mut candidates = self.local_candidates[party.candidates_sent..].to_vec();
+            party.candidates_sent = self.local_candidates.len();
+            if self.local_complete && !party.candidates_end_sent {
+                party.candidates_end_sent = true;
+                candidates.push(candidate(String::new()));
+            }
+            if !candidates.is_empty() {
+                party.pending.push(Content::Candidates { candidates });
+            }
+        }
+    }
+
+    /// Seals what is to be said.
+    pub(super) fn speak(&mut self, io: &mut Io<'_>) {
+        let batching = self.deadlines.is_set(Timer::CandidateBatch);
+        let ids: Vec<PartyId> = self.parties.keys().cloned().collect();
+        for id in ids {
+            let Some(mut party) = self.parties.remove(&id) else { continue };
+            let waits = batching && !party.pending.iter().any(|content| matches!(content, Content::Hangup { .. } | Content::Reject));
+            match party.link {
+                Link::AwaitingMessage2(_) | Link::Gone => party.pending.clear(),
+                Link::Received(_) if waits || party.pending.is_empty() => {}
+                Link::Received(_) => {
+                    self.write_message_2(io, &mut party);
+                    self.speak_to(io, &id, &mut party);
+                }
+                Link::Open(_) if waits && !party.pending.is_empty() => {}
+                Link::Open(_) => self.speak_to(io, &id, &mut party),
+            }
+            self.parties.insert(id, party);
+        }
+    }
+
+    /// Sends what has come due to all devices.
+    pub(super) fn transmit(&mut self, io: &mut Io<'_>) {
+        let ids: Vec<PartyId> = self.parties.keys().cloned().collect();
+        for id in ids {
+            let carriers = self.carriers(&id);
+            while let Some(transmit) = self.parties.get_mut(&id).and_then(|party| party.delivery.poll(io.now, carriers)) {
+                match transmit {
+                    Transmit::Channel(bytes) => io.outputs.push_back(Output::Control(self.id, bytes)),
+                    Transmit::Matrix(name, message) => {
+                        let waiting = Waiting::Message { call: self.id, party: id.clone(), name };
+                        self.request_send(io, waiting, &id, &message);
+                    }
+                }
+            }
+        }
+    }
+
+    fn request_send(&self, io: &mut Io<'_>, waiting: Waiting, device_id: &str, message: &SealedBox) {
+        let id = io.requests.add(waiting);
+        io.outputs.push_back(Output::Request(Request::Send {
+            id,
+            user: self.peer.matrix_id.clone(),
+            device_id: device_id.to_owned(),
+            content: message.to_signal(self.id),
+        }));
+    }
+
+    /// A bundle of contents as padded JSON.
+    pub(super) fn bundle(&self, io: &Io<'_>, kind: BoxKind, step: usize, bundle: Contents) -> Vec<u8> {
+        let bundle = Bundle {
+            version: Version::V1,
+            call_id: self.id.to_string(),
+            party_id: io.own.device.device_id.clone(),
+            contents: bundle.contents,
+            acknowledges: bundle.acknowledges,
+            wants_acknowledgement: bundle.wants_acknowledgement,
+        };
+        let mut json = bundle.to_json();
+        kind.pad(&mut json, step);
+        json
+    }
+
+    /// Message 2 says that it rings, that we are busy, or brings the answer. Everything else follows in ratchet messages.
+    fn write_message_2(&self, io: &mut Io<'_>, party: &mut Party) {
+        let Link::Received(received) = std::mem::replace(&mut party.link, Link::Gone) else { return };
+        let fits = |content: &Content| {
+            matches!(content, Content::Ringing | Content::Busy | Content::Answer { .. } | Content::Candidates { .. })
+        };
+        let (mut contents, later): (Vec<_>, Vec<_>) = std::mem::take(&mut party.pending).into_iter().partition(fits);
+        if contents.is_empty() {
+            contents.push(Content::Ringing);
+        }
+        party.pending = later;
+        let contents = Contents { contents, acknowledges: Vec::new(), wants_acknowledgement: true };
+        let payload = self.bundle(io, BoxKind::Message2, MATRIX_STEP, contents);
+        let (established, sealed) = received.write_message_2(&mut io.rng, &payload);
+        let epochs = Epochs::new(Role::Callee, established.outbound_media_seed, established.inbound_media_seed);
+        party.link = Link::Open(Box::new(Channel { ratchet: established.ratchet, transcript: established.transcript, epochs }));
+        party.delivery.push(io.now, MessageName::Message2, SealedBox { kind: BoxKind::Message2, sealed });
+    }
+
+    /// Seals the pending contents and acknowledgements, if there are any, as one ratchet message.
+    fn speak_to(&self, io: &mut Io<'_>, id: &str, party: &mut Party) {
+        let due = party.acknowledge_at.is_some_and(|at| at <= io.now);
+        let held_back = party.pending.is_empty() || party.delivery.len() >= MAX_UNDELIVERED;
+        if held_back && !due {
+            return;
+        }
+        let carriers = self.carriers(id);
+        let over_matrix = party.acknowledge_over_matrix && (carriers.matrix || self.call.is_over());
+        let amount = if held_back { 0 } else { party.pending.len().min(MAX_CONTENTS - 1) };
+        let mut contents: Vec<Content> = party.pending.drain(..amount).collect();
+        let is_hangup = contents.iter().any(|content| matches!(content, Content::Hangup { .. }));
+        let wants_acknowledgement = !contents.is_empty();
+        if let (Side::Caller(caller), false) = (&self.side, party.nonce_sent) {
+            party.nonce_sent = true;
+            contents.insert(0, Content::WordsNonce { nonce: securecall_signaling::Hex32(*caller.nonce.as_bytes()) });
+        }
+        let contents = Contents { contents, acknowledges: party.take_acknowledgements(), wants_acknowledgement };
+        let step = if carriers.channel && !carriers.matrix { CHANNEL_STEP } else { MATRIX_STEP };
+        let payload = self.bundle(io, BoxKind::Ratchet, step, contents);
+        let Some(channel) = party.channel() else { return };
+        let Encrypted { id: message, bytes, media_seed } = channel.ratchet.encrypt(&mut io.rng, &payload);
+        if let Some((epoch, seed)) = media_seed {
+            channel.epochs.stepped(epoch, seed);
+        }
+        let name = MessageName::Ratchet(message);
+        let message = SealedBox { kind: BoxKind::Ratchet, sealed: bytes };
+        if is_hangup {
+            party.delivery.push_hangup(io.now, name, message, carriers);
+        } else if wants_acknowledgement {
+            party.delivery.push(io.now, name, message);
+        } else {
+            self.send_once(io, id, message, Carriers { matrix: !carriers.channel || over_matrix, channel: carriers.channel });
+        }
+        if !party.pending.is_empty() && party.delivery.len() < MAX_UNDELIVERED {
+            self.speak_to(io, id, party);
+        }
+    }
+
+    /// An acknowledgement alone is not repeated: the peer repeats its message instead.
+    fn send_once(&self, io: &mut Io<'_>, id: &str, message: SealedBox, carriers: Carriers) {
+        if carriers.matrix {
+            self.request_send(io, Waiting::Acknowledgement, id, &message);
+        }
+        if carriers.channel {
+            io.outputs.push_back(Output::Control(self.id, message.sealed));
+        }
+    }
+}
+
+/// What a bundle is made of.
+pub(super) struct Contents {
+    pub(super) contents: Vec<Content>,
+    pub(super) acknowledges: Vec<securecall_signaling::Acknowledgement>,
+    pub(super) wants_acknowledgement: bool,
+}
+
+pub(super) fn candidate(line: String) -> Candidate {
+    Candidate { candidate: line, sdp_mid: "0".to_owned() }
+}

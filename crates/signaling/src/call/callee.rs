@@ -1,0 +1,77 @@
+//! The callee's half: one device calls, the user answers or not.
+
+use web_time::Instant;
+
+use super::{CONNECT_TIMEOUT, Call, CallEnd, CallTimer, ContentRefused, PartyId, State, answer_content, lines_of};
+use crate::{Candidate, Content, HangupReason};
+
+impl Call {
+    /// The user, or the answer policy, accepts. The answer follows with [`Call::answer`] once it is made.
+    ///
+    /// # Errors
+    /// [`ContentRefused::OutOfPlace`] if the call does not ring here.
+    pub fn accept(&mut self, now: Instant) -> Result<(), ContentRefused> {
+        let (State::Ringing, Some(party)) = (&self.state, self.caller_party()) else {
+            return Err(ContentRefused::OutOfPlace);
+        };
+        self.state = State::Connecting { party };
+        self.deadlines.clear_all();
+        self.deadlines.set(CallTimer::Connect, now + CONNECT_TIMEOUT);
+        Ok(())
+    }
+
+    /// The answer is made: sends it.
+    pub fn answer(&mut self, sdp: String) {
+        if let State::Connecting { party } = &self.state {
+            let party = party.clone();
+            self.send(party, answer_content(sdp));
+        }
+    }
+
+    /// Candidates of ours, for one party.
+    pub fn send_candidates(&mut self, party: &str, candidates: Vec<Candidate>) {
+        if !candidates.is_empty() {
+            self.send(party.to_owned(), Content::Candidates { candidates });
+        }
+    }
+
+    /// The user declines, for all devices.
+    ///
+    /// # Errors
+    /// [`ContentRefused::OutOfPlace`] if the call does not ring here.
+    pub fn reject(&mut self) -> Result<(), ContentRefused> {
+        if !self.is_ringing_here() {
+            return Err(ContentRefused::OutOfPlace);
+        }
+        self.end(CallEnd::Rejected);
+        Ok(())
+    }
+
+    pub(super) fn handle_caller_content(&mut self, from: &str, content: &Content) -> Result<(), ContentRefused> {
+        match content {
+            Content::Candidates { candidates } => self.take_candidates(from, lines_of(candidates)),
+            Content::SelectAnswer { selected_party_id } => self.caller_selects(selected_party_id),
+            Content::Hangup { reason } => self.caller_hangs_up(*reason),
+            _ => return Err(ContentRefused::OutOfPlace),
+        }
+        Ok(())
+    }
+
+    fn caller_selects(&mut self, selected: &str) {
+        if selected != self.own_party && matches!(self.state, State::Ringing | State::Connecting { .. }) {
+            self.end(CallEnd::AnsweredElsewhere);
+        }
+    }
+
+    fn caller_hangs_up(&mut self, reason: HangupReason) {
+        match self.state {
+            State::Ringing => self.end(CallEnd::CallerCancelled),
+            State::Connecting { .. } | State::Connected { .. } => self.end(CallEnd::PeerHungUp(reason)),
+            State::Inviting | State::Over { .. } => {}
+        }
+    }
+
+    fn caller_party(&self) -> Option<PartyId> {
+        self.parties.keys().next().cloned()
+    }
+}

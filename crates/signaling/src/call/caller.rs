@@ -1,0 +1,155 @@
+//! The caller's half: many devices may ring, one answer is taken.
+
+use web_time::Instant;
+
+use super::{BUSY_GRACE, CONNECT_TIMEOUT, Call, CallEnd, CallOutput, CallTimer, ContentRefused, PartyId, Standing, State, lines_of};
+use crate::{Content, HangupReason};
+
+impl Call {
+    pub(super) fn handle_callee_content(&mut self, now: Instant, from: &str, content: &Content) -> Result<(), ContentRefused> {
+        match content {
+            Content::Ringing => self.party_rings(from),
+            Content::Busy => self.party_is_busy(now, from),
+            Content::Answer { answer } => self.party_answers(now, from, &answer.sdp),
+            Content::Candidates { candidates } => self.take_candidates(from, lines_of(candidates)),
+            Content::Reject => self.party_rejects(from),
+            Content::Hangup { reason } => self.party_hangs_up(from, *reason),
+            _ => return Err(ContentRefused::OutOfPlace),
+        }
+        Ok(())
+    }
+
+    /// A device whose answer or session cannot be used: tells it, and goes on without it.
+    pub fn drop_party(&mut self, party: &str) {
+        if self.selected() == Some(party) {
+            return;
+        }
+        self.send(party.to_owned(), Content::Hangup { reason: HangupReason::UnknownError });
+        self.party_is_gone(party);
+    }
+
+    pub(super) fn invite_expired(&mut self) {
+        let rang = self.any(Standing::Ringing) || self.any(Standing::Gone);
+        let end = match (rang, self.any(Standing::Busy)) {
+            (true, _) => CallEnd::NoAnswer,
+            (false, true) => CallEnd::Busy,
+            (false, false) => CallEnd::Unreachable,
+        };
+        self.end(end);
+    }
+
+    pub(super) fn busy_grace_is_over(&mut self) {
+        if self.state == State::Inviting && !self.any(Standing::Ringing) {
+            self.end(CallEnd::Busy);
+        }
+    }
+
+    fn party_rings(&mut self, from: &str) {
+        match &self.state {
+            State::Inviting => {
+                if self.standing(from) == Standing::Invited {
+                    let first = !self.any(Standing::Ringing);
+                    self.set_standing(from, Standing::Ringing);
+                    self.deadlines.clear(CallTimer::BusyGrace);
+                    if first {
+                        self.outputs.push_back(CallOutput::Ringing);
+                    }
+                }
+            }
+            State::Connecting { .. } | State::Connected { .. } | State::Over { .. } => self.tell_latecomer(from),
+            State::Ringing => {}
+        }
+    }
+
+    fn party_is_busy(&mut self, now: Instant, from: &str) {
+        if self.state != State::Inviting || self.standing(from) != Standing::Invited {
+            return;
+        }
+        self.set_standing(from, Standing::Busy);
+        self.check_whether_all_are_busy(now);
+    }
+
+    fn check_whether_all_are_busy(&mut self, now: Instant) {
+        if self.any(Standing::Ringing) || !self.any(Standing::Busy) {
+            return;
+        }
+        if self.any(Standing::Invited) {
+            self.deadlines.set_if_unset(CallTimer::BusyGrace, now + BUSY_GRACE);
+        } else {
+            self.end(CallEnd::Busy);
+        }
+    }
+
+    fn party_answers(&mut self, now: Instant, from: &str, sdp: &str) {
+        match &self.state {
+            State::Inviting if matches!(self.standing(from), Standing::Invited | Standing::Ringing) => self.select(now, from, sdp),
+            State::Connecting { party } | State::Connected { party } if party == from => {}
+            State::Inviting | State::Ringing => {}
+            State::Connecting { .. } | State::Connected { .. } | State::Over { .. } => self.tell_latecomer(from),
+        }
+    }
+
+    /// Takes the first answer and tells every device that rings whose it was.
+    fn select(&mut self, now: Instant, from: &str, sdp: &str) {
+        self.set_standing(from, Standing::Selected);
+        self.state = State::Connecting { party: from.to_owned() };
+        self.deadlines.clear_all();
+        self.deadlines.set(CallTimer::Connect, now + CONNECT_TIMEOUT);
+        self.outputs.push_back(CallOutput::Answered { party: from.to_owned(), sdp: sdp.to_owned() });
+        let early = self.parties.get_mut(from).map(|party| std::mem::take(&mut party.candidates)).unwrap_or_default();
+        if !early.is_empty() {
+            self.outputs.push_back(CallOutput::Candidates(early));
+        }
+        self.send(from.to_owned(), Content::SelectAnswer { selected_party_id: from.to_owned() });
+        self.tell_ringing_parties_of(from);
+    }
+
+    fn tell_ringing_parties_of(&mut self, selected: &str) {
+        for party in self.parties_to_tell(None) {
+            self.send(party, Content::SelectAnswer { selected_party_id: selected.to_owned() });
+        }
+    }
+
+    /// `reject` ends the call for all devices, unless an answer was taken before.
+    fn party_rejects(&mut self, from: &str) {
+        if self.state != State::Inviting || self.standing(from) != Standing::Ringing {
+            return;
+        }
+        self.set_standing(from, Standing::Gone);
+        self.tell_ringing_parties_of(from);
+        self.end(CallEnd::Declined);
+    }
+
+    fn party_hangs_up(&mut self, from: &str, reason: HangupReason) {
+        if self.is_answered() && self.selected() == Some(from) {
+            self.end(CallEnd::PeerHungUp(reason));
+        } else if self.state == State::Inviting {
+            self.party_is_gone(from);
+        }
+    }
+
+    /// Without this device, is there still one that may answer?
+    fn party_is_gone(&mut self, party: &str) {
+        self.set_standing(party, Standing::Gone);
+        if self.state == State::Inviting && !self.any(Standing::Ringing) && !self.any(Standing::Invited) {
+            self.end(if self.any(Standing::Busy) { CallEnd::Busy } else { CallEnd::NoAnswer });
+        }
+    }
+
+    /// A device rings or answers when the call is taken or over: it is told once.
+    fn tell_latecomer(&mut self, from: &str) {
+        if self.standing(from) == Standing::Gone {
+            return;
+        }
+        let content = match &self.state {
+            State::Connecting { party } | State::Connected { party } => Content::SelectAnswer { selected_party_id: party.clone() },
+            State::Over { selected: Some(selected), .. } if selected != from => {
+                Content::SelectAnswer { selected_party_id: selected.clone() }
+            }
+            State::Over { reason, .. } => Content::Hangup { reason: *reason },
+            State::Inviting | State::Ringing => return,
+        };
+        self.set_standing(from, Standing::Gone);
+        self.send(PartyId::from(from), content);
+    }
+}
