@@ -15,6 +15,12 @@ pub const BACKWARD_WINDOW: u32 = 128;
 
 const SLOTS: usize = BACKWARD_WINDOW as usize;
 
+/// The chain ahead is remembered every so many frames once a frame far ahead was tried, right or forged: a stream of forged frames
+/// then costs at most this many HMACs and a window each, not the whole way ahead.
+const CHECKPOINT_STRIDE: u32 = 128;
+
+const CHECKPOINTS: usize = (FORWARD_WINDOW / CHECKPOINT_STRIDE) as usize + 2;
+
 /// Why a frame has no key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NoKey {
@@ -56,6 +62,10 @@ pub(super) struct ReceiveEpoch {
     next: u32,
     /// Replay window: the key of frame `i` is at `i % 128` as long as `i` may still come.
     replay_window: Box<[Option<FrameKey>; SLOTS]>,
+    /// Chains ahead of `next` by their index; only what `chain` gives anyway, and wiped when `next` passes them.
+    checkpoints: Box<[Option<(u32, FrameChain)>; CHECKPOINTS]>,
+    /// Whether there is any checkpoint.
+    checkpointed: bool,
 }
 
 impl ReceiveEpoch {
@@ -66,11 +76,13 @@ impl ReceiveEpoch {
             chain: seed.into_chain(),
             next: 0,
             replay_window: Box::new([const { None }; SLOTS]),
+            checkpoints: Box::new([const { None }; CHECKPOINTS]),
+            checkpointed: false,
         }
     }
 
-    /// Works out the key of frame `index` without changing anything.
-    pub(super) fn candidate(&self, index: u32) -> Result<Candidate, NoKey> {
+    /// Works out the key of frame `index`. Changes nothing but the checkpoints.
+    pub(super) fn candidate(&mut self, index: u32) -> Result<Candidate, NoKey> {
         if index < self.next {
             return self.late(index);
         }
@@ -86,11 +98,8 @@ impl ReceiveEpoch {
             });
         }
         let window_start = self.window_start(index);
-        let mut chain = self.chain.duplicate();
-        for _ in self.next..window_start {
-            chain = chain.skip();
-        }
-        let window = chain.duplicate();
+        let window = self.chain_ahead(window_start);
+        let mut chain = window.duplicate();
         for _ in window_start..index {
             chain = chain.skip();
         }
@@ -117,6 +126,7 @@ impl ReceiveEpoch {
                 *self.slot(index) = None;
                 self.chain = next;
                 self.next = index + 1;
+                self.wipe_passed_checkpoints();
             }
         }
     }
@@ -139,6 +149,45 @@ impl ReceiveEpoch {
         }
     }
 
+    /// The chain at `index`, which is not before `next`; leaves checkpoints on the way.
+    fn chain_ahead(&mut self, index: u32) -> FrameChain {
+        let (mut at, mut chain) = self.nearest_checkpoint(index);
+        while at < index {
+            chain = chain.skip();
+            at += 1;
+            if at.is_multiple_of(CHECKPOINT_STRIDE) {
+                self.checkpoints[checkpoint_slot(at)] = Some((at, chain.duplicate()));
+                self.checkpointed = true;
+            }
+        }
+        chain
+    }
+
+    /// The last chain at or before `index` that is known.
+    fn nearest_checkpoint(&self, index: u32) -> (u32, FrameChain) {
+        let known = self
+            .checkpoints
+            .iter()
+            .flatten()
+            .filter(|(at, _)| (self.next..=index).contains(at));
+        let (at, chain) = known
+            .max_by_key(|(at, _)| *at)
+            .map_or((self.next, &self.chain), |(at, chain)| (*at, chain));
+        (at, chain.duplicate())
+    }
+
+    fn wipe_passed_checkpoints(&mut self) {
+        if !self.checkpointed {
+            return;
+        }
+        for slot in self.checkpoints.iter_mut() {
+            if slot.as_ref().is_some_and(|(at, _)| *at <= self.next) {
+                *slot = None;
+            }
+        }
+        self.checkpointed = self.checkpoints.iter().any(Option::is_some);
+    }
+
     /// The first frame not before `next` that is still in the window once `index` has been opened.
     fn window_start(&self, index: u32) -> u32 {
         self.next.max((index + 1).saturating_sub(BACKWARD_WINDOW))
@@ -149,6 +198,10 @@ impl ReceiveEpoch {
     }
 }
 
+const fn checkpoint_slot(at: u32) -> usize {
+    (at / CHECKPOINT_STRIDE) as usize % CHECKPOINTS
+}
+
 impl fmt::Debug for ReceiveEpoch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -157,11 +210,69 @@ impl fmt::Debug for ReceiveEpoch {
             chain: _,
             next,
             replay_window: _,
+            checkpoints: _,
+            checkpointed: _,
         } = self;
         f.debug_struct("ReceiveEpoch")
             .field("epoch", epoch)
             .field("deadline", deadline)
             .field("next", next)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn epoch() -> ReceiveEpoch {
+        ReceiveEpoch::new(Epoch::FIRST, MediaSeed::from_bytes([7; 32]))
+    }
+
+    /// The key of frame `index`, worked out frame by frame.
+    fn key(index: u32) -> [u8; 32] {
+        let mut chain = MediaSeed::from_bytes([7; 32]).into_chain();
+        for _ in 0..index {
+            chain = chain.skip();
+        }
+        *chain.advance().0.as_bytes()
+    }
+
+    #[test]
+    fn keys_ahead_are_the_same_with_and_without_checkpoints() {
+        let mut epoch = epoch();
+        for index in [
+            7_500, 0, 1, 127, 128, 129, 255, 256, 257, 4_000, 7_499, 7_500, 300,
+        ] {
+            assert_eq!(
+                epoch.candidate(index).ok().unwrap().key().as_bytes(),
+                &key(index),
+                "frame {index}"
+            );
+        }
+        for index in [200, 7_700, 7_699, 9_000] {
+            let candidate = epoch.candidate(index).ok().unwrap();
+            assert_eq!(candidate.key().as_bytes(), &key(index), "frame {index}");
+            epoch.commit(index, candidate);
+        }
+    }
+
+    #[test]
+    fn no_chain_of_a_frame_passed_is_kept() {
+        let mut epoch = epoch();
+        assert!(epoch.candidate(7_500).is_ok());
+        assert!(epoch.checkpointed);
+        for index in [100, 128, 1_000, 7_400, 7_500] {
+            let candidate = epoch.candidate(index).ok().unwrap();
+            epoch.commit(index, candidate);
+            assert!(
+                epoch
+                    .checkpoints
+                    .iter()
+                    .flatten()
+                    .all(|(at, _)| *at > index)
+            );
+        }
+        assert!(!epoch.checkpointed);
     }
 }

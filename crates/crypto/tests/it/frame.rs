@@ -60,10 +60,10 @@ fn sealing_in_a_slice_and_in_a_vector_give_the_same() {
 #[test]
 fn a_repeated_frame_is_refused() {
     let (mut sealer, mut opener) = frames();
-    let frame = sealed(&mut sealer, &[1; 80]);
+    let mut frame = sealed(&mut sealer, &[1; 80]);
     opener.open(epoch_start(), &mut frame.clone()).unwrap();
     assert_eq!(
-        opener.open(epoch_start(), &mut frame.clone()).err(),
+        opener.open(epoch_start(), &mut frame).err(),
         Some(FrameError::Replayed)
     );
 }
@@ -117,7 +117,7 @@ fn frames_open_within_the_forward_window_and_not_beyond() {
 #[test]
 fn a_refused_frame_changes_neither_itself_nor_the_opener() {
     let (mut sealer, mut opener) = frames();
-    let frame = sealed(&mut sealer, &[1; 80]);
+    let mut frame = sealed(&mut sealer, &[1; 80]);
     let far: Vec<_> = (0..200).map(|_| sealed(&mut sealer, &[1; 80])).collect();
     let before = snapshot(&opener);
     for place in 0..frame.len() {
@@ -136,7 +136,7 @@ fn a_refused_frame_changes_neither_itself_nor_the_opener() {
             );
         }
     }
-    opener.open(epoch_start(), &mut frame.clone()).unwrap();
+    opener.open(epoch_start(), &mut frame).unwrap();
 }
 
 #[test]
