@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use serde_json::{Value, json};
+
 use crate::layering;
 use crate::setup;
 use crate::shell;
@@ -75,6 +77,11 @@ const STEPS: &[Step] = &[
         name: "test",
         about: "all tests, as `cargo xtask test`",
         run: |workspace| test(workspace, &[]),
+    },
+    Step {
+        name: "demo",
+        about: "a call of five seconds over a real homeserver, its summary checked",
+        run: demo,
     },
 ];
 
@@ -304,6 +311,61 @@ pub(crate) fn test(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     )
 }
 
+/// Runs the demo as a user would, then reads what it says of itself.
+fn demo(workspace: &Workspace) -> Result<()> {
+    shell::run(workspace.cargo().args(["xtask", "demo", "--seconds", "5"]))?;
+    let path = workspace.root().join("target/demo/summary.json");
+    let text =
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let summary: Value = serde_json::from_str(&text).context("summary.json is no JSON")?;
+    let faults = summary_faults(&summary);
+    if !faults.is_empty() {
+        bail!("summary.json: {}", faults.join(", "));
+    }
+    Ok(())
+}
+
+/// What a summary says that it must not.
+fn summary_faults(summary: &Value) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (field, wanted) in [
+        ("passed", json!(true)),
+        ("tier", json!("securecall")),
+        ("safety_words_equal", json!(true)),
+        ("rows_left", json!(0)),
+        ("exit_codes", json!([0, 0])),
+    ] {
+        if summary[field] != wanted {
+            faults.push(format!("{field} is {}, not {wanted}", summary[field]));
+        }
+    }
+    if summary["safety_words"]
+        .as_array()
+        .is_none_or(|words| words.len() != 4)
+    {
+        faults.push("there are not four safety words".to_owned());
+    }
+    for field in ["connected_ms", "first_audio_ms"] {
+        if summary[field].as_f64().is_none() {
+            faults.push(format!("{field} is missing"));
+        }
+    }
+    let directions = summary["directions"]
+        .as_array()
+        .map_or(&[][..], Vec::as_slice);
+    if directions.len() != 2 {
+        faults.push("there are not two directions".to_owned());
+    }
+    for direction in directions {
+        for field in ["mouth_to_ear_ms", "loss", "stoi"] {
+            if direction[field].as_f64().is_none() {
+                faults.push(format!("{field} from {} is missing", direction["from"]));
+            }
+        }
+    }
+    faults
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -330,6 +392,18 @@ mod tests {
         );
         assert!(table.contains("alone: cargo xtask ci doc"), "{table}");
         assert_eq!(failures(&outcomes).collect::<Vec<_>>(), ["doc"]);
+    }
+
+    #[test]
+    fn the_summary_of_a_good_call_has_no_fault_and_a_spoilt_one_has() {
+        let mut summary = crate::demo::findings::tests::sample().summary();
+        assert_eq!(summary_faults(&summary), Vec::<String>::new());
+        summary["rows_left"] = json!(2);
+        summary["directions"][1]["stoi"] = Value::Null;
+        assert_eq!(
+            summary_faults(&summary),
+            ["rows_left is 2, not 0", "stoi from \"callee\" is missing"]
+        );
     }
 
     #[test]

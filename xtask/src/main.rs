@@ -14,7 +14,9 @@
 )]
 
 mod cache;
+mod call;
 mod ci;
+mod demo;
 mod layering;
 mod setup;
 mod shell;
@@ -26,6 +28,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+use crate::call::stage::Build;
 use crate::workspace::Workspace;
 
 #[derive(Parser)]
@@ -50,6 +53,15 @@ enum Chore {
         /// Passed on to `cargo test`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
+    },
+    /// Hold an encrypted call between two new users over a homeserver of our own, and write a report
+    Demo {
+        /// How long they talk
+        #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(3..=600))]
+        seconds: u32,
+        /// Use a release build (takes minutes the first time)
+        #[arg(long)]
+        release: bool,
     },
     /// Check that imports point down only and that PURE crates are pure
     Layering,
@@ -76,6 +88,10 @@ fn run(chore: Chore) -> Result<()> {
         }
         Chore::Ci { steps, .. } => ci::run(&workspace, &steps),
         Chore::Test { arguments } => ci::test(&workspace, &arguments),
+        Chore::Demo { seconds, release } => {
+            let build = if release { Build::Release } else { Build::Dev };
+            demo::run(&workspace, seconds, build)
+        }
         Chore::Layering => layering::check(&workspace),
         Chore::Setup => setup::everything(&workspace),
     }

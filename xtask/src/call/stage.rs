@@ -1,0 +1,85 @@
+//! What a call needs before it can be placed: the program, a homeserver, two users who know each other.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use securecall_interop::{Synapse, SynapseOptions};
+
+use crate::call::record::Side;
+use crate::call::user::User;
+use crate::shell;
+use crate::workspace::Workspace;
+
+/// How the program is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Build {
+    /// As for the tests.
+    Dev,
+    /// As for users; figures come from this one.
+    Release,
+}
+
+impl Build {
+    /// Cargo's name for it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Dev => "dev",
+            Self::Release => "release",
+        }
+    }
+
+    /// Builds the `securecall` command and says where it is.
+    pub(crate) fn program(self, workspace: &Workspace) -> Result<PathBuf> {
+        shell::run(workspace.cargo().args([
+            "build",
+            "--locked",
+            "--quiet",
+            "--package",
+            "securecall-cli",
+            "--profile",
+            self.name(),
+        ]))?;
+        let directory = match self {
+            Self::Dev => "debug",
+            Self::Release => "release",
+        };
+        Ok(workspace.target().join(directory).join("securecall"))
+    }
+}
+
+/// A homeserver of our own and two new users on it who have each other as contacts, named `caller` and `callee`.
+pub(crate) struct Stage {
+    pub(crate) homeserver: Synapse,
+    pub(crate) caller: User,
+    pub(crate) callee: User,
+}
+
+impl Stage {
+    /// Starts the homeserver, registers both users in fresh profiles and swaps their contact links.
+    pub(crate) fn set(program: &Path, profiles: &Path) -> Result<Self> {
+        println!(
+            "starting a homeserver (Synapse; the first time on a machine, installing it takes a minute or two)"
+        );
+        let homeserver = Synapse::start(SynapseOptions::default()).context("no homeserver")?;
+        if profiles.exists() {
+            fs::remove_dir_all(profiles)
+                .with_context(|| format!("cannot remove {}", profiles.display()))?;
+        }
+        println!("making two users");
+        let register = |side: Side| {
+            User::register(program, &profiles.join(side.name()), &homeserver.base_url())
+                .with_context(|| format!("the {} has no account", side.name()))
+        };
+        let caller = register(Side::Caller)?;
+        let callee = register(Side::Callee)?;
+        println!("swapping contact links");
+        caller.add(&callee.share()?, Side::Callee.name())?;
+        callee.add(&caller.share()?, Side::Caller.name())?;
+        Ok(Self {
+            homeserver,
+            caller,
+            callee,
+        })
+    }
+}

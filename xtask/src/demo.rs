@@ -1,0 +1,118 @@
+//! `cargo xtask demo`: an encrypted call between two new users, over a homeserver of our own, with a report.
+
+pub(crate) mod findings;
+mod measure;
+pub(crate) mod report;
+mod terminal;
+mod voice;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use securecall_interop::DatabaseSnapshot;
+
+use crate::call::conversation::{self, said_by};
+use crate::call::interrupt;
+use crate::call::record::{Record, Side};
+use crate::call::stage::{Build, Stage};
+use crate::setup;
+use crate::workspace::Workspace;
+use findings::{Findings, RecordLeft, View};
+use terminal::Progress;
+
+/// Runs the demo and fails, saying why, if anything it promises does not hold.
+pub(crate) fn run(workspace: &Workspace, seconds: u32, build: Build) -> Result<()> {
+    setup::calls()?;
+    interrupt::catch();
+    let directory = fresh(&workspace.root().join("target/demo"))?;
+    println!("building securecall ({})", build.name());
+    let program = build.program(workspace)?;
+    for side in Side::BOTH {
+        voice::write(workspace, side, seconds, &said_by(&directory, side))?;
+    }
+    let mut stage = Stage::set(&program, &directory.join("profiles"))?;
+    let before = DatabaseSnapshot::read(&stage.homeserver.database_path())?;
+    println!("calling");
+    let call = conversation::hold(&stage, &directory, seconds, &mut Progress::new())?;
+    let after = DatabaseSnapshot::read(&stage.homeserver.database_path())?;
+    stage.homeserver.stop()?;
+
+    let setting = vec![
+        (
+            "command".to_owned(),
+            format!("cargo xtask demo --seconds {seconds}"),
+        ),
+        ("build of securecall".to_owned(), build.name().to_owned()),
+        (
+            "homeserver".to_owned(),
+            "Synapse with SQLite, on the loopback interface, without federation".to_owned(),
+        ),
+        (
+            "voices".to_owned(),
+            "two synthetic speakers, 48 kHz mono, both talking all the time".to_owned(),
+        ),
+    ];
+    let findings = Findings {
+        setting,
+        marks: findings::marks(&call.records),
+        views: Side::BOTH.map(|side| View::of(side, &call.records, call.exit_codes[side.index()])),
+        directions: measure::directions(&call.records, &directory)?,
+        left: left(&before, &after),
+        seconds: measure::seconds_connected(&call.records),
+    };
+    write(&directory, &findings, &call.records)?;
+    println!("\n{}\n", terminal::summary(&findings));
+    println!("report: {}", directory.join("report.html").display());
+    let failed: Vec<String> = findings
+        .checks()
+        .iter()
+        .filter(|check| !check.holds)
+        .map(|check| format!("{} ({})", check.what, check.found))
+        .collect();
+    if !failed.is_empty() {
+        bail!("the demo does not hold: {}", failed.join("; "));
+    }
+    Ok(())
+}
+
+/// Rows that came or changed, sorted by the written list.
+fn left(before: &DatabaseSnapshot, after: &DatabaseSnapshot) -> RecordLeft {
+    let mut left = RecordLeft::default();
+    for difference in before.compare(after).differences {
+        let list = if difference.allowed.is_some() {
+            &mut left.allowed
+        } else {
+            &mut left.outside
+        };
+        list.push(difference.to_string());
+    }
+    left
+}
+
+fn write(directory: &Path, findings: &Findings, records: &[Record]) -> Result<()> {
+    let mut sorted: Vec<&Record> = records.iter().collect();
+    sorted.sort_by(|a, b| a.at_ms().total_cmp(&b.at_ms()));
+    let lines: String = sorted.iter().map(|record| record.tagged() + "\n").collect();
+    let summary = serde_json::to_string_pretty(&findings.summary())? + "\n";
+    for (name, content) in [
+        ("events.jsonl", lines),
+        ("summary.json", summary),
+        ("report.html", report::page(findings)),
+    ] {
+        let path = directory.join(name);
+        fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// The directory, made anew.
+fn fresh(directory: &Path) -> Result<PathBuf> {
+    if directory.exists() {
+        fs::remove_dir_all(directory)
+            .with_context(|| format!("cannot remove {}", directory.display()))?;
+    }
+    fs::create_dir_all(directory)
+        .with_context(|| format!("cannot make {}", directory.display()))?;
+    Ok(directory.to_path_buf())
+}
