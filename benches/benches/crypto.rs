@@ -8,8 +8,8 @@ use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use securecall_crypto::{
-    Direction, Epoch, Established, FrameOpener, FrameSealer, IdentityKeyPair, IdentitySeed, Initiator, MediaSeed,
-    OVERHEAD, Responder,
+    Direction, Epoch, Established, FrameOpener, FrameSealer, IdentityKeyPair, IdentitySeed,
+    Initiator, MediaSeed, OVERHEAD, Responder,
 };
 use web_time::Instant;
 
@@ -26,12 +26,21 @@ fn people() -> People {
     let mut rng = ChaCha20Rng::seed_from_u64(1);
     let caller = IdentityKeyPair::from_seed(&IdentitySeed::generate(&mut rng));
     let callee = IdentityKeyPair::from_seed(&IdentitySeed::generate(&mut rng));
-    People { rng, caller, callee }
+    People {
+        rng,
+        caller,
+        callee,
+    }
 }
 
 fn shake_hands(people: &mut People) -> (Established, Established) {
-    let People { rng, caller, callee } = people;
-    let (awaiting, message_1) = Initiator::new(caller, callee.public(), b"prologue").write_message_1(rng, &[0; 1024]);
+    let People {
+        rng,
+        caller,
+        callee,
+    } = people;
+    let (awaiting, message_1) =
+        Initiator::new(caller, callee.public(), b"prologue").write_message_1(rng, &[0; 1024]);
     let received = Responder::read_message_1(callee, b"prologue", &message_1).unwrap();
     let (callee, message_2) = received.write_message_2(rng, b"ringing");
     let (caller, _) = awaiting.read_message_2(&message_2).unwrap();
@@ -40,7 +49,9 @@ fn shake_hands(people: &mut People) -> (Established, Established) {
 
 fn handshake(c: &mut Criterion) {
     let mut people = people();
-    c.bench_function("handshake, both sides together", |b| b.iter(|| black_box(shake_hands(&mut people))));
+    c.bench_function("handshake, both sides together", |b| {
+        b.iter(|| black_box(shake_hands(&mut people)))
+    });
 }
 
 fn ratchet(c: &mut Criterion) {
@@ -65,7 +76,10 @@ fn ratchet(c: &mut Criterion) {
     });
 }
 
-#[expect(clippy::disallowed_methods, reason = "an Instant can only be had from the clock")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an Instant can only be had from the clock"
+)]
 fn frames(c: &mut Criterion) {
     let now = Instant::now();
     let direction = Direction::CallerToCallee;
@@ -80,8 +94,12 @@ fn frames(c: &mut Criterion) {
             if sealed == 65_000 {
                 sealed = 0;
                 epoch += 1;
-                sealer.install_epoch(Epoch::new(epoch).unwrap(), seed()).unwrap();
-                opener.add_epoch(Epoch::new(epoch).unwrap(), seed()).unwrap();
+                sealer
+                    .install_epoch(Epoch::new(epoch).unwrap(), seed())
+                    .unwrap();
+                opener
+                    .add_epoch(Epoch::new(epoch).unwrap(), seed())
+                    .unwrap();
             }
             sealer.seal(&mut frame).unwrap();
             black_box(opener.open(now, &mut frame).unwrap());

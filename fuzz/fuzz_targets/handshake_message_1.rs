@@ -13,7 +13,8 @@ fuzz_target!(|data: &[u8]| {
     assert!(Responder::read_message_1(&callee, b"prologue", data).is_err());
 
     let mut rng = ChaCha20Rng::seed_from_u64(3);
-    let (_, mut message) = Initiator::new(&caller, callee.public(), b"prologue").write_message_1(&mut rng, b"offer");
+    let (_, mut message) =
+        Initiator::new(&caller, callee.public(), b"prologue").write_message_1(&mut rng, b"offer");
     let original = message.clone();
     for (place, change) in data.iter().enumerate().take(message.len()) {
         message[place] ^= change;

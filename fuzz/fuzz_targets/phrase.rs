@@ -7,7 +7,10 @@ use securecall_crypto::IdentitySeed;
 
 fuzz_target!(|text: &str| {
     if let Ok(seed) = IdentitySeed::from_phrase(text) {
-        let words: Vec<_> = text.split_whitespace().map(str::to_ascii_lowercase).collect();
+        let words: Vec<_> = text
+            .split_whitespace()
+            .map(str::to_ascii_lowercase)
+            .collect();
         assert_eq!(*seed.phrase(), words.join(" "));
     }
 });

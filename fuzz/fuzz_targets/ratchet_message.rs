@@ -11,7 +11,8 @@ fuzz_target!(|data: &[u8]| {
     let caller = IdentityKeyPair::from_seed(&IdentitySeed::from_bytes([1; 32]));
     let callee = IdentityKeyPair::from_seed(&IdentitySeed::from_bytes([2; 32]));
     let mut rng = ChaCha20Rng::seed_from_u64(3);
-    let (awaiting, message_1) = Initiator::new(&caller, callee.public(), b"").write_message_1(&mut rng, b"");
+    let (awaiting, message_1) =
+        Initiator::new(&caller, callee.public(), b"").write_message_1(&mut rng, b"");
     let Ok(received) = Responder::read_message_1(&callee, b"", &message_1) else {
         unreachable!("our own message 1");
     };
