@@ -1,1 +1,43 @@
-//! The loop that turns session, media and Matrix outputs into real I/O.
+//! The loop that turns the outputs of session, media and Matrix into real I/O.
+//!
+//! A [`Client`] is one device of one user that is on line: it waits for calls and places them. It joins four engines
+//! that know nothing of each other:
+//!
+//! ```text
+//!                 commands ↓        ↑ events
+//!   ┌─────────────────────────────────────────────┐
+//!   │ client    one task: session::Endpoint       │
+//!   └──────┬───────────────────────────────┬──────┘
+//!   requests ↓   ↑ signals      orders ↓   ↑ media events
+//!   ┌──────────────────┐   ┌──────────────────────┐
+//!   │ matrix::Account  │   │ call_media           │  one task a call: transport, sockets,
+//!   └──────────────────┘   └──────────────────────┘  pipelines, microphone and speaker
+//! ```
+//!
+//! It decides nothing about a call: the rules are in `securecall-session`, the sound is in `securecall-media`.
+//! It reads the clock and makes randomness, so that nobody below has to.
+
+#![deny(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod call_media;
+mod client;
+mod clock;
+mod config;
+mod event;
+mod host_addresses;
+mod replay_memory;
+
+pub use client::{Client, Handle, PlaceError, StartError};
+pub use config::{CandidateMap, ClientConfig, Network};
+pub use event::{CallStats, Event};
+pub use replay_memory::{ReplayMemory, ReplayMemoryError};
+
+pub use securecall_audio_device::{
+    AudioSpec, DeviceFault, MicrophoneSpec, ProcessingChoice, SpeakerSpec,
+};
+pub use securecall_session::{
+    AnswerPolicy, CallError, CallId, CallOptions, Callee, CommandError, Contact, EndReason,
+    Event as CallEvent, ExitClass, MissedReason, PathRoute, Peer, RefusedReason, Require, Route,
+    Tier,
+};

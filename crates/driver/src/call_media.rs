@@ -1,0 +1,703 @@
+//! The media of one call: one task that owns transport, sockets, pipelines, microphone and speaker.
+//!
+//! It begins with the endpoint's first order for the call, which never comes before the user has accepted it.
+
+mod frames;
+mod sockets;
+
+use std::time::Duration;
+
+use securecall_audio_device::{AudioDevices, AudioSpec, DeviceFault, open_devices};
+use securecall_media::{
+    PathKind, ReceivePipeline, SendPipeline, TICK_SAMPLES, Transport, TransportError,
+    TransportEvent, TransportOutput,
+};
+use securecall_session::{CallId, MediaCommand, MediaEvent, MediaFailure, PathRoute, Route};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use web_time::Instant;
+
+use self::frames::{Opener, Sealer};
+use self::sockets::{Received, Sockets};
+use crate::clock;
+use crate::config::Network;
+use crate::event::{CallStats, Event};
+
+/// Microphone and speaker are served this often.
+const TICK: Duration = Duration::from_millis(10);
+/// A task that was held up longer than this lets the missed ticks go.
+const MAX_TICK_BACKLOG: Duration = Duration::from_millis(200);
+/// How often figures are told.
+const STATS_INTERVAL: Duration = Duration::from_secs(1);
+/// Every how many ticks levels are told.
+const LEVELS_TICKS: u64 = 10;
+/// An authenticated packet is told at most this often.
+const AUTHENTICATED_INTERVAL: Duration = Duration::from_millis(250);
+/// How often a microphone that waits for its call is emptied: a pipe holds more than twice as much.
+const IDLE_DISCARD: Duration = Duration::from_millis(250);
+/// Datagrams taken in one go before outputs are looked at again.
+const DATAGRAM_BURST: usize = 32;
+
+/// What the media of a call has to say.
+#[derive(Debug)]
+pub(crate) enum MediaOutput {
+    /// For the endpoint.
+    Event(MediaEvent),
+    /// A message came on the data channel.
+    Control(Vec<u8>),
+    /// For the program.
+    Told(Event),
+    /// Everything is let go of; the last output.
+    Closed,
+}
+
+enum Order {
+    Command(MediaCommand),
+    Control(Vec<u8>),
+}
+
+/// The media of one call, running in a task of its own. Dropping it ends the task.
+#[derive(Debug)]
+pub(crate) struct CallMedia {
+    orders: mpsc::UnboundedSender<Order>,
+}
+
+impl CallMedia {
+    /// Starts the task. `devices` were opened before; without them they are opened now.
+    pub(crate) fn spawn(
+        call: CallId,
+        audio: AudioSpec,
+        devices: Option<AudioDevices>,
+        network: Network,
+        levels: bool,
+        outputs: mpsc::UnboundedSender<(CallId, MediaOutput)>,
+    ) -> Self {
+        let (sender, orders) = mpsc::unbounded_channel();
+        let now = clock::now();
+        let task = Task {
+            call,
+            outputs,
+            audio,
+            devices,
+            levels,
+            sockets: Sockets::new(network),
+            transport: None,
+            deadline: None,
+            send: None,
+            receive: None,
+            microphone_open: false,
+            next_tick: None,
+            discard_at: now,
+            recording: None,
+            closing: false,
+            ticks: 0,
+            microphone_at: None,
+            speaker_at: None,
+            audio_told: false,
+            path_up: false,
+            first_frame_told: false,
+            first_audio_told: false,
+            authenticated_at: None,
+            stats_at: now + STATS_INTERVAL,
+        };
+        tokio::spawn(task.run(orders));
+        Self { orders: sender }
+    }
+
+    /// Gives an order of the endpoint.
+    pub(crate) fn order(&self, command: MediaCommand) {
+        let _ = self.orders.send(Order::Command(command));
+    }
+
+    /// Sends one message on the data channel.
+    pub(crate) fn control(&self, bytes: Vec<u8>) {
+        let _ = self.orders.send(Order::Control(bytes));
+    }
+}
+
+struct Task {
+    call: CallId,
+    outputs: mpsc::UnboundedSender<(CallId, MediaOutput)>,
+    audio: AudioSpec,
+    devices: Option<AudioDevices>,
+    levels: bool,
+    sockets: Sockets,
+    transport: Option<Transport>,
+    /// When the transport wants to be woken.
+    deadline: Option<Instant>,
+    send: Option<SendPipeline<Sealer>>,
+    receive: Option<ReceivePipeline<Opener>>,
+    microphone_open: bool,
+    next_tick: Option<Instant>,
+    /// When a microphone that is not read yet is emptied next.
+    discard_at: Instant,
+    /// The end of the recording, under way.
+    recording: Option<JoinHandle<Option<DeviceFault>>>,
+    closing: bool,
+    ticks: u64,
+    microphone_at: Option<u64>,
+    speaker_at: Option<u64>,
+    audio_told: bool,
+    path_up: bool,
+    first_frame_told: bool,
+    first_audio_told: bool,
+    authenticated_at: Option<Instant>,
+    stats_at: Instant,
+}
+
+impl Task {
+    async fn run(mut self, mut orders: mpsc::UnboundedReceiver<Order>) {
+        loop {
+            self.drain_transport();
+            if self.closing {
+                break;
+            }
+            tokio::select! {
+                biased;
+                order = orders.recv() => match order {
+                    Some(Order::Command(command)) => self.carry_out(command),
+                    Some(Order::Control(bytes)) => self.send_control(&bytes),
+                    // The client is gone.
+                    None => break,
+                },
+                () = sleep_until(self.next_wake()) => self.handle_timeout(),
+                received = self.sockets.receive() => self.handle_datagram(&received),
+            }
+        }
+        self.finish().await;
+    }
+
+    fn next_wake(&self) -> Option<Instant> {
+        let discard_at =
+            (self.next_tick.is_none() && self.devices.is_some()).then_some(self.discard_at);
+        let stats_at = self.path_up.then_some(self.stats_at);
+        [self.deadline, self.next_tick, discard_at, stats_at]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn carry_out(&mut self, command: MediaCommand) {
+        let now = clock::now();
+        let done = match command {
+            MediaCommand::CreateOffer { route } => self.create_offer(now, route),
+            MediaCommand::AcceptOffer { sdp, route } => self.accept_offer(now, &sdp, route),
+            MediaCommand::SetAnswer { sdp } => self.set_answer(now, &sdp),
+            MediaCommand::Gather => self.gather(now),
+            MediaCommand::AddRemoteCandidates(candidates) => {
+                self.add_remote_candidates(now, &candidates)
+            }
+            MediaCommand::StartAudio { sealer, opener } => {
+                return self.start_audio(now, Sealer::new(sealer), Opener::new(opener));
+            }
+            MediaCommand::UseSendEpoch { epoch, seed } => {
+                if let Some(send) = &mut self.send {
+                    send.sealer_mut().use_epoch(epoch, seed);
+                }
+                return;
+            }
+            MediaCommand::AddReceiveEpoch { epoch, seed } => {
+                if let Some(receive) = &mut self.receive {
+                    receive.opener_mut().add_epoch(epoch, seed);
+                }
+                return;
+            }
+            MediaCommand::OpenMicrophone => {
+                self.microphone_open = true;
+                return;
+            }
+            MediaCommand::SetMuted(muted) => {
+                if let Some(send) = &mut self.send {
+                    send.set_muted(muted);
+                }
+                return;
+            }
+            MediaCommand::CreateRestartOffer => self.create_restart_offer(now).or_else(overcome),
+            MediaCommand::AcceptRestartOffer { sdp } => {
+                self.accept_restart_offer(now, &sdp).or_else(overcome)
+            }
+            MediaCommand::SetRestartAnswer { sdp } => self.set_answer(now, &sdp).or_else(overcome),
+            MediaCommand::StopAudio => return self.stop_audio(),
+            MediaCommand::Close => {
+                self.closing = true;
+                return;
+            }
+        };
+        if let Err(error) = done {
+            self.fail(&error);
+        }
+    }
+
+    fn create_offer(&mut self, now: Instant, route: Route) -> Result<(), TransportError> {
+        self.sockets.set_route(route);
+        let transport = self.transport.insert(Transport::new(now)?);
+        let sdp = transport.create_offer(now)?;
+        self.tell(MediaEvent::LocalOffer { sdp });
+        Ok(())
+    }
+
+    fn accept_offer(
+        &mut self,
+        now: Instant,
+        sdp: &str,
+        route: Route,
+    ) -> Result<(), TransportError> {
+        self.sockets.set_route(route);
+        let transport = self.transport.insert(Transport::new(now)?);
+        let sdp = transport.accept_offer(now, sdp)?;
+        self.tell(MediaEvent::LocalAnswer { sdp });
+        Ok(())
+    }
+
+    fn set_answer(&mut self, now: Instant, sdp: &str) -> Result<(), TransportError> {
+        self.transport()?.set_answer(now, sdp)
+    }
+
+    /// Host candidates need no waiting: gathering is over at once.
+    fn gather(&mut self, now: Instant) -> Result<(), TransportError> {
+        let candidates = self.add_host_candidates(now)?;
+        self.tell(MediaEvent::LocalCandidates {
+            candidates,
+            complete: true,
+        });
+        Ok(())
+    }
+
+    /// Binds sockets for addresses that are new since the last time, and gives their candidates.
+    fn add_host_candidates(&mut self, now: Instant) -> Result<Vec<String>, TransportError> {
+        let transport = self.transport.as_mut().ok_or(TransportError::Closed)?;
+        let mut candidates = Vec::new();
+        for bound in self.sockets.bind_new() {
+            match transport.add_host_candidate(now, bound.base, bound.advertised) {
+                Ok(candidate) => candidates.push(candidate),
+                // An address that cannot be a candidate (a scoped one, say) is no reason to fail.
+                Err(TransportError::Candidate) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(candidates)
+    }
+
+    fn add_remote_candidates(
+        &mut self,
+        now: Instant,
+        candidates: &[String],
+    ) -> Result<(), TransportError> {
+        for candidate in candidates {
+            match self.transport()?.add_remote_candidate(now, candidate) {
+                Err(TransportError::Candidate) => {
+                    tracing::debug!("a candidate of the peer cannot be used")
+                }
+                added => added?,
+            }
+        }
+        Ok(())
+    }
+
+    fn create_restart_offer(&mut self, now: Instant) -> Result<(), TransportError> {
+        self.add_host_candidates(now)?;
+        let sdp = self.transport()?.create_restart_offer(now)?;
+        self.tell(MediaEvent::RestartOffer { sdp });
+        Ok(())
+    }
+
+    fn accept_restart_offer(&mut self, now: Instant, sdp: &str) -> Result<(), TransportError> {
+        self.add_host_candidates(now)?;
+        let sdp = self.transport()?.accept_restart_offer(now, sdp)?;
+        self.tell(MediaEvent::RestartAnswer { sdp });
+        Ok(())
+    }
+
+    fn transport(&mut self) -> Result<&mut Transport, TransportError> {
+        self.transport.as_mut().ok_or(TransportError::Closed)
+    }
+
+    fn start_audio(&mut self, now: Instant, sealer: Sealer, opener: Opener) {
+        if self.devices.is_none() {
+            match open_devices(&self.audio) {
+                Ok(devices) => self.devices = Some(devices),
+                Err(error) => {
+                    self.notice(error.to_string());
+                    return self.tell(MediaEvent::Failed {
+                        reason: MediaFailure::Local,
+                    });
+                }
+            }
+        }
+        let notices = self
+            .devices
+            .iter()
+            .flat_map(|devices| [devices.microphone.notice(), devices.speaker.notice()]);
+        for notice in notices.flatten().map(str::to_owned).collect::<Vec<_>>() {
+            self.notice(notice);
+        }
+        match (SendPipeline::new(sealer), ReceivePipeline::new(opener)) {
+            (Ok(send), Ok(receive)) => {
+                self.send = Some(send);
+                self.receive = Some(receive);
+                if self.path_up {
+                    self.start_ticks(now);
+                }
+            }
+            (Err(error), _) | (_, Err(error)) => {
+                self.notice(error.to_string());
+                self.tell(MediaEvent::Failed {
+                    reason: MediaFailure::Local,
+                });
+            }
+        }
+    }
+
+    /// From now on a tick every 10 ms, and at once the two that make the first frame: the peer waits for it.
+    fn start_ticks(&mut self, now: Instant) {
+        if self.send.is_some() && self.next_tick.is_none() {
+            self.next_tick = Some(now.checked_sub(TICK).unwrap_or(now));
+        }
+    }
+
+    fn send_control(&mut self, bytes: &[u8]) {
+        let now = clock::now();
+        if let Some(transport) = &mut self.transport {
+            match transport.send_control(now, bytes) {
+                // Not open or full: a lost message, and those are sent again.
+                Ok(_sent) => {}
+                Err(error) => self.fail(&error),
+            }
+        }
+    }
+
+    fn handle_timeout(&mut self) {
+        let now = clock::now();
+        if self.deadline.is_some_and(|at| at <= now) {
+            self.deadline = None;
+            if let Some(Err(error)) = self
+                .transport
+                .as_mut()
+                .map(|transport| transport.handle_timeout(now))
+            {
+                self.fail(&error);
+            }
+        }
+        if self.next_tick.is_none() && self.discard_at <= now {
+            self.discard_at = now + IDLE_DISCARD;
+            if let Some(devices) = &mut self.devices {
+                devices.microphone.discard();
+            }
+        }
+        while let Some(at) = self.next_tick.filter(|at| *at <= now) {
+            let late = now.saturating_duration_since(at);
+            self.next_tick = Some(if late > MAX_TICK_BACKLOG {
+                now + TICK
+            } else {
+                at + TICK
+            });
+            self.tick(now, late);
+            self.drain_transport();
+        }
+        if self.path_up && self.stats_at <= now {
+            self.stats_at = now + STATS_INTERVAL;
+            self.tell_stats();
+        }
+    }
+
+    /// 10 ms for the speaker, 10 ms from the microphone. `late` is how long ago they were due.
+    fn tick(&mut self, now: Instant, late: Duration) {
+        let (Some(devices), Some(send), Some(receive)) =
+            (&mut self.devices, &mut self.send, &mut self.receive)
+        else {
+            return;
+        };
+        self.ticks += 1;
+        receive.opener_mut().handle_timeout(now);
+        let due_us = clock::unix_us().saturating_sub(micros(late));
+        let mut samples = [0.0; TICK_SAMPLES];
+        receive.playback(now, &mut samples);
+        devices.speaker.write(&samples);
+        self.speaker_at.get_or_insert(due_us);
+        if self.microphone_open {
+            devices.microphone.read(&mut samples);
+            self.microphone_at
+                .get_or_insert(due_us.saturating_sub(micros(TICK)));
+        } else {
+            devices.microphone.discard();
+            samples.fill(0.0);
+        }
+        let faults = [
+            devices.microphone.take_fault(),
+            devices.speaker.take_fault(),
+        ];
+        let first_audio = receive.has_played();
+
+        match send.push(&samples) {
+            Ok(Some(frame)) => {
+                if let Some(Err(error)) = self
+                    .transport
+                    .as_mut()
+                    .map(|transport| transport.send_frame(now, frame.media_time, frame.bytes))
+                {
+                    self.fail(&error);
+                }
+            }
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "a frame was not sent"),
+        }
+        for fault in faults.into_iter().flatten() {
+            self.told(Event::Device {
+                call: self.call,
+                fault,
+            });
+        }
+        if first_audio && !self.first_audio_told {
+            self.first_audio_told = true;
+            self.tell(MediaEvent::FirstAudioPlayed);
+        }
+        self.tell_audio_started();
+        self.tell_levels();
+    }
+
+    fn handle_datagram(&mut self, received: &Received) {
+        let now = clock::now();
+        self.take_datagram(now, received);
+        for _ in 1..DATAGRAM_BURST {
+            let Some(received) = self.sockets.try_receive() else {
+                break;
+            };
+            self.take_datagram(now, &received);
+        }
+    }
+
+    fn take_datagram(&mut self, now: Instant, received: &Received) {
+        let Some(transport) = &mut self.transport else {
+            return;
+        };
+        let taken = transport.handle_datagram(
+            now,
+            received.source,
+            received.destination,
+            self.sockets.bytes(received),
+        );
+        if let Err(error) = taken {
+            self.fail(&error);
+        }
+        self.drain_transport();
+    }
+
+    /// Carries out what the transport wants until it wants nothing more.
+    fn drain_transport(&mut self) {
+        loop {
+            let Some(transport) = &mut self.transport else {
+                return;
+            };
+            match transport.poll_output() {
+                TransportOutput::Transmit(datagram) => self.sockets.send(&datagram),
+                TransportOutput::Event(event) => self.handle_transport_event(event),
+                TransportOutput::Timeout(deadline) => {
+                    self.deadline = deadline;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn handle_transport_event(&mut self, event: TransportEvent) {
+        let now = clock::now();
+        match event {
+            TransportEvent::PathUp { kind, pair: _ } => {
+                self.path_up = true;
+                self.stats_at = now + STATS_INTERVAL;
+                let route = match kind {
+                    PathKind::Direct => PathRoute::Direct,
+                    PathKind::Relay => PathRoute::Relay,
+                };
+                self.tell(MediaEvent::PathUp { route });
+                self.start_ticks(now);
+            }
+            // The endpoint has its own rule for a dead path: no authenticated packet for 3 s.
+            TransportEvent::PathDown => tracing::debug!("no candidate pair works"),
+            TransportEvent::ChannelOpen => self.tell(MediaEvent::ChannelOpen),
+            TransportEvent::Control(bytes) => {
+                self.authenticated(now);
+                let _ = self.outputs.send((self.call, MediaOutput::Control(bytes)));
+            }
+            TransportEvent::Frame(mut frame) => {
+                let Some(receive) = &mut self.receive else {
+                    return;
+                };
+                // RTP time is its low 32 bits.
+                let rtp_time = (frame.media_time & u64::from(u32::MAX)) as u32;
+                if receive
+                    .handle_frame(now, frame.sequence, rtp_time, &mut frame.payload)
+                    .is_ok()
+                {
+                    if !self.first_frame_told {
+                        self.first_frame_told = true;
+                        self.tell(MediaEvent::FirstFrameOpened);
+                    }
+                    self.authenticated(now);
+                }
+            }
+            // Frames and control messages say the same, end to end.
+            TransportEvent::AuthenticatedPacket => {}
+            TransportEvent::Closed => self.tell(MediaEvent::ChannelClosed),
+        }
+    }
+
+    fn authenticated(&mut self, now: Instant) {
+        if self
+            .authenticated_at
+            .is_none_or(|at| now.saturating_duration_since(at) >= AUTHENTICATED_INTERVAL)
+        {
+            self.authenticated_at = Some(now);
+            self.tell(MediaEvent::AuthenticatedPacket);
+        }
+    }
+
+    fn tell_audio_started(&mut self) {
+        if self.audio_told {
+            return;
+        }
+        if let (Some(microphone_at_unix_us), Some(speaker_at_unix_us)) =
+            (self.microphone_at, self.speaker_at)
+        {
+            self.audio_told = true;
+            self.told(Event::AudioStarted {
+                call: self.call,
+                microphone_at_unix_us,
+                speaker_at_unix_us,
+            });
+        }
+    }
+
+    fn tell_levels(&mut self) {
+        if !self.levels || !self.ticks.is_multiple_of(LEVELS_TICKS) {
+            return;
+        }
+        if let (Some(send), Some(receive)) = (&self.send, &self.receive) {
+            let (input, output) = (send.level().rms, receive.level().rms);
+            self.told(Event::Levels {
+                call: self.call,
+                input,
+                output,
+            });
+        }
+    }
+
+    fn tell_stats(&mut self) {
+        let (Some(send), Some(receive), Some(transport)) =
+            (&self.send, &self.receive, &self.transport)
+        else {
+            return;
+        };
+        let received = receive.statistics();
+        let buffer = received.jitter_buffer;
+        let stats = CallStats {
+            rtt_ms: transport.stats().rtt.map(|rtt| rtt.as_secs_f64() * 1000.0),
+            loss: f64::from(buffer.loss),
+            jitter_ms: f64::from(buffer.jitter_ms),
+            playout_delay_ms: f64::from(buffer.playout_delay_ms),
+            frames_sent: send.frames_sent(),
+            frames_received: received.frames_received,
+            frames_refused: received.frames_refused,
+            concealed_ms: buffer.concealed_ms,
+        };
+        self.told(Event::Stats {
+            call: self.call,
+            stats,
+        });
+    }
+
+    /// Closes microphone and speaker; recordings get their headers, which waits for the disk elsewhere.
+    fn stop_audio(&mut self) {
+        self.next_tick = None;
+        self.send = None;
+        self.receive = None;
+        if let Some(AudioDevices {
+            microphone,
+            mut speaker,
+        }) = self.devices.take()
+        {
+            drop(microphone);
+            self.recording = Some(tokio::task::spawn_blocking(move || speaker.finish().err()));
+        }
+    }
+
+    fn fail(&mut self, error: &TransportError) {
+        let reason = match error {
+            TransportError::FingerprintChanged
+            | TransportError::CertificateMismatch
+            | TransportError::Fingerprint => MediaFailure::FingerprintMismatch,
+            TransportError::DescriptionTooLong
+            | TransportError::Description(_)
+            | TransportError::MediaLines
+            | TransportError::Candidate => MediaFailure::UnusableSdp,
+            TransportError::MalformedDatagram
+            | TransportError::Misuse
+            | TransportError::Closed
+            | TransportError::Engine(_)
+            | TransportError::EnginePanicked => MediaFailure::Local,
+        };
+        tracing::debug!(%error, "the media of the call failed");
+        self.transport = None;
+        self.deadline = None;
+        self.tell(MediaEvent::Failed { reason });
+    }
+
+    /// The last things: goodbye to the peer's transport, recordings, sockets.
+    async fn finish(mut self) {
+        if let Some(transport) = &mut self.transport {
+            transport.close(clock::now());
+        }
+        self.drain_transport();
+        self.stop_audio();
+        if let Some(recording) = self.recording.take()
+            && let Ok(Some(fault)) = recording.await
+        {
+            self.told(Event::Device {
+                call: self.call,
+                fault,
+            });
+        }
+        let _ = self.outputs.send((self.call, MediaOutput::Closed));
+    }
+
+    fn notice(&self, text: String) {
+        self.told(Event::Notice {
+            call: self.call,
+            text,
+        });
+    }
+
+    fn told(&self, event: Event) {
+        let _ = self.outputs.send((self.call, MediaOutput::Told(event)));
+    }
+
+    fn tell(&self, event: MediaEvent) {
+        let _ = self.outputs.send((self.call, MediaOutput::Event(event)));
+    }
+}
+
+/// A restart that cannot be used is one that did not happen; another follows. But nobody gets another certificate in.
+fn overcome(error: TransportError) -> Result<(), TransportError> {
+    match error {
+        TransportError::DescriptionTooLong
+        | TransportError::Description(_)
+        | TransportError::MediaLines
+        | TransportError::Candidate
+        | TransportError::Misuse => {
+            tracing::debug!(%error, "a restart came to nothing");
+            Ok(())
+        }
+        error => Err(error),
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,604 @@
+//! One device of one user on line: the task that owns the endpoint and carries out what it wants.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use rand_chacha::ChaCha20Rng;
+use securecall_audio_device::{AudioDevices, AudioSpec, open_devices};
+use securecall_matrix::{Account, DevicesError, Inbox, Incoming, SendError, ServerError};
+use securecall_session::{
+    CallError, CallId, CallOptions, Callee, CommandError, Config, Contact, Contacts, Endpoint,
+    InboundSignal, MediaCommand, Output, OwnDevice, PeerDevice, Request, RequestError, RequestId,
+};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{JoinHandle, JoinSet};
+use web_time::Instant;
+
+use crate::call_media::{CallMedia, MediaOutput};
+use crate::clock;
+use crate::config::{ClientConfig, Network};
+use crate::event::Event;
+use crate::replay_memory::{ReplayMemory, ReplayMemoryError};
+
+/// How long a stopping client waits for the peer to be told and for recordings to be written.
+const FAREWELL_TIMEOUT: Duration = Duration::from_millis(1400);
+/// How long all of the stop may take: what the farewell leaves of it is for the last sync, which empties our inbox at the
+/// homeserver.
+const STOP_TIMEOUT: Duration = Duration::from_millis(1900);
+/// Requests to the homeserver under way at once; one more is answered as one that failed, and tried again later.
+const MAX_REQUESTS: usize = 64;
+/// How often a pipe that waits for its call is emptied: far less than a pipe holds.
+const IDLE_DISCARD: Duration = Duration::from_millis(250);
+/// Commands that may wait.
+const COMMAND_QUEUE: usize = 64;
+
+/// Why a client cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Microphone or speaker.
+    #[error(transparent)]
+    Audio(#[from] securecall_audio_device::OpenError),
+    /// The memory of taken invites.
+    #[error(transparent)]
+    ReplayMemory(#[from] ReplayMemoryError),
+    /// The memory of taken invites is damaged.
+    #[error("the memory of taken calls is damaged: {0}")]
+    ReplayMemoryDamaged(#[from] securecall_session::ReplayMemoryError),
+    /// The first sync with the homeserver.
+    #[error(transparent)]
+    Sync(#[from] securecall_matrix::StartError),
+    /// The operating system has no randomness to give.
+    #[error("the operating system gives no random numbers: {0}")]
+    Randomness(#[from] getrandom::Error),
+}
+
+/// Why a call is not placed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlaceError {
+    /// The endpoint refuses it.
+    #[error(transparent)]
+    Refused(#[from] CallError),
+    /// The client has stopped.
+    #[error("the client has stopped")]
+    Stopped,
+}
+
+enum Command {
+    Call {
+        callee: Callee,
+        options: CallOptions,
+        reply: oneshot::Sender<Result<CallId, CallError>>,
+    },
+    Answer(CallId, oneshot::Sender<Result<(), CommandError>>),
+    Reject(CallId, oneshot::Sender<Result<(), CommandError>>),
+    Hangup(CallId, oneshot::Sender<Result<(), CommandError>>),
+    SetMuted(CallId, bool, oneshot::Sender<Result<(), CommandError>>),
+    SetContacts(Vec<Contact>),
+    Stop,
+}
+
+/// A running client. Once it and all its [`Handle`]s are dropped it stops as with [`Client::stop`], but nobody waits for it.
+#[derive(Debug)]
+pub struct Client {
+    handle: Handle,
+    events: mpsc::UnboundedReceiver<Event>,
+    task: JoinHandle<()>,
+}
+
+/// Gives orders to a running client; may be cloned and sent to other tasks.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    commands: mpsc::Sender<Command>,
+}
+
+impl Client {
+    /// Goes on line: opens the audio devices, syncs for the first time, and waits for calls from then on.
+    ///
+    /// A call placed after this is on its way at once, and calls to us arrive: [`Event::Ready`] is the first event.
+    ///
+    /// # Errors
+    ///
+    /// See [`StartError`].
+    pub async fn start(config: ClientConfig, account: Account) -> Result<Self, StartError> {
+        let devices = open_devices(&config.audio)?;
+        let replay_memory = ReplayMemory::at(&config.replay_memory);
+        let remembered = replay_memory.load()?;
+        let rng = clock::random_generator()?;
+        let own = account.own_device();
+        let endpoint = Endpoint::new(
+            Config {
+                device: OwnDevice {
+                    matrix_id: account.matrix_id().clone(),
+                    device_id: own.device_id.clone(),
+                    olm_key: own.olm_key,
+                },
+                answer: config.answer,
+                inbound: config.inbound,
+                relay_available: false,
+            },
+            config.identity,
+            Contacts::new(config.contacts),
+            remembered.as_deref(),
+        )?;
+        let inbox = account.start().await?;
+        let (command_sender, commands) = mpsc::channel(COMMAND_QUEUE);
+        let (event_sender, events) = mpsc::unbounded_channel();
+        let (media_sender, media_outputs) = mpsc::unbounded_channel();
+        let client = Loop {
+            endpoint,
+            account,
+            rng,
+            replay_memory,
+            audio: config.audio,
+            network: config.network,
+            levels: config.levels,
+            opened: Some(devices),
+            calls: BTreeSet::new(),
+            media: HashMap::new(),
+            media_sender,
+            requests: JoinSet::new(),
+            events: event_sender,
+            stopping_since: None,
+            abandoned: false,
+        };
+        client.tell(Event::Ready);
+        let task = tokio::spawn(client.run(commands, inbox, media_outputs));
+        Ok(Self {
+            handle: Handle {
+                commands: command_sender,
+            },
+            events,
+            task,
+        })
+    }
+
+    /// Gives orders; may be cloned.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// The next thing that happened; `None` once the client has stopped.
+    pub async fn next_event(&mut self) -> Option<Event> {
+        self.events.recv().await
+    }
+
+    /// Hangs up what is left, writes recordings, empties our inbox at the homeserver, and ends: within 2 s.
+    /// Events of the farewell are still handed out by [`next_event`](Self::next_event), which ends with `None`.
+    pub async fn stop(self) {
+        self.handle.request_stop().await;
+        if let Err(error) = self.task.await {
+            tracing::error!(%error, "the client did not end properly");
+        }
+    }
+}
+
+impl Handle {
+    /// Calls somebody.
+    ///
+    /// # Errors
+    ///
+    /// See [`PlaceError`].
+    pub async fn call(&self, callee: Callee, options: CallOptions) -> Result<CallId, PlaceError> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self
+            .commands
+            .send(Command::Call {
+                callee,
+                options,
+                reply,
+            })
+            .await;
+        sent.map_err(|_| PlaceError::Stopped)?;
+        Ok(answer.await.map_err(|_| PlaceError::Stopped)??)
+    }
+
+    /// Takes a call that rings here.
+    ///
+    /// # Errors
+    ///
+    /// There is no such call, or it does not ring here.
+    pub async fn answer(&self, call: CallId) -> Result<(), CommandError> {
+        self.command(|reply| Command::Answer(call, reply)).await
+    }
+
+    /// Declines a call that rings here, on all devices.
+    ///
+    /// # Errors
+    ///
+    /// There is no such call, or it does not ring here.
+    pub async fn reject(&self, call: CallId) -> Result<(), CommandError> {
+        self.command(|reply| Command::Reject(call, reply)).await
+    }
+
+    /// Ends a call, whatever its state.
+    ///
+    /// # Errors
+    ///
+    /// There is no such call.
+    pub async fn hangup(&self, call: CallId) -> Result<(), CommandError> {
+        self.command(|reply| Command::Hangup(call, reply)).await
+    }
+
+    /// Sends encoded silence in place of the microphone, or the microphone again.
+    ///
+    /// # Errors
+    ///
+    /// There is no such call.
+    pub async fn set_muted(&self, call: CallId, muted: bool) -> Result<(), CommandError> {
+        self.command(|reply| Command::SetMuted(call, muted, reply))
+            .await
+    }
+
+    /// Replaces what the client knows of our contacts.
+    pub async fn set_contacts(&self, contacts: Vec<Contact>) {
+        let _ = self.commands.send(Command::SetContacts(contacts)).await;
+    }
+
+    /// Asks the client to stop as [`Client::stop`] does, without waiting for it.
+    pub async fn request_stop(&self) {
+        let _ = self.commands.send(Command::Stop).await;
+    }
+
+    async fn command(
+        &self,
+        make: impl FnOnce(oneshot::Sender<Result<(), CommandError>>) -> Command,
+    ) -> Result<(), CommandError> {
+        let (reply, answer) = oneshot::channel();
+        if self.commands.send(make(reply)).await.is_err() {
+            return Err(CommandError::NoSuchCall);
+        }
+        answer.await.unwrap_or(Err(CommandError::NoSuchCall))
+    }
+}
+
+/// What came back from the homeserver.
+enum Response {
+    Devices(RequestId, Result<Vec<PeerDevice>, RequestError>),
+    Sent(RequestId, Result<(), RequestError>),
+}
+
+/// The task's state.
+struct Loop {
+    endpoint: Endpoint,
+    account: Account,
+    rng: ChaCha20Rng,
+    replay_memory: ReplayMemory,
+    audio: AudioSpec,
+    network: Network,
+    levels: bool,
+    /// Opened at the start, so that a missing device is an error before anything rings; the first call takes them.
+    opened: Option<AudioDevices>,
+    /// Calls that are not over.
+    calls: BTreeSet<CallId>,
+    media: HashMap<CallId, CallMedia>,
+    media_sender: mpsc::UnboundedSender<(CallId, MediaOutput)>,
+    requests: JoinSet<Response>,
+    events: mpsc::UnboundedSender<Event>,
+    stopping_since: Option<Instant>,
+    /// The farewell took too long.
+    abandoned: bool,
+}
+
+impl Loop {
+    async fn run(
+        mut self,
+        mut commands: mpsc::Receiver<Command>,
+        mut inbox: Inbox,
+        mut media_outputs: mpsc::UnboundedReceiver<(CallId, MediaOutput)>,
+    ) {
+        let mut idle_discard = tokio::time::interval(IDLE_DISCARD);
+        let mut online = true;
+        loop {
+            let deadline = self.carry_out().await;
+            if self.has_stopped() {
+                break;
+            }
+            let farewell_ends = self.stopping_since.map(|since| since + FAREWELL_TIMEOUT);
+            tokio::select! {
+                command = commands.recv(), if self.stopping_since.is_none() => {
+                    self.handle_command(command.unwrap_or(Command::Stop));
+                }
+                incoming = inbox.next(), if online => match incoming {
+                    Some(incoming) => self.handle_incoming(incoming),
+                    None => online = false,
+                },
+                Some((call, output)) = media_outputs.recv() => self.handle_media_output(call, output),
+                Some(response) = self.requests.join_next() => self.handle_response(response),
+                () = sleep_until(deadline) => self.endpoint.handle_timeout(clock::now(), &mut self.rng),
+                () = sleep_until(farewell_ends) => self.abandoned = true,
+                _ = idle_discard.tick(), if self.opened.is_some() => self.discard_idle_audio(),
+            }
+        }
+        self.empty_inbox(&mut inbox).await;
+    }
+
+    /// The last sync. What it brings is of no use any more.
+    async fn empty_inbox(&mut self, inbox: &mut Inbox) {
+        let since = self.stopping_since.unwrap_or_else(clock::now);
+        let account = self.account.clone();
+        let drain = async {
+            tokio::select! {
+                drained = account.drain() => drained,
+                () = discard(inbox) => Ok(()),
+            }
+        };
+        match tokio::time::timeout_at((since + STOP_TIMEOUT).into(), drain).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "the inbox at the homeserver is not empty"),
+            Err(_) => tracing::debug!("the last sync did not end in time"),
+        }
+    }
+
+    /// Does what the endpoint wants, in its order, until it wants nothing more. Returns when to wake it.
+    async fn carry_out(&mut self) -> Option<Instant> {
+        loop {
+            match self.endpoint.poll_output() {
+                Output::Request(request) => self.request(request),
+                Output::Media(call, command) => self.order(call, command),
+                Output::Control(call, bytes) => {
+                    if let Some(media) = self.media.get(&call) {
+                        media.control(bytes);
+                    }
+                }
+                Output::Event(event) => {
+                    self.note_calls(&event);
+                    self.tell(Event::Call(event));
+                }
+                Output::Persist(bytes) => self.remember(bytes).await,
+                Output::Timeout(deadline) => return deadline,
+            }
+        }
+    }
+
+    fn request(&mut self, request: Request) {
+        let account = self.account.clone();
+        let overloaded = self.requests.len() >= MAX_REQUESTS;
+        self.requests.spawn(async move {
+            match request {
+                Request::QueryDevices { id, user } if overloaded => {
+                    tracing::warn!(
+                        user_len = user.as_str().len(),
+                        "too many requests to the homeserver at once"
+                    );
+                    Response::Devices(id, Err(RequestError::Unreachable))
+                }
+                Request::Send { id, .. } if overloaded => {
+                    Response::Sent(id, Err(RequestError::Unreachable))
+                }
+                Request::QueryDevices { id, user } => {
+                    let devices = account.devices_of(&user).await;
+                    Response::Devices(
+                        id,
+                        devices
+                            .map(to_session_devices)
+                            .map_err(|error| devices_failed(&error)),
+                    )
+                }
+                Request::Send {
+                    id,
+                    user,
+                    device_id,
+                    content,
+                } => {
+                    let sent = account.send(&user, &device_id, &content).await;
+                    Response::Sent(id, sent.map_err(|error| send_failed(&error)))
+                }
+            }
+        });
+    }
+
+    fn order(&mut self, call: CallId, command: MediaCommand) {
+        let close = matches!(command, MediaCommand::Close);
+        let media = match self.media.remove(&call) {
+            Some(media) => media,
+            // An order about a call whose media is gone already.
+            None if close => return,
+            None => {
+                let devices = self.opened.take();
+                CallMedia::spawn(
+                    call,
+                    self.audio.clone(),
+                    devices,
+                    self.network.clone(),
+                    self.levels,
+                    self.media_sender.clone(),
+                )
+            }
+        };
+        media.order(command);
+        self.media.insert(call, media);
+    }
+
+    /// Keeps track of the calls that are not over, so that a stopping client can hang them up.
+    fn note_calls(&mut self, event: &securecall_session::Event) {
+        use securecall_session::Event::{Dialing, Ended, Incoming, Replaced};
+        match event {
+            Dialing { call, .. } | Incoming { call, .. } => {
+                self.calls.insert(*call);
+            }
+            Replaced { call, by } => {
+                self.calls.remove(call);
+                self.calls.insert(*by);
+            }
+            Ended { call, .. } => {
+                self.calls.remove(call);
+            }
+            _ => {}
+        }
+    }
+
+    async fn remember(&mut self, bytes: Vec<u8>) {
+        let memory = self.replay_memory.clone();
+        let stored = tokio::task::spawn_blocking(move || memory.store(&bytes)).await;
+        match stored {
+            Ok(Ok(())) => {}
+            // A call that cannot be remembered could ring again after a restart, nothing worse.
+            Ok(Err(error)) => tracing::warn!(%error, "the memory of taken calls is not on disk"),
+            Err(error) => tracing::warn!(%error, "the memory of taken calls is not on disk"),
+        }
+    }
+
+    fn handle_command(&mut self, command: Command) {
+        let now = clock::now();
+        match command {
+            Command::Call {
+                callee,
+                options,
+                reply,
+            } => {
+                let placed =
+                    self.endpoint
+                        .call(now, clock::wallclock_ms(), &mut self.rng, callee, &options);
+                let _ = reply.send(placed);
+            }
+            Command::Answer(call, reply) => {
+                let _ = reply.send(self.endpoint.answer(now, &mut self.rng, call));
+            }
+            Command::Reject(call, reply) => {
+                let _ = reply.send(self.endpoint.reject(now, &mut self.rng, call));
+            }
+            Command::Hangup(call, reply) => {
+                let _ = reply.send(self.endpoint.hang_up(now, &mut self.rng, call));
+            }
+            Command::SetMuted(call, muted, reply) => {
+                let _ = reply.send(self.endpoint.set_muted(now, &mut self.rng, call, muted));
+            }
+            Command::SetContacts(contacts) => self.endpoint.set_contacts(Contacts::new(contacts)),
+            Command::Stop => self.begin_to_stop(now),
+        }
+    }
+
+    fn begin_to_stop(&mut self, now: Instant) {
+        self.stopping_since = Some(now);
+        self.opened = None;
+        for call in std::mem::take(&mut self.calls) {
+            if let Err(error) = self.endpoint.hang_up(now, &mut self.rng, call) {
+                tracing::debug!(%error, "a call was over already");
+            }
+        }
+    }
+
+    fn handle_incoming(&mut self, incoming: Incoming) {
+        let now = clock::now();
+        match incoming {
+            Incoming::Signal {
+                sender,
+                sender_olm_key,
+                content,
+            } => {
+                let signal = InboundSignal {
+                    sender: &sender,
+                    sender_olm_key,
+                    content: &content,
+                };
+                if let Err(refused) =
+                    self.endpoint
+                        .handle_signal(now, clock::wallclock_ms(), &mut self.rng, signal)
+                {
+                    tracing::info!(%refused, "refused a message");
+                }
+            }
+            Incoming::SyncComplete => self.endpoint.handle_sync_complete(now, &mut self.rng),
+            Incoming::PlainTextRefused { sender: _ } => self.tell(Event::PlainTextRefused),
+            Incoming::Offline(error) => self.tell(Event::Offline(error)),
+            Incoming::Online => self.tell(Event::Online),
+            Incoming::SessionEnded => self.tell(Event::SessionEnded),
+        }
+    }
+
+    fn handle_response(&mut self, response: Result<Response, tokio::task::JoinError>) {
+        let now = clock::now();
+        match response {
+            Ok(Response::Devices(id, devices)) => {
+                self.endpoint
+                    .handle_devices(now, &mut self.rng, id, devices);
+            }
+            Ok(Response::Sent(id, sent)) => {
+                self.endpoint.handle_response(now, &mut self.rng, id, sent)
+            }
+            Err(error) => tracing::error!(%error, "a request to the homeserver failed inside"),
+        }
+    }
+
+    fn handle_media_output(&mut self, call: CallId, output: MediaOutput) {
+        let now = clock::now();
+        match output {
+            MediaOutput::Event(event) => {
+                self.endpoint.handle_media(now, &mut self.rng, call, event)
+            }
+            MediaOutput::Control(bytes) => {
+                if let Err(refused) = self
+                    .endpoint
+                    .handle_control(now, &mut self.rng, call, &bytes)
+                {
+                    tracing::debug!(%refused, "refused a control message");
+                }
+            }
+            MediaOutput::Told(event) => self.tell(event),
+            MediaOutput::Closed => {
+                self.media.remove(&call);
+            }
+        }
+    }
+
+    fn has_stopped(&self) -> bool {
+        let settled = self.media.is_empty() && self.endpoint.is_idle() && self.requests.is_empty();
+        self.abandoned || (self.stopping_since.is_some() && settled)
+    }
+
+    fn discard_idle_audio(&mut self) {
+        if let Some(devices) = &mut self.opened {
+            devices.microphone.discard();
+        }
+    }
+
+    fn tell(&self, event: Event) {
+        // Nobody may be listening any more; the call does not depend on it.
+        let _ = self.events.send(event);
+    }
+}
+
+fn to_session_devices(devices: Vec<securecall_matrix::PeerDevice>) -> Vec<PeerDevice> {
+    let convert = |device: securecall_matrix::PeerDevice| PeerDevice {
+        device_id: device.device_id,
+        olm_key: device.olm_key,
+    };
+    devices.into_iter().map(convert).collect()
+}
+
+fn devices_failed(error: &DevicesError) -> RequestError {
+    match error {
+        DevicesError::BadMatrixId(_) => RequestError::NotFound,
+        DevicesError::Server(error) => server_failed(error),
+    }
+}
+
+fn send_failed(error: &SendError) -> RequestError {
+    match error {
+        SendError::UnknownDevice { .. } => RequestError::NotFound,
+        SendError::Server(error) => server_failed(error),
+        SendError::NotDelivered { .. } | SendError::BadContent => RequestError::Failed,
+    }
+}
+
+fn server_failed(error: &ServerError) -> RequestError {
+    tracing::info!(%error, "a request to the homeserver failed");
+    match error {
+        ServerError::Unreachable { .. } => RequestError::Unreachable,
+        _ => RequestError::Failed,
+    }
+}
+
+/// Reads an inbox empty, again and again.
+async fn discard(inbox: &mut Inbox) {
+    while inbox.next().await.is_some() {}
+    std::future::pending().await
+}
+
+/// Waits for a deadline; for ever where there is none.
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,83 @@
+//! What a client is told at its start.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use securecall_audio_device::AudioSpec;
+use securecall_contact::MatrixId;
+use securecall_crypto::{IdentityKey, IdentityKeyPair};
+use securecall_session::{AnswerPolicy, CallOptions, Contact};
+
+/// Changes the address that is told to the peer: a port mapping, or a forwarder in a test.
+pub type CandidateMap = Arc<dyn Fn(SocketAddr) -> SocketAddr + Send + Sync>;
+
+/// Where the sockets of a call are bound.
+#[derive(Clone, Default)]
+pub struct Network {
+    /// The addresses to bind; empty means all of this machine's, loopback only where there is no other.
+    pub bind: Vec<IpAddr>,
+    /// Changes each address before it is told to the peer.
+    pub candidate_map: Option<CandidateMap>,
+}
+
+impl std::fmt::Debug for Network {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            bind,
+            candidate_map,
+        } = self;
+        f.debug_struct("Network")
+            .field("bind", &bind.len())
+            .field("mapped", &candidate_map.is_some())
+            .finish()
+    }
+}
+
+/// Everything a [`Client`](crate::Client) is told once.
+#[derive(Debug)]
+pub struct ClientConfig {
+    /// Who we are.
+    pub identity: IdentityKeyPair,
+    /// The people we know.
+    pub contacts: Vec<Contact>,
+    /// Who is answered without asking.
+    pub answer: AnswerPolicy,
+    /// Options of inbound calls.
+    pub inbound: CallOptions,
+    /// Microphone, speaker and processing of every call.
+    pub audio: AudioSpec,
+    /// Where the memory of taken invites is kept: it must outlive the process.
+    pub replay_memory: PathBuf,
+    /// Where sockets are bound.
+    pub network: Network,
+    /// Whether [`Event::Levels`](crate::Event::Levels) are wanted.
+    pub levels: bool,
+}
+
+impl ClientConfig {
+    /// A client that knows nobody and asks before it answers.
+    pub fn new(identity: IdentityKeyPair, replay_memory: impl Into<PathBuf>) -> Self {
+        Self {
+            identity,
+            contacts: Vec::new(),
+            answer: AnswerPolicy::Ask,
+            inbound: CallOptions::default(),
+            audio: AudioSpec::default(),
+            replay_memory: replay_memory.into(),
+            network: Network::default(),
+            levels: false,
+        }
+    }
+
+    /// Adds somebody we know.
+    #[must_use]
+    pub fn with_contact(mut self, name: &str, identity: IdentityKey, matrix_id: MatrixId) -> Self {
+        self.contacts.push(Contact {
+            name: name.to_owned(),
+            identity,
+            matrix_id,
+        });
+        self
+    }
+}

@@ -1,0 +1,82 @@
+//! What a client tells the program that runs it.
+
+use securecall_audio_device::DeviceFault;
+use securecall_matrix::ServerError;
+use securecall_session::CallId;
+
+/// Something the program, its user, or a script wants to know.
+#[derive(Debug)]
+pub enum Event {
+    /// A call placed now will arrive: sync runs, device keys and one-time keys are uploaded.
+    Ready,
+    /// Something happened to a call.
+    Call(securecall_session::Event),
+    /// Microphone and speaker run. From these two times and two recordings the delay from mouth to ear follows.
+    AudioStarted {
+        /// The call.
+        call: CallId,
+        /// When the first sample of the microphone was captured, in microseconds since the Unix epoch.
+        microphone_at_unix_us: u64,
+        /// When the first sample of the speaker was played, in microseconds since the Unix epoch.
+        speaker_at_unix_us: u64,
+    },
+    /// How a connected call is doing; once a second.
+    Stats {
+        /// The call.
+        call: CallId,
+        /// The numbers.
+        stats: CallStats,
+    },
+    /// How loud both sides are; ten times a second, where the configuration asks for it.
+    Levels {
+        /// The call.
+        call: CallId,
+        /// Our microphone, RMS, 0 to 1.
+        input: f32,
+        /// The peer's voice, RMS, 0 to 1.
+        output: f32,
+    },
+    /// A microphone or a speaker failed. The call goes on.
+    Device {
+        /// The call.
+        call: CallId,
+        /// What went wrong.
+        fault: DeviceFault,
+    },
+    /// What the user should know about a device, once.
+    Notice {
+        /// The call.
+        call: CallId,
+        /// The text.
+        text: String,
+    },
+    /// The homeserver sent our kind of message in plain text: refused.
+    PlainTextRefused,
+    /// The homeserver cannot be reached; sync goes on trying.
+    Offline(ServerError),
+    /// The homeserver is reached again.
+    Online,
+    /// The account is signed out: nothing more will come from the homeserver. A call goes on.
+    SessionEnded,
+}
+
+/// How a connected call is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CallStats {
+    /// Round-trip time of the path, in milliseconds.
+    pub rtt_ms: Option<f64>,
+    /// Recent share of the peer's frames that were not there when their turn came: 0 to 1.
+    pub loss: f64,
+    /// Spread of the arrival times, in milliseconds.
+    pub jitter_ms: f64,
+    /// How long a frame waits in the jitter buffer, in milliseconds.
+    pub playout_delay_ms: f64,
+    /// Sealed frames sent.
+    pub frames_sent: u64,
+    /// Frames of the peer opened.
+    pub frames_received: u64,
+    /// Frames refused: forged, repeated, too old.
+    pub frames_refused: u64,
+    /// Audio made up because a frame was missing, in milliseconds.
+    pub concealed_ms: f64,
+}

@@ -1,0 +1,123 @@
+//! The memory of taken invites, on disk: an invite that rang once never rings again, not even after a restart.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+/// More than a full memory needs.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// The file that holds the endpoint's replay memory. What is in it is opaque here.
+#[derive(Clone, Debug)]
+pub struct ReplayMemory {
+    path: PathBuf,
+}
+
+/// The memory cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} {path}: {source}")]
+pub struct ReplayMemoryError {
+    action: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl ReplayMemory {
+    /// Names the file; nothing is touched yet.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// Reads what was stored; `None` if nothing ever was.
+    ///
+    /// # Errors
+    ///
+    /// The file is there but cannot be read, or is larger than any memory of ours.
+    pub fn load(&self) -> Result<Option<Vec<u8>>, ReplayMemoryError> {
+        let file = match File::open(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened.map_err(|source| self.error("read", source))?,
+        };
+        let mut bytes = Vec::new();
+        file.take(MAX_BYTES + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|source| self.error("read", source))?;
+        if bytes.len() as u64 > MAX_BYTES {
+            return Err(self.error(
+                "read",
+                io::Error::new(io::ErrorKind::InvalidData, "the file is too large"),
+            ));
+        }
+        Ok(Some(bytes))
+    }
+
+    /// Replaces what is stored, all or nothing, and waits until the disk has it.
+    ///
+    /// # Errors
+    ///
+    /// The disk is full, or the directory cannot be written.
+    pub fn store(&self, bytes: &[u8]) -> Result<(), ReplayMemoryError> {
+        let fresh = self.path.with_extension("new");
+        let write = || -> io::Result<()> {
+            let mut file = File::create(&fresh)?;
+            file.write_all(bytes)?;
+            file.sync_data()?;
+            fs::rename(&fresh, &self.path)?;
+            sync_directory(&self.path)
+        };
+        write().map_err(|source| self.error("write", source))
+    }
+
+    fn error(&self, action: &'static str, source: io::Error) -> ReplayMemoryError {
+        ReplayMemoryError {
+            action,
+            path: self.path.clone(),
+            source,
+        }
+    }
+}
+
+/// Makes a rename in the directory of `path` last.
+fn sync_directory(path: &Path) -> io::Result<()> {
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    File::open(parent)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_stored_is_read_again_and_nothing_is_an_empty_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let memory = ReplayMemory::at(folder.path().join("replay"));
+        assert_eq!(memory.load().unwrap(), None);
+        memory.store(b"one").unwrap();
+        memory.store(b"another").unwrap();
+        assert_eq!(memory.load().unwrap().as_deref(), Some(&b"another"[..]));
+    }
+
+    #[test]
+    fn a_folder_that_is_gone_is_an_error_that_names_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let memory = ReplayMemory::at(folder.path().join("missing").join("replay"));
+        assert!(
+            memory
+                .store(b"x")
+                .unwrap_err()
+                .to_string()
+                .contains("replay")
+        );
+    }
+
+    #[test]
+    fn a_huge_file_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("replay");
+        File::create(&path).unwrap().set_len(MAX_BYTES + 1).unwrap();
+        assert!(ReplayMemory::at(path).load().is_err());
+    }
+}

@@ -1,0 +1,135 @@
+//! Calls that go well.
+
+use std::time::Duration;
+
+use securecall_driver::{AnswerPolicy, CallEvent, Client, EndReason, Event};
+
+use crate::people::{InCall, Person, connected, direct, ended, synapse, wait_for};
+use crate::tone::median_amplitude;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_strangers_hear_each_others_tone() {
+    let (caller, callee) = (Person::new(synapse()).await, Person::new(synapse()).await);
+    let configs = [caller.config(440), callee.config(1000)];
+    let mut call = InCall::between(caller, callee, configs).await;
+    for client in [&mut call.calling, &mut call.called] {
+        wait_for(client, |event| {
+            matches!(event, Event::AudioStarted { .. }).then_some(())
+        })
+        .await;
+        wait_for(client, |event| {
+            matches!(event, Event::Stats { stats, .. } if stats.frames_received > 100).then_some(())
+        })
+        .await;
+    }
+    call.calling.handle().hangup(call.call).await.unwrap();
+    assert_eq!(ended(&mut call.called).await, EndReason::RemoteHangup);
+    assert_eq!(ended(&mut call.calling).await, EndReason::LocalHangup);
+    call.calling.stop().await;
+    call.called.stop().await;
+    for (person, own, theirs) in [(&call.caller, 440.0, 1000.0), (&call.callee, 1000.0, 440.0)] {
+        let heard = median_amplitude(&person.recording(), theirs);
+        assert!(
+            (0.2..0.3).contains(&heard),
+            "a tone of amplitude 0.25 came as {heard}"
+        );
+        assert!(median_amplitude(&person.recording(), own) < 0.02, "an echo");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_call_of_the_same_pair_works_the_other_way_round() {
+    let (one, other) = (Person::new(synapse()).await, Person::new(synapse()).await);
+    let configs = [one.config(440), other.config(1000)];
+    let mut first = InCall::between(one, other, configs).await;
+    first.calling.handle().hangup(first.call).await.unwrap();
+    ended(&mut first.called).await;
+    ended(&mut first.calling).await;
+    let second = first
+        .called
+        .handle()
+        .call(first.caller.as_callee(), direct())
+        .await
+        .unwrap();
+    let ((_, words), (_, same_words)) =
+        tokio::join!(connected(&mut first.calling), connected(&mut first.called));
+    assert_eq!(words, same_words);
+    assert_ne!(second, first.call);
+    first.calling.stop().await;
+    first.called.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_answers_mutes_and_the_other_hangs_up_by_stopping() {
+    let (caller, callee) = (Person::new(synapse()).await, Person::new(synapse()).await);
+    let mut asked = callee.config(1000);
+    asked.answer = AnswerPolicy::Ask;
+    let mut called = Client::start(asked, callee.account.clone()).await.unwrap();
+    let mut calling = Client::start(caller.config(440), caller.account.clone())
+        .await
+        .unwrap();
+    let call = calling
+        .handle()
+        .call(callee.as_callee(), direct())
+        .await
+        .unwrap();
+    let ringing = wait_for(&mut called, |event| match event {
+        Event::Call(CallEvent::Incoming { call, accepted, .. }) => Some((*call, *accepted)),
+        _ => None,
+    });
+    assert_eq!(ringing.await, (call, false));
+    wait_for(&mut calling, |event| {
+        matches!(event, Event::Call(CallEvent::Ringing { .. })).then_some(())
+    })
+    .await;
+    called.handle().answer(call).await.unwrap();
+    tokio::join!(connected(&mut calling), connected(&mut called));
+
+    calling.handle().set_muted(call, true).await.unwrap();
+    let muted = wait_for(&mut called, |event| match event {
+        Event::Call(CallEvent::Muted { local, muted, .. }) => Some((*local, *muted)),
+        _ => None,
+    });
+    assert_eq!(muted.await, (false, true));
+
+    calling.stop().await;
+    assert_eq!(ended(&mut called).await, EndReason::RemoteHangup);
+    called.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_declined_call_ends_on_both_sides() {
+    let (caller, callee) = (Person::new(synapse()).await, Person::new(synapse()).await);
+    let mut asked = callee.config(1000);
+    asked.answer = AnswerPolicy::Ask;
+    let mut called = Client::start(asked, callee.account.clone()).await.unwrap();
+    let mut calling = Client::start(caller.config(440), caller.account.clone())
+        .await
+        .unwrap();
+    let call = calling
+        .handle()
+        .call(callee.as_callee(), direct())
+        .await
+        .unwrap();
+    wait_for(&mut called, |event| {
+        matches!(event, Event::Call(CallEvent::Incoming { .. })).then_some(())
+    })
+    .await;
+    called.handle().reject(call).await.unwrap();
+    assert_eq!(ended(&mut calling).await, EndReason::Declined);
+    assert_eq!(ended(&mut called).await, EndReason::LocalReject);
+    calling.stop().await;
+    called.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_client_leaves_no_message_at_the_homeserver() {
+    let (caller, callee) = (Person::new(synapse()).await, Person::new(synapse()).await);
+    let configs = [caller.config(440), callee.config(1000)];
+    let call = InCall::between(caller, callee, configs).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    call.calling.stop().await;
+    call.called.stop().await;
+    let waiting = crate::people::waiting_messages(synapse(), &[&call.caller, &call.callee]);
+    assert_eq!(waiting, 0);
+}

@@ -1,0 +1,6 @@
+//! Two clients in one process, a real homeserver between them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod basics;
+mod people;
+mod tone;

@@ -1,0 +1,188 @@
+//! People with a client each.
+
+use std::{path::PathBuf, sync::OnceLock, time::Duration};
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use securecall_contact::SecureCallId;
+use securecall_crypto::{IdentityKeyPair, IdentitySeed};
+use securecall_driver::{
+    AnswerPolicy, AudioSpec, CallEvent, CallId, CallOptions, Callee, Client, ClientConfig,
+    EndReason, Event, Route,
+};
+use securecall_interop::{Synapse, SynapseOptions};
+use securecall_matrix::{Account, AccountStore, Homeserver, Registration, StoreKey};
+use tempfile::TempDir;
+
+/// No event of a call takes longer; only a test that fails waits so long.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The homeserver that all tests share which do not break it.
+pub(crate) fn synapse() -> &'static Synapse {
+    static SYNAPSE: OnceLock<Synapse> = OnceLock::new();
+    SYNAPSE.get_or_init(|| Synapse::start(SynapseOptions::default()).unwrap())
+}
+
+/// Somebody with an identity and an account.
+pub(crate) struct Person {
+    seed: IdentitySeed,
+    pub(crate) account: Account,
+    pub(crate) folder: TempDir,
+}
+
+impl Person {
+    pub(crate) async fn new(synapse: &Synapse) -> Self {
+        let mut random = [0; 32];
+        getrandom::fill(&mut random).unwrap();
+        let seed = IdentitySeed::generate(&mut ChaCha20Rng::from_seed(random));
+        let folder = tempfile::tempdir().unwrap();
+        let homeserver = Homeserver::new(&synapse.base_url()).unwrap();
+        let store = AccountStore::new(folder.path().join("account"), StoreKey::new([7; 32]));
+        let id = SecureCallId::new(&IdentityKeyPair::from_seed(&seed).public());
+        let registration = Registration {
+            localpart: &format!("sc_{id}"),
+            password: &seed.account_password(homeserver.host()),
+            token: None,
+        };
+        let account = Account::register(&homeserver, &store, registration)
+            .await
+            .unwrap();
+        Self {
+            seed,
+            account,
+            folder,
+        }
+    }
+
+    pub(crate) fn as_callee(&self) -> Callee {
+        Callee {
+            identity: self.identity().public(),
+            matrix_id: self.account.matrix_id().clone(),
+        }
+    }
+
+    /// A client that plays a tone, records what it hears, and answers everybody.
+    pub(crate) fn config(&self, tone_hz: u32) -> ClientConfig {
+        let mut config = ClientConfig::new(self.identity(), self.folder.path().join("replay"));
+        config.audio = AudioSpec {
+            microphone: format!("tone:{tone_hz}").parse().unwrap(),
+            speaker: self.recording().to_str().unwrap().parse().unwrap(),
+            ..AudioSpec::default()
+        };
+        config.answer = AnswerPolicy::Auto;
+        config.inbound = direct();
+        config.network.bind = vec!["127.0.0.1".parse().unwrap()];
+        config
+    }
+
+    pub(crate) fn recording(&self) -> PathBuf {
+        self.folder.path().join("heard.wav")
+    }
+
+    fn identity(&self) -> IdentityKeyPair {
+        IdentityKeyPair::from_seed(&self.seed)
+    }
+}
+
+/// Strangers without a relay between them.
+pub(crate) fn direct() -> CallOptions {
+    CallOptions {
+        route: Some(Route::Direct),
+        ..CallOptions::default()
+    }
+}
+
+/// Waits for an event that fits; the others pass by.
+pub(crate) async fn wait_for<T>(
+    client: &mut Client,
+    mut fits: impl FnMut(&Event) -> Option<T>,
+) -> T {
+    let mut passed = Vec::new();
+    let waiting = async {
+        while let Some(event) = client.next_event().await {
+            if let Some(found) = fits(&event) {
+                return Some(found);
+            }
+            passed.push(format!("{event:?}"));
+        }
+        None
+    };
+    let found = tokio::time::timeout(PATIENCE, waiting).await;
+    match found {
+        Ok(Some(found)) => found,
+        Ok(None) => panic!("the client stopped; there was {passed:#?}"),
+        Err(_) => panic!("it never came; there was {passed:#?}"),
+    }
+}
+
+pub(crate) async fn connected(client: &mut Client) -> (CallId, String) {
+    wait_for(client, |event| match event {
+        Event::Call(CallEvent::Connected {
+            call, safety_words, ..
+        }) => Some((*call, safety_words.to_string())),
+        _ => None,
+    })
+    .await
+}
+
+pub(crate) async fn ended(client: &mut Client) -> EndReason {
+    wait_for(client, |event| match event {
+        Event::Call(CallEvent::Ended { reason, .. }) => Some(*reason),
+        _ => None,
+    })
+    .await
+}
+
+/// Two people, their clients, and a call between them.
+pub(crate) struct InCall {
+    pub(crate) caller: Person,
+    pub(crate) callee: Person,
+    pub(crate) calling: Client,
+    pub(crate) called: Client,
+    pub(crate) call: CallId,
+}
+
+impl InCall {
+    pub(crate) async fn between(
+        caller: Person,
+        callee: Person,
+        configs: [ClientConfig; 2],
+    ) -> Self {
+        let [calling, called] = configs;
+        let mut called = Client::start(called, callee.account.clone()).await.unwrap();
+        let mut calling = Client::start(calling, caller.account.clone())
+            .await
+            .unwrap();
+        let call = calling
+            .handle()
+            .call(callee.as_callee(), direct())
+            .await
+            .unwrap();
+        let ((caller_call, caller_words), (callee_call, callee_words)) =
+            tokio::join!(connected(&mut calling), connected(&mut called));
+        assert_eq!((caller_call, callee_call), (call, call));
+        assert_eq!(caller_words, callee_words);
+        Self {
+            caller,
+            callee,
+            calling,
+            called,
+            call,
+        }
+    }
+}
+
+/// To-device messages for some people that wait at the homeserver.
+pub(crate) fn waiting_messages(synapse: &Synapse, people: &[&Person]) -> u64 {
+    let database = rusqlite::Connection::open_with_flags(
+        synapse.database_path(),
+        rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY,
+    )
+    .unwrap();
+    let count = |person: &&Person| -> u64 {
+        let user = person.account.matrix_id().as_str();
+        let sql = "SELECT count(*) FROM device_inbox WHERE user_id = ?1";
+        database.query_row(sql, [user], |row| row.get(0)).unwrap()
+    };
+    people.iter().map(count).sum()
+}

@@ -1,0 +1,34 @@
+//! How much of a tone is in a recording.
+
+use std::{f32::consts::TAU, path::Path};
+
+use securecall_quality::{SAMPLE_RATE, read_wav};
+
+/// Amplitude of a frequency over 100 ms windows (Goertzel), the median of those in which there is any sound.
+pub(crate) fn median_amplitude(recording: &Path, hertz: f32) -> f32 {
+    let samples = read_wav(recording).unwrap();
+    let window = SAMPLE_RATE as usize / 10;
+    let mut amplitudes: Vec<f32> = samples
+        .chunks_exact(window)
+        .filter(|chunk| chunk.iter().any(|sample| sample.abs() > 0.01))
+        .map(|chunk| amplitude(chunk, hertz))
+        .collect();
+    assert!(
+        !amplitudes.is_empty(),
+        "{} s of silence",
+        samples.len() / SAMPLE_RATE as usize
+    );
+    amplitudes.sort_by(f32::total_cmp);
+    amplitudes[amplitudes.len() / 2]
+}
+
+fn amplitude(samples: &[f32], hertz: f32) -> f32 {
+    let step = TAU * hertz / SAMPLE_RATE as f32;
+    let (mut cosine, mut sine) = (0.0, 0.0);
+    for (index, sample) in samples.iter().enumerate() {
+        let angle = step * index as f32;
+        cosine += sample * angle.cos();
+        sine += sample * angle.sin();
+    }
+    2.0 * f32::hypot(cosine, sine) / samples.len() as f32
+}
