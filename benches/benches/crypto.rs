@@ -50,7 +50,7 @@ fn shake_hands(people: &mut People) -> (Established, Established) {
 fn handshake(c: &mut Criterion) {
     let mut people = people();
     c.bench_function("handshake, both sides together", |b| {
-        b.iter(|| black_box(shake_hands(&mut people)))
+        b.iter(|| black_box(shake_hands(&mut people)));
     });
 }
 
