@@ -307,6 +307,7 @@ mod tests {
                 heard.extend_from_slice(&out);
             }
             assert_eq!(gaps, 0, "{rate} Hz, {drift} ppm");
+            assert!(from_card.delay_ms() < 60, "{}", from_card.delay_ms());
             let level = producer.buffer().capacity() - producer.slots();
             assert!(level < 2 * target, "{rate} Hz, {drift} ppm: {level}");
             let last = &heard[heard.len() - 48_000..];

@@ -98,7 +98,7 @@ impl RawMicrophone {
             match source.read(&mut chunk[..size]) {
                 Ok(0) => {
                     // No writer (any more): half a sample will not be completed.
-                    if self.waiting.len() % SAMPLE_BYTES != 0 {
+                    if !self.waiting.len().is_multiple_of(SAMPLE_BYTES) {
                         self.waiting.pop_back();
                     }
                     if self.ends {

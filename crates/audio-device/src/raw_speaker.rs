@@ -125,10 +125,11 @@ impl RawSpeaker {
 
 impl Speaker for RawSpeaker {
     fn write(&mut self, samples: &Tick) {
-        if self.sink.is_none() && self.reopen {
-            if let Err(error) = self.open_sink() {
-                self.fail(&error);
-            }
+        if self.sink.is_none()
+            && self.reopen
+            && let Err(error) = self.open_sink()
+        {
+            self.fail(&error);
         }
         if !self.rest.is_empty() {
             let rest = std::mem::take(&mut self.rest);

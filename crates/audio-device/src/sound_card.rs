@@ -7,7 +7,7 @@ mod capture;
 mod playback;
 mod stream;
 
-use cpal::traits::HostTrait;
+use cpal::traits::{DeviceTrait, HostTrait};
 
 pub(crate) use capture::CardMicrophone;
 pub(crate) use playback::CardSpeaker;
@@ -41,6 +41,7 @@ impl Role {
 
     /// Looks for the default device without starting it.
     fn check(self) -> Result<(), OpenError> {
+        keep_terminal_clean();
         let host = cpal::default_host();
         let missing = || OpenError::NoDevice {
             role: self.name(),
@@ -74,8 +75,22 @@ fn names(host: &cpal::Host) -> Vec<String> {
     let Ok(devices) = host.devices() else {
         return Vec::new();
     };
-    let mut names: Vec<String> = devices.map(|device| device.to_string()).collect();
+    // ALSA's `null` is on every machine and no sound device.
+    let is_null = |device: &cpal::Device| device.id().is_ok_and(|id| id.id() == "null");
+    let mut names: Vec<String> = devices
+        .filter(|device| !is_null(device))
+        .map(|device| device.to_string())
+        .collect();
     names.dedup();
     names.truncate(MAX_NAMES);
     names
+}
+
+/// ALSA writes to standard error by itself, where it would tear a call screen apart. From here on this thread's
+/// messages go to a buffer that nobody reads; what matters comes back as an error as well.
+fn keep_terminal_clean() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = alsa::Output::local_error_handler() {
+        tracing::debug!(%error, "messages of ALSA may reach the terminal");
+    }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use cpal::traits::{DeviceTrait, StreamTrait};
 use cpal::{BufferSize, SampleFormat, StreamConfig, SupportedBufferSize, SupportedStreamConfig};
 
-use super::Role;
+use super::{Role, keep_terminal_clean};
 use crate::device::SAMPLE_RATE;
 use crate::fault::DeviceFault;
 
@@ -156,6 +156,7 @@ enum Closed {
 
 impl<O: OpenStream> Keeper<O> {
     fn run(mut self) {
+        keep_terminal_clean();
         let mut attempts = 0;
         let mut reported = false;
         loop {

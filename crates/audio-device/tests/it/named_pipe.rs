@@ -154,7 +154,7 @@ fn a_reader_that_stalls_blocks_nothing_and_hears_whole_samples_afterwards() {
     }
     let kept = drain(&mut reader);
     assert!(
-        kept.len() < 100 * 960 && kept.len() % 960 == 0,
+        kept.len() < 100 * 960 && kept.len().is_multiple_of(960),
         "{}",
         kept.len()
     );

@@ -160,7 +160,7 @@ fn what_is_not_a_wav_or_not_in_a_known_coding_is_refused() {
     assert_eq!(problem(&path), WavProblem::NotWav);
 
     // The format tag is at byte 20: 6 is A-law.
-    let mut other = whole.clone();
+    let mut other = whole;
     other[20] = 6;
     fs::write(&path, &other).unwrap();
     assert_eq!(problem(&path), WavProblem::Coding);
