@@ -1,6 +1,10 @@
 //! One device of one account on one homeserver.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use matrix_sdk::{
     Client, SqliteCryptoStore, authentication::matrix::MatrixSession, store::RoomLoadSettings,
@@ -12,11 +16,11 @@ use ruma::{
     assign,
 };
 use securecall_contact::MatrixId;
-use tokio::{sync::Mutex, task::AbortHandle, time::timeout};
+use tokio::{sync::Mutex, time::timeout};
 
 use crate::{
     AccountStore, Homeserver, HomeserverError, LoginError, ServerError, StoreError,
-    account_store::StoredSession, connection::Connection,
+    account_store::StoredSession, connection::Connection, inbox::SyncTask,
 };
 
 /// Shown in the account's list of devices. It says nothing about what the device is for.
@@ -27,6 +31,9 @@ const LOGOUT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Set in the store once the homeserver has been seen to hand out our device keys.
 const KEYS_UPLOADED: &str = "securecall keys uploaded";
+
+/// Where the last sync ended, as far as it is stored.
+const SYNC_POSITION: &str = "securecall sync position";
 
 /// Why a stored account cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -78,15 +85,8 @@ struct Inner {
     homeserver: Homeserver,
     matrix_id: MatrixId,
     own_device: OwnDevice,
-    sync: Mutex<Option<AbortHandle>>,
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        if let Some(sync) = self.sync.get_mut().take() {
-            sync.abort();
-        }
-    }
+    sync: Mutex<Option<SyncTask>>,
+    sync_position: std::sync::Mutex<Option<String>>,
 }
 
 impl Account {
@@ -194,15 +194,12 @@ impl Account {
 
     /// Makes sure that others can find this device's keys. Asks only until it has once been seen to be so.
     pub(crate) async fn upload_keys(&self) -> Result<(), ServerError> {
-        let store_fault = |error: CryptoStoreError| ServerError::Internal {
-            reason: error.to_string(),
-        };
         let seen = self.inner.database.get_custom_value(KEYS_UPLOADED).await;
-        if seen.map_err(|error| store_fault(error.into()))?.is_some() {
+        if seen.map_err(|error| store_fault(&error))?.is_some() {
             return Ok(());
         }
         // The library uploads what is missing before it syncs, and does not say whether that worked.
-        self.sync_once(Duration::ZERO).await?;
+        self.sync_now().await?;
         let user_id = self.user_id().to_owned();
         let request = assign!(get_keys::v3::Request::new(), {
             device_keys: [(user_id.clone(), Vec::new())].into(),
@@ -226,14 +223,33 @@ impl Account {
             .database
             .set_custom_value(KEYS_UPLOADED, vec![1])
             .await;
-        noted.map_err(|error| store_fault(error.into()))
+        noted.map_err(|error| store_fault(&error))
+    }
+
+    /// Where to begin the first sync; the later ones know.
+    pub(crate) fn take_sync_position(&self) -> Option<String> {
+        let mut position = self
+            .inner
+            .sync_position
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        position.take()
+    }
+
+    pub(crate) async fn store_sync_position(&self, position: &str) -> Result<(), ServerError> {
+        let stored = self
+            .inner
+            .database
+            .set_custom_value(SYNC_POSITION, position.into())
+            .await;
+        stored.map_err(|error| store_fault(&error))
     }
 
     pub(crate) fn client(&self) -> &Client {
         &self.inner.client
     }
 
-    pub(crate) fn sync_task(&self) -> &Mutex<Option<AbortHandle>> {
+    pub(crate) fn sync_task(&self) -> &Mutex<Option<SyncTask>> {
         &self.inner.sync
     }
 
@@ -255,6 +271,15 @@ impl Account {
             ServerError::NotMatrix { reason }
         })?;
         let device_id = session.meta.device_id.to_string();
+        let sync_position = match database.get_custom_value(SYNC_POSITION).await {
+            Ok(position) => position.and_then(|bytes| String::from_utf8(bytes).ok()),
+            Err(error) => {
+                return Err(StoreError::Damaged {
+                    reason: error.to_string(),
+                }
+                .into());
+            }
+        };
         let client = connection.with_store(database.clone()).await?;
         client
             .matrix_auth()
@@ -281,6 +306,7 @@ impl Account {
                     olm_key: olm_key.to_bytes(),
                 },
                 sync: Mutex::new(None),
+                sync_position: std::sync::Mutex::new(sync_position),
             }),
         })
     }
@@ -296,6 +322,7 @@ impl fmt::Debug for Account {
             matrix_id: _,
             own_device: _,
             sync: _,
+            sync_position: _,
         } = &*self.inner;
         f.debug_struct("Account")
             .field("homeserver", homeserver)
@@ -315,5 +342,11 @@ fn open_error(error: &matrix_sdk::Error) -> StoreError {
     }
     StoreError::Damaged {
         reason: crate::server_error::chain(error),
+    }
+}
+
+fn store_fault(error: &impl fmt::Display) -> ServerError {
+    ServerError::Internal {
+        reason: format!("the account store failed: {error}"),
     }
 }

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use matrix_sdk::{
-    config::SyncSettings,
+    Client,
+    config::{SyncSettings, SyncToken},
     deserialized_responses::{AlgorithmInfo, EncryptionInfo},
     event_handler::EventHandlerDropGuard,
+    sync::{RoomUpdates, SyncResponse},
 };
 use ruma::{
     OwnedUserId,
@@ -19,6 +21,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::{
     sync::{broadcast, mpsc},
+    task::JoinHandle,
     time::{sleep, timeout},
 };
 use tracing::{debug, warn};
@@ -60,7 +63,7 @@ pub enum Incoming {
         sender: MatrixId,
         /// The Olm key (Curve25519) it was encrypted with.
         sender_olm_key: [u8; 32],
-        /// The event's content: a JSON object.
+        /// The event's content: a JSON object, as it was sent but for the order of its fields.
         content: String,
     },
     /// A message of our type that was not encrypted. It has been thrown away.
@@ -109,18 +112,21 @@ impl Account {
             self.client().subscribe_to_all_room_updates(),
             sender.clone(),
         ));
-        let boundaries = AbortOnDrop(boundaries.abort_handle());
+        let boundaries = AbortOnDrop(boundaries);
 
         self.upload_keys().await?;
-        let first = timeout(FIRST_SYNC_TIMEOUT, self.sync_once(Duration::ZERO)).await;
+        let first = timeout(FIRST_SYNC_TIMEOUT, self.sync_now()).await;
         first.map_err(|_| ServerError::TimedOut)??;
 
         let client = self.client().clone();
-        let running = tokio::spawn(async move {
-            let _guards = (handler, boundaries);
-            keep_syncing(&client, &sender).await;
+        let syncing = AbortOnDrop(tokio::spawn(
+            async move { keep_syncing(&client, &sender).await },
+        ));
+        *task = Some(SyncTask {
+            syncing,
+            _handler: handler,
+            _boundaries: boundaries,
         });
-        *task = Some(running.abort_handle());
         Ok(Inbox { incoming })
     }
 
@@ -131,9 +137,12 @@ impl Account {
     ///
     /// When the homeserver cannot be reached; then the messages stay there until the next time.
     pub async fn drain(&self) -> Result<(), ServerError> {
-        self.stop().await;
+        let mut task = self.sync_task().lock().await.take();
+        if let Some(task) = &mut task {
+            task.syncing.stop().await;
+        }
         for _ in 0..MAX_DRAIN_SYNCS {
-            if self.sync_once(Duration::ZERO).await? == 0 {
+            if self.sync_now().await? == 0 {
                 break;
             }
         }
@@ -141,14 +150,30 @@ impl Account {
     }
 
     pub(crate) async fn stop(&self) {
-        if let Some(task) = self.sync_task().lock().await.take() {
-            task.abort();
+        if let Some(mut task) = self.sync_task().lock().await.take() {
+            task.syncing.stop().await;
         }
     }
 
-    /// One sync; gives the number of messages it brought.
-    pub(crate) async fn sync_once(&self, long_poll: Duration) -> Result<usize, ServerError> {
-        sync_once(self.client(), long_poll).await
+    /// One sync that does not wait for anything new; gives the number of messages it brought.
+    ///
+    /// The first one goes on where the last program left off. (Without a position Synapse may answer with what it
+    /// remembers from a few minutes ago.) The position is stored here only, so that a long-running sync writes nothing.
+    pub(crate) async fn sync_now(&self) -> Result<usize, ServerError> {
+        let settings = settings(Duration::ZERO);
+        let resumed = match self.take_sync_position() {
+            Some(position) => sync_once(self.client(), settings.clone().token(position)).await,
+            None => sync_once(self.client(), settings.clone()).await,
+        };
+        let response = match resumed {
+            Err(ServerError::Refused { code, message }) => {
+                warn!(%code, %message, "the homeserver does not know where we left off");
+                sync_once(self.client(), settings.token(SyncToken::NoToken)).await
+            }
+            other => other,
+        }?;
+        self.store_sync_position(&response.next_batch).await?;
+        Ok(response.to_device.len())
     }
 
     fn handle_events(&self, sender: &mpsc::Sender<Incoming>) -> EventHandlerDropGuard {
@@ -169,7 +194,25 @@ impl Account {
     }
 }
 
-struct AbortOnDrop(tokio::task::AbortHandle);
+/// A running sync. The inbox ends when the last part of it is dropped.
+#[derive(Debug)]
+pub(crate) struct SyncTask {
+    syncing: AbortOnDrop,
+    _handler: EventHandlerDropGuard,
+    _boundaries: AbortOnDrop,
+}
+
+#[derive(Debug)]
+struct AbortOnDrop(JoinHandle<()>);
+
+impl AbortOnDrop {
+    /// Ends the task and waits until nothing of it runs any more.
+    async fn stop(&mut self) {
+        self.0.abort();
+        // Cancelled, as it should be.
+        let _ = (&mut self.0).await;
+    }
+}
 
 impl Drop for AbortOnDrop {
     fn drop(&mut self) {
@@ -177,25 +220,25 @@ impl Drop for AbortOnDrop {
     }
 }
 
-async fn sync_once(client: &matrix_sdk::Client, long_poll: Duration) -> Result<usize, ServerError> {
-    let settings = SyncSettings::new()
+fn settings(long_poll: Duration) -> SyncSettings {
+    SyncSettings::new()
         .timeout(long_poll)
         .set_presence(PresenceState::Offline)
-        .filter(Filter::FilterDefinition(FilterDefinition::ignore_all()));
-    let response = client
-        .sync_once(settings)
-        .await
-        .map_err(|error| ServerError::from_sdk(&error))?;
-    Ok(response.to_device.len())
+        .filter(Filter::FilterDefinition(FilterDefinition::ignore_all()))
 }
 
-async fn keep_syncing(client: &matrix_sdk::Client, sender: &mpsc::Sender<Incoming>) {
+async fn sync_once(client: &Client, settings: SyncSettings) -> Result<SyncResponse, ServerError> {
+    let response = client.sync_once(settings).await;
+    response.map_err(|error| ServerError::from_sdk(&error))
+}
+
+async fn keep_syncing(client: &Client, sender: &mpsc::Sender<Incoming>) {
     let mut online = true;
     let mut wait = RETRY.0;
     while !sender.is_closed() {
         // A server that was away may have nothing to say for a while; but it is good to know that it is back.
         let long_poll = if online { LONG_POLL } else { Duration::ZERO };
-        let news = match sync_once(client, long_poll).await {
+        let news = match sync_once(client, settings(long_poll)).await {
             Ok(_) if online => None,
             Ok(_) => {
                 online = true;
@@ -227,7 +270,7 @@ async fn keep_syncing(client: &matrix_sdk::Client, sender: &mpsc::Sender<Incomin
 /// The library announces the rooms of each sync response right after its to-device events, and before it sends the
 /// requests that these have caused: this is when a response is through.
 async fn mark_boundaries(
-    mut responses: broadcast::Receiver<matrix_sdk::sync::RoomUpdates>,
+    mut responses: broadcast::Receiver<RoomUpdates>,
     sender: mpsc::Sender<Incoming>,
 ) {
     while !matches!(

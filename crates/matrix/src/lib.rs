@@ -18,9 +18,8 @@
 //! * **Trust comes from the handshake.** Messages go to and come from any device, cross-signed or not; a homeserver that
 //!   puts in a device of its own gets a message it cannot open. Each [`Incoming::Signal`] names the Olm key it came from,
 //!   which the handshake binds.
-//! * **Nothing is kept that need not be.** The store holds the session and the Olm state. There is no sync token in it:
-//!   a first sync without one brings exactly the messages that are still waiting. Rooms, presence and account data are
-//!   filtered out at the server; presence is set to offline.
+//! * **Nothing is kept that need not be.** The store holds the session, the Olm state and the place where the first sync of
+//!   a program is to begin. Rooms, presence and account data are filtered out at the server; presence is set to offline.
 //! * **Order.** All signals of one sync response come out of the [`Inbox`] before its [`Incoming::SyncComplete`], which
 //!   does not wait for the key upload that the response may have asked for.
 //! * **Sending does not wait for anything but its own request.** Device and Olm session are looked up locally; only the

@@ -70,6 +70,26 @@ pub const ALLOWED: &[Allowed] = &[
         columns: &[],
         reason: "stream position",
     },
+    Allowed {
+        table: "device_lists_changes_converted_stream_position",
+        columns: &[],
+        reason: "stream position",
+    },
+    Allowed {
+        table: "room_forgetter_stream_pos",
+        columns: &[],
+        reason: "stream position",
+    },
+    Allowed {
+        table: "stats_incremental_position",
+        columns: &[],
+        reason: "stream position",
+    },
+    Allowed {
+        table: "user_directory_stream_pos",
+        columns: &[],
+        reason: "stream position",
+    },
 ];
 
 /// All rows of all tables at one moment.

@@ -151,6 +151,11 @@ impl Synapse {
         Ok(())
     }
 
+    /// Changes who may make an account, from the next start on.
+    pub fn set_registration(&mut self, registration: Registration) {
+        self.options.registration = registration;
+    }
+
     /// `http://127.0.0.1:port`.
     #[must_use]
     pub fn base_url(&self) -> String {

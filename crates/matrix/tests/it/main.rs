@@ -1,0 +1,11 @@
+//! Accounts and sealed messages against a real Synapse.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod account;
+mod certificate;
+mod people;
+mod registration;
+mod restart;
+mod signal;
+mod store;
