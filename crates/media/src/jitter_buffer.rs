@@ -170,7 +170,9 @@ impl JitterBuffer {
         }
 
         let arrival = self.microseconds(now);
+        let base = self.arrivals.base();
         self.arrivals.record(arrival, index * FRAME_US);
+        self.shift_delay(base - self.arrivals.base());
         if index < self.next {
             self.store.mark_seen(index);
             self.figures.frames_late += 1;

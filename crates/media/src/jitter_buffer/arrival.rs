@@ -11,6 +11,10 @@ const MAX_JITTER_US: i64 = 500_000;
 /// Accidents in a row, and for how long, before they are taken for a new path.
 const NEW_PATH_PACKETS: u32 = 25;
 const NEW_PATH_US: i64 = 1_000_000;
+/// Packets that come within this time of one another were held up together …
+const BURST_US: i64 = 3_000;
+/// … and only so many of them count, so that a single stall does not pass for jitter (1.2 % of the window; two stalls do).
+const MAX_BURST: u32 = 6;
 
 /// A sliding window of transit times (arrival minus media time, up to a constant).
 #[derive(Debug)]
@@ -20,6 +24,8 @@ pub(super) struct ArrivalStatistics {
     outliers: u32,
     first_outlier_at: i64,
     previous: Option<i64>,
+    last_arrival: i64,
+    burst: u32,
     jitter_us: f64,
     base: i64,
     spread: i64,
@@ -33,6 +39,8 @@ impl ArrivalStatistics {
             outliers: 0,
             first_outlier_at: 0,
             previous: None,
+            last_arrival: i64::MIN,
+            burst: 0,
             jitter_us: 0.0,
             base: 0,
             spread: 0,
@@ -70,6 +78,12 @@ impl ArrivalStatistics {
             self.transits.clear();
         }
         self.outliers = 0;
+        let together = arrival.saturating_sub(self.last_arrival) < BURST_US;
+        self.last_arrival = arrival;
+        self.burst = if together { self.burst + 1 } else { 1 };
+        if self.burst > MAX_BURST && transit > self.base {
+            return;
+        }
         if self.transits.len() == WINDOW {
             self.transits.pop_front();
         }

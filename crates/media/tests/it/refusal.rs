@@ -1,0 +1,64 @@
+//! What does not open is counted and changes nothing else.
+
+use securecall_media::{
+    OpenError, ReceivePipeline, SealError, SealFrame, SendError, SendPipeline, TICK_SAMPLES,
+};
+use securecall_netem::virtual_start;
+
+use crate::simulated_call::Envelope;
+
+#[test]
+fn a_frame_that_does_not_open_is_refused_and_counted() {
+    let now = virtual_start();
+    let mut receiver = ReceivePipeline::new(Envelope).unwrap();
+    for mut junk in [vec![], vec![0; 20], vec![7; 101], vec![0xA5; 20]] {
+        assert_eq!(
+            receiver.handle_frame(now, 1, 960, &mut junk),
+            Err(OpenError)
+        );
+    }
+    let statistics = receiver.statistics();
+    assert_eq!(
+        (statistics.frames_received, statistics.frames_refused),
+        (0, 4)
+    );
+    let mut tick = [1.0; TICK_SAMPLES];
+    receiver.playback(now, &mut tick);
+    assert_eq!(tick, [0.0; TICK_SAMPLES]);
+    assert!(!receiver.has_played());
+}
+
+#[test]
+fn an_authentic_frame_that_is_no_opus_is_malformed() {
+    let now = virtual_start();
+    let mut receiver = ReceivePipeline::new(Envelope).unwrap();
+    assert_eq!(receiver.handle_frame(now, 1, 960, &mut [0xA5; 101]), Ok(()));
+    let statistics = receiver.statistics();
+    assert_eq!(
+        (
+            statistics.frames_received,
+            statistics.jitter_buffer.frames_malformed
+        ),
+        (1, 1)
+    );
+}
+
+#[derive(Debug)]
+struct Exhausted;
+
+impl SealFrame for Exhausted {
+    fn seal(&mut self, _frame: &mut Vec<u8>) -> Result<(), SealError> {
+        Err(SealError)
+    }
+}
+
+#[test]
+fn nothing_leaves_unsealed() {
+    let mut sender = SendPipeline::new(Exhausted).unwrap();
+    assert_eq!(sender.push(&[0.1; TICK_SAMPLES]), Ok(None));
+    assert_eq!(
+        sender.push(&[0.1; TICK_SAMPLES]),
+        Err(SendError::Seal(SealError))
+    );
+    assert_eq!(sender.frames_sent(), 0);
+}

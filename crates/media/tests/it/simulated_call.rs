@@ -1,0 +1,218 @@
+//! One direction of a call on virtual time: microphone, send pipeline, emulated network, receive pipeline, speaker.
+
+use std::{ops::Range, path::Path, time::Duration};
+
+use securecall_media::{
+    OpenError, OpenFrame, ReceivePipeline, ReceiveStatistics, SealError, SealFrame, SendPipeline,
+    TICK_SAMPLES, Tick,
+};
+use securecall_netem::{Conditions, Link, virtual_start};
+use securecall_quality::{Comparison, read_wav};
+use web_time::Instant;
+
+const TICK_US: f64 = 10_000.0;
+const MARK: u8 = 0xA5;
+
+/// A stand-in for the frame cipher with its sizes: 5 bytes before, 16 after.
+#[derive(Debug, Default)]
+pub(crate) struct Envelope;
+
+impl SealFrame for Envelope {
+    fn seal(&mut self, frame: &mut Vec<u8>) -> Result<(), SealError> {
+        frame.splice(0..0, [MARK; 5]);
+        frame.extend_from_slice(&[MARK; 16]);
+        Ok(())
+    }
+}
+
+impl OpenFrame for Envelope {
+    fn open(&mut self, _now: Instant, frame: &mut [u8]) -> Result<Range<usize>, OpenError> {
+        let end = frame
+            .len()
+            .checked_sub(16)
+            .filter(|end| *end >= 5)
+            .ok_or(OpenError)?;
+        let whole = frame[..5]
+            .iter()
+            .chain(&frame[end..])
+            .all(|byte| *byte == MARK);
+        whole.then_some(5..end).ok_or(OpenError)
+    }
+}
+
+/// What the call is like.
+pub(crate) struct Setup {
+    pub(crate) seed: u64,
+    /// By how many millionths the sender's clock is faster than the receiver's.
+    pub(crate) drift_ppm: f64,
+    /// When within 10 ms the receiver's ticks come, after the sender's.
+    pub(crate) phase: Duration,
+    /// Greatest lateness of the receiver's timer.
+    pub(crate) timer_jitter: Duration,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            drift_ppm: 0.0,
+            phase: Duration::from_micros(3_700),
+            timer_jitter: Duration::from_micros(800),
+        }
+    }
+}
+
+/// What came of it.
+pub(crate) struct Outcome {
+    pub(crate) setup_phase: Duration,
+    pub(crate) sent: Vec<f32>,
+    pub(crate) received: Vec<f32>,
+    /// The playout delay at each of the receiver's ticks, from its first audio on, in milliseconds.
+    pub(crate) playout_delays_ms: Vec<f32>,
+    /// The figures at each of the receiver's ticks.
+    pub(crate) history: Vec<ReceiveStatistics>,
+    pub(crate) frame_sizes: Vec<usize>,
+    /// Most packets that ever waited at once is bounded by the buffer; the link's own counts.
+    pub(crate) lost: u64,
+}
+
+impl Outcome {
+    pub(crate) fn statistics(&self) -> ReceiveStatistics {
+        self.history.last().copied().unwrap_or_default()
+    }
+
+    /// The playout delay that `share` of all ticks do not exceed, in milliseconds.
+    pub(crate) fn playout_delay_ms(&self, share: f64) -> f32 {
+        quantile(&self.playout_delays_ms, share)
+    }
+
+    /// The same over a part of the call.
+    pub(crate) fn playout_delay_between(&self, seconds: Range<f64>, share: f64) -> f32 {
+        let tick = |seconds: f64| ((seconds * 100.0) as usize).min(self.history.len());
+        let delays: Vec<f32> = self.history[tick(seconds.start)..tick(seconds.end)]
+            .iter()
+            .map(|statistics| statistics.jitter_buffer.playout_delay_ms)
+            .collect();
+        quantile(&delays, share)
+    }
+
+    /// Audio made up in a part of the call, in milliseconds.
+    pub(crate) fn concealed_between(&self, seconds: Range<f64>) -> f64 {
+        let at = |seconds: f64| {
+            let tick = ((seconds * 100.0) as usize).min(self.history.len() - 1);
+            self.history[tick].jitter_buffer.concealed_ms
+        };
+        at(seconds.end) - at(seconds.start)
+    }
+
+    /// The share of the time in which audio was made up without FEC.
+    pub(crate) fn concealed_without_fec(&self) -> f64 {
+        self.statistics().jitter_buffer.concealed_ms / (self.playout_delays_ms.len() as f64 * 10.0)
+    }
+
+    /// Sent against received, and the median delay from mouth to ear in milliseconds.
+    pub(crate) fn comparison(&self) -> (Comparison, f64) {
+        let comparison = Comparison::of(&self.sent, &self.received).expect("speech was received");
+        let mouth_to_ear = comparison.median_delay_ms + self.setup_phase.as_secs_f64() * 1_000.0;
+        (comparison, mouth_to_ear)
+    }
+}
+
+/// Both committed voices in turn, `seconds` long.
+pub(crate) fn speech(seconds: usize) -> Vec<f32> {
+    let voice = |name: &str| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../testing/speech")
+            .join(name);
+        read_wav(path).expect("the speech is in the repository")
+    };
+    let both = [voice("a.wav"), voice("b.wav")].concat();
+    both.iter()
+        .copied()
+        .cycle()
+        .take(seconds * 48_000)
+        .collect()
+}
+
+/// Sends `sent` over a link whose conditions are those that `weather` gives for the time since the start.
+pub(crate) fn run(
+    setup: &Setup,
+    sent: Vec<f32>,
+    weather: impl Fn(Duration) -> Conditions,
+) -> Outcome {
+    let start = virtual_start();
+    let at = |us: f64| start + Duration::from_nanos((us * 1_000.0) as u64);
+    let mut link = Link::new(setup.seed, weather(Duration::ZERO));
+    let mut sender = SendPipeline::new(Envelope).expect("opus");
+    let mut receiver = ReceivePipeline::new(Envelope).expect("opus");
+    let ticks: Vec<Tick> = sent
+        .chunks_exact(TICK_SAMPLES)
+        .map(|tick| tick.try_into().expect("480 samples"))
+        .collect();
+
+    let mut outcome = Outcome {
+        setup_phase: setup.phase,
+        received: Vec::with_capacity(sent.len()),
+        sent,
+        playout_delays_ms: Vec::new(),
+        history: Vec::new(),
+        frame_sizes: Vec::new(),
+        lost: 0,
+    };
+    let sender_tick_us = TICK_US / (1.0 + setup.drift_ppm * 1e-6);
+    let (mut sender_ticks, mut playbacks, mut sequence) = (0_usize, 0_usize, 65_500_u64);
+    let mut wobble = setup.seed;
+    let mut playback = [0.0; TICK_SAMPLES];
+    while sender_ticks < ticks.len() {
+        let sends_at = at((sender_ticks + 1) as f64 * sender_tick_us);
+        wobble = wobble
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let late = setup
+            .timer_jitter
+            .mul_f64((wobble >> 40) as f64 / (1 << 24) as f64);
+        let plays_at = at(playbacks as f64 * TICK_US) + setup.phase + late;
+
+        // Packets come first, then the microphone; the speaker's turn is up to its own clock.
+        let next = sends_at.min(plays_at);
+        while let Some((arrival, (sequence, rtp_time, mut frame))) = link.receive(next) {
+            let frame: &mut Vec<u8> = &mut frame;
+            receiver
+                .handle_frame(arrival, sequence, rtp_time, frame)
+                .expect("the envelope opens");
+        }
+        if sends_at <= plays_at {
+            link.set_conditions(weather(sends_at - start));
+            if let Some(frame) = sender.push(&ticks[sender_ticks]).expect("sends") {
+                outcome.frame_sizes.push(frame.bytes.len());
+                let rtp_time = (frame.media_time as u32).wrapping_add(0xFFFF_F000);
+                link.send(
+                    sends_at,
+                    frame.bytes.len(),
+                    (sequence, rtp_time, frame.bytes.to_vec()),
+                );
+                sequence += 1;
+            }
+            sender_ticks += 1;
+        } else {
+            receiver.playback(plays_at, &mut playback);
+            outcome.received.extend_from_slice(&playback);
+            let statistics = receiver.statistics();
+            if receiver.has_played() {
+                outcome
+                    .playout_delays_ms
+                    .push(statistics.jitter_buffer.playout_delay_ms);
+            }
+            outcome.history.push(statistics);
+            playbacks += 1;
+        }
+    }
+    outcome.lost = link.lost();
+    outcome
+}
+
+fn quantile(values: &[f32], share: f64) -> f32 {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable_by(f32::total_cmp);
+    sorted[((sorted.len() as f64 * share) as usize).min(sorted.len() - 1)]
+}
