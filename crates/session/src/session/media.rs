@@ -93,6 +93,13 @@ impl Session {
         }
     }
 
+    /// Keys are of use only while audio runs.
+    pub(super) fn order_epoch(&self, io: &mut Io<'_>, command: Option<MediaCommand>) {
+        if let Some(command) = command.filter(|_| self.media == Media::Open) {
+            self.order(io, command);
+        }
+    }
+
     /// Connected: the path is up, the peer is proven, a frame of it opened, and the words are known.
     pub(super) fn check_connected(&mut self, io: &mut Io<'_>) {
         let proven = match &self.side {

@@ -86,9 +86,7 @@ impl Session {
             Err(error) => return Err(SignalRefused::Ratchet(error)),
         };
         let epoch = media_seed.and_then(|(epoch, seed)| party.channel()?.epochs.peer_stepped(epoch, seed));
-        if let Some(command) = epoch {
-            self.order(io, command);
-        }
+        self.order_epoch(io, epoch);
         let bundle = Bundle::parse(&plaintext).map_err(SignalRefused::Bundle)?;
         if bundle.call_id != self.id.to_string() || bundle.party_id != *id {
             return Err(SignalRefused::OutOfPlace);
@@ -126,9 +124,7 @@ impl Session {
             (Some(step), Some(channel)) => channel.epochs.proved(step),
             _ => (false, None),
         };
-        if let Some(command) = command {
-            self.order(io, command);
-        }
+        self.order_epoch(io, command);
         if news {
             self.step_finished(io.now);
         }

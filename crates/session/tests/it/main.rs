@@ -1,0 +1,12 @@
+//! Scenarios: devices of several users, a homeserver that may be evil, a network that may be cut, all on virtual time.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod admission;
+mod attacks;
+mod delivery;
+mod endings;
+mod glare;
+mod happy_path;
+mod in_call;
+mod random_faults;
+mod two_devices;

@@ -1,0 +1,84 @@
+//! One device of a user.
+
+use std::collections::BTreeMap;
+
+use securecall_crypto::IdentityKeyPair;
+use securecall_session::{
+    AnswerPolicy, CallId, CallOptions, Config, Contacts, Endpoint, Event, OwnDevice, SignalRefused,
+};
+
+use crate::fake_media::FakeMedia;
+use crate::homeserver::Envelope;
+use crate::universe::UserId;
+
+/// Names a device in a universe.
+pub type DeviceId = usize;
+
+/// How a device answers.
+#[derive(Clone, Debug, Default)]
+pub struct DeviceOptions {
+    /// Who is answered without asking.
+    pub answer: AnswerPolicy,
+    /// Options of inbound calls.
+    pub inbound: CallOptions,
+    /// There is a relay.
+    pub relay_available: bool,
+    /// How wrong its clock is, in milliseconds.
+    pub clock_skew_ms: i64,
+}
+
+/// One device.
+pub struct Device {
+    /// Whose it is.
+    pub user: UserId,
+    /// As the homeserver knows it.
+    pub own: OwnDevice,
+    /// How it answers.
+    pub options: DeviceOptions,
+    /// The engine under test.
+    pub endpoint: Endpoint,
+    /// Everything it told its user.
+    pub events: Vec<Event>,
+    /// Its calls' media engines.
+    pub media: BTreeMap<CallId, FakeMedia>,
+    /// What it has on disk.
+    pub persisted: Option<Vec<u8>>,
+    /// Every message it refused, and why.
+    pub refused: Vec<SignalRefused>,
+    /// Whether it syncs.
+    pub online: bool,
+    /// While set, sync responses never end: nothing may ring.
+    pub sync_unfinished: bool,
+    /// What waits for it on the homeserver.
+    pub mailbox: Vec<Envelope>,
+}
+
+impl Device {
+    pub(crate) fn new(user: UserId, own: OwnDevice, options: DeviceOptions, identity: IdentityKeyPair, contacts: Contacts, persisted: Option<Vec<u8>>) -> Self {
+        let config = Config {
+            device: own.clone(),
+            answer: options.answer,
+            inbound: options.inbound.clone(),
+            relay_available: options.relay_available,
+        };
+        let endpoint = Endpoint::new(config, identity, contacts, persisted.as_deref()).expect("the memory is what was persisted");
+        Self {
+            user,
+            own,
+            options,
+            endpoint,
+            events: Vec::new(),
+            media: BTreeMap::new(),
+            persisted,
+            refused: Vec::new(),
+            online: true,
+            sync_unfinished: false,
+            mailbox: Vec::new(),
+        }
+    }
+
+    /// Whether an event like this was told.
+    pub fn told(&self, matches: impl Fn(&Event) -> bool) -> bool {
+        self.events.iter().any(matches)
+    }
+}
