@@ -260,6 +260,10 @@ fn fuzz(workspace: &Workspace) -> Result<()> {
                 .arg(target);
             // What the fuzzer finds on the way is for its user to keep, not for CI to leave in the corpus.
             let found = workspace.target().join("fuzz-corpus").join(target);
+            if found.is_dir() {
+                fs::remove_dir_all(&found)
+                    .with_context(|| format!("cannot remove {}", found.display()))?;
+            }
             let committed = workspace.root().join("fuzz/corpus").join(target);
             fs::create_dir_all(&found)
                 .with_context(|| format!("cannot make {}", found.display()))?;
@@ -271,6 +275,7 @@ fn fuzz(workspace: &Workspace) -> Result<()> {
                 "--",
                 "-max_total_time=3",
                 "-rss_limit_mb=4096",
+                "-verbosity=0",
                 "-print_final_stats=1",
             ]);
             shell::run(&mut command)

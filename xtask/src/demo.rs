@@ -1,10 +1,10 @@
 //! `cargo xtask demo`: an encrypted call between two new users, over a homeserver of our own, with a report.
 
 pub(crate) mod findings;
-mod measure;
+pub(crate) mod measure;
 pub(crate) mod report;
 mod terminal;
-mod voice;
+pub(crate) mod voice;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -13,6 +13,7 @@
     reason = "chores run on the real clock; no engine lives here"
 )]
 
+mod bench;
 mod cache;
 mod call;
 mod ci;
@@ -63,6 +64,15 @@ enum Chore {
         #[arg(long)]
         release: bool,
     },
+    /// Measure what `docs/performance.md` promises, from release builds
+    Bench {
+        /// Put the table into `docs/performance.md`
+        #[arg(long)]
+        write: bool,
+        /// Only one half
+        #[arg(long)]
+        only: Option<bench::Part>,
+    },
     /// Check that imports point down only and that PURE crates are pure
     Layering,
     /// Install what the other chores need (Debian and Ubuntu packages, pinned cargo tools)
@@ -92,6 +102,7 @@ fn run(chore: Chore) -> Result<()> {
             let build = if release { Build::Release } else { Build::Dev };
             demo::run(&workspace, seconds, build)
         }
+        Chore::Bench { write, only } => bench::run(&workspace, write, only),
         Chore::Layering => layering::check(&workspace),
         Chore::Setup => setup::everything(&workspace),
     }

@@ -174,9 +174,7 @@ pub(crate) fn marks(records: &[Record]) -> Vec<Mark> {
         .unwrap_or(zero);
     let mut marks: Vec<Mark> = records
         .iter()
-        .filter(|record| {
-            !["stats", "levels", "ready", "identity", "account"].contains(&record.name())
-        })
+        .filter(|record| !["stats", "levels", "ready", "notice"].contains(&record.name()))
         .filter(|record| (zero..=end).contains(&record.at_ms()))
         .map(|record| Mark {
             side: record.side,

@@ -1,0 +1,69 @@
+//! `cargo xtask bench`: one table of what is promised and what is measured, from release builds.
+
+mod calls;
+mod engines;
+mod figure;
+mod machine;
+mod resources;
+mod table;
+
+use std::fs;
+
+use anyhow::{Context as _, Result};
+
+use crate::call::interrupt;
+use crate::call::stage::{Build, Stage};
+use crate::setup;
+use crate::workspace::Workspace;
+
+/// Where the table is published.
+const PAGE: &str = "docs/performance.md";
+
+/// Measures, prints the table, writes `target/bench.json`, and with `write` the table in the documentation.
+pub(crate) fn run(workspace: &Workspace, write: bool, only: Option<Part>) -> Result<()> {
+    setup::calls()?;
+    interrupt::catch();
+    let wanted = |part| only.is_none_or(|only| only == part);
+    let mut figures = Vec::new();
+    if wanted(Part::Engines) {
+        figures.extend(engines::crypto(workspace)?);
+        figures.extend(engines::bad_network(workspace)?);
+    }
+    if wanted(Part::Calls) {
+        println!("building securecall (release)");
+        let program = Build::Release.program(workspace)?;
+        let directory = workspace.root().join("target/bench");
+        if directory.exists() {
+            fs::remove_dir_all(&directory)
+                .with_context(|| format!("cannot remove {}", directory.display()))?;
+        }
+        fs::create_dir_all(&directory)
+            .with_context(|| format!("cannot make {}", directory.display()))?;
+        let stage = Stage::set(&program, &directory.join("profiles"))?;
+        figures.extend(calls::set_up(&stage, &directory)?);
+        figures.extend(calls::one_long_call(workspace, &stage, &directory)?);
+    }
+    let machine = machine::describe();
+    println!("\n{}\n{machine}", table::terminal(&figures));
+    let path = workspace.root().join("target/bench.json");
+    fs::create_dir_all(workspace.root().join("target"))?;
+    fs::write(&path, table::json(&figures, &machine))
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    if write {
+        let page = workspace.root().join(PAGE);
+        let text = fs::read_to_string(&page).with_context(|| format!("cannot read {PAGE}"))?;
+        let text = table::replace_in(&text, &figures, &machine)?;
+        fs::write(&page, text).with_context(|| format!("cannot write {PAGE}"))?;
+        println!("the table in {PAGE} is new");
+    }
+    Ok(())
+}
+
+/// Half of the bench, for those who need no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Part {
+    /// Cryptography and media, on virtual time.
+    Engines,
+    /// Real calls over a real homeserver.
+    Calls,
+}

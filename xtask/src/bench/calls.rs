@@ -1,0 +1,206 @@
+//! Figures of real calls over a real homeserver.
+
+use std::path::Path;
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use super::figure::{Figure, Target, median};
+use super::resources::Meter;
+use crate::call::client::Client;
+use crate::call::conversation::{self, said_by};
+use crate::call::interrupt;
+use crate::call::record::{Record, Side};
+use crate::call::stage::Stage;
+use crate::demo::{measure, voice};
+use crate::workspace::Workspace;
+
+/// Calls that count; the first of the pair, which makes the Olm session, does not.
+const CALLS: usize = 20;
+/// For a call of a second, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Length of the call in which resources are counted.
+const LONG: u32 = 22;
+
+/// Many short calls of one pair, answered at once by a callee that listens all the time.
+pub(super) fn set_up(stage: &Stage, directory: &Path) -> Result<Vec<Figure>> {
+    let (sender, receiver) = mpsc::channel();
+    let listen = [
+        "listen",
+        "--answer",
+        "contacts",
+        "--mic",
+        "tone:440",
+        "--speaker",
+        "null",
+    ];
+    let _callee = Client::start(
+        stage.callee.command(listen),
+        Side::Callee,
+        sender.clone(),
+        &directory.join("callee-set-up.log"),
+    )?;
+    wait(&receiver, Side::Callee, "ready", &mut Vec::new())?;
+
+    let dial = [
+        "call",
+        "callee",
+        "--duration",
+        "1",
+        "--mic",
+        "tone:300",
+        "--speaker",
+        "null",
+    ];
+    let [mut startup, mut connected, mut first_audio] = [const { Vec::new() }; 3];
+    for number in 0..=CALLS {
+        let mut records = Vec::new();
+        let log = directory.join("caller-set-up.log");
+        let mut caller = Client::start(
+            stage.caller.command(dial),
+            Side::Caller,
+            sender.clone(),
+            &log,
+        )?;
+        wait(&receiver, Side::Caller, "ended", &mut records)
+            .with_context(|| format!("call {number} failed; its log is {}", log.display()))?;
+        caller.wait(PATIENCE)?.context("the caller does not end")?;
+        if !records
+            .iter()
+            .any(|record| record.side == Side::Callee && record.name() == "ended")
+        {
+            wait(&receiver, Side::Callee, "ended", &mut records)?;
+        }
+        let value = |event: &str, field: &str| {
+            records
+                .iter()
+                .find(|record| record.side == Side::Caller && record.name() == event)
+                .and_then(|record| record.number(field))
+                .with_context(|| format!("call {number} has no {event} with {field}"))
+        };
+        let figures = [
+            value("dialing", "startup_ms")?,
+            value("connected", "setup_ms")?,
+            value("first_audio", "setup_ms")?,
+        ];
+        println!(
+            "call {number:>2}: dialing after {:.0} ms, connected {:.0} ms later, first audio {:.0} ms later",
+            figures[0], figures[1], figures[2]
+        );
+        if number > 0 {
+            startup.push(figures[0]);
+            connected.push(figures[1]);
+            first_audio.push(figures[2]);
+        }
+    }
+    [
+        (
+            "`dialing` to `connected`, median of 20 calls",
+            200.0,
+            connected,
+        ),
+        (
+            "`dialing` to `first_audio`, median of 20 calls",
+            240.0,
+            first_audio,
+        ),
+        (
+            "process start to `dialing`, median of 20 calls",
+            700.0,
+            startup,
+        ),
+    ]
+    .into_iter()
+    .map(|(what, most, values)| {
+        Ok(Figure {
+            what: what.to_owned(),
+            target: Target::AtMost(most),
+            measured: median(&values).context("there were no calls")?,
+            unit: "ms",
+            digits: 0,
+        })
+    })
+    .collect()
+}
+
+/// One call with speech, long enough to measure delay and resources.
+pub(super) fn one_long_call(
+    workspace: &Workspace,
+    stage: &Stage,
+    directory: &Path,
+) -> Result<Vec<Figure>> {
+    for side in Side::BOTH {
+        voice::write(workspace, side, LONG, &said_by(directory, side))?;
+    }
+    println!("one call of {LONG} s");
+    let mut meter = Meter::default();
+    let call = conversation::hold(stage, directory, LONG, &mut meter)?;
+    let directions = measure::directions(&call.records, directory)?;
+    let delays: Vec<f64> = directions
+        .iter()
+        .flat_map(|direction| direction.delay.iter().map(|point| point.1))
+        .collect();
+    let [processor, memory] = [meter.processor, meter.memory].map(|sides| {
+        sides
+            .map(|[caller, callee]| f64::max(caller, callee))
+            .context("the call was too short to measure")
+    });
+    Ok(vec![
+        Figure {
+            what: "mouth to ear on loopback, median".to_owned(),
+            target: Target::AtMost(55.0),
+            measured: median(&delays).context("mouth to ear could not be measured")?,
+            unit: "ms",
+            digits: 1,
+        },
+        Figure {
+            what: "one client in a call, after 5 s: processor".to_owned(),
+            target: Target::AtMost(3.0),
+            measured: processor?,
+            unit: "% of a core",
+            digits: 1,
+        },
+        Figure {
+            what: "one client in a call, after 5 s: memory (PSS)".to_owned(),
+            target: Target::AtMost(60.0),
+            measured: memory?,
+            unit: "MB",
+            digits: 0,
+        },
+    ])
+}
+
+/// Takes events until one of that side and name.
+fn wait(
+    receiver: &Receiver<Record>,
+    side: Side,
+    name: &str,
+    records: &mut Vec<Record>,
+) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if interrupt::came() {
+            bail!("interrupted");
+        }
+        if let Ok(record) = receiver.recv_timeout(Duration::from_millis(100)) {
+            let found = record.side == side && record.name() == name;
+            let failed = record.side == side && record.name() == "error";
+            let said = record.event.to_string();
+            records.push(record);
+            if found {
+                return Ok(());
+            }
+            if failed {
+                bail!("the {} said {said}", side.name());
+            }
+        }
+        if Instant::now() > deadline {
+            bail!(
+                "no {name} from the {} within {} s",
+                side.name(),
+                PATIENCE.as_secs()
+            );
+        }
+    }
+}

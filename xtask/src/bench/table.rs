@@ -1,0 +1,143 @@
+//! The figures for the terminal, for programs, and for the documentation.
+
+use anyhow::{Context, Result};
+use serde_json::json;
+
+use super::figure::Figure;
+
+/// What encloses the table in the documentation.
+const BEGIN: &str = "<!-- cargo xtask bench --write: begin -->";
+const END: &str = "<!-- cargo xtask bench --write: end -->";
+
+/// Aligned columns.
+pub(super) fn terminal(figures: &[Figure]) -> String {
+    let width = |column: fn(&Figure) -> String| {
+        figures
+            .iter()
+            .map(|figure| column(figure).chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let (what, target) = (
+        width(|figure| figure.what.clone()),
+        width(Figure::target_shown),
+    );
+    let lines: Vec<String> = figures
+        .iter()
+        .map(|figure| {
+            format!(
+                "{} {:<what$}  {:<target$}  {}",
+                mark(figure),
+                figure.what,
+                figure.target_shown(),
+                figure.shown()
+            )
+        })
+        .collect();
+    lines.join("\n")
+}
+
+/// `target/bench.json`.
+pub(super) fn json(figures: &[Figure], machine: &str) -> String {
+    let figures: Vec<_> = figures
+        .iter()
+        .map(|figure| {
+            json!({
+                "what": figure.what,
+                "target": figure.target_shown(),
+                "measured": figure.measured,
+                "unit": figure.unit,
+                "kept": figure.kept(),
+            })
+        })
+        .collect();
+    format!("{:#}\n", json!({"machine": machine, "figures": figures}))
+}
+
+/// The page with a new table between its marks.
+pub(super) fn replace_in(page: &str, figures: &[Figure], machine: &str) -> Result<String> {
+    let (before, rest) = page
+        .split_once(BEGIN)
+        .with_context(|| format!("the page has no {BEGIN}"))?;
+    let (_, after) = rest
+        .split_once(END)
+        .with_context(|| format!("the page has no {END}"))?;
+    let rows: String = figures
+        .iter()
+        .map(|figure| {
+            format!(
+                "| {} | {} | {} {} |\n",
+                figure.what,
+                figure.target_shown(),
+                figure.shown(),
+                mark(figure)
+            )
+        })
+        .collect();
+    Ok(format!(
+        "{before}{BEGIN}\n\n| what | target | measured |\n| --- | --- | --- |\n{rows}\nMeasured on: {machine}.\n\n{END}{after}"
+    ))
+}
+
+fn mark(figure: &Figure) -> &'static str {
+    if figure.kept() { "✓" } else { "✗" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::figure::Target;
+    use super::*;
+
+    fn figures() -> [Figure; 2] {
+        [
+            Figure {
+                what: "mouth to ear".to_owned(),
+                target: Target::AtMost(55.0),
+                measured: 47.26,
+                unit: "ms",
+                digits: 1,
+            },
+            Figure {
+                what: "STOI".to_owned(),
+                target: Target::AtLeast(0.85),
+                measured: 0.8,
+                unit: "",
+                digits: 2,
+            },
+        ]
+    }
+
+    #[test]
+    fn the_table_is_replaced_and_the_rest_of_the_page_stays() {
+        let page = format!("# Performance\n\n{BEGIN}\nold\n{END}\n\nHow it is measured.\n");
+        let page = replace_in(&page, &figures(), "A Fine CPU, 2 cores").unwrap();
+        assert!(page.starts_with("# Performance\n"));
+        assert!(page.ends_with("How it is measured.\n"));
+        assert!(!page.contains("old"));
+        assert!(
+            page.contains("| mouth to ear | ≤ 55 ms | 47.3 ms ✓ |"),
+            "{page}"
+        );
+        assert!(page.contains("| STOI | ≥ 0.85 | 0.80 ✗ |"), "{page}");
+        assert_eq!(
+            replace_in(&page, &figures(), "A Fine CPU, 2 cores").unwrap(),
+            page
+        );
+    }
+
+    #[test]
+    fn a_page_without_marks_is_refused() {
+        assert!(replace_in("# Performance\n", &figures(), "").is_err());
+    }
+
+    #[test]
+    fn a_target_that_is_missed_is_marked() {
+        let text = terminal(&figures());
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(
+            lines[0].starts_with('✓') && lines[0].ends_with("47.3 ms"),
+            "{text}"
+        );
+        assert!(lines[1].starts_with('✗'), "{text}");
+    }
+}
