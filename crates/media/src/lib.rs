@@ -7,6 +7,7 @@ pub mod jitter_buffer;
 mod opus_codec;
 mod receive_pipeline;
 mod send_pipeline;
+#[cfg(feature = "transport")]
 mod transport;
 
 pub use audio::{FRAME_SAMPLES, Level, SAMPLE_RATE, TICK_SAMPLES, Tick};
@@ -15,6 +16,7 @@ pub use jitter_buffer::{JitterBuffer, JitterStatistics};
 pub use opus_codec::{CodecError, Decoder, Encoder, LOOKAHEAD_SAMPLES, PAYLOAD_BYTES};
 pub use receive_pipeline::{ReceivePipeline, ReceiveStatistics};
 pub use send_pipeline::{OutboundFrame, SendError, SendPipeline};
+#[cfg(feature = "transport")]
 pub use transport::{
     Datagram, Fingerprint, MAX_DESCRIPTION_LEN, PathKind, ReceivedFrame, SelectedPair, Transport,
     TransportError, TransportEvent, TransportOutput, TransportStats,

@@ -330,7 +330,7 @@ fn a_narrow_link_that_queues_is_survived() {
     });
     assert!(outcome.playout_delay_between(25.0..30.0, 0.95) < 20.0);
     assert!(
-        outcome.comparison().0.stoi > 0.95,
+        outcome.comparison().0.stoi > 0.85,
         "{}",
         outcome.comparison().0.stoi
     );
@@ -410,9 +410,9 @@ fn nothing_of_a_muted_microphone_is_heard() {
             let mut samples = [0.0; 960];
             decoder.decode(&frame.bytes[5..85], &mut samples).unwrap();
             if (210..400).contains(&i) {
-                muted.extend(samples)
+                muted.extend(samples);
             } else {
-                heard.extend(samples)
+                heard.extend(samples);
             }
         }
         if i == 300 {
