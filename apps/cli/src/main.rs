@@ -1,3 +1,90 @@
-//! End-to-end encrypted voice calls over Matrix.
+//! End-to-end encrypted voice calls over Matrix: the `securecall` command.
+//!
+//! `docs/cli.md` is its contract. The program reads the command line ([`cli`]) and the settings ([`config`]), opens the
+//! [`profile`], runs one of the [`commands`], and tells what happened as [`output`] events and one exit code.
 
-fn main() {}
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Parser as _;
+
+mod calling;
+mod cli;
+mod commands;
+mod config;
+mod error;
+mod exit_code;
+mod logging;
+mod output;
+mod profile;
+mod prompt;
+mod screen;
+mod who;
+
+use cli::Cli;
+use error::{ErrorKind, Failure};
+use output::Output;
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the start of the process, for `startup_ms`"
+)]
+fn main() -> ExitCode {
+    let started_at = Instant::now();
+    install_panic_message();
+    let installed = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    debug_assert!(installed.is_ok(), "nothing else installs one");
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refuse_usage(&error),
+    };
+    logging::start(cli.global.verbose);
+    let output = Output::new(cli.global.json);
+    match commands::run(cli, output, started_at) {
+        Ok(code) => code.into(),
+        Err(failure) => {
+            output.failure(&failure);
+            failure.kind.exit_code().into()
+        }
+    }
+}
+
+/// Says what is wrong with the command line; `--help` and `--version` come this way as well.
+fn refuse_usage(error: &clap::Error) -> ExitCode {
+    let json = std::env::args_os().any(|argument| argument == "--json");
+    if json && error.use_stderr() {
+        let text = error.render().to_string();
+        let message = text
+            .trim_start_matches("error: ")
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .to_owned();
+        let _ = Output::new(true).event(
+            &(&Failure::new(ErrorKind::Usage, message).help("see `securecall --help`")).into(),
+        );
+    }
+    let _ = error.print();
+    ExitCode::from(if error.use_stderr() {
+        ErrorKind::Usage.exit_code().number()
+    } else {
+        0
+    })
+}
+
+/// A panic is a fault of this program: it says so, says how to report it, and ends with the exit code of a bug.
+fn install_panic_message() {
+    std::panic::set_hook(Box::new(|panic| {
+        calling::restore_terminal();
+        let mut stderr = std::io::stderr().lock();
+        let _ = writeln!(
+            stderr,
+            "error: this is a fault of securecall: {panic}\n  help: {}",
+            error::REPORT
+        );
+        std::process::exit(i32::from(ErrorKind::Bug.exit_code().number()));
+    }));
+}

@@ -1,0 +1,609 @@
+//! Running a client until what was asked for is done: the part that `call` and `listen` share.
+
+use std::time::{Duration, Instant};
+
+use securecall_audio_device::ProcessingChoice;
+use securecall_driver::{
+    AudioSpec, CallEvent, CallId, CallOptions, Callee, Client, ClientConfig, Contact, EndReason,
+    Event as ClientEvent, MicrophoneSpec, Require, Route, SpeakerSpec,
+};
+use securecall_matrix::Account;
+use tokio::runtime::Runtime;
+
+use crate::cli::{Answer, MediaOptions, RequireChoice, RouteChoice};
+use crate::commands::Context;
+use crate::error::{ErrorKind, Failure};
+use crate::exit_code::ExitCode;
+use crate::logging;
+use crate::output::{Closed, Event, Output};
+use crate::profile::Profile;
+use crate::screen::{Action, CallScreen, ScreenTerminal};
+use crate::who::{self, Person};
+
+mod narrator;
+mod order;
+mod orders_in;
+mod signals;
+
+pub(crate) use order::Order;
+
+use narrator::Narrator;
+use orders_in::{Input, Inputs};
+use signals::Signals;
+
+/// How long a stopping client may take before the process ends without it.
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+/// How often the screen is drawn, and how soon a closed standard output is noticed.
+const TICK: Duration = Duration::from_millis(100);
+/// How often the contact list is looked at, which another process may have changed.
+const CONTACTS_EVERY_TICKS: u32 = 10;
+
+/// The tokio runtime of a command: a call needs no more than two threads.
+///
+/// # Errors
+///
+/// The operating system gives no threads.
+pub(crate) fn runtime() -> Result<Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            Failure::new(
+                ErrorKind::StorageFailed,
+                format!("the operating system gives no threads: {error}"),
+            )
+        })
+}
+
+/// Gives the terminal back, if the screen has it.
+pub(crate) fn restore_terminal() {
+    ScreenTerminal::restore_if_open();
+}
+
+/// What the command is for.
+#[derive(Debug)]
+pub(crate) enum Goal {
+    /// One call, which is placed at the start.
+    Call(Person),
+    /// Calls that come in: one, or all.
+    Listen { once: bool },
+}
+
+/// Everything a run is told.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) goal: Goal,
+    pub(crate) answer: Answer,
+    pub(crate) media: MediaOptions,
+}
+
+/// Runs a client with the profile's account until the goal is reached, a signal comes, or the account is gone.
+///
+/// # Errors
+///
+/// The client could not be started or was signed out; a call could not be placed.
+pub(crate) async fn run(
+    context: Context,
+    profile: Profile,
+    account: Account,
+    plan: Plan,
+) -> Result<ExitCode, Failure> {
+    let with_screen = !context.output.is_json()
+        && uses_no_standard_stream(&plan.media)
+        && ScreenTerminal::is_possible();
+    let signals = Signals::new()?;
+    let mut config = ClientConfig::new(profile.identity()?.key_pair(), profile.replay_memory());
+    config.contacts = known_keys(&profile);
+    config.answer = match plan.answer {
+        Answer::Ask => securecall_driver::AnswerPolicy::Ask,
+        Answer::Contacts => securecall_driver::AnswerPolicy::Contacts,
+        Answer::Auto => securecall_driver::AnswerPolicy::Auto,
+    };
+    config.inbound = call_options(&plan.media);
+    config.audio = audio(&plan.media);
+    config.levels = with_screen;
+    let client = Client::start(config, account).await?;
+    let mut run = Run::new(context, profile, plan, client, with_screen)?;
+    let outcome = run.go(signals).await;
+    run.close().await;
+    outcome
+}
+
+/// Standard input and output are free: no audio goes over them.
+fn uses_no_standard_stream(media: &MediaOptions) -> bool {
+    media.mic != Some(MicrophoneSpec::Stdin) && media.speaker != Some(SpeakerSpec::Stdout)
+}
+
+fn audio(media: &MediaOptions) -> AudioSpec {
+    AudioSpec {
+        microphone: media.mic.clone().unwrap_or_default(),
+        speaker: media.speaker.clone().unwrap_or_default(),
+        processing: media
+            .processing
+            .map_or(ProcessingChoice::Automatic, Into::into),
+    }
+}
+
+fn call_options(media: &MediaOptions) -> CallOptions {
+    CallOptions {
+        route: media.route.map(|RouteChoice::Direct| Route::Direct),
+        require: media
+            .require
+            .map_or(Require::Any, |RequireChoice::Securecall| {
+                Require::SecureCall
+            }),
+        ..CallOptions::default()
+    }
+}
+
+/// The contacts whose key is known: only those can be called, or be known when they call.
+fn known_keys(profile: &Profile) -> Vec<Contact> {
+    let contacts = profile.content().contacts.iter();
+    contacts
+        .filter_map(|contact| {
+            Some(Contact {
+                name: contact.name.clone(),
+                identity: contact.id?.identity_key(),
+                matrix_id: contact.matrix_id.clone(),
+            })
+        })
+        .collect()
+}
+
+/// Whom to call, if they can be called at all.
+///
+/// # Errors
+///
+/// The person's key is not known.
+pub(crate) fn callee(person: &Person, require: Option<RequireChoice>) -> Result<Callee, Failure> {
+    match (person.id, require) {
+        (Some(id), _) => Ok(Callee { identity: id.identity_key(), matrix_id: person.matrix_id.clone() }),
+        (None, Some(RequireChoice::Securecall)) => Err(Failure::new(
+            ErrorKind::TierTooLow,
+            format!("no key of {} is known, so the call would not be end-to-end encrypted to a known key", person.matrix_id),
+        )
+        .help("ask the person for a SecureCall contact link, and add it")),
+        (None, None) => Err(Failure::new(
+            ErrorKind::NoSecureCallDevice,
+            format!("no SecureCall device of {} is known, and this version calls no others", person.matrix_id),
+        )
+        .help("ask the person for a SecureCall contact link, and add it")),
+    }
+}
+
+/// The call that the run is about.
+#[derive(Clone, Copy, Debug)]
+struct Current {
+    call: CallId,
+    connected_at: Option<Instant>,
+    muted: bool,
+}
+
+/// Why the run is ending.
+#[derive(Debug)]
+enum Ending {
+    /// The goal is reached, or somebody said quit.
+    Done(ExitCode),
+    /// A signal, or nobody reads standard output any more.
+    Signal(u8),
+    Failed(Failure),
+}
+
+struct Run {
+    context: Context,
+    profile: Profile,
+    plan: Plan,
+    client: Client,
+    narrator: Narrator,
+    inputs: Inputs,
+    screen: Option<(ScreenTerminal, CallScreen)>,
+    /// Lines that a person reads when the screen is gone.
+    held_back: Vec<Event>,
+    current: Option<Current>,
+    /// A call was connected in this run.
+    any_connected: bool,
+    ticks: u32,
+}
+
+impl Run {
+    fn new(
+        context: Context,
+        profile: Profile,
+        plan: Plan,
+        client: Client,
+        with_screen: bool,
+    ) -> Result<Self, Failure> {
+        let inputs = if with_screen {
+            Inputs::keys()
+        } else if context.output.is_json() && plan.media.mic != Some(MicrophoneSpec::Stdin) {
+            Inputs::lines()
+        } else {
+            Inputs::none()
+        };
+        let screen = if with_screen {
+            Some((open_screen()?, CallScreen::new()))
+        } else {
+            None
+        };
+        let matrix_id = profile.account()?.matrix_id.to_string();
+        let narrator = Narrator::new(context.started_at, matrix_id);
+        Ok(Self {
+            context,
+            profile,
+            plan,
+            client,
+            narrator,
+            inputs,
+            screen,
+            held_back: Vec::new(),
+            current: None,
+            any_connected: false,
+            ticks: 0,
+        })
+    }
+
+    async fn go(&mut self, mut signals: Signals) -> Result<ExitCode, Failure> {
+        let ending = match self.place_first_call().await {
+            Ok(()) => self.until_ending(&mut signals).await,
+            Err(failure) => Ending::Failed(failure),
+        };
+        let was_connected = self.any_connected;
+        self.stop(&mut signals).await;
+        match ending {
+            Ending::Done(code) => Ok(code),
+            Ending::Signal(_) if was_connected => Ok(ExitCode::Done),
+            Ending::Signal(number) => Ok(ExitCode::Signal(number)),
+            Ending::Failed(failure) => Err(failure),
+        }
+    }
+
+    async fn place_first_call(&mut self) -> Result<(), Failure> {
+        match &self.plan.goal {
+            Goal::Call(person) => {
+                let callee = callee(person, self.plan.media.require)?;
+                self.client
+                    .handle()
+                    .call(callee, call_options(&self.plan.media))
+                    .await?;
+                Ok(())
+            }
+            Goal::Listen { .. } => Ok(()),
+        }
+    }
+
+    async fn until_ending(&mut self, signals: &mut Signals) -> Ending {
+        let mut ticks = tokio::time::interval(TICK);
+        loop {
+            let hang_up_at = self.hang_up_at();
+            let step = tokio::select! {
+                event = self.client.next_event() => match event {
+                    Some(event) => self.handle_event(event),
+                    None => Err(Ending::Failed(Failure::bug("the client stopped by itself"))),
+                },
+                number = signals.next() => Err(Ending::Signal(number)),
+                input = self.inputs.next() => self.handle_input(input).await,
+                _ = ticks.tick() => self.handle_tick().await,
+                () = sleep_until(hang_up_at) => self.hang_up().await,
+            };
+            if let Err(ending) = step {
+                return ending;
+            }
+        }
+    }
+
+    /// When `--duration` is over.
+    fn hang_up_at(&self) -> Option<Instant> {
+        let connected_at = self.current?.connected_at?;
+        Some(connected_at + Duration::from_secs_f64(self.plan.media.duration?))
+    }
+
+    async fn hang_up(&mut self) -> Result<(), Ending> {
+        if let Some(current) = &mut self.current {
+            // Once: the timer must not fire again while the call is being ended.
+            current.connected_at = None;
+            let _ = self.client.handle().hangup(current.call).await;
+        }
+        Ok(())
+    }
+
+    fn handle_event(&mut self, event: ClientEvent) -> Result<(), Ending> {
+        if let Some((_, screen)) = &mut self.screen {
+            screen.handle(now(), &event);
+        }
+        let step = match &event {
+            ClientEvent::Call(event) => self.follow(event),
+            ClientEvent::SessionEnded => Err(Ending::Failed(signed_out())),
+            _ => Ok(()),
+        };
+        if let Some(told) = self.narrator.tell(&event) {
+            self.tell(told)?;
+        }
+        self.draw();
+        step
+    }
+
+    /// Keeps up with the call that this run is about; its end may be the end of the run.
+    fn follow(&mut self, event: &CallEvent) -> Result<(), Ending> {
+        match event {
+            CallEvent::Dialing { call, .. } | CallEvent::Incoming { call, .. }
+                if self.current.is_none() =>
+            {
+                self.current = Some(Current {
+                    call: *call,
+                    connected_at: None,
+                    muted: false,
+                });
+            }
+            CallEvent::Replaced { call, by } => {
+                self.with_current(*call, |current| current.call = *by)
+            }
+            CallEvent::Connected { call, .. } => {
+                self.any_connected = true;
+                self.with_current(*call, |current| current.connected_at = Some(now()));
+            }
+            CallEvent::Muted {
+                call,
+                local: true,
+                muted,
+            } => self.with_current(*call, |current| current.muted = *muted),
+            CallEvent::Ended { call, reason, .. }
+                if self.current.is_some_and(|current| current.call == *call) =>
+            {
+                self.current = None;
+                return self.over(*reason);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn with_current(&mut self, call: CallId, change: impl FnOnce(&mut Current)) {
+        if let Some(current) = self.current.as_mut().filter(|current| current.call == call) {
+            change(current);
+        }
+    }
+
+    fn over(&mut self, reason: EndReason) -> Result<(), Ending> {
+        match self.plan.goal {
+            Goal::Listen { once: false } => Ok(()),
+            Goal::Listen { once: true } | Goal::Call(_) => Err(Ending::Done(exit_code(reason))),
+        }
+    }
+
+    async fn handle_input(&mut self, input: Input) -> Result<(), Ending> {
+        match input {
+            Input::Order(order) => self.carry_out(order).await,
+            Input::NotUnderstood(failure) => {
+                self.context.output.failure(&failure);
+                Ok(())
+            }
+            Input::Key(key) => {
+                let action = self.screen.as_ref().and_then(|(_, screen)| screen.key(key));
+                match action {
+                    Some(action) => self.act(action).await,
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+
+    async fn act(&mut self, action: Action) -> Result<(), Ending> {
+        match action {
+            Action::Answer => self.carry_out(Order::Answer).await,
+            Action::Reject => self.carry_out(Order::Reject).await,
+            Action::Hangup if self.current.is_none() => Err(Ending::Done(ExitCode::Done)),
+            Action::Hangup => self.carry_out(Order::Hangup).await,
+            Action::Interrupt => Err(Ending::Signal(signals::INTERRUPT)),
+            Action::SetMuted(true) => self.carry_out(Order::Mute).await,
+            Action::SetMuted(false) => self.carry_out(Order::Unmute).await,
+            Action::Redraw => {
+                if let Some((terminal, _)) = &mut self.screen {
+                    let _ = terminal.clear();
+                }
+                self.draw();
+                Ok(())
+            }
+        }
+    }
+
+    async fn carry_out(&mut self, order: Order) -> Result<(), Ending> {
+        let handle = self.client.handle();
+        let result = match (order, self.current) {
+            (Order::Quit, _) => return Err(Ending::Done(ExitCode::Done)),
+            (Order::Call(who), _) => self.place(&who).await,
+            (order, None) => Err(not_now(&order, "there is no call")),
+            (Order::Answer, Some(current)) => {
+                let answered = handle.answer(current.call).await;
+                if let (Ok(()), Some((_, screen))) = (&answered, &mut self.screen) {
+                    screen.accepted();
+                }
+                answered.map_err(|error| not_now(&Order::Answer, &error.to_string()))
+            }
+            (Order::Reject, Some(current)) => handle
+                .reject(current.call)
+                .await
+                .map_err(|error| not_now(&Order::Reject, &error.to_string())),
+            (Order::Hangup, Some(current)) => handle
+                .hangup(current.call)
+                .await
+                .map_err(|error| not_now(&Order::Hangup, &error.to_string())),
+            (order @ (Order::Mute | Order::Unmute), Some(current)) => {
+                let muted = handle
+                    .set_muted(current.call, matches!(order, Order::Mute))
+                    .await;
+                muted.map_err(|error| not_now(&order, &error.to_string()))
+            }
+        };
+        if let Err(failure) = result {
+            self.context.output.failure(&failure);
+        }
+        Ok(())
+    }
+
+    async fn place(&mut self, who: &str) -> Result<(), Failure> {
+        if self.current.is_some() {
+            return Err(not_now(
+                &Order::Call(who.to_owned()),
+                "there is a call already",
+            ));
+        }
+        let person = who::resolve(
+            who,
+            &self.profile.content().contacts,
+            &self.context.settings.domain(),
+        )?;
+        let callee = callee(&person, self.plan.media.require)?;
+        self.client
+            .handle()
+            .call(callee, call_options(&self.plan.media))
+            .await?;
+        Ok(())
+    }
+
+    async fn handle_tick(&mut self) -> Result<(), Ending> {
+        if self.context.output.is_closed() {
+            return Err(Ending::Signal(signals::PIPE));
+        }
+        self.ticks = self.ticks.wrapping_add(1);
+        if self.ticks.is_multiple_of(CONTACTS_EVERY_TICKS) && self.profile.refresh() {
+            self.client
+                .handle()
+                .set_contacts(known_keys(&self.profile))
+                .await;
+        }
+        self.draw();
+        Ok(())
+    }
+
+    fn tell(&mut self, event: Event) -> Result<(), Ending> {
+        if let Event::Error { message, .. } = &event
+            && self.screen.is_none()
+        {
+            self.context.output.note(&format!("warning: {message}"));
+        }
+        if self.screen.is_some() && self.context.output.is_terminal() {
+            self.held_back.push(event);
+            return Ok(());
+        }
+        self.context
+            .output
+            .event(&event)
+            .map_err(|Closed| Ending::Signal(signals::PIPE))
+    }
+
+    fn draw(&mut self) {
+        if let Some((terminal, screen)) = &mut self.screen {
+            let _ = terminal.draw(screen, now());
+        }
+    }
+
+    /// Tells the peer and the homeserver, and what they still have to say; a second signal ends at once.
+    async fn stop(&mut self, signals: &mut Signals) {
+        let handle = self.client.handle();
+        let give_up_at = now() + STOP_TIMEOUT;
+        handle.request_stop().await;
+        loop {
+            tokio::select! {
+                event = self.client.next_event() => match event {
+                    Some(event) => {
+                        let _ = self.handle_event(event);
+                    }
+                    None => return,
+                },
+                number = signals.next() => {
+                    restore_terminal();
+                    std::process::exit(i32::from(ExitCode::Signal(number).number()));
+                }
+                () = tokio::time::sleep_until(give_up_at.into()) => {
+                    tracing::warn!("the client did not stop in time");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Gives the terminal back and tells what happened meanwhile.
+    async fn close(self) {
+        if self.screen.is_some() {
+            drop(self.screen);
+            logging::screen_is_up(false);
+        }
+        for event in &self.held_back {
+            if self.context.output.event(event).is_err() {
+                break;
+            }
+        }
+    }
+}
+
+fn open_screen() -> Result<ScreenTerminal, Failure> {
+    let terminal = ScreenTerminal::open().map_err(|error| {
+        Failure::new(
+            ErrorKind::StorageFailed,
+            format!("the terminal cannot be used: {error}"),
+        )
+    })?;
+    logging::screen_is_up(true);
+    Ok(terminal)
+}
+
+/// The exit code of a command whose call ended so.
+fn exit_code(reason: EndReason) -> ExitCode {
+    use securecall_driver::ExitClass;
+    match reason.exit_class() {
+        ExitClass::Done => ExitCode::Done,
+        ExitClass::Security => ExitCode::Security,
+        ExitClass::Peer => ExitCode::Peer,
+        ExitClass::Network => ExitCode::Network,
+        ExitClass::Machine => ExitCode::Machine,
+    }
+}
+
+fn not_now(order: &Order, why: &str) -> Failure {
+    Failure::new(
+        ErrorKind::NotNow,
+        format!("`{}` does not fit now: {why}", order.name()),
+    )
+}
+
+fn signed_out() -> Failure {
+    Failure::new(
+        ErrorKind::SignedOut,
+        "the homeserver has signed this device out",
+    )
+    .help("`securecall logout`, then `securecall register` or `securecall login` again")
+}
+
+/// The one clock of a run.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the command line is where time comes from"
+)]
+fn now() -> Instant {
+    Instant::now()
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Refuses standard streams that would be used twice.
+///
+/// # Errors
+///
+/// `--json` and audio both on standard output.
+pub(crate) fn check_streams(output: Output, media: &MediaOptions) -> Result<Output, Failure> {
+    match (&media.speaker, output.is_json()) {
+        (Some(SpeakerSpec::Stdout), true) => Err(Failure::new(
+            ErrorKind::Usage,
+            "--json and --speaker - both want standard output",
+        )
+        .help("send the voice to a pipe with --speaker raw:PATH")),
+        (Some(SpeakerSpec::Stdout), false) => Ok(output.beside_audio()),
+        _ => Ok(output),
+    }
+}

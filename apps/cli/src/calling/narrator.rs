@@ -1,0 +1,278 @@
+//! What the client's events are to scripts and people.
+
+use std::time::{Duration, Instant};
+
+use securecall_driver::{CallEvent, CallStats, Event as ClientEvent, Peer as CallPeer};
+
+use super::now;
+use crate::error::ErrorKind;
+use crate::output::{Event, Peer, Stats};
+
+/// Turns the client's events into ours.
+#[derive(Debug)]
+pub(super) struct Narrator {
+    /// When the process started.
+    started_at: Instant,
+    /// Our own address.
+    matrix_id: String,
+}
+
+impl Narrator {
+    /// A narrator for the client of `matrix_id`, in a process that started at `started_at`.
+    pub(super) const fn new(started_at: Instant, matrix_id: String) -> Self {
+        Self {
+            started_at,
+            matrix_id,
+        }
+    }
+
+    /// What is to be told about an event.
+    pub(super) fn tell(&self, event: &ClientEvent) -> Option<Event> {
+        Some(match event {
+            ClientEvent::Ready => Event::Ready {
+                matrix_id: self.matrix_id.clone(),
+                startup_ms: self.startup_ms(),
+            },
+            ClientEvent::Call(event) => self.tell_call(event),
+            ClientEvent::AudioStarted {
+                call,
+                microphone_at_unix_us,
+                speaker_at_unix_us,
+            } => Event::AudioStarted {
+                call_id: call.to_string(),
+                microphone_at_unix_us: *microphone_at_unix_us,
+                speaker_at_unix_us: *speaker_at_unix_us,
+            },
+            ClientEvent::Stats { call, stats } => Event::Stats(to_stats(call.to_string(), *stats)),
+            // Ten times a second, and only for the screen.
+            ClientEvent::Levels { .. } => return None,
+            ClientEvent::Device { fault, .. } => warning(
+                ErrorKind::AudioUnavailable,
+                fault.to_string(),
+                "the call goes on",
+            ),
+            ClientEvent::Notice { text, .. } => Event::Notice {
+                message: text.clone(),
+            },
+            ClientEvent::PlainTextRefused => warning(
+                ErrorKind::PlainTextRefused,
+                "somebody, or the homeserver, sent a call in plain text; it was refused".to_owned(),
+                "nothing to do: SecureCall never takes calls in plain text",
+            ),
+            ClientEvent::Offline(error) => {
+                tracing::info!(%error, "the homeserver is out of reach");
+                Event::Offline
+            }
+            ClientEvent::Online => Event::Online,
+            // The failure with which the command ends says it.
+            ClientEvent::SessionEnded => return None,
+        })
+    }
+
+    fn tell_call(&self, event: &CallEvent) -> Event {
+        match event {
+            CallEvent::Dialing { call, peer } => Event::Dialing {
+                call_id: call.to_string(),
+                peer: to_peer(peer),
+                startup_ms: self.startup_ms(),
+            },
+            CallEvent::Incoming {
+                call,
+                peer,
+                accepted,
+            } => Event::Incoming {
+                call_id: call.to_string(),
+                peer: to_peer(peer),
+                answered: *accepted,
+            },
+            CallEvent::Ringing { call } => Event::Ringing {
+                call_id: call.to_string(),
+            },
+            CallEvent::Replaced { call, by } => Event::Replaced {
+                call_id: call.to_string(),
+                by: by.to_string(),
+            },
+            CallEvent::Connected {
+                call,
+                peer,
+                tier,
+                route,
+                safety_words,
+                setup,
+            } => Event::Connected {
+                call_id: call.to_string(),
+                tier: tier.as_str(),
+                route: route.as_str(),
+                setup_ms: milliseconds(*setup),
+                safety_words: safety_words.words().map(str::to_owned).to_vec(),
+                peer: to_peer(peer),
+            },
+            CallEvent::FirstAudio { call, setup } => Event::FirstAudio {
+                call_id: call.to_string(),
+                setup_ms: milliseconds(*setup),
+            },
+            CallEvent::Muted { call, local, muted } => Event::Muted {
+                call_id: call.to_string(),
+                muted: *muted,
+                by: if *local { "self" } else { "peer" },
+            },
+            CallEvent::Reconnecting { call } => Event::Reconnecting {
+                call_id: call.to_string(),
+            },
+            CallEvent::Reconnected { call } => Event::Reconnected {
+                call_id: call.to_string(),
+            },
+            CallEvent::AnsweredElsewhere { call } => Event::AnsweredElsewhere {
+                call_id: call.to_string(),
+            },
+            CallEvent::Ended {
+                call,
+                reason,
+                connected_for,
+            } => Event::Ended {
+                call_id: call.to_string(),
+                reason: reason.as_str(),
+                duration_ms: connected_for.map_or(0, milliseconds),
+            },
+            CallEvent::Missed { call, peer, why } => Event::Missed {
+                call_id: call.to_string(),
+                peer: to_peer(peer),
+                why: why.as_str(),
+            },
+            CallEvent::Refused { call, peer, why } => Event::Refused {
+                call_id: call.to_string(),
+                peer: to_peer(peer),
+                why: why.as_str(),
+            },
+        }
+    }
+
+    fn startup_ms(&self) -> u64 {
+        milliseconds(now().saturating_duration_since(self.started_at))
+    }
+}
+
+fn to_peer(peer: &CallPeer) -> Peer {
+    Peer::new(
+        &peer.id,
+        &peer.matrix_id,
+        peer.name.as_deref(),
+        peer.new_address,
+    )
+}
+
+fn to_stats(call_id: String, stats: CallStats) -> Stats {
+    Stats {
+        call_id,
+        rtt_ms: stats.rtt_ms.map(rounded),
+        loss: stats.loss,
+        jitter_ms: rounded(stats.jitter_ms),
+        playout_delay_ms: rounded(stats.playout_delay_ms),
+        frames_sent: stats.frames_sent,
+        frames_received: stats.frames_received,
+        frames_refused: stats.frames_refused,
+        concealed_ms: rounded(stats.concealed_ms),
+    }
+}
+
+/// To hundredths: what lies below is noise.
+fn rounded(milliseconds: f64) -> f64 {
+    (milliseconds * 100.0).round() / 100.0
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn warning(kind: ErrorKind, message: String, help: &str) -> Event {
+    Event::Error {
+        kind: kind.name(),
+        message,
+        help: Some(help.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use securecall_contact::{MatrixId, SecureCallId};
+    use securecall_crypto::IdentityKey;
+    use securecall_driver::{CallId, EndReason, PathRoute};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn call() -> CallId {
+        CallId::parse("0123456789abcdef0123456789abcdef").unwrap()
+    }
+
+    fn peer() -> CallPeer {
+        let id = SecureCallId::new(&IdentityKey::from_bytes([7; 32]).unwrap());
+        let matrix_id: MatrixId = "@ada:example.org".parse().unwrap();
+        CallPeer {
+            id,
+            matrix_id,
+            name: Some("Ada".to_owned()),
+            new_address: false,
+        }
+    }
+
+    fn told(event: ClientEvent) -> Value {
+        let narrator = Narrator::new(now(), "@me:example.org".to_owned());
+        serde_json::to_value(narrator.tell(&event).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_peer_has_id_address_and_name() {
+        let event = told(ClientEvent::Call(CallEvent::Dialing {
+            call: call(),
+            peer: peer(),
+        }));
+        assert_eq!(event["event"], "dialing");
+        assert_eq!(event["peer"]["id"], peer().id.to_string());
+        assert_eq!(event["peer"]["matrix_id"], "@ada:example.org");
+        assert_eq!(event["peer"]["name"], "Ada");
+        assert!(event["startup_ms"].is_u64());
+    }
+
+    #[test]
+    fn a_call_that_never_connected_lasted_no_time() {
+        let ended = |connected_for| {
+            told(ClientEvent::Call(CallEvent::Ended {
+                call: call(),
+                reason: EndReason::Declined,
+                connected_for,
+            }))
+        };
+        let expected = json!({"event": "ended", "call_id": call().to_string(), "reason": "declined", "duration_ms": 0});
+        assert_eq!(ended(None), expected);
+        assert_eq!(
+            ended(Some(Duration::from_millis(1500)))["duration_ms"],
+            1500
+        );
+    }
+
+    #[test]
+    fn stats_have_the_fields_of_the_contract() {
+        let event = told(ClientEvent::Stats {
+            call: call(),
+            stats: CallStats {
+                loss: 0.25,
+                ..CallStats::default()
+            },
+        });
+        for field in [
+            "rtt_ms",
+            "loss",
+            "jitter_ms",
+            "playout_delay_ms",
+            "frames_sent",
+            "frames_received",
+            "frames_refused",
+            "concealed_ms",
+        ] {
+            assert!(event.get(field).is_some(), "{field}");
+        }
+        assert_eq!(event["loss"], 0.25);
+        assert_eq!(PathRoute::Direct.as_str(), "direct");
+    }
+}

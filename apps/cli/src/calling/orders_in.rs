@@ -1,0 +1,98 @@
+//! Where orders come from: lines on standard input, keys at the terminal, or nowhere.
+
+use std::io::{self, BufRead as _, Read as _};
+use std::thread;
+
+use crossterm::event::{self, KeyEvent};
+use tokio::sync::mpsc;
+
+use super::order::Order;
+use crate::error::Failure;
+
+/// The longest line that is read, in bytes.
+const MAX_LINE: u64 = 16 * 1024;
+/// Inputs that may wait; what feeds them then waits too.
+const QUEUE: usize = 16;
+
+/// Something a script or a person wants.
+#[derive(Debug)]
+pub(super) enum Input {
+    /// An order.
+    Order(Order),
+    /// A line that is none.
+    NotUnderstood(Failure),
+    /// A key.
+    Key(KeyEvent),
+}
+
+/// The stream of inputs. Reading happens on a thread of its own, which the end of the process ends: standard input
+/// cannot be read without blocking.
+#[derive(Debug)]
+pub(super) struct Inputs {
+    receiver: Option<mpsc::Receiver<Input>>,
+}
+
+impl Inputs {
+    /// Nobody orders anything.
+    pub(super) const fn none() -> Self {
+        Self { receiver: None }
+    }
+
+    /// One order a line of standard input. Its end orders nothing.
+    pub(super) fn lines() -> Self {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        thread::spawn(move || {
+            while let Some(line) = next_line() {
+                let input = match Order::parse(&line) {
+                    Ok(Some(order)) => Input::Order(order),
+                    Ok(None) => continue,
+                    Err(failure) => Input::NotUnderstood(failure),
+                };
+                if sender.blocking_send(input).is_err() {
+                    return;
+                }
+            }
+        });
+        Self {
+            receiver: Some(receiver),
+        }
+    }
+
+    /// The keys pressed at the terminal; a change of its size counts as none.
+    pub(super) fn keys() -> Self {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        thread::spawn(move || {
+            while let Ok(event) = event::read() {
+                if let event::Event::Key(key) = event
+                    && sender.blocking_send(Input::Key(key)).is_err()
+                {
+                    return;
+                }
+            }
+        });
+        Self {
+            receiver: Some(receiver),
+        }
+    }
+
+    /// The next input; never, once there will be none.
+    pub(super) async fn next(&mut self) -> Input {
+        if let Some(receiver) = &mut self.receiver {
+            if let Some(input) = receiver.recv().await {
+                return input;
+            }
+            self.receiver = None;
+        }
+        std::future::pending().await
+    }
+}
+
+fn next_line() -> Option<String> {
+    let mut line = Vec::new();
+    let read = io::stdin()
+        .lock()
+        .take(MAX_LINE)
+        .read_until(b'\n', &mut line)
+        .ok()?;
+    (read > 0).then(|| String::from_utf8_lossy(&line).into_owned())
+}

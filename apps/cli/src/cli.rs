@@ -1,0 +1,266 @@
+//! The command line as it is read: commands, arguments, options.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use securecall_driver::{MicrophoneSpec, ProcessingChoice, SpeakerSpec};
+
+/// What `--version` prints.
+const VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    " (commit ",
+    env!("SECURECALL_COMMIT"),
+    ", protocol version 1)"
+);
+
+/// End-to-end encrypted voice calls over Matrix.
+///
+/// Make an identity (`id new`), an account for it (`register`), share your contact link (`contact share`), add the other's
+/// (`contact add`), then `listen` or `call`.
+#[derive(Debug, Parser)]
+#[command(name = "securecall", version = VERSION, arg_required_else_help = true, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: GlobalOptions,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options that go with every command.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct GlobalOptions {
+    /// Directory of identity, account and contacts; also SECURECALL_PROFILE [default: the operating system's data directory]
+    #[arg(long, value_name = "DIR", global = true)]
+    pub(crate) profile: Option<PathBuf>,
+    /// Print one JSON object a line on standard output, everything else on standard error
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Log to standard error; twice for more
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub(crate) verbose: u8,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Your identity: make it, show it, restore it
+    #[command(subcommand)]
+    Id(IdCommand),
+    /// Create the account of your identity on a homeserver, or log in to it
+    Register(RegisterOptions),
+    /// Log in to an account you have
+    Login(LoginOptions),
+    /// Remove this device from the homeserver and the account from the profile; the identity stays
+    Logout,
+    /// People: share yourself, add others
+    #[command(subcommand)]
+    Contact(ContactCommand),
+    /// Call somebody
+    Call(CallOptions),
+    /// Wait for calls
+    Listen(ListenOptions),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// `securecall id …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum IdCommand {
+    /// Make an identity and print its phrase: 24 words, shown this once
+    New,
+    /// Print the SecureCall ID
+    Show,
+    /// Restore an identity from its phrase, read from standard input or at a prompt
+    Restore,
+}
+
+/// `securecall contact …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ContactCommand {
+    /// Print your contact link, to send it to somebody
+    Share {
+        /// The name to suggest to whoever opens the link
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+    },
+    /// Add contacts from links, IDs, Matrix IDs, or a text that holds some
+    Add {
+        /// Contact link, SecureCall ID, Matrix ID, or a text with such
+        #[arg(required = true)]
+        what: Vec<String>,
+        /// The name for the contact; goes with exactly one
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+    },
+    /// List all contacts
+    List,
+    /// Remove a contact
+    Remove {
+        /// Name, SecureCall ID, Matrix ID or contact link
+        who: String,
+    },
+}
+
+/// `securecall register`
+#[derive(Args, Debug)]
+pub(crate) struct RegisterOptions {
+    #[command(flatten)]
+    pub(crate) homeserver: HomeserverOptions,
+    /// Registration token, where the homeserver asks for one
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) token: Option<String>,
+}
+
+/// `securecall login`
+#[derive(Args, Debug)]
+pub(crate) struct LoginOptions {
+    #[command(flatten)]
+    pub(crate) homeserver: HomeserverOptions,
+    /// The account, such as @alice:example.org
+    #[arg(long, value_name = "MXID")]
+    pub(crate) user: String,
+}
+
+/// Where an account is.
+#[derive(Args, Debug)]
+pub(crate) struct HomeserverOptions {
+    /// The homeserver, such as https://example.org (http:// for this machine only)
+    #[arg(long = "homeserver", value_name = "URL")]
+    pub(crate) url: String,
+    /// A certificate authority to trust besides the system's (PEM); remembered with the account
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+}
+
+/// `securecall call`
+#[derive(Args, Debug)]
+pub(crate) struct CallOptions {
+    /// Contact name, SecureCall ID, contact link or Matrix ID
+    pub(crate) who: String,
+    #[command(flatten)]
+    pub(crate) media: MediaOptions,
+}
+
+/// `securecall listen`
+#[derive(Args, Debug)]
+pub(crate) struct ListenOptions {
+    /// Who is answered without asking [default: ask]
+    #[arg(long, value_enum)]
+    pub(crate) answer: Option<Answer>,
+    /// End after one call
+    #[arg(long)]
+    pub(crate) once: bool,
+    #[command(flatten)]
+    pub(crate) media: MediaOptions,
+}
+
+/// Options of `call` and `listen`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct MediaOptions {
+    /// default, null, FILE.wav, raw:PATH (s16le 48 kHz mono), - for standard input, or tone:HZ [default: default]
+    #[arg(long, value_name = "SOURCE", allow_hyphen_values = true)]
+    pub(crate) mic: Option<MicrophoneSpec>,
+    /// default, null, FILE.wav, raw:PATH, or - for standard output [default: default]
+    #[arg(long, value_name = "SINK", allow_hyphen_values = true)]
+    pub(crate) speaker: Option<SpeakerSpec>,
+    /// Echo cancellation, noise suppression and gain control [default: on for sound cards only]
+    #[arg(long, value_enum)]
+    pub(crate) processing: Option<Processing>,
+    /// How the call may travel; needed to call or answer people who are not contacts
+    #[arg(long, value_enum)]
+    pub(crate) route: Option<RouteChoice>,
+    /// Refuse calls with less protection than this
+    #[arg(long, value_enum)]
+    pub(crate) require: Option<RequireChoice>,
+    /// Hang up after so many seconds of being connected
+    #[arg(long, value_name = "SECONDS", value_parser = duration_seconds)]
+    pub(crate) duration: Option<f64>,
+}
+
+/// `--answer`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Answer {
+    /// It rings, a person decides
+    Ask,
+    /// Contacts are answered, others are asked about
+    Contacts,
+    /// Everybody is answered
+    Auto,
+}
+
+/// `--processing`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Processing {
+    /// Always
+    On,
+    /// Never
+    Off,
+}
+
+impl From<Processing> for ProcessingChoice {
+    fn from(processing: Processing) -> Self {
+        match processing {
+            Processing::On => Self::On,
+            Processing::Off => Self::Off,
+        }
+    }
+}
+
+/// `--route`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RouteChoice {
+    /// Straight to the other device: each side learns the other's network address
+    Direct,
+}
+
+/// `--require`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RequireChoice {
+    /// End-to-end encrypted between two known keys
+    Securecall,
+}
+
+fn duration_seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if seconds > 0.0 && seconds <= 86_400.0 => Ok(seconds),
+        _ => Err("a number of seconds above 0, at most 86400".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn options_that_do_not_work_yet_are_not_offered() {
+        let mut help = String::new();
+        for name in ["call", "listen", "contact"] {
+            let mut command = Cli::command();
+            let sub = command.find_subcommand_mut(name).unwrap();
+            help.push_str(&sub.render_long_help().to_string());
+        }
+        for word in ["relay", "--qr", "--png", "verify", "rename", "doctor"] {
+            assert!(!help.contains(word), "{word}");
+        }
+    }
+
+    #[test]
+    fn global_options_go_before_and_after_the_command() {
+        for line in ["securecall --json id show", "securecall id show --json"] {
+            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+            assert!(cli.global.json);
+        }
+    }
+}

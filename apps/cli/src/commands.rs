@@ -1,0 +1,74 @@
+//! One module for each command.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use crate::cli::{Cli, Command};
+use crate::config::Settings;
+use crate::error::Failure;
+use crate::exit_code::ExitCode;
+use crate::output::{Closed, Event, Output};
+use crate::profile::Profile;
+
+mod account;
+mod call;
+mod completions;
+mod contact;
+mod id;
+mod listen;
+mod man;
+
+/// What every command is given.
+pub(crate) struct Context {
+    /// The profile's directory.
+    pub(crate) profile: PathBuf,
+    pub(crate) settings: Settings,
+    pub(crate) output: Output,
+    pub(crate) started_at: Instant,
+}
+
+impl Context {
+    /// Tells an event of a command that has nothing more to do. A reader that is gone has heard enough: nothing to tell.
+    pub(crate) fn tell(&self, event: &Event) -> ExitCode {
+        told(self.output.event(event))
+    }
+}
+
+/// The exit code of a command whose last word was told, or not: as other programs end whose reader has gone (SIGPIPE).
+pub(crate) fn told(result: Result<(), Closed>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::Done,
+        Err(Closed) => ExitCode::Signal(13),
+    }
+}
+
+/// Runs the command that the command line names.
+///
+/// # Errors
+///
+/// Whatever did not work.
+pub(crate) fn run(cli: Cli, output: Output, started_at: Instant) -> Result<ExitCode, Failure> {
+    match cli.command {
+        Command::Completions { shell } => return Ok(completions::run(shell, output)),
+        Command::Man => return man::run(output),
+        _ => {}
+    }
+    let profile = Profile::directory(cli.global.profile)?;
+    let settings = Settings::read(&profile)?;
+    let context = Context {
+        profile,
+        settings,
+        output,
+        started_at,
+    };
+    match cli.command {
+        Command::Id(command) => id::run(&context, &command),
+        Command::Contact(command) => contact::run(&context, command),
+        Command::Register(options) => account::register(&context, &options),
+        Command::Login(options) => account::login(&context, &options),
+        Command::Logout => account::logout(&context),
+        Command::Call(options) => call::run(context, options),
+        Command::Listen(options) => listen::run(context, options),
+        Command::Completions { .. } | Command::Man => Ok(ExitCode::Done),
+    }
+}

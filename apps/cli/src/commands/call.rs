@@ -1,0 +1,38 @@
+//! `call WHO`.
+
+use securecall_matrix::Account;
+
+use super::{Context, account};
+use crate::calling::{self, Goal, Plan};
+use crate::cli::{Answer, CallOptions};
+use crate::error::Failure;
+use crate::exit_code::ExitCode;
+use crate::profile::Profile;
+use crate::who;
+
+pub(super) fn run(mut context: Context, options: CallOptions) -> Result<ExitCode, Failure> {
+    let media = context.settings.media(&options.media);
+    context.output = calling::check_streams(context.output, &media)?;
+    let profile = Profile::open(&context.profile)?;
+    profile.identity()?;
+    let person = who::resolve(
+        &options.who,
+        &profile.content().contacts,
+        &context.settings.domain(),
+    )?;
+    calling::callee(&person, media.require)?;
+    profile.account()?;
+    let _lock = profile.lock_session("call")?;
+    let runtime = calling::runtime()?;
+    let result = runtime.block_on(async {
+        let account = Account::restore(&account::store(&profile)).await?;
+        let plan = Plan {
+            goal: Goal::Call(person),
+            answer: Answer::Ask,
+            media,
+        };
+        calling::run(context, profile, account, plan).await
+    });
+    runtime.shutdown_background();
+    result
+}

@@ -1,0 +1,17 @@
+//! `completions SHELL`: a completion script.
+
+use clap::CommandFactory as _;
+use clap_complete::Shell;
+
+use super::told;
+use crate::cli::Cli;
+use crate::exit_code::ExitCode;
+use crate::output::{Event, Output};
+
+pub(super) fn run(shell: Shell, output: Output) -> ExitCode {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "securecall", &mut script);
+    told(output.event(&Event::Completions {
+        script: String::from_utf8_lossy(&script).into_owned(),
+    }))
+}

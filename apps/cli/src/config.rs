@@ -1,0 +1,306 @@
+//! Settings: options before environment before `config.toml`.
+
+use std::env;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use clap::ValueEnum;
+use securecall_contact::ServerName;
+use securecall_driver::{MicrophoneSpec, SpeakerSpec};
+
+use crate::cli::{Answer, MediaOptions, RequireChoice, RouteChoice};
+use crate::error::{ErrorKind, Failure};
+
+/// The file in the profile directory.
+const FILE_NAME: &str = "config.toml";
+
+/// Every key of the file. Each may also be given as the environment variable `SECURECALL_<KEY>`.
+const KEYS: [&str; 6] = ["domain", "mic", "speaker", "require", "route", "answer"];
+
+/// What environment and file say. [`Settings::media`] puts the options before them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Settings {
+    domain: Option<ServerName>,
+    mic: Option<MicrophoneSpec>,
+    speaker: Option<SpeakerSpec>,
+    require: Option<RequireChoice>,
+    route: Option<RouteChoice>,
+    answer: Option<Answer>,
+}
+
+impl Settings {
+    /// Reads `config.toml` in `profile` and the environment.
+    ///
+    /// # Errors
+    ///
+    /// An unknown key (naming the nearest), a value that does not fit, a file that is not TOML.
+    pub(crate) fn read(profile: &Path) -> Result<Self, Failure> {
+        let mut settings = Self::default();
+        settings.read_file(&profile.join(FILE_NAME))?;
+        settings.read_environment(|name| env::var_os(name).map(|value| value.into_string()))?;
+        Ok(settings)
+    }
+
+    /// The domain where an address names none.
+    pub(crate) fn domain(&self) -> ServerName {
+        self.domain
+            .clone()
+            .unwrap_or_else(ServerName::default_domain)
+    }
+
+    /// Who is answered without asking.
+    pub(crate) fn answer(&self, option: Option<Answer>) -> Answer {
+        option.or(self.answer).unwrap_or(Answer::Ask)
+    }
+
+    /// The options, and where they say nothing, the settings.
+    pub(crate) fn media(&self, options: &MediaOptions) -> MediaOptions {
+        MediaOptions {
+            mic: options.mic.clone().or_else(|| self.mic.clone()),
+            speaker: options.speaker.clone().or_else(|| self.speaker.clone()),
+            processing: options.processing,
+            route: options.route.or(self.route),
+            require: options.require.or(self.require),
+            duration: options.duration,
+        }
+    }
+
+    fn read_file(&mut self, path: &Path) -> Result<(), Failure> {
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(invalid(path.display(), error)),
+        };
+        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+            let line = error.span().map_or(1, |span| {
+                text[..span.start.min(text.len())].lines().count().max(1)
+            });
+            invalid(path.display(), format!("line {line}: {}", error.message()))
+        })?;
+        for (key, value) in table {
+            let toml::Value::String(value) = value else {
+                known(&key, path)?;
+                return Err(invalid(
+                    path.display(),
+                    format!("'{key}' must be a text in quotes"),
+                ));
+            };
+            known(&key, path)?;
+            self.set(&key, &value)
+                .map_err(|reason| invalid(path.display(), format!("'{key}': {reason}")))?;
+        }
+        Ok(())
+    }
+
+    fn read_environment<E>(
+        &mut self,
+        read: impl Fn(&str) -> Option<Result<String, E>>,
+    ) -> Result<(), Failure> {
+        for key in KEYS {
+            let name = format!("SECURECALL_{}", key.to_ascii_uppercase());
+            let Some(value) = read(&name) else { continue };
+            let value = value.map_err(|_| invalid(&name, "is not valid Unicode"))?;
+            if !value.is_empty() {
+                self.set(key, &value)
+                    .map_err(|reason| invalid(&name, reason))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
+        match key {
+            "domain" => self.domain = Some(value.parse().map_err(text)?),
+            "mic" => self.mic = Some(value.parse().map_err(text)?),
+            "speaker" => self.speaker = Some(value.parse().map_err(text)?),
+            "require" => self.require = Some(choice(value)?),
+            "route" => self.route = Some(choice(value)?),
+            "answer" => self.answer = Some(choice(value)?),
+            _ => return Err("is not a setting".to_owned()),
+        }
+        Ok(())
+    }
+}
+
+fn invalid(place: impl std::fmt::Display, reason: impl std::fmt::Display) -> Failure {
+    Failure::new(ErrorKind::InvalidConfig, format!("{place}: {reason}")).help(format!(
+        "the settings are {}; `docs/cli.md` says what they take",
+        KEYS.join(", ")
+    ))
+}
+
+fn known(key: &str, path: &Path) -> Result<(), Failure> {
+    if KEYS.contains(&key) {
+        return Ok(());
+    }
+    let nearest = KEYS
+        .into_iter()
+        .min_by_key(|known| edit_distance(key, known))
+        .unwrap_or_default();
+    let failure = invalid(path.display(), format!("unknown key '{key}'"));
+    Err(failure.help(format!(
+        "did you mean '{nearest}'? The settings are {}",
+        KEYS.join(", ")
+    )))
+}
+
+fn choice<T: ValueEnum>(value: &str) -> Result<T, String> {
+    T::from_str(value, false).map_err(|_| {
+        let names: Vec<String> = T::value_variants()
+            .iter()
+            .filter_map(|variant| variant.to_possible_value())
+            .map(|possible| format!("'{}'", possible.get_name()))
+            .collect();
+        format!(
+            "'{}' is not one of {}",
+            value.escape_debug(),
+            names.join(", ")
+        )
+    })
+}
+
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+/// Levenshtein's distance: how many characters to add, drop or change.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let above = row[j + 1];
+            row[j + 1] = (diagonal + usize::from(x != *y))
+                .min(above + 1)
+                .min(row[j] + 1);
+            diagonal = above;
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from_file(text: &str) -> Result<Settings, Failure> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(FILE_NAME);
+        fs::write(&path, text).unwrap();
+        let mut settings = Settings::default();
+        settings.read_file(&path).map(|()| settings)
+    }
+
+    fn no_options() -> MediaOptions {
+        MediaOptions {
+            mic: None,
+            speaker: None,
+            processing: None,
+            route: None,
+            require: None,
+            duration: None,
+        }
+    }
+
+    #[test]
+    fn every_key_is_read() {
+        let settings = from_file(
+            "domain = 'example.org'\nmic = 'tone:440'\nspeaker = 'null'\nrequire = 'securecall'\nroute = 'direct'\nanswer = 'auto'\n",
+        )
+        .unwrap();
+        assert_eq!(settings.domain().as_str(), "example.org");
+        assert_eq!(settings.answer(None), Answer::Auto);
+        let media = settings.media(&no_options());
+        assert_eq!(media.mic, Some(MicrophoneSpec::Tone(440.0)));
+        assert_eq!(media.speaker, Some(SpeakerSpec::Null));
+        assert_eq!(media.require, Some(RequireChoice::Securecall));
+        assert_eq!(media.route, Some(RouteChoice::Direct));
+    }
+
+    #[test]
+    fn the_nearest_key_is_named() {
+        for (wrong, right) in [
+            ("anwser", "answer"),
+            ("Mic", "mic"),
+            ("speakers", "speaker"),
+            ("requires", "require"),
+        ] {
+            let failure = from_file(&format!("{wrong} = 'x'")).unwrap_err();
+            assert_eq!(failure.kind, ErrorKind::InvalidConfig);
+            assert!(
+                failure.message.contains(&format!("unknown key '{wrong}'")),
+                "{failure}"
+            );
+            assert!(
+                failure
+                    .help
+                    .unwrap()
+                    .starts_with(&format!("did you mean '{right}'?"))
+            );
+        }
+    }
+
+    #[test]
+    fn a_value_that_does_not_fit_is_named_with_what_does() {
+        let message = |text: &str| from_file(text).unwrap_err().message;
+        assert!(
+            message("answer = 'always'")
+                .ends_with("'answer': 'always' is not one of 'ask', 'contacts', 'auto'")
+        );
+        assert!(message("route = 'relay'").ends_with("'relay' is not one of 'direct'"));
+        assert!(message("domain = 'a b'").contains("'domain': ' ' cannot be in a server name"));
+        assert!(message("mic = 7").ends_with("'mic' must be a text in quotes"));
+        assert!(message("domain = 'a.example'\nmic = ").contains("line 2"));
+    }
+
+    #[test]
+    fn options_win_over_environment_and_environment_over_file() {
+        let mut settings = from_file("mic = 'null'\nanswer = 'ask'\nspeaker = 'a.wav'").unwrap();
+        let environment = |name: &str| match name {
+            "SECURECALL_ANSWER" => Some(Ok::<_, ()>("contacts".to_owned())),
+            "SECURECALL_MIC" => Some(Ok("tone:300".to_owned())),
+            "SECURECALL_SPEAKER" => Some(Ok(String::new())),
+            _ => None,
+        };
+        settings.read_environment(environment).unwrap();
+        assert_eq!(settings.answer(None), Answer::Contacts);
+        assert_eq!(settings.answer(Some(Answer::Auto)), Answer::Auto);
+        let media = settings.media(&no_options());
+        assert_eq!(media.mic, Some(MicrophoneSpec::Tone(300.0)));
+        assert_eq!(media.speaker, Some(SpeakerSpec::Wav("a.wav".into())));
+        let options = MediaOptions {
+            mic: Some(MicrophoneSpec::Null),
+            ..no_options()
+        };
+        assert_eq!(settings.media(&options).mic, Some(MicrophoneSpec::Null));
+    }
+
+    #[test]
+    fn a_wrong_environment_variable_is_named() {
+        let mut settings = Settings::default();
+        let environment =
+            |name: &str| (name == "SECURECALL_ANSWER").then(|| Ok::<_, ()>("maybe".to_owned()));
+        let failure = settings.read_environment(environment).unwrap_err();
+        assert!(
+            failure
+                .message
+                .starts_with("SECURECALL_ANSWER: 'maybe' is not one of"),
+            "{failure}"
+        );
+    }
+
+    #[test]
+    fn distances_are_those_of_levenshtein() {
+        for (a, b, distance) in [
+            ("", "", 0),
+            ("a", "", 1),
+            ("kitten", "sitting", 3),
+            ("mic", "mci", 2),
+        ] {
+            assert_eq!(edit_distance(a, b), distance, "{a} {b}");
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! What the driver says, told to a person.
+
+use securecall_audio_device::{Blame, OpenError};
+use securecall_driver::{CallError, PlaceError, StartError};
+
+use super::{ErrorKind, Failure};
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        let kind = match (&error, error.blame()) {
+            (OpenError::DiskFull { .. }, _) => ErrorKind::StorageFailed,
+            (_, Blame::Input) => ErrorKind::InvalidAudio,
+            (_, Blame::Machine) => ErrorKind::AudioUnavailable,
+        };
+        Self::new(kind, error.to_string()).help(error.help())
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        let message = error.to_string();
+        match error {
+            StartError::Audio(error) => error.into(),
+            StartError::ReplayMemory(_) | StartError::Randomness(_) => Self::new(ErrorKind::StorageFailed, message),
+            StartError::ReplayMemoryDamaged(_) => Self::new(ErrorKind::DamagedStore, message).help(
+                "remove the file `replay-memory` from the profile; until ten minutes later, an old call could ring once more",
+            ),
+            StartError::Sync(securecall_matrix::StartError::Server(error)) => error.into(),
+            StartError::Sync(securecall_matrix::StartError::AlreadyStarted) => Self::bug(message),
+        }
+    }
+}
+
+impl From<PlaceError> for Failure {
+    fn from(error: PlaceError) -> Self {
+        let message = error.to_string();
+        match error {
+            PlaceError::Refused(CallError::InAnotherCall) => Self::new(ErrorKind::NotNow, message).help("hang up first"),
+            PlaceError::Refused(CallError::OwnIdentity) => {
+                Self::new(ErrorKind::Usage, message).help("call somebody else's")
+            }
+            PlaceError::Refused(CallError::IdentityMismatch) => Self::new(ErrorKind::KeyMismatch, message)
+                .help("ask the person on another way for a new contact link"),
+            PlaceError::Refused(CallError::NoRelay | CallError::RelayUnavailable) => {
+                Self::new(ErrorKind::NoRelay, "calls with people who are not contacts go through a relay, and there is none").help(
+                    "add the person with `securecall contact add`, or give --route direct: then they learn your network address",
+                )
+            }
+            PlaceError::Stopped => Self::bug(message),
+        }
+    }
+}

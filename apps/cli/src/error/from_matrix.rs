@@ -1,0 +1,128 @@
+//! What the homeserver and the Matrix store say, told to a person.
+
+use securecall_matrix::{
+    HomeserverError, LoginError, LogoutError, RegisterError, RestoreError, ServerError, StoreError,
+};
+
+use super::{ErrorKind, Failure};
+
+impl From<ServerError> for Failure {
+    fn from(error: ServerError) -> Self {
+        let message = error.to_string();
+        match error {
+            ServerError::Unreachable { .. } | ServerError::TimedOut => Self::new(ErrorKind::HomeserverUnreachable, message)
+                .help("check the network, and the URL that was given with --homeserver"),
+            ServerError::CertificateRefused { .. } => Self::new(ErrorKind::CertificateRefused, message)
+                .help("check the URL and this machine's clock; --ca-file FILE adds a certificate authority of your own"),
+            ServerError::NotMatrix { .. } => Self::new(ErrorKind::HomeserverFault, message)
+                .help("check the URL: it is the homeserver's, such as https://matrix.example.org"),
+            ServerError::SessionEnded { .. } => Self::new(ErrorKind::SignedOut, message)
+                .help("`securecall logout`, then `securecall register` or `securecall login` again"),
+            ServerError::TooManyRequests { .. } => Self::new(ErrorKind::HomeserverFault, message).help("wait, then try again"),
+            ServerError::Refused { .. } => {
+                Self::new(ErrorKind::HomeserverFault, message).help("ask the owner of the homeserver, or use another one")
+            }
+            ServerError::Internal { .. } => Self::bug(message),
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let message = error.to_string();
+        match error {
+            StoreError::WrongKey | StoreError::Damaged { .. } | StoreError::OtherAccount => {
+                Self::new(ErrorKind::DamagedStore, message).help(
+                    "restore the directory `matrix` of the profile from a backup; without one, remove it and `securecall register` or `login` again: identity and contacts stay",
+                )
+            }
+            StoreError::Newer { .. } => {
+                Self::new(ErrorKind::NewerStore, message).help("update securecall; nothing was changed")
+            }
+            StoreError::Io { path, source } => crate::profile::storage_failed(&path, &source),
+        }
+    }
+}
+
+impl From<HomeserverError> for Failure {
+    fn from(error: HomeserverError) -> Self {
+        let message = error.to_string();
+        match error {
+            HomeserverError::NotAUrl { .. } => Self::new(ErrorKind::InvalidServer, message)
+                .help("a homeserver looks like https://matrix.example.org"),
+            HomeserverError::HttpNotAllowed { .. } => {
+                Self::new(ErrorKind::CertificateRefused, message)
+                    .help("use https://; http:// is for a homeserver on this machine")
+            }
+            HomeserverError::CertificateFile { .. } | HomeserverError::NoCertificate { .. } => {
+                Self::new(ErrorKind::InvalidFile, message)
+                    .help("--ca-file takes a file with certificates in PEM form")
+            }
+        }
+    }
+}
+
+impl From<RestoreError> for Failure {
+    fn from(error: RestoreError) -> Self {
+        match error {
+            RestoreError::NotLoggedIn => {
+                Self::new(ErrorKind::NoAccount, "this profile is not logged in")
+                    .help("`securecall register` or `securecall login`")
+            }
+            RestoreError::Store(error) => error.into(),
+            RestoreError::Homeserver(error) => error.into(),
+            RestoreError::Server(error) => error.into(),
+        }
+    }
+}
+
+impl From<LogoutError> for Failure {
+    fn from(error: LogoutError) -> Self {
+        match error {
+            LogoutError::Server(error) => error.into(),
+            LogoutError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<LoginError> for Failure {
+    fn from(error: LoginError) -> Self {
+        let message = error.to_string();
+        match error {
+            LoginError::WrongPassword => Self::new(ErrorKind::LoginRefused, message)
+                .help("check --user and the password (typed, on standard input, or in SECURECALL_PASSWORD)"),
+            LoginError::Deactivated | LoginError::OtherUser { .. } => {
+                Self::new(ErrorKind::LoginRefused, message).help("use another account")
+            }
+            LoginError::Unsupported { .. } => Self::new(ErrorKind::UnsupportedLogin, message)
+                .help("securecall logs in with a password; use a homeserver that offers it"),
+            LoginError::AlreadyLoggedIn { .. } => Self::new(ErrorKind::AccountExists, message)
+                .help("`securecall logout` first, or use another profile with --profile DIR"),
+            LoginError::Server(error) => error.into(),
+            LoginError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<RegisterError> for Failure {
+    fn from(error: RegisterError) -> Self {
+        let message = error.to_string();
+        match error {
+            RegisterError::Closed { .. } => Self::new(ErrorKind::RegistrationClosed, message)
+                .help("use another homeserver, or an account you have with `securecall login`"),
+            RegisterError::TokenRequired => {
+                Self::new(ErrorKind::TokenRefused, message).help("give the token with --token TOKEN")
+            }
+            RegisterError::TokenRefused { .. } => {
+                Self::new(ErrorKind::TokenRefused, message).help("check the token, or ask for a new one")
+            }
+            RegisterError::Unsupported { .. } => Self::new(ErrorKind::UnsupportedLogin, message)
+                .help("use another homeserver, or make the account there by its own means and `securecall login`"),
+            RegisterError::NameTaken { .. } => Self::new(ErrorKind::NameTaken, message)
+                .help("use another homeserver: your SecureCall ID stays the same there"),
+            RegisterError::Login(error) => error.into(),
+            RegisterError::Server(error) => error.into(),
+            RegisterError::Store(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Logs on standard error, with the addresses of people shortened.
+
+use std::io::{self, IsTerminal as _, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+/// While the call screen is up, a log line on the same terminal would tear it.
+static SCREEN_IS_UP: AtomicBool = AtomicBool::new(false);
+
+/// Characters of an address that a log keeps.
+const KEPT: usize = 8;
+
+/// The shortest run of characters that is taken for a key or an ID.
+const LONG: usize = 43;
+
+/// Starts logging: `SECURECALL_LOG` if it is set, else as often as `-v` was given.
+pub(crate) fn start(verbose: u8) {
+    let by_option = match verbose {
+        0 => "error,securecall=warn,matrix_sdk=off",
+        1 => {
+            "warn,securecall=info,securecall_driver=info,securecall_session=info,securecall_matrix=info,securecall_media=info"
+        }
+        _ => {
+            "warn,securecall=debug,securecall_driver=debug,securecall_session=debug,securecall_matrix=debug,securecall_media=debug,securecall_audio_device=debug"
+        }
+    };
+    let filter = match std::env::var("SECURECALL_LOG") {
+        Ok(directives) if !directives.is_empty() => EnvFilter::new(directives),
+        _ => EnvFilter::new(by_option),
+    };
+    let colour = io::stderr().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let started = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(colour)
+        .with_writer(Log)
+        .try_init();
+    debug_assert!(started.is_ok(), "logging is started once");
+}
+
+/// Keeps logs off the terminal while the call screen is up.
+pub(crate) fn screen_is_up(up: bool) {
+    SCREEN_IS_UP.store(up, Ordering::Relaxed);
+}
+
+struct Log;
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = LogLine;
+
+    fn make_writer(&'a self) -> LogLine {
+        LogLine
+    }
+}
+
+/// One formatted line on its way out.
+struct LogLine;
+
+impl Write for LogLine {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let hidden = SCREEN_IS_UP.load(Ordering::Relaxed) && io::stderr().is_terminal();
+        if !hidden {
+            io::stderr().write_all(shortened(&String::from_utf8_lossy(bytes)).as_bytes())?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+/// Shortens what looks like an ID, a key, a token or a Matrix ID.
+fn shortened(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(start) = rest.find(is_address_character) {
+        let (before, word) = rest.split_at(start);
+        let end = word
+            .find(|c| !is_address_character(c))
+            .unwrap_or(word.len());
+        let (word, after) = word.split_at(end);
+        out.push_str(before);
+        push_shortened(&mut out, word);
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+fn push_shortened(out: &mut String, word: &str) {
+    // A Matrix ID starts at its sigil, wherever in the word that is: `user=@alice:example.org`.
+    let (before, word) = word.split_at(word.find('@').unwrap_or(0));
+    push_long_runs_shortened(out, before);
+    match word.strip_prefix('@').and_then(|rest| rest.split_once(':')) {
+        Some((localpart, server)) => {
+            let kept: String = localpart.chars().take(KEPT).collect();
+            out.push_str(&format!("@{kept}…:{server}"));
+        }
+        None => push_long_runs_shortened(out, word),
+    }
+}
+
+fn push_long_runs_shortened(out: &mut String, word: &str) {
+    for part in word.split_inclusive(['=', ':', '/', '.', '@']) {
+        if part.len() >= LONG {
+            out.push_str(&part[..KEPT]);
+            out.push('…');
+        } else {
+            out.push_str(part);
+        }
+    }
+}
+
+fn is_address_character(character: char) -> bool {
+    character.is_ascii_alphanumeric()
+        || matches!(character, '@' | ':' | '.' | '_' | '-' | '=' | '/' | '+')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_ids_and_tokens_are_shortened() {
+        let id = "dwh7yhpeczjmx27pyrum4upg6dijl4dh73oumwbvbxr5kvjc2qjnvnab";
+        let line =
+            format!("user=@sc_{id}:example.org id {id}; @alice_wonderland:example.org, syt_{id}");
+        assert_eq!(
+            shortened(&line),
+            "user=@sc_dwh7y…:example.org id dwh7yhpe…; @alice_wo…:example.org, syt_dwh7…"
+        );
+    }
+
+    #[test]
+    fn other_words_stay() {
+        for line in [
+            "2026-01-01T00:00:00Z  INFO securecall: ready in 12 ms\n",
+            "path /a/b.c == x:y",
+            "",
+            "ä@ü",
+        ] {
+            assert_eq!(shortened(line), line);
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What goes to standard output: one JSON object a line with `--json`, plain lines without.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+
+use crate::error::Failure;
+
+mod event;
+
+pub(crate) use event::{Event, Peer, Stats, reason_words};
+
+/// Standard output is gone: whoever read it has stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Closed;
+
+/// Where events go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Output {
+    json: bool,
+    /// Standard output carries the peer's voice, so that plain lines go to standard error.
+    stdout_is_audio: bool,
+}
+
+impl Output {
+    /// Output to standard output.
+    pub(crate) const fn new(json: bool) -> Self {
+        Self {
+            json,
+            stdout_is_audio: false,
+        }
+    }
+
+    /// Output while standard output carries audio.
+    #[must_use]
+    pub(crate) const fn beside_audio(self) -> Self {
+        Self {
+            stdout_is_audio: true,
+            ..self
+        }
+    }
+
+    /// Whether events are JSON objects.
+    pub(crate) const fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// Whether a person looks at standard output.
+    pub(crate) fn is_terminal(self) -> bool {
+        !self.json && !self.stdout_is_audio && io::stdout().is_terminal()
+    }
+
+    /// Writes an event, at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] if nobody reads any more.
+    pub(crate) fn event(self, event: &Event) -> Result<(), Closed> {
+        if self.json {
+            return write_line(&json_line(event));
+        }
+        match event.plain(self.is_terminal()) {
+            Some(lines) if self.stdout_is_audio => {
+                let _ = writeln!(io::stderr(), "{lines}");
+                Ok(())
+            }
+            Some(lines) => write_line(&lines),
+            None => Ok(()),
+        }
+    }
+
+    /// Tells of a failure: on standard error for people, and as an event for scripts.
+    pub(crate) fn failure(self, failure: &Failure) {
+        if self.json {
+            let _ = write_line(&json_line(&Event::from(failure)));
+        }
+        let _ = writeln!(io::stderr(), "{failure}");
+    }
+
+    /// A word to the person at the terminal that is no event.
+    pub(crate) fn note(self, text: &str) {
+        let _ = writeln!(io::stderr(), "{text}");
+    }
+
+    /// Whether whoever read standard output has stopped. A file or a terminal never has.
+    #[cfg(unix)]
+    pub(crate) fn is_closed(self) -> bool {
+        let mut descriptor = libc::pollfd {
+            fd: libc::STDOUT_FILENO,
+            events: 0,
+            revents: 0,
+        };
+        // SAFETY: one valid pollfd, and the call only writes its `revents`.
+        let ready = unsafe { libc::poll(&raw mut descriptor, 1, 0) };
+        ready == 1 && descriptor.revents & (libc::POLLERR | libc::POLLNVAL) != 0
+    }
+
+    /// Whether whoever read standard output has stopped. Noticed at the next line.
+    #[cfg(not(unix))]
+    pub(crate) fn is_closed(self) -> bool {
+        false
+    }
+}
+
+/// Milliseconds since the Unix epoch.
+#[expect(clippy::disallowed_methods, reason = "events carry the time of day")]
+pub(crate) fn wallclock_ms() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn json_line(event: &Event) -> String {
+    let mut value = serde_json::to_value(event).unwrap_or(Value::Null);
+    if let Value::Object(fields) = &mut value {
+        fields.insert("at_ms".to_owned(), wallclock_ms().into());
+    }
+    value.to_string()
+}
+
+fn write_line(line: &str) -> Result<(), Closed> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{line}")
+        .and_then(|()| stdout.flush())
+        .map_err(|_| Closed)
+}

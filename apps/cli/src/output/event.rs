@@ -1,0 +1,408 @@
+//! The events: their fields as JSON, and what a plain line says of them. `docs/cli.md` is their contract.
+
+use securecall_contact::{MatrixId, SecureCallId};
+use serde::Serialize;
+
+use crate::error::Failure;
+
+/// Something that scripts and people are told. Fields are only added, never changed.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub(crate) enum Event {
+    /// The identity.
+    Identity {
+        id: String,
+        /// From `id new` only.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        phrase: Option<String>,
+    },
+    /// The account of this profile.
+    Account {
+        matrix_id: String,
+        device_id: String,
+        homeserver: String,
+    },
+    /// One contact.
+    Contact {
+        name: String,
+        id: Option<String>,
+        matrix_id: String,
+        link: Option<String>,
+        verified: bool,
+    },
+    /// How many contacts there are; printed by `contact list` when there are none.
+    Contacts { count: usize },
+    /// Our own contact link.
+    Link {
+        deep_link: String,
+        https: String,
+        text: String,
+    },
+    /// A completion script.
+    Completions { script: String },
+    /// The manual page.
+    Manual { roff: String },
+
+    /// A call placed now will arrive.
+    Ready { matrix_id: String, startup_ms: u64 },
+    /// Our call is on its way.
+    Dialing {
+        call_id: String,
+        peer: Peer,
+        startup_ms: u64,
+    },
+    /// A call comes in.
+    Incoming {
+        call_id: String,
+        peer: Peer,
+        answered: bool,
+    },
+    /// Our call rings at the peer.
+    Ringing { call_id: String },
+    /// Both called each other: our call gave way to theirs.
+    Replaced { call_id: String, by: String },
+    /// Path up, peer proven, a frame of the peer opened.
+    Connected {
+        call_id: String,
+        tier: &'static str,
+        route: &'static str,
+        setup_ms: u64,
+        safety_words: Vec<String>,
+        peer: Peer,
+    },
+    /// The first sample of the peer was played.
+    FirstAudio { call_id: String, setup_ms: u64 },
+    /// Microphone and speaker run.
+    AudioStarted {
+        call_id: String,
+        microphone_at_unix_us: u64,
+        speaker_at_unix_us: u64,
+    },
+    /// How the call is doing.
+    Stats(Stats),
+    /// Somebody muted or unmuted.
+    Muted {
+        call_id: String,
+        muted: bool,
+        by: &'static str,
+    },
+    /// Nothing was heard from the peer for 3 s.
+    Reconnecting { call_id: String },
+    /// The peer is heard again.
+    Reconnected { call_id: String },
+    /// Another device of ours took the call.
+    AnsweredElsewhere { call_id: String },
+    /// The call is over.
+    Ended {
+        call_id: String,
+        reason: &'static str,
+        duration_ms: u64,
+    },
+    /// Somebody called and was not answered.
+    Missed {
+        call_id: String,
+        peer: Peer,
+        why: &'static str,
+    },
+    /// A call was refused without ringing.
+    Refused {
+        call_id: String,
+        peer: Peer,
+        why: &'static str,
+    },
+    /// The homeserver cannot be reached; trying on.
+    Offline,
+    /// The homeserver is reached again.
+    Online,
+    /// Something the user should know.
+    Notice { message: String },
+    /// Something did not work.
+    Error {
+        kind: &'static str,
+        message: String,
+        help: Option<String>,
+    },
+}
+
+/// Who is at the other end; null where unknown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Peer {
+    pub(crate) id: Option<String>,
+    pub(crate) matrix_id: Option<String>,
+    pub(crate) name: Option<String>,
+    /// A known contact under a Matrix ID that is not the one in the contact list.
+    pub(crate) new_address: bool,
+}
+
+impl Peer {
+    /// Somebody as the call machine knows them.
+    pub(crate) fn new(
+        id: &SecureCallId,
+        matrix_id: &MatrixId,
+        name: Option<&str>,
+        new_address: bool,
+    ) -> Self {
+        Self {
+            id: Some(id.to_string()),
+            matrix_id: Some(matrix_id.to_string()),
+            name: name.map(str::to_owned),
+            new_address,
+        }
+    }
+
+    /// What a person is told: the contact's name, else the whole ID.
+    pub(crate) fn shown(&self) -> String {
+        let unnamed = || {
+            self.id
+                .clone()
+                .or_else(|| self.matrix_id.clone())
+                .unwrap_or_else(|| "unknown".to_owned())
+        };
+        match &self.name {
+            Some(name) if self.new_address => format!("{name} (from a new address)"),
+            Some(name) => name.clone(),
+            None => unnamed(),
+        }
+    }
+}
+
+/// The numbers of a connected call, once a second.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub(crate) struct Stats {
+    pub(crate) call_id: String,
+    pub(crate) rtt_ms: Option<f64>,
+    pub(crate) loss: f64,
+    pub(crate) jitter_ms: f64,
+    pub(crate) playout_delay_ms: f64,
+    pub(crate) frames_sent: u64,
+    pub(crate) frames_received: u64,
+    pub(crate) frames_refused: u64,
+    pub(crate) concealed_ms: f64,
+}
+
+impl From<&Failure> for Event {
+    fn from(failure: &Failure) -> Self {
+        Self::Error {
+            kind: failure.kind.name(),
+            message: failure.message.clone(),
+            help: failure.help.clone(),
+        }
+    }
+}
+
+impl Event {
+    /// The event as plain lines; `None` where a person need not be told.
+    pub(crate) fn plain(&self, terminal: bool) -> Option<String> {
+        Some(match self {
+            Self::Identity { id, phrase: None } => id.clone(),
+            Self::Identity {
+                id,
+                phrase: Some(phrase),
+            } => new_identity(id, phrase, terminal),
+            Self::Account { matrix_id, .. } => matrix_id.clone(),
+            Self::Contact {
+                name, matrix_id, ..
+            } => format!("{name}\t{matrix_id}"),
+            Self::Contacts { .. } | Self::Stats(_) | Self::AudioStarted { .. } => return None,
+            Self::Link { text, .. } => text.clone(),
+            Self::Completions { script } => script.trim_end().to_owned(),
+            Self::Manual { roff } => roff.trim_end().to_owned(),
+            Self::Ready { matrix_id, .. } => format!("ready, waiting for calls to {matrix_id}"),
+            Self::Dialing { peer, .. } => format!("calling {}", peer.shown()),
+            Self::Incoming { peer, answered, .. } => incoming(peer, *answered),
+            Self::Ringing { .. } => "ringing".to_owned(),
+            Self::Replaced { .. } => "both called at once: taking their call".to_owned(),
+            Self::Connected {
+                tier,
+                route,
+                setup_ms,
+                safety_words,
+                peer,
+                ..
+            } => format!(
+                "connected with {} in {setup_ms} ms, {}, {route}\nsafety words: {}",
+                peer.shown(),
+                tier_words(tier),
+                safety_words.join(" ")
+            ),
+            Self::FirstAudio { setup_ms, .. } => format!("first audio after {setup_ms} ms"),
+            Self::Muted { muted, by, .. } => muted_words(*muted, by).to_owned(),
+            Self::Reconnecting { .. } => "connection lost, reconnecting".to_owned(),
+            Self::Reconnected { .. } => "connected again".to_owned(),
+            Self::AnsweredElsewhere { .. } => "taken on another device of yours".to_owned(),
+            Self::Ended {
+                reason,
+                duration_ms,
+                ..
+            } => ended(reason, *duration_ms),
+            Self::Missed { peer, why, .. } => format!(
+                "missed call from {}: {}",
+                peer.shown(),
+                why.replace('_', " ")
+            ),
+            Self::Refused { peer, why, .. } => format!(
+                "refused a call from {}: {}",
+                peer.shown(),
+                why.replace('_', " ")
+            ),
+            Self::Offline => "homeserver out of reach, trying on".to_owned(),
+            Self::Online => "homeserver reached again".to_owned(),
+            Self::Notice { message } => message.clone(),
+            // People read it on standard error.
+            Self::Error { .. } => return None,
+        })
+    }
+}
+
+/// How a tier is named to people.
+pub(crate) fn tier_words(tier: &str) -> &str {
+    match tier {
+        "securecall" => "end-to-end encrypted (securecall)",
+        _ => "standard Matrix call",
+    }
+}
+
+/// What an end reason means, in words.
+pub(crate) fn reason_words(reason: &str) -> &str {
+    match reason {
+        "local_hangup" => "you hung up",
+        "remote_hangup" => "the other side hung up",
+        "cancelled" => "you gave up the call",
+        "caller_cancelled" => "the caller gave up",
+        "answered_elsewhere" => "taken on another device of yours",
+        "local_reject" => "you declined",
+        "declined" => "declined",
+        "busy" => "busy in another call",
+        "no_answer" => "nobody answered",
+        "unreachable" => "none of their devices is reachable",
+        "unknown" => {
+            "unknown, no SecureCall device, or the homeserver hides devices from strangers (MSC4263)"
+        }
+        "fingerprint_mismatch" => {
+            "refused: somebody tried to take the other side's place on the network"
+        }
+        "words_mismatch" => "refused: the other side broke its commitment to the safety words",
+        "ice_failed" => "no network path between the two devices was found",
+        "ice_timeout" => "the network path died and did not come back",
+        "rekey_timeout" => "the keys could not be renewed",
+        "homeserver_unreachable" => "the homeserver cannot be reached",
+        "media_failed" => "audio or network of this machine failed",
+        "peer_media_failed" => "audio or network of the other side failed",
+        "peer_misbehaved" => "refused: the other side broke the protocol",
+        other => other,
+    }
+}
+
+fn new_identity(id: &str, phrase: &str, terminal: bool) -> String {
+    if !terminal {
+        return format!("{id}\n{phrase}");
+    }
+    let words: Vec<&str> = phrase.split(' ').collect();
+    let mut lines = format!("Your SecureCall ID:\n\n  {id}\n\nYour phrase:\n\n");
+    for (row, group) in words.chunks(6).enumerate() {
+        let numbered: Vec<String> = group
+            .iter()
+            .enumerate()
+            .map(|(column, word)| format!("{:>2} {word:<9}", row * 6 + column + 1))
+            .collect();
+        lines.push_str(&format!("  {}\n", numbered.join(" ").trim_end()));
+    }
+    lines
+        + "\nWrite the 24 words down and keep them safe: they are shown this once. Whoever has them can answer as you;\n\
+           without them nobody, nor we, can bring the identity back."
+}
+
+fn incoming(peer: &Peer, answered: bool) -> String {
+    let matrix_id = peer.matrix_id.as_deref().unwrap_or("an unknown address");
+    let start = if answered {
+        "answering a call from"
+    } else {
+        "incoming call from"
+    };
+    match &peer.name {
+        Some(_) => format!("{start} {} ({matrix_id})", peer.shown()),
+        None => format!("{start} a stranger: {} ({matrix_id})", peer.shown()),
+    }
+}
+
+const fn muted_words(muted: bool, by: &str) -> &'static str {
+    match (by.as_bytes()[0] == b'p', muted) {
+        (true, true) => "the other side muted",
+        (true, false) => "the other side unmuted",
+        (false, true) => "muted",
+        (false, false) => "unmuted",
+    }
+}
+
+fn ended(reason: &str, duration_ms: u64) -> String {
+    let words = reason_words(reason);
+    match duration_ms {
+        0 => format!("call ended: {words}"),
+        _ => format!("call ended after {} s: {words}", duration_ms / 1000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use securecall_driver::EndReason;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn every_end_reason_has_words_and_is_in_the_manual_with_its_code() {
+        let manual = include_str!("../../../../docs/cli.md");
+        for reason in EndReason::ALL {
+            assert_ne!(reason_words(reason.as_str()), reason.as_str());
+            let row = format!("| `{reason}` | {} |", reason.exit_code());
+            assert!(manual.contains(&row), "docs/cli.md lacks: {row}");
+        }
+    }
+
+    #[test]
+    fn an_event_is_an_object_with_its_name() {
+        let event = serde_json::to_value(Event::Identity {
+            id: "x".to_owned(),
+            phrase: None,
+        })
+        .unwrap();
+        assert_eq!(event, json!({"event": "identity", "id": "x"}));
+        let stats = serde_json::to_value(Event::Stats(Stats::default())).unwrap();
+        assert_eq!(stats["event"], "stats");
+        assert_eq!(stats["rtt_ms"], Value::Null);
+        assert_eq!(
+            serde_json::to_value(Event::Offline).unwrap(),
+            json!({"event": "offline"})
+        );
+    }
+
+    #[test]
+    fn a_phrase_is_numbered_on_a_terminal_and_one_line_elsewhere() {
+        let phrase = ["abandon"; 24].join(" ");
+        let event = Event::Identity {
+            id: "x".to_owned(),
+            phrase: Some(phrase.clone()),
+        };
+        assert_eq!(event.plain(false).unwrap(), format!("x\n{phrase}"));
+        let shown = event.plain(true).unwrap();
+        assert!(
+            shown.contains(" 1 abandon") && shown.contains("24 abandon"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn a_stranger_is_shown_by_the_whole_id() {
+        let mut peer = Peer {
+            id: Some("i".repeat(56)),
+            matrix_id: None,
+            name: None,
+            new_address: false,
+        };
+        assert_eq!(peer.shown(), "i".repeat(56));
+        peer.name = Some("Ada".to_owned());
+        assert_eq!(peer.shown(), "Ada");
+        peer.new_address = true;
+        assert_eq!(peer.shown(), "Ada (from a new address)");
+    }
+}

@@ -1,0 +1,78 @@
+//! One process at a time: the lock of the Matrix session, which names its holder, and that of a change.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{Seek as _, Write as _};
+use std::path::Path;
+use std::process;
+
+use super::{atomic_file, storage_failed};
+use crate::error::{ErrorKind, Failure};
+
+const SESSION_LOCK: &str = "session.lock";
+
+/// The right to use the profile's Matrix session; given back when dropped, and by the system when the process ends.
+#[derive(Debug)]
+pub(crate) struct SessionLock {
+    _file: File,
+}
+
+impl SessionLock {
+    /// Takes the lock in `directory` for `command`.
+    pub(super) fn take(directory: &Path, command: &str) -> Result<Self, Failure> {
+        let path = directory.join(SESSION_LOCK);
+        let mut file =
+            atomic_file::open_private(&path).map_err(|error| storage_failed(&path, &error))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(in_use(&path)),
+            Err(TryLockError::Error(error)) => return Err(storage_failed(&path, &error)),
+        }
+        let holder = format!("process {} (securecall {command})", process::id());
+        file.set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| file.write_all(holder.as_bytes()))
+            .map_err(|error| storage_failed(&path, &error))?;
+        Ok(Self { _file: file })
+    }
+}
+
+/// Waits for a lock that is only ever held for a moment.
+pub(super) fn wait_for(path: &Path) -> Result<File, Failure> {
+    let file = atomic_file::open_private(path).map_err(|error| storage_failed(path, &error))?;
+    file.lock().map_err(|error| storage_failed(path, &error))?;
+    Ok(file)
+}
+
+fn in_use(path: &Path) -> Failure {
+    let holder = fs::read_to_string(path).unwrap_or_default();
+    let holder = if holder.is_empty() {
+        "another process"
+    } else {
+        holder.trim()
+    };
+    Failure::new(
+        ErrorKind::ProfileInUse,
+        format!("the profile is in use by {holder}"),
+    )
+    .help("end that process first, or use another profile with --profile DIR")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_is_told_who_the_first_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let first = SessionLock::take(directory.path(), "listen").unwrap();
+        let failure = SessionLock::take(directory.path(), "call").unwrap_err();
+        assert_eq!(failure.kind, ErrorKind::ProfileInUse);
+        let expected = format!(
+            "the profile is in use by process {} (securecall listen)",
+            process::id()
+        );
+        assert_eq!(failure.message, expected);
+        drop(first);
+        SessionLock::take(directory.path(), "call").unwrap();
+    }
+}

@@ -1,0 +1,82 @@
+//! Questions to a person. Nothing is ever asked unless standard input is a terminal.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
+
+use zeroize::Zeroizing;
+
+use crate::error::{ErrorKind, Failure};
+
+/// The longest answer that is read, in bytes.
+const MAX_ANSWER: u64 = 16 * 1024;
+
+/// Whether somebody can be asked.
+pub(crate) fn can_ask() -> bool {
+    io::stdin().is_terminal()
+}
+
+/// A secret typed at a prompt, or the first line of standard input where that is no terminal.
+pub(crate) fn secret(question: &str) -> Result<Zeroizing<String>, Failure> {
+    if can_ask() { hidden(question) } else { line() }
+}
+
+/// A secret typed at a prompt, without showing it.
+pub(crate) fn hidden(question: &str) -> Result<Zeroizing<String>, Failure> {
+    rpassword::prompt_password(format!("{question}: "))
+        .map(Zeroizing::new)
+        .map_err(|error| unreadable(&error))
+}
+
+/// Several lines at a prompt, up to an empty one; or all of standard input where that is no terminal.
+pub(crate) fn text(question: &str) -> Result<Zeroizing<String>, Failure> {
+    if can_ask() {
+        return hidden(question);
+    }
+    let mut text = Zeroizing::new(String::new());
+    io::stdin()
+        .lock()
+        .take(MAX_ANSWER)
+        .read_to_string(&mut text)
+        .map_err(|error| unreadable(&error))?;
+    Ok(text)
+}
+
+/// Yes or no; the capital letter is what an empty answer means.
+///
+/// # Errors
+///
+/// Nobody can be asked: `instead` names what to give.
+pub(crate) fn confirm(question: &str, instead: &str) -> Result<bool, Failure> {
+    if !can_ask() {
+        return Err(Failure::new(
+            ErrorKind::NeedsTerminal,
+            format!("nobody can be asked: {question}"),
+        )
+        .help(instead));
+    }
+    let mut stderr = io::stderr().lock();
+    write!(stderr, "{question} [Y/n] ")
+        .and_then(|()| stderr.flush())
+        .map_err(|error| unreadable(&error))?;
+    drop(stderr);
+    let answer = line()?;
+    Ok(!answer.trim().to_ascii_lowercase().starts_with('n'))
+}
+
+fn line() -> Result<Zeroizing<String>, Failure> {
+    let mut line = Zeroizing::new(String::new());
+    io::stdin()
+        .lock()
+        .take(MAX_ANSWER)
+        .read_line(&mut line)
+        .map_err(|error| unreadable(&error))?;
+    let length = line.trim_end_matches(['\r', '\n']).len();
+    line.truncate(length);
+    Ok(line)
+}
+
+fn unreadable(error: &io::Error) -> Failure {
+    Failure::new(
+        ErrorKind::NeedsTerminal,
+        format!("standard input cannot be read: {error}"),
+    )
+}

@@ -1,0 +1,279 @@
+//! The picture.
+
+use std::time::{Duration, Instant};
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, BorderType, Padding, Paragraph, Wrap};
+
+use super::state::{CallScreen, Stage};
+
+/// The quietest level a meter shows, in dB below full scale.
+const METER_FLOOR_DB: f32 = -50.0;
+/// Characters of a meter.
+const METER_WIDTH: usize = 32;
+/// The widest the box grows.
+const MAX_WIDTH: u16 = 78;
+
+/// Whether colours may be used; without them, weight and words carry the meaning alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Palette {
+    /// `NO_COLOR` is not set.
+    pub(super) colour: bool,
+}
+
+impl Palette {
+    fn paint(self, colour: Color) -> Style {
+        if self.colour {
+            Style::new().fg(colour)
+        } else {
+            Style::new()
+        }
+    }
+
+    fn quiet(self) -> Style {
+        if self.colour {
+            Style::new().fg(Color::DarkGray)
+        } else {
+            Style::new().add_modifier(Modifier::DIM)
+        }
+    }
+
+    fn strong() -> Style {
+        Style::new().add_modifier(Modifier::BOLD)
+    }
+}
+
+impl CallScreen {
+    /// Draws the whole screen.
+    pub(super) fn draw(&self, frame: &mut Frame<'_>, now: Instant, palette: Palette) {
+        let area = centred(frame.area());
+        let block = Block::bordered()
+            .border_type(BorderType::Rounded)
+            .border_style(self.border(palette))
+            .title(Line::styled(" SecureCall ", Palette::strong()))
+            .padding(Padding::horizontal(2));
+        let inside = block.inner(area);
+        frame.render_widget(block, area);
+        let [body, keys] =
+            Layout::vertical([Constraint::Min(0), Constraint::Length(1)]).areas(inside);
+        frame.render_widget(
+            Paragraph::new(self.lines(now, palette)).wrap(Wrap { trim: false }),
+            body,
+        );
+        frame.render_widget(Paragraph::new(self.keys(palette)), keys);
+    }
+
+    fn border(&self, palette: Palette) -> Style {
+        match self.stage {
+            Stage::Connected => palette.paint(Color::Green),
+            Stage::Reconnecting => palette.paint(Color::Yellow),
+            Stage::RingingHere | Stage::RingingThere => palette.paint(Color::Cyan),
+            _ => palette.quiet(),
+        }
+    }
+
+    fn lines(&self, now: Instant, palette: Palette) -> Vec<Line<'_>> {
+        let mut lines = vec![Line::default()];
+        if self.id.is_empty() {
+            lines.push(Line::styled("Waiting for calls", Palette::strong()));
+        } else {
+            let name = if self.stranger {
+                palette.paint(Color::Yellow)
+            } else {
+                Style::new()
+            };
+            lines.push(Line::styled(
+                self.who.as_str(),
+                name.add_modifier(Modifier::BOLD),
+            ));
+            lines.push(Line::styled(self.id.as_str(), palette.quiet()));
+            lines.push(Line::default());
+            lines.push(self.status(now, palette));
+        }
+        if let Some(words) = &self.words {
+            lines.push(Line::default());
+            lines.push(labelled(
+                "Safety words",
+                Span::styled(words.join("  "), Palette::strong()),
+                palette,
+            ));
+            lines.push(labelled(
+                "",
+                Span::styled(
+                    "read them to each other: the same means nobody is in between",
+                    palette.quiet(),
+                ),
+                palette,
+            ));
+            lines.push(Line::default());
+            lines.push(self.meter("You", self.input_level, self.muted, palette));
+            lines.push(self.meter("Peer", self.output_level, self.peer_muted, palette));
+            lines.push(Line::default());
+            lines.push(self.quality(palette));
+        }
+        if let Some(notice) = &self.notice {
+            lines.push(Line::default());
+            lines.push(Line::styled(notice.as_str(), palette.paint(Color::Yellow)));
+        }
+        lines
+    }
+
+    fn status(&self, now: Instant, palette: Palette) -> Line<'_> {
+        let (text, colour) = match &self.stage {
+            Stage::Waiting => ("waiting".to_owned(), Color::Gray),
+            Stage::Dialing => ("calling …".to_owned(), Color::Cyan),
+            Stage::RingingThere => ("ringing …".to_owned(), Color::Cyan),
+            Stage::RingingHere => ("is calling".to_owned(), Color::Cyan),
+            Stage::Connecting => ("connecting …".to_owned(), Color::Cyan),
+            Stage::Connected => ("connected".to_owned(), Color::Green),
+            Stage::Reconnecting => ("reconnecting …".to_owned(), Color::Yellow),
+            Stage::Ended(reason) => (format!("ended: {reason}"), Color::Gray),
+        };
+        let mut spans = vec![Span::styled(
+            text,
+            palette.paint(colour).add_modifier(Modifier::BOLD),
+        )];
+        if let Some(duration) = self.duration(now) {
+            spans.push(Span::raw(format!("  {}", clock(duration))));
+        }
+        if let Some(tier) = self.tier {
+            spans.push(Span::styled(
+                format!("   end-to-end encrypted ({tier})"),
+                palette.paint(Color::Green),
+            ));
+        }
+        if let Some(route) = self.route {
+            spans.push(Span::styled(format!("   route {route}"), palette.quiet()));
+        }
+        Line::from(spans)
+    }
+
+    fn meter(&self, label: &'static str, level: f32, muted: bool, palette: Palette) -> Line<'_> {
+        if muted {
+            return labelled(
+                label,
+                Span::styled(
+                    "muted",
+                    palette.paint(Color::Red).add_modifier(Modifier::BOLD),
+                ),
+                palette,
+            );
+        }
+        let filled = bars(level);
+        let mut line = labelled(
+            label,
+            Span::styled("█".repeat(filled), palette.paint(Color::Green)),
+            palette,
+        );
+        line.push_span(Span::styled(
+            "·".repeat(METER_WIDTH - filled),
+            palette.quiet(),
+        ));
+        line
+    }
+
+    fn quality(&self, palette: Palette) -> Line<'_> {
+        let Some(stats) = &self.stats else {
+            return labelled(
+                "Quality",
+                Span::styled("measuring …", palette.quiet()),
+                palette,
+            );
+        };
+        let rtt = stats
+            .rtt_ms
+            .map_or_else(String::new, |rtt| format!("   round trip {rtt:.0} ms"));
+        let text = format!(
+            "loss {:.1} %   delay {:.0} ms{rtt}",
+            stats.loss * 100.0,
+            stats.playout_delay_ms
+        );
+        labelled("Quality", Span::raw(text), palette)
+    }
+
+    fn keys(&self, palette: Palette) -> Line<'_> {
+        let keys: &[(&str, &str)] = match self.stage {
+            Stage::RingingHere => &[("a", "answer"), ("r", "decline")],
+            Stage::Connected | Stage::Reconnecting if self.muted => {
+                &[("m", "unmute"), ("q", "hang up")]
+            }
+            Stage::Connected | Stage::Reconnecting => &[("m", "mute"), ("q", "hang up")],
+            Stage::Waiting => &[("q", "quit")],
+            Stage::Ended(_) => &[],
+            _ => &[("q", "hang up")],
+        };
+        let mut spans = Vec::new();
+        for (key, meaning) in keys {
+            spans.push(Span::styled(
+                format!(" {key} "),
+                Style::new().add_modifier(Modifier::REVERSED),
+            ));
+            spans.push(Span::styled(format!(" {meaning}   "), palette.quiet()));
+        }
+        Line::from(spans)
+    }
+}
+
+fn labelled<'a>(label: &'a str, value: Span<'a>, palette: Palette) -> Line<'a> {
+    Line::from(vec![
+        Span::styled(format!("{label:<14}"), palette.quiet()),
+        value,
+    ])
+}
+
+/// The box in the middle of the screen.
+fn centred(area: Rect) -> Rect {
+    let width = area.width.min(MAX_WIDTH);
+    let height = area.height.min(20);
+    Rect {
+        x: area.x + (area.width - width) / 2,
+        y: area.y + (area.height - height) / 2,
+        width,
+        height,
+    }
+}
+
+/// How many characters of a meter a level (RMS, 0 to 1) fills, on a scale of decibels.
+fn bars(level: f32) -> usize {
+    if level <= 0.0 {
+        return 0;
+    }
+    let share = 1.0 - (20.0 * level.log10()) / METER_FLOOR_DB;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped to 0..=METER_WIDTH"
+    )]
+    let filled = (share.clamp(0.0, 1.0) * METER_WIDTH as f32).round() as usize;
+    filled
+}
+
+fn clock(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds / 3600 {
+        0 => format!("{:02}:{:02}", seconds / 60, seconds % 60),
+        hours => format!("{hours}:{:02}:{:02}", seconds / 60 % 60, seconds % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_meter_is_empty_in_silence_and_full_at_full_scale() {
+        assert_eq!(bars(0.0), 0);
+        assert_eq!(bars(1e-6), 0);
+        assert_eq!(bars(1.0), METER_WIDTH);
+        assert!(bars(0.1) > bars(0.01));
+    }
+
+    #[test]
+    fn the_clock_shows_hours_only_where_there_are_any() {
+        assert_eq!(clock(Duration::from_secs(65)), "01:05");
+        assert_eq!(clock(Duration::from_secs(3600 + 61)), "1:01:01");
+    }
+}

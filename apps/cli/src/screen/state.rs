@@ -1,0 +1,225 @@
+//! What the screen shows, fed by the client's events.
+
+use std::time::{Duration, Instant};
+
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use securecall_driver::{CallEvent, CallStats, Event, Peer};
+
+use crate::output::reason_words;
+
+/// What a key asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Take the call.
+    Answer,
+    /// Decline the call.
+    Reject,
+    /// End the call.
+    Hangup,
+    /// Send silence, or the microphone again.
+    SetMuted(bool),
+    /// End everything, as SIGINT does.
+    Interrupt,
+    /// Redraw: the terminal may have been disturbed.
+    Redraw,
+}
+
+/// How far the call is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Waiting for somebody to call.
+    Waiting,
+    /// Our call is on its way.
+    Dialing,
+    /// It rings at the peer.
+    RingingThere,
+    /// It rings here.
+    RingingHere,
+    /// Accepted; the path is being set up.
+    Connecting,
+    /// Voice flows.
+    Connected,
+    /// Nothing heard for 3 s.
+    Reconnecting,
+    /// Over, and why.
+    Ended(String),
+}
+
+/// The screen's state.
+#[derive(Debug)]
+pub(crate) struct CallScreen {
+    pub(super) stage: Stage,
+    pub(super) who: String,
+    pub(super) address: String,
+    pub(super) id: String,
+    pub(super) stranger: bool,
+    pub(super) tier: Option<&'static str>,
+    pub(super) words: Option<[String; 4]>,
+    pub(super) route: Option<&'static str>,
+    pub(super) connected_at: Option<Instant>,
+    pub(super) input_level: f32,
+    pub(super) output_level: f32,
+    pub(super) stats: Option<CallStats>,
+    pub(super) muted: bool,
+    pub(super) peer_muted: bool,
+    pub(super) notice: Option<String>,
+}
+
+impl CallScreen {
+    /// Before anything happened.
+    pub(crate) fn new() -> Self {
+        Self {
+            stage: Stage::Waiting,
+            who: String::new(),
+            address: String::new(),
+            id: String::new(),
+            stranger: false,
+            tier: None,
+            words: None,
+            route: None,
+            connected_at: None,
+            input_level: 0.0,
+            output_level: 0.0,
+            stats: None,
+            muted: false,
+            peer_muted: false,
+            notice: None,
+        }
+    }
+
+    /// Takes in what happened.
+    pub(crate) fn handle(&mut self, now: Instant, event: &Event) {
+        match event {
+            Event::Call(event) => self.handle_call(now, event),
+            Event::Levels { input, output, .. } => {
+                self.input_level = *input;
+                self.output_level = *output;
+            }
+            Event::Stats { stats, .. } => self.stats = Some(*stats),
+            Event::Device { fault, .. } => self.notice = Some(fault.to_string()),
+            Event::Notice { text, .. } => self.notice = Some(text.clone()),
+            Event::Offline(_) => {
+                self.notice =
+                    Some("the homeserver cannot be reached; a connected call goes on".to_owned());
+            }
+            Event::Online => self.notice = None,
+            Event::PlainTextRefused => {
+                self.notice = Some("a call in plain text was refused".to_owned());
+            }
+            Event::Ready | Event::AudioStarted { .. } | Event::SessionEnded => {}
+        }
+    }
+
+    fn handle_call(&mut self, now: Instant, event: &CallEvent) {
+        match event {
+            CallEvent::Dialing { peer, .. } => {
+                self.begin(peer);
+                self.stage = Stage::Dialing;
+            }
+            CallEvent::Incoming { peer, accepted, .. } => {
+                self.begin(peer);
+                self.stage = if *accepted {
+                    Stage::Connecting
+                } else {
+                    Stage::RingingHere
+                };
+            }
+            CallEvent::Ringing { .. } => self.stage = Stage::RingingThere,
+            CallEvent::Replaced { .. } => self.stage = Stage::Connecting,
+            CallEvent::Connected {
+                peer,
+                tier,
+                route,
+                safety_words,
+                ..
+            } => {
+                self.name(peer);
+                self.stage = Stage::Connected;
+                self.tier = Some(tier.as_str());
+                self.route = Some(route.as_str());
+                self.words = Some(safety_words.words().map(str::to_owned));
+                self.connected_at = Some(now);
+            }
+            CallEvent::Muted { local, muted, .. } => {
+                if *local {
+                    self.muted = *muted;
+                } else {
+                    self.peer_muted = *muted;
+                }
+            }
+            CallEvent::Reconnecting { .. } => self.stage = Stage::Reconnecting,
+            CallEvent::Reconnected { .. } => self.stage = Stage::Connected,
+            CallEvent::AnsweredElsewhere { .. } => {
+                self.notice = Some("answered on another device".to_owned());
+            }
+            CallEvent::Ended { reason, .. } => {
+                self.stage = Stage::Ended(reason_words(reason.as_str()).to_owned())
+            }
+            CallEvent::Missed { why, .. } => {
+                self.notice = Some(format!("missed call: {}", why.as_str().replace('_', " ")));
+            }
+            CallEvent::Refused { why, .. } => {
+                self.notice = Some(format!(
+                    "a call was refused: {}",
+                    why.as_str().replace('_', " ")
+                ));
+            }
+            CallEvent::FirstAudio { .. } => {}
+        }
+    }
+
+    /// The user took the call.
+    pub(crate) fn accepted(&mut self) {
+        if self.stage == Stage::RingingHere {
+            self.stage = Stage::Connecting;
+        }
+    }
+
+    /// What a key means now; `None` where it means nothing.
+    pub(crate) fn key(&self, key: KeyEvent) -> Option<Action> {
+        if key.kind == KeyEventKind::Release {
+            return None;
+        }
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        match (key.code, &self.stage) {
+            (KeyCode::Char('l'), _) if control => Some(Action::Redraw),
+            (KeyCode::Char('c'), _) if control => Some(Action::Interrupt),
+            (KeyCode::Char('a') | KeyCode::Enter, Stage::RingingHere) => Some(Action::Answer),
+            (KeyCode::Char('r') | KeyCode::Char('q') | KeyCode::Esc, Stage::RingingHere) => {
+                Some(Action::Reject)
+            }
+            (KeyCode::Char('q') | KeyCode::Esc, _) => Some(Action::Hangup),
+            (KeyCode::Char('m'), Stage::Connected | Stage::Reconnecting) => {
+                Some(Action::SetMuted(!self.muted))
+            }
+            _ => None,
+        }
+    }
+
+    /// How long the call is connected.
+    pub(super) fn duration(&self, now: Instant) -> Option<Duration> {
+        self.connected_at
+            .map(|since| now.saturating_duration_since(since))
+    }
+
+    fn begin(&mut self, peer: &Peer) {
+        *self = Self {
+            notice: self.notice.take(),
+            ..Self::new()
+        };
+        self.name(peer);
+    }
+
+    fn name(&mut self, peer: &Peer) {
+        self.id = peer.id.to_string();
+        self.address = peer.matrix_id.to_string();
+        self.stranger = peer.name.is_none();
+        self.who = peer
+            .name
+            .clone()
+            .unwrap_or_else(|| "Not in your contacts".to_owned());
+        if peer.new_address {
+            self.notice = Some("this contact calls from a new address".to_owned());
+        }
+    }
+}

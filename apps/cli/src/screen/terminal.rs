@@ -1,0 +1,93 @@
+//! The terminal the screen is drawn on: taken over at the start, given back whatever happens.
+
+use std::io::{self, IsTerminal as _, Stderr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use crossterm::terminal::{
+    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
+use crossterm::{cursor, execute};
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+
+use super::draw::Palette;
+use super::state::CallScreen;
+
+/// Whether the terminal is taken.
+static IS_OPEN: AtomicBool = AtomicBool::new(false);
+
+/// A terminal in raw mode with an alternate screen, on stderr: stdout stays for data. Dropping it restores everything.
+pub(crate) struct ScreenTerminal {
+    terminal: Terminal<CrosstermBackend<Stderr>>,
+    palette: Palette,
+}
+
+impl ScreenTerminal {
+    /// Whether a person can see the screen and press keys.
+    pub(crate) fn is_possible() -> bool {
+        io::stdin().is_terminal()
+            && io::stderr().is_terminal()
+            && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+    }
+
+    /// Takes the terminal over.
+    ///
+    /// # Errors
+    ///
+    /// The terminal cannot be put into raw mode.
+    pub(crate) fn open() -> io::Result<Self> {
+        enable_raw_mode()?;
+        IS_OPEN.store(true, Ordering::Relaxed);
+        if let Err(error) = execute!(io::stderr(), EnterAlternateScreen, cursor::Hide) {
+            restore();
+            return Err(error);
+        }
+        let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let terminal =
+            Terminal::new(CrosstermBackend::new(io::stderr())).inspect_err(|_| restore())?;
+        Ok(Self {
+            terminal,
+            palette: Palette { colour },
+        })
+    }
+
+    /// Gives the terminal back if it is taken, for a process that ends without dropping anything.
+    pub(crate) fn restore_if_open() {
+        if IS_OPEN.load(Ordering::Relaxed) {
+            restore();
+        }
+    }
+
+    /// Draws the screen.
+    ///
+    /// # Errors
+    ///
+    /// The terminal is gone.
+    pub(crate) fn draw(&mut self, screen: &CallScreen, now: Instant) -> io::Result<()> {
+        self.terminal
+            .draw(|frame| screen.draw(frame, now, self.palette))?;
+        Ok(())
+    }
+
+    /// Draws everything anew at the next [`draw`](Self::draw).
+    ///
+    /// # Errors
+    ///
+    /// The terminal is gone.
+    pub(crate) fn clear(&mut self) -> io::Result<()> {
+        self.terminal.clear()
+    }
+}
+
+impl Drop for ScreenTerminal {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+fn restore() {
+    IS_OPEN.store(false, Ordering::Relaxed);
+    let _ = execute!(io::stderr(), LeaveAlternateScreen, cursor::Show);
+    let _ = disable_raw_mode();
+}

@@ -1,0 +1,11 @@
+//! The `securecall` command as scripts see it: the real program, run in a profile of its own.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod command;
+mod config;
+mod contacts;
+mod identity;
+mod manual;
+mod profile;
+mod usage;
