@@ -25,7 +25,9 @@ pub enum CallError {
     #[error("the Matrix ID stands for another identity")]
     IdentityMismatch,
     /// Strangers are called through a relay only, and there is none.
-    #[error("calls with people who are not contacts go through a relay, and there is none; add the contact or choose the direct route")]
+    #[error(
+        "calls with people who are not contacts go through a relay, and there is none; add the contact or choose the direct route"
+    )]
     NoRelay,
     /// The relay route was asked for and there is no relay.
     #[error("there is no relay for the relay route")]

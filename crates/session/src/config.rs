@@ -72,7 +72,11 @@ pub struct CallOptions {
 
 impl Default for CallOptions {
     fn default() -> Self {
-        Self { route: None, require: Require::Any, lifetime: MAX_LIFETIME }
+        Self {
+            route: None,
+            require: Require::Any,
+            lifetime: MAX_LIFETIME,
+        }
     }
 }
 

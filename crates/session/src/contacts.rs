@@ -35,8 +35,12 @@ impl Contacts {
     pub fn new(contacts: impl IntoIterator<Item = Contact>) -> Self {
         let mut all = Self::default();
         for contact in contacts {
-            all.by_matrix_id.insert(contact.matrix_id.as_str().to_owned(), contact.identity);
-            all.by_identity.entry(*contact.identity.as_bytes()).or_default().push(contact);
+            all.by_matrix_id
+                .insert(contact.matrix_id.as_str().to_owned(), contact.identity);
+            all.by_identity
+                .entry(*contact.identity.as_bytes())
+                .or_default()
+                .push(contact);
         }
         all
     }
@@ -50,17 +54,37 @@ impl Contacts {
     ///
     /// # Errors
     /// [`IdentityMismatch`] if the Matrix ID, by itself or by our contacts, stands for another identity.
-    pub fn identify(&self, identity: &IdentityKey, matrix_id: &MatrixId) -> Result<Peer, IdentityMismatch> {
+    pub fn identify(
+        &self,
+        identity: &IdentityKey,
+        matrix_id: &MatrixId,
+    ) -> Result<Peer, IdentityMismatch> {
         let id = SecureCallId::new(identity);
         let told = matrix_id.securecall_id().map(SecureCallId::identity_key);
         let known = self.by_matrix_id.get(matrix_id.as_str()).copied();
-        if [told, known].into_iter().flatten().any(|expected| expected != *identity) {
+        if [told, known]
+            .into_iter()
+            .flatten()
+            .any(|expected| expected != *identity)
+        {
             return Err(IdentityMismatch);
         }
-        let contacts = self.by_identity.get(identity.as_bytes()).map_or(&[][..], Vec::as_slice);
-        let here = contacts.iter().find(|contact| contact.matrix_id == *matrix_id);
-        let name = here.or_else(|| contacts.first()).map(|contact| contact.name.clone());
+        let contacts = self
+            .by_identity
+            .get(identity.as_bytes())
+            .map_or(&[][..], Vec::as_slice);
+        let here = contacts
+            .iter()
+            .find(|contact| contact.matrix_id == *matrix_id);
+        let name = here
+            .or_else(|| contacts.first())
+            .map(|contact| contact.name.clone());
         let new_address = here.is_none() && name.is_some();
-        Ok(Peer { id, matrix_id: matrix_id.clone(), name, new_address })
+        Ok(Peer {
+            id,
+            matrix_id: matrix_id.clone(),
+            name,
+            new_address,
+        })
     }
 }

@@ -78,7 +78,13 @@ impl Delivery {
     }
 
     /// Takes a hang-up on: if the data channel does not deliver it in a second, it goes over Matrix as well.
-    pub(crate) fn push_hangup(&mut self, now: Instant, name: MessageName, message: SealedBox, carriers: Carriers) {
+    pub(crate) fn push_hangup(
+        &mut self,
+        now: Instant,
+        name: MessageName,
+        message: SealedBox,
+        carriers: Carriers,
+    ) {
         self.push(now, name, message);
         if let Some(hangup) = self.undelivered.last_mut() {
             hangup.matrix_too = true;
@@ -128,8 +134,15 @@ impl Delivery {
     }
 
     /// The homeserver's word on a send.
-    pub(crate) fn handle_response(&mut self, now: Instant, name: MessageName, result: Result<(), RequestError>) {
-        let Some(it) = self.undelivered.iter_mut().find(|it| it.name == name) else { return };
+    pub(crate) fn handle_response(
+        &mut self,
+        now: Instant,
+        name: MessageName,
+        result: Result<(), RequestError>,
+    ) {
+        let Some(it) = self.undelivered.iter_mut().find(|it| it.name == name) else {
+            return;
+        };
         it.in_flight = false;
         it.matrix_at = now
             + match result {
@@ -148,7 +161,8 @@ impl Delivery {
     /// When to poll again.
     pub(crate) fn poll_timeout(&self, carriers: Carriers) -> Option<Instant> {
         let due = |it: &Undelivered| {
-            let channel = (carriers.channel && it.message.kind == BoxKind::Ratchet).then_some(it.channel_at);
+            let channel =
+                (carriers.channel && it.message.kind == BoxKind::Ratchet).then_some(it.channel_at);
             let matrix = it.may_go_over_matrix(carriers).then_some(it.matrix_at);
             channel.into_iter().chain(matrix).min()
         };
@@ -157,7 +171,10 @@ impl Delivery {
 
     /// Whether there is a message that will still be sent, or whose send is not through.
     pub(crate) fn is_busy(&self, carriers: Carriers) -> bool {
-        self.undelivered.iter().any(|it| it.in_flight || it.may_go_over_matrix(carriers)) || (carriers.channel && !self.undelivered.is_empty())
+        self.undelivered
+            .iter()
+            .any(|it| it.in_flight || it.may_go_over_matrix(carriers))
+            || (carriers.channel && !self.undelivered.is_empty())
     }
 
     /// How many messages wait.
@@ -178,6 +195,8 @@ impl Delivery {
 
 impl Undelivered {
     fn may_go_over_matrix(&self, carriers: Carriers) -> bool {
-        (carriers.matrix || self.matrix_too) && !self.in_flight && self.matrix_sends < MAX_MATRIX_SENDS
+        (carriers.matrix || self.matrix_too)
+            && !self.in_flight
+            && self.matrix_sends < MAX_MATRIX_SENDS
     }
 }

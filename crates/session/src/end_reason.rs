@@ -155,10 +155,16 @@ mod tests {
 
     #[test]
     fn every_reason_has_its_own_snake_case_name() {
-        let names: BTreeSet<_> = EndReason::ALL.iter().map(|reason| reason.as_str()).collect();
+        let names: BTreeSet<_> = EndReason::ALL
+            .iter()
+            .map(|reason| reason.as_str())
+            .collect();
         assert_eq!(names.len(), EndReason::ALL.len());
         for name in names {
-            assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{name}");
+            assert!(
+                name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'),
+                "{name}"
+            );
         }
     }
 
@@ -167,7 +173,13 @@ mod tests {
         assert_eq!(EndReason::LocalHangup.exit_code(), 0);
         assert_eq!(EndReason::RemoteHangup.exit_code(), 0);
         assert_eq!(EndReason::FingerprintMismatch.exit_code(), 3);
-        for reason in [EndReason::Declined, EndReason::Busy, EndReason::NoAnswer, EndReason::Unreachable, EndReason::Unknown] {
+        for reason in [
+            EndReason::Declined,
+            EndReason::Busy,
+            EndReason::NoAnswer,
+            EndReason::Unreachable,
+            EndReason::Unknown,
+        ] {
             assert_eq!(reason.exit_code(), 4, "{reason}");
         }
         assert_eq!(EndReason::IceTimeout.exit_code(), 5);

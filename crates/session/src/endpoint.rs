@@ -90,12 +90,23 @@ impl Endpoint {
     ///
     /// # Errors
     /// [`ReplayMemoryError`] if that is damaged: without it, old invites could ring again.
-    pub fn new(config: Config, identity: IdentityKeyPair, contacts: Contacts, replay_memory: Option<&[u8]>) -> Result<Self, ReplayMemoryError> {
+    pub fn new(
+        config: Config,
+        identity: IdentityKeyPair,
+        contacts: Contacts,
+        replay_memory: Option<&[u8]>,
+    ) -> Result<Self, ReplayMemoryError> {
         Ok(Self {
-            own: Own { identity, device: config.device.clone() },
+            own: Own {
+                identity,
+                device: config.device.clone(),
+            },
             config,
             contacts,
-            replay_memory: replay_memory.map(ReplayMemory::from_bytes).transpose()?.unwrap_or_default(),
+            replay_memory: replay_memory
+                .map(ReplayMemory::from_bytes)
+                .transpose()?
+                .unwrap_or_default(),
             sessions: BTreeMap::new(),
             order: VecDeque::new(),
             arrived: VecDeque::new(),
@@ -114,23 +125,46 @@ impl Endpoint {
         if let Some(output) = self.outputs.pop_front() {
             return output;
         }
-        Output::Timeout(self.sessions.values().filter_map(Session::poll_timeout).min())
+        Output::Timeout(
+            self.sessions
+                .values()
+                .filter_map(Session::poll_timeout)
+                .min(),
+        )
     }
 
     /// Whether there is no call, and everybody who could be told that the last one is over was told. A client may exit.
     pub fn is_idle(&self) -> bool {
-        self.arrived.is_empty() && self.requests.open.is_empty() && self.sessions.values().all(Session::is_quiet)
+        self.arrived.is_empty()
+            && self.requests.open.is_empty()
+            && self.sessions.values().all(Session::is_quiet)
     }
 
     /// Whether all tables are empty: no call, no key, no request.
     pub fn is_empty(&self) -> bool {
-        self.sessions.is_empty() && self.order.is_empty() && self.arrived.is_empty() && self.requests.open.is_empty() && self.outputs.is_empty()
+        self.sessions.is_empty()
+            && self.order.is_empty()
+            && self.arrived.is_empty()
+            && self.requests.open.is_empty()
+            && self.outputs.is_empty()
     }
 
     /// Runs something on one call, and forgets the call if that finished it.
-    fn with_session<T>(&mut self, now: Instant, rng: &mut dyn CryptoRng, call: CallId, work: impl FnOnce(&mut Session, &mut Io<'_>) -> T) -> Option<T> {
+    fn with_session<T>(
+        &mut self,
+        now: Instant,
+        rng: &mut dyn CryptoRng,
+        call: CallId,
+        work: impl FnOnce(&mut Session, &mut Io<'_>) -> T,
+    ) -> Option<T> {
         let session = self.sessions.get_mut(&call)?;
-        let mut io = Io { now, rng, own: &self.own, outputs: &mut self.outputs, requests: &mut self.requests };
+        let mut io = Io {
+            now,
+            rng,
+            own: &self.own,
+            outputs: &mut self.outputs,
+            requests: &mut self.requests,
+        };
         let result = work(session, &mut io);
         self.forget_finished();
         Some(result)
@@ -144,7 +178,12 @@ impl Endpoint {
 
     fn forget_finished(&mut self) {
         self.sessions.retain(|_, session| !session.is_finished());
-        let over: Vec<_> = self.order.iter().filter(|id| self.sessions.get(id).is_some_and(|it| it.call.is_over())).copied().collect();
+        let over: Vec<_> = self
+            .order
+            .iter()
+            .filter(|id| self.sessions.get(id).is_some_and(|it| it.call.is_over()))
+            .copied()
+            .collect();
         for id in over.iter().take(over.len().saturating_sub(MAX_OVER)) {
             self.sessions.remove(id);
         }
@@ -153,6 +192,8 @@ impl Endpoint {
 
     /// The call this device is in, if it is in one.
     fn current(&self) -> Option<&Session> {
-        self.sessions.values().find(|session| !session.call.is_over())
+        self.sessions
+            .values()
+            .find(|session| !session.call.is_over())
     }
 }

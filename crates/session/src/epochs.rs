@@ -22,13 +22,21 @@ impl Epochs {
             Role::Caller => Direction::CallerToCallee,
             Role::Callee => Direction::CalleeToCaller,
         };
-        let held = (FrameSealer::new(direction, outbound), FrameOpener::new(direction.reverse(), inbound));
-        Self { held: Some(held), waiting: Vec::new() }
+        let held = (
+            FrameSealer::new(direction, outbound),
+            FrameOpener::new(direction.reverse(), inbound),
+        );
+        Self {
+            held: Some(held),
+            waiting: Vec::new(),
+        }
     }
 
     /// Gives sealer and opener to the media engine; from then on epochs come as commands.
     pub(crate) fn hand_out(&mut self) -> Option<MediaCommand> {
-        self.held.take().map(|(sealer, opener)| MediaCommand::StartAudio { sealer, opener })
+        self.held
+            .take()
+            .map(|(sealer, opener)| MediaCommand::StartAudio { sealer, opener })
     }
 
     /// A message of ours made a step.
@@ -50,8 +58,14 @@ impl Epochs {
 
     /// The peer is known to have our steps up to `step`. Returns whether that is news, and what the media engine must do.
     pub(crate) fn proved(&mut self, step: u32) -> (bool, Option<MediaCommand>) {
-        let proved = self.waiting.iter().take_while(|(epoch, _)| u32::from(epoch.number()) <= step).count();
-        let Some((epoch, seed)) = self.waiting.drain(..proved).next_back() else { return (false, None) };
+        let proved = self
+            .waiting
+            .iter()
+            .take_while(|(epoch, _)| u32::from(epoch.number()) <= step)
+            .count();
+        let Some((epoch, seed)) = self.waiting.drain(..proved).next_back() else {
+            return (false, None);
+        };
         match &mut self.held {
             Some((sealer, _)) => (true, sealer.install_epoch(epoch, seed).ok().and(None)),
             None => (true, Some(MediaCommand::UseSendEpoch { epoch, seed })),

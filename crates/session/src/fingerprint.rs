@@ -7,8 +7,12 @@ pub(crate) struct Fingerprint([u8; 32]);
 impl Fingerprint {
     /// The fingerprint of an SDP, if it has exactly one and that is SHA-256.
     pub(crate) fn of(sdp: &str) -> Option<Self> {
-        let mut values = sdp.lines().filter_map(|line| line.trim_end().strip_prefix("a=fingerprint:"));
-        let (value, None) = (values.next()?, values.next()) else { return None };
+        let mut values = sdp
+            .lines()
+            .filter_map(|line| line.trim_end().strip_prefix("a=fingerprint:"));
+        let (value, None) = (values.next()?, values.next()) else {
+            return None;
+        };
         let (algorithm, digits) = value.split_once(' ')?;
         if !algorithm.eq_ignore_ascii_case("sha-256") {
             return None;

@@ -1,4 +1,37 @@
 //! All calls of one device: signaling joined with cryptography, sans-IO.
+//!
+//! An [`Endpoint`] decides who may ring, makes a handshake with every device of the peer, seals and delivers what the calls say, orders the
+//! media engine about and hands it the keys of each epoch. It opens no socket, knows no media library and no Matrix library, has no clock and no
+//! randomness of its own.
+//!
+//! ```text
+//!   homeserver ── handle_signal, handle_sync_complete, handle_devices, handle_response ─▶ ┌──────────┐ ─▶ Request
+//!   media      ── handle_media, handle_control ─────────────────────────────────────────▶ │ Endpoint │ ─▶ Media, Control
+//!   user       ── call, answer, reject, hang_up, set_muted ─────────────────────────────▶ │          │ ─▶ Event
+//!   time       ── handle_timeout ───────────────────────────────────────────────────────▶ └──────────┘ ─▶ Persist, Timeout
+//! ```
+//!
+//! The loop: after every call into the endpoint, take outputs until [`Output::Timeout`], and carry them out in order.
+//!
+//! ```
+//! use securecall_session::{Endpoint, Event, Output};
+//!
+//! fn carry_out(endpoint: &mut Endpoint) -> Option<web_time::Instant> {
+//!     loop {
+//!         match endpoint.poll_output() {
+//!             Output::Request(_request) => { /* ask the homeserver, then handle_devices or handle_response */ }
+//!             Output::Media(_call, _command) => { /* order the media engine */ }
+//!             Output::Control(_call, _bytes) => { /* send on the data channel */ }
+//!             Output::Event(Event::Incoming { peer, .. }) => println!("{} is calling", peer.id),
+//!             Output::Event(_) => {}
+//!             Output::Persist(_bytes) => { /* to disk, before what follows */ }
+//!             Output::Timeout(at) => return at, // then handle_timeout
+//!         }
+//!     }
+//! }
+//! ```
+//!
+//! The protocol is written down in `docs/protocol/signaling.md`.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -26,7 +59,9 @@ pub use end_reason::{EndReason, ExitClass};
 pub use endpoint::{Endpoint, SignalRefused};
 pub use event::{Event, MissedReason, Peer, RefusedReason, Tier};
 pub use media_event::{MediaEvent, MediaFailure, PathRoute};
-pub use output::{InboundSignal, MediaCommand, Output, PeerDevice, Request, RequestError, RequestId};
+pub use output::{
+    InboundSignal, MediaCommand, Output, PeerDevice, Request, RequestError, RequestId,
+};
 pub use replay_memory::ReplayMemoryError;
 pub use sealed_box::SignalError;
 pub use securecall_signaling::CallId;

@@ -91,8 +91,15 @@ impl fmt::Debug for MediaEvent {
         match self {
             Self::LocalOffer { sdp: _ } => f.write_str("LocalOffer"),
             Self::LocalAnswer { sdp: _ } => f.write_str("LocalAnswer"),
-            Self::LocalCandidates { candidates, complete } => {
-                write!(f, "LocalCandidates({}, complete: {complete})", candidates.len())
+            Self::LocalCandidates {
+                candidates,
+                complete,
+            } => {
+                write!(
+                    f,
+                    "LocalCandidates({}, complete: {complete})",
+                    candidates.len()
+                )
             }
             Self::PathUp { route } => write!(f, "PathUp({})", route.as_str()),
             Self::FirstFrameOpened => f.write_str("FirstFrameOpened"),

@@ -62,8 +62,16 @@ pub enum Request {
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::QueryDevices { id, user: _ } => f.debug_struct("QueryDevices").field("id", id).finish_non_exhaustive(),
-            Self::Send { id, user: _, device_id, content } => f
+            Self::QueryDevices { id, user: _ } => f
+                .debug_struct("QueryDevices")
+                .field("id", id)
+                .finish_non_exhaustive(),
+            Self::Send {
+                id,
+                user: _,
+                device_id,
+                content,
+            } => f
                 .debug_struct("Send")
                 .field("id", id)
                 .field("device_id", device_id)
@@ -182,8 +190,13 @@ impl fmt::Debug for MediaCommand {
             Self::AcceptOffer { sdp: _, route } => write!(f, "AcceptOffer({})", route.as_str()),
             Self::SetAnswer { sdp: _ } => f.write_str("SetAnswer"),
             Self::Gather => f.write_str("Gather"),
-            Self::AddRemoteCandidates(candidates) => write!(f, "AddRemoteCandidates({})", candidates.len()),
-            Self::StartAudio { sealer: _, opener: _ } => f.write_str("StartAudio"),
+            Self::AddRemoteCandidates(candidates) => {
+                write!(f, "AddRemoteCandidates({})", candidates.len())
+            }
+            Self::StartAudio {
+                sealer: _,
+                opener: _,
+            } => f.write_str("StartAudio"),
             Self::UseSendEpoch { epoch, seed: _ } => write!(f, "UseSendEpoch({epoch:?})"),
             Self::AddReceiveEpoch { epoch, seed: _ } => write!(f, "AddReceiveEpoch({epoch:?})"),
             Self::OpenMicrophone => f.write_str("OpenMicrophone"),
@@ -196,4 +209,3 @@ impl fmt::Debug for MediaCommand {
         }
     }
 }
-

@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use securecall_crypto::{InitiatorAwaiting, MessageId, Ratchet, RatchetError, ReceivedMessage1, Transcript};
+use securecall_crypto::{
+    InitiatorAwaiting, MessageId, Ratchet, RatchetError, ReceivedMessage1, Transcript,
+};
 use securecall_signaling::{Acknowledgement, Content, MAX_ACKNOWLEDGEMENTS};
 use sha2::{Digest, Sha256};
 use web_time::Instant;
@@ -92,12 +94,20 @@ impl Party {
     }
 
     /// Opens a ratchet message; on any error nothing has changed.
-    pub(crate) fn decrypt(&mut self, bytes: &[u8]) -> Option<Result<securecall_crypto::Decrypted, RatchetError>> {
+    pub(crate) fn decrypt(
+        &mut self,
+        bytes: &[u8],
+    ) -> Option<Result<securecall_crypto::Decrypted, RatchetError>> {
         Some(self.channel()?.ratchet.decrypt(bytes))
     }
 
     /// Notes that a message is to be acknowledged at `at`, or with whatever goes out before.
-    pub(crate) fn owe_acknowledgement(&mut self, id: Option<MessageId>, at: Instant, over_matrix: bool) {
+    pub(crate) fn owe_acknowledgement(
+        &mut self,
+        id: Option<MessageId>,
+        at: Instant,
+        over_matrix: bool,
+    ) {
         if let Some(id) = id.filter(|id| !self.acknowledge.contains(id)) {
             if self.acknowledge.len() == MAX_ACKNOWLEDGEMENTS {
                 self.acknowledge.pop_front();
@@ -125,7 +135,10 @@ impl Party {
     pub(crate) fn take_acknowledgements(&mut self) -> Vec<Acknowledgement> {
         self.acknowledge_at = None;
         self.acknowledge_over_matrix = false;
-        self.acknowledge.drain(..).map(|id| Acknowledgement(id.step, id.number)).collect()
+        self.acknowledge
+            .drain(..)
+            .map(|id| Acknowledgement(id.step, id.number))
+            .collect()
     }
 
     /// Lets go of all keys and messages.

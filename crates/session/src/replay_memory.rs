@@ -72,16 +72,27 @@ impl ReplayMemory {
     }
 
     /// Remembers an invite that is about to be taken.
-    pub(crate) fn remember(&mut self, wallclock_ms: u64, ephemeral: [u8; 32], sent_at: u64, stranger: bool) -> Result<(), NotRemembered> {
+    pub(crate) fn remember(
+        &mut self,
+        wallclock_ms: u64,
+        ephemeral: [u8; 32],
+        sent_at: u64,
+        stranger: bool,
+    ) -> Result<(), NotRemembered> {
         self.until.retain(|_, until| *until > wallclock_ms);
         if self.until.contains_key(&ephemeral) {
             return Err(NotRemembered::Replayed);
         }
-        let capacity = if stranger { STRANGER_CAPACITY } else { CAPACITY };
+        let capacity = if stranger {
+            STRANGER_CAPACITY
+        } else {
+            CAPACITY
+        };
         if self.until.len() >= capacity {
             return Err(NotRemembered::Full);
         }
-        self.until.insert(ephemeral, sent_at.saturating_add(millis(REMEMBERED)));
+        self.until
+            .insert(ephemeral, sent_at.saturating_add(millis(REMEMBERED)));
         Ok(())
     }
 }
@@ -112,9 +123,15 @@ mod tests {
         let mut memory = ReplayMemory::default();
         let latest_time = NOW + millis(MAX_CLOCK_DIFFERENCE);
         assert_eq!(memory.remember(NOW, key(1), latest_time, false), Ok(()));
-        assert_eq!(memory.remember(NOW, key(1), latest_time, false), Err(NotRemembered::Replayed));
+        assert_eq!(
+            memory.remember(NOW, key(1), latest_time, false),
+            Err(NotRemembered::Replayed)
+        );
         let forgotten = latest_time + millis(REMEMBERED);
-        assert_eq!(memory.remember(forgotten - 1, key(1), latest_time, false), Err(NotRemembered::Replayed));
+        assert_eq!(
+            memory.remember(forgotten - 1, key(1), latest_time, false),
+            Err(NotRemembered::Replayed)
+        );
         assert!(!is_fresh(forgotten, latest_time));
         assert_eq!(memory.remember(forgotten, key(2), forgotten, false), Ok(()));
         assert_eq!(memory.until.len(), 1);
@@ -126,11 +143,17 @@ mod tests {
         for number in 0..STRANGER_CAPACITY {
             assert_eq!(memory.remember(NOW, key(number), NOW, true), Ok(()));
         }
-        assert_eq!(memory.remember(NOW, key(9000), NOW, true), Err(NotRemembered::Full));
+        assert_eq!(
+            memory.remember(NOW, key(9000), NOW, true),
+            Err(NotRemembered::Full)
+        );
         for number in STRANGER_CAPACITY..CAPACITY {
             assert_eq!(memory.remember(NOW, key(number), NOW, false), Ok(()));
         }
-        assert_eq!(memory.remember(NOW, key(9000), NOW, false), Err(NotRemembered::Full));
+        assert_eq!(
+            memory.remember(NOW, key(9000), NOW, false),
+            Err(NotRemembered::Full)
+        );
     }
 
     #[test]
@@ -138,9 +161,21 @@ mod tests {
         let mut memory = ReplayMemory::default();
         memory.remember(NOW, key(1), NOW, false).unwrap();
         let mut restored = ReplayMemory::from_bytes(&memory.to_bytes()).unwrap();
-        assert_eq!(restored.remember(NOW, key(1), NOW, false), Err(NotRemembered::Replayed));
-        assert_eq!(ReplayMemory::from_bytes(&[]).err(), Some(ReplayMemoryError::Damaged));
-        assert_eq!(ReplayMemory::from_bytes(&[2]).err(), Some(ReplayMemoryError::Version(2)));
-        assert_eq!(ReplayMemory::from_bytes(&[1, 0]).err(), Some(ReplayMemoryError::Damaged));
+        assert_eq!(
+            restored.remember(NOW, key(1), NOW, false),
+            Err(NotRemembered::Replayed)
+        );
+        assert_eq!(
+            ReplayMemory::from_bytes(&[]).err(),
+            Some(ReplayMemoryError::Damaged)
+        );
+        assert_eq!(
+            ReplayMemory::from_bytes(&[2]).err(),
+            Some(ReplayMemoryError::Version(2))
+        );
+        assert_eq!(
+            ReplayMemory::from_bytes(&[1, 0]).err(),
+            Some(ReplayMemoryError::Damaged)
+        );
     }
 }

@@ -103,11 +103,19 @@ impl SealedBox {
     pub(crate) fn to_signal(&self, call: CallId) -> String {
         let mut bytes = vec![self.kind.byte()];
         // A sealed message is never longer than MAX_BOX, which fits.
-        bytes.extend_from_slice(&u16::try_from(self.sealed.len()).unwrap_or(u16::MAX).to_be_bytes());
+        bytes.extend_from_slice(
+            &u16::try_from(self.sealed.len())
+                .unwrap_or(u16::MAX)
+                .to_be_bytes(),
+        );
         bytes.extend_from_slice(&self.sealed);
         bytes.resize(bytes.len().next_multiple_of(MATRIX_STEP), 0);
         let (call_id, sealed) = (call.to_string(), BASE64URL_NOPAD.encode(&bytes));
-        let signal = Signal { version: VERSION, call_id: &call_id, sealed: &sealed };
+        let signal = Signal {
+            version: VERSION,
+            call_id: &call_id,
+            sealed: &sealed,
+        };
         serde_json::to_string(&signal).unwrap_or_default()
     }
 
@@ -121,16 +129,24 @@ impl SealedBox {
             return Err(SignalError::Version);
         }
         let call = CallId::parse(signal.call_id).map_err(|_| SignalError::CallId)?;
-        let bytes = BASE64URL_NOPAD.decode(signal.sealed.as_bytes()).map_err(|_| SignalError::Box)?;
+        let bytes = BASE64URL_NOPAD
+            .decode(signal.sealed.as_bytes())
+            .map_err(|_| SignalError::Box)?;
         Ok((call, Self::parse(&bytes).ok_or(SignalError::Box)?))
     }
 
     fn parse(bytes: &[u8]) -> Option<Self> {
         let (&[kind, high, low], rest) = bytes.split_first_chunk::<HEADER>()?;
         let kind = BoxKind::from_byte(kind)?;
-        let (sealed, padding) = rest.split_at_checked(usize::from(u16::from_be_bytes([high, low])))?;
-        let plain = bytes.len() <= MAX_BOX && bytes.len().is_multiple_of(MATRIX_STEP) && padding.iter().all(|byte| *byte == 0);
-        plain.then(|| Self { kind, sealed: sealed.to_vec() })
+        let (sealed, padding) =
+            rest.split_at_checked(usize::from(u16::from_be_bytes([high, low])))?;
+        let plain = bytes.len() <= MAX_BOX
+            && bytes.len().is_multiple_of(MATRIX_STEP)
+            && padding.iter().all(|byte| *byte == 0);
+        plain.then(|| Self {
+            kind,
+            sealed: sealed.to_vec(),
+        })
     }
 }
 
@@ -145,12 +161,19 @@ mod tests {
     #[test]
     fn a_box_comes_back_as_it_was_and_has_a_padded_size() {
         for length in [0, 1, 4093, 4094, 9000] {
-            let sealed = SealedBox { kind: BoxKind::Ratchet, sealed: vec![5; length] };
+            let sealed = SealedBox {
+                kind: BoxKind::Ratchet,
+                sealed: vec![5; length],
+            };
             let text = sealed.to_signal(call());
-            let Ok((parsed_call, parsed)) = SealedBox::from_signal(&text) else { panic!("length {length}") };
+            let Ok((parsed_call, parsed)) = SealedBox::from_signal(&text) else {
+                panic!("length {length}")
+            };
             assert!(parsed_call == call() && parsed == sealed);
             let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-            let bytes = BASE64URL_NOPAD.decode(json["box"].as_str().unwrap().as_bytes()).unwrap();
+            let bytes = BASE64URL_NOPAD
+                .decode(json["box"].as_str().unwrap().as_bytes())
+                .unwrap();
             assert!(bytes.len().is_multiple_of(MATRIX_STEP));
         }
     }
@@ -166,14 +189,30 @@ mod tests {
 
     #[test]
     fn everything_else_is_refused_with_its_reason() {
-        let good = SealedBox { kind: BoxKind::Message1, sealed: vec![1; 10] }.to_signal(call());
+        let good = SealedBox {
+            kind: BoxKind::Message1,
+            sealed: vec![1; 10],
+        }
+        .to_signal(call());
         let refused = |text: &str| SealedBox::from_signal(text).err();
-        assert_eq!(refused(&"x".repeat(MAX_SIGNAL + 1)), Some(SignalError::TooLong));
+        assert_eq!(
+            refused(&"x".repeat(MAX_SIGNAL + 1)),
+            Some(SignalError::TooLong)
+        );
         assert_eq!(refused("[]"), Some(SignalError::Json));
-        assert_eq!(refused(&good.replacen("\"1\"", "\"2\"", 1)), Some(SignalError::Version));
-        assert_eq!(refused(&good.replacen("0707", "07", 1)), Some(SignalError::CallId));
+        assert_eq!(
+            refused(&good.replacen("\"1\"", "\"2\"", 1)),
+            Some(SignalError::Version)
+        );
+        assert_eq!(
+            refused(&good.replacen("0707", "07", 1)),
+            Some(SignalError::CallId)
+        );
         let short = r#"{"version":"1","call_id":"07070707070707070707070707070707","box":"AQAA"}"#;
         assert_eq!(refused(short), Some(SignalError::Box));
-        assert_eq!(refused(&good.replacen("AQAK", "CQAK", 1)), Some(SignalError::Box));
+        assert_eq!(
+            refused(&good.replacen("AQAK", "CQAK", 1)),
+            Some(SignalError::Box)
+        );
     }
 }

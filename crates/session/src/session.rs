@@ -69,7 +69,11 @@ pub(crate) struct Own {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Waiting {
     Devices(CallId),
-    Message { call: CallId, party: PartyId, name: MessageName },
+    Message {
+        call: CallId,
+        party: PartyId,
+        name: MessageName,
+    },
     /// An acknowledgement alone: if it is lost, the peer repeats its message.
     Acknowledgement,
 }
@@ -184,7 +188,15 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    fn new(id: CallId, peer: Peer, identity: IdentityKey, call: Call, route: Route, side: Side, now: Instant) -> Self {
+    fn new(
+        id: CallId,
+        peer: Peer,
+        identity: IdentityKey,
+        call: Call,
+        route: Route,
+        side: Side,
+        now: Instant,
+    ) -> Self {
         Self {
             id,
             peer,
@@ -241,7 +253,10 @@ impl Session {
             let delivery = party.delivery.poll_timeout(self.carriers(id));
             delivery.into_iter().chain(party.acknowledge_at)
         });
-        parties.chain(self.call.poll_timeout()).chain(self.deadlines.next()).min()
+        parties
+            .chain(self.call.poll_timeout())
+            .chain(self.deadlines.next())
+            .min()
     }
 
     /// Turns what happened into outputs. The last thing every input does.
@@ -257,7 +272,11 @@ impl Session {
 
     /// Nothing more will happen here, so nothing need be kept.
     pub(crate) fn is_finished(&self) -> bool {
-        let awaits = || self.parties.values().any(|party| matches!(party.link, crate::party::Link::AwaitingMessage2(_)));
+        let awaits = || {
+            self.parties
+                .values()
+                .any(|party| matches!(party.link, crate::party::Link::AwaitingMessage2(_)))
+        };
         self.call.is_over() && (self.forgotten || (self.is_quiet() && !awaits()))
     }
 
@@ -269,7 +288,9 @@ impl Session {
     /// The call is over and everybody who can be told was told.
     pub(crate) fn is_quiet(&self) -> bool {
         let quiet = |(id, party): (&PartyId, &Party)| {
-            !party.delivery.is_busy(self.carriers(id)) && party.pending.is_empty() && party.acknowledge_at.is_none()
+            !party.delivery.is_busy(self.carriers(id))
+                && party.pending.is_empty()
+                && party.acknowledge_at.is_none()
         };
         let closed = matches!(self.media, Media::Untouched | Media::Closed);
         self.call.is_over() && closed && self.parties.iter().all(quiet)
@@ -287,7 +308,11 @@ impl Session {
         if self.connected_at.is_some() {
             self.say_muted();
         }
-        io.event(Event::Muted { call: self.id, local: true, muted });
+        io.event(Event::Muted {
+            call: self.id,
+            local: true,
+            muted,
+        });
         self.flush(io);
     }
 
@@ -295,7 +320,9 @@ impl Session {
     fn say_muted(&mut self) {
         let muted = self.muted;
         if let Some(party) = self.selected_party() {
-            party.pending.retain(|content| !matches!(content, Content::Mute { .. }));
+            party
+                .pending
+                .retain(|content| !matches!(content, Content::Mute { .. }));
             party.pending.push(Content::Mute { muted });
         }
     }
@@ -313,10 +340,14 @@ impl Session {
     }
 
     fn say(&mut self, to: &str, content: Content) {
-        let Some(party) = self.parties.get_mut(to) else { return };
+        let Some(party) = self.parties.get_mut(to) else {
+            return;
+        };
         match &content {
             Content::Hangup { .. } | Content::Reject => party.candidates_wanted = false,
-            Content::SelectAnswer { selected_party_id } => party.candidates_wanted &= selected_party_id == to,
+            Content::SelectAnswer { selected_party_id } => {
+                party.candidates_wanted &= selected_party_id == to
+            }
             _ => {}
         }
         party.pending.push(content);
@@ -346,12 +377,19 @@ impl Session {
     fn carriers(&self, party: &str) -> Carriers {
         let transport = matches!(self.media, Media::Open | Media::Draining);
         let channel = transport && self.path.channel_open && self.call.selected() == Some(party);
-        Carriers { matrix: !channel || self.path.dead || self.path.control_dead, channel }
+        Carriers {
+            matrix: !channel || self.path.dead || self.path.control_dead,
+            channel,
+        }
     }
 }
 
 /// The route of a call with somebody: what was asked for, else direct for contacts and relay for everybody else (DESIGN 8).
-pub(crate) fn choose_route(asked: Option<Route>, is_contact: bool, relay_available: bool) -> Result<Route, CallError> {
+pub(crate) fn choose_route(
+    asked: Option<Route>,
+    is_contact: bool,
+    relay_available: bool,
+) -> Result<Route, CallError> {
     match (asked, is_contact) {
         (Some(Route::Direct), _) | (None, true) => Ok(Route::Direct),
         (Some(Route::Relay), _) if !relay_available => Err(CallError::RelayUnavailable),

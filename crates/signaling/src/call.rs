@@ -121,7 +121,10 @@ enum State {
     /// Both can talk.
     Connected { party: PartyId },
     /// Nothing more happens, except that late devices are told so.
-    Over { selected: Option<PartyId>, reason: HangupReason },
+    Over {
+        selected: Option<PartyId>,
+        reason: HangupReason,
+    },
 }
 
 /// What is known of one device.
@@ -166,7 +169,13 @@ impl Call {
     /// A call that rings here.
     pub fn callee(own_party: PartyId, caller: PartyId, rings_until: Instant) -> Self {
         let mut call = Self::new(Role::Callee, own_party, State::Ringing, rings_until);
-        call.parties.insert(caller, Party { standing: Standing::Ringing, candidates: Vec::new() });
+        call.parties.insert(
+            caller,
+            Party {
+                standing: Standing::Ringing,
+                candidates: Vec::new(),
+            },
+        );
         call
     }
 
@@ -174,26 +183,44 @@ impl Call {
     pub fn busy_callee(own_party: PartyId, caller: PartyId, now: Instant) -> Self {
         let mut call = Self::callee(own_party, caller, now);
         call.deadlines.clear_all();
-        call.state = State::Over { selected: None, reason: HangupReason::UserBusy };
+        call.state = State::Over {
+            selected: None,
+            reason: HangupReason::UserBusy,
+        };
         call
     }
 
     fn new(role: Role, own_party: PartyId, state: State, rings_until: Instant) -> Self {
         let mut deadlines = Deadlines::new();
         deadlines.set(CallTimer::InviteLifetime, rings_until);
-        Self { role, own_party, state, parties: BTreeMap::new(), deadlines, outputs: VecDeque::new() }
+        Self {
+            role,
+            own_party,
+            state,
+            parties: BTreeMap::new(),
+            deadlines,
+            outputs: VecDeque::new(),
+        }
     }
 
     /// Adds a device of the peer that an invite goes to.
     pub fn invite(&mut self, party: PartyId) {
-        self.parties.entry(party).or_insert(Party { standing: Standing::Invited, candidates: Vec::new() });
+        self.parties.entry(party).or_insert(Party {
+            standing: Standing::Invited,
+            candidates: Vec::new(),
+        });
     }
 
     /// A content from a party.
     ///
     /// # Errors
     /// [`ContentRefused`]; the call is as it was before.
-    pub fn handle_content(&mut self, now: Instant, from: &str, content: &Content) -> Result<(), ContentRefused> {
+    pub fn handle_content(
+        &mut self,
+        now: Instant,
+        from: &str,
+        content: &Content,
+    ) -> Result<(), ContentRefused> {
         if !self.parties.contains_key(from) {
             return Err(ContentRefused::UnknownParty);
         }
@@ -211,7 +238,9 @@ impl Call {
     /// Path and peer are there: the call is connected.
     pub fn connected(&mut self) {
         if let State::Connecting { party } = &self.state {
-            self.state = State::Connected { party: party.clone() };
+            self.state = State::Connected {
+                party: party.clone(),
+            };
             self.deadlines.clear_all();
         }
     }
@@ -244,7 +273,10 @@ impl Call {
 
     /// Whether an answer was taken or given, so that there can be no glare any more.
     pub const fn is_answered(&self) -> bool {
-        matches!(self.state, State::Connecting { .. } | State::Connected { .. })
+        matches!(
+            self.state,
+            State::Connecting { .. } | State::Connected { .. }
+        )
     }
 
     /// Whether the call waits for the user's answer.
@@ -278,7 +310,9 @@ impl Call {
     fn end(&mut self, end: CallEnd) {
         let (selected, reason) = match &self.state {
             State::Over { .. } => return,
-            State::Connecting { party } | State::Connected { party } => (Some(party.clone()), end.hangup_reason()),
+            State::Connecting { party } | State::Connected { party } => {
+                (Some(party.clone()), end.hangup_reason())
+            }
             State::Inviting | State::Ringing => (None, end.hangup_reason()),
         };
         if let Some(content) = end.parting_word() {
@@ -297,7 +331,12 @@ impl Call {
             Some(selected) => *id == selected,
             None => party.standing == Standing::Ringing,
         };
-        let told: Vec<_> = self.parties.iter().filter(to_tell).map(|(id, _)| id.clone()).collect();
+        let told: Vec<_> = self
+            .parties
+            .iter()
+            .filter(to_tell)
+            .map(|(id, _)| id.clone())
+            .collect();
         for id in &told {
             self.set_standing(id, Standing::Gone);
         }
@@ -309,7 +348,9 @@ impl Call {
     }
 
     fn standing(&self, party: &str) -> Standing {
-        self.parties.get(party).map_or(Standing::Gone, |party| party.standing)
+        self.parties
+            .get(party)
+            .map_or(Standing::Gone, |party| party.standing)
     }
 
     fn set_standing(&mut self, party: &str, standing: Standing) {
@@ -319,7 +360,9 @@ impl Call {
     }
 
     fn any(&self, standing: Standing) -> bool {
-        self.parties.values().any(|party| party.standing == standing)
+        self.parties
+            .values()
+            .any(|party| party.standing == standing)
     }
 
     /// Hands candidates on, or keeps them until the answer comes.
@@ -353,21 +396,34 @@ impl CallEnd {
     /// What the other end is told when the call ends so; nothing if it knows.
     const fn parting_word(self) -> Option<Content> {
         match self {
-            Self::HungUp(_) | Self::NoAnswer | Self::Unreachable | Self::Busy | Self::ConnectTimeout => {
-                Some(Content::Hangup { reason: self.hangup_reason() })
-            }
+            Self::HungUp(_)
+            | Self::NoAnswer
+            | Self::Unreachable
+            | Self::Busy
+            | Self::ConnectTimeout => Some(Content::Hangup {
+                reason: self.hangup_reason(),
+            }),
             Self::Rejected => Some(Content::Reject),
-            Self::PeerHungUp(_) | Self::CallerCancelled | Self::Declined | Self::AnsweredElsewhere => None,
+            Self::PeerHungUp(_)
+            | Self::CallerCancelled
+            | Self::Declined
+            | Self::AnsweredElsewhere => None,
         }
     }
 }
 
 /// The lines of a candidates content: the end mark is left out.
 fn lines_of(candidates: &[crate::Candidate]) -> Vec<String> {
-    candidates.iter().filter(|it| !it.candidate.is_empty()).map(|it| it.candidate.clone()).collect()
+    candidates
+        .iter()
+        .filter(|it| !it.candidate.is_empty())
+        .map(|it| it.candidate.clone())
+        .collect()
 }
 
 /// An answer as a content.
 fn answer_content(sdp: String) -> Content {
-    Content::Answer { answer: Description::answer(sdp) }
+    Content::Answer {
+        answer: Description::answer(sdp),
+    }
 }

@@ -75,7 +75,13 @@ mod tests {
     #[test]
     fn nothing_else_is_a_call_id() {
         let long = "0".repeat(33);
-        for text in ["", "0", "0123456789ABCDEF0123456789ABCDEF", "0123456789abcdef0123456789abcdeg", &long] {
+        for text in [
+            "",
+            "0",
+            "0123456789ABCDEF0123456789ABCDEF",
+            "0123456789abcdef0123456789abcdeg",
+            &long,
+        ] {
             assert_eq!(CallId::parse(text), Err(CallIdError), "{text}");
         }
     }

@@ -43,12 +43,18 @@ pub enum DescriptionKind {
 impl Description {
     /// An offer.
     pub fn offer(sdp: impl Into<String>) -> Self {
-        Self { kind: DescriptionKind::Offer, sdp: sdp.into() }
+        Self {
+            kind: DescriptionKind::Offer,
+            sdp: sdp.into(),
+        }
     }
 
     /// An answer.
     pub fn answer(sdp: impl Into<String>) -> Self {
-        Self { kind: DescriptionKind::Answer, sdp: sdp.into() }
+        Self {
+            kind: DescriptionKind::Answer,
+            sdp: sdp.into(),
+        }
     }
 }
 
@@ -84,8 +90,15 @@ pub struct Candidate {
 
 impl std::fmt::Debug for Candidate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { candidate, sdp_mid: _ } = self;
-        f.write_str(if candidate.is_empty() { "Candidate(end)" } else { "Candidate" })
+        let Self {
+            candidate,
+            sdp_mid: _,
+        } = self;
+        f.write_str(if candidate.is_empty() {
+            "Candidate(end)"
+        } else {
+            "Candidate"
+        })
     }
 }
 
@@ -200,7 +213,10 @@ impl Content {
 
     fn check(&self) -> Result<(), BundleError> {
         match self {
-            Self::Invite(Invite { offer: description, .. }) | Self::Negotiate { description, .. } => check_sdp(description),
+            Self::Invite(Invite {
+                offer: description, ..
+            })
+            | Self::Negotiate { description, .. } => check_sdp(description),
             Self::Answer { answer } => check_sdp(answer),
             Self::Candidates { candidates } => {
                 within(candidates.len(), MAX_CANDIDATES, "candidates")?;
@@ -286,8 +302,10 @@ impl Bundle {
     /// [`BundleError`] says what was wrong. Unknown fields are ignored, unknown types are not.
     pub fn parse(text: &[u8]) -> Result<Self, BundleError> {
         within(text.len(), MAX_BUNDLE, "bytes of a bundle")?;
-        let bundle: Self = serde_json::from_slice(text)
-            .map_err(|error| BundleError::Json { line: error.line(), column: error.column() })?;
+        let bundle: Self = serde_json::from_slice(text).map_err(|error| BundleError::Json {
+            line: error.line(),
+            column: error.column(),
+        })?;
         bundle.check()?;
         Ok(bundle)
     }
@@ -301,7 +319,11 @@ impl Bundle {
     fn check(&self) -> Result<(), BundleError> {
         check_party_id(&self.party_id)?;
         within(self.contents.len(), MAX_CONTENTS, "contents")?;
-        within(self.acknowledges.len(), MAX_ACKNOWLEDGEMENTS, "acknowledgements")?;
+        within(
+            self.acknowledges.len(),
+            MAX_ACKNOWLEDGEMENTS,
+            "acknowledgements",
+        )?;
         self.contents.iter().try_for_each(Content::check)
     }
 }
@@ -320,7 +342,11 @@ fn check_party_id(party_id: &str) -> Result<(), BundleError> {
 }
 
 fn within(found: usize, limit: usize, what: &'static str) -> Result<(), BundleError> {
-    if found > limit { Err(BundleError::TooMuch { what, limit, found }) } else { Ok(()) }
+    if found > limit {
+        Err(BundleError::TooMuch { what, limit, found })
+    } else {
+        Ok(())
+    }
 }
 
 /// 32 bytes, written as 64 lower-case hex characters.

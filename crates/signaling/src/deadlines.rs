@@ -13,7 +13,9 @@ pub struct Deadlines<T> {
 impl<T: Ord + Copy> Deadlines<T> {
     /// No deadlines.
     pub const fn new() -> Self {
-        Self { at: BTreeMap::new() }
+        Self {
+            at: BTreeMap::new(),
+        }
     }
 
     /// Sets, or moves, a deadline.
@@ -38,7 +40,11 @@ impl<T: Ord + Copy> Deadlines<T> {
 
     /// Takes one deadline that has passed, the earliest first.
     pub fn take_expired(&mut self, now: Instant) -> Option<T> {
-        let (&timer, _) = self.at.iter().filter(|(_, at)| **at <= now).min_by_key(|(_, at)| **at)?;
+        let (&timer, _) = self
+            .at
+            .iter()
+            .filter(|(_, at)| **at <= now)
+            .min_by_key(|(_, at)| **at)?;
         self.at.remove(&timer);
         Some(timer)
     }

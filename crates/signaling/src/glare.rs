@@ -14,7 +14,11 @@ pub enum Survivor {
 impl Survivor {
     /// The bytewise lesser call ID survives, so both sides decide alike without a word.
     pub fn of(ours: CallId, theirs: CallId) -> Self {
-        if theirs < ours { Self::Theirs } else { Self::Ours }
+        if theirs < ours {
+            Self::Theirs
+        } else {
+            Self::Ours
+        }
     }
 }
 

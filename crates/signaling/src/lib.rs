@@ -20,12 +20,14 @@ mod deadlines;
 mod glare;
 
 pub use call::{
-    BUSY_GRACE, CONNECT_TIMEOUT, Call, CallEnd, CallOutput, CallTimer, ContentRefused, MAX_PARTIES, PartyId, Role,
+    BUSY_GRACE, CONNECT_TIMEOUT, Call, CallEnd, CallOutput, CallTimer, ContentRefused, MAX_PARTIES,
+    PartyId, Role,
 };
 pub use call_id::{CallId, CallIdError};
 pub use content::{
-    Acknowledgement, Bundle, BundleError, Candidate, Content, Description, DescriptionKind, HangupReason, Hex32, Invite,
-    MAX_ACKNOWLEDGEMENTS, MAX_BUNDLE, MAX_CANDIDATE, MAX_CANDIDATES, MAX_CONTENTS, MAX_PARTY_ID, MAX_SDP, Version,
+    Acknowledgement, Bundle, BundleError, Candidate, Content, Description, DescriptionKind,
+    HangupReason, Hex32, Invite, MAX_ACKNOWLEDGEMENTS, MAX_BUNDLE, MAX_CANDIDATE, MAX_CANDIDATES,
+    MAX_CONTENTS, MAX_PARTY_ID, MAX_SDP, Version,
 };
 pub use deadlines::Deadlines;
 pub use glare::Survivor;

@@ -54,14 +54,22 @@ pub struct Device {
 }
 
 impl Device {
-    pub(crate) fn new(user: UserId, own: OwnDevice, options: DeviceOptions, identity: IdentityKeyPair, contacts: Contacts, persisted: Option<Vec<u8>>) -> Self {
+    pub(crate) fn new(
+        user: UserId,
+        own: OwnDevice,
+        options: DeviceOptions,
+        identity: IdentityKeyPair,
+        contacts: Contacts,
+        persisted: Option<Vec<u8>>,
+    ) -> Self {
         let config = Config {
             device: own.clone(),
             answer: options.answer,
             inbound: options.inbound.clone(),
             relay_available: options.relay_available,
         };
-        let endpoint = Endpoint::new(config, identity, contacts, persisted.as_deref()).expect("the memory is what was persisted");
+        let endpoint = Endpoint::new(config, identity, contacts, persisted.as_deref())
+            .expect("the memory is what was persisted");
         Self {
             user,
             own,

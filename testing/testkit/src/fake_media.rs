@@ -27,6 +27,8 @@ pub struct Network {
     pub impostor: bool,
     /// No pair of candidates ever works.
     pub unreachable: bool,
+    /// Nothing arrives at this device.
+    pub deaf: Option<DeviceId>,
     /// One data-channel message in so many is lost; 0: none.
     pub channel_loss: u32,
 }
@@ -40,6 +42,7 @@ impl Network {
             needs_restart: false,
             impostor: false,
             unreachable: false,
+            deaf: None,
             channel_loss: 0,
         }
     }
@@ -91,18 +94,27 @@ pub(crate) enum Reaction {
 }
 
 impl FakeMedia {
-    pub(crate) fn handle(&mut self, device: DeviceId, call: CallId, command: MediaCommand) -> Vec<Reaction> {
+    pub(crate) fn handle(
+        &mut self,
+        device: DeviceId,
+        call: CallId,
+        command: MediaCommand,
+    ) -> Vec<Reaction> {
         self.commands.push(format!("{command:?}"));
         assert!(!self.closed, "a command after Close: {command:?}");
         match command {
             MediaCommand::CreateOffer { route } => {
                 self.route = Some(route);
-                vec![Reaction::Event(MediaEvent::LocalOffer { sdp: sdp(device, call) })]
+                vec![Reaction::Event(MediaEvent::LocalOffer {
+                    sdp: sdp(device, call),
+                })]
             }
             MediaCommand::AcceptOffer { sdp: remote, route } => {
                 self.route = Some(route);
                 self.remote = device_of(&remote);
-                vec![Reaction::Event(MediaEvent::LocalAnswer { sdp: sdp(device, call) })]
+                vec![Reaction::Event(MediaEvent::LocalAnswer {
+                    sdp: sdp(device, call),
+                })]
             }
             MediaCommand::SetAnswer { sdp } => {
                 self.remote = device_of(&sdp);
@@ -110,7 +122,10 @@ impl FakeMedia {
             }
             MediaCommand::Gather => {
                 let candidates = vec![format!("candidate:1 1 udp 1 10.0.0.{device} 5000 typ host")];
-                vec![Reaction::Event(MediaEvent::LocalCandidates { candidates, complete: true })]
+                vec![Reaction::Event(MediaEvent::LocalCandidates {
+                    candidates,
+                    complete: true,
+                })]
             }
             MediaCommand::AddRemoteCandidates(candidates) => {
                 self.remote_candidates.extend(candidates);
@@ -141,8 +156,14 @@ impl FakeMedia {
                 self.muted = muted;
                 Vec::new()
             }
-            MediaCommand::CreateRestartOffer => vec![Reaction::Event(MediaEvent::RestartOffer { sdp: sdp(device, call) })],
-            MediaCommand::AcceptRestartOffer { .. } => vec![Reaction::Event(MediaEvent::RestartAnswer { sdp: sdp(device, call) })],
+            MediaCommand::CreateRestartOffer => vec![Reaction::Event(MediaEvent::RestartOffer {
+                sdp: sdp(device, call),
+            })],
+            MediaCommand::AcceptRestartOffer { .. } => {
+                vec![Reaction::Event(MediaEvent::RestartAnswer {
+                    sdp: sdp(device, call),
+                })]
+            }
             MediaCommand::SetRestartAnswer { .. } => vec![Reaction::Restarted],
             MediaCommand::StopAudio => {
                 self.microphone_open = false;
@@ -174,7 +195,9 @@ impl FakeMedia {
 
     /// A frame of the peer. Returns what is to be told.
     pub(crate) fn handle_frame(&mut self, now: Instant, mut frame: Vec<u8>) -> Vec<MediaEvent> {
-        let Some(opener) = &mut self.opener else { return Vec::new() };
+        let Some(opener) = &mut self.opener else {
+            return Vec::new();
+        };
         opener.handle_timeout(now);
         if opener.open(now, &mut frame).is_err() {
             self.refused += 1;
@@ -191,7 +214,10 @@ impl FakeMedia {
 
     /// At most one event in 250 ms.
     pub(crate) fn authenticated(&mut self, now: Instant) -> Option<MediaEvent> {
-        if self.last_packet.is_some_and(|last| now < last + Duration::from_millis(250)) {
+        if self
+            .last_packet
+            .is_some_and(|last| now < last + Duration::from_millis(250))
+        {
             return None;
         }
         self.last_packet = Some(now);
@@ -202,19 +228,37 @@ impl FakeMedia {
 /// The events of a path that was found, or the failure.
 pub(crate) fn path_events(network: &Network) -> Vec<(Duration, MediaEvent)> {
     if network.unreachable {
-        return vec![(Duration::from_secs(10), MediaEvent::Failed { reason: MediaFailure::IceFailed })];
+        return vec![(
+            Duration::from_secs(10),
+            MediaEvent::Failed {
+                reason: MediaFailure::IceFailed,
+            },
+        )];
     }
     if network.impostor {
-        return vec![(network.delay * 2, MediaEvent::Failed { reason: MediaFailure::FingerprintMismatch })];
+        return vec![(
+            network.delay * 2,
+            MediaEvent::Failed {
+                reason: MediaFailure::FingerprintMismatch,
+            },
+        )];
     }
-    let up = MediaEvent::PathUp { route: PathRoute::Direct };
-    vec![(network.delay * 2, up), (network.delay * 3, MediaEvent::ChannelOpen)]
+    let up = MediaEvent::PathUp {
+        route: PathRoute::Direct,
+    };
+    vec![
+        (network.delay * 2, up),
+        (network.delay * 3, MediaEvent::ChannelOpen),
+    ]
 }
 
 /// A session description that names its device; the fingerprint is the device's.
 pub(crate) fn sdp(device: DeviceId, call: CallId) -> String {
     let byte = format!("{:02X}", device + 1);
-    format!("v=0\r\no=- {device} 1 IN IP4 0.0.0.0\r\ns={call}\r\na=fingerprint:sha-256 {}\r\n", [byte.as_str(); 32].join(":"))
+    format!(
+        "v=0\r\no=- {device} 1 IN IP4 0.0.0.0\r\ns={call}\r\na=fingerprint:sha-256 {}\r\n",
+        [byte.as_str(); 32].join(":")
+    )
 }
 
 fn device_of(sdp: &str) -> Option<DeviceId> {

@@ -26,8 +26,17 @@ pub struct Envelope {
 impl Envelope {
     /// What kind of box it holds: 1 and 2 are handshake messages, 3 is a ratchet message.
     pub fn kind(&self) -> u8 {
-        let text = self.content.split("\"box\":\"").nth(1).and_then(|rest| rest.get(..4)).unwrap_or("AAAA");
-        data_encoding::BASE64URL_NOPAD.decode(text.as_bytes()).ok().and_then(|bytes| bytes.first().copied()).unwrap_or(0)
+        let text = self
+            .content
+            .split("\"box\":\"")
+            .nth(1)
+            .and_then(|rest| rest.get(..4))
+            .unwrap_or("AAAA");
+        data_encoding::BASE64URL_NOPAD
+            .decode(text.as_bytes())
+            .ok()
+            .and_then(|bytes| bytes.first().copied())
+            .unwrap_or(0)
     }
 }
 
@@ -91,13 +100,20 @@ impl Homeserver {
 
     pub(crate) fn devices_of(&mut self, user: &MatrixId) -> Vec<PeerDevice> {
         let devices = self.devices.get(user.as_str());
-        let mut devices: Vec<_> = devices.into_iter().flatten().map(|(_, device)| device.clone()).collect();
+        let mut devices: Vec<_> = devices
+            .into_iter()
+            .flatten()
+            .map(|(_, device)| device.clone())
+            .collect();
         (self.device_script)(user, &mut devices);
         devices
     }
 
     pub(crate) fn find(&self, user: &MatrixId, device_id: &str) -> Option<DeviceId> {
         let devices = self.devices.get(user.as_str())?;
-        devices.iter().find(|(_, device)| device.device_id == device_id).map(|(id, _)| *id)
+        devices
+            .iter()
+            .find(|(_, device)| device.device_id == device_id)
+            .map(|(id, _)| *id)
     }
 }

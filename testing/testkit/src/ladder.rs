@@ -31,7 +31,10 @@ impl Pair {
 
     /// Whether nothing is left of the call on any device.
     pub fn all_empty(&self) -> bool {
-        self.universe.devices.iter().all(|device| device.endpoint.is_empty())
+        self.universe
+            .devices
+            .iter()
+            .all(|device| device.endpoint.is_empty())
     }
 }
 
@@ -42,16 +45,32 @@ pub fn pair() -> Pair {
     let caller = universe.add_device(caller_user, DeviceOptions::default());
     let callee = universe.add_device(callee_user, DeviceOptions::default());
     universe.befriend(caller_user, callee_user);
-    Pair { universe, caller_user, callee_user, caller, callee, call: None }
+    Pair {
+        universe,
+        caller_user,
+        callee_user,
+        caller,
+        callee,
+        call: None,
+    }
 }
 
 /// A pair whose call rings.
 pub fn ringing_pair() -> Pair {
     let mut pair = pair();
-    let call = pair.universe.call(pair.caller, pair.callee_user).expect("a call can be placed");
+    let call = pair
+        .universe
+        .call(pair.caller, pair.callee_user)
+        .expect("a call can be placed");
     pair.call = Some(call);
     let callee = pair.callee;
-    assert!(pair.universe.run_until(Duration::from_secs(5), |universe| universe.incoming(callee).is_some()), "it rings");
+    assert!(
+        pair.universe
+            .run_until(Duration::from_secs(5), |universe| universe
+                .incoming(callee)
+                .is_some()),
+        "it rings"
+    );
     pair.universe.run_for(Duration::from_secs(1));
     pair
 }
@@ -61,7 +80,9 @@ pub fn connected_pair() -> Pair {
     let mut pair = ringing_pair();
     let (caller, callee) = (pair.caller, pair.callee);
     pair.universe.answer(callee, pair.call());
-    let connected = pair.universe.run_until(Duration::from_secs(5), |universe| universe.connected(caller) && universe.connected(callee));
+    let connected = pair.universe.run_until(Duration::from_secs(5), |universe| {
+        universe.connected(caller) && universe.connected(callee)
+    });
     assert!(connected, "it connects");
     pair
 }

@@ -9,8 +9,8 @@ use rand_core::{Rng, SeedableRng};
 use securecall_contact::{MatrixId, SecureCallId, ServerName};
 use securecall_crypto::{IdentityKey, IdentityKeyPair, IdentitySeed};
 use securecall_session::{
-    CallError, CallId, CallOptions, Callee, Contact, Contacts, EndReason, Event, InboundSignal, MediaEvent, Output, OwnDevice, PeerDevice,
-    Request, RequestError, RequestId,
+    CallError, CallId, CallOptions, Callee, Contact, Contacts, EndReason, Event, InboundSignal,
+    MediaEvent, Output, OwnDevice, PeerDevice, Request, RequestError, RequestId,
 };
 use web_time::Instant;
 
@@ -65,7 +65,10 @@ pub struct Universe {
 impl Universe {
     /// An empty universe; the seed decides everything that is random.
     pub fn new(seed: u64) -> Self {
-        #[expect(clippy::disallowed_methods, reason = "virtual time needs an origin, and any will do")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "virtual time needs an origin, and any will do"
+        )]
         let start = Instant::now();
         Self {
             devices: Vec::new(),
@@ -88,7 +91,13 @@ impl Universe {
         let identity = IdentityKeyPair::from_seed(&IdentitySeed::from_bytes(seed)).public();
         let server: ServerName = "example.org".parse().expect("a server name");
         let matrix_id = MatrixId::of_securecall_id(&SecureCallId::new(&identity), &server);
-        self.users.push(User { name: name.to_owned(), seed, identity, matrix_id, contacts: Vec::new() });
+        self.users.push(User {
+            name: name.to_owned(),
+            seed,
+            identity,
+            matrix_id,
+            contacts: Vec::new(),
+        });
         self.users.len() - 1
     }
 
@@ -101,10 +110,18 @@ impl Universe {
     pub fn befriend(&mut self, one: UserId, other: UserId) {
         for (owner, friend) in [(one, other), (other, one)] {
             let friend = &self.users[friend];
-            let contact = Contact { name: friend.name.clone(), identity: friend.identity, matrix_id: friend.matrix_id.clone() };
+            let contact = Contact {
+                name: friend.name.clone(),
+                identity: friend.identity,
+                matrix_id: friend.matrix_id.clone(),
+            };
             self.users[owner].contacts.push(contact);
             let contacts = Contacts::new(self.users[owner].contacts.clone());
-            for device in self.devices.iter_mut().filter(|device| device.user == owner) {
+            for device in self
+                .devices
+                .iter_mut()
+                .filter(|device| device.user == owner)
+            {
                 device.endpoint.set_contacts(contacts.clone());
             }
         }
@@ -116,9 +133,20 @@ impl Universe {
         let mut olm_key = [0; 32];
         self.rng.fill_bytes(&mut olm_key);
         let matrix_id = self.users[user].matrix_id.clone();
-        let own = OwnDevice { matrix_id: matrix_id.clone(), device_id: format!("DEVICE{id}"), olm_key };
-        let peer_device = PeerDevice { device_id: own.device_id.clone(), olm_key };
-        self.homeserver.devices.entry(matrix_id.as_str().to_owned()).or_default().push((id, peer_device));
+        let own = OwnDevice {
+            matrix_id: matrix_id.clone(),
+            device_id: format!("DEVICE{id}"),
+            olm_key,
+        };
+        let peer_device = PeerDevice {
+            device_id: own.device_id.clone(),
+            olm_key,
+        };
+        self.homeserver
+            .devices
+            .entry(matrix_id.as_str().to_owned())
+            .or_default()
+            .push((id, peer_device));
         let device = self.make_device(user, own, options, None);
         self.devices.push(device);
         id
@@ -127,14 +155,34 @@ impl Universe {
     /// Restarts a device's process: only what is on disk survives.
     pub fn restart(&mut self, id: DeviceId) {
         let old = &self.devices[id];
-        let device = self.make_device(old.user, old.own.clone(), old.options.clone(), old.persisted.clone());
+        let device = self.make_device(
+            old.user,
+            old.own.clone(),
+            old.options.clone(),
+            old.persisted.clone(),
+        );
         self.devices[id] = device;
     }
 
-    fn make_device(&self, user: UserId, own: OwnDevice, options: DeviceOptions, persisted: Option<Vec<u8>>) -> Device {
-        let user_data = &self.users[user];
-        let identity = IdentityKeyPair::from_seed(&IdentitySeed::from_bytes(user_data.seed));
-        Device::new(user, own, options, identity, Contacts::new(user_data.contacts.clone()), persisted)
+    /// The user's identity, for tests that act as the user by hand.
+    pub fn identity(&self, user: UserId) -> IdentityKeyPair {
+        IdentityKeyPair::from_seed(&IdentitySeed::from_bytes(self.users[user].seed))
+    }
+
+    /// The universe's randomness.
+    pub fn rng(&mut self) -> &mut ChaCha20Rng {
+        &mut self.rng
+    }
+
+    fn make_device(
+        &self,
+        user: UserId,
+        own: OwnDevice,
+        options: DeviceOptions,
+        persisted: Option<Vec<u8>>,
+    ) -> Device {
+        let contacts = Contacts::new(self.users[user].contacts.clone());
+        Device::new(user, own, options, self.identity(user), contacts, persisted)
     }
 
     /// A device calls a user.
@@ -149,35 +197,58 @@ impl Universe {
     ///
     /// # Errors
     /// As [`Endpoint::call`](securecall_session::Endpoint::call).
-    pub fn call_with(&mut self, from: DeviceId, to: UserId, options: &CallOptions) -> Result<CallId, CallError> {
-        let callee = Callee { identity: self.users[to].identity, matrix_id: self.users[to].matrix_id.clone() };
+    pub fn call_with(
+        &mut self,
+        from: DeviceId,
+        to: UserId,
+        options: &CallOptions,
+    ) -> Result<CallId, CallError> {
+        let callee = Callee {
+            identity: self.users[to].identity,
+            matrix_id: self.users[to].matrix_id.clone(),
+        };
         let wallclock = self.wallclock_ms(from);
-        let result = self.devices[from].endpoint.call(self.now, wallclock, &mut self.rng, callee, options);
+        let result =
+            self.devices[from]
+                .endpoint
+                .call(self.now, wallclock, &mut self.rng, callee, options);
         self.drain(from);
         result
     }
 
     /// A person answers.
     pub fn answer(&mut self, device: DeviceId, call: CallId) {
-        self.devices[device].endpoint.answer(self.now, &mut self.rng, call).expect("it rings");
+        self.devices[device]
+            .endpoint
+            .answer(self.now, &mut self.rng, call)
+            .expect("it rings");
         self.drain(device);
     }
 
     /// A person declines.
     pub fn reject(&mut self, device: DeviceId, call: CallId) {
-        self.devices[device].endpoint.reject(self.now, &mut self.rng, call).expect("it rings");
+        self.devices[device]
+            .endpoint
+            .reject(self.now, &mut self.rng, call)
+            .expect("it rings");
         self.drain(device);
     }
 
     /// A person hangs up.
     pub fn hang_up(&mut self, device: DeviceId, call: CallId) {
-        self.devices[device].endpoint.hang_up(self.now, &mut self.rng, call).expect("there is a call");
+        self.devices[device]
+            .endpoint
+            .hang_up(self.now, &mut self.rng, call)
+            .expect("there is a call");
         self.drain(device);
     }
 
     /// A person mutes or unmutes.
     pub fn set_muted(&mut self, device: DeviceId, call: CallId, muted: bool) {
-        self.devices[device].endpoint.set_muted(self.now, &mut self.rng, call, muted).expect("there is a call");
+        self.devices[device]
+            .endpoint
+            .set_muted(self.now, &mut self.rng, call, muted)
+            .expect("there is a call");
         self.drain(device);
     }
 
@@ -188,14 +259,19 @@ impl Universe {
 
     /// Hands a device bytes on its data channel.
     pub fn inject_control(&mut self, device: DeviceId, call: CallId, bytes: &[u8]) {
-        let result = self.devices[device].endpoint.handle_control(self.now, &mut self.rng, call, bytes);
+        let result =
+            self.devices[device]
+                .endpoint
+                .handle_control(self.now, &mut self.rng, call, bytes);
         self.devices[device].refused.extend(result.err());
         self.drain(device);
     }
 
     /// Tells a device's endpoint something about its media.
     pub fn inject_media(&mut self, device: DeviceId, call: CallId, event: MediaEvent) {
-        self.devices[device].endpoint.handle_media(self.now, &mut self.rng, call, event);
+        self.devices[device]
+            .endpoint
+            .handle_media(self.now, &mut self.rng, call, event);
         self.drain(device);
     }
 
@@ -213,7 +289,9 @@ impl Universe {
     /// Ends the sync response that a device is in.
     pub fn finish_sync(&mut self, device: DeviceId) {
         self.devices[device].sync_unfinished = false;
-        self.devices[device].endpoint.handle_sync_complete(self.now, &mut self.rng);
+        self.devices[device]
+            .endpoint
+            .handle_sync_complete(self.now, &mut self.rng);
         self.drain(device);
     }
 
@@ -254,10 +332,14 @@ impl Universe {
 
     /// How a device's last call ended, if it did.
     pub fn ended(&self, device: DeviceId) -> Option<EndReason> {
-        self.devices[device].events.iter().rev().find_map(|event| match event {
-            Event::Ended { reason, .. } => Some(*reason),
-            _ => None,
-        })
+        self.devices[device]
+            .events
+            .iter()
+            .rev()
+            .find_map(|event| match event {
+                Event::Ended { reason, .. } => Some(*reason),
+                _ => None,
+            })
     }
 
     /// Whether a device is, or was, connected.
@@ -267,10 +349,14 @@ impl Universe {
 
     /// The call that rings at a device.
     pub fn incoming(&self, device: DeviceId) -> Option<CallId> {
-        self.devices[device].events.iter().rev().find_map(|event| match event {
-            Event::Incoming { call, .. } => Some(*call),
-            _ => None,
-        })
+        self.devices[device]
+            .events
+            .iter()
+            .rev()
+            .find_map(|event| match event {
+                Event::Incoming { call, .. } => Some(*call),
+                _ => None,
+            })
     }
 
     /// A random number below `bound`.
@@ -281,12 +367,15 @@ impl Universe {
     fn schedule(&mut self, after: Duration, action: Action) {
         self.last_action += 1;
         self.actions.insert(self.last_action, action);
-        self.agenda.push(Reverse((self.now + after, self.last_action)));
+        self.agenda
+            .push(Reverse((self.now + after, self.last_action)));
     }
 
     /// Does the next thing there is to do before `end`. Returns whether there was one.
     fn step(&mut self, end: Instant) -> bool {
-        let wakes = (0..self.devices.len()).filter_map(|id| Some((self.timeout_of(id)?, id))).min();
+        let wakes = (0..self.devices.len())
+            .filter_map(|id| Some((self.timeout_of(id)?, id)))
+            .min();
         let planned = self.agenda.peek().map(|Reverse(entry)| *entry);
         match (planned, wakes) {
             (Some((at, number)), wake) if at <= end && wake.is_none_or(|(wake, _)| at <= wake) => {
@@ -299,7 +388,9 @@ impl Universe {
             }
             (_, Some((at, id))) if at <= end => {
                 self.now = self.now.max(at);
-                self.devices[id].endpoint.handle_timeout(self.now, &mut self.rng);
+                self.devices[id]
+                    .endpoint
+                    .handle_timeout(self.now, &mut self.rng);
                 self.drain(id);
                 true
             }
@@ -330,24 +421,35 @@ impl Universe {
             }
             Action::Deliver(envelope) => self.deliver(&envelope),
             Action::Response(device, id, result) => {
-                self.devices[device].endpoint.handle_response(self.now, &mut self.rng, id, result);
+                self.devices[device]
+                    .endpoint
+                    .handle_response(self.now, &mut self.rng, id, result);
                 self.drain(device);
             }
             Action::Devices(device, id, result) => {
-                self.devices[device].endpoint.handle_devices(self.now, &mut self.rng, id, result);
+                self.devices[device]
+                    .endpoint
+                    .handle_devices(self.now, &mut self.rng, id, result);
                 self.drain(device);
             }
             Action::Media(device, call, event) => self.media_event(device, call, event),
             Action::Control(device, call, bytes) => {
                 self.inject_control(device, call, &bytes);
-                let event = self.devices[device].media.get_mut(&call).and_then(|media| media.authenticated(self.now));
+                let event = self.devices[device]
+                    .media
+                    .get_mut(&call)
+                    .and_then(|media| media.authenticated(self.now));
                 if let Some(event) = event {
                     self.media_event(device, call, event);
                 }
             }
             Action::Frame(device, call, frame) => {
                 let now = self.now;
-                let events = self.devices[device].media.get_mut(&call).map(|media| media.handle_frame(now, frame)).unwrap_or_default();
+                let events = self.devices[device]
+                    .media
+                    .get_mut(&call)
+                    .map(|media| media.handle_frame(now, frame))
+                    .unwrap_or_default();
                 for event in events {
                     self.media_event(device, call, event);
                 }
@@ -357,16 +459,33 @@ impl Universe {
     }
 
     fn media_event(&mut self, device: DeviceId, call: CallId, event: MediaEvent) {
-        if self.devices[device].media.get(&call).is_some_and(|media| !media.closed) {
-            self.devices[device].endpoint.handle_media(self.now, &mut self.rng, call, event);
+        if self.devices[device]
+            .media
+            .get(&call)
+            .is_some_and(|media| !media.closed)
+        {
+            self.devices[device]
+                .endpoint
+                .handle_media(self.now, &mut self.rng, call, event);
             self.drain(device);
         }
     }
 
     fn frame_tick(&mut self, device: DeviceId, call: CallId) {
-        let Some(media) = self.devices[device].media.get_mut(&call).filter(|media| !media.closed) else { return };
+        let Some(media) = self.devices[device]
+            .media
+            .get_mut(&call)
+            .filter(|media| !media.closed)
+        else {
+            return;
+        };
         let (frame, remote) = (media.next_frame(), media.remote);
-        if let (Some(frame), Some(remote), true) = (frame, remote, self.network.frames && !self.network.needs_restart) {
+        if let (Some(frame), Some(remote), true) = (
+            frame,
+            remote,
+            self.network.frames && !self.network.needs_restart,
+        ) && self.network.deaf != Some(remote)
+        {
             self.schedule(self.network.delay, Action::Frame(remote, call, frame));
         }
         self.schedule(FRAME_INTERVAL, Action::FrameTick(device, call));
@@ -386,9 +505,15 @@ impl Universe {
 
     fn hand_in(&mut self, envelope: &Envelope) {
         let wallclock = self.wallclock_ms(envelope.to);
-        let signal = InboundSignal { sender: &envelope.sender, sender_olm_key: envelope.sender_olm_key, content: &envelope.content };
+        let signal = InboundSignal {
+            sender: &envelope.sender,
+            sender_olm_key: envelope.sender_olm_key,
+            content: &envelope.content,
+        };
         let device = &mut self.devices[envelope.to];
-        let result = device.endpoint.handle_signal(self.now, wallclock, &mut self.rng, signal);
+        let result = device
+            .endpoint
+            .handle_signal(self.now, wallclock, &mut self.rng, signal);
         device.refused.extend(result.err());
         self.drain(envelope.to);
     }
@@ -402,7 +527,10 @@ impl Universe {
                 Output::Request(request) => self.request(id, request),
                 Output::Control(call, bytes) => self.control(id, call, bytes),
                 Output::Media(call, command) => {
-                    let media = self.devices[id].media.entry(call).or_insert_with(FakeMedia::default);
+                    let media = self.devices[id]
+                        .media
+                        .entry(call)
+                        .or_insert_with(FakeMedia::default);
                     for reaction in media.handle(id, call, command) {
                         self.react(id, call, reaction);
                     }
@@ -421,7 +549,12 @@ impl Universe {
                 };
                 self.schedule(hop * 2, Action::Devices(from, id, result));
             }
-            Request::Send { id, user, device_id, content } => {
+            Request::Send {
+                id,
+                user,
+                device_id,
+                content,
+            } => {
                 if let Some(error) = self.homeserver.fails {
                     self.schedule(hop * 2, Action::Response(from, id, Err(error)));
                     return;
@@ -429,7 +562,13 @@ impl Universe {
                 self.schedule(hop * 2, Action::Response(from, id, Ok(())));
                 let own = self.devices[from].own.clone();
                 if let Some(to) = self.homeserver.find(&user, &device_id) {
-                    let envelope = Envelope { from, sender: own.matrix_id, sender_olm_key: own.olm_key, to, content };
+                    let envelope = Envelope {
+                        from,
+                        sender: own.matrix_id,
+                        sender_olm_key: own.olm_key,
+                        to,
+                        content,
+                    };
                     self.homeserver.sent.push(envelope.clone());
                     self.schedule(hop, Action::Post(envelope));
                 }
@@ -438,19 +577,34 @@ impl Universe {
     }
 
     fn control(&mut self, from: DeviceId, call: CallId, bytes: Vec<u8>) {
-        let media = self.devices[from].media.get(&call).filter(|media| media.connected && !media.closed);
-        let Some(remote) = media.and_then(|media| media.remote) else { return };
+        let media = self.devices[from]
+            .media
+            .get(&call)
+            .filter(|media| media.connected && !media.closed);
+        let Some(remote) = media.and_then(|media| media.remote) else {
+            return;
+        };
         let loss = self.network.channel_loss;
         let lost = loss > 0 && self.random_below(loss) == 0;
-        let open = self.devices[remote].media.get(&call).is_some_and(|media| media.connected && !media.closed);
-        if self.network.channel && !self.network.needs_restart && !lost && open {
+        let open = self.devices[remote]
+            .media
+            .get(&call)
+            .is_some_and(|media| media.connected && !media.closed);
+        if self.network.channel
+            && !self.network.needs_restart
+            && self.network.deaf != Some(remote)
+            && !lost
+            && open
+        {
             self.schedule(self.network.delay, Action::Control(remote, call, bytes));
         }
     }
 
     fn react(&mut self, device: DeviceId, call: CallId, reaction: Reaction) {
         match reaction {
-            Reaction::Event(event) => self.schedule(Duration::from_millis(1), Action::Media(device, call, event)),
+            Reaction::Event(event) => {
+                self.schedule(Duration::from_millis(1), Action::Media(device, call, event))
+            }
             Reaction::TryPath => self.try_path(device, call),
             Reaction::Restarted => self.network.needs_restart = false,
         }
@@ -458,10 +612,15 @@ impl Universe {
 
     /// There is a path once both know each other's description and at least one has a candidate of the other.
     fn try_path(&mut self, device: DeviceId, call: CallId) {
-        let Some(remote) = self.devices[device].media[&call].remote else { return };
-        let Some(other) = self.devices[remote].media.get(&call) else { return };
+        let Some(remote) = self.devices[device].media[&call].remote else {
+            return;
+        };
+        let Some(other) = self.devices[remote].media.get(&call) else {
+            return;
+        };
         let this = &self.devices[device].media[&call];
-        let known = other.remote == Some(device) && !(this.remote_candidates.is_empty() && other.remote_candidates.is_empty());
+        let known = other.remote == Some(device)
+            && !(this.remote_candidates.is_empty() && other.remote_candidates.is_empty());
         if !known || this.connected || other.connected {
             return;
         }

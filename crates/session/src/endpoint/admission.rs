@@ -21,7 +21,14 @@ use crate::session::{Io, Session, choose_route};
 
 impl Endpoint {
     /// An invite to a call we do not know of. It rings once the sync response is processed.
-    pub(super) fn admit(&mut self, now: Instant, wallclock_ms: u64, signal: &InboundSignal<'_>, call: CallId, sealed: &[u8]) -> Result<(), SignalRefused> {
+    pub(super) fn admit(
+        &mut self,
+        now: Instant,
+        wallclock_ms: u64,
+        signal: &InboundSignal<'_>,
+        call: CallId,
+        sealed: &[u8],
+    ) -> Result<(), SignalRefused> {
         if self.arrived.len() >= MAX_ARRIVED {
             return Err(SignalRefused::TooManyInvites);
         }
@@ -32,16 +39,33 @@ impl Endpoint {
         let peer = self.identify(call, &identity, signal.sender)?;
         let lifetime = Duration::from_millis(u64::from(invite.lifetime));
         if lifetime > MAX_LIFETIME || !is_fresh(wallclock_ms, invite.sent_at) {
-            self.outputs.push_back(Output::Event(Event::Missed { call, peer, why: MissedReason::ClocksDiffer }));
+            self.outputs.push_back(Output::Event(Event::Missed {
+                call,
+                peer,
+                why: MissedReason::ClocksDiffer,
+            }));
             return Err(SignalRefused::ClocksDiffer);
         }
         let stranger = !self.contacts.contains(&identity);
-        let route = choose_route(self.config.inbound.route, !stranger, self.config.relay_available)
-            .map_err(|_| self.refuse(call, peer.clone(), RefusedReason::NoRelay))?;
-        match self.replay_memory.remember(wallclock_ms, message_1.ephemeral(), invite.sent_at, stranger) {
-            Ok(()) => self.outputs.push_back(Output::Persist(self.replay_memory.to_bytes())),
+        let route = choose_route(
+            self.config.inbound.route,
+            !stranger,
+            self.config.relay_available,
+        )
+        .map_err(|_| self.refuse(call, peer.clone(), RefusedReason::NoRelay))?;
+        match self.replay_memory.remember(
+            wallclock_ms,
+            message_1.ephemeral(),
+            invite.sent_at,
+            stranger,
+        ) {
+            Ok(()) => self
+                .outputs
+                .push_back(Output::Persist(self.replay_memory.to_bytes())),
             Err(NotRemembered::Replayed) => return Err(SignalRefused::Replayed),
-            Err(NotRemembered::Full) => return Err(self.refuse(call, peer, RefusedReason::ReplayMemoryFull)),
+            Err(NotRemembered::Full) => {
+                return Err(self.refuse(call, peer, RefusedReason::ReplayMemoryFull));
+            }
         }
         self.arrived.push_back(Admitted {
             call,
@@ -64,11 +88,21 @@ impl Endpoint {
         let identity = admitted.message_1.remote_identity();
         if admitted.rings_until <= now {
             let (call, peer) = (admitted.call, admitted.peer);
-            self.outputs.push_back(Output::Event(Event::Missed { call, peer, why: MissedReason::NotAnswered }));
+            self.outputs.push_back(Output::Event(Event::Missed {
+                call,
+                peer,
+                why: MissedReason::NotAnswered,
+            }));
             return;
         }
         let mut accept = admitted.accepted || self.policy_accepts(&identity);
-        let current = self.current().map(|it| (it.id, it.identity == identity && it.is_unanswered_call_of_ours(), it.route));
+        let current = self.current().map(|it| {
+            (
+                it.id,
+                it.identity == identity && it.is_unanswered_call_of_ours(),
+                it.route,
+            )
+        });
         let session = match current {
             None => None,
             Some((ours, true, route)) => match Survivor::of(ours, admitted.call) {
@@ -80,7 +114,13 @@ impl Endpoint {
                 }
             },
             Some((_, false, _)) => {
-                let mut io = Io { now, rng, own: &self.own, outputs: &mut self.outputs, requests: &mut self.requests };
+                let mut io = Io {
+                    now,
+                    rng,
+                    own: &self.own,
+                    outputs: &mut self.outputs,
+                    requests: &mut self.requests,
+                };
                 let session = Session::busy(&mut io, admitted);
                 return self.add_session(session);
             }
@@ -89,12 +129,23 @@ impl Endpoint {
             let theirs = admitted.call;
             self.with_session(now, rng, ours, |session, io| session.give_way(io, theirs));
         }
-        let mut io = Io { now, rng, own: &self.own, outputs: &mut self.outputs, requests: &mut self.requests };
+        let mut io = Io {
+            now,
+            rng,
+            own: &self.own,
+            outputs: &mut self.outputs,
+            requests: &mut self.requests,
+        };
         let session = Session::ring(&mut io, admitted, accept);
         self.add_session(session);
     }
 
-    fn open_message_1(&self, signal: &InboundSignal<'_>, call: CallId, sealed: &[u8]) -> Result<ReceivedMessage1, SignalRefused> {
+    fn open_message_1(
+        &self,
+        signal: &InboundSignal<'_>,
+        call: CallId,
+        sealed: &[u8],
+    ) -> Result<ReceivedMessage1, SignalRefused> {
         let own = &self.own.device;
         let prologue = Prologue {
             call,
@@ -104,19 +155,31 @@ impl Endpoint {
             caller_olm_key: &signal.sender_olm_key,
             callee_olm_key: &own.olm_key,
         };
-        Responder::read_message_1(&self.own.identity, &prologue.to_bytes(), sealed).map_err(SignalRefused::Handshake)
+        Responder::read_message_1(&self.own.identity, &prologue.to_bytes(), sealed)
+            .map_err(SignalRefused::Handshake)
     }
 
     /// The identity proven must be the one the sender's Matrix ID stands for.
-    fn identify(&mut self, call: CallId, identity: &IdentityKey, sender: &MatrixId) -> Result<Peer, SignalRefused> {
+    fn identify(
+        &mut self,
+        call: CallId,
+        identity: &IdentityKey,
+        sender: &MatrixId,
+    ) -> Result<Peer, SignalRefused> {
         self.contacts.identify(identity, sender).map_err(|_| {
-            let peer = Peer { id: SecureCallId::new(identity), matrix_id: sender.clone(), name: None, new_address: false };
+            let peer = Peer {
+                id: SecureCallId::new(identity),
+                matrix_id: sender.clone(),
+                name: None,
+                new_address: false,
+            };
             self.refuse(call, peer, RefusedReason::IdentityMismatch)
         })
     }
 
     fn refuse(&mut self, call: CallId, peer: Peer, why: RefusedReason) -> SignalRefused {
-        self.outputs.push_back(Output::Event(Event::Refused { call, peer, why }));
+        self.outputs
+            .push_back(Output::Event(Event::Refused { call, peer, why }));
         SignalRefused::Rules(why)
     }
 
@@ -131,11 +194,19 @@ impl Endpoint {
 
 /// Message 1 holds one invite and nothing else.
 fn read_invite(call: CallId, payload: &[u8]) -> Result<(PartyId, Invite), SignalRefused> {
-    let Bundle { version: _, call_id, party_id, contents, acknowledges: _, wants_acknowledgement: _ } =
-        Bundle::parse(payload).map_err(SignalRefused::Bundle)?;
+    let Bundle {
+        version: _,
+        call_id,
+        party_id,
+        contents,
+        acknowledges: _,
+        wants_acknowledgement: _,
+    } = Bundle::parse(payload).map_err(SignalRefused::Bundle)?;
     let mut contents = contents.into_iter();
     match (contents.next(), contents.next()) {
-        (Some(Content::Invite(invite)), None) if call_id == call.to_string() => Ok((party_id, invite)),
+        (Some(Content::Invite(invite)), None) if call_id == call.to_string() => {
+            Ok((party_id, invite))
+        }
         _ => Err(SignalRefused::OutOfPlace),
     }
 }

@@ -15,20 +15,44 @@ impl Endpoint {
     ///
     /// # Errors
     /// [`CallError`]; nothing has happened then.
-    pub fn call(&mut self, now: Instant, wallclock_ms: u64, rng: &mut impl CryptoRng, callee: Callee, options: &CallOptions) -> Result<CallId, CallError> {
-        let Callee { identity, matrix_id } = callee;
+    pub fn call(
+        &mut self,
+        now: Instant,
+        wallclock_ms: u64,
+        rng: &mut impl CryptoRng,
+        callee: Callee,
+        options: &CallOptions,
+    ) -> Result<CallId, CallError> {
+        let Callee {
+            identity,
+            matrix_id,
+        } = callee;
         if identity == self.own.identity.public() {
             return Err(CallError::OwnIdentity);
         }
-        let peer = self.contacts.identify(&identity, &matrix_id).map_err(|_| CallError::IdentityMismatch)?;
-        let route = choose_route(options.route, peer.name.is_some(), self.config.relay_available)?;
-        if let Some(arrived) = self.arrived.iter_mut().find(|it| it.message_1.remote_identity() == identity) {
+        let peer = self
+            .contacts
+            .identify(&identity, &matrix_id)
+            .map_err(|_| CallError::IdentityMismatch)?;
+        let route = choose_route(
+            options.route,
+            peer.name.is_some(),
+            self.config.relay_available,
+        )?;
+        if let Some(arrived) = self
+            .arrived
+            .iter_mut()
+            .find(|it| it.message_1.remote_identity() == identity)
+        {
             arrived.accepted = true;
             arrived.route = route;
             return Ok(arrived.call);
         }
         if let Some(current) = self.current() {
-            let (id, theirs) = (current.id, current.identity == identity && current.call.is_ringing_here());
+            let (id, theirs) = (
+                current.id,
+                current.identity == identity && current.call.is_ringing_here(),
+            );
             if !theirs {
                 return Err(CallError::InAnotherCall);
             }
@@ -41,7 +65,13 @@ impl Endpoint {
         let mut bytes = [0; 16];
         rng.fill_bytes(&mut bytes);
         let id = CallId::from_random(bytes);
-        let mut io = Io { now, rng, own: &self.own, outputs: &mut self.outputs, requests: &mut self.requests };
+        let mut io = Io {
+            now,
+            rng,
+            own: &self.own,
+            outputs: &mut self.outputs,
+            requests: &mut self.requests,
+        };
         let lifetime = options.lifetime.min(MAX_LIFETIME);
         let session = Session::place(&mut io, id, peer, identity, route, wallclock_ms, lifetime);
         self.add_session(session);
@@ -52,8 +82,15 @@ impl Endpoint {
     ///
     /// # Errors
     /// [`CommandError`] if there is no such call, or it does not ring.
-    pub fn answer(&mut self, now: Instant, rng: &mut impl CryptoRng, call: CallId) -> Result<(), CommandError> {
-        let accepted = self.with_session(now, rng, call, Session::accept).ok_or(CommandError::NoSuchCall)?;
+    pub fn answer(
+        &mut self,
+        now: Instant,
+        rng: &mut impl CryptoRng,
+        call: CallId,
+    ) -> Result<(), CommandError> {
+        let accepted = self
+            .with_session(now, rng, call, Session::accept)
+            .ok_or(CommandError::NoSuchCall)?;
         accepted.then_some(()).ok_or(CommandError::NotRinging)
     }
 
@@ -61,8 +98,15 @@ impl Endpoint {
     ///
     /// # Errors
     /// [`CommandError`] if there is no such call, or it does not ring.
-    pub fn reject(&mut self, now: Instant, rng: &mut impl CryptoRng, call: CallId) -> Result<(), CommandError> {
-        let rejected = self.with_session(now, rng, call, Session::reject).ok_or(CommandError::NoSuchCall)?;
+    pub fn reject(
+        &mut self,
+        now: Instant,
+        rng: &mut impl CryptoRng,
+        call: CallId,
+    ) -> Result<(), CommandError> {
+        let rejected = self
+            .with_session(now, rng, call, Session::reject)
+            .ok_or(CommandError::NoSuchCall)?;
         rejected.then_some(()).ok_or(CommandError::NotRinging)
     }
 
@@ -70,8 +114,16 @@ impl Endpoint {
     ///
     /// # Errors
     /// [`CommandError::NoSuchCall`] if there is no such call, or it is over.
-    pub fn hang_up(&mut self, now: Instant, rng: &mut impl CryptoRng, call: CallId) -> Result<(), CommandError> {
-        let over = self.sessions.get(&call).is_none_or(|session| session.call.is_over());
+    pub fn hang_up(
+        &mut self,
+        now: Instant,
+        rng: &mut impl CryptoRng,
+        call: CallId,
+    ) -> Result<(), CommandError> {
+        let over = self
+            .sessions
+            .get(&call)
+            .is_none_or(|session| session.call.is_over());
         if over {
             return Err(CommandError::NoSuchCall);
         }
@@ -87,8 +139,17 @@ impl Endpoint {
     ///
     /// # Errors
     /// [`CommandError::NoSuchCall`] if there is no such call, or it is over.
-    pub fn set_muted(&mut self, now: Instant, rng: &mut impl CryptoRng, call: CallId, muted: bool) -> Result<(), CommandError> {
-        let over = self.sessions.get(&call).is_none_or(|session| session.call.is_over());
+    pub fn set_muted(
+        &mut self,
+        now: Instant,
+        rng: &mut impl CryptoRng,
+        call: CallId,
+        muted: bool,
+    ) -> Result<(), CommandError> {
+        let over = self
+            .sessions
+            .get(&call)
+            .is_none_or(|session| session.call.is_over());
         if over {
             return Err(CommandError::NoSuchCall);
         }

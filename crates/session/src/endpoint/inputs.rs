@@ -12,19 +12,35 @@ use crate::session::Waiting;
 
 impl Endpoint {
     /// The answer to a [`Request::QueryDevices`](crate::Request::QueryDevices).
-    pub fn handle_devices(&mut self, now: Instant, rng: &mut impl CryptoRng, id: RequestId, result: Result<Vec<PeerDevice>, RequestError>) {
+    pub fn handle_devices(
+        &mut self,
+        now: Instant,
+        rng: &mut impl CryptoRng,
+        id: RequestId,
+        result: Result<Vec<PeerDevice>, RequestError>,
+    ) {
         if let Some(Waiting::Devices(call)) = self.requests.open.get(&id) {
             let call = *call;
             self.requests.open.remove(&id);
-            self.with_session(now, rng, call, |session, io| session.handle_devices(io, result));
+            self.with_session(now, rng, call, |session, io| {
+                session.handle_devices(io, result)
+            });
         }
     }
 
     /// The answer to a [`Request::Send`](crate::Request::Send).
-    pub fn handle_response(&mut self, now: Instant, rng: &mut impl CryptoRng, id: RequestId, result: Result<(), RequestError>) {
+    pub fn handle_response(
+        &mut self,
+        now: Instant,
+        rng: &mut impl CryptoRng,
+        id: RequestId,
+        result: Result<(), RequestError>,
+    ) {
         match self.requests.open.remove(&id) {
             Some(Waiting::Message { call, party, name }) => {
-                self.with_session(now, rng, call, |session, io| session.handle_response(io, &party, name, result));
+                self.with_session(now, rng, call, |session, io| {
+                    session.handle_response(io, &party, name, result)
+                });
             }
             // A query that was answered as a send: the answer is still to come.
             Some(waiting @ Waiting::Devices(_)) => {
@@ -38,8 +54,15 @@ impl Endpoint {
     ///
     /// # Errors
     /// [`SignalRefused`] says why it was refused; nothing has changed then. To be logged, not shown.
-    pub fn handle_signal(&mut self, now: Instant, wallclock_ms: u64, rng: &mut impl CryptoRng, signal: InboundSignal<'_>) -> Result<(), SignalRefused> {
-        let (call, message) = SealedBox::from_signal(signal.content).map_err(SignalRefused::Signal)?;
+    pub fn handle_signal(
+        &mut self,
+        now: Instant,
+        wallclock_ms: u64,
+        rng: &mut impl CryptoRng,
+        signal: InboundSignal<'_>,
+    ) -> Result<(), SignalRefused> {
+        let (call, message) =
+            SealedBox::from_signal(signal.content).map_err(SignalRefused::Signal)?;
         let Some(session) = self.sessions.get(&call) else {
             return match message.kind {
                 BoxKind::Message1 => self.admit(now, wallclock_ms, &signal, call, &message.sealed),
@@ -49,7 +72,9 @@ impl Endpoint {
         if session.peer.matrix_id != *signal.sender {
             return Err(SignalRefused::UnknownDevice);
         }
-        let handled = self.with_session(now, rng, call, |session, io| session.handle_box(io, &signal.sender_olm_key, &message));
+        let handled = self.with_session(now, rng, call, |session, io| {
+            session.handle_box(io, &signal.sender_olm_key, &message)
+        });
         handled.unwrap_or(Err(SignalRefused::UnknownCall))
     }
 
@@ -64,19 +89,40 @@ impl Endpoint {
     ///
     /// # Errors
     /// [`SignalRefused`] says why it was refused; nothing has changed then. To be logged, not shown.
-    pub fn handle_control(&mut self, now: Instant, rng: &mut impl CryptoRng, call: CallId, message: &[u8]) -> Result<(), SignalRefused> {
-        let handled = self.with_session(now, rng, call, |session, io| session.handle_control(io, message));
+    pub fn handle_control(
+        &mut self,
+        now: Instant,
+        rng: &mut impl CryptoRng,
+        call: CallId,
+        message: &[u8],
+    ) -> Result<(), SignalRefused> {
+        let handled = self.with_session(now, rng, call, |session, io| {
+            session.handle_control(io, message)
+        });
         handled.unwrap_or(Err(SignalRefused::UnknownCall))
     }
 
     /// Something happened in the media engine of a call.
-    pub fn handle_media(&mut self, now: Instant, rng: &mut impl CryptoRng, call: CallId, event: MediaEvent) {
-        self.with_session(now, rng, call, |session, io| session.handle_media(io, event));
+    pub fn handle_media(
+        &mut self,
+        now: Instant,
+        rng: &mut impl CryptoRng,
+        call: CallId,
+        event: MediaEvent,
+    ) {
+        self.with_session(now, rng, call, |session, io| {
+            session.handle_media(io, event)
+        });
     }
 
     /// The time that [`Output::Timeout`](crate::Output::Timeout) named has come. Harmless at any other time.
     pub fn handle_timeout(&mut self, now: Instant, rng: &mut impl CryptoRng) {
-        let due: Vec<_> = self.sessions.iter().filter(|(_, it)| it.poll_timeout().is_some_and(|at| at <= now)).map(|(id, _)| *id).collect();
+        let due: Vec<_> = self
+            .sessions
+            .iter()
+            .filter(|(_, it)| it.poll_timeout().is_some_and(|at| at <= now))
+            .map(|(id, _)| *id)
+            .collect();
         for call in due {
             self.with_session(now, rng, call, |session, io| session.handle_timeout(io));
         }

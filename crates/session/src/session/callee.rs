@@ -30,9 +30,17 @@ pub(crate) struct Admitted {
 impl Session {
     /// Lets a call ring; with `accept`, it is answered at once and message 2 brings the answer.
     pub(crate) fn ring(io: &mut Io<'_>, admitted: Admitted, accept: bool) -> Self {
-        let call = Call::callee(io.own.device.device_id.clone(), admitted.party.clone(), admitted.rings_until);
+        let call = Call::callee(
+            io.own.device.device_id.clone(),
+            admitted.party.clone(),
+            admitted.rings_until,
+        );
         let mut session = Self::of_invite(io, admitted, call);
-        io.event(Event::Incoming { call: session.id, peer: session.peer.clone(), accepted: accept });
+        io.event(Event::Incoming {
+            call: session.id,
+            peer: session.peer.clone(),
+            accepted: accept,
+        });
         if accept {
             session.accept(io);
         } else {
@@ -44,10 +52,20 @@ impl Session {
 
     /// Tells a caller that this device is in another call.
     pub(crate) fn busy(io: &mut Io<'_>, admitted: Admitted) -> Self {
-        let call = Call::busy_callee(io.own.device.device_id.clone(), admitted.party.clone(), io.now);
+        let call = Call::busy_callee(
+            io.own.device.device_id.clone(),
+            admitted.party.clone(),
+            io.now,
+        );
         let mut session = Self::of_invite(io, admitted, call);
-        io.event(Event::Missed { call: session.id, peer: session.peer.clone(), why: MissedReason::Busy });
-        session.deadlines.set(Timer::Forget, io.now + super::end::FORGET);
+        io.event(Event::Missed {
+            call: session.id,
+            peer: session.peer.clone(),
+            why: MissedReason::Busy,
+        });
+        session
+            .deadlines
+            .set(Timer::Forget, io.now + super::end::FORGET);
         session.say_to_all(&Content::Busy);
         session.flush(io);
         session
@@ -61,9 +79,21 @@ impl Session {
             caller_proven: false,
             negotiation: 0,
         });
-        let mut session = Self::new(admitted.call, admitted.peer, identity, call, admitted.route, side, io.now);
+        let mut session = Self::new(
+            admitted.call,
+            admitted.peer,
+            identity,
+            call,
+            admitted.route,
+            side,
+            io.now,
+        );
         session.remote_fingerprint = Some(admitted.fingerprint);
-        let mut party = Party::new(admitted.party.clone(), admitted.olm_key, Link::Received(admitted.message_1));
+        let mut party = Party::new(
+            admitted.party.clone(),
+            admitted.olm_key,
+            Link::Received(admitted.message_1),
+        );
         party.taken = Some(admitted.message_1_digest);
         session.parties.insert(admitted.party, party);
         session
@@ -76,13 +106,22 @@ impl Session {
         if self.call.accept(io.now).is_err() {
             return false;
         }
-        let Side::Callee(callee) = &self.side else { return false };
+        let Side::Callee(callee) = &self.side else {
+            return false;
+        };
         let sdp = callee.offer.clone();
         self.started = io.now;
         self.media = Media::Open;
         self.gathering = true;
-        self.deadlines.set(Timer::CandidateBatch, io.now + CANDIDATE_BATCH);
-        self.order(io, MediaCommand::AcceptOffer { sdp, route: self.route });
+        self.deadlines
+            .set(Timer::CandidateBatch, io.now + CANDIDATE_BATCH);
+        self.order(
+            io,
+            MediaCommand::AcceptOffer {
+                sdp,
+                route: self.route,
+            },
+        );
         self.order(io, MediaCommand::Gather);
         if self.muted {
             self.order(io, MediaCommand::SetMuted(true));
@@ -115,7 +154,9 @@ impl Session {
 
     /// The caller reveals the nonce it committed to in message 1.
     pub(super) fn take_nonce(&mut self, from: &str, nonce: [u8; 32]) {
-        let Side::Callee(callee) = &self.side else { return };
+        let Side::Callee(callee) = &self.side else {
+            return;
+        };
         let nonce = WordsNonce::from_bytes(nonce);
         if !callee.commitment.verify(&nonce) {
             self.end_because(EndReason::WordsMismatch);

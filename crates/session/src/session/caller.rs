@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use securecall_crypto::{IdentityKey, Initiator, WordsNonce, safety_words};
-use securecall_signaling::{Bundle, Call, CallId, Content, Description, Hex32, Invite, MAX_PARTIES, MAX_PARTY_ID, PartyId, Role};
+use securecall_signaling::{
+    Bundle, Call, CallId, Content, Description, Hex32, Invite, MAX_PARTIES, MAX_PARTY_ID, PartyId,
+    Role,
+};
 
 use super::send::Contents;
 use super::{CANDIDATE_BATCH, CallerSide, Io, Media, Session, Side, Timer, Waiting};
@@ -20,27 +23,55 @@ use crate::{EndReason, Route};
 
 impl Session {
     /// Places a call: asks for the peer's devices and for an offer.
-    pub(crate) fn place(io: &mut Io<'_>, id: CallId, peer: Peer, identity: IdentityKey, route: Route, sent_at: u64, lifetime: Duration) -> Self {
+    pub(crate) fn place(
+        io: &mut Io<'_>,
+        id: CallId,
+        peer: Peer,
+        identity: IdentityKey,
+        route: Route,
+        sent_at: u64,
+        lifetime: Duration,
+    ) -> Self {
         let call = Call::caller(io.now, io.own.device.device_id.clone(), lifetime);
         let nonce = WordsNonce::generate(&mut io.rng);
-        let side = Side::Caller(CallerSide { nonce, sent_at, lifetime, offer: None, devices: None, negotiation: 0 });
+        let side = Side::Caller(CallerSide {
+            nonce,
+            sent_at,
+            lifetime,
+            offer: None,
+            devices: None,
+            negotiation: 0,
+        });
         let mut session = Self::new(id, peer, identity, call, route, side, io.now);
-        io.event(Event::Dialing { call: id, peer: session.peer.clone() });
+        io.event(Event::Dialing {
+            call: id,
+            peer: session.peer.clone(),
+        });
         let request = io.requests.add(Waiting::Devices(id));
-        io.outputs.push_back(Output::Request(Request::QueryDevices { id: request, user: session.peer.matrix_id.clone() }));
+        io.outputs.push_back(Output::Request(Request::QueryDevices {
+            id: request,
+            user: session.peer.matrix_id.clone(),
+        }));
         session.media = Media::Open;
         session.order(io, MediaCommand::CreateOffer { route });
         session
     }
 
     /// The peer's devices. Device IDs that could not be a party ID, our own device and what goes beyond the bound are left out.
-    pub(crate) fn handle_devices(&mut self, io: &mut Io<'_>, result: Result<Vec<PeerDevice>, RequestError>) {
+    pub(crate) fn handle_devices(
+        &mut self,
+        io: &mut Io<'_>,
+        result: Result<Vec<PeerDevice>, RequestError>,
+    ) {
         match result {
             Ok(mut devices) => {
                 let own = &io.own.device;
                 devices.retain(|it| {
-                    let usable = !it.device_id.is_empty() && it.device_id.len() <= MAX_PARTY_ID && it.device_id.bytes().all(|b| b.is_ascii_graphic());
-                    usable && !(self.peer.matrix_id == own.matrix_id && it.device_id == own.device_id)
+                    let usable = !it.device_id.is_empty()
+                        && it.device_id.len() <= MAX_PARTY_ID
+                        && it.device_id.bytes().all(|b| b.is_ascii_graphic());
+                    usable
+                        && !(self.peer.matrix_id == own.matrix_id && it.device_id == own.device_id)
                 });
                 devices.truncate(MAX_PARTIES);
                 if devices.is_empty() {
@@ -50,7 +81,9 @@ impl Session {
                 }
             }
             Err(RequestError::NotFound) => self.end_because(EndReason::Unknown),
-            Err(RequestError::Unreachable | RequestError::Failed) => self.end_because(EndReason::HomeserverUnreachable),
+            Err(RequestError::Unreachable | RequestError::Failed) => {
+                self.end_because(EndReason::HomeserverUnreachable)
+            }
         }
         self.invite(io);
         self.flush(io);
@@ -67,8 +100,12 @@ impl Session {
 
     /// Sends message 1 to every device, once offer and devices are both there.
     fn invite(&mut self, io: &mut Io<'_>) {
-        let Side::Caller(caller) = &mut self.side else { return };
-        let (Some(offer), Some(devices)) = (&caller.offer, &mut caller.devices) else { return };
+        let Side::Caller(caller) = &mut self.side else {
+            return;
+        };
+        let (Some(offer), Some(devices)) = (&caller.offer, &mut caller.devices) else {
+            return;
+        };
         if self.call.is_over() {
             return;
         }
@@ -97,19 +134,42 @@ impl Session {
             caller_olm_key: &io.own.device.olm_key,
             callee_olm_key: &device.olm_key,
         };
-        let contents = Contents { contents: vec![Content::Invite(invite)], acknowledges: Vec::new(), wants_acknowledgement: true };
+        let contents = Contents {
+            contents: vec![Content::Invite(invite)],
+            acknowledges: Vec::new(),
+            wants_acknowledgement: true,
+        };
         let payload = self.bundle(io, BoxKind::Message1, MATRIX_STEP, contents);
         let initiator = Initiator::new(&io.own.identity, self.identity, &prologue.to_bytes());
         let (awaiting, sealed) = initiator.write_message_1(&mut io.rng, &payload);
-        let mut party = Party::new(device.device_id, device.olm_key, Link::AwaitingMessage2(Box::new(awaiting)));
-        party.delivery.push(io.now, MessageName::Message1, SealedBox { kind: BoxKind::Message1, sealed });
+        let mut party = Party::new(
+            device.device_id,
+            device.olm_key,
+            Link::AwaitingMessage2(Box::new(awaiting)),
+        );
+        party.delivery.push(
+            io.now,
+            MessageName::Message1,
+            SealedBox {
+                kind: BoxKind::Message1,
+                sealed,
+            },
+        );
         party
     }
 
     /// Message 2 of a device: opens the session with it.
-    pub(super) fn handle_message_2(&mut self, io: &mut Io<'_>, id: &PartyId, sealed: &[u8]) -> Result<(), SignalRefused> {
+    pub(super) fn handle_message_2(
+        &mut self,
+        io: &mut Io<'_>,
+        id: &PartyId,
+        sealed: &[u8],
+    ) -> Result<(), SignalRefused> {
         let call_id = self.id.to_string();
-        let party = self.parties.get_mut(id).ok_or(SignalRefused::UnknownDevice)?;
+        let party = self
+            .parties
+            .get_mut(id)
+            .ok_or(SignalRefused::UnknownDevice)?;
         let Link::AwaitingMessage2(awaiting) = &party.link else {
             if party.taken != Some(digest(sealed)) {
                 return Err(SignalRefused::OutOfPlace);
@@ -118,20 +178,45 @@ impl Session {
             party.owe_acknowledgement(None, io.now, true);
             return Ok(());
         };
-        let (established, payload) = awaiting.read_message_2(sealed).map_err(SignalRefused::Handshake)?;
+        let (established, payload) = awaiting
+            .read_message_2(sealed)
+            .map_err(SignalRefused::Handshake)?;
         let bundle = Bundle::parse(&payload).map_err(SignalRefused::Bundle)?;
         let fits = |content: &Content| {
-            matches!(content, Content::Ringing | Content::Busy | Content::Answer { .. } | Content::Candidates { .. })
+            matches!(
+                content,
+                Content::Ringing
+                    | Content::Busy
+                    | Content::Answer { .. }
+                    | Content::Candidates { .. }
+            )
         };
-        if bundle.call_id != call_id || bundle.party_id != *id || !bundle.contents.iter().all(fits) {
+        if bundle.call_id != call_id || bundle.party_id != *id || !bundle.contents.iter().all(fits)
+        {
             return Err(SignalRefused::OutOfPlace);
         }
-        let epochs = Epochs::new(Role::Caller, established.outbound_media_seed, established.inbound_media_seed);
-        party.link = Link::Open(Box::new(Channel { ratchet: established.ratchet, transcript: established.transcript, epochs }));
+        let epochs = Epochs::new(
+            Role::Caller,
+            established.outbound_media_seed,
+            established.inbound_media_seed,
+        );
+        party.link = Link::Open(Box::new(Channel {
+            ratchet: established.ratchet,
+            transcript: established.transcript,
+            epochs,
+        }));
         party.taken = Some(digest(sealed));
         party.delivery.acknowledge(MessageName::Message1);
         let busy = bundle.contents.contains(&Content::Busy);
-        party.owe_acknowledgement(None, if busy { io.now } else { io.now + ACKNOWLEDGE_DELAY }, true);
+        party.owe_acknowledgement(
+            None,
+            if busy {
+                io.now
+            } else {
+                io.now + ACKNOWLEDGE_DELAY
+            },
+            true,
+        );
         party.candidates_wanted = !busy && !self.call.is_over();
         let early = std::mem::take(&mut party.early);
         if !busy {
@@ -152,7 +237,8 @@ impl Session {
             return;
         }
         self.gathering = true;
-        self.deadlines.set(Timer::CandidateBatch, io.now + CANDIDATE_BATCH);
+        self.deadlines
+            .set(Timer::CandidateBatch, io.now + CANDIDATE_BATCH);
         self.order(io, MediaCommand::Gather);
     }
 

@@ -52,7 +52,9 @@ impl Session {
     /// The call is over: the one place that says so.
     pub(super) fn finish(&mut self, io: &mut Io<'_>, end: CallEnd) {
         let reason = self.cause.unwrap_or_else(|| self.reason_of(end));
-        let connected_for = self.connected_at.map(|at| io.now.saturating_duration_since(at));
+        let connected_for = self
+            .connected_at
+            .map(|at| io.now.saturating_duration_since(at));
         self.report(io, end, reason, connected_for);
         self.deadlines.clear_all();
         self.drop_what_is_pointless(io.now);
@@ -62,9 +64,17 @@ impl Session {
             CallEnd::PeerHungUp(_) if talks => self.drain_media(io, CLOSE_AFTER_PEER_HANGUP),
             _ => self.close_media(io),
         }
-        let awaits = self.parties.values().any(|party| matches!(party.link, Link::AwaitingMessage2(_)));
-        let forget = if awaits { self.started + FORGET_HANDSHAKES.max(FORGET) } else { io.now + FORGET };
-        self.deadlines.set(Timer::Forget, forget.max(io.now + FORGET));
+        let awaits = self
+            .parties
+            .values()
+            .any(|party| matches!(party.link, Link::AwaitingMessage2(_)));
+        let forget = if awaits {
+            self.started + FORGET_HANDSHAKES.max(FORGET)
+        } else {
+            io.now + FORGET
+        };
+        self.deadlines
+            .set(Timer::Forget, forget.max(io.now + FORGET));
         tracing::debug!(call = %self.id, %reason, "the call is over");
     }
 
@@ -72,7 +82,10 @@ impl Session {
     pub(super) fn close_if_drained(&mut self, io: &mut Io<'_>) {
         let told = |party: &Party| party.delivery.len() == 0 && party.pending.is_empty();
         let hung_up_here = self.deadlines.is_set(Timer::CloseTransport) && !self.peer_hung_up;
-        if self.media == Media::Draining && hung_up_here && self.selected_party().is_none_or(|party| told(party)) {
+        if self.media == Media::Draining
+            && hung_up_here
+            && self.selected_party().is_none_or(|party| told(party))
+        {
             self.close_media(io);
         }
     }
@@ -91,7 +104,13 @@ impl Session {
         self.deadlines.set(Timer::CloseTransport, io.now + time);
     }
 
-    fn report(&mut self, io: &mut Io<'_>, end: CallEnd, reason: EndReason, connected_for: Option<Duration>) {
+    fn report(
+        &mut self,
+        io: &mut Io<'_>,
+        end: CallEnd,
+        reason: EndReason,
+        connected_for: Option<Duration>,
+    ) {
         let call = self.id;
         if let Some(by) = self.replaced_by {
             io.event(Event::Replaced { call, by });
@@ -100,14 +119,24 @@ impl Session {
         if end == CallEnd::AnsweredElsewhere {
             io.event(Event::AnsweredElsewhere { call });
         }
-        io.event(Event::Ended { call, reason, connected_for });
+        io.event(Event::Ended {
+            call,
+            reason,
+            connected_for,
+        });
         let missed = match end {
             CallEnd::CallerCancelled => Some(MissedReason::CallerCancelled),
-            CallEnd::NoAnswer if self.call.role() == Role::Callee => Some(MissedReason::NotAnswered),
+            CallEnd::NoAnswer if self.call.role() == Role::Callee => {
+                Some(MissedReason::NotAnswered)
+            }
             _ => None,
         };
         if let Some(why) = missed {
-            io.event(Event::Missed { call, peer: self.peer.clone(), why });
+            io.event(Event::Missed {
+                call,
+                peer: self.peer.clone(),
+                why,
+            });
         }
     }
 
@@ -119,7 +148,14 @@ impl Session {
             party.acknowledge_at = party.acknowledge_at.map(|at| at.min(now));
             party.candidates_wanted = false;
             party.pending.retain(|content| {
-                matches!(content, Content::Hangup { .. } | Content::Reject | Content::SelectAnswer { .. } | Content::Ringing | Content::Busy)
+                matches!(
+                    content,
+                    Content::Hangup { .. }
+                        | Content::Reject
+                        | Content::SelectAnswer { .. }
+                        | Content::Ringing
+                        | Content::Busy
+                )
             });
             if matches!(party.link, Link::Received(_)) && party.pending.is_empty() {
                 party.drop_session();

@@ -4,10 +4,10 @@ use securecall_signaling::{Content, Description};
 
 use super::send::candidate;
 use super::{Io, Media, Session, Side, Timer};
+use crate::EndReason;
 use crate::event::{Event, Tier};
 use crate::media_event::{MediaEvent, MediaFailure};
 use crate::output::MediaCommand;
-use crate::EndReason;
 
 /// The most candidates of ours: a bundle holds no more.
 const MAX_LOCAL_CANDIDATES: usize = 31;
@@ -27,7 +27,10 @@ impl Session {
         match event {
             MediaEvent::LocalOffer { sdp } => self.take_local_offer(io, sdp),
             MediaEvent::LocalAnswer { sdp } => self.take_local_answer(sdp),
-            MediaEvent::LocalCandidates { candidates, complete } => self.take_local_candidates(candidates, complete),
+            MediaEvent::LocalCandidates {
+                candidates,
+                complete,
+            } => self.take_local_candidates(candidates, complete),
             MediaEvent::PathUp { route } => {
                 self.path.route.get_or_insert(route);
                 self.packet_came(io);
@@ -41,7 +44,10 @@ impl Session {
             MediaEvent::AuthenticatedPacket => self.packet_came(io),
             MediaEvent::FirstAudioPlayed => {
                 let setup = io.now.saturating_duration_since(self.started);
-                io.event(Event::FirstAudio { call: self.id, setup });
+                io.event(Event::FirstAudio {
+                    call: self.id,
+                    setup,
+                });
             }
             MediaEvent::ChannelOpen => self.path.channel_open = true,
             MediaEvent::ChannelClosed => self.path.channel_open = false,
@@ -59,7 +65,8 @@ impl Session {
 
     fn take_local_candidates(&mut self, candidates: Vec<String>, complete: bool) {
         let room = MAX_LOCAL_CANDIDATES.saturating_sub(self.local_candidates.len());
-        self.local_candidates.extend(candidates.into_iter().take(room).map(candidate));
+        self.local_candidates
+            .extend(candidates.into_iter().take(room).map(candidate));
         if complete {
             self.local_complete = true;
             self.deadlines.clear(Timer::CandidateBatch);
@@ -83,7 +90,10 @@ impl Session {
         if !self.answer_made || self.media != Media::Open || !self.call.is_answered() {
             return;
         }
-        let command = self.selected_party().and_then(|party| party.channel()).and_then(|channel| channel.epochs.hand_out());
+        let command = self
+            .selected_party()
+            .and_then(|party| party.channel())
+            .and_then(|channel| channel.epochs.hand_out());
         if let Some(command) = command {
             self.order(io, command);
             let lines = std::mem::take(&mut self.remote_candidates);
@@ -106,15 +116,28 @@ impl Session {
             Side::Caller(_) => true,
             Side::Callee(callee) => callee.caller_proven,
         };
-        let (Some(route), Some(safety_words)) = (self.path.route, self.words) else { return };
-        if self.connected_at.is_some() || !proven || !self.path.frame_opened || !self.call.is_answered() {
+        let (Some(route), Some(safety_words)) = (self.path.route, self.words) else {
+            return;
+        };
+        if self.connected_at.is_some()
+            || !proven
+            || !self.path.frame_opened
+            || !self.call.is_answered()
+        {
             return;
         }
         self.call.connected();
         self.connected_at = Some(io.now);
         let setup = io.now.saturating_duration_since(self.started);
         let (call, peer) = (self.id, self.peer.clone());
-        io.event(Event::Connected { call, peer, tier: Tier::SecureCall, route, safety_words, setup });
+        io.event(Event::Connected {
+            call,
+            peer,
+            tier: Tier::SecureCall,
+            route,
+            safety_words,
+            setup,
+        });
         self.order(io, MediaCommand::OpenMicrophone);
         if self.muted {
             self.order(io, MediaCommand::SetMuted(true));
@@ -125,8 +148,13 @@ impl Session {
 
     pub(super) fn negotiate(&mut self, description: Description, negotiation: u32) {
         if let Some(party) = self.selected_party() {
-            party.pending.retain(|content| !matches!(content, Content::Negotiate { .. }));
-            party.pending.push(Content::Negotiate { description, negotiation });
+            party
+                .pending
+                .retain(|content| !matches!(content, Content::Negotiate { .. }));
+            party.pending.push(Content::Negotiate {
+                description,
+                negotiation,
+            });
         }
     }
 }

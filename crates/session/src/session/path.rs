@@ -64,7 +64,9 @@ impl Session {
         io.event(Event::Reconnecting { call: self.id });
         match self.side {
             Side::Caller(_) => self.restart(io),
-            Side::Callee(_) => self.deadlines.set(Timer::RestartPlease, io.now + RESTART_PLEASE),
+            Side::Callee(_) => self
+                .deadlines
+                .set(Timer::RestartPlease, io.now + RESTART_PLEASE),
         }
     }
 
@@ -118,7 +120,8 @@ impl Session {
         if self.connected_at.is_none() || self.deadlines.is_set(Timer::RestartAgain) {
             return;
         }
-        self.deadlines.set(Timer::RestartAgain, io.now + RESTART_AGAIN);
+        self.deadlines
+            .set(Timer::RestartAgain, io.now + RESTART_AGAIN);
         self.order(io, MediaCommand::CreateRestartOffer);
     }
 
@@ -136,9 +139,10 @@ impl Session {
         }
     }
 
-    /// The callee wants a restart: only the caller makes offers.
+    /// The callee wants a restart: only the caller makes offers. The callee hears nothing, so the offer goes over Matrix as well.
     pub(super) fn restart_was_asked_for(&mut self, io: &mut Io<'_>) {
         if matches!(self.side, Side::Caller(_)) {
+            self.path.control_dead = true;
             self.restart(io);
         }
     }
@@ -159,7 +163,12 @@ impl Session {
     }
 
     /// An offer or answer of the peer within the call. One with another fingerprint is refused.
-    pub(super) fn take_negotiate(&mut self, io: &mut Io<'_>, description: &Description, number: u32) {
+    pub(super) fn take_negotiate(
+        &mut self,
+        io: &mut Io<'_>,
+        description: &Description,
+        number: u32,
+    ) {
         if self.connected_at.is_none() {
             return;
         }

@@ -3,6 +3,8 @@
 use securecall_crypto::Encrypted;
 use securecall_signaling::{Bundle, Candidate, Content, MAX_CONTENTS, PartyId, Role, Version};
 
+use zeroize::Zeroizing;
+
 use super::{Io, Session, Side, Timer, Waiting};
 use crate::delivery::{Carriers, MessageName, Transmit};
 use crate::epochs::Epochs;
@@ -19,7 +21,11 @@ impl Session {
         if self.deadlines.is_set(Timer::CandidateBatch) || self.call.is_over() {
             return;
         }
-        for party in self.parties.values_mut().filter(|party| party.candidates_wanted) {
+        for party in self
+            .parties
+            .values_mut()
+            .filter(|party| party.candidates_wanted)
+        {
             let mut candidates = self.local_candidates[party.candidates_sent..].to_vec();
             party.candidates_sent = self.local_candidates.len();
             if self.local_complete && !party.candidates_end_sent {
@@ -37,8 +43,14 @@ impl Session {
         let batching = self.deadlines.is_set(Timer::CandidateBatch);
         let ids: Vec<PartyId> = self.parties.keys().cloned().collect();
         for id in ids {
-            let Some(mut party) = self.parties.remove(&id) else { continue };
-            let waits = batching && !party.pending.iter().any(|content| matches!(content, Content::Hangup { .. } | Content::Reject));
+            let Some(mut party) = self.parties.remove(&id) else {
+                continue;
+            };
+            let waits = batching
+                && !party
+                    .pending
+                    .iter()
+                    .any(|content| matches!(content, Content::Hangup { .. } | Content::Reject));
             match party.link {
                 Link::AwaitingMessage2(_) | Link::Gone => party.pending.clear(),
                 Link::Received(_) if waits || party.pending.is_empty() => {}
@@ -58,11 +70,21 @@ impl Session {
         let ids: Vec<PartyId> = self.parties.keys().cloned().collect();
         for id in ids {
             let carriers = self.carriers(&id);
-            while let Some(transmit) = self.parties.get_mut(&id).and_then(|party| party.delivery.poll(io.now, carriers)) {
+            while let Some(transmit) = self
+                .parties
+                .get_mut(&id)
+                .and_then(|party| party.delivery.poll(io.now, carriers))
+            {
                 match transmit {
-                    Transmit::Channel(bytes) => io.outputs.push_back(Output::Control(self.id, bytes)),
+                    Transmit::Channel(bytes) => {
+                        io.outputs.push_back(Output::Control(self.id, bytes))
+                    }
                     Transmit::Matrix(name, message) => {
-                        let waiting = Waiting::Message { call: self.id, party: id.clone(), name };
+                        let waiting = Waiting::Message {
+                            call: self.id,
+                            party: id.clone(),
+                            name,
+                        };
                         self.request_send(io, waiting, &id, &message);
                     }
                 }
@@ -70,7 +92,13 @@ impl Session {
         }
     }
 
-    fn request_send(&self, io: &mut Io<'_>, waiting: Waiting, device_id: &str, message: &SealedBox) {
+    fn request_send(
+        &self,
+        io: &mut Io<'_>,
+        waiting: Waiting,
+        device_id: &str,
+        message: &SealedBox,
+    ) {
         let id = io.requests.add(waiting);
         io.outputs.push_back(Output::Request(Request::Send {
             id,
@@ -81,7 +109,13 @@ impl Session {
     }
 
     /// A bundle of contents as padded JSON.
-    pub(super) fn bundle(&self, io: &Io<'_>, kind: BoxKind, step: usize, bundle: Contents) -> Vec<u8> {
+    pub(super) fn bundle(
+        &self,
+        io: &Io<'_>,
+        kind: BoxKind,
+        step: usize,
+        bundle: Contents,
+    ) -> Zeroizing<Vec<u8>> {
         let bundle = Bundle {
             version: Version::V1,
             call_id: self.id.to_string(),
@@ -90,28 +124,57 @@ impl Session {
             acknowledges: bundle.acknowledges,
             wants_acknowledgement: bundle.wants_acknowledgement,
         };
-        let mut json = bundle.to_json();
+        let mut json = Zeroizing::new(bundle.to_json());
         kind.pad(&mut json, step);
         json
     }
 
     /// Message 2 says that it rings, that we are busy, or brings the answer. Everything else follows in ratchet messages.
     fn write_message_2(&self, io: &mut Io<'_>, party: &mut Party) {
-        let Link::Received(received) = std::mem::replace(&mut party.link, Link::Gone) else { return };
-        let fits = |content: &Content| {
-            matches!(content, Content::Ringing | Content::Busy | Content::Answer { .. } | Content::Candidates { .. })
+        let Link::Received(received) = std::mem::replace(&mut party.link, Link::Gone) else {
+            return;
         };
-        let (mut contents, later): (Vec<_>, Vec<_>) = std::mem::take(&mut party.pending).into_iter().partition(fits);
+        let fits = |content: &Content| {
+            matches!(
+                content,
+                Content::Ringing
+                    | Content::Busy
+                    | Content::Answer { .. }
+                    | Content::Candidates { .. }
+            )
+        };
+        let (mut contents, later): (Vec<_>, Vec<_>) = std::mem::take(&mut party.pending)
+            .into_iter()
+            .partition(fits);
         if contents.is_empty() {
             contents.push(Content::Ringing);
         }
         party.pending = later;
-        let contents = Contents { contents, acknowledges: Vec::new(), wants_acknowledgement: true };
+        let contents = Contents {
+            contents,
+            acknowledges: Vec::new(),
+            wants_acknowledgement: true,
+        };
         let payload = self.bundle(io, BoxKind::Message2, MATRIX_STEP, contents);
         let (established, sealed) = received.write_message_2(&mut io.rng, &payload);
-        let epochs = Epochs::new(Role::Callee, established.outbound_media_seed, established.inbound_media_seed);
-        party.link = Link::Open(Box::new(Channel { ratchet: established.ratchet, transcript: established.transcript, epochs }));
-        party.delivery.push(io.now, MessageName::Message2, SealedBox { kind: BoxKind::Message2, sealed });
+        let epochs = Epochs::new(
+            Role::Callee,
+            established.outbound_media_seed,
+            established.inbound_media_seed,
+        );
+        party.link = Link::Open(Box::new(Channel {
+            ratchet: established.ratchet,
+            transcript: established.transcript,
+            epochs,
+        }));
+        party.delivery.push(
+            io.now,
+            MessageName::Message2,
+            SealedBox {
+                kind: BoxKind::Message2,
+                sealed,
+            },
+        );
     }
 
     /// Seals the pending contents and acknowledgements, if there are any, as one ratchet message.
@@ -123,30 +186,66 @@ impl Session {
         }
         let carriers = self.carriers(id);
         let over_matrix = party.acknowledge_over_matrix && (carriers.matrix || self.call.is_over());
-        let amount = if held_back { 0 } else { party.pending.len().min(MAX_CONTENTS - 1) };
+        let amount = if held_back {
+            0
+        } else {
+            party.pending.len().min(MAX_CONTENTS - 1)
+        };
         let mut contents: Vec<Content> = party.pending.drain(..amount).collect();
-        let is_hangup = contents.iter().any(|content| matches!(content, Content::Hangup { .. }));
+        let is_hangup = contents
+            .iter()
+            .any(|content| matches!(content, Content::Hangup { .. }));
         let wants_acknowledgement = !contents.is_empty();
         if let (Side::Caller(caller), false) = (&self.side, party.nonce_sent) {
             party.nonce_sent = true;
-            contents.insert(0, Content::WordsNonce { nonce: securecall_signaling::Hex32(*caller.nonce.as_bytes()) });
+            contents.insert(
+                0,
+                Content::WordsNonce {
+                    nonce: securecall_signaling::Hex32(*caller.nonce.as_bytes()),
+                },
+            );
         }
-        let contents = Contents { contents, acknowledges: party.take_acknowledgements(), wants_acknowledgement };
-        let step = if carriers.channel && !carriers.matrix { CHANNEL_STEP } else { MATRIX_STEP };
+        let contents = Contents {
+            contents,
+            acknowledges: party.take_acknowledgements(),
+            wants_acknowledgement,
+        };
+        let step = if carriers.channel && !carriers.matrix {
+            CHANNEL_STEP
+        } else {
+            MATRIX_STEP
+        };
         let payload = self.bundle(io, BoxKind::Ratchet, step, contents);
-        let Some(channel) = party.channel() else { return };
-        let Encrypted { id: message, bytes, media_seed } = channel.ratchet.encrypt(&mut io.rng, &payload);
+        let Some(channel) = party.channel() else {
+            return;
+        };
+        let Encrypted {
+            id: message,
+            bytes,
+            media_seed,
+        } = channel.ratchet.encrypt(&mut io.rng, &payload);
         if let Some((epoch, seed)) = media_seed {
             channel.epochs.stepped(epoch, seed);
         }
         let name = MessageName::Ratchet(message);
-        let message = SealedBox { kind: BoxKind::Ratchet, sealed: bytes };
+        let message = SealedBox {
+            kind: BoxKind::Ratchet,
+            sealed: bytes,
+        };
         if is_hangup {
             party.delivery.push_hangup(io.now, name, message, carriers);
         } else if wants_acknowledgement {
             party.delivery.push(io.now, name, message);
         } else {
-            self.send_once(io, id, message, Carriers { matrix: !carriers.channel || over_matrix, channel: carriers.channel });
+            self.send_once(
+                io,
+                id,
+                message,
+                Carriers {
+                    matrix: !carriers.channel || over_matrix,
+                    channel: carriers.channel,
+                },
+            );
         }
         if !party.pending.is_empty() && party.delivery.len() < MAX_UNDELIVERED {
             self.speak_to(io, id, party);
@@ -159,7 +258,8 @@ impl Session {
             self.request_send(io, Waiting::Acknowledgement, id, &message);
         }
         if carriers.channel {
-            io.outputs.push_back(Output::Control(self.id, message.sealed));
+            io.outputs
+                .push_back(Output::Control(self.id, message.sealed));
         }
     }
 }
@@ -172,5 +272,8 @@ pub(super) struct Contents {
 }
 
 pub(super) fn candidate(line: String) -> Candidate {
-    Candidate { candidate: line, sdp_mid: "0".to_owned() }
+    Candidate {
+        candidate: line,
+        sdp_mid: "0".to_owned(),
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use securecall_session::{EndReason, Event, MediaEvent, MediaFailure, SignalRefused};
+use securecall_session::{EndReason, MediaEvent, MediaFailure, SignalRefused};
 use securecall_testkit::{DeviceOptions, Envelope, Fate, connected_pair, pair, ringing_pair};
 
 const LONG: Duration = Duration::from_secs(400);
@@ -10,13 +10,25 @@ const LONG: Duration = Duration::from_secs(400);
 #[test]
 fn swapped_olm_keys_break_the_handshake() {
     let mut pair = pair();
-    pair.universe.homeserver.device_script = Box::new(|_, devices| devices.iter_mut().for_each(|device| device.olm_key = [9; 32]));
+    pair.universe.homeserver.device_script = Box::new(|_, devices| {
+        devices
+            .iter_mut()
+            .for_each(|device| device.olm_key = [9; 32])
+    });
     pair.universe.call(pair.caller, pair.callee_user).unwrap();
     pair.universe.run_for(Duration::from_secs(95));
     assert!(pair.universe.incoming(pair.callee).is_none());
-    assert!(pair.universe.devices[pair.callee].refused.iter().all(|why| matches!(why, SignalRefused::Handshake(_))));
+    assert!(
+        pair.universe.devices[pair.callee]
+            .refused
+            .iter()
+            .all(|why| matches!(why, SignalRefused::Handshake(_)))
+    );
     assert!(!pair.universe.devices[pair.callee].refused.is_empty());
-    assert_eq!(pair.universe.ended(pair.caller), Some(EndReason::Unreachable));
+    assert_eq!(
+        pair.universe.ended(pair.caller),
+        Some(EndReason::Unreachable)
+    );
 }
 
 #[test]
@@ -29,7 +41,10 @@ fn a_swapped_olm_key_of_the_caller_breaks_the_handshake() {
     pair.universe.call(pair.caller, pair.callee_user).unwrap();
     pair.universe.run_for(Duration::from_secs(95));
     assert!(pair.universe.incoming(pair.callee).is_none());
-    assert_eq!(pair.universe.ended(pair.caller), Some(EndReason::Unreachable));
+    assert_eq!(
+        pair.universe.ended(pair.caller),
+        Some(EndReason::Unreachable)
+    );
 }
 
 #[test]
@@ -42,13 +57,18 @@ fn a_changed_sender_breaks_the_handshake() {
     pair.universe.call(pair.caller, pair.callee_user).unwrap();
     pair.universe.run_for(Duration::from_secs(95));
     assert!(pair.universe.incoming(pair.callee).is_none());
-    assert_eq!(pair.universe.ended(pair.caller), Some(EndReason::Unreachable));
+    assert_eq!(
+        pair.universe.ended(pair.caller),
+        Some(EndReason::Unreachable)
+    );
 }
 
 #[test]
 fn a_message_moved_to_another_device_does_not_open_there() {
     let mut pair = pair();
-    let second = pair.universe.add_device(pair.callee_user, DeviceOptions::default());
+    let second = pair
+        .universe
+        .add_device(pair.callee_user, DeviceOptions::default());
     pair.universe.befriend(pair.caller_user, pair.callee_user);
     pair.universe.homeserver.device_script = Box::new(|_, devices| devices.truncate(1));
     pair.universe.homeserver.set_script(move |envelope| {
@@ -60,8 +80,16 @@ fn a_message_moved_to_another_device_does_not_open_there() {
     pair.universe.call(pair.caller, pair.callee_user).unwrap();
     pair.universe.run_for(Duration::from_secs(95));
     assert!(pair.universe.incoming(second).is_none());
-    assert!(pair.universe.devices[second].refused.iter().all(|why| matches!(why, SignalRefused::Handshake(_))));
-    assert_eq!(pair.universe.ended(pair.caller), Some(EndReason::Unreachable));
+    assert!(
+        pair.universe.devices[second]
+            .refused
+            .iter()
+            .all(|why| matches!(why, SignalRefused::Handshake(_)))
+    );
+    assert_eq!(
+        pair.universe.ended(pair.caller),
+        Some(EndReason::Unreachable)
+    );
 }
 
 #[test]
@@ -69,14 +97,22 @@ fn any_changed_byte_of_any_message_before_the_answer_is_refused_without_effect()
     for position in [3, 40, 200, 1300, 2000, 4000] {
         let mut pair = ringing_pair();
         let sent: Vec<Envelope> = pair.universe.homeserver.sent.clone();
-        let told = [pair.caller, pair.callee].map(|device| pair.universe.devices[device].events.len());
+        let told =
+            [pair.caller, pair.callee].map(|device| pair.universe.devices[device].events.len());
         for envelope in sent {
             pair.universe.inject(&tampered(&envelope, position));
         }
-        assert_eq!(told, [pair.caller, pair.callee].map(|device| pair.universe.devices[device].events.len()), "byte {position}");
+        assert_eq!(
+            told,
+            [pair.caller, pair.callee].map(|device| pair.universe.devices[device].events.len()),
+            "byte {position}"
+        );
         pair.universe.answer(pair.callee, pair.call());
         pair.universe.run_for(Duration::from_secs(3));
-        assert!(pair.universe.connected(pair.caller) && pair.universe.connected(pair.callee), "byte {position}");
+        assert!(
+            pair.universe.connected(pair.caller) && pair.universe.connected(pair.callee),
+            "byte {position}"
+        );
     }
 }
 
@@ -85,7 +121,10 @@ fn tampered(envelope: &Envelope, position: usize) -> Envelope {
     let mut content = envelope.content.clone().into_bytes();
     let at = start + position * 4 / 3;
     content[at] = if content[at] == b'A' { b'B' } else { b'A' };
-    Envelope { content: String::from_utf8(content).unwrap(), ..envelope.clone() }
+    Envelope {
+        content: String::from_utf8(content).unwrap(),
+        ..envelope.clone()
+    }
 }
 
 #[test]
@@ -100,17 +139,39 @@ fn forged_hangups_and_answers_do_nothing() {
             "{{\"version\":\"1\",\"call_id\":\"{call}\",\"box\":\"{}\"}}",
             data_encoding::BASE64URL_NOPAD.encode(&bytes)
         );
-        let template = pair.universe.homeserver.sent.iter().find(|envelope| envelope.from == from).unwrap();
-        Envelope { to, content, ..template.clone() }
+        let template = pair
+            .universe
+            .homeserver
+            .sent
+            .iter()
+            .find(|envelope| envelope.from == from)
+            .unwrap();
+        Envelope {
+            to,
+            content,
+            ..template.clone()
+        }
     };
-    let plain = |from: usize, to: usize| Envelope { content: format!("{{\"type\":\"m.call.hangup\",\"call_id\":\"{call}\"}}"), ..forged(3, from, to) };
+    let plain = |from: usize, to: usize| Envelope {
+        content: format!("{{\"type\":\"m.call.hangup\",\"call_id\":\"{call}\"}}"),
+        ..forged(3, from, to)
+    };
     let (caller, callee) = (pair.caller, pair.callee);
-    let attacks: Vec<_> = [1, 2, 3].into_iter().flat_map(|kind| [forged(kind, caller, callee), forged(kind, callee, caller)]).chain([plain(caller, callee), plain(callee, caller)]).collect();
+    let attacks: Vec<_> = [1, 2, 3]
+        .into_iter()
+        .flat_map(|kind| [forged(kind, caller, callee), forged(kind, callee, caller)])
+        .chain([plain(caller, callee), plain(callee, caller)])
+        .collect();
     let count = attacks.len();
     for attack in attacks {
         pair.universe.inject(&attack);
     }
-    let refused = pair.universe.devices.iter().map(|device| device.refused.len()).sum::<usize>();
+    let refused = pair
+        .universe
+        .devices
+        .iter()
+        .map(|device| device.refused.len())
+        .sum::<usize>();
     assert_eq!(refused, count);
     assert!(pair.universe.ended(caller).is_none() && pair.universe.ended(callee).is_none());
     pair.universe.answer(callee, call);
@@ -129,7 +190,10 @@ fn everything_replayed_changes_nothing() {
         pair.universe.inject(envelope);
     }
     pair.universe.run_for(Duration::from_secs(30));
-    assert_eq!(told, [pair.caller, pair.callee].map(|device| pair.universe.devices[device].events.len()));
+    assert_eq!(
+        told,
+        [pair.caller, pair.callee].map(|device| pair.universe.devices[device].events.len())
+    );
     let sent = pair.universe.homeserver.sent.clone();
     pair.universe.hang_up(pair.caller, pair.call());
     pair.universe.run_for(LONG);
@@ -146,7 +210,12 @@ fn reflected_messages_are_refused() {
     let caller_olm = pair.universe.devices[pair.callee].own.clone();
     let sent = pair.universe.homeserver.sent.clone();
     for envelope in sent.iter().filter(|envelope| envelope.from == pair.caller) {
-        let reflected = Envelope { to: pair.caller, sender: caller_olm.matrix_id.clone(), sender_olm_key: caller_olm.olm_key, ..envelope.clone() };
+        let reflected = Envelope {
+            to: pair.caller,
+            sender: caller_olm.matrix_id.clone(),
+            sender_olm_key: caller_olm.olm_key,
+            ..envelope.clone()
+        };
         pair.universe.inject(&reflected);
     }
     pair.universe.run_for(Duration::from_secs(5));
@@ -159,15 +228,22 @@ fn reordered_messages_still_make_a_call() {
         let mut pair = pair();
         let mut number = seed;
         pair.universe.homeserver.set_script(move |_| {
-            number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            number = number
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             Fate::Delay(Duration::from_millis((number >> 33) % 1500))
         });
         let call = pair.universe.call(pair.caller, pair.callee_user).unwrap();
         let callee = pair.callee;
-        assert!(pair.universe.run_until(Duration::from_secs(5), |universe| universe.incoming(callee).is_some()));
+        assert!(pair.universe.run_until(Duration::from_secs(5), |universe| {
+            universe.incoming(callee).is_some()
+        }));
         pair.universe.answer(callee, call);
         pair.universe.run_for(Duration::from_secs(10));
-        assert!(pair.universe.connected(pair.caller) && pair.universe.connected(pair.callee), "{seed}");
+        assert!(
+            pair.universe.connected(pair.caller) && pair.universe.connected(pair.callee),
+            "{seed}"
+        );
     }
 }
 
@@ -177,7 +253,9 @@ fn messages_withheld_end_the_call_on_both_sides_without_audio() {
     pair.universe.homeserver.set_script(|_| Fate::Drop);
     pair.universe.answer(pair.callee, pair.call());
     pair.universe.run_for(Duration::from_secs(95));
-    assert!(pair.universe.ended(pair.caller).is_some() && pair.universe.ended(pair.callee).is_some());
+    assert!(
+        pair.universe.ended(pair.caller).is_some() && pair.universe.ended(pair.callee).is_some()
+    );
     assert!(!pair.universe.devices[pair.callee].media[&pair.call()].microphone_open);
     pair.universe.run_for(LONG);
     assert!(pair.all_empty());
@@ -193,7 +271,11 @@ fn a_transport_with_another_fingerprint_ends_the_call() {
     assert!(ends.contains(&EndReason::FingerprintMismatch), "{ends:?}");
     assert!(!pair.universe.connected(pair.caller) && !pair.universe.connected(pair.callee));
     for device in [pair.caller, pair.callee] {
-        assert!(!pair.universe.devices[device].media[&pair.call()].commands.contains(&"OpenMicrophone".to_owned()));
+        assert!(
+            !pair.universe.devices[device].media[&pair.call()]
+                .commands
+                .contains(&"OpenMicrophone".to_owned())
+        );
     }
 }
 
@@ -204,9 +286,16 @@ fn an_answer_without_exactly_one_fingerprint_is_not_taken() {
         let call = pair.call();
         pair.universe.answer(pair.callee, call);
         // The callee's own media engine makes nonsense, faster than the real answer.
-        pair.universe.inject_media(pair.callee, call, MediaEvent::LocalAnswer { sdp: sdp.into() });
+        pair.universe.inject_media(
+            pair.callee,
+            call,
+            MediaEvent::LocalAnswer { sdp: sdp.into() },
+        );
         pair.universe.run_for(Duration::from_secs(3));
-        assert_eq!(pair.universe.ended(pair.caller), Some(EndReason::FingerprintMismatch));
+        assert_eq!(
+            pair.universe.ended(pair.caller),
+            Some(EndReason::FingerprintMismatch)
+        );
         assert!(pair.universe.ended(pair.callee).is_some());
         assert!(!pair.universe.connected(pair.callee));
     }
@@ -216,10 +305,20 @@ fn an_answer_without_exactly_one_fingerprint_is_not_taken() {
 fn an_offer_without_exactly_one_fingerprint_does_not_ring() {
     let mut pair = pair();
     let call = pair.universe.call(pair.caller, pair.callee_user).unwrap();
-    pair.universe.inject_media(pair.caller, call, MediaEvent::LocalOffer { sdp: "v=0\r\n".into() });
+    pair.universe.inject_media(
+        pair.caller,
+        call,
+        MediaEvent::LocalOffer {
+            sdp: "v=0\r\n".into(),
+        },
+    );
     pair.universe.run_for(Duration::from_secs(2));
     assert!(pair.universe.incoming(pair.callee).is_none());
-    assert!(pair.universe.devices[pair.callee].refused.contains(&SignalRefused::Fingerprint));
+    assert!(
+        pair.universe.devices[pair.callee]
+            .refused
+            .contains(&SignalRefused::Fingerprint)
+    );
 }
 
 #[test]
@@ -227,7 +326,8 @@ fn a_restart_offer_with_another_fingerprint_is_refused() {
     let mut pair = connected_pair();
     let call = pair.call();
     let sdp = format!("a=fingerprint:sha-256 {}\r\n", ["EE"; 32].join(":"));
-    pair.universe.inject_media(pair.caller, call, MediaEvent::RestartOffer { sdp });
+    pair.universe
+        .inject_media(pair.caller, call, MediaEvent::RestartOffer { sdp });
     pair.universe.run_for(Duration::from_secs(2));
     let commands = &pair.universe.devices[pair.callee].media[&call].commands;
     assert!(!commands.contains(&"AcceptRestartOffer".to_owned()));
@@ -236,17 +336,37 @@ fn a_restart_offer_with_another_fingerprint_is_refused() {
 
 #[test]
 fn the_callee_is_not_connected_before_the_caller_is_proven() {
-    let mut pair = ringing_pair();
-    let call = pair.call();
-    // All of the caller's ratchet messages are withheld, and so is its media.
-    let caller = pair.caller;
-    pair.universe.homeserver.set_script(move |envelope| if envelope.from == caller { Fate::Drop } else { Fate::Deliver });
-    pair.universe.answer(pair.callee, call);
-    pair.universe.inject_media(pair.callee, call, MediaEvent::PathUp { route: securecall_session::PathRoute::Direct });
-    pair.universe.run_for(Duration::from_millis(500));
-    let media = &pair.universe.devices[pair.callee].media[&call];
-    let opened = media.microphone_open && !pair.universe.devices[pair.callee].told(|event| matches!(event, Event::Connected { .. }));
-    assert!(!opened);
+    let mut pair = pair();
+    let (caller, callee) = (pair.caller, pair.callee);
+    // The caller's ratchet messages are withheld, and no packet of its passes.
+    pair.universe.homeserver.set_script(move |envelope| {
+        if envelope.from == caller && envelope.kind() == 3 {
+            Fate::Drop
+        } else {
+            Fate::Deliver
+        }
+    });
+    pair.universe.network.set_up(false);
+    let call = pair.universe.call(caller, pair.callee_user).unwrap();
+    pair.universe.run_for(Duration::from_secs(1));
+    pair.universe.answer(callee, call);
+    pair.universe.run_for(Duration::from_secs(8));
+    assert!(
+        pair.universe.devices[callee].media[&call]
+            .commands
+            .iter()
+            .any(|command| command == "StartAudio")
+    );
+    assert!(
+        !pair.universe.connected(callee)
+            && !pair.universe.devices[callee].media[&call].microphone_open
+    );
+    pair.universe.network.set_up(true);
+    pair.universe.run_for(Duration::from_secs(4));
+    assert!(
+        pair.universe.connected(callee)
+            && pair.universe.devices[callee].media[&call].microphone_open
+    );
 }
 
 #[test]
@@ -266,6 +386,15 @@ fn a_failure_event_after_the_end_changes_nothing() {
     let mut pair = connected_pair();
     let call = pair.call();
     pair.universe.hang_up(pair.caller, call);
-    pair.universe.inject_media(pair.caller, call, MediaEvent::Failed { reason: MediaFailure::FingerprintMismatch });
-    assert_eq!(pair.universe.ended(pair.caller), Some(EndReason::LocalHangup));
+    pair.universe.inject_media(
+        pair.caller,
+        call,
+        MediaEvent::Failed {
+            reason: MediaFailure::FingerprintMismatch,
+        },
+    );
+    assert_eq!(
+        pair.universe.ended(pair.caller),
+        Some(EndReason::LocalHangup)
+    );
 }

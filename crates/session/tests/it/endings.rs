@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use securecall_session::{CallOptions, EndReason, Event, MediaEvent, MediaFailure, MissedReason, RequestError};
+use securecall_session::{
+    CallOptions, EndReason, Event, MediaEvent, MediaFailure, MissedReason, RequestError,
+};
 use securecall_testkit::{DeviceOptions, pair, ringing_pair};
 
 const LONG: Duration = Duration::from_secs(400);
@@ -13,7 +15,10 @@ fn a_reject_ends_the_call_on_both_sides() {
     pair.universe.reject(pair.callee, pair.call());
     pair.universe.run_for(Duration::from_secs(2));
     assert_eq!(pair.universe.ended(pair.caller), Some(EndReason::Declined));
-    assert_eq!(pair.universe.ended(pair.callee), Some(EndReason::LocalReject));
+    assert_eq!(
+        pair.universe.ended(pair.callee),
+        Some(EndReason::LocalReject)
+    );
     pair.universe.run_for(LONG);
     assert!(pair.all_empty());
 }
@@ -24,8 +29,17 @@ fn a_hang_up_while_it_rings_stops_the_ringing() {
     pair.universe.hang_up(pair.caller, pair.call());
     pair.universe.run_for(Duration::from_secs(2));
     assert_eq!(pair.universe.ended(pair.caller), Some(EndReason::Cancelled));
-    assert_eq!(pair.universe.ended(pair.callee), Some(EndReason::CallerCancelled));
-    assert!(pair.universe.devices[pair.callee].told(|event| matches!(event, Event::Missed { why: MissedReason::CallerCancelled, .. })));
+    assert_eq!(
+        pair.universe.ended(pair.callee),
+        Some(EndReason::CallerCancelled)
+    );
+    assert!(pair.universe.devices[pair.callee].told(|event| matches!(
+        event,
+        Event::Missed {
+            why: MissedReason::CallerCancelled,
+            ..
+        }
+    )));
     assert!(pair.all_empty());
 }
 
@@ -33,11 +47,19 @@ fn a_hang_up_while_it_rings_stops_the_ringing() {
 fn nobody_answers_and_both_sides_stop_at_the_lifetime() {
     let mut pair = ringing_pair();
     pair.universe.run_for(Duration::from_secs(85));
-    assert!(pair.universe.ended(pair.caller).is_none() && pair.universe.ended(pair.callee).is_none());
+    assert!(
+        pair.universe.ended(pair.caller).is_none() && pair.universe.ended(pair.callee).is_none()
+    );
     pair.universe.run_for(Duration::from_secs(10));
     assert_eq!(pair.universe.ended(pair.caller), Some(EndReason::NoAnswer));
     let ended = pair.universe.ended(pair.callee);
-    assert!(matches!(ended, Some(EndReason::NoAnswer | EndReason::CallerCancelled)), "{ended:?}");
+    assert!(
+        matches!(
+            ended,
+            Some(EndReason::NoAnswer | EndReason::CallerCancelled)
+        ),
+        "{ended:?}"
+    );
     assert!(pair.universe.devices[pair.callee].told(|event| matches!(event, Event::Missed { .. })));
     pair.universe.run_for(LONG);
     assert!(pair.all_empty());
@@ -49,8 +71,15 @@ fn a_device_that_is_offline_makes_the_peer_unreachable() {
     pair.universe.set_online(pair.callee, false);
     pair.universe.call(pair.caller, pair.callee_user).unwrap();
     pair.universe.run_for(Duration::from_secs(91));
-    assert_eq!(pair.universe.ended(pair.caller), Some(EndReason::Unreachable));
-    assert_eq!(pair.universe.homeserver.sent.len(), 3, "each message is sent at most three times");
+    assert_eq!(
+        pair.universe.ended(pair.caller),
+        Some(EndReason::Unreachable)
+    );
+    assert_eq!(
+        pair.universe.homeserver.sent.len(),
+        3,
+        "each message is sent at most three times"
+    );
 }
 
 #[test]
@@ -64,7 +93,10 @@ fn a_device_that_rings_after_the_call_is_over_is_told_so() {
     pair.universe.set_online(pair.callee, true);
     assert!(pair.universe.incoming(pair.callee).is_some());
     pair.universe.run_for(Duration::from_secs(2));
-    assert_eq!(pair.universe.ended(pair.callee), Some(EndReason::CallerCancelled));
+    assert_eq!(
+        pair.universe.ended(pair.callee),
+        Some(EndReason::CallerCancelled)
+    );
     pair.universe.run_for(LONG);
     assert!(pair.all_empty());
 }
@@ -104,8 +136,17 @@ fn a_device_in_another_call_is_busy() {
     pair.universe.call(third, pair.callee_user).unwrap();
     pair.universe.run_for(Duration::from_secs(2));
     assert_eq!(pair.universe.ended(third), Some(EndReason::Busy));
-    assert!(pair.universe.ended(pair.callee).is_none(), "the call goes on");
-    assert!(pair.universe.devices[pair.callee].told(|event| matches!(event, Event::Missed { why: MissedReason::Busy, .. })));
+    assert!(
+        pair.universe.ended(pair.callee).is_none(),
+        "the call goes on"
+    );
+    assert!(pair.universe.devices[pair.callee].told(|event| matches!(
+        event,
+        Event::Missed {
+            why: MissedReason::Busy,
+            ..
+        }
+    )));
     assert!(pair.universe.devices[third].endpoint.is_empty());
 }
 
@@ -124,17 +165,34 @@ fn no_path_ends_the_call_with_ice_failed() {
 #[test]
 fn a_media_engine_that_fails_is_told_to_the_peer() {
     let mut pair = ringing_pair();
-    pair.universe.inject_media(pair.caller, pair.call(), MediaEvent::Failed { reason: MediaFailure::Local });
+    pair.universe.inject_media(
+        pair.caller,
+        pair.call(),
+        MediaEvent::Failed {
+            reason: MediaFailure::Local,
+        },
+    );
     pair.universe.run_for(Duration::from_secs(2));
-    assert_eq!(pair.universe.ended(pair.caller), Some(EndReason::MediaFailed));
-    assert_eq!(pair.universe.ended(pair.callee), Some(EndReason::CallerCancelled));
+    assert_eq!(
+        pair.universe.ended(pair.caller),
+        Some(EndReason::MediaFailed)
+    );
+    assert_eq!(
+        pair.universe.ended(pair.callee),
+        Some(EndReason::CallerCancelled)
+    );
 }
 
 #[test]
 fn a_short_lifetime_is_kept_by_both_sides() {
     let mut pair = pair();
-    let options = CallOptions { lifetime: Duration::from_secs(5), ..CallOptions::default() };
-    pair.universe.call_with(pair.caller, pair.callee_user, &options).unwrap();
+    let options = CallOptions {
+        lifetime: Duration::from_secs(5),
+        ..CallOptions::default()
+    };
+    pair.universe
+        .call_with(pair.caller, pair.callee_user, &options)
+        .unwrap();
     pair.universe.run_for(Duration::from_secs(7));
     assert_eq!(pair.universe.ended(pair.caller), Some(EndReason::NoAnswer));
     assert!(pair.universe.ended(pair.callee).is_some());

@@ -11,23 +11,41 @@ fn pair(seed: u64) -> Pair {
     let caller = universe.add_device(caller_user, DeviceOptions::default());
     let callee = universe.add_device(callee_user, DeviceOptions::default());
     universe.befriend(caller_user, callee_user);
-    Pair { universe, caller_user, callee_user, caller, callee, call: None }
+    Pair {
+        universe,
+        caller_user,
+        callee_user,
+        caller,
+        callee,
+        call: None,
+    }
 }
 
 fn check(pair: &mut Pair, first: CallId, second: CallId) {
     pair.universe.run_for(Duration::from_secs(20));
     let survivor = first.min(second);
     for device in [pair.caller, pair.callee] {
-        let connected = |event: &Event| matches!(event, Event::Connected { call, .. } if *call == survivor);
-        assert!(pair.universe.devices[device].told(connected), "device {device}: {:?}", pair.universe.devices[device].events);
+        let connected =
+            |event: &Event| matches!(event, Event::Connected { call, .. } if *call == survivor);
+        assert!(
+            pair.universe.devices[device].told(connected),
+            "device {device}: {:?}",
+            pair.universe.devices[device].events
+        );
         assert!(pair.universe.ended(device).is_none());
     }
     let replaced = |event: &Event| matches!(event, Event::Replaced { by, .. } if *by == survivor);
-    let told = [pair.caller, pair.callee].into_iter().filter(|device| pair.universe.devices[*device].told(replaced)).count();
+    let told = [pair.caller, pair.callee]
+        .into_iter()
+        .filter(|device| pair.universe.devices[*device].told(replaced))
+        .count();
     assert_eq!(told, 1);
     pair.universe.hang_up(pair.caller, survivor);
     pair.universe.run_for(Duration::from_secs(400));
-    assert_eq!(pair.universe.ended(pair.callee), Some(EndReason::RemoteHangup));
+    assert_eq!(
+        pair.universe.ended(pair.callee),
+        Some(EndReason::RemoteHangup)
+    );
     assert!(pair.all_empty());
 }
 
@@ -47,7 +65,11 @@ fn the_lesser_call_survives_whichever_invite_comes_late() {
         for late in [0, 1] {
             let mut pair = pair(seed);
             pair.universe.homeserver.set_script(move |envelope| {
-                if envelope.from == late && envelope.kind() == 1 { Fate::Delay(Duration::from_secs(2)) } else { Fate::Deliver }
+                if envelope.from == late && envelope.kind() == 1 {
+                    Fate::Delay(Duration::from_secs(2))
+                } else {
+                    Fate::Deliver
+                }
             });
             let first = pair.universe.call(pair.caller, pair.callee_user).unwrap();
             let second = pair.universe.call(pair.callee, pair.caller_user).unwrap();
@@ -73,7 +95,9 @@ fn glare_with_somebody_else_is_busy() {
 fn a_call_that_was_answered_never_gives_way() {
     for seed in 0..4 {
         let mut pair = pair(seed);
-        let second_device = pair.universe.add_device(pair.callee_user, DeviceOptions::default());
+        let second_device = pair
+            .universe
+            .add_device(pair.callee_user, DeviceOptions::default());
         pair.universe.befriend(pair.caller_user, pair.callee_user);
         let first = pair.universe.call(pair.caller, pair.callee_user).unwrap();
         pair.universe.run_for(Duration::from_secs(1));

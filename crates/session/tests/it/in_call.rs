@@ -43,12 +43,29 @@ fn mute_is_told_to_the_peer_and_changes_neither_size_nor_pace() {
     let call = pair.call();
     pair.universe.set_muted(pair.caller, call, true);
     pair.universe.run_for(Duration::from_secs(1));
-    assert!(pair.universe.devices[pair.callee].told(|event| matches!(event, Event::Muted { local: false, muted: true, .. })));
+    assert!(pair.universe.devices[pair.callee].told(|event| matches!(
+        event,
+        Event::Muted {
+            local: false,
+            muted: true,
+            ..
+        }
+    )));
     assert!(pair.universe.devices[pair.caller].media[&call].muted);
     pair.universe.set_muted(pair.caller, call, false);
     pair.universe.run_for(Duration::from_secs(1));
-    assert!(pair.universe.devices[pair.callee].told(|event| matches!(event, Event::Muted { local: false, muted: false, .. })));
-    assert_eq!(pair.universe.devices[pair.caller].media[&call].frame_sizes, [101]);
+    assert!(pair.universe.devices[pair.callee].told(|event| matches!(
+        event,
+        Event::Muted {
+            local: false,
+            muted: false,
+            ..
+        }
+    )));
+    assert_eq!(
+        pair.universe.devices[pair.caller].media[&call].frame_sizes,
+        [101]
+    );
 }
 
 #[test]
@@ -59,8 +76,14 @@ fn a_hang_up_goes_over_the_data_channel_alone() {
     pair.universe.hang_up(pair.callee, pair.call());
     pair.universe.run_for(Duration::from_secs(5));
     assert_eq!(matrix_messages(&pair), before);
-    assert_eq!(pair.universe.ended(pair.callee), Some(EndReason::LocalHangup));
-    assert_eq!(pair.universe.ended(pair.caller), Some(EndReason::RemoteHangup));
+    assert_eq!(
+        pair.universe.ended(pair.callee),
+        Some(EndReason::LocalHangup)
+    );
+    assert_eq!(
+        pair.universe.ended(pair.caller),
+        Some(EndReason::RemoteHangup)
+    );
     assert!(pair.all_empty());
 }
 
@@ -74,7 +97,10 @@ fn a_hang_up_goes_over_matrix_too_if_nobody_acknowledges_it_in_a_second() {
     pair.universe.run_for(Duration::from_millis(900));
     assert_eq!(matrix_messages(&pair), before);
     pair.universe.run_for(Duration::from_secs(2));
-    assert_eq!(pair.universe.ended(pair.caller), Some(EndReason::RemoteHangup));
+    assert_eq!(
+        pair.universe.ended(pair.caller),
+        Some(EndReason::RemoteHangup)
+    );
     pair.universe.run_for(Duration::from_secs(60));
     assert!(pair.all_empty());
 }
@@ -86,18 +112,24 @@ fn a_cut_is_noticed_within_three_seconds_and_heals() {
     pair.universe.network.set_up(false);
     pair.universe.run_for(Duration::from_millis(3010));
     for device in [pair.caller, pair.callee] {
-        assert!(pair.universe.devices[device].told(|event| matches!(event, Event::Reconnecting { .. })));
+        assert!(
+            pair.universe.devices[device].told(|event| matches!(event, Event::Reconnecting { .. }))
+        );
     }
     pair.universe.run_for(Duration::from_secs(10));
     pair.universe.network.set_up(true);
     pair.universe.run_for(Duration::from_secs(1));
     for device in [pair.caller, pair.callee] {
-        assert!(pair.universe.devices[device].told(|event| matches!(event, Event::Reconnected { .. })));
+        assert!(
+            pair.universe.devices[device].told(|event| matches!(event, Event::Reconnected { .. }))
+        );
     }
     let before = matrix_messages(&pair);
     pair.universe.run_for(Duration::from_secs(100));
     assert_eq!(matrix_messages(&pair), before, "Matrix is silent again");
-    assert!(pair.universe.ended(pair.caller).is_none() && pair.universe.ended(pair.callee).is_none());
+    assert!(
+        pair.universe.ended(pair.caller).is_none() && pair.universe.ended(pair.callee).is_none()
+    );
 }
 
 #[test]
@@ -106,10 +138,18 @@ fn a_cut_that_lasts_ends_the_call_after_fifteen_seconds() {
     pair.universe.run_for(Duration::from_secs(5));
     pair.universe.network.set_up(false);
     pair.universe.run_for(Duration::from_millis(14_500));
-    assert!(pair.universe.ended(pair.caller).is_none() && pair.universe.ended(pair.callee).is_none());
+    assert!(
+        pair.universe.ended(pair.caller).is_none() && pair.universe.ended(pair.callee).is_none()
+    );
     pair.universe.run_for(Duration::from_secs(1));
-    assert_eq!(pair.universe.ended(pair.caller), Some(EndReason::IceTimeout));
-    assert_eq!(pair.universe.ended(pair.callee), Some(EndReason::IceTimeout));
+    assert_eq!(
+        pair.universe.ended(pair.caller),
+        Some(EndReason::IceTimeout)
+    );
+    assert_eq!(
+        pair.universe.ended(pair.callee),
+        Some(EndReason::IceTimeout)
+    );
     pair.universe.run_for(Duration::from_secs(60));
     assert!(pair.all_empty());
 }
@@ -121,23 +161,56 @@ fn a_dead_path_is_restarted_over_matrix() {
     pair.universe.network.needs_restart = true;
     pair.universe.run_for(Duration::from_secs(6));
     for device in [pair.caller, pair.callee] {
-        assert!(pair.universe.devices[device].told(|event| matches!(event, Event::Reconnected { .. })));
+        assert!(
+            pair.universe.devices[device].told(|event| matches!(event, Event::Reconnected { .. }))
+        );
     }
-    let commands = |device: usize| pair.universe.devices[device].media[&pair.call()].commands.clone();
-    assert!(commands(pair.caller).contains(&"CreateRestartOffer".to_owned()), "only the caller makes offers");
+    let commands = |device: usize| {
+        pair.universe.devices[device].media[&pair.call()]
+            .commands
+            .clone()
+    };
+    assert!(
+        commands(pair.caller).contains(&"CreateRestartOffer".to_owned()),
+        "only the caller makes offers"
+    );
     assert!(!commands(pair.callee).contains(&"CreateRestartOffer".to_owned()));
 }
 
 #[test]
-fn a_callee_asks_the_caller_for_a_restart() {
+fn a_callee_that_hears_nothing_asks_the_caller_for_a_restart() {
     let mut pair = connected_pair();
     pair.universe.run_for(Duration::from_secs(5));
-    // Only the callee notices: its own packets arrive.
-    pair.universe.inject_media(pair.callee, pair.call(), MediaEvent::ChannelClosed);
+    pair.universe.network.deaf = Some(pair.callee);
+    pair.universe.run_for(Duration::from_secs(6));
+    assert!(
+        pair.universe.devices[pair.callee]
+            .told(|event| matches!(event, Event::Reconnecting { .. }))
+    );
+    assert!(
+        !pair.universe.devices[pair.caller]
+            .told(|event| matches!(event, Event::Reconnecting { .. }))
+    );
+    let commands = |device: usize| {
+        pair.universe.devices[device].media[&pair.call()]
+            .commands
+            .clone()
+    };
+    assert!(commands(pair.caller).contains(&"CreateRestartOffer".to_owned()));
+    assert!(commands(pair.callee).contains(&"AcceptRestartOffer".to_owned()));
+    assert!(!commands(pair.callee).contains(&"CreateRestartOffer".to_owned()));
+}
+
+#[test]
+fn a_transport_that_closes_is_a_dead_path_and_not_a_hang_up() {
+    let mut pair = connected_pair();
+    pair.universe.run_for(Duration::from_secs(5));
+    pair.universe
+        .inject_media(pair.callee, pair.call(), MediaEvent::ChannelClosed);
     pair.universe.run_for(Duration::from_secs(50));
-    let commands = &pair.universe.devices[pair.caller].media[&pair.call()].commands;
-    assert!(pair.universe.ended(pair.caller).is_none());
-    let _ = commands;
+    assert!(
+        pair.universe.ended(pair.caller).is_none() && pair.universe.ended(pair.callee).is_none()
+    );
 }
 
 #[test]
@@ -145,11 +218,20 @@ fn the_keys_do_not_freeze_when_only_the_data_channel_is_dropped() {
     let mut pair = connected_pair();
     pair.universe.run_for(Duration::from_secs(5));
     pair.universe.network.channel = false;
-    let epochs = pair.universe.devices[pair.caller].media[&pair.call()].send_epochs.len();
+    let epochs = pair.universe.devices[pair.caller].media[&pair.call()]
+        .send_epochs
+        .len();
     pair.universe.run_for(Duration::from_secs(300));
-    assert!(pair.universe.ended(pair.caller).is_none(), "control goes over Matrix");
+    assert!(
+        pair.universe.ended(pair.caller).is_none(),
+        "control goes over Matrix"
+    );
     let media = &pair.universe.devices[pair.caller].media[&pair.call()];
-    assert!(media.send_epochs.len() > epochs + 5, "{:?}", media.send_epochs);
+    assert!(
+        media.send_epochs.len() > epochs + 5,
+        "{:?}",
+        media.send_epochs
+    );
     assert!(media.commands.contains(&"CreateRestartOffer".to_owned()));
     assert_eq!(media.refused, 0);
 }
@@ -163,8 +245,14 @@ fn the_call_ends_with_rekey_timeout_when_matrix_is_dropped_as_well() {
     pair.universe.run_for(Duration::from_secs(110));
     assert!(pair.universe.ended(pair.caller).is_none());
     pair.universe.run_for(Duration::from_secs(20));
-    assert_eq!(pair.universe.ended(pair.caller), Some(EndReason::RekeyTimeout));
-    assert_eq!(pair.universe.ended(pair.callee), Some(EndReason::RekeyTimeout));
+    assert_eq!(
+        pair.universe.ended(pair.caller),
+        Some(EndReason::RekeyTimeout)
+    );
+    assert_eq!(
+        pair.universe.ended(pair.callee),
+        Some(EndReason::RekeyTimeout)
+    );
     pair.universe.run_for(Duration::from_secs(60));
     assert!(pair.all_empty());
 }
@@ -180,7 +268,14 @@ fn a_control_message_arrives_within_a_second_after_a_cut_heals() {
     pair.universe.run_for(Duration::from_secs(13));
     pair.universe.network.set_up(true);
     pair.universe.run_for(Duration::from_secs(1));
-    assert!(pair.universe.devices[pair.callee].told(|event| matches!(event, Event::Muted { local: false, muted: true, .. })));
+    assert!(pair.universe.devices[pair.callee].told(|event| matches!(
+        event,
+        Event::Muted {
+            local: false,
+            muted: true,
+            ..
+        }
+    )));
 }
 
 #[test]
@@ -189,9 +284,14 @@ fn a_dead_homeserver_does_not_touch_a_connected_call() {
     pair.universe.run_for(Duration::from_secs(2));
     pair.universe.homeserver.fails = Some(securecall_session::RequestError::Unreachable);
     pair.universe.run_for(Duration::from_secs(300));
-    assert!(pair.universe.ended(pair.caller).is_none() && pair.universe.ended(pair.callee).is_none());
+    assert!(
+        pair.universe.ended(pair.caller).is_none() && pair.universe.ended(pair.callee).is_none()
+    );
     pair.universe.hang_up(pair.caller, pair.call());
     pair.universe.run_for(Duration::from_secs(5));
-    assert_eq!(pair.universe.ended(pair.callee), Some(EndReason::RemoteHangup));
+    assert_eq!(
+        pair.universe.ended(pair.callee),
+        Some(EndReason::RemoteHangup)
+    );
     assert!(pair.all_empty());
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
+use securecall_session::EndReason;
 use securecall_testkit::{Fate, pair};
 
 #[derive(Clone, Copy, Debug)]
@@ -68,13 +69,25 @@ proptest! {
                 _ => {}
             }
         }
-        if pair.universe.ended(caller).is_none() && pair.universe.connected(caller) {
+        // Whatever is still on its way arrives or expires; then whoever is still in a call hangs up.
+        pair.universe.run_for(Duration::from_secs(130));
+        let talked = pair.universe.connected(caller) && pair.universe.connected(callee);
+        if pair.universe.ended(caller).is_none() {
+            prop_assert!(talked && pair.universe.ended(callee).is_none(), "one end believes in a call that the other does not know");
             pair.universe.hang_up(caller, call);
         }
         pair.universe.run_for(Duration::from_secs(600));
-        prop_assert!(pair.universe.ended(caller).is_some());
-        if pair.universe.incoming(callee).is_some() {
-            prop_assert!(pair.universe.ended(callee).is_some());
+        let (caller_end, callee_end) = (pair.universe.ended(caller), pair.universe.ended(callee));
+        prop_assert!(caller_end.is_some());
+        prop_assert_eq!(callee_end.is_some(), pair.universe.incoming(callee).is_some());
+        if caller_end == Some(EndReason::Declined) {
+            prop_assert!(matches!(callee_end, Some(EndReason::LocalReject | EndReason::Cancelled | EndReason::LocalHangup)), "{callee_end:?}");
+        }
+        if caller_end == Some(EndReason::RemoteHangup) {
+            prop_assert!(matches!(callee_end, Some(EndReason::LocalHangup | EndReason::Cancelled)), "{callee_end:?}");
+        }
+        if matches!(caller_end, Some(EndReason::Unreachable)) {
+            prop_assert!(!pair.universe.connected(callee));
         }
         prop_assert!(pair.all_empty());
         for device in [caller, callee] {

@@ -9,7 +9,9 @@ const LONG: Duration = Duration::from_secs(400);
 
 fn with_second_device() -> (Pair, DeviceId) {
     let mut pair = pair();
-    let second = pair.universe.add_device(pair.callee_user, DeviceOptions::default());
+    let second = pair
+        .universe
+        .add_device(pair.callee_user, DeviceOptions::default());
     pair.universe.befriend(pair.caller_user, pair.callee_user);
     (pair, second)
 }
@@ -18,7 +20,9 @@ fn ringing_at_both() -> (Pair, DeviceId, CallId) {
     let (mut pair, second) = with_second_device();
     let call = pair.universe.call(pair.caller, pair.callee_user).unwrap();
     pair.universe.run_for(Duration::from_secs(1));
-    assert!(pair.universe.incoming(pair.callee).is_some() && pair.universe.incoming(second).is_some());
+    assert!(
+        pair.universe.incoming(pair.callee).is_some() && pair.universe.incoming(second).is_some()
+    );
     (pair, second, call)
 }
 
@@ -28,8 +32,14 @@ fn the_device_that_answers_is_connected_and_the_other_is_told() {
     pair.universe.answer(second, call);
     pair.universe.run_for(Duration::from_secs(2));
     assert!(pair.universe.connected(second) && pair.universe.connected(pair.caller));
-    assert_eq!(pair.universe.ended(pair.callee), Some(EndReason::AnsweredElsewhere));
-    assert!(pair.universe.devices[pair.callee].told(|event| matches!(event, Event::AnsweredElsewhere { .. })));
+    assert_eq!(
+        pair.universe.ended(pair.callee),
+        Some(EndReason::AnsweredElsewhere)
+    );
+    assert!(
+        pair.universe.devices[pair.callee]
+            .told(|event| matches!(event, Event::AnsweredElsewhere { .. }))
+    );
     assert!(pair.universe.devices[pair.callee].media.is_empty());
 }
 
@@ -39,9 +49,16 @@ fn when_both_answer_the_first_answer_wins_and_the_loser_never_opens_its_micropho
     pair.universe.answer(pair.callee, call);
     pair.universe.answer(second, call);
     pair.universe.run_for(Duration::from_secs(3));
-    let (winner, loser) = if pair.universe.connected(second) { (second, pair.callee) } else { (pair.callee, second) };
+    let (winner, loser) = if pair.universe.connected(second) {
+        (second, pair.callee)
+    } else {
+        (pair.callee, second)
+    };
     assert!(pair.universe.connected(winner) && !pair.universe.connected(loser));
-    assert_eq!(pair.universe.ended(loser), Some(EndReason::AnsweredElsewhere));
+    assert_eq!(
+        pair.universe.ended(loser),
+        Some(EndReason::AnsweredElsewhere)
+    );
     let commands = &pair.universe.devices[loser].media[&call].commands;
     assert!(!commands.iter().any(|command| command == "OpenMicrophone"));
     assert_eq!(commands.last().map(String::as_str), Some("Close"));
@@ -53,7 +70,10 @@ fn one_reject_ends_the_call_for_all() {
     pair.universe.reject(second, call);
     pair.universe.run_for(Duration::from_secs(2));
     assert_eq!(pair.universe.ended(pair.caller), Some(EndReason::Declined));
-    assert_eq!(pair.universe.ended(pair.callee), Some(EndReason::AnsweredElsewhere));
+    assert_eq!(
+        pair.universe.ended(pair.callee),
+        Some(EndReason::AnsweredElsewhere)
+    );
     pair.universe.run_for(LONG);
     assert!(pair.all_empty());
 }
@@ -74,7 +94,10 @@ fn one_busy_device_ends_nothing_while_another_rings() {
     pair.universe.answer(pair.callee, call);
     pair.universe.run_for(Duration::from_secs(2));
     assert!(pair.universe.connected(pair.caller));
-    assert!(pair.universe.ended(second).is_none(), "the other call goes on");
+    assert!(
+        pair.universe.ended(second).is_none(),
+        "the other call goes on"
+    );
 }
 
 #[test]
@@ -102,8 +125,14 @@ fn a_device_that_rings_late_learns_that_the_call_was_answered_elsewhere() {
     pair.universe.run_for(Duration::from_secs(30));
     pair.universe.set_online(second, true);
     pair.universe.run_for(Duration::from_secs(2));
-    assert_eq!(pair.universe.ended(second), Some(EndReason::AnsweredElsewhere));
-    assert!(pair.universe.ended(pair.caller).is_none(), "the call goes on");
+    assert_eq!(
+        pair.universe.ended(second),
+        Some(EndReason::AnsweredElsewhere)
+    );
+    assert!(
+        pair.universe.ended(pair.caller).is_none(),
+        "the call goes on"
+    );
     pair.universe.hang_up(pair.caller, call);
     pair.universe.run_for(LONG);
     assert!(pair.all_empty());

@@ -2,7 +2,10 @@
 
 use web_time::Instant;
 
-use super::{CONNECT_TIMEOUT, Call, CallEnd, CallTimer, ContentRefused, PartyId, State, answer_content, lines_of};
+use super::{
+    CONNECT_TIMEOUT, Call, CallEnd, CallTimer, ContentRefused, PartyId, State, answer_content,
+    lines_of,
+};
 use crate::{Candidate, Content, HangupReason};
 
 impl Call {
@@ -16,7 +19,8 @@ impl Call {
         };
         self.state = State::Connecting { party };
         self.deadlines.clear_all();
-        self.deadlines.set(CallTimer::Connect, now + CONNECT_TIMEOUT);
+        self.deadlines
+            .set(CallTimer::Connect, now + CONNECT_TIMEOUT);
         Ok(())
     }
 
@@ -47,7 +51,11 @@ impl Call {
         Ok(())
     }
 
-    pub(super) fn handle_caller_content(&mut self, from: &str, content: &Content) -> Result<(), ContentRefused> {
+    pub(super) fn handle_caller_content(
+        &mut self,
+        from: &str,
+        content: &Content,
+    ) -> Result<(), ContentRefused> {
         match content {
             Content::Candidates { candidates } => self.take_candidates(from, lines_of(candidates)),
             Content::SelectAnswer { selected_party_id } => self.caller_selects(selected_party_id),
@@ -58,7 +66,9 @@ impl Call {
     }
 
     fn caller_selects(&mut self, selected: &str) {
-        if selected != self.own_party && matches!(self.state, State::Ringing | State::Connecting { .. }) {
+        if selected != self.own_party
+            && matches!(self.state, State::Ringing | State::Connecting { .. })
+        {
             self.end(CallEnd::AnsweredElsewhere);
         }
     }
@@ -66,7 +76,9 @@ impl Call {
     fn caller_hangs_up(&mut self, reason: HangupReason) {
         match self.state {
             State::Ringing => self.end(CallEnd::CallerCancelled),
-            State::Connecting { .. } | State::Connected { .. } => self.end(CallEnd::PeerHungUp(reason)),
+            State::Connecting { .. } | State::Connected { .. } => {
+                self.end(CallEnd::PeerHungUp(reason))
+            }
             State::Inviting | State::Over { .. } => {}
         }
     }

@@ -2,11 +2,19 @@
 
 use web_time::Instant;
 
-use super::{BUSY_GRACE, CONNECT_TIMEOUT, Call, CallEnd, CallOutput, CallTimer, ContentRefused, PartyId, Standing, State, lines_of};
+use super::{
+    BUSY_GRACE, CONNECT_TIMEOUT, Call, CallEnd, CallOutput, CallTimer, ContentRefused, PartyId,
+    Standing, State, lines_of,
+};
 use crate::{Content, HangupReason};
 
 impl Call {
-    pub(super) fn handle_callee_content(&mut self, now: Instant, from: &str, content: &Content) -> Result<(), ContentRefused> {
+    pub(super) fn handle_callee_content(
+        &mut self,
+        now: Instant,
+        from: &str,
+        content: &Content,
+    ) -> Result<(), ContentRefused> {
         match content {
             Content::Ringing => self.party_rings(from),
             Content::Busy => self.party_is_busy(now, from),
@@ -24,7 +32,12 @@ impl Call {
         if self.selected() == Some(party) {
             return;
         }
-        self.send(party.to_owned(), Content::Hangup { reason: HangupReason::UnknownError });
+        self.send(
+            party.to_owned(),
+            Content::Hangup {
+                reason: HangupReason::UnknownError,
+            },
+        );
         self.party_is_gone(party);
     }
 
@@ -56,7 +69,9 @@ impl Call {
                     }
                 }
             }
-            State::Connecting { .. } | State::Connected { .. } | State::Over { .. } => self.tell_latecomer(from),
+            State::Connecting { .. } | State::Connected { .. } | State::Over { .. } => {
+                self.tell_latecomer(from)
+            }
             State::Ringing => {}
         }
     }
@@ -74,7 +89,8 @@ impl Call {
             return;
         }
         if self.any(Standing::Invited) {
-            self.deadlines.set_if_unset(CallTimer::BusyGrace, now + BUSY_GRACE);
+            self.deadlines
+                .set_if_unset(CallTimer::BusyGrace, now + BUSY_GRACE);
         } else {
             self.end(CallEnd::Busy);
         }
@@ -82,31 +98,57 @@ impl Call {
 
     fn party_answers(&mut self, now: Instant, from: &str, sdp: &str) {
         match &self.state {
-            State::Inviting if matches!(self.standing(from), Standing::Invited | Standing::Ringing) => self.select(now, from, sdp),
+            State::Inviting
+                if matches!(self.standing(from), Standing::Invited | Standing::Ringing) =>
+            {
+                self.select(now, from, sdp)
+            }
             State::Connecting { party } | State::Connected { party } if party == from => {}
             State::Inviting | State::Ringing => {}
-            State::Connecting { .. } | State::Connected { .. } | State::Over { .. } => self.tell_latecomer(from),
+            State::Connecting { .. } | State::Connected { .. } | State::Over { .. } => {
+                self.tell_latecomer(from)
+            }
         }
     }
 
     /// Takes the first answer and tells every device that rings whose it was.
     fn select(&mut self, now: Instant, from: &str, sdp: &str) {
         self.set_standing(from, Standing::Selected);
-        self.state = State::Connecting { party: from.to_owned() };
+        self.state = State::Connecting {
+            party: from.to_owned(),
+        };
         self.deadlines.clear_all();
-        self.deadlines.set(CallTimer::Connect, now + CONNECT_TIMEOUT);
-        self.outputs.push_back(CallOutput::Answered { party: from.to_owned(), sdp: sdp.to_owned() });
-        let early = self.parties.get_mut(from).map(|party| std::mem::take(&mut party.candidates)).unwrap_or_default();
+        self.deadlines
+            .set(CallTimer::Connect, now + CONNECT_TIMEOUT);
+        self.outputs.push_back(CallOutput::Answered {
+            party: from.to_owned(),
+            sdp: sdp.to_owned(),
+        });
+        let early = self
+            .parties
+            .get_mut(from)
+            .map(|party| std::mem::take(&mut party.candidates))
+            .unwrap_or_default();
         if !early.is_empty() {
             self.outputs.push_back(CallOutput::Candidates(early));
         }
-        self.send(from.to_owned(), Content::SelectAnswer { selected_party_id: from.to_owned() });
+        self.send(
+            from.to_owned(),
+            Content::SelectAnswer {
+                selected_party_id: from.to_owned(),
+            },
+        );
         self.tell_ringing_parties_of(from);
     }
 
     fn tell_ringing_parties_of(&mut self, selected: &str) {
         for party in self.parties_to_tell(None) {
-            self.send(party, Content::SelectAnswer { selected_party_id: selected.to_owned() });
+            self.send(
+                party,
+                Content::SelectAnswer {
+                    selected_party_id: selected.to_owned(),
+                },
+            );
         }
     }
 
@@ -131,8 +173,15 @@ impl Call {
     /// Without this device, is there still one that may answer?
     fn party_is_gone(&mut self, party: &str) {
         self.set_standing(party, Standing::Gone);
-        if self.state == State::Inviting && !self.any(Standing::Ringing) && !self.any(Standing::Invited) {
-            self.end(if self.any(Standing::Busy) { CallEnd::Busy } else { CallEnd::NoAnswer });
+        if self.state == State::Inviting
+            && !self.any(Standing::Ringing)
+            && !self.any(Standing::Invited)
+        {
+            self.end(if self.any(Standing::Busy) {
+                CallEnd::Busy
+            } else {
+                CallEnd::NoAnswer
+            });
         }
     }
 
@@ -142,10 +191,15 @@ impl Call {
             return;
         }
         let content = match &self.state {
-            State::Connecting { party } | State::Connected { party } => Content::SelectAnswer { selected_party_id: party.clone() },
-            State::Over { selected: Some(selected), .. } if selected != from => {
-                Content::SelectAnswer { selected_party_id: selected.clone() }
-            }
+            State::Connecting { party } | State::Connected { party } => Content::SelectAnswer {
+                selected_party_id: party.clone(),
+            },
+            State::Over {
+                selected: Some(selected),
+                ..
+            } if selected != from => Content::SelectAnswer {
+                selected_party_id: selected.clone(),
+            },
             State::Over { reason, .. } => Content::Hangup { reason: *reason },
             State::Inviting | State::Ringing => return,
         };

@@ -1,0 +1,310 @@
+//! A caller made by hand from the written protocol: it can break the rules, and shows that the format is what the documents say.
+
+use std::time::Duration;
+
+use data_encoding::BASE64URL_NOPAD;
+use securecall_crypto::{Established, Initiator, InitiatorAwaiting, WordsNonce};
+use securecall_session::{CallId, EndReason, Event, MissedReason, SignalRefused};
+use securecall_testkit::{DeviceId, DeviceOptions, Envelope, Universe};
+
+struct HandMade {
+    universe: Universe,
+    caller: DeviceId,
+    callee: DeviceId,
+    call: CallId,
+    awaiting: InitiatorAwaiting,
+    message_1: Vec<u8>,
+}
+
+fn prologue(universe: &Universe, call: CallId, caller: DeviceId, callee: DeviceId) -> Vec<u8> {
+    let (caller, callee) = (&universe.devices[caller].own, &universe.devices[callee].own);
+    let call = call.to_string();
+    let fields: [&[u8]; 8] = [
+        b"securecall",
+        b"1",
+        call.as_bytes(),
+        caller.matrix_id.as_str().as_bytes(),
+        callee.matrix_id.as_str().as_bytes(),
+        callee.device_id.as_bytes(),
+        &caller.olm_key,
+        &callee.olm_key,
+    ];
+    fields
+        .iter()
+        .flat_map(|field| {
+            (field.len() as u16)
+                .to_be_bytes()
+                .into_iter()
+                .chain(field.iter().copied())
+        })
+        .collect()
+}
+
+fn bundle(call: CallId, contents: &str) -> String {
+    format!(
+        r#"{{"version":"1","call_id":"{call}","party_id":"DEVICE0","contents":[{contents}],"wants_acknowledgement":true}}"#
+    )
+}
+
+fn invite(nonce: &WordsNonce, lifetime: u64, sent_at: u64) -> String {
+    let hex: String = nonce
+        .commitment()
+        .as_bytes()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let sdp = format!(
+        "v=0\\r\\na=fingerprint:sha-256 {}\\r\\n",
+        ["AB"; 32].join(":")
+    );
+    format!(
+        r#"{{"type":"m.call.invite","offer":{{"type":"offer","sdp":"{sdp}"}},"lifetime":{lifetime},"sent_at":{sent_at},"words_commitment":"{hex}"}}"#
+    )
+}
+
+fn signal(call: CallId, kind: u8, sealed: &[u8]) -> String {
+    let mut bytes = vec![kind];
+    bytes.extend_from_slice(&(sealed.len() as u16).to_be_bytes());
+    bytes.extend_from_slice(sealed);
+    bytes.resize(bytes.len().next_multiple_of(4096), 0);
+    format!(
+        r#"{{"version":"1","call_id":"{call}","box":"{}"}}"#,
+        BASE64URL_NOPAD.encode(&bytes)
+    )
+}
+
+impl HandMade {
+    fn new(contents: impl Fn(&WordsNonce, u64) -> String) -> Self {
+        let mut universe = Universe::new(11);
+        let (mallory, bob) = (universe.add_user("Mallory"), universe.add_user("Bob"));
+        let caller = universe.add_device(mallory, DeviceOptions::default());
+        let callee = universe.add_device(bob, DeviceOptions::default());
+        universe.befriend(mallory, bob);
+        let call = CallId::from_random([0xaa; 16]);
+        let nonce = WordsNonce::from_bytes([1; 32]);
+        let payload = bundle(call, &contents(&nonce, universe.wallclock_ms(callee)));
+        let prologue = prologue(&universe, call, caller, callee);
+        let initiator = Initiator::new(
+            &universe.identity(mallory),
+            universe.identity(bob).public(),
+            &prologue,
+        );
+        let (awaiting, message_1) = initiator.write_message_1(universe.rng(), payload.as_bytes());
+        let mut hand_made = Self {
+            universe,
+            caller,
+            callee,
+            call,
+            awaiting,
+            message_1,
+        };
+        let message_1 = hand_made.message_1.clone();
+        hand_made.send(1, &message_1);
+        hand_made
+    }
+
+    fn good() -> Self {
+        Self::new(|nonce, now| invite(nonce, 60_000, now))
+    }
+
+    fn send(&mut self, kind: u8, sealed: &[u8]) {
+        let own = self.universe.devices[self.caller].own.clone();
+        let content = signal(self.call, kind, sealed);
+        let envelope = Envelope {
+            from: self.caller,
+            sender: own.matrix_id,
+            sender_olm_key: own.olm_key,
+            to: self.callee,
+            content,
+        };
+        self.universe.inject(&envelope);
+    }
+
+    fn established(&mut self) -> Established {
+        let sent = self
+            .universe
+            .homeserver
+            .sent
+            .iter()
+            .find(|envelope| envelope.kind() == 2)
+            .unwrap();
+        let text = sent
+            .content
+            .split("\"box\":\"")
+            .nth(1)
+            .unwrap()
+            .trim_end_matches("\"}");
+        let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).unwrap();
+        let length = usize::from(u16::from_be_bytes([bytes[1], bytes[2]]));
+        self.awaiting
+            .read_message_2(&bytes[3..3 + length])
+            .unwrap()
+            .0
+    }
+
+    fn say(&mut self, established: &mut Established, contents: &str) {
+        let payload = bundle(self.call, contents);
+        let sealed = established
+            .ratchet
+            .encrypt(self.universe.rng(), payload.as_bytes());
+        self.send(3, &sealed.bytes);
+    }
+
+    fn refused(&self) -> &[SignalRefused] {
+        &self.universe.devices[self.callee].refused
+    }
+}
+
+fn nonce(byte: &str) -> String {
+    format!(
+        r#"{{"type":"tech.stealthx.securecall.words_nonce","nonce":"{}"}}"#,
+        byte.repeat(32)
+    )
+}
+
+const HANGUP: &str = r#"{"type":"m.call.hangup","reason":"user_hangup"}"#;
+
+#[test]
+fn a_caller_made_from_the_documents_rings_and_hangs_up() {
+    let mut caller = HandMade::good();
+    assert_eq!(caller.universe.incoming(caller.callee), Some(caller.call));
+    let mut established = caller.established();
+    caller.say(&mut established, &format!("{},{HANGUP}", nonce("01")));
+    assert_eq!(caller.refused(), []);
+    assert_eq!(
+        caller.universe.ended(caller.callee),
+        Some(EndReason::CallerCancelled)
+    );
+}
+
+#[test]
+fn a_wrong_nonce_ends_the_call() {
+    let mut caller = HandMade::good();
+    let mut established = caller.established();
+    caller.say(&mut established, &nonce("02"));
+    assert_eq!(
+        caller.universe.ended(caller.callee),
+        Some(EndReason::WordsMismatch)
+    );
+}
+
+#[test]
+fn a_first_message_without_the_nonce_ends_the_call() {
+    let mut caller = HandMade::good();
+    let mut established = caller.established();
+    caller.say(
+        &mut established,
+        r#"{"type":"m.call.candidates","candidates":[]}"#,
+    );
+    assert_eq!(
+        caller.universe.ended(caller.callee),
+        Some(EndReason::WordsMismatch)
+    );
+}
+
+#[test]
+fn contents_that_are_not_the_callers_to_say_are_ignored() {
+    let mut caller = HandMade::good();
+    let mut established = caller.established();
+    let contents = [
+        r#"{"type":"m.call.reject"}"#,
+        r#"{"type":"tech.stealthx.securecall.busy"}"#,
+        r#"{"type":"tech.stealthx.securecall.rekey"}"#,
+        r#"{"type":"m.call.answer","answer":{"type":"answer","sdp":""}}"#,
+    ];
+    caller.say(
+        &mut established,
+        &format!("{},{}", nonce("01"), contents.join(",")),
+    );
+    assert!(caller.universe.ended(caller.callee).is_none());
+    caller.universe.answer(caller.callee, caller.call);
+}
+
+#[test]
+fn a_lifetime_beyond_ninety_seconds_is_not_taken() {
+    for (lifetime, rings) in [(90_000, true), (90_001, false)] {
+        let caller = HandMade::new(|nonce, now| invite(nonce, lifetime, now));
+        assert_eq!(caller.universe.incoming(caller.callee).is_some(), rings);
+        let missed = caller.universe.devices[caller.callee].told(|event| {
+            matches!(
+                event,
+                Event::Missed {
+                    why: MissedReason::ClocksDiffer,
+                    ..
+                }
+            )
+        });
+        assert_eq!(missed, !rings);
+    }
+}
+
+#[test]
+fn message_1_with_anything_but_one_invite_does_not_ring() {
+    let twice = HandMade::new(|nonce, now| format!("{0},{0}", invite(nonce, 60_000, now)));
+    assert_eq!(twice.refused(), [SignalRefused::OutOfPlace]);
+    let hangup = HandMade::new(|_, _| HANGUP.to_owned());
+    assert_eq!(hangup.refused(), [SignalRefused::OutOfPlace]);
+    let junk = HandMade::new(|_, _| "{}".to_owned());
+    assert!(matches!(junk.refused(), [SignalRefused::Bundle(_)]));
+    assert!(
+        [twice, hangup, junk]
+            .iter()
+            .all(|caller| caller.universe.incoming(caller.callee).is_none())
+    );
+}
+
+#[test]
+fn a_repeated_message_1_gets_message_2_again_but_not_without_bound() {
+    let mut caller = HandMade::good();
+    for _ in 0..10 {
+        let message_1 = caller.message_1.clone();
+        caller.send(1, &message_1);
+        caller.universe.run_for(Duration::from_secs(1));
+    }
+    caller.universe.run_for(Duration::from_secs(30));
+    let copies = caller
+        .universe
+        .homeserver
+        .sent
+        .iter()
+        .filter(|envelope| envelope.kind() == 2)
+        .count();
+    assert_eq!(copies, 3);
+}
+
+#[test]
+fn too_many_invites_in_one_sync_response_are_refused() {
+    let mut caller = HandMade::good();
+    caller.universe.devices[caller.callee].sync_unfinished = true;
+    let (mallory, bob) = (
+        caller.universe.devices[caller.caller].user,
+        caller.universe.devices[caller.callee].user,
+    );
+    for number in 0..20_u8 {
+        caller.call = CallId::from_random([number; 16]);
+        let payload = bundle(
+            caller.call,
+            &invite(
+                &WordsNonce::from_bytes([1; 32]),
+                60_000,
+                caller.universe.wallclock_ms(caller.callee),
+            ),
+        );
+        let prologue = prologue(&caller.universe, caller.call, caller.caller, caller.callee);
+        let initiator = Initiator::new(
+            &caller.universe.identity(mallory),
+            caller.universe.identity(bob).public(),
+            &prologue,
+        );
+        let (_, message_1) = initiator.write_message_1(caller.universe.rng(), payload.as_bytes());
+        caller.send(1, &message_1);
+    }
+    assert_eq!(
+        caller
+            .refused()
+            .iter()
+            .filter(|why| **why == SignalRefused::TooManyInvites)
+            .count(),
+        4
+    );
+}

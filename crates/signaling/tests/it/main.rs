@@ -1,0 +1,5 @@
+//! Contents are parsed within bounds; the state machine of a call does what MSC2746 and DESIGN say.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod bundles;
+mod calls;

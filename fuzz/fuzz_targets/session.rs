@@ -1,0 +1,158 @@
+//! A call under attack: junk and changed true messages on both carriers, before and after the answer; the call must still end well.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use securecall_contact::{MatrixId, SecureCallId, ServerName};
+use securecall_crypto::{IdentityKeyPair, IdentitySeed};
+use securecall_session::{
+    AnswerPolicy, CallId, CallOptions, Callee, Config, Contact, Contacts, Endpoint, InboundSignal, MediaCommand, MediaEvent, Output,
+    OwnDevice, PathRoute, PeerDevice, Request,
+};
+use web_time::Instant;
+
+const WALLCLOCK: u64 = 1_800_000_000_000;
+
+/// Both ends of a call, and everything under way between them.
+struct Pair {
+    ends: [Endpoint; 2],
+    own: [OwnDevice; 2],
+    rng: ChaCha20Rng,
+    now: Instant,
+    /// To whom, and what.
+    signals: Vec<(usize, String)>,
+    controls: Vec<(usize, CallId, Vec<u8>)>,
+}
+
+fn end(own: usize, identities: &[IdentityKeyPair; 2], devices: &[OwnDevice; 2]) -> Option<Endpoint> {
+    let other = 1 - own;
+    let contact = Contact { name: "peer".into(), identity: identities[other].public(), matrix_id: devices[other].matrix_id.clone() };
+    let config = Config {
+        device: devices[own].clone(),
+        answer: AnswerPolicy::Auto,
+        inbound: CallOptions::default(),
+        relay_available: false,
+    };
+    let identity = IdentityKeyPair::from_seed(&seed(own));
+    Endpoint::new(config, identity, Contacts::new([contact]), None).ok()
+}
+
+fn seed(own: usize) -> IdentitySeed {
+    IdentitySeed::from_bytes([own as u8 + 1; 32])
+}
+
+fn pair() -> Option<Pair> {
+    let identities = [0, 1].map(|own| IdentityKeyPair::from_seed(&seed(own)));
+    let server: ServerName = "example.org".parse().ok()?;
+    let own = [0, 1].map(|own| OwnDevice {
+        matrix_id: MatrixId::of_securecall_id(&SecureCallId::new(&identities[own].public()), &server),
+        device_id: format!("DEVICE{own}"),
+        olm_key: [own as u8 + 7; 32],
+    });
+    let ends = [end(0, &identities, &own)?, end(1, &identities, &own)?];
+    Some(Pair { ends, own, rng: ChaCha20Rng::seed_from_u64(1), now: Instant::now(), signals: Vec::new(), controls: Vec::new() })
+}
+
+impl Pair {
+    fn drain(&mut self, own: usize) {
+        loop {
+            match self.ends[own].poll_output() {
+                Output::Timeout(_) => return,
+                Output::Request(Request::QueryDevices { id, .. }) => {
+                    let device = &self.own[1 - own];
+                    let devices = vec![PeerDevice { device_id: device.device_id.clone(), olm_key: device.olm_key }];
+                    self.ends[own].handle_devices(self.now, &mut self.rng, id, Ok(devices));
+                }
+                Output::Request(Request::Send { id, content, .. }) => {
+                    self.signals.push((1 - own, content));
+                    self.ends[own].handle_response(self.now, &mut self.rng, id, Ok(()));
+                }
+                Output::Control(call, bytes) => self.controls.push((1 - own, call, bytes)),
+                Output::Media(call, command) => self.media(own, call, &command),
+                Output::Event(_) | Output::Persist(_) => {}
+            }
+        }
+    }
+
+    fn media(&mut self, own: usize, call: CallId, command: &MediaCommand) {
+        let sdp = format!("v=0\r\na=fingerprint:sha-256 {}\r\n", [format!("0{own}").as_str(); 32].join(":"));
+        let events = match command {
+            MediaCommand::CreateOffer { .. } => vec![MediaEvent::LocalOffer { sdp }],
+            MediaCommand::AcceptOffer { .. } => vec![MediaEvent::LocalAnswer { sdp }],
+            MediaCommand::Gather => vec![MediaEvent::LocalCandidates { candidates: vec!["candidate:1".into()], complete: true }],
+            MediaCommand::StartAudio { .. } => {
+                vec![MediaEvent::PathUp { route: PathRoute::Direct }, MediaEvent::ChannelOpen, MediaEvent::FirstFrameOpened]
+            }
+            _ => Vec::new(),
+        };
+        for event in events {
+            self.ends[own].handle_media(self.now, &mut self.rng, call, event);
+        }
+    }
+
+    fn signal(&mut self, to: usize, content: &str) {
+        let sender = self.own[1 - to].clone();
+        let signal = InboundSignal { sender: &sender.matrix_id, sender_olm_key: sender.olm_key, content };
+        let _ = self.ends[to].handle_signal(self.now, WALLCLOCK, &mut self.rng, signal);
+        self.ends[to].handle_sync_complete(self.now, &mut self.rng);
+        self.drain(to);
+    }
+
+    fn control(&mut self, to: usize, call: CallId, bytes: &[u8]) {
+        let _ = self.ends[to].handle_control(self.now, &mut self.rng, call, bytes);
+        self.drain(to);
+    }
+
+    /// Delivers one message, after a changed copy of it.
+    fn step(&mut self, attack: &[u8]) -> bool {
+        if !self.signals.is_empty() {
+            let (to, content) = self.signals.remove(0);
+            let mut changed = content.clone().into_bytes();
+            for (place, change) in attack.iter().enumerate() {
+                let at = place * 37 % changed.len();
+                changed[at] ^= change;
+            }
+            if changed != content.as_bytes() {
+                self.signal(to, &String::from_utf8_lossy(&changed));
+            }
+            self.signal(to, &String::from_utf8_lossy(attack));
+            self.signal(to, &content);
+            return true;
+        }
+        if !self.controls.is_empty() {
+            let (to, call, bytes) = self.controls.remove(0);
+            let mut changed = bytes.clone();
+            changed.iter_mut().zip(attack).for_each(|(byte, change)| *byte ^= change);
+            if changed != bytes {
+                self.control(to, call, &changed);
+            }
+            self.control(to, call, attack);
+            self.control(to, call, &bytes);
+            return true;
+        }
+        false
+    }
+}
+
+fuzz_target!(|data: &[u8]| {
+    let Some(mut pair) = pair() else { unreachable!("our own configuration") };
+    let matrix_id = pair.own[1].matrix_id.clone();
+    let Some(identity) = matrix_id.securecall_id().map(SecureCallId::identity_key) else { unreachable!("an @sc_ address") };
+    let callee = Callee { identity, matrix_id };
+    let Ok(call) = pair.ends[0].call(pair.now, WALLCLOCK, &mut pair.rng, callee, &CallOptions::default()) else {
+        unreachable!("no other call")
+    };
+    pair.drain(0);
+    for attack in data.chunks(64).chain(std::iter::repeat(&[][..])).take(200) {
+        if !pair.step(attack) {
+            break;
+        }
+    }
+    // Whatever came in between, the true messages made a call, and it ends.
+    assert!(pair.ends[0].hang_up(pair.now, &mut pair.rng, call).is_ok());
+    pair.drain(0);
+    while pair.step(&[]) {}
+    assert!(pair.ends[1].hang_up(pair.now, &mut pair.rng, call).is_err());
+});
