@@ -22,7 +22,7 @@ const GAIN: f64 = 0.5;
 const SMOOTHING: f64 = 0.02;
 
 /// A level so far above the target is a stall that is over, not drift: the excess is dropped at once.
-const MAX_EXCESS_SECONDS: f64 = 0.060;
+const MAX_EXCESS_SECONDS: f64 = 0.030;
 
 /// 0.7 ms of delay, and a stop band below what 16 bits resolve in speech.
 const SINC_LENGTH: usize = 64;
@@ -254,7 +254,7 @@ mod tests {
 
     use super::*;
 
-    const MINUTES: usize = 6_000;
+    const TICKS_A_MINUTE: usize = 6_000;
 
     /// How many samples a card of `rate` that is off by `parts_per_million` handles between two ticks.
     struct CardClock {
@@ -293,7 +293,7 @@ mod tests {
             let mut clock = CardClock::new(rate, drift);
             let mut position = 0.0_f64;
             let (mut gaps, mut heard) = (0, Vec::new());
-            for tick in 0..MINUTES {
+            for tick in 0..TICKS_A_MINUTE {
                 for _ in 0..clock.tick() {
                     producer
                         .push((0.25 * (TAU * position).sin()) as f32)
@@ -332,7 +332,7 @@ mod tests {
             let mut to_card = ToCard::new(producer, rate, target).unwrap();
             let mut clock = CardClock::new(rate, drift);
             let mut dry = 0;
-            for _ in 0..MINUTES {
+            for _ in 0..TICKS_A_MINUTE {
                 to_card.write(&[0.1; TICK_SAMPLES]);
                 for _ in 0..clock.tick() {
                     dry += usize::from(consumer.pop().is_err());

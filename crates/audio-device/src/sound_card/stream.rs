@@ -181,10 +181,23 @@ impl<O: OpenStream> Keeper<O> {
                 reported = true;
                 let _ = self.faults.send(DeviceFault::Interrupted { role, detail });
             }
-            match self.inbox.recv_timeout(RETRY_AFTER) {
-                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return,
-                Ok(Message::Failed(_)) | Err(RecvTimeoutError::Timeout) => {}
+            if self.is_stopped_while_waiting() {
+                return;
             }
+        }
+    }
+
+    /// Waits for the next attempt; says whether the device was dropped meanwhile.
+    fn is_stopped_while_waiting(&self) -> bool {
+        // A stream that fails says so many times: what the last one said must not shorten the pause.
+        while let Ok(message) = self.inbox.try_recv() {
+            if matches!(message, Message::Stop) {
+                return true;
+            }
+        }
+        match self.inbox.recv_timeout(RETRY_AFTER) {
+            Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => true,
+            Ok(Message::Failed(_)) | Err(RecvTimeoutError::Timeout) => false,
         }
     }
 
