@@ -30,7 +30,7 @@ use tracing::{debug, warn};
 use web_time::Instant;
 
 use candidate::{Advertised, MAX_REMOTE_CANDIDATES, parse_remote};
-use description::Description;
+use description::{Description, with_one_fingerprint};
 pub use description::{Fingerprint, MAX_DESCRIPTION_LEN};
 pub use error::TransportError;
 pub use event::{
@@ -146,7 +146,7 @@ impl Transport {
         self.pending = Some(pending);
         self.mid = Some(mid);
         self.settle(now)?;
-        Ok(offer)
+        Ok(with_one_fingerprint(&offer))
     }
 
     /// Takes the peer's first offer and gives the answer, which has no candidate in it unless some were added before.
@@ -195,7 +195,9 @@ impl Transport {
         })?;
         self.pending = Some(pending);
         self.settle(now)?;
-        Ok(self.advertised.rewrite_description(&offer))
+        Ok(with_one_fingerprint(
+            &self.advertised.rewrite_description(&offer),
+        ))
     }
 
     /// Takes the peer's restart offer and gives the answer, with all our candidates in it.
@@ -390,7 +392,9 @@ impl Transport {
         let answer = self.engine(|rtc| Ok(rtc.sdp_api().accept_offer(offer)?.to_sdp_string()))?;
         self.described(&description);
         self.settle(now)?;
-        Ok(self.advertised.rewrite_description(&answer))
+        Ok(with_one_fingerprint(
+            &self.advertised.rewrite_description(&answer),
+        ))
     }
 
     /// Exactly one sha-256 fingerprint, and the same for the whole call.

@@ -15,12 +15,21 @@ use securecall_matrix::{Account, AccountStore, Homeserver, Registration, StoreKe
 use tempfile::TempDir;
 
 /// No event of a call takes longer; only a test that fails waits so long.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(25);
 
 /// The homeserver that all tests share which do not break it.
 pub(crate) fn synapse() -> &'static Synapse {
     static SYNAPSE: OnceLock<Synapse> = OnceLock::new();
+    log();
     SYNAPSE.get_or_init(|| Synapse::start(SynapseOptions::default()).unwrap())
+}
+
+/// What `RUST_LOG` asks for.
+pub(crate) fn log() {
+    let _already = tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_test_writer()
+        .try_init();
 }
 
 /// Somebody with an identity and an account.

@@ -76,8 +76,6 @@ pub(super) struct Description {
 
 impl Description {
     /// Reads the m-lines, the fingerprint and the number of candidates.
-    ///
-    /// The fingerprint may be repeated for each m-line, as BUNDLE has it, but it must be the same.
     pub(super) fn read(sdp: &str) -> Result<Self, TransportError> {
         if sdp.len() > MAX_DESCRIPTION_LEN {
             return Err(TransportError::DescriptionTooLong);
@@ -90,10 +88,7 @@ impl Description {
                 media.push(rest.split(' ').next().unwrap_or_default());
             } else if let Some(value) = attribute(line, "fingerprint") {
                 let read = Fingerprint::parse(value).ok_or(TransportError::Fingerprint)?;
-                if fingerprint
-                    .replace(read)
-                    .is_some_and(|earlier| earlier != read)
-                {
+                if fingerprint.replace(read).is_some() {
                     return Err(TransportError::Fingerprint);
                 }
             } else if attribute(line, "candidate").is_some() {
@@ -113,6 +108,21 @@ impl Description {
     }
 }
 
+/// A description of the engine as the peer gets it: the fingerprint, which the engine repeats for each m-line, stands once.
+pub(super) fn with_one_fingerprint(sdp: &str) -> String {
+    let mut once = String::with_capacity(sdp.len());
+    let mut seen = false;
+    for line in sdp.lines() {
+        let is_fingerprint = attribute(line, "fingerprint").is_some();
+        if !(is_fingerprint && seen) {
+            once.push_str(line);
+            once.push_str("\r\n");
+        }
+        seen |= is_fingerprint;
+    }
+    once
+}
+
 /// The value of `a=name:value`; the name is matched without regard to case, so that no line slips past us.
 fn attribute<'a>(line: &'a str, name: &str) -> Option<&'a str> {
     let (key, value) = line.trim_start().strip_prefix("a=")?.split_once(':')?;
@@ -129,16 +139,20 @@ mod tests {
         let digest = vec!["AB"; 32].join(":");
         format!(
             "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=fingerprint:sha-256 {digest}\r\n\
-             m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=fingerprint:sha-256 {digest}\r\n{extra}"
+             m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n{extra}"
         )
     }
 
     #[test]
-    fn one_fingerprint_repeated_for_each_m_line_is_one() {
-        assert_eq!(
-            Description::read(&sdp("")).unwrap().fingerprint.as_bytes(),
-            &[0xab; 32]
-        );
+    fn the_one_fingerprint_is_read_and_a_repeated_one_is_written_once() {
+        let read = |sdp: &str| Description::read(sdp).map(|it| *it.fingerprint.as_bytes());
+        assert_eq!(read(&sdp("")), Ok([0xab; 32]));
+        let twice = sdp(&format!(
+            "a=fingerprint:sha-256 {}\r\n",
+            vec!["AB"; 32].join(":")
+        ));
+        assert_eq!(read(&twice), Err(TransportError::Fingerprint));
+        assert_eq!(with_one_fingerprint(&twice), sdp(""));
     }
 
     #[test]

@@ -1,0 +1,171 @@
+//! Calls whose path or homeserver fails.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use securecall_driver::{AnswerPolicy, CallEvent, Client, ClientConfig, EndReason, Event};
+use securecall_interop::{Synapse, SynapseOptions, UdpForwarder};
+
+use crate::people::{InCall, Person, connected, direct, ended, log, synapse, wait_for};
+
+/// The forwarders in front of one client's sockets: all that its peer ever learns of where it is.
+#[derive(Clone, Default)]
+struct Paths(Arc<Mutex<Vec<UdpForwarder>>>);
+
+impl Paths {
+    fn lead_to(config: &mut ClientConfig) -> Self {
+        let paths = Self::default();
+        let forwarders = paths.clone();
+        config.network.candidate_map = Some(Arc::new(move |base| {
+            let forwarder = UdpForwarder::in_front_of(base).unwrap();
+            let address = forwarder.address();
+            forwarders.0.lock().unwrap().push(forwarder);
+            address
+        }));
+        paths
+    }
+
+    fn cut(&self) {
+        self.0.lock().unwrap().iter().for_each(UdpForwarder::cut);
+    }
+
+    fn heal(&self) {
+        self.0.lock().unwrap().iter().for_each(UdpForwarder::heal);
+    }
+
+    fn count(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+
+    fn packets(&self) -> u64 {
+        self.0
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|it| it.forwarded() + it.dropped())
+            .sum()
+    }
+}
+
+async fn in_call_over_paths() -> (InCall, [Paths; 2]) {
+    let (caller, callee) = (Person::new(synapse()).await, Person::new(synapse()).await);
+    let (mut calling, mut called) = (caller.config(440), callee.config(1000));
+    let paths = [Paths::lead_to(&mut calling), Paths::lead_to(&mut called)];
+    (
+        InCall::between(caller, callee, [calling, called]).await,
+        paths,
+    )
+}
+
+async fn reconnecting(client: &mut Client) {
+    wait_for(client, |event| {
+        matches!(event, Event::Call(CallEvent::Reconnecting { .. })).then_some(())
+    })
+    .await;
+}
+
+async fn reconnected(client: &mut Client) {
+    wait_for(client, |event| {
+        matches!(event, Event::Call(CallEvent::Reconnected { .. })).then_some(())
+    })
+    .await;
+}
+
+/// Waits until a client has opened more frames than it had.
+async fn hears_more(client: &mut Client) {
+    let received = |event: &Event| match event {
+        Event::Stats { stats, .. } => Some(stats.frames_received),
+        _ => None,
+    };
+    let before = wait_for(client, received).await;
+    wait_for(client, |event| received(event).filter(|now| *now > before)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_path_that_is_cut_and_comes_back_brings_the_call_back() {
+    let (mut call, paths) = in_call_over_paths().await;
+    paths.iter().for_each(Paths::cut);
+    tokio::join!(
+        reconnecting(&mut call.calling),
+        reconnecting(&mut call.called)
+    );
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    paths.iter().for_each(Paths::heal);
+    tokio::join!(
+        reconnected(&mut call.calling),
+        reconnected(&mut call.called)
+    );
+    tokio::join!(hears_more(&mut call.calling), hears_more(&mut call.called));
+    call.calling.handle().hangup(call.call).await.unwrap();
+    assert_eq!(ended(&mut call.called).await, EndReason::RemoteHangup);
+    call.calling.stop().await;
+    call.called.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_path_that_is_cut_for_good_ends_the_call() {
+    let (mut call, paths) = in_call_over_paths().await;
+    paths.iter().for_each(Paths::cut);
+    tokio::join!(
+        reconnecting(&mut call.calling),
+        reconnecting(&mut call.called)
+    );
+    let reasons = tokio::join!(ended(&mut call.calling), ended(&mut call.called));
+    assert_eq!(reasons, (EndReason::IceTimeout, EndReason::IceTimeout));
+    call.calling.stop().await;
+    call.called.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_goes_on_without_its_homeserver() {
+    log();
+    let mut homeserver = Synapse::start(SynapseOptions::default()).unwrap();
+    let (caller, callee) = (
+        Person::new(&homeserver).await,
+        Person::new(&homeserver).await,
+    );
+    let configs = [caller.config(440), callee.config(1000)];
+    let mut call = InCall::between(caller, callee, configs).await;
+    homeserver.kill().unwrap();
+    wait_for(&mut call.calling, |event| {
+        matches!(event, Event::Offline(_)).then_some(())
+    })
+    .await;
+    tokio::join!(hears_more(&mut call.calling), hears_more(&mut call.called));
+    call.called.handle().hangup(call.call).await.unwrap();
+    assert_eq!(ended(&mut call.calling).await, EndReason::RemoteHangup);
+    assert_eq!(ended(&mut call.called).await, EndReason::LocalHangup);
+    call.calling.stop().await;
+    call.called.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_rings_sends_no_packet_and_gathers_nothing() {
+    let (caller, callee) = (Person::new(synapse()).await, Person::new(synapse()).await);
+    let (mut calling, mut called) = (caller.config(440), callee.config(1000));
+    called.answer = AnswerPolicy::Ask;
+    let [to_caller, to_callee] = [Paths::lead_to(&mut calling), Paths::lead_to(&mut called)];
+    let mut called = Client::start(called, callee.account.clone()).await.unwrap();
+    let mut calling = Client::start(calling, caller.account.clone())
+        .await
+        .unwrap();
+    let call = calling
+        .handle()
+        .call(callee.as_callee(), direct())
+        .await
+        .unwrap();
+    wait_for(&mut calling, |event| {
+        matches!(event, Event::Call(CallEvent::Ringing { .. })).then_some(())
+    })
+    .await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!((to_callee.count(), to_caller.packets()), (0, 0));
+
+    called.handle().answer(call).await.unwrap();
+    tokio::join!(connected(&mut calling), connected(&mut called));
+    assert!(to_callee.count() > 0 && to_caller.packets() + to_callee.packets() > 0);
+    calling.stop().await;
+    called.stop().await;
+}
