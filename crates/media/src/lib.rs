@@ -1,4 +1,47 @@
 //! WebRTC transport, Opus, jitter buffer, send and receive pipelines.
+//!
+//! ```text
+//! microphone ──10 ms──▶ SendPipeline ──20 ms, sealed──▶ Transport ──▶ network
+//! speaker ◀──10 ms── ReceivePipeline ◀──sealed, as it comes── Transport ◀──┘
+//! ```
+//!
+//! Nothing here has a clock, a socket or a thread: time comes in as `now`, and so do the 10 ms ticks. Frames are sealed and opened by whoever implements
+//! [`SealFrame`] and [`OpenFrame`]; this crate knows no key. Samples are `f32` from −1 to 1, 48 kHz, one channel.
+//!
+//! The loop of a call, without its network:
+//!
+//! ```
+//! use securecall_media::{
+//!     OpenError, OpenFrame, ReceivePipeline, SealError, SealFrame, SendPipeline, TICK_SAMPLES,
+//! };
+//! # use std::{ops::Range, time::Duration};
+//! # use web_time::Instant;
+//! # struct Plain;
+//! # impl SealFrame for Plain {
+//! #     fn seal(&mut self, _: &mut Vec<u8>) -> Result<(), SealError> { Ok(()) }
+//! # }
+//! # impl OpenFrame for Plain {
+//! #     fn open(&mut self, _: Instant, frame: &mut [u8]) -> Result<Range<usize>, OpenError> { Ok(0..frame.len()) }
+//! # }
+//! # let (sealer, opener, mut now) = (Plain, Plain, Instant::now());
+//! let mut sender = SendPipeline::new(sealer)?;
+//! let mut receiver = ReceivePipeline::new(opener)?;
+//! let mut sequence = 0;
+//! for _ in 0..100 {
+//!     let microphone = [0.1; TICK_SAMPLES];
+//!     if let Some(frame) = sender.push(&microphone)? {
+//!         let mut packet = frame.bytes.to_vec();
+//!         receiver.handle_frame(now, sequence, frame.media_time as u32, &mut packet)?;
+//!         sequence += 1;
+//!     }
+//!     let mut speaker = [0.0; TICK_SAMPLES];
+//!     receiver.playback(now, &mut speaker);
+//!     now += Duration::from_millis(10);
+//! }
+//! assert!(receiver.has_played());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod audio;

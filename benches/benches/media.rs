@@ -1,0 +1,106 @@
+//! What the voice pipelines cost: per frame of 20 ms, one direction each.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_methods
+)]
+
+use std::{hint::black_box, ops::Range, time::Duration};
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use securecall_media::{
+    OpenError, OpenFrame, ReceivePipeline, SealError, SealFrame, SendPipeline, TICK_SAMPLES, Tick,
+};
+use web_time::Instant;
+
+/// Leaves frames as they are: the frame cipher has benches of its own.
+struct Plain;
+
+impl SealFrame for Plain {
+    fn seal(&mut self, _frame: &mut Vec<u8>) -> Result<(), SealError> {
+        Ok(())
+    }
+}
+
+impl OpenFrame for Plain {
+    fn open(&mut self, _now: Instant, frame: &mut [u8]) -> Result<Range<usize>, OpenError> {
+        Ok(0..frame.len())
+    }
+}
+
+/// Two seconds of something like a voice: harmonics of 130 Hz that swell and fade.
+fn voice() -> Vec<Tick> {
+    (0..200)
+        .map(|tick| {
+            std::array::from_fn(|i| {
+                let t = (tick * TICK_SAMPLES + i) as f32 / 48_000.0 * std::f32::consts::TAU;
+                let envelope = 0.1 + 0.1 * (t * 3.0).sin();
+                (1..12)
+                    .map(|h| (t * 130.0 * h as f32).sin() / h as f32)
+                    .sum::<f32>()
+                    * envelope
+            })
+        })
+        .collect()
+}
+
+fn frames() -> Vec<Vec<u8>> {
+    let mut sender = SendPipeline::new(Plain).expect("opus");
+    voice()
+        .iter()
+        .filter_map(|tick| {
+            sender
+                .push(tick)
+                .expect("encodes")
+                .map(|frame| frame.bytes.to_vec())
+        })
+        .collect()
+}
+
+fn send(criterion: &mut Criterion) {
+    let voice = voice();
+    let mut sender = SendPipeline::new(Plain).expect("opus");
+    let mut pairs = voice.chunks_exact(2).cycle();
+    criterion.bench_function("media/send one frame", |bencher| {
+        bencher.iter(|| {
+            let pair = pairs.next().expect("without end");
+            let first = sender.push(&pair[0]).expect("encodes").is_some();
+            assert!(!first);
+            black_box(sender.push(&pair[1]).expect("encodes").is_some())
+        });
+    });
+}
+
+fn receive(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("media/receive one frame");
+    for (name, lost_of_ten) in [("nothing lost", 0), ("one in ten lost", 1)] {
+        let frames = frames();
+        let mut receiver = ReceivePipeline::new(Plain).expect("opus");
+        let mut now = Instant::now();
+        let mut sequence = 0_u64;
+        let mut tick = [0.0; TICK_SAMPLES];
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                sequence += 1;
+                if sequence % 10 >= lost_of_ten {
+                    let mut frame = frames[sequence as usize % frames.len()].clone();
+                    let rtp_time = (sequence as u32).wrapping_mul(960);
+                    receiver
+                        .handle_frame(now, sequence, rtp_time, &mut frame)
+                        .expect("opens");
+                }
+                for _ in 0..2 {
+                    now += Duration::from_millis(10);
+                    receiver.playback(now, &mut tick);
+                }
+                black_box(tick[0])
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, send, receive);
+criterion_main!(benches);
