@@ -1,0 +1,22 @@
+//! A contact link, or a text that holds some, as anybody might send it.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use securecall_contact::{Address, ContactLink, ServerName, find_addresses};
+
+fuzz_target!(|text: &str| {
+    let default_domain = ServerName::default_domain();
+    if let Ok(link) = text.parse::<ContactLink>() {
+        for written in [link.to_string(), link.https(&default_domain)] {
+            assert_eq!(written.parse(), Ok(link.clone()));
+            assert_eq!(find_addresses(&written), Ok(vec![Address::Link(link.clone())]));
+        }
+        let matrix_id = link.matrix_id(&default_domain);
+        assert!(matrix_id.securecall_id().is_none_or(|id| id == link.id()));
+        if let Some(name) = link.name() {
+            assert!(!name.as_str().chars().any(char::is_control));
+        }
+    }
+    let _ = find_addresses(text);
+});
