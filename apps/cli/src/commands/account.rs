@@ -42,7 +42,10 @@ pub(super) fn register(context: &Context, options: &RegisterOptions) -> Result<E
         password: &password,
         token: options.token.as_deref(),
     };
-    let account = runtime()?.block_on(Account::register(&homeserver, &store, registration))?;
+    let runtime = runtime()?;
+    // The account's store can be let go of only inside the runtime.
+    let _inside = runtime.enter();
+    let account = runtime.block_on(Account::register(&homeserver, &store, registration))?;
     keep(context, &mut profile, &account)
 }
 
@@ -65,7 +68,10 @@ pub(super) fn login(context: &Context, options: &LoginOptions) -> Result<ExitCod
         _ => password()?,
     };
     let store = store(&profile);
-    let account = runtime()?.block_on(Account::login(&homeserver, &store, &user, &password))?;
+    let runtime = runtime()?;
+    // The account's store can be let go of only inside the runtime.
+    let _inside = runtime.enter();
+    let account = runtime.block_on(Account::login(&homeserver, &store, &user, &password))?;
     keep(context, &mut profile, &account)
 }
 
