@@ -105,7 +105,7 @@ pub struct PeerDevice {
 }
 
 /// An Olm-decrypted event `tech.stealthx.securecall.signal`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct InboundSignal<'a> {
     /// The sender, as the homeserver tells it.
     pub sender: &'a MatrixId,

@@ -346,7 +346,7 @@ impl Session {
         match &content {
             Content::Hangup { .. } | Content::Reject => party.candidates_wanted = false,
             Content::SelectAnswer { selected_party_id } => {
-                party.candidates_wanted &= selected_party_id == to
+                party.candidates_wanted &= selected_party_id == to;
             }
             _ => {}
         }

@@ -23,7 +23,7 @@ impl Endpoint {
             let call = *call;
             self.requests.open.remove(&id);
             self.with_session(now, rng, call, |session, io| {
-                session.handle_devices(io, result)
+                session.handle_devices(io, result);
             });
         }
     }
@@ -39,7 +39,7 @@ impl Endpoint {
         match self.requests.open.remove(&id) {
             Some(Waiting::Message { call, party, name }) => {
                 self.with_session(now, rng, call, |session, io| {
-                    session.handle_response(io, &party, name, result)
+                    session.handle_response(io, &party, name, result);
                 });
             }
             // A query that was answered as a send: the answer is still to come.
@@ -111,7 +111,7 @@ impl Endpoint {
         event: MediaEvent,
     ) {
         self.with_session(now, rng, call, |session, io| {
-            session.handle_media(io, event)
+            session.handle_media(io, event);
         });
     }
 

@@ -82,7 +82,7 @@ impl Session {
             }
             Err(RequestError::NotFound) => self.end_because(EndReason::Unknown),
             Err(RequestError::Unreachable | RequestError::Failed) => {
-                self.end_because(EndReason::HomeserverUnreachable)
+                self.end_because(EndReason::HomeserverUnreachable);
             }
         }
         self.invite(io);

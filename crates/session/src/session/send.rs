@@ -77,7 +77,7 @@ impl Session {
             {
                 match transmit {
                     Transmit::Channel(bytes) => {
-                        io.outputs.push_back(Output::Control(self.id, bytes))
+                        io.outputs.push_back(Output::Control(self.id, bytes));
                     }
                     Transmit::Matrix(name, message) => {
                         let waiting = Waiting::Message {

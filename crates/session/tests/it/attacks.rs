@@ -13,7 +13,7 @@ fn swapped_olm_keys_break_the_handshake() {
     pair.universe.homeserver.device_script = Box::new(|_, devices| {
         devices
             .iter_mut()
-            .for_each(|device| device.olm_key = [9; 32])
+            .for_each(|device| device.olm_key = [9; 32]);
     });
     pair.universe.call(pair.caller, pair.callee_user).unwrap();
     pair.universe.run_for(Duration::from_secs(95));

@@ -77,7 +77,7 @@ impl Call {
         match self.state {
             State::Ringing => self.end(CallEnd::CallerCancelled),
             State::Connecting { .. } | State::Connected { .. } => {
-                self.end(CallEnd::PeerHungUp(reason))
+                self.end(CallEnd::PeerHungUp(reason));
             }
             State::Inviting | State::Over { .. } => {}
         }

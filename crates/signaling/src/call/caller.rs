@@ -70,7 +70,7 @@ impl Call {
                 }
             }
             State::Connecting { .. } | State::Connected { .. } | State::Over { .. } => {
-                self.tell_latecomer(from)
+                self.tell_latecomer(from);
             }
             State::Ringing => {}
         }
@@ -101,12 +101,12 @@ impl Call {
             State::Inviting
                 if matches!(self.standing(from), Standing::Invited | Standing::Ringing) =>
             {
-                self.select(now, from, sdp)
+                self.select(now, from, sdp);
             }
             State::Connecting { party } | State::Connected { party } if party == from => {}
             State::Inviting | State::Ringing => {}
             State::Connecting { .. } | State::Connected { .. } | State::Over { .. } => {
-                self.tell_latecomer(from)
+                self.tell_latecomer(from);
             }
         }
     }
