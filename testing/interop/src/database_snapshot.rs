@@ -98,7 +98,7 @@ pub struct DatabaseSnapshot {
     tables: BTreeMap<String, Table>,
 }
 
-/// The rows of one table by their key: the primary key, or where there is none, everything in the row.
+/// The rows of one table by their key: the primary key, else the columns of a unique index, else everything in the row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Table {
     rows: BTreeMap<Vec<String>, Vec<Columns>>,
@@ -182,17 +182,16 @@ impl Table {
                 Ok((row.get("name")?, row.get::<_, i64>("pk")? > 0))
             })?
             .collect::<Result<_, _>>()?;
-        let has_key = columns.iter().any(|(_, in_key)| *in_key);
+        let key_columns = key_columns(connection, &quoted, &columns)?;
 
         let mut table = Self::default();
         let mut statement = connection.prepare(&format!("SELECT * FROM \"{quoted}\""))?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let values = read_row(row, &columns)?;
-            let key = columns
+            let key = key_columns
                 .iter()
-                .filter(|(_, in_key)| *in_key || !has_key)
-                .filter_map(|(column, _)| values.get(column).cloned())
+                .filter_map(|column| values.get(column).cloned())
                 .collect();
             table.rows.entry(key).or_default().push(values);
         }
@@ -300,6 +299,46 @@ impl fmt::Display for Difference {
     }
 }
 
+/// The columns that name a row.
+fn key_columns(
+    connection: &Connection,
+    quoted_table: &str,
+    columns: &[(String, bool)],
+) -> Result<Vec<String>, rusqlite::Error> {
+    let primary: Vec<String> = columns
+        .iter()
+        .filter(|(_, in_key)| *in_key)
+        .map(|(column, _)| column.clone())
+        .collect();
+    if !primary.is_empty() {
+        return Ok(primary);
+    }
+    let mut indices = connection.prepare(&format!("PRAGMA index_list(\"{quoted_table}\")"))?;
+    let unique: Vec<String> = indices
+        .query_map([], |row| {
+            let whole = row.get::<_, i64>("unique")? == 1 && row.get::<_, i64>("partial")? == 0;
+            Ok((row.get("name")?, whole))
+        })?
+        .filter_map(|index| match index {
+            Ok((name, true)) => Some(Ok(name)),
+            Ok((_, false)) => None,
+            Err(error) => Some(Err(error)),
+        })
+        .collect::<Result<_, _>>()?;
+    for index in unique {
+        let quoted = index.replace('"', "\"\"");
+        let mut info = connection.prepare(&format!("PRAGMA index_info(\"{quoted}\")"))?;
+        // An index over an expression has columns without a name.
+        let names: Vec<Option<String>> = info
+            .query_map([], |row| row.get("name"))?
+            .collect::<Result<_, _>>()?;
+        if let Some(names) = names.into_iter().collect::<Option<Vec<_>>>() {
+            return Ok(names);
+        }
+    }
+    Ok(columns.iter().map(|(column, _)| column.clone()).collect())
+}
+
 fn read_row(row: &Row<'_>, columns: &[(String, bool)]) -> Result<Columns, rusqlite::Error> {
     let mut values = Columns::new();
     for (index, (column, _)) in columns.iter().enumerate() {
@@ -364,6 +403,30 @@ mod tests {
             changed.into_iter().collect::<Vec<_>>(),
             ["display_name", "last_seen"]
         );
+    }
+
+    #[test]
+    fn a_row_is_known_again_by_a_unique_index_where_there_is_no_primary_key() {
+        let (_directory, connection, path) = database();
+        connection
+            .execute_batch(
+                "DROP TABLE devices;
+                 CREATE TABLE devices (user_id TEXT, device_id TEXT, last_seen BIGINT, UNIQUE (user_id, device_id));
+                 INSERT INTO devices VALUES ('u', 'A', 1);",
+            )
+            .unwrap();
+        let before = DatabaseSnapshot::read(&path).unwrap();
+        connection
+            .execute_batch("UPDATE devices SET last_seen = 2")
+            .unwrap();
+        let report = before.compare(&DatabaseSnapshot::read(&path).unwrap());
+        assert_eq!(report.differences.len(), 1);
+        assert_eq!(report.unexplained_count(), 0);
+        connection
+            .execute_batch("INSERT INTO devices VALUES ('u', 'B', 2)")
+            .unwrap();
+        let report = before.compare(&DatabaseSnapshot::read(&path).unwrap());
+        assert_eq!(report.unexplained_count(), 1);
     }
 
     #[test]
