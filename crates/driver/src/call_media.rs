@@ -46,7 +46,7 @@ pub(crate) enum MediaOutput {
     /// A message came on the data channel.
     Control(Vec<u8>),
     /// For the program.
-    Told(Event),
+    Told(Box<Event>),
     /// Everything is let go of; the last output.
     Closed,
 }
@@ -286,7 +286,7 @@ impl Task {
         for candidate in candidates {
             match self.transport()?.add_remote_candidate(now, candidate) {
                 Err(TransportError::Candidate) => {
-                    tracing::debug!("a candidate of the peer cannot be used")
+                    tracing::debug!("a candidate of the peer cannot be used");
                 }
                 added => added?,
             }
@@ -668,7 +668,9 @@ impl Task {
     }
 
     fn told(&self, event: Event) {
-        let _ = self.outputs.send((self.call, MediaOutput::Told(event)));
+        let _ = self
+            .outputs
+            .send((self.call, MediaOutput::Told(Box::new(event))));
     }
 
     fn tell(&self, event: MediaEvent) {

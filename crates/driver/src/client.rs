@@ -317,9 +317,15 @@ impl Loop {
         let since = self.stopping_since.unwrap_or_else(clock::now);
         let account = self.account.clone();
         let drain = async {
-            tokio::select! {
-                drained = account.drain() => drained,
-                () = discard(inbox) => Ok(()),
+            tokio::pin! {
+                let drain = account.drain();
+            }
+            loop {
+                tokio::select! {
+                    drained = &mut drain => return drained,
+                    // Somebody has to read, or the sync waits.
+                    Some(_) = inbox.next() => {}
+                }
             }
         };
         match tokio::time::timeout_at((since + STOP_TIMEOUT).into(), drain).await {
@@ -514,7 +520,7 @@ impl Loop {
                     .handle_devices(now, &mut self.rng, id, devices);
             }
             Ok(Response::Sent(id, sent)) => {
-                self.endpoint.handle_response(now, &mut self.rng, id, sent)
+                self.endpoint.handle_response(now, &mut self.rng, id, sent);
             }
             Err(error) => tracing::error!(%error, "a request to the homeserver failed inside"),
         }
@@ -524,7 +530,7 @@ impl Loop {
         let now = clock::now();
         match output {
             MediaOutput::Event(event) => {
-                self.endpoint.handle_media(now, &mut self.rng, call, event)
+                self.endpoint.handle_media(now, &mut self.rng, call, event);
             }
             MediaOutput::Control(bytes) => {
                 if let Err(refused) = self
@@ -534,7 +540,7 @@ impl Loop {
                     tracing::debug!(%refused, "refused a control message");
                 }
             }
-            MediaOutput::Told(event) => self.tell(event),
+            MediaOutput::Told(event) => self.tell(*event),
             MediaOutput::Closed => {
                 self.media.remove(&call);
             }
@@ -587,12 +593,6 @@ fn server_failed(error: &ServerError) -> RequestError {
         ServerError::Unreachable { .. } => RequestError::Unreachable,
         _ => RequestError::Failed,
     }
-}
-
-/// Reads an inbox empty, again and again.
-async fn discard(inbox: &mut Inbox) {
-    while inbox.next().await.is_some() {}
-    std::future::pending().await
 }
 
 /// Waits for a deadline; for ever where there is none.

@@ -127,8 +127,14 @@ pub(crate) async fn wait_for<T>(
 pub(crate) async fn connected(client: &mut Client) -> (CallId, String) {
     wait_for(client, |event| match event {
         Event::Call(CallEvent::Connected {
-            call, safety_words, ..
-        }) => Some((*call, safety_words.to_string())),
+            call,
+            safety_words,
+            setup,
+            ..
+        }) => {
+            println!("connected after {setup:?}");
+            Some((*call, safety_words.to_string()))
+        }
         _ => None,
     })
     .await
