@@ -32,7 +32,8 @@ pub(crate) fn run(workspace: &Workspace, seconds: u32, build: Build) -> Result<(
         voice::write(workspace, side, seconds, &said_by(&directory, side))?;
     }
     let mut stage = Stage::set(&program, &directory.join("profiles"))?;
-    let before = DatabaseSnapshot::read(&stage.homeserver.database_path())?;
+    println!("waiting until the homeserver has set up its database");
+    let before = stage.settled_database()?;
     println!("calling");
     let call = conversation::hold(&stage, &directory, seconds, &mut Progress::new())?;
     let after = DatabaseSnapshot::read(&stage.homeserver.database_path())?;

@@ -49,6 +49,7 @@ pub(crate) fn homeserver_yaml(options: &SynapseOptions, port: u16, data: &Path) 
     format!(
         r#"server_name: "{server_name}"
 report_stats: false
+background_updates: {{sleep_enabled: false}}
 signing_key_path: "{data}/signing.key"
 trusted_key_servers: []
 suppress_key_server_warning: true

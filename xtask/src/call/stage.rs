@@ -2,14 +2,20 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
-use securecall_interop::{Synapse, SynapseOptions};
+use anyhow::{Context, Result, bail};
+use securecall_interop::{DatabaseSnapshot, Synapse, SynapseOptions};
 
+use crate::call::interrupt;
 use crate::call::record::Side;
 use crate::call::user::User;
 use crate::shell;
 use crate::workspace::Workspace;
+
+/// A new homeserver works through its schema's background updates for a while.
+const SETTLE_PATIENCE: Duration = Duration::from_secs(180);
 
 /// How the program is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,5 +87,26 @@ impl Stage {
             caller,
             callee,
         })
+    }
+
+    /// The homeserver's database once it has done with itself, so that what comes later comes from a call.
+    pub(crate) fn settled_database(&self) -> Result<DatabaseSnapshot> {
+        let deadline = Instant::now() + SETTLE_PATIENCE;
+        loop {
+            let snapshot = DatabaseSnapshot::read(&self.homeserver.database_path())?;
+            if snapshot.row_count("background_updates").unwrap_or(0) == 0 {
+                return Ok(snapshot);
+            }
+            if interrupt::came() {
+                bail!("interrupted");
+            }
+            if Instant::now() > deadline {
+                bail!(
+                    "the homeserver's background updates did not end within {} s",
+                    SETTLE_PATIENCE.as_secs()
+                );
+            }
+            thread::sleep(Duration::from_millis(200));
+        }
     }
 }

@@ -176,10 +176,14 @@ pub(crate) fn marks(records: &[Record]) -> Vec<Mark> {
         .iter()
         .filter(|record| !["stats", "levels", "ready", "notice"].contains(&record.name()))
         .filter(|record| (zero..=end).contains(&record.at_ms()))
-        .map(|record| Mark {
-            side: record.side,
-            at_ms: record.at_ms() - zero,
-            label: label(record),
+        .map(|record| {
+            // The microphone opens a moment before the event that tells of it.
+            let opened = record.number("microphone_at_unix_us").map(|at| at / 1000.0);
+            Mark {
+                side: record.side,
+                at_ms: opened.unwrap_or_else(|| record.at_ms()) - zero,
+                label: label(record),
+            }
         })
         .collect();
     marks.sort_by(|a, b| a.at_ms.total_cmp(&b.at_ms));

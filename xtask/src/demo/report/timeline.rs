@@ -12,7 +12,7 @@ const ROW: f64 = 19.0;
 /// About how wide a character of a label is.
 const CHARACTER: f64 = 6.7;
 /// Room at the right, so that the last label fits.
-const TAIL: f64 = 150.0;
+const TAIL: f64 = 178.0;
 
 /// A label's place: which mark, at which x, in which row away from the lane.
 struct Label<'a> {
