@@ -9,6 +9,9 @@ use crate::call::conversation::{heard_by, said_by};
 use crate::call::record::{Record, Side};
 use crate::demo::findings::{Direction, Sound};
 
+/// Longer than any delay of a call that is worth a demo, in seconds.
+const ON_ITS_WAY: f64 = 0.5;
+
 /// Seconds from the caller's `connected` to its `ended`.
 pub(crate) fn seconds_connected(records: &[Record]) -> f64 {
     let at = |name| first(records, Side::Caller, name).map(Record::at_ms);
@@ -51,7 +54,9 @@ fn direction(records: &[Record], directory: &Path, from: Side) -> Result<Directi
         ..sent
     };
 
-    let comparison = Comparison::of(&sent.samples, &received.samples);
+    // What was said last was still on its way when the call ended.
+    let arrived = sent.between(sent.starts_at, end - ON_ITS_WAY);
+    let comparison = Comparison::of(arrived, &received.samples);
     let clocks_ms = (received.starts_at - sent.starts_at) * 1000.0;
     let delay = comparison
         .iter()
