@@ -1,4 +1,5 @@
-//! Calls somebody from another program, sends a tone, and records what they say.
+//! Calls somebody from another program, sends a tone, records what they say, and hangs up after 15 s.
+//! It prints the words that both sides compare.
 //!
 //! `cargo run --example place_call -- HOMESERVER_URL OUR_PHRASE THEIR_CONTACT_LINK`
 
@@ -6,9 +7,7 @@ use std::{env, error::Error, path::Path, time::Duration};
 
 use securecall_contact::{ContactLink, SecureCallId, ServerName};
 use securecall_crypto::{IdentityKeyPair, IdentitySeed};
-use securecall_driver::{
-    AudioSpec, CallEvent, CallOptions, Callee, Client, ClientConfig, Event, Route,
-};
+use securecall_driver::{CallEvent, CallOptions, Callee, Client, ClientConfig, Event};
 use securecall_matrix::{Account, AccountStore, Homeserver, Registration, StoreKey};
 
 #[tokio::main]
@@ -22,50 +21,37 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let account = if store.exists() {
         Account::restore(&store).await?
     } else {
-        let localpart = format!("sc_{}", SecureCallId::new(&identity.public()));
-        let password = seed.account_password(homeserver.host());
+        let localpart = &format!("sc_{}", SecureCallId::new(&identity.public()));
+        let (password, token) = (&seed.account_password(homeserver.host()), None);
         let registration = Registration {
-            localpart: &localpart,
-            password: &password,
-            token: None,
+            localpart,
+            password,
+            token,
         };
         Account::register(&homeserver, &store, registration).await?
     };
-    let peer: ContactLink = link.parse()?;
-    let matrix_id = peer.matrix_id(&ServerName::default_domain());
-    let callee = Callee {
-        identity: peer.id().identity_key(),
-        matrix_id,
-    };
+    let link = link.parse::<ContactLink>()?;
+    let matrix_id = link.matrix_id(&ServerName::default_domain());
 
     let mut config = ClientConfig::new(identity, "place_call.replay");
-    config.audio = AudioSpec {
-        microphone: "tone:440".parse()?,
-        speaker: "call.wav".parse()?,
-        ..AudioSpec::default()
-    };
+    config = config.with_contact("peer", link.id().identity_key(), matrix_id.clone());
+    config.audio.microphone = "tone:440".parse()?;
+    config.audio.speaker = "call.wav".parse()?;
     let mut client = Client::start(config, account).await?;
-    let options = CallOptions {
-        route: Some(Route::Direct),
-        ..CallOptions::default()
+    let callee = Callee {
+        identity: link.id().identity_key(),
+        matrix_id,
     };
-    client.handle().call(callee, options).await?;
+    let handle = client.handle();
+    let call = handle.call(callee, CallOptions::default()).await?;
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(15)).await;
+        handle.hangup(call).await
+    });
     while let Some(event) = client.next_event().await {
         match event {
-            Event::Call(CallEvent::Connected {
-                call, safety_words, ..
-            }) => {
-                println!("connected; compare these words: {safety_words}");
-                let handle = client.handle();
-                tokio::spawn(async move {
-                    tokio::time::sleep(Duration::from_secs(10)).await;
-                    handle.hangup(call).await
-                });
-            }
-            Event::Call(CallEvent::Ended { reason, .. }) => {
-                println!("ended: {reason}");
-                break;
-            }
+            Event::Call(CallEvent::Connected { safety_words, .. }) => println!("{safety_words}"),
+            Event::Call(CallEvent::Ended { .. }) => break,
             event => println!("{event:?}"),
         }
     }
