@@ -35,7 +35,10 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-#[expect(clippy::disallowed_methods, reason = "an Instant can only be had from the clock")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an Instant can only be had from the clock"
+)]
 fn main() {
     let now = Instant::now();
     let direction = Direction::CallerToCallee;

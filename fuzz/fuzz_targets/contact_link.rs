@@ -10,7 +10,10 @@ fuzz_target!(|text: &str| {
     if let Ok(link) = text.parse::<ContactLink>() {
         for written in [link.to_string(), link.https(&default_domain)] {
             assert_eq!(written.parse(), Ok(link.clone()));
-            assert_eq!(find_addresses(&written), Ok(vec![Address::Link(link.clone())]));
+            assert_eq!(
+                find_addresses(&written),
+                Ok(vec![Address::Link(link.clone())])
+            );
         }
         let matrix_id = link.matrix_id(&default_domain);
         assert!(matrix_id.securecall_id().is_none_or(|id| id == link.id()));

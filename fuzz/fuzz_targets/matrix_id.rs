@@ -8,10 +8,21 @@ use securecall_contact::{MatrixId, ServerName};
 fuzz_target!(|text: &str| {
     if let Ok(matrix_id) = text.parse::<MatrixId>() {
         assert_eq!(matrix_id.as_str(), text);
-        assert_eq!(format!("@{}:{}", matrix_id.localpart(), matrix_id.server_name()), text);
+        assert_eq!(
+            format!("@{}:{}", matrix_id.localpart(), matrix_id.server_name()),
+            text
+        );
         match matrix_id.securecall_id() {
-            Some(id) => assert_eq!(MatrixId::of_securecall_id(id, matrix_id.server_name()), matrix_id),
-            None => assert!(!matrix_id.localpart().to_ascii_lowercase().starts_with("sc_")),
+            Some(id) => assert_eq!(
+                MatrixId::of_securecall_id(id, matrix_id.server_name()),
+                matrix_id
+            ),
+            None => assert!(
+                !matrix_id
+                    .localpart()
+                    .to_ascii_lowercase()
+                    .starts_with("sc_")
+            ),
         }
     }
     if let Ok(server_name) = text.parse::<ServerName>() {

@@ -8,8 +8,8 @@ use rand_core::SeedableRng;
 use securecall_contact::{MatrixId, SecureCallId, ServerName};
 use securecall_crypto::{IdentityKeyPair, IdentitySeed};
 use securecall_session::{
-    AnswerPolicy, CallId, CallOptions, Callee, Config, Contact, Contacts, Endpoint, InboundSignal, MediaCommand, MediaEvent, Output,
-    OwnDevice, PathRoute, PeerDevice, Request,
+    AnswerPolicy, CallId, CallOptions, Callee, Config, Contact, Contacts, Endpoint, InboundSignal,
+    MediaCommand, MediaEvent, Output, OwnDevice, PathRoute, PeerDevice, Request,
 };
 use web_time::Instant;
 
@@ -26,9 +26,17 @@ struct Pair {
     controls: Vec<(usize, CallId, Vec<u8>)>,
 }
 
-fn end(own: usize, identities: &[IdentityKeyPair; 2], devices: &[OwnDevice; 2]) -> Option<Endpoint> {
+fn end(
+    own: usize,
+    identities: &[IdentityKeyPair; 2],
+    devices: &[OwnDevice; 2],
+) -> Option<Endpoint> {
     let other = 1 - own;
-    let contact = Contact { name: "peer".into(), identity: identities[other].public(), matrix_id: devices[other].matrix_id.clone() };
+    let contact = Contact {
+        name: "peer".into(),
+        identity: identities[other].public(),
+        matrix_id: devices[other].matrix_id.clone(),
+    };
     let config = Config {
         device: devices[own].clone(),
         answer: AnswerPolicy::Auto,
@@ -47,12 +55,22 @@ fn pair() -> Option<Pair> {
     let identities = [0, 1].map(|own| IdentityKeyPair::from_seed(&seed(own)));
     let server: ServerName = "example.org".parse().ok()?;
     let own = [0, 1].map(|own| OwnDevice {
-        matrix_id: MatrixId::of_securecall_id(&SecureCallId::new(&identities[own].public()), &server),
+        matrix_id: MatrixId::of_securecall_id(
+            &SecureCallId::new(&identities[own].public()),
+            &server,
+        ),
         device_id: format!("DEVICE{own}"),
         olm_key: [own as u8 + 7; 32],
     });
     let ends = [end(0, &identities, &own)?, end(1, &identities, &own)?];
-    Some(Pair { ends, own, rng: ChaCha20Rng::seed_from_u64(1), now: Instant::now(), signals: Vec::new(), controls: Vec::new() })
+    Some(Pair {
+        ends,
+        own,
+        rng: ChaCha20Rng::seed_from_u64(1),
+        now: Instant::now(),
+        signals: Vec::new(),
+        controls: Vec::new(),
+    })
 }
 
 impl Pair {
@@ -62,7 +80,10 @@ impl Pair {
                 Output::Timeout(_) => return,
                 Output::Request(Request::QueryDevices { id, .. }) => {
                     let device = &self.own[1 - own];
-                    let devices = vec![PeerDevice { device_id: device.device_id.clone(), olm_key: device.olm_key }];
+                    let devices = vec![PeerDevice {
+                        device_id: device.device_id.clone(),
+                        olm_key: device.olm_key,
+                    }];
                     self.ends[own].handle_devices(self.now, &mut self.rng, id, Ok(devices));
                 }
                 Output::Request(Request::Send { id, content, .. }) => {
@@ -77,13 +98,25 @@ impl Pair {
     }
 
     fn media(&mut self, own: usize, call: CallId, command: &MediaCommand) {
-        let sdp = format!("v=0\r\na=fingerprint:sha-256 {}\r\n", [format!("0{own}").as_str(); 32].join(":"));
+        let sdp = format!(
+            "v=0\r\na=fingerprint:sha-256 {}\r\n",
+            [format!("0{own}").as_str(); 32].join(":")
+        );
         let events = match command {
             MediaCommand::CreateOffer { .. } => vec![MediaEvent::LocalOffer { sdp }],
             MediaCommand::AcceptOffer { .. } => vec![MediaEvent::LocalAnswer { sdp }],
-            MediaCommand::Gather => vec![MediaEvent::LocalCandidates { candidates: vec!["candidate:1".into()], complete: true }],
+            MediaCommand::Gather => vec![MediaEvent::LocalCandidates {
+                candidates: vec!["candidate:1".into()],
+                complete: true,
+            }],
             MediaCommand::StartAudio { .. } => {
-                vec![MediaEvent::PathUp { route: PathRoute::Direct }, MediaEvent::ChannelOpen, MediaEvent::FirstFrameOpened]
+                vec![
+                    MediaEvent::PathUp {
+                        route: PathRoute::Direct,
+                    },
+                    MediaEvent::ChannelOpen,
+                    MediaEvent::FirstFrameOpened,
+                ]
             }
             _ => Vec::new(),
         };
@@ -94,7 +127,11 @@ impl Pair {
 
     fn signal(&mut self, to: usize, content: &str) {
         let sender = self.own[1 - to].clone();
-        let signal = InboundSignal { sender: &sender.matrix_id, sender_olm_key: sender.olm_key, content };
+        let signal = InboundSignal {
+            sender: &sender.matrix_id,
+            sender_olm_key: sender.olm_key,
+            content,
+        };
         let _ = self.ends[to].handle_signal(self.now, WALLCLOCK, &mut self.rng, signal);
         self.ends[to].handle_sync_complete(self.now, &mut self.rng);
         self.drain(to);
@@ -124,7 +161,10 @@ impl Pair {
         if !self.controls.is_empty() {
             let (to, call, bytes) = self.controls.remove(0);
             let mut changed = bytes.clone();
-            changed.iter_mut().zip(attack).for_each(|(byte, change)| *byte ^= change);
+            changed
+                .iter_mut()
+                .zip(attack)
+                .for_each(|(byte, change)| *byte ^= change);
             if changed != bytes {
                 self.control(to, call, &changed);
             }
@@ -137,11 +177,24 @@ impl Pair {
 }
 
 fuzz_target!(|data: &[u8]| {
-    let Some(mut pair) = pair() else { unreachable!("our own configuration") };
+    let Some(mut pair) = pair() else {
+        unreachable!("our own configuration")
+    };
     let matrix_id = pair.own[1].matrix_id.clone();
-    let Some(identity) = matrix_id.securecall_id().map(SecureCallId::identity_key) else { unreachable!("an @sc_ address") };
-    let callee = Callee { identity, matrix_id };
-    let Ok(call) = pair.ends[0].call(pair.now, WALLCLOCK, &mut pair.rng, callee, &CallOptions::default()) else {
+    let Some(identity) = matrix_id.securecall_id().map(SecureCallId::identity_key) else {
+        unreachable!("an @sc_ address")
+    };
+    let callee = Callee {
+        identity,
+        matrix_id,
+    };
+    let Ok(call) = pair.ends[0].call(
+        pair.now,
+        WALLCLOCK,
+        &mut pair.rng,
+        callee,
+        &CallOptions::default(),
+    ) else {
         unreachable!("no other call")
     };
     pair.drain(0);

@@ -128,6 +128,7 @@ pub(crate) struct LoginOptions {
 
 /// Where an account is.
 #[derive(Args, Debug)]
+#[allow(rustdoc::bare_urls, reason = "--help shows the text as it is")]
 pub(crate) struct HomeserverOptions {
     /// The homeserver, such as https://example.org (http:// for this machine only)
     #[arg(long = "homeserver", value_name = "URL")]

@@ -13,8 +13,8 @@
 //! ```
 //!
 //! The *cushion* is how late a packet may be and still make its turn. It should be as large as the slowest packets but a few need
-//! ([`arrival`]), and with losses by one frame more, because a lost frame comes back out of the next packet (Opus in-band FEC). Playback is stretched by single
-//! pitch periods ([`time_stretch`]) until that is so; not to whole frames, hence no frame's worth of delay is wasted.
+//! (`arrival`), and with losses by one frame more, because a lost frame comes back out of the next packet (Opus in-band FEC). Playback is stretched by single
+//! pitch periods (`time_stretch`) until that is so; not to whole frames, hence no frame's worth of delay is wasted.
 //!
 //! When a frame is missing at its turn: it is recovered from the next packet; or, if that is not there either, 10 ms are made up at a time (`held` counts them),
 //! until the frame or a later one comes. Made-up time counts as the missing frame's if the delay is large enough already, else it becomes delay.
