@@ -69,7 +69,14 @@ impl Settings {
     fn read_file(&mut self, path: &Path) -> Result<(), Failure> {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                return Ok(());
+            }
             Err(error) => return Err(invalid(path.display(), error)),
         };
         let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {

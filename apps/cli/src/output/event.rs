@@ -271,7 +271,7 @@ pub(crate) fn reason_words(reason: &str) -> &str {
         "caller_cancelled" => "the caller gave up",
         "answered_elsewhere" => "taken on another device of yours",
         "local_reject" => "you declined",
-        "declined" => "declined",
+        "declined" => "the other side declined",
         "busy" => "busy in another call",
         "no_answer" => "nobody answered",
         "unreachable" => "none of their devices is reachable",

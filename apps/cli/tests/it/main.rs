@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod account;
+mod calls;
 mod command;
 mod config;
 mod contacts;
 mod identity;
 mod manual;
 mod profile;
+mod talker;
 mod usage;

@@ -1,0 +1,193 @@
+//! A user with an account, and a `call` or `listen` of theirs that runs while the test looks on.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::process::{Child, ChildStdin, Stdio};
+use std::sync::OnceLock;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use securecall_interop::{Synapse, SynapseOptions};
+use serde_json::Value;
+
+use crate::command::Machine;
+
+/// How long the test waits for something that will not come.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The homeserver of all tests that need but an open one. It ends with the test process.
+pub(crate) fn homeserver() -> &'static Synapse {
+    static HOMESERVER: OnceLock<Synapse> = OnceLock::new();
+    HOMESERVER.get_or_init(|| Synapse::start(SynapseOptions::default()).unwrap())
+}
+
+/// A user with an identity and an account.
+pub(crate) struct User {
+    pub(crate) machine: Machine,
+    pub(crate) id: String,
+    pub(crate) matrix_id: String,
+}
+
+impl User {
+    /// A new user of [`homeserver`].
+    pub(crate) fn new() -> Self {
+        let (machine, id) = Machine::with_identity();
+        let account = machine
+            .json(&["register", "--homeserver", &homeserver().base_url()])
+            .remove(0);
+        let matrix_id = account["matrix_id"].as_str().unwrap().to_owned();
+        Self {
+            machine,
+            id,
+            matrix_id,
+        }
+    }
+
+    /// Two users who know each other, as `peer`.
+    pub(crate) fn acquainted() -> (Self, Self) {
+        let (ada, bo) = (Self::new(), Self::new());
+        ada.add(&bo);
+        bo.add(&ada);
+        (ada, bo)
+    }
+
+    fn add(&self, other: &Self) {
+        let link = other.machine.json(&["contact", "share"]).remove(0);
+        self.machine.json(&[
+            "contact",
+            "add",
+            link["deep_link"].as_str().unwrap(),
+            "--name",
+            "peer",
+        ]);
+    }
+
+    /// Runs `call` or `listen` with a tone for a voice.
+    pub(crate) fn talk(&self, arguments: &[&str]) -> Talker {
+        let audio = ["--mic", "tone:440", "--speaker", "null"];
+        self.start(&[arguments, &audio].concat())
+    }
+
+    /// Runs a command whose events the test follows.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Talker {
+        let mut command = self.machine.command(&[&["--json"], arguments].concat());
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (sender, events) = mpsc::channel();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                let _ = sender.send(serde_json::from_str(&line).unwrap());
+            }
+        });
+        let mut stderr = child.stderr.take().unwrap();
+        let stderr = thread::spawn(move || {
+            let mut text = String::new();
+            let _ = stderr.read_to_string(&mut text);
+            text
+        });
+        let stdin = child.stdin.take();
+        Talker {
+            child,
+            stdin,
+            events,
+            seen: Vec::new(),
+            stderr: Some(stderr),
+        }
+    }
+}
+
+/// A running `call` or `listen`.
+pub(crate) struct Talker {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    events: Receiver<Value>,
+    seen: Vec<Value>,
+    stderr: Option<JoinHandle<String>>,
+}
+
+impl Talker {
+    /// The next event of this name; others before it are passed over.
+    #[track_caller]
+    pub(crate) fn wait_for(&mut self, name: &str) -> Value {
+        self.wait_for_any(&[name])
+    }
+
+    /// The next event of one of these names; others before it are passed over.
+    #[track_caller]
+    pub(crate) fn wait_for_any(&mut self, names: &[&str]) -> Value {
+        loop {
+            match self.events.recv_timeout(PATIENCE) {
+                Ok(event) => {
+                    self.seen.push(event.clone());
+                    if names.iter().any(|name| event["event"] == *name) {
+                        return event;
+                    }
+                }
+                Err(reason) => {
+                    if reason == RecvTimeoutError::Timeout {
+                        let _ = self.child.kill();
+                    }
+                    let told = self.told();
+                    panic!(
+                        "none of {names:?} ({reason}) after {:#?}, {told}",
+                        self.seen
+                    );
+                }
+            }
+        }
+    }
+
+    /// Orders something.
+    pub(crate) fn order(&mut self, line: &str) {
+        writeln!(self.stdin.as_mut().unwrap(), "{line}").unwrap();
+    }
+
+    /// Sends a signal.
+    #[cfg(unix)]
+    pub(crate) fn signal(&self, signal: libc::c_int) {
+        let process = libc::pid_t::try_from(self.child.id()).unwrap();
+        // SAFETY: a signal to a child that has not been waited for, so that its id is still its own.
+        let sent = unsafe { libc::kill(process, signal) };
+        assert_eq!(sent, 0);
+    }
+
+    /// Waits for the end; gives the exit code and the events not waited for.
+    pub(crate) fn end(mut self) -> (i32, Vec<Value>) {
+        let rest: Vec<Value> = self.events.iter().collect();
+        let code = self.child.wait().unwrap().code().unwrap_or(-1);
+        (code, rest)
+    }
+
+    /// The process.
+    pub(crate) fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn told(&mut self) -> String {
+        self.stderr
+            .take()
+            .map(|stderr| stderr.join().unwrap())
+            .unwrap_or_default()
+    }
+}
+
+impl Drop for Talker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The last event of this name.
+#[track_caller]
+pub(crate) fn last(events: &[Value], name: &str) -> Value {
+    let found = events.iter().rev().find(|event| event["event"] == name);
+    found
+        .unwrap_or_else(|| panic!("no {name} in {events:#?}"))
+        .clone()
+}
