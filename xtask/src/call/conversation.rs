@@ -97,6 +97,9 @@ pub(crate) fn hold(
     let patience = CALL_PATIENCE + Duration::from_secs(seconds.into());
     let ended = watch.until(patience, &mut [&mut caller, &mut callee], |_| false);
     watch.observer.over();
+    if interrupt::came() {
+        bail!("interrupted; what was started is stopped");
+    }
     ended.with_context(|| {
         let [caller, callee] = Side::BOTH.map(|side| log(side).display().to_string());
         format!("the call did not come to its end; the logs are {caller} and {callee}")
