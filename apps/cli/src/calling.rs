@@ -278,7 +278,7 @@ impl Run {
             let hang_up_at = self.hang_up_at();
             let step = tokio::select! {
                 event = self.client.next_event() => match event {
-                    Some(event) => self.handle_event(event),
+                    Some(event) => self.handle_event(&event),
                     None => Err(Ending::Failed(Failure::bug("the client stopped by itself"))),
                 },
                 number = signals.next() => Err(Ending::Signal(number)),
@@ -307,16 +307,16 @@ impl Run {
         Ok(())
     }
 
-    fn handle_event(&mut self, event: ClientEvent) -> Result<(), Ending> {
+    fn handle_event(&mut self, event: &ClientEvent) -> Result<(), Ending> {
         if let Some((_, screen)) = &mut self.screen {
-            screen.handle(now(), &event);
+            screen.handle(now(), event);
         }
-        let step = match &event {
+        let step = match event {
             ClientEvent::Call(event) => self.follow(event),
             ClientEvent::SessionEnded => Err(Ending::Failed(signed_out())),
             _ => Ok(()),
         };
-        if let Some(told) = self.narrator.tell(&event) {
+        if let Some(told) = self.narrator.tell(event) {
             self.tell(told)?;
         }
         self.draw();
@@ -336,7 +336,7 @@ impl Run {
                 });
             }
             CallEvent::Replaced { call, by } => {
-                self.with_current(*call, |current| current.call = *by)
+                self.with_current(*call, |current| current.call = *by);
             }
             CallEvent::Connected { call, .. } => {
                 self.any_connected = true;
@@ -507,7 +507,7 @@ impl Run {
             tokio::select! {
                 event = self.client.next_event() => match event {
                     Some(event) => {
-                        let _ = self.handle_event(event);
+                        let _ = self.handle_event(&event);
                     }
                     None => return,
                 },

@@ -67,8 +67,8 @@ pub(crate) fn run(cli: Cli, output: Output, started_at: Instant) -> Result<ExitC
         Command::Register(options) => account::register(&context, &options),
         Command::Login(options) => account::login(&context, &options),
         Command::Logout => account::logout(&context),
-        Command::Call(options) => call::run(context, options),
-        Command::Listen(options) => listen::run(context, options),
+        Command::Call(options) => call::run(context, &options),
+        Command::Listen(options) => listen::run(context, &options),
         Command::Completions { .. } | Command::Man => Ok(ExitCode::Done),
     }
 }

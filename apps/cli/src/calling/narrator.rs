@@ -216,14 +216,14 @@ mod tests {
         }
     }
 
-    fn told(event: ClientEvent) -> Value {
+    fn told(event: &ClientEvent) -> Value {
         let narrator = Narrator::new(now(), "@me:example.org".to_owned());
-        serde_json::to_value(narrator.tell(&event).unwrap()).unwrap()
+        serde_json::to_value(narrator.tell(event).unwrap()).unwrap()
     }
 
     #[test]
     fn a_peer_has_id_address_and_name() {
-        let event = told(ClientEvent::Call(CallEvent::Dialing {
+        let event = told(&ClientEvent::Call(CallEvent::Dialing {
             call: call(),
             peer: peer(),
         }));
@@ -237,7 +237,7 @@ mod tests {
     #[test]
     fn a_call_that_never_connected_lasted_no_time() {
         let ended = |connected_for| {
-            told(ClientEvent::Call(CallEvent::Ended {
+            told(&ClientEvent::Call(CallEvent::Ended {
                 call: call(),
                 reason: EndReason::Declined,
                 connected_for,
@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn stats_have_the_fields_of_the_contract() {
-        let event = told(ClientEvent::Stats {
+        let event = told(&ClientEvent::Stats {
             call: call(),
             stats: CallStats {
                 loss: 0.25,

@@ -10,7 +10,7 @@ use crate::exit_code::ExitCode;
 use crate::profile::Profile;
 use crate::who;
 
-pub(super) fn run(mut context: Context, options: CallOptions) -> Result<ExitCode, Failure> {
+pub(super) fn run(mut context: Context, options: &CallOptions) -> Result<ExitCode, Failure> {
     let media = context.settings.media(&options.media);
     context.output = calling::check_streams(context.output, &media)?;
     let profile = Profile::open(&context.profile)?;

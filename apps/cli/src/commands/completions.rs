@@ -12,6 +12,6 @@ pub(super) fn run(shell: Shell, output: Output) -> ExitCode {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "securecall", &mut script);
     told(output.event(&Event::Completions {
-        script: String::from_utf8_lossy(&script).into_owned(),
+        script: String::from_utf8_lossy(&script).trim_end().to_owned(),
     }))
 }

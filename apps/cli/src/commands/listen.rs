@@ -9,7 +9,7 @@ use crate::error::Failure;
 use crate::exit_code::ExitCode;
 use crate::profile::Profile;
 
-pub(super) fn run(mut context: Context, options: ListenOptions) -> Result<ExitCode, Failure> {
+pub(super) fn run(mut context: Context, options: &ListenOptions) -> Result<ExitCode, Failure> {
     let media = context.settings.media(&options.media);
     let answer = context.settings.answer(options.answer);
     context.output = calling::check_streams(context.output, &media)?;

@@ -153,7 +153,7 @@ impl CallScreen {
                 self.notice = Some("answered on another device".to_owned());
             }
             CallEvent::Ended { reason, .. } => {
-                self.stage = Stage::Ended(reason_words(reason.as_str()).to_owned())
+                self.stage = Stage::Ended(reason_words(reason.as_str()).to_owned());
             }
             CallEvent::Missed { why, .. } => {
                 self.notice = Some(format!("missed call: {}", why.as_str().replace('_', " ")));

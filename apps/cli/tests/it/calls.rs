@@ -20,7 +20,7 @@ fn two_people_talk_and_the_call_ends_when_its_time_is_over() {
     let incoming = callee.wait_for("incoming");
     assert_eq!(
         (&incoming["peer"]["id"], &incoming["answered"]),
-        (&Value::from(ada.id.clone()), &Value::from(true))
+        (&Value::from(ada.id.as_str()), &Value::from(true))
     );
 
     let here = caller.wait_for("connected");
@@ -154,7 +154,7 @@ fn a_stranger_does_not_get_our_address_by_default() {
     let refused = callee.wait_for("refused");
     assert_eq!(
         (&refused["why"], &refused["peer"]["id"]),
-        (&Value::from("no_relay"), &Value::from(ada.id.clone()))
+        (&Value::from("no_relay"), &Value::from(ada.id.as_str()))
     );
     assert_eq!(refused["peer"]["name"], Value::Null);
     caller.order("hangup");
