@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use securecall_crypto::{
-    InitiatorAwaiting, MessageId, Ratchet, RatchetError, ReceivedMessage1, Transcript,
+    InitiatorAwaiting, MessageId, Ratchet, RatchetError, ReceivedMessage1, Transcript, WordsNonce,
 };
 use securecall_signaling::{Acknowledgement, Content, MAX_ACKNOWLEDGEMENTS};
 use sha2::{Digest, Sha256};
@@ -56,6 +56,8 @@ pub(crate) struct Party {
     pub(crate) acknowledge_over_matrix: bool,
     /// Ratchet messages from before message 2.
     pub(crate) early: Vec<Vec<u8>>,
+    /// Caller: the words nonce of this handshake alone, so that no other device learns it early.
+    pub(crate) nonce: Option<WordsNonce>,
     /// Caller: the words nonce was revealed to it.
     pub(crate) nonce_sent: bool,
     /// It rings or answered, so it may have our candidates.
@@ -78,6 +80,7 @@ impl Party {
             acknowledge_at: None,
             acknowledge_over_matrix: false,
             early: Vec::new(),
+            nonce: None,
             nonce_sent: false,
             candidates_wanted: false,
             candidates_sent: 0,

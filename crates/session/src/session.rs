@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use rand_core::CryptoRng;
-use securecall_crypto::{IdentityKey, IdentityKeyPair, SafetyWords, WordsCommitment, WordsNonce};
+use securecall_crypto::{IdentityKey, IdentityKeyPair, SafetyWords, WordsCommitment};
 use securecall_signaling::{Call, CallId, CallOutput, Candidate, Content, Deadlines, PartyId};
 use web_time::Instant;
 
@@ -116,7 +116,6 @@ enum Side {
 }
 
 struct CallerSide {
-    nonce: WordsNonce,
     sent_at: u64,
     lifetime: Duration,
     offer: Option<String>,

@@ -17,6 +17,8 @@ const FRAME: usize = 80;
 pub struct Network {
     /// One way.
     pub delay: Duration,
+    /// How long it takes to gather candidates.
+    pub gathering: Duration,
     /// Whether frames pass.
     pub frames: bool,
     /// Whether data-channel messages pass.
@@ -37,6 +39,7 @@ impl Network {
     pub(crate) const fn new() -> Self {
         Self {
             delay: Duration::from_millis(5),
+            gathering: Duration::from_millis(1),
             frames: true,
             channel: true,
             needs_restart: false,

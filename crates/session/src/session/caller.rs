@@ -33,9 +33,7 @@ impl Session {
         lifetime: Duration,
     ) -> Self {
         let call = Call::caller(io.now, io.own.device.device_id.clone(), lifetime);
-        let nonce = WordsNonce::generate(&mut io.rng);
         let side = Side::Caller(CallerSide {
-            nonce,
             sent_at,
             lifetime,
             offer: None,
@@ -109,23 +107,33 @@ impl Session {
         if self.call.is_over() {
             return;
         }
-        let invite = Invite {
+        let (offer, sent_at) = (offer.clone(), caller.sent_at);
+        let lifetime = u32::try_from(caller.lifetime.as_millis()).unwrap_or(u32::MAX);
+        let invite = |words_commitment| Invite {
             offer: Description::offer(offer.clone()),
-            lifetime: u32::try_from(caller.lifetime.as_millis()).unwrap_or(u32::MAX),
-            sent_at: caller.sent_at,
-            words_commitment: Hex32(*caller.nonce.commitment().as_bytes()),
+            lifetime,
+            sent_at,
+            words_commitment,
         };
         for device in std::mem::take(devices) {
             if self.parties.contains_key(&device.device_id) {
                 continue;
             }
-            let party = self.write_message_1(io, device, invite.clone());
+            let party = self.write_message_1(io, device, &invite);
             self.call.invite(party.device_id.clone());
             self.parties.insert(party.device_id.clone(), party);
         }
     }
 
-    fn write_message_1(&self, io: &mut Io<'_>, device: PeerDevice, invite: Invite) -> Party {
+    /// Every handshake has its own words nonce: what one device is told early must not help it with another's handshake.
+    fn write_message_1(
+        &self,
+        io: &mut Io<'_>,
+        device: PeerDevice,
+        invite: impl FnOnce(Hex32) -> Invite,
+    ) -> Party {
+        let nonce = WordsNonce::generate(&mut io.rng);
+        let invite = invite(Hex32(*nonce.commitment().as_bytes()));
         let prologue = Prologue {
             call: self.id,
             caller: &io.own.device.matrix_id,
@@ -147,6 +155,7 @@ impl Session {
             device.olm_key,
             Link::AwaitingMessage2(Box::new(awaiting)),
         );
+        party.nonce = Some(nonce);
         party.delivery.push(
             io.now,
             MessageName::Message1,
@@ -259,10 +268,10 @@ impl Session {
     /// The answer that is taken: the call is with this device from now on.
     pub(super) fn take_answer(&mut self, io: &mut Io<'_>, from: &str, sdp: String) {
         self.remote_fingerprint = Fingerprint::of(&sdp);
-        if let (Side::Caller(caller), Some(party)) = (&self.side, self.parties.get_mut(from))
-            && let Some(channel) = party.channel()
+        if let Some(party) = self.parties.get(from)
+            && let (Some(nonce), Link::Open(channel)) = (&party.nonce, &party.link)
         {
-            self.words = Some(safety_words(&caller.nonce, &channel.transcript));
+            self.words = Some(safety_words(nonce, &channel.transcript));
         }
         self.order(io, MediaCommand::SetAnswer { sdp });
         self.answer_made = true;

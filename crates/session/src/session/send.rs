@@ -1,11 +1,13 @@
 //! What is said at the same time goes out as one sealed message per device.
 
 use securecall_crypto::Encrypted;
-use securecall_signaling::{Bundle, Candidate, Content, MAX_CONTENTS, PartyId, Role, Version};
+use securecall_signaling::{
+    Bundle, Candidate, Content, Hex32, MAX_CONTENTS, PartyId, Role, Version,
+};
 
 use zeroize::Zeroizing;
 
-use super::{Io, Session, Side, Timer, Waiting};
+use super::{Io, Session, Timer, Waiting};
 use crate::delivery::{Carriers, MessageName, Transmit};
 use crate::epochs::Epochs;
 use crate::output::{Output, Request};
@@ -195,15 +197,13 @@ impl Session {
         let is_hangup = contents
             .iter()
             .any(|content| matches!(content, Content::Hangup { .. }));
-        let wants_acknowledgement = !contents.is_empty();
-        if let (Side::Caller(caller), false) = (&self.side, party.nonce_sent) {
+        let mut wants_acknowledgement = !contents.is_empty();
+        if let (Some(nonce), false) = (&party.nonce, party.nonce_sent) {
+            let nonce = Hex32(*nonce.as_bytes());
+            contents.insert(0, Content::WordsNonce { nonce });
             party.nonce_sent = true;
-            contents.insert(
-                0,
-                Content::WordsNonce {
-                    nonce: securecall_signaling::Hex32(*caller.nonce.as_bytes()),
-                },
-            );
+            // Without it there are no words, so it must arrive, even with an acknowledgement alone. A call that is over needs none.
+            wants_acknowledgement |= !self.call.is_over();
         }
         let contents = Contents {
             contents,

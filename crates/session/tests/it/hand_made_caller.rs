@@ -16,7 +16,12 @@ struct HandMade {
     message_1: Vec<u8>,
 }
 
-fn prologue(universe: &Universe, call: CallId, caller: DeviceId, callee: DeviceId) -> Vec<u8> {
+pub(crate) fn prologue(
+    universe: &Universe,
+    call: CallId,
+    caller: DeviceId,
+    callee: DeviceId,
+) -> Vec<u8> {
     let (caller, callee) = (&universe.devices[caller].own, &universe.devices[callee].own);
     let call = call.to_string();
     let fields: [&[u8]; 8] = [
@@ -62,7 +67,7 @@ fn invite(nonce: &WordsNonce, lifetime: u64, sent_at: u64) -> String {
     )
 }
 
-fn signal(call: CallId, kind: u8, sealed: &[u8]) -> String {
+pub(crate) fn signal(call: CallId, kind: u8, sealed: &[u8]) -> String {
     let mut bytes = vec![kind];
     bytes.extend_from_slice(&(sealed.len() as u16).to_be_bytes());
     bytes.extend_from_slice(sealed);
@@ -71,6 +76,16 @@ fn signal(call: CallId, kind: u8, sealed: &[u8]) -> String {
         r#"{{"version":"1","call_id":"{call}","box":"{}"}}"#,
         BASE64URL_NOPAD.encode(&bytes)
     )
+}
+
+/// What is sealed in a box.
+pub(crate) fn unbox(envelope: &Envelope) -> Vec<u8> {
+    let text = envelope.content.split("\"box\":\"").nth(1).unwrap();
+    let bytes = BASE64URL_NOPAD
+        .decode(text.trim_end_matches("\"}").as_bytes())
+        .unwrap();
+    let length = usize::from(u16::from_be_bytes([bytes[1], bytes[2]]));
+    bytes[3..3 + length].to_vec()
 }
 
 impl HandMade {
@@ -128,18 +143,7 @@ impl HandMade {
             .iter()
             .find(|envelope| envelope.kind() == 2)
             .unwrap();
-        let text = sent
-            .content
-            .split("\"box\":\"")
-            .nth(1)
-            .unwrap()
-            .trim_end_matches("\"}");
-        let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).unwrap();
-        let length = usize::from(u16::from_be_bytes([bytes[1], bytes[2]]));
-        self.awaiting
-            .read_message_2(&bytes[3..3 + length])
-            .unwrap()
-            .0
+        self.awaiting.read_message_2(&unbox(sent)).unwrap().0
     }
 
     fn say(&mut self, established: &mut Established, contents: &str) {

@@ -6,6 +6,7 @@ mod attacks;
 mod delivery;
 mod endings;
 mod glare;
+mod hand_made_callee;
 mod hand_made_caller;
 mod happy_path;
 mod in_call;

@@ -248,7 +248,11 @@ impl Universe {
     fn react(&mut self, device: DeviceId, call: CallId, reaction: Reaction) {
         match reaction {
             Reaction::Event(event) => {
-                self.schedule(Duration::from_millis(1), Action::Media(device, call, event));
+                let after = match &event {
+                    MediaEvent::LocalCandidates { .. } => self.network.gathering,
+                    _ => Duration::from_millis(1),
+                };
+                self.schedule(after, Action::Media(device, call, event));
             }
             Reaction::TryPath => self.try_path(device, call),
             Reaction::Restarted => self.network.needs_restart = false,
