@@ -14,7 +14,7 @@ use web_time::Instant;
 use crate::config::Config;
 use crate::contacts::Contacts;
 use crate::event::RefusedReason;
-use crate::output::Output;
+use crate::output::{MediaCommand, Output};
 use crate::replay_memory::{ReplayMemory, ReplayMemoryError};
 use crate::sealed_box::SignalError;
 use crate::session::callee::Admitted;
@@ -24,6 +24,8 @@ use crate::session::{Io, Own, Requests, Session};
 const MAX_OVER: usize = 32;
 /// The most invites that wait for the end of one sync response.
 const MAX_ARRIVED: usize = 16;
+/// The most of them from one identity.
+const MAX_ARRIVED_OF_ONE: usize = 4;
 
 /// All calls of one device: the state machine between homeserver, media engine and user.
 ///
@@ -33,6 +35,8 @@ pub struct Endpoint {
     config: Config,
     contacts: Contacts,
     replay_memory: ReplayMemory,
+    /// The replay memory has changed since it was last told to be stored.
+    unsaved: bool,
     sessions: BTreeMap<CallId, Session>,
     /// In the order in which they began, to forget the oldest first.
     order: VecDeque<CallId>,
@@ -107,6 +111,7 @@ impl Endpoint {
                 .map(ReplayMemory::from_bytes)
                 .transpose()?
                 .unwrap_or_default(),
+            unsaved: false,
             sessions: BTreeMap::new(),
             order: VecDeque::new(),
             arrived: VecDeque::new(),
@@ -178,14 +183,18 @@ impl Endpoint {
 
     fn forget_finished(&mut self) {
         self.sessions.retain(|_, session| !session.is_finished());
-        let over: Vec<_> = self
-            .order
-            .iter()
-            .filter(|id| self.sessions.get(id).is_some_and(|it| it.call.is_over()))
-            .copied()
-            .collect();
-        for id in over.iter().take(over.len().saturating_sub(MAX_OVER)) {
-            self.sessions.remove(id);
+        let over = self.order.iter().filter_map(|id| {
+            let session = self.sessions.get(id).filter(|it| it.call.is_over())?;
+            Some((!session.was_busy, *id))
+        });
+        let mut over: Vec<_> = over.collect();
+        // Who was told that we are busy goes first: whoever makes us say so often must not push out calls that were real.
+        over.sort_by_key(|(was_real, _)| *was_real);
+        for (_, id) in over.iter().take(over.len().saturating_sub(MAX_OVER)) {
+            if self.sessions.remove(id).is_some_and(|it| it.has_media()) {
+                let close = Output::Media(*id, MediaCommand::Close);
+                self.outputs.push_back(close);
+            }
         }
         self.order.retain(|id| self.sessions.contains_key(id));
     }

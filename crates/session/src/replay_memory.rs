@@ -11,6 +11,8 @@ const REMEMBERED: Duration = Duration::from_secs(10 * 60);
 pub(crate) const CAPACITY: usize = 4096;
 /// The most of them before strangers are refused; the rest is for contacts.
 pub(crate) const STRANGER_CAPACITY: usize = 3072;
+/// The most of one identity: nobody else's calls are lost because one person calls without end.
+pub(crate) const CAPACITY_OF_ONE: usize = 64;
 
 const VERSION: u8 = 1;
 const ENTRY: usize = 32 + 8;
@@ -18,8 +20,16 @@ const ENTRY: usize = 32 + 8;
 /// The ephemeral keys of the invites that were taken, until they are too old to be taken anyhow.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ReplayMemory {
-    /// Ephemeral key → when to forget it, in milliseconds since the Unix epoch.
-    until: BTreeMap<[u8; 32], u64>,
+    taken: BTreeMap<[u8; 32], Taken>,
+}
+
+/// An invite that was taken; by its ephemeral key.
+#[derive(Clone, Debug)]
+struct Taken {
+    /// When to forget it, in milliseconds since the Unix epoch.
+    until: u64,
+    /// Who sent it. Not stored: the file must not say who called.
+    identity: Option<[u8; 32]>,
 }
 
 /// Why an invite is not remembered, and so not taken.
@@ -46,27 +56,31 @@ impl ReplayMemory {
     /// Restores what [`ReplayMemory::to_bytes`] wrote.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, ReplayMemoryError> {
         let (version, entries) = bytes.split_first().ok_or(ReplayMemoryError::Damaged)?;
-        if *version != VERSION {
-            return Err(ReplayMemoryError::Version(*version));
+        match *version {
+            VERSION => {}
+            0 => return Err(ReplayMemoryError::Damaged),
+            newer => return Err(ReplayMemoryError::Version(newer)),
         }
         if !entries.len().is_multiple_of(ENTRY) || entries.len() > CAPACITY * ENTRY {
             return Err(ReplayMemoryError::Damaged);
         }
         let entry = |entry: &[u8]| {
             let (key, until) = entry.split_first_chunk::<32>()?;
-            Some((*key, u64::from_be_bytes(until.try_into().ok()?)))
+            let until = u64::from_be_bytes(until.try_into().ok()?);
+            let identity = None;
+            Some((*key, Taken { until, identity }))
         };
-        let until = entries.chunks_exact(ENTRY).filter_map(entry).collect();
-        Ok(Self { until })
+        let taken = entries.chunks_exact(ENTRY).filter_map(entry).collect();
+        Ok(Self { taken })
     }
 
     /// Everything, to be stored.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(1 + self.until.len() * ENTRY);
+        let mut bytes = Vec::with_capacity(1 + self.taken.len() * ENTRY);
         bytes.push(VERSION);
-        for (key, until) in &self.until {
+        for (key, taken) in &self.taken {
             bytes.extend_from_slice(key);
-            bytes.extend_from_slice(&until.to_be_bytes());
+            bytes.extend_from_slice(&taken.until.to_be_bytes());
         }
         bytes
     }
@@ -77,10 +91,11 @@ impl ReplayMemory {
         wallclock_ms: u64,
         ephemeral: [u8; 32],
         sent_at: u64,
+        identity: &[u8; 32],
         stranger: bool,
     ) -> Result<(), NotRemembered> {
-        self.until.retain(|_, until| *until > wallclock_ms);
-        if self.until.contains_key(&ephemeral) {
+        self.taken.retain(|_, taken| taken.until > wallclock_ms);
+        if self.taken.contains_key(&ephemeral) {
             return Err(NotRemembered::Replayed);
         }
         let capacity = if stranger {
@@ -88,11 +103,15 @@ impl ReplayMemory {
         } else {
             CAPACITY
         };
-        if self.until.len() >= capacity {
+        let same = |taken: &&Taken| taken.identity.as_ref() == Some(identity);
+        if self.taken.len() >= capacity
+            || self.taken.values().filter(same).count() >= CAPACITY_OF_ONE
+        {
             return Err(NotRemembered::Full);
         }
-        self.until
-            .insert(ephemeral, sent_at.saturating_add(millis(REMEMBERED)));
+        let until = sent_at.saturating_add(millis(REMEMBERED));
+        let identity = Some(*identity);
+        self.taken.insert(ephemeral, Taken { until, identity });
         Ok(())
     }
 }
@@ -122,47 +141,76 @@ mod tests {
     fn an_invite_is_taken_once_and_forgotten_only_when_it_is_too_old_to_be_taken() {
         let mut memory = ReplayMemory::default();
         let latest_time = NOW + millis(MAX_CLOCK_DIFFERENCE);
-        assert_eq!(memory.remember(NOW, key(1), latest_time, false), Ok(()));
         assert_eq!(
-            memory.remember(NOW, key(1), latest_time, false),
+            memory.remember(NOW, key(1), latest_time, &key(9000), false),
+            Ok(())
+        );
+        assert_eq!(
+            memory.remember(NOW, key(1), latest_time, &key(9000), false),
             Err(NotRemembered::Replayed)
         );
         let forgotten = latest_time + millis(REMEMBERED);
         assert_eq!(
-            memory.remember(forgotten - 1, key(1), latest_time, false),
+            memory.remember(forgotten - 1, key(1), latest_time, &key(9000), false),
             Err(NotRemembered::Replayed)
         );
         assert!(!is_fresh(forgotten, latest_time));
-        assert_eq!(memory.remember(forgotten, key(2), forgotten, false), Ok(()));
-        assert_eq!(memory.until.len(), 1);
+        assert_eq!(
+            memory.remember(forgotten, key(2), forgotten, &key(9000), false),
+            Ok(())
+        );
+        assert_eq!(memory.taken.len(), 1);
     }
 
     #[test]
     fn a_full_memory_refuses_strangers_first_and_then_everybody() {
         let mut memory = ReplayMemory::default();
         for number in 0..STRANGER_CAPACITY {
-            assert_eq!(memory.remember(NOW, key(number), NOW, true), Ok(()));
+            assert_eq!(
+                memory.remember(NOW, key(number), NOW, &key(number / 64), true),
+                Ok(())
+            );
         }
         assert_eq!(
-            memory.remember(NOW, key(9000), NOW, true),
+            memory.remember(NOW, key(9000), NOW, &key(9000), true),
             Err(NotRemembered::Full)
         );
         for number in STRANGER_CAPACITY..CAPACITY {
-            assert_eq!(memory.remember(NOW, key(number), NOW, false), Ok(()));
+            assert_eq!(
+                memory.remember(NOW, key(number), NOW, &key(number / 64), false),
+                Ok(())
+            );
         }
         assert_eq!(
-            memory.remember(NOW, key(9000), NOW, false),
+            memory.remember(NOW, key(9000), NOW, &key(9000), false),
             Err(NotRemembered::Full)
         );
     }
 
     #[test]
+    fn one_identity_fills_no_more_than_its_share() {
+        let mut memory = ReplayMemory::default();
+        let (one, other) = (key(1), key(2));
+        for number in 0..CAPACITY_OF_ONE {
+            let taken = memory.remember(NOW, key(number), NOW, &one, false);
+            assert_eq!(taken, Ok(()));
+        }
+        assert_eq!(
+            memory.remember(NOW, key(900), NOW, &one, false),
+            Err(NotRemembered::Full)
+        );
+        assert_eq!(memory.remember(NOW, key(900), NOW, &other, true), Ok(()));
+    }
+
+    #[test]
     fn it_survives_a_restart() {
         let mut memory = ReplayMemory::default();
-        memory.remember(NOW, key(1), NOW, false).unwrap();
+        memory
+            .remember(NOW, key(1), NOW, &key(9000), false)
+            .unwrap();
         let mut restored = ReplayMemory::from_bytes(&memory.to_bytes()).unwrap();
         assert_eq!(
-            restored.remember(NOW, key(1), NOW, false),
+            restored.remember(NOW, key(1), NOW, &key(9000), false),
             Err(NotRemembered::Replayed)
         );
         assert_eq!(
@@ -172,6 +220,10 @@ mod tests {
         assert_eq!(
             ReplayMemory::from_bytes(&[2]).err(),
             Some(ReplayMemoryError::Version(2))
+        );
+        assert_eq!(
+            ReplayMemory::from_bytes(&[0]).err(),
+            Some(ReplayMemoryError::Damaged)
         );
         assert_eq!(
             ReplayMemory::from_bytes(&[1, 0]).err(),

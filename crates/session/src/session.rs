@@ -125,6 +125,8 @@ struct CallerSide {
 }
 
 struct CalleeSide {
+    /// By the caller's clock, in milliseconds since the Unix epoch.
+    sent_at: u64,
     offer: String,
     commitment: WordsCommitment,
     /// The caller proved that it took part in this handshake: a ratchet message or frame opened.
@@ -184,6 +186,8 @@ pub(crate) struct Session {
     replaced_by: Option<CallId>,
     peer_hung_up: bool,
     forgotten: bool,
+    /// The caller was told that this device is in another call, and nothing else ever happened.
+    pub(crate) was_busy: bool,
 }
 
 impl Session {
@@ -222,6 +226,7 @@ impl Session {
             replaced_by: None,
             peer_hung_up: false,
             forgotten: false,
+            was_busy: false,
         }
     }
 
@@ -282,6 +287,18 @@ impl Session {
     /// Our call, that nobody has answered yet: it may have to give way (glare).
     pub(crate) const fn is_unanswered_call_of_ours(&self) -> bool {
         matches!(self.side, Side::Caller(_)) && !self.call.is_answered()
+    }
+
+    /// It rings here, this device of the peer is the one that calls, and it began to before `sent_at` by its own clock.
+    pub(crate) fn rings_here_from(&self, olm_key: &[u8; 32], sent_at: u64) -> bool {
+        let older = matches!(&self.side, Side::Callee(callee) if callee.sent_at <= sent_at);
+        let same_device = || self.parties.values().any(|it| it.olm_key == *olm_key);
+        self.call.is_ringing_here() && older && same_device()
+    }
+
+    /// There is a transport that must be closed.
+    pub(crate) const fn has_media(&self) -> bool {
+        matches!(self.media, Media::Open | Media::Draining)
     }
 
     /// The call is over and everybody who can be told was told.

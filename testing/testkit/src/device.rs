@@ -43,6 +43,8 @@ pub struct Device {
     pub media: BTreeMap<CallId, FakeMedia>,
     /// What it has on disk.
     pub persisted: Option<Vec<u8>>,
+    /// How often it stored something.
+    pub times_persisted: usize,
     /// Every message it refused, and why.
     pub refused: Vec<SignalRefused>,
     /// Whether it syncs.
@@ -78,6 +80,7 @@ impl Device {
             events: Vec::new(),
             media: BTreeMap::new(),
             persisted,
+            times_persisted: 0,
             refused: Vec::new(),
             online: true,
             sync_unfinished: false,

@@ -8,7 +8,8 @@ use securecall_crypto::{IdentityKey, ReceivedMessage1, Responder};
 use securecall_signaling::{Bundle, CallId, Content, Invite, PartyId, Survivor};
 use web_time::Instant;
 
-use super::{Endpoint, MAX_ARRIVED, SignalRefused};
+use super::{Endpoint, MAX_ARRIVED, MAX_ARRIVED_OF_ONE, SignalRefused};
+use crate::EndReason;
 use crate::config::{AnswerPolicy, MAX_LIFETIME};
 use crate::event::{Event, MissedReason, Peer, RefusedReason};
 use crate::fingerprint::Fingerprint;
@@ -29,8 +30,12 @@ impl Endpoint {
         call: CallId,
         sealed: &[u8],
     ) -> Result<(), SignalRefused> {
-        if self.arrived.len() >= MAX_ARRIVED {
-            return Err(SignalRefused::TooManyInvites);
+        if let Some(arrived) = self.arrived.iter().find(|it| it.call == call) {
+            return Err(if arrived.message_1_digest == digest(sealed) {
+                SignalRefused::Replayed
+            } else {
+                SignalRefused::OutOfPlace
+            });
         }
         let message_1 = self.open_message_1(signal, call, sealed)?;
         let (party, invite) = read_invite(call, message_1.payload())?;
@@ -47,6 +52,7 @@ impl Endpoint {
             return Err(SignalRefused::ClocksDiffer);
         }
         let stranger = !self.contacts.contains(&identity);
+        let displaced = self.place_for(&identity, stranger)?;
         let route = choose_route(
             self.config.inbound.route,
             !stranger,
@@ -57,15 +63,17 @@ impl Endpoint {
             wallclock_ms,
             message_1.ephemeral(),
             invite.sent_at,
+            identity.as_bytes(),
             stranger,
         ) {
-            Ok(()) => self
-                .outputs
-                .push_back(Output::Persist(self.replay_memory.to_bytes())),
+            Ok(()) => self.unsaved = true,
             Err(NotRemembered::Replayed) => return Err(SignalRefused::Replayed),
             Err(NotRemembered::Full) => {
                 return Err(self.refuse(call, peer, RefusedReason::ReplayMemoryFull));
             }
+        }
+        if let Some(displaced) = displaced {
+            self.arrived.remove(displaced);
         }
         self.arrived.push_back(Admitted {
             call,
@@ -83,18 +91,46 @@ impl Endpoint {
         Ok(())
     }
 
-    /// Glare, busy, or it rings.
+    /// Room for one more invite: the place of a stranger that has to make room for a contact, or `None` if there is room anyhow.
+    fn place_for(
+        &self,
+        identity: &IdentityKey,
+        stranger: bool,
+    ) -> Result<Option<usize>, SignalRefused> {
+        let from_it = |it: &&Admitted| it.message_1.remote_identity() == *identity;
+        if self.arrived.iter().filter(from_it).count() >= MAX_ARRIVED_OF_ONE {
+            return Err(SignalRefused::TooManyInvites);
+        }
+        if self.arrived.len() < MAX_ARRIVED {
+            return Ok(None);
+        }
+        let gives_way = |it: &Admitted| {
+            !it.accepted && !self.contacts.contains(&it.message_1.remote_identity())
+        };
+        let displaced = self.arrived.iter().rposition(gives_way);
+        match displaced {
+            Some(_) if !stranger => Ok(displaced),
+            _ => Err(SignalRefused::TooManyInvites),
+        }
+    }
+
+    /// Glare, busy, or it rings. If the user has accepted it already and it does not become a call, they are told so.
     pub(super) fn ring(&mut self, now: Instant, rng: &mut dyn CryptoRng, mut admitted: Admitted) {
-        let identity = admitted.message_1.remote_identity();
-        if admitted.rings_until <= now {
-            let (call, peer) = (admitted.call, admitted.peer);
-            self.outputs.push_back(Output::Event(Event::Missed {
-                call,
-                peer,
-                why: MissedReason::NotAnswered,
-            }));
+        let (call, identity) = (admitted.call, admitted.message_1.remote_identity());
+        let promised = admitted.accepted;
+        if self.sessions.contains_key(&call) {
+            // It can only be a call of ours: then the peer chose its ID to fit.
             return;
         }
+        if admitted.rings_until <= now {
+            self.outputs.push_back(Output::Event(Event::Missed {
+                call,
+                peer: admitted.peer,
+                why: MissedReason::NotAnswered,
+            }));
+            return self.break_promise(promised, call, EndReason::NoAnswer);
+        }
+        self.replace_ringing_call(now, rng, &admitted);
         let mut accept = admitted.accepted || self.policy_accepts(&identity);
         let current = self.current().map(|it| {
             (
@@ -106,7 +142,7 @@ impl Endpoint {
         let session = match current {
             None => None,
             Some((ours, true, route)) => match Survivor::of(ours, admitted.call) {
-                Survivor::Ours => return,
+                Survivor::Ours => return self.break_promise(promised, call, EndReason::Busy),
                 Survivor::Theirs => {
                     admitted.route = route;
                     accept = true;
@@ -122,7 +158,8 @@ impl Endpoint {
                     requests: &mut self.requests,
                 };
                 let session = Session::busy(&mut io, admitted);
-                return self.add_session(session);
+                self.add_session(session);
+                return self.break_promise(promised, call, EndReason::Busy);
             }
         };
         if let Some(ours) = session {
@@ -138,6 +175,32 @@ impl Endpoint {
         };
         let session = Session::ring(&mut io, admitted, accept);
         self.add_session(session);
+    }
+
+    /// `Endpoint::call` gave out the ID of a call that does not come about after all.
+    fn break_promise(&mut self, promised: bool, call: CallId, reason: EndReason) {
+        if promised {
+            self.outputs.push_back(Output::Event(Event::Ended {
+                call,
+                reason,
+                connected_for: None,
+            }));
+        }
+    }
+
+    /// A device that calls again while its call rings here has forgotten that call, perhaps in a crash: the new one takes its place.
+    fn replace_ringing_call(&mut self, now: Instant, rng: &mut dyn CryptoRng, admitted: &Admitted) {
+        let identity = admitted.message_1.remote_identity();
+        let forgotten = self
+            .current()
+            .filter(|it| {
+                it.identity == identity
+                    && it.rings_here_from(&admitted.olm_key, admitted.invite.sent_at)
+            })
+            .map(|it| it.id);
+        if let Some(forgotten) = forgotten {
+            self.with_session(now, rng, forgotten, Session::caller_forgot_it);
+        }
     }
 
     fn open_message_1(
@@ -166,7 +229,10 @@ impl Endpoint {
         identity: &IdentityKey,
         sender: &MatrixId,
     ) -> Result<Peer, SignalRefused> {
-        self.contacts.identify(identity, sender).map_err(|_| {
+        let identified = self.contacts.identify(identity, sender).ok();
+        // Nobody calls themselves: that is a stolen key, or our own message.
+        let not_ours = identified.filter(|_| *identity != self.own.identity.public());
+        not_ours.ok_or_else(|| {
             let peer = Peer {
                 id: SecureCallId::new(identity),
                 matrix_id: sender.clone(),

@@ -39,15 +39,6 @@ impl Endpoint {
             peer.name.is_some(),
             self.config.relay_available,
         )?;
-        if let Some(arrived) = self
-            .arrived
-            .iter_mut()
-            .find(|it| it.message_1.remote_identity() == identity)
-        {
-            arrived.accepted = true;
-            arrived.route = route;
-            return Ok(arrived.call);
-        }
         if let Some(current) = self.current() {
             let (id, theirs) = (
                 current.id,
@@ -61,6 +52,15 @@ impl Endpoint {
                 session.accept(io)
             });
             return Ok(id);
+        }
+        if let Some(arrived) = self
+            .arrived
+            .iter_mut()
+            .find(|it| it.message_1.remote_identity() == identity)
+        {
+            arrived.accepted = true;
+            arrived.route = route;
+            return Ok(arrived.call);
         }
         let mut bytes = [0; 16];
         rng.fill_bytes(&mut bytes);

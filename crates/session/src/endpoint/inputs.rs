@@ -6,7 +6,7 @@ use web_time::Instant;
 
 use super::{Endpoint, SignalRefused};
 use crate::media_event::MediaEvent;
-use crate::output::{InboundSignal, PeerDevice, RequestError, RequestId};
+use crate::output::{InboundSignal, Output, PeerDevice, RequestError, RequestId};
 use crate::sealed_box::{BoxKind, SealedBox};
 use crate::session::Waiting;
 
@@ -80,6 +80,10 @@ impl Endpoint {
 
     /// A whole sync response was handed in: what arrived with it may ring now.
     pub fn handle_sync_complete(&mut self, now: Instant, rng: &mut impl CryptoRng) {
+        if std::mem::take(&mut self.unsaved) {
+            let bytes = self.replay_memory.to_bytes();
+            self.outputs.push_back(Output::Persist(bytes));
+        }
         while let Some(admitted) = self.arrived.pop_front() {
             self.ring(now, rng, admitted);
         }

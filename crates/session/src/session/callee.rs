@@ -63,6 +63,7 @@ impl Session {
             peer: session.peer.clone(),
             why: MissedReason::Busy,
         });
+        session.was_busy = true;
         session
             .deadlines
             .set(Timer::Forget, io.now + super::end::FORGET);
@@ -74,6 +75,7 @@ impl Session {
     fn of_invite(io: &Io<'_>, admitted: Admitted, call: Call) -> Self {
         let identity = admitted.message_1.remote_identity();
         let side = Side::Callee(CalleeSide {
+            sent_at: admitted.invite.sent_at,
             offer: admitted.invite.offer.sdp,
             commitment: WordsCommitment::from_bytes(admitted.invite.words_commitment.0),
             caller_proven: false,
@@ -139,6 +141,15 @@ impl Session {
         let rejected = self.call.reject().is_ok();
         self.flush(io);
         rejected
+    }
+
+    /// The caller's device calls anew, so it knows nothing of this call any more: over, and there is nobody to tell.
+    pub(crate) fn caller_forgot_it(&mut self, io: &mut Io<'_>) {
+        self.call.caller_is_gone();
+        for party in self.parties.values_mut() {
+            party.drop_session();
+        }
+        self.flush(io);
     }
 
     pub(super) fn take_local_answer(&mut self, sdp: String) {

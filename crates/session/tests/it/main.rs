@@ -10,5 +10,6 @@ mod hand_made_callee;
 mod hand_made_caller;
 mod happy_path;
 mod in_call;
+mod many_invites;
 mod random_faults;
 mod two_devices;

@@ -65,6 +65,13 @@ impl Call {
         Ok(())
     }
 
+    /// The caller no longer knows of a call that still rings here.
+    pub fn caller_is_gone(&mut self) {
+        if self.is_ringing_here() {
+            self.end(CallEnd::CallerCancelled);
+        }
+    }
+
     fn caller_selects(&mut self, selected: &str) {
         if selected != self.own_party
             && matches!(self.state, State::Ringing | State::Connecting { .. })

@@ -171,7 +171,10 @@ impl Universe {
             match self.devices[id].endpoint.poll_output() {
                 Output::Timeout(_) => return,
                 Output::Event(event) => self.devices[id].events.push(event),
-                Output::Persist(bytes) => self.devices[id].persisted = Some(bytes),
+                Output::Persist(bytes) => {
+                    self.devices[id].persisted = Some(bytes);
+                    self.devices[id].times_persisted += 1;
+                }
                 Output::Request(request) => self.request(id, request),
                 Output::Control(call, bytes) => self.control(id, call, bytes),
                 Output::Media(call, command) => {
