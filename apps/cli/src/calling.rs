@@ -309,6 +309,15 @@ impl Run {
 
     fn handle_event(&mut self, event: &ClientEvent) -> Result<(), Ending> {
         if let Some((_, screen)) = &mut self.screen {
+            if matches!(
+                event,
+                ClientEvent::Call(CallEvent::Incoming {
+                    accepted: false,
+                    ..
+                })
+            ) {
+                ScreenTerminal::ring();
+            }
             screen.handle(now(), event);
         }
         let step = match event {

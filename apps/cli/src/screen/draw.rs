@@ -93,6 +93,9 @@ impl CallScreen {
             lines.push(Line::default());
             lines.push(self.status(now, palette));
         }
+        if let Some(tier) = self.tier {
+            lines.push(self.protection(tier, palette));
+        }
         if let Some(words) = &self.words {
             lines.push(Line::default());
             lines.push(labelled(
@@ -103,7 +106,7 @@ impl CallScreen {
             lines.push(labelled(
                 "",
                 Span::styled(
-                    "read them to each other: the same means nobody is in between",
+                    "the same on both sides: nobody is in between",
                     palette.quiet(),
                 ),
                 palette,
@@ -139,16 +142,21 @@ impl CallScreen {
         if let Some(duration) = self.duration(now) {
             spans.push(Span::raw(format!("  {}", clock(duration))));
         }
-        if let Some(tier) = self.tier {
-            spans.push(Span::styled(
-                format!("   end-to-end encrypted ({tier})"),
-                palette.paint(Color::Green),
-            ));
-        }
-        if let Some(route) = self.route {
-            spans.push(Span::styled(format!("   route {route}"), palette.quiet()));
-        }
         Line::from(spans)
+    }
+
+    /// How the call is protected and how it travels.
+    fn protection(&self, tier: &'static str, palette: Palette) -> Line<'_> {
+        let text = format!("end-to-end encrypted ({tier})");
+        let mut line = labelled(
+            "Protection",
+            Span::styled(text, palette.paint(Color::Green)),
+            palette,
+        );
+        if let Some(route) = self.route {
+            line.push_span(Span::styled(format!("   route {route}"), palette.quiet()));
+        }
+        line
     }
 
     fn meter(&self, label: &'static str, level: f32, muted: bool, palette: Palette) -> Line<'_> {

@@ -1,6 +1,6 @@
 //! The terminal the screen is drawn on: taken over at the start, given back whatever happens.
 
-use std::io::{self, IsTerminal as _, Stderr};
+use std::io::{self, IsTerminal as _, Stderr, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -57,6 +57,12 @@ impl ScreenTerminal {
         if IS_OPEN.load(Ordering::Relaxed) {
             restore();
         }
+    }
+
+    /// Rings the terminal's bell.
+    pub(crate) fn ring() {
+        let mut stderr = io::stderr();
+        let _ = stderr.write_all(b"\x07").and_then(|()| stderr.flush());
     }
 
     /// Draws the screen.
