@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, PoisonError},
+    sync::{Arc, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -17,6 +17,7 @@ use ruma::{
 };
 use securecall_contact::MatrixId;
 use tokio::{sync::Mutex, time::timeout};
+use tracing::warn;
 
 use crate::{
     AccountStore, Homeserver, HomeserverError, LoginError, ServerError, StoreError,
@@ -29,7 +30,11 @@ pub(crate) const DEVICE_NAME: &str = "Device";
 /// A server that cannot be told within this time will find out by itself.
 const LOGOUT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Set in the store once the homeserver has been seen to hand out our device keys.
+/// The same for a device that never was in use: somebody waits to be told why.
+const ABANDON_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Set in the store once the homeserver has been seen to hand out our device keys. A store without it is unfinished: a
+/// login that was cut off.
 const KEYS_UPLOADED: &str = "securecall keys uploaded";
 
 /// Where the last sync ended, as far as it is stored.
@@ -105,7 +110,8 @@ impl Account {
             ca_pem,
             session,
             ..
-        } = AccountStore::read_session(&database)
+        } = store
+            .read_session(&database)
             .await?
             .ok_or(RestoreError::NotLoggedIn)?;
         let mut homeserver = Homeserver::new(&homeserver_url)?;
@@ -163,8 +169,56 @@ impl Account {
         Ok(store.remove()?)
     }
 
-    /// Takes a fresh session into use: stores it and uploads the device's keys.
+    /// Takes a fresh session into use: stores it and uploads the device's keys. If that fails, the device is logged out
+    /// again and nothing stays in the store.
     pub(crate) async fn establish(
+        connection: &Connection,
+        store: &AccountStore,
+        session: MatrixSession,
+    ) -> Result<Self, LoginError> {
+        let outcome = Self::set_up(connection, store, session.clone()).await;
+        if outcome.is_err() {
+            abandon(connection, session).await;
+            if let Err(error) = store.remove() {
+                warn!(%error, "what a failed login has stored is still there");
+            }
+        }
+        outcome
+    }
+
+    /// Removes an account that was stored but whose set-up was cut off. Its device is of no use to anybody.
+    pub(crate) async fn remove_unfinished(
+        store: &AccountStore,
+        stored: StoredSession,
+    ) -> Result<(), StoreError> {
+        let StoredSession {
+            homeserver_url,
+            ca_pem,
+            session,
+            ..
+        } = stored;
+        let homeserver = Homeserver::new(&homeserver_url).ok();
+        let homeserver = homeserver.and_then(|homeserver| match ca_pem {
+            Some(pem) => homeserver.with_ca_pem(pem),
+            None => Some(homeserver),
+        });
+        match homeserver.map(|homeserver| Connection::new(&homeserver)) {
+            Some(Ok(connection)) => abandon(&connection, session).await,
+            _ => warn!("the homeserver of an unfinished login cannot be told"),
+        }
+        store.remove()
+    }
+
+    /// Whether the account in a store has been set up to the end.
+    pub(crate) async fn is_set_up(
+        store: &AccountStore,
+        database: &SqliteCryptoStore,
+    ) -> Result<bool, StoreError> {
+        let seen = database.get_custom_value(KEYS_UPLOADED).await;
+        Ok(seen.map_err(|error| store.fault(&error))?.is_some())
+    }
+
+    async fn set_up(
         connection: &Connection,
         store: &AccountStore,
         session: MatrixSession,
@@ -176,7 +230,7 @@ impl Account {
             homeserver.ca_pem().map(str::to_owned),
             session.clone(),
         );
-        AccountStore::write_session(&database, &stored).await?;
+        store.write_session(&database, &stored).await?;
         let account = match Self::open(connection, store, database, session).await {
             Ok(account) => account,
             Err(RestoreError::Store(error)) => return Err(error.into()),
@@ -189,17 +243,18 @@ impl Account {
             }
         };
         account.upload_keys().await?;
+        account.note_set_up().await?;
         Ok(account)
     }
 
     /// Makes sure that others can find this device's keys. Asks only until it has once been seen to be so.
     pub(crate) async fn upload_keys(&self) -> Result<(), ServerError> {
-        let seen = self.inner.database.get_custom_value(KEYS_UPLOADED).await;
-        if seen.map_err(|error| store_fault(&error))?.is_some() {
+        let seen = Self::is_set_up(&self.inner.store, &self.inner.database).await;
+        if seen.map_err(|error| store_fault(&error))? {
             return Ok(());
         }
         // The library uploads what is missing before it syncs, and does not say whether that worked.
-        self.sync_now().await?;
+        self.first_sync().await?;
         let user_id = self.user_id().to_owned();
         let request = assign!(get_keys::v3::Request::new(), {
             device_keys: [(user_id.clone(), Vec::new())].into(),
@@ -215,34 +270,47 @@ impl Account {
             .get(&user_id)
             .is_some_and(|devices| devices.contains_key(own_id))
         {
-            let reason = "the homeserver did not take this device's keys".to_owned();
-            return Err(ServerError::Internal { reason });
+            return Err(ServerError::Refused {
+                code: "/keys/upload".to_owned(),
+                message: "it did not take this device's keys".to_owned(),
+            });
         }
+        Ok(())
+    }
+
+    /// The keys are there: the account is whole.
+    pub(crate) async fn note_set_up(&self) -> Result<(), StoreError> {
         let noted = self
             .inner
             .database
             .set_custom_value(KEYS_UPLOADED, vec![1])
             .await;
-        noted.map_err(|error| store_fault(&error))
+        noted.map_err(|error| self.inner.store.fault(&error))
     }
 
-    /// Where to begin the first sync; the later ones know.
-    pub(crate) fn take_sync_position(&self) -> Option<String> {
-        let mut position = self
-            .inner
-            .sync_position
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        position.take()
+    /// Where to begin the first sync; later ones know, and this is `None`.
+    pub(crate) fn sync_position(&self) -> Option<String> {
+        self.lock_sync_position().clone()
     }
 
-    pub(crate) async fn store_sync_position(&self, position: &str) -> Result<(), ServerError> {
+    /// The first sync has been made, or its position is of no use.
+    pub(crate) fn forget_sync_position(&self) {
+        self.lock_sync_position().take();
+    }
+
+    fn lock_sync_position(&self) -> MutexGuard<'_, Option<String>> {
+        let position = self.inner.sync_position.lock();
+        position.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stores where the next program is to begin.
+    pub(crate) async fn store_sync_position(&self, position: &str) -> Result<(), StoreError> {
         let stored = self
             .inner
             .database
             .set_custom_value(SYNC_POSITION, position.into())
             .await;
-        stored.map_err(|error| store_fault(&error))
+        stored.map_err(|error| self.inner.store.fault(&error))
     }
 
     pub(crate) fn client(&self) -> &Client {
@@ -273,19 +341,14 @@ impl Account {
         let device_id = session.meta.device_id.to_string();
         let sync_position = match database.get_custom_value(SYNC_POSITION).await {
             Ok(position) => position.and_then(|bytes| String::from_utf8(bytes).ok()),
-            Err(error) => {
-                return Err(StoreError::Damaged {
-                    reason: error.to_string(),
-                }
-                .into());
-            }
+            Err(error) => return Err(store.fault(&error).into()),
         };
         let client = connection.with_store(database.clone()).await?;
         client
             .matrix_auth()
             .restore_session(session, RoomLoadSettings::default())
             .await
-            .map_err(|error| open_error(&error))?;
+            .map_err(|error| open_error(store, &error))?;
         let olm_key =
             client
                 .encryption()
@@ -334,14 +397,31 @@ pub(crate) fn matrix_id(user_id: &OwnedUserId) -> Option<MatrixId> {
     user_id.as_str().parse().ok()
 }
 
-fn open_error(error: &matrix_sdk::Error) -> StoreError {
+fn open_error(store: &AccountStore, error: &matrix_sdk::Error) -> StoreError {
     if let matrix_sdk::Error::CryptoStoreError(error) = error
         && let CryptoStoreError::MismatchedAccount { .. } = **error
     {
         return StoreError::OtherAccount;
     }
-    StoreError::Damaged {
-        reason: crate::server_error::chain(error),
+    store.fault(error)
+}
+
+/// Logs a device out that will not be used. A homeserver that cannot be told keeps it until its owner removes it.
+async fn abandon(connection: &Connection, session: MatrixSession) {
+    let logging_out = async {
+        let client = connection.anonymous().await?;
+        let restored = client
+            .matrix_auth()
+            .restore_session(session, RoomLoadSettings::default())
+            .await;
+        restored.map_err(|error| ServerError::from_sdk(&error))?;
+        let answer = client.send(logout::v3::Request::new()).await;
+        answer.map_err(|error| ServerError::from_http(&error))
+    };
+    match timeout(ABANDON_TIMEOUT, logging_out).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => warn!(%error, "the device of a failed login is still at the homeserver"),
+        Err(_) => warn!("the device of a failed login may still be at the homeserver"),
     }
 }
 

@@ -47,7 +47,7 @@ pub enum StoreError {
         /// The layout found.
         found: u32,
     },
-    /// The file system said no: not allowed, or no room left.
+    /// The file system said no: not allowed, no room left, or the disk fails.
     #[error("{path}: {source}", path = path.display())]
     Io {
         /// The file or directory.
@@ -153,12 +153,13 @@ impl AccountStore {
     }
 
     pub(crate) async fn read_session(
-        store: &SqliteCryptoStore,
+        &self,
+        database: &SqliteCryptoStore,
     ) -> Result<Option<StoredSession>, StoreError> {
-        let Some(bytes) = store
+        let Some(bytes) = database
             .get_custom_value(SESSION)
             .await
-            .map_err(|error| damaged(&error))?
+            .map_err(|error| self.fault(&error))?
         else {
             return Ok(None);
         };
@@ -179,14 +180,27 @@ impl AccountStore {
     }
 
     pub(crate) async fn write_session(
-        store: &SqliteCryptoStore,
+        &self,
+        database: &SqliteCryptoStore,
         session: &StoredSession,
     ) -> Result<(), StoreError> {
         let bytes = serde_json::to_vec(session).map_err(|error| damaged(&error))?;
-        store
+        database
             .set_custom_value(SESSION, bytes)
             .await
-            .map_err(|error| damaged(&error))
+            .map_err(|error| self.fault(&error))
+    }
+
+    /// What an error of the open database means: the disk's fault, or damage.
+    pub(crate) fn fault(&self, error: &(impl std::error::Error + 'static)) -> StoreError {
+        let reason = chain(error);
+        match disk_fault(&reason) {
+            Some(kind) => StoreError::Io {
+                path: self.directory.clone(),
+                source: io::Error::new(kind, reason),
+            },
+            None => StoreError::Damaged { reason },
+        }
     }
 
     fn make_directory(&self) -> Result<(), StoreError> {
@@ -207,6 +221,8 @@ impl AccountStore {
         // The SDK keeps the kinds of this error to itself; their words are stable within the pinned version.
         if reason.contains("store cipher: ") {
             StoreError::WrongKey
+        } else if disk_fault(&reason).is_some() {
+            self.fault(error)
         } else if let Some(source) = self.unusable() {
             StoreError::Io {
                 path: self.directory.clone(),
@@ -234,8 +250,48 @@ impl AsRef<Path> for AccountStore {
     }
 }
 
+/// Whether it is the disk that failed, in the words that SQLite has for each of its result codes.
+fn disk_fault(reason: &str) -> Option<io::ErrorKind> {
+    const WORDS: [(&str, io::ErrorKind); 5] = [
+        ("database or disk is full", io::ErrorKind::StorageFull),
+        ("disk I/O error", io::ErrorKind::Other),
+        (
+            "attempt to write a readonly database",
+            io::ErrorKind::ReadOnlyFilesystem,
+        ),
+        ("unable to open database file", io::ErrorKind::Other),
+        ("access permission denied", io::ErrorKind::PermissionDenied),
+    ];
+    WORDS
+        .iter()
+        .find(|(words, _)| reason.contains(words))
+        .map(|(_, kind)| *kind)
+}
+
 fn damaged(error: &(impl std::error::Error + 'static)) -> StoreError {
     StoreError::Damaged {
         reason: chain(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_or_failing_disk_is_not_a_damaged_store() {
+        let store = AccountStore::new("somewhere", StoreKey::new([7; 32]));
+        for (words, kind) in [
+            ("database or disk is full", io::ErrorKind::StorageFull),
+            ("disk I/O error", io::ErrorKind::Other),
+        ] {
+            let fault = store.fault(&io::Error::other(words));
+            let StoreError::Io { source, .. } = fault else {
+                panic!("{fault:?}");
+            };
+            assert_eq!(source.kind(), kind);
+        }
+        let fault = store.fault(&io::Error::other("database disk image is malformed"));
+        assert!(matches!(fault, StoreError::Damaged { .. }), "{fault:?}");
     }
 }

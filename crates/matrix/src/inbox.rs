@@ -1,6 +1,6 @@
 //! What the homeserver brings: signals, and how the connection is doing.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use matrix_sdk::{
     Client,
@@ -39,6 +39,14 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_
 
 /// What may wait here unread. A reader who is slower than that slows the sync down, and nothing is lost.
 const CAPACITY: usize = 256;
+
+/// What may come before the inbox is there to be read: more than a full server keeps for anybody. The rest is dropped,
+/// because nobody could take it.
+const MAX_EARLY: usize = 4096;
+
+/// With these words a homeserver says that it does not know a sync position: after its database was replaced, say.
+/// Synapse has no own word for it.
+const POSITION_UNKNOWN: [&str; 3] = ["M_UNKNOWN_POS", "M_INVALID_PARAM", "M_UNKNOWN"];
 
 /// Syncs that [`Account::drain`] makes at most while messages keep coming.
 const MAX_DRAIN_SYNCS: usize = 5;
@@ -84,13 +92,18 @@ pub enum Incoming {
 /// The reading end of a sync. It runs until [`Account::drain`], or until the account is dropped.
 #[derive(Debug)]
 pub struct Inbox {
+    /// What came while the sync was starting.
+    early: VecDeque<Incoming>,
     incoming: mpsc::Receiver<Incoming>,
 }
 
 impl Inbox {
     /// Waits for the next thing; `None` once the sync has ended. Nothing is lost if the wait is cut short.
     pub async fn next(&mut self) -> Option<Incoming> {
-        self.incoming.recv().await
+        match self.early.pop_front() {
+            Some(incoming) => Some(incoming),
+            None => self.incoming.recv().await,
+        }
     }
 }
 
@@ -106,7 +119,7 @@ impl Account {
         if task.is_some() {
             return Err(StartError::AlreadyStarted);
         }
-        let (sender, incoming) = mpsc::channel(CAPACITY);
+        let (sender, mut incoming) = mpsc::channel(CAPACITY);
         let handler = self.handle_events(&sender);
         let boundaries = tokio::spawn(mark_boundaries(
             self.client().subscribe_to_all_room_updates(),
@@ -114,9 +127,15 @@ impl Account {
         ));
         let boundaries = AbortOnDrop(boundaries);
 
-        self.upload_keys().await?;
-        let first = timeout(FIRST_SYNC_TIMEOUT, self.sync_now()).await;
-        first.map_err(|_| ServerError::TimedOut)??;
+        let starting = async {
+            self.upload_keys().await?;
+            if let Err(error) = self.note_set_up().await {
+                warn!(%error, "the account store failed; the keys will be looked for again");
+            }
+            self.first_sync().await
+        };
+        let mut early = VecDeque::new();
+        while_collecting(&mut incoming, &mut early, starting).await?;
 
         let client = self.client().clone();
         let syncing = AbortOnDrop(tokio::spawn(
@@ -127,7 +146,7 @@ impl Account {
             _handler: handler,
             _boundaries: boundaries,
         });
-        Ok(Inbox { incoming })
+        Ok(Inbox { early, incoming })
     }
 
     /// Ends the sync and empties this device's inbox on the server, which keeps a message until the sync after the one
@@ -155,24 +174,40 @@ impl Account {
         }
     }
 
+    /// [`sync_now`](Self::sync_now), with a limit to our patience.
+    pub(crate) async fn first_sync(&self) -> Result<(), ServerError> {
+        match timeout(FIRST_SYNC_TIMEOUT, self.sync_now()).await {
+            Ok(synced) => synced.map(|_| ()),
+            Err(_) => Err(ServerError::TimedOut),
+        }
+    }
+
     /// One sync that does not wait for anything new; gives the number of messages it brought.
     ///
     /// The first one goes on where the last program left off. (Without a position Synapse may answer with what it
     /// remembers from a few minutes ago.) The position is stored here only, so that a long-running sync writes nothing.
     pub(crate) async fn sync_now(&self) -> Result<usize, ServerError> {
         let settings = settings(Duration::ZERO);
-        let resumed = match self.take_sync_position() {
-            Some(position) => sync_once(self.client(), settings.clone().token(position)).await,
-            None => sync_once(self.client(), settings.clone()).await,
-        };
-        let response = match resumed {
-            Err(ServerError::Refused { code, message }) => {
-                warn!(%code, %message, "the homeserver does not know where we left off");
-                sync_once(self.client(), settings.token(SyncToken::NoToken)).await
+        let resumed = match self.sync_position() {
+            Some(position) => {
+                match sync_once(self.client(), settings.clone().token(position)).await {
+                    Err(ServerError::Refused { code, message })
+                        if POSITION_UNKNOWN.contains(&code.as_str()) =>
+                    {
+                        warn!(%code, %message, "the homeserver does not know where we left off");
+                        sync_once(self.client(), settings.token(SyncToken::NoToken)).await
+                    }
+                    other => other,
+                }
             }
-            other => other,
-        }?;
-        self.store_sync_position(&response.next_batch).await?;
+            None => sync_once(self.client(), settings).await,
+        };
+        let response = resumed?;
+        self.forget_sync_position();
+        // Without it the next program gets some messages again, which the endpoint knows.
+        if let Err(error) = self.store_sync_position(&response.next_batch).await {
+            warn!(%error, "the account store failed");
+        }
         Ok(response.to_device.len())
     }
 
@@ -239,7 +274,10 @@ async fn keep_syncing(client: &Client, sender: &mpsc::Sender<Incoming>) {
         // A server that was away may have nothing to say for a while; but it is good to know that it is back.
         let long_poll = if online { LONG_POLL } else { Duration::ZERO };
         let news = match sync_once(client, settings(long_poll)).await {
-            Ok(_) if online => None,
+            Ok(_) if online => {
+                wait = RETRY.0;
+                None
+            }
             Ok(_) => {
                 online = true;
                 wait = RETRY.0;
@@ -251,10 +289,13 @@ async fn keep_syncing(client: &Client, sender: &mpsc::Sender<Incoming>) {
             }
             Err(error) => {
                 debug!(%error, ?wait, "sync failed");
-                let first = online.then_some(Incoming::Offline(error));
-                online = false;
-                if let Some(offline) = first {
-                    let _ = sender.send(offline).await;
+                // Our own store's failure says nothing about the homeserver.
+                let ours = matches!(error, ServerError::Internal { .. });
+                if ours {
+                    warn!(%error, "sync failed on our side");
+                } else if online {
+                    online = false;
+                    let _ = sender.send(Incoming::Offline(error)).await;
                 }
                 sleep(wait).await;
                 wait = (wait * 2).min(RETRY.1);
@@ -283,6 +324,37 @@ async fn mark_boundaries(
     }
 }
 
+/// Waits for `starting` and reads meanwhile what comes in, so that nothing has to wait for a reader who is not there yet.
+async fn while_collecting<T>(
+    incoming: &mut mpsc::Receiver<Incoming>,
+    early: &mut VecDeque<Incoming>,
+    starting: impl Future<Output = T>,
+) -> T {
+    tokio::pin!(starting);
+    let mut dropped = 0_usize;
+    let started = loop {
+        tokio::select! {
+            biased;
+            Some(incoming) = incoming.recv() => {
+                // The boundary of a response is never dropped: what came before it waits for it.
+                if early.len() < MAX_EARLY || incoming == Incoming::SyncComplete {
+                    early.push_back(incoming);
+                } else {
+                    dropped += 1;
+                }
+            }
+            started = &mut starting => break started,
+        }
+    };
+    if dropped > 0 {
+        warn!(
+            dropped,
+            "more messages waited at the homeserver than can be taken"
+        );
+    }
+    started
+}
+
 #[derive(Deserialize)]
 struct ToDevice {
     r#type: String,
@@ -308,7 +380,7 @@ fn read_event(
         return None;
     };
     let Some(encryption) = encryption else {
-        warn!("refused a message: it was not encrypted");
+        debug!("refused a message: it was not encrypted");
         return Some(Incoming::PlainTextRefused { sender });
     };
     let AlgorithmInfo::OlmV1Curve25519AesSha2 {
@@ -330,4 +402,54 @@ fn read_event(
         sender_olm_key: key.as_bytes().try_into().ok()?,
         content: content.get().to_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn number(number: usize) -> Incoming {
+        Incoming::Signal {
+            sender: "@somebody:homeserver.test".parse().unwrap(),
+            sender_olm_key: [0; 32],
+            content: number.to_string(),
+        }
+    }
+
+    async fn started_with(messages: usize) -> Inbox {
+        let (sender, mut incoming) = mpsc::channel(CAPACITY);
+        let mut early = VecDeque::new();
+        let starting = async {
+            for next in 0..messages {
+                sender.send(number(next)).await.unwrap();
+            }
+            sender.send(Incoming::SyncComplete).await.unwrap();
+        };
+        while_collecting(&mut incoming, &mut early, starting).await;
+        drop(sender);
+        Inbox { early, incoming }
+    }
+
+    #[tokio::test]
+    async fn more_messages_than_fit_the_channel_do_not_hold_up_the_start() {
+        let mut inbox = started_with(3 * CAPACITY).await;
+        for next in 0..3 * CAPACITY {
+            assert_eq!(inbox.next().await, Some(number(next)));
+        }
+        assert_eq!(inbox.next().await, Some(Incoming::SyncComplete));
+        assert_eq!(inbox.next().await, None);
+    }
+
+    #[tokio::test]
+    async fn what_waits_during_the_start_is_bounded() {
+        let mut inbox = started_with(MAX_EARLY + 3 * CAPACITY).await;
+        let mut last = None;
+        let mut taken = 0;
+        while let Some(next) = inbox.next().await {
+            taken += 1;
+            last = Some(next);
+        }
+        assert!(taken <= MAX_EARLY + CAPACITY + 1, "{taken}");
+        assert_eq!(last, Some(Incoming::SyncComplete));
+    }
 }

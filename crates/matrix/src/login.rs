@@ -120,19 +120,23 @@ pub(crate) async fn log_in(
     }
 }
 
-/// A store that already holds an account is not overwritten.
+/// A store that already holds an account is not overwritten; what an attempt that was cut off has left is removed.
 pub(crate) async fn check_vacant(store: &AccountStore) -> Result<(), LoginError> {
     if !store.exists() {
         return Ok(());
     }
     let opened = store.open().await?;
-    if let Some(stored) = AccountStore::read_session(&opened).await? {
-        let user = stored.session.meta.user_id.to_string();
-        return Err(LoginError::AlreadyLoggedIn { user });
-    }
-    // An attempt was cut off before it had an account: its Olm keys are of no use to anybody.
+    let stored = store.read_session(&opened).await?;
+    let is_set_up = Account::is_set_up(store, &opened).await?;
     drop(opened);
-    Ok(store.remove()?)
+    match stored {
+        Some(stored) if is_set_up => Err(LoginError::AlreadyLoggedIn {
+            user: stored.session.meta.user_id.to_string(),
+        }),
+        Some(unfinished) => Ok(Account::remove_unfinished(store, unfinished).await?),
+        // An attempt was cut off before it had an account: its Olm keys are of no use to anybody.
+        None => Ok(store.remove()?),
+    }
 }
 
 pub(crate) fn other_user(expected: &str, session: &MatrixSession) -> LoginError {

@@ -119,12 +119,13 @@ impl ServerError {
                     _ => None,
                 },
             },
+            // Whatever it says there, it could not do its work.
+            _ if answer.status_code.is_server_error() => Self::Unreachable {
+                reason: format!("it answers {}", answer.status_code),
+            },
             Some(kind) => Self::Refused {
                 code: kind.errcode().to_string(),
                 message: message(answer),
-            },
-            None if answer.status_code.is_server_error() => Self::Unreachable {
-                reason: format!("it answers {}", answer.status_code),
             },
             None => Self::NotMatrix {
                 reason: format!("it answers {}", answer.status_code),

@@ -4,8 +4,10 @@
 
 mod account;
 mod certificate;
+mod gate;
 mod people;
 mod registration;
 mod restart;
 mod signal;
 mod store;
+mod unfinished;
