@@ -10,11 +10,13 @@ use securecall_signaling::{Acknowledgement, Content, MAX_ACKNOWLEDGEMENTS};
 use sha2::{Digest, Sha256};
 use web_time::Instant;
 
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, MAX_MATRIX_SENDS};
 use crate::epochs::Epochs;
 
 /// The most ratchet messages kept for a device whose message 2 is still to come (DESIGN 7).
 pub(crate) const MAX_EARLY: usize = 16;
+/// The most acknowledgements of repetitions of one message over Matrix: a peer repeats no more often.
+const MAX_ACKNOWLEDGED_AGAIN: u8 = MAX_MATRIX_SENDS;
 /// How long an acknowledgement waits for something to travel with, over Matrix. Shorter than a retry.
 pub(crate) const ACKNOWLEDGE_DELAY: Duration = Duration::from_millis(500);
 
@@ -50,7 +52,9 @@ pub(crate) struct Party {
     pub(crate) pending: Vec<Content>,
     acknowledge: VecDeque<MessageId>,
     /// Opened messages that wanted an acknowledgement: a repetition of one means that ours was lost.
-    wanted: VecDeque<MessageId>,
+    wanted: VecDeque<(MessageId, u8)>,
+    /// How often message 2 was acknowledged because it was repeated.
+    message_2_again: u8,
     pub(crate) acknowledge_at: Option<Instant>,
     /// The acknowledgement must go over Matrix too, as the message did.
     pub(crate) acknowledge_over_matrix: bool,
@@ -77,6 +81,7 @@ impl Party {
             pending: Vec::new(),
             acknowledge: VecDeque::new(),
             wanted: VecDeque::new(),
+            message_2_again: 0,
             acknowledge_at: None,
             acknowledge_over_matrix: false,
             early: Vec::new(),
@@ -94,6 +99,13 @@ impl Party {
             Link::Open(channel) => Some(channel),
             Link::AwaitingMessage2(_) | Link::Received(_) | Link::Gone => None,
         }
+    }
+
+    /// Whether what is to be said to it travels with candidates, if some are still to come: all but the last words does.
+    pub(crate) fn waits_for_candidates(&self) -> bool {
+        let urgent =
+            |content: &Content| matches!(content, Content::Hangup { .. } | Content::Reject);
+        !self.pending.is_empty() && !self.pending.iter().any(urgent)
     }
 
     /// Opens a ratchet message; on any error nothing has changed.
@@ -126,12 +138,19 @@ impl Party {
         if self.wanted.len() == MAX_ACKNOWLEDGEMENTS {
             self.wanted.pop_front();
         }
-        self.wanted.push_back(id);
+        self.wanted.push_back((id, 0));
     }
 
-    /// Whether a repeated message is one that wanted an acknowledgement.
-    pub(crate) fn wanted_acknowledgement(&self, id: MessageId) -> bool {
-        self.wanted.contains(&id)
+    /// Whether a repeated message is one that wanted an acknowledgement, and is to get it once more. Over Matrix that has a bound, for a
+    /// homeserver can repeat a message without end.
+    pub(crate) fn wants_acknowledgement_again(&mut self, id: MessageId, over_matrix: bool) -> bool {
+        let wanted = self.wanted.iter_mut().find(|(wanted, _)| *wanted == id);
+        wanted.is_some_and(|(_, again)| !over_matrix || count_again(again))
+    }
+
+    /// Whether a repeated message 2 is to be acknowledged once more.
+    pub(crate) fn acknowledges_message_2_again(&mut self) -> bool {
+        count_again(&mut self.message_2_again)
     }
 
     /// Takes the acknowledgements that are due, to put them into a message.
@@ -153,6 +172,13 @@ impl Party {
         self.acknowledge_at = None;
         self.early.clear();
     }
+}
+
+/// Counts one more acknowledgement of a repetition over Matrix, if there may be one more.
+const fn count_again(again: &mut u8) -> bool {
+    let may = *again < MAX_ACKNOWLEDGED_AGAIN;
+    *again += may as u8;
+    may
 }
 
 /// The fingerprint by which a repeated handshake message is known.

@@ -31,7 +31,7 @@ pub(crate) use receive::Via;
 
 /// How long candidates are collected before what waits for them is sent without (DESIGN 7).
 const CANDIDATE_BATCH: Duration = Duration::from_millis(200);
-/// The most candidates of the peer kept until the user accepts.
+/// The most candidates of the peer that are looked at in one call.
 const MAX_REMOTE_CANDIDATES: usize = 64;
 
 /// Why to wake up.
@@ -133,6 +133,10 @@ struct CalleeSide {
     caller_proven: bool,
     /// Number of the newest restart offer taken.
     negotiation: u32,
+    /// The restart offer that the media engine is answering, and since when.
+    answering: Option<(u32, Instant)>,
+    /// The next one, which waits until that is answered.
+    next_restart_offer: Option<String>,
 }
 
 /// What is known of the network path.
@@ -175,6 +179,7 @@ pub(crate) struct Session {
     local_complete: bool,
     gathering: bool,
     remote_candidates: Vec<String>,
+    candidates_taken: usize,
     media: Media,
     answer_made: bool,
     path: Path,
@@ -216,6 +221,7 @@ impl Session {
             local_complete: false,
             gathering: false,
             remote_candidates: Vec::new(),
+            candidates_taken: 0,
             media: Media::Untouched,
             answer_made: false,
             path: Path::default(),
@@ -253,9 +259,15 @@ impl Session {
 
     /// When to wake up.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let batch = self.deadlines.at(Timer::CandidateBatch);
         let parties = self.parties.iter().flat_map(|(id, party)| {
             let delivery = party.delivery.poll_timeout(self.carriers(id));
-            delivery.into_iter().chain(party.acknowledge_at)
+            // An acknowledgement that travels with what waits for candidates waits as well.
+            let waits_for = batch.filter(|_| party.waits_for_candidates());
+            let acknowledge_at = party
+                .acknowledge_at
+                .map(|at| waits_for.map_or(at, |batch| at.max(batch)));
+            delivery.into_iter().chain(acknowledge_at)
         });
         parties
             .chain(self.call.poll_timeout())
@@ -370,12 +382,16 @@ impl Session {
     }
 
     /// Candidates of the peer: for the media engine, or kept until there is one.
-    fn take_candidates(&mut self, io: &mut Io<'_>, lines: Vec<String>) {
+    fn take_candidates(&mut self, io: &mut Io<'_>, mut lines: Vec<String>) {
+        lines.truncate(MAX_REMOTE_CANDIDATES.saturating_sub(self.candidates_taken));
+        self.candidates_taken += lines.len();
+        if lines.is_empty() {
+            return;
+        }
         if self.media == Media::Open {
             self.order(io, MediaCommand::AddRemoteCandidates(lines));
         } else {
-            let room = MAX_REMOTE_CANDIDATES.saturating_sub(self.remote_candidates.len());
-            self.remote_candidates.extend(lines.into_iter().take(room));
+            self.remote_candidates.extend(lines);
         }
     }
 

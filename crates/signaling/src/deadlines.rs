@@ -54,6 +54,11 @@ impl<T: Ord + Copy> Deadlines<T> {
         self.at.contains_key(&timer)
     }
 
+    /// When a deadline is, if it is set.
+    pub fn at(&self, timer: T) -> Option<Instant> {
+        self.at.get(&timer).copied()
+    }
+
     /// When to wake up next.
     pub fn next(&self) -> Option<Instant> {
         self.at.values().min().copied()

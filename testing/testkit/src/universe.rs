@@ -55,6 +55,10 @@ pub struct Universe {
     pub homeserver: Homeserver,
     /// The network of all calls.
     pub network: Network,
+    /// Every message that was sent on a data channel, and to which device.
+    pub control_sent: Vec<(DeviceId, CallId, Vec<u8>)>,
+    /// Every frame that was sent, and to which device.
+    pub frames_sent: Vec<(DeviceId, CallId, Vec<u8>)>,
     users: Vec<User>,
     rng: ChaCha20Rng,
     start: Instant,
@@ -62,6 +66,8 @@ pub struct Universe {
     actions: BTreeMap<u64, Action>,
     agenda: BinaryHeap<Reverse<(Instant, u64)>>,
     last_action: u64,
+    /// How often an endpoint woke up without time passing.
+    wakes_at_once: u32,
 }
 
 impl Universe {
@@ -76,6 +82,8 @@ impl Universe {
             devices: Vec::new(),
             homeserver: Homeserver::new(),
             network: Network::new(),
+            control_sent: Vec::new(),
+            frames_sent: Vec::new(),
             users: Vec::new(),
             rng: ChaCha20Rng::seed_from_u64(seed),
             start,
@@ -83,6 +91,7 @@ impl Universe {
             actions: BTreeMap::new(),
             agenda: BinaryHeap::new(),
             last_action: 0,
+            wakes_at_once: 0,
         }
     }
 
@@ -267,6 +276,20 @@ impl Universe {
                 .handle_control(self.now, &mut self.rng, call, bytes);
         self.devices[device].refused.extend(result.err());
         self.drain(device);
+    }
+
+    /// Hands a device a frame from the network. Returns whether it opened.
+    pub fn inject_frame(&mut self, device: DeviceId, call: CallId, frame: Vec<u8>) -> bool {
+        let now = self.now;
+        let media = self.devices[device].media.get_mut(&call);
+        let Some(media) = media else { return false };
+        let before = media.received;
+        let events = media.handle_frame(now, frame);
+        let opened = media.received > before;
+        for event in events {
+            self.inject_media(device, call, event);
+        }
+        opened
     }
 
     /// Tells a device's endpoint something about its media.

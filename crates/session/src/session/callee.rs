@@ -80,6 +80,8 @@ impl Session {
             commitment: WordsCommitment::from_bytes(admitted.invite.words_commitment.0),
             caller_proven: false,
             negotiation: 0,
+            answering: None,
+            next_restart_offer: None,
         });
         let mut session = Self::new(
             admitted.call,

@@ -119,7 +119,7 @@ impl Session {
             if self.parties.contains_key(&device.device_id) {
                 continue;
             }
-            let party = self.write_message_1(io, device, &invite);
+            let party = self.write_message_1(io, device, invite);
             self.call.invite(party.device_id.clone());
             self.parties.insert(party.device_id.clone(), party);
         }
@@ -184,7 +184,9 @@ impl Session {
                 return Err(SignalRefused::OutOfPlace);
             }
             // It does not know that we have it.
-            party.owe_acknowledgement(None, io.now, true);
+            if party.acknowledges_message_2_again() {
+                party.owe_acknowledgement(None, io.now, true);
+            }
             return Ok(());
         };
         let (established, payload) = awaiting
@@ -253,7 +255,9 @@ impl Session {
 
     /// Whether a device's answer can be taken; if not, the device is dropped.
     pub(super) fn check_answer(&mut self, from: &str, sdp: &str) -> bool {
-        if self.call.is_answered() || self.call.is_over() || Fingerprint::of(sdp).is_some() {
+        let is_caller = matches!(self.side, Side::Caller(_));
+        let waits = is_caller && !self.call.is_answered() && !self.call.is_over();
+        if !waits || Fingerprint::of(sdp).is_some() {
             return true;
         }
         tracing::debug!(call = %self.id, "an answer without exactly one sha-256 fingerprint");

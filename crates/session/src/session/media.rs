@@ -52,7 +52,7 @@ impl Session {
             MediaEvent::ChannelOpen => self.path.channel_open = true,
             MediaEvent::ChannelClosed => self.path.channel_open = false,
             MediaEvent::RestartOffer { sdp } => self.say_restart_offer(sdp),
-            MediaEvent::RestartAnswer { sdp } => self.say_restart_answer(sdp),
+            MediaEvent::RestartAnswer { sdp } => self.say_restart_answer(io, sdp),
             MediaEvent::Failed { reason } => self.media_failed(reason),
         }
     }

@@ -22,6 +22,8 @@ const PATH_DEAD: Duration = Duration::from_secs(3);
 const PATH_LOST: Duration = Duration::from_secs(15);
 /// How long a restart may take before the next is tried.
 const RESTART_AGAIN: Duration = Duration::from_secs(5);
+/// How long the media engine may take to answer a restart offer; after that it found the offer unusable and will not.
+const RESTART_ANSWER: Duration = Duration::from_secs(4);
 /// How long a callee waits for the caller to restart by itself.
 const RESTART_PLEASE: Duration = Duration::from_secs(1);
 
@@ -155,11 +157,35 @@ impl Session {
         }
     }
 
-    pub(super) fn say_restart_answer(&mut self, sdp: String) {
-        if let Side::Callee(callee) = &self.side {
-            let negotiation = callee.negotiation;
-            self.negotiate(Description::answer(sdp), negotiation);
+    pub(super) fn say_restart_answer(&mut self, io: &mut Io<'_>, sdp: String) {
+        let Side::Callee(callee) = &mut self.side else {
+            return;
+        };
+        let Some((negotiation, _)) = callee.answering.take() else {
+            return;
+        };
+        match callee.next_restart_offer.take() {
+            // The caller waits for the answer to its newest offer only.
+            Some(offer) => self.accept_restart_offer(io, offer),
+            None => self.negotiate(Description::answer(sdp), negotiation),
         }
+    }
+
+    /// One restart offer at a time: nothing but the order says which one an answer belongs to.
+    fn accept_restart_offer(&mut self, io: &mut Io<'_>, sdp: String) {
+        let Side::Callee(callee) = &mut self.side else {
+            return;
+        };
+        let busy = callee
+            .answering
+            .is_some_and(|(_, since)| io.now < since + RESTART_ANSWER);
+        if busy {
+            callee.next_restart_offer = Some(sdp);
+            return;
+        }
+        callee.answering = Some((callee.negotiation, io.now));
+        callee.next_restart_offer = None;
+        self.order(io, MediaCommand::AcceptRestartOffer { sdp });
     }
 
     /// An offer or answer of the peer within the call. One with another fingerprint is refused.
@@ -181,7 +207,7 @@ impl Session {
             (Side::Callee(callee), DescriptionKind::Offer) if number > callee.negotiation => {
                 callee.negotiation = number;
                 self.deadlines.clear(Timer::RestartPlease);
-                self.order(io, MediaCommand::AcceptRestartOffer { sdp });
+                self.accept_restart_offer(io, sdp);
             }
             (Side::Caller(caller), DescriptionKind::Answer) if number == caller.negotiation => {
                 self.order(io, MediaCommand::SetRestartAnswer { sdp });

@@ -2,6 +2,7 @@
 
 use securecall_crypto::{Decrypted, MessageId, RatchetError};
 use securecall_signaling::{Bundle, Content, PartyId};
+use web_time::Instant;
 
 use super::{Io, Session, Side};
 use crate::EndReason;
@@ -9,7 +10,7 @@ use crate::delivery::MessageName;
 use crate::endpoint::SignalRefused;
 use crate::event::Event;
 use crate::output::RequestError;
-use crate::party::{ACKNOWLEDGE_DELAY, Link, MAX_EARLY, digest};
+use crate::party::{ACKNOWLEDGE_DELAY, Link, MAX_EARLY, Party, digest};
 use crate::sealed_box::{BoxKind, SealedBox};
 
 /// How a message came.
@@ -19,6 +20,20 @@ pub(crate) enum Via {
     Channel,
 }
 
+/// What became of a ratchet message that was not refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// Opened for the first time.
+    New,
+    /// It looks like one that was opened before; nothing of it was checked.
+    Again,
+    /// Kept until message 2 comes.
+    Early,
+}
+
+/// The caller's first ratchet message.
+const CALLERS_FIRST: MessageId = MessageId { step: 1, number: 0 };
+
 impl Session {
     /// A sealed box that came over Matrix from the device with this Olm key.
     pub(crate) fn handle_box(
@@ -27,20 +42,43 @@ impl Session {
         olm_key: &[u8; 32],
         message: &SealedBox,
     ) -> Result<(), SignalRefused> {
-        let party = self
-            .parties
-            .iter()
-            .find(|(_, party)| party.olm_key == *olm_key);
-        let id = party
-            .map(|(id, _)| id.clone())
-            .ok_or(SignalRefused::UnknownDevice)?;
-        let result = match message.kind {
-            BoxKind::Message1 => self.handle_repeated_message_1(io, &id, &message.sealed),
-            BoxKind::Message2 => self.handle_message_2(io, &id, &message.sealed),
-            BoxKind::Ratchet => self.handle_ratchet(io, &id, &message.sealed, Via::Matrix),
-        };
+        let mut result = Err(SignalRefused::UnknownDevice);
+        for id in self.devices_with(olm_key) {
+            let taken = match message.kind {
+                BoxKind::Message1 => self.handle_repeated_message_1(io, &id, &message.sealed),
+                BoxKind::Message2 => self.handle_message_2(io, &id, &message.sealed),
+                BoxKind::Ratchet => {
+                    match self.handle_ratchet(io, &id, &message.sealed, Via::Matrix) {
+                        Ok(Taken::Early) => {
+                            // It may as well be for the next device of this key.
+                            result = Ok(());
+                            continue;
+                        }
+                        taken => taken.map(drop),
+                    }
+                }
+            };
+            if taken.is_ok() {
+                result = taken;
+                break;
+            }
+            if result.is_err() {
+                result = taken;
+            }
+        }
         self.flush(io);
         result
+    }
+
+    /// The devices with an Olm key: one, unless the homeserver says that several have it. Those with an open session first.
+    fn devices_with(&self, olm_key: &[u8; 32]) -> Vec<PartyId> {
+        let is_open = |party: &Party| matches!(party.link, Link::Open(_));
+        let devices = self.parties.iter();
+        let mut devices: Vec<_> = devices
+            .filter(|(_, party)| party.olm_key == *olm_key)
+            .collect();
+        devices.sort_by_key(|(_, party)| !is_open(party));
+        devices.into_iter().map(|(id, _)| id.clone()).collect()
     }
 
     /// A message on the data channel.
@@ -55,11 +93,12 @@ impl Session {
             .map(str::to_owned)
             .ok_or(SignalRefused::OutOfPlace)?;
         let result = self.handle_ratchet(io, &id, message, Via::Channel);
-        if result.is_ok() {
+        // Anybody can repeat a message: only a new one says that the peer is there.
+        if result == Ok(Taken::New) {
             self.packet_came(io);
         }
         self.flush(io);
-        result
+        result.map(drop)
     }
 
     /// The homeserver's word on a message.
@@ -100,7 +139,7 @@ impl Session {
         id: &PartyId,
         sealed: &[u8],
         via: Via,
-    ) -> Result<(), SignalRefused> {
+    ) -> Result<Taken, SignalRefused> {
         let over = self.call.is_over();
         let carriers = self.carriers(id);
         let at = if over || carriers.channel {
@@ -113,11 +152,13 @@ impl Session {
             .get_mut(id)
             .ok_or(SignalRefused::UnknownDevice)?;
         if matches!(party.link, Link::AwaitingMessage2(_)) && !over {
-            if party.early.len() == MAX_EARLY {
-                return Err(SignalRefused::TooManyEarly);
+            if party.early.iter().all(|it| it != sealed) {
+                if party.early.len() == MAX_EARLY {
+                    return Err(SignalRefused::TooManyEarly);
+                }
+                party.early.push(sealed.to_vec());
             }
-            party.early.push(sealed.to_vec());
-            return Ok(());
+            return Ok(Taken::Early);
         }
         let Decrypted {
             id: message,
@@ -127,20 +168,23 @@ impl Session {
             Ok(decrypted) => decrypted,
             Err(RatchetError::Duplicate { id }) => {
                 // Our acknowledgement was lost.
-                if party.wanted_acknowledgement(id) {
+                if party.wants_acknowledgement_again(id, via == Via::Matrix) {
                     party.owe_acknowledgement(Some(id), at, via == Via::Matrix);
                 }
-                return Ok(());
+                return Ok(Taken::Again);
             }
             Err(error) => return Err(SignalRefused::Ratchet(error)),
         };
         let epoch =
             media_seed.and_then(|(epoch, seed)| party.channel()?.epochs.peer_stepped(epoch, seed));
         self.order_epoch(io, epoch);
-        let bundle = Bundle::parse(&plaintext).map_err(SignalRefused::Bundle)?;
-        if bundle.call_id != self.id.to_string() || bundle.party_id != *id {
-            return Err(SignalRefused::OutOfPlace);
-        }
+        let bundle = match self.read_bundle(id, &plaintext) {
+            Ok(bundle) => bundle,
+            Err(error) => {
+                self.handle_unreadable(id, message, at, via);
+                return Err(error);
+            }
+        };
         self.prove(io, id, message, &bundle, via);
         if bundle.wants_acknowledgement
             && let Some(party) = self.parties.get_mut(id)
@@ -148,10 +192,31 @@ impl Session {
             party.note_wanted(message);
             party.owe_acknowledgement(Some(message), at, via == Via::Matrix);
         }
-        if self.check_first_message(message, &bundle) {
+        if self.check_first_message(id, message, &bundle) {
             self.handle_contents(io, id, &bundle);
         }
-        Ok(())
+        Ok(Taken::New)
+    }
+
+    fn read_bundle(&self, id: &PartyId, plaintext: &[u8]) -> Result<Bundle, SignalRefused> {
+        let bundle = Bundle::parse(plaintext).map_err(SignalRefused::Bundle)?;
+        if bundle.call_id != self.id.to_string() || bundle.party_id != *id {
+            return Err(SignalRefused::OutOfPlace);
+        }
+        Ok(bundle)
+    }
+
+    /// Authentic, but not a bundle: repeating it would not help, so it counts as delivered, and says nothing. Without the caller's first message
+    /// there would never be words.
+    fn handle_unreadable(&mut self, id: &PartyId, message: MessageId, at: Instant, via: Via) {
+        self.caller_is_proven();
+        if matches!(self.side, Side::Callee(_)) && message == CALLERS_FIRST {
+            self.end_because(EndReason::PeerMisbehaved);
+        }
+        if let Some(party) = self.parties.get_mut(id) {
+            party.note_wanted(message);
+            party.owe_acknowledgement(Some(message), at, via == Via::Matrix);
+        }
     }
 
     /// What an opened message proves: which of our messages arrived, and which of our steps the peer knows (DESIGN 6).
@@ -200,18 +265,20 @@ impl Session {
         self.close_if_drained(io);
     }
 
-    /// The caller's first ratchet message must reveal the words nonce.
-    fn check_first_message(&mut self, message: MessageId, bundle: &Bundle) -> bool {
-        let is_first =
-            matches!(self.side, Side::Callee(_)) && message == MessageId { step: 1, number: 0 };
-        let reveals = bundle
-            .contents
-            .iter()
-            .any(|content| matches!(content, Content::WordsNonce { .. }));
-        if is_first && !reveals {
-            self.end_because(EndReason::WordsMismatch);
+    /// The caller's first ratchet message must reveal the words nonce, and no other does.
+    fn check_first_message(&mut self, from: &PartyId, message: MessageId, bundle: &Bundle) -> bool {
+        if matches!(self.side, Side::Caller(_)) || message != CALLERS_FIRST {
+            return true;
         }
-        !is_first || reveals
+        let nonce = bundle.contents.iter().find_map(|content| match content {
+            Content::WordsNonce { nonce } => Some(nonce.0),
+            _ => None,
+        });
+        match nonce {
+            Some(nonce) => self.take_nonce(from, nonce),
+            None => self.end_because(EndReason::WordsMismatch),
+        }
+        nonce.is_some()
     }
 
     pub(super) fn handle_contents(&mut self, io: &mut Io<'_>, from: &PartyId, bundle: &Bundle) {
@@ -224,7 +291,6 @@ impl Session {
     fn handle_content(&mut self, io: &mut Io<'_>, from: &PartyId, content: &Content) {
         let is_selected = self.call.selected() == Some(from.as_str()) && !self.call.is_over();
         match content {
-            Content::WordsNonce { nonce } => self.take_nonce(from, nonce.0),
             Content::Answer { answer } if !self.check_answer(from, &answer.sdp) => {}
             Content::Rekey if is_selected => self.answer_rekey(),
             Content::Mute { muted } if is_selected => self.peer_muted(io, *muted),
@@ -233,7 +299,8 @@ impl Session {
                 description,
                 negotiation,
             } if is_selected => self.take_negotiate(io, description, *negotiation),
-            Content::Rekey
+            Content::WordsNonce { .. }
+            | Content::Rekey
             | Content::Mute { .. }
             | Content::RestartPlease
             | Content::Negotiate { .. } => {}

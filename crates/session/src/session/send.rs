@@ -48,11 +48,7 @@ impl Session {
             let Some(mut party) = self.parties.remove(&id) else {
                 continue;
             };
-            let waits = batching
-                && !party
-                    .pending
-                    .iter()
-                    .any(|content| matches!(content, Content::Hangup { .. } | Content::Reject));
+            let waits = batching && party.waits_for_candidates();
             match party.link {
                 Link::AwaitingMessage2(_) | Link::Gone => party.pending.clear(),
                 Link::Received(_) if waits || party.pending.is_empty() => {}
@@ -60,7 +56,7 @@ impl Session {
                     self.write_message_2(io, &mut party);
                     self.speak_to(io, &id, &mut party);
                 }
-                Link::Open(_) if waits && !party.pending.is_empty() => {}
+                Link::Open(_) if waits => {}
                 Link::Open(_) => self.speak_to(io, &id, &mut party),
             }
             self.parties.insert(id, party);

@@ -147,11 +147,61 @@ fn at_most_sixteen_early_messages_are_kept() {
     for _ in 0..20 {
         pair.universe.inject(&early);
     }
+    assert_eq!(pair.universe.devices[pair.caller].refused, []);
+    let middle = early.content.len() / 2;
+    for letter in 'A'..'U' {
+        let mut junk = early.clone();
+        junk.content
+            .replace_range(middle..=middle, &letter.to_string());
+        pair.universe.inject(&junk);
+    }
+    let refused = &pair.universe.devices[pair.caller].refused;
+    assert!(refused.len() >= 4);
     assert!(
-        pair.universe.devices[pair.caller]
-            .refused
-            .contains(&securecall_session::SignalRefused::TooManyEarly)
+        refused
+            .iter()
+            .all(|why| *why == securecall_session::SignalRefused::TooManyEarly)
     );
+}
+
+#[test]
+fn a_message_repeated_without_end_is_acknowledged_three_times_more() {
+    let mut pair = ringing_pair();
+    pair.universe.run_for(Duration::from_secs(20));
+    let count = |pair: &securecall_testkit::Pair| pair.universe.homeserver.sent.len();
+    let sent = pair.universe.homeserver.sent.clone();
+    for (kind, from) in [(3, pair.caller), (2, pair.callee)] {
+        let before = count(&pair);
+        let repeated = sent
+            .iter()
+            .find(|it| it.from == from && it.kind() == kind)
+            .unwrap();
+        for _ in 0..10 {
+            pair.universe.inject(repeated);
+            pair.universe.run_for(Duration::from_secs(2));
+        }
+        assert_eq!(count(&pair) - before, 3, "kind {kind}");
+    }
+}
+
+#[test]
+fn an_acknowledgement_that_waits_for_candidates_does_not_keep_the_endpoint_awake() {
+    let mut pair = pair();
+    pair.universe.network.gathering = Duration::from_secs(1);
+    let call = pair.universe.call(pair.caller, pair.callee_user).unwrap();
+    let callee = pair.callee;
+    // The caller's first message came 400 ms ago: its acknowledgement is due while the answer waits for candidates.
+    assert!(pair.universe.run_until(Duration::from_secs(5), |universe| {
+        universe
+            .homeserver
+            .sent
+            .iter()
+            .any(|it| it.from == 0 && it.kind() == 3)
+    }));
+    pair.universe.run_for(Duration::from_millis(460));
+    pair.universe.answer(callee, call);
+    pair.universe.run_for(Duration::from_secs(5));
+    assert!(pair.universe.connected(callee));
 }
 
 #[test]

@@ -182,10 +182,23 @@ impl HandMade {
 
     fn say(&mut self, established: &mut Established, contents: &str) {
         let payload = bundle(self.call, contents);
+        self.say_raw(established, &payload);
+    }
+
+    fn say_raw(&mut self, established: &mut Established, payload: &str) {
         let sealed = established
             .ratchet
             .encrypt(self.universe.rng(), payload.as_bytes());
         self.send(3, &sealed.bytes);
+    }
+
+    /// Everything the callee's ratchet messages say.
+    fn heard(&self, established: &mut Established) -> String {
+        let sent = self.universe.homeserver.sent.iter();
+        sent.filter(|it| it.from == self.callee && it.kind() == 3)
+            .filter_map(|it| established.ratchet.decrypt(&unbox(it)).ok())
+            .map(|it| String::from_utf8(it.plaintext.to_vec()).unwrap())
+            .collect()
     }
 
     pub(crate) fn refused(&self) -> &[SignalRefused] {
@@ -255,7 +268,64 @@ fn contents_that_are_not_the_callers_to_say_are_ignored() {
         &format!("{},{}", nonce("01"), contents.join(",")),
     );
     assert!(caller.universe.ended(caller.callee).is_none());
+    caller.universe.reject(caller.callee, caller.call);
+    caller.universe.run_for(Duration::from_secs(1));
+    let said = caller.heard(&mut established);
+    assert!(said.contains("m.call.reject") && !said.contains("m.call.hangup"));
+}
+
+#[test]
+fn a_first_message_that_cannot_be_read_ends_the_call() {
+    let mut caller = HandMade::good();
+    let mut established = caller.established();
+    caller.say_raw(&mut established, "{}");
+    assert!(matches!(caller.refused(), [SignalRefused::Bundle(_)]));
+    assert_eq!(
+        caller.universe.ended(caller.callee),
+        Some(EndReason::PeerMisbehaved)
+    );
+}
+
+#[test]
+fn a_later_message_that_cannot_be_read_is_acknowledged_and_ignored() {
+    let mut caller = HandMade::good();
+    let mut established = caller.established();
+    caller.say(&mut established, &nonce("01"));
+    caller.say_raw(&mut established, "{}");
+    caller.universe.run_for(Duration::from_secs(2));
+    assert!(caller.universe.ended(caller.callee).is_none());
+    assert!(
+        caller
+            .heard(&mut established)
+            .contains(r#""acknowledges":[[1,0],[1,1]]"#)
+    );
     caller.universe.answer(caller.callee, caller.call);
+}
+
+#[test]
+fn a_nonce_counts_in_the_first_message_alone() {
+    let mut caller = HandMade::good();
+    let mut established = caller.established();
+    caller.say(&mut established, &nonce("01"));
+    caller.say(&mut established, &nonce("02"));
+    assert!(caller.universe.ended(caller.callee).is_none());
+}
+
+#[test]
+fn no_more_than_sixty_four_candidates_are_tried() {
+    let mut caller = HandMade::good();
+    let mut established = caller.established();
+    let line = r#"{"candidate":"candidate:1 1 udp 1 10.0.0.9 5000 typ host","sdpMid":"0"}"#;
+    let candidates = format!(
+        r#"{{"type":"m.call.candidates","candidates":[{}]}}"#,
+        [line; 32].join(",")
+    );
+    caller.say(&mut established, &format!("{},{candidates}", nonce("01")));
+    caller.say(&mut established, &candidates);
+    caller.universe.answer(caller.callee, caller.call);
+    caller.say(&mut established, &candidates);
+    let media = &caller.universe.devices[caller.callee].media[&caller.call];
+    assert_eq!(media.remote_candidates.len(), 64);
 }
 
 #[test]

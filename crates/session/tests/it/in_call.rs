@@ -295,3 +295,39 @@ fn a_dead_homeserver_does_not_touch_a_connected_call() {
     );
     assert!(pair.all_empty());
 }
+
+#[test]
+fn messages_repeated_by_somebody_else_do_not_keep_a_dead_path_alive() {
+    let mut pair = connected_pair();
+    let (callee, call) = (pair.callee, pair.call());
+    pair.universe.run_for(Duration::from_secs(15));
+    pair.universe.network.set_up(false);
+    let old = pair.universe.control_sent.clone();
+    assert!(old.iter().any(|(to, ..)| *to == callee));
+    for _ in 0..6 {
+        for (_, _, bytes) in old.iter().filter(|(to, ..)| *to == callee) {
+            pair.universe.inject_control(callee, call, bytes);
+        }
+        pair.universe.run_for(Duration::from_secs(1));
+    }
+    let reconnecting = |event: &Event| matches!(event, Event::Reconnecting { .. });
+    assert!(pair.universe.devices[callee].told(reconnecting));
+}
+
+#[test]
+fn of_two_restart_offers_at_once_the_newer_is_answered_and_no_answer_is_taken_for_another() {
+    let mut pair = connected_pair();
+    let call = pair.call();
+    for _ in 0..2 {
+        let sdp = format!("a=fingerprint:sha-256 {}\r\n", ["01"; 32].join(":"));
+        pair.universe
+            .inject_media(pair.caller, call, MediaEvent::RestartOffer { sdp });
+    }
+    pair.universe.run_for(Duration::from_secs(2));
+    let count = |device: usize, name: &str| {
+        let commands = &pair.universe.devices[device].media[&call].commands;
+        commands.iter().filter(|command| *command == name).count()
+    };
+    assert_eq!(count(pair.callee, "AcceptRestartOffer"), 2);
+    assert_eq!(count(pair.caller, "SetRestartAnswer"), 1);
+}

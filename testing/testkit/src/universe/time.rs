@@ -35,6 +35,15 @@ impl Universe {
                 true
             }
             (_, Some((at, id))) if at <= end => {
+                self.wakes_at_once = if at > self.now {
+                    0
+                } else {
+                    self.wakes_at_once + 1
+                };
+                assert!(
+                    self.wakes_at_once < 1000,
+                    "device {id} wakes up again and again without a reason"
+                );
                 self.now = self.now.max(at);
                 self.devices[id]
                     .endpoint
@@ -134,6 +143,7 @@ impl Universe {
             self.network.frames && !self.network.needs_restart,
         ) && self.network.deaf != Some(remote)
         {
+            self.frames_sent.push((remote, call, frame.clone()));
             self.schedule(self.network.delay, Action::Frame(remote, call, frame));
         }
         self.schedule(FRAME_INTERVAL, Action::FrameTick(device, call));
@@ -244,6 +254,7 @@ impl Universe {
             && !lost
             && open
         {
+            self.control_sent.push((remote, call, bytes.clone()));
             self.schedule(self.network.delay, Action::Control(remote, call, bytes));
         }
     }
