@@ -7,7 +7,7 @@ mod sockets;
 
 use std::time::Duration;
 
-use securecall_audio_device::{AudioDevices, AudioSpec, DeviceFault, open_devices};
+use securecall_audio_device::{AudioDevices, AudioSpec, DeviceFault, OpenError};
 use securecall_media::{
     PathKind, ReceivePipeline, SendPipeline, TICK_SAMPLES, Transport, TransportError,
     TransportEvent, TransportOutput,
@@ -19,6 +19,7 @@ use web_time::Instant;
 
 use self::frames::{Opener, Sealer};
 use self::sockets::{Received, Sockets};
+use crate::audio::begin_to_open;
 use crate::clock;
 use crate::config::Network;
 use crate::event::{CallStats, Event};
@@ -79,6 +80,7 @@ impl CallMedia {
             outputs,
             audio,
             devices,
+            opening: None,
             levels,
             sockets: Sockets::new(network),
             transport: None,
@@ -120,6 +122,8 @@ struct Task {
     outputs: mpsc::UnboundedSender<(CallId, MediaOutput)>,
     audio: AudioSpec,
     devices: Option<AudioDevices>,
+    /// The devices on their way, where none were open.
+    opening: Option<JoinHandle<Result<AudioDevices, OpenError>>>,
     levels: bool,
     sockets: Sockets,
     transport: Option<Transport>,
@@ -161,6 +165,7 @@ impl Task {
                     None => break,
                 },
                 () = sleep_until(self.next_wake()) => self.handle_timeout(),
+                opened = until_opened(&mut self.opening) => self.take_devices(opened),
                 received = self.sockets.receive() => self.handle_datagram(&received),
             }
         }
@@ -313,44 +318,48 @@ impl Task {
     }
 
     fn start_audio(&mut self, now: Instant, sealer: Sealer, opener: Opener) {
-        if self.devices.is_none() {
-            match open_devices(&self.audio) {
-                Ok(devices) => self.devices = Some(devices),
-                Err(error) => {
-                    self.notice(error.to_string());
-                    return self.tell(MediaEvent::Failed {
-                        reason: MediaFailure::Local,
-                    });
-                }
-            }
-        }
-        let notices = self
-            .devices
-            .iter()
-            .flat_map(|devices| [devices.microphone.notice(), devices.speaker.notice()]);
-        for notice in notices.flatten().map(str::to_owned).collect::<Vec<_>>() {
-            self.notice(notice);
-        }
         match (SendPipeline::new(sealer), ReceivePipeline::new(opener)) {
             (Ok(send), Ok(receive)) => {
                 self.send = Some(send);
                 self.receive = Some(receive);
-                if self.path_up {
-                    self.start_ticks(now);
-                }
             }
-            (Err(error), _) | (_, Err(error)) => {
-                self.notice(error.to_string());
-                self.tell(MediaEvent::Failed {
-                    reason: MediaFailure::Local,
-                });
-            }
+            (Err(error), _) | (_, Err(error)) => return self.fail_here(error.to_string()),
         }
+        match self.devices.take() {
+            Some(devices) => self.use_devices(now, devices),
+            None => self.opening = Some(begin_to_open(&self.audio)),
+        }
+    }
+
+    fn take_devices(&mut self, opened: Result<AudioDevices, String>) {
+        match opened {
+            Ok(devices) => self.use_devices(clock::now(), devices),
+            Err(why) => self.fail_here(why),
+        }
+    }
+
+    fn use_devices(&mut self, now: Instant, devices: AudioDevices) {
+        let notices = [devices.microphone.notice(), devices.speaker.notice()];
+        for notice in notices.into_iter().flatten() {
+            self.notice(notice.to_owned());
+        }
+        self.devices = Some(devices);
+        if self.path_up {
+            self.start_ticks(now);
+        }
+    }
+
+    /// Something on this machine makes the call impossible.
+    fn fail_here(&self, why: String) {
+        self.notice(why);
+        self.tell(MediaEvent::Failed {
+            reason: MediaFailure::Local,
+        });
     }
 
     /// From now on a tick every 10 ms, and at once the two that make the first frame: the peer waits for it.
     fn start_ticks(&mut self, now: Instant) {
-        if self.send.is_some() && self.next_tick.is_none() {
+        if self.send.is_some() && self.devices.is_some() && self.next_tick.is_none() {
             self.next_tick = Some(now.checked_sub(TICK).unwrap_or(now));
         }
     }
@@ -609,6 +618,7 @@ impl Task {
     /// Closes microphone and speaker; recordings get their headers, which waits for the disk elsewhere.
     fn stop_audio(&mut self) {
         self.next_tick = None;
+        self.opening = None;
         self.send = None;
         self.receive = None;
         if let Some(AudioDevices {
@@ -690,6 +700,21 @@ fn overcome(error: TransportError) -> Result<(), TransportError> {
             Ok(())
         }
         error => Err(error),
+    }
+}
+
+/// Waits for devices that are being opened; for ever where none are.
+async fn until_opened(
+    opening: &mut Option<JoinHandle<Result<AudioDevices, OpenError>>>,
+) -> Result<AudioDevices, String> {
+    let Some(handle) = opening else {
+        return std::future::pending().await;
+    };
+    let joined = handle.await;
+    *opening = None;
+    match joined {
+        Ok(opened) => opened.map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
     }
 }
 

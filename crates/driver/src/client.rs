@@ -1,23 +1,30 @@
 //! One device of one user on line: the task that owns the endpoint and carries out what it wants.
 
+mod plain_text;
+mod requests;
+
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use rand_chacha::ChaCha20Rng;
-use securecall_audio_device::{AudioDevices, AudioSpec, open_devices};
-use securecall_matrix::{Account, DevicesError, Inbox, Incoming, SendError, ServerError};
+use securecall_audio_device::{AudioDevices, AudioSpec};
+use securecall_matrix::{Account, Inbox, Incoming};
 use securecall_session::{
     CallError, CallId, CallOptions, Callee, CommandError, Config, Contact, Contacts, Endpoint,
-    InboundSignal, MediaCommand, Output, OwnDevice, PeerDevice, Request, RequestError, RequestId,
+    InboundSignal, MediaCommand, Output, OwnDevice,
 };
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 use web_time::Instant;
 
+use self::plain_text::PlainTextReports;
+use self::requests::{Requests, Response};
+use crate::audio::open_devices_aside;
 use crate::call_media::{CallMedia, MediaOutput};
 use crate::clock;
 use crate::config::{ClientConfig, Network};
 use crate::event::Event;
+use crate::event_queue::{EventReceiver, EventSender, event_queue};
 use crate::replay_memory::{ReplayMemory, ReplayMemoryError};
 
 /// How long a stopping client waits for the peer to be told and for recordings to be written.
@@ -25,8 +32,6 @@ const FAREWELL_TIMEOUT: Duration = Duration::from_millis(1400);
 /// How long all of the stop may take: what the farewell leaves of it is for the last sync, which empties our inbox at the
 /// homeserver.
 const STOP_TIMEOUT: Duration = Duration::from_millis(1900);
-/// Requests to the homeserver under way at once; one more is answered as one that failed, and tried again later.
-const MAX_REQUESTS: usize = 64;
 /// How often a pipe that waits for its call is emptied: far less than a pipe holds.
 const IDLE_DISCARD: Duration = Duration::from_millis(250);
 /// Commands that may wait.
@@ -81,7 +86,7 @@ enum Command {
 #[derive(Debug)]
 pub struct Client {
     handle: Handle,
-    events: mpsc::UnboundedReceiver<Event>,
+    events: EventReceiver,
     task: JoinHandle<()>,
 }
 
@@ -100,7 +105,7 @@ impl Client {
     ///
     /// See [`StartError`].
     pub async fn start(config: ClientConfig, account: Account) -> Result<Self, StartError> {
-        let devices = open_devices(&config.audio)?;
+        let devices = open_devices_aside(&config.audio).await?;
         let replay_memory = ReplayMemory::at(&config.replay_memory);
         let remembered = replay_memory.load()?;
         let rng = clock::random_generator()?;
@@ -122,7 +127,7 @@ impl Client {
         )?;
         let inbox = account.start().await?;
         let (command_sender, commands) = mpsc::channel(COMMAND_QUEUE);
-        let (event_sender, events) = mpsc::unbounded_channel();
+        let (event_sender, events) = event_queue();
         let (media_sender, media_outputs) = mpsc::unbounded_channel();
         let client = Loop {
             endpoint,
@@ -136,8 +141,9 @@ impl Client {
             calls: BTreeSet::new(),
             media: HashMap::new(),
             media_sender,
-            requests: JoinSet::new(),
+            requests: Requests::default(),
             events: event_sender,
+            plain_text: PlainTextReports::default(),
             stopping_since: None,
             abandoned: false,
         };
@@ -159,7 +165,7 @@ impl Client {
 
     /// The next thing that happened; `None` once the client has stopped.
     pub async fn next_event(&mut self) -> Option<Event> {
-        self.events.recv().await
+        self.events.next().await
     }
 
     /// Hangs up what is left, writes recordings, empties our inbox at the homeserver, and ends: within 2 s.
@@ -251,12 +257,6 @@ impl Handle {
     }
 }
 
-/// What came back from the homeserver.
-enum Response {
-    Devices(RequestId, Result<Vec<PeerDevice>, RequestError>),
-    Sent(RequestId, Result<(), RequestError>),
-}
-
 /// The task's state.
 struct Loop {
     endpoint: Endpoint,
@@ -272,8 +272,9 @@ struct Loop {
     calls: BTreeSet<CallId>,
     media: HashMap<CallId, CallMedia>,
     media_sender: mpsc::UnboundedSender<(CallId, MediaOutput)>,
-    requests: JoinSet<Response>,
-    events: mpsc::UnboundedSender<Event>,
+    requests: Requests,
+    events: EventSender,
+    plain_text: PlainTextReports,
     stopping_since: Option<Instant>,
     /// The farewell took too long.
     abandoned: bool,
@@ -303,7 +304,7 @@ impl Loop {
                     None => online = false,
                 },
                 Some((call, output)) = media_outputs.recv() => self.handle_media_output(call, output),
-                Some(response) = self.requests.join_next() => self.handle_response(response),
+                Some(response) = self.requests.next() => self.handle_response(response),
                 () = sleep_until(deadline) => self.endpoint.handle_timeout(clock::now(), &mut self.rng),
                 () = sleep_until(farewell_ends) => self.abandoned = true,
                 _ = idle_discard.tick(), if self.opened.is_some() => self.discard_idle_audio(),
@@ -339,7 +340,7 @@ impl Loop {
     async fn carry_out(&mut self) -> Option<Instant> {
         loop {
             match self.endpoint.poll_output() {
-                Output::Request(request) => self.request(request),
+                Output::Request(request) => self.requests.make(&self.account, request),
                 Output::Media(call, command) => self.order(call, command),
                 Output::Control(call, bytes) => {
                     if let Some(media) = self.media.get(&call) {
@@ -354,43 +355,6 @@ impl Loop {
                 Output::Timeout(deadline) => return deadline,
             }
         }
-    }
-
-    fn request(&mut self, request: Request) {
-        let account = self.account.clone();
-        let overloaded = self.requests.len() >= MAX_REQUESTS;
-        self.requests.spawn(async move {
-            match request {
-                Request::QueryDevices { id, user } if overloaded => {
-                    tracing::warn!(
-                        user_len = user.as_str().len(),
-                        "too many requests to the homeserver at once"
-                    );
-                    Response::Devices(id, Err(RequestError::Unreachable))
-                }
-                Request::Send { id, .. } if overloaded => {
-                    Response::Sent(id, Err(RequestError::Unreachable))
-                }
-                Request::QueryDevices { id, user } => {
-                    let devices = account.devices_of(&user).await;
-                    Response::Devices(
-                        id,
-                        devices
-                            .map(to_session_devices)
-                            .map_err(|error| devices_failed(&error)),
-                    )
-                }
-                Request::Send {
-                    id,
-                    user,
-                    device_id,
-                    content,
-                } => {
-                    let sent = account.send(&user, &device_id, &content).await;
-                    Response::Sent(id, sent.map_err(|error| send_failed(&error)))
-                }
-            }
-        });
     }
 
     fn order(&mut self, call: CallId, command: MediaCommand) {
@@ -505,24 +469,28 @@ impl Loop {
                 }
             }
             Incoming::SyncComplete => self.endpoint.handle_sync_complete(now, &mut self.rng),
-            Incoming::PlainTextRefused { sender: _ } => self.tell(Event::PlainTextRefused),
+            Incoming::PlainTextRefused { sender: _ } => {
+                if self.plain_text.is_due(now) {
+                    self.tell(Event::PlainTextRefused);
+                }
+            }
             Incoming::Offline(error) => self.tell(Event::Offline(error)),
             Incoming::Online => self.tell(Event::Online),
+            // A connected call needs no homeserver; whether there is anything else to wait for is the program's affair.
             Incoming::SessionEnded => self.tell(Event::SessionEnded),
         }
     }
 
-    fn handle_response(&mut self, response: Result<Response, tokio::task::JoinError>) {
+    fn handle_response(&mut self, response: Response) {
         let now = clock::now();
         match response {
-            Ok(Response::Devices(id, devices)) => {
+            Response::Devices(id, devices) => {
                 self.endpoint
                     .handle_devices(now, &mut self.rng, id, devices);
             }
-            Ok(Response::Sent(id, sent)) => {
+            Response::Sent(id, sent) => {
                 self.endpoint.handle_response(now, &mut self.rng, id, sent);
             }
-            Err(error) => tracing::error!(%error, "a request to the homeserver failed inside"),
         }
     }
 
@@ -559,39 +527,7 @@ impl Loop {
     }
 
     fn tell(&self, event: Event) {
-        // Nobody may be listening any more; the call does not depend on it.
-        let _ = self.events.send(event);
-    }
-}
-
-fn to_session_devices(devices: Vec<securecall_matrix::PeerDevice>) -> Vec<PeerDevice> {
-    let convert = |device: securecall_matrix::PeerDevice| PeerDevice {
-        device_id: device.device_id,
-        olm_key: device.olm_key,
-    };
-    devices.into_iter().map(convert).collect()
-}
-
-fn devices_failed(error: &DevicesError) -> RequestError {
-    match error {
-        DevicesError::BadMatrixId(_) => RequestError::NotFound,
-        DevicesError::Server(error) => server_failed(error),
-    }
-}
-
-fn send_failed(error: &SendError) -> RequestError {
-    match error {
-        SendError::UnknownDevice { .. } => RequestError::NotFound,
-        SendError::Server(error) => server_failed(error),
-        SendError::NotDelivered { .. } | SendError::BadContent => RequestError::Failed,
-    }
-}
-
-fn server_failed(error: &ServerError) -> RequestError {
-    tracing::info!(%error, "a request to the homeserver failed");
-    match error {
-        ServerError::Unreachable { .. } => RequestError::Unreachable,
-        _ => RequestError::Failed,
+        self.events.tell(event);
     }
 }
 

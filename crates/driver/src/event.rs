@@ -5,6 +5,9 @@ use securecall_matrix::ServerError;
 use securecall_session::CallId;
 
 /// Something the program, its user, or a script wants to know.
+///
+/// Events wait until they are read. A reader who is far behind misses [`Stats`](Self::Stats) and [`Levels`](Self::Levels),
+/// and nothing else.
 #[derive(Debug)]
 pub enum Event {
     /// A call placed now will arrive: sync runs, device keys and one-time keys are uploaded.
@@ -50,13 +53,14 @@ pub enum Event {
         /// The text.
         text: String,
     },
-    /// The homeserver sent our kind of message in plain text: refused.
+    /// The homeserver sent our kind of message in plain text: refused. Told at most once a minute.
     PlainTextRefused,
     /// The homeserver cannot be reached; sync goes on trying.
     Offline(ServerError),
     /// The homeserver is reached again.
     Online,
-    /// The account is signed out: nothing more will come from the homeserver. A call goes on.
+    /// A warning: the account is signed out, and nothing more will come from the homeserver. Calls that are connected go
+    /// on and can be hung up; nothing is ended because of it. A new call needs another login.
     SessionEnded,
 }
 

@@ -20,11 +20,13 @@
 #![deny(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod audio;
 mod call_media;
 mod client;
 mod clock;
 mod config;
 mod event;
+mod event_queue;
 mod host_addresses;
 mod replay_memory;
 

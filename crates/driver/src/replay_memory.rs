@@ -53,17 +53,19 @@ impl ReplayMemory {
 
     /// Replaces what is stored, all or nothing, and waits until the disk has it.
     ///
+    /// One wait for the disk, a few milliseconds: the old name leads to the old bytes or to the new ones, and a rename that a
+    /// power cut undoes costs what one invite adds. A crash of this program alone undoes nothing.
+    ///
     /// # Errors
     ///
     /// The disk is full, or the directory cannot be written.
     pub fn store(&self, bytes: &[u8]) -> Result<(), ReplayMemoryError> {
         let fresh = self.path.with_extension("new");
         let write = || -> io::Result<()> {
-            let mut file = File::create(&fresh)?;
+            let mut file = create_private(&fresh)?;
             file.write_all(bytes)?;
             file.sync_data()?;
-            fs::rename(&fresh, &self.path)?;
-            sync_directory(&self.path)
+            fs::rename(&fresh, &self.path)
         };
         write().map_err(|source| self.error("write", source))
     }
@@ -77,13 +79,17 @@ impl ReplayMemory {
     }
 }
 
-/// Makes a rename in the directory of `path` last.
-fn sync_directory(path: &Path) -> io::Result<()> {
-    let parent = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    File::open(parent)?.sync_all()
+/// Who called when is nobody else's affair. A file that an earlier attempt has left is replaced, with its rights.
+fn create_private(path: &Path) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 #[cfg(test)]
@@ -98,6 +104,23 @@ mod tests {
         memory.store(b"one").unwrap();
         memory.store(b"another").unwrap();
         assert_eq!(memory.load().unwrap().as_deref(), Some(&b"another"[..]));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nobody_else_may_read_it_whatever_was_there_before() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("replay");
+        for left_over in [&path, &path.with_extension("new")] {
+            fs::write(left_over, b"old").unwrap();
+            fs::set_permissions(left_over, fs::Permissions::from_mode(0o644)).unwrap();
+        }
+        ReplayMemory::at(&path).store(b"new").unwrap();
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(fs::read(&path).unwrap(), b"new");
     }
 
     #[test]

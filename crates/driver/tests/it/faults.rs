@@ -8,7 +8,10 @@ use std::{
 use securecall_driver::{AnswerPolicy, CallEvent, Client, ClientConfig, EndReason, Event};
 use securecall_interop::{Synapse, SynapseOptions, UdpForwarder};
 
-use crate::people::{InCall, Person, connected, direct, ended, log, synapse, wait_for};
+use crate::{
+    people::{InCall, Person, connected, direct, ended, log, synapse, wait_for},
+    tone::median_amplitude,
+};
 
 /// The forwarders in front of one client's sockets: all that its peer ever learns of where it is.
 #[derive(Clone, Default)]
@@ -49,8 +52,8 @@ impl Paths {
     }
 }
 
-async fn in_call_over_paths() -> (InCall, [Paths; 2]) {
-    let (caller, callee) = (Person::new(synapse()).await, Person::new(synapse()).await);
+async fn in_call_over_paths(homeserver: &Synapse) -> (InCall, [Paths; 2]) {
+    let (caller, callee) = (Person::new(homeserver).await, Person::new(homeserver).await);
     let (mut calling, mut called) = (caller.config(440), callee.config(1000));
     let paths = [Paths::lead_to(&mut calling), Paths::lead_to(&mut called)];
     (
@@ -85,7 +88,7 @@ async fn hears_more(client: &mut Client) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_path_that_is_cut_and_comes_back_brings_the_call_back() {
-    let (mut call, paths) = in_call_over_paths().await;
+    let (mut call, paths) = in_call_over_paths(synapse()).await;
     paths.iter().for_each(Paths::cut);
     tokio::join!(
         reconnecting(&mut call.calling),
@@ -106,7 +109,7 @@ async fn a_path_that_is_cut_and_comes_back_brings_the_call_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_path_that_is_cut_for_good_ends_the_call() {
-    let (mut call, paths) = in_call_over_paths().await;
+    let (mut call, paths) = in_call_over_paths(synapse()).await;
     paths.iter().for_each(Paths::cut);
     tokio::join!(
         reconnecting(&mut call.calling),
@@ -139,6 +142,46 @@ async fn a_call_goes_on_without_its_homeserver() {
     assert_eq!(ended(&mut call.called).await, EndReason::LocalHangup);
     call.calling.stop().await;
     call.called.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_goes_on_when_its_devices_are_signed_out() {
+    let (caller, callee) = (Person::new(synapse()).await, Person::new(synapse()).await);
+    let configs = [caller.config(440), callee.config(1000)];
+    let mut call = InCall::between(caller, callee, configs).await;
+    call.caller.sign_out_elsewhere().await;
+    call.callee.sign_out_elsewhere().await;
+    tokio::join!(signed_out(&mut call.calling), signed_out(&mut call.called));
+    tokio::join!(hears_more(&mut call.calling), hears_more(&mut call.called));
+    call.called.handle().hangup(call.call).await.unwrap();
+    assert_eq!(ended(&mut call.calling).await, EndReason::RemoteHangup);
+    assert_eq!(ended(&mut call.called).await, EndReason::LocalHangup);
+    call.calling.stop().await;
+    call.called.stop().await;
+}
+
+async fn signed_out(client: &mut Client) {
+    wait_for(client, |event| match event {
+        Event::SessionEnded => Some(()),
+        Event::Call(CallEvent::Ended { reason, .. }) => panic!("the call has ended: {reason:?}"),
+        _ => None,
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_without_path_and_homeserver_leaves_whole_recordings() {
+    log();
+    let mut homeserver = Synapse::start(SynapseOptions::default()).unwrap();
+    let (mut call, paths) = in_call_over_paths(&homeserver).await;
+    tokio::join!(hears_more(&mut call.calling), hears_more(&mut call.called));
+    homeserver.kill().unwrap();
+    paths.iter().for_each(Paths::cut);
+    tokio::join!(call.calling.stop(), call.called.stop());
+    for (person, tone) in [(&call.caller, 1000.0), (&call.callee, 440.0)] {
+        let amplitude = median_amplitude(&person.recording(), tone);
+        assert!(amplitude > 0.1, "{amplitude}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

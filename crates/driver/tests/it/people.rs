@@ -46,7 +46,7 @@ impl Person {
         let seed = IdentitySeed::generate(&mut ChaCha20Rng::from_seed(random));
         let folder = tempfile::tempdir().unwrap();
         let homeserver = Homeserver::new(&synapse.base_url()).unwrap();
-        let store = AccountStore::new(folder.path().join("account"), StoreKey::new([7; 32]));
+        let store = store_in(&folder);
         let id = SecureCallId::new(&IdentityKeyPair::from_seed(&seed).public());
         let registration = Registration {
             localpart: &format!("sc_{id}"),
@@ -84,6 +84,12 @@ impl Person {
         config
     }
 
+    /// Ends the session of this person's device, as from elsewhere.
+    pub(crate) async fn sign_out_elsewhere(&self) {
+        let same_device = Account::restore(&store_in(&self.folder)).await.unwrap();
+        same_device.logout().await.unwrap();
+    }
+
     pub(crate) fn recording(&self) -> PathBuf {
         self.folder.path().join("heard.wav")
     }
@@ -91,6 +97,10 @@ impl Person {
     fn identity(&self) -> IdentityKeyPair {
         IdentityKeyPair::from_seed(&self.seed)
     }
+}
+
+fn store_in(folder: &TempDir) -> AccountStore {
+    AccountStore::new(folder.path().join("account"), StoreKey::new([7; 32]))
 }
 
 /// Strangers without a relay between them.
