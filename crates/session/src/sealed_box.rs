@@ -5,7 +5,7 @@
 
 use data_encoding::BASE64URL_NOPAD;
 use securecall_crypto::{MESSAGE_1_OVERHEAD, MESSAGE_2_OVERHEAD, MESSAGE_OVERHEAD};
-use securecall_signaling::CallId;
+use securecall_signaling::{CallId, MAX_BUNDLE};
 use serde::{Deserialize, Serialize};
 
 /// The step of the sizes on Matrix (DESIGN 1).
@@ -52,6 +52,12 @@ impl BoxKind {
             Self::Message2 => MESSAGE_2_OVERHEAD,
             Self::Ratchet => MESSAGE_OVERHEAD,
         }
+    }
+
+    /// The longest JSON of a bundle: padded, it is still one that the receiver takes.
+    pub(crate) const fn room(self) -> usize {
+        let around = HEADER + self.overhead();
+        (MAX_BUNDLE + around) / MATRIX_STEP * MATRIX_STEP - around
     }
 
     /// Pads the JSON of a bundle with spaces, so that the box has one of few sizes.
@@ -102,12 +108,12 @@ impl SealedBox {
     /// The JSON content of the Olm event.
     pub(crate) fn to_signal(&self, call: CallId) -> String {
         let mut bytes = vec![self.kind.byte()];
-        // A sealed message is never longer than MAX_BOX, which fits.
-        bytes.extend_from_slice(
-            &u16::try_from(self.sealed.len())
-                .unwrap_or(u16::MAX)
-                .to_be_bytes(),
+        assert!(
+            HEADER + self.sealed.len() <= MAX_BOX,
+            "contents are taken by BoxKind::room, so a sealed message fits"
         );
+        let [.., high, low] = self.sealed.len().to_be_bytes();
+        bytes.extend_from_slice(&[high, low]);
         bytes.extend_from_slice(&self.sealed);
         bytes.resize(bytes.len().next_multiple_of(MATRIX_STEP), 0);
         let (call_id, sealed) = (call.to_string(), BASE64URL_NOPAD.encode(&bytes));
@@ -184,6 +190,20 @@ mod tests {
             let mut json = vec![b'x'; 700];
             kind.pad(&mut json, MATRIX_STEP);
             assert_eq!((json.len() + kind.overhead() + HEADER) % MATRIX_STEP, 0);
+        }
+    }
+
+    #[test]
+    fn the_longest_bundle_is_one_that_the_receiver_takes() {
+        for kind in [BoxKind::Message1, BoxKind::Message2, BoxKind::Ratchet] {
+            for step in [MATRIX_STEP, CHANNEL_STEP] {
+                let mut json = vec![b'x'; kind.room()];
+                kind.pad(&mut json, step);
+                assert!(json.len() <= MAX_BUNDLE);
+                let sealed = vec![5; json.len() + kind.overhead()];
+                let text = SealedBox { kind, sealed }.to_signal(call());
+                assert!(SealedBox::from_signal(&text).is_ok());
+            }
         }
     }
 

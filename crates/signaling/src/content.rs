@@ -211,6 +211,12 @@ impl Content {
         }
     }
 
+    /// How many bytes it takes in a bundle.
+    pub fn json_len(&self) -> usize {
+        // As with a bundle, serde_json has no reason to fail.
+        serde_json::to_vec(self).map_or(0, |json| json.len())
+    }
+
     fn check(&self) -> Result<(), BundleError> {
         match self {
             Self::Invite(Invite {

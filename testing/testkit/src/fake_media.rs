@@ -80,6 +80,10 @@ pub struct FakeMedia {
     pub refused: u64,
     /// The epochs its sealer used.
     pub send_epochs: Vec<u16>,
+    /// Restart offers it accepted; its answers are numbered by that.
+    pub restarts: u32,
+    /// The answers to its restart offers.
+    pub restart_answers: Vec<String>,
     /// Every frame it sent has this size.
     pub frame_sizes: Vec<usize>,
     pub(crate) sealer: Option<FrameSealer>,
@@ -163,11 +167,14 @@ impl FakeMedia {
                 sdp: sdp(device, call),
             })],
             MediaCommand::AcceptRestartOffer { .. } => {
-                vec![Reaction::Event(MediaEvent::RestartAnswer {
-                    sdp: sdp(device, call),
-                })]
+                self.restarts += 1;
+                let sdp = format!("{}a=x-restart:{}\r\n", sdp(device, call), self.restarts);
+                vec![Reaction::Event(MediaEvent::RestartAnswer { sdp })]
             }
-            MediaCommand::SetRestartAnswer { .. } => vec![Reaction::Restarted],
+            MediaCommand::SetRestartAnswer { sdp } => {
+                self.restart_answers.push(sdp);
+                vec![Reaction::Restarted]
+            }
             MediaCommand::StopAudio => {
                 self.microphone_open = false;
                 self.sealer = None;

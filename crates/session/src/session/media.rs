@@ -1,8 +1,8 @@
 //! What the media engine reports, and when the call counts as connected.
 
-use securecall_signaling::{Content, Description};
+use securecall_signaling::{Content, Description, MAX_CANDIDATE};
 
-use super::send::candidate;
+use super::send::{can_be_sent, candidate};
 use super::{Io, Media, Session, Side, Timer};
 use crate::EndReason;
 use crate::event::{Event, Tier};
@@ -25,6 +25,14 @@ impl Session {
 
     fn media_event(&mut self, io: &mut Io<'_>, event: MediaEvent) {
         match event {
+            MediaEvent::LocalOffer { sdp }
+            | MediaEvent::LocalAnswer { sdp }
+            | MediaEvent::RestartOffer { sdp }
+            | MediaEvent::RestartAnswer { sdp }
+                if !can_be_sent(&sdp) =>
+            {
+                self.end_because(EndReason::MediaFailed);
+            }
             MediaEvent::LocalOffer { sdp } => self.take_local_offer(io, sdp),
             MediaEvent::LocalAnswer { sdp } => self.take_local_answer(sdp),
             MediaEvent::LocalCandidates {
@@ -64,9 +72,11 @@ impl Session {
     }
 
     fn take_local_candidates(&mut self, candidates: Vec<String>, complete: bool) {
+        let usable = |line: &String| line.len() <= MAX_CANDIDATE && line.is_ascii();
+        let candidates = candidates.into_iter();
         let room = MAX_LOCAL_CANDIDATES.saturating_sub(self.local_candidates.len());
         self.local_candidates
-            .extend(candidates.into_iter().take(room).map(candidate));
+            .extend(candidates.filter(usable).take(room).map(candidate));
         if complete {
             self.local_complete = true;
             self.deadlines.clear(Timer::CandidateBatch);

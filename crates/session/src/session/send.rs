@@ -2,7 +2,7 @@
 
 use securecall_crypto::Encrypted;
 use securecall_signaling::{
-    Bundle, Candidate, Content, Hex32, MAX_CONTENTS, PartyId, Role, Version,
+    Bundle, Candidate, Content, Description, Hex32, MAX_CONTENTS, MAX_SDP, PartyId, Role, Version,
 };
 
 use zeroize::Zeroizing;
@@ -14,6 +14,10 @@ use crate::output::{Output, Request};
 use crate::party::{Channel, Link, Party};
 use crate::sealed_box::{BoxKind, CHANNEL_STEP, MATRIX_STEP, SealedBox};
 
+/// What a bundle holds besides its contents, at most: names, 64 acknowledgements, the words nonce.
+const AROUND_CONTENTS: usize = 3 * 1024;
+/// The longest SDP of ours as JSON, where line ends take twice their size.
+const MAX_SDP_JSON: usize = 12 * 1024;
 /// The most messages that wait for a device before more contents are held back.
 const MAX_UNDELIVERED: usize = 48;
 
@@ -147,7 +151,8 @@ impl Session {
         if contents.is_empty() {
             contents.push(Content::Ringing);
         }
-        party.pending = later;
+        let rest = contents.split_off(amount_that_fits(&contents, BoxKind::Message2));
+        party.pending = rest.into_iter().chain(later).collect();
         let contents = Contents {
             contents,
             acknowledges: Vec::new(),
@@ -187,7 +192,7 @@ impl Session {
         let amount = if held_back {
             0
         } else {
-            party.pending.len().min(MAX_CONTENTS - 1)
+            amount_that_fits(&party.pending, BoxKind::Ratchet)
         };
         let mut contents: Vec<Content> = party.pending.drain(..amount).collect();
         let is_hangup = contents
@@ -258,6 +263,27 @@ impl Session {
                 .push_back(Output::Control(self.id, message.sealed));
         }
     }
+}
+
+/// How many of the contents go into one message, by number and by bytes. Each of ours fits alone.
+fn amount_that_fits(contents: &[Content], kind: BoxKind) -> usize {
+    let mut room = kind.room() - AROUND_CONTENTS;
+    let fits = |content: &&Content| {
+        let left = room.checked_sub(content.json_len() + 1);
+        room = left.unwrap_or(0);
+        left.is_some()
+    };
+    // Room for the words nonce.
+    let contents = contents.iter().take(MAX_CONTENTS - 1);
+    contents.take_while(fits).count()
+}
+
+/// Whether an SDP of ours is one that a peer takes.
+pub(super) fn can_be_sent(sdp: &str) -> bool {
+    let json = Content::Answer {
+        answer: Description::answer(sdp),
+    };
+    sdp.len() <= MAX_SDP && json.json_len() <= MAX_SDP_JSON
 }
 
 /// What a bundle is made of.

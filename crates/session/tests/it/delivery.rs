@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use securecall_session::{EndReason, Event, RequestError};
+use securecall_session::{AnswerPolicy, EndReason, Event, MediaEvent, RequestError};
 use securecall_testkit::{Envelope, Fate, connected_pair, pair, ringing_pair};
 
 #[test]
@@ -230,4 +230,59 @@ fn a_homeserver_killed_while_it_rings_does_not_leave_anybody_hanging() {
     );
     pair.universe.run_for(Duration::from_secs(400));
     assert!(pair.all_empty());
+}
+
+/// A description of the callee's that is `length` bytes long.
+fn long_answer(length: usize) -> String {
+    let fingerprint = ["02"; 32].join(":");
+    let mut sdp =
+        format!("v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\na=fingerprint:sha-256 {fingerprint}\r\n");
+    while sdp.len() + 42 <= length {
+        sdp += "a=x-filler:0123456789012345678901234567\r\n";
+    }
+    sdp
+}
+
+#[test]
+fn the_longest_answer_and_the_longest_candidates_arrive() {
+    for policy in [AnswerPolicy::Ask, AnswerPolicy::Auto] {
+        let mut pair = pair();
+        pair.universe.devices[pair.callee].options.answer = policy;
+        pair.universe.restart(pair.callee);
+        let call = pair.universe.call(pair.caller, pair.callee_user).unwrap();
+        let callee = pair.callee;
+        assert!(pair.universe.run_until(Duration::from_secs(5), |universe| {
+            universe.incoming(callee).is_some()
+        }));
+        if policy == AnswerPolicy::Ask {
+            pair.universe.answer(callee, call);
+        }
+        // Faster than the media engine's own.
+        let sdp = long_answer(10 * 1024);
+        pair.universe
+            .inject_media(callee, call, MediaEvent::LocalAnswer { sdp });
+        let candidates = (0..31).map(|number| format!("{number:0>256}")).collect();
+        let event = MediaEvent::LocalCandidates {
+            candidates,
+            complete: false,
+        };
+        pair.universe.inject_media(callee, call, event);
+        pair.universe.run_for(Duration::from_secs(5));
+        assert!(pair.universe.connected(pair.caller), "{policy:?}");
+        let media = &pair.universe.devices[pair.caller].media[&call];
+        assert_eq!(media.remote_candidates.len(), 31);
+    }
+}
+
+#[test]
+fn an_answer_longer_than_a_peer_takes_ends_the_call() {
+    let mut pair = ringing_pair();
+    pair.universe.answer(pair.callee, pair.call());
+    let sdp = long_answer(10 * 1024 + 100);
+    pair.universe
+        .inject_media(pair.callee, pair.call(), MediaEvent::LocalAnswer { sdp });
+    assert_eq!(
+        pair.universe.ended(pair.callee),
+        Some(EndReason::MediaFailed)
+    );
 }
