@@ -397,11 +397,19 @@ impl Loop {
         }
     }
 
+    /// Waits until the disk has it: nothing that the endpoint wants after this may happen before.
     async fn remember(&mut self, bytes: Vec<u8>) {
         let memory = self.replay_memory.clone();
         let stored = tokio::task::spawn_blocking(move || memory.store(&bytes)).await;
         match stored {
-            Ok(Ok(())) => {}
+            Ok(Ok(())) => {
+                let memory = self.replay_memory.clone();
+                tokio::task::spawn_blocking(move || {
+                    if let Err(error) = memory.settle() {
+                        tracing::warn!(%error, "the memory of taken calls may not outlive a power cut");
+                    }
+                });
+            }
             // A call that cannot be remembered could ring again after a restart, nothing worse.
             Ok(Err(error)) => tracing::warn!(%error, "the memory of taken calls is not on disk"),
             Err(error) => tracing::warn!(%error, "the memory of taken calls is not on disk"),

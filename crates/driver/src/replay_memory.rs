@@ -53,8 +53,8 @@ impl ReplayMemory {
 
     /// Replaces what is stored, all or nothing, and waits until the disk has it.
     ///
-    /// One wait for the disk, a few milliseconds: the old name leads to the old bytes or to the new ones, and a rename that a
-    /// power cut undoes costs what one invite adds. A crash of this program alone undoes nothing.
+    /// A crash of this program undoes nothing of it. That the new file keeps its name through a power cut is
+    /// [`settle`](Self::settle)'s work; so nobody who waits here waits for the disk twice.
     ///
     /// # Errors
     ///
@@ -68,6 +68,19 @@ impl ReplayMemory {
             fs::rename(&fresh, &self.path)
         };
         write().map_err(|source| self.error("write", source))
+    }
+
+    /// Makes the name of what was stored last, too. Nothing has to wait for it: until then a power cut brings back what was
+    /// stored before.
+    ///
+    /// # Errors
+    ///
+    /// The directory is gone, or the disk fails.
+    pub fn settle(&self) -> Result<(), ReplayMemoryError> {
+        let parent = self.path.parent();
+        let parent = parent.filter(|parent| !parent.as_os_str().is_empty());
+        let settled = File::open(parent.unwrap_or(Path::new("."))).and_then(|it| it.sync_all());
+        settled.map_err(|source| self.error("write", source))
     }
 
     fn error(&self, action: &'static str, source: io::Error) -> ReplayMemoryError {
@@ -103,6 +116,7 @@ mod tests {
         assert_eq!(memory.load().unwrap(), None);
         memory.store(b"one").unwrap();
         memory.store(b"another").unwrap();
+        memory.settle().unwrap();
         assert_eq!(memory.load().unwrap().as_deref(), Some(&b"another"[..]));
     }
 
