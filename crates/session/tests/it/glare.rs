@@ -109,3 +109,60 @@ fn a_call_that_was_answered_never_gives_way() {
         assert!(pair.universe.ended(pair.caller).is_none());
     }
 }
+
+/// Two users with two devices each; the first devices call each other. Returns the second devices.
+fn glare_of_four(seed: u64, offline: bool) -> (Pair, [usize; 2], CallId) {
+    let mut pair = pair(seed);
+    let seconds = [pair.caller_user, pair.callee_user]
+        .map(|user| pair.universe.add_device(user, DeviceOptions::default()));
+    pair.universe.befriend(pair.caller_user, pair.callee_user);
+    for second in seconds.into_iter().filter(|_| offline) {
+        pair.universe.set_online(second, false);
+    }
+    let first = pair.universe.call(pair.caller, pair.callee_user).unwrap();
+    let second = pair.universe.call(pair.callee, pair.caller_user).unwrap();
+    pair.universe.run_for(Duration::from_secs(10));
+    (pair, seconds, first.min(second))
+}
+
+/// The first devices talk; nothing rings at the second ones any more.
+fn check_four(mut pair: Pair, seconds: [usize; 2], survivor: CallId) {
+    for device in [pair.caller, pair.callee] {
+        assert!(pair.universe.connected(device));
+        assert!(pair.universe.ended(device).is_none());
+    }
+    for second in seconds {
+        assert!(!pair.universe.connected(second));
+        assert!(pair.universe.devices[second].media.is_empty());
+        let incoming = pair.universe.incoming(second);
+        assert_eq!(incoming.is_some(), pair.universe.ended(second).is_some());
+    }
+    assert!(
+        seconds
+            .iter()
+            .any(|it| pair.universe.ended(*it) == Some(EndReason::AnsweredElsewhere))
+    );
+    pair.universe.hang_up(pair.caller, survivor);
+    pair.universe.run_for(Duration::from_secs(400));
+    assert!(pair.all_empty());
+}
+
+#[test]
+fn glare_with_two_devices_a_side_leaves_one_call_between_the_two_that_called() {
+    for seed in 0..8 {
+        let (pair, seconds, survivor) = glare_of_four(seed, false);
+        check_four(pair, seconds, survivor);
+    }
+}
+
+#[test]
+fn second_devices_that_get_the_invites_late_learn_that_both_calls_are_settled() {
+    for seed in 0..8 {
+        let (mut pair, seconds, survivor) = glare_of_four(seed, true);
+        for second in seconds {
+            pair.universe.set_online(second, true);
+        }
+        pair.universe.run_for(Duration::from_secs(5));
+        check_four(pair, seconds, survivor);
+    }
+}

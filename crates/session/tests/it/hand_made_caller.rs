@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
 use securecall_crypto::{Established, Initiator, InitiatorAwaiting, WordsNonce};
-use securecall_session::{CallId, EndReason, Event, MissedReason, SignalRefused};
+use securecall_session::{
+    CallId, EndReason, Event, MediaEvent, MissedReason, PathRoute, SignalRefused,
+};
 use securecall_testkit::{DeviceId, DeviceOptions, Envelope, Universe};
 
 pub(crate) struct HandMade {
@@ -378,4 +380,30 @@ fn a_repeated_message_1_gets_message_2_again_but_not_without_bound() {
         .filter(|envelope| envelope.kind() == 2)
         .count();
     assert_eq!(copies, 3);
+}
+
+/// A thief of the callee's identity key can make message 1 in anybody's name, and nothing after it: message 2 needs the caller's key.
+#[test]
+fn a_forged_message_1_leads_to_no_connection_and_opens_no_microphone() {
+    let mut caller = HandMade::good();
+    let (callee, call) = (caller.callee, caller.call);
+    caller.universe.answer(callee, call);
+    let route = PathRoute::Direct;
+    for event in [
+        MediaEvent::PathUp { route },
+        MediaEvent::ChannelOpen,
+        MediaEvent::AuthenticatedPacket,
+    ] {
+        caller.universe.inject_media(callee, call, event);
+    }
+    for _ in 0..40 {
+        caller.universe.inject_control(callee, call, &[1; 256]);
+        caller.send(3, &[1; 256]);
+        assert!(!caller.universe.inject_frame(callee, call, vec![1; 101]));
+        caller.universe.run_for(Duration::from_secs(1));
+    }
+    assert!(!caller.universe.connected(callee));
+    let commands = &caller.universe.devices[callee].media[&call].commands;
+    assert!(!commands.iter().any(|it| it == "OpenMicrophone"));
+    assert_eq!(caller.universe.ended(callee), Some(EndReason::IceFailed));
 }

@@ -4,7 +4,9 @@
 mod admission;
 mod attacks;
 mod delivery;
+mod device_list;
 mod endings;
+mod frames;
 mod glare;
 mod hand_made_callee;
 mod hand_made_caller;
@@ -13,3 +15,4 @@ mod in_call;
 mod many_invites;
 mod random_faults;
 mod two_devices;
+mod withheld;
