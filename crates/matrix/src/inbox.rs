@@ -191,10 +191,8 @@ impl Account {
         let resumed = match self.sync_position() {
             Some(position) => {
                 match sync_once(self.client(), settings.clone().token(position)).await {
-                    Err(ServerError::Refused { code, message })
-                        if POSITION_UNKNOWN.contains(&code.as_str()) =>
-                    {
-                        warn!(%code, %message, "the homeserver does not know where we left off");
+                    Err(error) if is_position_unknown(&error) => {
+                        warn!(%error, "the homeserver does not know where we left off");
                         sync_once(self.client(), settings.token(SyncToken::NoToken)).await
                     }
                     other => other,
@@ -267,21 +265,35 @@ async fn sync_once(client: &Client, settings: SyncSettings) -> Result<SyncRespon
     response.map_err(|error| ServerError::from_sdk(&error))
 }
 
+fn is_position_unknown(error: &ServerError) -> bool {
+    matches!(error, ServerError::Refused { code, .. } if POSITION_UNKNOWN.contains(&code.as_str()))
+}
+
 async fn keep_syncing(client: &Client, sender: &mpsc::Sender<Incoming>) {
     let mut online = true;
     let mut wait = RETRY.0;
+    let mut position_lost = false;
     while !sender.is_closed() {
         // A server that was away may have nothing to say for a while; but it is good to know that it is back.
         let long_poll = if online { LONG_POLL } else { Duration::ZERO };
-        let news = match sync_once(client, settings(long_poll)).await {
-            Ok(_) if online => {
-                wait = RETRY.0;
-                None
-            }
+        let settings = settings(long_poll);
+        let synced = match position_lost {
+            true => sync_once(client, settings.token(SyncToken::NoToken)).await,
+            false => sync_once(client, settings).await,
+        };
+        let news = match synced {
             Ok(_) => {
-                online = true;
+                position_lost = false;
                 wait = RETRY.0;
-                Some(Incoming::Online)
+                let back = !online;
+                online = true;
+                back.then_some(Incoming::Online)
+            }
+            Err(error) if !position_lost && is_position_unknown(&error) => {
+                warn!(%error, "the homeserver does not know where we left off");
+                position_lost = true;
+                sleep(wait).await;
+                None
             }
             Err(ServerError::SessionEnded { .. }) => {
                 let _ = sender.send(Incoming::SessionEnded).await;

@@ -151,6 +151,7 @@ async fn a_homeserver_that_is_broken_counts_as_out_of_reach_and_is_used_again() 
 
 #[tokio::test]
 async fn a_position_that_the_homeserver_does_not_know_is_given_up() {
+    let sender = Person::new(synapse()).await;
     let gate = Gate::in_front_of(synapse().address());
     let directory = tempfile::tempdir().unwrap();
     let store = AccountStore::new(directory.path().join("account"), key());
@@ -167,8 +168,16 @@ async fn a_position_that_the_homeserver_does_not_know_is_given_up() {
         "since=",
         "400 Bad Request\n{\"errcode\":\"M_UNKNOWN_POS\",\"error\":\"Unknown position\"}",
     );
+    // At the start, and in the sync that goes on: nothing can come but in answer to a request without a position.
     let mut inbox = account.start().await.unwrap();
     assert_eq!(inbox.next().await, Some(Incoming::SyncComplete));
+    let device = &account.own_device().device_id;
+    sender
+        .account
+        .send(account.matrix_id(), device, "{}")
+        .await
+        .unwrap();
+    assert_eq!(next_signal(&mut inbox).await, signal(&sender, "{}"));
 }
 
 fn devices_at_homeserver(user: &str) -> u64 {
