@@ -2,27 +2,30 @@
 //!
 //! It begins with the endpoint's first order for the call, which never comes before the user has accepted it.
 
+mod audio;
 mod frames;
+mod negotiation;
 mod sockets;
 
 use std::time::Duration;
 
 use securecall_audio_device::{AudioDevices, AudioSpec, DeviceFault, OpenError};
 use securecall_media::{
-    PathKind, ReceivePipeline, SendPipeline, TICK_SAMPLES, Transport, TransportError,
-    TransportEvent, TransportOutput,
+    PathKind, ReceivePipeline, SendPipeline, Transport, TransportError, TransportEvent,
+    TransportOutput,
 };
-use securecall_session::{CallId, MediaCommand, MediaEvent, MediaFailure, PathRoute, Route};
+use securecall_session::{CallId, MediaCommand, MediaEvent, MediaFailure, PathRoute};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use web_time::Instant;
 
+use self::audio::until_opened;
 use self::frames::{Opener, Sealer};
+use self::negotiation::overcome;
 use self::sockets::{Received, Sockets};
-use crate::audio::begin_to_open;
 use crate::clock;
 use crate::config::Network;
-use crate::event::{CallStats, Event};
+use crate::event::Event;
 
 /// Microphone and speaker are served this often.
 const TICK: Duration = Duration::from_millis(10);
@@ -233,137 +236,6 @@ impl Task {
         }
     }
 
-    fn create_offer(&mut self, now: Instant, route: Route) -> Result<(), TransportError> {
-        self.sockets.set_route(route);
-        let transport = self.transport.insert(Transport::new(now)?);
-        let sdp = transport.create_offer(now)?;
-        self.tell(MediaEvent::LocalOffer { sdp });
-        Ok(())
-    }
-
-    fn accept_offer(
-        &mut self,
-        now: Instant,
-        sdp: &str,
-        route: Route,
-    ) -> Result<(), TransportError> {
-        self.sockets.set_route(route);
-        let transport = self.transport.insert(Transport::new(now)?);
-        let sdp = transport.accept_offer(now, sdp)?;
-        self.tell(MediaEvent::LocalAnswer { sdp });
-        Ok(())
-    }
-
-    fn set_answer(&mut self, now: Instant, sdp: &str) -> Result<(), TransportError> {
-        self.transport()?.set_answer(now, sdp)
-    }
-
-    /// Host candidates need no waiting: gathering is over at once.
-    fn gather(&mut self, now: Instant) -> Result<(), TransportError> {
-        let candidates = self.add_host_candidates(now)?;
-        self.tell(MediaEvent::LocalCandidates {
-            candidates,
-            complete: true,
-        });
-        Ok(())
-    }
-
-    /// Binds sockets for addresses that are new since the last time, and gives their candidates.
-    fn add_host_candidates(&mut self, now: Instant) -> Result<Vec<String>, TransportError> {
-        let transport = self.transport.as_mut().ok_or(TransportError::Closed)?;
-        let mut candidates = Vec::new();
-        for bound in self.sockets.bind_new() {
-            match transport.add_host_candidate(now, bound.base, bound.advertised) {
-                Ok(candidate) => candidates.push(candidate),
-                // An address that cannot be a candidate (a scoped one, say) is no reason to fail.
-                Err(TransportError::Candidate) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(candidates)
-    }
-
-    fn add_remote_candidates(
-        &mut self,
-        now: Instant,
-        candidates: &[String],
-    ) -> Result<(), TransportError> {
-        for candidate in candidates {
-            match self.transport()?.add_remote_candidate(now, candidate) {
-                Err(TransportError::Candidate) => {
-                    tracing::debug!("a candidate of the peer cannot be used");
-                }
-                added => added?,
-            }
-        }
-        Ok(())
-    }
-
-    fn create_restart_offer(&mut self, now: Instant) -> Result<(), TransportError> {
-        self.add_host_candidates(now)?;
-        let sdp = self.transport()?.create_restart_offer(now)?;
-        self.tell(MediaEvent::RestartOffer { sdp });
-        Ok(())
-    }
-
-    fn accept_restart_offer(&mut self, now: Instant, sdp: &str) -> Result<(), TransportError> {
-        self.add_host_candidates(now)?;
-        let sdp = self.transport()?.accept_restart_offer(now, sdp)?;
-        self.tell(MediaEvent::RestartAnswer { sdp });
-        Ok(())
-    }
-
-    fn transport(&mut self) -> Result<&mut Transport, TransportError> {
-        self.transport.as_mut().ok_or(TransportError::Closed)
-    }
-
-    fn start_audio(&mut self, now: Instant, sealer: Sealer, opener: Opener) {
-        match (SendPipeline::new(sealer), ReceivePipeline::new(opener)) {
-            (Ok(send), Ok(receive)) => {
-                self.send = Some(send);
-                self.receive = Some(receive);
-            }
-            (Err(error), _) | (_, Err(error)) => return self.fail_here(error.to_string()),
-        }
-        match self.devices.take() {
-            Some(devices) => self.use_devices(now, devices),
-            None => self.opening = Some(begin_to_open(&self.audio)),
-        }
-    }
-
-    fn take_devices(&mut self, opened: Result<AudioDevices, String>) {
-        match opened {
-            Ok(devices) => self.use_devices(clock::now(), devices),
-            Err(why) => self.fail_here(why),
-        }
-    }
-
-    fn use_devices(&mut self, now: Instant, devices: AudioDevices) {
-        let notices = [devices.microphone.notice(), devices.speaker.notice()];
-        for notice in notices.into_iter().flatten() {
-            self.notice(notice.to_owned());
-        }
-        self.devices = Some(devices);
-        if self.path_up {
-            self.start_ticks(now);
-        }
-    }
-
-    /// Something on this machine makes the call impossible.
-    fn fail_here(&self, why: String) {
-        self.notice(why);
-        self.tell(MediaEvent::Failed {
-            reason: MediaFailure::Local,
-        });
-    }
-
-    /// From now on a tick every 10 ms, and at once the two that make the first frame: the peer waits for it.
-    fn start_ticks(&mut self, now: Instant) {
-        if self.send.is_some() && self.devices.is_some() && self.next_tick.is_none() {
-            self.next_tick = Some(now.checked_sub(TICK).unwrap_or(now));
-        }
-    }
-
     fn send_control(&mut self, bytes: &[u8]) {
         let now = clock::now();
         if let Some(transport) = &mut self.transport {
@@ -407,61 +279,6 @@ impl Task {
             self.stats_at = now + STATS_INTERVAL;
             self.tell_stats();
         }
-    }
-
-    /// 10 ms for the speaker, 10 ms from the microphone. `late` is how long ago they were due.
-    fn tick(&mut self, now: Instant, late: Duration) {
-        let (Some(devices), Some(send), Some(receive)) =
-            (&mut self.devices, &mut self.send, &mut self.receive)
-        else {
-            return;
-        };
-        self.ticks += 1;
-        receive.opener_mut().handle_timeout(now);
-        let due_us = clock::unix_us().saturating_sub(micros(late));
-        let mut samples = [0.0; TICK_SAMPLES];
-        receive.playback(now, &mut samples);
-        devices.speaker.write(&samples);
-        self.speaker_at.get_or_insert(due_us);
-        if self.microphone_open {
-            devices.microphone.read(&mut samples);
-            self.microphone_at
-                .get_or_insert(due_us.saturating_sub(micros(TICK)));
-        } else {
-            devices.microphone.discard();
-            samples.fill(0.0);
-        }
-        let faults = [
-            devices.microphone.take_fault(),
-            devices.speaker.take_fault(),
-        ];
-        let first_audio = receive.has_played();
-
-        match send.push(&samples) {
-            Ok(Some(frame)) => {
-                if let Some(Err(error)) = self
-                    .transport
-                    .as_mut()
-                    .map(|transport| transport.send_frame(now, frame.media_time, frame.bytes))
-                {
-                    self.fail(&error);
-                }
-            }
-            Ok(None) => {}
-            Err(error) => tracing::warn!(%error, "a frame was not sent"),
-        }
-        for fault in faults.into_iter().flatten() {
-            self.told(Event::Device {
-                call: self.call,
-                fault,
-            });
-        }
-        if first_audio && !self.first_audio_told {
-            self.first_audio_told = true;
-            self.tell(MediaEvent::FirstAudioPlayed);
-        }
-        self.tell_audio_started();
-        self.tell_levels();
     }
 
     fn handle_datagram(&mut self, received: &Received) {
@@ -561,76 +378,6 @@ impl Task {
         }
     }
 
-    fn tell_audio_started(&mut self) {
-        if self.audio_told {
-            return;
-        }
-        if let (Some(microphone_at_unix_us), Some(speaker_at_unix_us)) =
-            (self.microphone_at, self.speaker_at)
-        {
-            self.audio_told = true;
-            self.told(Event::AudioStarted {
-                call: self.call,
-                microphone_at_unix_us,
-                speaker_at_unix_us,
-            });
-        }
-    }
-
-    fn tell_levels(&mut self) {
-        if !self.levels || !self.ticks.is_multiple_of(LEVELS_TICKS) {
-            return;
-        }
-        if let (Some(send), Some(receive)) = (&self.send, &self.receive) {
-            let (input, output) = (send.level().rms, receive.level().rms);
-            self.told(Event::Levels {
-                call: self.call,
-                input,
-                output,
-            });
-        }
-    }
-
-    fn tell_stats(&mut self) {
-        let (Some(send), Some(receive), Some(transport)) =
-            (&self.send, &self.receive, &self.transport)
-        else {
-            return;
-        };
-        let received = receive.statistics();
-        let buffer = received.jitter_buffer;
-        let stats = CallStats {
-            rtt_ms: transport.stats().rtt.map(|rtt| rtt.as_secs_f64() * 1000.0),
-            loss: f64::from(buffer.loss),
-            jitter_ms: f64::from(buffer.jitter_ms),
-            playout_delay_ms: f64::from(buffer.playout_delay_ms),
-            frames_sent: send.frames_sent(),
-            frames_received: received.frames_received,
-            frames_refused: received.frames_refused,
-            concealed_ms: buffer.concealed_ms,
-        };
-        self.told(Event::Stats {
-            call: self.call,
-            stats,
-        });
-    }
-
-    /// Closes microphone and speaker; recordings get their headers, which waits for the disk elsewhere.
-    fn stop_audio(&mut self) {
-        self.next_tick = None;
-        self.opening = None;
-        self.send = None;
-        self.receive = None;
-        if let Some(AudioDevices {
-            microphone,
-            mut speaker,
-        }) = self.devices.take()
-        {
-            drop(microphone);
-            self.recording = Some(tokio::task::spawn_blocking(move || speaker.finish().err()));
-        }
-    }
-
     fn fail(&mut self, error: &TransportError) {
         let reason = match error {
             TransportError::FingerprintChanged
@@ -686,40 +433,6 @@ impl Task {
     fn tell(&self, event: MediaEvent) {
         let _ = self.outputs.send((self.call, MediaOutput::Event(event)));
     }
-}
-
-/// A restart that cannot be used is one that did not happen; another follows. But nobody gets another certificate in.
-fn overcome(error: TransportError) -> Result<(), TransportError> {
-    match error {
-        TransportError::DescriptionTooLong
-        | TransportError::Description(_)
-        | TransportError::MediaLines
-        | TransportError::Candidate
-        | TransportError::Misuse => {
-            tracing::debug!(%error, "a restart came to nothing");
-            Ok(())
-        }
-        error => Err(error),
-    }
-}
-
-/// Waits for devices that are being opened; for ever where none are.
-async fn until_opened(
-    opening: &mut Option<JoinHandle<Result<AudioDevices, OpenError>>>,
-) -> Result<AudioDevices, String> {
-    let Some(handle) = opening else {
-        return std::future::pending().await;
-    };
-    let joined = handle.await;
-    *opening = None;
-    match joined {
-        Ok(opened) => opened.map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 async fn sleep_until(at: Option<Instant>) {

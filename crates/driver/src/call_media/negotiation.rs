@@ -1,0 +1,116 @@
+//! Offers, answers and candidates of one call.
+
+use securecall_media::{Transport, TransportError};
+use securecall_session::{MediaEvent, Route};
+use web_time::Instant;
+
+use super::Task;
+
+impl Task {
+    pub(super) fn create_offer(
+        &mut self,
+        now: Instant,
+        route: Route,
+    ) -> Result<(), TransportError> {
+        self.sockets.set_route(route);
+        let transport = self.transport.insert(Transport::new(now)?);
+        let sdp = transport.create_offer(now)?;
+        self.tell(MediaEvent::LocalOffer { sdp });
+        Ok(())
+    }
+
+    pub(super) fn accept_offer(
+        &mut self,
+        now: Instant,
+        sdp: &str,
+        route: Route,
+    ) -> Result<(), TransportError> {
+        self.sockets.set_route(route);
+        let transport = self.transport.insert(Transport::new(now)?);
+        let sdp = transport.accept_offer(now, sdp)?;
+        self.tell(MediaEvent::LocalAnswer { sdp });
+        Ok(())
+    }
+
+    pub(super) fn set_answer(&mut self, now: Instant, sdp: &str) -> Result<(), TransportError> {
+        self.transport()?.set_answer(now, sdp)
+    }
+
+    /// Host candidates need no waiting: gathering is over at once.
+    pub(super) fn gather(&mut self, now: Instant) -> Result<(), TransportError> {
+        let candidates = self.add_host_candidates(now)?;
+        self.tell(MediaEvent::LocalCandidates {
+            candidates,
+            complete: true,
+        });
+        Ok(())
+    }
+
+    /// Binds sockets for addresses that are new since the last time, and gives their candidates.
+    fn add_host_candidates(&mut self, now: Instant) -> Result<Vec<String>, TransportError> {
+        let transport = self.transport.as_mut().ok_or(TransportError::Closed)?;
+        let mut candidates = Vec::new();
+        for bound in self.sockets.bind_new() {
+            match transport.add_host_candidate(now, bound.base, bound.advertised) {
+                Ok(candidate) => candidates.push(candidate),
+                // An address that cannot be a candidate (a scoped one, say) is no reason to fail.
+                Err(TransportError::Candidate) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(candidates)
+    }
+
+    pub(super) fn add_remote_candidates(
+        &mut self,
+        now: Instant,
+        candidates: &[String],
+    ) -> Result<(), TransportError> {
+        for candidate in candidates {
+            match self.transport()?.add_remote_candidate(now, candidate) {
+                Err(TransportError::Candidate) => {
+                    tracing::debug!("a candidate of the peer cannot be used");
+                }
+                added => added?,
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn create_restart_offer(&mut self, now: Instant) -> Result<(), TransportError> {
+        self.add_host_candidates(now)?;
+        let sdp = self.transport()?.create_restart_offer(now)?;
+        self.tell(MediaEvent::RestartOffer { sdp });
+        Ok(())
+    }
+
+    pub(super) fn accept_restart_offer(
+        &mut self,
+        now: Instant,
+        sdp: &str,
+    ) -> Result<(), TransportError> {
+        self.add_host_candidates(now)?;
+        let sdp = self.transport()?.accept_restart_offer(now, sdp)?;
+        self.tell(MediaEvent::RestartAnswer { sdp });
+        Ok(())
+    }
+
+    fn transport(&mut self) -> Result<&mut Transport, TransportError> {
+        self.transport.as_mut().ok_or(TransportError::Closed)
+    }
+}
+
+/// A restart that cannot be used is one that did not happen; another follows. But nobody gets another certificate in.
+pub(super) fn overcome(error: TransportError) -> Result<(), TransportError> {
+    match error {
+        TransportError::DescriptionTooLong
+        | TransportError::Description(_)
+        | TransportError::MediaLines
+        | TransportError::Candidate
+        | TransportError::Misuse => {
+            tracing::debug!(%error, "a restart came to nothing");
+            Ok(())
+        }
+        error => Err(error),
+    }
+}

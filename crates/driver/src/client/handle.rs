@@ -1,0 +1,116 @@
+//! Orders to a running client.
+
+use securecall_session::{CallError, CallId, CallOptions, Callee, CommandError, Contact};
+use tokio::sync::{mpsc, oneshot};
+
+/// Why a call is not placed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlaceError {
+    /// The endpoint refuses it.
+    #[error(transparent)]
+    Refused(#[from] CallError),
+    /// The client has stopped.
+    #[error("the client has stopped")]
+    Stopped,
+}
+
+/// An order to the client's task.
+#[derive(Debug)]
+pub(super) enum Command {
+    Call {
+        callee: Callee,
+        options: CallOptions,
+        reply: oneshot::Sender<Result<CallId, CallError>>,
+    },
+    Answer(CallId, oneshot::Sender<Result<(), CommandError>>),
+    Reject(CallId, oneshot::Sender<Result<(), CommandError>>),
+    Hangup(CallId, oneshot::Sender<Result<(), CommandError>>),
+    SetMuted(CallId, bool, oneshot::Sender<Result<(), CommandError>>),
+    SetContacts(Vec<Contact>),
+    Stop,
+}
+
+/// Gives orders to a running client; may be cloned and sent to other tasks.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    pub(super) commands: mpsc::Sender<Command>,
+}
+
+impl Handle {
+    /// Calls somebody.
+    ///
+    /// # Errors
+    ///
+    /// See [`PlaceError`].
+    pub async fn call(&self, callee: Callee, options: CallOptions) -> Result<CallId, PlaceError> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self
+            .commands
+            .send(Command::Call {
+                callee,
+                options,
+                reply,
+            })
+            .await;
+        sent.map_err(|_| PlaceError::Stopped)?;
+        Ok(answer.await.map_err(|_| PlaceError::Stopped)??)
+    }
+
+    /// Takes a call that rings here.
+    ///
+    /// # Errors
+    ///
+    /// There is no such call, or it does not ring here.
+    pub async fn answer(&self, call: CallId) -> Result<(), CommandError> {
+        self.command(|reply| Command::Answer(call, reply)).await
+    }
+
+    /// Declines a call that rings here, on all devices.
+    ///
+    /// # Errors
+    ///
+    /// There is no such call, or it does not ring here.
+    pub async fn reject(&self, call: CallId) -> Result<(), CommandError> {
+        self.command(|reply| Command::Reject(call, reply)).await
+    }
+
+    /// Ends a call, whatever its state.
+    ///
+    /// # Errors
+    ///
+    /// There is no such call.
+    pub async fn hangup(&self, call: CallId) -> Result<(), CommandError> {
+        self.command(|reply| Command::Hangup(call, reply)).await
+    }
+
+    /// Sends encoded silence in place of the microphone, or the microphone again.
+    ///
+    /// # Errors
+    ///
+    /// There is no such call.
+    pub async fn set_muted(&self, call: CallId, muted: bool) -> Result<(), CommandError> {
+        self.command(|reply| Command::SetMuted(call, muted, reply))
+            .await
+    }
+
+    /// Replaces what the client knows of our contacts.
+    pub async fn set_contacts(&self, contacts: Vec<Contact>) {
+        let _ = self.commands.send(Command::SetContacts(contacts)).await;
+    }
+
+    /// Asks the client to stop as [`Client::stop`] does, without waiting for it.
+    pub async fn request_stop(&self) {
+        let _ = self.commands.send(Command::Stop).await;
+    }
+
+    async fn command(
+        &self,
+        make: impl FnOnce(oneshot::Sender<Result<(), CommandError>>) -> Command,
+    ) -> Result<(), CommandError> {
+        let (reply, answer) = oneshot::channel();
+        if self.commands.send(make(reply)).await.is_err() {
+            return Err(CommandError::NoSuchCall);
+        }
+        answer.await.unwrap_or(Err(CommandError::NoSuchCall))
+    }
+}
