@@ -87,6 +87,7 @@ impl Endpoint {
             route,
             rings_until: now + lifetime,
             accepted: false,
+            declined: false,
         });
         Ok(())
     }
@@ -117,7 +118,7 @@ impl Endpoint {
     /// Glare, busy, or it rings. If the user has accepted it already and it does not become a call, they are told so.
     pub(super) fn ring(&mut self, now: Instant, rng: &mut dyn CryptoRng, mut admitted: Admitted) {
         let (call, identity) = (admitted.call, admitted.message_1.remote_identity());
-        let promised = admitted.accepted;
+        let (promised, declined) = (admitted.accepted, admitted.declined);
         if self.sessions.contains_key(&call) {
             // It can only be a call of ours: then the peer chose its ID to fit.
             return;
@@ -173,8 +174,11 @@ impl Endpoint {
             outputs: &mut self.outputs,
             requests: &mut self.requests,
         };
-        let session = Session::ring(&mut io, admitted, accept);
+        let session = Session::ring(&mut io, admitted, accept && !declined);
         self.add_session(session);
+        if declined {
+            self.with_session(now, rng, call, Session::reject);
+        }
     }
 
     /// `Endpoint::call` gave out the ID of a call that does not come about after all.

@@ -8,6 +8,7 @@ use web_time::Instant;
 use super::Endpoint;
 use crate::command::{CallError, Callee, CommandError};
 use crate::config::{CallOptions, MAX_LIFETIME};
+use crate::session::callee::Admitted;
 use crate::session::{Io, Session, choose_route};
 
 impl Endpoint {
@@ -59,6 +60,7 @@ impl Endpoint {
             .find(|it| it.message_1.remote_identity() == identity)
         {
             arrived.accepted = true;
+            arrived.declined = false;
             arrived.route = route;
             return Ok(arrived.call);
         }
@@ -120,6 +122,11 @@ impl Endpoint {
         rng: &mut impl CryptoRng,
         call: CallId,
     ) -> Result<(), CommandError> {
+        let promised = |it: &&mut Admitted| it.call == call && it.accepted;
+        if let Some(arrived) = self.arrived.iter_mut().find(promised) {
+            arrived.declined = true;
+            return Ok(());
+        }
         let over = self
             .sessions
             .get(&call)

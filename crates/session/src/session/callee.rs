@@ -25,6 +25,8 @@ pub(crate) struct Admitted {
     pub(crate) rings_until: Instant,
     /// The user called the caller while the invite was waiting.
     pub(crate) accepted: bool,
+    /// The user accepted that way and then hung up.
+    pub(crate) declined: bool,
 }
 
 impl Session {

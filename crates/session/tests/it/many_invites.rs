@@ -189,6 +189,25 @@ fn a_call_that_was_promised_and_does_not_come_about_ends() {
 }
 
 #[test]
+fn a_call_that_was_promised_can_be_hung_up_before_it_rings() {
+    let mut pair = pair();
+    pair.universe.devices[pair.callee].sync_unfinished = true;
+    let call = pair.universe.call(pair.caller, pair.callee_user).unwrap();
+    pair.universe.run_for(Duration::from_secs(1));
+    let promised = pair.universe.call(pair.callee, pair.caller_user);
+    assert_eq!(promised, Ok(call));
+    pair.universe.hang_up(pair.callee, call);
+    pair.universe.finish_sync(pair.callee);
+    pair.universe.run_for(Duration::from_secs(3));
+    assert_eq!(
+        pair.universe.ended(pair.callee),
+        Some(EndReason::LocalReject)
+    );
+    assert_eq!(pair.universe.ended(pair.caller), Some(EndReason::Declined));
+    assert!(pair.universe.devices[pair.callee].media.is_empty());
+}
+
+#[test]
 fn a_flood_of_callers_who_are_told_busy_pushes_out_no_call_that_was_real() {
     let mut pair = connected_pair();
     let call = pair.call();

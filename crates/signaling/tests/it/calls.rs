@@ -279,3 +279,18 @@ fn a_call_ends_once() {
         ]
     );
 }
+
+#[test]
+fn a_caller_that_forgot_its_call_ends_it_only_while_it_rings() {
+    let now = origin();
+    let mut ringing = callee(now);
+    ringing.caller_is_gone();
+    assert_eq!(
+        drain(&mut ringing),
+        [CallOutput::Ended(CallEnd::CallerCancelled)]
+    );
+    let mut answered = callee(now);
+    answered.accept(now).unwrap();
+    answered.caller_is_gone();
+    assert!(drain(&mut answered).is_empty() && answered.is_answered());
+}
