@@ -98,7 +98,7 @@ impl Handle {
         let _ = self.commands.send(Command::SetContacts(contacts)).await;
     }
 
-    /// Asks the client to stop as [`Client::stop`] does, without waiting for it.
+    /// Asks the client to stop as [`Client::stop`](crate::Client::stop) does, without waiting for it.
     pub async fn request_stop(&self) {
         let _ = self.commands.send(Command::Stop).await;
     }
