@@ -92,7 +92,8 @@ pub(crate) async fn run(
     let with_screen = !context.output.is_json()
         && uses_no_standard_stream(&plan.media)
         && ScreenTerminal::is_possible();
-    let signals = Signals::new()?;
+    let mut signals = Signals::new()?;
+    context.output.write_behind();
     let mut config = ClientConfig::new(profile.identity()?.key_pair(), profile.replay_memory());
     config.contacts = known_keys(&profile);
     config.answer = match plan.answer {
@@ -103,7 +104,10 @@ pub(crate) async fn run(
     config.inbound = call_options(&plan.media);
     config.audio = audio(&plan.media);
     config.levels = with_screen;
-    let client = Client::start(config, account).await?;
+    let client = tokio::select! {
+        started = Client::start(config, account) => started?,
+        number = signals.next() => return Ok(ExitCode::Signal(number)),
+    };
     let mut run = Run::new(context, profile, plan, client, with_screen)?;
     let outcome = run.go(signals).await;
     run.close().await;
@@ -176,7 +180,9 @@ pub(crate) fn callee(person: &Person, require: Option<RequireChoice>) -> Result<
 #[derive(Clone, Copy, Debug)]
 struct Current {
     call: CallId,
+    /// Of the timer of `--duration`.
     connected_at: Option<Instant>,
+    was_connected: bool,
     muted: bool,
 }
 
@@ -203,6 +209,8 @@ struct Run {
     current: Option<Current>,
     /// A call was connected in this run.
     any_connected: bool,
+    /// The homeserver has signed this device out.
+    signed_out: bool,
     ticks: u32,
 }
 
@@ -239,6 +247,7 @@ impl Run {
             held_back: Vec::new(),
             current: None,
             any_connected: false,
+            signed_out: false,
             ticks: 0,
         })
     }
@@ -248,7 +257,9 @@ impl Run {
             Ok(()) => self.until_ending(&mut signals).await,
             Err(failure) => Ending::Failed(failure),
         };
-        let was_connected = self.any_connected;
+        let was_connected = self
+            .current
+            .map_or(self.any_connected, |current| current.was_connected);
         self.stop(&mut signals).await;
         match ending {
             Ending::Done(code) => Ok(code),
@@ -322,7 +333,14 @@ impl Run {
         }
         let step = match event {
             ClientEvent::Call(event) => self.follow(event),
-            ClientEvent::SessionEnded => Err(Ending::Failed(signed_out())),
+            // A connected call needs no homeserver: it goes on, and its end is the end of the run.
+            ClientEvent::SessionEnded => {
+                self.signed_out = true;
+                match self.current {
+                    Some(current) if current.was_connected => Ok(()),
+                    _ => Err(Ending::Failed(signed_out())),
+                }
+            }
             _ => Ok(()),
         };
         if let Some(told) = self.narrator.tell(event) {
@@ -341,6 +359,7 @@ impl Run {
                 self.current = Some(Current {
                     call: *call,
                     connected_at: None,
+                    was_connected: false,
                     muted: false,
                 });
             }
@@ -349,7 +368,10 @@ impl Run {
             }
             CallEvent::Connected { call, .. } => {
                 self.any_connected = true;
-                self.with_current(*call, |current| current.connected_at = Some(now()));
+                self.with_current(*call, |current| {
+                    current.connected_at = Some(now());
+                    current.was_connected = true;
+                });
             }
             CallEvent::Muted {
                 call,
@@ -375,6 +397,7 @@ impl Run {
 
     fn over(&mut self, reason: EndReason) -> Result<(), Ending> {
         match self.plan.goal {
+            Goal::Listen { once: false } if self.signed_out => Err(Ending::Failed(signed_out())),
             Goal::Listen { once: false } => Ok(()),
             Goal::Listen { once: true } | Goal::Call(_) => Err(Ending::Done(exit_code(reason))),
         }
@@ -492,7 +515,10 @@ impl Run {
             self.context.output.note(&format!("warning: {message}"));
         }
         if self.screen.is_some() && self.context.output.is_terminal() {
-            self.held_back.push(event);
+            // The screen has shown the figures; what happened is worth reading afterwards.
+            if !matches!(event, Event::Stats(_)) {
+                self.held_back.push(event);
+            }
             return Ok(());
         }
         self.context

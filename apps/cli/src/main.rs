@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 use std::io::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -43,13 +44,21 @@ fn main() -> ExitCode {
     };
     logging::start(cli.global.verbose);
     let output = Output::new(cli.global.json);
-    match commands::run(cli, output, started_at) {
+    let outcome = catch_unwind(AssertUnwindSafe(|| commands::run(cli, output, started_at)));
+    // The hook below has said what there is to say of a panic.
+    let outcome = outcome.unwrap_or_else(|_| {
+        calling::restore_terminal();
+        Ok(exit_code::ExitCode::Bug)
+    });
+    let code = match outcome {
         Ok(code) => code.into(),
         Err(failure) => {
             output.failure(&failure);
             failure.kind.exit_code().into()
         }
-    }
+    };
+    output.drain();
+    code
 }
 
 /// Says what is wrong with the command line; `--help` and `--version` come this way as well.
@@ -60,9 +69,11 @@ fn refuse_usage(error: &clap::Error) -> ExitCode {
         let message = text
             .trim_start_matches("error: ")
             .lines()
-            .next()
-            .unwrap_or_default()
-            .to_owned();
+            .map(str::trim)
+            .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
+            .filter(|line| !line.is_empty())
+            .collect::<Vec<_>>()
+            .join(" ");
         let _ = Output::new(true).event(
             &(&Failure::new(ErrorKind::Usage, message).help("see `securecall --help`")).into(),
         );
@@ -75,7 +86,8 @@ fn refuse_usage(error: &clap::Error) -> ExitCode {
     })
 }
 
-/// A panic is a fault of this program: it says so, says how to report it, and ends with the exit code of a bug.
+/// A panic is a fault of this program: it says so and says how to report it. What follows is for whoever catches it: the
+/// media of one call, which ends, or [`main`], which ends the program with the exit code of a bug.
 fn install_panic_message() {
     std::panic::set_hook(Box::new(|panic| {
         calling::restore_terminal();
@@ -85,6 +97,5 @@ fn install_panic_message() {
             "error: this is a fault of securecall: {panic}\n  help: {}",
             error::REPORT
         );
-        std::process::exit(i32::from(ErrorKind::Bug.exit_code().number()));
     }));
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::error::Failure;
 
 mod event;
+mod writer;
 
 pub(crate) use event::{Event, Peer, Stats, reason_words};
 
@@ -51,21 +52,32 @@ impl Output {
         !self.json && !self.stdout_is_audio && io::stdout().is_terminal()
     }
 
+    /// From now on a reader that stalls holds nothing up: lines wait for it, and figures are left out.
+    pub(crate) fn write_behind(self) {
+        writer::start();
+    }
+
+    /// Waits a moment for a slow reader to take the last lines.
+    pub(crate) fn drain(self) {
+        writer::drain();
+    }
+
     /// Writes an event, at once.
     ///
     /// # Errors
     ///
     /// [`Closed`] if nobody reads any more.
     pub(crate) fn event(self, event: &Event) -> Result<(), Closed> {
+        let is_figures = matches!(event, Event::Stats(_));
         if self.json {
-            return write_line(&json_line(event));
+            return writer::line(&json_line(event), is_figures);
         }
         match event.plain(self.is_terminal()) {
             Some(lines) if self.stdout_is_audio => {
                 let _ = writeln!(io::stderr(), "{lines}");
                 Ok(())
             }
-            Some(lines) => write_line(&lines),
+            Some(lines) => writer::line(&lines, is_figures),
             None => Ok(()),
         }
     }
@@ -73,7 +85,7 @@ impl Output {
     /// Tells of a failure: on standard error for people, and as an event for scripts.
     pub(crate) fn failure(self, failure: &Failure) {
         if self.json {
-            let _ = write_line(&json_line(&Event::from(failure)));
+            let _ = writer::line(&json_line(&Event::from(failure)), false);
         }
         let _ = writeln!(io::stderr(), "{failure}");
     }
@@ -120,7 +132,7 @@ fn json_line(event: &Event) -> String {
     value.to_string()
 }
 
-fn write_line(line: &str) -> Result<(), Closed> {
+fn write_line_now(line: &str) -> Result<(), Closed> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{line}")
         .and_then(|()| stdout.flush())

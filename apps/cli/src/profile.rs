@@ -154,6 +154,16 @@ impl Profile {
         let _lock = lock::wait_for(&self.directory.join(WRITE_LOCK))?;
         let path = self.directory.join(STORE);
         let mut content = match SealedFile::read(&path)? {
+            // Somebody else has made the profile while this process was about to.
+            Some(file) if file.source != self.source => {
+                return Err(Failure::new(
+                    ErrorKind::IdentityExists,
+                    "another process has just made an identity in this profile",
+                )
+                .help(
+                    "see it with `securecall id show`, or use another profile with --profile DIR",
+                ));
+            }
             Some(file) => file.open(&self.key)?,
             None => Content::default(),
         };
@@ -250,6 +260,11 @@ pub(crate) fn storage_failed(path: &Path, error: &io::Error) -> Failure {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             failure.help("check who owns the profile directory, or name another with --profile DIR")
         }
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => Failure::new(
+            ErrorKind::StorageFailed,
+            format!("{} is not a directory", path.display()),
+        )
+        .help("name a directory for the profile with --profile DIR"),
         _ => failure,
     }
 }

@@ -4,11 +4,17 @@ use std::fs::{self, File, TryLockError};
 use std::io::{Seek as _, Write as _};
 use std::path::Path;
 use std::process;
+use std::thread;
+use std::time::Duration;
 
 use super::{atomic_file, storage_failed};
 use crate::error::{ErrorKind, Failure};
 
 const SESSION_LOCK: &str = "session.lock";
+/// How often a lock that is held is tried again.
+const WAIT_STEP: Duration = Duration::from_millis(20);
+/// Five seconds of that: a change takes milliseconds.
+const WAIT_STEPS: u32 = 250;
 
 /// The right to use the profile's Matrix session; given back when dropped, and by the system when the process ends.
 #[derive(Debug)]
@@ -36,11 +42,25 @@ impl SessionLock {
     }
 }
 
-/// Waits for a lock that is only ever held for a moment.
+/// Waits for a lock that is only ever held for a moment; not for ever, for its holder may have been stopped.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "there is no way to wait for a file lock with a limit"
+)]
 pub(super) fn wait_for(path: &Path) -> Result<File, Failure> {
     let file = atomic_file::open_private(path).map_err(|error| storage_failed(path, &error))?;
-    file.lock().map_err(|error| storage_failed(path, &error))?;
-    Ok(file)
+    for _ in 0..WAIT_STEPS {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => thread::sleep(WAIT_STEP),
+            Err(TryLockError::Error(error)) => return Err(storage_failed(path, &error)),
+        }
+    }
+    Err(Failure::new(
+        ErrorKind::ProfileInUse,
+        "another process is changing the profile and does not come to an end",
+    )
+    .help("end that process first, or use another profile with --profile DIR"))
 }
 
 fn in_use(path: &Path) -> Failure {

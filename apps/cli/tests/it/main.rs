@@ -7,6 +7,7 @@ mod calls;
 mod command;
 mod config;
 mod contacts;
+mod faults;
 mod identity;
 mod manual;
 mod profile;

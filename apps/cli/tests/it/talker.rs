@@ -31,9 +31,14 @@ pub(crate) struct User {
 impl User {
     /// A new user of [`homeserver`].
     pub(crate) fn new() -> Self {
+        Self::of(homeserver())
+    }
+
+    /// A new user of a homeserver that allows it.
+    pub(crate) fn of(homeserver: &Synapse) -> Self {
         let (machine, id) = Machine::with_identity();
         let account = machine
-            .json(&["register", "--homeserver", &homeserver().base_url()])
+            .json(&["register", "--homeserver", &homeserver.base_url()])
             .remove(0);
         let matrix_id = account["matrix_id"].as_str().unwrap().to_owned();
         Self {
@@ -46,19 +51,19 @@ impl User {
     /// Two users who know each other, as `peer`.
     pub(crate) fn acquainted() -> (Self, Self) {
         let (ada, bo) = (Self::new(), Self::new());
-        ada.add(&bo);
-        bo.add(&ada);
+        ada.add(&bo, "peer");
+        bo.add(&ada, "peer");
         (ada, bo)
     }
 
-    fn add(&self, other: &Self) {
+    pub(crate) fn add(&self, other: &Self, name: &str) {
         let link = other.machine.json(&["contact", "share"]).remove(0);
         self.machine.json(&[
             "contact",
             "add",
             link["deep_link"].as_str().unwrap(),
             "--name",
-            "peer",
+            name,
         ]);
     }
 

@@ -1,0 +1,114 @@
+//! What goes wrong around a running call: readers that stall, servers that hang, peers that die.
+
+#![cfg(unix)]
+
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::os::fd::AsRawFd as _;
+use std::process::Stdio;
+
+use securecall_interop::{Synapse, SynapseOptions};
+use serde_json::Value;
+
+use crate::talker::{User, last};
+
+/// A pipe that holds as much as it can, so that the next byte written to it waits for a reader.
+fn full_pipe() -> (std::io::PipeReader, std::io::PipeWriter) {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let blocking = |blocks: bool| {
+        let flags = if blocks { 0 } else { libc::O_NONBLOCK };
+        // SAFETY: the descriptor is open, and only its flags are set.
+        let set = unsafe { libc::fcntl(writer.as_raw_fd(), libc::F_SETFL, flags) };
+        assert_eq!(set, 0);
+    };
+    blocking(false);
+    let mut filler = writer.try_clone().unwrap();
+    while filler.write(&[b'\n'; 4096]).is_ok() {}
+    while filler.write(b"\n").is_ok() {}
+    blocking(true);
+    writer.flush().unwrap();
+    (reader, writer)
+}
+
+#[test]
+fn a_reader_that_stalls_holds_up_neither_a_call_nor_its_end() {
+    let (ada, bo) = User::acquainted();
+    let (reader, writer) = full_pipe();
+    let audio = ["--mic", "tone:440", "--speaker", "null"];
+    let arguments = [&["--json", "listen", "--answer", "contacts"], &audio[..]].concat();
+    let mut listener = bo
+        .machine
+        .command(&arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::from(writer))
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+
+    let mut caller = ada.talk(&["call", "peer"]);
+    caller.wait_for("first_audio");
+    let process = libc::pid_t::try_from(listener.id()).unwrap();
+    // SAFETY: a signal to a child that has not been waited for.
+    assert_eq!(unsafe { libc::kill(process, libc::SIGINT) }, 0);
+
+    // The peer is told, and the process ends, although nobody has read a line.
+    let (code, rest) = caller.end();
+    assert_eq!(
+        (code, &last(&rest, "ended")["reason"]),
+        (0, &Value::from("remote_hangup"))
+    );
+    assert_eq!(listener.wait().unwrap().code(), Some(0));
+    drop(reader);
+}
+
+#[test]
+fn an_interrupt_while_the_homeserver_does_not_answer_ends_the_program() {
+    let mut homeserver = Synapse::start(SynapseOptions::default()).unwrap();
+    let ada = User::of(&homeserver);
+    let address = homeserver.address();
+    homeserver.stop().unwrap();
+    let silent = TcpListener::bind(address).unwrap();
+
+    let listener = ada.talk(&["listen"]);
+    let (_connection, _) = silent.accept().unwrap();
+    listener.signal(libc::SIGINT);
+    assert_eq!(listener.end().0, 130);
+}
+
+#[test]
+fn a_peer_that_dies_in_a_call_is_missed_then_given_up() {
+    let (ada, bo) = User::acquainted();
+    let mut callee = bo.talk(&["listen", "--answer", "contacts", "--once"]);
+    callee.wait_for("ready");
+    let mut caller = ada.talk(&["call", "peer"]);
+    caller.wait_for("first_audio");
+    drop(callee);
+    caller.wait_for("reconnecting");
+    let (code, rest) = caller.end();
+    assert_eq!(
+        (code, &last(&rest, "ended")["reason"]),
+        (5, &Value::from("ice_timeout"))
+    );
+}
+
+#[test]
+fn whoever_is_in_a_call_is_busy_for_others() {
+    let (ada, bo) = User::acquainted();
+    let cleo = User::new();
+    cleo.add(&bo, "peer");
+    bo.add(&cleo, "cleo");
+    let mut callee = bo.talk(&["listen", "--answer", "contacts"]);
+    callee.wait_for("ready");
+    let mut caller = ada.talk(&["call", "peer"]);
+    caller.wait_for("connected");
+    callee.wait_for("connected");
+
+    let (code, rest) = cleo.talk(&["call", "peer"]).end();
+    assert_eq!(
+        (code, &last(&rest, "ended")["reason"]),
+        (4, &Value::from("busy"))
+    );
+    assert_eq!(callee.wait_for("missed")["peer"]["id"], cleo.id);
+    caller.order("hangup");
+    assert_eq!(caller.end().0, 0);
+}
