@@ -98,6 +98,45 @@ async fn a_message_in_plain_text_is_refused_and_other_types_are_ignored() {
     );
 }
 
+/// What a homeserver can do to make a call look like one of the ordinary kind: a room that the callee has joined without
+/// knowing, and an unsealed `m.call.invite` in it.
+#[tokio::test]
+async fn a_room_invite_in_place_of_the_sealed_call_is_not_even_looked_at() {
+    let (caller, callee) = (Person::new(synapse()).await, Person::new(synapse()).await);
+    let mut inbox = callee.account.start().await.unwrap();
+    let caller_token = access_token(synapse(), caller.account.matrix_id().as_str());
+    let callee_token = access_token(synapse(), callee.account.matrix_id().as_str());
+    let room = request(
+        synapse(),
+        "POST /_matrix/client/v3/createRoom",
+        &caller_token,
+        &format!(
+            r#"{{"preset":"trusted_private_chat","is_direct":true,"invite":["{}"]}}"#,
+            callee.account.matrix_id()
+        ),
+    );
+    let room: serde_json::Value = serde_json::from_str(&room).unwrap();
+    let room = room["room_id"].as_str().unwrap();
+    request(
+        synapse(),
+        &format!("POST /_matrix/client/v3/join/{room}"),
+        &callee_token,
+        "{}",
+    );
+    request(
+        synapse(),
+        &format!("PUT /_matrix/client/v3/rooms/{room}/send/m.call.invite/1"),
+        &caller_token,
+        r#"{"call_id":"1","version":"1","party_id":"P","lifetime":90000,"offer":{"type":"offer","sdp":"v=0"}}"#,
+    );
+    caller.send_to(&callee, r#"{"sealed":true}"#).await;
+
+    assert_eq!(
+        next_signal(&mut inbox).await,
+        signal(&caller, r#"{"sealed":true}"#)
+    );
+}
+
 #[tokio::test]
 async fn after_a_drain_nothing_is_left_in_the_inbox_on_the_server() {
     let (sender, receiver) = (Person::new(synapse()).await, Person::new(synapse()).await);
@@ -197,14 +236,21 @@ fn access_token(synapse: &Synapse, user: &str) -> String {
 }
 
 fn put(synapse: &Synapse, path: &str, token: &str, body: &str) {
+    request(synapse, &format!("PUT {path}"), token, body);
+}
+
+/// A request as method and path; gives the body of the answer.
+fn request(synapse: &Synapse, what: &str, token: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(synapse.address()).unwrap();
     write!(
         stream,
-        "PUT {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {token}\r\nContent-Length: {}\r\n\r\n{body}",
+        "{what} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {token}\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     )
     .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    body.to_owned()
 }
