@@ -239,7 +239,7 @@ fn put(synapse: &Synapse, path: &str, token: &str, body: &str) {
     request(synapse, &format!("PUT {path}"), token, body);
 }
 
-/// A request as method and path; gives the body of the answer.
+/// A request as method and path; gives the JSON object of the answer, which may come in one chunk.
 fn request(synapse: &Synapse, what: &str, token: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(synapse.address()).unwrap();
     write!(
@@ -252,5 +252,5 @@ fn request(synapse: &Synapse, what: &str, token: &str, body: &str) -> String {
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-    body.to_owned()
+    body[body.find('{').unwrap()..=body.rfind('}').unwrap()].to_owned()
 }
