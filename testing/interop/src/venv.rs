@@ -60,7 +60,8 @@ pub(crate) fn python() -> Result<PathBuf, VenvError> {
     Ok(python)
 }
 
-/// Where build products go: `CARGO_TARGET_DIR`, else the directory above the running program that cargo has marked.
+/// Where build products go: `CARGO_TARGET_DIR`, else the directory above the running program that cargo has marked: with
+/// `CACHEDIR.TAG` where it made the directory itself, and always with what it knows of the compiler.
 pub(crate) fn target_directory() -> Result<PathBuf, VenvError> {
     if let Some(directory) = std::env::var_os("CARGO_TARGET_DIR").filter(|value| !value.is_empty())
     {
@@ -70,7 +71,10 @@ pub(crate) fn target_directory() -> Result<PathBuf, VenvError> {
     let program = std::env::current_exe().map_err(|_| VenvError::NoTargetDirectory)?;
     program
         .ancestors()
-        .find(|directory| directory.join("CACHEDIR.TAG").exists())
+        .find(|directory| {
+            let marked = |name| directory.join(name).exists();
+            marked("CACHEDIR.TAG") || marked(".rustc_info.json")
+        })
         .map(Path::to_path_buf)
         .ok_or(VenvError::NoTargetDirectory)
 }
