@@ -307,7 +307,7 @@ fn fuzz_targets(directory: &Path) -> Result<Vec<String>> {
 
 /// Installs what the tests need, then runs them all in one `cargo test`.
 pub(crate) fn test(workspace: &Workspace, arguments: &[String]) -> Result<()> {
-    setup::calls()?;
+    setup::tests()?;
     shell::run(
         workspace
             .cargo()

@@ -49,6 +49,13 @@ const SYNAPSE: &[Need] = &[Need {
     },
 }];
 
+/// To let a program believe in another date.
+const TEST: &[Need] = &[Need {
+    what: "faketime (a test of clocks that differ)",
+    packages: &["faketime"],
+    present: || starts("faketime"),
+}];
+
 /// To fuzz: libFuzzer is C++.
 const FUZZ: &[Need] = &[Need {
     what: "a C++ compiler (libFuzzer)",
@@ -83,9 +90,14 @@ pub(crate) fn calls() -> Result<()> {
     install(&[BUILD, SYNAPSE])
 }
 
+/// What the tests need.
+pub(crate) fn tests() -> Result<()> {
+    install(&[BUILD, SYNAPSE, TEST])
+}
+
 /// What any chore needs.
 pub(crate) fn everything(workspace: &Workspace) -> Result<()> {
-    install(&[BUILD, SYNAPSE, FUZZ, WASM])?;
+    install(&[BUILD, SYNAPSE, TEST, FUZZ, WASM])?;
     components()?;
     for tool in [CARGO_DENY, CARGO_FUZZ] {
         cargo_install(workspace, &tool)?;

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use securecall_driver::{MicrophoneSpec, ProcessingChoice, SpeakerSpec};
 
+use crate::secret::Secret;
+
 /// What `--version` prints.
 const VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),
@@ -111,9 +113,9 @@ pub(crate) enum ContactCommand {
 pub(crate) struct RegisterOptions {
     #[command(flatten)]
     pub(crate) homeserver: HomeserverOptions,
-    /// Registration token, where the homeserver asks for one
+    /// Registration token, where the homeserver asks for one; also SECURECALL_TOKEN, which other users of this machine cannot see
     #[arg(long, value_name = "TOKEN")]
-    pub(crate) token: Option<String>,
+    pub(crate) token: Option<Secret>,
 }
 
 /// `securecall login`

@@ -23,6 +23,7 @@ mod output;
 mod profile;
 mod prompt;
 mod screen;
+mod secret;
 mod who;
 
 use cli::Cli;

@@ -26,10 +26,11 @@ pub(crate) fn hidden(question: &str) -> Result<Zeroizing<String>, Failure> {
         .map_err(|error| unreadable(&error))
 }
 
-/// Several lines at a prompt, up to an empty one; or all of standard input where that is no terminal.
-pub(crate) fn text(question: &str) -> Result<Zeroizing<String>, Failure> {
+/// So many words at a prompt, on one line or on several, up to an empty one; or all of standard input where that is no
+/// terminal.
+pub(crate) fn words(question: &str, count: usize) -> Result<Zeroizing<String>, Failure> {
     if can_ask() {
-        return hidden(question);
+        return hidden_words(question, count);
     }
     let mut text = Zeroizing::new(String::new());
     io::stdin()
@@ -38,6 +39,23 @@ pub(crate) fn text(question: &str) -> Result<Zeroizing<String>, Failure> {
         .read_to_string(&mut text)
         .map_err(|error| unreadable(&error))?;
     Ok(text)
+}
+
+fn hidden_words(question: &str, count: usize) -> Result<Zeroizing<String>, Failure> {
+    let mut words = Zeroizing::new(String::new());
+    let mut line = hidden(&format!("{question} ({count} words)"))?;
+    loop {
+        if line.trim().is_empty() {
+            return Ok(words);
+        }
+        words.push_str(&line);
+        words.push(' ');
+        let missing = count.saturating_sub(words.split_whitespace().count());
+        if missing == 0 {
+            return Ok(words);
+        }
+        line = hidden(&format!("{missing} more, or Enter to end"))?;
+    }
 }
 
 /// Yes or no; the capital letter is what an empty answer means.

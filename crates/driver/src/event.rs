@@ -55,9 +55,9 @@ pub enum Event {
     },
     /// The homeserver sent our kind of message in plain text: refused. Told at most once a minute.
     PlainTextRefused,
-    /// The homeserver cannot be reached; sync goes on trying.
+    /// Nothing comes in: the homeserver cannot be reached, or the account's store fails. Sync goes on trying.
     Offline(ServerError),
-    /// The homeserver is reached again.
+    /// It works again.
     Online,
     /// A warning: the account is signed out, and nothing more will come from the homeserver. Calls that are connected go
     /// on and can be hung up; nothing is ended because of it. A new call needs another login.

@@ -250,7 +250,7 @@ impl Account {
     /// Makes sure that others can find this device's keys. Asks only until it has once been seen to be so.
     pub(crate) async fn upload_keys(&self) -> Result<(), ServerError> {
         let seen = Self::is_set_up(&self.inner.store, &self.inner.database).await;
-        if seen.map_err(|error| store_fault(&error))? {
+        if seen.map_err(|error| ServerError::store(&error))? {
             return Ok(());
         }
         // The library uploads what is missing before it syncs, and does not say whether that worked.
@@ -422,11 +422,5 @@ async fn abandon(connection: &Connection, session: MatrixSession) {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => warn!(%error, "the device of a failed login is still at the homeserver"),
         Err(_) => warn!("the device of a failed login may still be at the homeserver"),
-    }
-}
-
-fn store_fault(error: &impl fmt::Display) -> ServerError {
-    ServerError::Internal {
-        reason: format!("the account store failed: {error}"),
     }
 }

@@ -81,9 +81,9 @@ pub enum Incoming {
     },
     /// All signals of one sync response are through.
     SyncComplete,
-    /// The homeserver does not answer; we keep trying.
+    /// Nothing comes in: the homeserver does not answer, or the account's store fails. We keep trying.
     Offline(ServerError),
-    /// It answers again.
+    /// It works again.
     Online,
     /// The session is over, and with it the sync.
     SessionEnded,
@@ -301,7 +301,7 @@ async fn keep_syncing(client: &Client, sender: &mpsc::Sender<Incoming>) {
             }
             Err(error) => {
                 debug!(%error, ?wait, "sync failed");
-                // Our own store's failure says nothing about the homeserver.
+                // A fault of ours says nothing about the homeserver.
                 let ours = matches!(error, ServerError::Internal { .. });
                 if ours {
                     warn!(%error, "sync failed on our side");

@@ -101,9 +101,7 @@ impl Account {
         device_id: &DeviceId,
     ) -> Result<Option<Device>, ServerError> {
         let device = self.client().encryption().get_device(user, device_id).await;
-        device.map_err(|error| ServerError::Internal {
-            reason: error.to_string(),
-        })
+        device.map_err(|error| ServerError::store(&error))
     }
 }
 

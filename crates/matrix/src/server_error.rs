@@ -3,6 +3,7 @@
 use std::{error::Error as StdError, io, time::Duration};
 
 use matrix_sdk::{HttpError, reqwest};
+use matrix_sdk_base::crypto::{MegolmError, OlmError};
 use ruma::api::error::{ErrorKind, FromHttpResponseError, RetryAfter};
 
 /// Why a homeserver did not do what it was asked.
@@ -51,6 +52,12 @@ pub enum ServerError {
         /// Its own words.
         message: String,
     },
+    /// The account's own store cannot be read or written: no room on the disk, or it fails.
+    #[error("the account store failed: {reason}")]
+    Store {
+        /// What the database said.
+        reason: String,
+    },
     /// Something on our side of the connection.
     #[error("{reason}")]
     Internal {
@@ -74,9 +81,16 @@ impl ServerError {
     pub(crate) fn from_sdk(error: &matrix_sdk::Error) -> Self {
         match error {
             matrix_sdk::Error::Http(error) => Self::from_http(error),
+            other if is_of_the_store(other) => Self::store(other),
             other => Self::Internal {
                 reason: chain(other),
             },
+        }
+    }
+
+    pub(crate) fn store(error: &dyn StdError) -> Self {
+        Self::Store {
+            reason: chain(error),
         }
     }
 
@@ -131,6 +145,21 @@ impl ServerError {
                 reason: format!("it answers {}", answer.status_code),
             },
         }
+    }
+}
+
+/// Whether the library could not read or write what it keeps on disk, wherever in it that came up.
+fn is_of_the_store(error: &matrix_sdk::Error) -> bool {
+    use matrix_sdk::Error;
+    match error {
+        Error::StateStore(_)
+        | Error::CryptoStoreError(_)
+        | Error::EventCacheStore(_)
+        | Error::MediaStore(_)
+        | Error::Io(_) => true,
+        Error::OlmError(error) => matches!(**error, OlmError::Store(_)),
+        Error::MegolmError(error) => matches!(**error, MegolmError::Store(_)),
+        _ => false,
     }
 }
 

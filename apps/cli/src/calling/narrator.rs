@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use securecall_driver::{CallEvent, CallStats, Event as ClientEvent, Peer as CallPeer};
+use securecall_matrix::ServerError;
 
 use super::now;
 use crate::error::ErrorKind;
@@ -58,6 +59,11 @@ impl Narrator {
                 ErrorKind::PlainTextRefused,
                 "somebody, or the homeserver, sent a call in plain text; it was refused".to_owned(),
                 "nothing to do: SecureCall never takes calls in plain text",
+            ),
+            ClientEvent::Offline(error @ ServerError::Store { .. }) => warning(
+                ErrorKind::StorageFailed,
+                error.to_string(),
+                "no call comes in until the disk has room and the profile directory can be written; trying on",
             ),
             ClientEvent::Offline(error) => {
                 tracing::info!(%error, "the homeserver is out of reach");

@@ -17,8 +17,10 @@ use crate::exit_code::ExitCode;
 use crate::output::Event;
 use crate::profile::{AccountData, Profile};
 use crate::prompt;
+use crate::secret::Secret;
 
 const PASSWORD: &str = "SECURECALL_PASSWORD";
+const TOKEN: &str = "SECURECALL_TOKEN";
 
 /// The Matrix store of a profile.
 pub(super) fn store(profile: &Profile) -> AccountStore {
@@ -37,10 +39,14 @@ pub(super) fn register(context: &Context, options: &RegisterOptions) -> Result<E
     let _lock = profile.lock_session("register")?;
     check_no_account(&profile)?;
     let store = store(&profile);
+    let token = match &options.token {
+        Some(token) => Some(token.clone()),
+        None => variable(TOKEN)?.map(Secret::from),
+    };
     let registration = Registration {
         localpart: &localpart,
         password: &password,
-        token: options.token.as_deref(),
+        token: token.as_ref().map(Secret::expose),
     };
     let runtime = runtime()?;
     // The account's store can be let go of only inside the runtime.
@@ -159,15 +165,9 @@ fn event(account: &AccountData) -> Event {
 }
 
 fn password() -> Result<Zeroizing<String>, Failure> {
-    let password = match env::var(PASSWORD) {
-        Ok(password) => Zeroizing::new(password),
-        Err(env::VarError::NotPresent) => prompt::secret("Password of the account")?,
-        Err(env::VarError::NotUnicode(_)) => {
-            return Err(Failure::new(
-                ErrorKind::InvalidConfig,
-                format!("{PASSWORD} is not valid Unicode"),
-            ));
-        }
+    let password = match variable(PASSWORD)? {
+        Some(password) => password,
+        None => prompt::secret("Password of the account")?,
     };
     if password.is_empty() {
         return Err(
@@ -177,4 +177,16 @@ fn password() -> Result<Zeroizing<String>, Failure> {
         );
     }
     Ok(password)
+}
+
+/// A secret in an environment variable.
+fn variable(name: &str) -> Result<Option<Zeroizing<String>>, Failure> {
+    match env::var(name) {
+        Ok(value) => Ok(Some(Zeroizing::new(value))),
+        Err(env::VarError::NotPresent) => Ok(None),
+        Err(env::VarError::NotUnicode(_)) => Err(Failure::new(
+            ErrorKind::InvalidConfig,
+            format!("{name} is not valid Unicode"),
+        )),
+    }
 }

@@ -11,6 +11,9 @@ use crate::output::{Closed, Event};
 use crate::profile::{Identity, Profile};
 use crate::prompt;
 
+/// Words in a phrase.
+const PHRASE_WORDS: usize = 24;
+
 pub(super) fn run(context: &Context, command: &IdCommand) -> Result<ExitCode, Failure> {
     match command {
         IdCommand::New => new(context),
@@ -40,7 +43,7 @@ fn new(context: &Context) -> Result<ExitCode, Failure> {
     })?;
     let shown = context.output.event(&Event::Identity {
         id,
-        phrase: Some(phrase.to_string()),
+        phrase: Some(phrase.into()),
     });
     if let Err(Closed) = shown {
         // Nobody has seen the phrase and nobody ever would: an identity that cannot be restored is none.
@@ -63,7 +66,7 @@ fn show(context: &Context) -> Result<ExitCode, Failure> {
 }
 
 fn restore(context: &Context) -> Result<ExitCode, Failure> {
-    let phrase = prompt::text("Your phrase (24 words)")?;
+    let phrase = prompt::words("Your phrase", PHRASE_WORDS)?;
     let identity = Identity::new(IdentitySeed::from_phrase(&phrase).map_err(invalid_phrase)?);
     let id = identity.id();
     let mut profile = Profile::open_or_new(&context.profile)?;

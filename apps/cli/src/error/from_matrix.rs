@@ -22,6 +22,8 @@ impl From<ServerError> for Failure {
             ServerError::Refused { .. } => {
                 Self::new(ErrorKind::HomeserverFault, message).help("ask the owner of the homeserver, or use another one")
             }
+            ServerError::Store { .. } => Self::new(ErrorKind::StorageFailed, message)
+                .help("check that the disk has room and that the profile directory can be written; nothing else was lost"),
             ServerError::Internal { .. } => Self::bug(message),
         }
     }
@@ -111,7 +113,7 @@ impl From<RegisterError> for Failure {
             RegisterError::Closed { .. } => Self::new(ErrorKind::RegistrationClosed, message)
                 .help("use another homeserver, or an account you have with `securecall login`"),
             RegisterError::TokenRequired => {
-                Self::new(ErrorKind::TokenRefused, message).help("give the token with --token TOKEN")
+                Self::new(ErrorKind::TokenRefused, message).help("give the token with --token TOKEN or in SECURECALL_TOKEN")
             }
             RegisterError::TokenRefused { .. } => {
                 Self::new(ErrorKind::TokenRefused, message).help("check the token, or ask for a new one")

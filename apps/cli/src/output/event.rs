@@ -4,6 +4,7 @@ use securecall_contact::{MatrixId, SecureCallId};
 use serde::Serialize;
 
 use crate::error::Failure;
+use crate::secret::Secret;
 
 /// Something that scripts and people are told. Fields are only added, never changed.
 #[derive(Debug, Serialize)]
@@ -14,7 +15,7 @@ pub(crate) enum Event {
         id: String,
         /// From `id new` only.
         #[serde(skip_serializing_if = "Option::is_none")]
-        phrase: Option<String>,
+        phrase: Option<Secret>,
     },
     /// The account of this profile.
     Account {
@@ -198,7 +199,7 @@ impl Event {
             Self::Identity {
                 id,
                 phrase: Some(phrase),
-            } => new_identity(id, phrase, terminal),
+            } => new_identity(id, phrase.expose(), terminal),
             Self::Account { matrix_id, .. } => matrix_id.clone(),
             Self::Contact {
                 name, matrix_id, ..
@@ -381,7 +382,7 @@ mod tests {
         let phrase = ["abandon"; 24].join(" ");
         let event = Event::Identity {
             id: "x".to_owned(),
-            phrase: Some(phrase.clone()),
+            phrase: Some(phrase.clone().into()),
         };
         assert_eq!(event.plain(false).unwrap(), format!("x\n{phrase}"));
         let shown = event.plain(true).unwrap();

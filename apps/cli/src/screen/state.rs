@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use securecall_driver::{CallEvent, CallStats, Event, Peer};
+use securecall_matrix::ServerError;
 
 use crate::output::reason_words;
 
@@ -98,6 +99,9 @@ impl CallScreen {
             Event::Stats { stats, .. } => self.stats = Some(*stats),
             Event::Device { fault, .. } => self.notice = Some(fault.to_string()),
             Event::Notice { text, .. } => self.notice = Some(text.clone()),
+            Event::Offline(error @ ServerError::Store { .. }) => {
+                self.notice = Some(error.to_string());
+            }
             Event::Offline(_) => {
                 self.notice =
                     Some("the homeserver cannot be reached; a connected call goes on".to_owned());

@@ -122,7 +122,13 @@ fn registration_may_need_a_token_or_be_closed() {
         5,
         "token_refused",
     );
-    machine.json(&["register", "--homeserver", &url, "--token", "letmein"]);
+    let mut by_variable = machine.command(&["--json", "register", "--homeserver", &url]);
+    by_variable
+        .env("SECURECALL_TOKEN", "letmein")
+        .stdin(Stdio::null());
+    assert_eq!(end(&mut by_variable).code, 0);
+    let (second, _) = Machine::with_identity();
+    second.json(&["register", "--homeserver", &url, "--token", "letmein"]);
     synapse.set_registration(Registration::Closed);
     synapse.stop().unwrap();
     synapse.restart().unwrap();

@@ -7,9 +7,15 @@ mod calls;
 mod command;
 mod config;
 mod contacts;
+mod endings;
 mod faults;
 mod identity;
 mod manual;
 mod profile;
+#[cfg(unix)]
+mod pseudo_terminal;
+#[cfg(unix)]
+mod screen;
+mod standard_streams;
 mod talker;
 mod usage;

@@ -1,7 +1,7 @@
 //! A user with an account, and a `call` or `listen` of theirs that runs while the test looks on.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::process::{Child, ChildStdin, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
@@ -25,6 +25,7 @@ pub(crate) fn homeserver() -> &'static Synapse {
 pub(crate) struct User {
     pub(crate) machine: Machine,
     pub(crate) id: String,
+    phrase: String,
     pub(crate) matrix_id: String,
 }
 
@@ -36,7 +37,13 @@ impl User {
 
     /// A new user of a homeserver that allows it.
     pub(crate) fn of(homeserver: &Synapse) -> Self {
-        let (machine, id) = Machine::with_identity();
+        let machine = Machine::new();
+        let identity = machine.json(&["id", "new"]).remove(0);
+        let field = |name: &str| identity[name].as_str().unwrap().to_owned();
+        Self::registered(machine, field("id"), field("phrase"), homeserver)
+    }
+
+    fn registered(machine: Machine, id: String, phrase: String, homeserver: &Synapse) -> Self {
         let account = machine
             .json(&["register", "--homeserver", &homeserver.base_url()])
             .remove(0);
@@ -44,8 +51,17 @@ impl User {
         Self {
             machine,
             id,
+            phrase,
             matrix_id,
         }
+    }
+
+    /// Another device of the same user.
+    pub(crate) fn second_device(&self, homeserver: &Synapse) -> Self {
+        let machine = Machine::new();
+        let restored = machine.run_with_input(&["id", "restore"], &self.phrase);
+        assert_eq!(restored.code, 0, "{restored:?}");
+        Self::registered(machine, self.id.clone(), self.phrase.clone(), homeserver)
     }
 
     /// Two users who know each other, as `peer`.
@@ -75,7 +91,22 @@ impl User {
 
     /// Runs a command whose events the test follows.
     pub(crate) fn start(&self, arguments: &[&str]) -> Talker {
-        let mut command = self.machine.command(&[&["--json"], arguments].concat());
+        Talker::start(self.machine.command(&[&["--json"], arguments].concat()))
+    }
+}
+
+/// A running `call` or `listen`.
+pub(crate) struct Talker {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    events: Receiver<Value>,
+    seen: Vec<Value>,
+    stderr: Option<JoinHandle<String>>,
+}
+
+impl Talker {
+    /// Starts a command that prints events.
+    pub(crate) fn start(mut command: Command) -> Self {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -96,7 +127,7 @@ impl User {
             text
         });
         let stdin = child.stdin.take();
-        Talker {
+        Self {
             child,
             stdin,
             events,
@@ -104,18 +135,7 @@ impl User {
             stderr: Some(stderr),
         }
     }
-}
 
-/// A running `call` or `listen`.
-pub(crate) struct Talker {
-    child: Child,
-    stdin: Option<ChildStdin>,
-    events: Receiver<Value>,
-    seen: Vec<Value>,
-    stderr: Option<JoinHandle<String>>,
-}
-
-impl Talker {
     /// The next event of this name; others before it are passed over.
     #[track_caller]
     pub(crate) fn wait_for(&mut self, name: &str) -> Value {

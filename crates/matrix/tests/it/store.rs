@@ -1,7 +1,9 @@
 use std::fs;
 
 use rusqlite::Connection;
-use securecall_matrix::{Account, AccountStore, RestoreError, StoreError, StoreKey};
+use securecall_matrix::{
+    Account, AccountStore, Incoming, RestoreError, SendError, ServerError, StoreError, StoreKey,
+};
 
 use crate::people::{Person, key, next_signal, synapse};
 
@@ -138,4 +140,35 @@ async fn an_empty_place_holds_no_account() {
         Account::restore(&store).await,
         Err(RestoreError::NotLoggedIn)
     ));
+}
+
+#[tokio::test]
+async fn a_store_that_fails_while_it_is_in_use_is_told_from_a_homeserver_that_fails() {
+    let (sender, receiver) = (Person::new(synapse()).await, Person::new(synapse()).await);
+    let spoil = |person: &Person| {
+        let path = person.directory.path().join("account");
+        let database = Connection::open(path.join("matrix-sdk-crypto.sqlite3")).unwrap();
+        database.execute_batch("DROP TABLE session").unwrap();
+    };
+    let mut inbox = receiver.account.start().await.unwrap();
+    let devices = sender.account.devices_of(receiver.account.matrix_id());
+    assert_eq!(devices.await.unwrap().len(), 1);
+
+    // Whoever receives has nowhere to keep the Olm session: the sync fails, and it is said whose fault that is.
+    spoil(&receiver);
+    sender.send_to(&receiver, r#"{"number":1}"#).await;
+    let told = next_signal(&mut inbox).await;
+    assert!(
+        matches!(told, Incoming::Offline(ServerError::Store { .. })),
+        "{told:?}"
+    );
+
+    spoil(&sender);
+    let device = &receiver.account.own_device().device_id;
+    let user = receiver.account.matrix_id();
+    let sent = sender.account.send(user, device, r#"{"number":2}"#).await;
+    assert!(
+        matches!(sent, Err(SendError::Server(ServerError::Store { .. }))),
+        "{sent:?}"
+    );
 }

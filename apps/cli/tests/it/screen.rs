@@ -1,0 +1,112 @@
+//! What a person at a terminal sees, and the keys that work.
+
+use crate::command::Machine;
+use crate::pseudo_terminal::PseudoTerminal;
+use crate::talker::User;
+
+const AUDIO: [&str; 4] = ["--mic", "tone:440", "--speaker", "null"];
+
+fn at_a_terminal(user: &User, arguments: &[&str]) -> PseudoTerminal {
+    PseudoTerminal::run(user.machine.command(&[arguments, &AUDIO].concat()))
+}
+
+#[test]
+fn a_call_shows_who_how_it_is_protected_and_the_words_and_keys_mute_and_hang_up() {
+    let (ada, bo) = User::acquainted();
+    let mut callee = bo.talk(&["listen", "--once"]);
+    callee.wait_for("ready");
+    let mut caller = at_a_terminal(&ada, &["call", "peer"]);
+    caller.wait_for("ringing");
+    assert!(caller.has_the_screen());
+    callee.wait_for("incoming");
+    callee.order("answer");
+    let words = callee.wait_for("connected")["safety_words"].clone();
+    let words: Vec<&str> = words
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|word| word.as_str().unwrap())
+        .collect();
+    let shown = caller.wait_for(&words.join("  "));
+    for part in [
+        "peer",
+        &bo.id,
+        "connected",
+        "end-to-end encrypted (securecall)",
+        "route direct",
+    ] {
+        assert!(shown.contains(part), "no {part}:\n{shown}");
+    }
+    // Our tone is seen in the meter.
+    caller.wait_for("████████████");
+
+    caller.press("m");
+    assert_eq!(callee.wait_for("muted")["muted"], true);
+    caller.wait_for("muted");
+    caller.press("m");
+    assert_eq!(callee.wait_for("muted")["muted"], false);
+    callee.order("mute");
+    caller.wait_for("muted");
+    caller.press("q");
+    let (code, left) = caller.end();
+    assert_eq!(code, 0, "{left}");
+    assert_eq!(callee.end().0, 0);
+}
+
+#[test]
+fn who_listens_at_a_terminal_answers_and_declines_with_keys() {
+    let (ada, bo) = User::acquainted();
+    let mut callee = at_a_terminal(&bo, &["listen"]);
+    callee.wait_for("Waiting for calls");
+
+    let mut caller = ada.talk(&["call", "peer"]);
+    let shown = callee.wait_for("is calling");
+    assert!(shown.contains("peer") && shown.contains(&ada.id), "{shown}");
+    callee.press("a");
+    caller.wait_for("connected");
+    callee.wait_for("Safety words");
+    caller.order("hangup");
+    assert_eq!(caller.end().0, 0);
+    callee.wait_for("ended");
+
+    let caller = ada.talk(&["call", "peer"]);
+    callee.wait_for("is calling");
+    callee.press("r");
+    assert_eq!(caller.end().0, 4);
+    callee.wait_for("declined");
+    callee.press("q");
+    let (code, left) = callee.end();
+    assert_eq!(code, 0, "{left}");
+}
+
+#[test]
+fn an_interrupt_gives_the_terminal_back() {
+    let ada = User::new();
+    let mut listener = at_a_terminal(&ada, &["listen"]);
+    listener.wait_for("Waiting for calls");
+    // In raw mode Ctrl-C is a key.
+    listener.press("\u{3}");
+    assert_eq!(listener.end().0, 130);
+}
+
+#[test]
+fn a_phrase_may_be_pasted_in_several_lines() {
+    let first = Machine::new();
+    let identity = first.json(&["id", "new"]).remove(0);
+    let phrase = identity["phrase"].as_str().unwrap();
+    let words: Vec<&str> = phrase.split(' ').collect();
+    let second = Machine::new();
+    let mut restoring = PseudoTerminal::run(second.command(&["id", "restore"]));
+    restoring.wait_for("24 words");
+    for line in words.chunks(6) {
+        restoring.press(&format!("{}\n", line.join(" ")));
+    }
+    let (code, shown) = restoring.end();
+    assert_eq!(code, 0, "{shown}");
+    assert!(shown.contains("18 more"), "{shown}");
+    assert!(shown.contains(identity["id"].as_str().unwrap()), "{shown}");
+    assert!(
+        !shown.contains(words[0]),
+        "the phrase is not shown: {shown}"
+    );
+}
