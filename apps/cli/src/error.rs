@@ -233,6 +233,8 @@ impl From<AddressError> for Failure {
             AddressError::Link(error) => error.into(),
             AddressError::MatrixId(error) => error.into(),
             AddressError::Id(error) => error.into(),
+            AddressError::TooMany => Self::new(ErrorKind::InvalidLink, error.to_string())
+                .help("give a shorter text, or the links one by one"),
         }
     }
 }

@@ -40,7 +40,7 @@ mod securecall_id;
 mod server_name;
 mod share_text;
 
-pub use address::{Address, AddressError, find_addresses};
+pub use address::{Address, AddressError, MAX_ADDRESSES, find_addresses};
 pub use contact_link::{ContactLink, ContactLinkError};
 pub use matrix_id::{MatrixId, MatrixIdError};
 pub use name_label::NameLabel;

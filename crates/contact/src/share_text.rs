@@ -4,10 +4,10 @@ use std::fmt;
 
 use crate::{ContactLink, ServerName};
 
-/// What a person sends to be called: a sentence, the web link, and the deep link for those who have SecureCall.
+/// What a person sends to be called: a line that says who, the web link, and the deep link for those who have SecureCall.
 ///
 /// ```text
-/// Call me on SecureCall, end-to-end encrypted:
+/// Ada on SecureCall, for end-to-end encrypted calls:
 /// https://stealthx.tech/add/#<ID>
 /// or, with SecureCall installed:
 /// securecall://contact/<ID>
@@ -28,7 +28,10 @@ impl<'a> ShareText<'a> {
 
 impl fmt::Display for ShareText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "Call me on SecureCall, end-to-end encrypted:")?;
+        match self.link.name() {
+            Some(name) => writeln!(f, "{name} on SecureCall, for end-to-end encrypted calls:")?,
+            None => writeln!(f, "Call me on SecureCall, end-to-end encrypted:")?,
+        }
         writeln!(f, "{}", self.link.https(self.page_host))?;
         writeln!(f, "or, with SecureCall installed:")?;
         write!(f, "{}", self.link)

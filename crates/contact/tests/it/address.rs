@@ -1,8 +1,8 @@
 //! Addresses in any form, alone and in a text.
 
 use securecall_contact::{
-    Address, AddressError, ContactLink, ContactLinkError, MatrixId, SecureCallId,
-    SecureCallIdError, ServerName, ShareText, find_addresses,
+    Address, AddressError, ContactLink, ContactLinkError, MAX_ADDRESSES, MatrixId, NameLabel,
+    SecureCallId, SecureCallIdError, ServerName, ShareText, find_addresses,
 };
 use securecall_crypto::IdentityKey;
 
@@ -70,11 +70,11 @@ fn a_share_text_holds_one_contact_in_two_forms() {
 #[test]
 fn addresses_are_found_among_words() {
     let text = format!(
-        "write to me@example.org, or <https://a.example/add/#{A}>; see https://example.org/address ."
+        "write to me@example.org, or <https://a.example/add/#{A}/x>; see https://example.org/address ."
     );
     assert_eq!(
         find_addresses(&text).unwrap_err(),
-        AddressError::Link(ContactLinkError::Path)
+        AddressError::Link(ContactLinkError::Junk)
     );
     let text =
         format!("write to me@example.org, or <https://a.example/add/#{A}>; or @bob:example.org!");
@@ -105,5 +105,93 @@ fn a_link_cannot_be_made_for_two_keys() {
     assert_eq!(
         ContactLink::new(other, &matrix_id),
         Err(ContactLinkError::AnotherKey)
+    );
+}
+
+#[test]
+fn a_share_text_says_who_if_the_link_does() {
+    let link = ContactLink::without_account(id()).with_name(NameLabel::new("Ada L"));
+    let text = ShareText::new(&link, &ServerName::default_domain()).to_string();
+    assert_eq!(
+        text.lines().next(),
+        Some("Ada L on SecureCall, for end-to-end encrypted calls:")
+    );
+    let anonymous = ContactLink::without_account(id());
+    let text = ShareText::new(&anonymous, &ServerName::default_domain()).to_string();
+    assert_eq!(
+        text.lines().next(),
+        Some("Call me on SecureCall, end-to-end encrypted:")
+    );
+}
+
+#[test]
+fn links_of_other_matrix_programs_are_matrix_ids() {
+    for text in [
+        format!("https://matrix.to/#/@sc_{A}:example.org"),
+        format!("HTTPS://Matrix.to/#/%40sc_{A}%3Aexample.org?via=other.example"),
+        format!("matrix:u/sc_{A}:example.org"),
+        format!("matrix:u/sc_{A}:example.org?action=chat"),
+    ] {
+        let address: Address = text.parse().unwrap();
+        assert_eq!(address.securecall_id(), Some(&id()), "{text}");
+        assert_eq!(find_addresses(&text), Ok(vec![address]), "{text}");
+    }
+    // Rooms are nobody's address.
+    for text in [
+        "https://matrix.to/#/!room:example.org/$event",
+        "https://matrix.to/#/#alias:example.org",
+        "matrix:r/alias:example.org",
+    ] {
+        assert_eq!(find_addresses(text), Ok(Vec::new()), "{text}");
+    }
+}
+
+#[test]
+fn the_marks_of_chat_programs_around_a_link_do_not_count() {
+    let deep = format!("securecall://contact/{A}?server=a.example&name=Ada");
+    let link = Address::Link(deep.parse().unwrap());
+    for text in [
+        format!("[my contact]({deep})"),
+        format!("**{deep}**, thanks!"),
+        format!("<a href=\"{}\">me</a>", deep.replace('&', "&amp;")),
+        format!("`{deep}`"),
+        format!("> {deep}…"),
+        format!("«{deep}»?"),
+    ] {
+        assert_eq!(find_addresses(&text), Ok(vec![link.clone()]), "{text}");
+    }
+}
+
+#[test]
+fn web_pages_that_only_resemble_a_contact_are_no_contacts() {
+    for text in [
+        "https://shop.example/add-to-basket/4711",
+        "https://shop.example/add/item/4711",
+        "https://shop.example/products?next=/add/",
+        "https://shop.example/add",
+        "https://example.org/address",
+        "https://a.example/redirect?to=securecall://contact/x",
+    ] {
+        assert_eq!(find_addresses(text), Ok(Vec::new()), "{text}");
+    }
+    // What could have been one is said to be damaged.
+    let cut = format!("https://a.example/add/#{}", &A[..40]);
+    assert!(find_addresses(&cut).is_err());
+}
+
+#[test]
+fn a_text_with_too_many_addresses_is_refused() {
+    let people = |count: usize| -> String {
+        (0..count)
+            .map(|n| format!("@person{n}:example.org "))
+            .collect()
+    };
+    assert_eq!(
+        find_addresses(&people(MAX_ADDRESSES)).unwrap().len(),
+        MAX_ADDRESSES
+    );
+    assert_eq!(
+        find_addresses(&people(MAX_ADDRESSES + 1)),
+        Err(AddressError::TooMany)
     );
 }
