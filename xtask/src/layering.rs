@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "securecall-driver",
             "securecall-audio-device",
             "securecall-matrix",
+            "securecall-contact-qr",
             "securecall-contact",
             "securecall-crypto",
         ],
@@ -43,6 +44,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("securecall-signaling", &["securecall-contact"]),
+    ("securecall-contact-qr", &["securecall-contact"]),
     ("securecall-contact", &["securecall-crypto"]),
     ("securecall-crypto", &[]),
     (
@@ -94,6 +96,7 @@ const FOR_BENCHES: &[&str] = &[
 pub(crate) const PURE: &[&str] = &[
     "securecall-crypto",
     "securecall-contact",
+    "securecall-contact-qr",
     "securecall-signaling",
     "securecall-session",
 ];
@@ -122,6 +125,12 @@ const IMPURE: &[&str] = &[
     "tempfile",
     "time",
     "tokio",
+];
+
+/// An impure crate below a PURE one that is never reached, with the reason.
+const NEVER_REACHED: &[(&str, &str)] = &[
+    // rxing stamps the results of its readers with the time; only the functions below those readers are called.
+    ("securecall-contact-qr", "chrono"),
 ];
 
 /// An import of ours by ours.
@@ -258,7 +267,7 @@ fn impurities(pure: &str, tree: &str) -> Vec<String> {
         .collect();
     IMPURE
         .iter()
-        .filter(|impure| names.contains(**impure))
+        .filter(|impure| names.contains(**impure) && !NEVER_REACHED.contains(&(pure, **impure)))
         .map(|impure| {
             format!("{pure} is PURE but depends on {impure}: see `cargo tree -p {pure} -e normal -i {impure}`")
         })
@@ -348,6 +357,13 @@ mod tests {
         let faults = impurities("securecall-crypto", tree);
         assert_eq!(faults.len(), 1);
         assert!(faults[0].contains("depends on tokio"), "{}", faults[0]);
+    }
+
+    #[test]
+    fn an_excuse_holds_for_one_crate_alone() {
+        let tree = "rxing v0.9.3\nchrono v0.4.45";
+        assert!(impurities("securecall-contact-qr", tree).is_empty());
+        assert_eq!(impurities("securecall-contact", tree).len(), 1);
     }
 
     #[test]

@@ -1,0 +1,60 @@
+//! Grey pixels: what every picture becomes before codes are looked for in it.
+
+/// A grey picture; 0 is black, 255 is white.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Grey {
+    width: usize,
+    height: usize,
+    pixels: Vec<u8>,
+}
+
+impl Grey {
+    /// A picture of pixels given row by row; `None` if there are not `width * height` of them, or none at all.
+    pub(crate) fn new(width: usize, height: usize, pixels: Vec<u8>) -> Option<Self> {
+        (width > 0 && height > 0 && width.checked_mul(height) == Some(pixels.len())).then_some(
+            Self {
+                width,
+                height,
+                pixels,
+            },
+        )
+    }
+
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
+    pub(crate) fn height(&self) -> usize {
+        self.height
+    }
+
+    pub(crate) fn pixels(&self) -> &[u8] {
+        &self.pixels
+    }
+
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &[u8]> {
+        self.pixels.chunks_exact(self.width)
+    }
+
+    pub(crate) fn row(&self, y: usize) -> &[u8] {
+        &self.pixels[y * self.width..(y + 1) * self.width]
+    }
+
+    /// A copy at half the size: each pixel is the mean of four. An odd last column or row is dropped.
+    pub(crate) fn half(&self) -> Option<Self> {
+        let (width, height) = (self.width / 2, self.height / 2);
+        let mut pixels = Vec::with_capacity(width * height);
+        for y in 0..height {
+            let upper = self.row(2 * y).chunks_exact(2);
+            let lower = self.row(2 * y + 1).chunks_exact(2);
+            pixels.extend(upper.zip(lower).map(|(upper, lower)| {
+                let sum = u16::from(upper[0])
+                    + u16::from(upper[1])
+                    + u16::from(lower[0])
+                    + u16::from(lower[1]);
+                ((sum + 2) / 4) as u8
+            }));
+        }
+        Self::new(width, height, pixels)
+    }
+}

@@ -1,0 +1,162 @@
+//! From the bytes of a file to grey pixels, within bounds that hold for any file.
+//!
+//! Pictures come from strangers. So a file says what it is and how large before anything is decoded, each format says how much
+//! memory that takes, and what takes too much is refused. The three decoders are used directly, not through the crate `image`,
+//! because each can hand over less than a full picture in colour: PNG row by row, JPEG and WebP their luma plane.
+
+mod format;
+mod jpeg;
+mod png_rows;
+mod webp;
+
+use crate::{PictureError, grey::Grey};
+pub(crate) use format::Format;
+
+/// Largest file that is read, in bytes. A PNG of a 24-megapixel photo has about that.
+const MAX_FILE: usize = 64_000_000;
+/// Most pixels that a picture may have.
+const MAX_PIXELS: usize = 50_000_000;
+/// Most pixels on a side; what the other two formats cannot exceed either.
+const MAX_SIDE: usize = 65_535;
+/// Memory for the file and for decoding it, in bytes; below the 200 MB that nothing may exceed.
+const MEMORY: usize = 180_000_000;
+
+/// What lies behind transparent pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Backdrop {
+    White,
+    Black,
+}
+
+impl Backdrop {
+    /// A grey value seen over the backdrop.
+    fn blend(self, grey: u8, alpha: u8) -> u8 {
+        let behind = match self {
+            Self::White => 255 - u16::from(alpha),
+            Self::Black => 0,
+        };
+        // At most 255 · 255 / 255 + 255 - alpha, which is 255 at alpha 255 or less than 256 otherwise.
+        ((u16::from(grey) * u16::from(alpha) + 127) / 255 + behind).min(255) as u8
+    }
+}
+
+/// A decoded picture.
+#[derive(Debug)]
+pub(crate) struct Decoded {
+    pub(crate) grey: Grey,
+    /// Whether the backdrop shows anywhere.
+    pub(crate) transparent: bool,
+}
+
+/// Decodes a file.
+pub(crate) fn decode(file: &[u8], backdrop: Backdrop) -> Result<Decoded, PictureError> {
+    if file.is_empty() {
+        return Err(PictureError::Empty);
+    }
+    if file.len() > MAX_FILE {
+        return Err(PictureError::FileTooLarge { bytes: file.len() });
+    }
+    match Format::of(file)? {
+        Format::Png => png_rows::decode(file, backdrop),
+        Format::Jpeg => jpeg::decode(file),
+        Format::WebP => webp::decode(file, backdrop),
+    }
+}
+
+/// Refuses a picture from its header: `bytes_per_pixel` is what decoding takes at its peak, in tenths of a byte.
+fn check_size(
+    file: &[u8],
+    width: usize,
+    height: usize,
+    tenths_per_pixel: usize,
+) -> Result<(), PictureError> {
+    // Neither product overflows: sides have at most 32 bits, usize may have no more.
+    let pixels = width.saturating_mul(height);
+    if pixels > MAX_PIXELS || width > MAX_SIDE || height > MAX_SIDE {
+        return Err(PictureError::TooLarge { width, height });
+    }
+    let room = MEMORY.saturating_sub(file.len());
+    if pixels.saturating_mul(tenths_per_pixel) / 10 > room {
+        return Err(PictureError::TooMuchMemory { width, height });
+    }
+    Ok(())
+}
+
+/// Rec. 601 luma, as JPEG and WebP have it.
+fn luma(red: u8, green: u8, blue: u8) -> u8 {
+    let sum = 299 * u32::from(red) + 587 * u32::from(green) + 114 * u32::from(blue);
+    ((sum + 500) / 1000) as u8
+}
+
+/// Turns RGB or RGBA pixels into grey ones, in the same memory.
+fn grey_in_place<const CHANNELS: usize>(
+    width: usize,
+    height: usize,
+    mut pixels: Vec<u8>,
+    backdrop: Backdrop,
+) -> Option<Decoded> {
+    let mut transparent = false;
+    for index in 0..pixels.len() / CHANNELS {
+        let from = index * CHANNELS;
+        let grey = luma(pixels[from], pixels[from + 1], pixels[from + 2]);
+        pixels[index] = match CHANNELS {
+            4 => {
+                let alpha = pixels[from + 3];
+                transparent |= alpha < 255;
+                backdrop.blend(grey, alpha)
+            }
+            _ => grey,
+        };
+    }
+    pixels.truncate(width * height);
+    pixels.shrink_to_fit();
+    Some(Decoded {
+        grey: Grey::new(width, height, pixels)?,
+        transparent,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn transparent_pixels_show_the_backdrop() {
+        assert_eq!(Backdrop::White.blend(0, 0), 255);
+        assert_eq!(Backdrop::Black.blend(200, 0), 0);
+        for backdrop in [Backdrop::White, Backdrop::Black] {
+            for grey in 0..=255 {
+                assert_eq!(backdrop.blend(grey, 255), grey);
+            }
+        }
+        for alpha in 0..=255 {
+            assert_eq!(Backdrop::White.blend(255, alpha), 255);
+            assert_eq!(Backdrop::Black.blend(0, alpha), 0);
+        }
+    }
+
+    #[test]
+    fn white_is_white_and_black_is_black() {
+        assert_eq!(luma(255, 255, 255), 255);
+        assert_eq!(luma(0, 0, 0), 0);
+        assert_eq!(luma(0, 255, 0), 150);
+    }
+
+    #[test]
+    fn size_is_judged_by_pixels_sides_and_memory() {
+        assert!(check_size(b"", 10_000, 5_000, 10).is_ok());
+        assert!(matches!(
+            check_size(b"", 10_000, 5_001, 10),
+            Err(PictureError::TooLarge {
+                width: 10_000,
+                height: 5_001
+            })
+        ));
+        assert!(check_size(b"", 65_536, 1, 10).is_err());
+        assert!(check_size(b"", usize::MAX, usize::MAX, 10).is_err());
+        assert!(matches!(
+            check_size(b"", 10_000, 5_000, 40),
+            Err(PictureError::TooMuchMemory { .. })
+        ));
+    }
+}
