@@ -29,8 +29,6 @@ export interface Visit {
 export interface VisitOptions extends BrowserContextOptions {
   /** Runs before the page's own script. */
   readonly before?: string;
-  /** What is served in place of the built page. */
-  readonly html?: string;
   readonly permissions?: string[];
 }
 
@@ -43,7 +41,7 @@ export class Visitor {
 
   /** Opens an address. Whatever host it names, the built page answers; loopback addresses and files are real. */
   async open(address: string, options: VisitOptions = {}): Promise<Visit> {
-    const { before, html, ...contextOptions } = options;
+    const { before, ...contextOptions } = options;
     const context = await this.browser.newContext({ locale: "en-GB", ...contextOptions });
     const requests: string[] = [];
     const complaints: string[] = [];
@@ -51,9 +49,8 @@ export class Visitor {
     if (before !== undefined) {
       await context.addInitScript(before);
     }
-    const body = html ?? HTML;
     const isServed = (url: URL) => url.protocol !== "file:" && url.hostname !== "127.0.0.1";
-    await context.route(isServed, (route) => route.fulfill({ contentType: "text/html; charset=utf-8", body }));
+    await context.route(isServed, (route) => route.fulfill({ contentType: "text/html; charset=utf-8", body: HTML }));
     const page = await context.newPage();
     page.on("websocket", (socket) => requests.push(socket.url()));
     page.on("pageerror", (error) => complaints.push(error.message));
@@ -77,18 +74,18 @@ export class Host {
   readonly log: string[] = [];
   private readonly server: Server;
 
-  private constructor() {
+  private constructor(html: string) {
     this.server = createServer((request, response) => {
       const path = request.url ?? "";
       this.log.push(`${request.method} ${path}`);
       const isPage = path.startsWith("/add/");
       response.writeHead(isPage ? 200 : 404, { "content-type": "text/html; charset=utf-8" });
-      response.end(isPage ? HTML : "");
+      response.end(isPage ? html : "");
     });
   }
 
-  static async start(): Promise<Host> {
-    const host = new Host();
+  static async start(html = HTML): Promise<Host> {
+    const host = new Host(html);
     await new Promise<void>((resolve) => host.server.listen(0, "127.0.0.1", resolve));
     return host;
   }
