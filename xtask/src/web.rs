@@ -1,6 +1,7 @@
 //! The landing page of contact links, `apps/web/add`: npm fetches, Vite builds, Chromium tests.
 
 use std::fs;
+use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -56,10 +57,12 @@ impl<'a> Page<'a> {
         if fs::read(&installed).is_ok_and(|installed| installed == lock) {
             return Ok(());
         }
-        shell::run(
-            self.npm()
-                .args(["ci", "--ignore-scripts", "--prefer-offline"]),
-        )?;
+        shell::run(self.npm().args([
+            "ci",
+            "--include=dev",
+            "--ignore-scripts",
+            "--prefer-offline",
+        ]))?;
         fs::write(&installed, lock).with_context(|| format!("cannot write {}", installed.display()))
     }
 
@@ -70,6 +73,10 @@ impl<'a> Page<'a> {
     fn npm(&self) -> Command {
         let mut command = self.workspace.command("npm");
         command.current_dir(&self.directory);
+        // Vite takes `CI` for a terminal with colours.
+        if !io::stdout().is_terminal() {
+            command.env("NO_COLOR", "1");
+        }
         command
     }
 }

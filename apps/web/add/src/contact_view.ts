@@ -8,6 +8,7 @@ import type { Messages } from "./messages.ts";
 import { qrPicture } from "./qr.ts";
 import { type SecureCallId, groupsOf } from "./securecall_id.ts";
 import { DEFAULT_DOMAIN, type ServerName } from "./server_name.ts";
+import type { Status } from "./status.ts";
 import type { View } from "./view.ts";
 
 export interface ContactContext {
@@ -17,8 +18,7 @@ export interface ContactContext {
   /** Whether the web server could see the contact. */
   readonly wasSeenByServer: boolean;
   readonly navigator: Navigator;
-  /** Tells the reader, and the screen reader, how a button's work went. */
-  readonly say: (text: string) => void;
+  readonly status: Status;
 }
 
 export function contactView(link: ContactLink, context: ContactContext): View {
@@ -67,7 +67,7 @@ function account({ query }: ContactLink, messages: Messages): HTMLElement {
 }
 
 function actions(link: ContactLink, context: ContactContext): HTMLElement {
-  const { messages, navigator, say } = context;
+  const { messages, navigator, status } = context;
   const web = webLink(link, context.pageHost);
   const open = element("a", { class: "button primary", href: deepLink(link) }, icon("call"), messages.open);
   const row = element("div", { class: "row" });
@@ -84,7 +84,7 @@ function actions(link: ContactLink, context: ContactContext): HTMLElement {
       const title = name === undefined ? messages.contact : messages.contactOf(name);
       navigator.share({ title, text: messages.shareText(name), url: web }).catch((error: unknown) => {
         if (!isAbort(error)) {
-          say(messages.shareFailed);
+          status.failed(messages.shareFailed);
         }
       });
     });
@@ -160,19 +160,19 @@ function fieldForCopying(text: string, label: string): HTMLInputElement {
 async function copyFrom(
   shown: HTMLInputElement,
   from: HTMLButtonElement,
-  { messages, say }: ContactContext,
+  { messages, status }: ContactContext,
   copied: string,
 ): Promise<void> {
   // The same words twice would not be read aloud again.
-  say("");
+  status.clear();
   if (await copy(shown)) {
     if (!shown.hidden) {
       shown.hidden = true;
       from.focus();
     }
-    say(copied);
+    status.succeeded(copied);
   } else {
-    say(messages.copyByHand);
+    status.failed(messages.copyByHand);
   }
 }
 

@@ -7,21 +7,21 @@ import { emptyView, faultView } from "./fault_view.ts";
 import { mark } from "./icons.ts";
 import { type Messages, messagesFor, otherThan } from "./messages.ts";
 import { linkIn, pageHost, wasSeenByServer } from "./page_address.ts";
+import { Status } from "./status.ts";
 import type { View } from "./view.ts";
 
 export class Page {
   private messages: Messages;
   private readonly header = element("header", { class: "bar" });
   private readonly main = element("main");
-  /** Outside what is drawn anew, or a screen reader would not notice that it changes. */
-  private readonly status = element("p", { role: "status", class: "status" });
+  private readonly status = new Status();
 
   constructor(private readonly window: Window & typeof globalThis) {
     this.messages = messagesFor(window.navigator.languages);
   }
 
   start(): void {
-    this.window.document.body.replaceChildren(this.header, this.main, this.status);
+    this.window.document.body.replaceChildren(this.header, this.main, this.status.element);
     this.draw();
     this.window.addEventListener("hashchange", () => {
       this.draw();
@@ -35,7 +35,7 @@ export class Page {
     const { document } = this.window;
     document.documentElement.lang = messages.language;
     document.title = view.title;
-    this.status.textContent = "";
+    this.status.clear();
     this.header.replaceChildren(this.brand(), this.languageSwitch());
     this.main.replaceChildren(...view.sections);
   }
@@ -50,9 +50,7 @@ export class Page {
         pageHost: pageHost(address),
         wasSeenByServer: wasSeenByServer(address),
         navigator: this.window.navigator,
-        say: (text) => {
-          this.status.textContent = text;
-        },
+        status: this.status,
       });
     }
     return link.fault.kind === "NoId" ? emptyView(messages) : faultView(link.fault, messages);

@@ -33,15 +33,16 @@ after(async () => {
 
 test("no rule of axe is broken, in any state, language and colour", async () => {
   for (const rest of [`#${ADA}`, `#${ID}`, `#${LONG}`, "#damaged", ""]) {
-    for (const locale of ["en", "de"]) {
-      for (const colorScheme of ["light", "dark"] as const) {
-        const { page } = await visitor.open(SITE + rest, { locale, colorScheme, before: SHARE_SHEET + ";" + axe.source });
-        const result = (await page.evaluate("axe.run()")) as axe.AxeResults;
-        const broken = result.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
-        assert.deepEqual(broken, [], `${rest} ${locale} ${colorScheme}`);
-        assert.ok(result.passes.some(({ id }) => id === "color-contrast"));
-        await page.context().close();
-      }
+    for (const [locale, colorScheme] of [
+      ["en", "light"],
+      ["de", "dark"],
+    ] as const) {
+      const { page } = await visitor.open(SITE + rest, { locale, colorScheme, before: `${SHARE_SHEET};${axe.source}` });
+      const result = (await page.evaluate("axe.run()")) as axe.AxeResults;
+      const broken = result.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
+      assert.deepEqual(broken, [], `${rest} ${locale} ${colorScheme}`);
+      assert.ok(result.passes.some(({ id }) => id === "color-contrast"));
+      await page.context().close();
     }
   }
 });
@@ -99,7 +100,7 @@ test("the keyboard presses every button", async () => {
 });
 
 test("nothing sticks out of a small screen, and what is pressed is large enough for a finger", async () => {
-  for (const width of [320, 390, 800]) {
+  for (const width of [320, 390]) {
     for (const rest of [`#${ADA}`, `#${LONG}`, "#damaged", ""]) {
       for (const locale of ["en", "de"]) {
         const viewport = { width, height: 640 };

@@ -1,6 +1,10 @@
 /** The built page in Chromium: what it shows, and that it asks nobody for anything. */
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 
 import jsqr from "jsqr";
@@ -328,6 +332,17 @@ test("the page speaks German to those who read it, and switches without a reload
   assert.equal(await damaged.page.locator("h1").innerText(), "Dieser Link ist beschädigt");
 });
 
+test("the picture of a link that the screenshot command takes can be read", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "securecall-page-"));
+  try {
+    const out = join(directory, "page.png");
+    execFileSync(process.execPath, ["test/screenshot.mjs", "--link", ADA_DEEP, "--out", out, "--dark", "--width", "390"]);
+    assert.equal(qrTextIn(readFileSync(out)), ADA_DEEP);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
 /** In place of the share sheet, which Chromium on Linux lacks. */
 const SHARE_RECORDER = `
   window.shared = [];
@@ -362,7 +377,11 @@ async function offersNothing(page: Page): Promise<void> {
 
 /** What a reader of QR codes sees on the screen. */
 async function qrText(page: Page): Promise<string> {
-  const picture = PNG.sync.read(await page.locator(".qr").screenshot());
+  return qrTextIn(await page.locator(".qr").screenshot());
+}
+
+function qrTextIn(file: Buffer): string {
+  const picture = PNG.sync.read(file);
   const found = jsqr(Uint8ClampedArray.from(picture.data), picture.width, picture.height);
   assert.ok(found, "no QR code is seen");
   return found.data;
