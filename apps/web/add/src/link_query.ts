@@ -1,5 +1,6 @@
 /** The query of a contact link. Rules: `docs/protocol/contact.md`. */
 
+import { parseForm } from "./form_urlencoded.ts";
 import { type MatrixId, type MatrixIdFault, readMatrixId } from "./matrix_id.ts";
 import { type NameLabel, nameLabel } from "./name_label.ts";
 import { type Result, refused, valid } from "./result.ts";
@@ -22,21 +23,24 @@ export type QueryKey = (typeof QUERY_KEYS)[number];
 
 /** Reads what follows the question mark. */
 export function readLinkQuery(text: string): Result<LinkQuery, LinkQueryFault> {
-  // The constructor drops one question mark; a second one belongs to the first key.
-  const parameters = new URLSearchParams(`?${text}`);
-  const key = firstTwice(parameters);
-  if (key !== undefined) {
-    return refused({ kind: "Twice", key });
+  const values = new Map<QueryKey, string>();
+  for (const [key, value] of parseForm(text)) {
+    if (isQueryKey(key)) {
+      if (values.has(key)) {
+        return refused({ kind: "Twice", key });
+      }
+      values.set(key, value);
+    }
   }
-  const server = mapped(parameters.get("server"), readServerName);
+  const server = readIfThere(values.get("server"), readServerName);
   if (!server.ok) {
     return refused({ kind: "Server", fault: server.fault });
   }
-  const matrixId = mapped(parameters.get("mxid"), readMatrixId);
+  const matrixId = readIfThere(values.get("mxid"), readMatrixId);
   if (!matrixId.ok) {
     return refused({ kind: "MatrixId", fault: matrixId.fault });
   }
-  const name = nameLabel(parameters.get("name") ?? "");
+  const name = nameLabel(values.get("name") ?? "");
   return valid({ server: server.value, matrixId: matrixId.value, name });
 }
 
@@ -50,25 +54,15 @@ export function writeLinkQuery({ server, matrixId, name }: LinkQuery): string {
   return pairs.length === 0 ? "" : `?${pairs.join("&")}`;
 }
 
-/** The key that comes a second time, in the order of the text. */
-function firstTwice(parameters: URLSearchParams): QueryKey | undefined {
-  const seen = new Set<string>();
-  for (const key of parameters.keys()) {
-    if (seen.has(key)) {
-      return key as QueryKey;
-    }
-    if ((QUERY_KEYS as readonly string[]).includes(key)) {
-      seen.add(key);
-    }
-  }
-  return undefined;
+function isQueryKey(key: string): key is QueryKey {
+  return (QUERY_KEYS as readonly string[]).includes(key);
 }
 
-function mapped<Value, Fault>(
-  text: string | null,
+function readIfThere<Value, Fault>(
+  text: string | undefined,
   read: (text: string) => Result<Value, Fault>,
 ): Result<Value | undefined, Fault> {
-  return text === null ? valid(undefined) : read(text);
+  return text === undefined ? valid(undefined) : read(text);
 }
 
 /**
