@@ -12,6 +12,7 @@ use crate::layering;
 use crate::setup;
 use crate::shell;
 use crate::wasm;
+use crate::web;
 use crate::workspace::Workspace;
 
 /// One thing CI checks.
@@ -69,14 +70,19 @@ const STEPS: &[Step] = &[
         run: doc,
     },
     Step {
+        name: "web",
+        about: "the landing page: types, build, tests in Chromium",
+        run: web::test,
+    },
+    Step {
         name: "fuzz",
         about: "every fuzz target runs for three seconds",
         run: fuzz,
     },
     Step {
         name: "test",
-        about: "all tests, as `cargo xtask test`",
-        run: |workspace| test(workspace, &[]),
+        about: "all tests of the crates",
+        run: |workspace| test_crates(workspace, &[]),
     },
     Step {
         name: "demo",
@@ -305,8 +311,23 @@ fn fuzz_targets(directory: &Path) -> Result<Vec<String>> {
     Ok(targets)
 }
 
-/// Installs what the tests need, then runs them all in one `cargo test`.
+/// Installs what the tests need, then runs them all: the landing page's, then the crates'. With arguments, which are
+/// `cargo test`'s, only the crates'.
 pub(crate) fn test(workspace: &Workspace, arguments: &[String]) -> Result<()> {
+    let page = if arguments.is_empty() {
+        web::test(workspace).context("the landing page's tests")
+    } else {
+        Ok(())
+    };
+    let crates = test_crates(workspace, arguments);
+    match (page, crates) {
+        (Err(page), Err(crates)) => bail!("{page:#}; {crates:#}"),
+        (page, crates) => page.and(crates),
+    }
+}
+
+/// All tests of the crates, in one `cargo test`.
+fn test_crates(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     setup::tests()?;
     shell::run(
         workspace

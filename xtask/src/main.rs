@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `ci` | everything CI checks, cheap steps first |
 //! | `test` | installs what the tests need, then runs them all |
+//! | `web` | builds the landing page of contact links |
 //! | `demo` | an encrypted call between two new users, with a report |
 //! | `bench` | the table of figures in `docs/performance.md` |
 //! | `layering` | checks that imports point down only |
@@ -22,6 +23,7 @@ mod layering;
 mod setup;
 mod shell;
 mod wasm;
+mod web;
 mod workspace;
 
 use std::process::ExitCode;
@@ -51,10 +53,12 @@ enum Chore {
     },
     /// Install what the tests need, then run them all
     Test {
-        /// Passed on to `cargo test`
+        /// Passed on to `cargo test`, which then runs alone
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Build the landing page of contact links into `apps/web/add/dist/`
+    Web,
     /// Hold an encrypted call between two new users over a homeserver of our own, and write a report
     Demo {
         /// How long they talk
@@ -98,6 +102,7 @@ fn run(chore: Chore) -> Result<()> {
         }
         Chore::Ci { steps, .. } => ci::run(&workspace, &steps),
         Chore::Test { arguments } => ci::test(&workspace, &arguments),
+        Chore::Web => web::build(&workspace),
         Chore::Demo { seconds, release } => {
             let build = if release { Build::Release } else { Build::Dev };
             demo::run(&workspace, seconds, build)

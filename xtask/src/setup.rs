@@ -70,6 +70,34 @@ const WASM: &[Need] = &[Need {
     present: || wasm::Compiler::find().is_some(),
 }];
 
+/// To build the landing page.
+const PAGE: &[Need] = &[Need {
+    what: "Node.js 18.19 or newer, and npm (the landing page; an older system gets it from https://nodejs.org)",
+    packages: &["nodejs", "npm"],
+    present: || {
+        starts("npm")
+            && shell::output(Command::new("node").arg("--version"))
+                .is_some_and(|version| is_new_enough_node(&version))
+    },
+}];
+
+/// To test the landing page.
+const BROWSER: &[Need] = &[Need {
+    what: "Chromium (the landing page's tests)",
+    packages: &["chromium"],
+    present: || {
+        std::env::var_os("CHROMIUM").is_some()
+            || [
+                "chromium",
+                "chromium-browser",
+                "google-chrome-stable",
+                "google-chrome",
+            ]
+            .into_iter()
+            .any(starts)
+    },
+}];
+
 /// A tool installed by `cargo install`, pinned.
 struct Tool {
     name: &'static str,
@@ -95,9 +123,19 @@ pub(crate) fn tests() -> Result<()> {
     install(&[BUILD, SYNAPSE, TEST])
 }
 
+/// What is needed to build the landing page.
+pub(crate) fn page() -> Result<()> {
+    install(&[PAGE])
+}
+
+/// What is needed to build and test the landing page.
+pub(crate) fn page_tests() -> Result<()> {
+    install(&[PAGE, BROWSER])
+}
+
 /// What any chore needs.
 pub(crate) fn everything(workspace: &Workspace) -> Result<()> {
-    install(&[BUILD, SYNAPSE, TEST, FUZZ, WASM])?;
+    install(&[BUILD, SYNAPSE, TEST, FUZZ, WASM, PAGE, BROWSER])?;
     components()?;
     for tool in [CARGO_DENY, CARGO_FUZZ] {
         cargo_install(workspace, &tool)?;
@@ -236,6 +274,15 @@ fn existing(directory: &Path) -> Result<&Path> {
     Ok(directory)
 }
 
+/// Whether Vite and the tests run on it: what Debian 12 and Ubuntu 24.04 have, or newer.
+fn is_new_enough_node(version: &str) -> bool {
+    let mut numbers = version
+        .trim_start_matches('v')
+        .split('.')
+        .map_while(|number| number.parse::<u32>().ok());
+    (numbers.next(), numbers.next()) >= (Some(18), Some(19))
+}
+
 /// Whether a program of that name is in `PATH`.
 fn starts(program: &str) -> bool {
     std::env::var_os("PATH").is_some_and(|path| {
@@ -251,6 +298,16 @@ mod tests {
     fn a_program_in_the_path_is_found_and_another_is_not() {
         assert!(starts("sh"));
         assert!(!starts("no-such-program-of-securecall"));
+    }
+
+    #[test]
+    fn nodes_of_debian_12_and_later_are_new_enough() {
+        for version in ["v18.19.0", "v18.20.4", "v20.0.0", "v24.11.1"] {
+            assert!(is_new_enough_node(version), "{version}");
+        }
+        for version in ["v18.18.2", "v12.22.12", "v9.99.0", "", "node"] {
+            assert!(!is_new_enough_node(version), "{version}");
+        }
     }
 
     #[test]

@@ -26,7 +26,7 @@
 //! # }
 //! ```
 //!
-//! The forms are written down in `docs/protocol/identity.md`.
+//! The forms are written down in `docs/protocol/contact.md`.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]

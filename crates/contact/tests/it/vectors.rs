@@ -2,8 +2,8 @@
 
 use data_encoding::HEXLOWER;
 use securecall_contact::{
-    ContactLink, ContactLinkError, MatrixId, MatrixIdError, SecureCallId, SecureCallIdError,
-    ServerName, ServerNameError,
+    Address, ContactLink, ContactLinkError, MatrixId, MatrixIdError, NameLabel, SecureCallId,
+    SecureCallIdError, ServerName, ServerNameError, ShareText, find_addresses,
 };
 use securecall_crypto::IdentityKey;
 use serde::Deserialize;
@@ -17,6 +17,11 @@ struct Vectors {
     invalid_matrix_ids: Vec<Invalid>,
     links: Vec<Link>,
     invalid_links: Vec<Invalid>,
+    server_names: Vec<String>,
+    invalid_server_names: Vec<Invalid>,
+    name_labels: Vec<Label>,
+    share_texts: Vec<Share>,
+    messages: Vec<Message>,
 }
 
 #[derive(Deserialize)]
@@ -41,6 +46,26 @@ struct Link {
     name: Option<String>,
     deep_link: String,
     https: String,
+}
+
+#[derive(Deserialize)]
+struct Label {
+    text: String,
+    label: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Share {
+    link: String,
+    page_host: String,
+    text: String,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    text: String,
+    /// Deep links, in their order.
+    found: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -192,6 +217,59 @@ fn invalid_links_are_refused_with_the_exact_error() {
     }
 }
 
+#[test]
+fn server_names_are_kept_as_they_are_written() {
+    for text in vectors().server_names {
+        let server_name: ServerName = text
+            .parse()
+            .unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert_eq!(server_name.as_str(), text);
+    }
+}
+
+#[test]
+fn invalid_server_names_are_refused_with_the_exact_error() {
+    for vector in vectors().invalid_server_names {
+        let error = vector.text.parse::<ServerName>().expect_err(&vector.what);
+        assert_eq!(server_name_error(&error), vector.error, "{}", vector.what);
+    }
+}
+
+#[test]
+fn names_are_made_harmless_in_the_same_way_everywhere() {
+    for vector in vectors().name_labels {
+        let label = NameLabel::new(&vector.text).map(|label| label.to_string());
+        assert_eq!(label, vector.label, "{:?}", vector.text);
+    }
+}
+
+#[test]
+fn share_texts_are_written_word_for_word() {
+    for vector in vectors().share_texts {
+        let link: ContactLink = vector.link.parse().unwrap();
+        let page_host: ServerName = vector.page_host.parse().unwrap();
+        assert_eq!(ShareText::new(&link, &page_host).to_string(), vector.text);
+    }
+}
+
+#[test]
+fn contacts_are_found_in_messages() {
+    for vector in vectors().messages {
+        let found = find_addresses(&vector.text)
+            .unwrap_or_else(|error| panic!("{:?}: {error}", vector.text));
+        let links: Vec<String> = found.iter().map(deep_link).collect();
+        assert_eq!(links, vector.found, "{:?}", vector.text);
+    }
+}
+
+fn deep_link(address: &Address) -> String {
+    match address {
+        Address::Link(link) => link.to_string(),
+        Address::Id(id) => ContactLink::without_account(*id).to_string(),
+        Address::MatrixId(matrix_id) => panic!("{matrix_id} is no link"),
+    }
+}
+
 fn id_error(error: &SecureCallIdError) -> Value {
     match error {
         SecureCallIdError::Length { found } => json!({"Length": found}),
@@ -206,6 +284,7 @@ fn id_error(error: &SecureCallIdError) -> Value {
 
 fn server_name_error(error: &ServerNameError) -> Value {
     match error {
+        ServerNameError::TooLong { found } => json!({"TooLong": found}),
         ServerNameError::Character { character } => json!({"Character": character}),
         other => json!(format!("{other:?}")),
     }

@@ -1,0 +1,5 @@
+import "./page.css";
+
+import { Page } from "./page.ts";
+
+new Page(window).start();

@@ -1,0 +1,82 @@
+//! The landing page of contact links, `apps/web/add`: npm fetches, Vite builds, Chromium tests.
+
+use std::fs;
+use std::io::{self, IsTerminal as _};
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::setup;
+use crate::shell;
+use crate::workspace::Workspace;
+
+/// Builds the page into `apps/web/add/dist/`.
+pub(crate) fn build(workspace: &Workspace) -> Result<()> {
+    setup::page()?;
+    let page = Page::of(workspace);
+    page.install()?;
+    page.script("build")?;
+    println!(
+        "built: {}",
+        page.directory.join("dist/index.html").display()
+    );
+    Ok(())
+}
+
+/// Checks the types, builds the page and runs all its tests; the pictures they take are in `target/web/`.
+pub(crate) fn test(workspace: &Workspace) -> Result<()> {
+    setup::page_tests()?;
+    let page = Page::of(workspace);
+    page.install()?;
+    for script in ["check", "build", "test"] {
+        page.script(script)?;
+    }
+    Ok(())
+}
+
+/// The npm package of the page.
+struct Page<'a> {
+    workspace: &'a Workspace,
+    directory: PathBuf,
+}
+
+impl<'a> Page<'a> {
+    fn of(workspace: &'a Workspace) -> Self {
+        Self {
+            workspace,
+            directory: workspace.root().join("apps/web/add"),
+        }
+    }
+
+    /// Fetches exactly what the lock file names, unless that is there. No package's own scripts run.
+    fn install(&self) -> Result<()> {
+        let lock = fs::read(self.directory.join("package-lock.json"))
+            .context("cannot read package-lock.json")?;
+        let installed = self.directory.join("node_modules/.installed-lock.json");
+        if fs::read(&installed).is_ok_and(|installed| installed == lock) {
+            return Ok(());
+        }
+        shell::run(self.npm().args([
+            "ci",
+            "--include=dev",
+            "--ignore-scripts",
+            "--prefer-offline",
+        ]))?;
+        fs::write(&installed, lock).with_context(|| format!("cannot write {}", installed.display()))
+    }
+
+    fn script(&self, name: &str) -> Result<()> {
+        shell::run(self.npm().args(["run", "--silent", name]))
+    }
+
+    fn npm(&self) -> Command {
+        let mut command = self.workspace.command("npm");
+        command.current_dir(&self.directory);
+        // Vite takes `CI` for a terminal with colours.
+        if !io::stdout().is_terminal() {
+            command.env("NO_COLOR", "1");
+        }
+        command
+    }
+}
