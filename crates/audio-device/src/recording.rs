@@ -16,8 +16,11 @@ use crate::fault::{DeviceFault, OpenError};
 use crate::file_kind::{FileKind, open_failed};
 use crate::pcm;
 
+/// 100 ms: the thread is woken so often, which is what a recording costs.
+const BATCH_TICKS: usize = 10;
+
 /// 5 s: how long a disk may stall before samples are lost.
-const MAX_QUEUED_TICKS: usize = 500;
+const MAX_QUEUED_BATCHES: usize = 50;
 
 /// The header is brought up to date each second, so that even a killed program leaves a file that plays.
 const TICKS_BETWEEN_HEADERS: usize = 100;
@@ -29,6 +32,9 @@ const FINISH_LIMIT: Duration = Duration::from_secs(1);
 const MAX_WAV_BYTES: u64 = u32::MAX as u64 - 64 * 1024;
 
 type Samples = [i16; TICK_SAMPLES];
+
+/// Up to [`BATCH_TICKS`].
+type Batch = Vec<Samples>;
 
 /// What the samples are wrapped in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +61,8 @@ enum State {
         is_new: bool,
     },
     Running {
-        queue: SyncSender<Samples>,
+        batch: Batch,
+        queue: SyncSender<Batch>,
         outcome: Receiver<Result<(), DeviceFault>>,
     },
     Finished,
@@ -103,7 +110,7 @@ impl Recording {
 
     /// Starts the thread that writes.
     fn start(&mut self, file: File, is_new: bool) {
-        let (queue, samples) = sync_channel(MAX_QUEUED_TICKS);
+        let (queue, samples) = sync_channel(MAX_QUEUED_BATCHES);
         let (report, outcome) = channel();
         let (path, container) = (self.path.clone(), self.container);
         let thread = thread::Builder::new()
@@ -115,7 +122,13 @@ impl Recording {
                 let _ = report.send(result.map_err(|error| DeviceFault::of_write(&path, &error)));
             });
         match thread {
-            Ok(_) => self.state = State::Running { queue, outcome },
+            Ok(_) => {
+                self.state = State::Running {
+                    batch: Batch::with_capacity(BATCH_TICKS),
+                    queue,
+                    outcome,
+                };
+            }
             Err(error) => self.fault = Some(DeviceFault::of_write(&self.path, &error)),
         }
     }
@@ -129,13 +142,23 @@ impl Speaker for Recording {
         {
             self.start(file, is_new);
         }
-        let State::Running { queue, outcome } = &self.state else {
+        let State::Running {
+            batch,
+            queue,
+            outcome,
+        } = &mut self.state
+        else {
             return;
         };
-        match queue.try_send(samples.map(pcm::to_i16)) {
+        batch.push(samples.map(pcm::to_i16));
+        if batch.len() < BATCH_TICKS {
+            return;
+        }
+        let batch = std::mem::replace(batch, Batch::with_capacity(BATCH_TICKS));
+        match queue.try_send(batch) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => {
-                tracing::warn!("the disk is too slow for the recording: 10 ms are lost");
+                tracing::warn!("the disk is too slow for the recording: 100 ms are lost");
             }
             Err(TrySendError::Disconnected(_)) => {
                 self.fault = match outcome.recv_timeout(FINISH_LIMIT) {
@@ -156,7 +179,14 @@ impl Speaker for Recording {
                     .map_err(|error| DeviceFault::of_write(&self.path, &error))
             }
             State::Waiting { .. } => Ok(()),
-            State::Running { queue, outcome } => {
+            State::Running {
+                batch,
+                queue,
+                outcome,
+            } => {
+                if queue.try_send(batch).is_err() {
+                    tracing::warn!("the end of the recording is lost");
+                }
                 drop(queue);
                 match outcome.recv_timeout(FINISH_LIMIT) {
                     Ok(result) => result,
@@ -197,7 +227,7 @@ impl Drop for Recording {
 fn record<W: Write + Seek>(
     sink: W,
     container: Container,
-    samples: &Receiver<Samples>,
+    samples: &Receiver<Batch>,
 ) -> io::Result<()> {
     match container {
         Container::Wav => record_wav(sink, samples),
@@ -205,10 +235,10 @@ fn record<W: Write + Seek>(
     }
 }
 
-fn record_wav<W: Write + Seek>(sink: W, samples: &Receiver<Samples>) -> io::Result<()> {
+fn record_wav<W: Write + Seek>(sink: W, samples: &Receiver<Batch>) -> io::Result<()> {
     let mut writer = wav_writer(sink)?;
     let mut ticks: usize = 0;
-    while let Ok(tick) = samples.recv() {
+    for tick in samples.iter().flatten() {
         if ticks as u64 * pcm::TICK_BYTES as u64 > MAX_WAV_BYTES {
             writer.finalize().map_err(into_io)?;
             return Err(io::Error::other(
@@ -226,10 +256,10 @@ fn record_wav<W: Write + Seek>(sink: W, samples: &Receiver<Samples>) -> io::Resu
     writer.finalize().map_err(into_io)
 }
 
-fn record_raw<W: Write>(sink: W, samples: &Receiver<Samples>) -> io::Result<()> {
+fn record_raw<W: Write>(sink: W, samples: &Receiver<Batch>) -> io::Result<()> {
     let mut writer = BufWriter::new(sink);
     let mut ticks: usize = 0;
-    while let Ok(tick) = samples.recv() {
+    for tick in samples.iter().flatten() {
         for sample in tick {
             writer.write_all(&sample.to_le_bytes())?;
         }
@@ -294,7 +324,7 @@ mod tests {
         for container in [Container::Wav, Container::Raw] {
             let (queue, samples) = sync_channel(400);
             for _ in 0..400 {
-                queue.send([7; TICK_SAMPLES]).unwrap();
+                queue.send(vec![[7; TICK_SAMPLES]]).unwrap();
             }
             drop(queue);
             let disk = SmallDisk {
