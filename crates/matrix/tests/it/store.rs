@@ -145,25 +145,32 @@ async fn an_empty_place_holds_no_account() {
 #[tokio::test]
 async fn a_store_that_fails_while_it_is_in_use_is_told_from_a_homeserver_that_fails() {
     let (sender, receiver) = (Person::new(synapse()).await, Person::new(synapse()).await);
-    let spoil = |person: &Person| {
-        let path = person.directory.path().join("account");
-        let database = Connection::open(path.join("matrix-sdk-crypto.sqlite3")).unwrap();
-        database.execute_batch("DROP TABLE session").unwrap();
+    let spoil = |person: &Person, file: &str, table: &str| {
+        let path = person.directory.path().join("account").join(file);
+        let database = Connection::open(path).unwrap();
+        database
+            .execute_batch(&format!("DROP TABLE {table}"))
+            .unwrap();
     };
     let mut inbox = receiver.account.start().await.unwrap();
     let devices = sender.account.devices_of(receiver.account.matrix_id());
     assert_eq!(devices.await.unwrap().len(), 1);
 
-    // Whoever receives has nowhere to keep the Olm session: the sync fails, and it is said whose fault that is.
-    spoil(&receiver);
+    // Whoever receives has nowhere to keep the sync's position: the sync fails, and it is said whose fault that is.
+    spoil(&receiver, "matrix-sdk-state.sqlite3", "kv_blob");
     sender.send_to(&receiver, r#"{"number":1}"#).await;
-    let told = next_signal(&mut inbox).await;
+    let told = loop {
+        match next_signal(&mut inbox).await {
+            Incoming::Signal { .. } => {}
+            other => break other,
+        }
+    };
     assert!(
         matches!(told, Incoming::Offline(ServerError::Store { .. })),
         "{told:?}"
     );
 
-    spoil(&sender);
+    spoil(&sender, "matrix-sdk-crypto.sqlite3", "session");
     let device = &receiver.account.own_device().device_id;
     let user = receiver.account.matrix_id();
     let sent = sender.account.send(user, device, r#"{"number":2}"#).await;
