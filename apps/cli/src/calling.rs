@@ -1,8 +1,10 @@
 //! Running a client until what was asked for is done: the part that `call` and `listen` share.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use securecall_audio_device::ProcessingChoice;
+use securecall_contact::SecureCallId;
 use securecall_driver::{
     AudioSpec, CallEvent, CallId, CallOptions, Callee, Client, ClientConfig, Contact, EndReason,
     Event as ClientEvent, MicrophoneSpec, Require, Route, SpeakerSpec,
@@ -12,6 +14,7 @@ use tokio::runtime::Runtime;
 
 use crate::cli::{Answer, MediaOptions, RequireChoice, RouteChoice};
 use crate::commands::Context;
+use crate::contact_book;
 use crate::error::{ErrorKind, Failure};
 use crate::exit_code::ExitCode;
 use crate::logging;
@@ -155,6 +158,15 @@ fn known_keys(profile: &Profile) -> Vec<Contact> {
         .collect()
 }
 
+/// The keys that have been compared by a way that no server controls.
+fn verified_keys(profile: &Profile) -> BTreeSet<SecureCallId> {
+    let contacts = profile.content().contacts.iter();
+    contacts
+        .filter(|contact| contact.verified)
+        .filter_map(|contact| contact.id)
+        .collect()
+}
+
 /// Whom to call, if they can be called at all.
 ///
 /// # Errors
@@ -180,6 +192,8 @@ pub(crate) fn callee(person: &Person, require: Option<RequireChoice>) -> Result<
 #[derive(Clone, Copy, Debug)]
 struct Current {
     call: CallId,
+    /// The key proven at the other end.
+    peer: Option<SecureCallId>,
     /// Of the timer of `--duration`.
     connected_at: Option<Instant>,
     was_connected: bool,
@@ -236,7 +250,7 @@ impl Run {
         };
         let matrix_id = profile.account()?.matrix_id.to_string();
         let narrator = Narrator::new(context.started_at, matrix_id);
-        Ok(Self {
+        let mut run = Self {
             context,
             profile,
             plan,
@@ -249,7 +263,9 @@ impl Run {
             any_connected: false,
             signed_out: false,
             ticks: 0,
-        })
+        };
+        run.know_contacts();
+        Ok(run)
     }
 
     async fn go(&mut self, mut signals: Signals) -> Result<ExitCode, Failure> {
@@ -358,6 +374,7 @@ impl Run {
             {
                 self.current = Some(Current {
                     call: *call,
+                    peer: None,
                     connected_at: None,
                     was_connected: false,
                     muted: false,
@@ -366,9 +383,10 @@ impl Run {
             CallEvent::Replaced { call, by } => {
                 self.with_current(*call, |current| current.call = *by);
             }
-            CallEvent::Connected { call, .. } => {
+            CallEvent::Connected { call, peer, .. } => {
                 self.any_connected = true;
                 self.with_current(*call, |current| {
+                    current.peer = Some(peer.id);
                     current.connected_at = Some(now());
                     current.was_connected = true;
                 });
@@ -429,6 +447,7 @@ impl Run {
             Action::Interrupt => Err(Ending::Signal(signals::INTERRUPT)),
             Action::SetMuted(true) => self.carry_out(Order::Mute).await,
             Action::SetMuted(false) => self.carry_out(Order::Unmute).await,
+            Action::Verify => self.carry_out(Order::Verify).await,
             Action::Redraw => {
                 if let Some((terminal, _)) = &mut self.screen {
                     let _ = terminal.clear();
@@ -460,6 +479,7 @@ impl Run {
                 .hangup(current.call)
                 .await
                 .map_err(|error| not_now(&Order::Hangup, &error.to_string())),
+            (Order::Verify, Some(current)) => self.verify(current),
             (order @ (Order::Mute | Order::Unmute), Some(current)) => {
                 let muted = handle
                     .set_muted(current.call, matches!(order, Order::Mute))
@@ -471,6 +491,41 @@ impl Run {
             self.context.output.failure(&failure);
         }
         Ok(())
+    }
+
+    /// The person has compared the safety words with the peer's.
+    fn verify(&mut self, current: Current) -> Result<(), Failure> {
+        let peer = current
+            .peer
+            .filter(|_| current.was_connected)
+            .ok_or_else(|| not_now(&Order::Verify, "the safety words are not known yet"))?;
+        let contact = self.profile.change(|content| {
+            let contacts = &mut content.contacts;
+            match contacts.iter().position(|contact| contact.id == Some(peer)) {
+                Some(index) => contact_book::verify(contacts, index),
+                None => Err(not_now(
+                    &Order::Verify,
+                    "the other person is not one of your contacts",
+                )
+                .help("add them first with `securecall contact add`")),
+            }
+        })?;
+        self.know_contacts();
+        if let Some((_, screen)) = &mut self.screen {
+            screen.verified(&contact);
+        }
+        // A reader that has gone is noticed at the next tick.
+        let _ = self.tell(Event::contact(&contact));
+        Ok(())
+    }
+
+    /// Screen and events say who is verified.
+    fn know_contacts(&mut self) {
+        let verified = verified_keys(&self.profile);
+        if let Some((_, screen)) = &mut self.screen {
+            screen.know_verified(&verified);
+        }
+        self.narrator.know_verified(verified);
     }
 
     async fn place(&mut self, who: &str) -> Result<(), Failure> {
@@ -499,6 +554,7 @@ impl Run {
         }
         self.ticks = self.ticks.wrapping_add(1);
         if self.ticks.is_multiple_of(CONTACTS_EVERY_TICKS) && self.profile.refresh() {
+            self.know_contacts();
             self.client
                 .handle()
                 .set_contacts(known_keys(&self.profile))

@@ -61,6 +61,14 @@ pub(crate) enum Command {
     Call(CallOptions),
     /// Wait for calls
     Listen(ListenOptions),
+    /// Open a contact link: add the contact, after asking
+    Open(OpenOptions),
+    /// Have links that start with securecall: opened by this program
+    InstallHandler {
+        /// Undo it
+        #[arg(long)]
+        remove: bool,
+    },
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -84,16 +92,11 @@ pub(crate) enum IdCommand {
 /// `securecall contact …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum ContactCommand {
-    /// Print your contact link, to send it to somebody
-    Share {
-        /// The name to suggest to whoever opens the link
-        #[arg(long, value_name = "NAME")]
-        name: Option<String>,
-    },
-    /// Add contacts from links, IDs, Matrix IDs, or a text that holds some
+    /// Print your contact link, to send it to somebody; also as a QR code
+    Share(ShareOptions),
+    /// Add contacts from links, IDs, Matrix IDs, a text that holds some, or pictures with QR codes
     Add {
-        /// Contact link, SecureCall ID, Matrix ID, or a text with such
-        #[arg(required = true)]
+        /// Contact link, SecureCall ID, Matrix ID, a text with such, a picture file, or - for standard input (the default)
         what: Vec<String>,
         /// The name for the contact; goes with exactly one
         #[arg(long, value_name = "NAME")]
@@ -101,11 +104,85 @@ pub(crate) enum ContactCommand {
     },
     /// List all contacts
     List,
+    /// Give a contact another name
+    Rename {
+        /// Name, SecureCall ID, Matrix ID or contact link
+        who: String,
+        /// The new name
+        name: String,
+    },
     /// Remove a contact
     Remove {
         /// Name, SecureCall ID, Matrix ID or contact link
         who: String,
     },
+    /// Mark a contact as verified: their key is the one that they show you or read aloud
+    Verify(VerifyOptions),
+    /// Undo `verify`
+    Unverify {
+        /// Name, SecureCall ID, Matrix ID or contact link
+        who: String,
+    },
+}
+
+/// `securecall contact share`
+#[derive(Args, Debug)]
+pub(crate) struct ShareOptions {
+    /// The name to suggest to whoever opens the link
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Print the QR code, too; for a terminal without colours with a dark or a light background
+    #[arg(long, value_name = "BACKGROUND", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "auto")]
+    pub(crate) qr: Option<QrBackground>,
+    /// Write the QR code into a PNG picture
+    #[arg(long, value_name = "FILE")]
+    pub(crate) png: Option<PathBuf>,
+    /// Write the QR code into an SVG picture
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
+}
+
+/// `--qr` of `contact share`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum QrBackground {
+    /// Black on white where colours can be had, else as for a dark background
+    Auto,
+    /// Light text on a dark background
+    Dark,
+    /// Dark text on a light background
+    Light,
+}
+
+/// `securecall contact verify`
+#[derive(Args, Debug)]
+pub(crate) struct VerifyOptions {
+    /// Name, SecureCall ID, Matrix ID or contact link
+    pub(crate) who: String,
+    /// A picture of the QR code that they show you
+    #[arg(long, value_name = "FILE", conflicts_with = "id")]
+    pub(crate) qr: Option<PathBuf>,
+    /// Their SecureCall ID as they read it aloud; spaces and dashes do not count
+    #[arg(long, value_name = "ID")]
+    pub(crate) id: Option<String>,
+}
+
+/// `securecall open`
+#[derive(Args, Debug)]
+pub(crate) struct OpenOptions {
+    /// The link
+    #[arg(allow_hyphen_values = true)]
+    pub(crate) uri: String,
+    /// Call the contact then; a link never starts a call by itself
+    #[arg(long)]
+    pub(crate) call: bool,
+    /// Opened from the desktop: ask in a terminal of its own, or in a dialog
+    #[arg(long, hide = true, conflicts_with_all = ["call", "pause"])]
+    pub(crate) desktop: bool,
+    /// Wait for Enter at the end: the terminal is there for this question alone
+    #[arg(long, hide = true, conflicts_with = "call")]
+    pub(crate) pause: bool,
+    #[command(flatten)]
+    pub(crate) media: MediaOptions,
 }
 
 /// `securecall register`
@@ -254,7 +331,7 @@ mod tests {
             let sub = command.find_subcommand_mut(name).unwrap();
             help.push_str(&sub.render_long_help().to_string());
         }
-        for word in ["relay", "--qr", "--png", "verify", "rename", "doctor"] {
+        for word in ["relay", "doctor"] {
             assert!(!help.contains(word), "{word}");
         }
     }

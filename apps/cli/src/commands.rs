@@ -15,8 +15,10 @@ mod call;
 mod completions;
 mod contact;
 mod id;
+mod install_handler;
 mod listen;
 mod man;
+mod open;
 
 /// What every command is given.
 pub(crate) struct Context {
@@ -69,6 +71,8 @@ pub(crate) fn run(cli: Cli, output: Output, started_at: Instant) -> Result<ExitC
         Command::Logout => account::logout(&context),
         Command::Call(options) => call::run(context, &options),
         Command::Listen(options) => listen::run(context, &options),
+        Command::Open(options) => open::run(context, &options),
+        Command::InstallHandler { remove } => install_handler::run(&context, remove),
         Command::Completions { .. } | Command::Man => Ok(ExitCode::Done),
     }
 }

@@ -6,6 +6,8 @@ use securecall_contact::{
     AddressError, ContactLinkError, MatrixIdError, SecureCallIdError, ServerNameError,
 };
 
+use securecall_contact_qr::{PictureError, QrCodeError};
+
 use crate::exit_code::ExitCode;
 
 mod from_driver;
@@ -54,12 +56,16 @@ error_kinds! {
     InvalidMatrixId => "invalid_matrix_id", Usage;
     /// A text that is no contact link.
     InvalidLink => "invalid_link", Usage;
+    /// A picture that holds no contact.
+    InvalidPicture => "invalid_picture", Usage;
     /// A text that is no server name or homeserver URL.
     InvalidServer => "invalid_server", Usage;
     /// A phrase that is not 24 words of the list, or whose checksum is wrong.
     InvalidPhrase => "invalid_phrase", Usage;
     /// No contact has this name.
     UnknownContact => "unknown_contact", Usage;
+    /// A contact whose key is not known cannot be verified.
+    KeyUnknown => "key_unknown", Usage;
     /// Another contact has this name.
     NameInUse => "name_in_use", Usage;
     /// The profile has no identity yet.
@@ -128,6 +134,8 @@ error_kinds! {
     NewerStore => "newer_store", Machine;
     /// Reading or writing failed: disk full, no permission.
     StorageFailed => "storage_failed", Machine;
+    /// This desktop takes no handler for links.
+    NoDesktop => "no_desktop", Machine;
     /// There is no such sound device, or it cannot be opened.
     AudioUnavailable => "audio_unavailable", Machine;
 }
@@ -236,6 +244,42 @@ impl From<AddressError> for Failure {
             AddressError::TooMany => Self::new(ErrorKind::InvalidLink, error.to_string())
                 .help("give a shorter text, or the links one by one"),
         }
+    }
+}
+
+impl From<PictureError> for Failure {
+    fn from(error: PictureError) -> Self {
+        if let PictureError::NoContact {
+            fault: Some(fault), ..
+        } = &error
+        {
+            let failure = Self::from(fault.clone());
+            return Self {
+                message: format!("the QR code holds no valid contact: {}", failure.message),
+                ..failure
+            };
+        }
+        let help = match &error {
+            PictureError::NoCode => {
+                "take the picture anew: the whole code, sharp, with its white border"
+            }
+            PictureError::NoContact { .. } => {
+                "ask for the QR code of `securecall contact share --qr`"
+            }
+            PictureError::TooLarge { .. }
+            | PictureError::FileTooLarge { .. }
+            | PictureError::TooMuchMemory { .. } => {
+                "make it smaller, or cut out the part with the QR code"
+            }
+            _ => "name a PNG, JPEG or WebP picture with a QR code in it",
+        };
+        Self::new(ErrorKind::InvalidPicture, error.to_string()).help(help)
+    }
+}
+
+impl From<QrCodeError> for Failure {
+    fn from(error: QrCodeError) -> Self {
+        Self::new(ErrorKind::Usage, error.to_string()).help("give a shorter --name")
     }
 }
 

@@ -16,14 +16,18 @@ mod calling;
 mod cli;
 mod commands;
 mod config;
+mod contact_book;
+mod desktop;
 mod error;
 mod exit_code;
 mod logging;
 mod output;
 mod profile;
 mod prompt;
+mod qr_text;
 mod screen;
 mod secret;
+mod sources;
 mod who;
 
 use cli::Cli;

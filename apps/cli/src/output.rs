@@ -7,9 +7,11 @@ use serde_json::Value;
 
 use crate::error::Failure;
 
+mod contact_table;
 mod event;
 mod writer;
 
+pub(crate) use contact_table::contact_list;
 pub(crate) use event::{Event, Peer, Stats, reason_words};
 
 /// Standard output is gone: whoever read it has stopped.
@@ -80,6 +82,15 @@ impl Output {
             Some(lines) => writer::line(&lines, is_figures),
             None => Ok(()),
         }
+    }
+
+    /// Writes lines for a person.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] if nobody reads any more.
+    pub(crate) fn lines(self, lines: &str) -> Result<(), Closed> {
+        writer::line(lines, false)
     }
 
     /// Tells of a failure: on standard error for people, and as an event for scripts.

@@ -247,6 +247,26 @@ fn no_identity() -> Failure {
         .help("make one with `securecall id new`, or bring yours back with `securecall id restore`")
 }
 
+/// Writes a file that the user named, as a whole.
+///
+/// # Errors
+///
+/// The operating system refused.
+pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    fs::write(path, bytes).map_err(|error| {
+        let failure = Failure::new(
+            ErrorKind::InvalidFile,
+            format!("{} cannot be written: {error}", path.display()),
+        );
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                storage_failed(path, &error)
+            }
+            _ => failure.help("name a file that can be written"),
+        }
+    })
+}
+
 /// Reading or writing below `path` failed.
 pub(crate) fn storage_failed(path: &Path, error: &io::Error) -> Failure {
     let failure = Failure::new(

@@ -26,6 +26,16 @@ pub(crate) fn hidden(question: &str) -> Result<Zeroizing<String>, Failure> {
         .map_err(|error| unreadable(&error))
 }
 
+/// A line typed at a prompt, for all to see.
+pub(crate) fn visible(question: &str) -> Result<String, Failure> {
+    let mut stderr = io::stderr().lock();
+    write!(stderr, "{question}: ")
+        .and_then(|()| stderr.flush())
+        .map_err(|error| unreadable(&error))?;
+    drop(stderr);
+    Ok(line()?.to_string())
+}
+
 /// So many words at a prompt, on one line or on several, up to an empty one; or all of standard input where that is no
 /// terminal.
 pub(crate) fn words(question: &str, count: usize) -> Result<Zeroizing<String>, Failure> {

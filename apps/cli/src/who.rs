@@ -157,6 +157,7 @@ mod tests {
             name: name.to_owned(),
             id: Some(id(byte)),
             matrix_id: matrix_id.parse().unwrap(),
+            verified: false,
         }
     }
 

@@ -45,6 +45,7 @@ mod svg;
 mod terminal;
 
 pub use contacts::{PictureContacts, read_contacts};
+pub use picture::MAX_FILE_BYTES;
 pub use picture_error::PictureError;
 pub use qr_code::{QrCode, QrCodeError};
 pub use search::read_texts;

@@ -13,7 +13,7 @@ use crate::{PictureError, grey::Grey};
 pub(crate) use format::Format;
 
 /// Largest file that is read, in bytes. A PNG of a 24-megapixel photo has about that.
-const MAX_FILE: usize = 64_000_000;
+pub const MAX_FILE_BYTES: usize = 64_000_000;
 /// Most pixels that a picture may have.
 const MAX_PIXELS: usize = 50_000_000;
 /// Most pixels on a side; what the other two formats cannot exceed either.
@@ -53,7 +53,7 @@ pub(crate) fn decode(file: &[u8], backdrop: Backdrop) -> Result<Decoded, Picture
     if file.is_empty() {
         return Err(PictureError::Empty);
     }
-    if file.len() > MAX_FILE {
+    if file.len() > MAX_FILE_BYTES {
         return Err(PictureError::FileTooLarge { bytes: file.len() });
     }
     match Format::of(file)? {

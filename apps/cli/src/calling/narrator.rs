@@ -1,7 +1,9 @@
 //! What the client's events are to scripts and people.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use securecall_contact::SecureCallId;
 use securecall_driver::{CallEvent, CallStats, Event as ClientEvent, Peer as CallPeer};
 use securecall_matrix::ServerError;
 
@@ -16,6 +18,8 @@ pub(super) struct Narrator {
     started_at: Instant,
     /// Our own address.
     matrix_id: String,
+    /// Contacts whose key was compared.
+    verified: BTreeSet<SecureCallId>,
 }
 
 impl Narrator {
@@ -24,6 +28,7 @@ impl Narrator {
         Self {
             started_at,
             matrix_id,
+            verified: BTreeSet::new(),
         }
     }
 
@@ -79,7 +84,7 @@ impl Narrator {
         match event {
             CallEvent::Dialing { call, peer } => Event::Dialing {
                 call_id: call.to_string(),
-                peer: to_peer(peer),
+                peer: self.to_peer(peer),
                 startup_ms: self.startup_ms(),
             },
             CallEvent::Incoming {
@@ -88,7 +93,7 @@ impl Narrator {
                 accepted,
             } => Event::Incoming {
                 call_id: call.to_string(),
-                peer: to_peer(peer),
+                peer: self.to_peer(peer),
                 answered: *accepted,
             },
             CallEvent::Ringing { call } => Event::Ringing {
@@ -111,7 +116,7 @@ impl Narrator {
                 route: route.as_str(),
                 setup_ms: milliseconds(*setup),
                 safety_words: safety_words.words().map(str::to_owned).to_vec(),
-                peer: to_peer(peer),
+                peer: self.to_peer(peer),
             },
             CallEvent::FirstAudio { call, setup } => Event::FirstAudio {
                 call_id: call.to_string(),
@@ -142,29 +147,35 @@ impl Narrator {
             },
             CallEvent::Missed { call, peer, why } => Event::Missed {
                 call_id: call.to_string(),
-                peer: to_peer(peer),
+                peer: self.to_peer(peer),
                 why: why.as_str(),
             },
             CallEvent::Refused { call, peer, why } => Event::Refused {
                 call_id: call.to_string(),
-                peer: to_peer(peer),
+                peer: self.to_peer(peer),
                 why: why.as_str(),
             },
         }
     }
 
+    /// From now on these contacts count as verified.
+    pub(super) fn know_verified(&mut self, verified: BTreeSet<SecureCallId>) {
+        self.verified = verified;
+    }
+
+    fn to_peer(&self, peer: &CallPeer) -> Peer {
+        Peer::new(
+            &peer.id,
+            &peer.matrix_id,
+            peer.name.as_deref(),
+            peer.new_address,
+            self.verified.contains(&peer.id),
+        )
+    }
+
     fn startup_ms(&self) -> u64 {
         milliseconds(now().saturating_duration_since(self.started_at))
     }
-}
-
-fn to_peer(peer: &CallPeer) -> Peer {
-    Peer::new(
-        &peer.id,
-        &peer.matrix_id,
-        peer.name.as_deref(),
-        peer.new_address,
-    )
 }
 
 fn to_stats(call_id: String, stats: CallStats) -> Stats {

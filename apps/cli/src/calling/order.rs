@@ -15,6 +15,8 @@ pub(crate) enum Order {
     Unmute,
     /// End the call.
     Hangup,
+    /// Mark the peer as verified: the safety words are the same on both sides.
+    Verify,
     /// Call somebody.
     Call(String),
     /// End the program.
@@ -38,6 +40,7 @@ impl Order {
             ("mute", "") => Self::Mute,
             ("unmute", "") => Self::Unmute,
             ("hangup", "") => Self::Hangup,
+            ("verify", "") => Self::Verify,
             ("quit", "") => Self::Quit,
             ("call", who) if !who.is_empty() => Self::Call(who.to_owned()),
             _ => return Err(not_understood(line)),
@@ -52,6 +55,7 @@ impl Order {
             Self::Mute => "mute",
             Self::Unmute => "unmute",
             Self::Hangup => "hangup",
+            Self::Verify => "verify",
             Self::Call(_) => "call",
             Self::Quit => "quit",
         }
@@ -64,7 +68,7 @@ fn not_understood(line: &str) -> Failure {
         ErrorKind::Usage,
         format!("not a command: '{}'", shown.escape_debug()),
     )
-    .help("one a line: answer, reject, mute, unmute, hangup, call WHO, quit")
+    .help("one a line: answer, reject, mute, unmute, verify, hangup, call WHO, quit")
 }
 
 #[cfg(test)]
@@ -79,6 +83,7 @@ mod tests {
             Order::Mute,
             Order::Unmute,
             Order::Hangup,
+            Order::Verify,
             Order::Quit,
         ] {
             assert_eq!(

@@ -1,27 +1,39 @@
-//! `contact share`, `contact add`, `contact list`, `contact remove`.
+//! `contact share`, `add`, `list`, `rename`, `remove`, `verify`, `unverify`.
 
-use securecall_contact::{
-    Address, ContactLink, NameLabel, SecureCallId, ShareText, find_addresses,
-};
+use std::path::Path;
+
+use securecall_contact::{Address, ContactLink, NameLabel, SecureCallId, ShareText};
+use securecall_contact_qr::QrCode;
 
 use super::{Context, told};
-use crate::cli::ContactCommand;
+use crate::cli::{ContactCommand, ShareOptions, VerifyOptions};
+use crate::contact_book;
 use crate::error::{ErrorKind, Failure};
 use crate::exit_code::ExitCode;
-use crate::output::Event;
-use crate::profile::{Contact, Content, Profile};
-use crate::{prompt, who};
+use crate::output::{Event, contact_list};
+use crate::profile::{Contact, Content, Profile, write_file};
+use crate::{prompt, qr_text, sources, who};
 
 pub(super) fn run(context: &Context, command: ContactCommand) -> Result<ExitCode, Failure> {
     match command {
-        ContactCommand::Share { name } => share(context, name.as_deref()),
-        ContactCommand::Add { what, name } => add(context, &what, name.as_deref()),
+        ContactCommand::Share(options) => share(context, &options),
+        ContactCommand::Add { what, name } => add(context, what, name.as_deref()),
         ContactCommand::List => list(context),
-        ContactCommand::Remove { who } => remove(context, &who),
+        ContactCommand::Rename { who, name } => change(context, &who, |content, index| {
+            contact_book::rename(&mut content.contacts, index, &name)
+        }),
+        ContactCommand::Remove { who } => change(context, &who, |content, index| {
+            Ok(content.contacts.remove(index))
+        }),
+        ContactCommand::Verify(options) => verify(context, &options),
+        ContactCommand::Unverify { who } => change(context, &who, |content, index| {
+            content.contacts[index].verified = false;
+            Ok(content.contacts[index].clone())
+        }),
     }
 }
 
-fn share(context: &Context, name: Option<&str>) -> Result<ExitCode, Failure> {
+fn share(context: &Context, options: &ShareOptions) -> Result<ExitCode, Failure> {
     let profile = Profile::open(&context.profile)?;
     let id = profile.identity()?.id();
     let link = match &profile.content().account {
@@ -31,18 +43,38 @@ fn share(context: &Context, name: Option<&str>) -> Result<ExitCode, Failure> {
             ContactLink::without_account(id)
         }
     };
-    let link = link.with_name(name.and_then(NameLabel::new));
+    let link = link.with_name(options.name.as_deref().and_then(NameLabel::new));
+    let code = QrCode::of_link(&link)?;
+    for (path, bytes) in [
+        (&options.png, code.to_png()),
+        (&options.svg, code.to_svg().into_bytes()),
+    ] {
+        if let Some(path) = path {
+            write_file(path, &bytes)?;
+            context
+                .output
+                .note(&format!("the QR code is in {}", path.display()));
+        }
+    }
     let page_host = context.settings.domain();
     Ok(context.tell(&Event::Link {
         deep_link: link.to_string(),
         https: link.https(&page_host),
         text: ShareText::new(&link, &page_host).to_string(),
+        qr: options
+            .qr
+            .map(|background| qr_text::draw(&code, background, context.output.is_terminal())),
     }))
 }
 
-fn add(context: &Context, what: &[String], name: Option<&str>) -> Result<ExitCode, Failure> {
-    let found = addresses(what)?;
-    let name = name.map(given_name).transpose()?;
+fn add(context: &Context, what: Vec<String>, name: Option<&str>) -> Result<ExitCode, Failure> {
+    let what = if what.is_empty() {
+        vec!["-".to_owned()]
+    } else {
+        what
+    };
+    let found = sources::addresses(&what)?;
+    let name = name.map(contact_book::given_name).transpose()?;
     if name.is_some() && found.len() != 1 {
         let message = format!(
             "--name goes with exactly one contact, and here are {}",
@@ -62,12 +94,12 @@ fn add(context: &Context, what: &[String], name: Option<&str>) -> Result<ExitCod
     let added = profile.change(|content| {
         wanted
             .iter()
-            .map(|address| add_one(content, address, name.as_deref(), &domain))
+            .map(|address| contact_book::add(content, address, name.as_deref(), &domain))
             .collect::<Result<Vec<_>, _>>()
     })?;
     let results: Result<(), _> = added
         .iter()
-        .try_for_each(|contact| context.output.event(&event(contact)));
+        .try_for_each(|contact| context.output.event(&Event::contact(contact)));
     Ok(told(results))
 }
 
@@ -77,180 +109,114 @@ fn list(context: &Context) -> Result<ExitCode, Failure> {
     if contacts.is_empty() {
         return Ok(context.tell(&Event::Contacts { count: 0 }));
     }
+    if context.output.is_terminal() {
+        let width = crossterm::terminal::size().map_or(80, |(columns, _)| usize::from(columns));
+        return Ok(told(context.output.lines(&contact_list(contacts, width))));
+    }
     Ok(told(contacts.iter().try_for_each(|contact| {
-        context.output.event(&event(contact))
+        context.output.event(&Event::contact(contact))
     })))
 }
 
-fn remove(context: &Context, who: &str) -> Result<ExitCode, Failure> {
+/// Changes the contact that is meant, and tells how it is now.
+fn change(
+    context: &Context,
+    who: &str,
+    change: impl FnOnce(&mut Content, usize) -> Result<Contact, Failure>,
+) -> Result<ExitCode, Failure> {
     let mut profile = Profile::open(&context.profile)?;
     let domain = context.settings.domain();
-    let removed = profile.change(|content| {
+    let contact = profile.change(|content| {
         let index = who::contact_index(who, &content.contacts, &domain)?;
-        Ok(content.contacts.remove(index))
+        change(content, index)
     })?;
-    Ok(context.tell(&event(&removed)))
+    Ok(context.tell(&Event::contact(&contact)))
 }
 
-/// The addresses in the arguments: each argument is an address or a text that holds some.
-fn addresses(what: &[String]) -> Result<Vec<Address>, Failure> {
-    let mut all: Vec<Address> = Vec::new();
-    for argument in what {
-        let found = match argument.parse::<Address>() {
-            Ok(address) => vec![address],
-            Err(error) if !argument.trim().contains(char::is_whitespace) => {
-                return Err(error.into());
-            }
-            Err(_) => find_addresses(argument)?,
-        };
-        if found.is_empty() {
-            let message = "there is no contact link, SecureCall ID or Matrix ID in this text";
-            return Err(Failure::new(ErrorKind::InvalidLink, message)
-                .help("a contact link looks like securecall://contact/…"));
+fn verify(context: &Context, options: &VerifyOptions) -> Result<ExitCode, Failure> {
+    let proof = match (&options.qr, &options.id) {
+        (Some(path), None) => Proof::Picture(path),
+        (None, Some(id)) => Proof::Id(typed_id(id)?),
+        (None, None) if prompt::can_ask() => {
+            let typed = prompt::visible("Their SecureCall ID, as they read it aloud")?;
+            Proof::Id(typed_id(&typed)?)
         }
-        all.extend(
-            found
-                .into_iter()
-                .filter(|address| !all.contains(address))
-                .collect::<Vec<_>>(),
-        );
-    }
-    Ok(all)
+        _ => {
+            return Err(Failure::new(ErrorKind::Usage, "there is nothing to compare the contact with").help(
+                "give --qr FILE with a picture of the QR code that the other person shows you, or --id ID as they read it aloud; \
+                 or compare the four safety words during a call and press v",
+            ));
+        }
+    };
+    let picture = match proof {
+        Proof::Picture(path) => sources::in_picture(path)?,
+        Proof::Id(_) => Vec::new(),
+    };
+    change(context, &options.who, |content, index| {
+        let contact = &content.contacts[index];
+        contact_book::check_can_be_verified(contact)?;
+        let proven = match proof {
+            Proof::Id(id) => id,
+            Proof::Picture(path) => shown(&picture, contact, path)?,
+        };
+        contact_book::check_same_key(contact, &proven)?;
+        contact_book::verify(&mut content.contacts, index)
+    })
+}
+
+/// What a contact is verified by.
+enum Proof<'a> {
+    Picture(&'a Path),
+    Id(SecureCallId),
+}
+
+/// An ID as somebody reads it aloud: in groups, in either case.
+fn typed_id(text: &str) -> Result<SecureCallId, Failure> {
+    let joined: String = text
+        .chars()
+        .filter(|character| !character.is_whitespace() && !matches!(character, '-' | '·'))
+        .collect();
+    // A dash is a character of the older form.
+    let plain = text.trim();
+    plain
+        .parse()
+        .or_else(|_| joined.parse())
+        .map_err(|error: securecall_contact::SecureCallIdError| error.into())
+}
+
+/// The contact's own key if it is in the picture, else the first one that is.
+fn shown(picture: &[Address], contact: &Contact, path: &Path) -> Result<SecureCallId, Failure> {
+    let mut keys = picture.iter().filter_map(Address::securecall_id);
+    let first = keys.clone().next().copied().ok_or_else(|| {
+        Failure::new(
+            ErrorKind::InvalidPicture,
+            format!("{}: there is no key in the QR code", path.display()),
+        )
+        .help("it holds a Matrix ID alone; ask for the QR code of `securecall contact share --qr`")
+    })?;
+    Ok(keys
+        .find(|key| contact.id == Some(**key))
+        .copied()
+        .unwrap_or(first))
 }
 
 fn ask_about(found: Vec<Address>, context: &Context) -> Result<Vec<Address>, Failure> {
     let mut wanted = Vec::new();
     for address in found {
-        let matrix_id = address.matrix_id(&context.settings.domain());
-        let name = address
-            .name()
-            .map(|name| format!("{name}, "))
-            .unwrap_or_default();
-        if prompt::confirm(&format!("Add {name}{matrix_id}?"), "name one contact only")? {
+        let question = question(&address, context);
+        if prompt::confirm(&question, "name one contact only")? {
             wanted.push(address);
         }
     }
     Ok(wanted)
 }
 
-/// Adds one contact, or brings the one with the same key up to date.
-fn add_one(
-    content: &mut Content,
-    address: &Address,
-    name: Option<&str>,
-    domain: &securecall_contact::ServerName,
-) -> Result<Contact, Failure> {
-    let matrix_id = address.matrix_id(domain);
-    let id = address.securecall_id().copied();
-    if id.is_some() && id == content.identity.as_ref().map(crate::profile::Identity::id) {
-        return Err(Failure::new(ErrorKind::Usage, "this is your own address")
-            .help("share it; add the other's"));
-    }
-    who::check_known_key(id.as_ref(), &matrix_id, &content.contacts)?;
-    let known = content.contacts.iter().position(|contact| match id {
-        Some(id) => {
-            contact.id == Some(id) || (contact.id.is_none() && contact.matrix_id == matrix_id)
-        }
-        None => contact.matrix_id == matrix_id,
-    });
-    if let Some(name) = name {
-        check_name_is_free(name, known, &content.contacts)?;
-    }
-    let Some(index) = known else {
-        let name = name.map_or_else(|| free_name(address, &content.contacts), str::to_owned);
-        let contact = Contact {
-            name,
-            id,
-            matrix_id,
-        };
-        content.contacts.push(contact.clone());
-        return Ok(contact);
-    };
-    let contact = &mut content.contacts[index];
-    if let Some(name) = name {
-        name.clone_into(&mut contact.name);
-    }
-    contact.id = contact.id.or(id);
-    // A bare ID says nothing about the account: it does not move a contact to the default domain.
-    if !matches!(address, Address::Id(_)) {
-        contact.matrix_id = matrix_id;
-    }
-    Ok(contact.clone())
-}
-
-/// The name from `--name`.
-fn given_name(text: &str) -> Result<String, Failure> {
-    let unusable = |reason: &str| {
-        Failure::new(
-            ErrorKind::Usage,
-            format!("this cannot be a contact's name: {reason}"),
-        )
-    };
-    let name = NameLabel::new(text).ok_or_else(|| unusable("there is nothing to be seen in it"))?;
-    if name.as_str() != text.trim() {
-        return Err(
-            unusable("it is too long or has characters that cannot be shown")
-                .help(format!("this would do: {name}")),
-        );
-    }
-    if is_address(name.as_str()) {
-        return Err(unusable("it is an address")
-            .help("an address as a name could be mistaken for that address"));
-    }
-    Ok(name.as_str().to_owned())
-}
-
-/// The name the link suggests, else the first 8 characters of the ID, else the Matrix ID's name; with a number if taken.
-fn free_name(address: &Address, contacts: &[Contact]) -> String {
-    let label = address
+/// What somebody is asked before a contact is added.
+pub(super) fn question(address: &Address, context: &Context) -> String {
+    let matrix_id = address.matrix_id(&context.settings.domain());
+    let name = address
         .name()
-        .map(|label| label.as_str().to_owned())
-        .filter(|label| !is_address(label));
-    let base = label.unwrap_or_else(|| match (address.securecall_id(), address) {
-        (Some(id), _) => id.short(),
-        (None, Address::MatrixId(matrix_id)) => matrix_id.localpart().to_owned(),
-        (None, Address::Link(_) | Address::Id(_)) => String::new(),
-    });
-    let is_free = |name: &str| {
-        contacts
-            .iter()
-            .all(|contact| contact.name.to_lowercase() != name.to_lowercase())
-    };
-    let numbered = (2..).map(|number| format!("{base} {number}"));
-    std::iter::once(base.clone())
-        .chain(numbered)
-        .find(|name| is_free(name))
-        .unwrap_or(base)
-}
-
-fn check_name_is_free(
-    name: &str,
-    except: Option<usize>,
-    contacts: &[Contact],
-) -> Result<(), Failure> {
-    let taken = contacts.iter().enumerate().any(|(index, contact)| {
-        Some(index) != except && contact.name.to_lowercase() == name.to_lowercase()
-    });
-    if taken {
-        let message = format!("another contact is called '{name}' already");
-        return Err(Failure::new(ErrorKind::NameInUse, message)
-            .help("give another name, or remove the other contact first"));
-    }
-    Ok(())
-}
-
-fn is_address(name: &str) -> bool {
-    name.starts_with('@') || name.contains("://") || name.parse::<Address>().is_ok()
-}
-
-fn event(contact: &Contact) -> Event {
-    Event::Contact {
-        name: contact.name.clone(),
-        id: contact.id.as_ref().map(SecureCallId::to_string),
-        matrix_id: contact.matrix_id.to_string(),
-        link: contact
-            .link()
-            .map(|link| link.with_name(NameLabel::new(&contact.name)).to_string()),
-        verified: false,
-    }
+        .map(|name| format!("{name}, "))
+        .unwrap_or_default();
+    format!("Add {name}{matrix_id}?")
 }

@@ -1,9 +1,10 @@
 //! The events: their fields as JSON, and what a plain line says of them. `docs/cli.md` is their contract.
 
-use securecall_contact::{MatrixId, SecureCallId};
+use securecall_contact::{MatrixId, NameLabel, SecureCallId};
 use serde::Serialize;
 
 use crate::error::Failure;
+use crate::profile::Contact;
 use crate::secret::Secret;
 
 /// Something that scripts and people are told. Fields are only added, never changed.
@@ -38,7 +39,12 @@ pub(crate) enum Event {
         deep_link: String,
         https: String,
         text: String,
+        /// With `--qr`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        qr: Option<String>,
     },
+    /// Who opens `securecall:` links on this desktop.
+    Handler { installed: bool, path: String },
     /// A completion script.
     Completions { script: String },
     /// The manual page.
@@ -133,6 +139,8 @@ pub(crate) struct Peer {
     pub(crate) name: Option<String>,
     /// A known contact under a Matrix ID that is not the one in the contact list.
     pub(crate) new_address: bool,
+    /// A contact whose key was compared by a way that no server controls.
+    pub(crate) verified: bool,
 }
 
 impl Peer {
@@ -142,12 +150,14 @@ impl Peer {
         matrix_id: &MatrixId,
         name: Option<&str>,
         new_address: bool,
+        verified: bool,
     ) -> Self {
         Self {
             id: Some(id.to_string()),
             matrix_id: Some(matrix_id.to_string()),
             name: name.map(str::to_owned),
             new_address,
+            verified,
         }
     }
 
@@ -192,6 +202,19 @@ impl From<&Failure> for Event {
 }
 
 impl Event {
+    /// A contact as it is now.
+    pub(crate) fn contact(contact: &Contact) -> Self {
+        Self::Contact {
+            name: contact.name.clone(),
+            id: contact.id.as_ref().map(SecureCallId::to_string),
+            matrix_id: contact.matrix_id.to_string(),
+            link: contact
+                .link()
+                .map(|link| link.with_name(NameLabel::new(&contact.name)).to_string()),
+            verified: contact.verified,
+        }
+    }
+
     /// The event as plain lines; `None` where a person need not be told.
     pub(crate) fn plain(&self, terminal: bool) -> Option<String> {
         Some(match self {
@@ -202,10 +225,31 @@ impl Event {
             } => new_identity(id, phrase.expose(), terminal),
             Self::Account { matrix_id, .. } => matrix_id.clone(),
             Self::Contact {
-                name, matrix_id, ..
-            } => format!("{name}\t{matrix_id}"),
+                name,
+                id,
+                matrix_id,
+                verified,
+                ..
+            } => {
+                let key = match (id, verified) {
+                    (None, _) => "no key",
+                    (Some(_), false) => "not verified",
+                    (Some(_), true) => "verified",
+                };
+                let id = id.as_deref().unwrap_or("-");
+                format!("{name}\t{matrix_id}\t{id}\t{key}")
+            }
             Self::Contacts { .. } | Self::Stats(_) | Self::AudioStarted { .. } => return None,
-            Self::Link { text, .. } => text.clone(),
+            Self::Link { text, qr, .. } => match qr {
+                Some(qr) => format!("{text}\n\n{}", qr.trim_end_matches('\n')),
+                None => text.clone(),
+            },
+            Self::Handler {
+                installed: true, ..
+            } => "links that start with securecall: are opened by SecureCall now".to_owned(),
+            Self::Handler {
+                installed: false, ..
+            } => "links that start with securecall: are no longer opened by SecureCall".to_owned(),
             Self::Completions { script } => script.trim_end().to_owned(),
             Self::Manual { roff } => roff.trim_end().to_owned(),
             Self::Ready { matrix_id, .. } => format!("ready, waiting for calls to {matrix_id}"),
@@ -399,6 +443,7 @@ mod tests {
             matrix_id: None,
             name: None,
             new_address: false,
+            verified: false,
         };
         assert_eq!(peer.shown(), "i".repeat(56));
         peer.name = Some("Ada".to_owned());

@@ -86,6 +86,9 @@ pub(crate) struct Contact {
     pub(crate) id: Option<SecureCallId>,
     #[serde(with = "as_text")]
     pub(crate) matrix_id: MatrixId,
+    /// Somebody has compared the key by a way that no server controls.
+    #[serde(default)]
+    pub(crate) verified: bool,
 }
 
 impl Contact {
@@ -169,11 +172,13 @@ mod tests {
                     name: "Ada".to_owned(),
                     id: Some(id),
                     matrix_id: matrix_id.clone(),
+                    verified: true,
                 },
                 Contact {
                     name: "Bo".to_owned(),
                     id: None,
                     matrix_id,
+                    verified: false,
                 },
             ],
         };

@@ -85,10 +85,11 @@ impl CallScreen {
             } else {
                 Style::new()
             };
-            lines.push(Line::styled(
-                self.who.as_str(),
-                name.add_modifier(Modifier::BOLD),
-            ));
+            let mut who = Line::styled(self.who.as_str(), name.add_modifier(Modifier::BOLD));
+            if self.is_verified {
+                who.push_span(Span::styled("  ✓ verified", palette.paint(Color::Green)));
+            }
+            lines.push(who);
             lines.push(Line::styled(self.id.as_str(), palette.quiet()));
             lines.push(Line::default());
             lines.push(self.status(now, palette));
@@ -203,16 +204,19 @@ impl CallScreen {
     }
 
     fn keys(&self, palette: Palette) -> Line<'_> {
-        let keys: &[(&str, &str)] = match self.stage {
-            Stage::RingingHere => &[("a", "answer"), ("r", "decline")],
+        let mut keys: Vec<(&str, &str)> = match self.stage {
+            Stage::RingingHere => vec![("a", "answer"), ("r", "decline")],
             Stage::Connected | Stage::Reconnecting if self.muted => {
-                &[("m", "unmute"), ("q", "hang up")]
+                vec![("m", "unmute"), ("q", "hang up")]
             }
-            Stage::Connected | Stage::Reconnecting => &[("m", "mute"), ("q", "hang up")],
-            Stage::Waiting => &[("q", "quit")],
-            Stage::Ended(_) => &[],
-            _ => &[("q", "hang up")],
+            Stage::Connected | Stage::Reconnecting => vec![("m", "mute"), ("q", "hang up")],
+            Stage::Waiting => vec![("q", "quit")],
+            Stage::Ended(_) => Vec::new(),
+            _ => vec![("q", "hang up")],
         };
+        if self.words.is_some() && !self.stranger && !self.is_verified {
+            keys.push(("v", "the words are the same"));
+        }
         let mut spans = Vec::new();
         for (key, meaning) in keys {
             spans.push(Span::styled(

@@ -1,12 +1,15 @@
 //! What the screen shows, fed by the client's events.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use securecall_contact::SecureCallId;
 use securecall_driver::{CallEvent, CallStats, Event, Peer};
 use securecall_matrix::ServerError;
 
 use crate::output::reason_words;
+use crate::profile::Contact;
 
 /// What a key asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +22,8 @@ pub(crate) enum Action {
     Hangup,
     /// Send silence, or the microphone again.
     SetMuted(bool),
+    /// The safety words are the same: mark the contact as verified.
+    Verify,
     /// End everything, as SIGINT does.
     Interrupt,
     /// Redraw: the terminal may have been disturbed.
@@ -54,6 +59,10 @@ pub(crate) struct CallScreen {
     pub(super) address: String,
     pub(super) id: String,
     pub(super) stranger: bool,
+    /// The peer's key was compared.
+    pub(super) is_verified: bool,
+    /// All keys that were compared.
+    known_verified: BTreeSet<SecureCallId>,
     pub(super) tier: Option<&'static str>,
     pub(super) words: Option<[String; 4]>,
     pub(super) route: Option<&'static str>,
@@ -75,6 +84,8 @@ impl CallScreen {
             address: String::new(),
             id: String::new(),
             stranger: false,
+            is_verified: false,
+            known_verified: BTreeSet::new(),
             tier: None,
             words: None,
             route: None,
@@ -179,6 +190,17 @@ impl CallScreen {
         }
     }
 
+    /// These contacts are verified.
+    pub(crate) fn know_verified(&mut self, verified: &BTreeSet<SecureCallId>) {
+        self.known_verified.clone_from(verified);
+        self.is_verified = self.id.parse().is_ok_and(|id| verified.contains(&id));
+    }
+
+    /// The person has verified a contact.
+    pub(crate) fn verified(&mut self, contact: &Contact) {
+        self.notice = Some(format!("{} is verified now", contact.name));
+    }
+
     /// What a key means now; `None` where it means nothing.
     pub(crate) fn key(&self, key: KeyEvent) -> Option<Action> {
         if key.kind == KeyEventKind::Release {
@@ -193,6 +215,11 @@ impl CallScreen {
                 Some(Action::Reject)
             }
             (KeyCode::Char('q') | KeyCode::Esc, _) => Some(Action::Hangup),
+            (KeyCode::Char('v'), Stage::Connected | Stage::Reconnecting)
+                if !self.stranger && !self.is_verified =>
+            {
+                Some(Action::Verify)
+            }
             (KeyCode::Char('m'), Stage::Connected | Stage::Reconnecting) => {
                 Some(Action::SetMuted(!self.muted))
             }
@@ -209,6 +236,7 @@ impl CallScreen {
     fn begin(&mut self, peer: &Peer) {
         *self = Self {
             notice: self.notice.take(),
+            known_verified: std::mem::take(&mut self.known_verified),
             ..Self::new()
         };
         self.name(peer);
@@ -216,6 +244,7 @@ impl CallScreen {
 
     fn name(&mut self, peer: &Peer) {
         self.id = peer.id.to_string();
+        self.is_verified = self.known_verified.contains(&peer.id);
         self.address = peer.matrix_id.to_string();
         self.stranger = peer.name.is_none();
         self.who = peer

@@ -34,7 +34,10 @@ fn wrong_options_are_usage_errors_for_people_and_scripts() {
         vec!["call", "x", "--require", "matrix"],
         vec!["register"],
         vec!["login", "--homeserver", "https://example.org"],
-        vec!["contact", "share", "--qr"],
+        vec!["contact", "share", "--qr=red"],
+        vec!["contact", "verify", "x", "--qr", "a.png", "--id", "b"],
+        vec!["contact", "rename", "x"],
+        vec!["open"],
         vec!["completions", "tcsh"],
     ] {
         let ended = machine.run(&arguments);

@@ -1,0 +1,173 @@
+//! What a program started by a click has to talk to a person: a terminal of its own, or a dialog.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// Terminal programs that take a command as separate arguments, never as a line for a shell, and what comes before it.
+const TERMINALS: [(&str, &[&str]); 11] = [
+    ("xdg-terminal-exec", &[]),
+    ("x-terminal-emulator", &["-e"]),
+    ("gnome-terminal", &["--"]),
+    ("kgx", &["--"]),
+    ("konsole", &["-e"]),
+    ("xfce4-terminal", &["-x"]),
+    ("kitty", &[]),
+    ("foot", &[]),
+    ("alacritty", &["-e"]),
+    ("wezterm", &["start", "--"]),
+    ("xterm", &["-e"]),
+];
+
+/// A person's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// Yes.
+    Yes,
+    /// No, or the dialog was closed.
+    No,
+    /// There is no dialog program, or it shows nothing.
+    Nobody,
+}
+
+/// Runs this program with `arguments` in a terminal of its own. False if there is none to be had.
+pub(crate) fn run_in_terminal(arguments: &[OsString]) -> bool {
+    let Some(program) = env::current_exe().ok().filter(|_| has_display()) else {
+        return false;
+    };
+    TERMINALS.iter().any(|(terminal, before)| {
+        let Some(terminal) = find(terminal) else {
+            return false;
+        };
+        let ran = Command::new(terminal)
+            .args(*before)
+            .arg(&program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .status();
+        ran.is_ok_and(|status| status.success())
+    })
+}
+
+/// Asks in a dialog.
+pub(crate) fn ask(question: &str) -> Asked {
+    if !has_display() {
+        return Asked::Nobody;
+    }
+    let question = plain(question);
+    let dialogs: [(&str, &[&str]); 3] = [
+        (
+            "zenity",
+            &[
+                "--question",
+                "--no-markup",
+                "--title=SecureCall",
+                "--ok-label=Add",
+                "--cancel-label=Cancel",
+                "--text",
+            ],
+        ),
+        ("kdialog", &["--title", "SecureCall", "--yesno"]),
+        (
+            "xmessage",
+            &[
+                "-center",
+                "-buttons",
+                "Add:0,Cancel:1",
+                "-default",
+                "Cancel",
+            ],
+        ),
+    ];
+    for (program, before) in dialogs {
+        let Some(path) = find(program) else { continue };
+        match dialog(path, before, &question) {
+            Some(0) => return Asked::Yes,
+            Some(1) => return Asked::No,
+            // It could not show anything.
+            _ => {}
+        }
+    }
+    Asked::Nobody
+}
+
+/// Shows how it went.
+pub(crate) fn show(text: &str) {
+    tell("--info", "--msgbox", text);
+}
+
+/// Shows what went wrong.
+pub(crate) fn show_error(text: &str) {
+    tell("--error", "--error", text);
+}
+
+fn tell(zenity: &str, kdialog: &str, text: &str) {
+    if !has_display() {
+        return;
+    }
+    let text = plain(text);
+    let dialogs: [(&str, &[&str]); 3] = [
+        (
+            "zenity",
+            &[zenity, "--no-markup", "--title=SecureCall", "--text"],
+        ),
+        ("kdialog", &["--title", "SecureCall", kdialog]),
+        ("xmessage", &["-center"]),
+    ];
+    for (program, before) in dialogs {
+        if let Some(path) = find(program)
+            && dialog(path, before, &text).is_some()
+        {
+            return;
+        }
+    }
+}
+
+fn dialog(program: PathBuf, before: &[&str], text: &str) -> Option<i32> {
+    Command::new(program)
+        .args(before)
+        .arg(text)
+        .stdin(Stdio::null())
+        .status()
+        .ok()?
+        .code()
+}
+
+/// Dialogs may take a text for HTML, or one that begins with a dash for an option.
+fn plain(text: &str) -> String {
+    let text: String = text
+        .chars()
+        .map(|character| match character {
+            '<' => '‹',
+            '>' => '›',
+            '&' => '+',
+            other => other,
+        })
+        .collect();
+    text.trim_start_matches('-').to_owned()
+}
+
+fn has_display() -> bool {
+    ["DISPLAY", "WAYLAND_DISPLAY"]
+        .iter()
+        .any(|name| env::var_os(name).is_some_and(|value| !value.is_empty()))
+}
+
+/// Where a program of this name is, if it is in `PATH`.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
+    env::split_paths(&env::var_os("PATH")?)
+        .filter(|directory| directory.is_absolute())
+        .map(|directory| directory.join(program))
+        .find(|path| path.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_text_is_markup_or_an_option() {
+        assert_eq!(plain("--<b>&amp;"), "‹b›+amp;");
+    }
+}

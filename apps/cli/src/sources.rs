@@ -1,0 +1,142 @@
+//! Where contacts come from: addresses, texts that hold some, pictures, standard input.
+
+use std::fs::File;
+use std::io::{self, IsTerminal as _, Read as _};
+use std::path::Path;
+
+use securecall_contact::{Address, find_addresses};
+use securecall_contact_qr::{MAX_FILE_BYTES, read_contacts};
+
+use crate::error::{ErrorKind, Failure};
+
+/// The longest text that is searched for contacts, in bytes: a long chat message, not a library.
+const MAX_TEXT: usize = 1024 * 1024;
+/// Endings of names that somebody means a picture by.
+const PICTURE_ENDINGS: [&str; 5] = [".png", ".jpg", ".jpeg", ".webp", ".gif"];
+
+/// The contacts that all these hold, each once: addresses, texts, names of picture files, `-` for standard input.
+///
+/// # Errors
+///
+/// The first one that holds none, or a damaged one.
+pub(crate) fn addresses(what: &[String]) -> Result<Vec<Address>, Failure> {
+    let mut all: Vec<Address> = Vec::new();
+    for argument in what {
+        let found = match argument.as_str() {
+            "-" => in_standard_input()?,
+            argument => in_argument(argument)?,
+        };
+        for address in found {
+            if !all.contains(&address) {
+                all.push(address);
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// The contacts in a text or a picture that was pasted or dropped on a terminal.
+///
+/// # Errors
+///
+/// As [`addresses`].
+pub(crate) fn in_argument(argument: &str) -> Result<Vec<Address>, Failure> {
+    let wrong = match argument.parse::<Address>() {
+        Ok(address) => return Ok(vec![address]),
+        Err(wrong) => wrong,
+    };
+    let trimmed = argument.trim();
+    let path = Path::new(trimmed);
+    if is_picture_name(trimmed) || (!trimmed.contains("://") && path.is_file()) {
+        return in_picture(path);
+    }
+    if !trimmed.contains(char::is_whitespace)
+        && find_addresses(trimmed).is_ok_and(|found| found.is_empty())
+    {
+        return Err(wrong.into());
+    }
+    in_text(argument)
+}
+
+/// The contacts in the QR codes of a picture.
+///
+/// # Errors
+///
+/// The file cannot be read, is no picture, or holds no contact.
+pub(crate) fn in_picture(path: &Path) -> Result<Vec<Address>, Failure> {
+    let bytes = read(path)?;
+    let found = read_contacts(&bytes).map_err(|error| {
+        let failure = Failure::from(error);
+        Failure {
+            message: format!("{}: {}", path.display(), failure.message),
+            ..failure
+        }
+    })?;
+    Ok(found.contacts)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let unreadable = |error: io::Error| {
+        Failure::new(
+            ErrorKind::InvalidFile,
+            format!("{} cannot be read: {error}", path.display()),
+        )
+        .help("name a PNG, JPEG or WebP picture with a QR code in it, a contact link or an ID")
+    };
+    if path.is_dir() {
+        return Err(unreadable(io::ErrorKind::IsADirectory.into()));
+    }
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes))
+        .map_err(unreadable)?;
+    Ok(bytes)
+}
+
+fn in_standard_input() -> Result<Vec<Address>, Failure> {
+    let stdin = io::stdin();
+    if stdin.is_terminal() {
+        eprintln!("Paste the message, then press Ctrl-D on a line of its own:");
+    }
+    let mut bytes = Vec::new();
+    // A picture may come this way, too.
+    stdin
+        .lock()
+        .take(MAX_FILE_BYTES as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| {
+            Failure::new(
+                ErrorKind::InvalidFile,
+                format!("standard input cannot be read: {error}"),
+            )
+        })?;
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => in_text(text),
+        Err(_) => Ok(read_contacts(&bytes)?.contacts),
+    }
+}
+
+fn in_text(text: &str) -> Result<Vec<Address>, Failure> {
+    if text.len() > MAX_TEXT {
+        return Err(Failure::new(
+            ErrorKind::InvalidLink,
+            format!(
+                "this text is too long to look for contacts: {} bytes, at most {MAX_TEXT}",
+                text.len()
+            ),
+        )
+        .help("give the message alone that holds the contact link"));
+    }
+    let found = find_addresses(text)?;
+    if found.is_empty() {
+        let message = "there is no contact link, SecureCall ID or Matrix ID in this text";
+        return Err(Failure::new(ErrorKind::InvalidLink, message)
+            .help("a contact link looks like securecall://contact/…"));
+    }
+    Ok(found)
+}
+
+fn is_picture_name(text: &str) -> bool {
+    let lower = text.to_lowercase();
+    !text.contains("://") && PICTURE_ENDINGS.iter().any(|ending| lower.ends_with(ending))
+}
