@@ -49,12 +49,19 @@ const SYNAPSE: &[Need] = &[Need {
     },
 }];
 
-/// To let a program believe in another date.
-const TEST: &[Need] = &[Need {
-    what: "faketime (a test of clocks that differ)",
-    packages: &["faketime"],
-    present: || starts("faketime"),
-}];
+/// What tests run beside the program.
+const TEST: &[Need] = &[
+    Need {
+        what: "faketime (a test of clocks that differ)",
+        packages: &["faketime"],
+        present: || starts("faketime"),
+    },
+    Need {
+        what: "xdg-open and xdg-mime (tests of links that are opened from a desktop)",
+        packages: &["xdg-utils"],
+        present: || starts("xdg-open") && starts("xdg-mime"),
+    },
+];
 
 /// To fuzz: libFuzzer is C++.
 const FUZZ: &[Need] = &[Need {

@@ -74,7 +74,7 @@ pub(crate) fn ask(question: &str) -> Asked {
             &[
                 "-center",
                 "-buttons",
-                "Add:0,Cancel:1",
+                "Add:101,Cancel:102",
                 "-default",
                 "Cancel",
             ],
@@ -83,8 +83,10 @@ pub(crate) fn ask(question: &str) -> Asked {
     for (program, before) in dialogs {
         let Some(path) = find(program) else { continue };
         match dialog(path, before, &question) {
-            Some(0) => return Asked::Yes,
-            Some(1) => return Asked::No,
+            Some(0 | 101) => return Asked::Yes,
+            Some(102) => return Asked::No,
+            // xmessage ends so where it can show nothing.
+            Some(1) if program != "xmessage" => return Asked::No,
             // It could not show anything.
             _ => {}
         }

@@ -10,7 +10,10 @@ mod contacts;
 mod endings;
 mod faults;
 mod identity;
+#[cfg(target_os = "linux")]
+mod links;
 mod manual;
+mod pictures;
 mod profile;
 #[cfg(unix)]
 mod pseudo_terminal;
@@ -19,3 +22,5 @@ mod screen;
 mod standard_streams;
 mod talker;
 mod usage;
+#[cfg(unix)]
+mod verification;

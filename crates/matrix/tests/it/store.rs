@@ -145,8 +145,11 @@ async fn an_empty_place_holds_no_account() {
 #[tokio::test]
 async fn a_store_that_fails_while_it_is_in_use_is_told_from_a_homeserver_that_fails() {
     let (sender, receiver) = (Person::new(synapse()).await, Person::new(synapse()).await);
-    let spoil = |person: &Person, file: &str, table: &str| {
-        let path = person.directory.path().join("account").join(file);
+    let spoil = |person: &Person, table: &str| {
+        let path = person
+            .directory
+            .path()
+            .join("account/matrix-sdk-crypto.sqlite3");
         let database = Connection::open(path).unwrap();
         database
             .execute_batch(&format!("DROP TABLE {table}"))
@@ -157,7 +160,7 @@ async fn a_store_that_fails_while_it_is_in_use_is_told_from_a_homeserver_that_fa
     assert_eq!(devices.await.unwrap().len(), 1);
 
     // Whoever receives has nowhere to keep the sync's position: the sync fails, and it is said whose fault that is.
-    spoil(&receiver, "matrix-sdk-state.sqlite3", "kv_blob");
+    spoil(&receiver, "kv");
     sender.send_to(&receiver, r#"{"number":1}"#).await;
     let told = loop {
         match next_signal(&mut inbox).await {
@@ -170,7 +173,7 @@ async fn a_store_that_fails_while_it_is_in_use_is_told_from_a_homeserver_that_fa
         "{told:?}"
     );
 
-    spoil(&sender, "matrix-sdk-crypto.sqlite3", "session");
+    spoil(&sender, "session");
     let device = &receiver.account.own_device().device_id;
     let user = receiver.account.matrix_id();
     let sent = sender.account.send(user, device, r#"{"number":2}"#).await;

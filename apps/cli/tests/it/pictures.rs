@@ -1,0 +1,155 @@
+//! Contacts as QR codes: written by one profile, read by another.
+
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::command::{Machine, end, text};
+
+const A: &str = "dwh7yhpeczjmx27pyrum4upg6dijl4dh73oumwbvbxr5kvjc2qjnvnab";
+
+#[track_caller]
+fn expect(result: (i32, Value), code: i32, kind: &str) -> Value {
+    assert_eq!(
+        (result.0, result.1["kind"].as_str().unwrap()),
+        (code, kind),
+        "{}",
+        result.1
+    );
+    result.1
+}
+
+#[test]
+fn a_code_that_is_shared_as_a_picture_adds_the_contact() {
+    let (ada, ada_id) = Machine::with_identity();
+    let (bo, _) = Machine::with_identity();
+    let (png, svg) = (bo.file("ada.png", ""), bo.file("ada.svg", ""));
+    let shared = ada.json(&[
+        "contact",
+        "share",
+        "--name",
+        "Ada",
+        "--png",
+        text(&png),
+        "--svg",
+        text(&svg),
+    ]);
+    let added = bo.json(&["contact", "add", text(&png)]).remove(0);
+    assert_eq!(
+        (&added["name"], &added["id"], &added["link"]),
+        (
+            &Value::from("Ada"),
+            &Value::from(ada_id),
+            &shared[0]["deep_link"]
+        )
+    );
+    assert!(std::fs::read_to_string(&svg).unwrap().starts_with("<svg"));
+
+    // As a picture that comes over a pipe, too.
+    let (cleo, _) = Machine::with_identity();
+    let mut piped = cleo.command(&["--json", "contact", "add", "-"]);
+    piped.stdin(Stdio::from(std::fs::File::open(&png).unwrap()));
+    assert_eq!(end(&mut piped).code, 0);
+}
+
+#[test]
+fn a_code_is_printed_for_dark_and_light_backgrounds_and_for_scripts() {
+    let (ada, _) = Machine::with_identity();
+    let shown = |option: &str| ada.run(&["contact", "share", option]).stdout;
+    let (plain, dark, light) = (shown("--qr"), shown("--qr=dark"), shown("--qr=light"));
+    assert_eq!(
+        plain, dark,
+        "where there is no terminal, there are no colours"
+    );
+    let blocks = |text: &str| {
+        text.chars()
+            .filter(|c| matches!(c, '█' | '▀' | '▄'))
+            .count()
+    };
+    assert!(blocks(&dark) > 400 && blocks(&light) > 200, "{dark}{light}");
+    assert_ne!(dark, light);
+    assert!(
+        dark.contains("securecall://contact/"),
+        "the text is there as well: {dark}"
+    );
+    let event = ada.json(&["contact", "share", "--qr=light"]).remove(0);
+    assert!(light.contains(event["qr"].as_str().unwrap().trim_end_matches('\n')));
+    let without = ada.json(&["contact", "share"]).remove(0);
+    assert_eq!(without.get("qr"), None);
+}
+
+#[test]
+fn a_pasted_message_comes_over_standard_input() {
+    let (machine, _) = Machine::with_identity();
+    let message = format!("Hi, this is me: securecall://contact/{A}?name=Ada — call me!\nRegards");
+    let added = machine.run_with_input(&["--json", "contact", "add"], &message);
+    assert_eq!(
+        (added.code, &added.events()[0]["name"]),
+        (0, &Value::from("Ada"))
+    );
+    let again = machine.run_with_input(&["--json", "contact", "add", "-"], "nothing in here");
+    expect(again.error(), 2, "invalid_link");
+    let empty = machine.run_with_input(&["--json", "contact", "add"], "");
+    expect(empty.error(), 2, "invalid_link");
+    let long = machine.run_with_input(&["--json", "contact", "add"], &"word ".repeat(2_000_000));
+    expect(long.error(), 2, "invalid_link");
+    assert_eq!(machine.json(&["contact", "list"]).len(), 1);
+}
+
+/// The checksum of a PNG's chunk.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc: u32, _| {
+            (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg())
+        })
+    })
+}
+
+#[test]
+fn what_is_no_picture_of_a_contact_adds_nothing_and_says_why() {
+    let (ada, _) = Machine::with_identity();
+    let (machine, _) = Machine::with_identity();
+    let good = machine.file("good.png", "");
+    ada.json(&["contact", "share", "--png", text(&good)]);
+    let bytes = std::fs::read(&good).unwrap();
+    // Only the header is true: 60,000 × 60,000 pixels.
+    let mut bomb = bytes.clone();
+    bomb[16..24].copy_from_slice(&[0, 0, 0xea, 0x60, 0, 0, 0xea, 0x60]);
+    let checksum = crc32(&bomb[12..29]);
+    bomb[29..33].copy_from_slice(&checksum.to_be_bytes());
+    for (name, content, said) in [
+        ("empty.png", &b""[..], "empty"),
+        ("text.png", b"these are only words", "not a PNG"),
+        ("cut.png", &bytes[..bytes.len() / 2], "damaged"),
+        ("bomb.png", &bomb[..], "pixels"),
+    ] {
+        let path = machine.file(name, content);
+        let error = expect(
+            machine.refused(&["contact", "add", text(&path)]),
+            2,
+            "invalid_picture",
+        );
+        let message = error["message"].as_str().unwrap();
+        assert!(
+            message.contains(said) && message.contains(name),
+            "{name}: {message}"
+        );
+        assert!(error["help"].is_string(), "{error}");
+    }
+    expect(
+        machine.refused(&["contact", "add", "/nonexistent/code.png"]),
+        2,
+        "invalid_file",
+    );
+    expect(
+        machine.refused(&["contact", "add", text(&machine.profile())]),
+        2,
+        "invalid_id",
+    );
+    expect(
+        machine.refused(&["contact", "share", "--png", "/nonexistent/code.png"]),
+        2,
+        "invalid_file",
+    );
+    assert_eq!(machine.json(&["contact", "list"])[0]["count"], 0);
+}
