@@ -329,6 +329,7 @@ pub(crate) fn test(workspace: &Workspace, arguments: &[String]) -> Result<()> {
 /// All tests of the crates, in one `cargo test`.
 fn test_crates(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     setup::tests()?;
+    web::for_crates(workspace).context("what the tests fetch by npm")?;
     shell::run(
         workspace
             .cargo()

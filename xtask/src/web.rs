@@ -1,4 +1,5 @@
-//! The landing page of contact links, `apps/web/add`: npm fetches, Vite builds, Chromium tests.
+//! What npm fetches: the landing page of contact links, `apps/web/add`, which Vite builds and Chromium tests; and
+//! matrix-js-sdk, with which the tests of the crates send chat messages.
 
 use std::fs;
 use std::io::{self, IsTerminal as _};
@@ -14,7 +15,7 @@ use crate::workspace::Workspace;
 /// Builds the page into `apps/web/add/dist/`.
 pub(crate) fn build(workspace: &Workspace) -> Result<()> {
     setup::page()?;
-    let page = Page::of(workspace);
+    let page = Package::page(workspace);
     page.install()?;
     page.script("build")?;
     println!(
@@ -27,7 +28,7 @@ pub(crate) fn build(workspace: &Workspace) -> Result<()> {
 /// Checks the types, builds the page and runs all its tests; the pictures they take are in `target/web/`.
 pub(crate) fn test(workspace: &Workspace) -> Result<()> {
     setup::page_tests()?;
-    let page = Page::of(workspace);
+    let page = Package::page(workspace);
     page.install()?;
     for script in ["check", "build", "test"] {
         page.script(script)?;
@@ -35,17 +36,33 @@ pub(crate) fn test(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// The npm package of the page.
-struct Page<'a> {
+/// What the tests of the crates need: the page, to take pictures of it, and matrix-js-sdk.
+pub(crate) fn for_crates(workspace: &Workspace) -> Result<()> {
+    setup::page_tests()?;
+    let page = Package::page(workspace);
+    page.install()?;
+    page.script("build")?;
+    Package::matrix_js_sdk(workspace).install()
+}
+
+/// A package of ours with a lock file.
+struct Package<'a> {
     workspace: &'a Workspace,
     directory: PathBuf,
 }
 
-impl<'a> Page<'a> {
-    fn of(workspace: &'a Workspace) -> Self {
+impl<'a> Package<'a> {
+    fn page(workspace: &'a Workspace) -> Self {
         Self {
             workspace,
             directory: workspace.root().join("apps/web/add"),
+        }
+    }
+
+    fn matrix_js_sdk(workspace: &'a Workspace) -> Self {
+        Self {
+            workspace,
+            directory: workspace.root().join("testing/interop/matrix-js-sdk"),
         }
     }
 

@@ -18,6 +18,8 @@ mod profile;
 #[cfg(unix)]
 mod pseudo_terminal;
 #[cfg(unix)]
+mod round_trips;
+#[cfg(unix)]
 mod screen;
 mod standard_streams;
 mod talker;
