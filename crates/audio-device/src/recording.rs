@@ -237,8 +237,7 @@ fn record<W: Write + Seek>(
 
 fn record_wav<W: Write + Seek>(sink: W, samples: &Receiver<Batch>) -> io::Result<()> {
     let mut writer = wav_writer(sink)?;
-    let mut ticks: usize = 0;
-    for tick in samples.iter().flatten() {
+    for (ticks, tick) in samples.iter().flatten().enumerate() {
         if ticks as u64 * pcm::TICK_BYTES as u64 > MAX_WAV_BYTES {
             writer.finalize().map_err(into_io)?;
             return Err(io::Error::other(
@@ -251,22 +250,19 @@ fn record_wav<W: Write + Seek>(sink: W, samples: &Receiver<Batch>) -> io::Result
         if ticks.is_multiple_of(TICKS_BETWEEN_HEADERS) {
             writer.flush().map_err(into_io)?;
         }
-        ticks += 1;
     }
     writer.finalize().map_err(into_io)
 }
 
 fn record_raw<W: Write>(sink: W, samples: &Receiver<Batch>) -> io::Result<()> {
     let mut writer = BufWriter::new(sink);
-    let mut ticks: usize = 0;
-    for tick in samples.iter().flatten() {
+    for (ticks, tick) in samples.iter().flatten().enumerate() {
         for sample in tick {
             writer.write_all(&sample.to_le_bytes())?;
         }
         if ticks.is_multiple_of(TICKS_BETWEEN_HEADERS) {
             writer.flush()?;
         }
-        ticks += 1;
     }
     writer.flush()
 }

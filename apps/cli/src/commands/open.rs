@@ -140,11 +140,10 @@ fn known(
 ) -> Result<Option<Contact>, Failure> {
     profile.identity()?;
     let matrix_id = link.matrix_id(&context.settings.domain());
-    let contacts = profile.content().contacts.iter();
-    Ok(contacts
-        .filter(|contact| contact.id.as_ref() == Some(link.id()) && contact.matrix_id == matrix_id)
-        .cloned()
-        .next())
+    let mut contacts = profile.content().contacts.iter();
+    let known = contacts
+        .find(|contact| contact.id.as_ref() == Some(link.id()) && contact.matrix_id == matrix_id);
+    Ok(known.cloned())
 }
 
 fn add(context: &Context, profile: &mut Profile, link: &ContactLink) -> Result<Contact, Failure> {
