@@ -8,7 +8,12 @@ use securecall_contact::{Address, ContactLink, ServerName, find_addresses};
 fuzz_target!(|text: &str| {
     let default_domain = ServerName::default_domain();
     if let Ok(link) = text.parse::<ContactLink>() {
-        for written in [link.to_string(), link.https(&default_domain)] {
+        let ipv6: ServerName = "[::1]:8448".parse().unwrap();
+        for written in [
+            link.to_string(),
+            link.https(&default_domain),
+            link.https(&ipv6),
+        ] {
             assert_eq!(written.parse(), Ok(link.clone()));
             assert_eq!(
                 find_addresses(&written),

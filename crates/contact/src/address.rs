@@ -121,7 +121,7 @@ const LEAST_ID: usize = 20;
 pub fn find_addresses(text: &str) -> Result<Vec<Address>, AddressError> {
     let mut found: Vec<Address> = Vec::new();
     for word in text.split(is_between_words) {
-        let word = word.trim_matches(['.', ',', ';', '!', '?', ':', '*', '\\', '…']);
+        let word = without_marks(word);
         if !looks_like_address(word) {
             continue;
         }
@@ -142,22 +142,26 @@ fn is_between_words(character: char) -> bool {
     character.is_whitespace()
         || matches!(
             character,
-            '<' | '>'
-                | '"'
-                | '('
-                | ')'
-                | '['
-                | ']'
-                | '{'
-                | '}'
-                | '|'
-                | '`'
-                | '“'
-                | '”'
-                | '„'
-                | '«'
-                | '»'
+            '<' | '>' | '"' | '(' | ')' | '{' | '}' | '|' | '`' | '“' | '”' | '„' | '«' | '»'
         )
+}
+
+/// A word without the marks around it. Square brackets stay where they are a pair: an IPv6 address has some.
+fn without_marks(word: &str) -> &str {
+    let is_mark = |c| matches!(c, '.' | ',' | ';' | '!' | '?' | ':' | '*' | '\\' | '…');
+    let mut word = word;
+    loop {
+        let mut rest = word.trim_matches(is_mark);
+        rest = rest.trim_start_matches('[');
+        let unpaired = rest.matches(']').count() > rest.matches('[').count();
+        if unpaired && let Some(shorter) = rest.strip_suffix(']') {
+            rest = shorter;
+        }
+        if rest == word {
+            return word;
+        }
+        word = rest;
+    }
 }
 
 /// A link as it was before it was put into HTML. None of ours holds a `;` of its own.

@@ -1,5 +1,4 @@
-//! Calls somebody from another program, sends a tone, records what they say, and hangs up after 15 s.
-//! It prints the words that both sides compare.
+//! Calls somebody, sends a tone, records what they say, prints the safety words, and hangs up after 15 s.
 //!
 //! `cargo run --example place_call -- HOMESERVER_URL OUR_PHRASE THEIR_CONTACT_LINK`
 
@@ -17,7 +16,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let (homeserver, seed) = (Homeserver::new(url)?, IdentitySeed::from_phrase(phrase)?);
     let identity = IdentityKeyPair::from_seed(&seed);
-    let store = AccountStore::new(Path::new("place_call.profile"), StoreKey::new([0; 32]));
+    let key = StoreKey::new(*seed.as_bytes()); // who has the phrase, and nobody else, may open it
+    let store = AccountStore::new(Path::new("place_call.profile"), key);
     let account = if store.exists() {
         Account::restore(&store).await?
     } else {
@@ -32,14 +32,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let link = link.parse::<ContactLink>()?;
     let matrix_id = link.matrix_id(&ServerName::default_domain());
-
     let mut config = ClientConfig::new(identity, "place_call.replay");
     config = config.with_contact("peer", link.id().identity_key(), matrix_id.clone());
     config.audio.microphone = "tone:440".parse()?;
     config.audio.speaker = "call.wav".parse()?;
     let mut client = Client::start(config, account).await?;
+    let identity = link.id().identity_key();
     let callee = Callee {
-        identity: link.id().identity_key(),
+        identity,
         matrix_id,
     };
     let handle = client.handle();

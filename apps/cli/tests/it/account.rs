@@ -5,19 +5,8 @@ use std::process::Stdio;
 use securecall_interop::{Registration, Synapse, SynapseOptions, TlsFront};
 use serde_json::Value;
 
-use crate::command::{Machine, end, text};
+use crate::command::{Machine, end, expect, text};
 use crate::talker::{User, homeserver};
-
-#[track_caller]
-fn expect(result: (i32, Value), code: i32, kind: &str) -> Value {
-    assert_eq!(
-        (result.0, result.1["kind"].as_str().unwrap()),
-        (code, kind),
-        "{}",
-        result.1
-    );
-    result.1
-}
 
 #[test]
 fn an_account_is_made_shared_and_removed_and_the_identity_stays() {

@@ -118,6 +118,18 @@ impl Ended {
     }
 }
 
+/// Expects a failure, as [`Machine::refused`] gives it, to be of a kind; gives the error.
+#[track_caller]
+pub(crate) fn expect(result: (i32, Value), code: i32, kind: &str) -> Value {
+    let (found, error) = result;
+    assert_eq!(
+        (found, error["kind"].as_str().unwrap()),
+        (code, kind),
+        "{error}"
+    );
+    error
+}
+
 /// The program without any setting of this machine.
 pub(crate) fn bare_command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_securecall"));

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::command::Machine;
+use crate::command::{Machine, expect};
 
 const A: &str = "dwh7yhpeczjmx27pyrum4upg6dijl4dh73oumwbvbxr5kvjc2qjnvnab";
 const OLDER: &str = "HY_8HeQWUsvr78RozlHm8NCV8Gf-3UZYNQ3j1VUi1BI";
@@ -19,17 +19,6 @@ struct Invalid {
     what: String,
     text: String,
     error: Value,
-}
-
-#[track_caller]
-fn expect(result: (i32, Value), code: i32, kind: &str) -> Value {
-    assert_eq!(
-        (result.0, result.1["kind"].as_str().unwrap()),
-        (code, kind),
-        "{}",
-        result.1
-    );
-    result.1
 }
 
 #[test]

@@ -4,20 +4,9 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::command::{Machine, end, text};
+use crate::command::{Machine, end, expect, text};
 
 const A: &str = "dwh7yhpeczjmx27pyrum4upg6dijl4dh73oumwbvbxr5kvjc2qjnvnab";
-
-#[track_caller]
-fn expect(result: (i32, Value), code: i32, kind: &str) -> Value {
-    assert_eq!(
-        (result.0, result.1["kind"].as_str().unwrap()),
-        (code, kind),
-        "{}",
-        result.1
-    );
-    result.1
-}
 
 #[test]
 fn a_code_that_is_shared_as_a_picture_adds_the_contact() {

@@ -5,18 +5,7 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::command::{Machine, bare_command, end, end_with_input, files, text};
-
-#[track_caller]
-fn expect(result: (i32, Value), code: i32, kind: &str) -> Value {
-    assert_eq!(
-        (result.0, result.1["kind"].as_str().unwrap()),
-        (code, kind),
-        "{}",
-        result.1
-    );
-    result.1
-}
+use crate::command::{Machine, bare_command, end, end_with_input, expect, files, text};
 
 #[test]
 fn without_any_key_nothing_is_written() {

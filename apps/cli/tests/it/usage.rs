@@ -4,18 +4,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::command::{Machine, bare_command, end};
-
-#[track_caller]
-fn expect(result: (i32, Value), code: i32, kind: &str) -> Value {
-    assert_eq!(
-        (result.0, result.1["kind"].as_str().unwrap()),
-        (code, kind),
-        "{}",
-        result.1
-    );
-    result.1
-}
+use crate::command::{Machine, bare_command, end, expect};
 
 #[test]
 fn wrong_options_are_usage_errors_for_people_and_scripts() {

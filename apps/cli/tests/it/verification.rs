@@ -2,22 +2,11 @@
 
 use serde_json::Value;
 
-use crate::command::{Machine, text};
+use crate::command::{Machine, expect, text};
 use crate::pseudo_terminal::PseudoTerminal;
 use crate::talker::{User, last};
 
 const A: &str = "dwh7yhpeczjmx27pyrum4upg6dijl4dh73oumwbvbxr5kvjc2qjnvnab";
-
-#[track_caller]
-fn expect(result: (i32, Value), code: i32, kind: &str) -> Value {
-    assert_eq!(
-        (result.0, result.1["kind"].as_str().unwrap()),
-        (code, kind),
-        "{}",
-        result.1
-    );
-    result.1
-}
 
 fn verified(machine: &Machine, index: usize) -> Value {
     machine.json(&["contact", "list"])[index]["verified"].clone()

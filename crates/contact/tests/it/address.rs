@@ -156,6 +156,8 @@ fn the_marks_of_chat_programs_around_a_link_do_not_count() {
         format!("<a href=\"{}\">me</a>", deep.replace('&', "&amp;")),
         format!("`{deep}`"),
         format!("> {deep}…"),
+        format!("[{deep}]"),
+        format!("[see {deep}]."),
         format!("«{deep}»?"),
     ] {
         assert_eq!(find_addresses(&text), Ok(vec![link.clone()]), "{text}");
@@ -194,4 +196,21 @@ fn a_text_with_too_many_addresses_is_refused() {
         find_addresses(&people(MAX_ADDRESSES + 1)),
         Err(AddressError::TooMany)
     );
+}
+
+#[test]
+fn the_brackets_of_an_ipv6_address_belong_to_it() {
+    let link = ContactLink::without_account(id());
+    let host: ServerName = "[2001:db8::1]:8448".parse().unwrap();
+    let bob: Address = "@bob:[2001:db8::1]".parse().unwrap();
+    for text in [
+        format!("{} @bob:[2001:db8::1]", link.https(&host)),
+        format!("[{}] ([@bob:[2001:db8::1]])", link.https(&host)),
+    ] {
+        assert_eq!(
+            find_addresses(&text),
+            Ok(vec![Address::Link(link.clone()), bob.clone()]),
+            "{text}"
+        );
+    }
 }
