@@ -24,7 +24,11 @@ pub(crate) fn contact_list(contacts: &[Contact], width: usize) -> String {
     rows.iter()
         .map(|[name, key, id, matrix_id]| {
             let padding = " ".repeat(widths[0].saturating_sub(columns(name)) + GAP);
-            format!("{name}{padding}{key}\n  {id}\n  {matrix_id}")
+            let id = match id.as_str() {
+                "-" => String::new(),
+                id => format!("\n  {id}"),
+            };
+            format!("{name}{padding}{key}{id}\n  {matrix_id}")
         })
         .collect::<Vec<_>>()
         .join("\n")
@@ -106,7 +110,7 @@ mod tests {
     fn a_narrow_one_shows_whole_addresses_below_the_names() {
         let shown = contact_list(&contacts(), 80);
         let lines: Vec<&str> = shown.lines().collect();
-        assert_eq!(lines.len(), 9);
+        assert_eq!(lines.len(), 8);
         assert_eq!(lines[1].trim().len(), 56);
         assert_eq!(lines[2], "  @someone:example.org");
     }
