@@ -4,7 +4,12 @@ use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
 
 use zeroize::Zeroizing;
 
+#[cfg(unix)]
+use self::echo::EchoOff;
 use crate::error::{ErrorKind, Failure};
+
+#[cfg(unix)]
+mod echo;
 
 /// The longest answer that is read, in bytes.
 const MAX_ANSWER: u64 = 16 * 1024;
@@ -28,11 +33,7 @@ pub(crate) fn hidden(question: &str) -> Result<Zeroizing<String>, Failure> {
 
 /// A line typed at a prompt, for all to see.
 pub(crate) fn visible(question: &str) -> Result<String, Failure> {
-    let mut stderr = io::stderr().lock();
-    write!(stderr, "{question}: ")
-        .and_then(|()| stderr.flush())
-        .map_err(|error| unreadable(&error))?;
-    drop(stderr);
+    ask(question)?;
     Ok(line()?.to_string())
 }
 
@@ -51,9 +52,32 @@ pub(crate) fn words(question: &str, count: usize) -> Result<Zeroizing<String>, F
     Ok(text)
 }
 
+/// Nothing of it is shown, also where all lines are pasted at once, before the second one is asked for.
+#[cfg(unix)]
 fn hidden_words(question: &str, count: usize) -> Result<Zeroizing<String>, Failure> {
-    let mut words = Zeroizing::new(String::new());
-    let mut line = hidden(&format!("{question} ({count} words)"))?;
+    let _silent = EchoOff::new().map_err(|error| unreadable(&error))?;
+    several_lines(question, count, |prompt| {
+        ask(prompt)?;
+        let line = line()?;
+        // The key that ended the line was not shown either.
+        let _ = writeln!(io::stderr());
+        Ok(line)
+    })
+}
+
+/// Line by line: a paste of several may be seen.
+#[cfg(not(unix))]
+fn hidden_words(question: &str, count: usize) -> Result<Zeroizing<String>, Failure> {
+    several_lines(question, count, hidden)
+}
+
+fn several_lines(
+    question: &str,
+    count: usize,
+    next: impl Fn(&str) -> Result<Zeroizing<String>, Failure>,
+) -> Result<Zeroizing<String>, Failure> {
+    let mut words = Zeroizing::new(String::with_capacity(1024));
+    let mut line = next(&format!("{question} ({count} words)"))?;
     loop {
         if line.trim().is_empty() {
             return Ok(words);
@@ -64,8 +88,15 @@ fn hidden_words(question: &str, count: usize) -> Result<Zeroizing<String>, Failu
         if missing == 0 {
             return Ok(words);
         }
-        line = hidden(&format!("{missing} more, or Enter to end"))?;
+        line = next(&format!("{missing} more, or Enter to end"))?;
     }
+}
+
+fn ask(question: &str) -> Result<(), Failure> {
+    let mut stderr = io::stderr().lock();
+    write!(stderr, "{question}: ")
+        .and_then(|()| stderr.flush())
+        .map_err(|error| unreadable(&error))
 }
 
 /// Yes or no; the capital letter is what an empty answer means.

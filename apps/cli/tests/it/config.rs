@@ -3,8 +3,6 @@
 use std::fs;
 use std::process::Stdio;
 
-use serde_json::Value;
-
 use crate::command::{Machine, end, expect};
 
 const A: &str = "dwh7yhpeczjmx27pyrum4upg6dijl4dh73oumwbvbxr5kvjc2qjnvnab";

@@ -2,8 +2,6 @@
 
 use std::process::Stdio;
 
-use serde_json::Value;
-
 use crate::command::{Machine, bare_command, end, expect};
 
 #[test]
