@@ -59,6 +59,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("securecall-interop", &[]),
     ("securecall-netem", &[]),
+    (
+        "securecall-pictures",
+        &["securecall-contact", "securecall-crypto"],
+    ),
     ("securecall-quality", &[]),
     ("securecall-benches", &[]),
     ("xtask", &["securecall-interop", "securecall-quality"]),
@@ -79,6 +83,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 const FOR_TESTS: &[&str] = &[
     "securecall-interop",
     "securecall-netem",
+    "securecall-pictures",
     "securecall-quality",
     "securecall-testkit",
 ];
@@ -374,7 +379,7 @@ mod tests {
                 let position = ARROWS.iter().position(|(other, _)| other == to);
                 let below = position.is_some_and(|position| position > index);
                 let is_test_side =
-                    ["securecall-testkit", "xtask", "securecall-fuzz"].contains(name);
+                    ["securecall-testkit", "securecall-pictures", "xtask", "securecall-fuzz"].contains(name);
                 assert!(below || is_test_side, "{name} -> {to}");
             }
         }

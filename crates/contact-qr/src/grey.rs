@@ -40,6 +40,22 @@ impl Grey {
         &self.pixels[y * self.width..(y + 1) * self.width]
     }
 
+    /// The grey value at a point between pixels; beyond the edge, that of the edge. The middle of the first pixel is at (0.5, 0.5).
+    pub(crate) fn at(&self, x: f64, y: f64) -> f32 {
+        // Not a number, from a point at infinity, becomes 0.
+        let x = (x - 0.5).clamp(0.0, (self.width - 1) as f64).max(0.0) as f32;
+        let y = (y - 0.5).clamp(0.0, (self.height - 1) as f64).max(0.0) as f32;
+        let (left, top) = (x as usize, y as usize);
+        let (fx, fy) = (x - left as f32, y - top as f32);
+        let from = top * self.width + left;
+        let right = usize::from(left + 1 < self.width);
+        let below = if top + 1 < self.height { self.width } else { 0 };
+        let pixel = |offset: usize| f32::from(self.pixels[from + offset]);
+        let upper = pixel(0) + (pixel(right) - pixel(0)) * fx;
+        let lower = pixel(below) + (pixel(below + right) - pixel(below)) * fx;
+        upper + (lower - upper) * fy
+    }
+
     /// A copy at half the size: each pixel is the mean of four. An odd last column or row is dropped.
     pub(crate) fn half(&self) -> Option<Self> {
         let (width, height) = (self.width / 2, self.height / 2);

@@ -1,0 +1,196 @@
+//! Three finder patterns that may belong to one code.
+
+use rxing::{
+    common::{BitMatrix, DetectorRXingResult as _},
+    qrcode::cpp_port::detector::{EstimateModuleSize, FinderPatternSet, SampleQR},
+};
+
+use super::{
+    decode::{text_of, text_of_matrix},
+    function_patterns::FunctionPatterns,
+    grid::{Fit, Point},
+    modules::Modules,
+    pyramid::Pyramid,
+};
+
+/// Finder patterns of a possible code, in pixels of the picture.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Candidate {
+    /// Middles of the patterns: top left, top right, bottom left.
+    finders: [Point; 3],
+    /// Pixels a module near each of them.
+    modules: [f64; 3],
+    /// Light modules on a dark ground.
+    inverted: bool,
+}
+
+/// Correlation of the finder patterns below which there is no code.
+const PLAUSIBLE: f64 = 0.35;
+/// Score of a grid below which decoding is not tried.
+const FITTING: f64 = 0.35;
+
+impl Candidate {
+    /// From patterns found in a black-and-white copy of the picture that is `scale` times as large.
+    pub(crate) fn new(
+        matrix: &BitMatrix,
+        set: &FinderPatternSet,
+        scale: f64,
+        inverted: bool,
+    ) -> Self {
+        let point = |p: rxing::Point| (f64::from(p.x) / scale, f64::from(p.y) / scale);
+        let module = |a, b, size: i32| {
+            let measured = EstimateModuleSize(matrix, a, b);
+            let measured = if measured > 0.5 {
+                measured
+            } else {
+                f64::from(size) / 7.0
+            };
+            measured / scale
+        };
+        let along = |a, b, c, size| (module(a, b, size) * module(a, c, size)).sqrt();
+        Self {
+            finders: [set.tl.p, set.tr.p, set.bl.p].map(point),
+            modules: [
+                along(set.tl, set.tr, set.bl, set.tl.size),
+                along(set.tr, set.tl, set.bl, set.tr.size),
+                along(set.bl, set.tl, set.tr, set.bl.size),
+            ],
+            inverted,
+        }
+    }
+
+    /// Whether it is the same code, or overlaps with it.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        let near = |a: &Point| {
+            other
+                .finders
+                .iter()
+                .any(|b| distance(*a, *b) < 3.0 * self.module())
+        };
+        self.finders.iter().any(near)
+    }
+
+    /// Whether it is exactly this one again, seen in another copy.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let limit = 1.2 * self.module();
+        self.inverted == other.inverted
+            && self
+                .finders
+                .iter()
+                .zip(other.finders)
+                .all(|(a, b)| distance(*a, b) < limit)
+    }
+
+    fn module(&self) -> f64 {
+        self.modules.iter().sum::<f64>() / 3.0
+    }
+
+    /// Where the corner opposite of the first pattern would be, were the code not tilted; and where the different sizes of the patterns put it.
+    fn fourth(&self) -> [Point; 2] {
+        let [a, b, c] = self.finders;
+        let flat = (b.0 + c.0 - a.0, b.1 + c.1 - a.1);
+        // In a projective map the denominator is linear in the modules' coordinates; a scale is about its inverse.
+        let [wa, wb, wc] = self.modules.map(|module| 1.0 / module);
+        let w = wb + wc - wa;
+        let tilted = (
+            (wb * b.0 + wc * c.0 - wa * a.0) / w,
+            (wb * b.1 + wc * c.1 - wa * a.1) / w,
+        );
+        [flat, tilted]
+    }
+
+    /// Numbers of modules on a side that the distances allow, likeliest first.
+    fn widths(&self) -> Vec<usize> {
+        let [a, b, c] = self.finders;
+        let [ma, mb, mc] = self.modules;
+        let across = distance(a, b) / ((ma + mb) / 2.0);
+        let down = distance(a, c) / ((ma + mc) / 2.0);
+        let estimate = (across + down) / 2.0 + 7.0;
+        let mut widths: Vec<usize> = (1..=40)
+            .map(|version| 17 + 4 * version)
+            .filter(|width| (*width as f64 - estimate).abs() < 5.0 + estimate * 0.08)
+            .collect();
+        let off = |width: usize| (width as f64 - estimate).abs();
+        widths.sort_by(|a, b| off(*a).total_cmp(&off(*b)));
+        widths
+    }
+
+    /// Reads the code from grey pixels.
+    pub(crate) fn read(&self, pyramid: &Pyramid) -> Option<String> {
+        let (layer, scale) = pyramid.layer_for(self.module());
+        let module = self.module() * scale;
+        let at = |p: Point| (p.0 * scale, p.1 * scale);
+        let finders = self.finders.map(at);
+        let mut fits = Vec::new();
+        for width in self.widths() {
+            let patterns = FunctionPatterns::new(width);
+            let mut best: Option<(f64, [Point; 4])> = None;
+            for fourth in self.fourth().map(at) {
+                let mut fit = Fit::new(layer, self.inverted, &patterns, width, finders, fourth);
+                if fit.finder_score() < PLAUSIBLE {
+                    continue;
+                }
+                let score = fit.refine(module, 0.6);
+                if best.is_none_or(|(best, _)| score > best) {
+                    best = Some((score, fit.points));
+                }
+            }
+            if best.is_none_or(|(score, _)| score < 0.7) && width > 21 {
+                let mut fit = Fit::new(
+                    layer,
+                    self.inverted,
+                    &patterns,
+                    width,
+                    finders,
+                    at(self.fourth()[0]),
+                );
+                if fit.finder_score() >= PLAUSIBLE {
+                    fit.sweep(0.3, 1.0 / width as f64);
+                    let score = fit.refine(module, 0.6);
+                    if best.is_none_or(|(best, _)| score > best) {
+                        best = Some((score, fit.points));
+                    }
+                }
+            }
+            if let Some((score, points)) = best
+                && score > FITTING
+            {
+                fits.push((score, width, points));
+            }
+        }
+        fits.sort_by(|a, b| b.0.total_cmp(&a.0));
+        fits.iter().take(2).find_map(|(_, width, points)| {
+            let patterns = FunctionPatterns::new(*width);
+            let [a, b, fourth, c] = *points;
+            let fit = Fit::new(layer, self.inverted, &patterns, *width, [a, b, c], fourth);
+            let grid = fit.grid()?;
+            let (spread, count) = if module > 3.0 { (0.3, 3) } else { (0.2, 2) };
+            let modules = Modules::measure(layer, &grid, *width, self.inverted, spread, count);
+            decide(*width, &modules)
+        })
+    }
+}
+
+/// Tries several ways to tell dark from light until one gives a text.
+fn decide(width: usize, modules: &Modules) -> Option<String> {
+    for share in [0.0, 0.12, 0.25, 0.5] {
+        let modules = modules.sharpened(share);
+        let text = text_of(width, &modules.dark_by_range(4))
+            .or_else(|| text_of(width, &modules.dark_by_mean(4)))
+            .or_else(|| text_of(width, &modules.dark_by_mean(9)));
+        if text.is_some() {
+            return text;
+        }
+    }
+    None
+}
+
+/// Reads a code from black and white alone, as rxing does it: cheap, and enough for most.
+pub(crate) fn read_black_and_white(matrix: &BitMatrix, set: &FinderPatternSet) -> Option<String> {
+    let sample = SampleQR(matrix, set).ok()?;
+    text_of_matrix(sample.getBits())
+}
+
+fn distance(a: Point, b: Point) -> f64 {
+    (a.0 - b.0).hypot(a.1 - b.1)
+}
