@@ -28,14 +28,6 @@ impl Grey {
         self.height
     }
 
-    pub(crate) fn pixels(&self) -> &[u8] {
-        &self.pixels
-    }
-
-    pub(crate) fn rows(&self) -> impl Iterator<Item = &[u8]> {
-        self.pixels.chunks_exact(self.width)
-    }
-
     pub(crate) fn row(&self, y: usize) -> &[u8] {
         &self.pixels[y * self.width..(y + 1) * self.width]
     }
@@ -70,6 +62,19 @@ impl Grey {
                     + u16::from(lower[1]);
                 ((sum + 2) / 4) as u8
             }));
+        }
+        Self::new(width, height, pixels)
+    }
+
+    /// A copy of twice the size, interpolated linearly.
+    pub(crate) fn double(&self) -> Option<Self> {
+        let (width, height) = (self.width * 2, self.height * 2);
+        let mut pixels = Vec::with_capacity(width * height);
+        for y in 0..height {
+            for x in 0..width {
+                let value = self.at((x as f64 + 0.5) / 2.0, (y as f64 + 0.5) / 2.0);
+                pixels.push((value + 0.5) as u8);
+            }
         }
         Self::new(width, height, pixels)
     }

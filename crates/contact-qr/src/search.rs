@@ -13,12 +13,14 @@
 
 mod candidate;
 mod decode;
+mod finder;
 mod function_patterns;
 mod grid;
 mod modules;
 mod passes;
 mod pyramid;
 mod threshold;
+mod triples;
 
 use crate::{
     PictureError,

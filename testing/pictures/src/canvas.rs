@@ -92,15 +92,14 @@ impl Canvas {
                 let wide = letter - stroke - 1;
                 // Letters are two or three of these strokes.
                 for _ in 0..dice.whole(2, 3) {
-                    match dice.whole(0, 4) {
-                        0 => self.rectangle(x + at, top, stroke, bottom - top, color),
-                        1 => {
-                            self.rectangle(x + at + wide - stroke, top, stroke, bottom - top, color)
-                        }
-                        2 => self.rectangle(x + at, (top + bottom) / 2, wide, stroke, color),
-                        3 => self.rectangle(x + at, bottom - stroke, wide, stroke, color),
-                        _ => self.rectangle(x + at, top, wide, stroke, color),
-                    }
+                    let (dx, dy, w, h) = match dice.whole(0, 4) {
+                        0 => (0, 0, stroke, bottom - top),
+                        1 => (wide - stroke, 0, stroke, bottom - top),
+                        2 => (0, (bottom - top) / 2, wide, stroke),
+                        3 => (0, bottom - stroke - top, wide, stroke),
+                        _ => (0, 0, wide, stroke),
+                    };
+                    self.rectangle(x + at + dx, top + dy, w, h, color);
                 }
             }
             at += letter;

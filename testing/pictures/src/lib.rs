@@ -57,4 +57,16 @@ impl Picture {
             .into_iter()
             .flat_map(move |kind| (0..PER_KIND).map(move |number| Self::new(kind, seed, number)))
     }
+
+    /// A screenshot without a code.
+    #[must_use]
+    pub fn screenshot_without_code(seed: u64, number: usize) -> Self {
+        recipe::screenshot_without_code(seed, number)
+    }
+
+    /// A photo of 12 megapixels without a code.
+    #[must_use]
+    pub fn photo_without_code(seed: u64, number: usize) -> Self {
+        recipe::photo_without_code(seed, number)
+    }
 }

@@ -34,8 +34,8 @@ pub(crate) fn make(kind: Kind, seed: u64, number: usize) -> Picture {
         Kind::LowContrast => low_contrast(dice),
         Kind::Shaded => shaded(dice),
         Kind::Logo => logo(dice),
-        Kind::PhotoLarge => photo(dice, 1_100.0, 2_300.0),
-        Kind::PhotoSmall => photo(dice, 110.0, 380.0),
+        Kind::PhotoLarge => photo(dice, 1_000.0, 1_750.0),
+        Kind::PhotoSmall => photo(dice, 130.0, 380.0),
         Kind::Noisy => noisy(dice),
         Kind::Several => several(dice),
         Kind::Everything => everything(dice),
@@ -46,6 +46,39 @@ pub(crate) fn make(kind: Kind, seed: u64, number: usize) -> Picture {
         name: format!("{seed}-{kind}-{number}.{ending}"),
         file: encode(&canvas, format),
         texts: codes.into_iter().map(|code| code.text).collect(),
+    }
+}
+
+/// A screenshot of a chat in which nobody sent a code.
+pub(crate) fn screenshot_without_code(seed: u64, number: usize) -> Picture {
+    let dice = &mut Dice::new(seed, "screenshot-without-code", number);
+    let (width, height) = dice.pick(SCREENS);
+    let dark = dice.chance(0.5);
+    let canvas = chat::screenshot(dice, width, height, dark, &[]);
+    Picture {
+        kind: if dark {
+            Kind::ScreenshotDark
+        } else {
+            Kind::ScreenshotLight
+        },
+        name: format!("{seed}-no-code-screenshot-{number}.png"),
+        file: encode(&canvas, Format::Png),
+        texts: Vec::new(),
+    }
+}
+
+/// A photo of 12 megapixels of something else.
+pub(crate) fn photo_without_code(seed: u64, number: usize) -> Picture {
+    let dice = &mut Dice::new(seed, "photo-without-code", number);
+    let mut canvas = scene::photo(dice, 4032, 3024);
+    blur(&mut canvas, dice.between(0.8, 1.5));
+    let sigma = dice.between(3.0, 12.0);
+    noise(&mut canvas, dice, sigma);
+    Picture {
+        kind: Kind::PhotoLarge,
+        name: format!("{seed}-no-code-photo-{number}.jpg"),
+        file: encode(&canvas, Format::Jpeg(dice.whole(75, 93) as u8)),
+        texts: Vec::new(),
     }
 }
 
@@ -62,7 +95,7 @@ fn screenshot(dice: &mut Dice, dark: bool) -> Made {
     let mut canvas = chat::screenshot(dice, width, height, dark, &codes);
     // A screenshot is often sent on, and then scaled down and compressed.
     if dice.chance(0.5) {
-        let smaller = dice.between(0.25, 0.6) * width as f64;
+        let smaller = dice.between(0.2, 0.5) * width as f64;
         canvas = resize(&canvas, smaller as usize);
         return (canvas, Format::Jpeg(dice.whole(30, 75) as u8), codes);
     }
@@ -73,9 +106,9 @@ fn scaled_down(dice: &mut Dice) -> Made {
     let mut code = Code::new(dice);
     code.quiet = dice.pick([4.0, 2.0]);
     let (module, samples) = if dice.chance(0.3) {
-        (dice.between(1.8, 2.8), 1)
+        (dice.between(1.7, 2.7), 1)
     } else {
-        (dice.between(1.35, 2.4), 4)
+        (dice.between(1.3, 2.2), 4)
     };
     let canvas = on_plain(dice, &code, module, 0.0, samples);
     (canvas, picture_format(dice), vec![code])
@@ -96,7 +129,7 @@ fn scaled_up(dice: &mut Dice) -> Made {
 
 fn rotated(dice: &mut Dice) -> Made {
     let code = Code::new(dice);
-    let module = dice.between(1.8, 5.0);
+    let module = dice.between(1.5, 4.5);
     let angle = dice.between(0.0, TAU);
     let canvas = on_plain(dice, &code, module, angle, 4);
     (canvas, picture_format(dice), vec![code])
@@ -107,7 +140,7 @@ fn perspective(dice: &mut Dice) -> Made {
     let (width, height) = (1000, 900);
     let mut canvas = scene::photo(dice, width, height);
     let side = dice.between(220.0, 480.0);
-    let corners = tilted(dice, (500.0, 450.0), side, 1.15);
+    let corners = tilted(dice, (500.0, 450.0), side, 1.2);
     draw(&mut canvas, &code, corners, 3);
     blur(&mut canvas, dice.between(0.5, 1.0));
     (canvas, picture_format(dice), vec![code])
@@ -119,10 +152,10 @@ fn blurred(dice: &mut Dice) -> Made {
     let angle = dice.between(-0.2, 0.2);
     let mut canvas = on_plain(dice, &code, module, angle, 3);
     if dice.chance(0.7) {
-        blur(&mut canvas, module * dice.between(0.35, 0.6));
+        blur(&mut canvas, module * dice.between(0.4, 0.7));
     } else {
         let direction = dice.pick([(1, 0), (0, 1), (1, 1)]);
-        shake(&mut canvas, module * dice.between(0.8, 1.5), direction);
+        shake(&mut canvas, module * dice.between(0.9, 1.7), direction);
     }
     let sigma = dice.between(0.5, 2.0);
     noise(&mut canvas, dice, sigma);
@@ -131,10 +164,10 @@ fn blurred(dice: &mut Dice) -> Made {
 
 fn recompressed(dice: &mut Dice) -> Made {
     let code = Code::new(dice);
-    let module = dice.between(2.0, 4.5);
+    let module = dice.between(1.9, 4.0);
     let mut canvas = on_plain(dice, &code, module, 0.0, 4);
     for _ in 0..dice.whole(1, 3) {
-        through_jpeg(&mut canvas, dice.whole(5, 25) as u8);
+        through_jpeg(&mut canvas, dice.whole(4, 20) as u8);
         // Cut a little, so that the next blocks lie elsewhere.
         canvas = crop(
             &canvas,
@@ -142,7 +175,7 @@ fn recompressed(dice: &mut Dice) -> Made {
             dice.whole(0, 5) as usize,
         );
     }
-    (canvas, Format::Jpeg(dice.whole(5, 25) as u8), vec![code])
+    (canvas, Format::Jpeg(dice.whole(4, 20) as u8), vec![code])
 }
 
 fn webp(dice: &mut Dice) -> Made {
@@ -151,7 +184,7 @@ fn webp(dice: &mut Dice) -> Made {
     let angle = dice.between(-0.1, 0.1);
     let mut canvas = on_plain(dice, &code, module, angle, 3);
     through_jpeg(&mut canvas, dice.whole(20, 60) as u8);
-    let width = canvas.width as f64 * dice.between(0.25, 0.6);
+    let width = canvas.width as f64 * dice.between(0.2, 0.5);
     canvas = resize(&canvas, width as usize);
     (canvas, Format::WebP, vec![code])
 }
@@ -177,7 +210,7 @@ fn inverted(dice: &mut Dice) -> Made {
 fn low_contrast(dice: &mut Dice) -> Made {
     let mut code = Code::new(dice);
     let base = dice.whole(40, 200);
-    let step = dice.whole(7, 28);
+    let step = dice.whole(5, 24);
     code.ink = grey(base);
     code.paper = grey(base + step);
     let module = dice.between(3.5, 8.0);
@@ -243,7 +276,7 @@ fn photo(dice: &mut Dice, smallest: f64, largest: f64) -> Made {
     let mut canvas = scene::photo(dice, width, height);
     let side = dice.between(smallest, largest);
     let place = |dice: &mut Dice, length: usize| {
-        let free = (length as f64 - side * 1.4).max(0.0);
+        let free = (length as f64 - side * 1.7).max(0.0);
         length as f64 / 2.0 + dice.between(-0.5, 0.5) * free
     };
     let middle = (place(dice, width), place(dice, height));
@@ -259,7 +292,7 @@ fn photo(dice: &mut Dice, smallest: f64, largest: f64) -> Made {
         &mut canvas,
         (module * dice.between(0.15, 0.5)).clamp(0.8, 12.0),
     );
-    let sigma = dice.between(3.0, 14.0);
+    let sigma = dice.between(3.0, 12.0);
     noise(&mut canvas, dice, sigma);
     (canvas, Format::Jpeg(dice.whole(60, 93) as u8), vec![code])
 }
@@ -274,7 +307,7 @@ fn noisy(dice: &mut Dice) -> Made {
         let share = dice.between(0.03, 0.12);
         speckle(&mut canvas, dice, share);
     } else {
-        let sigma = dice.between(25.0, 55.0);
+        let sigma = dice.between(25.0, 65.0);
         noise(&mut canvas, dice, sigma);
     }
     let quality = dice.whole(60, 90) as u8;
@@ -301,8 +334,8 @@ fn several(dice: &mut Dice) -> Made {
             (index / 3) as f64 * cell + cell / 2.0,
         );
         // The diagonal of code and quiet zone stays inside of the cell.
-        let side = dice.between(110.0, 205.0);
-        let corners = tilted(dice, middle, side, 0.5);
+        let side = dice.between(95.0, 205.0);
+        let corners = tilted(dice, middle, side, 0.6);
         draw(&mut canvas, code, corners, 4);
     }
     blur(&mut canvas, dice.between(0.4, 0.8));
@@ -332,7 +365,7 @@ fn everything(dice: &mut Dice) -> Made {
         .shine(&mut canvas);
     }
     let module = side / code.side();
-    blur(&mut canvas, module * dice.between(0.15, 0.45));
+    blur(&mut canvas, module * dice.between(0.15, 0.5));
     let sigma = dice.between(2.0, 8.0);
     noise(&mut canvas, dice, sigma);
     through_jpeg(&mut canvas, dice.whole(40, 80) as u8);

@@ -10,7 +10,7 @@ use super::{
     function_patterns::FunctionPatterns,
     grid::{Fit, Point},
     modules::Modules,
-    pyramid::Pyramid,
+    pyramid::{Layer, Pyramid},
 };
 
 /// Finder patterns of a possible code, in pixels of the picture.
@@ -26,6 +26,8 @@ pub(crate) struct Candidate {
 
 /// Correlation of the finder patterns below which there is no code.
 const PLAUSIBLE: f64 = 0.35;
+/// Score of a grid above which no better one is looked for.
+const GOOD: f64 = 0.7;
 /// Score of a grid below which decoding is not tried.
 const FITTING: f64 = 0.35;
 
@@ -115,43 +117,23 @@ impl Candidate {
         widths
     }
 
+    /// Whether the three finder patterns are seen in grey too, where they should be.
+    pub(crate) fn is_plausible(&self, pyramid: &Pyramid) -> bool {
+        let look = Look::new(self, pyramid);
+        self.widths().into_iter().any(|width| {
+            let patterns = FunctionPatterns::new(width);
+            look.fits(&patterns, width)
+                .any(|fit| fit.finder_score() >= PLAUSIBLE)
+        })
+    }
+
     /// Reads the code from grey pixels.
     pub(crate) fn read(&self, pyramid: &Pyramid) -> Option<String> {
-        let (layer, scale) = pyramid.layer_for(self.module());
-        let module = self.module() * scale;
-        let at = |p: Point| (p.0 * scale, p.1 * scale);
-        let finders = self.finders.map(at);
+        let look = Look::new(self, pyramid);
         let mut fits = Vec::new();
         for width in self.widths() {
             let patterns = FunctionPatterns::new(width);
-            let mut best: Option<(f64, [Point; 4])> = None;
-            for fourth in self.fourth().map(at) {
-                let mut fit = Fit::new(layer, self.inverted, &patterns, width, finders, fourth);
-                if fit.finder_score() < PLAUSIBLE {
-                    continue;
-                }
-                let score = fit.refine(module, 0.6);
-                if best.is_none_or(|(best, _)| score > best) {
-                    best = Some((score, fit.points));
-                }
-            }
-            if best.is_none_or(|(score, _)| score < 0.7) && width > 21 {
-                let mut fit = Fit::new(
-                    layer,
-                    self.inverted,
-                    &patterns,
-                    width,
-                    finders,
-                    at(self.fourth()[0]),
-                );
-                if fit.finder_score() >= PLAUSIBLE {
-                    fit.sweep(0.3, 1.0 / width as f64);
-                    let score = fit.refine(module, 0.6);
-                    if best.is_none_or(|(best, _)| score > best) {
-                        best = Some((score, fit.points));
-                    }
-                }
-            }
+            let best = look.best_fit(&patterns, width);
             if let Some((score, points)) = best
                 && score > FITTING
             {
@@ -159,16 +141,92 @@ impl Candidate {
             }
         }
         fits.sort_by(|a, b| b.0.total_cmp(&a.0));
-        fits.iter().take(2).find_map(|(_, width, points)| {
-            let patterns = FunctionPatterns::new(*width);
-            let [a, b, fourth, c] = *points;
-            let fit = Fit::new(layer, self.inverted, &patterns, *width, [a, b, c], fourth);
-            let grid = fit.grid()?;
-            let (spread, count) = if module > 3.0 { (0.3, 3) } else { (0.2, 2) };
-            let modules = Modules::measure(layer, &grid, *width, self.inverted, spread, count);
-            decide(*width, &modules)
+        fits.iter()
+            .take(2)
+            .find_map(|(_, width, points)| look.decode(*width, *points))
+    }
+}
+
+/// A candidate in the layer that suits it.
+struct Look<'a> {
+    candidate: &'a Candidate,
+    layer: &'a Layer,
+    /// Pixels of the layer a module.
+    module: f64,
+    finders: [Point; 3],
+    fourth: [Point; 2],
+}
+
+impl<'a> Look<'a> {
+    fn new(candidate: &'a Candidate, pyramid: &'a Pyramid) -> Self {
+        let layer = pyramid.layer_for(candidate.module());
+        let at = |p: Point| (p.0 * layer.scale, p.1 * layer.scale);
+        Self {
+            candidate,
+            layer,
+            module: candidate.module() * layer.scale,
+            finders: candidate.finders.map(at),
+            fourth: candidate.fourth().map(at),
+        }
+    }
+
+    /// Unadjusted grids.
+    fn fits(&self, patterns: &'a FunctionPatterns, width: usize) -> impl Iterator<Item = Fit<'a>> {
+        self.fourth.into_iter().map(move |fourth| {
+            Fit::new(
+                &self.layer.grey,
+                self.candidate.inverted,
+                patterns,
+                width,
+                self.finders,
+                fourth,
+            )
         })
     }
+
+    /// The best grid for a code of that width: its score and its four points.
+    fn best_fit(&self, patterns: &'a FunctionPatterns, width: usize) -> Option<Scored> {
+        let mut best = None;
+        for mut fit in self.fits(patterns, width) {
+            if fit.finder_score() >= PLAUSIBLE {
+                let score = fit.refine(self.module, 0.6);
+                best = better(best, (score, fit.points));
+            }
+        }
+        // Tilted so much that neither guess of the fourth point was near it.
+        if best.is_none_or(|(score, _)| score < GOOD)
+            && width > 21
+            && let Some(mut fit) = self.fits(patterns, width).next()
+            && fit.finder_score() >= PLAUSIBLE
+        {
+            fit.sweep(0.3, 1.0 / width as f64);
+            let score = fit.refine(self.module, 0.6);
+            best = better(best, (score, fit.points));
+        }
+        best
+    }
+
+    fn decode(&self, width: usize, [a, b, fourth, c]: [Point; 4]) -> Option<String> {
+        let patterns = FunctionPatterns::new(width);
+        let layer = &self.layer.grey;
+        let inverted = self.candidate.inverted;
+        let grid = Fit::new(layer, inverted, &patterns, width, [a, b, c], fourth).grid()?;
+        let (spread, count) = if self.module > 3.0 {
+            (0.3, 3)
+        } else {
+            (0.2, 2)
+        };
+        decide(
+            width,
+            &Modules::measure(layer, &grid, width, inverted, spread, count),
+        )
+    }
+}
+
+type Scored = (f64, [Point; 4]);
+
+fn better(best: Option<Scored>, other: Scored) -> Option<Scored> {
+    best.filter(|best| best.0 >= other.0).or(Some(other))
 }
 
 /// Tries several ways to tell dark from light until one gives a text.
@@ -182,8 +240,21 @@ fn decide(width: usize, modules: &Modules) -> Option<String> {
             return text;
         }
     }
-    None
+    BLURS
+        .iter()
+        .find_map(|(across, down)| text_of(width, &modules.deblurred(*across, *down)))
 }
+
+/// Blurs that are undone, as standard deviations across and down in modules: out of focus, shaken one way, the other.
+const BLURS: [(f32, f32); 7] = [
+    (0.5, 0.5),
+    (0.6, 0.6),
+    (0.7, 0.7),
+    (0.8, 0.8),
+    (0.6, 0.25),
+    (0.25, 0.6),
+    (0.9, 0.9),
+];
 
 /// Reads a code from black and white alone, as rxing does it: cheap, and enough for most.
 pub(crate) fn read_black_and_white(matrix: &BitMatrix, set: &FinderPatternSet) -> Option<String> {

@@ -87,24 +87,104 @@ impl Modules {
         )
     }
 
+    /// Which modules are dark if a Gaussian blur has mixed them: found by mixing a guess in the same way and correcting it by what then
+    /// differs, again and again (Van Cittert's iteration), with the guess kept between dark and light. That bound is what makes it work where
+    /// the blur has wiped out the finest pattern.
+    pub(crate) fn deblurred(&self, across: f32, down: f32) -> Vec<bool> {
+        let seen = self.normalized(5);
+        let [across, down] = [across, down].map(kernel);
+        let mut guess = seen.clone();
+        for _ in 0..ITERATIONS {
+            let mixed = mix(
+                &mix(&guess, self.width, &across, false),
+                self.width,
+                &down,
+                true,
+            );
+            for ((guess, seen), mixed) in guess.iter_mut().zip(&seen).zip(mixed) {
+                *guess = (*guess + 1.2 * (seen - mixed)).clamp(0.0, 1.0);
+            }
+        }
+        guess.into_iter().map(|value| value < 0.5).collect()
+    }
+
+    /// From 0 (dark) to 1 (light), by the darkest and the lightest in the square of `reach` modules around.
+    fn normalized(&self, reach: usize) -> Vec<f32> {
+        let level = |pick: fn(f32, f32) -> f32, start: f32| {
+            let mut levels = Vec::with_capacity(self.values.len());
+            self.windows(reach, |window| levels.push(window.fold(start, pick)));
+            levels
+        };
+        let low = level(f32::min, f32::MAX);
+        let high = level(f32::max, f32::MIN);
+        self.values
+            .iter()
+            .zip(low.into_iter().zip(high))
+            .map(|(value, (low, high))| (value - low) / (high - low).max(1.0))
+            .collect()
+    }
+
     fn compare(
         &self,
         level: impl Fn(&mut dyn Iterator<Item = f32>) -> f32,
         reach: usize,
     ) -> Vec<bool> {
+        let mut levels = Vec::with_capacity(self.values.len());
+        self.windows(reach, |window| levels.push(level(window)));
+        self.values
+            .iter()
+            .zip(levels)
+            .map(|(value, level)| *value < level)
+            .collect()
+    }
+
+    /// Calls with the square of `reach` modules around each module, row by row.
+    fn windows(&self, reach: usize, mut see: impl FnMut(&mut dyn Iterator<Item = f32>)) {
         let width = self.width;
-        let mut dark = Vec::with_capacity(width * width);
         for y in 0..width {
             let rows = y.saturating_sub(reach)..(y + reach + 1).min(width);
             for x in 0..width {
                 let columns = x.saturating_sub(reach)..(x + reach + 1).min(width);
-                let mut window = rows.clone().flat_map(|row| {
+                see(&mut rows.clone().flat_map(|row| {
                     let row = &self.values[row * width..(row + 1) * width];
                     row[columns.clone()].iter().copied()
-                });
-                dark.push(self.values[y * width + x] < level(&mut window));
+                }));
             }
         }
-        dark
     }
+}
+
+/// Rounds of correction.
+const ITERATIONS: usize = 30;
+/// Modules to each side that blur mixes.
+const REACH: usize = 2;
+
+/// How much a module gets of itself and its neighbours.
+fn kernel(deviation: f32) -> [f32; 2 * REACH + 1] {
+    let weights: [f32; 2 * REACH + 1] = std::array::from_fn(|i| {
+        let distance = i.abs_diff(REACH) as f32 / deviation;
+        (-distance * distance / 2.0).exp()
+    });
+    let sum: f32 = weights.iter().sum();
+    weights.map(|weight| weight / sum)
+}
+
+/// Mixes neighbours in a row, or in a column. Beyond the edge lies the quiet zone, which is light.
+fn mix(values: &[f32], width: usize, kernel: &[f32; 2 * REACH + 1], down: bool) -> Vec<f32> {
+    let step = if down { width } else { 1 };
+    (0..values.len())
+        .map(|index| {
+            let place = if down { index / width } else { index % width };
+            let parts = kernel.iter().enumerate().map(|(i, weight)| {
+                let inside = place + i >= REACH && place + i - REACH < width;
+                let value = if inside {
+                    values[index + i * step - REACH * step]
+                } else {
+                    1.0
+                };
+                weight * value
+            });
+            parts.sum()
+        })
+        .collect()
 }

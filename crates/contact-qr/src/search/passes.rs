@@ -1,11 +1,11 @@
 //! The order in which things are tried, cheap ones first, and where it ends.
 
-use rxing::qrcode::cpp_port::detector::{FindFinderPatterns, GenerateFinderPatternSets};
-
 use super::{
     candidate::{Candidate, read_black_and_white},
+    finder::finder_patterns,
     pyramid::Pyramid,
     threshold::{Threshold, binarize},
+    triples::triples,
 };
 use crate::grey::Grey;
 
@@ -28,6 +28,11 @@ pub(crate) fn search(grey: Grey) -> Vec<String> {
     }
     if search.texts.is_empty() {
         search.pass(Threshold { reach: 40, bias: 1 });
+    }
+    if search.texts.is_empty() && search.pyramid.enlarge() {
+        for inverted in [false, true] {
+            search.look(0, Threshold { reach: 20, bias: 4 }, inverted);
+        }
     }
     search.texts
 }
@@ -52,12 +57,13 @@ impl Search {
     }
 
     fn look(&mut self, level: usize, threshold: Threshold, inverted: bool) {
-        let scale = 1.0 / f64::from(1_u32 << level);
-        let Some(matrix) = binarize(&self.pyramid.layers()[level], threshold, inverted) else {
+        let layer = &self.pyramid.layers()[level];
+        let scale = layer.scale;
+        let Some(matrix) = binarize(&layer.grey, threshold, inverted) else {
             return;
         };
-        let mut patterns = FindFinderPatterns(&matrix, true, 0);
-        for set in GenerateFinderPatternSets(&mut patterns).iter().take(SETS) {
+        let patterns = finder_patterns(&matrix);
+        for set in &triples(&patterns, SETS) {
             let candidate = Candidate::new(&matrix, set, scale, inverted);
             if self.read.iter().any(|other| other.overlaps(&candidate)) {
                 continue;
@@ -66,6 +72,7 @@ impl Search {
             if text.is_none() {
                 if self.unread.len() >= CANDIDATES
                     || self.unread.iter().any(|other| other.is_same(&candidate))
+                    || !candidate.is_plausible(&self.pyramid)
                 {
                     continue;
                 }

@@ -10,31 +10,60 @@ const SMALLEST: usize = 60;
 /// A finder pattern of any size has five to ten pixels a module in one of them or fewer than five in the first, so that one threshold window
 /// fits all; and half-size copies have a quarter of the noise.
 #[derive(Debug)]
-pub(crate) struct Pyramid(Vec<Grey>);
+pub(crate) struct Pyramid(Vec<Layer>);
+
+/// One size of the picture.
+#[derive(Debug)]
+pub(crate) struct Layer {
+    pub(crate) grey: Grey,
+    /// Pixels of the layer in one of the picture, across.
+    pub(crate) scale: f64,
+}
+
+/// Pixels of a picture that is enlarged at most.
+const ENLARGED: usize = 1_500_000;
 
 impl Pyramid {
     pub(crate) fn new(grey: Grey) -> Self {
-        let mut layers = vec![grey];
-        while let Some(half) = layers.last().and_then(Grey::half) {
+        let mut layers = vec![Layer { grey, scale: 1.0 }];
+        while let Some((half, scale)) = layers
+            .last()
+            .and_then(|layer| Some((layer.grey.half()?, layer.scale / 2.0)))
+        {
             if half.width().min(half.height()) < SMALLEST {
                 break;
             }
-            layers.push(half);
+            layers.push(Layer { grey: half, scale });
         }
         Self(layers)
     }
 
-    /// From the picture itself to the smallest copy.
-    pub(crate) fn layers(&self) -> &[Grey] {
+    /// Puts a copy of twice the size on top, for modules of less than two pixels; says whether it did, which it does not for a large
+    /// picture.
+    pub(crate) fn enlarge(&mut self) -> bool {
+        let grey = &self.0[0].grey;
+        if grey.width() * grey.height() > ENLARGED {
+            return false;
+        }
+        let Some(double) = grey.double() else {
+            return false;
+        };
+        let layer = Layer {
+            grey: double,
+            scale: 2.0,
+        };
+        self.0.insert(0, layer);
+        true
+    }
+
+    /// From the largest copy to the smallest.
+    pub(crate) fn layers(&self) -> &[Layer] {
         &self.0
     }
 
-    /// The layer in which a module of `module` pixels of the picture has two and a half to five, with the factor between its coordinates and those of the picture.
-    pub(crate) fn layer_for(&self, module: f64) -> (&Grey, f64) {
-        let mut level = 0;
-        while module / f64::from(1_u32 << level) > 5.0 && level + 1 < self.0.len() {
-            level += 1;
-        }
-        (&self.0[level], 1.0 / f64::from(1_u32 << level))
+    /// The smallest layer in which a module of `module` pixels of the picture has at least two and a half.
+    pub(crate) fn layer_for(&self, module: f64) -> &Layer {
+        let fits = |layer: &&Layer| module * layer.scale >= 2.5;
+        self.0.iter().rev().find(fits).unwrap_or(&self.0[0])
     }
 }
