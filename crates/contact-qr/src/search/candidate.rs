@@ -1,7 +1,7 @@
 //! Three finder patterns that may belong to one code.
 
 use rxing::{
-    common::{BitMatrix, DetectorRXingResult as _},
+    common::{BitMatrix, DetectorRXingResult as _, cpp_essentials::ConcentricPattern},
     qrcode::cpp_port::detector::{EstimateModuleSize, FinderPatternSet, SampleQR},
 };
 
@@ -18,14 +18,42 @@ use super::{
 pub(crate) struct Candidate {
     /// Middles of the patterns: top left, top right, bottom left.
     finders: [Point; 3],
-    /// Pixels a module near each of them.
-    modules: [f64; 3],
+    across: Edge,
+    down: Edge,
     /// Light modules on a dark ground.
     inverted: bool,
 }
 
+/// The line from the top left pattern to another one.
+#[derive(Clone, Copy, Debug)]
+struct Edge {
+    length: f64,
+    /// Pixels a module along the line, at its start and at its end.
+    modules: [f64; 2],
+}
+
+impl Edge {
+    /// How much farther away its end is than its start: the ratio of the denominators of the projective map.
+    ///
+    /// Along a line such a map is u ↦ a u / (1 + g u), its derivative a / (1 + g u)², so the ratio is the root of that of the scales.
+    fn depth(&self) -> f64 {
+        (self.modules[0] / self.modules[1]).sqrt()
+    }
+
+    /// Its length in modules, by the same map.
+    fn count(&self) -> f64 {
+        self.length / self.module()
+    }
+
+    fn module(&self) -> f64 {
+        (self.modules[0] * self.modules[1]).sqrt()
+    }
+}
+
 /// Correlation of the finder patterns below which there is no code.
 const PLAUSIBLE: f64 = 0.35;
+/// Score of a grid above which no other width is likely to fit better.
+const CERTAIN: f64 = 0.8;
 /// Score of a grid above which no better one is looked for.
 const GOOD: f64 = 0.7;
 /// Score of a grid below which decoding is not tried.
@@ -40,23 +68,23 @@ impl Candidate {
         inverted: bool,
     ) -> Self {
         let point = |p: rxing::Point| (f64::from(p.x) / scale, f64::from(p.y) / scale);
-        let module = |a, b, size: i32| {
-            let measured = EstimateModuleSize(matrix, a, b);
+        let module = |from: ConcentricPattern, to: ConcentricPattern| {
+            let measured = EstimateModuleSize(matrix, from, to);
             let measured = if measured > 0.5 {
                 measured
             } else {
-                f64::from(size) / 7.0
+                f64::from(from.size) / 7.0
             };
             measured / scale
         };
-        let along = |a, b, c, size| (module(a, b, size) * module(a, c, size)).sqrt();
+        let edge = |to: ConcentricPattern| Edge {
+            length: f64::from(ConcentricPattern::distance(set.tl, to)) / scale,
+            modules: [module(set.tl, to), module(to, set.tl)],
+        };
         Self {
             finders: [set.tl.p, set.tr.p, set.bl.p].map(point),
-            modules: [
-                along(set.tl, set.tr, set.bl, set.tl.size),
-                along(set.tr, set.tl, set.bl, set.tr.size),
-                along(set.bl, set.tl, set.tr, set.bl.size),
-            ],
+            across: edge(set.tr),
+            down: edge(set.bl),
             inverted,
         }
     }
@@ -84,35 +112,32 @@ impl Candidate {
     }
 
     fn module(&self) -> f64 {
-        self.modules.iter().sum::<f64>() / 3.0
+        (self.across.module() * self.down.module()).sqrt()
     }
 
-    /// Where the corner opposite of the first pattern would be, were the code not tilted; and where the different sizes of the patterns put it.
+    /// Where the corner opposite of the first pattern would be, were the code not tilted; and where the different scales along the edges put
+    /// it.
     fn fourth(&self) -> [Point; 2] {
         let [a, b, c] = self.finders;
         let flat = (b.0 + c.0 - a.0, b.1 + c.1 - a.1);
-        // In a projective map the denominator is linear in the modules' coordinates; a scale is about its inverse.
-        let [wa, wb, wc] = self.modules.map(|module| 1.0 / module);
-        let w = wb + wc - wa;
+        // In homogeneous coordinates the corners of a square are as those of a parallelogram.
+        let [across, down] = [self.across.depth(), self.down.depth()];
+        let depth = (across + down - 1.0).max(0.2);
         let tilted = (
-            (wb * b.0 + wc * c.0 - wa * a.0) / w,
-            (wb * b.1 + wc * c.1 - wa * a.1) / w,
+            (across * b.0 + down * c.0 - a.0) / depth,
+            (across * b.1 + down * c.1 - a.1) / depth,
         );
-        [flat, tilted]
+        [tilted, flat]
     }
 
     /// Numbers of modules on a side that the distances allow, likeliest first.
     fn widths(&self) -> Vec<usize> {
-        let [a, b, c] = self.finders;
-        let [ma, mb, mc] = self.modules;
-        let across = distance(a, b) / ((ma + mb) / 2.0);
-        let down = distance(a, c) / ((ma + mc) / 2.0);
-        let estimate = (across + down) / 2.0 + 7.0;
+        let estimate = (self.across.count() + self.down.count()) / 2.0 + 7.0;
+        let off = |width: usize| (width as f64 - estimate).abs();
         let mut widths: Vec<usize> = (1..=40)
             .map(|version| 17 + 4 * version)
-            .filter(|width| (*width as f64 - estimate).abs() < 5.0 + estimate * 0.08)
+            .filter(|width| off(*width) < 5.0 + estimate * 0.08)
             .collect();
-        let off = |width: usize| (width as f64 - estimate).abs();
         widths.sort_by(|a, b| off(*a).total_cmp(&off(*b)));
         widths
     }
@@ -134,11 +159,15 @@ impl Candidate {
         for width in self.widths() {
             let patterns = FunctionPatterns::new(width);
             let best = look.best_fit(&patterns, width);
-            if let Some((score, points)) = best
-                && score > FITTING
+            let Some((score, points)) = best.filter(|(score, _)| *score > FITTING) else {
+                continue;
+            };
+            if score > CERTAIN
+                && let Some(text) = look.decode(width, points)
             {
-                fits.push((score, width, points));
+                return Some(text);
             }
+            fits.push((score, width, points));
         }
         fits.sort_by(|a, b| b.0.total_cmp(&a.0));
         fits.iter()

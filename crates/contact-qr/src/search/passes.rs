@@ -23,13 +23,13 @@ pub(crate) fn search(grey: Grey) -> Vec<String> {
         unread: Vec::new(),
     };
     search.pass(Threshold { reach: 20, bias: 6 });
-    if search.texts.is_empty() {
+    if search.is_unfinished() {
         search.pass(Threshold { reach: 12, bias: 2 });
     }
-    if search.texts.is_empty() {
+    if search.is_unfinished() {
         search.pass(Threshold { reach: 40, bias: 1 });
     }
-    if search.texts.is_empty() && search.pyramid.enlarge() {
+    if search.is_unfinished() && search.pyramid.enlarge() {
         for inverted in [false, true] {
             search.look(0, Threshold { reach: 20, bias: 4 }, inverted);
         }
@@ -47,6 +47,15 @@ struct Search {
 }
 
 impl Search {
+    /// Whether nothing was found so far, or something that looks like a code was not read.
+    fn is_unfinished(&self) -> bool {
+        self.texts.is_empty()
+            || self
+                .unread
+                .iter()
+                .any(|candidate| !self.read.iter().any(|other| other.overlaps(candidate)))
+    }
+
     /// Looks at all layers, for dark codes and for light ones.
     fn pass(&mut self, threshold: Threshold) {
         for level in 0..self.pyramid.layers().len() {
