@@ -38,6 +38,8 @@ pub struct Picture {
     pub kind: Kind,
     /// A name for it as a file, with the ending of its format.
     pub name: String,
+    /// How many pixels it has.
+    pub pixels: usize,
     /// The file: PNG, JPEG or WebP.
     pub file: Vec<u8>,
     /// Texts of the codes in it.

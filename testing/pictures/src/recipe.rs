@@ -44,6 +44,7 @@ pub(crate) fn make(kind: Kind, seed: u64, number: usize) -> Picture {
     Picture {
         kind,
         name: format!("{seed}-{kind}-{number}.{ending}"),
+        pixels: canvas.pixels.len(),
         file: encode(&canvas, format),
         texts: codes.into_iter().map(|code| code.text).collect(),
     }
@@ -62,6 +63,7 @@ pub(crate) fn screenshot_without_code(seed: u64, number: usize) -> Picture {
             Kind::ScreenshotLight
         },
         name: format!("{seed}-no-code-screenshot-{number}.png"),
+        pixels: canvas.pixels.len(),
         file: encode(&canvas, Format::Png),
         texts: Vec::new(),
     }
@@ -77,6 +79,7 @@ pub(crate) fn photo_without_code(seed: u64, number: usize) -> Picture {
     Picture {
         kind: Kind::PhotoLarge,
         name: format!("{seed}-no-code-photo-{number}.jpg"),
+        pixels: canvas.pixels.len(),
         file: encode(&canvas, Format::Jpeg(dice.whole(75, 93) as u8)),
         texts: Vec::new(),
     }
