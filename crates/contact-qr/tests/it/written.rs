@@ -2,20 +2,21 @@
 
 use securecall_contact::{Address, ContactLink, MatrixId, NameLabel, SecureCallId};
 use securecall_contact_qr::{Background, QrCode, read_contacts, read_texts};
-use securecall_crypto::IdentityKey;
 
 use crate::pictures::png_of;
 
+const ID: &str = "dwh7yhpeczjmx27pyrum4upg6dijl4dh73oumwbvbxr5kvjc2qjnvnab";
+
 fn links() -> Vec<ContactLink> {
-    let id = |byte| SecureCallId::new(&IdentityKey::from_bytes([byte; 32]).unwrap());
-    let elsewhere: MatrixId = format!("@sc_{}:matrix.example.org", id(3)).parse().unwrap();
+    let id: SecureCallId = ID.parse().unwrap();
+    let elsewhere: MatrixId = format!("@sc_{ID}:matrix.example.org").parse().unwrap();
     let ordinary: MatrixId = "@alice:example.org".parse().unwrap();
     vec![
-        ContactLink::without_account(id(2)),
-        ContactLink::new(id(3), &elsewhere)
+        ContactLink::without_account(id),
+        ContactLink::new(id, &elsewhere)
             .unwrap()
             .with_name(NameLabel::new("Ada Lovelace")),
-        ContactLink::new(id(4), &ordinary)
+        ContactLink::new(id, &ordinary)
             .unwrap()
             .with_name(NameLabel::new(&"ж".repeat(64))),
     ]
