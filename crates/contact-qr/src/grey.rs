@@ -78,4 +78,27 @@ impl Grey {
         }
         Self::new(width, height, pixels)
     }
+
+    /// A copy in which edges are steeper: each pixel moved away from the mean of the square of `reach` pixels around it, by `amount` times
+    /// the difference.
+    pub(crate) fn sharpened(&self, reach: usize, amount: f32) -> Option<Self> {
+        let count = ((2 * reach + 1) * (2 * reach + 1)) as f32;
+        let mut pixels = Vec::with_capacity(self.pixels.len());
+        for y in 0..self.height {
+            for x in 0..self.width {
+                let mut sum = 0_u32;
+                for dy in 0..=2 * reach {
+                    let row = self.row((y + dy).saturating_sub(reach).min(self.height - 1));
+                    for dx in 0..=2 * reach {
+                        let x = (x + dx).saturating_sub(reach).min(self.width - 1);
+                        sum += u32::from(row[x]);
+                    }
+                }
+                let own = f32::from(self.pixels[y * self.width + x]);
+                let value = own + amount * (own - sum as f32 / count);
+                pixels.push(value.round().clamp(0.0, 255.0) as u8);
+            }
+        }
+        Self::new(self.width, self.height, pixels)
+    }
 }

@@ -155,10 +155,10 @@ fn blurred(dice: &mut Dice) -> Made {
     let angle = dice.between(-0.2, 0.2);
     let mut canvas = on_plain(dice, &code, module, angle, 3);
     if dice.chance(0.7) {
-        blur(&mut canvas, module * dice.between(0.4, 0.7));
+        blur(&mut canvas, module * dice.between(0.35, 0.6));
     } else {
         let direction = dice.pick([(1, 0), (0, 1), (1, 1)]);
-        shake(&mut canvas, module * dice.between(0.9, 1.7), direction);
+        shake(&mut canvas, module * dice.between(0.8, 1.5), direction);
     }
     let sigma = dice.between(0.5, 2.0);
     noise(&mut canvas, dice, sigma);
@@ -213,7 +213,7 @@ fn inverted(dice: &mut Dice) -> Made {
 fn low_contrast(dice: &mut Dice) -> Made {
     let mut code = Code::new(dice);
     let base = dice.whole(40, 200);
-    let step = dice.whole(5, 24);
+    let step = dice.whole(8, 30);
     code.ink = grey(base);
     code.paper = grey(base + step);
     let module = dice.between(3.5, 8.0);

@@ -30,8 +30,9 @@ pub(crate) fn search(grey: Grey) -> Vec<String> {
         search.pass(Threshold { reach: 40, bias: 1 });
     }
     if search.is_unfinished() && search.pyramid.enlarge() {
-        for inverted in [false, true] {
-            search.look(0, Threshold { reach: 20, bias: 4 }, inverted);
+        search.look_both_ways(0, Threshold { reach: 20, bias: 4 });
+        if search.is_unfinished() && search.pyramid.sharpen() {
+            search.look_both_ways(0, Threshold { reach: 20, bias: 4 });
         }
     }
     search.texts
@@ -59,9 +60,13 @@ impl Search {
     /// Looks at all layers, for dark codes and for light ones.
     fn pass(&mut self, threshold: Threshold) {
         for level in 0..self.pyramid.layers().len() {
-            for inverted in [false, true] {
-                self.look(level, threshold, inverted);
-            }
+            self.look_both_ways(level, threshold);
+        }
+    }
+
+    fn look_both_ways(&mut self, level: usize, threshold: Threshold) {
+        for inverted in [false, true] {
+            self.look(level, threshold, inverted);
         }
     }
 

@@ -23,6 +23,9 @@ pub(crate) struct Layer {
 /// Pixels of a picture that is enlarged at most.
 const ENLARGED: usize = 1_500_000;
 
+/// Pixels of a copy that is sharpened at most.
+const SHARPENED: usize = 2_500_000;
+
 impl Pyramid {
     pub(crate) fn new(grey: Grey) -> Self {
         let mut layers = vec![Layer { grey, scale: 1.0 }];
@@ -54,6 +57,21 @@ impl Pyramid {
         };
         self.0.insert(0, layer);
         true
+    }
+
+    /// Makes the edges of the largest copy steeper, where light rings between dark ones have all but run together; says whether it did.
+    pub(crate) fn sharpen(&mut self) -> bool {
+        let layer = &mut self.0[0];
+        if layer.grey.width() * layer.grey.height() > SHARPENED {
+            return false;
+        }
+        match layer.grey.sharpened(2, 2.0) {
+            Some(sharp) => {
+                layer.grey = sharp;
+                true
+            }
+            None => false,
+        }
     }
 
     /// From the largest copy to the smallest.

@@ -104,6 +104,23 @@ fn noise_that_looks_like_finder_patterns_everywhere_is_bounded() {
 }
 
 #[test]
+fn a_picture_full_of_finder_patterns_is_bounded() {
+    let (width, height) = (3_000, 2_000);
+    // Nine modules with the light ring around, two pixels a module.
+    let ring = |x: usize, y: usize| (x / 2 % 9).abs_diff(4).max((y / 2 % 9).abs_diff(4));
+    let pixels: Vec<u8> = (0..width * height)
+        .map(|index| match ring(index % width, index / width) {
+            2 | 4 => 255,
+            _ => 0,
+        })
+        .collect();
+    let file = png_of(width, height, png::ColorType::Grayscale, &pixels);
+    let (result, peak) = peak_of(|| read_texts(&file));
+    assert_eq!(result, Err(PictureError::NoCode));
+    assert!(peak < MOST, "{peak}");
+}
+
+#[test]
 fn compressed_text_in_a_png_is_not_unpacked() {
     // 300 MB of nothing in a compressed text chunk, behind the header.
     let mut packed = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
