@@ -102,3 +102,56 @@ impl Grey {
         Self::new(self.width, self.height, pixels)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ramp(width: usize, height: usize) -> Grey {
+        let pixels = (0..width * height)
+            .map(|index| (index * 3 % 251) as u8)
+            .collect();
+        Grey::new(width, height, pixels).unwrap()
+    }
+
+    #[test]
+    fn a_picture_has_as_many_pixels_as_its_sides_say() {
+        assert!(Grey::new(2, 2, vec![0; 3]).is_none());
+        assert!(Grey::new(0, 2, Vec::new()).is_none());
+    }
+
+    #[test]
+    fn half_the_size_is_the_mean_of_four_and_an_odd_edge_is_dropped() {
+        let grey = Grey::new(3, 2, vec![10, 20, 99, 30, 41, 99]).unwrap();
+        assert_eq!(grey.half(), Grey::new(1, 1, vec![25]));
+        assert_eq!(ramp(1, 8).half(), None);
+    }
+
+    #[test]
+    fn values_between_pixels_are_interpolated_and_the_edge_goes_on_for_ever() {
+        let grey = Grey::new(2, 1, vec![100, 200]).unwrap();
+        assert_eq!(grey.at(1.0, 0.5), 150.0);
+        for (x, y) in [(-1e9, 0.5), (0.0, f64::INFINITY), (f64::NAN, 0.5)] {
+            assert_eq!(grey.at(x, y), 100.0, "{x} {y}");
+        }
+        assert_eq!(grey.at(1e30, f64::NEG_INFINITY), 200.0);
+    }
+
+    #[test]
+    fn a_copy_of_twice_the_size_halved_is_nearly_the_picture() {
+        let grey = Grey::new(16, 16, (0..=255).collect()).unwrap();
+        let back = grey.double().unwrap().half().unwrap();
+        for (a, b) in (0..16).map(|y| (grey.row(y), back.row(y))) {
+            for (a, b) in a.iter().zip(b) {
+                assert!(a.abs_diff(*b) <= 5, "{a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn sharpening_leaves_flat_ground_alone_and_steepens_edges() {
+        let grey = Grey::new(6, 1, vec![100, 100, 100, 150, 150, 150]).unwrap();
+        let sharp = grey.sharpened(1, 1.0).unwrap();
+        assert_eq!(sharp.row(0), [100, 100, 83, 167, 150, 150]);
+    }
+}

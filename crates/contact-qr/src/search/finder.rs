@@ -158,3 +158,62 @@ fn is_same(a: &ConcentricPattern, b: &ConcentricPattern) -> bool {
     let size = a.size.max(b.size) as f32;
     (a.p.x - b.p.x).abs() < size / 4.0 && (a.p.y - b.p.y).abs() < size / 4.0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::QrCode;
+
+    /// A code of `module` pixels a module with its quiet zone.
+    fn matrix(text: &str, module: usize) -> (BitMatrix, usize) {
+        let code = QrCode::of_text(text).unwrap();
+        let side = code.width_with_zone() * module;
+        let mut matrix = BitMatrix::new(side as u32, side as u32).unwrap();
+        for y in 0..side {
+            for x in 0..side {
+                if code.is_dark_with_zone(x / module, y / module) {
+                    matrix.set(x as u32, y as u32);
+                }
+            }
+        }
+        (matrix, code.width())
+    }
+
+    #[test]
+    fn the_three_patterns_of_a_code_are_found_in_their_middles() {
+        for module in 2..12 {
+            let (matrix, width) = matrix("securecall", module);
+            let found = finder_patterns(&matrix);
+            let middle = |modules: usize| (modules as f32 + 7.5) * module as f32;
+            for (x, y) in [(0, 0), (width - 7, 0), (0, width - 7)] {
+                let near = found.iter().find(|pattern| {
+                    (pattern.p.x - middle(x)).abs() < 1.0 && (pattern.p.y - middle(y)).abs() < 1.0
+                });
+                let pattern = near.unwrap_or_else(|| panic!("({x}, {y}) at {module}: {found:?}"));
+                assert_eq!(pattern.size as usize, 7 * module);
+            }
+        }
+    }
+
+    #[test]
+    fn edges_are_where_the_row_changes_and_begin_with_a_dark_run() {
+        let mut matrix = BitMatrix::new(150, 2).unwrap();
+        for x in (0..3).chain(60..70).chain(149..150) {
+            matrix.set(x, 1);
+        }
+        let mut edges = Vec::new();
+        edges_of(&matrix, 1, &mut edges);
+        assert_eq!(edges, [0, 3, 60, 70, 149, 150]);
+        edges_of(&matrix, 0, &mut edges);
+        assert_eq!(edges, [150]);
+    }
+
+    #[test]
+    fn a_pattern_at_the_edge_of_the_picture_is_no_trouble() {
+        for side in 1..12 {
+            let mut matrix = BitMatrix::new(side, side).unwrap();
+            matrix.flip_self();
+            assert!(finder_patterns(&matrix).is_empty());
+        }
+    }
+}

@@ -236,3 +236,63 @@ impl<'a> Fit<'a> {
         self.points[2] = best.1;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::QrCode;
+
+    const SQUARE: [Point; 4] = [(0.0, 0.0), (10.0, 0.0), (10.0, 10.0), (0.0, 10.0)];
+    const SEEN: [Point; 4] = [(40.0, 30.0), (190.0, 60.0), (160.0, 210.0), (20.0, 150.0)];
+
+    #[test]
+    fn the_map_goes_through_its_four_points() {
+        let grid = Grid::through(SQUARE, SEEN).unwrap();
+        for (from, to) in SQUARE.into_iter().zip(SEEN) {
+            let (x, y) = grid.pixel(from.0, from.1);
+            assert!((x - to.0).hypot(y - to.1) < 1e-6, "{from:?} to {x}, {y}");
+        }
+    }
+
+    #[test]
+    fn points_on_a_line_have_no_map() {
+        let line = [(0.0, 0.0), (1.0, 1.0), (2.0, 2.0), (3.0, 3.0)];
+        assert!(Grid::through(SQUARE, line).is_none_or(|grid| !grid.pixel(5.0, 5.0).0.is_finite()));
+        assert!(Grid::through(line, SEEN).is_none_or(|grid| !grid.pixel(5.0, 1.0).0.is_finite()));
+    }
+
+    #[test]
+    fn a_grid_that_is_off_finds_its_place() {
+        let code = QrCode::of_text(&"x".repeat(60)).unwrap();
+        let (module, zone) = (6, QrCode::QUIET_ZONE);
+        let side = code.width_with_zone() * module;
+        let pixels = (0..side * side)
+            .map(|index| {
+                let dark = code.is_dark_with_zone(index % side / module, index / side / module);
+                if dark { 30 } else { 220 }
+            })
+            .collect();
+        let grey = Grey::new(side, side, pixels).unwrap();
+        let patterns = FunctionPatterns::new(code.width());
+        let at = |modules: f64| (modules + zone as f64) * module as f64;
+        let far = code.width() as f64 - 3.5;
+        let right = [(3.5, 3.5), (far, 3.5), (3.5, far)].map(|(x, y)| (at(x), at(y)));
+        let off = right.map(|(x, y)| (x + 2.0, y - 1.5));
+        let fourth = (at(far) + 9.0, at(far) - 8.0);
+        let mut fit = Fit::new(&grey, false, &patterns, code.width(), off, fourth);
+        let before = fit.score();
+        let score = fit.refine(module as f64, 0.6);
+        assert!(before < 0.9 && score > 0.97, "{before} {score}");
+        let (x, y) = fit.points[2];
+        assert!((x - at(far)).hypot(y - at(far)) < 3.0, "{x} {y}");
+        let inverted = Fit::new(
+            &grey,
+            true,
+            &patterns,
+            code.width(),
+            right,
+            (at(far), at(far)),
+        );
+        assert!(inverted.score() < -0.97);
+    }
+}

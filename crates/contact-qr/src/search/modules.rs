@@ -188,3 +188,57 @@ fn mix(values: &[f32], width: usize, kernel: &[f32; 2 * REACH + 1], down: bool) 
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Modules of no code, as a generator of random numbers has them.
+    fn dark(width: usize) -> Vec<bool> {
+        let mut state = 7_u32;
+        (0..width * width)
+            .map(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                state >> 31 == 1
+            })
+            .collect()
+    }
+
+    fn seen(width: usize, dark: &[bool], deviation: f32) -> Modules {
+        let light: Vec<f32> = dark
+            .iter()
+            .map(|dark| if *dark { 0.0 } else { 1.0 })
+            .collect();
+        let kernel = kernel(deviation);
+        let mixed = mix(&mix(&light, width, &kernel, false), width, &kernel, true);
+        Modules {
+            width,
+            values: mixed
+                .into_iter()
+                .map(|value| 40.0 + 150.0 * value)
+                .collect(),
+        }
+    }
+
+    fn wrong(a: &[bool], b: &[bool]) -> usize {
+        a.iter().zip(b).filter(|(a, b)| a != b).count()
+    }
+
+    #[test]
+    fn without_blur_every_way_to_decide_is_right() {
+        let dark = dark(33);
+        let modules = seen(33, &dark, 0.2);
+        assert_eq!(modules.dark_by_range(4), dark);
+        assert_eq!(modules.dark_by_mean(9), dark);
+        assert_eq!(modules.deblurred(0.2, 0.2), dark);
+    }
+
+    #[test]
+    fn strong_blur_is_undone_where_a_threshold_is_lost() {
+        let dark = dark(45);
+        let modules = seen(45, &dark, 0.75);
+        let by_range = wrong(&modules.dark_by_range(4), &dark);
+        let deblurred = wrong(&modules.deblurred(0.75, 0.75), &dark);
+        assert!(by_range > 150 && deblurred < 40, "{by_range} {deblurred}");
+    }
+}

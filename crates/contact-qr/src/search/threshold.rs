@@ -90,3 +90,41 @@ fn subtract(columns: &mut [u32], row: &[u8]) {
         *sum -= u32::from(*pixel);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sliding_sums_are_those_of_the_window() {
+        let (width, height) = (150, 40);
+        let pixels: Vec<u8> = (0..width * height)
+            .map(|index| (index * 7_919 % 256) as u8)
+            .collect();
+        let grey = Grey::new(width, height, pixels).unwrap();
+        for (reach, bias) in [(0, 0), (3, 6), (20, 1), (200, -2)] {
+            let dark = binarize(&grey, Threshold { reach, bias }, false).unwrap();
+            let light = binarize(&grey, Threshold { reach, bias }, true).unwrap();
+            for y in 0..height {
+                for x in 0..width {
+                    let rows = y.saturating_sub(reach)..(y + reach + 1).min(height);
+                    let columns = x.saturating_sub(reach)..(x + reach + 1).min(width);
+                    let area = (rows.len() * columns.len()) as i64;
+                    let sum: i64 = rows
+                        .flat_map(|row| grey.row(row)[columns.clone()].iter())
+                        .map(|value| i64::from(*value))
+                        .sum();
+                    let difference = sum - i64::from(grey.row(y)[x]) * area;
+                    let margin = i64::from(bias) * area;
+                    let at = (x as u32, y as u32);
+                    assert_eq!(dark.get(at.0, at.1), difference > margin, "{at:?} {reach}");
+                    assert_eq!(
+                        light.get(at.0, at.1),
+                        -difference > margin,
+                        "{at:?} {reach}"
+                    );
+                }
+            }
+        }
+    }
+}

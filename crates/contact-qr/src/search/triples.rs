@@ -98,3 +98,54 @@ fn distance(a: &ConcentricPattern, b: &ConcentricPattern) -> f64 {
     let (x, y) = arm(a, b);
     x.hypot(y)
 }
+
+#[cfg(test)]
+mod tests {
+    use rxing::point;
+
+    use super::*;
+
+    fn pattern(x: f32, y: f32, size: i32) -> ConcentricPattern {
+        ConcentricPattern {
+            p: point(x, y),
+            size,
+        }
+    }
+
+    #[test]
+    fn a_square_seen_from_above_comes_first_with_its_corner_in_the_middle() {
+        let corner = pattern(100.0, 100.0, 28);
+        let right = pattern(240.0, 100.0, 28);
+        let below = pattern(100.0, 240.0, 28);
+        let set = triples(&[right, below, corner], 10)[0];
+        assert_eq!((set.tl, set.tr, set.bl), (corner, right, below));
+    }
+
+    #[test]
+    fn turned_half_around_the_order_is_still_clockwise() {
+        let corner = pattern(240.0, 240.0, 28);
+        let right = pattern(100.0, 240.0, 28);
+        let below = pattern(240.0, 100.0, 28);
+        let set = triples(&[below, corner, right], 10)[0];
+        assert_eq!((set.tl, set.tr, set.bl), (corner, right, below));
+    }
+
+    #[test]
+    fn patterns_of_very_different_size_or_too_near_belong_to_no_code() {
+        let patterns = [
+            pattern(100.0, 100.0, 28),
+            pattern(240.0, 100.0, 90),
+            pattern(100.0, 240.0, 28),
+            pattern(110.0, 110.0, 28),
+        ];
+        assert!(triples(&patterns, 10).is_empty());
+    }
+
+    #[test]
+    fn no_more_are_given_than_asked_for() {
+        let patterns: Vec<_> = (0..200)
+            .map(|i| pattern((i % 20 * 60) as f32, (i / 20 * 60) as f32, 14))
+            .collect();
+        assert_eq!(triples(&patterns, 25).len(), 25);
+    }
+}
