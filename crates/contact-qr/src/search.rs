@@ -21,6 +21,7 @@ mod passes;
 mod pyramid;
 mod threshold;
 mod triples;
+mod work;
 
 use crate::{
     PictureError,

@@ -11,6 +11,7 @@ use super::{
     grid::{Fit, Point},
     modules::Modules,
     pyramid::{Layer, Pyramid},
+    work::Work,
 };
 
 /// Finder patterns of a possible code, in pixels of the picture.
@@ -52,6 +53,12 @@ impl Edge {
 
 /// Correlation of the finder patterns below which there is no code.
 const PLAUSIBLE: f64 = 0.35;
+/// Widths that are tried.
+const WIDTHS: usize = 6;
+/// What measuring, deblurring and decoding a module in all ways counts as, in looks.
+const DECODING: usize = 800;
+/// What a try in black and white counts as, in looks a module.
+const SAMPLING: usize = 20;
 /// Score of a grid above which no other width is likely to fit better.
 const CERTAIN: f64 = 0.8;
 /// Score of a grid above which no better one is looked for.
@@ -139,12 +146,29 @@ impl Candidate {
             .filter(|width| off(*width) < 5.0 + estimate * 0.08)
             .collect();
         widths.sort_by(|a, b| off(*a).total_cmp(&off(*b)));
+        widths.truncate(WIDTHS);
         widths
     }
 
+    /// Reads the code from black and white alone, as rxing does it: cheap, and enough for most.
+    pub(crate) fn read_black_and_white(
+        &self,
+        matrix: &BitMatrix,
+        set: &FinderPatternSet,
+        work: &Work,
+    ) -> Option<String> {
+        let width = *self.widths().first()?;
+        if work.is_over() {
+            return None;
+        }
+        work.spend(SAMPLING * width * width);
+        let sample = SampleQR(matrix, set).ok()?;
+        text_of_matrix(sample.getBits())
+    }
+
     /// Whether the three finder patterns are seen in grey too, where they should be.
-    pub(crate) fn is_plausible(&self, pyramid: &Pyramid) -> bool {
-        let look = Look::new(self, pyramid);
+    pub(crate) fn is_plausible(&self, pyramid: &Pyramid, work: &Work) -> bool {
+        let look = Look::new(self, pyramid, work);
         self.widths().into_iter().any(|width| {
             let patterns = FunctionPatterns::new(width);
             look.fits(&patterns, width)
@@ -153,8 +177,8 @@ impl Candidate {
     }
 
     /// Reads the code from grey pixels.
-    pub(crate) fn read(&self, pyramid: &Pyramid) -> Option<String> {
-        let look = Look::new(self, pyramid);
+    pub(crate) fn read(&self, pyramid: &Pyramid, work: &Work) -> Option<String> {
+        let look = Look::new(self, pyramid, work);
         let mut fits = Vec::new();
         for width in self.widths() {
             let patterns = FunctionPatterns::new(width);
@@ -180,6 +204,7 @@ impl Candidate {
 struct Look<'a> {
     candidate: &'a Candidate,
     layer: &'a Layer,
+    work: &'a Work,
     /// Pixels of the layer a module.
     module: f64,
     finders: [Point; 3],
@@ -187,12 +212,13 @@ struct Look<'a> {
 }
 
 impl<'a> Look<'a> {
-    fn new(candidate: &'a Candidate, pyramid: &'a Pyramid) -> Self {
+    fn new(candidate: &'a Candidate, pyramid: &'a Pyramid, work: &'a Work) -> Self {
         let layer = pyramid.layer_for(candidate.module());
         let at = |p: Point| (p.0 * layer.scale, p.1 * layer.scale);
         Self {
             candidate,
             layer,
+            work,
             module: candidate.module() * layer.scale,
             finders: candidate.finders.map(at),
             fourth: candidate.fourth().map(at),
@@ -203,7 +229,7 @@ impl<'a> Look<'a> {
     fn fits(&self, patterns: &'a FunctionPatterns, width: usize) -> impl Iterator<Item = Fit<'a>> {
         self.fourth.into_iter().map(move |fourth| {
             Fit::new(
-                &self.layer.grey,
+                (&self.layer.grey, self.work),
                 self.candidate.inverted,
                 patterns,
                 width,
@@ -228,7 +254,7 @@ impl<'a> Look<'a> {
             && let Some(mut fit) = self.fits(patterns, width).next()
             && fit.finder_score() >= PLAUSIBLE
         {
-            fit.sweep(0.3, 1.0 / width as f64);
+            fit.sweep(0.3, (1.0 / width as f64).max(0.015));
             let score = fit.refine(self.module, 0.6);
             best = better(best, (score, fit.points));
         }
@@ -239,7 +265,19 @@ impl<'a> Look<'a> {
         let patterns = FunctionPatterns::new(width);
         let layer = &self.layer.grey;
         let inverted = self.candidate.inverted;
-        let grid = Fit::new(layer, inverted, &patterns, width, [a, b, c], fourth).grid()?;
+        let grid = Fit::new(
+            (layer, self.work),
+            inverted,
+            &patterns,
+            width,
+            [a, b, c],
+            fourth,
+        )
+        .grid()?;
+        if self.work.is_over() {
+            return None;
+        }
+        self.work.spend(DECODING * width * width);
         let (spread, count) = if self.module > 3.0 {
             (0.3, 3)
         } else {
@@ -284,12 +322,6 @@ const BLURS: [(f32, f32); 7] = [
     (0.25, 0.6),
     (0.9, 0.9),
 ];
-
-/// Reads a code from black and white alone, as rxing does it: cheap, and enough for most.
-pub(crate) fn read_black_and_white(matrix: &BitMatrix, set: &FinderPatternSet) -> Option<String> {
-    let sample = SampleQR(matrix, set).ok()?;
-    text_of_matrix(sample.getBits())
-}
 
 fn distance(a: Point, b: Point) -> f64 {
     (a.0 - b.0).hypot(a.1 - b.1)

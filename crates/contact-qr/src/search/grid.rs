@@ -1,6 +1,9 @@
 //! The grid of a code's modules as it lies in a picture: a projective map, fitted to the patterns that are known.
 
-use super::function_patterns::{FunctionPatterns, Known};
+use super::{
+    function_patterns::{FunctionPatterns, Known},
+    work::Work,
+};
 use crate::grey::Grey;
 
 pub(crate) type Point = (f64, f64);
@@ -73,6 +76,7 @@ fn multiply(a: &[f64; 9], b: &[f64; 9]) -> [f64; 9] {
 #[derive(Clone, Debug)]
 pub(crate) struct Fit<'a> {
     layer: &'a Grey,
+    work: &'a Work,
     /// Light modules on a dark ground.
     inverted: bool,
     patterns: &'a FunctionPatterns,
@@ -85,7 +89,7 @@ pub(crate) struct Fit<'a> {
 impl<'a> Fit<'a> {
     /// With the finder patterns' middles (top left, top right, bottom left) and a guess of the corner `fourth` that mirrors the first one.
     pub(crate) fn new(
-        layer: &'a Grey,
+        (layer, work): (&'a Grey, &'a Work),
         inverted: bool,
         patterns: &'a FunctionPatterns,
         width: usize,
@@ -95,6 +99,7 @@ impl<'a> Fit<'a> {
         let far = width as f64 - 3.5;
         Self {
             layer,
+            work,
             inverted,
             patterns,
             modules: [(3.5, 3.5), (far, 3.5), (far, far), (3.5, far)],
@@ -127,13 +132,28 @@ impl<'a> Fit<'a> {
         finders.chain(timing).chain(alignment)
     }
 
-    /// The weighted mean of all groups' correlations.
+    /// The weighted mean of all groups' correlations; -1 once work is over.
     pub(crate) fn score(&self) -> f64 {
-        let Some(grid) = self.grid() else {
+        self.score_of(self.groups())
+    }
+
+    /// As [`score`](Self::score), without most of the alignment patterns.
+    fn coarse_score(&self) -> f64 {
+        let last = 5 + self.patterns.alignment.len().saturating_sub(1);
+        let groups = self.groups().enumerate();
+        self.score_of(
+            groups
+                .filter(|(index, _)| *index < 5 || *index == last)
+                .map(|(_, group)| group),
+        )
+    }
+
+    fn score_of(&self, groups: impl Iterator<Item = (&'a [Known], f64)>) -> f64 {
+        let Some(grid) = self.grid().filter(|_| !self.work.is_over()) else {
             return -1.0;
         };
         let (mut sum, mut weights) = (0.0, 0.0);
-        for (group, weight) in self.groups() {
+        for (group, weight) in groups {
             sum += weight * self.correlation(&grid, group);
             weights += weight;
         }
@@ -158,6 +178,7 @@ impl<'a> Fit<'a> {
         if group.is_empty() {
             return 0.0;
         }
+        self.work.spend(group.len());
         let [mut dark, mut light] = [(0.0, 0.0); 2];
         let mut squares = 0.0;
         for known in group {
@@ -219,7 +240,7 @@ impl<'a> Fit<'a> {
         let across = (top_right.0 - top_left.0, top_right.1 - top_left.1);
         let down = (bottom_left.0 - top_left.0, bottom_left.1 - top_left.1);
         let steps = (reach / step).ceil() as i32;
-        let mut best = (self.score(), guess);
+        let mut best = (self.coarse_score(), guess);
         for i in -steps..=steps {
             for j in -steps..=steps {
                 let (u, v) = (f64::from(i) * step, f64::from(j) * step);
@@ -227,7 +248,7 @@ impl<'a> Fit<'a> {
                     guess.0 + u * across.0 + v * down.0,
                     guess.1 + u * across.1 + v * down.1,
                 );
-                let score = self.score();
+                let score = self.coarse_score();
                 if score > best.0 {
                     best = (score, self.points[2]);
                 }
@@ -274,19 +295,20 @@ mod tests {
             .collect();
         let grey = Grey::new(side, side, pixels).unwrap();
         let patterns = FunctionPatterns::new(code.width());
+        let work = Work::new();
         let at = |modules: f64| (modules + zone as f64) * module as f64;
         let far = code.width() as f64 - 3.5;
         let right = [(3.5, 3.5), (far, 3.5), (3.5, far)].map(|(x, y)| (at(x), at(y)));
         let off = right.map(|(x, y)| (x + 2.0, y - 1.5));
         let fourth = (at(far) + 9.0, at(far) - 8.0);
-        let mut fit = Fit::new(&grey, false, &patterns, code.width(), off, fourth);
+        let mut fit = Fit::new((&grey, &work), false, &patterns, code.width(), off, fourth);
         let before = fit.score();
         let score = fit.refine(module as f64, 0.6);
         assert!(before < 0.9 && score > 0.97, "{before} {score}");
         let (x, y) = fit.points[2];
         assert!((x - at(far)).hypot(y - at(far)) < 3.0, "{x} {y}");
         let inverted = Fit::new(
-            &grey,
+            (&grey, &work),
             true,
             &patterns,
             code.width(),

@@ -1,11 +1,12 @@
 //! The order in which things are tried, cheap ones first, and where it ends.
 
 use super::{
-    candidate::{Candidate, read_black_and_white},
+    candidate::Candidate,
     finder::finder_patterns,
     pyramid::Pyramid,
     threshold::{Threshold, binarize},
     triples::triples,
+    work::Work,
 };
 use crate::grey::Grey;
 
@@ -18,6 +19,7 @@ const CANDIDATES: usize = 60;
 pub(crate) fn search(grey: Grey) -> Vec<String> {
     let mut search = Search {
         pyramid: Pyramid::new(grey),
+        work: Work::new(),
         texts: Vec::new(),
         read: Vec::new(),
         unread: Vec::new(),
@@ -40,6 +42,7 @@ pub(crate) fn search(grey: Grey) -> Vec<String> {
 
 struct Search {
     pyramid: Pyramid,
+    work: Work,
     texts: Vec<String>,
     /// Candidates that were read.
     read: Vec<Candidate>,
@@ -82,15 +85,15 @@ impl Search {
             if self.read.iter().any(|other| other.overlaps(&candidate)) {
                 continue;
             }
-            let mut text = read_black_and_white(&matrix, set);
+            let mut text = candidate.read_black_and_white(&matrix, set, &self.work);
             if text.is_none() {
                 if self.unread.len() >= CANDIDATES
                     || self.unread.iter().any(|other| other.is_same(&candidate))
-                    || !candidate.is_plausible(&self.pyramid)
+                    || !candidate.is_plausible(&self.pyramid, &self.work)
                 {
                     continue;
                 }
-                text = candidate.read(&self.pyramid);
+                text = candidate.read(&self.pyramid, &self.work);
             }
             match text {
                 Some(text) => {
