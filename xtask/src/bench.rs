@@ -4,6 +4,7 @@ mod calls;
 mod engines;
 mod figure;
 mod machine;
+mod pictures;
 mod resources;
 mod table;
 
@@ -43,27 +44,43 @@ pub(crate) fn run(workspace: &Workspace, write: bool, only: Option<Part>) -> Res
         figures.extend(calls::set_up(&stage, &directory)?);
         figures.extend(calls::one_long_call(workspace, &stage, &directory)?);
     }
+    let pictures = wanted(Part::Pictures)
+        .then(|| pictures::measure(workspace))
+        .transpose()?;
     let machine = machine::describe();
-    println!("\n{}\n{machine}", table::terminal(&figures));
+    let mut all = figures.clone();
+    if let Some(pictures) = &pictures {
+        println!("\n{}", pictures.terminal());
+        all.extend(pictures.figures.iter().cloned());
+    }
+    println!("\n{}\n{machine}", table::terminal(&all));
     let path = workspace.root().join("target/bench.json");
     fs::create_dir_all(workspace.root().join("target"))?;
-    fs::write(&path, table::json(&figures, &machine))
+    fs::write(&path, table::json(&all, &machine))
         .with_context(|| format!("cannot write {}", path.display()))?;
     if write {
         let page = workspace.root().join(PAGE);
-        let text = fs::read_to_string(&page).with_context(|| format!("cannot read {PAGE}"))?;
-        let text = table::replace_in(&text, &figures, &machine)?;
+        let mut text = fs::read_to_string(&page).with_context(|| format!("cannot read {PAGE}"))?;
+        if !figures.is_empty() {
+            let new = table::markdown(&figures, &machine);
+            text = table::replace_in(&text, &table::MARKS, &new)?;
+        }
+        if let Some(pictures) = &pictures {
+            text = table::replace_in(&text, &pictures::MARKS, &pictures.section(&machine))?;
+        }
         fs::write(&page, text).with_context(|| format!("cannot write {PAGE}"))?;
         println!("the table in {PAGE} is new");
     }
     Ok(())
 }
 
-/// Half of the bench, for those who need no more.
+/// A part of the bench, for those who need no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Part {
     /// Cryptography and media, on virtual time.
     Engines,
     /// Real calls over a real homeserver.
     Calls,
+    /// QR codes in pictures, read by us and by zxing-cpp.
+    Pictures,
 }

@@ -59,6 +59,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("securecall-interop", &[]),
     ("securecall-netem", &[]),
+    (
+        "securecall-pictures",
+        &["securecall-contact", "securecall-crypto"],
+    ),
     ("securecall-quality", &[]),
     ("securecall-benches", &[]),
     ("xtask", &["securecall-interop", "securecall-quality"]),
@@ -68,6 +72,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "securecall-session",
             "securecall-signaling",
+            "securecall-contact-qr",
             "securecall-contact",
             "securecall-crypto",
             "securecall-media",
@@ -79,6 +84,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 const FOR_TESTS: &[&str] = &[
     "securecall-interop",
     "securecall-netem",
+    "securecall-pictures",
     "securecall-quality",
     "securecall-testkit",
 ];
@@ -373,8 +379,13 @@ mod tests {
             for to in *list {
                 let position = ARROWS.iter().position(|(other, _)| other == to);
                 let below = position.is_some_and(|position| position > index);
-                let is_test_side =
-                    ["securecall-testkit", "xtask", "securecall-fuzz"].contains(name);
+                let is_test_side = [
+                    "securecall-testkit",
+                    "securecall-pictures",
+                    "xtask",
+                    "securecall-fuzz",
+                ]
+                .contains(name);
                 assert!(below || is_test_side, "{name} -> {to}");
             }
         }

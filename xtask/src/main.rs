@@ -73,7 +73,7 @@ enum Chore {
         /// Put the table into `docs/performance.md`
         #[arg(long)]
         write: bool,
-        /// Only one half
+        /// Only one part
         #[arg(long)]
         only: Option<bench::Part>,
     },

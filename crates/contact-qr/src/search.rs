@@ -1,16 +1,30 @@
 //! Looks for QR codes in a picture.
+//!
+//! Finder patterns are looked for by rxing (a port of zxing-cpp's search) in black-and-white copies of the picture. What stands between
+//! them is not read from black and white but from grey: a projective grid is fitted to the patterns that every code of that size has,
+//! each module is measured, blur between neighbours is undone, and only then it is decided what is dark. So noise, blur and uneven
+//! light cost much less than they cost a reader that decides pixel by pixel.
+//!
+//! ```text
+//!   Grey ──► Pyramid ──► threshold ──► finder patterns ──► Candidate ──► Grid, fitted ──► Modules ──► text
+//!            1, ½, ¼, …   several,      rxing               three         grey             decoded
+//!                         cheap first                       patterns                       by rxing
+//! ```
 
-use rxing::{
-    common::{BitMatrix, DetectorRXingResult as _},
-    qrcode::cpp_port::{
-        decoder::Decode,
-        detector::{FindFinderPatterns, GenerateFinderPatternSets, SampleQR},
-    },
-};
+mod candidate;
+mod decode;
+mod finder;
+mod function_patterns;
+mod grid;
+mod modules;
+mod passes;
+mod pyramid;
+mod threshold;
+mod triples;
+mod work;
 
 use crate::{
     PictureError,
-    grey::Grey,
     picture::{self, Backdrop, Decoded},
 };
 
@@ -21,50 +35,13 @@ use crate::{
 /// [`PictureError`] for a file that is no such picture, is damaged or too large, and [`PictureError::NoCode`] if no code is found.
 pub fn read_texts(file: &[u8]) -> Result<Vec<String>, PictureError> {
     let Decoded { grey, transparent } = picture::decode(file, Backdrop::White)?;
-    let mut texts = search(&grey);
-    drop(grey);
+    let mut texts = passes::search(grey);
     if texts.is_empty() && transparent {
         // A code drawn in white on nothing, as it looks right on a dark background.
-        texts = search(&picture::decode(file, Backdrop::Black)?.grey);
+        texts = passes::search(picture::decode(file, Backdrop::Black)?.grey);
     }
     if texts.is_empty() {
         return Err(PictureError::NoCode);
     }
     Ok(texts)
-}
-
-fn search(grey: &Grey) -> Vec<String> {
-    let Some(matrix) = threshold(grey) else {
-        return Vec::new();
-    };
-    let mut texts = Vec::new();
-    let mut patterns = FindFinderPatterns(&matrix, true, 0);
-    for set in GenerateFinderPatternSets(&mut patterns) {
-        if let Ok(sample) = SampleQR(&matrix, &set)
-            && let Ok(result) = Decode(sample.getBits())
-            && result.isValid()
-        {
-            let text = result.text();
-            if !texts.contains(&text) {
-                texts.push(text);
-            }
-        }
-    }
-    texts
-}
-
-fn threshold(grey: &Grey) -> Option<BitMatrix> {
-    let mut matrix = BitMatrix::new(
-        u32::try_from(grey.width()).ok()?,
-        u32::try_from(grey.height()).ok()?,
-    )
-    .ok()?;
-    for (y, row) in grey.rows().enumerate() {
-        for (x, pixel) in row.iter().enumerate() {
-            if *pixel < 128 {
-                matrix.set(x as u32, y as u32);
-            }
-        }
-    }
-    Some(matrix)
 }

@@ -4,7 +4,8 @@
 //!   interface, which never talks to anybody else and dies with the process that started it;
 //! * [`DatabaseSnapshot`]: what a homeserver's database holds at one moment, and what a call added to it;
 //! * [`TlsFront`]: a self-signed `https` door in front of a plain server;
-//! * [`UdpForwarder`]: a network path that can be cut, healed and filtered without root.
+//! * [`UdpForwarder`]: a network path that can be cut, healed and filtered without root;
+//! * [`texts_by_zxing_cpp`]: the QR reader that ours is compared with.
 //!
 //! None of our own crates is used here, so that these peers cannot share a mistake with the code under test.
 
@@ -21,6 +22,7 @@ mod synapse;
 mod tls_front;
 mod udp_forwarder;
 mod venv;
+mod zxing_cpp;
 
 pub use database_snapshot::{ALLOWED, Allowed, DatabaseSnapshot, Difference, Report};
 pub use homeserver_config::{Registration, SynapseOptions};
@@ -28,3 +30,4 @@ pub use synapse::{Synapse, SynapseError};
 pub use tls_front::TlsFront;
 pub use udp_forwarder::{Flow, PacketClass, UdpForwarder};
 pub use venv::VenvError;
+pub use zxing_cpp::{ZxingCppError, texts_by_zxing_cpp};

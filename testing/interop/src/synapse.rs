@@ -81,7 +81,7 @@ impl Synapse {
     ///
     /// When Python is missing, Synapse cannot be installed, or it does not start.
     pub fn start(options: SynapseOptions) -> Result<Self, SynapseError> {
-        let python = venv::python()?;
+        let python = venv::SYNAPSE.python()?;
         let parent = venv::target_directory()?.join("interop");
         let data = tempfile::Builder::new().prefix("run-").tempdir_in(parent)?;
         fs::write(data.path().join("signing.key"), SIGNING_KEY)?;

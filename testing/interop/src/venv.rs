@@ -1,4 +1,4 @@
-//! The Python virtual environment that Synapse runs in: made once under the target directory, then re-used.
+//! Python virtual environments for peers that are Python programs: made once under the target directory, then re-used.
 
 use std::{
     fs::{self, File},
@@ -8,13 +8,30 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-/// Synapse and all it needs, exact versions.
-const REQUIREMENTS: &str = include_str!("../synapse-requirements.txt");
+/// Packages of exact versions in an environment of their own.
+#[derive(Debug)]
+pub(crate) struct Venv {
+    /// What the directory is called.
+    name: &'static str,
+    requirements: &'static str,
+}
+
+/// Synapse and all it needs.
+pub(crate) const SYNAPSE: Venv = Venv {
+    name: "synapse",
+    requirements: include_str!("../synapse-requirements.txt"),
+};
+
+/// The QR reader that ours is compared with.
+pub(crate) const ZXING_CPP: Venv = Venv {
+    name: "zxing-cpp",
+    requirements: include_str!("../zxing-cpp-requirements.txt"),
+};
 
 /// Written last: an environment without it was interrupted and is made anew.
 const COMPLETE: &str = "securecall-complete";
 
-/// Why there is no Python environment with Synapse in it.
+/// Why there is no Python environment.
 #[derive(Debug, thiserror::Error)]
 pub enum VenvError {
     /// Neither `CARGO_TARGET_DIR` nor the running program says where build products go.
@@ -22,15 +39,20 @@ pub enum VenvError {
     NoTargetDirectory,
     /// There is no usable `python3`.
     #[error(
-        "the tests with a real homeserver need Python 3.10 or later as `python3` ({0}); on Debian and Ubuntu: apt-get install python3 python3-venv"
+        "Python 3.10 or later is needed as `python3` ({0}); on Debian and Ubuntu: apt-get install python3 python3-venv"
     )]
     NoPython(String),
     /// `python3 -m venv` failed, usually because Debian packages it apart.
     #[error("`python3 -m venv` failed: {0}; on Debian and Ubuntu: apt-get install python3-venv")]
     NoVenv(String),
     /// `pip install` failed, usually because PyPI cannot be reached.
-    #[error("installing the pinned Synapse from PyPI failed: {0}")]
-    Install(String),
+    #[error("installing {name} of a pinned version from PyPI failed: {said}")]
+    Install {
+        /// Which environment.
+        name: &'static str,
+        /// What `pip` said.
+        said: String,
+    },
     /// A file could not be read or written.
     #[error("{path}: {source}", path = path.display())]
     Io {
@@ -41,23 +63,66 @@ pub enum VenvError {
     },
 }
 
-/// The interpreter of the environment, which is made first if need be.
-///
-/// Test binaries run side by side, so a file lock lets one of them install while the others wait.
-pub(crate) fn python() -> Result<PathBuf, VenvError> {
-    let parent = target_directory()?.join("interop");
-    fs::create_dir_all(&parent).map_err(|source| io_error(&parent, source))?;
+impl Venv {
+    /// The interpreter of the environment, which is made first if need be.
+    ///
+    /// Test binaries run side by side, so a file lock lets one of them install while the others wait.
+    pub(crate) fn python(&self) -> Result<PathBuf, VenvError> {
+        let parent = target_directory()?.join("interop");
+        fs::create_dir_all(&parent).map_err(|source| io_error(&parent, source))?;
 
-    let lock_path = parent.join("synapse.lock");
-    let lock = File::create(&lock_path).map_err(|source| io_error(&lock_path, source))?;
-    lock.lock().map_err(|source| io_error(&lock_path, source))?;
+        let lock_path = parent.join(format!("{}.lock", self.name));
+        let lock = File::create(&lock_path).map_err(|source| io_error(&lock_path, source))?;
+        lock.lock().map_err(|source| io_error(&lock_path, source))?;
 
-    let venv = parent.join(format!("synapse-{:016x}", fingerprint()));
-    let python = venv.join("bin").join("python3");
-    if !venv.join(COMPLETE).exists() {
-        install(&venv, &python)?;
+        let venv = parent.join(format!("{}-{:016x}", self.name, self.fingerprint()));
+        let python = venv.join("bin").join("python3");
+        if !venv.join(COMPLETE).exists() {
+            self.install(&venv, &python)?;
+        }
+        Ok(python)
     }
-    Ok(python)
+
+    fn install(&self, venv: &Path, python: &Path) -> Result<(), VenvError> {
+        let version = run(Command::new("python3").args([
+            "-c",
+            "import sys; sys.exit(0 if sys.version_info >= (3, 10) else 'this is ' + sys.version)",
+        ]));
+        version.map_err(VenvError::NoPython)?;
+
+        if venv.exists() {
+            fs::remove_dir_all(venv).map_err(|source| io_error(venv, source))?;
+        }
+        run(Command::new("python3").args(["-m", "venv"]).arg(venv)).map_err(VenvError::NoVenv)?;
+
+        let requirements = venv.join("requirements.txt");
+        fs::write(&requirements, self.requirements)
+            .map_err(|source| io_error(&requirements, source))?;
+        run(Command::new(python)
+            .args([
+                "-m",
+                "pip",
+                "install",
+                "--disable-pip-version-check",
+                "--quiet",
+                "--prefer-binary",
+                "-r",
+            ])
+            .arg(&requirements))
+        .map_err(|said| VenvError::Install {
+            name: self.name,
+            said,
+        })?;
+
+        let complete = venv.join(COMPLETE);
+        fs::write(&complete, "").map_err(|source| io_error(&complete, source))
+    }
+
+    fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.requirements.hash(&mut hasher);
+        hasher.finish()
+    }
 }
 
 /// Where build products go: `CARGO_TARGET_DIR`, else the directory above the running program that cargo has marked: with
@@ -79,37 +144,6 @@ pub(crate) fn target_directory() -> Result<PathBuf, VenvError> {
         .ok_or(VenvError::NoTargetDirectory)
 }
 
-fn install(venv: &Path, python: &Path) -> Result<(), VenvError> {
-    let version = run(Command::new("python3").args([
-        "-c",
-        "import sys; sys.exit(0 if sys.version_info >= (3, 10) else 'this is ' + sys.version)",
-    ]));
-    version.map_err(VenvError::NoPython)?;
-
-    if venv.exists() {
-        fs::remove_dir_all(venv).map_err(|source| io_error(venv, source))?;
-    }
-    run(Command::new("python3").args(["-m", "venv"]).arg(venv)).map_err(VenvError::NoVenv)?;
-
-    let requirements = venv.join("requirements.txt");
-    fs::write(&requirements, REQUIREMENTS).map_err(|source| io_error(&requirements, source))?;
-    run(Command::new(python)
-        .args([
-            "-m",
-            "pip",
-            "install",
-            "--disable-pip-version-check",
-            "--quiet",
-            "--prefer-binary",
-            "-r",
-        ])
-        .arg(&requirements))
-    .map_err(VenvError::Install)?;
-
-    let complete = venv.join(COMPLETE);
-    fs::write(&complete, "").map_err(|source| io_error(&complete, source))
-}
-
 fn run(command: &mut Command) -> Result<(), String> {
     let Output {
         status,
@@ -127,12 +161,6 @@ fn run(command: &mut Command) -> Result<(), String> {
         "{status}: {}",
         String::from_utf8_lossy(&said).trim()
     ))
-}
-
-fn fingerprint() -> u64 {
-    let mut hasher = DefaultHasher::new();
-    REQUIREMENTS.hash(&mut hasher);
-    hasher.finish()
 }
 
 fn io_error(path: &Path, source: io::Error) -> VenvError {

@@ -5,9 +5,17 @@ use serde_json::json;
 
 use super::figure::Figure;
 
-/// What encloses the table in the documentation.
-const BEGIN: &str = "<!-- cargo xtask bench --write: begin -->";
-const END: &str = "<!-- cargo xtask bench --write: end -->";
+/// What encloses a table in the documentation.
+pub(super) struct Marks {
+    pub(super) begin: &'static str,
+    pub(super) end: &'static str,
+}
+
+/// Those of the main table.
+pub(super) const MARKS: Marks = Marks {
+    begin: "<!-- cargo xtask bench --write: begin -->",
+    end: "<!-- cargo xtask bench --write: end -->",
+};
 
 /// Aligned columns.
 pub(super) fn terminal(figures: &[Figure]) -> String {
@@ -54,14 +62,20 @@ pub(super) fn json(figures: &[Figure], machine: &str) -> String {
     format!("{:#}\n", json!({"machine": machine, "figures": figures}))
 }
 
-/// The page with a new table between its marks.
-pub(super) fn replace_in(page: &str, figures: &[Figure], machine: &str) -> Result<String> {
+/// The page with something new between its marks.
+pub(super) fn replace_in(page: &str, marks: &Marks, text: &str) -> Result<String> {
+    let Marks { begin, end } = marks;
     let (before, rest) = page
-        .split_once(BEGIN)
-        .with_context(|| format!("the page has no {BEGIN}"))?;
+        .split_once(begin)
+        .with_context(|| format!("the page has no {begin}"))?;
     let (_, after) = rest
-        .split_once(END)
-        .with_context(|| format!("the page has no {END}"))?;
+        .split_once(end)
+        .with_context(|| format!("the page has no {end}"))?;
+    Ok(format!("{before}{begin}\n\n{text}\n{end}{after}"))
+}
+
+/// The table for the documentation.
+pub(super) fn markdown(figures: &[Figure], machine: &str) -> String {
     let rows: String = figures
         .iter()
         .map(|figure| {
@@ -74,9 +88,7 @@ pub(super) fn replace_in(page: &str, figures: &[Figure], machine: &str) -> Resul
             )
         })
         .collect();
-    Ok(format!(
-        "{before}{BEGIN}\n\n| what | target | measured |\n| --- | --- | --- |\n{rows}\nMeasured on: {machine}.\n\n{END}{after}"
-    ))
+    format!("| what | target | measured |\n| --- | --- | --- |\n{rows}\nMeasured on: {machine}.\n")
 }
 
 fn mark(figure: &Figure) -> &'static str {
@@ -109,8 +121,10 @@ mod tests {
 
     #[test]
     fn the_table_is_replaced_and_the_rest_of_the_page_stays() {
-        let page = format!("# Performance\n\n{BEGIN}\nold\n{END}\n\nHow it is measured.\n");
-        let page = replace_in(&page, &figures(), "A Fine CPU, 2 cores").unwrap();
+        let Marks { begin, end } = MARKS;
+        let page = format!("# Performance\n\n{begin}\nold\n{end}\n\nHow it is measured.\n");
+        let new = markdown(&figures(), "A Fine CPU, 2 cores");
+        let page = replace_in(&page, &MARKS, &new).unwrap();
         assert!(page.starts_with("# Performance\n"));
         assert!(page.ends_with("How it is measured.\n"));
         assert!(!page.contains("old"));
@@ -119,15 +133,12 @@ mod tests {
             "{page}"
         );
         assert!(page.contains("| STOI | ≥ 0.85 | 0.80 ✗ |"), "{page}");
-        assert_eq!(
-            replace_in(&page, &figures(), "A Fine CPU, 2 cores").unwrap(),
-            page
-        );
+        assert_eq!(replace_in(&page, &MARKS, &new).unwrap(), page);
     }
 
     #[test]
     fn a_page_without_marks_is_refused() {
-        assert!(replace_in("# Performance\n", &figures(), "").is_err());
+        assert!(replace_in("# Performance\n", &MARKS, "").is_err());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use zune_jpeg::{
 use super::{Backdrop, Decoded, MAX_SIDE, check_size, grey_in_place};
 use crate::{PictureError, grey::Grey};
 
-/// Scans of a progressive picture. Encoders write about ten; each costs a pass over the whole picture.
+/// Scans that a picture may come in. Progressive ones have about ten; each costs a pass over the whole picture.
 const MAX_SCANS: usize = 24;
 
 pub(super) fn decode(file: &[u8]) -> Result<Decoded, PictureError> {
@@ -27,21 +27,15 @@ pub(super) fn decode(file: &[u8]) -> Result<Decoded, PictureError> {
         decoder.input_colorspace(),
         Some(ColorSpace::YCbCr | ColorSpace::Luma)
     );
-    // A progressive picture is held as coefficients of two bytes, of all components: three if colours are not subsampled.
-    let coefficients = if is_progressive(file) {
-        20 * usize::from(info.components)
-    } else {
-        0
-    };
-    check_size(
-        file,
-        width,
-        height,
-        coefficients + if luma { 10 } else { 30 },
-    )?;
+    let survey = Survey::of(file);
+    let pixel = if luma { 10 } else { 30 };
+    check_size(file, width, height, pixel + survey.tenths_kept())?;
     // The decoder forgives a file that ends early and fills up with grey, which would be found to hold no code.
-    if !is_complete(file) {
+    if !survey.complete {
         return Err(PictureError::Damaged("the file ends early".to_owned()));
+    }
+    if survey.scans > MAX_SCANS {
+        return Err(PictureError::Damaged("it has too many scans".to_owned()));
     }
 
     let target = if luma {
@@ -62,34 +56,128 @@ pub(super) fn decode(file: &[u8]) -> Result<Decoded, PictureError> {
     decoded.ok_or_else(|| PictureError::Damaged("pixels are missing".to_owned()))
 }
 
-/// Whether the last scan is followed by the end-of-image marker. Behind it phones add videos and depth maps.
-fn is_complete(file: &[u8]) -> bool {
-    let last = |code: u8| file.windows(2).rposition(|window| window == [0xff, code]);
-    match (last(0xda), last(0xd9)) {
-        (Some(scan), Some(end)) => end > scan,
-        _ => false,
-    }
+/// What a walk over the markers tells (ITU-T T.81, annex B).
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Survey {
+    /// One of the progressive kinds.
+    progressive: bool,
+    /// Tenths of a sample that belong to a pixel, of all components together: 30 if colours are not subsampled.
+    samples: usize,
+    components: u8,
+    /// Components in the first scan.
+    in_first_scan: u8,
+    scans: usize,
+    /// Ends with the end-of-image marker. Behind it phones add videos and depth maps.
+    complete: bool,
 }
 
-/// Whether the first frame header is one of the progressive ones.
-fn is_progressive(file: &[u8]) -> bool {
-    let mut rest = file.get(2..).unwrap_or_default();
-    while let [0xff, code, high, low, ..] = rest {
-        match code {
-            0xc2 | 0xc6 | 0xca | 0xce => return true,
-            0xc0 | 0xc1 | 0xda => return false,
-            // Fill bytes before a marker.
-            0xff => rest = &rest[1..],
-            _ => {
-                let length = usize::from(u16::from_be_bytes([*high, *low]));
-                rest = rest.get(2 + length..).unwrap_or_default();
+impl Survey {
+    fn of(file: &[u8]) -> Self {
+        let mut survey = Self::default();
+        let mut rest = file.get(2..).unwrap_or_default();
+        while let Some(at) = rest.iter().position(|byte| *byte == 0xff) {
+            rest = &rest[at + 1..];
+            match rest {
+                [0xd9, ..] => {
+                    survey.complete = true;
+                    break;
+                }
+                // Stuffing and restarts in the data of a scan, fill bytes, markers without a segment.
+                [0x00 | 0x01 | 0xd0..=0xd8 | 0xff, ..] => {}
+                [code, high, low, segment @ ..] => {
+                    let length = usize::from(u16::from_be_bytes([*high, *low])).saturating_sub(2);
+                    let Some((segment, behind)) = segment.split_at_checked(length) else {
+                        break;
+                    };
+                    survey.note(*code, segment);
+                    rest = behind;
+                }
+                _ => break,
             }
         }
+        survey
     }
-    // No frame header where one should be: count it as the dearer kind.
-    true
+
+    fn note(&mut self, code: u8, segment: &[u8]) {
+        match code {
+            // Huffman tables, extensions and arithmetic conditioning lie among the frame headers.
+            0xc4 | 0xc8 | 0xcc => {}
+            0xc0..=0xcf if self.components == 0 => {
+                self.progressive = matches!(code, 0xc2 | 0xc6 | 0xca | 0xce);
+                self.components = segment.get(5).copied().unwrap_or_default();
+                let factors = segment.get(6..).unwrap_or_default().chunks_exact(3);
+                let factors = factors.map(|component| (component[1] >> 4, component[1] & 15));
+                let (across, down) = factors
+                    .clone()
+                    .fold((1, 1), |most, (h, v)| (most.0.max(h), most.1.max(v)));
+                let blocks: usize = factors.map(|(h, v)| usize::from(h) * usize::from(v)).sum();
+                self.samples = blocks * 10 / (usize::from(across) * usize::from(down));
+                if down > across {
+                    // The decoder keeps twice as many rows of these.
+                    self.samples *= 2;
+                }
+            }
+            0xda => {
+                self.scans += 1;
+                if self.scans == 1 {
+                    self.in_first_scan = segment.first().copied().unwrap_or_default();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Tenths of a byte a pixel that the decoder keeps of the whole picture until its last scan: coefficients of two bytes, unless the first
+    /// scan has everything.
+    fn tenths_kept(&self) -> usize {
+        if self.progressive || self.in_first_scan != self.components {
+            2 * self.samples
+        } else {
+            0
+        }
+    }
 }
 
 fn damaged(error: impl std::fmt::Display) -> PictureError {
     PictureError::Damaged(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A frame header for three components, colours subsampled as 4:2:0; a scan of `components` with stuffing and a restart in it.
+    fn file(frame: u8, components: u8, end: &[u8]) -> Vec<u8> {
+        let mut file = vec![0xff, 0xd8, 0xff, 0xe0, 0, 4, 0xff, 0xd9];
+        file.extend([0xff, frame, 0, 17, 8, 0, 16, 0, 16, 3]);
+        file.extend([1, 0x22, 0, 2, 0x11, 1, 3, 0x11, 1]);
+        file.extend([0xff, 0xda, 0, 3, components, 7, 0xff, 0, 9, 0xff, 0xd0, 5]);
+        file.extend(end);
+        file
+    }
+
+    #[test]
+    fn a_baseline_picture_is_kept_by_rows_and_a_progressive_one_whole() {
+        let baseline = Survey::of(&file(0xc0, 3, &[0xff, 0xd9]));
+        assert_eq!((baseline.samples, baseline.scans), (15, 1));
+        assert_eq!(baseline.tenths_kept(), 0);
+        assert_eq!(Survey::of(&file(0xc2, 3, &[])).tenths_kept(), 30);
+        assert_eq!(Survey::of(&file(0xc0, 1, &[])).tenths_kept(), 30);
+    }
+
+    #[test]
+    fn the_end_is_a_marker_of_its_own_and_not_one_in_a_segment() {
+        assert!(Survey::of(&file(0xc0, 3, &[0xff, 0xd9])).complete);
+        assert!(Survey::of(&file(0xc0, 3, &[0xff, 0xd9, 1, 2, 3])).complete);
+        assert!(!Survey::of(&file(0xc0, 3, &[])).complete);
+        assert!(!Survey::of(&file(0xc0, 3, &[0xff, 0xff])).complete);
+    }
+
+    #[test]
+    fn no_bytes_make_the_survey_panic() {
+        let whole = file(0xc0, 3, &[0xff, 0xd9]);
+        for length in 0..whole.len() {
+            assert!(!Survey::of(&whole[..length]).complete);
+        }
+    }
 }

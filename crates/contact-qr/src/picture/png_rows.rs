@@ -60,29 +60,30 @@ pub(super) fn decode(file: &[u8], backdrop: Backdrop) -> Result<Decoded, Picture
 /// Turns a row, or a shorter one of an interlaced picture, into grey pixels; says whether the backdrop shows anywhere.
 fn write(grey: &mut [u8], row: &[u8], color: ColorType, backdrop: Backdrop) -> bool {
     let mut transparent = false;
+    let places = grey.iter_mut();
     match color {
-        ColorType::Rgb => grey
-            .iter_mut()
-            .zip(row.chunks_exact(3))
-            .for_each(|(grey, p)| *grey = luma(p[0], p[1], p[2])),
-        ColorType::Rgba => grey
-            .iter_mut()
-            .zip(row.chunks_exact(4))
-            .for_each(|(grey, p)| {
+        ColorType::Rgb => {
+            for (grey, p) in places.zip(row.chunks_exact(3)) {
+                *grey = luma(p[0], p[1], p[2]);
+            }
+        }
+        ColorType::Rgba => {
+            for (grey, p) in places.zip(row.chunks_exact(4)) {
                 transparent |= p[3] < 255;
                 *grey = backdrop.blend(luma(p[0], p[1], p[2]), p[3]);
-            }),
+            }
+        }
         ColorType::GrayscaleAlpha => {
-            grey.iter_mut()
-                .zip(row.chunks_exact(2))
-                .for_each(|(grey, p)| {
-                    transparent |= p[1] < 255;
-                    *grey = backdrop.blend(p[0], p[1]);
-                })
+            for (grey, p) in places.zip(row.chunks_exact(2)) {
+                transparent |= p[1] < 255;
+                *grey = backdrop.blend(p[0], p[1]);
+            }
         }
         // Palettes are expanded by the decoder.
         ColorType::Grayscale | ColorType::Indexed => {
-            grey.iter_mut().zip(row).for_each(|(grey, p)| *grey = *p);
+            for (grey, p) in places.zip(row) {
+                *grey = *p;
+            }
         }
     }
     transparent

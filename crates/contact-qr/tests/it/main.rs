@@ -1,0 +1,9 @@
+//! Codes written and read back, pictures as people send them, and files that are none.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod allocations;
+mod bad_input;
+mod bombs;
+mod pictures;
+mod written;
