@@ -8,6 +8,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Padding, Paragraph, Wrap};
 
+use super::palette::Palette;
 use super::state::{CallScreen, Stage};
 
 /// The quietest level a meter shows, in dB below full scale.
@@ -16,35 +17,6 @@ const METER_FLOOR_DB: f32 = -50.0;
 const METER_WIDTH: usize = 32;
 /// The widest the box grows.
 const MAX_WIDTH: u16 = 78;
-
-/// Whether colours may be used; without them, weight and words carry the meaning alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Palette {
-    /// `NO_COLOR` is not set.
-    pub(super) colour: bool,
-}
-
-impl Palette {
-    fn paint(self, colour: Color) -> Style {
-        if self.colour {
-            Style::new().fg(colour)
-        } else {
-            Style::new()
-        }
-    }
-
-    fn quiet(self) -> Style {
-        if self.colour {
-            Style::new().fg(Color::DarkGray)
-        } else {
-            Style::new().add_modifier(Modifier::DIM)
-        }
-    }
-
-    fn strong() -> Style {
-        Style::new().add_modifier(Modifier::BOLD)
-    }
-}
 
 impl CallScreen {
     /// Draws the whole screen.

@@ -11,7 +11,7 @@ use crossterm::{cursor, execute};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 
-use super::draw::Palette;
+use super::palette::Palette;
 use super::state::CallScreen;
 
 /// Whether the terminal is taken.
