@@ -19,15 +19,17 @@ use crate::exit_code::ExitCode;
 use crate::logging;
 use crate::output::{Closed, Event, Output};
 use crate::profile::Profile;
-use crate::screen::{CallScreen, ScreenTerminal};
+use crate::screen::{Screen, ScreenTerminal};
 use crate::who::Person;
 
 mod carry_out;
+mod contacts;
 mod narrator;
 mod order;
 mod orders_in;
 mod signals;
 
+use contacts::Reading;
 use narrator::Narrator;
 use orders_in::{Input, Inputs};
 use signals::Signals;
@@ -215,7 +217,9 @@ struct Run {
     client: Client,
     narrator: Narrator,
     inputs: Inputs,
-    screen: Option<(ScreenTerminal, CallScreen)>,
+    screen: Option<(ScreenTerminal, Screen)>,
+    /// What the person has given to look for contacts in.
+    reading: Reading,
     /// Lines that a person reads when the screen is gone.
     held_back: Vec<Event>,
     current: Option<Current>,
@@ -242,7 +246,7 @@ impl Run {
             Inputs::none()
         };
         let screen = if with_screen {
-            Some((open_screen()?, CallScreen::new()))
+            Some((open_screen()?, screen_for(&plan.goal, &profile, &context)?))
         } else {
             None
         };
@@ -256,13 +260,14 @@ impl Run {
             narrator,
             inputs,
             screen,
+            reading: Reading::default(),
             held_back: Vec::new(),
             current: None,
             any_connected: false,
             signed_out: false,
             ticks: 0,
         };
-        run.know_contacts();
+        run.show_contacts();
         Ok(run)
     }
 
@@ -308,6 +313,7 @@ impl Run {
                 },
                 number = signals.next() => Err(Ending::Signal(number)),
                 input = self.inputs.next() => self.handle_input(input).await,
+                read = self.reading.next() => self.handle_read(read).await,
                 _ = ticks.tick() => self.handle_tick().await,
                 () = sleep_until(hang_up_at) => self.hang_up().await,
             };
@@ -423,26 +429,27 @@ impl Run {
         match input {
             Input::Order(order) => self.carry_out(order).await,
             Input::NotUnderstood(failure) => {
-                self.context.output.failure(&failure);
+                self.tell_failure(&failure);
                 Ok(())
             }
             Input::Key(key) => {
-                let action = self.screen.as_ref().and_then(|(_, screen)| screen.key(key));
-                match action {
+                let screen = self.screen.as_mut();
+                let action = screen.and_then(|(_, screen)| screen.key(now(), key));
+                let step = match action {
                     Some(action) => self.act(action).await,
                     None => Ok(()),
+                };
+                self.draw();
+                step
+            }
+            Input::Paste(text) => {
+                if let Some((_, screen)) = &mut self.screen {
+                    screen.paste(&text);
                 }
+                self.draw();
+                Ok(())
             }
         }
-    }
-
-    /// Screen and events say who is verified.
-    fn know_contacts(&mut self) {
-        let verified = verified_keys(&self.profile);
-        if let Some((_, screen)) = &mut self.screen {
-            screen.know_verified(&verified);
-        }
-        self.narrator.know_verified(verified);
     }
 
     async fn handle_tick(&mut self) -> Result<(), Ending> {
@@ -451,11 +458,7 @@ impl Run {
         }
         self.ticks = self.ticks.wrapping_add(1);
         if self.ticks.is_multiple_of(CONTACTS_EVERY_TICKS) && self.profile.refresh() {
-            self.know_contacts();
-            self.client
-                .handle()
-                .set_contacts(known_keys(&self.profile))
-                .await;
+            self.know_contacts().await;
         }
         self.draw();
         Ok(())
@@ -478,6 +481,14 @@ impl Run {
             .output
             .event(&event)
             .map_err(|Closed| Ending::Signal(signals::PIPE))
+    }
+
+    /// Tells of something that did not work, where it can be seen.
+    fn tell_failure(&mut self, failure: &Failure) {
+        match &mut self.screen {
+            Some((_, screen)) => screen.failed(failure),
+            None => self.context.output.failure(failure),
+        }
     }
 
     fn draw(&mut self) {
@@ -523,6 +534,16 @@ impl Run {
             }
         }
     }
+}
+
+fn screen_for(goal: &Goal, profile: &Profile, context: &Context) -> Result<Screen, Failure> {
+    Ok(match goal {
+        Goal::Call(_) => Screen::of_call(),
+        Goal::Listen { .. } => Screen::of_listener(
+            profile.account()?.matrix_id.clone(),
+            context.settings.domain(),
+        ),
+    })
 }
 
 fn open_screen() -> Result<ScreenTerminal, Failure> {

@@ -47,6 +47,21 @@ impl Proof {
         Ok(Self::Picture(path.to_owned(), sources::in_picture(path)?))
     }
 
+    /// Whatever of these was typed, pasted or dropped on a terminal.
+    ///
+    /// # Errors
+    ///
+    /// It is neither an ID nor the name of a picture with one.
+    pub(crate) fn pasted(text: &str) -> Result<Self, Failure> {
+        let failure = match (Self::typed(text), sources::named_picture(text)) {
+            (Ok(proof), _) => return Ok(proof),
+            (Err(_), Some(path)) => return Self::in_picture(&path),
+            (Err(failure), None) => failure,
+        };
+        Err(failure
+            .help("give the whole ID as they read it, or the name of a picture of their QR code"))
+    }
+
     /// Marks the contact at `index` as verified.
     ///
     /// # Errors

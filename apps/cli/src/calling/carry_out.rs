@@ -20,6 +20,7 @@ impl Run {
             Action::SetMuted(true) => self.carry_out(Order::Mute).await,
             Action::SetMuted(false) => self.carry_out(Order::Unmute).await,
             Action::Verify => self.carry_out(Order::Verify).await,
+            Action::Wish(wish) => self.grant(wish).await,
             Action::Redraw => {
                 if let Some((terminal, _)) = &mut self.screen {
                     let _ = terminal.clear();
@@ -60,7 +61,7 @@ impl Run {
             }
         };
         if let Err(failure) = result {
-            self.context.output.failure(&failure);
+            self.tell_failure(&failure);
         }
         Ok(())
     }
@@ -82,7 +83,7 @@ impl Run {
                 .help("add them first with `securecall contact add`")),
             }
         })?;
-        self.know_contacts();
+        self.show_contacts();
         if let Some((_, screen)) = &mut self.screen {
             screen.verified(&contact);
         }

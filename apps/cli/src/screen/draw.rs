@@ -1,6 +1,6 @@
 //! The picture.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -9,7 +9,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Padding, Paragraph, Wrap};
 
 use super::palette::Palette;
-use super::state::{CallScreen, Stage};
+use super::state::{CallScreen, Stage, clock};
 
 /// The quietest level a meter shows, in dB below full scale.
 const METER_FLOOR_DB: f32 = -50.0;
@@ -50,7 +50,7 @@ impl CallScreen {
     fn lines(&self, now: Instant, palette: Palette) -> Vec<Line<'_>> {
         let mut lines = vec![Line::default()];
         if self.id.is_empty() {
-            lines.push(Line::styled("Waiting for calls", Palette::strong()));
+            lines.push(Line::styled("Starting …", Palette::strong()));
         } else {
             let name = if self.stranger {
                 palette.paint(Color::Yellow)
@@ -99,7 +99,7 @@ impl CallScreen {
 
     fn status(&self, now: Instant, palette: Palette) -> Line<'_> {
         let (text, colour) = match &self.stage {
-            Stage::Waiting => ("waiting".to_owned(), Color::Gray),
+            Stage::Waiting => ("starting …".to_owned(), Color::Gray),
             Stage::Dialing => ("calling …".to_owned(), Color::Cyan),
             Stage::RingingThere => ("ringing …".to_owned(), Color::Cyan),
             Stage::RingingHere => ("is calling".to_owned(), Color::Cyan),
@@ -189,15 +189,7 @@ impl CallScreen {
         if self.words.is_some() && !self.stranger && !self.is_verified {
             keys.push(("v", "the words are the same"));
         }
-        let mut spans = Vec::new();
-        for (key, meaning) in keys {
-            spans.push(Span::styled(
-                format!(" {key} "),
-                Style::new().add_modifier(Modifier::REVERSED),
-            ));
-            spans.push(Span::styled(format!(" {meaning}   "), palette.quiet()));
-        }
-        Line::from(spans)
+        Line::from_iter(palette.keys(&keys).into_iter().flatten())
     }
 }
 
@@ -235,14 +227,6 @@ fn bars(level: f32) -> usize {
     filled
 }
 
-fn clock(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    match seconds / 3600 {
-        0 => format!("{:02}:{:02}", seconds / 60, seconds % 60),
-        hours => format!("{hours}:{:02}:{:02}", seconds / 60 % 60, seconds % 60),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -253,11 +237,5 @@ mod tests {
         assert_eq!(bars(1e-6), 0);
         assert_eq!(bars(1.0), METER_WIDTH);
         assert!(bars(0.1) > bars(0.01));
-    }
-
-    #[test]
-    fn the_clock_shows_hours_only_where_there_are_any() {
-        assert_eq!(clock(Duration::from_secs(65)), "01:05");
-        assert_eq!(clock(Duration::from_secs(3600 + 61)), "1:01:01");
     }
 }
