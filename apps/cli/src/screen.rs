@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use ratatui::Frame;
 use securecall_contact::{Address, MatrixId, SecureCallId, ServerName};
-use securecall_driver::{CallEvent, Event};
+use securecall_driver::{CallEvent, EndReason, Event};
 
 use crate::error::Failure;
 use crate::profile::Contact;
@@ -26,8 +26,9 @@ use main_screen::MainScreen;
 use palette::Palette;
 use state::CallScreen;
 
-/// A call that comes in while somebody types is not answered by what they type.
-const NOT_MEANT_FOR_THE_CALL: Duration = Duration::from_secs(1);
+/// A call that comes in while somebody types is not answered by what they type; and who hangs up just when the other
+/// side does, does not want to quit.
+const TIME_TO_NOTICE: Duration = Duration::from_secs(1);
 
 /// What is shown: the call if there is one, else the main screen if there is one.
 #[derive(Debug)]
@@ -35,7 +36,7 @@ pub(crate) struct Screen {
     call: CallScreen,
     /// `None` where the program is for one call only.
     main: Option<MainScreen>,
-    /// Keys pressed until then were meant for the main screen.
+    /// Keys pressed until then were meant for the screen before.
     deaf_until: Option<Instant>,
 }
 
@@ -65,8 +66,9 @@ impl Screen {
         main.handle(now, event);
         match event {
             Event::Call(CallEvent::Dialing { .. } | CallEvent::Incoming { .. }) => {
-                if !self.call.is_going_on() && main.is_being_typed_in() {
-                    self.deaf_until = Some(now + NOT_MEANT_FOR_THE_CALL);
+                if !self.call.is_going_on() {
+                    let is_typing = main.is_being_typed_in();
+                    self.deaf_until = is_typing.then(|| now + TIME_TO_NOTICE);
                 }
                 self.call.handle(now, event);
             }
@@ -77,6 +79,7 @@ impl Screen {
                 if let Some((id, matrix_id)) = self.call.stranger() {
                     main.offer_stranger(now, id, &matrix_id);
                 }
+                self.deaf_until = (!is_our_doing(*reason)).then(|| now + TIME_TO_NOTICE);
                 self.call.reset();
             }
             _ if self.call.is_going_on() => self.call.handle(now, event),
@@ -134,11 +137,16 @@ impl Screen {
             return None;
         }
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        let is_deaf = self.deaf_until.is_some_and(|until| now < until);
         match (key.code, &mut self.main) {
             (KeyCode::Char('l'), _) if control => Some(Action::Redraw),
             (KeyCode::Char('c'), _) if control => Some(Action::Interrupt),
-            (_, Some(main)) if !self.call.is_going_on() => main.key(key).map(Action::Wish),
-            _ if self.deaf_until.is_some_and(|until| now < until) => None,
+            (_, Some(main)) if !self.call.is_going_on() => {
+                let wish = main.key(key);
+                wish.filter(|wish| *wish != Wish::Quit || !is_deaf)
+                    .map(Action::Wish)
+            }
+            _ if is_deaf => None,
             _ => self.call.key(key),
         }
     }
@@ -157,5 +165,104 @@ impl Screen {
             Some(main) if !self.call.is_going_on() => main.draw(frame, now, palette),
             _ => self.call.draw(frame, now, palette),
         }
+    }
+}
+
+/// Whether a key of ours ended the call.
+fn is_our_doing(reason: EndReason) -> bool {
+    matches!(
+        reason,
+        EndReason::LocalHangup | EndReason::LocalReject | EndReason::Cancelled
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use securecall_crypto::IdentityKey;
+    use securecall_driver::{CallId, Peer};
+
+    use super::*;
+
+    fn call() -> CallId {
+        CallId::parse("0123456789abcdef0123456789abcdef").unwrap()
+    }
+
+    fn incoming() -> Event {
+        let id = SecureCallId::new(&IdentityKey::from_bytes([7; 32]).unwrap());
+        let peer = Peer {
+            id,
+            matrix_id: "@ada:example.org".parse().unwrap(),
+            name: Some("Ada".to_owned()),
+            new_address: false,
+        };
+        Event::Call(CallEvent::Incoming {
+            call: call(),
+            peer,
+            accepted: false,
+        })
+    }
+
+    fn ended(reason: EndReason) -> Event {
+        Event::Call(CallEvent::Ended {
+            call: call(),
+            reason,
+            connected_for: None,
+        })
+    }
+
+    fn press(screen: &mut Screen, now: Instant, key: char) -> Option<Action> {
+        screen.key(now, KeyCode::Char(key).into())
+    }
+
+    fn listener() -> Screen {
+        Screen::of_listener(
+            "@me:example.org".parse().unwrap(),
+            ServerName::default_domain(),
+        )
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "any time will do")]
+    fn now() -> Instant {
+        Instant::now()
+    }
+
+    #[test]
+    fn what_is_being_typed_does_not_answer_a_call_and_is_there_after_it() {
+        let now = now();
+        let mut screen = listener();
+        screen.paste("b");
+        screen.handle(now, &incoming());
+        assert_eq!(press(&mut screen, now, 'a'), None);
+        screen.paste("a");
+        let later = now + TIME_TO_NOTICE;
+        assert_eq!(press(&mut screen, later, 'r'), Some(Action::Reject));
+        screen.handle(later, &ended(EndReason::LocalReject));
+        assert_eq!(press(&mut screen, later, 'c'), None);
+        assert_eq!(
+            screen.key(later, KeyCode::Enter.into()),
+            Some(Action::Wish(Wish::FindContacts("bc".to_owned())))
+        );
+    }
+
+    #[test]
+    fn a_call_that_comes_in_on_the_list_is_answered_at_once() {
+        let now = now();
+        let mut screen = listener();
+        screen.handle(now, &incoming());
+        assert_eq!(press(&mut screen, now, 'a'), Some(Action::Answer));
+    }
+
+    #[test]
+    fn who_hangs_up_just_when_the_other_side_does_goes_on_listening() {
+        let now = now();
+        let mut screen = listener();
+        let quit = Some(Action::Wish(Wish::Quit));
+        screen.handle(now, &incoming());
+        screen.handle(now, &ended(EndReason::RemoteHangup));
+        assert_eq!(press(&mut screen, now, 'q'), None);
+        assert_eq!(press(&mut screen, now + TIME_TO_NOTICE, 'q'), quit);
+        screen.handle(now, &incoming());
+        screen.handle(now, &ended(EndReason::LocalReject));
+        assert_eq!(press(&mut screen, now, 'q'), quit);
     }
 }

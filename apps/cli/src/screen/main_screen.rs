@@ -382,7 +382,7 @@ mod tests {
         assert_eq!(press(&mut screen, "/qrx"), None);
         assert_eq!(press(&mut screen, "\n"), None, "nobody was found");
         assert_eq!(
-            press(&mut screen, "/a↓\n"),
+            press(&mut screen, "/ada↓\n"),
             Some(Wish::Call(contact("Ada", 7)))
         );
     }

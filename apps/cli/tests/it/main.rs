@@ -10,6 +10,8 @@ mod contacts;
 mod endings;
 mod faults;
 mod identity;
+#[cfg(unix)]
+mod main_screen;
 mod manual;
 mod profile;
 #[cfg(unix)]

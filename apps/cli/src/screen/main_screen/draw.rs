@@ -263,7 +263,7 @@ impl Offer {
         let name = match (&offered.known_as, offered.address.name()) {
             (Some(known), _) => format!("In your contacts already, as {known}"),
             (None, Some(name)) => format!("{name} (the name that the link suggests)"),
-            (None, None) => "The link suggests no name".to_owned(),
+            (None, None) => "No name is suggested".to_owned(),
         };
         lines.extend(lines_of(&name, width, Style::new()));
         let id = offered.address.securecall_id();
