@@ -9,6 +9,7 @@ use securecall_driver::{CallEvent, Event, Peer};
 use securecall_matrix::ServerError;
 
 use super::fitting::fit_matrix_id;
+use crate::contact_book;
 use crate::error::Failure;
 use crate::profile::Contact;
 
@@ -253,6 +254,12 @@ impl MainScreen {
         self.dialog = Some(match letter {
             'r' => Dialog::Prompt(Prompt::new(Purpose::Rename(contact), &name)),
             'v' if contact.verified => return,
+            'v' if contact.id.is_none() => {
+                if let Err(failure) = contact_book::check_can_be_verified(&contact) {
+                    self.failed(&failure);
+                }
+                return;
+            }
             'v' => Dialog::Prompt(Prompt::new(Purpose::Verify(contact), "")),
             'u' if !contact.verified => return,
             'u' => Dialog::Question(Question::Unverify(contact)),
@@ -475,6 +482,17 @@ mod tests {
         assert_eq!(press(&mut screen, "v"), None);
         assert!(screen.dialog.is_none(), "verified already");
         assert_eq!(press(&mut screen, "uy"), Some(Wish::Unverify(verified)));
+    }
+
+    #[test]
+    fn where_no_key_is_known_there_is_nothing_to_verify() {
+        let mut screen = screen();
+        screen.know_contacts(&[Contact {
+            id: None,
+            ..contact("Ada", 7)
+        }]);
+        press(&mut screen, "v");
+        assert!(matches!(screen.dialog, Some(Dialog::Failed(_))));
     }
 
     #[test]

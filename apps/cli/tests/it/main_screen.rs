@@ -68,22 +68,18 @@ fn contacts_are_shown_searched_and_called() {
     let mut callee = bo.talk(&["listen", "--once"]);
     callee.wait_for("ready");
     let mut screen = listening(&ada);
-    let shown = screen.wait_for("Zoe of the hills");
+    screen.wait_for("Zoe of the hills");
     // The first one is selected, and shown in full.
-    assert!(shown.contains("▸ peer"), "{shown}");
-    for part in ["not verified", &bo.id, &bo.matrix_id] {
-        assert!(shown.contains(part), "no {part}:\n{shown}");
+    for part in ["▸ peer", "not verified", &bo.id, &bo.matrix_id] {
+        screen.wait_for(part);
     }
     screen.press(DOWN);
-    let shown = screen.wait_for("▸ Zoe");
-    assert!(shown.contains(&cy.id), "{shown}");
+    screen.wait_for("▸ Zoe");
+    screen.wait_for(&cy.id);
 
     screen.press("/PEER");
-    let shown = screen.wait_for("1 of 2");
-    assert!(
-        shown.contains("▸ peer") && !shown.contains("Zoe"),
-        "{shown}"
-    );
+    screen.wait_for("1 of 2");
+    screen.wait_for("▸ peer");
     screen.press("\r");
     screen.wait_for("ringing");
     assert_eq!(callee.wait_for("incoming")["peer"]["id"], ada.id);
@@ -93,11 +89,9 @@ fn contacts_are_shown_searched_and_called() {
     screen.press("ax/");
     paste(&mut screen, &cy.id);
     screen.press("q");
-    let shown = screen.wait_for("call with peer ended");
-    assert!(
-        shown.contains("you hung up") && shown.contains("▸ peer"),
-        "{shown}"
-    );
+    for part in ["call with peer ended", "you hung up", "▸ peer"] {
+        screen.wait_for(part);
+    }
     assert_eq!(callee.end().0, 0);
     quit(screen);
 }
@@ -115,9 +109,9 @@ fn a_pasted_message_adds_a_contact_who_may_call_at_once() {
     paste(&mut screen, &message);
     screen.wait_for("Add a contact");
     screen.press("\r");
-    let shown = screen.wait_for("Add this contact?");
+    screen.wait_for("Add this contact?");
     for part in ["Bo Ek", &in_groups(&bo.id), &bo.matrix_id] {
-        assert!(shown.contains(part), "no {part}:\n{shown}");
+        screen.wait_for(part);
     }
     screen.press("y");
     screen.wait_for("added Bo Ek");
@@ -125,8 +119,8 @@ fn a_pasted_message_adds_a_contact_who_may_call_at_once() {
 
     // Not a stranger, so no relay is needed.
     let mut caller = bo.talk(&["call", "Ada"]);
-    let shown = screen.wait_for("is calling");
-    assert!(shown.contains("Bo Ek"), "{shown}");
+    screen.wait_for("is calling");
+    screen.wait_for("Bo Ek");
     screen.press("a");
     caller.wait_for("connected");
     caller.order("hangup");
@@ -180,8 +174,8 @@ fn a_contact_is_renamed_and_removed() {
     screen.press("r");
     screen.wait_for("Rename peer");
     screen.press("\u{15}Bo Ek\r");
-    let shown = screen.wait_for("peer is called Bo Ek now");
-    assert!(shown.contains("▸ Bo Ek"), "{shown}");
+    screen.wait_for("peer is called Bo Ek now");
+    screen.wait_for("▸ Bo Ek");
     assert_eq!(contacts(&ada)[0]["name"], "Bo Ek");
 
     // An address is no name.
@@ -210,11 +204,8 @@ fn a_contact_is_verified_by_the_id_or_a_picture_and_never_by_another_key() {
     screen.press("v");
     screen.wait_for("Verify peer");
     screen.press(&format!("{}\r", in_groups(&cy.id)));
-    let shown = screen.wait_for("Careful");
-    assert!(
-        shown.contains("this is not the key that you have for peer"),
-        "{shown}"
-    );
+    screen.wait_for("Careful");
+    screen.wait_for("this is not the key that you have for peer");
     assert_eq!(contacts(&ada)[0]["verified"], false);
     escape(&mut screen);
     screen.wait_for("not verified");
@@ -241,14 +232,11 @@ fn who_has_no_key_is_not_called_and_what_others_change_is_seen() {
     screen.wait_for("No contacts yet");
     ada.machine
         .json(&["contact", "add", "@bo:example.org", "--name", "Bo"]);
-    let shown = screen.wait_for("▸ Bo");
-    assert!(shown.contains("no key"), "{shown}");
+    screen.wait_for("▸ Bo");
+    screen.wait_for("no key");
     screen.press("\r");
-    let shown = screen.wait_for("This did not work");
-    assert!(
-        shown.contains("ask the person for a SecureCall contact link"),
-        "{shown}"
-    );
+    screen.wait_for("This did not work");
+    screen.wait_for("ask the person for a SecureCall contact link");
     escape(&mut screen);
     screen.press("q");
     assert_eq!(screen.end().0, 0);

@@ -24,6 +24,8 @@ const KEY_WIDTH: usize = 12;
 const GAP: usize = 2;
 /// Rows of the list that are not given up for what is below it.
 const FEWEST_ROWS: usize = 3;
+/// From this height on, keys stand apart.
+const ROOMY: usize = 20;
 /// Things that happened that are shown where there is room.
 const NOTICES: usize = 4;
 
@@ -47,7 +49,10 @@ impl MainScreen {
         let width = usize::from(inside.width);
         let height = usize::from(inside.height);
 
-        let keys = in_rows(palette.keys(self.keys()), width);
+        let mut keys = in_rows(palette.keys(self.keys()), width);
+        if height >= ROOMY {
+            keys.insert(0, Line::default());
+        }
         let head = self.head(width, palette);
         let mut below = self.below(width, palette);
         // A question comes before the list.
