@@ -392,7 +392,7 @@ fn in_rows(pairs: Vec<[Span<'static>; 2]>, width: usize) -> Vec<Line<'static>> {
     let mut rows: Vec<Line<'static>> = vec![Line::default()];
     for pair in pairs {
         // The spaces at the end need no room.
-        let needed: usize = pair.iter().map(|span| span.content.trim_end().len()).sum();
+        let needed = pair[0].width() + columns(pair[1].content.trim_end());
         let is_full = rows
             .last()
             .is_some_and(|row| row.width() > 0 && row.width() + needed > width);
@@ -523,6 +523,17 @@ mod tests {
         assert!(shown.contains("Careful"), "{shown}");
         let last = shown.lines().filter(|line| line.contains("else.")).count();
         assert!(last >= 1, "{shown}");
+    }
+
+    #[test]
+    fn every_key_is_shown_in_full_at_any_width() {
+        let mut screen = screen();
+        for width in 40..110 {
+            let shown = drawn(&mut screen, width, 24);
+            for key in ["/  search", "a  add", "x  remove", "q  quit"] {
+                assert!(shown.contains(key), "{shown}");
+            }
+        }
     }
 
     #[test]
