@@ -169,3 +169,34 @@ fn is_picture_name(text: &str) -> bool {
     let lower = text.to_lowercase();
     !text.contains("://") && PICTURE_ENDINGS.iter().any(|ending| lower.ends_with(ending))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_picture_is_read_as_a_shell_reads_it() {
+        let named = |text: &str| {
+            let path = named_picture(text)?;
+            path.to_str().map(str::to_owned)
+        };
+        for text in [
+            "'/tmp/my code.png'",
+            "\"/tmp/my code.png\"",
+            "/tmp/my\\ code.png ",
+            "/tmp/my code.png\n",
+        ] {
+            assert_eq!(named(text).as_deref(), Some("/tmp/my code.png"), "{text}");
+        }
+        assert!(named("~/code.webp").is_some_and(|path| !path.starts_with('~')));
+        for text in [
+            "hello",
+            "https://example.org/code.png",
+            "see\ncode.png",
+            "'",
+            "",
+        ] {
+            assert_eq!(named(text), None, "{text}");
+        }
+    }
+}

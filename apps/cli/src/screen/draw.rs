@@ -15,6 +15,8 @@ use super::state::{CallScreen, Stage, clock};
 const METER_FLOOR_DB: f32 = -50.0;
 /// Characters of a meter.
 const METER_WIDTH: usize = 32;
+/// From this width on, a SecureCall ID fits into the box with room to spare.
+const ROOMY_WIDTH: u16 = 64;
 /// The widest the box grows.
 const MAX_WIDTH: u16 = 78;
 
@@ -26,15 +28,20 @@ impl CallScreen {
             .border_type(BorderType::Rounded)
             .border_style(self.border(palette))
             .title(Line::styled(" SecureCall ", Palette::strong()))
-            .padding(Padding::horizontal(2));
+            .padding(Padding::horizontal(if area.width < ROOMY_WIDTH {
+                1
+            } else {
+                2
+            }));
         let inside = block.inner(area);
         frame.render_widget(block, area);
         let [body, keys] =
             Layout::vertical([Constraint::Min(0), Constraint::Length(1)]).areas(inside);
-        frame.render_widget(
-            Paragraph::new(self.lines(now, palette)).wrap(Wrap { trim: false }),
-            body,
-        );
+        let mut lines = self.lines(now, palette);
+        if lines.len() > usize::from(body.height) {
+            lines.retain(|line| line.width() > 0);
+        }
+        frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), body);
         frame.render_widget(Paragraph::new(self.keys(palette)), keys);
     }
 

@@ -25,7 +25,7 @@ use typed_line::TypedLine;
 /// Things that happened and are remembered.
 const MAX_NOTICES: usize = 50;
 /// A stranger's Matrix ID in a notice is no wider than this.
-const STRANGER_WIDTH: usize = 32;
+const STRANGER_WIDTH: usize = 28;
 
 /// What the person wants, and others have to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,7 +136,7 @@ impl MainScreen {
     pub(super) fn offer_stranger(&mut self, now: Instant, id: SecureCallId, matrix_id: &MatrixId) {
         self.stranger = ContactLink::new(id, matrix_id).ok();
         if self.stranger.is_some() {
-            self.note(now, "they are not in your contacts: a adds them".to_owned());
+            self.note(now, "press a to add the stranger you talked to".to_owned());
         }
     }
 
@@ -306,12 +306,12 @@ impl MainScreen {
     }
 }
 
-/// A contact's name, or a stranger's address.
+/// A contact's name, or that it is a stranger.
 pub(super) fn name_of(peer: &Peer) -> String {
     match &peer.name {
         Some(name) => name.clone(),
         None => format!(
-            "{} (not in your contacts)",
+            "a stranger ({})",
             fit_matrix_id(peer.matrix_id.as_str(), STRANGER_WIDTH)
         ),
     }
