@@ -9,7 +9,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Padding, Paragraph};
 
 use super::dialog::{Dialog, Failed, Offer, Prompt, Purpose, Question};
-use super::{MainScreen, Reach, TypedLine};
+use super::{MainScreen, Notice, Reach, TypedLine};
 use crate::profile::Contact;
 use crate::screen::fitting::{columns, fit, fit_matrix_id, harmless, padded, wrap};
 use crate::screen::palette::Palette;
@@ -26,7 +26,7 @@ const GAP: usize = 2;
 const FEWEST_ROWS: usize = 3;
 /// From this height on, keys stand apart.
 const ROOMY: usize = 20;
-/// Things that happened that are shown where there is room.
+/// Lines of what happened, where there is room.
 const NOTICES: usize = 4;
 
 impl MainScreen {
@@ -172,17 +172,16 @@ impl MainScreen {
             return Vec::new();
         }
         let mut lines = vec![Line::styled("─".repeat(width), palette.quiet())];
-        let shown = self.notices.iter().take(NOTICES.min(room - 1));
-        lines.extend(shown.map(|notice| {
-            let age = age(now.saturating_duration_since(notice.at));
-            let text = harmless(&notice.text);
-            let text = padded(&text, width.saturating_sub(columns(&age) + GAP));
-            Line::from(vec![
-                Span::raw(text),
-                Span::raw(" ".repeat(GAP)),
-                Span::styled(age, palette.quiet()),
-            ])
-        }));
+        let room = room.min(NOTICES + 1);
+        for notice in &self.notices {
+            let told = notice.lines(now, width, palette);
+            // The newest is shown if only in part.
+            if lines.len() > 1 && lines.len() + told.len() > room {
+                break;
+            }
+            lines.extend(told);
+        }
+        lines.truncate(room);
         lines
     }
 
@@ -221,6 +220,22 @@ impl MainScreen {
                 ],
             },
         }
+    }
+}
+
+impl Notice {
+    /// The text, and behind its first line how long ago it was.
+    fn lines(&self, now: Instant, width: usize, palette: Palette) -> Vec<Line<'static>> {
+        let age = age(now.saturating_duration_since(self.at));
+        let room = width.saturating_sub(columns(&age) + GAP);
+        let mut lines: Vec<Line<'static>> = wrap(&harmless(&self.text), room)
+            .into_iter()
+            .map(|line| Line::raw(padded(&line, room + GAP)))
+            .collect();
+        if let Some(first) = lines.first_mut() {
+            first.push_span(Span::styled(age, palette.quiet()));
+        }
+        lines
     }
 }
 
@@ -455,11 +470,15 @@ mod tests {
     }
 
     #[expect(clippy::disallowed_methods, reason = "any time will do")]
+    fn now() -> Instant {
+        Instant::now()
+    }
+
     fn drawn(screen: &mut MainScreen, width: u16, height: u16) -> String {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
         let palette = Palette { colour: false };
         terminal
-            .draw(|frame| screen.draw(frame, Instant::now(), palette))
+            .draw(|frame| screen.draw(frame, now(), palette))
             .unwrap();
         terminal.backend().to_string()
     }
@@ -485,10 +504,13 @@ mod tests {
         failing.failed(&failure());
         let mut typing = screen();
         typing.paste(&"山田\n".repeat(500));
+        let mut telling = screen();
+        telling.note(now(), "a long story ".repeat(20));
+        telling.note(now(), "a short one".to_owned());
         let mut searching = screen();
         searching.key(crossterm::event::KeyCode::Char('/').into());
         searching.paste("1");
-        for mut screen in [screen(), offering, failing, typing, searching] {
+        for mut screen in [screen(), offering, failing, typing, telling, searching] {
             for width in (0..130).step_by(3) {
                 for height in [0, 1, 2, 3, 5, 8, 16, 40] {
                     if width > 0 && height > 0 {
@@ -523,6 +545,19 @@ mod tests {
         assert!(shown.contains("Careful"), "{shown}");
         let last = shown.lines().filter(|line| line.contains("else.")).count();
         assert!(last >= 1, "{shown}");
+    }
+
+    #[test]
+    fn what_happened_is_told_in_full_on_a_small_terminal() {
+        let mut screen = screen();
+        screen.note(now(), "an older one".to_owned());
+        screen.note(
+            now(),
+            "call with Ada ended: the homeserver cannot be reached".to_owned(),
+        );
+        let shown = drawn(&mut screen, 60, 18);
+        assert!(shown.contains("│ reached "), "{shown}");
+        assert!(shown.contains("just now"), "{shown}");
     }
 
     #[test]
