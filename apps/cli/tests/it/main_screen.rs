@@ -23,6 +23,7 @@ fn paste(screen: &mut PseudoTerminal, text: &str) {
 
 /// Esc, and what comes after it does not make it Alt.
 fn escape(screen: &mut PseudoTerminal) {
+    screen.wait_until_gone("quit");
     screen.press(ESCAPE);
     screen.wait_for("quit");
 }
@@ -155,7 +156,7 @@ fn a_picture_adds_a_contact_and_what_holds_none_adds_nothing() {
     screen.press("\r");
     screen.wait_for("Add this contact?");
     screen.press("n");
-    screen.wait_for("quit");
+    screen.wait_until_gone("Add this contact?");
     assert_eq!(contacts(&ada)[0]["count"], 0);
 
     paste(&mut screen, text(&picture));
