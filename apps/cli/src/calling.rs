@@ -14,22 +14,22 @@ use tokio::runtime::Runtime;
 
 use crate::cli::{Answer, MediaOptions, RequireChoice, RouteChoice};
 use crate::commands::Context;
-use crate::contact_book;
 use crate::error::{ErrorKind, Failure};
 use crate::exit_code::ExitCode;
 use crate::logging;
 use crate::output::{Closed, Event, Output};
 use crate::profile::Profile;
-use crate::screen::{Action, CallScreen, ScreenTerminal};
-use crate::who::{self, Person};
+use crate::screen::{Screen, ScreenTerminal};
+use crate::who::Person;
 
+mod carry_out;
+mod contacts;
 mod narrator;
 mod order;
 mod orders_in;
 mod signals;
 
-pub(crate) use order::Order;
-
+use contacts::Reading;
 use narrator::Narrator;
 use orders_in::{Input, Inputs};
 use signals::Signals;
@@ -217,7 +217,9 @@ struct Run {
     client: Client,
     narrator: Narrator,
     inputs: Inputs,
-    screen: Option<(ScreenTerminal, CallScreen)>,
+    screen: Option<(ScreenTerminal, Screen)>,
+    /// What the person has given to look for contacts in.
+    reading: Reading,
     /// Lines that a person reads when the screen is gone.
     held_back: Vec<Event>,
     current: Option<Current>,
@@ -244,7 +246,7 @@ impl Run {
             Inputs::none()
         };
         let screen = if with_screen {
-            Some((open_screen()?, CallScreen::new()))
+            Some((open_screen()?, screen_for(&plan.goal, &profile, &context)?))
         } else {
             None
         };
@@ -258,13 +260,14 @@ impl Run {
             narrator,
             inputs,
             screen,
+            reading: Reading::default(),
             held_back: Vec::new(),
             current: None,
             any_connected: false,
             signed_out: false,
             ticks: 0,
         };
-        run.know_contacts();
+        run.show_contacts();
         Ok(run)
     }
 
@@ -310,6 +313,7 @@ impl Run {
                 },
                 number = signals.next() => Err(Ending::Signal(number)),
                 input = self.inputs.next() => self.handle_input(input).await,
+                read = self.reading.next() => self.handle_read(read).await,
                 _ = ticks.tick() => self.handle_tick().await,
                 () = sleep_until(hang_up_at) => self.hang_up().await,
             };
@@ -425,127 +429,27 @@ impl Run {
         match input {
             Input::Order(order) => self.carry_out(order).await,
             Input::NotUnderstood(failure) => {
-                self.context.output.failure(&failure);
+                self.tell_failure(&failure);
                 Ok(())
             }
             Input::Key(key) => {
-                let action = self.screen.as_ref().and_then(|(_, screen)| screen.key(key));
-                match action {
+                let screen = self.screen.as_mut();
+                let action = screen.and_then(|(_, screen)| screen.key(now(), key));
+                let step = match action {
                     Some(action) => self.act(action).await,
                     None => Ok(()),
-                }
+                };
+                self.draw();
+                step
             }
-        }
-    }
-
-    async fn act(&mut self, action: Action) -> Result<(), Ending> {
-        match action {
-            Action::Answer => self.carry_out(Order::Answer).await,
-            Action::Reject => self.carry_out(Order::Reject).await,
-            Action::Hangup if self.current.is_none() => Err(Ending::Done(ExitCode::Done)),
-            Action::Hangup => self.carry_out(Order::Hangup).await,
-            Action::Interrupt => Err(Ending::Signal(signals::INTERRUPT)),
-            Action::SetMuted(true) => self.carry_out(Order::Mute).await,
-            Action::SetMuted(false) => self.carry_out(Order::Unmute).await,
-            Action::Verify => self.carry_out(Order::Verify).await,
-            Action::Redraw => {
-                if let Some((terminal, _)) = &mut self.screen {
-                    let _ = terminal.clear();
+            Input::Paste(text) => {
+                if let Some((_, screen)) = &mut self.screen {
+                    screen.paste(&text);
                 }
                 self.draw();
                 Ok(())
             }
         }
-    }
-
-    async fn carry_out(&mut self, order: Order) -> Result<(), Ending> {
-        let handle = self.client.handle();
-        let result = match (order, self.current) {
-            (Order::Quit, _) => return Err(Ending::Done(ExitCode::Done)),
-            (Order::Call(who), _) => self.place(&who).await,
-            (order, None) => Err(not_now(&order, "there is no call")),
-            (Order::Answer, Some(current)) => {
-                let answered = handle.answer(current.call).await;
-                if let (Ok(()), Some((_, screen))) = (&answered, &mut self.screen) {
-                    screen.accepted();
-                }
-                answered.map_err(|error| not_now(&Order::Answer, &error.to_string()))
-            }
-            (Order::Reject, Some(current)) => handle
-                .reject(current.call)
-                .await
-                .map_err(|error| not_now(&Order::Reject, &error.to_string())),
-            (Order::Hangup, Some(current)) => handle
-                .hangup(current.call)
-                .await
-                .map_err(|error| not_now(&Order::Hangup, &error.to_string())),
-            (Order::Verify, Some(current)) => self.verify(current),
-            (order @ (Order::Mute | Order::Unmute), Some(current)) => {
-                let muted = handle
-                    .set_muted(current.call, matches!(order, Order::Mute))
-                    .await;
-                muted.map_err(|error| not_now(&order, &error.to_string()))
-            }
-        };
-        if let Err(failure) = result {
-            self.context.output.failure(&failure);
-        }
-        Ok(())
-    }
-
-    /// The person has compared the safety words with the peer's.
-    fn verify(&mut self, current: Current) -> Result<(), Failure> {
-        let peer = current
-            .peer
-            .filter(|_| current.was_connected)
-            .ok_or_else(|| not_now(&Order::Verify, "the safety words are not known yet"))?;
-        let contact = self.profile.change(|content| {
-            let contacts = &mut content.contacts;
-            match contacts.iter().position(|contact| contact.id == Some(peer)) {
-                Some(index) => contact_book::verify(contacts, index),
-                None => Err(not_now(
-                    &Order::Verify,
-                    "the other person is not one of your contacts",
-                )
-                .help("add them first with `securecall contact add`")),
-            }
-        })?;
-        self.know_contacts();
-        if let Some((_, screen)) = &mut self.screen {
-            screen.verified(&contact);
-        }
-        // A reader that has gone is noticed at the next tick.
-        let _ = self.tell(Event::contact(&contact));
-        Ok(())
-    }
-
-    /// Screen and events say who is verified.
-    fn know_contacts(&mut self) {
-        let verified = verified_keys(&self.profile);
-        if let Some((_, screen)) = &mut self.screen {
-            screen.know_verified(&verified);
-        }
-        self.narrator.know_verified(verified);
-    }
-
-    async fn place(&mut self, who: &str) -> Result<(), Failure> {
-        if self.current.is_some() {
-            return Err(not_now(
-                &Order::Call(who.to_owned()),
-                "there is a call already",
-            ));
-        }
-        let person = who::resolve(
-            who,
-            &self.profile.content().contacts,
-            &self.context.settings.domain(),
-        )?;
-        let callee = callee(&person, self.plan.media.require)?;
-        self.client
-            .handle()
-            .call(callee, call_options(&self.plan.media))
-            .await?;
-        Ok(())
     }
 
     async fn handle_tick(&mut self) -> Result<(), Ending> {
@@ -554,11 +458,7 @@ impl Run {
         }
         self.ticks = self.ticks.wrapping_add(1);
         if self.ticks.is_multiple_of(CONTACTS_EVERY_TICKS) && self.profile.refresh() {
-            self.know_contacts();
-            self.client
-                .handle()
-                .set_contacts(known_keys(&self.profile))
-                .await;
+            self.know_contacts().await;
         }
         self.draw();
         Ok(())
@@ -581,6 +481,14 @@ impl Run {
             .output
             .event(&event)
             .map_err(|Closed| Ending::Signal(signals::PIPE))
+    }
+
+    /// Tells of something that did not work, where it can be seen.
+    fn tell_failure(&mut self, failure: &Failure) {
+        match &mut self.screen {
+            Some((_, screen)) => screen.failed(failure),
+            None => self.context.output.failure(failure),
+        }
     }
 
     fn draw(&mut self) {
@@ -628,6 +536,16 @@ impl Run {
     }
 }
 
+fn screen_for(goal: &Goal, profile: &Profile, context: &Context) -> Result<Screen, Failure> {
+    Ok(match goal {
+        Goal::Call(_) => Screen::of_call(),
+        Goal::Listen { .. } => Screen::of_listener(
+            profile.account()?.matrix_id.clone(),
+            context.settings.domain(),
+        ),
+    })
+}
+
 fn open_screen() -> Result<ScreenTerminal, Failure> {
     let terminal = ScreenTerminal::open().map_err(|error| {
         Failure::new(
@@ -649,13 +567,6 @@ fn exit_code(reason: EndReason) -> ExitCode {
         ExitClass::Network => ExitCode::Network,
         ExitClass::Machine => ExitCode::Machine,
     }
-}
-
-fn not_now(order: &Order, why: &str) -> Failure {
-    Failure::new(
-        ErrorKind::NotNow,
-        format!("`{}` does not fit now: {why}", order.name()),
-    )
 }
 
 fn signed_out() -> Failure {

@@ -24,6 +24,7 @@ mod logging;
 mod output;
 mod profile;
 mod prompt;
+mod proof;
 mod qr_text;
 mod screen;
 mod secret;

@@ -1,8 +1,268 @@
-//! The call screen: what a person at a terminal sees of a call, and the keys that work.
+//! The screens: what a person at a terminal sees, and the keys that work.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use ratatui::Frame;
+use securecall_contact::{Address, MatrixId, SecureCallId, ServerName};
+use securecall_driver::{CallEvent, EndReason, Event};
+
+use crate::error::Failure;
+use crate::profile::Contact;
 
 mod draw;
+mod fitting;
+mod main_screen;
+mod palette;
 mod state;
 mod terminal;
 
-pub(crate) use state::{Action, CallScreen};
+pub(crate) use main_screen::Wish;
+pub(crate) use state::Action;
 pub(crate) use terminal::ScreenTerminal;
+
+use main_screen::MainScreen;
+use palette::Palette;
+use state::CallScreen;
+
+/// A call that comes in while somebody types is not answered by what they type; and who hangs up just when the other
+/// side does, does not want to quit.
+const TIME_TO_NOTICE: Duration = Duration::from_secs(1);
+
+/// What is shown: the call if there is one, else the main screen if there is one.
+#[derive(Debug)]
+pub(crate) struct Screen {
+    call: CallScreen,
+    /// `None` where the program is for one call only.
+    main: Option<MainScreen>,
+    /// Keys pressed until then were meant for the screen before.
+    deaf_until: Option<Instant>,
+}
+
+impl Screen {
+    /// The screen of a program that is for one call.
+    pub(crate) fn of_call() -> Self {
+        Self {
+            call: CallScreen::new(),
+            main: None,
+            deaf_until: None,
+        }
+    }
+
+    /// The screen of a program that waits for calls to `own_address`.
+    pub(crate) fn of_listener(own_address: MatrixId, domain: ServerName) -> Self {
+        Self {
+            main: Some(MainScreen::new(own_address, domain)),
+            ..Self::of_call()
+        }
+    }
+
+    /// Takes in what happened.
+    pub(crate) fn handle(&mut self, now: Instant, event: &Event) {
+        let Some(main) = &mut self.main else {
+            return self.call.handle(now, event);
+        };
+        main.handle(now, event);
+        match event {
+            Event::Call(CallEvent::Dialing { .. } | CallEvent::Incoming { .. }) => {
+                if !self.call.is_going_on() {
+                    let is_typing = main.is_being_typed_in();
+                    self.deaf_until = is_typing.then(|| now + TIME_TO_NOTICE);
+                }
+                self.call.handle(now, event);
+            }
+            Event::Call(CallEvent::Ended { reason, .. }) if self.call.is_going_on() => {
+                if let Some(text) = self.call.epitaph(now, *reason) {
+                    main.call_ended(now, text);
+                }
+                if let Some((id, matrix_id)) = self.call.stranger() {
+                    main.offer_stranger(now, id, &matrix_id);
+                }
+                self.deaf_until = (!is_our_doing(*reason)).then(|| now + TIME_TO_NOTICE);
+                self.call.reset();
+            }
+            _ if self.call.is_going_on() => self.call.handle(now, event),
+            _ => {}
+        }
+    }
+
+    /// From now on these are the contacts, and these keys are verified.
+    pub(crate) fn know_contacts(
+        &mut self,
+        contacts: &[Contact],
+        verified: &BTreeSet<SecureCallId>,
+    ) {
+        self.call.know_verified(verified);
+        if let Some(main) = &mut self.main {
+            main.know_contacts(contacts);
+        }
+    }
+
+    /// The user took the call.
+    pub(crate) fn accepted(&mut self) {
+        self.call.accepted();
+    }
+
+    /// The person has verified the peer.
+    pub(crate) fn verified(&mut self, contact: &Contact) {
+        self.call.verified(contact);
+    }
+
+    /// These contacts were found.
+    pub(crate) fn found(&mut self, found: Vec<Address>) {
+        if let Some(main) = &mut self.main {
+            main.found(found);
+        }
+    }
+
+    /// What was wished for is done; `contact` is worth looking at.
+    pub(crate) fn done(&mut self, now: Instant, text: String, contact: Option<&Contact>) {
+        if let Some(main) = &mut self.main {
+            main.done(now, text, contact);
+        }
+    }
+
+    /// Something that was wanted did not work.
+    pub(crate) fn failed(&mut self, failure: &Failure) {
+        match &mut self.main {
+            Some(main) if !self.call.is_going_on() => main.failed(failure),
+            _ => self.call.failed(failure),
+        }
+    }
+
+    /// What a key means now; `None` where it means nothing to others.
+    pub(crate) fn key(&mut self, now: Instant, key: KeyEvent) -> Option<Action> {
+        if key.kind == KeyEventKind::Release {
+            return None;
+        }
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        let is_deaf = self.deaf_until.is_some_and(|until| now < until);
+        match (key.code, &mut self.main) {
+            (KeyCode::Char('l'), _) if control => Some(Action::Redraw),
+            (KeyCode::Char('c'), _) if control => Some(Action::Interrupt),
+            (_, Some(main)) if !self.call.is_going_on() => {
+                let wish = main.key(key);
+                wish.filter(|wish| *wish != Wish::Quit || !is_deaf)
+                    .map(Action::Wish)
+            }
+            _ if is_deaf => None,
+            _ => self.call.key(key),
+        }
+    }
+
+    /// Takes a pasted text. In a call there is nothing it could be for.
+    pub(crate) fn paste(&mut self, text: &str) {
+        if let Some(main) = &mut self.main
+            && !self.call.is_going_on()
+        {
+            main.paste(text);
+        }
+    }
+
+    fn draw(&mut self, frame: &mut Frame<'_>, now: Instant, palette: Palette) {
+        match &mut self.main {
+            Some(main) if !self.call.is_going_on() => main.draw(frame, now, palette),
+            _ => self.call.draw(frame, now, palette),
+        }
+    }
+}
+
+/// Whether a key of ours ended the call.
+fn is_our_doing(reason: EndReason) -> bool {
+    matches!(
+        reason,
+        EndReason::LocalHangup | EndReason::LocalReject | EndReason::Cancelled
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use securecall_crypto::IdentityKey;
+    use securecall_driver::{CallId, Peer};
+
+    use super::*;
+
+    fn call() -> CallId {
+        CallId::parse("0123456789abcdef0123456789abcdef").unwrap()
+    }
+
+    fn incoming() -> Event {
+        let id = SecureCallId::new(&IdentityKey::from_bytes([7; 32]).unwrap());
+        let peer = Peer {
+            id,
+            matrix_id: "@ada:example.org".parse().unwrap(),
+            name: Some("Ada".to_owned()),
+            new_address: false,
+        };
+        Event::Call(CallEvent::Incoming {
+            call: call(),
+            peer,
+            accepted: false,
+        })
+    }
+
+    fn ended(reason: EndReason) -> Event {
+        Event::Call(CallEvent::Ended {
+            call: call(),
+            reason,
+            connected_for: None,
+        })
+    }
+
+    fn press(screen: &mut Screen, now: Instant, key: char) -> Option<Action> {
+        screen.key(now, KeyCode::Char(key).into())
+    }
+
+    fn listener() -> Screen {
+        Screen::of_listener(
+            "@me:example.org".parse().unwrap(),
+            ServerName::default_domain(),
+        )
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "any time will do")]
+    fn now() -> Instant {
+        Instant::now()
+    }
+
+    #[test]
+    fn what_is_being_typed_does_not_answer_a_call_and_is_there_after_it() {
+        let now = now();
+        let mut screen = listener();
+        screen.paste("b");
+        screen.handle(now, &incoming());
+        assert_eq!(press(&mut screen, now, 'a'), None);
+        screen.paste("a");
+        let later = now + TIME_TO_NOTICE;
+        assert_eq!(press(&mut screen, later, 'r'), Some(Action::Reject));
+        screen.handle(later, &ended(EndReason::LocalReject));
+        assert_eq!(press(&mut screen, later, 'c'), None);
+        assert_eq!(
+            screen.key(later, KeyCode::Enter.into()),
+            Some(Action::Wish(Wish::FindContacts("bc".to_owned())))
+        );
+    }
+
+    #[test]
+    fn a_call_that_comes_in_on_the_list_is_answered_at_once() {
+        let now = now();
+        let mut screen = listener();
+        screen.handle(now, &incoming());
+        assert_eq!(press(&mut screen, now, 'a'), Some(Action::Answer));
+    }
+
+    #[test]
+    fn who_hangs_up_just_when_the_other_side_does_goes_on_listening() {
+        let now = now();
+        let mut screen = listener();
+        let quit = Some(Action::Wish(Wish::Quit));
+        screen.handle(now, &incoming());
+        screen.handle(now, &ended(EndReason::RemoteHangup));
+        assert_eq!(press(&mut screen, now, 'q'), None);
+        assert_eq!(press(&mut screen, now + TIME_TO_NOTICE, 'q'), quit);
+        screen.handle(now, &incoming());
+        screen.handle(now, &ended(EndReason::LocalReject));
+        assert_eq!(press(&mut screen, now, 'q'), quit);
+    }
+}

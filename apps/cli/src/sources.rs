@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use securecall_contact::{Address, find_addresses};
 use securecall_contact_qr::{MAX_FILE_BYTES, read_contacts};
@@ -56,6 +56,35 @@ pub(crate) fn in_argument(argument: &str) -> Result<Vec<Address>, Failure> {
         return Err(wrong.into());
     }
     in_text(argument)
+}
+
+/// The contacts in what was typed, pasted or dropped on a screen, where no shell reads the names of files.
+///
+/// # Errors
+///
+/// As [`addresses`].
+pub(crate) fn in_pasted(text: &str) -> Result<Vec<Address>, Failure> {
+    match named_picture(text) {
+        Some(path) => in_picture(&path),
+        None => in_argument(text),
+    }
+}
+
+/// The picture that a text names, as a shell would read it: with quotation marks, `\ ` or `~/`.
+pub(crate) fn named_picture(text: &str) -> Option<PathBuf> {
+    let text = text.trim();
+    if text.contains('\n') || text.contains("://") {
+        return None;
+    }
+    let unquoted = ['"', '\'']
+        .iter()
+        .find_map(|mark| text.strip_prefix(*mark)?.strip_suffix(*mark));
+    let name = unquoted.map_or_else(|| text.replace("\\ ", " "), str::to_owned);
+    let path = match (name.strip_prefix("~/"), std::env::home_dir()) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => PathBuf::from(&name),
+    };
+    (is_picture_name(&name) || path.is_file()).then_some(path)
 }
 
 /// The contacts in the QR codes of a picture.
@@ -139,4 +168,35 @@ fn in_text(text: &str) -> Result<Vec<Address>, Failure> {
 fn is_picture_name(text: &str) -> bool {
     let lower = text.to_lowercase();
     !text.contains("://") && PICTURE_ENDINGS.iter().any(|ending| lower.ends_with(ending))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_picture_is_read_as_a_shell_reads_it() {
+        let named = |text: &str| {
+            let path = named_picture(text)?;
+            path.to_str().map(str::to_owned)
+        };
+        for text in [
+            "'/tmp/my code.png'",
+            "\"/tmp/my code.png\"",
+            "/tmp/my\\ code.png ",
+            "/tmp/my code.png\n",
+        ] {
+            assert_eq!(named(text).as_deref(), Some("/tmp/my code.png"), "{text}");
+        }
+        assert!(named("~/code.webp").is_some_and(|path| !path.starts_with('~')));
+        for text in [
+            "hello",
+            "https://example.org/code.png",
+            "see\ncode.png",
+            "'",
+            "",
+        ] {
+            assert_eq!(named(text), None, "{text}");
+        }
+    }
 }

@@ -23,6 +23,8 @@ pub(super) enum Input {
     NotUnderstood(Failure),
     /// A key.
     Key(KeyEvent),
+    /// A text that was pasted at the terminal.
+    Paste(String),
 }
 
 /// The stream of inputs. Reading happens on a thread of its own, which the end of the process ends: standard input
@@ -58,14 +60,17 @@ impl Inputs {
         }
     }
 
-    /// The keys pressed at the terminal; a change of its size counts as none.
+    /// The keys pressed at the terminal, and what is pasted there; a change of its size counts as none.
     pub(super) fn keys() -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
         thread::spawn(move || {
             while let Ok(event) = event::read() {
-                if let event::Event::Key(key) = event
-                    && sender.blocking_send(Input::Key(key)).is_err()
-                {
+                let input = match event {
+                    event::Event::Key(key) => Input::Key(key),
+                    event::Event::Paste(text) => Input::Paste(text),
+                    _ => continue,
+                };
+                if sender.blocking_send(input).is_err() {
                     return;
                 }
             }

@@ -1,8 +1,6 @@
 //! `contact share`, `add`, `list`, `rename`, `remove`, `verify`, `unverify`.
 
-use std::path::Path;
-
-use securecall_contact::{Address, ContactLink, NameLabel, SecureCallId, ShareText};
+use securecall_contact::{Address, ContactLink, NameLabel, ShareText};
 use securecall_contact_qr::QrCode;
 
 use super::{Context, told};
@@ -12,6 +10,7 @@ use crate::error::{ErrorKind, Failure};
 use crate::exit_code::ExitCode;
 use crate::output::{Event, contact_list};
 use crate::profile::{Contact, Content, Profile, write_file};
+use crate::proof::Proof;
 use crate::{prompt, qr_text, sources, who};
 
 pub(super) fn run(context: &Context, command: ContactCommand) -> Result<ExitCode, Failure> {
@@ -135,12 +134,11 @@ fn change(
 
 fn verify(context: &Context, options: &VerifyOptions) -> Result<ExitCode, Failure> {
     let proof = match (&options.qr, &options.id) {
-        (Some(path), None) => Proof::Picture(path),
-        (None, Some(id)) => Proof::Id(typed_id(id)?),
-        (None, None) if prompt::can_ask() => {
-            let typed = prompt::visible("Their SecureCall ID, as they read it aloud")?;
-            Proof::Id(typed_id(&typed)?)
-        }
+        (Some(path), None) => Proof::in_picture(path)?,
+        (None, Some(id)) => Proof::typed(id)?,
+        (None, None) if prompt::can_ask() => Proof::typed(&prompt::visible(
+            "Their SecureCall ID, as they read it aloud",
+        )?)?,
         _ => {
             return Err(Failure::new(ErrorKind::Usage, "there is nothing to compare the contact with").help(
                 "give --qr FILE with a picture of the QR code that the other person shows you, or --id ID as they read it aloud; \
@@ -148,56 +146,9 @@ fn verify(context: &Context, options: &VerifyOptions) -> Result<ExitCode, Failur
             ));
         }
     };
-    let picture = match proof {
-        Proof::Picture(path) => sources::in_picture(path)?,
-        Proof::Id(_) => Vec::new(),
-    };
     change(context, &options.who, |content, index| {
-        let contact = &content.contacts[index];
-        contact_book::check_can_be_verified(contact)?;
-        let proven = match proof {
-            Proof::Id(id) => id,
-            Proof::Picture(path) => shown(&picture, contact, path)?,
-        };
-        contact_book::check_same_key(contact, &proven)?;
-        contact_book::verify(&mut content.contacts, index)
+        proof.verify(&mut content.contacts, index)
     })
-}
-
-/// What a contact is verified by.
-enum Proof<'a> {
-    Picture(&'a Path),
-    Id(SecureCallId),
-}
-
-/// An ID as somebody reads it aloud: in groups, in either case.
-fn typed_id(text: &str) -> Result<SecureCallId, Failure> {
-    let joined: String = text
-        .chars()
-        .filter(|character| !character.is_whitespace() && !matches!(character, '-' | '·'))
-        .collect();
-    // A dash is a character of the older form.
-    let plain = text.trim();
-    plain
-        .parse()
-        .or_else(|_| joined.parse())
-        .map_err(|error: securecall_contact::SecureCallIdError| error.into())
-}
-
-/// The contact's own key if it is in the picture, else the first one that is.
-fn shown(picture: &[Address], contact: &Contact, path: &Path) -> Result<SecureCallId, Failure> {
-    let mut keys = picture.iter().filter_map(Address::securecall_id);
-    let first = keys.clone().next().copied().ok_or_else(|| {
-        Failure::new(
-            ErrorKind::InvalidPicture,
-            format!("{}: there is no key in the QR code", path.display()),
-        )
-        .help("it holds a Matrix ID alone; ask for the QR code of `securecall contact share --qr`")
-    })?;
-    Ok(keys
-        .find(|key| contact.id == Some(**key))
-        .copied()
-        .unwrap_or(first))
 }
 
 fn ask_about(found: Vec<Address>, context: &Context) -> Result<Vec<Address>, Failure> {

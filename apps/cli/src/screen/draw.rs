@@ -1,6 +1,6 @@
 //! The picture.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -8,43 +8,17 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Padding, Paragraph, Wrap};
 
-use super::state::{CallScreen, Stage};
+use super::palette::Palette;
+use super::state::{CallScreen, Stage, clock};
 
 /// The quietest level a meter shows, in dB below full scale.
 const METER_FLOOR_DB: f32 = -50.0;
 /// Characters of a meter.
 const METER_WIDTH: usize = 32;
+/// From this width on, a SecureCall ID fits into the box with room to spare.
+const ROOMY_WIDTH: u16 = 64;
 /// The widest the box grows.
 const MAX_WIDTH: u16 = 78;
-
-/// Whether colours may be used; without them, weight and words carry the meaning alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Palette {
-    /// `NO_COLOR` is not set.
-    pub(super) colour: bool,
-}
-
-impl Palette {
-    fn paint(self, colour: Color) -> Style {
-        if self.colour {
-            Style::new().fg(colour)
-        } else {
-            Style::new()
-        }
-    }
-
-    fn quiet(self) -> Style {
-        if self.colour {
-            Style::new().fg(Color::DarkGray)
-        } else {
-            Style::new().add_modifier(Modifier::DIM)
-        }
-    }
-
-    fn strong() -> Style {
-        Style::new().add_modifier(Modifier::BOLD)
-    }
-}
 
 impl CallScreen {
     /// Draws the whole screen.
@@ -54,15 +28,20 @@ impl CallScreen {
             .border_type(BorderType::Rounded)
             .border_style(self.border(palette))
             .title(Line::styled(" SecureCall ", Palette::strong()))
-            .padding(Padding::horizontal(2));
+            .padding(Padding::horizontal(if area.width < ROOMY_WIDTH {
+                1
+            } else {
+                2
+            }));
         let inside = block.inner(area);
         frame.render_widget(block, area);
         let [body, keys] =
             Layout::vertical([Constraint::Min(0), Constraint::Length(1)]).areas(inside);
-        frame.render_widget(
-            Paragraph::new(self.lines(now, palette)).wrap(Wrap { trim: false }),
-            body,
-        );
+        let mut lines = self.lines(now, palette);
+        if lines.len() > usize::from(body.height) {
+            lines.retain(|line| line.width() > 0);
+        }
+        frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), body);
         frame.render_widget(Paragraph::new(self.keys(palette)), keys);
     }
 
@@ -78,7 +57,7 @@ impl CallScreen {
     fn lines(&self, now: Instant, palette: Palette) -> Vec<Line<'_>> {
         let mut lines = vec![Line::default()];
         if self.id.is_empty() {
-            lines.push(Line::styled("Waiting for calls", Palette::strong()));
+            lines.push(Line::styled("Starting …", Palette::strong()));
         } else {
             let name = if self.stranger {
                 palette.paint(Color::Yellow)
@@ -127,7 +106,7 @@ impl CallScreen {
 
     fn status(&self, now: Instant, palette: Palette) -> Line<'_> {
         let (text, colour) = match &self.stage {
-            Stage::Waiting => ("waiting".to_owned(), Color::Gray),
+            Stage::Waiting => ("starting …".to_owned(), Color::Gray),
             Stage::Dialing => ("calling …".to_owned(), Color::Cyan),
             Stage::RingingThere => ("ringing …".to_owned(), Color::Cyan),
             Stage::RingingHere => ("is calling".to_owned(), Color::Cyan),
@@ -217,15 +196,7 @@ impl CallScreen {
         if self.words.is_some() && !self.stranger && !self.is_verified {
             keys.push(("v", "the words are the same"));
         }
-        let mut spans = Vec::new();
-        for (key, meaning) in keys {
-            spans.push(Span::styled(
-                format!(" {key} "),
-                Style::new().add_modifier(Modifier::REVERSED),
-            ));
-            spans.push(Span::styled(format!(" {meaning}   "), palette.quiet()));
-        }
-        Line::from(spans)
+        Line::from_iter(palette.keys(&keys).into_iter().flatten())
     }
 }
 
@@ -263,14 +234,6 @@ fn bars(level: f32) -> usize {
     filled
 }
 
-fn clock(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    match seconds / 3600 {
-        0 => format!("{:02}:{:02}", seconds / 60, seconds % 60),
-        hours => format!("{hours}:{:02}:{:02}", seconds / 60 % 60, seconds % 60),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -281,11 +244,5 @@ mod tests {
         assert_eq!(bars(1e-6), 0);
         assert_eq!(bars(1.0), METER_WIDTH);
         assert!(bars(0.1) > bars(0.01));
-    }
-
-    #[test]
-    fn the_clock_shows_hours_only_where_there_are_any() {
-        assert_eq!(clock(Duration::from_secs(65)), "01:05");
-        assert_eq!(clock(Duration::from_secs(3600 + 61)), "1:01:01");
     }
 }

@@ -1,18 +1,21 @@
-//! What the screen shows, fed by the client's events.
+//! What the call screen shows, fed by the client's events.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-use securecall_contact::SecureCallId;
-use securecall_driver::{CallEvent, CallStats, Event, Peer};
+use crossterm::event::{KeyCode, KeyEvent};
+use securecall_contact::{MatrixId, SecureCallId};
+use securecall_driver::{CallEvent, CallStats, EndReason, Event, Peer};
 use securecall_matrix::ServerError;
 
+use super::Wish;
+use super::main_screen::name_of;
+use crate::error::Failure;
 use crate::output::reason_words;
 use crate::profile::Contact;
 
 /// What a key asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     /// Take the call.
     Answer,
@@ -24,6 +27,8 @@ pub(crate) enum Action {
     SetMuted(bool),
     /// The safety words are the same: mark the contact as verified.
     Verify,
+    /// What the main screen's keys ask for.
+    Wish(Wish),
     /// End everything, as SIGINT does.
     Interrupt,
     /// Redraw: the terminal may have been disturbed.
@@ -33,7 +38,7 @@ pub(crate) enum Action {
 /// How far the call is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// Waiting for somebody to call.
+    /// There is no call yet.
     Waiting,
     /// Our call is on its way.
     Dialing,
@@ -56,7 +61,7 @@ pub(super) enum Stage {
 pub(crate) struct CallScreen {
     pub(super) stage: Stage,
     pub(super) who: String,
-    pub(super) address: String,
+    peer: Option<Peer>,
     pub(super) id: String,
     pub(super) stranger: bool,
     /// The peer's key was compared.
@@ -81,7 +86,7 @@ impl CallScreen {
         Self {
             stage: Stage::Waiting,
             who: String::new(),
-            address: String::new(),
+            peer: None,
             id: String::new(),
             stranger: false,
             is_verified: false,
@@ -196,6 +201,47 @@ impl CallScreen {
         self.is_verified = self.id.parse().is_ok_and(|id| verified.contains(&id));
     }
 
+    /// What was wanted did not work.
+    pub(super) fn failed(&mut self, failure: &Failure) {
+        self.notice = Some(failure.message.clone());
+    }
+
+    /// Forgets the call, which is over.
+    pub(super) fn reset(&mut self) {
+        *self = Self {
+            known_verified: std::mem::take(&mut self.known_verified),
+            ..Self::new()
+        };
+    }
+
+    /// Whether there is a call: one that rings, or is set up, or is connected.
+    pub(super) fn is_going_on(&self) -> bool {
+        !matches!(self.stage, Stage::Waiting | Stage::Ended(_))
+    }
+
+    /// What is to be said of the call that is over; `None` where it is a missed one, of which is told anyway.
+    pub(super) fn epitaph(&self, now: Instant, reason: EndReason) -> Option<String> {
+        let name = name_of(self.peer.as_ref()?);
+        let why = reason_words(reason.as_str());
+        let is_missed = self.stage == Stage::RingingHere
+            && matches!(reason, EndReason::CallerCancelled | EndReason::NoAnswer);
+        match self.duration(now) {
+            Some(duration) => Some(format!(
+                "call with {name} ended after {}: {why}",
+                clock(duration)
+            )),
+            None if is_missed => None,
+            None => Some(format!("call with {name} ended: {why}")),
+        }
+    }
+
+    /// With whom we talked, if they are no contact.
+    pub(super) fn stranger(&self) -> Option<(SecureCallId, MatrixId)> {
+        self.connected_at?;
+        let peer = self.peer.as_ref().filter(|peer| peer.name.is_none())?;
+        Some((peer.id, peer.matrix_id.clone()))
+    }
+
     /// The person has verified a contact.
     pub(crate) fn verified(&mut self, contact: &Contact) {
         self.notice = Some(format!("{} is verified now", contact.name));
@@ -203,13 +249,7 @@ impl CallScreen {
 
     /// What a key means now; `None` where it means nothing.
     pub(crate) fn key(&self, key: KeyEvent) -> Option<Action> {
-        if key.kind == KeyEventKind::Release {
-            return None;
-        }
-        let control = key.modifiers.contains(KeyModifiers::CONTROL);
         match (key.code, &self.stage) {
-            (KeyCode::Char('l'), _) if control => Some(Action::Redraw),
-            (KeyCode::Char('c'), _) if control => Some(Action::Interrupt),
             (KeyCode::Char('a') | KeyCode::Enter, Stage::RingingHere) => Some(Action::Answer),
             (KeyCode::Char('r') | KeyCode::Char('q') | KeyCode::Esc, Stage::RingingHere) => {
                 Some(Action::Reject)
@@ -245,7 +285,7 @@ impl CallScreen {
     fn name(&mut self, peer: &Peer) {
         self.id = peer.id.to_string();
         self.is_verified = self.known_verified.contains(&peer.id);
-        self.address = peer.matrix_id.to_string();
+        self.peer = Some(peer.clone());
         self.stranger = peer.name.is_none();
         self.who = peer
             .name
@@ -254,5 +294,25 @@ impl CallScreen {
         if peer.new_address {
             self.notice = Some("this contact calls from a new address".to_owned());
         }
+    }
+}
+
+/// How long something took.
+pub(super) fn clock(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds / 3600 {
+        0 => format!("{:02}:{:02}", seconds / 60, seconds % 60),
+        hours => format!("{hours}:{:02}:{:02}", seconds / 60 % 60, seconds % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_shows_hours_only_where_there_are_any() {
+        assert_eq!(clock(Duration::from_secs(65)), "01:05");
+        assert_eq!(clock(Duration::from_secs(3600 + 61)), "1:01:01");
     }
 }

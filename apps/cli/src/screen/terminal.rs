@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal as _, Stderr, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
@@ -11,8 +12,8 @@ use crossterm::{cursor, execute};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 
-use super::draw::Palette;
-use super::state::CallScreen;
+use super::Screen;
+use super::palette::Palette;
 
 /// Whether the terminal is taken.
 static IS_OPEN: AtomicBool = AtomicBool::new(false);
@@ -43,6 +44,8 @@ impl ScreenTerminal {
             restore();
             return Err(error);
         }
+        // Where a terminal does not know it, what is pasted comes as if it were typed.
+        let _ = execute!(io::stderr(), EnableBracketedPaste);
         let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let terminal =
             Terminal::new(CrosstermBackend::new(io::stderr())).inspect_err(|_| restore())?;
@@ -70,7 +73,7 @@ impl ScreenTerminal {
     /// # Errors
     ///
     /// The terminal is gone.
-    pub(crate) fn draw(&mut self, screen: &CallScreen, now: Instant) -> io::Result<()> {
+    pub(crate) fn draw(&mut self, screen: &mut Screen, now: Instant) -> io::Result<()> {
         self.terminal
             .draw(|frame| screen.draw(frame, now, self.palette))?;
         Ok(())
@@ -94,6 +97,7 @@ impl Drop for ScreenTerminal {
 
 fn restore() {
     IS_OPEN.store(false, Ordering::Relaxed);
+    let _ = execute!(io::stderr(), DisableBracketedPaste);
     let _ = execute!(io::stderr(), LeaveAlternateScreen, cursor::Show);
     let _ = disable_raw_mode();
 }

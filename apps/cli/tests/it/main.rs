@@ -12,6 +12,8 @@ mod faults;
 mod identity;
 #[cfg(target_os = "linux")]
 mod links;
+#[cfg(unix)]
+mod main_screen;
 mod manual;
 mod pictures;
 mod profile;

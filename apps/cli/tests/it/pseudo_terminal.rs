@@ -78,21 +78,34 @@ impl PseudoTerminal {
 
     /// Waits until the screen shows a text; gives the whole screen.
     #[track_caller]
+    pub(crate) fn wait_for(&mut self, text: &str) -> String {
+        self.wait_until(text, true)
+    }
+
+    /// Waits until the screen does not show a text any more: a picture may come in several pieces.
+    #[track_caller]
+    pub(crate) fn wait_until_gone(&mut self, text: &str) {
+        self.wait_until(text, false);
+    }
+
+    #[track_caller]
     #[expect(
         clippy::disallowed_methods,
         reason = "a test that waits for ever says nothing"
     )]
-    pub(crate) fn wait_for(&mut self, text: &str) -> String {
+    fn wait_until(&mut self, text: &str, is_shown: bool) -> String {
         let give_up_at = Instant::now() + PATIENCE;
         loop {
             let shown = self.shown();
-            if shown.contains(text) {
+            if shown.contains(text) == is_shown {
                 return shown;
             }
             let left = give_up_at.saturating_duration_since(Instant::now());
             match self.output.recv_timeout(left) {
                 Ok(bytes) => self.parser.process(&bytes),
-                Err(RecvTimeoutError::Timeout) => panic!("no {text:?} on the screen:\n{shown}"),
+                Err(RecvTimeoutError::Timeout) => {
+                    panic!("{text:?}, to be seen: {is_shown}:\n{shown}")
+                }
                 Err(RecvTimeoutError::Disconnected) => panic!("ended without {text:?}:\n{shown}"),
             }
         }
