@@ -13,34 +13,32 @@ use crate::workspace::{self, Workspace};
 /// What the whole target directory may take.
 const LIMIT: u64 = 20_000_000_000;
 
-/// What is deleted when the limit is passed, least missed first; what is left after that is dependencies.
+/// What is deleted when the limit is passed and our own crates' artefacts were not enough, least missed first: dependencies of
+/// dev builds, which take longest to build and which every run needs, come last.
 const LEAST_MISSED: &[&str] = &[
     "debug/incremental",
     "release/incremental",
     "doc",
     "fuzz-corpus",
-    "debug",
+    "criterion",
     "release",
     "wasm",
     "fuzz",
+    "debug",
 ];
 
 /// Artefacts of our own crates are worth keeping for the working day, no longer: every build writes new ones.
 const WORTH_KEEPING: Duration = Duration::from_secs(12 * 3600);
 
-/// Drops artefacts of our own crates that no recent build made, then whole directories until the limit is kept.
+/// Drops artefacts of our own crates that no recent build made, or all of them if that is not enough; then whole directories until
+/// the limit is kept.
 pub(crate) fn tidy(workspace: &Workspace) -> Result<()> {
     let before = size(workspace.target());
     let names = own_artefact_names(&workspace::metadata(workspace.root(), &["--no-deps"])?);
-    let oldest = SystemTime::now() - WORTH_KEEPING;
-    for profile in ["debug", "release"] {
-        for directory in ["deps", ".fingerprint", "build", "incremental", "examples"] {
-            drop_old(
-                &workspace.target().join(profile).join(directory),
-                &names,
-                oldest,
-            )?;
-        }
+    let now = SystemTime::now();
+    drop_own(workspace, &names, now - WORTH_KEEPING)?;
+    if size(workspace.target()) > LIMIT {
+        drop_own(workspace, &names, now)?;
     }
     for directory in LEAST_MISSED {
         if size(workspace.target()) <= LIMIT {
@@ -58,6 +56,17 @@ pub(crate) fn tidy(workspace: &Workspace) -> Result<()> {
         gigabytes(after),
         gigabytes(before.saturating_sub(after))
     );
+    Ok(())
+}
+
+/// Drops artefacts of our own crates that are older than `oldest`.
+fn drop_own(workspace: &Workspace, names: &BTreeSet<String>, oldest: SystemTime) -> Result<()> {
+    for profile in ["debug", "release"] {
+        for directory in ["deps", ".fingerprint", "build", "incremental", "examples"] {
+            let path = workspace.target().join(profile).join(directory);
+            drop_old(&path, names, oldest)?;
+        }
+    }
     Ok(())
 }
 
