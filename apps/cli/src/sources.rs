@@ -4,10 +4,11 @@ use std::fs::File;
 use std::io::{self, IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 
-use securecall_contact::{Address, find_addresses};
-use securecall_contact_qr::{MAX_FILE_BYTES, read_contacts};
+use securecall_contact::{Address, AddressError, find_addresses};
+use securecall_contact_qr::{MAX_FILE_BYTES, PictureContacts, read_contacts};
 
 use crate::error::{ErrorKind, Failure};
+use crate::output::Output;
 
 /// The longest text that is searched for contacts, in bytes: a long chat message, not a library.
 const MAX_TEXT: usize = 1024 * 1024;
@@ -19,14 +20,19 @@ const PICTURE_ENDINGS: [&str; 5] = [".png", ".jpg", ".jpeg", ".webp", ".gif"];
 /// # Errors
 ///
 /// The first one that holds none, or a damaged one.
-pub(crate) fn addresses(what: &[String]) -> Result<Vec<Address>, Failure> {
+pub(crate) fn addresses(what: &[String], output: Output) -> Result<Vec<Address>, Failure> {
     let mut all: Vec<Address> = Vec::new();
     for argument in what {
         let found = match argument.as_str() {
             "-" => in_standard_input()?,
             argument => in_argument(argument)?,
         };
-        for address in found {
+        for fault in &found.damaged {
+            output.note(&format!(
+                "note: another QR code in the picture should be a contact and is not: {fault}"
+            ));
+        }
+        for address in found.contacts {
             if !all.contains(&address) {
                 all.push(address);
             }
@@ -35,27 +41,47 @@ pub(crate) fn addresses(what: &[String]) -> Result<Vec<Address>, Failure> {
     Ok(all)
 }
 
-/// The contacts in a text or a picture that was pasted or dropped on a terminal.
-///
-/// # Errors
-///
-/// As [`addresses`].
-pub(crate) fn in_argument(argument: &str) -> Result<Vec<Address>, Failure> {
+/// What one source holds.
+struct Found {
+    contacts: Vec<Address>,
+    /// What is wrong with codes of a picture that should be contacts.
+    damaged: Vec<AddressError>,
+}
+
+impl From<Vec<Address>> for Found {
+    fn from(contacts: Vec<Address>) -> Self {
+        Self {
+            contacts,
+            damaged: Vec::new(),
+        }
+    }
+}
+
+impl From<PictureContacts> for Found {
+    fn from(found: PictureContacts) -> Self {
+        Self {
+            contacts: found.contacts,
+            damaged: found.faults,
+        }
+    }
+}
+
+fn in_argument(argument: &str) -> Result<Found, Failure> {
     let wrong = match argument.parse::<Address>() {
-        Ok(address) => return Ok(vec![address]),
+        Ok(address) => return Ok(vec![address].into()),
         Err(wrong) => wrong,
     };
     let trimmed = argument.trim();
     let path = Path::new(trimmed);
     if is_picture_name(trimmed) || (!trimmed.contains("://") && path.is_file()) {
-        return in_picture(path);
+        return Ok(picture(path)?.into());
     }
     if !trimmed.contains(char::is_whitespace)
         && find_addresses(trimmed).is_ok_and(|found| found.is_empty())
     {
         return Err(wrong.into());
     }
-    in_text(argument)
+    Ok(in_text(argument)?.into())
 }
 
 /// The contacts in what was typed, pasted or dropped on a screen, where no shell reads the names of files.
@@ -66,7 +92,7 @@ pub(crate) fn in_argument(argument: &str) -> Result<Vec<Address>, Failure> {
 pub(crate) fn in_pasted(text: &str) -> Result<Vec<Address>, Failure> {
     match named_picture(text) {
         Some(path) => in_picture(&path),
-        None => in_argument(text),
+        None => Ok(in_argument(text)?.contacts),
     }
 }
 
@@ -93,15 +119,18 @@ pub(crate) fn named_picture(text: &str) -> Option<PathBuf> {
 ///
 /// The file cannot be read, is no picture, or holds no contact.
 pub(crate) fn in_picture(path: &Path) -> Result<Vec<Address>, Failure> {
+    Ok(picture(path)?.contacts)
+}
+
+fn picture(path: &Path) -> Result<PictureContacts, Failure> {
     let bytes = read(path)?;
-    let found = read_contacts(&bytes).map_err(|error| {
+    read_contacts(&bytes).map_err(|error| {
         let failure = Failure::from(error);
         Failure {
             message: format!("{}: {}", path.display(), failure.message),
             ..failure
         }
-    })?;
-    Ok(found.contacts)
+    })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
@@ -122,7 +151,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-fn in_standard_input() -> Result<Vec<Address>, Failure> {
+fn in_standard_input() -> Result<Found, Failure> {
     let stdin = io::stdin();
     if stdin.is_terminal() {
         eprintln!("Paste the message, then press Ctrl-D on a line of its own:");
@@ -140,8 +169,8 @@ fn in_standard_input() -> Result<Vec<Address>, Failure> {
             )
         })?;
     match std::str::from_utf8(&bytes) {
-        Ok(text) => in_text(text),
-        Err(_) => Ok(read_contacts(&bytes)?.contacts),
+        Ok(text) => Ok(in_text(text)?.into()),
+        Err(_) => Ok(read_contacts(&bytes)?.into()),
     }
 }
 

@@ -72,7 +72,7 @@ fn add(context: &Context, what: Vec<String>, name: Option<&str>) -> Result<ExitC
     } else {
         what
     };
-    let found = sources::addresses(&what)?;
+    let found = sources::addresses(&what, context.output)?;
     let name = name.map(contact_book::given_name).transpose()?;
     if name.is_some() && found.len() != 1 {
         let message = format!(

@@ -2,6 +2,7 @@
 
 use std::process::Stdio;
 
+use securecall_contact_qr::QrCode;
 use serde_json::Value;
 
 use crate::command::{Machine, end, expect, text};
@@ -141,4 +142,76 @@ fn what_is_no_picture_of_a_contact_adds_nothing_and_says_why() {
         "invalid_file",
     );
     assert_eq!(machine.json(&["contact", "list"])[0]["count"], 0);
+}
+
+/// A grey PNG without compression.
+fn png(width: usize, rows: &[Vec<u8>]) -> Vec<u8> {
+    let mut raw = Vec::new();
+    for row in rows {
+        assert_eq!(row.len(), width);
+        raw.push(0);
+        raw.extend(row);
+    }
+    let (mut a, mut b) = (1_u32, 0_u32);
+    for byte in &raw {
+        a = (a + u32::from(*byte)) % 65_521;
+        b = (b + a) % 65_521;
+    }
+    let mut data = vec![0x78, 0x01];
+    let blocks: Vec<&[u8]> = raw.chunks(65_535).collect();
+    for (index, block) in blocks.iter().enumerate() {
+        let length = u16::try_from(block.len()).unwrap();
+        data.push(u8::from(index + 1 == blocks.len()));
+        data.extend(length.to_le_bytes());
+        data.extend((!length).to_le_bytes());
+        data.extend(*block);
+    }
+    data.extend(((b << 16) | a).to_be_bytes());
+
+    let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
+    let size = |length: usize| u32::try_from(length).unwrap().to_be_bytes();
+    let header = [&size(width)[..], &size(rows.len()), &[8, 0, 0, 0, 0]].concat();
+    for (kind, content) in [(b"IHDR", &header[..]), (b"IDAT", &data), (b"IEND", &[])] {
+        let chunk = [&kind[..], content].concat();
+        file.extend(size(content.len()));
+        file.extend(&chunk);
+        file.extend(crc32(&chunk).to_be_bytes());
+    }
+    file
+}
+
+#[test]
+fn a_damaged_contact_beside_a_good_one_is_said() {
+    const PIXELS: usize = 6;
+    let good = format!("securecall://contact/{A}");
+    let damaged = format!("securecall://contact/{}", &A[1..]);
+    let codes = [good.clone(), damaged, "https://example.org/".to_owned()]
+        .map(|text| QrCode::of_text(&text).unwrap());
+    let widths = codes.iter().map(|code| code.width() + 8);
+    let (width, height) = (widths.clone().sum::<usize>(), widths.max().unwrap());
+    let mut rows = vec![vec![255_u8; width * PIXELS]; height * PIXELS];
+    let mut left = 4;
+    for code in &codes {
+        for (y, row) in rows.iter_mut().enumerate() {
+            for x in 0..code.width() * PIXELS {
+                let (column, line) = (x / PIXELS, (y / PIXELS).wrapping_sub(4));
+                if line < code.width() && code.is_dark(column, line) {
+                    row[left * PIXELS + x] = 0;
+                }
+            }
+        }
+        left += code.width() + 8;
+    }
+    let (machine, _) = Machine::with_identity();
+    let picture = machine.file("codes.png", png(width * PIXELS, &rows));
+    let ended = machine.run(&["--json", "contact", "add", text(&picture)]);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert_eq!(
+        ended.events()[0]["link"],
+        format!("{good}?name={}", &A[..8])
+    );
+    assert!(
+        ended.stderr.contains("another QR code in the picture"),
+        "{ended:?}"
+    );
 }

@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long the test waits for something that will not be shown.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 const ROWS: NonZero<u16> = NonZero::new(30).unwrap();
 const COLUMNS: NonZero<u16> = NonZero::new(100).unwrap();
 
@@ -112,9 +112,22 @@ impl PseudoTerminal {
     }
 
     /// Waits for the end; gives the exit code, and what is then to be seen.
+    #[track_caller]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test that waits for ever says nothing"
+    )]
     pub(crate) fn end(mut self) -> (i32, String) {
-        while let Ok(bytes) = self.output.recv() {
-            self.parser.process(&bytes);
+        let give_up_at = Instant::now() + PATIENCE;
+        loop {
+            let left = give_up_at.saturating_duration_since(Instant::now());
+            match self.output.recv_timeout(left) {
+                Ok(bytes) => self.parser.process(&bytes),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    panic!("it does not end:\n{}", self.shown())
+                }
+            }
         }
         assert!(
             !self.parser.screen().alternate_screen(),

@@ -5,7 +5,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use securecall_interop::{Synapse, SynapseOptions};
 use serde_json::Value;
@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::command::Machine;
 
 /// How long the test waits for something that will not come.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The homeserver of all tests that need but an open one. It ends with the test process.
 pub(crate) fn homeserver() -> &'static Synapse {
@@ -144,9 +144,15 @@ impl Talker {
 
     /// The next event of one of these names; others before it are passed over.
     #[track_caller]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test that waits for ever says nothing, and a call tells its figures each second"
+    )]
     pub(crate) fn wait_for_any(&mut self, names: &[&str]) -> Value {
+        let give_up_at = Instant::now() + PATIENCE;
         loop {
-            match self.events.recv_timeout(PATIENCE) {
+            let left = give_up_at.saturating_duration_since(Instant::now());
+            match self.events.recv_timeout(left) {
                 Ok(event) => {
                     self.seen.push(event.clone());
                     if names.iter().any(|name| event["event"] == *name) {
