@@ -31,7 +31,6 @@ pub(crate) fn run(workspace: &Workspace, write: bool, only: Option<Part>) -> Res
         figures.extend(engines::bad_network(workspace)?);
     }
     if wanted(Part::Calls) {
-        println!("building securecall (release)");
         let program = Build::Release.program(workspace)?;
         let directory = workspace.root().join("target/bench");
         if directory.exists() {

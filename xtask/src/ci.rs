@@ -45,6 +45,11 @@ const STEPS: &[Step] = &[
         run: layering::check,
     },
     Step {
+        name: "features",
+        about: "the command alone is the same build as in the workspace",
+        run: crate::features::check,
+    },
+    Step {
         name: "deny",
         about: "licences and sources of all dependencies, offline",
         run: deny,

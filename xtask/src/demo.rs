@@ -23,10 +23,10 @@ use terminal::Progress;
 
 /// Runs the demo and fails, saying why, if anything it promises does not hold.
 pub(crate) fn run(workspace: &Workspace, seconds: u32, build: Build) -> Result<()> {
+    println!("{}\n", terminal::plan(seconds, build));
     setup::calls()?;
     interrupt::catch();
     let directory = fresh(&workspace.root().join("target/demo"))?;
-    println!("building securecall ({})", build.name());
     let program = build.program(workspace)?;
     for side in Side::BOTH {
         voice::write(workspace, side, seconds, &said_by(&directory, side))?;

@@ -19,6 +19,7 @@ mod cache;
 mod call;
 mod ci;
 mod demo;
+mod features;
 mod layering;
 mod setup;
 mod shell;

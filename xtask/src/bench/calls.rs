@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::figure::{Figure, Target, median};
+use super::figure::{Figure, Target, median, percentile};
 use super::resources::Meter;
 use crate::call::client::Client;
 use crate::call::conversation::{self, said_by};
@@ -94,7 +94,12 @@ pub(super) fn set_up(stage: &Stage, directory: &Path) -> Result<Vec<Figure>> {
             first_audio.push(figures[2]);
         }
     }
-    [
+    // One slow call in ten is what people remember; a second cluster shows here, and not in the median.
+    let spread = percentile(&connected, 0.9)
+        .zip(median(&connected))
+        .map(|(slow, middle)| slow / middle)
+        .context("there were no calls")?;
+    let mut figures = [
         (
             "`dialing` to `connected`, median of 20 calls",
             200.0,
@@ -121,7 +126,19 @@ pub(super) fn set_up(stage: &Stage, directory: &Path) -> Result<Vec<Figure>> {
             digits: 0,
         })
     })
-    .collect()
+    .collect::<Result<Vec<_>>>()?;
+    figures.insert(
+        1,
+        Figure {
+            what: "`dialing` to `connected`, 90th percentile of 20 calls by their median"
+                .to_owned(),
+            target: Target::AtMost(1.3),
+            measured: spread,
+            unit: "×",
+            digits: 2,
+        },
+    );
+    Ok(figures)
 }
 
 /// One call with speech, long enough to measure delay and resources.

@@ -40,7 +40,6 @@ impl Build {
         shell::run(workspace.cargo().args([
             "build",
             "--locked",
-            "--quiet",
             "--package",
             "securecall-cli",
             "--profile",

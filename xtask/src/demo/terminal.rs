@@ -4,7 +4,24 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use crate::call::conversation::Observer;
 use crate::call::record::{Record, Side};
+use crate::call::stage::Build;
 use crate::demo::findings::Findings;
+
+/// What is going to happen, and how long it takes: said before anything else, for the first build is long.
+pub(crate) fn plan(seconds: u32, build: Build) -> String {
+    let first = match build {
+        Build::Dev => "5 to 15 minutes",
+        Build::Release => "10 to 30 minutes",
+    };
+    format!(
+        "What is going to happen:\n  \
+         1. Whatever is missing on this machine is installed (Debian and Ubuntu packages).\n  \
+         2. cargo builds securecall ({}). The first time on a machine: {first} on two cores; later: seconds.\n  \
+         3. A homeserver (Synapse) of the demo's own starts. Installing it the first time: a minute or two.\n  \
+         4. Two new users hold a call of {seconds} s, and a report says how it went. About a minute.",
+        build.name()
+    )
+}
 
 /// Shows events as they come.
 pub(crate) struct Progress {
