@@ -37,11 +37,19 @@ pub(super) struct Received {
     len: usize,
 }
 
+/// One UDP socket, twice: tokio says when it can be read, and writes go past tokio. For tokio holds a socket for full until its
+/// reactor has seen it once, which drops what is sent in the moment of binding: the first connectivity check of a call.
+struct Socket {
+    base: SocketAddr,
+    reader: UdpSocket,
+    writer: std::net::UdpSocket,
+}
+
 /// The sockets of one call.
 pub(super) struct Sockets {
     network: Network,
     route: Route,
-    sockets: Vec<(SocketAddr, UdpSocket)>,
+    sockets: Vec<Socket>,
     buffer: Box<[u8; MAX_DATAGRAM]>,
     /// Where the next look for a datagram begins, so that no socket starves another.
     next: usize,
@@ -69,7 +77,7 @@ impl Sockets {
         if self.route == Route::Relay {
             return Vec::new();
         }
-        let taken: BTreeSet<IpAddr> = self.sockets.iter().map(|(base, _)| base.ip()).collect();
+        let taken: BTreeSet<IpAddr> = self.sockets.iter().map(|socket| socket.base.ip()).collect();
         let mut addresses = if self.network.bind.is_empty() {
             host_addresses::all()
         } else {
@@ -84,9 +92,10 @@ impl Sockets {
     }
 
     fn bind(&mut self, address: IpAddr) -> Option<Bound> {
-        match bind_socket(address) {
-            Ok((base, socket)) => {
-                self.sockets.push((base, socket));
+        match Socket::bind(address) {
+            Ok(socket) => {
+                let base = socket.base;
+                self.sockets.push(socket);
                 let advertised = self
                     .network
                     .candidate_map
@@ -113,19 +122,19 @@ impl Sockets {
             let count = sockets.len();
             for turn in 0..count {
                 let index = (*next + turn) % count;
-                let Some((destination, socket)) = sockets.get(index) else {
+                let Some(Socket { base, reader, .. }) = sockets.get(index) else {
                     continue;
                 };
                 let mut into = ReadBuf::new(buffer.as_mut_slice());
                 // An error (a port that nobody listens on, told by ICMP) is news about a peer's address, not about ours.
                 for _ in 0..MAX_ERRORS {
-                    match socket.poll_recv_from(context, &mut into) {
+                    match reader.poll_recv_from(context, &mut into) {
                         Poll::Pending => break,
                         Poll::Ready(Ok(source)) => {
                             *next = index + 1;
                             return Poll::Ready(Received {
                                 source,
-                                destination: *destination,
+                                destination: *base,
                                 len: into.filled().len(),
                             });
                         }
@@ -143,11 +152,11 @@ impl Sockets {
         let Self {
             sockets, buffer, ..
         } = self;
-        sockets.iter().find_map(|(destination, socket)| {
-            let (len, source) = socket.try_recv_from(buffer.as_mut_slice()).ok()?;
+        sockets.iter().find_map(|Socket { base, reader, .. }| {
+            let (len, source) = reader.try_recv_from(buffer.as_mut_slice()).ok()?;
             Some(Received {
                 source,
-                destination: *destination,
+                destination: *base,
                 len,
             })
         })
@@ -160,22 +169,63 @@ impl Sockets {
 
     /// Sends a datagram from the socket it names. What cannot be sent is lost, as on any network.
     pub(super) fn send(&self, datagram: &Datagram) {
-        let Some((_, socket)) = self
+        let Some(socket) = self
             .sockets
             .iter()
-            .find(|(base, _)| *base == datagram.source)
+            .find(|socket| socket.base == datagram.source)
         else {
             return;
         };
-        if let Err(error) = socket.try_send_to(&datagram.contents, datagram.destination) {
+        if let Err(error) = socket
+            .writer
+            .send_to(&datagram.contents, datagram.destination)
+        {
             tracing::trace!(%error, "a datagram was not sent");
         }
     }
 }
 
-fn bind_socket(address: IpAddr) -> io::Result<(SocketAddr, UdpSocket)> {
-    let socket = std::net::UdpSocket::bind((address, 0))?;
-    socket.set_nonblocking(true)?;
-    let base = socket.local_addr()?;
-    Ok((base, UdpSocket::from_std(socket)?))
+impl Socket {
+    fn bind(address: IpAddr) -> io::Result<Self> {
+        let writer = std::net::UdpSocket::bind((address, 0))?;
+        writer.set_nonblocking(true)?;
+        Ok(Self {
+            base: writer.local_addr()?,
+            reader: UdpSocket::from_std(writer.try_clone()?)?,
+            writer,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_datagram_leaves_a_socket_in_the_moment_of_its_binding() {
+        let peer = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        peer.set_read_timeout(Some(Duration::from_secs(60)))
+            .unwrap();
+        let mut sockets = Sockets::new(Network {
+            bind: vec![Ipv4Addr::LOCALHOST.into()],
+            ..Network::default()
+        });
+        sockets.set_route(Route::Direct);
+        let bound = sockets.bind_new();
+        // No await between the two: tokio's reactor has not seen the socket.
+        sockets.send(&Datagram {
+            source: bound[0].base,
+            destination: peer.local_addr().unwrap(),
+            contents: b"first check".to_vec(),
+        });
+        let mut buffer = [0; 32];
+        let (len, source) = peer.recv_from(&mut buffer).unwrap();
+        assert_eq!(
+            (&buffer[..len], source),
+            (&b"first check"[..], bound[0].base)
+        );
+    }
 }
