@@ -343,8 +343,9 @@ fn test_crates(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     )
 }
 
-/// Runs the demo as a user would, then reads what it says of itself.
+/// Runs the demo as a user would, then reads what it says of itself. After the tests it must start at once.
 fn demo(workspace: &Workspace) -> Result<()> {
+    crate::features::nothing_is_built_twice(workspace)?;
     shell::run(workspace.cargo().args(["xtask", "demo", "--seconds", "5"]))?;
     let path = workspace.root().join("target/demo/summary.json");
     let text =

@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, bail};
 
+use serde_json::Value;
+
 use crate::shell;
 use crate::workspace::Workspace;
 
@@ -16,6 +18,48 @@ const ALONE: &[&[&str]] = &[
     &["--package", "securecall-cli"],
     &["--package", "securecall-cli", "--no-default-features"],
 ];
+
+/// Builds the workspace with its tests, then the command alone, and fails if that built anything of other people's anew.
+pub(crate) fn nothing_is_built_twice(workspace: &Workspace) -> Result<()> {
+    shell::run(
+        workspace
+            .cargo()
+            .args(["test", "--locked", "--workspace", "--no-run", "--quiet"]),
+    )?;
+    let messages = shell::output(workspace.cargo().args([
+        "build",
+        "--locked",
+        "--quiet",
+        "--package",
+        "securecall-cli",
+        "--message-format",
+        "json",
+    ]))
+    .context("the command alone does not build")?;
+    let again = built_again(&messages);
+    if !again.is_empty() {
+        bail!(
+            "the command alone built these again after the workspace: {}",
+            again.join(", ")
+        );
+    }
+    Ok(())
+}
+
+/// Other people's packages in cargo's JSON messages that were not fresh.
+fn built_again(messages: &str) -> Vec<String> {
+    let mut again: Vec<String> = messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|message| message["fresh"] == false)
+        .filter_map(|message| message["package_id"].as_str().map(str::to_owned))
+        .filter(|id| !id.starts_with("path+"))
+        .map(|id| id.rsplit(['#', '/']).next().unwrap_or(&id).to_owned())
+        .collect();
+    again.sort();
+    again.dedup();
+    again
+}
 
 /// A crate in one version, and each set of features it is built with (host and target may differ).
 type Features = BTreeMap<String, BTreeSet<String>>;
@@ -110,6 +154,17 @@ mod tests {
             ["zerocopy v0.8.63: [simd] alone, [derive,simd] in the workspace"]
         );
         assert!(differences(&whole, &whole).is_empty());
+    }
+
+    #[test]
+    fn what_is_not_fresh_and_not_ours_was_built_again() {
+        let messages = [
+            r#"{"package_id":"registry+https://x/index#serde@1.0.0","fresh":true}"#,
+            r#"{"package_id":"registry+https://x/index#matrix-sdk@0.18.0","fresh":false}"#,
+            r#"{"package_id":"path+file:///x/apps/cli#securecall-cli@0.1.0","fresh":false}"#,
+            r#"{"reason":"build-finished","success":true}"#,
+        ];
+        assert_eq!(built_again(&messages.join("\n")), ["matrix-sdk@0.18.0"]);
     }
 
     #[test]
