@@ -38,6 +38,7 @@ pub use replay_memory::{ReplayMemory, ReplayMemoryError};
 pub use securecall_audio_device::{
     AudioSpec, DeviceFault, MicrophoneSpec, ProcessingChoice, SpeakerSpec,
 };
+pub use securecall_media::Reach;
 pub use securecall_session::{
     AnswerPolicy, CallError, CallId, CallOptions, Callee, CommandError, Contact, EndReason,
     Event as CallEvent, ExitClass, MissedReason, PathRoute, Peer, RefusedReason, Require, Route,

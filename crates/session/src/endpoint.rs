@@ -81,6 +81,9 @@ pub enum SignalRefused {
     /// The offer does not have exactly one sha-256 fingerprint.
     #[error("the offer does not have exactly one sha-256 fingerprint")]
     Fingerprint,
+    /// The offer of message 1 names candidates.
+    #[error("the offer of message 1 names candidates")]
+    Candidates,
     /// An invite whose time is too far from ours.
     #[error("the invite's time and our clock differ")]
     ClocksDiffer,

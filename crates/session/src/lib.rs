@@ -45,6 +45,7 @@ mod epochs;
 mod event;
 mod fingerprint;
 mod media_event;
+mod offer;
 mod output;
 mod party;
 mod prologue;

@@ -219,11 +219,9 @@ impl Content {
 
     fn check(&self) -> Result<(), BundleError> {
         match self {
-            Self::Invite(Invite {
-                offer: description, ..
-            })
-            | Self::Negotiate { description, .. } => check_sdp(description),
-            Self::Answer { answer } => check_sdp(answer),
+            Self::Invite(Invite { offer, .. }) => check_description(offer, DescriptionKind::Offer),
+            Self::Answer { answer } => check_description(answer, DescriptionKind::Answer),
+            Self::Negotiate { description, .. } => check_description(description, description.kind),
             Self::Candidates { candidates } => {
                 within(candidates.len(), MAX_CANDIDATES, "candidates")?;
                 candidates.iter().try_for_each(|it| {
@@ -291,6 +289,9 @@ pub enum BundleError {
     /// A party ID with other characters than MSC2746 allows, or none.
     #[error("a party ID is 1 to 255 printable characters")]
     PartyId,
+    /// An offer where an answer belongs, or the other way round.
+    #[error("a description says that it is of another kind than its place asks for")]
+    DescriptionKind,
     /// Not JSON, an unknown type, a missing field.
     #[error("the JSON is not a bundle (line {line}, column {column})")]
     Json {
@@ -334,7 +335,13 @@ impl Bundle {
     }
 }
 
-fn check_sdp(description: &Description) -> Result<(), BundleError> {
+fn check_description(
+    description: &Description,
+    expected: DescriptionKind,
+) -> Result<(), BundleError> {
+    if description.kind != expected {
+        return Err(BundleError::DescriptionKind);
+    }
     within(description.sdp.len(), MAX_SDP, "bytes of SDP")
 }
 

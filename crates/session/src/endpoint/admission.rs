@@ -13,6 +13,7 @@ use crate::EndReason;
 use crate::config::{AnswerPolicy, MAX_LIFETIME};
 use crate::event::{Event, MissedReason, Peer, RefusedReason};
 use crate::fingerprint::Fingerprint;
+use crate::offer::has_candidates;
 use crate::output::{InboundSignal, Output};
 use crate::party::digest;
 use crate::prologue::Prologue;
@@ -40,6 +41,9 @@ impl Endpoint {
         let message_1 = self.open_message_1(signal, call, sealed)?;
         let (party, invite) = read_invite(call, message_1.payload())?;
         let fingerprint = Fingerprint::of(&invite.offer.sdp).ok_or(SignalRefused::Fingerprint)?;
+        if has_candidates(&invite.offer.sdp) {
+            return Err(SignalRefused::Candidates);
+        }
         let identity = message_1.remote_identity();
         let peer = self.identify(call, &identity, signal.sender)?;
         let lifetime = Duration::from_millis(u64::from(invite.lifetime));
