@@ -5,6 +5,8 @@
 mod audio;
 mod frames;
 mod negotiation;
+#[cfg(test)]
+mod packets;
 mod sockets;
 
 use std::time::Duration;
@@ -37,6 +39,8 @@ const STATS_INTERVAL: Duration = Duration::from_secs(1);
 const LEVELS_TICKS: u64 = 10;
 /// An authenticated packet is told at most this often.
 const AUTHENTICATED_INTERVAL: Duration = Duration::from_millis(250);
+/// The peer's mute and unmute are told at most this often, whatever its frames say.
+const MUTE_INTERVAL: Duration = Duration::from_millis(250);
 /// How often a microphone that waits for its call is emptied: a pipe holds more than twice as much.
 const IDLE_DISCARD: Duration = Duration::from_millis(250);
 /// Datagrams taken in one go before outputs are looked at again.
@@ -103,6 +107,7 @@ impl CallMedia {
             first_frame_told: false,
             first_audio_told: false,
             authenticated_at: None,
+            peer_mute: None,
             stats_at: now + STATS_INTERVAL,
         };
         tokio::spawn(task.run(orders));
@@ -149,6 +154,8 @@ struct Task {
     first_frame_told: bool,
     first_audio_told: bool,
     authenticated_at: Option<Instant>,
+    /// Whether the peer was last told to be muted, and when that was.
+    peer_mute: Option<(bool, Instant)>,
     stats_at: Instant,
 }
 

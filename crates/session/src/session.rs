@@ -324,7 +324,7 @@ impl Session {
         self.call.is_over() && closed && self.parties.iter().all(quiet)
     }
 
-    /// Mutes or unmutes our microphone.
+    /// Mutes or unmutes our microphone. The frames tell the peer: a message would be seen on the network.
     pub(crate) fn set_muted(&mut self, io: &mut Io<'_>, muted: bool) {
         if self.muted == muted || self.call.is_over() {
             return;
@@ -333,26 +333,12 @@ impl Session {
         if self.media == Media::Open {
             self.order(io, MediaCommand::SetMuted(muted));
         }
-        if self.connected_at.is_some() {
-            self.say_muted();
-        }
         io.event(Event::Muted {
             call: self.id,
             local: true,
             muted,
         });
         self.flush(io);
-    }
-
-    /// Replaces a mute that was not sent yet: only the last one matters.
-    fn say_muted(&mut self) {
-        let muted = self.muted;
-        if let Some(party) = self.selected_party() {
-            party
-                .pending
-                .retain(|content| !matches!(content, Content::Mute { .. }));
-            party.pending.push(Content::Mute { muted });
-        }
     }
 
     fn drain_call(&mut self, io: &mut Io<'_>) {

@@ -180,12 +180,6 @@ pub enum Content {
     /// A step of the DH ratchet, or the answer to one: the message itself is what counts.
     #[serde(rename = "tech.stealthx.securecall.rekey")]
     Rekey,
-    /// The sender was muted, or can be heard again.
-    #[serde(rename = "tech.stealthx.securecall.mute")]
-    Mute {
-        /// Muted, or heard again.
-        muted: bool,
-    },
     /// The callee asks the caller for an ICE restart.
     #[serde(rename = "tech.stealthx.securecall.restart_please")]
     RestartPlease,
@@ -206,7 +200,6 @@ impl Content {
             Self::Busy => "tech.stealthx.securecall.busy",
             Self::WordsNonce { .. } => "tech.stealthx.securecall.words_nonce",
             Self::Rekey => "tech.stealthx.securecall.rekey",
-            Self::Mute { .. } => "tech.stealthx.securecall.mute",
             Self::RestartPlease => "tech.stealthx.securecall.restart_please",
         }
     }
@@ -236,7 +229,6 @@ impl Content {
             | Self::Busy
             | Self::WordsNonce { .. }
             | Self::Rekey
-            | Self::Mute { .. }
             | Self::RestartPlease => Ok(()),
         }
     }

@@ -8,7 +8,6 @@ use super::{Io, Session, Side};
 use crate::EndReason;
 use crate::delivery::MessageName;
 use crate::endpoint::SignalRefused;
-use crate::event::Event;
 use crate::output::RequestError;
 use crate::party::{ACKNOWLEDGE_DELAY, Link, MAX_EARLY, Party, digest};
 use crate::sealed_box::{BoxKind, SealedBox};
@@ -293,7 +292,6 @@ impl Session {
         match content {
             Content::Answer { answer } if !self.check_answer(from, &answer.sdp) => {}
             Content::Rekey if is_selected => self.answer_rekey(),
-            Content::Mute { muted } if is_selected => self.peer_muted(io, *muted),
             Content::RestartPlease if is_selected => self.restart_was_asked_for(io),
             Content::Negotiate {
                 description,
@@ -301,7 +299,6 @@ impl Session {
             } if is_selected => self.take_negotiate(io, description, *negotiation),
             Content::WordsNonce { .. }
             | Content::Rekey
-            | Content::Mute { .. }
             | Content::RestartPlease
             | Content::Negotiate { .. } => {}
             Content::Ringing
@@ -316,17 +313,6 @@ impl Session {
                     tracing::debug!(call = %self.id, kind = content.kind(), %error, "refused a content");
                 }
             }
-        }
-    }
-
-    fn peer_muted(&mut self, io: &mut Io<'_>, muted: bool) {
-        if self.peer_muted != muted {
-            self.peer_muted = muted;
-            io.event(Event::Muted {
-                call: self.id,
-                local: false,
-                muted,
-            });
         }
     }
 }

@@ -56,7 +56,6 @@ fn one_of_each() -> Vec<Content> {
             nonce: Hex32([8; 32]),
         },
         Content::Rekey,
-        Content::Mute { muted: true },
         Content::RestartPlease,
     ]
 }
