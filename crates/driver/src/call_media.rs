@@ -17,7 +17,6 @@ use securecall_media::{
     TransportOutput,
 };
 use securecall_session::{CallId, MediaCommand, MediaEvent, MediaFailure, PathRoute};
-use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use web_time::Instant;
 
@@ -28,6 +27,7 @@ use self::sockets::{Received, Sockets};
 use crate::clock;
 use crate::config::Network;
 use crate::event::Event;
+use crate::queue::{Queued, Receiver, Rule, Sender, queue};
 
 /// Microphone and speaker are served this often.
 const TICK: Duration = Duration::from_millis(10);
@@ -59,15 +59,78 @@ pub(crate) enum MediaOutput {
     Closed,
 }
 
+/// Control messages that wait for a task at most. They are sent again until they are acknowledged, so one more is as good as lost on
+/// the way.
+const MAX_CONTROL: usize = 64;
+/// Words on devices that wait for the client at most.
+const MAX_DEVICE_NEWS: usize = 16;
+
 enum Order {
     Command(MediaCommand),
     Control(Vec<u8>),
 }
 
+/// What orders can stand in for each other.
+#[derive(PartialEq, Eq)]
+enum OrderKind {
+    Control,
+    Mute,
+}
+
+impl Queued for Order {
+    type Kind = OrderKind;
+
+    fn rule(&self) -> Rule<OrderKind> {
+        match self {
+            Self::Control(_) => Rule::AtMost(MAX_CONTROL, OrderKind::Control),
+            Self::Command(MediaCommand::SetMuted(_)) => Rule::Latest(OrderKind::Mute),
+            // Epochs and the end are never lost: an epoch comes every 10 s, a restart every 4 s, the others once in a call.
+            Self::Command(_) => Rule::Keep,
+        }
+    }
+}
+
+/// What outputs of a call can stand in for each other.
+#[derive(PartialEq, Eq)]
+pub(crate) enum OutputKind {
+    Control,
+    AuthenticatedPacket,
+    PeerMute,
+    Stats,
+    Levels,
+    DeviceNews,
+}
+
+impl Queued for (CallId, MediaOutput) {
+    type Kind = (CallId, OutputKind);
+
+    fn rule(&self) -> Rule<Self::Kind> {
+        let (call, output) = self;
+        let call = *call;
+        match output {
+            MediaOutput::Control(_) => Rule::AtMost(MAX_CONTROL, (call, OutputKind::Control)),
+            MediaOutput::Event(MediaEvent::AuthenticatedPacket) => {
+                Rule::AtMost(1, (call, OutputKind::AuthenticatedPacket))
+            }
+            MediaOutput::Event(MediaEvent::PeerMuted(_)) => {
+                Rule::Latest((call, OutputKind::PeerMute))
+            }
+            // Each answers an order, or comes once in a call.
+            MediaOutput::Event(_) | MediaOutput::Closed => Rule::Keep,
+            MediaOutput::Told(event) => match **event {
+                Event::Stats { .. } => Rule::Latest((call, OutputKind::Stats)),
+                Event::Levels { .. } => Rule::Latest((call, OutputKind::Levels)),
+                Event::AudioStarted { .. } => Rule::Keep,
+                _ => Rule::AtMost(MAX_DEVICE_NEWS, (call, OutputKind::DeviceNews)),
+            },
+        }
+    }
+}
+
 /// The media of one call, running in a task of its own. Dropping it ends the task.
 #[derive(Debug)]
 pub(crate) struct CallMedia {
-    orders: mpsc::UnboundedSender<Order>,
+    orders: Sender<Order>,
 }
 
 impl CallMedia {
@@ -78,9 +141,9 @@ impl CallMedia {
         devices: Option<AudioDevices>,
         network: Network,
         levels: bool,
-        outputs: mpsc::UnboundedSender<(CallId, MediaOutput)>,
+        outputs: Sender<(CallId, MediaOutput)>,
     ) -> Self {
-        let (sender, orders) = mpsc::unbounded_channel();
+        let (sender, orders) = queue();
         let now = clock::now();
         let task = Task {
             call,
@@ -116,18 +179,18 @@ impl CallMedia {
 
     /// Gives an order of the endpoint.
     pub(crate) fn order(&self, command: MediaCommand) {
-        let _ = self.orders.send(Order::Command(command));
+        self.orders.send(Order::Command(command));
     }
 
     /// Sends one message on the data channel.
     pub(crate) fn control(&self, bytes: Vec<u8>) {
-        let _ = self.orders.send(Order::Control(bytes));
+        self.orders.send(Order::Control(bytes));
     }
 }
 
 struct Task {
     call: CallId,
-    outputs: mpsc::UnboundedSender<(CallId, MediaOutput)>,
+    outputs: Sender<(CallId, MediaOutput)>,
     audio: AudioSpec,
     devices: Option<AudioDevices>,
     /// The devices on their way, where none were open.
@@ -160,7 +223,7 @@ struct Task {
 }
 
 impl Task {
-    async fn run(mut self, mut orders: mpsc::UnboundedReceiver<Order>) {
+    async fn run(mut self, mut orders: Receiver<Order>) {
         loop {
             self.drain_transport();
             if self.closing {
@@ -168,7 +231,7 @@ impl Task {
             }
             tokio::select! {
                 biased;
-                order = orders.recv() => match order {
+                order = orders.next() => match order {
                     Some(Order::Command(command)) => self.carry_out(command),
                     Some(Order::Control(bytes)) => self.send_control(&bytes),
                     // The client is gone.
@@ -350,7 +413,7 @@ impl Task {
             TransportEvent::ChannelOpen => self.tell(MediaEvent::ChannelOpen),
             TransportEvent::Control(bytes) => {
                 self.authenticated(now);
-                let _ = self.outputs.send((self.call, MediaOutput::Control(bytes)));
+                self.outputs.send((self.call, MediaOutput::Control(bytes)));
             }
             TransportEvent::Frame(mut frame) => {
                 let Some(receive) = &mut self.receive else {
@@ -421,7 +484,7 @@ impl Task {
                 fault,
             });
         }
-        let _ = self.outputs.send((self.call, MediaOutput::Closed));
+        self.outputs.send((self.call, MediaOutput::Closed));
     }
 
     fn notice(&self, text: String) {
@@ -432,13 +495,12 @@ impl Task {
     }
 
     fn told(&self, event: Event) {
-        let _ = self
-            .outputs
-            .send((self.call, MediaOutput::Told(Box::new(event))));
+        let event = MediaOutput::Told(Box::new(event));
+        self.outputs.send((self.call, event));
     }
 
     fn tell(&self, event: MediaEvent) {
-        let _ = self.outputs.send((self.call, MediaOutput::Event(event)));
+        self.outputs.send((self.call, MediaOutput::Event(event)));
     }
 }
 

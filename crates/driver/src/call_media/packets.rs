@@ -186,7 +186,7 @@ impl VirtualCall {
             self.drain(to);
         }
         for index in [CALLER, CALLEE] {
-            let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= self.now);
+            let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
             let end = &mut self.ends[index];
             if is_due(end.transport_deadline) {
                 end.transport_deadline = None;
