@@ -12,7 +12,9 @@ mod event;
 mod writer;
 
 pub(crate) use contact_table::contact_list;
-pub(crate) use event::{Event, Peer, Stats, reason_words};
+pub(crate) use event::{
+    Event, Peer, Stats, missed_words, reason_words, refused_words, words_for_calls_of_others,
+};
 
 /// Standard output is gone: whoever read it has stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -171,6 +171,9 @@ pub enum Content {
     /// The device is in another call. Only in message 2.
     #[serde(rename = "tech.stealthx.securecall.busy")]
     Busy,
+    /// The device does not ring, for its clock and the caller's differ too much. Only in message 2.
+    #[serde(rename = "tech.stealthx.securecall.clocks_differ")]
+    ClocksDiffer,
     /// The nonce of the safety words. In the caller's first ratchet message.
     #[serde(rename = "tech.stealthx.securecall.words_nonce")]
     WordsNonce {
@@ -186,6 +189,18 @@ pub enum Content {
 }
 
 impl Content {
+    /// Whether it may be said in message 2, where the handshake is not through yet.
+    pub const fn fits_message_2(&self) -> bool {
+        matches!(
+            self,
+            Self::Ringing
+                | Self::Busy
+                | Self::ClocksDiffer
+                | Self::Answer { .. }
+                | Self::Candidates { .. }
+        )
+    }
+
     /// The type, as on the wire.
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -198,6 +213,7 @@ impl Content {
             Self::Negotiate { .. } => "m.call.negotiate",
             Self::Ringing => "tech.stealthx.securecall.ringing",
             Self::Busy => "tech.stealthx.securecall.busy",
+            Self::ClocksDiffer => "tech.stealthx.securecall.clocks_differ",
             Self::WordsNonce { .. } => "tech.stealthx.securecall.words_nonce",
             Self::Rekey => "tech.stealthx.securecall.rekey",
             Self::RestartPlease => "tech.stealthx.securecall.restart_please",
@@ -227,6 +243,7 @@ impl Content {
             | Self::Hangup { .. }
             | Self::Ringing
             | Self::Busy
+            | Self::ClocksDiffer
             | Self::WordsNonce { .. }
             | Self::Rekey
             | Self::RestartPlease => Ok(()),

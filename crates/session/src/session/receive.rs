@@ -30,6 +30,10 @@ pub(super) enum Taken {
     Early,
 }
 
+/// What a message on the data channel costs of the budget if it does not open: it had up to 512 keys derived for it. An honest peer
+/// sends none, and nobody else can put anything on the channel.
+const FORGED_COST: u32 = 8;
+
 /// The caller's first ratchet message.
 const CALLERS_FIRST: MessageId = MessageId { step: 1, number: 0 };
 
@@ -86,12 +90,20 @@ impl Session {
         io: &mut Io<'_>,
         message: &[u8],
     ) -> Result<(), SignalRefused> {
+        if !self.control_budget.take(io.now) {
+            return Err(SignalRefused::TooManyControl);
+        }
         let id = self
             .call
             .selected()
             .map(str::to_owned)
             .ok_or(SignalRefused::OutOfPlace)?;
         let result = self.handle_ratchet(io, &id, message, Via::Channel);
+        if let Err(SignalRefused::Ratchet(RatchetError::OpenFailed | RatchetError::LowOrder)) =
+            result
+        {
+            self.control_budget.charge(FORGED_COST - 1);
+        }
         // Anybody can repeat a message: only a new one says that the peer is there.
         if result == Ok(Taken::New) {
             self.packet_came(io);
@@ -303,6 +315,7 @@ impl Session {
             | Content::Negotiate { .. } => {}
             Content::Ringing
             | Content::Busy
+            | Content::ClocksDiffer
             | Content::Answer { .. }
             | Content::Candidates { .. }
             | Content::SelectAnswer { .. }

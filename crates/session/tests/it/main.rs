@@ -3,6 +3,7 @@
 
 mod admission;
 mod attacks;
+mod clocks;
 mod delivery;
 mod device_list;
 mod endings;
@@ -14,5 +15,6 @@ mod happy_path;
 mod in_call;
 mod many_invites;
 mod random_faults;
+mod reports;
 mod two_devices;
 mod withheld;

@@ -52,6 +52,7 @@ fn one_of_each() -> Vec<Content> {
         },
         Content::Ringing,
         Content::Busy,
+        Content::ClocksDiffer,
         Content::WordsNonce {
             nonce: Hex32([8; 32]),
         },
