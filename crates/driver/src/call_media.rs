@@ -7,6 +7,7 @@ mod frames;
 mod negotiation;
 #[cfg(test)]
 mod packets;
+mod queues;
 mod sockets;
 
 use std::time::Duration;
@@ -23,11 +24,12 @@ use web_time::Instant;
 use self::audio::until_opened;
 use self::frames::{Opener, Sealer};
 use self::negotiation::overcome;
+use self::queues::Order;
 use self::sockets::{Received, Sockets};
 use crate::clock;
 use crate::config::Network;
 use crate::event::Event;
-use crate::queue::{Queued, Receiver, Rule, Sender, queue};
+use crate::queue::{Receiver, Sender, queue};
 
 /// Microphone and speaker are served this often.
 const TICK: Duration = Duration::from_millis(10);
@@ -57,74 +59,6 @@ pub(crate) enum MediaOutput {
     Told(Box<Event>),
     /// Everything is let go of; the last output.
     Closed,
-}
-
-/// Control messages that wait for a task at most. They are sent again until they are acknowledged, so one more is as good as lost on
-/// the way.
-const MAX_CONTROL: usize = 64;
-/// Words on devices that wait for the client at most.
-const MAX_DEVICE_NEWS: usize = 16;
-
-enum Order {
-    Command(MediaCommand),
-    Control(Vec<u8>),
-}
-
-/// What orders can stand in for each other.
-#[derive(PartialEq, Eq)]
-enum OrderKind {
-    Control,
-    Mute,
-}
-
-impl Queued for Order {
-    type Kind = OrderKind;
-
-    fn rule(&self) -> Rule<OrderKind> {
-        match self {
-            Self::Control(_) => Rule::AtMost(MAX_CONTROL, OrderKind::Control),
-            Self::Command(MediaCommand::SetMuted(_)) => Rule::Latest(OrderKind::Mute),
-            // Epochs and the end are never lost: an epoch comes every 10 s, a restart every 4 s, the others once in a call.
-            Self::Command(_) => Rule::Keep,
-        }
-    }
-}
-
-/// What outputs of a call can stand in for each other.
-#[derive(PartialEq, Eq)]
-pub(crate) enum OutputKind {
-    Control,
-    AuthenticatedPacket,
-    PeerMute,
-    Stats,
-    Levels,
-    DeviceNews,
-}
-
-impl Queued for (CallId, MediaOutput) {
-    type Kind = (CallId, OutputKind);
-
-    fn rule(&self) -> Rule<Self::Kind> {
-        let (call, output) = self;
-        let call = *call;
-        match output {
-            MediaOutput::Control(_) => Rule::AtMost(MAX_CONTROL, (call, OutputKind::Control)),
-            MediaOutput::Event(MediaEvent::AuthenticatedPacket) => {
-                Rule::AtMost(1, (call, OutputKind::AuthenticatedPacket))
-            }
-            MediaOutput::Event(MediaEvent::PeerMuted(_)) => {
-                Rule::Latest((call, OutputKind::PeerMute))
-            }
-            // Each answers an order, or comes once in a call.
-            MediaOutput::Event(_) | MediaOutput::Closed => Rule::Keep,
-            MediaOutput::Told(event) => match **event {
-                Event::Stats { .. } => Rule::Latest((call, OutputKind::Stats)),
-                Event::Levels { .. } => Rule::Latest((call, OutputKind::Levels)),
-                Event::AudioStarted { .. } => Rule::Keep,
-                _ => Rule::AtMost(MAX_DEVICE_NEWS, (call, OutputKind::DeviceNews)),
-            },
-        }
-    }
 }
 
 /// The media of one call, running in a task of its own. Dropping it ends the task.
