@@ -64,6 +64,12 @@ pub(crate) fn restore_terminal() {
     ScreenTerminal::restore_if_open();
 }
 
+/// What is said of a line that is no order.
+#[cfg(test)]
+pub(crate) fn order_fault(line: &str) -> Option<Failure> {
+    order::Order::parse(line).err()
+}
+
 /// What the command is for.
 #[derive(Debug)]
 pub(crate) enum Goal {

@@ -5,7 +5,6 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
-use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -33,7 +32,7 @@ mod who;
 
 use cli::Cli;
 use error::{ErrorKind, Failure};
-use output::Output;
+use output::{Output, Printable, Stream};
 
 #[expect(
     clippy::disallowed_methods,
@@ -84,11 +83,26 @@ fn refuse_usage(error: &clap::Error) -> ExitCode {
             &(&Failure::new(ErrorKind::Usage, message).help("see `securecall --help`")).into(),
         );
     }
-    let _ = error.print();
+    let stream = if error.use_stderr() {
+        Stream::Err
+    } else {
+        Stream::Out
+    };
+    let _ = stream.start_of_line(&usage_text(error, stream.takes_colours()));
     ExitCode::from(if error.use_stderr() {
         ErrorKind::Usage.exit_code().number()
     } else {
         0
+    })
+}
+
+/// What clap says. The colours are its own; an argument that it quotes may hold anything.
+fn usage_text(error: &clap::Error, colours: bool) -> Printable {
+    let rendered = error.render();
+    Printable::painted(&if colours {
+        rendered.ansi().to_string()
+    } else {
+        rendered.to_string()
     })
 }
 
@@ -97,11 +111,10 @@ fn refuse_usage(error: &clap::Error) -> ExitCode {
 fn install_panic_message() {
     std::panic::set_hook(Box::new(|panic| {
         calling::restore_terminal();
-        let mut stderr = std::io::stderr().lock();
-        let _ = writeln!(
-            stderr,
+        // A panic may quote what came from outside.
+        output::note(&Printable::text(&format!(
             "error: this is a fault of securecall: {panic}\n  help: {}",
             error::REPORT
-        );
+        )));
     }));
 }

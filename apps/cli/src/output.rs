@@ -1,6 +1,5 @@
 //! What goes to standard output: one JSON object a line with `--json`, plain lines without.
 
-use std::io::{self, IsTerminal as _, Write as _};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
@@ -9,10 +8,18 @@ use crate::error::Failure;
 
 mod contact_table;
 mod event;
+#[cfg(test)]
+mod foreign_text;
+mod line;
+mod printable;
+pub(crate) mod stream;
 mod writer;
 
 pub(crate) use contact_table::contact_list;
 pub(crate) use event::{Event, Peer, Stats, reason_words};
+pub(crate) use line::Line;
+pub(crate) use printable::Printable;
+pub(crate) use stream::{Stream, note};
 
 /// Standard output is gone: whoever read it has stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +58,12 @@ impl Output {
 
     /// Whether a person looks at standard output.
     pub(crate) fn is_terminal(self) -> bool {
-        !self.json && !self.stdout_is_audio && io::stdout().is_terminal()
+        !self.json && !self.stdout_is_audio && Stream::Out.is_terminal()
+    }
+
+    /// Whether what a person looks at may have colours.
+    pub(crate) fn takes_colours(self) -> bool {
+        self.is_terminal() && Stream::Out.takes_colours()
     }
 
     /// From now on a reader that stalls holds nothing up: lines wait for it, and figures are left out.
@@ -72,14 +84,14 @@ impl Output {
     pub(crate) fn event(self, event: &Event) -> Result<(), Closed> {
         let is_figures = matches!(event, Event::Stats(_));
         if self.json {
-            return writer::line(&json_line(event), is_figures);
+            return writer::line(json_line(event), is_figures);
         }
         match event.plain(self.is_terminal()) {
             Some(lines) if self.stdout_is_audio => {
-                let _ = writeln!(io::stderr(), "{lines}");
+                note(&lines);
                 Ok(())
             }
-            Some(lines) => writer::line(&lines, is_figures),
+            Some(lines) => writer::line(lines, is_figures),
             None => Ok(()),
         }
     }
@@ -90,20 +102,20 @@ impl Output {
     ///
     /// [`Closed`] if nobody reads any more.
     pub(crate) fn lines(self, lines: &str) -> Result<(), Closed> {
-        writer::line(lines, false)
+        writer::line(Printable::text(lines), false)
     }
 
     /// Tells of a failure: on standard error for people, and as an event for scripts.
     pub(crate) fn failure(self, failure: &Failure) {
         if self.json {
-            let _ = writer::line(&json_line(&Event::from(failure)), false);
+            let _ = writer::line(json_line(&Event::from(failure)), false);
         }
-        let _ = writeln!(io::stderr(), "{failure}");
+        note(&Printable::text(&failure.to_string()));
     }
 
     /// A word to the person at the terminal that is no event.
     pub(crate) fn note(self, text: &str) {
-        let _ = writeln!(io::stderr(), "{text}");
+        note(&Printable::text(text));
     }
 
     /// Whether whoever read standard output has stopped. A file or a terminal never has.
@@ -135,17 +147,14 @@ pub(crate) fn wallclock_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn json_line(event: &Event) -> String {
+fn json_line(event: &Event) -> Printable {
     let mut value = serde_json::to_value(event).unwrap_or(Value::Null);
     if let Value::Object(fields) = &mut value {
         fields.insert("at_ms".to_owned(), wallclock_ms().into());
     }
-    value.to_string()
+    Printable::json(&value)
 }
 
-fn write_line_now(line: &str) -> Result<(), Closed> {
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{line}")
-        .and_then(|()| stdout.flush())
-        .map_err(|_| Closed)
+fn write_line_now(line: &Printable) -> Result<(), Closed> {
+    Stream::Out.line(line).map_err(|_| Closed)
 }

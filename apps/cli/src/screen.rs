@@ -11,6 +11,7 @@ use securecall_driver::{CallEvent, EndReason, Event};
 use crate::error::Failure;
 use crate::profile::Contact;
 
+mod cells;
 mod draw;
 mod fitting;
 mod main_screen;
@@ -165,6 +166,7 @@ impl Screen {
             Some(main) if !self.call.is_going_on() => main.draw(frame, now, palette),
             _ => self.call.draw(frame, now, palette),
         }
+        cells::make_harmless(frame.buffer_mut());
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) fn addresses(what: &[String], output: Output) -> Result<Vec<Address>,
     let mut all: Vec<Address> = Vec::new();
     for argument in what {
         let found = match argument.as_str() {
-            "-" => in_standard_input()?,
+            "-" => in_standard_input(output)?,
             argument => in_argument(argument)?,
         };
         for fault in &found.damaged {
@@ -127,7 +127,7 @@ fn picture(path: &Path) -> Result<PictureContacts, Failure> {
     read_contacts(&bytes).map_err(|error| {
         let failure = Failure::from(error);
         Failure {
-            message: format!("{}: {}", path.display(), failure.message),
+            message: format!("{}: {}", path.display(), failure.message).into(),
             ..failure
         }
     })
@@ -151,10 +151,10 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-fn in_standard_input() -> Result<Found, Failure> {
+fn in_standard_input(output: Output) -> Result<Found, Failure> {
     let stdin = io::stdin();
     if stdin.is_terminal() {
-        eprintln!("Paste the message, then press Ctrl-D on a line of its own:");
+        output.note("Paste the message, then press Ctrl-D on a line of its own:");
     }
     let mut bytes = Vec::new();
     // A picture may come this way, too.

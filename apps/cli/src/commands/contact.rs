@@ -11,7 +11,8 @@ use crate::exit_code::ExitCode;
 use crate::output::{Event, contact_list};
 use crate::profile::{Contact, Content, Profile, write_file};
 use crate::proof::Proof;
-use crate::{prompt, qr_text, sources, who};
+use crate::qr_text::QrText;
+use crate::{prompt, sources, who};
 
 pub(super) fn run(context: &Context, command: ContactCommand) -> Result<ExitCode, Failure> {
     match command {
@@ -62,7 +63,7 @@ fn share(context: &Context, options: &ShareOptions) -> Result<ExitCode, Failure>
         text: ShareText::new(&link, &page_host).to_string(),
         qr: options
             .qr
-            .map(|background| qr_text::draw(&code, background, context.output.is_terminal())),
+            .map(|background| QrText::new(&code, background, context.output.takes_colours())),
     }))
 }
 

@@ -3,8 +3,10 @@
 use securecall_contact::{MatrixId, NameLabel, SecureCallId};
 use serde::Serialize;
 
+use super::{Line, Printable};
 use crate::error::Failure;
 use crate::profile::Contact;
+use crate::qr_text::QrText;
 use crate::secret::Secret;
 
 /// Something that scripts and people are told. Fields are only added, never changed.
@@ -41,7 +43,7 @@ pub(crate) enum Event {
         text: String,
         /// With `--qr`.
         #[serde(skip_serializing_if = "Option::is_none")]
-        qr: Option<String>,
+        qr: Option<QrText>,
     },
     /// Who opens `securecall:` links on this desktop.
     Handler { installed: bool, path: String },
@@ -122,12 +124,12 @@ pub(crate) enum Event {
     /// The homeserver is reached again.
     Online,
     /// Something the user should know.
-    Notice { message: String },
+    Notice { message: Line },
     /// Something did not work.
     Error {
         kind: &'static str,
-        message: String,
-        help: Option<String>,
+        message: Line,
+        help: Option<Line>,
     },
 }
 
@@ -216,7 +218,16 @@ impl Event {
     }
 
     /// The event as plain lines; `None` where a person need not be told.
-    pub(crate) fn plain(&self, terminal: bool) -> Option<String> {
+    pub(crate) fn plain(&self, terminal: bool) -> Option<Printable> {
+        let mut printable = Printable::text(&self.words(terminal)?);
+        if let Self::Link { qr: Some(qr), .. } = self {
+            printable.push("\n\n");
+            qr.print(&mut printable);
+        }
+        Some(printable)
+    }
+
+    fn words(&self, terminal: bool) -> Option<String> {
         Some(match self {
             Self::Identity { id, phrase: None } => id.clone(),
             Self::Identity {
@@ -240,10 +251,7 @@ impl Event {
                 format!("{name}\t{matrix_id}\t{id}\t{key}")
             }
             Self::Contacts { .. } | Self::Stats(_) | Self::AudioStarted { .. } => return None,
-            Self::Link { text, qr, .. } => match qr {
-                Some(qr) => format!("{text}\n\n{}", qr.trim_end_matches('\n')),
-                None => text.clone(),
-            },
+            Self::Link { text, .. } => text.clone(),
             Self::Handler {
                 installed: true, ..
             } => "links that start with securecall: are opened by SecureCall now".to_owned(),
@@ -292,7 +300,7 @@ impl Event {
             ),
             Self::Offline => "homeserver out of reach, trying on".to_owned(),
             Self::Online => "homeserver reached again".to_owned(),
-            Self::Notice { message } => message.clone(),
+            Self::Notice { message } => message.to_string(),
             // People read it on standard error.
             Self::Error { .. } => return None,
         })
@@ -428,8 +436,8 @@ mod tests {
             id: "x".to_owned(),
             phrase: Some(phrase.clone().into()),
         };
-        assert_eq!(event.plain(false).unwrap(), format!("x\n{phrase}"));
-        let shown = event.plain(true).unwrap();
+        assert_eq!(event.words(false).unwrap(), format!("x\n{phrase}"));
+        let shown = event.words(true).unwrap();
         assert!(
             shown.contains(" 1 abandon") && shown.contains("24 abandon"),
             "{shown}"

@@ -1,13 +1,12 @@
 //! Standard output behind a thread of its own: a reader that stalls never holds up a call, a signal or the farewell.
 
-use std::io::{self, Write as _};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use super::Closed;
+use super::{Closed, Printable};
 
 /// Lines that wait for a reader; one who is further behind has stopped reading.
 const MAX_WAITING: usize = 1024;
@@ -18,13 +17,13 @@ const DRAIN: Duration = Duration::from_millis(500);
 /// How often it looks.
 const DRAIN_STEP: Duration = Duration::from_millis(5);
 
-static LINES: OnceLock<SyncSender<String>> = OnceLock::new();
+static LINES: OnceLock<SyncSender<Printable>> = OnceLock::new();
 static WAITING: AtomicUsize = AtomicUsize::new(0);
 static CLOSED: AtomicBool = AtomicBool::new(false);
 
 /// From now on lines are written by the thread.
 pub(super) fn start() {
-    let (sender, lines) = sync_channel::<String>(MAX_WAITING);
+    let (sender, lines) = sync_channel::<Printable>(MAX_WAITING);
     let started = thread::Builder::new()
         .name("stdout".to_owned())
         .spawn(move || {
@@ -45,9 +44,9 @@ pub(super) fn start() {
 /// # Errors
 ///
 /// [`Closed`] if nobody reads any more.
-pub(super) fn line(line: &str, is_figures: bool) -> Result<(), Closed> {
+pub(super) fn line(line: Printable, is_figures: bool) -> Result<(), Closed> {
     let Some(lines) = LINES.get() else {
-        return super::write_line_now(line);
+        return super::write_line_now(&line);
     };
     if CLOSED.load(Ordering::Acquire) {
         return Err(Closed);
@@ -56,7 +55,7 @@ pub(super) fn line(line: &str, is_figures: bool) -> Result<(), Closed> {
         return Ok(());
     }
     WAITING.fetch_add(1, Ordering::AcqRel);
-    lines.try_send(line.to_owned()).map_err(|error| {
+    lines.try_send(line).map_err(|error| {
         WAITING.fetch_sub(1, Ordering::AcqRel);
         match error {
             TrySendError::Full(_) | TrySendError::Disconnected(_) => Closed,
@@ -76,5 +75,4 @@ pub(super) fn drain() {
         thread::sleep(DRAIN_STEP);
         left = left.saturating_sub(DRAIN_STEP);
     }
-    let _ = io::stderr().flush();
 }

@@ -14,6 +14,8 @@ use ratatui::backend::CrosstermBackend;
 
 use super::Screen;
 use super::palette::Palette;
+use crate::output::Stream;
+use crate::output::stream::of_screens;
 
 /// Whether the terminal is taken.
 static IS_OPEN: AtomicBool = AtomicBool::new(false);
@@ -28,7 +30,7 @@ impl ScreenTerminal {
     /// Whether a person can see the screen and press keys.
     pub(crate) fn is_possible() -> bool {
         io::stdin().is_terminal()
-            && io::stderr().is_terminal()
+            && Stream::Err.is_terminal()
             && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
     }
 
@@ -40,18 +42,19 @@ impl ScreenTerminal {
     pub(crate) fn open() -> io::Result<Self> {
         enable_raw_mode()?;
         IS_OPEN.store(true, Ordering::Relaxed);
-        if let Err(error) = execute!(io::stderr(), EnterAlternateScreen, cursor::Hide) {
+        if let Err(error) = execute!(of_screens(), EnterAlternateScreen, cursor::Hide) {
             restore();
             return Err(error);
         }
         // Where a terminal does not know it, what is pasted comes as if it were typed.
-        let _ = execute!(io::stderr(), EnableBracketedPaste);
-        let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let _ = execute!(of_screens(), EnableBracketedPaste);
         let terminal =
-            Terminal::new(CrosstermBackend::new(io::stderr())).inspect_err(|_| restore())?;
+            Terminal::new(CrosstermBackend::new(of_screens())).inspect_err(|_| restore())?;
         Ok(Self {
             terminal,
-            palette: Palette { colour },
+            palette: Palette {
+                colour: Stream::Err.takes_colours(),
+            },
         })
     }
 
@@ -64,7 +67,7 @@ impl ScreenTerminal {
 
     /// Rings the terminal's bell.
     pub(crate) fn ring() {
-        let mut stderr = io::stderr();
+        let mut stderr = of_screens();
         let _ = stderr.write_all(b"\x07").and_then(|()| stderr.flush());
     }
 
@@ -97,7 +100,7 @@ impl Drop for ScreenTerminal {
 
 fn restore() {
     IS_OPEN.store(false, Ordering::Relaxed);
-    let _ = execute!(io::stderr(), DisableBracketedPaste);
-    let _ = execute!(io::stderr(), LeaveAlternateScreen, cursor::Show);
+    let _ = execute!(of_screens(), DisableBracketedPaste);
+    let _ = execute!(of_screens(), LeaveAlternateScreen, cursor::Show);
     let _ = disable_raw_mode();
 }

@@ -9,6 +9,7 @@ mod config;
 mod contacts;
 mod endings;
 mod faults;
+mod hostile_text;
 mod identity;
 #[cfg(target_os = "linux")]
 mod links;

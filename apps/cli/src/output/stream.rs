@@ -1,0 +1,151 @@
+//! The two standard streams: the only place where this program writes to them.
+//!
+//! They take [`Printable`]s, so that no text gets past what makes it harmless. A test looks through the sources for other
+//! ways out. Two remain: the voice (`--speaker -`, written by the audio device), and the screens, which draw by escape
+//! sequences of their own and whose cells are cleaned (`screen::terminal`).
+
+use std::io::{self, IsTerminal, Stderr, Write};
+
+use super::Printable;
+
+/// A standard stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stream {
+    /// Standard output: what was asked for.
+    Out,
+    /// Standard error: what is for a person besides.
+    Err,
+}
+
+impl Stream {
+    /// Whether a person looks at it.
+    pub(crate) fn is_terminal(self) -> bool {
+        match self {
+            Self::Out => io::stdout().is_terminal(),
+            Self::Err => io::stderr().is_terminal(),
+        }
+    }
+
+    /// Whether colours may be used on it (<https://no-color.org>).
+    pub(crate) fn takes_colours(self) -> bool {
+        self.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    }
+
+    /// Writes it and ends the line.
+    ///
+    /// # Errors
+    ///
+    /// Nobody reads any more, or the disk is full.
+    pub(crate) fn line(self, text: &Printable) -> io::Result<()> {
+        self.write(text, "\n")
+    }
+
+    /// Writes it and stays on the line.
+    ///
+    /// # Errors
+    ///
+    /// As [`line`](Self::line).
+    pub(crate) fn start_of_line(self, text: &Printable) -> io::Result<()> {
+        self.write(text, "")
+    }
+
+    fn write(self, text: &Printable, end: &str) -> io::Result<()> {
+        let into = |stream: &mut dyn Write| {
+            stream.write_all(text.as_str().as_bytes())?;
+            stream.write_all(end.as_bytes())?;
+            stream.flush()
+        };
+        match self {
+            Self::Out => into(&mut io::stdout().lock()),
+            Self::Err => into(&mut io::stderr().lock()),
+        }
+    }
+}
+
+/// Writes a line to standard error. What a person cannot be told there, they cannot be told.
+pub(crate) fn note(text: &Printable) {
+    let _ = Stream::Err.line(text);
+}
+
+/// Where the screens are drawn, by sequences of their own.
+pub(crate) fn of_screens() -> Stderr {
+    io::stderr()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    /// Ways to a standard stream, and the files that may go them.
+    const WAYS: [(&[&str], &[&str]); 3] = [
+        (
+            &[
+                "print!(",
+                "println!(",
+                "dbg!(",
+                "stdout()",
+                "stderr()",
+                "STDERR_FILENO",
+                "error.print()",
+                ".exit()",
+            ],
+            // The voice goes to standard output.
+            &[
+                "apps/cli/src/output/stream.rs",
+                "crates/audio-device/src/open.rs",
+            ],
+        ),
+        (
+            &["of_screens("],
+            &[
+                "apps/cli/src/output/stream.rs",
+                "apps/cli/src/screen/terminal.rs",
+            ],
+        ),
+        // Asks whether it is closed.
+        (
+            &["STDOUT_FILENO"],
+            &["apps/cli/src/output.rs", "apps/cli/src/output/stream.rs"],
+        ),
+    ];
+
+    fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                sources(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_written_past_the_two_streams() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let mut files = Vec::new();
+        sources(&root.join("apps/cli/src"), &mut files);
+        for library in fs::read_dir(root.join("crates")).unwrap() {
+            sources(&library.unwrap().path().join("src"), &mut files);
+        }
+        assert!(files.len() > 100, "{}", files.len());
+        let mut seen = 0;
+        for file in files {
+            let path = file.strip_prefix(&root).unwrap();
+            let text = fs::read_to_string(&file).unwrap();
+            for (line, code) in text.lines().enumerate() {
+                if code.trim_start().starts_with("//") {
+                    continue;
+                }
+                for (ways, may) in WAYS {
+                    let goes = ways.iter().any(|way| code.contains(way));
+                    let may = may.iter().any(|may| path == Path::new(may));
+                    assert!(!goes || may, "{}:{}: {code}", path.display(), line + 1);
+                    seen += usize::from(goes && may);
+                }
+            }
+        }
+        assert!(seen > 0, "the ways are looked for by their names");
+    }
+}
