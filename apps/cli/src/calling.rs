@@ -22,6 +22,7 @@ use crate::profile::Profile;
 use crate::screen::{Screen, ScreenTerminal};
 use crate::who::Person;
 
+mod burst;
 mod carry_out;
 mod contacts;
 mod narrator;
