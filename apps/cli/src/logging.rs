@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::output::{Printable, Stream};
+use crate::output::{Printable, Stream, note};
 
 /// While the call screen is up, a log line on the same terminal would tear it.
 static SCREEN_IS_UP: AtomicBool = AtomicBool::new(false);
@@ -65,7 +65,7 @@ impl Write for LogLine {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let hidden = SCREEN_IS_UP.load(Ordering::Relaxed) && Stream::Err.is_terminal();
         if !hidden {
-            Stream::Err.start_of_line(&printable(bytes))?;
+            note(printable(bytes));
         }
         Ok(bytes.len())
     }
@@ -80,8 +80,8 @@ pub(crate) fn printable(line: &[u8]) -> Printable {
     let line = String::from_utf8_lossy(line);
     let end = line.char_indices().nth(MAX_LENGTH);
     match end {
-        Some((end, _)) => Printable::painted(&format!("{}…\n", shortened(&line[..end]))),
-        None => Printable::painted(&shortened(&line)),
+        Some((end, _)) => Printable::painted(&format!("{}…", shortened(&line[..end]))),
+        None => Printable::painted(shortened(&line).trim_end_matches('\n')),
     }
 }
 

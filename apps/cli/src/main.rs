@@ -56,14 +56,20 @@ fn main() -> ExitCode {
         Ok(exit_code::ExitCode::Bug)
     });
     let code = match outcome {
-        Ok(code) => code.into(),
+        Ok(code) => code,
         Err(failure) => {
             output.failure(&failure);
-            failure.kind.exit_code().into()
+            failure.kind.exit_code()
         }
     };
     output.drain();
-    code
+    if let Some(failure) = output.lost_lines() {
+        let _ = Stream::Err.line(&Printable::text(&failure.to_string()));
+        if code == exit_code::ExitCode::Done {
+            return failure.kind.exit_code().into();
+        }
+    }
+    code.into()
 }
 
 /// Says what is wrong with the command line; `--help` and `--version` come this way as well.
@@ -88,12 +94,12 @@ fn refuse_usage(error: &clap::Error) -> ExitCode {
     } else {
         Stream::Out
     };
-    let _ = stream.start_of_line(&usage_text(error, stream.takes_colours()));
-    ExitCode::from(if error.use_stderr() {
-        ErrorKind::Usage.exit_code().number()
-    } else {
-        0
-    })
+    let written = stream.start_of_line(&usage_text(error, stream.takes_colours()));
+    match stream {
+        Stream::Err => ErrorKind::Usage.exit_code(),
+        Stream::Out => commands::told(written.map_err(Into::into)),
+    }
+    .into()
 }
 
 /// What clap says. The colours are its own; an argument that it quotes may hold anything.
@@ -112,9 +118,11 @@ fn install_panic_message() {
     std::panic::set_hook(Box::new(|panic| {
         calling::restore_terminal();
         // A panic may quote what came from outside.
-        output::note(&Printable::text(&format!(
+        let text = format!(
             "error: this is a fault of securecall: {panic}\n  help: {}",
             error::REPORT
-        )));
+        );
+        // At once: the panic may have happened anywhere.
+        let _ = Stream::Err.line(&Printable::text(&text));
     }));
 }

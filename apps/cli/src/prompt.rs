@@ -62,7 +62,7 @@ fn hidden_words(question: &str, count: usize) -> Result<Zeroizing<String>, Failu
         ask(prompt)?;
         let line = line()?;
         // The key that ended the line was not shown either.
-        note(&Printable::default());
+        note(Printable::default());
         Ok(line)
     })
 }

@@ -14,6 +14,7 @@ use crate::profile::Contact;
 mod cells;
 mod draw;
 mod fitting;
+mod frames;
 mod main_screen;
 mod palette;
 mod state;

@@ -1,5 +1,6 @@
 //! Where contacts come from: addresses, texts that hold some, pictures, standard input.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
@@ -20,12 +21,14 @@ const PICTURE_ENDINGS: [&str; 5] = [".png", ".jpg", ".jpeg", ".webp", ".gif"];
 /// # Errors
 ///
 /// The first one that holds none, or a damaged one.
-pub(crate) fn addresses(what: &[String], output: Output) -> Result<Vec<Address>, Failure> {
+pub(crate) fn addresses(what: &[OsString], output: Output) -> Result<Vec<Address>, Failure> {
     let mut all: Vec<Address> = Vec::new();
     for argument in what {
-        let found = match argument.as_str() {
-            "-" => in_standard_input(output)?,
-            argument => in_argument(argument)?,
+        let found = match argument.to_str() {
+            Some("-") => in_standard_input(output)?,
+            Some(argument) => in_argument(argument)?,
+            // What is no text can be the name of a file only.
+            None => picture(Path::new(argument))?.into(),
         };
         for fault in &found.damaged {
             output.note(&format!(

@@ -23,6 +23,12 @@ pub fn is_harmful(character: char) -> bool {
     character.is_control() || is_invisible(character)
 }
 
+/// Whether a character is drawn on the one before it, and takes no column of its own.
+#[must_use]
+pub fn is_mark(character: char) -> bool {
+    character.width() == Some(0)
+}
+
 /// Several lines: line breaks and tabs stay, every other control character becomes a space, what else is harmful is left
 /// out, and so are more than [`MAX_MARKS`] marks on one character.
 #[must_use]
@@ -96,9 +102,10 @@ impl Shown {
         if is_invisible(character) {
             return false;
         }
-        self.marks = match character.width() {
-            Some(0) => self.marks + 1,
-            _ => 0,
+        self.marks = if is_mark(character) {
+            self.marks + 1
+        } else {
+            0
         };
         if self.marks > MAX_MARKS {
             return false;

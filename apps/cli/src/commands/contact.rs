@@ -1,5 +1,7 @@
 //! `contact share`, `add`, `list`, `rename`, `remove`, `verify`, `unverify`.
 
+use std::ffi::OsString;
+
 use securecall_contact::{Address, ContactLink, NameLabel, ShareText};
 use securecall_contact_qr::QrCode;
 
@@ -67,9 +69,9 @@ fn share(context: &Context, options: &ShareOptions) -> Result<ExitCode, Failure>
     }))
 }
 
-fn add(context: &Context, what: Vec<String>, name: Option<&str>) -> Result<ExitCode, Failure> {
+fn add(context: &Context, what: Vec<OsString>, name: Option<&str>) -> Result<ExitCode, Failure> {
     let what = if what.is_empty() {
-        vec!["-".to_owned()]
+        vec!["-".into()]
     } else {
         what
     };

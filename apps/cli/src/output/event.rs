@@ -3,7 +3,8 @@
 use securecall_contact::{MatrixId, NameLabel, SecureCallId};
 use serde::Serialize;
 
-use super::{Line, Printable};
+use super::queue::LeftOut;
+use super::{Line, Printable, Weight};
 use crate::error::Failure;
 use crate::profile::Contact;
 use crate::qr_text::QrText;
@@ -119,6 +120,8 @@ pub(crate) enum Event {
         peer: Peer,
         why: &'static str,
     },
+    /// Events were not read in time, and were left out.
+    LeftOut { events: u64, stats: u64 },
     /// The homeserver cannot be reached; trying on.
     Offline,
     /// The homeserver is reached again.
@@ -193,6 +196,15 @@ pub(crate) struct Stats {
     pub(crate) concealed_ms: f64,
 }
 
+impl From<LeftOut> for Event {
+    fn from(left_out: LeftOut) -> Self {
+        Self::LeftOut {
+            events: left_out.events,
+            stats: left_out.figures,
+        }
+    }
+}
+
 impl From<&Failure> for Event {
     fn from(failure: &Failure) -> Self {
         Self::Error {
@@ -214,6 +226,41 @@ impl Event {
                 .link()
                 .map(|link| link.with_name(NameLabel::new(&contact.name)).to_string()),
             verified: contact.verified,
+        }
+    }
+
+    /// How much is lost with it where somebody reads too slowly. What strangers or the peer can make at will is a remark.
+    pub(crate) const fn weight(&self) -> Weight {
+        match self {
+            Self::Stats(_) => Weight::Figures,
+            Self::Muted { .. }
+            | Self::Missed { .. }
+            | Self::Refused { .. }
+            | Self::LeftOut { .. }
+            | Self::Offline
+            | Self::Online
+            | Self::Notice { .. }
+            | Self::Error { .. } => Weight::Remark,
+            Self::Identity { .. }
+            | Self::Account { .. }
+            | Self::Contact { .. }
+            | Self::Contacts { .. }
+            | Self::Link { .. }
+            | Self::Handler { .. }
+            | Self::Completions { .. }
+            | Self::Manual { .. }
+            | Self::Ready { .. }
+            | Self::Dialing { .. }
+            | Self::Incoming { .. }
+            | Self::Ringing { .. }
+            | Self::Replaced { .. }
+            | Self::Connected { .. }
+            | Self::FirstAudio { .. }
+            | Self::AudioStarted { .. }
+            | Self::Reconnecting { .. }
+            | Self::Reconnected { .. }
+            | Self::AnsweredElsewhere { .. }
+            | Self::Ended { .. } => Weight::Outcome,
         }
     }
 
@@ -298,6 +345,7 @@ impl Event {
                 peer.shown(),
                 why.replace('_', " ")
             ),
+            Self::LeftOut { events, .. } => left_out(*events),
             Self::Offline => "homeserver out of reach, trying on".to_owned(),
             Self::Online => "homeserver reached again".to_owned(),
             Self::Notice { message } => message.to_string(),
@@ -375,6 +423,13 @@ fn incoming(peer: &Peer, answered: bool) -> String {
     match &peer.name {
         Some(_) => format!("{start} {} ({matrix_id})", peer.shown()),
         None => format!("{start} a stranger: {} ({matrix_id})", peer.shown()),
+    }
+}
+
+fn left_out(events: u64) -> String {
+    match events {
+        1 => "1 line was left out here: it was not read in time".to_owned(),
+        _ => format!("{events} lines were left out here: they were not read in time"),
     }
 }
 

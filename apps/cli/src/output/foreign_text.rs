@@ -8,12 +8,11 @@ use std::time::Duration;
 use clap::Parser as _;
 use proptest::prelude::*;
 use securecall_audio_device::{DeviceFault, OpenError, WavProblem};
-use securecall_contact::{Address, MAX_MARKS, NameLabel, is_harmful};
+use securecall_contact::{Address, MAX_MARKS, NameLabel, is_harmful, is_mark};
 use securecall_contact_qr::PictureError;
 use securecall_matrix::{
     HomeserverError, LoginError, LogoutError, RegisterError, RestoreError, ServerError, StoreError,
 };
-use unicode_width::UnicodeWidthChar as _;
 
 use super::{Event, Peer, Printable, json_line};
 use crate::cli::Cli;
@@ -240,8 +239,7 @@ fn check_is_harmless(printable: &Printable, paint: &[&str]) -> Result<(), TestCa
             matches!(character, '\n' | '\t') || !is_harmful(character),
             "{text:?}"
         );
-        let is_mark = character.width() == Some(0);
-        marks = if is_mark { marks + 1 } else { 0 };
+        marks = if is_mark(character) { marks + 1 } else { 0 };
         prop_assert!(marks <= MAX_MARKS, "{text:?}");
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use securecall_contact::{display_text, is_harmful};
+use securecall_contact::{MAX_MARKS, display_text, is_harmful, is_mark};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
@@ -19,12 +19,14 @@ impl Printable {
         Self(Zeroizing::new(display_text(text)))
     }
 
-    /// An event on one line. Harmful characters are escaped as JSON has it, so the value is the same for whoever reads it.
+    /// An event on one line. Harmful characters, and marks that pile up, are escaped as JSON has it, so the value is the same for whoever reads it.
     pub(crate) fn json(value: &Value) -> Self {
         let line = Zeroizing::new(value.to_string());
         let mut escaped = Zeroizing::new(String::with_capacity(line.len()));
+        let mut marks = 0;
         for character in line.chars() {
-            if is_harmful(character) {
+            marks = if is_mark(character) { marks + 1 } else { 0 };
+            if is_harmful(character) || marks > MAX_MARKS {
                 for unit in character.encode_utf16(&mut [0; 2]) {
                     escaped.push_str(&format!("\\u{unit:04x}"));
                 }
@@ -39,23 +41,32 @@ impl Printable {
     /// everything else is as in [`text`](Self::text).
     pub(crate) fn painted(text: &str) -> Self {
         let mut printable = Self::default();
+        // A sequence draws nothing, so it ends no pile of marks.
+        let mut marks = 0;
         let mut rest = text;
         while let Some(start) = rest.find(ESCAPE) {
             let (before, sequence) = rest.split_at(start);
-            printable.push(before);
-            match paint(sequence) {
-                Some(length) => {
-                    printable.0.push_str(&sequence[..length]);
-                    rest = &sequence[length..];
-                }
-                None => {
-                    printable.push(&sequence[..ESCAPE.len_utf8()]);
-                    rest = &sequence[ESCAPE.len_utf8()..];
-                }
+            printable.push_after_marks(before, &mut marks);
+            let length = paint(sequence);
+            let (escape, after) = sequence.split_at(length.unwrap_or(ESCAPE.len_utf8()));
+            match length {
+                Some(_) => printable.0.push_str(escape),
+                None => printable.push_after_marks(escape, &mut marks),
+            }
+            rest = after;
+        }
+        printable.push_after_marks(rest, &mut marks);
+        printable
+    }
+
+    /// Adds a text to one that ends with so many marks.
+    fn push_after_marks(&mut self, text: &str, marks: &mut usize) {
+        for character in display_text(text).chars() {
+            *marks = if is_mark(character) { *marks + 1 } else { 0 };
+            if *marks <= MAX_MARKS {
+                self.0.push(character);
             }
         }
-        printable.push(rest);
-        printable
     }
 
     /// Adds a text.

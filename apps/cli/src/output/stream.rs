@@ -2,11 +2,18 @@
 //!
 //! They take [`Printable`]s, so that no text gets past what makes it harmless. A test looks through the sources for other
 //! ways out. Two remain: the voice (`--speaker -`, written by the audio device), and the screens, which draw by escape
-//! sequences of their own and whose cells are cleaned (`screen::terminal`).
+//! sequences of their own and whose cells are cleaned (`screen::cells`).
+//!
+//! Nothing is buffered here: what was written has left the process, and what could not be written is known.
 
-use std::io::{self, IsTerminal, Stderr, Write};
+use std::io::{self, IsTerminal, Stderr};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use zeroize::Zeroizing;
 
 use super::Printable;
+
+mod descriptor;
 
 /// A standard stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +23,9 @@ pub(crate) enum Stream {
     /// Standard error: what is for a person besides.
     Err,
 }
+
+/// A line to standard output or standard error was written in part, so that the next one begins with a line break.
+static TORN: [AtomicBool; 2] = [AtomicBool::new(false), AtomicBool::new(false)];
 
 impl Stream {
     /// Whether a person looks at it.
@@ -31,11 +41,16 @@ impl Stream {
         self.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
     }
 
+    /// Whether whoever started this program had closed it.
+    pub(crate) fn was_closed_at_start(self) -> bool {
+        self == Self::Out && descriptor::stdout_was_closed_at_start()
+    }
+
     /// Writes it and ends the line.
     ///
     /// # Errors
     ///
-    /// Nobody reads any more, or the disk is full.
+    /// Nobody reads any more, the stream was closed from the start, or the disk is full.
     pub(crate) fn line(self, text: &Printable) -> io::Result<()> {
         self.write(text, "\n")
     }
@@ -49,22 +64,34 @@ impl Stream {
         self.write(text, "")
     }
 
-    fn write(self, text: &Printable, end: &str) -> io::Result<()> {
-        let into = |stream: &mut dyn Write| {
-            stream.write_all(text.as_str().as_bytes())?;
-            stream.write_all(end.as_bytes())?;
-            stream.flush()
-        };
-        match self {
-            Self::Out => into(&mut io::stdout().lock()),
-            Self::Err => into(&mut io::stderr().lock()),
-        }
+    /// Has what was written to a file reach the disk.
+    ///
+    /// # Errors
+    ///
+    /// The disk is full or fails.
+    pub(crate) fn sync(self) -> io::Result<()> {
+        descriptor::sync(self)
     }
-}
 
-/// Writes a line to standard error. What a person cannot be told there, they cannot be told.
-pub(crate) fn note(text: &Printable) {
-    let _ = Stream::Err.line(text);
+    fn write(self, text: &Printable, end: &str) -> io::Result<()> {
+        if self.was_closed_at_start() {
+            return Err(io::Error::other("it was closed when the program started"));
+        }
+        let text = text.as_str();
+        let torn = &TORN[self as usize];
+        let mut bytes = Zeroizing::new(Vec::with_capacity(text.len() + end.len() + 1));
+        if torn.load(Ordering::Acquire) {
+            bytes.push(b'\n');
+        }
+        bytes.extend_from_slice(text.as_bytes());
+        bytes.extend_from_slice(end.as_bytes());
+        let mut written = 0;
+        let result = descriptor::write_all(self, &bytes, &mut written);
+        if written > 0 {
+            torn.store(result.is_err(), Ordering::Release);
+        }
+        result
+    }
 }
 
 /// Where the screens are drawn, by sequences of their own.
@@ -93,6 +120,7 @@ mod tests {
             // The voice goes to standard output.
             &[
                 "apps/cli/src/output/stream.rs",
+                "apps/cli/src/output/stream/descriptor.rs",
                 "crates/audio-device/src/open.rs",
             ],
         ),
@@ -100,13 +128,18 @@ mod tests {
             &["of_screens("],
             &[
                 "apps/cli/src/output/stream.rs",
+                "apps/cli/src/screen/frames.rs",
                 "apps/cli/src/screen/terminal.rs",
             ],
         ),
         // Asks whether it is closed.
         (
             &["STDOUT_FILENO"],
-            &["apps/cli/src/output.rs", "apps/cli/src/output/stream.rs"],
+            &[
+                "apps/cli/src/output.rs",
+                "apps/cli/src/output/stream.rs",
+                "apps/cli/src/output/stream/descriptor.rs",
+            ],
         ),
     ];
 
@@ -138,6 +171,8 @@ mod tests {
                 if code.trim_start().starts_with("//") {
                     continue;
                 }
+                // A question that clap answers.
+                let code = code.replace("use_stderr()", "");
                 for (ways, may) in WAYS {
                     let goes = ways.iter().any(|way| code.contains(way));
                     let may = may.iter().any(|may| path == Path::new(may));

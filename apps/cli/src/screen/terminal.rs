@@ -1,8 +1,8 @@
 //! The terminal the screen is drawn on: taken over at the start, given back whatever happens.
 
-use std::io::{self, IsTerminal as _, Stderr, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use crossterm::terminal::{
@@ -13,17 +13,23 @@ use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 
 use super::Screen;
+use super::frames::{self, Frames};
 use super::palette::Palette;
 use crate::output::Stream;
 use crate::output::stream::of_screens;
+
+/// How long the end waits for the last picture to be drawn.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Whether the terminal is taken.
 static IS_OPEN: AtomicBool = AtomicBool::new(false);
 
 /// A terminal in raw mode with an alternate screen, on stderr: stdout stays for data. Dropping it restores everything.
 pub(crate) struct ScreenTerminal {
-    terminal: Terminal<CrosstermBackend<Stderr>>,
+    terminal: Terminal<CrosstermBackend<Frames>>,
     palette: Palette,
+    /// What the terminal shows is not to be relied on.
+    is_disturbed: bool,
 }
 
 impl ScreenTerminal {
@@ -48,13 +54,15 @@ impl ScreenTerminal {
         }
         // Where a terminal does not know it, what is pasted comes as if it were typed.
         let _ = execute!(of_screens(), EnableBracketedPaste);
-        let terminal =
-            Terminal::new(CrosstermBackend::new(of_screens())).inspect_err(|_| restore())?;
+        let terminal = Frames::start()
+            .and_then(|frames| Terminal::new(CrosstermBackend::new(frames)))
+            .inspect_err(|_| restore())?;
         Ok(Self {
             terminal,
             palette: Palette {
                 colour: Stream::Err.takes_colours(),
             },
+            is_disturbed: false,
         })
     }
 
@@ -67,28 +75,29 @@ impl ScreenTerminal {
 
     /// Rings the terminal's bell.
     pub(crate) fn ring() {
-        let mut stderr = of_screens();
-        let _ = stderr.write_all(b"\x07").and_then(|()| stderr.flush());
+        frames::send(b"\x07".to_vec());
     }
 
-    /// Draws the screen.
+    /// Draws the screen, unless the terminal has not taken the picture before: then the next one shows what has changed.
     ///
     /// # Errors
     ///
     /// The terminal is gone.
     pub(crate) fn draw(&mut self, screen: &mut Screen, now: Instant) -> io::Result<()> {
+        if frames::is_busy() {
+            return Ok(());
+        }
+        if std::mem::take(&mut self.is_disturbed) {
+            self.terminal.clear()?;
+        }
         self.terminal
             .draw(|frame| screen.draw(frame, now, self.palette))?;
         Ok(())
     }
 
     /// Draws everything anew at the next [`draw`](Self::draw).
-    ///
-    /// # Errors
-    ///
-    /// The terminal is gone.
-    pub(crate) fn clear(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+    pub(crate) const fn draw_anew(&mut self) {
+        self.is_disturbed = true;
     }
 }
 
@@ -100,7 +109,10 @@ impl Drop for ScreenTerminal {
 
 fn restore() {
     IS_OPEN.store(false, Ordering::Relaxed);
-    let _ = execute!(of_screens(), DisableBracketedPaste);
-    let _ = execute!(of_screens(), LeaveAlternateScreen, cursor::Show);
+    // A terminal that takes nothing would hold up the end of the program.
+    if frames::wait(PATIENCE) {
+        let _ = execute!(of_screens(), DisableBracketedPaste);
+        let _ = execute!(of_screens(), LeaveAlternateScreen, cursor::Show);
+    }
     let _ = disable_raw_mode();
 }

@@ -123,23 +123,31 @@ fn a_homeserver_does_not_write_to_the_terminal() {
 }
 
 #[test]
-fn a_link_and_an_argument_do_not_write_to_the_terminal() {
+fn an_argument_does_not_write_to_the_terminal() {
     let (machine, _) = Machine::with_identity();
     let owned = format!("x{NASTY}");
-    let dashed = format!("-{NASTY}");
+    let file = format!("/nonexistent/{NASTY}.png");
     for (arguments, lines) in [
-        (vec!["contact", "rename", &owned, "Ada"], 2),
-        (vec!["contact", "add", "@a:b.example", "--name", &owned], 2),
-        (vec!["call", &owned], 2),
-        (vec!["listen", "--mic", &owned], 5),
-        (vec!["register", "--homeserver", &owned], 2),
+        (vec!["contact", "rename", &owned, "Ada"], Some(2)),
         (
-            vec!["contact", "share", "--png", &owned, "--svg", &dashed],
-            1,
+            vec!["contact", "add", "@a:b.example", "--name", &owned],
+            Some(2),
         ),
+        (vec!["contact", "add", &file], Some(2)),
+        (vec!["contact", "share", "--png", &file], None),
+        (vec!["call", &owned], Some(2)),
+        (vec!["register", "--homeserver", &owned], Some(2)),
+        (vec!["listen", "--mic", &owned], None),
+        (vec!["listen", "--answer", &owned], None),
+        (vec!["completions", &owned], None),
     ] {
         let ended = machine.run(&arguments);
-        let _ = lines;
-        eprintln!("{arguments:?} {ended:?}");
+        assert_ne!(ended.code, 0, "{ended:?}");
+        let lines = lines.unwrap_or_else(|| ended.stderr.lines().count());
+        check(&ended, lines);
+        let as_json = [&["--json"], &arguments[..]].concat();
+        let ended = machine.run(&as_json);
+        assert_eq!(ended.stdout.lines().count(), 1, "{ended:?}");
+        ended.error();
     }
 }

@@ -8,6 +8,7 @@ mod command;
 mod config;
 mod contacts;
 mod endings;
+mod failing_output;
 mod faults;
 mod hostile_text;
 mod identity;
