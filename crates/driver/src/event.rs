@@ -6,9 +6,8 @@ use securecall_session::CallId;
 
 /// Something the program, its user, or a script wants to know.
 ///
-/// Events wait until they are read. A reader who is far behind misses [`Stats`](Self::Stats) and [`Levels`](Self::Levels)
-/// first, then what strangers or the peer can make at will (missed and refused calls, mute) and what is said of devices and
-/// the homeserver; what becomes of a call last, with tens of thousands waiting. [`LeftOut`](Self::LeftOut) says how many.
+/// Events wait until they are read. A reader who is far behind misses [`Stats`](Self::Stats) and [`Levels`](Self::Levels),
+/// and nothing else.
 #[derive(Debug)]
 pub enum Event {
     /// A call placed now will arrive: sync runs, device keys and one-time keys are uploaded.
@@ -60,13 +59,6 @@ pub enum Event {
     Offline(ServerError),
     /// It works again.
     Online,
-    /// So many events were not read in time and are missing before this one.
-    LeftOut {
-        /// Those that happen once.
-        events: u64,
-        /// Stats and levels.
-        figures: u64,
-    },
     /// A warning: the account is signed out, and nothing more will come from the homeserver. Calls that are connected go
     /// on and can be hung up; nothing is ended because of it. A new call needs another login.
     SessionEnded,

@@ -74,10 +74,6 @@ impl Narrator {
                 tracing::info!(%error, "the homeserver is out of reach");
                 Event::Offline
             }
-            ClientEvent::LeftOut { events, figures } => Event::LeftOut {
-                events: *events,
-                stats: *figures,
-            },
             ClientEvent::Online => Event::Online,
             // The failure with which the command ends says it.
             ClientEvent::SessionEnded => return None,

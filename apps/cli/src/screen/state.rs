@@ -126,10 +126,7 @@ impl CallScreen {
             Event::PlainTextRefused => {
                 self.notice = Some("a call in plain text was refused".to_owned());
             }
-            Event::Ready
-            | Event::AudioStarted { .. }
-            | Event::SessionEnded
-            | Event::LeftOut { .. } => {}
+            Event::Ready | Event::AudioStarted { .. } | Event::SessionEnded => {}
         }
     }
 
