@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser as _;
+use clap::error::{ContextKind, ContextValue};
 
 mod calling;
 mod cli;
@@ -32,7 +33,7 @@ mod who;
 
 use cli::Cli;
 use error::{ErrorKind, Failure};
-use output::{Output, Printable, Stream};
+use output::{Line, Output, Printable, Stream};
 
 #[expect(
     clippy::disallowed_methods,
@@ -45,7 +46,7 @@ fn main() -> ExitCode {
     debug_assert!(installed.is_ok(), "nothing else installs one");
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return refuse_usage(&error),
+        Err(error) => return refuse_usage(&with_harmless_values(error)),
     };
     logging::start(cli.global.verbose);
     let output = Output::new(cli.global.json);
@@ -100,6 +101,29 @@ fn refuse_usage(error: &clap::Error) -> ExitCode {
         Stream::Out => commands::told(written.map_err(Into::into)),
     }
     .into()
+}
+
+/// The error with every argument that it quotes on one line: one with line breaks could go on with lines that look like
+/// ours.
+fn with_harmless_values(mut error: clap::Error) -> clap::Error {
+    let line = |text: &String| Line::from(text.as_str()).to_string();
+    let quoted: Vec<(ContextKind, ContextValue)> = error
+        .context()
+        .filter_map(|(kind, value)| {
+            let value = match value {
+                ContextValue::String(text) => ContextValue::String(line(text)),
+                ContextValue::Strings(texts) => {
+                    ContextValue::Strings(texts.iter().map(line).collect())
+                }
+                _ => return None,
+            };
+            Some((kind, value))
+        })
+        .collect();
+    for (kind, value) in quoted {
+        error.insert(kind, value);
+    }
+    error
 }
 
 /// What clap says. The colours are its own; an argument that it quotes may hold anything.

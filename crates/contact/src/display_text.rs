@@ -154,7 +154,7 @@ mod tests {
     fn one_line_is_one_line() {
         assert_eq!(
             display_line("no\r\nerror: yes\u{2028}\u{85}\u{2029}!", 100),
-            "no  error: yes !"
+            "no  error: yes  !"
         );
         assert_eq!(display_line("a\t\t\t \u{3000}   b", 100), "a  b");
     }

@@ -295,6 +295,7 @@ proptest! {
         ] {
             let line = std::iter::once("securecall").chain(arguments);
             let Err(error) = Cli::try_parse_from(line.map(OsStr::new)) else { continue };
+            let error = crate::with_harmless_values(error);
             for colours in [false, true] {
                 let painted = crate::usage_text(&error, colours);
                 let paint = ["\u{1b}[0m", "\u{1b}[1m", "\u{1b}[4m", "\u{1b}[31m", "\u{1b}[32m", "\u{1b}[33m"];

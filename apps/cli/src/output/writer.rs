@@ -203,10 +203,12 @@ mod tests {
     #[test]
     fn whoever_catches_up_is_told_how_much_is_missing() {
         let (go, may_go) = mpsc::channel::<()>();
+        let (stalls, has_stalled) = mpsc::channel::<()>();
         let (sender, written) = mpsc::channel();
         let writer = behind(move |line| {
             // The reader stalls at the first line.
             if line.as_str() == "0" {
+                stalls.send(()).unwrap();
                 may_go.recv().unwrap();
             }
             let _ = sender.send(line.as_str().to_owned());
@@ -216,6 +218,9 @@ mod tests {
         for number in 0..all {
             let line = Printable::text(&number.to_string());
             assert_eq!(writer.line(Weight::Remark, line).ok(), Some(()));
+            if number == 0 {
+                has_stalled.recv().unwrap();
+            }
         }
         go.send(()).unwrap();
         let lines: Vec<String> = written
