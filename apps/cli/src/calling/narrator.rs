@@ -58,7 +58,7 @@ impl Narrator {
                 "the call goes on",
             ),
             ClientEvent::Notice { text, .. } => Event::Notice {
-                message: text.clone(),
+                message: text.as_str().into(),
             },
             ClientEvent::PlainTextRefused => warning(
                 ErrorKind::PlainTextRefused,
@@ -168,7 +168,7 @@ impl Narrator {
                 calls: *calls,
             },
             CallEvent::CallsOfOthers { calls } => Event::Notice {
-                message: words_for_calls_of_others(*calls),
+                message: words_for_calls_of_others(*calls).into(),
             },
         }
     }
@@ -219,8 +219,8 @@ fn milliseconds(duration: Duration) -> u64 {
 fn warning(kind: ErrorKind, message: String, help: &str) -> Event {
     Event::Error {
         kind: kind.name(),
-        message,
-        help: Some(help.to_owned()),
+        message: message.into(),
+        help: Some(help.into()),
     }
 }
 
