@@ -68,7 +68,10 @@ fn failures(text: &str) -> Vec<Failure> {
     let path = || own().into();
     let server_errors = || {
         [
-            ServerError::Unreachable { reason: own() },
+            ServerError::Unreachable {
+                reason: own(),
+                may_have_arrived: true,
+            },
             ServerError::CertificateRefused { reason: own() },
             ServerError::NotMatrix { reason: own() },
             ServerError::Refused {
