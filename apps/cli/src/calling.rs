@@ -107,6 +107,8 @@ pub(crate) async fn run(
     config.inbound = call_options(&plan.media);
     config.audio = audio(&plan.media);
     config.levels = with_screen;
+    // Who waits for calls waits for the homeserver as well; who places one wants to know.
+    config.waits_for_homeserver = matches!(plan.goal, Goal::Listen { .. });
     let client = tokio::select! {
         started = Client::start(config, account) => started?,
         number = signals.next() => return Ok(ExitCode::Signal(number)),

@@ -1,7 +1,7 @@
 //! Logging in with a password.
 
 use matrix_sdk::{
-    Client, SessionMeta,
+    SessionMeta,
     authentication::{SessionTokens, matrix::MatrixSession},
 };
 use ruma::{
@@ -18,7 +18,7 @@ use securecall_contact::MatrixId;
 
 use crate::{
     Account, AccountStore, Homeserver, ServerError, StoreError, account::DEVICE_NAME,
-    connection::Connection,
+    client::Client, connection::Connection,
 };
 
 /// Why a log-in failed.

@@ -1,6 +1,6 @@
 //! Making an account on a homeserver that allows it.
 
-use matrix_sdk::{Client, SessionMeta, authentication::matrix::MatrixSession};
+use matrix_sdk::{SessionMeta, authentication::matrix::MatrixSession};
 use ruma::{
     api::{
         client::{
@@ -15,6 +15,7 @@ use ruma::{
 use crate::{
     Account, AccountStore, Homeserver, LoginError, ServerError, StoreError,
     account::DEVICE_NAME,
+    client::Client,
     connection::Connection,
     login::{check_vacant, is_unrecognized, log_in, other_user, session},
     server_error::message,

@@ -39,6 +39,8 @@ pub enum EndReason {
     RekeyTimeout,
     /// The homeserver could not be asked for the peer's devices.
     HomeserverUnreachable,
+    /// The homeserver took none of the call's messages.
+    HomeserverRefused,
     /// The media engine of this machine failed.
     MediaFailed,
     /// The media engine of the peer's machine failed.
@@ -77,7 +79,7 @@ impl ExitClass {
 
 impl EndReason {
     /// Every reason there is.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::LocalHangup,
         Self::RemoteHangup,
         Self::Cancelled,
@@ -95,6 +97,7 @@ impl EndReason {
         Self::IceTimeout,
         Self::RekeyTimeout,
         Self::HomeserverUnreachable,
+        Self::HomeserverRefused,
         Self::MediaFailed,
         Self::PeerMediaFailed,
         Self::PeerMisbehaved,
@@ -135,6 +138,7 @@ impl EndReason {
             Self::IceTimeout => ("ice_timeout", ExitClass::Network),
             Self::RekeyTimeout => ("rekey_timeout", ExitClass::Network),
             Self::HomeserverUnreachable => ("homeserver_unreachable", ExitClass::Network),
+            Self::HomeserverRefused => ("homeserver_refused", ExitClass::Network),
             Self::MediaFailed => ("media_failed", ExitClass::Machine),
             Self::PeerMediaFailed => ("peer_media_failed", ExitClass::Peer),
             Self::PeerMisbehaved => ("peer_misbehaved", ExitClass::Security),

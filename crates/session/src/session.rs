@@ -191,6 +191,8 @@ pub(crate) struct Session {
     replaced_by: Option<CallId>,
     peer_hung_up: bool,
     forgotten: bool,
+    /// The homeserver has taken at least one message of this call.
+    homeserver_took_some: bool,
     /// The caller was told that this device is in another call, and nothing else ever happened.
     pub(crate) was_busy: bool,
 }
@@ -232,6 +234,7 @@ impl Session {
             replaced_by: None,
             peer_hung_up: false,
             forgotten: false,
+            homeserver_took_some: false,
             was_busy: false,
         }
     }

@@ -9,6 +9,8 @@ mod config;
 mod contacts;
 mod endings;
 mod faults;
+#[cfg(target_os = "linux")]
+mod hostile;
 mod identity;
 #[cfg(target_os = "linux")]
 mod links;
