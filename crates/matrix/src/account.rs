@@ -157,7 +157,7 @@ impl Account {
     ///
     /// When the homeserver cannot be told: then the account stays, so that it can be tried again.
     pub async fn logout(self) -> Result<(), LogoutError> {
-        self.stop().await;
+        drop(self.stop().await);
         match timeout(
             LOGOUT_TIMEOUT,
             self.client().send(logout::v3::Request::new()),

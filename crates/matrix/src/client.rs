@@ -24,6 +24,7 @@ use ruma::{
     assign,
     presence::PresenceState,
 };
+use serde::Deserialize;
 use tokio::time::timeout;
 use url::Url;
 use zeroize::Zeroizing;
@@ -61,6 +62,12 @@ pub(crate) enum HttpError {
     /// Nothing came in time.
     #[error("no answer in time")]
     TimedOut,
+    /// It wants us to wait; so may something in front of it that knows nothing of Matrix.
+    #[error("it asks to wait")]
+    TooManyRequests {
+        /// For how long, if it says so.
+        retry_after: Option<Duration>,
+    },
     /// More came than is ever needed.
     #[error("the answer has more than {limit} bytes")]
     TooLarge {
@@ -248,15 +255,32 @@ async fn read_body(
         }
         body.extend_from_slice(&chunk);
     }
+    if response.status() == StatusCode::TOO_MANY_REQUESTS {
+        let retry_after = retry_after(&response, &body);
+        return Err(HttpError::TooManyRequests { retry_after });
+    }
     let mut answer = http::Response::new(body);
     *answer.status_mut() = response.status();
-    // The only ones that any answer is read with.
-    for name in [header::CONTENT_TYPE, header::RETRY_AFTER] {
-        if let Some(value) = response.headers().get(&name) {
-            answer.headers_mut().insert(name, value.clone());
-        }
+    if let Some(kind) = response.headers().get(header::CONTENT_TYPE) {
+        answer
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, kind.clone());
     }
     Ok(answer)
+}
+
+/// The header goes before the field that it has replaced (MSC4041).
+fn retry_after(response: &reqwest::Response, body: &[u8]) -> Option<Duration> {
+    #[derive(Deserialize)]
+    struct Body {
+        retry_after_ms: u64,
+    }
+    let header = response.headers().get(header::RETRY_AFTER);
+    let seconds = header.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    let body = || serde_json::from_slice(body).ok();
+    seconds
+        .map(Duration::from_secs)
+        .or_else(|| body().map(|Body { retry_after_ms }| Duration::from_millis(retry_after_ms)))
 }
 
 async fn read_sync(mut response: reqwest::Response) -> Result<SyncAnswer, HttpError> {

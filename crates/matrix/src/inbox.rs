@@ -101,6 +101,12 @@ impl InboxSender {
         }
     }
 
+    pub(crate) async fn send_all(&self, incoming: Vec<Incoming>) {
+        for incoming in incoming {
+            self.send(incoming).await;
+        }
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.incoming.is_closed()
     }

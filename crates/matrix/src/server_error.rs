@@ -4,7 +4,7 @@ use std::{error::Error as StdError, io, time::Duration};
 
 use matrix_sdk::reqwest;
 use matrix_sdk_base::crypto::OlmError;
-use ruma::api::error::{ErrorKind, FromHttpResponseError, RetryAfter};
+use ruma::api::error::{ErrorKind, FromHttpResponseError};
 
 use crate::client::HttpError;
 
@@ -80,6 +80,9 @@ impl ServerError {
             HttpError::Network(error) => Self::from_network(error),
             HttpError::Api(api) => Self::from_api(error, api),
             HttpError::TimedOut => Self::TimedOut,
+            HttpError::TooManyRequests { retry_after } => Self::TooManyRequests {
+                retry_after: *retry_after,
+            },
             HttpError::TooLarge { .. } | HttpError::Compressed | HttpError::UnreadableSync(_) => {
                 Self::Misbehaves {
                     reason: error.to_string(),
@@ -165,12 +168,7 @@ impl ServerError {
                 soft: data.soft_logout,
             },
             Some(ErrorKind::MissingToken) => Self::SessionEnded { soft: false },
-            Some(ErrorKind::LimitExceeded(data)) => Self::TooManyRequests {
-                retry_after: match data.retry_after {
-                    Some(RetryAfter::Delay(wait)) => Some(wait),
-                    _ => None,
-                },
-            },
+            Some(ErrorKind::LimitExceeded(_)) => Self::TooManyRequests { retry_after: None },
             // Whatever it says there, it could not do its work.
             _ if answer.status_code.is_server_error() => Self::Unreachable {
                 reason: format!("it answers {}", answer.status_code),

@@ -65,39 +65,44 @@ impl Account {
         }
         early.extend(self.first_sync().await?);
         let (sender, inbox) = inbox(early);
-        let syncer = self.syncer().clone();
-        let syncing = tokio::spawn(async move { syncer.keep_syncing(&sender).await });
-        *task = Some(SyncTask(syncing));
+        let sender = Arc::new(sender);
+        let (syncer, into) = (self.syncer().clone(), Arc::clone(&sender));
+        let syncing = tokio::spawn(async move { syncer.keep_syncing(&into).await });
+        *task = Some(SyncTask { syncing, sender });
         Ok(inbox)
     }
 
     /// Ends the sync and empties this device's inbox on the server, which keeps a message until the sync after the one
-    /// that brought it. What comes out of it is of no use any more.
+    /// that brought it. What comes out of it still goes to the [`Inbox`], if there is one.
     ///
     /// # Errors
     ///
     /// When the homeserver cannot be reached; then the messages stay there until the next time.
     pub async fn drain(&self) -> Result<(), ServerError> {
-        self.stop().await;
-        let mut outcome = Ok(());
-        for _ in 0..MAX_DRAIN_SYNCS {
-            match self.sync_now().await {
-                Ok(Synced { received: 0, .. }) => break,
-                Ok(_) => {}
-                Err(error) => {
-                    outcome = Err(error);
-                    break;
-                }
-            }
-        }
+        let task = self.stop().await;
+        let sender = task.as_ref().map(|task| &*task.sender);
+        let drained = self.drain_into(sender).await;
         self.olm().tidy_or_warn().await;
-        outcome
+        drained
     }
 
-    pub(crate) async fn stop(&self) {
-        if let Some(mut task) = self.sync_task().lock().await.take() {
-            task.stop().await;
+    async fn drain_into(&self, sender: Option<&InboxSender>) -> Result<(), ServerError> {
+        for _ in 0..MAX_DRAIN_SYNCS {
+            let synced = self.sync_now().await?;
+            if let Some(sender) = sender {
+                sender.send_all(synced.incoming).await;
+            }
+            if synced.received == 0 {
+                break;
+            }
         }
+        Ok(())
+    }
+
+    pub(crate) async fn stop(&self) -> Option<SyncTask> {
+        let mut task = self.sync_task().lock().await.take()?;
+        task.stop().await;
+        Some(task)
     }
 
     /// One sync, with a limit to our patience.
@@ -133,20 +138,23 @@ impl Account {
 
 /// A running sync. The inbox ends when it is dropped.
 #[derive(Debug)]
-pub(crate) struct SyncTask(JoinHandle<()>);
+pub(crate) struct SyncTask {
+    syncing: JoinHandle<()>,
+    sender: Arc<InboxSender>,
+}
 
 impl SyncTask {
     /// Ends the task and waits until nothing of it runs any more.
     async fn stop(&mut self) {
-        self.0.abort();
+        self.syncing.abort();
         // Cancelled, as it should be.
-        let _ = (&mut self.0).await;
+        let _ = (&mut self.syncing).await;
     }
 }
 
 impl Drop for SyncTask {
     fn drop(&mut self) {
-        self.0.abort();
+        self.syncing.abort();
     }
 }
 
@@ -220,9 +228,7 @@ impl Syncer {
             let asked_at = Instant::now();
             let error = match self.sync(time).await {
                 Ok(synced) => {
-                    for incoming in synced.incoming {
-                        sender.send(incoming).await;
-                    }
+                    sender.send_all(synced.incoming).await;
                     if !online {
                         online = true;
                         sender.send(Incoming::Online).await;

@@ -28,31 +28,25 @@ impl ToDevice {
     /// Reads an event; nothing, if it is not for us.
     pub(crate) fn read(json: &[u8]) -> Option<Self> {
         #[derive(Deserialize)]
-        struct Event {
+        struct Envelope {
             r#type: String,
             sender: OwnedUserId,
+        }
+        #[derive(Deserialize)]
+        struct Encrypted {
             content: Content,
         }
         #[derive(Deserialize)]
         struct Content {
             algorithm: Option<String>,
         }
-        #[derive(Deserialize)]
-        struct PlainText {
-            r#type: String,
-            sender: OwnedUserId,
-        }
 
-        let PlainText { r#type, sender } = serde_json::from_slice(json).ok()?;
+        let Envelope { r#type, sender } = serde_json::from_slice(json).ok()?;
         if r#type == SIGNAL_EVENT_TYPE {
             debug!("refused a message: it was not encrypted");
             return matrix_id(&sender).map(Self::PlainText);
         }
-        let Event {
-            r#type,
-            sender: _,
-            content,
-        } = serde_json::from_slice(json).ok()?;
+        let Encrypted { content } = serde_json::from_slice(json).ok()?;
         let is_olm = r#type == "m.room.encrypted" && content.algorithm.as_deref() == Some(OLM);
         let text = is_olm.then(|| std::str::from_utf8(json).ok())??;
         let raw = RawValue::from_string(text.to_owned()).ok()?;

@@ -44,7 +44,9 @@ impl Answer {
             client.write_all(
                 b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n",
             )?;
-            write_chunk(client, beginning.as_bytes())?;
+            if !beginning.is_empty() {
+                write_chunk(client, beginning.as_bytes())?;
+            }
             loop {
                 write_chunk(client, pieces.as_bytes())?;
             }
@@ -338,6 +340,7 @@ fn object(json: &str, name: &str) -> Option<String> {
     Some(format!("{{{}}}", &behind[..end]))
 }
 
+/// One of no bytes would be the end.
 fn write_chunk(client: &mut dyn Write, chunk: &[u8]) -> io::Result<()> {
     write!(client, "{:x}\r\n", chunk.len())?;
     client.write_all(chunk)?;

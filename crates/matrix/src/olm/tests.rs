@@ -38,6 +38,12 @@ impl Victim {
             "VICTIM".into(),
         );
         let olm = olm.await.unwrap();
+        // A server that knows fallback keys, and has none of ours.
+        let first = SyncAnswer {
+            unused_fallback_keys: Some(Vec::new()),
+            ..SyncAnswer::default()
+        };
+        olm.receive(first).await.unwrap();
         let requests = olm.machine.read().await.outgoing_requests().await.unwrap();
         let upload = requests.iter().find_map(|request| match request.request() {
             AnyOutgoingRequest::KeysUpload(upload) => Some(upload.clone()),
