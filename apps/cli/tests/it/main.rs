@@ -8,9 +8,11 @@ mod command;
 mod config;
 mod contacts;
 mod endings;
+mod failing_output;
 mod faults;
 #[cfg(target_os = "linux")]
 mod hostile;
+mod hostile_text;
 mod identity;
 #[cfg(target_os = "linux")]
 mod links;
