@@ -147,14 +147,8 @@ fn a_listener_goes_on_whatever_a_sync_brings() {
     assert_eq!(ended.code, 0, "{ended:?}");
 
     server.answer_times("/sync", 2, large_sync());
-    let mut listener = Talker::start(machine.command(&[
-        "--json",
-        "listen",
-        "--mic",
-        "silence",
-        "--speaker",
-        "null",
-    ]));
+    let mut listener =
+        Talker::start(machine.command(&["--json", "listen", "--mic", "null", "--speaker", "null"]));
     let watch = Watch::over(listener.process_id());
     listener.wait_for("ready");
     for answer in without_end() {
@@ -192,7 +186,7 @@ fn a_listener_waits_for_a_homeserver_that_is_not_there_yet_and_a_call_does_not()
             "call",
             &other,
             "--mic",
-            "silence",
+            "null",
             "--speaker",
             "null",
             "--route",
@@ -201,14 +195,8 @@ fn a_listener_waits_for_a_homeserver_that_is_not_there_yet_and_a_call_does_not()
         5,
         "homeserver_unreachable",
     );
-    let mut listener = Talker::start(machine.command(&[
-        "--json",
-        "listen",
-        "--mic",
-        "silence",
-        "--speaker",
-        "null",
-    ]));
+    let mut listener =
+        Talker::start(machine.command(&["--json", "listen", "--mic", "null", "--speaker", "null"]));
     listener.wait_for("offline");
     server.behave();
     listener.wait_for("online");
@@ -230,7 +218,7 @@ fn a_call_whose_messages_the_homeserver_does_not_take_ends_with_its_name() {
         "call",
         &other,
         "--mic",
-        "silence",
+        "null",
         "--speaker",
         "null",
         "--route",

@@ -1,6 +1,9 @@
 //! Strangers who write to our device, and what is left of them in the store.
 
-use matrix_sdk_base::crypto::vodozemac::olm::{Account, OlmMessage, Session, SessionConfig};
+use matrix_sdk_base::crypto::vodozemac::{
+    Curve25519PublicKey,
+    olm::{Account, OlmMessage, Session, SessionConfig},
+};
 use rusqlite::Connection;
 use serde_json::json;
 use tempfile::TempDir;
@@ -14,7 +17,7 @@ struct Victim {
     olm: Olm,
     store: AccountStore,
     identity_keys: matrix_sdk_base::crypto::types::DeviceKeys,
-    fallback_key: matrix_sdk_base::crypto::vodozemac::Curve25519PublicKey,
+    fallback_key: Curve25519PublicKey,
     _directory: TempDir,
 }
 
@@ -61,7 +64,8 @@ impl Victim {
             olm,
             store,
             identity_keys,
-            fallback_key: serde_json::from_value(fallback["key"].clone()).unwrap(),
+            fallback_key: Curve25519PublicKey::from_base64(fallback["key"].as_str().unwrap())
+                .unwrap(),
             _directory: directory,
         }
     }
