@@ -113,6 +113,7 @@ pub(crate) async fn run(
     };
     config.inbound = call_options(&plan.media);
     config.audio = audio(&plan.media);
+    config.network.reach = context.settings.reach();
     config.levels = with_screen;
     // Who waits for calls waits for the homeserver as well; who places one wants to know.
     config.waits_for_homeserver = matches!(plan.goal, Goal::Listen { .. });

@@ -136,6 +136,7 @@ impl Session {
                 call,
                 peer: self.peer.clone(),
                 why,
+                calls: 1,
             });
         }
     }
@@ -185,6 +186,7 @@ impl Session {
             CallEnd::Rejected => EndReason::LocalReject,
             CallEnd::Declined => EndReason::Declined,
             CallEnd::Busy => EndReason::Busy,
+            CallEnd::ClocksDiffer => EndReason::ClocksDiffer,
             CallEnd::NoAnswer => EndReason::NoAnswer,
             // Nothing can be said of the peer whom nothing could reach.
             CallEnd::Unreachable if !self.homeserver_took_some => EndReason::HomeserverRefused,
