@@ -201,7 +201,7 @@ pub(crate) fn message(error: &ruma::api::error::Error) -> String {
 }
 
 /// A text of the homeserver, no longer than anybody reads.
-fn bounded(text: &str) -> String {
+pub(crate) fn bounded(text: &str) -> String {
     const MAX: usize = 200;
     text.chars().filter(|c| !c.is_control()).take(MAX).collect()
 }
