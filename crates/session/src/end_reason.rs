@@ -81,7 +81,7 @@ impl ExitClass {
 
 impl EndReason {
     /// Every reason there is.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::LocalHangup,
         Self::RemoteHangup,
         Self::Cancelled,
