@@ -204,30 +204,3 @@ fn a_listener_waits_for_a_homeserver_that_is_not_there_yet_and_a_call_does_not()
     listener.signal(libc::SIGINT);
     assert_eq!(listener.end().0, 130);
 }
-
-#[test]
-fn a_call_whose_messages_the_homeserver_does_not_take_ends_with_its_name() {
-    // A one-time key is never given out, and all else is as it should be.
-    let server = HostileHomeserver::start().unwrap();
-    let (machine, _) = Machine::with_identity();
-    let (_, other) = Machine::with_identity();
-    let ended = crate::command::end(&mut login(&server, &machine));
-    assert_eq!(ended.code, 0, "{ended:?}");
-    let ended = machine.run(&[
-        "--json",
-        "call",
-        &other,
-        "--mic",
-        "null",
-        "--speaker",
-        "null",
-        "--route",
-        "direct",
-    ]);
-    let events = ended.events();
-    assert_eq!(
-        (ended.code, &events.last().unwrap()["reason"]),
-        (5, &"homeserver_refused".into()),
-        "{ended:?}"
-    );
-}
