@@ -246,7 +246,7 @@ impl Run {
             Inputs::none()
         };
         let screen = if with_screen {
-            Some((open_screen()?, screen_for(&plan.goal, &profile, &context)?))
+            Some((open_screen()?, screen_for(&plan.goal, &profile)?))
         } else {
             None
         };
@@ -536,13 +536,10 @@ impl Run {
     }
 }
 
-fn screen_for(goal: &Goal, profile: &Profile, context: &Context) -> Result<Screen, Failure> {
+fn screen_for(goal: &Goal, profile: &Profile) -> Result<Screen, Failure> {
     Ok(match goal {
         Goal::Call(_) => Screen::of_call(),
-        Goal::Listen { .. } => Screen::of_listener(
-            profile.account()?.matrix_id.clone(),
-            context.settings.domain(),
-        ),
+        Goal::Listen { .. } => Screen::of_listener(profile.account()?.matrix_id.clone()),
     })
 }
 

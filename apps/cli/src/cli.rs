@@ -95,13 +95,7 @@ pub(crate) enum ContactCommand {
     /// Print your contact link, to send it to somebody; also as a QR code
     Share(ShareOptions),
     /// Add contacts from links, IDs, Matrix IDs, a text that holds some, or pictures with QR codes
-    Add {
-        /// Contact link, SecureCall ID, Matrix ID, a text with such, a picture file, or - for standard input (the default)
-        what: Vec<String>,
-        /// The name for the contact; goes with exactly one
-        #[arg(long, value_name = "NAME")]
-        name: Option<String>,
-    },
+    Add(AddOptions),
     /// List all contacts
     List,
     /// Give a contact another name
@@ -123,6 +117,19 @@ pub(crate) enum ContactCommand {
         /// Name, SecureCall ID, Matrix ID or contact link
         who: String,
     },
+}
+
+/// `securecall contact add`
+#[derive(Args, Debug)]
+pub(crate) struct AddOptions {
+    /// Contact link, SecureCall ID, Matrix ID, a text with such, a picture file, or - for standard input (the default)
+    pub(crate) what: Vec<String>,
+    /// The name for the contact; goes with exactly one
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Move a contact to the address that the link names, without asking; a key is never changed so
+    #[arg(long)]
+    pub(crate) change_address: bool,
 }
 
 /// `securecall contact share`

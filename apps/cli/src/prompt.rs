@@ -99,12 +99,25 @@ fn ask(question: &str) -> Result<(), Failure> {
         .map_err(|error| unreadable(&error))
 }
 
-/// Yes or no; the capital letter is what an empty answer means.
+/// Yes or no; an empty answer means yes.
 ///
 /// # Errors
 ///
 /// Nobody can be asked: `instead` names what to give.
 pub(crate) fn confirm(question: &str, instead: &str) -> Result<bool, Failure> {
+    Ok(!yes_or_no(question, "Y/n", instead)?.starts_with('n'))
+}
+
+/// Yes or no, about what nobody should do in passing: only a yes means yes.
+///
+/// # Errors
+///
+/// As [`confirm`].
+pub(crate) fn agree(question: &str, instead: &str) -> Result<bool, Failure> {
+    Ok(yes_or_no(question, "y/N", instead)?.starts_with('y'))
+}
+
+fn yes_or_no(question: &str, choice: &str, instead: &str) -> Result<String, Failure> {
     if !can_ask() {
         return Err(Failure::new(
             ErrorKind::NeedsTerminal,
@@ -112,13 +125,8 @@ pub(crate) fn confirm(question: &str, instead: &str) -> Result<bool, Failure> {
         )
         .help(instead));
     }
-    let mut stderr = io::stderr().lock();
-    write!(stderr, "{question} [Y/n] ")
-        .and_then(|()| stderr.flush())
-        .map_err(|error| unreadable(&error))?;
-    drop(stderr);
-    let answer = line()?;
-    Ok(!answer.trim().to_ascii_lowercase().starts_with('n'))
+    ask(&format!("{question} [{choice}]"))?;
+    Ok(line()?.trim().to_ascii_lowercase())
 }
 
 fn line() -> Result<Zeroizing<String>, Failure> {

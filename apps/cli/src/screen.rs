@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use ratatui::Frame;
-use securecall_contact::{Address, MatrixId, SecureCallId, ServerName};
+use securecall_contact::{Address, MatrixId, SecureCallId};
 use securecall_driver::{CallEvent, EndReason, Event};
 
+use crate::contact_book::Draft;
 use crate::error::Failure;
 use crate::profile::Contact;
 
@@ -18,7 +19,7 @@ mod palette;
 mod state;
 mod terminal;
 
-pub(crate) use main_screen::Wish;
+pub(crate) use main_screen::{Wanted, Wish};
 pub(crate) use state::Action;
 pub(crate) use terminal::ScreenTerminal;
 
@@ -51,9 +52,9 @@ impl Screen {
     }
 
     /// The screen of a program that waits for calls to `own_address`.
-    pub(crate) fn of_listener(own_address: MatrixId, domain: ServerName) -> Self {
+    pub(crate) fn of_listener(own_address: MatrixId) -> Self {
         Self {
-            main: Some(MainScreen::new(own_address, domain)),
+            main: Some(MainScreen::new(own_address)),
             ..Self::of_call()
         }
     }
@@ -109,10 +110,10 @@ impl Screen {
         self.call.verified(contact);
     }
 
-    /// These contacts were found.
-    pub(crate) fn found(&mut self, found: Vec<Address>) {
+    /// These contacts were found; the draft is the list that they are weighed against.
+    pub(crate) fn found(&mut self, found: Vec<Address>, draft: Draft) {
         if let Some(main) = &mut self.main {
-            main.found(found);
+            main.found(found, draft);
         }
     }
 
@@ -215,10 +216,7 @@ mod tests {
     }
 
     fn listener() -> Screen {
-        Screen::of_listener(
-            "@me:example.org".parse().unwrap(),
-            ServerName::default_domain(),
-        )
+        Screen::of_listener("@me:example.org".parse().unwrap())
     }
 
     #[expect(clippy::disallowed_methods, reason = "any time will do")]

@@ -4,11 +4,11 @@ use securecall_contact::{Address, ContactLink, NameLabel, ShareText};
 use securecall_contact_qr::QrCode;
 
 use super::{Context, told};
-use crate::cli::{ContactCommand, ShareOptions, VerifyOptions};
-use crate::contact_book;
+use crate::cli::{AddOptions, ContactCommand, ShareOptions, VerifyOptions};
+use crate::contact_book::{self, ChangeQuestion, Consent, Draft, Finding};
 use crate::error::{ErrorKind, Failure};
 use crate::exit_code::ExitCode;
-use crate::output::{Event, contact_list};
+use crate::output::{Closed, Event, contact_list};
 use crate::profile::{Contact, Content, Profile, write_file};
 use crate::proof::Proof;
 use crate::{prompt, qr_text, sources, who};
@@ -16,7 +16,7 @@ use crate::{prompt, qr_text, sources, who};
 pub(super) fn run(context: &Context, command: ContactCommand) -> Result<ExitCode, Failure> {
     match command {
         ContactCommand::Share(options) => share(context, &options),
-        ContactCommand::Add { what, name } => add(context, what, name.as_deref()),
+        ContactCommand::Add(options) => add(context, options),
         ContactCommand::List => list(context),
         ContactCommand::Rename { who, name } => change(context, &who, |content, index| {
             contact_book::rename(&mut content.contacts, index, &name)
@@ -66,13 +66,14 @@ fn share(context: &Context, options: &ShareOptions) -> Result<ExitCode, Failure>
     }))
 }
 
-fn add(context: &Context, what: Vec<String>, name: Option<&str>) -> Result<ExitCode, Failure> {
-    let what = if what.is_empty() {
+fn add(context: &Context, options: AddOptions) -> Result<ExitCode, Failure> {
+    let what = if options.what.is_empty() {
         vec!["-".to_owned()]
     } else {
-        what
+        options.what
     };
     let found = sources::addresses(&what, context.output)?;
+    let name = options.name.as_deref();
     let name = name.map(contact_book::given_name).transpose()?;
     if name.is_some() && found.len() != 1 {
         let message = format!(
@@ -84,22 +85,37 @@ fn add(context: &Context, what: Vec<String>, name: Option<&str>) -> Result<ExitC
     }
     let mut profile = Profile::open(&context.profile)?;
     profile.identity()?;
-    let wanted = if found.len() > 1 && prompt::can_ask() {
-        ask_about(found, context)?
-    } else {
-        found
-    };
     let domain = context.settings.domain();
-    let added = profile.change(|content| {
+    let unasked = match options.change_address {
+        true => Consent::AddressChanges,
+        false => Consent::Nothing,
+    };
+    let wanted: Vec<(Address, Option<Finding>)> = if prompt::can_ask() {
+        let draft = Draft::new(profile.content(), domain.clone());
+        ask_about(found, name.as_deref(), draft, options.change_address)?
+    } else {
+        found.into_iter().map(|address| (address, None)).collect()
+    };
+    let done = profile.change(|content| {
         wanted
             .iter()
-            .map(|address| contact_book::add(content, address, name.as_deref(), &domain))
+            .map(|(address, shown)| {
+                let consent = shown.as_ref().map_or(unasked, Consent::To);
+                contact_book::add(content, address, name.as_deref(), &domain, consent)
+            })
             .collect::<Result<Vec<_>, _>>()
     })?;
-    let results: Result<(), _> = added
-        .iter()
-        .try_for_each(|contact| context.output.event(&Event::contact(contact)));
-    Ok(told(results))
+    Ok(told(
+        done.iter().try_for_each(|finding| tell(context, finding)),
+    ))
+}
+
+/// Tells what was done, and of somebody known what has changed.
+pub(super) fn tell(context: &Context, finding: &Finding) -> Result<(), Closed> {
+    if let Some(told) = finding.told() {
+        context.output.note(&format!("note: {told}"));
+    }
+    context.output.event(&Event::found(finding))
 }
 
 fn list(context: &Context) -> Result<ExitCode, Failure> {
@@ -151,23 +167,39 @@ fn verify(context: &Context, options: &VerifyOptions) -> Result<ExitCode, Failur
     })
 }
 
-fn ask_about(found: Vec<Address>, context: &Context) -> Result<Vec<Address>, Failure> {
+/// What is wanted of what was found, with what the person was shown.
+fn ask_about(
+    found: Vec<Address>,
+    name: Option<&str>,
+    mut draft: Draft,
+    may_change_address: bool,
+) -> Result<Vec<(Address, Option<Finding>)>, Failure> {
+    let are_several = found.len() > 1;
     let mut wanted = Vec::new();
     for address in found {
-        let question = question(&address, context);
-        if prompt::confirm(&question, "name one contact only")? {
-            wanted.push(address);
+        let finding = draft.weigh(&address, name)?;
+        let is_wanted = match (&finding, finding.change()) {
+            (Finding::AddressChange { .. }, Some(_)) if may_change_address => true,
+            (_, Some(change)) => agree_to(&change)?,
+            (Finding::New(contact), None) if are_several => {
+                prompt::confirm(&question(contact), "name one contact only")?
+            }
+            (_, None) => true,
+        };
+        if is_wanted {
+            draft.take(&finding);
+            wanted.push((address, Some(finding)));
         }
     }
     Ok(wanted)
 }
 
+/// Shows what would change of somebody known, and asks.
+pub(super) fn agree_to(change: &ChangeQuestion) -> Result<bool, Failure> {
+    prompt::agree(&change.text(), "run it at a terminal")
+}
+
 /// What somebody is asked before a contact is added.
-pub(super) fn question(address: &Address, context: &Context) -> String {
-    let matrix_id = address.matrix_id(&context.settings.domain());
-    let name = address
-        .name()
-        .map(|name| format!("{name}, "))
-        .unwrap_or_default();
-    format!("Add {name}{matrix_id}?")
+pub(super) fn question(contact: &Contact) -> String {
+    format!("Add {}, {}?", contact.name, contact.matrix_id)
 }

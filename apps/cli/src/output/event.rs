@@ -3,6 +3,7 @@
 use securecall_contact::{MatrixId, NameLabel, SecureCallId};
 use serde::Serialize;
 
+use crate::contact_book::Finding;
 use crate::error::Failure;
 use crate::profile::Contact;
 use crate::secret::Secret;
@@ -31,6 +32,8 @@ pub(crate) enum Event {
         matrix_id: String,
         link: Option<String>,
         verified: bool,
+        /// How it was before, where adding it has changed somebody known.
+        previous: Option<Previous>,
     },
     /// How many contacts there are; printed by `contact list` when there are none.
     Contacts { count: usize },
@@ -131,6 +134,14 @@ pub(crate) enum Event {
     },
 }
 
+/// A contact before it was changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Previous {
+    name: String,
+    id: Option<String>,
+    matrix_id: String,
+}
+
 /// Who is at the other end; null where unknown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Peer {
@@ -212,7 +223,23 @@ impl Event {
                 .link()
                 .map(|link| link.with_name(NameLabel::new(&contact.name)).to_string()),
             verified: contact.verified,
+            previous: None,
         }
+    }
+
+    /// A contact that was added, as it is now and as it was.
+    pub(crate) fn found(finding: &Finding) -> Self {
+        let mut event = Self::contact(&finding.after());
+        if let (Self::Contact { previous, .. }, Some(before)) = (&mut event, finding.before())
+            && finding.change().is_some()
+        {
+            *previous = Some(Previous {
+                name: before.name.clone(),
+                id: before.id.as_ref().map(SecureCallId::to_string),
+                matrix_id: before.matrix_id.to_string(),
+            });
+        }
+        event
     }
 
     /// The event as plain lines; `None` where a person need not be told.

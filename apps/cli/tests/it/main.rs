@@ -4,9 +4,13 @@
 
 mod account;
 mod calls;
+#[cfg(target_os = "linux")]
+mod changes;
 mod command;
 mod config;
 mod contacts;
+#[cfg(target_os = "linux")]
+mod desktop;
 mod endings;
 mod faults;
 mod identity;
