@@ -1,8 +1,10 @@
 //! The command line as it is read: commands, arguments, options.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use securecall_driver::{MicrophoneSpec, ProcessingChoice, SpeakerSpec};
 
 use crate::secret::Secret;
@@ -130,6 +132,9 @@ pub(crate) struct AddOptions {
     /// Move a contact to the address that the link names, without asking; a key is never changed so
     #[arg(long)]
     pub(crate) change_address: bool,
+    /// Add what could be read in another way, too, without asking
+    #[arg(long)]
+    pub(crate) uncertain: bool,
 }
 
 /// `securecall contact share`
@@ -312,6 +317,44 @@ pub(crate) enum RequireChoice {
     Securecall,
 }
 
+/// The error, with what really helps where the value of an option begins with a dash: `--name=-x`, and not `-- -x`.
+pub(crate) fn with_better_tip(
+    mut error: clap::Error,
+    arguments: impl Iterator<Item = OsString>,
+) -> clap::Error {
+    let Some(ContextValue::String(wrong)) = error.get(ContextKind::InvalidArg) else {
+        return error;
+    };
+    let wrong = wrong.clone();
+    let arguments: Vec<String> = arguments
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .collect();
+    let option = arguments
+        .windows(2)
+        .find(|pair| pair[1].starts_with(&wrong) && takes_value(&Cli::command(), &pair[0]));
+    if let (Some([option, value]), ErrorKind::UnknownArgument) = (option, error.kind()) {
+        let tip = format!("if '{value}' is the value of '{option}', write '{option}={value}'");
+        error.remove(ContextKind::SuggestedArg);
+        error.insert(
+            ContextKind::Suggested,
+            ContextValue::StyledStrs(vec![tip.into()]),
+        );
+    }
+    error
+}
+
+/// Whether an option of this name takes a value, in any command.
+fn takes_value(command: &clap::Command, option: &str) -> bool {
+    let Some(name) = option.strip_prefix("--") else {
+        return false;
+    };
+    let mut options = command.get_opts();
+    options.any(|known| known.get_long() == Some(name))
+        || command
+            .get_subcommands()
+            .any(|command| takes_value(command, option))
+}
+
 fn duration_seconds(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(seconds) if seconds > 0.0 && seconds <= 86_400.0 => Ok(seconds),
@@ -321,8 +364,6 @@ fn duration_seconds(text: &str) -> Result<f64, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
@@ -341,6 +382,23 @@ mod tests {
         for word in ["relay", "doctor"] {
             assert!(!help.contains(word), "{word}");
         }
+    }
+
+    #[test]
+    fn a_value_that_begins_with_a_dash_has_a_tip_that_works() {
+        let told = |line: &str| {
+            let error = Cli::try_parse_from(line.split(' ')).unwrap_err();
+            with_better_tip(error, line.split(' ').map(OsString::from)).to_string()
+        };
+        let tip = told("securecall contact add x --name -x");
+        assert!(
+            tip.contains("'--name=-x'") && !tip.contains("-- -x"),
+            "{tip}"
+        );
+        assert!(Cli::try_parse_from(["securecall", "contact", "add", "x", "--name=-x"]).is_ok());
+        // An argument by itself needs the other.
+        let tip = told("securecall contact rename Ada -x");
+        assert!(tip.contains("'-- -x'"), "{tip}");
     }
 
     #[test]

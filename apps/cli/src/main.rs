@@ -22,6 +22,7 @@ mod error;
 mod exit_code;
 mod logging;
 mod output;
+mod phrase_text;
 mod profile;
 mod prompt;
 mod proof;
@@ -29,6 +30,7 @@ mod qr_text;
 mod screen;
 mod secret;
 mod sources;
+mod text_encoding;
 mod who;
 
 use cli::Cli;
@@ -46,7 +48,7 @@ fn main() -> ExitCode {
     debug_assert!(installed.is_ok(), "nothing else installs one");
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return refuse_usage(&error),
+        Err(error) => return refuse_usage(&cli::with_better_tip(error, std::env::args_os())),
     };
     logging::start(cli.global.verbose);
     let output = Output::new(cli.global.json);

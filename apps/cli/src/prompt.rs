@@ -7,6 +7,8 @@ use zeroize::Zeroizing;
 #[cfg(unix)]
 use self::echo::EchoOff;
 use crate::error::{ErrorKind, Failure};
+use crate::phrase_text::words_in;
+use crate::text_encoding;
 
 #[cfg(unix)]
 mod echo;
@@ -43,13 +45,18 @@ pub(crate) fn words(question: &str, count: usize) -> Result<Zeroizing<String>, F
     if can_ask() {
         return hidden_words(question, count);
     }
-    let mut text = Zeroizing::new(String::new());
+    // Never more than fits, so that nothing moves and leaves a copy behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_ANSWER as usize + 1));
     io::stdin()
         .lock()
         .take(MAX_ANSWER)
-        .read_to_string(&mut text)
+        .read_to_end(&mut bytes)
         .map_err(|error| unreadable(&error))?;
-    Ok(text)
+    let text = text_encoding::decode(&bytes).map_err(|_| {
+        Failure::new(ErrorKind::InvalidPhrase, "standard input is not a text")
+            .help("save the phrase as plain text, or type it at the prompt")
+    })?;
+    Ok(Zeroizing::new(text.into_owned()))
 }
 
 /// Nothing of it is shown, also where all lines are pasted at once, before the second one is asked for.
@@ -83,8 +90,8 @@ fn several_lines(
             return Ok(words);
         }
         words.push_str(&line);
-        words.push(' ');
-        let missing = count.saturating_sub(words.split_whitespace().count());
+        words.push('\n');
+        let missing = count.saturating_sub(words_in(&words).split_whitespace().count());
         if missing == 0 {
             return Ok(words);
         }

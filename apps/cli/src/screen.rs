@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use ratatui::Frame;
-use securecall_contact::{Address, MatrixId, SecureCallId};
+use securecall_contact::{FoundAddress, MatrixId, SecureCallId};
 use securecall_driver::{CallEvent, EndReason, Event};
 
 use crate::contact_book::Draft;
@@ -111,7 +111,7 @@ impl Screen {
     }
 
     /// These contacts were found; the draft is the list that they are weighed against.
-    pub(crate) fn found(&mut self, found: Vec<Address>, draft: Draft) {
+    pub(crate) fn found(&mut self, found: Vec<FoundAddress>, draft: Draft) {
         if let Some(main) = &mut self.main {
             main.found(found, draft);
         }

@@ -33,16 +33,19 @@
 
 mod address;
 mod contact_link;
+mod invisible;
 mod link_query;
 mod matrix_id;
+mod message;
 mod name_label;
 mod securecall_id;
 mod server_name;
 mod share_text;
 
-pub use address::{Address, AddressError, MAX_ADDRESSES, find_addresses};
+pub use address::{Address, AddressError, MAX_ADDRESSES};
 pub use contact_link::{ContactLink, ContactLinkError};
 pub use matrix_id::{MatrixId, MatrixIdError};
+pub use message::{Doubt, FoundAddress, find_addresses};
 pub use name_label::NameLabel;
 pub use securecall_id::{Grouped, SecureCallId, SecureCallIdError};
 pub use server_name::{ServerName, ServerNameError};

@@ -1,6 +1,6 @@
 //! What the main screen wishes for: the contact list is changed, contacts are looked for, somebody is called.
 
-use securecall_contact::{Address, SecureCallId};
+use securecall_contact::{FoundAddress, SecureCallId};
 use tokio::task::JoinHandle;
 
 use super::{Ending, Run, call_options, callee, known_keys, now, verified_keys};
@@ -17,7 +17,7 @@ use crate::who::Person;
 #[derive(Debug)]
 pub(super) enum Read {
     /// Contacts to add.
-    Contacts(Result<Vec<Address>, Failure>),
+    Contacts(Result<Vec<FoundAddress>, Failure>),
     /// What a contact is to be verified by.
     Proof(Contact, Result<Proof, Failure>),
     /// The reader has failed.

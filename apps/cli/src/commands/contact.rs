@@ -1,6 +1,6 @@
 //! `contact share`, `add`, `list`, `rename`, `remove`, `verify`, `unverify`.
 
-use securecall_contact::{Address, ContactLink, NameLabel, ShareText};
+use securecall_contact::{Address, ContactLink, Doubt, FoundAddress, NameLabel, ShareText};
 use securecall_contact_qr::QrCode;
 
 use super::{Context, told};
@@ -16,7 +16,7 @@ use crate::{prompt, qr_text, sources, who};
 pub(super) fn run(context: &Context, command: ContactCommand) -> Result<ExitCode, Failure> {
     match command {
         ContactCommand::Share(options) => share(context, &options),
-        ContactCommand::Add(options) => add(context, options),
+        ContactCommand::Add(options) => add(context, &options),
         ContactCommand::List => list(context),
         ContactCommand::Rename { who, name } => change(context, &who, |content, index| {
             contact_book::rename(&mut content.contacts, index, &name)
@@ -66,13 +66,13 @@ fn share(context: &Context, options: &ShareOptions) -> Result<ExitCode, Failure>
     }))
 }
 
-fn add(context: &Context, options: AddOptions) -> Result<ExitCode, Failure> {
-    let what = if options.what.is_empty() {
-        vec!["-".to_owned()]
-    } else {
-        options.what
+fn add(context: &Context, options: &AddOptions) -> Result<ExitCode, Failure> {
+    let standard_input = ["-".to_owned()];
+    let what = match options.what.as_slice() {
+        [] => &standard_input,
+        what => what,
     };
-    let found = sources::addresses(&what, context.output)?;
+    let found = sources::addresses(what, context.output)?;
     let name = options.name.as_deref();
     let name = name.map(contact_book::given_name).transpose()?;
     if name.is_some() && found.len() != 1 {
@@ -92,9 +92,13 @@ fn add(context: &Context, options: AddOptions) -> Result<ExitCode, Failure> {
     };
     let wanted: Vec<(Address, Option<Finding>)> = if prompt::can_ask() {
         let draft = Draft::new(profile.content(), domain.clone());
-        ask_about(found, name.as_deref(), draft, options.change_address)?
+        ask_about(found, name.as_deref(), draft, options)?
     } else {
-        found.into_iter().map(|address| (address, None)).collect()
+        if !options.uncertain {
+            found.iter().try_for_each(check_certain)?;
+        }
+        let addresses = found.into_iter().map(|found| found.address);
+        addresses.map(|address| (address, None)).collect()
     };
     let done = profile.change(|content| {
         wanted
@@ -169,20 +173,30 @@ fn verify(context: &Context, options: &VerifyOptions) -> Result<ExitCode, Failur
 
 /// What is wanted of what was found, with what the person was shown.
 fn ask_about(
-    found: Vec<Address>,
+    found: Vec<FoundAddress>,
     name: Option<&str>,
     mut draft: Draft,
-    may_change_address: bool,
+    options: &AddOptions,
 ) -> Result<Vec<(Address, Option<Finding>)>, Failure> {
     let are_several = found.len() > 1;
     let mut wanted = Vec::new();
-    for address in found {
+    for FoundAddress { address, doubts } in found {
         let finding = draft.weigh(&address, name)?;
+        let doubt = doubts.first().filter(|_| !options.uncertain);
         let is_wanted = match (&finding, finding.change()) {
-            (Finding::AddressChange { .. }, Some(_)) if may_change_address => true,
-            (_, Some(change)) => agree_to(&change)?,
-            (Finding::New(contact), None) if are_several => {
-                prompt::confirm(&question(contact), "name one contact only")?
+            (Finding::Same(_), _) => true,
+            (Finding::AddressChange { .. }, Some(_))
+                if options.change_address && doubt.is_none() =>
+            {
+                true
+            }
+            (_, Some(change)) => agree_to(&change, &doubts)?,
+            (_, None) if doubt.is_some() => {
+                let question = format!("{}\n{}", careful(&doubts), question(&finding.after()));
+                prompt::agree(&question, "name one contact only")?
+            }
+            (_, None) if are_several => {
+                prompt::confirm(&question(&finding.after()), "name one contact only")?
             }
             (_, None) => true,
         };
@@ -194,9 +208,39 @@ fn ask_about(
     Ok(wanted)
 }
 
+/// Refuses what could have been meant in another way than it was read.
+fn check_certain(found: &FoundAddress) -> Result<(), Failure> {
+    if found.doubts.is_empty() {
+        return Ok(());
+    }
+    let read = match &found.address {
+        Address::Link(link) => link.to_string(),
+        Address::MatrixId(matrix_id) => matrix_id.to_string(),
+        Address::Id(id) => id.to_string(),
+    };
+    Err(Failure::new(
+        ErrorKind::NeedsTerminal,
+        format!(
+            "nobody was asked whether this was meant, so nothing was added: {read}. {}",
+            careful(&found.doubts)
+        ),
+    )
+    .help("look at it; then add it at a terminal, or the link alone, or with --uncertain"))
+}
+
+fn careful(doubts: &[Doubt]) -> String {
+    let doubts: Vec<&str> = doubts.iter().map(|doubt| doubt.description()).collect();
+    format!("Careful: {}.", doubts.join("; "))
+}
+
 /// Shows what would change of somebody known, and asks.
-pub(super) fn agree_to(change: &ChangeQuestion) -> Result<bool, Failure> {
-    prompt::agree(&change.text(), "run it at a terminal")
+pub(super) fn agree_to(change: &ChangeQuestion, doubts: &[Doubt]) -> Result<bool, Failure> {
+    let careful = match doubts {
+        [] => String::new(),
+        doubts => format!("{}\n", careful(doubts)),
+    };
+    let question = format!("{careful}{}", change.text());
+    prompt::agree(&question, "run it at a terminal")
 }
 
 /// What somebody is asked before a contact is added.

@@ -71,7 +71,7 @@ fn at_terminal(context: &Context, link: &ContactLink) -> Result<Option<Contact>,
         (_, Some(_)) if !prompt::can_ask() => {
             return contact_book::refuse_unasked(&finding).map(|()| None);
         }
-        (_, Some(change)) => agree_to(&change)?,
+        (_, Some(change)) => agree_to(&change, &[])?,
         (_, None) => {
             context
                 .output

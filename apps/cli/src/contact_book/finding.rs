@@ -362,7 +362,7 @@ mod tests {
         assert!(matches!(&stranger, New(contact) if contact.name == "Cy" && !contact.verified));
         for same in [
             link(7, "?server=a.example"),
-            link(7, "?server=a.example&name=Eve"),
+            link(7, "?server=A.example&name=Eve"),
             Address::Id(id(7)),
             "@bo:b.example".parse().unwrap(),
         ] {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use securecall_contact::{Address, ContactLink, MatrixId, SecureCallId};
+use securecall_contact::{ContactLink, FoundAddress, MatrixId, SecureCallId};
 use securecall_driver::{CallEvent, Event, Peer};
 use securecall_matrix::ServerError;
 
@@ -139,7 +139,7 @@ impl MainScreen {
     }
 
     /// These contacts were found in what was pasted; they are weighed against the list in the draft.
-    pub(super) fn found(&mut self, found: Vec<Address>, draft: Draft) {
+    pub(super) fn found(&mut self, found: Vec<FoundAddress>, draft: Draft) {
         if let Some(Dialog::Working(_)) = self.dialog {
             self.dialog = Offer::new(found, draft).map(Dialog::Offer);
         }
@@ -295,7 +295,7 @@ pub(super) fn name_of(peer: &Peer) -> String {
 
 #[cfg(test)]
 mod tests {
-    use securecall_contact::ServerName;
+    use securecall_contact::{Address, ServerName};
     use securecall_crypto::IdentityKey;
 
     use super::*;
@@ -389,13 +389,23 @@ mod tests {
         Draft::new(&content, ServerName::default_domain())
     }
 
+    /// Found without a doubt.
+    pub(super) fn certain(text: &str) -> FoundAddress {
+        FoundAddress {
+            address: text.parse().unwrap(),
+            doubts: Vec::new(),
+        }
+    }
+
+    fn id(byte: u8) -> FoundAddress {
+        certain(&contact("", byte).id.unwrap().to_string())
+    }
+
     #[test]
     fn what_was_found_is_asked_about_one_by_one() {
         let mut screen = screen();
         let list = draft(screen.list.all());
-        let found: Vec<Address> = [7, 9, 10]
-            .map(|byte| Address::Id(contact("", byte).id.unwrap()))
-            .to_vec();
+        let found = [7, 9, 10].map(id).to_vec();
         screen.found(found.clone(), list.clone());
         assert!(screen.dialog.is_none(), "nothing was asked for");
         press(&mut screen, "athree\n");
@@ -411,7 +421,8 @@ mod tests {
             panic!("{:?}", screen.dialog);
         };
         let addresses: Vec<Address> = wanted.into_iter().map(|wanted| wanted.address).collect();
-        assert_eq!(addresses, found[1..]);
+        let expected = found[1..].iter().map(|found| found.address.clone());
+        assert!(addresses.into_iter().eq(expected));
         assert!(screen.dialog.is_none());
 
         for keys in ["athree\n", "athree\n"] {
@@ -428,7 +439,7 @@ mod tests {
         let ada = contact("Ada", 7);
         let link = format!("securecall://contact/{}?server=c.example", ada.id.unwrap());
         press(&mut screen, "aone\n");
-        screen.found(vec![link.parse().unwrap()], list);
+        screen.found(vec![certain(&link)], list);
         let Some(Dialog::Offer(offer)) = &screen.dialog else {
             panic!("{:?}", screen.dialog);
         };
@@ -448,9 +459,8 @@ mod tests {
         let ada = contact("Ada", 7);
         let impostor = contact("", 9).id.unwrap();
         let link = format!("securecall://contact/{impostor}?name=Ada");
-        let other = Address::Id(contact("", 10).id.unwrap());
         press(&mut screen, "atwo\n");
-        screen.found(vec![link.parse().unwrap(), other], list);
+        screen.found(vec![certain(&link), id(10)], list);
         assert_eq!(press(&mut screen, "yyy"), None);
         let Some(Dialog::Offer(offer)) = &screen.dialog else {
             panic!("{:?}", screen.dialog);
@@ -489,7 +499,7 @@ mod tests {
         );
         assert_eq!(press(&mut screen, "\u{1b}"), Some(Wish::StopReading));
         let list = draft(screen.list.all());
-        screen.found(vec![Address::Id(contact("", 9).id.unwrap())], list);
+        screen.found(vec![id(9)], list);
         assert!(screen.dialog.is_none());
     }
 

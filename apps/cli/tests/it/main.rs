@@ -29,6 +29,8 @@ mod round_trips;
 mod screen;
 mod standard_streams;
 mod talker;
+#[cfg(unix)]
+mod texts;
 mod usage;
 #[cfg(unix)]
 mod verification;

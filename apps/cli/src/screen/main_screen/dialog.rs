@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crossterm::event::{KeyCode, KeyEvent};
-use securecall_contact::Address;
+use securecall_contact::{Address, FoundAddress};
 
 use super::Wish;
 use super::typed_line::TypedLine;
@@ -52,12 +52,12 @@ pub(crate) struct Wanted {
 /// The contacts that were found; which ones are wanted is asked for one by one.
 #[derive(Debug)]
 pub(super) struct Offer {
-    found: VecDeque<Address>,
+    found: VecDeque<FoundAddress>,
     count: usize,
     /// The contact list with what is wanted so far.
     draft: Draft,
     /// What the first of those that are left means, or why it cannot be taken.
-    current: Result<Finding, Failed>,
+    current: Result<Finding, Box<Failed>>,
     wanted: Vec<Wanted>,
 }
 
@@ -151,9 +151,9 @@ impl Prompt {
 
 impl Offer {
     /// Asks about the first; `None` if nothing was found.
-    pub(super) fn new(found: Vec<Address>, draft: Draft) -> Option<Self> {
+    pub(super) fn new(found: Vec<FoundAddress>, draft: Draft) -> Option<Self> {
         let found = VecDeque::from(found);
-        let current = weigh(&draft, found.front()?);
+        let current = weigh(&draft, &found.front()?.address);
         Some(Self {
             count: found.len(),
             found,
@@ -164,8 +164,11 @@ impl Offer {
     }
 
     /// The one that is asked about, and what it means.
-    pub(super) fn current(&self) -> Option<(&Address, Result<&Finding, &Failed>)> {
-        Some((self.found.front()?, self.current.as_ref()))
+    pub(super) fn current(&self) -> Option<(&FoundAddress, Result<&Finding, &Failed>)> {
+        Some((
+            self.found.front()?,
+            self.current.as_ref().map_err(Box::as_ref),
+        ))
     }
 
     /// Which one it is, and of how many.
@@ -185,13 +188,13 @@ impl Offer {
             _ => return (Some(Dialog::Offer(self)), None),
         };
         let asked = self.found.pop_front();
-        if let (true, Some(address), Ok(finding)) = (is_wanted, asked, &self.current) {
+        if let (true, Some(found), Ok(finding)) = (is_wanted, asked, &self.current) {
             self.draft.take(finding);
-            let finding = finding.clone();
+            let (address, finding) = (found.address, finding.clone());
             self.wanted.push(Wanted { address, finding });
         }
         if let Some(next) = self.found.front() {
-            self.current = weigh(&self.draft, next);
+            self.current = weigh(&self.draft, &next.address);
             return (Some(Dialog::Offer(self)), None);
         }
         let wish = (!self.wanted.is_empty()).then_some(Wish::Add(self.wanted));
@@ -199,9 +202,9 @@ impl Offer {
     }
 }
 
-fn weigh(draft: &Draft, address: &Address) -> Result<Finding, Failed> {
+fn weigh(draft: &Draft, address: &Address) -> Result<Finding, Box<Failed>> {
     let weighed = draft.weigh(address, None);
-    weighed.map_err(|failure| Failed::new(&failure, None))
+    weighed.map_err(|failure| Box::new(Failed::new(&failure, None)))
 }
 
 impl Question {

@@ -273,7 +273,7 @@ impl Prompt {
 
 impl Offer {
     fn lines(&self, width: usize, palette: Palette) -> Vec<Line<'static>> {
-        let Some((address, meaning)) = self.current() else {
+        let Some((found, meaning)) = self.current() else {
             return Vec::new();
         };
         let place = match self.place() {
@@ -289,12 +289,16 @@ impl Offer {
             .as_ref()
             .map_or("Add this contact?", |change| &change.title);
         let mut lines = lines_of(&format!("{title}{place}"), width, Palette::strong());
+        for doubt in &found.doubts {
+            let careful = format!("Careful: {}.", doubt.description());
+            lines.extend(lines_of(&careful, width, palette.paint(Color::Yellow)));
+        }
         if let Some(change) = change {
             let told = change.lines.iter();
             lines.extend(told.flat_map(|line| lines_of(line, width, Style::new())));
             return lines;
         }
-        let name = match (finding, address.name()) {
+        let name = match (finding, found.address.name()) {
             (Finding::Same(known), _) => format!("In your contacts already, as {}", known.name),
             (_, Some(name)) => format!("{name} (the name that the link suggests)"),
             (_, None) => "No name is suggested".to_owned(),
@@ -473,7 +477,7 @@ mod tests {
     use ratatui::Terminal;
     use ratatui::backend::TestBackend;
 
-    use super::super::tests::{contact, draft};
+    use super::super::tests::{certain, contact, draft};
     use super::*;
     use crate::error::{ErrorKind, Failure};
 
@@ -523,7 +527,7 @@ mod tests {
         offering.paste("three");
         offering.key(crossterm::event::KeyCode::Enter.into());
         let list = draft(offering.list.all());
-        let found = contact("", 9).matrix_id.to_string().parse().unwrap();
+        let found = certain(contact("", 9).matrix_id.as_str());
         offering.found(vec![found], list);
         let mut failing = screen();
         failing.failed(&failure());
