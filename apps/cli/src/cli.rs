@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use securecall_driver::{MicrophoneSpec, ProcessingChoice, SpeakerSpec};
@@ -125,7 +126,7 @@ pub(crate) enum ContactCommand {
 #[derive(Args, Debug)]
 pub(crate) struct AddOptions {
     /// Contact link, SecureCall ID, Matrix ID, a text with such, a picture file, or - for standard input (the default)
-    pub(crate) what: Vec<String>,
+    pub(crate) what: Vec<OsString>,
     /// The name for the contact; goes with exactly one
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
@@ -255,10 +256,10 @@ pub(crate) struct ListenOptions {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct MediaOptions {
     /// default, null, FILE.wav, raw:PATH (s16le 48 kHz mono), - for standard input, or tone:HZ [default: default]
-    #[arg(long, value_name = "SOURCE", allow_hyphen_values = true)]
+    #[arg(long, value_name = "SOURCE", allow_hyphen_values = true, value_parser = microphone())]
     pub(crate) mic: Option<MicrophoneSpec>,
     /// default, null, FILE.wav, raw:PATH, or - for standard output [default: default]
-    #[arg(long, value_name = "SINK", allow_hyphen_values = true)]
+    #[arg(long, value_name = "SINK", allow_hyphen_values = true, value_parser = speaker())]
     pub(crate) speaker: Option<SpeakerSpec>,
     /// Echo cancellation, noise suppression and gain control [default: on for sound cards only]
     #[arg(long, value_enum)]
@@ -353,6 +354,15 @@ fn takes_value(command: &clap::Command, option: &str) -> bool {
         || command
             .get_subcommands()
             .any(|command| takes_value(command, option))
+}
+
+/// The name of a file need not be text.
+fn microphone() -> impl TypedValueParser<Value = MicrophoneSpec> {
+    OsStringValueParser::new().try_map(|value| MicrophoneSpec::try_from(value.as_os_str()))
+}
+
+fn speaker() -> impl TypedValueParser<Value = SpeakerSpec> {
+    OsStringValueParser::new().try_map(|value| SpeakerSpec::try_from(value.as_os_str()))
 }
 
 fn duration_seconds(text: &str) -> Result<f64, String> {

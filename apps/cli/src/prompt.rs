@@ -1,12 +1,13 @@
 //! Questions to a person. Nothing is ever asked unless standard input is a terminal.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
+use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
 
 use zeroize::Zeroizing;
 
 #[cfg(unix)]
 use self::echo::EchoOff;
 use crate::error::{ErrorKind, Failure};
+use crate::output::{Line, Printable, Stream, note};
 use crate::phrase_text::words_in;
 use crate::text_encoding;
 
@@ -28,7 +29,8 @@ pub(crate) fn secret(question: &str) -> Result<Zeroizing<String>, Failure> {
 
 /// A secret typed at a prompt, without showing it.
 pub(crate) fn hidden(question: &str) -> Result<Zeroizing<String>, Failure> {
-    rpassword::prompt_password(format!("{question}: "))
+    let question = Line::from(format!("{question}: "));
+    rpassword::prompt_password(question.as_str())
         .map(Zeroizing::new)
         .map_err(|error| unreadable(&error))
 }
@@ -67,7 +69,7 @@ fn hidden_words(question: &str, count: usize) -> Result<Zeroizing<String>, Failu
         ask(prompt)?;
         let line = line()?;
         // The key that ended the line was not shown either.
-        let _ = writeln!(io::stderr());
+        note(Printable::default());
         Ok(line)
     })
 }
@@ -100,10 +102,7 @@ fn several_lines(
 }
 
 fn ask(question: &str) -> Result<(), Failure> {
-    let mut stderr = io::stderr().lock();
-    write!(stderr, "{question}: ")
-        .and_then(|()| stderr.flush())
-        .map_err(|error| unreadable(&error))
+    show(&format!("{question}: "))
 }
 
 /// Yes or no; an empty answer means yes.
@@ -132,8 +131,14 @@ fn yes_or_no(question: &str, choice: &str, instead: &str) -> Result<String, Fail
         )
         .help(instead));
     }
-    ask(&format!("{question} [{choice}]"))?;
+    show(&format!("{question} [{choice}] "))?;
     Ok(line()?.trim().to_ascii_lowercase())
+}
+
+fn show(question: &str) -> Result<(), Failure> {
+    Stream::Err
+        .start_of_line(&Printable::text(question))
+        .map_err(|error| unreadable(&error))
 }
 
 fn line() -> Result<Zeroizing<String>, Failure> {

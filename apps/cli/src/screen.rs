@@ -12,8 +12,10 @@ use crate::contact_book::Draft;
 use crate::error::Failure;
 use crate::profile::Contact;
 
+mod cells;
 mod draw;
 mod fitting;
+mod frames;
 mod main_screen;
 mod palette;
 mod state;
@@ -166,6 +168,7 @@ impl Screen {
             Some(main) if !self.call.is_going_on() => main.draw(frame, now, palette),
             _ => self.call.draw(frame, now, palette),
         }
+        cells::make_harmless(frame.buffer_mut());
     }
 }
 

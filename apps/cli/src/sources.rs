@@ -1,5 +1,6 @@
 //! Where contacts come from: addresses, texts that hold some, pictures, standard input.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
@@ -25,12 +26,14 @@ const FILE_ENDINGS: [&str; 10] = [
 /// # Errors
 ///
 /// The first one that holds none, or a damaged one.
-pub(crate) fn addresses(what: &[String], output: Output) -> Result<Vec<FoundAddress>, Failure> {
+pub(crate) fn addresses(what: &[OsString], output: Output) -> Result<Vec<FoundAddress>, Failure> {
     let mut all: Vec<FoundAddress> = Vec::new();
     for argument in what {
-        let found = match argument.as_str() {
-            "-" => in_standard_input()?,
-            argument => in_argument(argument)?,
+        let found = match argument.to_str() {
+            Some("-") => in_standard_input(output)?,
+            Some(argument) => in_argument(argument)?,
+            // What is no text can be the name of a file only.
+            None => in_file(Path::new(argument))?,
         };
         for fault in &found.damaged {
             output.note(&format!(
@@ -87,7 +90,7 @@ fn in_argument(argument: &str) -> Result<Found, Failure> {
         return Ok(picture(path)?.into());
     }
     if !trimmed.contains("://") && (path.exists() || is_file_name(trimmed)) {
-        return in_bytes(&read(path)?, &path.display().to_string());
+        return in_file(path);
     }
     if !trimmed.contains(char::is_whitespace)
         && find_addresses(trimmed).is_ok_and(|found| found.is_empty())
@@ -104,9 +107,7 @@ fn in_argument(argument: &str) -> Result<Found, Failure> {
 /// As [`addresses`].
 pub(crate) fn in_pasted(text: &str) -> Result<Vec<FoundAddress>, Failure> {
     match named_picture(text) {
-        Some(path) if !is_picture_name(&path.to_string_lossy()) => {
-            Ok(in_bytes(&read(&path)?, &path.display().to_string())?.contacts)
-        }
+        Some(path) if !is_picture_name(&path.to_string_lossy()) => Ok(in_file(&path)?.contacts),
         Some(path) => Ok(picture(&path)?.contacts),
         None => Ok(in_argument(text)?.contacts),
     }
@@ -147,10 +148,14 @@ fn in_picture_bytes(bytes: &[u8], name: &str) -> Result<PictureContacts, Failure
     read_contacts(bytes).map_err(|error| {
         let failure = Failure::from(error);
         Failure {
-            message: format!("{name}: {}", failure.message),
+            message: format!("{name}: {}", failure.message).into(),
             ..failure
         }
     })
+}
+
+fn in_file(path: &Path) -> Result<Found, Failure> {
+    in_bytes(&read(path)?, &path.display().to_string())
 }
 
 /// A picture, or a text in whatever encoding.
@@ -197,10 +202,10 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-fn in_standard_input() -> Result<Found, Failure> {
+fn in_standard_input(output: Output) -> Result<Found, Failure> {
     let stdin = io::stdin();
     if stdin.is_terminal() {
-        eprintln!("Paste the message, then press Ctrl-D on a line of its own:");
+        output.note("Paste the message, then press Ctrl-D on a line of its own:");
     }
     let mut bytes = Vec::new();
     // A picture may come this way, too.

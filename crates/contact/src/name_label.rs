@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::invisible::is_invisible;
+use crate::display_text::is_invisible;
 
 /// A name made fit for display. Nobody vouches for it: whoever writes the link writes the name.
 ///
@@ -67,15 +67,10 @@ fn breaks(character: char) -> bool {
 }
 
 fn visible(word: &str) -> String {
-    word.chars().filter(|c| !is_harmful(*c)).collect()
-}
-
-/// What is invisible anywhere, and what is not a character at all, or one of nobody's.
-fn is_harmful(character: char) -> bool {
-    is_invisible(character)
-        || matches!(character,
-            '\u{2028}'..='\u{2029}' | '\u{2800}' | '\u{d7fc}'..='\u{f8ff}' | '\u{fdd0}'..='\u{fdef}'
-            | '\u{fffd}'..='\u{ffff}' | '\u{e1000}'..='\u{10ffff}')
+    // What stands for bytes that are no text is no part of a name either.
+    word.chars()
+        .filter(|c| !is_invisible(*c) && *c != char::REPLACEMENT_CHARACTER)
+        .collect()
 }
 
 #[cfg(test)]

@@ -8,10 +8,11 @@ use crate::cli::{AddOptions, ContactCommand, ShareOptions, VerifyOptions};
 use crate::contact_book::{self, ChangeQuestion, Consent, Draft, Finding};
 use crate::error::{ErrorKind, Failure};
 use crate::exit_code::ExitCode;
-use crate::output::{Closed, Event, contact_list};
+use crate::output::{Event, OutputError, contact_list};
 use crate::profile::{Contact, Content, Profile, write_file};
 use crate::proof::Proof;
-use crate::{prompt, qr_text, sources, who};
+use crate::qr_text::QrText;
+use crate::{prompt, sources, who};
 
 pub(super) fn run(context: &Context, command: ContactCommand) -> Result<ExitCode, Failure> {
     match command {
@@ -62,12 +63,12 @@ fn share(context: &Context, options: &ShareOptions) -> Result<ExitCode, Failure>
         text: ShareText::new(&link, &page_host).to_string(),
         qr: options
             .qr
-            .map(|background| qr_text::draw(&code, background, context.output.is_terminal())),
+            .map(|background| QrText::new(&code, background, context.output.takes_colours())),
     }))
 }
 
 fn add(context: &Context, options: &AddOptions) -> Result<ExitCode, Failure> {
-    let standard_input = ["-".to_owned()];
+    let standard_input = ["-".into()];
     let what = match options.what.as_slice() {
         [] => &standard_input,
         what => what,
@@ -115,7 +116,7 @@ fn add(context: &Context, options: &AddOptions) -> Result<ExitCode, Failure> {
 }
 
 /// Tells what was done, and of somebody known what has changed.
-pub(super) fn tell(context: &Context, finding: &Finding) -> Result<(), Closed> {
+pub(super) fn tell(context: &Context, finding: &Finding) -> Result<(), OutputError> {
     if let Some(told) = finding.told() {
         context.output.note(&format!("note: {told}"));
     }

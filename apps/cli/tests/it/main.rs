@@ -12,7 +12,9 @@ mod contacts;
 #[cfg(target_os = "linux")]
 mod desktop;
 mod endings;
+mod failing_output;
 mod faults;
+mod hostile_text;
 mod identity;
 #[cfg(target_os = "linux")]
 mod links;

@@ -3,7 +3,7 @@
 use securecall_signaling::{Content, Description, MAX_CANDIDATE};
 
 use super::send::{can_be_sent, candidate};
-use super::{Io, Media, Session, Side, Timer};
+use super::{Io, Media, Session, Timer};
 use crate::EndReason;
 use crate::event::{Event, Tier};
 use crate::media_event::{MediaEvent, MediaFailure};
@@ -46,7 +46,6 @@ impl Session {
             MediaEvent::FirstFrameOpened => {
                 // Only who took part in the handshake can seal a frame.
                 self.path.frame_opened = true;
-                self.caller_is_proven();
                 self.packet_came(io);
             }
             MediaEvent::AuthenticatedPacket => self.packet_came(io),
@@ -57,17 +56,12 @@ impl Session {
                     setup,
                 });
             }
+            MediaEvent::PeerMuted(muted) => self.peer_muted(io, muted),
             MediaEvent::ChannelOpen => self.path.channel_open = true,
             MediaEvent::ChannelClosed => self.path.channel_open = false,
             MediaEvent::RestartOffer { sdp } => self.say_restart_offer(sdp),
             MediaEvent::RestartAnswer { sdp } => self.say_restart_answer(io, sdp),
             MediaEvent::Failed { reason } => self.media_failed(reason),
-        }
-    }
-
-    pub(super) fn caller_is_proven(&mut self) {
-        if let Side::Callee(callee) = &mut self.side {
-            callee.caller_proven = true;
         }
     }
 
@@ -120,20 +114,15 @@ impl Session {
         }
     }
 
-    /// Connected: the path is up, the peer is proven, a frame of it opened, and the words are known.
+    /// Connected: the path is up, a frame of the peer opened, and the words are known.
+    ///
+    /// A forged message 1 gets as far as an answer, and no further: a frame opens only if its sender took part in the handshake, and a callee
+    /// knows the words only from a ratchet message that opened.
     pub(super) fn check_connected(&mut self, io: &mut Io<'_>) {
-        let proven = match &self.side {
-            Side::Caller(_) => true,
-            Side::Callee(callee) => callee.caller_proven,
-        };
         let (Some(route), Some(safety_words)) = (self.path.route, self.words) else {
             return;
         };
-        if self.connected_at.is_some()
-            || !proven
-            || !self.path.frame_opened
-            || !self.call.is_answered()
-        {
+        if self.connected_at.is_some() || !self.path.frame_opened || !self.call.is_answered() {
             return;
         }
         self.call.connected();
@@ -151,9 +140,26 @@ impl Session {
         self.order(io, MediaCommand::OpenMicrophone);
         if self.muted {
             self.order(io, MediaCommand::SetMuted(true));
-            self.say_muted();
+        }
+        if self.peer_muted {
+            self.tell_peer_muted(io);
         }
         self.watch_path(io.now);
+    }
+
+    /// Frames say whether the peer is muted, and they come before the call counts as connected.
+    fn peer_muted(&mut self, io: &mut Io<'_>, muted: bool) {
+        if std::mem::replace(&mut self.peer_muted, muted) != muted && self.connected_at.is_some() {
+            self.tell_peer_muted(io);
+        }
+    }
+
+    fn tell_peer_muted(&self, io: &mut Io<'_>) {
+        io.event(Event::Muted {
+            call: self.id,
+            local: false,
+            muted: self.peer_muted,
+        });
     }
 
     pub(super) fn negotiate(&mut self, description: Description, negotiation: u32) {

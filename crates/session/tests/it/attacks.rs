@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use securecall_crypto::RatchetError;
 use securecall_session::{EndReason, MediaEvent, MediaFailure, SignalRefused};
-use securecall_testkit::{DeviceOptions, Envelope, Fate, connected_pair, pair, ringing_pair};
+use securecall_testkit::{DeviceOptions, Envelope, Fate, Pair, connected_pair, pair, ringing_pair};
 
 const LONG: Duration = Duration::from_secs(400);
 
@@ -183,43 +184,66 @@ fn forged_hangups_and_answers_do_nothing() {
 fn everything_replayed_changes_nothing() {
     let mut pair = connected_pair();
     pair.universe.run_for(Duration::from_secs(2));
-    let told = [pair.caller, pair.callee].map(|device| pair.universe.devices[device].events.len());
+    let devices = [pair.caller, pair.callee];
+    let told = devices.map(|device| pair.universe.devices[device].events.len());
     let sent = pair.universe.homeserver.sent.clone();
     for envelope in sent.iter().rev() {
         pair.universe.inject(envelope);
         pair.universe.inject(envelope);
     }
     pair.universe.run_for(Duration::from_secs(30));
-    assert_eq!(
-        told,
-        [pair.caller, pair.callee].map(|device| pair.universe.devices[device].events.len())
-    );
+    let told_again = devices.map(|device| pair.universe.devices[device].events.len());
+    assert_eq!(told, told_again);
     let sent = pair.universe.homeserver.sent.clone();
     pair.universe.hang_up(pair.caller, pair.call());
-    pair.universe.run_for(LONG);
+    // Long enough for the call to be forgotten, and so short that its invite is still fresh.
+    pair.universe.run_for(Duration::from_secs(45));
+    assert!(pair.all_empty());
+    let told = devices.map(|device| pair.universe.devices[device].events.len());
     for envelope in &sent {
         pair.universe.inject(envelope);
+        let why = pair.universe.devices[envelope.to].refused.last();
+        let expected = match envelope.kind() {
+            1 => SignalRefused::Replayed,
+            _ => SignalRefused::UnknownCall,
+        };
+        assert_eq!(why, Some(&expected), "kind {}", envelope.kind());
+        assert!(pair.all_empty());
     }
-    pair.universe.run_for(Duration::from_secs(5));
-    assert!(pair.all_empty());
+    let told_again = devices.map(|device| pair.universe.devices[device].events.len());
+    assert_eq!(told, told_again);
 }
 
 #[test]
 fn reflected_messages_are_refused() {
     let mut pair = connected_pair();
-    let caller_olm = pair.universe.devices[pair.callee].own.clone();
+    let devices = [pair.caller, pair.callee];
+    let told = devices.map(|device| pair.universe.devices[device].events.len());
     let sent = pair.universe.homeserver.sent.clone();
-    for envelope in sent.iter().filter(|envelope| envelope.from == pair.caller) {
+    for envelope in &sent {
+        let peer = pair.universe.devices[envelope.to].own.clone();
         let reflected = Envelope {
-            to: pair.caller,
-            sender: caller_olm.matrix_id.clone(),
-            sender_olm_key: caller_olm.olm_key,
+            to: envelope.from,
+            sender: peer.matrix_id,
+            sender_olm_key: peer.olm_key,
             ..envelope.clone()
         };
+        let before = pair.universe.devices[envelope.from].refused.len();
         pair.universe.inject(&reflected);
+        let expected = match envelope.kind() {
+            3 => SignalRefused::Ratchet(RatchetError::WrongDirection),
+            _ => SignalRefused::OutOfPlace,
+        };
+        assert_eq!(
+            pair.universe.devices[envelope.from].refused[before..],
+            [expected],
+            "kind {}",
+            envelope.kind()
+        );
     }
-    pair.universe.run_for(Duration::from_secs(5));
-    assert!(pair.universe.ended(pair.caller).is_none());
+    assert_eq!(pair.universe.homeserver.sent.len(), sent.len());
+    let told_again = devices.map(|device| pair.universe.devices[device].events.len());
+    assert_eq!(told, told_again);
 }
 
 #[test]
@@ -379,6 +403,69 @@ fn junk_on_the_data_channel_is_refused() {
     assert_eq!(pair.universe.devices[pair.callee].refused.len(), 4);
     pair.universe.run_for(Duration::from_secs(30));
     assert!(pair.universe.ended(pair.callee).is_none());
+}
+
+/// The last message that the caller sent on the data channel.
+fn last_control(pair: &Pair) -> Vec<u8> {
+    let mut sent = pair.universe.control_sent.iter().rev();
+    let (.., message) = sent.find(|(to, ..)| *to == pair.callee).unwrap();
+    message.clone()
+}
+
+/// A control message as its own sender could forge it: far ahead in its chain, so that many keys are derived for it.
+fn forged(pair: &Pair, number: u8) -> Vec<u8> {
+    let mut forged = last_control(pair);
+    // Version, direction, step in four bytes, number in four.
+    forged[9] = forged[9].wrapping_add(100 + number % 100);
+    forged
+}
+
+#[test]
+fn forged_control_messages_are_looked_at_a_few_times_a_second() {
+    let mut pair = connected_pair();
+    let call = pair.call();
+    pair.universe.run_for(Duration::from_secs(11));
+    let failed = |pair: &Pair| {
+        let refused = pair.universe.devices[pair.callee].refused.iter();
+        let failed =
+            |why: &&SignalRefused| **why == SignalRefused::Ratchet(RatchetError::OpenFailed);
+        refused.filter(failed).count()
+    };
+    for number in 0..=255 {
+        let forged = forged(&pair, number);
+        pair.universe.inject_control(pair.callee, call, &forged);
+    }
+    assert_eq!(failed(&pair), 8);
+    for _ in 0..10 {
+        pair.universe.run_for(Duration::from_secs(1));
+        for number in 0..=255 {
+            let forged = forged(&pair, number);
+            pair.universe.inject_control(pair.callee, call, &forged);
+        }
+    }
+    assert!((40..=50).contains(&failed(&pair)), "{}", failed(&pair));
+    // The call was not disturbed for good, and goes on once that is over.
+    let epochs = pair.universe.devices[pair.callee].media[&call]
+        .send_epochs
+        .len();
+    pair.universe.run_for(Duration::from_secs(60));
+    let media = &pair.universe.devices[pair.callee].media[&call];
+    assert!(media.send_epochs.len() >= epochs + 5);
+    assert!(pair.universe.ended(pair.callee).is_none());
+}
+
+#[test]
+fn control_messages_repeated_without_end_are_not_acknowledged_without_end() {
+    let mut pair = connected_pair();
+    let call = pair.call();
+    pair.universe.run_for(Duration::from_secs(11));
+    let repeated = last_control(&pair);
+    let before = pair.universe.control_sent.len();
+    for _ in 0..1000 {
+        pair.universe.inject_control(pair.callee, call, &repeated);
+    }
+    let acknowledged = pair.universe.control_sent.len() - before;
+    assert!(acknowledged <= 64, "{acknowledged}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use securecall_crypto::{Established, Initiator, InitiatorAwaiting, WordsNonce};
 use securecall_session::{
     CallId, EndReason, Event, MediaEvent, MissedReason, PathRoute, SignalRefused,
 };
+use securecall_signaling::BundleError;
 use securecall_testkit::{DeviceId, DeviceOptions, Envelope, Universe};
 
 pub(crate) struct HandMade {
@@ -47,13 +48,13 @@ pub(crate) fn prologue(
         .collect()
 }
 
-fn bundle(call: CallId, contents: &str) -> String {
+pub(crate) fn bundle(call: CallId, contents: &str) -> String {
     format!(
         r#"{{"version":"1","call_id":"{call}","party_id":"DEVICE0","contents":[{contents}],"wants_acknowledgement":true}}"#
     )
 }
 
-fn invite(nonce: &WordsNonce, lifetime: u64, sent_at: u64) -> String {
+pub(crate) fn invite(nonce: &WordsNonce, lifetime: u64, sent_at: u64) -> String {
     let hex: String = nonce
         .commitment()
         .as_bytes()
@@ -95,10 +96,10 @@ fn write_message_1(
     caller: DeviceId,
     callee: DeviceId,
     call: CallId,
-    contents: impl Fn(&WordsNonce, u64) -> String,
+    payload: impl Fn(&WordsNonce, u64) -> String,
 ) -> (InitiatorAwaiting, Vec<u8>) {
     let nonce = WordsNonce::from_bytes([1; 32]);
-    let payload = bundle(call, &contents(&nonce, universe.wallclock_ms(callee)));
+    let payload = payload(&nonce, universe.wallclock_ms(callee));
     let prologue = prologue(universe, call, caller, callee);
     let [own, peer] = [caller, callee].map(|it| universe.identity(universe.devices[it].user));
     let initiator = Initiator::new(&own, peer.public(), &prologue);
@@ -107,13 +108,21 @@ fn write_message_1(
 
 impl HandMade {
     fn new(contents: impl Fn(&WordsNonce, u64) -> String) -> Self {
+        Self::with_payload(|call, nonce, now| bundle(call, &contents(nonce, now)))
+    }
+
+    /// Message 1 with a payload of the test's choice.
+    pub(crate) fn with_payload(payload: impl Fn(CallId, &WordsNonce, u64) -> String) -> Self {
         let mut universe = Universe::new(11);
         let (mallory, bob) = (universe.add_user("Mallory"), universe.add_user("Bob"));
         let caller = universe.add_device(mallory, DeviceOptions::default());
         let callee = universe.add_device(bob, DeviceOptions::default());
         universe.befriend(mallory, bob);
         let call = CallId::from_random([0xaa; 16]);
-        let (awaiting, message_1) = write_message_1(&mut universe, caller, callee, call, contents);
+        let (awaiting, message_1) =
+            write_message_1(&mut universe, caller, callee, call, |nonce, now| {
+                payload(call, nonce, now)
+            });
         let mut hand_made = Self {
             universe,
             caller,
@@ -132,8 +141,8 @@ impl HandMade {
         let mallory = universe.add_user("Mallory");
         let caller = universe.add_device(mallory, DeviceOptions::default());
         let call = CallId::from_random([0xaa; 16]);
-        let contents = |nonce: &WordsNonce, now| invite(nonce, 60_000, now);
-        let (awaiting, message_1) = write_message_1(&mut universe, caller, callee, call, contents);
+        let payload = |nonce: &WordsNonce, now| bundle(call, &invite(nonce, 60_000, now));
+        let (awaiting, message_1) = write_message_1(&mut universe, caller, callee, call, payload);
         Self {
             universe,
             caller,
@@ -147,9 +156,9 @@ impl HandMade {
     /// Another call to the same device, by this device.
     pub(crate) fn invite_from(&mut self, caller: DeviceId, call: CallId) {
         (self.caller, self.call) = (caller, call);
-        let contents = |nonce: &WordsNonce, now| invite(nonce, 60_000, now);
+        let payload = |nonce: &WordsNonce, now| bundle(call, &invite(nonce, 60_000, now));
         (self.awaiting, self.message_1) =
-            write_message_1(&mut self.universe, caller, self.callee, call, contents);
+            write_message_1(&mut self.universe, caller, self.callee, call, payload);
         let message_1 = self.message_1.clone();
         self.send(1, &message_1);
     }
@@ -158,7 +167,7 @@ impl HandMade {
         Self::new(|nonce, now| invite(nonce, 60_000, now))
     }
 
-    fn send(&mut self, kind: u8, sealed: &[u8]) {
+    pub(crate) fn send(&mut self, kind: u8, sealed: &[u8]) {
         let own = self.universe.devices[self.caller].own.clone();
         let content = signal(self.call, kind, sealed);
         let envelope = Envelope {
@@ -171,7 +180,7 @@ impl HandMade {
         self.universe.inject(&envelope);
     }
 
-    fn established(&mut self) -> Established {
+    pub(crate) fn established(&mut self) -> Established {
         let sent = self
             .universe
             .homeserver
@@ -182,12 +191,12 @@ impl HandMade {
         self.awaiting.read_message_2(&unbox(sent)).unwrap().0
     }
 
-    fn say(&mut self, established: &mut Established, contents: &str) {
+    pub(crate) fn say(&mut self, established: &mut Established, contents: &str) {
         let payload = bundle(self.call, contents);
         self.say_raw(established, &payload);
     }
 
-    fn say_raw(&mut self, established: &mut Established, payload: &str) {
+    pub(crate) fn say_raw(&mut self, established: &mut Established, payload: &str) {
         let sealed = established
             .ratchet
             .encrypt(self.universe.rng(), payload.as_bytes());
@@ -195,7 +204,7 @@ impl HandMade {
     }
 
     /// Everything the callee's ratchet messages say.
-    fn heard(&self, established: &mut Established) -> String {
+    pub(crate) fn heard(&self, established: &mut Established) -> String {
         let sent = self.universe.homeserver.sent.iter();
         sent.filter(|it| it.from == self.callee && it.kind() == 3)
             .filter_map(|it| established.ratchet.decrypt(&unbox(it)).ok())
@@ -208,7 +217,7 @@ impl HandMade {
     }
 }
 
-fn nonce(byte: &str) -> String {
+pub(crate) fn nonce(byte: &str) -> String {
     format!(
         r#"{{"type":"tech.stealthx.securecall.words_nonce","nonce":"{}"}}"#,
         byte.repeat(32)
@@ -216,6 +225,29 @@ fn nonce(byte: &str) -> String {
 }
 
 const HANGUP: &str = r#"{"type":"m.call.hangup","reason":"user_hangup"}"#;
+
+#[test]
+fn an_offer_with_candidates_in_message_1_does_not_ring() {
+    let caller = HandMade::new(|nonce, now| {
+        let candidate = "a=candidate:1 1 udp 2130706431 192.0.2.1 5000 typ host\\r\\n";
+        invite(nonce, 60_000, now).replace("v=0\\r\\n", &format!("v=0\\r\\n{candidate}"))
+    });
+    assert_eq!(caller.refused(), [SignalRefused::Candidates]);
+    assert!(caller.universe.incoming(caller.callee).is_none());
+    assert!(caller.universe.homeserver.sent.is_empty());
+}
+
+#[test]
+fn an_answer_in_place_of_the_offer_does_not_ring() {
+    let caller = HandMade::new(|nonce, now| {
+        invite(nonce, 60_000, now).replace(r#""type":"offer""#, r#""type":"answer""#)
+    });
+    assert_eq!(
+        caller.refused(),
+        [SignalRefused::Bundle(BundleError::DescriptionKind)]
+    );
+    assert!(caller.universe.incoming(caller.callee).is_none());
+}
 
 #[test]
 fn a_caller_made_from_the_documents_rings_and_hangs_up() {
