@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 
-use securecall_contact::{Address, AddressError, FoundAddress, find_addresses};
+use securecall_contact::{Address, AddressError, Doubt, FoundAddress, find_addresses};
 use securecall_contact_qr::{MAX_FILE_BYTES, PictureContacts, is_picture, read_contacts};
 
 use crate::error::{ErrorKind, Failure};
@@ -92,8 +92,11 @@ fn in_argument(argument: &str) -> Result<Found, Failure> {
     if !trimmed.contains("://") && (path.exists() || is_file_name(trimmed)) {
         return in_file(path);
     }
+    // A link of another kind is no contact link, whatever it holds.
+    let is_another_link =
+        |found: &FoundAddress| trimmed.contains("://") && found.doubts.contains(&Doubt::NoScheme);
     if !trimmed.contains(char::is_whitespace)
-        && find_addresses(trimmed).is_ok_and(|found| found.is_empty())
+        && find_addresses(trimmed).is_ok_and(|found| found.iter().all(is_another_link))
     {
         return Err(wrong.into());
     }

@@ -53,10 +53,15 @@ fn whole(text: &str, at: usize, run: &str) -> Option<Span> {
     let address = run.parse().map(Address::Id).map_err(Into::into);
     // A part of something else may have as many characters.
     let address = Some(address).filter(|address: &Result<_, _>| address.is_ok() || !is_glued);
+    // In a link of another kind, which may have said more.
+    let doubts = match before.ends_with(['/', '#']) {
+        true => vec![Doubt::NoScheme],
+        false => Vec::new(),
+    };
     Some(Span {
         end,
         address,
-        doubts: Vec::new(),
+        doubts,
     })
 }
 
