@@ -3,3 +3,5 @@
 
 mod bundles;
 mod calls;
+mod sizes;
+mod states;
