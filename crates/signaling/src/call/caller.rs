@@ -85,7 +85,7 @@ impl Call {
     }
 
     fn check_whether_all_are_busy(&mut self, now: Instant) {
-        if self.any(Standing::Ringing) || !self.any(Standing::Busy) {
+        if self.any(Standing::Ringing) {
             return;
         }
         if self.any(Standing::Invited) {
