@@ -1,6 +1,6 @@
 //! What a call says of itself, from its first moment to its last.
 
-use securecall_signaling::{Call, Content, HangupReason};
+use securecall_signaling::{Call, CallEnd, CallOutput, Content, HangupReason};
 
 use crate::calls::{answer, callee, caller, drain, hangup, origin};
 
@@ -42,6 +42,18 @@ fn a_callee_knows_whether_it_rings_is_answered_and_is_over() {
     assert_eq!(state(&call), (false, true, false, Some("CALLER")));
     call.hang_up(HangupReason::UserHangup);
     assert_eq!(state(&call), (false, false, true, Some("CALLER")));
+}
+
+#[test]
+fn a_callee_stops_ringing_when_the_caller_hangs_up() {
+    let now = origin();
+    let mut call = callee(now);
+    call.handle_content(now, "CALLER", &hangup()).unwrap();
+    assert_eq!(state(&call), (false, false, true, None));
+    assert_eq!(
+        drain(&mut call),
+        [CallOutput::Ended(CallEnd::CallerCancelled)]
+    );
 }
 
 #[test]
