@@ -86,7 +86,7 @@ fn a_jpeg_that_is_cut_behind_the_code_is_read() {
 fn a_lossy_webp_that_is_cut_behind_the_code_is_read() {
     let file = include_bytes!("lossy.webp");
     let whole = read_texts(file).unwrap();
-    for missing in [1, 2, 20] {
+    for missing in [1, 2] {
         let cut = &file[..file.len() - missing];
         assert_eq!(read_texts(cut).as_ref(), Ok(&whole), "{missing}");
     }
