@@ -55,6 +55,7 @@ mod recording;
 mod sound_card;
 mod spec;
 mod tone;
+mod wav;
 mod wav_microphone;
 
 pub use device::{Microphone, SAMPLE_RATE, Speaker, TICK_SAMPLES, Tick};
@@ -65,3 +66,4 @@ pub use open::{
 };
 pub use processing::Processing;
 pub use spec::{MicrophoneSpec, SpeakerSpec, SpecError};
+pub use wav::{Coding, HeaderReader, Wanted, WavError, WavFormat, WavHeader, WavReader};
