@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use clap::Parser as _;
 
+mod alerts;
 mod calling;
 mod cli;
 mod commands;

@@ -67,6 +67,14 @@ pub enum OpenError {
         /// The devices that it has for either role.
         available: Vec<String>,
     },
+    /// This machine has no sound device of this name.
+    #[error("this machine has no sound device {name:?}{}", available_text(.available))]
+    UnknownDevice {
+        /// As it was given.
+        name: String,
+        /// The devices that it has.
+        available: Vec<String>,
+    },
     /// The sound device is there but cannot be used.
     #[error("the {role} {device:?} cannot be used: {detail}")]
     DeviceUnusable {
@@ -123,6 +131,7 @@ impl OpenError {
             | Self::SameFile { .. } => Blame::Input,
             Self::DiskFull { .. }
             | Self::NoDevice { .. }
+            | Self::UnknownDevice { .. }
             | Self::DeviceUnusable { .. }
             | Self::NoSoundCardSupport => Blame::Machine,
         }
@@ -137,6 +146,7 @@ impl OpenError {
             Self::Wav { problem, .. } => problem.help(),
             Self::SameFile { .. } => "give --mic and --speaker different files",
             Self::DiskFull { .. } => "make room on the disk, or record to another one",
+            Self::UnknownDevice { .. } => "name one of those that are there",
             Self::NoDevice { .. } | Self::DeviceUnusable { .. } | Self::NoSoundCardSupport => {
                 "connect a sound device, or use a file, a pipe or `null` for --mic and --speaker"
             }

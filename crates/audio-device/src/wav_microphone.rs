@@ -53,6 +53,25 @@ impl WavMicrophone {
         })
     }
 
+    /// Whether all of it has been handed out.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended && self.ready.is_empty()
+    }
+
+    /// Plays it once more; says whether that works.
+    pub(crate) fn begin_anew(&mut self) -> bool {
+        let rate = self.reader.header().format.sample_rate;
+        let resampler = match rate {
+            SAMPLE_RATE => Ok(None),
+            rate => FileResampler::new(rate).map(Some),
+        };
+        let (Ok(resampler), Ok(())) = (resampler, self.reader.rewind()) else {
+            return false;
+        };
+        (self.resampler, self.ended) = (resampler, false);
+        true
+    }
+
     /// One sample of the file; `None` at the end or where the file cannot be read on.
     fn next_sample(&mut self) -> Option<f32> {
         self.reader.next_sample().unwrap_or_else(|error| {
