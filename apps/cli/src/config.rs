@@ -1,7 +1,7 @@
 //! Settings: options before environment before `config.toml`.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -53,7 +53,7 @@ impl Settings {
     pub(crate) fn read(profile: &Path) -> Result<Self, Failure> {
         let mut settings = Self::default();
         settings.read_file(&profile.join(FILE_NAME))?;
-        settings.read_environment(|name| env::var_os(name).map(|value| value.into_string()))?;
+        settings.read_environment(|name| env::var_os(name))?;
         Ok(settings)
     }
 
@@ -125,18 +125,26 @@ impl Settings {
         Ok(())
     }
 
-    fn read_environment<E>(
-        &mut self,
-        read: impl Fn(&str) -> Option<Result<String, E>>,
-    ) -> Result<(), Failure> {
+    fn read_environment(&mut self, read: impl Fn(&str) -> Option<OsString>) -> Result<(), Failure> {
         for key in KEYS {
             let name = format!("SECURECALL_{}", key.to_ascii_uppercase());
-            let Some(value) = read(&name) else { continue };
-            let value = value.map_err(|_| invalid(&name, "is not valid Unicode"))?;
-            if !value.is_empty() {
-                self.set(key, &value)
-                    .map_err(|reason| invalid(&name, reason))?;
-            }
+            let Some(value) = read(&name).filter(|value| !value.is_empty()) else {
+                continue;
+            };
+            self.set_from_environment(key, &value)
+                .map_err(|reason| invalid(&name, reason))?;
+        }
+        Ok(())
+    }
+
+    /// The name of a file need not be text.
+    fn set_from_environment(&mut self, key: &str, value: &OsStr) -> Result<(), String> {
+        match (key, value.to_str()) {
+            (_, Some(value)) => self.set(key, value)?,
+            ("mic", None) => self.mic = Some(value.try_into().map_err(text)?),
+            ("speaker", None) => self.speaker = Some(value.try_into().map_err(text)?),
+            ("ring_tone", None) => self.ring_tone = Some(value.to_owned().into()),
+            _ => return Err("is not valid Unicode".to_owned()),
         }
         Ok(())
     }
@@ -335,9 +343,9 @@ mod tests {
     fn options_win_over_environment_and_environment_over_file() {
         let mut settings = from_file("mic = 'null'\nanswer = 'ask'\nspeaker = 'a.wav'").unwrap();
         let environment = |name: &str| match name {
-            "SECURECALL_ANSWER" => Some(Ok::<_, ()>("contacts".to_owned())),
-            "SECURECALL_MIC" => Some(Ok("tone:300".to_owned())),
-            "SECURECALL_SPEAKER" => Some(Ok(String::new())),
+            "SECURECALL_ANSWER" => Some("contacts".into()),
+            "SECURECALL_MIC" => Some("tone:300".into()),
+            "SECURECALL_SPEAKER" => Some("".into()),
             _ => None,
         };
         settings.read_environment(environment).unwrap();
@@ -357,13 +365,37 @@ mod tests {
     fn a_wrong_environment_variable_is_named() {
         let mut settings = Settings::default();
         let environment =
-            |name: &str| (name == "SECURECALL_ANSWER").then(|| Ok::<_, ()>("maybe".to_owned()));
+            |name: &str| (name == "SECURECALL_ANSWER").then(|| OsString::from("maybe"));
         let failure = settings.read_environment(environment).unwrap_err();
         assert!(
             failure
                 .message
                 .starts_with("SECURECALL_ANSWER: 'maybe' is not one of"),
             "{failure}"
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_in_the_environment_need_not_have_a_name_that_is_text() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let value = |name: &str| match name {
+            "SECURECALL_MIC" => Some(OsString::from_vec(b"raw:/\xff".to_vec())),
+            "SECURECALL_SPEAKER" => Some(OsString::from_vec(b"\xfe.wav".to_vec())),
+            _ => None,
+        };
+        let mut settings = Settings::default();
+        settings.read_environment(value).unwrap();
+        let path = |bytes: &[u8]| OsString::from_vec(bytes.to_vec()).into();
+        assert_eq!(settings.mic, Some(MicrophoneSpec::Raw(path(b"/\xff"))));
+        assert_eq!(settings.speaker, Some(SpeakerSpec::Wav(path(b"\xfe.wav"))));
+        let other = |name: &str| {
+            (name == "SECURECALL_DOMAIN").then(|| OsString::from_vec(b"\xff".to_vec()))
+        };
+        let failure = Settings::default().read_environment(other).unwrap_err();
+        assert_eq!(
+            failure.message.as_str(),
+            "SECURECALL_DOMAIN: is not valid Unicode"
         );
     }
 

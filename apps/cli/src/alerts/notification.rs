@@ -3,6 +3,7 @@
 //! By the [Desktop Notifications Specification](https://specifications.freedesktop.org/notification-spec/latest/), over the
 //! session bus. Without a bus, or without a service on it, there is none. What the screen says of a call is said anyway.
 
+use securecall_contact::display_line;
 use securecall_driver::{CallId, Peer};
 use tokio::sync::mpsc;
 
@@ -91,16 +92,7 @@ fn words(peer: &Peer) -> String {
         Some(name) => name.clone(),
         None => format!("A stranger: {}", peer.id),
     };
-    who.chars()
-        .map(|character| {
-            if character.is_control() {
-                ' '
-            } else {
-                character
-            }
-        })
-        .take(MAX_CHARACTERS)
-        .collect()
+    display_line(&who, MAX_CHARACTERS)
 }
 
 /// The same for a service that reads markup.
@@ -336,7 +328,8 @@ mod tests {
             "Ada Bank [2J"
         );
         let long = "x".repeat(10_000);
-        assert_eq!(words(&peer(Some(&long), false)).len(), MAX_CHARACTERS);
+        let shown = words(&peer(Some(&long), false));
+        assert_eq!(shown.chars().count(), MAX_CHARACTERS);
     }
 
     #[test]

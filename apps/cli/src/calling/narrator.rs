@@ -58,7 +58,7 @@ impl Narrator {
                 "the call goes on",
             ),
             ClientEvent::Notice { text, .. } => Event::Notice {
-                message: text.clone(),
+                message: text.as_str().into(),
             },
             ClientEvent::PlainTextRefused => warning(
                 ErrorKind::PlainTextRefused,
@@ -204,8 +204,8 @@ fn milliseconds(duration: Duration) -> u64 {
 fn warning(kind: ErrorKind, message: String, help: &str) -> Event {
     Event::Error {
         kind: kind.name(),
-        message,
-        help: Some(help.to_owned()),
+        message: message.into(),
+        help: Some(help.into()),
     }
 }
 

@@ -203,7 +203,7 @@ impl CallScreen {
 
     /// What was wanted did not work.
     pub(super) fn failed(&mut self, failure: &Failure) {
-        self.notice = Some(failure.message.clone());
+        self.notice = Some(failure.message.to_string());
     }
 
     /// Forgets the call, which is over.
