@@ -70,7 +70,7 @@ pub(crate) fn restore_terminal() {
 /// What is said of a line that is no order.
 #[cfg(test)]
 pub(crate) fn order_fault(line: &str) -> Option<Failure> {
-    order::Order::parse(line).err()
+    Order::parse(line).err()
 }
 
 /// What the command is for.
@@ -500,7 +500,9 @@ impl Run {
             (Some(text), Some(Current { call, .. })) => {
                 self.handle_event(&ClientEvent::Notice { call, text })
             }
-            (Some(message), None) => self.tell(Event::Notice { message }),
+            (Some(text), None) => self.tell(Event::Notice {
+                message: text.into(),
+            }),
             (None, _) => Ok(()),
         };
         self.draw();

@@ -129,7 +129,12 @@ fn a_notification_that_is_swept_away_does_not_end_the_call() {
     caller.order("hangup");
     assert_eq!(caller.end().0, 0);
     assert_eq!(listener.end().0, 0);
-    assert!(desktop.rest().is_empty(), "it is gone already");
+    // Whether it was swept away or answered first is for the bus to say; nothing is shown again.
+    let rest = desktop.rest();
+    assert!(
+        rest.iter().all(|asked| matches!(asked, Asked::Close(_))),
+        "{rest:?}"
+    );
 }
 
 #[test]
