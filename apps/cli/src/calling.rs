@@ -117,6 +117,7 @@ pub(crate) async fn run(
     };
     config.inbound = call_options(&plan.media);
     config.audio = audio(&plan.media);
+    config.network.reach = context.settings.reach();
     config.levels = with_screen;
     let client = tokio::select! {
         started = Client::start(config, account) => started?,

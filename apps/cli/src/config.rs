@@ -8,7 +8,7 @@ use std::path::Path;
 
 use clap::ValueEnum;
 use securecall_contact::ServerName;
-use securecall_driver::{MicrophoneSpec, SpeakerSpec};
+use securecall_driver::{MicrophoneSpec, Reach, SpeakerSpec};
 
 use crate::alerts::AlertSettings;
 use crate::cli::{Answer, MediaOptions, RequireChoice, RingTone, RouteChoice, Switch};
@@ -18,7 +18,7 @@ use crate::error::{ErrorKind, Failure};
 const FILE_NAME: &str = "config.toml";
 
 /// Every key of the file. Each may also be given as the environment variable `SECURECALL_<KEY>`.
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 10] = [
     "domain",
     "mic",
     "speaker",
@@ -28,6 +28,7 @@ const KEYS: [&str; 9] = [
     "ring_tone",
     "ring_device",
     "notifications",
+    "loopback",
 ];
 
 /// What environment and file say. [`Settings::media`] puts the options before them.
@@ -42,6 +43,14 @@ pub(crate) struct Settings {
     ring_tone: Option<RingTone>,
     ring_device: Option<String>,
     notifications: Option<Switch>,
+    loopback: Option<Loopback>,
+}
+
+/// `loopback`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Loopback {
+    /// Both ends of a call may be on this machine.
+    Allow,
 }
 
 impl Settings {
@@ -67,6 +76,14 @@ impl Settings {
     /// Who is answered without asking.
     pub(crate) fn answer(&self, option: Option<Answer>) -> Answer {
         option.or(self.answer).unwrap_or(Answer::Ask)
+    }
+
+    /// Where the other end of a call may be.
+    pub(crate) fn reach(&self) -> Reach {
+        match self.loopback {
+            Some(Loopback::Allow) => Reach::ThisMachine,
+            None => Reach::OtherMachines,
+        }
     }
 
     /// The options, and where they say nothing, the settings.
@@ -161,6 +178,7 @@ impl Settings {
             // The default card is what rings without it.
             "ring_device" => self.ring_device = Some(value.to_owned()),
             "notifications" => self.notifications = Some(choice(value)?),
+            "loopback" => self.loopback = Some(choice(value)?),
             _ => return Err("is not a setting".to_owned()),
         }
         Ok(())
@@ -253,7 +271,7 @@ mod tests {
     #[test]
     fn every_key_is_read() {
         let settings = from_file(
-            "domain = 'example.org'\nmic = 'tone:440'\nspeaker = 'null'\nrequire = 'securecall'\nroute = 'direct'\nanswer = 'auto'\n",
+            "domain = 'example.org'\nmic = 'tone:440'\nspeaker = 'null'\nrequire = 'securecall'\nroute = 'direct'\nanswer = 'auto'\nloopback = 'allow'\n",
         )
         .unwrap();
         assert_eq!(settings.domain().as_str(), "example.org");
@@ -263,6 +281,17 @@ mod tests {
         assert_eq!(media.speaker, Some(SpeakerSpec::Null));
         assert_eq!(media.require, Some(RequireChoice::Securecall));
         assert_eq!(media.route, Some(RouteChoice::Direct));
+        assert_eq!(settings.reach(), Reach::ThisMachine);
+    }
+
+    #[test]
+    fn nobody_is_called_on_this_machine_unless_it_is_asked_for_by_name() {
+        assert_eq!(from_file("").unwrap().reach(), Reach::OtherMachines);
+        let failure = from_file("loopback = 'yes'").unwrap_err();
+        assert!(
+            failure.message.ends_with("'yes' is not one of 'allow'"),
+            "{failure}"
+        );
     }
 
     #[test]

@@ -18,7 +18,9 @@ pub(crate) mod stream;
 mod writer;
 
 pub(crate) use contact_table::contact_list;
-pub(crate) use event::{Event, Peer, Stats, reason_words};
+pub(crate) use event::{
+    Event, Peer, Stats, missed_words, reason_words, refused_words, words_for_calls_of_others,
+};
 pub(crate) use line::Line;
 pub(crate) use printable::Printable;
 pub(crate) use queue::{Queue, Weight};

@@ -113,12 +113,14 @@ pub(crate) enum Event {
         call_id: String,
         peer: Peer,
         why: &'static str,
+        calls: u32,
     },
     /// A call was refused without ringing.
     Refused {
         call_id: String,
         peer: Peer,
         why: &'static str,
+        calls: u32,
     },
     /// Events were not read in time, and were left out.
     LeftOut { events: u64, stats: u64 },
@@ -335,16 +337,12 @@ impl Event {
                 duration_ms,
                 ..
             } => ended(reason, *duration_ms),
-            Self::Missed { peer, why, .. } => format!(
-                "missed call from {}: {}",
-                peer.shown(),
-                why.replace('_', " ")
-            ),
-            Self::Refused { peer, why, .. } => format!(
-                "refused a call from {}: {}",
-                peer.shown(),
-                why.replace('_', " ")
-            ),
+            Self::Missed {
+                peer, why, calls, ..
+            } => missed_words(&peer.shown(), why, *calls),
+            Self::Refused {
+                peer, why, calls, ..
+            } => refused_words(&peer.shown(), why, *calls),
             Self::LeftOut { events, .. } => left_out(*events),
             Self::Offline => "homeserver out of reach, trying on".to_owned(),
             Self::Online => "homeserver reached again".to_owned(),
@@ -353,6 +351,29 @@ impl Event {
             Self::Error { .. } => return None,
         })
     }
+}
+
+/// What people are told of missed calls.
+pub(crate) fn missed_words(caller: &str, why: &str, calls: u32) -> String {
+    let why = why.replace('_', " ");
+    match calls {
+        1 => format!("missed call from {caller}: {why}"),
+        _ => format!("{calls} missed calls from {caller}: {why}"),
+    }
+}
+
+/// What people are told of refused calls.
+pub(crate) fn refused_words(caller: &str, why: &str, calls: u32) -> String {
+    let why = why.replace('_', " ");
+    match calls {
+        1 => format!("refused a call from {caller}: {why}"),
+        _ => format!("refused {calls} calls from {caller}: {why}"),
+    }
+}
+
+/// What people are told of the calls of strangers who were too many to name.
+pub(crate) fn words_for_calls_of_others(calls: u32) -> String {
+    format!("{calls} more calls of other strangers did not ring")
 }
 
 /// How a tier is named to people.
@@ -374,6 +395,7 @@ pub(crate) fn reason_words(reason: &str) -> &str {
         "local_reject" => "you declined",
         "declined" => "the other side declined",
         "busy" => "busy in another call",
+        "clocks_differ" => "the clocks of the two machines differ by more than 5 minutes; set both",
         "no_answer" => "nobody answered",
         "unreachable" => "none of their devices is reachable",
         "unknown" => {

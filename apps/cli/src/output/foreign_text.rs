@@ -68,7 +68,10 @@ fn failures(text: &str) -> Vec<Failure> {
     let path = || own().into();
     let server_errors = || {
         [
-            ServerError::Unreachable { reason: own() },
+            ServerError::Unreachable {
+                reason: own(),
+                may_have_arrived: true,
+            },
             ServerError::CertificateRefused { reason: own() },
             ServerError::NotMatrix { reason: own() },
             ServerError::Refused {
@@ -215,6 +218,7 @@ fn events(text: &str) -> Vec<Event> {
             call_id: own(),
             peer: peer(text),
             why: "busy",
+            calls: 2,
         },
         fault(DeviceFault::Lost {
             role: "microphone",

@@ -11,7 +11,7 @@ use securecall_matrix::ServerError;
 use super::Wish;
 use super::main_screen::name_of;
 use crate::error::Failure;
-use crate::output::reason_words;
+use crate::output::{reason_words, words_for_calls_of_others};
 use crate::profile::Contact;
 
 /// What a key asks for.
@@ -183,6 +183,9 @@ impl CallScreen {
                     "a call was refused: {}",
                     why.as_str().replace('_', " ")
                 ));
+            }
+            CallEvent::CallsOfOthers { calls } => {
+                self.notice = Some(words_for_calls_of_others(*calls));
             }
             CallEvent::FirstAudio { .. } => {}
         }
