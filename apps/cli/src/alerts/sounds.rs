@@ -64,7 +64,8 @@ impl Sounds {
             | CallEvent::Reconnecting { .. }
             | CallEvent::Reconnected { .. }
             | CallEvent::Missed { .. }
-            | CallEvent::Refused { .. } => Change::Keep,
+            | CallEvent::Refused { .. }
+            | CallEvent::CallsOfOthers { .. } => Change::Keep,
         }
     }
 
