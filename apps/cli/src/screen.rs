@@ -230,6 +230,34 @@ mod tests {
     }
 
     #[test]
+    fn a_text_that_nobody_made_harmless_is_drawn_harmlessly() {
+        use ratatui::Terminal;
+        use ratatui::backend::TestBackend;
+        use securecall_contact::is_harmful;
+
+        let mut screen = Screen::of_call();
+        let fault = securecall_audio_device::DeviceFault::Lost {
+            role: "microphone",
+            detail: format!(
+                "e\u{e0041}\u{200d}\u{fe0f}x{}\u{202e}",
+                "\u{301}".repeat(50)
+            ),
+        };
+        let call = call();
+        screen.handle(now(), &Event::Device { call, fault });
+        let mut terminal = Terminal::new(TestBackend::new(60, 12)).unwrap();
+        let palette = Palette { colour: false };
+        terminal
+            .draw(|frame| screen.draw(frame, now(), palette))
+            .unwrap();
+        let cells = &terminal.backend().buffer().content;
+        let shown: String = cells.iter().map(|cell| cell.symbol()).collect();
+        assert!(shown.contains("lost: ex"), "{shown:?}");
+        assert!(!shown.chars().any(is_harmful), "{shown:?}");
+        assert!(shown.matches('\u{301}').count() <= 4, "{shown:?}");
+    }
+
+    #[test]
     fn what_is_being_typed_does_not_answer_a_call_and_is_there_after_it() {
         let now = now();
         let mut screen = listener();

@@ -199,8 +199,9 @@ impl MainScreen {
             Some(Dialog::Question(question)) => question.lines(width, palette),
             Some(Dialog::Failed(failed)) => failed.lines(width, palette),
         };
-        if self.dialog.is_none() {
-            lines.truncate(room.saturating_sub(1));
+        // A part of an ID is none.
+        if self.dialog.is_none() && lines.len() >= room {
+            return Vec::new();
         }
         if !lines.is_empty() && lines.len() < room {
             lines.insert(0, rule);
@@ -654,6 +655,15 @@ mod tests {
                 assert!(shown.contains("▸ 山"), "{width}×{height}:\n{shown}");
                 assert_eq!(shown.lines().count(), usize::from(height));
             }
+        }
+        for (width, height) in [(40, 10), (50, 14), (80, 11)] {
+            let mut screen = screen();
+            let shown = drawn(&mut screen, width, height);
+            let id = screen.list.selected().unwrap().id.unwrap().to_string();
+            let inside = |line: &str| line.trim_matches(['"', '│', ' ']).to_owned();
+            let lines: Vec<String> = shown.lines().map(inside).collect();
+            let is_begun = lines.iter().any(|line| line.starts_with(&id[..8]));
+            assert_eq!(is_begun, lines.concat().contains(&id), "in part:\n{shown}");
         }
         let shown = drawn(&mut screen(), 20, 5);
         assert_eq!(shown.matches("山").count(), 3, "{shown}");
