@@ -247,7 +247,7 @@ fn headers_as_programs_and_recorders_write_them_are_read() {
             "the oldest format chunk",
             Wav {
                 format_bytes: 14,
-                ..usual.clone()
+                ..usual
             },
         ),
         (
