@@ -57,6 +57,11 @@ const TEST: &[Need] = &[
         present: || starts("faketime"),
     },
     Need {
+        what: "dbus-daemon (tests of notifications on a desktop)",
+        packages: &["dbus"],
+        present: || starts("dbus-daemon"),
+    },
+    Need {
         what: "xdg-open and xdg-mime (tests of links that are opened from a desktop)",
         packages: &["xdg-utils"],
         present: || starts("xdg-open") && starts("xdg-mime"),

@@ -263,16 +263,41 @@ pub(crate) struct MediaOptions {
     pub(crate) speaker: Option<SpeakerSpec>,
     /// Echo cancellation, noise suppression and gain control [default: on for sound cards only]
     #[arg(long, value_enum)]
-    pub(crate) processing: Option<Processing>,
+    pub(crate) processing: Option<Switch>,
     /// How the call may travel; needed to call or answer people who are not contacts
     #[arg(long, value_enum)]
     pub(crate) route: Option<RouteChoice>,
     /// Refuse calls with less protection than this
     #[arg(long, value_enum)]
     pub(crate) require: Option<RequireChoice>,
+    /// What rings when a call comes in: a WAV file, or off for no tone at all [default: a tone of our own]; on sound cards only
+    #[arg(long, value_name = "FILE|off", value_parser = OsStringValueParser::new().map(RingTone::from))]
+    pub(crate) ring: Option<RingTone>,
     /// Hang up after so many seconds of being connected
     #[arg(long, value_name = "SECONDS", value_parser = duration_seconds)]
     pub(crate) duration: Option<f64>,
+}
+
+/// `--ring`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum RingTone {
+    /// The one that comes with the program.
+    #[default]
+    Ours,
+    /// A WAV file.
+    File(PathBuf),
+    /// None, and no other tone either.
+    Off,
+}
+
+impl From<OsString> for RingTone {
+    fn from(value: OsString) -> Self {
+        if value == "off" {
+            Self::Off
+        } else {
+            Self::File(value.into())
+        }
+    }
 }
 
 /// `--answer`
@@ -286,20 +311,20 @@ pub(crate) enum Answer {
     Auto,
 }
 
-/// `--processing`
+/// `--processing`, and `notifications` in `config.toml`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Processing {
+pub(crate) enum Switch {
     /// Always
     On,
     /// Never
     Off,
 }
 
-impl From<Processing> for ProcessingChoice {
-    fn from(processing: Processing) -> Self {
-        match processing {
-            Processing::On => Self::On,
-            Processing::Off => Self::Off,
+impl From<Switch> for ProcessingChoice {
+    fn from(switch: Switch) -> Self {
+        match switch {
+            Switch::On => Self::On,
+            Switch::Off => Self::Off,
         }
     }
 }

@@ -12,6 +12,7 @@ use std::time::Instant;
 use clap::Parser as _;
 use clap::error::{ContextKind, ContextValue};
 
+mod alerts;
 mod calling;
 mod cli;
 mod commands;

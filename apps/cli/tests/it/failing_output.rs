@@ -130,6 +130,19 @@ fn a_pipe_that_somebody_has_made_non_blocking_gets_every_line() {
         .spawn()
         .unwrap();
     drop(command);
+    // Nothing is read before the pipe is full and the program waits, or has ended.
+    let waits = || {
+        let mut held: libc::c_int = 0;
+        // SAFETY: the descriptor is open, and the count is written.
+        let asked = unsafe { libc::ioctl(reader.as_raw_fd(), libc::FIONREAD, &raw mut held) };
+        let status = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
+        let state = status.rsplit_once(") ").unwrap().1.chars().next();
+        assert_eq!(asked, 0);
+        state == Some('Z') || (held >= 4096 && state == Some('S'))
+    };
+    while !waits() {
+        std::thread::yield_now();
+    }
     let mut page = String::new();
     reader.read_to_string(&mut page).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));

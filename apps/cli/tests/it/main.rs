@@ -21,6 +21,8 @@ mod links;
 #[cfg(unix)]
 mod main_screen;
 mod manual;
+#[cfg(target_os = "linux")]
+mod notification;
 mod pictures;
 mod profile;
 #[cfg(unix)]
@@ -29,6 +31,8 @@ mod pseudo_terminal;
 mod round_trips;
 #[cfg(unix)]
 mod screen;
+#[cfg(target_os = "linux")]
+mod session_bus;
 mod standard_streams;
 mod talker;
 #[cfg(unix)]

@@ -685,7 +685,10 @@ mod tests {
                 assert_eq!(shown.lines().count(), usize::from(height));
             }
         }
-        for (width, height) in [(40, 10), (50, 14), (80, 11)] {
+        let sizes = (20..100)
+            .step_by(5)
+            .flat_map(|width| (5..20).map(move |height| (width, height)));
+        for (width, height) in sizes {
             let mut screen = screen();
             let shown = drawn(&mut screen, width, height);
             let id = screen.list.selected().unwrap().id.unwrap().to_string();
