@@ -179,7 +179,7 @@ impl ServerError {
                 may_have_arrived: true,
             },
             Some(kind) => Self::Refused {
-                code: bounded(&kind.errcode().to_string()),
+                code: bounded(kind.errcode().as_ref()),
                 message: message(answer),
             },
             None => Self::NotMatrix {
