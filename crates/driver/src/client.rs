@@ -114,7 +114,7 @@ impl Client {
             Err(securecall_matrix::StartError::Server(error))
                 if config.waits_for_homeserver && error.may_pass() =>
             {
-                let starting = first_sync.as_long_as_it_takes(error.asked_wait());
+                let starting = first_sync.until_it_works(error.asked_wait());
                 (
                     MaybeInbox::Starting(Box::pin(starting)),
                     Event::Offline(error),

@@ -45,7 +45,7 @@ impl FirstSync {
     }
 
     /// Tries until it works or trying is of no use, after a first try that failed.
-    pub(crate) async fn as_long_as_it_takes(
+    pub(crate) async fn until_it_works(
         mut self,
         asked_wait: Duration,
     ) -> Result<Inbox, StartError> {
