@@ -7,7 +7,6 @@ mod requests;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use rand_chacha::ChaCha20Rng;
 use securecall_audio_device::{AudioDevices, AudioSpec};
 use securecall_matrix::{Account, Inbox, Incoming};
 use securecall_session::{
@@ -27,6 +26,7 @@ use crate::clock;
 use crate::config::{ClientConfig, Network};
 use crate::event::Event;
 use crate::event_queue::{EventReceiver, EventSender, event_queue};
+use crate::randomness::{NoRandomness, SystemRandomness};
 use crate::replay_memory::{ReplayMemory, ReplayMemoryError};
 
 /// How long a stopping client waits for the peer to be told and for recordings to be written.
@@ -56,7 +56,7 @@ pub enum StartError {
     Sync(#[from] securecall_matrix::StartError),
     /// The operating system has no randomness to give.
     #[error("the operating system gives no random numbers: {0}")]
-    Randomness(#[from] getrandom::Error),
+    Randomness(#[source] std::io::Error),
 }
 
 /// A running client. Once it and all its [`Handle`]s are dropped it stops as with [`Client::stop`], but nobody waits for it.
@@ -79,7 +79,7 @@ impl Client {
         let devices = open_devices_aside(&config.audio).await?;
         let replay_memory = ReplayMemory::at(&config.replay_memory);
         let remembered = replay_memory.load()?;
-        let rng = clock::random_generator()?;
+        let rng = SystemRandomness::check().map_err(StartError::Randomness)?;
         let own = account.own_device();
         let endpoint = Endpoint::new(
             Config {
@@ -113,13 +113,14 @@ impl Client {
             media: HashMap::new(),
             media_sender,
             requests: Requests::default(),
-            events: event_sender,
+            events: event_sender.clone(),
             plain_text: PlainTextReports::default(),
             stopping_since: None,
             abandoned: false,
         };
         client.tell(Event::Ready);
-        let task = tokio::spawn(client.run(commands, inbox, media_outputs));
+        let running = tokio::spawn(client.run(commands, inbox, media_outputs));
+        let task = tokio::spawn(watch(running, event_sender));
         Ok(Self {
             handle: Handle {
                 commands: command_sender,
@@ -149,11 +150,23 @@ impl Client {
     }
 }
 
+/// Waits for the client's task. If the operating system gave it no randomness, the program is told so.
+async fn watch(running: JoinHandle<()>, events: EventSender) {
+    let panic = match running.await {
+        Err(error) if error.is_panic() => error.into_panic(),
+        _ => return,
+    };
+    match panic.downcast::<NoRandomness>() {
+        Ok(none) => events.tell(Event::NoRandomness(none.0)),
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
 /// The task's state.
 struct Loop {
     endpoint: Endpoint,
     account: Account,
-    rng: ChaCha20Rng,
+    rng: SystemRandomness,
     replay_memory: ReplayMemory,
     audio: AudioSpec,
     network: Network,
@@ -436,5 +449,30 @@ async fn sleep_until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_client_whose_system_gives_no_randomness_says_so_and_ends() {
+        let (sender, mut events) = event_queue();
+        let running = tokio::spawn(async {
+            std::panic::resume_unwind(Box::new(NoRandomness(std::io::ErrorKind::Other.into())));
+        });
+        watch(running, sender).await;
+        assert!(matches!(events.next().await, Some(Event::NoRandomness(_))));
+        assert!(events.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_client_that_breaks_otherwise_is_a_fault_of_ours() {
+        let (sender, mut events) = event_queue();
+        let running = tokio::spawn(async { std::panic::resume_unwind(Box::new("a bug")) });
+        let watching = tokio::spawn(watch(running, sender));
+        assert!(watching.await.unwrap_err().is_panic());
+        assert!(events.next().await.is_none());
     }
 }

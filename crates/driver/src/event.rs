@@ -62,6 +62,9 @@ pub enum Event {
     /// A warning: the account is signed out, and nothing more will come from the homeserver. Calls that are connected go
     /// on and can be hung up; nothing is ended because of it. A new call needs another login.
     SessionEnded,
+    /// The operating system gives no random numbers any more, and nothing is sealed with weaker ones: the client has ended at
+    /// once, and its calls with it. The last event.
+    NoRandomness(std::io::Error),
 }
 
 /// How a connected call is doing.

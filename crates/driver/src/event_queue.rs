@@ -25,7 +25,7 @@ pub(crate) fn event_queue() -> (EventSender, EventReceiver) {
     (sender, receiver)
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct EventSender {
     events: mpsc::UnboundedSender<Event>,
     waiting: Arc<AtomicUsize>,

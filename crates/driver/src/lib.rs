@@ -28,6 +28,7 @@ mod config;
 mod event;
 mod event_queue;
 mod host_addresses;
+mod randomness;
 mod replay_memory;
 
 pub use client::{Client, Handle, PlaceError, StartError};

@@ -21,5 +21,5 @@ mod universe;
 pub use device::{Device, DeviceId, DeviceOptions};
 pub use fake_media::{FakeMedia, Network};
 pub use homeserver::{DeviceScript, Envelope, Fate, Homeserver, Script};
-pub use ladder::{Pair, connected_pair, pair, ringing_pair};
+pub use ladder::{Pair, connected_pair, pair, pair_in, ringing_pair};
 pub use universe::{Universe, UserId};

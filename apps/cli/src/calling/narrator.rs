@@ -76,7 +76,7 @@ impl Narrator {
             }
             ClientEvent::Online => Event::Online,
             // The failure with which the command ends says it.
-            ClientEvent::SessionEnded => return None,
+            ClientEvent::SessionEnded | ClientEvent::NoRandomness(_) => return None,
         })
     }
 

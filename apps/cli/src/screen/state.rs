@@ -126,7 +126,10 @@ impl CallScreen {
             Event::PlainTextRefused => {
                 self.notice = Some("a call in plain text was refused".to_owned());
             }
-            Event::Ready | Event::AudioStarted { .. } | Event::SessionEnded => {}
+            Event::Ready
+            | Event::AudioStarted { .. }
+            | Event::SessionEnded
+            | Event::NoRandomness(_) => {}
         }
     }
 
