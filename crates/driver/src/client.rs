@@ -10,7 +10,8 @@ use std::time::Duration;
 use securecall_audio_device::{AudioDevices, AudioSpec};
 use securecall_matrix::{Account, Inbox, Incoming};
 use securecall_session::{
-    CallId, Config, Contacts, Endpoint, InboundSignal, MediaCommand, Output, OwnDevice,
+    CallId, Config, Contacts, Endpoint, InboundSignal, MediaCommand, NotPersisted, Output,
+    OwnDevice,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -105,6 +106,7 @@ impl Client {
             account,
             rng,
             replay_memory,
+            replay_memory_fails: false,
             audio: config.audio,
             network: config.network,
             levels: config.levels,
@@ -168,6 +170,8 @@ struct Loop {
     account: Account,
     rng: SystemRandomness,
     replay_memory: ReplayMemory,
+    /// The last write of it failed, and the program knows.
+    replay_memory_fails: bool,
     audio: AudioSpec,
     network: Network,
     levels: bool,
@@ -302,22 +306,39 @@ impl Loop {
         }
     }
 
-    /// Waits until the disk has it: nothing that the endpoint wants after this may happen before.
+    /// Waits until the disk has it, for what arrived may ring only then, and tells the endpoint whether it has.
     async fn remember(&mut self, bytes: Vec<u8>) {
         let memory = self.replay_memory.clone();
         let stored = tokio::task::spawn_blocking(move || memory.store(&bytes)).await;
-        match stored {
+        let result = match stored {
             Ok(Ok(())) => {
+                self.replay_memory_fails = false;
                 let memory = self.replay_memory.clone();
                 tokio::task::spawn_blocking(move || {
                     if let Err(error) = memory.settle() {
                         tracing::warn!(%error, "the memory of taken calls may not outlive a power cut");
                     }
                 });
+                Ok(())
             }
-            // A call that cannot be remembered could ring again after a restart, nothing worse.
-            Ok(Err(error)) => tracing::warn!(%error, "the memory of taken calls is not on disk"),
-            Err(error) => tracing::warn!(%error, "the memory of taken calls is not on disk"),
+            Ok(Err(error)) => {
+                self.tell_replay_memory_failed(error);
+                Err(NotPersisted)
+            }
+            Err(error) => {
+                tracing::error!(%error, "the memory of taken calls was not written");
+                Err(NotPersisted)
+            }
+        };
+        self.endpoint
+            .handle_persisted(clock::now(), &mut self.rng, result);
+    }
+
+    /// Once, until it works again.
+    fn tell_replay_memory_failed(&mut self, error: ReplayMemoryError) {
+        tracing::warn!(%error, "the memory of taken calls is not on disk");
+        if !std::mem::replace(&mut self.replay_memory_fails, true) {
+            self.tell(Event::ReplayMemoryFailed(error));
         }
     }
 

@@ -17,11 +17,11 @@ use crate::output::{InboundSignal, Output};
 use crate::party::digest;
 use crate::prologue::Prologue;
 use crate::replay_memory::{NotRemembered, is_fresh};
-use crate::session::callee::Admitted;
+use crate::session::callee::{Admitted, Awaits};
 use crate::session::{Io, Session, choose_route};
 
 impl Endpoint {
-    /// An invite to a call we do not know of. It rings once the sync response is processed.
+    /// An invite to a call we do not know of. It rings once the sync response is processed and the disk has it.
     pub(super) fn admit(
         &mut self,
         now: Instant,
@@ -60,6 +60,7 @@ impl Endpoint {
         )
         .map_err(|_| self.refuse(call, peer.clone(), RefusedReason::NoRelay))?;
         match self.replay_memory.remember(
+            now,
             wallclock_ms,
             message_1.ephemeral(),
             invite.sent_at,
@@ -76,6 +77,7 @@ impl Endpoint {
             self.arrived.remove(displaced);
         }
         self.arrived.push_back(Admitted {
+            awaits: Awaits::SyncEnd,
             call,
             peer,
             party,

@@ -14,5 +14,6 @@ mod happy_path;
 mod in_call;
 mod many_invites;
 mod random_faults;
+mod replay_memory;
 mod two_devices;
 mod withheld;
