@@ -163,13 +163,16 @@ impl Party {
             .collect()
     }
 
-    /// Lets go of all keys and messages.
+    /// Lets go of all keys and messages; what still comes is refused.
     pub(crate) fn drop_session(&mut self) {
         self.link = Link::Gone;
+        self.taken = None;
+        self.nonce = None;
         self.delivery.clear();
         self.pending.clear();
         self.acknowledge.clear();
         self.acknowledge_at = None;
+        self.wanted.clear();
         self.early.clear();
     }
 }

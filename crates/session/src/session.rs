@@ -115,6 +115,20 @@ enum Side {
     Callee(CalleeSide),
 }
 
+impl Side {
+    /// A call that is over needs neither end's description.
+    fn forget_descriptions(&mut self) {
+        match self {
+            Self::Caller(caller) => caller.offer = None,
+            Self::Callee(callee) => {
+                callee.offer = String::new();
+                callee.answering = None;
+                callee.next_restart_offer = None;
+            }
+        }
+    }
+}
+
 struct CallerSide {
     sent_at: u64,
     lifetime: Duration,
@@ -284,6 +298,7 @@ impl Session {
         self.speak(io);
         self.start_audio(io);
         self.transmit(io);
+        self.let_go();
     }
 
     /// Nothing more will happen here, so nothing need be kept.
@@ -315,13 +330,20 @@ impl Session {
 
     /// The call is over and everybody who can be told was told.
     pub(crate) fn is_quiet(&self) -> bool {
-        let quiet = |(id, party): (&PartyId, &Party)| {
-            !party.delivery.is_busy(self.carriers(id))
-                && party.pending.is_empty()
-                && party.acknowledge_at.is_none()
-        };
-        let closed = matches!(self.media, Media::Untouched | Media::Closed);
-        self.call.is_over() && closed && self.parties.iter().all(quiet)
+        let mut parties = self.parties.iter();
+        self.is_silent() && parties.all(|(id, party)| self.knows_the_end(id, party))
+    }
+
+    /// The call is over, and so is its transport.
+    pub(super) fn is_silent(&self) -> bool {
+        self.call.is_over() && matches!(self.media, Media::Untouched | Media::Closed)
+    }
+
+    /// Whether there is nothing more to be said to a device of a call that is over.
+    pub(super) fn knows_the_end(&self, id: &str, party: &Party) -> bool {
+        !party.delivery.is_busy(self.carriers(id))
+            && party.pending.is_empty()
+            && party.acknowledge_at.is_none()
     }
 
     /// Mutes or unmutes our microphone.
