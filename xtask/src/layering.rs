@@ -57,6 +57,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "securecall-netem",
         ],
     ),
+    ("securecall-freed-memory", &[]),
     ("securecall-interop", &[]),
     ("securecall-netem", &[]),
     (
@@ -82,6 +83,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// What any package may import for its own tests, benches and examples, on top of its arrows.
 const FOR_TESTS: &[&str] = &[
+    "securecall-freed-memory",
     "securecall-interop",
     "securecall-netem",
     "securecall-pictures",
