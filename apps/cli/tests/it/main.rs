@@ -16,7 +16,10 @@ mod links;
 mod main_screen;
 mod manual;
 mod pictures;
+#[cfg(unix)]
+mod private;
 mod profile;
+mod profile_key;
 #[cfg(unix)]
 mod pseudo_terminal;
 #[cfg(unix)]
