@@ -95,7 +95,7 @@ fn conversation(secrets: &mut Secrets) {
         let answer = callee.encrypt(&mut rng, b"from the callee");
         caller.decrypt(&answer.bytes).unwrap();
         while late.front().is_some_and(|(sent, _)| sent + 2 <= round) {
-            let (_, message) = late.pop_back().unwrap();
+            let (_, message) = late.pop_front().unwrap();
             callee.decrypt(&message).unwrap();
         }
     }

@@ -480,8 +480,8 @@ mod tests {
     #[tokio::test]
     async fn a_client_whose_system_gives_no_randomness_says_so_and_ends() {
         let (sender, mut events) = event_queue();
-        let running = tokio::spawn(async {
-            std::panic::resume_unwind(Box::new(NoRandomness(std::io::ErrorKind::Other.into())));
+        let running: JoinHandle<()> = tokio::spawn(async {
+            std::panic::resume_unwind(Box::new(NoRandomness(std::io::ErrorKind::Other.into())))
         });
         watch(running, sender).await;
         assert!(matches!(events.next().await, Some(Event::NoRandomness(_))));
@@ -491,7 +491,8 @@ mod tests {
     #[tokio::test]
     async fn a_client_that_breaks_otherwise_is_a_fault_of_ours() {
         let (sender, mut events) = event_queue();
-        let running = tokio::spawn(async { std::panic::resume_unwind(Box::new("a bug")) });
+        let running: JoinHandle<()> =
+            tokio::spawn(async { std::panic::resume_unwind(Box::new("a bug")) });
         let watching = tokio::spawn(watch(running, sender));
         assert!(watching.await.unwrap_err().is_panic());
         assert!(events.next().await.is_none());

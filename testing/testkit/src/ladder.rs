@@ -46,7 +46,8 @@ impl Pair {
         let (caller, callee, call) = (self.caller, self.callee, self.call());
         self.universe.answer(callee, call);
         let connected = self.universe.run_until(Duration::from_secs(5), |universe| {
-            let here = |device| universe.devices[device].told(|event| is_connected(event, call));
+            let here =
+                |device: DeviceId| universe.devices[device].told(|event| is_connected(event, call));
             here(caller) && here(callee)
         });
         assert!(connected, "it connects");
