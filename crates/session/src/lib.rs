@@ -36,6 +36,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod budget;
 mod command;
 mod config;
 mod contacts;
@@ -46,6 +47,7 @@ mod epochs;
 mod event;
 mod fingerprint;
 mod media_event;
+mod offer;
 mod output;
 mod party;
 mod prologue;

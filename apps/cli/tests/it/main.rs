@@ -8,7 +8,9 @@ mod command;
 mod config;
 mod contacts;
 mod endings;
+mod failing_output;
 mod faults;
+mod hostile_text;
 mod identity;
 #[cfg(target_os = "linux")]
 mod links;

@@ -6,8 +6,9 @@ use rand_core::CryptoRng;
 use securecall_signaling::CallId;
 use web_time::Instant;
 
+use super::reports::Why;
 use super::{Endpoint, SignalRefused};
-use crate::event::{Event, MissedReason};
+use crate::event::MissedReason;
 use crate::media_event::MediaEvent;
 use crate::output::{InboundSignal, NotPersisted, Output, PeerDevice, RequestError, RequestId};
 use crate::sealed_box::{BoxKind, SealedBox};
@@ -69,7 +70,9 @@ impl Endpoint {
             SealedBox::from_signal(signal.content).map_err(SignalRefused::Signal)?;
         let Some(session) = self.sessions.get(&call) else {
             return match message.kind {
-                BoxKind::Message1 => self.admit(now, wallclock_ms, &signal, call, &message.sealed),
+                BoxKind::Message1 => {
+                    self.admit(now, wallclock_ms, rng, &signal, call, &message.sealed)
+                }
                 BoxKind::Message2 | BoxKind::Ratchet => Err(SignalRefused::UnknownCall),
             };
         };
@@ -112,11 +115,8 @@ impl Endpoint {
             if result.is_ok() || admitted.accepted {
                 self.ring(now, rng, admitted);
             } else {
-                self.outputs.push_back(Output::Event(Event::Missed {
-                    call: admitted.call,
-                    peer: admitted.peer,
-                    why: MissedReason::StorageFailed,
-                }));
+                let why = Why::Missed(MissedReason::StorageFailed);
+                self.report(now, admitted.call, admitted.peer, why);
             }
         }
         if self.arrived.iter().any(|it| it.awaits == Awaits::Turn) {
@@ -184,5 +184,7 @@ impl Endpoint {
         for call in due {
             self.with_session(now, rng, call, |session, io| session.handle_timeout(io));
         }
+        let reports = self.reports.handle_timeout(now);
+        self.outputs.extend(reports.into_iter().map(Output::Event));
     }
 }

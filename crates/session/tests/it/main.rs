@@ -4,6 +4,7 @@
 mod admission;
 mod attacks;
 mod call_names;
+mod clocks;
 mod connecting;
 mod delivery;
 mod device_list;
@@ -19,5 +20,6 @@ mod out_of_turn;
 mod random_faults;
 mod relabelled;
 mod replay_memory;
+mod reports;
 mod two_devices;
 mod withheld;
