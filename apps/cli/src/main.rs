@@ -12,6 +12,7 @@ use std::time::Instant;
 use clap::Parser as _;
 use clap::error::{ContextKind, ContextValue};
 
+mod alerts;
 mod calling;
 mod cli;
 mod commands;
@@ -23,6 +24,7 @@ mod error;
 mod exit_code;
 mod logging;
 mod output;
+mod phrase_text;
 mod profile;
 mod prompt;
 mod proof;
@@ -31,6 +33,7 @@ mod screen;
 mod secret;
 mod secret_input;
 mod sources;
+mod text_encoding;
 mod who;
 
 /// The tests look for secrets in what is given back.
@@ -54,7 +57,10 @@ fn main() -> ExitCode {
     debug_assert!(installed.is_ok(), "nothing else installs one");
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return refuse_usage(&with_harmless_values(error)),
+        Err(error) => {
+            let error = cli::with_better_tip(error, std::env::args_os());
+            return refuse_usage(&with_harmless_values(error));
+        }
     };
     logging::start(cli.global.verbose);
     let output = Output::new(cli.global.json);

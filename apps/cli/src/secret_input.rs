@@ -12,8 +12,8 @@ const MAX_LENGTH: usize = 16 * 1024;
 ///
 /// # Errors
 ///
-/// Reading failed, or it is not valid UTF-8.
-pub(crate) fn read_to_end(mut from: impl Read) -> io::Result<Option<Zeroizing<String>>> {
+/// Reading failed.
+pub(crate) fn read_to_end(mut from: impl Read) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
     let mut bytes = Zeroizing::new(vec![0; MAX_LENGTH + 1]);
     let mut length = 0;
     while let Some(rest) = bytes.get_mut(length..).filter(|rest| !rest.is_empty()) {
@@ -27,7 +27,17 @@ pub(crate) fn read_to_end(mut from: impl Read) -> io::Result<Option<Zeroizing<St
     if length > MAX_LENGTH {
         return Ok(None);
     }
-    text(&bytes[..length]).map(Some)
+    bytes.truncate(length);
+    Ok(Some(bytes))
+}
+
+/// The same of a text.
+///
+/// # Errors
+///
+/// Reading failed, or it is not valid UTF-8.
+pub(crate) fn read_text_to_end(from: impl Read) -> io::Result<Option<Zeroizing<String>>> {
+    read_to_end(from)?.map(|bytes| text(&bytes)).transpose()
 }
 
 /// One line without its end, and not a byte of what follows.
@@ -102,14 +112,14 @@ mod tests {
     #[test]
     fn a_secret_is_read_whole_however_it_comes() {
         for text in ["", "correct horse\n", "zwei\nZeilen"] {
-            let read = read_to_end(Slow(text.as_bytes())).unwrap().unwrap();
+            let read = read_text_to_end(Slow(text.as_bytes())).unwrap().unwrap();
             assert_eq!(read.as_str(), text);
         }
         let longest = "x".repeat(MAX_LENGTH);
-        assert!(read_to_end(longest.as_bytes()).unwrap().is_some());
+        assert!(read_text_to_end(longest.as_bytes()).unwrap().is_some());
         let longer = "x".repeat(MAX_LENGTH + 1);
-        assert!(read_to_end(longer.as_bytes()).unwrap().is_none());
-        assert!(read_to_end(&b"\xff"[..]).is_err());
+        assert!(read_text_to_end(longer.as_bytes()).unwrap().is_none());
+        assert!(read_text_to_end(&b"\xff"[..]).is_err());
     }
 
     #[test]

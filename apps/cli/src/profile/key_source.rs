@@ -206,7 +206,7 @@ fn passphrase_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
         )
     };
     let text = File::open(path)
-        .and_then(secret_input::read_to_end)
+        .and_then(secret_input::read_text_to_end)
         .map_err(|error| failed(&error))?;
     text.ok_or_else(|| failed(&"too long for a passphrase"))
 }

@@ -4,9 +4,13 @@
 
 mod account;
 mod calls;
+#[cfg(target_os = "linux")]
+mod changes;
 mod command;
 mod config;
 mod contacts;
+#[cfg(target_os = "linux")]
+mod desktop;
 mod endings;
 mod failing_output;
 mod faults;
@@ -17,6 +21,8 @@ mod links;
 #[cfg(unix)]
 mod main_screen;
 mod manual;
+#[cfg(target_os = "linux")]
+mod notification;
 mod pictures;
 #[cfg(unix)]
 mod private;
@@ -28,8 +34,12 @@ mod pseudo_terminal;
 mod round_trips;
 #[cfg(unix)]
 mod screen;
+#[cfg(target_os = "linux")]
+mod session_bus;
 mod standard_streams;
 mod talker;
+#[cfg(unix)]
+mod texts;
 mod usage;
 #[cfg(unix)]
 mod verification;
