@@ -56,6 +56,7 @@ impl Endpoint {
             self.report(now, call, peer.clone(), why);
             if !fresh && !stranger && self.clock_replies.may_tell(now, &identity) {
                 let admitted = Admitted {
+                    awaits: Awaits::SyncEnd,
                     call,
                     peer,
                     party,
