@@ -1,6 +1,6 @@
 //! Making an account on a homeserver that allows it.
 
-use matrix_sdk::{Client, SessionMeta, authentication::matrix::MatrixSession};
+use matrix_sdk::{SessionMeta, authentication::matrix::MatrixSession};
 use ruma::{
     api::{
         client::{
@@ -15,9 +15,10 @@ use ruma::{
 use crate::{
     Account, AccountStore, Homeserver, LoginError, ServerError, StoreError,
     account::DEVICE_NAME,
+    client::Client,
     connection::Connection,
     login::{check_vacant, is_unrecognized, log_in, other_user, session},
-    server_error::message,
+    server_error::{bounded, message},
 };
 
 /// A flow has as many stages as it names; nobody needs more than this.
@@ -181,7 +182,7 @@ async fn register(
         if let Some(challenge) = error.as_uiaa_response() {
             if let (true, Some(refusal)) = (token_given, &challenge.auth_error) {
                 return Err(RegisterError::TokenRefused {
-                    message: refusal.message.clone(),
+                    message: bounded(&refusal.message),
                 });
             }
             auth = Some(next_stage(challenge, token)?);
@@ -255,7 +256,7 @@ fn cannot(flows: &[AuthFlow]) -> RegisterError {
     }
     let needed = flows.iter().map(|flow| {
         let stages: Vec<&str> = flow.stages.iter().map(AuthType::as_str).collect();
-        stages.join(" and ")
+        bounded(&stages.join(" and "))
     });
     RegisterError::Unsupported {
         needed: needed.collect(),

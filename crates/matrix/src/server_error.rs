@@ -2,9 +2,11 @@
 
 use std::{error::Error as StdError, io, time::Duration};
 
-use matrix_sdk::{HttpError, reqwest};
-use matrix_sdk_base::crypto::{MegolmError, OlmError};
-use ruma::api::error::{ErrorKind, FromHttpResponseError, RetryAfter};
+use matrix_sdk::reqwest;
+use matrix_sdk_base::crypto::OlmError;
+use ruma::api::error::{ErrorKind, FromHttpResponseError};
+
+use crate::client::HttpError;
 
 /// Why a homeserver did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +31,12 @@ pub enum ServerError {
     #[error("there is no Matrix homeserver at that address ({reason})")]
     NotMatrix {
         /// What it answered.
+        reason: String,
+    },
+    /// What it answers is nothing that a homeserver sends: too much, or not what was asked for.
+    #[error("the homeserver does not behave like one: {reason}")]
+    Misbehaves {
+        /// What it did.
         reason: String,
     },
     /// It wants us to wait.
@@ -71,22 +79,55 @@ pub enum ServerError {
 impl ServerError {
     pub(crate) fn from_http(error: &HttpError) -> Self {
         match error {
-            HttpError::Reqwest(error) => Self::from_network(error),
-            HttpError::Cached(error) => Self::from_http(error),
+            HttpError::Network(error) => Self::from_network(error),
             HttpError::Api(api) => Self::from_api(error, api),
+            HttpError::TimedOut => Self::TimedOut,
+            HttpError::TooManyRequests { retry_after } => Self::TooManyRequests {
+                retry_after: *retry_after,
+            },
+            HttpError::TooLarge { .. } | HttpError::Compressed | HttpError::UnreadableSync(_) => {
+                Self::Misbehaves {
+                    reason: error.to_string(),
+                }
+            }
+            HttpError::Request(error) => Self::Internal {
+                reason: chain(error),
+            },
+        }
+    }
+
+    pub(crate) fn from_olm(error: &OlmError) -> Self {
+        match error {
+            OlmError::Store(error) => Self::store(error),
             other => Self::Internal {
                 reason: chain(other),
             },
         }
     }
 
-    pub(crate) fn from_sdk(error: &matrix_sdk::Error) -> Self {
-        match error {
-            matrix_sdk::Error::Http(error) => Self::from_http(error),
-            other if is_of_the_store(other) => Self::store(other),
-            other => Self::Internal {
-                reason: chain(other),
-            },
+    /// Whether it may be better the next time, with nobody doing anything about it on our side.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreachable { .. }
+            | Self::NotMatrix { .. }
+            | Self::Misbehaves { .. }
+            | Self::TooManyRequests { .. }
+            | Self::TimedOut => true,
+            Self::CertificateRefused { .. }
+            | Self::SessionEnded { .. }
+            | Self::Refused { .. }
+            | Self::Store { .. }
+            | Self::Internal { .. } => false,
+        }
+    }
+
+    /// How long it wants us to wait, if it says so.
+    #[must_use]
+    pub fn asked_wait(&self) -> Duration {
+        match self {
+            Self::TooManyRequests { retry_after } => retry_after.unwrap_or_default(),
+            _ => Duration::ZERO,
         }
     }
 
@@ -130,12 +171,7 @@ impl ServerError {
                 soft: data.soft_logout,
             },
             Some(ErrorKind::MissingToken) => Self::SessionEnded { soft: false },
-            Some(ErrorKind::LimitExceeded(data)) => Self::TooManyRequests {
-                retry_after: match data.retry_after {
-                    Some(RetryAfter::Delay(wait)) => Some(wait),
-                    _ => None,
-                },
-            },
+            Some(ErrorKind::LimitExceeded(_)) => Self::TooManyRequests { retry_after: None },
             // Whatever it says there, it could not do its work.
             _ if answer.status_code.is_server_error() => Self::Unreachable {
                 reason: format!("it answers {}", answer.status_code),
@@ -143,28 +179,13 @@ impl ServerError {
                 may_have_arrived: true,
             },
             Some(kind) => Self::Refused {
-                code: kind.errcode().to_string(),
+                code: bounded(kind.errcode().as_ref()),
                 message: message(answer),
             },
             None => Self::NotMatrix {
                 reason: format!("it answers {}", answer.status_code),
             },
         }
-    }
-}
-
-/// Whether the library could not read or write what it keeps on disk, wherever in it that came up.
-fn is_of_the_store(error: &matrix_sdk::Error) -> bool {
-    use matrix_sdk::Error;
-    match error {
-        Error::StateStore(_)
-        | Error::CryptoStoreError(_)
-        | Error::EventCacheStore(_)
-        | Error::MediaStore(_)
-        | Error::Io(_) => true,
-        Error::OlmError(error) => matches!(**error, OlmError::Store(_)),
-        Error::MegolmError(error) => matches!(**error, MegolmError::Store(_)),
-        _ => false,
     }
 }
 
@@ -176,7 +197,13 @@ pub(crate) fn message(error: &ruma::api::error::Error) -> String {
         ErrorBody::Standard(body) => body.message.clone(),
         _ => error.status_code.to_string(),
     };
-    text.chars().filter(|c| !c.is_control()).take(200).collect()
+    bounded(&text)
+}
+
+/// A text of the homeserver, no longer than anybody reads.
+pub(crate) fn bounded(text: &str) -> String {
+    const MAX: usize = 200;
+    text.chars().filter(|c| !c.is_control()).take(MAX).collect()
 }
 
 /// What rustls has against a certificate, if that is why the connection failed.

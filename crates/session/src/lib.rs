@@ -66,5 +66,5 @@ pub use output::{
     InboundSignal, MediaCommand, NotPersisted, Output, PeerDevice, Request, RequestError, RequestId,
 };
 pub use replay_memory::ReplayMemoryError;
-pub use sealed_box::SignalError;
+pub use sealed_box::{MAX_SIGNAL, SignalError};
 pub use securecall_signaling::CallId;

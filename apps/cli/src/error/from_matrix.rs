@@ -16,6 +16,8 @@ impl From<ServerError> for Failure {
                 .help("check the URL and this machine's clock; --ca-file FILE adds a certificate authority of your own"),
             ServerError::NotMatrix { .. } => Self::new(ErrorKind::HomeserverFault, message)
                 .help("check the URL: it is the homeserver's, such as https://matrix.example.org"),
+            ServerError::Misbehaves { .. } => Self::new(ErrorKind::HomeserverFault, message)
+                .help("ask the owner of the homeserver, or use another one; on a network with a login page, log in there first"),
             ServerError::SessionEnded { .. } => Self::new(ErrorKind::SignedOut, message)
                 .help("`securecall logout`, then `securecall register` or `securecall login` again"),
             ServerError::TooManyRequests { .. } => Self::new(ErrorKind::HomeserverFault, message).help("wait, then try again"),

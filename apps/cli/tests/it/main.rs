@@ -14,6 +14,8 @@ mod desktop;
 mod endings;
 mod failing_output;
 mod faults;
+#[cfg(target_os = "linux")]
+mod hostile;
 mod hostile_text;
 mod identity;
 #[cfg(target_os = "linux")]
