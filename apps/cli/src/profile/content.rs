@@ -14,7 +14,7 @@ use crate::error::Failure;
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Content {
     /// The key of matrix-sdk's store, which does not change with the profile's own.
-    pub(super) matrix_store_key: StoreKey,
+    pub(crate) matrix_store_key: StoreKey,
     pub(crate) identity: Option<Identity>,
     pub(crate) account: Option<AccountData>,
     #[serde(default)]
@@ -113,7 +113,7 @@ impl<'de> Deserialize<'de> for Identity {
 
 /// A key that is kept sealed.
 #[derive(Serialize, Deserialize)]
-pub(super) struct StoreKey(#[serde(with = "as_base64")] Box<Zeroizing<[u8; 32]>>);
+pub(crate) struct StoreKey(#[serde(with = "as_base64")] Box<Zeroizing<[u8; 32]>>);
 
 impl StoreKey {
     /// A fresh one.

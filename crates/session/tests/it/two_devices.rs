@@ -149,8 +149,8 @@ fn a_call_that_is_over_keeps_no_keys_of_the_device_it_was_with_while_another_is_
         pair.universe.answer(pair.callee, call);
         pair.universe.run_for(Duration::from_secs(15));
         let sent = pair.universe.homeserver.sent.iter();
-        let of_the_callee = sent.filter(|it| it.from == pair.callee && it.kind() == 3);
-        let last_words = of_the_callee.last().unwrap().clone();
+        let mut of_the_callee = sent.filter(|it| it.from == pair.callee && it.kind() == 3);
+        let last_words = of_the_callee.next_back().unwrap().clone();
         let ends = if caller_hangs_up {
             pair.caller
         } else {
