@@ -312,18 +312,8 @@ impl Session {
 
     /// Nothing more will happen here, so nothing need be kept.
     pub(crate) fn is_finished(&self) -> bool {
-        let awaits = || {
-            self.parties
-                .values()
-                .any(|party| matches!(party.link, crate::party::Link::AwaitingMessage2(_)))
-        };
-        // Who was told why it does not ring here may ask again.
-        let may_be_asked = || {
-            self.parties
-                .values()
-                .any(|it| it.delivery.waits_to_be_asked())
-        };
-        self.call.is_over() && (self.forgotten || (self.is_quiet() && !awaits() && !may_be_asked()))
+        let may_still_speak = || self.parties.values().any(Party::may_still_speak);
+        self.call.is_over() && (self.forgotten || (self.is_quiet() && !may_still_speak()))
     }
 
     /// Our call, that nobody has answered yet: it may have to give way (glare).

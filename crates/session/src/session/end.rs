@@ -85,7 +85,7 @@ impl Session {
             return;
         }
         let is_done = |(id, party): &(&PartyId, &Party)| {
-            !matches!(party.link, Link::AwaitingMessage2(_)) && self.knows_the_end(id, party)
+            !party.may_still_speak() && self.knows_the_end(id, party)
         };
         let done = self.parties.iter().filter(is_done);
         let done: Vec<_> = done.map(|(id, _)| id.clone()).collect();
