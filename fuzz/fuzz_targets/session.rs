@@ -92,7 +92,10 @@ impl Pair {
                 }
                 Output::Control(call, bytes) => self.controls.push((1 - own, call, bytes)),
                 Output::Media(call, command) => self.media(own, call, &command),
-                Output::Event(_) | Output::Persist(_) => {}
+                Output::Persist(_) => {
+                    self.ends[own].handle_persisted(self.now, &mut self.rng, Ok(()));
+                }
+                Output::Event(_) => {}
             }
         }
     }

@@ -57,6 +57,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "securecall-netem",
         ],
     ),
+    ("securecall-freed-memory", &[]),
     ("securecall-interop", &[]),
     ("securecall-netem", &[]),
     (
@@ -83,6 +84,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// What any package may import for its own tests, benches and examples, on top of its arrows.
 const FOR_TESTS: &[&str] = &[
+    "securecall-freed-memory",
     "securecall-interop",
     "securecall-netem",
     "securecall-pictures",
@@ -134,6 +136,18 @@ const IMPURE: &[&str] = &[
     "tokio",
 ];
 
+/// Generators that keep their state in memory: whoever steals it knows the keys of earlier and later calls. Tests may have them;
+/// the product asks the operating system for each draw.
+const GENERATORS: &[&str] = &[
+    "fastrand",
+    "oorandom",
+    "rand",
+    "rand_chacha",
+    "rand_hc",
+    "rand_pcg",
+    "rand_xoshiro",
+];
+
 /// An impure crate below a PURE one that is never reached, with the reason.
 const NEVER_REACHED: &[(&str, &str)] = &[
     // rxing stamps the results of its readers with the time; only the functions below those readers are called.
@@ -163,6 +177,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
         let found = arrows_of(&metadata)?;
         faults.extend(unknown_packages(&names));
         faults.extend(forbidden(&found));
+        faults.extend(generators(&metadata)?);
         packages += names.len();
         arrows += found.len();
     }
@@ -230,6 +245,33 @@ fn arrows_of(metadata: &Value) -> Result<Vec<Arrow>> {
         }
     }
     Ok(arrows)
+}
+
+/// One line for each generator that a product crate (one in crates/ or apps/) imports for more than its tests.
+fn generators(metadata: &Value) -> Result<Vec<String>> {
+    let packages = metadata["packages"]
+        .as_array()
+        .context("cargo metadata lists no packages")?;
+    let mut faults = Vec::new();
+    for package in packages {
+        let (Some(name), Some(manifest)) =
+            (package["name"].as_str(), package["manifest_path"].as_str())
+        else {
+            bail!("a package has no name or no manifest");
+        };
+        if !(manifest.contains("/crates/") || manifest.contains("/apps/")) {
+            continue;
+        }
+        for dependency in package["dependencies"].as_array().into_iter().flatten() {
+            let imported = dependency["name"].as_str().unwrap_or_default();
+            if GENERATORS.contains(&imported) && dependency["kind"] != "dev" {
+                faults.push(format!(
+                    "{name} may not import {imported}: its state could be stolen"
+                ));
+            }
+        }
+    }
+    Ok(faults)
 }
 
 fn unknown_packages(names: &[String]) -> Vec<String> {
@@ -355,6 +397,24 @@ mod tests {
                 arrow("securecall-contact", "securecall-testkit", true),
             ]
         );
+    }
+
+    #[test]
+    fn a_generator_with_a_state_is_for_tests_only() {
+        let package = |folder: &str, kind: Value| {
+            json!({
+                "name": "securecall-driver",
+                "manifest_path": format!("/x/{folder}/driver/Cargo.toml"),
+                "dependencies": [{"name": "rand_chacha", "kind": kind}, {"name": "rand_core", "kind": null}],
+            })
+        };
+        let faults = |package| generators(&json!({ "packages": [package] })).unwrap();
+        assert_eq!(
+            faults(package("crates", Value::Null)),
+            ["securecall-driver may not import rand_chacha: its state could be stolen"]
+        );
+        assert!(faults(package("crates", json!("dev"))).is_empty());
+        assert!(faults(package("testing", Value::Null)).is_empty());
     }
 
     #[test]

@@ -388,6 +388,7 @@ impl Run {
                     _ => Err(Ending::Failed(signed_out())),
                 }
             }
+            ClientEvent::NoRandomness(error) => Err(Ending::Failed(Failure::no_randomness(error))),
             _ => Ok(()),
         };
         if let Some(told) = self.narrator.tell(event) {

@@ -62,6 +62,9 @@ pub(crate) fn run(cli: Cli, output: Output, started_at: Instant) -> Result<ExitC
         _ => {}
     }
     let profile = Profile::directory(cli.global.profile)?;
+    if let Some(closed) = Profile::make_private(&profile)? {
+        output.note(&closed);
+    }
     let settings = Settings::read(&profile)?;
     let context = Context {
         profile,

@@ -174,6 +174,15 @@ impl Failure {
         )
         .help(REPORT)
     }
+
+    /// The operating system has no randomness to give: nothing is sealed with less.
+    pub(crate) fn no_randomness(error: impl fmt::Display) -> Self {
+        Self::new(
+            ErrorKind::StorageFailed,
+            format!("the operating system gives no random numbers: {error}"),
+        )
+        .help("without them nothing can be encrypted; restart the machine, or ask whoever looks after it")
+    }
 }
 
 /// How to report a bug.

@@ -18,6 +18,7 @@ mod cli;
 mod commands;
 mod config;
 mod contact_book;
+mod core_dump;
 mod desktop;
 mod error;
 mod exit_code;
@@ -30,9 +31,15 @@ mod proof;
 mod qr_text;
 mod screen;
 mod secret;
+mod secret_input;
 mod sources;
 mod text_encoding;
 mod who;
+
+/// The tests look for secrets in what is given back.
+#[cfg(test)]
+#[global_allocator]
+static ALLOCATOR: securecall_freed_memory::Watched = securecall_freed_memory::Watched;
 
 use cli::Cli;
 use error::{ErrorKind, Failure};
@@ -44,6 +51,7 @@ use output::{Line, Output, Printable, Stream};
 )]
 fn main() -> ExitCode {
     let started_at = Instant::now();
+    core_dump::forbid();
     install_panic_message();
     let installed = rustls::crypto::aws_lc_rs::default_provider().install_default();
     debug_assert!(installed.is_ok(), "nothing else installs one");

@@ -18,21 +18,23 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use directories::ProjectDirs;
-use zeroize::Zeroizing;
 
 use crate::error::{ErrorKind, Failure};
 
 mod atomic_file;
 mod content;
+mod directory;
 mod key_source;
 mod keyring;
 mod lock;
 mod sealed_file;
 
 pub(crate) use content::{AccountData, Contact, Content, Identity};
+pub(crate) use key_source::fill_random;
 pub(crate) use lock::SessionLock;
 
-use key_source::{KeySource, MasterKey};
+use content::StoreKey;
+use key_source::{KeySource, MasterKey, Unlocked};
 use sealed_file::SealedFile;
 
 const STORE: &str = "profile.json";
@@ -76,7 +78,16 @@ impl Profile {
             })
     }
 
-    /// Opens the profile in `directory`.
+    /// Takes an existing directory away from everybody but its owner. Gives what to say of it, if that was needed.
+    ///
+    /// # Errors
+    ///
+    /// It belongs to another user, or holds more than a profile, so that it is not ours to close.
+    pub(crate) fn make_private(directory: &Path) -> Result<Option<String>, Failure> {
+        directory::make_private(directory)
+    }
+
+    /// Opens the profile in `directory`. One that an earlier version has sealed is sealed anew, as new ones are.
     ///
     /// # Errors
     ///
@@ -85,15 +96,28 @@ impl Profile {
         let path = directory.join(STORE);
         let modified_at = modification_time(&path);
         let file = SealedFile::read(&path)?.ok_or_else(no_identity)?;
-        let key = file.source.unlock(&file)?;
+        let Unlocked { key, better } = file.source.unlock(&file)?;
         let content = file.open(&key)?;
-        Ok(Self {
+        let is_old = file.is_old() || better.is_some();
+        let mut profile = Self {
             directory: directory.to_owned(),
             source: file.source,
             key,
             content,
             modified_at,
-        })
+        };
+        if !is_old {
+            return Ok(profile);
+        }
+        match profile.seal_anew(better) {
+            Ok(true) => Ok(profile),
+            Ok(false) => Self::open(directory),
+            Err(failure) => {
+                // Nothing is lost: it is as safe as it was, and is tried again next time.
+                tracing::warn!(%failure, "the profile is still sealed as an earlier version did it");
+                Ok(profile)
+            }
+        }
     }
 
     /// Opens the profile in `directory`, or makes an empty one that is written with its first change.
@@ -106,11 +130,12 @@ impl Profile {
             return Self::open(directory);
         }
         let (source, key) = KeySource::choose()?;
+        let content = Content::new(StoreKey::random()?);
         Ok(Self {
             directory: directory.to_owned(),
             source,
             key,
-            content: Content::default(),
+            content,
             modified_at: None,
         })
     }
@@ -150,27 +175,58 @@ impl Profile {
         &mut self,
         change: impl FnOnce(&mut Content) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        atomic_file::create_directory(&self.directory)?;
+        directory::create(&self.directory)?;
         let _lock = lock::wait_for(&self.directory.join(WRITE_LOCK))?;
         let path = self.directory.join(STORE);
         let mut content = match SealedFile::read(&path)? {
-            // Somebody else has made the profile while this process was about to.
             Some(file) if file.source != self.source => {
-                return Err(Failure::new(
-                    ErrorKind::IdentityExists,
-                    "another process has just made an identity in this profile",
-                )
-                .help(
-                    "see it with `securecall id show`, or use another profile with --profile DIR",
-                ));
+                return Err(self.made_or_sealed_by_another());
             }
             Some(file) => file.open(&self.key)?,
-            None => Content::default(),
+            None => Content::new(self.content.matrix_store_key.duplicate()),
         };
         let result = change(&mut content)?;
         SealedFile::seal(&self.source, &self.key, &content)?.write(&path)?;
         self.content = content;
         Ok(result)
+    }
+
+    /// Seals the profile with another key, if there is one, and in the form of today. Gives whether it has: another process may have done so
+    /// meanwhile.
+    fn seal_anew(&mut self, better: Option<(KeySource, MasterKey)>) -> Result<bool, Failure> {
+        let _lock = lock::wait_for(&self.directory.join(WRITE_LOCK))?;
+        let path = self.directory.join(STORE);
+        let Some(file) = SealedFile::read(&path)?.filter(|file| file.source == self.source) else {
+            return Ok(false);
+        };
+        let content = file.open(&self.key)?;
+        let (source, key) = match &better {
+            Some((source, key)) => (source, key),
+            None => (&self.source, &self.key),
+        };
+        SealedFile::seal(source, key, &content)?.write(&path)?;
+        if let Some((source, key)) = better {
+            (self.source, self.key) = (source, key);
+        }
+        self.content = content;
+        self.modified_at = modification_time(&path);
+        Ok(true)
+    }
+
+    /// The profile has another key than this process knows.
+    fn made_or_sealed_by_another(&self) -> Failure {
+        if self.content.identity.is_none() && self.modified_at.is_none() {
+            return Failure::new(
+                ErrorKind::IdentityExists,
+                "another process has just made an identity in this profile",
+            )
+            .help("see it with `securecall id show`, or use another profile with --profile DIR");
+        }
+        Failure::new(
+            ErrorKind::ProfileInUse,
+            "another process has just given the profile a new key",
+        )
+        .help("try again")
     }
 
     /// Reads the contents again if another process has changed them. A store that cannot be read changes nothing.
@@ -202,7 +258,7 @@ impl Profile {
     ///
     /// Another process has it.
     pub(crate) fn lock_session(&self, command: &str) -> Result<SessionLock, Failure> {
-        atomic_file::create_directory(&self.directory)?;
+        directory::create(&self.directory)?;
         SessionLock::take(&self.directory, command)
     }
 
@@ -212,8 +268,8 @@ impl Profile {
     }
 
     /// The key of matrix-sdk's store.
-    pub(crate) fn matrix_store_key(&self) -> Zeroizing<[u8; 32]> {
-        self.key.derive(b"securecall profile v1 matrix store")
+    pub(crate) fn matrix_store_key(&self) -> &[u8; 32] {
+        self.content.matrix_store_key.as_bytes()
     }
 
     /// Where the memory of taken invites is kept.

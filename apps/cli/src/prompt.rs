@@ -1,6 +1,6 @@
 //! Questions to a person. Nothing is ever asked unless standard input is a terminal.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
+use std::io::{self, IsTerminal as _};
 
 use zeroize::Zeroizing;
 
@@ -9,13 +9,14 @@ use self::echo::EchoOff;
 use crate::error::{ErrorKind, Failure};
 use crate::output::{Line, Printable, Stream, note};
 use crate::phrase_text::words_in;
+use crate::secret_input;
 use crate::text_encoding;
 
 #[cfg(unix)]
 mod echo;
 
-/// The longest answer that is read, in bytes.
-const MAX_ANSWER: u64 = 16 * 1024;
+/// The longest words that are typed on several lines, in bytes.
+const MAX_WORDS_LENGTH: usize = 4096;
 
 /// Whether somebody can be asked.
 pub(crate) fn can_ask() -> bool {
@@ -47,13 +48,10 @@ pub(crate) fn words(question: &str, count: usize) -> Result<Zeroizing<String>, F
     if can_ask() {
         return hidden_words(question, count);
     }
-    // Never more than fits, so that nothing moves and leaves a copy behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_ANSWER as usize + 1));
-    io::stdin()
-        .lock()
-        .take(MAX_ANSWER)
-        .read_to_end(&mut bytes)
-        .map_err(|error| unreadable(&error))?;
+    let bytes = secret_input::stdin()
+        .and_then(secret_input::read_to_end)
+        .map_err(|error| unreadable(&error))?
+        .ok_or_else(|| unreadable(&io::Error::other("it is far too long")))?;
     let text = text_encoding::decode(&bytes).map_err(|_| {
         Failure::new(ErrorKind::InvalidPhrase, "standard input is not a text")
             .help("save the phrase as plain text, or type it at the prompt")
@@ -85,11 +83,15 @@ fn several_lines(
     count: usize,
     next: impl Fn(&str) -> Result<Zeroizing<String>, Failure>,
 ) -> Result<Zeroizing<String>, Failure> {
-    let mut words = Zeroizing::new(String::with_capacity(1024));
+    let mut words = Zeroizing::new(String::with_capacity(MAX_WORDS_LENGTH));
     let mut line = next(&format!("{question} ({count} words)"))?;
     loop {
         if line.trim().is_empty() {
             return Ok(words);
+        }
+        // A text that grows would leave parts of it behind in memory.
+        if words.len() + line.len() >= MAX_WORDS_LENGTH {
+            return Err(unreadable(&io::Error::other("it is far too long")));
         }
         words.push_str(&line);
         words.push('\n');
@@ -142,15 +144,9 @@ fn show(question: &str) -> Result<(), Failure> {
 }
 
 fn line() -> Result<Zeroizing<String>, Failure> {
-    let mut line = Zeroizing::new(String::new());
-    io::stdin()
-        .lock()
-        .take(MAX_ANSWER)
-        .read_line(&mut line)
-        .map_err(|error| unreadable(&error))?;
-    let length = line.trim_end_matches(['\r', '\n']).len();
-    line.truncate(length);
-    Ok(line)
+    secret_input::stdin()
+        .and_then(secret_input::read_line)
+        .map_err(|error| unreadable(&error))
 }
 
 fn unreadable(error: &io::Error) -> Failure {

@@ -8,11 +8,14 @@ use zeroize::Zeroizing;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct AllZero;
 
+/// An X25519 secret key on the heap: moving it leaves no copy behind. Wiped by itself.
+pub(crate) type SecretKey = Box<StaticSecret>;
+
 /// A fresh X25519 secret key.
-pub(crate) fn generate(rng: &mut impl CryptoRng) -> StaticSecret {
+pub(crate) fn generate(rng: &mut impl CryptoRng) -> SecretKey {
     let mut bytes = Zeroizing::new([0; 32]);
     rng.fill_bytes(bytes.as_mut_slice());
-    StaticSecret::from(*bytes)
+    Box::new(StaticSecret::from(*bytes))
 }
 
 /// The public key of `secret`.

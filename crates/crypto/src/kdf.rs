@@ -55,11 +55,14 @@ fn finish(mut hmac: Hmac<Sha256>, input: [u8; 1]) -> Zeroizing<[u8; 32]> {
     key
 }
 
-/// The `index`-th 32 bytes of `okm`.
-pub(crate) fn part(okm: &[u8], index: usize) -> [u8; 32] {
-    let mut key = [0; 32];
-    key.copy_from_slice(&okm[32 * index..32 * (index + 1)]);
-    key
+/// The `index`-th 32 bytes of `okm`, where they are.
+///
+/// # Panics
+///
+/// If there are not so many.
+pub(crate) fn part<const N: usize>(okm: &[u8; N], index: usize) -> &[u8; 32] {
+    let (parts, _) = okm.as_chunks();
+    &parts[index]
 }
 
 #[cfg(test)]

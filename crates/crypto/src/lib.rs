@@ -65,6 +65,8 @@ mod ratchet;
 mod secret;
 #[cfg(test)]
 mod vectors;
+#[cfg(test)]
+mod wiping;
 mod words;
 
 pub use direction::Direction;

@@ -24,7 +24,6 @@ use std::collections::VecDeque;
 use std::fmt;
 
 use rand_core::CryptoRng;
-use x25519_dalek::StaticSecret;
 use zeroize::Zeroizing;
 
 pub(crate) use chain_key::ChainKey;
@@ -33,7 +32,7 @@ pub use header::MessageId;
 pub(crate) use root_key::RootKey;
 
 use crate::aead::TAG_LEN;
-use crate::dh;
+use crate::dh::{self, SecretKey};
 use crate::direction::Direction;
 use crate::frame::{Epoch, MediaSeed};
 use crate::handshake::Transcript;
@@ -61,7 +60,7 @@ pub struct Ratchet {
     transcript: Transcript,
     root: RootKey,
     /// Secret of our newest key, until the peer has answered it with a key of its own.
-    own_secret: Option<StaticSecret>,
+    own_secret: Option<SecretKey>,
     sending: Option<SendingChain>,
     /// Own DH steps made so far.
     own_step: u32,
@@ -136,7 +135,7 @@ impl Ratchet {
     pub(crate) fn callee(
         root: RootKey,
         chain: ChainKey,
-        ephemeral: StaticSecret,
+        ephemeral: SecretKey,
         transcript: Transcript,
     ) -> Self {
         Self {
@@ -241,6 +240,18 @@ impl Ratchet {
     #[must_use]
     pub fn skipped_message_keys(&self) -> usize {
         self.receiving.iter().map(ReceivingChain::skipped).sum()
+    }
+
+    /// Shows the root key, the chain keys, and the keys of the messages that are missing or come next.
+    #[cfg(test)]
+    pub(crate) fn secrets_for_test(&self, mut show: impl FnMut(&[u8; 32])) {
+        show(self.root.as_bytes());
+        if let Some(sending) = &self.sending {
+            show(sending.chain_key_for_test().as_bytes());
+        }
+        if let Some(newest) = self.receiving.back() {
+            newest.secrets_for_test(show);
+        }
     }
 
     /// Makes our DH step if one is due.

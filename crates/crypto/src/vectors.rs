@@ -108,16 +108,21 @@ fn safety_words_hold() {
 #[test]
 fn a_ratchet_conversation_holds() {
     let (root, chain, transcript, ephemeral) = (fixed(0x10), fixed(0x20), fixed(0x30), fixed(0x40));
-    let secret = x25519_dalek::StaticSecret::from(ephemeral);
+    let secret = Box::new(x25519_dalek::StaticSecret::from(ephemeral));
     let remote_key = crate::dh::public(&secret);
     let transcript = Transcript::from_bytes(transcript);
     let mut caller = Ratchet::caller(
-        RootKey::new(root),
-        ChainKey::new(chain),
+        RootKey::new(&root),
+        ChainKey::new(&chain),
         remote_key,
         transcript,
     );
-    let mut callee = Ratchet::callee(RootKey::new(root), ChainKey::new(chain), secret, transcript);
+    let mut callee = Ratchet::callee(
+        RootKey::new(&root),
+        ChainKey::new(&chain),
+        secret,
+        transcript,
+    );
 
     // Who speaks, how, and whether the message is held back until the end.
     let script = [

@@ -25,20 +25,20 @@ secret! {
 impl WordsNonce {
     /// A fresh nonce.
     pub fn generate(rng: &mut impl CryptoRng) -> Self {
-        let mut nonce = Self([0; 32]);
-        rng.fill_bytes(&mut nonce.0);
+        let mut nonce = Self::copied(&[0; 32]);
+        rng.fill_bytes(nonce.0.as_mut_slice());
         nonce
     }
 
     /// A nonce the peer revealed. It is worth nothing before [`WordsCommitment::verify`].
     #[must_use]
-    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(Box::new(bytes))
     }
 
     /// The 32 bytes, to reveal them.
     #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 32] {
+    pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
@@ -47,7 +47,7 @@ impl WordsNonce {
     pub fn commitment(&self) -> WordsCommitment {
         let mut hash = Sha256::new();
         hash.update(COMMITMENT_LABEL);
-        hash.update(self.0);
+        hash.update(self.0.as_slice());
         WordsCommitment(hash.finalize().into())
     }
 }
@@ -106,7 +106,7 @@ impl fmt::Debug for SafetyWords {
 /// The callee first checks the nonce with [`WordsCommitment::verify`].
 #[must_use]
 pub fn safety_words(nonce: &WordsNonce, transcript: &Transcript) -> SafetyWords {
-    let okm = hkdf::<6>(&nonce.0, transcript.as_bytes(), &[WORDS_INFO]);
+    let okm = hkdf::<6>(nonce.as_bytes(), transcript.as_bytes(), &[WORDS_INFO]);
     let bits = okm
         .iter()
         .fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));

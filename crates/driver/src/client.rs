@@ -9,11 +9,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::pin::Pin;
 use std::time::Duration;
 
-use rand_chacha::ChaCha20Rng;
 use securecall_audio_device::{AudioDevices, AudioSpec};
 use securecall_matrix::{Account, Inbox, Incoming};
 use securecall_session::{
-    CallId, Config, Contacts, Endpoint, InboundSignal, MediaCommand, Output, OwnDevice,
+    CallId, Config, Contacts, Endpoint, InboundSignal, MediaCommand, NotPersisted, Output,
+    OwnDevice,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -31,6 +31,7 @@ use crate::config::{ClientConfig, Network};
 use crate::event::Event;
 use crate::event_queue::MAX_WAITING;
 use crate::queue::{Receiver, Sender, queue};
+use crate::randomness::{NoRandomness, SystemRandomness};
 use crate::replay_memory::{ReplayMemory, ReplayMemoryError};
 
 /// How long a stopping client waits for the peer to be told and for recordings to be written.
@@ -62,7 +63,7 @@ pub enum StartError {
     Sync(#[from] securecall_matrix::StartError),
     /// The operating system has no randomness to give.
     #[error("the operating system gives no random numbers: {0}")]
-    Randomness(#[from] getrandom::Error),
+    Randomness(#[source] std::io::Error),
 }
 
 /// A running client. Once it and all its [`Handle`]s are dropped it stops as with [`Client::stop`], but nobody waits for it.
@@ -87,7 +88,7 @@ impl Client {
         let devices = open_devices_aside(&config.audio).await?;
         let replay_memory = ReplayMemory::at(&config.replay_memory);
         let remembered = replay_memory.load()?;
-        let rng = clock::random_generator()?;
+        let rng = SystemRandomness::check().map_err(StartError::Randomness)?;
         let own = account.own_device();
         let endpoint = Endpoint::new(
             Config {
@@ -130,6 +131,7 @@ impl Client {
             account,
             rng,
             replay_memory,
+            replay_memory_fails: false,
             audio: config.audio,
             network: config.network,
             levels: config.levels,
@@ -138,13 +140,14 @@ impl Client {
             media: HashMap::new(),
             media_sender,
             requests: Requests::default(),
-            events: event_sender,
+            events: event_sender.clone(),
             plain_text: PlainTextReports::default(),
             stopping_since: None,
             abandoned: false,
         };
         client.tell(told);
-        let task = tokio::spawn(client.run(commands, online, media_outputs));
+        let running = tokio::spawn(client.run(commands, online, media_outputs));
+        let task = tokio::spawn(watch(running, event_sender));
         Ok(Self {
             handle: Handle {
                 commands: command_sender,
@@ -174,12 +177,26 @@ impl Client {
     }
 }
 
+/// Waits for the client's task. If the operating system gave it no randomness, the program is told so.
+async fn watch(running: JoinHandle<()>, events: Sender<Event>) {
+    let panic = match running.await {
+        Err(error) if error.is_panic() => error.into_panic(),
+        _ => return,
+    };
+    match panic.downcast::<NoRandomness>() {
+        Ok(none) => events.send(Event::NoRandomness(none.0)),
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
 /// The task's state.
 struct Loop {
     endpoint: Endpoint,
     account: Account,
-    rng: ChaCha20Rng,
+    rng: SystemRandomness,
     replay_memory: ReplayMemory,
+    /// The last write of it failed, and the program knows.
+    replay_memory_fails: bool,
     audio: AudioSpec,
     network: Network,
     levels: bool,
@@ -318,22 +335,39 @@ impl Loop {
         }
     }
 
-    /// Waits until the disk has it: nothing that the endpoint wants after this may happen before.
+    /// Waits until the disk has it, for what arrived may ring only then, and tells the endpoint whether it has.
     async fn remember(&mut self, bytes: Vec<u8>) {
         let memory = self.replay_memory.clone();
         let stored = tokio::task::spawn_blocking(move || memory.store(&bytes)).await;
-        match stored {
+        let result = match stored {
             Ok(Ok(())) => {
+                self.replay_memory_fails = false;
                 let memory = self.replay_memory.clone();
                 tokio::task::spawn_blocking(move || {
                     if let Err(error) = memory.settle() {
                         tracing::warn!(%error, "the memory of taken calls may not outlive a power cut");
                     }
                 });
+                Ok(())
             }
-            // A call that cannot be remembered could ring again after a restart, nothing worse.
-            Ok(Err(error)) => tracing::warn!(%error, "the memory of taken calls is not on disk"),
-            Err(error) => tracing::warn!(%error, "the memory of taken calls is not on disk"),
+            Ok(Err(error)) => {
+                self.tell_replay_memory_failed(error);
+                Err(NotPersisted)
+            }
+            Err(error) => {
+                tracing::error!(%error, "the memory of taken calls was not written");
+                Err(NotPersisted)
+            }
+        };
+        self.endpoint
+            .handle_persisted(clock::now(), &mut self.rng, result);
+    }
+
+    /// Once, until it works again.
+    fn tell_replay_memory_failed(&mut self, error: ReplayMemoryError) {
+        tracing::warn!(%error, "the memory of taken calls is not on disk");
+        if !std::mem::replace(&mut self.replay_memory_fails, true) {
+            self.tell(Event::ReplayMemoryFailed(error));
         }
     }
 
@@ -514,5 +548,31 @@ async fn sleep_until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_client_whose_system_gives_no_randomness_says_so_and_ends() {
+        let (sender, mut events) = queue::<Event>();
+        let running: JoinHandle<()> = tokio::spawn(async {
+            std::panic::resume_unwind(Box::new(NoRandomness(std::io::ErrorKind::Other.into())))
+        });
+        watch(running, sender).await;
+        assert!(matches!(events.next().await, Some(Event::NoRandomness(_))));
+        assert!(events.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_client_that_breaks_otherwise_is_a_fault_of_ours() {
+        let (sender, mut events) = queue::<Event>();
+        let running: JoinHandle<()> =
+            tokio::spawn(async { std::panic::resume_unwind(Box::new("a bug")) });
+        let watching = tokio::spawn(watch(running, sender));
+        assert!(watching.await.unwrap_err().is_panic());
+        assert!(events.next().await.is_none());
     }
 }

@@ -4,6 +4,8 @@ use securecall_audio_device::DeviceFault;
 use securecall_matrix::ServerError;
 use securecall_session::CallId;
 
+use crate::replay_memory::ReplayMemoryError;
+
 /// Something the program, its user, or a script wants to know.
 ///
 /// Events wait until they are read. A reader who is far behind misses [`Stats`](Self::Stats), [`Levels`](Self::Levels) and what
@@ -60,9 +62,14 @@ pub enum Event {
     Offline(ServerError),
     /// It works again.
     Online,
+    /// The memory of taken invites cannot be written, and so nothing rings: what arrives is missed. Told once, until it can be written again.
+    ReplayMemoryFailed(ReplayMemoryError),
     /// A warning: the account is signed out, and nothing more will come from the homeserver. Calls that are connected go
     /// on and can be hung up; nothing is ended because of it. A new call needs another login.
     SessionEnded,
+    /// The operating system gives no random numbers any more, and nothing is sealed with weaker ones: the client has ended at
+    /// once, and its calls with it. The last event.
+    NoRandomness(std::io::Error),
 }
 
 /// How a connected call is doing.

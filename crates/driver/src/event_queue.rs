@@ -50,9 +50,12 @@ impl Queued for Event {
             Self::Call(CallEvent::Reconnecting { call } | CallEvent::Reconnected { call }) => {
                 Rule::Latest(Kind::Path(*call))
             }
-            Self::Call(_) | Self::Ready | Self::AudioStarted { .. } | Self::SessionEnded => {
-                Rule::Keep
-            }
+            Self::Call(_)
+            | Self::Ready
+            | Self::AudioStarted { .. }
+            | Self::ReplayMemoryFailed(_)
+            | Self::SessionEnded
+            | Self::NoRandomness(_) => Rule::Keep,
         }
     }
 }

@@ -29,6 +29,7 @@ mod event;
 mod event_queue;
 mod host_addresses;
 mod queue;
+mod randomness;
 mod replay_memory;
 
 pub use client::{Client, Handle, PlaceError, StartError};

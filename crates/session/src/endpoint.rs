@@ -39,8 +39,10 @@ pub struct Endpoint {
     config: Config,
     contacts: Contacts,
     replay_memory: ReplayMemory,
-    /// The replay memory has changed since it was last told to be stored.
+    /// The replay memory has changed since it was last on disk.
     unsaved: bool,
+    /// It is being written.
+    persisting: bool,
     sessions: BTreeMap<CallId, Session>,
     /// In the order in which they began, to forget the oldest first.
     order: VecDeque<CallId>,
@@ -124,6 +126,7 @@ impl Endpoint {
                 .transpose()?
                 .unwrap_or_default(),
             unsaved: false,
+            persisting: false,
             sessions: BTreeMap::new(),
             order: VecDeque::new(),
             arrived: VecDeque::new(),
@@ -165,6 +168,7 @@ impl Endpoint {
         self.sessions.is_empty()
             && self.order.is_empty()
             && self.arrived.is_empty()
+            && !self.persisting
             && self.requests.open.is_empty()
             && self.outputs.is_empty()
     }

@@ -48,6 +48,8 @@ pub enum MissedReason {
     CallerCancelled,
     /// This device was in another call.
     Busy,
+    /// The call could not be written to the memory of taken invites, so it did not ring: it could have rung again after a restart.
+    StorageFailed,
 }
 
 impl MissedReason {
@@ -58,6 +60,7 @@ impl MissedReason {
             Self::NotAnswered => "not_answered",
             Self::CallerCancelled => "caller_cancelled",
             Self::Busy => "busy",
+            Self::StorageFailed => "storage_failed",
         }
     }
 }

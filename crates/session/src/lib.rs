@@ -8,7 +8,8 @@
 //!   homeserver ── handle_signal, handle_sync_complete, handle_devices, handle_response ─▶ ┌──────────┐ ─▶ Request
 //!   media      ── handle_media, handle_control ─────────────────────────────────────────▶ │ Endpoint │ ─▶ Media, Control
 //!   user       ── call, answer, reject, hang_up, set_muted ─────────────────────────────▶ │          │ ─▶ Event
-//!   time       ── handle_timeout ───────────────────────────────────────────────────────▶ └──────────┘ ─▶ Persist, Timeout
+//!   disk       ── handle_persisted ─────────────────────────────────────────────────────▶ │          │ ─▶ Persist
+//!   time       ── handle_timeout ───────────────────────────────────────────────────────▶ └──────────┘ ─▶ Timeout
 //! ```
 //!
 //! The loop: after every call into the endpoint, take outputs until [`Output::Timeout`], and carry them out in order.
@@ -24,7 +25,7 @@
 //!             Output::Control(_call, _bytes) => { /* send on the data channel */ }
 //!             Output::Event(Event::Incoming { peer, .. }) => println!("{} is calling", peer.id),
 //!             Output::Event(_) => {}
-//!             Output::Persist(_bytes) => { /* to disk, before what follows */ }
+//!             Output::Persist(_bytes) => { /* write to disk, then handle_persisted */ }
 //!             Output::Timeout(at) => return at, // then handle_timeout
 //!         }
 //!     }
@@ -62,7 +63,7 @@ pub use endpoint::{Endpoint, SignalRefused};
 pub use event::{Event, MissedReason, Peer, RefusedReason, Tier};
 pub use media_event::{MediaEvent, MediaFailure, PathRoute};
 pub use output::{
-    InboundSignal, MediaCommand, Output, PeerDevice, Request, RequestError, RequestId,
+    InboundSignal, MediaCommand, NotPersisted, Output, PeerDevice, Request, RequestError, RequestId,
 };
 pub use replay_memory::ReplayMemoryError;
 pub use sealed_box::{MAX_SIGNAL, SignalError};

@@ -20,11 +20,17 @@ pub enum Output {
     Control(CallId, Vec<u8>),
     /// Something the user, or a script, wants to know.
     Event(Event),
-    /// The replay memory changed: these bytes must be on disk before any later output is carried out.
+    /// The replay memory changed: these bytes must go to disk, and [`Endpoint::handle_persisted`](crate::Endpoint::handle_persisted) be
+    /// told whether they did. What arrived rings only then.
     Persist(Vec<u8>),
     /// Nothing more to do now: call `handle_timeout` at this time, if there is one.
     Timeout(Option<Instant>),
 }
+
+/// The replay memory is not on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the replay memory is not on disk")]
+pub struct NotPersisted;
 
 /// Names one request until its response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -108,6 +108,12 @@ impl Party {
         !self.pending.is_empty() && !self.pending.iter().any(urgent)
     }
 
+    /// Whether it may still say something that is answered when the call is over: its first word, or, if it was told why it does not ring
+    /// here, the question once more.
+    pub(crate) fn may_still_speak(&self) -> bool {
+        matches!(self.link, Link::AwaitingMessage2(_)) || self.delivery.waits_to_be_asked()
+    }
+
     /// Opens a ratchet message; on any error nothing has changed.
     pub(crate) fn decrypt(
         &mut self,
@@ -163,13 +169,16 @@ impl Party {
             .collect()
     }
 
-    /// Lets go of all keys and messages.
+    /// Lets go of all keys and messages; what still comes is refused.
     pub(crate) fn drop_session(&mut self) {
         self.link = Link::Gone;
+        self.taken = None;
+        self.nonce = None;
         self.delivery.clear();
         self.pending.clear();
         self.acknowledge.clear();
         self.acknowledge_at = None;
+        self.wanted.clear();
         self.early.clear();
     }
 }

@@ -121,6 +121,20 @@ enum Side {
     Callee(CalleeSide),
 }
 
+impl Side {
+    /// A call that is over needs neither end's description.
+    fn forget_descriptions(&mut self) {
+        match self {
+            Self::Caller(caller) => caller.offer = None,
+            Self::Callee(callee) => {
+                callee.offer = String::new();
+                callee.answering = None;
+                callee.next_restart_offer = None;
+            }
+        }
+    }
+}
+
 struct CallerSide {
     sent_at: u64,
     lifetime: Duration,
@@ -293,22 +307,13 @@ impl Session {
         self.speak(io);
         self.start_audio(io);
         self.transmit(io);
+        self.let_go();
     }
 
     /// Nothing more will happen here, so nothing need be kept.
     pub(crate) fn is_finished(&self) -> bool {
-        let awaits = || {
-            self.parties
-                .values()
-                .any(|party| matches!(party.link, crate::party::Link::AwaitingMessage2(_)))
-        };
-        // Who was told why it does not ring here may ask again.
-        let may_be_asked = || {
-            self.parties
-                .values()
-                .any(|it| it.delivery.waits_to_be_asked())
-        };
-        self.call.is_over() && (self.forgotten || (self.is_quiet() && !awaits() && !may_be_asked()))
+        let may_still_speak = || self.parties.values().any(Party::may_still_speak);
+        self.call.is_over() && (self.forgotten || (self.is_quiet() && !may_still_speak()))
     }
 
     /// Our call, that nobody has answered yet: it may have to give way (glare).
@@ -330,13 +335,20 @@ impl Session {
 
     /// The call is over and everybody who can be told was told.
     pub(crate) fn is_quiet(&self) -> bool {
-        let quiet = |(id, party): (&PartyId, &Party)| {
-            !party.delivery.is_busy(self.carriers(id))
-                && party.pending.is_empty()
-                && party.acknowledge_at.is_none()
-        };
-        let closed = matches!(self.media, Media::Untouched | Media::Closed);
-        self.call.is_over() && closed && self.parties.iter().all(quiet)
+        let mut parties = self.parties.iter();
+        self.is_silent() && parties.all(|(id, party)| self.knows_the_end(id, party))
+    }
+
+    /// The call is over, and so is its transport.
+    pub(super) fn is_silent(&self) -> bool {
+        self.call.is_over() && matches!(self.media, Media::Untouched | Media::Closed)
+    }
+
+    /// Whether there is nothing more to be said to a device of a call that is over.
+    pub(super) fn knows_the_end(&self, id: &str, party: &Party) -> bool {
+        !party.delivery.is_busy(self.carriers(id))
+            && party.pending.is_empty()
+            && party.acknowledge_at.is_none()
     }
 
     /// Mutes or unmutes our microphone. The frames tell the peer: a message would be seen on the network.

@@ -326,6 +326,9 @@ impl Call {
         }
         self.state = State::Over { selected, reason };
         self.deadlines.clear_all();
+        for party in self.parties.values_mut() {
+            party.candidates = Vec::new();
+        }
         self.outputs.push_back(CallOutput::Ended(end));
     }
 

@@ -328,8 +328,13 @@ impl Bundle {
 
     /// The JSON text.
     pub fn to_json(&self) -> Vec<u8> {
+        // As much as a bundle may be: a buffer that grows would leave parts of what is to be sealed behind in memory.
+        let mut json = Vec::with_capacity(MAX_BUNDLE);
         // Maps with string keys and numbers only: serde_json has no reason to fail.
-        serde_json::to_vec(self).unwrap_or_default()
+        match serde_json::to_writer(&mut json, self) {
+            Ok(()) => json,
+            Err(_) => Vec::new(),
+        }
     }
 
     fn check(&self) -> Result<(), BundleError> {

@@ -27,6 +27,18 @@ pub struct DeviceOptions {
     pub clock_skew_ms: i64,
 }
 
+/// What a device's disk does with what is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Disk {
+    /// Keeps it, at once.
+    #[default]
+    Works,
+    /// Refuses it.
+    Full,
+    /// Takes its time, until [`Universe::finish_write`](crate::Universe::finish_write).
+    Slow,
+}
+
 /// One device.
 pub struct Device {
     /// Whose it is.
@@ -41,8 +53,12 @@ pub struct Device {
     pub events: Vec<Event>,
     /// Its calls' media engines.
     pub media: BTreeMap<CallId, FakeMedia>,
+    /// What its disk does.
+    pub disk: Disk,
     /// What it has on disk.
     pub persisted: Option<Vec<u8>>,
+    /// What a slow disk has not written yet.
+    pub unwritten: Vec<Vec<u8>>,
     /// How often it stored something.
     pub times_persisted: usize,
     /// Every message it refused, and why.
@@ -79,7 +95,9 @@ impl Device {
             endpoint,
             events: Vec::new(),
             media: BTreeMap::new(),
+            disk: Disk::default(),
             persisted,
+            unwritten: Vec::new(),
             times_persisted: 0,
             refused: Vec::new(),
             online: true,

@@ -38,6 +38,21 @@ impl Envelope {
             .and_then(|bytes| bytes.first().copied())
             .unwrap_or(0)
     }
+
+    /// The handshake or ratchet message in the box.
+    ///
+    /// # Panics
+    ///
+    /// If there is no box, or it is damaged.
+    pub fn sealed(&self) -> Vec<u8> {
+        let text = self.content.split("\"box\":\"").nth(1).expect("a box");
+        let text = text.split('"').next().expect("an end of the box");
+        let bytes = data_encoding::BASE64URL_NOPAD
+            .decode(text.as_bytes())
+            .expect("base64url");
+        let length = usize::from(u16::from_be_bytes([bytes[1], bytes[2]]));
+        bytes[3..3 + length].to_vec()
+    }
 }
 
 /// What becomes of a message.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use securecall_session::CallId;
+use securecall_session::{CallId, Event};
 
 use crate::device::{DeviceId, DeviceOptions};
 use crate::universe::{Universe, UserId};
@@ -29,6 +29,30 @@ impl Pair {
         self.call.expect("a pair with a call")
     }
 
+    /// A call that rings.
+    pub fn ring(&mut self) {
+        let (universe, callee) = (&mut self.universe, self.callee);
+        let call = universe.call(self.caller, self.callee_user);
+        self.call = Some(call.expect("a call can be placed"));
+        let call = self.call;
+        let rings = universe.run_until(Duration::from_secs(5), |it| it.incoming(callee) == call);
+        assert!(rings, "it rings");
+        universe.run_for(Duration::from_secs(1));
+    }
+
+    /// A call that is answered, up to the connection.
+    pub fn connect(&mut self) {
+        self.ring();
+        let (caller, callee, call) = (self.caller, self.callee, self.call());
+        self.universe.answer(callee, call);
+        let connected = self.universe.run_until(Duration::from_secs(5), |universe| {
+            let here =
+                |device: DeviceId| universe.devices[device].told(|event| is_connected(event, call));
+            here(caller) && here(callee)
+        });
+        assert!(connected, "it connects");
+    }
+
     /// Whether nothing is left of the call on any device.
     pub fn all_empty(&self) -> bool {
         self.universe
@@ -40,7 +64,11 @@ impl Pair {
 
 /// Two users who are contacts, each with one device.
 pub fn pair() -> Pair {
-    let mut universe = Universe::new(7);
+    pair_in(Universe::new(7))
+}
+
+/// The same in a universe of one's own.
+pub fn pair_in(mut universe: Universe) -> Pair {
     let (caller_user, callee_user) = (universe.add_user("Ada"), universe.add_user("Bob"));
     let caller = universe.add_device(caller_user, DeviceOptions::default());
     let callee = universe.add_device(callee_user, DeviceOptions::default());
@@ -58,31 +86,17 @@ pub fn pair() -> Pair {
 /// A pair whose call rings.
 pub fn ringing_pair() -> Pair {
     let mut pair = pair();
-    let call = pair
-        .universe
-        .call(pair.caller, pair.callee_user)
-        .expect("a call can be placed");
-    pair.call = Some(call);
-    let callee = pair.callee;
-    assert!(
-        pair.universe
-            .run_until(Duration::from_secs(5), |universe| universe
-                .incoming(callee)
-                .is_some()),
-        "it rings"
-    );
-    pair.universe.run_for(Duration::from_secs(1));
+    pair.ring();
     pair
 }
 
 /// A pair in a call.
 pub fn connected_pair() -> Pair {
-    let mut pair = ringing_pair();
-    let (caller, callee) = (pair.caller, pair.callee);
-    pair.universe.answer(callee, pair.call());
-    let connected = pair.universe.run_until(Duration::from_secs(5), |universe| {
-        universe.connected(caller) && universe.connected(callee)
-    });
-    assert!(connected, "it connects");
+    let mut pair = pair();
+    pair.connect();
     pair
+}
+
+fn is_connected(event: &Event, call: CallId) -> bool {
+    matches!(event, Event::Connected { call: connected, .. } if *connected == call)
 }

@@ -18,8 +18,8 @@ mod homeserver;
 mod ladder;
 mod universe;
 
-pub use device::{Device, DeviceId, DeviceOptions};
+pub use device::{Device, DeviceId, DeviceOptions, Disk};
 pub use fake_media::{FakeMedia, Network};
 pub use homeserver::{DeviceScript, Envelope, Fate, Homeserver, Script};
-pub use ladder::{Pair, connected_pair, pair, ringing_pair};
+pub use ladder::{Pair, connected_pair, pair, pair_in, ringing_pair};
 pub use universe::{Universe, UserId};

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Duration;
 
 use rand_chacha::ChaCha20Rng;
-use rand_core::{Rng, SeedableRng};
+use rand_core::{CryptoRng, Rng, SeedableRng};
 use securecall_contact::{MatrixId, SecureCallId, ServerName};
 use securecall_crypto::{IdentityKey, IdentityKeyPair, IdentitySeed};
 use securecall_session::{
@@ -60,7 +60,7 @@ pub struct Universe {
     /// Every frame that was sent, and to which device.
     pub frames_sent: Vec<(DeviceId, CallId, Vec<u8>)>,
     users: Vec<User>,
-    rng: ChaCha20Rng,
+    rng: Box<dyn CryptoRng>,
     start: Instant,
     now: Instant,
     actions: BTreeMap<u64, Action>,
@@ -73,6 +73,11 @@ pub struct Universe {
 impl Universe {
     /// An empty universe; the seed decides everything that is random.
     pub fn new(seed: u64) -> Self {
+        Self::with_rng(ChaCha20Rng::seed_from_u64(seed))
+    }
+
+    /// An empty universe whose devices all draw from this generator.
+    pub fn with_rng(rng: impl CryptoRng + 'static) -> Self {
         #[expect(
             clippy::disallowed_methods,
             reason = "virtual time needs an origin, and any will do"
@@ -85,7 +90,7 @@ impl Universe {
             control_sent: Vec::new(),
             frames_sent: Vec::new(),
             users: Vec::new(),
-            rng: ChaCha20Rng::seed_from_u64(seed),
+            rng: Box::new(rng),
             start,
             now: start,
             actions: BTreeMap::new(),
@@ -181,7 +186,7 @@ impl Universe {
     }
 
     /// The universe's randomness.
-    pub fn rng(&mut self) -> &mut ChaCha20Rng {
+    pub fn rng(&mut self) -> &mut Box<dyn CryptoRng> {
         &mut self.rng
     }
 

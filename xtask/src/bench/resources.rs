@@ -75,14 +75,23 @@ fn ticks_per_second() -> f64 {
     ticks.max(1) as f64
 }
 
+/// The command does not let others look into its memory, and so only root reads the proportional figure. For everybody else the
+/// resident set stands for it, which counts what is shared with other processes in full.
 fn pss_megabytes(id: u32) -> Option<f64> {
-    let rollup = fs::read_to_string(format!("/proc/{id}/smaps_rollup")).ok()?;
-    pss(&rollup)
+    fs::read_to_string(format!("/proc/{id}/smaps_rollup"))
+        .ok()
+        .and_then(|rollup| megabytes("Pss:", &rollup))
+        .or_else(|| resident_megabytes(id))
 }
 
-/// `Pss:` of `/proc/ID/smaps_rollup`, in MB.
-fn pss(rollup: &str) -> Option<f64> {
-    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+fn resident_megabytes(id: u32) -> Option<f64> {
+    let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+    megabytes("VmRSS:", &status)
+}
+
+/// A figure of `/proc/ID/smaps_rollup` or `/proc/ID/status`, in MB.
+fn megabytes(name: &str, table: &str) -> Option<f64> {
+    let line = table.lines().find_map(|line| line.strip_prefix(name))?;
     let kibibytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes * 1024.0 / 1e6)
 }
@@ -100,7 +109,7 @@ mod tests {
     #[test]
     fn the_proportional_set_size_is_read_in_megabytes() {
         let rollup = "55-7f ---p 00000000 00:00 0 [rollup]\nRss:  50000 kB\nPss:  46875 kB\nPss_Anon: 1 kB\n";
-        assert_eq!(pss(rollup), Some(48.0));
+        assert_eq!(megabytes("Pss:", rollup), Some(48.0));
     }
 
     #[test]
@@ -108,5 +117,6 @@ mod tests {
         let id = std::process::id();
         assert!(seconds_of([id, id]).is_some());
         assert!(pss_megabytes(id).unwrap() > 0.1);
+        assert!(resident_megabytes(id).unwrap() > 0.1);
     }
 }

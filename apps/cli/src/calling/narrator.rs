@@ -65,6 +65,11 @@ impl Narrator {
                 "somebody, or the homeserver, sent a call in plain text; it was refused".to_owned(),
                 "nothing to do: SecureCall never takes calls in plain text",
             ),
+            ClientEvent::ReplayMemoryFailed(error) => warning(
+                ErrorKind::StorageFailed,
+                error.to_string(),
+                "no call rings until the disk has room and the profile directory can be written; whoever calls meanwhile is shown as missed",
+            ),
             ClientEvent::Offline(error @ ServerError::Store { .. }) => warning(
                 ErrorKind::StorageFailed,
                 error.to_string(),
@@ -76,7 +81,7 @@ impl Narrator {
             }
             ClientEvent::Online => Event::Online,
             // The failure with which the command ends says it.
-            ClientEvent::SessionEnded => return None,
+            ClientEvent::SessionEnded | ClientEvent::NoRandomness(_) => return None,
         })
     }
 

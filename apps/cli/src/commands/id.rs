@@ -9,7 +9,7 @@ use crate::error::{ErrorKind, Failure};
 use crate::exit_code::ExitCode;
 use crate::output::{Event, OutputError};
 use crate::phrase_text::{PHRASE_WORDS, words_in};
-use crate::profile::{Identity, Profile};
+use crate::profile::{Identity, Profile, fill_random};
 use crate::prompt;
 
 pub(super) fn run(context: &Context, command: &IdCommand) -> Result<ExitCode, Failure> {
@@ -23,12 +23,7 @@ pub(super) fn run(context: &Context, command: &IdCommand) -> Result<ExitCode, Fa
 fn new(context: &Context) -> Result<ExitCode, Failure> {
     let mut profile = Profile::open_or_new(&context.profile)?;
     let mut bytes = Zeroizing::new([0; 32]);
-    getrandom::fill(&mut *bytes).map_err(|error| {
-        Failure::new(
-            ErrorKind::StorageFailed,
-            format!("the operating system gives no random numbers: {error}"),
-        )
-    })?;
+    fill_random(&mut *bytes)?;
     let identity = Identity::new(IdentitySeed::from_bytes(*bytes));
     let event = Event::Identity {
         id: identity.id().to_string(),

@@ -21,7 +21,8 @@ impl From<StartError> for Failure {
         let message = error.to_string();
         match error {
             StartError::Audio(error) => error.into(),
-            StartError::ReplayMemory(_) | StartError::Randomness(_) => Self::new(ErrorKind::StorageFailed, message),
+            StartError::ReplayMemory(_) => Self::new(ErrorKind::StorageFailed, message),
+            StartError::Randomness(error) => Self::no_randomness(error),
             StartError::ReplayMemoryDamaged(_) => Self::new(ErrorKind::DamagedStore, message).help(
                 "remove the file `replay-memory` from the profile; until ten minutes later, an old call could ring once more",
             ),

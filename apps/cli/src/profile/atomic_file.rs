@@ -1,25 +1,11 @@
 //! Files that are either as they were or as they shall be, whatever happens in between.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use super::storage_failed;
 use crate::error::Failure;
-
-/// Makes a directory that only its owner can look into.
-pub(super) fn create_directory(path: &Path) -> Result<(), Failure> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder
-        .create(path)
-        .map_err(|error| storage_failed(path, &error))
-}
 
 /// Replaces the file at `path` as a whole; on disk when this returns.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
@@ -34,23 +20,32 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 }
 
 /// Opens a file for its owner alone, making it where it is missing.
-pub(super) fn open_private(path: &Path) -> std::io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+pub(super) fn open_private(path: &Path) -> io::Result<File> {
+    private().create(true).truncate(false).open(path)
 }
 
-fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = open_private(path)?;
-    file.set_len(0)?;
+/// A file that an earlier attempt has left is replaced, with its rights.
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = private().create_new(true).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
 
+/// How a file for its owner alone is opened.
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
 /// Makes the new name last, where directories can be synced.
-fn sync_parent(path: &Path) -> std::io::Result<()> {
+fn sync_parent(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(parent) if cfg!(unix) => File::open(parent)?.sync_all(),
         _ => Ok(()),
@@ -64,24 +59,18 @@ mod tests {
     #[test]
     fn a_file_is_replaced_as_a_whole_and_is_private() {
         let directory = tempfile::tempdir().unwrap();
-        let inner = directory.path().join("a/b");
-        create_directory(&inner).unwrap();
-        let path = inner.join("store");
+        let path = directory.path().join("store");
+        // What another program, or an earlier attempt, has left for all to read.
+        fs::write(path.with_extension("new"), b"left over").unwrap();
         replace(&path, b"a long first version").unwrap();
         replace(&path, b"second").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"second");
-        assert_eq!(fs::read_dir(&inner).unwrap().count(), 1);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
-            assert_eq!(
-                fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-                0o600
-            );
-            assert_eq!(
-                fs::metadata(&inner).unwrap().permissions().mode() & 0o777,
-                0o700
-            );
+            let mode = fs::metadata(&path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
         }
     }
 

@@ -2,19 +2,68 @@
 
 use std::fmt;
 
-use data_encoding::BASE64;
 use securecall_contact::{ContactLink, MatrixId, SecureCallId};
 use securecall_crypto::{IdentityKeyPair, IdentitySeed};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
+use super::key_source::fill_random;
+use crate::error::Failure;
+
 /// Everything that is sealed.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Content {
+    /// The key of matrix-sdk's store, which does not change with the profile's own.
+    pub(crate) matrix_store_key: StoreKey,
     pub(crate) identity: Option<Identity>,
     pub(crate) account: Option<AccountData>,
     #[serde(default)]
     pub(crate) contacts: Vec<Contact>,
+}
+
+impl Content {
+    /// A profile that holds nothing yet.
+    pub(super) const fn new(matrix_store_key: StoreKey) -> Self {
+        Self {
+            matrix_store_key,
+            identity: None,
+            account: None,
+            contacts: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+impl Default for Content {
+    fn default() -> Self {
+        Self::new(StoreKey::new(&[0; 32]))
+    }
+}
+
+/// What a store of version 1 holds.
+#[derive(Deserialize)]
+pub(super) struct FirstContent {
+    identity: Option<Identity>,
+    account: Option<AccountData>,
+    #[serde(default)]
+    contacts: Vec<Contact>,
+}
+
+impl FirstContent {
+    /// The same as it is kept today.
+    pub(super) fn with(self, matrix_store_key: StoreKey) -> Content {
+        let Self {
+            identity,
+            account,
+            contacts,
+        } = self;
+        Content {
+            matrix_store_key,
+            identity,
+            account,
+            contacts,
+        }
+    }
 }
 
 /// The identity of the profile's owner.
@@ -51,19 +100,50 @@ impl fmt::Debug for Identity {
 
 impl Serialize for Identity {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&Zeroizing::new(BASE64.encode(self.0.as_bytes())))
+        as_base64::serialize(self.0.as_bytes(), serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Identity {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Zeroizing::new(String::deserialize(deserializer)?);
-        let bytes = BASE64
-            .decode(text.as_bytes())
-            .map(Zeroizing::new)
-            .map_err(de::Error::custom)?;
-        let seed = <[u8; 32]>::try_from(bytes.as_slice()).map_err(de::Error::custom)?;
-        Ok(Self(IdentitySeed::from_bytes(seed)))
+        let seed = as_base64::deserialize(deserializer)?;
+        Ok(Self(IdentitySeed::from_bytes(**seed)))
+    }
+}
+
+/// A key that is kept sealed.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct StoreKey(#[serde(with = "as_base64")] Box<Zeroizing<[u8; 32]>>);
+
+impl StoreKey {
+    /// A fresh one.
+    ///
+    /// # Errors
+    ///
+    /// The operating system gives no randomness.
+    pub(super) fn random() -> Result<Self, Failure> {
+        let mut key = Self::new(&[0; 32]);
+        fill_random(key.0.as_mut_slice())?;
+        Ok(key)
+    }
+
+    pub(super) fn new(key: &[u8; 32]) -> Self {
+        Self(Box::new(Zeroizing::new(*key)))
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    pub(super) fn duplicate(&self) -> Self {
+        Self::new(self.as_bytes())
+    }
+}
+
+impl fmt::Debug for StoreKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(_) = self;
+        f.write_str("StoreKey(..)")
     }
 }
 
@@ -95,6 +175,41 @@ impl Contact {
     /// The link that leads to this contact; `None` where no key is known.
     pub(crate) fn link(&self) -> Option<ContactLink> {
         ContactLink::new(self.id?, &self.matrix_id).ok()
+    }
+}
+
+/// 32 secret bytes, as base64. They lie on the heap, so that moving them leaves no copy behind.
+mod as_base64 {
+    use data_encoding::BASE64;
+    use serde::{Deserialize, Deserializer, Serializer, de};
+    use zeroize::Zeroizing;
+
+    /// Characters of 32 bytes.
+    const LENGTH: usize = 44;
+
+    pub(super) fn serialize<S: Serializer>(
+        secret: &[u8; 32],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let mut text = Zeroizing::new([0; LENGTH]);
+        BASE64.encode_mut(secret, &mut *text);
+        serializer.serialize_str(std::str::from_utf8(&*text).unwrap_or_default())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Box<Zeroizing<[u8; 32]>>, D::Error> {
+        let text = String::deserialize(deserializer).map(Zeroizing::new)?;
+        let bytes = BASE64
+            .decode(text.as_bytes())
+            .map(Zeroizing::new)
+            .map_err(|_| de::Error::custom("not base64"))?;
+        let mut secret = Box::new(Zeroizing::new([0; 32]));
+        if bytes.len() != secret.len() {
+            return Err(de::Error::custom("not 32 bytes"));
+        }
+        secret.copy_from_slice(&bytes);
+        Ok(secret)
     }
 }
 
@@ -161,6 +276,7 @@ mod tests {
         let id = identity.id();
         let matrix_id: MatrixId = "@alice:example.org".parse().unwrap();
         let content = Content {
+            matrix_store_key: StoreKey::new(&[9; 32]),
             identity: Some(identity),
             account: Some(AccountData {
                 matrix_id: matrix_id.clone(),
@@ -185,6 +301,7 @@ mod tests {
         let text = serde_json::to_string(&content).unwrap();
         let read: Content = serde_json::from_str(&text).unwrap();
         assert_eq!(read.identity.unwrap().id(), id);
+        assert_eq!(read.matrix_store_key.as_bytes(), &[9; 32]);
         assert_eq!(read.contacts, content.contacts);
         assert_eq!(read.account, content.account);
     }
@@ -193,11 +310,11 @@ mod tests {
     fn debug_shows_no_secret() {
         let content = Content {
             identity: Some(Identity::new(IdentitySeed::from_bytes([7; 32]))),
-            ..Content::default()
+            ..Content::new(StoreKey::new(&[9; 32]))
         };
         assert_eq!(
             format!("{content:?}"),
-            "Content { identity: Some(Identity(..)), account: None, contacts: [] }"
+            "Content { matrix_store_key: StoreKey(..), identity: Some(Identity(..)), account: None, contacts: [] }"
         );
     }
 }

@@ -1,7 +1,7 @@
 //! The store: a small file that says how its key is found and holds the contents sealed with it.
 
-use std::fs;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use chacha20poly1305::aead::{Aead as _, Payload};
@@ -10,16 +10,22 @@ use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::content::Content;
+use super::content::{Content, FirstContent, StoreKey};
 use super::key_source::{self, KeySource, MasterKey};
 use super::{atomic_file, storage_failed};
 use crate::error::{ErrorKind, Failure};
 
-/// The version of stores this program writes.
-const VERSION: u32 = 1;
+/// The version of stores this program writes. It reads version 1 as well, whose contents lack the key of matrix-sdk's store: that was
+/// derived from the profile's own, which could never change.
+const VERSION: u32 = 2;
+const FIRST_VERSION: u32 = 1;
 
 const CONTENT_KEY: &[u8] = b"securecall profile v1 content";
 const CHECK: &[u8] = b"securecall profile v1 check";
+const MATRIX_STORE_KEY: &[u8] = b"securecall profile v1 matrix store";
+
+/// More than a store with thousands of contacts takes.
+const MAX_LENGTH: u64 = 16 << 20;
 
 const NONCE_LENGTH: usize = 24;
 
@@ -27,7 +33,7 @@ const NONCE_LENGTH: usize = 24;
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SealedFile {
-    /// Always [`VERSION`] once read.
+    /// From [`FIRST_VERSION`] to [`VERSION`] once read.
     securecall_profile: u32,
     /// Where the key comes from.
     pub(super) source: KeySource,
@@ -50,15 +56,22 @@ impl SealedFile {
     ///
     /// It is damaged, of a newer version, or cannot be read.
     pub(super) fn read(path: &Path) -> Result<Option<Self>, Failure> {
-        let bytes = match fs::read(path) {
-            Ok(bytes) => bytes,
+        let failed = |error: io::Error| storage_failed(path, &error);
+        let file = match File::open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(storage_failed(path, &error)),
+            opened => opened.map_err(failed)?,
         };
+        let mut bytes = Vec::new();
+        file.take(MAX_LENGTH + 1)
+            .read_to_end(&mut bytes)
+            .map_err(failed)?;
+        if bytes.len() as u64 > MAX_LENGTH {
+            return Err(Self::damaged("its size"));
+        }
         let version: VersionOnly =
             serde_json::from_slice(&bytes).map_err(|_| Self::damaged("its outer form"))?;
         match version.securecall_profile {
-            VERSION => serde_json::from_slice(&bytes).map(Some).map_err(|_| Self::damaged("its outer form")),
+            FIRST_VERSION..=VERSION => serde_json::from_slice(&bytes).map(Some).map_err(|_| Self::damaged("its outer form")),
             newer if newer > VERSION => Err(Failure::new(
                 ErrorKind::NewerStore,
                 format!("the profile was written by a newer securecall (store version {newer}, this program knows {VERSION})"),
@@ -70,7 +83,12 @@ impl SealedFile {
 
     /// Whether `key` is the one this store was sealed with.
     pub(super) fn fits(&self, key: &MasterKey) -> bool {
-        self.check == BASE64.encode(&*key.derive(CHECK))
+        self.check == check_of(key)
+    }
+
+    /// Whether it was written by an earlier version of this program.
+    pub(super) const fn is_old(&self) -> bool {
+        self.securecall_profile < VERSION
     }
 
     /// Opens the contents.
@@ -86,7 +104,7 @@ impl SealedFile {
             .split_at_checked(NONCE_LENGTH)
             .ok_or_else(|| Self::damaged("its contents"))?;
         let nonce = XNonce::try_from(nonce).map_err(|_| Self::damaged("its contents"))?;
-        let aad = self.source.associated_data()?;
+        let aad = associated_data(self.securecall_profile, &self.source)?;
         let opened = cipher(key)
             .decrypt(
                 &nonce,
@@ -97,7 +115,13 @@ impl SealedFile {
             )
             .map(Zeroizing::new)
             .map_err(|_| Self::damaged("its contents"))?;
-        serde_json::from_slice(&opened).map_err(|_| Self::damaged("its contents"))
+        let damaged = |_| Self::damaged("its contents");
+        if self.is_old() {
+            let matrix_store_key = StoreKey::new(&key.derive(MATRIX_STORE_KEY));
+            let content: FirstContent = serde_json::from_slice(&opened).map_err(damaged)?;
+            return Ok(content.with(matrix_store_key));
+        }
+        serde_json::from_slice(&opened).map_err(damaged)
     }
 
     /// Seals contents.
@@ -110,12 +134,10 @@ impl SealedFile {
         key: &MasterKey,
         content: &Content,
     ) -> Result<Self, Failure> {
-        let plain = serde_json::to_vec(content)
-            .map(Zeroizing::new)
-            .map_err(Failure::bug)?;
+        let plain = written_once(content)?;
         let mut nonce = [0; NONCE_LENGTH];
         key_source::fill_random(&mut nonce)?;
-        let aad = source.associated_data()?;
+        let aad = associated_data(VERSION, source)?;
         let sealed = cipher(key)
             .encrypt(
                 &XNonce::from(nonce),
@@ -128,7 +150,7 @@ impl SealedFile {
         Ok(Self {
             securecall_profile: VERSION,
             source: source.clone(),
-            check: BASE64.encode(&*key.derive(CHECK)),
+            check: check_of(key),
             sealed: BASE64.encode(&[nonce.as_slice(), &sealed].concat()),
         })
     }
@@ -150,13 +172,136 @@ impl SealedFile {
     }
 }
 
-impl KeySource {
-    /// What is sealed along: a store whose key source was changed does not open.
-    fn associated_data(&self) -> Result<Vec<u8>, Failure> {
-        serde_json::to_vec(&(VERSION, self)).map_err(Failure::bug)
-    }
+/// What is sealed along: a store whose version or key source was changed does not open.
+fn associated_data(version: u32, source: &KeySource) -> Result<Vec<u8>, Failure> {
+    serde_json::to_vec(&(version, source)).map_err(Failure::bug)
+}
+
+fn check_of(key: &MasterKey) -> String {
+    BASE64.encode(&*key.derive(CHECK))
 }
 
 fn cipher(key: &MasterKey) -> XChaCha20Poly1305 {
     XChaCha20Poly1305::new((&*key.derive(CONTENT_KEY)).into())
+}
+
+/// The contents as JSON. A buffer that grows would leave parts of them behind in memory, so the length is counted first.
+fn written_once(content: &Content) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let mut length = Length(0);
+    serde_json::to_writer(&mut length, content).map_err(Failure::bug)?;
+    let mut plain = Zeroizing::new(Vec::with_capacity(length.0));
+    serde_json::to_writer(&mut *plain, content).map_err(Failure::bug)?;
+    debug_assert_eq!(plain.len(), length.0, "it is the same both times");
+    Ok(plain)
+}
+
+/// Counts what is written, and keeps nothing.
+struct Length(usize);
+
+impl io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use data_encoding::HEXLOWER;
+    use hkdf::Hkdf;
+    use securecall_crypto::IdentitySeed;
+    use securecall_freed_memory::copies_left_by;
+    use sha2::Sha256;
+
+    use super::*;
+    use crate::profile::content::Identity;
+
+    const SEED: [u8; 32] = *b"the seed of an identity, in here";
+    const STORE_KEY: [u8; 32] = *b"the key of the store of matrix..";
+    const MASTER_KEY: [u8; 32] = *b"the key that opens the profile..";
+
+    fn source() -> KeySource {
+        KeySource::Keyring {
+            entry: "profile-0".to_owned(),
+        }
+    }
+
+    fn content() -> Content {
+        let contact = |number: usize| crate::profile::Contact {
+            name: format!("contact {number}"),
+            id: None,
+            matrix_id: "@alice:example.org".parse().unwrap(),
+            verified: false,
+        };
+        Content {
+            identity: Some(Identity::new(IdentitySeed::from_bytes(SEED))),
+            contacts: (0..50).map(contact).collect(),
+            ..Content::new(StoreKey::new(&STORE_KEY))
+        }
+    }
+
+    /// The first 16 characters stand for the first 12 bytes.
+    fn as_base64(secret: &[u8; 32]) -> [u8; 32] {
+        let text = BASE64.encode(secret);
+        text.as_bytes()[..32].try_into().unwrap()
+    }
+
+    #[test]
+    fn sealing_and_opening_leave_no_secret_behind() {
+        let secrets = [
+            SEED,
+            STORE_KEY,
+            MASTER_KEY,
+            as_base64(&SEED),
+            as_base64(&STORE_KEY),
+        ];
+        let left = copies_left_by(&secrets, || {
+            let key = MasterKey::from_bytes(&MASTER_KEY);
+            let file = SealedFile::seal(&source(), &key, &content()).unwrap();
+            let opened = file.open(&key).unwrap();
+            assert_eq!(opened.matrix_store_key.as_bytes(), &STORE_KEY);
+            assert_eq!(opened.contacts.len(), 50);
+        });
+        assert_eq!(left, 0);
+    }
+
+    #[test]
+    fn a_store_of_version_1_keeps_the_key_that_its_matrix_store_was_made_with() {
+        let key = MasterKey::from_bytes(&MASTER_KEY);
+        let seed = BASE64.encode(&SEED);
+        let plain = format!(r#"{{"identity":"{seed}","account":null,"contacts":[]}}"#);
+        let nonce = [3; NONCE_LENGTH];
+        let aad = associated_data(FIRST_VERSION, &source()).unwrap();
+        let message = Payload {
+            msg: plain.as_bytes(),
+            aad: &aad,
+        };
+        let sealed = cipher(&key).encrypt(&XNonce::from(nonce), message).unwrap();
+        let first = SealedFile {
+            securecall_profile: FIRST_VERSION,
+            source: source(),
+            check: check_of(&key),
+            sealed: BASE64.encode(&[nonce.as_slice(), &sealed].concat()),
+        };
+        let content = first.open(&key).unwrap();
+        let mut derived = [0; 32];
+        Hkdf::<Sha256>::new(None, &MASTER_KEY)
+            .expand(b"securecall profile v1 matrix store", &mut derived)
+            .unwrap();
+        assert_eq!(content.matrix_store_key.as_bytes(), &derived);
+
+        // Under another key it is still the same.
+        let other = MasterKey::from_bytes(&[4; 32]);
+        let again = SealedFile::seal(&source(), &other, &content).unwrap();
+        let opened = again.open(&other).unwrap();
+        assert_eq!(opened.matrix_store_key.as_bytes(), &derived);
+        assert_eq!(
+            HEXLOWER.encode(opened.identity.unwrap().seed().as_bytes()),
+            HEXLOWER.encode(&SEED)
+        );
+    }
 }

@@ -115,6 +115,7 @@ impl CallScreen {
             Event::Stats { stats, .. } => self.stats = Some(*stats),
             Event::Device { fault, .. } => self.notice = Some(fault.to_string()),
             Event::Notice { text, .. } => self.notice = Some(text.clone()),
+            Event::ReplayMemoryFailed(error) => self.notice = Some(error.to_string()),
             Event::Offline(error @ ServerError::Store { .. }) => {
                 self.notice = Some(error.to_string());
             }
@@ -126,7 +127,10 @@ impl CallScreen {
             Event::PlainTextRefused => {
                 self.notice = Some("a call in plain text was refused".to_owned());
             }
-            Event::Ready | Event::AudioStarted { .. } | Event::SessionEnded => {}
+            Event::Ready
+            | Event::AudioStarted { .. }
+            | Event::SessionEnded
+            | Event::NoRandomness(_) => {}
         }
     }
 

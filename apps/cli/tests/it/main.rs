@@ -26,7 +26,10 @@ mod manual;
 #[cfg(target_os = "linux")]
 mod notification;
 mod pictures;
+#[cfg(unix)]
+mod private;
 mod profile;
+mod profile_key;
 #[cfg(unix)]
 mod pseudo_terminal;
 #[cfg(unix)]

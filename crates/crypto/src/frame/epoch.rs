@@ -63,24 +63,29 @@ secret! {
 impl MediaSeed {
     /// A seed from elsewhere: test vectors, benches and tests of the media path. A call's seeds come out of its handshake and ratchet.
     #[must_use]
-    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(Box::new(bytes))
+    }
+
+    /// A seed that was derived in place.
+    pub(crate) fn copied_from(bytes: &[u8; 32]) -> Self {
+        Self::copied(bytes)
     }
 
     #[cfg(test)]
-    pub(crate) const fn as_bytes(&self) -> &[u8; 32] {
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
     /// The chain at frame 0.
-    pub(super) fn into_chain(self) -> FrameChain {
-        FrameChain(self.0)
+    pub(super) fn into_chain(self) -> Box<FrameChain> {
+        Box::new(FrameChain(*self.0))
     }
 }
 
 secret! {
     /// The chain of an epoch at one frame.
-    pub(super) struct FrameChain;
+    pub(super) inline struct FrameChain;
 }
 
 impl FrameChain {
@@ -103,7 +108,7 @@ impl FrameChain {
 
 secret! {
     /// The key of one frame.
-    pub(super) struct FrameKey;
+    pub(super) inline struct FrameKey;
 }
 
 impl FrameKey {

@@ -56,8 +56,8 @@ pub(super) struct ReceiveEpoch {
     pub(super) epoch: Epoch,
     /// When this epoch's keys go, once a later epoch's first frame has been opened.
     pub(super) deadline: Option<Instant>,
-    /// The chain at frame `next`.
-    chain: FrameChain,
+    /// The chain at frame `next`; in its place, wherever the epoch goes.
+    chain: Box<FrameChain>,
     /// Index of the next expected frame.
     next: u32,
     /// Replay window: the key of frame `i` is at `i % 128` as long as `i` may still come.
@@ -124,7 +124,7 @@ impl ReceiveEpoch {
                     self.keep_passed_over(chain, index);
                 }
                 *self.slot(index) = None;
-                self.chain = next;
+                *self.chain = next;
                 self.next = index + 1;
                 self.wipe_passed_checkpoints();
             }
@@ -172,7 +172,7 @@ impl ReceiveEpoch {
             .filter(|(at, _)| (self.next..=index).contains(at));
         let (at, chain) = known
             .max_by_key(|(at, _)| *at)
-            .map_or((self.next, &self.chain), |(at, chain)| (*at, chain));
+            .map_or((self.next, &*self.chain), |(at, chain)| (*at, chain));
         (at, chain.duplicate())
     }
 
@@ -233,7 +233,7 @@ mod tests {
     fn key(index: u32) -> [u8; 32] {
         let mut chain = MediaSeed::from_bytes([7; 32]).into_chain();
         for _ in 0..index {
-            chain = chain.skip();
+            *chain = chain.skip();
         }
         *chain.advance().0.as_bytes()
     }

@@ -42,7 +42,8 @@ pub struct InstallEpochError {
 pub struct FrameSealer {
     direction: Direction,
     epoch: Epoch,
-    chain: FrameChain,
+    /// In its place, wherever the sealer goes.
+    chain: Box<FrameChain>,
     index: u32,
 }
 
@@ -112,7 +113,7 @@ impl FrameSealer {
         );
         head.copy_from_slice(&header);
         tail.copy_from_slice(&tag);
-        self.chain = next;
+        *self.chain = next;
         self.index += 1;
         Ok(())
     }

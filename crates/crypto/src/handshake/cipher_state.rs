@@ -4,21 +4,24 @@ use std::fmt;
 
 use chacha20poly1305::aead::AeadInOut;
 use chacha20poly1305::{ChaCha20Poly1305, KeyInit};
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::error::HandshakeError;
 use crate::aead::TAG_LEN;
 
-/// Key `k` and nonce `n`.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+/// Key `k` and nonce `n`. The key lies on the heap, so that moving it leaves no copy behind.
+#[derive(Clone)]
 pub(super) struct CipherState {
-    key: [u8; 32],
+    key: Box<Zeroizing<[u8; 32]>>,
     nonce: u64,
 }
 
 impl CipherState {
-    pub(super) const fn new(key: [u8; 32]) -> Self {
-        Self { key, nonce: 0 }
+    pub(super) fn new(key: &[u8; 32]) -> Self {
+        Self {
+            key: Box::new(Zeroizing::new(*key)),
+            nonce: 0,
+        }
     }
 
     /// Appends the sealed `plaintext` and its tag to `message`.
@@ -26,7 +29,7 @@ impl CipherState {
     pub(super) fn seal(&mut self, aad: &[u8], plaintext: &[u8], message: &mut Vec<u8>) {
         let start = message.len();
         message.extend_from_slice(plaintext);
-        let tag = ChaCha20Poly1305::new((&self.key).into())
+        let tag = ChaCha20Poly1305::new((&**self.key).into())
             .encrypt_inout_detached(
                 &self.nonce_bytes().into(),
                 aad,
@@ -46,7 +49,7 @@ impl CipherState {
             .split_last_chunk::<TAG_LEN>()
             .ok_or(HandshakeError::Truncated)?;
         let mut plaintext = Zeroizing::new(ciphertext.to_vec());
-        ChaCha20Poly1305::new((&self.key).into())
+        ChaCha20Poly1305::new((&**self.key).into())
             .decrypt_inout_detached(
                 &self.nonce_bytes().into(),
                 aad,

@@ -114,10 +114,10 @@ impl Secrets {
     pub(super) fn derive(symmetric: &SymmetricState) -> Self {
         let okm = hkdf::<128>(symmetric.hash(), symmetric.chaining_key(), &[SESSION_INFO]);
         Self {
-            root: RootKey::new(part(okm.as_slice(), 0)),
-            chain: ChainKey::new(part(okm.as_slice(), 1)),
-            caller_seed: MediaSeed::from_bytes(part(okm.as_slice(), 2)),
-            callee_seed: MediaSeed::from_bytes(part(okm.as_slice(), 3)),
+            root: RootKey::new(part(&okm, 0)),
+            chain: ChainKey::new(part(&okm, 1)),
+            caller_seed: MediaSeed::copied_from(part(&okm, 2)),
+            callee_seed: MediaSeed::copied_from(part(&okm, 3)),
             transcript: Transcript(*symmetric.hash()),
         }
     }

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use rand_core::CryptoRng;
-use x25519_dalek::StaticSecret;
 use zeroize::Zeroizing;
 
 use super::error::HandshakeError;
@@ -12,14 +11,14 @@ use super::kem::{KemSecret, SEALED_CIPHERTEXT_LEN};
 use super::pattern::Pattern;
 use super::symmetric_state::SymmetricState;
 use super::{MAX_HANDSHAKE_MESSAGE, MESSAGE_1_OVERHEAD, take, take_key};
-use crate::dh;
+use crate::dh::{self, SecretKey};
 use crate::identity::{IdentityKey, IdentityKeyPair};
 use crate::ratchet::Ratchet;
 
 /// The caller before message 1.
 pub struct Initiator {
     pattern: Pattern,
-    identity: StaticSecret,
+    identity: SecretKey,
     identity_public: IdentityKey,
     remote: IdentityKey,
     symmetric: SymmetricState,
@@ -40,7 +39,7 @@ impl Initiator {
     ) -> Self {
         Self {
             pattern,
-            identity: identity.secret().clone(),
+            identity: Box::new(identity.secret().clone()),
             identity_public: identity.public(),
             remote,
             symmetric: SymmetricState::new(pattern, prologue, remote.as_bytes()),
@@ -121,9 +120,9 @@ type OpenedMessage2 = (SymmetricState, [u8; 32], Zeroizing<Vec<u8>>);
 
 /// The caller between message 1 and message 2.
 pub struct InitiatorAwaiting {
-    identity: StaticSecret,
+    identity: SecretKey,
     remote: IdentityKey,
-    ephemeral: StaticSecret,
+    ephemeral: SecretKey,
     kem: Option<KemSecret>,
     symmetric: SymmetricState,
 }
@@ -187,6 +186,6 @@ impl fmt::Debug for InitiatorAwaiting {
 }
 
 #[expect(clippy::expect_used, reason = "an IdentityKey is never of low order")]
-fn agree_with_identity(secret: &StaticSecret, remote: IdentityKey) -> x25519_dalek::SharedSecret {
+fn agree_with_identity(secret: &SecretKey, remote: IdentityKey) -> x25519_dalek::SharedSecret {
     dh::agree(secret, remote.as_bytes()).expect("an identity key is not of low order")
 }

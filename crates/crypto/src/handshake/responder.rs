@@ -3,7 +3,6 @@
 use std::fmt;
 
 use rand_core::CryptoRng;
-use x25519_dalek::StaticSecret;
 use zeroize::Zeroizing;
 
 use super::error::HandshakeError;
@@ -13,7 +12,7 @@ use super::pattern::Pattern;
 use super::symmetric_state::SymmetricState;
 use super::{MAX_HANDSHAKE_MESSAGE, MESSAGE_2_OVERHEAD, take, take_key};
 use crate::aead::TAG_LEN;
-use crate::dh;
+use crate::dh::{self, SecretKey};
 use crate::identity::{IdentityKey, IdentityKeyPair};
 use crate::ratchet::Ratchet;
 
@@ -129,7 +128,7 @@ impl ReceivedMessage1 {
         self,
         rng: &mut impl CryptoRng,
         payload: &[u8],
-    ) -> (SymmetricState, StaticSecret, Vec<u8>) {
+    ) -> (SymmetricState, SecretKey, Vec<u8>) {
         assert!(
             payload.len() <= MAX_HANDSHAKE_MESSAGE - MESSAGE_2_OVERHEAD,
             "payload of message 2 is too long"
@@ -181,6 +180,6 @@ impl fmt::Debug for ReceivedMessage1 {
     clippy::expect_used,
     reason = "reading message 1 has refused keys of low order"
 )]
-fn agree_with_checked(secret: &StaticSecret, remote: &[u8; 32]) -> x25519_dalek::SharedSecret {
+fn agree_with_checked(secret: &SecretKey, remote: &[u8; 32]) -> x25519_dalek::SharedSecret {
     dh::agree(secret, remote).expect("the key is not of low order")
 }

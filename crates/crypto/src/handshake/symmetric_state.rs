@@ -3,17 +3,18 @@
 use std::fmt;
 
 use sha2::{Digest, Sha256};
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::cipher_state::CipherState;
 use super::error::HandshakeError;
 use super::pattern::Pattern;
 use crate::kdf::{hkdf, part};
 
-/// Chaining key `ck`, handshake hash `h` and the cipher once there is a key.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+/// Chaining key `ck`, handshake hash `h` and the cipher once there is a key. The chaining key lies on the heap, so that moving it
+/// leaves no copy behind; the hash is no secret.
+#[derive(Clone)]
 pub(super) struct SymmetricState {
-    chaining_key: [u8; 32],
+    chaining_key: Box<Zeroizing<[u8; 32]>>,
     hash: [u8; 32],
     cipher: Option<CipherState>,
 }
@@ -30,7 +31,7 @@ impl SymmetricState {
             Sha256::digest(name).into()
         };
         let mut state = Self {
-            chaining_key: hash,
+            chaining_key: Box::new(Zeroizing::new(hash)),
             hash,
             cipher: None,
         };
@@ -48,9 +49,9 @@ impl SymmetricState {
 
     pub(super) fn mix_key(&mut self, input: &[u8]) {
         // Noise's HKDF is RFC 5869 with the chaining key as salt and no info.
-        let okm = hkdf::<64>(&self.chaining_key, input, &[]);
-        self.chaining_key = part(okm.as_slice(), 0);
-        self.cipher = Some(CipherState::new(part(okm.as_slice(), 1)));
+        let okm = hkdf::<64>(self.chaining_key.as_slice(), input, &[]);
+        self.chaining_key.copy_from_slice(part(&okm, 0));
+        self.cipher = Some(CipherState::new(part(&okm, 1)));
     }
 
     /// Appends `plaintext`, sealed once there is a key, to `message` and mixes what was appended into the hash.
@@ -75,7 +76,7 @@ impl SymmetricState {
         Ok(plaintext)
     }
 
-    pub(super) const fn chaining_key(&self) -> &[u8; 32] {
+    pub(super) fn chaining_key(&self) -> &[u8; 32] {
         &self.chaining_key
     }
 

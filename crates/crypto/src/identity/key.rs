@@ -5,7 +5,7 @@ use std::fmt;
 use x25519_dalek::StaticSecret;
 
 use super::seed::IdentitySeed;
-use crate::dh;
+use crate::dh::{self, SecretKey};
 use crate::kdf::hkdf;
 
 const IDENTITY_INFO: &[u8] = b"securecall v1 identity key";
@@ -91,7 +91,7 @@ impl fmt::Debug for IdentityKey {
 
 /// Our own identity key pair.
 pub struct IdentityKeyPair {
-    secret: StaticSecret,
+    secret: SecretKey,
     public: IdentityKey,
 }
 
@@ -100,7 +100,7 @@ impl IdentityKeyPair {
     #[must_use]
     pub fn from_seed(seed: &IdentitySeed) -> Self {
         let okm = hkdf::<32>(&[], seed.as_bytes(), &[IDENTITY_INFO]);
-        let secret = StaticSecret::from(*okm);
+        let secret = Box::new(StaticSecret::from(*okm));
         let public = IdentityKey(dh::public(&secret));
         Self { secret, public }
     }
@@ -111,7 +111,7 @@ impl IdentityKeyPair {
         self.public
     }
 
-    pub(crate) const fn secret(&self) -> &StaticSecret {
+    pub(crate) fn secret(&self) -> &StaticSecret {
         &self.secret
     }
 }

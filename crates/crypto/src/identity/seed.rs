@@ -18,8 +18,8 @@ secret! {
 impl IdentitySeed {
     /// A fresh identity.
     pub fn generate(rng: &mut impl CryptoRng) -> Self {
-        let mut seed = Self([0; 32]);
-        rng.fill_bytes(&mut seed.0);
+        let mut seed = Self::copied(&[0; 32]);
+        rng.fill_bytes(seed.0.as_mut_slice());
         seed
     }
 
@@ -29,18 +29,18 @@ impl IdentitySeed {
     ///
     /// Says whether the number of words, one word or the checksum is wrong.
     pub fn from_phrase(phrase: &str) -> Result<Self, PhraseError> {
-        phrase::decode(phrase).map(|seed| Self(*seed))
+        phrase::decode(phrase).map(|seed| Self::copied(&seed))
     }
 
     /// A seed as it was stored.
     #[must_use]
-    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(Box::new(bytes))
     }
 
     /// The 32 bytes, to store them encrypted.
     #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 32] {
+    pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
@@ -57,7 +57,11 @@ impl IdentitySeed {
     /// of either case, a digit and a symbol.
     #[must_use]
     pub fn account_password(&self, server_name: &str) -> Zeroizing<String> {
-        let okm = hkdf::<32>(&[], &self.0, &[PASSWORD_INFO, &[0], server_name.as_bytes()]);
+        let okm = hkdf::<32>(
+            &[],
+            self.0.as_slice(),
+            &[PASSWORD_INFO, &[0], server_name.as_bytes()],
+        );
         let mut password = Zeroizing::new(String::with_capacity(47));
         password.push_str("Sc1-");
         for place in 0..43 {

@@ -17,24 +17,24 @@ secret! {
 }
 
 impl ChainKey {
-    pub(crate) const fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+    pub(crate) fn new(bytes: &[u8; 32]) -> Self {
+        Self::copied(bytes)
     }
 
     #[cfg(test)]
-    pub(crate) const fn as_bytes(&self) -> &[u8; 32] {
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
     /// A second copy, to work on until a message is authenticated.
-    pub(super) const fn duplicate(&self) -> Self {
-        Self(self.0)
+    pub(super) fn duplicate(&self) -> Self {
+        Self::copied(&self.0)
     }
 
     /// Message key = HMAC(ck, 0x01), next chain key = HMAC(ck, 0x02).
     pub(super) fn advance(&self) -> (MessageKey, Self) {
         let (key, next) = chain_step(&self.0);
-        (MessageKey(*key), Self(*next))
+        (MessageKey::copied(&key), Self::copied(&next))
     }
 }
 
@@ -45,8 +45,13 @@ secret! {
 
 impl MessageKey {
     /// A second copy, to try a message with.
-    pub(super) const fn duplicate(&self) -> Self {
-        Self(self.0)
+    pub(super) fn duplicate(&self) -> Self {
+        Self::copied(&self.0)
+    }
+
+    #[cfg(test)]
+    pub(super) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
     }
 
     /// Header, ciphertext and tag; associated data is h ‖ header.
@@ -88,7 +93,7 @@ impl MessageKey {
 
     /// `HKDF(salt = "", ikm = message key, info = "securecall v1 message")` → key (32) ‖ nonce (24).
     fn key_and_nonce(&self) -> (Zeroizing<[u8; 32]>, [u8; 24]) {
-        let okm = hkdf::<56>(&[], &self.0, &[MESSAGE_INFO]);
+        let okm = hkdf::<56>(&[], self.0.as_slice(), &[MESSAGE_INFO]);
         let mut key = Zeroizing::new([0; 32]);
         let mut nonce = [0; 24];
         key.copy_from_slice(&okm[..32]);

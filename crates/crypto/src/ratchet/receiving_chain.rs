@@ -50,7 +50,7 @@ impl Prepared {
 }
 
 impl ReceivingChain {
-    pub(super) const fn new(step: u32, remote_key: [u8; 32], chain_key: ChainKey) -> Self {
+    pub(super) fn new(step: u32, remote_key: [u8; 32], chain_key: ChainKey) -> Self {
         Self {
             step,
             remote_key,
@@ -142,6 +142,18 @@ impl ReceivingChain {
             chain_key: chain_key.as_ref().map(ChainKey::duplicate),
             next: *next,
             skipped_message_keys: skipped.collect(),
+        }
+    }
+
+    /// The chain key, the next message's key, and two of the keys that are kept.
+    #[cfg(test)]
+    pub(super) fn secrets_for_test(&self, mut show: impl FnMut(&[u8; 32])) {
+        if let Some(chain_key) = &self.chain_key {
+            show(chain_key.as_bytes());
+            show(chain_key.advance().0.as_bytes());
+        }
+        for (_, key) in self.skipped_message_keys.iter().step_by(9).take(2) {
+            show(key.as_bytes());
         }
     }
 

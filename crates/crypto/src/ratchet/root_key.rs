@@ -16,18 +16,18 @@ secret! {
 }
 
 impl RootKey {
-    pub(crate) const fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+    pub(crate) fn new(bytes: &[u8; 32]) -> Self {
+        Self::copied(bytes)
     }
 
     #[cfg(test)]
-    pub(crate) const fn as_bytes(&self) -> &[u8; 32] {
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
     #[cfg(test)]
-    pub(super) const fn duplicate(&self) -> Self {
-        Self(self.0)
+    pub(super) fn duplicate(&self) -> Self {
+        Self::copied(&self.0)
     }
 
     /// `HKDF(salt = RK, ikm = DH, info = "securecall v1 step")` → next root key, chain key and media seed.
@@ -37,12 +37,11 @@ impl RootKey {
         remote: &[u8; 32],
     ) -> Result<(Self, ChainKey, MediaSeed), AllZero> {
         let shared = dh::agree(own, remote)?;
-        let okm = hkdf::<96>(&self.0, shared.as_bytes(), &[STEP_INFO]);
-        let okm = okm.as_slice();
+        let okm = hkdf::<96>(self.0.as_slice(), shared.as_bytes(), &[STEP_INFO]);
         Ok((
-            Self(part(okm, 0)),
-            ChainKey::new(part(okm, 1)),
-            MediaSeed::from_bytes(part(okm, 2)),
+            Self::copied(part(&okm, 0)),
+            ChainKey::new(part(&okm, 1)),
+            MediaSeed::copied_from(part(&okm, 2)),
         ))
     }
 }

@@ -11,7 +11,7 @@ pub(super) struct SendingChain {
 }
 
 impl SendingChain {
-    pub(super) const fn new(
+    pub(super) fn new(
         ratchet_key: [u8; 32],
         chain_key: ChainKey,
         previous_chain_length: u32,
@@ -52,7 +52,12 @@ impl SendingChain {
     }
 
     #[cfg(test)]
-    pub(super) const fn duplicate(&self) -> Self {
+    pub(super) const fn chain_key_for_test(&self) -> &ChainKey {
+        &self.chain_key
+    }
+
+    #[cfg(test)]
+    pub(super) fn duplicate(&self) -> Self {
         let Self {
             ratchet_key,
             chain_key,

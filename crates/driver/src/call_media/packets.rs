@@ -230,7 +230,10 @@ impl VirtualCall {
                     return;
                 }
                 Output::Event(event) => end.events.push(event),
-                Output::Persist(_) => {}
+                Output::Persist(_) => {
+                    end.endpoint
+                        .handle_persisted(self.now, &mut self.rng, Ok(()));
+                }
                 Output::Request(Request::QueryDevices { id, .. }) => {
                     let peer = &self.ends[1 - index].device;
                     let devices = vec![PeerDevice {

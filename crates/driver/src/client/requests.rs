@@ -150,17 +150,17 @@ fn server_failed(error: &ServerError) -> RequestError {
 
 #[cfg(test)]
 mod tests {
-    use rand_core::SeedableRng as _;
     use securecall_crypto::{IdentityKeyPair, IdentitySeed};
     use securecall_session::{
         AnswerPolicy, CallOptions, Callee, Config, Contacts, Endpoint, Output, OwnDevice, Route,
     };
 
     use super::*;
+    use crate::randomness::SystemRandomness;
 
     /// The first thing that a call asks for.
     fn request() -> Request {
-        let mut rng = rand_chacha::ChaCha20Rng::from_seed([1; 32]);
+        let mut rng = SystemRandomness;
         let mut identity = || IdentityKeyPair::from_seed(&IdentitySeed::generate(&mut rng));
         let (own, other) = (identity(), identity().public());
         let options = CallOptions {

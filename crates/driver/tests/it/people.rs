@@ -2,8 +2,6 @@
 
 use std::{path::PathBuf, sync::OnceLock, time::Duration};
 
-use rand_chacha::ChaCha20Rng;
-use rand_core::SeedableRng;
 use securecall_contact::SecureCallId;
 use securecall_crypto::{IdentityKeyPair, IdentitySeed};
 use securecall_driver::{
@@ -43,7 +41,7 @@ impl Person {
     pub(crate) async fn new(synapse: &Synapse) -> Self {
         let mut random = [0; 32];
         getrandom::fill(&mut random).unwrap();
-        let seed = IdentitySeed::generate(&mut ChaCha20Rng::from_seed(random));
+        let seed = IdentitySeed::from_bytes(random);
         let folder = tempfile::tempdir().unwrap();
         let homeserver = Homeserver::new(&synapse.base_url()).unwrap();
         let store = store_in(&folder);

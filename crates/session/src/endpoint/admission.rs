@@ -19,11 +19,11 @@ use crate::output::{InboundSignal, Output};
 use crate::party::digest;
 use crate::prologue::Prologue;
 use crate::replay_memory::{NotRemembered, is_fresh};
-use crate::session::callee::Admitted;
+use crate::session::callee::{Admitted, Awaits};
 use crate::session::{Io, Session, choose_route};
 
 impl Endpoint {
-    /// An invite to a call we do not know of. It rings once the sync response is processed.
+    /// An invite to a call we do not know of. It rings once the sync response is processed and the disk has it.
     pub(super) fn admit(
         &mut self,
         now: Instant,
@@ -56,6 +56,7 @@ impl Endpoint {
             self.report(now, call, peer.clone(), why);
             if !fresh && !stranger && self.clock_replies.may_tell(now, &identity) {
                 let admitted = Admitted {
+                    awaits: Awaits::SyncEnd,
                     call,
                     peer,
                     party,
@@ -81,6 +82,7 @@ impl Endpoint {
         )
         .map_err(|_| self.refuse(now, call, peer.clone(), RefusedReason::NoRelay))?;
         match self.replay_memory.remember(
+            now,
             wallclock_ms,
             message_1.ephemeral(),
             invite.sent_at,
@@ -97,6 +99,7 @@ impl Endpoint {
             self.arrived.remove(displaced);
         }
         self.arrived.push_back(Admitted {
+            awaits: Awaits::SyncEnd,
             call,
             peer,
             party,
@@ -213,7 +216,7 @@ impl Endpoint {
     }
 
     /// A call that did not ring.
-    fn report(&mut self, now: Instant, call: CallId, peer: Peer, why: Why) {
+    pub(super) fn report(&mut self, now: Instant, call: CallId, peer: Peer, why: Why) {
         let event = self.reports.report(now, call, peer, why);
         self.outputs.extend(event.map(Output::Event));
     }

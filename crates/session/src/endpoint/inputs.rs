@@ -1,14 +1,19 @@
 //! What happens: answers of the homeserver, messages, media events, time.
 
+use std::collections::VecDeque;
+
 use rand_core::CryptoRng;
 use securecall_signaling::CallId;
 use web_time::Instant;
 
+use super::reports::Why;
 use super::{Endpoint, SignalRefused};
+use crate::event::MissedReason;
 use crate::media_event::MediaEvent;
-use crate::output::{InboundSignal, Output, PeerDevice, RequestError, RequestId};
+use crate::output::{InboundSignal, NotPersisted, Output, PeerDevice, RequestError, RequestId};
 use crate::sealed_box::{BoxKind, SealedBox};
 use crate::session::Waiting;
+use crate::session::callee::Awaits;
 
 impl Endpoint {
     /// The answer to a [`Request::QueryDevices`](crate::Request::QueryDevices).
@@ -80,14 +85,61 @@ impl Endpoint {
         handled.unwrap_or(Err(SignalRefused::UnknownCall))
     }
 
-    /// A whole sync response was handed in: what arrived with it may ring now.
+    /// A whole sync response was handed in: what arrived with it may ring as soon as the disk has it.
     pub fn handle_sync_complete(&mut self, now: Instant, rng: &mut impl CryptoRng) {
+        for arrived in &mut self.arrived {
+            if arrived.awaits == Awaits::SyncEnd {
+                arrived.awaits = Awaits::Turn;
+            }
+        }
+        self.persist(now, rng);
+    }
+
+    /// What became of the last [`Output::Persist`]. An invite that is not on disk does not ring, for it could do so again after a restart: it is a
+    /// missed call. One that the user has answered by calling the same person goes on: it does not ring either way.
+    pub fn handle_persisted(
+        &mut self,
+        now: Instant,
+        rng: &mut impl CryptoRng,
+        result: Result<(), NotPersisted>,
+    ) {
+        if !std::mem::take(&mut self.persisting) {
+            return;
+        }
+        self.unsaved |= result.is_err();
+        let (written, waiting): (VecDeque<_>, _) = std::mem::take(&mut self.arrived)
+            .into_iter()
+            .partition(|it| it.awaits == Awaits::Disk);
+        self.arrived = waiting;
+        for admitted in written {
+            if result.is_ok() || admitted.accepted {
+                self.ring(now, rng, admitted);
+            } else {
+                let why = Why::Missed(MissedReason::StorageFailed);
+                self.report(now, admitted.call, admitted.peer, why);
+            }
+        }
+        if self.arrived.iter().any(|it| it.awaits == Awaits::Turn) {
+            self.persist(now, rng);
+        }
+    }
+
+    /// Has the replay memory written, one write after the other, if there is anything new in it.
+    fn persist(&mut self, now: Instant, rng: &mut impl CryptoRng) {
+        if self.persisting {
+            return;
+        }
+        for arrived in &mut self.arrived {
+            if arrived.awaits == Awaits::Turn {
+                arrived.awaits = Awaits::Disk;
+            }
+        }
+        self.persisting = true;
         if std::mem::take(&mut self.unsaved) {
             let bytes = self.replay_memory.to_bytes();
             self.outputs.push_back(Output::Persist(bytes));
-        }
-        while let Some(admitted) = self.arrived.pop_front() {
-            self.ring(now, rng, admitted);
+        } else {
+            self.handle_persisted(now, rng, Ok(()));
         }
     }
 

@@ -11,8 +11,20 @@ use crate::output::MediaCommand;
 use crate::party::{Link, Party};
 use crate::{EndReason, Route};
 
-/// An invite that passed every check and waits for the end of the sync response.
+/// What an invite that passed every check still waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Awaits {
+    /// The end of the sync response it came with.
+    SyncEnd,
+    /// The end of a write to disk that was under way before.
+    Turn,
+    /// The write that holds it.
+    Disk,
+}
+
+/// An invite that passed every check, and does not ring yet.
 pub(crate) struct Admitted {
+    pub(crate) awaits: Awaits,
     pub(crate) call: CallId,
     pub(crate) peer: Peer,
     pub(crate) party: PartyId,

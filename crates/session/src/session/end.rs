@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use securecall_signaling::{CallEnd, CallId, Content, HangupReason, Role};
+use securecall_signaling::{CallEnd, CallId, Content, HangupReason, PartyId, Role};
 use web_time::Instant;
 
 use super::{Io, Media, Session, Timer};
@@ -76,6 +76,27 @@ impl Session {
         self.deadlines
             .set(Timer::Forget, forget.max(io.now + FORGET));
         tracing::debug!(call = %self.id, %reason, "the call is over");
+    }
+
+    /// Lets go of all that a call that is over needs no more, above all of the keys of every device that knows that it is. A call may be kept long after
+    /// that, for a device that has not said a word: of that one the open handshake stays, to read its `ringing` and tell it.
+    pub(super) fn let_go(&mut self) {
+        if !self.is_silent() {
+            return;
+        }
+        let is_done = |(id, party): &(&PartyId, &Party)| {
+            !party.may_still_speak() && self.knows_the_end(id, party)
+        };
+        let done = self.parties.iter().filter(is_done);
+        let done: Vec<_> = done.map(|(id, _)| id.clone()).collect();
+        for id in done {
+            if let Some(party) = self.parties.get_mut(&id) {
+                party.drop_session();
+            }
+        }
+        self.words = None;
+        self.remote_fingerprint = None;
+        self.side.forget_descriptions();
     }
 
     /// Closes the transport of a call whose last words were acknowledged.

@@ -132,7 +132,7 @@ fn an_invite_with_the_id_of_a_call_of_ours_does_not_take_its_place() {
     let ours = CallId::from_random(bytes);
     caller.universe.devices[caller.callee].sync_unfinished = true;
     caller.invite_from(caller.caller, ours);
-    *caller.universe.rng() = ChaCha20Rng::seed_from_u64(99);
+    *caller.universe.rng() = Box::new(ChaCha20Rng::seed_from_u64(99));
     assert_eq!(caller.universe.call(caller.callee, carol), Ok(ours));
     let told = caller.universe.devices[caller.callee].events.len();
     caller.universe.finish_sync(caller.callee);

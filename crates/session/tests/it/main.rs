@@ -19,6 +19,7 @@ mod many_invites;
 mod out_of_turn;
 mod random_faults;
 mod relabelled;
+mod replay_memory;
 mod reports;
 mod two_devices;
 mod withheld;

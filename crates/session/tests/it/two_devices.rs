@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use securecall_session::{CallId, EndReason, Event};
+use securecall_session::{CallId, EndReason, Event, SignalRefused};
 use securecall_testkit::{DeviceId, DeviceOptions, Pair, pair};
 
 const LONG: Duration = Duration::from_secs(400);
@@ -136,4 +136,48 @@ fn a_device_that_rings_late_learns_that_the_call_was_answered_elsewhere() {
     pair.universe.hang_up(pair.caller, call);
     pair.universe.run_for(LONG);
     assert!(pair.all_empty());
+}
+
+/// A call that is over is kept for a device that has not said a word, so that its `ringing` can be answered. Nothing else of it is.
+#[test]
+fn a_call_that_is_over_keeps_no_keys_of_the_device_it_was_with_while_another_is_silent() {
+    for caller_hangs_up in [true, false] {
+        let (mut pair, second) = with_second_device();
+        pair.universe.set_online(second, false);
+        let call = pair.universe.call(pair.caller, pair.callee_user).unwrap();
+        pair.universe.run_for(Duration::from_secs(1));
+        pair.universe.answer(pair.callee, call);
+        pair.universe.run_for(Duration::from_secs(15));
+        let sent = pair.universe.homeserver.sent.iter();
+        let mut of_the_callee = sent.filter(|it| it.from == pair.callee && it.kind() == 3);
+        let last_words = of_the_callee.next_back().unwrap().clone();
+        let ends = if caller_hangs_up {
+            pair.caller
+        } else {
+            pair.callee
+        };
+        pair.universe.hang_up(ends, call);
+        pair.universe.run_for(Duration::from_secs(5));
+        let caller = &mut pair.universe.devices[pair.caller];
+        assert!(caller.endpoint.is_idle() && !caller.endpoint.is_empty());
+        caller.refused.clear();
+
+        // With the keys it would be known as a repetition.
+        pair.universe.inject(&last_words);
+        assert_eq!(
+            pair.universe.devices[pair.caller].refused,
+            [SignalRefused::OutOfPlace]
+        );
+
+        // The silent device rings and learns that it is over.
+        pair.universe.set_online(second, true);
+        pair.universe.run_for(Duration::from_secs(5));
+        assert!(pair.universe.incoming(second).is_some());
+        assert_eq!(
+            pair.universe.ended(second),
+            Some(EndReason::AnsweredElsewhere)
+        );
+        pair.universe.run_for(LONG);
+        assert!(pair.all_empty());
+    }
 }

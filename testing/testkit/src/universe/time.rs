@@ -3,11 +3,11 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use securecall_session::{CallId, InboundSignal, MediaEvent, Output, Request};
+use securecall_session::{CallId, InboundSignal, MediaEvent, NotPersisted, Output, Request};
 use web_time::Instant;
 
 use super::{Action, FRAME_INTERVAL, Universe};
-use crate::device::DeviceId;
+use crate::device::{DeviceId, Disk};
 use crate::fake_media::{Reaction, path_events};
 use crate::homeserver::{Envelope, Fate};
 
@@ -181,10 +181,7 @@ impl Universe {
             match self.devices[id].endpoint.poll_output() {
                 Output::Timeout(_) => return,
                 Output::Event(event) => self.devices[id].events.push(event),
-                Output::Persist(bytes) => {
-                    self.devices[id].persisted = Some(bytes);
-                    self.devices[id].times_persisted += 1;
-                }
+                Output::Persist(bytes) => self.persist(id, bytes),
                 Output::Request(request) => self.request(id, request),
                 Output::Control(call, bytes) => self.control(id, call, bytes),
                 Output::Media(call, command) => {
@@ -195,6 +192,35 @@ impl Universe {
                 }
             }
         }
+    }
+
+    fn persist(&mut self, id: DeviceId, bytes: Vec<u8>) {
+        let device = &mut self.devices[id];
+        device.times_persisted += 1;
+        let result = match device.disk {
+            Disk::Works => {
+                device.persisted = Some(bytes);
+                Ok(())
+            }
+            Disk::Full => Err(NotPersisted),
+            Disk::Slow => return device.unwritten.push(bytes),
+        };
+        device
+            .endpoint
+            .handle_persisted(self.now, &mut self.rng, result);
+    }
+
+    /// A slow disk ends its first write.
+    pub fn finish_write(&mut self, id: DeviceId, result: Result<(), NotPersisted>) {
+        let device = &mut self.devices[id];
+        let bytes = device.unwritten.remove(0);
+        if result.is_ok() {
+            device.persisted = Some(bytes);
+        }
+        device
+            .endpoint
+            .handle_persisted(self.now, &mut self.rng, result);
+        self.drain(id);
     }
 
     fn request(&mut self, from: DeviceId, request: Request) {
