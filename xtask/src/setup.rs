@@ -114,19 +114,25 @@ const BROWSER: &[Need] = &[Need {
 struct Tool {
     name: &'static str,
     version: &'static str,
+    /// What it prints its version for.
+    asked: &'static [&'static str],
 }
 
 const CARGO_DENY: Tool = Tool {
     name: "cargo-deny",
     version: "0.20.2",
+    asked: &["--version"],
 };
 const CARGO_FUZZ: Tool = Tool {
     name: "cargo-fuzz",
     version: "0.13.2",
+    asked: &["--version"],
 };
 const CARGO_MUTANTS: Tool = Tool {
     name: "cargo-mutants",
     version: "27.1.0",
+    // Without its subcommand it knows no `--version`, and would be installed anew each time.
+    asked: &["mutants", "--version"],
 };
 
 /// What is needed to compile and to run calls over Synapse.
@@ -262,9 +268,13 @@ fn components() -> Result<()> {
 
 /// Installs the tool unless that very version is there.
 fn cargo_install(workspace: &Workspace, tool: &Tool) -> Result<()> {
-    let Tool { name, version } = tool;
+    let Tool {
+        name,
+        version,
+        asked,
+    } = tool;
     let installed = workspace.tools().join("bin").join(name);
-    let printed = shell::output(Command::new(installed).arg("--version"));
+    let printed = shell::output(Command::new(installed).args(*asked));
     if printed.is_some_and(|line| line.split_whitespace().nth(1) == Some(version)) {
         return Ok(());
     }
