@@ -176,12 +176,6 @@ async fn ten_thousand_messages_of_a_thousand_strangers_leave_little() {
     // No tidying up that anybody has asked for: it happens by itself.
     assert!(largest <= 1 + 512 + 256, "{largest} sessions");
     victim.olm.tidy().await.unwrap();
-    println!(
-        "{} sessions, {} hashes, {} KiB",
-        victim.count("session"),
-        victim.count("olm_hash"),
-        victim.size() / 1024
-    );
     assert_eq!(victim.count("session"), 1 + 512);
     assert!(victim.count("olm_hash") <= 1024);
     assert!(victim.size() < 8 * 1024 * 1024);
