@@ -1,6 +1,6 @@
 //! HTTP to one homeserver, before and after there is an account.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use matrix_sdk::{
     Client, SqliteCryptoStore,
@@ -11,14 +11,25 @@ use matrix_sdk::{
 };
 use matrix_sdk_base::{crypto::CollectStrategy, store::StoreConfig};
 use ruma::api::MatrixVersion;
+use url::Url;
 
-use crate::{homeserver::Homeserver, server_error::ServerError};
+use crate::{
+    homeserver::{Answer, Homeserver},
+    resolver::Resolver,
+    server_error::ServerError,
+};
 
 /// How long any one answer may take; a long poll has its own time on top.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How long a connection may take to come up.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Where every homeserver answers, with an account or without.
+const VERSIONS: &str = "/_matrix/client/versions";
+
+/// More than any list of versions and features takes: Synapse's has 2 KiB.
+const MAX_VERSIONS: usize = 64 * 1024;
 
 /// Connections to one homeserver. Kept open, so that a request costs one round trip.
 #[derive(Clone, Debug)]
@@ -34,7 +45,8 @@ impl Connection {
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(None)
             // A homeserver that sends us elsewhere would be another homeserver.
-            .redirect(redirect::Policy::none());
+            .redirect(redirect::Policy::none())
+            .dns_resolver(Arc::new(Resolver));
         if homeserver.is_loopback() {
             builder = builder.no_proxy();
         }
@@ -64,15 +76,26 @@ impl Connection {
         let client = self
             .client(StoreConfig::new(CrossProcessLockConfig::SingleProcess))
             .await?;
-        client.fetch_server_versions(None).await.map_err(|error| {
-            match ServerError::from_http(&error) {
-                ServerError::Refused { code, message } => ServerError::NotMatrix {
-                    reason: format!("{message} ({code})"),
-                },
-                other => other,
-            }
-        })?;
+        self.check().await?;
         Ok(client)
+    }
+
+    /// Whether a homeserver answers.
+    pub(crate) async fn check(&self) -> Result<(), ServerError> {
+        let mut url = self.homeserver.url().clone();
+        let path = format!("{}{VERSIONS}", url.path().trim_end_matches('/'));
+        url.set_path(&path);
+        self.get(url, MAX_VERSIONS).await?.check_versions()
+    }
+
+    /// Asks for something that needs no account.
+    pub(crate) async fn get(&self, url: Url, limit: usize) -> Result<Answer, ServerError> {
+        let request = self.http.get(url).timeout(ANSWER_TIMEOUT);
+        let response = request
+            .send()
+            .await
+            .map_err(|error| ServerError::from_network(&error))?;
+        Answer::read(response, limit).await
     }
 
     /// A client whose Olm state lies in `store`. Everything else it keeps in memory: it has no rooms to remember.

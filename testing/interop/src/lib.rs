@@ -4,6 +4,8 @@
 //!   interface, which never talks to anybody else and dies with the process that started it;
 //! * [`DatabaseSnapshot`]: what a homeserver's database holds at one moment, and what a call added to it;
 //! * [`TlsFront`]: a self-signed `https` door in front of a plain server;
+//! * [`WebServer`]: an HTTP server that answers as it is told, and leads the rest to another one;
+//! * [`ConnectProxy`]: a way to servers on this machine by names that no name service knows;
 //! * [`UdpForwarder`]: a network path that can be cut, healed and filtered without root;
 //! * [`texts_by_zxing_cpp`]: the QR reader that ours is compared with.
 //!
@@ -15,6 +17,7 @@
     reason = "waits for real processes and sockets"
 )]
 
+mod connect_proxy;
 mod database_snapshot;
 mod homeserver_config;
 mod http;
@@ -22,12 +25,15 @@ mod synapse;
 mod tls_front;
 mod udp_forwarder;
 mod venv;
+mod web_server;
 mod zxing_cpp;
 
+pub use connect_proxy::ConnectProxy;
 pub use database_snapshot::{ALLOWED, Allowed, DatabaseSnapshot, Difference, Report};
 pub use homeserver_config::{Registration, SynapseOptions};
 pub use synapse::{Synapse, SynapseError};
 pub use tls_front::TlsFront;
 pub use udp_forwarder::{Flow, PacketClass, UdpForwarder};
 pub use venv::VenvError;
+pub use web_server::{Request, WebServer};
 pub use zxing_cpp::{ZxingCppError, texts_by_zxing_cpp};

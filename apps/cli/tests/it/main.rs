@@ -7,8 +7,10 @@ mod calls;
 mod command;
 mod config;
 mod contacts;
+mod discovery;
 mod endings;
 mod faults;
+mod foreign_answers;
 mod identity;
 #[cfg(target_os = "linux")]
 mod links;
@@ -28,3 +30,4 @@ mod talker;
 mod usage;
 #[cfg(unix)]
 mod verification;
+mod web_names;
