@@ -129,8 +129,6 @@ struct CalleeSide {
     sent_at: u64,
     offer: String,
     commitment: WordsCommitment,
-    /// The caller proved that it took part in this handshake: a ratchet message or frame opened.
-    caller_proven: bool,
     /// Number of the newest restart offer taken.
     negotiation: u32,
     /// The restart offer that the media engine is answering, and since when.

@@ -80,7 +80,6 @@ impl Session {
             sent_at: admitted.invite.sent_at,
             offer: admitted.invite.offer.sdp,
             commitment: WordsCommitment::from_bytes(admitted.invite.words_commitment.0),
-            caller_proven: false,
             negotiation: 0,
             answering: None,
             next_restart_offer: None,

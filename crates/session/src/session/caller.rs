@@ -174,6 +174,9 @@ impl Session {
         id: &PartyId,
         sealed: &[u8],
     ) -> Result<(), SignalRefused> {
+        if matches!(self.side, Side::Callee(_)) {
+            return Err(SignalRefused::OutOfPlace);
+        }
         let call_id = self.id.to_string();
         let party = self
             .parties

@@ -3,7 +3,7 @@
 use securecall_signaling::{Content, Description, MAX_CANDIDATE};
 
 use super::send::{can_be_sent, candidate};
-use super::{Io, Media, Session, Side, Timer};
+use super::{Io, Media, Session, Timer};
 use crate::EndReason;
 use crate::event::{Event, Tier};
 use crate::media_event::{MediaEvent, MediaFailure};
@@ -46,7 +46,6 @@ impl Session {
             MediaEvent::FirstFrameOpened => {
                 // Only who took part in the handshake can seal a frame.
                 self.path.frame_opened = true;
-                self.caller_is_proven();
                 self.packet_came(io);
             }
             MediaEvent::AuthenticatedPacket => self.packet_came(io),
@@ -62,12 +61,6 @@ impl Session {
             MediaEvent::RestartOffer { sdp } => self.say_restart_offer(sdp),
             MediaEvent::RestartAnswer { sdp } => self.say_restart_answer(io, sdp),
             MediaEvent::Failed { reason } => self.media_failed(reason),
-        }
-    }
-
-    pub(super) fn caller_is_proven(&mut self) {
-        if let Side::Callee(callee) = &mut self.side {
-            callee.caller_proven = true;
         }
     }
 
@@ -120,20 +113,15 @@ impl Session {
         }
     }
 
-    /// Connected: the path is up, the peer is proven, a frame of it opened, and the words are known.
+    /// Connected: the path is up, a frame of the peer opened, and the words are known.
+    ///
+    /// A forged message 1 gets as far as an answer, and no further: a frame opens only if its sender took part in the handshake, and a callee
+    /// knows the words only from a ratchet message that opened.
     pub(super) fn check_connected(&mut self, io: &mut Io<'_>) {
-        let proven = match &self.side {
-            Side::Caller(_) => true,
-            Side::Callee(callee) => callee.caller_proven,
-        };
         let (Some(route), Some(safety_words)) = (self.path.route, self.words) else {
             return;
         };
-        if self.connected_at.is_some()
-            || !proven
-            || !self.path.frame_opened
-            || !self.call.is_answered()
-        {
+        if self.connected_at.is_some() || !self.path.frame_opened || !self.call.is_answered() {
             return;
         }
         self.call.connected();

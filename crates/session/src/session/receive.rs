@@ -209,7 +209,6 @@ impl Session {
     /// Authentic, but not a bundle: repeating it would not help, so it counts as delivered, and says nothing. Without the caller's first message
     /// there would never be words.
     fn handle_unreadable(&mut self, id: &PartyId, message: MessageId, at: Instant, via: Via) {
-        self.caller_is_proven();
         if matches!(self.side, Side::Callee(_)) && message == CALLERS_FIRST {
             self.end_because(EndReason::PeerMisbehaved);
         }
@@ -228,7 +227,6 @@ impl Session {
         bundle: &Bundle,
         via: Via,
     ) {
-        self.caller_is_proven();
         let is_caller = matches!(self.side, Side::Caller(_));
         let Some(party) = self.parties.get_mut(id) else {
             return;

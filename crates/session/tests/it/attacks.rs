@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use securecall_crypto::RatchetError;
 use securecall_session::{EndReason, MediaEvent, MediaFailure, SignalRefused};
 use securecall_testkit::{DeviceOptions, Envelope, Fate, connected_pair, pair, ringing_pair};
 
@@ -183,43 +184,66 @@ fn forged_hangups_and_answers_do_nothing() {
 fn everything_replayed_changes_nothing() {
     let mut pair = connected_pair();
     pair.universe.run_for(Duration::from_secs(2));
-    let told = [pair.caller, pair.callee].map(|device| pair.universe.devices[device].events.len());
+    let devices = [pair.caller, pair.callee];
+    let told = devices.map(|device| pair.universe.devices[device].events.len());
     let sent = pair.universe.homeserver.sent.clone();
     for envelope in sent.iter().rev() {
         pair.universe.inject(envelope);
         pair.universe.inject(envelope);
     }
     pair.universe.run_for(Duration::from_secs(30));
-    assert_eq!(
-        told,
-        [pair.caller, pair.callee].map(|device| pair.universe.devices[device].events.len())
-    );
+    let told_again = devices.map(|device| pair.universe.devices[device].events.len());
+    assert_eq!(told, told_again);
     let sent = pair.universe.homeserver.sent.clone();
     pair.universe.hang_up(pair.caller, pair.call());
-    pair.universe.run_for(LONG);
+    // Long enough for the call to be forgotten, and so short that its invite is still fresh.
+    pair.universe.run_for(Duration::from_secs(45));
+    assert!(pair.all_empty());
+    let told = devices.map(|device| pair.universe.devices[device].events.len());
     for envelope in &sent {
         pair.universe.inject(envelope);
+        let why = pair.universe.devices[envelope.to].refused.last();
+        let expected = match envelope.kind() {
+            1 => SignalRefused::Replayed,
+            _ => SignalRefused::UnknownCall,
+        };
+        assert_eq!(why, Some(&expected), "kind {}", envelope.kind());
+        assert!(pair.all_empty());
     }
-    pair.universe.run_for(Duration::from_secs(5));
-    assert!(pair.all_empty());
+    let told_again = devices.map(|device| pair.universe.devices[device].events.len());
+    assert_eq!(told, told_again);
 }
 
 #[test]
 fn reflected_messages_are_refused() {
     let mut pair = connected_pair();
-    let caller_olm = pair.universe.devices[pair.callee].own.clone();
+    let devices = [pair.caller, pair.callee];
+    let told = devices.map(|device| pair.universe.devices[device].events.len());
     let sent = pair.universe.homeserver.sent.clone();
-    for envelope in sent.iter().filter(|envelope| envelope.from == pair.caller) {
+    for envelope in &sent {
+        let peer = pair.universe.devices[envelope.to].own.clone();
         let reflected = Envelope {
-            to: pair.caller,
-            sender: caller_olm.matrix_id.clone(),
-            sender_olm_key: caller_olm.olm_key,
+            to: envelope.from,
+            sender: peer.matrix_id,
+            sender_olm_key: peer.olm_key,
             ..envelope.clone()
         };
+        let before = pair.universe.devices[envelope.from].refused.len();
         pair.universe.inject(&reflected);
+        let expected = match envelope.kind() {
+            3 => SignalRefused::Ratchet(RatchetError::WrongDirection),
+            _ => SignalRefused::OutOfPlace,
+        };
+        assert_eq!(
+            pair.universe.devices[envelope.from].refused[before..],
+            [expected],
+            "kind {}",
+            envelope.kind()
+        );
     }
-    pair.universe.run_for(Duration::from_secs(5));
-    assert!(pair.universe.ended(pair.caller).is_none());
+    assert_eq!(pair.universe.homeserver.sent.len(), sent.len());
+    let told_again = devices.map(|device| pair.universe.devices[device].events.len());
+    assert_eq!(told, told_again);
 }
 
 #[test]

@@ -13,7 +13,7 @@ fn hex32(text: &str) -> [u8; 32] {
 }
 
 /// What message 1 to a device holds, opened with the callee's identity key.
-fn message_1(pair: &Pair, device: DeviceId) -> ReceivedMessage1 {
+pub(crate) fn message_1(pair: &Pair, device: DeviceId) -> ReceivedMessage1 {
     let sent = &pair.universe.homeserver.sent;
     let invite = sent
         .iter()

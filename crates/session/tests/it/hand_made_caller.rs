@@ -47,13 +47,13 @@ pub(crate) fn prologue(
         .collect()
 }
 
-fn bundle(call: CallId, contents: &str) -> String {
+pub(crate) fn bundle(call: CallId, contents: &str) -> String {
     format!(
         r#"{{"version":"1","call_id":"{call}","party_id":"DEVICE0","contents":[{contents}],"wants_acknowledgement":true}}"#
     )
 }
 
-fn invite(nonce: &WordsNonce, lifetime: u64, sent_at: u64) -> String {
+pub(crate) fn invite(nonce: &WordsNonce, lifetime: u64, sent_at: u64) -> String {
     let hex: String = nonce
         .commitment()
         .as_bytes()
@@ -95,10 +95,10 @@ fn write_message_1(
     caller: DeviceId,
     callee: DeviceId,
     call: CallId,
-    contents: impl Fn(&WordsNonce, u64) -> String,
+    payload: impl Fn(&WordsNonce, u64) -> String,
 ) -> (InitiatorAwaiting, Vec<u8>) {
     let nonce = WordsNonce::from_bytes([1; 32]);
-    let payload = bundle(call, &contents(&nonce, universe.wallclock_ms(callee)));
+    let payload = payload(&nonce, universe.wallclock_ms(callee));
     let prologue = prologue(universe, call, caller, callee);
     let [own, peer] = [caller, callee].map(|it| universe.identity(universe.devices[it].user));
     let initiator = Initiator::new(&own, peer.public(), &prologue);
@@ -107,13 +107,21 @@ fn write_message_1(
 
 impl HandMade {
     fn new(contents: impl Fn(&WordsNonce, u64) -> String) -> Self {
+        Self::with_payload(|call, nonce, now| bundle(call, &contents(nonce, now)))
+    }
+
+    /// Message 1 with a payload of the test's choice.
+    pub(crate) fn with_payload(payload: impl Fn(CallId, &WordsNonce, u64) -> String) -> Self {
         let mut universe = Universe::new(11);
         let (mallory, bob) = (universe.add_user("Mallory"), universe.add_user("Bob"));
         let caller = universe.add_device(mallory, DeviceOptions::default());
         let callee = universe.add_device(bob, DeviceOptions::default());
         universe.befriend(mallory, bob);
         let call = CallId::from_random([0xaa; 16]);
-        let (awaiting, message_1) = write_message_1(&mut universe, caller, callee, call, contents);
+        let (awaiting, message_1) =
+            write_message_1(&mut universe, caller, callee, call, |nonce, now| {
+                payload(call, nonce, now)
+            });
         let mut hand_made = Self {
             universe,
             caller,
@@ -132,8 +140,8 @@ impl HandMade {
         let mallory = universe.add_user("Mallory");
         let caller = universe.add_device(mallory, DeviceOptions::default());
         let call = CallId::from_random([0xaa; 16]);
-        let contents = |nonce: &WordsNonce, now| invite(nonce, 60_000, now);
-        let (awaiting, message_1) = write_message_1(&mut universe, caller, callee, call, contents);
+        let payload = |nonce: &WordsNonce, now| bundle(call, &invite(nonce, 60_000, now));
+        let (awaiting, message_1) = write_message_1(&mut universe, caller, callee, call, payload);
         Self {
             universe,
             caller,
@@ -147,9 +155,9 @@ impl HandMade {
     /// Another call to the same device, by this device.
     pub(crate) fn invite_from(&mut self, caller: DeviceId, call: CallId) {
         (self.caller, self.call) = (caller, call);
-        let contents = |nonce: &WordsNonce, now| invite(nonce, 60_000, now);
+        let payload = |nonce: &WordsNonce, now| bundle(call, &invite(nonce, 60_000, now));
         (self.awaiting, self.message_1) =
-            write_message_1(&mut self.universe, caller, self.callee, call, contents);
+            write_message_1(&mut self.universe, caller, self.callee, call, payload);
         let message_1 = self.message_1.clone();
         self.send(1, &message_1);
     }
@@ -158,7 +166,7 @@ impl HandMade {
         Self::new(|nonce, now| invite(nonce, 60_000, now))
     }
 
-    fn send(&mut self, kind: u8, sealed: &[u8]) {
+    pub(crate) fn send(&mut self, kind: u8, sealed: &[u8]) {
         let own = self.universe.devices[self.caller].own.clone();
         let content = signal(self.call, kind, sealed);
         let envelope = Envelope {
@@ -171,7 +179,7 @@ impl HandMade {
         self.universe.inject(&envelope);
     }
 
-    fn established(&mut self) -> Established {
+    pub(crate) fn established(&mut self) -> Established {
         let sent = self
             .universe
             .homeserver
@@ -182,12 +190,12 @@ impl HandMade {
         self.awaiting.read_message_2(&unbox(sent)).unwrap().0
     }
 
-    fn say(&mut self, established: &mut Established, contents: &str) {
+    pub(crate) fn say(&mut self, established: &mut Established, contents: &str) {
         let payload = bundle(self.call, contents);
         self.say_raw(established, &payload);
     }
 
-    fn say_raw(&mut self, established: &mut Established, payload: &str) {
+    pub(crate) fn say_raw(&mut self, established: &mut Established, payload: &str) {
         let sealed = established
             .ratchet
             .encrypt(self.universe.rng(), payload.as_bytes());
@@ -195,7 +203,7 @@ impl HandMade {
     }
 
     /// Everything the callee's ratchet messages say.
-    fn heard(&self, established: &mut Established) -> String {
+    pub(crate) fn heard(&self, established: &mut Established) -> String {
         let sent = self.universe.homeserver.sent.iter();
         sent.filter(|it| it.from == self.callee && it.kind() == 3)
             .filter_map(|it| established.ratchet.decrypt(&unbox(it)).ok())
@@ -208,7 +216,7 @@ impl HandMade {
     }
 }
 
-fn nonce(byte: &str) -> String {
+pub(crate) fn nonce(byte: &str) -> String {
     format!(
         r#"{{"type":"tech.stealthx.securecall.words_nonce","nonce":"{}"}}"#,
         byte.repeat(32)

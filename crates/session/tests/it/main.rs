@@ -3,6 +3,8 @@
 
 mod admission;
 mod attacks;
+mod call_names;
+mod connecting;
 mod delivery;
 mod device_list;
 mod endings;
@@ -13,6 +15,8 @@ mod hand_made_caller;
 mod happy_path;
 mod in_call;
 mod many_invites;
+mod out_of_turn;
 mod random_faults;
+mod relabelled;
 mod two_devices;
 mod withheld;

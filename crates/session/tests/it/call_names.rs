@@ -1,0 +1,148 @@
+//! What opens names its call and its sender once more, and holds only what its kind of message may hold.
+
+use std::time::Duration;
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::{Rng, SeedableRng};
+use securecall_session::{CallId, EndReason, SignalRefused};
+use securecall_testkit::{Envelope, Fate, Pair, pair};
+
+use crate::hand_made_callee::message_1;
+use crate::hand_made_caller::{HandMade, bundle, invite, nonce, signal};
+
+const RINGING: &str = r#"{"type":"tech.stealthx.securecall.ringing"}"#;
+const HANGUP: &str = r#"{"type":"m.call.hangup","reason":"user_hangup"}"#;
+
+fn another_call() -> CallId {
+    CallId::from_random([0xbb; 16])
+}
+
+/// A call under way to a callee whose messages the test makes.
+fn dialing() -> Pair {
+    let mut pair = pair();
+    pair.universe.homeserver.set_script(|_| Fate::Drop);
+    pair.call = Some(pair.universe.call(pair.caller, pair.callee_user).unwrap());
+    pair.universe.run_for(Duration::from_secs(1));
+    pair
+}
+
+/// Message 2 with this payload, handed to the caller. Returns why it was refused.
+fn inject_message_2(pair: &mut Pair, payload: &str) -> Option<SignalRefused> {
+    let received = message_1(pair, pair.callee);
+    let (_, message_2) = received.write_message_2(pair.universe.rng(), payload.as_bytes());
+    let own = pair.universe.devices[pair.callee].own.clone();
+    let before = pair.universe.devices[pair.caller].refused.len();
+    pair.universe.inject(&Envelope {
+        from: pair.callee,
+        sender: own.matrix_id,
+        sender_olm_key: own.olm_key,
+        to: pair.caller,
+        content: signal(pair.call(), 2, &message_2),
+    });
+    let refused = &pair.universe.devices[pair.caller].refused;
+    refused.get(before).cloned()
+}
+
+fn message_2(call: CallId, party: &str, contents: &str) -> String {
+    format!(
+        r#"{{"version":"1","call_id":"{call}","party_id":"{party}","contents":[{contents}],"wants_acknowledgement":true}}"#
+    )
+}
+
+#[test]
+fn message_2_names_its_call_and_its_device_and_holds_nothing_out_of_place() {
+    let mut pair = dialing();
+    let (call, told) = (pair.call(), pair.universe.devices[pair.caller].events.len());
+    let commands = pair.universe.devices[pair.caller].media[&call]
+        .commands
+        .len();
+    let mut bad = vec![
+        message_2(another_call(), "DEVICE1", RINGING),
+        message_2(call, "DEVICE2", RINGING),
+    ];
+    let out_of_place = [
+        HANGUP,
+        r#"{"type":"m.call.reject"}"#,
+        r#"{"type":"m.call.select_answer","selected_party_id":"DEVICE1"}"#,
+        r#"{"type":"tech.stealthx.securecall.rekey"}"#,
+        r#"{"type":"tech.stealthx.securecall.restart_please"}"#,
+    ];
+    bad.extend(out_of_place.map(|it| message_2(call, "DEVICE1", it)));
+    bad.extend(out_of_place.map(|it| message_2(call, "DEVICE1", &format!("{RINGING},{it}"))));
+    for payload in bad {
+        let why = inject_message_2(&mut pair, &payload);
+        assert_eq!(why, Some(SignalRefused::OutOfPlace), "{payload}");
+    }
+    let media = &pair.universe.devices[pair.caller].media[&call];
+    assert_eq!(media.commands.len(), commands);
+    assert_eq!(
+        pair.universe.devices[pair.caller].events.len(),
+        told,
+        "nothing was told"
+    );
+    let good = message_2(call, "DEVICE1", RINGING);
+    assert_eq!(inject_message_2(&mut pair, &good), None);
+    assert_eq!(pair.universe.devices[pair.caller].events.len(), told + 1);
+}
+
+#[test]
+fn a_ratchet_message_names_its_call_and_its_device() {
+    let mut caller = HandMade::good();
+    let mut established = caller.established();
+    caller.say(&mut established, &nonce("01"));
+    let call = caller.call;
+    let of_another_call = bundle(another_call(), HANGUP);
+    let of_another_device = bundle(call, HANGUP).replace("DEVICE0", "DEVICE1");
+    for payload in [of_another_call, of_another_device] {
+        let before = caller.refused().len();
+        caller.say_raw(&mut established, &payload);
+        assert_eq!(caller.refused()[before..], [SignalRefused::OutOfPlace]);
+        assert_eq!(caller.universe.ended(caller.callee), None, "{payload}");
+    }
+    caller.say(&mut established, HANGUP);
+    assert_eq!(
+        caller.universe.ended(caller.callee),
+        Some(EndReason::CallerCancelled)
+    );
+}
+
+#[test]
+fn an_invite_names_its_call() {
+    let wrong =
+        HandMade::with_payload(|_, nonce, now| bundle(another_call(), &invite(nonce, 60_000, now)));
+    assert_eq!(wrong.refused(), [SignalRefused::OutOfPlace]);
+    assert_eq!(wrong.universe.incoming(wrong.callee), None);
+    let right =
+        HandMade::with_payload(|call, nonce, now| bundle(call, &invite(nonce, 60_000, now)));
+    assert_eq!(right.universe.incoming(right.callee), Some(right.call));
+}
+
+/// Chance does not bring it about, and nobody can foresee the ID of a call of ours; if it is so all the same, our call goes on.
+#[test]
+fn an_invite_with_the_id_of_a_call_of_ours_does_not_take_its_place() {
+    let mut caller = HandMade::good();
+    caller.universe.restart(caller.callee);
+    let carol = caller.universe.add_user("Carol");
+    let bob = caller.universe.devices[caller.callee].user;
+    caller.universe.befriend(bob, carol);
+    let mallory = caller.universe.devices[caller.caller].user;
+    caller.universe.befriend(bob, mallory);
+    let mut bytes = [0; 16];
+    ChaCha20Rng::seed_from_u64(99).fill_bytes(&mut bytes);
+    let ours = CallId::from_random(bytes);
+    caller.universe.devices[caller.callee].sync_unfinished = true;
+    caller.invite_from(caller.caller, ours);
+    *caller.universe.rng() = ChaCha20Rng::seed_from_u64(99);
+    assert_eq!(caller.universe.call(caller.callee, carol), Ok(ours));
+    let told = caller.universe.devices[caller.callee].events.len();
+    caller.universe.finish_sync(caller.callee);
+    assert_eq!(caller.universe.devices[caller.callee].events.len(), told);
+    let media = &caller.universe.devices[caller.callee].media[&ours];
+    assert_eq!(media.commands, ["CreateOffer(direct)"]);
+    // Still the caller's end of it: nobody can answer it here.
+    caller.universe.hang_up(caller.callee, ours);
+    assert_eq!(
+        caller.universe.ended(caller.callee),
+        Some(EndReason::Cancelled)
+    );
+}
