@@ -7,11 +7,12 @@
     clippy::disallowed_methods
 )]
 
-use std::{hint::black_box, ops::Range, time::Duration};
+use std::{hint::black_box, time::Duration};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use securecall_media::{
-    OpenError, OpenFrame, ReceivePipeline, SealError, SealFrame, SendPipeline, TICK_SAMPLES, Tick,
+    OpenError, OpenFrame, OpenedFrame, ReceivePipeline, SealError, SealFrame, SendPipeline,
+    TICK_SAMPLES, Tick,
 };
 use web_time::Instant;
 
@@ -25,8 +26,11 @@ impl SealFrame for Plain {
 }
 
 impl OpenFrame for Plain {
-    fn open(&mut self, _now: Instant, frame: &mut [u8]) -> Result<Range<usize>, OpenError> {
-        Ok(0..frame.len())
+    fn open(&mut self, _now: Instant, frame: &mut [u8]) -> Result<OpenedFrame, OpenError> {
+        Ok(OpenedFrame {
+            payload: 0..frame.len(),
+            order: 0,
+        })
     }
 }
 

@@ -5,7 +5,7 @@
 use std::{sync::LazyLock, time::Duration};
 
 use libfuzzer_sys::fuzz_target;
-use securecall_media::{JitterBuffer, TICK_SAMPLES};
+use securecall_media::{JitterBuffer, MUTED_FRAME, TICK_SAMPLES};
 use web_time::Instant;
 
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -44,8 +44,9 @@ fuzz_target!(|data: &[u8]| {
                     .wrapping_add(u32::from(action == 2));
                 let [length] = take(&mut data);
                 let payload = &data[..data.len().min(usize::from(length))];
-                buffer.insert(now, number, rtp_time, payload);
                 data = &data[payload.len()..];
+                let payload = if length == 255 { &MUTED_FRAME } else { payload };
+                buffer.insert(now, number, rtp_time, payload);
             }
             3..=6 => {
                 now += Duration::from_millis(10);

@@ -17,11 +17,12 @@ use crate::commands::Context;
 use crate::error::{ErrorKind, Failure};
 use crate::exit_code::ExitCode;
 use crate::logging;
-use crate::output::{Closed, Event, Output};
+use crate::output::{Event, Output, OutputError, Queue};
 use crate::profile::Profile;
 use crate::screen::{Screen, ScreenTerminal};
 use crate::who::Person;
 
+mod burst;
 mod carry_out;
 mod contacts;
 mod narrator;
@@ -62,6 +63,12 @@ pub(crate) fn runtime() -> Result<Runtime, Failure> {
 /// Gives the terminal back, if the screen has it.
 pub(crate) fn restore_terminal() {
     ScreenTerminal::restore_if_open();
+}
+
+/// What is said of a line that is no order.
+#[cfg(test)]
+pub(crate) fn order_fault(line: &str) -> Option<Failure> {
+    order::Order::parse(line).err()
 }
 
 /// What the command is for.
@@ -106,6 +113,7 @@ pub(crate) async fn run(
     };
     config.inbound = call_options(&plan.media);
     config.audio = audio(&plan.media);
+    config.network.reach = context.settings.reach();
     config.levels = with_screen;
     let client = tokio::select! {
         started = Client::start(config, account) => started?,
@@ -221,7 +229,7 @@ struct Run {
     /// What the person has given to look for contacts in.
     reading: Reading,
     /// Lines that a person reads when the screen is gone.
-    held_back: Vec<Event>,
+    held_back: Queue<Event>,
     current: Option<Current>,
     /// A call was connected in this run.
     any_connected: bool,
@@ -261,7 +269,7 @@ impl Run {
             inputs,
             screen,
             reading: Reading::default(),
-            held_back: Vec::new(),
+            held_back: Queue::new(),
             current: None,
             any_connected: false,
             signed_out: false,
@@ -473,21 +481,25 @@ impl Run {
         if self.screen.is_some() && self.context.output.is_terminal() {
             // The screen has shown the figures; what happened is worth reading afterwards.
             if !matches!(event, Event::Stats(_)) {
-                self.held_back.push(event);
+                self.held_back.push(event.weight(), event);
             }
             return Ok(());
         }
         self.context
             .output
             .event(&event)
-            .map_err(|Closed| Ending::Signal(signals::PIPE))
+            .or_else(|error| match error {
+                OutputError::Closed => Err(Ending::Signal(signals::PIPE)),
+                // Lines wait, and the writer has said so.
+                OutputError::Failed(_) => Ok(()),
+            })
     }
 
     /// Tells of something that did not work, where it can be seen.
     fn tell_failure(&mut self, failure: &Failure) {
         match &mut self.screen {
             Some((_, screen)) => screen.failed(failure),
-            None => self.context.output.failure(failure),
+            None => self.context.output.order_failed(failure),
         }
     }
 
@@ -523,15 +535,18 @@ impl Run {
     }
 
     /// Gives the terminal back and tells what happened meanwhile.
-    async fn close(self) {
+    async fn close(mut self) {
         if self.screen.is_some() {
-            drop(self.screen);
+            drop(self.screen.take());
             logging::screen_is_up(false);
         }
-        for event in &self.held_back {
-            if self.context.output.event(event).is_err() {
-                break;
+        while let Some((_, event)) = self.held_back.pop() {
+            if self.context.output.event(&event).is_err() {
+                return;
             }
+        }
+        if let Some(left_out) = self.held_back.take_left_out() {
+            let _ = self.context.output.event(&left_out.into());
         }
     }
 }

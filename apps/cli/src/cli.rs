@@ -1,7 +1,9 @@
 //! The command line as it is read: commands, arguments, options.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use securecall_driver::{MicrophoneSpec, ProcessingChoice, SpeakerSpec};
 
@@ -97,7 +99,7 @@ pub(crate) enum ContactCommand {
     /// Add contacts from links, IDs, Matrix IDs, a text that holds some, or pictures with QR codes
     Add {
         /// Contact link, SecureCall ID, Matrix ID, a text with such, a picture file, or - for standard input (the default)
-        what: Vec<String>,
+        what: Vec<OsString>,
         /// The name for the contact; goes with exactly one
         #[arg(long, value_name = "NAME")]
         name: Option<String>,
@@ -245,10 +247,10 @@ pub(crate) struct ListenOptions {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct MediaOptions {
     /// default, null, FILE.wav, raw:PATH (s16le 48 kHz mono), - for standard input, or tone:HZ [default: default]
-    #[arg(long, value_name = "SOURCE", allow_hyphen_values = true)]
+    #[arg(long, value_name = "SOURCE", allow_hyphen_values = true, value_parser = microphone())]
     pub(crate) mic: Option<MicrophoneSpec>,
     /// default, null, FILE.wav, raw:PATH, or - for standard output [default: default]
-    #[arg(long, value_name = "SINK", allow_hyphen_values = true)]
+    #[arg(long, value_name = "SINK", allow_hyphen_values = true, value_parser = speaker())]
     pub(crate) speaker: Option<SpeakerSpec>,
     /// Echo cancellation, noise suppression and gain control [default: on for sound cards only]
     #[arg(long, value_enum)]
@@ -305,6 +307,15 @@ pub(crate) enum RouteChoice {
 pub(crate) enum RequireChoice {
     /// End-to-end encrypted between two known keys
     Securecall,
+}
+
+/// The name of a file need not be text.
+fn microphone() -> impl TypedValueParser<Value = MicrophoneSpec> {
+    OsStringValueParser::new().try_map(|value| MicrophoneSpec::try_from(value.as_os_str()))
+}
+
+fn speaker() -> impl TypedValueParser<Value = SpeakerSpec> {
+    OsStringValueParser::new().try_map(|value| SpeakerSpec::try_from(value.as_os_str()))
 }
 
 fn duration_seconds(text: &str) -> Result<f64, String> {

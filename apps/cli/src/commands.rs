@@ -7,7 +7,7 @@ use crate::cli::{Cli, Command};
 use crate::config::Settings;
 use crate::error::Failure;
 use crate::exit_code::ExitCode;
-use crate::output::{Closed, Event, Output};
+use crate::output::{Event, Output, OutputError, Printable, note};
 use crate::profile::Profile;
 
 mod account;
@@ -36,11 +36,17 @@ impl Context {
     }
 }
 
-/// The exit code of a command whose last word was told, or not: as other programs end whose reader has gone (SIGPIPE).
-pub(crate) fn told(result: Result<(), Closed>) -> ExitCode {
+/// The exit code of a command whose last word was told, or not: where the reader has gone, as other programs end then
+/// (SIGPIPE); where it could not be written, it says so.
+pub(crate) fn told(result: Result<(), OutputError>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::Done,
-        Err(Closed) => ExitCode::Signal(13),
+        Err(OutputError::Closed) => ExitCode::Signal(13),
+        Err(error @ OutputError::Failed(_)) => {
+            let failure = Failure::from(error);
+            note(Printable::text(&failure.to_string()));
+            failure.kind.exit_code()
+        }
     }
 }
 

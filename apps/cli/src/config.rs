@@ -1,13 +1,14 @@
 //! Settings: options before environment before `config.toml`.
 
 use std::env;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::path::Path;
 
 use clap::ValueEnum;
 use securecall_contact::ServerName;
-use securecall_driver::{MicrophoneSpec, SpeakerSpec};
+use securecall_driver::{MicrophoneSpec, Reach, SpeakerSpec};
 
 use crate::cli::{Answer, MediaOptions, RequireChoice, RouteChoice};
 use crate::error::{ErrorKind, Failure};
@@ -16,7 +17,9 @@ use crate::error::{ErrorKind, Failure};
 const FILE_NAME: &str = "config.toml";
 
 /// Every key of the file. Each may also be given as the environment variable `SECURECALL_<KEY>`.
-const KEYS: [&str; 6] = ["domain", "mic", "speaker", "require", "route", "answer"];
+const KEYS: [&str; 7] = [
+    "domain", "mic", "speaker", "require", "route", "answer", "loopback",
+];
 
 /// What environment and file say. [`Settings::media`] puts the options before them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -27,6 +30,14 @@ pub(crate) struct Settings {
     require: Option<RequireChoice>,
     route: Option<RouteChoice>,
     answer: Option<Answer>,
+    loopback: Option<Loopback>,
+}
+
+/// `loopback`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Loopback {
+    /// Both ends of a call may be on this machine.
+    Allow,
 }
 
 impl Settings {
@@ -38,7 +49,7 @@ impl Settings {
     pub(crate) fn read(profile: &Path) -> Result<Self, Failure> {
         let mut settings = Self::default();
         settings.read_file(&profile.join(FILE_NAME))?;
-        settings.read_environment(|name| env::var_os(name).map(|value| value.into_string()))?;
+        settings.read_environment(|name| env::var_os(name))?;
         Ok(settings)
     }
 
@@ -52,6 +63,14 @@ impl Settings {
     /// Who is answered without asking.
     pub(crate) fn answer(&self, option: Option<Answer>) -> Answer {
         option.or(self.answer).unwrap_or(Answer::Ask)
+    }
+
+    /// Where the other end of a call may be.
+    pub(crate) fn reach(&self) -> Reach {
+        match self.loopback {
+            Some(Loopback::Allow) => Reach::ThisMachine,
+            None => Reach::OtherMachines,
+        }
     }
 
     /// The options, and where they say nothing, the settings.
@@ -100,18 +119,25 @@ impl Settings {
         Ok(())
     }
 
-    fn read_environment<E>(
-        &mut self,
-        read: impl Fn(&str) -> Option<Result<String, E>>,
-    ) -> Result<(), Failure> {
+    fn read_environment(&mut self, read: impl Fn(&str) -> Option<OsString>) -> Result<(), Failure> {
         for key in KEYS {
             let name = format!("SECURECALL_{}", key.to_ascii_uppercase());
-            let Some(value) = read(&name) else { continue };
-            let value = value.map_err(|_| invalid(&name, "is not valid Unicode"))?;
-            if !value.is_empty() {
-                self.set(key, &value)
-                    .map_err(|reason| invalid(&name, reason))?;
-            }
+            let Some(value) = read(&name).filter(|value| !value.is_empty()) else {
+                continue;
+            };
+            self.set_from_environment(key, &value)
+                .map_err(|reason| invalid(&name, reason))?;
+        }
+        Ok(())
+    }
+
+    /// The name of a file need not be text.
+    fn set_from_environment(&mut self, key: &str, value: &OsStr) -> Result<(), String> {
+        match (key, value.to_str()) {
+            (_, Some(value)) => self.set(key, value)?,
+            ("mic", None) => self.mic = Some(value.try_into().map_err(text)?),
+            ("speaker", None) => self.speaker = Some(value.try_into().map_err(text)?),
+            _ => return Err("is not valid Unicode".to_owned()),
         }
         Ok(())
     }
@@ -124,6 +150,7 @@ impl Settings {
             "require" => self.require = Some(choice(value)?),
             "route" => self.route = Some(choice(value)?),
             "answer" => self.answer = Some(choice(value)?),
+            "loopback" => self.loopback = Some(choice(value)?),
             _ => return Err("is not a setting".to_owned()),
         }
         Ok(())
@@ -227,7 +254,7 @@ mod tests {
     #[test]
     fn every_key_is_read() {
         let settings = from_file(
-            "domain = 'example.org'\nmic = 'tone:440'\nspeaker = 'null'\nrequire = 'securecall'\nroute = 'direct'\nanswer = 'auto'\n",
+            "domain = 'example.org'\nmic = 'tone:440'\nspeaker = 'null'\nrequire = 'securecall'\nroute = 'direct'\nanswer = 'auto'\nloopback = 'allow'\n",
         )
         .unwrap();
         assert_eq!(settings.domain().as_str(), "example.org");
@@ -237,6 +264,17 @@ mod tests {
         assert_eq!(media.speaker, Some(SpeakerSpec::Null));
         assert_eq!(media.require, Some(RequireChoice::Securecall));
         assert_eq!(media.route, Some(RouteChoice::Direct));
+        assert_eq!(settings.reach(), Reach::ThisMachine);
+    }
+
+    #[test]
+    fn nobody_is_called_on_this_machine_unless_it_is_asked_for_by_name() {
+        assert_eq!(from_file("").unwrap().reach(), Reach::OtherMachines);
+        let failure = from_file("loopback = 'yes'").unwrap_err();
+        assert!(
+            failure.message.ends_with("'yes' is not one of 'allow'"),
+            "{failure}"
+        );
     }
 
     #[test]
@@ -287,9 +325,9 @@ mod tests {
     fn options_win_over_environment_and_environment_over_file() {
         let mut settings = from_file("mic = 'null'\nanswer = 'ask'\nspeaker = 'a.wav'").unwrap();
         let environment = |name: &str| match name {
-            "SECURECALL_ANSWER" => Some(Ok::<_, ()>("contacts".to_owned())),
-            "SECURECALL_MIC" => Some(Ok("tone:300".to_owned())),
-            "SECURECALL_SPEAKER" => Some(Ok(String::new())),
+            "SECURECALL_ANSWER" => Some("contacts".into()),
+            "SECURECALL_MIC" => Some("tone:300".into()),
+            "SECURECALL_SPEAKER" => Some("".into()),
             _ => None,
         };
         settings.read_environment(environment).unwrap();
@@ -309,13 +347,37 @@ mod tests {
     fn a_wrong_environment_variable_is_named() {
         let mut settings = Settings::default();
         let environment =
-            |name: &str| (name == "SECURECALL_ANSWER").then(|| Ok::<_, ()>("maybe".to_owned()));
+            |name: &str| (name == "SECURECALL_ANSWER").then(|| OsString::from("maybe"));
         let failure = settings.read_environment(environment).unwrap_err();
         assert!(
             failure
                 .message
                 .starts_with("SECURECALL_ANSWER: 'maybe' is not one of"),
             "{failure}"
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_in_the_environment_need_not_have_a_name_that_is_text() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let value = |name: &str| match name {
+            "SECURECALL_MIC" => Some(OsString::from_vec(b"raw:/\xff".to_vec())),
+            "SECURECALL_SPEAKER" => Some(OsString::from_vec(b"\xfe.wav".to_vec())),
+            _ => None,
+        };
+        let mut settings = Settings::default();
+        settings.read_environment(value).unwrap();
+        let path = |bytes: &[u8]| OsString::from_vec(bytes.to_vec()).into();
+        assert_eq!(settings.mic, Some(MicrophoneSpec::Raw(path(b"/\xff"))));
+        assert_eq!(settings.speaker, Some(SpeakerSpec::Wav(path(b"\xfe.wav"))));
+        let other = |name: &str| {
+            (name == "SECURECALL_DOMAIN").then(|| OsString::from_vec(b"\xff".to_vec()))
+        };
+        let failure = Settings::default().read_environment(other).unwrap_err();
+        assert_eq!(
+            failure.message.as_str(),
+            "SECURECALL_DOMAIN: is not valid Unicode"
         );
     }
 

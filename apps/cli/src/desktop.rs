@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use securecall_contact::display_text;
+
 /// Terminal programs that take a command as separate arguments, never as a line for a shell, and what comes before it.
 const TERMINALS: [(&str, &[&str]); 11] = [
     ("xdg-terminal-exec", &[]),
@@ -136,9 +138,9 @@ fn dialog(program: PathBuf, before: &[&str], text: &str) -> Option<i32> {
         .code()
 }
 
-/// Dialogs may take a text for HTML, or one that begins with a dash for an option.
+/// Dialogs may take a text for HTML, or one that begins with a dash for an option; what harms a terminal does them no good.
 fn plain(text: &str) -> String {
-    let text: String = text
+    let text: String = display_text(text)
         .chars()
         .map(|character| match character {
             '<' => '‹',
@@ -170,6 +172,6 @@ mod tests {
 
     #[test]
     fn nothing_in_a_text_is_markup_or_an_option() {
-        assert_eq!(plain("--<b>&amp;"), "‹b›+amp;");
+        assert_eq!(plain("--<b>&amp;\u{202e}\u{1b}"), "‹b›+amp; ");
     }
 }

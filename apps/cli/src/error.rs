@@ -9,6 +9,7 @@ use securecall_contact::{
 use securecall_contact_qr::{PictureError, QrCodeError};
 
 use crate::exit_code::ExitCode;
+use crate::output::Line;
 
 mod from_driver;
 mod from_matrix;
@@ -144,13 +145,13 @@ error_kinds! {
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) kind: ErrorKind,
-    pub(crate) message: String,
-    pub(crate) help: Option<String>,
+    pub(crate) message: Line,
+    pub(crate) help: Option<Line>,
 }
 
 impl Failure {
     /// A failure without advice.
-    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<Line>) -> Self {
         Self {
             kind,
             message: message.into(),
@@ -160,7 +161,7 @@ impl Failure {
 
     /// The same with what to do about it.
     #[must_use]
-    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+    pub(crate) fn help(mut self, help: impl Into<Line>) -> Self {
         self.help = Some(help.into());
         self
     }
@@ -255,7 +256,7 @@ impl From<PictureError> for Failure {
         {
             let failure = Self::from(fault.clone());
             return Self {
-                message: format!("the QR code holds no valid contact: {}", failure.message),
+                message: format!("the QR code holds no valid contact: {}", failure.message).into(),
                 ..failure
             };
         }

@@ -1,16 +1,21 @@
 //! Logs on standard error, with the addresses of people shortened.
 
-use std::io::{self, IsTerminal as _, Write};
+use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+
+use crate::output::{Printable, Stream, note};
 
 /// While the call screen is up, a log line on the same terminal would tear it.
 static SCREEN_IS_UP: AtomicBool = AtomicBool::new(false);
 
 /// Characters of an address that a log keeps.
 const KEPT: usize = 8;
+
+/// The longest line, in characters.
+const MAX_LENGTH: usize = 4096;
 
 /// The shortest run of characters that is taken for a key or an ID.
 const LONG: usize = 43;
@@ -30,11 +35,9 @@ pub(crate) fn start(verbose: u8) {
         Ok(directives) if !directives.is_empty() => EnvFilter::new(directives),
         _ => EnvFilter::new(by_option),
     };
-    let colour = io::stderr().is_terminal()
-        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let started = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_ansi(colour)
+        .with_ansi(Stream::Err.takes_colours())
         .with_writer(Log)
         .try_init();
     debug_assert!(started.is_ok(), "logging is started once");
@@ -60,15 +63,25 @@ struct LogLine;
 
 impl Write for LogLine {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let hidden = SCREEN_IS_UP.load(Ordering::Relaxed) && io::stderr().is_terminal();
+        let hidden = SCREEN_IS_UP.load(Ordering::Relaxed) && Stream::Err.is_terminal();
         if !hidden {
-            io::stderr().write_all(shortened(&String::from_utf8_lossy(bytes)).as_bytes())?;
+            note(printable(bytes));
         }
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
+        Ok(())
+    }
+}
+
+/// The line without addresses, and with no more of a field that somebody else wrote than a person would read.
+pub(crate) fn printable(line: &[u8]) -> Printable {
+    let line = String::from_utf8_lossy(line);
+    let end = line.char_indices().nth(MAX_LENGTH);
+    match end {
+        Some((end, _)) => Printable::painted(&format!("{}…", shortened(&line[..end]))),
+        None => Printable::painted(shortened(&line).trim_end_matches('\n')),
     }
 }
 

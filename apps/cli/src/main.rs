@@ -5,12 +5,12 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
-use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser as _;
+use clap::error::{ContextKind, ContextValue};
 
 mod calling;
 mod cli;
@@ -33,7 +33,7 @@ mod who;
 
 use cli::Cli;
 use error::{ErrorKind, Failure};
-use output::Output;
+use output::{Line, Output, Printable, Stream};
 
 #[expect(
     clippy::disallowed_methods,
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
     debug_assert!(installed.is_ok(), "nothing else installs one");
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return refuse_usage(&error),
+        Err(error) => return refuse_usage(&with_harmless_values(error)),
     };
     logging::start(cli.global.verbose);
     let output = Output::new(cli.global.json);
@@ -57,14 +57,20 @@ fn main() -> ExitCode {
         Ok(exit_code::ExitCode::Bug)
     });
     let code = match outcome {
-        Ok(code) => code.into(),
+        Ok(code) => code,
         Err(failure) => {
             output.failure(&failure);
-            failure.kind.exit_code().into()
+            failure.kind.exit_code()
         }
     };
     output.drain();
-    code
+    if let Some(failure) = output.lost_lines() {
+        let _ = Stream::Err.line(&Printable::text(&failure.to_string()));
+        if code == exit_code::ExitCode::Done {
+            return failure.kind.exit_code().into();
+        }
+    }
+    code.into()
 }
 
 /// Says what is wrong with the command line; `--help` and `--version` come this way as well.
@@ -84,11 +90,49 @@ fn refuse_usage(error: &clap::Error) -> ExitCode {
             &(&Failure::new(ErrorKind::Usage, message).help("see `securecall --help`")).into(),
         );
     }
-    let _ = error.print();
-    ExitCode::from(if error.use_stderr() {
-        ErrorKind::Usage.exit_code().number()
+    let stream = if error.use_stderr() {
+        Stream::Err
     } else {
-        0
+        Stream::Out
+    };
+    let written = stream.start_of_line(&usage_text(error, stream.takes_colours()));
+    match stream {
+        Stream::Err => ErrorKind::Usage.exit_code(),
+        Stream::Out => commands::told(written.map_err(Into::into)),
+    }
+    .into()
+}
+
+/// The error with every argument that it quotes on one line: one with line breaks could go on with lines that look like
+/// ours.
+fn with_harmless_values(mut error: clap::Error) -> clap::Error {
+    let line = |text: &String| Line::from(text.as_str()).to_string();
+    let quoted: Vec<(ContextKind, ContextValue)> = error
+        .context()
+        .filter_map(|(kind, value)| {
+            let value = match value {
+                ContextValue::String(text) => ContextValue::String(line(text)),
+                ContextValue::Strings(texts) => {
+                    ContextValue::Strings(texts.iter().map(line).collect())
+                }
+                _ => return None,
+            };
+            Some((kind, value))
+        })
+        .collect();
+    for (kind, value) in quoted {
+        error.insert(kind, value);
+    }
+    error
+}
+
+/// What clap says. The colours are its own; an argument that it quotes may hold anything.
+fn usage_text(error: &clap::Error, colours: bool) -> Printable {
+    let rendered = error.render();
+    Printable::painted(&if colours {
+        rendered.ansi().to_string()
+    } else {
+        rendered.to_string()
     })
 }
 
@@ -97,11 +141,12 @@ fn refuse_usage(error: &clap::Error) -> ExitCode {
 fn install_panic_message() {
     std::panic::set_hook(Box::new(|panic| {
         calling::restore_terminal();
-        let mut stderr = std::io::stderr().lock();
-        let _ = writeln!(
-            stderr,
+        // A panic may quote what came from outside.
+        let text = format!(
             "error: this is a fault of securecall: {panic}\n  help: {}",
             error::REPORT
         );
+        // At once: the panic may have happened anywhere.
+        let _ = Stream::Err.line(&Printable::text(&text));
     }));
 }

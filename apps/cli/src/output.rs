@@ -1,22 +1,68 @@
 //! What goes to standard output: one JSON object a line with `--json`, plain lines without.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
-use crate::error::Failure;
+use crate::error::{ErrorKind, Failure};
 
 mod contact_table;
 mod event;
+#[cfg(test)]
+mod foreign_text;
+mod line;
+mod printable;
+mod queue;
+pub(crate) mod stream;
 mod writer;
 
 pub(crate) use contact_table::contact_list;
-pub(crate) use event::{Event, Peer, Stats, reason_words};
+pub(crate) use event::{
+    Event, Peer, Stats, missed_words, reason_words, refused_words, words_for_calls_of_others,
+};
+pub(crate) use line::Line;
+pub(crate) use printable::Printable;
+pub(crate) use queue::{Queue, Weight};
+pub(crate) use stream::Stream;
 
-/// Standard output is gone: whoever read it has stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Closed;
+/// Why a line did not reach standard output.
+#[derive(Debug)]
+pub(crate) enum OutputError {
+    /// Whoever read it has stopped.
+    Closed,
+    /// The disk is full, or the like.
+    Failed(io::Error),
+}
+
+impl From<io::Error> for OutputError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::Closed,
+            _ => Self::Failed(error),
+        }
+    }
+}
+
+impl From<OutputError> for Failure {
+    fn from(error: OutputError) -> Self {
+        let message = match error {
+            OutputError::Closed => "whoever read standard output has stopped".to_owned(),
+            OutputError::Failed(error) => unwritten(&error),
+        };
+        Self::new(ErrorKind::StorageFailed, message)
+            .help("make room on the disk, or send it elsewhere; what the command did is done, only its output is missing")
+    }
+}
+
+fn unwritten(error: &io::Error) -> String {
+    format!("standard output cannot be written: {error}")
+}
+
+/// A word to a person on standard error. What they cannot be told there, they cannot be told.
+pub(crate) fn note(text: Printable) {
+    let _ = writer::ERR.line(Weight::Remark, text);
+}
 
 /// Where events go.
 #[derive(Clone, Copy, Debug)]
@@ -51,59 +97,93 @@ impl Output {
 
     /// Whether a person looks at standard output.
     pub(crate) fn is_terminal(self) -> bool {
-        !self.json && !self.stdout_is_audio && io::stdout().is_terminal()
+        !self.json && !self.stdout_is_audio && Stream::Out.is_terminal()
     }
 
-    /// From now on a reader that stalls holds nothing up: lines wait for it, and figures are left out.
+    /// Whether what a person looks at may have colours.
+    pub(crate) fn takes_colours(self) -> bool {
+        self.is_terminal() && Stream::Out.takes_colours()
+    }
+
+    /// From now on a reader that stalls holds nothing up: lines wait for it, and what is too much is left out.
     pub(crate) fn write_behind(self) {
-        writer::start();
+        writer::OUT.start(self.json);
+        writer::ERR.start(false);
     }
 
     /// Waits a moment for a slow reader to take the last lines.
     pub(crate) fn drain(self) {
-        writer::drain();
+        writer::OUT.drain();
+        writer::ERR.drain();
+    }
+
+    /// Why lines that waited for standard output are lost, if any are.
+    pub(crate) fn lost_lines(self) -> Option<Failure> {
+        let failed = writer::OUT.failed()?;
+        Some(Failure::new(ErrorKind::StorageFailed, failed).help(
+            "make room on the disk, or send it elsewhere; the call was not held up, but some of its events are missing",
+        ))
     }
 
     /// Writes an event, at once.
     ///
     /// # Errors
     ///
-    /// [`Closed`] if nobody reads any more.
-    pub(crate) fn event(self, event: &Event) -> Result<(), Closed> {
-        let is_figures = matches!(event, Event::Stats(_));
+    /// Nobody reads any more; or, where lines do not wait, it cannot be written.
+    pub(crate) fn event(self, event: &Event) -> Result<(), OutputError> {
+        let weight = event.weight();
         if self.json {
-            return writer::line(&json_line(event), is_figures);
+            return writer::OUT.line(weight, json_line(event));
         }
         match event.plain(self.is_terminal()) {
             Some(lines) if self.stdout_is_audio => {
-                let _ = writeln!(io::stderr(), "{lines}");
+                let _ = writer::ERR.line(weight, lines);
                 Ok(())
             }
-            Some(lines) => writer::line(&lines, is_figures),
+            Some(lines) => writer::OUT.line(weight, lines),
             None => Ok(()),
         }
+    }
+
+    /// Writes an event that must not be lost: to a file, it is on the disk afterwards.
+    ///
+    /// # Errors
+    ///
+    /// It may be lost.
+    pub(crate) fn event_for_good(self, event: &Event) -> Result<(), OutputError> {
+        self.event(event)?;
+        Ok(Stream::Out.sync()?)
     }
 
     /// Writes lines for a person.
     ///
     /// # Errors
     ///
-    /// [`Closed`] if nobody reads any more.
-    pub(crate) fn lines(self, lines: &str) -> Result<(), Closed> {
-        writer::line(lines, false)
+    /// As [`event`](Self::event).
+    pub(crate) fn lines(self, lines: &str) -> Result<(), OutputError> {
+        writer::OUT.line(Weight::Outcome, Printable::text(lines))
     }
 
     /// Tells of a failure: on standard error for people, and as an event for scripts.
     pub(crate) fn failure(self, failure: &Failure) {
+        self.tell_failure(Weight::Outcome, failure);
+    }
+
+    /// Tells of an order that did not work: a script may give many.
+    pub(crate) fn order_failed(self, failure: &Failure) {
+        self.tell_failure(Weight::Remark, failure);
+    }
+
+    fn tell_failure(self, weight: Weight, failure: &Failure) {
         if self.json {
-            let _ = writer::line(&json_line(&Event::from(failure)), false);
+            let _ = writer::OUT.line(weight, json_line(&Event::from(failure)));
         }
-        let _ = writeln!(io::stderr(), "{failure}");
+        let _ = writer::ERR.line(weight, Printable::text(&failure.to_string()));
     }
 
     /// A word to the person at the terminal that is no event.
     pub(crate) fn note(self, text: &str) {
-        let _ = writeln!(io::stderr(), "{text}");
+        note(Printable::text(text));
     }
 
     /// Whether whoever read standard output has stopped. A file or a terminal never has.
@@ -135,17 +215,10 @@ pub(crate) fn wallclock_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn json_line(event: &Event) -> String {
+fn json_line(event: &Event) -> Printable {
     let mut value = serde_json::to_value(event).unwrap_or(Value::Null);
     if let Value::Object(fields) = &mut value {
         fields.insert("at_ms".to_owned(), wallclock_ms().into());
     }
-    value.to_string()
-}
-
-fn write_line_now(line: &str) -> Result<(), Closed> {
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{line}")
-        .and_then(|()| stdout.flush())
-        .map_err(|_| Closed)
+    Printable::json(&value)
 }

@@ -1,12 +1,13 @@
 //! Questions to a person. Nothing is ever asked unless standard input is a terminal.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
+use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
 
 use zeroize::Zeroizing;
 
 #[cfg(unix)]
 use self::echo::EchoOff;
 use crate::error::{ErrorKind, Failure};
+use crate::output::{Line, Printable, Stream, note};
 
 #[cfg(unix)]
 mod echo;
@@ -26,7 +27,8 @@ pub(crate) fn secret(question: &str) -> Result<Zeroizing<String>, Failure> {
 
 /// A secret typed at a prompt, without showing it.
 pub(crate) fn hidden(question: &str) -> Result<Zeroizing<String>, Failure> {
-    rpassword::prompt_password(format!("{question}: "))
+    let question = Line::from(format!("{question}: "));
+    rpassword::prompt_password(question.as_str())
         .map(Zeroizing::new)
         .map_err(|error| unreadable(&error))
 }
@@ -60,7 +62,7 @@ fn hidden_words(question: &str, count: usize) -> Result<Zeroizing<String>, Failu
         ask(prompt)?;
         let line = line()?;
         // The key that ended the line was not shown either.
-        let _ = writeln!(io::stderr());
+        note(Printable::default());
         Ok(line)
     })
 }
@@ -93,10 +95,7 @@ fn several_lines(
 }
 
 fn ask(question: &str) -> Result<(), Failure> {
-    let mut stderr = io::stderr().lock();
-    write!(stderr, "{question}: ")
-        .and_then(|()| stderr.flush())
-        .map_err(|error| unreadable(&error))
+    show(&format!("{question}: "))
 }
 
 /// Yes or no; the capital letter is what an empty answer means.
@@ -112,13 +111,15 @@ pub(crate) fn confirm(question: &str, instead: &str) -> Result<bool, Failure> {
         )
         .help(instead));
     }
-    let mut stderr = io::stderr().lock();
-    write!(stderr, "{question} [Y/n] ")
-        .and_then(|()| stderr.flush())
-        .map_err(|error| unreadable(&error))?;
-    drop(stderr);
+    show(&format!("{question} [Y/n] "))?;
     let answer = line()?;
     Ok(!answer.trim().to_ascii_lowercase().starts_with('n'))
+}
+
+fn show(question: &str) -> Result<(), Failure> {
+    Stream::Err
+        .start_of_line(&Printable::text(question))
+        .map_err(|error| unreadable(&error))
 }
 
 fn line() -> Result<Zeroizing<String>, Failure> {

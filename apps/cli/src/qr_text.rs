@@ -1,23 +1,57 @@
 //! A QR code on a terminal or in a text file.
 
 use securecall_contact_qr::{Background, QrCode};
+use serde::{Serialize, Serializer};
 
 use crate::cli::QrBackground;
+use crate::output::Printable;
 
 /// Black on white, whatever colours the terminal has.
 const BLACK_ON_WHITE: &str = "\u{1b}[38;5;16;48;5;231m";
 const PLAIN: &str = "\u{1b}[0m";
 
-/// The code for a terminal, or as plain text. Where colours may be used and none was named, they are set.
-pub(crate) fn draw(code: &QrCode, background: QrBackground, terminal: bool) -> String {
-    let colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    match background {
-        QrBackground::Auto if terminal && colours => code
-            .to_terminal(Background::Light)
-            .lines()
-            .map(|line| format!("{BLACK_ON_WHITE}{line}{PLAIN}\n"))
-            .collect(),
-        QrBackground::Auto | QrBackground::Dark => code.to_terminal(Background::Dark),
-        QrBackground::Light => code.to_terminal(Background::Light),
+/// A code drawn with characters, two modules in each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct QrText {
+    rows: String,
+    /// It is right on no terminal but one with these colours.
+    is_black_on_white: bool,
+}
+
+impl QrText {
+    /// The code for a terminal with colours or without, or as plain text.
+    pub(crate) fn new(code: &QrCode, background: QrBackground, colours: bool) -> Self {
+        let is_black_on_white = background == QrBackground::Auto && colours;
+        let drawn_for = match background {
+            QrBackground::Auto if colours => Background::Light,
+            QrBackground::Auto | QrBackground::Dark => Background::Dark,
+            QrBackground::Light => Background::Light,
+        };
+        Self {
+            rows: code.to_terminal(drawn_for),
+            is_black_on_white,
+        }
+    }
+
+    /// Adds it to what is printed.
+    pub(crate) fn print(&self, printable: &mut Printable) {
+        for (index, row) in self.rows.trim_end_matches('\n').lines().enumerate() {
+            if index > 0 {
+                printable.push("\n");
+            }
+            if self.is_black_on_white {
+                printable.push_sequence(BLACK_ON_WHITE);
+            }
+            printable.push(row);
+            if self.is_black_on_white {
+                printable.push_sequence(PLAIN);
+            }
+        }
+    }
+}
+
+impl Serialize for QrText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.rows)
     }
 }

@@ -11,8 +11,10 @@ use securecall_driver::{CallEvent, EndReason, Event};
 use crate::error::Failure;
 use crate::profile::Contact;
 
+mod cells;
 mod draw;
 mod fitting;
+mod frames;
 mod main_screen;
 mod palette;
 mod state;
@@ -165,6 +167,7 @@ impl Screen {
             Some(main) if !self.call.is_going_on() => main.draw(frame, now, palette),
             _ => self.call.draw(frame, now, palette),
         }
+        cells::make_harmless(frame.buffer_mut());
     }
 }
 

@@ -1,5 +1,6 @@
 //! Where contacts come from: addresses, texts that hold some, pictures, standard input.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
@@ -20,12 +21,14 @@ const PICTURE_ENDINGS: [&str; 5] = [".png", ".jpg", ".jpeg", ".webp", ".gif"];
 /// # Errors
 ///
 /// The first one that holds none, or a damaged one.
-pub(crate) fn addresses(what: &[String], output: Output) -> Result<Vec<Address>, Failure> {
+pub(crate) fn addresses(what: &[OsString], output: Output) -> Result<Vec<Address>, Failure> {
     let mut all: Vec<Address> = Vec::new();
     for argument in what {
-        let found = match argument.as_str() {
-            "-" => in_standard_input()?,
-            argument => in_argument(argument)?,
+        let found = match argument.to_str() {
+            Some("-") => in_standard_input(output)?,
+            Some(argument) => in_argument(argument)?,
+            // What is no text can be the name of a file only.
+            None => picture(Path::new(argument))?.into(),
         };
         for fault in &found.damaged {
             output.note(&format!(
@@ -127,7 +130,7 @@ fn picture(path: &Path) -> Result<PictureContacts, Failure> {
     read_contacts(&bytes).map_err(|error| {
         let failure = Failure::from(error);
         Failure {
-            message: format!("{}: {}", path.display(), failure.message),
+            message: format!("{}: {}", path.display(), failure.message).into(),
             ..failure
         }
     })
@@ -151,10 +154,10 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-fn in_standard_input() -> Result<Found, Failure> {
+fn in_standard_input(output: Output) -> Result<Found, Failure> {
     let stdin = io::stdin();
     if stdin.is_terminal() {
-        eprintln!("Paste the message, then press Ctrl-D on a line of its own:");
+        output.note("Paste the message, then press Ctrl-D on a line of its own:");
     }
     let mut bytes = Vec::new();
     // A picture may come this way, too.

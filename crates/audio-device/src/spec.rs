@@ -1,5 +1,6 @@
 //! What the user writes after `--mic` and `--speaker`.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -92,34 +93,45 @@ enum Shared {
 }
 
 fn parse_shared(
-    value: &str,
+    value: &OsStr,
     role: &'static str,
     expected: &'static str,
 ) -> Result<Shared, SpecError> {
-    if let Some(path) = value.strip_prefix("raw:") {
+    if let Some(path) = after_raw(value) {
         if path.is_empty() {
             return Err(SpecError::RawWithoutPath);
         }
         return Ok(Shared::Raw(path.into()));
     }
-    match value {
-        "" => Err(SpecError::Empty { role, expected }),
-        "default" => Ok(Shared::Default),
-        "null" => Ok(Shared::Null),
-        "-" => Ok(Shared::Standard),
-        path if has_wav_extension(path) => Ok(Shared::Wav(path.into())),
+    match value.to_str() {
+        Some("") => Err(SpecError::Empty { role, expected }),
+        Some("default") => Ok(Shared::Default),
+        Some("null") => Ok(Shared::Null),
+        Some("-") => Ok(Shared::Standard),
+        _ if has_wav_extension(Path::new(value)) => Ok(Shared::Wav(value.into())),
         _ => Err(SpecError::Unknown {
-            value: value.to_owned(),
+            value: value.to_string_lossy().into_owned(),
             role,
             expected,
         }),
     }
 }
 
-fn has_wav_extension(path: &str) -> bool {
-    let extension = Path::new(path)
-        .extension()
-        .and_then(|extension| extension.to_str());
+/// What comes after `raw:`. On Unix the name of a file is bytes, which need not be text.
+fn after_raw(value: &OsStr) -> Option<&OsStr> {
+    const PREFIX: &str = "raw:";
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStrExt as _;
+        let path = value.as_bytes().strip_prefix(PREFIX.as_bytes())?;
+        Some(OsStr::from_bytes(path))
+    }
+    #[cfg(not(unix))]
+    Some(OsStr::new(value.to_str()?.strip_prefix(PREFIX)?))
+}
+
+fn has_wav_extension(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str());
     extension.is_some_and(|extension| {
         extension.eq_ignore_ascii_case("wav") || extension.eq_ignore_ascii_case("wave")
     })
@@ -151,7 +163,25 @@ impl FromStr for MicrophoneSpec {
     type Err = SpecError;
 
     fn from_str(value: &str) -> Result<Self, SpecError> {
-        if let Some(frequency) = value.strip_prefix("tone:") {
+        OsStr::new(value).try_into()
+    }
+}
+
+impl FromStr for SpeakerSpec {
+    type Err = SpecError;
+
+    fn from_str(value: &str) -> Result<Self, SpecError> {
+        OsStr::new(value).try_into()
+    }
+}
+
+/// As the operating system gives it: the path in it need not be text.
+impl TryFrom<&OsStr> for MicrophoneSpec {
+    type Error = SpecError;
+
+    fn try_from(value: &OsStr) -> Result<Self, SpecError> {
+        let text = value.to_str().unwrap_or_default();
+        if let Some(frequency) = text.strip_prefix("tone:") {
             return frequency
                 .parse()
                 .ok()
@@ -171,11 +201,12 @@ impl FromStr for MicrophoneSpec {
     }
 }
 
-impl FromStr for SpeakerSpec {
-    type Err = SpecError;
+/// As the operating system gives it: the path in it need not be text.
+impl TryFrom<&OsStr> for SpeakerSpec {
+    type Error = SpecError;
 
-    fn from_str(value: &str) -> Result<Self, SpecError> {
-        if value.starts_with("tone:") {
+    fn try_from(value: &OsStr) -> Result<Self, SpecError> {
+        if value.to_str().is_some_and(|text| text.starts_with("tone:")) {
             return Err(SpecError::ToneAsSpeaker {
                 expected: SPEAKER_FORMS,
             });
@@ -246,6 +277,23 @@ mod tests {
             "./default.wav".parse(),
             Ok(SpeakerSpec::Wav("./default.wav".into()))
         );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_path_need_not_be_text() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let spec = |bytes| MicrophoneSpec::try_from(OsStr::from_bytes(bytes));
+        let path = |bytes| OsStr::from_bytes(bytes).into();
+        assert_eq!(
+            spec(b"a\xff.WAV"),
+            Ok(MicrophoneSpec::Wav(path(b"a\xff.WAV")))
+        );
+        assert_eq!(spec(b"raw:\xff"), Ok(MicrophoneSpec::Raw(path(b"\xff"))));
+        let speaker = SpeakerSpec::try_from(OsStr::from_bytes(b"raw:/\xfe/a"));
+        assert_eq!(speaker, Ok(SpeakerSpec::Raw(path(b"/\xfe/a"))));
+        let error = spec(b"\xff.mp3").unwrap_err().to_string();
+        assert!(error.contains("names no microphone"), "{error}");
     }
 
     #[test]

@@ -33,6 +33,7 @@
 
 mod address;
 mod contact_link;
+mod display_text;
 mod link_query;
 mod matrix_id;
 mod name_label;
@@ -42,6 +43,7 @@ mod share_text;
 
 pub use address::{Address, AddressError, MAX_ADDRESSES, find_addresses};
 pub use contact_link::{ContactLink, ContactLinkError};
+pub use display_text::{MAX_MARKS, display_line, display_text, is_harmful, is_mark};
 pub use matrix_id::{MatrixId, MatrixIdError};
 pub use name_label::NameLabel;
 pub use securecall_id::{Grouped, SecureCallId, SecureCallIdError};

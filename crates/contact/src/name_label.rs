@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::display_text::is_invisible;
+
 /// A name made fit for display. Nobody vouches for it: whoever writes the link writes the name.
 ///
 /// Characters that draw nothing or change how their neighbours are drawn (controls, direction marks, joiners, fillers,
@@ -65,16 +67,10 @@ fn breaks(character: char) -> bool {
 }
 
 fn visible(word: &str) -> String {
-    word.chars().filter(|c| !is_invisible(*c)).collect()
-}
-
-/// Unicode's default-ignorable characters, direction marks, and what is not a character at all.
-fn is_invisible(character: char) -> bool {
-    matches!(character,
-        '\u{00ad}' | '\u{034f}' | '\u{061c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
-        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
-        | '\u{d7fc}'..='\u{f8ff}' | '\u{fdd0}'..='\u{fdef}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
-        | '\u{fff0}'..='\u{ffff}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{10ffff}')
+    // What stands for bytes that are no text is no part of a name either.
+    word.chars()
+        .filter(|c| !is_invisible(*c) && *c != char::REPLACEMENT_CHARACTER)
+        .collect()
 }
 
 #[cfg(test)]

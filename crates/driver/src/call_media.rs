@@ -5,6 +5,9 @@
 mod audio;
 mod frames;
 mod negotiation;
+#[cfg(test)]
+mod packets;
+mod queues;
 mod sockets;
 
 use std::time::Duration;
@@ -15,17 +18,18 @@ use securecall_media::{
     TransportOutput,
 };
 use securecall_session::{CallId, MediaCommand, MediaEvent, MediaFailure, PathRoute};
-use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use web_time::Instant;
 
 use self::audio::until_opened;
 use self::frames::{Opener, Sealer};
 use self::negotiation::overcome;
+use self::queues::Order;
 use self::sockets::{Received, Sockets};
 use crate::clock;
 use crate::config::Network;
 use crate::event::Event;
+use crate::queue::{Receiver, Sender, queue};
 
 /// Microphone and speaker are served this often.
 const TICK: Duration = Duration::from_millis(10);
@@ -37,6 +41,8 @@ const STATS_INTERVAL: Duration = Duration::from_secs(1);
 const LEVELS_TICKS: u64 = 10;
 /// An authenticated packet is told at most this often.
 const AUTHENTICATED_INTERVAL: Duration = Duration::from_millis(250);
+/// The peer's mute and unmute are told at most this often, whatever its frames say.
+const MUTE_INTERVAL: Duration = Duration::from_millis(250);
 /// How often a microphone that waits for its call is emptied: a pipe holds more than twice as much.
 const IDLE_DISCARD: Duration = Duration::from_millis(250);
 /// Datagrams taken in one go before outputs are looked at again.
@@ -55,15 +61,10 @@ pub(crate) enum MediaOutput {
     Closed,
 }
 
-enum Order {
-    Command(MediaCommand),
-    Control(Vec<u8>),
-}
-
 /// The media of one call, running in a task of its own. Dropping it ends the task.
 #[derive(Debug)]
 pub(crate) struct CallMedia {
-    orders: mpsc::UnboundedSender<Order>,
+    orders: Sender<Order>,
 }
 
 impl CallMedia {
@@ -74,9 +75,9 @@ impl CallMedia {
         devices: Option<AudioDevices>,
         network: Network,
         levels: bool,
-        outputs: mpsc::UnboundedSender<(CallId, MediaOutput)>,
+        outputs: Sender<(CallId, MediaOutput)>,
     ) -> Self {
-        let (sender, orders) = mpsc::unbounded_channel();
+        let (sender, orders) = queue();
         let now = clock::now();
         let task = Task {
             call,
@@ -103,6 +104,7 @@ impl CallMedia {
             first_frame_told: false,
             first_audio_told: false,
             authenticated_at: None,
+            peer_mute: None,
             stats_at: now + STATS_INTERVAL,
         };
         tokio::spawn(task.run(orders));
@@ -111,18 +113,18 @@ impl CallMedia {
 
     /// Gives an order of the endpoint.
     pub(crate) fn order(&self, command: MediaCommand) {
-        let _ = self.orders.send(Order::Command(command));
+        self.orders.send(Order::Command(command));
     }
 
     /// Sends one message on the data channel.
     pub(crate) fn control(&self, bytes: Vec<u8>) {
-        let _ = self.orders.send(Order::Control(bytes));
+        self.orders.send(Order::Control(bytes));
     }
 }
 
 struct Task {
     call: CallId,
-    outputs: mpsc::UnboundedSender<(CallId, MediaOutput)>,
+    outputs: Sender<(CallId, MediaOutput)>,
     audio: AudioSpec,
     devices: Option<AudioDevices>,
     /// The devices on their way, where none were open.
@@ -149,11 +151,13 @@ struct Task {
     first_frame_told: bool,
     first_audio_told: bool,
     authenticated_at: Option<Instant>,
+    /// Whether the peer was last told to be muted, and when that was.
+    peer_mute: Option<(bool, Instant)>,
     stats_at: Instant,
 }
 
 impl Task {
-    async fn run(mut self, mut orders: mpsc::UnboundedReceiver<Order>) {
+    async fn run(mut self, mut orders: Receiver<Order>) {
         loop {
             self.drain_transport();
             if self.closing {
@@ -161,7 +165,7 @@ impl Task {
             }
             tokio::select! {
                 biased;
-                order = orders.recv() => match order {
+                order = orders.next() => match order {
                     Some(Order::Command(command)) => self.carry_out(command),
                     Some(Order::Control(bytes)) => self.send_control(&bytes),
                     // The client is gone.
@@ -343,7 +347,7 @@ impl Task {
             TransportEvent::ChannelOpen => self.tell(MediaEvent::ChannelOpen),
             TransportEvent::Control(bytes) => {
                 self.authenticated(now);
-                let _ = self.outputs.send((self.call, MediaOutput::Control(bytes)));
+                self.outputs.send((self.call, MediaOutput::Control(bytes)));
             }
             TransportEvent::Frame(mut frame) => {
                 let Some(receive) = &mut self.receive else {
@@ -414,7 +418,7 @@ impl Task {
                 fault,
             });
         }
-        let _ = self.outputs.send((self.call, MediaOutput::Closed));
+        self.outputs.send((self.call, MediaOutput::Closed));
     }
 
     fn notice(&self, text: String) {
@@ -425,13 +429,12 @@ impl Task {
     }
 
     fn told(&self, event: Event) {
-        let _ = self
-            .outputs
-            .send((self.call, MediaOutput::Told(Box::new(event))));
+        let event = MediaOutput::Told(Box::new(event));
+        self.outputs.send((self.call, event));
     }
 
     fn tell(&self, event: MediaEvent) {
-        let _ = self.outputs.send((self.call, MediaOutput::Event(event)));
+        self.outputs.send((self.call, MediaOutput::Event(event)));
     }
 }
 

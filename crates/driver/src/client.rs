@@ -26,7 +26,8 @@ use crate::call_media::{CallMedia, MediaOutput};
 use crate::clock;
 use crate::config::{ClientConfig, Network};
 use crate::event::Event;
-use crate::event_queue::{EventReceiver, EventSender, event_queue};
+use crate::event_queue::MAX_WAITING;
+use crate::queue::{Receiver, Sender, queue};
 use crate::replay_memory::{ReplayMemory, ReplayMemoryError};
 
 /// How long a stopping client waits for the peer to be told and for recordings to be written.
@@ -63,7 +64,7 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Client {
     handle: Handle,
-    events: EventReceiver,
+    events: Receiver<Event>,
     task: JoinHandle<()>,
 }
 
@@ -98,8 +99,8 @@ impl Client {
         )?;
         let inbox = account.start().await?;
         let (command_sender, commands) = mpsc::channel(COMMAND_QUEUE);
-        let (event_sender, events) = event_queue();
-        let (media_sender, media_outputs) = mpsc::unbounded_channel();
+        let (event_sender, events) = queue();
+        let (media_sender, media_outputs) = queue();
         let client = Loop {
             endpoint,
             account,
@@ -163,9 +164,9 @@ struct Loop {
     /// Calls that are not over.
     calls: BTreeSet<CallId>,
     media: HashMap<CallId, CallMedia>,
-    media_sender: mpsc::UnboundedSender<(CallId, MediaOutput)>,
+    media_sender: Sender<(CallId, MediaOutput)>,
     requests: Requests,
-    events: EventSender,
+    events: Sender<Event>,
     plain_text: PlainTextReports,
     stopping_since: Option<Instant>,
     /// The farewell took too long.
@@ -177,7 +178,7 @@ impl Loop {
         mut self,
         mut commands: mpsc::Receiver<Command>,
         mut inbox: Inbox,
-        mut media_outputs: mpsc::UnboundedReceiver<(CallId, MediaOutput)>,
+        mut media_outputs: Receiver<(CallId, MediaOutput)>,
     ) {
         let mut idle_discard = tokio::time::interval(IDLE_DISCARD);
         let mut online = true;
@@ -191,11 +192,11 @@ impl Loop {
                 command = commands.recv(), if self.stopping_since.is_none() => {
                     self.handle_command(command.unwrap_or(Command::Stop));
                 }
-                incoming = inbox.next(), if online => match incoming {
+                incoming = next_incoming(&self.events, &mut inbox), if online => match incoming {
                     Some(incoming) => self.handle_incoming(incoming),
                     None => online = false,
                 },
-                Some((call, output)) = media_outputs.recv() => self.handle_media_output(call, output),
+                Some((call, output)) = media_outputs.next() => self.handle_media_output(call, output),
                 Some(response) = self.requests.next() => self.handle_response(response),
                 () = sleep_until(deadline) => self.endpoint.handle_timeout(clock::now(), &mut self.rng),
                 () = sleep_until(farewell_ends) => self.abandoned = true,
@@ -427,8 +428,14 @@ impl Loop {
     }
 
     fn tell(&self, event: Event) {
-        self.events.tell(event);
+        self.events.send(event);
     }
+}
+
+/// The next message of the homeserver, once the program has read enough of what happened.
+async fn next_incoming(events: &Sender<Event>, inbox: &mut Inbox) -> Option<Incoming> {
+    events.until_fewer_than(MAX_WAITING).await;
+    inbox.next().await
 }
 
 /// Waits for a deadline; for ever where there is none.

@@ -7,16 +7,20 @@ use std::sync::Arc;
 use securecall_audio_device::AudioSpec;
 use securecall_contact::MatrixId;
 use securecall_crypto::{IdentityKey, IdentityKeyPair};
+use securecall_media::Reach;
 use securecall_session::{AnswerPolicy, CallOptions, Contact};
 
 /// Changes the address that is told to the peer: a port mapping, or a forwarder in a test.
 pub type CandidateMap = Arc<dyn Fn(SocketAddr) -> SocketAddr + Send + Sync>;
 
-/// Where the sockets of a call are bound.
+/// Where the sockets of a call are bound, and where its peer may be.
 #[derive(Clone, Default)]
 pub struct Network {
-    /// The addresses to bind; empty means all of this machine's, loopback only where there is no other.
+    /// The addresses to bind; empty means all of this machine's that a peer can be told.
     pub bind: Vec<IpAddr>,
+    /// Whether the peer may be on this machine. Only then loopback addresses are told, tried and listened to, and told only where
+    /// there is no other.
+    pub reach: Reach,
     /// Changes each address before it is told to the peer.
     pub candidate_map: Option<CandidateMap>,
 }
@@ -25,10 +29,12 @@ impl std::fmt::Debug for Network {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self {
             bind,
+            reach,
             candidate_map,
         } = self;
         f.debug_struct("Network")
             .field("bind", &bind.len())
+            .field("reach", reach)
             .field("mapped", &candidate_map.is_some())
             .finish()
     }

@@ -6,8 +6,9 @@ use securecall_session::CallId;
 
 /// Something the program, its user, or a script wants to know.
 ///
-/// Events wait until they are read. A reader who is far behind misses [`Stats`](Self::Stats) and [`Levels`](Self::Levels),
-/// and nothing else.
+/// Events wait until they are read. A reader who is far behind misses [`Stats`](Self::Stats), [`Levels`](Self::Levels) and what
+/// devices have to say, and of what changes to and fro (reached or not, muted or not, heard or not) learns the last only. Nothing
+/// else is lost; while very much waits, no new calls come in.
 #[derive(Debug)]
 pub enum Event {
     /// A call placed now will arrive: sync runs, device keys and one-time keys are uploaded.

@@ -1,101 +1,106 @@
 //! The events that wait for the program to read them.
+//!
+//! A program that reads slowly holds up no call. It misses figures, and of what changes to and fro it learns how it is now. While it is
+//! [`MAX_WAITING`] behind, the client takes nothing from the homeserver's inbox: there is nobody to ring for.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use tokio::sync::mpsc;
+use securecall_session::{CallId, Event as CallEvent};
 
 use crate::event::Event;
+use crate::queue::{Queued, Rule};
 
-/// Beyond so many waiting events the figures that come by themselves are dropped: whoever is so late does not miss them.
-const FIGURES_WAITING: usize = 256;
+/// So many figures wait: whoever is so late does not miss more.
+const FIGURES: usize = 256;
+/// So much of what devices have to say waits.
+const DEVICE_NEWS: usize = 64;
+/// While so many events wait, no messages are taken from the homeserver.
+pub(crate) const MAX_WAITING: usize = 1024;
 
-/// Makes a queue. What happens to a call or an account is never dropped; figures are, while the reader is far behind.
-pub(crate) fn event_queue() -> (EventSender, EventReceiver) {
-    let (events, receiver) = mpsc::unbounded_channel();
-    let waiting = Arc::new(AtomicUsize::new(0));
-    let sender = EventSender {
-        events,
-        waiting: waiting.clone(),
-    };
-    let receiver = EventReceiver {
-        events: receiver,
-        waiting,
-    };
-    (sender, receiver)
+/// What events can stand in for each other.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Figures,
+    DeviceNews,
+    PlainText,
+    /// Whether the homeserver is reached.
+    Line,
+    /// Whether one end of a call is muted.
+    Mute {
+        call: CallId,
+        local: bool,
+    },
+    /// Whether the peer is heard.
+    Path(CallId),
 }
 
-#[derive(Debug)]
-pub(crate) struct EventSender {
-    events: mpsc::UnboundedSender<Event>,
-    waiting: Arc<AtomicUsize>,
-}
+impl Queued for Event {
+    type Kind = Kind;
 
-#[derive(Debug)]
-pub(crate) struct EventReceiver {
-    events: mpsc::UnboundedReceiver<Event>,
-    waiting: Arc<AtomicUsize>,
-}
-
-impl EventSender {
-    /// Nobody may be listening any more; the call does not depend on it.
-    pub(crate) fn tell(&self, event: Event) {
-        let is_figure = matches!(event, Event::Stats { .. } | Event::Levels { .. });
-        if is_figure && self.waiting.load(Ordering::Relaxed) >= FIGURES_WAITING {
-            return;
+    fn rule(&self) -> Rule<Kind> {
+        match self {
+            Self::Stats { .. } | Self::Levels { .. } => Rule::AtMost(FIGURES, Kind::Figures),
+            Self::Device { .. } | Self::Notice { .. } => {
+                Rule::AtMost(DEVICE_NEWS, Kind::DeviceNews)
+            }
+            Self::PlainTextRefused => Rule::AtMost(1, Kind::PlainText),
+            Self::Offline(_) | Self::Online => Rule::Latest(Kind::Line),
+            Self::Call(CallEvent::Muted { call, local, .. }) => Rule::Latest(Kind::Mute {
+                call: *call,
+                local: *local,
+            }),
+            Self::Call(CallEvent::Reconnecting { call } | CallEvent::Reconnected { call }) => {
+                Rule::Latest(Kind::Path(*call))
+            }
+            Self::Call(_) | Self::Ready | Self::AudioStarted { .. } | Self::SessionEnded => {
+                Rule::Keep
+            }
         }
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        let _ = self.events.send(event);
-    }
-}
-
-impl EventReceiver {
-    pub(crate) async fn next(&mut self) -> Option<Event> {
-        let event = self.events.recv().await?;
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
-        Some(event)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use securecall_session::CallId;
-
     use super::*;
     use crate::event::CallStats;
+    use crate::queue::queue;
 
     #[tokio::test]
-    async fn a_reader_who_stalls_misses_figures_but_nothing_that_happened() {
-        let (sender, mut receiver) = event_queue();
+    async fn a_reader_who_stalls_misses_figures_and_learns_how_everything_is_now() {
+        let (sender, mut receiver) = queue();
         let call = CallId::from_random([1; 16]);
-        let stats = || Event::Stats {
-            call,
-            stats: CallStats::default(),
-        };
-        for _ in 0..10 * FIGURES_WAITING {
-            sender.tell(stats());
-            sender.tell(Event::Levels {
+        for round in 0..10 * FIGURES {
+            sender.send(Event::Stats {
+                call,
+                stats: CallStats::default(),
+            });
+            sender.send(Event::Levels {
                 call,
                 input: 0.0,
                 output: 0.0,
             });
+            sender.send(Event::Online);
+            sender.send(Event::Call(CallEvent::Muted {
+                call,
+                local: false,
+                muted: round % 2 == 0,
+            }));
+            sender.send(Event::Call(CallEvent::Reconnecting { call }));
+            sender.send(Event::Call(CallEvent::Reconnected { call }));
+            sender.send(Event::PlainTextRefused);
         }
-        for _ in 0..FIGURES_WAITING {
-            sender.tell(Event::Online);
-        }
-        let mut figures = 0;
-        for _ in 0..FIGURES_WAITING {
-            let event = receiver.next().await;
-            figures += usize::from(!matches!(event, Some(Event::Online)));
-        }
-        assert_eq!(figures, FIGURES_WAITING);
-        for _ in 0..FIGURES_WAITING {
-            assert!(matches!(receiver.next().await, Some(Event::Online)));
-        }
-        // Who has caught up gets figures again.
-        sender.tell(stats());
-        assert!(matches!(receiver.next().await, Some(Event::Stats { .. })));
+        sender.send(Event::Call(CallEvent::Ringing { call }));
+        sender.send(Event::Call(CallEvent::Ringing { call }));
         drop(sender);
-        assert!(receiver.next().await.is_none());
+        let (mut figures, mut others) = (0, Vec::new());
+        while let Some(event) = receiver.next().await {
+            match event {
+                Event::Stats { .. } | Event::Levels { .. } => figures += 1,
+                other => others.push(format!("{other:?}")),
+            }
+        }
+        assert_eq!(figures, FIGURES);
+        // One word each on plain text, line, mute and path; what happened once each time is told each time.
+        assert_eq!(others.len(), 6, "{others:?}");
+        assert!(others.iter().any(|event| event.contains("muted: false")));
+        assert!(others.iter().any(|event| event.contains("Reconnected")));
     }
 }

@@ -2,24 +2,19 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// All addresses that lead to this machine from elsewhere; loopback only where there is no other.
-pub(crate) fn all() -> Vec<IpAddr> {
+use securecall_media::Reach;
+
+/// All addresses that lead to this machine from elsewhere; a loopback address where there is no other and the peer may be on this
+/// machine. What a peer could not use is told to none: the filter is the one for the peer's own addresses.
+pub(crate) fn all(reach: Reach) -> Vec<IpAddr> {
     let mut addresses = interface_addresses();
-    addresses.retain(|address| is_useful(*address));
+    addresses.retain(|address| Reach::OtherMachines.admits(*address));
     addresses.sort_unstable();
     addresses.dedup();
-    if addresses.is_empty() {
+    if addresses.is_empty() && reach == Reach::ThisMachine {
         addresses.push(Ipv4Addr::LOCALHOST.into());
     }
     addresses
-}
-
-/// Neither loopback nor link-local: those need a scope that means nothing to a peer.
-fn is_useful(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => !(v4.is_loopback() || v4.is_link_local() || v4.is_unspecified()),
-        IpAddr::V6(v6) => !(v6.is_loopback() || v6.is_unicast_link_local() || v6.is_unspecified()),
-    }
 }
 
 /// The addresses of all interfaces that are up.
@@ -65,22 +60,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_is_always_an_address_and_never_a_link_local_one() {
-        let addresses = all();
-        assert!(!addresses.is_empty());
-        assert!(
-            addresses.iter().all(|address| is_useful(*address))
-                || addresses == [IpAddr::V4(Ipv4Addr::LOCALHOST)]
-        );
-    }
-
-    #[test]
-    fn loopback_and_link_local_addresses_are_of_no_use_to_a_peer() {
-        for address in ["127.0.0.1", "::1", "169.254.1.1", "fe80::1", "0.0.0.0"] {
-            assert!(!is_useful(address.parse().unwrap()), "{address}");
-        }
-        for address in ["192.168.1.2", "2001:db8::1"] {
-            assert!(is_useful(address.parse().unwrap()), "{address}");
+    fn there_is_always_an_address_within_this_machine_and_loopback_nowhere_else() {
+        let elsewhere = all(Reach::OtherMachines);
+        let admitted = |address: &IpAddr| Reach::OtherMachines.admits(*address);
+        assert!(elsewhere.iter().all(admitted), "{elsewhere:?}");
+        let here = all(Reach::ThisMachine);
+        let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST)];
+        if elsewhere.is_empty() {
+            assert_eq!(here, loopback);
+        } else {
+            assert_eq!(here, elsewhere);
         }
     }
 }

@@ -28,6 +28,7 @@ mod config;
 mod event;
 mod event_queue;
 mod host_addresses;
+mod queue;
 mod replay_memory;
 
 pub use client::{Client, Handle, PlaceError, StartError};
@@ -38,6 +39,7 @@ pub use replay_memory::{ReplayMemory, ReplayMemoryError};
 pub use securecall_audio_device::{
     AudioSpec, DeviceFault, MicrophoneSpec, ProcessingChoice, SpeakerSpec,
 };
+pub use securecall_media::Reach;
 pub use securecall_session::{
     AnswerPolicy, CallError, CallId, CallOptions, Callee, CommandError, Contact, EndReason,
     Event as CallEvent, ExitClass, MissedReason, PathRoute, Peer, RefusedReason, Require, Route,

@@ -13,11 +13,13 @@ use crate::homeserver::{is_web_page, network_login};
 /// Why a homeserver did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ServerError {
-    /// Nobody answers there.
+    /// Nobody answers there, or only something in front of it.
     #[error("the homeserver cannot be reached: {reason}")]
     Unreachable {
         /// What the network said.
         reason: String,
+        /// Whether the request may have been carried out all the same: there was a connection, or even an answer.
+        may_have_arrived: bool,
     },
     /// It does not prove that it is the server of that name.
     #[error(
@@ -128,6 +130,7 @@ impl ServerError {
         } else {
             Self::Unreachable {
                 reason: root(error),
+                may_have_arrived: !error.is_connect(),
             }
         }
     }
@@ -166,6 +169,8 @@ impl ServerError {
             // Whatever it says there, it could not do its work.
             _ if answer.status_code.is_server_error() => Self::Unreachable {
                 reason: format!("it answers {}", answer.status_code),
+                // A proxy may say so although the server behind it has done it, and a server although a part of it has.
+                may_have_arrived: true,
             },
             Some(kind) => Self::Refused {
                 code: kind.errcode().to_string(),
@@ -285,6 +290,11 @@ pub(crate) fn chain(error: &dyn StdError) -> String {
 
 #[cfg(test)]
 mod tests {
+    use ruma::api::{
+        client::uiaa::UiaaResponse,
+        error::{Error, ErrorBody},
+    };
+
     use super::*;
 
     #[test]
@@ -314,5 +324,23 @@ mod tests {
         assert!(reason("<html>").contains("such as a web page"));
         assert!(reason("").contains("empty"));
         assert!(reason("{}").contains("not as Matrix has it"));
+    }
+
+    #[test]
+    fn a_request_that_was_answered_with_a_fault_of_the_server_may_have_arrived() {
+        let body = ErrorBody::Json(serde_json::Value::Null);
+        let answer = Error::new(reqwest::StatusCode::BAD_GATEWAY, body);
+        let answer = FromHttpResponseError::Server(UiaaResponse::MatrixError(answer));
+        let error = ServerError::from_http(&HttpError::Api(Box::new(answer)));
+        assert!(
+            matches!(
+                error,
+                ServerError::Unreachable {
+                    may_have_arrived: true,
+                    ..
+                }
+            ),
+            "{error:?}"
+        );
     }
 }

@@ -17,12 +17,21 @@ pub trait SealFrame {
 
 /// Opens what came from the network.
 pub trait OpenFrame {
-    /// Opens a sealed frame in place and says where in it the payload is.
+    /// Opens a sealed frame in place.
     ///
     /// # Errors
     ///
     /// [`OpenError`] for whatever is not an authentic new frame of the peer.
-    fn open(&mut self, now: Instant, frame: &mut [u8]) -> Result<Range<usize>, OpenError>;
+    fn open(&mut self, now: Instant, frame: &mut [u8]) -> Result<OpenedFrame, OpenError>;
+}
+
+/// An authentic new frame of the peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenedFrame {
+    /// Where in the frame the payload is.
+    pub payload: Range<usize>,
+    /// Grows with every frame that the peer seals, whatever became of them on the way: of two frames, the newer has the greater.
+    pub order: u64,
 }
 
 /// The sealer refused.

@@ -25,16 +25,17 @@ mod statistics;
 #[cfg(test)]
 mod tests;
 mod time_stretch;
+mod voice;
 
 use std::time::Duration;
 
 use web_time::Instant;
 
 pub use self::statistics::JitterStatistics;
-use self::{arrival::ArrivalStatistics, packet_store::PacketStore};
+use self::{arrival::ArrivalStatistics, packet_store::PacketStore, voice::Voice};
 use crate::{
     audio::{FRAME_SAMPLES, TICK_SAMPLES, Tick},
-    opus_codec::{self, CodecError, Decoder},
+    opus_codec::CodecError,
 };
 
 const FRAME_US: i64 = 20_000;
@@ -61,8 +62,6 @@ const FADE_TO: usize = 16 * TICK_SAMPLES;
 /// A packet this far (20 s) from the newest is another stream or an attack; three in order are believed.
 const MAX_JUMP: i64 = 1_000;
 const BELIEVED_AFTER: u8 = 3;
-/// An Opus frame is never longer (RFC 6716 section 3.4, R2), and one packet holds one frame.
-const MAX_PAYLOAD: usize = 1_276;
 
 /// What became of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +95,7 @@ enum State {
 /// See the [module](self).
 #[derive(Debug)]
 pub struct JitterBuffer {
-    decoder: Decoder,
+    voice: Voice,
     epoch: Option<Instant>,
     origin: Option<Origin>,
     jump: Option<(u64, u8)>,
@@ -128,7 +127,7 @@ impl JitterBuffer {
     /// [`CodecError::Setup`].
     pub fn new() -> Result<Self, CodecError> {
         Ok(Self {
-            decoder: Decoder::new()?,
+            voice: Voice::new()?,
             epoch: None,
             origin: None,
             jump: None,
@@ -148,7 +147,7 @@ impl JitterBuffer {
         })
     }
 
-    /// Takes a packet: its sequence number extended to 64 bits, its RTP time, and 20 ms of Opus.
+    /// Takes a packet: its sequence number extended to 64 bits, its RTP time, and 20 ms of Opus or a muted frame.
     pub fn insert(
         &mut self,
         now: Instant,
@@ -156,7 +155,7 @@ impl JitterBuffer {
         rtp_time: u32,
         payload: &[u8],
     ) -> Insertion {
-        if payload.len() > MAX_PAYLOAD || !opus_codec::is_frame(payload) {
+        if !Voice::is_frame(payload) {
             self.figures.frames_malformed += 1;
             return Insertion::Refused;
         }
@@ -376,7 +375,7 @@ impl JitterBuffer {
     /// The frame whose turn it is is here.
     fn play_next(&mut self) {
         let decoded = match self.store.peek(self.next) {
-            Some(payload) => self.decoder.decode(payload, &mut self.frame).is_ok(),
+            Some(payload) => self.voice.decode(payload, &mut self.frame).is_ok(),
             None => false,
         };
         self.store.release(self.next);
@@ -405,10 +404,10 @@ impl JitterBuffer {
         }
         let held_us = samples_to_us(self.held.min(TICK_SAMPLES));
         let recovered = first == self.next + 1
-            && self.store.peek(first).is_some_and(|payload| {
-                opus_codec::carries_previous(payload)
-                    && self.decoder.recover(payload, &mut self.frame).is_ok()
-            });
+            && self
+                .store
+                .peek(first)
+                .is_some_and(|payload| self.voice.recover(payload, &mut self.frame));
         if !recovered {
             self.conceal();
             return;
@@ -434,7 +433,8 @@ impl JitterBuffer {
     fn append_frame(&mut self, without: usize) {
         let start = self.pending.len();
         self.pending.extend_from_slice(&self.frame[without..]);
-        if without > 0 || self.gap > FADE_FROM {
+        // Silence of a muted peer may follow made-up audio, which did not fade by itself.
+        if without > 0 || self.gap > FADE_FROM || self.voice.is_muted() {
             smooth_seam(&mut self.pending[start..], self.last_sample);
         }
         self.gap = 0;
@@ -498,9 +498,7 @@ impl JitterBuffer {
     }
 
     fn make_up_tick(&mut self) {
-        let mut tick = [0.0; TICK_SAMPLES];
-        // Silence if libopus cannot: `conceal` leaves zeros.
-        let _ = self.decoder.conceal(&mut tick);
+        let mut tick = self.voice.conceal();
         for (i, sample) in tick.iter_mut().enumerate() {
             let beyond =
                 (self.gap + i).saturating_sub(FADE_FROM) as f32 / (FADE_TO - FADE_FROM) as f32;

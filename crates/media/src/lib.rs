@@ -12,16 +12,18 @@
 //!
 //! ```
 //! use securecall_media::{
-//!     OpenError, OpenFrame, ReceivePipeline, SealError, SealFrame, SendPipeline, TICK_SAMPLES,
+//!     OpenError, OpenFrame, OpenedFrame, ReceivePipeline, SealError, SealFrame, SendPipeline, TICK_SAMPLES,
 //! };
-//! # use std::{ops::Range, time::Duration};
+//! # use std::time::Duration;
 //! # use web_time::Instant;
 //! # struct Plain;
 //! # impl SealFrame for Plain {
 //! #     fn seal(&mut self, _: &mut Vec<u8>) -> Result<(), SealError> { Ok(()) }
 //! # }
 //! # impl OpenFrame for Plain {
-//! #     fn open(&mut self, _: Instant, frame: &mut [u8]) -> Result<Range<usize>, OpenError> { Ok(0..frame.len()) }
+//! #     fn open(&mut self, _: Instant, frame: &mut [u8]) -> Result<OpenedFrame, OpenError> {
+//! #         Ok(OpenedFrame { payload: 0..frame.len(), order: 0 })
+//! #     }
 //! # }
 //! # let (sealer, opener, mut now) = (Plain, Plain, Instant::now());
 //! let mut sender = SendPipeline::new(sealer)?;
@@ -47,6 +49,7 @@
 mod audio;
 mod frame_protection;
 pub mod jitter_buffer;
+mod muted_frame;
 mod opus_codec;
 mod receive_pipeline;
 mod send_pipeline;
@@ -54,13 +57,14 @@ mod send_pipeline;
 mod transport;
 
 pub use audio::{FRAME_SAMPLES, Level, SAMPLE_RATE, TICK_SAMPLES, Tick};
-pub use frame_protection::{OpenError, OpenFrame, SealError, SealFrame};
+pub use frame_protection::{OpenError, OpenFrame, OpenedFrame, SealError, SealFrame};
 pub use jitter_buffer::{JitterBuffer, JitterStatistics};
+pub use muted_frame::MUTED_FRAME;
 pub use opus_codec::{CodecError, Decoder, Encoder, LOOKAHEAD_SAMPLES, PAYLOAD_BYTES};
 pub use receive_pipeline::{ReceivePipeline, ReceiveStatistics};
 pub use send_pipeline::{OutboundFrame, SendError, SendPipeline};
 #[cfg(feature = "transport")]
 pub use transport::{
-    Datagram, Fingerprint, MAX_DESCRIPTION_LEN, PathKind, ReceivedFrame, SelectedPair, Transport,
-    TransportError, TransportEvent, TransportOutput, TransportStats,
+    Datagram, Fingerprint, MAX_DESCRIPTION_LEN, PathKind, Reach, ReceivedFrame, SelectedPair,
+    Transport, TransportError, TransportEvent, TransportOutput, TransportStats,
 };

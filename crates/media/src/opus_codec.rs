@@ -77,6 +77,16 @@ impl Encoder {
             Err(error) => Err(CodecError::Encode(error.description())),
         }
     }
+
+    /// Forgets everything it has encoded, as if newly made.
+    ///
+    /// # Errors
+    ///
+    /// [`CodecError::Setup`].
+    pub fn reset(&mut self) -> Result<(), CodecError> {
+        let reset = self.0.reset_state();
+        reset.map_err(|error| CodecError::Setup(error.description()))
+    }
 }
 
 /// Decodes, conceals, and recovers a lost frame from the one after it.
@@ -128,6 +138,16 @@ impl Decoder {
     /// [`CodecError::Malformed`] when libopus cannot conceal.
     pub fn conceal(&mut self, out: &mut [f32; TICK_SAMPLES]) -> Result<(), CodecError> {
         self.run(&[], out, false)
+    }
+
+    /// Forgets everything it has decoded, as if newly made.
+    ///
+    /// # Errors
+    ///
+    /// [`CodecError::Setup`].
+    pub fn reset(&mut self) -> Result<(), CodecError> {
+        let reset = self.0.reset_state();
+        reset.map_err(|error| CodecError::Setup(error.description()))
     }
 
     fn run(&mut self, payload: &[u8], out: &mut [f32], fec: bool) -> Result<(), CodecError> {

@@ -6,6 +6,7 @@ use crate::{
     audio::{Level, Tick},
     frame_protection::{OpenError, OpenFrame},
     jitter_buffer::{JitterBuffer, JitterStatistics},
+    muted_frame,
     opus_codec::CodecError,
 };
 
@@ -27,6 +28,8 @@ pub struct ReceivePipeline<O> {
     jitter_buffer: JitterBuffer,
     frames_received: u64,
     frames_refused: u64,
+    /// The newest frame, and whether it said that the peer is muted.
+    newest: Option<(u64, bool)>,
     level: Level,
 }
 
@@ -42,6 +45,7 @@ impl<O: OpenFrame> ReceivePipeline<O> {
             jitter_buffer: JitterBuffer::new()?,
             frames_received: 0,
             frames_refused: 0,
+            newest: None,
             level: Level::default(),
         })
     }
@@ -61,10 +65,14 @@ impl<O: OpenFrame> ReceivePipeline<O> {
         let opened = self
             .opener
             .open(now, frame)
-            .and_then(|range| frame.get(range).ok_or(OpenError));
+            .and_then(|it| Ok((it.order, frame.get(it.payload).ok_or(OpenError)?)));
         match opened {
-            Ok(payload) => {
+            Ok((order, payload)) => {
                 self.frames_received += 1;
+                // A frame that was overtaken says what was, not what is.
+                if self.newest.is_none_or(|(newest, _)| newest < order) {
+                    self.newest = Some((order, muted_frame::is_muted(payload)));
+                }
                 self.jitter_buffer.insert(now, sequence, rtp_time, payload);
                 Ok(())
             }
@@ -89,6 +97,11 @@ impl<O: OpenFrame> ReceivePipeline<O> {
     /// Whether any sample of the peer has been played.
     pub fn has_played(&self) -> bool {
         self.jitter_buffer.has_played()
+    }
+
+    /// Whether the peer is muted, by its newest frame.
+    pub fn peer_is_muted(&self) -> bool {
+        self.newest.is_some_and(|(_, muted)| muted)
     }
 
     /// How loud the peer is.

@@ -5,8 +5,13 @@ use thiserror::Error;
 use crate::{
     audio::{FRAME_SAMPLES, Level, TICK_SAMPLES, Tick},
     frame_protection::{SealError, SealFrame},
+    muted_frame::MUTED_FRAME,
     opus_codec::{CodecError, Encoder},
 };
+
+/// Ticks of silence after which frames say that we are muted: the two of the frame itself, and one before it, in which the
+/// encoder, whose output lags by 6.5 ms, says the end of the fade.
+const MUTED_AFTER: u32 = 3;
 
 /// A sealed frame, ready for the transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +46,10 @@ pub struct SendPipeline<S> {
     muted: bool,
     /// The gain at the end of the last tick: mute and unmute fade over one tick, without a click.
     gain: f32,
+    /// Ticks since the fade after which nothing of the microphone was taken.
+    silent_ticks: u32,
+    /// The last frame said that we are muted.
+    told_muted: bool,
     level: Level,
 }
 
@@ -61,6 +70,8 @@ impl<S: SealFrame> SendPipeline<S> {
             frames_sent: 0,
             muted: false,
             gain: 1.0,
+            silent_ticks: 0,
+            told_muted: false,
             level: Level::default(),
         })
     }
@@ -82,6 +93,12 @@ impl<S: SealFrame> SendPipeline<S> {
                 0.0
             };
         }
+        let silent = self.gain == 0.0 && target == 0.0;
+        self.silent_ticks = if silent {
+            self.silent_ticks.saturating_add(1)
+        } else {
+            0
+        };
         self.gain = target;
         self.filled += TICK_SAMPLES;
         if self.filled < FRAME_SAMPLES {
@@ -91,7 +108,7 @@ impl<S: SealFrame> SendPipeline<S> {
         self.filled = 0;
         let media_time = self.media_time;
         self.media_time += FRAME_SAMPLES as u64;
-        self.encoder.encode(&self.samples, &mut self.frame)?;
+        self.encode()?;
         self.sealer.seal(&mut self.frame)?;
         self.frames_sent += 1;
         Ok(Some(OutboundFrame {
@@ -100,7 +117,24 @@ impl<S: SealFrame> SendPipeline<S> {
         }))
     }
 
-    /// Sends silence of the same size at the same pace, or the microphone again.
+    /// Fills `frame`: with voice, or with what says that we are muted.
+    fn encode(&mut self) -> Result<(), CodecError> {
+        let tells_muted = self.silent_ticks >= MUTED_AFTER;
+        if self.told_muted && !tells_muted {
+            // The peer's decoder begins anew as well; nothing from before, or from meanwhile, is in the next frames.
+            self.encoder.reset()?;
+        }
+        self.told_muted = tells_muted;
+        // Silence is encoded also where it is not sent, so that a muted frame is no sooner ready than another.
+        self.encoder.encode(&self.samples, &mut self.frame)?;
+        if tells_muted {
+            self.frame.clear();
+            self.frame.extend_from_slice(&MUTED_FRAME);
+        }
+        Ok(())
+    }
+
+    /// Sends frames of the same size at the same pace that say that we are muted, or the microphone again.
     pub fn set_muted(&mut self, muted: bool) {
         self.muted = muted;
     }
@@ -110,7 +144,7 @@ impl<S: SealFrame> SendPipeline<S> {
         &mut self.sealer
     }
 
-    /// Whether silence is sent.
+    /// Whether the microphone is muted.
     pub fn is_muted(&self) -> bool {
         self.muted
     }

@@ -6,9 +6,11 @@
 //! Call [`Transport::poll_output`] until [`TransportOutput::Timeout`] after every other call.
 
 mod candidate;
+mod check_sources;
 mod description;
 mod error;
 mod event;
+mod reach;
 
 use std::{
     collections::VecDeque,
@@ -30,6 +32,7 @@ use tracing::{debug, warn};
 use web_time::Instant;
 
 use candidate::{Advertised, MAX_REMOTE_CANDIDATES, parse_remote};
+use check_sources::CheckSources;
 use description::{Description, with_one_fingerprint};
 pub use description::{Fingerprint, MAX_DESCRIPTION_LEN};
 pub use error::TransportError;
@@ -37,6 +40,7 @@ pub use event::{
     Datagram, PathKind, ReceivedFrame, SelectedPair, TransportEvent, TransportOutput,
     TransportStats,
 };
+pub use reach::Reach;
 
 /// The label of the data channel.
 const CHANNEL_LABEL: &str = "securecall";
@@ -63,6 +67,7 @@ const NEVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
 pub struct Transport {
     /// `None` after [`Transport::close`] or a failure.
     rtc: Option<Box<Rtc>>,
+    reach: Reach,
     local_fingerprint: Fingerprint,
     remote_fingerprint: Option<Fingerprint>,
     pending: Option<SdpPendingOffer>,
@@ -71,6 +76,7 @@ pub struct Transport {
     channel: Option<ChannelId>,
     advertised: Advertised,
     remote_candidates: usize,
+    check_sources: CheckSources,
     ice: IceConnectionState,
     path_up: bool,
     next_sequence: u64,
@@ -82,11 +88,11 @@ pub struct Transport {
 }
 
 impl Transport {
-    /// A transport with a certificate of its own, made for this call alone.
+    /// A transport with a certificate of its own, made for this call alone. `reach` says where the peer may be.
     ///
     /// # Errors
     /// [`TransportError::EnginePanicked`] if no certificate could be made.
-    pub fn new(now: Instant) -> Result<Self, TransportError> {
+    pub fn new(now: Instant, reach: Reach) -> Result<Self, TransportError> {
         let mut config = RtcConfig::new()
             .clear_codecs()
             .enable_opus(true, false)
@@ -109,6 +115,7 @@ impl Transport {
         .map_err(|_| TransportError::EnginePanicked)??;
         Ok(Self {
             rtc: Some(rtc),
+            reach,
             local_fingerprint,
             remote_fingerprint: None,
             pending: None,
@@ -117,6 +124,7 @@ impl Transport {
             channel: None,
             advertised: Advertised::default(),
             remote_candidates: 0,
+            check_sources: CheckSources::default(),
             ice: IceConnectionState::New,
             path_up: false,
             next_sequence: 1,
@@ -173,9 +181,9 @@ impl Transport {
     pub fn set_answer(&mut self, now: Instant, sdp: &str) -> Result<(), TransportError> {
         let description = self.check_description(sdp)?;
         let pending = self.pending.take().ok_or(TransportError::Misuse)?;
-        let answer = self.parse(|| SdpAnswer::from_sdp_string(sdp))?;
+        let answer = self.parse(|| SdpAnswer::from_sdp_string(&description.text))?;
         self.engine(|rtc| Ok(rtc.sdp_api().accept_answer(pending, answer)?))?;
-        self.described(&description);
+        self.described(description)?;
         self.settle(now)
     }
 
@@ -244,22 +252,20 @@ impl Transport {
     /// Adds a candidate of the peer, as in an `a=` line without the `a=`.
     ///
     /// # Errors
-    /// [`TransportError::Candidate`] if it is malformed, not UDP, no address of a host, or one too many.
+    /// [`TransportError::Candidate`] if it is malformed, not UDP, nowhere a peer can be ([`Reach`]), or one too many.
     pub fn add_remote_candidate(&mut self, now: Instant, line: &str) -> Result<(), TransportError> {
         if self.remote_candidates >= MAX_REMOTE_CANDIDATES {
             return Err(TransportError::Candidate);
         }
-        let candidate = self.parse(|| parse_remote(line))?;
+        let candidate = self.parse(|| parse_remote(line, self.reach))?;
         self.remote_candidates += 1;
-        self.engine(|rtc| {
-            rtc.add_remote_candidate(candidate);
-            Ok(())
-        })?;
+        self.use_candidate(candidate)?;
         self.settle(now)?;
         self.check(now)
     }
 
-    /// A datagram that came to one of our sockets. What is not for this call is dropped.
+    /// A datagram that came to one of our sockets. What is not for this call is dropped, and what comes from where no peer can
+    /// be: the engine learns addresses from checks, and those are from outside like any other.
     ///
     /// # Errors
     /// [`TransportError`] if the call cannot go on, for instance because the peer's certificate is not the one of its SDP.
@@ -270,6 +276,9 @@ impl Transport {
         destination: SocketAddr,
         bytes: &[u8],
     ) -> Result<(), TransportError> {
+        if !self.reach.admits_socket(source) || !self.admits_check(source, bytes) {
+            return Ok(());
+        }
         let input = self.parse(|| {
             Receive::new(Protocol::Udp, source, destination, bytes)
                 .map_err(|_| TransportError::MalformedDatagram)
@@ -388,9 +397,9 @@ impl Transport {
 
     fn apply_offer(&mut self, now: Instant, sdp: &str) -> Result<String, TransportError> {
         let description = self.check_description(sdp)?;
-        let offer = self.parse(|| SdpOffer::from_sdp_string(sdp))?;
+        let offer = self.parse(|| SdpOffer::from_sdp_string(&description.text))?;
         let answer = self.engine(|rtc| Ok(rtc.sdp_api().accept_offer(offer)?.to_sdp_string()))?;
-        self.described(&description);
+        self.described(description)?;
         self.settle(now)?;
         Ok(with_one_fingerprint(
             &self.advertised.rewrite_description(&answer),
@@ -399,7 +408,7 @@ impl Transport {
 
     /// Exactly one sha-256 fingerprint, and the same for the whole call.
     fn check_description(&self, sdp: &str) -> Result<Description, TransportError> {
-        let description = Description::read(sdp)?;
+        let description = self.parse(|| Description::read(sdp, self.reach))?;
         if self
             .remote_fingerprint
             .is_some_and(|known| known != description.fingerprint)
@@ -409,9 +418,9 @@ impl Transport {
         Ok(description)
     }
 
-    fn described(&mut self, description: &Description) {
+    fn described(&mut self, description: Description) -> Result<(), TransportError> {
         self.remote_fingerprint = Some(description.fingerprint);
-        self.remote_candidates = description.candidates;
+        self.remote_candidates = description.candidates.len();
         if let Some(rtc) = &self.rtc {
             self.payload_type = rtc
                 .codec_config()
@@ -419,6 +428,27 @@ impl Transport {
                 .first()
                 .map(str0m::format::PayloadParams::pt);
         }
+        for candidate in description.candidates {
+            self.use_candidate(candidate)?;
+        }
+        Ok(())
+    }
+
+    /// The one way of a candidate of the peer into the engine, after the filter.
+    fn use_candidate(&mut self, candidate: Candidate) -> Result<(), TransportError> {
+        self.check_sources.name(candidate.addr());
+        self.engine(|rtc| {
+            rtc.add_remote_candidate(candidate);
+            Ok(())
+        })
+    }
+
+    fn admits_check(&mut self, source: SocketAddr, bytes: &[u8]) -> bool {
+        let rtc = &mut self.rtc;
+        self.check_sources.admit(source, bytes, || {
+            let rtc = rtc.as_deref_mut()?;
+            Some(rtc.direct_api().local_ice_credentials().ufrag)
+        })
     }
 
     fn is_checking(&self) -> bool {

@@ -18,6 +18,8 @@ const UNREACHABLE_RETRY_MAX: Duration = Duration::from_secs(8);
 /// When to send again on the data channel; doubles.
 const CHANNEL_RETRY: Duration = Duration::from_millis(250);
 const CHANNEL_RETRY_MAX: Duration = Duration::from_secs(2);
+/// What is sent again only when the device asks: not within the life of a call that is over.
+const WHEN_ASKED: Duration = Duration::from_secs(10 * 60);
 /// When a hang-up that the data channel did not deliver goes over Matrix.
 const HANGUP_FALLBACK: Duration = Duration::from_secs(1);
 
@@ -59,6 +61,7 @@ struct Undelivered {
 #[derive(Default)]
 pub(crate) struct Delivery {
     undelivered: Vec<Undelivered>,
+    only_when_asked: bool,
 }
 
 impl Delivery {
@@ -99,6 +102,11 @@ impl Delivery {
         let before = self.undelivered.len();
         self.undelivered.retain(|it| it.name != name);
         self.undelivered.len() < before
+    }
+
+    /// From now on a message goes once, and again only when the device asks.
+    pub(crate) fn repeat_only_when_asked(&mut self) {
+        self.only_when_asked = true;
     }
 
     /// The device asks for it again, by repeating what it answers. Counts as a send like any other.
@@ -146,6 +154,7 @@ impl Delivery {
         it.in_flight = false;
         it.matrix_at = now
             + match result {
+                _ if self.only_when_asked => WHEN_ASKED,
                 Ok(()) | Err(RequestError::Failed | RequestError::NotFound) => {
                     MATRIX_RETRY * (1 << u32::from(it.matrix_sends.saturating_sub(1)))
                 }
@@ -171,10 +180,15 @@ impl Delivery {
 
     /// Whether there is a message that will still be sent, or whose send is not through.
     pub(crate) fn is_busy(&self, carriers: Carriers) -> bool {
-        self.undelivered
-            .iter()
-            .any(|it| it.in_flight || it.may_go_over_matrix(carriers))
-            || (carriers.channel && !self.undelivered.is_empty())
+        self.undelivered.iter().any(|it| {
+            let waits = self.only_when_asked && it.matrix_sends > 0;
+            it.in_flight || (it.may_go_over_matrix(carriers) && !waits)
+        }) || (carriers.channel && !self.undelivered.is_empty())
+    }
+
+    /// Whether a message is here only for the case that the device asks for it.
+    pub(crate) fn waits_to_be_asked(&self) -> bool {
+        self.only_when_asked && !self.undelivered.is_empty()
     }
 
     /// How many messages wait.

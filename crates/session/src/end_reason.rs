@@ -21,6 +21,8 @@ pub enum EndReason {
     Declined,
     /// Every device of the peer that could take the call is in another one.
     Busy,
+    /// The clocks of the two machines differ so much that the peer's devices do not ring.
+    ClocksDiffer,
     /// It rang, but nobody answered within the lifetime of the call.
     NoAnswer,
     /// No device of the peer acknowledged the call.
@@ -77,7 +79,7 @@ impl ExitClass {
 
 impl EndReason {
     /// Every reason there is.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::LocalHangup,
         Self::RemoteHangup,
         Self::Cancelled,
@@ -86,6 +88,7 @@ impl EndReason {
         Self::LocalReject,
         Self::Declined,
         Self::Busy,
+        Self::ClocksDiffer,
         Self::NoAnswer,
         Self::Unreachable,
         Self::Unknown,
@@ -126,6 +129,7 @@ impl EndReason {
             Self::LocalReject => ("local_reject", ExitClass::Done),
             Self::Declined => ("declined", ExitClass::Peer),
             Self::Busy => ("busy", ExitClass::Peer),
+            Self::ClocksDiffer => ("clocks_differ", ExitClass::Peer),
             Self::NoAnswer => ("no_answer", ExitClass::Peer),
             Self::Unreachable => ("unreachable", ExitClass::Peer),
             Self::Unknown => ("unknown", ExitClass::Peer),

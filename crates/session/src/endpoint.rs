@@ -1,8 +1,10 @@
 //! All calls of one device.
 
 mod admission;
+mod clock_replies;
 mod commands;
 mod inputs;
+mod reports;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -11,6 +13,8 @@ use securecall_crypto::{HandshakeError, IdentityKeyPair, RatchetError};
 use securecall_signaling::{BundleError, CallId};
 use web_time::Instant;
 
+use self::clock_replies::ClockReplies;
+use self::reports::Reports;
 use crate::config::Config;
 use crate::contacts::Contacts;
 use crate::event::RefusedReason;
@@ -43,6 +47,8 @@ pub struct Endpoint {
     arrived: VecDeque<Admitted>,
     requests: Requests,
     outputs: VecDeque<Output>,
+    reports: Reports,
+    clock_replies: ClockReplies,
 }
 
 /// Why a message of somebody else was refused. Nothing has changed.
@@ -63,6 +69,9 @@ pub enum SignalRefused {
     /// More early messages than are kept.
     #[error("too many messages before message 2")]
     TooManyEarly,
+    /// More messages on the data channel than a peer has reason to send.
+    #[error("too many messages on the data channel")]
+    TooManyControl,
     /// More invites than one sync response may bring.
     #[error("too many invites at once")]
     TooManyInvites,
@@ -81,6 +90,9 @@ pub enum SignalRefused {
     /// The offer does not have exactly one sha-256 fingerprint.
     #[error("the offer does not have exactly one sha-256 fingerprint")]
     Fingerprint,
+    /// The offer of message 1 names candidates.
+    #[error("the offer of message 1 names candidates")]
+    Candidates,
     /// An invite whose time is too far from ours.
     #[error("the invite's time and our clock differ")]
     ClocksDiffer,
@@ -117,6 +129,8 @@ impl Endpoint {
             arrived: VecDeque::new(),
             requests: Requests::default(),
             outputs: VecDeque::new(),
+            reports: Reports::default(),
+            clock_replies: ClockReplies::default(),
         })
     }
 
@@ -134,6 +148,7 @@ impl Endpoint {
             self.sessions
                 .values()
                 .filter_map(Session::poll_timeout)
+                .chain(self.reports.poll_timeout())
                 .min(),
         )
     }
@@ -145,7 +160,7 @@ impl Endpoint {
             && self.sessions.values().all(Session::is_quiet)
     }
 
-    /// Whether all tables are empty: no call, no key, no request.
+    /// Whether all tables of calls are empty: no call, no key, no request.
     pub fn is_empty(&self) -> bool {
         self.sessions.is_empty()
             && self.order.is_empty()
@@ -185,10 +200,10 @@ impl Endpoint {
         self.sessions.retain(|_, session| !session.is_finished());
         let over = self.order.iter().filter_map(|id| {
             let session = self.sessions.get(id).filter(|it| it.call.is_over())?;
-            Some((!session.was_busy, *id))
+            Some((!session.was_turned_away, *id))
         });
         let mut over: Vec<_> = over.collect();
-        // Who was told that we are busy goes first: whoever makes us say so often must not push out calls that were real.
+        // Who was turned away goes first: whoever makes us do so often must not push out calls that were real.
         over.sort_by_key(|(was_real, _)| *was_real);
         for (_, id) in over.iter().take(over.len().saturating_sub(MAX_OVER)) {
             if self.sessions.remove(id).is_some_and(|it| it.has_media()) {

@@ -38,7 +38,7 @@ pub struct Peer {
 }
 
 /// Why a call was missed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum MissedReason {
     /// The invite's time and this machine's clock differ by more than 5 minutes: it is old, or a clock is wrong.
     ClocksDiffer,
@@ -63,7 +63,7 @@ impl MissedReason {
 }
 
 /// Why an authenticated call was refused without ringing. Nothing was sent to the caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RefusedReason {
     /// The identity proven is not the one the sender's Matrix ID stands for.
     IdentityMismatch,
@@ -178,6 +178,9 @@ pub enum Event {
         peer: Peer,
         /// Why nobody answered.
         why: MissedReason,
+        /// How many calls this stands for; `call` is the last. A call that did not ring is told at once if it is the first of its
+        /// caller in a minute; the others are counted until that is over.
+        calls: u32,
     },
     /// An authenticated call was refused without ringing.
     Refused {
@@ -187,5 +190,12 @@ pub enum Event {
         peer: Peer,
         /// Why it was refused.
         why: RefusedReason,
+        /// How many calls this stands for, as with `Missed`.
+        calls: u32,
+    },
+    /// Calls of more strangers than are told of one by one, in the last minute. None of them rang.
+    CallsOfOthers {
+        /// How many.
+        calls: u32,
     },
 }

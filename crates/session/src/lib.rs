@@ -35,6 +35,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod budget;
 mod command;
 mod config;
 mod contacts;
@@ -45,6 +46,7 @@ mod epochs;
 mod event;
 mod fingerprint;
 mod media_event;
+mod offer;
 mod output;
 mod party;
 mod prologue;

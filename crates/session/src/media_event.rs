@@ -65,6 +65,8 @@ pub enum MediaEvent {
     AuthenticatedPacket,
     /// The first sample of the peer was played.
     FirstAudioPlayed,
+    /// By its newest authentic frame, the peer is muted, or is not any more.
+    PeerMuted(bool),
     /// The data channel can send.
     ChannelOpen,
     /// The transport was closed by the peer. A dead path, never a hang-up.
@@ -105,6 +107,7 @@ impl fmt::Debug for MediaEvent {
             Self::FirstFrameOpened => f.write_str("FirstFrameOpened"),
             Self::AuthenticatedPacket => f.write_str("AuthenticatedPacket"),
             Self::FirstAudioPlayed => f.write_str("FirstAudioPlayed"),
+            Self::PeerMuted(muted) => write!(f, "PeerMuted({muted})"),
             Self::ChannelOpen => f.write_str("ChannelOpen"),
             Self::ChannelClosed => f.write_str("ChannelClosed"),
             Self::RestartOffer { sdp: _ } => f.write_str("RestartOffer"),

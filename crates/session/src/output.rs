@@ -163,7 +163,7 @@ pub enum MediaCommand {
     },
     /// The peer is proven and the call connected: the microphone may be heard.
     OpenMicrophone,
-    /// Send encoded silence, or the microphone again.
+    /// Send frames that say that we are muted, or the microphone again.
     SetMuted(bool),
     /// Make an offer that restarts ICE, its candidates included; answer with [`MediaEvent::RestartOffer`](crate::MediaEvent::RestartOffer).
     CreateRestartOffer,

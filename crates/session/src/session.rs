@@ -19,6 +19,7 @@ use securecall_crypto::{IdentityKey, IdentityKeyPair, SafetyWords, WordsCommitme
 use securecall_signaling::{Call, CallId, CallOutput, Candidate, Content, Deadlines, PartyId};
 use web_time::Instant;
 
+use crate::budget::Budget;
 use crate::config::{OwnDevice, Route};
 use crate::delivery::{Carriers, MessageName};
 use crate::event::{Event, Peer};
@@ -33,6 +34,11 @@ pub(crate) use receive::Via;
 const CANDIDATE_BATCH: Duration = Duration::from_millis(200);
 /// The most candidates of the peer that are looked at in one call.
 const MAX_REMOTE_CANDIDATES: usize = 64;
+
+/// Messages of the peer on the data channel that are looked at in one go, and how long until one more is. All that may wait for its
+/// acknowledgement fits in; in a call whose path is well there is one in several seconds.
+const CONTROL_BURST: u32 = 64;
+const CONTROL_INTERVAL: Duration = Duration::from_micros(31_250);
 
 /// Why to wake up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -178,6 +184,7 @@ pub(crate) struct Session {
     gathering: bool,
     remote_candidates: Vec<String>,
     candidates_taken: usize,
+    control_budget: Budget,
     media: Media,
     answer_made: bool,
     path: Path,
@@ -189,8 +196,8 @@ pub(crate) struct Session {
     replaced_by: Option<CallId>,
     peer_hung_up: bool,
     forgotten: bool,
-    /// The caller was told that this device is in another call, and nothing else ever happened.
-    pub(crate) was_busy: bool,
+    /// The caller was told why this device does not ring, and nothing else ever happened.
+    pub(crate) was_turned_away: bool,
 }
 
 impl Session {
@@ -220,6 +227,7 @@ impl Session {
             gathering: false,
             remote_candidates: Vec::new(),
             candidates_taken: 0,
+            control_budget: Budget::new(CONTROL_BURST, CONTROL_INTERVAL),
             media: Media::Untouched,
             answer_made: false,
             path: Path::default(),
@@ -230,7 +238,7 @@ impl Session {
             replaced_by: None,
             peer_hung_up: false,
             forgotten: false,
-            was_busy: false,
+            was_turned_away: false,
         }
     }
 
@@ -291,7 +299,13 @@ impl Session {
                 .values()
                 .any(|party| matches!(party.link, crate::party::Link::AwaitingMessage2(_)))
         };
-        self.call.is_over() && (self.forgotten || (self.is_quiet() && !awaits()))
+        // Who was told why it does not ring here may ask again.
+        let may_be_asked = || {
+            self.parties
+                .values()
+                .any(|it| it.delivery.waits_to_be_asked())
+        };
+        self.call.is_over() && (self.forgotten || (self.is_quiet() && !awaits() && !may_be_asked()))
     }
 
     /// Our call, that nobody has answered yet: it may have to give way (glare).
@@ -322,7 +336,7 @@ impl Session {
         self.call.is_over() && closed && self.parties.iter().all(quiet)
     }
 
-    /// Mutes or unmutes our microphone.
+    /// Mutes or unmutes our microphone. The frames tell the peer: a message would be seen on the network.
     pub(crate) fn set_muted(&mut self, io: &mut Io<'_>, muted: bool) {
         if self.muted == muted || self.call.is_over() {
             return;
@@ -331,26 +345,12 @@ impl Session {
         if self.media == Media::Open {
             self.order(io, MediaCommand::SetMuted(muted));
         }
-        if self.connected_at.is_some() {
-            self.say_muted();
-        }
         io.event(Event::Muted {
             call: self.id,
             local: true,
             muted,
         });
         self.flush(io);
-    }
-
-    /// Replaces a mute that was not sent yet: only the last one matters.
-    fn say_muted(&mut self) {
-        let muted = self.muted;
-        if let Some(party) = self.selected_party() {
-            party
-                .pending
-                .retain(|content| !matches!(content, Content::Mute { .. }));
-            party.pending.push(Content::Mute { muted });
-        }
     }
 
     fn drain_call(&mut self, io: &mut Io<'_>) {

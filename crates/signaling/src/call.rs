@@ -21,7 +21,7 @@ use crate::{Content, Deadlines, Description, HangupReason, MAX_CANDIDATES};
 
 /// The most devices of one peer that are called.
 pub const MAX_PARTIES: usize = 32;
-/// How long to wait for another device once one says that it is busy.
+/// How long to wait for another device once one says that it is busy, or that the clocks differ.
 pub const BUSY_GRACE: Duration = Duration::from_secs(3);
 /// How long to look for a path once the call was answered.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -64,6 +64,8 @@ pub enum CallEnd {
     Declined,
     /// The peer's devices are busy.
     Busy,
+    /// The clocks of the peer's devices and ours differ too much.
+    ClocksDiffer,
     /// It rang until the lifetime was over.
     NoAnswer,
     /// No device ever said a word.
@@ -136,6 +138,8 @@ enum Standing {
     Ringing,
     /// It is in another call.
     Busy,
+    /// Its clock and ours differ too much.
+    ClocksDiffer,
     /// It answered and was taken.
     Selected,
     /// It was told that it is over, or left by itself.
@@ -389,6 +393,7 @@ impl CallEnd {
             | Self::Rejected
             | Self::Declined
             | Self::Busy
+            | Self::ClocksDiffer
             | Self::AnsweredElsewhere => HangupReason::UserHangup,
         }
     }
@@ -400,6 +405,7 @@ impl CallEnd {
             | Self::NoAnswer
             | Self::Unreachable
             | Self::Busy
+            | Self::ClocksDiffer
             | Self::ConnectTimeout => Some(Content::Hangup {
                 reason: self.hangup_reason(),
             }),

@@ -171,6 +171,9 @@ pub enum Content {
     /// The device is in another call. Only in message 2.
     #[serde(rename = "tech.stealthx.securecall.busy")]
     Busy,
+    /// The device does not ring, for its clock and the caller's differ too much. Only in message 2.
+    #[serde(rename = "tech.stealthx.securecall.clocks_differ")]
+    ClocksDiffer,
     /// The nonce of the safety words. In the caller's first ratchet message.
     #[serde(rename = "tech.stealthx.securecall.words_nonce")]
     WordsNonce {
@@ -180,18 +183,24 @@ pub enum Content {
     /// A step of the DH ratchet, or the answer to one: the message itself is what counts.
     #[serde(rename = "tech.stealthx.securecall.rekey")]
     Rekey,
-    /// The sender was muted, or can be heard again.
-    #[serde(rename = "tech.stealthx.securecall.mute")]
-    Mute {
-        /// Muted, or heard again.
-        muted: bool,
-    },
     /// The callee asks the caller for an ICE restart.
     #[serde(rename = "tech.stealthx.securecall.restart_please")]
     RestartPlease,
 }
 
 impl Content {
+    /// Whether it may be said in message 2, where the handshake is not through yet.
+    pub const fn fits_message_2(&self) -> bool {
+        matches!(
+            self,
+            Self::Ringing
+                | Self::Busy
+                | Self::ClocksDiffer
+                | Self::Answer { .. }
+                | Self::Candidates { .. }
+        )
+    }
+
     /// The type, as on the wire.
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -204,9 +213,9 @@ impl Content {
             Self::Negotiate { .. } => "m.call.negotiate",
             Self::Ringing => "tech.stealthx.securecall.ringing",
             Self::Busy => "tech.stealthx.securecall.busy",
+            Self::ClocksDiffer => "tech.stealthx.securecall.clocks_differ",
             Self::WordsNonce { .. } => "tech.stealthx.securecall.words_nonce",
             Self::Rekey => "tech.stealthx.securecall.rekey",
-            Self::Mute { .. } => "tech.stealthx.securecall.mute",
             Self::RestartPlease => "tech.stealthx.securecall.restart_please",
         }
     }
@@ -219,11 +228,9 @@ impl Content {
 
     fn check(&self) -> Result<(), BundleError> {
         match self {
-            Self::Invite(Invite {
-                offer: description, ..
-            })
-            | Self::Negotiate { description, .. } => check_sdp(description),
-            Self::Answer { answer } => check_sdp(answer),
+            Self::Invite(Invite { offer, .. }) => check_description(offer, DescriptionKind::Offer),
+            Self::Answer { answer } => check_description(answer, DescriptionKind::Answer),
+            Self::Negotiate { description, .. } => check_description(description, description.kind),
             Self::Candidates { candidates } => {
                 within(candidates.len(), MAX_CANDIDATES, "candidates")?;
                 candidates.iter().try_for_each(|it| {
@@ -236,9 +243,9 @@ impl Content {
             | Self::Hangup { .. }
             | Self::Ringing
             | Self::Busy
+            | Self::ClocksDiffer
             | Self::WordsNonce { .. }
             | Self::Rekey
-            | Self::Mute { .. }
             | Self::RestartPlease => Ok(()),
         }
     }
@@ -291,6 +298,9 @@ pub enum BundleError {
     /// A party ID with other characters than MSC2746 allows, or none.
     #[error("a party ID is 1 to 255 printable characters")]
     PartyId,
+    /// An offer where an answer belongs, or the other way round.
+    #[error("a description says that it is of another kind than its place asks for")]
+    DescriptionKind,
     /// Not JSON, an unknown type, a missing field.
     #[error("the JSON is not a bundle (line {line}, column {column})")]
     Json {
@@ -334,7 +344,13 @@ impl Bundle {
     }
 }
 
-fn check_sdp(description: &Description) -> Result<(), BundleError> {
+fn check_description(
+    description: &Description,
+    expected: DescriptionKind,
+) -> Result<(), BundleError> {
+    if description.kind != expected {
+        return Err(BundleError::DescriptionKind);
+    }
     within(description.sdp.len(), MAX_SDP, "bytes of SDP")
 }
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use securecall_crypto::{FrameOpener, FrameSealer, OVERHEAD};
+use securecall_crypto::{FrameOpener, FrameSealer, HEADER_LEN, OVERHEAD};
 use securecall_session::{CallId, MediaCommand, MediaEvent, MediaFailure, PathRoute, Route};
 use web_time::Instant;
 
@@ -91,6 +91,8 @@ pub struct FakeMedia {
     pub(crate) connected: bool,
     pub(crate) closed: bool,
     last_packet: Option<Instant>,
+    /// Epoch and counter of the peer's newest frame, and whether it said that the peer is muted.
+    newest: Option<(u16, u64, bool)>,
 }
 
 /// What a command leads to, later.
@@ -195,6 +197,8 @@ impl FakeMedia {
     pub(crate) fn next_frame(&mut self) -> Option<Vec<u8>> {
         let sealer = self.sealer.as_mut().filter(|_| self.connected)?;
         let mut frame = vec![0; FRAME + OVERHEAD];
+        // Where the real engine has Opus, or what stands for a muted frame: here one byte says which.
+        frame[HEADER_LEN] = u8::from(self.muted);
         sealer.seal(&mut frame).expect("a frame of a fresh chain");
         self.sent += 1;
         if !self.frame_sizes.contains(&frame.len()) {
@@ -209,12 +213,21 @@ impl FakeMedia {
             return Vec::new();
         };
         opener.handle_timeout(now);
-        if opener.open(now, &mut frame).is_err() {
+        let Ok(opened) = opener.open(now, &mut frame) else {
             self.refused += 1;
             return Vec::new();
-        }
+        };
+        let place = (opened.epoch.number(), opened.counter);
+        let muted = opened.payload.first() == Some(&1);
         self.received += 1;
         let mut events = Vec::new();
+        let before = self.newest;
+        if before.is_none_or(|(epoch, counter, _)| (epoch, counter) < place) {
+            self.newest = Some((place.0, place.1, muted));
+            if before.is_some_and(|(.., before)| before) != muted {
+                events.push(MediaEvent::PeerMuted(muted));
+            }
+        }
         if self.received == 1 {
             events.extend([MediaEvent::FirstFrameOpened, MediaEvent::FirstAudioPlayed]);
         }

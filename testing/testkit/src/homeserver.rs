@@ -68,6 +68,8 @@ pub struct Homeserver {
     pub device_script: DeviceScript,
     /// Fails every request, if set.
     pub fails: Option<RequestError>,
+    /// How often a device asked for a message to be sent, whether that worked or not.
+    pub send_requests: usize,
     /// Every message that was sent, in order.
     pub sent: Vec<Envelope>,
     /// The Matrix IDs and what devices they have.
@@ -81,6 +83,7 @@ impl Homeserver {
             script: Box::new(|_| Fate::Deliver),
             device_script: Box::new(|_, _| {}),
             fails: None,
+            send_requests: 0,
             sent: Vec::new(),
             devices: BTreeMap::new(),
         }

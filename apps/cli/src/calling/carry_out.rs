@@ -23,7 +23,7 @@ impl Run {
             Action::Wish(wish) => self.grant(wish).await,
             Action::Redraw => {
                 if let Some((terminal, _)) = &mut self.screen {
-                    let _ = terminal.clear();
+                    terminal.draw_anew();
                 }
                 self.draw();
                 Ok(())

@@ -9,7 +9,7 @@ use securecall_matrix::ServerError;
 
 use super::now;
 use crate::error::ErrorKind;
-use crate::output::{Event, Peer, Stats};
+use crate::output::{Event, Peer, Stats, words_for_calls_of_others};
 
 /// Turns the client's events into ours.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ impl Narrator {
                 "the call goes on",
             ),
             ClientEvent::Notice { text, .. } => Event::Notice {
-                message: text.clone(),
+                message: text.as_str().into(),
             },
             ClientEvent::PlainTextRefused => warning(
                 ErrorKind::PlainTextRefused,
@@ -145,15 +145,30 @@ impl Narrator {
                 reason: reason.as_str(),
                 duration_ms: connected_for.map_or(0, milliseconds),
             },
-            CallEvent::Missed { call, peer, why } => Event::Missed {
+            CallEvent::Missed {
+                call,
+                peer,
+                why,
+                calls,
+            } => Event::Missed {
                 call_id: call.to_string(),
                 peer: self.to_peer(peer),
                 why: why.as_str(),
+                calls: *calls,
             },
-            CallEvent::Refused { call, peer, why } => Event::Refused {
+            CallEvent::Refused {
+                call,
+                peer,
+                why,
+                calls,
+            } => Event::Refused {
                 call_id: call.to_string(),
                 peer: self.to_peer(peer),
                 why: why.as_str(),
+                calls: *calls,
+            },
+            CallEvent::CallsOfOthers { calls } => Event::Notice {
+                message: words_for_calls_of_others(*calls).into(),
             },
         }
     }
@@ -204,8 +219,8 @@ fn milliseconds(duration: Duration) -> u64 {
 fn warning(kind: ErrorKind, message: String, help: &str) -> Event {
     Event::Error {
         kind: kind.name(),
-        message,
-        help: Some(help.to_owned()),
+        message: message.into(),
+        help: Some(help.into()),
     }
 }
 

@@ -6,6 +6,7 @@ use std::thread;
 use crossterm::event::{self, KeyEvent};
 use tokio::sync::mpsc;
 
+use super::burst::Burst;
 use super::order::Order;
 use crate::error::Failure;
 
@@ -13,6 +14,9 @@ use crate::error::Failure;
 const MAX_LINE: u64 = 16 * 1024;
 /// Inputs that may wait; what feeds them then waits too.
 const QUEUE: usize = 16;
+/// Keys that may wait: more than a person presses while the program is busy, for keys that pile up at the terminal come
+/// at once, as a pasted text does.
+const KEYS: usize = 256;
 
 /// Something a script or a person wants.
 #[derive(Debug)]
@@ -62,16 +66,13 @@ impl Inputs {
 
     /// The keys pressed at the terminal, and what is pasted there; a change of its size counts as none.
     pub(super) fn keys() -> Self {
-        let (sender, receiver) = mpsc::channel(QUEUE);
+        let (sender, receiver) = mpsc::channel(KEYS);
         thread::spawn(move || {
-            while let Ok(event) = event::read() {
-                let input = match event {
-                    event::Event::Key(key) => Input::Key(key),
-                    event::Event::Paste(text) => Input::Paste(text),
-                    _ => continue,
-                };
-                if sender.blocking_send(input).is_err() {
-                    return;
+            while let Ok(inputs) = next_at_terminal() {
+                for input in inputs {
+                    if sender.blocking_send(input).is_err() {
+                        return;
+                    }
                 }
             }
         });
@@ -90,6 +91,29 @@ impl Inputs {
         }
         std::future::pending().await
     }
+}
+
+/// The next key or pasted text at the terminal, and what comes together with it.
+fn next_at_terminal() -> io::Result<Vec<Input>> {
+    let mut pasted = None;
+    let first = match event::read()? {
+        event::Event::Key(key) => key,
+        event::Event::Paste(text) => return Ok(vec![Input::Paste(text)]),
+        _ => return Ok(Vec::new()),
+    };
+    let burst = Burst::gather(first, |patience| {
+        while pasted.is_none() && event::poll(patience)? {
+            match event::read()? {
+                event::Event::Key(key) => return Ok(Some(key)),
+                event::Event::Paste(text) => pasted = Some(text),
+                _ => {}
+            }
+        }
+        Ok(None)
+    })?;
+    let mut inputs = burst.into_inputs();
+    inputs.extend(pasted.map(Input::Paste));
+    Ok(inputs)
 }
 
 fn next_line() -> Option<String> {

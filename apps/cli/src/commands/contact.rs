@@ -1,5 +1,7 @@
 //! `contact share`, `add`, `list`, `rename`, `remove`, `verify`, `unverify`.
 
+use std::ffi::OsString;
+
 use securecall_contact::{Address, ContactLink, NameLabel, ShareText};
 use securecall_contact_qr::QrCode;
 
@@ -11,7 +13,8 @@ use crate::exit_code::ExitCode;
 use crate::output::{Event, contact_list};
 use crate::profile::{Contact, Content, Profile, write_file};
 use crate::proof::Proof;
-use crate::{prompt, qr_text, sources, who};
+use crate::qr_text::QrText;
+use crate::{prompt, sources, who};
 
 pub(super) fn run(context: &Context, command: ContactCommand) -> Result<ExitCode, Failure> {
     match command {
@@ -62,13 +65,13 @@ fn share(context: &Context, options: &ShareOptions) -> Result<ExitCode, Failure>
         text: ShareText::new(&link, &page_host).to_string(),
         qr: options
             .qr
-            .map(|background| qr_text::draw(&code, background, context.output.is_terminal())),
+            .map(|background| QrText::new(&code, background, context.output.takes_colours())),
     }))
 }
 
-fn add(context: &Context, what: Vec<String>, name: Option<&str>) -> Result<ExitCode, Failure> {
+fn add(context: &Context, what: Vec<OsString>, name: Option<&str>) -> Result<ExitCode, Failure> {
     let what = if what.is_empty() {
-        vec!["-".to_owned()]
+        vec!["-".into()]
     } else {
         what
     };

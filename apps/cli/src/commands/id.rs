@@ -7,7 +7,7 @@ use super::Context;
 use crate::cli::IdCommand;
 use crate::error::{ErrorKind, Failure};
 use crate::exit_code::ExitCode;
-use crate::output::{Closed, Event};
+use crate::output::{Event, OutputError};
 use crate::profile::{Identity, Profile};
 use crate::prompt;
 
@@ -32,31 +32,38 @@ fn new(context: &Context) -> Result<ExitCode, Failure> {
         )
     })?;
     let identity = Identity::new(IdentitySeed::from_bytes(*bytes));
-    let id = identity.id().to_string();
-    let phrase = identity.seed().phrase();
-    profile.change(|content| match &content.identity {
-        Some(existing) => Err(identity_exists(&existing.id().to_string())),
-        None => {
-            content.identity = Some(identity);
-            Ok(())
+    let event = Event::Identity {
+        id: identity.id().to_string(),
+        phrase: Some(identity.seed().phrase().into()),
+    };
+    let mut is_shown = false;
+    let made = profile.change(|content| {
+        if let Some(existing) = &content.identity {
+            return Err(identity_exists(&existing.id().to_string()));
         }
-    })?;
-    let shown = context.output.event(&Event::Identity {
-        id,
-        phrase: Some(phrase.into()),
+        // The phrase comes first. An identity whose phrase nobody has seen cannot be restored, so it must not be; a
+        // phrase without an identity is good for nothing, and does no harm.
+        context.output.event_for_good(&event).map_err(not_shown)?;
+        is_shown = true;
+        content.identity = Some(identity);
+        Ok(())
     });
-    if let Err(Closed) = shown {
-        // Nobody has seen the phrase and nobody ever would: an identity that cannot be restored is none.
-        profile.change(|content| {
-            content.identity = None;
-            Ok(())
-        })?;
-        return Err(Failure::new(
-            ErrorKind::StorageFailed,
-            "the phrase could not be printed, so no identity was made",
-        ));
+    match made {
+        Ok(()) => Ok(ExitCode::Done),
+        Err(failure) if is_shown => Err(failure.help(
+            "no identity was made, so the phrase above belongs to none: throw it away, mend what is wrong and try again",
+        )),
+        Err(failure) => Err(failure),
     }
-    Ok(ExitCode::Done)
+}
+
+fn not_shown(error: OutputError) -> Failure {
+    let reason = Failure::from(error).message;
+    Failure::new(
+        ErrorKind::StorageFailed,
+        format!("the phrase could not be printed, so no identity was made: {reason}"),
+    )
+    .help("run it where its output can be seen, or goes to a file or a program that keeps it")
 }
 
 fn show(context: &Context) -> Result<ExitCode, Failure> {

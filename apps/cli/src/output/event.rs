@@ -3,8 +3,11 @@
 use securecall_contact::{MatrixId, NameLabel, SecureCallId};
 use serde::Serialize;
 
+use super::queue::LeftOut;
+use super::{Line, Printable, Weight};
 use crate::error::Failure;
 use crate::profile::Contact;
+use crate::qr_text::QrText;
 use crate::secret::Secret;
 
 /// Something that scripts and people are told. Fields are only added, never changed.
@@ -41,7 +44,7 @@ pub(crate) enum Event {
         text: String,
         /// With `--qr`.
         #[serde(skip_serializing_if = "Option::is_none")]
-        qr: Option<String>,
+        qr: Option<QrText>,
     },
     /// Who opens `securecall:` links on this desktop.
     Handler { installed: bool, path: String },
@@ -110,24 +113,28 @@ pub(crate) enum Event {
         call_id: String,
         peer: Peer,
         why: &'static str,
+        calls: u32,
     },
     /// A call was refused without ringing.
     Refused {
         call_id: String,
         peer: Peer,
         why: &'static str,
+        calls: u32,
     },
+    /// Events were not read in time, and were left out.
+    LeftOut { events: u64, stats: u64 },
     /// The homeserver cannot be reached; trying on.
     Offline,
     /// The homeserver is reached again.
     Online,
     /// Something the user should know.
-    Notice { message: String },
+    Notice { message: Line },
     /// Something did not work.
     Error {
         kind: &'static str,
-        message: String,
-        help: Option<String>,
+        message: Line,
+        help: Option<Line>,
     },
 }
 
@@ -191,6 +198,15 @@ pub(crate) struct Stats {
     pub(crate) concealed_ms: f64,
 }
 
+impl From<LeftOut> for Event {
+    fn from(left_out: LeftOut) -> Self {
+        Self::LeftOut {
+            events: left_out.events,
+            stats: left_out.figures,
+        }
+    }
+}
+
 impl From<&Failure> for Event {
     fn from(failure: &Failure) -> Self {
         Self::Error {
@@ -215,8 +231,52 @@ impl Event {
         }
     }
 
+    /// How much is lost with it where somebody reads too slowly. What strangers or the peer can make at will is a remark.
+    pub(crate) const fn weight(&self) -> Weight {
+        match self {
+            Self::Stats(_) => Weight::Figures,
+            Self::Muted { .. }
+            | Self::Missed { .. }
+            | Self::Refused { .. }
+            | Self::LeftOut { .. }
+            | Self::Offline
+            | Self::Online
+            | Self::Notice { .. }
+            | Self::Error { .. } => Weight::Remark,
+            Self::Identity { .. }
+            | Self::Account { .. }
+            | Self::Contact { .. }
+            | Self::Contacts { .. }
+            | Self::Link { .. }
+            | Self::Handler { .. }
+            | Self::Completions { .. }
+            | Self::Manual { .. }
+            | Self::Ready { .. }
+            | Self::Dialing { .. }
+            | Self::Incoming { .. }
+            | Self::Ringing { .. }
+            | Self::Replaced { .. }
+            | Self::Connected { .. }
+            | Self::FirstAudio { .. }
+            | Self::AudioStarted { .. }
+            | Self::Reconnecting { .. }
+            | Self::Reconnected { .. }
+            | Self::AnsweredElsewhere { .. }
+            | Self::Ended { .. } => Weight::Outcome,
+        }
+    }
+
     /// The event as plain lines; `None` where a person need not be told.
-    pub(crate) fn plain(&self, terminal: bool) -> Option<String> {
+    pub(crate) fn plain(&self, terminal: bool) -> Option<Printable> {
+        let mut printable = Printable::text(&self.words(terminal)?);
+        if let Self::Link { qr: Some(qr), .. } = self {
+            printable.push("\n\n");
+            qr.print(&mut printable);
+        }
+        Some(printable)
+    }
+
+    fn words(&self, terminal: bool) -> Option<String> {
         Some(match self {
             Self::Identity { id, phrase: None } => id.clone(),
             Self::Identity {
@@ -240,10 +300,7 @@ impl Event {
                 format!("{name}\t{matrix_id}\t{id}\t{key}")
             }
             Self::Contacts { .. } | Self::Stats(_) | Self::AudioStarted { .. } => return None,
-            Self::Link { text, qr, .. } => match qr {
-                Some(qr) => format!("{text}\n\n{}", qr.trim_end_matches('\n')),
-                None => text.clone(),
-            },
+            Self::Link { text, .. } => text.clone(),
             Self::Handler {
                 installed: true, ..
             } => "links that start with securecall: are opened by SecureCall now".to_owned(),
@@ -280,23 +337,43 @@ impl Event {
                 duration_ms,
                 ..
             } => ended(reason, *duration_ms),
-            Self::Missed { peer, why, .. } => format!(
-                "missed call from {}: {}",
-                peer.shown(),
-                why.replace('_', " ")
-            ),
-            Self::Refused { peer, why, .. } => format!(
-                "refused a call from {}: {}",
-                peer.shown(),
-                why.replace('_', " ")
-            ),
+            Self::Missed {
+                peer, why, calls, ..
+            } => missed_words(&peer.shown(), why, *calls),
+            Self::Refused {
+                peer, why, calls, ..
+            } => refused_words(&peer.shown(), why, *calls),
+            Self::LeftOut { events, .. } => left_out(*events),
             Self::Offline => "homeserver out of reach, trying on".to_owned(),
             Self::Online => "homeserver reached again".to_owned(),
-            Self::Notice { message } => message.clone(),
+            Self::Notice { message } => message.to_string(),
             // People read it on standard error.
             Self::Error { .. } => return None,
         })
     }
+}
+
+/// What people are told of missed calls.
+pub(crate) fn missed_words(caller: &str, why: &str, calls: u32) -> String {
+    let why = why.replace('_', " ");
+    match calls {
+        1 => format!("missed call from {caller}: {why}"),
+        _ => format!("{calls} missed calls from {caller}: {why}"),
+    }
+}
+
+/// What people are told of refused calls.
+pub(crate) fn refused_words(caller: &str, why: &str, calls: u32) -> String {
+    let why = why.replace('_', " ");
+    match calls {
+        1 => format!("refused a call from {caller}: {why}"),
+        _ => format!("refused {calls} calls from {caller}: {why}"),
+    }
+}
+
+/// What people are told of the calls of strangers who were too many to name.
+pub(crate) fn words_for_calls_of_others(calls: u32) -> String {
+    format!("{calls} more calls of other strangers did not ring")
 }
 
 /// How a tier is named to people.
@@ -318,6 +395,7 @@ pub(crate) fn reason_words(reason: &str) -> &str {
         "local_reject" => "you declined",
         "declined" => "the other side declined",
         "busy" => "busy in another call",
+        "clocks_differ" => "the clocks of the two machines differ by more than 5 minutes; set both",
         "no_answer" => "nobody answered",
         "unreachable" => "none of their devices is reachable",
         "unknown" => {
@@ -367,6 +445,13 @@ fn incoming(peer: &Peer, answered: bool) -> String {
     match &peer.name {
         Some(_) => format!("{start} {} ({matrix_id})", peer.shown()),
         None => format!("{start} a stranger: {} ({matrix_id})", peer.shown()),
+    }
+}
+
+fn left_out(events: u64) -> String {
+    match events {
+        1 => "1 line was left out here: it was not read in time".to_owned(),
+        _ => format!("{events} lines were left out here: they were not read in time"),
     }
 }
 
@@ -428,8 +513,8 @@ mod tests {
             id: "x".to_owned(),
             phrase: Some(phrase.clone().into()),
         };
-        assert_eq!(event.plain(false).unwrap(), format!("x\n{phrase}"));
-        let shown = event.plain(true).unwrap();
+        assert_eq!(event.words(false).unwrap(), format!("x\n{phrase}"));
+        let shown = event.words(true).unwrap();
         assert!(
             shown.contains(" 1 abandon") && shown.contains("24 abandon"),
             "{shown}"

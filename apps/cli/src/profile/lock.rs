@@ -91,7 +91,7 @@ mod tests {
             "the profile is in use by process {} (securecall listen)",
             process::id()
         );
-        assert_eq!(failure.message, expected);
+        assert_eq!(failure.message.as_str(), expected);
         drop(first);
         SessionLock::take(directory.path(), "call").unwrap();
     }

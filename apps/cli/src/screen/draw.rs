@@ -17,30 +17,57 @@ const METER_FLOOR_DB: f32 = -50.0;
 const METER_WIDTH: usize = 32;
 /// From this width on, a SecureCall ID fits into the box with room to spare.
 const ROOMY_WIDTH: u16 = 64;
+/// From this width on, the safety words fit beside their label.
+const LABELLED_WIDTH: u16 = 14 + 4 * 8 + 3 * 2;
+/// Below this height of the terminal, there is no box.
+const BORDERED: u16 = 10;
 /// The widest the box grows.
 const MAX_WIDTH: u16 = 78;
+
+/// How much a line is needed, from the most to the least: without the first there is no call on the screen, and the words
+/// are read aloud.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Call,
+    Words,
+    Notice,
+    Protection,
+    Address,
+    Meter,
+    Explanation,
+    Nothing,
+}
 
 impl CallScreen {
     /// Draws the whole screen.
     pub(super) fn draw(&self, frame: &mut Frame<'_>, now: Instant, palette: Palette) {
         let area = centred(frame.area());
-        let block = Block::bordered()
-            .border_type(BorderType::Rounded)
-            .border_style(self.border(palette))
-            .title(Line::styled(" SecureCall ", Palette::strong()))
-            .padding(Padding::horizontal(if area.width < ROOMY_WIDTH {
-                1
-            } else {
-                2
-            }));
+        let block = if area.height < BORDERED {
+            Block::new()
+        } else {
+            Block::bordered()
+                .border_type(BorderType::Rounded)
+                .border_style(self.border(palette))
+                .title(Line::styled(" SecureCall ", Palette::strong()))
+                .padding(Padding::horizontal(if area.width < ROOMY_WIDTH {
+                    1
+                } else {
+                    2
+                }))
+        };
         let inside = block.inner(area);
         frame.render_widget(block, area);
         let [body, keys] =
             Layout::vertical([Constraint::Min(0), Constraint::Length(1)]).areas(inside);
-        let mut lines = self.lines(now, palette);
+        let mut lines = self.lines(now, body.width, palette);
         if lines.len() > usize::from(body.height) {
-            lines.retain(|line| line.width() > 0);
+            lines.retain(|(_, line)| line.width() > 0);
         }
+        // What is not shown is what can be done without.
+        if lines.len() > usize::from(body.height) {
+            lines.sort_by_key(|(rank, _)| *rank);
+        }
+        let lines: Vec<Line<'_>> = lines.into_iter().map(|(_, line)| line).collect();
         frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), body);
         frame.render_widget(Paragraph::new(self.keys(palette)), keys);
     }
@@ -54,10 +81,12 @@ impl CallScreen {
         }
     }
 
-    fn lines(&self, now: Instant, palette: Palette) -> Vec<Line<'_>> {
-        let mut lines = vec![Line::default()];
+    fn lines(&self, now: Instant, width: u16, palette: Palette) -> Vec<(Rank, Line<'_>)> {
+        let blank = || (Rank::Nothing, Line::default());
+        let mut lines = vec![blank()];
         if self.id.is_empty() {
-            lines.push(Line::styled("Starting …", Palette::strong()));
+            let starting = Line::styled("Starting …", Palette::strong());
+            lines.push((Rank::Call, starting));
         } else {
             let name = if self.stranger {
                 palette.paint(Color::Yellow)
@@ -68,38 +97,42 @@ impl CallScreen {
             if self.is_verified {
                 who.push_span(Span::styled("  ✓ verified", palette.paint(Color::Green)));
             }
-            lines.push(who);
-            lines.push(Line::styled(self.id.as_str(), palette.quiet()));
-            lines.push(Line::default());
-            lines.push(self.status(now, palette));
+            lines.push((Rank::Call, who));
+            let id = Line::styled(self.id.as_str(), palette.quiet());
+            lines.push((Rank::Address, id));
+            lines.push(blank());
+            lines.push((Rank::Call, self.status(now, palette)));
         }
         if let Some(tier) = self.tier {
-            lines.push(self.protection(tier, palette));
+            lines.push((Rank::Protection, self.protection(tier, palette)));
         }
         if let Some(words) = &self.words {
-            lines.push(Line::default());
-            lines.push(labelled(
-                "Safety words",
-                Span::styled(words.join("  "), Palette::strong()),
-                palette,
-            ));
-            lines.push(labelled(
-                "",
-                Span::styled(
-                    "the same on both sides: nobody is in between",
-                    palette.quiet(),
-                ),
-                palette,
-            ));
-            lines.push(Line::default());
-            lines.push(self.meter("You", self.input_level, self.muted, palette));
-            lines.push(self.meter("Peer", self.output_level, self.peer_muted, palette));
-            lines.push(Line::default());
-            lines.push(self.quality(palette));
+            // On a narrow terminal all four are shown before anything is said of them.
+            let words = if width < LABELLED_WIDTH {
+                Line::styled(words.join(" "), Palette::strong())
+            } else {
+                let words = Span::styled(words.join("  "), Palette::strong());
+                labelled("Safety words", words, palette)
+            };
+            let meaning = Span::styled(
+                "the same on both sides: nobody is in between",
+                palette.quiet(),
+            );
+            lines.push(blank());
+            lines.push((Rank::Words, words));
+            lines.push((Rank::Explanation, labelled("", meaning, palette)));
+            lines.push(blank());
+            let you = self.meter("You", self.input_level, self.muted, palette);
+            let peer = self.meter("Peer", self.output_level, self.peer_muted, palette);
+            lines.push((Rank::Meter, you));
+            lines.push((Rank::Meter, peer));
+            lines.push(blank());
+            lines.push((Rank::Explanation, self.quality(palette)));
         }
         if let Some(notice) = &self.notice {
-            lines.push(Line::default());
-            lines.push(Line::styled(notice.as_str(), palette.paint(Color::Yellow)));
+            let notice = Line::styled(notice.as_str(), palette.paint(Color::Yellow));
+            lines.push(blank());
+            lines.push((Rank::Notice, notice));
         }
         lines
     }
@@ -244,5 +277,34 @@ mod tests {
         assert_eq!(bars(1e-6), 0);
         assert_eq!(bars(1.0), METER_WIDTH);
         assert!(bars(0.1) > bars(0.01));
+    }
+
+    #[test]
+    fn the_smallest_terminal_shows_who_what_and_the_words() {
+        use ratatui::Terminal;
+        use ratatui::backend::TestBackend;
+
+        let mut screen = CallScreen::new();
+        screen.id = "i".repeat(56);
+        screen.who = "Peer 山田".to_owned();
+        screen.stage = Stage::Connected;
+        screen.tier = Some("securecall");
+        screen.words = Some(["abandon", "ability", "able", "about"].map(str::to_owned));
+        for (width, height) in [(20, 5), (40, 10), (80, 24), (1, 1)] {
+            let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+            #[expect(clippy::disallowed_methods, reason = "any time will do")]
+            let now = Instant::now();
+            let palette = Palette { colour: false };
+            terminal
+                .draw(|frame| screen.draw(frame, now, palette))
+                .unwrap();
+            let shown = terminal.backend().to_string();
+            if width == 1 {
+                continue;
+            }
+            for part in ["Peer 山", "connected", "abandon ", "about", "hang"] {
+                assert!(shown.contains(part), "{part} {width}×{height}:\n{shown}");
+            }
+        }
     }
 }

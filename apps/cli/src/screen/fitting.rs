@@ -2,7 +2,7 @@
 
 use ratatui::style::Style;
 use ratatui::text::Span;
-use securecall_contact::NameLabel;
+use securecall_contact::display_text;
 
 /// What stands for what was left out.
 const ELLIPSIS: &str = "…";
@@ -14,16 +14,7 @@ pub(super) fn columns(text: &str) -> usize {
 
 /// The text without anything that draws nothing, turns a line around or breaks it.
 pub(super) fn harmless(text: &str) -> String {
-    let mut shown = [0; 4];
-    text.chars()
-        .map(|character| match character {
-            _ if character.is_whitespace() || character.is_control() => ' ',
-            _ => character,
-        })
-        .filter(|character| {
-            *character == ' ' || NameLabel::new(character.encode_utf8(&mut shown)).is_some()
-        })
-        .collect()
+    display_text(&text.replace(char::is_whitespace, " "))
 }
 
 /// The beginning of the text, if all of it does not fit.

@@ -11,6 +11,7 @@ use securecall_matrix::ServerError;
 use super::fitting::fit_matrix_id;
 use crate::contact_book;
 use crate::error::Failure;
+use crate::output::{missed_words, refused_words, words_for_calls_of_others};
 use crate::profile::Contact;
 
 mod contact_list;
@@ -115,13 +116,18 @@ impl MainScreen {
             Event::PlainTextRefused => {
                 self.note(now, "a call in plain text was refused".to_owned());
             }
-            Event::Call(CallEvent::Missed { peer, why, .. }) => {
-                let why = why.as_str().replace('_', " ");
-                self.note(now, format!("missed call from {}: {why}", name_of(peer)));
+            Event::Call(CallEvent::Missed {
+                peer, why, calls, ..
+            }) => {
+                self.note(now, missed_words(&name_of(peer), why.as_str(), *calls));
             }
-            Event::Call(CallEvent::Refused { peer, why, .. }) => {
-                let why = why.as_str().replace('_', " ");
-                self.note(now, format!("refused a call from {}: {why}", name_of(peer)));
+            Event::Call(CallEvent::Refused {
+                peer, why, calls, ..
+            }) => {
+                self.note(now, refused_words(&name_of(peer), why.as_str(), *calls));
+            }
+            Event::Call(CallEvent::CallsOfOthers { calls }) => {
+                self.note(now, words_for_calls_of_others(*calls));
             }
             _ => {}
         }

@@ -11,7 +11,7 @@ use securecall_matrix::ServerError;
 use super::Wish;
 use super::main_screen::name_of;
 use crate::error::Failure;
-use crate::output::reason_words;
+use crate::output::{reason_words, words_for_calls_of_others};
 use crate::profile::Contact;
 
 /// What a key asks for.
@@ -184,6 +184,9 @@ impl CallScreen {
                     why.as_str().replace('_', " ")
                 ));
             }
+            CallEvent::CallsOfOthers { calls } => {
+                self.notice = Some(words_for_calls_of_others(*calls));
+            }
             CallEvent::FirstAudio { .. } => {}
         }
     }
@@ -203,7 +206,7 @@ impl CallScreen {
 
     /// What was wanted did not work.
     pub(super) fn failed(&mut self, failure: &Failure) {
-        self.notice = Some(failure.message.clone());
+        self.notice = Some(failure.message.to_string());
     }
 
     /// Forgets the call, which is over.

@@ -1,8 +1,8 @@
 //! The terminal the screen is drawn on: taken over at the start, given back whatever happens.
 
-use std::io::{self, IsTerminal as _, Stderr, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use crossterm::terminal::{
@@ -13,22 +13,30 @@ use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 
 use super::Screen;
+use super::frames::{self, Frames};
 use super::palette::Palette;
+use crate::output::Stream;
+use crate::output::stream::of_screens;
+
+/// How long the end waits for the last picture to be drawn.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Whether the terminal is taken.
 static IS_OPEN: AtomicBool = AtomicBool::new(false);
 
 /// A terminal in raw mode with an alternate screen, on stderr: stdout stays for data. Dropping it restores everything.
 pub(crate) struct ScreenTerminal {
-    terminal: Terminal<CrosstermBackend<Stderr>>,
+    terminal: Terminal<CrosstermBackend<Frames>>,
     palette: Palette,
+    /// What the terminal shows is not to be relied on.
+    is_disturbed: bool,
 }
 
 impl ScreenTerminal {
     /// Whether a person can see the screen and press keys.
     pub(crate) fn is_possible() -> bool {
         io::stdin().is_terminal()
-            && io::stderr().is_terminal()
+            && Stream::Err.is_terminal()
             && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
     }
 
@@ -40,18 +48,21 @@ impl ScreenTerminal {
     pub(crate) fn open() -> io::Result<Self> {
         enable_raw_mode()?;
         IS_OPEN.store(true, Ordering::Relaxed);
-        if let Err(error) = execute!(io::stderr(), EnterAlternateScreen, cursor::Hide) {
+        if let Err(error) = execute!(of_screens(), EnterAlternateScreen, cursor::Hide) {
             restore();
             return Err(error);
         }
         // Where a terminal does not know it, what is pasted comes as if it were typed.
-        let _ = execute!(io::stderr(), EnableBracketedPaste);
-        let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        let terminal =
-            Terminal::new(CrosstermBackend::new(io::stderr())).inspect_err(|_| restore())?;
+        let _ = execute!(of_screens(), EnableBracketedPaste);
+        let terminal = Frames::start()
+            .and_then(|frames| Terminal::new(CrosstermBackend::new(frames)))
+            .inspect_err(|_| restore())?;
         Ok(Self {
             terminal,
-            palette: Palette { colour },
+            palette: Palette {
+                colour: Stream::Err.takes_colours(),
+            },
+            is_disturbed: false,
         })
     }
 
@@ -64,28 +75,29 @@ impl ScreenTerminal {
 
     /// Rings the terminal's bell.
     pub(crate) fn ring() {
-        let mut stderr = io::stderr();
-        let _ = stderr.write_all(b"\x07").and_then(|()| stderr.flush());
+        frames::send(b"\x07".to_vec());
     }
 
-    /// Draws the screen.
+    /// Draws the screen, unless the terminal has not taken the picture before: then the next one shows what has changed.
     ///
     /// # Errors
     ///
     /// The terminal is gone.
     pub(crate) fn draw(&mut self, screen: &mut Screen, now: Instant) -> io::Result<()> {
+        if frames::is_busy() {
+            return Ok(());
+        }
+        if std::mem::take(&mut self.is_disturbed) {
+            self.terminal.clear()?;
+        }
         self.terminal
             .draw(|frame| screen.draw(frame, now, self.palette))?;
         Ok(())
     }
 
     /// Draws everything anew at the next [`draw`](Self::draw).
-    ///
-    /// # Errors
-    ///
-    /// The terminal is gone.
-    pub(crate) fn clear(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+    pub(crate) const fn draw_anew(&mut self) {
+        self.is_disturbed = true;
     }
 }
 
@@ -97,7 +109,10 @@ impl Drop for ScreenTerminal {
 
 fn restore() {
     IS_OPEN.store(false, Ordering::Relaxed);
-    let _ = execute!(io::stderr(), DisableBracketedPaste);
-    let _ = execute!(io::stderr(), LeaveAlternateScreen, cursor::Show);
+    // A terminal that takes nothing would hold up the end of the program.
+    if frames::wait(PATIENCE) {
+        let _ = execute!(of_screens(), DisableBracketedPaste);
+        let _ = execute!(of_screens(), LeaveAlternateScreen, cursor::Show);
+    }
     let _ = disable_raw_mode();
 }

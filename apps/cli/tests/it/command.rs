@@ -49,14 +49,16 @@ impl Machine {
         path
     }
 
-    /// The program, in this profile, with a passphrase and without anything of the machine the test runs on.
+    /// The program, in this profile, with a passphrase and without anything of the machine the test runs on. Both ends of a call
+    /// are on this machine.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = bare_command();
         command
             .arg("--profile")
             .arg(self.profile())
             .args(arguments)
-            .env("SECURECALL_PASSPHRASE", "correct horse");
+            .env("SECURECALL_PASSPHRASE", "correct horse")
+            .env("SECURECALL_LOOPBACK", "allow");
         command
     }
 

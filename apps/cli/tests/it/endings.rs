@@ -59,7 +59,7 @@ fn calls_that_nobody_takes_end_when_their_time_is_over() {
 }
 
 #[test]
-fn a_caller_whose_clock_differs_is_a_missed_call_and_does_not_ring() {
+fn a_caller_whose_clock_differs_is_told_so_and_is_a_missed_call() {
     let (ada, bo) = User::acquainted();
     let mut callee = bo.talk(&["listen", "--answer", "auto"]);
     callee.wait_for("ready");
@@ -89,7 +89,7 @@ fn a_caller_whose_clock_differs_is_a_missed_call_and_does_not_ring() {
             &Value::from(ada.id.as_str())
         )
     );
-    drop(caller);
+    assert_eq!(ending(caller), (4, "clocks_differ".to_owned()));
     callee.order("quit");
     assert_eq!(callee.end().0, 0);
 }

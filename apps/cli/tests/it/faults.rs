@@ -2,10 +2,12 @@
 
 #![cfg(unix)]
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::os::fd::AsRawFd as _;
 use std::process::Stdio;
+use std::sync::mpsc;
+use std::thread;
 
 use securecall_interop::{Synapse, SynapseOptions};
 use serde_json::Value;
@@ -59,6 +61,74 @@ fn a_reader_that_stalls_holds_up_neither_a_call_nor_its_end() {
     );
     assert_eq!(listener.wait().unwrap().code(), Some(0));
     drop(reader);
+}
+
+/// Lines that are no orders, each of which is an event: more than wait for a reader.
+const NONSENSE: usize = 3000;
+
+#[test]
+fn a_reader_that_stalls_for_long_ends_no_call_and_is_told_what_it_missed() {
+    let (ada, bo) = User::acquainted();
+    let (reader, writer) = full_pipe();
+    let (_stalled, stalled) = full_pipe();
+    let audio = ["--mic", "tone:440", "--speaker", "null"];
+    let arguments = [
+        &["--json", "listen", "--answer", "contacts", "--once"],
+        &audio[..],
+    ]
+    .concat();
+    let mut listener = bo
+        .machine
+        .command(&arguments)
+        .stdin(Stdio::piped())
+        .stdout(writer)
+        .stderr(stalled)
+        .spawn()
+        .unwrap();
+    let mut caller = ada.talk(&["call", "peer"]);
+    caller.wait_for("first_audio");
+
+    let mut orders = listener.stdin.take().unwrap();
+    orders.write_all(&b"nonsense\n".repeat(NONSENSE)).unwrap();
+    orders.write_all(b"mute\n").unwrap();
+    // So everything before was read, nobody has read a line of its answers, and the call goes on.
+    assert_eq!(caller.wait_for("muted")["muted"], true);
+    orders.write_all(b"unmute\n").unwrap();
+    assert_eq!(caller.wait_for("muted")["muted"], false);
+
+    let (sender, lines) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(reader).lines().map_while(Result::ok) {
+            // The pipe was full of empty ones.
+            if !line.is_empty() {
+                let _ = sender.send(serde_json::from_str::<Value>(&line).unwrap());
+            }
+        }
+    });
+    let mut told: Vec<Value> = Vec::new();
+    let left_out = loop {
+        let event = lines.recv().unwrap();
+        match event["events"].as_u64() {
+            Some(count @ 1..) => break usize::try_from(count).unwrap(),
+            _ => told.push(event),
+        }
+    };
+    let count = |name: &str| told.iter().filter(|event| event["event"] == name).count();
+    for name in ["ready", "incoming", "connected", "first_audio"] {
+        assert_eq!(count(name), 1, "{name}");
+    }
+    caller.order("hangup");
+    assert_eq!(caller.end().0, 0);
+    let rest: Vec<Value> = lines.iter().collect();
+    assert_eq!(last(&rest, "ended")["reason"], "remote_hangup");
+    assert_eq!(listener.wait().unwrap().code(), Some(0));
+    // The two changes of mute may be among what is missing.
+    let all = count("error") + left_out;
+    assert!(
+        (NONSENSE..=NONSENSE + 2).contains(&all),
+        "{} and {left_out}",
+        count("error")
+    );
 }
 
 #[test]

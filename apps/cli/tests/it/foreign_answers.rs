@@ -102,7 +102,10 @@ fn a_web_page_in_place_of_a_later_answer_is_named_too() {
     for (status, words) in [
         ("200 OK", "a web page"),
         ("403 Forbidden", "a web page"),
-        ("302 Found\r\nLocation: https://portal.test", "a login page of the network"),
+        (
+            "302 Found\r\nLocation: https://portal.test",
+            "a login page of the network",
+        ),
         ("511 Network Authentication Required", "log in first"),
     ] {
         let server = WebServer::start().unwrap();

@@ -9,8 +9,10 @@ mod config;
 mod contacts;
 mod discovery;
 mod endings;
+mod failing_output;
 mod faults;
 mod foreign_answers;
+mod hostile_text;
 mod identity;
 #[cfg(target_os = "linux")]
 mod links;

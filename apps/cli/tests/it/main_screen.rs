@@ -78,7 +78,8 @@ fn contacts_are_shown_searched_and_called() {
     screen.wait_for("▸ Zoe");
     screen.wait_for(&cy.id);
 
-    screen.press("/PEER");
+    screen.press("/");
+    paste(&mut screen, "PEER");
     screen.wait_for("1 of 2");
     screen.wait_for("▸ peer");
     screen.press("\r");
@@ -131,6 +132,24 @@ fn a_pasted_message_adds_a_contact_who_may_call_at_once() {
 }
 
 #[test]
+fn a_message_pasted_into_a_terminal_that_does_not_say_so_presses_no_keys() {
+    let (ada, bo) = User::acquainted();
+    let mut screen = listening(&ada);
+    screen.wait_for("▸ peer");
+    // Read as keys this would remove the contact, and quit.
+    let link = share(&bo, "Bo")["deep_link"].as_str().unwrap().to_owned();
+    screen.press(&format!("xylophone\rsee {link}\rx\ry\rq\r"));
+    screen.wait_for("Add a contact");
+    assert_eq!(contacts(&ada)[0]["name"], "peer");
+    screen.press("\r");
+    screen.wait_for("Add this contact?");
+    screen.press("n");
+    screen.wait_until_gone("Add this contact?");
+    assert_eq!(contacts(&ada)[0]["name"], "peer");
+    quit(screen);
+}
+
+#[test]
 fn a_picture_adds_a_contact_and_what_holds_none_adds_nothing() {
     let (ada, bo) = (User::new(), User::new());
     let picture = ada.machine.file("their code.png", "");
@@ -145,7 +164,9 @@ fn a_picture_adds_a_contact_and_what_holds_none_adds_nothing() {
     escape(&mut screen);
     screen.wait_for("No contacts yet");
 
-    screen.press("ahello\r");
+    screen.press("a");
+    paste(&mut screen, "hello");
+    screen.press("\r");
     screen.wait_for("This did not work");
     // What was typed can be changed: here, all of it.
     screen.press("\r");
@@ -174,13 +195,17 @@ fn a_contact_is_renamed_and_removed() {
     let mut screen = listening(&ada);
     screen.press("r");
     screen.wait_for("Rename peer");
-    screen.press("\u{15}Bo Ek\r");
+    screen.press("\u{15}");
+    paste(&mut screen, "Bo Ek");
+    screen.press("\r");
     screen.wait_for("peer is called Bo Ek now");
     screen.wait_for("▸ Bo Ek");
     assert_eq!(contacts(&ada)[0]["name"], "Bo Ek");
 
     // An address is no name.
-    screen.press("r\u{15}@bo:example.org\r");
+    screen.press("r\u{15}");
+    paste(&mut screen, "@bo:example.org");
+    screen.press("\r");
     screen.wait_for("it is an address");
     escape(&mut screen);
     screen.press("x");
@@ -204,14 +229,17 @@ fn a_contact_is_verified_by_the_id_or_a_picture_and_never_by_another_key() {
 
     screen.press("v");
     screen.wait_for("Verify peer");
-    screen.press(&format!("{}\r", in_groups(&cy.id)));
+    paste(&mut screen, &in_groups(&cy.id));
+    screen.press("\r");
     screen.wait_for("Careful");
     screen.wait_for("this is not the key that you have for peer");
     assert_eq!(contacts(&ada)[0]["verified"], false);
     escape(&mut screen);
     screen.wait_for("not verified");
 
-    screen.press(&format!("v{}\r", in_groups(&bo.id).to_uppercase()));
+    screen.press("v");
+    paste(&mut screen, &in_groups(&bo.id).to_uppercase());
+    screen.press("\r");
     screen.wait_for("✓ verified");
     assert_eq!(contacts(&ada)[0]["verified"], true);
 

@@ -150,3 +150,53 @@ fn a_home_without_a_directory_is_said_so() {
     // Where the system knows the home of the user without the variable, there is simply no profile.
     assert_eq!(ended.code, 2, "{ended:?}");
 }
+
+#[cfg(unix)]
+#[test]
+fn the_name_of_a_file_need_not_be_text() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let (machine, _) = Machine::with_identity();
+    let (other, id) = Machine::with_identity();
+    let directory = machine.profile();
+    let path = |name: &[u8]| directory.join(OsStr::from_bytes(name));
+    let picture = path(b"code \xff\xfe.png");
+    let run = |machine: &Machine, arguments: &[&str], path: &OsStr| {
+        let mut command = machine.command(arguments);
+        end(command.arg(path).stdin(Stdio::null()))
+    };
+    let shared = run(&other, &["contact", "share", "--png"], picture.as_os_str());
+    assert_eq!(shared.code, 0, "{shared:?}");
+    // Shown with what stands for bytes that are no text.
+    assert!(
+        shared.stderr.contains("code \u{fffd}\u{fffd}.png"),
+        "{shared:?}"
+    );
+    let added = run(&machine, &["contact", "add"], picture.as_os_str());
+    assert_eq!(added.code, 0, "{added:?}");
+    assert!(added.stdout.contains(&id), "{added:?}");
+    let name = machine.json(&["contact", "list"])[0]["name"].clone();
+    let verify = ["contact", "verify", name.as_str().unwrap(), "--qr"];
+    let verified = run(&machine, &verify, picture.as_os_str());
+    assert_eq!(verified.code, 0, "{verified:?}");
+
+    for option in ["--mic", "--speaker"] {
+        for name in [&b"voice \xff.wav"[..], b"raw:/tmp/\xff"] {
+            let arguments = ["--json", "listen", option];
+            let ended = run(&machine, &arguments, OsStr::from_bytes(name));
+            // It is understood; the next thing that is missing is the account.
+            expect(ended.error(), 2, "no_account");
+        }
+    }
+    let missing = path(b"none \xff.png");
+    let ended = run(&machine, &["--json", "contact", "add"], missing.as_os_str());
+    let error = expect(ended.error(), 2, "invalid_file");
+    assert!(
+        error["message"]
+            .as_str()
+            .unwrap()
+            .contains("none \u{fffd}.png"),
+        "{error}"
+    );
+}

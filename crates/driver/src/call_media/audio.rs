@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use web_time::Instant;
 
 use super::frames::{Opener, Sealer};
-use super::{LEVELS_TICKS, TICK, Task};
+use super::{LEVELS_TICKS, MUTE_INTERVAL, TICK, Task};
 use crate::audio::begin_to_open;
 use crate::clock;
 use crate::event::{CallStats, Event};
@@ -89,6 +89,7 @@ impl Task {
             devices.speaker.take_fault(),
         ];
         let first_audio = receive.has_played();
+        let peer_is_muted = receive.peer_is_muted();
 
         match send.push(&samples) {
             Ok(Some(frame)) => {
@@ -113,8 +114,19 @@ impl Task {
             self.first_audio_told = true;
             self.tell(MediaEvent::FirstAudioPlayed);
         }
+        self.tell_peer_mute(now, peer_is_muted);
         self.tell_audio_started();
         self.tell_levels();
+    }
+
+    fn tell_peer_mute(&mut self, now: Instant, muted: bool) {
+        let (told, recently) = self.peer_mute.map_or((false, false), |(told, at)| {
+            (told, now.saturating_duration_since(at) < MUTE_INTERVAL)
+        });
+        if muted != told && !recently {
+            self.peer_mute = Some((muted, now));
+            self.tell(MediaEvent::PeerMuted(muted));
+        }
     }
 
     fn tell_audio_started(&mut self) {

@@ -1,9 +1,7 @@
 //! Joins the frame ciphers that the session hands out with the pipelines that need them.
 
-use std::ops::Range;
-
 use securecall_crypto::{Epoch, FrameOpener, FrameSealer, HEADER_LEN, MediaSeed};
-use securecall_media::{OpenError, OpenFrame, SealError, SealFrame};
+use securecall_media::{OpenError, OpenFrame, OpenedFrame, SealError, SealFrame};
 use web_time::Instant;
 
 /// Seals our frames.
@@ -57,11 +55,15 @@ impl Opener {
 }
 
 impl OpenFrame for Opener {
-    fn open(&mut self, now: Instant, frame: &mut [u8]) -> Result<Range<usize>, OpenError> {
+    fn open(&mut self, now: Instant, frame: &mut [u8]) -> Result<OpenedFrame, OpenError> {
         let opened = self.0.open(now, frame).map_err(|error| {
             tracing::trace!(%error, "a frame was refused");
             OpenError
         })?;
-        Ok(HEADER_LEN..HEADER_LEN + opened.payload.len())
+        Ok(OpenedFrame {
+            payload: HEADER_LEN..HEADER_LEN + opened.payload.len(),
+            // A counter has 16 bits.
+            order: u64::from(opened.epoch.number()) << 32 | opened.counter,
+        })
     }
 }

@@ -13,7 +13,8 @@ impl Task {
         route: Route,
     ) -> Result<(), TransportError> {
         self.sockets.set_route(route);
-        let transport = self.transport.insert(Transport::new(now)?);
+        let reach = self.sockets.reach();
+        let transport = self.transport.insert(Transport::new(now, reach)?);
         let sdp = transport.create_offer(now)?;
         self.tell(MediaEvent::LocalOffer { sdp });
         Ok(())
@@ -26,7 +27,8 @@ impl Task {
         route: Route,
     ) -> Result<(), TransportError> {
         self.sockets.set_route(route);
-        let transport = self.transport.insert(Transport::new(now)?);
+        let reach = self.sockets.reach();
+        let transport = self.transport.insert(Transport::new(now, reach)?);
         let sdp = transport.accept_offer(now, sdp)?;
         self.tell(MediaEvent::LocalAnswer { sdp });
         Ok(())
@@ -39,6 +41,11 @@ impl Task {
     /// Host candidates need no waiting: gathering is over at once.
     pub(super) fn gather(&mut self, now: Instant) -> Result<(), TransportError> {
         let candidates = self.add_host_candidates(now)?;
+        if candidates.is_empty() {
+            self.notice(
+                "this machine has no network address that could be told to the other side".into(),
+            );
+        }
         self.tell(MediaEvent::LocalCandidates {
             candidates,
             complete: true,

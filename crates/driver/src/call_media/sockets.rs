@@ -6,7 +6,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::task::Poll;
 
-use securecall_media::Datagram;
+use securecall_media::{Datagram, Reach};
 use securecall_session::Route;
 use tokio::io::ReadBuf;
 use tokio::net::UdpSocket;
@@ -59,6 +59,11 @@ impl Sockets {
         }
     }
 
+    /// Where the peer may be.
+    pub(super) fn reach(&self) -> Reach {
+        self.network.reach
+    }
+
     /// Which candidates may be gathered.
     pub(super) fn set_route(&mut self, route: Route) {
         self.route = route;
@@ -71,7 +76,7 @@ impl Sockets {
         }
         let taken: BTreeSet<IpAddr> = self.sockets.iter().map(|(base, _)| base.ip()).collect();
         let mut addresses = if self.network.bind.is_empty() {
-            host_addresses::all()
+            host_addresses::all(self.network.reach)
         } else {
             self.network.bind.clone()
         };

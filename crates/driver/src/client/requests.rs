@@ -132,7 +132,11 @@ fn send_failed(error: &SendError) -> RequestError {
 fn server_failed(error: &ServerError) -> RequestError {
     tracing::info!(%error, "a request to the homeserver failed");
     match error {
-        ServerError::Unreachable { .. } => RequestError::Unreachable,
+        // Only what never left this machine may be sent once more than three times.
+        ServerError::Unreachable {
+            may_have_arrived: false,
+            ..
+        } => RequestError::Unreachable,
         _ => RequestError::Failed,
     }
 }
@@ -179,6 +183,21 @@ mod tests {
                 Output::Timeout(_) => panic!("nothing is asked"),
                 _ => {}
             }
+        }
+    }
+
+    #[test]
+    fn only_what_never_left_this_machine_does_not_count_as_sent() {
+        let unreachable = |may_have_arrived| ServerError::Unreachable {
+            reason: "it answers 502".to_owned(),
+            may_have_arrived,
+        };
+        for (error, expected) in [
+            (unreachable(false), RequestError::Unreachable),
+            (unreachable(true), RequestError::Failed),
+            (ServerError::TimedOut, RequestError::Failed),
+        ] {
+            assert_eq!(server_failed(&error), expected, "{error:?}");
         }
     }
 

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use securecall_driver::{AnswerPolicy, CallEvent, Client, ClientConfig, EndReason, Event};
+use securecall_driver::{AnswerPolicy, CallEvent, Client, ClientConfig, EndReason, Event, Reach};
 use securecall_interop::{Synapse, SynapseOptions, UdpForwarder};
 
 use crate::{
@@ -209,6 +209,30 @@ async fn a_device_that_rings_sends_no_packet_and_gathers_nothing() {
     called.handle().answer(call).await.unwrap();
     tokio::join!(connected(&mut calling), connected(&mut called));
     assert!(to_callee.count() > 0 && to_caller.packets() + to_callee.packets() > 0);
+    calling.stop().await;
+    called.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_on_this_machine_is_not_tried_unless_that_is_asked_for_by_name() {
+    let (caller, callee) = (Person::new(synapse()).await, Person::new(synapse()).await);
+    let (mut calling, mut called) = (caller.config(440), callee.config(1000));
+    calling.network.reach = Reach::OtherMachines;
+    let [to_caller, to_callee] = [Paths::lead_to(&mut calling), Paths::lead_to(&mut called)];
+    let called = Client::start(called, callee.account.clone()).await.unwrap();
+    let calling = Client::start(calling, caller.account.clone())
+        .await
+        .unwrap();
+    calling
+        .handle()
+        .call(callee.as_callee(), direct())
+        .await
+        .unwrap();
+    // The callee knows the caller's address, and tries it again and again.
+    while to_caller.packets() < 10 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(to_callee.packets(), 0, "it was neither tried nor answered");
     calling.stop().await;
     called.stop().await;
 }

@@ -8,7 +8,7 @@ use securecall_contact::SecureCallId;
 use securecall_crypto::{IdentityKeyPair, IdentitySeed};
 use securecall_driver::{
     AnswerPolicy, AudioSpec, CallEvent, CallId, CallOptions, Callee, Client, ClientConfig,
-    EndReason, Event, Route,
+    EndReason, Event, Reach, Route,
 };
 use securecall_interop::{Synapse, SynapseOptions};
 use securecall_matrix::{Account, AccountStore, Homeserver, Registration, StoreKey};
@@ -81,6 +81,7 @@ impl Person {
         config.answer = AnswerPolicy::Auto;
         config.inbound = direct();
         config.network.bind = vec!["127.0.0.1".parse().unwrap()];
+        config.network.reach = Reach::ThisMachine;
         config
     }
 

@@ -87,6 +87,7 @@ impl Answer {
         if status.is_server_error() {
             return ServerError::Unreachable {
                 reason: format!("it answers {status}"),
+                may_have_arrived: true,
             };
         }
         if is_web_page(&self.body) {
@@ -103,6 +104,8 @@ impl Answer {
 pub(crate) fn network_login(status: StatusCode) -> Option<ServerError> {
     (status == StatusCode::NETWORK_AUTHENTICATION_REQUIRED).then(|| ServerError::Unreachable {
         reason: "this network asks to log in first; open any web page in a browser".to_owned(),
+        // It says that it has not let the request through.
+        may_have_arrived: false,
     })
 }
 

@@ -151,7 +151,11 @@ async fn nobody_there_and_somebody_else_there_are_told_apart() {
         .unwrap();
     let nobody = Homeserver::new(&format!("http://{free}")).unwrap();
     let outcome = Account::login(&nobody, &store, &user, "x").await;
-    let Err(LoginError::Server(ServerError::Unreachable { reason })) = outcome else {
+    let Err(LoginError::Server(ServerError::Unreachable {
+        reason,
+        may_have_arrived: false,
+    })) = outcome
+    else {
         panic!("{outcome:?}");
     };
     assert!(reason.to_lowercase().contains("refused"), "{reason}");

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::SocketAddr};
 
 use str0m::{Candidate, net::Protocol};
 
-use super::TransportError;
+use super::{Reach, TransportError};
 
 /// Candidates of the peer in one ICE generation. Each makes pairs with all of ours, and each pair sends packets, so a peer
 /// must not be able to name addresses without end.
@@ -14,22 +14,16 @@ const MAX_CANDIDATE_LEN: usize = 512;
 /// Where address and port stand in a candidate line (RFC 8839 section 5.1), counted from 0.
 const ADDRESS_FIELD: usize = 4;
 
-/// Reads a candidate of the peer.
-pub(super) fn parse_remote(line: &str) -> Result<Candidate, TransportError> {
+/// Reads a candidate of the peer, wherever it stood. What is no address (a `.local` name, say) is refused too.
+pub(super) fn parse_remote(line: &str, reach: Reach) -> Result<Candidate, TransportError> {
     if line.len() > MAX_CANDIDATE_LEN {
         return Err(TransportError::Candidate);
     }
     let candidate = Candidate::from_sdp_string(line).map_err(|_| TransportError::Candidate)?;
-    if candidate.proto() != Protocol::Udp || !is_host_address(candidate.addr()) {
+    if candidate.proto() != Protocol::Udp || !reach.admits_socket(candidate.addr()) {
         return Err(TransportError::Candidate);
     }
     Ok(candidate)
-}
-
-fn is_host_address(address: SocketAddr) -> bool {
-    let ip = address.ip();
-    let broadcast = matches!(ip, std::net::IpAddr::V4(ip) if ip.is_broadcast());
-    address.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && !broadcast
 }
 
 /// The addresses the peer is told in place of those our sockets are bound to.
@@ -97,12 +91,20 @@ mod tests {
             "",
         ] {
             assert_eq!(
-                parse_remote(line).err(),
+                parse_remote(line, Reach::ThisMachine).err(),
                 Some(TransportError::Candidate),
                 "{line}"
             );
         }
-        assert!(parse_remote("candidate:1 1 udp 2130706431 192.0.2.1 5000 typ host").is_ok());
+        let line = "candidate:1 1 udp 2130706431 192.0.2.1 5000 typ host";
+        assert!(parse_remote(line, Reach::OtherMachines).is_ok());
+    }
+
+    #[test]
+    fn a_loopback_address_is_a_candidate_within_this_machine_alone() {
+        let line = "candidate:1 1 udp 2130706431 127.0.0.1 5000 typ host";
+        assert!(parse_remote(line, Reach::OtherMachines).is_err());
+        assert!(parse_remote(line, Reach::ThisMachine).is_ok());
     }
 
     #[test]

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
-use super::TransportError;
-use super::candidate::MAX_REMOTE_CANDIDATES;
+use str0m::Candidate;
+
+use super::candidate::{MAX_REMOTE_CANDIDATES, parse_remote};
+use super::{Reach, TransportError};
 
 /// The longest description that is read. Ours have about 1.5 KiB.
 pub const MAX_DESCRIPTION_LEN: usize = 16 * 1024;
@@ -71,19 +73,29 @@ impl fmt::Debug for Fingerprint {
 /// What we read ourselves from a description.
 pub(super) struct Description {
     pub(super) fingerprint: Fingerprint,
-    pub(super) candidates: usize,
+    /// The candidates in it that can be used.
+    pub(super) candidates: Vec<Candidate>,
+    /// What the engine gets to read: the same lines without candidates.
+    pub(super) text: String,
 }
 
 impl Description {
-    /// Reads the m-lines, the fingerprint and the number of candidates.
-    pub(super) fn read(sdp: &str) -> Result<Self, TransportError> {
+    /// Reads the m-lines, the fingerprint and the candidates. The engine gets candidates from here alone, so that those of a
+    /// description pass the same filter as those that come by themselves; one that cannot be used is left out.
+    pub(super) fn read(sdp: &str, reach: Reach) -> Result<Self, TransportError> {
         if sdp.len() > MAX_DESCRIPTION_LEN {
             return Err(TransportError::DescriptionTooLong);
         }
         let mut media = Vec::new();
         let mut fingerprint = None;
-        let mut candidates = 0;
-        for line in sdp.lines() {
+        let mut candidates = Vec::new();
+        let mut text = String::with_capacity(sdp.len());
+        // Whatever some reader takes for the end of a line is one, so that no line hides in another.
+        for line in sdp.split(['\r', '\n']).filter(|line| !line.is_empty()) {
+            if let Some(value) = attribute(line, "candidate") {
+                candidates.push(value);
+                continue;
+            }
             if let Some(rest) = line.strip_prefix("m=") {
                 media.push(rest.split(' ').next().unwrap_or_default());
             } else if let Some(value) = attribute(line, "fingerprint") {
@@ -91,19 +103,21 @@ impl Description {
                 if fingerprint.replace(read).is_some() {
                     return Err(TransportError::Fingerprint);
                 }
-            } else if attribute(line, "candidate").is_some() {
-                candidates += 1;
             }
+            text.push_str(line);
+            text.push_str("\r\n");
         }
         if media != ["audio", "application"] {
             return Err(TransportError::MediaLines);
         }
-        if candidates > MAX_REMOTE_CANDIDATES {
+        if candidates.len() > MAX_REMOTE_CANDIDATES {
             return Err(TransportError::Candidate);
         }
+        let usable = |value: &str| parse_remote(&format!("candidate:{value}"), reach).ok();
         Ok(Self {
             fingerprint: fingerprint.ok_or(TransportError::Fingerprint)?,
-            candidates,
+            candidates: candidates.into_iter().filter_map(usable).collect(),
+            text,
         })
     }
 }
@@ -135,6 +149,10 @@ fn attribute<'a>(line: &'a str, name: &str) -> Option<&'a str> {
 mod tests {
     use super::*;
 
+    fn read(sdp: &str) -> Result<Description, TransportError> {
+        Description::read(sdp, Reach::OtherMachines)
+    }
+
     fn sdp(extra: &str) -> String {
         let digest = vec!["AB"; 32].join(":");
         format!(
@@ -145,7 +163,7 @@ mod tests {
 
     #[test]
     fn the_one_fingerprint_is_read_and_a_repeated_one_is_written_once() {
-        let read = |sdp: &str| Description::read(sdp).map(|it| *it.fingerprint.as_bytes());
+        let read = |sdp: &str| read(sdp).map(|it| *it.fingerprint.as_bytes());
         assert_eq!(read(&sdp("")), Ok([0xab; 32]));
         let twice = sdp(&format!(
             "a=fingerprint:sha-256 {}\r\n",
@@ -159,7 +177,7 @@ mod tests {
     fn a_second_fingerprint_is_refused_however_it_is_spelt() {
         let other = vec!["CD"; 32].join(":");
         for name in ["fingerprint", "Fingerprint", "FINGERPRINT"] {
-            let read = Description::read(&sdp(&format!("a={name}:sha-256 {other}\r\n")));
+            let read = read(&sdp(&format!("a={name}:sha-256 {other}\r\n")));
             assert_eq!(read.err(), Some(TransportError::Fingerprint));
         }
     }
@@ -167,19 +185,53 @@ mod tests {
     #[test]
     fn another_hash_is_refused() {
         let digest = vec!["AB"; 20].join(":");
-        let read = Description::read(&sdp(&format!("a=fingerprint:sha-1 {digest}\r\n")));
+        let read = read(&sdp(&format!("a=fingerprint:sha-1 {digest}\r\n")));
         assert_eq!(read.err(), Some(TransportError::Fingerprint));
     }
 
     #[test]
     fn other_m_lines_are_refused() {
-        let read = Description::read(&sdp("m=video 9 UDP/TLS/RTP/SAVPF 96\r\n"));
+        let read = read(&sdp("m=video 9 UDP/TLS/RTP/SAVPF 96\r\n"));
         assert_eq!(read.err(), Some(TransportError::MediaLines));
     }
 
     #[test]
     fn too_long_a_description_is_refused() {
-        let read = Description::read(&sdp(&"a=x:y\r\n".repeat(4000)));
+        let read = read(&sdp(&"a=x:y\r\n".repeat(4000)));
         assert_eq!(read.err(), Some(TransportError::DescriptionTooLong));
+    }
+
+    #[test]
+    fn the_engine_gets_to_read_no_candidate_however_its_line_is_spelt() {
+        for line in [
+            "a=candidate:1 1 udp 1 192.0.2.1 5000 typ host\r\n",
+            "a=candidate:1 1 udp 1 192.0.2.1 5000 typ host\n",
+            "a=candidate:1 1 udp 1 192.0.2.1 5000 typ host",
+            " a=Candidate: 1 1 udp 1 192.0.2.1 5000 typ host\r\n",
+            "a=x:y\ra=candidate:1 1 udp 1 192.0.2.1 5000 typ host\r\n",
+        ] {
+            let description = read(&sdp(line)).unwrap();
+            assert_eq!(description.candidates.len(), 1, "{line}");
+            assert!(!description.text.contains("192.0.2.1"), "{line}");
+        }
+    }
+
+    #[test]
+    fn candidates_of_a_description_pass_the_filter_of_all_candidates() {
+        let lines = "a=candidate:1 1 udp 1 127.0.0.1 5000 typ host\r\n\
+                     a=candidate:2 1 udp 1 fe80::1 5000 typ host\r\n\
+                     a=candidate:3 1 udp 1 192.0.2.1 0 typ host\r\n\
+                     a=candidate:4 1 udp 1 peer.local 5000 typ host\r\n\
+                     a=candidate:5 1 udp 1 192.0.2.1 5000 typ host\r\n";
+        let description = read(&sdp(lines)).unwrap();
+        let addresses: Vec<_> = description.candidates.iter().map(Candidate::addr).collect();
+        assert_eq!(addresses, ["192.0.2.1:5000".parse().unwrap()]);
+    }
+
+    #[test]
+    fn a_fingerprint_does_not_hide_behind_a_lone_carriage_return() {
+        let other = vec!["CD"; 32].join(":");
+        let read = read(&sdp(&format!("a=x:y\ra=fingerprint:sha-256 {other}\r\n")));
+        assert_eq!(read.err(), Some(TransportError::Fingerprint));
     }
 }

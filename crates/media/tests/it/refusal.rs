@@ -10,7 +10,7 @@ use crate::simulated_call::Envelope;
 #[test]
 fn a_frame_that_does_not_open_is_refused_and_counted() {
     let now = virtual_start();
-    let mut receiver = ReceivePipeline::new(Envelope).unwrap();
+    let mut receiver = ReceivePipeline::new(Envelope::default()).unwrap();
     for mut junk in [vec![], vec![0; 20], vec![7; 101], vec![0xA5; 20]] {
         assert_eq!(
             receiver.handle_frame(now, 1, 960, &mut junk),
@@ -31,7 +31,7 @@ fn a_frame_that_does_not_open_is_refused_and_counted() {
 #[test]
 fn an_authentic_frame_that_is_no_opus_is_malformed() {
     let now = virtual_start();
-    let mut receiver = ReceivePipeline::new(Envelope).unwrap();
+    let mut receiver = ReceivePipeline::new(Envelope::default()).unwrap();
     assert_eq!(receiver.handle_frame(now, 1, 960, &mut [0xA5; 101]), Ok(()));
     let statistics = receiver.statistics();
     assert_eq!(

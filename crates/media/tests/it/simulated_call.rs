@@ -3,8 +3,8 @@
 use std::{ops::Range, path::Path, time::Duration};
 
 use securecall_media::{
-    OpenError, OpenFrame, ReceivePipeline, ReceiveStatistics, SealError, SealFrame, SendPipeline,
-    TICK_SAMPLES, Tick,
+    OpenError, OpenFrame, OpenedFrame, ReceivePipeline, ReceiveStatistics, SealError, SealFrame,
+    SendPipeline, TICK_SAMPLES, Tick,
 };
 use securecall_netem::{Conditions, Link, virtual_start};
 use securecall_quality::{Comparison, read_wav};
@@ -13,30 +13,38 @@ use web_time::Instant;
 const TICK_US: f64 = 10_000.0;
 const MARK: u8 = 0xA5;
 
-/// A stand-in for the frame cipher with its sizes: 5 bytes before, 16 after.
+/// A stand-in for the frame cipher with its sizes: 5 bytes before, the frame's number among them, 16 after.
 #[derive(Debug, Default)]
-pub(crate) struct Envelope;
+pub(crate) struct Envelope {
+    sealed: u32,
+}
 
 impl SealFrame for Envelope {
     fn seal(&mut self, frame: &mut Vec<u8>) -> Result<(), SealError> {
-        frame.splice(0..0, [MARK; 5]);
+        let [a, b, c, d] = self.sealed.to_be_bytes();
+        self.sealed += 1;
+        frame.splice(0..0, [MARK, a, b, c, d]);
         frame.extend_from_slice(&[MARK; 16]);
         Ok(())
     }
 }
 
 impl OpenFrame for Envelope {
-    fn open(&mut self, _now: Instant, frame: &mut [u8]) -> Result<Range<usize>, OpenError> {
+    fn open(&mut self, _now: Instant, frame: &mut [u8]) -> Result<OpenedFrame, OpenError> {
         let end = frame
             .len()
             .checked_sub(16)
             .filter(|end| *end >= 5)
             .ok_or(OpenError)?;
-        let whole = frame[..5]
-            .iter()
-            .chain(&frame[end..])
-            .all(|byte| *byte == MARK);
-        whole.then_some(5..end).ok_or(OpenError)
+        let whole = frame[0] == MARK && frame[end..].iter().all(|byte| *byte == MARK);
+        let number = [frame[1], frame[2], frame[3], frame[4]];
+        whole
+            .then_some(5..end)
+            .ok_or(OpenError)
+            .map(|payload| OpenedFrame {
+                payload,
+                order: u32::from_be_bytes(number).into(),
+            })
     }
 }
 
@@ -143,8 +151,8 @@ pub(crate) fn run(
     let start = virtual_start();
     let at = |us: f64| start + Duration::from_nanos((us * 1_000.0) as u64);
     let mut link = Link::new(setup.seed, weather(Duration::ZERO));
-    let mut sender = SendPipeline::new(Envelope).expect("opus");
-    let mut receiver = ReceivePipeline::new(Envelope).expect("opus");
+    let mut sender = SendPipeline::new(Envelope::default()).expect("opus");
+    let mut receiver = ReceivePipeline::new(Envelope::default()).expect("opus");
     let ticks: Vec<Tick> = sent
         .chunks_exact(TICK_SAMPLES)
         .map(|tick| tick.try_into().expect("480 samples"))

@@ -4,7 +4,7 @@ mod pair;
 
 use std::{net::SocketAddr, time::Duration};
 
-use securecall_media::{Transport, TransportError, TransportEvent};
+use securecall_media::{Reach, Transport, TransportError, TransportEvent, TransportOutput};
 
 use pair::{Pair, Side};
 
@@ -12,7 +12,7 @@ const FRAME: [u8; 101] = [7; 101];
 
 #[test]
 fn an_offer_has_no_candidate_one_codec_and_no_header_extension() {
-    let mut caller = Transport::new(pair::start()).unwrap();
+    let mut caller = Transport::new(pair::start(), Reach::OtherMachines).unwrap();
     let offer = caller.create_offer(pair::start()).unwrap();
     assert!(!offer.contains("a=candidate"), "{offer}");
     assert!(!offer.contains("a=extmap:"), "{offer}");
@@ -30,8 +30,8 @@ fn an_offer_has_no_candidate_one_codec_and_no_header_extension() {
 #[test]
 fn each_call_has_a_certificate_of_its_own() {
     let (one, other) = (
-        Transport::new(pair::start()).unwrap(),
-        Transport::new(pair::start()).unwrap(),
+        Transport::new(pair::start(), Reach::OtherMachines).unwrap(),
+        Transport::new(pair::start(), Reach::OtherMachines).unwrap(),
     );
     assert_ne!(one.local_fingerprint(), other.local_fingerprint());
 }
@@ -216,7 +216,7 @@ fn a_control_message_arrives_within_a_second_after_a_cut_of_20_s_heals() {
 #[test]
 fn a_peer_with_another_certificate_than_its_description_names_is_refused() {
     let mut pair = Pair::new();
-    let stranger = Transport::new(pair.now)
+    let stranger = Transport::new(pair.now, Reach::OtherMachines)
         .unwrap()
         .local_fingerprint()
         .to_string();
@@ -236,7 +236,9 @@ fn a_peer_with_another_certificate_than_its_description_names_is_refused() {
 #[test]
 fn a_description_with_two_fingerprints_is_refused() {
     let mut pair = Pair::new();
-    let stranger = Transport::new(pair.now).unwrap().local_fingerprint();
+    let stranger = Transport::new(pair.now, Reach::OtherMachines)
+        .unwrap()
+        .local_fingerprint();
     let offer = pair.caller.create_offer(pair.now).unwrap();
     let two = format!("{offer}a=fingerprint:sha-256 {stranger}\r\n");
     assert_eq!(
@@ -258,7 +260,7 @@ fn a_description_with_two_fingerprints_is_refused() {
 #[test]
 fn a_restart_with_another_fingerprint_is_refused() {
     let mut pair = Pair::connected();
-    let stranger = Transport::new(pair.now)
+    let stranger = Transport::new(pair.now, Reach::OtherMachines)
         .unwrap()
         .local_fingerprint()
         .to_string();
@@ -290,7 +292,7 @@ fn garbage_for_candidates_descriptions_and_datagrams_is_refused_and_changes_noth
     }
     for sdp in ["", "v=0", "m=audio\r\nm=application\r\n", "\u{0}"] {
         assert!(
-            Transport::new(pair.now)
+            Transport::new(pair.now, Reach::OtherMachines)
                 .unwrap()
                 .accept_offer(pair.now, sdp)
                 .is_err()
@@ -322,6 +324,104 @@ fn a_peer_cannot_name_candidates_without_end() {
         })
         .count();
     assert_eq!(added, 32);
+}
+
+/// What a side sends to an address, whatever else it does.
+fn datagrams_to(transport: &mut Transport, address: SocketAddr) -> usize {
+    let mut count = 0;
+    loop {
+        match transport.poll_output() {
+            TransportOutput::Transmit(datagram) => {
+                count += usize::from(datagram.destination == address);
+            }
+            TransportOutput::Event(_) => {}
+            TransportOutput::Timeout(_) => return count,
+        }
+    }
+}
+
+#[test]
+fn candidates_in_a_description_pass_the_same_filter_as_those_that_come_by_themselves() {
+    for (address, tried) in [
+        ("127.0.0.1", false),
+        ("224.0.0.251", false),
+        ("192.0.2.9", true),
+    ] {
+        let mut pair = Pair::new();
+        let (now, own) = (pair.now, pair.address(Side::Caller));
+        let offer = pair.caller.create_offer(now).unwrap();
+        let answer = pair.callee.accept_offer(now, &offer).unwrap();
+        let line = format!("a=candidate:1 1 udp 2130706431 {address} 5353 typ host\r\n");
+        pair.caller.set_answer(now, &(answer + &line)).unwrap();
+        pair.caller.add_host_candidate(now, own, own).unwrap();
+        let target = format!("{address}:5353").parse().unwrap();
+        assert_eq!(
+            datagrams_to(&mut pair.caller, target) > 0,
+            tried,
+            "{address}"
+        );
+    }
+}
+
+/// The check that one side sends to another, as it would come from elsewhere.
+fn a_check(pair: &mut Pair) -> Vec<u8> {
+    pair.negotiate();
+    let (now, own, other) = (
+        pair.now,
+        pair.address(Side::Caller),
+        pair.address(Side::Callee),
+    );
+    pair.caller.add_host_candidate(now, own, own).unwrap();
+    pair.callee.add_host_candidate(now, other, other).unwrap();
+    let line = format!(
+        "candidate:1 1 udp 2130706431 {} {} typ host",
+        other.ip(),
+        other.port()
+    );
+    pair.caller.add_remote_candidate(now, &line).unwrap();
+    loop {
+        match pair.caller.poll_output() {
+            TransportOutput::Transmit(datagram) => return datagram.contents,
+            TransportOutput::Event(_) => {}
+            TransportOutput::Timeout(_) => panic!("no check"),
+        }
+    }
+}
+
+#[test]
+fn no_address_is_learned_from_a_check_that_comes_from_where_no_peer_can_be() {
+    for (source, answered) in [
+        ("127.0.0.1:5001", false),
+        ("[fe80::1]:5001", false),
+        ("10.0.0.7:0", false),
+        ("10.0.0.7:5001", true),
+    ] {
+        let mut pair = Pair::new();
+        let check = a_check(&mut pair);
+        let (now, to) = (pair.now, pair.address(Side::Callee));
+        let source = source.parse().unwrap();
+        pair.callee
+            .handle_datagram(now, source, to, &check)
+            .unwrap();
+        let sent = datagrams_to(&mut pair.callee, source);
+        assert_eq!(sent > 0, answered, "{source}");
+    }
+}
+
+#[test]
+fn no_more_than_64_addresses_are_learned_from_checks() {
+    let mut pair = Pair::new();
+    let check = a_check(&mut pair);
+    let (now, to) = (pair.now, pair.address(Side::Callee));
+    let mut answered = 0;
+    for port in 1..=200 {
+        let source = SocketAddr::from(([10, 0, 0, 7], port));
+        pair.callee
+            .handle_datagram(now, source, to, &check)
+            .unwrap();
+        answered += usize::from(datagrams_to(&mut pair.callee, source) > 0);
+    }
+    assert_eq!(answered, 64);
 }
 
 #[test]

@@ -8,11 +8,13 @@ use securecall_crypto::{IdentityKey, ReceivedMessage1, Responder};
 use securecall_signaling::{Bundle, CallId, Content, Invite, PartyId, Survivor};
 use web_time::Instant;
 
+use super::reports::Why;
 use super::{Endpoint, MAX_ARRIVED, MAX_ARRIVED_OF_ONE, SignalRefused};
 use crate::EndReason;
-use crate::config::{AnswerPolicy, MAX_LIFETIME};
+use crate::config::{AnswerPolicy, MAX_LIFETIME, Route};
 use crate::event::{Event, MissedReason, Peer, RefusedReason};
 use crate::fingerprint::Fingerprint;
+use crate::offer::has_candidates;
 use crate::output::{InboundSignal, Output};
 use crate::party::digest;
 use crate::prologue::Prologue;
@@ -26,6 +28,7 @@ impl Endpoint {
         &mut self,
         now: Instant,
         wallclock_ms: u64,
+        rng: &mut dyn CryptoRng,
         signal: &InboundSignal<'_>,
         call: CallId,
         sealed: &[u8],
@@ -40,25 +43,43 @@ impl Endpoint {
         let message_1 = self.open_message_1(signal, call, sealed)?;
         let (party, invite) = read_invite(call, message_1.payload())?;
         let fingerprint = Fingerprint::of(&invite.offer.sdp).ok_or(SignalRefused::Fingerprint)?;
+        if has_candidates(&invite.offer.sdp) {
+            return Err(SignalRefused::Candidates);
+        }
         let identity = message_1.remote_identity();
-        let peer = self.identify(call, &identity, signal.sender)?;
+        let peer = self.identify(now, call, &identity, signal.sender)?;
+        let stranger = !self.contacts.contains(&identity);
         let lifetime = Duration::from_millis(u64::from(invite.lifetime));
-        if lifetime > MAX_LIFETIME || !is_fresh(wallclock_ms, invite.sent_at) {
-            self.outputs.push_back(Output::Event(Event::Missed {
-                call,
-                peer,
-                why: MissedReason::ClocksDiffer,
-            }));
+        let fresh = is_fresh(wallclock_ms, invite.sent_at);
+        if lifetime > MAX_LIFETIME || !fresh {
+            let why = Why::Missed(MissedReason::ClocksDiffer);
+            self.report(now, call, peer.clone(), why);
+            if !fresh && !stranger && self.clock_replies.may_tell(now, &identity) {
+                let admitted = Admitted {
+                    call,
+                    peer,
+                    party,
+                    olm_key: signal.sender_olm_key,
+                    message_1: Box::new(message_1),
+                    message_1_digest: digest(sealed),
+                    invite,
+                    fingerprint,
+                    route: Route::Relay,
+                    rings_until: now,
+                    accepted: false,
+                    declined: false,
+                };
+                self.turn_away(now, rng, admitted, Session::clocks_differ);
+            }
             return Err(SignalRefused::ClocksDiffer);
         }
-        let stranger = !self.contacts.contains(&identity);
         let displaced = self.place_for(&identity, stranger)?;
         let route = choose_route(
             self.config.inbound.route,
             !stranger,
             self.config.relay_available,
         )
-        .map_err(|_| self.refuse(call, peer.clone(), RefusedReason::NoRelay))?;
+        .map_err(|_| self.refuse(now, call, peer.clone(), RefusedReason::NoRelay))?;
         match self.replay_memory.remember(
             wallclock_ms,
             message_1.ephemeral(),
@@ -69,7 +90,7 @@ impl Endpoint {
             Ok(()) => self.unsaved = true,
             Err(NotRemembered::Replayed) => return Err(SignalRefused::Replayed),
             Err(NotRemembered::Full) => {
-                return Err(self.refuse(call, peer, RefusedReason::ReplayMemoryFull));
+                return Err(self.refuse(now, call, peer, RefusedReason::ReplayMemoryFull));
             }
         }
         if let Some(displaced) = displaced {
@@ -124,11 +145,8 @@ impl Endpoint {
             return;
         }
         if admitted.rings_until <= now {
-            self.outputs.push_back(Output::Event(Event::Missed {
-                call,
-                peer: admitted.peer,
-                why: MissedReason::NotAnswered,
-            }));
+            let why = Why::Missed(MissedReason::NotAnswered);
+            self.report(now, call, admitted.peer, why);
             return self.break_promise(promised, call, EndReason::NoAnswer);
         }
         self.replace_ringing_call(now, rng, &admitted);
@@ -151,15 +169,9 @@ impl Endpoint {
                 }
             },
             Some((_, false, _)) => {
-                let mut io = Io {
-                    now,
-                    rng,
-                    own: &self.own,
-                    outputs: &mut self.outputs,
-                    requests: &mut self.requests,
-                };
-                let session = Session::busy(&mut io, admitted);
-                self.add_session(session);
+                let why = Why::Missed(MissedReason::Busy);
+                self.report(now, call, admitted.peer.clone(), why);
+                self.turn_away(now, rng, admitted, Session::busy);
                 return self.break_promise(promised, call, EndReason::Busy);
             }
         };
@@ -179,6 +191,31 @@ impl Endpoint {
         if declined {
             self.with_session(now, rng, call, Session::reject);
         }
+    }
+
+    /// Tells a caller, and nobody else, why its call does not ring.
+    fn turn_away(
+        &mut self,
+        now: Instant,
+        rng: &mut dyn CryptoRng,
+        admitted: Admitted,
+        how: impl FnOnce(&mut Io<'_>, Admitted) -> Session,
+    ) {
+        let mut io = Io {
+            now,
+            rng,
+            own: &self.own,
+            outputs: &mut self.outputs,
+            requests: &mut self.requests,
+        };
+        let session = how(&mut io, admitted);
+        self.add_session(session);
+    }
+
+    /// A call that did not ring.
+    fn report(&mut self, now: Instant, call: CallId, peer: Peer, why: Why) {
+        let event = self.reports.report(now, call, peer, why);
+        self.outputs.extend(event.map(Output::Event));
     }
 
     /// `Endpoint::call` gave out the ID of a call that does not come about after all.
@@ -229,6 +266,7 @@ impl Endpoint {
     /// The identity proven must be the one the sender's Matrix ID stands for.
     fn identify(
         &mut self,
+        now: Instant,
         call: CallId,
         identity: &IdentityKey,
         sender: &MatrixId,
@@ -243,13 +281,18 @@ impl Endpoint {
                 name: None,
                 new_address: false,
             };
-            self.refuse(call, peer, RefusedReason::IdentityMismatch)
+            self.refuse(now, call, peer, RefusedReason::IdentityMismatch)
         })
     }
 
-    fn refuse(&mut self, call: CallId, peer: Peer, why: RefusedReason) -> SignalRefused {
-        self.outputs
-            .push_back(Output::Event(Event::Refused { call, peer, why }));
+    fn refuse(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        peer: Peer,
+        why: RefusedReason,
+    ) -> SignalRefused {
+        self.report(now, call, peer, Why::Refused(why));
         SignalRefused::Rules(why)
     }
 

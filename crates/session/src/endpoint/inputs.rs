@@ -65,7 +65,9 @@ impl Endpoint {
             SealedBox::from_signal(signal.content).map_err(SignalRefused::Signal)?;
         let Some(session) = self.sessions.get(&call) else {
             return match message.kind {
-                BoxKind::Message1 => self.admit(now, wallclock_ms, &signal, call, &message.sealed),
+                BoxKind::Message1 => {
+                    self.admit(now, wallclock_ms, rng, &signal, call, &message.sealed)
+                }
                 BoxKind::Message2 | BoxKind::Ratchet => Err(SignalRefused::UnknownCall),
             };
         };
@@ -130,5 +132,7 @@ impl Endpoint {
         for call in due {
             self.with_session(now, rng, call, |session, io| session.handle_timeout(io));
         }
+        let reports = self.reports.handle_timeout(now);
+        self.outputs.extend(reports.into_iter().map(Output::Event));
     }
 }

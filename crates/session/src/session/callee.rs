@@ -5,7 +5,7 @@ use securecall_signaling::{Call, CallId, Content, Invite, PartyId};
 use web_time::Instant;
 
 use super::{CANDIDATE_BATCH, CalleeSide, Io, Media, Session, Side, Timer};
-use crate::event::{Event, MissedReason, Peer};
+use crate::event::{Event, Peer};
 use crate::fingerprint::Fingerprint;
 use crate::output::MediaCommand;
 use crate::party::{Link, Party};
@@ -54,22 +54,36 @@ impl Session {
 
     /// Tells a caller that this device is in another call.
     pub(crate) fn busy(io: &mut Io<'_>, admitted: Admitted) -> Self {
+        Self::turn_away(io, admitted, &Content::Busy, |_| {})
+    }
+
+    /// Tells a caller that its clock and ours differ. Such an invite may be an old one: message 2 goes once, and again only to
+    /// somebody who asks by repeating message 1.
+    pub(crate) fn clocks_differ(io: &mut Io<'_>, admitted: Admitted) -> Self {
+        Self::turn_away(io, admitted, &Content::ClocksDiffer, |party| {
+            party.delivery.repeat_only_when_asked();
+        })
+    }
+
+    /// A call that does not ring here: message 2 says why, and nothing else happens.
+    fn turn_away(
+        io: &mut Io<'_>,
+        admitted: Admitted,
+        why: &Content,
+        prepare: impl Fn(&mut Party),
+    ) -> Self {
         let call = Call::busy_callee(
             io.own.device.device_id.clone(),
             admitted.party.clone(),
             io.now,
         );
         let mut session = Self::of_invite(io, admitted, call);
-        io.event(Event::Missed {
-            call: session.id,
-            peer: session.peer.clone(),
-            why: MissedReason::Busy,
-        });
-        session.was_busy = true;
+        session.parties.values_mut().for_each(prepare);
+        session.was_turned_away = true;
         session
             .deadlines
             .set(Timer::Forget, io.now + super::end::FORGET);
-        session.say_to_all(&Content::Busy);
+        session.say_to_all(why);
         session.flush(io);
         session
     }

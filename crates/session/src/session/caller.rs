@@ -196,17 +196,8 @@ impl Session {
             .read_message_2(sealed)
             .map_err(SignalRefused::Handshake)?;
         let bundle = Bundle::parse(&payload).map_err(SignalRefused::Bundle)?;
-        let fits = |content: &Content| {
-            matches!(
-                content,
-                Content::Ringing
-                    | Content::Busy
-                    | Content::Answer { .. }
-                    | Content::Candidates { .. }
-            )
-        };
-        if bundle.call_id != call_id || bundle.party_id != *id || !bundle.contents.iter().all(fits)
-        {
+        let fits = bundle.contents.iter().all(Content::fits_message_2);
+        if bundle.call_id != call_id || bundle.party_id != *id || !fits {
             return Err(SignalRefused::OutOfPlace);
         }
         let epochs = Epochs::new(
@@ -221,19 +212,22 @@ impl Session {
         }));
         party.taken = Some(digest(sealed));
         party.delivery.acknowledge(MessageName::Message1);
-        let busy = bundle.contents.contains(&Content::Busy);
+        let does_not_ring = bundle
+            .contents
+            .iter()
+            .any(|content| matches!(content, Content::Busy | Content::ClocksDiffer));
         party.owe_acknowledgement(
             None,
-            if busy {
+            if does_not_ring {
                 io.now
             } else {
                 io.now + ACKNOWLEDGE_DELAY
             },
             true,
         );
-        party.candidates_wanted = !busy && !self.call.is_over();
+        party.candidates_wanted = !does_not_ring && !self.call.is_over();
         let early = std::mem::take(&mut party.early);
-        if !busy {
+        if !does_not_ring {
             self.gather(io);
         }
         self.handle_contents(io, id, &bundle);

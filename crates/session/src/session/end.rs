@@ -136,6 +136,7 @@ impl Session {
                 call,
                 peer: self.peer.clone(),
                 why,
+                calls: 1,
             });
         }
     }
@@ -185,6 +186,7 @@ impl Session {
             CallEnd::Rejected => EndReason::LocalReject,
             CallEnd::Declined => EndReason::Declined,
             CallEnd::Busy => EndReason::Busy,
+            CallEnd::ClocksDiffer => EndReason::ClocksDiffer,
             CallEnd::NoAnswer => EndReason::NoAnswer,
             CallEnd::Unreachable => EndReason::Unreachable,
             CallEnd::AnsweredElsewhere => EndReason::AnsweredElsewhere,

@@ -56,6 +56,7 @@ impl Session {
                     setup,
                 });
             }
+            MediaEvent::PeerMuted(muted) => self.peer_muted(io, muted),
             MediaEvent::ChannelOpen => self.path.channel_open = true,
             MediaEvent::ChannelClosed => self.path.channel_open = false,
             MediaEvent::RestartOffer { sdp } => self.say_restart_offer(sdp),
@@ -139,9 +140,26 @@ impl Session {
         self.order(io, MediaCommand::OpenMicrophone);
         if self.muted {
             self.order(io, MediaCommand::SetMuted(true));
-            self.say_muted();
+        }
+        if self.peer_muted {
+            self.tell_peer_muted(io);
         }
         self.watch_path(io.now);
+    }
+
+    /// Frames say whether the peer is muted, and they come before the call counts as connected.
+    fn peer_muted(&mut self, io: &mut Io<'_>, muted: bool) {
+        if std::mem::replace(&mut self.peer_muted, muted) != muted && self.connected_at.is_some() {
+            self.tell_peer_muted(io);
+        }
+    }
+
+    fn tell_peer_muted(&self, io: &mut Io<'_>) {
+        io.event(Event::Muted {
+            call: self.id,
+            local: false,
+            muted: self.peer_muted,
+        });
     }
 
     pub(super) fn negotiate(&mut self, description: Description, negotiation: u32) {

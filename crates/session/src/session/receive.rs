@@ -8,7 +8,6 @@ use super::{Io, Session, Side};
 use crate::EndReason;
 use crate::delivery::MessageName;
 use crate::endpoint::SignalRefused;
-use crate::event::Event;
 use crate::output::RequestError;
 use crate::party::{ACKNOWLEDGE_DELAY, Link, MAX_EARLY, Party, digest};
 use crate::sealed_box::{BoxKind, SealedBox};
@@ -30,6 +29,10 @@ pub(super) enum Taken {
     /// Kept until message 2 comes.
     Early,
 }
+
+/// What a message on the data channel costs of the budget if it does not open: it had up to 512 keys derived for it. An honest peer
+/// sends none, and nobody else can put anything on the channel.
+const FORGED_COST: u32 = 8;
 
 /// The caller's first ratchet message.
 const CALLERS_FIRST: MessageId = MessageId { step: 1, number: 0 };
@@ -87,12 +90,20 @@ impl Session {
         io: &mut Io<'_>,
         message: &[u8],
     ) -> Result<(), SignalRefused> {
+        if !self.control_budget.take(io.now) {
+            return Err(SignalRefused::TooManyControl);
+        }
         let id = self
             .call
             .selected()
             .map(str::to_owned)
             .ok_or(SignalRefused::OutOfPlace)?;
         let result = self.handle_ratchet(io, &id, message, Via::Channel);
+        if let Err(SignalRefused::Ratchet(RatchetError::OpenFailed | RatchetError::LowOrder)) =
+            result
+        {
+            self.control_budget.charge(FORGED_COST - 1);
+        }
         // Anybody can repeat a message: only a new one says that the peer is there.
         if result == Ok(Taken::New) {
             self.packet_came(io);
@@ -291,7 +302,6 @@ impl Session {
         match content {
             Content::Answer { answer } if !self.check_answer(from, &answer.sdp) => {}
             Content::Rekey if is_selected => self.answer_rekey(),
-            Content::Mute { muted } if is_selected => self.peer_muted(io, *muted),
             Content::RestartPlease if is_selected => self.restart_was_asked_for(io),
             Content::Negotiate {
                 description,
@@ -299,11 +309,11 @@ impl Session {
             } if is_selected => self.take_negotiate(io, description, *negotiation),
             Content::WordsNonce { .. }
             | Content::Rekey
-            | Content::Mute { .. }
             | Content::RestartPlease
             | Content::Negotiate { .. } => {}
             Content::Ringing
             | Content::Busy
+            | Content::ClocksDiffer
             | Content::Answer { .. }
             | Content::Candidates { .. }
             | Content::SelectAnswer { .. }
@@ -314,17 +324,6 @@ impl Session {
                     tracing::debug!(call = %self.id, kind = content.kind(), %error, "refused a content");
                 }
             }
-        }
-    }
-
-    fn peer_muted(&mut self, io: &mut Io<'_>, muted: bool) {
-        if self.peer_muted != muted {
-            self.peer_muted = muted;
-            io.event(Event::Muted {
-                call: self.id,
-                local: false,
-                muted,
-            });
         }
     }
 }

@@ -131,23 +131,14 @@ impl Session {
         json
     }
 
-    /// Message 2 says that it rings, that we are busy, or brings the answer. Everything else follows in ratchet messages.
+    /// Message 2 says that it rings, that we are busy, that the clocks differ, or brings the answer. Everything else follows in ratchet messages.
     fn write_message_2(&self, io: &mut Io<'_>, party: &mut Party) {
         let Link::Received(received) = std::mem::replace(&mut party.link, Link::Gone) else {
             return;
         };
-        let fits = |content: &Content| {
-            matches!(
-                content,
-                Content::Ringing
-                    | Content::Busy
-                    | Content::Answer { .. }
-                    | Content::Candidates { .. }
-            )
-        };
         let (mut contents, later): (Vec<_>, Vec<_>) = std::mem::take(&mut party.pending)
             .into_iter()
-            .partition(fits);
+            .partition(Content::fits_message_2);
         if contents.is_empty() {
             contents.push(Content::Ringing);
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use securecall_crypto::RatchetError;
 use securecall_session::{EndReason, MediaEvent, MediaFailure, SignalRefused};
-use securecall_testkit::{DeviceOptions, Envelope, Fate, connected_pair, pair, ringing_pair};
+use securecall_testkit::{DeviceOptions, Envelope, Fate, Pair, connected_pair, pair, ringing_pair};
 
 const LONG: Duration = Duration::from_secs(400);
 
@@ -403,6 +403,69 @@ fn junk_on_the_data_channel_is_refused() {
     assert_eq!(pair.universe.devices[pair.callee].refused.len(), 4);
     pair.universe.run_for(Duration::from_secs(30));
     assert!(pair.universe.ended(pair.callee).is_none());
+}
+
+/// The last message that the caller sent on the data channel.
+fn last_control(pair: &Pair) -> Vec<u8> {
+    let mut sent = pair.universe.control_sent.iter().rev();
+    let (.., message) = sent.find(|(to, ..)| *to == pair.callee).unwrap();
+    message.clone()
+}
+
+/// A control message as its own sender could forge it: far ahead in its chain, so that many keys are derived for it.
+fn forged(pair: &Pair, number: u8) -> Vec<u8> {
+    let mut forged = last_control(pair);
+    // Version, direction, step in four bytes, number in four.
+    forged[9] = forged[9].wrapping_add(100 + number % 100);
+    forged
+}
+
+#[test]
+fn forged_control_messages_are_looked_at_a_few_times_a_second() {
+    let mut pair = connected_pair();
+    let call = pair.call();
+    pair.universe.run_for(Duration::from_secs(11));
+    let failed = |pair: &Pair| {
+        let refused = pair.universe.devices[pair.callee].refused.iter();
+        let failed =
+            |why: &&SignalRefused| **why == SignalRefused::Ratchet(RatchetError::OpenFailed);
+        refused.filter(failed).count()
+    };
+    for number in 0..=255 {
+        let forged = forged(&pair, number);
+        pair.universe.inject_control(pair.callee, call, &forged);
+    }
+    assert_eq!(failed(&pair), 8);
+    for _ in 0..10 {
+        pair.universe.run_for(Duration::from_secs(1));
+        for number in 0..=255 {
+            let forged = forged(&pair, number);
+            pair.universe.inject_control(pair.callee, call, &forged);
+        }
+    }
+    assert!((40..=50).contains(&failed(&pair)), "{}", failed(&pair));
+    // The call was not disturbed for good, and goes on once that is over.
+    let epochs = pair.universe.devices[pair.callee].media[&call]
+        .send_epochs
+        .len();
+    pair.universe.run_for(Duration::from_secs(60));
+    let media = &pair.universe.devices[pair.callee].media[&call];
+    assert!(media.send_epochs.len() >= epochs + 5);
+    assert!(pair.universe.ended(pair.callee).is_none());
+}
+
+#[test]
+fn control_messages_repeated_without_end_are_not_acknowledged_without_end() {
+    let mut pair = connected_pair();
+    let call = pair.call();
+    pair.universe.run_for(Duration::from_secs(11));
+    let repeated = last_control(&pair);
+    let before = pair.universe.control_sent.len();
+    for _ in 0..1000 {
+        pair.universe.inject_control(pair.callee, call, &repeated);
+    }
+    let acknowledged = pair.universe.control_sent.len() - before;
+    assert!(acknowledged <= 64, "{acknowledged}");
 }
 
 #[test]

@@ -73,6 +73,19 @@ fn a_send_that_never_left_is_tried_again() {
 }
 
 #[test]
+fn a_send_that_failed_at_the_homeserver_counts_for_it_may_have_arrived() {
+    let send_requests = |error| {
+        let mut pair = pair();
+        pair.universe.call(pair.caller, pair.callee_user).unwrap();
+        pair.universe.homeserver.fails = Some(error);
+        pair.universe.run_for(Duration::from_secs(80));
+        pair.universe.homeserver.send_requests
+    };
+    assert_eq!(send_requests(RequestError::Failed), 3);
+    assert!(send_requests(RequestError::Unreachable) > 3);
+}
+
+#[test]
 fn duplicates_change_nothing() {
     let mut pair = pair();
     pair.universe

@@ -7,6 +7,7 @@ use securecall_crypto::{Established, Initiator, InitiatorAwaiting, WordsNonce};
 use securecall_session::{
     CallId, EndReason, Event, MediaEvent, MissedReason, PathRoute, SignalRefused,
 };
+use securecall_signaling::BundleError;
 use securecall_testkit::{DeviceId, DeviceOptions, Envelope, Universe};
 
 pub(crate) struct HandMade {
@@ -224,6 +225,29 @@ pub(crate) fn nonce(byte: &str) -> String {
 }
 
 const HANGUP: &str = r#"{"type":"m.call.hangup","reason":"user_hangup"}"#;
+
+#[test]
+fn an_offer_with_candidates_in_message_1_does_not_ring() {
+    let caller = HandMade::new(|nonce, now| {
+        let candidate = "a=candidate:1 1 udp 2130706431 192.0.2.1 5000 typ host\\r\\n";
+        invite(nonce, 60_000, now).replace("v=0\\r\\n", &format!("v=0\\r\\n{candidate}"))
+    });
+    assert_eq!(caller.refused(), [SignalRefused::Candidates]);
+    assert!(caller.universe.incoming(caller.callee).is_none());
+    assert!(caller.universe.homeserver.sent.is_empty());
+}
+
+#[test]
+fn an_answer_in_place_of_the_offer_does_not_ring() {
+    let caller = HandMade::new(|nonce, now| {
+        invite(nonce, 60_000, now).replace(r#""type":"offer""#, r#""type":"answer""#)
+    });
+    assert_eq!(
+        caller.refused(),
+        [SignalRefused::Bundle(BundleError::DescriptionKind)]
+    );
+    assert!(caller.universe.incoming(caller.callee).is_none());
+}
 
 #[test]
 fn a_caller_made_from_the_documents_rings_and_hangs_up() {

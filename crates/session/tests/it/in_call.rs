@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use securecall_session::{EndReason, Event, MediaEvent};
-use securecall_testkit::{Fate, Pair, connected_pair};
+use securecall_testkit::{Fate, Pair, connected_pair, ringing_pair};
 
 fn matrix_messages(pair: &Pair) -> usize {
     pair.universe.homeserver.sent.len()
@@ -38,9 +38,11 @@ fn no_frame_is_undecryptable_when_control_messages_get_lost() {
 }
 
 #[test]
-fn mute_is_told_to_the_peer_and_changes_neither_size_nor_pace() {
+fn mute_is_told_to_the_peer_by_frames_alone() {
     let mut pair = connected_pair();
     let call = pair.call();
+    pair.universe.run_for(Duration::from_secs(1));
+    let (messages, control) = (matrix_messages(&pair), pair.universe.control_sent.len());
     pair.universe.set_muted(pair.caller, call, true);
     pair.universe.run_for(Duration::from_secs(1));
     assert!(pair.universe.devices[pair.callee].told(|event| matches!(
@@ -66,6 +68,30 @@ fn mute_is_told_to_the_peer_and_changes_neither_size_nor_pace() {
         pair.universe.devices[pair.caller].media[&call].frame_sizes,
         [101]
     );
+    assert_eq!(matrix_messages(&pair), messages);
+    assert_eq!(pair.universe.control_sent.len(), control);
+}
+
+#[test]
+fn who_is_muted_before_the_call_is_connected_is_told_to_be_right_after() {
+    let mut pair = ringing_pair();
+    let call = pair.call();
+    pair.universe.set_muted(pair.caller, call, true);
+    pair.universe.answer(pair.callee, call);
+    pair.universe.run_for(Duration::from_secs(2));
+    let events = pair.universe.devices[pair.callee].events.iter();
+    let told: Vec<_> = events
+        .filter_map(|event| match event {
+            Event::Connected { .. } => Some("connected"),
+            Event::Muted {
+                local: false,
+                muted: true,
+                ..
+            } => Some("muted"),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told, ["connected", "muted"]);
 }
 
 #[test]
@@ -264,18 +290,16 @@ fn a_control_message_arrives_within_a_second_after_a_cut_heals() {
     pair.universe.run_for(Duration::from_secs(5));
     pair.universe.homeserver.set_script(|_| Fate::Drop);
     pair.universe.network.set_up(false);
-    pair.universe.set_muted(pair.caller, call, true);
+    // In these 13 s the caller says `rekey`, and the next is due in two more.
     pair.universe.run_for(Duration::from_secs(13));
+    let epochs = |pair: &Pair| {
+        [pair.caller, pair.callee]
+            .map(|device| pair.universe.devices[device].media[&call].send_epochs.len())
+    };
+    let before = epochs(&pair);
     pair.universe.network.set_up(true);
     pair.universe.run_for(Duration::from_secs(1));
-    assert!(pair.universe.devices[pair.callee].told(|event| matches!(
-        event,
-        Event::Muted {
-            local: false,
-            muted: true,
-            ..
-        }
-    )));
+    assert_eq!(epochs(&pair), before.map(|count| count + 1));
 }
 
 #[test]

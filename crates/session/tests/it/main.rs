@@ -4,6 +4,7 @@
 mod admission;
 mod attacks;
 mod call_names;
+mod clocks;
 mod connecting;
 mod delivery;
 mod device_list;
@@ -18,5 +19,6 @@ mod many_invites;
 mod out_of_turn;
 mod random_faults;
 mod relabelled;
+mod reports;
 mod two_devices;
 mod withheld;

@@ -10,7 +10,7 @@ use securecall_testkit::{DeviceId, DeviceOptions, connected_pair, pair, ringing_
 
 use crate::hand_made_caller::HandMade;
 
-fn call_number(number: u8) -> CallId {
+pub(crate) fn call_number(number: u8) -> CallId {
     CallId::from_random([number; 16])
 }
 
@@ -33,7 +33,7 @@ fn open_to_strangers() -> HandMade {
     caller
 }
 
-fn add_caller(caller: &mut HandMade, name: &str) -> DeviceId {
+pub(crate) fn add_caller(caller: &mut HandMade, name: &str) -> DeviceId {
     let user = caller.universe.add_user(name);
     caller.universe.add_device(user, DeviceOptions::default())
 }
@@ -109,6 +109,8 @@ fn a_contact_takes_the_place_of_a_stranger_when_there_are_too_many_invites() {
     caller.invite_from(contact, call_number(101));
     assert_eq!(caller.refused().len(), 1);
     caller.universe.finish_sync(caller.callee);
+    // What else one caller wanted is told after a minute, with the last of its calls.
+    caller.universe.run_for(Duration::from_secs(61));
     // The stranger that was first rings, so the contact learns that we are busy; the last stranger is gone.
     let missed = |call: CallId| {
         caller.universe.devices[caller.callee]

@@ -17,7 +17,8 @@ impl Call {
     ) -> Result<(), ContentRefused> {
         match content {
             Content::Ringing => self.party_rings(from),
-            Content::Busy => self.party_is_busy(now, from),
+            Content::Busy => self.party_does_not_ring(now, from, Standing::Busy),
+            Content::ClocksDiffer => self.party_does_not_ring(now, from, Standing::ClocksDiffer),
             Content::Answer { answer } => self.party_answers(now, from, &answer.sdp),
             Content::Candidates { candidates } => self.take_candidates(from, lines_of(candidates)),
             Content::Reject => self.party_rejects(from),
@@ -43,17 +44,20 @@ impl Call {
 
     pub(super) fn invite_expired(&mut self) {
         let rang = self.any(Standing::Ringing) || self.any(Standing::Gone);
-        let end = match (rang, self.any(Standing::Busy)) {
-            (true, _) => CallEnd::NoAnswer,
-            (false, true) => CallEnd::Busy,
-            (false, false) => CallEnd::Unreachable,
+        let end = if rang {
+            CallEnd::NoAnswer
+        } else {
+            self.why_nobody_rings().unwrap_or(CallEnd::Unreachable)
         };
         self.end(end);
     }
 
     pub(super) fn busy_grace_is_over(&mut self) {
-        if self.state == State::Inviting && !self.any(Standing::Ringing) {
-            self.end(CallEnd::Busy);
+        if self.state == State::Inviting
+            && !self.any(Standing::Ringing)
+            && let Some(end) = self.why_nobody_rings()
+        {
+            self.end(end);
         }
     }
 
@@ -76,23 +80,32 @@ impl Call {
         }
     }
 
-    fn party_is_busy(&mut self, now: Instant, from: &str) {
+    /// A device that was reached and does not ring. It ends nothing while another rings, or may.
+    fn party_does_not_ring(&mut self, now: Instant, from: &str, standing: Standing) {
         if self.state != State::Inviting || self.standing(from) != Standing::Invited {
             return;
         }
-        self.set_standing(from, Standing::Busy);
-        self.check_whether_all_are_busy(now);
-    }
-
-    fn check_whether_all_are_busy(&mut self, now: Instant) {
-        if self.any(Standing::Ringing) || !self.any(Standing::Busy) {
+        self.set_standing(from, standing);
+        if self.any(Standing::Ringing) {
             return;
         }
-        if self.any(Standing::Invited) {
-            self.deadlines
-                .set_if_unset(CallTimer::BusyGrace, now + BUSY_GRACE);
+        match self.why_nobody_rings() {
+            Some(_) if self.any(Standing::Invited) => self
+                .deadlines
+                .set_if_unset(CallTimer::BusyGrace, now + BUSY_GRACE),
+            Some(end) => self.end(end),
+            None => {}
+        }
+    }
+
+    /// What the devices that were reached say, if they say why they do not ring. A clock tells nothing of a person, a call does.
+    fn why_nobody_rings(&self) -> Option<CallEnd> {
+        if self.any(Standing::Busy) {
+            Some(CallEnd::Busy)
+        } else if self.any(Standing::ClocksDiffer) {
+            Some(CallEnd::ClocksDiffer)
         } else {
-            self.end(CallEnd::Busy);
+            None
         }
     }
 
@@ -177,11 +190,7 @@ impl Call {
             && !self.any(Standing::Ringing)
             && !self.any(Standing::Invited)
         {
-            self.end(if self.any(Standing::Busy) {
-                CallEnd::Busy
-            } else {
-                CallEnd::NoAnswer
-            });
+            self.end(self.why_nobody_rings().unwrap_or(CallEnd::NoAnswer));
         }
     }
 

@@ -52,11 +52,11 @@ fn one_of_each() -> Vec<Content> {
         },
         Content::Ringing,
         Content::Busy,
+        Content::ClocksDiffer,
         Content::WordsNonce {
             nonce: Hex32([8; 32]),
         },
         Content::Rekey,
-        Content::Mute { muted: true },
         Content::RestartPlease,
     ]
 }

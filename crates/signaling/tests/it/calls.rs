@@ -253,7 +253,7 @@ fn contents_of_strangers_and_out_of_place_are_refused_and_change_nothing() {
         );
     }
     let mut call = caller(now, &["A"]);
-    for content in [select("A"), Content::Rekey, Content::Mute { muted: true }] {
+    for content in [select("A"), Content::Rekey, Content::RestartPlease] {
         assert_eq!(
             call.handle_content(now, "A", &content),
             Err(ContentRefused::OutOfPlace),

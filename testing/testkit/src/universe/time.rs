@@ -213,6 +213,7 @@ impl Universe {
                 device_id,
                 content,
             } => {
+                self.homeserver.send_requests += 1;
                 if let Some(error) = self.homeserver.fails {
                     self.schedule(hop * 2, Action::Response(from, id, Err(error)));
                     return;

@@ -204,8 +204,8 @@ impl Failed {
     /// What is told of a failure.
     pub(super) fn new(failure: &Failure, back: Option<Prompt>) -> Self {
         Self {
-            message: failure.message.clone(),
-            help: failure.help.clone(),
+            message: failure.message.to_string(),
+            help: failure.help.as_ref().map(ToString::to_string),
             is_security: failure.kind.exit_code() == ExitCode::Security,
             back,
         }

@@ -22,6 +22,14 @@ const MAX_NAME: usize = 28;
 const KEY_WIDTH: usize = 12;
 /// Between two columns.
 const GAP: usize = 2;
+/// What marks the selected row takes.
+const MARK_WIDTH: usize = 2;
+/// A key on a narrow terminal is a sign of one column.
+const SIGN_WIDTH: usize = 1;
+/// Below this width, rows have but a name and a sign.
+const NARROW: usize = 44;
+/// Below this height of the terminal, there is no box.
+const BORDERED: usize = 10;
 /// Rows of the list that are not given up for what is below it.
 const FEWEST_ROWS: usize = 3;
 /// From this height on, keys stand apart.
@@ -38,30 +46,30 @@ impl MainScreen {
         palette: Palette,
     ) {
         let area = middle(frame.area());
-        let block = Block::bordered()
-            .border_type(BorderType::Rounded)
-            .border_style(palette.quiet())
-            .title(Line::styled(" SecureCall ", Palette::strong()))
-            .title(self.reach(palette).right_aligned())
-            .padding(Padding::horizontal(1));
+        let block = self.frame(area, palette);
         let inside = block.inner(area);
         frame.render_widget(block, area);
         let width = usize::from(inside.width);
         let height = usize::from(inside.height);
 
         let mut keys = in_rows(palette.keys(self.keys()), width);
+        // The list comes before the keys, of which the first are used most.
+        keys.truncate((height / 4).max(usize::from(height > 1)));
         if height >= ROOMY {
             keys.insert(0, Line::default());
         }
-        let head = self.head(width, palette);
-        let mut below = self.below(width, palette);
+        let head = if usize::from(area.height) < BORDERED {
+            self.short_head(width, height, palette)
+        } else {
+            self.head(width, height, palette)
+        };
         // A question comes before the list.
         let fewest = match self.dialog {
-            Some(_) => 1,
+            Some(_) => usize::from(height >= BORDERED),
             None => FEWEST_ROWS,
         };
         let room = height.saturating_sub(head.len() + fewest + keys.len());
-        below.truncate(room);
+        let mut below = self.below(width, room, palette);
         if self.dialog.is_none() {
             let room = room.saturating_sub(below.len());
             below.extend(self.happened(now, width, room, palette));
@@ -80,6 +88,22 @@ impl MainScreen {
         }
     }
 
+    /// The box around everything, where there is room for one.
+    fn frame(&self, area: Rect, palette: Palette) -> Block<'static> {
+        if usize::from(area.height) < BORDERED {
+            return Block::new();
+        }
+        let block = Block::bordered()
+            .border_type(BorderType::Rounded)
+            .border_style(palette.quiet())
+            .title(self.reach(palette).right_aligned())
+            .padding(Padding::horizontal(1));
+        if usize::from(area.width) < NARROW {
+            return block;
+        }
+        block.title(Line::styled(" SecureCall ", Palette::strong()))
+    }
+
     fn reach(&self, palette: Palette) -> Line<'static> {
         let (mark, text, colour) = match self.reach {
             Reach::Connecting => ("○", "connecting …", Color::Yellow),
@@ -90,7 +114,7 @@ impl MainScreen {
     }
 
     /// Who we are, and what is searched for.
-    fn head(&self, width: usize, palette: Palette) -> Vec<Line<'static>> {
+    fn head(&self, width: usize, height: usize, palette: Palette) -> Vec<Line<'static>> {
         let waiting = "Waiting for calls";
         let room = width.saturating_sub(columns(waiting) + GAP);
         let address = fit_matrix_id(self.own_address.as_str(), room);
@@ -100,19 +124,32 @@ impl MainScreen {
             Span::raw(between),
             Span::styled(address, palette.quiet()),
         ]);
-        let search = match &self.search {
-            None => Line::default(),
-            Some(search) => {
-                let (shown, all) = self.list.counts();
-                let count = format!("  {shown} of {all}");
-                let room = width.saturating_sub(columns("Search ") + columns(&count));
-                let mut line = Line::styled("Search ", palette.quiet());
-                line.extend(typed(search, room));
-                line.push_span(Span::styled(count, palette.quiet()));
-                line
-            }
-        };
-        vec![who, search]
+        let mut lines = vec![who];
+        match &self.search {
+            Some(search) => lines.push(self.search_line(search, width, palette)),
+            None if height >= ROOMY / 2 => lines.push(Line::default()),
+            None => {}
+        }
+        lines
+    }
+
+    /// What is to be known above the list, where there is hardly room for that.
+    fn short_head(&self, width: usize, height: usize, palette: Palette) -> Vec<Line<'static>> {
+        match (&self.dialog, &self.search) {
+            (None, Some(search)) => vec![self.search_line(search, width, palette)],
+            (None, None) if height > FEWEST_ROWS => vec![self.reach(palette)],
+            _ => Vec::new(),
+        }
+    }
+
+    fn search_line(&self, search: &TypedLine, width: usize, palette: Palette) -> Line<'static> {
+        let (shown, all) = self.list.counts();
+        let count = format!("  {shown} of {all}");
+        let room = width.saturating_sub(columns("Search ") + columns(&count));
+        let mut line = Line::styled("Search ", palette.quiet());
+        line.extend(typed(search, room));
+        line.push_span(Span::styled(count, palette.quiet()));
+        line
     }
 
     fn rows(&mut self, rows: usize, width: usize, palette: Palette) -> Vec<Line<'static>> {
@@ -128,7 +165,12 @@ impl MainScreen {
         }
         let names = self.list.all().iter();
         let widest = names.map(|contact| columns(&contact.name)).max();
-        let name = widest.unwrap_or_default().min(MAX_NAME).min(width / 3);
+        let most = if width < NARROW {
+            width.saturating_sub(MARK_WIDTH + GAP + SIGN_WIDTH)
+        } else {
+            MAX_NAME.min(width / 3)
+        };
+        let name = widest.unwrap_or_default().min(most);
         self.list
             .window(rows)
             .into_iter()
@@ -137,9 +179,9 @@ impl MainScreen {
     }
 
     /// What is below the list: a dialog, or who is selected.
-    fn below(&self, width: usize, palette: Palette) -> Vec<Line<'static>> {
-        let mut lines = vec![Line::styled("─".repeat(width), palette.quiet())];
-        lines.extend(match &self.dialog {
+    fn below(&self, width: usize, room: usize, palette: Palette) -> Vec<Line<'static>> {
+        let rule = Line::styled("─".repeat(width), palette.quiet());
+        let mut lines = match &self.dialog {
             None => match self.list.selected() {
                 Some(contact) => addresses(
                     contact.id.map(|id| id.to_string()),
@@ -156,7 +198,22 @@ impl MainScreen {
             Some(Dialog::Offer(offer)) => offer.lines(width, palette),
             Some(Dialog::Question(question)) => question.lines(width, palette),
             Some(Dialog::Failed(failed)) => failed.lines(width, palette),
-        });
+        };
+        if self.dialog.is_none() {
+            lines.truncate(room.saturating_sub(1));
+        }
+        if !lines.is_empty() && lines.len() < room {
+            lines.insert(0, rule);
+        }
+        if lines.len() > room {
+            // What is typed is in the last line, and comes before advice.
+            let last = match self.dialog {
+                Some(Dialog::Prompt(_)) => lines.pop(),
+                _ => None,
+            };
+            lines.truncate(room.saturating_sub(usize::from(last.is_some())));
+            lines.extend(last.filter(|_| room > 0));
+        }
         lines
     }
 
@@ -338,10 +395,10 @@ fn row(
     width: usize,
     palette: Palette,
 ) -> Line<'static> {
-    let (key, style) = match (contact.id, contact.verified) {
-        (Some(_), true) => ("✓ verified", palette.paint(Color::Green)),
-        (Some(_), false) => ("not verified", palette.quiet()),
-        (None, _) => ("no key", palette.paint(Color::Yellow)),
+    let (key, sign, style) = match (contact.id, contact.verified) {
+        (Some(_), true) => ("✓ verified", "✓", palette.paint(Color::Green)),
+        (Some(_), false) => ("not verified", " ", palette.quiet()),
+        (None, _) => ("no key", "!", palette.paint(Color::Yellow)),
     };
     let room = width.saturating_sub(GAP + name + GAP + KEY_WIDTH + GAP);
     let (mark, weight) = if is_selected {
@@ -352,9 +409,17 @@ fn row(
     } else {
         ("  ", Style::new())
     };
+    let shown = harmless(&contact.name);
+    if width < NARROW {
+        return Line::from(vec![
+            Span::styled(mark, weight),
+            Span::styled(padded(&fit(&shown, name), name + GAP), weight),
+            Span::styled(sign, style),
+        ]);
+    }
     Line::from(vec![
         Span::styled(mark, weight),
-        Span::styled(padded(&contact.name, name + GAP), weight),
+        Span::styled(padded(&fit(&shown, name), name + GAP), weight),
         Span::styled(padded(key, KEY_WIDTH + GAP), style),
         Span::styled(
             fit_matrix_id(contact.matrix_id.as_str(), room),
@@ -568,6 +633,96 @@ mod tests {
             for key in ["/  search", "a  add", "x  remove", "q  quit"] {
                 assert!(shown.contains(key), "{shown}");
             }
+        }
+    }
+
+    #[test]
+    fn the_selected_contact_is_shown_on_the_smallest_terminals() {
+        for (width, height) in [
+            (20, 5),
+            (20, 4),
+            (20, 3),
+            (12, 5),
+            (40, 10),
+            (20, 24),
+            (80, 6),
+        ] {
+            let mut screen = screen();
+            for steps in [0, 1, 7, 100] {
+                screen.list.move_by(steps);
+                let shown = drawn(&mut screen, width, height);
+                assert!(shown.contains("▸ 山"), "{width}×{height}:\n{shown}");
+                assert_eq!(shown.lines().count(), usize::from(height));
+            }
+        }
+        let shown = drawn(&mut screen(), 20, 5);
+        assert_eq!(shown.matches("山").count(), 3, "{shown}");
+        assert!(shown.contains("Enter  call"), "{shown}");
+    }
+
+    #[test]
+    fn what_is_typed_is_shown_on_the_smallest_terminals() {
+        let mut screen = screen();
+        screen.paste("what is typed");
+        for (width, height) in [(20, 5), (20, 3), (20, 2), (40, 10)] {
+            let shown = drawn(&mut screen, width, height);
+            assert!(
+                shown.contains("> what is typed"),
+                "{width}×{height}:\n{shown}"
+            );
+        }
+        let mut failing = self::screen();
+        failing.failed(&failure());
+        assert!(drawn(&mut failing, 20, 5).contains("Careful"));
+        let mut searching = self::screen();
+        searching.key(crossterm::event::KeyCode::Char('/').into());
+        searching.paste("17th");
+        let shown = drawn(&mut searching, 20, 5);
+        assert!(
+            shown.contains("Search") && shown.contains("▸ 山"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn columns_stay_straight_under_names_of_every_kind() {
+        let names = [
+            "Ada",
+            "山田 太郎",
+            "🦊 fox",
+            "e\u{301}\u{302}\u{303}\u{304}\u{305}\u{306} marks",
+            "ｗｉｄｅ",
+            "ไทยกี่",
+            "한글 이름",
+            "한글",
+            "a very long name that has no room at all in a row of this width",
+        ];
+        let mut screen = screen();
+        let contacts: Vec<Contact> = names
+            .iter()
+            .zip(10..)
+            .map(|(name, number)| contact(name, number))
+            .collect();
+        screen.know_contacts(&contacts);
+        for width in [50, 80, 110] {
+            let mut terminal = Terminal::new(TestBackend::new(width, 24)).unwrap();
+            let palette = Palette { colour: false };
+            terminal
+                .draw(|frame| screen.draw(frame, now(), palette))
+                .unwrap();
+            let buffer = terminal.backend().buffer();
+            // In each row, what is said of the key begins in the same column.
+            let columns: Vec<usize> = (0..24)
+                .filter_map(|y| {
+                    let row: Vec<&str> = (0..width).map(|x| buffer[(x, y)].symbol()).collect();
+                    row.windows(7).position(|cells| cells.concat() == "not ver")
+                })
+                .collect();
+            assert_eq!(columns.len(), names.len(), "{width}");
+            assert!(
+                columns.iter().all(|column| *column == columns[0]),
+                "{columns:?}"
+            );
         }
     }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::OnceLock, time::Duration
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use securecall_media::{
-    Datagram, ReceivedFrame, Transport, TransportError, TransportEvent, TransportOutput,
+    Datagram, Reach, ReceivedFrame, Transport, TransportError, TransportEvent, TransportOutput,
 };
 use web_time::Instant;
 
@@ -51,8 +51,8 @@ impl Pair {
             now,
             delay: Duration::from_millis(1),
             cut: false,
-            caller: Transport::new(now).unwrap(),
-            callee: Transport::new(now).unwrap(),
+            caller: Transport::new(now, Reach::OtherMachines).unwrap(),
+            callee: Transport::new(now, Reach::OtherMachines).unwrap(),
             wakeups: 0,
             addresses: BTreeMap::from([
                 (Side::Caller, vec!["10.0.0.1:5001".parse().unwrap()]),

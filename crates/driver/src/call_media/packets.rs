@@ -1,0 +1,469 @@
+//! What somebody on the network sees of a call: two ends joined as the task joins them, on virtual time, every datagram noted.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng as _;
+use securecall_contact::{MatrixId, SecureCallId, ServerName};
+use securecall_crypto::{IdentityKeyPair, IdentitySeed};
+use securecall_media::{
+    Datagram, Reach, ReceivePipeline, SendPipeline, TICK_SAMPLES, Transport, TransportEvent,
+    TransportOutput,
+};
+use securecall_session::{
+    AnswerPolicy, CallId, CallOptions, Callee, Config, Contacts, Endpoint, Event, InboundSignal,
+    MediaCommand, MediaEvent, Output, OwnDevice, PathRoute, PeerDevice, Request, Route,
+};
+use web_time::Instant;
+
+use super::TICK;
+use super::frames::{Opener, Sealer};
+
+const CALLER: usize = 0;
+const CALLEE: usize = 1;
+/// One way through the network.
+const DELAY: Duration = Duration::from_millis(5);
+const WALLCLOCK_MS: u64 = 1_800_000_000_000;
+
+struct End {
+    endpoint: Endpoint,
+    device: OwnDevice,
+    address: SocketAddr,
+    transport: Option<Transport>,
+    send: Option<SendPipeline<Sealer>>,
+    receive: Option<ReceivePipeline<Opener>>,
+    next_tick: Option<Instant>,
+    transport_deadline: Option<Instant>,
+    endpoint_deadline: Option<Instant>,
+    frames_opened: u64,
+    peer_muted: bool,
+    events: Vec<Event>,
+}
+
+/// One datagram as the network has it.
+struct Packet {
+    at: Instant,
+    from: usize,
+    contents: Vec<u8>,
+}
+
+impl Packet {
+    /// Voice: RTP with the payload type of Opus.
+    fn is_voice(&self) -> bool {
+        matches!(self.contents[..], [128..=191, second, ..] if second & 0x7f == 111)
+    }
+
+    /// Anything on the data channel is DTLS outside (RFC 7983).
+    fn is_data_channel(&self) -> bool {
+        matches!(self.contents[..], [20..=63, ..])
+    }
+}
+
+struct VirtualCall {
+    now: Instant,
+    rng: ChaCha20Rng,
+    call: CallId,
+    ends: [End; 2],
+    signals: VecDeque<(usize, String)>,
+    in_flight: VecDeque<(Instant, usize, Datagram)>,
+    packets: Vec<Packet>,
+}
+
+fn direct() -> CallOptions {
+    CallOptions {
+        route: Some(Route::Direct),
+        ..CallOptions::default()
+    }
+}
+
+fn identity(number: u8) -> IdentityKeyPair {
+    IdentityKeyPair::from_seed(&IdentitySeed::from_bytes([number; 32]))
+}
+
+fn matrix_id(number: u8) -> MatrixId {
+    let server: ServerName = "example.org".parse().unwrap();
+    MatrixId::of_securecall_id(&SecureCallId::new(&identity(number).public()), &server)
+}
+
+fn end(number: u8) -> End {
+    let device = OwnDevice {
+        matrix_id: matrix_id(number),
+        device_id: format!("DEVICE{number}"),
+        olm_key: [number; 32],
+    };
+    let config = Config {
+        device: device.clone(),
+        answer: AnswerPolicy::Auto,
+        inbound: direct(),
+        relay_available: false,
+    };
+    End {
+        endpoint: Endpoint::new(config, identity(number), Contacts::default(), None).unwrap(),
+        device,
+        address: SocketAddr::from(([10, 0, 0, number], 5000)),
+        transport: None,
+        send: None,
+        receive: None,
+        next_tick: None,
+        transport_deadline: None,
+        endpoint_deadline: None,
+        frames_opened: 0,
+        peer_muted: false,
+        events: Vec::new(),
+    }
+}
+
+impl VirtualCall {
+    /// A call that has been connected for two seconds: what belongs to its beginning is over.
+    fn connected() -> Self {
+        let mut rng = ChaCha20Rng::from_seed([7; 32]);
+        let mut ends = [end(1), end(2)];
+        let now = crate::clock::now();
+        let callee = Callee {
+            identity: identity(2).public(),
+            matrix_id: matrix_id(2),
+        };
+        let caller = &mut ends[CALLER].endpoint;
+        let call = caller
+            .call(now, WALLCLOCK_MS, &mut rng, callee, &direct())
+            .unwrap();
+        let mut this = Self {
+            now,
+            rng,
+            call,
+            ends,
+            signals: VecDeque::new(),
+            in_flight: VecDeque::new(),
+            packets: Vec::new(),
+        };
+        this.drain(CALLER);
+        this.run_for(Duration::from_secs(1));
+        for end in &this.ends {
+            let connected = |event: &Event| matches!(event, Event::Connected { .. });
+            assert!(end.events.iter().any(connected), "{:?}", end.events);
+        }
+        this.run_for(Duration::from_secs(2));
+        this
+    }
+
+    fn set_muted(&mut self, index: usize, muted: bool) {
+        let endpoint = &mut self.ends[index].endpoint;
+        endpoint
+            .set_muted(self.now, &mut self.rng, self.call, muted)
+            .unwrap();
+        self.drain(index);
+    }
+
+    fn run_for(&mut self, time: Duration) {
+        let until = self.now + time;
+        while self.now < until {
+            self.step(until);
+        }
+    }
+
+    /// Goes to the next thing that is due, at most to `until`.
+    fn step(&mut self, until: Instant) {
+        while let Some((from, content)) = self.signals.pop_front() {
+            self.deliver_signal(from, &content);
+        }
+        let ends = self.ends.iter();
+        let deadlines =
+            ends.flat_map(|it| [it.transport_deadline, it.endpoint_deadline, it.next_tick]);
+        let arrival = self.in_flight.front().map(|(at, ..)| *at);
+        let next = deadlines.chain([arrival]).flatten().min();
+        self.now = next.unwrap_or(until).clamp(self.now, until);
+        let now = self.now;
+        while self.in_flight.front().is_some_and(|(at, ..)| *at <= now) {
+            let (_, to, datagram) = self.in_flight.pop_front().unwrap();
+            let transport = self.ends[to].transport.as_mut().unwrap();
+            let (from, to_address) = (datagram.source, datagram.destination);
+            transport
+                .handle_datagram(self.now, from, to_address, &datagram.contents)
+                .unwrap();
+            self.drain_transport(to);
+            self.drain(to);
+        }
+        for index in [CALLER, CALLEE] {
+            let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+            let end = &mut self.ends[index];
+            if is_due(end.transport_deadline) {
+                end.transport_deadline = None;
+                let transport = end.transport.as_mut().unwrap();
+                transport.handle_timeout(self.now).unwrap();
+                self.drain_transport(index);
+            }
+            let end = &mut self.ends[index];
+            if is_due(end.endpoint_deadline) {
+                end.endpoint.handle_timeout(self.now, &mut self.rng);
+            }
+            if is_due(end.next_tick) {
+                self.tick(index);
+            }
+            self.drain(index);
+        }
+    }
+
+    fn deliver_signal(&mut self, from: usize, content: &str) {
+        let to = 1 - from;
+        let sender = self.ends[from].device.clone();
+        let signal = InboundSignal {
+            sender: &sender.matrix_id,
+            sender_olm_key: sender.olm_key,
+            content,
+        };
+        let endpoint = &mut self.ends[to].endpoint;
+        endpoint
+            .handle_signal(self.now, WALLCLOCK_MS, &mut self.rng, signal)
+            .unwrap();
+        endpoint.handle_sync_complete(self.now, &mut self.rng);
+        self.drain(to);
+    }
+
+    fn drain(&mut self, index: usize) {
+        loop {
+            let end = &mut self.ends[index];
+            match end.endpoint.poll_output() {
+                Output::Timeout(at) => {
+                    end.endpoint_deadline = at;
+                    return;
+                }
+                Output::Event(event) => end.events.push(event),
+                Output::Persist(_) => {}
+                Output::Request(Request::QueryDevices { id, .. }) => {
+                    let peer = &self.ends[1 - index].device;
+                    let devices = vec![PeerDevice {
+                        device_id: peer.device_id.clone(),
+                        olm_key: peer.olm_key,
+                    }];
+                    let endpoint = &mut self.ends[index].endpoint;
+                    endpoint.handle_devices(self.now, &mut self.rng, id, Ok(devices));
+                }
+                Output::Request(Request::Send { id, content, .. }) => {
+                    end.endpoint
+                        .handle_response(self.now, &mut self.rng, id, Ok(()));
+                    self.signals.push_back((index, content));
+                }
+                Output::Control(_, bytes) => {
+                    let transport = end.transport.as_mut().unwrap();
+                    transport.send_control(self.now, &bytes).unwrap();
+                    self.drain_transport(index);
+                }
+                Output::Media(_, command) => self.carry_out(index, command),
+            }
+        }
+    }
+
+    fn carry_out(&mut self, index: usize, command: MediaCommand) {
+        let (now, end) = (self.now, &mut self.ends[index]);
+        let event = match command {
+            MediaCommand::CreateOffer { .. } => {
+                let transport = Transport::new(now, Reach::OtherMachines).unwrap();
+                let sdp = end.transport.insert(transport).create_offer(now).unwrap();
+                Some(MediaEvent::LocalOffer { sdp })
+            }
+            MediaCommand::AcceptOffer { sdp, .. } => {
+                let transport = Transport::new(now, Reach::OtherMachines).unwrap();
+                let transport = end.transport.insert(transport);
+                let sdp = transport.accept_offer(now, &sdp).unwrap();
+                Some(MediaEvent::LocalAnswer { sdp })
+            }
+            MediaCommand::SetAnswer { sdp } => {
+                end.transport().set_answer(now, &sdp).unwrap();
+                None
+            }
+            MediaCommand::Gather => {
+                let address = end.address;
+                let line = end.transport().add_host_candidate(now, address, address);
+                Some(MediaEvent::LocalCandidates {
+                    candidates: vec![line.unwrap()],
+                    complete: true,
+                })
+            }
+            MediaCommand::AddRemoteCandidates(lines) => {
+                for line in lines {
+                    end.transport().add_remote_candidate(now, &line).unwrap();
+                }
+                None
+            }
+            MediaCommand::StartAudio { sealer, opener } => {
+                end.send = Some(SendPipeline::new(Sealer::new(sealer)).unwrap());
+                end.receive = Some(ReceivePipeline::new(Opener::new(opener)).unwrap());
+                None
+            }
+            MediaCommand::UseSendEpoch { epoch, seed } => {
+                let send = end.send.as_mut().unwrap();
+                send.sealer_mut().use_epoch(epoch, seed);
+                None
+            }
+            MediaCommand::AddReceiveEpoch { epoch, seed } => {
+                let receive = end.receive.as_mut().unwrap();
+                receive.opener_mut().add_epoch(epoch, seed);
+                None
+            }
+            MediaCommand::OpenMicrophone => None,
+            MediaCommand::SetMuted(muted) => {
+                end.send.as_mut().unwrap().set_muted(muted);
+                None
+            }
+            other => panic!("not in this call: {other:?}"),
+        };
+        self.drain_transport(index);
+        if let Some(event) = event {
+            self.tell(index, event);
+        }
+    }
+
+    fn tell(&mut self, index: usize, event: MediaEvent) {
+        let endpoint = &mut self.ends[index].endpoint;
+        endpoint.handle_media(self.now, &mut self.rng, self.call, event);
+    }
+
+    fn drain_transport(&mut self, index: usize) {
+        loop {
+            let Some(transport) = &mut self.ends[index].transport else {
+                return;
+            };
+            match transport.poll_output() {
+                TransportOutput::Timeout(at) => {
+                    self.ends[index].transport_deadline = at;
+                    return;
+                }
+                TransportOutput::Transmit(datagram) => {
+                    self.packets.push(Packet {
+                        at: self.now,
+                        from: index,
+                        contents: datagram.contents.clone(),
+                    });
+                    self.in_flight
+                        .push_back((self.now + DELAY, 1 - index, datagram));
+                }
+                TransportOutput::Event(event) => self.transport_event(index, event),
+            }
+        }
+    }
+
+    fn transport_event(&mut self, index: usize, event: TransportEvent) {
+        match event {
+            TransportEvent::PathUp { .. } => {
+                let route = PathRoute::Direct;
+                self.tell(index, MediaEvent::PathUp { route });
+                self.ends[index].next_tick = Some(self.now);
+            }
+            TransportEvent::ChannelOpen => self.tell(index, MediaEvent::ChannelOpen),
+            TransportEvent::Control(bytes) => {
+                let endpoint = &mut self.ends[index].endpoint;
+                endpoint
+                    .handle_control(self.now, &mut self.rng, self.call, &bytes)
+                    .unwrap();
+            }
+            TransportEvent::Frame(mut frame) => {
+                let end = &mut self.ends[index];
+                let receive = end.receive.as_mut().unwrap();
+                let rtp_time = frame.media_time as u32;
+                receive
+                    .handle_frame(self.now, frame.sequence, rtp_time, &mut frame.payload)
+                    .unwrap();
+                end.frames_opened += 1;
+                if end.frames_opened == 1 {
+                    self.tell(index, MediaEvent::FirstFrameOpened);
+                }
+                self.tell(index, MediaEvent::AuthenticatedPacket);
+            }
+            TransportEvent::PathDown
+            | TransportEvent::AuthenticatedPacket
+            | TransportEvent::Closed => {}
+        }
+    }
+
+    fn tick(&mut self, index: usize) {
+        let end = &mut self.ends[index];
+        end.next_tick = Some(self.now + TICK);
+        let mut samples = [0.0; TICK_SAMPLES];
+        let receive = end.receive.as_mut().unwrap();
+        receive.playback(self.now, &mut samples);
+        let muted = receive.peer_is_muted();
+        // A voice of sorts.
+        let voice = std::array::from_fn(|i| ((i * 37 % 480) as f32 / 480.0 - 0.5) * 0.2);
+        if let Some(frame) = end.send.as_mut().unwrap().push(&voice).unwrap() {
+            let transport = end.transport.as_mut().unwrap();
+            transport
+                .send_frame(self.now, frame.media_time, frame.bytes)
+                .unwrap();
+        }
+        if muted != std::mem::replace(&mut end.peer_muted, muted) {
+            self.tell(index, MediaEvent::PeerMuted(muted));
+        }
+        self.drain_transport(index);
+    }
+
+    /// What the network has from one end in the next second, in which something happens.
+    fn second(&mut self, from: usize, happens: impl FnOnce(&mut Self)) -> Seen {
+        let began = self.now;
+        self.packets.clear();
+        happens(self);
+        self.run_for(began + Duration::from_secs(1) - self.now);
+        let packets = || self.packets.iter().filter(|it| it.from == from);
+        let voice = packets().filter(|it| it.is_voice());
+        Seen {
+            voice: voice.map(|it| (it.at - began, it.contents.len())).collect(),
+            on_data_channel: packets().filter(|it| it.is_data_channel()).count(),
+        }
+    }
+}
+
+impl End {
+    fn transport(&mut self) -> &mut Transport {
+        self.transport.as_mut().unwrap()
+    }
+}
+
+/// When and how large the packets with voice were, and how many the data channel had.
+#[derive(Debug, PartialEq, Eq)]
+struct Seen {
+    voice: Vec<(Duration, usize)>,
+    on_data_channel: usize,
+}
+
+#[test]
+fn nobody_on_the_network_sees_that_somebody_is_muted() {
+    let mut call = VirtualCall::connected();
+    let toggle = |call: &mut VirtualCall| {
+        for muted in [true, false, true] {
+            call.set_muted(CALLER, muted);
+            call.run_for(Duration::from_millis(250));
+        }
+    };
+    let before = call.second(CALLER, |_| {});
+    let toggled = call.second(CALLER, toggle);
+    assert_eq!(before.voice.len(), 50);
+    let sizes = before.voice.iter().map(|(_, size)| *size);
+    assert!(sizes.clone().min() == sizes.max());
+    assert_eq!(toggled, before);
+    assert_eq!(toggled.on_data_channel, 0);
+    // Nor does the other side do anything else than before.
+    let muted = call.second(CALLEE, |_| {});
+    let unmuted = call.second(CALLEE, |call| call.set_muted(CALLER, false));
+    assert_eq!(unmuted, muted);
+    // The peer knows all the same.
+    let told = call.ends[CALLEE].events.iter();
+    let told = told.filter_map(|event| match event {
+        Event::Muted {
+            local: false,
+            muted,
+            ..
+        } => Some(*muted),
+        _ => None,
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [true, false, true, false]);
+}
+
+#[test]
+fn the_next_rekey_is_seen_on_the_data_channel() {
+    // So the test above would see a message there.
+    let mut call = VirtualCall::connected();
+    call.run_for(Duration::from_secs(6));
+    let packets = (0..3).map(|_| call.second(CALLER, |_| {}).on_data_channel);
+    assert!(packets.sum::<usize>() > 0);
+}

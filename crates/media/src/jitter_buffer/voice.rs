@@ -1,0 +1,78 @@
+//! The peer's voice out of its frames: decoded, or silence while the peer is muted.
+
+use crate::{
+    audio::{FRAME_SAMPLES, Tick},
+    muted_frame,
+    opus_codec::{self, CodecError, Decoder},
+};
+
+/// An Opus packet is never longer (RFC 6716 section 3.4, R2), and one packet holds one frame.
+const MAX_PAYLOAD: usize = 1_276;
+
+/// A decoder that knows of muted frames.
+#[derive(Debug)]
+pub(super) struct Voice {
+    decoder: Decoder,
+    /// The last frame played was a muted one: what the decoder remembers is from before it.
+    muted: bool,
+}
+
+impl Voice {
+    pub(super) fn new() -> Result<Self, CodecError> {
+        Ok(Self {
+            decoder: Decoder::new()?,
+            muted: false,
+        })
+    }
+
+    /// Whether a payload is one that can be played.
+    pub(super) fn is_frame(payload: &[u8]) -> bool {
+        let is_opus = || payload.len() <= MAX_PAYLOAD && opus_codec::is_frame(payload);
+        muted_frame::is_muted(payload) || is_opus()
+    }
+
+    /// Whether the peer is muted where playback is.
+    pub(super) fn is_muted(&self) -> bool {
+        self.muted
+    }
+
+    /// The samples of a frame.
+    pub(super) fn decode(
+        &mut self,
+        payload: &[u8],
+        frame: &mut [f32; FRAME_SAMPLES],
+    ) -> Result<(), CodecError> {
+        if muted_frame::is_muted(payload) {
+            self.muted = true;
+            frame.fill(0.0);
+            return Ok(());
+        }
+        self.unmute()?;
+        self.decoder.decode(payload, frame)
+    }
+
+    /// The samples of the frame before `next`, if `next` carries a copy of it. Returns whether it does.
+    pub(super) fn recover(&mut self, next: &[u8], frame: &mut [f32; FRAME_SAMPLES]) -> bool {
+        opus_codec::carries_previous(next)
+            && self.unmute().is_ok()
+            && self.decoder.recover(next, frame).is_ok()
+    }
+
+    /// 10 ms in place of what is missing; silence if there is nothing to go by, and while the peer is muted.
+    pub(super) fn conceal(&mut self) -> Tick {
+        let mut tick = [0.0; _];
+        if !self.muted {
+            // On an error the tick holds zeros.
+            let _ = self.decoder.conceal(&mut tick);
+        }
+        tick
+    }
+
+    /// The peer's encoder began anew after a muted frame, and so does the decoder: what it remembers is no part of this.
+    fn unmute(&mut self) -> Result<(), CodecError> {
+        if std::mem::take(&mut self.muted) {
+            self.decoder.reset()?;
+        }
+        Ok(())
+    }
+}
