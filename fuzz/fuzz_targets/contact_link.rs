@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use securecall_contact::{Address, ContactLink, ServerName, find_addresses};
+use securecall_contact::{Address, ContactLink, FoundAddress, ServerName, find_addresses};
 
 fuzz_target!(|text: &str| {
     let default_domain = ServerName::default_domain();
@@ -15,9 +15,11 @@ fuzz_target!(|text: &str| {
             link.https(&ipv6),
         ] {
             assert_eq!(written.parse(), Ok(link.clone()));
+            let address = Address::Link(link.clone());
+            let doubts = Vec::new();
             assert_eq!(
                 find_addresses(&written),
-                Ok(vec![Address::Link(link.clone())])
+                Ok(vec![FoundAddress { address, doubts }])
             );
         }
         let matrix_id = link.matrix_id(&default_domain);

@@ -76,6 +76,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "securecall-contact",
             "securecall-crypto",
             "securecall-media",
+            "securecall-audio-device",
         ],
     ),
 ];

@@ -8,6 +8,7 @@
 //! | `demo` | an encrypted call between two new users, with a report |
 //! | `bench` | the table of figures in `docs/performance.md` |
 //! | `layering` | checks that imports point down only |
+//! | `mutants` | changes one guard at a time and sees whether a test notices |
 //! | `setup` | installs what the others need |
 #![expect(
     clippy::disallowed_methods,
@@ -20,6 +21,7 @@ mod call;
 mod ci;
 mod demo;
 mod layering;
+mod mutants;
 mod setup;
 mod shell;
 mod wasm;
@@ -79,6 +81,12 @@ enum Chore {
     },
     /// Check that imports point down only and that PURE crates are pure
     Layering,
+    /// Change one guard of the code at a time and see whether a test notices (not part of CI: whole crates take hours)
+    Mutants {
+        /// Passed on to `cargo mutants`: `-p CRATE`, `-f FILE`, `--shard 1/20` (a short run if there is none)
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Install what the other chores need (Debian and Ubuntu packages, pinned cargo tools)
     Setup,
 }
@@ -109,6 +117,7 @@ fn run(chore: Chore) -> Result<()> {
         }
         Chore::Bench { write, only } => bench::run(&workspace, write, only),
         Chore::Layering => layering::check(&workspace),
+        Chore::Mutants { arguments } => mutants::run(&workspace, &arguments),
         Chore::Setup => setup::everything(&workspace),
     }
 }

@@ -57,6 +57,11 @@ const TEST: &[Need] = &[
         present: || starts("faketime"),
     },
     Need {
+        what: "dbus-daemon (tests of notifications on a desktop)",
+        packages: &["dbus"],
+        present: || starts("dbus-daemon"),
+    },
+    Need {
         what: "xdg-open and xdg-mime (tests of links that are opened from a desktop)",
         packages: &["xdg-utils"],
         present: || starts("xdg-open") && starts("xdg-mime"),
@@ -119,6 +124,10 @@ const CARGO_FUZZ: Tool = Tool {
     name: "cargo-fuzz",
     version: "0.13.2",
 };
+const CARGO_MUTANTS: Tool = Tool {
+    name: "cargo-mutants",
+    version: "27.1.0",
+};
 
 /// What is needed to compile and to run calls over Synapse.
 pub(crate) fn calls() -> Result<()> {
@@ -140,7 +149,13 @@ pub(crate) fn page_tests() -> Result<()> {
     install(&[PAGE, BROWSER])
 }
 
-/// What any chore needs.
+/// What runs of mutants need; nothing else does, so that [`everything`] does not build it.
+pub(crate) fn mutants(workspace: &Workspace) -> Result<()> {
+    install(&[BUILD])?;
+    cargo_install(workspace, &CARGO_MUTANTS)
+}
+
+/// What CI needs, and with it every chore but `mutants`.
 pub(crate) fn everything(workspace: &Workspace) -> Result<()> {
     install(&[BUILD, SYNAPSE, TEST, FUZZ, WASM, PAGE, BROWSER])?;
     components()?;

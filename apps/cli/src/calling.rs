@@ -12,6 +12,7 @@ use securecall_driver::{
 use securecall_matrix::Account;
 use tokio::runtime::Runtime;
 
+use crate::alerts::{Alerts, Pressed};
 use crate::cli::{Answer, MediaOptions, RequireChoice, RouteChoice};
 use crate::commands::Context;
 use crate::error::{ErrorKind, Failure};
@@ -32,6 +33,7 @@ mod signals;
 
 use contacts::Reading;
 use narrator::Narrator;
+use order::Order;
 use orders_in::{Input, Inputs};
 use signals::Signals;
 
@@ -68,7 +70,7 @@ pub(crate) fn restore_terminal() {
 /// What is said of a line that is no order.
 #[cfg(test)]
 pub(crate) fn order_fault(line: &str) -> Option<Failure> {
-    order::Order::parse(line).err()
+    Order::parse(line).err()
 }
 
 /// What the command is for.
@@ -102,6 +104,8 @@ pub(crate) async fn run(
     let with_screen = !context.output.is_json()
         && uses_no_standard_stream(&plan.media)
         && ScreenTerminal::is_possible();
+    let alerts = context.settings.alerts(&plan.media);
+    let alerts = Alerts::new(alerts, &plan.media.speaker.clone().unwrap_or_default())?;
     let mut signals = Signals::new()?;
     context.output.write_behind();
     let mut config = ClientConfig::new(profile.identity()?.key_pair(), profile.replay_memory());
@@ -119,7 +123,7 @@ pub(crate) async fn run(
         started = Client::start(config, account) => started?,
         number = signals.next() => return Ok(ExitCode::Signal(number)),
     };
-    let mut run = Run::new(context, profile, plan, client, with_screen)?;
+    let mut run = Run::new(context, profile, plan, client, alerts, with_screen)?;
     let outcome = run.go(signals).await;
     run.close().await;
     outcome
@@ -223,6 +227,8 @@ struct Run {
     profile: Profile,
     plan: Plan,
     client: Client,
+    /// What rings.
+    alerts: Alerts,
     narrator: Narrator,
     inputs: Inputs,
     screen: Option<(ScreenTerminal, Screen)>,
@@ -244,6 +250,7 @@ impl Run {
         profile: Profile,
         plan: Plan,
         client: Client,
+        alerts: Alerts,
         with_screen: bool,
     ) -> Result<Self, Failure> {
         let inputs = if with_screen {
@@ -254,7 +261,7 @@ impl Run {
             Inputs::none()
         };
         let screen = if with_screen {
-            Some((open_screen()?, screen_for(&plan.goal, &profile, &context)?))
+            Some((open_screen()?, screen_for(&plan.goal, &profile)?))
         } else {
             None
         };
@@ -265,6 +272,7 @@ impl Run {
             profile,
             plan,
             client,
+            alerts,
             narrator,
             inputs,
             screen,
@@ -288,6 +296,10 @@ impl Run {
             .current
             .map_or(self.any_connected, |current| current.was_connected);
         self.stop(&mut signals).await;
+        tokio::select! {
+            () = self.alerts.finish() => {}
+            number = signals.next() => tracing::info!(number, "a tone is cut short"),
+        }
         match ending {
             Ending::Done(code) => Ok(code),
             Ending::Signal(_) if was_connected => Ok(ExitCode::Done),
@@ -322,6 +334,7 @@ impl Run {
                 number = signals.next() => Err(Ending::Signal(number)),
                 input = self.inputs.next() => self.handle_input(input).await,
                 read = self.reading.next() => self.handle_read(read).await,
+                (call, pressed) = self.alerts.pressed() => self.handle_pressed(call, pressed).await,
                 _ = ticks.tick() => self.handle_tick().await,
                 () = sleep_until(hang_up_at) => self.hang_up().await,
             };
@@ -354,10 +367,14 @@ impl Run {
                     accepted: false,
                     ..
                 })
-            ) {
+            ) && self.alerts.may_ring()
+            {
                 ScreenTerminal::ring();
             }
             screen.handle(now(), event);
+        }
+        if let ClientEvent::Call(event) = event {
+            self.alerts.follow(event);
         }
         let step = match event {
             ClientEvent::Call(event) => self.follow(event),
@@ -433,6 +450,18 @@ impl Run {
         }
     }
 
+    /// A button of the notification was pressed: what an order does, for the call that it is about.
+    async fn handle_pressed(&mut self, call: CallId, pressed: Pressed) -> Result<(), Ending> {
+        if self.current.is_none_or(|current| current.call != call) {
+            return Ok(());
+        }
+        self.carry_out(match pressed {
+            Pressed::Answer => Order::Answer,
+            Pressed::Decline => Order::Reject,
+        })
+        .await
+    }
+
     async fn handle_input(&mut self, input: Input) -> Result<(), Ending> {
         match input {
             Input::Order(order) => self.carry_out(order).await,
@@ -468,8 +497,17 @@ impl Run {
         if self.ticks.is_multiple_of(CONTACTS_EVERY_TICKS) && self.profile.refresh() {
             self.know_contacts().await;
         }
+        let told = match (self.alerts.take_notice(), self.current) {
+            (Some(text), Some(Current { call, .. })) => {
+                self.handle_event(&ClientEvent::Notice { call, text })
+            }
+            (Some(text), None) => self.tell(Event::Notice {
+                message: text.into(),
+            }),
+            (None, _) => Ok(()),
+        };
         self.draw();
-        Ok(())
+        told
     }
 
     fn tell(&mut self, event: Event) -> Result<(), Ending> {
@@ -551,13 +589,10 @@ impl Run {
     }
 }
 
-fn screen_for(goal: &Goal, profile: &Profile, context: &Context) -> Result<Screen, Failure> {
+fn screen_for(goal: &Goal, profile: &Profile) -> Result<Screen, Failure> {
     Ok(match goal {
         Goal::Call(_) => Screen::of_call(),
-        Goal::Listen { .. } => Screen::of_listener(
-            profile.account()?.matrix_id.clone(),
-            context.settings.domain(),
-        ),
+        Goal::Listen { .. } => Screen::of_listener(profile.account()?.matrix_id.clone()),
     })
 }
 

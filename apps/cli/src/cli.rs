@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use securecall_driver::{MicrophoneSpec, ProcessingChoice, SpeakerSpec};
 
 use crate::secret::Secret;
@@ -97,13 +98,7 @@ pub(crate) enum ContactCommand {
     /// Print your contact link, to send it to somebody; also as a QR code
     Share(ShareOptions),
     /// Add contacts from links, IDs, Matrix IDs, a text that holds some, or pictures with QR codes
-    Add {
-        /// Contact link, SecureCall ID, Matrix ID, a text with such, a picture file, or - for standard input (the default)
-        what: Vec<OsString>,
-        /// The name for the contact; goes with exactly one
-        #[arg(long, value_name = "NAME")]
-        name: Option<String>,
-    },
+    Add(AddOptions),
     /// List all contacts
     List,
     /// Give a contact another name
@@ -125,6 +120,22 @@ pub(crate) enum ContactCommand {
         /// Name, SecureCall ID, Matrix ID or contact link
         who: String,
     },
+}
+
+/// `securecall contact add`
+#[derive(Args, Debug)]
+pub(crate) struct AddOptions {
+    /// Contact link, SecureCall ID, Matrix ID, a text with such, a picture file, or - for standard input (the default)
+    pub(crate) what: Vec<OsString>,
+    /// The name for the contact; goes with exactly one
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Move a contact to the address that the link names, without asking; a key is never changed so
+    #[arg(long)]
+    pub(crate) change_address: bool,
+    /// Add what could be read in another way, too, without asking
+    #[arg(long)]
+    pub(crate) uncertain: bool,
 }
 
 /// `securecall contact share`
@@ -254,16 +265,41 @@ pub(crate) struct MediaOptions {
     pub(crate) speaker: Option<SpeakerSpec>,
     /// Echo cancellation, noise suppression and gain control [default: on for sound cards only]
     #[arg(long, value_enum)]
-    pub(crate) processing: Option<Processing>,
+    pub(crate) processing: Option<Switch>,
     /// How the call may travel; needed to call or answer people who are not contacts
     #[arg(long, value_enum)]
     pub(crate) route: Option<RouteChoice>,
     /// Refuse calls with less protection than this
     #[arg(long, value_enum)]
     pub(crate) require: Option<RequireChoice>,
+    /// What rings when a call comes in: a WAV file, or off for no tone at all [default: a tone of our own]; on sound cards only
+    #[arg(long, value_name = "FILE|off", value_parser = OsStringValueParser::new().map(RingTone::from))]
+    pub(crate) ring: Option<RingTone>,
     /// Hang up after so many seconds of being connected
     #[arg(long, value_name = "SECONDS", value_parser = duration_seconds)]
     pub(crate) duration: Option<f64>,
+}
+
+/// `--ring`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum RingTone {
+    /// The one that comes with the program.
+    #[default]
+    Ours,
+    /// A WAV file.
+    File(PathBuf),
+    /// None, and no other tone either.
+    Off,
+}
+
+impl From<OsString> for RingTone {
+    fn from(value: OsString) -> Self {
+        if value == "off" {
+            Self::Off
+        } else {
+            Self::File(value.into())
+        }
+    }
 }
 
 /// `--answer`
@@ -277,20 +313,20 @@ pub(crate) enum Answer {
     Auto,
 }
 
-/// `--processing`
+/// `--processing`, and `notifications` in `config.toml`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Processing {
+pub(crate) enum Switch {
     /// Always
     On,
     /// Never
     Off,
 }
 
-impl From<Processing> for ProcessingChoice {
-    fn from(processing: Processing) -> Self {
-        match processing {
-            Processing::On => Self::On,
-            Processing::Off => Self::Off,
+impl From<Switch> for ProcessingChoice {
+    fn from(switch: Switch) -> Self {
+        match switch {
+            Switch::On => Self::On,
+            Switch::Off => Self::Off,
         }
     }
 }
@@ -307,6 +343,44 @@ pub(crate) enum RouteChoice {
 pub(crate) enum RequireChoice {
     /// End-to-end encrypted between two known keys
     Securecall,
+}
+
+/// The error, with what really helps where the value of an option begins with a dash: `--name=-x`, and not `-- -x`.
+pub(crate) fn with_better_tip(
+    mut error: clap::Error,
+    arguments: impl Iterator<Item = OsString>,
+) -> clap::Error {
+    let Some(ContextValue::String(wrong)) = error.get(ContextKind::InvalidArg) else {
+        return error;
+    };
+    let wrong = wrong.clone();
+    let arguments: Vec<String> = arguments
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .collect();
+    let option = arguments
+        .windows(2)
+        .find(|pair| pair[1].starts_with(&wrong) && takes_value(&Cli::command(), &pair[0]));
+    if let (Some([option, value]), ErrorKind::UnknownArgument) = (option, error.kind()) {
+        let tip = format!("if '{value}' is the value of '{option}', write '{option}={value}'");
+        error.remove(ContextKind::SuggestedArg);
+        error.insert(
+            ContextKind::Suggested,
+            ContextValue::StyledStrs(vec![tip.into()]),
+        );
+    }
+    error
+}
+
+/// Whether an option of this name takes a value, in any command.
+fn takes_value(command: &clap::Command, option: &str) -> bool {
+    let Some(name) = option.strip_prefix("--") else {
+        return false;
+    };
+    let mut options = command.get_opts();
+    options.any(|known| known.get_long() == Some(name))
+        || command
+            .get_subcommands()
+            .any(|command| takes_value(command, option))
 }
 
 /// The name of a file need not be text.
@@ -327,8 +401,6 @@ fn duration_seconds(text: &str) -> Result<f64, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
@@ -347,6 +419,23 @@ mod tests {
         for word in ["relay", "doctor"] {
             assert!(!help.contains(word), "{word}");
         }
+    }
+
+    #[test]
+    fn a_value_that_begins_with_a_dash_has_a_tip_that_works() {
+        let told = |line: &str| {
+            let error = Cli::try_parse_from(line.split(' ')).unwrap_err();
+            with_better_tip(error, line.split(' ').map(OsString::from)).to_string()
+        };
+        let tip = told("securecall contact add x --name -x");
+        assert!(
+            tip.contains("'--name=-x'") && !tip.contains("-- -x"),
+            "{tip}"
+        );
+        assert!(Cli::try_parse_from(["securecall", "contact", "add", "x", "--name=-x"]).is_ok());
+        // An argument by itself needs the other.
+        let tip = told("securecall contact rename Ada -x");
+        assert!(tip.contains("'-- -x'"), "{tip}");
     }
 
     #[test]

@@ -10,15 +10,25 @@ use clap::ValueEnum;
 use securecall_contact::ServerName;
 use securecall_driver::{MicrophoneSpec, Reach, SpeakerSpec};
 
-use crate::cli::{Answer, MediaOptions, RequireChoice, RouteChoice};
+use crate::alerts::AlertSettings;
+use crate::cli::{Answer, MediaOptions, RequireChoice, RingTone, RouteChoice, Switch};
 use crate::error::{ErrorKind, Failure};
 
 /// The file in the profile directory.
 const FILE_NAME: &str = "config.toml";
 
 /// Every key of the file. Each may also be given as the environment variable `SECURECALL_<KEY>`.
-const KEYS: [&str; 7] = [
-    "domain", "mic", "speaker", "require", "route", "answer", "loopback",
+const KEYS: [&str; 10] = [
+    "domain",
+    "mic",
+    "speaker",
+    "require",
+    "route",
+    "answer",
+    "ring_tone",
+    "ring_device",
+    "notifications",
+    "loopback",
 ];
 
 /// What environment and file say. [`Settings::media`] puts the options before them.
@@ -30,6 +40,9 @@ pub(crate) struct Settings {
     require: Option<RequireChoice>,
     route: Option<RouteChoice>,
     answer: Option<Answer>,
+    ring_tone: Option<RingTone>,
+    ring_device: Option<String>,
+    notifications: Option<Switch>,
     loopback: Option<Loopback>,
 }
 
@@ -81,7 +94,17 @@ impl Settings {
             processing: options.processing,
             route: options.route.or(self.route),
             require: options.require.or(self.require),
+            ring: options.ring.clone().or_else(|| self.ring_tone.clone()),
             duration: options.duration,
+        }
+    }
+
+    /// How a call is noticed, with the options of [`media`](Self::media).
+    pub(crate) fn alerts(&self, media: &MediaOptions) -> AlertSettings {
+        AlertSettings {
+            ring: media.ring.clone().unwrap_or_default(),
+            ring_device: self.ring_device.clone(),
+            notifications: self.notifications != Some(Switch::Off),
         }
     }
 
@@ -137,6 +160,7 @@ impl Settings {
             (_, Some(value)) => self.set(key, value)?,
             ("mic", None) => self.mic = Some(value.try_into().map_err(text)?),
             ("speaker", None) => self.speaker = Some(value.try_into().map_err(text)?),
+            ("ring_tone", None) => self.ring_tone = Some(value.to_owned().into()),
             _ => return Err("is not valid Unicode".to_owned()),
         }
         Ok(())
@@ -150,6 +174,10 @@ impl Settings {
             "require" => self.require = Some(choice(value)?),
             "route" => self.route = Some(choice(value)?),
             "answer" => self.answer = Some(choice(value)?),
+            "ring_tone" => self.ring_tone = Some(OsString::from(value).into()),
+            // The default card is what rings without it.
+            "ring_device" => self.ring_device = Some(value.to_owned()),
+            "notifications" => self.notifications = Some(choice(value)?),
             "loopback" => self.loopback = Some(choice(value)?),
             _ => return Err("is not a setting".to_owned()),
         }
@@ -247,6 +275,7 @@ mod tests {
             processing: None,
             route: None,
             require: None,
+            ring: None,
             duration: None,
         }
     }
@@ -275,6 +304,44 @@ mod tests {
             failure.message.ends_with("'yes' is not one of 'allow'"),
             "{failure}"
         );
+    }
+
+    #[test]
+    fn how_a_call_is_noticed_is_read() {
+        let alerts = |text: &str, option: Option<RingTone>| {
+            let options = MediaOptions {
+                ring: option,
+                ..no_options()
+            };
+            let settings = from_file(text).unwrap();
+            settings.alerts(&settings.media(&options))
+        };
+        assert_eq!(
+            alerts("", None),
+            AlertSettings {
+                ring: RingTone::Ours,
+                ring_device: None,
+                notifications: true,
+            }
+        );
+        let file = "ring_tone = 'bell.wav'\nring_device = 'Loud'\nnotifications = 'off'";
+        assert_eq!(
+            alerts(file, None),
+            AlertSettings {
+                ring: RingTone::File("bell.wav".into()),
+                ring_device: Some("Loud".to_owned()),
+                notifications: false,
+            }
+        );
+        assert_eq!(alerts(file, Some(RingTone::Off)).ring, RingTone::Off);
+        assert_eq!(alerts("ring_tone = 'off'", None).ring, RingTone::Off);
+        let wrong = from_file("notifications = 'none'").unwrap_err();
+        assert!(
+            wrong.message.ends_with("'none' is not one of 'on', 'off'"),
+            "{wrong}"
+        );
+        // Kept for who may ring.
+        assert!(from_file("ring = 'contacts'").is_err());
     }
 
     #[test]

@@ -1,62 +1,41 @@
-//! The contact list, and what may happen to it. Nothing here replaces a key.
+//! The contact list, and what may happen to it. Nothing here replaces a key, and nothing changes somebody known unasked.
 
 use securecall_contact::{Address, NameLabel, SecureCallId, ServerName};
 
 use crate::error::{ErrorKind, Failure};
-use crate::profile::{Contact, Content, Identity};
-use crate::who;
+use crate::profile::{Contact, Content};
 
-/// Adds a contact, or brings the one with the same key up to date.
+mod finding;
+
+pub(crate) use finding::{ChangeQuestion, Consent, Draft, Finding};
+
+/// Adds a contact, or changes the one that is known, if that was agreed to. Gives what it has done.
 ///
 /// # Errors
 ///
-/// It is the profile's own address; a known contact with the same Matrix ID or the same name has another key; the name is taken.
+/// It is the profile's own address; a known contact with the same Matrix ID or the same name has another key; the key is one
+/// contact's and the Matrix ID another's; the name is taken; it would change somebody known, and nobody has agreed to that.
 pub(crate) fn add(
     content: &mut Content,
     address: &Address,
     name: Option<&str>,
     domain: &ServerName,
-) -> Result<Contact, Failure> {
-    let matrix_id = address.matrix_id(domain);
-    let id = address.securecall_id().copied();
-    if id.is_some() && id == content.identity.as_ref().map(Identity::id) {
-        return Err(Failure::new(ErrorKind::Usage, "this is your own address")
-            .help("share it; add the other's"));
-    }
-    who::check_known_key(id.as_ref(), &matrix_id, &content.contacts)?;
-    let known = content.contacts.iter().position(|contact| match id {
-        Some(id) => {
-            contact.id == Some(id) || (contact.id.is_none() && contact.matrix_id == matrix_id)
-        }
-        None => contact.matrix_id == matrix_id,
-    });
-    if let Some(name) = name {
-        check_name_is_free(name, known, &content.contacts)?;
-    }
-    let Some(index) = known else {
-        let name = match name {
-            Some(name) => name.to_owned(),
-            None => free_name(address, &content.contacts)?,
-        };
-        let contact = Contact {
-            name,
-            id,
-            matrix_id,
-            verified: false,
-        };
-        content.contacts.push(contact.clone());
-        return Ok(contact);
-    };
-    let contact = &mut content.contacts[index];
-    if let Some(name) = name {
-        name.clone_into(&mut contact.name);
-    }
-    contact.id = contact.id.or(id);
-    // A bare ID says nothing about the account: it does not move a contact to the default domain.
-    if !matches!(address, Address::Id(_)) {
-        contact.matrix_id = matrix_id;
-    }
-    Ok(contact.clone())
+    consent: Consent<'_>,
+) -> Result<Finding, Failure> {
+    let own = finding::own_id(content);
+    let finding = finding::weigh(&content.contacts, own, address, name, domain)?;
+    consent.check(&finding)?;
+    finding.carry_out(&mut content.contacts);
+    Ok(finding)
+}
+
+/// Refuses what changes somebody known where nobody can be asked.
+///
+/// # Errors
+///
+/// It changes somebody known.
+pub(crate) fn refuse_unasked(finding: &Finding) -> Result<(), Failure> {
+    Consent::Nothing.check(finding)
 }
 
 /// Gives a contact another name.
@@ -237,7 +216,9 @@ mod tests {
     }
 
     fn add_to(content: &mut Content, text: &str, name: Option<&str>) -> Result<Contact, Failure> {
-        add(content, &address(text), name, &ServerName::default_domain())
+        let domain = ServerName::default_domain();
+        let finding = add(content, &address(text), name, &domain, Consent::Nothing)?;
+        Ok(finding.after())
     }
 
     #[test]
@@ -276,14 +257,8 @@ mod tests {
             verify(&mut content.contacts, 0).unwrap_err().kind,
             ErrorKind::KeyUnknown
         );
-        add_to(
-            &mut content,
-            &format!("securecall://contact/{}?mxid=@bo:example.org", id(7)),
-            None,
-        )
-        .unwrap();
+        content.contacts[0].id = Some(id(7));
         let contact = content.contacts[0].clone();
-        assert_eq!((contact.id, contact.verified), (Some(id(7)), false));
         assert_eq!(
             check_same_key(&contact, &id(8)).unwrap_err().kind,
             ErrorKind::KeyMismatch

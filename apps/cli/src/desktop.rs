@@ -52,12 +52,29 @@ pub(crate) fn run_in_terminal(arguments: &[OsString]) -> bool {
     })
 }
 
+/// What a yes does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Yes {
+    /// Somebody new is added.
+    Add,
+    /// Somebody known is changed: nobody should do that by pressing Enter in passing.
+    Change,
+}
+
 /// Asks in a dialog.
-pub(crate) fn ask(question: &str) -> Asked {
+pub(crate) fn ask(question: &str, yes: Yes) -> Asked {
     if !has_display() {
         return Asked::Nobody;
     }
     let question = plain(question);
+    let (zenity_label, xmessage_buttons, zenity_default) = match yes {
+        Yes::Add => ("--ok-label=Add", "Add:101,Cancel:102", "--width=600"),
+        Yes::Change => (
+            "--ok-label=Change",
+            "Change:101,Cancel:102",
+            "--default-cancel",
+        ),
+    };
     let dialogs: [(&str, &[&str]); 3] = [
         (
             "zenity",
@@ -65,8 +82,9 @@ pub(crate) fn ask(question: &str) -> Asked {
                 "--question",
                 "--no-markup",
                 "--title=SecureCall",
-                "--ok-label=Add",
+                zenity_label,
                 "--cancel-label=Cancel",
+                zenity_default,
                 "--text",
             ],
         ),
@@ -76,7 +94,7 @@ pub(crate) fn ask(question: &str) -> Asked {
             &[
                 "-center",
                 "-buttons",
-                "Add:101,Cancel:102",
+                xmessage_buttons,
                 "-default",
                 "Cancel",
             ],

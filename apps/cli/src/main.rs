@@ -12,6 +12,7 @@ use std::time::Instant;
 use clap::Parser as _;
 use clap::error::{ContextKind, ContextValue};
 
+mod alerts;
 mod calling;
 mod cli;
 mod commands;
@@ -22,6 +23,7 @@ mod error;
 mod exit_code;
 mod logging;
 mod output;
+mod phrase_text;
 mod profile;
 mod prompt;
 mod proof;
@@ -29,6 +31,7 @@ mod qr_text;
 mod screen;
 mod secret;
 mod sources;
+mod text_encoding;
 mod who;
 
 use cli::Cli;
@@ -46,7 +49,10 @@ fn main() -> ExitCode {
     debug_assert!(installed.is_ok(), "nothing else installs one");
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return refuse_usage(&with_harmless_values(error)),
+        Err(error) => {
+            let error = cli::with_better_tip(error, std::env::args_os());
+            return refuse_usage(&with_harmless_values(error));
+        }
     };
     logging::start(cli.global.verbose);
     let output = Output::new(cli.global.json);

@@ -8,6 +8,8 @@ use zeroize::Zeroizing;
 use self::echo::EchoOff;
 use crate::error::{ErrorKind, Failure};
 use crate::output::{Line, Printable, Stream, note};
+use crate::phrase_text::words_in;
+use crate::text_encoding;
 
 #[cfg(unix)]
 mod echo;
@@ -45,13 +47,18 @@ pub(crate) fn words(question: &str, count: usize) -> Result<Zeroizing<String>, F
     if can_ask() {
         return hidden_words(question, count);
     }
-    let mut text = Zeroizing::new(String::new());
+    // Never more than fits, so that nothing moves and leaves a copy behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_ANSWER as usize + 1));
     io::stdin()
         .lock()
         .take(MAX_ANSWER)
-        .read_to_string(&mut text)
+        .read_to_end(&mut bytes)
         .map_err(|error| unreadable(&error))?;
-    Ok(text)
+    let text = text_encoding::decode(&bytes).map_err(|_| {
+        Failure::new(ErrorKind::InvalidPhrase, "standard input is not a text")
+            .help("save the phrase as plain text, or type it at the prompt")
+    })?;
+    Ok(Zeroizing::new(text.into_owned()))
 }
 
 /// Nothing of it is shown, also where all lines are pasted at once, before the second one is asked for.
@@ -85,8 +92,8 @@ fn several_lines(
             return Ok(words);
         }
         words.push_str(&line);
-        words.push(' ');
-        let missing = count.saturating_sub(words.split_whitespace().count());
+        words.push('\n');
+        let missing = count.saturating_sub(words_in(&words).split_whitespace().count());
         if missing == 0 {
             return Ok(words);
         }
@@ -98,12 +105,25 @@ fn ask(question: &str) -> Result<(), Failure> {
     show(&format!("{question}: "))
 }
 
-/// Yes or no; the capital letter is what an empty answer means.
+/// Yes or no; an empty answer means yes.
 ///
 /// # Errors
 ///
 /// Nobody can be asked: `instead` names what to give.
 pub(crate) fn confirm(question: &str, instead: &str) -> Result<bool, Failure> {
+    Ok(!yes_or_no(question, "Y/n", instead)?.starts_with('n'))
+}
+
+/// Yes or no, about what nobody should do in passing: only a yes means yes.
+///
+/// # Errors
+///
+/// As [`confirm`].
+pub(crate) fn agree(question: &str, instead: &str) -> Result<bool, Failure> {
+    Ok(yes_or_no(question, "y/N", instead)?.starts_with('y'))
+}
+
+fn yes_or_no(question: &str, choice: &str, instead: &str) -> Result<String, Failure> {
     if !can_ask() {
         return Err(Failure::new(
             ErrorKind::NeedsTerminal,
@@ -111,9 +131,8 @@ pub(crate) fn confirm(question: &str, instead: &str) -> Result<bool, Failure> {
         )
         .help(instead));
     }
-    show(&format!("{question} [Y/n] "))?;
-    let answer = line()?;
-    Ok(!answer.trim().to_ascii_lowercase().starts_with('n'))
+    show(&format!("{question} [{choice}] "))?;
+    Ok(line()?.trim().to_ascii_lowercase())
 }
 
 fn show(question: &str) -> Result<(), Failure> {

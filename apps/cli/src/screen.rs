@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use ratatui::Frame;
-use securecall_contact::{Address, MatrixId, SecureCallId, ServerName};
+use securecall_contact::{FoundAddress, MatrixId, SecureCallId};
 use securecall_driver::{CallEvent, EndReason, Event};
 
+use crate::contact_book::Draft;
 use crate::error::Failure;
 use crate::profile::Contact;
 
@@ -20,7 +21,7 @@ mod palette;
 mod state;
 mod terminal;
 
-pub(crate) use main_screen::Wish;
+pub(crate) use main_screen::{Wanted, Wish};
 pub(crate) use state::Action;
 pub(crate) use terminal::ScreenTerminal;
 
@@ -53,9 +54,9 @@ impl Screen {
     }
 
     /// The screen of a program that waits for calls to `own_address`.
-    pub(crate) fn of_listener(own_address: MatrixId, domain: ServerName) -> Self {
+    pub(crate) fn of_listener(own_address: MatrixId) -> Self {
         Self {
-            main: Some(MainScreen::new(own_address, domain)),
+            main: Some(MainScreen::new(own_address)),
             ..Self::of_call()
         }
     }
@@ -111,10 +112,10 @@ impl Screen {
         self.call.verified(contact);
     }
 
-    /// These contacts were found.
-    pub(crate) fn found(&mut self, found: Vec<Address>) {
+    /// These contacts were found; the draft is the list that they are weighed against.
+    pub(crate) fn found(&mut self, found: Vec<FoundAddress>, draft: Draft) {
         if let Some(main) = &mut self.main {
-            main.found(found);
+            main.found(found, draft);
         }
     }
 
@@ -218,15 +219,40 @@ mod tests {
     }
 
     fn listener() -> Screen {
-        Screen::of_listener(
-            "@me:example.org".parse().unwrap(),
-            ServerName::default_domain(),
-        )
+        Screen::of_listener("@me:example.org".parse().unwrap())
     }
 
     #[expect(clippy::disallowed_methods, reason = "any time will do")]
     fn now() -> Instant {
         Instant::now()
+    }
+
+    #[test]
+    fn a_text_that_nobody_made_harmless_is_drawn_harmlessly() {
+        use ratatui::Terminal;
+        use ratatui::backend::TestBackend;
+        use securecall_contact::is_harmful;
+
+        let mut screen = Screen::of_call();
+        let fault = securecall_audio_device::DeviceFault::Lost {
+            role: "microphone",
+            detail: format!(
+                "e\u{e0041}\u{200d}\u{fe0f}x{}\u{202e}",
+                "\u{301}".repeat(50)
+            ),
+        };
+        let call = call();
+        screen.handle(now(), &Event::Device { call, fault });
+        let mut terminal = Terminal::new(TestBackend::new(60, 12)).unwrap();
+        let palette = Palette { colour: false };
+        terminal
+            .draw(|frame| screen.draw(frame, now(), palette))
+            .unwrap();
+        let cells = &terminal.backend().buffer().content;
+        let shown: String = cells.iter().map(|cell| cell.symbol()).collect();
+        assert!(shown.contains("lost: ex"), "{shown:?}");
+        assert!(!shown.chars().any(is_harmful), "{shown:?}");
+        assert!(shown.matches('\u{301}').count() <= 4, "{shown:?}");
     }
 
     #[test]

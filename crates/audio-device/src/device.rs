@@ -47,6 +47,12 @@ pub trait Speaker: Send {
     /// Plays the next 10 ms. The first call starts the playback.
     fn write(&mut self, samples: &Tick);
 
+    /// Whether what is written now is played. A sound card takes a while to start after the first
+    /// [`write`](Self::write), and what comes before is lost.
+    fn is_running(&mut self) -> bool {
+        true
+    }
+
     /// Writes out what is still held back and the headers of files, and says what went wrong with it.
     /// Waits for the disk, at most one second. Dropping a speaker does the same and stays silent about errors.
     ///

@@ -67,6 +67,14 @@ pub enum OpenError {
         /// The devices that it has for either role.
         available: Vec<String>,
     },
+    /// This machine has no sound device of this name.
+    #[error("this machine has no sound device {name:?}{}", available_text(.available))]
+    UnknownDevice {
+        /// As it was given.
+        name: String,
+        /// The devices that it has.
+        available: Vec<String>,
+    },
     /// The sound device is there but cannot be used.
     #[error("the {role} {device:?} cannot be used: {detail}")]
     DeviceUnusable {
@@ -94,22 +102,17 @@ pub enum WavProblem {
     /// Something else than RIFF/WAVE.
     #[error("is not a WAV file")]
     NotWav,
+    /// A format that is known, but not played: "a FLAC file".
+    #[error("is {0}, not a WAV file")]
+    OtherFile(&'static str),
     /// The header is damaged or ends early.
     #[error("has a damaged WAV header: {0}")]
     BadHeader(String),
-    /// The header promises more than there is.
-    #[error("is cut off: its header promises {promised:.1} s, {found:.1} s are there")]
-    Truncated {
-        /// Seconds by the header.
-        promised: f64,
-        /// Seconds that can be read.
-        found: f64,
-    },
-    /// A-law, ADPCM, 64-bit float …
-    #[error("is a WAV file in a coding other than 8, 16, 24 or 32 bit PCM or 32 bit float")]
-    Coding,
-    /// Surround sound.
-    #[error("has {0} channels, but mono or stereo is needed")]
+    /// ADPCM, GSM, MP3 … inside a WAV file.
+    #[error("is a WAV file that holds {0}, which is not played")]
+    Coding(String),
+    /// More than any recorder has.
+    #[error("has {0} channels, but at most 256 can be mixed")]
     Channels(u16),
     /// Slower than telephony or faster than any studio.
     #[error("has {0} samples a second, but 4000 to 384000 are needed")]
@@ -128,6 +131,7 @@ impl OpenError {
             | Self::SameFile { .. } => Blame::Input,
             Self::DiskFull { .. }
             | Self::NoDevice { .. }
+            | Self::UnknownDevice { .. }
             | Self::DeviceUnusable { .. }
             | Self::NoSoundCardSupport => Blame::Machine,
         }
@@ -142,6 +146,7 @@ impl OpenError {
             Self::Wav { problem, .. } => problem.help(),
             Self::SameFile { .. } => "give --mic and --speaker different files",
             Self::DiskFull { .. } => "make room on the disk, or record to another one",
+            Self::UnknownDevice { .. } => "name one of those that are there",
             Self::NoDevice { .. } | Self::DeviceUnusable { .. } | Self::NoSoundCardSupport => {
                 "connect a sound device, or use a file, a pipe or `null` for --mic and --speaker"
             }
@@ -153,12 +158,10 @@ impl WavProblem {
     fn help(&self) -> &'static str {
         match self {
             Self::EmptyFile | Self::NoSamples => "record it again, or use `null` for silence",
-            Self::Truncated { .. } => {
-                "mend it with `ffmpeg -ignore_length 1 -i FILE.wav MENDED.wav`"
-            }
             Self::NotWav
+            | Self::OtherFile(_)
             | Self::BadHeader(_)
-            | Self::Coding
+            | Self::Coding(_)
             | Self::Channels(_)
             | Self::SampleRate(_) => {
                 "convert it with `ffmpeg -i FILE -ac 1 -ar 48000 -c:a pcm_s16le OUT.wav`"

@@ -37,6 +37,7 @@
 #![deny(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod call_tone;
 mod device;
 #[cfg(any(feature = "cpal", test))]
 mod drift;
@@ -55,13 +56,18 @@ mod recording;
 mod sound_card;
 mod spec;
 mod tone;
+mod tone_player;
+mod wav;
 mod wav_microphone;
 
+pub use call_tone::{CallTone, ToneSource};
 pub use device::{Microphone, SAMPLE_RATE, Speaker, TICK_SAMPLES, Tick};
 pub use fault::{Blame, DeviceFault, OpenError, WavProblem};
 pub use open::{
-    AudioDevices, AudioSpec, ProcessingChoice, ProcessingChoiceError, open_devices,
-    open_microphone, open_speaker,
+    AudioDevices, AudioSpec, ProcessingChoice, ProcessingChoiceError, open_card_speaker,
+    open_devices, open_microphone, open_speaker,
 };
 pub use processing::Processing;
 pub use spec::{MicrophoneSpec, SpeakerSpec, SpecError};
+pub use tone_player::{TonePlayer, ToneProblem};
+pub use wav::{Coding, HeaderReader, Wanted, WavError, WavFormat, WavHeader, WavReader};

@@ -141,12 +141,21 @@ pub fn open_microphone(spec: &MicrophoneSpec) -> Result<Box<dyn Microphone>, Ope
 /// See [`OpenError`].
 pub fn open_speaker(spec: &SpeakerSpec) -> Result<Box<dyn Speaker>, OpenError> {
     Ok(match spec {
-        SpeakerSpec::Default => return default_speaker(),
+        SpeakerSpec::Default => return card_speaker(None),
         SpeakerSpec::Null => Box::new(NullSpeaker),
         SpeakerSpec::Wav(path) => Box::new(Recording::open(path, Container::Wav)?),
         SpeakerSpec::Raw(path) => return raw_speaker(path),
         SpeakerSpec::Stdout => return standard_output(),
     })
+}
+
+/// Opens a sound card as a speaker: the default one, or one by its name.
+///
+/// # Errors
+///
+/// There is none, or none of this name.
+pub fn open_card_speaker(name: Option<&str>) -> Result<Box<dyn Speaker>, OpenError> {
+    card_speaker(name)
 }
 
 /// A pipe or a device as it is; anything else is recorded to as a file.
@@ -187,8 +196,8 @@ fn default_microphone() -> Result<Box<dyn Microphone>, OpenError> {
 }
 
 #[cfg(feature = "cpal")]
-fn default_speaker() -> Result<Box<dyn Speaker>, OpenError> {
-    Ok(Box::new(crate::sound_card::CardSpeaker::open()?))
+fn card_speaker(name: Option<&str>) -> Result<Box<dyn Speaker>, OpenError> {
+    Ok(Box::new(crate::sound_card::CardSpeaker::open(name)?))
 }
 
 #[cfg(not(feature = "cpal"))]
@@ -197,6 +206,6 @@ fn default_microphone() -> Result<Box<dyn Microphone>, OpenError> {
 }
 
 #[cfg(not(feature = "cpal"))]
-fn default_speaker() -> Result<Box<dyn Speaker>, OpenError> {
+fn card_speaker(_name: Option<&str>) -> Result<Box<dyn Speaker>, OpenError> {
     Err(OpenError::NoSoundCardSupport)
 }

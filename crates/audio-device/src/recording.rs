@@ -1,7 +1,7 @@
 //! Recordings: a WAV file or raw PCM in an ordinary file, written by a thread of its own, for disks can be slow.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Seek, Write};
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{
     Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, channel, sync_channel,
@@ -9,12 +9,11 @@ use std::sync::mpsc::{
 use std::thread;
 use std::time::Duration;
 
-use hound::{SampleFormat, WavSpec, WavWriter};
-
-use crate::device::{SAMPLE_RATE, Speaker, TICK_SAMPLES, Tick};
+use crate::device::{Speaker, TICK_SAMPLES, Tick};
 use crate::fault::{DeviceFault, OpenError};
 use crate::file_kind::{FileKind, open_failed};
 use crate::pcm;
+use crate::wav::recording_header;
 
 /// 100 ms: the thread is woken so often, which is what a recording costs.
 const BATCH_TICKS: usize = 10;
@@ -22,14 +21,14 @@ const BATCH_TICKS: usize = 10;
 /// 5 s: how long a disk may stall before samples are lost.
 const MAX_QUEUED_BATCHES: usize = 50;
 
-/// The header is brought up to date each second, so that even a killed program leaves a file that plays.
+/// The header is there from the start and brought up to date each second, so that even a killed program leaves a file that plays.
 const TICKS_BETWEEN_HEADERS: usize = 100;
 
 /// How long [`Speaker::finish`] waits for the disk.
 const FINISH_LIMIT: Duration = Duration::from_secs(1);
 
 /// What a WAV header can count, less a little: 12 hours.
-const MAX_WAV_BYTES: u64 = u32::MAX as u64 - 64 * 1024;
+const MAX_WAV_BYTES: u32 = u32::MAX - 64 * 1024;
 
 type Samples = [i16; TICK_SAMPLES];
 
@@ -91,6 +90,12 @@ impl Recording {
                 },
                 _ => open_failed(path, error),
             })?;
+        if is_new && container == Container::Wav {
+            // A WAV from the start: what is killed before the first sample leaves one, too.
+            (&file)
+                .write_all(&recording_header(0))
+                .map_err(|error| open_failed(path, error))?;
+        }
         Ok(Self::new(path, file, is_new, container))
     }
 
@@ -116,7 +121,15 @@ impl Recording {
         let thread = thread::Builder::new()
             .name("recording".to_owned())
             .spawn(move || {
-                let emptied = if is_new { Ok(()) } else { file.set_len(0) };
+                let emptied = match (container, is_new) {
+                    // Replaced by its header first: at no moment is the file something that no player opens.
+                    (Container::Wav, _) => (&file)
+                        .rewind()
+                        .and_then(|()| (&file).write_all(&recording_header(0)))
+                        .and_then(|()| file.set_len(recording_header(0).len() as u64)),
+                    (Container::Raw, false) => file.set_len(0),
+                    (Container::Raw, true) => Ok(()),
+                };
                 let result = emptied.and_then(|()| record(file, container, &samples));
                 // The other end is gone when the recording was dropped without `finish`.
                 let _ = report.send(result.map_err(|error| DeviceFault::of_write(&path, &error)));
@@ -172,12 +185,6 @@ impl Speaker for Recording {
 
     fn finish(&mut self) -> Result<(), DeviceFault> {
         match std::mem::replace(&mut self.state, State::Finished) {
-            State::Waiting { file, is_new: true } if self.container == Container::Wav => {
-                // Not a sample came, but a new file must be a WAV.
-                wav_writer(file)
-                    .and_then(|writer| writer.finalize().map_err(into_io))
-                    .map_err(|error| DeviceFault::of_write(&self.path, &error))
-            }
             State::Waiting { .. } => Ok(()),
             State::Running {
                 batch,
@@ -235,23 +242,38 @@ fn record<W: Write + Seek>(
     }
 }
 
+/// `sink` stands behind a header. The samples go first and the header follows: it never counts more than is there.
 fn record_wav<W: Write + Seek>(sink: W, samples: &Receiver<Batch>) -> io::Result<()> {
-    let mut writer = wav_writer(sink)?;
+    let mut writer = BufWriter::new(sink);
+    let mut data_bytes = 0;
     for (ticks, tick) in samples.iter().flatten().enumerate() {
-        if ticks as u64 * pcm::TICK_BYTES as u64 > MAX_WAV_BYTES {
-            writer.finalize().map_err(into_io)?;
+        if data_bytes > MAX_WAV_BYTES {
+            bring_header_up_to_date(&mut writer, data_bytes)?;
             return Err(io::Error::other(
                 "a WAV file holds 12 hours, and they are full",
             ));
         }
         for sample in tick {
-            writer.write_sample(sample).map_err(into_io)?;
+            writer.write_all(&sample.to_le_bytes())?;
         }
+        data_bytes += pcm::TICK_BYTES as u32;
         if ticks.is_multiple_of(TICKS_BETWEEN_HEADERS) {
-            writer.flush().map_err(into_io)?;
+            bring_header_up_to_date(&mut writer, data_bytes)?;
         }
     }
-    writer.finalize().map_err(into_io)
+    bring_header_up_to_date(&mut writer, data_bytes)
+}
+
+fn bring_header_up_to_date<W: Write + Seek>(
+    writer: &mut BufWriter<W>,
+    data_bytes: u32,
+) -> io::Result<()> {
+    writer.flush()?;
+    let sink = writer.get_mut();
+    sink.rewind()?;
+    sink.write_all(&recording_header(data_bytes))?;
+    sink.seek(SeekFrom::End(0))?;
+    sink.flush()
 }
 
 fn record_raw<W: Write>(sink: W, samples: &Receiver<Batch>) -> io::Result<()> {
@@ -267,26 +289,9 @@ fn record_raw<W: Write>(sink: W, samples: &Receiver<Batch>) -> io::Result<()> {
     writer.flush()
 }
 
-fn wav_writer<W: Write + Seek>(sink: W) -> io::Result<WavWriter<BufWriter<W>>> {
-    let spec = WavSpec {
-        channels: 1,
-        sample_rate: SAMPLE_RATE,
-        bits_per_sample: 16,
-        sample_format: SampleFormat::Int,
-    };
-    WavWriter::new(BufWriter::new(sink), spec).map_err(into_io)
-}
-
-fn into_io(error: hound::Error) -> io::Error {
-    match error {
-        hound::Error::IoError(error) => error,
-        other => io::Error::other(other),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::io::{Cursor, SeekFrom};
+    use std::io::Cursor;
 
     use super::*;
 

@@ -1,4 +1,4 @@
-//! The sound card's default input and output, by cpal.
+//! The sound card's default input and output, and outputs by their name, by cpal.
 //!
 //! A thread owns each stream, opens it with the first tick and again when it fails. The callbacks copy samples to or
 //! from a ring and nothing else: no lock, no allocation, no system call. See `drift` for the other side of the ring.
@@ -31,33 +31,69 @@ impl Role {
             Self::Speaker => "speaker",
         }
     }
+}
 
-    fn default_device(self, host: &cpal::Host) -> Option<cpal::Device> {
-        match self {
-            Self::Microphone => host.default_input_device(),
-            Self::Speaker => host.default_output_device(),
+/// Which device a stream is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Choice {
+    role: Role,
+    /// The default one of its role without.
+    name: Option<String>,
+}
+
+impl Choice {
+    fn device(&self, host: &cpal::Host) -> Option<cpal::Device> {
+        match (self.role, &self.name) {
+            (Role::Microphone, None) => host.default_input_device(),
+            (Role::Speaker, None) => host.default_output_device(),
+            (Role::Microphone, Some(name)) => named(host.input_devices(), name),
+            (Role::Speaker, Some(name)) => named(host.output_devices(), name),
         }
     }
 
-    /// Looks for the default device without starting it.
-    fn check(self) -> Result<(), OpenError> {
+    /// Looks for the device without starting it.
+    fn check(&self) -> Result<(), OpenError> {
         keep_terminal_clean();
         let host = cpal::default_host();
-        let missing = || OpenError::NoDevice {
-            role: self.name(),
-            available: names(&host),
+        let role = self.role.name();
+        let missing = || match &self.name {
+            None => OpenError::NoDevice {
+                role,
+                available: names(&host),
+            },
+            Some(name) => OpenError::UnknownDevice {
+                name: name.clone(),
+                available: names(&host),
+            },
         };
-        let device = self.default_device(&host).ok_or_else(missing)?;
-        match stream::Format::choose(&device, self) {
+        let device = self.device(&host).ok_or_else(missing)?;
+        match stream::Format::choose(&device, self.role) {
             Ok(_) => Ok(()),
             Err(error) if is_absent(error.kind()) => Err(missing()),
+            // A card that only one can have: a tone of ours may still have it, and it is opened again until it works.
+            Err(error)
+                if error.kind() == cpal::ErrorKind::DeviceBusy && self.role == Role::Speaker =>
+            {
+                Ok(())
+            }
             Err(error) => Err(OpenError::DeviceUnusable {
-                role: self.name(),
+                role,
                 device: device.to_string(),
                 detail: error.to_string(),
             }),
         }
     }
+}
+
+/// The device of this name, as an error lists it, or with this identifier of the operating system.
+fn named(
+    devices: Result<impl Iterator<Item = cpal::Device>, cpal::Error>,
+    name: &str,
+) -> Option<cpal::Device> {
+    let is_it = |device: &cpal::Device| {
+        device.to_string() == name || device.id().is_ok_and(|id| id.id() == name)
+    };
+    devices.ok()?.find(is_it)
 }
 
 /// ALSA has a default device even where there is no card: it only fails when it is asked.

@@ -2,28 +2,18 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
-
-use hound::{SampleFormat, WavReader, WavSpec};
 
 use crate::device::{Microphone, SAMPLE_RATE, TICK_SAMPLES, Tick};
 use crate::fault::{DeviceFault, OpenError, WavProblem};
 use crate::file_kind::{FileKind, open_failed};
 use crate::file_resampler::FileResampler;
+use crate::wav::{Coding, WavError, WavHeader, WavReader};
 
-/// What plausible recordings have; the resampler's tables grow with the rate.
-const SAMPLE_RATES: std::ops::RangeInclusive<u32> = 4_000..=384_000;
-
-/// Reads ahead a second of 16-bit sound, so that most ticks touch no file.
-const READ_AHEAD_BYTES: usize = 96 * 1024;
-
-type Reader = WavReader<BufReader<File>>;
-
-/// Plays a file. 8 to 32 bit, mono or stereo, any usual rate: what is not 48 kHz mono is converted while it plays.
+/// Plays a file. Whatever its rate, its channels and its coding are, it becomes 48 kHz mono while it plays.
 pub(crate) struct WavMicrophone {
     path: PathBuf,
-    reader: Reader,
+    reader: WavReader<File>,
     resampler: Option<FileResampler>,
     /// Converted samples that wait for their tick.
     ready: VecDeque<f32>,
@@ -39,23 +29,19 @@ impl WavMicrophone {
             problem,
         };
         FileKind::of(path)?.must_be_file(path, "a WAV file (a pipe is given as raw:PATH)")?;
-        let mut file = File::open(path).map_err(|error| open_failed(path, error))?;
-        check(&mut file).map_err(|error| match error {
-            CheckError::Wav(problem) => wav_error(problem),
-            CheckError::Io(source) => OpenError::Io {
-                path: path.to_owned(),
-                source,
-            },
+        let file = File::open(path).map_err(|error| open_failed(path, error))?;
+        let reader = WavReader::new(file).map_err(|error| match error {
+            WavError::Problem(problem) => wav_error(problem),
+            WavError::Io(error) => open_failed(path, error),
         })?;
-        let reader = WavReader::new(BufReader::with_capacity(READ_AHEAD_BYTES, file))
-            .map_err(|error| wav_error(header_problem(&error)))?;
-        let spec = reader.spec();
-        let resampler = match spec.sample_rate {
+        let header = reader.header();
+        let resampler = match header.format.sample_rate {
             SAMPLE_RATE => None,
             rate => Some(
                 FileResampler::new(rate).map_err(|_| wav_error(WavProblem::SampleRate(rate)))?,
             ),
         };
+        let notice = notice(path, header);
         Ok(Self {
             path: path.to_owned(),
             reader,
@@ -63,55 +49,52 @@ impl WavMicrophone {
             ready: VecDeque::with_capacity(2 * TICK_SAMPLES),
             ended: false,
             fault: None,
-            notice: conversion_notice(path, spec),
+            notice,
         })
     }
 
-    /// One sample of the file, downmixed; `None` at the end or where the file cannot be read on.
-    fn next_frame(&mut self) -> Option<f32> {
-        let WavSpec {
-            channels,
-            bits_per_sample,
-            sample_format,
-            ..
-        } = self.reader.spec();
-        let mut sum = 0.0;
-        for _ in 0..channels {
-            let sample = match sample_format {
-                SampleFormat::Float => self.reader.samples::<f32>().next()?,
-                SampleFormat::Int => {
-                    let full_scale = (1_i64 << (bits_per_sample - 1)) as f32;
-                    let sample = self.reader.samples::<i32>().next()?;
-                    sample.map(|sample| sample as f32 / full_scale)
-                }
-            };
-            match sample {
-                Ok(sample) if sample.is_finite() => sum += sample.clamp(-1.0, 1.0),
-                Ok(_) => {}
-                Err(error) => {
-                    self.fault = Some(DeviceFault::ReadFailed {
-                        path: self.path.clone(),
-                        detail: error.to_string(),
-                    });
-                    return None;
-                }
-            }
-        }
-        Some(sum / f32::from(channels))
+    /// Whether all of it has been handed out.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended && self.ready.is_empty()
+    }
+
+    /// Plays it once more; says whether that works.
+    pub(crate) fn begin_anew(&mut self) -> bool {
+        let rate = self.reader.header().format.sample_rate;
+        let resampler = match rate {
+            SAMPLE_RATE => Ok(None),
+            rate => FileResampler::new(rate).map(Some),
+        };
+        let (Ok(resampler), Ok(())) = (resampler, self.reader.rewind()) else {
+            return false;
+        };
+        (self.resampler, self.ended) = (resampler, false);
+        true
+    }
+
+    /// One sample of the file; `None` at the end or where the file cannot be read on.
+    fn next_sample(&mut self) -> Option<f32> {
+        self.reader.next_sample().unwrap_or_else(|error| {
+            self.fault = Some(DeviceFault::ReadFailed {
+                path: self.path.clone(),
+                detail: error.to_string(),
+            });
+            None
+        })
     }
 
     /// Fetches converted samples until a tick is full or the file ends.
     fn fill(&mut self) {
         while self.ready.len() < TICK_SAMPLES && !self.ended {
             let Some(mut resampler) = self.resampler.take() else {
-                match self.next_frame() {
+                match self.next_sample() {
                     Some(sample) => self.ready.push_back(sample),
                     None => self.ended = true,
                 }
                 continue;
             };
             let wanted = resampler.wanted();
-            let input: Vec<f32> = std::iter::from_fn(|| self.next_frame())
+            let input: Vec<f32> = std::iter::from_fn(|| self.next_sample())
                 .take(wanted)
                 .collect();
             self.ended = input.len() < wanted;
@@ -141,92 +124,41 @@ impl Microphone for WavMicrophone {
     }
 }
 
-enum CheckError {
-    Wav(WavProblem),
-    Io(std::io::Error),
-}
-
-/// Reads the header and compares its promise with the file's length, then rewinds.
-fn check(file: &mut File) -> Result<(), CheckError> {
-    let length = file.metadata().map_err(CheckError::Io)?.len();
-    if length == 0 {
-        return Err(CheckError::Wav(WavProblem::EmptyFile));
-    }
-    let mut head = Vec::new();
-    file.by_ref()
-        .take(12)
-        .read_to_end(&mut head)
-        .map_err(CheckError::Io)?;
-    let is_wav = head.starts_with(b"RIFF") && head.get(8..12).is_none_or(|kind| kind == b"WAVE");
-    if !is_wav {
-        return Err(CheckError::Wav(WavProblem::NotWav));
-    }
-    file.rewind().map_err(CheckError::Io)?;
-    let reader =
-        WavReader::new(&mut *file).map_err(|error| CheckError::Wav(header_problem(&error)))?;
-    let (spec, samples) = (reader.spec(), reader.len());
-    let known_coding = match spec.sample_format {
-        SampleFormat::Float => spec.bits_per_sample == 32,
-        SampleFormat::Int => matches!(spec.bits_per_sample, 8 | 16 | 24 | 32),
-    };
-    let problem = if !known_coding {
-        Some(WavProblem::Coding)
-    } else if !matches!(spec.channels, 1 | 2) {
-        Some(WavProblem::Channels(spec.channels))
-    } else if !SAMPLE_RATES.contains(&spec.sample_rate) {
-        Some(WavProblem::SampleRate(spec.sample_rate))
-    } else {
-        // Nothing is buffered, so the file stands at its first sample.
-        let data_start = file.stream_position().map_err(CheckError::Io)?;
-        let there = length.saturating_sub(data_start);
-        let sample_bytes = u64::from(spec.bits_per_sample / 8);
-        let seconds = |bytes: u64| {
-            let frame_bytes = sample_bytes * u64::from(spec.channels);
-            bytes as f64 / (frame_bytes * u64::from(spec.sample_rate)) as f64
-        };
-        let promised = u64::from(samples) * sample_bytes;
-        if promised > there {
-            Some(WavProblem::Truncated {
-                promised: seconds(promised),
-                found: seconds(there),
-            })
-        } else if samples < u32::from(spec.channels) {
-            Some(WavProblem::NoSamples)
-        } else {
-            None
-        }
-    };
-    if let Some(problem) = problem {
-        return Err(CheckError::Wav(problem));
-    }
-    file.rewind().map_err(CheckError::Io)
-}
-
-fn header_problem(error: &hound::Error) -> WavProblem {
-    match error {
-        hound::Error::Unsupported => WavProblem::Coding,
-        hound::Error::IoError(_) => WavProblem::BadHeader("it ends early".to_owned()),
-        other => WavProblem::BadHeader(other.to_string()),
-    }
-}
-
-fn conversion_notice(path: &Path, spec: WavSpec) -> Option<String> {
+/// What the user should know of a file that is not 48 kHz mono, or not whole.
+fn notice(path: &Path, header: &WavHeader) -> Option<String> {
+    let format = &header.format;
     let mut differences = Vec::new();
-    if spec.sample_rate != SAMPLE_RATE {
-        differences.push(format!("{} Hz", spec.sample_rate));
+    if format.sample_rate != SAMPLE_RATE {
+        differences.push(format!("{} Hz", format.sample_rate));
     }
-    if spec.channels != 1 {
-        differences.push("stereo".to_owned());
+    match format.channels {
+        1 => {}
+        2 => differences.push("stereo".to_owned()),
+        channels => differences.push(format!("{channels} channels")),
     }
-    if spec.bits_per_sample == 8 {
-        differences.push("8 bit".to_owned());
+    match format.coding {
+        Coding::Integer(1) => differences.push("8 bit".to_owned()),
+        Coding::ALaw => differences.push("A-law".to_owned()),
+        Coding::MuLaw => differences.push("µ-law".to_owned()),
+        Coding::Integer(_) | Coding::Float32 | Coding::Float64 => {}
     }
-    if differences.is_empty() {
-        return None;
+    let converted = (!differences.is_empty()).then(|| {
+        format!(
+            "is {}: converted to 48 kHz mono while it plays",
+            differences.join(", ")
+        )
+    });
+    let cut_off = header.promised.map(|promised| {
+        format!(
+            "is cut off: its header promises {:.1} s, {:.1} s are there and are played",
+            header.seconds(promised),
+            header.seconds(header.frames)
+        )
+    });
+    let path = path.display();
+    match (converted, cut_off) {
+        (None, None) => None,
+        (Some(one), None) | (None, Some(one)) => Some(format!("{path} {one}")),
+        (Some(converted), Some(cut_off)) => Some(format!("{path} {converted}; it {cut_off}")),
     }
-    let differences = differences.join(", ");
-    Some(format!(
-        "{} is {differences}: converted to 48 kHz mono while it plays",
-        path.display()
-    ))
 }

@@ -1,14 +1,14 @@
 //! From the texts of QR codes to contacts.
 
-use securecall_contact::{Address, AddressError, find_addresses};
+use securecall_contact::{Address, AddressError, FoundAddress, find_addresses};
 
-use crate::{PictureError, read_texts};
+use crate::{PictureError, picture::Format, read_texts};
 
 /// What the QR codes of a picture hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PictureContacts {
     /// The contacts, each once; at least one.
-    pub contacts: Vec<Address>,
+    pub contacts: Vec<FoundAddress>,
     /// Codes that hold something else.
     pub skipped: usize,
     /// What is wrong with codes that should be contacts and are none.
@@ -34,6 +34,12 @@ pub fn read_contacts(file: &[u8]) -> Result<PictureContacts, PictureError> {
     Ok(found)
 }
 
+/// Whether a file is a picture of a format that is read, by its first bytes.
+#[must_use]
+pub fn is_picture(file: &[u8]) -> bool {
+    Format::of(file).is_ok()
+}
+
 fn contacts_of(texts: &[String]) -> PictureContacts {
     let mut found = PictureContacts {
         contacts: Vec::new(),
@@ -44,9 +50,10 @@ fn contacts_of(texts: &[String]) -> PictureContacts {
         match find_addresses(text) {
             Ok(addresses) if addresses.is_empty() => found.skipped += 1,
             Ok(addresses) => {
-                for address in addresses {
-                    if !found.contacts.iter().any(|known| same(known, &address)) {
-                        found.contacts.push(address);
+                for new in addresses {
+                    let is_same = |known: &FoundAddress| same(&known.address, &new.address);
+                    if !found.contacts.iter().any(is_same) {
+                        found.contacts.push(new);
                     }
                 }
             }

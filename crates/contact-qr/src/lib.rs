@@ -26,7 +26,7 @@
 //! println!("{}", code.to_terminal(Background::Dark));
 //!
 //! let found = read_contacts(&code.to_png())?;
-//! assert_eq!(found.contacts, [Address::Link(link)]);
+//! assert_eq!(found.contacts[0].address, Address::Link(link));
 //! # Ok(())
 //! # }
 //! ```
@@ -44,7 +44,7 @@ mod search;
 mod svg;
 mod terminal;
 
-pub use contacts::{PictureContacts, read_contacts};
+pub use contacts::{PictureContacts, is_picture, read_contacts};
 pub use picture::MAX_FILE_BYTES;
 pub use picture_error::PictureError;
 pub use qr_code::{QrCode, QrCodeError};

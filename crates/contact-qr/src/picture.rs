@@ -6,8 +6,11 @@
 
 mod format;
 mod jpeg;
+mod png_frame;
 mod png_rows;
 mod webp;
+
+use std::hash::{DefaultHasher, Hasher as _};
 
 use crate::{PictureError, grey::Grey};
 pub(crate) use format::Format;
@@ -18,6 +21,8 @@ pub const MAX_FILE_BYTES: usize = 64_000_000;
 const MAX_PIXELS: usize = 50_000_000;
 /// Most pixels on a side; what the other two formats cannot exceed either.
 const MAX_SIDE: usize = 65_535;
+/// Frames of an animation that are looked at, behind the first one. Each is decoded at least.
+const MAX_FRAMES: usize = 200;
 /// Memory for the file and for decoding it, in bytes; below the 200 MB that nothing may exceed.
 const MEMORY: usize = 180_000_000;
 
@@ -42,14 +47,30 @@ impl Backdrop {
 
 /// A decoded picture.
 #[derive(Debug)]
-pub(crate) struct Decoded {
-    pub(crate) grey: Grey,
+struct Decoded {
+    grey: Grey,
     /// Whether the backdrop shows anywhere.
-    pub(crate) transparent: bool,
+    transparent: bool,
 }
 
-/// Decodes a file.
-pub(crate) fn decode(file: &[u8], backdrop: Backdrop) -> Result<Decoded, PictureError> {
+/// What is to be known of a picture besides its frames.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// Whether the backdrop shows anywhere.
+    pub(crate) transparent: bool,
+    /// Why not all of it was seen.
+    pub(crate) damage: Option<PictureError>,
+}
+
+/// Looks at a frame; false if no other needs to be shown.
+pub(crate) type Look<'a> = &'a mut dyn FnMut(Grey) -> bool;
+
+/// Decodes a file and shows its frames, one after the other; most pictures are one.
+pub(crate) fn look_at_frames(
+    file: &[u8],
+    backdrop: Backdrop,
+    look: Look<'_>,
+) -> Result<Seen, PictureError> {
     if file.is_empty() {
         return Err(PictureError::Empty);
     }
@@ -57,15 +78,65 @@ pub(crate) fn decode(file: &[u8], backdrop: Backdrop) -> Result<Decoded, Picture
         return Err(PictureError::FileTooLarge { bytes: file.len() });
     }
     match Format::of(file)? {
-        Format::Png => png_rows::decode(file, backdrop),
-        Format::Jpeg => jpeg::decode(file),
-        Format::WebP => webp::decode(file, backdrop),
+        Format::Png => png_rows::look_at_frames(file, backdrop, look),
+        Format::Jpeg => jpeg::look_at(file, look),
+        Format::WebP => webp::look_at_frames(file, backdrop, look),
     }
 }
 
-/// Refuses a picture from its header: `bytes_per_pixel` is what decoding takes at its peak, in tenths of a byte.
+/// The frames of one animation that are looked at: as many as have together no more pixels than one picture may, and each only if
+/// it differs from the one before.
+#[derive(Debug)]
+struct FrameBudget {
+    frames: usize,
+    pixels: usize,
+    last: Option<u64>,
+}
+
+impl FrameBudget {
+    /// For the frames behind the first one.
+    fn new() -> Self {
+        Self {
+            frames: MAX_FRAMES,
+            pixels: MAX_PIXELS,
+            last: None,
+        }
+    }
+
+    /// Takes a frame out of the budget; false if it is used up.
+    fn spend(&mut self, pixels: usize) -> bool {
+        let left = self
+            .frames
+            .checked_sub(1)
+            .zip(self.pixels.checked_sub(pixels));
+        if let Some((frames, pixels)) = left {
+            (self.frames, self.pixels) = (frames, pixels);
+        }
+        left.is_some()
+    }
+
+    /// Whether a frame shows something else than the one before.
+    fn is_news(&mut self, pixels: &[u8]) -> bool {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(pixels);
+        let hash = hasher.finish();
+        self.last.replace(hash) != Some(hash)
+    }
+}
+
+/// Why a file could not be decoded to its end, in words: what decoders say is for those who write them.
+fn damaged(reason: &str) -> PictureError {
+    PictureError::Damaged(reason.to_owned())
+}
+
+/// The file ends before the picture does.
+const ENDS_EARLY: &str = "the file ends early";
+/// Anything else that a decoder finds.
+const NOT_AS_THE_FORMAT_SAYS: &str = "a part of it is not as its format demands";
+
+/// Refuses a picture from its header: `held` are the bytes of the file, and of a copy of it; `tenths_per_pixel` is what decoding takes at its peak, in tenths of a byte.
 fn check_size(
-    file: &[u8],
+    held: usize,
     width: usize,
     height: usize,
     tenths_per_pixel: usize,
@@ -75,7 +146,7 @@ fn check_size(
     if pixels > MAX_PIXELS || width > MAX_SIDE || height > MAX_SIDE {
         return Err(PictureError::TooLarge { width, height });
     }
-    let room = MEMORY.saturating_sub(file.len());
+    let room = MEMORY.saturating_sub(held);
     if pixels.saturating_mul(tenths_per_pixel) / 10 > room {
         return Err(PictureError::TooMuchMemory { width, height });
     }
@@ -144,18 +215,18 @@ mod tests {
 
     #[test]
     fn size_is_judged_by_pixels_sides_and_memory() {
-        assert!(check_size(b"", 10_000, 5_000, 10).is_ok());
+        assert!(check_size(0, 10_000, 5_000, 10).is_ok());
         assert!(matches!(
-            check_size(b"", 10_000, 5_001, 10),
+            check_size(0, 10_000, 5_001, 10),
             Err(PictureError::TooLarge {
                 width: 10_000,
                 height: 5_001
             })
         ));
-        assert!(check_size(b"", 65_536, 1, 10).is_err());
-        assert!(check_size(b"", usize::MAX, usize::MAX, 10).is_err());
+        assert!(check_size(0, 65_536, 1, 10).is_err());
+        assert!(check_size(0, usize::MAX, usize::MAX, 10).is_err());
         assert!(matches!(
-            check_size(b"", 10_000, 5_000, 40),
+            check_size(0, 10_000, 5_000, 40),
             Err(PictureError::TooMuchMemory { .. })
         ));
     }

@@ -25,23 +25,38 @@ mod work;
 
 use crate::{
     PictureError,
-    picture::{self, Backdrop, Decoded},
+    grey::Grey,
+    picture::{self, Backdrop, Seen},
 };
+use work::Work;
 
-/// Reads the texts of all QR codes in a PNG, JPEG or WebP picture, given the bytes of its file. Each text comes once.
+/// Reads the texts of all QR codes in a PNG, JPEG or WebP picture, given the bytes of its file. Each text comes once. Of an
+/// animation, the first frame that holds a code counts. What there is of a picture whose end is missing is looked at, too.
 ///
 /// # Errors
 ///
-/// [`PictureError`] for a file that is no such picture, is damaged or too large, and [`PictureError::NoCode`] if no code is found.
+/// [`PictureError`] for a file that is no such picture or too large; if no code is found, [`PictureError::Damaged`] where a part of
+/// the picture is missing, else [`PictureError::NoCode`].
 pub fn read_texts(file: &[u8]) -> Result<Vec<String>, PictureError> {
-    let Decoded { grey, transparent } = picture::decode(file, Backdrop::White)?;
-    let mut texts = passes::search(grey);
-    if texts.is_empty() && transparent {
+    let (mut texts, seen) = read_over(file, Backdrop::White)?;
+    if texts.is_empty() && seen.transparent {
         // A code drawn in white on nothing, as it looks right on a dark background.
-        texts = passes::search(picture::decode(file, Backdrop::Black)?.grey);
+        texts = read_over(file, Backdrop::Black)?.0;
     }
-    if texts.is_empty() {
-        return Err(PictureError::NoCode);
+    match seen.damage {
+        _ if !texts.is_empty() => Ok(texts),
+        Some(damage) => Err(damage),
+        None => Err(PictureError::NoCode),
     }
-    Ok(texts)
+}
+
+/// The frames of an animation share the work of one picture.
+fn read_over(file: &[u8], backdrop: Backdrop) -> Result<(Vec<String>, Seen), PictureError> {
+    let work = Work::new();
+    let mut texts = Vec::new();
+    let seen = picture::look_at_frames(file, backdrop, &mut |frame: Grey| {
+        texts = passes::search(frame, &work);
+        texts.is_empty() && !work.is_over()
+    })?;
+    Ok((texts, seen))
 }

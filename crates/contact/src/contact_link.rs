@@ -1,10 +1,12 @@
 //! The contact link: a SecureCall ID with what is needed to call it.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
+
+use percent_encoding::percent_decode_str;
 
 use crate::{
     MatrixId, MatrixIdError, NameLabel, SecureCallId, SecureCallIdError, ServerName,
-    ServerNameError, link_query::LinkQuery,
+    ServerNameError, invisible::without_invisible, link_query::LinkQuery,
 };
 
 /// The scheme of the deep link.
@@ -21,8 +23,9 @@ const HOST: &str = "contact";
 ///   opened,
 /// * the web form's path variant `https://<domain>/add/<ID>?…`, which is never written.
 ///
-/// The domain of a web form only says who hosts the page. Scheme and host are read in either case, unknown query keys
-/// are ignored, a query key that counts must not come twice.
+/// The domain of a web form only says who hosts the page. Scheme, host and query keys are read in either case, unknown query
+/// keys are ignored, a query key that counts must not come twice. Invisible characters do not count, nor does what a chat has
+/// taken for a part of the link: punctuation behind it, and letters of another script behind the ID.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContactLink {
     id: SecureCallId,
@@ -119,6 +122,7 @@ impl FromStr for ContactLink {
         if text.len() > Self::MAX_LENGTH {
             return Err(ContactLinkError::TooLong { found: text.len() });
         }
+        let text = without_invisible(text);
         let (scheme, rest) = text.split_once("://").ok_or(ContactLinkError::NoScheme)?;
         let (authority, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
         let (id, query) = if scheme.eq_ignore_ascii_case(SCHEME) {
@@ -134,7 +138,7 @@ impl FromStr for ContactLink {
         if id.is_empty() {
             return Err(ContactLinkError::NoId);
         }
-        let id: SecureCallId = id.parse()?;
+        let id: SecureCallId = without_foreign_text(&id).parse()?;
         let query: LinkQuery = query.parse()?;
         check_same_key(&id, query.matrix_id.as_ref())?;
         Ok(Self { id, query })
@@ -203,7 +207,7 @@ fn check_same_key(id: &SecureCallId, matrix_id: Option<&MatrixId>) -> Result<(),
 }
 
 /// ID and query of what follows `securecall:`.
-fn deep_form<'a>(authority: &str, rest: &'a str) -> Result<(&'a str, &'a str), ContactLinkError> {
+fn deep_form<'a>(authority: &str, rest: &'a str) -> Result<Parts<'a>, ContactLinkError> {
     if !authority.eq_ignore_ascii_case(HOST) {
         return Err(ContactLinkError::Host);
     }
@@ -211,10 +215,10 @@ fn deep_form<'a>(authority: &str, rest: &'a str) -> Result<(&'a str, &'a str), C
 }
 
 /// ID and query of what follows `https://<host>`.
-fn web_form(rest: &str) -> Result<(&str, &str), ContactLinkError> {
+fn web_form(rest: &str) -> Result<Parts<'_>, ContactLinkError> {
     let (page, fragment) = match rest.split_once('#') {
         Some((page, fragment)) => (page, Some(fragment)),
-        None => (rest, None),
+        None => split_encoded_fragment(rest),
     };
     // A query before the fragment belongs to the page: link shorteners and trackers put theirs there.
     let path = page.split_once('?').map_or(page, |(path, _)| path);
@@ -227,12 +231,50 @@ fn web_form(rest: &str) -> Result<(&str, &str), ContactLinkError> {
     }
 }
 
+/// The same where a gateway has written the number sign as `%23`.
+fn split_encoded_fragment(rest: &str) -> (&str, Option<&str>) {
+    ["/add/", "/add"]
+        .iter()
+        .find_map(|page| {
+            let fragment = rest.strip_prefix(page)?.strip_prefix("%23")?;
+            Some((*page, Some(fragment)))
+        })
+        .unwrap_or((rest, None))
+}
+
+/// An ID and a query, neither read yet.
+type Parts<'a> = (Cow<'a, str>, Cow<'a, str>);
+
 /// Splits `<ID>?<query>`; one slash behind the ID is allowed, as web servers like to add it.
-fn split_query(text: &str) -> Result<(&str, &str), ContactLinkError> {
+fn split_query(text: &str) -> Result<Parts<'_>, ContactLinkError> {
     let (id, query) = text.split_once('?').unwrap_or((text, ""));
-    let id = id.strip_suffix('/').unwrap_or(id);
+    let decoded = percent_decode_str(id).decode_utf8_lossy();
+    let (id, query): Parts<'_> = if decoded.contains('?') {
+        // A gateway has encoded the question mark, and then all that follows it, too.
+        let whole = percent_decode_str(text).decode_utf8_lossy();
+        let (id, query) = whole.split_once('?').unwrap_or((&whole, ""));
+        (Cow::Owned(id.to_owned()), Cow::Owned(query.to_owned()))
+    } else {
+        (decoded, Cow::Borrowed(query))
+    };
+    let id = without_invisible(&id);
+    let id = id.strip_suffix('/').unwrap_or(&id);
     if id.contains(['/', '#', '&']) || query.contains('#') || id.contains(char::is_whitespace) {
         return Err(ContactLinkError::Junk);
     }
-    Ok((id, query))
+    Ok((Cow::Owned(id.to_owned()), query))
+}
+
+/// An ID without the letters of another script, or the punctuation of any, that follow it at once. The checksum says that it was
+/// whole.
+fn without_foreign_text(id: &str) -> &str {
+    let Some((whole, behind)) = id.split_at_checked(SecureCallId::LENGTH) else {
+        return id;
+    };
+    let is_apart =
+        behind.starts_with(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '%' | '='));
+    match whole.is_ascii() && is_apart {
+        true => whole,
+        false => id,
+    }
 }

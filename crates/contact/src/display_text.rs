@@ -6,6 +6,8 @@
 
 use unicode_width::UnicodeWidthChar as _;
 
+use crate::invisible;
+
 /// Marks above and below one character that are shown. No script needs more (UTS #39, section 5.4), and a pile of them
 /// covers the neighbouring lines.
 pub const MAX_MARKS: usize = 4;
@@ -72,14 +74,12 @@ pub fn display_line(text: &str, max_length: usize) -> String {
     shown.text
 }
 
-/// Unicode's default-ignorable characters, direction marks, and what is not a character at all.
+/// What draws nothing anywhere, separates lines, or is not a character at all, or one of nobody's.
 pub(crate) fn is_invisible(character: char) -> bool {
-    matches!(character,
-        '\u{00ad}' | '\u{034f}' | '\u{061c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
-        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
-        | '\u{d7fc}'..='\u{f8ff}' | '\u{fdd0}'..='\u{fdef}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
-        | '\u{fff0}'..='\u{fffc}' | '\u{fffe}'..='\u{ffff}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
-        | '\u{e0000}'..='\u{10ffff}')
+    invisible::is_invisible(character)
+        || matches!(character,
+            '\u{2028}'..='\u{2029}' | '\u{2800}' | '\u{d7fc}'..='\u{f8ff}' | '\u{fdd0}'..='\u{fdef}'
+            | '\u{fffe}'..='\u{ffff}' | '\u{e1000}'..='\u{10ffff}')
 }
 
 /// A text as it grows, and the marks at its end.

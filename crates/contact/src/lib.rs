@@ -34,17 +34,20 @@
 mod address;
 mod contact_link;
 mod display_text;
+mod invisible;
 mod link_query;
 mod matrix_id;
+mod message;
 mod name_label;
 mod securecall_id;
 mod server_name;
 mod share_text;
 
-pub use address::{Address, AddressError, MAX_ADDRESSES, find_addresses};
+pub use address::{Address, AddressError, MAX_ADDRESSES};
 pub use contact_link::{ContactLink, ContactLinkError};
 pub use display_text::{MAX_MARKS, display_line, display_text, is_harmful, is_mark};
 pub use matrix_id::{MatrixId, MatrixIdError};
+pub use message::{Doubt, FoundAddress, find_addresses};
 pub use name_label::NameLabel;
 pub use securecall_id::{Grouped, SecureCallId, SecureCallIdError};
 pub use server_name::{ServerName, ServerNameError};

@@ -7,7 +7,7 @@ use crate::{SecureCallId, SecureCallIdError, ServerName, ServerNameError};
 /// What a SecureCall address starts with, after the `@`.
 const SECURECALL_PREFIX: &str = "sc_";
 
-/// A Matrix user ID, `@localpart:server`. Compared byte for byte.
+/// A Matrix user ID, `@localpart:server`. The server name is kept in lower case; then they are compared byte for byte.
 ///
 /// Where the localpart is `sc_<SecureCall ID>` the Matrix ID certifies itself: it holds the key of its owner, and
 /// [`securecall_id`](Self::securecall_id) gives it. A localpart that starts with `sc_` and does not go on with a valid
@@ -70,9 +70,10 @@ impl FromStr for MatrixId {
         let rest = text.strip_prefix('@').ok_or(MatrixIdError::NoSigil)?;
         let (localpart, server_name) = rest.split_once(':').ok_or(MatrixIdError::NoServerName)?;
         check_localpart(localpart)?;
+        let server_name: ServerName = server_name.parse()?;
         Ok(Self {
-            text: text.to_owned(),
-            server_name: server_name.parse()?,
+            text: format!("@{localpart}:{server_name}"),
+            server_name,
             securecall_id: securecall_id_of(localpart)?,
         })
     }

@@ -24,7 +24,7 @@ const OLDER_LENGTH: usize = 43;
 /// characters. The checksum is the first two bytes of SHA-256(`"securecall id"` ‖ public key ‖ version).
 ///
 /// [`FromStr`] reads that form in either case and with white space around it, and the older form: 43 characters
-/// base64url of the bare key. [`Display`](fmt::Display) always writes the 56 characters; [`Debug`](fmt::Debug) shortens
+/// base64url of the bare key, unless it could be the beginning of the newer one. [`Display`](fmt::Display) always writes the 56 characters; [`Debug`](fmt::Debug) shortens
 /// them, because an ID names a person.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SecureCallId(IdentityKey);
@@ -96,6 +96,12 @@ impl SecureCallId {
     }
 
     fn from_older_form(text: &str) -> Result<Self, SecureCallIdError> {
+        // Nothing checks the older form: an ID that was cut to its length would be somebody else's.
+        if could_be_cut(text) {
+            return Err(SecureCallIdError::Length {
+                found: OLDER_LENGTH,
+            });
+        }
         check_alphabet(text, |c| {
             c.is_ascii_alphanumeric() || matches!(c, '-' | '_')
         })?;
@@ -200,6 +206,15 @@ pub enum SecureCallIdError {
     /// The key is of low order: every call with it would have the same, known secret.
     #[error("the key is of low order, no secret can be agreed with it")]
     LowOrderKey,
+}
+
+/// Whether a text is in one case and the newer form's alphabet, as one key of the older form in 2⁴² is.
+fn could_be_cut(text: &str) -> bool {
+    let all_of = |letters: fn(&u8) -> bool| {
+        text.bytes()
+            .all(|byte| letters(&byte) || matches!(byte, b'2'..=b'7'))
+    };
+    all_of(u8::is_ascii_lowercase) || all_of(u8::is_ascii_uppercase)
 }
 
 fn checksum(key: &[u8], version: u8) -> [u8; 2] {

@@ -11,7 +11,7 @@ const DEFAULT_DOMAIN: &str = "stealthx.tech";
 
 /// A Matrix server name: a DNS name, an IPv4 address or an IPv6 address in brackets, each with an optional port.
 ///
-/// Kept and compared byte for byte, as Matrix does: `Example.org` and `example.org` are different names.
+/// Kept, written and compared in lower case: host names mean the same in either, and homeservers write theirs so.
 /// Grammar: <https://spec.matrix.org/v1.16/appendices/#server-name>.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ServerName(String);
@@ -52,7 +52,7 @@ impl FromStr for ServerName {
         let (host, port) = split_port(text);
         check_host(host)?;
         port.map_or(Ok(()), check_port)?;
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.to_ascii_lowercase()))
     }
 }
 
@@ -173,6 +173,13 @@ mod tests {
         ] {
             assert_eq!(text.parse::<ServerName>().unwrap().as_str(), text);
         }
+    }
+
+    #[test]
+    fn a_name_in_capitals_is_the_same_name() {
+        let name: ServerName = "Bugs.TEST:8448".parse().unwrap();
+        assert_eq!(name.as_str(), "bugs.test:8448");
+        assert_eq!(name, "bugs.test:8448".parse().unwrap());
     }
 
     #[test]

@@ -180,8 +180,9 @@ impl Transport {
     /// [`TransportError`]: what is wrong with the answer.
     pub fn set_answer(&mut self, now: Instant, sdp: &str) -> Result<(), TransportError> {
         let description = self.check_description(sdp)?;
-        let pending = self.pending.take().ok_or(TransportError::Misuse)?;
         let answer = self.parse(|| SdpAnswer::from_sdp_string(&description.text))?;
+        // Last, so that an answer that cannot be read leaves the offer open for the true one.
+        let pending = self.pending.take().ok_or(TransportError::Misuse)?;
         self.engine(|rtc| Ok(rtc.sdp_api().accept_answer(pending, answer)?))?;
         self.described(description)?;
         self.settle(now)
@@ -221,8 +222,9 @@ impl Transport {
         if self.remote_fingerprint.is_none() {
             return Err(TransportError::Misuse);
         }
+        let answer = self.apply_offer(now, sdp)?;
         self.pending = None;
-        self.apply_offer(now, sdp)
+        Ok(answer)
     }
 
     /// Adds a host candidate: the socket it is bound to, and the address the peer is told (the same, unless something in

@@ -70,3 +70,44 @@ impl<T: Ord + Copy> Default for Deadlines<T> {
         Self::new()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "an Instant can only be had from the clock; the test counts on from it"
+    )]
+    fn origin() -> Instant {
+        Instant::now()
+    }
+
+    #[test]
+    fn a_deadline_is_set_moved_taken_back_and_comes_once() {
+        let (now, second) = (origin(), Duration::from_secs(1));
+        let mut deadlines = Deadlines::new();
+        assert_eq!((deadlines.next(), deadlines.at('a')), (None, None));
+        deadlines.set('a', now + second * 3);
+        deadlines.set('a', now + second);
+        deadlines.set_if_unset('a', now + second * 5);
+        deadlines.set_if_unset('b', now + second * 2);
+        deadlines.set('c', now + second * 2);
+        assert_eq!(deadlines.next(), Some(now + second));
+        assert_eq!(deadlines.at('b'), Some(now + second * 2));
+        deadlines.clear('c');
+        assert_eq!(
+            ['a', 'b', 'c'].map(|timer| deadlines.is_set(timer)),
+            [true, true, false]
+        );
+        assert_eq!(deadlines.take_expired(now), None);
+        assert_eq!(deadlines.take_expired(now + second * 2), Some('a'));
+        assert_eq!(deadlines.take_expired(now + second * 2), Some('b'));
+        assert_eq!(deadlines.take_expired(now + second * 9), None);
+        deadlines.set('a', now);
+        deadlines.clear_all();
+        assert_eq!(deadlines.next(), None);
+    }
+}

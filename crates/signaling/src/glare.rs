@@ -31,5 +31,6 @@ mod tests {
         let (lesser, greater) = (CallId::from_random([1; 16]), CallId::from_random([2; 16]));
         assert_eq!(Survivor::of(lesser, greater), Survivor::Ours);
         assert_eq!(Survivor::of(greater, lesser), Survivor::Theirs);
+        assert_eq!(Survivor::of(lesser, lesser), Survivor::Ours);
     }
 }

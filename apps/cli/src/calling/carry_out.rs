@@ -33,6 +33,10 @@ impl Run {
 
     pub(super) async fn carry_out(&mut self, order: Order) -> Result<(), Ending> {
         let handle = self.client.handle();
+        if matches!(order, Order::Answer | Order::Reject) && self.current.is_some() {
+            // Before the call: it may want the sound card that rings.
+            self.alerts.decided();
+        }
         let result = match (order, self.current) {
             (Order::Quit, _) => return Err(Ending::Done(ExitCode::Done)),
             (Order::Call(who), _) => self.place(&who).await,

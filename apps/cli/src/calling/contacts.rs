@@ -1,15 +1,15 @@
 //! What the main screen wishes for: the contact list is changed, contacts are looked for, somebody is called.
 
-use securecall_contact::{Address, SecureCallId};
+use securecall_contact::{FoundAddress, SecureCallId};
 use tokio::task::JoinHandle;
 
 use super::{Ending, Run, call_options, callee, known_keys, now, verified_keys};
-use crate::contact_book;
+use crate::contact_book::{self, Consent, Draft, Finding};
 use crate::error::{ErrorKind, Failure};
 use crate::exit_code::ExitCode;
 use crate::profile::{Contact, Content};
 use crate::proof::Proof;
-use crate::screen::Wish;
+use crate::screen::{Wanted, Wish};
 use crate::sources;
 use crate::who::Person;
 
@@ -17,7 +17,7 @@ use crate::who::Person;
 #[derive(Debug)]
 pub(super) enum Read {
     /// Contacts to add.
-    Contacts(Result<Vec<Address>, Failure>),
+    Contacts(Result<Vec<FoundAddress>, Failure>),
     /// What a contact is to be verified by.
     Proof(Contact, Result<Proof, Failure>),
     /// The reader has failed.
@@ -75,7 +75,7 @@ impl Run {
                 Ok(()) => return Ok(()),
                 Err(failure) => Err(failure),
             },
-            Wish::Add(addresses) => self.add_contacts(&addresses),
+            Wish::Add(wanted) => self.add_contacts(&wanted),
             Wish::Rename(contact, name) => self
                 .change_contact(&contact, |content, index| {
                     contact_book::rename(&mut content.contacts, index, &name)
@@ -109,8 +109,9 @@ impl Run {
     pub(super) async fn handle_read(&mut self, read: Read) -> Result<(), Ending> {
         let result = match read {
             Read::Contacts(Ok(found)) => {
+                let draft = Draft::new(self.profile.content(), self.context.settings.domain());
                 if let Some((_, screen)) = &mut self.screen {
-                    screen.found(found);
+                    screen.found(found, draft);
                 }
                 self.draw();
                 return Ok(());
@@ -168,18 +169,27 @@ impl Run {
         Ok(())
     }
 
-    /// All or none.
-    fn add_contacts(&mut self, addresses: &[Address]) -> Result<Done, Failure> {
+    /// All or none, and nothing of somebody known but what was shown.
+    fn add_contacts(&mut self, wanted: &[Wanted]) -> Result<Done, Failure> {
         let domain = self.context.settings.domain();
-        let added = self.profile.change(|content| {
-            addresses
+        let done = self.profile.change(|content| {
+            wanted
                 .iter()
-                .map(|address| contact_book::add(content, address, None, &domain))
+                .map(|Wanted { address, finding }| {
+                    let consent = Consent::To(finding);
+                    contact_book::add(content, address, None, &domain, consent)
+                })
                 .collect::<Result<Vec<_>, _>>()
         })?;
-        let names: Vec<&str> = added.iter().map(|contact| contact.name.as_str()).collect();
-        let text = format!("added {}", names.join(", "));
-        Ok((text, added.into_iter().next()))
+        let (changed, added): (Vec<_>, Vec<_>) =
+            done.iter().partition(|finding| finding.change().is_some());
+        let mut told: Vec<String> = changed.into_iter().filter_map(Finding::told).collect();
+        if !added.is_empty() {
+            let names: Vec<String> = added.iter().map(|new| new.after().name).collect();
+            told.insert(0, format!("added {}", names.join(", ")));
+        }
+        let first = done.first().map(Finding::after);
+        Ok((told.join("; "), first))
     }
 
     /// Changes a contact that the screen has shown: the one with the same key, whatever else has changed meanwhile.

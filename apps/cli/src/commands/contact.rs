@@ -1,16 +1,14 @@
 //! `contact share`, `add`, `list`, `rename`, `remove`, `verify`, `unverify`.
 
-use std::ffi::OsString;
-
-use securecall_contact::{Address, ContactLink, NameLabel, ShareText};
+use securecall_contact::{Address, ContactLink, Doubt, FoundAddress, NameLabel, ShareText};
 use securecall_contact_qr::QrCode;
 
 use super::{Context, told};
-use crate::cli::{ContactCommand, ShareOptions, VerifyOptions};
-use crate::contact_book;
+use crate::cli::{AddOptions, ContactCommand, ShareOptions, VerifyOptions};
+use crate::contact_book::{self, ChangeQuestion, Consent, Draft, Finding};
 use crate::error::{ErrorKind, Failure};
 use crate::exit_code::ExitCode;
-use crate::output::{Event, contact_list};
+use crate::output::{Event, OutputError, contact_list};
 use crate::profile::{Contact, Content, Profile, write_file};
 use crate::proof::Proof;
 use crate::qr_text::QrText;
@@ -19,7 +17,7 @@ use crate::{prompt, sources, who};
 pub(super) fn run(context: &Context, command: ContactCommand) -> Result<ExitCode, Failure> {
     match command {
         ContactCommand::Share(options) => share(context, &options),
-        ContactCommand::Add { what, name } => add(context, what, name.as_deref()),
+        ContactCommand::Add(options) => add(context, &options),
         ContactCommand::List => list(context),
         ContactCommand::Rename { who, name } => change(context, &who, |content, index| {
             contact_book::rename(&mut content.contacts, index, &name)
@@ -69,13 +67,14 @@ fn share(context: &Context, options: &ShareOptions) -> Result<ExitCode, Failure>
     }))
 }
 
-fn add(context: &Context, what: Vec<OsString>, name: Option<&str>) -> Result<ExitCode, Failure> {
-    let what = if what.is_empty() {
-        vec!["-".into()]
-    } else {
-        what
+fn add(context: &Context, options: &AddOptions) -> Result<ExitCode, Failure> {
+    let standard_input = ["-".into()];
+    let what = match options.what.as_slice() {
+        [] => &standard_input,
+        what => what,
     };
-    let found = sources::addresses(&what, context.output)?;
+    let found = sources::addresses(what, context.output)?;
+    let name = options.name.as_deref();
     let name = name.map(contact_book::given_name).transpose()?;
     if name.is_some() && found.len() != 1 {
         let message = format!(
@@ -87,22 +86,41 @@ fn add(context: &Context, what: Vec<OsString>, name: Option<&str>) -> Result<Exi
     }
     let mut profile = Profile::open(&context.profile)?;
     profile.identity()?;
-    let wanted = if found.len() > 1 && prompt::can_ask() {
-        ask_about(found, context)?
-    } else {
-        found
-    };
     let domain = context.settings.domain();
-    let added = profile.change(|content| {
+    let unasked = match options.change_address {
+        true => Consent::AddressChanges,
+        false => Consent::Nothing,
+    };
+    let wanted: Vec<(Address, Option<Finding>)> = if prompt::can_ask() {
+        let draft = Draft::new(profile.content(), domain.clone());
+        ask_about(found, name.as_deref(), draft, options)?
+    } else {
+        if !options.uncertain {
+            found.iter().try_for_each(check_certain)?;
+        }
+        let addresses = found.into_iter().map(|found| found.address);
+        addresses.map(|address| (address, None)).collect()
+    };
+    let done = profile.change(|content| {
         wanted
             .iter()
-            .map(|address| contact_book::add(content, address, name.as_deref(), &domain))
+            .map(|(address, shown)| {
+                let consent = shown.as_ref().map_or(unasked, Consent::To);
+                contact_book::add(content, address, name.as_deref(), &domain, consent)
+            })
             .collect::<Result<Vec<_>, _>>()
     })?;
-    let results: Result<(), _> = added
-        .iter()
-        .try_for_each(|contact| context.output.event(&Event::contact(contact)));
-    Ok(told(results))
+    Ok(told(
+        done.iter().try_for_each(|finding| tell(context, finding)),
+    ))
+}
+
+/// Tells what was done, and of somebody known what has changed.
+pub(super) fn tell(context: &Context, finding: &Finding) -> Result<(), OutputError> {
+    if let Some(told) = finding.told() {
+        context.output.note(&format!("note: {told}"));
+    }
+    context.output.event(&Event::found(finding))
 }
 
 fn list(context: &Context) -> Result<ExitCode, Failure> {
@@ -154,23 +172,79 @@ fn verify(context: &Context, options: &VerifyOptions) -> Result<ExitCode, Failur
     })
 }
 
-fn ask_about(found: Vec<Address>, context: &Context) -> Result<Vec<Address>, Failure> {
+/// What is wanted of what was found, with what the person was shown.
+fn ask_about(
+    found: Vec<FoundAddress>,
+    name: Option<&str>,
+    mut draft: Draft,
+    options: &AddOptions,
+) -> Result<Vec<(Address, Option<Finding>)>, Failure> {
+    let are_several = found.len() > 1;
     let mut wanted = Vec::new();
-    for address in found {
-        let question = question(&address, context);
-        if prompt::confirm(&question, "name one contact only")? {
-            wanted.push(address);
+    for FoundAddress { address, doubts } in found {
+        let finding = draft.weigh(&address, name)?;
+        let doubt = doubts.first().filter(|_| !options.uncertain);
+        let is_wanted = match (&finding, finding.change()) {
+            (Finding::Same(_), _) => true,
+            (Finding::AddressChange { .. }, Some(_))
+                if options.change_address && doubt.is_none() =>
+            {
+                true
+            }
+            (_, Some(change)) => agree_to(&change, &doubts)?,
+            (_, None) if doubt.is_some() => {
+                let question = format!("{}\n{}", careful(&doubts), question(&finding.after()));
+                prompt::agree(&question, "name one contact only")?
+            }
+            (_, None) if are_several => {
+                prompt::confirm(&question(&finding.after()), "name one contact only")?
+            }
+            (_, None) => true,
+        };
+        if is_wanted {
+            draft.take(&finding);
+            wanted.push((address, Some(finding)));
         }
     }
     Ok(wanted)
 }
 
+/// Refuses what could have been meant in another way than it was read.
+fn check_certain(found: &FoundAddress) -> Result<(), Failure> {
+    if found.doubts.is_empty() {
+        return Ok(());
+    }
+    let read = match &found.address {
+        Address::Link(link) => link.to_string(),
+        Address::MatrixId(matrix_id) => matrix_id.to_string(),
+        Address::Id(id) => id.to_string(),
+    };
+    Err(Failure::new(
+        ErrorKind::NeedsTerminal,
+        format!(
+            "nobody was asked whether this was meant, so nothing was added: {read}. {}",
+            careful(&found.doubts)
+        ),
+    )
+    .help("look at it; then add it at a terminal, or the link alone, or with --uncertain"))
+}
+
+fn careful(doubts: &[Doubt]) -> String {
+    let doubts: Vec<&str> = doubts.iter().map(|doubt| doubt.description()).collect();
+    format!("Careful: {}.", doubts.join("; "))
+}
+
+/// Shows what would change of somebody known, and asks.
+pub(super) fn agree_to(change: &ChangeQuestion, doubts: &[Doubt]) -> Result<bool, Failure> {
+    let careful = match doubts {
+        [] => String::new(),
+        doubts => format!("{}\n", careful(doubts)),
+    };
+    let question = format!("{careful}{}", change.text());
+    prompt::agree(&question, "run it at a terminal")
+}
+
 /// What somebody is asked before a contact is added.
-pub(super) fn question(address: &Address, context: &Context) -> String {
-    let matrix_id = address.matrix_id(&context.settings.domain());
-    let name = address
-        .name()
-        .map(|name| format!("{name}, "))
-        .unwrap_or_default();
-    format!("Add {name}{matrix_id}?")
+pub(super) fn question(contact: &Contact) -> String {
+    format!("Add {}, {}?", contact.name, contact.matrix_id)
 }

@@ -8,11 +8,9 @@ use crate::cli::IdCommand;
 use crate::error::{ErrorKind, Failure};
 use crate::exit_code::ExitCode;
 use crate::output::{Event, OutputError};
+use crate::phrase_text::{PHRASE_WORDS, words_in};
 use crate::profile::{Identity, Profile};
 use crate::prompt;
-
-/// Words in a phrase.
-const PHRASE_WORDS: usize = 24;
 
 pub(super) fn run(context: &Context, command: &IdCommand) -> Result<ExitCode, Failure> {
     match command {
@@ -74,6 +72,7 @@ fn show(context: &Context) -> Result<ExitCode, Failure> {
 
 fn restore(context: &Context) -> Result<ExitCode, Failure> {
     let phrase = prompt::words("Your phrase", PHRASE_WORDS)?;
+    let phrase = words_in(&phrase);
     let identity = Identity::new(IdentitySeed::from_phrase(&phrase).map_err(invalid_phrase)?);
     let id = identity.id();
     let mut profile = Profile::open_or_new(&context.profile)?;

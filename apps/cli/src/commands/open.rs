@@ -4,10 +4,11 @@ use std::ffi::OsString;
 
 use securecall_contact::{Address, ContactLink};
 
-use super::{Context, call, contact::question};
+use super::contact::{agree_to, question, tell};
+use super::{Context, call, told};
 use crate::cli::{CallOptions, OpenOptions};
-use crate::contact_book;
-use crate::desktop::{self, Asked};
+use crate::contact_book::{self, Consent, Draft, Finding};
+use crate::desktop::{self, Asked, Yes};
 use crate::error::{ErrorKind, Failure};
 use crate::exit_code::ExitCode;
 use crate::output::Event;
@@ -58,24 +59,36 @@ fn read(uri: &str) -> Result<ContactLink, Failure> {
 /// Asks in this terminal. `None` if the person does not want the contact.
 fn at_terminal(context: &Context, link: &ContactLink) -> Result<Option<Contact>, Failure> {
     let mut profile = Profile::open(&context.profile)?;
-    if let Some(contact) = known(context, &profile, link)? {
-        context
-            .output
-            .note(&format!("{} is in your contacts already", contact.name));
-        context.tell(&Event::contact(&contact));
-        return Ok(Some(contact));
-    }
-    context
-        .output
-        .note(&format!("SecureCall ID: {}", link.id().grouped()));
-    let question = question(&Address::Link(link.clone()), context);
-    if !prompt::confirm(&question, "add it with `securecall contact add`")? {
-        context.output.note("nothing was added");
+    let finding = weigh(context, &profile, link)?;
+    let is_wanted = match (&finding, finding.change()) {
+        (Finding::Same(contact), _) => {
+            context
+                .output
+                .note(&format!("{} is in your contacts already", contact.name));
+            context.tell(&Event::contact(contact));
+            return Ok(Some(contact.clone()));
+        }
+        (_, Some(_)) if !prompt::can_ask() => {
+            return contact_book::refuse_unasked(&finding).map(|()| None);
+        }
+        (_, Some(change)) => agree_to(&change, &[])?,
+        (_, None) => {
+            context
+                .output
+                .note(&format!("SecureCall ID: {}", link.id().grouped()));
+            prompt::confirm(
+                &question(&finding.after()),
+                "add it with `securecall contact add`",
+            )?
+        }
+    };
+    if !is_wanted {
+        context.output.note("nothing was added or changed");
         return Ok(None);
     }
-    let contact = add(context, &mut profile, link)?;
-    context.tell(&Event::contact(&contact));
-    Ok(Some(contact))
+    let done = add(context, &mut profile, link, &finding)?;
+    told(tell(context, &done));
+    Ok(Some(done.after()))
 }
 
 /// Asks wherever a person can be asked, and says there how it went.
@@ -96,17 +109,25 @@ fn from_desktop(
     }
     let ask = || -> Result<String, Failure> {
         let mut profile = Profile::open(&context.profile)?;
-        if let Some(contact) = known(context, &profile, &link)? {
-            return Ok(format!("{} is in your contacts already.", contact.name));
-        }
-        let text = format!(
-            "{}\n\nSecureCall ID:\n{}",
-            question(&Address::Link(link.clone()), context),
-            link.id().grouped()
-        );
-        match desktop::ask(&text) {
-            Asked::Yes => Ok(format!("{} was added.", add(context, &mut profile, &link)?.name)),
-            Asked::No => Ok("Nothing was added.".to_owned()),
+        let finding = weigh(context, &profile, &link)?;
+        let (text, yes) = match (&finding, finding.change()) {
+            (Finding::Same(contact), _) => {
+                return Ok(format!("{} is in your contacts already.", contact.name));
+            }
+            (_, Some(change)) => (change.text(), Yes::Change),
+            (_, None) => {
+                let question = question(&finding.after());
+                let text = format!("{question}\n\nSecureCall ID:\n{}", link.id().grouped());
+                (text, Yes::Add)
+            }
+        };
+        match desktop::ask(&text, yes) {
+            Asked::Yes => {
+                let done = add(context, &mut profile, &link, &finding)?;
+                let added = format!("{} was added.", done.after().name);
+                Ok(done.told().unwrap_or(added))
+            }
+            Asked::No => Ok("Nothing was added or changed.".to_owned()),
             Asked::Nobody => Err(Failure::new(
                 ErrorKind::NeedsTerminal,
                 "nobody can be asked whether to add this contact: there is neither a terminal nor a dialog; nothing was added",
@@ -132,22 +153,22 @@ fn arguments(context: &Context, link: &ContactLink) -> Vec<OsString> {
     arguments
 }
 
-/// The contact, if the link says nothing new.
-fn known(
-    context: &Context,
-    profile: &Profile,
-    link: &ContactLink,
-) -> Result<Option<Contact>, Failure> {
+/// What the link means for the contact list.
+fn weigh(context: &Context, profile: &Profile, link: &ContactLink) -> Result<Finding, Failure> {
     profile.identity()?;
-    let matrix_id = link.matrix_id(&context.settings.domain());
-    let mut contacts = profile.content().contacts.iter();
-    let known = contacts
-        .find(|contact| contact.id.as_ref() == Some(link.id()) && contact.matrix_id == matrix_id);
-    Ok(known.cloned())
+    let draft = Draft::new(profile.content(), context.settings.domain());
+    draft.weigh(&Address::Link(link.clone()), None)
 }
 
-fn add(context: &Context, profile: &mut Profile, link: &ContactLink) -> Result<Contact, Failure> {
+/// Does what the person was shown.
+fn add(
+    context: &Context,
+    profile: &mut Profile,
+    link: &ContactLink,
+    shown: &Finding,
+) -> Result<Finding, Failure> {
     let address = Address::Link(link.clone());
     let domain = context.settings.domain();
-    profile.change(|content| contact_book::add(content, &address, None, &domain))
+    profile
+        .change(|content| contact_book::add(content, &address, None, &domain, Consent::To(shown)))
 }

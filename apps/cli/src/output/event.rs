@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::queue::LeftOut;
 use super::{Line, Printable, Weight};
+use crate::contact_book::Finding;
 use crate::error::Failure;
 use crate::profile::Contact;
 use crate::qr_text::QrText;
@@ -34,6 +35,8 @@ pub(crate) enum Event {
         matrix_id: String,
         link: Option<String>,
         verified: bool,
+        /// How it was before, where adding it has changed somebody known.
+        previous: Option<Previous>,
     },
     /// How many contacts there are; printed by `contact list` when there are none.
     Contacts { count: usize },
@@ -138,6 +141,14 @@ pub(crate) enum Event {
     },
 }
 
+/// A contact before it was changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Previous {
+    pub(crate) name: String,
+    pub(crate) id: Option<String>,
+    pub(crate) matrix_id: String,
+}
+
 /// Who is at the other end; null where unknown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Peer {
@@ -228,7 +239,23 @@ impl Event {
                 .link()
                 .map(|link| link.with_name(NameLabel::new(&contact.name)).to_string()),
             verified: contact.verified,
+            previous: None,
         }
+    }
+
+    /// A contact that was added, as it is now and as it was.
+    pub(crate) fn found(finding: &Finding) -> Self {
+        let mut event = Self::contact(&finding.after());
+        if let (Self::Contact { previous, .. }, Some(before)) = (&mut event, finding.before())
+            && finding.change().is_some()
+        {
+            *previous = Some(Previous {
+                name: before.name.clone(),
+                id: before.id.as_ref().map(SecureCallId::to_string),
+                matrix_id: before.matrix_id.to_string(),
+            });
+        }
+        event
     }
 
     /// How much is lost with it where somebody reads too slowly. What strangers or the peer can make at will is a remark.

@@ -15,6 +15,7 @@ use securecall_matrix::{
     RegisterError, RestoreError, ServerError, StoreError,
 };
 
+use super::event::Previous;
 use super::{Event, Peer, Printable, json_line};
 use crate::cli::Cli;
 use crate::error::{ErrorKind, Failure};
@@ -235,6 +236,11 @@ fn events(text: &str) -> Vec<Event> {
             matrix_id: own(),
             link: Some(own()),
             verified: true,
+            previous: Some(Previous {
+                name: own(),
+                id: Some(own()),
+                matrix_id: own(),
+            }),
         },
         Event::Link {
             deep_link: own(),

@@ -60,11 +60,18 @@ impl CallScreen {
         let [body, keys] =
             Layout::vertical([Constraint::Min(0), Constraint::Length(1)]).areas(inside);
         let mut lines = self.lines(now, body.width, palette);
-        if lines.len() > usize::from(body.height) {
+        let has_room = |lines: &[(Rank, Line<'_>)]| {
+            let width = usize::from(body.width.max(1));
+            let rows = lines
+                .iter()
+                .map(|(_, line)| line.width().div_ceil(width).max(1));
+            rows.sum::<usize>() <= usize::from(body.height)
+        };
+        if !has_room(&lines) {
             lines.retain(|(_, line)| line.width() > 0);
         }
         // What is not shown is what can be done without.
-        if lines.len() > usize::from(body.height) {
+        if !has_room(&lines) {
             lines.sort_by_key(|(rank, _)| *rank);
         }
         let lines: Vec<Line<'_>> = lines.into_iter().map(|(_, line)| line).collect();
@@ -290,7 +297,7 @@ mod tests {
         screen.stage = Stage::Connected;
         screen.tier = Some("securecall");
         screen.words = Some(["abandon", "ability", "able", "about"].map(str::to_owned));
-        for (width, height) in [(20, 5), (40, 10), (80, 24), (1, 1)] {
+        let drawn = |screen: &CallScreen, width, height| {
             let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
             #[expect(clippy::disallowed_methods, reason = "any time will do")]
             let now = Instant::now();
@@ -298,7 +305,20 @@ mod tests {
             terminal
                 .draw(|frame| screen.draw(frame, now, palette))
                 .unwrap();
-            let shown = terminal.backend().to_string();
+            terminal.backend().to_string()
+        };
+        let mut ringing = CallScreen::new();
+        ringing.id = "i".repeat(56);
+        ringing.who = "Peer 山".to_owned();
+        ringing.stage = Stage::RingingHere;
+        for (width, height) in [(20, 5), (40, 10), (80, 24)] {
+            let shown = drawn(&ringing, width, height);
+            for part in ["Peer 山", "is calling", "a  answer"] {
+                assert!(shown.contains(part), "{part} {width}×{height}:\n{shown}");
+            }
+        }
+        for (width, height) in [(20, 5), (40, 10), (80, 24), (1, 1)] {
+            let shown = drawn(&screen, width, height);
             if width == 1 {
                 continue;
             }

@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use securecall_contact::{Address, ContactLink, MatrixId, SecureCallId, ServerName};
+use securecall_contact::{ContactLink, FoundAddress, MatrixId, SecureCallId};
 use securecall_driver::{CallEvent, Event, Peer};
 use securecall_matrix::ServerError;
 
 use super::fitting::fit_matrix_id;
-use crate::contact_book;
+use crate::contact_book::{self, Draft};
 use crate::error::Failure;
 use crate::output::{missed_words, refused_words, words_for_calls_of_others};
 use crate::profile::Contact;
@@ -20,7 +20,8 @@ mod draw;
 mod typed_line;
 
 use contact_list::ContactList;
-use dialog::{Dialog, Failed, Offer, Offered, Prompt, Purpose, Question};
+pub(crate) use dialog::Wanted;
+use dialog::{Dialog, Failed, Offer, Prompt, Purpose, Question};
 use typed_line::TypedLine;
 
 /// Things that happened and are remembered.
@@ -37,8 +38,8 @@ pub(crate) enum Wish {
     FindContacts(String),
     /// Forget what is being looked for.
     StopReading,
-    /// Add these.
-    Add(Vec<Address>),
+    /// Add these, and change those known as was shown.
+    Add(Vec<Wanted>),
     /// Give a contact another name.
     Rename(Contact, String),
     /// Compare a contact's key with an ID, or with the picture that the text names.
@@ -70,8 +71,6 @@ struct Notice {
 #[derive(Debug)]
 pub(crate) struct MainScreen {
     own_address: MatrixId,
-    /// Where an ID names no server.
-    domain: ServerName,
     reach: Reach,
     list: ContactList,
     /// What is searched for, while it is being typed.
@@ -85,10 +84,9 @@ pub(crate) struct MainScreen {
 
 impl MainScreen {
     /// Before anything happened.
-    pub(super) fn new(own_address: MatrixId, domain: ServerName) -> Self {
+    pub(super) fn new(own_address: MatrixId) -> Self {
         Self {
             own_address,
-            domain,
             reach: Reach::Connecting,
             list: ContactList::default(),
             search: None,
@@ -146,16 +144,11 @@ impl MainScreen {
         }
     }
 
-    /// These contacts were found in what was pasted.
-    pub(super) fn found(&mut self, found: Vec<Address>) {
-        let Some(Dialog::Working(_)) = self.dialog else {
-            return;
-        };
-        let offered = found
-            .into_iter()
-            .map(|address| self.offered(address))
-            .collect();
-        self.dialog = Offer::new(offered).map(Dialog::Offer);
+    /// These contacts were found in what was pasted; they are weighed against the list in the draft.
+    pub(super) fn found(&mut self, found: Vec<FoundAddress>, draft: Draft) {
+        if let Some(Dialog::Working(_)) = self.dialog {
+            self.dialog = Offer::new(found, draft).map(Dialog::Offer);
+        }
     }
 
     /// What was wished for is done.
@@ -289,23 +282,6 @@ impl MainScreen {
         self.list.selected().cloned().map(Wish::Call)
     }
 
-    fn offered(&self, address: Address) -> Offered {
-        let matrix_id = address.matrix_id(&self.domain);
-        let known = self
-            .list
-            .all()
-            .iter()
-            .find(|contact| match address.securecall_id() {
-                Some(id) => contact.id.as_ref() == Some(id),
-                None => contact.matrix_id == matrix_id,
-            });
-        Offered {
-            known_as: known.map(|contact| contact.name.clone()),
-            matrix_id: matrix_id.to_string(),
-            address,
-        }
-    }
-
     fn note(&mut self, at: Instant, text: String) {
         self.notices.push_front(Notice { at, text });
         self.notices.truncate(MAX_NOTICES);
@@ -325,10 +301,13 @@ pub(super) fn name_of(peer: &Peer) -> String {
 
 #[cfg(test)]
 mod tests {
+    use securecall_contact::{Address, ServerName};
     use securecall_crypto::IdentityKey;
 
     use super::*;
+    use crate::contact_book::Finding;
     use crate::error::ErrorKind;
+    use crate::profile::Content;
 
     pub(super) fn contact(name: &str, byte: u8) -> Contact {
         let id = SecureCallId::new(&IdentityKey::from_bytes([byte; 32]).unwrap());
@@ -346,10 +325,7 @@ mod tests {
     }
 
     fn screen() -> MainScreen {
-        let mut screen = MainScreen::new(
-            "@me:example.org".parse().unwrap(),
-            ServerName::default_domain(),
-        );
+        let mut screen = MainScreen::new("@me:example.org".parse().unwrap());
         screen.know_contacts(&[contact("Ada", 7), contact("Bo", 8)]);
         screen
     }
@@ -410,34 +386,97 @@ mod tests {
         );
     }
 
+    /// The list that the screen shows.
+    pub(super) fn draft(contacts: &[Contact]) -> Draft {
+        let content = Content {
+            contacts: contacts.to_vec(),
+            ..Content::default()
+        };
+        Draft::new(&content, ServerName::default_domain())
+    }
+
+    /// Found without a doubt.
+    pub(super) fn certain(text: &str) -> FoundAddress {
+        FoundAddress {
+            address: text.parse().unwrap(),
+            doubts: Vec::new(),
+        }
+    }
+
+    fn id(byte: u8) -> FoundAddress {
+        certain(&contact("", byte).id.unwrap().to_string())
+    }
+
     #[test]
     fn what_was_found_is_asked_about_one_by_one() {
         let mut screen = screen();
-        let found: Vec<Address> = [7, 9, 10]
-            .map(|byte| Address::Id(contact("", byte).id.unwrap()))
-            .to_vec();
-        screen.found(found.clone());
+        let list = draft(screen.list.all());
+        let found = [7, 9, 10].map(id).to_vec();
+        screen.found(found.clone(), list.clone());
         assert!(screen.dialog.is_none(), "nothing was asked for");
         press(&mut screen, "athree\n");
-        screen.found(found.clone());
+        screen.found(found.clone(), list.clone());
         let Some(Dialog::Offer(offer)) = &screen.dialog else {
             panic!("{:?}", screen.dialog);
         };
         assert_eq!(offer.place(), (1, 3));
-        let first = offer.current().unwrap();
-        assert_eq!(first.known_as.as_deref(), Some("Ada"));
+        let (_, first) = offer.current().unwrap();
+        assert!(matches!(first, Ok(Finding::Same(known)) if known.name == "Ada"));
         assert_eq!(press(&mut screen, "nqy\n"), None);
-        assert_eq!(
-            press(&mut screen, "y"),
-            Some(Wish::Add(found[1..].to_vec()))
-        );
+        let Some(Wish::Add(wanted)) = press(&mut screen, "y") else {
+            panic!("{:?}", screen.dialog);
+        };
+        let addresses: Vec<Address> = wanted.into_iter().map(|wanted| wanted.address).collect();
+        let expected = found[1..].iter().map(|found| found.address.clone());
+        assert!(addresses.into_iter().eq(expected));
         assert!(screen.dialog.is_none());
 
         for keys in ["athree\n", "athree\n"] {
             press(&mut screen, keys);
-            screen.found(found.clone());
+            screen.found(found.clone(), list.clone());
             assert_eq!(press(&mut screen, "yy\u{1b}"), None, "Esc adds none");
         }
+    }
+
+    #[test]
+    fn what_would_change_somebody_known_is_shown_and_only_that_is_wished_for() {
+        let mut screen = screen();
+        let list = draft(screen.list.all());
+        let ada = contact("Ada", 7);
+        let link = format!("securecall://contact/{}?server=c.example", ada.id.unwrap());
+        press(&mut screen, "aone\n");
+        screen.found(vec![certain(&link)], list);
+        let Some(Dialog::Offer(offer)) = &screen.dialog else {
+            panic!("{:?}", screen.dialog);
+        };
+        let (_, meaning) = offer.current().unwrap();
+        let shown = meaning.unwrap().clone();
+        assert!(matches!(&shown, Finding::AddressChange { contact, .. } if *contact == ada));
+        let Some(Wish::Add(wanted)) = press(&mut screen, "y") else {
+            panic!("{:?}", screen.dialog);
+        };
+        assert_eq!(wanted[0].finding, shown);
+    }
+
+    #[test]
+    fn what_would_take_a_known_key_away_cannot_be_agreed_to() {
+        let mut screen = screen();
+        let list = draft(screen.list.all());
+        let ada = contact("Ada", 7);
+        let impostor = contact("", 9).id.unwrap();
+        let link = format!("securecall://contact/{impostor}?name=Ada");
+        press(&mut screen, "atwo\n");
+        screen.found(vec![certain(&link), id(10)], list);
+        assert_eq!(press(&mut screen, "yyy"), None);
+        let Some(Dialog::Offer(offer)) = &screen.dialog else {
+            panic!("{:?}", screen.dialog);
+        };
+        let (_, first) = offer.current().unwrap();
+        assert!(first.unwrap_err().message.contains(&ada.name));
+        let Some(Wish::Add(wanted)) = press(&mut screen, "ny") else {
+            panic!("{:?}", screen.dialog);
+        };
+        assert_eq!(wanted.len(), 1);
     }
 
     #[test]
@@ -465,7 +504,8 @@ mod tests {
             Some(Wish::FindContacts("x".to_owned()))
         );
         assert_eq!(press(&mut screen, "\u{1b}"), Some(Wish::StopReading));
-        screen.found(vec![Address::Id(contact("", 9).id.unwrap())]);
+        let list = draft(screen.list.all());
+        screen.found(vec![id(9)], list);
         assert!(screen.dialog.is_none());
     }
 

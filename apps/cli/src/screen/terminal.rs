@@ -11,6 +11,7 @@ use crossterm::terminal::{
 use crossterm::{cursor, execute};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
+use ratatui::layout::Rect;
 
 use super::Screen;
 use super::frames::{self, Frames};
@@ -88,7 +89,11 @@ impl ScreenTerminal {
             return Ok(());
         }
         if std::mem::take(&mut self.is_disturbed) {
-            self.terminal.clear()?;
+            // `Terminal::clear` asks the terminal where its cursor is: on standard output, which may be somebody else's, and
+            // waits two seconds for an answer.
+            let size = self.terminal.size()?;
+            self.terminal
+                .resize(Rect::new(0, 0, size.width, size.height))?;
         }
         self.terminal
             .draw(|frame| screen.draw(frame, now, self.palette))?;

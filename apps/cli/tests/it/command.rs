@@ -158,6 +158,11 @@ pub(crate) fn end(command: &mut Command) -> Ended {
 
 /// Runs a command to its end, with a text on standard input.
 pub(crate) fn end_with_input(command: &mut Command, input: &str) -> Ended {
+    end_with_bytes(command, input.as_bytes())
+}
+
+/// Runs a command to its end, with bytes on standard input.
+pub(crate) fn end_with_bytes(command: &mut Command, input: &[u8]) -> Ended {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -165,7 +170,7 @@ pub(crate) fn end_with_input(command: &mut Command, input: &str) -> Ended {
         .spawn()
         .unwrap();
     // The program may end without reading it.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let _ = child.stdin.take().unwrap().write_all(input);
     let output = child.wait_with_output().unwrap();
     Ended {
         code: output.status.code().unwrap_or(-1),

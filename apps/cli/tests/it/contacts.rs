@@ -212,6 +212,8 @@ fn every_bad_address_is_refused_by_add_and_by_call_with_what_is_wrong() {
             !vector.text.contains(' ')
                 && vector.error != "NoSigil"
                 && vector.error != "NoScheme"
+                // Beside another script a contact may be found in a text, and is asked about.
+                && (kind != "invalid_link" || vector.text.is_ascii())
                 && !vector.text.is_empty()
         };
         // Each kind of fault once; all of them are in the tests of the crate that reads them.

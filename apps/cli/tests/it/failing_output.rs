@@ -3,6 +3,8 @@
 #![cfg(target_os = "linux")]
 
 use std::fs::OpenOptions;
+use std::io::Read as _;
+use std::os::fd::AsRawFd as _;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
@@ -108,6 +110,44 @@ fn a_command_that_is_for_its_output_fails_without_it() {
     }
     // What it did besides is done.
     assert_eq!(machine.json(&["contact", "list"]).len(), 2);
+}
+
+#[test]
+fn a_pipe_that_somebody_has_made_non_blocking_gets_every_line() {
+    let machine = Machine::new();
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    // SAFETY: the descriptor is open; its flags and the size of its pipe are set.
+    let set = unsafe {
+        libc::fcntl(writer.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) == 0
+            && libc::fcntl(writer.as_raw_fd(), libc::F_SETPIPE_SZ, 4096) >= 4096
+    };
+    assert!(set);
+    let mut command = machine.command(&["man"]);
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(writer)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    drop(command);
+    // Nothing is read before the pipe is full and the program waits, or has ended.
+    let waits = || {
+        let mut held: libc::c_int = 0;
+        // SAFETY: the descriptor is open, and the count is written.
+        let asked = unsafe { libc::ioctl(reader.as_raw_fd(), libc::FIONREAD, &raw mut held) };
+        let status = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
+        let state = status.rsplit_once(") ").unwrap().1.chars().next();
+        assert_eq!(asked, 0);
+        state == Some('Z') || (held >= 4096 && state == Some('S'))
+    };
+    while !waits() {
+        std::thread::yield_now();
+    }
+    let mut page = String::new();
+    reader.read_to_string(&mut page).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(page.len() > 3 * 4096, "{}", page.len());
+    assert_eq!(page, machine.run(&["man"]).stdout);
 }
 
 #[test]

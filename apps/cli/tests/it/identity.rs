@@ -38,7 +38,25 @@ fn the_phrase_brings_the_identity_back() {
     let phrase = new["phrase"].as_str().unwrap();
     let other = Machine::new();
     let written_otherwise = format!("  {}\n", phrase.to_uppercase().replace(' ', "\n"));
-    for input in [phrase, &written_otherwise, phrase] {
+    let id = new["id"].as_str().unwrap();
+    let numbered: String = phrase
+        .split(' ')
+        .enumerate()
+        .map(|(index, word)| format!("{}. {word}\r\n", index + 1))
+        .collect();
+    // As it was printed, with the mark of an editor; numbered; with commas; and as JSON.
+    let below_its_id = format!("\u{feff}{id}\n{phrase}\n");
+    let with_commas = phrase.replace(' ', ", ");
+    let as_json = new.to_string();
+    for input in [
+        phrase,
+        &written_otherwise,
+        &below_its_id,
+        &numbered,
+        &with_commas,
+        &as_json,
+        phrase,
+    ] {
         let ended = other.run_with_input(&["--json", "id", "restore"], input);
         assert_eq!(ended.code, 0, "{ended:?}");
         assert_eq!(ended.events()[0]["id"], new["id"]);

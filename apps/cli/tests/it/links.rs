@@ -1,14 +1,13 @@
 //! Links that are opened: on the command line, and by a click on a desktop.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::Value;
-use tempfile::TempDir;
 
-use crate::command::{Ended, Machine, end, text};
+use crate::command::{Machine, end, text};
+use crate::desktop::Desktop;
 use crate::pseudo_terminal::PseudoTerminal;
 
 const A: &str = "dwh7yhpeczjmx27pyrum4upg6dijl4dh73oumwbvbxr5kvjc2qjnvnab";
@@ -79,72 +78,6 @@ fn a_person_at_a_terminal_is_asked() {
     // Who is known already is no question.
     let opened = PseudoTerminal::run(machine.command(&["open", &link()]));
     assert!(opened.end().1.contains("already"));
-}
-
-/// A desktop with nothing in it but what a test puts there. Its terminal and its dialog write down what they are asked to show.
-struct Desktop {
-    home: TempDir,
-}
-
-impl Desktop {
-    fn new() -> Self {
-        let home = tempfile::tempdir().unwrap();
-        fs::create_dir(home.path().join("bin")).unwrap();
-        Self { home }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.home.path().join(name)
-    }
-
-    /// A program that writes down its arguments, one a line, and ends so.
-    fn program(&self, name: &str, code: i32) {
-        let path = self.path("bin").join(name);
-        let asked = self.path(&format!("{name}.asked"));
-        let script = format!(
-            "#!/bin/sh\nprintf '%s\\n' \"$@\" >> '{}'\nexit {code}\n",
-            asked.display()
-        );
-        fs::write(&path, script).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-    }
-
-    fn asked(&self, name: &str) -> Vec<String> {
-        let text = fs::read_to_string(self.path(&format!("{name}.asked"))).unwrap_or_default();
-        text.lines().map(str::to_owned).collect()
-    }
-
-    fn at<'a>(&self, command: &'a mut Command) -> &'a mut Command {
-        // The desktop's own programs first; of the machine's only what xdg-open is made of, and no terminal.
-        let path = format!("{}:/usr/bin:/bin", self.path("bin").display());
-        command
-            .env("PATH", path)
-            .env("HOME", self.home.path())
-            .env("XDG_DATA_HOME", self.path("data"))
-            .env("XDG_CONFIG_HOME", self.path("config"))
-            .env("XDG_DATA_DIRS", self.path("none"))
-            .env("XDG_CONFIG_DIRS", self.path("none"))
-            .env("DISPLAY", ":4711")
-            .env_remove("WAYLAND_DISPLAY")
-            .env_remove("XDG_CURRENT_DESKTOP")
-            .env_remove("DESKTOP_SESSION")
-            .stdin(Stdio::null())
-    }
-
-    fn run(&self, machine: &Machine, arguments: &[&str]) -> Ended {
-        end(self.at(&mut machine.command(arguments)))
-    }
-
-    /// What a click on a link does.
-    fn click(&self, link: &str) -> i32 {
-        let mut command = Command::new("xdg-open");
-        self.at(&mut command)
-            .arg(link)
-            .env("SECURECALL_PASSPHRASE", "correct horse")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        command.status().unwrap().code().unwrap()
-    }
 }
 
 fn entry(desktop: &Desktop) -> PathBuf {
@@ -227,7 +160,7 @@ fn a_link_from_outside_is_never_an_option_nor_a_command_of_a_shell() {
     assert!(!marker.exists());
     // Whatever came through is one link in our own writing.
     let asked = desktop.asked("x-terminal-emulator");
-    for argument in asked.iter().filter(|argument| argument.contains("contact")) {
+    for argument in asked.iter().filter(|argument| argument.contains("://")) {
         assert!(
             argument.starts_with(&format!("securecall://contact/{A}")),
             "{argument}"

@@ -4,10 +4,14 @@
 
 mod account;
 mod calls;
+#[cfg(target_os = "linux")]
+mod changes;
 mod command;
 mod config;
 mod contacts;
 mod discovery;
+#[cfg(target_os = "linux")]
+mod desktop;
 mod endings;
 mod failing_output;
 mod faults;
@@ -19,6 +23,8 @@ mod links;
 #[cfg(unix)]
 mod main_screen;
 mod manual;
+#[cfg(target_os = "linux")]
+mod notification;
 mod pictures;
 mod profile;
 #[cfg(unix)]
@@ -27,8 +33,12 @@ mod pseudo_terminal;
 mod round_trips;
 #[cfg(unix)]
 mod screen;
+#[cfg(target_os = "linux")]
+mod session_bus;
 mod standard_streams;
 mod talker;
+#[cfg(unix)]
+mod texts;
 mod usage;
 #[cfg(unix)]
 mod verification;

@@ -134,7 +134,7 @@ fn what_is_no_picture_of_a_contact_adds_nothing_and_says_why() {
     expect(
         machine.refused(&["contact", "add", text(&machine.profile())]),
         2,
-        "invalid_id",
+        "invalid_file",
     );
     expect(
         machine.refused(&["contact", "share", "--png", "/nonexistent/code.png"]),

@@ -9,6 +9,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,8 @@ pub(crate) struct PseudoTerminal {
     keyboard: File,
     output: Receiver<Vec<u8>>,
     parser: vt100::Parser,
+    /// Whether the terminal takes nothing.
+    stopped: Arc<(Mutex<bool>, Condvar)>,
 }
 
 impl PseudoTerminal {
@@ -54,6 +57,8 @@ impl PseudoTerminal {
 
         let mut screen = ours.try_clone().unwrap();
         let (sender, output) = mpsc::channel();
+        let stopped = Arc::new((Mutex::new(false), Condvar::new()));
+        let is_stopped = stopped.clone();
         thread::spawn(move || {
             let mut buffer = [0; 4096];
             // The last reader of a terminal that nobody has open gets an error, not an end.
@@ -61,6 +66,9 @@ impl PseudoTerminal {
                 if sender.send(buffer[..count].to_vec()).is_err() {
                     break;
                 }
+                let (stopped, changed) = &*is_stopped;
+                let stopped = stopped.lock().unwrap();
+                drop(changed.wait_while(stopped, |stopped| *stopped).unwrap());
             }
         });
         Self {
@@ -68,7 +76,14 @@ impl PseudoTerminal {
             keyboard: ours,
             output,
             parser: vt100::Parser::new(ROWS, COLUMNS, 0),
+            stopped,
         }
+    }
+
+    /// From now on the terminal takes nothing that is written to it, or takes it again.
+    pub(crate) fn stop(&self, stopped: bool) {
+        *self.stopped.0.lock().unwrap() = stopped;
+        self.stopped.1.notify_all();
     }
 
     /// Presses keys.

@@ -54,6 +54,32 @@ fn a_call_shows_who_how_it_is_protected_and_the_words_and_keys_mute_and_hang_up(
 }
 
 #[test]
+fn a_terminal_that_takes_nothing_holds_up_nothing() {
+    let (ada, bo) = User::acquainted();
+    let mut callee = bo.talk(&["listen", "--once", "--answer", "contacts"]);
+    callee.wait_for("ready");
+    let mut caller = at_a_terminal(&ada, &["call", "peer"]);
+    caller.wait_for("connected");
+    callee.wait_for("first_audio");
+    caller.stop(true);
+    // More pictures than a terminal keeps for its reader; then keys that must be obeyed all the same.
+    caller.press(&"\u{c}".repeat(200));
+    caller.press("m");
+    assert_eq!(callee.wait_for("muted")["muted"], true);
+    caller.press("m");
+    assert_eq!(callee.wait_for("muted")["muted"], false);
+    // The newest picture comes when it goes on.
+    caller.press("m");
+    assert_eq!(callee.wait_for("muted")["muted"], true);
+    caller.stop(false);
+    caller.wait_for("unmute");
+    caller.press("q");
+    let (code, left) = caller.end();
+    assert_eq!(code, 0, "{left}");
+    assert_eq!(callee.end().0, 0);
+}
+
+#[test]
 fn who_listens_at_a_terminal_answers_and_declines_with_keys() {
     let (ada, bo) = User::acquainted();
     let mut callee = at_a_terminal(&bo, &["listen"]);

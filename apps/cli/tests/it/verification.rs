@@ -50,7 +50,13 @@ fn a_contact_is_verified_by_what_they_show_or_read_aloud_and_by_nothing_else() {
         .chunks(4)
         .map(|group| format!("{} ", String::from_utf8_lossy(group)))
         .collect();
-    for proof in [["--qr", text(&shown)], ["--id", &ada_id], ["--id", &aloud]] {
+    let invisible = format!("\u{feff}{}\u{200b}{}", &ada_id[..9], &ada_id[9..]);
+    for proof in [
+        ["--qr", text(&shown)],
+        ["--id", &ada_id],
+        ["--id", &aloud],
+        ["--id", &invisible],
+    ] {
         let done = bo.json(&[&["contact", "verify", "Ada"], &proof[..]].concat());
         assert_eq!(done[0]["verified"], true);
         assert_eq!(verified(&bo, 0), true);

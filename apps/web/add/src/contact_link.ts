@@ -1,9 +1,12 @@
 /** The contact link: a SecureCall ID with what is needed to call it. Rules: `docs/protocol/contact.md`. */
 
+import { asciiLowerCase } from "./ascii.ts";
+import { percentDecoded } from "./form_urlencoded.ts";
+import { withoutInvisible } from "./invisible.ts";
 import { type LinkQuery, type LinkQueryFault, readLinkQuery, writeLinkQuery } from "./link_query.ts";
 import { type MatrixId, matrixIdOf } from "./matrix_id.ts";
 import { type Result, refused, valid } from "./result.ts";
-import { type SecureCallId, type SecureCallIdFault, readSecureCallId } from "./securecall_id.ts";
+import { ID_LENGTH, type SecureCallId, type SecureCallIdFault, readSecureCallId } from "./securecall_id.ts";
 import { type ServerName, type ServerNameFault, readServerName } from "./server_name.ts";
 import { utf8Length } from "./utf8_length.ts";
 import { hasWhiteSpace, trimmed } from "./white_space.ts";
@@ -41,7 +44,7 @@ export function readContactLink(text: string): Result<ContactLink, ContactLinkFa
   if (found > MAX_LENGTH) {
     return refused({ kind: "TooLong", found });
   }
-  const parts = partsOf(link);
+  const parts = partsOf(withoutInvisible(link));
   return parts.ok ? readParts(parts.value.id, parts.value.query) : parts;
 }
 
@@ -64,7 +67,7 @@ function readParts(idText: string, queryText: string): Result<ContactLink, Conta
   if (idText === "") {
     return refused({ kind: "NoId" });
   }
-  const id = readSecureCallId(idText);
+  const id = readSecureCallId(withoutForeignText(idText));
   if (!id.ok) {
     return refused({ kind: "Id", fault: id.fault });
   }
@@ -109,7 +112,7 @@ function deepForm(authority: string, rest: string): Parts {
 
 /** ID and query of what follows `https://<host>`. */
 function webForm(rest: string): Parts {
-  const [page, fragment] = splitOnce(rest, "#");
+  const [page, fragment] = splitOnce(withPlainFragment(rest), "#");
   // A query before the fragment belongs to the page: link shorteners and trackers put theirs there.
   const [path] = splitOnce(page, "?");
   if (!path.startsWith("/add")) {
@@ -125,22 +128,39 @@ function webForm(rest: string): Parts {
   return inPath.startsWith("/") ? splitQuery(page.slice("/add/".length)) : refused({ kind: "Path" });
 }
 
+/** The same where a gateway has written the number sign as `%23`. */
+function withPlainFragment(rest: string): string {
+  return rest.includes("#") ? rest : rest.replace(/^(\/add\/?)%23/, "$1#");
+}
+
 /** Splits `<ID>?<query>`; one slash behind the ID is allowed, as web servers like to add it. */
 function splitQuery(text: string): Parts {
-  const [before, query = ""] = splitOnce(text, "?");
-  const id = before.replace(/\/$/, "");
+  const [written, behind = ""] = splitOnce(text, "?");
+  const decoded = percentDecoded(written);
+  // A gateway that has encoded the question mark has encoded all that follows it, too.
+  const [before, query] = decoded.includes("?")
+    ? splitOnce(percentDecoded(text), "?")
+    : [decoded, behind];
+  return partsIn(withoutInvisible(before).replace(/\/$/, ""), query ?? "");
+}
+
+function partsIn(id: string, query: string): Parts {
   if (/[/#&]/.test(id) || query.includes("#") || hasWhiteSpace(id)) {
     return refused({ kind: "Junk" });
   }
   return valid({ id, query });
 }
 
+/**
+ * An ID without the letters of another script, or the punctuation of any, that follow it at once. The checksum says that
+ * it was whole.
+ */
+function withoutForeignText(id: string): string {
+  const isApart = /^[\p{ASCII}]{56}[^A-Za-z0-9%=]/u.test(id);
+  return isApart ? id.slice(0, ID_LENGTH) : id;
+}
+
 function splitOnce(text: string, separator: string): [string, string | undefined] {
   const at = text.indexOf(separator);
   return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + separator.length)];
-}
-
-/** Lower case for ASCII alone: `toLowerCase` makes a `k` of the Kelvin sign. */
-function asciiLowerCase(text: string): string {
-  return text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
 }

@@ -16,9 +16,14 @@ export function parseForm(text: string): [key: string, value: string][] {
     });
 }
 
-/** `+` is a space, `%XX` a byte; what is no UTF-8 then becomes U+FFFD. */
+/** `+` is a space, `%XX` a byte. */
 function decoded(text: string): string {
-  const bytes = new TextEncoder().encode(text.replace(/\+/g, " "));
+  return percentDecoded(text.replace(/\+/g, " "));
+}
+
+/** `%XX` is a byte; what is no UTF-8 then becomes U+FFFD. */
+export function percentDecoded(text: string): string {
+  const bytes = new TextEncoder().encode(text);
   const out = new Uint8Array(bytes.length);
   let length = 0;
   for (let at = 0; at < bytes.length; at += 1) {

@@ -1,6 +1,8 @@
 /** The query of a contact link. Rules: `docs/protocol/contact.md`. */
 
+import { asciiLowerCase } from "./ascii.ts";
 import { parseForm } from "./form_urlencoded.ts";
+import { withoutInvisible } from "./invisible.ts";
 import { type MatrixId, type MatrixIdFault, readMatrixId } from "./matrix_id.ts";
 import { type NameLabel, nameLabel } from "./name_label.ts";
 import { type Result, refused, valid } from "./result.ts";
@@ -21,10 +23,14 @@ export type LinkQueryFault =
 const QUERY_KEYS = ["server", "mxid", "name"] as const;
 export type QueryKey = (typeof QUERY_KEYS)[number];
 
+/** Punctuation and symbols beyond ASCII. What stands for bytes that are no text may have been anything. */
+const FOREIGN_MARK = /[^\p{ASCII}\p{Alphabetic}\p{N}\ufffd]/u;
+
 /** Reads what follows the question mark. */
 export function readLinkQuery(text: string): Result<LinkQuery, LinkQueryFault> {
   const values = new Map<QueryKey, string>();
-  for (const [key, value] of parseForm(text)) {
+  for (const [written, value] of parseForm(text)) {
+    const key = asciiLowerCase(written);
     if (isQueryKey(key)) {
       if (values.has(key)) {
         return refused({ kind: "Twice", key });
@@ -62,18 +68,31 @@ function readIfThere<Value, Fault>(
   text: string | undefined,
   read: (text: string) => Result<Value, Fault>,
 ): Result<Value | undefined, Fault> {
-  return text === undefined ? valid(undefined) : read(text);
+  return text === undefined ? valid(undefined) : read(withoutMarksBehind(text));
 }
 
 /**
- * Everything but RFC 3986's unreserved characters as `%XX`: `+` too, which many readers take for a space, and a dot at
- * the end, which many programs take for the end of the sentence around the link.
+ * A server name or a Matrix ID without what a chat has taken for a part of the link: invisible characters, punctuation
+ * of any script, and what follows that, unless it could belong to the name.
+ */
+function withoutMarksBehind(text: string): string {
+  const value = withoutInvisible(text);
+  const at = value.search(FOREIGN_MARK);
+  const kept = at < 0 || /[A-Za-z0-9]/.test(value.slice(at)) ? value : value.slice(0, at);
+  return kept.replace(/[.,;:!?'")>*]+$/, "");
+}
+
+/**
+ * Everything but RFC 3986's unreserved characters as `%XX`: `+` too, which many readers take for a space, a dot at the
+ * end, which many programs take for the end of the sentence around the link, and what a mail would write an equals sign
+ * as, `3D`.
  */
 function percentEncoded(value: string): string {
   const bytes = new TextEncoder().encode(value);
   return Array.from(bytes, (byte, index) => {
     const character = String.fromCharCode(byte);
     const isPlain = /[A-Za-z0-9_~-]/.test(character) || (character === "." && index < bytes.length - 1);
-    return isPlain ? character : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
+    const isOfMail = index === 0 && value.startsWith("3D");
+    return isPlain && !isOfMail ? character : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
   }).join("");
 }

@@ -52,7 +52,11 @@ export function readMatrixId(text: string): Result<MatrixId, MatrixIdFault> {
   }
   const securecallId = securecallIdIn(localpart);
   return securecallId.ok
-    ? valid({ text, serverName: serverName.value, securecallId: securecallId.value })
+    ? valid({
+        text: `@${localpart}:${serverName.value}`,
+        serverName: serverName.value,
+        securecallId: securecallId.value,
+      })
     : securecallId;
 }
 

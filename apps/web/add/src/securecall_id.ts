@@ -90,12 +90,21 @@ function readBase32(characters: string[]): Result<SecureCallId, SecureCallIdFaul
 }
 
 function readOlderForm(characters: string[]): Result<SecureCallId, SecureCallIdFault> {
+  // Nothing checks the older form: an ID that was cut to its length would be somebody else's.
+  if (couldBeCut(characters.join(""))) {
+    return refused({ kind: "Length", found: OLDER_LENGTH });
+  }
   const values = valuesIn(characters, (character) => BASE64URL.indexOf(character));
   if (!values.ok) {
     return values;
   }
   const { bytes, spareBits } = joined(values.value, 6);
   return spareBits === 0 ? ofKey(bytes) : refused({ kind: "SpareBits" });
+}
+
+/** Whether a text is in one case and the newer form's alphabet, as one key of the older form in 2⁴² is. */
+function couldBeCut(text: string): boolean {
+  return /^([a-z2-7]*|[A-Z2-7]*)$/.test(text);
 }
 
 /** The ID of a key that may be anybody's. */

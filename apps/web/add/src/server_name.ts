@@ -1,10 +1,11 @@
 /** The name of a homeserver, as it stands after the colon of a Matrix ID. Rules: `docs/protocol/contact.md`. */
 
+import { asciiLowerCase } from "./ascii.ts";
 import { isIpv4, isIpv6 } from "./ip_address.ts";
 import { type Result, refused, valid } from "./result.ts";
 import { utf8Length } from "./utf8_length.ts";
 
-/** A valid server name, with its port if it has one. Only the reader below makes one. */
+/** A valid server name in lower case, with its port if it has one. Only the reader below makes one. */
 export type ServerName = string & { readonly __brand: "ServerName" };
 
 /** What is wrong with a text that should be a server name. */
@@ -25,7 +26,7 @@ const MAX_LENGTH = 230;
 
 export function readServerName(text: string): Result<ServerName, ServerNameFault> {
   const fault = faultOf(text);
-  return fault === undefined ? valid(text as ServerName) : refused(fault);
+  return fault === undefined ? valid(asciiLowerCase(text) as ServerName) : refused(fault);
 }
 
 function faultOf(text: string): ServerNameFault | undefined {

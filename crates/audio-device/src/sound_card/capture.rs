@@ -6,11 +6,16 @@ use cpal::traits::DeviceTrait;
 use cpal::{FromSample, Sample, SampleFormat, SizedSample};
 use rtrb::{Producer, RingBuffer};
 
-use super::Role;
 use super::stream::{Format, Message, OpenStream, StreamThread, open_limit, target};
+use super::{Choice, Role};
 use crate::device::{Microphone, Tick};
 use crate::drift::FromCard;
 use crate::fault::{DeviceFault, OpenError};
+
+const DEFAULT: Choice = Choice {
+    role: Role::Microphone,
+    name: None,
+};
 
 /// The sound card as a microphone. Nothing is captured before the first [`read`](Microphone::read).
 pub(crate) struct CardMicrophone {
@@ -26,7 +31,7 @@ struct Running {
 
 impl CardMicrophone {
     pub(crate) fn open() -> Result<Self, OpenError> {
-        Role::Microphone.check()?;
+        DEFAULT.check()?;
         Ok(Self { running: None })
     }
 }
@@ -35,7 +40,7 @@ impl Running {
     fn start() -> Self {
         let (opened_sender, opened) = channel();
         let thread = StreamThread::start(
-            Role::Microphone,
+            DEFAULT,
             Opener {
                 opened: opened_sender,
             },

@@ -1,4 +1,4 @@
-//! The default output.
+//! The default output, or one by its name.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -6,14 +6,15 @@ use cpal::traits::DeviceTrait;
 use cpal::{FromSample, SampleFormat, SizedSample};
 use rtrb::{Consumer, RingBuffer};
 
-use super::Role;
 use super::stream::{Format, Message, OpenStream, StreamThread, open_limit, target};
+use super::{Choice, Role};
 use crate::device::{Speaker, Tick};
 use crate::drift::ToCard;
 use crate::fault::{DeviceFault, OpenError};
 
 /// The sound card as a speaker. It is opened with the first [`write`](Speaker::write).
 pub(crate) struct CardSpeaker {
+    choice: Choice,
     running: Option<Running>,
 }
 
@@ -25,17 +26,25 @@ struct Running {
 }
 
 impl CardSpeaker {
-    pub(crate) fn open() -> Result<Self, OpenError> {
-        Role::Speaker.check()?;
-        Ok(Self { running: None })
+    /// The default output, or the one of this name.
+    pub(crate) fn open(name: Option<&str>) -> Result<Self, OpenError> {
+        let choice = Choice {
+            role: Role::Speaker,
+            name: name.map(str::to_owned),
+        };
+        choice.check()?;
+        Ok(Self {
+            choice,
+            running: None,
+        })
     }
 }
 
 impl Running {
-    fn start() -> Self {
+    fn start(choice: &Choice) -> Self {
         let (opened_sender, opened) = channel();
         let thread = StreamThread::start(
-            Role::Speaker,
+            choice.clone(),
             Opener {
                 opened: opened_sender,
             },
@@ -57,9 +66,15 @@ impl Running {
 
 impl Speaker for CardSpeaker {
     fn write(&mut self, samples: &Tick) {
-        if let Some(card) = self.running.get_or_insert_with(Running::start).card() {
+        let choice = &self.choice;
+        let running = self.running.get_or_insert_with(|| Running::start(choice));
+        if let Some(card) = running.card() {
             card.write(samples);
         }
+    }
+
+    fn is_running(&mut self) -> bool {
+        self.running.as_mut().and_then(Running::card).is_some()
     }
 
     fn take_fault(&mut self) -> Option<DeviceFault> {

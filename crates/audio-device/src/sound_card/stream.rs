@@ -7,7 +7,7 @@ use std::time::Duration;
 use cpal::traits::{DeviceTrait, StreamTrait};
 use cpal::{BufferSize, SampleFormat, StreamConfig, SupportedBufferSize, SupportedStreamConfig};
 
-use super::{Role, keep_terminal_clean};
+use super::{Choice, Role, keep_terminal_clean};
 use crate::device::SAMPLE_RATE;
 use crate::fault::DeviceFault;
 
@@ -106,11 +106,12 @@ pub(super) struct StreamThread {
 }
 
 impl StreamThread {
-    pub(super) fn start(role: Role, opener: impl OpenStream) -> Self {
+    pub(super) fn start(choice: Choice, opener: impl OpenStream) -> Self {
+        let role = choice.role;
         let (messages, inbox) = channel();
         let (fault_sender, faults) = channel();
         let keeper = Keeper {
-            role,
+            choice,
             opener,
             messages: messages.clone(),
             inbox,
@@ -141,7 +142,7 @@ impl Drop for StreamThread {
 }
 
 struct Keeper<O> {
-    role: Role,
+    choice: Choice,
     opener: O,
     messages: Sender<Message>,
     inbox: Receiver<Message>,
@@ -172,7 +173,7 @@ impl<O: OpenStream> Keeper<O> {
                 Err(error) => error.to_string(),
             };
             attempts += 1;
-            let role = self.role.name();
+            let role = self.choice.role.name();
             if attempts > MAX_ATTEMPTS {
                 let _ = self.faults.send(DeviceFault::Lost { role, detail });
                 return;
@@ -204,10 +205,10 @@ impl<O: OpenStream> Keeper<O> {
     fn open(&mut self) -> Result<cpal::Stream, cpal::Error> {
         let host = cpal::default_host();
         let device = self
-            .role
-            .default_device(&host)
+            .choice
+            .device(&host)
             .ok_or_else(|| cpal::Error::new(cpal::ErrorKind::DeviceNotAvailable))?;
-        let mut format = Format::choose(&device, self.role)?;
+        let mut format = Format::choose(&device, self.choice.role)?;
         let stream = match self.opener.open(&device, format, self.messages.clone()) {
             // Some drivers offer periods that they then refuse.
             Err(error) if error.kind() == cpal::ErrorKind::UnsupportedConfig => {

@@ -6,6 +6,7 @@ mod processing_choice;
 mod recording;
 #[cfg(feature = "cpal")]
 mod sound_card;
+mod wav_bytes;
 mod wav_file;
 
 use std::path::Path;

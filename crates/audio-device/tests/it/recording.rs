@@ -95,6 +95,15 @@ fn a_program_that_is_killed_leaves_a_recording_that_plays() {
 }
 
 #[test]
+fn a_program_that_is_killed_before_the_first_sample_leaves_a_wav() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("peer.wav");
+    let speaker = open_speaker(&SpeakerSpec::Wav(path.clone())).unwrap();
+    assert_eq!(hound::WavReader::open(&path).unwrap().duration(), 0);
+    drop(speaker);
+}
+
+#[test]
 fn raw_samples_go_to_a_new_file_as_they_are() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("peer.raw");

@@ -40,6 +40,11 @@ impl Format {
     /// The format of a file that is not empty.
     pub(crate) fn of(file: &[u8]) -> Result<Self, PictureError> {
         if file.starts_with(b"\x89PNG\r\n\x1a\n") {
+            if file.get(12..16) == Some(b"CgBI") {
+                let found =
+                    Some("a PNG picture in Apple's own form, as apps for iPhones hold them");
+                return Err(PictureError::Format { found });
+            }
             return Ok(Self::Png);
         }
         if file.starts_with(b"\xff\xd8\xff") {
@@ -105,6 +110,8 @@ mod tests {
         assert_eq!(found(b"securecall://contact/abc"), Some("a text"));
         assert_eq!(found("schöner Text".as_bytes()), Some("a text"));
         assert_eq!(found(b"\x89PN"), Some("the first bytes of a picture"));
+        let apple = b"\x89PNG\r\n\x1a\n\0\0\0\x04CgBI\x30\0\x20\x06";
+        assert!(found(apple).is_some_and(|found| found.contains("Apple")));
         assert_eq!(found(b"\x01\x02\x03"), None);
     }
 }

@@ -5,37 +5,55 @@ use zune_jpeg::{
     zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions},
 };
 
-use super::{Backdrop, Decoded, MAX_SIDE, check_size, grey_in_place};
+use super::{
+    Backdrop, Decoded, ENDS_EARLY, Look, MAX_SIDE, NOT_AS_THE_FORMAT_SAYS, Seen, check_size,
+    damaged, grey_in_place,
+};
 use crate::{PictureError, grey::Grey};
 
 /// Scans that a picture may come in. Progressive ones have about ten; each costs a pass over the whole picture.
 const MAX_SCANS: usize = 24;
 
-pub(super) fn decode(file: &[u8]) -> Result<Decoded, PictureError> {
+/// Looks at the picture, or at as much of it as there is.
+pub(super) fn look_at(file: &[u8], look: Look<'_>) -> Result<Seen, PictureError> {
+    let survey = Survey::of(file);
+    if survey.complete {
+        return look_at_whole(file, file.len(), &survey, look);
+    }
+    // The decoder wants the mark of the end, and fills up what is missing before it.
+    let ended = [file, &[0xff, 0xd9]].concat();
+    look_at_whole(&ended, file.len() + ended.len(), &survey, look)
+}
+
+/// `held` are the bytes of the file and of what was made of it.
+fn look_at_whole(
+    file: &[u8],
+    held: usize,
+    survey: &Survey,
+    look: Look<'_>,
+) -> Result<Seen, PictureError> {
     let options = DecoderOptions::default()
         .set_max_width(MAX_SIDE)
         .set_max_height(MAX_SIDE)
         .set_strict_mode(false)
         .jpeg_set_max_scans(MAX_SCANS);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(file), options);
-    decoder.decode_headers().map_err(damaged)?;
-    let info = decoder
-        .info()
-        .ok_or_else(|| PictureError::Damaged("it has no header".to_owned()))?;
+    // What is wrong with a file that ends early is most often just that.
+    let wrong = || match survey.complete {
+        true => damaged(NOT_AS_THE_FORMAT_SAYS),
+        false => damaged(ENDS_EARLY),
+    };
+    decoder.decode_headers().map_err(|_| wrong())?;
+    let info = decoder.info().ok_or_else(wrong)?;
     let (width, height) = (usize::from(info.width), usize::from(info.height));
     let luma = matches!(
         decoder.input_colorspace(),
         Some(ColorSpace::YCbCr | ColorSpace::Luma)
     );
-    let survey = Survey::of(file);
     let pixel = if luma { 10 } else { 30 };
-    check_size(file, width, height, pixel + survey.tenths_kept())?;
-    // The decoder forgives a file that ends early and fills up with grey, which would be found to hold no code.
-    if !survey.complete {
-        return Err(PictureError::Damaged("the file ends early".to_owned()));
-    }
+    check_size(held, width, height, pixel + survey.tenths_kept())?;
     if survey.scans > MAX_SCANS {
-        return Err(PictureError::Damaged("it has too many scans".to_owned()));
+        return Err(damaged("it has too many scans"));
     }
 
     let target = if luma {
@@ -44,7 +62,7 @@ pub(super) fn decode(file: &[u8]) -> Result<Decoded, PictureError> {
         ColorSpace::RGB
     };
     decoder.set_options(options.jpeg_set_out_colorspace(target));
-    let pixels = decoder.decode().map_err(damaged)?;
+    let pixels = decoder.decode().map_err(|_| wrong())?;
     let decoded = if luma {
         Grey::new(width, height, pixels).map(|grey| Decoded {
             grey,
@@ -53,7 +71,11 @@ pub(super) fn decode(file: &[u8]) -> Result<Decoded, PictureError> {
     } else {
         grey_in_place::<3>(width, height, pixels, Backdrop::White)
     };
-    decoded.ok_or_else(|| PictureError::Damaged("pixels are missing".to_owned()))
+    look(decoded.ok_or_else(wrong)?.grey);
+    Ok(Seen {
+        transparent: false,
+        damage: (!survey.complete).then(|| damaged(ENDS_EARLY)),
+    })
 }
 
 /// What a walk over the markers tells (ITU-T T.81, annex B).
@@ -136,10 +158,6 @@ impl Survey {
             0
         }
     }
-}
-
-fn damaged(error: impl std::fmt::Display) -> PictureError {
-    PictureError::Damaged(error.to_string())
 }
 
 #[cfg(test)]

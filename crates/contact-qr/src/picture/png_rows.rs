@@ -3,17 +3,30 @@
 use std::io::Cursor;
 
 use png::{
-    BitDepth, ColorType, DecodeOptions, Decoder, InterlaceInfo, Limits, Transformations,
-    expand_interlaced_row,
+    BitDepth, ColorType, DecodeOptions, Decoder, DecodingError, InterlaceInfo, Limits, Reader,
+    Transformations, expand_interlaced_row,
 };
 
-use super::{Backdrop, Decoded, check_size, luma};
+use super::png_frame::{Canvas, Frame};
+use super::{
+    Backdrop, ENDS_EARLY, FrameBudget, Look, NOT_AS_THE_FORMAT_SAYS, Seen, check_size, damaged,
+    luma,
+};
 use crate::{PictureError, grey::Grey};
 
 /// Memory for the decoder itself, in bytes: a few rows and its tables.
 const DECODER_MEMORY: usize = 8_000_000;
+/// What an animation takes, in tenths of a byte a pixel: canvas, copy, frame and its transparency, and what is searched.
+const ANIMATION: usize = 50;
 
-pub(super) fn decode(file: &[u8], backdrop: Backdrop) -> Result<Decoded, PictureError> {
+type PngReader<'a> = Reader<Cursor<&'a [u8]>>;
+
+/// Looks at the frames. What is missing or wrong ends it, after what there is was looked at.
+pub(super) fn look_at_frames(
+    file: &[u8],
+    backdrop: Backdrop,
+    look: Look<'_>,
+) -> Result<Seen, PictureError> {
     let mut options = DecodeOptions::default();
     // Texts and colour profiles are compressed too, and no business of ours.
     options.set_ignore_text_chunk(true);
@@ -23,21 +36,56 @@ pub(super) fn decode(file: &[u8], backdrop: Backdrop) -> Result<Decoded, Picture
         bytes: DECODER_MEMORY,
     });
     decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
-    let header = decoder.read_header_info().map_err(damaged)?;
+    let header = decoder.read_header_info().map_err(in_words)?;
     let (width, height) = (header.width as usize, header.height as usize);
-    check_size(file, width, height, 10)?;
+    check_size(file.len(), width, height, 10)?;
 
-    let mut reader = decoder.read_info().map_err(damaged)?;
-    let (color, depth) = reader.output_color_type();
-    if depth != BitDepth::Eight {
-        return Err(PictureError::Damaged("the depth is not known".to_owned()));
+    let mut reader = decoder.read_info().map_err(in_words)?;
+    if reader.output_color_type().1 != BitDepth::Eight {
+        return Err(damaged("the depth is not known"));
     }
-    let mut pixels = vec![0; width * height];
+    // What is missing is white.
+    let mut pixels = vec![255; width * height];
+    let mut seen = Seen::default();
+    seen.damage = decode_first(
+        &mut reader,
+        width,
+        &mut pixels,
+        backdrop,
+        &mut seen.transparent,
+    )
+    .err()
+    .map(in_words);
+    let later_frames = match reader.info().animation_control() {
+        Some(control)
+            if seen.damage.is_none()
+                && check_size(file.len(), width, height, ANIMATION).is_ok() =>
+        {
+            control.num_frames
+        }
+        _ => 0,
+    };
+    let canvas = (later_frames > 0).then(|| Canvas::new(width, pixels.clone(), backdrop));
+    let first = Grey::new(width, height, pixels).ok_or_else(|| damaged("it has no pixels"))?;
+    if let (true, Some(canvas)) = (look(first), canvas) {
+        look_at_later(&mut reader, canvas, &mut seen, look);
+    }
+    Ok(seen)
+}
+
+/// Decodes the first frame, row by row, as far as it goes.
+fn decode_first(
+    reader: &mut PngReader<'_>,
+    width: usize,
+    pixels: &mut [u8],
+    backdrop: Backdrop,
+    transparent: &mut bool,
+) -> Result<(), DecodingError> {
+    let (color, _) = reader.output_color_type();
     let mut grey_row = vec![0; width];
-    let mut transparent = false;
     let mut y = 0;
-    while let Some(row) = reader.next_interlaced_row().map_err(damaged)? {
-        transparent |= write(&mut grey_row, row.data(), color, backdrop);
+    while let Some(row) = reader.next_interlaced_row()? {
+        *transparent |= write(&mut grey_row, row.data(), color, backdrop);
         match row.interlace() {
             InterlaceInfo::Null(_) => {
                 if let Some(line) = pixels.chunks_exact_mut(width).nth(y) {
@@ -46,15 +94,96 @@ pub(super) fn decode(file: &[u8], backdrop: Backdrop) -> Result<Decoded, Picture
                 y += 1;
             }
             InterlaceInfo::Adam7(pass) => {
-                expand_interlaced_row(&mut pixels, width, &grey_row, pass, 8);
+                expand_interlaced_row(pixels, width, &grey_row, pass, 8);
             }
         }
     }
-    Ok(Decoded {
-        grey: Grey::new(width, height, pixels)
-            .ok_or_else(|| PictureError::Damaged("it has no pixels".to_owned()))?,
-        transparent,
-    })
+    Ok(())
+}
+
+/// Looks at the frames of an animation behind the first one, within a budget.
+fn look_at_later(reader: &mut PngReader<'_>, mut canvas: Canvas, seen: &mut Seen, look: Look<'_>) {
+    let mut budget = FrameBudget::new();
+    budget.is_news(canvas.pixels());
+    let size = reader.info().size();
+    let (width, height) = (size.0 as usize, size.1 as usize);
+    while budget.spend(width * height) {
+        let frame = match decode_later(reader, (width, height)) {
+            Ok(Some(frame)) => frame,
+            Ok(None) => return,
+            Err(error) => {
+                seen.damage = Some(in_words(error));
+                return;
+            }
+        };
+        seen.transparent |= frame.alpha.iter().any(|alpha| *alpha < 255);
+        let before = canvas.lay(&frame);
+        if budget.is_news(canvas.pixels()) {
+            let shown = Grey::new(width, height, canvas.pixels().to_vec());
+            if !shown.is_some_and(&mut *look) {
+                return;
+            }
+        }
+        canvas.dispose(&frame, before);
+    }
+}
+
+/// The next frame of an animation; `None` behind the last one.
+fn decode_later(
+    reader: &mut PngReader<'_>,
+    (most_width, most_height): (usize, usize),
+) -> Result<Option<Frame>, DecodingError> {
+    let mut frame = match reader.next_frame_info() {
+        Ok(control) => Frame::new(control),
+        // Asked for more than there are.
+        Err(DecodingError::Parameter(_)) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    // The decoder has refused frames that leave the canvas; nothing here rests on it.
+    if frame.width > most_width || frame.height > most_height {
+        return Ok(None);
+    }
+    let (color, _) = reader.output_color_type();
+    let width = frame.width;
+    let (mut greys, mut alphas) = (vec![0; width], vec![255; width]);
+    let mut y = 0;
+    while let Some(row) = reader.next_interlaced_row()? {
+        split(&mut greys, &mut alphas, row.data(), color);
+        for (pixels, values) in [(&mut frame.grey, &greys), (&mut frame.alpha, &alphas)] {
+            match row.interlace() {
+                InterlaceInfo::Null(_) => {
+                    if let Some(line) = pixels.chunks_exact_mut(width.max(1)).nth(y) {
+                        line.copy_from_slice(values);
+                    }
+                }
+                InterlaceInfo::Adam7(pass) => {
+                    expand_interlaced_row(pixels, width, values, pass, 8);
+                }
+            }
+        }
+        y += 1;
+    }
+    Ok(Some(frame))
+}
+
+/// Turns a row into grey values and how much they cover.
+fn split(greys: &mut [u8], alphas: &mut [u8], row: &[u8], color: ColorType) {
+    let places = greys.iter_mut().zip(alphas);
+    match color {
+        ColorType::Rgba => {
+            for ((grey, alpha), p) in places.zip(row.chunks_exact(4)) {
+                (*grey, *alpha) = (luma(p[0], p[1], p[2]), p[3]);
+            }
+        }
+        ColorType::GrayscaleAlpha => {
+            for ((grey, alpha), p) in places.zip(row.chunks_exact(2)) {
+                (*grey, *alpha) = (p[0], p[1]);
+            }
+        }
+        ColorType::Rgb | ColorType::Grayscale | ColorType::Indexed => {
+            write(greys, row, color, Backdrop::White);
+        }
+    }
 }
 
 /// Turns a row, or a shorter one of an interlaced picture, into grey pixels; says whether the backdrop shows anywhere.
@@ -89,9 +218,11 @@ fn write(grey: &mut [u8], row: &[u8], color: ColorType, backdrop: Backdrop) -> b
     transparent
 }
 
-fn damaged(error: png::DecodingError) -> PictureError {
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+fn in_words(error: DecodingError) -> PictureError {
     match error {
-        png::DecodingError::IoError(_) => PictureError::Damaged("the file ends early".to_owned()),
-        other => PictureError::Damaged(other.to_string()),
+        DecodingError::IoError(_) => damaged(ENDS_EARLY),
+        DecodingError::LimitsExceeded => damaged("a part of it is larger than any picture needs"),
+        DecodingError::Format(_) | DecodingError::Parameter(_) => damaged(NOT_AS_THE_FORMAT_SAYS),
     }
 }

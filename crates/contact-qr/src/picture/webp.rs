@@ -4,13 +4,65 @@ use std::io::Cursor;
 
 use image_webp::{WebPDecoder, vp8::Vp8Decoder};
 
-use super::{Backdrop, Decoded, check_size, grey_in_place};
+use super::{
+    Backdrop, ENDS_EARLY, FrameBudget, Look, NOT_AS_THE_FORMAT_SAYS, Seen, check_size, damaged,
+    grey_in_place, luma,
+};
 use crate::{PictureError, grey::Grey};
 
-pub(super) fn decode(file: &[u8], backdrop: Backdrop) -> Result<Decoded, PictureError> {
+/// Bytes that stand for what is missing of a file, at most.
+const MAX_MISSING: usize = 8_000_000;
+/// What is tried for them: some mean pixels to a decoder, others are nonsense to it.
+const STAND_INS: [u8; 4] = [0, 0xff, 0x55, 0xaa];
+
+/// Looks at the frames. What is missing of the file is filled up: the decoders want it whole.
+pub(super) fn look_at_frames(
+    file: &[u8],
+    backdrop: Backdrop,
+    look: Look<'_>,
+) -> Result<Seen, PictureError> {
+    let missing = missing(file).min(MAX_MISSING);
+    if missing == 0 {
+        return look_at_whole(file, file.len(), backdrop, look);
+    }
+    let mut padded = file.to_vec();
+    for stand_in in STAND_INS {
+        padded.truncate(file.len());
+        padded.resize(file.len() + missing, stand_in);
+        match look_at_whole(&padded, file.len() + padded.len(), backdrop, &mut *look) {
+            Ok(seen) => {
+                return Ok(Seen {
+                    damage: Some(damaged(ENDS_EARLY)),
+                    ..seen
+                });
+            }
+            Err(PictureError::Damaged(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(damaged(ENDS_EARLY))
+}
+
+/// How many bytes the file lacks, by what its first chunk says.
+fn missing(file: &[u8]) -> usize {
+    let size = file.get(4..8).and_then(|size| size.try_into().ok());
+    let size = size.map_or(0, |size| u32::from_le_bytes(size) as usize);
+    size.saturating_add(8).saturating_sub(file.len())
+}
+
+/// `held` are the bytes of the file and of what was made of it.
+fn look_at_whole(
+    file: &[u8],
+    held: usize,
+    backdrop: Backdrop,
+    look: Look<'_>,
+) -> Result<Seen, PictureError> {
     match lossy(file) {
-        Some(frame) => decode_lossy(file, frame),
-        None => decode_any(file, backdrop),
+        Some(frame) => {
+            look(decode_lossy(held, frame)?);
+            Ok(Seen::default())
+        }
+        None => look_at_any(file, held, backdrop, look),
     }
 }
 
@@ -29,58 +81,118 @@ fn lossy(file: &[u8]) -> Option<&[u8]> {
     }
 }
 
-fn decode_lossy(file: &[u8], frame: &[u8]) -> Result<Decoded, PictureError> {
+fn decode_lossy(held: usize, frame: &[u8]) -> Result<Grey, PictureError> {
     // Frame tag (3 bytes), start code (3), width and height (14 bits each, little-endian).
     let Some([0x9d, 0x01, 0x2a, w0, w1, h0, h1]) = frame.get(3..10) else {
-        return Err(PictureError::Damaged("it has no key frame".to_owned()));
+        return Err(damaged("it has no key frame"));
     };
     let side = |low: u8, high: u8| usize::from(u16::from_le_bytes([low, high]) & 0x3fff);
     let (width, height) = (side(*w0, *w1), side(*h0, *h1));
     // Luma, and two colour planes of a quarter each; then luma again without padding.
-    check_size(file, width, height, 26)?;
-    let frame = Vp8Decoder::decode_frame(Cursor::new(frame)).map_err(damaged)?;
+    check_size(held, width, height, 26)?;
+    let frame = Vp8Decoder::decode_frame(Cursor::new(frame)).map_err(in_words)?;
     let stride = usize::from(frame.width).next_multiple_of(16);
     let mut pixels = Vec::with_capacity(width * height);
     for row in frame.ybuf.chunks_exact(stride).take(height) {
         pixels.extend_from_slice(&row[..width.min(stride)]);
     }
-    Ok(Decoded {
-        grey: Grey::new(width, height, pixels)
-            .ok_or_else(|| PictureError::Damaged("pixels are missing".to_owned()))?,
-        transparent: false,
-    })
+    Grey::new(width, height, pixels).ok_or_else(|| damaged(ENDS_EARLY))
 }
 
-fn decode_any(file: &[u8], backdrop: Backdrop) -> Result<Decoded, PictureError> {
-    let mut decoder = WebPDecoder::new(Cursor::new(file)).map_err(damaged)?;
+fn look_at_any(
+    file: &[u8],
+    held: usize,
+    backdrop: Backdrop,
+    look: Look<'_>,
+) -> Result<Seen, PictureError> {
+    let mut decoder = WebPDecoder::new(Cursor::new(file)).map_err(in_words)?;
     let (width, height) = decoder.dimensions();
     let (width, height) = (width as usize, height as usize);
-    // What the decoder holds at its peak: for an animation the canvas and a frame; for lossless pictures without
-    // transparency four bytes a pixel beside the three it hands over.
+    // What the decoder holds at its peak: for an animation the canvas and a frame, and what is searched beside them; for lossless
+    // pictures without transparency four bytes a pixel beside the three it hands over.
     let tenths = match (decoder.is_animated(), decoder.has_alpha()) {
-        (true, _) => 140,
+        (true, _) => 160,
         (false, true) => 75,
         (false, false) => 70,
     };
-    check_size(file, width, height, tenths)?;
+    check_size(held, width, height, tenths)?;
     let size = decoder
         .output_buffer_size()
         .ok_or(PictureError::TooLarge { width, height })?;
     let mut pixels = vec![0; size];
-    decoder.read_image(&mut pixels).map_err(damaged)?;
-    let decoded = if decoder.has_alpha() {
-        grey_in_place::<4>(width, height, pixels, backdrop)
-    } else {
-        grey_in_place::<3>(width, height, pixels, backdrop)
+    if decoder.is_animated() {
+        return look_at_animation(&mut decoder, (width, height), pixels, backdrop, look);
+    }
+    decoder.read_image(&mut pixels).map_err(in_words)?;
+    let decoded = match decoder.has_alpha() {
+        true => grey_in_place::<4>(width, height, pixels, backdrop),
+        false => grey_in_place::<3>(width, height, pixels, backdrop),
     };
-    decoded.ok_or_else(|| PictureError::Damaged("pixels are missing".to_owned()))
+    let decoded = decoded.ok_or_else(|| damaged(ENDS_EARLY))?;
+    look(decoded.grey);
+    Ok(Seen {
+        transparent: decoded.transparent,
+        damage: None,
+    })
 }
 
-fn damaged(error: image_webp::DecodingError) -> PictureError {
-    match error {
-        image_webp::DecodingError::IoError(_) => {
-            PictureError::Damaged("the file ends early".to_owned())
+/// Frame by frame, within a budget. What is wrong with a later frame ends it.
+fn look_at_animation(
+    decoder: &mut WebPDecoder<Cursor<&[u8]>>,
+    (width, height): (usize, usize),
+    mut pixels: Vec<u8>,
+    backdrop: Backdrop,
+    look: Look<'_>,
+) -> Result<Seen, PictureError> {
+    let mut budget = FrameBudget::new();
+    let mut seen = Seen::default();
+    for number in 0..decoder.num_frames() {
+        match decoder.read_frame(&mut pixels) {
+            Ok(_) => {}
+            Err(error) if number == 0 => return Err(in_words(error)),
+            Err(error) => {
+                seen.damage = Some(in_words(error));
+                break;
+            }
         }
-        other => PictureError::Damaged(other.to_string()),
+        if budget.is_news(&pixels) {
+            let shown = match decoder.has_alpha() {
+                true => grey_of::<4>(&pixels, backdrop, &mut seen.transparent),
+                false => grey_of::<3>(&pixels, backdrop, &mut seen.transparent),
+            };
+            let shown = Grey::new(width, height, shown).ok_or_else(|| damaged(ENDS_EARLY))?;
+            if !look(shown) {
+                break;
+            }
+        }
+        if !budget.spend(width * height) {
+            break;
+        }
+    }
+    Ok(seen)
+}
+
+/// The grey pixels of a frame that the decoder goes on with.
+fn grey_of<const CHANNELS: usize>(
+    pixels: &[u8],
+    backdrop: Backdrop,
+    transparent: &mut bool,
+) -> Vec<u8> {
+    let pixels = pixels.chunks_exact(CHANNELS);
+    pixels
+        .map(|pixel| {
+            let grey = luma(pixel[0], pixel[1], pixel[2]);
+            let alpha = pixel.get(3).copied().unwrap_or(255);
+            *transparent |= alpha < 255;
+            backdrop.blend(grey, alpha)
+        })
+        .collect()
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+fn in_words(error: image_webp::DecodingError) -> PictureError {
+    match error {
+        image_webp::DecodingError::IoError(_) => damaged(ENDS_EARLY),
+        _ => damaged(NOT_AS_THE_FORMAT_SAYS),
     }
 }

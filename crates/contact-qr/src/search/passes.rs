@@ -15,11 +15,11 @@ const SETS: usize = 60;
 /// Candidates whose grey pixels are looked at, in all copies together.
 const CANDIDATES: usize = 60;
 
-/// The texts of the codes in a picture.
-pub(crate) fn search(grey: Grey) -> Vec<String> {
+/// The texts of the codes in a picture, or in a frame of one.
+pub(crate) fn search(grey: Grey, work: &Work) -> Vec<String> {
     let mut search = Search {
         pyramid: Pyramid::new(grey),
-        work: Work::new(),
+        work,
         texts: Vec::new(),
         read: Vec::new(),
         unread: Vec::new(),
@@ -40,9 +40,9 @@ pub(crate) fn search(grey: Grey) -> Vec<String> {
     search.texts
 }
 
-struct Search {
+struct Search<'a> {
     pyramid: Pyramid,
-    work: Work,
+    work: &'a Work,
     texts: Vec<String>,
     /// Candidates that were read.
     read: Vec<Candidate>,
@@ -50,7 +50,7 @@ struct Search {
     unread: Vec<Candidate>,
 }
 
-impl Search {
+impl Search<'_> {
     /// Whether nothing was found so far, or something that looks like a code was not read.
     fn is_unfinished(&self) -> bool {
         self.texts.is_empty()
@@ -85,15 +85,15 @@ impl Search {
             if self.read.iter().any(|other| other.overlaps(&candidate)) {
                 continue;
             }
-            let mut text = candidate.read_black_and_white(&matrix, set, &self.work);
+            let mut text = candidate.read_black_and_white(&matrix, set, self.work);
             if text.is_none() {
                 if self.unread.len() >= CANDIDATES
                     || self.unread.iter().any(|other| other.is_same(&candidate))
-                    || !candidate.is_plausible(&self.pyramid, &self.work)
+                    || !candidate.is_plausible(&self.pyramid, self.work)
                 {
                     continue;
                 }
-                text = candidate.read(&self.pyramid, &self.work);
+                text = candidate.read(&self.pyramid, self.work);
             }
             match text {
                 Some(text) => {

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod allocations;
+mod animations;
 mod bad_input;
 mod bombs;
+mod cut_files;
 mod pictures;
 mod written;

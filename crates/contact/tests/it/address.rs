@@ -2,12 +2,18 @@
 
 use securecall_contact::{
     Address, AddressError, ContactLink, ContactLinkError, MAX_ADDRESSES, MatrixId, NameLabel,
-    SecureCallId, SecureCallIdError, ServerName, ShareText, find_addresses,
+    SecureCallId, SecureCallIdError, ServerName, ShareText,
 };
 use securecall_crypto::IdentityKey;
 
 const A: &str = "dwh7yhpeczjmx27pyrum4upg6dijl4dh73oumwbvbxr5kvjc2qjnvnab";
 const OLDER: &str = "HY_8HeQWUsvr78RozlHm8NCV8Gf-3UZYNQ3j1VUi1BI";
+
+/// What is found, however certain.
+fn find_addresses(text: &str) -> Result<Vec<Address>, AddressError> {
+    let found = securecall_contact::find_addresses(text)?;
+    Ok(found.into_iter().map(|found| found.address).collect())
+}
 
 fn id() -> SecureCallId {
     A.parse().unwrap()

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use securecall_contact::{
-    Address, ContactLink, MatrixId, NameLabel, SecureCallId, SecureCallIdError, ServerName,
-    find_addresses,
+    Address, ContactLink, FoundAddress, MatrixId, NameLabel, SecureCallId, SecureCallIdError,
+    ServerName, find_addresses,
 };
 use securecall_crypto::IdentityKey;
 
@@ -34,6 +34,98 @@ fn any_matrix_id(id: SecureCallId) -> impl Strategy<Value = MatrixId> {
 
 fn any_contact() -> impl Strategy<Value = (SecureCallId, MatrixId)> {
     any_id().prop_flat_map(|id| (Just(id), any_matrix_id(id)))
+}
+
+/// Words of several scripts, with punctuation and characters that draw nothing, in any order. No ASCII letter or digit comes
+/// next to what is hidden between them, and none of it is an address.
+fn any_words() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        "[а-яё]{1,8}",
+        "[α-ω]{1,8}",
+        "[一-龥]{1,6}",
+        "[ぁ-ん]{1,6}",
+        "[가-힣]{1,5}",
+        "[ء-ي]{1,8}",
+        "[א-ת]{1,8}",
+        "[अ-ह]{1,6}",
+        "[ก-ฮ]{1,6}",
+        "[äöüßéèñçłø]{1,4}",
+        "[。，、！？：；「」（）《》…—’“”«»¿¡]{1,3}",
+        "[\\u{200b}-\\u{200f}\\u{202a}-\\u{202e}\\u{2060}\\u{feff}\\u{ad}\\u{fffc}]{1,3}",
+        "[ \\n\\t\\u{a0}\\u{3000}]{1,3}",
+        "[.,;:!?()<>\"'*~]{1,3}",
+        "[🦊📞👋🏽]{1,2}",
+        " [A-Za-z]{1,7} ",
+        " [0-9]{1,6}, ",
+    ];
+    prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+}
+
+/// How an ID is hidden in a text.
+#[derive(Clone, Debug)]
+struct Form {
+    before: &'static str,
+    behind: &'static str,
+    names_server: bool,
+    is_upper: bool,
+    in_groups: bool,
+    /// Characters that draw nothing, and where they are put.
+    invisible: Vec<(prop::sample::Index, char)>,
+}
+
+impl Form {
+    fn write(&self, id: &SecureCallId) -> String {
+        let id = match self.in_groups {
+            true => id.grouped().to_string(),
+            false => id.to_string(),
+        };
+        let text = format!("{}{id}{}", self.before, self.behind);
+        let mut characters: Vec<char> = match self.is_upper {
+            true => text.to_uppercase().chars().collect(),
+            false => text.chars().collect(),
+        };
+        for (place, character) in &self.invisible {
+            let place = place.index(characters.len() + 1);
+            characters.insert(place, *character);
+        }
+        characters.into_iter().collect()
+    }
+}
+
+fn any_form() -> impl Strategy<Value = Form> {
+    let around = prop::sample::select(vec![
+        ("", "", false),
+        ("securecall://contact/", "", false),
+        ("securecall://contact/", "?server=bugs.test", true),
+        ("securecall://contact/", "?name=Ada&server=Bugs.Test", true),
+        (
+            "https://a.example/add/#",
+            "?server=bugs.test&amp;name=Ada",
+            true,
+        ),
+        ("https://a.example/add/%23", "%3Fserver%3Dbugs.test", true),
+        ("https://a.example/add/", "/?SERVER=bugs.test", true),
+        (
+            "https://b.example/?u=https%3A%2F%2Fa.example%2Fadd%2F%23",
+            "%3Fserver%3Dbugs.test&x=y",
+            true,
+        ),
+    ]);
+    let invisible = prop::sample::select(vec![
+        '\u{200b}', '\u{200d}', '\u{ad}', '\u{feff}', '\u{2069}', '\u{fffc}',
+    ]);
+    let inserted = prop::collection::vec((any::<prop::sample::Index>(), invisible), 0..4);
+    (around, any::<bool>(), any::<bool>(), inserted).prop_map(
+        |((before, behind, names_server), is_upper, in_groups, invisible)| Form {
+            before,
+            behind,
+            names_server,
+            // A path is in lower case.
+            is_upper: is_upper && !before.contains("/add/") && !before.contains("%2F"),
+            in_groups: in_groups && before.is_empty(),
+            invisible,
+        },
+    )
 }
 
 fn is_fault_of_a_typo(error: SecureCallIdError) -> bool {
@@ -82,7 +174,8 @@ proptest! {
         for text in [link.to_string(), link.https(&page)] {
             prop_assert!(text.bytes().all(|b| b.is_ascii_graphic()), "{}", text);
             prop_assert_eq!(text.parse(), Ok(link.clone()));
-            prop_assert_eq!(find_addresses(&format!("Hi! ({text}). Bye.")), Ok(vec![Address::Link(link.clone())]));
+            let found = FoundAddress { address: Address::Link(link.clone()), doubts: Vec::new() };
+            prop_assert_eq!(find_addresses(&format!("Hi! ({text}). Bye.")), Ok(vec![found]));
         }
     }
 
@@ -106,9 +199,37 @@ proptest! {
     }
 
     #[test]
+    fn an_id_is_found_anywhere_in_a_text_of_any_script(id in any_id(), before in any_words(), behind in any_words(), form in any_form()) {
+        let text = format!("{before}{}{behind}", form.write(&id));
+        let found = find_addresses(&text).unwrap_or_else(|error| panic!("{text:?}: {error}"));
+        prop_assert_eq!(found.len(), 1, "{:?}", text);
+        prop_assert_eq!(found[0].address.securecall_id(), Some(&id), "{:?}", text);
+        if form.names_server {
+            let matrix_id = found[0].address.matrix_id(&ServerName::default_domain());
+            prop_assert_eq!(matrix_id.server_name().as_str(), "bugs.test", "{:?}", text);
+        }
+    }
+
+    #[test]
+    fn a_changed_text_gives_the_key_that_was_in_it_or_none(id in any_id(), form in any_form(), at in any::<prop::sample::Index>(), new in any::<char>()) {
+        let written = form.write(&id);
+        let mut characters: Vec<char> = written.chars().collect();
+        let place = at.index(characters.len());
+        characters[place] = new;
+        let text: String = characters.into_iter().collect();
+        for found in find_addresses(&text).unwrap_or_default() {
+            // One wrong character in 65,536 fits the checksum, and then the version must fit.
+            if let Some(other) = found.address.securecall_id() {
+                prop_assert_eq!(other, &id, "{:?}", text);
+            }
+        }
+    }
+
+    #[test]
     fn whatever_is_read_as_a_matrix_id_is_written_the_same(text in "@[!-~]{1,70}:[a-z0-9.:\\[\\]-]{1,30}") {
         if let Ok(matrix_id) = text.parse::<MatrixId>() {
-            prop_assert_eq!(matrix_id.as_str(), text);
+            let (localpart, server) = text.split_once(':').unwrap();
+            prop_assert_eq!(matrix_id.as_str(), format!("{localpart}:{}", server.to_lowercase()));
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use data_encoding::HEXLOWER;
 use securecall_contact::{
-    Address, ContactLink, ContactLinkError, MatrixId, MatrixIdError, NameLabel, SecureCallId,
-    SecureCallIdError, ServerName, ServerNameError, ShareText, find_addresses,
+    Address, AddressError, ContactLink, ContactLinkError, MatrixId, MatrixIdError, NameLabel,
+    SecureCallId, SecureCallIdError, ServerName, ServerNameError, ShareText, find_addresses,
 };
 use securecall_crypto::IdentityKey;
 use serde::Deserialize;
@@ -22,6 +22,7 @@ struct Vectors {
     name_labels: Vec<Label>,
     share_texts: Vec<Share>,
     messages: Vec<Message>,
+    invalid_messages: Vec<Invalid>,
 }
 
 #[derive(Deserialize)]
@@ -64,8 +65,11 @@ struct Share {
 #[derive(Deserialize)]
 struct Message {
     text: String,
-    /// Deep links, in their order.
+    /// Deep links, or the Matrix IDs of ordinary accounts, in their order.
     found: Vec<String>,
+    /// What is not certain about each; all are certain where this is missing.
+    #[serde(default)]
+    doubts: Vec<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -218,12 +222,12 @@ fn invalid_links_are_refused_with_the_exact_error() {
 }
 
 #[test]
-fn server_names_are_kept_as_they_are_written() {
+fn server_names_are_kept_in_lower_case() {
     for text in vectors().server_names {
         let server_name: ServerName = text
             .parse()
             .unwrap_or_else(|error| panic!("{text}: {error}"));
-        assert_eq!(server_name.as_str(), text);
+        assert_eq!(server_name.as_str(), text.to_ascii_lowercase());
     }
 }
 
@@ -257,16 +261,48 @@ fn contacts_are_found_in_messages() {
     for vector in vectors().messages {
         let found = find_addresses(&vector.text)
             .unwrap_or_else(|error| panic!("{:?}: {error}", vector.text));
-        let links: Vec<String> = found.iter().map(deep_link).collect();
+        let links: Vec<String> = found.iter().map(|found| written(&found.address)).collect();
         assert_eq!(links, vector.found, "{:?}", vector.text);
+        let doubts: Vec<Vec<String>> = found
+            .iter()
+            .map(|found| {
+                found
+                    .doubts
+                    .iter()
+                    .map(|doubt| format!("{doubt:?}"))
+                    .collect()
+            })
+            .collect();
+        let expected = match vector.doubts.is_empty() {
+            true => vec![Vec::new(); links.len()],
+            false => vector.doubts,
+        };
+        assert_eq!(doubts, expected, "{:?}", vector.text);
     }
 }
 
-fn deep_link(address: &Address) -> String {
+#[test]
+fn damaged_contacts_in_messages_are_refused_with_the_exact_error() {
+    for vector in vectors().invalid_messages {
+        let error = find_addresses(&vector.text).expect_err(&vector.what);
+        let error = match error {
+            AddressError::Link(error) => json!({"Link": link_error(&error)}),
+            AddressError::MatrixId(error) => json!({"MatrixId": matrix_id_error(&error)}),
+            AddressError::Id(error) => json!({"Id": id_error(&error)}),
+            AddressError::TooMany => json!("TooMany"),
+        };
+        assert_eq!(error, vector.error, "{}", vector.what);
+    }
+}
+
+fn written(address: &Address) -> String {
     match address {
         Address::Link(link) => link.to_string(),
         Address::Id(id) => ContactLink::without_account(*id).to_string(),
-        Address::MatrixId(matrix_id) => panic!("{matrix_id} is no link"),
+        Address::MatrixId(matrix_id) => match matrix_id.securecall_id() {
+            Some(id) => ContactLink::new(*id, matrix_id).unwrap().to_string(),
+            None => matrix_id.to_string(),
+        },
     }
 }
 

@@ -1,5 +1,6 @@
 //! Two transports on virtual time.
 
+mod hostile;
 mod pair;
 
 use std::{net::SocketAddr, time::Duration};

@@ -6,7 +6,7 @@ use super::{
     CONNECT_TIMEOUT, Call, CallEnd, CallTimer, ContentRefused, PartyId, State, answer_content,
     lines_of,
 };
-use crate::{Candidate, Content, HangupReason};
+use crate::{Content, HangupReason};
 
 impl Call {
     /// The user, or the answer policy, accepts. The answer follows with [`Call::answer`] once it is made.
@@ -29,13 +29,6 @@ impl Call {
         if let State::Connecting { party } = &self.state {
             let party = party.clone();
             self.send(party, answer_content(sdp));
-        }
-    }
-
-    /// Candidates of ours, for one party.
-    pub fn send_candidates(&mut self, party: &str, candidates: Vec<Candidate>) {
-        if !candidates.is_empty() {
-            self.send(party.to_owned(), Content::Candidates { candidates });
         }
     }
 

@@ -7,7 +7,7 @@ use securecall_signaling::{
     MAX_PARTY_ID, MAX_SDP, Version,
 };
 
-fn bundle(contents: Vec<Content>) -> Bundle {
+pub(crate) fn bundle(contents: Vec<Content>) -> Bundle {
     Bundle {
         version: Version::V1,
         call_id: CallId::from_random([1; 16]).to_string(),
@@ -25,7 +25,7 @@ fn candidate(text: &str) -> Candidate {
     }
 }
 
-fn one_of_each() -> Vec<Content> {
+pub(crate) fn one_of_each() -> Vec<Content> {
     vec![
         Content::Invite(Invite {
             offer: Description::offer("v=0"),

@@ -14,11 +14,11 @@ const LIFETIME: Duration = Duration::from_secs(60);
     clippy::disallowed_methods,
     reason = "virtual time needs an origin, and any will do"
 )]
-fn origin() -> Instant {
+pub(crate) fn origin() -> Instant {
     Instant::now()
 }
 
-fn caller(now: Instant, parties: &[&str]) -> Call {
+pub(crate) fn caller(now: Instant, parties: &[&str]) -> Call {
     let mut call = Call::caller(now, "ME".into(), LIFETIME);
     parties
         .iter()
@@ -26,21 +26,21 @@ fn caller(now: Instant, parties: &[&str]) -> Call {
     call
 }
 
-fn callee(now: Instant) -> Call {
+pub(crate) fn callee(now: Instant) -> Call {
     Call::callee("ME".into(), "CALLER".into(), now + LIFETIME)
 }
 
-fn drain(call: &mut Call) -> Vec<CallOutput> {
+pub(crate) fn drain(call: &mut Call) -> Vec<CallOutput> {
     std::iter::from_fn(|| call.poll_output()).collect()
 }
 
-fn answer() -> Content {
+pub(crate) fn answer() -> Content {
     Content::Answer {
         answer: Description::answer("sdp"),
     }
 }
 
-fn candidates(line: &str) -> Content {
+pub(crate) fn candidates(line: &str) -> Content {
     Content::Candidates {
         candidates: vec![Candidate {
             candidate: line.into(),
@@ -49,19 +49,19 @@ fn candidates(line: &str) -> Content {
     }
 }
 
-fn hangup() -> Content {
+pub(crate) fn hangup() -> Content {
     Content::Hangup {
         reason: HangupReason::UserHangup,
     }
 }
 
-fn select(party: &str) -> Content {
+pub(crate) fn select(party: &str) -> Content {
     Content::SelectAnswer {
         selected_party_id: party.into(),
     }
 }
 
-fn send(party: &str, content: Content) -> CallOutput {
+pub(crate) fn send(party: &str, content: Content) -> CallOutput {
     CallOutput::Send {
         party: party.into(),
         content,

@@ -3,3 +3,6 @@
 
 mod bundles;
 mod calls;
+mod out_of_turn;
+mod sizes;
+mod states;

@@ -1,10 +1,13 @@
 //! What is asked below the list, and what the keys mean meanwhile.
 
+use std::collections::VecDeque;
+
 use crossterm::event::{KeyCode, KeyEvent};
-use securecall_contact::Address;
+use securecall_contact::{Address, FoundAddress};
 
 use super::Wish;
 use super::typed_line::TypedLine;
+use crate::contact_book::{Draft, Finding};
 use crate::error::Failure;
 use crate::exit_code::ExitCode;
 use crate::profile::Contact;
@@ -39,21 +42,23 @@ pub(super) struct Prompt {
     pub(super) line: TypedLine,
 }
 
-/// One of the contacts that were found.
-#[derive(Debug)]
-pub(super) struct Offered {
-    pub(super) address: Address,
-    pub(super) matrix_id: String,
-    /// The name it has in the contact list already.
-    pub(super) known_as: Option<String>,
+/// One of the contacts that were found, and what the person was shown of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    pub(crate) address: Address,
+    pub(crate) finding: Finding,
 }
 
 /// The contacts that were found; which ones are wanted is asked for one by one.
 #[derive(Debug)]
 pub(super) struct Offer {
-    found: Vec<Offered>,
-    asked: usize,
-    wanted: Vec<Address>,
+    found: VecDeque<FoundAddress>,
+    count: usize,
+    /// The contact list with what is wanted so far.
+    draft: Draft,
+    /// What the first of those that are left means, or why it cannot be taken.
+    current: Result<Finding, Box<Failed>>,
+    wanted: Vec<Wanted>,
 }
 
 /// What is done only after asking.
@@ -146,42 +151,60 @@ impl Prompt {
 
 impl Offer {
     /// Asks about the first; `None` if nothing was found.
-    pub(super) fn new(found: Vec<Offered>) -> Option<Self> {
-        (!found.is_empty()).then_some(Self {
+    pub(super) fn new(found: Vec<FoundAddress>, draft: Draft) -> Option<Self> {
+        let found = VecDeque::from(found);
+        let current = weigh(&draft, &found.front()?.address);
+        Some(Self {
+            count: found.len(),
             found,
-            asked: 0,
+            draft,
+            current,
             wanted: Vec::new(),
         })
     }
 
-    /// The one that is asked about.
-    pub(super) fn current(&self) -> Option<&Offered> {
-        self.found.get(self.asked)
+    /// The one that is asked about, and what it means.
+    pub(super) fn current(&self) -> Option<(&FoundAddress, Result<&Finding, &Failed>)> {
+        Some((
+            self.found.front()?,
+            self.current.as_ref().map_err(Box::as_ref),
+        ))
     }
 
     /// Which one it is, and of how many.
     pub(super) fn place(&self) -> (usize, usize) {
-        (self.asked + 1, self.found.len())
+        (self.count + 1 - self.found.len(), self.count)
     }
 
     fn key(mut self, key: KeyEvent) -> Next {
         let is_wanted = match key.code {
+            // What cannot be taken can only be passed over.
+            KeyCode::Char('y' | 'Y') if self.current.is_err() => {
+                return (Some(Dialog::Offer(self)), None);
+            }
             KeyCode::Char('y' | 'Y') => true,
             KeyCode::Char('n' | 'N') => false,
             KeyCode::Esc => return (None, None),
             _ => return (Some(Dialog::Offer(self)), None),
         };
-        if let (true, Some(offered)) = (is_wanted, self.current()) {
-            let address = offered.address.clone();
-            self.wanted.push(address);
+        let asked = self.found.pop_front();
+        if let (true, Some(found), Ok(finding)) = (is_wanted, asked, &self.current) {
+            self.draft.take(finding);
+            let (address, finding) = (found.address, finding.clone());
+            self.wanted.push(Wanted { address, finding });
         }
-        self.asked += 1;
-        if self.current().is_some() {
+        if let Some(next) = self.found.front() {
+            self.current = weigh(&self.draft, &next.address);
             return (Some(Dialog::Offer(self)), None);
         }
         let wish = (!self.wanted.is_empty()).then_some(Wish::Add(self.wanted));
         (None, wish)
     }
+}
+
+fn weigh(draft: &Draft, address: &Address) -> Result<Finding, Box<Failed>> {
+    let weighed = draft.weigh(address, None);
+    weighed.map_err(|failure| Box::new(Failed::new(&failure, None)))
 }
 
 impl Question {

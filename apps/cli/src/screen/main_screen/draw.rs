@@ -10,6 +10,7 @@ use ratatui::widgets::{Block, BorderType, Padding, Paragraph};
 
 use super::dialog::{Dialog, Failed, Offer, Prompt, Purpose, Question};
 use super::{MainScreen, Notice, Reach, TypedLine};
+use crate::contact_book::Finding;
 use crate::profile::Contact;
 use crate::screen::fitting::{columns, fit, fit_matrix_id, harmless, padded, wrap};
 use crate::screen::palette::Palette;
@@ -199,8 +200,9 @@ impl MainScreen {
             Some(Dialog::Question(question)) => question.lines(width, palette),
             Some(Dialog::Failed(failed)) => failed.lines(width, palette),
         };
-        if self.dialog.is_none() {
-            lines.truncate(room.saturating_sub(1));
+        // A part of an ID is none.
+        if self.dialog.is_none() && lines.len() >= room {
+            return Vec::new();
         }
         if !lines.is_empty() && lines.len() < room {
             lines.insert(0, rule);
@@ -246,7 +248,7 @@ impl MainScreen {
         match &self.dialog {
             Some(Dialog::Prompt(_)) => &[("Enter", "go on"), ("Esc", "cancel")],
             Some(Dialog::Working(_)) => &[("Esc", "cancel")],
-            Some(Dialog::Offer(_)) => &[("y", "add"), ("n", "do not add"), ("Esc", "add none")],
+            Some(Dialog::Offer(offer)) => offer.keys(),
             Some(Dialog::Question(_)) => &[("y", "yes"), ("n", "no")],
             Some(Dialog::Failed(Failed { back: Some(_), .. })) => {
                 &[("Enter", "change it"), ("Esc", "back to the list")]
@@ -329,28 +331,55 @@ impl Prompt {
 
 impl Offer {
     fn lines(&self, width: usize, palette: Palette) -> Vec<Line<'static>> {
-        let Some(offered) = self.current() else {
+        let Some((found, meaning)) = self.current() else {
             return Vec::new();
         };
-        let title = match self.place() {
-            (_, 1) => "Add this contact?".to_owned(),
-            (place, count) => format!("Add this contact? ({place} of {count})"),
+        let place = match self.place() {
+            (_, 1) => String::new(),
+            (place, count) => format!(" ({place} of {count})"),
         };
-        let mut lines = vec![Line::styled(title, Palette::strong())];
-        let name = match (&offered.known_as, offered.address.name()) {
-            (Some(known), _) => format!("In your contacts already, as {known}"),
-            (None, Some(name)) => format!("{name} (the name that the link suggests)"),
-            (None, None) => "No name is suggested".to_owned(),
+        let finding = match meaning {
+            Ok(finding) => finding,
+            Err(refused) => return refused.lines(width, palette),
+        };
+        let change = finding.change();
+        let title = change
+            .as_ref()
+            .map_or("Add this contact?", |change| &change.title);
+        let mut lines = lines_of(&format!("{title}{place}"), width, Palette::strong());
+        for doubt in &found.doubts {
+            let careful = format!("Careful: {}.", doubt.description());
+            lines.extend(lines_of(&careful, width, palette.paint(Color::Yellow)));
+        }
+        if let Some(change) = change {
+            let told = change.lines.iter();
+            lines.extend(told.flat_map(|line| lines_of(line, width, Style::new())));
+            return lines;
+        }
+        let name = match (finding, found.address.name()) {
+            (Finding::Same(known), _) => format!("In your contacts already, as {}", known.name),
+            (_, Some(name)) => format!("{name} (the name that the link suggests)"),
+            (_, None) => "No name is suggested".to_owned(),
         };
         lines.extend(lines_of(&name, width, Style::new()));
-        let id = offered.address.securecall_id();
+        let contact = finding.after();
         lines.extend(addresses(
-            id.map(|id| id.grouped().to_string()),
-            &offered.matrix_id,
+            contact.id.map(|id| id.grouped().to_string()),
+            contact.matrix_id.as_str(),
             width,
             palette,
         ));
         lines
+    }
+
+    fn keys(&self) -> &'static [(&'static str, &'static str)] {
+        match self.current() {
+            Some((_, Err(_))) => &[("n", "go on without it"), ("Esc", "add none")],
+            Some((_, Ok(finding))) if finding.change().is_some() => {
+                &[("y", "change"), ("n", "leave it"), ("Esc", "add none")]
+            }
+            _ => &[("y", "add"), ("n", "do not add"), ("Esc", "add none")],
+        }
     }
 }
 
@@ -513,15 +542,14 @@ fn age(age: Duration) -> String {
 mod tests {
     use ratatui::Terminal;
     use ratatui::backend::TestBackend;
-    use securecall_contact::ServerName;
 
-    use super::super::tests::contact;
+    use super::super::tests::{certain, contact, draft};
     use super::*;
     use crate::error::{ErrorKind, Failure};
 
     fn screen() -> MainScreen {
         let own = contact("", 5).matrix_id;
-        let mut screen = MainScreen::new(own, ServerName::default_domain());
+        let mut screen = MainScreen::new(own);
         let contacts: Vec<Contact> = (10..40)
             .map(|number| {
                 contact(
@@ -564,7 +592,9 @@ mod tests {
         let mut offering = screen();
         offering.paste("three");
         offering.key(crossterm::event::KeyCode::Enter.into());
-        offering.found(vec![contact("", 9).matrix_id.to_string().parse().unwrap()]);
+        let list = draft(offering.list.all());
+        let found = certain(contact("", 9).matrix_id.as_str());
+        offering.found(vec![found], list);
         let mut failing = screen();
         failing.failed(&failure());
         let mut typing = screen();
@@ -654,6 +684,18 @@ mod tests {
                 assert!(shown.contains("▸ 山"), "{width}×{height}:\n{shown}");
                 assert_eq!(shown.lines().count(), usize::from(height));
             }
+        }
+        let sizes = (20..100)
+            .step_by(5)
+            .flat_map(|width| (5..20).map(move |height| (width, height)));
+        for (width, height) in sizes {
+            let mut screen = screen();
+            let shown = drawn(&mut screen, width, height);
+            let id = screen.list.selected().unwrap().id.unwrap().to_string();
+            let inside = |line: &str| line.trim_matches(['"', '│', ' ']).to_owned();
+            let lines: Vec<String> = shown.lines().map(inside).collect();
+            let is_begun = lines.iter().any(|line| line.starts_with(&id[..8]));
+            assert_eq!(is_begun, lines.concat().contains(&id), "in part:\n{shown}");
         }
         let shown = drawn(&mut screen(), 20, 5);
         assert_eq!(shown.matches("山").count(), 3, "{shown}");

@@ -1,6 +1,11 @@
 //! Two transports joined by a pipe with a delay, on virtual time.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::OnceLock, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    sync::OnceLock,
+    time::Duration,
+};
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
@@ -39,6 +44,7 @@ pub(crate) struct Pair {
     events: BTreeMap<Side, Vec<TransportEvent>>,
     errors: BTreeMap<Side, TransportError>,
     sent: BTreeMap<Side, usize>,
+    destinations: BTreeMap<Side, BTreeSet<SocketAddr>>,
     deadlines: BTreeMap<Side, Option<Instant>>,
     in_flight: Vec<(Instant, Datagram)>,
     loss: Option<(ChaCha8Rng, u64)>,
@@ -61,6 +67,7 @@ impl Pair {
             events: BTreeMap::new(),
             errors: BTreeMap::new(),
             sent: BTreeMap::new(),
+            destinations: BTreeMap::new(),
             deadlines: BTreeMap::new(),
             in_flight: Vec::new(),
             loss: None,
@@ -195,6 +202,20 @@ impl Pair {
         messages.collect()
     }
 
+    /// Where a side has sent something to, each address once.
+    pub(crate) fn destinations(&self, side: Side) -> impl Iterator<Item = SocketAddr> {
+        self.destinations.get(&side).into_iter().flatten().copied()
+    }
+
+    /// The datagram that arrives next at a side.
+    pub(crate) fn under_way_to(&self, side: Side) -> Option<&Datagram> {
+        let address = self.address(side);
+        self.in_flight
+            .iter()
+            .map(|(_, datagram)| datagram)
+            .find(|datagram| datagram.destination == address)
+    }
+
     fn events_of(&self, side: Side) -> impl Iterator<Item = &TransportEvent> {
         self.events.get(&side).into_iter().flatten()
     }
@@ -259,6 +280,10 @@ impl Pair {
                 TransportOutput::Event(event) => self.events.entry(side).or_default().push(event),
                 TransportOutput::Transmit(datagram) => {
                     *self.sent.entry(side).or_default() += 1;
+                    self.destinations
+                        .entry(side)
+                        .or_default()
+                        .insert(datagram.destination);
                     let lost = self
                         .loss
                         .as_mut()

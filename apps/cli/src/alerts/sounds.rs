@@ -1,0 +1,234 @@
+//! Which tone is to be heard when.
+
+use securecall_audio_device::CallTone;
+use securecall_driver::{CallEvent, CallId, EndReason};
+
+/// What an event changes about the tones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// What is heard is heard on.
+    Keep,
+    /// Quiet.
+    Stop,
+    /// This, in place of what is heard.
+    Play(CallTone),
+}
+
+/// Follows the one call that there is at a time.
+#[derive(Debug, Default)]
+pub(super) struct Sounds {
+    call: Option<(CallId, Side)>,
+}
+
+/// Who has called whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    Caller,
+    Callee,
+}
+
+impl Sounds {
+    pub(super) fn follow(&mut self, event: &CallEvent) -> Change {
+        match event {
+            CallEvent::Dialing { call, .. } => self.begins(*call, Side::Caller, Change::Keep),
+            CallEvent::Ringing { call } => {
+                self.begins(*call, Side::Caller, Change::Play(CallTone::Ringback))
+            }
+            CallEvent::Incoming { call, accepted, .. } => {
+                let rings = Change::Play(CallTone::Ring);
+                self.begins(
+                    *call,
+                    Side::Callee,
+                    if *accepted { Change::Keep } else { rings },
+                )
+            }
+            // Accepted already: nobody waits for a tone.
+            CallEvent::Replaced { by, .. } => self.begins(*by, Side::Callee, Change::Stop),
+            CallEvent::Connected { call, .. } | CallEvent::AnsweredElsewhere { call } => {
+                if self.is_ours(*call) {
+                    Change::Stop
+                } else {
+                    Change::Keep
+                }
+            }
+            CallEvent::Ended {
+                call,
+                reason,
+                connected_for,
+            } => match self.call.take_if(|(ours, _)| *ours == *call) {
+                Some((_, side)) => at_end(side, *reason, connected_for.is_some()),
+                None => Change::Keep,
+            },
+            CallEvent::FirstAudio { .. }
+            | CallEvent::Muted { .. }
+            | CallEvent::Reconnecting { .. }
+            | CallEvent::Reconnected { .. }
+            | CallEvent::Missed { .. }
+            | CallEvent::Refused { .. }
+            | CallEvent::CallsOfOthers { .. } => Change::Keep,
+        }
+    }
+
+    fn begins(&mut self, call: CallId, side: Side, change: Change) -> Change {
+        self.call = Some((call, side));
+        change
+    }
+
+    fn is_ours(&self, call: CallId) -> bool {
+        self.call.is_some_and(|(ours, _)| ours == call)
+    }
+}
+
+/// Who ended a call knows that it is over.
+fn at_end(side: Side, reason: EndReason, was_connected: bool) -> Change {
+    let ended_here = matches!(
+        reason,
+        EndReason::LocalHangup
+            | EndReason::Cancelled
+            | EndReason::LocalReject
+            | EndReason::AnsweredElsewhere
+    );
+    match (side, was_connected) {
+        _ if ended_here => Change::Stop,
+        (_, true) => Change::Play(CallTone::End),
+        (Side::Caller, false) => Change::Play(CallTone::Busy),
+        (Side::Callee, false) => Change::Stop,
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::time::Duration;
+
+    use securecall_contact::{MatrixId, SecureCallId};
+    use securecall_crypto::IdentityKey;
+    use securecall_driver::Peer;
+
+    use super::*;
+
+    pub(in crate::alerts) fn call(number: u8) -> CallId {
+        CallId::parse(&format!("{number:032x}")).unwrap()
+    }
+
+    fn peer() -> Peer {
+        let matrix_id: MatrixId = "@ada:example.org".parse().unwrap();
+        Peer {
+            id: SecureCallId::new(&IdentityKey::from_bytes([7; 32]).unwrap()),
+            matrix_id,
+            name: None,
+            new_address: false,
+        }
+    }
+
+    pub(in crate::alerts) fn incoming(number: u8) -> CallEvent {
+        CallEvent::Incoming {
+            call: call(number),
+            peer: peer(),
+            accepted: false,
+        }
+    }
+
+    pub(in crate::alerts) fn ringing(number: u8) -> CallEvent {
+        CallEvent::Ringing { call: call(number) }
+    }
+
+    pub(in crate::alerts) fn ended(number: u8, reason: EndReason, connected: bool) -> CallEvent {
+        CallEvent::Ended {
+            call: call(number),
+            reason,
+            connected_for: connected.then(|| Duration::from_secs(3)),
+        }
+    }
+
+    #[test]
+    fn a_caller_hears_ringback_then_quiet_then_the_end() {
+        let mut sounds = Sounds::default();
+        let dialing = CallEvent::Dialing {
+            call: call(1),
+            peer: peer(),
+        };
+        assert_eq!(sounds.follow(&dialing), Change::Keep);
+        assert_eq!(sounds.follow(&ringing(1)), Change::Play(CallTone::Ringback));
+        let over = ended(1, EndReason::RemoteHangup, true);
+        assert_eq!(sounds.follow(&over), Change::Play(CallTone::End));
+        assert_eq!(
+            sounds.follow(&over),
+            Change::Keep,
+            "of a call that is not known"
+        );
+    }
+
+    #[test]
+    fn a_caller_whose_call_does_not_come_about_hears_busy() {
+        for reason in [
+            EndReason::Busy,
+            EndReason::Declined,
+            EndReason::NoAnswer,
+            EndReason::Unreachable,
+            EndReason::IceFailed,
+        ] {
+            let mut sounds = Sounds::default();
+            sounds.follow(&ringing(1));
+            assert_eq!(
+                sounds.follow(&ended(1, reason, false)),
+                Change::Play(CallTone::Busy),
+                "{reason}"
+            );
+        }
+    }
+
+    #[test]
+    fn whoever_ends_a_call_here_hears_nothing() {
+        for (reason, connected) in [
+            (EndReason::LocalHangup, true),
+            (EndReason::Cancelled, false),
+            (EndReason::LocalReject, false),
+            (EndReason::AnsweredElsewhere, false),
+        ] {
+            for begin in [ringing(1), incoming(1)] {
+                let mut sounds = Sounds::default();
+                sounds.follow(&begin);
+                assert_eq!(sounds.follow(&ended(1, reason, connected)), Change::Stop);
+            }
+        }
+    }
+
+    #[test]
+    fn a_callee_hears_the_ring_and_quiet_when_the_caller_gives_up() {
+        let mut sounds = Sounds::default();
+        assert_eq!(sounds.follow(&incoming(1)), Change::Play(CallTone::Ring));
+        assert_eq!(
+            sounds.follow(&ended(1, EndReason::CallerCancelled, false)),
+            Change::Stop
+        );
+        sounds.follow(&incoming(2));
+        let elsewhere = CallEvent::AnsweredElsewhere { call: call(2) };
+        assert_eq!(sounds.follow(&elsewhere), Change::Stop);
+    }
+
+    #[test]
+    fn a_call_that_is_answered_by_itself_does_not_ring() {
+        let mut sounds = Sounds::default();
+        let answered = CallEvent::Incoming {
+            call: call(1),
+            peer: peer(),
+            accepted: true,
+        };
+        assert_eq!(sounds.follow(&answered), Change::Keep);
+    }
+
+    #[test]
+    fn of_two_calls_that_cross_neither_is_heard() {
+        let mut sounds = Sounds::default();
+        sounds.follow(&ringing(1));
+        let replaced = CallEvent::Replaced {
+            call: call(1),
+            by: call(2),
+        };
+        assert_eq!(sounds.follow(&replaced), Change::Stop);
+        assert_eq!(
+            sounds.follow(&ended(2, EndReason::RemoteHangup, true)),
+            Change::Play(CallTone::End)
+        );
+    }
+}
