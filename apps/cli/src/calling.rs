@@ -119,6 +119,8 @@ pub(crate) async fn run(
     config.audio = audio(&plan.media);
     config.network.reach = context.settings.reach();
     config.levels = with_screen;
+    // Who waits for calls waits for the homeserver as well; who places one wants to know.
+    config.waits_for_homeserver = matches!(plan.goal, Goal::Listen { .. });
     let client = tokio::select! {
         started = Client::start(config, account) => started?,
         number = signals.next() => return Ok(ExitCode::Signal(number)),

@@ -3,8 +3,10 @@
 mod handle;
 mod plain_text;
 mod requests;
+mod start;
 
 use std::collections::{BTreeSet, HashMap};
+use std::pin::Pin;
 use std::time::Duration;
 
 use rand_chacha::ChaCha20Rng;
@@ -21,6 +23,7 @@ use self::handle::Command;
 pub use self::handle::{Handle, PlaceError};
 use self::plain_text::PlainTextReports;
 use self::requests::{Requests, Response};
+use self::start::FirstSync;
 use crate::audio::open_devices_aside;
 use crate::call_media::{CallMedia, MediaOutput};
 use crate::clock;
@@ -37,6 +40,8 @@ const FAREWELL_TIMEOUT: Duration = Duration::from_millis(1400);
 const STOP_TIMEOUT: Duration = Duration::from_millis(1900);
 /// How often a pipe that waits for its call is emptied: far less than a pipe holds.
 const IDLE_DISCARD: Duration = Duration::from_millis(250);
+/// What is longer than any signal is dropped before it gets here.
+const _: () = assert!(securecall_session::MAX_SIGNAL <= securecall_matrix::MAX_CONTENT);
 /// Commands that may wait.
 const COMMAND_QUEUE: usize = 64;
 
@@ -71,7 +76,9 @@ pub struct Client {
 impl Client {
     /// Goes on line: opens the audio devices, syncs for the first time, and waits for calls from then on.
     ///
-    /// A call placed after this is on its way at once, and calls to us arrive: [`Event::Ready`] is the first event.
+    /// A call placed after this is on its way at once, and calls to us arrive: [`Event::Ready`] is the first event. With
+    /// [`ClientConfig::waits_for_homeserver`] it may be [`Event::Offline`] instead; once the homeserver is reached,
+    /// [`Event::Online`] and [`Event::Ready`] follow.
     ///
     /// # Errors
     ///
@@ -97,7 +104,24 @@ impl Client {
             Contacts::new(config.contacts),
             remembered.as_deref(),
         )?;
-        let inbox = account.start().await?;
+        let mut first_sync = FirstSync::of(&account);
+        let started = match config.waits_for_homeserver {
+            true => account.start().await,
+            false => first_sync.within_patience().await,
+        };
+        let (online, told) = match started {
+            Ok(inbox) => (MaybeInbox::Open(inbox), Event::Ready),
+            Err(securecall_matrix::StartError::Server(error))
+                if config.waits_for_homeserver && error.may_pass() =>
+            {
+                let starting = first_sync.until_it_works(error.asked_wait());
+                (
+                    MaybeInbox::Starting(Box::pin(starting)),
+                    Event::Offline(error),
+                )
+            }
+            Err(error) => return Err(error.into()),
+        };
         let (command_sender, commands) = mpsc::channel(COMMAND_QUEUE);
         let (event_sender, events) = queue();
         let (media_sender, media_outputs) = queue();
@@ -119,8 +143,8 @@ impl Client {
             stopping_since: None,
             abandoned: false,
         };
-        client.tell(Event::Ready);
-        let task = tokio::spawn(client.run(commands, inbox, media_outputs));
+        client.tell(told);
+        let task = tokio::spawn(client.run(commands, online, media_outputs));
         Ok(Self {
             handle: Handle {
                 commands: command_sender,
@@ -177,11 +201,10 @@ impl Loop {
     async fn run(
         mut self,
         mut commands: mpsc::Receiver<Command>,
-        mut inbox: Inbox,
+        mut inbox: MaybeInbox,
         mut media_outputs: Receiver<(CallId, MediaOutput)>,
     ) {
         let mut idle_discard = tokio::time::interval(IDLE_DISCARD);
-        let mut online = true;
         loop {
             let deadline = self.carry_out().await;
             if self.has_stopped() {
@@ -192,9 +215,18 @@ impl Loop {
                 command = commands.recv(), if self.stopping_since.is_none() => {
                     self.handle_command(command.unwrap_or(Command::Stop));
                 }
-                incoming = next_incoming(&self.events, &mut inbox), if online => match incoming {
-                    Some(incoming) => self.handle_incoming(incoming),
-                    None => online = false,
+                incoming = next_incoming(&self.events, &mut inbox) => match incoming {
+                    FromInbox::Incoming(incoming) => self.handle_incoming(incoming),
+                    FromInbox::Started(opened) => {
+                        inbox = MaybeInbox::Open(opened);
+                        self.tell(Event::Online);
+                        self.tell(Event::Ready);
+                    }
+                    FromInbox::Failed(error) => {
+                        inbox = MaybeInbox::Closed;
+                        self.tell_not_started(error);
+                    }
+                    FromInbox::Ended => inbox = MaybeInbox::Closed,
                 },
                 Some((call, output)) = media_outputs.next() => self.handle_media_output(call, output),
                 Some(response) = self.requests.next() => self.handle_response(response),
@@ -207,21 +239,14 @@ impl Loop {
     }
 
     /// The last sync. What it brings is of no use any more.
-    async fn empty_inbox(&mut self, inbox: &mut Inbox) {
+    async fn empty_inbox(&mut self, inbox: &mut MaybeInbox) {
+        if matches!(inbox, MaybeInbox::Starting(_)) {
+            return;
+        }
         let since = self.stopping_since.unwrap_or_else(clock::now);
         let account = self.account.clone();
-        let drain = async {
-            tokio::pin! {
-                let drain = account.drain();
-            }
-            loop {
-                tokio::select! {
-                    drained = &mut drain => return drained,
-                    // Somebody has to read, or the sync waits.
-                    Some(_) = inbox.next() => {}
-                }
-            }
-        };
+        *inbox = MaybeInbox::Closed;
+        let drain = account.drain();
         match tokio::time::timeout_at((since + STOP_TIMEOUT).into(), drain).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(%error, "the inbox at the homeserver is not empty"),
@@ -285,6 +310,9 @@ impl Loop {
             }
             Ended { call, .. } => {
                 self.calls.remove(call);
+                if self.calls.is_empty() {
+                    self.account.calls_are_over();
+                }
             }
             _ => {}
         }
@@ -382,6 +410,17 @@ impl Loop {
         }
     }
 
+    fn tell_not_started(&self, error: securecall_matrix::StartError) {
+        use securecall_matrix::{ServerError, StartError};
+        match error {
+            StartError::Server(ServerError::SessionEnded { .. }) => self.tell(Event::SessionEnded),
+            StartError::Server(error) => self.tell(Event::Offline(error)),
+            error @ StartError::AlreadyStarted => {
+                tracing::error!(%error, "the client has no inbox");
+            }
+        }
+    }
+
     fn handle_response(&mut self, response: Response) {
         let now = clock::now();
         match response {
@@ -432,8 +471,40 @@ impl Loop {
     }
 }
 
+/// Where messages come from, as far as there has been a first sync.
+enum MaybeInbox {
+    Starting(Pin<Box<dyn Future<Output = Result<Inbox, securecall_matrix::StartError>> + Send>>),
+    Open(Inbox),
+    Closed,
+}
+
+/// What comes from there.
+enum FromInbox {
+    Incoming(Incoming),
+    Started(Inbox),
+    Failed(securecall_matrix::StartError),
+    Ended,
+}
+
+impl MaybeInbox {
+    /// Waits for the next thing. Nothing is lost if the wait is cut short.
+    async fn next(&mut self) -> FromInbox {
+        match self {
+            Self::Starting(starting) => match starting.await {
+                Ok(inbox) => FromInbox::Started(inbox),
+                Err(error) => FromInbox::Failed(error),
+            },
+            Self::Open(inbox) => inbox
+                .next()
+                .await
+                .map_or(FromInbox::Ended, FromInbox::Incoming),
+            Self::Closed => std::future::pending().await,
+        }
+    }
+}
+
 /// The next message of the homeserver, once the program has read enough of what happened.
-async fn next_incoming(events: &Sender<Event>, inbox: &mut Inbox) -> Option<Incoming> {
+async fn next_incoming(events: &Sender<Event>, inbox: &mut MaybeInbox) -> FromInbox {
     events.until_fewer_than(MAX_WAITING).await;
     inbox.next().await
 }

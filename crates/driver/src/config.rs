@@ -59,6 +59,9 @@ pub struct ClientConfig {
     pub network: Network,
     /// Whether [`Event::Levels`](crate::Event::Levels) are wanted.
     pub levels: bool,
+    /// Whether to start without the homeserver, if it cannot be reached just now, and to wait for it. Otherwise the
+    /// start fails after a few seconds.
+    pub waits_for_homeserver: bool,
 }
 
 impl ClientConfig {
@@ -73,6 +76,7 @@ impl ClientConfig {
             replay_memory: replay_memory.into(),
             network: Network::default(),
             levels: false,
+            waits_for_homeserver: false,
         }
     }
 

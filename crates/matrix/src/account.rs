@@ -1,14 +1,8 @@
 //! One device of one account on one homeserver.
 
-use std::{
-    fmt,
-    sync::{Arc, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
-use matrix_sdk::{
-    Client, SqliteCryptoStore, authentication::matrix::MatrixSession, store::RoomLoadSettings,
-};
+use matrix_sdk::{SqliteCryptoStore, authentication::matrix::MatrixSession};
 use matrix_sdk_base::crypto::store::{CryptoStore, CryptoStoreError};
 use ruma::{
     DeviceId, OwnedUserId,
@@ -23,8 +17,12 @@ use crate::{
     AccountStore, Homeserver, HomeserverError, LoginError, ServerError, StoreError,
     account_store::StoredSession,
     answered_account::{self, Asked},
+    client::{Client, MAX_DEVICES_ANSWER},
     connection::Connection,
-    inbox::SyncTask,
+    inbox::Incoming,
+    olm::Olm,
+    store_upkeep::StoreUpkeep,
+    sync::{SyncTask, Syncer},
 };
 
 /// Shown in the account's list of devices. It says nothing about what the device is for.
@@ -92,9 +90,11 @@ struct Inner {
     store: AccountStore,
     homeserver: Homeserver,
     matrix_id: MatrixId,
+    user_id: OwnedUserId,
     own_device: OwnDevice,
+    olm: Arc<Olm>,
+    syncer: Syncer,
     sync: Mutex<Option<SyncTask>>,
-    sync_position: std::sync::Mutex<Option<String>>,
 }
 
 impl Account {
@@ -140,6 +140,12 @@ impl Account {
         &self.inner.own_device
     }
 
+    /// To be told when no call is under way any more: until then the Olm sessions of those who have been written to are
+    /// kept, whatever else has to go.
+    pub fn calls_are_over(&self) {
+        self.inner.olm.unpin();
+    }
+
     /// Where the account is.
     #[must_use]
     pub fn homeserver(&self) -> &Homeserver {
@@ -152,7 +158,7 @@ impl Account {
     ///
     /// When the homeserver cannot be told: then the account stays, so that it can be tried again.
     pub async fn logout(self) -> Result<(), LogoutError> {
-        self.stop().await;
+        drop(self.stop().await);
         match timeout(
             LOGOUT_TIMEOUT,
             self.client().send(logout::v3::Request::new()),
@@ -266,20 +272,21 @@ impl Account {
     }
 
     /// Makes sure that others can find this device's keys. Asks only until it has once been seen to be so.
-    pub(crate) async fn upload_keys(&self) -> Result<(), ServerError> {
+    /// Gives what came in meanwhile.
+    pub(crate) async fn upload_keys(&self) -> Result<Vec<Incoming>, ServerError> {
         let seen = Self::is_set_up(&self.inner.store, &self.inner.database).await;
         if seen.map_err(|error| ServerError::store(&error))? {
-            return Ok(());
+            return Ok(Vec::new());
         }
-        // The library uploads what is missing before it syncs, and does not say whether that worked.
-        self.first_sync().await?;
-        let user_id = self.user_id().to_owned();
+        // What is missing is uploaded before the sync; it does not say whether that worked.
+        let incoming = self.first_sync().await?;
+        let user_id = self.inner.user_id.clone();
         let request = assign!(get_keys::v3::Request::new(), {
             device_keys: [(user_id.clone(), Vec::new())].into(),
         });
         let response = self
             .client()
-            .send(request)
+            .send_bounded(request, MAX_DEVICES_ANSWER)
             .await
             .map_err(|error| ServerError::from_http(&error))?;
         let own_id: &DeviceId = self.inner.own_device.device_id.as_str().into();
@@ -293,7 +300,7 @@ impl Account {
                 message: "it did not take this device's keys".to_owned(),
             });
         }
-        Ok(())
+        Ok(incoming)
     }
 
     /// The keys are there: the account is whole.
@@ -304,21 +311,6 @@ impl Account {
             .set_custom_value(KEYS_UPLOADED, vec![1])
             .await;
         noted.map_err(|error| self.inner.store.fault(&error))
-    }
-
-    /// Where to begin the first sync; later ones know, and this is `None`.
-    pub(crate) fn sync_position(&self) -> Option<String> {
-        self.lock_sync_position().clone()
-    }
-
-    /// The first sync has been made, or its position is of no use.
-    pub(crate) fn forget_sync_position(&self) {
-        self.lock_sync_position().take();
-    }
-
-    fn lock_sync_position(&self) -> MutexGuard<'_, Option<String>> {
-        let position = self.inner.sync_position.lock();
-        position.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Stores where the next program is to begin.
@@ -339,11 +331,12 @@ impl Account {
         &self.inner.sync
     }
 
-    fn user_id(&self) -> &ruma::UserId {
-        // A client with a session has a user.
-        self.client()
-            .user_id()
-            .unwrap_or_else(|| unreachable!("an account is logged in"))
+    pub(crate) fn olm(&self) -> &Olm {
+        &self.inner.olm
+    }
+
+    pub(crate) fn syncer(&self) -> &Syncer {
+        &self.inner.syncer
     }
 
     async fn open(
@@ -361,33 +354,32 @@ impl Account {
             Ok(position) => position.and_then(|bytes| String::from_utf8(bytes).ok()),
             Err(error) => return Err(store.fault(&error).into()),
         };
-        let client = connection.with_store(database.clone()).await?;
-        client
-            .matrix_auth()
-            .restore_session(session, RoomLoadSettings::default())
-            .await
-            .map_err(|error| open_error(store, &error))?;
-        let olm_key =
-            client
-                .encryption()
-                .curve25519_key()
-                .await
-                .ok_or_else(|| StoreError::Damaged {
-                    reason: "it holds no Olm account".to_owned(),
-                })?;
+        let MatrixSession { meta, tokens } = session;
+        let client = connection.client().with_token(&tokens.access_token);
+        let upkeep = StoreUpkeep::new(store.clone(), meta.user_id.as_str());
+        let olm = Olm::open(
+            database.clone(),
+            upkeep,
+            meta.user_id.clone(),
+            meta.device_id,
+        );
+        let olm = Arc::new(olm.await.map_err(|error| open_error(store, &error))?);
+        let own_device = OwnDevice {
+            device_id,
+            olm_key: olm.identity_key().await,
+        };
         Ok(Self {
             inner: Arc::new(Inner {
+                syncer: Syncer::new(client.clone(), olm.clone(), sync_position),
                 client,
                 database,
                 store: store.clone(),
                 homeserver: connection.homeserver().clone(),
                 matrix_id,
-                own_device: OwnDevice {
-                    device_id,
-                    olm_key: olm_key.to_bytes(),
-                },
+                user_id: meta.user_id,
+                own_device,
+                olm,
                 sync: Mutex::new(None),
-                sync_position: std::sync::Mutex::new(sync_position),
             }),
         })
     }
@@ -401,9 +393,11 @@ impl fmt::Debug for Account {
             store: _,
             homeserver,
             matrix_id: _,
+            user_id: _,
             own_device: _,
+            olm: _,
+            syncer: _,
             sync: _,
-            sync_position: _,
         } = &*self.inner;
         f.debug_struct("Account")
             .field("homeserver", homeserver)
@@ -415,24 +409,18 @@ pub(crate) fn matrix_id(user_id: &OwnedUserId) -> Option<MatrixId> {
     user_id.as_str().parse().ok()
 }
 
-fn open_error(store: &AccountStore, error: &matrix_sdk::Error) -> StoreError {
-    if let matrix_sdk::Error::CryptoStoreError(error) = error
-        && let CryptoStoreError::MismatchedAccount { .. } = **error
-    {
-        return StoreError::OtherAccount;
+fn open_error(store: &AccountStore, error: &CryptoStoreError) -> StoreError {
+    match error {
+        CryptoStoreError::MismatchedAccount { .. } => StoreError::OtherAccount,
+        other => store.fault(other),
     }
-    store.fault(error)
 }
 
 /// Logs a device out that will not be used. A homeserver that cannot be told keeps it until its owner removes it.
 async fn abandon(connection: &Connection, session: MatrixSession) {
     let logging_out = async {
-        let client = connection.anonymous().await?;
-        let restored = client
-            .matrix_auth()
-            .restore_session(session, RoomLoadSettings::default())
-            .await;
-        restored.map_err(|error| ServerError::from_sdk(&error))?;
+        let token = &session.tokens.access_token;
+        let client = connection.client().with_token(token);
         let answer = client.send(logout::v3::Request::new()).await;
         answer.map_err(|error| ServerError::from_http(&error))
     };

@@ -120,7 +120,7 @@ impl AccountStore {
     /// Whether anything is stored there.
     #[must_use]
     pub fn exists(&self) -> bool {
-        self.directory.join(DATABASE_FILES[0]).exists()
+        self.database_path().exists()
     }
 
     /// Removes what is stored there. The directory itself stays.
@@ -139,6 +139,14 @@ impl AccountStore {
             }
         }
         Ok(())
+    }
+
+    pub(crate) fn database_path(&self) -> PathBuf {
+        self.directory.join(DATABASE_FILES[0])
+    }
+
+    pub(crate) fn key(&self) -> &[u8; 32] {
+        &self.key.0
     }
 
     pub(crate) async fn open(&self) -> Result<SqliteCryptoStore, StoreError> {

@@ -2,25 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use matrix_sdk::{
-    Client, SqliteCryptoStore,
-    config::RequestConfig,
-    cross_process_lock::CrossProcessLockConfig,
-    encryption::EncryptionSettings,
-    reqwest::{self, Certificate, redirect},
-};
-use matrix_sdk_base::{crypto::CollectStrategy, store::StoreConfig};
-use ruma::api::MatrixVersion;
+use matrix_sdk::reqwest::{self, Certificate, redirect};
 use url::Url;
 
 use crate::{
+    client::{ANSWER_TIMEOUT, Client},
     homeserver::{Answer, Homeserver},
     resolver::Resolver,
     server_error::ServerError,
 };
-
-/// How long any one answer may take; a long poll has its own time on top.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How long a connection may take to come up.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -44,6 +34,8 @@ impl Connection {
             .user_agent("SecureCall")
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(None)
+            // What is small on the way must not be large here.
+            .no_gzip()
             // A homeserver that sends us elsewhere would be another homeserver.
             .redirect(redirect::Policy::none())
             .dns_resolver(Arc::new(Resolver));
@@ -73,11 +65,8 @@ impl Connection {
 
     /// A client that has no account (yet), after checking that there is a homeserver at all.
     pub(crate) async fn anonymous(&self) -> Result<Client, ServerError> {
-        let client = self
-            .client(StoreConfig::new(CrossProcessLockConfig::SingleProcess))
-            .await?;
         self.check().await?;
-        Ok(client)
+        Ok(self.client())
     }
 
     /// Whether a homeserver answers.
@@ -98,26 +87,9 @@ impl Connection {
         Answer::read(response, limit).await
     }
 
-    /// A client whose Olm state lies in `store`. Everything else it keeps in memory: it has no rooms to remember.
-    pub(crate) async fn with_store(&self, store: SqliteCryptoStore) -> Result<Client, ServerError> {
-        self.client(StoreConfig::new(CrossProcessLockConfig::SingleProcess).crypto_store(store))
-            .await
-    }
-
-    async fn client(&self, store: StoreConfig) -> Result<Client, ServerError> {
-        Client::builder()
-            .homeserver_url(self.homeserver.url())
-            .http_client(self.http.clone())
-            // What we use has not changed since long before this version: no need to ask before the first request.
-            .server_versions([MatrixVersion::V1_11])
-            .request_config(RequestConfig::new().disable_retry().timeout(ANSWER_TIMEOUT))
-            .respect_login_well_known(false)
-            .store_config(store)
-            .with_room_key_recipient_strategy(CollectStrategy::AllDevices)
-            .with_encryption_settings(EncryptionSettings::default())
-            .build()
-            .await
-            .map_err(|error| internal(&error))
+    /// A client that asks nothing before it is asked to.
+    pub(crate) fn client(&self) -> Client {
+        Client::new(self.http.clone(), self.homeserver.url())
     }
 }
 

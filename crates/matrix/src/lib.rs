@@ -41,27 +41,38 @@
 mod account;
 mod account_store;
 mod answered_account;
+mod client;
 mod connection;
 mod homeserver;
 mod inbox;
 mod login;
+mod long_poll;
+mod olm;
+mod patience;
 mod peer_device;
 mod registration;
 mod resolver;
 mod sender;
 mod server_error;
+mod store_upkeep;
+mod sync;
+mod sync_answer;
+mod sync_scanner;
+mod to_device;
 
 pub use account::{Account, LogoutError, OwnDevice, RestoreError};
 pub use account_store::{AccountStore, StoreError, StoreKey};
 pub use homeserver::{
     DiscoveryError, Homeserver, HomeserverAddressError, HomeserverError, Purpose,
 };
-pub use inbox::{Inbox, Incoming, StartError};
+pub use inbox::{Inbox, Incoming};
 pub use login::LoginError;
 pub use peer_device::{DevicesError, PeerDevice};
 pub use registration::{RegisterError, Registration};
 pub use sender::SendError;
 pub use server_error::ServerError;
+pub use sync::StartError;
+pub use to_device::MAX_CONTENT;
 
 /// The type of our Olm-encrypted to-device events.
 pub const SIGNAL_EVENT_TYPE: &str = "tech.stealthx.securecall.signal";

@@ -1,7 +1,7 @@
 //! Logging in with a password.
 
 use matrix_sdk::{
-    Client, SessionMeta,
+    SessionMeta,
     authentication::{SessionTokens, matrix::MatrixSession},
 };
 use ruma::{
@@ -18,7 +18,7 @@ use securecall_contact::MatrixId;
 
 use crate::{
     Account, AccountStore, Homeserver, ServerError, StoreError, account::DEVICE_NAME,
-    answered_account::Asked, connection::Connection,
+    answered_account::Asked, client::Client, connection::Connection, server_error::bounded,
 };
 
 /// Why a log-in failed.
@@ -141,7 +141,7 @@ pub(crate) async fn log_in(
     {
         let offered = offered
             .iter()
-            .map(|flow| flow.login_type().to_owned())
+            .map(|flow| bounded(flow.login_type()))
             .collect();
         return Err(LoginError::Unsupported { offered });
     }

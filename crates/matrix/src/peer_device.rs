@@ -6,10 +6,10 @@ use ruma::{OwnedUserId, UserId};
 use securecall_contact::MatrixId;
 use tokio::time::timeout;
 
-use crate::{Account, ServerError};
+use crate::{Account, ServerError, patience::patiently};
 
-/// A query that has to go to another server may wait for that one.
-const QUERY_TIMEOUT: Duration = Duration::from_secs(15);
+/// A query that has to go to another server may wait for that one, and ours may want us to wait.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Why a user's devices are not known.
 #[derive(Debug, thiserror::Error)]
@@ -43,8 +43,7 @@ impl Account {
     pub async fn devices_of(&self, user: &MatrixId) -> Result<Vec<PeerDevice>, DevicesError> {
         let user_id = user_id(user).ok_or_else(|| DevicesError::BadMatrixId(user.to_string()))?;
         self.query_keys(&user_id).await?;
-        let devices = self.client().encryption().get_user_devices(&user_id).await;
-        let devices = devices.map_err(|error| ServerError::from_sdk(&error))?;
+        let devices = self.olm().devices(&user_id).await?;
         Ok(devices
             .devices()
             .filter(|device| !device.is_deleted())
@@ -58,11 +57,9 @@ impl Account {
     }
 
     pub(crate) async fn query_keys(&self, user_id: &UserId) -> Result<(), ServerError> {
-        let encryption = self.client().encryption();
-        let query = encryption.request_user_identity(user_id);
-        match timeout(QUERY_TIMEOUT, query).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(ServerError::from_sdk(&error)),
+        let query = || self.olm().query(self.client(), user_id);
+        match timeout(QUERY_TIMEOUT, patiently(query)).await {
+            Ok(outcome) => outcome,
             Err(_) => Err(ServerError::TimedOut),
         }
     }

@@ -1,6 +1,6 @@
 //! Making an account on a homeserver that allows it.
 
-use matrix_sdk::{Client, SessionMeta, authentication::matrix::MatrixSession};
+use matrix_sdk::{SessionMeta, authentication::matrix::MatrixSession};
 use ruma::{
     api::{
         client::{
@@ -16,9 +16,10 @@ use crate::{
     Account, AccountStore, Homeserver, LoginError, ServerError, StoreError,
     account::DEVICE_NAME,
     answered_account::Asked,
+    client::Client,
     connection::Connection,
     login::{check_vacant, is_unrecognized, listed, log_in, session},
-    server_error::message,
+    server_error::{bounded, message},
 };
 
 /// A flow takes as many requests as it has stages; no homeserver needs more than this of those that we know.
@@ -186,7 +187,7 @@ async fn register(
         if let Some(challenge) = error.as_uiaa_response() {
             if let (true, Some(refusal)) = (token_given, &challenge.auth_error) {
                 return Err(RegisterError::TokenRefused {
-                    message: refusal.message.clone(),
+                    message: bounded(&refusal.message),
                 });
             }
             auth = Some(next_stage(challenge, token)?);
@@ -270,12 +271,11 @@ fn cannot(flows: &[AuthFlow]) -> RegisterError {
 
 /// The stages of a flow, as people are told them.
 fn needed(stages: &[AuthType]) -> String {
-    const LONGEST: usize = 60;
     let stages: Vec<String> = stages
         .iter()
-        .map(|stage| stage.as_str().chars().take(LONGEST).collect())
+        .map(|stage| stage.as_str().to_owned())
         .collect();
-    listed(&stages, " and ")
+    bounded(&listed(&stages, " and "))
 }
 
 #[cfg(test)]

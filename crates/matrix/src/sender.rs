@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
-use matrix_sdk::encryption::identities::Device;
-use matrix_sdk_base::crypto::CollectStrategy;
-use ruma::{DeviceId, UserId, events::AnyToDeviceEventContent, serde::Raw};
+use ruma::{DeviceId, UserId};
 use securecall_contact::MatrixId;
-use serde_json::value::RawValue;
+use serde_json::Value;
 use tokio::time::timeout;
 
-use crate::{Account, SIGNAL_EVENT_TYPE, ServerError, peer_device::user_id};
+use crate::{
+    Account, SIGNAL_EVENT_TYPE, ServerError, olm::EncryptError, patience::patiently,
+    peer_device::user_id,
+};
 
-/// After this long the caller had better try again, with a new Olm message.
-const SEND_TIMEOUT: Duration = Duration::from_secs(10);
+/// After this long the caller had better try again, with a new Olm message. A homeserver that asks us to wait a little is
+/// waited for.
+const SEND_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Why a message did not go out.
 #[derive(Debug, thiserror::Error)]
@@ -28,9 +30,9 @@ pub enum SendError {
         /// Which device.
         device_id: String,
     },
-    /// There is no Olm session with the device and none could be made, or its server did not take the message.
-    #[error("the message to device {device_id} could not be delivered to the homeserver")]
-    NotDelivered {
+    /// There is no Olm session with the device, and the homeserver gave out no one-time key to make one with.
+    #[error("the homeserver has no one-time key of device {device_id}")]
+    NoOneTimeKey {
         /// Which device.
         device_id: String,
     },
@@ -60,52 +62,77 @@ impl Account {
             device_id: device_id.to_owned(),
         };
         let user_id = user_id(user).ok_or_else(unknown)?;
-        let device = self
-            .device(&user_id, device_id.into())
-            .await?
-            .ok_or_else(unknown)?;
-
-        let encryption = self.client().encryption();
-        let sending = encryption.encrypt_and_send_raw_to_device(
-            vec![&device],
-            SIGNAL_EVENT_TYPE,
-            content,
-            CollectStrategy::AllDevices,
-        );
+        let device = device_id.into();
+        let sending = self.deliver(&user_id, device, &content);
         match timeout(SEND_TIMEOUT, sending).await {
-            Ok(Ok(failures)) if failures.is_empty() => Ok(()),
-            Ok(Ok(_)) => Err(SendError::NotDelivered {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(NotSent::UnknownDevice)) => Err(unknown()),
+            Ok(Err(NotSent::NoOneTimeKey)) => Err(SendError::NoOneTimeKey {
                 device_id: device_id.to_owned(),
             }),
-            Ok(Err(error)) => Err(ServerError::from_sdk(&error).into()),
+            Ok(Err(NotSent::Server(error))) => Err(error.into()),
             Err(_) => Err(ServerError::TimedOut.into()),
         }
     }
 
-    /// The device as the store knows it; asks the homeserver if it does not, as for the reply to a stranger.
-    async fn device(
+    async fn deliver(
         &self,
         user: &UserId,
-        device_id: &DeviceId,
-    ) -> Result<Option<Device>, ServerError> {
-        if let Some(device) = self.known_device(user, device_id).await? {
-            return Ok(Some(device));
+        device: &DeviceId,
+        content: &Value,
+    ) -> Result<(), NotSent> {
+        if self.olm().device(user, device).await?.is_none() {
+            // As for the reply to a stranger.
+            self.query_keys(user).await?;
         }
-        self.query_keys(user).await?;
-        self.known_device(user, device_id).await
+        let request = match self.encrypt(user, device, content).await {
+            Err(EncryptError::NoSession) => {
+                // Asked for anew by every send: the homeserver may have had a bad moment.
+                patiently(|| self.olm().claim(self.client(), user, device)).await?;
+                self.encrypt(user, device, content).await
+            }
+            other => other,
+        };
+        let request = request.map_err(|error| match error {
+            EncryptError::UnknownDevice => NotSent::UnknownDevice,
+            EncryptError::NoSession => NotSent::NoOneTimeKey,
+            EncryptError::Failed(error) => NotSent::Server(error),
+        })?;
+        // The transaction ID stays the same, so that it arrives once.
+        let send = || async {
+            let answer = self.client().send(request.clone()).await;
+            answer
+                .map(drop)
+                .map_err(|error| ServerError::from_http(&error))
+        };
+        Ok(patiently(send).await?)
     }
 
-    async fn known_device(
+    async fn encrypt(
         &self,
         user: &UserId,
-        device_id: &DeviceId,
-    ) -> Result<Option<Device>, ServerError> {
-        let device = self.client().encryption().get_device(user, device_id).await;
-        device.map_err(|error| ServerError::store(&error))
+        device: &DeviceId,
+        content: &Value,
+    ) -> Result<ruma::api::client::to_device::send_event_to_device::v3::Request, EncryptError> {
+        self.olm()
+            .encrypt(user, device, SIGNAL_EVENT_TYPE, content)
+            .await
     }
 }
 
-fn content_object(content: &str) -> Option<Raw<AnyToDeviceEventContent>> {
-    let raw: Box<RawValue> = serde_json::from_str(content).ok()?;
-    raw.get().starts_with('{').then(|| Raw::from_json(raw))
+enum NotSent {
+    UnknownDevice,
+    NoOneTimeKey,
+    Server(ServerError),
+}
+
+impl From<ServerError> for NotSent {
+    fn from(error: ServerError) -> Self {
+        Self::Server(error)
+    }
+}
+
+fn content_object(content: &str) -> Option<Value> {
+    let content: Value = serde_json::from_str(content).ok()?;
+    content.is_object().then_some(content)
 }

@@ -2,13 +2,14 @@
 
 use std::{error::Error as StdError, io, time::Duration};
 
-use matrix_sdk::{HttpError, reqwest};
-use matrix_sdk_base::crypto::{MegolmError, OlmError};
-use ruma::api::error::{
-    DeserializationError, ErrorBody, ErrorKind, FromHttpResponseError, RetryAfter,
-};
+use matrix_sdk::reqwest;
+use matrix_sdk_base::crypto::OlmError;
+use ruma::api::error::{DeserializationError, ErrorBody, ErrorKind, FromHttpResponseError};
 
-use crate::homeserver::{is_web_page, network_login};
+use crate::{
+    client::HttpError,
+    homeserver::{is_web_page, network_login},
+};
 
 /// Why a homeserver did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,6 +49,12 @@ pub enum ServerError {
     Redirected {
         /// Scheme, host and port of where to, if it says so.
         to: Option<String>,
+    },
+    /// What it answers is nothing that a homeserver sends: too much, or not what was asked for.
+    #[error("the homeserver does not behave like one: {reason}")]
+    Misbehaves {
+        /// What it did.
+        reason: String,
     },
     /// It wants us to wait.
     #[error("the homeserver asks to wait{}", .retry_after.map(|wait| format!(" {} s", whole_seconds(wait))).unwrap_or_default())]
@@ -89,22 +96,58 @@ pub enum ServerError {
 impl ServerError {
     pub(crate) fn from_http(error: &HttpError) -> Self {
         match error {
-            HttpError::Reqwest(error) => Self::from_network(error),
-            HttpError::Cached(error) => Self::from_http(error),
+            HttpError::Network(error) => Self::from_network(error),
             HttpError::Api(api) => Self::from_api(error, api),
+            HttpError::TimedOut => Self::TimedOut,
+            HttpError::TooManyRequests { retry_after } => Self::TooManyRequests {
+                retry_after: *retry_after,
+            },
+            HttpError::TooLarge { .. } | HttpError::Compressed | HttpError::UnreadableSync(_) => {
+                Self::Misbehaves {
+                    reason: error.to_string(),
+                }
+            }
+            HttpError::Request(error) => Self::Internal {
+                reason: chain(error),
+            },
+        }
+    }
+
+    pub(crate) fn from_olm(error: &OlmError) -> Self {
+        match error {
+            OlmError::Store(error) => Self::store(error),
             other => Self::Internal {
                 reason: chain(other),
             },
         }
     }
 
-    pub(crate) fn from_sdk(error: &matrix_sdk::Error) -> Self {
-        match error {
-            matrix_sdk::Error::Http(error) => Self::from_http(error),
-            other if is_of_the_store(other) => Self::store(other),
-            other => Self::Internal {
-                reason: chain(other),
-            },
+    /// Whether it may be better the next time, with nobody doing anything about it on our side.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreachable { .. }
+            | Self::NotMatrix { .. }
+            // A network's login page: somebody logs in there.
+            | Self::WebPage
+            | Self::Redirected { .. }
+            | Self::Misbehaves { .. }
+            | Self::TooManyRequests { .. }
+            | Self::TimedOut => true,
+            Self::CertificateRefused { .. }
+            | Self::SessionEnded { .. }
+            | Self::Refused { .. }
+            | Self::Store { .. }
+            | Self::Internal { .. } => false,
+        }
+    }
+
+    /// How long it wants us to wait, if it says so.
+    #[must_use]
+    pub fn asked_wait(&self) -> Duration {
+        match self {
+            Self::TooManyRequests { retry_after } => retry_after.unwrap_or_default(),
+            _ => Duration::ZERO,
         }
     }
 
@@ -160,12 +203,7 @@ impl ServerError {
                 soft: data.soft_logout,
             },
             Some(ErrorKind::MissingToken) => Self::SessionEnded { soft: false },
-            Some(ErrorKind::LimitExceeded(data)) => Self::TooManyRequests {
-                retry_after: match data.retry_after {
-                    Some(RetryAfter::Delay(wait)) => Some(wait),
-                    _ => None,
-                },
-            },
+            Some(ErrorKind::LimitExceeded(_)) => Self::TooManyRequests { retry_after: None },
             // Whatever it says there, it could not do its work.
             _ if answer.status_code.is_server_error() => Self::Unreachable {
                 reason: format!("it answers {}", answer.status_code),
@@ -173,7 +211,7 @@ impl ServerError {
                 may_have_arrived: true,
             },
             Some(kind) => Self::Refused {
-                code: kind.errcode().to_string(),
+                code: bounded(kind.errcode().as_ref()),
                 message: message(answer),
             },
             None => Self::from_foreign(answer),
@@ -207,28 +245,19 @@ fn unreadable(error: &serde_json::Error) -> String {
     }
 }
 
-/// Whether the library could not read or write what it keeps on disk, wherever in it that came up.
-fn is_of_the_store(error: &matrix_sdk::Error) -> bool {
-    use matrix_sdk::Error;
-    match error {
-        Error::StateStore(_)
-        | Error::CryptoStoreError(_)
-        | Error::EventCacheStore(_)
-        | Error::MediaStore(_)
-        | Error::Io(_) => true,
-        Error::OlmError(error) => matches!(**error, OlmError::Store(_)),
-        Error::MegolmError(error) => matches!(**error, MegolmError::Store(_)),
-        _ => false,
-    }
-}
-
 /// The homeserver's own words, without control characters.
 pub(crate) fn message(error: &ruma::api::error::Error) -> String {
     let text = match &error.body {
         ErrorBody::Standard(body) => body.message.clone(),
         _ => error.status_code.to_string(),
     };
-    text.chars().filter(|c| !c.is_control()).take(200).collect()
+    bounded(&text)
+}
+
+/// A text of the homeserver, no longer than anybody reads.
+pub(crate) fn bounded(text: &str) -> String {
+    const MAX: usize = 200;
+    text.chars().filter(|c| !c.is_control()).take(MAX).collect()
 }
 
 /// What rustls has against the other side, if that is why the connection failed.
@@ -290,10 +319,7 @@ pub(crate) fn chain(error: &dyn StdError) -> String {
 
 #[cfg(test)]
 mod tests {
-    use ruma::api::{
-        client::uiaa::UiaaResponse,
-        error::{Error, ErrorBody},
-    };
+    use ruma::api::{client::uiaa::UiaaResponse, error::Error};
 
     use super::*;
 

@@ -41,6 +41,8 @@ pub enum EndReason {
     RekeyTimeout,
     /// The homeserver could not be asked for the peer's devices.
     HomeserverUnreachable,
+    /// The homeserver took none of the call's messages.
+    HomeserverRefused,
     /// The media engine of this machine failed.
     MediaFailed,
     /// The media engine of the peer's machine failed.
@@ -79,7 +81,7 @@ impl ExitClass {
 
 impl EndReason {
     /// Every reason there is.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::LocalHangup,
         Self::RemoteHangup,
         Self::Cancelled,
@@ -98,6 +100,7 @@ impl EndReason {
         Self::IceTimeout,
         Self::RekeyTimeout,
         Self::HomeserverUnreachable,
+        Self::HomeserverRefused,
         Self::MediaFailed,
         Self::PeerMediaFailed,
         Self::PeerMisbehaved,
@@ -139,6 +142,7 @@ impl EndReason {
             Self::IceTimeout => ("ice_timeout", ExitClass::Network),
             Self::RekeyTimeout => ("rekey_timeout", ExitClass::Network),
             Self::HomeserverUnreachable => ("homeserver_unreachable", ExitClass::Network),
+            Self::HomeserverRefused => ("homeserver_refused", ExitClass::Network),
             Self::MediaFailed => ("media_failed", ExitClass::Machine),
             Self::PeerMediaFailed => ("peer_media_failed", ExitClass::Peer),
             Self::PeerMisbehaved => ("peer_misbehaved", ExitClass::Security),

@@ -65,5 +65,5 @@ pub use output::{
     InboundSignal, MediaCommand, Output, PeerDevice, Request, RequestError, RequestId,
 };
 pub use replay_memory::ReplayMemoryError;
-pub use sealed_box::SignalError;
+pub use sealed_box::{MAX_SIGNAL, SignalError};
 pub use securecall_signaling::CallId;

@@ -15,7 +15,7 @@ pub(crate) const CHANNEL_STEP: usize = 256;
 /// The longest box.
 pub(crate) const MAX_BOX: usize = 6 * MATRIX_STEP;
 /// The longest text of a signal: the box in base64, and a little JSON around it.
-pub(crate) const MAX_SIGNAL: usize = MAX_BOX / 3 * 4 + 256;
+pub const MAX_SIGNAL: usize = MAX_BOX / 3 * 4 + 256;
 
 const HEADER: usize = 3;
 const VERSION: &str = "1";

@@ -196,6 +196,8 @@ pub(crate) struct Session {
     replaced_by: Option<CallId>,
     peer_hung_up: bool,
     forgotten: bool,
+    /// The homeserver has taken at least one message of this call.
+    homeserver_took_some: bool,
     /// The caller was told why this device does not ring, and nothing else ever happened.
     pub(crate) was_turned_away: bool,
 }
@@ -238,6 +240,7 @@ impl Session {
             replaced_by: None,
             peer_hung_up: false,
             forgotten: false,
+            homeserver_took_some: false,
             was_turned_away: false,
         }
     }

@@ -3,6 +3,7 @@
 //! * [`Synapse`]: a homeserver of a pinned version in a virtual environment of its own, on a free port of the loopback
 //!   interface, which never talks to anybody else and dies with the process that started it;
 //! * [`DatabaseSnapshot`]: what a homeserver's database holds at one moment, and what a call added to it;
+//! * [`HostileHomeserver`]: one that answers with anything at all: without end, compressed, cut off;
 //! * [`TlsFront`]: a self-signed `https` door in front of a plain server;
 //! * [`WebServer`]: an HTTP server that answers as it is told, and leads the rest to another one;
 //! * [`ConnectProxy`]: a way to servers on this machine by names that no name service knows;
@@ -20,6 +21,7 @@
 mod connect_proxy;
 mod database_snapshot;
 mod homeserver_config;
+mod hostile_homeserver;
 mod http;
 mod synapse;
 mod tls_front;
@@ -31,6 +33,7 @@ mod zxing_cpp;
 pub use connect_proxy::ConnectProxy;
 pub use database_snapshot::{ALLOWED, Allowed, DatabaseSnapshot, Difference, Report};
 pub use homeserver_config::{Registration, SynapseOptions};
+pub use hostile_homeserver::{Answer, HostileHomeserver};
 pub use synapse::{Synapse, SynapseError};
 pub use tls_front::TlsFront;
 pub use udp_forwarder::{Flow, PacketClass, UdpForwarder};

@@ -19,6 +19,8 @@ impl From<ServerError> for Failure {
                 .help("check the address: it is the homeserver's, such as https://matrix.example.org"),
             ServerError::WebPage | ServerError::Redirected { .. } => Self::new(ErrorKind::HomeserverFault, message)
                 .help("open a web page in a browser and log in to the network if it asks; else give the homeserver's own address, such as https://matrix.example.org"),
+            ServerError::Misbehaves { .. } => Self::new(ErrorKind::HomeserverFault, message)
+                .help("ask the owner of the homeserver, or use another one; on a network with a login page, log in there first"),
             ServerError::SessionEnded { .. } => Self::new(ErrorKind::SignedOut, message)
                 .help("`securecall logout`, then `securecall register` or `securecall login` again"),
             ServerError::TooManyRequests { .. } => Self::new(ErrorKind::HomeserverFault, message).help("wait, then try again"),

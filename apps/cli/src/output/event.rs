@@ -436,6 +436,7 @@ pub(crate) fn reason_words(reason: &str) -> &str {
         "ice_timeout" => "the network path died and did not come back",
         "rekey_timeout" => "the keys could not be renewed",
         "homeserver_unreachable" => "the homeserver cannot be reached",
+        "homeserver_refused" => "the homeserver did not take the call's messages",
         "media_failed" => "audio or network of this machine failed",
         "peer_media_failed" => "audio or network of the other side failed",
         "peer_misbehaved" => "refused: the other side broke the protocol",

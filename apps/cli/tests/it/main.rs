@@ -9,13 +9,15 @@ mod changes;
 mod command;
 mod config;
 mod contacts;
-mod discovery;
 #[cfg(target_os = "linux")]
 mod desktop;
+mod discovery;
 mod endings;
 mod failing_output;
 mod faults;
 mod foreign_answers;
+#[cfg(target_os = "linux")]
+mod hostile;
 mod hostile_text;
 mod identity;
 #[cfg(target_os = "linux")]

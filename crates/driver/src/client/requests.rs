@@ -125,7 +125,12 @@ fn send_failed(error: &SendError) -> RequestError {
     match error {
         SendError::UnknownDevice { .. } => RequestError::NotFound,
         SendError::Server(error) => server_failed(error),
-        SendError::NotDelivered { .. } | SendError::BadContent => RequestError::Failed,
+        // The message is still here; the next try asks for a key again.
+        SendError::NoOneTimeKey { .. } => {
+            tracing::info!(%error, "a request to the homeserver failed");
+            RequestError::Unreachable
+        }
+        SendError::BadContent => RequestError::Failed,
     }
 }
 
@@ -137,6 +142,8 @@ fn server_failed(error: &ServerError) -> RequestError {
             may_have_arrived: false,
             ..
         } => RequestError::Unreachable,
+        // It has not looked at the request.
+        ServerError::TooManyRequests { .. } => RequestError::Unreachable,
         _ => RequestError::Failed,
     }
 }
@@ -199,6 +206,17 @@ mod tests {
         ] {
             assert_eq!(server_failed(&error), expected, "{error:?}");
         }
+    }
+
+    #[test]
+    fn what_the_homeserver_has_not_taken_does_not_count_as_sent() {
+        let wait = ServerError::TooManyRequests { retry_after: None };
+        let no_key = SendError::NoOneTimeKey {
+            device_id: "D".to_owned(),
+        };
+        assert_eq!(server_failed(&wait), RequestError::Unreachable);
+        assert_eq!(send_failed(&no_key), RequestError::Unreachable);
+        assert_eq!(server_failed(&ServerError::TimedOut), RequestError::Failed);
     }
 
     #[tokio::test]

@@ -5,6 +5,7 @@
 mod account;
 mod certificate;
 mod gate;
+mod hostile;
 mod people;
 mod registration;
 mod restart;

@@ -30,7 +30,7 @@ async fn a_homeserver_that_dies_and_comes_back_is_noticed_and_used_again() {
     assert!(
         matches!(
             outcome,
-            Err(SendError::Server(_) | SendError::NotDelivered { .. })
+            Err(SendError::Server(ServerError::Unreachable { .. }))
         ),
         "{outcome:?}"
     );

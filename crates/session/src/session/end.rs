@@ -188,6 +188,8 @@ impl Session {
             CallEnd::Busy => EndReason::Busy,
             CallEnd::ClocksDiffer => EndReason::ClocksDiffer,
             CallEnd::NoAnswer => EndReason::NoAnswer,
+            // Nothing can be said of the peer whom nothing could reach.
+            CallEnd::Unreachable if !self.homeserver_took_some => EndReason::HomeserverRefused,
             CallEnd::Unreachable => EndReason::Unreachable,
             CallEnd::AnsweredElsewhere => EndReason::AnsweredElsewhere,
             CallEnd::ConnectTimeout => EndReason::IceFailed,

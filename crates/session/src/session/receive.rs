@@ -121,6 +121,7 @@ impl Session {
         result: Result<(), RequestError>,
     ) {
         if let Some(party) = self.parties.get_mut(party) {
+            self.homeserver_took_some |= result.is_ok();
             party.delivery.handle_response(io.now, name, result);
         }
         self.flush(io);

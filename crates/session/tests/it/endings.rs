@@ -128,6 +128,21 @@ fn a_homeserver_that_cannot_be_reached_ends_the_call_at_once() {
 }
 
 #[test]
+fn a_homeserver_that_takes_no_message_is_not_the_peers_fault() {
+    for error in [RequestError::Unreachable, RequestError::Failed] {
+        let mut pair = pair();
+        pair.universe.call(pair.caller, pair.callee_user).unwrap();
+        // The devices are known by now; from here on nothing gets through.
+        pair.universe.homeserver.fails = Some(error);
+        pair.universe.run_for(Duration::from_secs(91));
+        assert_eq!(
+            pair.universe.ended(pair.caller),
+            Some(EndReason::HomeserverRefused)
+        );
+    }
+}
+
+#[test]
 fn a_device_in_another_call_is_busy() {
     let mut pair = securecall_testkit::connected_pair();
     let carol = pair.universe.add_user("Carol");

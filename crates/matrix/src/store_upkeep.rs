@@ -1,0 +1,227 @@
+//! What the library leaves in the account's store, and never removes: bounded here.
+//!
+//! Anybody can make an Olm session with our device, and every message leaves a hash; room keys and the like, which we
+//! have no use for, can be sent to us as well. The library's store has no operation to remove any of it, so this opens
+//! the database on a connection of its own. Keys are hashed there with the store's cipher, values are encrypted, and
+//! nothing here needs to read a value.
+//!
+//! Who is kept: the sessions of devices that we have written to, as many as there are contacts; the newest of all others.
+//! A device that we have written to since there was no call is never touched.
+
+use std::collections::BTreeSet;
+
+use matrix_sdk_store_encryption::StoreCipher;
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, params};
+use tokio::task::spawn_blocking;
+
+use crate::{AccountStore, StoreError};
+
+/// A device's Olm identity key, in base64 as the library has it.
+pub(crate) type SenderKey = String;
+
+/// Sessions kept of one device: the newest. Two are in use while both ends have just made one.
+const MAX_SESSIONS_OF_ONE: u32 = 8;
+
+/// Sessions kept of devices that we have never written to.
+const MAX_SESSIONS_OF_STRANGERS: u32 = 512;
+
+/// Devices kept of those that we have written to; the ones written to last.
+const MAX_PEERS: u32 = 1024;
+
+/// Hashes kept of messages. They tell a repeated message from a damaged one, no more: what was opened once cannot be
+/// opened again.
+const MAX_HASHES: u32 = 1024;
+
+/// Devices and users kept that the homeserver has told us of. What is not there is asked for when it is needed.
+const MAX_TOLD: u32 = 2048;
+
+/// Database pages (of 4 KiB) that may be empty before the file is made smaller.
+const MAX_EMPTY_PAGES: i64 = 1024;
+
+/// What only rooms, backups, secrets and verification need.
+const UNUSED_TABLES: [&str; 9] = [
+    "inbound_group_session",
+    "outbound_group_session",
+    "direct_withheld_info",
+    "key_requests",
+    "secrets_inbox",
+    "room_settings",
+    "received_room_key_bundle",
+    "room_key_backups_fully_downloaded",
+    "rooms_pending_key_bundle",
+];
+
+/// The removals, for one account's store.
+#[derive(Clone)]
+pub(crate) struct StoreUpkeep {
+    store: AccountStore,
+    own_user: String,
+}
+
+impl StoreUpkeep {
+    pub(crate) fn new(store: AccountStore, own_user: &str) -> Self {
+        Self {
+            store,
+            own_user: own_user.to_owned(),
+        }
+    }
+
+    /// Removes what is beyond the bounds. `written_to` are new since the last time, `pinned` must stay.
+    pub(crate) async fn run(
+        &self,
+        written_to: BTreeSet<SenderKey>,
+        pinned: BTreeSet<SenderKey>,
+    ) -> Result<(), StoreError> {
+        let upkeep = self.clone();
+        let tidied = spawn_blocking(move || upkeep.tidy(&written_to, &pinned)).await;
+        match tidied {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(self.fault(&error)),
+            Err(error) => Err(self.fault(&error)),
+        }
+    }
+
+    pub(crate) fn fault(&self, error: &(impl std::error::Error + 'static)) -> StoreError {
+        self.store.fault(error)
+    }
+
+    fn tidy(
+        &self,
+        written_to: &BTreeSet<SenderKey>,
+        pinned: &BTreeSet<SenderKey>,
+    ) -> Result<(), Fault> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut database = Connection::open_with_flags(self.store.database_path(), flags)?;
+        let cipher = self.cipher(&database)?;
+        let change = database.transaction()?;
+        for table in UNUSED_TABLES {
+            change.execute(&format!("DELETE FROM {table}"), ())?;
+        }
+        note_peers(
+            &change,
+            written_to.iter().map(|key| hash(&cipher, "session", key)),
+        )?;
+        remove_sessions(
+            &change,
+            pinned.iter().map(|key| hash(&cipher, "session", key)),
+        )?;
+        keep_newest(&change, "olm_hash", MAX_HASHES, None)?;
+        for (table, hashed_as) in [
+            ("device", "device"),
+            ("identity", "identity"),
+            ("tracked_user", "tracked_users"),
+        ] {
+            let own = hash(&cipher, hashed_as, &self.own_user);
+            keep_newest(&change, table, MAX_TOLD, Some(own))?;
+        }
+        change.commit()?;
+
+        let empty: i64 = database.query_row("PRAGMA freelist_count", (), |row| row.get(0))?;
+        if empty > MAX_EMPTY_PAGES {
+            database.execute_batch("VACUUM")?;
+        }
+        Ok(())
+    }
+
+    fn cipher(&self, database: &Connection) -> Result<StoreCipher, Fault> {
+        let sql = "SELECT value FROM kv WHERE key = 'cipher'";
+        let exported: Option<Vec<u8>> = database.query_row(sql, (), |row| row.get(0)).optional()?;
+        let exported = exported.ok_or(Fault::NoCipher)?;
+        Ok(StoreCipher::import_with_key(self.store.key(), &exported)?)
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error(transparent)]
+    Database(#[from] rusqlite::Error),
+    #[error(transparent)]
+    Cipher(#[from] matrix_sdk_store_encryption::Error),
+    #[error("it holds no cipher")]
+    NoCipher,
+}
+
+/// As the library's store hashes a key of this table.
+fn hash(cipher: &StoreCipher, table: &str, key: &str) -> [u8; 32] {
+    cipher.hash_key(table, key.as_bytes())
+}
+
+/// Takes down whom we have written to, in the order of the last time.
+fn note_peers(
+    change: &Transaction<'_>,
+    written_to: impl Iterator<Item = [u8; 32]>,
+) -> Result<(), rusqlite::Error> {
+    change.execute_batch(
+        "CREATE TABLE IF NOT EXISTS securecall_peer (
+             sender_key BLOB PRIMARY KEY NOT NULL,
+             written_to INTEGER NOT NULL
+         )",
+    )?;
+    let next = "SELECT coalesce(max(written_to), 0) + 1 FROM securecall_peer";
+    let now: i64 = change.query_row(next, (), |row| row.get(0))?;
+    for key in written_to {
+        change.execute(
+            "INSERT INTO securecall_peer (sender_key, written_to) VALUES (?1, ?2)
+             ON CONFLICT (sender_key) DO UPDATE SET written_to = ?2",
+            params![key, now],
+        )?;
+    }
+    change.execute(
+        "DELETE FROM securecall_peer WHERE sender_key NOT IN
+             (SELECT sender_key FROM securecall_peer ORDER BY written_to DESC, rowid DESC LIMIT ?1)",
+        [MAX_PEERS],
+    )?;
+    Ok(())
+}
+
+/// A session's row keeps its number when it changes: the greatest number is the newest session.
+fn remove_sessions(
+    change: &Transaction<'_>,
+    pinned: impl Iterator<Item = [u8; 32]>,
+) -> Result<(), rusqlite::Error> {
+    change.execute_batch(
+        "CREATE TEMP TABLE IF NOT EXISTS pinned (sender_key BLOB PRIMARY KEY NOT NULL);
+         DELETE FROM temp.pinned;",
+    )?;
+    for key in pinned {
+        change.execute("INSERT INTO temp.pinned VALUES (?1)", [key])?;
+    }
+    change.execute(
+        "DELETE FROM session WHERE rowid IN (
+             SELECT number FROM (
+                 SELECT rowid AS number, sender_key, row_number() OVER
+                     (PARTITION BY sender_key ORDER BY rowid DESC) AS place
+                 FROM session
+             ) WHERE place > ?1 AND sender_key NOT IN (SELECT sender_key FROM temp.pinned)
+         )",
+        [MAX_SESSIONS_OF_ONE],
+    )?;
+    change.execute(
+        "DELETE FROM session WHERE rowid IN (
+             SELECT rowid FROM session
+             WHERE sender_key NOT IN (SELECT sender_key FROM securecall_peer)
+                 AND sender_key NOT IN (SELECT sender_key FROM temp.pinned)
+             ORDER BY rowid DESC LIMIT -1 OFFSET ?1
+         )",
+        [MAX_SESSIONS_OF_STRANGERS],
+    )?;
+    Ok(())
+}
+
+/// Leaves the newest rows of a table, and those of our own user.
+fn keep_newest(
+    change: &Transaction<'_>,
+    table: &str,
+    limit: u32,
+    own_user: Option<[u8; 32]>,
+) -> Result<(), rusqlite::Error> {
+    let newest = format!(
+        "DELETE FROM {table} WHERE rowid NOT IN
+             (SELECT rowid FROM {table} ORDER BY rowid DESC LIMIT ?1)"
+    );
+    match own_user {
+        Some(own) => change.execute(&format!("{newest} AND user_id != ?2"), params![limit, own]),
+        None => change.execute(&newest, [limit]),
+    }?;
+    Ok(())
+}

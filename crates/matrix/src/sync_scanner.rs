@@ -1,0 +1,278 @@
+//! Cuts the values that matter out of the answer to a sync, while it comes in.
+//!
+//! It knows no more of JSON than where values begin and end: what is cut out goes to a real parser, everything else is gone
+//! as soon as it has passed. Sans-IO and without any of this crate's other types, so that it can be fuzzed without them.
+
+/// The longest event that is kept: a signal of the greatest size, encrypted, has 47 KiB.
+pub(crate) const MAX_EVENT: usize = 64 * 1024;
+
+/// The longest of the other fields: the position, and the counts of one-time keys.
+pub(crate) const MAX_FIELD: usize = 4 * 1024;
+
+/// Longer keys are none that we know.
+const MAX_KEY: usize = 64;
+
+/// Values inside values. Our own have five levels; the parser itself takes 128.
+const MAX_DEPTH: usize = 128;
+
+/// It is no answer to a sync.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the answer to a sync is not as Matrix has it")]
+pub(crate) struct UnreadableSync;
+
+/// The scanner. Bytes go in with [`read`](Self::read), in pieces of any size.
+#[derive(Debug, Default)]
+pub(crate) struct SyncScanner {
+    position: Position,
+    /// The open objects and arrays.
+    open: Vec<Open>,
+    /// The last key, while it is read or waits for its value.
+    key: Vec<u8>,
+    /// The value that is being cut out.
+    cut: Option<Cut>,
+    /// The value that has just ended.
+    done: Option<Cut>,
+}
+
+/// What the next byte belongs to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Position {
+    /// The one value that there is has not begun.
+    #[default]
+    Start,
+    /// A value.
+    Value,
+    /// In a string; whether the next byte is escaped, and whether the string is a key.
+    Text { escaped: bool, is_key: bool },
+    /// In a number or a word.
+    Word,
+    /// Behind a value.
+    Behind,
+    /// A key, or the end of its object.
+    Key,
+    /// Behind a key.
+    Colon,
+    /// All is read.
+    End,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Open {
+    is_object: bool,
+    place: Place,
+}
+
+/// The objects and arrays that matter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Answer,
+    ToDevice,
+    Events,
+    Other,
+}
+
+/// The values that matter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Field {
+    NextBatch,
+    KeyCounts,
+    UnusedFallbackKeys,
+    Event,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub(crate) struct Cut {
+    pub(crate) field: Field,
+    /// How many objects and arrays are open around it.
+    depth: usize,
+    /// Its JSON, or the beginning of it.
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) is_too_long: bool,
+}
+
+impl SyncScanner {
+    /// Takes the next bytes, and gives each value that ends in them to `take`.
+    ///
+    /// # Errors
+    ///
+    /// When this is not JSON, or nested too deeply; or what `take` says.
+    pub(crate) fn read(
+        &mut self,
+        bytes: &[u8],
+        mut take: impl FnMut(Cut) -> Result<(), UnreadableSync>,
+    ) -> Result<(), UnreadableSync> {
+        for byte in bytes {
+            self.read_byte(*byte)?;
+            if let Some(cut) = self.done.take() {
+                take(cut)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether all of one value has been read, and nothing else.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.position == Position::End
+    }
+
+    fn read_byte(&mut self, byte: u8) -> Result<(), UnreadableSync> {
+        // A word has no end of its own: it ends where something else begins.
+        if self.position == Position::Word && is_delimiter(byte) {
+            self.end_value();
+        }
+        match self.position {
+            Position::Text { escaped, is_key } => self.read_text(byte, escaped, is_key),
+            Position::Word => self.keep(byte),
+            _ if is_space(byte) => self.keep(byte),
+            Position::Start if byte == b'{' => self.open(byte)?,
+            Position::Value => self.begin_value(byte)?,
+            Position::Key if byte == b'"' => {
+                self.key.clear();
+                self.keep(byte);
+                self.position = Position::Text {
+                    escaped: false,
+                    is_key: true,
+                };
+            }
+            Position::Colon if byte == b':' => {
+                self.keep(byte);
+                self.position = Position::Value;
+            }
+            Position::Behind if byte == b',' => {
+                self.keep(byte);
+                let is_object = self.open.last().is_some_and(|open| open.is_object);
+                self.position = match is_object {
+                    true => Position::Key,
+                    false => Position::Value,
+                };
+            }
+            Position::Behind | Position::Key if matches!(byte, b'}' | b']') => self.close(byte)?,
+            _ => return Err(UnreadableSync),
+        }
+        Ok(())
+    }
+
+    fn read_text(&mut self, byte: u8, escaped: bool, is_key: bool) {
+        self.keep(byte);
+        let ends = byte == b'"' && !escaped;
+        self.position = Position::Text {
+            escaped: byte == b'\\' && !escaped,
+            is_key,
+        };
+        match (ends, is_key) {
+            (true, true) => self.position = Position::Colon,
+            (true, false) => self.end_value(),
+            // One too long is cut off, and so is none that we know.
+            (false, true) if self.key.len() <= MAX_KEY => self.key.push(byte),
+            _ => {}
+        }
+    }
+
+    fn begin_value(&mut self, byte: u8) -> Result<(), UnreadableSync> {
+        // An empty array has no value where one might begin.
+        let in_array = self.open.last().is_some_and(|open| !open.is_object);
+        if byte == b']' && in_array {
+            return self.close(byte);
+        }
+        if self.cut.is_none()
+            && let Some(field) = self.field()
+        {
+            self.cut = Some(Cut {
+                field,
+                depth: self.open.len(),
+                bytes: Vec::new(),
+                is_too_long: false,
+            });
+        }
+        match byte {
+            b'{' | b'[' => self.open(byte)?,
+            b'"' => {
+                self.keep(byte);
+                self.position = Position::Text {
+                    escaped: false,
+                    is_key: false,
+                };
+            }
+            b'-' | b'0'..=b'9' | b'a'..=b'z' => {
+                self.keep(byte);
+                self.position = Position::Word;
+            }
+            _ => return Err(UnreadableSync),
+        }
+        Ok(())
+    }
+
+    /// What the value that begins here is to us.
+    fn field(&self) -> Option<Field> {
+        match (self.open.last()?.place, self.key.as_slice()) {
+            (Place::Answer, b"next_batch") => Some(Field::NextBatch),
+            (Place::Answer, b"device_one_time_keys_count") => Some(Field::KeyCounts),
+            (Place::Answer, b"device_unused_fallback_key_types") => Some(Field::UnusedFallbackKeys),
+            (Place::Events, _) => Some(Field::Event),
+            _ => None,
+        }
+    }
+
+    fn open(&mut self, byte: u8) -> Result<(), UnreadableSync> {
+        if self.open.len() == MAX_DEPTH {
+            return Err(UnreadableSync);
+        }
+        self.keep(byte);
+        let is_object = byte == b'{';
+        let place = match (self.open.last(), self.key.as_slice(), is_object) {
+            (None, _, _) => Place::Answer,
+            (Some(around), b"to_device", true) if around.place == Place::Answer => Place::ToDevice,
+            (Some(around), b"events", false) if around.place == Place::ToDevice => Place::Events,
+            _ => Place::Other,
+        };
+        self.open.push(Open { is_object, place });
+        self.position = match is_object {
+            true => Position::Key,
+            false => Position::Value,
+        };
+        Ok(())
+    }
+
+    fn close(&mut self, byte: u8) -> Result<(), UnreadableSync> {
+        let closed = self.open.pop().ok_or(UnreadableSync)?;
+        if closed.is_object != (byte == b'}') {
+            return Err(UnreadableSync);
+        }
+        self.keep(byte);
+        self.end_value();
+        Ok(())
+    }
+
+    fn end_value(&mut self) {
+        self.position = match self.open.is_empty() {
+            true => Position::End,
+            false => Position::Behind,
+        };
+        match self.cut.take() {
+            Some(cut) if cut.depth == self.open.len() => self.done = Some(cut),
+            other => self.cut = other,
+        }
+    }
+
+    fn keep(&mut self, byte: u8) {
+        let Some(cut) = &mut self.cut else { return };
+        let limit = match cut.field {
+            Field::Event => MAX_EVENT,
+            _ => MAX_FIELD,
+        };
+        if cut.bytes.len() < limit {
+            cut.bytes.push(byte);
+        } else if !cut.is_too_long {
+            cut.is_too_long = true;
+        }
+    }
+}
+
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+fn is_delimiter(byte: u8) -> bool {
+    is_space(byte) || matches!(byte, b',' | b'}' | b']')
+}

@@ -1,0 +1,253 @@
+//! A homeserver that answers with anything at all. Memory is looked at with the real program, in its own tests.
+
+use std::{io::Write as _, time::Duration};
+
+use securecall_interop::{Answer, HostileHomeserver};
+use securecall_matrix::{
+    Account, AccountStore, DevicesError, Homeserver, Incoming, LoginError, SIGNAL_EVENT_TYPE,
+    SendError, ServerError, StartError,
+};
+use tempfile::TempDir;
+
+use crate::people::key;
+
+const TOO_MANY: &str = r#"{"errcode":"M_LIMIT_EXCEEDED","error":"Too many requests"}"#;
+
+struct Victim {
+    server: HostileHomeserver,
+    account: Account,
+    store: AccountStore,
+    _directory: TempDir,
+}
+
+impl Victim {
+    async fn new() -> Self {
+        let server = HostileHomeserver::start().unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let store = AccountStore::new(directory.path().join("account"), key());
+        let account = log_in(&server, &store).await.unwrap();
+        Self {
+            server,
+            account,
+            store,
+            _directory: directory,
+        }
+    }
+
+    async fn send_to_itself(&self) -> Result<(), SendError> {
+        let device = &self.account.own_device().device_id;
+        self.account
+            .send(self.account.matrix_id(), device, "{}")
+            .await
+    }
+}
+
+async fn log_in(server: &HostileHomeserver, store: &AccountStore) -> Result<Account, LoginError> {
+    let homeserver = Homeserver::new(&server.base_url()).unwrap();
+    let user = "@victim:homeserver.test".parse().unwrap();
+    Account::login(&homeserver, store, &user, "password").await
+}
+
+/// Bodies that nobody can hold, in every form.
+fn without_end() -> Vec<Answer> {
+    vec![
+        Answer::endless("{\"a\":\"", "x"),
+        Answer::endless("{\"a\":[", "[],"),
+        Answer::endless("", " "),
+        Answer::gzip("{\"versions\":[\"v1.11\"],\"a\":\"", 64, "\"}"),
+        // Small, but nobody said that we would unpack anything.
+        Answer::gzip("{\"versions\":[\"v1.11\"],\"a\":\"", 0, "\"}"),
+    ]
+}
+
+fn is_named(error: &ServerError) -> bool {
+    matches!(error, ServerError::Misbehaves { .. }) && error.to_string().contains("the homeserver")
+}
+
+#[tokio::test]
+async fn no_answer_is_held_that_has_no_end() {
+    for (place, answer) in [
+        "GET /_matrix/client/versions",
+        "GET /_matrix/client/v3/login",
+        "POST /_matrix/client/v3/login",
+        "/sync",
+        "/keys/query",
+    ]
+    .into_iter()
+    .flat_map(|place| without_end().into_iter().map(move |answer| (place, answer)))
+    {
+        let server = HostileHomeserver::start().unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let store = AccountStore::new(directory.path().join("account"), key());
+        server.answer(place, answer);
+        let outcome = log_in(&server, &store).await;
+        let Err(LoginError::Server(error)) = outcome else {
+            panic!("{place}: {outcome:?}");
+        };
+        assert!(is_named(&error), "{place}: {error:?}");
+        assert!(!store.exists());
+    }
+}
+
+#[tokio::test]
+async fn a_head_without_end_is_not_read_to_its_end() {
+    let victim = Victim::new().await;
+    victim.server.answer("/sync", Answer::endless_head());
+    let outcome = victim.account.start().await;
+    assert!(
+        matches!(
+            outcome,
+            Err(StartError::Server(ServerError::Unreachable { .. }))
+        ),
+        "{outcome:?}"
+    );
+}
+
+#[tokio::test]
+async fn requests_of_a_call_are_bounded_as_well() {
+    for answer in without_end() {
+        let victim = Victim::new().await;
+        victim.server.answer("/keys/query", answer.clone());
+        let user = victim.account.matrix_id();
+        let Err(DevicesError::Server(error)) = victim.account.devices_of(user).await else {
+            panic!("it had devices");
+        };
+        assert!(is_named(&error), "{error:?}");
+        victim.server.behave();
+        victim.server.answer("/keys/claim", answer);
+        let Err(SendError::Server(error)) = victim.send_to_itself().await else {
+            panic!("it was sent");
+        };
+        assert!(is_named(&error), "{error:?}");
+    }
+}
+
+/// Thousands of events, and one that is larger than everything else together: what is for us comes through.
+#[tokio::test]
+async fn a_sync_of_any_size_brings_what_is_for_us() {
+    let victim = Victim::new().await;
+    let plain = format!(
+        r#"{{"type":"{SIGNAL_EVENT_TYPE}","sender":"@other:homeserver.test","content":{{}}}}"#
+    );
+    let body = move |client: &mut dyn std::io::Write| {
+        client.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")?;
+        let mut client = std::io::BufWriter::new(client);
+        client.write_all(b"{\"rooms\":{\"join\":[")?;
+        for _ in 0..100_000 {
+            client.write_all(b"{\"a\":[{}]},")?;
+        }
+        client.write_all(b"0]},\"to_device\":{\"events\":[")?;
+        for _ in 0..20_000 {
+            client.write_all(
+                b"{\"type\":\"m.room.encrypted\",\"sender\":\"@x:y.test\",\"content\":{}},",
+            )?;
+        }
+        client.write_all(
+            b"{\"type\":\"m.room.encrypted\",\"sender\":\"@x:y.test\",\"content\":{\"a\":\"",
+        )?;
+        for _ in 0..20_000 {
+            client.write_all(&[b'x'; 1_000])?;
+        }
+        write!(client, "\"}}}},{plain}]}},\"next_batch\":\"s2\"}}")?;
+        client.flush()?;
+        // Said to end with the connection.
+        Err(std::io::ErrorKind::ConnectionAborted.into())
+    };
+    victim
+        .server
+        .answer_times("/sync", 1, Answer::written(body));
+    let mut inbox = victim.account.start().await.unwrap();
+    let sender = "@other:homeserver.test".parse().unwrap();
+    assert_eq!(
+        inbox.next().await,
+        Some(Incoming::PlainTextRefused { sender })
+    );
+    assert_eq!(inbox.next().await, Some(Incoming::SyncComplete));
+}
+
+#[tokio::test]
+async fn a_homeserver_that_asks_to_wait_is_waited_for() {
+    let victim = Victim::new().await;
+    let user = victim.account.matrix_id();
+    let with_header = Answer::json("429 Too Many Requests", &["Retry-After: 1"], TOO_MANY);
+    let body = TOO_MANY.replace('}', r#","retry_after_ms":300}"#);
+    let with_field = Answer::json("429 Too Many Requests", &[], &body);
+    let of_a_proxy = Answer::json("429 Too Many Requests", &["Retry-After: 1"], "{}");
+    for answer in [with_header, with_field, of_a_proxy] {
+        let before = victim.server.requests("/keys/query");
+        victim.server.answer_times("/keys/query", 1, answer);
+        victim.account.devices_of(user).await.unwrap();
+        assert_eq!(victim.server.requests("/keys/query") - before, 2);
+    }
+    let long = Answer::json("429 Too Many Requests", &["Retry-After: 3600"], TOO_MANY);
+    victim.server.answer("/keys/query", long);
+    let outcome = victim.account.devices_of(user).await;
+    let Err(DevicesError::Server(ServerError::TooManyRequests { retry_after })) = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(retry_after, Some(Duration::from_secs(3600)));
+}
+
+#[tokio::test]
+async fn a_one_time_key_is_asked_for_again_with_every_send() {
+    let victim = Victim::new().await;
+    for times in 1..=3 {
+        let outcome = victim.send_to_itself().await;
+        assert!(
+            matches!(outcome, Err(SendError::NoOneTimeKey { .. })),
+            "{outcome:?}"
+        );
+        assert_eq!(victim.server.requests("/keys/claim"), times);
+    }
+}
+
+/// Calls arrive although no poll lives as long as it was meant to: nothing is said, and less is asked for.
+#[tokio::test]
+async fn a_proxy_that_ends_polls_early_is_no_reason_to_be_offline() {
+    let victim = Victim::new().await;
+    let mut inbox = victim.account.start().await.unwrap();
+    let cut = Answer::cut_after(Duration::from_millis(1_200));
+    victim.server.answer("timeout=30000", cut);
+    for _ in 0..6 {
+        let incoming = inbox.next().await;
+        assert_eq!(incoming, Some(Incoming::SyncComplete));
+    }
+    assert!(victim.server.requests("timeout=2000") > 0);
+    // What is really away is said to be.
+    victim.server.answer(
+        "/sync",
+        Answer::json("502 Bad Gateway", &[], "<html></html>"),
+    );
+    loop {
+        match inbox.next().await {
+            Some(Incoming::SyncComplete) => {}
+            other => {
+                let is_named = matches!(
+                    &other,
+                    Some(Incoming::Offline(ServerError::Unreachable { reason, .. })) if reason.contains("502")
+                );
+                assert!(is_named, "{other:?}");
+                break;
+            }
+        }
+    }
+    victim.server.behave();
+    while inbox.next().await != Some(Incoming::Online) {}
+}
+
+#[tokio::test]
+async fn what_a_homeserver_says_of_its_error_is_cut_to_what_can_be_read() {
+    let victim = Victim::new().await;
+    let long = "X".repeat(10_000);
+    let body = format!(r#"{{"errcode":"ORG_{long}","error":"{long}"}}"#);
+    victim
+        .server
+        .answer("/keys/query", Answer::json("400 Bad Request", &[], &body));
+    let outcome = victim.account.devices_of(victim.account.matrix_id()).await;
+    let Err(DevicesError::Server(error)) = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert!(matches!(error, ServerError::Refused { .. }), "{error:?}");
+    assert!(error.to_string().len() < 500);
+    drop(victim.store);
+}
