@@ -304,7 +304,7 @@ async fn read_sync(mut response: reqwest::Response) -> Result<SyncAnswer, HttpEr
     }
 }
 
-fn refuse_compressed(response: &reqwest::Response) -> Result<(), HttpError> {
+pub(crate) fn refuse_compressed(response: &reqwest::Response) -> Result<(), HttpError> {
     match response.headers().get(header::CONTENT_ENCODING) {
         Some(encoding) if encoding != "identity" => Err(HttpError::Compressed),
         _ => Ok(()),

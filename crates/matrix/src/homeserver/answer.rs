@@ -5,7 +5,10 @@ use serde::Deserialize;
 use url::Url;
 
 use super::well_known::is_web_page;
-use crate::server_error::ServerError;
+use crate::{
+    client::{HttpError, refuse_compressed},
+    server_error::ServerError,
+};
 
 /// One answer, as far as it is of interest.
 #[derive(Debug)]
@@ -17,6 +20,8 @@ pub(crate) struct Answer {
     pub(super) body: Vec<u8>,
     /// Whether the body is longer than what was read.
     pub(super) is_cut: bool,
+    /// Whether the body is compressed, and therefore not read.
+    is_compressed: bool,
 }
 
 impl Answer {
@@ -28,6 +33,7 @@ impl Answer {
             .and_then(|value| value.to_str().ok())
             .and_then(|to| response.url().join(to).ok());
         let status = response.status();
+        let is_compressed = refuse_compressed(&response).is_err();
         let mut body = Vec::new();
         let mut is_cut = false;
         while let Some(chunk) = response
@@ -47,6 +53,7 @@ impl Answer {
             location: location.filter(|_| status.is_redirection()),
             body,
             is_cut,
+            is_compressed,
         })
     }
 
@@ -58,11 +65,16 @@ impl Answer {
             _versions: Vec<String>,
         }
 
-        if self.status != StatusCode::OK {
+        if self.is_compressed {
+            return Err(ServerError::from_http(&HttpError::Compressed));
+        }
+        // The page of a website may be long, and is a page all the same.
+        if self.status != StatusCode::OK || is_web_page(&self.body) {
             return Err(self.fault());
         }
         if self.is_cut {
-            return Err(not_matrix("its answer has no end".to_owned()));
+            let limit = self.body.len();
+            return Err(ServerError::from_http(&HttpError::TooLarge { limit }));
         }
         match serde_json::from_slice(&self.body) {
             Ok(Versions { .. }) => Ok(()),
@@ -132,6 +144,7 @@ mod tests {
             location: location.map(|url| url.parse().unwrap()),
             body: body.as_bytes().to_vec(),
             is_cut: false,
+            is_compressed: false,
         }
     }
 
@@ -165,7 +178,15 @@ mod tests {
         }
         let mut endless = answer(200, None, r#"{"versions":[]}"#);
         endless.is_cut = true;
-        assert!(said(&endless).contains("no end"));
+        assert!(
+            said(&endless).contains("more than 15 bytes"),
+            "{}",
+            said(&endless)
+        );
+        endless.body = b"<html>".to_vec();
+        assert_eq!(endless.check_versions(), Err(ServerError::WebPage));
+        endless.is_compressed = true;
+        assert!(said(&endless).contains("compressed"));
     }
 
     #[test]
