@@ -201,8 +201,11 @@ pub(crate) struct OpenOptions {
 /// `securecall register`
 #[derive(Args, Debug)]
 pub(crate) struct RegisterOptions {
+    /// The homeserver, such as example.org or https://matrix.example.org (http:// for this machine only)
+    #[arg(long, value_name = "URL")]
+    pub(crate) homeserver: Secret,
     #[command(flatten)]
-    pub(crate) homeserver: HomeserverOptions,
+    pub(crate) authority: AuthorityOptions,
     /// Registration token, where the homeserver asks for one; also SECURECALL_TOKEN, which other users of this machine cannot see
     #[arg(long, value_name = "TOKEN")]
     pub(crate) token: Option<Secret>,
@@ -211,20 +214,19 @@ pub(crate) struct RegisterOptions {
 /// `securecall login`
 #[derive(Args, Debug)]
 pub(crate) struct LoginOptions {
+    /// The homeserver, such as example.org or https://matrix.example.org [default: the server that --user names]
+    #[arg(long, value_name = "URL")]
+    pub(crate) homeserver: Option<Secret>,
     #[command(flatten)]
-    pub(crate) homeserver: HomeserverOptions,
+    pub(crate) authority: AuthorityOptions,
     /// The account, such as @alice:example.org
     #[arg(long, value_name = "MXID")]
     pub(crate) user: String,
 }
 
-/// Where an account is.
+/// Whom to believe that it is the homeserver.
 #[derive(Args, Debug)]
-#[allow(rustdoc::bare_urls, reason = "--help shows the text as it is")]
-pub(crate) struct HomeserverOptions {
-    /// The homeserver, such as https://example.org (http:// for this machine only)
-    #[arg(long = "homeserver", value_name = "URL")]
-    pub(crate) url: String,
+pub(crate) struct AuthorityOptions {
     /// A certificate authority to trust besides the system's (PEM); remembered with the account
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,

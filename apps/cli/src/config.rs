@@ -168,7 +168,7 @@ impl Settings {
 
     fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
         match key {
-            "domain" => self.domain = Some(value.parse().map_err(text)?),
+            "domain" => self.domain = Some(domain(value)?),
             "mic" => self.mic = Some(value.parse().map_err(text)?),
             "speaker" => self.speaker = Some(value.parse().map_err(text)?),
             "require" => self.require = Some(choice(value)?),
@@ -205,6 +205,18 @@ fn known(key: &str, path: &Path) -> Result<(), Failure> {
         "did you mean '{nearest}'? The settings are {}",
         KEYS.join(", ")
     )))
+}
+
+/// A server name. Whoever writes a URL has perhaps the homeserver in mind, whose host is another name as often as not: so
+/// it is not guessed what is meant.
+fn domain(value: &str) -> Result<ServerName, String> {
+    if value.contains("://") || value.ends_with('/') {
+        return Err(format!(
+            "'{}' is an address of the web; a domain stands alone, as behind the colon of a Matrix ID: example.org",
+            value.escape_debug()
+        ));
+    }
+    value.parse().map_err(text)
 }
 
 fn choice<T: ValueEnum>(value: &str) -> Result<T, String> {
@@ -364,6 +376,14 @@ mod tests {
         );
         assert!(message("route = 'relay'").ends_with("'relay' is not one of 'direct'"));
         assert!(message("domain = 'a b'").contains("'domain': ' ' cannot be in a server name"));
+        for url in [
+            "https://example.org",
+            "http://example.org:8448/",
+            "example.org/",
+        ] {
+            let message = message(&format!("domain = '{url}'"));
+            assert!(message.contains("a domain stands alone"), "{message}");
+        }
         assert!(message("mic = 7").ends_with("'mic' must be a text in quotes"));
         assert!(message("domain = 'a.example'\nmic = ").contains("line 2"));
     }

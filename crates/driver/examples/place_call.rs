@@ -7,14 +7,14 @@ use std::{env, error::Error, path::Path, time::Duration};
 use securecall_contact::{ContactLink, SecureCallId, ServerName};
 use securecall_crypto::{IdentityKeyPair, IdentitySeed};
 use securecall_driver::{CallEvent, CallOptions, Callee, Client, ClientConfig, Event};
-use securecall_matrix::{Account, AccountStore, Homeserver, Registration, StoreKey};
+use securecall_matrix::{Account, AccountStore, Homeserver, Purpose, Registration, StoreKey};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let [url, phrase, link] = &env::args().skip(1).collect::<Vec<_>>()[..] else {
         return Err("expected HOMESERVER_URL OUR_PHRASE THEIR_CONTACT_LINK".into());
     };
-    let (homeserver, seed) = (Homeserver::new(url)?, IdentitySeed::from_phrase(phrase)?);
+    let seed = IdentitySeed::from_phrase(phrase)?;
     let identity = IdentityKeyPair::from_seed(&seed);
     let key = StoreKey::new(*seed.as_bytes()); // who has the phrase, and nobody else, may open it
     let store = AccountStore::new(Path::new("place_call.profile"), key);
@@ -22,6 +22,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Account::restore(&store).await?
     } else {
         let localpart = &format!("sc_{}", SecureCallId::new(&identity.public()));
+        let homeserver = Homeserver::new(url)?.discover(Purpose::NewAccount).await?;
         let (password, token) = (&seed.account_password(homeserver.host()), None);
         let registration = Registration {
             localpart,

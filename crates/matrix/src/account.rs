@@ -16,6 +16,7 @@ use tracing::warn;
 use crate::{
     AccountStore, Homeserver, HomeserverError, LoginError, ServerError, StoreError,
     account_store::StoredSession,
+    answered_account::{self, Asked},
     client::{Client, MAX_DEVICES_ANSWER},
     connection::Connection,
     inbox::Incoming,
@@ -177,9 +178,24 @@ impl Account {
         Ok(store.remove()?)
     }
 
+    /// Takes the session that a homeserver has opened, if it is of the account that was asked for.
+    pub(crate) async fn take(
+        connection: &Connection,
+        store: &AccountStore,
+        session: MatrixSession,
+        asked: Asked<'_>,
+    ) -> Result<Self, LoginError> {
+        let checked = answered_account::check(connection.homeserver(), &session, asked).await;
+        if let Err(error) = checked {
+            abandon(connection, session).await;
+            return Err(error);
+        }
+        Self::establish(connection, store, session).await
+    }
+
     /// Takes a fresh session into use: stores it and uploads the device's keys. If that fails, the device is logged out
     /// again and nothing stays in the store.
-    pub(crate) async fn establish(
+    async fn establish(
         connection: &Connection,
         store: &AccountStore,
         session: MatrixSession,

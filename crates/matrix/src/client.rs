@@ -35,7 +35,7 @@ use crate::{
 };
 
 /// How long any one answer may take; a long poll has its own time on top.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How long the body of a sync may take as a whole: thousands of messages over a slow line.
 const SYNC_BODY_TIMEOUT: Duration = Duration::from_secs(120);
@@ -304,7 +304,7 @@ async fn read_sync(mut response: reqwest::Response) -> Result<SyncAnswer, HttpEr
     }
 }
 
-fn refuse_compressed(response: &reqwest::Response) -> Result<(), HttpError> {
+pub(crate) fn refuse_compressed(response: &reqwest::Response) -> Result<(), HttpError> {
     match response.headers().get(header::CONTENT_ENCODING) {
         Some(encoding) if encoding != "identity" => Err(HttpError::Compressed),
         _ => Ok(()),

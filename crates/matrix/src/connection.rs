@@ -1,14 +1,25 @@
 //! HTTP to one homeserver, before and after there is an account.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use matrix_sdk::reqwest::{self, Certificate, redirect};
-use ruma::api::client::discovery::get_supported_versions;
+use url::Url;
 
-use crate::{client::Client, homeserver::Homeserver, server_error::ServerError};
+use crate::{
+    client::{ANSWER_TIMEOUT, Client},
+    homeserver::{Answer, Homeserver},
+    resolver::Resolver,
+    server_error::ServerError,
+};
 
 /// How long a connection may take to come up.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Where every homeserver answers, with an account or without.
+const VERSIONS: &str = "/_matrix/client/versions";
+
+/// More than any list of versions and features takes: Synapse's has 2 KiB.
+const MAX_VERSIONS: usize = 64 * 1024;
 
 /// Connections to one homeserver. Kept open, so that a request costs one round trip.
 #[derive(Clone, Debug)]
@@ -26,7 +37,8 @@ impl Connection {
             // What is small on the way must not be large here.
             .no_gzip()
             // A homeserver that sends us elsewhere would be another homeserver.
-            .redirect(redirect::Policy::none());
+            .redirect(redirect::Policy::none())
+            .dns_resolver(Arc::new(Resolver));
         if homeserver.is_loopback() {
             builder = builder.no_proxy();
         }
@@ -53,15 +65,26 @@ impl Connection {
 
     /// A client that has no account (yet), after checking that there is a homeserver at all.
     pub(crate) async fn anonymous(&self) -> Result<Client, ServerError> {
-        let client = self.client();
-        let versions = client.send(get_supported_versions::Request::new()).await;
-        versions.map_err(|error| match ServerError::from_http(&error) {
-            ServerError::Refused { code, message } => ServerError::NotMatrix {
-                reason: format!("{message} ({code})"),
-            },
-            other => other,
-        })?;
-        Ok(client)
+        self.check().await?;
+        Ok(self.client())
+    }
+
+    /// Whether a homeserver answers.
+    pub(crate) async fn check(&self) -> Result<(), ServerError> {
+        let mut url = self.homeserver.url().clone();
+        let path = format!("{}{VERSIONS}", url.path().trim_end_matches('/'));
+        url.set_path(&path);
+        self.get(url, MAX_VERSIONS).await?.check_versions()
+    }
+
+    /// Asks for something that needs no account.
+    pub(crate) async fn get(&self, url: Url, limit: usize) -> Result<Answer, ServerError> {
+        let request = self.http.get(url).timeout(ANSWER_TIMEOUT);
+        let response = request
+            .send()
+            .await
+            .map_err(|error| ServerError::from_network(&error))?;
+        Answer::read(response, limit).await
     }
 
     /// A client that asks nothing before it is asked to.

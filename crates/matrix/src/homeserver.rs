@@ -1,31 +1,27 @@
 //! Where a homeserver is, and whom to believe that it is the one.
 
-use std::{fmt, fs, io, net::IpAddr, path::Path};
+use std::{fmt, fs, io, path::Path};
 
 use matrix_sdk::reqwest::Certificate;
-use url::{Host, Url};
+use url::Url;
+
+mod address;
+mod answer;
+mod discovery;
+mod well_known;
+
+pub use address::HomeserverAddressError;
+pub(crate) use address::is_loopback_name;
+pub(crate) use answer::{Answer, network_login};
+pub use discovery::{DiscoveryError, Purpose};
+pub(crate) use well_known::is_web_page;
 
 /// Why a homeserver's address or certificate file is not usable.
 #[derive(Debug, thiserror::Error)]
 pub enum HomeserverError {
-    /// Not a URL at all.
-    #[error(
-        "{given:?} is not the URL of a homeserver ({reason}); it looks like https://matrix.example.org"
-    )]
-    NotAUrl {
-        /// What was given.
-        given: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// Plain HTTP to another machine.
-    #[error(
-        "{given} is not encrypted; http:// is accepted for this machine (127.0.0.1, localhost) only, use https://"
-    )]
-    HttpNotAllowed {
-        /// What was given.
-        given: String,
-    },
+    /// The address names no homeserver.
+    #[error(transparent)]
+    Address(#[from] HomeserverAddressError),
     /// The certificate file cannot be read.
     #[error("cannot read the certificate file {path}: {source}")]
     CertificateFile {
@@ -46,39 +42,23 @@ pub enum HomeserverError {
 #[derive(Clone)]
 pub struct Homeserver {
     url: Url,
+    /// The address that named this one as its homeserver, where another did.
+    found_by: Option<Url>,
     certificates_pem: Option<String>,
 }
 
 impl Homeserver {
-    /// The homeserver at `url`: `https://`, or `http://` on this machine.
+    /// The homeserver at `address`, as people write it: `example.org`, `https://matrix.example.org:8448`, with or without
+    /// what else stands in a browser's address line; `http://` on this machine only. [`discover`](Self::discover) finds
+    /// the one that a name stands for.
     ///
     /// # Errors
     ///
-    /// When it is no such URL.
-    pub fn new(url: &str) -> Result<Self, HomeserverError> {
-        let not_a_url = |reason: String| HomeserverError::NotAUrl {
-            given: url.to_owned(),
-            reason,
-        };
-        let parsed = Url::parse(url.trim()).map_err(|error| not_a_url(error.to_string()))?;
-        if parsed.host().is_none() {
-            return Err(not_a_url("it names no host".to_owned()));
-        }
-        if !parsed.username().is_empty() || parsed.password().is_some() {
-            return Err(not_a_url("it holds a user name".to_owned()));
-        }
-        match parsed.scheme() {
-            "https" => {}
-            "http" if is_loopback(&parsed) => {}
-            "http" => {
-                return Err(HomeserverError::HttpNotAllowed {
-                    given: url.to_owned(),
-                });
-            }
-            other => return Err(not_a_url(format!("the scheme is {other}"))),
-        }
+    /// When it names no homeserver.
+    pub fn new(address: &str) -> Result<Self, HomeserverError> {
         Ok(Self {
-            url: parsed,
+            url: address::read(address)?,
+            found_by: None,
             certificates_pem: None,
         })
     }
@@ -101,16 +81,28 @@ impl Homeserver {
         }
     }
 
-    /// The URL, as it was given.
+    /// The base URL: what every request goes to.
     #[must_use]
     pub fn url(&self) -> &Url {
         &self.url
     }
 
-    /// The name that a derived password is bound to: the host of the URL.
+    /// The address that was given, where [`discover`](Self::discover) found the homeserver elsewhere: as a homeserver of
+    /// its own.
+    #[must_use]
+    pub fn found_by(&self) -> Option<Self> {
+        self.found_by.as_ref().map(|url| Self {
+            url: url.clone(),
+            found_by: None,
+            certificates_pem: self.certificates_pem.clone(),
+        })
+    }
+
+    /// The name that a derived password is bound to: the host of the base URL, which is the only one that the password is
+    /// ever sent to. Never a name that somebody else says it has.
     #[must_use]
     pub fn host(&self) -> &str {
-        if is_loopback(&self.url) {
+        if self.is_loopback() {
             "localhost"
         } else {
             self.url.host_str().unwrap_or_default()
@@ -132,7 +124,12 @@ impl Homeserver {
     }
 
     pub(crate) fn is_loopback(&self) -> bool {
-        is_loopback(&self.url)
+        address::is_loopback(&self.url)
+    }
+
+    /// The address as people are told it.
+    pub(crate) fn shown(&self) -> String {
+        self.url.as_str().trim_end_matches('/').to_owned()
     }
 
     pub(crate) fn is_encrypted(&self) -> bool {
@@ -144,69 +141,20 @@ impl fmt::Debug for Homeserver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             url,
+            found_by,
             certificates_pem,
         } = self;
         f.debug_struct("Homeserver")
             .field("url", &url.as_str())
+            .field("found_by", &found_by.as_ref().map(Url::as_str))
             .field("additional_ca", &certificates_pem.is_some())
             .finish()
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => IpAddr::from(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::from(address).is_loopback(),
-        None => false,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn plain_http_is_for_this_machine_only() {
-        for url in [
-            "http://127.0.0.1:8008",
-            "http://localhost",
-            "http://[::1]:1",
-            "https://example.org",
-        ] {
-            assert!(Homeserver::new(url).is_ok(), "{url}");
-        }
-        for url in [
-            "http://example.org",
-            "http://192.168.1.1",
-            "http://127.0.0.1.example.org",
-        ] {
-            assert!(
-                matches!(
-                    Homeserver::new(url),
-                    Err(HomeserverError::HttpNotAllowed { .. })
-                ),
-                "{url}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_is_no_homeserver_url_is_refused() {
-        for url in [
-            "",
-            "example.org",
-            "ftp://example.org",
-            "https://",
-            "https://me@example.org",
-            "mailto:a@b",
-        ] {
-            assert!(
-                matches!(Homeserver::new(url), Err(HomeserverError::NotAUrl { .. })),
-                "{url}"
-            );
-        }
-    }
 
     #[test]
     fn a_password_is_bound_to_the_host_as_given() {
@@ -220,9 +168,12 @@ mod tests {
             Homeserver::new("http://127.0.0.1:8008").unwrap().host(),
             "localhost"
         );
+        for loopback in ["http://[::1]:8008", "https://a.localhost", "localhost."] {
+            assert_eq!(Homeserver::new(loopback).unwrap().host(), "localhost");
+        }
         assert_eq!(
-            Homeserver::new("http://[::1]:8008").unwrap().host(),
-            "localhost"
+            Homeserver::new("Example.ORG.").unwrap().host(),
+            "example.org"
         );
     }
 

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //!   Homeserver ─┬─ Account::register ─┐                ┌─ devices_of   /keys/query, fresh each time
-//!   (URL, CA)   └─ Account::login ────┤                ├─ send         Olm + /sendToDevice
+//!   .discover   └─ Account::login ────┤                ├─ send         Olm + /sendToDevice
 //!                  Account::restore ──┴──► Account ────┼─ start ─► Inbox   /sync, until stopped
 //!   AccountStore ────────┘                             ├─ drain        the inbox on the server is empty
 //!   (SQLite, encrypted)                                └─ logout
@@ -32,14 +32,15 @@
 //!
 //! # How an account's password comes about
 //!
-//! The password of an `@sc_…` account is derived from the identity for the *host name in the homeserver's URL*, as the
-//! person gave it (all loopback names count as `localhost`), not for the name a server claims to have: so no server can
-//! ask for the password of another.
+//! The password of an `@sc_…` account is derived from the identity for the *host of the base URL* ([`Homeserver::host`]; all
+//! loopback names count as `localhost`), and is never sent to any other host: not for the name that a server claims to have,
+//! and not for the name that led there. So no server can ask for the password of another.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod account;
 mod account_store;
+mod answered_account;
 mod client;
 mod connection;
 mod homeserver;
@@ -50,6 +51,7 @@ mod olm;
 mod patience;
 mod peer_device;
 mod registration;
+mod resolver;
 mod sender;
 mod server_error;
 mod store_upkeep;
@@ -60,7 +62,9 @@ mod to_device;
 
 pub use account::{Account, LogoutError, OwnDevice, RestoreError};
 pub use account_store::{AccountStore, StoreError, StoreKey};
-pub use homeserver::{Homeserver, HomeserverError};
+pub use homeserver::{
+    DiscoveryError, Homeserver, HomeserverAddressError, HomeserverError, Purpose,
+};
 pub use inbox::{Inbox, Incoming};
 pub use login::LoginError;
 pub use peer_device::{DevicesError, PeerDevice};

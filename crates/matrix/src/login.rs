@@ -18,7 +18,7 @@ use securecall_contact::MatrixId;
 
 use crate::{
     Account, AccountStore, Homeserver, ServerError, StoreError, account::DEVICE_NAME,
-    client::Client, connection::Connection, server_error::bounded,
+    answered_account::Asked, client::Client, connection::Connection, server_error::bounded,
 };
 
 /// Why a log-in failed.
@@ -31,7 +31,7 @@ pub enum LoginError {
     #[error("this account has been deactivated")]
     Deactivated,
     /// The homeserver wants something that this program cannot do, such as a browser.
-    #[error("the homeserver offers no login with a password; it offers {}", .offered.join(", "))]
+    #[error("the homeserver offers no login with a password; it offers {}", listed(.offered, ", "))]
     Unsupported {
         /// The login types it offers.
         offered: Vec<String>,
@@ -43,6 +43,28 @@ pub enum LoginError {
         expected: String,
         /// Who was.
         got: String,
+    },
+    /// The name that was asked for led to a homeserver of another name.
+    #[error("{asked} leads to {homeserver}, which says that it is the homeserver of {answered}")]
+    OtherServer {
+        /// What was asked for.
+        asked: String,
+        /// Where it led.
+        homeserver: String,
+        /// The name that is found there.
+        answered: String,
+    },
+    /// The homeserver has a name that is another's.
+    #[error(
+        "{homeserver} says that the account is {id}, but that name's homeserver is at {elsewhere}"
+    )]
+    ClaimedServer {
+        /// The homeserver that was asked for.
+        homeserver: String,
+        /// The account that it says it has.
+        id: String,
+        /// Where the server name says that its homeserver is.
+        elsewhere: String,
     },
     /// There is an account in the store already.
     #[error("{user} is logged in already; log out first")]
@@ -70,14 +92,34 @@ impl Account {
         user: &MatrixId,
         password: &str,
     ) -> Result<Self, LoginError> {
+        Self::log_in(homeserver, store, Asked::Account(user), password).await
+    }
+
+    /// The same for the account with this `localpart`, where its server name is not known.
+    ///
+    /// # Errors
+    ///
+    /// As for [`login`](Self::login).
+    pub async fn login_by_localpart(
+        homeserver: &Homeserver,
+        store: &AccountStore,
+        localpart: &str,
+        password: &str,
+    ) -> Result<Self, LoginError> {
+        Self::log_in(homeserver, store, Asked::Localpart(localpart), password).await
+    }
+
+    async fn log_in(
+        homeserver: &Homeserver,
+        store: &AccountStore,
+        asked: Asked<'_>,
+        password: &str,
+    ) -> Result<Self, LoginError> {
         check_vacant(store).await?;
         let connection = Connection::new(homeserver)?;
         let client = connection.anonymous().await?;
-        let session = log_in(&client, user.as_str(), password).await?;
-        if session.meta.user_id.as_str() != user.as_str() {
-            return Err(other_user(user.as_str(), &session));
-        }
-        Self::establish(&connection, store, session).await
+        let session = log_in(&client, asked.user(), password).await?;
+        Self::take(&connection, store, session, asked).await
     }
 }
 
@@ -139,11 +181,17 @@ pub(crate) async fn check_vacant(store: &AccountStore) -> Result<(), LoginError>
     }
 }
 
-pub(crate) fn other_user(expected: &str, session: &MatrixSession) -> LoginError {
-    LoginError::OtherUser {
-        expected: expected.to_owned(),
-        got: session.meta.user_id.to_string(),
+/// What a server lists, for people: never nothing, and not without end.
+pub(crate) fn listed(what: &[String], between: &str) -> String {
+    const MOST: usize = 5;
+    if what.is_empty() {
+        return "nothing".to_owned();
     }
+    let mut text = what[..what.len().min(MOST)].join(between);
+    if what.len() > MOST {
+        text.push_str(&format!("{between}{} more", what.len() - MOST));
+    }
+    text
 }
 
 pub(crate) fn is_unrecognized(kind: Option<&ErrorKind>) -> bool {
@@ -157,5 +205,28 @@ pub(crate) fn session(meta: SessionMeta, access_token: String) -> MatrixSession 
             access_token,
             refresh_token: None,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_lists_is_never_nothing_and_has_an_end() {
+        let list = |count: usize| vec!["x".to_owned(); count];
+        for (count, text) in [
+            (0, "nothing"),
+            (1, "x"),
+            (2, "x, x"),
+            (5, "x, x, x, x, x"),
+            (7, "x, x, x, x, x, 2 more"),
+        ] {
+            assert_eq!(listed(&list(count), ", "), text);
+        }
+        let error = LoginError::Unsupported {
+            offered: Vec::new(),
+        };
+        assert!(error.to_string().ends_with("it offers nothing"), "{error}");
     }
 }

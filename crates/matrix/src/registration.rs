@@ -15,13 +15,14 @@ use ruma::{
 use crate::{
     Account, AccountStore, Homeserver, LoginError, ServerError, StoreError,
     account::DEVICE_NAME,
+    answered_account::Asked,
     client::Client,
     connection::Connection,
-    login::{check_vacant, is_unrecognized, log_in, other_user, session},
+    login::{check_vacant, is_unrecognized, listed, log_in, session},
     server_error::{bounded, message},
 };
 
-/// A flow has as many stages as it names; nobody needs more than this.
+/// A flow takes as many requests as it has stages; no homeserver needs more than this of those that we know.
 const MAX_STAGES: usize = 6;
 
 /// The account to be made.
@@ -67,11 +68,17 @@ pub enum RegisterError {
         message: String,
     },
     /// It asks for things that this program cannot do.
-    #[error("registering at this homeserver needs {}, which this program cannot do", .needed.join(" or "))]
+    #[error("registering at this homeserver needs {}, which this program cannot do", listed(.needed, " or "))]
     Unsupported {
         /// The stages asked for, flow by flow.
         needed: Vec<String>,
     },
+    /// It asks for authentication and names no way to give it.
+    #[error("the homeserver asks for authentication and names no way to give it")]
+    NoWay,
+    /// It never has enough.
+    #[error("the homeserver asks for authentication again and again, whatever it is given")]
+    Endless,
     /// Somebody else holds the name: they can block calls to this address there, but cannot answer them.
     #[error(
         "the name {name} is held by somebody else at this homeserver; they can keep calls from you there but cannot answer them: choose another homeserver"
@@ -150,10 +157,8 @@ impl Account {
                 other => other?,
             },
         };
-        if session.meta.user_id.localpart() != localpart {
-            return Err(other_user(localpart, &session).into());
-        }
-        Ok(Self::establish(&connection, store, session).await?)
+        let asked = Asked::Localpart(localpart);
+        Ok(Self::take(&connection, store, session, asked).await?)
     }
 }
 
@@ -199,9 +204,7 @@ async fn register(
             _ => Err(ServerError::from_http(&error).into()),
         };
     }
-    Err(RegisterError::Unsupported {
-        needed: vec!["endless authentication".to_owned()],
-    })
+    Err(RegisterError::Endless)
 }
 
 fn registered(response: register::v3::Response) -> Result<Outcome, RegisterError> {
@@ -226,7 +229,7 @@ fn next_stage(challenge: &UiaaInfo, token: Option<&str>) -> Result<AuthData, Reg
     let flow = challenge
         .flows
         .iter()
-        .filter(|flow| flow.stages.iter().all(can))
+        .filter(|flow| flow.stages.len() <= MAX_STAGES && flow.stages.iter().all(can))
         .min_by_key(|flow| flow.stages.len())
         .ok_or_else(|| cannot(&challenge.flows))?;
 
@@ -245,22 +248,34 @@ fn next_stage(challenge: &UiaaInfo, token: Option<&str>) -> Result<AuthData, Reg
     })
 }
 
+/// Why none of the flows will do.
 fn cannot(flows: &[AuthFlow]) -> RegisterError {
     let token_would_do = |flow: &AuthFlow| {
-        flow.stages
-            .iter()
-            .all(|stage| matches!(stage, AuthType::Dummy | AuthType::RegistrationToken))
+        flow.stages.len() <= MAX_STAGES
+            && flow
+                .stages
+                .iter()
+                .all(|stage| matches!(stage, AuthType::Dummy | AuthType::RegistrationToken))
     };
     if flows.iter().any(token_would_do) {
         return RegisterError::TokenRequired;
     }
-    let needed = flows.iter().map(|flow| {
-        let stages: Vec<&str> = flow.stages.iter().map(AuthType::as_str).collect();
-        bounded(&stages.join(" and "))
-    });
-    RegisterError::Unsupported {
-        needed: needed.collect(),
+    // What is left has stages, or there is nothing at all.
+    if flows.is_empty() {
+        return RegisterError::NoWay;
     }
+    RegisterError::Unsupported {
+        needed: flows.iter().map(|flow| needed(&flow.stages)).collect(),
+    }
+}
+
+/// The stages of a flow, as people are told them.
+fn needed(stages: &[AuthType]) -> String {
+    let stages: Vec<String> = stages
+        .iter()
+        .map(|stage| stage.as_str().to_owned())
+        .collect();
+    bounded(&listed(&stages, " and "))
 }
 
 #[cfg(test)]
@@ -315,6 +330,33 @@ mod tests {
         assert!(
             error.contains("m.login.recaptcha and m.login.terms or m.login.email.identity"),
             "{error}"
+        );
+    }
+
+    #[test]
+    fn flows_without_stages_ask_for_nothing_and_no_flows_are_no_way() {
+        let empty = next_stage(&challenge(&[&[]], &[]), None);
+        assert!(matches!(empty, Ok(AuthData::Dummy(_))));
+        let error = next_stage(&challenge(&[], &[]), Some("t")).unwrap_err();
+        assert!(matches!(error, RegisterError::NoWay), "{error}");
+    }
+
+    #[test]
+    fn flows_are_followed_and_told_up_to_a_bound() {
+        let long = vec![AuthType::Dummy; MAX_STAGES + 1];
+        let error = next_stage(&challenge(&[&long], &[]), None).unwrap_err();
+        assert!(
+            matches!(error, RegisterError::Unsupported { .. }),
+            "{error}"
+        );
+
+        let huge = vec![AuthType::from("x".repeat(10_000)); 100];
+        let flows = vec![huge.as_slice(); 100];
+        let error = next_stage(&challenge(&flows, &[]), None).unwrap_err();
+        assert!(
+            error.to_string().len() < 2_500,
+            "{}",
+            error.to_string().len()
         );
     }
 }

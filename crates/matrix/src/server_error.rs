@@ -4,9 +4,12 @@ use std::{error::Error as StdError, io, time::Duration};
 
 use matrix_sdk::reqwest;
 use matrix_sdk_base::crypto::OlmError;
-use ruma::api::error::{ErrorKind, FromHttpResponseError};
+use ruma::api::error::{DeserializationError, ErrorBody, ErrorKind, FromHttpResponseError};
 
-use crate::client::HttpError;
+use crate::{
+    client::HttpError,
+    homeserver::{is_web_page, network_login},
+};
 
 /// Why a homeserver did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,6 +36,20 @@ pub enum ServerError {
         /// What it answered.
         reason: String,
     },
+    /// It answers as web servers answer to people.
+    #[error(
+        "the address answered with a web page, not as a Matrix homeserver; are you behind a login page of the network, or is the address that of the website?"
+    )]
+    WebPage,
+    /// It sends us elsewhere, which a homeserver does not do.
+    #[error(
+        "the address sends us on to {}; are you behind a login page of the network, or is the address that of the website?",
+        .to.as_deref().unwrap_or("another address")
+    )]
+    Redirected {
+        /// Scheme, host and port of where to, if it says so.
+        to: Option<String>,
+    },
     /// What it answers is nothing that a homeserver sends: too much, or not what was asked for.
     #[error("the homeserver does not behave like one: {reason}")]
     Misbehaves {
@@ -40,7 +57,7 @@ pub enum ServerError {
         reason: String,
     },
     /// It wants us to wait.
-    #[error("the homeserver asks to wait{}", .retry_after.map(|wait| format!(" {} s", wait.as_secs().max(1))).unwrap_or_default())]
+    #[error("the homeserver asks to wait{}", .retry_after.map(|wait| format!(" {} s", whole_seconds(wait))).unwrap_or_default())]
     TooManyRequests {
         /// For how long, if it says so.
         retry_after: Option<Duration>,
@@ -111,6 +128,9 @@ impl ServerError {
         match self {
             Self::Unreachable { .. }
             | Self::NotMatrix { .. }
+            // A network's login page: somebody logs in there.
+            | Self::WebPage
+            | Self::Redirected { .. }
             | Self::Misbehaves { .. }
             | Self::TooManyRequests { .. }
             | Self::TimedOut => true,
@@ -137,9 +157,13 @@ impl ServerError {
         }
     }
 
-    fn from_network(error: &reqwest::Error) -> Self {
-        if let Some(reason) = certificate_fault(error) {
-            Self::CertificateRefused { reason }
+    pub(crate) fn from_network(error: &reqwest::Error) -> Self {
+        if let Some(fault) = tls_fault(error) {
+            fault
+        } else if is_not_http(error) {
+            Self::NotMatrix {
+                reason: "what answers there does not speak HTTP; does it want https://?".to_owned(),
+            }
         } else if error.is_timeout() && !error.is_connect() {
             Self::TimedOut
         } else if error.is_decode() {
@@ -161,11 +185,19 @@ impl ServerError {
                     code: "401".to_owned(),
                     message: "it asks for more authentication".to_owned(),
                 },
+                FromHttpResponseError::Deserialization(DeserializationError::Json(error)) => {
+                    Self::NotMatrix {
+                        reason: unreadable(error),
+                    }
+                }
                 other => Self::NotMatrix {
                     reason: root(other),
                 },
             };
         };
+        if let Some(login) = network_login(answer.status_code) {
+            return login;
+        }
         match answer.error_kind() {
             Some(ErrorKind::UnknownToken(data)) => Self::SessionEnded {
                 soft: data.soft_logout,
@@ -182,17 +214,39 @@ impl ServerError {
                 code: bounded(kind.errcode().as_ref()),
                 message: message(answer),
             },
-            None => Self::NotMatrix {
+            None => Self::from_foreign(answer),
+        }
+    }
+
+    /// What an error says that Matrix does not know.
+    fn from_foreign(answer: &ruma::api::error::Error) -> Self {
+        match &answer.body {
+            _ if answer.status_code.is_redirection() => Self::Redirected { to: None },
+            _ if answer.status_code.as_u16() == 429 => Self::TooManyRequests { retry_after: None },
+            ErrorBody::NotJson { bytes, .. } if is_web_page(bytes) => Self::WebPage,
+            _ => Self::NotMatrix {
                 reason: format!("it answers {}", answer.status_code),
             },
         }
     }
 }
 
+/// Never less than what was asked for.
+fn whole_seconds(wait: Duration) -> u128 {
+    wait.as_nanos().div_ceil(1_000_000_000).max(1)
+}
+
+/// What is wrong with an answer that was to be JSON.
+fn unreadable(error: &serde_json::Error) -> String {
+    match error.classify() {
+        serde_json::error::Category::Data => format!("its answer is not as Matrix has it: {error}"),
+        serde_json::error::Category::Eof => "its answer is cut off or empty".to_owned(),
+        _ => "it answered with something else than JSON, such as a web page; are you behind a login page of the network?".to_owned(),
+    }
+}
+
 /// The homeserver's own words, without control characters.
 pub(crate) fn message(error: &ruma::api::error::Error) -> String {
-    use ruma::api::error::ErrorBody;
-
     let text = match &error.body {
         ErrorBody::Standard(body) => body.message.clone(),
         _ => error.status_code.to_string(),
@@ -206,12 +260,23 @@ pub(crate) fn bounded(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(MAX).collect()
 }
 
-/// What rustls has against a certificate, if that is why the connection failed.
-fn certificate_fault(error: &(dyn StdError + 'static)) -> Option<String> {
+/// What rustls has against the other side, if that is why the connection failed.
+fn tls_fault(error: &(dyn StdError + 'static)) -> Option<ServerError> {
     let mut next = Some(error);
     while let Some(error) = next {
-        if let Some(rustls::Error::InvalidCertificate(fault)) = error.downcast_ref() {
-            return Some(fault.to_string());
+        match error.downcast_ref() {
+            Some(rustls::Error::InvalidCertificate(fault)) => {
+                return Some(ServerError::CertificateRefused {
+                    reason: fault.to_string(),
+                });
+            }
+            Some(rustls::Error::InvalidMessage(_)) => {
+                return Some(ServerError::NotMatrix {
+                    reason: "what answers there does not speak TLS, so https:// does not work"
+                        .to_owned(),
+                });
+            }
+            _ => {}
         }
         next = match error
             .downcast_ref::<io::Error>()
@@ -222,6 +287,12 @@ fn certificate_fault(error: &(dyn StdError + 'static)) -> Option<String> {
         };
     }
     None
+}
+
+/// Whether there was an answer, but not of a web server. The library keeps its kinds to itself; their words are stable
+/// within the pinned version.
+fn is_not_http(error: &reqwest::Error) -> bool {
+    error.is_request() && root(error).starts_with("invalid HTTP")
 }
 
 /// The innermost cause: "connection refused" rather than "error sending request".
@@ -248,12 +319,38 @@ pub(crate) fn chain(error: &dyn StdError) -> String {
 
 #[cfg(test)]
 mod tests {
-    use ruma::api::{
-        client::uiaa::UiaaResponse,
-        error::{Error, ErrorBody},
-    };
+    use ruma::api::{client::uiaa::UiaaResponse, error::Error};
 
     use super::*;
+
+    #[test]
+    fn a_wait_is_never_told_shorter_than_it_is() {
+        for (milliseconds, told) in [
+            (0, " 1 s"),
+            (1, " 1 s"),
+            (1_000, " 1 s"),
+            (1_001, " 2 s"),
+            (1_500, " 2 s"),
+            (59_999, " 60 s"),
+        ] {
+            let retry_after = Some(Duration::from_millis(milliseconds));
+            let text = ServerError::TooManyRequests { retry_after }.to_string();
+            assert!(text.ends_with(told), "{milliseconds}: {text}");
+        }
+        let text = ServerError::TooManyRequests { retry_after: None }.to_string();
+        assert!(text.ends_with("wait"), "{text}");
+    }
+
+    #[test]
+    fn an_answer_that_is_no_json_is_named_for_what_it_is() {
+        let reason = |body: &str| {
+            let error = serde_json::from_str::<ruma::UInt>(body).unwrap_err();
+            unreadable(&error)
+        };
+        assert!(reason("<html>").contains("such as a web page"));
+        assert!(reason("").contains("empty"));
+        assert!(reason("{}").contains("not as Matrix has it"));
+    }
 
     #[test]
     fn a_request_that_was_answered_with_a_fault_of_the_server_may_have_arrived() {

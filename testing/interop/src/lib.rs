@@ -5,6 +5,8 @@
 //! * [`DatabaseSnapshot`]: what a homeserver's database holds at one moment, and what a call added to it;
 //! * [`HostileHomeserver`]: one that answers with anything at all: without end, compressed, cut off;
 //! * [`TlsFront`]: a self-signed `https` door in front of a plain server;
+//! * [`WebServer`]: an HTTP server that answers as it is told, and leads the rest to another one;
+//! * [`ConnectProxy`]: a way to servers on this machine by names that no name service knows;
 //! * [`UdpForwarder`]: a network path that can be cut, healed and filtered without root;
 //! * [`texts_by_zxing_cpp`]: the QR reader that ours is compared with.
 //!
@@ -16,6 +18,7 @@
     reason = "waits for real processes and sockets"
 )]
 
+mod connect_proxy;
 mod database_snapshot;
 mod homeserver_config;
 mod hostile_homeserver;
@@ -24,8 +27,10 @@ mod synapse;
 mod tls_front;
 mod udp_forwarder;
 mod venv;
+mod web_server;
 mod zxing_cpp;
 
+pub use connect_proxy::ConnectProxy;
 pub use database_snapshot::{ALLOWED, Allowed, DatabaseSnapshot, Difference, Report};
 pub use homeserver_config::{Registration, SynapseOptions};
 pub use hostile_homeserver::{Answer, HostileHomeserver};
@@ -33,4 +38,5 @@ pub use synapse::{Synapse, SynapseError};
 pub use tls_front::TlsFront;
 pub use udp_forwarder::{Flow, PacketClass, UdpForwarder};
 pub use venv::VenvError;
+pub use web_server::{Request, WebServer};
 pub use zxing_cpp::{ZxingCppError, texts_by_zxing_cpp};

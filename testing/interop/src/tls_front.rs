@@ -19,7 +19,7 @@ use rustls::{
 /// How long a connection with nothing to do sleeps between two looks.
 const IDLE: Duration = Duration::from_millis(1);
 
-/// Takes TLS connections for `localhost` and 127.0.0.1 and carries what is in them to a plain server.
+/// Takes TLS connections, for `localhost` and 127.0.0.1 unless told otherwise, and carries what is in them to a plain server.
 #[derive(Debug)]
 pub struct TlsFront {
     address: SocketAddr,
@@ -34,7 +34,16 @@ impl TlsFront {
     ///
     /// When no socket or no certificate can be had.
     pub fn start(server: SocketAddr) -> io::Result<Self> {
-        let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+        Self::with_names(server, &["localhost", "127.0.0.1"])
+    }
+
+    /// The same with a certificate for other names.
+    ///
+    /// # Errors
+    ///
+    /// When no socket or no certificate can be had.
+    pub fn with_names(server: SocketAddr, names: &[&str]) -> io::Result<Self> {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let signed = rcgen::generate_simple_self_signed(names).map_err(io::Error::other)?;
         let key =
             PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(signed.signing_key.serialize_der()));
@@ -60,6 +69,12 @@ impl TlsFront {
             certificate_pem: pem(signed.cert.der()),
             is_over,
         })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// `https://localhost:port`.

@@ -3,15 +3,16 @@
 use std::env;
 
 use securecall_contact::MatrixId;
+use securecall_crypto::IdentitySeed;
 use securecall_matrix::{
-    Account, AccountStore, Homeserver, LogoutError, Registration, RestoreError, ServerError,
-    StoreKey,
+    Account, AccountStore, Homeserver, LoginError, LogoutError, Purpose, RegisterError,
+    Registration, RestoreError, ServerError, StoreKey,
 };
 use zeroize::Zeroizing;
 
 use super::Context;
 use crate::calling::runtime;
-use crate::cli::{HomeserverOptions, LoginOptions, RegisterOptions};
+use crate::cli::{AuthorityOptions, LoginOptions, RegisterOptions};
 use crate::error::{ErrorKind, Failure};
 use crate::exit_code::ExitCode;
 use crate::output::Event;
@@ -31,11 +32,10 @@ pub(super) fn store(profile: &Profile) -> AccountStore {
 }
 
 pub(super) fn register(context: &Context, options: &RegisterOptions) -> Result<ExitCode, Failure> {
-    let homeserver = homeserver(&options.homeserver)?;
+    let given = homeserver(options.homeserver.expose(), &options.authority)?;
     let mut profile = Profile::open(&context.profile)?;
     let identity = profile.identity()?;
     let localpart = format!("sc_{}", identity.id());
-    let password = identity.seed().account_password(homeserver.host());
     let _lock = profile.lock_session("register")?;
     check_no_account(&profile)?;
     let store = store(&profile);
@@ -43,42 +43,102 @@ pub(super) fn register(context: &Context, options: &RegisterOptions) -> Result<E
         Some(token) => Some(token.clone()),
         None => variable(TOKEN)?.map(Secret::from),
     };
-    let registration = Registration {
-        localpart: &localpart,
-        password: &password,
-        token: token.as_ref().map(Secret::expose),
-    };
     let runtime = runtime()?;
     // The account's store can be let go of only inside the runtime.
     let _inside = runtime.enter();
-    let account = runtime.block_on(Account::register(&homeserver, &store, registration))?;
+    let token = token.as_ref().map(Secret::expose);
+    let account = runtime.block_on(async {
+        let found = given.discover(Purpose::NewAccount).await?;
+        make_account(&found, &store, identity.seed(), &localpart, token).await
+    })?;
     keep(context, &mut profile, &account)
 }
 
+/// Makes the account of an identity, or logs in to it, with the password for wherever it is.
+async fn make_account(
+    found: &Homeserver,
+    store: &AccountStore,
+    seed: &IdentitySeed,
+    localpart: &str,
+    token: Option<&str>,
+) -> Result<Account, Failure> {
+    let registration = Registration {
+        localpart,
+        password: &seed.account_password(found.host()),
+        token,
+    };
+    let error = match Account::register(found, store, registration).await {
+        Err(error @ (RegisterError::NameTaken { .. } | RegisterError::Closed { .. })) => error,
+        outcome => return Ok(outcome?),
+    };
+    // It may have been made at the address that was given, before that named another.
+    if let Some(earlier) = found.found_by() {
+        let password = seed.account_password(earlier.host());
+        match Account::login_by_localpart(&earlier, store, localpart, &password).await {
+            Ok(account) => return Ok(account),
+            Err(error) => tracing::debug!(%error, "no account at the address that was given"),
+        }
+    }
+    Err(error.into())
+}
+
 pub(super) fn login(context: &Context, options: &LoginOptions) -> Result<ExitCode, Failure> {
-    let homeserver = homeserver(&options.homeserver)?;
     let user: MatrixId = options.user.parse()?;
+    let given = match &options.homeserver {
+        Some(given) => homeserver(given.expose(), &options.authority)?,
+        // The port of a server name is that of other servers: discovery asks its host.
+        None => homeserver(user.server_name().host(), &options.authority)?,
+    };
     let mut profile = Profile::open(&context.profile)?;
-    let own_id = profile.identity()?.id();
+    let identity = profile.identity()?;
+    let own_id = identity.id();
     if user.securecall_id().is_some_and(|id| *id != own_id) {
         return Err(Failure::new(ErrorKind::KeyMismatch, "this is the address of another identity than this profile's")
             .help("use the profile of that identity, or restore it in a new one with `securecall id restore`"));
     }
     let _lock = profile.lock_session("login")?;
     check_no_account(&profile)?;
-    let password = match user.securecall_id() {
-        Some(_) if env::var_os(PASSWORD).is_none() => profile
-            .identity()?
-            .seed()
-            .account_password(homeserver.host()),
-        _ => password()?,
+    let typed = match user.securecall_id() {
+        Some(_) if env::var_os(PASSWORD).is_none() => None,
+        _ => Some(password()?),
     };
     let store = store(&profile);
     let runtime = runtime()?;
     // The account's store can be let go of only inside the runtime.
     let _inside = runtime.enter();
-    let account = runtime.block_on(Account::login(&homeserver, &store, &user, &password))?;
+    let account = runtime.block_on(async {
+        let found = given.discover(Purpose::ExistingAccount).await?;
+        match &typed {
+            Some(password) => Ok(Account::login(&found, &store, &user, password).await?),
+            None => log_in_by_identity(&found, &store, identity.seed(), &user).await,
+        }
+    })?;
     keep(context, &mut profile, &account)
+}
+
+/// Logs in to the account of an identity, with the password for wherever it is.
+async fn log_in_by_identity(
+    found: &Homeserver,
+    store: &AccountStore,
+    seed: &IdentitySeed,
+    user: &MatrixId,
+) -> Result<Account, Failure> {
+    let password = seed.account_password(found.host());
+    match Account::login(found, store, user, &password).await {
+        Err(LoginError::WrongPassword) => {}
+        outcome => return Ok(outcome?),
+    }
+    // It may have been made at the address that was given, before that named another.
+    if let Some(earlier) = found.found_by() {
+        let password = seed.account_password(earlier.host());
+        match Account::login(&earlier, store, user, &password).await {
+            Ok(account) => return Ok(account),
+            Err(error) => tracing::debug!(%error, "no account at the address that was given"),
+        }
+    }
+    Err(Failure::from(LoginError::WrongPassword).help(
+        "the password is derived for the address that the account was made at: give that one with --homeserver; or, if it has another password by now, set SECURECALL_PASSWORD",
+    ))
 }
 
 pub(super) fn logout(context: &Context) -> Result<ExitCode, Failure> {
@@ -118,9 +178,9 @@ impl Failure {
     }
 }
 
-fn homeserver(options: &HomeserverOptions) -> Result<Homeserver, Failure> {
-    let homeserver = Homeserver::new(&options.url)?;
-    Ok(match &options.ca_file {
+fn homeserver(given: &str, authority: &AuthorityOptions) -> Result<Homeserver, Failure> {
+    let homeserver = Homeserver::new(given)?;
+    Ok(match &authority.ca_file {
         Some(path) => homeserver.with_ca_file(path)?,
         None => homeserver,
     })

@@ -1,7 +1,8 @@
 //! What the homeserver and the Matrix store say, told to a person.
 
 use securecall_matrix::{
-    HomeserverError, LoginError, LogoutError, RegisterError, RestoreError, ServerError, StoreError,
+    DiscoveryError, HomeserverAddressError, HomeserverError, LoginError, LogoutError,
+    RegisterError, RestoreError, ServerError, StoreError,
 };
 
 use super::{ErrorKind, Failure};
@@ -11,11 +12,13 @@ impl From<ServerError> for Failure {
         let message = error.to_string();
         match error {
             ServerError::Unreachable { .. } | ServerError::TimedOut => Self::new(ErrorKind::HomeserverUnreachable, message)
-                .help("check the network, and the URL that was given with --homeserver"),
+                .help("check the network, and the address that was given with --homeserver"),
             ServerError::CertificateRefused { .. } => Self::new(ErrorKind::CertificateRefused, message)
                 .help("check the URL and this machine's clock; --ca-file FILE adds a certificate authority of your own"),
             ServerError::NotMatrix { .. } => Self::new(ErrorKind::HomeserverFault, message)
-                .help("check the URL: it is the homeserver's, such as https://matrix.example.org"),
+                .help("check the address: it is the homeserver's, such as https://matrix.example.org"),
+            ServerError::WebPage | ServerError::Redirected { .. } => Self::new(ErrorKind::HomeserverFault, message)
+                .help("open a web page in a browser and log in to the network if it asks; else give the homeserver's own address, such as https://matrix.example.org"),
             ServerError::Misbehaves { .. } => Self::new(ErrorKind::HomeserverFault, message)
                 .help("ask the owner of the homeserver, or use another one; on a network with a login page, log in there first"),
             ServerError::SessionEnded { .. } => Self::new(ErrorKind::SignedOut, message)
@@ -52,16 +55,40 @@ impl From<HomeserverError> for Failure {
     fn from(error: HomeserverError) -> Self {
         let message = error.to_string();
         match error {
-            HomeserverError::NotAUrl { .. } => Self::new(ErrorKind::InvalidServer, message)
-                .help("a homeserver looks like https://matrix.example.org"),
-            HomeserverError::HttpNotAllowed { .. } => {
+            HomeserverError::Address(HomeserverAddressError::NotEncrypted { .. }) => {
                 Self::new(ErrorKind::CertificateRefused, message)
                     .help("use https://; http:// is for a homeserver on this machine")
             }
+            HomeserverError::Address(_) => Self::new(ErrorKind::InvalidServer, message)
+                .help("a homeserver looks like example.org or https://matrix.example.org"),
             HomeserverError::CertificateFile { .. } | HomeserverError::NoCertificate { .. } => {
                 Self::new(ErrorKind::InvalidFile, message)
                     .help("--ca-file takes a file with certificates in PEM form")
             }
+        }
+    }
+}
+
+impl From<DiscoveryError> for Failure {
+    fn from(error: DiscoveryError) -> Self {
+        const OWN_ADDRESS: &str = "give the homeserver's own address with --homeserver, such as https://matrix.example.org, or ask its owner";
+        let message = error.to_string();
+        match error {
+            DiscoveryError::Unusable { .. } => {
+                Self::new(ErrorKind::HomeserverFault, message).help(OWN_ADDRESS)
+            }
+            DiscoveryError::NotEncrypted { .. } => {
+                Self::new(ErrorKind::CertificateRefused, message).help(OWN_ADDRESS)
+            }
+            DiscoveryError::Delegate { fault, .. } | DiscoveryError::Unclear { fault, .. } => {
+                let failure = Self::from(fault);
+                // A bug is ours, whoever was asked.
+                match failure.kind {
+                    ErrorKind::Bug => failure,
+                    kind => Self::new(kind, message).help(OWN_ADDRESS),
+                }
+            }
+            DiscoveryError::Server(error) => error.into(),
         }
     }
 }
@@ -98,6 +125,10 @@ impl From<LoginError> for Failure {
             LoginError::Deactivated | LoginError::OtherUser { .. } => {
                 Self::new(ErrorKind::LoginRefused, message).help("use another account")
             }
+            LoginError::OtherServer { answered, homeserver, .. } => Self::new(ErrorKind::HomeserverFault, message)
+                .help(format!("for an account of {answered}, give --homeserver {homeserver}; else ask the owner of the name that you gave")),
+            LoginError::ClaimedServer { homeserver, id, .. } => Self::new(ErrorKind::HomeserverFault, message)
+                .help(format!("use another homeserver; if you know that this is right, `securecall login --homeserver {homeserver} --user {id}`")),
             LoginError::Unsupported { .. } => Self::new(ErrorKind::UnsupportedLogin, message)
                 .help("securecall logs in with a password; use a homeserver that offers it"),
             LoginError::AlreadyLoggedIn { .. } => Self::new(ErrorKind::AccountExists, message)
@@ -122,8 +153,12 @@ impl From<RegisterError> for Failure {
             }
             RegisterError::Unsupported { .. } => Self::new(ErrorKind::UnsupportedLogin, message)
                 .help("use another homeserver, or make the account there by its own means and `securecall login`"),
+            RegisterError::NoWay => Self::new(ErrorKind::UnsupportedLogin, message)
+                .help("use another homeserver, or make the account there by its own means and `securecall login`"),
+            RegisterError::Endless => Self::new(ErrorKind::HomeserverFault, message)
+                .help("ask the owner of the homeserver, or use another one"),
             RegisterError::NameTaken { .. } => Self::new(ErrorKind::NameTaken, message)
-                .help("use another homeserver: your SecureCall ID stays the same there"),
+                .help("if it is you who made it, give --homeserver the address that it was made at; else use another homeserver: your SecureCall ID stays the same there"),
             RegisterError::Login(error) => error.into(),
             RegisterError::Server(error) => error.into(),
             RegisterError::Store(error) => error.into(),

@@ -11,7 +11,8 @@ use securecall_audio_device::{DeviceFault, OpenError, WavProblem};
 use securecall_contact::{Address, MAX_MARKS, NameLabel, is_harmful, is_mark};
 use securecall_contact_qr::PictureError;
 use securecall_matrix::{
-    HomeserverError, LoginError, LogoutError, RegisterError, RestoreError, ServerError, StoreError,
+    DiscoveryError, HomeserverAddressError, HomeserverError, LoginError, LogoutError,
+    RegisterError, RestoreError, ServerError, StoreError,
 };
 
 use super::event::Previous;
@@ -75,6 +76,7 @@ fn failures(text: &str) -> Vec<Failure> {
             },
             ServerError::CertificateRefused { reason: own() },
             ServerError::NotMatrix { reason: own() },
+            ServerError::Redirected { to: Some(own()) },
             ServerError::Refused {
                 code: own(),
                 message: own(),
@@ -121,12 +123,47 @@ fn failures(text: &str) -> Vec<Failure> {
             source: io(),
         }
         .into(),
-        HomeserverError::NotAUrl {
+        LoginError::OtherServer {
+            asked: own(),
+            homeserver: own(),
+            answered: own(),
+        }
+        .into(),
+        LoginError::ClaimedServer {
+            homeserver: own(),
+            id: own(),
+            elsewhere: own(),
+        }
+        .into(),
+        HomeserverError::from(HomeserverAddressError::NotAnAddress {
             given: own(),
+            reason: own(),
+        })
+        .into(),
+        HomeserverError::from(HomeserverAddressError::NotEncrypted { given: own() }).into(),
+        DiscoveryError::Unusable {
+            name: own(),
+            base_url: own(),
             reason: own(),
         }
         .into(),
-        HomeserverError::HttpNotAllowed { given: own() }.into(),
+        DiscoveryError::NotEncrypted {
+            name: own(),
+            base_url: own(),
+        }
+        .into(),
+        DiscoveryError::Delegate {
+            name: own(),
+            url: own(),
+            fault: ServerError::WebPage,
+        }
+        .into(),
+        DiscoveryError::Unclear {
+            name: own(),
+            reason: own(),
+            fault: ServerError::Redirected { to: Some(own()) },
+        }
+        .into(),
         HomeserverError::CertificateFile {
             path: own(),
             source: io(),

@@ -11,9 +11,11 @@ mod config;
 mod contacts;
 #[cfg(target_os = "linux")]
 mod desktop;
+mod discovery;
 mod endings;
 mod failing_output;
 mod faults;
+mod foreign_answers;
 #[cfg(target_os = "linux")]
 mod hostile;
 mod hostile_text;
@@ -45,3 +47,4 @@ mod texts;
 mod usage;
 #[cfg(unix)]
 mod verification;
+mod web_names;

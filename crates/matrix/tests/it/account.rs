@@ -177,10 +177,7 @@ async fn nobody_there_and_somebody_else_there_are_told_apart() {
     });
     let outcome = Account::login(&web, &store, &user, "x").await;
     assert!(
-        matches!(
-            outcome,
-            Err(LoginError::Server(ServerError::NotMatrix { .. }))
-        ),
+        matches!(outcome, Err(LoginError::Server(ServerError::WebPage))),
         "{outcome:?}"
     );
     assert!(!store.exists());

@@ -5,3 +5,4 @@
 mod synapse;
 mod tls_front;
 mod udp_forwarder;
+mod web_server;

@@ -1,0 +1,219 @@
+//! What answers at an address, asked without the Matrix library: bounded, and named for what it is when it is no homeserver.
+
+use matrix_sdk::reqwest::{Response, StatusCode, header};
+use serde::Deserialize;
+use url::Url;
+
+use super::well_known::is_web_page;
+use crate::{
+    client::{HttpError, refuse_compressed},
+    server_error::ServerError,
+};
+
+/// One answer, as far as it is of interest.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(super) status: StatusCode,
+    /// Where a redirect leads, if it says so in a way that can be followed.
+    pub(super) location: Option<Url>,
+    /// The body, or its beginning.
+    pub(super) body: Vec<u8>,
+    /// Whether the body is longer than what was read.
+    pub(super) is_cut: bool,
+    /// Whether the body is compressed, and therefore not read.
+    is_compressed: bool,
+}
+
+impl Answer {
+    /// Reads at most `limit` bytes of the body.
+    pub(crate) async fn read(mut response: Response, limit: usize) -> Result<Self, ServerError> {
+        let location = response
+            .headers()
+            .get(header::LOCATION)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|to| response.url().join(to).ok());
+        let status = response.status();
+        let is_compressed = refuse_compressed(&response).is_err();
+        let mut body = Vec::new();
+        let mut is_cut = false;
+        while let Some(chunk) = response
+            .chunk()
+            .await
+            .map_err(|error| ServerError::from_network(&error))?
+        {
+            let room = limit - body.len();
+            body.extend(chunk.iter().take(room));
+            if chunk.len() > room {
+                is_cut = true;
+                break;
+            }
+        }
+        Ok(Self {
+            status,
+            location: location.filter(|_| status.is_redirection()),
+            body,
+            is_cut,
+            is_compressed,
+        })
+    }
+
+    /// Whether it is the answer of a homeserver to `/_matrix/client/versions`.
+    pub(crate) fn check_versions(&self) -> Result<(), ServerError> {
+        #[derive(Deserialize)]
+        struct Versions {
+            #[serde(rename = "versions")]
+            _versions: Vec<String>,
+        }
+
+        if self.is_compressed {
+            return Err(ServerError::from_http(&HttpError::Compressed));
+        }
+        // The page of a website may be long, and is a page all the same.
+        if self.status != StatusCode::OK || is_web_page(&self.body) {
+            return Err(self.fault());
+        }
+        if self.is_cut {
+            let limit = self.body.len();
+            return Err(ServerError::from_http(&HttpError::TooLarge { limit }));
+        }
+        match serde_json::from_slice(&self.body) {
+            Ok(Versions { .. }) => Ok(()),
+            Err(_) => Err(self.fault()),
+        }
+    }
+
+    /// What this answer says instead of what was asked.
+    pub(super) fn fault(&self) -> ServerError {
+        let status = self.status;
+        if let Some(login) = network_login(status) {
+            return login;
+        }
+        if status.is_redirection() {
+            return ServerError::Redirected {
+                to: self.location.as_ref().map(shown),
+            };
+        }
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            return ServerError::TooManyRequests { retry_after: None };
+        }
+        if status.is_server_error() {
+            return ServerError::Unreachable {
+                reason: format!("it answers {status}"),
+                may_have_arrived: true,
+            };
+        }
+        if is_web_page(&self.body) {
+            return ServerError::WebPage;
+        }
+        if status.is_success() {
+            return not_matrix("it answers, but not as Matrix has it".to_owned());
+        }
+        not_matrix(format!("it answers {status}"))
+    }
+}
+
+/// What a network says that wants its users to log in by a browser first (RFC 6585, 6).
+pub(crate) fn network_login(status: StatusCode) -> Option<ServerError> {
+    (status == StatusCode::NETWORK_AUTHENTICATION_REQUIRED).then(|| ServerError::Unreachable {
+        reason: "this network asks to log in first; open any web page in a browser".to_owned(),
+        // It says that it has not let the request through.
+        may_have_arrived: false,
+    })
+}
+
+/// Scheme, host and port: the rest may be long, and hold what is nobody's business.
+fn shown(url: &Url) -> String {
+    match (url.host_str(), url.port()) {
+        (Some(host), Some(port)) => format!("{}://{host}:{port}", url.scheme()),
+        (Some(host), None) => format!("{}://{host}", url.scheme()),
+        (None, _) => format!("{}:", url.scheme()),
+    }
+}
+
+fn not_matrix(reason: String) -> ServerError {
+    ServerError::NotMatrix { reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, location: Option<&str>, body: &str) -> Answer {
+        Answer {
+            status: StatusCode::from_u16(status).unwrap(),
+            location: location.map(|url| url.parse().unwrap()),
+            body: body.as_bytes().to_vec(),
+            is_cut: false,
+            is_compressed: false,
+        }
+    }
+
+    fn said(answer: &Answer) -> String {
+        answer.check_versions().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_homeserver_names_its_versions() {
+        for body in [
+            r#"{"versions":["v1.11"]}"#,
+            r#"{"unstable_features":{},"versions":[]}"#,
+        ] {
+            assert_eq!(answer(200, None, body).check_versions(), Ok(()));
+        }
+        for body in [
+            "",
+            "null",
+            "{}",
+            r#"{"versions":7}"#,
+            r#"{"versions":[7]}"#,
+            "It works!",
+        ] {
+            assert!(
+                matches!(
+                    answer(200, None, body).check_versions(),
+                    Err(ServerError::NotMatrix { .. })
+                ),
+                "{body}"
+            );
+        }
+        let mut endless = answer(200, None, r#"{"versions":[]}"#);
+        endless.is_cut = true;
+        assert!(
+            said(&endless).contains("more than 15 bytes"),
+            "{}",
+            said(&endless)
+        );
+        endless.body = b"<html>".to_vec();
+        assert_eq!(endless.check_versions(), Err(ServerError::WebPage));
+        endless.is_compressed = true;
+        assert!(said(&endless).contains("compressed"));
+    }
+
+    #[test]
+    fn what_is_no_homeserver_is_named_for_what_it_is() {
+        for body in ["<html>", "\n\n <!DOCTYPE html>", "\u{feff}<?xml?>"] {
+            for status in [200, 403, 404] {
+                let answer = answer(status, None, body);
+                assert_eq!(answer.check_versions(), Err(ServerError::WebPage), "{body}");
+            }
+        }
+        let portal = answer(
+            302,
+            Some("http://user:secret@portal.test:8080/login?mac=1"),
+            "<html>",
+        );
+        assert!(
+            said(&portal).contains("http://portal.test:8080;"),
+            "{}",
+            said(&portal)
+        );
+        assert!(said(&answer(307, None, "")).contains("another address"));
+        assert!(said(&answer(511, None, "<html>")).contains("log in first"));
+        assert!(said(&answer(502, None, "<html>")).contains("502 Bad Gateway"));
+        assert!(said(&answer(404, None, "{}")).contains("404 Not Found"));
+        assert!(matches!(
+            answer(429, None, "{}").check_versions(),
+            Err(ServerError::TooManyRequests { .. })
+        ));
+    }
+}
