@@ -125,6 +125,8 @@ fn a_pasted_message_adds_a_contact_who_may_call_at_once() {
     screen.wait_for("Bo Ek");
     screen.press("a");
     caller.wait_for("connected");
+    // A call that is hung up before this side is connected, too, was none.
+    screen.wait_for("Safety words");
     caller.order("hangup");
     assert_eq!(caller.end().0, 0);
     screen.wait_for("call with Bo Ek ended");
