@@ -201,7 +201,7 @@ pub(crate) struct OpenOptions {
 /// `securecall register`
 #[derive(Args, Debug)]
 pub(crate) struct RegisterOptions {
-    /// The homeserver, such as example.org or https://matrix.example.org (http:// for this machine only)
+    /// The homeserver, such as example.org, or its URL (http for this machine only)
     #[arg(long, value_name = "URL")]
     pub(crate) homeserver: Secret,
     #[command(flatten)]
@@ -214,7 +214,7 @@ pub(crate) struct RegisterOptions {
 /// `securecall login`
 #[derive(Args, Debug)]
 pub(crate) struct LoginOptions {
-    /// The homeserver, such as example.org or https://matrix.example.org [default: the server that --user names]
+    /// The homeserver, such as example.org, or its URL [default: the server that --user names]
     #[arg(long, value_name = "URL")]
     pub(crate) homeserver: Option<Secret>,
     #[command(flatten)]
