@@ -67,7 +67,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("securecall-quality", &[]),
     ("securecall-benches", &[]),
     ("xtask", &["securecall-interop", "securecall-quality"]),
-    // fuzz/ is a workspace of its own, so that it never builds matrix-sdk.
+    // fuzz/ is a workspace of its own, so that it never builds the Matrix crates.
     (
         "securecall-fuzz",
         &[
@@ -121,7 +121,9 @@ const IMPURE: &[&str] = &[
     "hound",
     "instant",
     "libc",
-    "matrix-sdk",
+    "matrix-sdk-common",
+    "matrix-sdk-crypto",
+    "matrix-sdk-sqlite",
     "mio",
     "opus",
     "rand",

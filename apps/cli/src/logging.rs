@@ -23,7 +23,7 @@ const LONG: usize = 43;
 /// Starts logging: `SECURECALL_LOG` if it is set, else as often as `-v` was given.
 pub(crate) fn start(verbose: u8) {
     let by_option = match verbose {
-        0 => "error,matrix_sdk=off",
+        0 => "error,matrix_sdk_crypto=off,matrix_sdk_sqlite=off",
         1 => {
             "warn,securecall=info,securecall_driver=info,securecall_session=info,securecall_matrix=info,securecall_media=info"
         }

@@ -2,8 +2,8 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use matrix_sdk::{SqliteCryptoStore, authentication::matrix::MatrixSession};
-use matrix_sdk_base::crypto::store::{CryptoStore, CryptoStoreError};
+use matrix_sdk_crypto::store::{CryptoStore, CryptoStoreError};
+use matrix_sdk_sqlite::SqliteCryptoStore;
 use ruma::{
     DeviceId, OwnedUserId,
     api::client::{keys::get_keys, session::logout},
@@ -19,6 +19,7 @@ use crate::{
     answered_account::{self, Asked},
     client::{Client, MAX_DEVICES_ANSWER},
     connection::Connection,
+    credentials::Credentials,
     inbox::Incoming,
     olm::Olm,
     store_upkeep::StoreUpkeep,
@@ -111,7 +112,7 @@ impl Account {
         let StoredSession {
             homeserver_url,
             ca_pem,
-            session,
+            session: credentials,
             ..
         } = store
             .read_session(&database)
@@ -125,7 +126,7 @@ impl Account {
             homeserver = homeserver.with_ca_pem(pem).ok_or_else(unreadable)?;
         }
         let connection = Connection::new(&homeserver)?;
-        Self::open(&connection, store, database, session).await
+        Self::open(&connection, store, database, credentials).await
     }
 
     /// Who this is.
@@ -182,15 +183,15 @@ impl Account {
     pub(crate) async fn take(
         connection: &Connection,
         store: &AccountStore,
-        session: MatrixSession,
+        credentials: Credentials,
         asked: Asked<'_>,
     ) -> Result<Self, LoginError> {
-        let checked = answered_account::check(connection.homeserver(), &session, asked).await;
+        let checked = answered_account::check(connection.homeserver(), &credentials, asked).await;
         if let Err(error) = checked {
-            abandon(connection, session).await;
+            abandon(connection, credentials).await;
             return Err(error);
         }
-        Self::establish(connection, store, session).await
+        Self::establish(connection, store, credentials).await
     }
 
     /// Takes a fresh session into use: stores it and uploads the device's keys. If that fails, the device is logged out
@@ -198,11 +199,11 @@ impl Account {
     async fn establish(
         connection: &Connection,
         store: &AccountStore,
-        session: MatrixSession,
+        credentials: Credentials,
     ) -> Result<Self, LoginError> {
-        let outcome = Self::set_up(connection, store, session.clone()).await;
+        let outcome = Self::set_up(connection, store, credentials.clone()).await;
         if outcome.is_err() {
-            abandon(connection, session).await;
+            abandon(connection, credentials).await;
             if let Err(error) = store.remove() {
                 warn!(%error, "what a failed login has stored is still there");
             }
@@ -218,7 +219,7 @@ impl Account {
         let StoredSession {
             homeserver_url,
             ca_pem,
-            session,
+            session: credentials,
             ..
         } = stored;
         let homeserver = Homeserver::new(&homeserver_url).ok();
@@ -227,7 +228,7 @@ impl Account {
             None => Some(homeserver),
         });
         match homeserver.map(|homeserver| Connection::new(&homeserver)) {
-            Some(Ok(connection)) => abandon(&connection, session).await,
+            Some(Ok(connection)) => abandon(&connection, credentials).await,
             _ => warn!("the homeserver of an unfinished login cannot be told"),
         }
         store.remove()
@@ -245,17 +246,17 @@ impl Account {
     async fn set_up(
         connection: &Connection,
         store: &AccountStore,
-        session: MatrixSession,
+        credentials: Credentials,
     ) -> Result<Self, LoginError> {
         let database = store.open().await?;
         let homeserver = connection.homeserver();
         let stored = StoredSession::new(
             homeserver.url().to_string(),
             homeserver.ca_pem().map(str::to_owned),
-            session.clone(),
+            credentials.clone(),
         );
         store.write_session(&database, &stored).await?;
-        let account = match Self::open(connection, store, database, session).await {
+        let account = match Self::open(connection, store, database, credentials).await {
             Ok(account) => account,
             Err(RestoreError::Store(error)) => return Err(error.into()),
             Err(RestoreError::Server(error)) => return Err(error.into()),
@@ -343,25 +344,24 @@ impl Account {
         connection: &Connection,
         store: &AccountStore,
         database: SqliteCryptoStore,
-        session: MatrixSession,
+        credentials: Credentials,
     ) -> Result<Self, RestoreError> {
-        let matrix_id = matrix_id(&session.meta.user_id).ok_or_else(|| {
-            let reason = format!("{} is not a usable Matrix ID", session.meta.user_id);
+        let matrix_id = matrix_id(&credentials.user_id).ok_or_else(|| {
+            let reason = format!("{} is not a usable Matrix ID", credentials.user_id);
             ServerError::NotMatrix { reason }
         })?;
-        let device_id = session.meta.device_id.to_string();
+        let device_id = credentials.device_id.to_string();
         let sync_position = match database.get_custom_value(SYNC_POSITION).await {
             Ok(position) => position.and_then(|bytes| String::from_utf8(bytes).ok()),
             Err(error) => return Err(store.fault(&error).into()),
         };
-        let MatrixSession { meta, tokens } = session;
-        let client = connection.client().with_token(&tokens.access_token);
-        let upkeep = StoreUpkeep::new(store.clone(), meta.user_id.as_str());
+        let client = connection.client().with_token(&credentials.access_token);
+        let upkeep = StoreUpkeep::new(store.clone(), credentials.user_id.as_str());
         let olm = Olm::open(
             database.clone(),
             upkeep,
-            meta.user_id.clone(),
-            meta.device_id,
+            credentials.user_id.clone(),
+            credentials.device_id.clone(),
         );
         let olm = Arc::new(olm.await.map_err(|error| open_error(store, &error))?);
         let own_device = OwnDevice {
@@ -376,7 +376,7 @@ impl Account {
                 store: store.clone(),
                 homeserver: connection.homeserver().clone(),
                 matrix_id,
-                user_id: meta.user_id,
+                user_id: credentials.user_id.clone(),
                 own_device,
                 olm,
                 sync: Mutex::new(None),
@@ -417,9 +417,9 @@ fn open_error(store: &AccountStore, error: &CryptoStoreError) -> StoreError {
 }
 
 /// Logs a device out that will not be used. A homeserver that cannot be told keeps it until its owner removes it.
-async fn abandon(connection: &Connection, session: MatrixSession) {
+async fn abandon(connection: &Connection, credentials: Credentials) {
     let logging_out = async {
-        let token = &session.tokens.access_token;
+        let token = &credentials.access_token;
         let client = connection.client().with_token(token);
         let answer = client.send(logout::v3::Request::new()).await;
         answer.map_err(|error| ServerError::from_http(&error))

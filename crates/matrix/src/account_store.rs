@@ -5,12 +5,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use matrix_sdk::{SqliteCryptoStore, SqliteStoreConfig, authentication::matrix::MatrixSession};
-use matrix_sdk_base::crypto::store::CryptoStore;
+use matrix_sdk_crypto::store::CryptoStore;
+use matrix_sdk_sqlite::{SqliteCryptoStore, SqliteStoreConfig};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::server_error::chain;
+use crate::{credentials::Credentials, server_error::chain};
 
 /// Under this name the session lies in the store, encrypted like everything else there.
 const SESSION: &str = "securecall session";
@@ -89,14 +89,14 @@ pub(crate) struct StoredSession {
     version: u32,
     pub(crate) homeserver_url: String,
     pub(crate) ca_pem: Option<String>,
-    pub(crate) session: MatrixSession,
+    pub(crate) session: Credentials,
 }
 
 impl StoredSession {
     pub(crate) fn new(
         homeserver_url: String,
         ca_pem: Option<String>,
-        session: MatrixSession,
+        session: Credentials,
     ) -> Self {
         Self {
             version: VERSION,

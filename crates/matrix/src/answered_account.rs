@@ -1,11 +1,11 @@
 //! Whether the account that a homeserver answers with is the one that was asked for.
 
-use matrix_sdk::authentication::matrix::MatrixSession;
 use securecall_contact::{MatrixId, ServerName};
 use url::{Host, Url};
 
 use crate::{
-    Homeserver, LoginError, ServerError, account::matrix_id, homeserver::is_loopback_name,
+    Homeserver, LoginError, ServerError, account::matrix_id, credentials::Credentials,
+    homeserver::is_loopback_name,
 };
 
 /// Longest device ID that other clients of ours take, in bytes.
@@ -40,11 +40,11 @@ impl Asked<'_> {
 /// When the session is not of use, or somebody else's. It should be ended then.
 pub(crate) async fn check(
     homeserver: &Homeserver,
-    session: &MatrixSession,
+    credentials: &Credentials,
     asked: Asked<'_>,
 ) -> Result<(), LoginError> {
-    check_shape(session)?;
-    let user = &session.meta.user_id;
+    check_shape(credentials)?;
+    let user = &credentials.user_id;
     let other_user = || LoginError::OtherUser {
         expected: asked.user().to_owned(),
         got: user.to_string(),
@@ -60,20 +60,20 @@ pub(crate) async fn check(
 }
 
 /// What a device and its token look like, whosever they are.
-fn check_shape(session: &MatrixSession) -> Result<(), ServerError> {
+fn check_shape(credentials: &Credentials) -> Result<(), ServerError> {
     let not_matrix = |what: &str| ServerError::NotMatrix {
         reason: format!("it answered with {what}"),
     };
     let is_plain = |text: &str, most: usize| {
         (1..=most).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
     };
-    if matrix_id(&session.meta.user_id).is_none() {
+    if matrix_id(&credentials.user_id).is_none() {
         return Err(not_matrix("a user that is not a usable Matrix ID"));
     }
-    if !is_plain(session.meta.device_id.as_str(), MAX_DEVICE_ID) {
+    if !is_plain(credentials.device_id.as_str(), MAX_DEVICE_ID) {
         return Err(not_matrix("a device ID that cannot be one"));
     }
-    if !is_plain(&session.tokens.access_token, MAX_TOKEN) {
+    if !is_plain(&credentials.access_token, MAX_TOKEN) {
         return Err(not_matrix("an access token that cannot be one"));
     }
     Ok(())
@@ -129,10 +129,7 @@ fn is_of(asked: &Url, answered: &ServerName) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use matrix_sdk::SessionMeta;
-
     use super::*;
-    use crate::login::session;
 
     #[test]
     fn a_server_name_belongs_to_its_host_and_to_hosts_below_it() {
@@ -173,16 +170,16 @@ mod tests {
 
     #[test]
     fn device_and_token_must_look_like_some() {
-        let session = |user: &str, device: &str, token: &str| {
-            let meta = SessionMeta {
+        let check = |user: &str, device: &str, token: &str| {
+            check_shape(&Credentials {
                 user_id: user.try_into().unwrap(),
                 device_id: device.into(),
-            };
-            check_shape(&session(meta, token.to_owned()))
+                access_token: token.to_owned(),
+            })
         };
         let long = |length| "a".repeat(length);
-        assert!(session("@a:b.test", "DEVICE", "syt_YQ_-~+/=").is_ok());
-        assert!(session("@a:b.test", &long(255), &long(4_096)).is_ok());
+        assert!(check("@a:b.test", "DEVICE", "syt_YQ_-~+/=").is_ok());
+        assert!(check("@a:b.test", &long(255), &long(4_096)).is_ok());
         for (user, device, token) in [
             ("@a:b.test", "", "t"),
             ("@a:b.test", &long(256), "t"),
@@ -195,7 +192,7 @@ mod tests {
             ("@sc_nonsense:b.test", "D", "t"),
         ] {
             assert!(
-                session(user, device, token).is_err(),
+                check(user, device, token).is_err(),
                 "{user} {device} {token}"
             );
         }

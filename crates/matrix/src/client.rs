@@ -5,7 +5,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 
-use matrix_sdk::reqwest::{self, StatusCode, header};
+use reqwest::{StatusCode, header};
 use ruma::{
     api::{
         IncomingResponse, MatrixVersion, OutgoingRequest, SupportedVersions,

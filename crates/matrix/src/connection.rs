@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use matrix_sdk::reqwest::{self, Certificate, redirect};
+use reqwest::{Certificate, redirect};
 use url::Url;
 
 use crate::{

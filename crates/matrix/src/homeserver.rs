@@ -2,7 +2,7 @@
 
 use std::{fmt, fs, io, path::Path};
 
-use matrix_sdk::reqwest::Certificate;
+use reqwest::Certificate;
 use url::Url;
 
 mod address;

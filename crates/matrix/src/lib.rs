@@ -43,6 +43,7 @@ mod account_store;
 mod answered_account;
 mod client;
 mod connection;
+mod credentials;
 mod homeserver;
 mod inbox;
 mod login;

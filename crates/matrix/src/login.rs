@@ -1,9 +1,5 @@
 //! Logging in with a password.
 
-use matrix_sdk::{
-    SessionMeta,
-    authentication::{SessionTokens, matrix::MatrixSession},
-};
 use ruma::{
     api::{
         client::{
@@ -18,7 +14,8 @@ use securecall_contact::MatrixId;
 
 use crate::{
     Account, AccountStore, Homeserver, ServerError, StoreError, account::DEVICE_NAME,
-    answered_account::Asked, client::Client, connection::Connection, server_error::bounded,
+    answered_account::Asked, client::Client, connection::Connection, credentials::Credentials,
+    server_error::bounded,
 };
 
 /// Why a log-in failed.
@@ -118,17 +115,17 @@ impl Account {
         check_vacant(store).await?;
         let connection = Connection::new(homeserver)?;
         let client = connection.anonymous().await?;
-        let session = log_in(&client, asked.user(), password).await?;
-        Self::take(&connection, store, session, asked).await
+        let credentials = log_in(&client, asked.user(), password).await?;
+        Self::take(&connection, store, credentials, asked).await
     }
 }
 
-/// Gets a session for `user`, a whole Matrix ID or a localpart.
+/// Logs in as `user`, a whole Matrix ID or a localpart.
 pub(crate) async fn log_in(
     client: &Client,
     user: &str,
     password: &str,
-) -> Result<MatrixSession, LoginError> {
+) -> Result<Credentials, LoginError> {
     let types = client.send(get_login_types::v3::Request::new()).await;
     let offered = match types {
         Ok(types) => types.flows,
@@ -153,7 +150,7 @@ pub(crate) async fn log_in(
         initial_device_display_name: Some(DEVICE_NAME.to_owned()),
     });
     match client.send(request).await {
-        Ok(response) => Ok(MatrixSession::from(&response)),
+        Ok(response) => Ok(response.into()),
         Err(error) => Err(match error.client_api_error_kind() {
             Some(ErrorKind::Forbidden) => LoginError::WrongPassword,
             Some(ErrorKind::UserDeactivated) => LoginError::Deactivated,
@@ -173,7 +170,7 @@ pub(crate) async fn check_vacant(store: &AccountStore) -> Result<(), LoginError>
     drop(opened);
     match stored {
         Some(stored) if is_set_up => Err(LoginError::AlreadyLoggedIn {
-            user: stored.session.meta.user_id.to_string(),
+            user: stored.session.user_id.to_string(),
         }),
         Some(unfinished) => Ok(Account::remove_unfinished(store, unfinished).await?),
         // An attempt was cut off before it had an account: its Olm keys are of no use to anybody.
@@ -196,16 +193,6 @@ pub(crate) fn listed(what: &[String], between: &str) -> String {
 
 pub(crate) fn is_unrecognized(kind: Option<&ErrorKind>) -> bool {
     matches!(kind, Some(ErrorKind::Unrecognized | ErrorKind::NotFound))
-}
-
-pub(crate) fn session(meta: SessionMeta, access_token: String) -> MatrixSession {
-    MatrixSession {
-        meta,
-        tokens: SessionTokens {
-            access_token,
-            refresh_token: None,
-        },
-    }
 }
 
 #[cfg(test)]

@@ -6,11 +6,11 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use matrix_sdk::SqliteCryptoStore;
-use matrix_sdk_base::crypto::{
+use matrix_sdk_crypto::{
     CollectStrategy, CryptoStoreError, DecryptionSettings, Device, EncryptionSyncChanges, OlmError,
     OlmMachine, TrustRequirement, UserDevices, types::requests::AnyOutgoingRequest,
 };
+use matrix_sdk_sqlite::SqliteCryptoStore;
 use ruma::{
     DeviceId, OneTimeKeyAlgorithm, OwnedDeviceId, OwnedUserId, TransactionId, UserId,
     api::client::{

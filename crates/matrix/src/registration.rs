@@ -1,6 +1,5 @@
 //! Making an account on a homeserver that allows it.
 
-use matrix_sdk::{SessionMeta, authentication::matrix::MatrixSession};
 use ruma::{
     api::{
         client::{
@@ -18,7 +17,8 @@ use crate::{
     answered_account::Asked,
     client::Client,
     connection::Connection,
-    login::{check_vacant, is_unrecognized, listed, log_in, session},
+    credentials::Credentials,
+    login::{check_vacant, is_unrecognized, listed, log_in},
     server_error::{bounded, message},
 };
 
@@ -110,7 +110,7 @@ impl From<LoginError> for RegisterError {
 
 /// How the first question ended.
 enum Outcome {
-    Registered(MatrixSession),
+    Registered(Credentials),
     Exists,
     Closed(String),
 }
@@ -135,8 +135,8 @@ impl Account {
         let connection = Connection::new(homeserver)?;
         let client = connection.anonymous().await?;
 
-        let session = match register(&client, registration).await? {
-            Outcome::Registered(session) => session,
+        let credentials = match register(&client, registration).await? {
+            Outcome::Registered(credentials) => credentials,
             Outcome::Exists => match log_in(&client, localpart, password).await {
                 Err(LoginError::WrongPassword | LoginError::Deactivated) => {
                     return Err(RegisterError::NameTaken {
@@ -158,7 +158,7 @@ impl Account {
             },
         };
         let asked = Asked::Localpart(localpart);
-        Ok(Self::take(&connection, store, session, asked).await?)
+        Ok(Self::take(&connection, store, credentials, asked).await?)
     }
 }
 
@@ -212,11 +212,11 @@ fn registered(response: register::v3::Response) -> Result<Outcome, RegisterError
         let reason = "it registered the account without logging in".to_owned();
         return Err(ServerError::NotMatrix { reason }.into());
     };
-    let meta = SessionMeta {
+    Ok(Outcome::Registered(Credentials {
         user_id: response.user_id,
         device_id,
-    };
-    Ok(Outcome::Registered(session(meta, access_token)))
+        access_token,
+    }))
 }
 
 /// What to answer to an authentication challenge: the next stage of the shortest flow that we can finish.

@@ -2,8 +2,7 @@
 
 use std::{error::Error as StdError, io, time::Duration};
 
-use matrix_sdk::reqwest;
-use matrix_sdk_base::crypto::OlmError;
+use matrix_sdk_crypto::OlmError;
 use ruma::api::error::{DeserializationError, ErrorBody, ErrorKind, FromHttpResponseError};
 
 use crate::{

@@ -1,6 +1,8 @@
 //! To-device events, as a homeserver hands them out and as Olm opens them.
 
-use matrix_sdk::deserialized_responses::{AlgorithmInfo, EncryptionInfo, ProcessedToDeviceEvent};
+use matrix_sdk_common::deserialized_responses::{
+    AlgorithmInfo, EncryptionInfo, ProcessedToDeviceEvent,
+};
 use ruma::{OwnedUserId, events::AnyToDeviceEvent, serde::Raw};
 use securecall_contact::MatrixId;
 use serde::Deserialize;
@@ -117,7 +119,7 @@ fn read_signal(event: &Raw<AnyToDeviceEvent>, encryption: &EncryptionInfo) -> Op
 
 #[cfg(test)]
 mod tests {
-    use matrix_sdk::deserialized_responses::VerificationState;
+    use matrix_sdk_common::deserialized_responses::VerificationState;
 
     use super::*;
 

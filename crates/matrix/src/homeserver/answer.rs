@@ -1,6 +1,6 @@
 //! What answers at an address, asked without the Matrix library: bounded, and named for what it is when it is no homeserver.
 
-use matrix_sdk::reqwest::{Response, StatusCode, header};
+use reqwest::{Response, StatusCode, header};
 use serde::Deserialize;
 use url::Url;
 

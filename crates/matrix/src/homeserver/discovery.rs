@@ -2,7 +2,7 @@
 //!
 //! `docs/decisions/2026-11-27-server-discovery.md` says who could fish for what, and why nobody gets it.
 
-use matrix_sdk::reqwest::StatusCode;
+use reqwest::StatusCode;
 use tracing::debug;
 use url::{Host, Url};
 
