@@ -289,6 +289,8 @@ fn cargo_install(workspace: &Workspace, tool: &Tool) -> Result<()> {
                 "--version",
                 &format!("={version}"),
                 "--force",
+                // They run for seconds: to optimise them would take minutes.
+                "--debug",
             ])
             .arg("--root")
             .arg(workspace.tools())

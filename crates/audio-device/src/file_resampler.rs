@@ -3,13 +3,20 @@
 use std::collections::VecDeque;
 
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
-use rubato::{Fft, FixedSync, Indexing, Resampler, ResamplerConstructionError};
+use rubato::{
+    Async, FixedAsync, Indexing, Resampler, ResamplerConstructionError,
+    SincInterpolationParameters, WindowFunction,
+};
 
 use crate::device::{SAMPLE_RATE, TICK_SAMPLES};
 
+/// The filter's length, in samples of the slower side: its edge is steep enough for a recording of 8 kHz to keep what it
+/// has. An FFT would be a little cheaper to run and much dearer to compile.
+const SINC_LENGTH: usize = 256;
+
 /// Converts a stream whose length becomes known at its end.
 pub(crate) struct FileResampler {
-    fft: Fft<f32>,
+    resampler: Async<f32>,
     input_rate: u32,
     /// Samples taken in.
     consumed: u64,
@@ -22,17 +29,16 @@ pub(crate) struct FileResampler {
 
 impl FileResampler {
     pub(crate) fn new(input_rate: u32) -> Result<Self, ResamplerConstructionError> {
-        let fft = Fft::new(
-            input_rate as usize,
-            SAMPLE_RATE as usize,
-            TICK_SAMPLES,
-            1,
-            FixedSync::Output,
-        )?;
-        let output = vec![0.0; fft.output_frames_max()];
+        let ratio = f64::from(SAMPLE_RATE) / f64::from(input_rate);
+        let parameters =
+            SincInterpolationParameters::new(SINC_LENGTH, WindowFunction::BlackmanHarris2);
+        let resampler =
+            Async::new_sinc(ratio, 1.0, &parameters, TICK_SAMPLES, 1, FixedAsync::Output)?;
+        let output = vec![0.0; resampler.output_frames_max()];
         Ok(Self {
-            to_skip: fft.output_delay(),
-            fft,
+            // Its first sample lies one step of the output in: one less is the filter's.
+            to_skip: resampler.output_delay().saturating_sub(1),
+            resampler,
             input_rate,
             consumed: 0,
             produced: 0,
@@ -42,7 +48,7 @@ impl FileResampler {
 
     /// How many samples the next [`convert`](Self::convert) would like.
     pub(crate) fn wanted(&self) -> usize {
-        self.fft.input_frames_next()
+        self.resampler.input_frames_next()
     }
 
     /// Converts `input`; fewer samples than wanted mean that it is the end.
@@ -81,7 +87,7 @@ impl FileResampler {
             return false;
         };
         let Ok((_, made)) = self
-            .fft
+            .resampler
             .process_into_buffer(&from, &mut to, Some(&indexing))
         else {
             return false;

@@ -1,5 +1,8 @@
 //! Integration tests of the quality measures.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod alignment;
+mod level;
+mod resample;
 mod stoi_reference;
 mod wav_files;
