@@ -1,6 +1,6 @@
 //! Mute: what the frames say, what is heard, and what somebody on the network sees of it.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use securecall_media::{MUTED_FRAME, ReceivePipeline, SendPipeline, TICK_SAMPLES, Tick};
 use securecall_netem::virtual_start;
@@ -20,11 +20,16 @@ fn ticks(seconds: usize) -> Vec<Tick> {
 
 /// Six seconds of voice, muted from the second to the fourth: media time and bytes of every frame.
 fn muted_in_the_middle() -> Vec<(u64, Vec<u8>)> {
+    sent(&ticks(6), 200..400)
+}
+
+/// What a microphone sends that is muted in some of the ticks.
+fn sent(voice: &[Tick], muted: Range<usize>) -> Vec<(u64, Vec<u8>)> {
     let mut sender = SendPipeline::new(Envelope::default()).unwrap();
     let mut frames = Vec::new();
-    for (i, tick) in ticks(6).iter().enumerate() {
-        sender.set_muted((200..400).contains(&i));
-        assert_eq!(sender.is_muted(), (200..400).contains(&i));
+    for (i, tick) in voice.iter().enumerate() {
+        sender.set_muted(muted.contains(&i));
+        assert_eq!(sender.is_muted(), muted.contains(&i));
         if let Some(frame) = sender.push(tick).unwrap() {
             assert_eq!(i % 2, 1);
             frames.push((frame.media_time, frame.bytes.to_vec()));
@@ -79,6 +84,30 @@ fn a_muted_frame_says_that_it_is_one_and_nothing_of_the_microphone() {
         let muted = (101..200).contains(&i);
         assert_eq!(payload(frame) == MUTED_FRAME, muted, "frame {i}");
     }
+}
+
+#[test]
+fn a_fade_at_the_end_of_a_frame_is_said_to_its_end() {
+    let frames = sent(&ticks(6), 201..400);
+    // The fade is in the second half of frame 100; the encoder has its end to say in the next one.
+    for (i, (_, frame)) in frames.iter().enumerate() {
+        let muted = (102..200).contains(&i);
+        assert_eq!(payload(frame) == MUTED_FRAME, muted, "frame {i}");
+    }
+}
+
+#[test]
+fn what_is_heard_after_a_mute_holds_nothing_from_before_it() {
+    let voice = ticks(6);
+    let mut other = voice.clone();
+    other[..200].rotate_left(100);
+    let heard = played(&sent(&voice, 200..400));
+    let heard_of_other = played(&sent(&other, 200..400));
+    let before = 48_000..2 * 48_000;
+    assert_ne!(heard[before.clone()], heard_of_other[before]);
+    let after = 3 * 48_000..6 * 48_000;
+    assert!(peak(&heard[after.clone()]) > 0.05);
+    assert!(heard[after.clone()] == heard_of_other[after]);
 }
 
 #[test]
