@@ -13,6 +13,8 @@
 
 mod chain_key;
 mod error;
+#[cfg(test)]
+mod hand_made;
 mod header;
 mod receiving_chain;
 #[cfg(test)]
@@ -339,14 +341,11 @@ impl Ratchet {
         sealed: &[u8],
     ) -> Result<Decrypted, RatchetError> {
         let Header { id, .. } = *header;
-        let expected = match self.outbound {
-            Direction::CallerToCallee => self.own_step,
-            Direction::CalleeToCaller => self.own_step + 1,
-        };
-        if id.step != self.remote_step + 1 || id.step != expected {
+        if id.step != self.remote_step + 1 {
             return Err(RatchetError::UnexpectedStep { id });
         }
         let epoch = Epoch::from_step(id.step).ok_or(RatchetError::UnexpectedStep { id })?;
+        // It is there only until the peer's next step: without it, it is our turn.
         let own_secret = self
             .own_secret
             .as_ref()

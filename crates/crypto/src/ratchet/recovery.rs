@@ -9,7 +9,7 @@ use super::*;
 use crate::identity::{IdentityKeyPair, IdentitySeed};
 use crate::{Initiator, Responder};
 
-fn ratchets(rng: &mut ChaCha20Rng) -> (Ratchet, Ratchet) {
+pub(super) fn ratchets(rng: &mut ChaCha20Rng) -> (Ratchet, Ratchet) {
     let caller = IdentityKeyPair::from_seed(&IdentitySeed::generate(rng));
     let callee = IdentityKeyPair::from_seed(&IdentitySeed::generate(rng));
     let (awaiting, message_1) =

@@ -175,6 +175,8 @@ fn an_old_epoch_lives_five_seconds_after_the_first_frame_of_the_new_one() {
         Some(unknown),
         "even before the timeout is handled"
     );
+    opener.handle_timeout(deadline - Duration::from_millis(1));
+    assert_eq!(opener.epochs().count(), 2);
     opener.handle_timeout(deadline);
     assert_eq!(opener.epochs().collect::<Vec<_>>(), [epoch(1)]);
     assert_eq!(opener.poll_timeout(), None);
@@ -183,6 +185,24 @@ fn an_old_epoch_lives_five_seconds_after_the_first_frame_of_the_new_one() {
         Some(unknown),
         "the keys are gone"
     );
+}
+
+#[test]
+fn a_frame_may_be_empty() {
+    let (mut sealer, mut opener) = frames();
+    let mut frame = sealed(&mut sealer, &[]);
+    assert_eq!(frame.len(), OVERHEAD);
+    let opened = opener.open(epoch_start(), &mut frame).unwrap();
+    assert!(opened.payload.is_empty());
+}
+
+#[test]
+fn the_last_epoch_is_the_last_that_a_header_can_name() {
+    let last = u16::MAX - 256;
+    assert_eq!(Epoch::LAST.number(), last);
+    assert_eq!(Epoch::new(last), Some(Epoch::LAST));
+    assert_eq!(Epoch::new(last + 1), None);
+    assert_eq!(Epoch::LAST.to_string(), last.to_string());
 }
 
 #[test]

@@ -193,6 +193,15 @@ fn the_longest_payload_arrives() {
             .payload(),
         payload
     );
+
+    let (awaiting, message_1) =
+        Initiator::new(&caller, callee.public(), PROLOGUE).write_message_1(&mut rng, b"");
+    let received = Responder::read_message_1(&callee, PROLOGUE, &message_1).unwrap();
+    let payload = vec![2; MAX_HANDSHAKE_MESSAGE - MESSAGE_2_OVERHEAD];
+    let (_, message_2) = received.write_message_2(&mut rng, &payload);
+    assert_eq!(message_2.len(), MAX_HANDSHAKE_MESSAGE);
+    let (_, arrived) = awaiting.read_message_2(&message_2).unwrap();
+    assert_eq!(*arrived, payload);
 }
 
 proptest! {

@@ -40,6 +40,7 @@ fn the_callers_first_message_makes_a_step() {
 fn both_sides_seeds_of_every_epoch_agree() {
     let mut r = ratchets(3);
     for step in 1..=20 {
+        assert_eq!(r.callee.remote_step(), u32::from(step) - 1);
         assert!(r.caller.request_step());
         let call = r.call(b"rekey");
         let (call_epoch, call_seed) = call.media_seed.unwrap();
@@ -224,6 +225,7 @@ fn keys_of_messages_that_never_came_are_gone_after_some_steps() {
         assert_eq!(r.callee.skipped_message_keys(), 1);
         r.step();
     }
+    assert_eq!(r.callee.skipped_message_keys(), 1);
     r.step();
     assert_eq!(r.callee.skipped_message_keys(), 0);
     assert_eq!(
