@@ -198,11 +198,8 @@ impl Session {
             }
         };
         self.prove(io, id, message, &bundle, via);
-        if bundle.wants_acknowledgement
-            && let Some(party) = self.parties.get_mut(id)
-        {
-            party.note_wanted(message);
-            party.owe_acknowledgement(Some(message), at, via == Via::Matrix);
+        if bundle.wants_acknowledgement {
+            self.owe_acknowledgement(id, message, at, via);
         }
         if self.check_first_message(id, message, &bundle) {
             self.handle_contents(io, id, &bundle);
@@ -224,6 +221,11 @@ impl Session {
         if matches!(self.side, Side::Callee(_)) && message == CALLERS_FIRST {
             self.end_because(EndReason::PeerMisbehaved);
         }
+        self.owe_acknowledgement(id, message, at, via);
+    }
+
+    /// It goes the way the message came.
+    fn owe_acknowledgement(&mut self, id: &PartyId, message: MessageId, at: Instant, via: Via) {
         if let Some(party) = self.parties.get_mut(id) {
             party.note_wanted(message);
             party.owe_acknowledgement(Some(message), at, via == Via::Matrix);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use securecall_session::{AnswerPolicy, EndReason, Event, MediaEvent, RequestError};
-use securecall_testkit::{Envelope, Fate, connected_pair, pair, ringing_pair};
+use securecall_testkit::{Envelope, Fate, Pair, connected_pair, pair, ringing_pair};
 
 #[test]
 fn every_first_copy_of_every_message_may_get_lost() {
@@ -181,7 +181,7 @@ fn at_most_sixteen_early_messages_are_kept() {
 fn a_message_repeated_without_end_is_acknowledged_three_times_more() {
     let mut pair = ringing_pair();
     pair.universe.run_for(Duration::from_secs(20));
-    let count = |pair: &securecall_testkit::Pair| pair.universe.homeserver.sent.len();
+    let count = |pair: &Pair| pair.universe.homeserver.sent.len();
     let sent = pair.universe.homeserver.sent.clone();
     for (kind, from) in [(3, pair.caller), (2, pair.callee)] {
         let before = count(&pair);
@@ -195,6 +195,48 @@ fn a_message_repeated_without_end_is_acknowledged_three_times_more() {
         }
         assert_eq!(count(&pair) - before, 3, "kind {kind}");
     }
+}
+
+/// A call whose data channel delivers nothing any more, and is known not to: no step was made for half a minute, for the
+/// homeserver was away as well.
+fn pair_with_a_dead_channel() -> Pair {
+    let mut pair = connected_pair();
+    pair.universe.run_for(Duration::from_secs(11));
+    pair.universe.network.channel = false;
+    pair.universe.homeserver.fails = Some(RequestError::Unreachable);
+    pair.universe.run_for(Duration::from_secs(45));
+    pair.universe.homeserver.behave();
+    pair.universe.run_for(Duration::from_secs(15));
+    pair
+}
+
+#[test]
+fn a_message_repeated_on_the_data_channel_is_acknowledged_there_alone() {
+    let mut pair = pair_with_a_dead_channel();
+    let (callee, call) = (pair.callee, pair.call());
+    let sent = |pair: &Pair| {
+        let universe = &pair.universe;
+        (universe.homeserver.sent.len(), universe.control_sent.len())
+    };
+    // The caller's first step on the channel, from before it died.
+    let mut controls = pair.universe.control_sent.iter();
+    let (.., step) = controls.find(|(to, ..)| *to == callee).unwrap().clone();
+    let (matrix, channel) = sent(&pair);
+    pair.universe.network.channel = true;
+    pair.universe.inject_control(callee, call, &step);
+    pair.universe.run_for(Duration::from_millis(100));
+    assert_eq!(sent(&pair), (matrix, channel + 1));
+}
+
+#[test]
+fn what_matrix_delivers_says_nothing_good_of_the_data_channel() {
+    let mut pair = pair_with_a_dead_channel();
+    // Steps go over Matrix too and are made in time: there is no reason for another restart.
+    let restarts = |pair: &Pair| pair.universe.devices[pair.callee].media[&pair.call()].restarts;
+    let before = restarts(&pair);
+    pair.universe.run_for(Duration::from_secs(90));
+    assert!(before > 0);
+    assert_eq!(restarts(&pair), before);
 }
 
 #[test]
