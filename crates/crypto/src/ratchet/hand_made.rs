@@ -3,7 +3,7 @@
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
-use super::recovery::ratchets;
+use super::recovery::{ratchets, steal};
 use super::*;
 
 #[test]
@@ -46,5 +46,24 @@ fn a_step_of_the_peer_is_refused_when_it_is_our_turn() {
     assert_eq!(
         callee.decrypt(&early.bytes).err(),
         Some(RatchetError::UnexpectedStep { id: early.id })
+    );
+}
+
+#[test]
+fn a_chain_whose_length_was_told_has_no_further_keys() {
+    let mut rng = ChaCha20Rng::seed_from_u64(4);
+    let (mut caller, mut callee) = ratchets(&mut rng);
+    let first = caller.encrypt(&mut rng, b"");
+    callee.decrypt(&first.bytes).unwrap();
+    let answer = callee.encrypt(&mut rng, b"");
+    caller.decrypt(&answer.bytes).unwrap();
+    let mut twin = steal(&caller);
+    caller.request_step();
+    let step = caller.encrypt(&mut rng, b"the chain before had one message");
+    callee.decrypt(&step.bytes).unwrap();
+    let beyond = twin.encrypt(&mut rng, b"a second one");
+    assert_eq!(
+        callee.decrypt(&beyond.bytes).err(),
+        Some(RatchetError::OpenFailed)
     );
 }

@@ -80,3 +80,28 @@ impl Header {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_of_a_header_is_read_where_it_was_written() {
+        let header = Header {
+            direction: Direction::CalleeToCaller,
+            id: MessageId {
+                step: 0x0102_0304,
+                number: 0x0506_0708,
+            },
+            previous_chain_length: 0x090a_0b0c,
+            ratchet_key: core::array::from_fn(|i| i as u8 + 13),
+        };
+        let bytes = header.encode();
+        assert!(bytes[2..].iter().copied().eq(1..45));
+        let read = Header::decode(&bytes).unwrap();
+        assert_eq!(read.direction, header.direction);
+        assert_eq!(read.id, header.id);
+        assert_eq!(read.previous_chain_length, header.previous_chain_length);
+        assert_eq!(read.ratchet_key, header.ratchet_key);
+    }
+}

@@ -21,7 +21,7 @@ pub(super) fn ratchets(rng: &mut ChaCha20Rng) -> (Ratchet, Ratchet) {
 }
 
 /// A copy of everything, as a thief would take it. Spelled out so that a new field cannot be forgotten.
-fn steal(from: &Ratchet) -> Ratchet {
+pub(super) fn steal(from: &Ratchet) -> Ratchet {
     let Ratchet {
         outbound,
         transcript,
