@@ -258,6 +258,22 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_far_ahead_leaves_a_checkpoint_at_every_stride() {
+        let mut epoch = epoch();
+        assert!(epoch.candidate(FORWARD_WINDOW).is_ok());
+        let mut places: Vec<u32> = epoch
+            .checkpoints
+            .iter()
+            .flatten()
+            .map(|(at, _)| *at)
+            .collect();
+        places.sort_unstable();
+        let last = FORWARD_WINDOW - BACKWARD_WINDOW;
+        let strides = (CHECKPOINT_STRIDE..=last).step_by(CHECKPOINT_STRIDE as usize);
+        assert!(strides.eq(places));
+    }
+
+    #[test]
     fn no_chain_of_a_frame_passed_is_kept() {
         let mut epoch = epoch();
         assert!(epoch.candidate(7_500).is_ok());

@@ -99,6 +99,7 @@ mod tests {
         let bytes = header.encode();
         assert!(bytes[2..].iter().copied().eq(1..45));
         let read = Header::decode(&bytes).unwrap();
+        assert_eq!(header.id.to_string(), "16909060.84281096");
         assert_eq!(read.direction, header.direction);
         assert_eq!(read.id, header.id);
         assert_eq!(read.previous_chain_length, header.previous_chain_length);
