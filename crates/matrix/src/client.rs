@@ -269,8 +269,8 @@ async fn read_body(
     Ok(answer)
 }
 
-/// The header goes before the field that it has replaced (MSC4041).
-fn retry_after(response: &reqwest::Response, body: &[u8]) -> Option<Duration> {
+/// How long an answer asks to wait. The header goes before the field that it has replaced (MSC4041).
+pub(crate) fn retry_after(response: &reqwest::Response, body: &[u8]) -> Option<Duration> {
     #[derive(Deserialize)]
     struct Body {
         retry_after_ms: u64,

@@ -1,19 +1,21 @@
 //! What answers at an address, asked without the Matrix library: bounded, and named for what it is when it is no homeserver.
 
+use std::time::Duration;
+
 use reqwest::{Response, StatusCode, header};
 use serde::Deserialize;
 use url::Url;
 
 use super::well_known::is_web_page;
 use crate::{
-    client::{HttpError, refuse_compressed},
+    client::{HttpError, refuse_compressed, retry_after},
     server_error::ServerError,
 };
 
 /// One answer, as far as it is of interest.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    pub(super) status: StatusCode,
+    pub(crate) status: StatusCode,
     /// Where a redirect leads, if it says so in a way that can be followed.
     pub(super) location: Option<Url>,
     /// The body, or its beginning.
@@ -22,6 +24,8 @@ pub(crate) struct Answer {
     pub(super) is_cut: bool,
     /// Whether the body is compressed, and therefore not read.
     is_compressed: bool,
+    /// How long it asks to wait, if it does and says so.
+    retry_after: Option<Duration>,
 }
 
 impl Answer {
@@ -51,6 +55,7 @@ impl Answer {
         Ok(Self {
             status,
             location: location.filter(|_| status.is_redirection()),
+            retry_after: retry_after(&response, &body),
             body,
             is_cut,
             is_compressed,
@@ -83,7 +88,7 @@ impl Answer {
     }
 
     /// What this answer says instead of what was asked.
-    pub(super) fn fault(&self) -> ServerError {
+    pub(crate) fn fault(&self) -> ServerError {
         let status = self.status;
         if let Some(login) = network_login(status) {
             return login;
@@ -94,7 +99,8 @@ impl Answer {
             };
         }
         if status == StatusCode::TOO_MANY_REQUESTS {
-            return ServerError::TooManyRequests { retry_after: None };
+            let retry_after = self.retry_after;
+            return ServerError::TooManyRequests { retry_after };
         }
         if status.is_server_error() {
             return ServerError::Unreachable {
@@ -145,6 +151,7 @@ mod tests {
             body: body.as_bytes().to_vec(),
             is_cut: false,
             is_compressed: false,
+            retry_after: None,
         }
     }
 
