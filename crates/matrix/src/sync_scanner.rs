@@ -276,3 +276,81 @@ fn is_space(byte: u8) -> bool {
 fn is_delimiter(byte: u8) -> bool {
     is_space(byte) || matches!(byte, b',' | b'}' | b']')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_held_of_a_key_or_a_value_that_is_not_for_us() {
+        let mut scanner = SyncScanner::default();
+        let long = "x".repeat(1024 * 1024);
+        let text = format!(r#"{{"rooms":"{long}","a":[{long}],"{long}":1,"{long}"#);
+        scanner
+            .read(text.as_bytes(), |cut| panic!("{cut:?}"))
+            .unwrap();
+        assert!(scanner.key.capacity() <= 2 * MAX_KEY);
+        assert!(scanner.cut.is_none() && scanner.done.is_none());
+    }
+
+    #[test]
+    fn a_long_key_is_not_one_that_begins_like_it() {
+        let known = "next_batch";
+        for filler in [1, MAX_KEY, 10 * MAX_KEY] {
+            let text = format!(r#"{{"{known}{}":"s"}}"#, "x".repeat(filler));
+            let mut scanner = SyncScanner::default();
+            scanner
+                .read(text.as_bytes(), |cut| panic!("{cut:?}"))
+                .unwrap();
+            assert!(scanner.is_whole());
+        }
+    }
+
+    #[test]
+    fn what_is_held_of_a_value_is_bounded() {
+        for (before, limit) in [
+            (r#"{"next_batch":""#, MAX_FIELD),
+            (r#"{"to_device":{"events":[""#, MAX_EVENT),
+        ] {
+            let mut scanner = SyncScanner::default();
+            scanner
+                .read(before.as_bytes(), |cut| panic!("{cut:?}"))
+                .unwrap();
+            let long = vec![b'x'; 4 * limit];
+            scanner.read(&long, |cut| panic!("{cut:?}")).unwrap();
+            let cut = scanner.cut.as_ref().unwrap();
+            assert!(cut.is_too_long && cut.bytes.len() == limit);
+        }
+    }
+
+    #[test]
+    fn values_inside_values_have_an_end() {
+        for (depth, outcome) in [(MAX_DEPTH - 1, Ok(())), (MAX_DEPTH, Err(UnreadableSync))] {
+            let text = format!(r#"{{"a":{}"#, "[".repeat(depth));
+            let mut scanner = SyncScanner::default();
+            assert_eq!(
+                scanner.read(text.as_bytes(), |_| Ok(())),
+                outcome,
+                "{depth}"
+            );
+        }
+    }
+
+    #[test]
+    fn events_are_where_they_should_be_and_nowhere_else() {
+        for text in [
+            r#"{"to_device":[{"events":[1]}]}"#,
+            r#"{"to_device":{"events":{"events":[1]}}}"#,
+            r#"{"to_device":{"other":[1]}}"#,
+            r#"{"to_device":{"to_device":{"events":[1]}}}"#,
+            r#"{"events":[1]}"#,
+            r#"{"rooms":{"to_device":{"events":[1]},"next_batch":"s"}}"#,
+        ] {
+            let mut scanner = SyncScanner::default();
+            scanner
+                .read(text.as_bytes(), |cut| panic!("{text}: {cut:?}"))
+                .unwrap();
+            assert!(scanner.is_whole(), "{text}");
+        }
+    }
+}
