@@ -31,11 +31,7 @@ pub(crate) struct Answer {
 impl Answer {
     /// Reads at most `limit` bytes of the body.
     pub(crate) async fn read(mut response: Response, limit: usize) -> Result<Self, ServerError> {
-        let location = response
-            .headers()
-            .get(header::LOCATION)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|to| response.url().join(to).ok());
+        let location = location(&response);
         let status = response.status();
         let is_compressed = refuse_compressed(&response).is_err();
         let mut body = Vec::new();
@@ -127,8 +123,14 @@ pub(crate) fn network_login(status: StatusCode) -> Option<ServerError> {
     })
 }
 
+/// Where an answer leads, if it says so in a way that can be followed.
+pub(crate) fn location(response: &Response) -> Option<Url> {
+    let to = response.headers().get(header::LOCATION)?;
+    response.url().join(to.to_str().ok()?).ok()
+}
+
 /// Scheme, host and port: the rest may be long, and hold what is nobody's business.
-fn shown(url: &Url) -> String {
+pub(crate) fn shown(url: &Url) -> String {
     match (url.host_str(), url.port()) {
         (Some(host), Some(port)) => format!("{}://{host}:{port}", url.scheme()),
         (Some(host), None) => format!("{}://{host}", url.scheme()),
@@ -218,6 +220,11 @@ mod tests {
         assert!(said(&answer(511, None, "<html>")).contains("log in first"));
         assert!(said(&answer(502, None, "<html>")).contains("502 Bad Gateway"));
         assert!(said(&answer(404, None, "{}")).contains("404 Not Found"));
+        // Whatever stands in it.
+        for status in [201, 404, 500] {
+            let answer = answer(status, None, r#"{"versions":["v1.11"]}"#);
+            assert!(answer.check_versions().is_err(), "{status}");
+        }
         assert!(matches!(
             answer(429, None, "{}").check_versions(),
             Err(ServerError::TooManyRequests { .. })

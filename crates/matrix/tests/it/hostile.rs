@@ -7,49 +7,16 @@ use std::{
 
 use securecall_interop::{Answer, HostileHomeserver};
 use securecall_matrix::{
-    Account, AccountStore, DevicesError, DiscoveryError, Homeserver, Incoming, LoginError, Purpose,
+    AccountStore, DevicesError, DiscoveryError, Homeserver, Incoming, LoginError, Purpose,
     SIGNAL_EVENT_TYPE, SendError, ServerError, StartError,
 };
-use tempfile::TempDir;
 
-use crate::people::key;
+use crate::{
+    people::key,
+    victim::{Victim, log_in},
+};
 
 const TOO_MANY: &str = r#"{"errcode":"M_LIMIT_EXCEEDED","error":"Too many requests"}"#;
-
-struct Victim {
-    server: HostileHomeserver,
-    account: Account,
-    store: AccountStore,
-    _directory: TempDir,
-}
-
-impl Victim {
-    async fn new() -> Self {
-        let server = HostileHomeserver::start().unwrap();
-        let directory = tempfile::tempdir().unwrap();
-        let store = AccountStore::new(directory.path().join("account"), key());
-        let account = log_in(&server, &store).await.unwrap();
-        Self {
-            server,
-            account,
-            store,
-            _directory: directory,
-        }
-    }
-
-    async fn send_to_itself(&self) -> Result<(), SendError> {
-        let device = &self.account.own_device().device_id;
-        self.account
-            .send(self.account.matrix_id(), device, "{}")
-            .await
-    }
-}
-
-async fn log_in(server: &HostileHomeserver, store: &AccountStore) -> Result<Account, LoginError> {
-    let homeserver = Homeserver::new(&server.base_url()).unwrap();
-    let user = "@victim:homeserver.test".parse().unwrap();
-    Account::login(&homeserver, store, &user, "password").await
-}
 
 /// Bodies that nobody can hold, in every form.
 fn without_end() -> Vec<Answer> {
