@@ -326,6 +326,27 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn a_store_that_cannot_be_opened_is_told_for_what_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = |key| AccountStore::new(directory.path(), StoreKey::new([key; 32]));
+        let open = async |key| store(key).open().await.err();
+        assert!(open(7).await.is_none());
+        assert!(matches!(open(8).await, Some(StoreError::WrongKey)));
+
+        store(7).remove().unwrap();
+        fs::write(store(7).database_path(), "no database at all").unwrap();
+        assert!(matches!(open(7).await, Some(StoreError::Damaged { .. })));
+        // Where nothing can be written it is not the database's fault.
+        fs::create_dir(directory.path().join(".writable")).unwrap();
+        assert!(matches!(open(7).await, Some(StoreError::Io { .. })));
+
+        fs::remove_dir(directory.path().join(".writable")).unwrap();
+        store(7).remove().unwrap();
+        fs::create_dir(store(7).database_path()).unwrap();
+        assert!(matches!(open(7).await, Some(StoreError::Io { .. })));
+    }
+
     #[cfg(unix)]
     #[tokio::test]
     async fn a_new_directory_is_nobody_elses() {

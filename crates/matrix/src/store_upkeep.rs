@@ -179,10 +179,7 @@ fn remove_sessions(
     change: &Transaction<'_>,
     pinned: impl Iterator<Item = [u8; 32]>,
 ) -> Result<(), rusqlite::Error> {
-    change.execute_batch(
-        "CREATE TEMP TABLE IF NOT EXISTS pinned (sender_key BLOB PRIMARY KEY NOT NULL);
-         DELETE FROM temp.pinned;",
-    )?;
+    change.execute_batch("CREATE TEMP TABLE pinned (sender_key BLOB PRIMARY KEY NOT NULL)")?;
     for key in pinned {
         change.execute("INSERT INTO temp.pinned VALUES (?1)", [key])?;
     }

@@ -170,14 +170,11 @@ impl SyncScanner {
     }
 
     fn begin_value(&mut self, byte: u8) -> Result<(), UnreadableSync> {
-        // An empty array has no value where one might begin.
-        let in_array = self.open.last().is_some_and(|open| !open.is_object);
-        if byte == b']' && in_array {
+        // An empty array has no value where one might begin. Where no array is open, it closes nothing.
+        if byte == b']' {
             return self.close(byte);
         }
-        if self.cut.is_none()
-            && let Some(field) = self.field()
-        {
+        if let Some(field) = self.field() {
             self.cut = Some(Cut {
                 field,
                 depth: self.open.len(),
@@ -203,7 +200,7 @@ impl SyncScanner {
         Ok(())
     }
 
-    /// What the value that begins here is to us.
+    /// What the value that begins here is to us. Inside one of these there is none.
     fn field(&self) -> Option<Field> {
         match (self.open.last()?.place, self.key.as_slice()) {
             (Place::Answer, b"next_batch") => Some(Field::NextBatch),
@@ -337,9 +334,49 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_json_object_is_refused_where_it_stops_to_be_one() {
+        for text in [
+            "[",
+            "1",
+            "\"",
+            "n",
+            "{x",
+            "{1",
+            "{[",
+            "{]",
+            "{\"a\";",
+            "{\"a\"}",
+            "{\"a\":]",
+            "{\"a\":}",
+            "{\"a\":?",
+            "{\"a\":,",
+            "{\"a\":A",
+            "{\"a\":\"\";",
+            "{\"a\":1 2",
+            "{\"a\":\"\"\"",
+            "{\"a\":1]",
+            "{\"a\":[}",
+            "{\"a\":[1}",
+            "{\"a\":[\"\";",
+            "{}{",
+            "{}}",
+        ] {
+            let (begun, last) = text.split_at(text.len() - 1);
+            let mut scanner = SyncScanner::default();
+            assert_eq!(scanner.read(begun.as_bytes(), |_| Ok(())), Ok(()), "{text}");
+            assert_eq!(
+                scanner.read(last.as_bytes(), |_| Ok(())),
+                Err(UnreadableSync),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
     fn events_are_where_they_should_be_and_nowhere_else() {
         for text in [
             r#"{"to_device":[{"events":[1]}]}"#,
+            r#"{"to_device":[{"events":1},[1]]}"#,
             r#"{"to_device":{"events":{"events":[1]}}}"#,
             r#"{"to_device":{"other":[1]}}"#,
             r#"{"to_device":{"to_device":{"events":[1]}}}"#,

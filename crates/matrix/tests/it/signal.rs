@@ -4,10 +4,13 @@ use std::{
 };
 
 use rusqlite::Connection;
-use securecall_interop::{DatabaseSnapshot, Synapse};
-use securecall_matrix::{Incoming, SIGNAL_EVENT_TYPE, SendError};
+use securecall_interop::{DatabaseSnapshot, Synapse, WebServer};
+use securecall_matrix::{
+    Account, AccountStore, Homeserver, Incoming, Registration, SIGNAL_EVENT_TYPE, SendError,
+    ServerError,
+};
 
-use crate::people::{Person, next_signal, signal, synapse};
+use crate::people::{Person, fresh_name, key, next_signal, signal, synapse};
 
 #[tokio::test]
 async fn two_strangers_exchange_sealed_messages_both_ways() {
@@ -190,6 +193,49 @@ async fn a_sealed_message_leaves_no_row_that_names_anybody() {
     let report = before.compare(&DatabaseSnapshot::read(&server.database_path()).unwrap());
     let unexplained: Vec<String> = report.unexplained().map(ToString::to_string).collect();
     assert!(unexplained.is_empty(), "{unexplained:#?}");
+}
+
+/// The homeserver may have taken it all the same: with one transaction ID it arrives once.
+#[tokio::test]
+async fn a_message_that_had_to_wait_is_the_same_message() {
+    const SEND: &str = "PUT /_matrix/client/v3/sendToDevice/";
+    let front = WebServer::in_front_of(synapse().address()).unwrap();
+    let (directory, receiver) = (tempfile::tempdir().unwrap(), Person::new(synapse()).await);
+    let store = AccountStore::new(directory.path().join("account"), key());
+    let registration = Registration {
+        localpart: &fresh_name(),
+        password: "correct horse",
+        token: None,
+    };
+    let homeserver = Homeserver::new(&front.base_url()).unwrap();
+    let sender = Account::register(&homeserver, &store, registration);
+    let sender = sender.await.unwrap();
+    front.answer(
+        SEND,
+        "429 Too Many Requests",
+        r#"{"errcode":"M_LIMIT_EXCEEDED","error":"Wait","retry_after_ms":1}"#,
+    );
+    let device = &receiver.account.own_device().device_id;
+    let outcome = sender
+        .send(receiver.account.matrix_id(), device, "{}")
+        .await;
+    assert!(
+        matches!(
+            outcome,
+            Err(SendError::Server(ServerError::TooManyRequests { .. }))
+        ),
+        "{outcome:?}"
+    );
+    let requests = front.requests();
+    let sent: Vec<_> = requests
+        .iter()
+        .filter(|request| request.line.starts_with(SEND))
+        .map(|request| (&request.line, &request.body))
+        .collect();
+    assert!(
+        sent.len() > 1 && sent.iter().all(|it| it == &sent[0]),
+        "{sent:?}"
+    );
 }
 
 #[tokio::test]
