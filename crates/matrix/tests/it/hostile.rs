@@ -217,7 +217,8 @@ async fn a_one_time_key_is_asked_for_again_with_every_send() {
 async fn a_proxy_that_ends_polls_early_is_no_reason_to_be_offline() {
     let victim = Victim::new().await;
     let cut = Answer::written(|_| Err(ErrorKind::ConnectionAborted.into()));
-    victim.server.answer("timeout=30000", cut);
+    // Not for ever, so that this ends in any case.
+    victim.server.answer_times("timeout=30000", 3, cut);
     let before = victim.server.requests("timeout=0");
     let mut inbox = victim.account.start().await.unwrap();
     // The start, the look whether the homeserver is there, and two polls that are answered.

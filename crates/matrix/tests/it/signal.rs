@@ -5,12 +5,9 @@ use std::{
 
 use rusqlite::Connection;
 use securecall_interop::{DatabaseSnapshot, Synapse, WebServer};
-use securecall_matrix::{
-    Account, AccountStore, Homeserver, Incoming, Registration, SIGNAL_EVENT_TYPE, SendError,
-    ServerError,
-};
+use securecall_matrix::{Incoming, SIGNAL_EVENT_TYPE, SendError, ServerError};
 
-use crate::people::{Person, fresh_name, key, next_signal, signal, synapse};
+use crate::people::{Person, next_signal, signal, synapse};
 
 #[tokio::test]
 async fn two_strangers_exchange_sealed_messages_both_ways() {
@@ -200,16 +197,10 @@ async fn a_sealed_message_leaves_no_row_that_names_anybody() {
 async fn a_message_that_had_to_wait_is_the_same_message() {
     const SEND: &str = "PUT /_matrix/client/v3/sendToDevice/";
     let front = WebServer::in_front_of(synapse().address()).unwrap();
-    let (directory, receiver) = (tempfile::tempdir().unwrap(), Person::new(synapse()).await);
-    let store = AccountStore::new(directory.path().join("account"), key());
-    let registration = Registration {
-        localpart: &fresh_name(),
-        password: "correct horse",
-        token: None,
-    };
-    let homeserver = Homeserver::new(&front.base_url()).unwrap();
-    let sender = Account::register(&homeserver, &store, registration);
-    let sender = sender.await.unwrap();
+    let (sender, receiver) = (
+        Person::behind(&front.base_url()).await,
+        Person::new(synapse()).await,
+    );
     front.answer(
         SEND,
         "429 Too Many Requests",
@@ -217,6 +208,7 @@ async fn a_message_that_had_to_wait_is_the_same_message() {
     );
     let device = &receiver.account.own_device().device_id;
     let outcome = sender
+        .account
         .send(receiver.account.matrix_id(), device, "{}")
         .await;
     assert!(
