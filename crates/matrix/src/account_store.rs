@@ -302,4 +302,89 @@ mod tests {
         let fault = store.fault(&io::Error::other("database disk image is malformed"));
         assert!(matches!(fault, StoreError::Damaged { .. }), "{fault:?}");
     }
+
+    #[tokio::test]
+    async fn what_a_newer_program_has_written_is_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = AccountStore::new(directory.path(), StoreKey::new([7; 32]));
+        let database = store.open().await.unwrap();
+        for (stored, is_newer) in [
+            // Nothing else need be there as it is now.
+            (format!(r#"{{"version":{}}}"#, VERSION + 1), true),
+            (r#"{"version":1}"#.to_owned(), false),
+            ("{}".to_owned(), false),
+            ("nonsense".to_owned(), false),
+        ] {
+            let bytes = stored.clone().into_bytes();
+            database.set_custom_value(SESSION, bytes).await.unwrap();
+            match store.read_session(&database).await {
+                Err(StoreError::Newer { found }) if is_newer => assert_eq!(found, VERSION + 1),
+                Err(StoreError::Damaged { .. }) if !is_newer => {}
+                Err(other) => panic!("{stored}: {other:?}"),
+                Ok(_) => panic!("{stored}: it was read"),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_store_that_cannot_be_opened_is_told_for_what_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = |key| AccountStore::new(directory.path(), StoreKey::new([key; 32]));
+        let open = async |key| store(key).open().await.err();
+        assert!(open(7).await.is_none());
+        assert!(matches!(open(8).await, Some(StoreError::WrongKey)));
+
+        store(7).remove().unwrap();
+        fs::write(store(7).database_path(), "no database at all").unwrap();
+        assert!(matches!(open(7).await, Some(StoreError::Damaged { .. })));
+        // Where nothing can be written it is not the database's fault.
+        fs::create_dir(directory.path().join(".writable")).unwrap();
+        assert!(matches!(open(7).await, Some(StoreError::Io { .. })));
+
+        fs::remove_dir(directory.path().join(".writable")).unwrap();
+        store(7).remove().unwrap();
+        fs::create_dir(store(7).database_path()).unwrap();
+        assert!(matches!(open(7).await, Some(StoreError::Io { .. })));
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_new_directory_is_nobody_elses() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let directory = tempfile::tempdir().unwrap();
+        let (outer, inner) = (directory.path().join("a"), directory.path().join("a/b"));
+        let store = AccountStore::new(&inner, StoreKey::new([7; 32]));
+        store.open().await.unwrap();
+        for made in [outer, inner] {
+            let mode = fs::metadata(&made).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o700, "{}", made.display());
+        }
+    }
+
+    #[tokio::test]
+    async fn all_files_of_a_store_are_removed_and_no_others() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = AccountStore::new(directory.path(), StoreKey::new([7; 32]));
+        assert!(!store.exists());
+        let database = store.open().await.unwrap();
+        assert!(store.exists());
+        drop(database);
+        for name in DATABASE_FILES {
+            fs::write(directory.path().join(name), "x").unwrap();
+        }
+        fs::write(directory.path().join("another"), "x").unwrap();
+        store.remove().unwrap();
+        assert!(!store.exists());
+        let left: Vec<_> = fs::read_dir(directory.path())
+            .unwrap()
+            .map(|file| file.unwrap().file_name())
+            .collect();
+        assert_eq!(left, ["another"]);
+        // Nothing there any more is no failure.
+        store.remove().unwrap();
+        // What is no file cannot be removed as one, which is not passed over.
+        fs::create_dir(store.database_path()).unwrap();
+        assert!(matches!(store.remove(), Err(StoreError::Io { .. })));
+    }
 }

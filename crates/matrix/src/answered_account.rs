@@ -157,6 +157,8 @@ mod tests {
             ("https://192.0.2.1", "2.1"),
             ("https://192.0.2.1", "example.org"),
             ("https://evil.test", "localhost"),
+            ("https://[2001:db8::1]", "[2001:db8::2]"),
+            ("https://[2001:db8::1]", "example.org"),
         ] {
             let Ok(answered) = answered.parse() else {
                 continue;
@@ -195,6 +197,61 @@ mod tests {
                 check(user, device, token).is_err(),
                 "{user} {device} {token}"
             );
+        }
+    }
+
+    fn credentials(user: &str) -> Credentials {
+        Credentials {
+            user_id: user.try_into().unwrap(),
+            device_id: "D".into(),
+            access_token: "t".to_owned(),
+        }
+    }
+
+    #[tokio::test]
+    async fn only_the_account_that_was_asked_for_is_taken() {
+        let homeserver = Homeserver::new("http://127.0.0.1:8008").unwrap();
+        let own: MatrixId = "@a:b.test".parse().unwrap();
+        let (account, localpart) = (Asked::Account(&own), Asked::Localpart("a"));
+        for (asked, answered, taken) in [
+            (account, "@a:b.test", true),
+            (account, "@a:c.test", false),
+            (account, "@b:b.test", false),
+            (localpart, "@a:b.test", true),
+            (localpart, "@a:c.test", true),
+            (localpart, "@b:b.test", false),
+        ] {
+            match check(&homeserver, &credentials(answered), asked).await {
+                Ok(()) => assert!(taken, "{answered}"),
+                Err(LoginError::OtherUser { got, .. }) => {
+                    assert!(!taken && got == answered, "{answered}");
+                }
+                Err(other) => panic!("{answered}: {other:?}"),
+            }
+        }
+        let mut unusable = credentials("@a:b.test");
+        unusable.access_token = String::new();
+        assert!(matches!(
+            check(&homeserver, &unusable, account).await,
+            Err(LoginError::Server(ServerError::NotMatrix { .. }))
+        ));
+    }
+
+    #[tokio::test]
+    async fn where_a_name_has_led_the_account_is_of_that_name() {
+        let homeserver = Homeserver::new("https://matrix.hosting.test").unwrap();
+        let homeserver = homeserver.with_found_by("https://example.test");
+        for (answered, taken) in [
+            ("@a:example.test", true),
+            ("@a:matrix.hosting.test", false),
+            ("@a:hosting.test", false),
+            ("@a:evil.test", false),
+        ] {
+            match check(&homeserver, &credentials(answered), Asked::Localpart("a")).await {
+                Ok(()) => assert!(taken, "{answered}"),
+                Err(LoginError::OtherServer { .. }) => assert!(!taken, "{answered}"),
+                Err(other) => panic!("{answered}: {other:?}"),
+            }
         }
     }
 }

@@ -30,6 +30,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use crate::{
+    homeserver::{is_web_page, location, shown},
     sync_answer::{SyncAnswer, SyncReader},
     sync_scanner::UnreadableSync,
 };
@@ -77,6 +78,15 @@ pub(crate) enum HttpError {
     /// It is compressed, although we say that we take no such thing.
     #[error("the answer is compressed, which was not asked for")]
     Compressed,
+    /// It sends us elsewhere.
+    #[error("the answer leads elsewhere")]
+    Redirected {
+        /// Scheme, host and port of where to, if it says so.
+        to: Option<String>,
+    },
+    /// It is a page for people.
+    #[error("the answer is a web page")]
+    WebPage,
     /// What it says cannot be read.
     #[error(transparent)]
     UnreadableSync(#[from] UnreadableSync),
@@ -259,6 +269,14 @@ async fn read_body(
         let retry_after = retry_after(&response, &body);
         return Err(HttpError::TooManyRequests { retry_after });
     }
+    // To the library both are success, and what needs no content of an answer would count as done.
+    if response.status().is_redirection() {
+        let to = location(&response).as_ref().map(shown);
+        return Err(HttpError::Redirected { to });
+    }
+    if response.status().is_success() && is_web_page(&body) {
+        return Err(HttpError::WebPage);
+    }
     let mut answer = http::Response::new(body);
     *answer.status_mut() = response.status();
     if let Some(kind) = response.headers().get(header::CONTENT_TYPE) {
@@ -269,8 +287,8 @@ async fn read_body(
     Ok(answer)
 }
 
-/// The header goes before the field that it has replaced (MSC4041).
-fn retry_after(response: &reqwest::Response, body: &[u8]) -> Option<Duration> {
+/// How long an answer asks to wait. The header goes before the field that it has replaced (MSC4041).
+pub(crate) fn retry_after(response: &reqwest::Response, body: &[u8]) -> Option<Duration> {
     #[derive(Deserialize)]
     struct Body {
         retry_after_ms: u64,

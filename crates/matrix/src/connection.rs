@@ -2,12 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use reqwest::{Certificate, redirect};
+use reqwest::{Certificate, StatusCode, redirect};
 use url::Url;
 
 use crate::{
     client::{ANSWER_TIMEOUT, Client},
     homeserver::{Answer, Homeserver},
+    patience::patiently,
     resolver::Resolver,
     server_error::ServerError,
 };
@@ -77,14 +78,26 @@ impl Connection {
         self.get(url, MAX_VERSIONS).await?.check_versions()
     }
 
-    /// Asks for something that needs no account.
+    /// Asks for something that needs no account, and again when a pause is asked for.
+    ///
+    /// # Errors
+    ///
+    /// When nothing answers; or when what answers never has time.
     pub(crate) async fn get(&self, url: Url, limit: usize) -> Result<Answer, ServerError> {
+        patiently(|| self.get_once(url.clone(), limit)).await
+    }
+
+    async fn get_once(&self, url: Url, limit: usize) -> Result<Answer, ServerError> {
         let request = self.http.get(url).timeout(ANSWER_TIMEOUT);
         let response = request
             .send()
             .await
             .map_err(|error| ServerError::from_network(&error))?;
-        Answer::read(response, limit).await
+        let answer = Answer::read(response, limit).await?;
+        match answer.status {
+            StatusCode::TOO_MANY_REQUESTS => Err(answer.fault()),
+            _ => Ok(answer),
+        }
     }
 
     /// A client that asks nothing before it is asked to.

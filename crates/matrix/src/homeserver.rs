@@ -12,7 +12,7 @@ mod well_known;
 
 pub use address::HomeserverAddressError;
 pub(crate) use address::is_loopback_name;
-pub(crate) use answer::{Answer, network_login};
+pub(crate) use answer::{Answer, location, network_login, shown};
 pub use discovery::{DiscoveryError, Purpose};
 pub(crate) use well_known::is_web_page;
 
@@ -119,6 +119,15 @@ impl Homeserver {
             })
     }
 
+    /// As if the name at this address had led here.
+    #[cfg(test)]
+    pub(crate) fn with_found_by(self, address: &str) -> Self {
+        Self {
+            found_by: Some(address.parse().unwrap()),
+            ..self
+        }
+    }
+
     pub(crate) fn ca_pem(&self) -> Option<&str> {
         self.certificates_pem.as_deref()
     }
@@ -175,6 +184,11 @@ mod tests {
             Homeserver::new("Example.ORG.").unwrap().host(),
             "example.org"
         );
+        // Not to the name that led there.
+        let found = Homeserver::new("https://matrix.example.org").unwrap();
+        let found = found.with_found_by("https://example.org");
+        assert_eq!(found.host(), "matrix.example.org");
+        assert_eq!(found.found_by().unwrap().host(), "example.org");
     }
 
     #[test]

@@ -90,8 +90,7 @@ pub(crate) struct InboxSender {
 impl InboxSender {
     /// Waits until there is room. Nobody may be reading any more: then nobody misses it.
     pub(crate) async fn send(&self, incoming: Incoming) {
-        let size = incoming.size().min(CAPACITY_BYTES);
-        let size = u32::try_from(size).unwrap_or(u32::MAX);
+        let size = u32::try_from(incoming.size()).unwrap_or(u32::MAX);
         let Ok(room) = self.room.acquire_many(size).await else {
             return;
         };
@@ -154,6 +153,8 @@ mod tests {
     #[test]
     fn what_waits_is_bounded_in_number_and_in_bytes() {
         assert_eq!(room_for(0), CAPACITY);
+        // Messages of which as many would fit if they took no more than their content.
+        assert!(room_for(CAPACITY_BYTES / CAPACITY) < CAPACITY);
         let large = room_for(MAX_CONTENT);
         assert!(
             large * MAX_CONTENT <= CAPACITY_BYTES && large > 20,

@@ -41,6 +41,7 @@
 mod account;
 mod account_store;
 mod answered_account;
+mod backoff;
 mod client;
 mod connection;
 mod credentials;

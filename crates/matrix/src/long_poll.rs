@@ -73,6 +73,37 @@ mod tests {
     }
 
     #[test]
+    fn answers_before_a_cut_do_not_count() {
+        let mut poll = LongPoll::default();
+        poll.was_cut(Duration::from_secs(4));
+        for _ in 1..ANSWERS_BEFORE_LONGER {
+            poll.answered();
+        }
+        poll.was_cut(Duration::from_secs(4));
+        let cut = poll.time();
+        poll.answered();
+        assert_eq!(poll.time(), cut);
+    }
+
+    #[test]
+    fn a_cut_that_came_late_halves_the_time_at_least() {
+        let mut poll = LongPoll::default();
+        for times in 1..=3 {
+            // Later than it was asked to be answered: the network has its delays.
+            poll.was_cut(2 * LONGEST);
+            assert_eq!(poll.time(), LONGEST / 2_u32.pow(times));
+        }
+    }
+
+    #[test]
+    fn what_was_refused_at_once_was_not_held() {
+        for (milliseconds, held) in [(0, false), (999, false), (1_000, true), (30_000, true)] {
+            let after = Duration::from_millis(milliseconds);
+            assert_eq!(LongPoll::was_held(after), held, "{after:?}");
+        }
+    }
+
+    #[test]
     fn the_time_never_grows_or_ends_by_cuts() {
         let mut poll = LongPoll::default();
         for after in [29, 29, 29, 0, 0, 0] {
@@ -85,14 +116,17 @@ mod tests {
     #[test]
     fn a_longer_time_is_tried_after_many_answers() {
         let mut poll = LongPoll::default();
-        poll.was_cut(Duration::from_secs(5));
+        poll.was_cut(Duration::from_secs(4));
         let cut = poll.time();
-        for _ in 1..ANSWERS_BEFORE_LONGER {
+        for longer in [cut * 2, cut * 4] {
+            let before = poll.time();
+            for _ in 1..ANSWERS_BEFORE_LONGER {
+                poll.answered();
+                assert_eq!(poll.time(), before);
+            }
             poll.answered();
-            assert_eq!(poll.time(), cut);
+            assert_eq!(poll.time(), longer);
         }
-        poll.answered();
-        assert_eq!(poll.time(), cut * 2);
         for _ in 0..10 * ANSWERS_BEFORE_LONGER {
             poll.answered();
         }

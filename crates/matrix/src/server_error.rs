@@ -101,6 +101,8 @@ impl ServerError {
             HttpError::TooManyRequests { retry_after } => Self::TooManyRequests {
                 retry_after: *retry_after,
             },
+            HttpError::Redirected { to } => Self::Redirected { to: to.clone() },
+            HttpError::WebPage => Self::WebPage,
             HttpError::TooLarge { .. } | HttpError::Compressed | HttpError::UnreadableSync(_) => {
                 Self::Misbehaves {
                     reason: error.to_string(),
@@ -220,7 +222,6 @@ impl ServerError {
     /// What an error says that Matrix does not know.
     fn from_foreign(answer: &ruma::api::error::Error) -> Self {
         match &answer.body {
-            _ if answer.status_code.is_redirection() => Self::Redirected { to: None },
             _ if answer.status_code.as_u16() == 429 => Self::TooManyRequests { retry_after: None },
             ErrorBody::NotJson { bytes, .. } if is_web_page(bytes) => Self::WebPage,
             _ => Self::NotMatrix {

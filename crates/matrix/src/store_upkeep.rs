@@ -179,10 +179,7 @@ fn remove_sessions(
     change: &Transaction<'_>,
     pinned: impl Iterator<Item = [u8; 32]>,
 ) -> Result<(), rusqlite::Error> {
-    change.execute_batch(
-        "CREATE TEMP TABLE IF NOT EXISTS pinned (sender_key BLOB PRIMARY KEY NOT NULL);
-         DELETE FROM temp.pinned;",
-    )?;
+    change.execute_batch("CREATE TEMP TABLE pinned (sender_key BLOB PRIMARY KEY NOT NULL)")?;
     for key in pinned {
         change.execute("INSERT INTO temp.pinned VALUES (?1)", [key])?;
     }
@@ -224,4 +221,219 @@ fn keep_newest(
         None => change.execute(&newest, [limit]),
     }?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use matrix_sdk_sqlite::SqliteCryptoStore;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::StoreKey;
+
+    const OWN: &str = "@own:homeserver.test";
+
+    /// A store as the library makes it, with rows that nobody reads.
+    struct Rows {
+        upkeep: StoreUpkeep,
+        database: Connection,
+        cipher: StoreCipher,
+        _opened: SqliteCryptoStore,
+        _directory: TempDir,
+    }
+
+    impl Rows {
+        async fn new() -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            let store = AccountStore::new(directory.path(), StoreKey::new([7; 32]));
+            let opened = store.open().await.unwrap();
+            let database = Connection::open(store.database_path()).unwrap();
+            let upkeep = StoreUpkeep::new(store, OWN);
+            let cipher = upkeep.cipher(&database).unwrap();
+            Self {
+                upkeep,
+                database,
+                cipher,
+                _opened: opened,
+                _directory: directory,
+            }
+        }
+
+        /// Rows with the numbers `range` in the columns that must not be empty; all in one transaction, for speed.
+        fn fill(&mut self, table: &str, values: &str, range: std::ops::Range<u32>) {
+            let change = self.database.transaction().unwrap();
+            let sql = format!("INSERT INTO {table} VALUES ({values})");
+            for number in range {
+                change.execute(&sql, [number]).unwrap();
+            }
+            change.commit().unwrap();
+        }
+
+        fn add_session(&self, number: u32, sender: &str) {
+            let key = hash(&self.cipher, "session", sender);
+            let sql = "INSERT INTO session (session_id, sender_key, data) VALUES (?1, ?2, '')";
+            self.database.execute(sql, params![number, key]).unwrap();
+        }
+
+        fn sessions_of(&self, sender: &str) -> Vec<u32> {
+            let key = hash(&self.cipher, "session", sender);
+            let sql = "SELECT session_id FROM session WHERE sender_key = ?1 ORDER BY rowid";
+            let mut rows = self.database.prepare(sql).unwrap();
+            let ids = rows.query_map([key], |row| row.get(0)).unwrap();
+            ids.collect::<Result<_, _>>().unwrap()
+        }
+
+        fn number(&self, sql: &str) -> u32 {
+            self.database.query_row(sql, (), |row| row.get(0)).unwrap()
+        }
+
+        fn count(&self, table: &str) -> u32 {
+            self.number(&format!("SELECT count(*) FROM {table}"))
+        }
+
+        async fn tidy(&self, written_to: &[&str], pinned: &[&str]) {
+            let keys = |keys: &[&str]| keys.iter().map(|&key| key.to_owned()).collect();
+            let done = self.upkeep.run(keys(written_to), keys(pinned)).await;
+            done.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn tables_that_only_rooms_need_are_emptied() {
+        let mut rows = Rows::new().await;
+        for (table, values) in [
+            ("inbound_group_session", "?1, '', 0, '', NULL, NULL"),
+            ("outbound_group_session", "?1, ''"),
+            ("direct_withheld_info", "?1, '', ''"),
+            ("key_requests", "?1, 0, ''"),
+            ("secrets_inbox", "?1, ''"),
+            ("room_settings", "?1, ''"),
+            ("received_room_key_bundle", "?1, '', ''"),
+            ("room_key_backups_fully_downloaded", "?1"),
+            ("rooms_pending_key_bundle", "?1, ''"),
+        ] {
+            rows.fill(table, values, 0..3);
+            assert_eq!(rows.count(table), 3, "{table}");
+            rows.tidy(&[], &[]).await;
+            assert_eq!(rows.count(table), 0, "{table}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_homeserver_tells_is_bounded_and_the_oldest_goes_but_our_own() {
+        let mut rows = Rows::new().await;
+        for (table, hashed_as, column, values) in [
+            ("device", "device", "user_id", "?1, '', ''"),
+            ("identity", "identity", "user_id", "?1, ''"),
+            ("tracked_user", "tracked_users", "user_id", "?1, ''"),
+            ("olm_hash", "", "data", "?1"),
+        ] {
+            let (limit, is_told) = match table {
+                "olm_hash" => (MAX_HASHES, false),
+                _ => (MAX_TOLD, true),
+            };
+            rows.fill(table, values, 0..1);
+            if is_told {
+                let own = hash(&rows.cipher, hashed_as, OWN);
+                let sql = format!("UPDATE {table} SET user_id = ?1");
+                rows.database.execute(&sql, [own]).unwrap();
+            }
+            rows.fill(table, values, 1..limit + 3);
+            rows.tidy(&[], &[]).await;
+            assert_eq!(rows.count(table), limit + u32::from(is_told), "{table}");
+            let oldest = rows.number(&format!(
+                "SELECT min({column}) FROM {table} WHERE typeof({column}) = 'integer'"
+            ));
+            assert_eq!(oldest, 3, "{table}");
+        }
+    }
+
+    #[tokio::test]
+    async fn sessions_of_strangers_are_bounded_and_the_newest_stay() {
+        let rows = Rows::new().await;
+        // The oldest of all: one that is written to, and one that is in a call.
+        rows.add_session(0, "peer");
+        rows.add_session(1, "pinned");
+        for number in 2..MAX_SESSIONS_OF_STRANGERS + 5 {
+            rows.add_session(number, &format!("stranger{number}"));
+        }
+        rows.tidy(&["peer"], &["pinned"]).await;
+        assert_eq!(rows.count("session"), MAX_SESSIONS_OF_STRANGERS + 2);
+        for gone in ["stranger2", "stranger4"] {
+            assert!(rows.sessions_of(gone).is_empty(), "{gone}");
+        }
+        assert_eq!(rows.sessions_of("stranger5"), [5]);
+        // Who was written to stays known; who is in no call any more does not.
+        rows.tidy(&[], &[]).await;
+        assert_eq!(rows.sessions_of("peer"), [0]);
+        assert!(rows.sessions_of("pinned").is_empty());
+    }
+
+    #[tokio::test]
+    async fn the_newest_sessions_of_one_device_stay_and_all_while_there_is_a_call() {
+        let rows = Rows::new().await;
+        for number in 0..MAX_SESSIONS_OF_ONE + 2 {
+            rows.add_session(number, "peer");
+            rows.add_session(100 + number, "pinned");
+        }
+        rows.tidy(&["peer", "pinned"], &["pinned"]).await;
+        let newest: Vec<u32> = (2..MAX_SESSIONS_OF_ONE + 2).collect();
+        assert_eq!(rows.sessions_of("peer"), newest);
+        let all = usize::try_from(MAX_SESSIONS_OF_ONE).unwrap() + 2;
+        assert_eq!(rows.sessions_of("pinned").len(), all);
+    }
+
+    #[tokio::test]
+    async fn the_peers_that_were_written_to_last_are_known() {
+        let rows = Rows::new().await;
+        let names: Vec<String> = (0..MAX_PEERS)
+            .map(|number| format!("peer{number}"))
+            .collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        rows.tidy(&names[..1], &[]).await;
+        rows.tidy(&names[1..2], &[]).await;
+        rows.tidy(&names[2..], &[]).await;
+        // Again, so that it is not the oldest any more.
+        rows.tidy(&names[..1], &[]).await;
+        rows.tidy(&["one more"], &[]).await;
+        assert_eq!(rows.count("securecall_peer"), MAX_PEERS);
+        let is_known = |name: &str| {
+            let key = hash(&rows.cipher, "session", name);
+            let sql = "SELECT count(*) FROM securecall_peer WHERE sender_key = ?1";
+            let known: u32 = rows
+                .database
+                .query_row(sql, [key], |row| row.get(0))
+                .unwrap();
+            known == 1
+        };
+        assert!(is_known(names[0]) && is_known("one more"));
+        assert!(!is_known(names[1]));
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_mostly_empty_is_made_smaller() {
+        let mut rows = Rows::new().await;
+        let is_empty = "PRAGMA freelist_count";
+        let pages = u32::try_from(MAX_EMPTY_PAGES).unwrap();
+        for (filler, left) in [(pages / 2, true), (pages + 100, false)] {
+            rows.fill("room_settings", "?1, zeroblob(4000)", 0..filler);
+            rows.tidy(&[], &[]).await;
+            assert_eq!(rows.number(is_empty) > 0, left, "{filler}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_store_without_its_cipher_is_not_touched() {
+        let mut rows = Rows::new().await;
+        rows.fill("room_settings", "?1, ''", 0..1);
+        rows.database
+            .execute("DELETE FROM kv WHERE key = 'cipher'", ())
+            .unwrap();
+        let outcome = rows.upkeep.run(BTreeSet::new(), BTreeSet::new()).await;
+        assert!(
+            matches!(outcome, Err(StoreError::Damaged { .. })),
+            "{outcome:?}"
+        );
+        assert_eq!(rows.count("room_settings"), 1);
+    }
 }

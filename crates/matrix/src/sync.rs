@@ -13,6 +13,7 @@ use tracing::{debug, warn};
 
 use crate::{
     Account, Inbox, Incoming, ServerError,
+    backoff::Backoff,
     client::{Client, HttpError},
     inbox::{InboxSender, inbox},
     long_poll::LongPoll,
@@ -21,12 +22,6 @@ use crate::{
 
 /// The first sync answers at once; a server that takes longer is not there for us.
 const FIRST_SYNC_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// Between two attempts to reach a homeserver: from the first to the second figure, doubling.
-const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(8));
-
-/// No homeserver makes us wait longer than this before we ask again.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// With these words a homeserver says that it does not know a sync position: after its database was replaced, say.
 /// Synapse has no own word for it.
@@ -214,7 +209,7 @@ impl Syncer {
     async fn keep_syncing(&self, sender: &InboxSender) {
         let mut long_poll = LongPoll::default();
         let mut online = true;
-        let mut wait = RETRY.0;
+        let mut backoff = Backoff::default();
         // A long poll that failed may have been cut by a proxy: whether the homeserver is there is seen at once.
         let mut cut = None;
         while !sender.is_closed() {
@@ -235,25 +230,20 @@ impl Syncer {
                     }
                     if asks_long {
                         long_poll.answered();
-                        wait = RETRY.0;
+                        backoff.reset();
                     }
                     if let Some(after) = cut.take() {
                         long_poll.was_cut(after);
                         debug!(?after, next = ?long_poll.time(), "a long poll was cut short");
-                        if LongPoll::was_held(after) {
-                            wait = RETRY.0;
-                        } else {
-                            // It answers, but holds nothing open: no reason to ask without a pause.
-                            sleep(wait).await;
-                            wait = (wait * 2).min(RETRY.1);
-                        }
+                        sleep(backoff.after_cut(after)).await;
                     }
                     self.send_outgoing().await;
                     continue;
                 }
                 Err(error) => error,
             };
-            debug!(%error, ?wait, "sync failed");
+            debug!(%error, "sync failed");
+            let asked = error.asked_wait();
             match error {
                 ServerError::SessionEnded { .. } => {
                     sender.send(Incoming::SessionEnded).await;
@@ -270,15 +260,13 @@ impl Syncer {
                 ServerError::Internal { .. } => warn!(%error, "sync failed on our side"),
                 error => {
                     cut = None;
-                    wait = wait.max(error.asked_wait().min(LONGEST_WAIT));
                     if online {
                         online = false;
                         sender.send(Incoming::Offline(error)).await;
                     }
                 }
             }
-            sleep(wait).await;
-            wait = (wait * 2).min(RETRY.1);
+            sleep(backoff.after_failure(asked)).await;
         }
     }
 

@@ -170,14 +170,11 @@ impl SyncScanner {
     }
 
     fn begin_value(&mut self, byte: u8) -> Result<(), UnreadableSync> {
-        // An empty array has no value where one might begin.
-        let in_array = self.open.last().is_some_and(|open| !open.is_object);
-        if byte == b']' && in_array {
+        // An empty array has no value where one might begin. Where no array is open, it closes nothing.
+        if byte == b']' {
             return self.close(byte);
         }
-        if self.cut.is_none()
-            && let Some(field) = self.field()
-        {
+        if let Some(field) = self.field() {
             self.cut = Some(Cut {
                 field,
                 depth: self.open.len(),
@@ -203,7 +200,7 @@ impl SyncScanner {
         Ok(())
     }
 
-    /// What the value that begins here is to us.
+    /// What the value that begins here is to us. Inside one of these there is none.
     fn field(&self) -> Option<Field> {
         match (self.open.last()?.place, self.key.as_slice()) {
             (Place::Answer, b"next_batch") => Some(Field::NextBatch),
@@ -275,4 +272,122 @@ fn is_space(byte: u8) -> bool {
 
 fn is_delimiter(byte: u8) -> bool {
     is_space(byte) || matches!(byte, b',' | b'}' | b']')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_held_of_a_key_or_a_value_that_is_not_for_us() {
+        let mut scanner = SyncScanner::default();
+        let long = "x".repeat(1024 * 1024);
+        let text = format!(r#"{{"rooms":"{long}","a":[{long}],"{long}":1,"{long}"#);
+        scanner
+            .read(text.as_bytes(), |cut| panic!("{cut:?}"))
+            .unwrap();
+        assert!(scanner.key.capacity() <= 2 * MAX_KEY);
+        assert!(scanner.cut.is_none() && scanner.done.is_none());
+    }
+
+    #[test]
+    fn a_long_key_is_not_one_that_begins_like_it() {
+        let known = "next_batch";
+        for filler in [1, MAX_KEY, 10 * MAX_KEY] {
+            let text = format!(r#"{{"{known}{}":"s"}}"#, "x".repeat(filler));
+            let mut scanner = SyncScanner::default();
+            scanner
+                .read(text.as_bytes(), |cut| panic!("{cut:?}"))
+                .unwrap();
+            assert!(scanner.is_whole());
+        }
+    }
+
+    #[test]
+    fn what_is_held_of_a_value_is_bounded() {
+        for (before, limit) in [
+            (r#"{"next_batch":""#, MAX_FIELD),
+            (r#"{"to_device":{"events":[""#, MAX_EVENT),
+        ] {
+            let mut scanner = SyncScanner::default();
+            scanner
+                .read(before.as_bytes(), |cut| panic!("{cut:?}"))
+                .unwrap();
+            let long = vec![b'x'; 4 * limit];
+            scanner.read(&long, |cut| panic!("{cut:?}")).unwrap();
+            let cut = scanner.cut.as_ref().unwrap();
+            assert!(cut.is_too_long && cut.bytes.len() == limit);
+        }
+    }
+
+    #[test]
+    fn values_inside_values_have_an_end() {
+        for (depth, outcome) in [(MAX_DEPTH - 1, Ok(())), (MAX_DEPTH, Err(UnreadableSync))] {
+            let text = format!(r#"{{"a":{}"#, "[".repeat(depth));
+            let mut scanner = SyncScanner::default();
+            assert_eq!(
+                scanner.read(text.as_bytes(), |_| Ok(())),
+                outcome,
+                "{depth}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_object_is_refused_where_it_stops_to_be_one() {
+        for text in [
+            "[",
+            "1",
+            "\"",
+            "n",
+            "{x",
+            "{1",
+            "{[",
+            "{]",
+            "{\"a\";",
+            "{\"a\"}",
+            "{\"a\":]",
+            "{\"a\":}",
+            "{\"a\":?",
+            "{\"a\":,",
+            "{\"a\":A",
+            "{\"a\":\"\";",
+            "{\"a\":1 2",
+            "{\"a\":\"\"\"",
+            "{\"a\":1]",
+            "{\"a\":[}",
+            "{\"a\":[1}",
+            "{\"a\":[\"\";",
+            "{}{",
+            "{}}",
+        ] {
+            let (begun, last) = text.split_at(text.len() - 1);
+            let mut scanner = SyncScanner::default();
+            assert_eq!(scanner.read(begun.as_bytes(), |_| Ok(())), Ok(()), "{text}");
+            assert_eq!(
+                scanner.read(last.as_bytes(), |_| Ok(())),
+                Err(UnreadableSync),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn events_are_where_they_should_be_and_nowhere_else() {
+        for text in [
+            r#"{"to_device":[{"events":[1]}]}"#,
+            r#"{"to_device":[{"events":1},[1]]}"#,
+            r#"{"to_device":{"events":{"events":[1]}}}"#,
+            r#"{"to_device":{"other":[1]}}"#,
+            r#"{"to_device":{"to_device":{"events":[1]}}}"#,
+            r#"{"events":[1]}"#,
+            r#"{"rooms":{"to_device":{"events":[1]},"next_batch":"s"}}"#,
+        ] {
+            let mut scanner = SyncScanner::default();
+            scanner
+                .read(text.as_bytes(), |cut| panic!("{text}: {cut:?}"))
+                .unwrap();
+            assert!(scanner.is_whole(), "{text}");
+        }
+    }
 }

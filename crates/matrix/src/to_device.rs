@@ -125,20 +125,36 @@ mod tests {
 
     fn decrypted(content_length: usize) -> ProcessedToDeviceEvent {
         let content = format!(r#"{{"x":"{}"}}"#, "y".repeat(content_length - 8));
-        let json =
-            format!(r#"{{"type":"{SIGNAL_EVENT_TYPE}","sender":"@a:b.test","content":{content}}}"#);
-        let encryption_info = EncryptionInfo {
-            sender: "@a:b.test".try_into().unwrap(),
+        opened(
+            SIGNAL_EVENT_TYPE,
+            "@a:b.test",
+            &content,
+            olm_by("@a:b.test"),
+        )
+    }
+
+    fn opened(
+        r#type: &str,
+        sender: &str,
+        content: &str,
+        encryption_info: EncryptionInfo,
+    ) -> ProcessedToDeviceEvent {
+        let json = format!(r#"{{"type":"{type}","sender":"{sender}","content":{content}}}"#);
+        ProcessedToDeviceEvent::Decrypted {
+            raw: Raw::from_json(RawValue::from_string(json).unwrap()),
+            encryption_info,
+        }
+    }
+
+    fn olm_by(sender: &str) -> EncryptionInfo {
+        EncryptionInfo {
+            sender: sender.try_into().unwrap(),
             sender_device: None,
             forwarder: None,
             algorithm_info: AlgorithmInfo::OlmV1Curve25519AesSha2 {
                 curve25519_public_key_base64: "A".repeat(43),
             },
             verification_state: VerificationState::Verified,
-        };
-        ProcessedToDeviceEvent::Decrypted {
-            raw: Raw::from_json(RawValue::from_string(json).unwrap()),
-            encryption_info,
         }
     }
 
@@ -149,6 +165,39 @@ mod tests {
             matches!(longest, Some(Incoming::Signal { content, .. }) if content.len() == MAX_CONTENT)
         );
         assert_eq!(read_processed(&decrypted(MAX_CONTENT + 1)), None);
+    }
+
+    #[test]
+    fn a_signal_is_taken_from_whoever_encrypted_it_with_olm_and_nobody_else() {
+        let sender = "@a:b.test";
+        let read = |r#type: &str, sender: &str, encryption| {
+            read_processed(&opened(r#type, sender, "{}", encryption))
+        };
+        assert!(read(SIGNAL_EVENT_TYPE, sender, olm_by(sender)).is_some());
+        assert_eq!(read("org.example.other", sender, olm_by(sender)), None);
+        for other in ["@b:b.test", "@a:c.test", "@A:b.test"] {
+            assert_eq!(read(SIGNAL_EVENT_TYPE, other, olm_by(sender)), None);
+            assert_eq!(read(SIGNAL_EVENT_TYPE, sender, olm_by(other)), None);
+        }
+        // A user that no address can name, although the homeserver says so twice.
+        let unusable = "@sc_nonsense:b.test";
+        let read_unusable = read(SIGNAL_EVENT_TYPE, unusable, olm_by(unusable));
+        assert_eq!(read_unusable, None);
+
+        for key in ["", "AAAA", "not base64", &"A".repeat(86)] {
+            let mut encryption = olm_by(sender);
+            encryption.algorithm_info = AlgorithmInfo::OlmV1Curve25519AesSha2 {
+                curve25519_public_key_base64: key.to_owned(),
+            };
+            assert_eq!(read(SIGNAL_EVENT_TYPE, sender, encryption), None, "{key}");
+        }
+        let mut encryption = olm_by(sender);
+        encryption.algorithm_info = AlgorithmInfo::MegolmV1AesSha2 {
+            curve25519_key: "A".repeat(43),
+            sender_claimed_keys: Default::default(),
+            session_id: None,
+        };
+        assert_eq!(read(SIGNAL_EVENT_TYPE, sender, encryption), None);
     }
 
     #[test]

@@ -120,14 +120,8 @@ fn check(url: &str, given: &str) -> Result<Url, HomeserverAddressError> {
         && name.ends_with('.')
     {
         let name = name.trim_end_matches('.').to_owned();
-        if name.is_empty() {
-            return Err(not_an_address("it names no host"));
-        }
         url.set_host(Some(&name))
             .map_err(|error| not_an_address(&error.to_string()))?;
-    }
-    if url.host_str().is_none_or(str::is_empty) {
-        return Err(not_an_address("it names no host"));
     }
     if url.scheme() == "http" && !is_loopback(&url) {
         return Err(HomeserverAddressError::NotEncrypted {
@@ -328,6 +322,7 @@ mod tests {
             "http://localhost",
             "http://a.b.LOCALHOST:1",
             "http://[::1]:1",
+            "http://[::ffff:127.0.0.1]",
             "http://2130706433",
         ] {
             assert!(read(url).is_ok(), "{url}");
@@ -345,6 +340,19 @@ mod tests {
                 matches!(read(url), Err(HomeserverAddressError::NotEncrypted { .. })),
                 "{url}"
             );
+        }
+    }
+
+    #[test]
+    fn what_an_error_repeats_is_short_and_moves_no_cursor() {
+        for path in ["\u{1b}[2J", "\u{7}", &"a".repeat(MAX_LENGTH / 2)] {
+            let error = read(&format!("http://example.org/{path}")).unwrap_err();
+            let HomeserverAddressError::NotEncrypted { given } = error else {
+                panic!("{error:?}");
+            };
+            assert!(given.starts_with("http://example.org/"), "{given}");
+            assert!(!given.contains(char::is_control), "{given:?}");
+            assert!(given.chars().count() <= 101, "{given}");
         }
     }
 

@@ -1,19 +1,21 @@
 //! What answers at an address, asked without the Matrix library: bounded, and named for what it is when it is no homeserver.
 
+use std::time::Duration;
+
 use reqwest::{Response, StatusCode, header};
 use serde::Deserialize;
 use url::Url;
 
 use super::well_known::is_web_page;
 use crate::{
-    client::{HttpError, refuse_compressed},
+    client::{HttpError, refuse_compressed, retry_after},
     server_error::ServerError,
 };
 
 /// One answer, as far as it is of interest.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    pub(super) status: StatusCode,
+    pub(crate) status: StatusCode,
     /// Where a redirect leads, if it says so in a way that can be followed.
     pub(super) location: Option<Url>,
     /// The body, or its beginning.
@@ -22,16 +24,14 @@ pub(crate) struct Answer {
     pub(super) is_cut: bool,
     /// Whether the body is compressed, and therefore not read.
     is_compressed: bool,
+    /// How long it asks to wait, if it does and says so.
+    retry_after: Option<Duration>,
 }
 
 impl Answer {
     /// Reads at most `limit` bytes of the body.
     pub(crate) async fn read(mut response: Response, limit: usize) -> Result<Self, ServerError> {
-        let location = response
-            .headers()
-            .get(header::LOCATION)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|to| response.url().join(to).ok());
+        let location = location(&response);
         let status = response.status();
         let is_compressed = refuse_compressed(&response).is_err();
         let mut body = Vec::new();
@@ -51,6 +51,7 @@ impl Answer {
         Ok(Self {
             status,
             location: location.filter(|_| status.is_redirection()),
+            retry_after: retry_after(&response, &body),
             body,
             is_cut,
             is_compressed,
@@ -83,7 +84,7 @@ impl Answer {
     }
 
     /// What this answer says instead of what was asked.
-    pub(super) fn fault(&self) -> ServerError {
+    pub(crate) fn fault(&self) -> ServerError {
         let status = self.status;
         if let Some(login) = network_login(status) {
             return login;
@@ -94,7 +95,8 @@ impl Answer {
             };
         }
         if status == StatusCode::TOO_MANY_REQUESTS {
-            return ServerError::TooManyRequests { retry_after: None };
+            let retry_after = self.retry_after;
+            return ServerError::TooManyRequests { retry_after };
         }
         if status.is_server_error() {
             return ServerError::Unreachable {
@@ -121,8 +123,14 @@ pub(crate) fn network_login(status: StatusCode) -> Option<ServerError> {
     })
 }
 
+/// Where an answer leads, if it says so in a way that can be followed.
+pub(crate) fn location(response: &Response) -> Option<Url> {
+    let to = response.headers().get(header::LOCATION)?;
+    response.url().join(to.to_str().ok()?).ok()
+}
+
 /// Scheme, host and port: the rest may be long, and hold what is nobody's business.
-fn shown(url: &Url) -> String {
+pub(crate) fn shown(url: &Url) -> String {
     match (url.host_str(), url.port()) {
         (Some(host), Some(port)) => format!("{}://{host}:{port}", url.scheme()),
         (Some(host), None) => format!("{}://{host}", url.scheme()),
@@ -145,6 +153,7 @@ mod tests {
             body: body.as_bytes().to_vec(),
             is_cut: false,
             is_compressed: false,
+            retry_after: None,
         }
     }
 
@@ -211,6 +220,11 @@ mod tests {
         assert!(said(&answer(511, None, "<html>")).contains("log in first"));
         assert!(said(&answer(502, None, "<html>")).contains("502 Bad Gateway"));
         assert!(said(&answer(404, None, "{}")).contains("404 Not Found"));
+        // Whatever stands in it.
+        for status in [201, 404, 500] {
+            let answer = answer(status, None, r#"{"versions":["v1.11"]}"#);
+            assert!(answer.check_versions().is_err(), "{status}");
+        }
         assert!(matches!(
             answer(429, None, "{}").check_versions(),
             Err(ServerError::TooManyRequests { .. })

@@ -179,9 +179,16 @@ impl Homeserver {
         let mut at = self.clone();
         at.url.set_path(well_known::PATH);
         for _ in 0..=MAX_REDIRECTS {
-            let answer = Connection::new(&at)?
+            let asked = Connection::new(&at)?
                 .get(at.url.clone(), well_known::MAX_LENGTH)
-                .await?;
+                .await;
+            let answer = match asked {
+                // As any other answer that says nothing of a homeserver: the address itself may be one.
+                Err(ServerError::TooManyRequests { .. }) => {
+                    return Ok(Named::Unclear("it asks to wait".to_owned()));
+                }
+                other => other?,
+            };
             if !answer.status.is_redirection() {
                 return Ok(read(&answer));
             }
@@ -231,5 +238,80 @@ fn is_encrypted_or_local(url: &Url) -> bool {
         "https" => true,
         "http" => is_loopback(url),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn homeserver(address: &str) -> Homeserver {
+        Homeserver::new(address).unwrap()
+    }
+
+    #[test]
+    fn nobody_elsewhere_leads_to_this_machine() {
+        let elsewhere = homeserver("https://example.test");
+        let here = homeserver("http://127.0.0.1:8008");
+        for local in [
+            "http://127.0.0.1:8008",
+            "https://127.8.8.8",
+            "https://localhost",
+            "https://a.localhost.",
+            "https://[::1]",
+            "https://[::ffff:127.0.0.1]",
+            "https://0.0.0.0",
+            "https://[::]",
+            "https://[::ffff:0.0.0.0]",
+        ] {
+            let local = local.parse().unwrap();
+            assert!(elsewhere.may_not_lead_to(&local), "{local}");
+            assert!(!here.may_not_lead_to(&local), "{local}");
+        }
+        for other in [
+            "https://example.test",
+            "https://192.0.2.1",
+            "https://[2001:db8::1]",
+        ] {
+            let other = other.parse().unwrap();
+            assert!(!elsewhere.may_not_lead_to(&other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_redirect_may_leave_encryption_on_this_machine_only() {
+        for (to, may) in [
+            ("https://example.test", true),
+            ("http://example.test", false),
+            ("http://127.0.0.1:8008", true),
+            ("http://localhost", true),
+            ("ftp://127.0.0.1", false),
+            ("file:///etc/hostname", false),
+        ] {
+            assert_eq!(is_encrypted_or_local(&to.parse().unwrap()), may, "{to}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_base_url_that_cannot_be_used_is_not_asked() {
+        let name = homeserver("https://example.test");
+        for base_url in [
+            "matrix.example.test",
+            "https://alice:hunter2@example.test",
+            "https://localhost",
+            "https://0.0.0.0",
+        ] {
+            let error = name.delegate(base_url).await.unwrap_err();
+            assert!(
+                matches!(error, DiscoveryError::Unusable { .. }),
+                "{base_url}: {error:?}"
+            );
+            assert!(!error.to_string().contains("hunter2"), "{error}");
+        }
+        let error = name.delegate("http://example.test").await.unwrap_err();
+        assert!(
+            matches!(error, DiscoveryError::NotEncrypted { .. }),
+            "{error:?}"
+        );
     }
 }

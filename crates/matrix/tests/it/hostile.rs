@@ -1,52 +1,22 @@
 //! A homeserver that answers with anything at all. Memory is looked at with the real program, in its own tests.
 
-use std::{io::Write as _, time::Duration};
+use std::{
+    io::{ErrorKind, Write as _},
+    time::Duration,
+};
 
 use securecall_interop::{Answer, HostileHomeserver};
 use securecall_matrix::{
-    Account, AccountStore, DevicesError, Homeserver, Incoming, LoginError, SIGNAL_EVENT_TYPE,
-    SendError, ServerError, StartError,
+    AccountStore, DevicesError, DiscoveryError, Homeserver, Incoming, LoginError, Purpose,
+    SIGNAL_EVENT_TYPE, SendError, ServerError, StartError,
 };
-use tempfile::TempDir;
 
-use crate::people::key;
+use crate::{
+    people::key,
+    victim::{Victim, log_in},
+};
 
 const TOO_MANY: &str = r#"{"errcode":"M_LIMIT_EXCEEDED","error":"Too many requests"}"#;
-
-struct Victim {
-    server: HostileHomeserver,
-    account: Account,
-    store: AccountStore,
-    _directory: TempDir,
-}
-
-impl Victim {
-    async fn new() -> Self {
-        let server = HostileHomeserver::start().unwrap();
-        let directory = tempfile::tempdir().unwrap();
-        let store = AccountStore::new(directory.path().join("account"), key());
-        let account = log_in(&server, &store).await.unwrap();
-        Self {
-            server,
-            account,
-            store,
-            _directory: directory,
-        }
-    }
-
-    async fn send_to_itself(&self) -> Result<(), SendError> {
-        let device = &self.account.own_device().device_id;
-        self.account
-            .send(self.account.matrix_id(), device, "{}")
-            .await
-    }
-}
-
-async fn log_in(server: &HostileHomeserver, store: &AccountStore) -> Result<Account, LoginError> {
-    let homeserver = Homeserver::new(&server.base_url()).unwrap();
-    let user = "@victim:homeserver.test".parse().unwrap();
-    Account::login(&homeserver, store, &user, "password").await
-}
 
 /// Bodies that nobody can hold, in every form.
 fn without_end() -> Vec<Answer> {
@@ -151,7 +121,7 @@ async fn a_sync_of_any_size_brings_what_is_for_us() {
         write!(client, "\"}}}},{plain}]}},\"next_batch\":\"s2\"}}")?;
         client.flush()?;
         // Said to end with the connection.
-        Err(std::io::ErrorKind::ConnectionAborted.into())
+        Err(ErrorKind::ConnectionAborted.into())
     };
     victim
         .server
@@ -188,6 +158,47 @@ async fn a_homeserver_that_asks_to_wait_is_waited_for() {
     assert_eq!(retry_after, Some(Duration::from_secs(3600)));
 }
 
+/// Before there is an account as well: one that is behind a limiter of requests is found all the same.
+#[tokio::test]
+async fn a_homeserver_that_asks_to_wait_is_waited_for_while_it_is_looked_for() {
+    const VERSIONS: &str = "GET /_matrix/client/versions";
+    const WELL_KNOWN: &str = "GET /.well-known/matrix/client";
+    let (name, server) = (
+        HostileHomeserver::start().unwrap(),
+        HostileHomeserver::start().unwrap(),
+    );
+    let body = TOO_MANY.replace('}', r#","retry_after_ms":1}"#);
+    let soon = Answer::json("429 Too Many Requests", &[], &body);
+    let delegation = format!(
+        r#"{{"m.homeserver":{{"base_url":"{}"}}}}"#,
+        server.base_url()
+    );
+    name.answer(WELL_KNOWN, Answer::json("200 OK", &[], &delegation));
+    name.answer_times(WELL_KNOWN, 1, soon.clone());
+    server.answer_times(VERSIONS, 2, soon);
+    let address = Homeserver::new(&name.base_url()).unwrap();
+    let found = address.discover(Purpose::NewAccount).await.unwrap();
+    assert_eq!(
+        found.url(),
+        Homeserver::new(&server.base_url()).unwrap().url()
+    );
+    assert_eq!(name.requests(WELL_KNOWN), 2);
+    assert_eq!(server.requests(VERSIONS), 3);
+
+    // As long as for other requests, and no longer: then it is said how long it would be.
+    let long = Answer::json("429 Too Many Requests", &["Retry-After: 3600"], TOO_MANY);
+    name.answer(WELL_KNOWN, long.clone());
+    name.answer(VERSIONS, long);
+    let outcome = address.discover(Purpose::NewAccount).await;
+    let Err(DiscoveryError::Unclear { fault, .. }) = outcome else {
+        panic!("{outcome:?}");
+    };
+    let retry_after = Some(Duration::from_secs(3600));
+    assert_eq!(fault, ServerError::TooManyRequests { retry_after });
+    assert_eq!(name.requests(WELL_KNOWN), 3);
+    assert_eq!(name.requests(VERSIONS), 1);
+}
+
 #[tokio::test]
 async fn a_one_time_key_is_asked_for_again_with_every_send() {
     let victim = Victim::new().await;
@@ -205,14 +216,19 @@ async fn a_one_time_key_is_asked_for_again_with_every_send() {
 #[tokio::test]
 async fn a_proxy_that_ends_polls_early_is_no_reason_to_be_offline() {
     let victim = Victim::new().await;
+    let cut = Answer::written(|_| Err(ErrorKind::ConnectionAborted.into()));
+    // Not for ever, so that this ends in any case.
+    victim.server.answer_times("timeout=30000", 3, cut);
+    let before = victim.server.requests("timeout=0");
     let mut inbox = victim.account.start().await.unwrap();
-    let cut = Answer::cut_after(Duration::from_millis(1_200));
-    victim.server.answer("timeout=30000", cut);
-    for _ in 0..6 {
+    // The start, the look whether the homeserver is there, and two polls that are answered.
+    for _ in 0..4 {
         let incoming = inbox.next().await;
         assert_eq!(incoming, Some(Incoming::SyncComplete));
     }
-    assert!(victim.server.requests("timeout=2000") > 0);
+    // What was cut is not asked for again, and a look is enough.
+    assert_eq!(victim.server.requests("timeout=30000"), 1);
+    assert_eq!(victim.server.requests("timeout=0") - before, 2);
     // What is really away is said to be.
     victim.server.answer(
         "/sync",

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod account;
+mod answers;
 mod certificate;
 mod gate;
 mod hostile;
@@ -12,3 +13,4 @@ mod restart;
 mod signal;
 mod store;
 mod unfinished;
+mod victim;

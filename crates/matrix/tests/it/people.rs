@@ -45,6 +45,15 @@ impl Person {
 
     /// The first device of a new user, or another one of a user who exists.
     pub(crate) async fn device_of(synapse: &Synapse, localpart: &str) -> Self {
+        Self::at(&homeserver(synapse), localpart).await
+    }
+
+    /// A new user whose homeserver has something in front of it.
+    pub(crate) async fn behind(base_url: &str) -> Self {
+        Self::at(&Homeserver::new(base_url).unwrap(), &fresh_name()).await
+    }
+
+    async fn at(homeserver: &Homeserver, localpart: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store = AccountStore::new(directory.path().join("account"), key());
         let registration = Registration {
@@ -52,7 +61,7 @@ impl Person {
             password: "correct horse",
             token: None,
         };
-        let account = Account::register(&homeserver(synapse), &store, registration)
+        let account = Account::register(homeserver, &store, registration)
             .await
             .unwrap();
         Self {

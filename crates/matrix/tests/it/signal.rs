@@ -4,8 +4,8 @@ use std::{
 };
 
 use rusqlite::Connection;
-use securecall_interop::{DatabaseSnapshot, Synapse};
-use securecall_matrix::{Incoming, SIGNAL_EVENT_TYPE, SendError};
+use securecall_interop::{DatabaseSnapshot, Synapse, WebServer};
+use securecall_matrix::{Incoming, SIGNAL_EVENT_TYPE, SendError, ServerError};
 
 use crate::people::{Person, next_signal, signal, synapse};
 
@@ -190,6 +190,44 @@ async fn a_sealed_message_leaves_no_row_that_names_anybody() {
     let report = before.compare(&DatabaseSnapshot::read(&server.database_path()).unwrap());
     let unexplained: Vec<String> = report.unexplained().map(ToString::to_string).collect();
     assert!(unexplained.is_empty(), "{unexplained:#?}");
+}
+
+/// The homeserver may have taken it all the same: with one transaction ID it arrives once.
+#[tokio::test]
+async fn a_message_that_had_to_wait_is_the_same_message() {
+    const SEND: &str = "PUT /_matrix/client/v3/sendToDevice/";
+    let front = WebServer::in_front_of(synapse().address()).unwrap();
+    let (sender, receiver) = (
+        Person::behind(&front.base_url()).await,
+        Person::new(synapse()).await,
+    );
+    front.answer(
+        SEND,
+        "429 Too Many Requests",
+        r#"{"errcode":"M_LIMIT_EXCEEDED","error":"Wait","retry_after_ms":1}"#,
+    );
+    let device = &receiver.account.own_device().device_id;
+    let outcome = sender
+        .account
+        .send(receiver.account.matrix_id(), device, "{}")
+        .await;
+    assert!(
+        matches!(
+            outcome,
+            Err(SendError::Server(ServerError::TooManyRequests { .. }))
+        ),
+        "{outcome:?}"
+    );
+    let requests = front.requests();
+    let sent: Vec<_> = requests
+        .iter()
+        .filter(|request| request.line.starts_with(SEND))
+        .map(|request| (&request.line, &request.body))
+        .collect();
+    assert!(
+        sent.len() > 1 && sent.iter().all(|it| it == &sent[0]),
+        "{sent:?}"
+    );
 }
 
 #[tokio::test]

@@ -117,15 +117,11 @@ async fn a_set_up_that_was_cut_off_is_made_again_or_logged_out() {
 async fn a_homeserver_that_is_broken_counts_as_out_of_reach_and_is_used_again() {
     let sender = Person::new(synapse()).await;
     let gate = Gate::in_front_of(synapse().address());
-    let directory = tempfile::tempdir().unwrap();
-    let store = AccountStore::new(directory.path().join("account"), key());
-    let account = Account::register(
-        &Homeserver::new(&gate.base_url()).unwrap(),
-        &store,
-        registration(&fresh_name()),
-    )
-    .await
-    .unwrap();
+    let Person {
+        account,
+        store,
+        directory: _directory,
+    } = Person::behind(&gate.base_url()).await;
     let (user, device) = (account.matrix_id().clone(), account.own_device().clone());
     drop(account);
 
@@ -153,15 +149,11 @@ async fn a_homeserver_that_is_broken_counts_as_out_of_reach_and_is_used_again() 
 async fn a_position_that_the_homeserver_does_not_know_is_given_up() {
     let sender = Person::new(synapse()).await;
     let gate = Gate::in_front_of(synapse().address());
-    let directory = tempfile::tempdir().unwrap();
-    let store = AccountStore::new(directory.path().join("account"), key());
-    let account = Account::register(
-        &Homeserver::new(&gate.base_url()).unwrap(),
-        &store,
-        registration(&fresh_name()),
-    )
-    .await
-    .unwrap();
+    let Person {
+        account,
+        store,
+        directory: _directory,
+    } = Person::behind(&gate.base_url()).await;
     drop(account);
     let account = Account::restore(&store).await.unwrap();
     gate.shut(
