@@ -203,9 +203,10 @@ fn is_address(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use securecall_crypto::IdentityKey;
+    use securecall_crypto::{IdentityKey, IdentitySeed};
 
     use super::*;
+    use crate::profile::Identity;
 
     fn id(byte: u8) -> SecureCallId {
         SecureCallId::new(&IdentityKey::from_bytes([byte; 32]).unwrap())
@@ -247,6 +248,65 @@ mod tests {
             None,
         );
         assert_eq!(again.unwrap().name, "Ada");
+    }
+
+    #[test]
+    fn neither_ones_own_key_nor_another_key_of_a_known_account_is_added() {
+        let own = Identity::new(IdentitySeed::from_bytes([9; 32]));
+        let own_id = own.id();
+        let mut content = Content {
+            identity: Some(own),
+            ..Content::default()
+        };
+        for text in [
+            own_id.to_string(),
+            format!("securecall://contact/{own_id}?server=c.example&name=Me"),
+            format!("@sc_{own_id}:c.example"),
+        ] {
+            let failure = add_to(&mut content, &text, Some("Me")).unwrap_err();
+            assert_eq!(failure.kind, ErrorKind::Usage, "{text}");
+        }
+        let link = |byte| format!("securecall://contact/{}?mxid=@bo:b.example", id(byte));
+        add_to(&mut content, &link(7), Some("Bo")).unwrap();
+        for name in [None, Some("Cy")] {
+            let failure = add_to(&mut content, &link(8), name).unwrap_err();
+            assert_eq!(failure.kind, ErrorKind::KeyMismatch);
+        }
+        assert_eq!(content.contacts.len(), 1);
+        assert_eq!(content.contacts[0].id, Some(id(7)));
+    }
+
+    #[test]
+    fn no_name_is_an_address_or_hides_something() {
+        let an_id = id(8).to_string();
+        for name in [
+            "@ada",
+            "x://y",
+            an_id.as_str(),
+            "Ada\u{202e}",
+            "\u{200b}",
+            "",
+        ] {
+            assert!(given_name(name).is_err(), "{name:?}");
+        }
+        assert_eq!(given_name(" Ada L ").unwrap(), "Ada L");
+        // What a link suggests is no better.
+        let mut content = Content::default();
+        let link = format!("securecall://contact/{}?name=%40bo%3Ab.example", id(7));
+        let added = add_to(&mut content, &link, None).unwrap();
+        assert_eq!(added.name, id(7).short());
+    }
+
+    #[test]
+    fn a_contact_is_renamed_to_what_nobody_else_is_called() {
+        let mut content = Content::default();
+        add_to(&mut content, "@bo:b.example", Some("Bo")).unwrap();
+        add_to(&mut content, "@cy:c.example", Some("Cy")).unwrap();
+        let failure = rename(&mut content.contacts, 1, "BO").unwrap_err();
+        assert_eq!(failure.kind, ErrorKind::NameInUse);
+        assert_eq!(content.contacts[1].name, "Cy");
+        rename(&mut content.contacts, 1, "CY").unwrap();
+        assert_eq!(content.contacts[1].name, "CY");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a program started by a click has to talk to a person: a terminal of its own, or a dialog.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -178,7 +178,12 @@ fn has_display() -> bool {
 
 /// Where a program of this name is, if it is in `PATH`.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
-    env::split_paths(&env::var_os("PATH")?)
+    find_in(&env::var_os("PATH")?, program)
+}
+
+/// Not where this program happens to be started: there anybody may have put something.
+fn find_in(directories: &OsStr, program: &str) -> Option<PathBuf> {
+    env::split_paths(directories)
         .filter(|directory| directory.is_absolute())
         .map(|directory| directory.join(program))
         .find(|path| path.is_file())
@@ -187,6 +192,17 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_is_not_looked_for_where_this_one_was_started() {
+        let here = env::current_dir().unwrap();
+        let find = |directories: &str| find_in(OsStr::new(directories), "Cargo.toml");
+        assert!(here.join("Cargo.toml").is_file(), "tests run beside it");
+        for relative in ["", ".", "src/..", "./"] {
+            assert_eq!(find(relative), None, "{relative:?}");
+        }
+        assert!(find(&format!(".:{}", here.display())).is_some());
+    }
 
     #[test]
     fn nothing_in_a_text_is_markup_or_an_option() {

@@ -3,10 +3,28 @@
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tracing::{Metadata, Subscriber};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::output::{Printable, Stream, note};
+
+/// Crates of ICE, DTLS and SRTP. From `debug` on their logs hold what protects a call: ICE passwords (`is::agent`), the names
+/// under which they are used (`is::agent`, `str0m`), and packets (`str0m`).
+const MEDIA_CRATES: &[&str] = &[
+    "dimpl",
+    "is",
+    "sctp_proto",
+    "str0m",
+    "str0m_aws_lc_rs",
+    "str0m_proto",
+];
+
+/// The most that they may say, whatever is asked for.
+const MEDIA_CRATES_LEVEL: LevelFilter = LevelFilter::INFO;
 
 /// While the call screen is up, a log line on the same terminal would tear it.
 static SCREEN_IS_UP: AtomicBool = AtomicBool::new(false);
@@ -35,12 +53,26 @@ pub(crate) fn start(verbose: u8) {
         Ok(directives) if !directives.is_empty() => EnvFilter::new(directives),
         _ => EnvFilter::new(by_option),
     };
-    let started = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(Stream::Err.takes_colours())
-        .with_writer(Log)
-        .try_init();
+    let started = subscriber(filter, Stream::Err.takes_colours(), Log).try_init();
     debug_assert!(started.is_ok(), "logging is started once");
+}
+
+fn subscriber<W>(filter: EnvFilter, colours: bool, writer: W) -> impl Subscriber + Send + Sync
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(colours)
+        .with_writer(writer)
+        .finish()
+        .with(filter_fn(holds_no_secret))
+}
+
+/// Whether a log line of this kind is free of secrets. People send logs to each other, and do not read them first.
+fn holds_no_secret(metadata: &Metadata<'_>) -> bool {
+    let krate = metadata.target().split("::").next().unwrap_or_default();
+    !MEDIA_CRATES.contains(&krate) || *metadata.level() <= MEDIA_CRATES_LEVEL
 }
 
 /// Keeps logs off the terminal while the call screen is up.
@@ -134,7 +166,75 @@ fn is_address_character(character: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use super::*;
+
+    const PASSWORD: &str = "7wPbk0Xc5m2Zq9Lr4TfU8dJs";
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is logged under these directives.
+    fn logged(directives: &str, log: impl FnOnce()) -> String {
+        let written = Written::default();
+        let shared = written.clone();
+        let subscriber = subscriber(EnvFilter::new(directives), false, move || shared.clone());
+        tracing::subscriber::with_default(subscriber, log);
+        let written = written.0.lock().unwrap();
+        String::from_utf8(written.clone()).unwrap()
+    }
+
+    #[test]
+    fn no_directive_brings_out_the_passwords_of_a_call() {
+        let log = || {
+            tracing::debug!(target: "is::agent", "Set local credentials: {PASSWORD}");
+            tracing::trace!(target: "is", PASSWORD);
+            tracing::trace!(target: "str0m", "OUT {PASSWORD}");
+            tracing::debug!(target: "str0m::sctp", PASSWORD);
+            tracing::debug!(target: "dimpl::engine", PASSWORD);
+            let span = tracing::debug_span!(target: "is::agent", "agent", password = PASSWORD);
+            span.in_scope(|| tracing::info!(target: "securecall", "this program says"));
+        };
+        for directives in [
+            "trace",
+            "debug",
+            "securecall=info,is=debug,str0m=trace,dimpl=trace",
+            "securecall=info,is::agent=trace",
+            "securecall=info,[agent]=trace",
+            "securecall=info,[agent{password}]=trace",
+            "info,is[]=trace",
+        ] {
+            let logged = logged(directives, log);
+            assert!(
+                logged.contains("this program says"),
+                "{directives}: {logged}"
+            );
+            assert!(!logged.contains(PASSWORD), "{directives}: {logged}");
+        }
+    }
+
+    #[test]
+    fn what_else_is_asked_for_is_logged() {
+        let logged = logged("trace", || {
+            tracing::warn!(target: "is::agent", "too many pairs");
+            tracing::trace!(target: "isolated", "of another crate");
+            tracing::trace!(target: "securecall_media", "of ours");
+        });
+        for part in ["too many pairs", "of another crate", "of ours"] {
+            assert!(logged.contains(part), "{part} in {logged}");
+        }
+    }
 
     #[test]
     fn addresses_ids_and_tokens_are_shortened() {

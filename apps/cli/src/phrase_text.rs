@@ -101,6 +101,7 @@ fn draws_nothing(character: char) -> bool {
 #[cfg(test)]
 mod tests {
     use securecall_crypto::IdentitySeed;
+    use securecall_freed_memory::copies_left_by;
 
     use super::*;
 
@@ -158,6 +159,16 @@ mod tests {
             phrase.replacen('a', "a\u{200b}", 1),
         ] {
             assert_eq!(*words_in(&text), *phrase, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_phrase_leaves_nothing_behind() {
+        let phrase = phrase();
+        let beginning: [u8; 32] = phrase.as_bytes()[..32].try_into().unwrap();
+        for text in [phrase.to_string(), numbered(". ")] {
+            let left = copies_left_by(&[beginning], || drop(words_in(&text)));
+            assert_eq!(left, 0, "{text:?}");
         }
     }
 

@@ -97,7 +97,21 @@ pub(crate) fn stdin() -> io::Result<impl Read> {
 
 #[cfg(test)]
 mod tests {
+    use securecall_freed_memory::copies_left_by;
+
     use super::*;
+
+    const SECRET: [u8; 32] = *b"abandon ability able about above";
+
+    #[test]
+    fn what_was_read_leaves_nothing_behind() {
+        let line = SECRET.repeat(50);
+        let left = copies_left_by(&[SECRET], || {
+            drop(read_line(line.as_slice()).unwrap());
+            drop(read_text_to_end(line.as_slice()).unwrap());
+        });
+        assert_eq!(left, 0);
+    }
 
     /// Gives one byte at a time.
     struct Slow<'a>(&'a [u8]);

@@ -56,13 +56,14 @@ pub fn display_line(text: &str, max_length: usize) -> String {
     let mut spaces = 0;
     for character in text.chars() {
         let is_space = character.is_whitespace() || character.is_control();
-        spaces = if is_space { spaces + 1 } else { 0 };
-        if spaces > MAX_SPACES {
+        if is_space && spaces == MAX_SPACES {
             continue;
         }
+        // What is left out ends no run of spaces: else each could bring two more.
         if !shown.push(if is_space { ' ' } else { character }) {
             continue;
         }
+        spaces = if is_space { spaces + 1 } else { 0 };
         length += 1;
         if length > max_length {
             shown.text.pop();
@@ -157,6 +158,8 @@ mod tests {
             "no  error: yes  !"
         );
         assert_eq!(display_line("a\t\t\t \u{3000}   b", 100), "a  b");
+        let hidden = format!("a{}b", "  \u{200b}".repeat(500));
+        assert_eq!(display_line(&hidden, 100), "a  b");
     }
 
     #[test]

@@ -37,7 +37,11 @@ impl SystemRandomness {
     ///
     /// The operating system has no randomness to give.
     pub(crate) fn check() -> io::Result<Self> {
-        fill(&mut [0])?;
+        Self::check_source(fill)
+    }
+
+    fn check_source(source: impl FnOnce(&mut [u8]) -> io::Result<()>) -> io::Result<Self> {
+        source(&mut [0])?;
         Ok(Self)
     }
 }
@@ -136,6 +140,13 @@ mod tests {
         let mut bytes = vec![0_u8; 1 << 20];
         SystemRandomness.fill_bytes(&mut bytes);
         assert!(bytes.chunks(64).all(|chunk| chunk != [0; 64]));
+    }
+
+    #[test]
+    fn a_system_that_gives_nothing_is_found_out_at_the_start() {
+        let failing = |_: &mut [u8]| Err(io::ErrorKind::Unsupported.into());
+        let error = SystemRandomness::check_source(failing).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::Unsupported);
     }
 
     #[test]

@@ -151,6 +151,14 @@ mod tests {
     }
 
     #[test]
+    fn a_memory_that_cannot_be_opened_is_not_an_empty_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, b"no folder").unwrap();
+        assert!(ReplayMemory::at(file.join("replay")).load().is_err());
+    }
+
+    #[test]
     fn a_huge_file_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("replay");

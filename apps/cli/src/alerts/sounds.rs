@@ -141,6 +141,19 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn what_happens_to_another_call_changes_nothing() {
+        let mut sounds = Sounds::default();
+        assert_eq!(sounds.follow(&incoming(1)), Change::Play(CallTone::Ring));
+        let elsewhere = |number| CallEvent::AnsweredElsewhere { call: call(number) };
+        let over = |number| ended(number, EndReason::RemoteHangup, false);
+        for other in [elsewhere(2), over(2)] {
+            assert_eq!(sounds.follow(&other), Change::Keep, "{other:?}");
+        }
+        assert_eq!(sounds.follow(&elsewhere(1)), Change::Stop);
+        assert_eq!(sounds.follow(&over(1)), Change::Stop);
+    }
+
+    #[test]
     fn a_caller_hears_ringback_then_quiet_then_the_end() {
         let mut sounds = Sounds::default();
         let dialing = CallEvent::Dialing {

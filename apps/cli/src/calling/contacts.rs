@@ -217,3 +217,34 @@ fn position(contacts: &[Contact], id: Option<SecureCallId>, shown: &Contact) -> 
         None => contact.id.is_none() && contact.matrix_id == shown.matrix_id,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use securecall_crypto::IdentityKey;
+
+    use super::*;
+
+    #[test]
+    fn a_contact_that_was_shown_is_known_by_its_key_and_only_without_one_by_its_address() {
+        let id = |byte| SecureCallId::new(&IdentityKey::from_bytes([byte; 32]).unwrap());
+        let contact = |key: Option<u8>, matrix_id: &str| Contact {
+            name: "Ada".to_owned(),
+            id: key.map(id),
+            matrix_id: matrix_id.parse().unwrap(),
+            verified: false,
+        };
+        let place = |shown: &Contact, now: &[Contact]| position(now, shown.id, shown);
+        let (keyed, keyless) = (
+            contact(Some(7), "@ada:a.example"),
+            contact(None, "@ada:a.example"),
+        );
+        // It has moved, and somebody else is where it was.
+        let moved = contact(Some(7), "@ada:b.example");
+        let other = contact(Some(8), "@ada:a.example");
+        let now = [other, moved];
+        assert_eq!(place(&keyed, &now), Some(1));
+        // Whoever got a key meanwhile is not the one that was shown without.
+        assert_eq!(place(&keyless, &now), None);
+        assert_eq!(place(&keyless, &[keyed, keyless.clone()]), Some(1));
+    }
+}

@@ -255,11 +255,6 @@ pub(super) fn weigh(
         .iter()
         .position(|known| known.matrix_id == matrix_id);
     let of_key = id.and_then(|id| contacts.iter().position(|known| known.id == Some(id)));
-    // A bare ID says nothing about the account: it does not move a contact to the default domain.
-    let at_address = match address {
-        Address::Id(_) if of_key.is_some() => None,
-        _ => at_address,
-    };
     let known = of_key.or(at_address);
     if let Some(name) = name {
         check_name_is_free(name, known, contacts)?;
@@ -281,6 +276,7 @@ pub(super) fn weigh(
     if let Some(other) = at_address.filter(|other| of_key.is_some() && *other != index) {
         return Err(two_contacts(&contact, &contacts[other]));
     }
+    // A bare ID says nothing about the account: it does not move a contact to the default domain.
     let names_no_account = matches!(address, Address::Id(_));
     Ok(match (id, contact.id) {
         (Some(key), None) => Finding::KeyForKeyless { contact, key, name },

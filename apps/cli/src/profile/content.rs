@@ -307,6 +307,15 @@ mod tests {
     }
 
     #[test]
+    fn a_key_of_another_length_is_none() {
+        for length in [0, 31, 33] {
+            let text = data_encoding::BASE64.encode(&vec![7; length]);
+            let read = serde_json::from_str::<StoreKey>(&format!("\"{text}\""));
+            assert!(read.is_err(), "{length}");
+        }
+    }
+
+    #[test]
     fn debug_shows_no_secret() {
         let content = Content {
             identity: Some(Identity::new(IdentitySeed::from_bytes([7; 32]))),

@@ -121,30 +121,42 @@ impl KeySource {
                     Err(keyring::wrong_key())
                 }
             }
-            Self::Passphrase {
-                salt,
-                memory_kib,
-                passes,
-            } => {
+            Self::Passphrase { .. } => {
                 let passphrase =
                     passphrase_from_environment()?.map_or_else(ask_for_passphrase, Ok)?;
-                let normal = normalized(&passphrase);
-                let is_weak = *memory_kib < MEMORY_KIB || *passes < PASSES;
-                // Earlier versions took the passphrase as it was typed.
-                let as_typed = (*passphrase != *normal).then_some(&passphrase);
-                for (form, is_old) in [(&normal, is_weak)]
-                    .into_iter()
-                    .chain(as_typed.map(|it| (it, true)))
-                {
-                    let key = argon2id(form, salt, *memory_kib, *passes)?;
-                    if file.fits(&key) {
-                        let better = is_old.then(|| Self::with_passphrase(&normal)).transpose()?;
-                        return Ok(Unlocked { key, better });
-                    }
-                }
-                Err(wrong_passphrase())
+                self.unlock_with(&passphrase, file)
             }
         }
+    }
+
+    fn unlock_with(
+        &self,
+        passphrase: &Zeroizing<String>,
+        file: &SealedFile,
+    ) -> Result<Unlocked, Failure> {
+        let Self::Passphrase {
+            salt,
+            memory_kib,
+            passes,
+        } = self
+        else {
+            return Err(wrong_passphrase());
+        };
+        let normal = normalized(passphrase);
+        let is_weak = *memory_kib < MEMORY_KIB || *passes < PASSES;
+        // Earlier versions took the passphrase as it was typed.
+        let as_typed = (**passphrase != *normal).then_some(passphrase);
+        for (form, is_old) in [(&normal, is_weak)]
+            .into_iter()
+            .chain(as_typed.map(|it| (it, true)))
+        {
+            let key = argon2id(form, salt, *memory_kib, *passes)?;
+            if file.fits(&key) {
+                let better = is_old.then(|| Self::with_passphrase(&normal)).transpose()?;
+                return Ok(Unlocked { key, better });
+            }
+        }
+        Err(wrong_passphrase())
     }
 
     fn with_passphrase(passphrase: &str) -> Result<(Self, MasterKey), Failure> {
@@ -295,6 +307,7 @@ mod tests {
     use securecall_freed_memory::copies_left_by;
 
     use super::*;
+    use crate::profile::content::Content;
 
     const LONG: &str = "caf\u{e9} au lait, caf\u{e9} cr\u{e8}me, caf\u{e9} noisette";
 
@@ -311,6 +324,36 @@ mod tests {
         let secrets = [part(LONG), part(&decomposed)];
         let left = copies_left_by(&secrets, || drop(normalized(&decomposed)));
         assert_eq!(left, 0);
+    }
+
+    #[test]
+    fn whatever_is_less_than_new_profiles_get_is_bettered_and_nothing_else() {
+        for (memory_kib, passes, is_weak) in [
+            (MEMORY_KIB - 8, PASSES, true),
+            (MEMORY_KIB, PASSES - 1, true),
+            (MEMORY_KIB, PASSES, false),
+            (MEMORY_KIB + 8, PASSES + 1, false),
+        ] {
+            let source = KeySource::Passphrase {
+                salt: "050b34767036187d804d6a90adfdb4ad".to_owned(),
+                memory_kib,
+                passes,
+            };
+            let passphrase = Zeroizing::new("correct horse".to_owned());
+            let KeySource::Passphrase { salt, .. } = &source else {
+                unreachable!("it is made above")
+            };
+            let key = argon2id(&passphrase, salt, memory_kib, passes).unwrap();
+            let file = SealedFile::seal(&source, &key, &Content::default()).unwrap();
+            let unlocked = source.unlock_with(&passphrase, &file).unwrap();
+            assert_eq!(
+                unlocked.better.is_some(),
+                is_weak,
+                "{memory_kib} KiB, {passes} passes"
+            );
+            let wrong = Zeroizing::new("battery staple".to_owned());
+            assert!(source.unlock_with(&wrong, &file).is_err());
+        }
     }
 
     /// The character that grows most: three bytes become nine.

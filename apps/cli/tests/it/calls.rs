@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::command::text;
-use crate::talker::{User, homeserver, last};
+use crate::talker::{Talker, User, homeserver, last};
 
 #[test]
 fn two_people_talk_and_the_call_ends_when_its_time_is_over() {
@@ -61,6 +61,26 @@ fn two_people_talk_and_the_call_ends_when_its_time_is_over() {
             .any(|sample| sample.unwrap().abs() > 3000),
         "nothing was heard"
     );
+}
+
+#[test]
+fn a_log_of_everything_holds_no_password_of_the_call() {
+    let (ada, bo) = User::acquainted();
+    let mut callee = bo.talk(&["listen", "--answer", "contacts", "--once"]);
+    callee.wait_for("ready");
+    let audio = ["--mic", "tone:300", "--speaker", "null"];
+    let call = [&["--json", "call", "peer", "--duration", "1"], &audio[..]].concat();
+    let mut command = ada.machine.command(&call);
+    command.env("SECURECALL_LOG", "trace,is=trace,str0m=trace");
+    let mut caller = Talker::start(command);
+    caller.wait_for("connected");
+    let log = caller.end_with_log();
+    assert!(log.contains(" TRACE "), "{log}");
+    for name in ["IceCreds", "pwd", "ufrag", "username: \"", "split_username"] {
+        let line = log.lines().find(|line| line.contains(name));
+        assert_eq!(line, None, "{name}");
+    }
+    assert_eq!(callee.end().0, 0);
 }
 
 #[test]

@@ -182,3 +182,29 @@ fn whoever_is_in_a_call_is_busy_for_others() {
     caller.order("hangup");
     assert_eq!(caller.end().0, 0);
 }
+
+#[test]
+fn a_call_that_cannot_be_remembered_is_missed_until_it_can() {
+    let (ada, bo) = User::acquainted();
+    // A folder is in the way of the file.
+    let in_the_way = bo.machine.profile().join("replay-memory.new");
+    std::fs::create_dir(&in_the_way).unwrap();
+    let mut callee = bo.talk(&["listen", "--answer", "contacts", "--once"]);
+    callee.wait_for("ready");
+    let mut caller = ada.talk(&["call", "peer"]);
+    assert_eq!(callee.wait_for("error")["kind"], "storage_failed");
+    let missed = callee.wait_for_any(&["missed", "incoming", "connected"]);
+    assert_eq!(
+        (&missed["event"], &missed["why"]),
+        (&Value::from("missed"), &Value::from("storage_failed"))
+    );
+    caller.order("hangup");
+    assert_eq!(caller.wait_for("ended")["reason"], "cancelled");
+
+    std::fs::remove_dir(&in_the_way).unwrap();
+    let mut caller = ada.talk(&["call", "peer"]);
+    callee.wait_for("incoming");
+    caller.wait_for("connected");
+    caller.order("hangup");
+    assert_eq!((caller.end().0, callee.end().0), (0, 0));
+}

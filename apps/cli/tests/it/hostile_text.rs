@@ -1,9 +1,6 @@
 //! A homeserver, an argument and a picture that would write to the terminal.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::thread;
-
+use securecall_interop::WebServer;
 use serde_json::{Value, json};
 
 use crate::command::{Ended, Machine};
@@ -12,55 +9,23 @@ use crate::command::{Ended, Machine};
 /// something in the name of the program.
 const NASTY: &str = "no\u{1b}]0;owned\u{7}\u{1b}]52;c;b3duZWQ=\u{7}\u{1b}[2J\u{1b}[8m\u{9b}31m\u{202e}\u{200b}\r\nerror: run this";
 
-/// A homeserver that answers each request with status and body of `answer`, for its method and path.
-fn homeserver(answer: fn(&str, &str) -> (u16, Value)) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    thread::spawn(move || {
-        for connection in listener.incoming().map_while(Result::ok) {
-            thread::spawn(move || serve(connection, answer));
-        }
-    });
-    url
-}
-
-fn serve(mut connection: TcpStream, answer: fn(&str, &str) -> (u16, Value)) {
-    let mut reader = BufReader::new(connection.try_clone().unwrap());
-    loop {
-        let mut first = String::new();
-        if reader.read_line(&mut first).unwrap_or(0) == 0 {
-            return;
-        }
-        let mut length = 0;
-        loop {
-            let mut header = String::new();
-            reader.read_line(&mut header).unwrap();
-            let Some((name, value)) = header.split_once(':') else {
-                break;
-            };
-            if name.eq_ignore_ascii_case("content-length") {
-                length = value.trim().parse().unwrap();
-            }
-        }
-        reader.read_exact(&mut vec![0; length]).unwrap();
-        let mut words = first.split(' ');
-        let (status, body) = answer(words.next().unwrap(), words.next().unwrap());
-        let body = body.to_string();
-        let head = format!(
-            "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
-        if connection
-            .write_all(&[head.as_bytes(), body.as_bytes()].concat())
-            .is_err()
-        {
-            return;
-        }
+/// A homeserver that answers requests whose first line holds such a text with this status and body, the last that fits first, and
+/// says its versions.
+fn homeserver(answers: &[(&str, &str, Value)]) -> WebServer {
+    let server = WebServer::start().unwrap();
+    let answer = |what: &str, status: &str, body: &Value| {
+        let status = format!("{status}\r\nContent-Type: application/json");
+        server.answer(what, &status, &body.to_string());
+    };
+    for (what, status, body) in answers {
+        answer(what, status, body);
     }
-}
-
-fn versions() -> (u16, Value) {
-    (200, json!({"versions": ["v1.1", "v1.11"]}))
+    answer(
+        "/versions",
+        "200 OK",
+        &json!({"versions": ["v1.1", "v1.11"]}),
+    );
+    server
 }
 
 /// Nothing that a terminal obeys, and no line that the program did not make.
@@ -86,22 +51,25 @@ fn check(ended: &Ended, lines: usize) {
 #[test]
 fn a_homeserver_does_not_write_to_the_terminal() {
     let (machine, _) = Machine::with_identity();
-    let asking = homeserver(|_, path| match path.ends_with("/versions") {
-        true => versions(),
-        false => (
-            401,
-            json!({"flows": [{"stages": [NASTY]}], "session": "s", "params": {}}),
+    let asking = homeserver(&[(
+        "/",
+        "401 Unauthorized",
+        json!({"flows": [{"stages": [NASTY]}], "session": "s", "params": {}}),
+    )]);
+    let refusing = homeserver(&[(
+        "/",
+        "400 Bad Request",
+        json!({"errcode": NASTY, "error": NASTY}),
+    )]);
+    let offering = homeserver(&[
+        (
+            "/",
+            "403 Forbidden",
+            json!({"errcode": "M_UNKNOWN", "error": NASTY}),
         ),
-    });
-    let refusing = homeserver(|_, path| match path.ends_with("/versions") {
-        true => versions(),
-        false => (400, json!({"errcode": NASTY, "error": NASTY})),
-    });
-    let offering = homeserver(|method, path| match (path.ends_with("/versions"), method) {
-        (true, _) => versions(),
-        (false, "GET") => (200, json!({"flows": [{"type": NASTY}]})),
-        (false, _) => (403, json!({"errcode": "M_UNKNOWN", "error": NASTY})),
-    });
+        ("GET /", "200 OK", json!({"flows": [{"type": NASTY}]})),
+    ]);
+    let [asking, refusing, offering] = [&asking, &refusing, &offering].map(WebServer::base_url);
     let login = ["login", "--user", "@alice:example.org"];
     for arguments in [
         vec!["register", "--homeserver", &asking],

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use crate::command::{Machine, expect};
+use crate::command::{Machine, end, expect, text};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -84,6 +84,64 @@ fn core_limits(process: u32) -> Option<Vec<String>> {
     Some(words.map(str::to_owned).collect())
 }
 
+/// The program as somebody who is not root.
+#[cfg(target_os = "linux")]
+fn not_as_root(program: &fs::File, arguments: &[&str]) -> Command {
+    const NOBODY: u32 = 65_534;
+    // By descriptor, for somebody else may not get to where it lies.
+    let mut command = Command::new(format!("/proc/self/fd/{}", program.as_raw_fd()));
+    command.args(arguments);
+    if is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    command
+}
+
+fn is_root() -> bool {
+    // SAFETY: geteuid only reads, and never fails.
+    unsafe { libc::geteuid() == 0 }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_directory_of_somebody_else_is_refused() {
+    let program = fs::File::open(env!("CARGO_BIN_EXE_securecall")).unwrap();
+    // Root's, and everybody may look into it.
+    let mut places = vec![std::path::PathBuf::from("/")];
+    let machine = Machine::new();
+    if is_root() {
+        // Root's, with nothing in it that could be a reason, too.
+        fs::create_dir(machine.profile()).unwrap();
+        open_to_all(&machine.profile());
+        open_to_all(machine.profile().parent().unwrap());
+        places.push(machine.profile());
+    }
+    for place in places {
+        for task in ["show", "new"] {
+            let arguments = ["--json", "--profile", text(&place), "id", task];
+            let mut command = not_as_root(&program, &arguments);
+            command
+                .env("SECURECALL_PASSPHRASE", "correct horse")
+                .stdin(Stdio::null());
+            let error = expect(end(&mut command).error(), 6, "storage_failed");
+            let message = error["message"].as_str().unwrap();
+            assert!(message.contains("belongs to another user"), "{error}");
+            assert!(!place.join("profile.json").exists());
+        }
+    }
+}
+
+/// A volume in a container, say.
+#[test]
+fn root_may_use_what_is_somebodys() {
+    let (machine, id) = Machine::with_identity();
+    if is_root() {
+        std::os::unix::fs::chown(machine.profile(), Some(12_345), None).unwrap();
+    }
+    let shown = machine.run(&["id", "show"]);
+    assert_eq!((shown.code, shown.stdout.trim()), (0, id.as_str()));
+}
+
 #[cfg(target_os = "linux")]
 #[expect(
     clippy::disallowed_methods,
@@ -91,19 +149,14 @@ fn core_limits(process: u32) -> Option<Vec<String>> {
 )]
 #[test]
 fn the_command_leaves_no_core_and_others_cannot_look_into_it() {
-    const NOBODY: u32 = 65_534;
     let program = fs::File::open(env!("CARGO_BIN_EXE_securecall")).unwrap();
-    // By descriptor, for somebody else may not get to where it lies. It waits for its phrase.
-    let mut command = Command::new(format!("/proc/self/fd/{}", program.as_raw_fd()));
+    // It waits for its phrase. What is root's looks the same with and without protection, so root runs it as somebody else.
+    let arguments = ["--profile", "/nonexistent/profile", "id", "restore"];
+    let mut command = not_as_root(&program, &arguments);
     command
-        .args(["--profile", "/nonexistent/profile", "id", "restore"])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
-    // SAFETY: geteuid only reads. What is root's looks the same with and without protection, so root runs it as somebody else.
-    if unsafe { libc::geteuid() } == 0 {
-        command.uid(NOBODY).gid(NOBODY);
-    }
     let mut child = command.spawn().unwrap();
     let zero = || core_limits(child.id()).is_some_and(|limits| limits == ["0", "0"]);
     let owner = || {

@@ -12,6 +12,8 @@ use crate::command::{Machine, end, expect};
 /// lait". Both have the identity of BIP-39's phrase "zoo … zoo vote".
 const VERSION_1: &str = include_str!("profiles/version_1.json");
 const VERSION_1_DECOMPOSED: &str = include_str!("profiles/version_1_decomposed.json");
+/// The same identity, sealed as version 2 with the passphrase "correct horse" and 32 MiB.
+const VERSION_2_WEAK: &str = include_str!("profiles/version_2_weak.json");
 const ID: &str = "f3xtzhruzv42dogsi4ii43i67dlb7z2tuymuqbhv5z2pvzovampu6vqb";
 
 const COMPOSED: &str = "caf\u{e9} au lait";
@@ -57,6 +59,17 @@ fn a_profile_of_version_1_is_opened_and_sealed_as_new_ones_are() {
     let contacts = machine.json(&["contact", "list"]);
     assert_eq!(contacts[0]["name"], "Ben");
     assert_eq!(shown(&machine, "battery staple"), "wrong_passphrase");
+    assert_eq!(read(&machine), sealed, "it is done once");
+}
+
+#[test]
+fn a_profile_of_today_that_was_sealed_with_less_is_sealed_anew_too() {
+    let machine = machine_with(VERSION_2_WEAK);
+    assert_eq!(read(&machine)["source"]["memory_kib"], 32 * 1024);
+    assert_eq!(shown(&machine, "correct horse"), ID);
+    let sealed = read(&machine);
+    assert_eq!(sealed["source"]["memory_kib"], 64 * 1024);
+    assert_eq!(shown(&machine, "correct horse"), ID);
     assert_eq!(read(&machine), sealed, "it is done once");
 }
 

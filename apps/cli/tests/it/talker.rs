@@ -194,6 +194,13 @@ impl Talker {
         (code, rest)
     }
 
+    /// Waits for the end; gives what was written to standard error.
+    pub(crate) fn end_with_log(mut self) -> String {
+        while self.events.recv().is_ok() {}
+        self.child.wait().unwrap();
+        self.told()
+    }
+
     /// The process.
     pub(crate) fn process_id(&self) -> u32 {
         self.child.id()

@@ -79,3 +79,17 @@ pub(super) fn mail_decoded(link: &str) -> Option<String> {
     }
     has_equals_sign.then(|| String::from_utf8_lossy(&decoded).into_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_mail_would_write_is_decoded() {
+        let decoded = |link| mail_decoded(link);
+        assert_eq!(decoded("a=3Db=C3=A4").as_deref(), Some("a=bä"));
+        for link in ["a=3db", "a=3D=+A", "a=3D=", "a=C3=A4", "a"] {
+            assert_eq!(decoded(link), None, "{link}");
+        }
+    }
+}

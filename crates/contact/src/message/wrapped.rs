@@ -8,21 +8,13 @@ use url::form_urlencoded;
 
 use super::starts;
 
-/// A longer address of a page is not looked into, in bytes.
-const MAX_LENGTH: usize = 16 * 1024;
-/// More pairs of a query than this are not looked at.
-const MAX_PAIRS: usize = 64;
-
-/// The links that a web address could hold, the likeliest first.
+/// The links that a web address could hold, the likeliest first. An address has an end, by [`Extent`](super::span::Extent).
 pub(super) fn links_in(link: &str) -> Vec<String> {
-    if link.len() > MAX_LENGTH {
-        return Vec::new();
-    }
     let mut links: Vec<String> = proofpoint(link).into_iter().collect();
     links.extend(link_within(link).map(str::to_owned));
     let page = link.split('#').next().unwrap_or_default();
     if let Some((_, query)) = page.split_once('?') {
-        let pairs = form_urlencoded::parse(query.as_bytes()).take(MAX_PAIRS);
+        let pairs = form_urlencoded::parse(query.as_bytes());
         links.extend(pairs.filter_map(|(_, value)| link_in(&value)));
     }
     // Some have it in their path, encoded.

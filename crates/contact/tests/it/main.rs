@@ -4,4 +4,5 @@
 
 mod address;
 mod properties;
+mod uncertain;
 mod vectors;

@@ -5,7 +5,9 @@ use std::{
     time::Duration,
 };
 
-use securecall_driver::{AnswerPolicy, CallEvent, Client, ClientConfig, EndReason, Event, Reach};
+use securecall_driver::{
+    AnswerPolicy, CallEvent, Client, ClientConfig, EndReason, Event, MissedReason, Reach,
+};
 use securecall_interop::{Synapse, SynapseOptions, UdpForwarder};
 
 use crate::{
@@ -235,4 +237,53 @@ async fn a_peer_on_this_machine_is_not_tried_unless_that_is_asked_for_by_name() 
     assert_eq!(to_callee.packets(), 0, "it was neither tried nor answered");
     calling.stop().await;
     called.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_disk_does_not_take_does_not_ring_until_it_takes_it() {
+    let (caller, callee) = (Person::new(synapse()).await, Person::new(synapse()).await);
+    let mut asked = callee.config(1000);
+    asked.answer = AnswerPolicy::Ask;
+    // The folder of the memory is gone.
+    let folder = callee.folder.path().join("gone");
+    asked.replay_memory = folder.join("replay");
+    let mut called = Client::start(asked, callee.account.clone()).await.unwrap();
+    let mut calling = Client::start(caller.config(440), caller.account.clone())
+        .await
+        .unwrap();
+    let call = calling
+        .handle()
+        .call(callee.as_callee(), direct())
+        .await
+        .unwrap();
+    let told = wait_for(&mut called, |event| match event {
+        Event::ReplayMemoryFailed(error) => Some(error.to_string()),
+        Event::Call(CallEvent::Incoming { .. }) => panic!("it rang"),
+        _ => None,
+    });
+    assert!(told.await.contains("gone"));
+    let missed = wait_for(&mut called, |event| match event {
+        Event::Call(CallEvent::Missed { call, why, .. }) => Some((*call, *why)),
+        Event::Call(CallEvent::Incoming { .. }) => panic!("it rang"),
+        _ => None,
+    });
+    assert_eq!(missed.await, (call, MissedReason::StorageFailed));
+    calling.handle().hangup(call).await.unwrap();
+    assert_eq!(ended(&mut calling).await, EndReason::Cancelled);
+
+    std::fs::create_dir(&folder).unwrap();
+    let again = calling
+        .handle()
+        .call(callee.as_callee(), direct())
+        .await
+        .unwrap();
+    let ringing = wait_for(&mut called, |event| match event {
+        Event::Call(CallEvent::Incoming { call, .. }) => Some(*call),
+        _ => None,
+    });
+    assert_eq!(ringing.await, again);
+    calling.stop().await;
+    called.stop().await;
+    // Behind a restart it is remembered: the file is whole, and a client takes it.
+    assert!(std::fs::read(folder.join("replay")).unwrap().len() > 16);
 }
