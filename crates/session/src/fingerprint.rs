@@ -53,6 +53,8 @@ mod tests {
             line("AB").replacen("AB:", "", 1),
             line("AB").replace("\r\n", ":AB\r\n"),
             line("ZZ"),
+            line("A"),
+            line("+A"),
         ] {
             assert!(Fingerprint::of(&sdp).is_none(), "{sdp}");
         }

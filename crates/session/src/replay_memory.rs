@@ -142,11 +142,10 @@ impl ReplayMemory {
     }
 }
 
-/// Whether an invite that is remembered until then could come again, as far as the wall clock knows.
+/// Whether an invite of which we have not forgotten that it is past could come again, as far as the wall clock knows.
 fn could_be_taken(wallclock_ms: u64, taken: &Taken) -> bool {
     let sent_at = taken.until.saturating_sub(millis(REMEMBERED));
-    taken.until > wallclock_ms
-        && sent_at <= wallclock_ms.saturating_add(millis(MAX_CLOCK_DIFFERENCE))
+    sent_at <= wallclock_ms.saturating_add(millis(MAX_CLOCK_DIFFERENCE))
 }
 
 /// Whether an invite's time is near enough to ours.
@@ -284,6 +283,21 @@ mod tests {
     }
 
     #[test]
+    fn what_could_come_again_makes_no_room() {
+        let mut machine = Machine::new();
+        for invite in 0..CAPACITY {
+            assert_eq!(machine.take(invite), Ok(()));
+        }
+        // A full memory survives a restart whole.
+        machine.restart();
+        assert_eq!(machine.memory.taken.len(), CAPACITY);
+        assert_eq!(machine.take(9000), Err(NotRemembered::Full));
+        machine.now += 3 * REMEMBERED;
+        assert_eq!(machine.take(9000), Err(NotRemembered::Full));
+        assert_eq!(machine.take(0), Err(NotRemembered::Replayed));
+    }
+
+    #[test]
     fn a_full_memory_refuses_strangers_first_and_then_everybody() {
         let mut machine = Machine::new();
         for invite in 0..STRANGER_CAPACITY {
@@ -327,6 +341,7 @@ mod tests {
             (&[2], ReplayMemoryError::Version(2)),
             (&[0], ReplayMemoryError::Damaged),
             (&[1, 0], ReplayMemoryError::Damaged),
+            (&[1; 1 + (CAPACITY + 1) * ENTRY], ReplayMemoryError::Damaged),
         ] {
             assert_eq!(ReplayMemory::from_bytes(bytes).err(), Some(error));
         }

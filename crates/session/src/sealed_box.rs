@@ -208,6 +208,32 @@ mod tests {
     }
 
     #[test]
+    fn no_bundle_could_be_longer() {
+        for kind in [BoxKind::Message1, BoxKind::Message2, BoxKind::Ratchet] {
+            let whole = kind.room() + kind.overhead() + HEADER;
+            assert_eq!(whole % MATRIX_STEP, 0);
+            assert!(kind.room() <= MAX_BUNDLE && kind.room() + MATRIX_STEP > MAX_BUNDLE);
+        }
+    }
+
+    #[test]
+    fn the_longest_box_fits_into_the_longest_signal() {
+        let longest = SealedBox {
+            kind: BoxKind::Ratchet,
+            sealed: vec![5; MAX_BOX - HEADER],
+        };
+        let mut text = longest.to_signal(call());
+        assert!(text.len() <= MAX_SIGNAL && MAX_SIGNAL == 33_024);
+        text.push_str(&" ".repeat(MAX_SIGNAL - text.len()));
+        assert!(SealedBox::from_signal(&text).is_ok_and(|(_, parsed)| parsed == longest));
+        text.push(' ');
+        assert_eq!(
+            SealedBox::from_signal(&text).err(),
+            Some(SignalError::TooLong)
+        );
+    }
+
+    #[test]
     fn everything_else_is_refused_with_its_reason() {
         let good = SealedBox {
             kind: BoxKind::Message1,

@@ -40,15 +40,39 @@ pub(crate) fn add_caller(caller: &mut HandMade, name: &str) -> DeviceId {
 
 /// Makes the owner of a device the callee's one contact.
 fn make_contact(caller: &mut HandMade, device: DeviceId) {
-    let user = caller.universe.devices[device].user;
-    let contact = Contact {
-        name: "Ada".into(),
-        identity: caller.universe.identity(user).public(),
-        matrix_id: caller.universe.matrix_id(user).clone(),
+    make_contacts(caller, &[device]);
+}
+
+/// Makes the owners of devices the callee's contacts, and nobody else.
+fn make_contacts(caller: &mut HandMade, devices: &[DeviceId]) {
+    let contact = |(number, device): (usize, &DeviceId)| {
+        let user = caller.universe.devices[*device].user;
+        Contact {
+            name: format!("Ada {number}"),
+            identity: caller.universe.identity(user).public(),
+            matrix_id: caller.universe.matrix_id(user).clone(),
+        }
     };
+    let contacts = Contacts::new(devices.iter().enumerate().map(contact));
     caller.universe.devices[caller.callee]
         .endpoint
-        .set_contacts(Contacts::new([contact]));
+        .set_contacts(contacts);
+}
+
+#[test]
+fn no_contact_takes_the_place_of_another() {
+    let mut caller = open_to_strangers();
+    caller.universe.devices[caller.callee].sync_unfinished = true;
+    let contacts: Vec<_> = (0..5).map(|_| add_caller(&mut caller, "Ada")).collect();
+    make_contacts(&mut caller, &contacts);
+    for (contact, device) in contacts[..4].iter().enumerate() {
+        for number in 0..4 {
+            caller.invite_from(*device, call_number(contact as u8 * 4 + number));
+        }
+    }
+    assert_eq!(caller.refused(), []);
+    caller.invite_from(contacts[4], call_number(100));
+    assert_eq!(caller.refused(), [SignalRefused::TooManyInvites]);
 }
 
 #[test]
