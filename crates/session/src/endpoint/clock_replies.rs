@@ -29,3 +29,34 @@ impl ClockReplies {
         may
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use securecall_crypto::{IdentityKeyPair, IdentitySeed};
+
+    use super::*;
+
+    fn contact(number: usize) -> IdentityKey {
+        let mut seed = [7; 32];
+        seed[..8].copy_from_slice(&number.to_be_bytes());
+        IdentityKeyPair::from_seed(&IdentitySeed::from_bytes(seed)).public()
+    }
+
+    #[test]
+    fn each_contact_is_told_once_in_ten_minutes_and_no_more_than_there_is_room_for() {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "virtual time needs an origin, and any will do"
+        )]
+        let start = Instant::now();
+        let mut replies = ClockReplies::default();
+        for number in 0..CAPACITY {
+            assert!(replies.may_tell(start, &contact(number)));
+        }
+        assert!(!replies.may_tell(start, &contact(CAPACITY)));
+        let almost = start + INTERVAL - Duration::from_millis(1);
+        assert!(!replies.may_tell(almost, &contact(0)));
+        assert!(replies.may_tell(start + INTERVAL, &contact(0)));
+        assert!(!replies.may_tell(start + INTERVAL, &contact(0)));
+    }
+}
