@@ -15,14 +15,14 @@ use web_time::Instant;
 
 use self::clock_replies::ClockReplies;
 use self::reports::Reports;
+use crate::call::{Io, Own, Requests, Session};
 use crate::config::Config;
 use crate::contacts::Contacts;
 use crate::event::RefusedReason;
 use crate::output::{MediaCommand, Output};
-use crate::replay_memory::{ReplayMemory, ReplayMemoryError};
-use crate::sealed_box::SignalError;
-use crate::session::callee::Admitted;
-use crate::session::{Io, Own, Requests, Session};
+use crate::sealed::callee::Admitted;
+use crate::sealed::replay_memory::{ReplayMemory, ReplayMemoryError};
+use crate::sealed::sealed_box::SignalError;
 
 /// The most calls that are over and still wait for late devices or last acknowledgements; the oldest goes.
 const MAX_OVER: usize = 32;

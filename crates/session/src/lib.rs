@@ -36,24 +36,17 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
-mod budget;
+mod call;
 mod command;
 mod config;
 mod contacts;
-mod delivery;
 mod end_reason;
 mod endpoint;
-mod epochs;
 mod event;
 mod fingerprint;
 mod media_event;
-mod offer;
 mod output;
-mod party;
-mod prologue;
-mod replay_memory;
-mod sealed_box;
-mod session;
+mod sealed;
 
 pub use command::{CallError, Callee, CommandError};
 pub use config::{AnswerPolicy, CallOptions, Config, MAX_LIFETIME, OwnDevice, Require, Route};
@@ -65,6 +58,6 @@ pub use media_event::{MediaEvent, MediaFailure, PathRoute};
 pub use output::{
     InboundSignal, MediaCommand, NotPersisted, Output, PeerDevice, Request, RequestError, RequestId,
 };
-pub use replay_memory::ReplayMemoryError;
-pub use sealed_box::{MAX_SIGNAL, SignalError};
+pub use sealed::replay_memory::ReplayMemoryError;
+pub use sealed::sealed_box::{MAX_SIGNAL, SignalError};
 pub use securecall_signaling::CallId;

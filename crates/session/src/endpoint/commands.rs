@@ -6,10 +6,10 @@ use securecall_signaling::CallId;
 use web_time::Instant;
 
 use super::Endpoint;
+use crate::call::{Io, Session, choose_route};
 use crate::command::{CallError, Callee, CommandError};
 use crate::config::{CallOptions, MAX_LIFETIME};
-use crate::session::callee::Admitted;
-use crate::session::{Io, Session, choose_route};
+use crate::sealed::callee::Admitted;
 
 impl Endpoint {
     /// Calls somebody. If the same identity is calling us right now and rings here, that call is answered instead, and its ID returned.

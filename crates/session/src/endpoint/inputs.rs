@@ -8,12 +8,12 @@ use web_time::Instant;
 
 use super::reports::Why;
 use super::{Endpoint, SignalRefused};
+use crate::call::Waiting;
 use crate::event::MissedReason;
 use crate::media_event::MediaEvent;
 use crate::output::{InboundSignal, NotPersisted, Output, PeerDevice, RequestError, RequestId};
-use crate::sealed_box::{BoxKind, SealedBox};
-use crate::session::Waiting;
-use crate::session::callee::Awaits;
+use crate::sealed::callee::Awaits;
+use crate::sealed::sealed_box::{BoxKind, SealedBox};
 
 impl Endpoint {
     /// The answer to a [`Request::QueryDevices`](crate::Request::QueryDevices).

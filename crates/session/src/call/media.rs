@@ -2,12 +2,12 @@
 
 use securecall_signaling::{Content, Description, MAX_CANDIDATE};
 
-use super::send::{can_be_sent, candidate};
 use super::{Io, Media, Session, Timer};
 use crate::EndReason;
 use crate::event::{Event, Tier};
 use crate::media_event::{MediaEvent, MediaFailure};
 use crate::output::MediaCommand;
+use crate::sealed::send::{can_be_sent, candidate};
 
 /// The most candidates of ours: a bundle holds no more.
 const MAX_LOCAL_CANDIDATES: usize = 31;
@@ -23,7 +23,7 @@ impl Session {
         self.flush(io);
     }
 
-    fn media_event(&mut self, io: &mut Io<'_>, event: MediaEvent) {
+    pub(crate) fn media_event(&mut self, io: &mut Io<'_>, event: MediaEvent) {
         match event {
             MediaEvent::LocalOffer { sdp }
             | MediaEvent::LocalAnswer { sdp }
@@ -65,7 +65,7 @@ impl Session {
         }
     }
 
-    fn take_local_candidates(&mut self, candidates: Vec<String>, complete: bool) {
+    pub(crate) fn take_local_candidates(&mut self, candidates: Vec<String>, complete: bool) {
         let usable = |line: &String| line.len() <= MAX_CANDIDATE && line.is_ascii();
         let candidates = candidates.into_iter();
         let room = MAX_LOCAL_CANDIDATES.saturating_sub(self.local_candidates.len());
@@ -77,7 +77,7 @@ impl Session {
         }
     }
 
-    fn media_failed(&mut self, failure: MediaFailure) {
+    pub(crate) fn media_failed(&mut self, failure: MediaFailure) {
         let reason = match failure {
             MediaFailure::FingerprintMismatch => EndReason::FingerprintMismatch,
             MediaFailure::UnusableSdp => EndReason::PeerMisbehaved,
@@ -90,7 +90,7 @@ impl Session {
     }
 
     /// Gives the media engine the frame ciphers once there is an answer: frames flow as soon as there is a path.
-    pub(super) fn start_audio(&mut self, io: &mut Io<'_>) {
+    pub(crate) fn start_audio(&mut self, io: &mut Io<'_>) {
         if !self.answer_made || self.media != Media::Open || !self.call.is_answered() {
             return;
         }
@@ -108,7 +108,7 @@ impl Session {
     }
 
     /// Keys are of use only while audio runs.
-    pub(super) fn order_epoch(&self, io: &mut Io<'_>, command: Option<MediaCommand>) {
+    pub(crate) fn order_epoch(&self, io: &mut Io<'_>, command: Option<MediaCommand>) {
         if let Some(command) = command.filter(|_| self.media == Media::Open) {
             self.order(io, command);
         }
@@ -118,7 +118,7 @@ impl Session {
     ///
     /// A forged message 1 gets as far as an answer, and no further: a frame opens only if its sender took part in the handshake, and a callee
     /// knows the words only from a ratchet message that opened.
-    pub(super) fn check_connected(&mut self, io: &mut Io<'_>) {
+    pub(crate) fn check_connected(&mut self, io: &mut Io<'_>) {
         let (Some(route), Some(safety_words)) = (self.path.route, self.words) else {
             return;
         };
@@ -148,13 +148,13 @@ impl Session {
     }
 
     /// Frames say whether the peer is muted, and they come before the call counts as connected.
-    fn peer_muted(&mut self, io: &mut Io<'_>, muted: bool) {
+    pub(crate) fn peer_muted(&mut self, io: &mut Io<'_>, muted: bool) {
         if std::mem::replace(&mut self.peer_muted, muted) != muted && self.connected_at.is_some() {
             self.tell_peer_muted(io);
         }
     }
 
-    fn tell_peer_muted(&self, io: &mut Io<'_>) {
+    pub(crate) fn tell_peer_muted(&self, io: &mut Io<'_>) {
         io.event(Event::Muted {
             call: self.id,
             local: false,
@@ -162,7 +162,7 @@ impl Session {
         });
     }
 
-    pub(super) fn negotiate(&mut self, description: Description, negotiation: u32) {
+    pub(crate) fn negotiate(&mut self, description: Description, negotiation: u32) {
         if let Some(party) = self.selected_party() {
             party
                 .pending

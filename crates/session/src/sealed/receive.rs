@@ -4,13 +4,13 @@ use securecall_crypto::{Decrypted, MessageId, RatchetError};
 use securecall_signaling::{Bundle, Content, PartyId};
 use web_time::Instant;
 
-use super::{Io, Session, Side};
 use crate::EndReason;
-use crate::delivery::MessageName;
+use crate::call::{Io, Session, Side};
 use crate::endpoint::SignalRefused;
 use crate::output::RequestError;
-use crate::party::{ACKNOWLEDGE_DELAY, Link, MAX_EARLY, Party, digest};
-use crate::sealed_box::{BoxKind, SealedBox};
+use crate::sealed::delivery::MessageName;
+use crate::sealed::party::{ACKNOWLEDGE_DELAY, Link, MAX_EARLY, Party, digest};
+use crate::sealed::sealed_box::{BoxKind, SealedBox};
 
 /// How a message came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub(crate) enum Via {
 
 /// What became of a ratchet message that was not refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Taken {
+pub(crate) enum Taken {
     /// Opened for the first time.
     New,
     /// It looks like one that was opened before; nothing of it was checked.
@@ -74,7 +74,7 @@ impl Session {
     }
 
     /// The devices with an Olm key: one, unless the homeserver says that several have it. Those with an open session first.
-    fn devices_with(&self, olm_key: &[u8; 32]) -> Vec<PartyId> {
+    pub(crate) fn devices_with(&self, olm_key: &[u8; 32]) -> Vec<PartyId> {
         let is_open = |party: &Party| matches!(party.link, Link::Open(_));
         let devices = self.parties.iter();
         let mut devices: Vec<_> = devices
@@ -128,7 +128,7 @@ impl Session {
     }
 
     /// The caller repeats message 1: it has no message 2 yet.
-    fn handle_repeated_message_1(
+    pub(crate) fn handle_repeated_message_1(
         &mut self,
         io: &mut Io<'_>,
         id: &PartyId,
@@ -145,7 +145,7 @@ impl Session {
         Ok(())
     }
 
-    pub(super) fn handle_ratchet(
+    pub(crate) fn handle_ratchet(
         &mut self,
         io: &mut Io<'_>,
         id: &PartyId,
@@ -207,7 +207,11 @@ impl Session {
         Ok(Taken::New)
     }
 
-    fn read_bundle(&self, id: &PartyId, plaintext: &[u8]) -> Result<Bundle, SignalRefused> {
+    pub(crate) fn read_bundle(
+        &self,
+        id: &PartyId,
+        plaintext: &[u8],
+    ) -> Result<Bundle, SignalRefused> {
         let bundle = Bundle::parse(plaintext).map_err(SignalRefused::Bundle)?;
         if bundle.call_id != self.id.to_string() || bundle.party_id != *id {
             return Err(SignalRefused::OutOfPlace);
@@ -217,7 +221,13 @@ impl Session {
 
     /// Authentic, but not a bundle: repeating it would not help, so it counts as delivered, and says nothing. Without the caller's first message
     /// there would never be words.
-    fn handle_unreadable(&mut self, id: &PartyId, message: MessageId, at: Instant, via: Via) {
+    pub(crate) fn handle_unreadable(
+        &mut self,
+        id: &PartyId,
+        message: MessageId,
+        at: Instant,
+        via: Via,
+    ) {
         if matches!(self.side, Side::Callee(_)) && message == CALLERS_FIRST {
             self.end_because(EndReason::PeerMisbehaved);
         }
@@ -225,7 +235,13 @@ impl Session {
     }
 
     /// It goes the way the message came.
-    fn owe_acknowledgement(&mut self, id: &PartyId, message: MessageId, at: Instant, via: Via) {
+    pub(crate) fn owe_acknowledgement(
+        &mut self,
+        id: &PartyId,
+        message: MessageId,
+        at: Instant,
+        via: Via,
+    ) {
         if let Some(party) = self.parties.get_mut(id) {
             party.note_wanted(message);
             party.owe_acknowledgement(Some(message), at, via == Via::Matrix);
@@ -233,7 +249,7 @@ impl Session {
     }
 
     /// What an opened message proves: which of our messages arrived, and which of our steps the peer knows (DESIGN 6).
-    fn prove(
+    pub(crate) fn prove(
         &mut self,
         io: &mut Io<'_>,
         id: &PartyId,
@@ -278,7 +294,12 @@ impl Session {
     }
 
     /// The caller's first ratchet message must reveal the words nonce, and no other does.
-    fn check_first_message(&mut self, from: &PartyId, message: MessageId, bundle: &Bundle) -> bool {
+    pub(crate) fn check_first_message(
+        &mut self,
+        from: &PartyId,
+        message: MessageId,
+        bundle: &Bundle,
+    ) -> bool {
         if matches!(self.side, Side::Caller(_)) || message != CALLERS_FIRST {
             return true;
         }
@@ -293,14 +314,14 @@ impl Session {
         nonce.is_some()
     }
 
-    pub(super) fn handle_contents(&mut self, io: &mut Io<'_>, from: &PartyId, bundle: &Bundle) {
+    pub(crate) fn handle_contents(&mut self, io: &mut Io<'_>, from: &PartyId, bundle: &Bundle) {
         for content in &bundle.contents {
             self.handle_content(io, from, content);
             self.drain_call(io);
         }
     }
 
-    fn handle_content(&mut self, io: &mut Io<'_>, from: &PartyId, content: &Content) {
+    pub(crate) fn handle_content(&mut self, io: &mut Io<'_>, from: &PartyId, content: &Content) {
         let is_selected = self.call.selected() == Some(from.as_str()) && !self.call.is_over();
         match content {
             Content::Answer { answer } if !self.check_answer(from, &answer.sdp) => {}

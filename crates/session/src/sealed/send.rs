@@ -7,12 +7,12 @@ use securecall_signaling::{
 
 use zeroize::Zeroizing;
 
-use super::{Io, Session, Timer, Waiting};
-use crate::delivery::{Carriers, MessageName, Transmit};
-use crate::epochs::Epochs;
+use crate::call::{Io, Session, Timer, Waiting};
 use crate::output::{Output, Request};
-use crate::party::{Channel, Link, Party};
-use crate::sealed_box::{BoxKind, CHANNEL_STEP, MATRIX_STEP, SealedBox};
+use crate::sealed::delivery::{Carriers, MessageName, Transmit};
+use crate::sealed::epochs::Epochs;
+use crate::sealed::party::{Channel, Link, Party};
+use crate::sealed::sealed_box::{BoxKind, CHANNEL_STEP, MATRIX_STEP, SealedBox};
 
 /// What a bundle holds besides its contents, at most: names, 64 acknowledgements, the words nonce.
 const AROUND_CONTENTS: usize = 3 * 1024;
@@ -23,7 +23,7 @@ const MAX_UNDELIVERED: usize = 48;
 
 impl Session {
     /// Hands our candidates to every device that may have them.
-    pub(super) fn offer_candidates(&mut self) {
+    pub(crate) fn offer_candidates(&mut self) {
         if self.deadlines.is_set(Timer::CandidateBatch) || self.call.is_over() {
             return;
         }
@@ -45,7 +45,7 @@ impl Session {
     }
 
     /// Seals what is to be said.
-    pub(super) fn speak(&mut self, io: &mut Io<'_>) {
+    pub(crate) fn speak(&mut self, io: &mut Io<'_>) {
         let batching = self.deadlines.is_set(Timer::CandidateBatch);
         let ids: Vec<PartyId> = self.parties.keys().cloned().collect();
         for id in ids {
@@ -68,7 +68,7 @@ impl Session {
     }
 
     /// Sends what has come due to all devices.
-    pub(super) fn transmit(&mut self, io: &mut Io<'_>) {
+    pub(crate) fn transmit(&mut self, io: &mut Io<'_>) {
         let ids: Vec<PartyId> = self.parties.keys().cloned().collect();
         for id in ids {
             let carriers = self.carriers(&id);
@@ -94,7 +94,7 @@ impl Session {
         }
     }
 
-    fn request_send(
+    pub(crate) fn request_send(
         &self,
         io: &mut Io<'_>,
         waiting: Waiting,
@@ -111,7 +111,7 @@ impl Session {
     }
 
     /// A bundle of contents as padded JSON.
-    pub(super) fn bundle(
+    pub(crate) fn bundle(
         &self,
         io: &Io<'_>,
         kind: BoxKind,
@@ -132,7 +132,7 @@ impl Session {
     }
 
     /// Message 2 says that it rings, that we are busy, that the clocks differ, or brings the answer. Everything else follows in ratchet messages.
-    fn write_message_2(&self, io: &mut Io<'_>, party: &mut Party) {
+    pub(crate) fn write_message_2(&self, io: &mut Io<'_>, party: &mut Party) {
         let Link::Received(received) = std::mem::replace(&mut party.link, Link::Gone) else {
             return;
         };
@@ -172,7 +172,7 @@ impl Session {
     }
 
     /// Seals the pending contents and acknowledgements, if there are any, as one ratchet message.
-    fn speak_to(&self, io: &mut Io<'_>, id: &str, party: &mut Party) {
+    pub(crate) fn speak_to(&self, io: &mut Io<'_>, id: &str, party: &mut Party) {
         let due = party.acknowledge_at.is_some_and(|at| at <= io.now);
         let held_back = party.pending.is_empty() || party.delivery.len() >= MAX_UNDELIVERED;
         if held_back && !due {
@@ -245,7 +245,13 @@ impl Session {
     }
 
     /// An acknowledgement alone is not repeated: the peer repeats its message instead.
-    fn send_once(&self, io: &mut Io<'_>, id: &str, message: SealedBox, carriers: Carriers) {
+    pub(crate) fn send_once(
+        &self,
+        io: &mut Io<'_>,
+        id: &str,
+        message: SealedBox,
+        carriers: Carriers,
+    ) {
         if carriers.matrix {
             self.request_send(io, Waiting::Acknowledgement, id, &message);
         }
@@ -270,7 +276,7 @@ fn amount_that_fits(contents: &[Content], kind: BoxKind) -> usize {
 }
 
 /// Whether an SDP of ours is one that a peer takes.
-pub(super) fn can_be_sent(sdp: &str) -> bool {
+pub(crate) fn can_be_sent(sdp: &str) -> bool {
     let json = Content::Answer {
         answer: Description::answer(sdp),
     };
@@ -278,13 +284,13 @@ pub(super) fn can_be_sent(sdp: &str) -> bool {
 }
 
 /// What a bundle is made of.
-pub(super) struct Contents {
-    pub(super) contents: Vec<Content>,
-    pub(super) acknowledges: Vec<securecall_signaling::Acknowledgement>,
-    pub(super) wants_acknowledgement: bool,
+pub(crate) struct Contents {
+    pub(crate) contents: Vec<Content>,
+    pub(crate) acknowledges: Vec<securecall_signaling::Acknowledgement>,
+    pub(crate) wants_acknowledgement: bool,
 }
 
-pub(super) fn candidate(line: String) -> Candidate {
+pub(crate) fn candidate(line: String) -> Candidate {
     Candidate {
         candidate: line,
         sdp_mid: "0".to_owned(),

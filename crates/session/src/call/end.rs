@@ -7,13 +7,13 @@ use web_time::Instant;
 
 use super::{Io, Media, Session, Timer};
 use crate::EndReason;
-use crate::delivery::MessageName;
 use crate::event::{Event, MissedReason};
 use crate::output::MediaCommand;
-use crate::party::{Link, Party};
+use crate::sealed::delivery::MessageName;
+use crate::sealed::party::{Link, Party};
 
 /// How long a call that is over waits for the acknowledgement of its last words.
-pub(super) const FORGET: Duration = Duration::from_secs(30);
+pub(crate) const FORGET: Duration = Duration::from_secs(30);
 /// How long a caller can still answer the `ringing` of a device that gets the invite late: 5 minutes in which it is taken, and a little for
 /// the way of message 2.
 const FORGET_HANDSHAKES: Duration = Duration::from_secs(6 * 60);
@@ -36,7 +36,7 @@ impl Session {
     }
 
     /// Ends the call for a reason that the signaling machine does not know of.
-    pub(super) fn end_because(&mut self, reason: EndReason) {
+    pub(crate) fn end_because(&mut self, reason: EndReason) {
         if self.call.is_over() {
             return;
         }
@@ -50,7 +50,7 @@ impl Session {
     }
 
     /// The call is over: the one place that says so.
-    pub(super) fn finish(&mut self, io: &mut Io<'_>, end: CallEnd) {
+    pub(crate) fn finish(&mut self, io: &mut Io<'_>, end: CallEnd) {
         let reason = self.cause.unwrap_or_else(|| self.reason_of(end));
         let connected_for = self
             .connected_at
@@ -80,7 +80,7 @@ impl Session {
 
     /// Lets go of all that a call that is over needs no more, above all of the keys of every device that knows that it is. A call may be kept long after
     /// that, for a device that has not said a word: of that one the open handshake stays, to read its `ringing` and tell it.
-    pub(super) fn let_go(&mut self) {
+    pub(crate) fn let_go(&mut self) {
         if !self.is_silent() {
             return;
         }
@@ -100,7 +100,7 @@ impl Session {
     }
 
     /// Closes the transport of a call whose last words were acknowledged.
-    pub(super) fn close_if_drained(&mut self, io: &mut Io<'_>) {
+    pub(crate) fn close_if_drained(&mut self, io: &mut Io<'_>) {
         let told = |party: &Party| party.delivery.len() == 0 && party.pending.is_empty();
         let hung_up_here = self.deadlines.is_set(Timer::CloseTransport) && !self.peer_hung_up;
         if self.media == Media::Draining
@@ -111,7 +111,7 @@ impl Session {
         }
     }
 
-    pub(super) fn close_media(&mut self, io: &mut Io<'_>) {
+    pub(crate) fn close_media(&mut self, io: &mut Io<'_>) {
         self.deadlines.clear(Timer::CloseTransport);
         if matches!(self.media, Media::Open | Media::Draining) {
             self.order(io, MediaCommand::Close);
@@ -119,13 +119,13 @@ impl Session {
         self.media = Media::Closed;
     }
 
-    fn drain_media(&mut self, io: &mut Io<'_>, time: Duration) {
+    pub(crate) fn drain_media(&mut self, io: &mut Io<'_>, time: Duration) {
         self.order(io, MediaCommand::StopAudio);
         self.media = Media::Draining;
         self.deadlines.set(Timer::CloseTransport, io.now + time);
     }
 
-    fn report(
+    pub(crate) fn report(
         &mut self,
         io: &mut Io<'_>,
         end: CallEnd,
@@ -163,7 +163,7 @@ impl Session {
     }
 
     /// What was still to be delivered means nothing any more, but for message 2 (without it the peer cannot read a reject) and the last words.
-    fn drop_what_is_pointless(&mut self, now: Instant) {
+    pub(crate) fn drop_what_is_pointless(&mut self, now: Instant) {
         for party in self.parties.values_mut() {
             party.delivery.keep_only(MessageName::Message2);
             party.early.clear();
@@ -187,7 +187,7 @@ impl Session {
         self.local_candidates.clear();
     }
 
-    fn reason_of(&mut self, end: CallEnd) -> EndReason {
+    pub(crate) fn reason_of(&mut self, end: CallEnd) -> EndReason {
         let connected = self.connected_at.is_some();
         match end {
             CallEnd::HungUp(_) if connected => EndReason::LocalHangup,

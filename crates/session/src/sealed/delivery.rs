@@ -6,7 +6,7 @@ use securecall_crypto::MessageId;
 use web_time::Instant;
 
 use crate::output::RequestError;
-use crate::sealed_box::{BoxKind, SealedBox};
+use crate::sealed::sealed_box::{BoxKind, SealedBox};
 
 /// The most sends of one message to a device over Matrix, for each may leave a row on a server.
 pub(crate) const MAX_MATRIX_SENDS: u8 = 3;

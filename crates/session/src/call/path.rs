@@ -29,7 +29,7 @@ const RESTART_PLEASE: Duration = Duration::from_secs(1);
 
 impl Session {
     /// The call is connected: from now on its path and keys are watched.
-    pub(super) fn watch_path(&mut self, now: Instant) {
+    pub(crate) fn watch_path(&mut self, now: Instant) {
         self.path.last_packet = Some(now);
         self.deadlines.set(Timer::PathDead, now + PATH_DEAD);
         self.step_finished(now);
@@ -39,7 +39,7 @@ impl Session {
     }
 
     /// A packet of the peer was authenticated.
-    pub(super) fn packet_came(&mut self, io: &mut Io<'_>) {
+    pub(crate) fn packet_came(&mut self, io: &mut Io<'_>) {
         self.path.last_packet = Some(io.now);
         if self.connected_at.is_none() || self.call.is_over() {
             return;
@@ -59,7 +59,7 @@ impl Session {
         }
     }
 
-    pub(super) fn path_is_dead(&mut self, io: &mut Io<'_>) {
+    pub(crate) fn path_is_dead(&mut self, io: &mut Io<'_>) {
         let last_packet = self.path.last_packet.unwrap_or(io.now);
         self.path.dead = true;
         self.deadlines.set(Timer::PathLost, last_packet + PATH_LOST);
@@ -73,7 +73,7 @@ impl Session {
     }
 
     /// A step of the DH ratchet is finished: the peer has our newest key.
-    pub(super) fn step_finished(&mut self, now: Instant) {
+    pub(crate) fn step_finished(&mut self, now: Instant) {
         if self.connected_at.is_some() && !self.call.is_over() {
             self.deadlines.set(Timer::StepLate, now + STEP_LATE);
             self.deadlines.set(Timer::RekeyTimeout, now + REKEY_TIMEOUT);
@@ -81,7 +81,7 @@ impl Session {
     }
 
     /// Frames come, but the control messages do not get through: they go over Matrix as well, and ICE is restarted.
-    pub(super) fn step_is_late(&mut self, io: &mut Io<'_>) {
+    pub(crate) fn step_is_late(&mut self, io: &mut Io<'_>) {
         self.path.control_dead = true;
         self.deadlines.set(Timer::StepLate, io.now + STEP_LATE);
         match self.side {
@@ -91,12 +91,12 @@ impl Session {
     }
 
     /// The data channel delivered a message of ours.
-    pub(super) fn channel_delivers(&mut self) {
+    pub(crate) fn channel_delivers(&mut self) {
         self.path.control_dead = false;
     }
 
     /// The caller's step, every 10 s, if the last one was answered.
-    pub(super) fn rekey(&mut self, now: Instant) {
+    pub(crate) fn rekey(&mut self, now: Instant) {
         self.deadlines.set(Timer::Rekey, now + REKEY_INTERVAL);
         if let Some(party) = self.selected_party()
             && let Some(channel) = party.channel()
@@ -108,7 +108,7 @@ impl Session {
     }
 
     /// The callee answers the caller's step at once: its message makes its own.
-    pub(super) fn answer_rekey(&mut self) {
+    pub(crate) fn answer_rekey(&mut self) {
         if matches!(self.side, Side::Callee(_))
             && let Some(party) = self.selected_party()
             && !party.pending.contains(&Content::Rekey)
@@ -118,7 +118,7 @@ impl Session {
     }
 
     /// Makes a restart offer unless one is under way.
-    pub(super) fn restart(&mut self, io: &mut Io<'_>) {
+    pub(crate) fn restart(&mut self, io: &mut Io<'_>) {
         if self.connected_at.is_none() || self.deadlines.is_set(Timer::RestartAgain) {
             return;
         }
@@ -127,13 +127,13 @@ impl Session {
         self.order(io, MediaCommand::CreateRestartOffer);
     }
 
-    pub(super) fn restart_again(&mut self, io: &mut Io<'_>) {
+    pub(crate) fn restart_again(&mut self, io: &mut Io<'_>) {
         if self.path.dead {
             self.restart(io);
         }
     }
 
-    pub(super) fn ask_for_restart(&mut self) {
+    pub(crate) fn ask_for_restart(&mut self) {
         if let Some(party) = self.selected_party()
             && !party.pending.contains(&Content::RestartPlease)
         {
@@ -142,14 +142,14 @@ impl Session {
     }
 
     /// The callee wants a restart: only the caller makes offers. The callee hears nothing, so the offer goes over Matrix as well.
-    pub(super) fn restart_was_asked_for(&mut self, io: &mut Io<'_>) {
+    pub(crate) fn restart_was_asked_for(&mut self, io: &mut Io<'_>) {
         if matches!(self.side, Side::Caller(_)) {
             self.path.control_dead = true;
             self.restart(io);
         }
     }
 
-    pub(super) fn say_restart_offer(&mut self, sdp: String) {
+    pub(crate) fn say_restart_offer(&mut self, sdp: String) {
         if let Side::Caller(caller) = &mut self.side {
             caller.negotiation = caller.negotiation.saturating_add(1);
             let negotiation = caller.negotiation;
@@ -157,7 +157,7 @@ impl Session {
         }
     }
 
-    pub(super) fn say_restart_answer(&mut self, io: &mut Io<'_>, sdp: String) {
+    pub(crate) fn say_restart_answer(&mut self, io: &mut Io<'_>, sdp: String) {
         let Side::Callee(callee) = &mut self.side else {
             return;
         };
@@ -172,7 +172,7 @@ impl Session {
     }
 
     /// One restart offer at a time: nothing but the order says which one an answer belongs to.
-    fn accept_restart_offer(&mut self, io: &mut Io<'_>, sdp: String) {
+    pub(crate) fn accept_restart_offer(&mut self, io: &mut Io<'_>, sdp: String) {
         let Side::Callee(callee) = &mut self.side else {
             return;
         };
@@ -189,7 +189,7 @@ impl Session {
     }
 
     /// An offer or answer of the peer within the call. One with another fingerprint is refused.
-    pub(super) fn take_negotiate(
+    pub(crate) fn take_negotiate(
         &mut self,
         io: &mut Io<'_>,
         description: &Description,

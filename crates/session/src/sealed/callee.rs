@@ -4,11 +4,11 @@ use securecall_crypto::{ReceivedMessage1, WordsCommitment, WordsNonce, safety_wo
 use securecall_signaling::{Call, CallId, Content, Invite, PartyId};
 use web_time::Instant;
 
-use super::{CANDIDATE_BATCH, CalleeSide, Io, Media, Session, Side, Timer};
+use crate::call::{CANDIDATE_BATCH, CalleeSide, Io, Media, Session, Side, Timer};
 use crate::event::{Event, Peer};
 use crate::fingerprint::Fingerprint;
 use crate::output::MediaCommand;
-use crate::party::{Link, Party};
+use crate::sealed::party::{Link, Party};
 use crate::{EndReason, Route};
 
 /// What an invite that passed every check still waits for.
@@ -78,7 +78,7 @@ impl Session {
     }
 
     /// A call that does not ring here: message 2 says why, and nothing else happens.
-    fn turn_away(
+    pub(crate) fn turn_away(
         io: &mut Io<'_>,
         admitted: Admitted,
         why: &Content,
@@ -94,13 +94,13 @@ impl Session {
         session.was_turned_away = true;
         session
             .deadlines
-            .set(Timer::Forget, io.now + super::end::FORGET);
+            .set(Timer::Forget, io.now + crate::call::end::FORGET);
         session.say_to_all(why);
         session.flush(io);
         session
     }
 
-    fn of_invite(io: &Io<'_>, admitted: Admitted, call: Call) -> Self {
+    pub(crate) fn of_invite(io: &Io<'_>, admitted: Admitted, call: Call) -> Self {
         let identity = admitted.message_1.remote_identity();
         let side = Side::Callee(CalleeSide {
             sent_at: admitted.invite.sent_at,
@@ -181,7 +181,7 @@ impl Session {
         self.flush(io);
     }
 
-    pub(super) fn take_local_answer(&mut self, sdp: String) {
+    pub(crate) fn take_local_answer(&mut self, sdp: String) {
         if matches!(self.side, Side::Caller(_)) || self.answer_made || !self.call.is_answered() {
             return;
         }
@@ -193,7 +193,7 @@ impl Session {
     }
 
     /// The caller reveals the nonce it committed to in message 1.
-    pub(super) fn take_nonce(&mut self, from: &str, nonce: [u8; 32]) {
+    pub(crate) fn take_nonce(&mut self, from: &str, nonce: [u8; 32]) {
         let Side::Callee(callee) = &self.side else {
             return;
         };
@@ -207,7 +207,7 @@ impl Session {
         }
     }
 
-    fn say_to_all(&mut self, content: &Content) {
+    pub(crate) fn say_to_all(&mut self, content: &Content) {
         for party in self.parties.values_mut() {
             party.pending.push(content.clone());
         }

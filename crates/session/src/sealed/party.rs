@@ -10,8 +10,8 @@ use securecall_signaling::{Acknowledgement, Content, MAX_ACKNOWLEDGEMENTS};
 use sha2::{Digest, Sha256};
 use web_time::Instant;
 
-use crate::delivery::{Delivery, MAX_MATRIX_SENDS};
-use crate::epochs::Epochs;
+use crate::sealed::delivery::{Delivery, MAX_MATRIX_SENDS};
+use crate::sealed::epochs::Epochs;
 
 /// The most ratchet messages kept for a device whose message 2 is still to come (DESIGN 7).
 pub(crate) const MAX_EARLY: usize = 16;

@@ -3,13 +3,9 @@
 //! Every input ends in [`Session::flush`]: outputs of the signaling machine become contents to be said, contents that are said at the same
 //! time become one sealed message per device, and messages whose time has come become outputs.
 
-pub(crate) mod callee;
-mod caller;
-mod end;
+pub(crate) mod end;
 mod media;
 mod path;
-mod receive;
-mod send;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -19,19 +15,17 @@ use securecall_crypto::{IdentityKey, IdentityKeyPair, SafetyWords, WordsCommitme
 use securecall_signaling::{Call, CallId, CallOutput, Candidate, Content, Deadlines, PartyId};
 use web_time::Instant;
 
-use crate::budget::Budget;
 use crate::config::{OwnDevice, Route};
-use crate::delivery::{Carriers, MessageName};
 use crate::event::{Event, Peer};
 use crate::fingerprint::Fingerprint;
 use crate::output::{MediaCommand, Output, PeerDevice, RequestId};
-use crate::party::Party;
+use crate::sealed::budget::Budget;
+use crate::sealed::delivery::{Carriers, MessageName};
+use crate::sealed::party::Party;
 use crate::{CallError, EndReason};
 
-pub(crate) use receive::Via;
-
 /// How long candidates are collected before what waits for them is sent without (DESIGN 7).
-const CANDIDATE_BATCH: Duration = Duration::from_millis(200);
+pub(crate) const CANDIDATE_BATCH: Duration = Duration::from_millis(200);
 /// The most candidates of the peer that are looked at in one call.
 const MAX_REMOTE_CANDIDATES: usize = 64;
 
@@ -116,14 +110,14 @@ impl Io<'_> {
 }
 
 /// What only one end of a call has.
-enum Side {
+pub(crate) enum Side {
     Caller(CallerSide),
     Callee(CalleeSide),
 }
 
 impl Side {
     /// A call that is over needs neither end's description.
-    fn forget_descriptions(&mut self) {
+    pub(crate) fn forget_descriptions(&mut self) {
         match self {
             Self::Caller(caller) => caller.offer = None,
             Self::Callee(callee) => {
@@ -135,44 +129,44 @@ impl Side {
     }
 }
 
-struct CallerSide {
-    sent_at: u64,
-    lifetime: Duration,
-    offer: Option<String>,
-    devices: Option<Vec<PeerDevice>>,
+pub(crate) struct CallerSide {
+    pub(crate) sent_at: u64,
+    pub(crate) lifetime: Duration,
+    pub(crate) offer: Option<String>,
+    pub(crate) devices: Option<Vec<PeerDevice>>,
     /// Number of the restart offer that waits for its answer.
-    negotiation: u32,
+    pub(crate) negotiation: u32,
 }
 
-struct CalleeSide {
+pub(crate) struct CalleeSide {
     /// By the caller's clock, in milliseconds since the Unix epoch.
-    sent_at: u64,
-    offer: String,
-    commitment: WordsCommitment,
+    pub(crate) sent_at: u64,
+    pub(crate) offer: String,
+    pub(crate) commitment: WordsCommitment,
     /// Number of the newest restart offer taken.
-    negotiation: u32,
+    pub(crate) negotiation: u32,
     /// The restart offer that the media engine is answering, and since when.
-    answering: Option<(u32, Instant)>,
+    pub(crate) answering: Option<(u32, Instant)>,
     /// The next one, which waits until that is answered.
-    next_restart_offer: Option<String>,
+    pub(crate) next_restart_offer: Option<String>,
 }
 
 /// What is known of the network path.
 #[derive(Default)]
-struct Path {
-    route: Option<crate::PathRoute>,
-    frame_opened: bool,
-    channel_open: bool,
-    last_packet: Option<Instant>,
+pub(crate) struct Path {
+    pub(crate) route: Option<crate::PathRoute>,
+    pub(crate) frame_opened: bool,
+    pub(crate) channel_open: bool,
+    pub(crate) last_packet: Option<Instant>,
     /// Nothing was heard from the peer for 3 s.
-    dead: bool,
+    pub(crate) dead: bool,
     /// No DH step was finished for 30 s: the data channel is not trusted until it delivers again.
-    control_dead: bool,
+    pub(crate) control_dead: bool,
 }
 
 /// How far the media engine is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Media {
+pub(crate) enum Media {
     Untouched,
     Open,
     /// The user hears nothing any more; the transport lives for the last control messages.
@@ -188,36 +182,36 @@ pub(crate) struct Session {
     pub(crate) call: Call,
     pub(crate) route: Route,
     pub(crate) parties: BTreeMap<PartyId, Party>,
-    side: Side,
-    started: Instant,
-    deadlines: Deadlines<Timer>,
-    words: Option<SafetyWords>,
-    remote_fingerprint: Option<Fingerprint>,
-    local_candidates: Vec<Candidate>,
-    local_complete: bool,
-    gathering: bool,
-    remote_candidates: Vec<String>,
-    candidates_taken: usize,
-    control_budget: Budget,
-    media: Media,
-    answer_made: bool,
-    path: Path,
-    muted: bool,
-    peer_muted: bool,
-    connected_at: Option<Instant>,
+    pub(crate) side: Side,
+    pub(crate) started: Instant,
+    pub(crate) deadlines: Deadlines<Timer>,
+    pub(crate) words: Option<SafetyWords>,
+    pub(crate) remote_fingerprint: Option<Fingerprint>,
+    pub(crate) local_candidates: Vec<Candidate>,
+    pub(crate) local_complete: bool,
+    pub(crate) gathering: bool,
+    pub(crate) remote_candidates: Vec<String>,
+    pub(crate) candidates_taken: usize,
+    pub(crate) control_budget: Budget,
+    pub(crate) media: Media,
+    pub(crate) answer_made: bool,
+    pub(crate) path: Path,
+    pub(crate) muted: bool,
+    pub(crate) peer_muted: bool,
+    pub(crate) connected_at: Option<Instant>,
     /// A reason that the signaling machine does not know of.
-    cause: Option<EndReason>,
-    replaced_by: Option<CallId>,
-    peer_hung_up: bool,
-    forgotten: bool,
+    pub(crate) cause: Option<EndReason>,
+    pub(crate) replaced_by: Option<CallId>,
+    pub(crate) peer_hung_up: bool,
+    pub(crate) forgotten: bool,
     /// The homeserver has taken at least one message of this call.
-    homeserver_took_some: bool,
+    pub(crate) homeserver_took_some: bool,
     /// The caller was told why this device does not ring, and nothing else ever happened.
     pub(crate) was_turned_away: bool,
 }
 
 impl Session {
-    fn new(
+    pub(crate) fn new(
         id: CallId,
         peer: Peer,
         identity: IdentityKey,
@@ -340,12 +334,12 @@ impl Session {
     }
 
     /// The call is over, and so is its transport.
-    pub(super) fn is_silent(&self) -> bool {
+    pub(crate) fn is_silent(&self) -> bool {
         self.call.is_over() && matches!(self.media, Media::Untouched | Media::Closed)
     }
 
     /// Whether there is nothing more to be said to a device of a call that is over.
-    pub(super) fn knows_the_end(&self, id: &str, party: &Party) -> bool {
+    pub(crate) fn knows_the_end(&self, id: &str, party: &Party) -> bool {
         !party.delivery.is_busy(self.carriers(id))
             && party.pending.is_empty()
             && party.acknowledge_at.is_none()
@@ -368,7 +362,7 @@ impl Session {
         self.flush(io);
     }
 
-    fn drain_call(&mut self, io: &mut Io<'_>) {
+    pub(crate) fn drain_call(&mut self, io: &mut Io<'_>) {
         while let Some(output) = self.call.poll_output() {
             match output {
                 CallOutput::Send { party, content } => self.say(&party, content),
@@ -380,7 +374,7 @@ impl Session {
         }
     }
 
-    fn say(&mut self, to: &str, content: Content) {
+    pub(crate) fn say(&mut self, to: &str, content: Content) {
         let Some(party) = self.parties.get_mut(to) else {
             return;
         };
@@ -395,7 +389,7 @@ impl Session {
     }
 
     /// Candidates of the peer: for the media engine, or kept until there is one.
-    fn take_candidates(&mut self, io: &mut Io<'_>, mut lines: Vec<String>) {
+    pub(crate) fn take_candidates(&mut self, io: &mut Io<'_>, mut lines: Vec<String>) {
         lines.truncate(MAX_REMOTE_CANDIDATES.saturating_sub(self.candidates_taken));
         self.candidates_taken += lines.len();
         if lines.is_empty() {
@@ -408,18 +402,18 @@ impl Session {
         }
     }
 
-    fn order(&self, io: &mut Io<'_>, command: MediaCommand) {
+    pub(crate) fn order(&self, io: &mut Io<'_>, command: MediaCommand) {
         io.outputs.push_back(Output::Media(self.id, command));
     }
 
     /// The device the call is with, once that is settled.
-    fn selected_party(&mut self) -> Option<&mut Party> {
+    pub(crate) fn selected_party(&mut self) -> Option<&mut Party> {
         let selected = self.call.selected()?;
         self.parties.get_mut(selected)
     }
 
     /// Which carriers a message to a device may take now.
-    fn carriers(&self, party: &str) -> Carriers {
+    pub(crate) fn carriers(&self, party: &str) -> Carriers {
         let transport = matches!(self.media, Media::Open | Media::Draining);
         let channel = transport && self.path.channel_open && self.call.selected() == Some(party);
         Carriers {

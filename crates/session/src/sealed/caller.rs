@@ -9,16 +9,16 @@ use securecall_signaling::{
 };
 
 use super::send::Contents;
-use super::{CANDIDATE_BATCH, CallerSide, Io, Media, Session, Side, Timer, Waiting};
-use crate::delivery::MessageName;
+use crate::call::{CANDIDATE_BATCH, CallerSide, Io, Media, Session, Side, Timer, Waiting};
 use crate::endpoint::SignalRefused;
-use crate::epochs::Epochs;
 use crate::event::{Event, Peer};
 use crate::fingerprint::Fingerprint;
 use crate::output::{MediaCommand, Output, PeerDevice, Request, RequestError};
-use crate::party::{ACKNOWLEDGE_DELAY, Channel, Link, Party, digest};
-use crate::prologue::Prologue;
-use crate::sealed_box::{BoxKind, MATRIX_STEP, SealedBox};
+use crate::sealed::delivery::MessageName;
+use crate::sealed::epochs::Epochs;
+use crate::sealed::party::{ACKNOWLEDGE_DELAY, Channel, Link, Party, digest};
+use crate::sealed::prologue::Prologue;
+use crate::sealed::sealed_box::{BoxKind, MATRIX_STEP, SealedBox};
 use crate::{EndReason, Route};
 
 impl Session {
@@ -87,7 +87,7 @@ impl Session {
         self.flush(io);
     }
 
-    pub(super) fn take_local_offer(&mut self, io: &mut Io<'_>, sdp: String) {
+    pub(crate) fn take_local_offer(&mut self, io: &mut Io<'_>, sdp: String) {
         if let Side::Caller(caller) = &mut self.side
             && caller.offer.is_none()
         {
@@ -97,7 +97,7 @@ impl Session {
     }
 
     /// Sends message 1 to every device, once offer and devices are both there.
-    fn invite(&mut self, io: &mut Io<'_>) {
+    pub(crate) fn invite(&mut self, io: &mut Io<'_>) {
         let Side::Caller(caller) = &mut self.side else {
             return;
         };
@@ -126,7 +126,7 @@ impl Session {
     }
 
     /// Every handshake has its own words nonce: what one device is told early must not help it with another's handshake.
-    fn write_message_1(
+    pub(crate) fn write_message_1(
         &self,
         io: &mut Io<'_>,
         device: PeerDevice,
@@ -168,7 +168,7 @@ impl Session {
     }
 
     /// Message 2 of a device: opens the session with it.
-    pub(super) fn handle_message_2(
+    pub(crate) fn handle_message_2(
         &mut self,
         io: &mut Io<'_>,
         id: &PartyId,
@@ -232,7 +232,7 @@ impl Session {
         }
         self.handle_contents(io, id, &bundle);
         for message in early {
-            if let Err(error) = self.handle_ratchet(io, id, &message, super::Via::Matrix) {
+            if let Err(error) = self.handle_ratchet(io, id, &message, super::receive::Via::Matrix) {
                 tracing::debug!(call = %self.id, %error, "refused an early message");
             }
         }
@@ -240,7 +240,7 @@ impl Session {
     }
 
     /// The first device is there, so addresses may be told: gathers once for all devices.
-    fn gather(&mut self, io: &mut Io<'_>) {
+    pub(crate) fn gather(&mut self, io: &mut Io<'_>) {
         if self.gathering || self.call.is_over() {
             return;
         }
@@ -251,7 +251,7 @@ impl Session {
     }
 
     /// Whether a device's answer can be taken; if not, the device is dropped.
-    pub(super) fn check_answer(&mut self, from: &str, sdp: &str) -> bool {
+    pub(crate) fn check_answer(&mut self, from: &str, sdp: &str) -> bool {
         let is_caller = matches!(self.side, Side::Caller(_));
         let waits = is_caller && !self.call.is_answered() && !self.call.is_over();
         if !waits || Fingerprint::of(sdp).is_some() {
@@ -267,7 +267,7 @@ impl Session {
     }
 
     /// The answer that is taken: the call is with this device from now on.
-    pub(super) fn take_answer(&mut self, io: &mut Io<'_>, from: &str, sdp: String) {
+    pub(crate) fn take_answer(&mut self, io: &mut Io<'_>, from: &str, sdp: String) {
         self.remote_fingerprint = Fingerprint::of(&sdp);
         if let Some(party) = self.parties.get(from)
             && let (Some(nonce), Link::Open(channel)) = (&party.nonce, &party.link)
