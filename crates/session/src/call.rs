@@ -7,22 +7,22 @@ pub(crate) mod end;
 mod media;
 mod path;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rand_core::CryptoRng;
-use securecall_crypto::{IdentityKey, IdentityKeyPair, SafetyWords, WordsCommitment};
+use securecall_crypto::{IdentityKey, SafetyWords, WordsCommitment};
 use securecall_signaling::{Call, CallId, CallOutput, Candidate, Content, Deadlines, PartyId};
 use web_time::Instant;
 
-use crate::config::{OwnDevice, Route};
+use crate::EndReason;
+use crate::config::Route;
 use crate::event::{Event, Peer};
 use crate::fingerprint::Fingerprint;
-use crate::output::{MediaCommand, Output, PeerDevice, RequestId};
+use crate::io::Io;
+use crate::output::{MediaCommand, Output, PeerDevice};
 use crate::sealed::budget::Budget;
-use crate::sealed::delivery::{Carriers, MessageName};
+use crate::sealed::delivery::Carriers;
 use crate::sealed::party::Party;
-use crate::{CallError, EndReason};
 
 /// How long candidates are collected before what waits for them is sent without (DESIGN 7).
 pub(crate) const CANDIDATE_BATCH: Duration = Duration::from_millis(200);
@@ -57,56 +57,6 @@ pub(crate) enum Timer {
     CloseTransport,
     /// When to forget a call that is over.
     Forget,
-}
-
-/// Who we are.
-pub(crate) struct Own {
-    pub(crate) identity: IdentityKeyPair,
-    pub(crate) device: OwnDevice,
-}
-
-/// What a response belongs to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Waiting {
-    Devices(CallId),
-    Message {
-        call: CallId,
-        party: PartyId,
-        name: MessageName,
-    },
-    /// An acknowledgement alone: if it is lost, the peer repeats its message.
-    Acknowledgement,
-}
-
-/// The requests under way.
-#[derive(Default)]
-pub(crate) struct Requests {
-    last: u64,
-    pub(crate) open: BTreeMap<RequestId, Waiting>,
-}
-
-impl Requests {
-    pub(crate) fn add(&mut self, waiting: Waiting) -> RequestId {
-        self.last += 1;
-        let id = RequestId(self.last);
-        self.open.insert(id, waiting);
-        id
-    }
-}
-
-/// What every input brings along.
-pub(crate) struct Io<'a> {
-    pub(crate) now: Instant,
-    pub(crate) rng: &'a mut dyn CryptoRng,
-    pub(crate) own: &'a Own,
-    pub(crate) outputs: &'a mut VecDeque<Output>,
-    pub(crate) requests: &'a mut Requests,
-}
-
-impl Io<'_> {
-    pub(crate) fn event(&mut self, event: Event) {
-        self.outputs.push_back(Output::Event(event));
-    }
 }
 
 /// What only one end of a call has.
@@ -420,19 +370,5 @@ impl Session {
             matrix: !channel || self.path.dead || self.path.control_dead,
             channel,
         }
-    }
-}
-
-/// The route of a call with somebody: what was asked for, else direct for contacts and relay for everybody else (DESIGN 8).
-pub(crate) fn choose_route(
-    asked: Option<Route>,
-    is_contact: bool,
-    relay_available: bool,
-) -> Result<Route, CallError> {
-    match (asked, is_contact) {
-        (Some(Route::Direct), _) | (None, true) => Ok(Route::Direct),
-        (Some(Route::Relay), _) if !relay_available => Err(CallError::RelayUnavailable),
-        (None, false) if !relay_available => Err(CallError::NoRelay),
-        (Some(Route::Relay), _) | (None, false) => Ok(Route::Relay),
     }
 }

@@ -44,15 +44,18 @@ mod end_reason;
 mod endpoint;
 mod event;
 mod fingerprint;
+mod io;
 mod media_event;
 mod output;
+mod requests;
 mod sealed;
+mod signal_refused;
 
 pub use command::{CallError, Callee, CommandError};
 pub use config::{AnswerPolicy, CallOptions, Config, MAX_LIFETIME, OwnDevice, Require, Route};
 pub use contacts::{Contact, Contacts, IdentityMismatch};
 pub use end_reason::{EndReason, ExitClass};
-pub use endpoint::{Endpoint, SignalRefused};
+pub use endpoint::Endpoint;
 pub use event::{Event, MissedReason, Peer, RefusedReason, Tier};
 pub use media_event::{MediaEvent, MediaFailure, PathRoute};
 pub use output::{
@@ -61,3 +64,4 @@ pub use output::{
 pub use sealed::replay_memory::ReplayMemoryError;
 pub use sealed::sealed_box::{MAX_SIGNAL, SignalError};
 pub use securecall_signaling::CallId;
+pub use signal_refused::SignalRefused;

@@ -5,11 +5,12 @@ use std::time::Duration;
 use securecall_signaling::{CallEnd, CallId, Content, HangupReason, PartyId, Role};
 use web_time::Instant;
 
-use super::{Io, Media, Session, Timer};
+use super::{Media, Session, Timer};
 use crate::EndReason;
 use crate::event::{Event, MissedReason};
+use crate::io::Io;
 use crate::output::MediaCommand;
-use crate::sealed::delivery::MessageName;
+use crate::requests::MessageName;
 use crate::sealed::party::{Link, Party};
 
 /// How long a call that is over waits for the acknowledgement of its last words.

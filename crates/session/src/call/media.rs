@@ -2,9 +2,10 @@
 
 use securecall_signaling::{Content, Description, MAX_CANDIDATE};
 
-use super::{Io, Media, Session, Timer};
+use super::{Media, Session, Timer};
 use crate::EndReason;
 use crate::event::{Event, Tier};
+use crate::io::Io;
 use crate::media_event::{MediaEvent, MediaFailure};
 use crate::output::MediaCommand;
 use crate::sealed::send::{can_be_sent, candidate};

@@ -5,9 +5,10 @@ use std::time::Duration;
 use securecall_signaling::{Content, Description, DescriptionKind};
 use web_time::Instant;
 
-use super::{Io, Session, Side, Timer};
+use super::{Session, Side, Timer};
 use crate::event::Event;
 use crate::fingerprint::Fingerprint;
+use crate::io::Io;
 use crate::output::MediaCommand;
 
 /// How often the caller makes a step of the DH ratchet.

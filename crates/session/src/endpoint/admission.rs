@@ -9,18 +9,21 @@ use securecall_signaling::{Bundle, CallId, Content, Invite, PartyId, Survivor};
 use web_time::Instant;
 
 use super::reports::Why;
-use super::{Endpoint, MAX_ARRIVED, MAX_ARRIVED_OF_ONE, SignalRefused};
+use super::route::choose_route;
+use super::{Endpoint, MAX_ARRIVED, MAX_ARRIVED_OF_ONE};
 use crate::EndReason;
-use crate::call::{Io, Session, choose_route};
+use crate::call::Session;
 use crate::config::{AnswerPolicy, MAX_LIFETIME, Route};
 use crate::event::{Event, MissedReason, Peer, RefusedReason};
 use crate::fingerprint::Fingerprint;
+use crate::io::Io;
 use crate::output::{InboundSignal, Output};
 use crate::sealed::callee::{Admitted, Awaits};
 use crate::sealed::offer::has_candidates;
 use crate::sealed::party::digest;
 use crate::sealed::prologue::Prologue;
 use crate::sealed::replay_memory::{NotRemembered, is_fresh};
+use crate::signal_refused::SignalRefused;
 
 impl Endpoint {
     /// An invite to a call we do not know of. It rings once the sync response is processed and the disk has it.

@@ -6,9 +6,11 @@ use securecall_signaling::CallId;
 use web_time::Instant;
 
 use super::Endpoint;
-use crate::call::{Io, Session, choose_route};
+use super::route::choose_route;
+use crate::call::Session;
 use crate::command::{CallError, Callee, CommandError};
 use crate::config::{CallOptions, MAX_LIFETIME};
+use crate::io::Io;
 use crate::sealed::callee::Admitted;
 
 impl Endpoint {

@@ -6,14 +6,15 @@ use rand_core::CryptoRng;
 use securecall_signaling::CallId;
 use web_time::Instant;
 
+use super::Endpoint;
 use super::reports::Why;
-use super::{Endpoint, SignalRefused};
-use crate::call::Waiting;
 use crate::event::MissedReason;
 use crate::media_event::MediaEvent;
 use crate::output::{InboundSignal, NotPersisted, Output, PeerDevice, RequestError, RequestId};
+use crate::requests::Waiting;
 use crate::sealed::callee::Awaits;
 use crate::sealed::sealed_box::{BoxKind, SealedBox};
+use crate::signal_refused::SignalRefused;
 
 impl Endpoint {
     /// The answer to a [`Request::QueryDevices`](crate::Request::QueryDevices).

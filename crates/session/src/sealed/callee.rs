@@ -4,9 +4,10 @@ use securecall_crypto::{ReceivedMessage1, WordsCommitment, WordsNonce, safety_wo
 use securecall_signaling::{Call, CallId, Content, Invite, PartyId};
 use web_time::Instant;
 
-use crate::call::{CANDIDATE_BATCH, CalleeSide, Io, Media, Session, Side, Timer};
+use crate::call::{CANDIDATE_BATCH, CalleeSide, Media, Session, Side, Timer};
 use crate::event::{Event, Peer};
 use crate::fingerprint::Fingerprint;
+use crate::io::Io;
 use crate::output::MediaCommand;
 use crate::sealed::party::{Link, Party};
 use crate::{EndReason, Route};

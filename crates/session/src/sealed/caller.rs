@@ -9,16 +9,17 @@ use securecall_signaling::{
 };
 
 use super::send::Contents;
-use crate::call::{CANDIDATE_BATCH, CallerSide, Io, Media, Session, Side, Timer, Waiting};
-use crate::endpoint::SignalRefused;
+use crate::call::{CANDIDATE_BATCH, CallerSide, Media, Session, Side, Timer};
 use crate::event::{Event, Peer};
 use crate::fingerprint::Fingerprint;
+use crate::io::Io;
 use crate::output::{MediaCommand, Output, PeerDevice, Request, RequestError};
-use crate::sealed::delivery::MessageName;
+use crate::requests::{MessageName, Waiting};
 use crate::sealed::epochs::Epochs;
 use crate::sealed::party::{ACKNOWLEDGE_DELAY, Channel, Link, Party, digest};
 use crate::sealed::prologue::Prologue;
 use crate::sealed::sealed_box::{BoxKind, MATRIX_STEP, SealedBox};
+use crate::signal_refused::SignalRefused;
 use crate::{EndReason, Route};
 
 impl Session {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use securecall_crypto::MessageId;
 use web_time::Instant;
 
 use crate::output::RequestError;
+use crate::requests::MessageName;
 use crate::sealed::sealed_box::{BoxKind, SealedBox};
 
 /// The most sends of one message to a device over Matrix, for each may leave a row on a server.
@@ -22,14 +22,6 @@ const CHANNEL_RETRY_MAX: Duration = Duration::from_secs(2);
 const WHEN_ASKED: Duration = Duration::from_secs(10 * 60);
 /// When a hang-up that the data channel did not deliver goes over Matrix.
 const HANGUP_FALLBACK: Duration = Duration::from_secs(1);
-
-/// Names one message to a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum MessageName {
-    Message1,
-    Message2,
-    Ratchet(MessageId),
-}
 
 /// Which carriers may be used now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

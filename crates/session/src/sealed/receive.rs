@@ -5,12 +5,13 @@ use securecall_signaling::{Bundle, Content, PartyId};
 use web_time::Instant;
 
 use crate::EndReason;
-use crate::call::{Io, Session, Side};
-use crate::endpoint::SignalRefused;
+use crate::call::{Session, Side};
+use crate::io::Io;
 use crate::output::RequestError;
-use crate::sealed::delivery::MessageName;
+use crate::requests::MessageName;
 use crate::sealed::party::{ACKNOWLEDGE_DELAY, Link, MAX_EARLY, Party, digest};
 use crate::sealed::sealed_box::{BoxKind, SealedBox};
+use crate::signal_refused::SignalRefused;
 
 /// How a message came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

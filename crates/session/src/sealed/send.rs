@@ -7,9 +7,11 @@ use securecall_signaling::{
 
 use zeroize::Zeroizing;
 
-use crate::call::{Io, Session, Timer, Waiting};
+use crate::call::{Session, Timer};
+use crate::io::Io;
 use crate::output::{Output, Request};
-use crate::sealed::delivery::{Carriers, MessageName, Transmit};
+use crate::requests::{MessageName, Waiting};
+use crate::sealed::delivery::{Carriers, Transmit};
 use crate::sealed::epochs::Epochs;
 use crate::sealed::party::{Channel, Link, Party};
 use crate::sealed::sealed_box::{BoxKind, CHANNEL_STEP, MATRIX_STEP, SealedBox};
