@@ -1,6 +1,6 @@
 //! One call of this device: the signaling state machine, a handshake and ratchet per peer device, and orders for the media engine.
 //!
-//! Every input ends in [`Session::flush`]: outputs of the signaling machine become contents to be said, contents that are said at the same
+//! Every input ends in [`Call::flush`]: outputs of the signaling machine become contents to be said, contents that are said at the same
 //! time become one sealed message per device, and messages whose time has come become outputs.
 
 pub(crate) mod end;
@@ -11,7 +11,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use securecall_crypto::{IdentityKey, SafetyWords, WordsCommitment};
-use securecall_signaling::{Call, CallId, CallOutput, Candidate, Content, Deadlines, PartyId};
+use securecall_signaling::{
+    CallId, CallMachine, CallOutput, Candidate, Content, Deadlines, PartyId,
+};
 use web_time::Instant;
 
 use crate::EndReason;
@@ -21,7 +23,7 @@ use crate::fingerprint::Fingerprint;
 use crate::io::Io;
 use crate::output::{MediaCommand, Output, PeerDevice};
 use crate::sealed::budget::Budget;
-use crate::sealed::delivery::Carriers;
+use crate::sealed::delivery::Ways;
 use crate::sealed::party::Party;
 
 /// How long candidates are collected before what waits for them is sent without (DESIGN 7).
@@ -106,7 +108,7 @@ pub(crate) struct CalleeSide {
 pub(crate) struct Path {
     pub(crate) route: Option<crate::PathRoute>,
     pub(crate) frame_opened: bool,
-    pub(crate) channel_open: bool,
+    pub(crate) data_channel_open: bool,
     pub(crate) last_packet: Option<Instant>,
     /// Nothing was heard from the peer for 3 s.
     pub(crate) dead: bool,
@@ -125,11 +127,11 @@ pub(crate) enum Media {
 }
 
 /// One call.
-pub(crate) struct Session {
+pub(crate) struct Call {
     pub(crate) id: CallId,
     pub(crate) peer: Peer,
     pub(crate) identity: IdentityKey,
-    pub(crate) call: Call,
+    pub(crate) machine: CallMachine,
     pub(crate) route: Route,
     pub(crate) parties: BTreeMap<PartyId, Party>,
     pub(crate) side: Side,
@@ -160,12 +162,12 @@ pub(crate) struct Session {
     pub(crate) was_turned_away: bool,
 }
 
-impl Session {
+impl Call {
     pub(crate) fn new(
         id: CallId,
         peer: Peer,
         identity: IdentityKey,
-        call: Call,
+        machine: CallMachine,
         route: Route,
         side: Side,
         now: Instant,
@@ -174,7 +176,7 @@ impl Session {
             id,
             peer,
             identity,
-            call,
+            machine,
             route,
             parties: BTreeMap::new(),
             side,
@@ -205,7 +207,7 @@ impl Session {
 
     /// Acts on every deadline that has passed.
     pub(crate) fn handle_timeout(&mut self, io: &mut Io<'_>) {
-        self.call.handle_timeout(io.now);
+        self.machine.handle_timeout(io.now);
         while let Some(timer) = self.deadlines.take_expired(io.now) {
             tracing::trace!(call = %self.id, ?timer, "woke up");
             match timer {
@@ -228,7 +230,7 @@ impl Session {
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let batch = self.deadlines.at(Timer::CandidateBatch);
         let parties = self.parties.iter().flat_map(|(id, party)| {
-            let delivery = party.delivery.poll_timeout(self.carriers(id));
+            let delivery = party.delivery.poll_timeout(self.ways(id));
             // An acknowledgement that travels with what waits for candidates waits as well.
             let waits_for = batch.filter(|_| party.waits_for_candidates());
             let acknowledge_at = party
@@ -237,7 +239,7 @@ impl Session {
             delivery.into_iter().chain(acknowledge_at)
         });
         parties
-            .chain(self.call.poll_timeout())
+            .chain(self.machine.poll_timeout())
             .chain(self.deadlines.next())
             .min()
     }
@@ -257,19 +259,19 @@ impl Session {
     /// Nothing more will happen here, so nothing need be kept.
     pub(crate) fn is_finished(&self) -> bool {
         let may_still_speak = || self.parties.values().any(Party::may_still_speak);
-        self.call.is_over() && (self.forgotten || (self.is_quiet() && !may_still_speak()))
+        self.machine.is_over() && (self.forgotten || (self.is_quiet() && !may_still_speak()))
     }
 
     /// Our call, that nobody has answered yet: it may have to give way (glare).
     pub(crate) const fn is_unanswered_call_of_ours(&self) -> bool {
-        matches!(self.side, Side::Caller(_)) && !self.call.is_answered()
+        matches!(self.side, Side::Caller(_)) && !self.machine.is_answered()
     }
 
     /// It rings here, this device of the peer is the one that calls, and it began to before `sent_at` by its own clock.
     pub(crate) fn rings_here_from(&self, olm_key: &[u8; 32], sent_at: u64) -> bool {
         let older = matches!(&self.side, Side::Callee(callee) if callee.sent_at <= sent_at);
         let same_device = || self.parties.values().any(|it| it.olm_key == *olm_key);
-        self.call.is_ringing_here() && older && same_device()
+        self.machine.is_ringing_here() && older && same_device()
     }
 
     /// There is a transport that must be closed.
@@ -285,19 +287,19 @@ impl Session {
 
     /// The call is over, and so is its transport.
     pub(crate) fn is_silent(&self) -> bool {
-        self.call.is_over() && matches!(self.media, Media::Untouched | Media::Closed)
+        self.machine.is_over() && matches!(self.media, Media::Untouched | Media::Closed)
     }
 
     /// Whether there is nothing more to be said to a device of a call that is over.
     pub(crate) fn knows_the_end(&self, id: &str, party: &Party) -> bool {
-        !party.delivery.is_busy(self.carriers(id))
+        !party.delivery.is_busy(self.ways(id))
             && party.pending.is_empty()
             && party.acknowledge_at.is_none()
     }
 
     /// Mutes or unmutes our microphone. The frames tell the peer: a message would be seen on the network.
     pub(crate) fn set_muted(&mut self, io: &mut Io<'_>, muted: bool) {
-        if self.muted == muted || self.call.is_over() {
+        if self.muted == muted || self.machine.is_over() {
             return;
         }
         self.muted = muted;
@@ -313,7 +315,7 @@ impl Session {
     }
 
     pub(crate) fn drain_call(&mut self, io: &mut Io<'_>) {
-        while let Some(output) = self.call.poll_output() {
+        while let Some(output) = self.machine.poll_output() {
             match output {
                 CallOutput::Send { party, content } => self.say(&party, content),
                 CallOutput::Ringing => io.event(Event::Ringing { call: self.id }),
@@ -358,17 +360,18 @@ impl Session {
 
     /// The device the call is with, once that is settled.
     pub(crate) fn selected_party(&mut self) -> Option<&mut Party> {
-        let selected = self.call.selected()?;
+        let selected = self.machine.selected()?;
         self.parties.get_mut(selected)
     }
 
-    /// Which carriers a message to a device may take now.
-    pub(crate) fn carriers(&self, party: &str) -> Carriers {
+    /// Which ways a message to a device may take now.
+    pub(crate) fn ways(&self, party: &str) -> Ways {
         let transport = matches!(self.media, Media::Open | Media::Draining);
-        let channel = transport && self.path.channel_open && self.call.selected() == Some(party);
-        Carriers {
-            matrix: !channel || self.path.dead || self.path.control_dead,
-            channel,
+        let data_channel =
+            transport && self.path.data_channel_open && self.machine.selected() == Some(party);
+        Ways {
+            matrix: !data_channel || self.path.dead || self.path.control_dead,
+            data_channel,
         }
     }
 }

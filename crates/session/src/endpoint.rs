@@ -16,7 +16,7 @@ use web_time::Instant;
 
 use self::clock_replies::ClockReplies;
 use self::reports::Reports;
-use crate::call::Session;
+use crate::call::Call;
 use crate::config::Config;
 use crate::contacts::Contacts;
 use crate::io::{Io, Own};
@@ -44,7 +44,7 @@ pub struct Endpoint {
     unsaved: bool,
     /// It is being written.
     persisting: bool,
-    sessions: BTreeMap<CallId, Session>,
+    calls: BTreeMap<CallId, Call>,
     /// In the order in which they began, to forget the oldest first.
     order: VecDeque<CallId>,
     arrived: VecDeque<Admitted>,
@@ -78,7 +78,7 @@ impl Endpoint {
                 .unwrap_or_default(),
             unsaved: false,
             persisting: false,
-            sessions: BTreeMap::new(),
+            calls: BTreeMap::new(),
             order: VecDeque::new(),
             arrived: VecDeque::new(),
             requests: Requests::default(),
@@ -99,9 +99,9 @@ impl Endpoint {
             return output;
         }
         Output::Timeout(
-            self.sessions
+            self.calls
                 .values()
-                .filter_map(Session::poll_timeout)
+                .filter_map(Call::poll_timeout)
                 .chain(self.reports.poll_timeout())
                 .min(),
         )
@@ -111,12 +111,12 @@ impl Endpoint {
     pub fn is_idle(&self) -> bool {
         self.arrived.is_empty()
             && self.requests.open.is_empty()
-            && self.sessions.values().all(Session::is_quiet)
+            && self.calls.values().all(Call::is_quiet)
     }
 
     /// Whether all tables of calls are empty: no call, no key, no request.
     pub fn is_empty(&self) -> bool {
-        self.sessions.is_empty()
+        self.calls.is_empty()
             && self.order.is_empty()
             && self.arrived.is_empty()
             && !self.persisting
@@ -125,14 +125,14 @@ impl Endpoint {
     }
 
     /// Runs something on one call, and forgets the call if that finished it.
-    fn with_session<T>(
+    fn with_call<T>(
         &mut self,
         now: Instant,
         rng: &mut dyn CryptoRng,
         call: CallId,
-        work: impl FnOnce(&mut Session, &mut Io<'_>) -> T,
+        work: impl FnOnce(&mut Call, &mut Io<'_>) -> T,
     ) -> Option<T> {
-        let session = self.sessions.get_mut(&call)?;
+        let it = self.calls.get_mut(&call)?;
         let mut io = Io {
             now,
             rng,
@@ -140,39 +140,37 @@ impl Endpoint {
             outputs: &mut self.outputs,
             requests: &mut self.requests,
         };
-        let result = work(session, &mut io);
+        let result = work(it, &mut io);
         self.forget_finished();
         Some(result)
     }
 
-    fn add_session(&mut self, session: Session) {
-        self.order.push_back(session.id);
-        self.sessions.insert(session.id, session);
+    fn add_call(&mut self, call: Call) {
+        self.order.push_back(call.id);
+        self.calls.insert(call.id, call);
         self.forget_finished();
     }
 
     fn forget_finished(&mut self) {
-        self.sessions.retain(|_, session| !session.is_finished());
+        self.calls.retain(|_, it| !it.is_finished());
         let over = self.order.iter().filter_map(|id| {
-            let session = self.sessions.get(id).filter(|it| it.call.is_over())?;
-            Some((!session.was_turned_away, *id))
+            let over = self.calls.get(id).filter(|it| it.machine.is_over())?;
+            Some((!over.was_turned_away, *id))
         });
         let mut over: Vec<_> = over.collect();
         // Who was turned away goes first: whoever makes us do so often must not push out calls that were real.
         over.sort_by_key(|(was_real, _)| *was_real);
         for (_, id) in over.iter().take(over.len().saturating_sub(MAX_OVER)) {
-            if self.sessions.remove(id).is_some_and(|it| it.has_media()) {
+            if self.calls.remove(id).is_some_and(|it| it.has_media()) {
                 let close = Output::Media(*id, MediaCommand::Close);
                 self.outputs.push_back(close);
             }
         }
-        self.order.retain(|id| self.sessions.contains_key(id));
+        self.order.retain(|id| self.calls.contains_key(id));
     }
 
     /// The call this device is in, if it is in one.
-    fn current(&self) -> Option<&Session> {
-        self.sessions
-            .values()
-            .find(|session| !session.call.is_over())
+    fn current(&self) -> Option<&Call> {
+        self.calls.values().find(|it| !it.machine.is_over())
     }
 }

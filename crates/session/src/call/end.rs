@@ -5,7 +5,7 @@ use std::time::Duration;
 use securecall_signaling::{CallEnd, CallId, Content, HangupReason, PartyId, Role};
 use web_time::Instant;
 
-use super::{Media, Session, Timer};
+use super::{Call, Media, Timer};
 use crate::EndReason;
 use crate::event::{Event, MissedReason};
 use crate::io::Io;
@@ -23,10 +23,10 @@ const CLOSE_AFTER_HANGUP: Duration = Duration::from_millis(1500);
 /// How long the other side keeps it, to acknowledge repetitions.
 const CLOSE_AFTER_PEER_HANGUP: Duration = Duration::from_secs(1);
 
-impl Session {
+impl Call {
     /// The user hangs up.
     pub(crate) fn hang_up(&mut self, io: &mut Io<'_>) {
-        self.call.hang_up(HangupReason::UserHangup);
+        self.machine.hang_up(HangupReason::UserHangup);
         self.flush(io);
     }
 
@@ -38,11 +38,11 @@ impl Session {
 
     /// Ends the call for a reason that the signaling machine does not know of.
     pub(crate) fn end_because(&mut self, reason: EndReason) {
-        if self.call.is_over() {
+        if self.machine.is_over() {
             return;
         }
         self.cause = Some(reason);
-        self.call.hang_up(match reason {
+        self.machine.hang_up(match reason {
             EndReason::IceFailed => HangupReason::IceFailed,
             EndReason::IceTimeout => HangupReason::IceTimeout,
             EndReason::MediaFailed => HangupReason::UserMediaFailed,
@@ -59,7 +59,7 @@ impl Session {
         self.report(io, end, reason, connected_for);
         self.deadlines.clear_all();
         self.drop_what_is_pointless(io.now);
-        let talks = self.connected_at.is_some() || self.path.channel_open;
+        let talks = self.connected_at.is_some() || self.path.data_channel_open;
         match end {
             CallEnd::HungUp(_) if talks => self.drain_media(io, CLOSE_AFTER_HANGUP),
             CallEnd::PeerHungUp(_) if talks => self.drain_media(io, CLOSE_AFTER_PEER_HANGUP),
@@ -92,7 +92,7 @@ impl Session {
         let done: Vec<_> = done.map(|(id, _)| id.clone()).collect();
         for id in done {
             if let Some(party) = self.parties.get_mut(&id) {
-                party.drop_session();
+                party.let_go();
             }
         }
         self.words = None;
@@ -148,7 +148,7 @@ impl Session {
         });
         let missed = match end {
             CallEnd::CallerCancelled => Some(MissedReason::CallerCancelled),
-            CallEnd::NoAnswer if self.call.role() == Role::Callee => {
+            CallEnd::NoAnswer if self.machine.role() == Role::Callee => {
                 Some(MissedReason::NotAnswered)
             }
             _ => None,
@@ -181,7 +181,7 @@ impl Session {
                 )
             });
             if matches!(party.link, Link::Received(_)) && party.pending.is_empty() {
-                party.drop_session();
+                party.let_go();
             }
         }
         self.remote_candidates.clear();
@@ -195,7 +195,7 @@ impl Session {
             CallEnd::HungUp(_) => EndReason::Cancelled,
             CallEnd::PeerHungUp(reason) => {
                 self.peer_hung_up = true;
-                match (reason, connected, self.call.role()) {
+                match (reason, connected, self.machine.role()) {
                     (HangupReason::IceFailed, ..) => EndReason::IceFailed,
                     (HangupReason::IceTimeout, ..) => EndReason::IceTimeout,
                     (HangupReason::UserMediaFailed, ..) => EndReason::PeerMediaFailed,

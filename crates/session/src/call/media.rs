@@ -2,7 +2,7 @@
 
 use securecall_signaling::{Content, Description, MAX_CANDIDATE};
 
-use super::{Media, Session, Timer};
+use super::{Call, Media, Timer};
 use crate::EndReason;
 use crate::event::{Event, Tier};
 use crate::io::Io;
@@ -13,7 +13,7 @@ use crate::sealed::send::{can_be_sent, candidate};
 /// The most candidates of ours: a bundle holds no more.
 const MAX_LOCAL_CANDIDATES: usize = 31;
 
-impl Session {
+impl Call {
     /// Something happened in the media engine.
     pub(crate) fn handle_media(&mut self, io: &mut Io<'_>, event: MediaEvent) {
         match self.media {
@@ -58,8 +58,8 @@ impl Session {
                 });
             }
             MediaEvent::PeerMuted(muted) => self.peer_muted(io, muted),
-            MediaEvent::ChannelOpen => self.path.channel_open = true,
-            MediaEvent::ChannelClosed => self.path.channel_open = false,
+            MediaEvent::ChannelOpen => self.path.data_channel_open = true,
+            MediaEvent::ChannelClosed => self.path.data_channel_open = false,
             MediaEvent::RestartOffer { sdp } => self.say_restart_offer(sdp),
             MediaEvent::RestartAnswer { sdp } => self.say_restart_answer(io, sdp),
             MediaEvent::Failed { reason } => self.media_failed(reason),
@@ -92,13 +92,13 @@ impl Session {
 
     /// Gives the media engine the frame ciphers once there is an answer: frames flow as soon as there is a path.
     pub(crate) fn start_audio(&mut self, io: &mut Io<'_>) {
-        if !self.answer_made || self.media != Media::Open || !self.call.is_answered() {
+        if !self.answer_made || self.media != Media::Open || !self.machine.is_answered() {
             return;
         }
         let command = self
             .selected_party()
-            .and_then(|party| party.channel())
-            .and_then(|channel| channel.epochs.hand_out());
+            .and_then(|party| party.ratchet_session())
+            .and_then(|session| session.epochs.hand_out());
         if let Some(command) = command {
             self.order(io, command);
             let lines = std::mem::take(&mut self.remote_candidates);
@@ -123,10 +123,10 @@ impl Session {
         let (Some(route), Some(safety_words)) = (self.path.route, self.words) else {
             return;
         };
-        if self.connected_at.is_some() || !self.path.frame_opened || !self.call.is_answered() {
+        if self.connected_at.is_some() || !self.path.frame_opened || !self.machine.is_answered() {
             return;
         }
-        self.call.connected();
+        self.machine.connected();
         self.connected_at = Some(io.now);
         let setup = io.now.saturating_duration_since(self.started);
         let (call, peer) = (self.id, self.peer.clone());

@@ -5,7 +5,7 @@ use std::time::Duration;
 use securecall_signaling::{Content, Description, DescriptionKind};
 use web_time::Instant;
 
-use super::{Session, Side, Timer};
+use super::{Call, Side, Timer};
 use crate::event::Event;
 use crate::fingerprint::Fingerprint;
 use crate::io::Io;
@@ -28,7 +28,7 @@ const RESTART_ANSWER: Duration = Duration::from_secs(4);
 /// How long a callee waits for the caller to restart by itself.
 const RESTART_PLEASE: Duration = Duration::from_secs(1);
 
-impl Session {
+impl Call {
     /// The call is connected: from now on its path and keys are watched.
     pub(crate) fn watch_path(&mut self, now: Instant) {
         self.path.last_packet = Some(now);
@@ -42,7 +42,7 @@ impl Session {
     /// A packet of the peer was authenticated.
     pub(crate) fn packet_came(&mut self, io: &mut Io<'_>) {
         self.path.last_packet = Some(io.now);
-        if self.connected_at.is_none() || self.call.is_over() {
+        if self.connected_at.is_none() || self.machine.is_over() {
             return;
         }
         self.deadlines.set(Timer::PathDead, io.now + PATH_DEAD);
@@ -75,7 +75,7 @@ impl Session {
 
     /// A step of the DH ratchet is finished: the peer has our newest key.
     pub(crate) fn step_finished(&mut self, now: Instant) {
-        if self.connected_at.is_some() && !self.call.is_over() {
+        if self.connected_at.is_some() && !self.machine.is_over() {
             self.deadlines.set(Timer::StepLate, now + STEP_LATE);
             self.deadlines.set(Timer::RekeyTimeout, now + REKEY_TIMEOUT);
         }
@@ -92,7 +92,7 @@ impl Session {
     }
 
     /// The data channel delivered a message of ours.
-    pub(crate) fn channel_delivers(&mut self) {
+    pub(crate) fn data_channel_delivers(&mut self) {
         self.path.control_dead = false;
     }
 
@@ -100,10 +100,10 @@ impl Session {
     pub(crate) fn rekey(&mut self, now: Instant) {
         self.deadlines.set(Timer::Rekey, now + REKEY_INTERVAL);
         if let Some(party) = self.selected_party()
-            && let Some(channel) = party.channel()
-            && channel.ratchet.can_step()
+            && let Some(session) = party.ratchet_session()
+            && session.ratchet.can_step()
         {
-            channel.ratchet.request_step();
+            session.ratchet.request_step();
             party.pending.push(Content::Rekey);
         }
     }

@@ -12,7 +12,7 @@ use super::reports::Why;
 use super::route::choose_route;
 use super::{Endpoint, MAX_ARRIVED, MAX_ARRIVED_OF_ONE};
 use crate::EndReason;
-use crate::call::Session;
+use crate::call::Call;
 use crate::config::{AnswerPolicy, MAX_LIFETIME, Route};
 use crate::event::{Event, MissedReason, Peer, RefusedReason};
 use crate::fingerprint::Fingerprint;
@@ -73,7 +73,7 @@ impl Endpoint {
                     accepted: false,
                     declined: false,
                 };
-                self.turn_away(now, rng, admitted, Session::clocks_differ);
+                self.turn_away(now, rng, admitted, Call::clocks_differ);
             }
             return Err(SignalRefused::ClocksDiffer);
         }
@@ -146,7 +146,7 @@ impl Endpoint {
     pub(super) fn ring(&mut self, now: Instant, rng: &mut dyn CryptoRng, mut admitted: Admitted) {
         let (call, identity) = (admitted.call, admitted.message_1.remote_identity());
         let (promised, declined) = (admitted.accepted, admitted.declined);
-        if self.sessions.contains_key(&call) {
+        if self.calls.contains_key(&call) {
             // It can only be a call of ours: then the peer chose its ID to fit.
             return;
         }
@@ -164,7 +164,7 @@ impl Endpoint {
                 it.route,
             )
         });
-        let session = match current {
+        let ours = match current {
             None => None,
             Some((ours, true, route)) => match Survivor::of(ours, admitted.call) {
                 Survivor::Ours => return self.break_promise(promised, call, EndReason::Busy),
@@ -177,13 +177,13 @@ impl Endpoint {
             Some((_, false, _)) => {
                 let why = Why::Missed(MissedReason::Busy);
                 self.report(now, call, admitted.peer.clone(), why);
-                self.turn_away(now, rng, admitted, Session::busy);
+                self.turn_away(now, rng, admitted, Call::busy);
                 return self.break_promise(promised, call, EndReason::Busy);
             }
         };
-        if let Some(ours) = session {
+        if let Some(ours) = ours {
             let theirs = admitted.call;
-            self.with_session(now, rng, ours, |session, io| session.give_way(io, theirs));
+            self.with_call(now, rng, ours, |it, io| it.give_way(io, theirs));
         }
         let mut io = Io {
             now,
@@ -192,10 +192,10 @@ impl Endpoint {
             outputs: &mut self.outputs,
             requests: &mut self.requests,
         };
-        let session = Session::ring(&mut io, admitted, accept && !declined);
-        self.add_session(session);
+        let ringing = Call::ring(&mut io, admitted, accept && !declined);
+        self.add_call(ringing);
         if declined {
-            self.with_session(now, rng, call, Session::reject);
+            self.with_call(now, rng, call, Call::reject);
         }
     }
 
@@ -205,7 +205,7 @@ impl Endpoint {
         now: Instant,
         rng: &mut dyn CryptoRng,
         admitted: Admitted,
-        how: impl FnOnce(&mut Io<'_>, Admitted) -> Session,
+        how: impl FnOnce(&mut Io<'_>, Admitted) -> Call,
     ) {
         let mut io = Io {
             now,
@@ -214,8 +214,8 @@ impl Endpoint {
             outputs: &mut self.outputs,
             requests: &mut self.requests,
         };
-        let session = how(&mut io, admitted);
-        self.add_session(session);
+        let call = how(&mut io, admitted);
+        self.add_call(call);
     }
 
     /// A call that did not ring.
@@ -246,7 +246,7 @@ impl Endpoint {
             })
             .map(|it| it.id);
         if let Some(forgotten) = forgotten {
-            self.with_session(now, rng, forgotten, Session::caller_forgot_it);
+            self.with_call(now, rng, forgotten, Call::caller_forgot_it);
         }
     }
 

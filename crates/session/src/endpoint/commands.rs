@@ -7,7 +7,7 @@ use web_time::Instant;
 
 use super::Endpoint;
 use super::route::choose_route;
-use crate::call::Session;
+use crate::call::Call;
 use crate::command::{CallError, Callee, CommandError};
 use crate::config::{CallOptions, MAX_LIFETIME};
 use crate::io::Io;
@@ -45,14 +45,14 @@ impl Endpoint {
         if let Some(current) = self.current() {
             let (id, theirs) = (
                 current.id,
-                current.identity == identity && current.call.is_ringing_here(),
+                current.identity == identity && current.machine.is_ringing_here(),
             );
             if !theirs {
                 return Err(CallError::InAnotherCall);
             }
-            self.with_session(now, rng, id, |session, io| {
-                session.route = route;
-                session.accept(io)
+            self.with_call(now, rng, id, |it, io| {
+                it.route = route;
+                it.accept(io)
             });
             return Ok(id);
         }
@@ -77,8 +77,8 @@ impl Endpoint {
             requests: &mut self.requests,
         };
         let lifetime = options.lifetime.min(MAX_LIFETIME);
-        let session = Session::place(&mut io, id, peer, identity, route, wallclock_ms, lifetime);
-        self.add_session(session);
+        let call = Call::place(&mut io, id, peer, identity, route, wallclock_ms, lifetime);
+        self.add_call(call);
         Ok(id)
     }
 
@@ -93,7 +93,7 @@ impl Endpoint {
         call: CallId,
     ) -> Result<(), CommandError> {
         let accepted = self
-            .with_session(now, rng, call, Session::accept)
+            .with_call(now, rng, call, Call::accept)
             .ok_or(CommandError::NoSuchCall)?;
         accepted.then_some(()).ok_or(CommandError::NotRinging)
     }
@@ -109,7 +109,7 @@ impl Endpoint {
         call: CallId,
     ) -> Result<(), CommandError> {
         let rejected = self
-            .with_session(now, rng, call, Session::reject)
+            .with_call(now, rng, call, Call::reject)
             .ok_or(CommandError::NoSuchCall)?;
         rejected.then_some(()).ok_or(CommandError::NotRinging)
     }
@@ -129,16 +129,13 @@ impl Endpoint {
             arrived.declined = true;
             return Ok(());
         }
-        let over = self
-            .sessions
-            .get(&call)
-            .is_none_or(|session| session.call.is_over());
+        let over = self.calls.get(&call).is_none_or(|it| it.machine.is_over());
         if over {
             return Err(CommandError::NoSuchCall);
         }
-        self.with_session(now, rng, call, |session, io| {
-            if !session.reject(io) {
-                session.hang_up(io);
+        self.with_call(now, rng, call, |it, io| {
+            if !it.reject(io) {
+                it.hang_up(io);
             }
         });
         Ok(())
@@ -155,14 +152,11 @@ impl Endpoint {
         call: CallId,
         muted: bool,
     ) -> Result<(), CommandError> {
-        let over = self
-            .sessions
-            .get(&call)
-            .is_none_or(|session| session.call.is_over());
+        let over = self.calls.get(&call).is_none_or(|it| it.machine.is_over());
         if over {
             return Err(CommandError::NoSuchCall);
         }
-        self.with_session(now, rng, call, |session, io| session.set_muted(io, muted));
+        self.with_call(now, rng, call, |it, io| it.set_muted(io, muted));
         Ok(())
     }
 

@@ -1,10 +1,10 @@
 //! The callee's half: a call that was admitted rings, is answered, or is told that we are busy.
 
 use securecall_crypto::{ReceivedMessage1, WordsCommitment, WordsNonce, safety_words};
-use securecall_signaling::{Call, CallId, Content, Invite, PartyId};
+use securecall_signaling::{CallId, CallMachine, Content, Invite, PartyId};
 use web_time::Instant;
 
-use crate::call::{CANDIDATE_BATCH, CalleeSide, Media, Session, Side, Timer};
+use crate::call::{CANDIDATE_BATCH, Call, CalleeSide, Media, Side, Timer};
 use crate::event::{Event, Peer};
 use crate::fingerprint::Fingerprint;
 use crate::io::Io;
@@ -42,27 +42,27 @@ pub(crate) struct Admitted {
     pub(crate) declined: bool,
 }
 
-impl Session {
+impl Call {
     /// Lets a call ring; with `accept`, it is answered at once and message 2 brings the answer.
     pub(crate) fn ring(io: &mut Io<'_>, admitted: Admitted, accept: bool) -> Self {
-        let call = Call::callee(
+        let machine = CallMachine::callee(
             io.own.device.device_id.clone(),
             admitted.party.clone(),
             admitted.rings_until,
         );
-        let mut session = Self::of_invite(io, admitted, call);
+        let mut call = Self::of_invite(io, admitted, machine);
         io.event(Event::Incoming {
-            call: session.id,
-            peer: session.peer.clone(),
+            call: call.id,
+            peer: call.peer.clone(),
             accepted: accept,
         });
         if accept {
-            session.accept(io);
+            call.accept(io);
         } else {
-            session.say_to_all(&Content::Ringing);
+            call.say_to_all(&Content::Ringing);
         }
-        session.flush(io);
-        session
+        call.flush(io);
+        call
     }
 
     /// Tells a caller that this device is in another call.
@@ -85,23 +85,22 @@ impl Session {
         why: &Content,
         prepare: impl Fn(&mut Party),
     ) -> Self {
-        let call = Call::busy_callee(
+        let machine = CallMachine::busy_callee(
             io.own.device.device_id.clone(),
             admitted.party.clone(),
             io.now,
         );
-        let mut session = Self::of_invite(io, admitted, call);
-        session.parties.values_mut().for_each(prepare);
-        session.was_turned_away = true;
-        session
-            .deadlines
+        let mut call = Self::of_invite(io, admitted, machine);
+        call.parties.values_mut().for_each(prepare);
+        call.was_turned_away = true;
+        call.deadlines
             .set(Timer::Forget, io.now + crate::call::end::FORGET);
-        session.say_to_all(why);
-        session.flush(io);
-        session
+        call.say_to_all(why);
+        call.flush(io);
+        call
     }
 
-    pub(crate) fn of_invite(io: &Io<'_>, admitted: Admitted, call: Call) -> Self {
+    pub(crate) fn of_invite(io: &Io<'_>, admitted: Admitted, machine: CallMachine) -> Self {
         let identity = admitted.message_1.remote_identity();
         let side = Side::Callee(CalleeSide {
             sent_at: admitted.invite.sent_at,
@@ -111,31 +110,31 @@ impl Session {
             answering: None,
             next_restart_offer: None,
         });
-        let mut session = Self::new(
+        let mut call = Self::new(
             admitted.call,
             admitted.peer,
             identity,
-            call,
+            machine,
             admitted.route,
             side,
             io.now,
         );
-        session.remote_fingerprint = Some(admitted.fingerprint);
+        call.remote_fingerprint = Some(admitted.fingerprint);
         let mut party = Party::new(
             admitted.party.clone(),
             admitted.olm_key,
             Link::Received(admitted.message_1),
         );
         party.taken = Some(admitted.message_1_digest);
-        session.parties.insert(admitted.party, party);
-        session
+        call.parties.insert(admitted.party, party);
+        call
     }
 
     /// The user, or the policy, accepts: only now is there a transport.
     ///
     /// Returns whether the call was waiting for that.
     pub(crate) fn accept(&mut self, io: &mut Io<'_>) -> bool {
-        if self.call.accept(io.now).is_err() {
+        if self.machine.accept(io.now).is_err() {
             return false;
         }
         let Side::Callee(callee) = &self.side else {
@@ -168,26 +167,26 @@ impl Session {
 
     /// The user declines. Returns whether the call was waiting for that.
     pub(crate) fn reject(&mut self, io: &mut Io<'_>) -> bool {
-        let rejected = self.call.reject().is_ok();
+        let rejected = self.machine.reject().is_ok();
         self.flush(io);
         rejected
     }
 
     /// The caller's device calls anew, so it knows nothing of this call any more: over, and there is nobody to tell.
     pub(crate) fn caller_forgot_it(&mut self, io: &mut Io<'_>) {
-        self.call.caller_is_gone();
+        self.machine.caller_is_gone();
         for party in self.parties.values_mut() {
-            party.drop_session();
+            party.let_go();
         }
         self.flush(io);
     }
 
     pub(crate) fn take_local_answer(&mut self, sdp: String) {
-        if matches!(self.side, Side::Caller(_)) || self.answer_made || !self.call.is_answered() {
+        if matches!(self.side, Side::Caller(_)) || self.answer_made || !self.machine.is_answered() {
             return;
         }
         self.answer_made = true;
-        self.call.answer(sdp);
+        self.machine.answer(sdp);
         for party in self.parties.values_mut() {
             party.candidates_wanted = true;
         }
@@ -203,8 +202,8 @@ impl Session {
             self.end_because(EndReason::WordsMismatch);
             return;
         }
-        if let Some(channel) = self.parties.get_mut(from).and_then(Party::channel) {
-            self.words = Some(safety_words(&nonce, &channel.transcript));
+        if let Some(session) = self.parties.get_mut(from).and_then(Party::ratchet_session) {
+            self.words = Some(safety_words(&nonce, &session.transcript));
         }
     }
 

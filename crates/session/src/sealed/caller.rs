@@ -1,28 +1,28 @@
-//! The caller's half: offer and devices become one handshake per device, message 2 opens a session with it.
+//! The caller's half: offer and devices become one handshake per device, message 2 opens the ratchet session with it.
 
 use std::time::Duration;
 
 use securecall_crypto::{IdentityKey, Initiator, WordsNonce, safety_words};
 use securecall_signaling::{
-    Bundle, Call, CallId, Content, Description, Hex32, Invite, MAX_PARTIES, MAX_PARTY_ID, PartyId,
-    Role,
+    Bundle, CallId, CallMachine, Content, Description, Hex32, Invite, MAX_PARTIES, MAX_PARTY_ID,
+    PartyId, Role,
 };
 
 use super::send::Contents;
-use crate::call::{CANDIDATE_BATCH, CallerSide, Media, Session, Side, Timer};
+use crate::call::{CANDIDATE_BATCH, Call, CallerSide, Media, Side, Timer};
 use crate::event::{Event, Peer};
 use crate::fingerprint::Fingerprint;
 use crate::io::Io;
 use crate::output::{MediaCommand, Output, PeerDevice, Request, RequestError};
 use crate::requests::{MessageName, Waiting};
 use crate::sealed::epochs::Epochs;
-use crate::sealed::party::{ACKNOWLEDGE_DELAY, Channel, Link, Party, digest};
+use crate::sealed::party::{ACKNOWLEDGE_DELAY, Link, Party, RatchetSession, digest};
 use crate::sealed::prologue::Prologue;
 use crate::sealed::sealed_box::{BoxKind, MATRIX_STEP, SealedBox};
 use crate::signal_refused::SignalRefused;
 use crate::{EndReason, Route};
 
-impl Session {
+impl Call {
     /// Places a call: asks for the peer's devices and for an offer.
     pub(crate) fn place(
         io: &mut Io<'_>,
@@ -33,7 +33,7 @@ impl Session {
         sent_at: u64,
         lifetime: Duration,
     ) -> Self {
-        let call = Call::caller(io.now, io.own.device.device_id.clone(), lifetime);
+        let machine = CallMachine::caller(io.now, io.own.device.device_id.clone(), lifetime);
         let side = Side::Caller(CallerSide {
             sent_at,
             lifetime,
@@ -41,19 +41,19 @@ impl Session {
             devices: None,
             negotiation: 0,
         });
-        let mut session = Self::new(id, peer, identity, call, route, side, io.now);
+        let mut call = Self::new(id, peer, identity, machine, route, side, io.now);
         io.event(Event::Dialing {
             call: id,
-            peer: session.peer.clone(),
+            peer: call.peer.clone(),
         });
         let request = io.requests.add(Waiting::Devices(id));
         io.outputs.push_back(Output::Request(Request::QueryDevices {
             id: request,
-            user: session.peer.matrix_id.clone(),
+            user: call.peer.matrix_id.clone(),
         }));
-        session.media = Media::Open;
-        session.order(io, MediaCommand::CreateOffer { route });
-        session
+        call.media = Media::Open;
+        call.order(io, MediaCommand::CreateOffer { route });
+        call
     }
 
     /// The peer's devices. Device IDs that could not be a party ID, our own device and what goes beyond the bound are left out.
@@ -105,7 +105,7 @@ impl Session {
         let (Some(offer), Some(devices)) = (&caller.offer, &mut caller.devices) else {
             return;
         };
-        if self.call.is_over() {
+        if self.machine.is_over() {
             return;
         }
         let (offer, sent_at) = (offer.clone(), caller.sent_at);
@@ -121,7 +121,7 @@ impl Session {
                 continue;
             }
             let party = self.write_message_1(io, device, invite);
-            self.call.invite(party.device_id.clone());
+            self.machine.invite(party.device_id.clone());
             self.parties.insert(party.device_id.clone(), party);
         }
     }
@@ -206,7 +206,7 @@ impl Session {
             established.outbound_media_seed,
             established.inbound_media_seed,
         );
-        party.link = Link::Open(Box::new(Channel {
+        party.link = Link::Open(Box::new(RatchetSession {
             ratchet: established.ratchet,
             transcript: established.transcript,
             epochs,
@@ -226,7 +226,7 @@ impl Session {
             },
             true,
         );
-        party.candidates_wanted = !does_not_ring && !self.call.is_over();
+        party.candidates_wanted = !does_not_ring && !self.machine.is_over();
         let early = std::mem::take(&mut party.early);
         if !does_not_ring {
             self.gather(io);
@@ -242,7 +242,7 @@ impl Session {
 
     /// The first device is there, so addresses may be told: gathers once for all devices.
     pub(crate) fn gather(&mut self, io: &mut Io<'_>) {
-        if self.gathering || self.call.is_over() {
+        if self.gathering || self.machine.is_over() {
             return;
         }
         self.gathering = true;
@@ -254,14 +254,14 @@ impl Session {
     /// Whether a device's answer can be taken; if not, the device is dropped.
     pub(crate) fn check_answer(&mut self, from: &str, sdp: &str) -> bool {
         let is_caller = matches!(self.side, Side::Caller(_));
-        let waits = is_caller && !self.call.is_answered() && !self.call.is_over();
+        let waits = is_caller && !self.machine.is_answered() && !self.machine.is_over();
         if !waits || Fingerprint::of(sdp).is_some() {
             return true;
         }
         tracing::debug!(call = %self.id, "an answer without exactly one sha-256 fingerprint");
         self.cause = Some(EndReason::FingerprintMismatch);
-        self.call.drop_party(from);
-        if !self.call.is_over() {
+        self.machine.drop_party(from);
+        if !self.machine.is_over() {
             self.cause = None;
         }
         false
@@ -271,9 +271,9 @@ impl Session {
     pub(crate) fn take_answer(&mut self, io: &mut Io<'_>, from: &str, sdp: String) {
         self.remote_fingerprint = Fingerprint::of(&sdp);
         if let Some(party) = self.parties.get(from)
-            && let (Some(nonce), Link::Open(channel)) = (&party.nonce, &party.link)
+            && let (Some(nonce), Link::Open(session)) = (&party.nonce, &party.link)
         {
-            self.words = Some(safety_words(nonce, &channel.transcript));
+            self.words = Some(safety_words(nonce, &session.transcript));
         }
         self.order(io, MediaCommand::SetAnswer { sdp });
         self.answer_made = true;

@@ -8,7 +8,7 @@ use crate::output::MediaCommand;
 /// The most own epochs that wait for proof: a caller steps only when its last step was answered, a callee only after the caller.
 const MAX_WAITING: usize = 4;
 
-/// The media keys of one session with one device.
+/// The media keys of one ratchet session.
 pub(crate) struct Epochs {
     /// Until the media engine has them.
     held: Option<(FrameSealer, FrameOpener)>,

@@ -20,20 +20,20 @@ const MAX_ACKNOWLEDGED_AGAIN: u8 = MAX_MATRIX_SENDS;
 /// How long an acknowledgement waits for something to travel with, over Matrix. Shorter than a retry.
 pub(crate) const ACKNOWLEDGE_DELAY: Duration = Duration::from_millis(500);
 
-/// How far the handshake with a device is. `Gone` stands for a session that was dropped whole.
+/// How far the handshake with a device is. `Gone` stands for a ratchet session that was dropped whole.
 pub(crate) enum Link {
     /// Caller: message 1 is out.
     AwaitingMessage2(Box<InitiatorAwaiting>),
     /// Callee: message 2 is not written yet.
     Received(Box<ReceivedMessage1>),
     /// Both have the keys.
-    Open(Box<Channel>),
+    Open(Box<RatchetSession>),
     /// Dropped.
     Gone,
 }
 
-/// The session of section 5 with one device.
-pub(crate) struct Channel {
+/// The Double Ratchet session with one device (`docs/protocol/ratchet.md`).
+pub(crate) struct RatchetSession {
     pub(crate) ratchet: Ratchet,
     pub(crate) transcript: Transcript,
     pub(crate) epochs: Epochs,
@@ -93,10 +93,10 @@ impl Party {
         }
     }
 
-    /// The open session, if there is one.
-    pub(crate) fn channel(&mut self) -> Option<&mut Channel> {
+    /// The open ratchet session, if there is one.
+    pub(crate) fn ratchet_session(&mut self) -> Option<&mut RatchetSession> {
         match &mut self.link {
-            Link::Open(channel) => Some(channel),
+            Link::Open(session) => Some(session),
             Link::AwaitingMessage2(_) | Link::Received(_) | Link::Gone => None,
         }
     }
@@ -119,7 +119,7 @@ impl Party {
         &mut self,
         bytes: &[u8],
     ) -> Option<Result<securecall_crypto::Decrypted, RatchetError>> {
-        Some(self.channel()?.ratchet.decrypt(bytes))
+        Some(self.ratchet_session()?.ratchet.decrypt(bytes))
     }
 
     /// Notes that a message is to be acknowledged at `at`, or with whatever goes out before.
@@ -170,7 +170,7 @@ impl Party {
     }
 
     /// Lets go of all keys and messages; what still comes is refused.
-    pub(crate) fn drop_session(&mut self) {
+    pub(crate) fn let_go(&mut self) {
         self.link = Link::Gone;
         self.taken = None;
         self.nonce = None;

@@ -5,7 +5,7 @@ use securecall_signaling::{Bundle, Content, PartyId};
 use web_time::Instant;
 
 use crate::EndReason;
-use crate::call::{Session, Side};
+use crate::call::{Call, Side};
 use crate::io::Io;
 use crate::output::RequestError;
 use crate::requests::MessageName;
@@ -17,7 +17,7 @@ use crate::signal_refused::SignalRefused;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Via {
     Matrix,
-    Channel,
+    DataChannel,
 }
 
 /// What became of a ratchet message that was not refused.
@@ -32,13 +32,13 @@ pub(crate) enum Taken {
 }
 
 /// What a message on the data channel costs of the budget if it does not open: it had up to 512 keys derived for it. An honest peer
-/// sends none, and nobody else can put anything on the channel.
+/// sends none, and nobody else can put anything on the data channel.
 const FORGED_COST: u32 = 8;
 
 /// The caller's first ratchet message.
 const CALLERS_FIRST: MessageId = MessageId { step: 1, number: 0 };
 
-impl Session {
+impl Call {
     /// A sealed box that came over Matrix from the device with this Olm key.
     pub(crate) fn handle_box(
         &mut self,
@@ -74,7 +74,7 @@ impl Session {
         result
     }
 
-    /// The devices with an Olm key: one, unless the homeserver says that several have it. Those with an open session first.
+    /// The devices with an Olm key: one, unless the homeserver says that several have it. Those with an open ratchet session first.
     pub(crate) fn devices_with(&self, olm_key: &[u8; 32]) -> Vec<PartyId> {
         let is_open = |party: &Party| matches!(party.link, Link::Open(_));
         let devices = self.parties.iter();
@@ -95,11 +95,11 @@ impl Session {
             return Err(SignalRefused::TooManyControl);
         }
         let id = self
-            .call
+            .machine
             .selected()
             .map(str::to_owned)
             .ok_or(SignalRefused::OutOfPlace)?;
-        let result = self.handle_ratchet(io, &id, message, Via::Channel);
+        let result = self.handle_ratchet(io, &id, message, Via::DataChannel);
         if let Err(SignalRefused::Ratchet(RatchetError::OpenFailed | RatchetError::LowOrder)) =
             result
         {
@@ -153,9 +153,9 @@ impl Session {
         sealed: &[u8],
         via: Via,
     ) -> Result<Taken, SignalRefused> {
-        let over = self.call.is_over();
-        let carriers = self.carriers(id);
-        let at = if over || carriers.channel {
+        let over = self.machine.is_over();
+        let ways = self.ways(id);
+        let at = if over || ways.data_channel {
             io.now
         } else {
             io.now + ACKNOWLEDGE_DELAY
@@ -188,8 +188,8 @@ impl Session {
             }
             Err(error) => return Err(SignalRefused::Ratchet(error)),
         };
-        let epoch =
-            media_seed.and_then(|(epoch, seed)| party.channel()?.epochs.peer_stepped(epoch, seed));
+        let epoch = media_seed
+            .and_then(|(epoch, seed)| party.ratchet_session()?.epochs.peer_stepped(epoch, seed));
         self.order_epoch(io, epoch);
         let bundle = match self.read_bundle(id, &plaintext) {
             Ok(bundle) => bundle,
@@ -280,16 +280,16 @@ impl Session {
                 proved = proved.max(Some(name.step));
             }
         }
-        let (news, command) = match (proved, party.channel()) {
-            (Some(step), Some(channel)) => channel.epochs.proved(step),
+        let (news, command) = match (proved, party.ratchet_session()) {
+            (Some(step), Some(session)) => session.epochs.proved(step),
             _ => (false, None),
         };
         self.order_epoch(io, command);
         if news {
             self.step_finished(io.now);
         }
-        if delivered && via == Via::Channel {
-            self.channel_delivers();
+        if delivered && via == Via::DataChannel {
+            self.data_channel_delivers();
         }
         self.close_if_drained(io);
     }
@@ -323,7 +323,7 @@ impl Session {
     }
 
     pub(crate) fn handle_content(&mut self, io: &mut Io<'_>, from: &PartyId, content: &Content) {
-        let is_selected = self.call.selected() == Some(from.as_str()) && !self.call.is_over();
+        let is_selected = self.machine.selected() == Some(from.as_str()) && !self.machine.is_over();
         match content {
             Content::Answer { answer } if !self.check_answer(from, &answer.sdp) => {}
             Content::Rekey if is_selected => self.answer_rekey(),
@@ -345,7 +345,7 @@ impl Session {
             | Content::Reject
             | Content::Hangup { .. }
             | Content::Invite(_) => {
-                if let Err(error) = self.call.handle_content(io.now, from, content) {
+                if let Err(error) = self.machine.handle_content(io.now, from, content) {
                     tracing::debug!(call = %self.id, kind = content.kind(), %error, "refused a content");
                 }
             }

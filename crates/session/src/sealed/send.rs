@@ -7,14 +7,14 @@ use securecall_signaling::{
 
 use zeroize::Zeroizing;
 
-use crate::call::{Session, Timer};
+use crate::call::{Call, Timer};
 use crate::io::Io;
 use crate::output::{Output, Request};
 use crate::requests::{MessageName, Waiting};
-use crate::sealed::delivery::{Carriers, Transmit};
+use crate::sealed::delivery::{Transmit, Ways};
 use crate::sealed::epochs::Epochs;
-use crate::sealed::party::{Channel, Link, Party};
-use crate::sealed::sealed_box::{BoxKind, CHANNEL_STEP, MATRIX_STEP, SealedBox};
+use crate::sealed::party::{Link, Party, RatchetSession};
+use crate::sealed::sealed_box::{BoxKind, DATA_CHANNEL_STEP, MATRIX_STEP, SealedBox};
 
 /// What a bundle holds besides its contents, at most: names, 64 acknowledgements, the words nonce.
 const AROUND_CONTENTS: usize = 3 * 1024;
@@ -23,10 +23,10 @@ const MAX_SDP_JSON: usize = 12 * 1024;
 /// The most messages that wait for a device before more contents are held back.
 const MAX_UNDELIVERED: usize = 48;
 
-impl Session {
+impl Call {
     /// Hands our candidates to every device that may have them.
     pub(crate) fn offer_candidates(&mut self) {
-        if self.deadlines.is_set(Timer::CandidateBatch) || self.call.is_over() {
+        if self.deadlines.is_set(Timer::CandidateBatch) || self.machine.is_over() {
             return;
         }
         for party in self
@@ -73,14 +73,14 @@ impl Session {
     pub(crate) fn transmit(&mut self, io: &mut Io<'_>) {
         let ids: Vec<PartyId> = self.parties.keys().cloned().collect();
         for id in ids {
-            let carriers = self.carriers(&id);
+            let ways = self.ways(&id);
             while let Some(transmit) = self
                 .parties
                 .get_mut(&id)
-                .and_then(|party| party.delivery.poll(io.now, carriers))
+                .and_then(|party| party.delivery.poll(io.now, ways))
             {
                 match transmit {
-                    Transmit::Channel(bytes) => {
+                    Transmit::DataChannel(bytes) => {
                         io.outputs.push_back(Output::Control(self.id, bytes));
                     }
                     Transmit::Matrix(name, message) => {
@@ -158,7 +158,7 @@ impl Session {
             established.outbound_media_seed,
             established.inbound_media_seed,
         );
-        party.link = Link::Open(Box::new(Channel {
+        party.link = Link::Open(Box::new(RatchetSession {
             ratchet: established.ratchet,
             transcript: established.transcript,
             epochs,
@@ -180,8 +180,8 @@ impl Session {
         if held_back && !due {
             return;
         }
-        let carriers = self.carriers(id);
-        let over_matrix = party.acknowledge_over_matrix && (carriers.matrix || self.call.is_over());
+        let ways = self.ways(id);
+        let over_matrix = party.acknowledge_over_matrix && (ways.matrix || self.machine.is_over());
         let amount = if held_back {
             0
         } else {
@@ -197,29 +197,29 @@ impl Session {
             contents.insert(0, Content::WordsNonce { nonce });
             party.nonce_sent = true;
             // Without it there are no words, so it must arrive, even with an acknowledgement alone. A call that is over needs none.
-            wants_acknowledgement |= !self.call.is_over();
+            wants_acknowledgement |= !self.machine.is_over();
         }
         let contents = Contents {
             contents,
             acknowledges: party.take_acknowledgements(),
             wants_acknowledgement,
         };
-        let step = if carriers.channel && !carriers.matrix {
-            CHANNEL_STEP
+        let step = if ways.data_channel && !ways.matrix {
+            DATA_CHANNEL_STEP
         } else {
             MATRIX_STEP
         };
         let payload = self.bundle(io, BoxKind::Ratchet, step, contents);
-        let Some(channel) = party.channel() else {
+        let Some(session) = party.ratchet_session() else {
             return;
         };
         let Encrypted {
             id: message,
             bytes,
             media_seed,
-        } = channel.ratchet.encrypt(&mut io.rng, &payload);
+        } = session.ratchet.encrypt(&mut io.rng, &payload);
         if let Some((epoch, seed)) = media_seed {
-            channel.epochs.stepped(epoch, seed);
+            session.epochs.stepped(epoch, seed);
         }
         let name = MessageName::Ratchet(message);
         let message = SealedBox {
@@ -227,7 +227,7 @@ impl Session {
             sealed: bytes,
         };
         if is_hangup {
-            party.delivery.push_hangup(io.now, name, message, carriers);
+            party.delivery.push_hangup(io.now, name, message, ways);
         } else if wants_acknowledgement {
             party.delivery.push(io.now, name, message);
         } else {
@@ -235,9 +235,9 @@ impl Session {
                 io,
                 id,
                 message,
-                Carriers {
-                    matrix: !carriers.channel || over_matrix,
-                    channel: carriers.channel,
+                Ways {
+                    matrix: !ways.data_channel || over_matrix,
+                    data_channel: ways.data_channel,
                 },
             );
         }
@@ -247,17 +247,11 @@ impl Session {
     }
 
     /// An acknowledgement alone is not repeated: the peer repeats its message instead.
-    pub(crate) fn send_once(
-        &self,
-        io: &mut Io<'_>,
-        id: &str,
-        message: SealedBox,
-        carriers: Carriers,
-    ) {
-        if carriers.matrix {
+    pub(crate) fn send_once(&self, io: &mut Io<'_>, id: &str, message: SealedBox, ways: Ways) {
+        if ways.matrix {
             self.request_send(io, Waiting::Acknowledgement, id, &message);
         }
-        if carriers.channel {
+        if ways.data_channel {
             io.outputs
                 .push_back(Output::Control(self.id, message.sealed));
         }
