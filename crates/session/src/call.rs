@@ -1,309 +1,217 @@
-//! One call of this device: the signaling state machine, a handshake and ratchet per peer device, and orders for the media engine.
+//! One call of this device, whatever its tier: the signaling machine, orders for the media engine, the path, the end. What it
+//! says reaches the peer through its [`Carrier`].
 //!
-//! Every input ends in [`Call::flush`]: outputs of the signaling machine become contents to be said, contents that are said at the same
-//! time become one sealed message per device, and messages whose time has come become outputs.
+//! ```text
+//!  user, endpoint: accept, reject, hang_up, give_way, set_muted ─▶ ┌──────┐
+//!  homeserver: handle_devices, handle_box, handle_response ──────▶ │ Call │ ─▶ events, media orders
+//!  media: handle_media; data channel: handle_control ────────────▶ └──┬───┘
+//!  time: handle_timeout                                 say, speak …  │ ▲ Heard
+//!                                                                     ▼ │
+//!                                                               ┌─────────┐
+//!                                                               │ Carrier │ ─▶ requests, control messages
+//!                                                               └─────────┘
+//! ```
+//!
+//! Every input ends in [`Call::flush`]: outputs of the signaling machine become contents to be said, contents that are said at
+//! the same time become one message per device, and messages whose time has come become outputs.
 
-pub(crate) mod end;
+mod carrier;
+mod end;
 mod media;
 mod path;
+mod restarts;
+mod timer;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use securecall_crypto::{IdentityKey, SafetyWords, WordsCommitment};
+use securecall_crypto::IdentityKey;
 use securecall_signaling::{
-    CallId, CallMachine, CallOutput, Candidate, Content, Deadlines, PartyId,
+    CallId, CallMachine, CallOutput, Content, Deadlines, Description, PartyId, Role,
 };
 use web_time::Instant;
 
+use self::carrier::Carrier;
+use self::end::{End, FORGET};
+use self::media::{Media, Transport};
+use self::path::Path;
+use self::restarts::{Answered, Restarts, Taken};
+use self::timer::Timer;
 use crate::EndReason;
 use crate::config::Route;
+use crate::contract::{Heard, Situation};
 use crate::event::{Event, Peer};
 use crate::fingerprint::Fingerprint;
 use crate::io::Io;
-use crate::output::{MediaCommand, Output, PeerDevice};
-use crate::sealed::budget::Budget;
-use crate::sealed::delivery::Ways;
-use crate::sealed::party::Party;
+use crate::media_event::{MediaEvent, MediaFailure};
+use crate::output::{MediaCommand, Output, PeerDevice, RequestError};
+use crate::requests::MessageName;
+use crate::sealed::Sealed;
+use crate::sealed::admission::OpenedInvite;
+use crate::sealed::sealed_box::SealedBox;
+use crate::sealed::send::can_be_sent;
+use crate::signal_refused::SignalRefused;
 
-/// How long candidates are collected before what waits for them is sent without (DESIGN 7).
-pub(crate) const CANDIDATE_BATCH: Duration = Duration::from_millis(200);
-/// The most candidates of the peer that are looked at in one call.
-const MAX_REMOTE_CANDIDATES: usize = 64;
-
-/// Messages of the peer on the data channel that are looked at in one go, and how long until one more is. All that may wait for its
-/// acknowledgement fits in; in a call whose path is well there is one in several seconds.
-const CONTROL_BURST: u32 = 64;
-const CONTROL_INTERVAL: Duration = Duration::from_micros(31_250);
-
-/// Why to wake up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Timer {
-    /// When to send without the candidates that are still to come.
-    CandidateBatch,
-    /// When to make the next step of the DH ratchet (caller).
-    Rekey,
-    /// When to believe that the data channel is dead although the path is not.
-    StepLate,
-    /// When the keys have not changed for too long.
-    RekeyTimeout,
-    /// When to believe that the path is dead.
-    PathDead,
-    /// When to give a dead path up.
-    PathLost,
-    /// When to make another restart offer (caller).
-    RestartAgain,
-    /// When to ask the caller for a restart (callee).
-    RestartPlease,
-    /// When to close the transport of a call that is over.
-    CloseTransport,
-    /// When to forget a call that is over.
-    Forget,
-}
-
-/// What only one end of a call has.
-pub(crate) enum Side {
-    Caller(CallerSide),
-    Callee(CalleeSide),
-}
-
-impl Side {
-    /// A call that is over needs neither end's description.
-    pub(crate) fn forget_descriptions(&mut self) {
-        match self {
-            Self::Caller(caller) => caller.offer = None,
-            Self::Callee(callee) => {
-                callee.offer = String::new();
-                callee.answering = None;
-                callee.next_restart_offer = None;
-            }
-        }
-    }
-}
-
-pub(crate) struct CallerSide {
-    pub(crate) sent_at: u64,
-    pub(crate) lifetime: Duration,
-    pub(crate) offer: Option<String>,
-    pub(crate) devices: Option<Vec<PeerDevice>>,
-    /// Number of the restart offer that waits for its answer.
-    pub(crate) negotiation: u32,
-}
-
-pub(crate) struct CalleeSide {
-    /// By the caller's clock, in milliseconds since the Unix epoch.
-    pub(crate) sent_at: u64,
-    pub(crate) offer: String,
-    pub(crate) commitment: WordsCommitment,
-    /// Number of the newest restart offer taken.
-    pub(crate) negotiation: u32,
-    /// The restart offer that the media engine is answering, and since when.
-    pub(crate) answering: Option<(u32, Instant)>,
-    /// The next one, which waits until that is answered.
-    pub(crate) next_restart_offer: Option<String>,
-}
-
-/// What is known of the network path.
-#[derive(Default)]
-pub(crate) struct Path {
-    pub(crate) route: Option<crate::PathRoute>,
-    pub(crate) frame_opened: bool,
-    pub(crate) data_channel_open: bool,
-    pub(crate) last_packet: Option<Instant>,
-    /// Nothing was heard from the peer for 3 s.
-    pub(crate) dead: bool,
-    /// No DH step was finished for 30 s: the data channel is not trusted until it delivers again.
-    pub(crate) control_dead: bool,
-}
-
-/// How far the media engine is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Media {
-    Untouched,
-    Open,
-    /// The user hears nothing any more; the transport lives for the last control messages.
-    Draining,
-    Closed,
-}
+/// How long candidates are collected before what waits for them is sent without (`docs/protocol/signaling.md`).
+const CANDIDATE_BATCH: Duration = Duration::from_millis(200);
+/// How long a restart may take before the next is tried.
+const RESTART_AGAIN: Duration = Duration::from_secs(5);
 
 /// One call.
 pub(crate) struct Call {
     pub(crate) id: CallId,
     pub(crate) peer: Peer,
-    pub(crate) identity: IdentityKey,
-    pub(crate) machine: CallMachine,
     pub(crate) route: Route,
-    pub(crate) parties: BTreeMap<PartyId, Party>,
-    pub(crate) side: Side,
-    pub(crate) started: Instant,
-    pub(crate) deadlines: Deadlines<Timer>,
-    pub(crate) words: Option<SafetyWords>,
-    pub(crate) remote_fingerprint: Option<Fingerprint>,
-    pub(crate) local_candidates: Vec<Candidate>,
-    pub(crate) local_complete: bool,
-    pub(crate) gathering: bool,
-    pub(crate) remote_candidates: Vec<String>,
-    pub(crate) candidates_taken: usize,
-    pub(crate) control_budget: Budget,
-    pub(crate) media: Media,
-    pub(crate) answer_made: bool,
-    pub(crate) path: Path,
-    pub(crate) muted: bool,
-    pub(crate) peer_muted: bool,
-    pub(crate) connected_at: Option<Instant>,
-    /// A reason that the signaling machine does not know of.
-    pub(crate) cause: Option<EndReason>,
-    pub(crate) replaced_by: Option<CallId>,
-    pub(crate) peer_hung_up: bool,
-    pub(crate) forgotten: bool,
-    /// The homeserver has taken at least one message of this call.
-    pub(crate) homeserver_took_some: bool,
-    /// The caller was told why this device does not ring, and nothing else ever happened.
-    pub(crate) was_turned_away: bool,
+    machine: CallMachine,
+    carrier: Carrier,
+    deadlines: Deadlines<Timer>,
+    /// Dialed (caller), rang and then accepted (callee).
+    started: Instant,
+    connected_at: Option<Instant>,
+    media: Media,
+    path: Path,
+    restarts: Restarts,
+    end: End,
 }
 
 impl Call {
-    pub(crate) fn new(
+    /// Places a sealed call: asks for the peer's devices and for an offer.
+    pub(crate) fn place(
+        io: &mut Io<'_>,
         id: CallId,
         peer: Peer,
-        identity: IdentityKey,
-        machine: CallMachine,
         route: Route,
-        side: Side,
-        now: Instant,
+        sent_at: u64,
+        lifetime: Duration,
     ) -> Self {
-        Self {
+        let machine = CallMachine::caller(io.now, io.own.device.device_id.clone(), lifetime);
+        let sealed = Sealed::of_caller(id, &peer, sent_at, lifetime);
+        let call = Self {
             id,
             peer,
-            identity,
-            machine,
             route,
-            parties: BTreeMap::new(),
-            side,
-            started: now,
+            machine,
+            carrier: Carrier::Sealed(sealed),
             deadlines: Deadlines::new(),
-            words: None,
-            remote_fingerprint: None,
-            local_candidates: Vec::new(),
-            local_complete: false,
-            gathering: false,
-            remote_candidates: Vec::new(),
-            candidates_taken: 0,
-            control_budget: Budget::new(CONTROL_BURST, CONTROL_INTERVAL),
-            media: Media::Untouched,
-            answer_made: false,
-            path: Path::default(),
-            muted: false,
-            peer_muted: false,
+            started: io.now,
             connected_at: None,
-            cause: None,
-            replaced_by: None,
-            peer_hung_up: false,
-            forgotten: false,
-            homeserver_took_some: false,
-            was_turned_away: false,
+            media: Media::of_caller(),
+            path: Path::default(),
+            restarts: Restarts::of_caller(),
+            end: End::default(),
+        };
+        io.event(Event::Dialing {
+            call: id,
+            peer: call.peer.clone(),
+        });
+        call.carrier.begin(io);
+        call.order(io, MediaCommand::CreateOffer { route });
+        call
+    }
+
+    /// Lets a sealed call ring; with `accept`, it is answered at once and message 2 brings the answer.
+    pub(crate) fn ring(
+        io: &mut Io<'_>,
+        invite: OpenedInvite,
+        peer: Peer,
+        route: Route,
+        rings_until: Instant,
+        accept: bool,
+    ) -> Self {
+        let own = io.own.device.device_id.clone();
+        let machine = CallMachine::callee(own, invite.party.clone(), rings_until);
+        let mut call = Self::of_invite(io, invite, peer, route, machine);
+        io.event(Event::Incoming {
+            call: call.id,
+            peer: call.peer.clone(),
+            accepted: accept,
+        });
+        if accept {
+            call.accept(io);
+        } else {
+            call.carrier.say_to_all(&Content::Ringing);
+        }
+        call.flush(io);
+        call
+    }
+
+    /// A sealed call that does not ring here: message 2 says why, and nothing else happens.
+    pub(crate) fn turn_away(
+        io: &mut Io<'_>,
+        invite: OpenedInvite,
+        peer: Peer,
+        why: &Content,
+    ) -> Self {
+        let own = io.own.device.device_id.clone();
+        let machine = CallMachine::busy_callee(own, invite.party.clone(), io.now);
+        // No transport is ever opened, so the route is nobody's; the strictest stands for it.
+        let mut call = Self::of_invite(io, invite, peer, Route::Relay, machine);
+        call.end.was_turned_away = true;
+        call.deadlines.set(Timer::Forget, io.now + FORGET);
+        call.carrier.say_to_all(why);
+        call.flush(io);
+        call
+    }
+
+    fn of_invite(
+        io: &Io<'_>,
+        invite: OpenedInvite,
+        peer: Peer,
+        route: Route,
+        machine: CallMachine,
+    ) -> Self {
+        Self {
+            id: invite.call,
+            media: Media::of_callee(invite.offer.clone()),
+            restarts: Restarts::of_callee(invite.fingerprint),
+            carrier: Carrier::Sealed(Sealed::of_callee(&peer, invite)),
+            peer,
+            route,
+            machine,
+            deadlines: Deadlines::new(),
+            started: io.now,
+            connected_at: None,
+            path: Path::default(),
+            end: End::default(),
         }
     }
 
-    /// Acts on every deadline that has passed.
-    pub(crate) fn handle_timeout(&mut self, io: &mut Io<'_>) {
-        self.machine.handle_timeout(io.now);
-        while let Some(timer) = self.deadlines.take_expired(io.now) {
-            tracing::trace!(call = %self.id, ?timer, "woke up");
-            match timer {
-                Timer::CandidateBatch => {}
-                Timer::Rekey => self.rekey(io.now),
-                Timer::StepLate => self.step_is_late(io),
-                Timer::RekeyTimeout => self.end_because(EndReason::RekeyTimeout),
-                Timer::PathDead => self.path_is_dead(io),
-                Timer::PathLost => self.end_because(EndReason::IceTimeout),
-                Timer::RestartAgain => self.restart_again(io),
-                Timer::RestartPlease => self.ask_for_restart(),
-                Timer::CloseTransport => self.close_media(io),
-                Timer::Forget => self.forgotten = true,
-            }
+    /// The user, or the policy, accepts: only now is there a transport.
+    ///
+    /// Returns whether the call was waiting for that.
+    pub(crate) fn accept(&mut self, io: &mut Io<'_>) -> bool {
+        if self.machine.accept(io.now).is_err() {
+            return false;
+        }
+        self.started = io.now;
+        self.deadlines
+            .set(Timer::CandidateBatch, io.now + CANDIDATE_BATCH);
+        for command in self.media.accept(self.route) {
+            self.order(io, command);
         }
         self.flush(io);
+        true
     }
 
-    /// When to wake up.
-    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let batch = self.deadlines.at(Timer::CandidateBatch);
-        let parties = self.parties.iter().flat_map(|(id, party)| {
-            let delivery = party.delivery.poll_timeout(self.ways(id));
-            // An acknowledgement that travels with what waits for candidates waits as well.
-            let waits_for = batch.filter(|_| party.waits_for_candidates());
-            let acknowledge_at = party
-                .acknowledge_at
-                .map(|at| waits_for.map_or(at, |batch| at.max(batch)));
-            delivery.into_iter().chain(acknowledge_at)
-        });
-        parties
-            .chain(self.machine.poll_timeout())
-            .chain(self.deadlines.next())
-            .min()
+    /// The user declines. Returns whether the call was waiting for that.
+    pub(crate) fn reject(&mut self, io: &mut Io<'_>) -> bool {
+        let rejected = self.machine.reject().is_ok();
+        self.flush(io);
+        rejected
     }
 
-    /// Turns what happened into outputs. The last thing every input does.
-    pub(crate) fn flush(&mut self, io: &mut Io<'_>) {
-        self.drain_call(io);
-        self.start_audio(io);
-        self.check_connected(io);
-        self.offer_candidates();
-        self.speak(io);
-        self.start_audio(io);
-        self.transmit(io);
-        self.let_go();
-    }
-
-    /// Nothing more will happen here, so nothing need be kept.
-    pub(crate) fn is_finished(&self) -> bool {
-        let may_still_speak = || self.parties.values().any(Party::may_still_speak);
-        self.machine.is_over() && (self.forgotten || (self.is_quiet() && !may_still_speak()))
-    }
-
-    /// Our call, that nobody has answered yet: it may have to give way (glare).
-    pub(crate) const fn is_unanswered_call_of_ours(&self) -> bool {
-        matches!(self.side, Side::Caller(_)) && !self.machine.is_answered()
-    }
-
-    /// It rings here, this device of the peer is the one that calls, and it began to before `sent_at` by its own clock.
-    pub(crate) fn rings_here_from(&self, olm_key: &[u8; 32], sent_at: u64) -> bool {
-        let older = matches!(&self.side, Side::Callee(callee) if callee.sent_at <= sent_at);
-        let same_device = || self.parties.values().any(|it| it.olm_key == *olm_key);
-        self.machine.is_ringing_here() && older && same_device()
-    }
-
-    /// There is a transport that must be closed.
-    pub(crate) const fn has_media(&self) -> bool {
-        matches!(self.media, Media::Open | Media::Draining)
-    }
-
-    /// The call is over and everybody who can be told was told.
-    pub(crate) fn is_quiet(&self) -> bool {
-        let mut parties = self.parties.iter();
-        self.is_silent() && parties.all(|(id, party)| self.knows_the_end(id, party))
-    }
-
-    /// The call is over, and so is its transport.
-    pub(crate) fn is_silent(&self) -> bool {
-        self.machine.is_over() && matches!(self.media, Media::Untouched | Media::Closed)
-    }
-
-    /// Whether there is nothing more to be said to a device of a call that is over.
-    pub(crate) fn knows_the_end(&self, id: &str, party: &Party) -> bool {
-        !party.delivery.is_busy(self.ways(id))
-            && party.pending.is_empty()
-            && party.acknowledge_at.is_none()
+    /// The caller's device calls anew, so it knows nothing of this call any more: over, and there is nobody to tell.
+    pub(crate) fn caller_forgot_it(&mut self, io: &mut Io<'_>) {
+        self.machine.caller_is_gone();
+        self.carrier.drop_all();
+        self.flush(io);
     }
 
     /// Mutes or unmutes our microphone. The frames tell the peer: a message would be seen on the network.
     pub(crate) fn set_muted(&mut self, io: &mut Io<'_>, muted: bool) {
-        if self.muted == muted || self.machine.is_over() {
+        if self.machine.is_over() || !self.media.set_muted(muted) {
             return;
         }
-        self.muted = muted;
-        if self.media == Media::Open {
+        if self.media.is_open() {
             self.order(io, MediaCommand::SetMuted(muted));
         }
         io.event(Event::Muted {
@@ -314,64 +222,535 @@ impl Call {
         self.flush(io);
     }
 
-    pub(crate) fn drain_call(&mut self, io: &mut Io<'_>) {
+    /// The peer's devices.
+    pub(crate) fn handle_devices(
+        &mut self,
+        io: &mut Io<'_>,
+        result: Result<Vec<PeerDevice>, RequestError>,
+    ) {
+        self.carrier.handle_devices(io, result);
+        self.hear(io);
+        self.invite(io);
+        self.flush(io);
+    }
+
+    /// A sealed box that came over Matrix from the device with this Olm key.
+    pub(crate) fn handle_box(
+        &mut self,
+        io: &mut Io<'_>,
+        olm_key: &[u8; 32],
+        message: &SealedBox,
+    ) -> Result<(), SignalRefused> {
+        let situation = self.situation();
+        let result = self.carrier.handle_box(io, &situation, olm_key, message);
+        self.hear(io);
+        self.flush(io);
+        result
+    }
+
+    /// A message on the data channel.
+    pub(crate) fn handle_control(
+        &mut self,
+        io: &mut Io<'_>,
+        message: &[u8],
+    ) -> Result<(), SignalRefused> {
+        let situation = self.situation();
+        let result = self.carrier.handle_control(io, &situation, message);
+        self.hear(io);
+        // Anybody can repeat a message: only a new one says that the peer is there.
+        if result == Ok(true) {
+            self.packet_came(io);
+        }
+        self.flush(io);
+        result.map(drop)
+    }
+
+    /// The homeserver's word on a message.
+    pub(crate) fn handle_response(
+        &mut self,
+        io: &mut Io<'_>,
+        party: &str,
+        name: MessageName,
+        result: Result<(), RequestError>,
+    ) {
+        self.carrier.handle_response(io.now, party, name, result);
+        self.flush(io);
+    }
+
+    /// Something happened in the media engine.
+    pub(crate) fn handle_media(&mut self, io: &mut Io<'_>, event: MediaEvent) {
+        match self.media.transport {
+            Transport::Open => self.media_event(io, event),
+            Transport::Draining if event == MediaEvent::ChannelClosed => self.close_media(io),
+            Transport::Draining | Transport::Untouched | Transport::Closed => {}
+        }
+        self.flush(io);
+    }
+
+    /// Acts on every deadline that has passed, the earliest first, wherever it stands.
+    pub(crate) fn handle_timeout(&mut self, io: &mut Io<'_>) {
+        self.machine.handle_timeout(io.now);
+        loop {
+            let carriers = self.carrier.next_deadline().filter(|at| *at <= io.now);
+            let is_earlier = |at| self.deadlines.next().is_none_or(|own| at <= own);
+            if carriers.is_some_and(is_earlier) {
+                let situation = self.situation();
+                self.carrier.handle_deadline(io.now, &situation);
+                self.hear(io);
+            } else if let Some(timer) = self.deadlines.take_expired(io.now) {
+                tracing::trace!(call = %self.id, ?timer, "woke up");
+                self.handle_timer(io, timer);
+            } else {
+                break;
+            }
+        }
+        self.flush(io);
+    }
+
+    /// When to wake up.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let of_carrier = self.carrier.poll_timeout(&self.situation());
+        let own = self.deadlines.next();
+        let all = [
+            of_carrier,
+            self.carrier.next_deadline(),
+            self.machine.poll_timeout(),
+            own,
+        ];
+        all.into_iter().flatten().min()
+    }
+
+    /// Nothing more will happen here, so nothing need be kept.
+    pub(crate) fn is_finished(&self) -> bool {
+        let is_done = || self.is_quiet() && !self.carrier.may_hear_more();
+        self.machine.is_over() && (self.end.forgotten || is_done())
+    }
+
+    /// The call is over and everybody who can be told was told.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.is_silent() && self.carrier.is_quiet(&self.situation())
+    }
+
+    pub(crate) const fn is_over(&self) -> bool {
+        self.machine.is_over()
+    }
+
+    pub(crate) const fn is_ringing_here(&self) -> bool {
+        self.machine.is_ringing_here()
+    }
+
+    /// Our call, that nobody has answered yet: it may have to give way (glare).
+    pub(crate) const fn is_unanswered_call_of_ours(&self) -> bool {
+        matches!(self.machine.role(), Role::Caller) && !self.machine.is_answered()
+    }
+
+    /// Whether the call is with this identity.
+    pub(crate) fn is_with(&self, identity: &IdentityKey) -> bool {
+        self.carrier.is_with(identity)
+    }
+
+    /// It rings here, this device of the peer is the one that calls, and it began to before `sent_at` by its own clock.
+    pub(crate) fn rings_here_from(&self, olm_key: &[u8; 32], sent_at: u64) -> bool {
+        self.machine.is_ringing_here() && self.carrier.is_placed_by(olm_key, sent_at)
+    }
+
+    /// There is a transport that must be closed.
+    pub(crate) const fn has_media(&self) -> bool {
+        self.media.has_transport()
+    }
+
+    /// The caller was told why this device does not ring, and nothing else ever happened.
+    pub(crate) const fn was_turned_away(&self) -> bool {
+        self.end.was_turned_away
+    }
+
+    /// Turns what happened into outputs. The last thing every input does.
+    fn flush(&mut self, io: &mut Io<'_>) {
+        // What the machine decided comes first: all below asks whether the call is answered, or over, and what it says now goes
+        // out with the rest.
+        self.drain_machine(io);
+        // An answer to a call that rang before finds its keys there. The media engine takes orders in turn, and `OpenMicrophone`,
+        // next, is for audio that runs.
+        self.start_audio(io);
+        // Before anything is sealed: from here on the ratchet steps, and what the path missed is due.
+        self.check_connected(io);
+        // The last contents: they belong into the messages that are sealed next, so that few are sent.
+        let (candidates, complete) = self.media.local_candidates();
+        if !self.deadlines.is_set(Timer::CandidateBatch) && !self.machine.is_over() {
+            self.carrier.offer_candidates(candidates, complete);
+        }
+        // Everything that is to be said is known: it becomes one message per device.
+        let situation = self.situation();
+        self.carrier.speak(io, &situation);
+        // A callee that answers at once has keys only now, with message 2 written. Not later: the peer's frames may come as soon as
+        // the answer has left.
+        self.start_audio(io);
+        // After sealing, so that what is new leaves at once; after the audio, see above.
+        self.carrier.transmit(io, &situation);
+        // At the very end, when nothing waits any more that could want a key.
+        self.let_go();
+    }
+
+    fn drain_machine(&mut self, io: &mut Io<'_>) {
         while let Some(output) = self.machine.poll_output() {
             match output {
-                CallOutput::Send { party, content } => self.say(&party, content),
+                CallOutput::Send { party, content } => self.carrier.say(&party, content),
                 CallOutput::Ringing => io.event(Event::Ringing { call: self.id }),
                 CallOutput::Answered { party, sdp } => self.take_answer(io, &party, sdp),
-                CallOutput::Candidates(lines) => self.take_candidates(io, lines),
+                CallOutput::Candidates(lines) => {
+                    if let Some(command) = self.media.take_remote_candidates(lines) {
+                        self.order(io, command);
+                    }
+                }
                 CallOutput::Ended(end) => self.finish(io, end),
             }
         }
     }
 
-    pub(crate) fn say(&mut self, to: &str, content: Content) {
-        let Some(party) = self.parties.get_mut(to) else {
+    /// Carries out what the carrier has heard.
+    fn hear(&mut self, io: &mut Io<'_>) {
+        loop {
+            let situation = self.situation();
+            let Some(heard) = self.carrier.poll_heard(io.now, &situation) else {
+                return;
+            };
+            match heard {
+                Heard::Invited(party) => self.machine.invite(party),
+                Heard::MayGather => self.gather(io),
+                Heard::Content { from, content } => {
+                    self.handle_content(io, &from, &content);
+                    // The next content of the same message meets the machine as this one has left it.
+                    self.drain_machine(io);
+                }
+                Heard::Delivered => self.close_if_drained(io),
+                // Keys are of use only while audio runs.
+                Heard::Epoch(command) if self.media.is_open() => self.order(io, command),
+                Heard::Epoch(_) => {}
+                Heard::ControlDead => match self.machine.role() {
+                    Role::Caller => self.restart(io),
+                    Role::Callee => self.ask_for_restart(),
+                },
+                Heard::Failed(reason) => self.end_because(reason),
+            }
+        }
+    }
+
+    fn handle_content(&mut self, io: &mut Io<'_>, from: &PartyId, content: &Content) {
+        let is_selected = self.machine.selected() == Some(from.as_str()) && !self.machine.is_over();
+        match content {
+            Content::Answer { answer } if !self.check_answer(from, &answer.sdp) => {}
+            Content::Rekey if is_selected => self.carrier.answer_rekey(from),
+            Content::RestartPlease if is_selected => self.restart_was_asked_for(io),
+            Content::Negotiate {
+                description,
+                negotiation,
+            } if is_selected => self.take_negotiate(io, description, *negotiation),
+            Content::WordsNonce { .. }
+            | Content::Rekey
+            | Content::RestartPlease
+            | Content::Negotiate { .. } => {}
+            Content::Ringing
+            | Content::Busy
+            | Content::ClocksDiffer
+            | Content::Answer { .. }
+            | Content::Candidates { .. }
+            | Content::SelectAnswer { .. }
+            | Content::Reject
+            | Content::Hangup { .. }
+            | Content::Invite(_) => {
+                if let Err(error) = self.machine.handle_content(io.now, from, content) {
+                    tracing::debug!(call = %self.id, kind = content.kind(), %error, "refused a content");
+                }
+            }
+        }
+    }
+
+    fn handle_timer(&mut self, io: &mut Io<'_>, timer: Timer) {
+        match timer {
+            Timer::CandidateBatch => {}
+            Timer::PathDead => {
+                let role = self.machine.role();
+                self.path.dies(io.now, role, &mut self.deadlines);
+                io.event(Event::Reconnecting { call: self.id });
+                if role == Role::Caller {
+                    self.restart(io);
+                }
+            }
+            Timer::PathLost => self.end_because(EndReason::IceTimeout),
+            Timer::RestartAgain if self.path.is_dead() => self.restart(io),
+            Timer::RestartAgain => {}
+            Timer::RestartPlease => self.ask_for_restart(),
+            Timer::CloseTransport => self.close_media(io),
+            Timer::Forget => self.end.forgotten = true,
+        }
+    }
+
+    fn media_event(&mut self, io: &mut Io<'_>, event: MediaEvent) {
+        match event {
+            MediaEvent::LocalOffer { sdp }
+            | MediaEvent::LocalAnswer { sdp }
+            | MediaEvent::RestartOffer { sdp }
+            | MediaEvent::RestartAnswer { sdp }
+                if !can_be_sent(&sdp) =>
+            {
+                self.end_because(EndReason::MediaFailed);
+            }
+            MediaEvent::LocalOffer { sdp } => {
+                self.carrier.take_offer(sdp);
+                self.invite(io);
+            }
+            MediaEvent::LocalAnswer { sdp } => self.take_local_answer(sdp),
+            MediaEvent::LocalCandidates {
+                candidates,
+                complete,
+            } => {
+                self.media.take_local_candidates(candidates, complete);
+                if complete {
+                    self.deadlines.clear(Timer::CandidateBatch);
+                }
+            }
+            MediaEvent::PathUp { route } => {
+                self.path.is_up(route);
+                self.packet_came(io);
+            }
+            MediaEvent::FirstFrameOpened => {
+                self.path.frame_opened();
+                self.packet_came(io);
+            }
+            MediaEvent::AuthenticatedPacket => self.packet_came(io),
+            MediaEvent::FirstAudioPlayed => {
+                let setup = io.now.saturating_duration_since(self.started);
+                io.event(Event::FirstAudio {
+                    call: self.id,
+                    setup,
+                });
+            }
+            MediaEvent::PeerMuted(muted) => {
+                // Frames say so, and they come before the call counts as connected.
+                if self.media.set_peer_muted(muted) && self.connected_at.is_some() {
+                    self.tell_peer_muted(io);
+                }
+            }
+            MediaEvent::ChannelOpen => self.path.set_data_channel_open(true),
+            MediaEvent::ChannelClosed => self.path.set_data_channel_open(false),
+            MediaEvent::RestartOffer { sdp } => {
+                if let Some(number) = self.restarts.number_offer() {
+                    self.negotiate(Description::offer(sdp), number);
+                }
+            }
+            MediaEvent::RestartAnswer { sdp } => match self.restarts.answer_made(io.now) {
+                Some(Answered::Say(number)) => self.negotiate(Description::answer(sdp), number),
+                Some(Answered::Order(command)) => self.order(io, command),
+                None => {}
+            },
+            MediaEvent::Failed { reason } => self.media_failed(reason),
+        }
+    }
+
+    fn media_failed(&mut self, failure: MediaFailure) {
+        let reason = match failure {
+            MediaFailure::FingerprintMismatch => EndReason::FingerprintMismatch,
+            MediaFailure::UnusableSdp => EndReason::PeerMisbehaved,
+            MediaFailure::Local => EndReason::MediaFailed,
+            MediaFailure::IceFailed if self.connected_at.is_none() => EndReason::IceFailed,
+            // A path that worked once may come back; the 15 s are counted elsewhere.
+            MediaFailure::IceFailed => return,
+        };
+        self.end_because(reason);
+    }
+
+    /// Invites the peer's devices, once they and our offer are both there.
+    fn invite(&mut self, io: &mut Io<'_>) {
+        let situation = self.situation();
+        self.carrier.invite(io, &situation);
+        self.hear(io);
+    }
+
+    /// The first device is there, so addresses may be told: gathers once for all devices.
+    fn gather(&mut self, io: &mut Io<'_>) {
+        if self.machine.is_over() || !self.media.begins_to_gather() {
+            return;
+        }
+        self.deadlines
+            .set(Timer::CandidateBatch, io.now + CANDIDATE_BATCH);
+        self.order(io, MediaCommand::Gather);
+    }
+
+    fn take_local_answer(&mut self, sdp: String) {
+        let is_caller = self.machine.role() == Role::Caller;
+        if is_caller || self.media.answer_made || !self.machine.is_answered() {
+            return;
+        }
+        self.media.answer_made = true;
+        self.machine.answer(sdp);
+        self.carrier.may_have_candidates();
+    }
+
+    /// Whether a device's answer can be taken; if not, the device is dropped.
+    fn check_answer(&mut self, from: &str, sdp: &str) -> bool {
+        let is_caller = self.machine.role() == Role::Caller;
+        let waits = is_caller && !self.machine.is_answered() && !self.machine.is_over();
+        if !waits || Fingerprint::of(sdp).is_some() {
+            return true;
+        }
+        tracing::debug!(call = %self.id, "an answer without exactly one sha-256 fingerprint");
+        // Only the last device's answer ends the call, and then for this reason.
+        self.end.cause = Some(EndReason::FingerprintMismatch);
+        self.machine.drop_party(from);
+        if !self.machine.is_over() {
+            self.end.cause = None;
+        }
+        false
+    }
+
+    /// The answer that is taken: the call is with this device from now on.
+    fn take_answer(&mut self, io: &mut Io<'_>, from: &str, sdp: String) {
+        self.restarts.take_answer(&sdp);
+        self.carrier.answered(from);
+        self.order(io, MediaCommand::SetAnswer { sdp });
+        self.media.answer_made = true;
+        // Not first in `flush`: the candidates that came with the answer follow, and with them the first frames.
+        self.start_audio(io);
+    }
+
+    /// Gives the media engine what protects the frames once there is an answer: frames flow as soon as there is a path.
+    fn start_audio(&mut self, io: &mut Io<'_>) {
+        if !self.media.answer_made || !self.media.is_open() || !self.machine.is_answered() {
+            return;
+        }
+        let selected = self.machine.selected();
+        let command = selected.and_then(|party| self.carrier.protection(party));
+        if let Some(command) = command {
+            self.order(io, command);
+        }
+    }
+
+    /// Connected: the path is up, a frame of the peer opened, and the words are known.
+    ///
+    /// A forged message 1 gets as far as an answer, and no further: a frame opens only if its sender took part in the handshake, and a callee
+    /// knows the words only from a ratchet message that opened.
+    fn check_connected(&mut self, io: &mut Io<'_>) {
+        let (Some(route), Some(safety_words)) =
+            (self.path.proven_route(), self.carrier.safety_words())
+        else {
             return;
         };
-        match &content {
-            Content::Hangup { .. } | Content::Reject => party.candidates_wanted = false,
-            Content::SelectAnswer { selected_party_id } => {
-                party.candidates_wanted &= selected_party_id == to;
-            }
-            _ => {}
-        }
-        party.pending.push(content);
-    }
-
-    /// Candidates of the peer: for the media engine, or kept until there is one.
-    pub(crate) fn take_candidates(&mut self, io: &mut Io<'_>, mut lines: Vec<String>) {
-        lines.truncate(MAX_REMOTE_CANDIDATES.saturating_sub(self.candidates_taken));
-        self.candidates_taken += lines.len();
-        if lines.is_empty() {
+        if self.connected_at.is_some() || !self.machine.is_answered() {
             return;
         }
-        if self.media == Media::Open {
-            self.order(io, MediaCommand::AddRemoteCandidates(lines));
-        } else {
-            self.remote_candidates.extend(lines);
+        self.machine.connected();
+        self.connected_at = Some(io.now);
+        io.event(Event::Connected {
+            call: self.id,
+            peer: self.peer.clone(),
+            tier: self.carrier.tier(),
+            route,
+            safety_words,
+            setup: io.now.saturating_duration_since(self.started),
+        });
+        self.order(io, MediaCommand::OpenMicrophone);
+        if self.media.is_muted() {
+            self.order(io, MediaCommand::SetMuted(true));
+        }
+        if self.media.is_peer_muted() {
+            self.tell_peer_muted(io);
+        }
+        self.path.watch(io.now, &mut self.deadlines);
+        self.carrier.connected(io.now);
+    }
+
+    fn tell_peer_muted(&self, io: &mut Io<'_>) {
+        io.event(Event::Muted {
+            call: self.id,
+            local: false,
+            muted: self.media.is_peer_muted(),
+        });
+    }
+
+    /// A packet of the peer was authenticated.
+    fn packet_came(&mut self, io: &mut Io<'_>) {
+        self.path.packet_came(io.now);
+        if self.connected_at.is_none() || self.machine.is_over() {
+            return;
+        }
+        if self.path.lives(io.now, &mut self.deadlines) {
+            io.event(Event::Reconnected { call: self.id });
+            if let Some(party) = self.machine.selected() {
+                self.carrier.path_is_back(io.now, party);
+            }
         }
     }
 
-    pub(crate) fn order(&self, io: &mut Io<'_>, command: MediaCommand) {
+    /// Makes a restart offer unless one is under way.
+    fn restart(&mut self, io: &mut Io<'_>) {
+        if self.connected_at.is_none() || self.deadlines.is_set(Timer::RestartAgain) {
+            return;
+        }
+        self.deadlines
+            .set(Timer::RestartAgain, io.now + RESTART_AGAIN);
+        self.order(io, MediaCommand::CreateRestartOffer);
+    }
+
+    fn ask_for_restart(&mut self) {
+        if let Some(party) = self.machine.selected() {
+            self.carrier.say_once(party, Content::RestartPlease);
+        }
+    }
+
+    /// The callee wants a restart: only the caller makes offers. The callee hears nothing, so the offer goes over Matrix as well.
+    fn restart_was_asked_for(&mut self, io: &mut Io<'_>) {
+        if self.machine.role() == Role::Caller {
+            self.carrier.distrust_data_channel();
+            self.restart(io);
+        }
+    }
+
+    fn negotiate(&mut self, description: Description, negotiation: u32) {
+        if let Some(party) = self.machine.selected() {
+            let content = Content::Negotiate {
+                description,
+                negotiation,
+            };
+            self.carrier.say_negotiate(party, content);
+        }
+    }
+
+    /// An offer or answer of the peer within the call.
+    fn take_negotiate(&mut self, io: &mut Io<'_>, description: &Description, number: u32) {
+        if self.connected_at.is_none() {
+            return;
+        }
+        match self.restarts.take_description(io.now, description, number) {
+            Taken::Offer(command) => {
+                self.deadlines.clear(Timer::RestartPlease);
+                if let Some(command) = command {
+                    self.order(io, command);
+                }
+            }
+            Taken::Answer(command) => self.order(io, command),
+            Taken::Refused(why) => {
+                tracing::debug!(call = %self.id, number, why, "refused a description");
+            }
+        }
+    }
+
+    fn order(&self, io: &mut Io<'_>, command: MediaCommand) {
         io.outputs.push_back(Output::Media(self.id, command));
     }
 
-    /// The device the call is with, once that is settled.
-    pub(crate) fn selected_party(&mut self) -> Option<&mut Party> {
-        let selected = self.machine.selected()?;
-        self.parties.get_mut(selected)
+    /// What the carrier must know.
+    fn situation(&self) -> Situation {
+        Situation {
+            over: self.machine.is_over(),
+            selected: self.machine.selected().map(str::to_owned),
+            data_channel: self.media.has_transport() && self.path.has_data_channel(),
+            path_dead: self.path.is_dead(),
+            candidates_until: self.deadlines.at(Timer::CandidateBatch),
+        }
     }
 
-    /// Which ways a message to a device may take now.
-    pub(crate) fn ways(&self, party: &str) -> Ways {
-        let transport = matches!(self.media, Media::Open | Media::Draining);
-        let data_channel =
-            transport && self.path.data_channel_open && self.machine.selected() == Some(party);
-        Ways {
-            matrix: !data_channel || self.path.dead || self.path.control_dead,
-            data_channel,
-        }
+    /// The call is over, and so is its transport.
+    fn is_silent(&self) -> bool {
+        self.machine.is_over() && !self.media.has_transport()
     }
 }

@@ -1,6 +1,7 @@
 //! All calls of one device.
 
 mod admission;
+mod arrived;
 mod clock_replies;
 mod commands;
 mod inputs;
@@ -14,6 +15,7 @@ use securecall_crypto::IdentityKeyPair;
 use securecall_signaling::CallId;
 use web_time::Instant;
 
+use self::arrived::Arrived;
 use self::clock_replies::ClockReplies;
 use self::reports::Reports;
 use crate::call::Call;
@@ -22,7 +24,6 @@ use crate::contacts::Contacts;
 use crate::io::{Io, Own};
 use crate::output::{MediaCommand, Output};
 use crate::requests::Requests;
-use crate::sealed::callee::Admitted;
 use crate::sealed::replay_memory::{ReplayMemory, ReplayMemoryError};
 
 /// The most calls that are over and still wait for late devices or last acknowledgements; the oldest goes.
@@ -47,7 +48,7 @@ pub struct Endpoint {
     calls: BTreeMap<CallId, Call>,
     /// In the order in which they began, to forget the oldest first.
     order: VecDeque<CallId>,
-    arrived: VecDeque<Admitted>,
+    arrived: VecDeque<Arrived>,
     requests: Requests,
     outputs: VecDeque<Output>,
     reports: Reports,
@@ -154,8 +155,8 @@ impl Endpoint {
     fn forget_finished(&mut self) {
         self.calls.retain(|_, it| !it.is_finished());
         let over = self.order.iter().filter_map(|id| {
-            let over = self.calls.get(id).filter(|it| it.machine.is_over())?;
-            Some((!over.was_turned_away, *id))
+            let over = self.calls.get(id).filter(|it| it.is_over())?;
+            Some((!over.was_turned_away(), *id))
         });
         let mut over: Vec<_> = over.collect();
         // Who was turned away goes first: whoever makes us do so often must not push out calls that were real.
@@ -171,6 +172,6 @@ impl Endpoint {
 
     /// The call this device is in, if it is in one.
     fn current(&self) -> Option<&Call> {
-        self.calls.values().find(|it| !it.machine.is_over())
+        self.calls.values().find(|it| !it.is_over())
     }
 }

@@ -40,6 +40,7 @@ mod call;
 mod command;
 mod config;
 mod contacts;
+mod contract;
 mod end_reason;
 mod endpoint;
 mod event;

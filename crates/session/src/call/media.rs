@@ -1,177 +1,165 @@
-//! What the media engine reports, and when the call counts as connected.
+//! The media engine of a call: how far it is, which candidates it and the peer have, who is muted.
 
-use securecall_signaling::{Content, Description, MAX_CANDIDATE};
+use securecall_signaling::{Candidate, MAX_CANDIDATE};
 
-use super::{Call, Media, Timer};
-use crate::EndReason;
-use crate::event::{Event, Tier};
-use crate::io::Io;
-use crate::media_event::{MediaEvent, MediaFailure};
+use crate::config::Route;
 use crate::output::MediaCommand;
-use crate::sealed::send::{can_be_sent, candidate};
 
 /// The most candidates of ours: a bundle holds no more.
 const MAX_LOCAL_CANDIDATES: usize = 31;
+/// The most candidates of the peer that are looked at in one call.
+const MAX_REMOTE_CANDIDATES: usize = 64;
 
-impl Call {
-    /// Something happened in the media engine.
-    pub(crate) fn handle_media(&mut self, io: &mut Io<'_>, event: MediaEvent) {
-        match self.media {
-            Media::Open => self.media_event(io, event),
-            Media::Draining if event == MediaEvent::ChannelClosed => self.close_media(io),
-            Media::Draining | Media::Untouched | Media::Closed => {}
-        }
-        self.flush(io);
+/// How far the media engine is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Transport {
+    /// Before the user accepts there is none.
+    Untouched,
+    Open,
+    /// The user hears nothing any more; the transport lives for the last control messages.
+    Draining,
+    Closed,
+}
+
+/// What a call knows of its media engine.
+pub(super) struct Media {
+    pub(super) transport: Transport,
+    /// The caller's offer, until the user accepts it.
+    remote_offer: String,
+    /// Our answer was made, or the peer's taken.
+    pub(super) answer_made: bool,
+    /// Candidates were asked for.
+    gathering: bool,
+    local_candidates: Vec<Candidate>,
+    local_complete: bool,
+    /// Candidates of the peer that wait until the user accepts.
+    remote_candidates: Vec<String>,
+    candidates_taken: usize,
+    muted: bool,
+    peer_muted: bool,
+}
+
+impl Media {
+    /// Of a call of ours: it opens at once, to make an offer.
+    pub(super) const fn of_caller() -> Self {
+        Self::new(Transport::Open, String::new())
     }
 
-    pub(crate) fn media_event(&mut self, io: &mut Io<'_>, event: MediaEvent) {
-        match event {
-            MediaEvent::LocalOffer { sdp }
-            | MediaEvent::LocalAnswer { sdp }
-            | MediaEvent::RestartOffer { sdp }
-            | MediaEvent::RestartAnswer { sdp }
-                if !can_be_sent(&sdp) =>
-            {
-                self.end_because(EndReason::MediaFailed);
-            }
-            MediaEvent::LocalOffer { sdp } => self.take_local_offer(io, sdp),
-            MediaEvent::LocalAnswer { sdp } => self.take_local_answer(sdp),
-            MediaEvent::LocalCandidates {
-                candidates,
-                complete,
-            } => self.take_local_candidates(candidates, complete),
-            MediaEvent::PathUp { route } => {
-                self.path.route.get_or_insert(route);
-                self.packet_came(io);
-            }
-            MediaEvent::FirstFrameOpened => {
-                // Only who took part in the handshake can seal a frame.
-                self.path.frame_opened = true;
-                self.packet_came(io);
-            }
-            MediaEvent::AuthenticatedPacket => self.packet_came(io),
-            MediaEvent::FirstAudioPlayed => {
-                let setup = io.now.saturating_duration_since(self.started);
-                io.event(Event::FirstAudio {
-                    call: self.id,
-                    setup,
-                });
-            }
-            MediaEvent::PeerMuted(muted) => self.peer_muted(io, muted),
-            MediaEvent::ChannelOpen => self.path.data_channel_open = true,
-            MediaEvent::ChannelClosed => self.path.data_channel_open = false,
-            MediaEvent::RestartOffer { sdp } => self.say_restart_offer(sdp),
-            MediaEvent::RestartAnswer { sdp } => self.say_restart_answer(io, sdp),
-            MediaEvent::Failed { reason } => self.media_failed(reason),
-        }
+    /// Of a call that rings.
+    pub(super) const fn of_callee(remote_offer: String) -> Self {
+        Self::new(Transport::Untouched, remote_offer)
     }
 
-    pub(crate) fn take_local_candidates(&mut self, candidates: Vec<String>, complete: bool) {
-        let usable = |line: &String| line.len() <= MAX_CANDIDATE && line.is_ascii();
-        let candidates = candidates.into_iter();
-        let room = MAX_LOCAL_CANDIDATES.saturating_sub(self.local_candidates.len());
-        self.local_candidates
-            .extend(candidates.filter(usable).take(room).map(candidate));
-        if complete {
-            self.local_complete = true;
-            self.deadlines.clear(Timer::CandidateBatch);
+    const fn new(transport: Transport, remote_offer: String) -> Self {
+        Self {
+            transport,
+            remote_offer,
+            answer_made: false,
+            gathering: false,
+            local_candidates: Vec::new(),
+            local_complete: false,
+            remote_candidates: Vec::new(),
+            candidates_taken: 0,
+            muted: false,
+            peer_muted: false,
         }
     }
 
-    pub(crate) fn media_failed(&mut self, failure: MediaFailure) {
-        let reason = match failure {
-            MediaFailure::FingerprintMismatch => EndReason::FingerprintMismatch,
-            MediaFailure::UnusableSdp => EndReason::PeerMisbehaved,
-            MediaFailure::Local => EndReason::MediaFailed,
-            MediaFailure::IceFailed if self.connected_at.is_none() => EndReason::IceFailed,
-            // A path that worked once may come back; the 15 s are counted elsewhere.
-            MediaFailure::IceFailed => return,
-        };
-        self.end_because(reason);
-    }
-
-    /// Gives the media engine the frame ciphers once there is an answer: frames flow as soon as there is a path.
-    pub(crate) fn start_audio(&mut self, io: &mut Io<'_>) {
-        if !self.answer_made || self.media != Media::Open || !self.machine.is_answered() {
-            return;
-        }
-        let command = self
-            .selected_party()
-            .and_then(|party| party.ratchet_session())
-            .and_then(|session| session.epochs.hand_out());
-        if let Some(command) = command {
-            self.order(io, command);
-            let lines = std::mem::take(&mut self.remote_candidates);
-            if !lines.is_empty() {
-                self.order(io, MediaCommand::AddRemoteCandidates(lines));
-            }
-        }
-    }
-
-    /// Keys are of use only while audio runs.
-    pub(crate) fn order_epoch(&self, io: &mut Io<'_>, command: Option<MediaCommand>) {
-        if let Some(command) = command.filter(|_| self.media == Media::Open) {
-            self.order(io, command);
-        }
-    }
-
-    /// Connected: the path is up, a frame of the peer opened, and the words are known.
-    ///
-    /// A forged message 1 gets as far as an answer, and no further: a frame opens only if its sender took part in the handshake, and a callee
-    /// knows the words only from a ratchet message that opened.
-    pub(crate) fn check_connected(&mut self, io: &mut Io<'_>) {
-        let (Some(route), Some(safety_words)) = (self.path.route, self.words) else {
-            return;
-        };
-        if self.connected_at.is_some() || !self.path.frame_opened || !self.machine.is_answered() {
-            return;
-        }
-        self.machine.connected();
-        self.connected_at = Some(io.now);
-        let setup = io.now.saturating_duration_since(self.started);
-        let (call, peer) = (self.id, self.peer.clone());
-        io.event(Event::Connected {
-            call,
-            peer,
-            tier: Tier::SecureCall,
-            route,
-            safety_words,
-            setup,
-        });
-        self.order(io, MediaCommand::OpenMicrophone);
+    /// The user accepts: opens the transport, and gives the first orders.
+    pub(super) fn accept(&mut self, route: Route) -> Vec<MediaCommand> {
+        self.transport = Transport::Open;
+        self.gathering = true;
+        let sdp = self.remote_offer.clone();
+        let mut orders = vec![
+            MediaCommand::AcceptOffer { sdp, route },
+            MediaCommand::Gather,
+        ];
         if self.muted {
-            self.order(io, MediaCommand::SetMuted(true));
+            orders.push(MediaCommand::SetMuted(true));
         }
-        if self.peer_muted {
-            self.tell_peer_muted(io);
+        let lines = std::mem::take(&mut self.remote_candidates);
+        if !lines.is_empty() {
+            orders.push(MediaCommand::AddRemoteCandidates(lines));
         }
-        self.watch_path(io.now);
+        orders
     }
 
-    /// Frames say whether the peer is muted, and they come before the call counts as connected.
-    pub(crate) fn peer_muted(&mut self, io: &mut Io<'_>, muted: bool) {
-        if std::mem::replace(&mut self.peer_muted, muted) != muted && self.connected_at.is_some() {
-            self.tell_peer_muted(io);
+    /// Whether candidates are still to be asked for; then they count as asked for.
+    pub(super) const fn begins_to_gather(&mut self) -> bool {
+        !std::mem::replace(&mut self.gathering, true)
+    }
+
+    /// Candidates of ours; what no peer would take is left out.
+    pub(super) fn take_local_candidates(&mut self, candidates: Vec<String>, complete: bool) {
+        let usable = |line: &String| line.len() <= MAX_CANDIDATE && line.is_ascii();
+        let room = MAX_LOCAL_CANDIDATES.saturating_sub(self.local_candidates.len());
+        let candidates = candidates.into_iter().filter(usable).take(room);
+        self.local_candidates
+            .extend(candidates.map(|line| Candidate {
+                candidate: line,
+                sdp_mid: "0".to_owned(),
+            }));
+        self.local_complete |= complete;
+    }
+
+    /// Candidates of the peer: for the media engine, or kept until there is one.
+    pub(super) fn take_remote_candidates(
+        &mut self,
+        mut lines: Vec<String>,
+    ) -> Option<MediaCommand> {
+        lines.truncate(MAX_REMOTE_CANDIDATES.saturating_sub(self.candidates_taken));
+        self.candidates_taken += lines.len();
+        if lines.is_empty() {
+            None
+        } else if self.is_open() {
+            Some(MediaCommand::AddRemoteCandidates(lines))
+        } else {
+            self.remote_candidates.extend(lines);
+            None
         }
     }
 
-    pub(crate) fn tell_peer_muted(&self, io: &mut Io<'_>) {
-        io.event(Event::Muted {
-            call: self.id,
-            local: false,
-            muted: self.peer_muted,
-        });
+    /// Mutes or unmutes our microphone. Returns whether that is news.
+    pub(super) fn set_muted(&mut self, muted: bool) -> bool {
+        std::mem::replace(&mut self.muted, muted) != muted
     }
 
-    pub(crate) fn negotiate(&mut self, description: Description, negotiation: u32) {
-        if let Some(party) = self.selected_party() {
-            party
-                .pending
-                .retain(|content| !matches!(content, Content::Negotiate { .. }));
-            party.pending.push(Content::Negotiate {
-                description,
-                negotiation,
-            });
-        }
+    /// The peer says whether it is muted. Returns whether that is news.
+    pub(super) fn set_peer_muted(&mut self, muted: bool) -> bool {
+        std::mem::replace(&mut self.peer_muted, muted) != muted
+    }
+
+    /// The call is over: no candidate is told or tried any more.
+    pub(super) fn finish(&mut self) {
+        self.remote_candidates.clear();
+        self.local_candidates.clear();
+    }
+
+    /// The transport is over, too.
+    pub(super) fn forget_offer(&mut self) {
+        self.remote_offer = String::new();
+    }
+
+    /// Our candidates so far, and whether they are all.
+    pub(super) fn local_candidates(&self) -> (&[Candidate], bool) {
+        (&self.local_candidates, self.local_complete)
+    }
+
+    pub(super) const fn is_muted(&self) -> bool {
+        self.muted
+    }
+
+    pub(super) const fn is_peer_muted(&self) -> bool {
+        self.peer_muted
+    }
+
+    /// The user can hear and be heard, as far as the media engine goes.
+    pub(super) const fn is_open(&self) -> bool {
+        matches!(self.transport, Transport::Open)
+    }
+
+    /// There is a transport that must be closed.
+    pub(super) const fn has_transport(&self) -> bool {
+        matches!(self.transport, Transport::Open | Transport::Draining)
     }
 }

@@ -6,12 +6,12 @@ use securecall_signaling::CallId;
 use web_time::Instant;
 
 use super::Endpoint;
+use super::arrived::{Arrived, Intent};
 use super::route::choose_route;
 use crate::call::Call;
 use crate::command::{CallError, Callee, CommandError};
 use crate::config::{CallOptions, MAX_LIFETIME};
 use crate::io::Io;
-use crate::sealed::callee::Admitted;
 
 impl Endpoint {
     /// Calls somebody. If the same identity is calling us right now and rings here, that call is answered instead, and its ID returned.
@@ -45,7 +45,7 @@ impl Endpoint {
         if let Some(current) = self.current() {
             let (id, theirs) = (
                 current.id,
-                current.identity == identity && current.machine.is_ringing_here(),
+                current.is_with(&identity) && current.is_ringing_here(),
             );
             if !theirs {
                 return Err(CallError::InAnotherCall);
@@ -59,12 +59,11 @@ impl Endpoint {
         if let Some(arrived) = self
             .arrived
             .iter_mut()
-            .find(|it| it.message_1.remote_identity() == identity)
+            .find(|it| it.invite.identity == identity)
         {
-            arrived.accepted = true;
-            arrived.declined = false;
+            arrived.intent = Intent::Accept;
             arrived.route = route;
-            return Ok(arrived.call);
+            return Ok(arrived.call());
         }
         let mut bytes = [0; 16];
         rng.fill_bytes(&mut bytes);
@@ -77,7 +76,7 @@ impl Endpoint {
             requests: &mut self.requests,
         };
         let lifetime = options.lifetime.min(MAX_LIFETIME);
-        let call = Call::place(&mut io, id, peer, identity, route, wallclock_ms, lifetime);
+        let call = Call::place(&mut io, id, peer, route, wallclock_ms, lifetime);
         self.add_call(call);
         Ok(id)
     }
@@ -124,12 +123,12 @@ impl Endpoint {
         rng: &mut impl CryptoRng,
         call: CallId,
     ) -> Result<(), CommandError> {
-        let promised = |it: &&mut Admitted| it.call == call && it.accepted;
+        let promised = |it: &&mut Arrived| it.call() == call && it.is_promised();
         if let Some(arrived) = self.arrived.iter_mut().find(promised) {
-            arrived.declined = true;
+            arrived.intent = Intent::Decline;
             return Ok(());
         }
-        let over = self.calls.get(&call).is_none_or(|it| it.machine.is_over());
+        let over = self.calls.get(&call).is_none_or(|it| it.is_over());
         if over {
             return Err(CommandError::NoSuchCall);
         }
@@ -152,7 +151,7 @@ impl Endpoint {
         call: CallId,
         muted: bool,
     ) -> Result<(), CommandError> {
-        let over = self.calls.get(&call).is_none_or(|it| it.machine.is_over());
+        let over = self.calls.get(&call).is_none_or(|it| it.is_over());
         if over {
             return Err(CommandError::NoSuchCall);
         }

@@ -7,12 +7,12 @@ use securecall_signaling::CallId;
 use web_time::Instant;
 
 use super::Endpoint;
+use super::arrived::Awaits;
 use super::reports::Why;
 use crate::event::MissedReason;
 use crate::media_event::MediaEvent;
 use crate::output::{InboundSignal, NotPersisted, Output, PeerDevice, RequestError, RequestId};
 use crate::requests::Waiting;
-use crate::sealed::callee::Awaits;
 use crate::sealed::sealed_box::{BoxKind, SealedBox};
 use crate::signal_refused::SignalRefused;
 
@@ -112,12 +112,12 @@ impl Endpoint {
             .into_iter()
             .partition(|it| it.awaits == Awaits::Disk);
         self.arrived = waiting;
-        for admitted in written {
-            if result.is_ok() || admitted.accepted {
-                self.ring(now, rng, admitted);
+        for arrived in written {
+            if result.is_ok() || arrived.is_promised() {
+                self.ring(now, rng, arrived);
             } else {
                 let why = Why::Missed(MissedReason::StorageFailed);
-                self.report(now, admitted.call, admitted.peer, why);
+                self.report(now, arrived.call(), arrived.peer, why);
             }
         }
         if self.arrived.iter().any(|it| it.awaits == Awaits::Turn) {

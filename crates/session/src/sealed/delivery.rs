@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use web_time::Instant;
 
+use super::sealed_box::{BoxKind, SealedBox};
 use crate::output::RequestError;
 use crate::requests::MessageName;
-use crate::sealed::sealed_box::{BoxKind, SealedBox};
 
 /// The most sends of one message to a device over Matrix, for each may leave a row on a server.
 pub(crate) const MAX_MATRIX_SENDS: u8 = 3;

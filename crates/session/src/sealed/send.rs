@@ -2,19 +2,20 @@
 
 use securecall_crypto::Encrypted;
 use securecall_signaling::{
-    Bundle, Candidate, Content, Description, Hex32, MAX_CONTENTS, MAX_SDP, PartyId, Role, Version,
+    Bundle, Content, Description, Hex32, MAX_CONTENTS, MAX_SDP, PartyId, Role, Version,
 };
 
 use zeroize::Zeroizing;
 
-use crate::call::{Call, Timer};
+use super::Sealed;
+use super::delivery::{Transmit, Ways};
+use super::epochs::Epochs;
+use super::party::{Link, Party, RatchetSession};
+use super::sealed_box::{BoxKind, DATA_CHANNEL_STEP, MATRIX_STEP, SealedBox};
+use crate::contract::Situation;
 use crate::io::Io;
 use crate::output::{Output, Request};
 use crate::requests::{MessageName, Waiting};
-use crate::sealed::delivery::{Transmit, Ways};
-use crate::sealed::epochs::Epochs;
-use crate::sealed::party::{Link, Party, RatchetSession};
-use crate::sealed::sealed_box::{BoxKind, DATA_CHANNEL_STEP, MATRIX_STEP, SealedBox};
 
 /// What a bundle holds besides its contents, at most: names, 64 acknowledgements, the words nonce.
 const AROUND_CONTENTS: usize = 3 * 1024;
@@ -23,32 +24,10 @@ const MAX_SDP_JSON: usize = 12 * 1024;
 /// The most messages that wait for a device before more contents are held back.
 const MAX_UNDELIVERED: usize = 48;
 
-impl Call {
-    /// Hands our candidates to every device that may have them.
-    pub(crate) fn offer_candidates(&mut self) {
-        if self.deadlines.is_set(Timer::CandidateBatch) || self.machine.is_over() {
-            return;
-        }
-        for party in self
-            .parties
-            .values_mut()
-            .filter(|party| party.candidates_wanted)
-        {
-            let mut candidates = self.local_candidates[party.candidates_sent..].to_vec();
-            party.candidates_sent = self.local_candidates.len();
-            if self.local_complete && !party.candidates_end_sent {
-                party.candidates_end_sent = true;
-                candidates.push(candidate(String::new()));
-            }
-            if !candidates.is_empty() {
-                party.pending.push(Content::Candidates { candidates });
-            }
-        }
-    }
-
+impl Sealed {
     /// Seals what is to be said.
-    pub(crate) fn speak(&mut self, io: &mut Io<'_>) {
-        let batching = self.deadlines.is_set(Timer::CandidateBatch);
+    pub(crate) fn speak(&mut self, io: &mut Io<'_>, situation: &Situation) {
+        let batching = situation.candidates_until.is_some();
         let ids: Vec<PartyId> = self.parties.keys().cloned().collect();
         for id in ids {
             let Some(mut party) = self.parties.remove(&id) else {
@@ -60,20 +39,20 @@ impl Call {
                 Link::Received(_) if waits || party.pending.is_empty() => {}
                 Link::Received(_) => {
                     self.write_message_2(io, &mut party);
-                    self.speak_to(io, &id, &mut party);
+                    self.speak_to(io, situation, &id, &mut party);
                 }
                 Link::Open(_) if waits => {}
-                Link::Open(_) => self.speak_to(io, &id, &mut party),
+                Link::Open(_) => self.speak_to(io, situation, &id, &mut party),
             }
             self.parties.insert(id, party);
         }
     }
 
     /// Sends what has come due to all devices.
-    pub(crate) fn transmit(&mut self, io: &mut Io<'_>) {
+    pub(crate) fn transmit(&mut self, io: &mut Io<'_>, situation: &Situation) {
         let ids: Vec<PartyId> = self.parties.keys().cloned().collect();
         for id in ids {
-            let ways = self.ways(&id);
+            let ways = self.ways(situation, &id);
             while let Some(transmit) = self
                 .parties
                 .get_mut(&id)
@@ -96,7 +75,7 @@ impl Call {
         }
     }
 
-    pub(crate) fn request_send(
+    fn request_send(
         &self,
         io: &mut Io<'_>,
         waiting: Waiting,
@@ -106,14 +85,14 @@ impl Call {
         let id = io.requests.add(waiting);
         io.outputs.push_back(Output::Request(Request::Send {
             id,
-            user: self.peer.matrix_id.clone(),
+            user: self.matrix_id.clone(),
             device_id: device_id.to_owned(),
             content: message.to_signal(self.id),
         }));
     }
 
     /// A bundle of contents as padded JSON.
-    pub(crate) fn bundle(
+    pub(super) fn bundle(
         &self,
         io: &Io<'_>,
         kind: BoxKind,
@@ -134,7 +113,7 @@ impl Call {
     }
 
     /// Message 2 says that it rings, that we are busy, that the clocks differ, or brings the answer. Everything else follows in ratchet messages.
-    pub(crate) fn write_message_2(&self, io: &mut Io<'_>, party: &mut Party) {
+    fn write_message_2(&self, io: &mut Io<'_>, party: &mut Party) {
         let Link::Received(received) = std::mem::replace(&mut party.link, Link::Gone) else {
             return;
         };
@@ -174,14 +153,14 @@ impl Call {
     }
 
     /// Seals the pending contents and acknowledgements, if there are any, as one ratchet message.
-    pub(crate) fn speak_to(&self, io: &mut Io<'_>, id: &str, party: &mut Party) {
+    fn speak_to(&self, io: &mut Io<'_>, situation: &Situation, id: &str, party: &mut Party) {
         let due = party.acknowledge_at.is_some_and(|at| at <= io.now);
         let held_back = party.pending.is_empty() || party.delivery.len() >= MAX_UNDELIVERED;
         if held_back && !due {
             return;
         }
-        let ways = self.ways(id);
-        let over_matrix = party.acknowledge_over_matrix && (ways.matrix || self.machine.is_over());
+        let ways = self.ways(situation, id);
+        let over_matrix = party.acknowledge_over_matrix && (ways.matrix || situation.over);
         let amount = if held_back {
             0
         } else {
@@ -197,7 +176,7 @@ impl Call {
             contents.insert(0, Content::WordsNonce { nonce });
             party.nonce_sent = true;
             // Without it there are no words, so it must arrive, even with an acknowledgement alone. A call that is over needs none.
-            wants_acknowledgement |= !self.machine.is_over();
+            wants_acknowledgement |= !situation.over;
         }
         let contents = Contents {
             contents,
@@ -242,12 +221,12 @@ impl Call {
             );
         }
         if !party.pending.is_empty() && party.delivery.len() < MAX_UNDELIVERED {
-            self.speak_to(io, id, party);
+            self.speak_to(io, situation, id, party);
         }
     }
 
     /// An acknowledgement alone is not repeated: the peer repeats its message instead.
-    pub(crate) fn send_once(&self, io: &mut Io<'_>, id: &str, message: SealedBox, ways: Ways) {
+    fn send_once(&self, io: &mut Io<'_>, id: &str, message: SealedBox, ways: Ways) {
         if ways.matrix {
             self.request_send(io, Waiting::Acknowledgement, id, &message);
         }
@@ -280,15 +259,8 @@ pub(crate) fn can_be_sent(sdp: &str) -> bool {
 }
 
 /// What a bundle is made of.
-pub(crate) struct Contents {
-    pub(crate) contents: Vec<Content>,
-    pub(crate) acknowledges: Vec<securecall_signaling::Acknowledgement>,
-    pub(crate) wants_acknowledgement: bool,
-}
-
-pub(crate) fn candidate(line: String) -> Candidate {
-    Candidate {
-        candidate: line,
-        sdp_mid: "0".to_owned(),
-    }
+pub(super) struct Contents {
+    pub(super) contents: Vec<Content>,
+    pub(super) acknowledges: Vec<securecall_signaling::Acknowledgement>,
+    pub(super) wants_acknowledgement: bool,
 }
