@@ -17,7 +17,9 @@
 
 mod carrier;
 mod end;
+mod hearing;
 mod media;
+mod media_events;
 mod path;
 mod restarts;
 mod timer;
@@ -25,30 +27,26 @@ mod timer;
 use std::time::Duration;
 
 use securecall_crypto::IdentityKey;
-use securecall_signaling::{
-    CallId, CallMachine, CallOutput, Content, Deadlines, Description, PartyId, Role,
-};
+use securecall_signaling::{CallId, CallMachine, CallOutput, Content, Deadlines, Role};
 use web_time::Instant;
 
 use self::carrier::Carrier;
 use self::end::{End, FORGET};
 use self::media::{Media, Transport};
 use self::path::Path;
-use self::restarts::{Answered, Restarts, Taken};
+use self::restarts::Restarts;
 use self::timer::Timer;
 use crate::EndReason;
 use crate::config::Route;
-use crate::contract::{Heard, Situation};
+use crate::contract::Situation;
 use crate::event::{Event, Peer};
-use crate::fingerprint::Fingerprint;
 use crate::io::Io;
-use crate::media_event::{MediaEvent, MediaFailure};
+use crate::media_event::MediaEvent;
 use crate::output::{MediaCommand, Output, PeerDevice, RequestError};
 use crate::requests::MessageName;
 use crate::sealed::Sealed;
 use crate::sealed::admission::OpenedInvite;
 use crate::sealed::sealed_box::SealedBox;
-use crate::sealed::send::can_be_sent;
 use crate::signal_refused::SignalRefused;
 
 /// How long candidates are collected before what waits for them is sent without (`docs/protocol/signaling.md`).
@@ -366,28 +364,28 @@ impl Call {
 
     /// Turns what happened into outputs. The last thing every input does.
     fn flush(&mut self, io: &mut Io<'_>) {
-        // What the machine decided comes first: all below asks whether the call is answered, or over, and what it says now goes
-        // out with the rest.
+        // What the machine decided comes first: all below asks it whether the call is answered, or over, and what it wants said
+        // is to go out with the rest.
         self.drain_machine(io);
-        // An answer to a call that rang before finds its keys there. The media engine takes orders in turn, and `OpenMicrophone`,
-        // next, is for audio that runs.
+        // Who answers a call that rang has keys since message 2. The media engine takes its orders in turn, and the next step may
+        // order the microphone, which is for audio that runs.
         self.start_audio(io);
-        // Before anything is sealed: from here on the ratchet steps, and what the path missed is due.
+        // After the audio, as said, and after the machine, for a call that has just ended is not connected.
         self.check_connected(io);
-        // The last contents: they belong into the messages that are sealed next, so that few are sent.
-        let (candidates, complete) = self.media.local_candidates();
+        // The last contents, before anything is sealed: they are to travel in the messages made next, so that few are sent.
         if !self.deadlines.is_set(Timer::CandidateBatch) && !self.machine.is_over() {
+            let (candidates, complete) = self.media.local_candidates();
             self.carrier.offer_candidates(candidates, complete);
         }
-        // Everything that is to be said is known: it becomes one message per device.
+        // All that is to be said now is known: it becomes one message per device.
         let situation = self.situation();
         self.carrier.speak(io, &situation);
-        // A callee that answers at once has keys only now, with message 2 written. Not later: the peer's frames may come as soon as
-        // the answer has left.
+        // Once more, for who answers at once: message 2 was written in the step before, and with it come the keys. The frames of
+        // the peer may come as soon as the answer has left, in the next.
         self.start_audio(io);
-        // After sealing, so that what is new leaves at once; after the audio, see above.
+        // After the sealing, so that what is new leaves without waiting for another input.
         self.carrier.transmit(io, &situation);
-        // At the very end, when nothing waits any more that could want a key.
+        // At the very end: only what has been handed over, and is not waited for, needs no key any more.
         self.let_go();
     }
 
@@ -403,64 +401,6 @@ impl Call {
                     }
                 }
                 CallOutput::Ended(end) => self.finish(io, end),
-            }
-        }
-    }
-
-    /// Carries out what the carrier has heard.
-    fn hear(&mut self, io: &mut Io<'_>) {
-        loop {
-            let situation = self.situation();
-            let Some(heard) = self.carrier.poll_heard(io.now, &situation) else {
-                return;
-            };
-            match heard {
-                Heard::Invited(party) => self.machine.invite(party),
-                Heard::MayGather => self.gather(io),
-                Heard::Content { from, content } => {
-                    self.handle_content(io, &from, &content);
-                    // The next content of the same message meets the machine as this one has left it.
-                    self.drain_machine(io);
-                }
-                Heard::Delivered => self.close_if_drained(io),
-                // Keys are of use only while audio runs.
-                Heard::Epoch(command) if self.media.is_open() => self.order(io, command),
-                Heard::Epoch(_) => {}
-                Heard::ControlDead => match self.machine.role() {
-                    Role::Caller => self.restart(io),
-                    Role::Callee => self.ask_for_restart(),
-                },
-                Heard::Failed(reason) => self.end_because(reason),
-            }
-        }
-    }
-
-    fn handle_content(&mut self, io: &mut Io<'_>, from: &PartyId, content: &Content) {
-        let is_selected = self.machine.selected() == Some(from.as_str()) && !self.machine.is_over();
-        match content {
-            Content::Answer { answer } if !self.check_answer(from, &answer.sdp) => {}
-            Content::Rekey if is_selected => self.carrier.answer_rekey(from),
-            Content::RestartPlease if is_selected => self.restart_was_asked_for(io),
-            Content::Negotiate {
-                description,
-                negotiation,
-            } if is_selected => self.take_negotiate(io, description, *negotiation),
-            Content::WordsNonce { .. }
-            | Content::Rekey
-            | Content::RestartPlease
-            | Content::Negotiate { .. } => {}
-            Content::Ringing
-            | Content::Busy
-            | Content::ClocksDiffer
-            | Content::Answer { .. }
-            | Content::Candidates { .. }
-            | Content::SelectAnswer { .. }
-            | Content::Reject
-            | Content::Hangup { .. }
-            | Content::Invite(_) => {
-                if let Err(error) = self.machine.handle_content(io.now, from, content) {
-                    tracing::debug!(call = %self.id, kind = content.kind(), %error, "refused a content");
-                }
             }
         }
     }
@@ -485,80 +425,6 @@ impl Call {
         }
     }
 
-    fn media_event(&mut self, io: &mut Io<'_>, event: MediaEvent) {
-        match event {
-            MediaEvent::LocalOffer { sdp }
-            | MediaEvent::LocalAnswer { sdp }
-            | MediaEvent::RestartOffer { sdp }
-            | MediaEvent::RestartAnswer { sdp }
-                if !can_be_sent(&sdp) =>
-            {
-                self.end_because(EndReason::MediaFailed);
-            }
-            MediaEvent::LocalOffer { sdp } => {
-                self.carrier.take_offer(sdp);
-                self.invite(io);
-            }
-            MediaEvent::LocalAnswer { sdp } => self.take_local_answer(sdp),
-            MediaEvent::LocalCandidates {
-                candidates,
-                complete,
-            } => {
-                self.media.take_local_candidates(candidates, complete);
-                if complete {
-                    self.deadlines.clear(Timer::CandidateBatch);
-                }
-            }
-            MediaEvent::PathUp { route } => {
-                self.path.is_up(route);
-                self.packet_came(io);
-            }
-            MediaEvent::FirstFrameOpened => {
-                self.path.frame_opened();
-                self.packet_came(io);
-            }
-            MediaEvent::AuthenticatedPacket => self.packet_came(io),
-            MediaEvent::FirstAudioPlayed => {
-                let setup = io.now.saturating_duration_since(self.started);
-                io.event(Event::FirstAudio {
-                    call: self.id,
-                    setup,
-                });
-            }
-            MediaEvent::PeerMuted(muted) => {
-                // Frames say so, and they come before the call counts as connected.
-                if self.media.set_peer_muted(muted) && self.connected_at.is_some() {
-                    self.tell_peer_muted(io);
-                }
-            }
-            MediaEvent::ChannelOpen => self.path.set_data_channel_open(true),
-            MediaEvent::ChannelClosed => self.path.set_data_channel_open(false),
-            MediaEvent::RestartOffer { sdp } => {
-                if let Some(number) = self.restarts.number_offer() {
-                    self.negotiate(Description::offer(sdp), number);
-                }
-            }
-            MediaEvent::RestartAnswer { sdp } => match self.restarts.answer_made(io.now) {
-                Some(Answered::Say(number)) => self.negotiate(Description::answer(sdp), number),
-                Some(Answered::Order(command)) => self.order(io, command),
-                None => {}
-            },
-            MediaEvent::Failed { reason } => self.media_failed(reason),
-        }
-    }
-
-    fn media_failed(&mut self, failure: MediaFailure) {
-        let reason = match failure {
-            MediaFailure::FingerprintMismatch => EndReason::FingerprintMismatch,
-            MediaFailure::UnusableSdp => EndReason::PeerMisbehaved,
-            MediaFailure::Local => EndReason::MediaFailed,
-            MediaFailure::IceFailed if self.connected_at.is_none() => EndReason::IceFailed,
-            // A path that worked once may come back; the 15 s are counted elsewhere.
-            MediaFailure::IceFailed => return,
-        };
-        self.end_because(reason);
-    }
-
     /// Invites the peer's devices, once they and our offer are both there.
     fn invite(&mut self, io: &mut Io<'_>) {
         let situation = self.situation();
@@ -576,40 +442,13 @@ impl Call {
         self.order(io, MediaCommand::Gather);
     }
 
-    fn take_local_answer(&mut self, sdp: String) {
-        let is_caller = self.machine.role() == Role::Caller;
-        if is_caller || self.media.answer_made || !self.machine.is_answered() {
-            return;
-        }
-        self.media.answer_made = true;
-        self.machine.answer(sdp);
-        self.carrier.may_have_candidates();
-    }
-
-    /// Whether a device's answer can be taken; if not, the device is dropped.
-    fn check_answer(&mut self, from: &str, sdp: &str) -> bool {
-        let is_caller = self.machine.role() == Role::Caller;
-        let waits = is_caller && !self.machine.is_answered() && !self.machine.is_over();
-        if !waits || Fingerprint::of(sdp).is_some() {
-            return true;
-        }
-        tracing::debug!(call = %self.id, "an answer without exactly one sha-256 fingerprint");
-        // Only the last device's answer ends the call, and then for this reason.
-        self.end.cause = Some(EndReason::FingerprintMismatch);
-        self.machine.drop_party(from);
-        if !self.machine.is_over() {
-            self.end.cause = None;
-        }
-        false
-    }
-
     /// The answer that is taken: the call is with this device from now on.
     fn take_answer(&mut self, io: &mut Io<'_>, from: &str, sdp: String) {
         self.restarts.take_answer(&sdp);
         self.carrier.answered(from);
         self.order(io, MediaCommand::SetAnswer { sdp });
         self.media.answer_made = true;
-        // Not first in `flush`: the candidates that came with the answer follow, and with them the first frames.
+        // Here and not in `flush`: the peer's candidates are the machine's next output, and with them the first frames may come.
         self.start_audio(io);
     }
 
@@ -694,43 +533,6 @@ impl Call {
     fn ask_for_restart(&mut self) {
         if let Some(party) = self.machine.selected() {
             self.carrier.say_once(party, Content::RestartPlease);
-        }
-    }
-
-    /// The callee wants a restart: only the caller makes offers. The callee hears nothing, so the offer goes over Matrix as well.
-    fn restart_was_asked_for(&mut self, io: &mut Io<'_>) {
-        if self.machine.role() == Role::Caller {
-            self.carrier.distrust_data_channel();
-            self.restart(io);
-        }
-    }
-
-    fn negotiate(&mut self, description: Description, negotiation: u32) {
-        if let Some(party) = self.machine.selected() {
-            let content = Content::Negotiate {
-                description,
-                negotiation,
-            };
-            self.carrier.say_negotiate(party, content);
-        }
-    }
-
-    /// An offer or answer of the peer within the call.
-    fn take_negotiate(&mut self, io: &mut Io<'_>, description: &Description, number: u32) {
-        if self.connected_at.is_none() {
-            return;
-        }
-        match self.restarts.take_description(io.now, description, number) {
-            Taken::Offer(command) => {
-                self.deadlines.clear(Timer::RestartPlease);
-                if let Some(command) = command {
-                    self.order(io, command);
-                }
-            }
-            Taken::Answer(command) => self.order(io, command),
-            Taken::Refused(why) => {
-                tracing::debug!(call = %self.id, number, why, "refused a description");
-            }
         }
     }
 

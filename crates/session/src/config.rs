@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use securecall_contact::MatrixId;
 
-/// The longest lifetime of a call that is taken, and the one we use (DESIGN 4).
+/// The longest lifetime of a call that is taken, and the one we use (`docs/protocol/signaling.md`).
 pub const MAX_LIFETIME: Duration = Duration::from_secs(90);
 
 /// Our own device on the homeserver.

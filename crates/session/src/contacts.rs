@@ -50,7 +50,7 @@ impl Contacts {
         self.by_identity.contains_key(identity.as_bytes())
     }
 
-    /// Who an identity at a Matrix ID is to the user (DESIGN 3).
+    /// Who an identity at a Matrix ID is to the user.
     ///
     /// # Errors
     /// [`IdentityMismatch`] if the Matrix ID, by itself or by our contacts, stands for another identity.

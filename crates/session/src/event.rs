@@ -8,7 +8,7 @@ use securecall_signaling::CallId;
 
 use crate::{EndReason, PathRoute};
 
-/// The encryption tier of a call. It is never negotiated (DESIGN 3).
+/// The encryption tier of a call. It is never negotiated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Tier {
     /// Hybrid handshake, sealed frames.

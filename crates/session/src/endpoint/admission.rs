@@ -1,4 +1,4 @@
-//! Who may ring: every rule an invite must pass, in order, before anything is sent (DESIGN 3, 4, 7 and 8).
+//! Who may ring: every rule an invite must pass, in order, before anything is sent (`docs/protocol/signaling.md`, Who may ring).
 
 use rand_core::CryptoRng;
 use securecall_contact::{MatrixId, SecureCallId};

@@ -3,7 +3,7 @@
 use crate::command::CallError;
 use crate::config::Route;
 
-/// The route of a call with somebody: what was asked for, else direct for contacts and relay for everybody else (DESIGN 8).
+/// The route of a call with somebody: what was asked for, else direct for contacts and relay for everybody else.
 pub(super) fn choose_route(
     asked: Option<Route>,
     is_contact: bool,

@@ -1,4 +1,4 @@
-//! Delivery to one device: every message is repeated until it is acknowledged, within bounds (DESIGN 7).
+//! Delivery to one device: every message is repeated until it is acknowledged, within bounds (`docs/protocol/signaling.md`).
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Which media epochs may be used (DESIGN 6): a sender moves on only when the peer is known to have the key.
+//! Which media epochs may be used (`docs/protocol/frame.md`): a sender moves on only when the peer is known to have the key.
 
 use securecall_crypto::{Direction, Epoch, FrameOpener, FrameSealer, MediaSeed};
 use securecall_signaling::Role;

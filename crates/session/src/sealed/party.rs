@@ -14,7 +14,7 @@ use super::delivery::{Delivery, MAX_MATRIX_SENDS};
 use super::epochs::Epochs;
 use crate::requests::MessageName;
 
-/// The most ratchet messages kept for a device whose message 2 is still to come (DESIGN 7).
+/// The most ratchet messages kept for a device whose message 2 is still to come (`docs/protocol/signaling.md`).
 pub(super) const MAX_EARLY: usize = 16;
 /// The most acknowledgements of repetitions of one message over Matrix: a peer repeats no more often.
 const MAX_ACKNOWLEDGED_AGAIN: u8 = MAX_MATRIX_SENDS;

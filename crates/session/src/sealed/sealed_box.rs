@@ -8,7 +8,7 @@ use securecall_crypto::{MESSAGE_1_OVERHEAD, MESSAGE_2_OVERHEAD, MESSAGE_OVERHEAD
 use securecall_signaling::{CallId, MAX_BUNDLE};
 use serde::{Deserialize, Serialize};
 
-/// The step of the sizes on Matrix (DESIGN 1).
+/// The step of the sizes on Matrix (`docs/protocol/signaling.md`).
 pub(crate) const MATRIX_STEP: usize = 4096;
 /// The step of the sizes on the data channel, whose packets are small.
 pub(crate) const DATA_CHANNEL_STEP: usize = 256;
