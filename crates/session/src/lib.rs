@@ -51,13 +51,14 @@ mod output;
 mod requests;
 mod sealed;
 mod signal_refused;
+mod tier;
 
 pub use command::{CallError, Callee, CommandError};
-pub use config::{AnswerPolicy, CallOptions, Config, MAX_LIFETIME, OwnDevice, Require, Route};
+pub use config::{AnswerPolicy, CallOptions, Config, MAX_LIFETIME, OwnDevice, Route};
 pub use contacts::{Contact, Contacts, IdentityMismatch};
 pub use end_reason::{EndReason, ExitClass};
 pub use endpoint::Endpoint;
-pub use event::{Event, MissedReason, Peer, RefusedReason, Tier};
+pub use event::{Event, MissedReason, Peer, RefusedReason};
 pub use media_event::{MediaEvent, MediaFailure, PathRoute};
 pub use output::{
     InboundSignal, MediaCommand, NotPersisted, Output, PeerDevice, Request, RequestError, RequestId,
@@ -66,3 +67,4 @@ pub use sealed::replay_memory::ReplayMemoryError;
 pub use sealed::sealed_box::{MAX_SIGNAL, SignalError};
 pub use securecall_signaling::CallId;
 pub use signal_refused::SignalRefused;
+pub use tier::{Require, Tier};

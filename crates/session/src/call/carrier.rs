@@ -7,13 +7,13 @@ use securecall_signaling::{Candidate, Content};
 use web_time::Instant;
 
 use crate::contract::{Heard, Situation};
-use crate::event::Tier;
 use crate::io::Io;
 use crate::output::{MediaCommand, PeerDevice, RequestError};
 use crate::requests::MessageName;
 use crate::sealed::Sealed;
 use crate::sealed::sealed_box::SealedBox;
 use crate::signal_refused::SignalRefused;
+use crate::tier::Tier;
 
 /// What carries a call.
 pub(crate) enum Carrier {

@@ -19,6 +19,7 @@ use crate::output::{InboundSignal, Output};
 use crate::sealed::admission::OpenedInvite;
 use crate::sealed::replay_memory::{NotRemembered, is_fresh};
 use crate::signal_refused::SignalRefused;
+use crate::tier::Tier;
 
 impl Endpoint {
     /// An invite to a call we do not know of. It rings once the sync response is processed and the disk has it.
@@ -41,6 +42,7 @@ impl Endpoint {
         let invite = OpenedInvite::open(&self.own, signal, call, sealed)?;
         let identity = invite.identity;
         let peer = self.identify(now, call, &identity, signal.sender)?;
+        self.check_tier(now, call, &peer, Tier::with(Some(&identity)))?;
         let stranger = !self.contacts.contains(&identity);
         let fresh = is_fresh(wallclock_ms, invite.sent_at);
         if invite.lifetime > MAX_LIFETIME || !fresh {
@@ -241,6 +243,21 @@ impl Endpoint {
         })
     }
 
+    /// Whatever brings a call here: it must have the tier that the user requires.
+    fn check_tier(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        peer: &Peer,
+        tier: Tier,
+    ) -> Result<(), SignalRefused> {
+        if self.config.inbound.require.is_met_by(tier) {
+            Ok(())
+        } else {
+            Err(self.refuse(now, call, peer.clone(), RefusedReason::TierTooLow))
+        }
+    }
+
     fn refuse(
         &mut self,
         now: Instant,
@@ -257,6 +274,73 @@ impl Endpoint {
             AnswerPolicy::Ask => false,
             AnswerPolicy::Contacts => self.contacts.contains(identity),
             AnswerPolicy::Auto => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use securecall_crypto::{IdentityKeyPair, IdentitySeed};
+
+    use super::*;
+    use crate::config::{CallOptions, Config, OwnDevice};
+    use crate::contacts::Contacts;
+    use crate::tier::Require;
+
+    fn endpoint(require: Require) -> Endpoint {
+        let identity = IdentityKeyPair::from_seed(&IdentitySeed::from_bytes([1; 32]));
+        let config = Config {
+            device: OwnDevice {
+                matrix_id: "@ada:example.org".parse().unwrap(),
+                device_id: "DEVICE".to_owned(),
+                olm_key: [1; 32],
+            },
+            answer: AnswerPolicy::Ask,
+            inbound: CallOptions {
+                require,
+                ..CallOptions::default()
+            },
+            relay_available: false,
+        };
+        Endpoint::new(config, identity, Contacts::default(), None).unwrap()
+    }
+
+    fn check(require: Require, tier: Tier) -> (Result<(), SignalRefused>, Output) {
+        #[expect(clippy::disallowed_methods, reason = "any time will do")]
+        let now = Instant::now();
+        let identity = IdentityKeyPair::from_seed(&IdentitySeed::from_bytes([2; 32]));
+        let peer = Peer {
+            id: SecureCallId::new(&identity.public()),
+            matrix_id: "@bob:example.org".parse().unwrap(),
+            name: None,
+            new_address: false,
+        };
+        let mut endpoint = endpoint(require);
+        let result = endpoint.check_tier(now, CallId::from_random([3; 16]), &peer, tier);
+        (result, endpoint.poll_output())
+    }
+
+    #[test]
+    fn a_call_of_too_low_a_tier_is_refused_and_the_user_told() {
+        let (result, output) = check(Require::SecureCall, Tier::Matrix);
+        let too_low = RefusedReason::TierTooLow;
+        assert_eq!(result, Err(SignalRefused::Rules(too_low)));
+        assert!(
+            matches!(output, Output::Event(Event::Refused { why, .. }) if why == too_low),
+            "{output:?}"
+        );
+    }
+
+    #[test]
+    fn a_call_of_the_tier_required_or_where_none_is_passes() {
+        for (require, tier) in [
+            (Require::SecureCall, Tier::SecureCall),
+            (Require::Any, Tier::SecureCall),
+            (Require::Any, Tier::Matrix),
+        ] {
+            let (result, output) = check(require, tier);
+            assert_eq!(result, Ok(()), "{require:?} {tier:?}");
+            assert!(matches!(output, Output::Timeout(_)), "{output:?}");
         }
     }
 }

@@ -23,19 +23,20 @@ impl Endpoint {
         now: Instant,
         wallclock_ms: u64,
         rng: &mut impl CryptoRng,
-        callee: Callee,
+        mut callee: Callee,
         options: &CallOptions,
     ) -> Result<CallId, CallError> {
-        let Callee {
-            identity,
-            matrix_id,
-        } = callee;
+        // A contact's key is known whoever forgets to name it: nobody is called without it.
+        callee.identity = callee
+            .identity
+            .or_else(|| self.contacts.identity_at(&callee.matrix_id));
+        let identity = callee.identity(options.require)?;
         if identity == self.own.identity.public() {
             return Err(CallError::OwnIdentity);
         }
         let peer = self
             .contacts
-            .identify(&identity, &matrix_id)
+            .identify(&identity, &callee.matrix_id)
             .map_err(|_| CallError::IdentityMismatch)?;
         let route = choose_route(
             options.route,
