@@ -188,7 +188,7 @@ fuzz_target!(|data: &[u8]| {
         unreachable!("an @sc_ address")
     };
     let callee = Callee {
-        identity,
+        identity: Some(identity),
         matrix_id,
     };
     let Ok(call) = pair.ends[0].call(

@@ -7,7 +7,7 @@ use securecall_audio_device::ProcessingChoice;
 use securecall_contact::SecureCallId;
 use securecall_driver::{
     AudioSpec, CallEvent, CallId, CallOptions, Callee, Client, ClientConfig, Contact, EndReason,
-    Event as ClientEvent, MicrophoneSpec, Require, Route, SpeakerSpec,
+    Event as ClientEvent, MicrophoneSpec, PlaceError, Require, Route, SpeakerSpec,
 };
 use securecall_matrix::Account;
 use tokio::runtime::Runtime;
@@ -181,25 +181,20 @@ fn verified_keys(profile: &Profile) -> BTreeSet<SecureCallId> {
         .collect()
 }
 
-/// Whom to call, if they can be called at all.
+/// Whom to call, if they can be called at all: said before anything else is begun.
 ///
 /// # Errors
 ///
 /// The person's key is not known.
-pub(crate) fn callee(person: &Person, require: Option<RequireChoice>) -> Result<Callee, Failure> {
-    match (person.id, require) {
-        (Some(id), _) => Ok(Callee { identity: id.identity_key(), matrix_id: person.matrix_id.clone() }),
-        (None, Some(RequireChoice::Securecall)) => Err(Failure::new(
-            ErrorKind::TierTooLow,
-            format!("no key of {} is known, so the call would not be end-to-end encrypted to a known key", person.matrix_id),
-        )
-        .help("ask the person for a SecureCall contact link, and add it")),
-        (None, None) => Err(Failure::new(
-            ErrorKind::NoSecureCallDevice,
-            format!("no SecureCall device of {} is known, and this version calls no others", person.matrix_id),
-        )
-        .help("ask the person for a SecureCall contact link, and add it")),
-    }
+pub(crate) fn callee(person: &Person, media: &MediaOptions) -> Result<Callee, Failure> {
+    let callee = Callee {
+        identity: person.id.map(|id| id.identity_key()),
+        matrix_id: person.matrix_id.clone(),
+    };
+    callee
+        .identity(call_options(media).require)
+        .map_err(PlaceError::Refused)?;
+    Ok(callee)
 }
 
 /// The call that the run is about.
@@ -313,7 +308,7 @@ impl Run {
     async fn place_first_call(&mut self) -> Result<(), Failure> {
         match &self.plan.goal {
             Goal::Call(person) => {
-                let callee = callee(person, self.plan.media.require)?;
+                let callee = callee(person, &self.plan.media)?;
                 self.client
                     .handle()
                     .call(callee, call_options(&self.plan.media))

@@ -40,7 +40,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut client = Client::start(config, account).await?;
     let identity = link.id().identity_key();
     let callee = Callee {
-        identity,
+        identity: Some(identity),
         matrix_id,
     };
     let handle = client.handle();

@@ -1,15 +1,37 @@
 //! What a user orders, and why it may be refused at once.
 
-use securecall_contact::MatrixId;
+use securecall_contact::{MatrixId, SecureCallId};
 use securecall_crypto::IdentityKey;
+
+use crate::{Require, Tier};
 
 /// Whom to call: the identity that must prove itself, and the account to find it at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Callee {
-    /// The identity key of the peer's SecureCall ID.
-    pub identity: IdentityKey,
+    /// The identity key of the peer's SecureCall ID, if it is known.
+    pub identity: Option<IdentityKey>,
     /// The peer's Matrix ID.
     pub matrix_id: MatrixId,
+}
+
+impl Callee {
+    /// The identity that must prove itself, for a call that may not be of a lower tier than this.
+    ///
+    /// # Errors
+    /// [`CallError::TierTooLow`] if the call would not have the tier required, [`CallError::NoSecureCallDevice`] if it may have a
+    /// lower one, in which this version calls nobody.
+    pub fn identity(&self, require: Require) -> Result<IdentityKey, CallError> {
+        let of_address = self
+            .matrix_id
+            .securecall_id()
+            .map(SecureCallId::identity_key);
+        let known = self.identity.or(of_address);
+        match known {
+            _ if !require.is_met_by(Tier::with(known.as_ref())) => Err(CallError::TierTooLow),
+            Some(identity) => Ok(identity),
+            None => Err(CallError::NoSecureCallDevice),
+        }
+    }
 }
 
 /// Why a call is not placed.
@@ -24,6 +46,14 @@ pub enum CallError {
     /// The Matrix ID stands for another identity than the one given.
     #[error("the Matrix ID stands for another identity")]
     IdentityMismatch,
+    /// No key of the peer is known, and the user requires one.
+    #[error(
+        "no key of this person is known, so the call would not be end-to-end encrypted to a known key"
+    )]
+    TierTooLow,
+    /// No key of the peer is known, and no call without one is placed.
+    #[error("no SecureCall device of this person is known, and this version calls no others")]
+    NoSecureCallDevice,
     /// Strangers are called through a relay only, and there is none.
     #[error(
         "calls with people who are not contacts go through a relay, and there is none; add the contact or choose the direct route"

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use securecall_contact::MatrixId;
 
-/// The longest lifetime of a call that is taken, and the one we use (DESIGN 4).
+use crate::Require;
+
+/// The longest lifetime of a call that is taken, and the one we use (`docs/protocol/signaling.md`).
 pub const MAX_LIFETIME: Duration = Duration::from_secs(90);
 
 /// Our own device on the homeserver.
@@ -47,16 +49,6 @@ impl Route {
             Self::Relay => "relay",
         }
     }
-}
-
-/// The lowest tier that is good enough.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Require {
-    /// Any tier that the peer's address stands for.
-    #[default]
-    Any,
-    /// Only `securecall`.
-    SecureCall,
 }
 
 /// Options of one call, or of all inbound calls.

@@ -50,7 +50,12 @@ impl Contacts {
         self.by_identity.contains_key(identity.as_bytes())
     }
 
-    /// Who an identity at a Matrix ID is to the user (DESIGN 3).
+    /// The identity that a contact's Matrix ID stands for.
+    pub(crate) fn identity_at(&self, matrix_id: &MatrixId) -> Option<IdentityKey> {
+        self.by_matrix_id.get(matrix_id.as_str()).copied()
+    }
+
+    /// Who an identity at a Matrix ID is to the user.
     ///
     /// # Errors
     /// [`IdentityMismatch`] if the Matrix ID, by itself or by our contacts, stands for another identity.
@@ -61,7 +66,7 @@ impl Contacts {
     ) -> Result<Peer, IdentityMismatch> {
         let id = SecureCallId::new(identity);
         let told = matrix_id.securecall_id().map(SecureCallId::identity_key);
-        let known = self.by_matrix_id.get(matrix_id.as_str()).copied();
+        let known = self.identity_at(matrix_id);
         if [told, known]
             .into_iter()
             .flatten()

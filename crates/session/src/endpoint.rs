@@ -1,28 +1,30 @@
 //! All calls of one device.
 
 mod admission;
+mod arrived;
 mod clock_replies;
 mod commands;
 mod inputs;
 mod reports;
+mod route;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use rand_core::CryptoRng;
-use securecall_crypto::{HandshakeError, IdentityKeyPair, RatchetError};
-use securecall_signaling::{BundleError, CallId};
+use securecall_crypto::IdentityKeyPair;
+use securecall_signaling::CallId;
 use web_time::Instant;
 
+use self::arrived::Arrived;
 use self::clock_replies::ClockReplies;
 use self::reports::Reports;
+use crate::call::Call;
 use crate::config::Config;
 use crate::contacts::Contacts;
-use crate::event::RefusedReason;
+use crate::io::{Io, Own};
 use crate::output::{MediaCommand, Output};
-use crate::replay_memory::{ReplayMemory, ReplayMemoryError};
-use crate::sealed_box::SignalError;
-use crate::session::callee::Admitted;
-use crate::session::{Io, Own, Requests, Session};
+use crate::requests::Requests;
+use crate::sealed::replay_memory::{ReplayMemory, ReplayMemoryError};
 
 /// The most calls that are over and still wait for late devices or last acknowledgements; the oldest goes.
 const MAX_OVER: usize = 32;
@@ -43,64 +45,14 @@ pub struct Endpoint {
     unsaved: bool,
     /// It is being written.
     persisting: bool,
-    sessions: BTreeMap<CallId, Session>,
+    calls: BTreeMap<CallId, Call>,
     /// In the order in which they began, to forget the oldest first.
     order: VecDeque<CallId>,
-    arrived: VecDeque<Admitted>,
+    arrived: VecDeque<Arrived>,
     requests: Requests,
     outputs: VecDeque<Output>,
     reports: Reports,
     clock_replies: ClockReplies,
-}
-
-/// Why a message of somebody else was refused. Nothing has changed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SignalRefused {
-    /// Not a sealed box.
-    #[error("{0}")]
-    Signal(SignalError),
-    /// There is no such call.
-    #[error("there is no such call")]
-    UnknownCall,
-    /// Not a device of this call.
-    #[error("the sender is no device of this call")]
-    UnknownDevice,
-    /// A message that cannot come now.
-    #[error("the message does not fit the state of the call")]
-    OutOfPlace,
-    /// More early messages than are kept.
-    #[error("too many messages before message 2")]
-    TooManyEarly,
-    /// More messages on the data channel than a peer has reason to send.
-    #[error("too many messages on the data channel")]
-    TooManyControl,
-    /// More invites than one sync response may bring.
-    #[error("too many invites at once")]
-    TooManyInvites,
-    /// The handshake message was not made for us, by this sender, with these keys.
-    #[error("handshake: {0}")]
-    Handshake(HandshakeError),
-    /// The ratchet message does not open.
-    #[error("ratchet: {0}")]
-    Ratchet(RatchetError),
-    /// Authentic, but not a bundle.
-    #[error("{0}")]
-    Bundle(BundleError),
-    /// An invite that was taken before.
-    #[error("the invite was taken before")]
-    Replayed,
-    /// The offer does not have exactly one sha-256 fingerprint.
-    #[error("the offer does not have exactly one sha-256 fingerprint")]
-    Fingerprint,
-    /// The offer of message 1 names candidates.
-    #[error("the offer of message 1 names candidates")]
-    Candidates,
-    /// An invite whose time is too far from ours.
-    #[error("the invite's time and our clock differ")]
-    ClocksDiffer,
-    /// An authenticated invite that our rules refuse; there is an event that says so.
-    #[error("refused: {}", .0.as_str())]
-    Rules(RefusedReason),
 }
 
 impl Endpoint {
@@ -127,7 +79,7 @@ impl Endpoint {
                 .unwrap_or_default(),
             unsaved: false,
             persisting: false,
-            sessions: BTreeMap::new(),
+            calls: BTreeMap::new(),
             order: VecDeque::new(),
             arrived: VecDeque::new(),
             requests: Requests::default(),
@@ -148,9 +100,9 @@ impl Endpoint {
             return output;
         }
         Output::Timeout(
-            self.sessions
+            self.calls
                 .values()
-                .filter_map(Session::poll_timeout)
+                .filter_map(Call::poll_timeout)
                 .chain(self.reports.poll_timeout())
                 .min(),
         )
@@ -160,12 +112,12 @@ impl Endpoint {
     pub fn is_idle(&self) -> bool {
         self.arrived.is_empty()
             && self.requests.open.is_empty()
-            && self.sessions.values().all(Session::is_quiet)
+            && self.calls.values().all(Call::is_quiet)
     }
 
     /// Whether all tables of calls are empty: no call, no key, no request.
     pub fn is_empty(&self) -> bool {
-        self.sessions.is_empty()
+        self.calls.is_empty()
             && self.order.is_empty()
             && self.arrived.is_empty()
             && !self.persisting
@@ -174,14 +126,14 @@ impl Endpoint {
     }
 
     /// Runs something on one call, and forgets the call if that finished it.
-    fn with_session<T>(
+    fn with_call<T>(
         &mut self,
         now: Instant,
         rng: &mut dyn CryptoRng,
         call: CallId,
-        work: impl FnOnce(&mut Session, &mut Io<'_>) -> T,
+        work: impl FnOnce(&mut Call, &mut Io<'_>) -> T,
     ) -> Option<T> {
-        let session = self.sessions.get_mut(&call)?;
+        let it = self.calls.get_mut(&call)?;
         let mut io = Io {
             now,
             rng,
@@ -189,39 +141,37 @@ impl Endpoint {
             outputs: &mut self.outputs,
             requests: &mut self.requests,
         };
-        let result = work(session, &mut io);
+        let result = work(it, &mut io);
         self.forget_finished();
         Some(result)
     }
 
-    fn add_session(&mut self, session: Session) {
-        self.order.push_back(session.id);
-        self.sessions.insert(session.id, session);
+    fn add_call(&mut self, call: Call) {
+        self.order.push_back(call.id);
+        self.calls.insert(call.id, call);
         self.forget_finished();
     }
 
     fn forget_finished(&mut self) {
-        self.sessions.retain(|_, session| !session.is_finished());
+        self.calls.retain(|_, it| !it.is_finished());
         let over = self.order.iter().filter_map(|id| {
-            let session = self.sessions.get(id).filter(|it| it.call.is_over())?;
-            Some((!session.was_turned_away, *id))
+            let over = self.calls.get(id).filter(|it| it.is_over())?;
+            Some((!over.was_turned_away(), *id))
         });
         let mut over: Vec<_> = over.collect();
         // Who was turned away goes first: whoever makes us do so often must not push out calls that were real.
         over.sort_by_key(|(was_real, _)| *was_real);
         for (_, id) in over.iter().take(over.len().saturating_sub(MAX_OVER)) {
-            if self.sessions.remove(id).is_some_and(|it| it.has_media()) {
+            if self.calls.remove(id).is_some_and(|it| it.has_media()) {
                 let close = Output::Media(*id, MediaCommand::Close);
                 self.outputs.push_back(close);
             }
         }
-        self.order.retain(|id| self.sessions.contains_key(id));
+        self.order.retain(|id| self.calls.contains_key(id));
     }
 
     /// The call this device is in, if it is in one.
-    fn current(&self) -> Option<&Session> {
-        self.sessions
-            .values()
-            .find(|session| !session.call.is_over())
+    fn current(&self) -> Option<&Call> {
+        self.calls.values().find(|it| !it.is_over())
     }
 }

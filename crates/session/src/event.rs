@@ -6,23 +6,7 @@ use securecall_contact::{MatrixId, SecureCallId};
 use securecall_crypto::SafetyWords;
 use securecall_signaling::CallId;
 
-use crate::{EndReason, PathRoute};
-
-/// The encryption tier of a call. It is never negotiated (DESIGN 3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Tier {
-    /// Hybrid handshake, sealed frames.
-    SecureCall,
-}
-
-impl Tier {
-    /// The name in events.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::SecureCall => "securecall",
-        }
-    }
-}
+use crate::{EndReason, PathRoute, Tier};
 
 /// Who is at the other end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +58,8 @@ pub enum RefusedReason {
     NoRelay,
     /// The replay memory is full: only contacts may ring until it empties.
     ReplayMemoryFull,
+    /// The call does not have the tier that the user requires.
+    TierTooLow,
 }
 
 impl RefusedReason {
@@ -83,6 +69,7 @@ impl RefusedReason {
             Self::IdentityMismatch => "identity_mismatch",
             Self::NoRelay => "no_relay",
             Self::ReplayMemoryFull => "replay_memory_full",
+            Self::TierTooLow => "tier_too_low",
         }
     }
 }

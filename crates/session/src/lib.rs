@@ -36,35 +36,35 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
-mod budget;
+mod call;
 mod command;
 mod config;
 mod contacts;
-mod delivery;
+mod contract;
 mod end_reason;
 mod endpoint;
-mod epochs;
 mod event;
 mod fingerprint;
+mod io;
 mod media_event;
-mod offer;
 mod output;
-mod party;
-mod prologue;
-mod replay_memory;
-mod sealed_box;
-mod session;
+mod requests;
+mod sealed;
+mod signal_refused;
+mod tier;
 
 pub use command::{CallError, Callee, CommandError};
-pub use config::{AnswerPolicy, CallOptions, Config, MAX_LIFETIME, OwnDevice, Require, Route};
+pub use config::{AnswerPolicy, CallOptions, Config, MAX_LIFETIME, OwnDevice, Route};
 pub use contacts::{Contact, Contacts, IdentityMismatch};
 pub use end_reason::{EndReason, ExitClass};
-pub use endpoint::{Endpoint, SignalRefused};
-pub use event::{Event, MissedReason, Peer, RefusedReason, Tier};
+pub use endpoint::Endpoint;
+pub use event::{Event, MissedReason, Peer, RefusedReason};
 pub use media_event::{MediaEvent, MediaFailure, PathRoute};
 pub use output::{
     InboundSignal, MediaCommand, NotPersisted, Output, PeerDevice, Request, RequestError, RequestId,
 };
-pub use replay_memory::ReplayMemoryError;
-pub use sealed_box::{MAX_SIGNAL, SignalError};
+pub use sealed::replay_memory::ReplayMemoryError;
+pub use sealed::sealed_box::{MAX_SIGNAL, SignalError};
 pub use securecall_signaling::CallId;
+pub use signal_refused::SignalRefused;
+pub use tier::{Require, Tier};

@@ -5,9 +5,9 @@
 //!  callee:  Ringing ──accept()─▶ Connecting ──connected()──▶ Connected ──▶ Over
 //! ```
 //!
-//! Inputs: [`Call::handle_content`] (ringing, busy, answer, candidates, select_answer, reject, hangup), [`Call::accept`],
-//! [`Call::answer`], [`Call::reject`], [`Call::hang_up`], [`Call::connected`], [`Call::drop_party`], [`Call::handle_timeout`]. After each, poll
-//! [`Call::poll_output`] until `None`. [`Call::end`] is the one gate to `Over`.
+//! Inputs: [`CallMachine::handle_content`] (ringing, busy, answer, candidates, select_answer, reject, hangup), [`CallMachine::accept`],
+//! [`CallMachine::answer`], [`CallMachine::reject`], [`CallMachine::hang_up`], [`CallMachine::connected`], [`CallMachine::drop_party`], [`CallMachine::handle_timeout`]. After each, poll
+//! [`CallMachine::poll_output`] until `None`. [`CallMachine::end`] is the one gate to `Over`.
 
 mod callee;
 mod caller;
@@ -155,7 +155,7 @@ struct Party {
 
 /// One 1:1 call.
 #[derive(Clone, Debug)]
-pub struct Call {
+pub struct CallMachine {
     role: Role,
     own_party: PartyId,
     state: State,
@@ -164,8 +164,8 @@ pub struct Call {
     outputs: VecDeque<CallOutput>,
 }
 
-impl Call {
-    /// A call this side places. Add its parties with [`Call::invite`].
+impl CallMachine {
+    /// A call this side places. Add its parties with [`CallMachine::invite`].
     pub fn caller(now: Instant, own_party: PartyId, lifetime: Duration) -> Self {
         Self::new(Role::Caller, own_party, State::Inviting, now + lifetime)
     }
@@ -265,7 +265,7 @@ impl Call {
         self.outputs.pop_front()
     }
 
-    /// When to call [`Call::handle_timeout`].
+    /// When to call [`CallMachine::handle_timeout`].
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.deadlines.next()
     }

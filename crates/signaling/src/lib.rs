@@ -1,11 +1,11 @@
-//! The signaling of 1:1 calls: what calls say to each other ([`Content`], shaped as [MSC2746]) and the state machine of one call ([`Call`]).
+//! The signaling of 1:1 calls: what calls say to each other ([`Content`], shaped as [MSC2746]) and the state machine of one call ([`CallMachine`]).
 //!
 //! Both are carrier-neutral. There is no cryptography here, no transport and no clock: contents come in from parties (devices of the
 //! peer) that somebody else has authenticated, and contents to be sent to parties come out.
 //!
 //! ```text
-//!            handle_content(now, party, content)          poll_output()
-//!  session ───────────────────────────────────▶ Call ───────────────────▶ Send { party, content } | Event | …
+//!            handle_content(now, party, content)                 poll_output()
+//!  session ───────────────────────────────────▶ CallMachine ───────────────────▶ Send { party, content } | Event | …
 //!            accept / reject / hang_up / handle_timeout
 //! ```
 //!
@@ -20,8 +20,8 @@ mod deadlines;
 mod glare;
 
 pub use call::{
-    BUSY_GRACE, CONNECT_TIMEOUT, Call, CallEnd, CallOutput, CallTimer, ContentRefused, MAX_PARTIES,
-    PartyId, Role,
+    BUSY_GRACE, CONNECT_TIMEOUT, CallEnd, CallMachine, CallOutput, CallTimer, ContentRefused,
+    MAX_PARTIES, PartyId, Role,
 };
 pub use call_id::{CallId, CallIdError};
 pub use content::{

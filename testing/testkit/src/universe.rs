@@ -220,9 +220,22 @@ impl Universe {
         options: &CallOptions,
     ) -> Result<CallId, CallError> {
         let callee = Callee {
-            identity: self.users[to].identity,
+            identity: Some(self.users[to].identity),
             matrix_id: self.users[to].matrix_id.clone(),
         };
+        self.call_person(from, callee, options)
+    }
+
+    /// A device calls somebody of whom no more is known than this.
+    ///
+    /// # Errors
+    /// As [`Endpoint::call`](securecall_session::Endpoint::call).
+    pub fn call_person(
+        &mut self,
+        from: DeviceId,
+        callee: Callee,
+        options: &CallOptions,
+    ) -> Result<CallId, CallError> {
         let wallclock = self.wallclock_ms(from);
         let result =
             self.devices[from]

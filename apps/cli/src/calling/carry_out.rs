@@ -108,7 +108,7 @@ impl Run {
             &self.profile.content().contacts,
             &self.context.settings.domain(),
         )?;
-        let callee = callee(&person, self.plan.media.require)?;
+        let callee = callee(&person, &self.plan.media)?;
         self.client
             .handle()
             .call(callee, call_options(&self.plan.media))

@@ -161,7 +161,7 @@ impl Run {
     }
 
     async fn call_contact(&mut self, contact: &Contact) -> Result<(), Failure> {
-        let callee = callee(&Person::from(contact), self.plan.media.require)?;
+        let callee = callee(&Person::from(contact), &self.plan.media)?;
         self.client
             .handle()
             .call(callee, call_options(&self.plan.media))

@@ -20,7 +20,7 @@ pub(super) fn run(mut context: Context, options: &CallOptions) -> Result<ExitCod
         &profile.content().contacts,
         &context.settings.domain(),
     )?;
-    calling::callee(&person, media.require)?;
+    calling::callee(&person, &media)?;
     profile.account()?;
     let _lock = profile.lock_session("call")?;
     let runtime = calling::runtime()?;

@@ -42,6 +42,10 @@ impl From<PlaceError> for Failure {
             }
             PlaceError::Refused(CallError::IdentityMismatch) => Self::new(ErrorKind::KeyMismatch, message)
                 .help("ask the person on another way for a new contact link"),
+            PlaceError::Refused(CallError::TierTooLow) => Self::new(ErrorKind::TierTooLow, message)
+                .help("ask the person for a SecureCall contact link, and add it"),
+            PlaceError::Refused(CallError::NoSecureCallDevice) => Self::new(ErrorKind::NoSecureCallDevice, message)
+                .help("ask the person for a SecureCall contact link, and add it"),
             PlaceError::Refused(CallError::NoRelay | CallError::RelayUnavailable) => {
                 Self::new(ErrorKind::NoRelay, "calls with people who are not contacts go through a relay, and there is none").help(
                     "add the person with `securecall contact add`, or give --route direct: then they learn your network address",

@@ -122,7 +122,7 @@ impl VirtualCall {
         let mut ends = [end(1), end(2)];
         let now = crate::clock::now();
         let callee = Callee {
-            identity: identity(2).public(),
+            identity: Some(identity(2).public()),
             matrix_id: matrix_id(2),
         };
         let caller = &mut ends[CALLER].endpoint;

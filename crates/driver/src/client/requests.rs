@@ -179,7 +179,7 @@ mod tests {
         };
         let mut endpoint = Endpoint::new(config, own, Contacts::new(Vec::new()), None).unwrap();
         let callee = Callee {
-            identity: other,
+            identity: Some(other),
             matrix_id: "@other:homeserver.test".parse().unwrap(),
         };
         let now = crate::clock::now();

@@ -63,7 +63,7 @@ impl Person {
 
     pub(crate) fn as_callee(&self) -> Callee {
         Callee {
-            identity: self.identity().public(),
+            identity: Some(self.identity().public()),
             matrix_id: self.account.matrix_id().clone(),
         }
     }

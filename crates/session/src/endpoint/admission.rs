@@ -1,26 +1,25 @@
-//! Who may ring: every rule an invite must pass, in order, before anything is sent (DESIGN 3, 4, 7 and 8).
-
-use std::time::Duration;
+//! Who may ring: every rule an invite must pass, in order, before anything is sent (`docs/protocol/signaling.md`, Who may ring).
 
 use rand_core::CryptoRng;
 use securecall_contact::{MatrixId, SecureCallId};
-use securecall_crypto::{IdentityKey, ReceivedMessage1, Responder};
-use securecall_signaling::{Bundle, CallId, Content, Invite, PartyId, Survivor};
+use securecall_crypto::IdentityKey;
+use securecall_signaling::{CallId, Content, Survivor};
 use web_time::Instant;
 
+use super::arrived::{Arrived, Awaits, Intent};
 use super::reports::Why;
-use super::{Endpoint, MAX_ARRIVED, MAX_ARRIVED_OF_ONE, SignalRefused};
+use super::route::choose_route;
+use super::{Endpoint, MAX_ARRIVED, MAX_ARRIVED_OF_ONE};
 use crate::EndReason;
-use crate::config::{AnswerPolicy, MAX_LIFETIME, Route};
+use crate::call::Call;
+use crate::config::{AnswerPolicy, MAX_LIFETIME};
 use crate::event::{Event, MissedReason, Peer, RefusedReason};
-use crate::fingerprint::Fingerprint;
-use crate::offer::has_candidates;
+use crate::io::Io;
 use crate::output::{InboundSignal, Output};
-use crate::party::digest;
-use crate::prologue::Prologue;
-use crate::replay_memory::{NotRemembered, is_fresh};
-use crate::session::callee::{Admitted, Awaits};
-use crate::session::{Io, Session, choose_route};
+use crate::sealed::admission::OpenedInvite;
+use crate::sealed::replay_memory::{NotRemembered, is_fresh};
+use crate::signal_refused::SignalRefused;
+use crate::tier::Tier;
 
 impl Endpoint {
     /// An invite to a call we do not know of. It rings once the sync response is processed and the disk has it.
@@ -33,44 +32,24 @@ impl Endpoint {
         call: CallId,
         sealed: &[u8],
     ) -> Result<(), SignalRefused> {
-        if let Some(arrived) = self.arrived.iter().find(|it| it.call == call) {
-            return Err(if arrived.message_1_digest == digest(sealed) {
+        if let Some(arrived) = self.arrived.iter().find(|it| it.call() == call) {
+            return Err(if arrived.invite.is_of(sealed) {
                 SignalRefused::Replayed
             } else {
                 SignalRefused::OutOfPlace
             });
         }
-        let message_1 = self.open_message_1(signal, call, sealed)?;
-        let (party, invite) = read_invite(call, message_1.payload())?;
-        let fingerprint = Fingerprint::of(&invite.offer.sdp).ok_or(SignalRefused::Fingerprint)?;
-        if has_candidates(&invite.offer.sdp) {
-            return Err(SignalRefused::Candidates);
-        }
-        let identity = message_1.remote_identity();
+        let invite = OpenedInvite::open(&self.own, signal, call, sealed)?;
+        let identity = invite.identity;
         let peer = self.identify(now, call, &identity, signal.sender)?;
+        self.check_tier(now, call, &peer, Tier::with(Some(&identity)))?;
         let stranger = !self.contacts.contains(&identity);
-        let lifetime = Duration::from_millis(u64::from(invite.lifetime));
         let fresh = is_fresh(wallclock_ms, invite.sent_at);
-        if lifetime > MAX_LIFETIME || !fresh {
+        if invite.lifetime > MAX_LIFETIME || !fresh {
             let why = Why::Missed(MissedReason::ClocksDiffer);
             self.report(now, call, peer.clone(), why);
             if !fresh && !stranger && self.clock_replies.may_tell(now, &identity) {
-                let admitted = Admitted {
-                    awaits: Awaits::SyncEnd,
-                    call,
-                    peer,
-                    party,
-                    olm_key: signal.sender_olm_key,
-                    message_1: Box::new(message_1),
-                    message_1_digest: digest(sealed),
-                    invite,
-                    fingerprint,
-                    route: Route::Relay,
-                    rings_until: now,
-                    accepted: false,
-                    declined: false,
-                };
-                self.turn_away(now, rng, admitted, Session::clocks_differ);
+                self.turn_away(now, rng, invite, peer, &Content::ClocksDiffer);
             }
             return Err(SignalRefused::ClocksDiffer);
         }
@@ -84,7 +63,7 @@ impl Endpoint {
         match self.replay_memory.remember(
             now,
             wallclock_ms,
-            message_1.ephemeral(),
+            invite.message_1.ephemeral(),
             invite.sent_at,
             identity.as_bytes(),
             stranger,
@@ -98,20 +77,13 @@ impl Endpoint {
         if let Some(displaced) = displaced {
             self.arrived.remove(displaced);
         }
-        self.arrived.push_back(Admitted {
+        self.arrived.push_back(Arrived {
             awaits: Awaits::SyncEnd,
-            call,
             peer,
-            party,
-            olm_key: signal.sender_olm_key,
-            message_1: Box::new(message_1),
-            message_1_digest: digest(sealed),
-            invite,
-            fingerprint,
             route,
-            rings_until: now + lifetime,
-            accepted: false,
-            declined: false,
+            rings_until: now + invite.lifetime,
+            intent: Intent::None,
+            invite,
         });
         Ok(())
     }
@@ -122,16 +94,15 @@ impl Endpoint {
         identity: &IdentityKey,
         stranger: bool,
     ) -> Result<Option<usize>, SignalRefused> {
-        let from_it = |it: &&Admitted| it.message_1.remote_identity() == *identity;
+        let from_it = |it: &&Arrived| it.invite.identity == *identity;
         if self.arrived.iter().filter(from_it).count() >= MAX_ARRIVED_OF_ONE {
             return Err(SignalRefused::TooManyInvites);
         }
         if self.arrived.len() < MAX_ARRIVED {
             return Ok(None);
         }
-        let gives_way = |it: &Admitted| {
-            !it.accepted && !self.contacts.contains(&it.message_1.remote_identity())
-        };
+        let gives_way =
+            |it: &Arrived| !it.is_promised() && !self.contacts.contains(&it.invite.identity);
         let displaced = self.arrived.iter().rposition(gives_way);
         match displaced {
             Some(_) if !stranger => Ok(displaced),
@@ -140,48 +111,42 @@ impl Endpoint {
     }
 
     /// Glare, busy, or it rings. If the user has accepted it already and it does not become a call, they are told so.
-    pub(super) fn ring(&mut self, now: Instant, rng: &mut dyn CryptoRng, mut admitted: Admitted) {
-        let (call, identity) = (admitted.call, admitted.message_1.remote_identity());
-        let (promised, declined) = (admitted.accepted, admitted.declined);
-        if self.sessions.contains_key(&call) {
+    pub(super) fn ring(&mut self, now: Instant, rng: &mut dyn CryptoRng, mut arrived: Arrived) {
+        let (call, identity) = (arrived.call(), arrived.invite.identity);
+        let promised = arrived.is_promised();
+        if self.calls.contains_key(&call) {
             // It can only be a call of ours: then the peer chose its ID to fit.
             return;
         }
-        if admitted.rings_until <= now {
+        if arrived.rings_until <= now {
             let why = Why::Missed(MissedReason::NotAnswered);
-            self.report(now, call, admitted.peer, why);
+            self.report(now, call, arrived.peer, why);
             return self.break_promise(promised, call, EndReason::NoAnswer);
         }
-        self.replace_ringing_call(now, rng, &admitted);
-        let mut accept = admitted.accepted || self.policy_accepts(&identity);
+        self.replace_ringing_call(now, rng, &arrived.invite);
+        let mut accept = promised || self.policy_accepts(&identity);
         let current = self.current().map(|it| {
-            (
-                it.id,
-                it.identity == identity && it.is_unanswered_call_of_ours(),
-                it.route,
-            )
+            let glare = it.is_with(&identity) && it.is_unanswered_call_of_ours();
+            (it.id, glare, it.route)
         });
-        let session = match current {
-            None => None,
-            Some((ours, true, route)) => match Survivor::of(ours, admitted.call) {
+        match current {
+            None => {}
+            Some((ours, true, route)) => match Survivor::of(ours, call) {
                 Survivor::Ours => return self.break_promise(promised, call, EndReason::Busy),
                 Survivor::Theirs => {
-                    admitted.route = route;
+                    arrived.route = route;
                     accept = true;
-                    Some(ours)
+                    self.with_call(now, rng, ours, |it, io| it.give_way(io, call));
                 }
             },
             Some((_, false, _)) => {
                 let why = Why::Missed(MissedReason::Busy);
-                self.report(now, call, admitted.peer.clone(), why);
-                self.turn_away(now, rng, admitted, Session::busy);
+                self.report(now, call, arrived.peer.clone(), why);
+                self.turn_away(now, rng, arrived.invite, arrived.peer, &Content::Busy);
                 return self.break_promise(promised, call, EndReason::Busy);
             }
-        };
-        if let Some(ours) = session {
-            let theirs = admitted.call;
-            self.with_session(now, rng, ours, |session, io| session.give_way(io, theirs));
         }
+        let declined = arrived.intent == Intent::Decline;
         let mut io = Io {
             now,
             rng,
@@ -189,10 +154,17 @@ impl Endpoint {
             outputs: &mut self.outputs,
             requests: &mut self.requests,
         };
-        let session = Session::ring(&mut io, admitted, accept && !declined);
-        self.add_session(session);
+        let ringing = Call::ring(
+            &mut io,
+            arrived.invite,
+            arrived.peer,
+            arrived.route,
+            arrived.rings_until,
+            accept && !declined,
+        );
+        self.add_call(ringing);
         if declined {
-            self.with_session(now, rng, call, Session::reject);
+            self.with_call(now, rng, call, Call::reject);
         }
     }
 
@@ -201,8 +173,9 @@ impl Endpoint {
         &mut self,
         now: Instant,
         rng: &mut dyn CryptoRng,
-        admitted: Admitted,
-        how: impl FnOnce(&mut Io<'_>, Admitted) -> Session,
+        invite: OpenedInvite,
+        peer: Peer,
+        why: &Content,
     ) {
         let mut io = Io {
             now,
@@ -211,8 +184,8 @@ impl Endpoint {
             outputs: &mut self.outputs,
             requests: &mut self.requests,
         };
-        let session = how(&mut io, admitted);
-        self.add_session(session);
+        let call = Call::turn_away(&mut io, invite, peer, why);
+        self.add_call(call);
     }
 
     /// A call that did not ring.
@@ -233,37 +206,19 @@ impl Endpoint {
     }
 
     /// A device that calls again while its call rings here has forgotten that call, perhaps in a crash: the new one takes its place.
-    fn replace_ringing_call(&mut self, now: Instant, rng: &mut dyn CryptoRng, admitted: &Admitted) {
-        let identity = admitted.message_1.remote_identity();
-        let forgotten = self
-            .current()
-            .filter(|it| {
-                it.identity == identity
-                    && it.rings_here_from(&admitted.olm_key, admitted.invite.sent_at)
-            })
-            .map(|it| it.id);
-        if let Some(forgotten) = forgotten {
-            self.with_session(now, rng, forgotten, Session::caller_forgot_it);
-        }
-    }
-
-    fn open_message_1(
-        &self,
-        signal: &InboundSignal<'_>,
-        call: CallId,
-        sealed: &[u8],
-    ) -> Result<ReceivedMessage1, SignalRefused> {
-        let own = &self.own.device;
-        let prologue = Prologue {
-            call,
-            caller: signal.sender,
-            callee: &own.matrix_id,
-            callee_device_id: &own.device_id,
-            caller_olm_key: &signal.sender_olm_key,
-            callee_olm_key: &own.olm_key,
+    fn replace_ringing_call(
+        &mut self,
+        now: Instant,
+        rng: &mut dyn CryptoRng,
+        invite: &OpenedInvite,
+    ) {
+        let is_forgotten = |it: &&Call| {
+            it.is_with(&invite.identity) && it.rings_here_from(&invite.olm_key, invite.sent_at)
         };
-        Responder::read_message_1(&self.own.identity, &prologue.to_bytes(), sealed)
-            .map_err(SignalRefused::Handshake)
+        let forgotten = self.current().filter(is_forgotten).map(|it| it.id);
+        if let Some(forgotten) = forgotten {
+            self.with_call(now, rng, forgotten, Call::caller_forgot_it);
+        }
     }
 
     /// The identity proven must be the one the sender's Matrix ID stands for.
@@ -288,6 +243,21 @@ impl Endpoint {
         })
     }
 
+    /// Whatever brings a call here: it must have the tier that the user requires.
+    fn check_tier(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        peer: &Peer,
+        tier: Tier,
+    ) -> Result<(), SignalRefused> {
+        if self.config.inbound.require.is_met_by(tier) {
+            Ok(())
+        } else {
+            Err(self.refuse(now, call, peer.clone(), RefusedReason::TierTooLow))
+        }
+    }
+
     fn refuse(
         &mut self,
         now: Instant,
@@ -308,21 +278,69 @@ impl Endpoint {
     }
 }
 
-/// Message 1 holds one invite and nothing else.
-fn read_invite(call: CallId, payload: &[u8]) -> Result<(PartyId, Invite), SignalRefused> {
-    let Bundle {
-        version: _,
-        call_id,
-        party_id,
-        contents,
-        acknowledges: _,
-        wants_acknowledgement: _,
-    } = Bundle::parse(payload).map_err(SignalRefused::Bundle)?;
-    let mut contents = contents.into_iter();
-    match (contents.next(), contents.next()) {
-        (Some(Content::Invite(invite)), None) if call_id == call.to_string() => {
-            Ok((party_id, invite))
+#[cfg(test)]
+mod tests {
+    use securecall_crypto::{IdentityKeyPair, IdentitySeed};
+
+    use super::*;
+    use crate::config::{CallOptions, Config, OwnDevice};
+    use crate::contacts::Contacts;
+    use crate::tier::Require;
+
+    fn endpoint(require: Require) -> Endpoint {
+        let identity = IdentityKeyPair::from_seed(&IdentitySeed::from_bytes([1; 32]));
+        let config = Config {
+            device: OwnDevice {
+                matrix_id: "@ada:example.org".parse().unwrap(),
+                device_id: "DEVICE".to_owned(),
+                olm_key: [1; 32],
+            },
+            answer: AnswerPolicy::Ask,
+            inbound: CallOptions {
+                require,
+                ..CallOptions::default()
+            },
+            relay_available: false,
+        };
+        Endpoint::new(config, identity, Contacts::default(), None).unwrap()
+    }
+
+    fn check(require: Require, tier: Tier) -> (Result<(), SignalRefused>, Output) {
+        #[expect(clippy::disallowed_methods, reason = "any time will do")]
+        let now = Instant::now();
+        let identity = IdentityKeyPair::from_seed(&IdentitySeed::from_bytes([2; 32]));
+        let peer = Peer {
+            id: SecureCallId::new(&identity.public()),
+            matrix_id: "@bob:example.org".parse().unwrap(),
+            name: None,
+            new_address: false,
+        };
+        let mut endpoint = endpoint(require);
+        let result = endpoint.check_tier(now, CallId::from_random([3; 16]), &peer, tier);
+        (result, endpoint.poll_output())
+    }
+
+    #[test]
+    fn a_call_of_too_low_a_tier_is_refused_and_the_user_told() {
+        let (result, output) = check(Require::SecureCall, Tier::Matrix);
+        let too_low = RefusedReason::TierTooLow;
+        assert_eq!(result, Err(SignalRefused::Rules(too_low)));
+        assert!(
+            matches!(output, Output::Event(Event::Refused { why, .. }) if why == too_low),
+            "{output:?}"
+        );
+    }
+
+    #[test]
+    fn a_call_of_the_tier_required_or_where_none_is_passes() {
+        for (require, tier) in [
+            (Require::SecureCall, Tier::SecureCall),
+            (Require::Any, Tier::SecureCall),
+            (Require::Any, Tier::Matrix),
+        ] {
+            let (result, output) = check(require, tier);
+            assert_eq!(result, Ok(()), "{require:?} {tier:?}");
+            assert!(matches!(output, Output::Timeout(_)), "{output:?}");
         }
-        _ => Err(SignalRefused::OutOfPlace),
     }
 }

@@ -6,10 +6,12 @@ use securecall_signaling::CallId;
 use web_time::Instant;
 
 use super::Endpoint;
+use super::arrived::{Arrived, Intent};
+use super::route::choose_route;
+use crate::call::Call;
 use crate::command::{CallError, Callee, CommandError};
 use crate::config::{CallOptions, MAX_LIFETIME};
-use crate::session::callee::Admitted;
-use crate::session::{Io, Session, choose_route};
+use crate::io::Io;
 
 impl Endpoint {
     /// Calls somebody. If the same identity is calling us right now and rings here, that call is answered instead, and its ID returned.
@@ -21,19 +23,20 @@ impl Endpoint {
         now: Instant,
         wallclock_ms: u64,
         rng: &mut impl CryptoRng,
-        callee: Callee,
+        mut callee: Callee,
         options: &CallOptions,
     ) -> Result<CallId, CallError> {
-        let Callee {
-            identity,
-            matrix_id,
-        } = callee;
+        // A contact's key is known whoever forgets to name it: nobody is called without it.
+        callee.identity = callee
+            .identity
+            .or_else(|| self.contacts.identity_at(&callee.matrix_id));
+        let identity = callee.identity(options.require)?;
         if identity == self.own.identity.public() {
             return Err(CallError::OwnIdentity);
         }
         let peer = self
             .contacts
-            .identify(&identity, &matrix_id)
+            .identify(&identity, &callee.matrix_id)
             .map_err(|_| CallError::IdentityMismatch)?;
         let route = choose_route(
             options.route,
@@ -43,26 +46,25 @@ impl Endpoint {
         if let Some(current) = self.current() {
             let (id, theirs) = (
                 current.id,
-                current.identity == identity && current.call.is_ringing_here(),
+                current.is_with(&identity) && current.is_ringing_here(),
             );
             if !theirs {
                 return Err(CallError::InAnotherCall);
             }
-            self.with_session(now, rng, id, |session, io| {
-                session.route = route;
-                session.accept(io)
+            self.with_call(now, rng, id, |it, io| {
+                it.route = route;
+                it.accept(io)
             });
             return Ok(id);
         }
         if let Some(arrived) = self
             .arrived
             .iter_mut()
-            .find(|it| it.message_1.remote_identity() == identity)
+            .find(|it| it.invite.identity == identity)
         {
-            arrived.accepted = true;
-            arrived.declined = false;
+            arrived.intent = Intent::Accept;
             arrived.route = route;
-            return Ok(arrived.call);
+            return Ok(arrived.call());
         }
         let mut bytes = [0; 16];
         rng.fill_bytes(&mut bytes);
@@ -75,8 +77,8 @@ impl Endpoint {
             requests: &mut self.requests,
         };
         let lifetime = options.lifetime.min(MAX_LIFETIME);
-        let session = Session::place(&mut io, id, peer, identity, route, wallclock_ms, lifetime);
-        self.add_session(session);
+        let call = Call::place(&mut io, id, peer, route, wallclock_ms, lifetime);
+        self.add_call(call);
         Ok(id)
     }
 
@@ -91,7 +93,7 @@ impl Endpoint {
         call: CallId,
     ) -> Result<(), CommandError> {
         let accepted = self
-            .with_session(now, rng, call, Session::accept)
+            .with_call(now, rng, call, Call::accept)
             .ok_or(CommandError::NoSuchCall)?;
         accepted.then_some(()).ok_or(CommandError::NotRinging)
     }
@@ -107,7 +109,7 @@ impl Endpoint {
         call: CallId,
     ) -> Result<(), CommandError> {
         let rejected = self
-            .with_session(now, rng, call, Session::reject)
+            .with_call(now, rng, call, Call::reject)
             .ok_or(CommandError::NoSuchCall)?;
         rejected.then_some(()).ok_or(CommandError::NotRinging)
     }
@@ -122,21 +124,18 @@ impl Endpoint {
         rng: &mut impl CryptoRng,
         call: CallId,
     ) -> Result<(), CommandError> {
-        let promised = |it: &&mut Admitted| it.call == call && it.accepted;
+        let promised = |it: &&mut Arrived| it.call() == call && it.is_promised();
         if let Some(arrived) = self.arrived.iter_mut().find(promised) {
-            arrived.declined = true;
+            arrived.intent = Intent::Decline;
             return Ok(());
         }
-        let over = self
-            .sessions
-            .get(&call)
-            .is_none_or(|session| session.call.is_over());
+        let over = self.calls.get(&call).is_none_or(|it| it.is_over());
         if over {
             return Err(CommandError::NoSuchCall);
         }
-        self.with_session(now, rng, call, |session, io| {
-            if !session.reject(io) {
-                session.hang_up(io);
+        self.with_call(now, rng, call, |it, io| {
+            if !it.reject(io) {
+                it.hang_up(io);
             }
         });
         Ok(())
@@ -153,14 +152,11 @@ impl Endpoint {
         call: CallId,
         muted: bool,
     ) -> Result<(), CommandError> {
-        let over = self
-            .sessions
-            .get(&call)
-            .is_none_or(|session| session.call.is_over());
+        let over = self.calls.get(&call).is_none_or(|it| it.is_over());
         if over {
             return Err(CommandError::NoSuchCall);
         }
-        self.with_session(now, rng, call, |session, io| session.set_muted(io, muted));
+        self.with_call(now, rng, call, |it, io| it.set_muted(io, muted));
         Ok(())
     }
 

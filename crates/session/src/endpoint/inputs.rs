@@ -6,14 +6,15 @@ use rand_core::CryptoRng;
 use securecall_signaling::CallId;
 use web_time::Instant;
 
+use super::Endpoint;
+use super::arrived::Awaits;
 use super::reports::Why;
-use super::{Endpoint, SignalRefused};
 use crate::event::MissedReason;
 use crate::media_event::MediaEvent;
 use crate::output::{InboundSignal, NotPersisted, Output, PeerDevice, RequestError, RequestId};
-use crate::sealed_box::{BoxKind, SealedBox};
-use crate::session::Waiting;
-use crate::session::callee::Awaits;
+use crate::requests::Waiting;
+use crate::sealed::sealed_box::{BoxKind, SealedBox};
+use crate::signal_refused::SignalRefused;
 
 impl Endpoint {
     /// The answer to a [`Request::QueryDevices`](crate::Request::QueryDevices).
@@ -27,8 +28,8 @@ impl Endpoint {
         if let Some(Waiting::Devices(call)) = self.requests.open.get(&id) {
             let call = *call;
             self.requests.open.remove(&id);
-            self.with_session(now, rng, call, |session, io| {
-                session.handle_devices(io, result);
+            self.with_call(now, rng, call, |it, io| {
+                it.handle_devices(io, result);
             });
         }
     }
@@ -43,8 +44,8 @@ impl Endpoint {
     ) {
         match self.requests.open.remove(&id) {
             Some(Waiting::Message { call, party, name }) => {
-                self.with_session(now, rng, call, |session, io| {
-                    session.handle_response(io, &party, name, result);
+                self.with_call(now, rng, call, |it, io| {
+                    it.handle_response(io, &party, name, result);
                 });
             }
             // A query that was answered as a send: the answer is still to come.
@@ -68,7 +69,7 @@ impl Endpoint {
     ) -> Result<(), SignalRefused> {
         let (call, message) =
             SealedBox::from_signal(signal.content).map_err(SignalRefused::Signal)?;
-        let Some(session) = self.sessions.get(&call) else {
+        let Some(known) = self.calls.get(&call) else {
             return match message.kind {
                 BoxKind::Message1 => {
                     self.admit(now, wallclock_ms, rng, &signal, call, &message.sealed)
@@ -76,11 +77,11 @@ impl Endpoint {
                 BoxKind::Message2 | BoxKind::Ratchet => Err(SignalRefused::UnknownCall),
             };
         };
-        if session.peer.matrix_id != *signal.sender {
+        if known.peer.matrix_id != *signal.sender {
             return Err(SignalRefused::UnknownDevice);
         }
-        let handled = self.with_session(now, rng, call, |session, io| {
-            session.handle_box(io, &signal.sender_olm_key, &message)
+        let handled = self.with_call(now, rng, call, |it, io| {
+            it.handle_box(io, &signal.sender_olm_key, &message)
         });
         handled.unwrap_or(Err(SignalRefused::UnknownCall))
     }
@@ -111,12 +112,12 @@ impl Endpoint {
             .into_iter()
             .partition(|it| it.awaits == Awaits::Disk);
         self.arrived = waiting;
-        for admitted in written {
-            if result.is_ok() || admitted.accepted {
-                self.ring(now, rng, admitted);
+        for arrived in written {
+            if result.is_ok() || arrived.is_promised() {
+                self.ring(now, rng, arrived);
             } else {
                 let why = Why::Missed(MissedReason::StorageFailed);
-                self.report(now, admitted.call, admitted.peer, why);
+                self.report(now, arrived.call(), arrived.peer, why);
             }
         }
         if self.arrived.iter().any(|it| it.awaits == Awaits::Turn) {
@@ -154,9 +155,7 @@ impl Endpoint {
         call: CallId,
         message: &[u8],
     ) -> Result<(), SignalRefused> {
-        let handled = self.with_session(now, rng, call, |session, io| {
-            session.handle_control(io, message)
-        });
+        let handled = self.with_call(now, rng, call, |it, io| it.handle_control(io, message));
         handled.unwrap_or(Err(SignalRefused::UnknownCall))
     }
 
@@ -168,21 +167,21 @@ impl Endpoint {
         call: CallId,
         event: MediaEvent,
     ) {
-        self.with_session(now, rng, call, |session, io| {
-            session.handle_media(io, event);
+        self.with_call(now, rng, call, |it, io| {
+            it.handle_media(io, event);
         });
     }
 
     /// The time that [`Output::Timeout`](crate::Output::Timeout) named has come. Harmless at any other time.
     pub fn handle_timeout(&mut self, now: Instant, rng: &mut impl CryptoRng) {
         let due: Vec<_> = self
-            .sessions
+            .calls
             .iter()
             .filter(|(_, it)| it.poll_timeout().is_some_and(|at| at <= now))
             .map(|(id, _)| *id)
             .collect();
         for call in due {
-            self.with_session(now, rng, call, |session, io| session.handle_timeout(io));
+            self.with_call(now, rng, call, |it, io| it.handle_timeout(io));
         }
         let reports = self.reports.handle_timeout(now);
         self.outputs.extend(reports.into_iter().map(Output::Event));

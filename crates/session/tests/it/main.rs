@@ -21,5 +21,6 @@ mod random_faults;
 mod relabelled;
 mod replay_memory;
 mod reports;
+mod tiers;
 mod two_devices;
 mod withheld;

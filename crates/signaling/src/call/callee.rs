@@ -3,13 +3,13 @@
 use web_time::Instant;
 
 use super::{
-    CONNECT_TIMEOUT, Call, CallEnd, CallTimer, ContentRefused, PartyId, State, answer_content,
-    lines_of,
+    CONNECT_TIMEOUT, CallEnd, CallMachine, CallTimer, ContentRefused, PartyId, State,
+    answer_content, lines_of,
 };
 use crate::{Content, HangupReason};
 
-impl Call {
-    /// The user, or the answer policy, accepts. The answer follows with [`Call::answer`] once it is made.
+impl CallMachine {
+    /// The user, or the answer policy, accepts. The answer follows with [`CallMachine::answer`] once it is made.
     ///
     /// # Errors
     /// [`ContentRefused::OutOfPlace`] if the call does not ring here.

@@ -3,12 +3,12 @@
 use web_time::Instant;
 
 use super::{
-    BUSY_GRACE, CONNECT_TIMEOUT, Call, CallEnd, CallOutput, CallTimer, ContentRefused, PartyId,
-    Standing, State, lines_of,
+    BUSY_GRACE, CONNECT_TIMEOUT, CallEnd, CallMachine, CallOutput, CallTimer, ContentRefused,
+    PartyId, Standing, State, lines_of,
 };
 use crate::{Content, HangupReason};
 
-impl Call {
+impl CallMachine {
     pub(super) fn handle_callee_content(
         &mut self,
         now: Instant,

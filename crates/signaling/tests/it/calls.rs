@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use securecall_signaling::{
-    BUSY_GRACE, CONNECT_TIMEOUT, Call, CallEnd, CallOutput, Candidate, Content, ContentRefused,
-    Description, HangupReason,
+    BUSY_GRACE, CONNECT_TIMEOUT, CallEnd, CallMachine, CallOutput, Candidate, Content,
+    ContentRefused, Description, HangupReason,
 };
 use web_time::Instant;
 
@@ -18,19 +18,19 @@ pub(crate) fn origin() -> Instant {
     Instant::now()
 }
 
-pub(crate) fn caller(now: Instant, parties: &[&str]) -> Call {
-    let mut call = Call::caller(now, "ME".into(), LIFETIME);
+pub(crate) fn caller(now: Instant, parties: &[&str]) -> CallMachine {
+    let mut call = CallMachine::caller(now, "ME".into(), LIFETIME);
     parties
         .iter()
         .for_each(|party| call.invite((*party).into()));
     call
 }
 
-pub(crate) fn callee(now: Instant) -> Call {
-    Call::callee("ME".into(), "CALLER".into(), now + LIFETIME)
+pub(crate) fn callee(now: Instant) -> CallMachine {
+    CallMachine::callee("ME".into(), "CALLER".into(), now + LIFETIME)
 }
 
-pub(crate) fn drain(call: &mut Call) -> Vec<CallOutput> {
+pub(crate) fn drain(call: &mut CallMachine) -> Vec<CallOutput> {
     std::iter::from_fn(|| call.poll_output()).collect()
 }
 

@@ -1,11 +1,11 @@
 //! What a call says of itself, from its first moment to its last.
 
-use securecall_signaling::{Call, CallEnd, CallOutput, Content, HangupReason};
+use securecall_signaling::{CallEnd, CallMachine, CallOutput, Content, HangupReason};
 
 use crate::calls::{answer, callee, caller, drain, hangup, origin};
 
 /// Ringing here, answered, over, and with whom.
-fn state(call: &Call) -> (bool, bool, bool, Option<&str>) {
+fn state(call: &CallMachine) -> (bool, bool, bool, Option<&str>) {
     (
         call.is_ringing_here(),
         call.is_answered(),

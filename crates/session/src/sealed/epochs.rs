@@ -1,4 +1,4 @@
-//! Which media epochs may be used (DESIGN 6): a sender moves on only when the peer is known to have the key.
+//! Which media epochs may be used (`docs/protocol/frame.md`): a sender moves on only when the peer is known to have the key.
 
 use securecall_crypto::{Direction, Epoch, FrameOpener, FrameSealer, MediaSeed};
 use securecall_signaling::Role;
@@ -8,7 +8,7 @@ use crate::output::MediaCommand;
 /// The most own epochs that wait for proof: a caller steps only when its last step was answered, a callee only after the caller.
 const MAX_WAITING: usize = 4;
 
-/// The media keys of one session with one device.
+/// The media keys of one ratchet session.
 pub(crate) struct Epochs {
     /// Until the media engine has them.
     held: Option<(FrameSealer, FrameOpener)>,

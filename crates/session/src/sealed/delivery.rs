@@ -1,12 +1,12 @@
-//! Delivery to one device: every message is repeated until it is acknowledged, within bounds (DESIGN 7).
+//! Delivery to one device: every message is repeated until it is acknowledged, within bounds (`docs/protocol/signaling.md`).
 
 use std::time::Duration;
 
-use securecall_crypto::MessageId;
 use web_time::Instant;
 
+use super::sealed_box::{BoxKind, SealedBox};
 use crate::output::RequestError;
-use crate::sealed_box::{BoxKind, SealedBox};
+use crate::requests::MessageName;
 
 /// The most sends of one message to a device over Matrix, for each may leave a row on a server.
 pub(crate) const MAX_MATRIX_SENDS: u8 = 3;
@@ -16,32 +16,24 @@ const MATRIX_RETRY: Duration = Duration::from_secs(4);
 const UNREACHABLE_RETRY: Duration = Duration::from_secs(1);
 const UNREACHABLE_RETRY_MAX: Duration = Duration::from_secs(8);
 /// When to send again on the data channel; doubles.
-const CHANNEL_RETRY: Duration = Duration::from_millis(250);
-const CHANNEL_RETRY_MAX: Duration = Duration::from_secs(2);
+const DATA_CHANNEL_RETRY: Duration = Duration::from_millis(250);
+const DATA_CHANNEL_RETRY_MAX: Duration = Duration::from_secs(2);
 /// What is sent again only when the device asks: not within the life of a call that is over.
 const WHEN_ASKED: Duration = Duration::from_secs(10 * 60);
 /// When a hang-up that the data channel did not deliver goes over Matrix.
 const HANGUP_FALLBACK: Duration = Duration::from_secs(1);
 
-/// Names one message to a device.
+/// Which ways may be used now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum MessageName {
-    Message1,
-    Message2,
-    Ratchet(MessageId),
-}
-
-/// Which carriers may be used now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Carriers {
+pub(crate) struct Ways {
     pub(crate) matrix: bool,
-    pub(crate) channel: bool,
+    pub(crate) data_channel: bool,
 }
 
 /// A message whose time has come.
 pub(crate) enum Transmit {
     Matrix(MessageName, SealedBox),
-    Channel(Vec<u8>),
+    DataChannel(Vec<u8>),
 }
 
 struct Undelivered {
@@ -53,8 +45,8 @@ struct Undelivered {
     matrix_failures: u8,
     in_flight: bool,
     matrix_at: Instant,
-    channel_at: Instant,
-    channel_interval: Duration,
+    data_channel_at: Instant,
+    data_channel_interval: Duration,
 }
 
 /// The messages to one device that were not acknowledged yet.
@@ -75,8 +67,8 @@ impl Delivery {
             matrix_failures: 0,
             in_flight: false,
             matrix_at: now,
-            channel_at: now,
-            channel_interval: CHANNEL_RETRY,
+            data_channel_at: now,
+            data_channel_interval: DATA_CHANNEL_RETRY,
         });
     }
 
@@ -86,12 +78,12 @@ impl Delivery {
         now: Instant,
         name: MessageName,
         message: SealedBox,
-        carriers: Carriers,
+        ways: Ways,
     ) {
         self.push(now, name, message);
         if let Some(hangup) = self.undelivered.last_mut() {
             hangup.matrix_too = true;
-            if carriers.channel && !carriers.matrix {
+            if ways.data_channel && !ways.matrix {
                 hangup.matrix_at = now + HANGUP_FALLBACK;
             }
         }
@@ -119,20 +111,22 @@ impl Delivery {
     /// The way is free again: send everything now.
     pub(crate) fn repeat_all(&mut self, now: Instant) {
         for it in &mut self.undelivered {
-            it.channel_at = it.channel_at.min(now);
-            it.channel_interval = CHANNEL_RETRY;
+            it.data_channel_at = it.data_channel_at.min(now);
+            it.data_channel_interval = DATA_CHANNEL_RETRY;
         }
     }
 
     /// The next message whose time has come. Over Matrix a message waits for the response before it is sent again.
-    pub(crate) fn poll(&mut self, now: Instant, carriers: Carriers) -> Option<Transmit> {
+    pub(crate) fn poll(&mut self, now: Instant, ways: Ways) -> Option<Transmit> {
         for it in &mut self.undelivered {
-            if carriers.channel && it.message.kind == BoxKind::Ratchet && it.channel_at <= now {
-                it.channel_at = now + it.channel_interval;
-                it.channel_interval = (it.channel_interval * 2).min(CHANNEL_RETRY_MAX);
-                return Some(Transmit::Channel(it.message.sealed.clone()));
+            if ways.data_channel && it.message.kind == BoxKind::Ratchet && it.data_channel_at <= now
+            {
+                it.data_channel_at = now + it.data_channel_interval;
+                it.data_channel_interval =
+                    (it.data_channel_interval * 2).min(DATA_CHANNEL_RETRY_MAX);
+                return Some(Transmit::DataChannel(it.message.sealed.clone()));
             }
-            if it.may_go_over_matrix(carriers) && it.matrix_at <= now {
+            if it.may_go_over_matrix(ways) && it.matrix_at <= now {
                 it.in_flight = true;
                 it.matrix_sends += 1;
                 return Some(Transmit::Matrix(it.name, it.message.clone()));
@@ -168,22 +162,22 @@ impl Delivery {
     }
 
     /// When to poll again.
-    pub(crate) fn poll_timeout(&self, carriers: Carriers) -> Option<Instant> {
+    pub(crate) fn poll_timeout(&self, ways: Ways) -> Option<Instant> {
         let due = |it: &Undelivered| {
-            let channel =
-                (carriers.channel && it.message.kind == BoxKind::Ratchet).then_some(it.channel_at);
-            let matrix = it.may_go_over_matrix(carriers).then_some(it.matrix_at);
-            channel.into_iter().chain(matrix).min()
+            let data_channel = (ways.data_channel && it.message.kind == BoxKind::Ratchet)
+                .then_some(it.data_channel_at);
+            let matrix = it.may_go_over_matrix(ways).then_some(it.matrix_at);
+            data_channel.into_iter().chain(matrix).min()
         };
         self.undelivered.iter().filter_map(due).min()
     }
 
     /// Whether there is a message that will still be sent, or whose send is not through.
-    pub(crate) fn is_busy(&self, carriers: Carriers) -> bool {
+    pub(crate) fn is_busy(&self, ways: Ways) -> bool {
         self.undelivered.iter().any(|it| {
             let waits = self.only_when_asked && it.matrix_sends > 0;
-            it.in_flight || (it.may_go_over_matrix(carriers) && !waits)
-        }) || (carriers.channel && !self.undelivered.is_empty())
+            it.in_flight || (it.may_go_over_matrix(ways) && !waits)
+        }) || (ways.data_channel && !self.undelivered.is_empty())
     }
 
     /// Whether a message is here only for the case that the device asks for it.
@@ -208,9 +202,7 @@ impl Delivery {
 }
 
 impl Undelivered {
-    fn may_go_over_matrix(&self, carriers: Carriers) -> bool {
-        (carriers.matrix || self.matrix_too)
-            && !self.in_flight
-            && self.matrix_sends < MAX_MATRIX_SENDS
+    fn may_go_over_matrix(&self, ways: Ways) -> bool {
+        (ways.matrix || self.matrix_too) && !self.in_flight && self.matrix_sends < MAX_MATRIX_SENDS
     }
 }

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use securecall_signaling::{CallEnd, CallId, Content, HangupReason, PartyId, Role};
-use web_time::Instant;
+use securecall_signaling::{CallEnd, CallId, HangupReason, Role};
 
-use super::{Io, Media, Session, Timer};
+use super::Call;
+use super::media::Transport;
+use super::timer::Timer;
 use crate::EndReason;
-use crate::delivery::MessageName;
 use crate::event::{Event, MissedReason};
+use crate::io::Io;
 use crate::output::MediaCommand;
-use crate::party::{Link, Party};
 
 /// How long a call that is over waits for the acknowledgement of its last words.
 pub(super) const FORGET: Duration = Duration::from_secs(30);
@@ -22,26 +22,40 @@ const CLOSE_AFTER_HANGUP: Duration = Duration::from_millis(1500);
 /// How long the other side keeps it, to acknowledge repetitions.
 const CLOSE_AFTER_PEER_HANGUP: Duration = Duration::from_secs(1);
 
-impl Session {
+/// What is known of the end of a call, before and after it.
+#[derive(Default)]
+pub(super) struct End {
+    /// A reason that the signaling machine does not know of.
+    pub(super) cause: Option<EndReason>,
+    replaced_by: Option<CallId>,
+    /// It was the peer who hung up: it closes the transport first.
+    peer_hung_up: bool,
+    /// It has waited long enough for everything.
+    pub(super) forgotten: bool,
+    /// The caller was told why this device does not ring, and nothing else ever happened.
+    pub(super) was_turned_away: bool,
+}
+
+impl Call {
     /// The user hangs up.
     pub(crate) fn hang_up(&mut self, io: &mut Io<'_>) {
-        self.call.hang_up(HangupReason::UserHangup);
+        self.machine.hang_up(HangupReason::UserHangup);
         self.flush(io);
     }
 
     /// Gives way to the peer's call, of a lesser ID (glare).
     pub(crate) fn give_way(&mut self, io: &mut Io<'_>, to: CallId) {
-        self.replaced_by = Some(to);
+        self.end.replaced_by = Some(to);
         self.hang_up(io);
     }
 
     /// Ends the call for a reason that the signaling machine does not know of.
     pub(super) fn end_because(&mut self, reason: EndReason) {
-        if self.call.is_over() {
+        if self.machine.is_over() {
             return;
         }
-        self.cause = Some(reason);
-        self.call.hang_up(match reason {
+        self.end.cause = Some(reason);
+        self.machine.hang_up(match reason {
             EndReason::IceFailed => HangupReason::IceFailed,
             EndReason::IceTimeout => HangupReason::IceTimeout,
             EndReason::MediaFailed => HangupReason::UserMediaFailed,
@@ -51,24 +65,19 @@ impl Session {
 
     /// The call is over: the one place that says so.
     pub(super) fn finish(&mut self, io: &mut Io<'_>, end: CallEnd) {
-        let reason = self.cause.unwrap_or_else(|| self.reason_of(end));
-        let connected_for = self
-            .connected_at
-            .map(|at| io.now.saturating_duration_since(at));
-        self.report(io, end, reason, connected_for);
+        let reason = self.end.cause.unwrap_or_else(|| self.reason_of(end));
+        self.end.peer_hung_up = matches!(end, CallEnd::PeerHungUp(_));
+        self.report(io, end, reason);
         self.deadlines.clear_all();
-        self.drop_what_is_pointless(io.now);
-        let talks = self.connected_at.is_some() || self.path.channel_open;
+        self.carrier.finish(io.now);
+        self.media.finish();
+        let talks = self.connected_at.is_some() || self.path.has_data_channel();
         match end {
             CallEnd::HungUp(_) if talks => self.drain_media(io, CLOSE_AFTER_HANGUP),
             CallEnd::PeerHungUp(_) if talks => self.drain_media(io, CLOSE_AFTER_PEER_HANGUP),
             _ => self.close_media(io),
         }
-        let awaits = self
-            .parties
-            .values()
-            .any(|party| matches!(party.link, Link::AwaitingMessage2(_)));
-        let forget = if awaits {
+        let forget = if self.carrier.awaits_first_word() {
             self.started + FORGET_HANDSHAKES.max(FORGET)
         } else {
             io.now + FORGET
@@ -84,70 +93,56 @@ impl Session {
         if !self.is_silent() {
             return;
         }
-        let is_done = |(id, party): &(&PartyId, &Party)| {
-            !party.may_still_speak() && self.knows_the_end(id, party)
-        };
-        let done = self.parties.iter().filter(is_done);
-        let done: Vec<_> = done.map(|(id, _)| id.clone()).collect();
-        for id in done {
-            if let Some(party) = self.parties.get_mut(&id) {
-                party.drop_session();
-            }
-        }
-        self.words = None;
-        self.remote_fingerprint = None;
-        self.side.forget_descriptions();
+        let situation = self.situation();
+        self.carrier.let_go(&situation);
+        self.media.forget_offer();
+        self.restarts.let_go();
     }
 
     /// Closes the transport of a call whose last words were acknowledged.
     pub(super) fn close_if_drained(&mut self, io: &mut Io<'_>) {
-        let told = |party: &Party| party.delivery.len() == 0 && party.pending.is_empty();
-        let hung_up_here = self.deadlines.is_set(Timer::CloseTransport) && !self.peer_hung_up;
-        if self.media == Media::Draining
-            && hung_up_here
-            && self.selected_party().is_none_or(|party| told(party))
-        {
+        let hung_up_here = self.deadlines.is_set(Timer::CloseTransport) && !self.end.peer_hung_up;
+        let is_told = || {
+            let selected = self.machine.selected();
+            selected.is_none_or(|party| self.carrier.is_told(party))
+        };
+        if self.media.transport == Transport::Draining && hung_up_here && is_told() {
             self.close_media(io);
         }
     }
 
     pub(super) fn close_media(&mut self, io: &mut Io<'_>) {
         self.deadlines.clear(Timer::CloseTransport);
-        if matches!(self.media, Media::Open | Media::Draining) {
+        if self.media.has_transport() {
             self.order(io, MediaCommand::Close);
         }
-        self.media = Media::Closed;
+        self.media.transport = Transport::Closed;
     }
 
     fn drain_media(&mut self, io: &mut Io<'_>, time: Duration) {
         self.order(io, MediaCommand::StopAudio);
-        self.media = Media::Draining;
+        self.media.transport = Transport::Draining;
         self.deadlines.set(Timer::CloseTransport, io.now + time);
     }
 
-    fn report(
-        &mut self,
-        io: &mut Io<'_>,
-        end: CallEnd,
-        reason: EndReason,
-        connected_for: Option<Duration>,
-    ) {
+    fn report(&self, io: &mut Io<'_>, end: CallEnd, reason: EndReason) {
         let call = self.id;
-        if let Some(by) = self.replaced_by {
+        if let Some(by) = self.end.replaced_by {
             io.event(Event::Replaced { call, by });
             return;
         }
         if end == CallEnd::AnsweredElsewhere {
             io.event(Event::AnsweredElsewhere { call });
         }
+        let since = self.connected_at;
         io.event(Event::Ended {
             call,
             reason,
-            connected_for,
+            connected_for: since.map(|at| io.now.saturating_duration_since(at)),
         });
         let missed = match end {
             CallEnd::CallerCancelled => Some(MissedReason::CallerCancelled),
-            CallEnd::NoAnswer if self.call.role() == Role::Callee => {
+            CallEnd::NoAnswer if self.machine.role() == Role::Callee => {
                 Some(MissedReason::NotAnswered)
             }
             _ => None,
@@ -162,47 +157,19 @@ impl Session {
         }
     }
 
-    /// What was still to be delivered means nothing any more, but for message 2 (without it the peer cannot read a reject) and the last words.
-    fn drop_what_is_pointless(&mut self, now: Instant) {
-        for party in self.parties.values_mut() {
-            party.delivery.keep_only(MessageName::Message2);
-            party.early.clear();
-            party.acknowledge_at = party.acknowledge_at.map(|at| at.min(now));
-            party.candidates_wanted = false;
-            party.pending.retain(|content| {
-                matches!(
-                    content,
-                    Content::Hangup { .. }
-                        | Content::Reject
-                        | Content::SelectAnswer { .. }
-                        | Content::Ringing
-                        | Content::Busy
-                )
-            });
-            if matches!(party.link, Link::Received(_)) && party.pending.is_empty() {
-                party.drop_session();
-            }
-        }
-        self.remote_candidates.clear();
-        self.local_candidates.clear();
-    }
-
-    fn reason_of(&mut self, end: CallEnd) -> EndReason {
+    fn reason_of(&self, end: CallEnd) -> EndReason {
         let connected = self.connected_at.is_some();
         match end {
             CallEnd::HungUp(_) if connected => EndReason::LocalHangup,
             CallEnd::HungUp(_) => EndReason::Cancelled,
-            CallEnd::PeerHungUp(reason) => {
-                self.peer_hung_up = true;
-                match (reason, connected, self.call.role()) {
-                    (HangupReason::IceFailed, ..) => EndReason::IceFailed,
-                    (HangupReason::IceTimeout, ..) => EndReason::IceTimeout,
-                    (HangupReason::UserMediaFailed, ..) => EndReason::PeerMediaFailed,
-                    (_, true, _) => EndReason::RemoteHangup,
-                    (_, false, Role::Callee) => EndReason::CallerCancelled,
-                    (_, false, Role::Caller) => EndReason::Declined,
-                }
-            }
+            CallEnd::PeerHungUp(reason) => match (reason, connected, self.machine.role()) {
+                (HangupReason::IceFailed, ..) => EndReason::IceFailed,
+                (HangupReason::IceTimeout, ..) => EndReason::IceTimeout,
+                (HangupReason::UserMediaFailed, ..) => EndReason::PeerMediaFailed,
+                (_, true, _) => EndReason::RemoteHangup,
+                (_, false, Role::Callee) => EndReason::CallerCancelled,
+                (_, false, Role::Caller) => EndReason::Declined,
+            },
             CallEnd::CallerCancelled => EndReason::CallerCancelled,
             CallEnd::Rejected => EndReason::LocalReject,
             CallEnd::Declined => EndReason::Declined,
@@ -210,7 +177,9 @@ impl Session {
             CallEnd::ClocksDiffer => EndReason::ClocksDiffer,
             CallEnd::NoAnswer => EndReason::NoAnswer,
             // Nothing can be said of the peer whom nothing could reach.
-            CallEnd::Unreachable if !self.homeserver_took_some => EndReason::HomeserverRefused,
+            CallEnd::Unreachable if !self.carrier.homeserver_took_some() => {
+                EndReason::HomeserverRefused
+            }
             CallEnd::Unreachable => EndReason::Unreachable,
             CallEnd::AnsweredElsewhere => EndReason::AnsweredElsewhere,
             CallEnd::ConnectTimeout => EndReason::IceFailed,

@@ -2,17 +2,20 @@
 
 use securecall_crypto::Encrypted;
 use securecall_signaling::{
-    Bundle, Candidate, Content, Description, Hex32, MAX_CONTENTS, MAX_SDP, PartyId, Role, Version,
+    Bundle, Content, Description, Hex32, MAX_CONTENTS, MAX_SDP, PartyId, Role, Version,
 };
 
 use zeroize::Zeroizing;
 
-use super::{Io, Session, Timer, Waiting};
-use crate::delivery::{Carriers, MessageName, Transmit};
-use crate::epochs::Epochs;
+use super::Sealed;
+use super::delivery::{Transmit, Ways};
+use super::epochs::Epochs;
+use super::party::{Link, Party, RatchetSession};
+use super::sealed_box::{BoxKind, DATA_CHANNEL_STEP, MATRIX_STEP, SealedBox};
+use crate::contract::Situation;
+use crate::io::Io;
 use crate::output::{Output, Request};
-use crate::party::{Channel, Link, Party};
-use crate::sealed_box::{BoxKind, CHANNEL_STEP, MATRIX_STEP, SealedBox};
+use crate::requests::{MessageName, Waiting};
 
 /// What a bundle holds besides its contents, at most: names, 64 acknowledgements, the words nonce.
 const AROUND_CONTENTS: usize = 3 * 1024;
@@ -21,32 +24,10 @@ const MAX_SDP_JSON: usize = 12 * 1024;
 /// The most messages that wait for a device before more contents are held back.
 const MAX_UNDELIVERED: usize = 48;
 
-impl Session {
-    /// Hands our candidates to every device that may have them.
-    pub(super) fn offer_candidates(&mut self) {
-        if self.deadlines.is_set(Timer::CandidateBatch) || self.call.is_over() {
-            return;
-        }
-        for party in self
-            .parties
-            .values_mut()
-            .filter(|party| party.candidates_wanted)
-        {
-            let mut candidates = self.local_candidates[party.candidates_sent..].to_vec();
-            party.candidates_sent = self.local_candidates.len();
-            if self.local_complete && !party.candidates_end_sent {
-                party.candidates_end_sent = true;
-                candidates.push(candidate(String::new()));
-            }
-            if !candidates.is_empty() {
-                party.pending.push(Content::Candidates { candidates });
-            }
-        }
-    }
-
+impl Sealed {
     /// Seals what is to be said.
-    pub(super) fn speak(&mut self, io: &mut Io<'_>) {
-        let batching = self.deadlines.is_set(Timer::CandidateBatch);
+    pub(crate) fn speak(&mut self, io: &mut Io<'_>, situation: &Situation) {
+        let batching = situation.candidates_until.is_some();
         let ids: Vec<PartyId> = self.parties.keys().cloned().collect();
         for id in ids {
             let Some(mut party) = self.parties.remove(&id) else {
@@ -58,27 +39,27 @@ impl Session {
                 Link::Received(_) if waits || party.pending.is_empty() => {}
                 Link::Received(_) => {
                     self.write_message_2(io, &mut party);
-                    self.speak_to(io, &id, &mut party);
+                    self.speak_to(io, situation, &id, &mut party);
                 }
                 Link::Open(_) if waits => {}
-                Link::Open(_) => self.speak_to(io, &id, &mut party),
+                Link::Open(_) => self.speak_to(io, situation, &id, &mut party),
             }
             self.parties.insert(id, party);
         }
     }
 
     /// Sends what has come due to all devices.
-    pub(super) fn transmit(&mut self, io: &mut Io<'_>) {
+    pub(crate) fn transmit(&mut self, io: &mut Io<'_>, situation: &Situation) {
         let ids: Vec<PartyId> = self.parties.keys().cloned().collect();
         for id in ids {
-            let carriers = self.carriers(&id);
+            let ways = self.ways(situation, &id);
             while let Some(transmit) = self
                 .parties
                 .get_mut(&id)
-                .and_then(|party| party.delivery.poll(io.now, carriers))
+                .and_then(|party| party.delivery.poll(io.now, ways))
             {
                 match transmit {
-                    Transmit::Channel(bytes) => {
+                    Transmit::DataChannel(bytes) => {
                         io.outputs.push_back(Output::Control(self.id, bytes));
                     }
                     Transmit::Matrix(name, message) => {
@@ -104,7 +85,7 @@ impl Session {
         let id = io.requests.add(waiting);
         io.outputs.push_back(Output::Request(Request::Send {
             id,
-            user: self.peer.matrix_id.clone(),
+            user: self.matrix_id.clone(),
             device_id: device_id.to_owned(),
             content: message.to_signal(self.id),
         }));
@@ -156,7 +137,7 @@ impl Session {
             established.outbound_media_seed,
             established.inbound_media_seed,
         );
-        party.link = Link::Open(Box::new(Channel {
+        party.link = Link::Open(Box::new(RatchetSession {
             ratchet: established.ratchet,
             transcript: established.transcript,
             epochs,
@@ -172,14 +153,14 @@ impl Session {
     }
 
     /// Seals the pending contents and acknowledgements, if there are any, as one ratchet message.
-    fn speak_to(&self, io: &mut Io<'_>, id: &str, party: &mut Party) {
+    fn speak_to(&self, io: &mut Io<'_>, situation: &Situation, id: &str, party: &mut Party) {
         let due = party.acknowledge_at.is_some_and(|at| at <= io.now);
         let held_back = party.pending.is_empty() || party.delivery.len() >= MAX_UNDELIVERED;
         if held_back && !due {
             return;
         }
-        let carriers = self.carriers(id);
-        let over_matrix = party.acknowledge_over_matrix && (carriers.matrix || self.call.is_over());
+        let ways = self.ways(situation, id);
+        let over_matrix = party.acknowledge_over_matrix && (ways.matrix || situation.over);
         let amount = if held_back {
             0
         } else {
@@ -195,29 +176,29 @@ impl Session {
             contents.insert(0, Content::WordsNonce { nonce });
             party.nonce_sent = true;
             // Without it there are no words, so it must arrive, even with an acknowledgement alone. A call that is over needs none.
-            wants_acknowledgement |= !self.call.is_over();
+            wants_acknowledgement |= !situation.over;
         }
         let contents = Contents {
             contents,
             acknowledges: party.take_acknowledgements(),
             wants_acknowledgement,
         };
-        let step = if carriers.channel && !carriers.matrix {
-            CHANNEL_STEP
+        let step = if ways.data_channel && !ways.matrix {
+            DATA_CHANNEL_STEP
         } else {
             MATRIX_STEP
         };
         let payload = self.bundle(io, BoxKind::Ratchet, step, contents);
-        let Some(channel) = party.channel() else {
+        let Some(session) = party.ratchet_session() else {
             return;
         };
         let Encrypted {
             id: message,
             bytes,
             media_seed,
-        } = channel.ratchet.encrypt(&mut io.rng, &payload);
+        } = session.ratchet.encrypt(&mut io.rng, &payload);
         if let Some((epoch, seed)) = media_seed {
-            channel.epochs.stepped(epoch, seed);
+            session.epochs.stepped(epoch, seed);
         }
         let name = MessageName::Ratchet(message);
         let message = SealedBox {
@@ -225,7 +206,7 @@ impl Session {
             sealed: bytes,
         };
         if is_hangup {
-            party.delivery.push_hangup(io.now, name, message, carriers);
+            party.delivery.push_hangup(io.now, name, message, ways);
         } else if wants_acknowledgement {
             party.delivery.push(io.now, name, message);
         } else {
@@ -233,23 +214,23 @@ impl Session {
                 io,
                 id,
                 message,
-                Carriers {
-                    matrix: !carriers.channel || over_matrix,
-                    channel: carriers.channel,
+                Ways {
+                    matrix: !ways.data_channel || over_matrix,
+                    data_channel: ways.data_channel,
                 },
             );
         }
         if !party.pending.is_empty() && party.delivery.len() < MAX_UNDELIVERED {
-            self.speak_to(io, id, party);
+            self.speak_to(io, situation, id, party);
         }
     }
 
     /// An acknowledgement alone is not repeated: the peer repeats its message instead.
-    fn send_once(&self, io: &mut Io<'_>, id: &str, message: SealedBox, carriers: Carriers) {
-        if carriers.matrix {
+    fn send_once(&self, io: &mut Io<'_>, id: &str, message: SealedBox, ways: Ways) {
+        if ways.matrix {
             self.request_send(io, Waiting::Acknowledgement, id, &message);
         }
-        if carriers.channel {
+        if ways.data_channel {
             io.outputs
                 .push_back(Output::Control(self.id, message.sealed));
         }
@@ -270,7 +251,7 @@ fn amount_that_fits(contents: &[Content], kind: BoxKind) -> usize {
 }
 
 /// Whether an SDP of ours is one that a peer takes.
-pub(super) fn can_be_sent(sdp: &str) -> bool {
+pub(crate) fn can_be_sent(sdp: &str) -> bool {
     let json = Content::Answer {
         answer: Description::answer(sdp),
     };
@@ -282,11 +263,4 @@ pub(super) struct Contents {
     pub(super) contents: Vec<Content>,
     pub(super) acknowledges: Vec<securecall_signaling::Acknowledgement>,
     pub(super) wants_acknowledgement: bool,
-}
-
-pub(super) fn candidate(line: String) -> Candidate {
-    Candidate {
-        candidate: line,
-        sdp_mid: "0".to_owned(),
-    }
 }

@@ -1,4 +1,4 @@
-//! The invites that were taken: no invite rings twice, not even after a restart (DESIGN 4, freshness).
+//! The invites that were taken: no invite rings twice, not even after a restart (`docs/protocol/signaling.md`).
 
 use std::collections::BTreeMap;
 use std::time::Duration;

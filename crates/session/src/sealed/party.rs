@@ -6,72 +6,73 @@ use std::time::Duration;
 use securecall_crypto::{
     InitiatorAwaiting, MessageId, Ratchet, RatchetError, ReceivedMessage1, Transcript, WordsNonce,
 };
-use securecall_signaling::{Acknowledgement, Content, MAX_ACKNOWLEDGEMENTS};
+use securecall_signaling::{Acknowledgement, Candidate, Content, MAX_ACKNOWLEDGEMENTS};
 use sha2::{Digest, Sha256};
 use web_time::Instant;
 
-use crate::delivery::{Delivery, MAX_MATRIX_SENDS};
-use crate::epochs::Epochs;
+use super::delivery::{Delivery, MAX_MATRIX_SENDS};
+use super::epochs::Epochs;
+use crate::requests::MessageName;
 
-/// The most ratchet messages kept for a device whose message 2 is still to come (DESIGN 7).
-pub(crate) const MAX_EARLY: usize = 16;
+/// The most ratchet messages kept for a device whose message 2 is still to come (`docs/protocol/signaling.md`).
+pub(super) const MAX_EARLY: usize = 16;
 /// The most acknowledgements of repetitions of one message over Matrix: a peer repeats no more often.
 const MAX_ACKNOWLEDGED_AGAIN: u8 = MAX_MATRIX_SENDS;
 /// How long an acknowledgement waits for something to travel with, over Matrix. Shorter than a retry.
-pub(crate) const ACKNOWLEDGE_DELAY: Duration = Duration::from_millis(500);
+pub(super) const ACKNOWLEDGE_DELAY: Duration = Duration::from_millis(500);
 
-/// How far the handshake with a device is. `Gone` stands for a session that was dropped whole.
-pub(crate) enum Link {
+/// How far the handshake with a device is. `Gone` stands for a ratchet session that was dropped whole.
+pub(super) enum Link {
     /// Caller: message 1 is out.
     AwaitingMessage2(Box<InitiatorAwaiting>),
     /// Callee: message 2 is not written yet.
     Received(Box<ReceivedMessage1>),
     /// Both have the keys.
-    Open(Box<Channel>),
+    Open(Box<RatchetSession>),
     /// Dropped.
     Gone,
 }
 
-/// The session of section 5 with one device.
-pub(crate) struct Channel {
-    pub(crate) ratchet: Ratchet,
-    pub(crate) transcript: Transcript,
-    pub(crate) epochs: Epochs,
+/// The Double Ratchet session with one device (`docs/protocol/ratchet.md`).
+pub(super) struct RatchetSession {
+    pub(super) ratchet: Ratchet,
+    pub(super) transcript: Transcript,
+    pub(super) epochs: Epochs,
 }
 
 /// One device of the peer.
-pub(crate) struct Party {
+pub(super) struct Party {
     /// The device as the homeserver names it (for a caller: as the Olm session names it, by key).
-    pub(crate) device_id: String,
-    pub(crate) olm_key: [u8; 32],
-    pub(crate) link: Link,
+    pub(super) device_id: String,
+    pub(super) olm_key: [u8; 32],
+    pub(super) link: Link,
     /// SHA-256 of the handshake message that was taken from it: another copy is a repetition, anything else is refused.
-    pub(crate) taken: Option<[u8; 32]>,
-    pub(crate) delivery: Delivery,
+    pub(super) taken: Option<[u8; 32]>,
+    pub(super) delivery: Delivery,
     /// What the next message will say.
-    pub(crate) pending: Vec<Content>,
+    pub(super) pending: Vec<Content>,
     acknowledge: VecDeque<MessageId>,
     /// Opened messages that wanted an acknowledgement: a repetition of one means that ours was lost.
     wanted: VecDeque<(MessageId, u8)>,
     /// How often message 2 was acknowledged because it was repeated.
     message_2_again: u8,
-    pub(crate) acknowledge_at: Option<Instant>,
+    pub(super) acknowledge_at: Option<Instant>,
     /// The acknowledgement must go over Matrix too, as the message did.
-    pub(crate) acknowledge_over_matrix: bool,
+    pub(super) acknowledge_over_matrix: bool,
     /// Ratchet messages from before message 2.
-    pub(crate) early: Vec<Vec<u8>>,
+    pub(super) early: Vec<Vec<u8>>,
     /// Caller: the words nonce of this handshake alone, so that no other device learns it early.
-    pub(crate) nonce: Option<WordsNonce>,
+    pub(super) nonce: Option<WordsNonce>,
     /// Caller: the words nonce was revealed to it.
-    pub(crate) nonce_sent: bool,
+    pub(super) nonce_sent: bool,
     /// It rings or answered, so it may have our candidates.
-    pub(crate) candidates_wanted: bool,
-    pub(crate) candidates_sent: usize,
-    pub(crate) candidates_end_sent: bool,
+    pub(super) candidates_wanted: bool,
+    pub(super) candidates_sent: usize,
+    pub(super) candidates_end_sent: bool,
 }
 
 impl Party {
-    pub(crate) fn new(device_id: String, olm_key: [u8; 32], link: Link) -> Self {
+    pub(super) fn new(device_id: String, olm_key: [u8; 32], link: Link) -> Self {
         Self {
             device_id,
             olm_key,
@@ -93,16 +94,69 @@ impl Party {
         }
     }
 
-    /// The open session, if there is one.
-    pub(crate) fn channel(&mut self) -> Option<&mut Channel> {
+    /// The open ratchet session, if there is one.
+    pub(super) fn ratchet_session(&mut self) -> Option<&mut RatchetSession> {
         match &mut self.link {
-            Link::Open(channel) => Some(channel),
+            Link::Open(session) => Some(session),
             Link::AwaitingMessage2(_) | Link::Received(_) | Link::Gone => None,
         }
     }
 
+    /// Notes our candidates to be told, all that it does not have, if it may have them.
+    pub(super) fn offer_candidates(&mut self, candidates: &[Candidate], complete: bool) {
+        if !self.candidates_wanted {
+            return;
+        }
+        let mut candidates = candidates
+            .get(self.candidates_sent..)
+            .unwrap_or_default()
+            .to_vec();
+        self.candidates_sent += candidates.len();
+        if complete && !self.candidates_end_sent {
+            self.candidates_end_sent = true;
+            candidates.push(Candidate {
+                candidate: String::new(),
+                sdp_mid: "0".to_owned(),
+            });
+        }
+        if !candidates.is_empty() {
+            self.pending.push(Content::Candidates { candidates });
+        }
+    }
+
+    /// The caller's step, if the last one was answered.
+    pub(super) fn rekey(&mut self) {
+        if let Some(session) = self.ratchet_session()
+            && session.ratchet.can_step()
+        {
+            session.ratchet.request_step();
+            self.pending.push(Content::Rekey);
+        }
+    }
+
+    /// The call is over: forgets all that is not message 2 or last words.
+    pub(super) fn finish(&mut self, now: Instant) {
+        self.delivery.keep_only(MessageName::Message2);
+        self.early.clear();
+        self.acknowledge_at = self.acknowledge_at.map(|at| at.min(now));
+        self.candidates_wanted = false;
+        self.pending.retain(|content| {
+            matches!(
+                content,
+                Content::Hangup { .. }
+                    | Content::Reject
+                    | Content::SelectAnswer { .. }
+                    | Content::Ringing
+                    | Content::Busy
+            )
+        });
+        if matches!(self.link, Link::Received(_)) && self.pending.is_empty() {
+            self.let_go();
+        }
+    }
+
     /// Whether what is to be said to it travels with candidates, if some are still to come: all but the last words does.
-    pub(crate) fn waits_for_candidates(&self) -> bool {
+    pub(super) fn waits_for_candidates(&self) -> bool {
         let urgent =
             |content: &Content| matches!(content, Content::Hangup { .. } | Content::Reject);
         !self.pending.is_empty() && !self.pending.iter().any(urgent)
@@ -110,20 +164,20 @@ impl Party {
 
     /// Whether it may still say something that is answered when the call is over: its first word, or, if it was told why it does not ring
     /// here, the question once more.
-    pub(crate) fn may_still_speak(&self) -> bool {
+    pub(super) fn may_still_speak(&self) -> bool {
         matches!(self.link, Link::AwaitingMessage2(_)) || self.delivery.waits_to_be_asked()
     }
 
     /// Opens a ratchet message; on any error nothing has changed.
-    pub(crate) fn decrypt(
+    pub(super) fn decrypt(
         &mut self,
         bytes: &[u8],
     ) -> Option<Result<securecall_crypto::Decrypted, RatchetError>> {
-        Some(self.channel()?.ratchet.decrypt(bytes))
+        Some(self.ratchet_session()?.ratchet.decrypt(bytes))
     }
 
     /// Notes that a message is to be acknowledged at `at`, or with whatever goes out before.
-    pub(crate) fn owe_acknowledgement(
+    pub(super) fn owe_acknowledgement(
         &mut self,
         id: Option<MessageId>,
         at: Instant,
@@ -140,7 +194,7 @@ impl Party {
     }
 
     /// Remembers that a message wanted an acknowledgement; only the newest can be asked for again.
-    pub(crate) fn note_wanted(&mut self, id: MessageId) {
+    pub(super) fn note_wanted(&mut self, id: MessageId) {
         if self.wanted.len() == MAX_ACKNOWLEDGEMENTS {
             self.wanted.pop_front();
         }
@@ -149,18 +203,18 @@ impl Party {
 
     /// Whether a repeated message is one that wanted an acknowledgement, and is to get it once more. Over Matrix that has a bound, for a
     /// homeserver can repeat a message without end.
-    pub(crate) fn wants_acknowledgement_again(&mut self, id: MessageId, over_matrix: bool) -> bool {
+    pub(super) fn wants_acknowledgement_again(&mut self, id: MessageId, over_matrix: bool) -> bool {
         let wanted = self.wanted.iter_mut().find(|(wanted, _)| *wanted == id);
         wanted.is_some_and(|(_, again)| !over_matrix || count_again(again))
     }
 
     /// Whether a repeated message 2 is to be acknowledged once more.
-    pub(crate) fn acknowledges_message_2_again(&mut self) -> bool {
+    pub(super) fn acknowledges_message_2_again(&mut self) -> bool {
         count_again(&mut self.message_2_again)
     }
 
     /// Takes the acknowledgements that are due, to put them into a message.
-    pub(crate) fn take_acknowledgements(&mut self) -> Vec<Acknowledgement> {
+    pub(super) fn take_acknowledgements(&mut self) -> Vec<Acknowledgement> {
         self.acknowledge_at = None;
         self.acknowledge_over_matrix = false;
         self.acknowledge
@@ -170,7 +224,7 @@ impl Party {
     }
 
     /// Lets go of all keys and messages; what still comes is refused.
-    pub(crate) fn drop_session(&mut self) {
+    pub(super) fn let_go(&mut self) {
         self.link = Link::Gone;
         self.taken = None;
         self.nonce = None;
@@ -191,6 +245,6 @@ const fn count_again(again: &mut u8) -> bool {
 }
 
 /// The fingerprint by which a repeated handshake message is known.
-pub(crate) fn digest(message: &[u8]) -> [u8; 32] {
+pub(super) fn digest(message: &[u8]) -> [u8; 32] {
     Sha256::digest(message).into()
 }

@@ -4,19 +4,19 @@ use securecall_crypto::{Decrypted, MessageId, RatchetError};
 use securecall_signaling::{Bundle, Content, PartyId};
 use web_time::Instant;
 
-use super::{Io, Session, Side};
+use super::party::{ACKNOWLEDGE_DELAY, Link, MAX_EARLY, Party, digest};
+use super::sealed_box::{BoxKind, SealedBox};
+use super::{Half, Sealed, Timer};
 use crate::EndReason;
-use crate::delivery::MessageName;
-use crate::endpoint::SignalRefused;
-use crate::output::RequestError;
-use crate::party::{ACKNOWLEDGE_DELAY, Link, MAX_EARLY, Party, digest};
-use crate::sealed_box::{BoxKind, SealedBox};
+use crate::contract::{Heard, Situation};
+use crate::requests::MessageName;
+use crate::signal_refused::SignalRefused;
 
 /// How a message came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Via {
+pub(super) enum Via {
     Matrix,
-    Channel,
+    DataChannel,
 }
 
 /// What became of a ratchet message that was not refused.
@@ -31,27 +31,28 @@ pub(super) enum Taken {
 }
 
 /// What a message on the data channel costs of the budget if it does not open: it had up to 512 keys derived for it. An honest peer
-/// sends none, and nobody else can put anything on the channel.
+/// sends none, and nobody else can put anything on the data channel.
 const FORGED_COST: u32 = 8;
 
 /// The caller's first ratchet message.
 const CALLERS_FIRST: MessageId = MessageId { step: 1, number: 0 };
 
-impl Session {
+impl Sealed {
     /// A sealed box that came over Matrix from the device with this Olm key.
     pub(crate) fn handle_box(
         &mut self,
-        io: &mut Io<'_>,
+        now: Instant,
+        situation: &Situation,
         olm_key: &[u8; 32],
         message: &SealedBox,
     ) -> Result<(), SignalRefused> {
         let mut result = Err(SignalRefused::UnknownDevice);
         for id in self.devices_with(olm_key) {
             let taken = match message.kind {
-                BoxKind::Message1 => self.handle_repeated_message_1(io, &id, &message.sealed),
-                BoxKind::Message2 => self.handle_message_2(io, &id, &message.sealed),
+                BoxKind::Message1 => self.handle_repeated_message_1(now, &id, &message.sealed),
+                BoxKind::Message2 => self.handle_message_2(now, situation, &id, &message.sealed),
                 BoxKind::Ratchet => {
-                    match self.handle_ratchet(io, &id, &message.sealed, Via::Matrix) {
+                    match self.handle_ratchet(now, situation, &id, &message.sealed, Via::Matrix) {
                         Ok(Taken::Early) => {
                             // It may as well be for the next device of this key.
                             result = Ok(());
@@ -69,11 +70,10 @@ impl Session {
                 result = taken;
             }
         }
-        self.flush(io);
         result
     }
 
-    /// The devices with an Olm key: one, unless the homeserver says that several have it. Those with an open session first.
+    /// The devices with an Olm key: one, unless the homeserver says that several have it. Those with an open ratchet session first.
     fn devices_with(&self, olm_key: &[u8; 32]) -> Vec<PartyId> {
         let is_open = |party: &Party| matches!(party.link, Link::Open(_));
         let devices = self.parties.iter();
@@ -84,53 +84,44 @@ impl Session {
         devices.into_iter().map(|(id, _)| id.clone()).collect()
     }
 
-    /// A message on the data channel.
+    /// A message on the data channel. Returns whether it was opened for the first time.
     pub(crate) fn handle_control(
         &mut self,
-        io: &mut Io<'_>,
+        now: Instant,
+        situation: &Situation,
         message: &[u8],
-    ) -> Result<(), SignalRefused> {
-        if !self.control_budget.take(io.now) {
+    ) -> Result<bool, SignalRefused> {
+        if !self.control_budget.take(now) {
             return Err(SignalRefused::TooManyControl);
         }
-        let id = self
-            .call
-            .selected()
-            .map(str::to_owned)
-            .ok_or(SignalRefused::OutOfPlace)?;
-        let result = self.handle_ratchet(io, &id, message, Via::Channel);
+        let id = situation.selected.as_ref();
+        let id = id.ok_or(SignalRefused::OutOfPlace)?;
+        let result = self.handle_ratchet(now, situation, id, message, Via::DataChannel);
         if let Err(SignalRefused::Ratchet(RatchetError::OpenFailed | RatchetError::LowOrder)) =
             result
         {
             self.control_budget.charge(FORGED_COST - 1);
         }
-        // Anybody can repeat a message: only a new one says that the peer is there.
-        if result == Ok(Taken::New) {
-            self.packet_came(io);
-        }
-        self.flush(io);
-        result.map(drop)
+        Ok(result? == Taken::New)
     }
 
-    /// The homeserver's word on a message.
-    pub(crate) fn handle_response(
+    /// A message that came before message 2. There is nobody to tell that it is refused.
+    pub(super) fn handle_early(
         &mut self,
-        io: &mut Io<'_>,
-        party: &str,
-        name: MessageName,
-        result: Result<(), RequestError>,
+        now: Instant,
+        situation: &Situation,
+        from: &PartyId,
+        message: &[u8],
     ) {
-        if let Some(party) = self.parties.get_mut(party) {
-            self.homeserver_took_some |= result.is_ok();
-            party.delivery.handle_response(io.now, name, result);
+        if let Err(error) = self.handle_ratchet(now, situation, from, message, Via::Matrix) {
+            tracing::debug!(call = %self.id, %error, "refused an early message");
         }
-        self.flush(io);
     }
 
     /// The caller repeats message 1: it has no message 2 yet.
     fn handle_repeated_message_1(
         &mut self,
-        io: &mut Io<'_>,
+        now: Instant,
         id: &PartyId,
         sealed: &[u8],
     ) -> Result<(), SignalRefused> {
@@ -138,32 +129,32 @@ impl Session {
             .parties
             .get_mut(id)
             .ok_or(SignalRefused::UnknownDevice)?;
-        if matches!(self.side, Side::Caller(_)) || party.taken != Some(digest(sealed)) {
+        if matches!(self.half, Half::Caller(_)) || party.taken != Some(digest(sealed)) {
             return Err(SignalRefused::OutOfPlace);
         }
-        party.delivery.repeat(io.now, MessageName::Message2);
+        party.delivery.repeat(now, MessageName::Message2);
         Ok(())
     }
 
-    pub(super) fn handle_ratchet(
+    fn handle_ratchet(
         &mut self,
-        io: &mut Io<'_>,
+        now: Instant,
+        situation: &Situation,
         id: &PartyId,
         sealed: &[u8],
         via: Via,
     ) -> Result<Taken, SignalRefused> {
-        let over = self.call.is_over();
-        let carriers = self.carriers(id);
-        let at = if over || carriers.channel {
-            io.now
+        let ways = self.ways(situation, id);
+        let at = if situation.over || ways.data_channel {
+            now
         } else {
-            io.now + ACKNOWLEDGE_DELAY
+            now + ACKNOWLEDGE_DELAY
         };
         let party = self
             .parties
             .get_mut(id)
             .ok_or(SignalRefused::UnknownDevice)?;
-        if matches!(party.link, Link::AwaitingMessage2(_)) && !over {
+        if matches!(party.link, Link::AwaitingMessage2(_)) && !situation.over {
             if party.early.iter().all(|it| it != sealed) {
                 if party.early.len() == MAX_EARLY {
                     return Err(SignalRefused::TooManyEarly);
@@ -187,9 +178,9 @@ impl Session {
             }
             Err(error) => return Err(SignalRefused::Ratchet(error)),
         };
-        let epoch =
-            media_seed.and_then(|(epoch, seed)| party.channel()?.epochs.peer_stepped(epoch, seed));
-        self.order_epoch(io, epoch);
+        let epoch = media_seed
+            .and_then(|(epoch, seed)| party.ratchet_session()?.epochs.peer_stepped(epoch, seed));
+        self.heard.extend(epoch.map(Heard::Epoch));
         let bundle = match self.read_bundle(id, &plaintext) {
             Ok(bundle) => bundle,
             Err(error) => {
@@ -197,12 +188,12 @@ impl Session {
                 return Err(error);
             }
         };
-        self.prove(io, id, message, &bundle, via);
+        self.prove(now, id, message, &bundle, via);
         if bundle.wants_acknowledgement {
             self.owe_acknowledgement(id, message, at, via);
         }
         if self.check_first_message(id, message, &bundle) {
-            self.handle_contents(io, id, &bundle);
+            self.hear_contents(id, bundle);
         }
         Ok(Taken::New)
     }
@@ -218,8 +209,8 @@ impl Session {
     /// Authentic, but not a bundle: repeating it would not help, so it counts as delivered, and says nothing. Without the caller's first message
     /// there would never be words.
     fn handle_unreadable(&mut self, id: &PartyId, message: MessageId, at: Instant, via: Via) {
-        if matches!(self.side, Side::Callee(_)) && message == CALLERS_FIRST {
-            self.end_because(EndReason::PeerMisbehaved);
+        if matches!(self.half, Half::Callee(_)) && message == CALLERS_FIRST {
+            self.fail(EndReason::PeerMisbehaved);
         }
         self.owe_acknowledgement(id, message, at, via);
     }
@@ -232,16 +223,9 @@ impl Session {
         }
     }
 
-    /// What an opened message proves: which of our messages arrived, and which of our steps the peer knows (DESIGN 6).
-    fn prove(
-        &mut self,
-        io: &mut Io<'_>,
-        id: &PartyId,
-        message: MessageId,
-        bundle: &Bundle,
-        via: Via,
-    ) {
-        let is_caller = matches!(self.side, Side::Caller(_));
+    /// What an opened message proves: which of our messages arrived, and which of our steps the peer knows (`docs/protocol/frame.md`).
+    fn prove(&mut self, now: Instant, id: &PartyId, message: MessageId, bundle: &Bundle, via: Via) {
+        let is_caller = matches!(self.half, Half::Caller(_));
         let Some(party) = self.parties.get_mut(id) else {
             return;
         };
@@ -263,23 +247,24 @@ impl Session {
                 proved = proved.max(Some(name.step));
             }
         }
-        let (news, command) = match (proved, party.channel()) {
-            (Some(step), Some(channel)) => channel.epochs.proved(step),
+        let (news, command) = match (proved, party.ratchet_session()) {
+            (Some(step), Some(session)) => session.epochs.proved(step),
             _ => (false, None),
         };
-        self.order_epoch(io, command);
-        if news {
-            self.step_finished(io.now);
+        self.heard.extend(command.map(Heard::Epoch));
+        // Before the call is connected, and after it, nobody watches.
+        if news && self.deadlines.is_set(Timer::StepLate) {
+            self.watch_steps(now);
         }
-        if delivered && via == Via::Channel {
-            self.channel_delivers();
+        if delivered && via == Via::DataChannel {
+            self.control_dead = false;
         }
-        self.close_if_drained(io);
+        self.heard.push_back(Heard::Delivered);
     }
 
     /// The caller's first ratchet message must reveal the words nonce, and no other does.
     fn check_first_message(&mut self, from: &PartyId, message: MessageId, bundle: &Bundle) -> bool {
-        if matches!(self.side, Side::Caller(_)) || message != CALLERS_FIRST {
+        if matches!(self.half, Half::Caller(_)) || message != CALLERS_FIRST {
             return true;
         }
         let nonce = bundle.contents.iter().find_map(|content| match content {
@@ -288,45 +273,16 @@ impl Session {
         });
         match nonce {
             Some(nonce) => self.take_nonce(from, nonce),
-            None => self.end_because(EndReason::WordsMismatch),
+            None => self.fail(EndReason::WordsMismatch),
         }
         nonce.is_some()
     }
 
-    pub(super) fn handle_contents(&mut self, io: &mut Io<'_>, from: &PartyId, bundle: &Bundle) {
-        for content in &bundle.contents {
-            self.handle_content(io, from, content);
-            self.drain_call(io);
-        }
-    }
-
-    fn handle_content(&mut self, io: &mut Io<'_>, from: &PartyId, content: &Content) {
-        let is_selected = self.call.selected() == Some(from.as_str()) && !self.call.is_over();
-        match content {
-            Content::Answer { answer } if !self.check_answer(from, &answer.sdp) => {}
-            Content::Rekey if is_selected => self.answer_rekey(),
-            Content::RestartPlease if is_selected => self.restart_was_asked_for(io),
-            Content::Negotiate {
-                description,
-                negotiation,
-            } if is_selected => self.take_negotiate(io, description, *negotiation),
-            Content::WordsNonce { .. }
-            | Content::Rekey
-            | Content::RestartPlease
-            | Content::Negotiate { .. } => {}
-            Content::Ringing
-            | Content::Busy
-            | Content::ClocksDiffer
-            | Content::Answer { .. }
-            | Content::Candidates { .. }
-            | Content::SelectAnswer { .. }
-            | Content::Reject
-            | Content::Hangup { .. }
-            | Content::Invite(_) => {
-                if let Err(error) = self.call.handle_content(io.now, from, content) {
-                    tracing::debug!(call = %self.id, kind = content.kind(), %error, "refused a content");
-                }
-            }
-        }
+    pub(super) fn hear_contents(&mut self, from: &PartyId, bundle: Bundle) {
+        let heard = bundle.contents.into_iter().map(|content| Heard::Content {
+            from: from.clone(),
+            content,
+        });
+        self.heard.extend(heard);
     }
 }

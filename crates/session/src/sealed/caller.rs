@@ -1,110 +1,107 @@
-//! The caller's half: offer and devices become one handshake per device, message 2 opens a session with it.
+//! The caller's half: offer and devices become one handshake per device, message 2 opens the ratchet session with it.
 
 use std::time::Duration;
 
-use securecall_crypto::{IdentityKey, Initiator, WordsNonce, safety_words};
+use securecall_crypto::{Initiator, WordsNonce, safety_words};
 use securecall_signaling::{
-    Bundle, Call, CallId, Content, Description, Hex32, Invite, MAX_PARTIES, MAX_PARTY_ID, PartyId,
-    Role,
+    Bundle, Content, Description, Hex32, Invite, MAX_PARTIES, MAX_PARTY_ID, PartyId, Role,
 };
+use web_time::Instant;
 
+use super::epochs::Epochs;
+use super::party::{ACKNOWLEDGE_DELAY, Link, Party, RatchetSession, digest};
+use super::prologue::Prologue;
+use super::sealed_box::{BoxKind, MATRIX_STEP, SealedBox};
 use super::send::Contents;
-use super::{CANDIDATE_BATCH, CallerSide, Io, Media, Session, Side, Timer, Waiting};
-use crate::delivery::MessageName;
-use crate::endpoint::SignalRefused;
-use crate::epochs::Epochs;
-use crate::event::{Event, Peer};
-use crate::fingerprint::Fingerprint;
-use crate::output::{MediaCommand, Output, PeerDevice, Request, RequestError};
-use crate::party::{ACKNOWLEDGE_DELAY, Channel, Link, Party, digest};
-use crate::prologue::Prologue;
-use crate::sealed_box::{BoxKind, MATRIX_STEP, SealedBox};
-use crate::{EndReason, Route};
+use super::{Half, Sealed};
+use crate::EndReason;
+use crate::config::OwnDevice;
+use crate::contract::{Heard, Situation};
+use crate::io::Io;
+use crate::output::{Output, PeerDevice, Request, RequestError};
+use crate::requests::{MessageName, Waiting};
+use crate::signal_refused::SignalRefused;
 
-impl Session {
-    /// Places a call: asks for the peer's devices and for an offer.
-    pub(crate) fn place(
-        io: &mut Io<'_>,
-        id: CallId,
-        peer: Peer,
-        identity: IdentityKey,
-        route: Route,
-        sent_at: u64,
-        lifetime: Duration,
-    ) -> Self {
-        let call = Call::caller(io.now, io.own.device.device_id.clone(), lifetime);
-        let side = Side::Caller(CallerSide {
+/// What only the caller has.
+pub(super) struct CallerHalf {
+    /// By our clock, in milliseconds since the Unix epoch.
+    sent_at: u64,
+    lifetime: Duration,
+    /// Waits for the devices.
+    offer: Option<String>,
+    /// Wait for the offer.
+    devices: Option<Vec<PeerDevice>>,
+}
+
+impl CallerHalf {
+    pub(super) const fn new(sent_at: u64, lifetime: Duration) -> Self {
+        Self {
             sent_at,
             lifetime,
             offer: None,
             devices: None,
-            negotiation: 0,
-        });
-        let mut session = Self::new(id, peer, identity, call, route, side, io.now);
-        io.event(Event::Dialing {
-            call: id,
-            peer: session.peer.clone(),
-        });
-        let request = io.requests.add(Waiting::Devices(id));
+        }
+    }
+
+    pub(super) fn forget_offer(&mut self) {
+        self.offer = None;
+    }
+}
+
+impl Sealed {
+    /// Asks the homeserver for the peer's devices.
+    pub(crate) fn query_devices(&self, io: &mut Io<'_>) {
+        let request = io.requests.add(Waiting::Devices(self.id));
         io.outputs.push_back(Output::Request(Request::QueryDevices {
             id: request,
-            user: session.peer.matrix_id.clone(),
+            user: self.matrix_id.clone(),
         }));
-        session.media = Media::Open;
-        session.order(io, MediaCommand::CreateOffer { route });
-        session
     }
 
     /// The peer's devices. Device IDs that could not be a party ID, our own device and what goes beyond the bound are left out.
-    pub(crate) fn handle_devices(
+    pub(crate) fn take_devices(
         &mut self,
-        io: &mut Io<'_>,
+        own: &OwnDevice,
         result: Result<Vec<PeerDevice>, RequestError>,
     ) {
         match result {
             Ok(mut devices) => {
-                let own = &io.own.device;
                 devices.retain(|it| {
                     let usable = !it.device_id.is_empty()
                         && it.device_id.len() <= MAX_PARTY_ID
                         && it.device_id.bytes().all(|b| b.is_ascii_graphic());
-                    usable
-                        && !(self.peer.matrix_id == own.matrix_id && it.device_id == own.device_id)
+                    usable && !(self.matrix_id == own.matrix_id && it.device_id == own.device_id)
                 });
                 devices.truncate(MAX_PARTIES);
                 if devices.is_empty() {
-                    self.end_because(EndReason::Unknown);
-                } else if let Side::Caller(caller) = &mut self.side {
+                    self.fail(EndReason::Unknown);
+                } else if let Half::Caller(caller) = &mut self.half {
                     caller.devices = Some(devices);
                 }
             }
-            Err(RequestError::NotFound) => self.end_because(EndReason::Unknown),
+            Err(RequestError::NotFound) => self.fail(EndReason::Unknown),
             Err(RequestError::Unreachable | RequestError::Failed) => {
-                self.end_because(EndReason::HomeserverUnreachable);
+                self.fail(EndReason::HomeserverUnreachable);
             }
         }
-        self.invite(io);
-        self.flush(io);
     }
 
-    pub(super) fn take_local_offer(&mut self, io: &mut Io<'_>, sdp: String) {
-        if let Side::Caller(caller) = &mut self.side
-            && caller.offer.is_none()
-        {
-            caller.offer = Some(sdp);
+    /// Our offer; the first one counts.
+    pub(crate) fn take_offer(&mut self, sdp: String) {
+        if let Half::Caller(caller) = &mut self.half {
+            caller.offer.get_or_insert(sdp);
         }
-        self.invite(io);
     }
 
     /// Sends message 1 to every device, once offer and devices are both there.
-    fn invite(&mut self, io: &mut Io<'_>) {
-        let Side::Caller(caller) = &mut self.side else {
+    pub(crate) fn invite(&mut self, io: &mut Io<'_>, situation: &Situation) {
+        let Half::Caller(caller) = &mut self.half else {
             return;
         };
         let (Some(offer), Some(devices)) = (&caller.offer, &mut caller.devices) else {
             return;
         };
-        if self.call.is_over() {
+        if situation.over {
             return;
         }
         let (offer, sent_at) = (offer.clone(), caller.sent_at);
@@ -120,7 +117,8 @@ impl Session {
                 continue;
             }
             let party = self.write_message_1(io, device, invite);
-            self.call.invite(party.device_id.clone());
+            self.heard
+                .push_back(Heard::Invited(party.device_id.clone()));
             self.parties.insert(party.device_id.clone(), party);
         }
     }
@@ -137,7 +135,7 @@ impl Session {
         let prologue = Prologue {
             call: self.id,
             caller: &io.own.device.matrix_id,
-            callee: &self.peer.matrix_id,
+            callee: &self.matrix_id,
             callee_device_id: &device.device_id,
             caller_olm_key: &io.own.device.olm_key,
             callee_olm_key: &device.olm_key,
@@ -170,11 +168,12 @@ impl Session {
     /// Message 2 of a device: opens the session with it.
     pub(super) fn handle_message_2(
         &mut self,
-        io: &mut Io<'_>,
+        now: Instant,
+        situation: &Situation,
         id: &PartyId,
         sealed: &[u8],
     ) -> Result<(), SignalRefused> {
-        if matches!(self.side, Side::Callee(_)) {
+        if matches!(self.half, Half::Callee(_)) {
             return Err(SignalRefused::OutOfPlace);
         }
         let call_id = self.id.to_string();
@@ -188,7 +187,7 @@ impl Session {
             }
             // It does not know that we have it.
             if party.acknowledges_message_2_again() {
-                party.owe_acknowledgement(None, io.now, true);
+                party.owe_acknowledgement(None, now, true);
             }
             return Ok(());
         };
@@ -205,7 +204,7 @@ impl Session {
             established.outbound_media_seed,
             established.inbound_media_seed,
         );
-        party.link = Link::Open(Box::new(Channel {
+        party.link = Link::Open(Box::new(RatchetSession {
             ratchet: established.ratchet,
             transcript: established.transcript,
             epochs,
@@ -219,63 +218,29 @@ impl Session {
         party.owe_acknowledgement(
             None,
             if does_not_ring {
-                io.now
+                now
             } else {
-                io.now + ACKNOWLEDGE_DELAY
+                now + ACKNOWLEDGE_DELAY
             },
             true,
         );
-        party.candidates_wanted = !does_not_ring && !self.call.is_over();
+        party.candidates_wanted = !does_not_ring && !situation.over;
         let early = std::mem::take(&mut party.early);
         if !does_not_ring {
-            self.gather(io);
+            self.heard.push_back(Heard::MayGather);
         }
-        self.handle_contents(io, id, &bundle);
-        for message in early {
-            if let Err(error) = self.handle_ratchet(io, id, &message, super::Via::Matrix) {
-                tracing::debug!(call = %self.id, %error, "refused an early message");
-            }
-        }
+        self.hear_contents(id, bundle);
+        let early = early.into_iter().map(|message| (id.clone(), message));
+        self.early.extend(early);
         Ok(())
     }
 
-    /// The first device is there, so addresses may be told: gathers once for all devices.
-    fn gather(&mut self, io: &mut Io<'_>) {
-        if self.gathering || self.call.is_over() {
-            return;
-        }
-        self.gathering = true;
-        self.deadlines
-            .set(Timer::CandidateBatch, io.now + CANDIDATE_BATCH);
-        self.order(io, MediaCommand::Gather);
-    }
-
-    /// Whether a device's answer can be taken; if not, the device is dropped.
-    pub(super) fn check_answer(&mut self, from: &str, sdp: &str) -> bool {
-        let is_caller = matches!(self.side, Side::Caller(_));
-        let waits = is_caller && !self.call.is_answered() && !self.call.is_over();
-        if !waits || Fingerprint::of(sdp).is_some() {
-            return true;
-        }
-        tracing::debug!(call = %self.id, "an answer without exactly one sha-256 fingerprint");
-        self.cause = Some(EndReason::FingerprintMismatch);
-        self.call.drop_party(from);
-        if !self.call.is_over() {
-            self.cause = None;
-        }
-        false
-    }
-
-    /// The answer that is taken: the call is with this device from now on.
-    pub(super) fn take_answer(&mut self, io: &mut Io<'_>, from: &str, sdp: String) {
-        self.remote_fingerprint = Fingerprint::of(&sdp);
+    /// The answer of this device is the one that is taken: both ends can know the words now.
+    pub(crate) fn answered(&mut self, from: &str) {
         if let Some(party) = self.parties.get(from)
-            && let (Some(nonce), Link::Open(channel)) = (&party.nonce, &party.link)
+            && let (Some(nonce), Link::Open(session)) = (&party.nonce, &party.link)
         {
-            self.words = Some(safety_words(nonce, &channel.transcript));
+            self.words = Some(safety_words(nonce, &session.transcript));
         }
-        self.order(io, MediaCommand::SetAnswer { sdp });
-        self.answer_made = true;
-        self.start_audio(io);
     }
 }

@@ -1,4 +1,4 @@
-//! The prologue of the handshake: what both devices must agree on before a word is said (DESIGN 4).
+//! The prologue of the handshake: what both devices must agree on before a word is said (`docs/protocol/signaling.md`).
 
 use securecall_contact::MatrixId;
 use securecall_signaling::CallId;

@@ -8,10 +8,10 @@ use securecall_crypto::{MESSAGE_1_OVERHEAD, MESSAGE_2_OVERHEAD, MESSAGE_OVERHEAD
 use securecall_signaling::{CallId, MAX_BUNDLE};
 use serde::{Deserialize, Serialize};
 
-/// The step of the sizes on Matrix (DESIGN 1).
+/// The step of the sizes on Matrix (`docs/protocol/signaling.md`).
 pub(crate) const MATRIX_STEP: usize = 4096;
 /// The step of the sizes on the data channel, whose packets are small.
-pub(crate) const CHANNEL_STEP: usize = 256;
+pub(crate) const DATA_CHANNEL_STEP: usize = 256;
 /// The longest box.
 pub(crate) const MAX_BOX: usize = 6 * MATRIX_STEP;
 /// The longest text of a signal: the box in base64, and a little JSON around it.
@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn the_longest_bundle_is_one_that_the_receiver_takes() {
         for kind in [BoxKind::Message1, BoxKind::Message2, BoxKind::Ratchet] {
-            for step in [MATRIX_STEP, CHANNEL_STEP] {
+            for step in [MATRIX_STEP, DATA_CHANNEL_STEP] {
                 let mut json = vec![b'x'; kind.room()];
                 kind.pad(&mut json, step);
                 assert!(json.len() <= MAX_BUNDLE);

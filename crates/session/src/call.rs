@@ -1,0 +1,558 @@
+//! One call of this device, whatever its tier: the signaling machine, orders for the media engine, the path, the end. What it
+//! says reaches the peer through its [`Carrier`].
+//!
+//! ```text
+//!  user, endpoint: accept, reject, hang_up, give_way, set_muted ─▶ ┌──────┐
+//!  homeserver: handle_devices, handle_box, handle_response ──────▶ │ Call │ ─▶ events, media orders
+//!  media: handle_media; data channel: handle_control ────────────▶ └──┬───┘
+//!  time: handle_timeout                                 say, speak …  │ ▲ Heard
+//!                                                                     ▼ │
+//!                                                               ┌─────────┐
+//!                                                               │ Carrier │ ─▶ requests, control messages
+//!                                                               └─────────┘
+//! ```
+//!
+//! Every input ends in [`Call::flush`]: outputs of the signaling machine become contents to be said, contents that are said at
+//! the same time become one message per device, and messages whose time has come become outputs.
+
+mod carrier;
+mod end;
+mod hearing;
+mod media;
+mod media_events;
+mod path;
+mod restarts;
+mod timer;
+
+use std::time::Duration;
+
+use securecall_crypto::IdentityKey;
+use securecall_signaling::{CallId, CallMachine, CallOutput, Content, Deadlines, Role};
+use web_time::Instant;
+
+use self::carrier::Carrier;
+use self::end::{End, FORGET};
+use self::media::{Media, Transport};
+use self::path::Path;
+use self::restarts::Restarts;
+use self::timer::Timer;
+use crate::EndReason;
+use crate::config::Route;
+use crate::contract::Situation;
+use crate::event::{Event, Peer};
+use crate::io::Io;
+use crate::media_event::MediaEvent;
+use crate::output::{MediaCommand, Output, PeerDevice, RequestError};
+use crate::requests::MessageName;
+use crate::sealed::Sealed;
+use crate::sealed::admission::OpenedInvite;
+use crate::sealed::sealed_box::SealedBox;
+use crate::signal_refused::SignalRefused;
+
+/// How long candidates are collected before what waits for them is sent without (`docs/protocol/signaling.md`).
+const CANDIDATE_BATCH: Duration = Duration::from_millis(200);
+/// How long a restart may take before the next is tried.
+const RESTART_AGAIN: Duration = Duration::from_secs(5);
+
+/// One call.
+pub(crate) struct Call {
+    pub(crate) id: CallId,
+    pub(crate) peer: Peer,
+    pub(crate) route: Route,
+    machine: CallMachine,
+    carrier: Carrier,
+    deadlines: Deadlines<Timer>,
+    /// Dialed (caller), rang and then accepted (callee).
+    started: Instant,
+    connected_at: Option<Instant>,
+    media: Media,
+    path: Path,
+    restarts: Restarts,
+    end: End,
+}
+
+impl Call {
+    /// Places a sealed call: asks for the peer's devices and for an offer.
+    pub(crate) fn place(
+        io: &mut Io<'_>,
+        id: CallId,
+        peer: Peer,
+        route: Route,
+        sent_at: u64,
+        lifetime: Duration,
+    ) -> Self {
+        let machine = CallMachine::caller(io.now, io.own.device.device_id.clone(), lifetime);
+        let sealed = Sealed::of_caller(id, &peer, sent_at, lifetime);
+        let call = Self {
+            id,
+            peer,
+            route,
+            machine,
+            carrier: Carrier::Sealed(sealed),
+            deadlines: Deadlines::new(),
+            started: io.now,
+            connected_at: None,
+            media: Media::of_caller(),
+            path: Path::default(),
+            restarts: Restarts::of_caller(),
+            end: End::default(),
+        };
+        io.event(Event::Dialing {
+            call: id,
+            peer: call.peer.clone(),
+        });
+        call.carrier.begin(io);
+        call.order(io, MediaCommand::CreateOffer { route });
+        call
+    }
+
+    /// Lets a sealed call ring; with `accept`, it is answered at once and message 2 brings the answer.
+    pub(crate) fn ring(
+        io: &mut Io<'_>,
+        invite: OpenedInvite,
+        peer: Peer,
+        route: Route,
+        rings_until: Instant,
+        accept: bool,
+    ) -> Self {
+        let own = io.own.device.device_id.clone();
+        let machine = CallMachine::callee(own, invite.party.clone(), rings_until);
+        let mut call = Self::of_invite(io, invite, peer, route, machine);
+        io.event(Event::Incoming {
+            call: call.id,
+            peer: call.peer.clone(),
+            accepted: accept,
+        });
+        if accept {
+            call.accept(io);
+        } else {
+            call.carrier.say_to_all(&Content::Ringing);
+        }
+        call.flush(io);
+        call
+    }
+
+    /// A sealed call that does not ring here: message 2 says why, and nothing else happens.
+    pub(crate) fn turn_away(
+        io: &mut Io<'_>,
+        invite: OpenedInvite,
+        peer: Peer,
+        why: &Content,
+    ) -> Self {
+        let own = io.own.device.device_id.clone();
+        let machine = CallMachine::busy_callee(own, invite.party.clone(), io.now);
+        // No transport is ever opened, so the route is nobody's; the strictest stands for it.
+        let mut call = Self::of_invite(io, invite, peer, Route::Relay, machine);
+        call.end.was_turned_away = true;
+        call.deadlines.set(Timer::Forget, io.now + FORGET);
+        call.carrier.say_to_all(why);
+        call.flush(io);
+        call
+    }
+
+    fn of_invite(
+        io: &Io<'_>,
+        invite: OpenedInvite,
+        peer: Peer,
+        route: Route,
+        machine: CallMachine,
+    ) -> Self {
+        Self {
+            id: invite.call,
+            media: Media::of_callee(invite.offer.clone()),
+            restarts: Restarts::of_callee(invite.fingerprint),
+            carrier: Carrier::Sealed(Sealed::of_callee(&peer, invite)),
+            peer,
+            route,
+            machine,
+            deadlines: Deadlines::new(),
+            started: io.now,
+            connected_at: None,
+            path: Path::default(),
+            end: End::default(),
+        }
+    }
+
+    /// The user, or the policy, accepts: only now is there a transport.
+    ///
+    /// Returns whether the call was waiting for that.
+    pub(crate) fn accept(&mut self, io: &mut Io<'_>) -> bool {
+        if self.machine.accept(io.now).is_err() {
+            return false;
+        }
+        self.started = io.now;
+        self.deadlines
+            .set(Timer::CandidateBatch, io.now + CANDIDATE_BATCH);
+        for command in self.media.accept(self.route) {
+            self.order(io, command);
+        }
+        self.flush(io);
+        true
+    }
+
+    /// The user declines. Returns whether the call was waiting for that.
+    pub(crate) fn reject(&mut self, io: &mut Io<'_>) -> bool {
+        let rejected = self.machine.reject().is_ok();
+        self.flush(io);
+        rejected
+    }
+
+    /// The caller's device calls anew, so it knows nothing of this call any more: over, and there is nobody to tell.
+    pub(crate) fn caller_forgot_it(&mut self, io: &mut Io<'_>) {
+        self.machine.caller_is_gone();
+        self.carrier.drop_all();
+        self.flush(io);
+    }
+
+    /// Mutes or unmutes our microphone. The frames tell the peer: a message would be seen on the network.
+    pub(crate) fn set_muted(&mut self, io: &mut Io<'_>, muted: bool) {
+        if self.machine.is_over() || !self.media.set_muted(muted) {
+            return;
+        }
+        if self.media.is_open() {
+            self.order(io, MediaCommand::SetMuted(muted));
+        }
+        io.event(Event::Muted {
+            call: self.id,
+            local: true,
+            muted,
+        });
+        self.flush(io);
+    }
+
+    /// The peer's devices.
+    pub(crate) fn handle_devices(
+        &mut self,
+        io: &mut Io<'_>,
+        result: Result<Vec<PeerDevice>, RequestError>,
+    ) {
+        self.carrier.handle_devices(io, result);
+        self.hear(io);
+        self.invite(io);
+        self.flush(io);
+    }
+
+    /// A sealed box that came over Matrix from the device with this Olm key.
+    pub(crate) fn handle_box(
+        &mut self,
+        io: &mut Io<'_>,
+        olm_key: &[u8; 32],
+        message: &SealedBox,
+    ) -> Result<(), SignalRefused> {
+        let situation = self.situation();
+        let result = self.carrier.handle_box(io, &situation, olm_key, message);
+        self.hear(io);
+        self.flush(io);
+        result
+    }
+
+    /// A message on the data channel.
+    pub(crate) fn handle_control(
+        &mut self,
+        io: &mut Io<'_>,
+        message: &[u8],
+    ) -> Result<(), SignalRefused> {
+        let situation = self.situation();
+        let result = self.carrier.handle_control(io, &situation, message);
+        self.hear(io);
+        // Anybody can repeat a message: only a new one says that the peer is there.
+        if result == Ok(true) {
+            self.packet_came(io);
+        }
+        self.flush(io);
+        result.map(drop)
+    }
+
+    /// The homeserver's word on a message.
+    pub(crate) fn handle_response(
+        &mut self,
+        io: &mut Io<'_>,
+        party: &str,
+        name: MessageName,
+        result: Result<(), RequestError>,
+    ) {
+        self.carrier.handle_response(io.now, party, name, result);
+        self.flush(io);
+    }
+
+    /// Something happened in the media engine.
+    pub(crate) fn handle_media(&mut self, io: &mut Io<'_>, event: MediaEvent) {
+        match self.media.transport {
+            Transport::Open => self.media_event(io, event),
+            Transport::Draining if event == MediaEvent::ChannelClosed => self.close_media(io),
+            Transport::Draining | Transport::Untouched | Transport::Closed => {}
+        }
+        self.flush(io);
+    }
+
+    /// Acts on every deadline that has passed, the earliest first, wherever it stands.
+    pub(crate) fn handle_timeout(&mut self, io: &mut Io<'_>) {
+        self.machine.handle_timeout(io.now);
+        loop {
+            let carriers = self.carrier.next_deadline().filter(|at| *at <= io.now);
+            let is_earlier = |at| self.deadlines.next().is_none_or(|own| at <= own);
+            if carriers.is_some_and(is_earlier) {
+                let situation = self.situation();
+                self.carrier.handle_deadline(io.now, &situation);
+                self.hear(io);
+            } else if let Some(timer) = self.deadlines.take_expired(io.now) {
+                tracing::trace!(call = %self.id, ?timer, "woke up");
+                self.handle_timer(io, timer);
+            } else {
+                break;
+            }
+        }
+        self.flush(io);
+    }
+
+    /// When to wake up.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let of_carrier = self.carrier.poll_timeout(&self.situation());
+        let own = self.deadlines.next();
+        let all = [
+            of_carrier,
+            self.carrier.next_deadline(),
+            self.machine.poll_timeout(),
+            own,
+        ];
+        all.into_iter().flatten().min()
+    }
+
+    /// Nothing more will happen here, so nothing need be kept.
+    pub(crate) fn is_finished(&self) -> bool {
+        let is_done = || self.is_quiet() && !self.carrier.may_hear_more();
+        self.machine.is_over() && (self.end.forgotten || is_done())
+    }
+
+    /// The call is over and everybody who can be told was told.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.is_silent() && self.carrier.is_quiet(&self.situation())
+    }
+
+    pub(crate) const fn is_over(&self) -> bool {
+        self.machine.is_over()
+    }
+
+    pub(crate) const fn is_ringing_here(&self) -> bool {
+        self.machine.is_ringing_here()
+    }
+
+    /// Our call, that nobody has answered yet: it may have to give way (glare).
+    pub(crate) const fn is_unanswered_call_of_ours(&self) -> bool {
+        matches!(self.machine.role(), Role::Caller) && !self.machine.is_answered()
+    }
+
+    /// Whether the call is with this identity.
+    pub(crate) fn is_with(&self, identity: &IdentityKey) -> bool {
+        self.carrier.is_with(identity)
+    }
+
+    /// It rings here, this device of the peer is the one that calls, and it began to before `sent_at` by its own clock.
+    pub(crate) fn rings_here_from(&self, olm_key: &[u8; 32], sent_at: u64) -> bool {
+        self.machine.is_ringing_here() && self.carrier.is_placed_by(olm_key, sent_at)
+    }
+
+    /// There is a transport that must be closed.
+    pub(crate) const fn has_media(&self) -> bool {
+        self.media.has_transport()
+    }
+
+    /// The caller was told why this device does not ring, and nothing else ever happened.
+    pub(crate) const fn was_turned_away(&self) -> bool {
+        self.end.was_turned_away
+    }
+
+    /// Turns what happened into outputs. The last thing every input does.
+    fn flush(&mut self, io: &mut Io<'_>) {
+        // What the machine decided comes first: all below asks it whether the call is answered, or over, and what it wants said
+        // is to go out with the rest.
+        self.drain_machine(io);
+        // Who answers a call that rang has keys since message 2. The media engine takes its orders in turn, and the next step may
+        // order the microphone, which is for audio that runs.
+        self.start_audio(io);
+        // After the audio, as said, and after the machine, for a call that has just ended is not connected.
+        self.check_connected(io);
+        // The last contents, before anything is sealed: they are to travel in the messages made next, so that few are sent.
+        if !self.deadlines.is_set(Timer::CandidateBatch) && !self.machine.is_over() {
+            let (candidates, complete) = self.media.local_candidates();
+            self.carrier.offer_candidates(candidates, complete);
+        }
+        // All that is to be said now is known: it becomes one message per device.
+        let situation = self.situation();
+        self.carrier.speak(io, &situation);
+        // Once more, for who answers at once: message 2 was written in the step before, and with it come the keys. The frames of
+        // the peer may come as soon as the answer has left, in the next.
+        self.start_audio(io);
+        // After the sealing, so that what is new leaves without waiting for another input.
+        self.carrier.transmit(io, &situation);
+        // At the very end: only what has been handed over, and is not waited for, needs no key any more.
+        self.let_go();
+    }
+
+    fn drain_machine(&mut self, io: &mut Io<'_>) {
+        while let Some(output) = self.machine.poll_output() {
+            match output {
+                CallOutput::Send { party, content } => self.carrier.say(&party, content),
+                CallOutput::Ringing => io.event(Event::Ringing { call: self.id }),
+                CallOutput::Answered { party, sdp } => self.take_answer(io, &party, sdp),
+                CallOutput::Candidates(lines) => {
+                    if let Some(command) = self.media.take_remote_candidates(lines) {
+                        self.order(io, command);
+                    }
+                }
+                CallOutput::Ended(end) => self.finish(io, end),
+            }
+        }
+    }
+
+    fn handle_timer(&mut self, io: &mut Io<'_>, timer: Timer) {
+        match timer {
+            Timer::CandidateBatch => {}
+            Timer::PathDead => {
+                let role = self.machine.role();
+                self.path.dies(io.now, role, &mut self.deadlines);
+                io.event(Event::Reconnecting { call: self.id });
+                if role == Role::Caller {
+                    self.restart(io);
+                }
+            }
+            Timer::PathLost => self.end_because(EndReason::IceTimeout),
+            Timer::RestartAgain if self.path.is_dead() => self.restart(io),
+            Timer::RestartAgain => {}
+            Timer::RestartPlease => self.ask_for_restart(),
+            Timer::CloseTransport => self.close_media(io),
+            Timer::Forget => self.end.forgotten = true,
+        }
+    }
+
+    /// Invites the peer's devices, once they and our offer are both there.
+    fn invite(&mut self, io: &mut Io<'_>) {
+        let situation = self.situation();
+        self.carrier.invite(io, &situation);
+        self.hear(io);
+    }
+
+    /// The first device is there, so addresses may be told: gathers once for all devices.
+    fn gather(&mut self, io: &mut Io<'_>) {
+        if self.machine.is_over() || !self.media.begins_to_gather() {
+            return;
+        }
+        self.deadlines
+            .set(Timer::CandidateBatch, io.now + CANDIDATE_BATCH);
+        self.order(io, MediaCommand::Gather);
+    }
+
+    /// The answer that is taken: the call is with this device from now on.
+    fn take_answer(&mut self, io: &mut Io<'_>, from: &str, sdp: String) {
+        self.restarts.take_answer(&sdp);
+        self.carrier.answered(from);
+        self.order(io, MediaCommand::SetAnswer { sdp });
+        self.media.answer_made = true;
+        // Here and not in `flush`: the peer's candidates are the machine's next output, and with them the first frames may come.
+        self.start_audio(io);
+    }
+
+    /// Gives the media engine what protects the frames once there is an answer: frames flow as soon as there is a path.
+    fn start_audio(&mut self, io: &mut Io<'_>) {
+        if !self.media.answer_made || !self.media.is_open() || !self.machine.is_answered() {
+            return;
+        }
+        let selected = self.machine.selected();
+        let command = selected.and_then(|party| self.carrier.protection(party));
+        if let Some(command) = command {
+            self.order(io, command);
+        }
+    }
+
+    /// Connected: the path is up, a frame of the peer opened, and the words are known.
+    ///
+    /// A forged message 1 gets as far as an answer, and no further: a frame opens only if its sender took part in the handshake, and a callee
+    /// knows the words only from a ratchet message that opened.
+    fn check_connected(&mut self, io: &mut Io<'_>) {
+        let (Some(route), Some(safety_words)) =
+            (self.path.proven_route(), self.carrier.safety_words())
+        else {
+            return;
+        };
+        if self.connected_at.is_some() || !self.machine.is_answered() {
+            return;
+        }
+        self.machine.connected();
+        self.connected_at = Some(io.now);
+        io.event(Event::Connected {
+            call: self.id,
+            peer: self.peer.clone(),
+            tier: self.carrier.tier(),
+            route,
+            safety_words,
+            setup: io.now.saturating_duration_since(self.started),
+        });
+        self.order(io, MediaCommand::OpenMicrophone);
+        if self.media.is_muted() {
+            self.order(io, MediaCommand::SetMuted(true));
+        }
+        if self.media.is_peer_muted() {
+            self.tell_peer_muted(io);
+        }
+        self.path.watch(io.now, &mut self.deadlines);
+        self.carrier.connected(io.now);
+    }
+
+    fn tell_peer_muted(&self, io: &mut Io<'_>) {
+        io.event(Event::Muted {
+            call: self.id,
+            local: false,
+            muted: self.media.is_peer_muted(),
+        });
+    }
+
+    /// A packet of the peer was authenticated.
+    fn packet_came(&mut self, io: &mut Io<'_>) {
+        self.path.packet_came(io.now);
+        if self.connected_at.is_none() || self.machine.is_over() {
+            return;
+        }
+        if self.path.lives(io.now, &mut self.deadlines) {
+            io.event(Event::Reconnected { call: self.id });
+            if let Some(party) = self.machine.selected() {
+                self.carrier.path_is_back(io.now, party);
+            }
+        }
+    }
+
+    /// Makes a restart offer unless one is under way.
+    fn restart(&mut self, io: &mut Io<'_>) {
+        if self.connected_at.is_none() || self.deadlines.is_set(Timer::RestartAgain) {
+            return;
+        }
+        self.deadlines
+            .set(Timer::RestartAgain, io.now + RESTART_AGAIN);
+        self.order(io, MediaCommand::CreateRestartOffer);
+    }
+
+    fn ask_for_restart(&mut self) {
+        if let Some(party) = self.machine.selected() {
+            self.carrier.say_once(party, Content::RestartPlease);
+        }
+    }
+
+    fn order(&self, io: &mut Io<'_>, command: MediaCommand) {
+        io.outputs.push_back(Output::Media(self.id, command));
+    }
+
+    /// What the carrier must know.
+    fn situation(&self) -> Situation {
+        Situation {
+            over: self.machine.is_over(),
+            selected: self.machine.selected().map(str::to_owned),
+            data_channel: self.media.has_transport() && self.path.has_data_channel(),
+            path_dead: self.path.is_dead(),
+            candidates_until: self.deadlines.at(Timer::CandidateBatch),
+        }
+    }
+
+    /// The call is over, and so is its transport.
+    fn is_silent(&self) -> bool {
+        self.machine.is_over() && !self.media.has_transport()
+    }
+}

@@ -1,0 +1,304 @@
+//! What carries a call: how its contents reach the peer, and what protects its frames.
+//!
+//! An enum and not a trait object: a tier that comes is a variant, and no `match` can forget it.
+
+use securecall_crypto::{IdentityKey, SafetyWords};
+use securecall_signaling::{Candidate, Content};
+use web_time::Instant;
+
+use crate::contract::{Heard, Situation};
+use crate::io::Io;
+use crate::output::{MediaCommand, PeerDevice, RequestError};
+use crate::requests::MessageName;
+use crate::sealed::Sealed;
+use crate::sealed::sealed_box::SealedBox;
+use crate::signal_refused::SignalRefused;
+use crate::tier::Tier;
+
+/// What carries a call.
+pub(crate) enum Carrier {
+    /// Sealed boxes and the data channel, between two SecureCall identities.
+    Sealed(Sealed),
+}
+
+impl Carrier {
+    /// The tier of a call that is carried so.
+    pub(super) const fn tier(&self) -> Tier {
+        match self {
+            Self::Sealed(_) => Tier::SecureCall,
+        }
+    }
+
+    /// Begins to look for the peer's devices (caller).
+    pub(super) fn begin(&self, io: &mut Io<'_>) {
+        match self {
+            Self::Sealed(it) => it.query_devices(io),
+        }
+    }
+
+    /// The peer's devices.
+    pub(super) fn handle_devices(
+        &mut self,
+        io: &Io<'_>,
+        result: Result<Vec<PeerDevice>, RequestError>,
+    ) {
+        match self {
+            Self::Sealed(it) => it.take_devices(&io.own.device, result),
+        }
+    }
+
+    /// Our offer (caller).
+    pub(super) fn take_offer(&mut self, sdp: String) {
+        match self {
+            Self::Sealed(it) => it.take_offer(sdp),
+        }
+    }
+
+    /// Invites the peer's devices once they and the offer are known.
+    pub(super) fn invite(&mut self, io: &mut Io<'_>, situation: &Situation) {
+        match self {
+            Self::Sealed(it) => it.invite(io, situation),
+        }
+    }
+
+    /// A sealed box that came over Matrix from the device with this Olm key.
+    pub(super) fn handle_box(
+        &mut self,
+        io: &Io<'_>,
+        situation: &Situation,
+        olm_key: &[u8; 32],
+        message: &SealedBox,
+    ) -> Result<(), SignalRefused> {
+        match self {
+            Self::Sealed(it) => it.handle_box(io.now, situation, olm_key, message),
+        }
+    }
+
+    /// A message on the data channel. Returns whether it was a new one, which says that the peer is there.
+    pub(super) fn handle_control(
+        &mut self,
+        io: &Io<'_>,
+        situation: &Situation,
+        message: &[u8],
+    ) -> Result<bool, SignalRefused> {
+        match self {
+            Self::Sealed(it) => it.handle_control(io.now, situation, message),
+        }
+    }
+
+    /// The homeserver's word on a message.
+    pub(super) fn handle_response(
+        &mut self,
+        now: Instant,
+        party: &str,
+        name: MessageName,
+        result: Result<(), RequestError>,
+    ) {
+        match self {
+            Self::Sealed(it) => it.handle_response(now, party, name, result),
+        }
+    }
+
+    /// Acts on one deadline of its own.
+    pub(super) fn handle_deadline(&mut self, now: Instant, situation: &Situation) {
+        match self {
+            Self::Sealed(it) => it.handle_deadline(now, situation),
+        }
+    }
+
+    /// The next deadline of its own.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        match self {
+            Self::Sealed(it) => it.next_deadline(),
+        }
+    }
+
+    /// When a message has to go out, or has to go out again.
+    pub(super) fn poll_timeout(&self, situation: &Situation) -> Option<Instant> {
+        match self {
+            Self::Sealed(it) => it.poll_timeout(situation),
+        }
+    }
+
+    /// What it heard; poll until `None` after everything that was handled.
+    pub(super) fn poll_heard(&mut self, now: Instant, situation: &Situation) -> Option<Heard> {
+        match self {
+            Self::Sealed(it) => it.poll_heard(now, situation),
+        }
+    }
+
+    /// Has a content said to a device.
+    pub(super) fn say(&mut self, to: &str, content: Content) {
+        match self {
+            Self::Sealed(it) => it.say(to, content),
+        }
+    }
+
+    /// Has it said to every device.
+    pub(super) fn say_to_all(&mut self, content: &Content) {
+        match self {
+            Self::Sealed(it) => it.say_to_all(content),
+        }
+    }
+
+    /// Has it said, unless it is about to be said already.
+    pub(super) fn say_once(&mut self, to: &str, content: Content) {
+        match self {
+            Self::Sealed(it) => it.say_once(to, content),
+        }
+    }
+
+    /// Has a description said in place of one that was not said yet.
+    pub(super) fn say_negotiate(&mut self, to: &str, content: Content) {
+        match self {
+            Self::Sealed(it) => it.say_negotiate(to, content),
+        }
+    }
+
+    /// The peer has a new key and wants ours (callee).
+    pub(super) fn answer_rekey(&mut self, from: &str) {
+        match self {
+            Self::Sealed(it) => it.answer_rekey(from),
+        }
+    }
+
+    /// Hands our candidates to every device that may have them and does not yet.
+    pub(super) fn offer_candidates(&mut self, candidates: &[Candidate], complete: bool) {
+        match self {
+            Self::Sealed(it) => it.offer_candidates(candidates, complete),
+        }
+    }
+
+    /// From now on every device may have our candidates.
+    pub(super) fn may_have_candidates(&mut self) {
+        match self {
+            Self::Sealed(it) => it.may_have_candidates(),
+        }
+    }
+
+    /// Makes messages of what is to be said.
+    pub(super) fn speak(&mut self, io: &mut Io<'_>, situation: &Situation) {
+        match self {
+            Self::Sealed(it) => it.speak(io, situation),
+        }
+    }
+
+    /// Sends the messages whose time has come.
+    pub(super) fn transmit(&mut self, io: &mut Io<'_>, situation: &Situation) {
+        match self {
+            Self::Sealed(it) => it.transmit(io, situation),
+        }
+    }
+
+    /// The answer of this device is the one that is taken (caller).
+    pub(super) fn answered(&mut self, from: &str) {
+        match self {
+            Self::Sealed(it) => it.answered(from),
+        }
+    }
+
+    /// The call is connected.
+    pub(super) fn connected(&mut self, now: Instant) {
+        match self {
+            Self::Sealed(it) => it.connected(now),
+        }
+    }
+
+    /// The path to a device works again after a while: what waits goes out now.
+    pub(super) fn path_is_back(&mut self, now: Instant, with: &str) {
+        match self {
+            Self::Sealed(it) => it.path_is_back(now, with),
+        }
+    }
+
+    /// The peer does not hear what is said on the data channel.
+    pub(super) const fn distrust_data_channel(&mut self) {
+        match self {
+            Self::Sealed(it) => it.distrust_data_channel(),
+        }
+    }
+
+    /// The words by which both ends compare their keys, once the peer is proven.
+    pub(super) const fn safety_words(&self) -> Option<SafetyWords> {
+        match self {
+            Self::Sealed(it) => it.safety_words(),
+        }
+    }
+
+    /// What protects the frames exchanged with a device: gives it away, once.
+    pub(super) fn protection(&mut self, with: &str) -> Option<MediaCommand> {
+        match self {
+            Self::Sealed(it) => it.protection(with),
+        }
+    }
+
+    /// Whether the call is with this identity.
+    pub(super) fn is_with(&self, identity: &IdentityKey) -> bool {
+        match self {
+            Self::Sealed(it) => it.is_with(identity),
+        }
+    }
+
+    /// Whether the call was placed by the device with this Olm key, not after `sent_at` by its own clock.
+    pub(super) fn is_placed_by(&self, olm_key: &[u8; 32], sent_at: u64) -> bool {
+        match self {
+            Self::Sealed(it) => it.is_placed_by(olm_key, sent_at),
+        }
+    }
+
+    /// Whether the homeserver took at least one message of the call.
+    pub(super) const fn homeserver_took_some(&self) -> bool {
+        match self {
+            Self::Sealed(it) => it.homeserver_took_some(),
+        }
+    }
+
+    /// The call is over: forgets what means nothing any more, keeps the last words.
+    pub(super) fn finish(&mut self, now: Instant) {
+        match self {
+            Self::Sealed(it) => it.finish(now),
+        }
+    }
+
+    /// There is nobody left to talk to.
+    pub(super) fn drop_all(&mut self) {
+        match self {
+            Self::Sealed(it) => it.drop_all(),
+        }
+    }
+
+    /// Lets go of all keys that no device needs any more, when call and transport are over.
+    pub(super) fn let_go(&mut self, situation: &Situation) {
+        match self {
+            Self::Sealed(it) => it.let_go(situation),
+        }
+    }
+
+    /// Whether a device has everything that was said to it.
+    pub(super) fn is_told(&self, party: &str) -> bool {
+        match self {
+            Self::Sealed(it) => it.is_told(party),
+        }
+    }
+
+    /// Whether nothing more will be said, as far as it is known.
+    pub(super) fn is_quiet(&self, situation: &Situation) -> bool {
+        match self {
+            Self::Sealed(it) => it.is_quiet(situation),
+        }
+    }
+
+    /// Whether a device that was invited has never said a word.
+    pub(super) fn awaits_first_word(&self) -> bool {
+        match self {
+            Self::Sealed(it) => it.awaits_first_word(),
+        }
+    }
+
+    /// Whether a device may still say something that is answered when the call is over.
+    pub(super) fn may_hear_more(&self) -> bool {
+        match self {
+            Self::Sealed(it) => it.may_hear_more(),
+        }
+    }
+}

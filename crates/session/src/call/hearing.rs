@@ -1,0 +1,115 @@
+//! What the peer says, as the carrier has heard it.
+
+use securecall_signaling::{Content, Description, PartyId, Role};
+
+use super::Call;
+use super::restarts::Taken;
+use super::timer::Timer;
+use crate::EndReason;
+use crate::contract::Heard;
+use crate::fingerprint::Fingerprint;
+use crate::io::Io;
+
+impl Call {
+    /// Carries out what the carrier has heard.
+    pub(super) fn hear(&mut self, io: &mut Io<'_>) {
+        loop {
+            let situation = self.situation();
+            let Some(heard) = self.carrier.poll_heard(io.now, &situation) else {
+                return;
+            };
+            match heard {
+                Heard::Invited(party) => self.machine.invite(party),
+                Heard::MayGather => self.gather(io),
+                Heard::Content { from, content } => {
+                    self.handle_content(io, &from, &content);
+                    // The next content of the same message meets the machine as this one has left it.
+                    self.drain_machine(io);
+                }
+                Heard::Delivered => self.close_if_drained(io),
+                // Keys are of use only while audio runs.
+                Heard::Epoch(command) if self.media.is_open() => self.order(io, command),
+                Heard::Epoch(_) => {}
+                Heard::ControlDead => match self.machine.role() {
+                    Role::Caller => self.restart(io),
+                    Role::Callee => self.ask_for_restart(),
+                },
+                Heard::Failed(reason) => self.end_because(reason),
+            }
+        }
+    }
+
+    fn handle_content(&mut self, io: &mut Io<'_>, from: &PartyId, content: &Content) {
+        let is_selected = self.machine.selected() == Some(from.as_str()) && !self.machine.is_over();
+        match content {
+            Content::Answer { answer } if !self.check_answer(from, &answer.sdp) => {}
+            Content::Rekey if is_selected => self.carrier.answer_rekey(from),
+            Content::RestartPlease if is_selected => self.restart_was_asked_for(io),
+            Content::Negotiate {
+                description,
+                negotiation,
+            } if is_selected => self.take_negotiate(io, description, *negotiation),
+            Content::WordsNonce { .. }
+            | Content::Rekey
+            | Content::RestartPlease
+            | Content::Negotiate { .. } => {}
+            Content::Ringing
+            | Content::Busy
+            | Content::ClocksDiffer
+            | Content::Answer { .. }
+            | Content::Candidates { .. }
+            | Content::SelectAnswer { .. }
+            | Content::Reject
+            | Content::Hangup { .. }
+            | Content::Invite(_) => {
+                if let Err(error) = self.machine.handle_content(io.now, from, content) {
+                    tracing::debug!(call = %self.id, kind = content.kind(), %error, "refused a content");
+                }
+            }
+        }
+    }
+
+    /// Whether a device's answer can be taken; if not, the device is dropped.
+    fn check_answer(&mut self, from: &str, sdp: &str) -> bool {
+        let is_caller = self.machine.role() == Role::Caller;
+        let waits = is_caller && !self.machine.is_answered() && !self.machine.is_over();
+        if !waits || Fingerprint::of(sdp).is_some() {
+            return true;
+        }
+        tracing::debug!(call = %self.id, "an answer without exactly one sha-256 fingerprint");
+        // Only the last device's answer ends the call, and then for this reason.
+        self.end.cause = Some(EndReason::FingerprintMismatch);
+        self.machine.drop_party(from);
+        if !self.machine.is_over() {
+            self.end.cause = None;
+        }
+        false
+    }
+
+    /// The callee wants a restart: only the caller makes offers. The callee hears nothing, so the offer goes over Matrix as well.
+    fn restart_was_asked_for(&mut self, io: &mut Io<'_>) {
+        if self.machine.role() == Role::Caller {
+            self.carrier.distrust_data_channel();
+            self.restart(io);
+        }
+    }
+
+    /// An offer or answer of the peer within the call.
+    fn take_negotiate(&mut self, io: &mut Io<'_>, description: &Description, number: u32) {
+        if self.connected_at.is_none() {
+            return;
+        }
+        match self.restarts.take_description(io.now, description, number) {
+            Taken::Offer(command) => {
+                self.deadlines.clear(Timer::RestartPlease);
+                if let Some(command) = command {
+                    self.order(io, command);
+                }
+            }
+            Taken::Answer(command) => self.order(io, command),
+            Taken::Refused(why) => {
+                tracing::debug!(call = %self.id, number, why, "refused a description");
+            }
+        }
+    }
+}

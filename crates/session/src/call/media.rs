@@ -1,0 +1,165 @@
+//! The media engine of a call: how far it is, which candidates it and the peer have, who is muted.
+
+use securecall_signaling::{Candidate, MAX_CANDIDATE};
+
+use crate::config::Route;
+use crate::output::MediaCommand;
+
+/// The most candidates of ours: a bundle holds no more.
+const MAX_LOCAL_CANDIDATES: usize = 31;
+/// The most candidates of the peer that are looked at in one call.
+const MAX_REMOTE_CANDIDATES: usize = 64;
+
+/// How far the media engine is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Transport {
+    /// Before the user accepts there is none.
+    Untouched,
+    Open,
+    /// The user hears nothing any more; the transport lives for the last control messages.
+    Draining,
+    Closed,
+}
+
+/// What a call knows of its media engine.
+pub(super) struct Media {
+    pub(super) transport: Transport,
+    /// The caller's offer, until the user accepts it.
+    remote_offer: String,
+    /// Our answer was made, or the peer's taken.
+    pub(super) answer_made: bool,
+    /// Candidates were asked for.
+    gathering: bool,
+    local_candidates: Vec<Candidate>,
+    local_complete: bool,
+    /// Candidates of the peer that wait until the user accepts.
+    remote_candidates: Vec<String>,
+    candidates_taken: usize,
+    muted: bool,
+    peer_muted: bool,
+}
+
+impl Media {
+    /// Of a call of ours: it opens at once, to make an offer.
+    pub(super) const fn of_caller() -> Self {
+        Self::new(Transport::Open, String::new())
+    }
+
+    /// Of a call that rings.
+    pub(super) const fn of_callee(remote_offer: String) -> Self {
+        Self::new(Transport::Untouched, remote_offer)
+    }
+
+    const fn new(transport: Transport, remote_offer: String) -> Self {
+        Self {
+            transport,
+            remote_offer,
+            answer_made: false,
+            gathering: false,
+            local_candidates: Vec::new(),
+            local_complete: false,
+            remote_candidates: Vec::new(),
+            candidates_taken: 0,
+            muted: false,
+            peer_muted: false,
+        }
+    }
+
+    /// The user accepts: opens the transport, and gives the first orders.
+    pub(super) fn accept(&mut self, route: Route) -> Vec<MediaCommand> {
+        self.transport = Transport::Open;
+        self.gathering = true;
+        let sdp = self.remote_offer.clone();
+        let mut orders = vec![
+            MediaCommand::AcceptOffer { sdp, route },
+            MediaCommand::Gather,
+        ];
+        if self.muted {
+            orders.push(MediaCommand::SetMuted(true));
+        }
+        let lines = std::mem::take(&mut self.remote_candidates);
+        if !lines.is_empty() {
+            orders.push(MediaCommand::AddRemoteCandidates(lines));
+        }
+        orders
+    }
+
+    /// Whether candidates are still to be asked for; then they count as asked for.
+    pub(super) const fn begins_to_gather(&mut self) -> bool {
+        !std::mem::replace(&mut self.gathering, true)
+    }
+
+    /// Candidates of ours; what no peer would take is left out.
+    pub(super) fn take_local_candidates(&mut self, candidates: Vec<String>, complete: bool) {
+        let usable = |line: &String| line.len() <= MAX_CANDIDATE && line.is_ascii();
+        let room = MAX_LOCAL_CANDIDATES.saturating_sub(self.local_candidates.len());
+        let candidates = candidates.into_iter().filter(usable).take(room);
+        self.local_candidates
+            .extend(candidates.map(|line| Candidate {
+                candidate: line,
+                sdp_mid: "0".to_owned(),
+            }));
+        self.local_complete |= complete;
+    }
+
+    /// Candidates of the peer: for the media engine, or kept until there is one.
+    pub(super) fn take_remote_candidates(
+        &mut self,
+        mut lines: Vec<String>,
+    ) -> Option<MediaCommand> {
+        lines.truncate(MAX_REMOTE_CANDIDATES.saturating_sub(self.candidates_taken));
+        self.candidates_taken += lines.len();
+        if lines.is_empty() {
+            None
+        } else if self.is_open() {
+            Some(MediaCommand::AddRemoteCandidates(lines))
+        } else {
+            self.remote_candidates.extend(lines);
+            None
+        }
+    }
+
+    /// Mutes or unmutes our microphone. Returns whether that is news.
+    pub(super) fn set_muted(&mut self, muted: bool) -> bool {
+        std::mem::replace(&mut self.muted, muted) != muted
+    }
+
+    /// The peer says whether it is muted. Returns whether that is news.
+    pub(super) fn set_peer_muted(&mut self, muted: bool) -> bool {
+        std::mem::replace(&mut self.peer_muted, muted) != muted
+    }
+
+    /// The call is over: no candidate is told or tried any more.
+    pub(super) fn finish(&mut self) {
+        self.remote_candidates.clear();
+        self.local_candidates.clear();
+    }
+
+    /// The transport is over, too.
+    pub(super) fn forget_offer(&mut self) {
+        self.remote_offer = String::new();
+    }
+
+    /// Our candidates so far, and whether they are all.
+    pub(super) fn local_candidates(&self) -> (&[Candidate], bool) {
+        (&self.local_candidates, self.local_complete)
+    }
+
+    pub(super) const fn is_muted(&self) -> bool {
+        self.muted
+    }
+
+    pub(super) const fn is_peer_muted(&self) -> bool {
+        self.peer_muted
+    }
+
+    /// The user can hear and be heard, as far as the media engine goes.
+    pub(super) const fn is_open(&self) -> bool {
+        matches!(self.transport, Transport::Open)
+    }
+
+    /// There is a transport that must be closed.
+    pub(super) const fn has_transport(&self) -> bool {
+        matches!(self.transport, Transport::Open | Transport::Draining)
+    }
+}

@@ -1,0 +1,108 @@
+//! What the media engine reports.
+
+use securecall_signaling::{Content, Description, Role};
+
+use super::Call;
+use super::restarts::Answered;
+use super::timer::Timer;
+use crate::EndReason;
+use crate::event::Event;
+use crate::io::Io;
+use crate::media_event::{MediaEvent, MediaFailure};
+use crate::sealed::send::can_be_sent;
+
+impl Call {
+    pub(super) fn media_event(&mut self, io: &mut Io<'_>, event: MediaEvent) {
+        match event {
+            MediaEvent::LocalOffer { sdp }
+            | MediaEvent::LocalAnswer { sdp }
+            | MediaEvent::RestartOffer { sdp }
+            | MediaEvent::RestartAnswer { sdp }
+                if !can_be_sent(&sdp) =>
+            {
+                self.end_because(EndReason::MediaFailed);
+            }
+            MediaEvent::LocalOffer { sdp } => {
+                self.carrier.take_offer(sdp);
+                self.invite(io);
+            }
+            MediaEvent::LocalAnswer { sdp } => self.take_local_answer(sdp),
+            MediaEvent::LocalCandidates {
+                candidates,
+                complete,
+            } => {
+                self.media.take_local_candidates(candidates, complete);
+                if complete {
+                    self.deadlines.clear(Timer::CandidateBatch);
+                }
+            }
+            MediaEvent::PathUp { route } => {
+                self.path.is_up(route);
+                self.packet_came(io);
+            }
+            MediaEvent::FirstFrameOpened => {
+                self.path.frame_opened();
+                self.packet_came(io);
+            }
+            MediaEvent::AuthenticatedPacket => self.packet_came(io),
+            MediaEvent::FirstAudioPlayed => {
+                let setup = io.now.saturating_duration_since(self.started);
+                io.event(Event::FirstAudio {
+                    call: self.id,
+                    setup,
+                });
+            }
+            MediaEvent::PeerMuted(muted) => {
+                // Frames say so, and they come before the call counts as connected.
+                if self.media.set_peer_muted(muted) && self.connected_at.is_some() {
+                    self.tell_peer_muted(io);
+                }
+            }
+            MediaEvent::ChannelOpen => self.path.set_data_channel_open(true),
+            MediaEvent::ChannelClosed => self.path.set_data_channel_open(false),
+            MediaEvent::RestartOffer { sdp } => {
+                if let Some(number) = self.restarts.number_offer() {
+                    self.negotiate(Description::offer(sdp), number);
+                }
+            }
+            MediaEvent::RestartAnswer { sdp } => match self.restarts.answer_made(io.now) {
+                Some(Answered::Say(number)) => self.negotiate(Description::answer(sdp), number),
+                Some(Answered::Order(command)) => self.order(io, command),
+                None => {}
+            },
+            MediaEvent::Failed { reason } => self.media_failed(reason),
+        }
+    }
+
+    fn media_failed(&mut self, failure: MediaFailure) {
+        let reason = match failure {
+            MediaFailure::FingerprintMismatch => EndReason::FingerprintMismatch,
+            MediaFailure::UnusableSdp => EndReason::PeerMisbehaved,
+            MediaFailure::Local => EndReason::MediaFailed,
+            MediaFailure::IceFailed if self.connected_at.is_none() => EndReason::IceFailed,
+            // A path that worked once may come back; the 15 s are counted elsewhere.
+            MediaFailure::IceFailed => return,
+        };
+        self.end_because(reason);
+    }
+
+    fn take_local_answer(&mut self, sdp: String) {
+        let is_caller = self.machine.role() == Role::Caller;
+        if is_caller || self.media.answer_made || !self.machine.is_answered() {
+            return;
+        }
+        self.media.answer_made = true;
+        self.machine.answer(sdp);
+        self.carrier.may_have_candidates();
+    }
+
+    fn negotiate(&mut self, description: Description, negotiation: u32) {
+        if let Some(party) = self.machine.selected() {
+            let content = Content::Negotiate {
+                description,
+                negotiation,
+            };
+            self.carrier.say_negotiate(party, content);
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! ICE restarts: only the caller makes offers, each with a number, and a description whose fingerprint is another than the
+//! call's is refused.
+
+use std::time::Duration;
+
+use securecall_signaling::{Description, DescriptionKind};
+use web_time::Instant;
+
+use crate::fingerprint::Fingerprint;
+use crate::output::MediaCommand;
+
+/// How long the media engine may take to answer a restart offer; after that it found the offer unusable and will not.
+const RESTART_ANSWER: Duration = Duration::from_secs(4);
+
+/// The descriptions exchanged within a call.
+pub(super) struct Restarts {
+    /// Of the peer's first description, and so of each later one.
+    remote_fingerprint: Option<Fingerprint>,
+    side: Side,
+}
+
+enum Side {
+    Caller {
+        /// Number of the newest offer, the one whose answer is waited for.
+        newest: u32,
+    },
+    Callee {
+        /// Number of the newest offer taken.
+        newest: u32,
+        /// The offer that the media engine is answering, and since when.
+        answering: Option<(u32, Instant)>,
+        /// The next one, which waits until that is answered.
+        next_offer: Option<String>,
+    },
+}
+
+/// What to do with an answer of the media engine.
+pub(super) enum Answered {
+    /// Say it, as the answer to the offer of this number.
+    Say(u32),
+    /// Another offer has come meanwhile.
+    Order(MediaCommand),
+}
+
+impl Restarts {
+    pub(super) const fn of_caller() -> Self {
+        Self {
+            remote_fingerprint: None,
+            side: Side::Caller { newest: 0 },
+        }
+    }
+
+    pub(super) const fn of_callee(remote_fingerprint: Fingerprint) -> Self {
+        Self {
+            remote_fingerprint: Some(remote_fingerprint),
+            side: Side::Callee {
+                newest: 0,
+                answering: None,
+                next_offer: None,
+            },
+        }
+    }
+
+    /// The answer is taken: its fingerprint is the call's.
+    pub(super) fn take_answer(&mut self, sdp: &str) {
+        self.remote_fingerprint = Fingerprint::of(sdp);
+    }
+
+    /// An offer of ours is made: gives its number.
+    pub(super) const fn number_offer(&mut self) -> Option<u32> {
+        match &mut self.side {
+            Side::Caller { newest } => {
+                *newest = newest.saturating_add(1);
+                Some(*newest)
+            }
+            Side::Callee { .. } => None,
+        }
+    }
+
+    /// An answer of ours is made.
+    pub(super) fn answer_made(&mut self, now: Instant) -> Option<Answered> {
+        let Side::Callee {
+            answering,
+            next_offer,
+            ..
+        } = &mut self.side
+        else {
+            return None;
+        };
+        let (number, _) = answering.take()?;
+        match next_offer.take() {
+            // The caller waits for the answer to its newest offer only.
+            Some(offer) => self.accept_offer(now, offer).map(Answered::Order),
+            None => Some(Answered::Say(number)),
+        }
+    }
+
+    /// A description of the peer within the call.
+    pub(super) fn take_description(
+        &mut self,
+        now: Instant,
+        description: &Description,
+        number: u32,
+    ) -> Taken {
+        if Fingerprint::of(&description.sdp) != self.remote_fingerprint {
+            return Taken::Refused("another fingerprint");
+        }
+        let sdp = description.sdp.clone();
+        match (&mut self.side, description.kind) {
+            (Side::Callee { newest, .. }, DescriptionKind::Offer) if number > *newest => {
+                *newest = number;
+                Taken::Offer(self.accept_offer(now, sdp))
+            }
+            (Side::Caller { newest }, DescriptionKind::Answer) if number == *newest => {
+                Taken::Answer(MediaCommand::SetRestartAnswer { sdp })
+            }
+            _ => Taken::Refused("out of turn"),
+        }
+    }
+
+    /// One offer at a time: nothing but the order says which one an answer belongs to.
+    fn accept_offer(&mut self, now: Instant, sdp: String) -> Option<MediaCommand> {
+        let Side::Callee {
+            newest,
+            answering,
+            next_offer,
+        } = &mut self.side
+        else {
+            return None;
+        };
+        if answering.is_some_and(|(_, since)| now < since + RESTART_ANSWER) {
+            *next_offer = Some(sdp);
+            return None;
+        }
+        *answering = Some((*newest, now));
+        *next_offer = None;
+        Some(MediaCommand::AcceptRestartOffer { sdp })
+    }
+
+    /// Call and transport are over.
+    pub(super) fn let_go(&mut self) {
+        self.remote_fingerprint = None;
+        if let Side::Callee {
+            newest: _,
+            answering,
+            next_offer,
+        } = &mut self.side
+        {
+            *answering = None;
+            *next_offer = None;
+        }
+    }
+}
+
+/// What became of a description of the peer.
+pub(super) enum Taken {
+    /// An offer, and what to order now, unless it has to wait.
+    Offer(Option<MediaCommand>),
+    Answer(MediaCommand),
+    /// Why it was refused.
+    Refused(&'static str),
+}

@@ -1,0 +1,52 @@
+//! An invite that passed every check, and does not ring yet.
+
+use securecall_signaling::CallId;
+use web_time::Instant;
+
+use crate::config::Route;
+use crate::event::Peer;
+use crate::sealed::admission::OpenedInvite;
+
+/// What an invite that passed every check still waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Awaits {
+    /// The end of the sync response it came with.
+    SyncEnd,
+    /// The end of a write to disk that was under way before.
+    Turn,
+    /// The write that holds it.
+    Disk,
+}
+
+/// What the user has said to a call before it rings, by calling the caller: then the call's name was given out, and whatever
+/// becomes of it, an event has to say so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Intent {
+    /// Nothing; nobody knows of the call.
+    None,
+    /// To answer it.
+    Accept,
+    /// To answer it, and then to hang up.
+    Decline,
+}
+
+/// An invite that passed every check, and does not ring yet.
+pub(super) struct Arrived {
+    pub(super) awaits: Awaits,
+    pub(super) invite: OpenedInvite,
+    pub(super) peer: Peer,
+    pub(super) route: Route,
+    pub(super) rings_until: Instant,
+    pub(super) intent: Intent,
+}
+
+impl Arrived {
+    pub(super) const fn call(&self) -> CallId {
+        self.invite.call
+    }
+
+    /// Whether the call's name was given out.
+    pub(super) fn is_promised(&self) -> bool {
+        self.intent != Intent::None
+    }
+}

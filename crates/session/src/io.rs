@@ -1,0 +1,33 @@
+//! What every input brings along.
+
+use std::collections::VecDeque;
+
+use rand_core::CryptoRng;
+use securecall_crypto::IdentityKeyPair;
+use web_time::Instant;
+
+use crate::config::OwnDevice;
+use crate::event::Event;
+use crate::output::Output;
+use crate::requests::Requests;
+
+/// Who we are.
+pub(crate) struct Own {
+    pub(crate) identity: IdentityKeyPair,
+    pub(crate) device: OwnDevice,
+}
+
+/// What every input brings along.
+pub(crate) struct Io<'a> {
+    pub(crate) now: Instant,
+    pub(crate) rng: &'a mut dyn CryptoRng,
+    pub(crate) own: &'a Own,
+    pub(crate) outputs: &'a mut VecDeque<Output>,
+    pub(crate) requests: &'a mut Requests,
+}
+
+impl Io<'_> {
+    pub(crate) fn event(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+}

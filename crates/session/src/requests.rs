@@ -1,0 +1,45 @@
+//! The requests to the homeserver that are under way, and what each response belongs to.
+
+use std::collections::BTreeMap;
+
+use securecall_crypto::MessageId;
+use securecall_signaling::{CallId, PartyId};
+
+use crate::output::RequestId;
+
+/// Names one message to a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MessageName {
+    Message1,
+    Message2,
+    Ratchet(MessageId),
+}
+
+/// What a response belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Waiting {
+    Devices(CallId),
+    Message {
+        call: CallId,
+        party: PartyId,
+        name: MessageName,
+    },
+    /// An acknowledgement alone: if it is lost, the peer repeats its message.
+    Acknowledgement,
+}
+
+/// The requests under way.
+#[derive(Default)]
+pub(crate) struct Requests {
+    last: u64,
+    pub(crate) open: BTreeMap<RequestId, Waiting>,
+}
+
+impl Requests {
+    pub(crate) fn add(&mut self, waiting: Waiting) -> RequestId {
+        self.last += 1;
+        let id = RequestId(self.last);
+        self.open.insert(id, waiting);
+        id
+    }
+}

@@ -1,0 +1,71 @@
+//! The tier of a call follows from what is known of the peer, and the user may require it.
+
+use std::time::Duration;
+
+use securecall_session::{CallError, CallOptions, Callee, Event, Output, Require, Tier};
+use securecall_testkit::{Universe, pair};
+
+const REQUIRED: CallOptions = CallOptions {
+    route: None,
+    require: Require::SecureCall,
+    lifetime: Duration::from_secs(30),
+};
+
+/// Somebody whose key is not known.
+fn matrix_user() -> Callee {
+    Callee {
+        identity: None,
+        matrix_id: "@eve:example.org".parse().unwrap(),
+    }
+}
+
+#[test]
+fn who_requires_securecall_places_no_call_to_a_person_without_a_known_key() {
+    let mut pair = pair();
+    let refused = pair
+        .universe
+        .call_person(pair.caller, matrix_user(), &REQUIRED);
+    assert_eq!(refused, Err(CallError::TierTooLow));
+    let device = &mut pair.universe.devices[pair.caller];
+    assert!(matches!(
+        device.endpoint.poll_output(),
+        Output::Timeout(None)
+    ));
+    assert!(device.events.is_empty() && device.media.is_empty() && device.endpoint.is_empty());
+}
+
+#[test]
+fn who_does_not_is_told_that_this_version_calls_no_others() {
+    let mut pair = pair();
+    let options = CallOptions::default();
+    let refused = pair
+        .universe
+        .call_person(pair.caller, matrix_user(), &options);
+    assert_eq!(refused, Err(CallError::NoSecureCallDevice));
+    assert!(pair.all_empty());
+}
+
+#[test]
+fn a_key_that_the_address_names_or_a_contact_has_is_known_and_must_be_proven() {
+    // Bob's address is his key; or it is an ordinary one, and Ada's contact says whose.
+    for address in [None, Some("@bob:example.org")] {
+        let mut universe = Universe::new(3);
+        let (ada, bob) = (universe.add_user("Ada"), universe.add_user("Bob"));
+        if let Some(address) = address {
+            universe.set_matrix_id(bob, address);
+        }
+        let caller = universe.add_device(ada, Default::default());
+        let callee = universe.add_device(bob, Default::default());
+        universe.befriend(ada, bob);
+        let person = Callee {
+            identity: None,
+            matrix_id: universe.devices[callee].own.matrix_id.clone(),
+        };
+        let call = universe.call_person(caller, person, &REQUIRED).unwrap();
+        universe.run_for(Duration::from_secs(2));
+        universe.answer(callee, call);
+        universe.run_for(Duration::from_secs(5));
+        let is_sealed = |event: &Event| matches!(event, Event::Connected { tier, .. } if *tier == Tier::SecureCall);
+        assert!(universe.devices[caller].told(is_sealed), "{address:?}");
+    }
+}
