@@ -65,6 +65,7 @@ pub use receive_pipeline::{ReceivePipeline, ReceiveStatistics};
 pub use send_pipeline::{OutboundFrame, SendError, SendPipeline};
 #[cfg(feature = "transport")]
 pub use transport::{
-    Datagram, Fingerprint, MAX_DESCRIPTION_LEN, PathKind, Reach, ReceivedFrame, SelectedPair,
-    Transport, TransportError, TransportEvent, TransportOutput, TransportStats,
+    CandidateKind, Datagram, Fingerprint, LocalCandidate, MAX_DESCRIPTION_LEN, PathKind, Reach,
+    ReceivedFrame, SelectedPair, Transport, TransportError, TransportEvent, TransportOutput,
+    TransportStats,
 };

@@ -1,6 +1,6 @@
 //! Offers, answers and candidates of one call.
 
-use securecall_media::{Transport, TransportError};
+use securecall_media::{LocalCandidate, Transport, TransportError};
 use securecall_session::{MediaEvent, Route};
 use web_time::Instant;
 
@@ -58,7 +58,11 @@ impl Task {
         let transport = self.transport.as_mut().ok_or(TransportError::Closed)?;
         let mut candidates = Vec::new();
         for bound in self.sockets.bind_new() {
-            match transport.add_host_candidate(now, bound.base, bound.advertised) {
+            let local = LocalCandidate {
+                address: bound.advertised,
+                ..LocalCandidate::host(bound.base)
+            };
+            match transport.add_local_candidate(now, local) {
                 Ok(candidate) => candidates.push(candidate),
                 // An address that cannot be a candidate (a scoped one, say) is no reason to fail.
                 Err(TransportError::Candidate) => {}

@@ -9,8 +9,8 @@ use rand_core::SeedableRng as _;
 use securecall_contact::{MatrixId, SecureCallId, ServerName};
 use securecall_crypto::{IdentityKeyPair, IdentitySeed};
 use securecall_media::{
-    Datagram, Reach, ReceivePipeline, SendPipeline, TICK_SAMPLES, Transport, TransportEvent,
-    TransportOutput,
+    Datagram, LocalCandidate, Reach, ReceivePipeline, SendPipeline, TICK_SAMPLES, Transport,
+    TransportEvent, TransportOutput,
 };
 use securecall_session::{
     AnswerPolicy, CallId, CallOptions, Callee, Config, Contacts, Endpoint, Event, InboundSignal,
@@ -278,7 +278,9 @@ impl VirtualCall {
             }
             MediaCommand::Gather => {
                 let address = end.address;
-                let line = end.transport().add_host_candidate(now, address, address);
+                let line = end
+                    .transport()
+                    .add_local_candidate(now, LocalCandidate::host(address));
                 Some(MediaEvent::LocalCandidates {
                     candidates: vec![line.unwrap()],
                     complete: true,

@@ -14,6 +14,47 @@ const MAX_CANDIDATE_LEN: usize = 512;
 /// Where address and port stand in a candidate line (RFC 8839 section 5.1), counted from 0.
 const ADDRESS_FIELD: usize = 4;
 
+/// What a candidate of ours is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CandidateKind {
+    /// A socket of this machine.
+    Host,
+    /// An address at a relay, which sends and receives for us.
+    Relay,
+}
+
+/// A candidate of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LocalCandidate {
+    /// What it is.
+    pub kind: CandidateKind,
+    /// Where datagrams of this candidate leave from: [`Datagram::source`](super::Datagram::source)
+    /// names it. The address of a socket, or the one at the relay.
+    pub base: SocketAddr,
+    /// What the peer is told: the base, unless something in front of it forwards.
+    pub address: SocketAddr,
+}
+
+impl LocalCandidate {
+    /// A socket of this machine that is reached by its own address.
+    pub const fn host(base: SocketAddr) -> Self {
+        Self {
+            kind: CandidateKind::Host,
+            base,
+            address: base,
+        }
+    }
+
+    /// An address at a relay.
+    pub const fn relay(address: SocketAddr) -> Self {
+        Self {
+            kind: CandidateKind::Relay,
+            base: address,
+            address,
+        }
+    }
+}
+
 /// Reads a candidate of the peer, wherever it stood. What is no address (a `.local` name, say) is refused too.
 pub(super) fn parse_remote(line: &str, reach: Reach) -> Result<Candidate, TransportError> {
     if line.len() > MAX_CANDIDATE_LEN {
