@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 use web_time::Instant;
 
 use self::audio::until_opened;
-use self::frames::{Opener, Sealer};
+use self::frames::{Opener, Sealer, ciphers};
 use self::negotiation::overcome;
 use self::queues::Order;
 use self::sockets::{Received, Sockets};
@@ -199,8 +199,9 @@ impl Task {
             MediaCommand::AddRemoteCandidates(candidates) => {
                 self.add_remote_candidates(now, &candidates)
             }
-            MediaCommand::StartAudio { sealer, opener } => {
-                return self.start_audio(now, Sealer::new(sealer), Opener::new(opener));
+            MediaCommand::StartAudio { protection } => {
+                let (sealer, opener) = ciphers(protection);
+                return self.start_audio(now, sealer, opener);
             }
             MediaCommand::UseSendEpoch { epoch, seed } => {
                 if let Some(send) = &mut self.send {

@@ -63,7 +63,8 @@ pub use endpoint::{Endpoint, SignalRefused};
 pub use event::{Event, MissedReason, Peer, RefusedReason, Tier};
 pub use media_event::{MediaEvent, MediaFailure, PathRoute};
 pub use output::{
-    InboundSignal, MediaCommand, NotPersisted, Output, PeerDevice, Request, RequestError, RequestId,
+    EpochSeeds, InboundSignal, MediaCommand, NotPersisted, Output, PeerDevice, Protection, Request,
+    RequestError, RequestId,
 };
 pub use replay_memory::ReplayMemoryError;
 pub use sealed_box::{MAX_SIGNAL, SignalError};

@@ -19,7 +19,7 @@ use securecall_session::{
 use web_time::Instant;
 
 use super::TICK;
-use super::frames::{Opener, Sealer};
+use super::frames::{Opener, Sealer, ciphers};
 
 const CALLER: usize = 0;
 const CALLEE: usize = 1;
@@ -292,9 +292,10 @@ impl VirtualCall {
                 }
                 None
             }
-            MediaCommand::StartAudio { sealer, opener } => {
-                end.send = Some(SendPipeline::new(Sealer::new(sealer)).unwrap());
-                end.receive = Some(ReceivePipeline::new(Opener::new(opener)).unwrap());
+            MediaCommand::StartAudio { protection } => {
+                let (sealer, opener) = ciphers(protection);
+                end.send = Some(SendPipeline::new(sealer).unwrap());
+                end.receive = Some(ReceivePipeline::new(opener).unwrap());
                 None
             }
             MediaCommand::UseSendEpoch { epoch, seed } => {

@@ -89,7 +89,7 @@ impl Session {
         self.end_because(reason);
     }
 
-    /// Gives the media engine the frame ciphers once there is an answer: frames flow as soon as there is a path.
+    /// Gives the media engine the frame keys once there is an answer: frames flow as soon as there is a path.
     pub(super) fn start_audio(&mut self, io: &mut Io<'_>) {
         if !self.answer_made || self.media != Media::Open || !self.call.is_answered() {
             return;
