@@ -15,7 +15,7 @@ use std::time::Duration;
 use securecall_audio_device::{AudioDevices, AudioSpec, DeviceFault, OpenError};
 use securecall_media::{
     PathKind, ReceivePipeline, SendPipeline, Transport, TransportError, TransportEvent,
-    TransportOutput,
+    TransportOutput, VoiceEncoder,
 };
 use securecall_session::{CallId, MediaCommand, MediaEvent, MediaFailure, PathRoute};
 use tokio::task::JoinHandle;
@@ -89,6 +89,7 @@ impl CallMedia {
             sockets: Sockets::new(network),
             transport: None,
             deadline: None,
+            encoder: None,
             send: None,
             receive: None,
             microphone_open: false,
@@ -134,6 +135,7 @@ struct Task {
     transport: Option<Transport>,
     /// When the transport wants to be woken.
     deadline: Option<Instant>,
+    encoder: Option<VoiceEncoder>,
     send: Option<SendPipeline<Sealer>>,
     receive: Option<ReceivePipeline<Opener>>,
     microphone_open: bool,
@@ -220,8 +222,8 @@ impl Task {
                 return;
             }
             MediaCommand::SetMuted(muted) => {
-                if let Some(send) = &mut self.send {
-                    send.set_muted(muted);
+                if let Some(encoder) = &mut self.encoder {
+                    encoder.set_muted(muted);
                 }
                 return;
             }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use securecall_audio_device::{AudioDevices, OpenError};
-use securecall_media::{ReceivePipeline, SendPipeline, TICK_SAMPLES};
+use securecall_media::{ReceivePipeline, SendPipeline, TICK_SAMPLES, VoiceEncoder};
 use securecall_session::{MediaEvent, MediaFailure};
 use tokio::task::JoinHandle;
 use web_time::Instant;
@@ -16,9 +16,10 @@ use crate::event::{CallStats, Event};
 
 impl Task {
     pub(super) fn start_audio(&mut self, now: Instant, sealer: Sealer, opener: Opener) {
-        match (SendPipeline::new(sealer), ReceivePipeline::new(opener)) {
-            (Ok(send), Ok(receive)) => {
-                self.send = Some(send);
+        match (VoiceEncoder::new(), ReceivePipeline::new(opener)) {
+            (Ok(encoder), Ok(receive)) => {
+                self.encoder = Some(encoder);
+                self.send = Some(SendPipeline::new(sealer));
                 self.receive = Some(receive);
             }
             (Err(error), _) | (_, Err(error)) => return self.fail_here(error.to_string()),
@@ -64,9 +65,12 @@ impl Task {
 
     /// 10 ms for the speaker, 10 ms from the microphone. `late` is how long ago they were due.
     pub(super) fn tick(&mut self, now: Instant, late: Duration) {
-        let (Some(devices), Some(send), Some(receive)) =
-            (&mut self.devices, &mut self.send, &mut self.receive)
-        else {
+        let (Some(devices), Some(encoder), Some(send), Some(receive)) = (
+            &mut self.devices,
+            &mut self.encoder,
+            &mut self.send,
+            &mut self.receive,
+        ) else {
             return;
         };
         self.ticks += 1;
@@ -91,18 +95,17 @@ impl Task {
         let first_audio = receive.has_played();
         let peer_is_muted = receive.peer_is_muted();
 
-        match send.push(&samples) {
-            Ok(Some(frame)) => {
-                if let Some(Err(error)) = self
-                    .transport
-                    .as_mut()
-                    .map(|transport| transport.send_frame(now, frame.media_time, frame.bytes))
+        match encoder.push(&samples) {
+            Ok(Some(encoded)) => {
+                if let Ok(frame) = send.seal(encoded)
+                    && let Some(transport) = &mut self.transport
+                    && let Err(error) = transport.send_frame(now, frame.media_time, frame.bytes)
                 {
                     self.fail(&error);
                 }
             }
             Ok(None) => {}
-            Err(error) => tracing::warn!(%error, "a frame was not sent"),
+            Err(error) => tracing::warn!(%error, "a frame was not encoded"),
         }
         for fault in faults.into_iter().flatten() {
             self.told(Event::Device {
@@ -149,8 +152,8 @@ impl Task {
         if !self.levels || !self.ticks.is_multiple_of(LEVELS_TICKS) {
             return;
         }
-        if let (Some(send), Some(receive)) = (&self.send, &self.receive) {
-            let (input, output) = (send.level().rms, receive.level().rms);
+        if let (Some(encoder), Some(receive)) = (&self.encoder, &self.receive) {
+            let (input, output) = (encoder.level().rms, receive.level().rms);
             self.told(Event::Levels {
                 call: self.call,
                 input,
@@ -187,6 +190,7 @@ impl Task {
     pub(super) fn stop_audio(&mut self) {
         self.next_tick = None;
         self.opening = None;
+        self.encoder = None;
         self.send = None;
         self.receive = None;
         if let Some(AudioDevices {

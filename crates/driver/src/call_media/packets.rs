@@ -10,7 +10,7 @@ use securecall_contact::{MatrixId, SecureCallId, ServerName};
 use securecall_crypto::{IdentityKeyPair, IdentitySeed};
 use securecall_media::{
     Datagram, LocalCandidate, Reach, ReceivePipeline, SendPipeline, TICK_SAMPLES, Transport,
-    TransportEvent, TransportOutput,
+    TransportEvent, TransportOutput, VoiceEncoder,
 };
 use securecall_session::{
     AnswerPolicy, CallId, CallOptions, Callee, Config, Contacts, Endpoint, Event, InboundSignal,
@@ -32,6 +32,7 @@ struct End {
     device: OwnDevice,
     address: SocketAddr,
     transport: Option<Transport>,
+    encoder: VoiceEncoder,
     send: Option<SendPipeline<Sealer>>,
     receive: Option<ReceivePipeline<Opener>>,
     next_tick: Option<Instant>,
@@ -104,6 +105,7 @@ fn end(number: u8) -> End {
         device,
         address: SocketAddr::from(([10, 0, 0, number], 5000)),
         transport: None,
+        encoder: VoiceEncoder::new().unwrap(),
         send: None,
         receive: None,
         next_tick: None,
@@ -294,7 +296,7 @@ impl VirtualCall {
             }
             MediaCommand::StartAudio { protection } => {
                 let (sealer, opener) = ciphers(protection);
-                end.send = Some(SendPipeline::new(sealer).unwrap());
+                end.send = Some(SendPipeline::new(sealer));
                 end.receive = Some(ReceivePipeline::new(opener).unwrap());
                 None
             }
@@ -310,7 +312,7 @@ impl VirtualCall {
             }
             MediaCommand::OpenMicrophone => None,
             MediaCommand::SetMuted(muted) => {
-                end.send.as_mut().unwrap().set_muted(muted);
+                end.encoder.set_muted(muted);
                 None
             }
             other => panic!("not in this call: {other:?}"),
@@ -392,7 +394,8 @@ impl VirtualCall {
         let muted = receive.peer_is_muted();
         // A voice of sorts.
         let voice = std::array::from_fn(|i| ((i * 37 % 480) as f32 / 480.0 - 0.5) * 0.2);
-        if let Some(frame) = end.send.as_mut().unwrap().push(&voice).unwrap() {
+        if let Some(encoded) = end.encoder.push(&voice).unwrap() {
+            let frame = end.send.as_mut().unwrap().seal(encoded).unwrap();
             let transport = end.transport.as_mut().unwrap();
             transport
                 .send_frame(self.now, frame.media_time, frame.bytes)
