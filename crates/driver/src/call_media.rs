@@ -3,12 +3,10 @@
 //! It begins with the endpoint's first order for the call, which never comes before the user has accepted it.
 
 mod audio;
-mod frames;
 mod negotiation;
 #[cfg(test)]
 mod packets;
 mod queues;
-mod sockets;
 
 use std::time::Duration;
 
@@ -22,13 +20,13 @@ use tokio::task::JoinHandle;
 use web_time::Instant;
 
 use self::audio::until_opened;
-use self::frames::{Opener, Sealer, ciphers};
 use self::negotiation::overcome;
 use self::queues::Order;
-use self::sockets::{Received, Sockets};
 use crate::clock;
 use crate::config::Network;
 use crate::event::Event;
+use crate::peer_connection::frames::{Opener, Sealer, ciphers};
+use crate::peer_connection::sockets::{Received, Sockets};
 use crate::queue::{Receiver, Sender, queue};
 
 /// Microphone and speaker are served this often.

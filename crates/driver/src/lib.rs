@@ -28,6 +28,7 @@ mod config;
 mod event;
 mod event_queue;
 mod host_addresses;
+mod peer_connection;
 mod queue;
 mod randomness;
 mod replay_memory;

@@ -8,11 +8,11 @@ use securecall_session::{MediaEvent, MediaFailure};
 use tokio::task::JoinHandle;
 use web_time::Instant;
 
-use super::frames::{Opener, Sealer};
 use super::{LEVELS_TICKS, MUTE_INTERVAL, TICK, Task};
 use crate::audio::begin_to_open;
 use crate::clock;
 use crate::event::{CallStats, Event};
+use crate::peer_connection::frames::{Opener, Sealer};
 
 impl Task {
     pub(super) fn start_audio(&mut self, now: Instant, sealer: Sealer, opener: Opener) {

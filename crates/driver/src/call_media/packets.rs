@@ -19,7 +19,7 @@ use securecall_session::{
 use web_time::Instant;
 
 use super::TICK;
-use super::frames::{Opener, Sealer, ciphers};
+use crate::peer_connection::frames::{Opener, Sealer, ciphers};
 
 const CALLER: usize = 0;
 const CALLEE: usize = 1;

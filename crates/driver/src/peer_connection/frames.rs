@@ -6,7 +6,7 @@ use securecall_session::Protection;
 use web_time::Instant;
 
 /// What seals our frames, and what opens the peer's.
-pub(super) fn ciphers(protection: Protection) -> (Sealer, Opener) {
+pub(crate) fn ciphers(protection: Protection) -> (Sealer, Opener) {
     match protection {
         Protection::Sealed {
             direction,
@@ -28,11 +28,11 @@ pub(super) fn ciphers(protection: Protection) -> (Sealer, Opener) {
 
 /// Seals our frames.
 #[derive(Debug)]
-pub(super) struct Sealer(FrameSealer);
+pub(crate) struct Sealer(FrameSealer);
 
 impl Sealer {
     /// Seals with a later epoch from now on.
-    pub(super) fn use_epoch(&mut self, epoch: Epoch, seed: MediaSeed) {
+    pub(crate) fn use_epoch(&mut self, epoch: Epoch, seed: MediaSeed) {
         if let Err(error) = self.0.install_epoch(epoch, seed) {
             tracing::error!(%error, "the session named an epoch twice");
         }
@@ -50,18 +50,18 @@ impl SealFrame for Sealer {
 
 /// Opens the peer's frames.
 #[derive(Debug)]
-pub(super) struct Opener(FrameOpener);
+pub(crate) struct Opener(FrameOpener);
 
 impl Opener {
     /// The peer may seal with a later epoch from now on.
-    pub(super) fn add_epoch(&mut self, epoch: Epoch, seed: MediaSeed) {
+    pub(crate) fn add_epoch(&mut self, epoch: Epoch, seed: MediaSeed) {
         if let Err(error) = self.0.add_epoch(epoch, seed) {
             tracing::error!(%error, "the session named an epoch twice");
         }
     }
 
     /// Forgets the keys of epochs whose time is over.
-    pub(super) fn handle_timeout(&mut self, now: Instant) {
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
         if self.0.poll_timeout().is_some_and(|at| at <= now) {
             self.0.handle_timeout(now);
         }

@@ -23,17 +23,17 @@ const MAX_SOCKETS: usize = 16;
 const MAX_ERRORS: usize = 16;
 
 /// A socket that is new.
-pub(super) struct Bound {
+pub(crate) struct Bound {
     /// Its own address.
-    pub(super) base: SocketAddr,
+    pub(crate) base: SocketAddr,
     /// The address the peer is told.
-    pub(super) advertised: SocketAddr,
+    pub(crate) advertised: SocketAddr,
 }
 
 /// A datagram that came. Its bytes are in the buffer until the next one.
-pub(super) struct Received {
-    pub(super) source: SocketAddr,
-    pub(super) destination: SocketAddr,
+pub(crate) struct Received {
+    pub(crate) source: SocketAddr,
+    pub(crate) destination: SocketAddr,
     len: usize,
 }
 
@@ -46,7 +46,7 @@ struct Socket {
 }
 
 /// The sockets of one call.
-pub(super) struct Sockets {
+pub(crate) struct Sockets {
     network: Network,
     route: Route,
     sockets: Vec<Socket>,
@@ -57,7 +57,7 @@ pub(super) struct Sockets {
 
 impl Sockets {
     /// No socket yet.
-    pub(super) fn new(network: Network) -> Self {
+    pub(crate) fn new(network: Network) -> Self {
         Self {
             network,
             route: Route::Relay,
@@ -68,17 +68,17 @@ impl Sockets {
     }
 
     /// Where the peer may be.
-    pub(super) fn reach(&self) -> Reach {
+    pub(crate) fn reach(&self) -> Reach {
         self.network.reach
     }
 
     /// Which candidates may be gathered.
-    pub(super) fn set_route(&mut self, route: Route) {
+    pub(crate) fn set_route(&mut self, route: Route) {
         self.route = route;
     }
 
     /// Binds a socket for each address that has none yet. None at all where only a relay may be used.
-    pub(super) fn bind_new(&mut self) -> Vec<Bound> {
+    pub(crate) fn bind_new(&mut self) -> Vec<Bound> {
         if self.route == Route::Relay {
             return Vec::new();
         }
@@ -116,7 +116,7 @@ impl Sockets {
     }
 
     /// Waits for a datagram; for ever while there is no socket.
-    pub(super) async fn receive(&mut self) -> Received {
+    pub(crate) async fn receive(&mut self) -> Received {
         let Self {
             sockets,
             buffer,
@@ -153,7 +153,7 @@ impl Sockets {
     }
 
     /// A datagram that is there already.
-    pub(super) fn try_receive(&mut self) -> Option<Received> {
+    pub(crate) fn try_receive(&mut self) -> Option<Received> {
         let Self {
             sockets, buffer, ..
         } = self;
@@ -168,12 +168,12 @@ impl Sockets {
     }
 
     /// The bytes of the datagram received last.
-    pub(super) fn bytes(&self, received: &Received) -> &[u8] {
+    pub(crate) fn bytes(&self, received: &Received) -> &[u8] {
         self.buffer.get(..received.len).unwrap_or_default()
     }
 
     /// Sends a datagram from the socket it names. What cannot be sent is lost, as on any network.
-    pub(super) fn send(&self, datagram: &Datagram) {
+    pub(crate) fn send(&self, datagram: &Datagram) {
         let Some(socket) = self
             .sockets
             .iter()

@@ -1,0 +1,4 @@
+//! The connection to one peer.
+
+pub(crate) mod frames;
+pub(crate) mod sockets;
