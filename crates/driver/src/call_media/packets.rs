@@ -18,7 +18,7 @@ use securecall_session::{
 };
 use web_time::Instant;
 
-use super::TICK;
+use crate::audio_engine::TICK;
 use crate::peer_connection::frames::{Opener, Sealer, ciphers};
 
 const CALLER: usize = 0;

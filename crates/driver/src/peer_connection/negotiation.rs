@@ -1,13 +1,13 @@
-//! Offers, answers and candidates of one call.
+//! Offers, answers and candidates.
 
 use securecall_media::{LocalCandidate, Transport, TransportError};
 use securecall_session::{MediaEvent, Route};
 use web_time::Instant;
 
-use super::Task;
+use super::PeerConnection;
 
-impl Task {
-    pub(super) fn create_offer(
+impl PeerConnection {
+    pub(crate) fn create_offer(
         &mut self,
         now: Instant,
         route: Route,
@@ -16,11 +16,11 @@ impl Task {
         let reach = self.sockets.reach();
         let transport = self.transport.insert(Transport::new(now, reach)?);
         let sdp = transport.create_offer(now)?;
-        self.tell(MediaEvent::LocalOffer { sdp });
+        self.outputs.event(MediaEvent::LocalOffer { sdp });
         Ok(())
     }
 
-    pub(super) fn accept_offer(
+    pub(crate) fn accept_offer(
         &mut self,
         now: Instant,
         sdp: &str,
@@ -30,23 +30,23 @@ impl Task {
         let reach = self.sockets.reach();
         let transport = self.transport.insert(Transport::new(now, reach)?);
         let sdp = transport.accept_offer(now, sdp)?;
-        self.tell(MediaEvent::LocalAnswer { sdp });
+        self.outputs.event(MediaEvent::LocalAnswer { sdp });
         Ok(())
     }
 
-    pub(super) fn set_answer(&mut self, now: Instant, sdp: &str) -> Result<(), TransportError> {
+    pub(crate) fn set_answer(&mut self, now: Instant, sdp: &str) -> Result<(), TransportError> {
         self.transport()?.set_answer(now, sdp)
     }
 
     /// Host candidates need no waiting: gathering is over at once.
-    pub(super) fn gather(&mut self, now: Instant) -> Result<(), TransportError> {
+    pub(crate) fn gather(&mut self, now: Instant) -> Result<(), TransportError> {
         let candidates = self.add_host_candidates(now)?;
         if candidates.is_empty() {
-            self.notice(
+            self.outputs.notice(
                 "this machine has no network address that could be told to the other side".into(),
             );
         }
-        self.tell(MediaEvent::LocalCandidates {
+        self.outputs.event(MediaEvent::LocalCandidates {
             candidates,
             complete: true,
         });
@@ -72,7 +72,7 @@ impl Task {
         Ok(candidates)
     }
 
-    pub(super) fn add_remote_candidates(
+    pub(crate) fn add_remote_candidates(
         &mut self,
         now: Instant,
         candidates: &[String],
@@ -88,21 +88,21 @@ impl Task {
         Ok(())
     }
 
-    pub(super) fn create_restart_offer(&mut self, now: Instant) -> Result<(), TransportError> {
+    pub(crate) fn create_restart_offer(&mut self, now: Instant) -> Result<(), TransportError> {
         self.add_host_candidates(now)?;
         let sdp = self.transport()?.create_restart_offer(now)?;
-        self.tell(MediaEvent::RestartOffer { sdp });
+        self.outputs.event(MediaEvent::RestartOffer { sdp });
         Ok(())
     }
 
-    pub(super) fn accept_restart_offer(
+    pub(crate) fn accept_restart_offer(
         &mut self,
         now: Instant,
         sdp: &str,
     ) -> Result<(), TransportError> {
         self.add_host_candidates(now)?;
         let sdp = self.transport()?.accept_restart_offer(now, sdp)?;
-        self.tell(MediaEvent::RestartAnswer { sdp });
+        self.outputs.event(MediaEvent::RestartAnswer { sdp });
         Ok(())
     }
 
@@ -112,7 +112,7 @@ impl Task {
 }
 
 /// A restart that cannot be used is one that did not happen; another follows. But nobody gets another certificate in.
-pub(super) fn overcome(error: TransportError) -> Result<(), TransportError> {
+pub(crate) fn overcome(error: TransportError) -> Result<(), TransportError> {
     match error {
         TransportError::DescriptionTooLong
         | TransportError::Description(_)
