@@ -31,6 +31,7 @@ use crate::config::{ClientConfig, Network};
 use crate::event::Event;
 use crate::event_queue::MAX_WAITING;
 use crate::media_output::MediaOutput;
+use crate::peer_connection::relay_available;
 use crate::queue::{Receiver, Sender, queue};
 use crate::randomness::{NoRandomness, SystemRandomness};
 use crate::replay_memory::{ReplayMemory, ReplayMemoryError};
@@ -100,7 +101,7 @@ impl Client {
                 },
                 answer: config.answer,
                 inbound: config.inbound,
-                relay_available: false,
+                relay_available: relay_available(&config.network),
             },
             config.identity,
             Contacts::new(config.contacts),

@@ -4,11 +4,14 @@
 //! It knows neither microphone nor speaker: encoded frames come in, ticks to be heard go out. So an
 //! [`AudioEngine`](crate::audio_engine::AudioEngine) can serve as many peers as a call has.
 
+mod candidate_source;
 pub(crate) mod frames;
+mod gathering;
 mod negotiation;
 pub(crate) mod sockets;
 mod told;
 
+pub(crate) use self::candidate_source::relay_available;
 pub(crate) use self::negotiation::overcome;
 
 use std::time::Duration;
@@ -21,7 +24,9 @@ use securecall_media::{
 use securecall_session::{MediaEvent, MediaFailure, PathRoute, Protection};
 use web_time::Instant;
 
+use self::candidate_source::Inbound;
 use self::frames::{Opener, Sealer, ciphers};
+use self::gathering::Gathering;
 use self::sockets::{Received, Sockets};
 use self::told::Told;
 use crate::clock;
@@ -38,6 +43,9 @@ const DATAGRAM_BURST: usize = 32;
 pub(crate) struct PeerConnection {
     outputs: MediaOutputs,
     sockets: Sockets,
+    gathering: Gathering,
+    /// A candidate of ours was found.
+    has_candidate: bool,
     /// `None` before the first order, and after a failure.
     transport: Option<Transport>,
     /// When the transport wants to be woken.
@@ -59,7 +67,9 @@ impl PeerConnection {
     pub(crate) fn new(outputs: MediaOutputs, network: Network) -> Self {
         Self {
             outputs,
+            gathering: Gathering::new(candidate_source::all(&network)),
             sockets: Sockets::new(network),
+            has_candidate: false,
             transport: None,
             deadline: None,
             voice: None,
@@ -109,7 +119,10 @@ impl PeerConnection {
 
     /// When to call [`handle_timeout`](Self::handle_timeout).
     pub(crate) fn next_wake(&self) -> Option<Instant> {
-        [self.deadline, self.stats_at].into_iter().flatten().min()
+        [self.deadline, self.gathering.deadline(), self.stats_at]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Does what is due.
@@ -117,6 +130,10 @@ impl PeerConnection {
         if self.deadline.is_some_and(|at| at <= now) {
             self.deadline = None;
             self.drive(|transport| transport.handle_timeout(now));
+        }
+        if self.gathering.deadline().is_some_and(|at| at <= now) {
+            self.gathering.handle_timeout(now);
+            self.tell_candidates(now);
         }
         if self.stats_at.is_some_and(|at| at <= now) {
             self.stats_at = Some(now + STATS_INTERVAL);
@@ -190,7 +207,11 @@ impl PeerConnection {
                 return;
             };
             match transport.poll_output() {
-                TransportOutput::Transmit(datagram) => self.sockets.send(&datagram),
+                TransportOutput::Transmit(datagram) => {
+                    if let Some(datagram) = self.gathering.wrap(datagram) {
+                        self.sockets.send(&datagram);
+                    }
+                }
                 TransportOutput::Event(event) => self.handle_event(event),
                 TransportOutput::Timeout(deadline) => {
                     self.deadline = deadline;
@@ -234,16 +255,33 @@ impl PeerConnection {
         let Some(transport) = &mut self.transport else {
             return;
         };
-        let taken = transport.handle_datagram(
-            now,
-            received.source,
-            received.destination,
-            self.sockets.bytes(received),
-        );
+        let datagram = Inbound {
+            source: received.source,
+            destination: received.destination,
+            contents: self.sockets.bytes(received),
+        };
+        let taken = match self.gathering.handle_datagram(now, datagram) {
+            Some(of_peer) => transport.handle_datagram(
+                now,
+                of_peer.source,
+                of_peer.destination,
+                of_peer.contents,
+            ),
+            // It was for a source, which may have found something by it.
+            None => self.take_candidates(now),
+        };
         if let Err(error) = taken {
             self.fail(&error);
         }
         self.drain();
+    }
+
+    fn tell_candidates(&mut self, now: Instant) {
+        if self.transport.is_some()
+            && let Err(error) = self.take_candidates(now)
+        {
+            self.fail(&error);
+        }
     }
 
     /// Does something with the transport, if there is one.

@@ -1,10 +1,11 @@
 //! Offers, answers and candidates.
 
-use securecall_media::{LocalCandidate, Transport, TransportError};
+use securecall_media::{Transport, TransportError};
 use securecall_session::{MediaEvent, Route};
 use web_time::Instant;
 
 use super::PeerConnection;
+use super::gathering::GatheringOutput;
 
 impl PeerConnection {
     pub(crate) fn create_offer(
@@ -12,7 +13,7 @@ impl PeerConnection {
         now: Instant,
         route: Route,
     ) -> Result<(), TransportError> {
-        self.sockets.set_route(route);
+        self.gathering.set_route(route);
         let reach = self.sockets.reach();
         let transport = self.transport.insert(Transport::new(now, reach)?);
         let sdp = transport.create_offer(now)?;
@@ -26,7 +27,7 @@ impl PeerConnection {
         sdp: &str,
         route: Route,
     ) -> Result<(), TransportError> {
-        self.sockets.set_route(route);
+        self.gathering.set_route(route);
         let reach = self.sockets.reach();
         let transport = self.transport.insert(Transport::new(now, reach)?);
         let sdp = transport.accept_offer(now, sdp)?;
@@ -38,38 +39,63 @@ impl PeerConnection {
         self.transport()?.set_answer(now, sdp)
     }
 
-    /// Host candidates need no waiting: gathering is over at once.
+    /// Looks for candidates; what is found is told as it comes.
     pub(crate) fn gather(&mut self, now: Instant) -> Result<(), TransportError> {
-        let candidates = self.add_host_candidates(now)?;
-        if candidates.is_empty() {
+        self.begin_to_gather(now);
+        self.take_candidates(now)
+    }
+
+    /// Binds sockets for addresses that are new since the last time, and asks all sources.
+    fn begin_to_gather(&mut self, now: Instant) {
+        // On a route without a source there is nothing to bind for: an open socket is an open door.
+        let sockets = if self.gathering.is_empty() {
+            Vec::new()
+        } else {
+            self.sockets.bind_new()
+        };
+        self.gathering.begin(now, &sockets);
+    }
+
+    /// Takes what the sources have found since the last time, and tells of it.
+    pub(super) fn take_candidates(&mut self, now: Instant) -> Result<(), TransportError> {
+        let (candidates, complete) = self.found(now)?;
+        if complete && candidates.is_empty() && !self.has_candidate {
             self.outputs.notice(
                 "this machine has no network address that could be told to the other side".into(),
             );
         }
-        self.outputs.event(MediaEvent::LocalCandidates {
-            candidates,
-            complete: true,
-        });
+        if complete || !candidates.is_empty() {
+            self.outputs.event(MediaEvent::LocalCandidates {
+                candidates,
+                complete,
+            });
+        }
         Ok(())
     }
 
-    /// Binds sockets for addresses that are new since the last time, and gives their candidates.
-    fn add_host_candidates(&mut self, now: Instant) -> Result<Vec<String>, TransportError> {
+    /// Does what the sources want. Gives the candidates that are new, and whether gathering became
+    /// complete.
+    fn found(&mut self, now: Instant) -> Result<(Vec<String>, bool), TransportError> {
         let transport = self.transport.as_mut().ok_or(TransportError::Closed)?;
-        let mut candidates = Vec::new();
-        for bound in self.sockets.bind_new() {
-            let local = LocalCandidate {
-                address: bound.advertised,
-                ..LocalCandidate::host(bound.base)
-            };
-            match transport.add_local_candidate(now, local) {
-                Ok(candidate) => candidates.push(candidate),
-                // An address that cannot be a candidate (a scoped one, say) is no reason to fail.
-                Err(TransportError::Candidate) => {}
-                Err(error) => return Err(error),
+        let (mut candidates, mut complete) = (Vec::new(), false);
+        loop {
+            match self.gathering.poll_output() {
+                GatheringOutput::Transmit(datagram) => self.sockets.send(&datagram),
+                GatheringOutput::Candidate(local) => {
+                    match transport.add_local_candidate(now, local) {
+                        Ok(candidate) => {
+                            self.has_candidate = true;
+                            candidates.push(candidate);
+                        }
+                        // An address that cannot be a candidate (a scoped one, say) is no reason to fail.
+                        Err(TransportError::Candidate) => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+                GatheringOutput::Complete => complete = true,
+                GatheringOutput::Timeout(_) => return Ok((candidates, complete)),
             }
         }
-        Ok(candidates)
     }
 
     pub(crate) fn add_remote_candidates(
@@ -89,7 +115,9 @@ impl PeerConnection {
     }
 
     pub(crate) fn create_restart_offer(&mut self, now: Instant) -> Result<(), TransportError> {
-        self.add_host_candidates(now)?;
+        // What is found at once stands in the description; what comes later is told by itself.
+        self.begin_to_gather(now);
+        self.found(now)?;
         let sdp = self.transport()?.create_restart_offer(now)?;
         self.outputs.event(MediaEvent::RestartOffer { sdp });
         Ok(())
@@ -100,7 +128,9 @@ impl PeerConnection {
         now: Instant,
         sdp: &str,
     ) -> Result<(), TransportError> {
-        self.add_host_candidates(now)?;
+        // What is found at once stands in the description; what comes later is told by itself.
+        self.begin_to_gather(now);
+        self.found(now)?;
         let sdp = self.transport()?.accept_restart_offer(now, sdp)?;
         self.outputs.event(MediaEvent::RestartAnswer { sdp });
         Ok(())
