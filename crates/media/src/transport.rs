@@ -32,8 +32,8 @@ use str0m::{
 use tracing::{debug, warn};
 use web_time::Instant;
 
-use candidate::{Advertised, MAX_REMOTE_CANDIDATES, parse_remote};
-pub use candidate::{CandidateKind, LocalCandidate};
+use candidate::{Advertised, parse_remote};
+pub use candidate::{CandidateKind, LocalCandidate, MAX_CANDIDATE_LEN, MAX_REMOTE_CANDIDATES};
 use check_sources::CheckSources;
 use description::{Description, with_one_fingerprint};
 pub use description::{Fingerprint, MAX_DESCRIPTION_LEN};

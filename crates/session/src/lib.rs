@@ -69,3 +69,4 @@ pub use output::{
 pub use replay_memory::ReplayMemoryError;
 pub use sealed_box::{MAX_SIGNAL, SignalError};
 pub use securecall_signaling::CallId;
+pub use securecall_signaling::{MAX_CANDIDATE, MAX_CANDIDATES};

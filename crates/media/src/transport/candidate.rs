@@ -8,9 +8,9 @@ use super::{Reach, TransportError};
 
 /// Candidates of the peer in one ICE generation. Each makes pairs with all of ours, and each pair sends packets, so a peer
 /// must not be able to name addresses without end.
-pub(super) const MAX_REMOTE_CANDIDATES: usize = 32;
-/// The longest candidate line.
-const MAX_CANDIDATE_LEN: usize = 512;
+pub const MAX_REMOTE_CANDIDATES: usize = 32;
+/// The longest candidate line, in bytes. Those of browsers have about 150.
+pub const MAX_CANDIDATE_LEN: usize = 256;
 /// Where address and port stand in a candidate line (RFC 8839 section 5.1), counted from 0.
 const ADDRESS_FIELD: usize = 4;
 
@@ -139,6 +139,16 @@ mod tests {
         }
         let line = "candidate:1 1 udp 2130706431 192.0.2.1 5000 typ host";
         assert!(parse_remote(line, Reach::OtherMachines).is_ok());
+    }
+
+    #[test]
+    fn a_line_of_256_bytes_is_read_and_a_longer_one_is_not() {
+        let line = |len: usize| {
+            let line = "candidate:1 1 udp 2130706431 192.0.2.1 5000 typ host ufrag ";
+            format!("{line}{}", "a".repeat(len - line.len()))
+        };
+        assert!(parse_remote(&line(256), Reach::OtherMachines).is_ok());
+        assert!(parse_remote(&line(257), Reach::OtherMachines).is_err());
     }
 
     #[test]
