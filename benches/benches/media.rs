@@ -12,7 +12,7 @@ use std::{hint::black_box, time::Duration};
 use criterion::{Criterion, criterion_group, criterion_main};
 use securecall_media::{
     OpenError, OpenFrame, OpenedFrame, ReceivePipeline, SealError, SealFrame, SendPipeline,
-    TICK_SAMPLES, Tick,
+    TICK_SAMPLES, Tick, VoiceEncoder,
 };
 use web_time::Instant;
 
@@ -51,28 +51,30 @@ fn voice() -> Vec<Tick> {
 }
 
 fn frames() -> Vec<Vec<u8>> {
-    let mut sender = SendPipeline::new(Plain).expect("opus");
+    let mut encoder = VoiceEncoder::new().expect("opus");
+    let mut sender = SendPipeline::new(Plain);
     voice()
         .iter()
         .filter_map(|tick| {
-            sender
-                .push(tick)
-                .expect("encodes")
-                .map(|frame| frame.bytes.to_vec())
+            let encoded = encoder.push(tick).expect("encodes")?;
+            let frame = sender.seal(encoded).expect("seals");
+            Some(frame.bytes.to_vec())
         })
         .collect()
 }
 
 fn send(criterion: &mut Criterion) {
     let voice = voice();
-    let mut sender = SendPipeline::new(Plain).expect("opus");
+    let mut encoder = VoiceEncoder::new().expect("opus");
+    let mut sender = SendPipeline::new(Plain);
     let mut pairs = voice.chunks_exact(2).cycle();
     criterion.bench_function("media/send one frame", |bencher| {
         bencher.iter(|| {
             let pair = pairs.next().expect("without end");
-            let first = sender.push(&pair[0]).expect("encodes").is_some();
+            let first = encoder.push(&pair[0]).expect("encodes").is_some();
             assert!(!first);
-            black_box(sender.push(&pair[1]).expect("encodes").is_some())
+            let encoded = encoder.push(&pair[1]).expect("encodes");
+            black_box(encoded.map(|frame| sender.seal(frame).expect("seals").bytes.len()))
         });
     });
 }

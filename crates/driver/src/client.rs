@@ -25,11 +25,13 @@ use self::plain_text::PlainTextReports;
 use self::requests::{Requests, Response};
 use self::start::FirstSync;
 use crate::audio::open_devices_aside;
-use crate::call_media::{CallMedia, MediaOutput};
+use crate::call_media::CallMedia;
 use crate::clock;
 use crate::config::{ClientConfig, Network};
 use crate::event::Event;
 use crate::event_queue::MAX_WAITING;
+use crate::media_output::MediaOutput;
+use crate::peer_connection::relay_available;
 use crate::queue::{Receiver, Sender, queue};
 use crate::randomness::{NoRandomness, SystemRandomness};
 use crate::replay_memory::{ReplayMemory, ReplayMemoryError};
@@ -99,7 +101,7 @@ impl Client {
                 },
                 answer: config.answer,
                 inbound: config.inbound,
-                relay_available: false,
+                relay_available: relay_available(&config.network),
             },
             config.identity,
             Contacts::new(config.contacts),
@@ -247,8 +249,8 @@ impl Loop {
                 },
                 Some((call, output)) = media_outputs.next() => self.handle_media_output(call, output),
                 Some(response) = self.requests.next() => self.handle_response(response),
-                () = sleep_until(deadline) => self.endpoint.handle_timeout(clock::now(), &mut self.rng),
-                () = sleep_until(farewell_ends) => self.abandoned = true,
+                () = clock::sleep_until(deadline) => self.endpoint.handle_timeout(clock::now(), &mut self.rng),
+                () = clock::sleep_until(farewell_ends) => self.abandoned = true,
                 _ = idle_discard.tick(), if self.opened.is_some() => self.discard_idle_audio(),
             }
         }
@@ -541,14 +543,6 @@ impl MaybeInbox {
 async fn next_incoming(events: &Sender<Event>, inbox: &mut MaybeInbox) -> FromInbox {
     events.until_fewer_than(MAX_WAITING).await;
     inbox.next().await
-}
-
-/// Waits for a deadline; for ever where there is none.
-async fn sleep_until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
-        None => std::future::pending().await,
-    }
 }
 
 #[cfg(test)]

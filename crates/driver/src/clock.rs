@@ -1,4 +1,4 @@
-//! The one place that reads the clock.
+//! The one place that reads the clock, and that waits for it.
 
 use web_time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -26,4 +26,12 @@ pub(crate) fn unix_us() -> u64 {
 /// Milliseconds since the Unix epoch.
 pub(crate) fn wallclock_ms() -> u64 {
     unix_us() / 1000
+}
+
+/// Waits for a deadline; for ever where there is none.
+pub(crate) async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
 }

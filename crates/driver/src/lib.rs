@@ -10,8 +10,10 @@
 //!   └──────┬───────────────────────────────┬──────┘
 //!   requests ↓   ↑ signals      orders ↓   ↑ media events
 //!   ┌──────────────────┐   ┌──────────────────────┐
-//!   │ matrix::Account  │   │ call_media           │  one task a call: transport, sockets,
-//!   └──────────────────┘   └──────────────────────┘  pipelines, microphone and speaker
+//!   │ matrix::Account  │   │ call_media           │  one task a call
+//!   └──────────────────┘   └──┬────────────────┬──┘
+//!                      peer_connection    audio_engine
+//!               transport, sockets, keys    microphone, speaker, encoder
 //! ```
 //!
 //! It decides nothing about a call: the rules are in `securecall-session`, the sound is in `securecall-media`.
@@ -21,6 +23,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod audio;
+mod audio_engine;
 mod call_media;
 mod client;
 mod clock;
@@ -28,6 +31,8 @@ mod config;
 mod event;
 mod event_queue;
 mod host_addresses;
+mod media_output;
+mod peer_connection;
 mod queue;
 mod randomness;
 mod replay_memory;

@@ -1,7 +1,8 @@
 //! WebRTC transport, Opus, jitter buffer, send and receive pipelines.
 //!
 //! ```text
-//! microphone ──10 ms──▶ SendPipeline ──20 ms, sealed──▶ Transport ──▶ network
+//!             one per device           one per peer
+//! microphone ──10 ms──▶ VoiceEncoder ──20 ms──▶ SendPipeline ──sealed──▶ Transport ──▶ network
 //! speaker ◀──10 ms── ReceivePipeline ◀──sealed, as it comes── Transport ◀──┘
 //! ```
 //!
@@ -13,6 +14,7 @@
 //! ```
 //! use securecall_media::{
 //!     OpenError, OpenFrame, OpenedFrame, ReceivePipeline, SealError, SealFrame, SendPipeline, TICK_SAMPLES,
+//!     VoiceEncoder,
 //! };
 //! # use std::time::Duration;
 //! # use web_time::Instant;
@@ -26,12 +28,14 @@
 //! #     }
 //! # }
 //! # let (sealer, opener, mut now) = (Plain, Plain, Instant::now());
-//! let mut sender = SendPipeline::new(sealer)?;
+//! let mut encoder = VoiceEncoder::new()?;
+//! let mut sender = SendPipeline::new(sealer);
 //! let mut receiver = ReceivePipeline::new(opener)?;
 //! let mut sequence = 0;
 //! for _ in 0..100 {
 //!     let microphone = [0.1; TICK_SAMPLES];
-//!     if let Some(frame) = sender.push(&microphone)? {
+//!     if let Some(encoded) = encoder.push(&microphone)? {
+//!         let frame = sender.seal(encoded)?;
 //!         let mut packet = frame.bytes.to_vec();
 //!         receiver.handle_frame(now, sequence, frame.media_time as u32, &mut packet)?;
 //!         sequence += 1;
@@ -44,6 +48,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod audio;
@@ -55,6 +60,7 @@ mod receive_pipeline;
 mod send_pipeline;
 #[cfg(feature = "transport")]
 mod transport;
+mod voice_encoder;
 
 pub use audio::{FRAME_SAMPLES, Level, SAMPLE_RATE, TICK_SAMPLES, Tick};
 pub use frame_protection::{OpenError, OpenFrame, OpenedFrame, SealError, SealFrame};
@@ -62,9 +68,11 @@ pub use jitter_buffer::{JitterBuffer, JitterStatistics};
 pub use muted_frame::MUTED_FRAME;
 pub use opus_codec::{CodecError, Decoder, Encoder, LOOKAHEAD_SAMPLES, PAYLOAD_BYTES};
 pub use receive_pipeline::{ReceivePipeline, ReceiveStatistics};
-pub use send_pipeline::{OutboundFrame, SendError, SendPipeline};
+pub use send_pipeline::{OutboundFrame, SendPipeline};
 #[cfg(feature = "transport")]
 pub use transport::{
-    Datagram, Fingerprint, MAX_DESCRIPTION_LEN, PathKind, Reach, ReceivedFrame, SelectedPair,
-    Transport, TransportError, TransportEvent, TransportOutput, TransportStats,
+    CandidateKind, Datagram, Fingerprint, LocalCandidate, MAX_CANDIDATE_LEN, MAX_DESCRIPTION_LEN,
+    MAX_REMOTE_CANDIDATES, PathKind, Reach, ReceivedFrame, SelectedPair, Transport, TransportError,
+    TransportEvent, TransportOutput, TransportStats,
 };
+pub use voice_encoder::{EncodedFrame, VoiceEncoder};

@@ -10,6 +10,7 @@ mod check_sources;
 mod description;
 mod error;
 mod event;
+mod nomination;
 mod reach;
 
 use std::{
@@ -31,7 +32,8 @@ use str0m::{
 use tracing::{debug, warn};
 use web_time::Instant;
 
-use candidate::{Advertised, MAX_REMOTE_CANDIDATES, parse_remote};
+use candidate::{Advertised, parse_remote};
+pub use candidate::{CandidateKind, LocalCandidate, MAX_CANDIDATE_LEN, MAX_REMOTE_CANDIDATES};
 use check_sources::CheckSources;
 use description::{Description, with_one_fingerprint};
 pub use description::{Fingerprint, MAX_DESCRIPTION_LEN};
@@ -40,6 +42,7 @@ pub use event::{
     Datagram, PathKind, ReceivedFrame, SelectedPair, TransportEvent, TransportOutput,
     TransportStats,
 };
+use nomination::Nomination;
 pub use reach::Reach;
 
 /// The label of the data channel.
@@ -81,7 +84,7 @@ pub struct Transport {
     path_up: bool,
     next_sequence: u64,
     authenticated_at: Option<Instant>,
-    last_pair: Option<SelectedPair>,
+    nomination: Nomination,
     stats: TransportStats,
     outputs: VecDeque<TransportOutput>,
     deadline: Option<Instant>,
@@ -129,7 +132,7 @@ impl Transport {
             path_up: false,
             next_sequence: 1,
             authenticated_at: None,
-            last_pair: None,
+            nomination: Nomination::default(),
             stats: TransportStats::default(),
             outputs: VecDeque::new(),
             deadline: None,
@@ -227,26 +230,35 @@ impl Transport {
         Ok(answer)
     }
 
-    /// Adds a host candidate: the socket it is bound to, and the address the peer is told (the same, unless something in
-    /// front of the socket forwards to it). Gives the candidate as in an `a=` line without the `a=`.
+    /// Adds a candidate of ours. Gives it as the peer is told, as in an `a=` line without the `a=`.
     ///
     /// # Errors
     /// [`TransportError::Candidate`] if the address cannot be one.
-    pub fn add_host_candidate(
+    pub fn add_local_candidate(
         &mut self,
         now: Instant,
-        base: SocketAddr,
-        advertised: SocketAddr,
+        local: LocalCandidate,
     ) -> Result<String, TransportError> {
-        let candidate =
-            Candidate::host(base, Protocol::Udp).map_err(|_| TransportError::Candidate)?;
+        let LocalCandidate {
+            kind,
+            base,
+            address,
+        } = local;
+        let candidate = match kind {
+            CandidateKind::Host => Candidate::host(base, Protocol::Udp),
+            CandidateKind::Relay => Candidate::relayed(base, base, Protocol::Udp),
+        };
+        let candidate = candidate.map_err(|_| TransportError::Candidate)?;
+        if kind == CandidateKind::Relay {
+            self.nomination.local_relay(base);
+        }
         let line = self.engine(|rtc| {
             let added = rtc.add_local_candidate(candidate);
             Ok(added.map(Candidate::to_sdp_string))
         })?;
         self.settle(now)?;
         self.check(now)?;
-        self.advertised.insert(base, advertised);
+        self.advertised.insert(base, address);
         let line = line.ok_or(TransportError::Candidate)?;
         Ok(self.advertised.rewrite_candidate(&line))
     }
@@ -392,6 +404,16 @@ impl Transport {
         self.path_up
     }
 
+    /// The nominated candidate pair: what carries frames and control messages now.
+    pub fn selected_pair(&self) -> Option<SelectedPair> {
+        self.nomination.pair()
+    }
+
+    /// What kind of path the nominated pair is.
+    pub fn path_kind(&self) -> PathKind {
+        self.nomination.kind()
+    }
+
     /// Figures, renewed each second.
     pub fn stats(&self) -> &TransportStats {
         &self.stats
@@ -439,6 +461,7 @@ impl Transport {
     /// The one way of a candidate of the peer into the engine, after the filter.
     fn use_candidate(&mut self, candidate: Candidate) -> Result<(), TransportError> {
         self.check_sources.name(candidate.addr());
+        self.nomination.remote_candidate(&candidate);
         self.engine(|rtc| {
             rtc.add_remote_candidate(candidate);
             Ok(())
@@ -481,10 +504,11 @@ impl Transport {
                     return Ok(());
                 }
                 (Output::Transmit(transmit), _) => {
-                    self.last_pair = Some(SelectedPair {
-                        local: transmit.source,
-                        remote: transmit.destination,
-                    });
+                    self.nomination.sends(
+                        transmit.source,
+                        transmit.destination,
+                        &transmit.contents,
+                    );
                     self.outputs.push_back(TransportOutput::Transmit(Datagram {
                         source: transmit.source,
                         destination: transmit.destination,
@@ -514,8 +538,8 @@ impl Transport {
             Event::Connected => {
                 self.path_up = true;
                 self.emit(TransportEvent::PathUp {
-                    kind: PathKind::Direct,
-                    pair: self.last_pair,
+                    kind: self.nomination.kind(),
+                    pair: self.nomination.pair(),
                 });
                 if self.channel.is_some() {
                     self.emit(TransportEvent::ChannelOpen);
@@ -551,10 +575,7 @@ impl Transport {
             Event::PeerStats(stats) => {
                 if let Some(pair) = stats.selected_candidate_pair {
                     self.stats.rtt = pair.current_round_trip_time;
-                    self.stats.pair = Some(SelectedPair {
-                        local: pair.local.addr,
-                        remote: pair.remote.addr,
-                    });
+                    self.nomination.nominated(pair.local.addr, pair.remote.addr);
                 }
             }
             Event::Closed => self.emit(TransportEvent::Closed),

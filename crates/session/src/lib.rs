@@ -61,10 +61,12 @@ pub use endpoint::Endpoint;
 pub use event::{Event, MissedReason, Peer, RefusedReason};
 pub use media_event::{MediaEvent, MediaFailure, PathRoute};
 pub use output::{
-    InboundSignal, MediaCommand, NotPersisted, Output, PeerDevice, Request, RequestError, RequestId,
+    EpochSeeds, InboundSignal, MediaCommand, NotPersisted, Output, PeerDevice, Protection, Request,
+    RequestError, RequestId,
 };
 pub use sealed::replay_memory::ReplayMemoryError;
 pub use sealed::sealed_box::{MAX_SIGNAL, SignalError};
 pub use securecall_signaling::CallId;
+pub use securecall_signaling::{MAX_CANDIDATE, MAX_CANDIDATES};
 pub use signal_refused::SignalRefused;
 pub use tier::{Require, Tier};

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use securecall_contact::MatrixId;
-use securecall_crypto::{Epoch, FrameOpener, FrameSealer, MediaSeed};
+use securecall_crypto::{Direction, Epoch, MediaSeed};
 use securecall_signaling::CallId;
 use web_time::Instant;
 
@@ -121,6 +121,53 @@ pub struct InboundSignal<'a> {
     pub content: &'a str,
 }
 
+/// What protects the frames of a call: keys, not ciphers. The media engine builds its own, wherever it runs.
+pub enum Protection {
+    /// Each frame is sealed from end to end, inside whatever the transport does.
+    Sealed {
+        /// The direction of our frames; the peer's is the other one.
+        direction: Direction,
+        /// What our frames are sealed with: the last of these epochs.
+        outbound: EpochSeeds,
+        /// What the peer's frames may be sealed with: any of these epochs.
+        inbound: EpochSeeds,
+    },
+}
+
+impl fmt::Debug for Protection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sealed {
+                direction,
+                outbound,
+                inbound,
+            } => f
+                .debug_struct("Sealed")
+                .field("direction", direction)
+                .field("outbound", outbound)
+                .field("inbound", inbound)
+                .finish(),
+        }
+    }
+}
+
+/// The seeds of a direction's epochs.
+pub struct EpochSeeds {
+    /// Epoch 0.
+    pub first: MediaSeed,
+    /// Epochs since, oldest first.
+    pub later: Vec<(Epoch, MediaSeed)>,
+}
+
+impl fmt::Debug for EpochSeeds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { first: _, later } = self;
+        let later = later.iter().map(|(epoch, _)| epoch);
+        f.write_str("EpochSeeds")?;
+        f.debug_list().entry(&Epoch::FIRST).entries(later).finish()
+    }
+}
+
 /// Work for the media engine of one call, in order.
 ///
 /// Nothing opens a socket or a device before the first command, and there is none before the user accepts.
@@ -148,10 +195,8 @@ pub enum MediaCommand {
     AddRemoteCandidates(Vec<String>),
     /// Send and receive frames as soon as there is a path: encoded silence until `OpenMicrophone`.
     StartAudio {
-        /// Seals our frames.
-        sealer: FrameSealer,
-        /// Opens the peer's frames.
-        opener: FrameOpener,
+        /// What protects them.
+        protection: Protection,
     },
     /// Seal with this epoch from now on.
     UseSendEpoch {
@@ -199,10 +244,7 @@ impl fmt::Debug for MediaCommand {
             Self::AddRemoteCandidates(candidates) => {
                 write!(f, "AddRemoteCandidates({})", candidates.len())
             }
-            Self::StartAudio {
-                sealer: _,
-                opener: _,
-            } => f.write_str("StartAudio"),
+            Self::StartAudio { protection: _ } => f.write_str("StartAudio"),
             Self::UseSendEpoch { epoch, seed: _ } => write!(f, "UseSendEpoch({epoch:?})"),
             Self::AddReceiveEpoch { epoch, seed: _ } => write!(f, "AddReceiveEpoch({epoch:?})"),
             Self::OpenMicrophone => f.write_str("OpenMicrophone"),
@@ -213,5 +255,33 @@ impl fmt::Debug for MediaCommand {
             Self::StopAudio => f.write_str("StopAudio"),
             Self::Close => f.write_str("Close"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_key_stands_in_what_protects_frames() {
+        let seed = || MediaSeed::from_bytes([0xab; 32]);
+        let protection = Protection::Sealed {
+            direction: Direction::CallerToCallee,
+            outbound: EpochSeeds {
+                first: seed(),
+                later: Vec::new(),
+            },
+            inbound: EpochSeeds {
+                first: seed(),
+                later: vec![(Epoch::FIRST, seed())],
+            },
+        };
+        assert_eq!(
+            format!("{protection:?}"),
+            "Sealed { direction: CallerToCallee, outbound: EpochSeeds[Epoch(0)], \
+             inbound: EpochSeeds[Epoch(0), Epoch(0)] }"
+        );
+        let command = MediaCommand::StartAudio { protection };
+        assert_eq!(format!("{command:?}"), "StartAudio");
     }
 }

@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use securecall_crypto::{FrameOpener, FrameSealer, HEADER_LEN, OVERHEAD};
-use securecall_session::{CallId, MediaCommand, MediaEvent, MediaFailure, PathRoute, Route};
+use securecall_session::{
+    CallId, MediaCommand, MediaEvent, MediaFailure, PathRoute, Protection, Route,
+};
 use web_time::Instant;
 
 use crate::device::DeviceId;
@@ -95,6 +97,24 @@ pub struct FakeMedia {
     newest: Option<(u16, u64, bool)>,
 }
 
+/// The frame ciphers of a call.
+fn ciphers(protection: Protection) -> (FrameSealer, FrameOpener) {
+    let Protection::Sealed {
+        direction,
+        outbound,
+        inbound,
+    } = protection;
+    let mut sealer = FrameSealer::new(direction, outbound.first);
+    for (epoch, seed) in outbound.later {
+        sealer.install_epoch(epoch, seed).expect("epochs only grow");
+    }
+    let mut opener = FrameOpener::new(direction.reverse(), inbound.first);
+    for (epoch, seed) in inbound.later {
+        opener.add_epoch(epoch, seed).expect("epochs only grow");
+    }
+    (sealer, opener)
+}
+
 /// What a command leads to, later.
 pub(crate) enum Reaction {
     Event(MediaEvent),
@@ -140,7 +160,8 @@ impl FakeMedia {
                 self.remote_candidates.extend(candidates);
                 vec![Reaction::TryPath]
             }
-            MediaCommand::StartAudio { sealer, opener } => {
+            MediaCommand::StartAudio { protection } => {
+                let (sealer, opener) = ciphers(protection);
                 self.send_epochs.push(sealer.epoch().number());
                 self.sealer = Some(sealer);
                 self.opener = Some(opener);

@@ -9,8 +9,8 @@ use rand_core::SeedableRng as _;
 use securecall_contact::{MatrixId, SecureCallId, ServerName};
 use securecall_crypto::{IdentityKeyPair, IdentitySeed};
 use securecall_media::{
-    Datagram, Reach, ReceivePipeline, SendPipeline, TICK_SAMPLES, Transport, TransportEvent,
-    TransportOutput,
+    Datagram, LocalCandidate, Reach, ReceivePipeline, SendPipeline, TICK_SAMPLES, Transport,
+    TransportEvent, TransportOutput, VoiceEncoder,
 };
 use securecall_session::{
     AnswerPolicy, CallId, CallOptions, Callee, Config, Contacts, Endpoint, Event, InboundSignal,
@@ -18,8 +18,8 @@ use securecall_session::{
 };
 use web_time::Instant;
 
-use super::TICK;
-use super::frames::{Opener, Sealer};
+use crate::audio_engine::TICK;
+use crate::peer_connection::frames::{Opener, Sealer, ciphers};
 
 const CALLER: usize = 0;
 const CALLEE: usize = 1;
@@ -32,6 +32,7 @@ struct End {
     device: OwnDevice,
     address: SocketAddr,
     transport: Option<Transport>,
+    encoder: VoiceEncoder,
     send: Option<SendPipeline<Sealer>>,
     receive: Option<ReceivePipeline<Opener>>,
     next_tick: Option<Instant>,
@@ -104,6 +105,7 @@ fn end(number: u8) -> End {
         device,
         address: SocketAddr::from(([10, 0, 0, number], 5000)),
         transport: None,
+        encoder: VoiceEncoder::new().unwrap(),
         send: None,
         receive: None,
         next_tick: None,
@@ -278,7 +280,9 @@ impl VirtualCall {
             }
             MediaCommand::Gather => {
                 let address = end.address;
-                let line = end.transport().add_host_candidate(now, address, address);
+                let line = end
+                    .transport()
+                    .add_local_candidate(now, LocalCandidate::host(address));
                 Some(MediaEvent::LocalCandidates {
                     candidates: vec![line.unwrap()],
                     complete: true,
@@ -290,9 +294,10 @@ impl VirtualCall {
                 }
                 None
             }
-            MediaCommand::StartAudio { sealer, opener } => {
-                end.send = Some(SendPipeline::new(Sealer::new(sealer)).unwrap());
-                end.receive = Some(ReceivePipeline::new(Opener::new(opener)).unwrap());
+            MediaCommand::StartAudio { protection } => {
+                let (sealer, opener) = ciphers(protection);
+                end.send = Some(SendPipeline::new(sealer));
+                end.receive = Some(ReceivePipeline::new(opener).unwrap());
                 None
             }
             MediaCommand::UseSendEpoch { epoch, seed } => {
@@ -307,7 +312,7 @@ impl VirtualCall {
             }
             MediaCommand::OpenMicrophone => None,
             MediaCommand::SetMuted(muted) => {
-                end.send.as_mut().unwrap().set_muted(muted);
+                end.encoder.set_muted(muted);
                 None
             }
             other => panic!("not in this call: {other:?}"),
@@ -389,7 +394,8 @@ impl VirtualCall {
         let muted = receive.peer_is_muted();
         // A voice of sorts.
         let voice = std::array::from_fn(|i| ((i * 37 % 480) as f32 / 480.0 - 0.5) * 0.2);
-        if let Some(frame) = end.send.as_mut().unwrap().push(&voice).unwrap() {
+        if let Some(encoded) = end.encoder.push(&voice).unwrap() {
+            let frame = end.send.as_mut().unwrap().seal(encoded).unwrap();
             let transport = end.transport.as_mut().unwrap();
             transport
                 .send_frame(self.now, frame.media_time, frame.bytes)

@@ -8,11 +8,52 @@ use super::{Reach, TransportError};
 
 /// Candidates of the peer in one ICE generation. Each makes pairs with all of ours, and each pair sends packets, so a peer
 /// must not be able to name addresses without end.
-pub(super) const MAX_REMOTE_CANDIDATES: usize = 32;
-/// The longest candidate line.
-const MAX_CANDIDATE_LEN: usize = 512;
+pub const MAX_REMOTE_CANDIDATES: usize = 32;
+/// The longest candidate line, in bytes. Those of browsers have about 150.
+pub const MAX_CANDIDATE_LEN: usize = 256;
 /// Where address and port stand in a candidate line (RFC 8839 section 5.1), counted from 0.
 const ADDRESS_FIELD: usize = 4;
+
+/// What a candidate of ours is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CandidateKind {
+    /// A socket of this machine.
+    Host,
+    /// An address at a relay, which sends and receives for us.
+    Relay,
+}
+
+/// A candidate of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LocalCandidate {
+    /// What it is.
+    pub kind: CandidateKind,
+    /// Where datagrams of this candidate leave from: [`Datagram::source`](super::Datagram::source)
+    /// names it. The address of a socket, or the one at the relay.
+    pub base: SocketAddr,
+    /// What the peer is told: the base, unless something in front of it forwards.
+    pub address: SocketAddr,
+}
+
+impl LocalCandidate {
+    /// A socket of this machine that is reached by its own address.
+    pub const fn host(base: SocketAddr) -> Self {
+        Self {
+            kind: CandidateKind::Host,
+            base,
+            address: base,
+        }
+    }
+
+    /// An address at a relay.
+    pub const fn relay(address: SocketAddr) -> Self {
+        Self {
+            kind: CandidateKind::Relay,
+            base: address,
+            address,
+        }
+    }
+}
 
 /// Reads a candidate of the peer, wherever it stood. What is no address (a `.local` name, say) is refused too.
 pub(super) fn parse_remote(line: &str, reach: Reach) -> Result<Candidate, TransportError> {
@@ -98,6 +139,16 @@ mod tests {
         }
         let line = "candidate:1 1 udp 2130706431 192.0.2.1 5000 typ host";
         assert!(parse_remote(line, Reach::OtherMachines).is_ok());
+    }
+
+    #[test]
+    fn a_line_of_256_bytes_is_read_and_a_longer_one_is_not() {
+        let line = |len: usize| {
+            let line = "candidate:1 1 udp 2130706431 192.0.2.1 5000 typ host ufrag ";
+            format!("{line}{}", "a".repeat(len - line.len()))
+        };
+        assert!(parse_remote(&line(256), Reach::OtherMachines).is_ok());
+        assert!(parse_remote(&line(257), Reach::OtherMachines).is_err());
     }
 
     #[test]

@@ -31,9 +31,9 @@ pub struct Datagram {
 pub enum TransportEvent {
     /// ICE and DTLS are up, and the peer's certificate is the one of its SDP. Comes once.
     PathUp {
-        /// What kind of path.
+        /// What kind of path the nominated pair is.
         kind: PathKind,
-        /// The addresses in use.
+        /// The nominated pair.
         pair: Option<SelectedPair>,
     },
     /// No candidate pair works any more, or none ever did.
@@ -50,16 +50,16 @@ pub enum TransportEvent {
     Closed,
 }
 
-/// What kind of path the selected pair is.
+/// What kind of path the nominated pair is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PathKind {
     /// From one device to the other.
     Direct,
-    /// Through a relay.
+    /// Through a relay of ours, of the peer's, or both.
     Relay,
 }
 
-/// The addresses of the candidate pair in use.
+/// The addresses of the nominated candidate pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SelectedPair {
     /// Ours.
@@ -82,8 +82,6 @@ pub struct ReceivedFrame {
 /// Figures of a transport.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TransportStats {
-    /// Round trip of the last connectivity check on the selected pair.
+    /// Round trip of the last connectivity check on the nominated pair.
     pub rtt: Option<Duration>,
-    /// The selected pair.
-    pub pair: Option<SelectedPair>,
 }

@@ -2,10 +2,10 @@
 
 use std::{ops::Range, time::Duration};
 
-use securecall_media::{MUTED_FRAME, ReceivePipeline, SendPipeline, TICK_SAMPLES, Tick};
+use securecall_media::{MUTED_FRAME, ReceivePipeline, TICK_SAMPLES, Tick};
 use securecall_netem::virtual_start;
 
-use crate::simulated_call::{Envelope, speech};
+use crate::simulated_call::{Envelope, Sender, speech};
 
 /// What is in a sealed frame.
 fn payload(frame: &[u8]) -> &[u8] {
@@ -25,7 +25,7 @@ fn muted_in_the_middle() -> Vec<(u64, Vec<u8>)> {
 
 /// What a microphone sends that is muted in some of the ticks.
 fn sent(voice: &[Tick], muted: Range<usize>) -> Vec<(u64, Vec<u8>)> {
-    let mut sender = SendPipeline::new(Envelope::default()).unwrap();
+    let mut sender = Sender::new();
     let mut frames = Vec::new();
     for (i, tick) in voice.iter().enumerate() {
         sender.set_muted(muted.contains(&i));
@@ -146,7 +146,7 @@ fn lost_frames_of_a_muted_microphone_are_silence_too() {
 fn frames_after_a_mute_hold_nothing_from_before_it() {
     let (voice, other) = (ticks(2), ticks(4));
     let after = |before: &[Tick]| {
-        let mut sender = SendPipeline::new(Envelope::default()).unwrap();
+        let mut sender = Sender::new();
         for tick in before {
             sender.push(tick).unwrap();
         }

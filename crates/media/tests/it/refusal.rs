@@ -1,7 +1,7 @@
 //! What does not open is counted and changes nothing else.
 
 use securecall_media::{
-    OpenError, ReceivePipeline, SealError, SealFrame, SendError, SendPipeline, TICK_SAMPLES,
+    OpenError, ReceivePipeline, SealError, SealFrame, SendPipeline, TICK_SAMPLES, VoiceEncoder,
 };
 use securecall_netem::virtual_start;
 
@@ -54,11 +54,31 @@ impl SealFrame for Exhausted {
 
 #[test]
 fn nothing_leaves_unsealed() {
-    let mut sender = SendPipeline::new(Exhausted).unwrap();
-    assert_eq!(sender.push(&[0.1; TICK_SAMPLES]), Ok(None));
-    assert_eq!(
-        sender.push(&[0.1; TICK_SAMPLES]),
-        Err(SendError::Seal(SealError))
-    );
+    let mut encoder = VoiceEncoder::new().unwrap();
+    let mut sender = SendPipeline::new(Exhausted);
+    assert_eq!(encoder.push(&[0.1; TICK_SAMPLES]), Ok(None));
+    let encoded = encoder.push(&[0.1; TICK_SAMPLES]).unwrap().unwrap();
+    assert_eq!(sender.seal(encoded), Err(SealError));
     assert_eq!(sender.frames_sent(), 0);
+}
+
+#[test]
+fn a_frame_encoded_once_is_sealed_for_each_peer() {
+    let mut encoder = VoiceEncoder::new().unwrap();
+    let mut peers = [(); 2].map(|()| SendPipeline::new(Envelope::default()));
+    // One peer came later, so its seals are others.
+    for round in 0..4_u64 {
+        encoder.push(&[0.1; TICK_SAMPLES]).unwrap();
+        let encoded = encoder.push(&[0.1; TICK_SAMPLES]).unwrap().unwrap();
+        let present = if round == 0 { 1 } else { 2 };
+        for peer in &mut peers[..present] {
+            let sealed = peer.seal(encoded).unwrap();
+            assert_eq!(sealed.media_time, round * 960);
+            assert_eq!(
+                (&sealed.bytes[5..85], sealed.bytes.len()),
+                (encoded.payload, 101)
+            );
+        }
+    }
+    assert_eq!(peers.map(|peer| peer.frames_sent()), [4, 3]);
 }

@@ -3,8 +3,8 @@
 use std::{ops::Range, path::Path, time::Duration};
 
 use securecall_media::{
-    OpenError, OpenFrame, OpenedFrame, ReceivePipeline, ReceiveStatistics, SealError, SealFrame,
-    SendPipeline, TICK_SAMPLES, Tick,
+    CodecError, Level, OpenError, OpenFrame, OpenedFrame, OutboundFrame, ReceivePipeline,
+    ReceiveStatistics, SealError, SealFrame, SendPipeline, TICK_SAMPLES, Tick, VoiceEncoder,
 };
 use securecall_netem::{Conditions, Link, virtual_start};
 use securecall_quality::{Comparison, read_wav};
@@ -45,6 +45,38 @@ impl OpenFrame for Envelope {
                 payload,
                 order: u32::from_be_bytes(number).into(),
             })
+    }
+}
+
+/// Microphone to wire, for one peer.
+pub(crate) struct Sender {
+    encoder: VoiceEncoder,
+    pipeline: SendPipeline<Envelope>,
+}
+
+impl Sender {
+    pub(crate) fn new() -> Self {
+        Self {
+            encoder: VoiceEncoder::new().expect("opus"),
+            pipeline: SendPipeline::new(Envelope::default()),
+        }
+    }
+
+    pub(crate) fn push(&mut self, tick: &Tick) -> Result<Option<OutboundFrame<'_>>, CodecError> {
+        let encoded = self.encoder.push(tick)?;
+        Ok(encoded.map(|frame| self.pipeline.seal(frame).expect("the envelope seals")))
+    }
+
+    pub(crate) fn set_muted(&mut self, muted: bool) {
+        self.encoder.set_muted(muted);
+    }
+
+    pub(crate) fn is_muted(&self) -> bool {
+        self.encoder.is_muted()
+    }
+
+    pub(crate) fn level(&self) -> Level {
+        self.encoder.level()
     }
 }
 
@@ -151,7 +183,7 @@ pub(crate) fn run(
     let start = virtual_start();
     let at = |us: f64| start + Duration::from_nanos((us * 1_000.0) as u64);
     let mut link = Link::new(setup.seed, weather(Duration::ZERO));
-    let mut sender = SendPipeline::new(Envelope::default()).expect("opus");
+    let mut sender = Sender::new();
     let mut receiver = ReceivePipeline::new(Envelope::default()).expect("opus");
     let ticks: Vec<Tick> = sent
         .chunks_exact(TICK_SAMPLES)

@@ -1,11 +1,14 @@
 //! Two transports on virtual time.
 
 mod hostile;
+mod nomination;
 mod pair;
 
 use std::{net::SocketAddr, time::Duration};
 
-use securecall_media::{Reach, Transport, TransportError, TransportEvent, TransportOutput};
+use securecall_media::{
+    LocalCandidate, Reach, Transport, TransportError, TransportEvent, TransportOutput,
+};
 
 use pair::{Pair, Side};
 
@@ -354,7 +357,9 @@ fn candidates_in_a_description_pass_the_same_filter_as_those_that_come_by_themse
         let answer = pair.callee.accept_offer(now, &offer).unwrap();
         let line = format!("a=candidate:1 1 udp 2130706431 {address} 5353 typ host\r\n");
         pair.caller.set_answer(now, &(answer + &line)).unwrap();
-        pair.caller.add_host_candidate(now, own, own).unwrap();
+        pair.caller
+            .add_local_candidate(now, LocalCandidate::host(own))
+            .unwrap();
         let target = format!("{address}:5353").parse().unwrap();
         assert_eq!(
             datagrams_to(&mut pair.caller, target) > 0,
@@ -372,8 +377,12 @@ fn a_check(pair: &mut Pair) -> Vec<u8> {
         pair.address(Side::Caller),
         pair.address(Side::Callee),
     );
-    pair.caller.add_host_candidate(now, own, own).unwrap();
-    pair.callee.add_host_candidate(now, other, other).unwrap();
+    pair.caller
+        .add_local_candidate(now, LocalCandidate::host(own))
+        .unwrap();
+    pair.callee
+        .add_local_candidate(now, LocalCandidate::host(other))
+        .unwrap();
     let line = format!(
         "candidate:1 1 udp 2130706431 {} {} typ host",
         other.ip(),
@@ -441,9 +450,13 @@ fn an_advertised_address_stands_in_candidates_and_restart_descriptions() {
     let mut pair = Pair::connected();
     let front: SocketAddr = "192.0.2.77:7777".parse().unwrap();
     let base: SocketAddr = "10.0.0.9:5009".parse().unwrap();
+    let candidate = LocalCandidate {
+        address: front,
+        ..LocalCandidate::host(base)
+    };
     let line = pair
         .caller
-        .add_host_candidate(pair.now, base, front)
+        .add_local_candidate(pair.now, candidate)
         .unwrap();
     assert!(
         line.contains(" 192.0.2.77 7777 ") && !line.contains("10.0.0.9"),

@@ -2,11 +2,11 @@
 
 use std::{f64::consts::TAU, time::Duration};
 
-use securecall_media::{SendPipeline, TICK_SAMPLES};
+use securecall_media::TICK_SAMPLES;
 use securecall_netem::{Bursts, Conditions};
 use securecall_quality::level_dbfs;
 
-use crate::simulated_call::{Envelope, Outcome, Setup, run, speech};
+use crate::simulated_call::{Outcome, Sender, Setup, run, speech};
 
 const MS: Duration = Duration::from_millis(1);
 /// Sealed bytes of every frame: 5 header, 80 payload, 16 tag.
@@ -378,7 +378,7 @@ fn a_tone_keeps_its_pitch_and_level_while_time_is_stretched() {
 
 #[test]
 fn levels_follow_the_voice() {
-    let mut sender = SendPipeline::new(Envelope::default()).unwrap();
+    let mut sender = Sender::new();
     assert_eq!(sender.level().dbfs(), -100.0);
     sender.push(&[0.5; TICK_SAMPLES]).unwrap();
     assert!((sender.level().dbfs() + 6.02).abs() < 0.01);
@@ -390,7 +390,7 @@ fn levels_follow_the_voice() {
 
 #[test]
 fn a_microphone_gone_mad_does_no_harm() {
-    let mut sender = SendPipeline::new(Envelope::default()).unwrap();
+    let mut sender = Sender::new();
     for sample in [
         f32::NAN,
         f32::INFINITY,

@@ -1,9 +1,9 @@
 //! Which media epochs may be used (`docs/protocol/frame.md`): a sender moves on only when the peer is known to have the key.
 
-use securecall_crypto::{Direction, Epoch, FrameOpener, FrameSealer, MediaSeed};
+use securecall_crypto::{Direction, Epoch, MAX_RECEIVE_EPOCHS, MediaSeed};
 use securecall_signaling::Role;
 
-use crate::output::MediaCommand;
+use crate::output::{EpochSeeds, MediaCommand, Protection};
 
 /// The most own epochs that wait for proof: a caller steps only when its last step was answered, a callee only after the caller.
 const MAX_WAITING: usize = 4;
@@ -11,9 +11,15 @@ const MAX_WAITING: usize = 4;
 /// The media keys of one ratchet session.
 pub(crate) struct Epochs {
     /// Until the media engine has them.
-    held: Option<(FrameSealer, FrameOpener)>,
+    held: Option<Held>,
     /// Own epochs that the peer is not known to have, oldest first.
     waiting: Vec<(Epoch, MediaSeed)>,
+}
+
+struct Held {
+    direction: Direction,
+    outbound: EpochSeeds,
+    inbound: EpochSeeds,
 }
 
 impl Epochs {
@@ -22,21 +28,31 @@ impl Epochs {
             Role::Caller => Direction::CallerToCallee,
             Role::Callee => Direction::CalleeToCaller,
         };
-        let held = (
-            FrameSealer::new(direction, outbound),
-            FrameOpener::new(direction.reverse(), inbound),
-        );
+        let seeds = |first| EpochSeeds {
+            first,
+            later: Vec::new(),
+        };
+        let held = Held {
+            direction,
+            outbound: seeds(outbound),
+            inbound: seeds(inbound),
+        };
         Self {
             held: Some(held),
             waiting: Vec::new(),
         }
     }
 
-    /// Gives sealer and opener to the media engine; from then on epochs come as commands.
+    /// Gives the keys to the media engine; from then on epochs come as commands.
     pub(crate) fn hand_out(&mut self) -> Option<MediaCommand> {
-        self.held
-            .take()
-            .map(|(sealer, opener)| MediaCommand::StartAudio { sealer, opener })
+        let held = self.held.take()?;
+        Some(MediaCommand::StartAudio {
+            protection: Protection::Sealed {
+                direction: held.direction,
+                outbound: held.outbound,
+                inbound: held.inbound,
+            },
+        })
     }
 
     /// A message of ours made a step.
@@ -51,7 +67,14 @@ impl Epochs {
     pub(crate) fn peer_stepped(&mut self, epoch: Epoch, seed: MediaSeed) -> Option<MediaCommand> {
         match &mut self.held {
             // The ratchet hands out each step once and in order, so there is nothing to refuse.
-            Some((_, opener)) => opener.add_epoch(epoch, seed).ok().and(None),
+            Some(Held { inbound, .. }) => {
+                // An opener has room for no more.
+                if inbound.later.len() == MAX_RECEIVE_EPOCHS {
+                    inbound.later.remove(0);
+                }
+                inbound.later.push((epoch, seed));
+                None
+            }
             None => Some(MediaCommand::AddReceiveEpoch { epoch, seed }),
         }
     }
@@ -67,8 +90,44 @@ impl Epochs {
             return (false, None);
         };
         match &mut self.held {
-            Some((sealer, _)) => (true, sealer.install_epoch(epoch, seed).ok().and(None)),
+            Some(Held { outbound, .. }) => {
+                outbound.later = vec![(epoch, seed)];
+                (true, None)
+            }
             None => (true, Some(MediaCommand::UseSendEpoch { epoch, seed })),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seed(number: u16) -> MediaSeed {
+        MediaSeed::from_bytes([number as u8; 32])
+    }
+
+    #[test]
+    fn epochs_that_come_before_the_media_engine_are_handed_out_with_the_first() {
+        let mut epochs = Epochs::new(Role::Callee, seed(0), seed(0));
+        let number = |number| Epoch::new(number).unwrap();
+        for step in 1..=9 {
+            assert!(epochs.peer_stepped(number(step), seed(step)).is_none());
+            epochs.stepped(number(step), seed(step));
+            let (news, command) = epochs.proved(step.into());
+            assert!(news && command.is_none());
+        }
+        let Some(MediaCommand::StartAudio { protection }) = epochs.hand_out() else {
+            panic!("nothing was handed out");
+        };
+        // One epoch to seal with, and as many to open with as an opener has room for.
+        assert_eq!(
+            format!("{protection:?}"),
+            "Sealed { direction: CalleeToCaller, outbound: EpochSeeds[Epoch(0), Epoch(9)], \
+             inbound: EpochSeeds[Epoch(0), Epoch(6), Epoch(7), Epoch(8), Epoch(9)] }"
+        );
+        assert!(epochs.hand_out().is_none());
+        let step = epochs.peer_stepped(number(10), seed(10));
+        assert!(matches!(step, Some(MediaCommand::AddReceiveEpoch { .. })));
     }
 }

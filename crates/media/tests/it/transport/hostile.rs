@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use securecall_media::TransportEvent;
+use securecall_media::{LocalCandidate, TransportEvent};
 
 use super::FRAME;
 use super::pair::{Pair, Side};
@@ -12,7 +12,9 @@ fn packets_go_to_the_candidates_of_the_peer_and_nowhere_else() {
     let mut pair = Pair::new();
     pair.negotiate();
     let (now, own) = (pair.now, pair.address(Side::Caller));
-    pair.caller.add_host_candidate(now, own, own).unwrap();
+    pair.caller
+        .add_local_candidate(now, LocalCandidate::host(own))
+        .unwrap();
     let good = "candidate:1 1 udp 2130706431 192.0.2.1 5000 typ host";
     pair.caller.add_remote_candidate(now, good).unwrap();
     for bad in [

@@ -10,7 +10,8 @@ use std::{
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use securecall_media::{
-    Datagram, Reach, ReceivedFrame, Transport, TransportError, TransportEvent, TransportOutput,
+    Datagram, LocalCandidate, PathKind, Reach, ReceivedFrame, SelectedPair, Transport,
+    TransportError, TransportEvent, TransportOutput,
 };
 use web_time::Instant;
 
@@ -89,12 +90,16 @@ impl Pair {
     }
 
     pub(crate) fn exchange_candidates(&mut self) {
+        self.exchange_candidates_of(|_, address| LocalCandidate::host(address));
+    }
+
+    pub(crate) fn exchange_candidates_of(
+        &mut self,
+        candidate: impl Fn(Side, SocketAddr) -> LocalCandidate,
+    ) {
         for (side, peer) in [(Side::Caller, Side::Callee), (Side::Callee, Side::Caller)] {
-            let (now, address) = (self.now, self.address(side));
-            let line = self
-                .side(side)
-                .add_host_candidate(now, address, address)
-                .unwrap();
+            let (now, local) = (self.now, candidate(side, self.address(side)));
+            let line = self.side(side).add_local_candidate(now, local).unwrap();
             self.side(peer).add_remote_candidate(now, &line).unwrap();
         }
     }
@@ -115,7 +120,7 @@ impl Pair {
             let (now, address) = (self.now, address.parse().unwrap());
             self.addresses.insert(side, vec![address]);
             self.side(side)
-                .add_host_candidate(now, address, address)
+                .add_local_candidate(now, LocalCandidate::host(address))
                 .unwrap();
         }
     }
@@ -184,6 +189,14 @@ impl Pair {
         self.events_of(side)
             .filter(|happened| *happened == event)
             .count()
+    }
+
+    /// What a side said of its path when it came up.
+    pub(crate) fn path_up(&self, side: Side) -> Option<(PathKind, Option<SelectedPair>)> {
+        self.events_of(side).find_map(|event| match event {
+            TransportEvent::PathUp { kind, pair } => Some((*kind, *pair)),
+            _ => None,
+        })
     }
 
     pub(crate) fn frames(&self, side: Side) -> Vec<ReceivedFrame> {

@@ -7,7 +7,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::task::Poll;
 
 use securecall_media::{Datagram, Reach};
-use securecall_session::Route;
 use tokio::io::ReadBuf;
 use tokio::net::UdpSocket;
 
@@ -22,18 +21,10 @@ const MAX_SOCKETS: usize = 16;
 /// Errors read from one socket in one go.
 const MAX_ERRORS: usize = 16;
 
-/// A socket that is new.
-pub(super) struct Bound {
-    /// Its own address.
-    pub(super) base: SocketAddr,
-    /// The address the peer is told.
-    pub(super) advertised: SocketAddr,
-}
-
 /// A datagram that came. Its bytes are in the buffer until the next one.
-pub(super) struct Received {
-    pub(super) source: SocketAddr,
-    pub(super) destination: SocketAddr,
+pub(crate) struct Received {
+    pub(crate) source: SocketAddr,
+    pub(crate) destination: SocketAddr,
     len: usize,
 }
 
@@ -46,9 +37,8 @@ struct Socket {
 }
 
 /// The sockets of one call.
-pub(super) struct Sockets {
+pub(crate) struct Sockets {
     network: Network,
-    route: Route,
     sockets: Vec<Socket>,
     buffer: Box<[u8; MAX_DATAGRAM]>,
     /// Where the next look for a datagram begins, so that no socket starves another.
@@ -57,10 +47,9 @@ pub(super) struct Sockets {
 
 impl Sockets {
     /// No socket yet.
-    pub(super) fn new(network: Network) -> Self {
+    pub(crate) fn new(network: Network) -> Self {
         Self {
             network,
-            route: Route::Relay,
             sockets: Vec::new(),
             buffer: Box::new([0; MAX_DATAGRAM]),
             next: 0,
@@ -68,20 +57,12 @@ impl Sockets {
     }
 
     /// Where the peer may be.
-    pub(super) fn reach(&self) -> Reach {
+    pub(crate) fn reach(&self) -> Reach {
         self.network.reach
     }
 
-    /// Which candidates may be gathered.
-    pub(super) fn set_route(&mut self, route: Route) {
-        self.route = route;
-    }
-
-    /// Binds a socket for each address that has none yet. None at all where only a relay may be used.
-    pub(super) fn bind_new(&mut self) -> Vec<Bound> {
-        if self.route == Route::Relay {
-            return Vec::new();
-        }
+    /// Binds a socket for each address that has none yet. Gives the addresses of the new ones.
+    pub(crate) fn bind_new(&mut self) -> Vec<SocketAddr> {
         let taken: BTreeSet<IpAddr> = self.sockets.iter().map(|socket| socket.base.ip()).collect();
         let mut addresses = if self.network.bind.is_empty() {
             host_addresses::all(self.network.reach)
@@ -96,17 +77,12 @@ impl Sockets {
             .collect()
     }
 
-    fn bind(&mut self, address: IpAddr) -> Option<Bound> {
+    fn bind(&mut self, address: IpAddr) -> Option<SocketAddr> {
         match Socket::bind(address) {
             Ok(socket) => {
                 let base = socket.base;
                 self.sockets.push(socket);
-                let advertised = self
-                    .network
-                    .candidate_map
-                    .as_ref()
-                    .map_or(base, |map| map(base));
-                Some(Bound { base, advertised })
+                Some(base)
             }
             Err(error) => {
                 tracing::debug!(%error, "an address of this machine cannot be used");
@@ -116,7 +92,7 @@ impl Sockets {
     }
 
     /// Waits for a datagram; for ever while there is no socket.
-    pub(super) async fn receive(&mut self) -> Received {
+    pub(crate) async fn receive(&mut self) -> Received {
         let Self {
             sockets,
             buffer,
@@ -153,7 +129,7 @@ impl Sockets {
     }
 
     /// A datagram that is there already.
-    pub(super) fn try_receive(&mut self) -> Option<Received> {
+    pub(crate) fn try_receive(&mut self) -> Option<Received> {
         let Self {
             sockets, buffer, ..
         } = self;
@@ -168,12 +144,12 @@ impl Sockets {
     }
 
     /// The bytes of the datagram received last.
-    pub(super) fn bytes(&self, received: &Received) -> &[u8] {
+    pub(crate) fn bytes(&self, received: &Received) -> &[u8] {
         self.buffer.get(..received.len).unwrap_or_default()
     }
 
     /// Sends a datagram from the socket it names. What cannot be sent is lost, as on any network.
-    pub(super) fn send(&self, datagram: &Datagram) {
+    pub(crate) fn send(&self, datagram: &Datagram) {
         let Some(socket) = self
             .sockets
             .iter()
@@ -218,19 +194,15 @@ mod tests {
             bind: vec![Ipv4Addr::LOCALHOST.into()],
             ..Network::default()
         });
-        sockets.set_route(Route::Direct);
         let bound = sockets.bind_new();
         // No await between the two: tokio's reactor has not seen the socket.
         sockets.send(&Datagram {
-            source: bound[0].base,
+            source: bound[0],
             destination: peer.local_addr().unwrap(),
             contents: b"first check".to_vec(),
         });
         let mut buffer = [0; 32];
         let (len, source) = peer.recv_from(&mut buffer).unwrap();
-        assert_eq!(
-            (&buffer[..len], source),
-            (&b"first check"[..], bound[0].base)
-        );
+        assert_eq!((&buffer[..len], source), (&b"first check"[..], bound[0]));
     }
 }

@@ -1,0 +1,254 @@
+//! Microphone, speaker and encoder of this device.
+//!
+//! It knows no peer: what is heard of all of them comes in as one tick, and each encoded frame goes
+//! out to be sealed for each. With several peers their ticks are mixed before they come here.
+
+use std::time::Duration;
+
+use securecall_audio_device::{AudioDevices, AudioSpec, DeviceFault, OpenError};
+use securecall_media::{CodecError, EncodedFrame, TICK_SAMPLES, Tick, VoiceEncoder};
+use tokio::task::JoinHandle;
+use web_time::Instant;
+
+use crate::audio::begin_to_open;
+use crate::event::Event;
+use crate::media_output::MediaOutputs;
+
+/// Microphone and speaker are served this often.
+pub(crate) const TICK: Duration = Duration::from_millis(10);
+/// An engine that was held up longer than this lets the missed ticks go.
+const MAX_TICK_BACKLOG: Duration = Duration::from_millis(200);
+/// Every how many ticks levels are told.
+const LEVELS_TICKS: u64 = 10;
+/// How often a microphone that waits for its call is emptied: a pipe holds more than twice as much.
+const IDLE_DISCARD: Duration = Duration::from_millis(250);
+
+/// Microphone, speaker and encoder.
+pub(crate) struct AudioEngine {
+    outputs: MediaOutputs,
+    spec: AudioSpec,
+    devices: Option<AudioDevices>,
+    /// The devices on their way, where none were open.
+    opening: Option<JoinHandle<Result<AudioDevices, OpenError>>>,
+    /// While audio runs.
+    encoder: Option<VoiceEncoder>,
+    microphone_open: bool,
+    next_tick: Option<Instant>,
+    /// When a microphone that is not read yet is emptied next.
+    discard_at: Instant,
+    ticks: u64,
+    started: Started,
+    /// The end of the recording, under way.
+    recording: Option<JoinHandle<Option<DeviceFault>>>,
+}
+
+impl AudioEngine {
+    /// An engine that does nothing yet. `devices` were opened before; without them they are opened
+    /// when audio starts.
+    pub(crate) fn new(
+        now: Instant,
+        outputs: MediaOutputs,
+        spec: AudioSpec,
+        devices: Option<AudioDevices>,
+    ) -> Self {
+        Self {
+            outputs,
+            spec,
+            devices,
+            opening: None,
+            encoder: None,
+            microphone_open: false,
+            next_tick: None,
+            discard_at: now,
+            ticks: 0,
+            started: Started::default(),
+            recording: None,
+        }
+    }
+
+    /// Makes audio ready: ticks begin with [`start_ticks`](Self::start_ticks), once there are devices.
+    pub(crate) fn start(&mut self) -> Result<(), CodecError> {
+        self.encoder = Some(VoiceEncoder::new()?);
+        match self.devices.take() {
+            Some(devices) => self.use_devices(devices),
+            None => self.opening = Some(begin_to_open(&self.spec)),
+        }
+        Ok(())
+    }
+
+    /// Waits for devices that are being opened; for ever where none are.
+    pub(crate) async fn opened(&mut self) -> Result<AudioDevices, String> {
+        let Some(handle) = &mut self.opening else {
+            return std::future::pending().await;
+        };
+        let joined = handle.await;
+        self.opening = None;
+        match joined {
+            Ok(opened) => opened.map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Takes the devices.
+    pub(crate) fn use_devices(&mut self, devices: AudioDevices) {
+        let notices = [devices.microphone.notice(), devices.speaker.notice()];
+        for notice in notices.into_iter().flatten() {
+            self.outputs.notice(notice.to_owned());
+        }
+        self.devices = Some(devices);
+    }
+
+    /// From now on a tick every 10 ms, and at once the two that make the first frame: the peer waits
+    /// for it. Nothing happens while something is missing, or if they run already.
+    pub(crate) fn start_ticks(&mut self, now: Instant) {
+        if self.encoder.is_some() && self.devices.is_some() && self.next_tick.is_none() {
+            self.next_tick = Some(now.checked_sub(TICK).unwrap_or(now));
+        }
+    }
+
+    /// When something is due.
+    pub(crate) fn next_wake(&self) -> Option<Instant> {
+        let waits = self.next_tick.is_none() && self.devices.is_some();
+        self.next_tick.or(waits.then_some(self.discard_at))
+    }
+
+    /// Empties a microphone that waits for its call.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        if self.next_tick.is_none() && self.discard_at <= now {
+            self.discard_at = now + IDLE_DISCARD;
+            if let Some(devices) = &mut self.devices {
+                devices.microphone.discard();
+            }
+        }
+    }
+
+    /// How long ago a tick was due, if one is.
+    pub(crate) fn take_due_tick(&mut self, now: Instant) -> Option<Duration> {
+        let at = self.next_tick.filter(|at| *at <= now)?;
+        let late = now.saturating_duration_since(at);
+        self.next_tick = Some(if late > MAX_TICK_BACKLOG {
+            now + TICK
+        } else {
+            at + TICK
+        });
+        Some(late)
+    }
+
+    /// 10 ms for the speaker, 10 ms from the microphone, due at `due_us` since the Unix epoch. Every
+    /// second tick gives a frame.
+    pub(crate) fn tick(&mut self, due_us: u64, heard: &Tick) -> Option<EncodedFrame<'_>> {
+        let (Some(devices), Some(encoder)) = (&mut self.devices, &mut self.encoder) else {
+            return None;
+        };
+        self.ticks += 1;
+        devices.speaker.write(heard);
+        self.started.speaker(due_us);
+        let mut samples = [0.0; TICK_SAMPLES];
+        if self.microphone_open {
+            devices.microphone.read(&mut samples);
+            // What it gives now was captured in the 10 ms before.
+            self.started.microphone(due_us.saturating_sub(micros(TICK)));
+        } else {
+            // Silence is sent, and nothing is kept for later.
+            devices.microphone.discard();
+        }
+        encoder.push(&samples).unwrap_or_else(|error| {
+            tracing::warn!(%error, "a frame was not encoded");
+            None
+        })
+    }
+
+    /// Tells what the last tick brought.
+    pub(crate) fn tell(&mut self) {
+        if let Some(devices) = &mut self.devices {
+            let faults = [
+                devices.microphone.take_fault(),
+                devices.speaker.take_fault(),
+            ];
+            for fault in faults.into_iter().flatten() {
+                self.outputs.fault(fault);
+            }
+        }
+        if let Some((microphone_at_unix_us, speaker_at_unix_us)) = self.started.take_news() {
+            self.outputs.tell(|call| Event::AudioStarted {
+                call,
+                microphone_at_unix_us,
+                speaker_at_unix_us,
+            });
+        }
+    }
+
+    /// How loud the microphone is, if it is time to tell levels.
+    pub(crate) fn level_to_tell(&self) -> Option<f32> {
+        let encoder = self.encoder.as_ref()?;
+        self.ticks
+            .is_multiple_of(LEVELS_TICKS)
+            .then(|| encoder.level().rms)
+    }
+
+    /// The microphone may be heard.
+    pub(crate) fn open_microphone(&mut self) {
+        self.microphone_open = true;
+    }
+
+    /// Gives frames that say that we are muted, or the microphone again.
+    pub(crate) fn set_muted(&mut self, muted: bool) {
+        if let Some(encoder) = &mut self.encoder {
+            encoder.set_muted(muted);
+        }
+    }
+
+    /// Closes microphone and speaker; recordings get their headers, which waits for the disk elsewhere.
+    pub(crate) fn stop(&mut self) {
+        self.next_tick = None;
+        self.opening = None;
+        self.encoder = None;
+        if let Some(AudioDevices {
+            microphone,
+            mut speaker,
+        }) = self.devices.take()
+        {
+            drop(microphone);
+            self.recording = Some(tokio::task::spawn_blocking(move || speaker.finish().err()));
+        }
+    }
+
+    /// Stops, and waits until recordings are finished.
+    pub(crate) async fn finish(&mut self) {
+        self.stop();
+        if let Some(recording) = self.recording.take()
+            && let Ok(Some(fault)) = recording.await
+        {
+            self.outputs.fault(fault);
+        }
+    }
+}
+
+/// When microphone and speaker began, in microseconds since the Unix epoch; told once both have.
+#[derive(Default)]
+struct Started {
+    microphone_at: Option<u64>,
+    speaker_at: Option<u64>,
+    told: bool,
+}
+
+impl Started {
+    fn microphone(&mut self, at: u64) {
+        self.microphone_at.get_or_insert(at);
+    }
+
+    fn speaker(&mut self, at: u64) {
+        self.speaker_at.get_or_insert(at);
+    }
+
+    /// Both times, once.
+    fn take_news(&mut self) -> Option<(u64, u64)> {
+        let both = self.microphone_at.zip(self.speaker_at);
+        both.filter(|_| !std::mem::replace(&mut self.told, true))
+    }
+}
+
+/// A duration in microseconds.
+pub(crate) fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,359 @@
+//! The connection to one peer: its transport, the sockets of that, what seals and opens its frames,
+//! and its jitter buffer.
+//!
+//! It knows neither microphone nor speaker: encoded frames come in, ticks to be heard go out. So an
+//! [`AudioEngine`](crate::audio_engine::AudioEngine) can serve as many peers as a call has.
+
+mod candidate_source;
+pub(crate) mod frames;
+mod gathering;
+mod negotiation;
+pub(crate) mod sockets;
+mod told;
+
+pub(crate) use self::candidate_source::relay_available;
+pub(crate) use self::negotiation::overcome;
+
+use std::time::Duration;
+
+use securecall_crypto::{Epoch, MediaSeed};
+use securecall_media::{
+    CodecError, EncodedFrame, PathKind, ReceivePipeline, ReceivedFrame, SendPipeline, Tick,
+    Transport, TransportError, TransportEvent, TransportOutput,
+};
+use securecall_session::{MediaEvent, MediaFailure, PathRoute, Protection};
+use web_time::Instant;
+
+use self::candidate_source::Inbound;
+use self::frames::{Opener, Sealer, ciphers};
+use self::gathering::Gathering;
+use self::sockets::{Received, Sockets};
+use self::told::Told;
+use crate::clock;
+use crate::config::Network;
+use crate::event::{CallStats, Event};
+use crate::media_output::MediaOutputs;
+
+/// How often figures are told.
+const STATS_INTERVAL: Duration = Duration::from_secs(1);
+/// Datagrams taken in one go before anything else has its turn.
+const DATAGRAM_BURST: usize = 32;
+
+/// The connection to one peer.
+pub(crate) struct PeerConnection {
+    outputs: MediaOutputs,
+    sockets: Sockets,
+    gathering: Gathering,
+    /// A candidate of ours was found.
+    has_candidate: bool,
+    /// `None` before the first order, and after a failure.
+    transport: Option<Transport>,
+    /// When the transport wants to be woken.
+    deadline: Option<Instant>,
+    voice: Option<Voice>,
+    told: Told,
+    /// When figures are told next; `None` until the path is up.
+    stats_at: Option<Instant>,
+}
+
+/// The frames of both directions.
+struct Voice {
+    send: SendPipeline<Sealer>,
+    receive: ReceivePipeline<Opener>,
+}
+
+impl PeerConnection {
+    /// No socket is open and nothing is sent before the first offer or answer.
+    pub(crate) fn new(outputs: MediaOutputs, network: Network) -> Self {
+        Self {
+            outputs,
+            gathering: Gathering::new(candidate_source::all(&network)),
+            sockets: Sockets::new(network),
+            has_candidate: false,
+            transport: None,
+            deadline: None,
+            voice: None,
+            told: Told::default(),
+            stats_at: None,
+        }
+    }
+
+    /// Seals and opens frames from now on, as far as there is a path.
+    pub(crate) fn start_voice(&mut self, protection: Protection) -> Result<(), CodecError> {
+        let (sealer, opener) = ciphers(protection);
+        self.voice = Some(Voice {
+            send: SendPipeline::new(sealer),
+            receive: ReceivePipeline::new(opener)?,
+        });
+        Ok(())
+    }
+
+    /// No frame is sealed or opened any more; the keys are gone.
+    pub(crate) fn stop_voice(&mut self) {
+        self.voice = None;
+    }
+
+    /// Seals with this epoch from now on.
+    pub(crate) fn use_send_epoch(&mut self, epoch: Epoch, seed: MediaSeed) {
+        if let Some(Voice { send, .. }) = &mut self.voice {
+            send.sealer_mut().use_epoch(epoch, seed);
+        }
+    }
+
+    /// The peer may seal with this epoch from now on.
+    pub(crate) fn add_receive_epoch(&mut self, epoch: Epoch, seed: MediaSeed) {
+        if let Some(Voice { receive, .. }) = &mut self.voice {
+            receive.opener_mut().add_epoch(epoch, seed);
+        }
+    }
+
+    /// Whether ICE and DTLS have been up.
+    pub(crate) fn is_path_up(&self) -> bool {
+        self.stats_at.is_some()
+    }
+
+    /// How loud the peer is, once there is voice.
+    pub(crate) fn level(&self) -> Option<f32> {
+        self.voice.as_ref().map(|voice| voice.receive.level().rms)
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout).
+    pub(crate) fn next_wake(&self) -> Option<Instant> {
+        [self.deadline, self.gathering.deadline(), self.stats_at]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Does what is due.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        if self.deadline.is_some_and(|at| at <= now) {
+            self.deadline = None;
+            self.drive(|transport| transport.handle_timeout(now));
+        }
+        if self.gathering.deadline().is_some_and(|at| at <= now) {
+            self.gathering.handle_timeout(now);
+            self.tell_candidates(now);
+        }
+        if self.stats_at.is_some_and(|at| at <= now) {
+            self.stats_at = Some(now + STATS_INTERVAL);
+            self.tell_stats();
+        }
+    }
+
+    /// Sends one message on the data channel.
+    pub(crate) fn send_control(&mut self, now: Instant, bytes: &[u8]) {
+        // Not open or full: a lost message, and those are sent again.
+        self.drive(|transport| transport.send_control(now, bytes).map(|_sent| ()));
+    }
+
+    /// Waits for a datagram; for ever while there is no socket.
+    pub(crate) async fn receive(&mut self) -> Received {
+        self.sockets.receive().await
+    }
+
+    /// Takes a datagram, and those that came with it.
+    pub(crate) fn handle_datagrams(&mut self, now: Instant, received: &Received) {
+        self.take_datagram(now, received);
+        // So that ticks and orders have their turn, whatever anybody sends.
+        for _ in 1..DATAGRAM_BURST {
+            let Some(received) = self.sockets.try_receive() else {
+                break;
+            };
+            self.take_datagram(now, &received);
+        }
+    }
+
+    /// Seals a frame and sends it.
+    pub(crate) fn send_frame(&mut self, now: Instant, encoded: EncodedFrame<'_>) {
+        let (Some(voice), Some(transport)) = (&mut self.voice, &mut self.transport) else {
+            return;
+        };
+        // What the sealer refuses is not sent; it has logged why.
+        if let Ok(frame) = voice.send.seal(encoded)
+            && let Err(error) = transport.send_frame(now, frame.media_time, frame.bytes)
+        {
+            self.fail(&error);
+        }
+    }
+
+    /// Gives the 10 ms of the peer to be heard from `now` on: silence while there is no voice.
+    pub(crate) fn playback(&mut self, now: Instant, tick: &mut Tick) {
+        let Some(Voice { receive, .. }) = &mut self.voice else {
+            return tick.fill(0.0);
+        };
+        receive.opener_mut().handle_timeout(now);
+        receive.playback(now, tick);
+    }
+
+    /// Tells what the last tick brought.
+    pub(crate) fn tell_voice(&mut self, now: Instant) {
+        let Some(Voice { receive, .. }) = &self.voice else {
+            return;
+        };
+        if receive.has_played() && self.told.first_audio() {
+            self.outputs.event(MediaEvent::FirstAudioPlayed);
+        }
+        let muted = receive.peer_is_muted();
+        if self.told.peer_mute(now, muted) {
+            self.outputs.event(MediaEvent::PeerMuted(muted));
+        }
+    }
+
+    /// Carries out what the transport wants until it wants nothing more.
+    pub(crate) fn drain(&mut self) {
+        loop {
+            let Some(transport) = &mut self.transport else {
+                return;
+            };
+            match transport.poll_output() {
+                TransportOutput::Transmit(datagram) => {
+                    if let Some(datagram) = self.gathering.wrap(datagram) {
+                        self.sockets.send(&datagram);
+                    }
+                }
+                TransportOutput::Event(event) => self.handle_event(event),
+                TransportOutput::Timeout(deadline) => {
+                    self.deadline = deadline;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Says goodbye to the peer's transport.
+    pub(crate) fn close(&mut self, now: Instant) {
+        if let Some(transport) = &mut self.transport {
+            transport.close(now);
+        }
+        self.drain();
+    }
+
+    /// Nothing goes on with this peer.
+    pub(crate) fn fail(&mut self, error: &TransportError) {
+        let reason = match error {
+            TransportError::FingerprintChanged
+            | TransportError::CertificateMismatch
+            | TransportError::Fingerprint => MediaFailure::FingerprintMismatch,
+            TransportError::DescriptionTooLong
+            | TransportError::Description(_)
+            | TransportError::MediaLines
+            | TransportError::Candidate => MediaFailure::UnusableSdp,
+            TransportError::MalformedDatagram
+            | TransportError::Misuse
+            | TransportError::Closed
+            | TransportError::Engine(_)
+            | TransportError::EnginePanicked => MediaFailure::Local,
+        };
+        tracing::debug!(%error, "the media of the call failed");
+        self.transport = None;
+        self.deadline = None;
+        self.outputs.event(MediaEvent::Failed { reason });
+    }
+
+    fn take_datagram(&mut self, now: Instant, received: &Received) {
+        let Some(transport) = &mut self.transport else {
+            return;
+        };
+        let datagram = Inbound {
+            source: received.source,
+            destination: received.destination,
+            contents: self.sockets.bytes(received),
+        };
+        let taken = match self.gathering.handle_datagram(now, datagram) {
+            Some(of_peer) => transport.handle_datagram(
+                now,
+                of_peer.source,
+                of_peer.destination,
+                of_peer.contents,
+            ),
+            // It was for a source, which may have found something by it.
+            None => self.take_candidates(now),
+        };
+        if let Err(error) = taken {
+            self.fail(&error);
+        }
+        self.drain();
+    }
+
+    fn tell_candidates(&mut self, now: Instant) {
+        if self.transport.is_some()
+            && let Err(error) = self.take_candidates(now)
+        {
+            self.fail(&error);
+        }
+    }
+
+    /// Does something with the transport, if there is one.
+    fn drive(&mut self, act: impl FnOnce(&mut Transport) -> Result<(), TransportError>) {
+        if let Some(Err(error)) = self.transport.as_mut().map(act) {
+            self.fail(&error);
+        }
+    }
+
+    fn handle_event(&mut self, event: TransportEvent) {
+        let now = clock::now();
+        match event {
+            TransportEvent::PathUp { kind, pair: _ } => {
+                self.stats_at = Some(now + STATS_INTERVAL);
+                let route = match kind {
+                    PathKind::Direct => PathRoute::Direct,
+                    PathKind::Relay => PathRoute::Relay,
+                };
+                self.outputs.event(MediaEvent::PathUp { route });
+            }
+            // The endpoint has its own rule for a dead path: no authenticated packet for 3 s.
+            TransportEvent::PathDown => tracing::debug!("no candidate pair works"),
+            TransportEvent::ChannelOpen => self.outputs.event(MediaEvent::ChannelOpen),
+            TransportEvent::Control(bytes) => {
+                self.authenticated(now);
+                self.outputs.control(bytes);
+            }
+            TransportEvent::Frame(frame) => self.take_frame(now, frame),
+            // Frames and control messages say the same, end to end.
+            TransportEvent::AuthenticatedPacket => {}
+            TransportEvent::Closed => self.outputs.event(MediaEvent::ChannelClosed),
+        }
+    }
+
+    fn take_frame(&mut self, now: Instant, mut frame: ReceivedFrame) {
+        let Some(Voice { receive, .. }) = &mut self.voice else {
+            return;
+        };
+        // RTP time is its low 32 bits.
+        let rtp_time = (frame.media_time & u64::from(u32::MAX)) as u32;
+        let opened = receive.handle_frame(now, frame.sequence, rtp_time, &mut frame.payload);
+        if opened.is_ok() {
+            if self.told.first_frame() {
+                self.outputs.event(MediaEvent::FirstFrameOpened);
+            }
+            self.authenticated(now);
+        }
+    }
+
+    fn authenticated(&mut self, now: Instant) {
+        if self.told.authenticated(now) {
+            self.outputs.event(MediaEvent::AuthenticatedPacket);
+        }
+    }
+
+    fn tell_stats(&self) {
+        let (Some(Voice { send, receive }), Some(transport)) = (&self.voice, &self.transport)
+        else {
+            return;
+        };
+        let received = receive.statistics();
+        let buffer = received.jitter_buffer;
+        let stats = CallStats {
+            rtt_ms: transport.stats().rtt.map(|rtt| rtt.as_secs_f64() * 1000.0),
+            loss: f64::from(buffer.loss),
+            jitter_ms: f64::from(buffer.jitter_ms),
+            playout_delay_ms: f64::from(buffer.playout_delay_ms),
+            frames_sent: send.frames_sent(),
+            frames_received: received.frames_received,
+            frames_refused: received.frames_refused,
+            concealed_ms: buffer.concealed_ms,
+        };
+        self.outputs.tell(|call| Event::Stats { call, stats });
+    }
+}

@@ -1,0 +1,164 @@
+//! Offers, answers and candidates.
+
+use securecall_media::{Transport, TransportError};
+use securecall_session::{MediaEvent, Route};
+use web_time::Instant;
+
+use super::PeerConnection;
+use super::gathering::GatheringOutput;
+
+/// The carriers of a call and its transport have the same limits: what one lets through the other
+/// takes, and all candidates of one message have room.
+const _: () = {
+    assert!(securecall_session::MAX_CANDIDATE == securecall_media::MAX_CANDIDATE_LEN);
+    assert!(securecall_session::MAX_CANDIDATES == securecall_media::MAX_REMOTE_CANDIDATES);
+};
+
+impl PeerConnection {
+    pub(crate) fn create_offer(
+        &mut self,
+        now: Instant,
+        route: Route,
+    ) -> Result<(), TransportError> {
+        self.gathering.set_route(route);
+        let reach = self.sockets.reach();
+        let transport = self.transport.insert(Transport::new(now, reach)?);
+        let sdp = transport.create_offer(now)?;
+        self.outputs.event(MediaEvent::LocalOffer { sdp });
+        Ok(())
+    }
+
+    pub(crate) fn accept_offer(
+        &mut self,
+        now: Instant,
+        sdp: &str,
+        route: Route,
+    ) -> Result<(), TransportError> {
+        self.gathering.set_route(route);
+        let reach = self.sockets.reach();
+        let transport = self.transport.insert(Transport::new(now, reach)?);
+        let sdp = transport.accept_offer(now, sdp)?;
+        self.outputs.event(MediaEvent::LocalAnswer { sdp });
+        Ok(())
+    }
+
+    pub(crate) fn set_answer(&mut self, now: Instant, sdp: &str) -> Result<(), TransportError> {
+        self.transport()?.set_answer(now, sdp)
+    }
+
+    /// Looks for candidates; what is found is told as it comes.
+    pub(crate) fn gather(&mut self, now: Instant) -> Result<(), TransportError> {
+        self.begin_to_gather(now);
+        self.take_candidates(now)
+    }
+
+    /// Binds sockets for addresses that are new since the last time, and asks all sources.
+    fn begin_to_gather(&mut self, now: Instant) {
+        // On a route without a source there is nothing to bind for: an open socket is an open door.
+        let sockets = if self.gathering.is_empty() {
+            Vec::new()
+        } else {
+            self.sockets.bind_new()
+        };
+        self.gathering.begin(now, &sockets);
+    }
+
+    /// Takes what the sources have found since the last time, and tells of it.
+    pub(super) fn take_candidates(&mut self, now: Instant) -> Result<(), TransportError> {
+        let (candidates, complete) = self.found(now)?;
+        if complete && candidates.is_empty() && !self.has_candidate {
+            self.outputs.notice(
+                "this machine has no network address that could be told to the other side".into(),
+            );
+        }
+        if complete || !candidates.is_empty() {
+            self.outputs.event(MediaEvent::LocalCandidates {
+                candidates,
+                complete,
+            });
+        }
+        Ok(())
+    }
+
+    /// Does what the sources want. Gives the candidates that are new, and whether gathering became
+    /// complete.
+    fn found(&mut self, now: Instant) -> Result<(Vec<String>, bool), TransportError> {
+        let transport = self.transport.as_mut().ok_or(TransportError::Closed)?;
+        let (mut candidates, mut complete) = (Vec::new(), false);
+        loop {
+            match self.gathering.poll_output() {
+                GatheringOutput::Transmit(datagram) => self.sockets.send(&datagram),
+                GatheringOutput::Candidate(local) => {
+                    match transport.add_local_candidate(now, local) {
+                        Ok(candidate) => {
+                            self.has_candidate = true;
+                            candidates.push(candidate);
+                        }
+                        // An address that cannot be a candidate (a scoped one, say) is no reason to fail.
+                        Err(TransportError::Candidate) => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+                GatheringOutput::Complete => complete = true,
+                GatheringOutput::Timeout(_) => return Ok((candidates, complete)),
+            }
+        }
+    }
+
+    pub(crate) fn add_remote_candidates(
+        &mut self,
+        now: Instant,
+        candidates: &[String],
+    ) -> Result<(), TransportError> {
+        for candidate in candidates {
+            match self.transport()?.add_remote_candidate(now, candidate) {
+                Err(TransportError::Candidate) => {
+                    tracing::debug!("a candidate of the peer cannot be used");
+                }
+                added => added?,
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn create_restart_offer(&mut self, now: Instant) -> Result<(), TransportError> {
+        // What is found at once stands in the description; what comes later is told by itself.
+        self.begin_to_gather(now);
+        self.found(now)?;
+        let sdp = self.transport()?.create_restart_offer(now)?;
+        self.outputs.event(MediaEvent::RestartOffer { sdp });
+        Ok(())
+    }
+
+    pub(crate) fn accept_restart_offer(
+        &mut self,
+        now: Instant,
+        sdp: &str,
+    ) -> Result<(), TransportError> {
+        // What is found at once stands in the description; what comes later is told by itself.
+        self.begin_to_gather(now);
+        self.found(now)?;
+        let sdp = self.transport()?.accept_restart_offer(now, sdp)?;
+        self.outputs.event(MediaEvent::RestartAnswer { sdp });
+        Ok(())
+    }
+
+    fn transport(&mut self) -> Result<&mut Transport, TransportError> {
+        self.transport.as_mut().ok_or(TransportError::Closed)
+    }
+}
+
+/// A restart that cannot be used is one that did not happen; another follows. But nobody gets another certificate in.
+pub(crate) fn overcome(error: TransportError) -> Result<(), TransportError> {
+    match error {
+        TransportError::DescriptionTooLong
+        | TransportError::Description(_)
+        | TransportError::MediaLines
+        | TransportError::Candidate
+        | TransportError::Misuse => {
+            tracing::debug!(%error, "a restart came to nothing");
+            Ok(())
+        }
+        error => Err(error),
+    }
+}

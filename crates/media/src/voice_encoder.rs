@@ -1,0 +1,131 @@
+//! Microphone to encoded frames: 10 ms ticks in, a frame out every 20 ms, however many peers it is for.
+
+use crate::{
+    audio::{FRAME_SAMPLES, Level, TICK_SAMPLES, Tick},
+    muted_frame::MUTED_FRAME,
+    opus_codec::{CodecError, Encoder},
+};
+
+/// Ticks of silence after which frames say that we are muted: the two of the frame itself, and one before it, in which the
+/// encoder, whose output lags by 6.5 ms, says the end of the fade.
+const MUTED_AFTER: u32 = 3;
+
+/// An encoded frame, to be sealed for each peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EncodedFrame<'a> {
+    /// When the frame begins, in samples since the first frame: the RTP timestamp without its random start.
+    pub media_time: u64,
+    /// What is to be sealed, of the same number of bytes in every frame.
+    pub payload: &'a [u8],
+}
+
+/// Encodes what the microphone gives.
+#[derive(Debug)]
+pub struct VoiceEncoder {
+    encoder: Encoder,
+    samples: [f32; FRAME_SAMPLES],
+    filled: usize,
+    payload: Vec<u8>,
+    media_time: u64,
+    muted: bool,
+    /// The gain at the end of the last tick: mute and unmute fade over one tick, without a click.
+    gain: f32,
+    /// Ticks since the fade after which nothing of the microphone was taken.
+    silent_ticks: u32,
+    /// The last frame said that we are muted.
+    told_muted: bool,
+    level: Level,
+}
+
+impl VoiceEncoder {
+    /// An encoder at media time 0.
+    ///
+    /// # Errors
+    ///
+    /// [`CodecError::Setup`].
+    pub fn new() -> Result<Self, CodecError> {
+        Ok(Self {
+            encoder: Encoder::new()?,
+            samples: [0.0; FRAME_SAMPLES],
+            filled: 0,
+            payload: Vec::with_capacity(256),
+            media_time: 0,
+            muted: false,
+            gain: 1.0,
+            silent_ticks: 0,
+            told_muted: false,
+            level: Level::default(),
+        })
+    }
+
+    /// Takes 10 ms from the microphone; every second call gives a frame to seal and send at once.
+    ///
+    /// # Errors
+    ///
+    /// [`CodecError`]; the tick is then lost, and media time goes on.
+    pub fn push(&mut self, tick: &Tick) -> Result<Option<EncodedFrame<'_>>, CodecError> {
+        self.level.measure(tick);
+        let target = if self.muted { 0.0 } else { 1.0 };
+        let step = (target - self.gain) / TICK_SAMPLES as f32;
+        for (i, (slot, sample)) in self.samples[self.filled..].iter_mut().zip(tick).enumerate() {
+            let gain = self.gain + step * (i + 1) as f32;
+            *slot = if sample.is_finite() {
+                sample.clamp(-1.0, 1.0) * gain
+            } else {
+                0.0
+            };
+        }
+        let silent = self.gain == 0.0 && target == 0.0;
+        self.silent_ticks = if silent {
+            self.silent_ticks.saturating_add(1)
+        } else {
+            0
+        };
+        self.gain = target;
+        self.filled += TICK_SAMPLES;
+        if self.filled < FRAME_SAMPLES {
+            return Ok(None);
+        }
+
+        self.filled = 0;
+        let media_time = self.media_time;
+        self.media_time += FRAME_SAMPLES as u64;
+        self.encode()?;
+        Ok(Some(EncodedFrame {
+            media_time,
+            payload: &self.payload,
+        }))
+    }
+
+    /// Fills `payload`: with voice, or with what says that we are muted.
+    fn encode(&mut self) -> Result<(), CodecError> {
+        let tells_muted = self.silent_ticks >= MUTED_AFTER;
+        if self.told_muted && !tells_muted {
+            // The peer's decoder begins anew as well; nothing from before, or from meanwhile, is in the next frames.
+            self.encoder.reset()?;
+        }
+        self.told_muted = tells_muted;
+        // Silence is encoded also where it is not sent, so that a muted frame is no sooner ready than another.
+        self.encoder.encode(&self.samples, &mut self.payload)?;
+        if tells_muted {
+            self.payload.clear();
+            self.payload.extend_from_slice(&MUTED_FRAME);
+        }
+        Ok(())
+    }
+
+    /// Gives frames of the same size at the same pace that say that we are muted, or the microphone again.
+    pub fn set_muted(&mut self, muted: bool) {
+        self.muted = muted;
+    }
+
+    /// Whether the microphone is muted.
+    pub fn is_muted(&self) -> bool {
+        self.muted
+    }
+
+    /// What the microphone hears, muted or not.
+    pub fn level(&self) -> Level {
+        self.level
+    }
+}
