@@ -20,7 +20,11 @@ fuzz_target!(|text: &str| {
     let mut pair = Pair::new();
     pair.negotiate();
     let (now, own) = (pair.now, pair.address(Side::Caller));
-    assert!(pair.caller.add_local_candidate(now, LocalCandidate::host(own)).is_ok());
+    assert!(
+        pair.caller
+            .add_local_candidate(now, LocalCandidate::host(own))
+            .is_ok()
+    );
     for line in text.lines() {
         let added = pair.caller.add_remote_candidate(now, line);
         assert!(
