@@ -206,3 +206,109 @@ impl Undelivered {
         (ways.matrix || self.matrix_too) && !self.in_flight && self.matrix_sends < MAX_MATRIX_SENDS
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use securecall_crypto::MessageId;
+
+    use super::*;
+
+    const DATA_CHANNEL: Ways = Ways {
+        matrix: false,
+        data_channel: true,
+    };
+    const BOTH: Ways = Ways {
+        matrix: true,
+        data_channel: true,
+    };
+
+    fn start() -> Instant {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "virtual time needs an origin, and any will do"
+        )]
+        Instant::now()
+    }
+
+    fn name(number: u32) -> MessageName {
+        MessageName::Ratchet(MessageId { step: 1, number })
+    }
+
+    fn message() -> SealedBox {
+        SealedBox {
+            kind: BoxKind::Ratchet,
+            sealed: vec![5; 100],
+        }
+    }
+
+    /// How many sends over Matrix and on the data channel are due.
+    fn due(delivery: &mut Delivery, now: Instant, ways: Ways) -> (usize, usize) {
+        let mut sends = (0, 0);
+        while let Some(transmit) = delivery.poll(now, ways) {
+            match transmit {
+                Transmit::Matrix(..) => sends.0 += 1,
+                Transmit::DataChannel(_) => sends.1 += 1,
+            }
+        }
+        sends
+    }
+
+    #[test]
+    fn a_hang_up_goes_over_matrix_at_once_unless_the_data_channel_may_deliver_it() {
+        let start = start();
+        let mut delivery = Delivery::default();
+        delivery.push_hangup(start, name(0), message(), DATA_CHANNEL);
+        assert_eq!(due(&mut delivery, start, DATA_CHANNEL), (0, 1));
+        assert_eq!(
+            delivery.poll_timeout(DATA_CHANNEL),
+            Some(start + DATA_CHANNEL_RETRY)
+        );
+        let almost = start + HANGUP_FALLBACK - Duration::from_millis(1);
+        assert_eq!(due(&mut delivery, almost, DATA_CHANNEL).0, 0);
+        assert_eq!(
+            due(&mut delivery, start + HANGUP_FALLBACK, DATA_CHANNEL).0,
+            1
+        );
+
+        let mut delivery = Delivery::default();
+        delivery.push_hangup(start, name(0), message(), BOTH);
+        assert_eq!(due(&mut delivery, start, BOTH), (1, 1));
+    }
+
+    #[test]
+    fn an_acknowledgement_counts_for_the_message_it_names_and_once() {
+        let start = start();
+        let mut delivery = Delivery::default();
+        for number in 0..2 {
+            delivery.push(start, name(number), message());
+        }
+        assert!(!delivery.acknowledge(name(7)));
+        assert!(delivery.acknowledge(name(0)));
+        assert!(!delivery.acknowledge(name(0)));
+        assert_eq!(delivery.len(), 1);
+    }
+
+    #[test]
+    fn when_the_way_is_free_again_everything_is_sent_and_soon_again() {
+        let mut now = start();
+        let mut delivery = Delivery::default();
+        delivery.push(now, name(0), message());
+        let mut waits = Vec::new();
+        for _ in 0..6 {
+            assert_eq!(due(&mut delivery, now, DATA_CHANNEL), (0, 1));
+            let next = delivery.poll_timeout(DATA_CHANNEL).unwrap();
+            waits.push((next - now).as_millis());
+            now = next;
+        }
+        assert_eq!(waits, [250, 500, 1_000, 2_000, 2_000, 2_000]);
+        due(&mut delivery, now, DATA_CHANNEL);
+        now += Duration::from_millis(1);
+        assert_eq!(due(&mut delivery, now, DATA_CHANNEL), (0, 0));
+        delivery.repeat_all(now);
+        assert_eq!(due(&mut delivery, now, DATA_CHANNEL), (0, 1));
+        assert_eq!(
+            delivery.poll_timeout(DATA_CHANNEL),
+            Some(now + DATA_CHANNEL_RETRY)
+        );
+    }
+}
