@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use securecall_session::{CallError, CallOptions, Callee, Event, Output, Require, Tier};
-use securecall_testkit::{Universe, pair};
+use securecall_session::{CallError, CallOptions, Callee, Event, Output, Require, Route, Tier};
+use securecall_testkit::{DeviceId, DeviceOptions, Universe, UserId, pair};
 
 const REQUIRED: CallOptions = CallOptions {
     route: None,
@@ -45,27 +45,41 @@ fn who_does_not_is_told_that_this_version_calls_no_others() {
     assert!(pair.all_empty());
 }
 
-#[test]
-fn a_key_that_the_address_names_or_a_contact_has_is_known_and_must_be_proven() {
-    // Bob's address is his key; or it is an ordinary one, and Ada's contact says whose.
-    for address in [None, Some("@bob:example.org")] {
-        let mut universe = Universe::new(3);
-        let (ada, bob) = (universe.add_user("Ada"), universe.add_user("Bob"));
-        if let Some(address) = address {
-            universe.set_matrix_id(bob, address);
-        }
-        let caller = universe.add_device(ada, Default::default());
-        let callee = universe.add_device(bob, Default::default());
-        universe.befriend(ada, bob);
-        let person = Callee {
-            identity: None,
-            matrix_id: universe.devices[callee].own.matrix_id.clone(),
-        };
-        let call = universe.call_person(caller, person, &REQUIRED).unwrap();
-        universe.run_for(Duration::from_secs(2));
-        universe.answer(callee, call);
-        universe.run_for(Duration::from_secs(5));
-        let is_sealed = |event: &Event| matches!(event, Event::Connected { tier, .. } if *tier == Tier::SecureCall);
-        assert!(universe.devices[caller].told(is_sealed), "{address:?}");
+/// Bob at this address, or at the one that holds his key.
+fn bob_at(address: Option<&str>) -> (Universe, [DeviceId; 2], [UserId; 2], Callee) {
+    let mut universe = Universe::new(3);
+    let (ada, bob) = (universe.add_user("Ada"), universe.add_user("Bob"));
+    if let Some(address) = address {
+        universe.set_matrix_id(bob, address);
     }
+    let devices = [ada, bob].map(|user| universe.add_device(user, DeviceOptions::default()));
+    let callee = Callee {
+        identity: None,
+        matrix_id: universe.devices[devices[1]].own.matrix_id.clone(),
+    };
+    (universe, devices, [ada, bob], callee)
+}
+
+#[test]
+fn a_key_that_the_address_holds_is_known() {
+    let (mut universe, [caller, _], _, bob) = bob_at(None);
+    let options = CallOptions {
+        route: Some(Route::Direct),
+        ..REQUIRED
+    };
+    let call = universe.call_person(caller, bob, &options);
+    assert!(call.is_ok(), "{call:?}");
+}
+
+#[test]
+fn a_key_that_a_contact_has_is_known_and_must_be_proven() {
+    let (mut universe, [caller, callee], [ada, bob], person) = bob_at(Some("@bob:example.org"));
+    universe.befriend(ada, bob);
+    let call = universe.call_person(caller, person, &REQUIRED).unwrap();
+    universe.run_for(Duration::from_secs(2));
+    universe.answer(callee, call);
+    universe.run_for(Duration::from_secs(5));
+    let is_sealed =
+        |event: &Event| matches!(event, Event::Connected { tier, .. } if *tier == Tier::SecureCall);
+    assert!(universe.devices[caller].told(is_sealed));
 }
