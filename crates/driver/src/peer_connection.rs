@@ -9,6 +9,8 @@ pub(crate) mod frames;
 mod gathering;
 mod negotiation;
 pub(crate) mod sockets;
+#[cfg(test)]
+mod tests;
 mod told;
 
 pub(crate) use self::candidate_source::relay_available;

@@ -77,6 +77,12 @@ impl Sockets {
             .collect()
     }
 
+    /// The addresses of all sockets.
+    #[cfg(test)]
+    pub(crate) fn bases(&self) -> Vec<SocketAddr> {
+        self.sockets.iter().map(|socket| socket.base).collect()
+    }
+
     fn bind(&mut self, address: IpAddr) -> Option<SocketAddr> {
         match Socket::bind(address) {
             Ok(socket) => {
