@@ -70,3 +70,24 @@ impl Nomination {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_what_the_peer_last_called_it() {
+        let (local, remote) = ("10.0.0.1:5001", "192.0.2.9:5009");
+        let mut nomination = Nomination::default();
+        nomination.sends(local.parse().unwrap(), remote.parse().unwrap(), &[22]);
+        for (kind, expected) in [
+            ("host", PathKind::Direct),
+            ("relay raddr 0.0.0.0 rport 9", PathKind::Relay),
+            ("host", PathKind::Direct),
+        ] {
+            let line = format!("candidate:1 1 udp 1 192.0.2.9 5009 typ {kind}");
+            nomination.remote_candidate(&Candidate::from_sdp_string(&line).unwrap());
+            assert_eq!(nomination.kind(), expected, "{kind}");
+        }
+    }
+}
