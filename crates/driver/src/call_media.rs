@@ -344,7 +344,7 @@ impl Task {
             }
             // The endpoint has its own rule for a dead path: no authenticated packet for 3 s.
             TransportEvent::PathDown => tracing::debug!("no candidate pair works"),
-            TransportEvent::ChannelOpen => self.tell(MediaEvent::ChannelOpen),
+            TransportEvent::ChannelOpen => self.tell(MediaEvent::DataChannelOpen),
             TransportEvent::Control(bytes) => {
                 self.authenticated(now);
                 self.outputs.send((self.call, MediaOutput::Control(bytes)));
@@ -368,7 +368,7 @@ impl Task {
             }
             // Frames and control messages say the same, end to end.
             TransportEvent::AuthenticatedPacket => {}
-            TransportEvent::Closed => self.tell(MediaEvent::ChannelClosed),
+            TransportEvent::Closed => self.tell(MediaEvent::DataChannelClosed),
         }
     }
 

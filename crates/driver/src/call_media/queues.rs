@@ -115,7 +115,7 @@ mod tests {
                 sender.send((call, output));
             }
         }
-        sender.send((call, MediaOutput::Event(MediaEvent::ChannelClosed)));
+        sender.send((call, MediaOutput::Event(MediaEvent::DataChannelClosed)));
         sender.send((call, MediaOutput::Closed));
         drop(sender);
         let mut outputs = Vec::new();
@@ -132,7 +132,7 @@ mod tests {
         ));
         assert!(matches!(
             closed,
-            MediaOutput::Event(MediaEvent::ChannelClosed)
+            MediaOutput::Event(MediaEvent::DataChannelClosed)
         ));
         assert!(matches!(last, MediaOutput::Closed));
     }
