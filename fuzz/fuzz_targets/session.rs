@@ -117,7 +117,7 @@ impl Pair {
                     MediaEvent::PathUp {
                         route: PathRoute::Direct,
                     },
-                    MediaEvent::ChannelOpen,
+                    MediaEvent::DataChannelOpen,
                     MediaEvent::FirstFrameOpened,
                 ]
             }

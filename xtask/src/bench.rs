@@ -60,9 +60,11 @@ pub(crate) fn run(workspace: &Workspace, write: bool, only: Option<Part>) -> Res
     if write {
         let page = workspace.root().join(PAGE);
         let mut text = fs::read_to_string(&page).with_context(|| format!("cannot read {PAGE}"))?;
-        if !figures.is_empty() {
+        if only.is_none() {
             let new = table::markdown(&figures, &machine);
             text = table::replace_in(&text, &table::MARKS, &new)?;
+        } else {
+            text = table::replace_rows(&text, &figures)?;
         }
         if let Some(pictures) = &pictures {
             text = table::replace_in(&text, &pictures::MARKS, &pictures.section(&machine))?;

@@ -128,7 +128,7 @@ mod tests {
                 sender.send((call, output));
             }
         }
-        sender.send((call, MediaOutput::Event(MediaEvent::ChannelClosed)));
+        sender.send((call, MediaOutput::Event(MediaEvent::DataChannelClosed)));
         sender.send((call, MediaOutput::Closed));
         drop(sender);
         let mut outputs = Vec::new();
@@ -145,7 +145,7 @@ mod tests {
         ));
         assert!(matches!(
             closed,
-            MediaOutput::Event(MediaEvent::ChannelClosed)
+            MediaOutput::Event(MediaEvent::DataChannelClosed)
         ));
         assert!(matches!(last, MediaOutput::Closed));
     }

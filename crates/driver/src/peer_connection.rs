@@ -306,7 +306,7 @@ impl PeerConnection {
             }
             // The endpoint has its own rule for a dead path: no authenticated packet for 3 s.
             TransportEvent::PathDown => tracing::debug!("no candidate pair works"),
-            TransportEvent::ChannelOpen => self.outputs.event(MediaEvent::ChannelOpen),
+            TransportEvent::ChannelOpen => self.outputs.event(MediaEvent::DataChannelOpen),
             TransportEvent::Control(bytes) => {
                 self.authenticated(now);
                 self.outputs.control(bytes);
@@ -314,7 +314,7 @@ impl PeerConnection {
             TransportEvent::Frame(frame) => self.take_frame(now, frame),
             // Frames and control messages say the same, end to end.
             TransportEvent::AuthenticatedPacket => {}
-            TransportEvent::Closed => self.outputs.event(MediaEvent::ChannelClosed),
+            TransportEvent::Closed => self.outputs.event(MediaEvent::DataChannelClosed),
         }
     }
 

@@ -279,7 +279,7 @@ impl Call {
     pub(crate) fn handle_media(&mut self, io: &mut Io<'_>, event: MediaEvent) {
         match self.media.transport {
             Transport::Open => self.media_event(io, event),
-            Transport::Draining if event == MediaEvent::ChannelClosed => self.close_media(io),
+            Transport::Draining if event == MediaEvent::DataChannelClosed => self.close_media(io),
             Transport::Draining | Transport::Untouched | Transport::Closed => {}
         }
         self.flush(io);

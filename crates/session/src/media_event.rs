@@ -68,9 +68,9 @@ pub enum MediaEvent {
     /// By its newest authentic frame, the peer is muted, or is not any more.
     PeerMuted(bool),
     /// The data channel can send.
-    ChannelOpen,
+    DataChannelOpen,
     /// The transport was closed by the peer. A dead path, never a hang-up.
-    ChannelClosed,
+    DataChannelClosed,
     /// Our offer that restarts ICE, candidates included.
     RestartOffer {
         /// The offer.
@@ -108,8 +108,8 @@ impl fmt::Debug for MediaEvent {
             Self::AuthenticatedPacket => f.write_str("AuthenticatedPacket"),
             Self::FirstAudioPlayed => f.write_str("FirstAudioPlayed"),
             Self::PeerMuted(muted) => write!(f, "PeerMuted({muted})"),
-            Self::ChannelOpen => f.write_str("ChannelOpen"),
-            Self::ChannelClosed => f.write_str("ChannelClosed"),
+            Self::DataChannelOpen => f.write_str("DataChannelOpen"),
+            Self::DataChannelClosed => f.write_str("DataChannelClosed"),
             Self::RestartOffer { sdp: _ } => f.write_str("RestartOffer"),
             Self::RestartAnswer { sdp: _ } => f.write_str("RestartAnswer"),
             Self::Failed { reason } => write!(f, "Failed({reason:?})"),

@@ -292,7 +292,7 @@ pub(crate) fn path_events(network: &Network) -> Vec<(Duration, MediaEvent)> {
     };
     vec![
         (network.delay * 2, up),
-        (network.delay * 3, MediaEvent::ChannelOpen),
+        (network.delay * 3, MediaEvent::DataChannelOpen),
     ]
 }
 

@@ -76,19 +76,36 @@ pub(super) fn replace_in(page: &str, marks: &Marks, text: &str) -> Result<String
 
 /// The table for the documentation.
 pub(super) fn markdown(figures: &[Figure], machine: &str) -> String {
-    let rows: String = figures
-        .iter()
-        .map(|figure| {
-            format!(
-                "| {} | {} | {} {} |\n",
-                figure.what,
-                figure.target_shown(),
-                figure.shown(),
-                mark(figure)
-            )
-        })
-        .collect();
+    let rows: String = figures.iter().map(row).collect();
     format!("| what | target | measured |\n| --- | --- | --- |\n{rows}\nMeasured on: {machine}.\n")
+}
+
+fn row(figure: &Figure) -> String {
+    format!(
+        "{}{} | {} {} |\n",
+        row_start(figure),
+        figure.target_shown(),
+        figure.shown(),
+        mark(figure)
+    )
+}
+
+/// What a figure's row begins with, whatever was measured.
+fn row_start(figure: &Figure) -> String {
+    format!("| {} | ", figure.what)
+}
+
+/// The page with the rows of these figures anew, where only a part of the table was measured.
+pub(super) fn replace_rows(page: &str, figures: &[Figure]) -> Result<String> {
+    let mut page = page.to_owned();
+    for figure in figures {
+        let start = row_start(figure);
+        let missing = || format!("the page has no row for {}: measure all", figure.what);
+        let at = page.find(&start).with_context(missing)?;
+        let end = page[at..].find('\n').with_context(missing)?;
+        page.replace_range(at..=at + end, &row(figure));
+    }
+    Ok(page)
 }
 
 fn mark(figure: &Figure) -> &'static str {
@@ -134,6 +151,17 @@ mod tests {
         );
         assert!(page.contains("| STOI | ≥ 0.85 | 0.80 ✗ |"), "{page}");
         assert_eq!(replace_in(&page, &MARKS, &new).unwrap(), page);
+    }
+
+    #[test]
+    fn a_part_replaces_its_own_rows() {
+        let [one, mut other] = figures();
+        let page = markdown(&[one, other.clone()], "A Fine CPU");
+        other.measured = 0.9;
+        let new = replace_rows(&page, &[other.clone()]).unwrap();
+        assert_eq!(new, page.replace("0.80 ✗", "0.90 ✓"));
+        other.what = "something else".to_owned();
+        assert!(replace_rows(&page, &[other]).is_err());
     }
 
     #[test]

@@ -359,7 +359,7 @@ impl VirtualCall {
                 self.tell(index, MediaEvent::PathUp { route });
                 self.ends[index].next_tick = Some(self.now);
             }
-            TransportEvent::ChannelOpen => self.tell(index, MediaEvent::ChannelOpen),
+            TransportEvent::ChannelOpen => self.tell(index, MediaEvent::DataChannelOpen),
             TransportEvent::Control(bytes) => {
                 let endpoint = &mut self.ends[index].endpoint;
                 endpoint

@@ -58,8 +58,8 @@ impl Call {
                     self.tell_peer_muted(io);
                 }
             }
-            MediaEvent::ChannelOpen => self.path.set_data_channel_open(true),
-            MediaEvent::ChannelClosed => self.path.set_data_channel_open(false),
+            MediaEvent::DataChannelOpen => self.path.set_data_channel_open(true),
+            MediaEvent::DataChannelClosed => self.path.set_data_channel_open(false),
             MediaEvent::RestartOffer { sdp } => {
                 if let Some(number) = self.restarts.number_offer() {
                     self.negotiate(Description::offer(sdp), number);

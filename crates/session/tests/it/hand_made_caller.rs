@@ -423,7 +423,7 @@ fn a_forged_message_1_leads_to_no_connection_and_opens_no_microphone() {
     let route = PathRoute::Direct;
     for event in [
         MediaEvent::PathUp { route },
-        MediaEvent::ChannelOpen,
+        MediaEvent::DataChannelOpen,
         MediaEvent::AuthenticatedPacket,
     ] {
         caller.universe.inject_media(callee, call, event);

@@ -232,7 +232,7 @@ fn a_transport_that_closes_is_a_dead_path_and_not_a_hang_up() {
     let mut pair = connected_pair();
     pair.universe.run_for(Duration::from_secs(5));
     pair.universe
-        .inject_media(pair.callee, pair.call(), MediaEvent::ChannelClosed);
+        .inject_media(pair.callee, pair.call(), MediaEvent::DataChannelClosed);
     pair.universe.run_for(Duration::from_secs(50));
     assert!(
         pair.universe.ended(pair.caller).is_none() && pair.universe.ended(pair.callee).is_none()
