@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use securecall_driver::{AnswerPolicy, CallEvent, Client, EndReason, Event};
+use securecall_driver::{AnswerPolicy, CallEvent, EndReason, Event};
 
-use crate::people::{InCall, Person, connected, direct, ended, synapse, wait_for};
+use crate::people::{InCall, Person, connected, direct, ended, placed, synapse, wait_for};
 use crate::tone::median_amplitude;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -64,15 +64,8 @@ async fn a_person_answers_mutes_and_the_other_hangs_up_by_stopping() {
     let (caller, callee) = (Person::new(synapse()).await, Person::new(synapse()).await);
     let mut asked = callee.config(1000);
     asked.answer = AnswerPolicy::Ask;
-    let mut called = Client::start(asked, callee.account.clone()).await.unwrap();
-    let mut calling = Client::start(caller.config(440), caller.account.clone())
-        .await
-        .unwrap();
-    let call = calling
-        .handle()
-        .call(callee.as_callee(), direct())
-        .await
-        .unwrap();
+    let (mut calling, mut called, call) =
+        placed(&caller, &callee, [caller.config(440), asked]).await;
     let ringing = wait_for(&mut called, |event| match event {
         Event::Call(CallEvent::Incoming { call, accepted, .. }) => Some((*call, *accepted)),
         _ => None,
@@ -102,15 +95,8 @@ async fn a_declined_call_ends_on_both_sides() {
     let (caller, callee) = (Person::new(synapse()).await, Person::new(synapse()).await);
     let mut asked = callee.config(1000);
     asked.answer = AnswerPolicy::Ask;
-    let mut called = Client::start(asked, callee.account.clone()).await.unwrap();
-    let mut calling = Client::start(caller.config(440), caller.account.clone())
-        .await
-        .unwrap();
-    let call = calling
-        .handle()
-        .call(callee.as_callee(), direct())
-        .await
-        .unwrap();
+    let (mut calling, mut called, call) =
+        placed(&caller, &callee, [caller.config(440), asked]).await;
     wait_for(&mut called, |event| {
         matches!(event, Event::Call(CallEvent::Incoming { .. })).then_some(())
     })

@@ -11,7 +11,7 @@ use securecall_driver::{
 use securecall_interop::{Synapse, SynapseOptions, UdpForwarder};
 
 use crate::{
-    people::{InCall, Person, connected, direct, ended, log, synapse, wait_for},
+    people::{InCall, Person, connected, direct, ended, log, placed, synapse, wait_for},
     tone::median_amplitude,
 };
 
@@ -192,15 +192,7 @@ async fn a_device_that_rings_sends_no_packet_and_gathers_nothing() {
     let (mut calling, mut called) = (caller.config(440), callee.config(1000));
     called.answer = AnswerPolicy::Ask;
     let [to_caller, to_callee] = [Paths::lead_to(&mut calling), Paths::lead_to(&mut called)];
-    let mut called = Client::start(called, callee.account.clone()).await.unwrap();
-    let mut calling = Client::start(calling, caller.account.clone())
-        .await
-        .unwrap();
-    let call = calling
-        .handle()
-        .call(callee.as_callee(), direct())
-        .await
-        .unwrap();
+    let (mut calling, mut called, call) = placed(&caller, &callee, [calling, called]).await;
     wait_for(&mut calling, |event| {
         matches!(event, Event::Call(CallEvent::Ringing { .. })).then_some(())
     })
@@ -221,15 +213,7 @@ async fn a_peer_on_this_machine_is_not_tried_unless_that_is_asked_for_by_name() 
     let (mut calling, mut called) = (caller.config(440), callee.config(1000));
     calling.network.reach = Reach::OtherMachines;
     let [to_caller, to_callee] = [Paths::lead_to(&mut calling), Paths::lead_to(&mut called)];
-    let called = Client::start(called, callee.account.clone()).await.unwrap();
-    let calling = Client::start(calling, caller.account.clone())
-        .await
-        .unwrap();
-    calling
-        .handle()
-        .call(callee.as_callee(), direct())
-        .await
-        .unwrap();
+    let (calling, called, _) = placed(&caller, &callee, [calling, called]).await;
     // The callee knows the caller's address, and tries it again and again.
     while to_caller.packets() < 10 {
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -247,15 +231,8 @@ async fn what_the_disk_does_not_take_does_not_ring_until_it_takes_it() {
     // The folder of the memory is gone.
     let folder = callee.folder.path().join("gone");
     asked.replay_memory = folder.join("replay");
-    let mut called = Client::start(asked, callee.account.clone()).await.unwrap();
-    let mut calling = Client::start(caller.config(440), caller.account.clone())
-        .await
-        .unwrap();
-    let call = calling
-        .handle()
-        .call(callee.as_callee(), direct())
-        .await
-        .unwrap();
+    let (mut calling, mut called, call) =
+        placed(&caller, &callee, [caller.config(440), asked]).await;
     let told = wait_for(&mut called, |event| match event {
         Event::ReplayMemoryFailed(error) => Some(error.to_string()),
         Event::Call(CallEvent::Incoming { .. }) => panic!("it rang"),

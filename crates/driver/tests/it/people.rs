@@ -166,22 +166,31 @@ pub(crate) struct InCall {
     pub(crate) call: CallId,
 }
 
+/// Both clients, the caller's first, and the call that the caller has placed.
+pub(crate) async fn placed(
+    caller: &Person,
+    callee: &Person,
+    [calling, called]: [ClientConfig; 2],
+) -> (Client, Client, CallId) {
+    let called = Client::start(called, callee.account.clone()).await.unwrap();
+    let calling = Client::start(calling, caller.account.clone())
+        .await
+        .unwrap();
+    let call = calling
+        .handle()
+        .call(callee.as_callee(), direct())
+        .await
+        .unwrap();
+    (calling, called, call)
+}
+
 impl InCall {
     pub(crate) async fn between(
         caller: Person,
         callee: Person,
         configs: [ClientConfig; 2],
     ) -> Self {
-        let [calling, called] = configs;
-        let mut called = Client::start(called, callee.account.clone()).await.unwrap();
-        let mut calling = Client::start(calling, caller.account.clone())
-            .await
-            .unwrap();
-        let call = calling
-            .handle()
-            .call(callee.as_callee(), direct())
-            .await
-            .unwrap();
+        let (mut calling, mut called, call) = placed(&caller, &callee, configs).await;
         let ((caller_call, caller_words), (callee_call, callee_words)) =
             tokio::join!(connected(&mut calling), connected(&mut called));
         assert_eq!((caller_call, callee_call), (call, call));

@@ -165,18 +165,7 @@ fn frames_go_on_by_themselves_when_a_short_cut_heals() {
 fn a_restart_brings_the_call_to_new_addresses() {
     let mut pair = Pair::connected();
     pair.run_until(Pair::both_channels_open);
-    pair.cut = true;
-    pair.run_for(Duration::from_secs(4));
-    pair.move_to_new_addresses();
-    pair.restart();
-    pair.cut = false;
-    pair.clear_events();
-    pair.run_until(|pair| {
-        let now = pair.now;
-        pair.caller.send_frame(now, 960, &FRAME).unwrap();
-        pair.callee.send_frame(now, 960, &FRAME).unwrap();
-        !pair.frames(Side::Caller).is_empty() && !pair.frames(Side::Callee).is_empty()
-    });
+    pair.restart_at_new_addresses();
 }
 
 #[test]

@@ -8,7 +8,6 @@ use securecall_signaling::{
 };
 use web_time::Instant;
 
-use super::epochs::Epochs;
 use super::party::{ACKNOWLEDGE_DELAY, Link, Party, RatchetSession, digest};
 use super::prologue::Prologue;
 use super::sealed_box::{BoxKind, MATRIX_STEP, SealedBox};
@@ -199,16 +198,7 @@ impl Sealed {
         if bundle.call_id != call_id || bundle.party_id != *id || !fits {
             return Err(SignalRefused::OutOfPlace);
         }
-        let epochs = Epochs::new(
-            Role::Caller,
-            established.outbound_media_seed,
-            established.inbound_media_seed,
-        );
-        party.link = Link::Open(Box::new(RatchetSession {
-            ratchet: established.ratchet,
-            transcript: established.transcript,
-            epochs,
-        }));
+        party.link = Link::Open(RatchetSession::new(Role::Caller, established));
         party.taken = Some(digest(sealed));
         party.delivery.acknowledge(MessageName::Message1);
         let does_not_ring = bundle

@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use securecall_crypto::{
-    InitiatorAwaiting, MessageId, Ratchet, RatchetError, ReceivedMessage1, Transcript, WordsNonce,
+    Established, InitiatorAwaiting, MessageId, Ratchet, RatchetError, ReceivedMessage1, Transcript,
+    WordsNonce,
 };
-use securecall_signaling::{Acknowledgement, Candidate, Content, MAX_ACKNOWLEDGEMENTS};
+use securecall_signaling::{Acknowledgement, Candidate, Content, MAX_ACKNOWLEDGEMENTS, Role};
 use sha2::{Digest, Sha256};
 use web_time::Instant;
 
@@ -38,6 +39,24 @@ pub(super) struct RatchetSession {
     pub(super) ratchet: Ratchet,
     pub(super) transcript: Transcript,
     pub(super) epochs: Epochs,
+}
+
+impl RatchetSession {
+    /// What a finished handshake gives; `role` is ours.
+    pub(super) fn new(role: Role, established: Established) -> Box<Self> {
+        let Established {
+            ratchet,
+            outbound_media_seed,
+            inbound_media_seed,
+            transcript,
+            remote_identity: _,
+        } = established;
+        Box::new(Self {
+            ratchet,
+            transcript,
+            epochs: Epochs::new(role, outbound_media_seed, inbound_media_seed),
+        })
+    }
 }
 
 /// One device of the peer.

@@ -9,7 +9,6 @@ use zeroize::Zeroizing;
 
 use super::Sealed;
 use super::delivery::{Transmit, Ways};
-use super::epochs::Epochs;
 use super::party::{Link, Party, RatchetSession};
 use super::sealed_box::{BoxKind, DATA_CHANNEL_STEP, MATRIX_STEP, SealedBox};
 use crate::contract::Situation;
@@ -132,16 +131,7 @@ impl Sealed {
         };
         let payload = self.bundle(io, BoxKind::Message2, MATRIX_STEP, contents);
         let (established, sealed) = received.write_message_2(&mut io.rng, &payload);
-        let epochs = Epochs::new(
-            Role::Callee,
-            established.outbound_media_seed,
-            established.inbound_media_seed,
-        );
-        party.link = Link::Open(Box::new(RatchetSession {
-            ratchet: established.ratchet,
-            transcript: established.transcript,
-            epochs,
-        }));
+        party.link = Link::Open(RatchetSession::new(Role::Callee, established));
         party.delivery.push(
             io.now,
             MessageName::Message2,

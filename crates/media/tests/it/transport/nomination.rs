@@ -110,18 +110,7 @@ fn a_relay_that_is_not_in_the_nominated_pair_makes_no_relayed_path() {
 fn the_pair_follows_a_restart_to_new_addresses() {
     let mut pair = Pair::connected();
     pair.run_until(Pair::both_channels_open);
-    pair.cut = true;
-    pair.run_for(Duration::from_secs(4));
-    pair.move_to_new_addresses();
-    pair.restart();
-    pair.cut = false;
-    pair.clear_events();
-    pair.run_until(|pair| {
-        let now = pair.now;
-        pair.caller.send_frame(now, 960, &FRAME).unwrap();
-        pair.callee.send_frame(now, 960, &FRAME).unwrap();
-        !pair.frames(Side::Caller).is_empty() && !pair.frames(Side::Callee).is_empty()
-    });
+    pair.restart_at_new_addresses();
     for side in [Side::Caller, Side::Callee] {
         let expected = Some(nominated(&pair, side));
         assert_eq!(pair.side(side).selected_pair(), expected);

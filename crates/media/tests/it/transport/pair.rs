@@ -15,6 +15,8 @@ use securecall_media::{
 };
 use web_time::Instant;
 
+use super::FRAME;
+
 /// Longer than any test waits.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -109,6 +111,22 @@ impl Pair {
         let offer = self.caller.create_restart_offer(self.now).unwrap();
         let answer = self.callee.accept_restart_offer(self.now, &offer).unwrap();
         self.caller.set_answer(self.now, &answer).unwrap();
+    }
+
+    /// The path is gone for four seconds; both sides get new addresses and restart, until frames flow both ways again.
+    pub(crate) fn restart_at_new_addresses(&mut self) {
+        self.cut = true;
+        self.run_for(Duration::from_secs(4));
+        self.move_to_new_addresses();
+        self.restart();
+        self.cut = false;
+        self.clear_events();
+        self.run_until(|pair| {
+            let now = pair.now;
+            pair.caller.send_frame(now, 960, &FRAME).unwrap();
+            pair.callee.send_frame(now, 960, &FRAME).unwrap();
+            !pair.frames(Side::Caller).is_empty() && !pair.frames(Side::Callee).is_empty()
+        });
     }
 
     /// Both sides get a new address; the old ones lead nowhere.
