@@ -8,8 +8,8 @@ use rand_core::SeedableRng;
 use securecall_contact::{MatrixId, SecureCallId, ServerName};
 use securecall_crypto::{IdentityKeyPair, IdentitySeed};
 use securecall_session::{
-    AnswerPolicy, CallId, CallOptions, Callee, Config, Contact, Contacts, Endpoint, InboundSignal,
-    MediaCommand, MediaEvent, Output, OwnDevice, PathRoute, PeerDevice, Request,
+    AnswerPolicy, CallHandle, CallOptions, Callee, Config, Contact, Contacts, Endpoint, Event,
+    InboundSignal, MediaCommand, MediaEvent, Output, OwnDevice, PathRoute, PeerDevice, Request,
 };
 use web_time::Instant;
 
@@ -23,7 +23,9 @@ struct Pair {
     now: Instant,
     /// To whom, and what.
     signals: Vec<(usize, String)>,
-    controls: Vec<(usize, CallId, Vec<u8>)>,
+    controls: Vec<(usize, Vec<u8>)>,
+    /// The call, as each end names it.
+    calls: [Option<CallHandle>; 2],
 }
 
 fn end(
@@ -70,6 +72,7 @@ fn pair() -> Option<Pair> {
         now: Instant::now(),
         signals: Vec::new(),
         controls: Vec::new(),
+        calls: [None; 2],
     })
 }
 
@@ -90,17 +93,20 @@ impl Pair {
                     self.signals.push((1 - own, content));
                     self.ends[own].handle_response(self.now, &mut self.rng, id, Ok(()));
                 }
-                Output::Control(call, bytes) => self.controls.push((1 - own, call, bytes)),
+                Output::Control(_, bytes) => self.controls.push((1 - own, bytes)),
                 Output::Media(call, command) => self.media(own, call, &command),
                 Output::Persist(_) => {
                     self.ends[own].handle_persisted(self.now, &mut self.rng, Ok(()));
+                }
+                Output::Event(Event::Dialing { call, .. } | Event::Incoming { call, .. }) => {
+                    self.calls[own] = Some(call.handle);
                 }
                 Output::Event(_) => {}
             }
         }
     }
 
-    fn media(&mut self, own: usize, call: CallId, command: &MediaCommand) {
+    fn media(&mut self, own: usize, call: CallHandle, command: &MediaCommand) {
         let sdp = format!(
             "v=0\r\na=fingerprint:sha-256 {}\r\n",
             [format!("0{own}").as_str(); 32].join(":")
@@ -140,7 +146,8 @@ impl Pair {
         self.drain(to);
     }
 
-    fn control(&mut self, to: usize, call: CallId, bytes: &[u8]) {
+    fn control(&mut self, to: usize, bytes: &[u8]) {
+        let Some(call) = self.calls[to] else { return };
         let _ = self.ends[to].handle_control(self.now, &mut self.rng, call, bytes);
         self.drain(to);
     }
@@ -162,17 +169,17 @@ impl Pair {
             return true;
         }
         if !self.controls.is_empty() {
-            let (to, call, bytes) = self.controls.remove(0);
+            let (to, bytes) = self.controls.remove(0);
             let mut changed = bytes.clone();
             changed
                 .iter_mut()
                 .zip(attack)
                 .for_each(|(byte, change)| *byte ^= change);
             if changed != bytes {
-                self.control(to, call, &changed);
+                self.control(to, &changed);
             }
-            self.control(to, call, attack);
-            self.control(to, call, &bytes);
+            self.control(to, attack);
+            self.control(to, &bytes);
             return true;
         }
         false
@@ -200,6 +207,7 @@ fuzz_target!(|data: &[u8]| {
     ) else {
         unreachable!("no other call")
     };
+    let call = call.handle;
     pair.drain(0);
     for attack in data.chunks(64).chain(std::iter::repeat(&[][..])).take(200) {
         if !pair.step(attack) {
@@ -210,5 +218,8 @@ fuzz_target!(|data: &[u8]| {
     assert!(pair.ends[0].hang_up(pair.now, &mut pair.rng, call).is_ok());
     pair.drain(0);
     while pair.step(&[]) {}
+    let Some(call) = pair.calls[1] else {
+        unreachable!("the true messages made it ring")
+    };
     assert!(pair.ends[1].hang_up(pair.now, &mut pair.rng, call).is_err());
 });

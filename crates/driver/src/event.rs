@@ -2,7 +2,7 @@
 
 use securecall_audio_device::DeviceFault;
 use securecall_matrix::ServerError;
-use securecall_session::CallId;
+use securecall_session::{CallHandle, NamedCall};
 
 use crate::replay_memory::ReplayMemoryError;
 
@@ -20,7 +20,7 @@ pub enum Event {
     /// Microphone and speaker run. From these two times and two recordings the delay from mouth to ear follows.
     AudioStarted {
         /// The call.
-        call: CallId,
+        call: NamedCall,
         /// When the first sample of the microphone was captured, in microseconds since the Unix epoch.
         microphone_at_unix_us: u64,
         /// When the first sample of the speaker was played, in microseconds since the Unix epoch.
@@ -29,14 +29,14 @@ pub enum Event {
     /// How a connected call is doing; once a second.
     Stats {
         /// The call.
-        call: CallId,
+        call: NamedCall,
         /// The numbers.
         stats: CallStats,
     },
     /// How loud both sides are; ten times a second, where the configuration asks for it.
     Levels {
-        /// The call.
-        call: CallId,
+        /// The call, as orders name it.
+        call: CallHandle,
         /// Our microphone, RMS, 0 to 1.
         input: f32,
         /// The peer's voice, RMS, 0 to 1.
@@ -44,15 +44,15 @@ pub enum Event {
     },
     /// A microphone or a speaker failed. The call goes on.
     Device {
-        /// The call.
-        call: CallId,
+        /// The call, as orders name it.
+        call: CallHandle,
         /// What went wrong.
         fault: DeviceFault,
     },
     /// What the user should know about a device, once.
     Notice {
-        /// The call.
-        call: CallId,
+        /// The call, as orders name it.
+        call: CallHandle,
         /// The text.
         text: String,
     },

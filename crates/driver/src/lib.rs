@@ -47,7 +47,7 @@ pub use securecall_audio_device::{
 };
 pub use securecall_media::Reach;
 pub use securecall_session::{
-    AnswerPolicy, CallError, CallId, CallOptions, Callee, CommandError, Contact, EndReason,
-    Event as CallEvent, ExitClass, MissedReason, PathRoute, Peer, RefusedReason, Require, Route,
-    Tier,
+    AnswerPolicy, CallError, CallHandle, CallHandles, CallOptions, Callee, CommandError, Contact,
+    EndReason, Event as CallEvent, ExitClass, MissedReason, NamedCall, PathRoute, Peer,
+    RefusedReason, Require, Route, Tier, WireCallId,
 };

@@ -37,6 +37,7 @@ use self::path::Path;
 use self::restarts::Restarts;
 use self::timer::Timer;
 use crate::EndReason;
+use crate::call_handle::{CallHandle, NamedCall};
 use crate::config::Route;
 use crate::contract::Situation;
 use crate::event::{Event, Peer};
@@ -56,7 +57,7 @@ const RESTART_AGAIN: Duration = Duration::from_secs(5);
 
 /// One call.
 pub(crate) struct Call {
-    pub(crate) id: CallId,
+    pub(crate) name: NamedCall,
     pub(crate) peer: Peer,
     pub(crate) route: Route,
     machine: CallMachine,
@@ -75,6 +76,7 @@ impl Call {
     /// Places a sealed call: asks for the peer's devices and for an offer.
     pub(crate) fn place(
         io: &mut Io<'_>,
+        handle: CallHandle,
         id: CallId,
         peer: Peer,
         route: Route,
@@ -82,9 +84,12 @@ impl Call {
         lifetime: Duration,
     ) -> Self {
         let machine = CallMachine::caller(io.now, io.own.device.device_id.clone(), lifetime);
-        let sealed = Sealed::of_caller(id, &peer, sent_at, lifetime);
+        let sealed = Sealed::of_caller(handle, id, &peer, sent_at, lifetime);
         let call = Self {
-            id,
+            name: NamedCall {
+                handle,
+                id: id.into(),
+            },
             peer,
             route,
             machine,
@@ -98,7 +103,7 @@ impl Call {
             end: End::default(),
         };
         io.event(Event::Dialing {
-            call: id,
+            call: call.name.clone(),
             peer: call.peer.clone(),
         });
         call.carrier.begin(io);
@@ -109,6 +114,7 @@ impl Call {
     /// Lets a sealed call ring; with `accept`, it is answered at once and message 2 brings the answer.
     pub(crate) fn ring(
         io: &mut Io<'_>,
+        name: NamedCall,
         invite: OpenedInvite,
         peer: Peer,
         route: Route,
@@ -117,9 +123,9 @@ impl Call {
     ) -> Self {
         let own = io.own.device.device_id.clone();
         let machine = CallMachine::callee(own, invite.party.clone(), rings_until);
-        let mut call = Self::of_invite(io, invite, peer, route, machine);
+        let mut call = Self::of_invite(io, name, invite, peer, route, machine);
         io.event(Event::Incoming {
-            call: call.id,
+            call: call.name.clone(),
             peer: call.peer.clone(),
             accepted: accept,
         });
@@ -135,6 +141,7 @@ impl Call {
     /// A sealed call that does not ring here: message 2 says why, and nothing else happens.
     pub(crate) fn turn_away(
         io: &mut Io<'_>,
+        name: NamedCall,
         invite: OpenedInvite,
         peer: Peer,
         why: &Content,
@@ -142,7 +149,7 @@ impl Call {
         let own = io.own.device.device_id.clone();
         let machine = CallMachine::busy_callee(own, invite.party.clone(), io.now);
         // No transport is ever opened, so the route is nobody's; the strictest stands for it.
-        let mut call = Self::of_invite(io, invite, peer, Route::Relay, machine);
+        let mut call = Self::of_invite(io, name, invite, peer, Route::Relay, machine);
         call.end.was_turned_away = true;
         call.deadlines.set(Timer::Forget, io.now + FORGET);
         call.carrier.say_to_all(why);
@@ -152,16 +159,17 @@ impl Call {
 
     fn of_invite(
         io: &Io<'_>,
+        name: NamedCall,
         invite: OpenedInvite,
         peer: Peer,
         route: Route,
         machine: CallMachine,
     ) -> Self {
         Self {
-            id: invite.call,
             media: Media::of_callee(invite.offer.clone()),
             restarts: Restarts::of_callee(invite.fingerprint),
-            carrier: Carrier::Sealed(Sealed::of_callee(&peer, invite)),
+            carrier: Carrier::Sealed(Sealed::of_callee(name.handle, &peer, invite)),
+            name,
             peer,
             route,
             machine,
@@ -213,7 +221,7 @@ impl Call {
             self.order(io, MediaCommand::SetMuted(muted));
         }
         io.event(Event::Muted {
-            call: self.id,
+            call: self.name.clone(),
             local: true,
             muted,
         });
@@ -296,7 +304,7 @@ impl Call {
                 self.carrier.handle_deadline(io.now, &situation);
                 self.hear(io);
             } else if let Some(timer) = self.deadlines.take_expired(io.now) {
-                tracing::trace!(call = %self.id, ?timer, "woke up");
+                tracing::trace!(call = %self.name, ?timer, "woke up");
                 self.handle_timer(io, timer);
             } else {
                 break;
@@ -327,6 +335,15 @@ impl Call {
     /// The call is over and everybody who can be told was told.
     pub(crate) fn is_quiet(&self) -> bool {
         self.is_silent() && self.carrier.is_quiet(&self.situation())
+    }
+
+    pub(crate) const fn handle(&self) -> CallHandle {
+        self.name.handle
+    }
+
+    /// The ID on the wire, by which glare is decided.
+    pub(crate) const fn sealed_id(&self) -> CallId {
+        self.carrier.sealed_id()
     }
 
     pub(crate) const fn is_over(&self) -> bool {
@@ -393,7 +410,9 @@ impl Call {
         while let Some(output) = self.machine.poll_output() {
             match output {
                 CallOutput::Send { party, content } => self.carrier.say(&party, content),
-                CallOutput::Ringing => io.event(Event::Ringing { call: self.id }),
+                CallOutput::Ringing => io.event(Event::Ringing {
+                    call: self.name.clone(),
+                }),
                 CallOutput::Answered { party, sdp } => self.take_answer(io, &party, sdp),
                 CallOutput::Candidates(lines) => {
                     if let Some(command) = self.media.take_remote_candidates(lines) {
@@ -411,7 +430,9 @@ impl Call {
             Timer::PathDead => {
                 let role = self.machine.role();
                 self.path.dies(io.now, role, &mut self.deadlines);
-                io.event(Event::Reconnecting { call: self.id });
+                io.event(Event::Reconnecting {
+                    call: self.name.clone(),
+                });
                 if role == Role::Caller {
                     self.restart(io);
                 }
@@ -480,7 +501,7 @@ impl Call {
         self.machine.connected();
         self.connected_at = Some(io.now);
         io.event(Event::Connected {
-            call: self.id,
+            call: self.name.clone(),
             peer: self.peer.clone(),
             tier: self.carrier.tier(),
             route,
@@ -500,7 +521,7 @@ impl Call {
 
     fn tell_peer_muted(&self, io: &mut Io<'_>) {
         io.event(Event::Muted {
-            call: self.id,
+            call: self.name.clone(),
             local: false,
             muted: self.media.is_peer_muted(),
         });
@@ -513,7 +534,9 @@ impl Call {
             return;
         }
         if self.path.lives(io.now, &mut self.deadlines) {
-            io.event(Event::Reconnected { call: self.id });
+            io.event(Event::Reconnected {
+                call: self.name.clone(),
+            });
             if let Some(party) = self.machine.selected() {
                 self.carrier.path_is_back(io.now, party);
             }
@@ -537,7 +560,7 @@ impl Call {
     }
 
     fn order(&self, io: &mut Io<'_>, command: MediaCommand) {
-        io.outputs.push_back(Output::Media(self.id, command));
+        io.outputs.push_back(Output::Media(self.handle(), command));
     }
 
     /// What the carrier must know.

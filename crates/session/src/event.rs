@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use securecall_contact::{MatrixId, SecureCallId};
 use securecall_crypto::SafetyWords;
-use securecall_signaling::CallId;
 
-use crate::{EndReason, PathRoute, Tier};
+use crate::{EndReason, NamedCall, PathRoute, Tier};
 
 /// Who is at the other end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,14 +79,14 @@ pub enum Event {
     /// Our call is on its way.
     Dialing {
         /// The call.
-        call: CallId,
+        call: NamedCall,
         /// Who is called.
         peer: Peer,
     },
     /// A call rings here (or is answered by policy).
     Incoming {
         /// The call.
-        call: CallId,
+        call: NamedCall,
         /// Who calls.
         peer: Peer,
         /// The answer policy has accepted it already.
@@ -96,19 +95,19 @@ pub enum Event {
     /// Our call rings at the peer.
     Ringing {
         /// The call.
-        call: CallId,
+        call: NamedCall,
     },
     /// Both called each other: our call gave way to theirs, which is accepted.
     Replaced {
         /// Our call, which is over.
-        call: CallId,
+        call: NamedCall,
         /// The call that goes on in its place, inbound.
-        by: CallId,
+        by: NamedCall,
     },
     /// Path up, peer proven, a frame of the peer opened.
     Connected {
         /// The call.
-        call: CallId,
+        call: NamedCall,
         /// Who is at the other end.
         peer: Peer,
         /// How the call is protected.
@@ -123,14 +122,14 @@ pub enum Event {
     /// The first sample of the peer was played.
     FirstAudio {
         /// The call.
-        call: CallId,
+        call: NamedCall,
         /// Since dialing (caller) or the acceptance (callee).
         setup: Duration,
     },
     /// Somebody muted or unmuted.
     Muted {
         /// The call.
-        call: CallId,
+        call: NamedCall,
         /// Whether it was this side.
         local: bool,
         /// Muted, or heard again.
@@ -139,22 +138,22 @@ pub enum Event {
     /// Nothing was heard from the peer for 3 s.
     Reconnecting {
         /// The call.
-        call: CallId,
+        call: NamedCall,
     },
     /// The peer is heard again.
     Reconnected {
         /// The call.
-        call: CallId,
+        call: NamedCall,
     },
     /// Another device of ours took the call or declined it. `Ended` follows.
     AnsweredElsewhere {
         /// The call.
-        call: CallId,
+        call: NamedCall,
     },
     /// The call is over. The last event of a call, and there is always one (but for `Replaced`).
     Ended {
         /// The call.
-        call: CallId,
+        call: NamedCall,
         /// Why.
         reason: EndReason,
         /// Since `connected`; `None` if it never was.
@@ -163,7 +162,7 @@ pub enum Event {
     /// Somebody called and was not answered. Follows `Ended` if it rang here.
     Missed {
         /// The call.
-        call: CallId,
+        call: NamedCall,
         /// Who called.
         peer: Peer,
         /// Why nobody answered.
@@ -175,7 +174,7 @@ pub enum Event {
     /// An authenticated call was refused without ringing.
     Refused {
         /// The call.
-        call: CallId,
+        call: NamedCall,
         /// Who called, as proven by the handshake.
         peer: Peer,
         /// Why it was refused.

@@ -37,6 +37,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod call;
+mod call_handle;
 mod command;
 mod config;
 mod contacts;
@@ -53,6 +54,7 @@ mod sealed;
 mod signal_refused;
 mod tier;
 
+pub use call_handle::{CallHandle, CallHandles, NamedCall};
 pub use command::{CallError, Callee, CommandError};
 pub use config::{AnswerPolicy, CallOptions, Config, MAX_LIFETIME, OwnDevice, Route};
 pub use contacts::{Contact, Contacts, IdentityMismatch};
@@ -66,7 +68,6 @@ pub use output::{
 };
 pub use sealed::replay_memory::ReplayMemoryError;
 pub use sealed::sealed_box::{MAX_SIGNAL, SignalError};
-pub use securecall_signaling::CallId;
-pub use securecall_signaling::{MAX_CANDIDATE, MAX_CANDIDATES};
+pub use securecall_signaling::{MAX_CANDIDATE, MAX_CANDIDATES, WireCallId};
 pub use signal_refused::SignalRefused;
 pub use tier::{Require, Tier};

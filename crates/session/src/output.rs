@@ -4,10 +4,9 @@ use std::fmt;
 
 use securecall_contact::MatrixId;
 use securecall_crypto::{Direction, Epoch, MediaSeed};
-use securecall_signaling::CallId;
 use web_time::Instant;
 
-use crate::{Event, Route};
+use crate::{CallHandle, Event, Route};
 
 /// The next thing to do. Poll until [`Output::Timeout`] after every call into the endpoint, and do things in this order.
 #[derive(Debug)]
@@ -15,9 +14,9 @@ pub enum Output {
     /// Ask the homeserver for something; answer with `handle_devices` or `handle_response`.
     Request(Request),
     /// Work for the media engine of a call.
-    Media(CallId, MediaCommand),
+    Media(CallHandle, MediaCommand),
     /// Send one message on the data channel of a call.
-    Control(CallId, Vec<u8>),
+    Control(CallHandle, Vec<u8>),
     /// Something the user, or a script, wants to know.
     Event(Event),
     /// The replay memory changed: these bytes must go to disk, and [`Endpoint::handle_persisted`](crate::Endpoint::handle_persisted) be

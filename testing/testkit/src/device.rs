@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use securecall_crypto::IdentityKeyPair;
 use securecall_session::{
-    AnswerPolicy, CallId, CallOptions, Config, Contacts, Endpoint, Event, OwnDevice, SignalRefused,
+    AnswerPolicy, CallHandle, CallOptions, Config, Contacts, Endpoint, Event, NamedCall, OwnDevice,
+    SignalRefused,
 };
+use securecall_signaling::CallId;
 
 use crate::fake_media::FakeMedia;
 use crate::homeserver::Envelope;
@@ -51,6 +53,8 @@ pub struct Device {
     pub endpoint: Endpoint,
     /// Everything it told its user.
     pub events: Vec<Event>,
+    /// The IDs on the wire of the calls it has told of.
+    pub calls: BTreeMap<CallHandle, CallId>,
     /// Its calls' media engines.
     pub media: BTreeMap<CallId, FakeMedia>,
     /// What its disk does.
@@ -94,6 +98,7 @@ impl Device {
             options,
             endpoint,
             events: Vec::new(),
+            calls: BTreeMap::new(),
             media: BTreeMap::new(),
             disk: Disk::default(),
             persisted,
@@ -104,6 +109,26 @@ impl Device {
             sync_unfinished: false,
             mailbox: Vec::new(),
         }
+    }
+
+    /// What orders about a call are given by: the newest that has this ID.
+    pub fn handle(&self, call: CallId) -> Option<CallHandle> {
+        let mut calls = self.calls.iter().rev();
+        calls
+            .find(|(_, id)| **id == call)
+            .map(|(handle, _)| *handle)
+    }
+
+    /// The call that a handle stands for.
+    pub(crate) fn id(&self, handle: CallHandle) -> CallId {
+        *self.calls.get(&handle).expect("a call that was told of")
+    }
+
+    /// A call that is told of. Returns its ID on the wire.
+    pub(crate) fn note(&mut self, call: &NamedCall) -> CallId {
+        let id = CallId::parse(call.id.as_str()).expect("the ID of a sealed call");
+        self.calls.insert(call.handle, id);
+        id
     }
 
     /// Whether an event like this was told.

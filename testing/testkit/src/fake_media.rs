@@ -4,9 +4,8 @@
 use std::time::Duration;
 
 use securecall_crypto::{FrameOpener, FrameSealer, HEADER_LEN, OVERHEAD};
-use securecall_session::{
-    CallId, MediaCommand, MediaEvent, MediaFailure, PathRoute, Protection, Route,
-};
+use securecall_session::{MediaCommand, MediaEvent, MediaFailure, PathRoute, Protection, Route};
+use securecall_signaling::CallId;
 use web_time::Instant;
 
 use crate::device::DeviceId;

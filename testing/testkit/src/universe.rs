@@ -11,9 +11,10 @@ use rand_core::{CryptoRng, Rng, SeedableRng};
 use securecall_contact::{MatrixId, SecureCallId, ServerName};
 use securecall_crypto::{IdentityKey, IdentityKeyPair, IdentitySeed};
 use securecall_session::{
-    CallError, CallId, CallOptions, Callee, Contact, Contacts, EndReason, Event, MediaEvent,
-    OwnDevice, PeerDevice, RequestError, RequestId,
+    CallError, CallHandle, CallOptions, Callee, Contact, Contacts, EndReason, Event, MediaEvent,
+    OwnDevice, PeerDevice, RequestError, RequestId, SignalRefused,
 };
+use securecall_signaling::CallId;
 use web_time::Instant;
 
 use crate::device::{Device, DeviceId, DeviceOptions};
@@ -241,12 +242,14 @@ impl Universe {
             self.devices[from]
                 .endpoint
                 .call(self.now, wallclock, &mut self.rng, callee, options);
+        let result = result.map(|call| self.devices[from].note(&call));
         self.drain(from);
         result
     }
 
     /// A person answers.
     pub fn answer(&mut self, device: DeviceId, call: CallId) {
+        let call = self.handle(device, call);
         self.devices[device]
             .endpoint
             .answer(self.now, &mut self.rng, call)
@@ -256,6 +259,7 @@ impl Universe {
 
     /// A person declines.
     pub fn reject(&mut self, device: DeviceId, call: CallId) {
+        let call = self.handle(device, call);
         self.devices[device]
             .endpoint
             .reject(self.now, &mut self.rng, call)
@@ -265,6 +269,7 @@ impl Universe {
 
     /// A person hangs up.
     pub fn hang_up(&mut self, device: DeviceId, call: CallId) {
+        let call = self.handle(device, call);
         self.devices[device]
             .endpoint
             .hang_up(self.now, &mut self.rng, call)
@@ -274,6 +279,7 @@ impl Universe {
 
     /// A person mutes or unmutes.
     pub fn set_muted(&mut self, device: DeviceId, call: CallId, muted: bool) {
+        let call = self.handle(device, call);
         self.devices[device]
             .endpoint
             .set_muted(self.now, &mut self.rng, call, muted)
@@ -288,10 +294,13 @@ impl Universe {
 
     /// Hands a device bytes on its data channel.
     pub fn inject_control(&mut self, device: DeviceId, call: CallId, bytes: &[u8]) {
-        let result =
-            self.devices[device]
+        let target = &mut self.devices[device];
+        let result = match target.handle(call) {
+            Some(call) => target
                 .endpoint
-                .handle_control(self.now, &mut self.rng, call, bytes);
+                .handle_control(self.now, &mut self.rng, call, bytes),
+            None => Err(SignalRefused::UnknownCall),
+        };
         self.devices[device].refused.extend(result.err());
         self.drain(device);
     }
@@ -312,9 +321,11 @@ impl Universe {
 
     /// Tells a device's endpoint something about its media.
     pub fn inject_media(&mut self, device: DeviceId, call: CallId, event: MediaEvent) {
-        self.devices[device]
-            .endpoint
-            .handle_media(self.now, &mut self.rng, call, event);
+        let target = &mut self.devices[device];
+        if let Some(call) = target.handle(call) {
+            let endpoint = &mut target.endpoint;
+            endpoint.handle_media(self.now, &mut self.rng, call, event);
+        }
         self.drain(device);
     }
 
@@ -392,14 +403,22 @@ impl Universe {
 
     /// The call that rings at a device.
     pub fn incoming(&self, device: DeviceId) -> Option<CallId> {
+        let device = &self.devices[device];
+        device.events.iter().rev().find_map(|event| match event {
+            Event::Incoming { call, .. } => Some(device.id(call.handle)),
+            _ => None,
+        })
+    }
+
+    /// What orders about a call are given by on a device.
+    ///
+    /// # Panics
+    ///
+    /// If the device has not told of the call.
+    pub fn handle(&self, device: DeviceId, call: CallId) -> CallHandle {
         self.devices[device]
-            .events
-            .iter()
-            .rev()
-            .find_map(|event| match event {
-                Event::Incoming { call, .. } => Some(*call),
-                _ => None,
-            })
+            .handle(call)
+            .expect("the device has told of the call")
     }
 
     /// A random number below `bound`.

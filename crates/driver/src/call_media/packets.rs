@@ -13,8 +13,9 @@ use securecall_media::{
     TransportEvent, TransportOutput, VoiceEncoder,
 };
 use securecall_session::{
-    AnswerPolicy, CallId, CallOptions, Callee, Config, Contacts, Endpoint, Event, InboundSignal,
-    MediaCommand, MediaEvent, Output, OwnDevice, PathRoute, PeerDevice, Request, Route,
+    AnswerPolicy, CallHandle, CallOptions, Callee, Config, Contacts, Endpoint, Event,
+    InboundSignal, MediaCommand, MediaEvent, Output, OwnDevice, PathRoute, PeerDevice, Request,
+    Route,
 };
 use web_time::Instant;
 
@@ -40,6 +41,7 @@ struct End {
     endpoint_deadline: Option<Instant>,
     frames_opened: u64,
     peer_muted: bool,
+    call: Option<CallHandle>,
     events: Vec<Event>,
 }
 
@@ -65,7 +67,6 @@ impl Packet {
 struct VirtualCall {
     now: Instant,
     rng: ChaCha20Rng,
-    call: CallId,
     ends: [End; 2],
     signals: VecDeque<(usize, String)>,
     in_flight: VecDeque<(Instant, usize, Datagram)>,
@@ -113,6 +114,7 @@ fn end(number: u8) -> End {
         endpoint_deadline: None,
         frames_opened: 0,
         peer_muted: false,
+        call: None,
         events: Vec::new(),
     }
 }
@@ -128,13 +130,12 @@ impl VirtualCall {
             matrix_id: matrix_id(2),
         };
         let caller = &mut ends[CALLER].endpoint;
-        let call = caller
+        caller
             .call(now, WALLCLOCK_MS, &mut rng, callee, &direct())
             .unwrap();
         let mut this = Self {
             now,
             rng,
-            call,
             ends,
             signals: VecDeque::new(),
             in_flight: VecDeque::new(),
@@ -151,9 +152,10 @@ impl VirtualCall {
     }
 
     fn set_muted(&mut self, index: usize, muted: bool) {
+        let call = self.ends[index].call();
         let endpoint = &mut self.ends[index].endpoint;
         endpoint
-            .set_muted(self.now, &mut self.rng, self.call, muted)
+            .set_muted(self.now, &mut self.rng, call, muted)
             .unwrap();
         self.drain(index);
     }
@@ -231,7 +233,12 @@ impl VirtualCall {
                     end.endpoint_deadline = at;
                     return;
                 }
-                Output::Event(event) => end.events.push(event),
+                Output::Event(event) => {
+                    if let Event::Dialing { call, .. } | Event::Incoming { call, .. } = &event {
+                        end.call = Some(call.handle);
+                    }
+                    end.events.push(event);
+                }
                 Output::Persist(_) => {
                     end.endpoint
                         .handle_persisted(self.now, &mut self.rng, Ok(()));
@@ -324,8 +331,9 @@ impl VirtualCall {
     }
 
     fn tell(&mut self, index: usize, event: MediaEvent) {
+        let call = self.ends[index].call();
         let endpoint = &mut self.ends[index].endpoint;
-        endpoint.handle_media(self.now, &mut self.rng, self.call, event);
+        endpoint.handle_media(self.now, &mut self.rng, call, event);
     }
 
     fn drain_transport(&mut self, index: usize) {
@@ -361,9 +369,10 @@ impl VirtualCall {
             }
             TransportEvent::ChannelOpen => self.tell(index, MediaEvent::DataChannelOpen),
             TransportEvent::Control(bytes) => {
+                let call = self.ends[index].call();
                 let endpoint = &mut self.ends[index].endpoint;
                 endpoint
-                    .handle_control(self.now, &mut self.rng, self.call, &bytes)
+                    .handle_control(self.now, &mut self.rng, call, &bytes)
                     .unwrap();
             }
             TransportEvent::Frame(mut frame) => {
@@ -425,6 +434,10 @@ impl VirtualCall {
 impl End {
     fn transport(&mut self) -> &mut Transport {
         self.transport.as_mut().unwrap()
+    }
+
+    fn call(&self) -> CallHandle {
+        self.call.unwrap()
     }
 }
 

@@ -3,7 +3,7 @@
 //! An enum and not a trait object: a tier that comes is a variant, and no `match` can forget it.
 
 use securecall_crypto::{IdentityKey, SafetyWords};
-use securecall_signaling::{Candidate, Content};
+use securecall_signaling::{CallId, Candidate, Content};
 use web_time::Instant;
 
 use crate::contract::{Heard, Situation};
@@ -26,6 +26,13 @@ impl Carrier {
     pub(super) const fn tier(&self) -> Tier {
         match self {
             Self::Sealed(_) => Tier::SecureCall,
+        }
+    }
+
+    /// The ID by which the peer's messages name the call.
+    pub(super) const fn sealed_id(&self) -> CallId {
+        match self {
+            Self::Sealed(it) => it.id(),
         }
     }
 

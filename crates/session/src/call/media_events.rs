@@ -48,7 +48,7 @@ impl Call {
             MediaEvent::FirstAudioPlayed => {
                 let setup = io.now.saturating_duration_since(self.started);
                 io.event(Event::FirstAudio {
-                    call: self.id,
+                    call: self.name.clone(),
                     setup,
                 });
             }

@@ -50,7 +50,7 @@ impl CallerHalf {
 impl Sealed {
     /// Asks the homeserver for the peer's devices.
     pub(crate) fn query_devices(&self, io: &mut Io<'_>) {
-        let request = io.requests.add(Waiting::Devices(self.id));
+        let request = io.requests.add(Waiting::Devices(self.call));
         io.outputs.push_back(Output::Request(Request::QueryDevices {
             id: request,
             user: self.matrix_id.clone(),

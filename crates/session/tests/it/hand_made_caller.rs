@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
 use securecall_crypto::{Established, Initiator, InitiatorAwaiting, WordsNonce};
-use securecall_session::{
-    CallId, EndReason, Event, MediaEvent, MissedReason, PathRoute, SignalRefused,
-};
-use securecall_signaling::BundleError;
+use securecall_session::{EndReason, Event, MediaEvent, MissedReason, PathRoute, SignalRefused};
+use securecall_signaling::{BundleError, CallId};
 use securecall_testkit::{DeviceId, DeviceOptions, Envelope, Universe};
 
 pub(crate) struct HandMade {

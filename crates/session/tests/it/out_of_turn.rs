@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use securecall_crypto::Established;
-use securecall_session::{CallId, MediaEvent, PathRoute};
+use securecall_session::{MediaEvent, PathRoute};
+use securecall_signaling::CallId;
 use securecall_testkit::{DeviceId, DeviceOptions, Envelope, Fate, Pair, connected_pair, pair};
 
 use crate::connecting::{Answered, Piece};
