@@ -5,11 +5,11 @@
 use libfuzzer_sys::fuzz_target;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
-use securecall_contact::{MatrixId, SecureCallId, ServerName};
+use securecall_contact::{Device, MatrixId, SecureCallId, ServerName};
 use securecall_crypto::{IdentityKeyPair, IdentitySeed};
 use securecall_session::{
     AnswerPolicy, CallHandle, CallOptions, Callee, Config, Contact, Contacts, Endpoint, Event,
-    InboundSignal, MediaCommand, MediaEvent, Output, OwnDevice, PathRoute, PeerDevice, Request,
+    InboundSignal, MediaCommand, MediaEvent, Output, PathRoute, Request,
 };
 use web_time::Instant;
 
@@ -18,7 +18,8 @@ const WALLCLOCK: u64 = 1_800_000_000_000;
 /// Both ends of a call, and everything under way between them.
 struct Pair {
     ends: [Endpoint; 2],
-    own: [OwnDevice; 2],
+    accounts: [MatrixId; 2],
+    own: [Device; 2],
     rng: ChaCha20Rng,
     now: Instant,
     /// To whom, and what.
@@ -31,15 +32,17 @@ struct Pair {
 fn end(
     own: usize,
     identities: &[IdentityKeyPair; 2],
-    devices: &[OwnDevice; 2],
+    accounts: &[MatrixId; 2],
+    devices: &[Device; 2],
 ) -> Option<Endpoint> {
     let other = 1 - own;
     let contact = Contact {
         name: "peer".into(),
         identity: identities[other].public(),
-        matrix_id: devices[other].matrix_id.clone(),
+        matrix_id: accounts[other].clone(),
     };
     let config = Config {
+        matrix_id: accounts[own].clone(),
         device: devices[own].clone(),
         answer: AnswerPolicy::Auto,
         inbound: CallOptions::default(),
@@ -56,17 +59,20 @@ fn seed(own: usize) -> IdentitySeed {
 fn pair() -> Option<Pair> {
     let identities = [0, 1].map(|own| IdentityKeyPair::from_seed(&seed(own)));
     let server: ServerName = "example.org".parse().ok()?;
-    let own = [0, 1].map(|own| OwnDevice {
-        matrix_id: MatrixId::of_securecall_id(
-            &SecureCallId::new(&identities[own].public()),
-            &server,
-        ),
+    let accounts = [0, 1].map(|own: usize| {
+        MatrixId::of_securecall_id(&SecureCallId::new(&identities[own].public()), &server)
+    });
+    let own = [0, 1].map(|own| Device {
         device_id: format!("DEVICE{own}"),
         olm_key: [own as u8 + 7; 32],
     });
-    let ends = [end(0, &identities, &own)?, end(1, &identities, &own)?];
+    let ends = [
+        end(0, &identities, &accounts, &own)?,
+        end(1, &identities, &accounts, &own)?,
+    ];
     Some(Pair {
         ends,
+        accounts,
         own,
         rng: ChaCha20Rng::seed_from_u64(1),
         now: Instant::now(),
@@ -82,11 +88,7 @@ impl Pair {
             match self.ends[own].poll_output() {
                 Output::Timeout(_) => return,
                 Output::Request(Request::QueryDevices { id, .. }) => {
-                    let device = &self.own[1 - own];
-                    let devices = vec![PeerDevice {
-                        device_id: device.device_id.clone(),
-                        olm_key: device.olm_key,
-                    }];
+                    let devices = vec![self.own[1 - own].clone()];
                     self.ends[own].handle_devices(self.now, &mut self.rng, id, Ok(devices));
                 }
                 Output::Request(Request::Send { id, content, .. }) => {
@@ -135,10 +137,9 @@ impl Pair {
     }
 
     fn signal(&mut self, to: usize, content: &str) {
-        let sender = self.own[1 - to].clone();
         let signal = InboundSignal {
-            sender: &sender.matrix_id,
-            sender_olm_key: sender.olm_key,
+            sender: &self.accounts[1 - to],
+            sender_olm_key: self.own[1 - to].olm_key,
             content,
         };
         let _ = self.ends[to].handle_signal(self.now, WALLCLOCK, &mut self.rng, signal);
@@ -190,7 +191,7 @@ fuzz_target!(|data: &[u8]| {
     let Some(mut pair) = pair() else {
         unreachable!("our own configuration")
     };
-    let matrix_id = pair.own[1].matrix_id.clone();
+    let matrix_id = pair.accounts[1].clone();
     let Some(identity) = matrix_id.securecall_id().map(SecureCallId::identity_key) else {
         unreachable!("an @sc_ address")
     };

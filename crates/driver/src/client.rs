@@ -13,7 +13,7 @@ use securecall_audio_device::{AudioDevices, AudioSpec};
 use securecall_matrix::{Account, Inbox, Incoming};
 use securecall_session::{
     CallHandle, Config, Contacts, Endpoint, InboundSignal, MediaCommand, NamedCall, NotPersisted,
-    Output, OwnDevice, WireCallId,
+    Output, WireCallId,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -91,14 +91,10 @@ impl Client {
         let replay_memory = ReplayMemory::at(&config.replay_memory);
         let remembered = replay_memory.load()?;
         let rng = SystemRandomness::check().map_err(StartError::Randomness)?;
-        let own = account.own_device();
         let endpoint = Endpoint::new(
             Config {
-                device: OwnDevice {
-                    matrix_id: account.matrix_id().clone(),
-                    device_id: own.device_id.clone(),
-                    olm_key: own.olm_key,
-                },
+                matrix_id: account.matrix_id().clone(),
+                device: account.own_device().clone(),
                 answer: config.answer,
                 inbound: config.inbound,
                 relay_available: relay_available(&config.network),

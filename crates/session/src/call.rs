@@ -26,6 +26,7 @@ mod timer;
 
 use std::time::Duration;
 
+use securecall_contact::Device;
 use securecall_crypto::IdentityKey;
 use securecall_signaling::{CallId, CallMachine, CallOutput, Content, Deadlines, Role};
 use web_time::Instant;
@@ -43,7 +44,7 @@ use crate::contract::Situation;
 use crate::event::{Event, Peer};
 use crate::io::Io;
 use crate::media_event::MediaEvent;
-use crate::output::{MediaCommand, Output, PeerDevice, RequestError};
+use crate::output::{MediaCommand, Output, RequestError};
 use crate::requests::MessageName;
 use crate::sealed::Sealed;
 use crate::sealed::admission::OpenedInvite;
@@ -232,7 +233,7 @@ impl Call {
     pub(crate) fn handle_devices(
         &mut self,
         io: &mut Io<'_>,
-        result: Result<Vec<PeerDevice>, RequestError>,
+        result: Result<Vec<Device>, RequestError>,
     ) {
         self.carrier.handle_devices(io, result);
         self.hear(io);

@@ -2,23 +2,12 @@
 
 use std::time::Duration;
 
-use securecall_contact::MatrixId;
+use securecall_contact::{Device, MatrixId};
 
 use crate::Require;
 
 /// The longest lifetime of a call that is taken, and the one we use (`docs/protocol/signaling.md`).
 pub const MAX_LIFETIME: Duration = Duration::from_secs(90);
-
-/// Our own device on the homeserver.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OwnDevice {
-    /// Our Matrix ID.
-    pub matrix_id: MatrixId,
-    /// Our device ID.
-    pub device_id: String,
-    /// Our device's Olm identity key (Curve25519).
-    pub olm_key: [u8; 32],
-}
 
 /// Who is answered without asking.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -75,8 +64,10 @@ impl Default for CallOptions {
 /// Everything an endpoint is told at its start, but for identity, contacts and replay memory.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Our device.
-    pub device: OwnDevice,
+    /// The account at which we are called.
+    pub matrix_id: MatrixId,
+    /// Which of the account's devices this is.
+    pub device: Device,
     /// Who is answered without asking.
     pub answer: AnswerPolicy,
     /// Options of inbound calls (the lifetime is the caller's to say).

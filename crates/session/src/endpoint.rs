@@ -73,6 +73,7 @@ impl Endpoint {
         Ok(Self {
             own: Own {
                 identity,
+                matrix_id: config.matrix_id.clone(),
                 device: config.device.clone(),
             },
             config,

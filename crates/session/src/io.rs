@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 
 use rand_core::CryptoRng;
+use securecall_contact::{Device, MatrixId};
 use securecall_crypto::IdentityKeyPair;
 use web_time::Instant;
 
-use crate::config::OwnDevice;
 use crate::event::Event;
 use crate::output::Output;
 use crate::requests::Requests;
@@ -14,7 +14,8 @@ use crate::requests::Requests;
 /// Who we are.
 pub(crate) struct Own {
     pub(crate) identity: IdentityKeyPair,
-    pub(crate) device: OwnDevice,
+    pub(crate) matrix_id: MatrixId,
+    pub(crate) device: Device,
 }
 
 /// What every input brings along.

@@ -56,14 +56,14 @@ mod tier;
 
 pub use call_handle::{CallHandle, CallHandles, NamedCall};
 pub use command::{CallError, Callee, CommandError};
-pub use config::{AnswerPolicy, CallOptions, Config, MAX_LIFETIME, OwnDevice, Route};
+pub use config::{AnswerPolicy, CallOptions, Config, MAX_LIFETIME, Route};
 pub use contacts::{Contact, Contacts, IdentityMismatch};
 pub use end_reason::{EndReason, ExitClass};
 pub use endpoint::Endpoint;
 pub use event::{Event, MissedReason, Peer, RefusedReason};
 pub use media_event::{MediaEvent, MediaFailure, PathRoute};
 pub use output::{
-    EpochSeeds, InboundSignal, MediaCommand, NotPersisted, Output, PeerDevice, Protection, Request,
+    EpochSeeds, InboundSignal, MediaCommand, NotPersisted, Output, Protection, Request,
     RequestError, RequestId,
 };
 pub use sealed::replay_memory::ReplayMemoryError;

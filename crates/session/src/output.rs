@@ -100,15 +100,6 @@ pub enum RequestError {
     Failed,
 }
 
-/// One device of a user, as the homeserver tells it. Trust comes from the handshake, never from here.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PeerDevice {
-    /// The device ID.
-    pub device_id: String,
-    /// The device's Olm identity key (Curve25519).
-    pub olm_key: [u8; 32],
-}
-
 /// An Olm-decrypted event `tech.stealthx.securecall.signal`.
 #[derive(Clone, Copy, Debug)]
 pub struct InboundSignal<'a> {

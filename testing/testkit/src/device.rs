@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use securecall_contact::MatrixId;
 use securecall_crypto::IdentityKeyPair;
 use securecall_session::{
-    AnswerPolicy, CallHandle, CallOptions, Config, Contacts, Endpoint, Event, NamedCall, OwnDevice,
+    AnswerPolicy, CallHandle, CallOptions, Config, Contacts, Endpoint, Event, NamedCall,
     SignalRefused,
 };
 use securecall_signaling::CallId;
@@ -45,8 +46,10 @@ pub enum Disk {
 pub struct Device {
     /// Whose it is.
     pub user: UserId,
+    /// The user's account.
+    pub matrix_id: MatrixId,
     /// As the homeserver knows it.
-    pub own: OwnDevice,
+    pub own: securecall_contact::Device,
     /// How it answers.
     pub options: DeviceOptions,
     /// The engine under test.
@@ -78,13 +81,15 @@ pub struct Device {
 impl Device {
     pub(crate) fn new(
         user: UserId,
-        own: OwnDevice,
+        matrix_id: MatrixId,
+        own: securecall_contact::Device,
         options: DeviceOptions,
         identity: IdentityKeyPair,
         contacts: Contacts,
         persisted: Option<Vec<u8>>,
     ) -> Self {
         let config = Config {
+            matrix_id: matrix_id.clone(),
             device: own.clone(),
             answer: options.answer,
             inbound: options.inbound.clone(),
@@ -94,6 +99,7 @@ impl Device {
             .expect("the memory is what was persisted");
         Self {
             user,
+            matrix_id,
             own,
             options,
             endpoint,

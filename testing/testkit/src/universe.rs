@@ -12,7 +12,7 @@ use securecall_contact::{MatrixId, SecureCallId, ServerName};
 use securecall_crypto::{IdentityKey, IdentityKeyPair, IdentitySeed};
 use securecall_session::{
     CallError, CallHandle, CallOptions, Callee, Contact, Contacts, EndReason, Event, MediaEvent,
-    OwnDevice, PeerDevice, RequestError, RequestId, SignalRefused,
+    RequestError, RequestId, SignalRefused,
 };
 use securecall_signaling::CallId;
 use web_time::Instant;
@@ -41,7 +41,11 @@ enum Action {
     Post(Envelope),
     Deliver(Envelope),
     Response(DeviceId, RequestId, Result<(), RequestError>),
-    Devices(DeviceId, RequestId, Result<Vec<PeerDevice>, RequestError>),
+    Devices(
+        DeviceId,
+        RequestId,
+        Result<Vec<securecall_contact::Device>, RequestError>,
+    ),
     Media(DeviceId, CallId, MediaEvent),
     Control(DeviceId, CallId, Vec<u8>),
     Frame(DeviceId, CallId, Vec<u8>),
@@ -150,20 +154,15 @@ impl Universe {
         let mut olm_key = [0; 32];
         self.rng.fill_bytes(&mut olm_key);
         let matrix_id = self.users[user].matrix_id.clone();
-        let own = OwnDevice {
-            matrix_id: matrix_id.clone(),
+        let own = securecall_contact::Device {
             device_id: format!("DEVICE{id}"),
-            olm_key,
-        };
-        let peer_device = PeerDevice {
-            device_id: own.device_id.clone(),
             olm_key,
         };
         self.homeserver
             .devices
             .entry(matrix_id.as_str().to_owned())
             .or_default()
-            .push((id, peer_device));
+            .push((id, own.clone()));
         let device = self.make_device(user, own, options, None);
         self.devices.push(device);
         id
@@ -194,12 +193,21 @@ impl Universe {
     fn make_device(
         &self,
         user: UserId,
-        own: OwnDevice,
+        own: securecall_contact::Device,
         options: DeviceOptions,
         persisted: Option<Vec<u8>>,
     ) -> Device {
         let contacts = Contacts::new(self.users[user].contacts.clone());
-        Device::new(user, own, options, self.identity(user), contacts, persisted)
+        let matrix_id = self.users[user].matrix_id.clone();
+        Device::new(
+            user,
+            matrix_id,
+            own,
+            options,
+            self.identity(user),
+            contacts,
+            persisted,
+        )
     }
 
     /// A device calls a user.
@@ -285,6 +293,18 @@ impl Universe {
             .set_muted(self.now, &mut self.rng, call, muted)
             .expect("there is a call");
         self.drain(device);
+    }
+
+    /// An Olm event from one device to another, as an honest homeserver hands it over.
+    pub fn envelope(&self, from: DeviceId, to: DeviceId, content: String) -> Envelope {
+        let sender = &self.devices[from];
+        Envelope {
+            from,
+            sender: sender.matrix_id.clone(),
+            sender_olm_key: sender.own.olm_key,
+            to,
+            content,
+        }
     }
 
     /// Hands a device an Olm event, as a homeserver that forges everything could.

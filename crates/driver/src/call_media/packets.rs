@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
-use securecall_contact::{MatrixId, SecureCallId, ServerName};
+use securecall_contact::{Device, MatrixId, SecureCallId, ServerName};
 use securecall_crypto::{IdentityKeyPair, IdentitySeed};
 use securecall_media::{
     Datagram, LocalCandidate, Reach, ReceivePipeline, SendPipeline, TICK_SAMPLES, Transport,
@@ -14,8 +14,7 @@ use securecall_media::{
 };
 use securecall_session::{
     AnswerPolicy, CallHandle, CallOptions, Callee, Config, Contacts, Endpoint, Event,
-    InboundSignal, MediaCommand, MediaEvent, Output, OwnDevice, PathRoute, PeerDevice, Request,
-    Route,
+    InboundSignal, MediaCommand, MediaEvent, Output, PathRoute, Request, Route,
 };
 use web_time::Instant;
 
@@ -30,7 +29,8 @@ const WALLCLOCK_MS: u64 = 1_800_000_000_000;
 
 struct End {
     endpoint: Endpoint,
-    device: OwnDevice,
+    matrix_id: MatrixId,
+    device: Device,
     address: SocketAddr,
     transport: Option<Transport>,
     encoder: VoiceEncoder,
@@ -90,12 +90,12 @@ fn matrix_id(number: u8) -> MatrixId {
 }
 
 fn end(number: u8) -> End {
-    let device = OwnDevice {
-        matrix_id: matrix_id(number),
+    let device = Device {
         device_id: format!("DEVICE{number}"),
         olm_key: [number; 32],
     };
     let config = Config {
+        matrix_id: matrix_id(number),
         device: device.clone(),
         answer: AnswerPolicy::Auto,
         inbound: direct(),
@@ -103,6 +103,7 @@ fn end(number: u8) -> End {
     };
     End {
         endpoint: Endpoint::new(config, identity(number), Contacts::default(), None).unwrap(),
+        matrix_id: matrix_id(number),
         device,
         address: SocketAddr::from(([10, 0, 0, number], 5000)),
         transport: None,
@@ -211,10 +212,10 @@ impl VirtualCall {
 
     fn deliver_signal(&mut self, from: usize, content: &str) {
         let to = 1 - from;
-        let sender = self.ends[from].device.clone();
+        let sender = self.ends[from].matrix_id.clone();
         let signal = InboundSignal {
-            sender: &sender.matrix_id,
-            sender_olm_key: sender.olm_key,
+            sender: &sender,
+            sender_olm_key: self.ends[from].device.olm_key,
             content,
         };
         let endpoint = &mut self.ends[to].endpoint;
@@ -244,11 +245,7 @@ impl VirtualCall {
                         .handle_persisted(self.now, &mut self.rng, Ok(()));
                 }
                 Output::Request(Request::QueryDevices { id, .. }) => {
-                    let peer = &self.ends[1 - index].device;
-                    let devices = vec![PeerDevice {
-                        device_id: peer.device_id.clone(),
-                        olm_key: peer.olm_key,
-                    }];
+                    let devices = vec![self.ends[1 - index].device.clone()];
                     let endpoint = &mut self.ends[index].endpoint;
                     endpoint.handle_devices(self.now, &mut self.rng, id, Ok(devices));
                 }

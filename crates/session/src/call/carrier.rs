@@ -2,13 +2,14 @@
 //!
 //! An enum and not a trait object: a tier that comes is a variant, and no `match` can forget it.
 
+use securecall_contact::Device;
 use securecall_crypto::{IdentityKey, SafetyWords};
 use securecall_signaling::{CallId, Candidate, Content};
 use web_time::Instant;
 
 use crate::contract::{Heard, Situation};
 use crate::io::Io;
-use crate::output::{MediaCommand, PeerDevice, RequestError};
+use crate::output::{MediaCommand, RequestError};
 use crate::requests::MessageName;
 use crate::sealed::Sealed;
 use crate::sealed::sealed_box::SealedBox;
@@ -47,10 +48,10 @@ impl Carrier {
     pub(super) fn handle_devices(
         &mut self,
         io: &Io<'_>,
-        result: Result<Vec<PeerDevice>, RequestError>,
+        result: Result<Vec<Device>, RequestError>,
     ) {
         match self {
-            Self::Sealed(it) => it.take_devices(&io.own.device, result),
+            Self::Sealed(it) => it.take_devices(io.own, result),
         }
     }
 

@@ -296,18 +296,19 @@ impl Endpoint {
 
 #[cfg(test)]
 mod tests {
+    use securecall_contact::Device;
     use securecall_crypto::{IdentityKeyPair, IdentitySeed};
 
     use super::*;
-    use crate::config::{CallOptions, Config, OwnDevice};
+    use crate::config::{CallOptions, Config};
     use crate::contacts::Contacts;
     use crate::tier::Require;
 
     fn endpoint(require: Require) -> Endpoint {
         let identity = IdentityKeyPair::from_seed(&IdentitySeed::from_bytes([1; 32]));
         let config = Config {
-            device: OwnDevice {
-                matrix_id: "@ada:example.org".parse().unwrap(),
+            matrix_id: "@ada:example.org".parse().unwrap(),
+            device: Device {
                 device_id: "DEVICE".to_owned(),
                 olm_key: [1; 32],
             },

@@ -163,6 +163,6 @@ impl Endpoint {
 
     /// The Matrix ID this endpoint is reached at.
     pub fn matrix_id(&self) -> &MatrixId {
-        &self.own.device.matrix_id
+        &self.own.matrix_id
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use rand_core::CryptoRng;
+use securecall_contact::Device;
 use web_time::Instant;
 
 use super::Endpoint;
@@ -12,7 +13,7 @@ use super::sealed_calls::Found;
 use crate::call_handle::CallHandle;
 use crate::event::MissedReason;
 use crate::media_event::MediaEvent;
-use crate::output::{InboundSignal, NotPersisted, Output, PeerDevice, RequestError, RequestId};
+use crate::output::{InboundSignal, NotPersisted, Output, RequestError, RequestId};
 use crate::requests::Waiting;
 use crate::sealed::sealed_box::{BoxKind, SealedBox};
 use crate::signal_refused::SignalRefused;
@@ -24,7 +25,7 @@ impl Endpoint {
         now: Instant,
         rng: &mut impl CryptoRng,
         id: RequestId,
-        result: Result<Vec<PeerDevice>, RequestError>,
+        result: Result<Vec<Device>, RequestError>,
     ) {
         if let Some(Waiting::Devices(call)) = self.requests.open.get(&id) {
             let call = *call;

@@ -6,7 +6,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use securecall_session::{EndReason, Event, SignalRefused};
 use securecall_signaling::CallId;
-use securecall_testkit::{DeviceOptions, Envelope, Fate, Pair, pair};
+use securecall_testkit::{DeviceOptions, Fate, Pair, pair};
 
 use crate::hand_made_callee::message_1;
 use crate::hand_made_caller::{HandMade, bundle, invite, nonce, signal};
@@ -31,15 +31,10 @@ fn dialing() -> Pair {
 fn inject_message_2(pair: &mut Pair, payload: &str) -> Option<SignalRefused> {
     let received = message_1(pair, pair.callee);
     let (_, message_2) = received.write_message_2(pair.universe.rng(), payload.as_bytes());
-    let own = pair.universe.devices[pair.callee].own.clone();
+    let content = signal(pair.call(), 2, &message_2);
+    let envelope = pair.universe.envelope(pair.callee, pair.caller, content);
     let before = pair.universe.devices[pair.caller].refused.len();
-    pair.universe.inject(&Envelope {
-        from: pair.callee,
-        sender: own.matrix_id,
-        sender_olm_key: own.olm_key,
-        to: pair.caller,
-        content: signal(pair.call(), 2, &message_2),
-    });
+    pair.universe.inject(&envelope);
     let refused = &pair.universe.devices[pair.caller].refused;
     refused.get(before).cloned()
 }

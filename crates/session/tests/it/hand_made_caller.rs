@@ -23,7 +23,7 @@ pub(crate) fn prologue(
     caller: DeviceId,
     callee: DeviceId,
 ) -> Vec<u8> {
-    let (caller, callee) = (&universe.devices[caller].own, &universe.devices[callee].own);
+    let (caller, callee) = (&universe.devices[caller], &universe.devices[callee]);
     let call = call.to_string();
     let fields: [&[u8]; 8] = [
         b"securecall",
@@ -31,9 +31,9 @@ pub(crate) fn prologue(
         call.as_bytes(),
         caller.matrix_id.as_str().as_bytes(),
         callee.matrix_id.as_str().as_bytes(),
-        callee.device_id.as_bytes(),
-        &caller.olm_key,
-        &callee.olm_key,
+        callee.own.device_id.as_bytes(),
+        &caller.own.olm_key,
+        &callee.own.olm_key,
     ];
     fields
         .iter()
@@ -166,15 +166,8 @@ impl HandMade {
     }
 
     pub(crate) fn send(&mut self, kind: u8, sealed: &[u8]) {
-        let own = self.universe.devices[self.caller].own.clone();
         let content = signal(self.call, kind, sealed);
-        let envelope = Envelope {
-            from: self.caller,
-            sender: own.matrix_id,
-            sender_olm_key: own.olm_key,
-            to: self.callee,
-            content,
-        };
+        let envelope = self.universe.envelope(self.caller, self.callee, content);
         self.universe.inject(&envelope);
     }
 

@@ -253,15 +253,8 @@ impl Universe {
                     return;
                 }
                 self.schedule(hop * 2, Action::Response(from, id, Ok(())));
-                let own = self.devices[from].own.clone();
                 if let Some(to) = self.homeserver.find(&user, &device_id) {
-                    let envelope = Envelope {
-                        from,
-                        sender: own.matrix_id,
-                        sender_olm_key: own.olm_key,
-                        to,
-                        content,
-                    };
+                    let envelope = self.envelope(from, to, content);
                     self.homeserver.sent.push(envelope.clone());
                     self.schedule(hop, Action::Post(envelope));
                 }
