@@ -42,6 +42,7 @@ mod command;
 mod config;
 mod contacts;
 mod contract;
+mod description_line;
 mod end_reason;
 mod endpoint;
 mod event;
