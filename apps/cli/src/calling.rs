@@ -8,6 +8,7 @@ use securecall_contact::SecureCallId;
 use securecall_driver::{
     AudioSpec, CallEvent, CallHandle, CallOptions, Callee, Client, ClientConfig, Contact,
     EndReason, Event as ClientEvent, MicrophoneSpec, PlaceError, Require, Route, SpeakerSpec,
+    sleep_until,
 };
 use securecall_matrix::Account;
 use tokio::runtime::Runtime;
@@ -634,13 +635,6 @@ fn signed_out() -> Failure {
 )]
 fn now() -> Instant {
     Instant::now()
-}
-
-async fn sleep_until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
-        None => std::future::pending().await,
-    }
 }
 
 /// Refuses standard streams that would be used twice.

@@ -38,6 +38,7 @@ mod randomness;
 mod replay_memory;
 
 pub use client::{Client, Handle, PlaceError, StartError};
+pub use clock::sleep_until;
 pub use config::{CandidateMap, ClientConfig, Network};
 pub use event::{CallStats, Event};
 pub use replay_memory::{ReplayMemory, ReplayMemoryError};
