@@ -26,8 +26,6 @@ impl PathRoute {
 pub enum MediaFailure {
     /// The peer's DTLS certificate is not the one of its sealed SDP.
     FingerprintMismatch,
-    /// No candidate pair ever worked.
-    IceFailed,
     /// The peer's SDP cannot be used.
     UnusableSdp,
     /// Audio device, codec or socket of this machine.

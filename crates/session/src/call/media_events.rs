@@ -79,9 +79,6 @@ impl Call {
             MediaFailure::FingerprintMismatch => EndReason::FingerprintMismatch,
             MediaFailure::UnusableSdp => EndReason::PeerMisbehaved,
             MediaFailure::Local => EndReason::MediaFailed,
-            MediaFailure::IceFailed if self.connected_at.is_none() => EndReason::IceFailed,
-            // A path that worked once may come back; the 15 s are counted elsewhere.
-            MediaFailure::IceFailed => return,
         };
         self.end_because(reason);
     }
