@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
 use securecall_crypto::{Established, Initiator, InitiatorAwaiting, WordsNonce};
-use securecall_session::{EndReason, Event, MediaEvent, MissedReason, PathRoute, SignalRefused};
+use securecall_session::{
+    EndReason, Event, MAX_CANDIDATES, MediaEvent, MissedReason, PathRoute, SignalRefused,
+};
 use securecall_signaling::{BundleError, CallId};
 use securecall_testkit::{DeviceId, DeviceOptions, Envelope, Universe};
 
@@ -350,7 +352,7 @@ fn no_more_than_sixty_four_candidates_are_tried() {
     caller.universe.answer(caller.callee, caller.call);
     caller.say(&mut established, &candidates);
     let media = &caller.universe.devices[caller.callee].media[&caller.call];
-    assert_eq!(media.remote_candidates.len(), 64);
+    assert_eq!(media.remote_candidates.len(), MAX_CANDIDATES);
 }
 
 #[test]
