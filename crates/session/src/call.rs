@@ -17,15 +17,13 @@
 
 mod begin;
 mod carrier;
+mod connection;
 mod end;
 mod hearing;
 mod media;
 mod media_events;
-mod path;
 mod restarts;
 mod timer;
-
-use std::time::Duration;
 
 use securecall_contact::Device;
 use securecall_crypto::IdentityKey;
@@ -34,9 +32,9 @@ use web_time::Instant;
 
 use self::begin::CANDIDATE_BATCH;
 use self::carrier::Carrier;
+use self::connection::Connection;
 use self::end::End;
 use self::media::{Media, Transport};
-use self::path::Path;
 use self::restarts::Restarts;
 use self::timer::Timer;
 use crate::EndReason;
@@ -51,9 +49,6 @@ use crate::requests::MessageName;
 use crate::sealed::sealed_box::SealedBox;
 use crate::signal_refused::SignalRefused;
 
-/// How long a restart may take before the next is tried.
-const RESTART_AGAIN: Duration = Duration::from_secs(5);
-
 /// One call.
 pub(crate) struct Call {
     pub(crate) name: NamedCall,
@@ -62,11 +57,8 @@ pub(crate) struct Call {
     machine: CallMachine,
     carrier: Carrier,
     deadlines: Deadlines<Timer>,
-    /// Dialed (caller), rang and then accepted (callee).
-    started: Instant,
-    connected_at: Option<Instant>,
+    connection: Connection,
     media: Media,
-    path: Path,
     restarts: Restarts,
     end: End,
 }
@@ -303,7 +295,7 @@ impl Call {
             Timer::CandidateBatch => {}
             Timer::PathDead => {
                 let role = self.machine.role();
-                self.path.dies(io.now, role, &mut self.deadlines);
+                self.connection.dies(io.now, role, &mut self.deadlines);
                 io.event(Event::Reconnecting {
                     call: self.name.clone(),
                 });
@@ -312,7 +304,7 @@ impl Call {
                 }
             }
             Timer::PathLost => self.end_because(EndReason::IceTimeout),
-            Timer::RestartAgain if self.path.is_dead() => self.restart(io),
+            Timer::RestartAgain if self.connection.is_dead() => self.restart(io),
             Timer::RestartAgain => {}
             Timer::RestartPlease => self.ask_for_restart(),
             Timer::CloseTransport => self.close_media(io),
@@ -364,23 +356,24 @@ impl Call {
     /// A forged message 1 gets as far as an answer, and no further: a frame opens only if its sender took part in the handshake, and a callee
     /// knows the words only from a ratchet message that opened.
     fn check_connected(&mut self, io: &mut Io<'_>) {
-        let (Some(route), Some(safety_words)) =
-            (self.path.proven_route(), self.carrier.safety_words())
-        else {
+        let Some(safety_words) = self.carrier.safety_words() else {
             return;
         };
-        if self.connected_at.is_some() || !self.machine.is_answered() {
+        if !self.machine.is_answered() {
             return;
         }
+        let connected = self.connection.connect(io.now, &mut self.deadlines);
+        let Some((route, setup)) = connected else {
+            return;
+        };
         self.machine.connected();
-        self.connected_at = Some(io.now);
         io.event(Event::Connected {
             call: self.name.clone(),
             peer: self.peer.clone(),
             tier: self.carrier.tier(),
             route,
             safety_words,
-            setup: io.now.saturating_duration_since(self.started),
+            setup,
         });
         self.order(io, MediaCommand::OpenMicrophone);
         if self.media.is_muted() {
@@ -389,7 +382,6 @@ impl Call {
         if self.media.is_peer_muted() {
             self.tell_peer_muted(io);
         }
-        self.path.watch(io.now, &mut self.deadlines);
         self.carrier.connected(io.now);
     }
 
@@ -403,11 +395,8 @@ impl Call {
 
     /// A packet of the peer was authenticated.
     fn packet_came(&mut self, io: &mut Io<'_>) {
-        self.path.packet_came(io.now);
-        if self.connected_at.is_none() || self.machine.is_over() {
-            return;
-        }
-        if self.path.lives(io.now, &mut self.deadlines) {
+        self.connection.packet_came(io.now);
+        if !self.machine.is_over() && self.connection.lives(io.now, &mut self.deadlines) {
             io.event(Event::Reconnected {
                 call: self.name.clone(),
             });
@@ -419,12 +408,9 @@ impl Call {
 
     /// Makes a restart offer unless one is under way.
     fn restart(&mut self, io: &mut Io<'_>) {
-        if self.connected_at.is_none() || self.deadlines.is_set(Timer::RestartAgain) {
-            return;
+        if self.connection.begins_restart(io.now, &mut self.deadlines) {
+            self.order(io, MediaCommand::CreateRestartOffer);
         }
-        self.deadlines
-            .set(Timer::RestartAgain, io.now + RESTART_AGAIN);
-        self.order(io, MediaCommand::CreateRestartOffer);
     }
 
     fn ask_for_restart(&mut self) {
@@ -442,8 +428,8 @@ impl Call {
         Situation {
             over: self.machine.is_over(),
             selected: self.machine.selected().map(str::to_owned),
-            data_channel: self.media.has_transport() && self.path.has_data_channel(),
-            path_dead: self.path.is_dead(),
+            data_channel: self.media.has_transport() && self.connection.has_data_channel(),
+            path_dead: self.connection.is_dead(),
             candidates_until: self.deadlines.at(Timer::CandidateBatch),
         }
     }

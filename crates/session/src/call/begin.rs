@@ -7,9 +7,9 @@ use web_time::Instant;
 
 use super::Call;
 use super::carrier::Carrier;
+use super::connection::Connection;
 use super::end::{End, FORGET};
 use super::media::Media;
-use super::path::Path;
 use super::restarts::Restarts;
 use super::timer::Timer;
 use crate::call_handle::{CallHandle, NamedCall};
@@ -46,10 +46,8 @@ impl Call {
             machine,
             carrier: Carrier::Sealed(sealed),
             deadlines: Deadlines::new(),
-            started: io.now,
-            connected_at: None,
+            connection: Connection::new(io.now),
             media: Media::of_caller(),
-            path: Path::default(),
             restarts: Restarts::of_caller(),
             end: End::default(),
         };
@@ -125,9 +123,7 @@ impl Call {
             route,
             machine,
             deadlines: Deadlines::new(),
-            started: io.now,
-            connected_at: None,
-            path: Path::default(),
+            connection: Connection::new(io.now),
             end: End::default(),
         }
     }
@@ -139,7 +135,7 @@ impl Call {
         if self.machine.accept(io.now).is_err() {
             return false;
         }
-        self.started = io.now;
+        self.connection.accepted(io.now);
         self.deadlines
             .set(Timer::CandidateBatch, io.now + CANDIDATE_BATCH);
         for command in self.media.accept(self.route) {

@@ -72,14 +72,14 @@ impl Call {
         self.deadlines.clear_all();
         self.carrier.finish(io.now);
         self.media.finish();
-        let talks = self.connected_at.is_some() || self.path.has_data_channel();
+        let talks = self.connection.is_connected() || self.connection.has_data_channel();
         match end {
             CallEnd::HungUp(_) if talks => self.drain_media(io, CLOSE_AFTER_HANGUP),
             CallEnd::PeerHungUp(_) if talks => self.drain_media(io, CLOSE_AFTER_PEER_HANGUP),
             _ => self.close_media(io),
         }
         let forget = if self.carrier.awaits_first_word() {
-            self.started + FORGET_HANDSHAKES.max(FORGET)
+            self.connection.began() + FORGET_HANDSHAKES.max(FORGET)
         } else {
             io.now + FORGET
         };
@@ -135,11 +135,10 @@ impl Call {
         if end == CallEnd::AnsweredElsewhere {
             io.event(Event::AnsweredElsewhere { call: call.clone() });
         }
-        let since = self.connected_at;
         io.event(Event::Ended {
             call: call.clone(),
             reason,
-            connected_for: since.map(|at| io.now.saturating_duration_since(at)),
+            connected_for: self.connection.connected_for(io.now),
         });
         let missed = match end {
             CallEnd::CallerCancelled => Some(MissedReason::CallerCancelled),
@@ -159,7 +158,7 @@ impl Call {
     }
 
     fn reason_of(&self, end: CallEnd) -> EndReason {
-        let connected = self.connected_at.is_some();
+        let connected = self.connection.is_connected();
         match end {
             CallEnd::HungUp(_) if connected => EndReason::LocalHangup,
             CallEnd::HungUp(_) => EndReason::Cancelled,

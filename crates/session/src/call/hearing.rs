@@ -96,7 +96,7 @@ impl Call {
 
     /// An offer or answer of the peer within the call.
     fn take_negotiate(&mut self, io: &mut Io<'_>, description: &Description, number: u32) {
-        if self.connected_at.is_none() {
+        if !self.connection.is_connected() {
             return;
         }
         match self.restarts.take_description(io.now, description, number) {
