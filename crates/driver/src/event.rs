@@ -19,7 +19,7 @@ pub enum Event {
     Call(securecall_session::Event),
     /// Microphone and speaker run. From these two times and two recordings the delay from mouth to ear follows.
     AudioStarted {
-        /// The call.
+        /// Told once in a call.
         call: NamedCall,
         /// When the first sample of the microphone was captured, in microseconds since the Unix epoch.
         microphone_at_unix_us: u64,
@@ -28,14 +28,14 @@ pub enum Event {
     },
     /// How a connected call is doing; once a second.
     Stats {
-        /// The call.
+        /// Connected.
         call: NamedCall,
-        /// The numbers.
+        /// Counted from the call's beginning, where they are counts.
         stats: CallStats,
     },
     /// How loud both sides are; ten times a second, where the configuration asks for it.
     Levels {
-        /// The call, as orders name it.
+        /// Its audio runs.
         call: CallHandle,
         /// Our microphone, RMS, 0 to 1.
         input: f32,
@@ -44,16 +44,16 @@ pub enum Event {
     },
     /// A microphone or a speaker failed. The call goes on.
     Device {
-        /// The call, as orders name it.
+        /// The one that uses the device.
         call: CallHandle,
-        /// What went wrong.
+        /// Which device or file it is, and what becomes of it.
         fault: DeviceFault,
     },
     /// What the user should know about a device, once.
     Notice {
-        /// The call, as orders name it.
+        /// The one that uses the device.
         call: CallHandle,
-        /// The text.
+        /// A sentence for the user.
         text: String,
     },
     /// The homeserver sent our kind of message in plain text: refused. Told at most once a minute.

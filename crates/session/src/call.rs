@@ -49,7 +49,6 @@ use crate::requests::MessageName;
 use crate::sealed::sealed_box::SealedBox;
 use crate::signal_refused::SignalRefused;
 
-/// One call.
 pub(crate) struct Call {
     pub(crate) name: NamedCall,
     pub(crate) peer: Peer,
@@ -94,7 +93,7 @@ impl Call {
         self.flush(io);
     }
 
-    /// The peer's devices.
+    /// What the homeserver answered to the query for the peer's devices (caller).
     pub(crate) fn handle_devices(
         &mut self,
         io: &mut Io<'_>,
@@ -120,7 +119,7 @@ impl Call {
         result
     }
 
-    /// A message on the data channel.
+    /// A message that came on the data channel, from whoever is at its other end.
     pub(crate) fn handle_control(
         &mut self,
         io: &mut Io<'_>,
@@ -179,7 +178,7 @@ impl Call {
         self.flush(io);
     }
 
-    /// When to wake up.
+    /// The earliest deadline of all that the call is made of.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let of_carrier = self.carrier.poll_timeout(&self.situation());
         let own = self.deadlines.next();
@@ -423,7 +422,6 @@ impl Call {
         io.outputs.push_back(Output::Media(self.handle(), command));
     }
 
-    /// What the carrier must know.
     fn situation(&self) -> Situation {
         Situation {
             over: self.machine.is_over(),

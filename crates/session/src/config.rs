@@ -31,7 +31,7 @@ pub enum Route {
 }
 
 impl Route {
-    /// The name in options and events.
+    /// The word for it in options and events.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Direct => "direct",
@@ -45,7 +45,7 @@ impl Route {
 pub struct CallOptions {
     /// The route asked for; `None` means direct for contacts and relay for everybody else.
     pub route: Option<Route>,
-    /// The lowest tier that is good enough.
+    /// A call of a lower tier is neither placed nor taken.
     pub require: Require,
     /// How long it rings; at most [`MAX_LIFETIME`].
     pub lifetime: Duration,
@@ -68,7 +68,7 @@ pub struct Config {
     pub matrix_id: MatrixId,
     /// Which of the account's devices this is.
     pub device: Device,
-    /// Who is answered without asking.
+    /// What becomes of a call that passes all rules.
     pub answer: AnswerPolicy,
     /// Options of inbound calls (the lifetime is the caller's to say).
     pub inbound: CallOptions,

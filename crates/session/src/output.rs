@@ -46,18 +46,18 @@ impl fmt::Display for RequestId {
 pub enum Request {
     /// Query a user's devices afresh; answer with `handle_devices`.
     QueryDevices {
-        /// Names the request.
+        /// Comes back with the answer.
         id: RequestId,
-        /// Whose devices.
+        /// At our homeserver or another.
         user: MatrixId,
     },
     /// Encrypt with Olm and send to one device; answer with `handle_response`.
     Send {
-        /// Names the request.
+        /// Comes back with the answer.
         id: RequestId,
-        /// The user to send to.
+        /// The account that the call is with.
         user: MatrixId,
-        /// The user's device.
+        /// The one device that can open it.
         device_id: String,
         /// The content of the Olm event `tech.stealthx.securecall.signal`, as JSON.
         content: String,
@@ -143,7 +143,7 @@ impl fmt::Debug for Protection {
 
 /// The seeds of a direction's epochs.
 pub struct EpochSeeds {
-    /// Epoch 0.
+    /// Of epoch 0, which the handshake gives.
     pub first: MediaSeed,
     /// Epochs since, oldest first.
     pub later: Vec<(Epoch, MediaSeed)>,
@@ -169,14 +169,14 @@ pub enum MediaCommand {
     },
     /// Make the transport from the peer's offer; answer with [`MediaEvent::LocalAnswer`](crate::MediaEvent::LocalAnswer).
     AcceptOffer {
-        /// The peer's offer.
+        /// Has one fingerprint and no candidate; nothing else of it was looked at.
         sdp: String,
         /// Which candidates may be gathered later.
         route: Route,
     },
     /// The peer's answer to our offer.
     SetAnswer {
-        /// The peer's answer.
+        /// Has one fingerprint; nothing else of it was looked at.
         sdp: String,
     },
     /// Gather candidates (at most 200 ms); answer with [`MediaEvent::LocalCandidates`](crate::MediaEvent::LocalCandidates).
@@ -185,21 +185,21 @@ pub enum MediaCommand {
     AddRemoteCandidates(Vec<String>),
     /// Send and receive frames as soon as there is a path: encoded silence until `OpenMicrophone`.
     StartAudio {
-        /// What protects them.
+        /// The keys so far; later ones follow as epochs.
         protection: Protection,
     },
     /// Seal with this epoch from now on.
     UseSendEpoch {
-        /// The epoch.
+        /// Later than any before.
         epoch: Epoch,
-        /// Its seed.
+        /// Of our direction.
         seed: MediaSeed,
     },
     /// The peer may seal with this epoch from now on.
     AddReceiveEpoch {
-        /// The epoch.
+        /// Later than any before; the peer may use those before for a while.
         epoch: Epoch,
-        /// Its seed.
+        /// Of the peer's direction.
         seed: MediaSeed,
     },
     /// The peer is proven and the call connected: the microphone may be heard.
@@ -210,12 +210,12 @@ pub enum MediaCommand {
     CreateRestartOffer,
     /// The peer's restart offer; answer with [`MediaEvent::RestartAnswer`](crate::MediaEvent::RestartAnswer), candidates included.
     AcceptRestartOffer {
-        /// The peer's offer.
+        /// Has the fingerprint of the first; nothing else of it was looked at.
         sdp: String,
     },
     /// The peer's answer to our restart offer.
     SetRestartAnswer {
-        /// The peer's answer.
+        /// Has the fingerprint of the first; nothing else of it was looked at.
         sdp: String,
     },
     /// The call is over for the user: close microphone and speaker, keep the transport for the last control messages.

@@ -16,7 +16,6 @@ use crate::sealed::sealed_box::SealedBox;
 use crate::signal_refused::SignalRefused;
 use crate::tier::Tier;
 
-/// What carries a call.
 pub(crate) enum Carrier {
     /// Sealed boxes and the data channel, between two SecureCall identities.
     Sealed(Sealed),
@@ -44,7 +43,7 @@ impl Carrier {
         }
     }
 
-    /// The peer's devices.
+    /// What the homeserver answered to the query.
     pub(super) fn handle_devices(
         &mut self,
         io: &Io<'_>,
@@ -205,7 +204,7 @@ impl Carrier {
         }
     }
 
-    /// The call is connected.
+    /// The call is connected: from now on keys are renewed.
     pub(super) fn connected(&mut self, now: Instant) {
         match self {
             Self::Sealed(it) => it.connected(now),

@@ -30,7 +30,6 @@ pub(super) enum Intent {
     Decline,
 }
 
-/// An invite that passed every check, and does not ring yet.
 pub(super) struct Arrived {
     pub(super) call: NamedCall,
     pub(super) awaits: Awaits,
