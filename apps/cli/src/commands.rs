@@ -5,10 +5,11 @@ use std::time::Instant;
 
 use crate::cli::{Cli, Command};
 use crate::config::Settings;
-use crate::error::Failure;
+use crate::error::{ErrorKind, Failure};
 use crate::exit_code::ExitCode;
 use crate::output::{Event, Output, OutputError, Printable, note};
-use crate::profile::Profile;
+use crate::passphrases::GivenOrTyped;
+use crate::profile::{self, Profile};
 
 mod account;
 mod call;
@@ -30,6 +31,24 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// Opens the profile.
+    ///
+    /// # Errors
+    ///
+    /// There is none yet; its store is damaged or newer; its key cannot be had.
+    pub(crate) fn open_profile(&self) -> Result<Profile, Failure> {
+        Profile::open(&self.profile, &GivenOrTyped)
+    }
+
+    /// Opens the profile, or makes an empty one that is written with its first change.
+    ///
+    /// # Errors
+    ///
+    /// As [`open_profile`](Self::open_profile); or there is no way to get a key for a new profile.
+    pub(crate) fn open_or_new_profile(&self) -> Result<Profile, Failure> {
+        Profile::open_or_new(&self.profile, &GivenOrTyped)
+    }
+
     /// Tells an event of a command that has nothing more to do. A reader that is gone has heard enough: nothing to tell.
     pub(crate) fn tell(&self, event: &Event) -> ExitCode {
         told(self.output.event(event))
@@ -61,9 +80,12 @@ pub(crate) fn run(cli: Cli, output: Output, started_at: Instant) -> Result<ExitC
         Command::Man => return man::run(output),
         _ => {}
     }
-    let profile = Profile::directory(cli.global.profile)?;
-    if let Some(closed) = Profile::make_private(&profile)? {
-        output.note(&closed);
+    let profile = profile_directory(cli.global.profile)?;
+    if profile::make_private(&profile)? {
+        output.note(&format!(
+            "others could look into the profile directory {}: closed, it is yours alone now",
+            profile.display()
+        ));
     }
     let settings = Settings::read(&profile)?;
     let context = Context {
@@ -84,4 +106,25 @@ pub(crate) fn run(cli: Cli, output: Output, started_at: Instant) -> Result<ExitC
         Command::InstallHandler { remove } => install_handler::run(&context, remove),
         Command::Completions { .. } | Command::Man => Ok(ExitCode::Done),
     }
+}
+
+/// The directory that is meant by `--profile`, `SECURECALL_PROFILE` or neither.
+///
+/// # Errors
+///
+/// Neither is given and the operating system names no data directory.
+fn profile_directory(option: Option<PathBuf>) -> Result<PathBuf, Failure> {
+    let variable = std::env::var_os("SECURECALL_PROFILE")
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from);
+    option
+        .or(variable)
+        .or_else(profile::default_directory)
+        .ok_or_else(|| {
+            Failure::new(
+                ErrorKind::Usage,
+                "there is no home directory to keep the profile in",
+            )
+            .help("name a directory with --profile DIR")
+        })
 }

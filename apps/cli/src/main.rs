@@ -24,6 +24,7 @@ mod error;
 mod exit_code;
 mod logging;
 mod output;
+mod passphrases;
 mod phrase_text;
 mod profile;
 mod prompt;

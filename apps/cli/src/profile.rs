@@ -12,35 +12,82 @@
 //!
 //! Secrets are never written but sealed: a profile without a key is not made at all.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use directories::ProjectDirs;
 
-use crate::error::{ErrorKind, Failure};
-
 mod atomic_file;
 mod content;
 mod directory;
 mod key_source;
 mod keyring;
+mod layout;
 mod lock;
+mod master_key;
+mod open_error;
+mod passphrases;
+mod randomness;
 mod sealed_file;
+mod storage_error;
+mod store_error;
+mod unlock;
 
 pub(crate) use content::{AccountData, Contact, Content, Identity};
-pub(crate) use key_source::fill_random;
-pub(crate) use lock::SessionLock;
+pub(crate) use directory::PrivacyError;
+pub(crate) use keyring::KeyringError;
+pub(crate) use lock::{SessionLock, SessionLockError};
+pub(crate) use open_error::{NoAccount, NoIdentity, OpenError};
+pub(crate) use passphrases::Passphrases;
+pub(crate) use randomness::NoRandomness;
+pub(crate) use storage_error::StorageError;
+pub(crate) use store_error::StoreError;
 
 use content::StoreKey;
-use key_source::{KeySource, MasterKey, Unlocked};
+use key_source::KeySource;
+use layout::{MATRIX_STORE, REPLAY_MEMORY, STORE, WRITE_LOCK};
+use master_key::MasterKey;
 use sealed_file::SealedFile;
+use unlock::Unlocked;
 
-const STORE: &str = "profile.json";
-const WRITE_LOCK: &str = "write.lock";
-const MATRIX_STORE: &str = "matrix";
-const REPLAY_MEMORY: &str = "replay-memory";
+/// The directory where the operating system keeps such data, if it names one.
+pub(crate) fn default_directory() -> Option<PathBuf> {
+    ProjectDirs::from("tech", "stealthx", "securecall").map(|dirs| dirs.data_dir().to_owned())
+}
+
+/// Takes an existing directory away from everybody but its owner. Gives whether others could look into it.
+///
+/// # Errors
+///
+/// It belongs to another user, or holds more than a profile, so that it is not ours to close.
+pub(crate) fn make_private(directory: &Path) -> Result<bool, PrivacyError> {
+    directory::make_private(directory)
+}
+
+/// The contents could not be changed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ChangeError {
+    /// Another process holds the lock of changes, and keeps it.
+    #[error("another process is changing the profile and does not come to an end")]
+    Busy,
+    /// There was no profile, and now there is another one.
+    #[error("another process has just made an identity in this profile")]
+    AnotherIdentity,
+    /// The profile is sealed with a key that this process does not know.
+    #[error("another process has just given the profile a new key")]
+    AnotherKey,
+    /// The store cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<StorageError> for ChangeError {
+    fn from(error: StorageError) -> Self {
+        Self::Store(error.into())
+    }
+}
 
 /// A profile that is open: its key is known, its contents were read.
 #[derive(Debug)]
@@ -54,50 +101,22 @@ pub(crate) struct Profile {
 }
 
 impl Profile {
-    /// The directory that is meant by `--profile`, `SECURECALL_PROFILE` or neither.
-    ///
-    /// # Errors
-    ///
-    /// Neither is given and the operating system names no data directory.
-    pub(crate) fn directory(option: Option<PathBuf>) -> Result<PathBuf, Failure> {
-        let variable = std::env::var_os("SECURECALL_PROFILE")
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from);
-        option
-            .or(variable)
-            .or_else(|| {
-                ProjectDirs::from("tech", "stealthx", "securecall")
-                    .map(|dirs| dirs.data_dir().to_owned())
-            })
-            .ok_or_else(|| {
-                Failure::new(
-                    ErrorKind::Usage,
-                    "there is no home directory to keep the profile in",
-                )
-                .help("name a directory with --profile DIR")
-            })
-    }
-
-    /// Takes an existing directory away from everybody but its owner. Gives what to say of it, if that was needed.
-    ///
-    /// # Errors
-    ///
-    /// It belongs to another user, or holds more than a profile, so that it is not ours to close.
-    pub(crate) fn make_private(directory: &Path) -> Result<Option<String>, Failure> {
-        directory::make_private(directory)
-    }
-
     /// Opens the profile in `directory`. One that an earlier version has sealed is sealed anew, as new ones are.
     ///
     /// # Errors
     ///
     /// There is none yet; its store is damaged or newer; its key cannot be had.
-    pub(crate) fn open(directory: &Path) -> Result<Self, Failure> {
+    pub(crate) fn open<P: Passphrases>(
+        directory: &Path,
+        passphrases: &P,
+    ) -> Result<Self, P::Error> {
         let path = directory.join(STORE);
         let modified_at = modification_time(&path);
-        let file = SealedFile::read(&path)?.ok_or_else(no_identity)?;
-        let Unlocked { key, better } = file.source.unlock(&file)?;
-        let content = file.open(&key)?;
+        let file = SealedFile::read(&path)
+            .map_err(OpenError::from)?
+            .ok_or(OpenError::NoIdentity(NoIdentity))?;
+        let Unlocked { key, better } = unlock::unlock(&file, passphrases)?;
+        let content = file.open(&key).map_err(OpenError::from)?;
         let is_old = file.is_old() || better.is_some();
         let mut profile = Self {
             directory: directory.to_owned(),
@@ -111,10 +130,10 @@ impl Profile {
         }
         match profile.seal_anew(better) {
             Ok(true) => Ok(profile),
-            Ok(false) => Self::open(directory),
-            Err(failure) => {
+            Ok(false) => Self::open(directory, passphrases),
+            Err(error) => {
                 // Nothing is lost: it is as safe as it was, and is tried again next time.
-                tracing::warn!(%failure, "the profile is still sealed as an earlier version did it");
+                tracing::warn!(%error, "the profile is still sealed as an earlier version did it");
                 Ok(profile)
             }
         }
@@ -125,12 +144,15 @@ impl Profile {
     /// # Errors
     ///
     /// As [`open`](Self::open); or there is no way to get a key for a new profile.
-    pub(crate) fn open_or_new(directory: &Path) -> Result<Self, Failure> {
+    pub(crate) fn open_or_new<P: Passphrases>(
+        directory: &Path,
+        passphrases: &P,
+    ) -> Result<Self, P::Error> {
         if directory.join(STORE).exists() {
-            return Self::open(directory);
+            return Self::open(directory, passphrases);
         }
-        let (source, key) = KeySource::choose()?;
-        let content = Content::new(StoreKey::random()?);
+        let (source, key) = unlock::choose(passphrases)?;
+        let content = Content::new(StoreKey::random().map_err(OpenError::from)?);
         Ok(Self {
             directory: directory.to_owned(),
             source,
@@ -150,8 +172,8 @@ impl Profile {
     /// # Errors
     ///
     /// There is none yet.
-    pub(crate) fn identity(&self) -> Result<&Identity, Failure> {
-        self.content.identity.as_ref().ok_or_else(no_identity)
+    pub(crate) fn identity(&self) -> Result<&Identity, NoIdentity> {
+        self.content.identity.as_ref().ok_or(NoIdentity)
     }
 
     /// The account.
@@ -159,11 +181,8 @@ impl Profile {
     /// # Errors
     ///
     /// There is none yet.
-    pub(crate) fn account(&self) -> Result<&AccountData, Failure> {
-        self.content.account.as_ref().ok_or_else(|| {
-            Failure::new(ErrorKind::NoAccount, "this profile has no account on a homeserver yet")
-                .help("make one with `securecall register --homeserver URL`, or use one you have with `securecall login`")
-        })
+    pub(crate) fn account(&self) -> Result<&AccountData, NoAccount> {
+        self.content.account.as_ref().ok_or(NoAccount)
     }
 
     /// Changes the contents and writes them, on top of what another process may have written meanwhile.
@@ -171,30 +190,45 @@ impl Profile {
     /// # Errors
     ///
     /// The change's own, and writing failed: then nothing is changed.
-    pub(crate) fn change<T>(
+    pub(crate) fn change<T, E: From<ChangeError>>(
         &mut self,
-        change: impl FnOnce(&mut Content) -> Result<T, Failure>,
-    ) -> Result<T, Failure> {
-        directory::create(&self.directory)?;
-        let _lock = lock::wait_for(&self.directory.join(WRITE_LOCK))?;
-        let path = self.directory.join(STORE);
-        let mut content = match SealedFile::read(&path)? {
-            Some(file) if file.source != self.source => {
-                return Err(self.made_or_sealed_by_another());
-            }
-            Some(file) => file.open(&self.key)?,
-            None => Content::new(self.content.matrix_store_key.duplicate()),
-        };
+        change: impl FnOnce(&mut Content) -> Result<T, E>,
+    ) -> Result<T, E> {
+        directory::create(&self.directory).map_err(ChangeError::from)?;
+        let _lock = self.lock_changes()?;
+        let mut content = self.read_for_change()?;
         let result = change(&mut content)?;
-        SealedFile::seal(&self.source, &self.key, &content)?.write(&path)?;
+        self.write(&self.source, &self.key, &content)
+            .map_err(ChangeError::from)?;
         self.content = content;
         Ok(result)
     }
 
+    fn lock_changes(&self) -> Result<File, ChangeError> {
+        lock::wait_for(&self.directory.join(WRITE_LOCK))?.ok_or(ChangeError::Busy)
+    }
+
+    fn read_for_change(&self) -> Result<Content, ChangeError> {
+        match SealedFile::read(&self.directory.join(STORE))? {
+            Some(file) if file.source != self.source => Err(self.made_or_sealed_by_another()),
+            Some(file) => Ok(file.open(&self.key)?),
+            None => Ok(Content::new(self.content.matrix_store_key.duplicate())),
+        }
+    }
+
+    fn write(
+        &self,
+        source: &KeySource,
+        key: &MasterKey,
+        content: &Content,
+    ) -> Result<(), StoreError> {
+        SealedFile::seal(source, key, content)?.write(&self.directory.join(STORE))
+    }
+
     /// Seals the profile with another key, if there is one, and in the form of today. Gives whether it has: another process may have done so
     /// meanwhile.
-    fn seal_anew(&mut self, better: Option<(KeySource, MasterKey)>) -> Result<bool, Failure> {
-        let _lock = lock::wait_for(&self.directory.join(WRITE_LOCK))?;
+    fn seal_anew(&mut self, better: Option<(KeySource, MasterKey)>) -> Result<bool, ChangeError> {
+        let _lock = self.lock_changes()?;
         let path = self.directory.join(STORE);
         let Some(file) = SealedFile::read(&path)?.filter(|file| file.source == self.source) else {
             return Ok(false);
@@ -204,7 +238,7 @@ impl Profile {
             Some((source, key)) => (source, key),
             None => (&self.source, &self.key),
         };
-        SealedFile::seal(source, key, &content)?.write(&path)?;
+        self.write(source, key, &content)?;
         if let Some((source, key)) = better {
             (self.source, self.key) = (source, key);
         }
@@ -214,19 +248,11 @@ impl Profile {
     }
 
     /// The profile has another key than this process knows.
-    fn made_or_sealed_by_another(&self) -> Failure {
+    fn made_or_sealed_by_another(&self) -> ChangeError {
         if self.content.identity.is_none() && self.modified_at.is_none() {
-            return Failure::new(
-                ErrorKind::IdentityExists,
-                "another process has just made an identity in this profile",
-            )
-            .help("see it with `securecall id show`, or use another profile with --profile DIR");
+            return ChangeError::AnotherIdentity;
         }
-        Failure::new(
-            ErrorKind::ProfileInUse,
-            "another process has just given the profile a new key",
-        )
-        .help("try again")
+        ChangeError::AnotherKey
     }
 
     /// Reads the contents again if another process has changed them. A store that cannot be read changes nothing.
@@ -245,8 +271,8 @@ impl Profile {
                 true
             }
             Ok(None) => false,
-            Err(failure) => {
-                tracing::warn!(%failure, "the profile has changed and cannot be read");
+            Err(error) => {
+                tracing::warn!(%error, "the profile has changed and cannot be read");
                 false
             }
         }
@@ -257,7 +283,7 @@ impl Profile {
     /// # Errors
     ///
     /// Another process has it.
-    pub(crate) fn lock_session(&self, command: &str) -> Result<SessionLock, Failure> {
+    pub(crate) fn lock_session(&self, command: &str) -> Result<SessionLock, SessionLockError> {
         directory::create(&self.directory)?;
         SessionLock::take(&self.directory, command)
     }
@@ -282,10 +308,10 @@ impl Profile {
     /// # Errors
     ///
     /// The operating system refused.
-    pub(crate) fn remove_matrix_store(&self) -> Result<(), Failure> {
+    pub(crate) fn remove_matrix_store(&self) -> Result<(), StorageError> {
         match fs::remove_dir_all(self.matrix_store()) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(storage_failed(&self.matrix_store(), &error))
+                Err(StorageError::new(&self.matrix_store(), error))
             }
             _ => Ok(()),
         }
@@ -296,51 +322,4 @@ fn modification_time(path: &Path) -> Option<SystemTime> {
     fs::metadata(path)
         .and_then(|metadata| metadata.modified())
         .ok()
-}
-
-fn no_identity() -> Failure {
-    Failure::new(ErrorKind::NoIdentity, "this profile has no identity yet")
-        .help("make one with `securecall id new`, or bring yours back with `securecall id restore`")
-}
-
-/// Writes a file that the user named, as a whole.
-///
-/// # Errors
-///
-/// The operating system refused.
-pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    fs::write(path, bytes).map_err(|error| {
-        let failure = Failure::new(
-            ErrorKind::InvalidFile,
-            format!("{} cannot be written: {error}", path.display()),
-        );
-        match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                storage_failed(path, &error)
-            }
-            _ => failure.help("name a file that can be written"),
-        }
-    })
-}
-
-/// Reading or writing below `path` failed.
-pub(crate) fn storage_failed(path: &Path, error: &io::Error) -> Failure {
-    let failure = Failure::new(
-        ErrorKind::StorageFailed,
-        format!("{}: {error}", path.display()),
-    );
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            failure.help("the disk is full: make room and try again; nothing was lost")
-        }
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            failure.help("check who owns the profile directory, or name another with --profile DIR")
-        }
-        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => Failure::new(
-            ErrorKind::StorageFailed,
-            format!("{} is not a directory", path.display()),
-        )
-        .help("name a directory for the profile with --profile DIR"),
-        _ => failure,
-    }
 }

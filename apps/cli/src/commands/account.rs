@@ -33,7 +33,7 @@ pub(super) fn store(profile: &Profile) -> AccountStore {
 
 pub(super) fn register(context: &Context, options: &RegisterOptions) -> Result<ExitCode, Failure> {
     let given = homeserver(options.homeserver.expose(), &options.authority)?;
-    let mut profile = Profile::open(&context.profile)?;
+    let mut profile = context.open_profile()?;
     let identity = profile.identity()?;
     let localpart = format!("sc_{}", identity.id());
     let _lock = profile.lock_session("register")?;
@@ -89,7 +89,7 @@ pub(super) fn login(context: &Context, options: &LoginOptions) -> Result<ExitCod
         // The port of a server name is that of other servers: discovery asks its host.
         None => homeserver(user.server_name().host(), &options.authority)?,
     };
-    let mut profile = Profile::open(&context.profile)?;
+    let mut profile = context.open_profile()?;
     let identity = profile.identity()?;
     let own_id = identity.id();
     if user.securecall_id().is_some_and(|id| *id != own_id) {
@@ -142,7 +142,7 @@ async fn log_in_by_identity(
 }
 
 pub(super) fn logout(context: &Context) -> Result<ExitCode, Failure> {
-    let mut profile = Profile::open(&context.profile)?;
+    let mut profile = context.open_profile()?;
     let account = profile.account()?.clone();
     let _lock = profile.lock_session("logout")?;
     let store = store(&profile);
@@ -157,7 +157,7 @@ pub(super) fn logout(context: &Context) -> Result<ExitCode, Failure> {
     profile.remove_matrix_store()?;
     profile.change(|content| {
         content.account = None;
-        Ok(())
+        Ok::<_, Failure>(())
     })?;
     Ok(context.tell(&event(&account)))
 }
@@ -211,7 +211,7 @@ fn keep(context: &Context, profile: &mut Profile, account: &Account) -> Result<E
     };
     profile.change(|content| {
         content.account = Some(data.clone());
-        Ok(())
+        Ok::<_, Failure>(())
     })?;
     Ok(context.tell(&event(&data)))
 }

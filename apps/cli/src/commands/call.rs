@@ -7,13 +7,12 @@ use crate::calling::{self, Goal, Plan};
 use crate::cli::{Answer, CallOptions};
 use crate::error::Failure;
 use crate::exit_code::ExitCode;
-use crate::profile::Profile;
 use crate::who;
 
 pub(super) fn run(mut context: Context, options: &CallOptions) -> Result<ExitCode, Failure> {
     let media = context.settings.media(&options.media);
     context.output = calling::check_streams(context.output, &media)?;
-    let profile = Profile::open(&context.profile)?;
+    let profile = context.open_profile()?;
     profile.identity()?;
     let person = who::resolve(
         &options.who,

@@ -1,5 +1,9 @@
 //! `contact share`, `add`, `list`, `rename`, `remove`, `verify`, `unverify`.
 
+use std::fs;
+use std::io;
+use std::path::Path;
+
 use securecall_contact::{Address, ContactLink, Doubt, FoundAddress, NameLabel, ShareText};
 use securecall_contact_qr::QrCode;
 
@@ -9,7 +13,7 @@ use crate::contact_book::{self, ChangeQuestion, Consent, Draft, Finding};
 use crate::error::{ErrorKind, Failure};
 use crate::exit_code::ExitCode;
 use crate::output::{Event, OutputError, contact_list};
-use crate::profile::{Contact, Content, Profile, write_file};
+use crate::profile::{Contact, Content};
 use crate::proof::Proof;
 use crate::qr_text::QrText;
 use crate::{prompt, sources, who};
@@ -34,7 +38,7 @@ pub(super) fn run(context: &Context, command: ContactCommand) -> Result<ExitCode
 }
 
 fn share(context: &Context, options: &ShareOptions) -> Result<ExitCode, Failure> {
-    let profile = Profile::open(&context.profile)?;
+    let profile = context.open_profile()?;
     let id = profile.identity()?.id();
     let link = match &profile.content().account {
         Some(account) => ContactLink::new(id, &account.matrix_id)?,
@@ -84,7 +88,7 @@ fn add(context: &Context, options: &AddOptions) -> Result<ExitCode, Failure> {
         return Err(Failure::new(ErrorKind::Usage, message)
             .help("add them one by one, or leave --name out"));
     }
-    let mut profile = Profile::open(&context.profile)?;
+    let mut profile = context.open_profile()?;
     profile.identity()?;
     let domain = context.settings.domain();
     let unasked = match options.change_address {
@@ -124,7 +128,7 @@ pub(super) fn tell(context: &Context, finding: &Finding) -> Result<(), OutputErr
 }
 
 fn list(context: &Context) -> Result<ExitCode, Failure> {
-    let profile = Profile::open(&context.profile)?;
+    let profile = context.open_profile()?;
     let contacts = &profile.content().contacts;
     if contacts.is_empty() {
         return Ok(context.tell(&Event::Contacts { count: 0 }));
@@ -144,7 +148,7 @@ fn change(
     who: &str,
     change: impl FnOnce(&mut Content, usize) -> Result<Contact, Failure>,
 ) -> Result<ExitCode, Failure> {
-    let mut profile = Profile::open(&context.profile)?;
+    let mut profile = context.open_profile()?;
     let domain = context.settings.domain();
     let contact = profile.change(|content| {
         let index = who::contact_index(who, &content.contacts, &domain)?;
@@ -247,4 +251,16 @@ pub(super) fn agree_to(change: &ChangeQuestion, doubts: &[Doubt]) -> Result<bool
 /// What somebody is asked before a contact is added.
 pub(super) fn question(contact: &Contact) -> String {
     format!("Add {}, {}?", contact.name, contact.matrix_id)
+}
+
+/// Writes a file that the user named, as a whole.
+fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    fs::write(path, bytes).map_err(|error| match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Failure::storage(path, &error),
+        _ => Failure::new(
+            ErrorKind::InvalidFile,
+            format!("{} cannot be written: {error}", path.display()),
+        )
+        .help("name a file that can be written"),
+    })
 }

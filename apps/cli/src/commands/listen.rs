@@ -7,13 +7,12 @@ use crate::calling::{self, Goal, Plan};
 use crate::cli::{Answer, ListenOptions};
 use crate::error::Failure;
 use crate::exit_code::ExitCode;
-use crate::profile::Profile;
 
 pub(super) fn run(mut context: Context, options: &ListenOptions) -> Result<ExitCode, Failure> {
     let media = context.settings.media(&options.media);
     let answer = context.settings.answer(options.answer);
     context.output = calling::check_streams(context.output, &media)?;
-    let profile = Profile::open(&context.profile)?;
+    let profile = context.open_profile()?;
     profile.account()?;
     let _lock = profile.lock_session("listen")?;
     if answer == Answer::Auto {

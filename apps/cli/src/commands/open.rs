@@ -58,7 +58,7 @@ fn read(uri: &str) -> Result<ContactLink, Failure> {
 
 /// Asks in this terminal. `None` if the person does not want the contact.
 fn at_terminal(context: &Context, link: &ContactLink) -> Result<Option<Contact>, Failure> {
-    let mut profile = Profile::open(&context.profile)?;
+    let mut profile = context.open_profile()?;
     let finding = weigh(context, &profile, link)?;
     let is_wanted = match (&finding, finding.change()) {
         (Finding::Same(contact), _) => {
@@ -108,7 +108,7 @@ fn from_desktop(
         return Ok(ExitCode::Done);
     }
     let ask = || -> Result<String, Failure> {
-        let mut profile = Profile::open(&context.profile)?;
+        let mut profile = context.open_profile()?;
         let finding = weigh(context, &profile, &link)?;
         let (text, yes) = match (&finding, finding.change()) {
             (Finding::Same(contact), _) => {

@@ -192,7 +192,7 @@ fn failures(text: &str) -> Vec<Failure> {
         }
         .into(),
         PictureError::Damaged(own()).into(),
-        crate::profile::storage_failed(text.as_ref(), &io()),
+        Failure::storage(text.as_ref(), &io()),
     ]);
     failures.extend(text.parse::<Address>().err().map(|fault| {
         PictureError::NoContact {

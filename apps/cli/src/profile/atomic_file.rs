@@ -4,18 +4,17 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use super::storage_failed;
-use crate::error::Failure;
+use super::storage_error::StorageError;
 
 /// Replaces the file at `path` as a whole; on disk when this returns.
-pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
     let temporary = path.with_extension("new");
     let written = write_new(&temporary, bytes)
         .and_then(|()| fs::rename(&temporary, path))
         .and_then(|()| sync_parent(path));
     written.map_err(|error| {
         let _ = fs::remove_file(&temporary);
-        storage_failed(path, &error)
+        StorageError::new(path, error)
     })
 }
 

@@ -7,8 +7,7 @@ use securecall_crypto::{IdentityKeyPair, IdentitySeed};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
-use super::key_source::fill_random;
-use crate::error::Failure;
+use super::randomness::{NoRandomness, fill_random};
 
 /// Everything that is sealed.
 #[derive(Debug, Serialize, Deserialize)]
@@ -70,6 +69,17 @@ impl FirstContent {
 pub(crate) struct Identity(IdentitySeed);
 
 impl Identity {
+    /// A new one.
+    ///
+    /// # Errors
+    ///
+    /// The operating system gives no randomness.
+    pub(crate) fn random() -> Result<Self, NoRandomness> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        fill_random(&mut *bytes)?;
+        Ok(Self(IdentitySeed::from_bytes(*bytes)))
+    }
+
     /// The identity made of a seed.
     pub(crate) const fn new(seed: IdentitySeed) -> Self {
         Self(seed)
@@ -121,7 +131,7 @@ impl StoreKey {
     /// # Errors
     ///
     /// The operating system gives no randomness.
-    pub(super) fn random() -> Result<Self, Failure> {
+    pub(super) fn random() -> Result<Self, NoRandomness> {
         let mut key = Self::new(&[0; 32]);
         fill_random(key.0.as_mut_slice())?;
         Ok(key)

@@ -7,7 +7,25 @@ use std::time::Duration;
 use ::keyring::{Entry, Error};
 use zeroize::Zeroizing;
 
-use crate::error::{ErrorKind, Failure};
+/// The keyring does not give or take a key.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeyringError {
+    /// There is none.
+    #[error("there is no keyring here, and this profile's key is in one")]
+    Missing,
+    /// It holds nothing under the profile's name.
+    #[error("the keyring does not have this profile's key any more")]
+    NoEntry,
+    /// It holds something else under the profile's name.
+    #[error("what the keyring holds is not this profile's key")]
+    WrongKey,
+    /// It did not give the key.
+    #[error("the keyring did not give this profile's key: {0}")]
+    NotGiven(Error),
+    /// It did not take the key of a new profile.
+    #[error("the keyring did not take the key; nothing was written: {0}")]
+    NotTaken(Error),
+}
 
 const SERVICE: &str = "securecall";
 
@@ -31,24 +49,20 @@ pub(super) fn is_available() -> bool {
 /// # Errors
 ///
 /// There is no keyring, or it does not have the key.
-pub(super) fn read(entry: &str) -> Result<Zeroizing<[u8; 32]>, Failure> {
+pub(super) fn read(entry: &str) -> Result<Zeroizing<[u8; 32]>, KeyringError> {
     if !is_available() {
-        return Err(failed(
-            "there is no keyring here, and this profile's key is in one",
-        ));
+        return Err(KeyringError::Missing);
     }
     let secret = Entry::new(SERVICE, entry)
         .and_then(|entry| entry.get_secret())
         .map(Zeroizing::new);
     let secret = secret.map_err(|error| match error {
-        Error::NoEntry => failed("the keyring does not have this profile's key any more"),
-        other => failed(&format!(
-            "the keyring did not give this profile's key: {other}"
-        )),
+        Error::NoEntry => KeyringError::NoEntry,
+        other => KeyringError::NotGiven(other),
     })?;
     <[u8; 32]>::try_from(secret.as_slice())
         .map(Zeroizing::new)
-        .map_err(|_| wrong_key())
+        .map_err(|_| KeyringError::WrongKey)
 }
 
 /// Keeps the key of a new profile.
@@ -56,24 +70,10 @@ pub(super) fn read(entry: &str) -> Result<Zeroizing<[u8; 32]>, Failure> {
 /// # Errors
 ///
 /// The keyring refused.
-pub(super) fn write(entry: &str, key: &[u8; 32]) -> Result<(), Failure> {
+pub(super) fn write(entry: &str, key: &[u8; 32]) -> Result<(), KeyringError> {
     Entry::new(SERVICE, entry)
         .and_then(|entry| entry.set_secret(key))
-        .map_err(|error| {
-            failed(&format!(
-                "the keyring did not take the key; nothing was written: {error}"
-            ))
-        })
-}
-
-/// What the keyring holds is not the key.
-pub(super) fn wrong_key() -> Failure {
-    failed("what the keyring holds is not this profile's key")
-}
-
-fn failed(message: &str) -> Failure {
-    Failure::new(ErrorKind::KeyringFailed, message)
-        .help("log in to your desktop session and unlock the keyring; or bring your identity back in a new profile with `securecall id restore`")
+        .map_err(KeyringError::NotTaken)
 }
 
 /// Without a session bus there is no Secret Service, and asking for one would be slow and loud.

@@ -7,14 +7,28 @@ use std::process;
 use std::thread;
 use std::time::Duration;
 
-use super::{atomic_file, storage_failed};
-use crate::error::{ErrorKind, Failure};
+use super::atomic_file;
+use super::layout::SESSION_LOCK;
+use super::storage_error::StorageError;
 
-const SESSION_LOCK: &str = "session.lock";
 /// How often a lock that is held is tried again.
 const WAIT_STEP: Duration = Duration::from_millis(20);
 /// Five seconds of that: a change takes milliseconds.
 const WAIT_STEPS: u32 = 250;
+
+/// The Matrix session could not be taken.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SessionLockError {
+    /// Another process has it.
+    #[error("the profile is in use by {holder}")]
+    InUse {
+        /// Which process, as far as it has said so.
+        holder: String,
+    },
+    /// The operating system refused.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
 
 /// The right to use the profile's Matrix session; given back when dropped, and by the system when the process ends.
 #[derive(Debug)]
@@ -24,57 +38,52 @@ pub(crate) struct SessionLock {
 
 impl SessionLock {
     /// Takes the lock in `directory` for `command`.
-    pub(super) fn take(directory: &Path, command: &str) -> Result<Self, Failure> {
+    pub(super) fn take(directory: &Path, command: &str) -> Result<Self, SessionLockError> {
         let path = directory.join(SESSION_LOCK);
-        let mut file =
-            atomic_file::open_private(&path).map_err(|error| storage_failed(&path, &error))?;
+        let failed = |error| StorageError::new(&path, error);
+        let mut file = atomic_file::open_private(&path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(in_use(&path)),
-            Err(TryLockError::Error(error)) => return Err(storage_failed(&path, &error)),
+            Err(TryLockError::Error(error)) => return Err(failed(error).into()),
         }
         let holder = format!("process {} (securecall {command})", process::id());
         file.set_len(0)
             .and_then(|()| file.rewind())
             .and_then(|()| file.write_all(holder.as_bytes()))
-            .map_err(|error| storage_failed(&path, &error))?;
+            .map_err(failed)?;
         Ok(Self { _file: file })
     }
 }
 
-/// Waits for a lock that is only ever held for a moment; not for ever, for its holder may have been stopped.
+/// Waits for a lock that is only ever held for a moment; not for ever, for its holder may have been stopped: then there is none.
 #[expect(
     clippy::disallowed_methods,
     reason = "there is no way to wait for a file lock with a limit"
 )]
-pub(super) fn wait_for(path: &Path) -> Result<File, Failure> {
-    let file = atomic_file::open_private(path).map_err(|error| storage_failed(path, &error))?;
+pub(super) fn wait_for(path: &Path) -> Result<Option<File>, StorageError> {
+    let failed = |error| StorageError::new(path, error);
+    let file = atomic_file::open_private(path).map_err(failed)?;
     for _ in 0..WAIT_STEPS {
         match file.try_lock() {
-            Ok(()) => return Ok(file),
+            Ok(()) => return Ok(Some(file)),
             Err(TryLockError::WouldBlock) => thread::sleep(WAIT_STEP),
-            Err(TryLockError::Error(error)) => return Err(storage_failed(path, &error)),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
     }
-    Err(Failure::new(
-        ErrorKind::ProfileInUse,
-        "another process is changing the profile and does not come to an end",
-    )
-    .help("end that process first, or use another profile with --profile DIR"))
+    Ok(None)
 }
 
-fn in_use(path: &Path) -> Failure {
+fn in_use(path: &Path) -> SessionLockError {
     let holder = fs::read_to_string(path).unwrap_or_default();
     let holder = if holder.is_empty() {
         "another process"
     } else {
         holder.trim()
     };
-    Failure::new(
-        ErrorKind::ProfileInUse,
-        format!("the profile is in use by {holder}"),
-    )
-    .help("end that process first, or use another profile with --profile DIR")
+    SessionLockError::InUse {
+        holder: holder.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -85,13 +94,13 @@ mod tests {
     fn the_second_is_told_who_the_first_is() {
         let directory = tempfile::tempdir().unwrap();
         let first = SessionLock::take(directory.path(), "listen").unwrap();
-        let failure = SessionLock::take(directory.path(), "call").unwrap_err();
-        assert_eq!(failure.kind, ErrorKind::ProfileInUse);
+        let error = SessionLock::take(directory.path(), "call").unwrap_err();
+        assert!(matches!(error, SessionLockError::InUse { .. }));
         let expected = format!(
             "the profile is in use by process {} (securecall listen)",
             process::id()
         );
-        assert_eq!(failure.message.as_str(), expected);
+        assert_eq!(error.to_string(), expected);
         drop(first);
         SessionLock::take(directory.path(), "call").unwrap();
     }

@@ -10,10 +10,13 @@ use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::atomic_file;
 use super::content::{Content, FirstContent, StoreKey};
-use super::key_source::{self, KeySource, MasterKey};
-use super::{atomic_file, storage_failed};
-use crate::error::{ErrorKind, Failure};
+use super::key_source::KeySource;
+use super::master_key::MasterKey;
+use super::randomness::fill_random;
+use super::storage_error::StorageError;
+use super::store_error::StoreError;
 
 /// The version of stores this program writes. It reads version 1 as well, whose contents lack the key of matrix-sdk's store: that was
 /// derived from the profile's own, which could never change.
@@ -55,8 +58,8 @@ impl SealedFile {
     /// # Errors
     ///
     /// It is damaged, of a newer version, or cannot be read.
-    pub(super) fn read(path: &Path) -> Result<Option<Self>, Failure> {
-        let failed = |error: io::Error| storage_failed(path, &error);
+    pub(super) fn read(path: &Path) -> Result<Option<Self>, StoreError> {
+        let failed = |error: io::Error| StorageError::new(path, error);
         let file = match File::open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened.map_err(failed)?,
@@ -66,18 +69,19 @@ impl SealedFile {
             .read_to_end(&mut bytes)
             .map_err(failed)?;
         if bytes.len() as u64 > MAX_LENGTH {
-            return Err(Self::damaged("its size"));
+            return Err(StoreError::damaged("its size"));
         }
         let version: VersionOnly =
-            serde_json::from_slice(&bytes).map_err(|_| Self::damaged("its outer form"))?;
+            serde_json::from_slice(&bytes).map_err(|_| StoreError::damaged("its outer form"))?;
         match version.securecall_profile {
-            FIRST_VERSION..=VERSION => serde_json::from_slice(&bytes).map(Some).map_err(|_| Self::damaged("its outer form")),
-            newer if newer > VERSION => Err(Failure::new(
-                ErrorKind::NewerStore,
-                format!("the profile was written by a newer securecall (store version {newer}, this program knows {VERSION})"),
-            )
-            .help("update securecall; nothing was changed")),
-            _ => Err(Self::damaged("its version")),
+            FIRST_VERSION..=VERSION => serde_json::from_slice(&bytes)
+                .map(Some)
+                .map_err(|_| StoreError::damaged("its outer form")),
+            newer if newer > VERSION => Err(StoreError::Newer {
+                version: newer,
+                known: VERSION,
+            }),
+            _ => Err(StoreError::damaged("its version")),
         }
     }
 
@@ -96,14 +100,14 @@ impl SealedFile {
     /// # Errors
     ///
     /// The store is damaged.
-    pub(super) fn open(&self, key: &MasterKey) -> Result<Content, Failure> {
+    pub(super) fn open(&self, key: &MasterKey) -> Result<Content, StoreError> {
         let sealed = BASE64
             .decode(self.sealed.as_bytes())
-            .map_err(|_| Self::damaged("its contents"))?;
+            .map_err(|_| StoreError::damaged("its contents"))?;
         let (nonce, sealed) = sealed
             .split_at_checked(NONCE_LENGTH)
-            .ok_or_else(|| Self::damaged("its contents"))?;
-        let nonce = XNonce::try_from(nonce).map_err(|_| Self::damaged("its contents"))?;
+            .ok_or_else(|| StoreError::damaged("its contents"))?;
+        let nonce = XNonce::try_from(nonce).map_err(|_| StoreError::damaged("its contents"))?;
         let aad = associated_data(self.securecall_profile, &self.source)?;
         let opened = cipher(key)
             .decrypt(
@@ -114,8 +118,8 @@ impl SealedFile {
                 },
             )
             .map(Zeroizing::new)
-            .map_err(|_| Self::damaged("its contents"))?;
-        let damaged = |_| Self::damaged("its contents");
+            .map_err(|_| StoreError::damaged("its contents"))?;
+        let damaged = |_| StoreError::damaged("its contents");
         if self.is_old() {
             let matrix_store_key = StoreKey::new(&key.derive(MATRIX_STORE_KEY));
             let content: FirstContent = serde_json::from_slice(&opened).map_err(damaged)?;
@@ -133,10 +137,10 @@ impl SealedFile {
         source: &KeySource,
         key: &MasterKey,
         content: &Content,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, StoreError> {
         let plain = written_once(content)?;
         let mut nonce = [0; NONCE_LENGTH];
-        key_source::fill_random(&mut nonce)?;
+        fill_random(&mut nonce)?;
         let aad = associated_data(VERSION, source)?;
         let sealed = cipher(key)
             .encrypt(
@@ -146,7 +150,7 @@ impl SealedFile {
                     aad: &aad,
                 },
             )
-            .map_err(|_| Failure::bug("the profile could not be sealed"))?;
+            .map_err(|_| StoreError::internal("the profile could not be sealed"))?;
         Ok(Self {
             securecall_profile: VERSION,
             source: source.clone(),
@@ -160,21 +164,15 @@ impl SealedFile {
     /// # Errors
     ///
     /// The operating system refused; then the old one is still there.
-    pub(super) fn write(&self, path: &Path) -> Result<(), Failure> {
-        let text = serde_json::to_string_pretty(self).map_err(Failure::bug)?;
-        atomic_file::replace(path, format!("{text}\n").as_bytes())
-    }
-
-    /// The store is damaged in one of its parts.
-    pub(super) fn damaged(part: &str) -> Failure {
-        Failure::new(ErrorKind::DamagedStore, format!("the profile's store (profile.json) is damaged: {part} cannot be read"))
-            .help("restore the file from a backup; without one, `securecall id restore` in a new profile (--profile DIR) brings your identity back")
+    pub(super) fn write(&self, path: &Path) -> Result<(), StoreError> {
+        let text = serde_json::to_string_pretty(self).map_err(StoreError::internal)?;
+        Ok(atomic_file::replace(path, format!("{text}\n").as_bytes())?)
     }
 }
 
 /// What is sealed along: a store whose version or key source was changed does not open.
-fn associated_data(version: u32, source: &KeySource) -> Result<Vec<u8>, Failure> {
-    serde_json::to_vec(&(version, source)).map_err(Failure::bug)
+fn associated_data(version: u32, source: &KeySource) -> Result<Vec<u8>, StoreError> {
+    serde_json::to_vec(&(version, source)).map_err(StoreError::internal)
 }
 
 fn check_of(key: &MasterKey) -> String {
@@ -186,11 +184,11 @@ fn cipher(key: &MasterKey) -> XChaCha20Poly1305 {
 }
 
 /// The contents as JSON. A buffer that grows would leave parts of them behind in memory, so the length is counted first.
-fn written_once(content: &Content) -> Result<Zeroizing<Vec<u8>>, Failure> {
+fn written_once(content: &Content) -> Result<Zeroizing<Vec<u8>>, StoreError> {
     let mut length = Length(0);
-    serde_json::to_writer(&mut length, content).map_err(Failure::bug)?;
+    serde_json::to_writer(&mut length, content).map_err(StoreError::internal)?;
     let mut plain = Zeroizing::new(Vec::with_capacity(length.0));
-    serde_json::to_writer(&mut *plain, content).map_err(Failure::bug)?;
+    serde_json::to_writer(&mut *plain, content).map_err(StoreError::internal)?;
     debug_assert_eq!(plain.len(), length.0, "it is the same both times");
     Ok(plain)
 }
