@@ -1,13 +1,48 @@
 //! The contact list, and what may happen to it. Nothing here replaces a key, and nothing changes somebody known unasked.
 
-use securecall_contact::{Address, NameLabel, SecureCallId, ServerName};
+use securecall_contact::{Address, SecureCallId, ServerName};
 
-use crate::error::{ErrorKind, Failure};
 use crate::profile::{Contact, Content};
 
 mod finding;
+mod names;
 
-pub(crate) use finding::{ChangeQuestion, Consent, Draft, Finding};
+pub(crate) use finding::{AddError, ChangeQuestion, Consent, Draft, Finding, Unasked};
+pub(crate) use names::{NameError, NameInUse, NameOfAnother, given_name};
+
+use names::check_name_is_free;
+
+/// A contact keeps its name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum RenameError {
+    /// The new one cannot be one.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// Another contact has it.
+    #[error(transparent)]
+    InUse(#[from] NameInUse),
+}
+
+/// A contact is not verified.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum VerifyError {
+    /// There is nothing to compare.
+    #[error("the key of {name} is not known, so there is nothing to verify")]
+    KeyUnknown {
+        /// The contact's name.
+        name: String,
+    },
+    /// What was compared is another key.
+    #[error("this is not the key that you have for {name}: yours is {known}, this is {proven}")]
+    OtherKey {
+        /// The contact's name.
+        name: String,
+        /// The contact's.
+        known: SecureCallId,
+        /// The other one.
+        proven: SecureCallId,
+    },
+}
 
 /// Adds a contact, or changes the one that is known, if that was agreed to. Gives what it has done.
 ///
@@ -21,7 +56,7 @@ pub(crate) fn add(
     name: Option<&str>,
     domain: &ServerName,
     consent: Consent<'_>,
-) -> Result<Finding, Failure> {
+) -> Result<Finding, AddError> {
     let own = finding::own_id(content);
     let finding = finding::weigh(&content.contacts, own, address, name, domain)?;
     consent.check(&finding)?;
@@ -34,7 +69,7 @@ pub(crate) fn add(
 /// # Errors
 ///
 /// It changes somebody known.
-pub(crate) fn refuse_unasked(finding: &Finding) -> Result<(), Failure> {
+pub(crate) fn refuse_unasked(finding: &Finding) -> Result<(), Unasked> {
     Consent::Nothing.check(finding)
 }
 
@@ -47,7 +82,7 @@ pub(crate) fn rename(
     contacts: &mut [Contact],
     index: usize,
     name: &str,
-) -> Result<Contact, Failure> {
+) -> Result<Contact, RenameError> {
     let name = given_name(name)?;
     check_name_is_free(&name, Some(index), contacts)?;
     let contact = &mut contacts[index];
@@ -60,7 +95,7 @@ pub(crate) fn rename(
 /// # Errors
 ///
 /// Its key is not known, so there is nothing to compare.
-pub(crate) fn verify(contacts: &mut [Contact], index: usize) -> Result<Contact, Failure> {
+pub(crate) fn verify(contacts: &mut [Contact], index: usize) -> Result<Contact, VerifyError> {
     let contact = &mut contacts[index];
     check_can_be_verified(contact)?;
     contact.verified = true;
@@ -68,16 +103,9 @@ pub(crate) fn verify(contacts: &mut [Contact], index: usize) -> Result<Contact, 
 }
 
 /// Refuses to verify a contact whose key is not known.
-pub(crate) fn check_can_be_verified(contact: &Contact) -> Result<SecureCallId, Failure> {
-    contact.id.ok_or_else(|| {
-        Failure::new(
-            ErrorKind::KeyUnknown,
-            format!(
-                "the key of {} is not known, so there is nothing to verify",
-                contact.name
-            ),
-        )
-        .help("ask for their SecureCall contact link, and add it with `securecall contact add`")
+pub(crate) fn check_can_be_verified(contact: &Contact) -> Result<SecureCallId, VerifyError> {
+    contact.id.ok_or_else(|| VerifyError::KeyUnknown {
+        name: contact.name.clone(),
     })
 }
 
@@ -86,119 +114,16 @@ pub(crate) fn check_can_be_verified(contact: &Contact) -> Result<SecureCallId, F
 /// # Errors
 ///
 /// It is another key's.
-pub(crate) fn check_same_key(contact: &Contact, proven: &SecureCallId) -> Result<(), Failure> {
+pub(crate) fn check_same_key(contact: &Contact, proven: &SecureCallId) -> Result<(), VerifyError> {
     let known = check_can_be_verified(contact)?;
     if known == *proven {
         return Ok(());
     }
-    Err(Failure::new(
-        ErrorKind::KeyMismatch,
-        format!("this is not the key that you have for {}: yours is {known}, this is {proven}", contact.name),
-    )
-    .help(format!(
-        "the contact stays unverified. One of the two links was changed on its way, or this is somebody else's: ask {} in person",
-        contact.name
-    )))
-}
-
-/// A name as somebody gives it.
-///
-/// # Errors
-///
-/// There is nothing to be seen in it, it could deceive, or it is an address.
-pub(crate) fn given_name(text: &str) -> Result<String, Failure> {
-    let unusable = |reason: &str| {
-        Failure::new(
-            ErrorKind::Usage,
-            format!("this cannot be a contact's name: {reason}"),
-        )
-    };
-    let name = NameLabel::new(text).ok_or_else(|| unusable("there is nothing to be seen in it"))?;
-    if name.as_str() != text.trim() {
-        return Err(
-            unusable("it is too long or has characters that cannot be shown")
-                .help(format!("this would do: {name}")),
-        );
-    }
-    if is_address(name.as_str()) {
-        return Err(unusable("it is an address")
-            .help("an address as a name could be mistaken for that address"));
-    }
-    Ok(name.as_str().to_owned())
-}
-
-/// The name the link suggests, else the first 8 characters of the ID, else the Matrix ID's name; these with a number if taken.
-///
-/// # Errors
-///
-/// The link suggests the name of a contact with another key: that is how an impostor would do it.
-fn free_name(address: &Address, contacts: &[Contact]) -> Result<String, Failure> {
-    let label = address
-        .name()
-        .map(|label| label.as_str().to_owned())
-        .filter(|label| !is_address(label));
-    if let Some(label) = label {
-        return match contacts
-            .iter()
-            .find(|contact| same_name(&contact.name, &label))
-        {
-            None => Ok(label),
-            Some(known) => Err(taken_by_another_key(&known.name)),
-        };
-    }
-    let base = match (address.securecall_id(), address) {
-        (Some(id), _) => id.short(),
-        (None, Address::MatrixId(matrix_id)) => matrix_id.localpart().to_owned(),
-        (None, Address::Link(_) | Address::Id(_)) => String::new(),
-    };
-    let is_free = |name: &str| {
-        contacts
-            .iter()
-            .all(|contact| !same_name(&contact.name, name))
-    };
-    let numbered = (2..).map(|number| format!("{base} {number}"));
-    Ok(std::iter::once(base.clone())
-        .chain(numbered)
-        .find(|name| is_free(name))
-        .unwrap_or(base))
-}
-
-fn taken_by_another_key(name: &str) -> Failure {
-    Failure::new(
-        ErrorKind::KeyMismatch,
-        format!("you have a contact called '{name}', and this is another key"),
-    )
-    .help(format!(
-        "ask {name} on another way whether their key has changed. If it has: `securecall contact remove`, and add the new link. \
-         If this is somebody else: give another name with --name"
-    ))
-}
-
-fn check_name_is_free(
-    name: &str,
-    except: Option<usize>,
-    contacts: &[Contact],
-) -> Result<(), Failure> {
-    let taken = contacts
-        .iter()
-        .enumerate()
-        .any(|(index, contact)| Some(index) != except && same_name(&contact.name, name));
-    if taken {
-        let message = format!("another contact is called '{name}' already");
-        return Err(Failure::new(ErrorKind::NameInUse, message).help(
-            "give another name; if it is the same person with a new key, ask them on another way whether their key has \
-             changed, and remove the old contact first",
-        ));
-    }
-    Ok(())
-}
-
-fn same_name(a: &str, b: &str) -> bool {
-    a.to_lowercase() == b.to_lowercase()
-}
-
-fn is_address(name: &str) -> bool {
-    name.starts_with('@') || name.contains("://") || name.parse::<Address>().is_ok()
+    Err(VerifyError::OtherKey {
+        name: contact.name.clone(),
+        known,
+        proven: *proven,
+    })
 }
 
 #[cfg(test)]
@@ -216,7 +141,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn add_to(content: &mut Content, text: &str, name: Option<&str>) -> Result<Contact, Failure> {
+    fn add_to(content: &mut Content, text: &str, name: Option<&str>) -> Result<Contact, AddError> {
         let domain = ServerName::default_domain();
         let finding = add(content, &address(text), name, &domain, Consent::Nothing)?;
         Ok(finding.after())
@@ -232,10 +157,10 @@ mod tests {
         )
         .unwrap();
         let impostor = format!("securecall://contact/{}?name=ADA", id(8));
-        let failure = add_to(&mut content, &impostor, None).unwrap_err();
-        assert_eq!(failure.kind, ErrorKind::KeyMismatch);
-        let failure = add_to(&mut content, &impostor, Some("ada")).unwrap_err();
-        assert_eq!(failure.kind, ErrorKind::NameInUse);
+        let error = add_to(&mut content, &impostor, None).unwrap_err();
+        assert!(matches!(error, AddError::NameOfAnother(_)), "{error}");
+        let error = add_to(&mut content, &impostor, Some("ada")).unwrap_err();
+        assert!(matches!(error, AddError::NameInUse(_)), "{error}");
         assert_eq!(content.contacts.len(), 1);
         assert_eq!(
             add_to(&mut content, &impostor, Some("Other")).unwrap().name,
@@ -263,14 +188,14 @@ mod tests {
             format!("securecall://contact/{own_id}?server=c.example&name=Me"),
             format!("@sc_{own_id}:c.example"),
         ] {
-            let failure = add_to(&mut content, &text, Some("Me")).unwrap_err();
-            assert_eq!(failure.kind, ErrorKind::Usage, "{text}");
+            let error = add_to(&mut content, &text, Some("Me")).unwrap_err();
+            assert_eq!(error, AddError::OwnAddress, "{text}");
         }
         let link = |byte| format!("securecall://contact/{}?mxid=@bo:b.example", id(byte));
         add_to(&mut content, &link(7), Some("Bo")).unwrap();
         for name in [None, Some("Cy")] {
-            let failure = add_to(&mut content, &link(8), name).unwrap_err();
-            assert_eq!(failure.kind, ErrorKind::KeyMismatch);
+            let error = add_to(&mut content, &link(8), name).unwrap_err();
+            assert!(matches!(error, AddError::OtherKey(_)), "{error}");
         }
         assert_eq!(content.contacts.len(), 1);
         assert_eq!(content.contacts[0].id, Some(id(7)));
@@ -302,8 +227,8 @@ mod tests {
         let mut content = Content::default();
         add_to(&mut content, "@bo:b.example", Some("Bo")).unwrap();
         add_to(&mut content, "@cy:c.example", Some("Cy")).unwrap();
-        let failure = rename(&mut content.contacts, 1, "BO").unwrap_err();
-        assert_eq!(failure.kind, ErrorKind::NameInUse);
+        let error = rename(&mut content.contacts, 1, "BO").unwrap_err();
+        assert!(matches!(error, RenameError::InUse(_)), "{error}");
         assert_eq!(content.contacts[1].name, "Cy");
         rename(&mut content.contacts, 1, "CY").unwrap();
         assert_eq!(content.contacts[1].name, "CY");
@@ -313,16 +238,16 @@ mod tests {
     fn only_a_known_key_can_be_verified_and_only_by_itself() {
         let mut content = Content::default();
         add_to(&mut content, "@bo:example.org", None).unwrap();
-        assert_eq!(
-            verify(&mut content.contacts, 0).unwrap_err().kind,
-            ErrorKind::KeyUnknown
-        );
+        assert!(matches!(
+            verify(&mut content.contacts, 0),
+            Err(VerifyError::KeyUnknown { .. })
+        ));
         content.contacts[0].id = Some(id(7));
         let contact = content.contacts[0].clone();
-        assert_eq!(
-            check_same_key(&contact, &id(8)).unwrap_err().kind,
-            ErrorKind::KeyMismatch
-        );
+        assert!(matches!(
+            check_same_key(&contact, &id(8)),
+            Err(VerifyError::OtherKey { .. })
+        ));
         check_same_key(&contact, &id(7)).unwrap();
         assert!(verify(&mut content.contacts, 0).unwrap().verified);
     }

@@ -13,6 +13,7 @@ use securecall_contact_qr::{PictureError, QrCodeError};
 use crate::exit_code::ExitCode;
 use crate::output::Line;
 
+mod from_contact_book;
 mod from_driver;
 mod from_matrix;
 mod from_profile;

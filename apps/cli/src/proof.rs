@@ -79,7 +79,7 @@ impl Proof {
             Self::Picture(path, found) => shown(&found, contact, &path)?,
         };
         contact_book::check_same_key(contact, &proven)?;
-        contact_book::verify(contacts, index)
+        Ok(contact_book::verify(contacts, index)?)
     }
 }
 

@@ -1,9 +1,32 @@
 //! Whom the user means: a contact's name, or an address in any form.
 
-use securecall_contact::{Address, MatrixId, SecureCallId, ServerName};
+use securecall_contact::{Address, AddressError, MatrixId, SecureCallId, ServerName};
 
-use crate::error::{ErrorKind, Failure};
 use crate::profile::Contact;
+
+/// It is not clear, or not safe to say, who is meant.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum WhoError {
+    /// It should be an address, and is none.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// It is neither an address nor the name of a contact.
+    #[error("you have no contact called '{}'", .0.escape_debug())]
+    Unknown(String),
+    /// The address has another key than the contact at it.
+    #[error(transparent)]
+    OtherKey(#[from] OtherKeyKnown),
+}
+
+/// The contact at a Matrix ID has another key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{matrix_id} is your contact {name}, whose key is another one")]
+pub(crate) struct OtherKeyKnown {
+    /// The Matrix ID.
+    pub(crate) matrix_id: MatrixId,
+    /// The contact's name.
+    pub(crate) name: String,
+}
 
 /// Somebody to call, to remove or to find.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,13 +47,13 @@ pub(crate) fn resolve(
     who: &str,
     contacts: &[Contact],
     default_domain: &ServerName,
-) -> Result<Person, Failure> {
+) -> Result<Person, WhoError> {
     match who.parse::<Address>() {
         Ok(address) => at_address(&address, contacts, default_domain),
         Err(error) => match by_name(who, contacts) {
             Some(contact) => Ok(Person::from(contact)),
             None if looks_like_address(who) => Err(error.into()),
-            None => Err(unknown(who)),
+            None => Err(WhoError::Unknown(who.to_owned())),
         },
     }
 }
@@ -44,13 +67,13 @@ pub(crate) fn contact_index(
     who: &str,
     contacts: &[Contact],
     default_domain: &ServerName,
-) -> Result<usize, Failure> {
+) -> Result<usize, WhoError> {
     let person = resolve(who, contacts, default_domain)?;
     let found = contacts.iter().position(|contact| match person.id {
         Some(id) => contact.id == Some(id),
         None => contact.matrix_id == person.matrix_id,
     });
-    found.ok_or_else(|| unknown(who))
+    found.ok_or_else(|| WhoError::Unknown(who.to_owned()))
 }
 
 /// The contact that is called so: as written, else in another case if only one is.
@@ -71,16 +94,19 @@ pub(crate) fn check_known_key(
     id: Option<&SecureCallId>,
     matrix_id: &MatrixId,
     contacts: &[Contact],
-) -> Result<(), Failure> {
+) -> Result<(), OtherKeyKnown> {
     let known = contacts
         .iter()
         .find(|contact| contact.matrix_id == *matrix_id);
     match known {
-        Some(Contact { name, id: Some(known), .. }) if id.is_some_and(|id| id != known) => Err(Failure::new(
-            ErrorKind::KeyMismatch,
-            format!("{matrix_id} is your contact {name}, whose key is another one"),
-        )
-        .help(format!("ask {name} on another way whether their key has changed; then `securecall contact remove`, and add the new link"))),
+        Some(Contact {
+            name,
+            id: Some(known),
+            ..
+        }) if id.is_some_and(|id| id != known) => Err(OtherKeyKnown {
+            matrix_id: matrix_id.clone(),
+            name: name.clone(),
+        }),
         _ => Ok(()),
     }
 }
@@ -99,7 +125,7 @@ fn at_address(
     address: &Address,
     contacts: &[Contact],
     default_domain: &ServerName,
-) -> Result<Person, Failure> {
+) -> Result<Person, WhoError> {
     let matrix_id = address.matrix_id(default_domain);
     let Some(id) = address.securecall_id() else {
         let known = contacts
@@ -137,11 +163,6 @@ fn looks_like_address(text: &str) -> bool {
         || (text.len() >= 36 && !text.contains(char::is_whitespace))
 }
 
-fn unknown(who: &str) -> Failure {
-    Failure::new(ErrorKind::UnknownContact, format!("you have no contact called '{}'", who.escape_debug()))
-        .help("`securecall contact list` shows them; give a SecureCall ID, a contact link or a Matrix ID for anybody else")
-}
-
 #[cfg(test)]
 mod tests {
     use securecall_crypto::IdentityKey;
@@ -169,7 +190,7 @@ mod tests {
         ]
     }
 
-    fn find(who: &str) -> Result<Person, Failure> {
+    fn find(who: &str) -> Result<Person, WhoError> {
         resolve(who, &contacts(), &ServerName::default_domain())
     }
 
@@ -178,8 +199,8 @@ mod tests {
         assert_eq!(find("Ada").unwrap().id, Some(id(7)));
         assert_eq!(find(" ADA ").unwrap().id, Some(id(7)));
         assert_eq!(find("bo").unwrap().id, Some(id(9)));
-        assert_eq!(find("BO").unwrap_err().kind, ErrorKind::UnknownContact);
-        assert_eq!(find("Eve").unwrap_err().kind, ErrorKind::UnknownContact);
+        assert_eq!(find("BO"), Err(WhoError::Unknown("BO".to_owned())));
+        assert_eq!(find("Eve"), Err(WhoError::Unknown("Eve".to_owned())));
     }
 
     #[test]
@@ -206,19 +227,21 @@ mod tests {
     #[test]
     fn a_link_with_another_key_for_a_known_account_is_refused() {
         let link = format!("securecall://contact/{}?mxid=@ada:example.org", id(10));
-        assert_eq!(find(&link).unwrap_err().kind, ErrorKind::KeyMismatch);
+        assert!(matches!(find(&link), Err(WhoError::OtherKey(_))));
     }
 
     #[test]
     fn a_broken_address_is_told_as_such() {
         let typo = id(10).to_string().replacen('b', "c", 1);
-        assert_eq!(find(&typo).unwrap_err().kind, ErrorKind::InvalidId);
-        assert_eq!(find(&typo[1..]).unwrap_err().kind, ErrorKind::InvalidId);
-        assert_eq!(find("@ada").unwrap_err().kind, ErrorKind::InvalidMatrixId);
-        assert_eq!(
-            find("http://example.org").unwrap_err().kind,
-            ErrorKind::InvalidLink
-        );
+        use AddressError::{Id, Link, MatrixId};
+        let fault = |who: &str| match find(who) {
+            Err(WhoError::Address(fault)) => fault,
+            other => panic!("{who}: {other:?}"),
+        };
+        assert!(matches!(fault(&typo), Id(_)));
+        assert!(matches!(fault(&typo[1..]), Id(_)));
+        assert!(matches!(fault("@ada"), MatrixId(_)));
+        assert!(matches!(fault("http://example.org"), Link(_)));
     }
 
     #[test]
@@ -233,11 +256,10 @@ mod tests {
         ] {
             assert_eq!(contact_index(&who, &contacts, &domain).unwrap(), 1, "{who}");
         }
+        let eve = "@eve:example.org".to_owned();
         assert_eq!(
-            contact_index("@eve:example.org", &contacts, &domain)
-                .unwrap_err()
-                .kind,
-            ErrorKind::UnknownContact
+            contact_index(&eve, &contacts, &domain),
+            Err(WhoError::Unknown(eve))
         );
     }
 }

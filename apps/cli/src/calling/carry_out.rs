@@ -79,7 +79,7 @@ impl Run {
         let contact = self.profile.change(|content| {
             let contacts = &mut content.contacts;
             match contacts.iter().position(|contact| contact.id == Some(peer)) {
-                Some(index) => contact_book::verify(contacts, index),
+                Some(index) => Ok(contact_book::verify(contacts, index)?),
                 None => Err(not_now(
                     &Order::Verify,
                     "the other person is not one of your contacts",

@@ -78,7 +78,7 @@ impl Run {
             Wish::Add(wanted) => self.add_contacts(&wanted),
             Wish::Rename(contact, name) => self
                 .change_contact(&contact, |content, index| {
-                    contact_book::rename(&mut content.contacts, index, &name)
+                    Ok(contact_book::rename(&mut content.contacts, index, &name)?)
                 })
                 .map(|renamed| {
                     let told = format!("{} is called {} now", contact.name, renamed.name);
@@ -177,9 +177,9 @@ impl Run {
                 .iter()
                 .map(|Wanted { address, finding }| {
                     let consent = Consent::To(finding);
-                    contact_book::add(content, address, None, &domain, consent)
+                    Ok(contact_book::add(content, address, None, &domain, consent)?)
                 })
-                .collect::<Result<Vec<_>, _>>()
+                .collect::<Result<Vec<_>, Failure>>()
         })?;
         let (changed, added): (Vec<_>, Vec<_>) =
             done.iter().partition(|finding| finding.change().is_some());

@@ -24,7 +24,7 @@ pub(super) fn run(context: &Context, command: ContactCommand) -> Result<ExitCode
         ContactCommand::Add(options) => add(context, &options),
         ContactCommand::List => list(context),
         ContactCommand::Rename { who, name } => change(context, &who, |content, index| {
-            contact_book::rename(&mut content.contacts, index, &name)
+            Ok(contact_book::rename(&mut content.contacts, index, &name)?)
         }),
         ContactCommand::Remove { who } => change(context, &who, |content, index| {
             Ok(content.contacts.remove(index))
@@ -110,9 +110,15 @@ fn add(context: &Context, options: &AddOptions) -> Result<ExitCode, Failure> {
             .iter()
             .map(|(address, shown)| {
                 let consent = shown.as_ref().map_or(unasked, Consent::To);
-                contact_book::add(content, address, name.as_deref(), &domain, consent)
+                Ok(contact_book::add(
+                    content,
+                    address,
+                    name.as_deref(),
+                    &domain,
+                    consent,
+                )?)
             })
-            .collect::<Result<Vec<_>, _>>()
+            .collect::<Result<Vec<_>, Failure>>()
     })?;
     Ok(told(
         done.iter().try_for_each(|finding| tell(context, finding)),

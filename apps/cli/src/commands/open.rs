@@ -69,7 +69,8 @@ fn at_terminal(context: &Context, link: &ContactLink) -> Result<Option<Contact>,
             return Ok(Some(contact.clone()));
         }
         (_, Some(_)) if !prompt::can_ask() => {
-            return contact_book::refuse_unasked(&finding).map(|()| None);
+            contact_book::refuse_unasked(&finding)?;
+            return Ok(None);
         }
         (_, Some(change)) => agree_to(&change, &[])?,
         (_, None) => {
@@ -157,7 +158,7 @@ fn arguments(context: &Context, link: &ContactLink) -> Vec<OsString> {
 fn weigh(context: &Context, profile: &Profile, link: &ContactLink) -> Result<Finding, Failure> {
     profile.identity()?;
     let draft = Draft::new(profile.content(), context.settings.domain());
-    draft.weigh(&Address::Link(link.clone()), None)
+    Ok(draft.weigh(&Address::Link(link.clone()), None)?)
 }
 
 /// Does what the person was shown.
@@ -169,6 +170,10 @@ fn add(
 ) -> Result<Finding, Failure> {
     let address = Address::Link(link.clone());
     let domain = context.settings.domain();
-    profile
-        .change(|content| contact_book::add(content, &address, None, &domain, Consent::To(shown)))
+    profile.change(|content| {
+        let consent = Consent::To(shown);
+        Ok(contact_book::add(
+            content, &address, None, &domain, consent,
+        )?)
+    })
 }

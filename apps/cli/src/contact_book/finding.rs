@@ -2,10 +2,51 @@
 
 use securecall_contact::{Address, MatrixId, SecureCallId, ServerName};
 
-use super::{check_name_is_free, free_name};
-use crate::error::{ErrorKind, Failure};
+use super::names::{NameInUse, NameOfAnother, check_name_is_free, free_name};
 use crate::profile::{Contact, Content, Identity};
-use crate::who;
+use crate::who::{self, OtherKeyKnown};
+
+/// An address is not added.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum AddError {
+    /// It is the profile's own.
+    #[error("this is your own address")]
+    OwnAddress,
+    /// A known contact with the same Matrix ID has another key.
+    #[error(transparent)]
+    OtherKey(#[from] OtherKeyKnown),
+    /// The key is one contact's, the account another's, who has no key.
+    #[error(
+        "this is the key of your contact {of_key} at the address of your contact {at_address}, {matrix_id}"
+    )]
+    TwoContacts {
+        /// The name of the contact with the key.
+        of_key: String,
+        /// The name of the contact with the account.
+        at_address: String,
+        /// The account.
+        matrix_id: MatrixId,
+    },
+    /// The name that was given is taken.
+    #[error(transparent)]
+    NameInUse(#[from] NameInUse),
+    /// The name that the link suggests is that of a contact with another key: that is how an impostor would do it.
+    #[error(transparent)]
+    NameOfAnother(#[from] NameOfAnother),
+    /// It would change somebody known, and nobody has agreed to that.
+    #[error(transparent)]
+    Unasked(#[from] Unasked),
+}
+
+/// Somebody known would change, and nobody was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("nobody was asked about this change, so nothing was changed. {} {}", question.title, question.lines.join("; "))]
+pub(crate) struct Unasked {
+    /// What would be asked.
+    pub(crate) question: ChangeQuestion,
+    /// The contact that would get a key; `None` where an address would change.
+    pub(crate) keyless: Option<MatrixId>,
+}
 
 /// What adding an address would do. Every front end shows this and none decides it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -168,32 +209,18 @@ impl ChangeQuestion {
 
 impl Consent<'_> {
     /// Refuses a change of somebody known that nobody has agreed to.
-    pub(super) fn check(self, finding: &Finding) -> Result<(), Failure> {
+    pub(super) fn check(self, finding: &Finding) -> Result<(), Unasked> {
         let Some(question) = finding.change() else {
             return Ok(());
         };
-        let instead = match (self, finding) {
+        let keyless = match (self, finding) {
             (_, Finding::New(_) | Finding::Same(_) | Finding::NewName { .. })
             | (Self::AddressChanges, Finding::AddressChange { .. }) => return Ok(()),
             (Self::To(shown), _) if shown == finding => return Ok(()),
-            (_, Finding::AddressChange { .. }) => {
-                "ask them on another way whether they have moved; then add it at a terminal, or with --change-address".to_owned()
-            }
-            (_, Finding::KeyForKeyless { contact, .. }) => format!(
-                "ask them on another way whether this is their key; then add it at a terminal, or `securecall contact remove {}` \
-                 first: no option allows it",
-                contact.matrix_id
-            ),
+            (_, Finding::AddressChange { .. }) => None,
+            (_, Finding::KeyForKeyless { contact, .. }) => Some(contact.matrix_id.clone()),
         };
-        Err(Failure::new(
-            ErrorKind::NeedsTerminal,
-            format!(
-                "nobody was asked about this change, so nothing was changed. {} {}",
-                question.title,
-                question.lines.join("; ")
-            ),
-        )
-        .help(instead))
+        Err(Unasked { question, keyless })
     }
 }
 
@@ -221,7 +248,7 @@ impl Draft {
     /// # Errors
     ///
     /// As [`super::add`].
-    pub(crate) fn weigh(&self, address: &Address, name: Option<&str>) -> Result<Finding, Failure> {
+    pub(crate) fn weigh(&self, address: &Address, name: Option<&str>) -> Result<Finding, AddError> {
         weigh(&self.contacts, self.own, address, name, &self.domain)
     }
 
@@ -243,12 +270,11 @@ pub(super) fn weigh(
     address: &Address,
     name: Option<&str>,
     domain: &ServerName,
-) -> Result<Finding, Failure> {
+) -> Result<Finding, AddError> {
     let matrix_id = address.matrix_id(domain);
     let id = address.securecall_id().copied();
     if id.is_some() && id == own {
-        return Err(Failure::new(ErrorKind::Usage, "this is your own address")
-            .help("share it; add the other's"));
+        return Err(AddError::OwnAddress);
     }
     who::check_known_key(id.as_ref(), &matrix_id, contacts)?;
     let at_address = contacts
@@ -292,19 +318,12 @@ pub(super) fn weigh(
     })
 }
 
-/// The key is one contact's, the account another's, who has no key.
-fn two_contacts(of_key: &Contact, at_address: &Contact) -> Failure {
-    Failure::new(
-        ErrorKind::KeyMismatch,
-        format!(
-            "this is the key of your contact {} at the address of your contact {}, {}",
-            of_key.name, at_address.name, at_address.matrix_id
-        ),
-    )
-    .help(format!(
-        "ask them on another way whether they are the same person. If they are: `securecall contact remove {}`, and add it again",
-        at_address.matrix_id
-    ))
+fn two_contacts(of_key: &Contact, at_address: &Contact) -> AddError {
+    AddError::TwoContacts {
+        of_key: of_key.name.clone(),
+        at_address: at_address.name.clone(),
+        matrix_id: at_address.matrix_id.clone(),
+    }
 }
 
 fn new_name(name: Option<&str>) -> Option<String> {
@@ -347,7 +366,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn weighed(address: &Address, name: Option<&str>) -> Result<Finding, Failure> {
+    fn weighed(address: &Address, name: Option<&str>) -> Result<Finding, AddError> {
         Draft::new(&content(), ServerName::default_domain()).weigh(address, name)
     }
 
@@ -387,7 +406,7 @@ mod tests {
             match conflict.securecall_id() {
                 // The name that a link suggests is never given to somebody known.
                 Some(key) if *key == id(8) => assert_eq!(result.unwrap().after().name, "Bo"),
-                _ => assert_eq!(result.unwrap_err().kind, ErrorKind::KeyMismatch),
+                _ => assert!(matches!(result, Err(AddError::TwoContacts { .. }))),
             }
         }
     }
@@ -398,10 +417,10 @@ mod tests {
         let domain = ServerName::default_domain();
         let mut content = content();
         let before = content.contacts.clone();
-        let failure = add(&mut content, &moved, None, &domain, Consent::Nothing).unwrap_err();
-        assert_eq!(failure.kind, ErrorKind::NeedsTerminal);
+        let error = add(&mut content, &moved, None, &domain, Consent::Nothing).unwrap_err();
+        assert!(matches!(error, AddError::Unasked(_)), "{error}");
         for part in [":a.example", ":c.example", "verified"] {
-            assert!(failure.message.contains(part), "{}", failure.message);
+            assert!(error.to_string().contains(part), "{error}");
         }
         assert_eq!(content.contacts, before);
         // Consent to something else is none.
@@ -431,8 +450,8 @@ mod tests {
         let domain = ServerName::default_domain();
         let mut content = content();
         for consent in [Consent::Nothing, Consent::AddressChanges] {
-            let failure = add(&mut content, &keyed, None, &domain, consent).unwrap_err();
-            assert_eq!(failure.kind, ErrorKind::NeedsTerminal);
+            let error = add(&mut content, &keyed, None, &domain, consent).unwrap_err();
+            assert!(matches!(error, AddError::Unasked(_)), "{error}");
             assert_eq!(content.contacts[1].id, None);
         }
         let finding = weighed(&keyed, None).unwrap();

@@ -254,8 +254,8 @@ impl MainScreen {
             'r' => Dialog::Prompt(Prompt::new(Purpose::Rename(contact), &name)),
             'v' if contact.verified => return,
             'v' if contact.id.is_none() => {
-                if let Err(failure) = contact_book::check_can_be_verified(&contact) {
-                    self.failed(&failure);
+                if let Err(error) = contact_book::check_can_be_verified(&contact) {
+                    self.failed(&error.into());
                 }
                 return;
             }

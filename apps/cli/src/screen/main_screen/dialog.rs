@@ -204,7 +204,7 @@ impl Offer {
 
 fn weigh(draft: &Draft, address: &Address) -> Result<Finding, Box<Failed>> {
     let weighed = draft.weigh(address, None);
-    weighed.map_err(|failure| Box::new(Failed::new(&failure, None)))
+    weighed.map_err(|error| Box::new(Failed::new(&error.into(), None)))
 }
 
 impl Question {
