@@ -17,6 +17,7 @@ mod from_contact_book;
 mod from_driver;
 mod from_matrix;
 mod from_profile;
+mod from_sources;
 
 /// Makes [`ErrorKind`] with the name of each kind in `error.kind` and the exit code it is tied to.
 macro_rules! error_kinds {

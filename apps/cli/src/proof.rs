@@ -4,10 +4,34 @@ use std::path::{Path, PathBuf};
 
 use securecall_contact::{Address, SecureCallId, SecureCallIdError};
 
-use crate::contact_book;
-use crate::error::{ErrorKind, Failure};
+use crate::contact_book::{self, VerifyError};
 use crate::profile::Contact;
-use crate::sources;
+use crate::sources::{self, SourceError};
+
+/// A text is nothing that verifies a contact.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PastedError {
+    /// It is neither an ID nor the name of a picture.
+    #[error("this is not a SecureCall ID: {0}")]
+    Neither(SecureCallIdError),
+    /// It names a picture that shows none.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+}
+
+/// A contact is not verified by a proof.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ProofError {
+    /// The picture shows accounts alone.
+    #[error("{}: there is no key in the QR code", path.display())]
+    NoKey {
+        /// The picture.
+        path: PathBuf,
+    },
+    /// It is another key, or there is nothing to compare.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+}
 
 /// The other person's key, by a way that no server controls.
 #[derive(Debug)]
@@ -24,7 +48,7 @@ impl Proof {
     /// # Errors
     ///
     /// It is no SecureCall ID.
-    pub(crate) fn typed(text: &str) -> Result<Self, Failure> {
+    pub(crate) fn typed(text: &str) -> Result<Self, SecureCallIdError> {
         let joined: String = text
             .chars()
             .filter(|character| !character.is_whitespace() && !matches!(character, '-' | '·'))
@@ -35,11 +59,7 @@ impl Proof {
         if let Ok(Address::Id(id)) = plain.parse() {
             return Ok(Self::Id(id));
         }
-        let id = plain
-            .parse()
-            .or_else(|_| joined.parse())
-            .map_err(|error: SecureCallIdError| Failure::from(error))?;
-        Ok(Self::Id(id))
+        plain.parse().or_else(|_| joined.parse()).map(Self::Id)
     }
 
     /// A picture of the QR code that the other person shows.
@@ -47,7 +67,7 @@ impl Proof {
     /// # Errors
     ///
     /// As [`sources::in_picture`].
-    pub(crate) fn in_picture(path: &Path) -> Result<Self, Failure> {
+    pub(crate) fn in_picture(path: &Path) -> Result<Self, SourceError> {
         Ok(Self::Picture(path.to_owned(), sources::in_picture(path)?))
     }
 
@@ -56,14 +76,12 @@ impl Proof {
     /// # Errors
     ///
     /// It is neither an ID nor the name of a picture with one.
-    pub(crate) fn pasted(text: &str) -> Result<Self, Failure> {
-        let failure = match (Self::typed(text), sources::named_picture(text)) {
-            (Ok(proof), _) => return Ok(proof),
-            (Err(_), Some(path)) => return Self::in_picture(&path),
-            (Err(failure), None) => failure,
-        };
-        Err(failure
-            .help("give the whole ID as they read it, or the name of a picture of their QR code"))
+    pub(crate) fn pasted(text: &str) -> Result<Self, PastedError> {
+        match (Self::typed(text), sources::named_picture(text)) {
+            (Ok(proof), _) => Ok(proof),
+            (Err(_), Some(path)) => Ok(Self::in_picture(&path)?),
+            (Err(error), None) => Err(PastedError::Neither(error)),
+        }
     }
 
     /// Marks the contact at `index` as verified.
@@ -71,7 +89,11 @@ impl Proof {
     /// # Errors
     ///
     /// This is another key, or the contact has none; then nothing is changed.
-    pub(crate) fn verify(self, contacts: &mut [Contact], index: usize) -> Result<Contact, Failure> {
+    pub(crate) fn verify(
+        self,
+        contacts: &mut [Contact],
+        index: usize,
+    ) -> Result<Contact, ProofError> {
         let contact = &contacts[index];
         contact_book::check_can_be_verified(contact)?;
         let proven = match self {
@@ -84,14 +106,11 @@ impl Proof {
 }
 
 /// The contact's own key if it is in the picture, else the first one that is.
-fn shown(picture: &[Address], contact: &Contact, path: &Path) -> Result<SecureCallId, Failure> {
+fn shown(picture: &[Address], contact: &Contact, path: &Path) -> Result<SecureCallId, ProofError> {
     let mut keys = picture.iter().filter_map(Address::securecall_id);
-    let first = keys.clone().next().copied().ok_or_else(|| {
-        Failure::new(
-            ErrorKind::InvalidPicture,
-            format!("{}: there is no key in the QR code", path.display()),
-        )
-        .help("it holds a Matrix ID alone; ask for the QR code of `securecall contact share --qr`")
+    let first = keys.clone().next().copied();
+    let first = first.ok_or_else(|| ProofError::NoKey {
+        path: path.to_owned(),
     })?;
     Ok(keys
         .find(|key| contact.id == Some(**key))

@@ -1,15 +1,14 @@
-//! Where contacts come from: addresses, texts that hold some, pictures, standard input.
+//! Where contacts come from: addresses, texts that hold some, pictures.
 
-use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, IsTerminal as _, Read as _};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use securecall_contact::{Address, AddressError, Doubt, FoundAddress, find_addresses};
-use securecall_contact_qr::{MAX_FILE_BYTES, PictureContacts, is_picture, read_contacts};
+use securecall_contact_qr::{
+    MAX_FILE_BYTES, PictureContacts, PictureError, is_picture, read_contacts,
+};
 
-use crate::error::{ErrorKind, Failure};
-use crate::output::Output;
 use crate::text_encoding;
 
 /// The longest text that is searched for contacts, in bytes: a long chat message, not a library.
@@ -21,39 +20,54 @@ const FILE_ENDINGS: [&str; 10] = [
     ".txt", ".text", ".md", ".eml", ".htm", ".html", ".heic", ".pdf", ".svg", ".bmp",
 ];
 
-/// The contacts that all these hold, each once: addresses, texts, names of picture files, `-` for standard input.
-///
-/// # Errors
-///
-/// The first one that holds none, or a damaged one.
-pub(crate) fn addresses(what: &[OsString], output: Output) -> Result<Vec<FoundAddress>, Failure> {
-    let mut all: Vec<FoundAddress> = Vec::new();
-    for argument in what {
-        let found = match argument.to_str() {
-            Some("-") => in_standard_input(output)?,
-            Some(argument) => in_argument(argument)?,
-            // What is no text can be the name of a file only.
-            None => in_file(Path::new(argument))?,
-        };
-        for fault in &found.damaged {
-            output.note(&format!(
-                "note: another QR code in the picture should be a contact and is not: {fault}"
-            ));
-        }
-        for contact in found.contacts {
-            if !all.iter().any(|known| known.address == contact.address) {
-                all.push(contact);
-            }
-        }
-    }
-    Ok(all)
+/// A source holds no contacts.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SourceError {
+    /// It should be an address, and is none; or it holds too many.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// A picture without a contact, or something that is neither text nor picture.
+    #[error("{name}: {error}")]
+    Picture {
+        /// The file's name.
+        name: String,
+        /// What is wrong with it.
+        error: PictureError,
+    },
+    /// A file cannot be read.
+    #[error("{}", unreadable(name, error))]
+    File {
+        /// Its name.
+        name: String,
+        /// What the operating system said.
+        error: io::Error,
+    },
+    /// A text whose encoding is known and not read.
+    #[error("{name}: this text is in {encoding}, which is not read")]
+    Encoding {
+        /// The file's name.
+        name: String,
+        /// The name of the encoding.
+        encoding: &'static str,
+    },
+    /// A text that nobody has meant to be searched.
+    #[error("this text is too long to look for contacts: {bytes} bytes, at most {MAX_TEXT}")]
+    TooLong {
+        /// How long it is.
+        bytes: usize,
+    },
+    /// A text without a contact.
+    #[error("there is no contact link, SecureCall ID or Matrix ID in this text")]
+    Nothing,
 }
 
 /// What one source holds.
-struct Found {
-    contacts: Vec<FoundAddress>,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// The contacts, each with what is not certain about it.
+    pub(crate) contacts: Vec<FoundAddress>,
     /// What is wrong with codes of a picture that should be contacts.
-    damaged: Vec<AddressError>,
+    pub(crate) damaged: Vec<AddressError>,
 }
 
 impl From<Vec<FoundAddress>> for Found {
@@ -74,7 +88,12 @@ impl From<PictureContacts> for Found {
     }
 }
 
-fn in_argument(argument: &str) -> Result<Found, Failure> {
+/// The contacts in an argument, in which a shell has read the names of files already.
+///
+/// # Errors
+///
+/// It holds none, or a damaged one; or it names a file that does, or cannot be read.
+pub(crate) fn in_argument(argument: &str) -> Result<Found, SourceError> {
     let wrong = match argument.parse::<Address>() {
         // A link by itself may have come out of a mail, too.
         Ok(_) if argument.contains("=3D") => return Ok(in_text(argument)?.into()),
@@ -107,8 +126,8 @@ fn in_argument(argument: &str) -> Result<Found, Failure> {
 ///
 /// # Errors
 ///
-/// As [`addresses`].
-pub(crate) fn in_pasted(text: &str) -> Result<Vec<FoundAddress>, Failure> {
+/// As [`in_argument`].
+pub(crate) fn in_pasted(text: &str) -> Result<Vec<FoundAddress>, SourceError> {
     match named_picture(text) {
         Some(path) if !is_picture_name(&path.to_string_lossy()) => Ok(in_file(&path)?.contacts),
         Some(path) => Ok(picture(&path)?.contacts),
@@ -138,38 +157,45 @@ pub(crate) fn named_picture(text: &str) -> Option<PathBuf> {
 /// # Errors
 ///
 /// The file cannot be read, is no picture, or holds no contact.
-pub(crate) fn in_picture(path: &Path) -> Result<Vec<Address>, Failure> {
+pub(crate) fn in_picture(path: &Path) -> Result<Vec<Address>, SourceError> {
     let found = picture(path)?.contacts.into_iter();
     Ok(found.map(|contact| contact.address).collect())
 }
 
-fn picture(path: &Path) -> Result<PictureContacts, Failure> {
+fn picture(path: &Path) -> Result<PictureContacts, SourceError> {
     in_picture_bytes(&read(path)?, &path.display().to_string())
 }
 
-fn in_picture_bytes(bytes: &[u8], name: &str) -> Result<PictureContacts, Failure> {
-    read_contacts(bytes).map_err(|error| {
-        let failure = Failure::from(error);
-        Failure {
-            message: format!("{name}: {}", failure.message).into(),
-            ..failure
-        }
+fn in_picture_bytes(bytes: &[u8], name: &str) -> Result<PictureContacts, SourceError> {
+    read_contacts(bytes).map_err(|error| SourceError::Picture {
+        name: name.to_owned(),
+        error,
     })
 }
 
-fn in_file(path: &Path) -> Result<Found, Failure> {
+/// The contacts in a file: a picture, or a text in whatever encoding.
+///
+/// # Errors
+///
+/// It cannot be read, or holds none.
+pub(crate) fn in_file(path: &Path) -> Result<Found, SourceError> {
     in_bytes(&read(path)?, &path.display().to_string())
 }
 
-/// A picture, or a text in whatever encoding.
-fn in_bytes(bytes: &[u8], name: &str) -> Result<Found, Failure> {
+/// The contacts in what was read from somewhere that is called `name`: a picture, or a text in whatever encoding.
+///
+/// # Errors
+///
+/// It holds none.
+pub(crate) fn in_bytes(bytes: &[u8], name: &str) -> Result<Found, SourceError> {
     if bytes.len() <= MAX_FILE_BYTES && !is_picture(bytes) {
         match text_encoding::decode(bytes) {
             Ok(text) => return Ok(in_text(&text)?.into()),
             Err(text_encoding::Unreadable::Encoding(encoding)) => {
-                let message = format!("{name}: this text is in {encoding}, which is not read");
-                return Err(Failure::new(ErrorKind::InvalidFile, message)
-                    .help("save it as UTF-8, or copy the contact link out of it"));
+                return Err(SourceError::Encoding {
+                    name: name.to_owned(),
+                    encoding,
+                });
             }
             // Pictures of another kind are named.
             Err(text_encoding::Unreadable::NoText) => {}
@@ -178,69 +204,38 @@ fn in_bytes(bytes: &[u8], name: &str) -> Result<Found, Failure> {
     Ok(in_picture_bytes(bytes, name)?.into())
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    let name = path.display();
-    let unreadable = |error: io::Error| {
-        let message = match error.kind() {
-            io::ErrorKind::NotFound => format!("there is no file {name}"),
-            io::ErrorKind::IsADirectory => format!("{name} is a directory, not a file"),
-            io::ErrorKind::PermissionDenied => format!("{name} may not be read by you"),
-            _ => format!("{name} cannot be read: {error}"),
-        };
-        let help = match error.kind() {
-            io::ErrorKind::NotFound => "check the name, and the directory you are in",
-            _ => {
-                "name a PNG, JPEG or WebP picture with a QR code in it, a text, a contact link or an ID"
-            }
-        };
-        Failure::new(ErrorKind::InvalidFile, message).help(help)
+fn read(path: &Path) -> Result<Vec<u8>, SourceError> {
+    let failed = |error: io::Error| SourceError::File {
+        name: path.display().to_string(),
+        error,
     };
     if path.is_dir() {
-        return Err(unreadable(io::ErrorKind::IsADirectory.into()));
+        return Err(failed(io::ErrorKind::IsADirectory.into()));
     }
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes))
-        .map_err(unreadable)?;
+        .map_err(failed)?;
     Ok(bytes)
 }
 
-fn in_standard_input(output: Output) -> Result<Found, Failure> {
-    let stdin = io::stdin();
-    if stdin.is_terminal() {
-        output.note("Paste the message, then press Ctrl-D on a line of its own:");
+/// What people call it.
+fn unreadable(name: &str, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => format!("there is no file {name}"),
+        io::ErrorKind::IsADirectory => format!("{name} is a directory, not a file"),
+        io::ErrorKind::PermissionDenied => format!("{name} may not be read by you"),
+        _ => format!("{name} cannot be read: {error}"),
     }
-    let mut bytes = Vec::new();
-    // A picture may come this way, too.
-    stdin
-        .lock()
-        .take(MAX_FILE_BYTES as u64 + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| {
-            Failure::new(
-                ErrorKind::InvalidFile,
-                format!("standard input cannot be read: {error}"),
-            )
-        })?;
-    in_bytes(&bytes, "standard input")
 }
 
-fn in_text(text: &str) -> Result<Vec<FoundAddress>, Failure> {
+fn in_text(text: &str) -> Result<Vec<FoundAddress>, SourceError> {
     if text.len() > MAX_TEXT {
-        return Err(Failure::new(
-            ErrorKind::InvalidLink,
-            format!(
-                "this text is too long to look for contacts: {} bytes, at most {MAX_TEXT}",
-                text.len()
-            ),
-        )
-        .help("give the message alone that holds the contact link"));
+        return Err(SourceError::TooLong { bytes: text.len() });
     }
     let found = find_addresses(text)?;
     if found.is_empty() {
-        let message = "there is no contact link, SecureCall ID or Matrix ID in this text";
-        return Err(Failure::new(ErrorKind::InvalidLink, message)
-            .help("a contact link looks like securecall://contact/…"));
+        return Err(SourceError::Nothing);
     }
     Ok(found)
 }

@@ -58,13 +58,15 @@ impl Run {
         let result = match wish {
             Wish::Quit => return Err(Ending::Done(ExitCode::Done)),
             Wish::FindContacts(text) => {
-                self.reading
-                    .start(move || Read::Contacts(sources::in_pasted(&text)));
+                self.reading.start(move || {
+                    Read::Contacts(sources::in_pasted(&text).map_err(Failure::from))
+                });
                 return Ok(());
             }
             Wish::Verify(contact, text) => {
-                self.reading
-                    .start(move || Read::Proof(contact, Proof::pasted(&text)));
+                self.reading.start(move || {
+                    Read::Proof(contact, Proof::pasted(&text).map_err(Failure::from))
+                });
                 return Ok(());
             }
             Wish::StopReading => {
@@ -118,7 +120,7 @@ impl Run {
             }
             Read::Proof(contact, Ok(proof)) => self
                 .change_contact(&contact, |content, index| {
-                    proof.verify(&mut content.contacts, index)
+                    Ok(proof.verify(&mut content.contacts, index)?)
                 })
                 .map(|contact| (format!("{} is verified now", contact.name), Some(contact))),
             Read::Contacts(Err(failure))

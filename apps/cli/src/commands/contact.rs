@@ -16,7 +16,9 @@ use crate::output::{Event, OutputError, contact_list};
 use crate::profile::{Contact, Content};
 use crate::proof::Proof;
 use crate::qr_text::QrText;
-use crate::{prompt, sources, who};
+use crate::{prompt, who};
+
+mod arguments;
 
 pub(super) fn run(context: &Context, command: ContactCommand) -> Result<ExitCode, Failure> {
     match command {
@@ -77,7 +79,7 @@ fn add(context: &Context, options: &AddOptions) -> Result<ExitCode, Failure> {
         [] => &standard_input,
         what => what,
     };
-    let found = sources::addresses(what, context.output)?;
+    let found = arguments::addresses(what, context.output)?;
     let name = options.name.as_deref();
     let name = name.map(contact_book::given_name).transpose()?;
     if name.is_some() && found.len() != 1 {
@@ -178,7 +180,7 @@ fn verify(context: &Context, options: &VerifyOptions) -> Result<ExitCode, Failur
         }
     };
     change(context, &options.who, |content, index| {
-        proof.verify(&mut content.contacts, index)
+        Ok(proof.verify(&mut content.contacts, index)?)
     })
 }
 

@@ -17,15 +17,15 @@ pub(crate) enum AddError {
     OtherKey(#[from] OtherKeyKnown),
     /// The key is one contact's, the account another's, who has no key.
     #[error(
-        "this is the key of your contact {of_key} at the address of your contact {at_address}, {matrix_id}"
+        "this is the key of your contact {of_key} at the address of your contact {}, {}",
+        at_address.name,
+        at_address.matrix_id
     )]
     TwoContacts {
         /// The name of the contact with the key.
         of_key: String,
-        /// The name of the contact with the account.
-        at_address: String,
-        /// The account.
-        matrix_id: MatrixId,
+        /// The contact with the account.
+        at_address: Box<Contact>,
     },
     /// The name that was given is taken.
     #[error(transparent)]
@@ -40,13 +40,8 @@ pub(crate) enum AddError {
 
 /// Somebody known would change, and nobody was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("nobody was asked about this change, so nothing was changed. {} {}", question.title, question.lines.join("; "))]
-pub(crate) struct Unasked {
-    /// What would be asked.
-    pub(crate) question: ChangeQuestion,
-    /// The contact that would get a key; `None` where an address would change.
-    pub(crate) keyless: Option<MatrixId>,
-}
+#[error("nobody was asked about this change, so nothing was changed. {}", question_on_one_line(.0))]
+pub(crate) struct Unasked(pub(crate) Box<Finding>);
 
 /// What adding an address would do. Every front end shows this and none decides it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -210,17 +205,14 @@ impl ChangeQuestion {
 impl Consent<'_> {
     /// Refuses a change of somebody known that nobody has agreed to.
     pub(super) fn check(self, finding: &Finding) -> Result<(), Unasked> {
-        let Some(question) = finding.change() else {
-            return Ok(());
-        };
-        let keyless = match (self, finding) {
+        match (self, finding) {
             (_, Finding::New(_) | Finding::Same(_) | Finding::NewName { .. })
-            | (Self::AddressChanges, Finding::AddressChange { .. }) => return Ok(()),
-            (Self::To(shown), _) if shown == finding => return Ok(()),
-            (_, Finding::AddressChange { .. }) => None,
-            (_, Finding::KeyForKeyless { contact, .. }) => Some(contact.matrix_id.clone()),
-        };
-        Err(Unasked { question, keyless })
+            | (Self::AddressChanges, Finding::AddressChange { .. }) => Ok(()),
+            (Self::To(shown), _) if shown == finding => Ok(()),
+            (_, Finding::AddressChange { .. } | Finding::KeyForKeyless { .. }) => {
+                Err(Unasked(Box::new(finding.clone())))
+            }
+        }
     }
 }
 
@@ -321,9 +313,14 @@ pub(super) fn weigh(
 fn two_contacts(of_key: &Contact, at_address: &Contact) -> AddError {
     AddError::TwoContacts {
         of_key: of_key.name.clone(),
-        at_address: at_address.name.clone(),
-        matrix_id: at_address.matrix_id.clone(),
+        at_address: Box::new(at_address.clone()),
     }
+}
+
+fn question_on_one_line(finding: &Finding) -> String {
+    let question = finding.change();
+    let shown = question.map(|it| format!("{} {}", it.title, it.lines.join("; ")));
+    shown.unwrap_or_default()
 }
 
 fn new_name(name: Option<&str>) -> Option<String> {

@@ -2,7 +2,7 @@
 
 use super::{ErrorKind, Failure};
 use crate::contact_book::{
-    AddError, NameError, NameInUse, NameOfAnother, RenameError, Unasked, VerifyError,
+    AddError, Finding, NameError, NameInUse, NameOfAnother, RenameError, Unasked, VerifyError,
 };
 use crate::who::{OtherKeyKnown, WhoError};
 
@@ -76,8 +76,9 @@ impl From<AddError> for Failure {
                 Self::new(ErrorKind::Usage, message).help("share it; add the other's")
             }
             AddError::OtherKey(error) => error.into(),
-            AddError::TwoContacts { matrix_id, .. } => Self::new(ErrorKind::KeyMismatch, message).help(format!(
-                "ask them on another way whether they are the same person. If they are: `securecall contact remove {matrix_id}`, and add it again"
+            AddError::TwoContacts { at_address, .. } => Self::new(ErrorKind::KeyMismatch, message).help(format!(
+                "ask them on another way whether they are the same person. If they are: `securecall contact remove {}`, and add it again",
+                at_address.matrix_id
             )),
             AddError::NameInUse(error) => error.into(),
             AddError::NameOfAnother(error) => error.into(),
@@ -89,14 +90,15 @@ impl From<AddError> for Failure {
 impl From<Unasked> for Failure {
     fn from(error: Unasked) -> Self {
         let failure = Self::new(ErrorKind::NeedsTerminal, error.to_string());
-        match error.keyless {
-            None => failure.help(
+        match *error.0 {
+            Finding::KeyForKeyless { contact, .. } => failure.help(format!(
+                "ask them on another way whether this is their key; then add it at a terminal, or `securecall contact remove {}` \
+                 first: no option allows it",
+                contact.matrix_id
+            )),
+            _ => failure.help(
                 "ask them on another way whether they have moved; then add it at a terminal, or with --change-address",
             ),
-            Some(matrix_id) => failure.help(format!(
-                "ask them on another way whether this is their key; then add it at a terminal, or `securecall contact remove {matrix_id}` \
-                 first: no option allows it"
-            )),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Why the store cannot be read or written.
 
+use std::fmt;
+
 use super::randomness::NoRandomness;
 use super::storage_error::StorageError;
 
@@ -43,7 +45,7 @@ impl StoreError {
     }
 
     /// A fault of this program.
-    pub(crate) fn internal(reason: impl ToString) -> Self {
+    pub(crate) fn internal(reason: impl fmt::Display) -> Self {
         Self::Internal {
             reason: reason.to_string(),
         }
