@@ -10,6 +10,8 @@ use securecall_driver::{
     Event as ClientEvent, MicrophoneSpec, PlaceError, Require, Route, SpeakerSpec,
 };
 use securecall_matrix::Account;
+use securecall_profile::Profile;
+use securecall_profile::who::Person;
 use tokio::runtime::Runtime;
 
 use crate::alerts::{Alerts, Pressed};
@@ -19,9 +21,7 @@ use crate::error::{ErrorKind, Failure};
 use crate::exit_code::ExitCode;
 use crate::logging;
 use crate::output::{Event, Output, OutputError, Queue};
-use crate::profile::Profile;
 use crate::screen::{Screen, ScreenTerminal};
-use crate::who::Person;
 
 mod burst;
 mod carry_out;

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use securecall_profile::Profile;
+
 use crate::cli::{Cli, Command};
 use crate::config::Settings;
 use crate::error::{ErrorKind, Failure};
 use crate::exit_code::ExitCode;
 use crate::output::{Event, Output, OutputError, Printable, note};
 use crate::passphrases::GivenOrTyped;
-use crate::profile::{self, Profile};
 
 mod account;
 mod call;
@@ -81,7 +82,7 @@ pub(crate) fn run(cli: Cli, output: Output, started_at: Instant) -> Result<ExitC
         _ => {}
     }
     let profile = profile_directory(cli.global.profile)?;
-    if profile::make_private(&profile)? {
+    if securecall_profile::make_private(&profile)? {
         output.note(&format!(
             "others could look into the profile directory {}: closed, it is yours alone now",
             profile.display()
@@ -119,7 +120,7 @@ fn profile_directory(option: Option<PathBuf>) -> Result<PathBuf, Failure> {
         .map(PathBuf::from);
     option
         .or(variable)
-        .or_else(profile::default_directory)
+        .or_else(securecall_profile::default_directory)
         .ok_or_else(|| {
             Failure::new(
                 ErrorKind::Usage,

@@ -1,7 +1,8 @@
 //! End-to-end encrypted voice calls over Matrix: the `securecall` command.
 //!
 //! `docs/cli.md` is its contract. The program reads the command line ([`cli`]) and the settings ([`config`]), opens the
-//! [`profile`], runs one of the [`commands`], and tells what happened as [`output`] events and one exit code.
+//! profile, runs one of the [`commands`], and tells what happened as [`output`] events and one exit code. What is not of a
+//! terminal, the profile and the contact book, is in [`securecall_profile`].
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -17,7 +18,6 @@ mod calling;
 mod cli;
 mod commands;
 mod config;
-mod contact_book;
 mod core_dump;
 mod desktop;
 mod error;
@@ -25,17 +25,11 @@ mod exit_code;
 mod logging;
 mod output;
 mod passphrases;
-mod phrase_text;
-mod profile;
 mod prompt;
-mod proof;
 mod qr_text;
 mod screen;
 mod secret;
 mod secret_input;
-mod sources;
-mod text_encoding;
-mod who;
 
 /// The tests look for secrets in what is given back.
 #[cfg(test)]

@@ -5,10 +5,10 @@ use std::fmt;
 use std::fs::File;
 use std::path::Path;
 
+use securecall_profile::Passphrases;
 use zeroize::Zeroizing;
 
 use crate::error::{ErrorKind, Failure};
-use crate::profile::Passphrases;
 use crate::prompt;
 use crate::secret_input;
 

@@ -7,10 +7,10 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use ratatui::Frame;
 use securecall_contact::{FoundAddress, MatrixId, SecureCallId};
 use securecall_driver::{CallEvent, EndReason, Event};
+use securecall_profile::Contact;
+use securecall_profile::contact_book::Draft;
 
-use crate::contact_book::Draft;
 use crate::error::Failure;
-use crate::profile::Contact;
 
 mod cells;
 mod draw;

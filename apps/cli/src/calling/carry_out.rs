@@ -1,13 +1,13 @@
 //! What orders and keys do.
 
+use securecall_profile::{contact_book, who};
+
 use super::order::Order;
 use super::{Current, Ending, Run, call_options, callee, signals};
-use crate::contact_book;
 use crate::error::{ErrorKind, Failure};
 use crate::exit_code::ExitCode;
 use crate::output::Event;
 use crate::screen::Action;
-use crate::who;
 
 impl Run {
     pub(super) async fn act(&mut self, action: Action) -> Result<(), Ending> {

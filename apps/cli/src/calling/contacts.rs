@@ -1,17 +1,15 @@
 //! What the main screen wishes for: the contact list is changed, contacts are looked for, somebody is called.
 
 use securecall_contact::{FoundAddress, SecureCallId};
+use securecall_profile::contact_book::{self, Consent, Draft, Finding};
+use securecall_profile::who::Person;
+use securecall_profile::{Contact, Content, Proof, sources};
 use tokio::task::JoinHandle;
 
 use super::{Ending, Run, call_options, callee, known_keys, now, verified_keys};
-use crate::contact_book::{self, Consent, Draft, Finding};
 use crate::error::{ErrorKind, Failure};
 use crate::exit_code::ExitCode;
-use crate::profile::{Contact, Content};
-use crate::proof::Proof;
 use crate::screen::{Wanted, Wish};
-use crate::sources;
-use crate::who::Person;
 
 /// What was read of a text or a picture.
 #[derive(Debug)]
@@ -111,7 +109,9 @@ impl Run {
     pub(super) async fn handle_read(&mut self, read: Read) -> Result<(), Ending> {
         let result = match read {
             Read::Contacts(Ok(found)) => {
-                let draft = Draft::new(self.profile.content(), self.context.settings.domain());
+                let content = self.profile.content();
+                let domain = self.context.settings.domain();
+                let draft = Draft::new(&content.contacts, content.own_id(), domain);
                 if let Some((_, screen)) = &mut self.screen {
                     screen.found(found, draft);
                 }

@@ -8,6 +8,7 @@ use securecall_matrix::{
     Account, AccountStore, Homeserver, LoginError, LogoutError, Purpose, RegisterError,
     Registration, RestoreError, ServerError, StoreKey,
 };
+use securecall_profile::{AccountData, Profile};
 use zeroize::Zeroizing;
 
 use super::Context;
@@ -16,7 +17,6 @@ use crate::cli::{AuthorityOptions, LoginOptions, RegisterOptions};
 use crate::error::{ErrorKind, Failure};
 use crate::exit_code::ExitCode;
 use crate::output::Event;
-use crate::profile::{AccountData, Profile};
 use crate::prompt;
 use crate::secret::Secret;
 

@@ -1,13 +1,13 @@
 //! `call WHO`.
 
 use securecall_matrix::Account;
+use securecall_profile::who;
 
 use super::{Context, account};
 use crate::calling::{self, Goal, Plan};
 use crate::cli::{Answer, CallOptions};
 use crate::error::Failure;
 use crate::exit_code::ExitCode;
-use crate::who;
 
 pub(super) fn run(mut context: Context, options: &CallOptions) -> Result<ExitCode, Failure> {
     let media = context.settings.media(&options.media);

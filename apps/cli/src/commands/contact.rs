@@ -6,17 +6,16 @@ use std::path::Path;
 
 use securecall_contact::{Address, ContactLink, Doubt, FoundAddress, NameLabel, ShareText};
 use securecall_contact_qr::QrCode;
+use securecall_profile::contact_book::{self, ChangeQuestion, Consent, Draft, Finding};
+use securecall_profile::{Contact, Content, Proof, who};
 
 use super::{Context, told};
 use crate::cli::{AddOptions, ContactCommand, ShareOptions, VerifyOptions};
-use crate::contact_book::{self, ChangeQuestion, Consent, Draft, Finding};
 use crate::error::{ErrorKind, Failure};
 use crate::exit_code::ExitCode;
 use crate::output::{Event, OutputError, contact_list};
-use crate::profile::{Contact, Content};
-use crate::proof::Proof;
+use crate::prompt;
 use crate::qr_text::QrText;
-use crate::{prompt, who};
 
 mod arguments;
 
@@ -98,7 +97,8 @@ fn add(context: &Context, options: &AddOptions) -> Result<ExitCode, Failure> {
         false => Consent::Nothing,
     };
     let wanted: Vec<(Address, Option<Finding>)> = if prompt::can_ask() {
-        let draft = Draft::new(profile.content(), domain.clone());
+        let content = profile.content();
+        let draft = Draft::new(&content.contacts, content.own_id(), domain.clone());
         ask_about(found, name.as_deref(), draft, options)?
     } else {
         if !options.uncertain {

@@ -1,14 +1,14 @@
 //! `id new`, `id show`, `id restore`.
 
 use securecall_crypto::{IdentitySeed, PhraseError};
+use securecall_profile::Identity;
+use securecall_profile::phrase_text::{PHRASE_WORDS, words_in};
 
 use super::Context;
 use crate::cli::IdCommand;
 use crate::error::{ErrorKind, Failure};
 use crate::exit_code::ExitCode;
 use crate::output::{Event, OutputError};
-use crate::phrase_text::{PHRASE_WORDS, words_in};
-use crate::profile::Identity;
 use crate::prompt;
 
 pub(super) fn run(context: &Context, command: &IdCommand) -> Result<ExitCode, Failure> {

@@ -3,16 +3,16 @@
 use std::ffi::OsString;
 
 use securecall_contact::{Address, ContactLink};
+use securecall_profile::contact_book::{self, Consent, Draft, Finding};
+use securecall_profile::{Contact, Profile};
 
 use super::contact::{agree_to, question, tell};
 use super::{Context, call, told};
 use crate::cli::{CallOptions, OpenOptions};
-use crate::contact_book::{self, Consent, Draft, Finding};
 use crate::desktop::{self, Asked, Yes};
 use crate::error::{ErrorKind, Failure};
 use crate::exit_code::ExitCode;
 use crate::output::Event;
-use crate::profile::{Contact, Profile};
 use crate::prompt;
 
 pub(super) fn run(context: Context, options: &OpenOptions) -> Result<ExitCode, Failure> {
@@ -157,7 +157,12 @@ fn arguments(context: &Context, link: &ContactLink) -> Vec<OsString> {
 /// What the link means for the contact list.
 fn weigh(context: &Context, profile: &Profile, link: &ContactLink) -> Result<Finding, Failure> {
     profile.identity()?;
-    let draft = Draft::new(profile.content(), context.settings.domain());
+    let content = profile.content();
+    let draft = Draft::new(
+        &content.contacts,
+        content.own_id(),
+        context.settings.domain(),
+    );
     Ok(draft.weigh(&Address::Link(link.clone()), None)?)
 }
 

@@ -1,10 +1,11 @@
 //! What the contact book says, told to a person.
 
-use super::{ErrorKind, Failure};
-use crate::contact_book::{
+use securecall_profile::contact_book::{
     AddError, Finding, NameError, NameInUse, NameOfAnother, RenameError, Unasked, VerifyError,
 };
-use crate::who::{OtherKeyKnown, WhoError};
+use securecall_profile::who::{OtherKeyKnown, WhoError};
+
+use super::{ErrorKind, Failure};
 
 impl From<WhoError> for Failure {
     fn from(error: WhoError) -> Self {

@@ -1,11 +1,12 @@
 //! What the profile says, told to a person.
 
-use super::{ErrorKind, Failure, WITHOUT_RANDOMNESS};
-use crate::passphrases::{PASSPHRASE, PASSPHRASE_FILE};
-use crate::profile::{
+use securecall_profile::{
     ChangeError, KeyringError, NoAccount, NoIdentity, NoRandomness, OpenError, PrivacyError,
     SessionLockError, StorageError, StoreError,
 };
+
+use super::{ErrorKind, Failure, WITHOUT_RANDOMNESS};
+use crate::passphrases::{PASSPHRASE, PASSPHRASE_FILE};
 
 impl From<StorageError> for Failure {
     fn from(error: StorageError) -> Self {

@@ -2,9 +2,10 @@
 
 use std::io;
 
+use securecall_profile::sources::SourceError;
+use securecall_profile::{PastedError, ProofError};
+
 use super::{ErrorKind, Failure};
-use crate::proof::{PastedError, ProofError};
-use crate::sources::SourceError;
 
 impl From<SourceError> for Failure {
     fn from(error: SourceError) -> Self {

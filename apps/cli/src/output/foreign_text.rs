@@ -201,11 +201,11 @@ fn failures(text: &str) -> Vec<Failure> {
         }
         .into()
     }));
-    let wrong_name = crate::contact_book::given_name(text).err();
+    let wrong_name = securecall_profile::contact_book::given_name(text).err();
     failures.extend(wrong_name.map(Failure::from));
     failures.extend(crate::calling::order_fault(text));
     let domain = securecall_contact::ServerName::default_domain();
-    let nobody = crate::who::resolve(text, &[], &domain).err();
+    let nobody = securecall_profile::who::resolve(text, &[], &domain).err();
     failures.extend(nobody.map(Failure::from));
     failures
 }

@@ -7,12 +7,12 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use securecall_contact::{ContactLink, FoundAddress, MatrixId, SecureCallId};
 use securecall_driver::{CallEvent, Event, Peer};
 use securecall_matrix::ServerError;
+use securecall_profile::Contact;
+use securecall_profile::contact_book::{self, Draft};
 
 use super::fitting::fit_matrix_id;
-use crate::contact_book::{self, Draft};
 use crate::error::Failure;
 use crate::output::{missed_words, refused_words, words_for_calls_of_others};
-use crate::profile::Contact;
 
 mod contact_list;
 mod dialog;
@@ -303,11 +303,10 @@ pub(super) fn name_of(peer: &Peer) -> String {
 mod tests {
     use securecall_contact::{Address, ServerName};
     use securecall_crypto::IdentityKey;
+    use securecall_profile::contact_book::Finding;
 
     use super::*;
-    use crate::contact_book::Finding;
     use crate::error::ErrorKind;
-    use crate::profile::Content;
 
     pub(super) fn contact(name: &str, byte: u8) -> Contact {
         let id = SecureCallId::new(&IdentityKey::from_bytes([byte; 32]).unwrap());
@@ -388,11 +387,7 @@ mod tests {
 
     /// The list that the screen shows.
     pub(super) fn draft(contacts: &[Contact]) -> Draft {
-        let content = Content {
-            contacts: contacts.to_vec(),
-            ..Content::default()
-        };
-        Draft::new(&content, ServerName::default_domain())
+        Draft::new(contacts, None, ServerName::default_domain())
     }
 
     /// Found without a doubt.

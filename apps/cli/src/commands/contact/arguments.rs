@@ -6,10 +6,10 @@ use std::path::Path;
 
 use securecall_contact::FoundAddress;
 use securecall_contact_qr::MAX_FILE_BYTES;
+use securecall_profile::sources::{self, Found};
 
 use crate::error::{ErrorKind, Failure};
 use crate::output::Output;
-use crate::sources::{self, Found};
 
 /// The contacts that all these hold, each once: addresses, texts, names of picture files, `-` for standard input.
 ///

@@ -4,13 +4,13 @@ use std::collections::VecDeque;
 
 use crossterm::event::{KeyCode, KeyEvent};
 use securecall_contact::{Address, FoundAddress};
+use securecall_profile::Contact;
+use securecall_profile::contact_book::{Draft, Finding};
 
 use super::Wish;
 use super::typed_line::TypedLine;
-use crate::contact_book::{Draft, Finding};
 use crate::error::Failure;
 use crate::exit_code::ExitCode;
-use crate::profile::Contact;
 
 /// Something that takes the keys away from the list.
 #[derive(Debug)]

@@ -17,58 +17,22 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use directories::ProjectDirs;
-
-mod atomic_file;
-mod content;
-mod directory;
-mod key_source;
-mod keyring;
-mod layout;
-mod lock;
-mod master_key;
-mod open_error;
-mod passphrases;
-mod randomness;
-mod sealed_file;
-mod storage_error;
-mod store_error;
-mod unlock;
-
-pub(crate) use content::{AccountData, Contact, Content, Identity};
-pub(crate) use directory::PrivacyError;
-pub(crate) use keyring::KeyringError;
-pub(crate) use lock::{SessionLock, SessionLockError};
-pub(crate) use open_error::{NoAccount, NoIdentity, OpenError};
-pub(crate) use passphrases::Passphrases;
-pub(crate) use randomness::NoRandomness;
-pub(crate) use storage_error::StorageError;
-pub(crate) use store_error::StoreError;
-
-use content::StoreKey;
-use key_source::KeySource;
-use layout::{MATRIX_STORE, REPLAY_MEMORY, STORE, WRITE_LOCK};
-use master_key::MasterKey;
-use sealed_file::SealedFile;
-use unlock::Unlocked;
-
-/// The directory where the operating system keeps such data, if it names one.
-pub(crate) fn default_directory() -> Option<PathBuf> {
-    ProjectDirs::from("tech", "stealthx", "securecall").map(|dirs| dirs.data_dir().to_owned())
-}
-
-/// Takes an existing directory away from everybody but its owner. Gives whether others could look into it.
-///
-/// # Errors
-///
-/// It belongs to another user, or holds more than a profile, so that it is not ours to close.
-pub(crate) fn make_private(directory: &Path) -> Result<bool, PrivacyError> {
-    directory::make_private(directory)
-}
+use crate::content::{AccountData, Content, Identity, StoreKey};
+use crate::directory;
+use crate::key_source::KeySource;
+use crate::layout::{MATRIX_STORE, REPLAY_MEMORY, STORE, WRITE_LOCK};
+use crate::lock::{self, SessionLock, SessionLockError};
+use crate::master_key::MasterKey;
+use crate::open_error::{NoAccount, NoIdentity, OpenError};
+use crate::passphrases::Passphrases;
+use crate::sealed_file::SealedFile;
+use crate::storage_error::StorageError;
+use crate::store_error::StoreError;
+use crate::unlock::{self, Unlocked};
 
 /// The contents could not be changed.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ChangeError {
+pub enum ChangeError {
     /// Another process holds the lock of changes, and keeps it.
     #[error("another process is changing the profile and does not come to an end")]
     Busy,
@@ -91,7 +55,7 @@ impl From<StorageError> for ChangeError {
 
 /// A profile that is open: its key is known, its contents were read.
 #[derive(Debug)]
-pub(crate) struct Profile {
+pub struct Profile {
     directory: PathBuf,
     source: KeySource,
     key: MasterKey,
@@ -106,10 +70,7 @@ impl Profile {
     /// # Errors
     ///
     /// There is none yet; its store is damaged or newer; its key cannot be had.
-    pub(crate) fn open<P: Passphrases>(
-        directory: &Path,
-        passphrases: &P,
-    ) -> Result<Self, P::Error> {
+    pub fn open<P: Passphrases>(directory: &Path, passphrases: &P) -> Result<Self, P::Error> {
         let path = directory.join(STORE);
         let modified_at = modification_time(&path);
         let file = SealedFile::read(&path)
@@ -144,7 +105,7 @@ impl Profile {
     /// # Errors
     ///
     /// As [`open`](Self::open); or there is no way to get a key for a new profile.
-    pub(crate) fn open_or_new<P: Passphrases>(
+    pub fn open_or_new<P: Passphrases>(
         directory: &Path,
         passphrases: &P,
     ) -> Result<Self, P::Error> {
@@ -163,7 +124,7 @@ impl Profile {
     }
 
     /// What the profile holds.
-    pub(crate) fn content(&self) -> &Content {
+    pub fn content(&self) -> &Content {
         &self.content
     }
 
@@ -172,7 +133,7 @@ impl Profile {
     /// # Errors
     ///
     /// There is none yet.
-    pub(crate) fn identity(&self) -> Result<&Identity, NoIdentity> {
+    pub fn identity(&self) -> Result<&Identity, NoIdentity> {
         self.content.identity.as_ref().ok_or(NoIdentity)
     }
 
@@ -181,7 +142,7 @@ impl Profile {
     /// # Errors
     ///
     /// There is none yet.
-    pub(crate) fn account(&self) -> Result<&AccountData, NoAccount> {
+    pub fn account(&self) -> Result<&AccountData, NoAccount> {
         self.content.account.as_ref().ok_or(NoAccount)
     }
 
@@ -190,7 +151,7 @@ impl Profile {
     /// # Errors
     ///
     /// The change's own, and writing failed: then nothing is changed.
-    pub(crate) fn change<T, E: From<ChangeError>>(
+    pub fn change<T, E: From<ChangeError>>(
         &mut self,
         change: impl FnOnce(&mut Content) -> Result<T, E>,
     ) -> Result<T, E> {
@@ -256,7 +217,7 @@ impl Profile {
     }
 
     /// Reads the contents again if another process has changed them. A store that cannot be read changes nothing.
-    pub(crate) fn refresh(&mut self) -> bool {
+    pub fn refresh(&mut self) -> bool {
         let path = self.directory.join(STORE);
         let modified_at = modification_time(&path);
         if modified_at == self.modified_at {
@@ -283,23 +244,23 @@ impl Profile {
     /// # Errors
     ///
     /// Another process has it.
-    pub(crate) fn lock_session(&self, command: &str) -> Result<SessionLock, SessionLockError> {
+    pub fn lock_session(&self, command: &str) -> Result<SessionLock, SessionLockError> {
         directory::create(&self.directory)?;
         SessionLock::take(&self.directory, command)
     }
 
     /// Where matrix-sdk keeps its store.
-    pub(crate) fn matrix_store(&self) -> PathBuf {
+    pub fn matrix_store(&self) -> PathBuf {
         self.directory.join(MATRIX_STORE)
     }
 
     /// The key of matrix-sdk's store.
-    pub(crate) fn matrix_store_key(&self) -> &[u8; 32] {
+    pub fn matrix_store_key(&self) -> &[u8; 32] {
         self.content.matrix_store_key.as_bytes()
     }
 
     /// Where the memory of taken invites is kept.
-    pub(crate) fn replay_memory(&self) -> PathBuf {
+    pub fn replay_memory(&self) -> PathBuf {
         self.directory.join(REPLAY_MEMORY)
     }
 
@@ -308,7 +269,7 @@ impl Profile {
     /// # Errors
     ///
     /// The operating system refused.
-    pub(crate) fn remove_matrix_store(&self) -> Result<(), StorageError> {
+    pub fn remove_matrix_store(&self) -> Result<(), StorageError> {
         match fs::remove_dir_all(self.matrix_store()) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(StorageError::new(&self.matrix_store(), error))

@@ -4,7 +4,7 @@ use securecall_contact::SecureCallId;
 use zeroize::Zeroizing;
 
 /// Words in a phrase.
-pub(crate) const PHRASE_WORDS: usize = 24;
+pub const PHRASE_WORDS: usize = 24;
 
 /// What a text is made of, for a phrase.
 enum Piece<'a> {
@@ -14,7 +14,7 @@ enum Piece<'a> {
 
 /// The words of the phrase in a text, with single spaces between them. What else there is stays in, so that it is found to be
 /// wrong.
-pub(crate) fn words_in(text: &str) -> Zeroizing<String> {
+pub fn words_in(text: &str) -> Zeroizing<String> {
     let text = phrase_field(text).unwrap_or(text);
     let words = numbered_words(text).unwrap_or_else(|| {
         let lines = text.lines().filter(|line| !is_id(line));

@@ -22,7 +22,7 @@ const FILE_ENDINGS: [&str; 10] = [
 
 /// A source holds no contacts.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum SourceError {
+pub enum SourceError {
     /// It should be an address, and is none; or it holds too many.
     #[error(transparent)]
     Address(#[from] AddressError),
@@ -63,11 +63,11 @@ pub(crate) enum SourceError {
 
 /// What one source holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Found {
+pub struct Found {
     /// The contacts, each with what is not certain about it.
-    pub(crate) contacts: Vec<FoundAddress>,
+    pub contacts: Vec<FoundAddress>,
     /// What is wrong with codes of a picture that should be contacts.
-    pub(crate) damaged: Vec<AddressError>,
+    pub damaged: Vec<AddressError>,
 }
 
 impl From<Vec<FoundAddress>> for Found {
@@ -93,7 +93,7 @@ impl From<PictureContacts> for Found {
 /// # Errors
 ///
 /// It holds none, or a damaged one; or it names a file that does, or cannot be read.
-pub(crate) fn in_argument(argument: &str) -> Result<Found, SourceError> {
+pub fn in_argument(argument: &str) -> Result<Found, SourceError> {
     let wrong = match argument.parse::<Address>() {
         // A link by itself may have come out of a mail, too.
         Ok(_) if argument.contains("=3D") => return Ok(in_text(argument)?.into()),
@@ -127,7 +127,7 @@ pub(crate) fn in_argument(argument: &str) -> Result<Found, SourceError> {
 /// # Errors
 ///
 /// As [`in_argument`].
-pub(crate) fn in_pasted(text: &str) -> Result<Vec<FoundAddress>, SourceError> {
+pub fn in_pasted(text: &str) -> Result<Vec<FoundAddress>, SourceError> {
     match named_picture(text) {
         Some(path) if !is_picture_name(&path.to_string_lossy()) => Ok(in_file(&path)?.contacts),
         Some(path) => Ok(picture(&path)?.contacts),
@@ -136,7 +136,7 @@ pub(crate) fn in_pasted(text: &str) -> Result<Vec<FoundAddress>, SourceError> {
 }
 
 /// The picture that a text names, as a shell would read it: with quotation marks, `\ ` or `~/`.
-pub(crate) fn named_picture(text: &str) -> Option<PathBuf> {
+pub fn named_picture(text: &str) -> Option<PathBuf> {
     let text = text.trim();
     if text.contains('\n') || text.contains("://") {
         return None;
@@ -157,7 +157,7 @@ pub(crate) fn named_picture(text: &str) -> Option<PathBuf> {
 /// # Errors
 ///
 /// The file cannot be read, is no picture, or holds no contact.
-pub(crate) fn in_picture(path: &Path) -> Result<Vec<Address>, SourceError> {
+pub fn in_picture(path: &Path) -> Result<Vec<Address>, SourceError> {
     let found = picture(path)?.contacts.into_iter();
     Ok(found.map(|contact| contact.address).collect())
 }
@@ -178,7 +178,7 @@ fn in_picture_bytes(bytes: &[u8], name: &str) -> Result<PictureContacts, SourceE
 /// # Errors
 ///
 /// It cannot be read, or holds none.
-pub(crate) fn in_file(path: &Path) -> Result<Found, SourceError> {
+pub fn in_file(path: &Path) -> Result<Found, SourceError> {
     in_bytes(&read(path)?, &path.display().to_string())
 }
 
@@ -187,7 +187,7 @@ pub(crate) fn in_file(path: &Path) -> Result<Found, SourceError> {
 /// # Errors
 ///
 /// It holds none.
-pub(crate) fn in_bytes(bytes: &[u8], name: &str) -> Result<Found, SourceError> {
+pub fn in_bytes(bytes: &[u8], name: &str) -> Result<Found, SourceError> {
     if bytes.len() <= MAX_FILE_BYTES && !is_picture(bytes) {
         match text_encoding::decode(bytes) {
             Ok(text) => return Ok(in_text(&text)?.into()),

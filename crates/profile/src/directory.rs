@@ -3,11 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::storage_error::StorageError;
+use directories::ProjectDirs;
+
+use crate::storage_error::StorageError;
 
 /// A directory cannot be its owner's alone.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum PrivacyError {
+pub enum PrivacyError {
     /// It is somebody else's.
     #[error("{} belongs to another user, who can replace what is in it", _0.display())]
     OfAnotherUser(PathBuf),
@@ -19,8 +21,13 @@ pub(crate) enum PrivacyError {
     Storage(#[from] StorageError),
 }
 
+/// The directory where the operating system keeps such data, if it names one.
+pub fn default_directory() -> Option<PathBuf> {
+    ProjectDirs::from("tech", "stealthx", "securecall").map(|dirs| dirs.data_dir().to_owned())
+}
+
 /// Makes the directory, for its owner alone, where it is missing.
-pub(super) fn create(path: &Path) -> Result<(), StorageError> {
+pub(crate) fn create(path: &Path) -> Result<(), StorageError> {
     if path.is_dir() {
         return Ok(());
     }
@@ -38,7 +45,7 @@ pub(super) fn create(path: &Path) -> Result<(), StorageError> {
 /// # Errors
 ///
 /// It belongs to another user, or holds more than a profile, so that it is not ours to close.
-pub(super) fn make_private(path: &Path) -> Result<bool, PrivacyError> {
+pub fn make_private(path: &Path) -> Result<bool, PrivacyError> {
     // Directories of other systems are private by where they lie.
     #[cfg(not(unix))]
     let was_open = {
@@ -57,9 +64,9 @@ mod rights {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
     use std::path::Path;
 
-    use super::super::layout::OURS;
-    use super::super::storage_error::StorageError;
     use super::PrivacyError;
+    use crate::layout::OURS;
+    use crate::storage_error::StorageError;
 
     /// What others than the owner may do.
     const OTHERS: u32 = 0o077;

@@ -2,11 +2,11 @@
 
 use securecall_contact::{Address, NameLabel};
 
-use crate::profile::Contact;
+use crate::content::Contact;
 
 /// A text cannot be a contact's name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum NameError {
+pub enum NameError {
     /// It draws nothing.
     #[error("this cannot be a contact's name: there is nothing to be seen in it")]
     Invisible,
@@ -26,17 +26,17 @@ pub(crate) enum NameError {
 /// Another contact has this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("another contact is called '{name}' already")]
-pub(crate) struct NameInUse {
+pub struct NameInUse {
     /// The name.
-    pub(crate) name: String,
+    pub name: String,
 }
 
 /// A link suggests the name of a contact with another key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("you have a contact called '{name}', and this is another key")]
-pub(crate) struct NameOfAnother {
+pub struct NameOfAnother {
     /// The contact's name.
-    pub(crate) name: String,
+    pub name: String,
 }
 
 /// A name as somebody gives it.
@@ -44,7 +44,7 @@ pub(crate) struct NameOfAnother {
 /// # Errors
 ///
 /// There is nothing to be seen in it, it could deceive, or it is an address.
-pub(crate) fn given_name(text: &str) -> Result<String, NameError> {
+pub fn given_name(text: &str) -> Result<String, NameError> {
     let name = NameLabel::new(text).ok_or(NameError::Invisible)?;
     if name.as_str() != text.trim() {
         return Err(NameError::NotShown { would_do: name });

@@ -2,19 +2,19 @@
 
 use securecall_contact::{Address, SecureCallId, ServerName};
 
-use crate::profile::{Contact, Content};
+use crate::content::{Contact, Content};
 
 mod finding;
 mod names;
 
-pub(crate) use finding::{AddError, ChangeQuestion, Consent, Draft, Finding, Unasked};
-pub(crate) use names::{NameError, NameInUse, NameOfAnother, given_name};
+pub use finding::{AddError, ChangeQuestion, Consent, Draft, Finding, Unasked};
+pub use names::{NameError, NameInUse, NameOfAnother, given_name};
 
 use names::check_name_is_free;
 
 /// A contact keeps its name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum RenameError {
+pub enum RenameError {
     /// The new one cannot be one.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -25,7 +25,7 @@ pub(crate) enum RenameError {
 
 /// A contact is not verified.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum VerifyError {
+pub enum VerifyError {
     /// There is nothing to compare.
     #[error("the key of {name} is not known, so there is nothing to verify")]
     KeyUnknown {
@@ -50,14 +50,14 @@ pub(crate) enum VerifyError {
 ///
 /// It is the profile's own address; a known contact with the same Matrix ID or the same name has another key; the key is one
 /// contact's and the Matrix ID another's; the name is taken; it would change somebody known, and nobody has agreed to that.
-pub(crate) fn add(
+pub fn add(
     content: &mut Content,
     address: &Address,
     name: Option<&str>,
     domain: &ServerName,
     consent: Consent<'_>,
 ) -> Result<Finding, AddError> {
-    let own = finding::own_id(content);
+    let own = content.own_id();
     let finding = finding::weigh(&content.contacts, own, address, name, domain)?;
     consent.check(&finding)?;
     finding.carry_out(&mut content.contacts);
@@ -69,7 +69,7 @@ pub(crate) fn add(
 /// # Errors
 ///
 /// It changes somebody known.
-pub(crate) fn refuse_unasked(finding: &Finding) -> Result<(), Unasked> {
+pub fn refuse_unasked(finding: &Finding) -> Result<(), Unasked> {
     Consent::Nothing.check(finding)
 }
 
@@ -78,11 +78,7 @@ pub(crate) fn refuse_unasked(finding: &Finding) -> Result<(), Unasked> {
 /// # Errors
 ///
 /// The name cannot be one, or another contact has it.
-pub(crate) fn rename(
-    contacts: &mut [Contact],
-    index: usize,
-    name: &str,
-) -> Result<Contact, RenameError> {
+pub fn rename(contacts: &mut [Contact], index: usize, name: &str) -> Result<Contact, RenameError> {
     let name = given_name(name)?;
     check_name_is_free(&name, Some(index), contacts)?;
     let contact = &mut contacts[index];
@@ -95,7 +91,7 @@ pub(crate) fn rename(
 /// # Errors
 ///
 /// Its key is not known, so there is nothing to compare.
-pub(crate) fn verify(contacts: &mut [Contact], index: usize) -> Result<Contact, VerifyError> {
+pub fn verify(contacts: &mut [Contact], index: usize) -> Result<Contact, VerifyError> {
     let contact = &mut contacts[index];
     check_can_be_verified(contact)?;
     contact.verified = true;
@@ -103,7 +99,7 @@ pub(crate) fn verify(contacts: &mut [Contact], index: usize) -> Result<Contact, 
 }
 
 /// Refuses to verify a contact whose key is not known.
-pub(crate) fn check_can_be_verified(contact: &Contact) -> Result<SecureCallId, VerifyError> {
+pub fn check_can_be_verified(contact: &Contact) -> Result<SecureCallId, VerifyError> {
     contact.id.ok_or_else(|| VerifyError::KeyUnknown {
         name: contact.name.clone(),
     })
@@ -114,7 +110,7 @@ pub(crate) fn check_can_be_verified(contact: &Contact) -> Result<SecureCallId, V
 /// # Errors
 ///
 /// It is another key's.
-pub(crate) fn check_same_key(contact: &Contact, proven: &SecureCallId) -> Result<(), VerifyError> {
+pub fn check_same_key(contact: &Contact, proven: &SecureCallId) -> Result<(), VerifyError> {
     let known = check_can_be_verified(contact)?;
     if known == *proven {
         return Ok(());
@@ -131,7 +127,7 @@ mod tests {
     use securecall_crypto::{IdentityKey, IdentitySeed};
 
     use super::*;
-    use crate::profile::Identity;
+    use crate::content::Identity;
 
     fn id(byte: u8) -> SecureCallId {
         SecureCallId::new(&IdentityKey::from_bytes([byte; 32]).unwrap())

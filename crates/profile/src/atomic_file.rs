@@ -4,10 +4,10 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use super::storage_error::StorageError;
+use crate::storage_error::StorageError;
 
 /// Replaces the file at `path` as a whole; on disk when this returns.
-pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
     let temporary = path.with_extension("new");
     let written = write_new(&temporary, bytes)
         .and_then(|()| fs::rename(&temporary, path))
@@ -19,7 +19,7 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
 }
 
 /// Opens a file for its owner alone, making it where it is missing.
-pub(super) fn open_private(path: &Path) -> io::Result<File> {
+pub(crate) fn open_private(path: &Path) -> io::Result<File> {
     private().create(true).truncate(false).open(path)
 }
 

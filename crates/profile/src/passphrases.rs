@@ -2,11 +2,11 @@
 
 use zeroize::Zeroizing;
 
-use super::open_error::OpenError;
+use crate::open_error::OpenError;
 
 /// Whoever knows the passphrase of a profile, or can ask for it: a program at a terminal, a dialog. The profile itself
 /// asks nobody.
-pub(crate) trait Passphrases {
+pub trait Passphrases {
     /// Why a passphrase could not be had; the errors of opening a profile become one of these.
     type Error: From<OpenError>;
 

@@ -3,12 +3,12 @@
 use securecall_contact::{Address, MatrixId, SecureCallId, ServerName};
 
 use super::names::{NameInUse, NameOfAnother, check_name_is_free, free_name};
-use crate::profile::{Contact, Content, Identity};
+use crate::content::Contact;
 use crate::who::{self, OtherKeyKnown};
 
 /// An address is not added.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum AddError {
+pub enum AddError {
     /// It is the profile's own.
     #[error("this is your own address")]
     OwnAddress,
@@ -41,43 +41,54 @@ pub(crate) enum AddError {
 /// Somebody known would change, and nobody was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("nobody was asked about this change, so nothing was changed. {}", question_on_one_line(.0))]
-pub(crate) struct Unasked(pub(crate) Box<Finding>);
+pub struct Unasked(pub Box<Finding>);
 
 /// What adding an address would do. Every front end shows this and none decides it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Finding {
+pub enum Finding {
     /// Nobody in the list: this contact would be added.
     New(Contact),
     /// In the list, just so.
     Same(Contact),
     /// In the list under another name than the one that is given.
-    NewName { contact: Contact, to: String },
+    NewName {
+        /// As it is in the list.
+        contact: Contact,
+        /// The name that is given.
+        to: String,
+    },
     /// The key of a contact, at another address.
     AddressChange {
+        /// As it is in the list.
         contact: Contact,
+        /// The other address.
         to: MatrixId,
+        /// Another name, if one is given.
         name: Option<String>,
     },
     /// A key for a contact that had none.
     KeyForKeyless {
+        /// As it is in the list.
         contact: Contact,
+        /// The key.
         key: SecureCallId,
+        /// Another name, if one is given.
         name: Option<String>,
     },
 }
 
 /// What a person is asked before somebody they know is changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ChangeQuestion {
+pub struct ChangeQuestion {
     /// The question alone.
-    pub(crate) title: String,
+    pub title: String,
     /// From what to what, and what it means.
-    pub(crate) lines: Vec<String>,
+    pub lines: Vec<String>,
 }
 
 /// What somebody has agreed to.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Consent<'a> {
+pub enum Consent<'a> {
     /// Nobody was asked.
     Nothing,
     /// Nobody was asked, but addresses may change.
@@ -88,7 +99,7 @@ pub(crate) enum Consent<'a> {
 
 impl Finding {
     /// The contact as it is in the list; `None` for somebody new.
-    pub(crate) const fn before(&self) -> Option<&Contact> {
+    pub const fn before(&self) -> Option<&Contact> {
         match self {
             Self::New(_) => None,
             Self::Same(contact)
@@ -99,7 +110,7 @@ impl Finding {
     }
 
     /// The contact as it would be.
-    pub(crate) fn after(&self) -> Contact {
+    pub fn after(&self) -> Contact {
         let named = |contact: &Contact, name: &Option<String>| Contact {
             name: name.clone().unwrap_or_else(|| contact.name.clone()),
             ..contact.clone()
@@ -121,7 +132,7 @@ impl Finding {
     }
 
     /// What to ask where somebody known would change; `None` where nobody would.
-    pub(crate) fn change(&self) -> Option<ChangeQuestion> {
+    pub fn change(&self) -> Option<ChangeQuestion> {
         match self {
             Self::New(_) | Self::Same(_) => None,
             Self::NewName { contact, to } => Some(ChangeQuestion {
@@ -162,7 +173,7 @@ impl Finding {
     }
 
     /// What was changed of somebody known, in one sentence.
-    pub(crate) fn told(&self) -> Option<String> {
+    pub fn told(&self) -> Option<String> {
         let name = self.after().name;
         match self {
             Self::New(_) | Self::Same(_) => None,
@@ -197,7 +208,7 @@ impl Finding {
 
 impl ChangeQuestion {
     /// All of it, the question last.
-    pub(crate) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         format!("{}\n{}", self.lines.join("\n"), self.title)
     }
 }
@@ -218,7 +229,7 @@ impl Consent<'_> {
 
 /// The contact list as it would be, while somebody is asked about one found contact after the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Draft {
+pub struct Draft {
     contacts: Vec<Contact>,
     own: Option<SecureCallId>,
     /// Where an ID names no server.
@@ -226,11 +237,11 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    /// The list as it is.
-    pub(crate) fn new(content: &Content, domain: ServerName) -> Self {
+    /// The list as it is, of the owner of `own`; an ID that names no server is at `domain`.
+    pub fn new(contacts: &[Contact], own: Option<SecureCallId>, domain: ServerName) -> Self {
         Self {
-            contacts: content.contacts.clone(),
-            own: own_id(content),
+            contacts: contacts.to_vec(),
+            own,
             domain,
         }
     }
@@ -240,19 +251,14 @@ impl Draft {
     /// # Errors
     ///
     /// As [`super::add`].
-    pub(crate) fn weigh(&self, address: &Address, name: Option<&str>) -> Result<Finding, AddError> {
+    pub fn weigh(&self, address: &Address, name: Option<&str>) -> Result<Finding, AddError> {
         weigh(&self.contacts, self.own, address, name, &self.domain)
     }
 
     /// Takes what is wanted.
-    pub(crate) fn take(&mut self, finding: &Finding) {
+    pub fn take(&mut self, finding: &Finding) {
         finding.carry_out(&mut self.contacts);
     }
-}
-
-/// The profile's own ID.
-pub(super) fn own_id(content: &Content) -> Option<SecureCallId> {
-    content.identity.as_ref().map(Identity::id)
 }
 
 /// The one place that decides what an address means for the contact list.
@@ -333,6 +339,7 @@ mod tests {
 
     use super::super::add;
     use super::*;
+    use crate::content::Content;
 
     fn id(byte: u8) -> SecureCallId {
         SecureCallId::new(&IdentityKey::from_bytes([byte; 32]).unwrap())
@@ -364,7 +371,9 @@ mod tests {
     }
 
     fn weighed(address: &Address, name: Option<&str>) -> Result<Finding, AddError> {
-        Draft::new(&content(), ServerName::default_domain()).weigh(address, name)
+        let content = content();
+        let domain = ServerName::default_domain();
+        Draft::new(&content.contacts, content.own_id(), domain).weigh(address, name)
     }
 
     #[test]
@@ -474,7 +483,7 @@ mod tests {
         assert!(matches!(stale, Finding::New(_)));
         assert!(add(&mut content, &key, None, &domain, Consent::To(&stale)).is_err());
         // A draft that has taken the first one asks about it.
-        let mut draft = Draft::new(&self::content(), domain);
+        let mut draft = Draft::new(&self::content().contacts, None, domain);
         let first = draft.weigh(&account, None).unwrap();
         draft.take(&first);
         assert!(matches!(

@@ -1,18 +1,18 @@
 //! The names of what lies in a profile.
 
 /// How the key is found, and the sealed contents.
-pub(super) const STORE: &str = "profile.json";
+pub(crate) const STORE: &str = "profile.json";
 /// Held for the moment of a change.
-pub(super) const WRITE_LOCK: &str = "write.lock";
+pub(crate) const WRITE_LOCK: &str = "write.lock";
 /// Held by the one process that uses the Matrix session.
-pub(super) const SESSION_LOCK: &str = "session.lock";
+pub(crate) const SESSION_LOCK: &str = "session.lock";
 /// The directory of matrix-sdk's store.
-pub(super) const MATRIX_STORE: &str = "matrix";
+pub(crate) const MATRIX_STORE: &str = "matrix";
 /// The invites that were taken.
-pub(super) const REPLAY_MEMORY: &str = "replay-memory";
+pub(crate) const REPLAY_MEMORY: &str = "replay-memory";
 
 /// Everything that lies in a profile; what ends in `new` was being written when a process ended.
-pub(super) const OURS: &[&str] = &[
+pub(crate) const OURS: &[&str] = &[
     STORE,
     "profile.new",
     MATRIX_STORE,

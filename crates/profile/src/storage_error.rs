@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 /// Reading or writing below a path failed.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {source}", path.display())]
-pub(crate) struct StorageError {
+pub struct StorageError {
     /// The file or directory.
-    pub(crate) path: PathBuf,
+    pub path: PathBuf,
     /// What the operating system said.
-    pub(crate) source: io::Error,
+    pub source: io::Error,
 }
 
 impl StorageError {

@@ -5,22 +5,22 @@ use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
-use super::keyring;
-use super::master_key::MasterKey;
-use super::open_error::OpenError;
-use super::randomness::fill_random;
-use super::store_error::StoreError;
+use crate::keyring;
+use crate::master_key::MasterKey;
+use crate::open_error::OpenError;
+use crate::randomness::fill_random;
+use crate::store_error::StoreError;
 
 /// Argon2id's memory, in KiB. With [`PASSES`]: about 200 ms on a laptop of 2023. An identity cannot be revoked, so a profile that is
 /// stolen is guessed at for as long as it takes; RFC 9106 recommends this much for machines with little memory.
-pub(super) const MEMORY_KIB: u32 = 64 * 1024;
+pub(crate) const MEMORY_KIB: u32 = 64 * 1024;
 /// Argon2id's passes.
-pub(super) const PASSES: u32 = 3;
+pub(crate) const PASSES: u32 = 3;
 
 /// How the master key of a profile is found; part of the store, in the clear.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "source", rename_all = "snake_case")]
-pub(super) enum KeySource {
+pub(crate) enum KeySource {
     /// Argon2id of a passphrase.
     Passphrase {
         /// 16 random bytes, hexadecimal.
@@ -41,7 +41,7 @@ impl KeySource {
     /// # Errors
     ///
     /// The operating system gives no randomness.
-    pub(super) fn with_passphrase(passphrase: &str) -> Result<(Self, MasterKey), StoreError> {
+    pub(crate) fn with_passphrase(passphrase: &str) -> Result<(Self, MasterKey), StoreError> {
         let mut salt = [0; 16];
         fill_random(&mut salt)?;
         let salt = HEXLOWER.encode(&salt);
@@ -62,7 +62,7 @@ impl KeySource {
     /// # Errors
     ///
     /// The keyring refused, or the operating system gives no randomness.
-    pub(super) fn with_keyring() -> Result<(Self, MasterKey), OpenError> {
+    pub(crate) fn with_keyring() -> Result<(Self, MasterKey), OpenError> {
         let mut name = [0; 8];
         fill_random(&mut name)?;
         let entry = format!("profile-{}", HEXLOWER.encode(&name));
@@ -73,7 +73,7 @@ impl KeySource {
 }
 
 /// The passphrase in Unicode's composed form (NFC): one system's keyboard gives "é" as one character, another's as two.
-pub(super) fn normalized(passphrase: &str) -> Zeroizing<String> {
+pub(crate) fn normalized(passphrase: &str) -> Zeroizing<String> {
     // NFC takes at most three times the room (UAX #15), and a text that grows would leave parts of it behind in memory.
     let mut normal = Zeroizing::new(String::with_capacity(3 * passphrase.len()));
     normal.extend(passphrase.nfc());

@@ -7,7 +7,7 @@ const FEWEST_ASCII: usize = 20;
 
 /// Why bytes are no text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unreadable {
+pub enum Unreadable {
     /// It is a text in this encoding.
     Encoding(&'static str),
     /// It is something else.
@@ -15,7 +15,7 @@ pub(crate) enum Unreadable {
 }
 
 /// Bytes as a text, without its byte order mark.
-pub(crate) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, Unreadable> {
+pub fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, Unreadable> {
     match bytes {
         [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => Err(Unreadable::Encoding("UTF-32")),
         [0xff, 0xfe, rest @ ..] => Ok(utf16(rest, u16::from_le_bytes)),

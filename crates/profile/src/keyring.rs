@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 /// The keyring does not give or take a key.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum KeyringError {
+pub enum KeyringError {
     /// There is none.
     #[error("there is no keyring here, and this profile's key is in one")]
     Missing,
@@ -33,7 +33,7 @@ const SERVICE: &str = "securecall";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Whether there is a keyring to use. Quick, and silent where there is none.
-pub(super) fn is_available() -> bool {
+pub(crate) fn is_available() -> bool {
     if !has_session_bus() {
         return false;
     }
@@ -49,7 +49,7 @@ pub(super) fn is_available() -> bool {
 /// # Errors
 ///
 /// There is no keyring, or it does not have the key.
-pub(super) fn read(entry: &str) -> Result<Zeroizing<[u8; 32]>, KeyringError> {
+pub(crate) fn read(entry: &str) -> Result<Zeroizing<[u8; 32]>, KeyringError> {
     if !is_available() {
         return Err(KeyringError::Missing);
     }
@@ -70,7 +70,7 @@ pub(super) fn read(entry: &str) -> Result<Zeroizing<[u8; 32]>, KeyringError> {
 /// # Errors
 ///
 /// The keyring refused.
-pub(super) fn write(entry: &str, key: &[u8; 32]) -> Result<(), KeyringError> {
+pub(crate) fn write(entry: &str, key: &[u8; 32]) -> Result<(), KeyringError> {
     Entry::new(SERVICE, entry)
         .and_then(|entry| entry.set_secret(key))
         .map_err(KeyringError::NotTaken)

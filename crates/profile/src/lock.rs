@@ -7,9 +7,9 @@ use std::process;
 use std::thread;
 use std::time::Duration;
 
-use super::atomic_file;
-use super::layout::SESSION_LOCK;
-use super::storage_error::StorageError;
+use crate::atomic_file;
+use crate::layout::SESSION_LOCK;
+use crate::storage_error::StorageError;
 
 /// How often a lock that is held is tried again.
 const WAIT_STEP: Duration = Duration::from_millis(20);
@@ -18,7 +18,7 @@ const WAIT_STEPS: u32 = 250;
 
 /// The Matrix session could not be taken.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum SessionLockError {
+pub enum SessionLockError {
     /// Another process has it.
     #[error("the profile is in use by {holder}")]
     InUse {
@@ -32,13 +32,13 @@ pub(crate) enum SessionLockError {
 
 /// The right to use the profile's Matrix session; given back when dropped, and by the system when the process ends.
 #[derive(Debug)]
-pub(crate) struct SessionLock {
+pub struct SessionLock {
     _file: File,
 }
 
 impl SessionLock {
     /// Takes the lock in `directory` for `command`.
-    pub(super) fn take(directory: &Path, command: &str) -> Result<Self, SessionLockError> {
+    pub(crate) fn take(directory: &Path, command: &str) -> Result<Self, SessionLockError> {
         let path = directory.join(SESSION_LOCK);
         let failed = |error| StorageError::new(&path, error);
         let mut file = atomic_file::open_private(&path).map_err(failed)?;
@@ -61,7 +61,7 @@ impl SessionLock {
     clippy::disallowed_methods,
     reason = "there is no way to wait for a file lock with a limit"
 )]
-pub(super) fn wait_for(path: &Path) -> Result<Option<File>, StorageError> {
+pub(crate) fn wait_for(path: &Path) -> Result<Option<File>, StorageError> {
     let failed = |error| StorageError::new(path, error);
     let file = atomic_file::open_private(path).map_err(failed)?;
     for _ in 0..WAIT_STEPS {

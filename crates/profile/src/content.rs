@@ -7,22 +7,30 @@ use securecall_crypto::{IdentityKeyPair, IdentitySeed};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
-use super::randomness::{NoRandomness, fill_random};
+use crate::randomness::{NoRandomness, fill_random};
 
 /// Everything that is sealed.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Content {
+pub struct Content {
     /// The key of matrix-sdk's store, which does not change with the profile's own.
     pub(crate) matrix_store_key: StoreKey,
-    pub(crate) identity: Option<Identity>,
-    pub(crate) account: Option<AccountData>,
+    /// Who the profile is of, once that is made.
+    pub identity: Option<Identity>,
+    /// Where it is reached, once there is an account.
+    pub account: Option<AccountData>,
+    /// Whom its owner knows.
     #[serde(default)]
-    pub(crate) contacts: Vec<Contact>,
+    pub contacts: Vec<Contact>,
 }
 
 impl Content {
+    /// The profile's own ID, if it has an identity.
+    pub fn own_id(&self) -> Option<SecureCallId> {
+        self.identity.as_ref().map(Identity::id)
+    }
+
     /// A profile that holds nothing yet.
-    pub(super) const fn new(matrix_store_key: StoreKey) -> Self {
+    pub(crate) const fn new(matrix_store_key: StoreKey) -> Self {
         Self {
             matrix_store_key,
             identity: None,
@@ -41,7 +49,7 @@ impl Default for Content {
 
 /// What a store of version 1 holds.
 #[derive(Deserialize)]
-pub(super) struct FirstContent {
+pub(crate) struct FirstContent {
     identity: Option<Identity>,
     account: Option<AccountData>,
     #[serde(default)]
@@ -50,7 +58,7 @@ pub(super) struct FirstContent {
 
 impl FirstContent {
     /// The same as it is kept today.
-    pub(super) fn with(self, matrix_store_key: StoreKey) -> Content {
+    pub(crate) fn with(self, matrix_store_key: StoreKey) -> Content {
         let Self {
             identity,
             account,
@@ -66,7 +74,7 @@ impl FirstContent {
 }
 
 /// The identity of the profile's owner.
-pub(crate) struct Identity(IdentitySeed);
+pub struct Identity(IdentitySeed);
 
 impl Identity {
     /// A new one.
@@ -74,29 +82,29 @@ impl Identity {
     /// # Errors
     ///
     /// The operating system gives no randomness.
-    pub(crate) fn random() -> Result<Self, NoRandomness> {
+    pub fn random() -> Result<Self, NoRandomness> {
         let mut bytes = Zeroizing::new([0; 32]);
         fill_random(&mut *bytes)?;
         Ok(Self(IdentitySeed::from_bytes(*bytes)))
     }
 
     /// The identity made of a seed.
-    pub(crate) const fn new(seed: IdentitySeed) -> Self {
+    pub const fn new(seed: IdentitySeed) -> Self {
         Self(seed)
     }
 
     /// The seed.
-    pub(crate) const fn seed(&self) -> &IdentitySeed {
+    pub const fn seed(&self) -> &IdentitySeed {
         &self.0
     }
 
     /// The key pair.
-    pub(crate) fn key_pair(&self) -> IdentityKeyPair {
+    pub fn key_pair(&self) -> IdentityKeyPair {
         IdentityKeyPair::from_seed(&self.0)
     }
 
     /// The SecureCall ID.
-    pub(crate) fn id(&self) -> SecureCallId {
+    pub fn id(&self) -> SecureCallId {
         SecureCallId::new(&self.key_pair().public())
     }
 }
@@ -131,21 +139,21 @@ impl StoreKey {
     /// # Errors
     ///
     /// The operating system gives no randomness.
-    pub(super) fn random() -> Result<Self, NoRandomness> {
+    pub(crate) fn random() -> Result<Self, NoRandomness> {
         let mut key = Self::new(&[0; 32]);
         fill_random(key.0.as_mut_slice())?;
         Ok(key)
     }
 
-    pub(super) fn new(key: &[u8; 32]) -> Self {
+    pub(crate) fn new(key: &[u8; 32]) -> Self {
         Self(Box::new(Zeroizing::new(*key)))
     }
 
-    pub(super) fn as_bytes(&self) -> &[u8; 32] {
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    pub(super) fn duplicate(&self) -> Self {
+    pub(crate) fn duplicate(&self) -> Self {
         Self::new(self.as_bytes())
     }
 }
@@ -159,31 +167,35 @@ impl fmt::Debug for StoreKey {
 
 /// The account on a homeserver. Its access token is in the Matrix store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct AccountData {
+pub struct AccountData {
+    /// The account's Matrix ID.
     #[serde(with = "as_text")]
-    pub(crate) matrix_id: MatrixId,
-    pub(crate) device_id: String,
+    pub matrix_id: MatrixId,
+    /// The ID of this login's device.
+    pub device_id: String,
     /// The homeserver's URL.
-    pub(crate) homeserver: String,
+    pub homeserver: String,
 }
 
 /// Somebody the user knows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Contact {
-    pub(crate) name: String,
-    /// `None` for an ordinary account whose key is not known.
+pub struct Contact {
+    /// What the user calls them.
+    pub name: String,
+    /// The key as an ID; `None` for an ordinary account whose key is not known.
     #[serde(with = "as_optional_text")]
-    pub(crate) id: Option<SecureCallId>,
+    pub id: Option<SecureCallId>,
+    /// Where they are called.
     #[serde(with = "as_text")]
-    pub(crate) matrix_id: MatrixId,
+    pub matrix_id: MatrixId,
     /// Somebody has compared the key by a way that no server controls.
     #[serde(default)]
-    pub(crate) verified: bool,
+    pub verified: bool,
 }
 
 impl Contact {
     /// The link that leads to this contact; `None` where no key is known.
-    pub(crate) fn link(&self) -> Option<ContactLink> {
+    pub fn link(&self) -> Option<ContactLink> {
         ContactLink::new(self.id?, &self.matrix_id).ok()
     }
 }

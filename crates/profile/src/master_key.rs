@@ -8,8 +8,8 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::randomness::{NoRandomness, fill_random};
-use super::store_error::StoreError;
+use crate::randomness::{NoRandomness, fill_random};
+use crate::store_error::StoreError;
 
 /// The most memory a store may ask for: a changed file must not exhaust the machine.
 const MAX_MEMORY_KIB: u32 = 512 * 1024;
@@ -25,14 +25,14 @@ impl MasterKey {
     /// # Errors
     ///
     /// The operating system gives no randomness.
-    pub(super) fn random() -> Result<Self, NoRandomness> {
+    pub(crate) fn random() -> Result<Self, NoRandomness> {
         let mut key = Self::empty();
         fill_random(key.0.as_mut_slice())?;
         Ok(key)
     }
 
     /// The one that was kept.
-    pub(super) fn kept(bytes: Zeroizing<[u8; 32]>) -> Self {
+    pub(crate) fn kept(bytes: Zeroizing<[u8; 32]>) -> Self {
         Self(Box::new(bytes))
     }
 
@@ -41,7 +41,7 @@ impl MasterKey {
     /// # Errors
     ///
     /// The parameters, which come out of a file, are none, or too much.
-    pub(super) fn of_passphrase(
+    pub(crate) fn of_passphrase(
         passphrase: &str,
         salt: &str,
         memory_kib: u32,
@@ -63,7 +63,7 @@ impl MasterKey {
     }
 
     #[cfg(test)]
-    pub(super) fn from_bytes(bytes: &[u8; 32]) -> Self {
+    pub(crate) fn from_bytes(bytes: &[u8; 32]) -> Self {
         Self(Box::new(Zeroizing::new(*bytes)))
     }
 
@@ -73,12 +73,12 @@ impl MasterKey {
     }
 
     /// The key itself, for a keyring.
-    pub(super) fn as_bytes(&self) -> &[u8; 32] {
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
     /// A key of the profile for one purpose: HKDF-SHA256 with the purpose as info.
-    pub(super) fn derive(&self, purpose: &[u8]) -> Zeroizing<[u8; 32]> {
+    pub(crate) fn derive(&self, purpose: &[u8]) -> Zeroizing<[u8; 32]> {
         let mut key = Zeroizing::new([0; 32]);
         let filled = Hkdf::<Sha256>::new(None, self.0.as_slice()).expand(purpose, &mut *key);
         debug_assert!(filled.is_ok(), "32 bytes are within what HKDF gives");

@@ -2,11 +2,11 @@
 
 use securecall_contact::{Address, AddressError, MatrixId, SecureCallId, ServerName};
 
-use crate::profile::Contact;
+use crate::content::Contact;
 
 /// It is not clear, or not safe to say, who is meant.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum WhoError {
+pub enum WhoError {
     /// It should be an address, and is none.
     #[error(transparent)]
     Address(#[from] AddressError),
@@ -21,21 +21,22 @@ pub(crate) enum WhoError {
 /// The contact at a Matrix ID has another key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{matrix_id} is your contact {name}, whose key is another one")]
-pub(crate) struct OtherKeyKnown {
+pub struct OtherKeyKnown {
     /// The Matrix ID.
-    pub(crate) matrix_id: MatrixId,
+    pub matrix_id: MatrixId,
     /// The contact's name.
-    pub(crate) name: String,
+    pub name: String,
 }
 
 /// Somebody to call, to remove or to find.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Person {
+pub struct Person {
     /// The name in the contact list; `None` for a stranger.
-    pub(crate) name: Option<String>,
+    pub name: Option<String>,
     /// `None` for an ordinary account whose key is not known.
-    pub(crate) id: Option<SecureCallId>,
-    pub(crate) matrix_id: MatrixId,
+    pub id: Option<SecureCallId>,
+    /// The account.
+    pub matrix_id: MatrixId,
 }
 
 /// Finds out who `who` is. An address is an address even if a contact has it for a name.
@@ -43,7 +44,7 @@ pub(crate) struct Person {
 /// # Errors
 ///
 /// It is neither a contact's name nor an address; or the address holds another key than the contact at that address.
-pub(crate) fn resolve(
+pub fn resolve(
     who: &str,
     contacts: &[Contact],
     default_domain: &ServerName,
@@ -63,7 +64,7 @@ pub(crate) fn resolve(
 /// # Errors
 ///
 /// As [`resolve`]; or no contact has this address.
-pub(crate) fn contact_index(
+pub fn contact_index(
     who: &str,
     contacts: &[Contact],
     default_domain: &ServerName,
@@ -77,7 +78,7 @@ pub(crate) fn contact_index(
 }
 
 /// The contact that is called so: as written, else in another case if only one is.
-pub(crate) fn by_name<'a>(name: &str, contacts: &'a [Contact]) -> Option<&'a Contact> {
+pub fn by_name<'a>(name: &str, contacts: &'a [Contact]) -> Option<&'a Contact> {
     let name = name.trim();
     let exact = contacts.iter().find(|contact| contact.name == name);
     exact.or_else(|| {
@@ -90,7 +91,7 @@ pub(crate) fn by_name<'a>(name: &str, contacts: &'a [Contact]) -> Option<&'a Con
 }
 
 /// Refuses a pair of key and Matrix ID where the contact list has another key for that Matrix ID.
-pub(crate) fn check_known_key(
+pub fn check_known_key(
     id: Option<&SecureCallId>,
     matrix_id: &MatrixId,
     contacts: &[Contact],

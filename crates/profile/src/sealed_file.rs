@@ -10,13 +10,13 @@ use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::atomic_file;
-use super::content::{Content, FirstContent, StoreKey};
-use super::key_source::KeySource;
-use super::master_key::MasterKey;
-use super::randomness::fill_random;
-use super::storage_error::StorageError;
-use super::store_error::StoreError;
+use crate::atomic_file;
+use crate::content::{Content, FirstContent, StoreKey};
+use crate::key_source::KeySource;
+use crate::master_key::MasterKey;
+use crate::randomness::fill_random;
+use crate::storage_error::StorageError;
+use crate::store_error::StoreError;
 
 /// The version of stores this program writes. It reads version 1 as well, whose contents lack the key of matrix-sdk's store: that was
 /// derived from the profile's own, which could never change.
@@ -35,11 +35,11 @@ const NONCE_LENGTH: usize = 24;
 /// A store as it is on disk.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct SealedFile {
+pub(crate) struct SealedFile {
     /// From [`FIRST_VERSION`] to [`VERSION`] once read.
     securecall_profile: u32,
     /// Where the key comes from.
-    pub(super) source: KeySource,
+    pub(crate) source: KeySource,
     /// Derived from the key, so that a wrong passphrase and a damaged store can be told apart.
     check: String,
     /// Nonce and sealed contents, base64.
@@ -58,7 +58,7 @@ impl SealedFile {
     /// # Errors
     ///
     /// It is damaged, of a newer version, or cannot be read.
-    pub(super) fn read(path: &Path) -> Result<Option<Self>, StoreError> {
+    pub(crate) fn read(path: &Path) -> Result<Option<Self>, StoreError> {
         let failed = |error: io::Error| StorageError::new(path, error);
         let file = match File::open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -86,12 +86,12 @@ impl SealedFile {
     }
 
     /// Whether `key` is the one this store was sealed with.
-    pub(super) fn fits(&self, key: &MasterKey) -> bool {
+    pub(crate) fn fits(&self, key: &MasterKey) -> bool {
         self.check == check_of(key)
     }
 
     /// Whether it was written by an earlier version of this program.
-    pub(super) const fn is_old(&self) -> bool {
+    pub(crate) const fn is_old(&self) -> bool {
         self.securecall_profile < VERSION
     }
 
@@ -100,7 +100,7 @@ impl SealedFile {
     /// # Errors
     ///
     /// The store is damaged.
-    pub(super) fn open(&self, key: &MasterKey) -> Result<Content, StoreError> {
+    pub(crate) fn open(&self, key: &MasterKey) -> Result<Content, StoreError> {
         let sealed = BASE64
             .decode(self.sealed.as_bytes())
             .map_err(|_| StoreError::damaged("its contents"))?;
@@ -133,7 +133,7 @@ impl SealedFile {
     /// # Errors
     ///
     /// The operating system gives no randomness.
-    pub(super) fn seal(
+    pub(crate) fn seal(
         source: &KeySource,
         key: &MasterKey,
         content: &Content,
@@ -164,7 +164,7 @@ impl SealedFile {
     /// # Errors
     ///
     /// The operating system refused; then the old one is still there.
-    pub(super) fn write(&self, path: &Path) -> Result<(), StoreError> {
+    pub(crate) fn write(&self, path: &Path) -> Result<(), StoreError> {
         let text = serde_json::to_string_pretty(self).map_err(StoreError::internal)?;
         Ok(atomic_file::replace(path, format!("{text}\n").as_bytes())?)
     }
@@ -216,7 +216,7 @@ mod tests {
     use sha2::Sha256;
 
     use super::*;
-    use crate::profile::content::Identity;
+    use crate::content::Identity;
 
     const SEED: [u8; 32] = *b"the seed of an identity, in here";
     const STORE_KEY: [u8; 32] = *b"the key of the store of matrix..";
@@ -229,7 +229,7 @@ mod tests {
     }
 
     fn content() -> Content {
-        let contact = |number: usize| crate::profile::Contact {
+        let contact = |number: usize| crate::content::Contact {
             name: format!("contact {number}"),
             id: None,
             matrix_id: "@alice:example.org".parse().unwrap(),

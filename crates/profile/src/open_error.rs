@@ -1,13 +1,13 @@
 //! Why a profile cannot be opened.
 
-use super::keyring::KeyringError;
-use super::randomness::NoRandomness;
-use super::storage_error::StorageError;
-use super::store_error::StoreError;
+use crate::keyring::KeyringError;
+use crate::randomness::NoRandomness;
+use crate::storage_error::StorageError;
+use crate::store_error::StoreError;
 
 /// A profile could not be opened, or a new one not begun.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum OpenError {
+pub enum OpenError {
     /// There is no profile yet.
     #[error(transparent)]
     NoIdentity(#[from] NoIdentity),
@@ -28,12 +28,12 @@ pub(crate) enum OpenError {
 /// The profile has no identity yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("this profile has no identity yet")]
-pub(crate) struct NoIdentity;
+pub struct NoIdentity;
 
 /// The profile has no account yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("this profile has no account on a homeserver yet")]
-pub(crate) struct NoAccount;
+pub struct NoAccount;
 
 impl From<StorageError> for OpenError {
     fn from(error: StorageError) -> Self {

@@ -3,13 +3,13 @@
 /// The operating system has no randomness to give: nothing is sealed with less.
 #[derive(Debug, thiserror::Error)]
 #[error("the operating system gives no random numbers: {0}")]
-pub(crate) struct NoRandomness(getrandom::Error);
+pub struct NoRandomness(getrandom::Error);
 
 /// Fills `bytes`.
 ///
 /// # Errors
 ///
 /// There is none; what is in `bytes` must not be used then.
-pub(super) fn fill_random(bytes: &mut [u8]) -> Result<(), NoRandomness> {
+pub(crate) fn fill_random(bytes: &mut [u8]) -> Result<(), NoRandomness> {
     getrandom::fill(bytes).map_err(NoRandomness)
 }

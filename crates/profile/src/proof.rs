@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use securecall_contact::{Address, SecureCallId, SecureCallIdError};
 
 use crate::contact_book::{self, VerifyError};
-use crate::profile::Contact;
+use crate::content::Contact;
 use crate::sources::{self, SourceError};
 
 /// A text is nothing that verifies a contact.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum PastedError {
+pub enum PastedError {
     /// It is neither an ID nor the name of a picture.
     #[error("this is not a SecureCall ID: {0}")]
     Neither(SecureCallIdError),
@@ -21,7 +21,7 @@ pub(crate) enum PastedError {
 
 /// A contact is not verified by a proof.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ProofError {
+pub enum ProofError {
     /// The picture shows accounts alone.
     #[error("{}: there is no key in the QR code", path.display())]
     NoKey {
@@ -35,7 +35,7 @@ pub(crate) enum ProofError {
 
 /// The other person's key, by a way that no server controls.
 #[derive(Debug)]
-pub(crate) enum Proof {
+pub enum Proof {
     /// Read aloud.
     Id(SecureCallId),
     /// The QR codes of a picture.
@@ -48,7 +48,7 @@ impl Proof {
     /// # Errors
     ///
     /// It is no SecureCall ID.
-    pub(crate) fn typed(text: &str) -> Result<Self, SecureCallIdError> {
+    pub fn typed(text: &str) -> Result<Self, SecureCallIdError> {
         let joined: String = text
             .chars()
             .filter(|character| !character.is_whitespace() && !matches!(character, '-' | '·'))
@@ -67,7 +67,7 @@ impl Proof {
     /// # Errors
     ///
     /// As [`sources::in_picture`].
-    pub(crate) fn in_picture(path: &Path) -> Result<Self, SourceError> {
+    pub fn in_picture(path: &Path) -> Result<Self, SourceError> {
         Ok(Self::Picture(path.to_owned(), sources::in_picture(path)?))
     }
 
@@ -76,7 +76,7 @@ impl Proof {
     /// # Errors
     ///
     /// It is neither an ID nor the name of a picture with one.
-    pub(crate) fn pasted(text: &str) -> Result<Self, PastedError> {
+    pub fn pasted(text: &str) -> Result<Self, PastedError> {
         match (Self::typed(text), sources::named_picture(text)) {
             (Ok(proof), _) => Ok(proof),
             (Err(_), Some(path)) => Ok(Self::in_picture(&path)?),
@@ -89,11 +89,7 @@ impl Proof {
     /// # Errors
     ///
     /// This is another key, or the contact has none; then nothing is changed.
-    pub(crate) fn verify(
-        self,
-        contacts: &mut [Contact],
-        index: usize,
-    ) -> Result<Contact, ProofError> {
+    pub fn verify(self, contacts: &mut [Contact], index: usize) -> Result<Contact, ProofError> {
         let contact = &contacts[index];
         contact_book::check_can_be_verified(contact)?;
         let proven = match self {

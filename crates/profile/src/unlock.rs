@@ -2,18 +2,18 @@
 
 use zeroize::Zeroizing;
 
-use super::key_source::{KeySource, MEMORY_KIB, PASSES, normalized};
-use super::keyring::{self, KeyringError};
-use super::master_key::MasterKey;
-use super::open_error::OpenError;
-use super::passphrases::Passphrases;
-use super::sealed_file::SealedFile;
+use crate::key_source::{KeySource, MEMORY_KIB, PASSES, normalized};
+use crate::keyring::{self, KeyringError};
+use crate::master_key::MasterKey;
+use crate::open_error::OpenError;
+use crate::passphrases::Passphrases;
+use crate::sealed_file::SealedFile;
 
 /// The key of a profile that was opened.
-pub(super) struct Unlocked {
-    pub(super) key: MasterKey,
+pub(crate) struct Unlocked {
+    pub(crate) key: MasterKey,
     /// What the profile is to be sealed with from now on: it was opened with less than what new ones get.
-    pub(super) better: Option<(KeySource, MasterKey)>,
+    pub(crate) better: Option<(KeySource, MasterKey)>,
 }
 
 /// The key of a new profile: a passphrase that is given, the keyring, a passphrase that is asked for, in this order.
@@ -21,7 +21,7 @@ pub(super) struct Unlocked {
 /// # Errors
 ///
 /// None of them is there.
-pub(super) fn choose<P: Passphrases>(passphrases: &P) -> Result<(KeySource, MasterKey), P::Error> {
+pub(crate) fn choose<P: Passphrases>(passphrases: &P) -> Result<(KeySource, MasterKey), P::Error> {
     if let Some(passphrase) = passphrases.given()? {
         return with_passphrase(&passphrase);
     }
@@ -43,7 +43,7 @@ fn with_passphrase<E: From<OpenError>>(passphrase: &str) -> Result<(KeySource, M
 /// # Errors
 ///
 /// The passphrase is wrong or missing, the keyring does not have the key.
-pub(super) fn unlock<P: Passphrases>(
+pub(crate) fn unlock<P: Passphrases>(
     file: &SealedFile,
     passphrases: &P,
 ) -> Result<Unlocked, P::Error> {
@@ -103,7 +103,7 @@ fn with_known_passphrase(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::content::Content;
+    use crate::content::Content;
 
     #[test]
     fn whatever_is_less_than_new_profiles_get_is_bettered_and_nothing_else() {

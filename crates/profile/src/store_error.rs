@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use super::randomness::NoRandomness;
-use super::storage_error::StorageError;
+use crate::randomness::NoRandomness;
+use crate::storage_error::StorageError;
 
 /// The profile's store could not be read or written.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum StoreError {
+pub enum StoreError {
     /// What was read is not what was written.
     #[error("the profile's store (profile.json) is damaged: {part} cannot be read")]
     Damaged {
