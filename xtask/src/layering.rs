@@ -25,6 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "securecall-profile",
         &[
+            "securecall-matrix",
             "securecall-contact-qr",
             "securecall-contact",
             "securecall-crypto",

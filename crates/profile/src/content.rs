@@ -4,6 +4,7 @@ use std::fmt;
 
 use securecall_contact::{ContactLink, MatrixId, SecureCallId};
 use securecall_crypto::{IdentityKeyPair, IdentitySeed};
+use securecall_matrix::Account;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
@@ -175,6 +176,18 @@ pub struct AccountData {
     pub device_id: String,
     /// The homeserver's URL.
     pub homeserver: String,
+}
+
+impl AccountData {
+    /// What is kept of an account that was logged in to.
+    pub fn of(account: &Account) -> Self {
+        let homeserver = account.homeserver().url();
+        Self {
+            matrix_id: account.matrix_id().clone(),
+            device_id: account.own_device().device_id.clone(),
+            homeserver: homeserver.as_str().trim_end_matches('/').to_owned(),
+        }
+    }
 }
 
 /// Somebody the user knows.

@@ -17,6 +17,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use securecall_matrix::AccountStore;
+
 use crate::content::{AccountData, Content, Identity, StoreKey};
 use crate::directory;
 use crate::key_source::KeySource;
@@ -249,14 +251,10 @@ impl Profile {
         SessionLock::take(&self.directory, command)
     }
 
-    /// Where matrix-sdk keeps its store.
-    pub fn matrix_store(&self) -> PathBuf {
-        self.directory.join(MATRIX_STORE)
-    }
-
-    /// The key of matrix-sdk's store.
-    pub fn matrix_store_key(&self) -> &[u8; 32] {
-        self.content.matrix_store_key.as_bytes()
+    /// The encrypted store of the account.
+    pub fn account_store(&self) -> AccountStore {
+        let key = *self.content.matrix_store_key.as_bytes();
+        AccountStore::new(self.matrix_store(), securecall_matrix::StoreKey::new(key))
     }
 
     /// Where the memory of taken invites is kept.
@@ -276,6 +274,10 @@ impl Profile {
             }
             _ => Ok(()),
         }
+    }
+
+    fn matrix_store(&self) -> PathBuf {
+        self.directory.join(MATRIX_STORE)
     }
 }
 

@@ -6,7 +6,7 @@ use securecall_contact::MatrixId;
 use securecall_crypto::IdentitySeed;
 use securecall_matrix::{
     Account, AccountStore, Homeserver, LoginError, LogoutError, Purpose, RegisterError,
-    Registration, RestoreError, ServerError, StoreKey,
+    Registration, RestoreError, ServerError,
 };
 use securecall_profile::{AccountData, Profile};
 use zeroize::Zeroizing;
@@ -23,14 +23,6 @@ use crate::secret::Secret;
 const PASSWORD: &str = "SECURECALL_PASSWORD";
 const TOKEN: &str = "SECURECALL_TOKEN";
 
-/// The Matrix store of a profile.
-pub(super) fn store(profile: &Profile) -> AccountStore {
-    AccountStore::new(
-        profile.matrix_store(),
-        StoreKey::new(*profile.matrix_store_key()),
-    )
-}
-
 pub(super) fn register(context: &Context, options: &RegisterOptions) -> Result<ExitCode, Failure> {
     let given = homeserver(options.homeserver.expose(), &options.authority)?;
     let mut profile = context.open_profile()?;
@@ -38,7 +30,7 @@ pub(super) fn register(context: &Context, options: &RegisterOptions) -> Result<E
     let localpart = format!("sc_{}", identity.id());
     let _lock = profile.lock_session("register")?;
     check_no_account(&profile)?;
-    let store = store(&profile);
+    let store = profile.account_store();
     let token = match &options.token {
         Some(token) => Some(token.clone()),
         None => variable(TOKEN)?.map(Secret::from),
@@ -102,7 +94,7 @@ pub(super) fn login(context: &Context, options: &LoginOptions) -> Result<ExitCod
         Some(_) if env::var_os(PASSWORD).is_none() => None,
         _ => Some(password()?),
     };
-    let store = store(&profile);
+    let store = profile.account_store();
     let runtime = runtime()?;
     // The account's store can be let go of only inside the runtime.
     let _inside = runtime.enter();
@@ -145,7 +137,7 @@ pub(super) fn logout(context: &Context) -> Result<ExitCode, Failure> {
     let mut profile = context.open_profile()?;
     let account = profile.account()?.clone();
     let _lock = profile.lock_session("logout")?;
-    let store = store(&profile);
+    let store = profile.account_store();
     let result = runtime()?.block_on(async {
         match Account::restore(&store).await {
             Ok(account) => account.logout().await.map_err(Failure::from_logout),
@@ -199,16 +191,7 @@ fn check_no_account(profile: &Profile) -> Result<(), Failure> {
 
 /// Writes the account into the profile, and tells it.
 fn keep(context: &Context, profile: &mut Profile, account: &Account) -> Result<ExitCode, Failure> {
-    let data = AccountData {
-        matrix_id: account.matrix_id().clone(),
-        device_id: account.own_device().device_id.clone(),
-        homeserver: account
-            .homeserver()
-            .url()
-            .as_str()
-            .trim_end_matches('/')
-            .to_owned(),
-    };
+    let data = AccountData::of(account);
     profile.change(|content| {
         content.account = Some(data.clone());
         Ok::<_, Failure>(())

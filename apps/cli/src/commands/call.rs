@@ -3,7 +3,7 @@
 use securecall_matrix::Account;
 use securecall_profile::who;
 
-use super::{Context, account};
+use super::Context;
 use crate::calling::{self, Goal, Plan};
 use crate::cli::{Answer, CallOptions};
 use crate::error::Failure;
@@ -24,7 +24,7 @@ pub(super) fn run(mut context: Context, options: &CallOptions) -> Result<ExitCod
     let _lock = profile.lock_session("call")?;
     let runtime = calling::runtime()?;
     let result = runtime.block_on(async {
-        let account = Account::restore(&account::store(&profile)).await?;
+        let account = Account::restore(&profile.account_store()).await?;
         let plan = Plan {
             goal: Goal::Call(person),
             answer: Answer::Ask,

@@ -2,7 +2,7 @@
 
 use securecall_matrix::Account;
 
-use super::{Context, account};
+use super::Context;
 use crate::calling::{self, Goal, Plan};
 use crate::cli::{Answer, ListenOptions};
 use crate::error::Failure;
@@ -20,7 +20,7 @@ pub(super) fn run(mut context: Context, options: &ListenOptions) -> Result<ExitC
     }
     let runtime = calling::runtime()?;
     let result = runtime.block_on(async {
-        let account = Account::restore(&account::store(&profile)).await?;
+        let account = Account::restore(&profile.account_store()).await?;
         let plan = Plan {
             goal: Goal::Listen { once: options.once },
             answer,
