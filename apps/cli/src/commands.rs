@@ -9,7 +9,8 @@ use crate::cli::{Cli, Command};
 use crate::config::Settings;
 use crate::error::{ErrorKind, Failure};
 use crate::exit_code::ExitCode;
-use crate::output::{Event, Output, OutputError, Printable, note};
+use crate::harmless::Printable;
+use crate::output::{Event, Output, OutputError, note};
 use crate::passphrases::GivenOrTyped;
 
 mod account;

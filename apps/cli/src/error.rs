@@ -11,7 +11,7 @@ use securecall_contact::{
 use securecall_contact_qr::{PictureError, QrCodeError};
 
 use crate::exit_code::ExitCode;
-use crate::output::Line;
+use crate::harmless::Line;
 
 mod from_contact_book;
 mod from_driver;

@@ -10,7 +10,8 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::output::{Printable, Stream, note};
+use crate::harmless::Printable;
+use crate::output::{Stream, note};
 
 /// Crates of ICE, DTLS and SRTP. From `debug` on their logs hold what protects a call: ICE passwords (`is::agent`), the names
 /// under which they are used (`is::agent`, `str0m`), and packets (`str0m`).

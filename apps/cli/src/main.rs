@@ -22,6 +22,7 @@ mod core_dump;
 mod desktop;
 mod error;
 mod exit_code;
+mod harmless;
 mod logging;
 mod output;
 mod passphrases;
@@ -38,7 +39,8 @@ static ALLOCATOR: securecall_freed_memory::Watched = securecall_freed_memory::Wa
 
 use cli::Cli;
 use error::{ErrorKind, Failure};
-use output::{Line, Output, Printable, Stream};
+use harmless::{Line, Printable};
+use output::{Output, Stream};
 
 #[expect(
     clippy::disallowed_methods,

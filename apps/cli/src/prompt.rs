@@ -9,7 +9,8 @@ use zeroize::Zeroizing;
 #[cfg(unix)]
 use self::echo::EchoOff;
 use crate::error::{ErrorKind, Failure};
-use crate::output::{Line, Printable, Stream, note};
+use crate::harmless::{Line, Printable};
+use crate::output::{Stream, note};
 use crate::secret_input;
 
 #[cfg(unix)]

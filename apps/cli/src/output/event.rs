@@ -5,9 +5,9 @@ use securecall_profile::Contact;
 use securecall_profile::contact_book::Finding;
 use serde::Serialize;
 
-use super::queue::LeftOut;
-use super::{Line, Printable, Weight};
+use super::queue::{LeftOut, Weight};
 use crate::error::Failure;
+use crate::harmless::{Line, Printable};
 use crate::qr_text::QrText;
 use crate::secret::Secret;
 

@@ -16,9 +16,11 @@ use securecall_matrix::{
 };
 
 use super::event::Previous;
-use super::{Event, Peer, Printable, json_line};
+use super::json_line::json_line;
+use super::{Event, Peer};
 use crate::cli::Cli;
 use crate::error::{ErrorKind, Failure};
+use crate::harmless::Printable;
 
 /// Characters by themselves, and the beginnings of sequences that terminals obey.
 const NASTY: [&str; 28] = [
