@@ -18,39 +18,17 @@ mod contact_list;
 mod dialog;
 mod draw;
 mod typed_line;
+mod wish;
 
 use contact_list::ContactList;
-pub(crate) use dialog::Wanted;
 use dialog::{Dialog, Failed, Offer, Prompt, Purpose, Question};
 use typed_line::TypedLine;
+pub(crate) use wish::{Wanted, Wish};
 
 /// Things that happened and are remembered.
 const MAX_NOTICES: usize = 50;
 /// A stranger's Matrix ID in a notice is no wider than this.
 const STRANGER_WIDTH: usize = 28;
-
-/// What the person wants, and others have to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Wish {
-    /// Call somebody.
-    Call(Contact),
-    /// Look for contacts in what was pasted, or in the picture it names.
-    FindContacts(String),
-    /// Forget what is being looked for.
-    StopReading,
-    /// Add these, and change those known as was shown.
-    Add(Vec<Wanted>),
-    /// Give a contact another name.
-    Rename(Contact, String),
-    /// Compare a contact's key with an ID, or with the picture that the text names.
-    Verify(Contact, String),
-    /// Take the mark away.
-    Unverify(Contact),
-    /// Remove a contact.
-    Remove(Contact),
-    /// End the program.
-    Quit,
-}
 
 /// Whether calls can come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

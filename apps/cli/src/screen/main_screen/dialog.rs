@@ -7,8 +7,8 @@ use securecall_contact::{Address, FoundAddress};
 use securecall_profile::Contact;
 use securecall_profile::contact_book::{Draft, Finding};
 
-use super::Wish;
 use super::typed_line::TypedLine;
+use super::wish::{Wanted, Wish};
 use crate::error::Failure;
 use crate::exit_code::ExitCode;
 
@@ -40,13 +40,6 @@ pub(super) enum Purpose {
 pub(super) struct Prompt {
     pub(super) purpose: Purpose,
     pub(super) line: TypedLine,
-}
-
-/// One of the contacts that were found, and what the person was shown of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Wanted {
-    pub(crate) address: Address,
-    pub(crate) finding: Finding,
 }
 
 /// The contacts that were found; which ones are wanted is asked for one by one.
