@@ -12,11 +12,10 @@ use securecall_driver::{
 use securecall_matrix::Account;
 use securecall_profile::Profile;
 use securecall_profile::who::Person;
-use tokio::runtime::Runtime;
 
 use crate::alerts::{Alerts, Pressed};
 use crate::cli::{Answer, MediaOptions, RequireChoice, RouteChoice};
-use crate::commands::Context;
+use crate::context::Context;
 use crate::error::{ErrorKind, Failure};
 use crate::exit_code::ExitCode;
 use crate::logging;
@@ -43,29 +42,6 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 const TICK: Duration = Duration::from_millis(100);
 /// How often the contact list is looked at, which another process may have changed.
 const CONTACTS_EVERY_TICKS: u32 = 10;
-
-/// The tokio runtime of a command: a call needs no more than two threads.
-///
-/// # Errors
-///
-/// The operating system gives no threads.
-pub(crate) fn runtime() -> Result<Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| {
-            Failure::new(
-                ErrorKind::StorageFailed,
-                format!("the operating system gives no threads: {error}"),
-            )
-        })
-}
-
-/// Gives the terminal back, if the screen has it.
-pub(crate) fn restore_terminal() {
-    ScreenTerminal::restore_if_open();
-}
 
 /// What is said of a line that is no order.
 #[cfg(test)]
@@ -559,7 +535,7 @@ impl Run {
                     None => return,
                 },
                 number = signals.next() => {
-                    restore_terminal();
+                    ScreenTerminal::restore_if_open();
                     std::process::exit(i32::from(ExitCode::Signal(number).number()));
                 }
                 () = tokio::time::sleep_until(give_up_at.into()) => {

@@ -18,6 +18,7 @@ mod calling;
 mod cli;
 mod commands;
 mod config;
+mod context;
 mod core_dump;
 mod desktop;
 mod error;
@@ -28,6 +29,7 @@ mod output;
 mod passphrases;
 mod prompt;
 mod qr_text;
+mod runtime;
 mod screen;
 mod secret;
 mod secret_input;
@@ -41,6 +43,7 @@ use cli::Cli;
 use error::{ErrorKind, Failure};
 use harmless::{Line, Printable};
 use output::{Output, Stream};
+use screen::ScreenTerminal;
 
 #[expect(
     clippy::disallowed_methods,
@@ -64,7 +67,7 @@ fn main() -> ExitCode {
     let outcome = catch_unwind(AssertUnwindSafe(|| commands::run(cli, output, started_at)));
     // The hook below has said what there is to say of a panic.
     let outcome = outcome.unwrap_or_else(|_| {
-        calling::restore_terminal();
+        ScreenTerminal::restore_if_open();
         Ok(exit_code::ExitCode::Bug)
     });
     let code = match outcome {
@@ -109,7 +112,7 @@ fn refuse_usage(error: &clap::Error) -> ExitCode {
     let written = stream.start_of_line(&usage_text(error, stream.takes_colours()));
     match stream {
         Stream::Err => ErrorKind::Usage.exit_code(),
-        Stream::Out => commands::told(written.map_err(Into::into)),
+        Stream::Out => context::told(written.map_err(Into::into)),
     }
     .into()
 }
@@ -151,7 +154,7 @@ fn usage_text(error: &clap::Error, colours: bool) -> Printable {
 /// media of one call, which ends, or [`main`], which ends the program with the exit code of a bug.
 fn install_panic_message() {
     std::panic::set_hook(Box::new(|panic| {
-        calling::restore_terminal();
+        ScreenTerminal::restore_if_open();
         // A panic may quote what came from outside.
         let text = format!(
             "error: this is a fault of securecall: {panic}\n  help: {}",

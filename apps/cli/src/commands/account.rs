@@ -11,13 +11,13 @@ use securecall_matrix::{
 use securecall_profile::{AccountData, Profile};
 use zeroize::Zeroizing;
 
-use super::Context;
-use crate::calling::runtime;
 use crate::cli::{AuthorityOptions, LoginOptions, RegisterOptions};
+use crate::context::Context;
 use crate::error::{ErrorKind, Failure};
 use crate::exit_code::ExitCode;
 use crate::output::Event;
 use crate::prompt;
+use crate::runtime::runtime;
 use crate::secret::Secret;
 
 const PASSWORD: &str = "SECURECALL_PASSWORD";

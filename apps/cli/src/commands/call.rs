@@ -3,11 +3,12 @@
 use securecall_matrix::Account;
 use securecall_profile::who;
 
-use super::Context;
 use crate::calling::{self, Goal, Plan};
 use crate::cli::{Answer, CallOptions};
+use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitCode;
+use crate::runtime::runtime;
 
 pub(super) fn run(mut context: Context, options: &CallOptions) -> Result<ExitCode, Failure> {
     let media = context.settings.media(&options.media);
@@ -22,7 +23,7 @@ pub(super) fn run(mut context: Context, options: &CallOptions) -> Result<ExitCod
     calling::callee(&person, &media)?;
     profile.account()?;
     let _lock = profile.lock_session("call")?;
-    let runtime = calling::runtime()?;
+    let runtime = runtime()?;
     let result = runtime.block_on(async {
         let account = Account::restore(&profile.account_store()).await?;
         let plan = Plan {

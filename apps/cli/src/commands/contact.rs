@@ -9,8 +9,8 @@ use securecall_contact_qr::QrCode;
 use securecall_profile::contact_book::{self, ChangeQuestion, Consent, Draft, Finding};
 use securecall_profile::{Contact, Content, Proof, who};
 
-use super::{Context, told};
 use crate::cli::{AddOptions, ContactCommand, ShareOptions, VerifyOptions};
+use crate::context::{Context, told};
 use crate::error::{ErrorKind, Failure};
 use crate::exit_code::ExitCode;
 use crate::output::{Event, OutputError, contact_list};

@@ -4,8 +4,8 @@ use securecall_crypto::{IdentitySeed, PhraseError};
 use securecall_profile::Identity;
 use securecall_profile::phrase_text::{PHRASE_WORDS, words_in};
 
-use super::Context;
 use crate::cli::IdCommand;
+use crate::context::Context;
 use crate::error::{ErrorKind, Failure};
 use crate::exit_code::ExitCode;
 use crate::output::{Event, OutputError};

@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::Context;
+use crate::context::Context;
 use crate::desktop;
 use crate::error::{ErrorKind, Failure};
 use crate::exit_code::ExitCode;

@@ -2,11 +2,12 @@
 
 use securecall_matrix::Account;
 
-use super::Context;
 use crate::calling::{self, Goal, Plan};
 use crate::cli::{Answer, ListenOptions};
+use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitCode;
+use crate::runtime::runtime;
 
 pub(super) fn run(mut context: Context, options: &ListenOptions) -> Result<ExitCode, Failure> {
     let media = context.settings.media(&options.media);
@@ -18,7 +19,7 @@ pub(super) fn run(mut context: Context, options: &ListenOptions) -> Result<ExitC
     if answer == Answer::Auto {
         context.output.note("warning: everybody who calls is answered at once and hears your microphone (--answer auto)");
     }
-    let runtime = calling::runtime()?;
+    let runtime = runtime()?;
     let result = runtime.block_on(async {
         let account = Account::restore(&profile.account_store()).await?;
         let plan = Plan {

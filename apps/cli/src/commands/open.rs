@@ -6,9 +6,10 @@ use securecall_contact::{Address, ContactLink};
 use securecall_profile::contact_book::{self, Consent, Draft, Finding};
 use securecall_profile::{Contact, Profile};
 
+use super::call;
 use super::contact::{agree_to, question, tell};
-use super::{Context, call, told};
 use crate::cli::{CallOptions, OpenOptions};
+use crate::context::{Context, told};
 use crate::desktop::{self, Asked, Yes};
 use crate::error::{ErrorKind, Failure};
 use crate::exit_code::ExitCode;
