@@ -1,9 +1,11 @@
 //! What orders and keys do.
 
-use securecall_profile::{contact_book, who};
-
-use super::order::Order;
-use super::{Current, Ending, Run, call_options, callee, signals};
+use super::Run;
+use crate::calling::clock::now;
+use crate::calling::ending::Ending;
+use crate::calling::followed_call::Current;
+use crate::calling::order::Order;
+use crate::calling::signals;
 use crate::error::{ErrorKind, Failure};
 use crate::exit_code::ExitCode;
 use crate::output::Event;
@@ -14,7 +16,9 @@ impl Run {
         match action {
             Action::Answer => self.carry_out(Order::Answer).await,
             Action::Reject => self.carry_out(Order::Reject).await,
-            Action::Hangup if self.current.is_none() => Err(Ending::Done(ExitCode::Done)),
+            Action::Hangup if self.followed.current().is_none() => {
+                Err(Ending::Done(ExitCode::Done))
+            }
             Action::Hangup => self.carry_out(Order::Hangup).await,
             Action::Interrupt => Err(Ending::Signal(signals::INTERRUPT)),
             Action::SetMuted(true) => self.carry_out(Order::Mute).await,
@@ -22,10 +26,8 @@ impl Run {
             Action::Verify => self.carry_out(Order::Verify).await,
             Action::Wish(wish) => self.grant(wish).await,
             Action::Redraw => {
-                if let Some((terminal, _)) = &mut self.screen {
-                    terminal.draw_anew();
-                }
-                self.draw();
+                self.shown.disturb();
+                self.shown.draw(now());
                 Ok(())
             }
         }
@@ -33,17 +35,18 @@ impl Run {
 
     pub(super) async fn carry_out(&mut self, order: Order) -> Result<(), Ending> {
         let handle = self.client.handle();
-        if matches!(order, Order::Answer | Order::Reject) && self.current.is_some() {
+        let current = self.followed.current();
+        if matches!(order, Order::Answer | Order::Reject) && current.is_some() {
             // Before the call: it may want the sound card that rings.
             self.alerts.decided();
         }
-        let result = match (order, self.current) {
+        let result = match (order, current) {
             (Order::Quit, _) => return Err(Ending::Done(ExitCode::Done)),
             (Order::Call(who), _) => self.place(&who).await,
             (order, None) => Err(not_now(&order, "there is no call")),
             (Order::Answer, Some(current)) => {
                 let answered = handle.answer(current.call).await;
-                if let (Ok(()), Some((_, screen))) = (&answered, &mut self.screen) {
+                if let (Ok(()), Some(screen)) = (&answered, self.shown.screen()) {
                     screen.accepted();
                 }
                 answered.map_err(|error| not_now(&Order::Answer, &error.to_string()))
@@ -76,44 +79,31 @@ impl Run {
             .peer
             .filter(|_| current.was_connected)
             .ok_or_else(|| not_now(&Order::Verify, "the safety words are not known yet"))?;
-        let contact = self.profile.change(|content| {
-            let contacts = &mut content.contacts;
-            match contacts.iter().position(|contact| contact.id == Some(peer)) {
-                Some(index) => Ok(contact_book::verify(contacts, index)?),
-                None => Err(not_now(
-                    &Order::Verify,
-                    "the other person is not one of your contacts",
-                )
-                .help("add them first with `securecall contact add`")),
-            }
+        let contact = self.people.verify_key(peer, || {
+            not_now(
+                &Order::Verify,
+                "the other person is not one of your contacts",
+            )
+            .help("add them first with `securecall contact add`")
         })?;
         self.show_contacts();
-        if let Some((_, screen)) = &mut self.screen {
+        if let Some(screen) = self.shown.screen() {
             screen.verified(&contact);
         }
         // A reader that has gone is noticed at the next tick.
-        let _ = self.tell(Event::contact(&contact));
+        let _ = self.teller.tell(Event::contact(&contact));
         Ok(())
     }
 
     async fn place(&mut self, who: &str) -> Result<(), Failure> {
-        if self.current.is_some() {
+        if self.followed.current().is_some() {
             return Err(not_now(
                 &Order::Call(who.to_owned()),
                 "there is a call already",
             ));
         }
-        let person = who::resolve(
-            who,
-            &self.profile.content().contacts,
-            &self.context.settings.domain(),
-        )?;
-        let callee = callee(&person, &self.plan.media)?;
-        self.client
-            .handle()
-            .call(callee, call_options(&self.plan.media))
-            .await?;
-        Ok(())
+        let person = self.people.resolve(who)?;
+        self.call(&person).await
     }
 }
 
