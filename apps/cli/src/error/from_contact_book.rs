@@ -116,3 +116,103 @@ impl From<VerifyError> for Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use securecall_contact::{Address, SecureCallId, ServerName};
+    use securecall_crypto::IdentityKey;
+    use securecall_profile::contact_book::{Draft, check_same_key, given_name};
+    use securecall_profile::{Contact, who};
+
+    use super::*;
+
+    fn id(byte: u8) -> SecureCallId {
+        SecureCallId::new(&IdentityKey::from_bytes([byte; 32]).unwrap())
+    }
+
+    fn contact(name: &str, key: Option<u8>, matrix_id: &str) -> Contact {
+        Contact {
+            name: name.to_owned(),
+            id: key.map(id),
+            matrix_id: matrix_id.parse().unwrap(),
+            verified: false,
+        }
+    }
+
+    /// Ada has a key, Bo has none.
+    fn contacts() -> [Contact; 2] {
+        [
+            contact("Ada", Some(7), "@ada:a.example"),
+            contact("Bo", None, "@bo:b.example"),
+        ]
+    }
+
+    fn refused(text: &str, name: Option<&str>) -> ErrorKind {
+        let draft = Draft::new(&contacts(), Some(id(9)), ServerName::default_domain());
+        let address: Address = text.parse().unwrap();
+        Failure::from(draft.weigh(&address, name).unwrap_err()).kind
+    }
+
+    #[test]
+    fn a_contact_that_is_not_added_has_its_kind() {
+        let link = |byte, query| format!("securecall://contact/{}?{query}", id(byte));
+        for (text, name, kind) in [
+            (id(9).to_string(), None, ErrorKind::Usage),
+            (link(8, "mxid=@ada:a.example"), None, ErrorKind::KeyMismatch),
+            (link(7, "mxid=@bo:b.example"), None, ErrorKind::KeyMismatch),
+            (link(8, "name=ADA"), None, ErrorKind::KeyMismatch),
+            (link(8, "name=Cy"), Some("ada"), ErrorKind::NameInUse),
+        ] {
+            assert_eq!(refused(&text, name), kind, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_change_that_nobody_was_asked_about_needs_a_terminal_and_only_an_address_has_an_option() {
+        let [ada, bo] = contacts();
+        let moved = Finding::AddressChange {
+            to: "@ada:c.example".parse().unwrap(),
+            contact: ada,
+            name: None,
+        };
+        let keyed = Finding::KeyForKeyless {
+            contact: bo,
+            key: id(8),
+            name: None,
+        };
+        for (finding, has_option) in [(moved, true), (keyed, false)] {
+            let failure = Failure::from(Unasked(Box::new(finding)));
+            assert_eq!(failure.kind, ErrorKind::NeedsTerminal);
+            let help = failure.help.unwrap();
+            assert_eq!(help.contains("--change-address"), has_option, "{help}");
+        }
+    }
+
+    #[test]
+    fn names_people_and_keys_that_are_not_right_have_their_kinds() {
+        let contacts = contacts();
+        let kind = |text: &str| {
+            let domain = ServerName::default_domain();
+            Failure::from(who::resolve(text, &contacts, &domain).unwrap_err()).kind
+        };
+        let typo = id(10).to_string().replacen('b', "c", 1);
+        let other = format!("securecall://contact/{}?mxid=@ada:a.example", id(10));
+        for (text, expected) in [
+            ("Eve", ErrorKind::UnknownContact),
+            (&typo, ErrorKind::InvalidId),
+            ("@ada", ErrorKind::InvalidMatrixId),
+            ("http://example.org", ErrorKind::InvalidLink),
+            (&other, ErrorKind::KeyMismatch),
+        ] {
+            assert_eq!(kind(text), expected, "{text}");
+        }
+        let name = Failure::from(given_name("@ada").unwrap_err());
+        assert_eq!(name.kind, ErrorKind::Usage);
+        let verified = |index: usize| {
+            let error = check_same_key(&contacts[index], &id(8)).unwrap_err();
+            Failure::from(error).kind
+        };
+        assert_eq!(verified(0), ErrorKind::KeyMismatch);
+        assert_eq!(verified(1), ErrorKind::KeyUnknown);
+    }
+}

@@ -117,3 +117,49 @@ impl From<PrivacyError> for Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use securecall_profile::Profile;
+    use zeroize::Zeroizing;
+
+    use super::*;
+
+    struct Known(&'static str);
+
+    impl securecall_profile::Passphrases for Known {
+        type Error = Failure;
+
+        fn given(&self) -> Result<Option<Zeroizing<String>>, Failure> {
+            Ok(Some(Zeroizing::new(self.0.to_owned())))
+        }
+
+        fn ask(&self) -> Result<Option<Zeroizing<String>>, Failure> {
+            Ok(None)
+        }
+
+        fn ask_for_new(&self) -> Result<Option<Zeroizing<String>>, Failure> {
+            Ok(None)
+        }
+    }
+
+    #[test]
+    fn a_profile_that_cannot_be_used_has_its_kind() {
+        let directory = tempfile::tempdir().unwrap();
+        let open = |passphrase| {
+            let opened = Profile::open(directory.path(), &Known(passphrase));
+            opened.map_err(|failure| failure.kind)
+        };
+        assert_eq!(open("right").unwrap_err(), ErrorKind::NoIdentity);
+        let mut profile = Profile::open_or_new(directory.path(), &Known("right")).unwrap();
+        profile.change(|_| Ok::<_, Failure>(())).unwrap();
+        assert_eq!(open("wrong").unwrap_err(), ErrorKind::WrongPassphrase);
+        let kind = Failure::from(profile.account().unwrap_err()).kind;
+        assert_eq!(kind, ErrorKind::NoAccount);
+        let _first = profile.lock_session("listen").unwrap();
+        let second = Failure::from(profile.lock_session("call").unwrap_err());
+        assert_eq!(second.kind, ErrorKind::ProfileInUse);
+        std::fs::write(directory.path().join("profile.json"), "{}").unwrap();
+        assert_eq!(open("right").unwrap_err(), ErrorKind::DamagedStore);
+    }
+}
