@@ -4,6 +4,7 @@
 //! from a ring and nothing else: no lock, no allocation, no system call. See `drift` for the other side of the ring.
 
 mod capture;
+mod card;
 mod playback;
 mod stream;
 
