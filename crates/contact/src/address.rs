@@ -41,6 +41,15 @@ impl Address {
         }
     }
 
+    /// Whether both are the same contact: the same key in whatever form, or without one the same address.
+    #[must_use]
+    pub fn is_same_contact(&self, other: &Self) -> bool {
+        match (self.securecall_id(), other.securecall_id()) {
+            (Some(own), Some(others)) => own == others,
+            _ => self == other,
+        }
+    }
+
     /// The name that the address suggests. Nobody vouches for it.
     #[must_use]
     pub fn name(&self) -> Option<&NameLabel> {

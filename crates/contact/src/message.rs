@@ -142,7 +142,7 @@ impl Found {
         let known = self
             .addresses
             .iter_mut()
-            .find(|known| is_same_contact(&known.address, &new.address));
+            .find(|known| known.address.is_same_contact(&new.address));
         if let Some(known) = known {
             known.hear_again(new);
             return Ok(());
@@ -175,13 +175,6 @@ impl FoundAddress {
                 }
             }
         }
-    }
-}
-
-fn is_same_contact(a: &Address, b: &Address) -> bool {
-    match (a.securecall_id(), b.securecall_id()) {
-        (Some(a), Some(b)) => a == b,
-        _ => a == b,
     }
 }
 
