@@ -7,8 +7,9 @@ use cpal::{FromSample, SampleFormat, SizedSample, StreamConfig};
 use rtrb::{Consumer, Producer, RingBuffer};
 use rubato::ResamplerConstructionError;
 
-use super::stream::{Format, Message, OpenStream, StreamThread, target};
-use super::{Choice, Role};
+use super::choice::Choice;
+use super::format::{Format, Role};
+use super::stream::{Message, OpenStream, StreamThread, target};
 use crate::fault::{DeviceFault, OpenError};
 
 /// The tick's side of a card's ring, and all that differs between the two directions of sound.

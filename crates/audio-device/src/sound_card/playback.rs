@@ -7,8 +7,8 @@ use cpal::{FromSample, SizedSample, StreamConfig};
 use rtrb::{Consumer, Producer};
 use rubato::ResamplerConstructionError;
 
-use super::Role;
 use super::card::{Card, TickSide};
+use super::format::Role;
 use super::stream::{Message, open_limit};
 use crate::device::{Speaker, Tick};
 use crate::drift::ToCard;
