@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::{
     ContactLink, ContactLinkError, MatrixId, MatrixIdError, NameLabel, SecureCallId,
-    SecureCallIdError, ServerName, invisible::without_invisible, message::id_in_groups,
+    SecureCallIdError, ServerName, id_in_pieces::id_in_groups, invisible::without_invisible,
 };
 
 /// An address as a person gives it: a contact link, a Matrix ID or a SecureCall ID.
