@@ -5,10 +5,9 @@ use zune_jpeg::{
     zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions},
 };
 
-use super::{
-    Backdrop, Decoded, ENDS_EARLY, Look, MAX_SIDE, NOT_AS_THE_FORMAT_SAYS, Seen, check_size,
-    damaged, grey_in_place,
-};
+use super::colour::{Backdrop, Decoded, grey_in_place};
+use super::limits::{MAX_SIDE, check_size};
+use super::seen::{ENDS_EARLY, Look, NOT_AS_THE_FORMAT_SAYS, Seen, damaged};
 use crate::{PictureError, grey::Grey};
 
 /// Scans that a picture may come in. Progressive ones have about ten; each costs a pass over the whole picture.

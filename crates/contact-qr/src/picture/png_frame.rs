@@ -2,7 +2,7 @@
 
 use png::{BlendOp, DisposeOp, FrameControl};
 
-use super::Backdrop;
+use super::colour::Backdrop;
 
 /// What is shown at a time, in grey.
 pub(super) struct Canvas {

@@ -7,11 +7,10 @@ use png::{
     Transformations, expand_interlaced_row,
 };
 
+use super::colour::{Backdrop, luma};
+use super::limits::{FrameBudget, check_size};
 use super::png_frame::{Canvas, Frame};
-use super::{
-    Backdrop, ENDS_EARLY, FrameBudget, Look, NOT_AS_THE_FORMAT_SAYS, Seen, check_size, damaged,
-    luma,
-};
+use super::seen::{ENDS_EARLY, Look, NOT_AS_THE_FORMAT_SAYS, Seen, damaged};
 use crate::{PictureError, grey::Grey};
 
 /// Memory for the decoder itself, in bytes: a few rows and its tables.

@@ -4,10 +4,9 @@ use std::io::Cursor;
 
 use image_webp::{WebPDecoder, vp8::Vp8Decoder};
 
-use super::{
-    Backdrop, ENDS_EARLY, FrameBudget, Look, NOT_AS_THE_FORMAT_SAYS, Seen, check_size, damaged,
-    grey_in_place, luma,
-};
+use super::colour::{Backdrop, grey_in_place, luma};
+use super::limits::{FrameBudget, check_size};
+use super::seen::{ENDS_EARLY, Look, NOT_AS_THE_FORMAT_SAYS, Seen, damaged};
 use crate::{PictureError, grey::Grey};
 
 /// Bytes that stand for what is missing of a file, at most.
