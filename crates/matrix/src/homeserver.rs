@@ -12,7 +12,7 @@ mod well_known;
 
 pub use address::HomeserverAddressError;
 pub(crate) use address::is_loopback_name;
-pub(crate) use answer::{Answer, location, network_login, shown};
+pub(crate) use answer::Answer;
 pub use discovery::{DiscoveryError, Purpose};
 pub(crate) use well_known::is_web_page;
 

@@ -46,21 +46,27 @@ mod client;
 mod connection;
 mod credentials;
 mod homeserver;
+mod http_error;
 mod inbox;
 mod login;
+mod login_error;
 mod long_poll;
 mod olm;
 mod patience;
 mod peer_device;
 mod registration;
 mod resolver;
+mod response;
 mod sender;
 mod server_error;
 mod store_upkeep;
 mod sync;
 mod sync_answer;
+mod sync_position;
 mod sync_scanner;
+mod syncer;
 mod to_device;
+mod user_id;
 
 pub use account::{Account, LogoutError, OwnDevice, RestoreError};
 pub use account_store::{AccountStore, StoreError, StoreKey};
@@ -68,7 +74,7 @@ pub use homeserver::{
     DiscoveryError, Homeserver, HomeserverAddressError, HomeserverError, Purpose,
 };
 pub use inbox::{Inbox, Incoming};
-pub use login::LoginError;
+pub use login_error::LoginError;
 pub use peer_device::{DevicesError, PeerDevice};
 pub use registration::{RegisterError, Registration};
 pub use sender::SendError;

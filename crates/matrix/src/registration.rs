@@ -18,7 +18,8 @@ use crate::{
     client::Client,
     connection::Connection,
     credentials::Credentials,
-    login::{check_vacant, is_unrecognized, listed, log_in},
+    login::{check_vacant, is_unrecognized, log_in},
+    login_error::listed,
     server_error::{bounded, message},
 };
 

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use crate::{
     Account, SIGNAL_EVENT_TYPE, ServerError, olm::EncryptError, patience::patiently,
-    peer_device::user_id,
+    user_id::user_id,
 };
 
 /// After this long the caller had better try again, with a new Olm message. A homeserver that asks us to wait a little is

@@ -3,12 +3,10 @@
 use std::{error::Error as StdError, io, time::Duration};
 
 use matrix_sdk_crypto::OlmError;
+use reqwest::StatusCode;
 use ruma::api::error::{DeserializationError, ErrorBody, ErrorKind, FromHttpResponseError};
 
-use crate::{
-    client::HttpError,
-    homeserver::{is_web_page, network_login},
-};
+use crate::{homeserver::is_web_page, http_error::HttpError};
 
 /// Why a homeserver did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -231,6 +229,15 @@ impl ServerError {
     }
 }
 
+/// What a network says that wants its users to log in by a browser first (RFC 6585, 6).
+pub(crate) fn network_login(status: StatusCode) -> Option<ServerError> {
+    (status == StatusCode::NETWORK_AUTHENTICATION_REQUIRED).then(|| ServerError::Unreachable {
+        reason: "this network asks to log in first; open any web page in a browser".to_owned(),
+        // It says that it has not let the request through.
+        may_have_arrived: false,
+    })
+}
+
 /// Never less than what was asked for.
 fn whole_seconds(wait: Duration) -> u128 {
     wait.as_nanos().div_ceil(1_000_000_000).max(1)
@@ -355,7 +362,7 @@ mod tests {
     #[test]
     fn a_request_that_was_answered_with_a_fault_of_the_server_may_have_arrived() {
         let body = ErrorBody::Json(serde_json::Value::Null);
-        let answer = Error::new(reqwest::StatusCode::BAD_GATEWAY, body);
+        let answer = Error::new(StatusCode::BAD_GATEWAY, body);
         let answer = FromHttpResponseError::Server(UiaaResponse::MatrixError(answer));
         let error = ServerError::from_http(&HttpError::Api(Box::new(answer)));
         assert!(

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tracing::{debug, warn};
 
-use crate::{Incoming, SIGNAL_EVENT_TYPE, account::matrix_id};
+use crate::{Incoming, SIGNAL_EVENT_TYPE, user_id::matrix_id};
 
 /// The longest content of a signal, in bytes of JSON; what is longer is dropped where it is read.
 pub const MAX_CONTENT: usize = 36 * 1024;
