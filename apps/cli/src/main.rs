@@ -3,6 +3,7 @@
 //! `docs/cli.md` is its contract. The program reads the command line ([`cli`]) and the settings ([`config`]), opens the
 //! [`profile`], runs one of the [`commands`], and tells what happened as [`output`] events and one exit code.
 
+#![deny(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,9 +24,21 @@ mod desktop;
 mod error;
 mod exit_code;
 mod logging;
+#[cfg_attr(
+    unix,
+    expect(
+        unsafe_code,
+        reason = "poll, fcntl and a function before `main` have no safe form"
+    )
+)]
 mod output;
 mod phrase_text;
+#[cfg_attr(unix, expect(unsafe_code, reason = "geteuid has no safe form"))]
 mod profile;
+#[cfg_attr(
+    unix,
+    expect(unsafe_code, reason = "tcgetattr and tcsetattr have no safe form")
+)]
 mod prompt;
 mod proof;
 mod qr_text;

@@ -36,6 +36,7 @@
 //! loopback names count as `localhost`), and is never sent to any other host: not for the name that a server claims to have,
 //! and not for the name that led there. So no server can ask for the password of another.
 
+#![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod account;
