@@ -14,7 +14,7 @@ use crate::{
 pub enum Address {
     /// A contact link of either form.
     Link(ContactLink),
-    /// A Matrix ID.
+    /// A Matrix ID, self-certifying or of an ordinary account.
     MatrixId(MatrixId),
     /// A bare SecureCall ID.
     Id(SecureCallId),

@@ -33,7 +33,7 @@ pub enum ContactLinkError {
     /// Something behind the ID that does not belong there.
     #[error("there is something behind the SecureCall ID that does not belong there")]
     Junk,
-    /// The ID is wrong.
+    /// What stands where the SecureCall ID should is none.
     #[error(transparent)]
     Id(#[from] SecureCallIdError),
     /// `server=` is not a server name.
@@ -45,7 +45,7 @@ pub enum ContactLinkError {
     /// A query key that must come once came twice.
     #[error("'{key}' is in the link twice")]
     Twice {
-        /// Which.
+        /// `server`, `mxid` or `name`.
         key: &'static str,
     },
     /// `mxid=` is the self-certifying address of somebody else.

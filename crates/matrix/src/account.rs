@@ -44,7 +44,7 @@ const KEYS_UPLOADED: &str = "securecall keys uploaded";
 /// Why a stored account cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
-    /// Nobody is logged in.
+    /// There is no store, or a login was cut off before it had an account.
     #[error("no account is logged in")]
     NotLoggedIn,
     /// The store cannot be read.
@@ -72,7 +72,7 @@ pub enum LogoutError {
 /// What others know this device by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnDevice {
-    /// Its device ID.
+    /// The ID that the homeserver gave it at login; its messages are addressed by it.
     pub device_id: String,
     /// Its Olm identity key (Curve25519).
     pub olm_key: [u8; 32],
@@ -128,7 +128,7 @@ impl Account {
         Self::open(&connection, store, database, credentials).await
     }
 
-    /// Who this is.
+    /// The account that is logged in, as the homeserver names it.
     #[must_use]
     pub fn matrix_id(&self) -> &MatrixId {
         &self.inner.matrix_id

@@ -44,7 +44,7 @@ pub enum StoreError {
         "the account store was written by a newer version (layout {found}, this program knows {VERSION})"
     )]
     Newer {
-        /// The layout found.
+        /// The number of the layout that is stored.
         found: u32,
     },
     /// The file system said no: not allowed, no room left, or the disk fails.

@@ -39,7 +39,7 @@ pub(crate) enum HttpError {
         /// Scheme, host and port of where to, if it says so.
         to: Option<String>,
     },
-    /// It is a page for people.
+    /// HTML or XML where JSON belongs: a login page of the network, or a website.
     #[error("the answer is a web page")]
     WebPage,
     /// What it says cannot be read.

@@ -28,7 +28,7 @@ pub enum LoginError {
     /// The name that was asked for led to a homeserver of another name.
     #[error("{asked} leads to {homeserver}, which says that it is the homeserver of {answered}")]
     OtherServer {
-        /// What was asked for.
+        /// The address that was given, which named another server as its homeserver.
         asked: String,
         /// Where it led.
         homeserver: String,
@@ -50,7 +50,7 @@ pub enum LoginError {
     /// There is an account in the store already.
     #[error("{user} is logged in already; log out first")]
     AlreadyLoggedIn {
-        /// Who it is.
+        /// The Matrix ID of the account that is stored.
         user: String,
     },
     /// The homeserver could not be asked, or did not answer as it should.

@@ -25,7 +25,7 @@ pub enum DevicesError {
 /// One device of a user that takes Olm messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerDevice {
-    /// Its device ID.
+    /// The ID that its homeserver knows it by; messages are addressed by it.
     pub device_id: String,
     /// Its Olm identity key (Curve25519).
     pub olm_key: [u8; 32],

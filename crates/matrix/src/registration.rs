@@ -85,7 +85,7 @@ pub enum RegisterError {
         "the name {name} is held by somebody else at this homeserver; they can keep calls from you there but cannot answer them: choose another homeserver"
     )]
     NameTaken {
-        /// The localpart.
+        /// The localpart that was asked for, `sc_` and the SecureCall ID.
         name: String,
     },
     /// The account exists, and logging in to it failed.

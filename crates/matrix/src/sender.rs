@@ -27,13 +27,13 @@ pub enum SendError {
     UnknownDevice {
         /// Whose device.
         user: MatrixId,
-        /// Which device.
+        /// The device's ID, as the caller gave it.
         device_id: String,
     },
     /// There is no Olm session with the device, and the homeserver gave out no one-time key to make one with.
     #[error("the homeserver has no one-time key of device {device_id}")]
     NoOneTimeKey {
-        /// Which device.
+        /// The device's ID, as the caller gave it.
         device_id: String,
     },
     /// The homeserver did not take it.

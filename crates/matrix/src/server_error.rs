@@ -30,7 +30,7 @@ pub enum ServerError {
     /// It answers, but not as a homeserver does.
     #[error("there is no Matrix homeserver at that address ({reason})")]
     NotMatrix {
-        /// What it answered.
+        /// What of its answer shows that.
         reason: String,
     },
     /// It answers as web servers answer to people.
@@ -50,7 +50,7 @@ pub enum ServerError {
     /// What it answers is nothing that a homeserver sends: too much, or not what was asked for.
     #[error("the homeserver does not behave like one: {reason}")]
     Misbehaves {
-        /// What it did.
+        /// What no homeserver does: too many bytes, a compressed answer, a sync that is none.
         reason: String,
     },
     /// It wants us to wait.

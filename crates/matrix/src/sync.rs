@@ -7,7 +7,7 @@ use crate::{Account, Inbox, ServerError, inbox::inbox, syncer::SyncTask};
 /// Why no sync runs.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// It runs already.
+    /// The account's inbox is with somebody, and there is but one.
     #[error("the account is synced already")]
     AlreadyStarted,
     /// The first sync failed.

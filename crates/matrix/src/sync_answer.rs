@@ -24,7 +24,7 @@ const MAX_EVENTS_SIZE: usize = 8 * 1024 * 1024;
 /// How many one-time keys a homeserver has left of ours, by algorithm.
 type KeyCounts = BTreeMap<OneTimeKeyAlgorithm, UInt>;
 
-/// What a sync brought.
+/// What is kept of the answer to one sync.
 #[derive(Debug, Default)]
 pub(crate) struct SyncAnswer {
     /// Where the next sync is to begin.

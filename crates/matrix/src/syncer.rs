@@ -58,7 +58,7 @@ impl Drop for SyncTask {
     }
 }
 
-/// What one sync brought.
+/// What one sync brought, decrypted.
 struct Synced {
     next_batch: String,
     /// Ends with [`Incoming::SyncComplete`].

@@ -10,12 +10,12 @@ use std::{
     thread,
 };
 
-/// What came in.
+/// One request, as the server has read it.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// `GET /path?query HTTP/1.1`.
     pub line: String,
-    /// The body as text.
+    /// As many bytes as `Content-Length` says, as text.
     pub body: String,
 }
 

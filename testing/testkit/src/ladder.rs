@@ -9,7 +9,7 @@ use crate::universe::{Universe, UserId};
 
 /// Two users who are contacts, each with one device; a call, from [`ringing_pair`] on.
 pub struct Pair {
-    /// Everything.
+    /// The devices, their homeserver and their network, on virtual time.
     pub universe: Universe,
     /// The user who calls.
     pub caller_user: UserId,
@@ -24,7 +24,7 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// The call.
+    /// The call between the two; panics for a [`pair`] that has none.
     pub fn call(&self) -> CallId {
         self.call.expect("a pair with a call")
     }
@@ -90,7 +90,7 @@ pub fn ringing_pair() -> Pair {
     pair
 }
 
-/// A pair in a call.
+/// A pair whose call is connected at both ends.
 pub fn connected_pair() -> Pair {
     let mut pair = pair();
     pair.connect();

@@ -21,7 +21,7 @@ impl Backdrop {
     }
 }
 
-/// A decoded picture.
+/// A picture without its colours, over one backdrop.
 #[derive(Debug)]
 pub(super) struct Decoded {
     pub(super) grey: Grey,

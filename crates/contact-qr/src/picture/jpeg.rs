@@ -80,7 +80,7 @@ fn look_at_whole(
 /// What a walk over the markers tells (ITU-T T.81, annex B).
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Survey {
-    /// One of the progressive kinds.
+    /// Its frame header is SOF2, 6, 10 or 14: the scans refine one another.
     progressive: bool,
     /// Tenths of a sample that belong to a pixel, of all components together: 30 if colours are not subsampled.
     samples: usize,

@@ -52,7 +52,7 @@ impl Canvas {
         }
     }
 
-    /// What is shown.
+    /// Grey values over the backdrop, row by row.
     pub(super) fn pixels(&self) -> &[u8] {
         &self.pixels
     }

@@ -53,7 +53,7 @@ impl Edge {
 
 /// Correlation of the finder patterns below which there is no code.
 const PLAUSIBLE: f64 = 0.35;
-/// Widths that are tried.
+/// Sizes of code that are tried for one candidate, the likeliest first.
 const WIDTHS: usize = 6;
 /// What measuring, deblurring and decoding a module in all ways counts as, in looks.
 const DECODING: usize = 800;

@@ -5,7 +5,7 @@ use crate::{Address, ServerName};
 /// An address in a text, and what is not certain about how it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundAddress {
-    /// The address.
+    /// The first form in which the text gives it, unless a later one says more.
     pub address: Address,
     /// Why somebody should look at it before it is used; empty if there is but one way to read the text.
     pub doubts: Vec<Doubt>,

@@ -67,14 +67,14 @@ impl From<NoKey> for FrameError {
 pub struct AddEpochError {
     /// The newest epoch there is.
     pub newest: Epoch,
-    /// The one refused.
+    /// The epoch that was to be added, not later than the newest.
     pub got: Epoch,
 }
 
-/// An opened frame.
+/// A frame whose tag was right, opened in its own buffer.
 #[derive(Debug)]
 pub struct Opened<'a> {
-    /// The sender's epoch.
+    /// The epoch that its KID names.
     pub epoch: Epoch,
     /// CTR: 256 + the frame's index in the epoch.
     pub counter: u64,

@@ -7,7 +7,7 @@ use std::fmt;
 pub struct MessageId {
     /// The sender's DH steps so far.
     pub step: u32,
-    /// The number in the chain.
+    /// Messages sent in that step before this one.
     pub number: u32,
 }
 
