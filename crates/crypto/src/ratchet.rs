@@ -358,6 +358,7 @@ impl Ratchet {
         let prepared = chain.prepare(id)?;
         let plaintext = prepared.open(&self.transcript, header_bytes, sealed)?;
 
+        // Nothing has changed so far, and nothing fails any more: a refused message leaves the state as it was.
         chain.commit(prepared);
         if let (Some(newest), Some(finished)) = (self.receiving.back_mut(), finished) {
             newest.finish(finished);

@@ -254,6 +254,7 @@ impl Account {
             homeserver.ca_pem().map(str::to_owned),
             credentials.clone(),
         );
+        // First of all: an attempt that is cut off from here on is found by the next one, which logs its device out.
         store.write_session(&database, &stored).await?;
         let account = match Self::open(connection, store, database, credentials).await {
             Ok(account) => account,

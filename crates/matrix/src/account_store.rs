@@ -177,6 +177,7 @@ impl AccountStore {
         struct Version {
             version: u32,
         }
+        // The number alone: a newer layout may have nothing else in common with ours.
         let Version { version } =
             serde_json::from_slice(&bytes).map_err(|error| damaged(&error))?;
         if version > VERSION {

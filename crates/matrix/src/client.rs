@@ -121,6 +121,7 @@ impl Client {
             set_presence: PresenceState::Offline,
             filter: Some(Filter::FilterDefinition(FilterDefinition::ignore_all())),
         }))?;
+        // Until the head only, which comes when the long poll is over. The body has its own time.
         let asked = timeout(long_poll + ANSWER_TIMEOUT, self.http.execute(request)).await;
         let response = asked.map_err(|_| HttpError::TimedOut)??;
         if response.status() != StatusCode::OK {

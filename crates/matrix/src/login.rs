@@ -67,6 +67,7 @@ pub(crate) async fn log_in(
     user: &str,
     password: &str,
 ) -> Result<Credentials, LoginError> {
+    // Before the password: a homeserver that takes none is not told it.
     let types = client.send(get_login_types::v3::Request::new()).await;
     let offered = match types {
         Ok(types) => types.flows,

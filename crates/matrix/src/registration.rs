@@ -138,6 +138,7 @@ impl Account {
 
         let credentials = match register(&client, registration).await? {
             Outcome::Registered(credentials) => credentials,
+            // Ours from before, if the password fits: an answer may have been lost on its way.
             Outcome::Exists => match log_in(&client, localpart, password).await {
                 Err(LoginError::WrongPassword | LoginError::Deactivated) => {
                     return Err(RegisterError::NameTaken {
@@ -186,6 +187,7 @@ async fn register(
             Err(error) => error,
         };
         if let Some(challenge) = error.as_uiaa_response() {
+            // A stage that failed is asked for again, with the reason (Client-Server API, user-interactive authentication).
             if let (true, Some(refusal)) = (token_given, &challenge.auth_error) {
                 return Err(RegisterError::TokenRefused {
                     message: bounded(&refusal.message),

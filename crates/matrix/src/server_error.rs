@@ -285,6 +285,7 @@ fn tls_fault(error: &(dyn StdError + 'static)) -> Option<ServerError> {
             }
             _ => {}
         }
+        // The source of an `io::Error` is the source of what it holds, so that one would be passed over.
         next = match error
             .downcast_ref::<io::Error>()
             .and_then(io::Error::get_ref)

@@ -44,6 +44,7 @@ impl ToDevice {
         }
 
         let Envelope { r#type, sender } = serde_json::from_slice(json).ok()?;
+        // By its type alone: what was not encrypted is not read.
         if r#type == SIGNAL_EVENT_TYPE {
             debug!("refused a message: it was not encrypted");
             return matrix_id(&sender).map(Self::PlainText);

@@ -119,6 +119,7 @@ impl<O: OpenStream> Keeper<O> {
                 let _ = self.faults.send(DeviceFault::Lost { role, detail });
                 return;
             }
+            // Once for each interruption, however many attempts it takes.
             if !reported {
                 reported = true;
                 let _ = self.faults.send(DeviceFault::Interrupted { role, detail });

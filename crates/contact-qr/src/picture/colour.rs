@@ -46,6 +46,7 @@ pub(super) fn grey_in_place<const CHANNELS: usize>(
     for index in 0..pixels.len() / CHANNELS {
         let from = index * CHANNELS;
         let grey = luma(pixels[from], pixels[from + 1], pixels[from + 2]);
+        // No colour is overwritten before it is read: `index` is never beyond `from`.
         pixels[index] = match CHANNELS {
             4 => {
                 let alpha = pixels[from + 3];

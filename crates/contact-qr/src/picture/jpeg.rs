@@ -50,6 +50,7 @@ fn look_at_whole(
         Some(ColorSpace::YCbCr | ColorSpace::Luma)
     );
     let pixel = if luma { 10 } else { 30 };
+    // Only headers are read so far: what is refused here has taken no memory.
     check_size(held, width, height, pixel + survey.tenths_kept())?;
     if survey.scans > MAX_SCANS {
         return Err(damaged("it has too many scans"));

@@ -55,6 +55,7 @@ pub(super) fn look_at_frames(
     )
     .err()
     .map(in_words);
+    // An animation may take too much where its first frame alone does not: then that one is searched.
     let later_frames = match reader.info().animation_control() {
         Some(control)
             if seen.damage.is_none()

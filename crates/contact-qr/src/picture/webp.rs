@@ -35,6 +35,7 @@ pub(super) fn look_at_frames(
                     ..seen
                 });
             }
+            // Too large is too large, whatever stands in; nonsense to the decoder may be pixels next time.
             Err(PictureError::Damaged(_)) => {}
             Err(error) => return Err(error),
         }
@@ -164,6 +165,7 @@ fn look_at_animation(
                 break;
             }
         }
+        // Behind the look, for the budget is that of the frames behind the first.
         if !budget.spend(width * height) {
             break;
         }

@@ -77,6 +77,7 @@ impl Candidate {
         let point = |p: rxing::Point| (f64::from(p.x) / scale, f64::from(p.y) / scale);
         let module = |from: ConcentricPattern, to: ConcentricPattern| {
             let measured = EstimateModuleSize(matrix, from, to);
+            // Where it finds no edges it measures -1.
             let measured = if measured > 0.5 {
                 measured
             } else {

@@ -118,6 +118,7 @@ fn cross(
                 return None;
             }
             if i == 0 {
+                // Only the outermost ring may touch the edge of the picture.
                 if index < 2 {
                     return None;
                 }

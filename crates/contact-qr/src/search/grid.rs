@@ -192,6 +192,7 @@ impl<'a> Fit<'a> {
         let count = dark.1 + light.1;
         let mean = (dark.0 + light.0) / count;
         let variance = squares / count - mean * mean;
+        // Flat ground shows no pattern, and has no spread to divide by.
         if variance < 1e-6 || dark.1 == 0.0 || light.1 == 0.0 {
             return 0.0;
         }

@@ -85,6 +85,7 @@ impl Search<'_> {
             if self.read.iter().any(|other| other.overlaps(&candidate)) {
                 continue;
             }
+            // Cheap first: what is read from black and white needs no fit.
             let mut text = candidate.read_black_and_white(&matrix, set, self.work);
             if text.is_none() {
                 if self.unread.len() >= CANDIDATES

@@ -141,6 +141,7 @@ impl FrameOpener {
             .iter_mut()
             .find(|keys| keys.epoch == epoch)
             .ok_or(unknown)?;
+        // Its time may be over before the timer has come.
         if keys.deadline.is_some_and(|deadline| deadline <= now) {
             return Err(unknown);
         }
@@ -161,6 +162,7 @@ impl FrameOpener {
         )
         .map_err(|_| FrameError::OpenFailed)?;
 
+        // Only what has opened moves the window and ends older epochs: a forged frame could do both.
         keys.commit(index, candidate);
         self.retire_before(epoch, now);
         Ok(Opened {

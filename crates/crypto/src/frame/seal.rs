@@ -91,6 +91,7 @@ impl FrameSealer {
         if got < OVERHEAD {
             return Err(SealError::BufferTooShort { got });
         }
+        // Before the buffer is touched: with a new epoch the same frame can be sealed after all.
         let counter = u16::try_from(self.index)
             .ok()
             .and_then(|index| index.checked_add(OFFSET))

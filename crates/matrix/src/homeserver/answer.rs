@@ -42,6 +42,7 @@ impl Answer {
             .await
             .map_err(|error| ServerError::from_network(&error))?
         {
+            // The beginning says what it is. An end that never comes is not waited for.
             let room = limit - body.len();
             body.extend(chunk.iter().take(room));
             if chunk.len() > room {
@@ -87,6 +88,7 @@ impl Answer {
     /// What this answer says instead of what was asked.
     pub(crate) fn fault(&self) -> ServerError {
         let status = self.status;
+        // 511 is a server error too, by its number.
         if let Some(login) = network_login(status) {
             return login;
         }
