@@ -89,10 +89,37 @@ mod tests {
             })
         ));
         assert!(check_size(0, 65_536, 1, 10).is_err());
+        assert!(check_size(0, 1, 65_536, 10).is_err());
         assert!(check_size(0, usize::MAX, usize::MAX, 10).is_err());
         assert!(matches!(
             check_size(0, 10_000, 5_000, 40),
             Err(PictureError::TooMuchMemory { .. })
         ));
+    }
+
+    #[test]
+    fn what_the_file_takes_is_not_there_for_the_picture() {
+        assert!(check_size(0, 10_000, 5_000, 20).is_ok());
+        assert!(check_size(90_000_000, 10_000, 5_000, 20).is_err());
+        assert!(check_size(usize::MAX, 1, 1, 10).is_err());
+    }
+
+    #[test]
+    fn an_animation_has_so_many_frames_and_so_many_pixels() {
+        let mut budget = FrameBudget::new();
+        assert!((0..MAX_FRAMES).all(|_| budget.spend(1)));
+        assert!(!budget.spend(1));
+        let mut budget = FrameBudget::new();
+        assert!(budget.spend(MAX_PIXELS - 1) && budget.spend(1));
+        assert!(!budget.spend(1));
+    }
+
+    #[test]
+    fn a_frame_like_the_one_before_is_no_news() {
+        let mut budget = FrameBudget::new();
+        assert!(budget.is_news(&[1, 2]));
+        assert!(!budget.is_news(&[1, 2]));
+        assert!(budget.is_news(&[2, 1]));
+        assert!(budget.is_news(&[1, 2]));
     }
 }
