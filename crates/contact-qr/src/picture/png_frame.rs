@@ -149,5 +149,8 @@ mod tests {
         let mut canvas = Canvas::new(2, vec![90; 2], Backdrop::White);
         canvas.lay(&frame(BlendOp::Source, DisposeOp::None, 255));
         assert_eq!(canvas.pixels(), [90, 90]);
+        let mut canvas = Canvas::new(2, vec![90; 4], Backdrop::White);
+        canvas.lay(&frame(BlendOp::Source, DisposeOp::None, 255));
+        assert_eq!(canvas.pixels(), [90, 90, 90, 40]);
     }
 }

@@ -197,3 +197,44 @@ fn in_words(error: image_webp::DecodingError) -> PictureError {
         _ => damaged(NOT_AS_THE_FORMAT_SAYS),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chunk(name: &[u8; 4], content: &[u8]) -> Vec<u8> {
+        let length = (content.len() as u32).to_le_bytes();
+        let mut chunk = [&name[..], &length, content].concat();
+        chunk.resize(chunk.len().next_multiple_of(2), 0);
+        chunk
+    }
+
+    /// An animation of 16 × 16 pixels, each frame of one grey.
+    fn animation(greys: &[u8]) -> Vec<u8> {
+        let mut body = b"WEBP".to_vec();
+        body.extend(chunk(b"VP8X", &[0b10, 0, 0, 0, 15, 0, 0, 15, 0, 0]));
+        body.extend(chunk(b"ANIM", &[0; 6]));
+        for grey in greys {
+            let mut whole = Vec::new();
+            image_webp::WebPEncoder::new(&mut whole)
+                .encode(&[*grey; 256], 16, 16, image_webp::ColorType::L8)
+                .unwrap();
+            let place = [0, 0, 0, 0, 0, 0, 15, 0, 0, 15, 0, 0, 100, 0, 0, 0b10];
+            body.extend(chunk(b"ANMF", &[&place, &whole[12..]].concat()));
+        }
+        chunk(b"RIFF", &body)
+    }
+
+    #[test]
+    fn a_frame_that_shows_nothing_new_is_not_looked_at() {
+        for (greys, expected) in [(&[7, 7, 7][..], 1), (&[7, 9, 9, 7], 3)] {
+            let mut looks = 0;
+            let mut look = |_: Grey| {
+                looks += 1;
+                true
+            };
+            look_at_frames(&animation(greys), Backdrop::White, &mut look).unwrap();
+            assert_eq!(looks, expected, "{greys:?}");
+        }
+    }
+}
