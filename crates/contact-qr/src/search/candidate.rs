@@ -327,3 +327,29 @@ const BLURS: [(f32, f32); 7] = [
 fn distance(a: Point, b: Point) -> f64 {
     (a.0 - b.0).hypot(a.1 - b.1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_widths_are_tried_the_likeliest_first() {
+        let edge = |modules: f64| Edge {
+            length: modules * 4.0,
+            modules: [4.0; 2],
+        };
+        let widths = |modules: f64| {
+            let candidate = Candidate {
+                finders: [(0.0, 0.0); 3],
+                across: edge(modules),
+                down: edge(modules),
+                inverted: false,
+            };
+            candidate.widths()
+        };
+        assert_eq!(widths(18.0)[0], 25);
+        assert_eq!(widths(150.0).len(), WIDTHS);
+        assert_eq!(widths(150.0)[0], 157);
+        assert!(widths(900.0).is_empty());
+    }
+}

@@ -318,4 +318,18 @@ mod tests {
         );
         assert!(inverted.score() < -0.97);
     }
+
+    #[test]
+    fn flat_ground_and_work_that_is_over_give_no_score() {
+        let grey = Grey::new(60, 60, vec![120; 3_600]).unwrap();
+        let patterns = FunctionPatterns::new(25);
+        let [work, none] = [Work::new(), Work::all_spent()];
+        let fit = |work| {
+            let finders = [(10.0, 10.0), (50.0, 10.0), (10.0, 50.0)];
+            Fit::new((&grey, work), false, &patterns, 25, finders, (50.0, 50.0)).score()
+        };
+        assert_eq!(fit(&work), 0.0);
+        assert!(work.spent() > 0);
+        assert_eq!(fit(&none), -1.0);
+    }
 }
