@@ -331,6 +331,7 @@ fn distance(a: Point, b: Point) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{QrCode, grey::Grey};
 
     #[test]
     fn a_few_widths_are_tried_the_likeliest_first() {
@@ -351,5 +352,37 @@ mod tests {
         assert_eq!(widths(150.0).len(), WIDTHS);
         assert_eq!(widths(150.0)[0], 157);
         assert!(widths(900.0).is_empty());
+    }
+    #[test]
+    fn decoding_is_counted_and_not_begun_when_no_work_is_left() {
+        let code = QrCode::of_text("securecall").unwrap();
+        let (module, width) = (8, code.width());
+        let side = code.width_with_zone() * module;
+        let pixels = (0..side * side).map(|at| {
+            let dark = code.is_dark_with_zone(at % side / module, at / side / module);
+            if dark { 20 } else { 230 }
+        });
+        let pyramid = Pyramid::new(Grey::new(side, side, pixels.collect()).unwrap());
+        let at = |modules: f64| (modules + QrCode::QUIET_ZONE as f64) * module as f64;
+        let (near, far) = (at(3.5), at(width as f64 - 3.5));
+        let edge = Edge {
+            length: far - near,
+            modules: [module as f64; 2],
+        };
+        let candidate = Candidate {
+            finders: [(near, near), (far, near), (near, far)],
+            across: edge,
+            down: edge,
+            inverted: false,
+        };
+        let decoded = |work: &Work| {
+            let look = Look::new(&candidate, &pyramid, work);
+            let [a, b, c] = look.finders;
+            look.decode(width, [a, b, look.fourth[1], c])
+        };
+        let work = Work::new();
+        assert_eq!(decoded(&work).as_deref(), Some("securecall"));
+        assert!(work.spent() >= (DECODING * width * width) as u64);
+        assert_eq!(decoded(&Work::all_spent()), None);
     }
 }
