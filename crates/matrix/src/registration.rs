@@ -187,7 +187,8 @@ async fn register(
             Err(error) => error,
         };
         if let Some(challenge) = error.as_uiaa_response() {
-            // A stage that failed is asked for again, with the reason (Client-Server API, user-interactive authentication).
+            // A stage that failed is asked for again, with the reason (Client-Server API, user-interactive
+            // authentication).
             if let (true, Some(refusal)) = (token_given, &challenge.auth_error) {
                 return Err(RegisterError::TokenRefused {
                     message: bounded(&refusal.message),

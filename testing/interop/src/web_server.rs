@@ -85,6 +85,11 @@ impl WebServer {
         );
     }
 
+    /// From now on nothing is answered as it was told: all goes to the server behind, or is not found.
+    pub fn forget_answers(&self) {
+        lock(&self.state.rules).clear();
+    }
+
     /// What came in so far.
     #[must_use]
     pub fn requests(&self) -> Vec<Request> {
