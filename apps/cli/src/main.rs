@@ -4,6 +4,7 @@
 //! profile, runs one of the [`commands`], and tells what happened as [`output`] events and one exit code. What is not of a
 //! terminal, the profile and the contact book, is in [`securecall_profile`].
 
+#![deny(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -25,8 +26,19 @@ mod error;
 mod exit_code;
 mod harmless;
 mod logging;
+#[cfg_attr(
+    unix,
+    expect(
+        unsafe_code,
+        reason = "poll, fcntl and a function before `main` have no safe form"
+    )
+)]
 mod output;
 mod passphrases;
+#[cfg_attr(
+    unix,
+    expect(unsafe_code, reason = "tcgetattr and tcsetattr have no safe form")
+)]
 mod prompt;
 mod qr_text;
 mod runtime;
