@@ -26,19 +26,8 @@ mod error;
 mod exit_code;
 mod harmless;
 mod logging;
-#[cfg_attr(
-    unix,
-    expect(
-        unsafe_code,
-        reason = "poll, fcntl and a function before `main` have no safe form"
-    )
-)]
 mod output;
 mod passphrases;
-#[cfg_attr(
-    unix,
-    expect(unsafe_code, reason = "tcgetattr and tcsetattr have no safe form")
-)]
 mod prompt;
 mod qr_text;
 mod runtime;
