@@ -136,7 +136,7 @@ pub fn in_pasted(text: &str) -> Result<Vec<FoundAddress>, SourceError> {
 }
 
 /// The picture that a text names, as a shell would read it: with quotation marks, `\ ` or `~/`.
-pub fn named_picture(text: &str) -> Option<PathBuf> {
+pub(crate) fn named_picture(text: &str) -> Option<PathBuf> {
     let text = text.trim();
     if text.contains('\n') || text.contains("://") {
         return None;

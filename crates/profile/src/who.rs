@@ -91,7 +91,7 @@ pub fn by_name<'a>(name: &str, contacts: &'a [Contact]) -> Option<&'a Contact> {
 }
 
 /// Refuses a pair of key and Matrix ID where the contact list has another key for that Matrix ID.
-pub fn check_known_key(
+pub(crate) fn check_known_key(
     id: Option<&SecureCallId>,
     matrix_id: &MatrixId,
     contacts: &[Contact],

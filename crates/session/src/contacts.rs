@@ -28,7 +28,7 @@ pub struct Contacts {
 /// The identity proven is not the one the sender's Matrix ID stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the identity proven is not the one the sender's Matrix ID stands for")]
-pub struct IdentityMismatch;
+pub(crate) struct IdentityMismatch;
 
 impl Contacts {
     /// Takes them as they are now; a change needs a new snapshot.
@@ -59,7 +59,7 @@ impl Contacts {
     ///
     /// # Errors
     /// [`IdentityMismatch`] if the Matrix ID, by itself or by our contacts, stands for another identity.
-    pub fn identify(
+    pub(crate) fn identify(
         &self,
         identity: &IdentityKey,
         matrix_id: &MatrixId,

@@ -42,7 +42,7 @@ pub enum Require {
 
 impl Require {
     /// Whether a call of this tier is good enough.
-    pub const fn is_met_by(self, tier: Tier) -> bool {
+    pub(crate) const fn is_met_by(self, tier: Tier) -> bool {
         match (self, tier) {
             (Self::Any, Tier::Matrix | Tier::SecureCall) | (Self::SecureCall, Tier::SecureCall) => {
                 true
