@@ -30,13 +30,12 @@ use securecall_crypto::IdentityKey;
 use securecall_signaling::{CallId, CallMachine, CallOutput, Content, Deadlines, Role};
 use web_time::Instant;
 
-use self::begin::CANDIDATE_BATCH;
 use self::carrier::Carrier;
 use self::connection::Connection;
 use self::end::End;
 use self::media::{Media, Transport};
 use self::restarts::Restarts;
-use self::timer::Timer;
+use self::timer::{CANDIDATE_BATCH, Timer};
 use crate::EndReason;
 use crate::call_handle::{CallHandle, NamedCall};
 use crate::config::Route;

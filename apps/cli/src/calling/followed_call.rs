@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_was_replaced_is_followed_under_its_new_id() {
+    fn a_call_that_was_replaced_is_followed_as_the_one_in_its_place() {
         let mut followed = FollowedCall::default();
         followed.follow(now(), &dialing(1));
         let replaced = CallEvent::Replaced {

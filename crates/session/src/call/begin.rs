@@ -11,7 +11,7 @@ use super::connection::Connection;
 use super::end::{End, FORGET};
 use super::media::Media;
 use super::restarts::Restarts;
-use super::timer::Timer;
+use super::timer::{CANDIDATE_BATCH, Timer};
 use crate::call_handle::{CallHandle, NamedCall};
 use crate::config::Route;
 use crate::event::{Event, Peer};
@@ -19,9 +19,6 @@ use crate::io::Io;
 use crate::output::MediaCommand;
 use crate::sealed::Sealed;
 use crate::sealed::admission::OpenedInvite;
-
-/// How long candidates are collected before what waits for them is sent without (`docs/protocol/signaling.md`).
-pub(super) const CANDIDATE_BATCH: Duration = Duration::from_millis(200);
 
 impl Call {
     /// Places a sealed call: asks for the peer's devices and for an offer.

@@ -53,7 +53,7 @@ impl Connection {
         self.began = now;
     }
 
-    pub(super) fn is_up(&mut self, route: PathRoute) {
+    pub(super) fn comes_up(&mut self, route: PathRoute) {
         self.route.get_or_insert(route);
     }
 
@@ -168,7 +168,7 @@ mod tests {
         assert!(!connection.lives(later, &mut deadlines));
         assert_eq!(deadlines.next(), None, "nobody watches");
 
-        connection.is_up(PathRoute::Direct);
+        connection.comes_up(PathRoute::Direct);
         let setup = Duration::from_secs(2);
         assert_eq!(
             connection.connect(later, &mut deadlines),
@@ -185,7 +185,7 @@ mod tests {
         let now = Instant::now();
         let mut deadlines = Deadlines::new();
         let mut connection = Connection::new(now);
-        connection.is_up(PathRoute::Direct);
+        connection.comes_up(PathRoute::Direct);
         connection.frame_opened();
         connection.connect(now, &mut deadlines).unwrap();
         connection.dies(now, Role::Caller, &mut deadlines);

@@ -37,7 +37,7 @@ impl Call {
                 }
             }
             MediaEvent::PathUp { route } => {
-                self.connection.is_up(route);
+                self.connection.comes_up(route);
                 self.packet_came(io);
             }
             MediaEvent::FirstFrameOpened => {

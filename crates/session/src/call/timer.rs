@@ -1,5 +1,10 @@
 //! Why a call wakes up.
 
+use std::time::Duration;
+
+/// How long candidates are collected before what waits for them is sent without (`docs/protocol/signaling.md`).
+pub(super) const CANDIDATE_BATCH: Duration = Duration::from_millis(200);
+
 /// Why a call wakes up. What carries it has deadlines of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Timer {
