@@ -12,10 +12,7 @@ use securecall_signaling::CallId;
 
 use crate::fake_media::FakeMedia;
 use crate::homeserver::Envelope;
-use crate::universe::UserId;
-
-/// Names a device in a universe.
-pub type DeviceId = usize;
+use crate::indices::UserId;
 
 /// What a test wants a device to be like.
 #[derive(Clone, Debug, Default)]

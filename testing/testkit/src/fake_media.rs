@@ -8,7 +8,7 @@ use securecall_session::{MediaCommand, MediaEvent, MediaFailure, PathRoute, Prot
 use securecall_signaling::CallId;
 use web_time::Instant;
 
-use crate::device::DeviceId;
+use crate::indices::DeviceId;
 
 /// Bytes of an encoded frame, as the real engine's.
 const FRAME: usize = 80;

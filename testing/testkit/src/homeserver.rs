@@ -6,7 +6,7 @@ use std::time::Duration;
 use securecall_contact::{Device, MatrixId};
 use securecall_session::RequestError;
 
-use crate::device::DeviceId;
+use crate::indices::DeviceId;
 
 /// One to-device message on its way, as the homeserver that also broke Olm would see it.
 #[derive(Clone, Debug, PartialEq, Eq)]

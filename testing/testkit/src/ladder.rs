@@ -5,8 +5,9 @@ use std::time::Duration;
 use securecall_session::Event;
 use securecall_signaling::CallId;
 
-use crate::device::{DeviceId, DeviceOptions};
-use crate::universe::{Universe, UserId};
+use crate::device::DeviceOptions;
+use crate::indices::{DeviceId, UserId};
+use crate::universe::Universe;
 
 /// Two users who are contacts, each with one device; a call, from [`ringing_pair`] on.
 pub struct Pair {

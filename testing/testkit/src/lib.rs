@@ -15,11 +15,13 @@
 mod device;
 mod fake_media;
 mod homeserver;
+mod indices;
 mod ladder;
 mod universe;
 
-pub use device::{Device, DeviceId, DeviceOptions, Disk};
+pub use device::{Device, DeviceOptions, Disk};
 pub use fake_media::{FakeMedia, Network};
 pub use homeserver::{DeviceScript, Envelope, Fate, Homeserver, Script};
+pub use indices::{DeviceId, UserId};
 pub use ladder::{Pair, connected_pair, pair, pair_in, ringing_pair};
-pub use universe::{Universe, UserId};
+pub use universe::Universe;

@@ -17,12 +17,10 @@ use securecall_session::{
 use securecall_signaling::CallId;
 use web_time::Instant;
 
-use crate::device::{Device, DeviceId, DeviceOptions};
+use crate::device::{Device, DeviceOptions};
 use crate::fake_media::Network;
 use crate::homeserver::{Envelope, Homeserver};
-
-/// Names a user in a universe.
-pub type UserId = usize;
+use crate::indices::{DeviceId, UserId};
 
 /// How often a frame is sent: not every 20 ms, to spare the tests time.
 const FRAME_INTERVAL: Duration = Duration::from_millis(100);

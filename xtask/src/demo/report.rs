@@ -1,12 +1,14 @@
 //! `report.html`: one page, nothing loaded, no script, light and dark.
 
 mod chart;
+mod html;
 mod timeline;
 mod waveform;
 
 use std::fmt::Write as _;
 
 use chart::{Chart, Series};
+use html::escape;
 
 use crate::demo::findings::{Direction, Findings};
 
@@ -340,21 +342,6 @@ fn setting(html: &mut String, findings: &Findings) {
 /// What the pictures show: the call, with a little after it.
 fn span(findings: &Findings) -> (f64, f64) {
     (0.0, findings.seconds.max(1.0))
-}
-
-/// Text as HTML.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            other => escaped.push(other),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]

@@ -8,9 +8,10 @@ use securecall_signaling::CallId;
 use web_time::Instant;
 
 use super::{Action, FRAME_INTERVAL, Universe};
-use crate::device::{DeviceId, Disk};
+use crate::device::Disk;
 use crate::fake_media::{Reaction, path_events};
 use crate::homeserver::{Envelope, Fate};
+use crate::indices::DeviceId;
 
 impl Universe {
     fn schedule(&mut self, after: Duration, action: Action) {

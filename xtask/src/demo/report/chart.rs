@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::escape;
+use super::html::escape;
 
 /// Width of every picture, in its own units; the page scales it.
 pub(super) const WIDTH: f64 = 960.0;

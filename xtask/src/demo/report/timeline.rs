@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::chart::{self, LEFT, RIGHT, WIDTH, nice_step, number};
-use super::escape;
+use super::html::escape;
 use crate::call::record::Side;
 use crate::demo::findings::Mark;
 

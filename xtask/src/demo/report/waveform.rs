@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use securecall_quality::level_dbfs;
 
 use super::chart::{self, LEFT, Plot, RIGHT, WIDTH};
-use super::escape;
+use super::html::escape;
 use crate::demo::findings::Sound;
 
 /// Height of one waveform.
