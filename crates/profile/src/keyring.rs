@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use ::keyring::{Entry, Error};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 /// The keyring does not give or take a key.
 #[derive(Debug, thiserror::Error)]
@@ -20,11 +20,17 @@ pub enum KeyringError {
     #[error("what the keyring holds is not this profile's key")]
     WrongKey,
     /// It did not give the key.
-    #[error("the keyring did not give this profile's key: {0}")]
-    NotGiven(Error),
+    #[error("the keyring did not give this profile's key: {reason}")]
+    NotGiven {
+        /// What it said.
+        reason: String,
+    },
     /// It did not take the key of a new profile.
-    #[error("the keyring did not take the key; nothing was written: {0}")]
-    NotTaken(Error),
+    #[error("the keyring did not take the key; nothing was written: {reason}")]
+    NotTaken {
+        /// What it said.
+        reason: String,
+    },
 }
 
 const SERVICE: &str = "securecall";
@@ -58,7 +64,9 @@ pub(crate) fn read(entry: &str) -> Result<Zeroizing<[u8; 32]>, KeyringError> {
         .map(Zeroizing::new);
     let secret = secret.map_err(|error| match error {
         Error::NoEntry => KeyringError::NoEntry,
-        other => KeyringError::NotGiven(other),
+        other => KeyringError::NotGiven {
+            reason: said(other),
+        },
     })?;
     <[u8; 32]>::try_from(secret.as_slice())
         .map(Zeroizing::new)
@@ -73,7 +81,18 @@ pub(crate) fn read(entry: &str) -> Result<Zeroizing<[u8; 32]>, KeyringError> {
 pub(crate) fn write(entry: &str, key: &[u8; 32]) -> Result<(), KeyringError> {
     Entry::new(SERVICE, entry)
         .and_then(|entry| entry.set_secret(key))
-        .map_err(KeyringError::NotTaken)
+        .map_err(|error| KeyringError::NotTaken {
+            reason: said(error),
+        })
+}
+
+/// What the keyring said, and no more: an error of it may hold what it keeps, and show that when it is debugged.
+fn said(error: Error) -> String {
+    let reason = error.to_string();
+    if let Error::BadEncoding(mut kept) | Error::BadDataFormat(mut kept, _) = error {
+        kept.zeroize();
+    }
+    reason
 }
 
 /// Without a session bus there is no Secret Service, and asking for one would be slow and loud.
@@ -88,4 +107,25 @@ fn has_session_bus() -> bool {
 #[cfg(not(all(unix, not(target_os = "macos"))))]
 const fn has_session_bus() -> bool {
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use securecall_freed_memory::copies_left_by;
+
+    use super::*;
+
+    const KEY: [u8; 32] = *b"the key of a profile, in a store";
+
+    #[test]
+    fn what_the_keyring_says_of_a_key_does_not_hold_the_key() {
+        let left = copies_left_by(&[KEY], || {
+            let why = std::io::Error::other("not as it was written");
+            let reason = said(Error::BadDataFormat(KEY.to_vec(), Box::new(why)));
+            let error = KeyringError::NotGiven { reason };
+            assert!(error.to_string().contains("not as it was written"));
+            assert!(!format!("{error:?}").contains(&format!("{}, {}", KEY[0], KEY[1])));
+        });
+        assert_eq!(left, 0);
+    }
 }
