@@ -33,6 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("securecall-matrix", &["securecall-contact"]),
+    ("securecall-relay", &[]),
     ("securecall-audio-device", &[]),
     ("securecall-media", &[]),
     (
@@ -78,6 +79,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "securecall-crypto",
             "securecall-media",
             "securecall-audio-device",
+            "securecall-relay",
         ],
     ),
 ];
@@ -108,6 +110,7 @@ pub(crate) const PURE: &[&str] = &[
     "securecall-contact-qr",
     "securecall-signaling",
     "securecall-session",
+    "securecall-relay",
 ];
 
 /// Crates that do I/O, read clocks, start threads or make randomness: nowhere below a PURE crate.
