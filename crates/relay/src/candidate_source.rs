@@ -73,13 +73,14 @@ pub enum SourceOutput {
         /// Where to.
         target: StreamTarget,
     },
-    /// Write these bytes to a stream. What cannot be written soon is better dropped than late: each is
-    /// whole by itself.
+    /// Write these bytes to a stream, all or none of them.
     Write {
         /// Which.
         stream: StreamId,
         /// The bytes.
         bytes: Vec<u8>,
+        /// What they are worth when they cannot be written at once.
+        urgency: Urgency,
     },
     /// Close a stream.
     Close(StreamId),
@@ -126,6 +127,15 @@ pub enum Claim<'a> {
     Taken,
     /// For the transport, as it is.
     Peer(Inbound<'a>),
+}
+
+/// What bytes are worth when a stream is slow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Urgency {
+    /// They wait for their turn: a request to the server.
+    Waits,
+    /// A packet of a call. Late it is of no use, and it would hold up those behind it.
+    SoonOrNever,
 }
 
 /// The name of a stream, within one source.

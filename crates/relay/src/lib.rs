@@ -31,6 +31,7 @@ pub mod turn;
 pub use candidate::{Candidate, CandidateKind};
 pub use candidate_source::{
     CandidateSource, Claim, Datagram, Inbound, SourceOutput, StreamEvent, StreamId, StreamTarget,
+    Urgency,
 };
 pub use host::{CandidateMap, HostSource};
 pub use reflexive::ReflexiveSource;

@@ -14,7 +14,7 @@ use super::transactions::{Purpose, Transaction, Transactions};
 use super::{TurnFailure, TurnServer};
 use crate::reach::is_of_a_host;
 use crate::stun::{AttributeType, Class, Message, MessageBuilder, Method};
-use crate::{StreamEvent, StreamId, TransactionIds};
+use crate::{StreamEvent, StreamId, TransactionIds, Urgency};
 
 /// How long a stream may take to open.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(8);
@@ -43,7 +43,7 @@ pub(super) enum Via {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum AllocationOutput {
     /// Send this to the server.
-    Send(Vec<u8>),
+    Send(Vec<u8>, Urgency),
     /// Addresses were granted.
     Allocated,
     /// A packet of a peer came, for the address of ours of its family.
@@ -219,7 +219,8 @@ impl Allocation {
                 .attribute(AttributeType::DATA, contents)
                 .finish(),
         };
-        self.outputs.push_back(AllocationOutput::Send(bytes));
+        self.outputs
+            .push_back(AllocationOutput::Send(bytes, Urgency::SoonOrNever));
     }
 
     /// Finds out whether the addresses are still ours.
@@ -269,7 +270,8 @@ impl Allocation {
         }
         let (again, given_up) = self.transactions.handle_timeout(now);
         for bytes in again {
-            self.outputs.push_back(AllocationOutput::Send(bytes));
+            self.outputs
+                .push_back(AllocationOutput::Send(bytes, Urgency::Waits));
         }
         for purpose in given_up {
             match purpose {
@@ -324,7 +326,7 @@ impl Allocation {
         let bytes = self.authentication.sign(request).finish();
         let authenticated = self.authentication.is_challenged();
         self.outputs
-            .push_back(AllocationOutput::Send(bytes.clone()));
+            .push_back(AllocationOutput::Send(bytes.clone(), Urgency::Waits));
         self.transactions
             .begin(now, id, purpose, authenticated, bytes);
     }

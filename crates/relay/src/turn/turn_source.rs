@@ -14,7 +14,7 @@ use super::{ServerLink, TurnFailure, TurnServer};
 use crate::reach::is_public;
 use crate::{
     Candidate, CandidateSource, Claim, Datagram, Inbound, SourceOutput, StreamEvent, StreamId,
-    TransactionIds,
+    TransactionIds, Urgency,
 };
 
 /// The most servers and links that are asked.
@@ -148,7 +148,7 @@ impl TurnSource {
 
     fn handle_output(&mut self, now: Instant, index: usize, output: AllocationOutput) {
         match output {
-            AllocationOutput::Send(bytes) => self.transmit(index, bytes),
+            AllocationOutput::Send(bytes, urgency) => self.transmit(index, bytes, urgency),
             AllocationOutput::Packet {
                 peer,
                 own,
@@ -163,7 +163,7 @@ impl TurnSource {
         }
     }
 
-    fn transmit(&mut self, index: usize, bytes: Vec<u8>) {
+    fn transmit(&mut self, index: usize, bytes: Vec<u8>, urgency: Urgency) {
         let allocation = &self.attempts[index].allocation;
         self.outputs.push_back(match allocation.via {
             Via::Socket(source) => SourceOutput::Transmit(Datagram {
@@ -171,7 +171,11 @@ impl TurnSource {
                 destination: allocation.server.address,
                 contents: bytes,
             }),
-            Via::Stream(stream) => SourceOutput::Write { stream, bytes },
+            Via::Stream(stream) => SourceOutput::Write {
+                stream,
+                bytes,
+                urgency,
+            },
         });
     }
 
@@ -260,8 +264,8 @@ impl TurnSource {
         allocation.release(now, ids);
         let via = allocation.via;
         while let Some(output) = self.attempts[index].allocation.poll_output() {
-            if let AllocationOutput::Send(bytes) = output {
-                self.transmit(index, bytes);
+            if let AllocationOutput::Send(bytes, urgency) = output {
+                self.transmit(index, bytes, urgency);
             }
         }
         if let Via::Stream(stream) = via {

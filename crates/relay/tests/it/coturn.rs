@@ -137,7 +137,7 @@ impl<S: securecall_relay::CandidateSource> Device<S> {
                     };
                     self.source.handle_stream(now(), stream, event);
                 }
-                SourceOutput::Write { stream, bytes } => {
+                SourceOutput::Write { stream, bytes, .. } => {
                     let mut tcp = self.streams.get(&stream).unwrap();
                     // Reading tells that a server is gone.
                     let _ = tcp.write_all(&bytes);

@@ -218,7 +218,7 @@ impl<S: CandidateSource> Network<S> {
                     self.in_flight.push((self.now + DELAY, datagram));
                 }
                 SourceOutput::Open { stream, target } => self.opened.push((stream, target)),
-                SourceOutput::Write { stream, bytes } => self.written.push((stream, bytes)),
+                SourceOutput::Write { stream, bytes, .. } => self.written.push((stream, bytes)),
                 SourceOutput::Close(stream) => self.closed.push(stream),
                 SourceOutput::Candidate(candidate) => {
                     self.candidates.push((self.now, candidate));
