@@ -33,6 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("securecall-matrix", &["securecall-contact"]),
+    ("securecall-relay-client", &["securecall-relay"]),
     ("securecall-relay", &[]),
     ("securecall-audio-device", &[]),
     ("securecall-media", &[]),
