@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod outbox;
 mod resolver;
 mod stream;
 mod streams;

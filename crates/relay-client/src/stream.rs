@@ -2,10 +2,11 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
-use securecall_relay::{StreamId, StreamTarget, Urgency};
+use securecall_relay::{StreamId, StreamTarget};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -14,37 +15,17 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use crate::TlsTrust;
+use crate::outbox::Outbox;
 use crate::streams::{News, StreamNews};
 
 /// How long TCP and TLS may take together.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(8);
-/// How long a packet of a call may wait for a slow network: two frames. After that it is of no use, and those behind it
-/// would be late too.
-const MAX_PACKET_AGE: Duration = Duration::from_millis(40);
 /// How long the last words may take.
 const FAREWELL_TIMEOUT: Duration = Duration::from_millis(500);
 /// The operating system takes no more than this before it is on its way: what waits there cannot be dropped any more.
 const MAX_UNSENT: u32 = 512;
 /// Larger than any frame.
 const READ_BUFFER: usize = 8 * 1024;
-
-/// What is to be written.
-#[derive(Debug)]
-pub(crate) struct Message {
-    bytes: Vec<u8>,
-    urgency: Urgency,
-    since: Instant,
-}
-
-impl Message {
-    pub(crate) fn new(bytes: Vec<u8>, urgency: Urgency) -> Self {
-        Self {
-            bytes,
-            urgency,
-            since: Instant::now(),
-        }
-    }
-}
 
 /// Why a stream is not open.
 enum Failure {
@@ -58,7 +39,7 @@ pub(crate) async fn run(
     stream: StreamId,
     target: StreamTarget,
     trust: Option<TlsTrust>,
-    from_us: mpsc::Receiver<Message>,
+    outbox: Arc<Outbox>,
     tell: mpsc::Sender<StreamNews>,
 ) {
     let news = |event| StreamNews { stream, event };
@@ -70,7 +51,7 @@ pub(crate) async fn run(
             let (reader, writer) = tokio::io::split(opened);
             tokio::select! {
                 () = read(stream, reader, &tell) => News::Closed,
-                () = write(writer, from_us) => return,
+                () = write(writer, &outbox) => return,
             }
         }
         Err(Failure::Tls(error)) => {
@@ -138,16 +119,12 @@ async fn read(
     }
 }
 
-/// Writes what is not too late, until nobody writes any more.
-async fn write(mut writer: impl AsyncWrite + Unpin, mut from_us: mpsc::Receiver<Message>) {
-    while let Some(message) = from_us.recv().await {
-        let may_be_late = message.urgency == Urgency::Waits;
-        if !may_be_late && message.since.elapsed() > MAX_PACKET_AGE {
-            continue;
-        }
+/// Writes until nothing more is said.
+async fn write(mut writer: impl AsyncWrite + Unpin, outbox: &Outbox) {
+    while let Some(bytes) = outbox.next().await {
         // A frame that was begun is finished, or the next could not be told from it.
         let written = async {
-            writer.write_all(&message.bytes).await?;
+            writer.write_all(&bytes).await?;
             writer.flush().await
         };
         if written.await.is_err() {

@@ -1,16 +1,15 @@
 //! The streams that the sources of a call have ordered.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use securecall_relay::{StreamEvent, StreamId, StreamTarget, Urgency};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 
 use crate::TlsTrust;
-use crate::stream::{self, Message};
+use crate::outbox::Outbox;
+use crate::stream;
 
-/// Messages to a stream that may wait for it: packets of a call wait for nobody, so these are requests.
-const MAX_WAITING: usize = 64;
 /// Pieces of news that may wait for the call. A server that sends more is read no further.
 const MAX_NEWS: usize = 64;
 
@@ -55,8 +54,7 @@ pub struct Streams {
 
 #[derive(Debug)]
 struct Open {
-    messages: mpsc::Sender<Message>,
-    task: JoinHandle<()>,
+    outbox: Arc<Outbox>,
 }
 
 impl Streams {
@@ -73,34 +71,31 @@ impl Streams {
 
     /// Begins to open a stream; what becomes of it is news.
     pub fn open(&mut self, stream: StreamId, target: StreamTarget) {
-        let (messages, from_us) = mpsc::channel(MAX_WAITING);
+        let outbox = Arc::new(Outbox::default());
         let work = stream::run(
             stream,
             target,
             self.trust.clone(),
-            from_us,
+            Arc::clone(&outbox),
             self.tell.clone(),
         );
-        let task = tokio::spawn(work);
-        self.open.insert(stream, Open { messages, task });
+        // It ends when the stream is closed by either side, or cannot be opened in time.
+        tokio::spawn(work);
+        self.open.insert(stream, Open { outbox });
     }
 
     /// Writes to a stream. What finds no room is lost.
     pub fn write(&mut self, stream: StreamId, bytes: Vec<u8>, urgency: Urgency) {
-        if let Some(open) = self.open.get(&stream)
-            && open
-                .messages
-                .try_send(Message::new(bytes, urgency))
-                .is_err()
-        {
-            tracing::trace!("a stream to a relay is full");
+        if let Some(Open { outbox }) = self.open.get(&stream) {
+            outbox.push(bytes, urgency);
         }
     }
 
     /// Closes a stream, after what was written to it.
     pub fn close(&mut self, stream: StreamId) {
-        // Its task ends when nobody can write any more.
-        self.open.remove(&stream);
+        if let Some(Open { outbox }) = self.open.remove(&stream) {
+            outbox.close();
+        }
     }
 
     /// Waits for news; for ever while there is no stream.
@@ -120,12 +115,9 @@ impl Streams {
 
 impl Drop for Streams {
     fn drop(&mut self) {
-        // What is still to be written, that an address is given back, goes out within the task's own time; what
-        // is still being opened is not waited for.
-        for open in std::mem::take(&mut self.open).into_values() {
-            if !open.messages.is_closed() && open.messages.capacity() == MAX_WAITING {
-                open.task.abort();
-            }
+        // What was said already, that an address is given back, still goes out. Nobody hears of it any more.
+        for Open { outbox } in self.open.values() {
+            outbox.close();
         }
     }
 }
