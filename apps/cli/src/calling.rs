@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use securecall_audio_device::ProcessingChoice;
 use securecall_contact::SecureCallId;
 use securecall_driver::{
-    AudioSpec, CallEvent, CallId, CallOptions, Callee, Client, ClientConfig, Contact, EndReason,
-    Event as ClientEvent, MicrophoneSpec, PlaceError, Require, Route, SpeakerSpec,
+    AudioSpec, CallEvent, CallHandle, CallOptions, Callee, Client, ClientConfig, Contact,
+    EndReason, Event as ClientEvent, MicrophoneSpec, PlaceError, Require, Route, SpeakerSpec,
+    sleep_until,
 };
 use securecall_matrix::Account;
 use tokio::runtime::Runtime;
@@ -200,7 +201,7 @@ pub(crate) fn callee(person: &Person, media: &MediaOptions) -> Result<Callee, Fa
 /// The call that the run is about.
 #[derive(Clone, Copy, Debug)]
 struct Current {
-    call: CallId,
+    call: CallHandle,
     /// The key proven at the other end.
     peer: Option<SecureCallId>,
     /// Of the timer of `--duration`.
@@ -400,7 +401,7 @@ impl Run {
                 if self.current.is_none() =>
             {
                 self.current = Some(Current {
-                    call: *call,
+                    call: call.handle,
                     peer: None,
                     connected_at: None,
                     was_connected: false,
@@ -408,11 +409,11 @@ impl Run {
                 });
             }
             CallEvent::Replaced { call, by } => {
-                self.with_current(*call, |current| current.call = *by);
+                self.with_current(call.handle, |current| current.call = by.handle);
             }
             CallEvent::Connected { call, peer, .. } => {
                 self.any_connected = true;
-                self.with_current(*call, |current| {
+                self.with_current(call.handle, |current| {
                     current.peer = Some(peer.id);
                     current.connected_at = Some(now());
                     current.was_connected = true;
@@ -422,9 +423,11 @@ impl Run {
                 call,
                 local: true,
                 muted,
-            } => self.with_current(*call, |current| current.muted = *muted),
+            } => self.with_current(call.handle, |current| current.muted = *muted),
             CallEvent::Ended { call, reason, .. }
-                if self.current.is_some_and(|current| current.call == *call) =>
+                if self
+                    .current
+                    .is_some_and(|current| current.call == call.handle) =>
             {
                 self.current = None;
                 return self.over(*reason);
@@ -434,7 +437,7 @@ impl Run {
         Ok(())
     }
 
-    fn with_current(&mut self, call: CallId, change: impl FnOnce(&mut Current)) {
+    fn with_current(&mut self, call: CallHandle, change: impl FnOnce(&mut Current)) {
         if let Some(current) = self.current.as_mut().filter(|current| current.call == call) {
             change(current);
         }
@@ -449,7 +452,7 @@ impl Run {
     }
 
     /// A button of the notification was pressed: what an order does, for the call that it is about.
-    async fn handle_pressed(&mut self, call: CallId, pressed: Pressed) -> Result<(), Ending> {
+    async fn handle_pressed(&mut self, call: CallHandle, pressed: Pressed) -> Result<(), Ending> {
         if self.current.is_none_or(|current| current.call != call) {
             return Ok(());
         }
@@ -632,13 +635,6 @@ fn signed_out() -> Failure {
 )]
 fn now() -> Instant {
     Instant::now()
-}
-
-async fn sleep_until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
-        None => std::future::pending().await,
-    }
 }
 
 /// Refuses standard streams that would be used twice.

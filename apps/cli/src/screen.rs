@@ -183,12 +183,15 @@ fn is_our_doing(reason: EndReason) -> bool {
 #[cfg(test)]
 mod tests {
     use securecall_crypto::IdentityKey;
-    use securecall_driver::{CallId, Peer};
+    use securecall_driver::{CallHandles, NamedCall, Peer, WireCallId};
 
     use super::*;
 
-    fn call() -> CallId {
-        CallId::parse("0123456789abcdef0123456789abcdef").unwrap()
+    fn call() -> NamedCall {
+        NamedCall {
+            handle: CallHandles::default().issue(),
+            id: WireCallId::parse("0123456789abcdef0123456789abcdef").unwrap(),
+        }
     }
 
     fn incoming() -> Event {
@@ -241,7 +244,7 @@ mod tests {
                 "\u{301}".repeat(50)
             ),
         };
-        let call = call();
+        let call = call().handle;
         screen.handle(now(), &Event::Device { call, fault });
         let mut terminal = Terminal::new(TestBackend::new(60, 12)).unwrap();
         let palette = Palette { colour: false };

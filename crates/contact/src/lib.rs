@@ -2,7 +2,7 @@
 //!
 //! A SecureCall user's address is a Matrix ID that *is* their public key: whoever has the address has the key, and no
 //! directory or homeserver can put another in its place. This crate reads and writes the forms such an address takes.
-//! It opens no links, looks nothing up and keeps no contact list.
+//! [`Device`] is what an account at such an address has on line. It opens no links, looks nothing up and keeps no contact list.
 //!
 //! ```text
 //!   SecureCallId      56 characters of base32: key ‖ checksum ‖ version
@@ -33,6 +33,7 @@
 
 mod address;
 mod contact_link;
+mod device;
 mod display_text;
 mod invisible;
 mod link_query;
@@ -45,6 +46,7 @@ mod share_text;
 
 pub use address::{Address, AddressError, MAX_ADDRESSES};
 pub use contact_link::{ContactLink, ContactLinkError};
+pub use device::Device;
 pub use display_text::{MAX_MARKS, display_line, display_text, is_harmful, is_mark};
 pub use matrix_id::{MatrixId, MatrixIdError};
 pub use message::{Doubt, FoundAddress, find_addresses};

@@ -9,7 +9,7 @@ use ruma::{
     api::client::{keys::get_keys, session::logout},
     assign,
 };
-use securecall_contact::MatrixId;
+use securecall_contact::{Device, MatrixId};
 use tokio::{sync::Mutex, time::timeout};
 use tracing::warn;
 
@@ -70,15 +70,6 @@ pub enum LogoutError {
     Store(#[from] StoreError),
 }
 
-/// What others know this device by.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OwnDevice {
-    /// Its device ID.
-    pub device_id: String,
-    /// Its Olm identity key (Curve25519).
-    pub olm_key: [u8; 32],
-}
-
 /// One device of one account, logged in. Cheap to clone; all clones are the same device.
 #[derive(Clone)]
 pub struct Account {
@@ -92,7 +83,7 @@ struct Inner {
     homeserver: Homeserver,
     matrix_id: MatrixId,
     user_id: OwnedUserId,
-    own_device: OwnDevice,
+    own_device: Device,
     olm: Arc<Olm>,
     syncer: Syncer,
     sync: Mutex<Option<SyncTask>>,
@@ -137,7 +128,7 @@ impl Account {
 
     /// What others know this device by.
     #[must_use]
-    pub fn own_device(&self) -> &OwnDevice {
+    pub fn own_device(&self) -> &Device {
         &self.inner.own_device
     }
 
@@ -364,7 +355,7 @@ impl Account {
             credentials.device_id.clone(),
         );
         let olm = Arc::new(olm.await.map_err(|error| open_error(store, &error))?);
-        let own_device = OwnDevice {
+        let own_device = Device {
             device_id,
             olm_key: olm.identity_key().await,
         };

@@ -45,13 +45,13 @@ mod backoff;
 mod client;
 mod connection;
 mod credentials;
+mod devices;
 mod homeserver;
 mod inbox;
 mod login;
 mod long_poll;
 mod olm;
 mod patience;
-mod peer_device;
 mod registration;
 mod resolver;
 mod sender;
@@ -62,14 +62,14 @@ mod sync_answer;
 mod sync_scanner;
 mod to_device;
 
-pub use account::{Account, LogoutError, OwnDevice, RestoreError};
+pub use account::{Account, LogoutError, RestoreError};
 pub use account_store::{AccountStore, StoreError, StoreKey};
+pub use devices::DevicesError;
 pub use homeserver::{
     DiscoveryError, Homeserver, HomeserverAddressError, HomeserverError, Purpose,
 };
 pub use inbox::{Inbox, Incoming};
 pub use login::LoginError;
-pub use peer_device::{DevicesError, PeerDevice};
 pub use registration::{RegisterError, Registration};
 pub use sender::SendError;
 pub use server_error::ServerError;

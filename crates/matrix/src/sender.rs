@@ -8,8 +8,8 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::{
-    Account, SIGNAL_EVENT_TYPE, ServerError, olm::EncryptError, patience::patiently,
-    peer_device::user_id,
+    Account, SIGNAL_EVENT_TYPE, ServerError, devices::user_id, olm::EncryptError,
+    patience::patiently,
 };
 
 /// After this long the caller had better try again, with a new Olm message. A homeserver that asks us to wait a little is

@@ -11,7 +11,7 @@ pub const MAX_BUNDLE: usize = 20 * 1024;
 pub const MAX_SDP: usize = 10 * 1024;
 /// The most contents of one bundle.
 pub const MAX_CONTENTS: usize = 16;
-/// The most candidates of one content.
+/// The most candidates of one content, and of a device in one call.
 pub const MAX_CANDIDATES: usize = 32;
 /// The longest candidate line, in bytes.
 pub const MAX_CANDIDATE: usize = 256;

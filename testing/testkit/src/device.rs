@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use securecall_contact::MatrixId;
 use securecall_crypto::IdentityKeyPair;
 use securecall_session::{
-    AnswerPolicy, CallId, CallOptions, Config, Contacts, Endpoint, Event, OwnDevice, SignalRefused,
+    AnswerPolicy, CallHandle, CallOptions, Config, Contacts, Endpoint, Event, NamedCall,
+    SignalRefused,
 };
+use securecall_signaling::CallId;
 
 use crate::fake_media::FakeMedia;
 use crate::homeserver::Envelope;
@@ -43,14 +46,18 @@ pub enum Disk {
 pub struct Device {
     /// Whose it is.
     pub user: UserId,
+    /// The user's account.
+    pub matrix_id: MatrixId,
     /// As the homeserver knows it.
-    pub own: OwnDevice,
+    pub own: securecall_contact::Device,
     /// How it answers.
     pub options: DeviceOptions,
     /// The engine under test.
     pub endpoint: Endpoint,
     /// Everything it told its user.
     pub events: Vec<Event>,
+    /// The IDs on the wire of the calls it has told of.
+    pub calls: BTreeMap<CallHandle, CallId>,
     /// Its calls' media engines.
     pub media: BTreeMap<CallId, FakeMedia>,
     /// What its disk does.
@@ -74,13 +81,15 @@ pub struct Device {
 impl Device {
     pub(crate) fn new(
         user: UserId,
-        own: OwnDevice,
+        matrix_id: MatrixId,
+        own: securecall_contact::Device,
         options: DeviceOptions,
         identity: IdentityKeyPair,
         contacts: Contacts,
         persisted: Option<Vec<u8>>,
     ) -> Self {
         let config = Config {
+            matrix_id: matrix_id.clone(),
             device: own.clone(),
             answer: options.answer,
             inbound: options.inbound.clone(),
@@ -90,10 +99,12 @@ impl Device {
             .expect("the memory is what was persisted");
         Self {
             user,
+            matrix_id,
             own,
             options,
             endpoint,
             events: Vec::new(),
+            calls: BTreeMap::new(),
             media: BTreeMap::new(),
             disk: Disk::default(),
             persisted,
@@ -104,6 +115,26 @@ impl Device {
             sync_unfinished: false,
             mailbox: Vec::new(),
         }
+    }
+
+    /// What orders about a call are given by: the newest that has this ID.
+    pub fn handle(&self, call: CallId) -> Option<CallHandle> {
+        let mut calls = self.calls.iter().rev();
+        calls
+            .find(|(_, id)| **id == call)
+            .map(|(handle, _)| *handle)
+    }
+
+    /// The call that a handle stands for.
+    pub(crate) fn id(&self, handle: CallHandle) -> CallId {
+        *self.calls.get(&handle).expect("a call that was told of")
+    }
+
+    /// A call that is told of. Returns its ID on the wire.
+    pub(crate) fn note(&mut self, call: &NamedCall) -> CallId {
+        let id = CallId::parse(call.id.as_str()).expect("the ID of a sealed call");
+        self.calls.insert(call.handle, id);
+        id
     }
 
     /// Whether an event like this was told.

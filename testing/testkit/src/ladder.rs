@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use securecall_session::{CallId, Event};
+use securecall_session::Event;
+use securecall_signaling::CallId;
 
 use crate::device::{DeviceId, DeviceOptions};
 use crate::universe::{Universe, UserId};
@@ -98,5 +99,5 @@ pub fn connected_pair() -> Pair {
 }
 
 fn is_connected(event: &Event, call: CallId) -> bool {
-    matches!(event, Event::Connected { call: connected, .. } if *connected == call)
+    matches!(event, Event::Connected { call: connected, .. } if connected.id == call.into())
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ruma::{OwnedUserId, UserId};
-use securecall_contact::MatrixId;
+use securecall_contact::{Device, MatrixId};
 use tokio::time::timeout;
 
 use crate::{Account, ServerError, patience::patiently};
@@ -22,17 +22,8 @@ pub enum DevicesError {
     Server(#[from] ServerError),
 }
 
-/// One device of a user that takes Olm messages.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PeerDevice {
-    /// Its device ID.
-    pub device_id: String,
-    /// Its Olm identity key (Curve25519).
-    pub olm_key: [u8; 32],
-}
-
 impl Account {
-    /// Asks the homeserver, now, which devices `user` has. Without a shared room nobody would tell us of a change.
+    /// Asks the homeserver, now, which devices `user` has that take Olm messages. Without a shared room nobody would tell us of a change.
     ///
     /// An empty answer has three possible reasons, which look the same from here: no such user, no device with keys, or
     /// a homeserver that hides devices from strangers (MSC4263).
@@ -40,7 +31,7 @@ impl Account {
     /// # Errors
     ///
     /// When the homeserver cannot be asked.
-    pub async fn devices_of(&self, user: &MatrixId) -> Result<Vec<PeerDevice>, DevicesError> {
+    pub async fn devices_of(&self, user: &MatrixId) -> Result<Vec<Device>, DevicesError> {
         let user_id = user_id(user).ok_or_else(|| DevicesError::BadMatrixId(user.to_string()))?;
         self.query_keys(&user_id).await?;
         let devices = self.olm().devices(&user_id).await?;
@@ -48,7 +39,7 @@ impl Account {
             .devices()
             .filter(|device| !device.is_deleted())
             .filter_map(|device| {
-                Some(PeerDevice {
+                Some(Device {
                     device_id: device.device_id().to_string(),
                     olm_key: device.curve25519_key()?.to_bytes(),
                 })
