@@ -27,6 +27,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "securecall-session",
             "securecall-media",
             "securecall-matrix",
+            "securecall-relay-client",
+            "securecall-relay",
             "securecall-audio-device",
             "securecall-contact",
             "securecall-crypto",

@@ -96,8 +96,8 @@ impl Task {
                     Ok(devices) => self.audio.use_devices(devices),
                     Err(why) => self.fail_here(why),
                 },
-                received = self.peer.receive() => {
-                    self.peer.handle_datagrams(clock::now(), &received);
+                arrival = self.peer.receive() => {
+                    self.peer.handle_arrival(clock::now(), &arrival);
                 }
             }
         }

@@ -2,16 +2,28 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use securecall_audio_device::AudioSpec;
 use securecall_contact::MatrixId;
 use securecall_crypto::{IdentityKey, IdentityKeyPair};
 use securecall_media::Reach;
+use securecall_relay::TurnServer;
+use securecall_relay_client::TlsTrust;
 use securecall_session::{AnswerPolicy, CallOptions, Contact};
 
 /// Changes the address that is told to the peer: a port mapping, or a forwarder in a test.
-pub type CandidateMap = Arc<dyn Fn(SocketAddr) -> SocketAddr + Send + Sync>;
+pub use securecall_relay::CandidateMap;
+
+/// The servers by whose help calls find their way.
+#[derive(Clone, Debug, Default)]
+pub struct Servers {
+    /// STUN servers, which say how they see us.
+    pub stun: Vec<SocketAddr>,
+    /// TURN servers, which relay.
+    pub turn: Vec<TurnServer>,
+    /// Who vouches for the names of those that are spoken to by TLS.
+    pub trust: Option<TlsTrust>,
+}
 
 /// Where the sockets of a call are bound, and where its peer may be.
 #[derive(Clone, Default)]
@@ -23,6 +35,8 @@ pub struct Network {
     pub reach: Reach,
     /// Changes each address before it is told to the peer.
     pub candidate_map: Option<CandidateMap>,
+    /// The servers that are asked for more addresses.
+    pub servers: Servers,
 }
 
 impl std::fmt::Debug for Network {
@@ -31,11 +45,14 @@ impl std::fmt::Debug for Network {
             bind,
             reach,
             candidate_map,
+            servers,
         } = self;
         f.debug_struct("Network")
             .field("bind", &bind.len())
             .field("reach", reach)
             .field("mapped", &candidate_map.is_some())
+            .field("stun", &servers.stun.len())
+            .field("turn", &servers.turn.len())
             .finish()
     }
 }
