@@ -7,7 +7,7 @@ use securecall_contact::SecureCallId;
 use securecall_driver::{CallEvent, CallStats, Event as ClientEvent, Peer as CallPeer};
 use securecall_matrix::ServerError;
 
-use super::now;
+use super::clock::now;
 use crate::error::ErrorKind;
 use crate::output::{Event, Peer, Stats, words_for_calls_of_others};
 

@@ -1,6 +1,13 @@
 //! The streams as the operating system has them.
 
-use super::Stream;
+/// A standard stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stream {
+    /// Standard output: what was asked for.
+    Out,
+    /// Standard error: what is for a person besides.
+    Err,
+}
 
 #[cfg(unix)]
 mod system {
