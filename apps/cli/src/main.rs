@@ -4,6 +4,7 @@
 //! profile, runs one of the [`commands`], and tells what happened as [`output`] events and one exit code. What is not of a
 //! terminal, the profile and the contact book, is in [`securecall_profile`].
 
+#![deny(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -148,6 +148,7 @@ impl Output {
 
     /// Whether whoever read standard output has stopped. A file or a terminal never has.
     #[cfg(unix)]
+    #[expect(unsafe_code, reason = "poll has no safe form")]
     pub(crate) fn is_closed(self) -> bool {
         let mut descriptor = libc::pollfd {
             fd: libc::STDOUT_FILENO,

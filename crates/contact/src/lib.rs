@@ -33,8 +33,10 @@
 
 mod address;
 mod contact_link;
+mod contact_link_error;
 mod device;
 mod display_text;
+mod id_in_pieces;
 mod invisible;
 mod link_query;
 mod matrix_id;
@@ -45,7 +47,8 @@ mod server_name;
 mod share_text;
 
 pub use address::{Address, AddressError, MAX_ADDRESSES};
-pub use contact_link::{ContactLink, ContactLinkError};
+pub use contact_link::ContactLink;
+pub use contact_link_error::ContactLinkError;
 pub use device::Device;
 pub use display_text::{MAX_MARKS, display_line, display_text, is_harmful, is_mark};
 pub use matrix_id::{MatrixId, MatrixIdError};

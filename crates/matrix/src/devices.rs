@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use ruma::{OwnedUserId, UserId};
+use ruma::UserId;
 use securecall_contact::{Device, MatrixId};
 use tokio::time::timeout;
 
-use crate::{Account, ServerError, patience::patiently};
+use crate::{Account, ServerError, patience::patiently, user_id::user_id};
 
 /// A query that has to go to another server may wait for that one, and ours may want us to wait.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -54,8 +54,4 @@ impl Account {
             Err(_) => Err(ServerError::TimedOut),
         }
     }
-}
-
-pub(crate) fn user_id(user: &MatrixId) -> Option<OwnedUserId> {
-    UserId::parse(user.as_str()).ok()
 }

@@ -71,6 +71,7 @@ mod rights {
     /// What others than the owner may do.
     const OTHERS: u32 = 0o077;
 
+    #[expect(unsafe_code, reason = "geteuid has no safe form")]
     pub(super) fn take_from_others(path: &Path) -> Result<bool, PrivacyError> {
         let Ok(metadata) = fs::metadata(path) else {
             // Whoever reads or makes it says why that does not work.

@@ -43,6 +43,7 @@
 //! # }
 //! ```
 
+#![deny(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod contact_book;

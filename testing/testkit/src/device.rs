@@ -17,14 +17,14 @@ use crate::universe::UserId;
 /// Names a device in a universe.
 pub type DeviceId = usize;
 
-/// How a device answers.
+/// What a test wants a device to be like.
 #[derive(Clone, Debug, Default)]
 pub struct DeviceOptions {
     /// Who is answered without asking.
     pub answer: AnswerPolicy,
     /// Options of inbound calls.
     pub inbound: CallOptions,
-    /// There is a relay.
+    /// A relay is configured. Without one, a call that must go through it is refused.
     pub relay_available: bool,
     /// How wrong its clock is, in milliseconds.
     pub clock_skew_ms: i64,
@@ -36,21 +36,21 @@ pub enum Disk {
     /// Keeps it, at once.
     #[default]
     Works,
-    /// Refuses it.
+    /// Refuses it: every write fails.
     Full,
     /// Takes its time, until [`Universe::finish_write`](crate::Universe::finish_write).
     Slow,
 }
 
-/// One device.
+/// One device of a user: the endpoint under test, and fakes of all that a program has around it.
 pub struct Device {
-    /// Whose it is.
+    /// The user who owns it, and may have others.
     pub user: UserId,
     /// The user's account.
     pub matrix_id: MatrixId,
     /// As the homeserver knows it.
     pub own: securecall_contact::Device,
-    /// How it answers.
+    /// What the test asked for.
     pub options: DeviceOptions,
     /// The engine under test.
     pub endpoint: Endpoint,
@@ -60,7 +60,7 @@ pub struct Device {
     pub calls: BTreeMap<CallHandle, CallId>,
     /// Its calls' media engines.
     pub media: BTreeMap<CallId, FakeMedia>,
-    /// What its disk does.
+    /// What happens when the endpoint wants something stored.
     pub disk: Disk,
     /// What it has on disk.
     pub persisted: Option<Vec<u8>>,

@@ -73,7 +73,7 @@ pub type Script = Box<dyn FnMut(&mut Envelope) -> Fate>;
 /// Decides which devices of a user are shown.
 pub type DeviceScript = Box<dyn FnMut(&MatrixId, &mut Vec<Device>)>;
 
-/// The homeserver.
+/// A homeserver that carries messages between devices as a script says: none is real.
 pub struct Homeserver {
     /// How long a message takes from client to homeserver, or back.
     pub hop: Duration,

@@ -10,7 +10,7 @@ use crate::universe::{Universe, UserId};
 
 /// Two users who are contacts, each with one device; a call, from [`ringing_pair`] on.
 pub struct Pair {
-    /// Everything.
+    /// The devices, their homeserver and their network, on virtual time.
     pub universe: Universe,
     /// The user who calls.
     pub caller_user: UserId,
@@ -25,7 +25,7 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// The call.
+    /// The call between the two; panics for a [`pair`] that has none.
     pub fn call(&self) -> CallId {
         self.call.expect("a pair with a call")
     }
@@ -91,7 +91,7 @@ pub fn ringing_pair() -> Pair {
     pair
 }
 
-/// A pair in a call.
+/// A pair whose call is connected at both ends.
 pub fn connected_pair() -> Pair {
     let mut pair = pair();
     pair.connect();

@@ -54,7 +54,7 @@ enum Action {
 
 /// All devices, the homeserver and the network between them, on virtual time.
 pub struct Universe {
-    /// The devices.
+    /// The devices of all users; a [`DeviceId`] is an index into them.
     pub devices: Vec<Device>,
     /// The homeserver of all users.
     pub homeserver: Homeserver,
@@ -255,7 +255,7 @@ impl Universe {
         result
     }
 
-    /// A person answers.
+    /// A person answers: what a program does when its user takes the call.
     pub fn answer(&mut self, device: DeviceId, call: CallId) {
         let call = self.handle(device, call);
         self.devices[device]
@@ -275,7 +275,7 @@ impl Universe {
         self.drain(device);
     }
 
-    /// A person hangs up.
+    /// A person hangs up, at either end and in any state of the call.
     pub fn hang_up(&mut self, device: DeviceId, call: CallId) {
         let call = self.handle(device, call);
         self.devices[device]

@@ -15,7 +15,7 @@ pub const MAX_DESCRIPTION_LEN: usize = 16 * 1024;
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    /// The digest.
+    /// The 32 bytes of the sha-256 digest.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
