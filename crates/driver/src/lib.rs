@@ -39,7 +39,7 @@ mod replay_memory;
 
 pub use client::{Client, Handle, PlaceError, StartError};
 pub use clock::sleep_until;
-pub use config::{CandidateMap, ClientConfig, Network};
+pub use config::{CandidateMap, ClientConfig, Network, Servers};
 pub use event::{CallStats, Event};
 pub use replay_memory::{ReplayMemory, ReplayMemoryError};
 

@@ -39,6 +39,9 @@ use crate::media_output::MediaOutputs;
 
 /// How often figures are told.
 const STATS_INTERVAL: Duration = Duration::from_secs(1);
+/// After so long without a word of the peer the relays are asked whether they still know us. Frames come every 20 ms, muted
+/// or not.
+const SILENCE: Duration = Duration::from_secs(1);
 /// Datagrams taken in one go before anything else has its turn.
 const DATAGRAM_BURST: usize = 32;
 
@@ -58,6 +61,8 @@ pub(crate) struct PeerConnection {
     told: Told,
     /// When figures are told next; `None` until the path is up.
     stats_at: Option<Instant>,
+    /// When the peer has been silent for too long; `None` until it has said something.
+    silent_at: Option<Instant>,
 }
 
 /// What came to a peer connection.
@@ -88,6 +93,7 @@ impl PeerConnection {
             voice: None,
             told: Told::default(),
             stats_at: None,
+            silent_at: None,
         }
     }
 
@@ -132,10 +138,15 @@ impl PeerConnection {
 
     /// When to call [`handle_timeout`](Self::handle_timeout).
     pub(crate) fn next_wake(&self) -> Option<Instant> {
-        [self.deadline, self.gathering.deadline(), self.stats_at]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.deadline,
+            self.gathering.deadline(),
+            self.stats_at,
+            self.silent_at,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Does what is due.
@@ -146,6 +157,11 @@ impl PeerConnection {
         }
         if self.gathering.deadline().is_some_and(|at| at <= now) {
             self.gathering.handle_timeout(now);
+            self.follow_sources(now);
+        }
+        if self.silent_at.is_some_and(|at| at <= now) {
+            self.silent_at = Some(now + SILENCE);
+            self.gathering.check(now);
             self.follow_sources(now);
         }
         if self.stats_at.is_some_and(|at| at <= now) {
@@ -388,6 +404,7 @@ impl PeerConnection {
     }
 
     fn authenticated(&mut self, now: Instant) {
+        self.silent_at = Some(now + SILENCE);
         if self.told.authenticated(now) {
             self.outputs.event(MediaEvent::AuthenticatedPacket);
         }

@@ -6,9 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use securecall_relay::Urgency;
 use tokio::sync::Notify;
 
-/// The most packets of a call that wait: two frames. A third shows that the network takes less than is said; then the
-/// oldest, which is of the least use, goes.
-const MAX_PACKETS: usize = 2;
+/// The most packets of a call that wait: 100 ms of voice, which the peer's jitter buffer can still make good. One more
+/// shows that the network takes less than is said; then the oldest, which is of the least use, goes.
+const MAX_PACKETS: usize = 5;
 /// The most requests that wait. Sources ask few, and ask again.
 const MAX_REQUESTS: usize = 64;
 
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn of_packets_that_wait_the_newest_two_are_kept_and_of_requests_all() {
+    async fn of_packets_that_wait_the_newest_five_are_kept_and_of_requests_all() {
         let outbox = Outbox::default();
         for index in 0..10 {
             outbox.push(vec![index], Urgency::SoonOrNever);
@@ -94,7 +94,7 @@ mod tests {
         while let Some(bytes) = outbox.next().await {
             said.push(bytes[0]);
         }
-        assert_eq!(said, [100, 104, 8, 108, 9]);
+        assert_eq!(said, [100, 104, 5, 6, 7, 8, 108, 9]);
     }
 
     #[tokio::test]

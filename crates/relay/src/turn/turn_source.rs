@@ -337,6 +337,10 @@ impl CandidateSource for TurnSource {
     fn gather(&mut self, now: Instant, sockets: &[SocketAddr]) {
         self.answered = false;
         self.sockets.extend_from_slice(sockets);
+        // Whoever gathers again has lost the path, perhaps because a server was started anew.
+        for attempt in &mut self.attempts {
+            attempt.allocation.check(now, &mut self.ids);
+        }
         self.ask_all(now, sockets);
         self.after(now);
     }
