@@ -2,14 +2,17 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use securecall_audio_device::AudioSpec;
 use securecall_contact::MatrixId;
 use securecall_crypto::{IdentityKey, IdentityKeyPair};
 use securecall_media::Reach;
-use securecall_relay::TurnServer;
+use securecall_relay::turn::ServerUri;
+use securecall_relay::{Credentials, TurnServer};
 use securecall_relay_client::TlsTrust;
 use securecall_session::{AnswerPolicy, CallOptions, Contact};
+use zeroize::Zeroizing;
 
 /// Changes the address that is told to the peer: a port mapping, or a forwarder in a test.
 pub use securecall_relay::CandidateMap;
@@ -25,6 +28,44 @@ pub struct Servers {
     pub trust: Option<TlsTrust>,
 }
 
+/// Where servers for calls are named.
+#[derive(Clone, Debug, Default)]
+pub struct ServerSources {
+    /// STUN servers that the user names.
+    pub stun: Vec<ServerUri>,
+    /// TURN servers that the user names, and who we are there.
+    pub turn: Vec<(ServerUri, TurnLogin)>,
+    /// Whether the homeserver is asked for its own.
+    pub homeserver: bool,
+    /// Who vouches for the names of those that are spoken to by TLS.
+    pub trust: Option<TlsTrust>,
+}
+
+impl ServerSources {
+    /// Whether servers can come from anywhere.
+    pub(crate) fn are_empty(&self) -> bool {
+        self.stun.is_empty() && self.turn.is_empty() && !self.homeserver
+    }
+}
+
+/// Who we are at a TURN server.
+#[derive(Clone)]
+pub enum TurnLogin {
+    /// A user with a password.
+    Password(Credentials),
+    /// Whoever has this secret makes credentials of its own.
+    SharedSecret(Arc<Zeroizing<String>>),
+}
+
+impl std::fmt::Debug for TurnLogin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Password(_) => "Password",
+            Self::SharedSecret(_) => "SharedSecret",
+        })
+    }
+}
+
 /// Where the sockets of a call are bound, and where its peer may be.
 #[derive(Clone, Default)]
 pub struct Network {
@@ -35,7 +76,7 @@ pub struct Network {
     pub reach: Reach,
     /// Changes each address before it is told to the peer.
     pub candidate_map: Option<CandidateMap>,
-    /// The servers that are asked for more addresses.
+    /// The servers that are asked for more addresses, until others are known by [`ClientConfig::servers`].
     pub servers: Servers,
 }
 
@@ -74,6 +115,8 @@ pub struct ClientConfig {
     pub replay_memory: PathBuf,
     /// Where sockets are bound.
     pub network: Network,
+    /// Where servers that are asked for more addresses are named.
+    pub servers: ServerSources,
     /// Whether [`Event::Levels`](crate::Event::Levels) are wanted.
     pub levels: bool,
     /// Whether to start without the homeserver, if it cannot be reached just now, and to wait for it. Otherwise the
@@ -92,6 +135,7 @@ impl ClientConfig {
             audio: AudioSpec::default(),
             replay_memory: replay_memory.into(),
             network: Network::default(),
+            servers: ServerSources::default(),
             levels: false,
             waits_for_homeserver: false,
         }

@@ -36,10 +36,11 @@ mod peer_connection;
 mod queue;
 mod randomness;
 mod replay_memory;
+mod server_keeper;
 
 pub use client::{Client, Handle, PlaceError, StartError};
 pub use clock::sleep_until;
-pub use config::{CandidateMap, ClientConfig, Network, Servers};
+pub use config::{CandidateMap, ClientConfig, Network, ServerSources, Servers, TurnLogin};
 pub use event::{CallStats, Event};
 pub use replay_memory::{ReplayMemory, ReplayMemoryError};
 

@@ -14,7 +14,6 @@ mod tests;
 mod told;
 
 pub(crate) use self::negotiation::overcome;
-pub(crate) use self::sources::relay_available;
 
 use std::time::Duration;
 
@@ -26,6 +25,7 @@ use securecall_media::{
 use securecall_relay::{Datagram, Inbound};
 use securecall_relay_client::{StreamNews, Streams};
 use securecall_session::{MediaEvent, MediaFailure, PathRoute, Protection};
+use tokio::sync::watch;
 use web_time::Instant;
 
 use self::frames::{Opener, Sealer, ciphers};
@@ -33,7 +33,7 @@ use self::gathering::Gathering;
 use self::sockets::{Received, Sockets};
 use self::told::Told;
 use crate::clock;
-use crate::config::Network;
+use crate::config::{Network, Servers};
 use crate::event::{CallStats, Event};
 use crate::media_output::MediaOutputs;
 
@@ -81,11 +81,15 @@ struct Voice {
 
 impl PeerConnection {
     /// No socket is open and nothing is sent before the first offer or answer.
-    pub(crate) fn new(outputs: MediaOutputs, network: Network) -> Self {
+    pub(crate) fn new(
+        outputs: MediaOutputs,
+        network: Network,
+        servers: &watch::Receiver<Servers>,
+    ) -> Self {
         Self {
             outputs,
-            gathering: Gathering::new(sources::all(&network)),
-            streams: Streams::new(network.servers.trust.clone()),
+            gathering: Gathering::new(sources::all(network.candidate_map.clone(), servers)),
+            streams: Streams::new(servers.borrow().trust.clone()),
             sockets: Sockets::new(network),
             has_candidate: false,
             transport: None,

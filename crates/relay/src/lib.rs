@@ -34,6 +34,7 @@ pub use candidate_source::{
     Urgency,
 };
 pub use host::{CandidateMap, HostSource};
+pub use reach::is_public;
 pub use reflexive::ReflexiveSource;
 pub use transaction_ids::TransactionIds;
 pub use turn::{Credentials, ServerLink, TurnFailure, TurnServer, TurnSource};

@@ -11,7 +11,7 @@ pub(crate) fn is_of_a_host(address: SocketAddr) -> bool {
 
 /// Whether an address is anybody's on the Internet. What is not may be named by the user only: a server
 /// from elsewhere must not point this device at machines of its own network.
-pub(crate) fn is_public(address: SocketAddr) -> bool {
+pub fn is_public(address: SocketAddr) -> bool {
     let private = match address.ip().to_canonical() {
         IpAddr::V4(ip) => {
             let [first, second, ..] = ip.octets();

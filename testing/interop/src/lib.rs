@@ -36,7 +36,7 @@ mod zxing_cpp;
 pub use connect_proxy::ConnectProxy;
 pub use coturn::{Coturn, CoturnError, CoturnUsers};
 pub use database_snapshot::{ALLOWED, Allowed, DatabaseSnapshot, Difference, Report};
-pub use homeserver_config::{Registration, SynapseOptions};
+pub use homeserver_config::{Registration, SynapseOptions, TurnServers};
 pub use hostile_homeserver::{Answer, HostileHomeserver};
 pub use synapse::{Synapse, SynapseError};
 pub use tls_front::TlsFront;

@@ -234,11 +234,12 @@ fn split(stream: StreamId) -> (usize, StreamId) {
 #[cfg(test)]
 mod tests {
     use securecall_relay::CandidateKind;
+    use tokio::sync::watch;
 
     use super::super::sources;
     use super::*;
     use crate::clock;
-    use crate::config::Network;
+    use crate::config::{CandidateMap, Servers};
 
     const SERVER: &str = "192.0.2.3:3478";
     const MS: Duration = Duration::from_millis(1);
@@ -325,13 +326,19 @@ mod tests {
         }
     }
 
+    /// The sources of a call without any server.
+    fn sources_of(map: Option<CandidateMap>) -> Vec<Box<dyn CandidateSource>> {
+        let (_, servers) = watch::channel(Servers::default());
+        sources::all(map, &servers)
+    }
+
     fn host_alone() -> Gathering {
-        Gathering::new(sources::all(&Network::default()))
+        Gathering::new(sources_of(None))
     }
 
     fn host_and_relay() -> Gathering {
         let mut sources: Vec<Box<dyn CandidateSource>> = vec![Box::new(FakeRelay::default())];
-        sources.extend(sources::all(&Network::default()));
+        sources.extend(sources_of(None));
         Gathering::new(sources)
     }
 
@@ -367,11 +374,8 @@ mod tests {
     #[test]
     fn the_peer_is_told_the_address_in_front_of_a_socket() {
         let front = address("203.0.113.1:7000");
-        let network = Network {
-            candidate_map: Some(std::sync::Arc::new(move |_| front)),
-            ..Network::default()
-        };
-        let mut gathering = Gathering::new(sources::all(&network));
+        let map: CandidateMap = std::sync::Arc::new(move |_| front);
+        let mut gathering = Gathering::new(sources_of(Some(map)));
         let base = address("10.0.0.1:5000");
         gathering.begin(clock::now(), &[base]);
         let expected = Candidate {
@@ -468,7 +472,6 @@ mod tests {
         gathering.begin(clock::now(), &[]);
         let complete = vec![GatheringOutput::Complete];
         assert_eq!(outputs(&mut gathering), (complete, None));
-        assert!(!sources::relay_available(&Network::default()));
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Calls through a TURN server that operators run.
 
 use securecall_driver::{
-    CallEvent, CallOptions, ClientConfig, EndReason, Event, PathRoute, Route, Servers,
+    CallError, CallEvent, CallOptions, Client, ClientConfig, EndReason, Event, PathRoute,
+    PlaceError, Route, Servers,
 };
-use securecall_interop::{Coturn, CoturnUsers};
+use securecall_interop::{Coturn, CoturnUsers, Synapse, SynapseOptions, TurnServers};
 use securecall_relay::{Credentials, ServerLink, TurnServer};
 use securecall_relay_client::TlsTrust;
 use zeroize::Zeroizing;
@@ -156,13 +157,66 @@ async fn of_two_people_one_may_go_by_relay_alone() {
     )
     .await;
     for client in [&mut calling, &mut called] {
-        let route = wait_for(client, |event| match event {
-            Event::Call(CallEvent::Connected { route, .. }) => Some(*route),
-            _ => None,
-        })
-        .await;
-        assert_eq!(route, PathRoute::Relay);
+        assert_eq!(route_of_connection(client).await, PathRoute::Relay);
     }
     calling.stop().await;
     called.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_relay_that_the_homeserver_names_is_used() {
+    let secret = "what both servers know";
+    let coturn = Coturn::start(CoturnUsers::SharedSecret(secret.to_owned()), &[]).unwrap();
+    let synapse = Synapse::start(SynapseOptions {
+        turn: Some(TurnServers {
+            uris: vec![
+                format!("turn:{}?transport=udp", coturn.address()),
+                "turn:unusable?transport=carrier-pigeon".to_owned(),
+            ],
+            shared_secret: secret.to_owned(),
+            ttl_seconds: 3600,
+        }),
+        ..SynapseOptions::default()
+    })
+    .unwrap();
+    let (caller, callee) = (Person::new(&synapse).await, Person::new(&synapse).await);
+    let of = |person: &Person, tone| {
+        let mut config = person.config(tone);
+        config.inbound = by_relay();
+        config.servers.homeserver = true;
+        config
+    };
+    let configs = [of(&caller, 440), of(&callee, 1000)];
+    let (mut calling, mut called, _) = placed_with(&caller, &callee, configs, by_relay()).await;
+    for client in [&mut calling, &mut called] {
+        assert_eq!(route_of_connection(client).await, PathRoute::Relay);
+    }
+    calling.stop().await;
+    called.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_relay_a_call_by_relay_is_not_placed() {
+    let (caller, callee) = (Person::new(synapse()).await, Person::new(synapse()).await);
+    let mut config = caller.config(440);
+    // This homeserver has none.
+    config.servers.homeserver = true;
+    let calling = Client::start(config, caller.account.clone()).await.unwrap();
+    let refused = calling.handle().call(callee.as_callee(), by_relay()).await;
+    assert!(
+        matches!(
+            refused,
+            Err(PlaceError::Refused(CallError::RelayUnavailable))
+        ),
+        "{refused:?}"
+    );
+    calling.stop().await;
+}
+
+async fn route_of_connection(client: &mut Client) -> PathRoute {
+    wait_for(client, |event| match event {
+        Event::Call(CallEvent::Connected { route, .. }) => Some(*route),
+        _ => None,
+    })
+    .await
 }

@@ -33,7 +33,7 @@ const MAX_FAILURES: usize = 16;
 
 /// Addresses at TURN servers.
 pub struct TurnSource {
-    servers: Vec<TurnServer>,
+    servers: Box<dyn FnMut() -> Vec<TurnServer> + Send>,
     ids: TransactionIds,
     sockets: Vec<SocketAddr>,
     attempts: Vec<Attempt>,
@@ -65,8 +65,18 @@ struct Retry {
 impl TurnSource {
     /// Nobody is asked yet.
     pub fn new(servers: impl IntoIterator<Item = TurnServer>, ids: TransactionIds) -> Self {
+        let servers: Vec<TurnServer> = servers.into_iter().collect();
+        Self::with_servers(move || servers.clone(), ids)
+    }
+
+    /// Nobody is asked yet. Which servers there are is found out each time they are asked: in a long call
+    /// credentials are renewed.
+    pub fn with_servers(
+        servers: impl FnMut() -> Vec<TurnServer> + Send + 'static,
+        ids: TransactionIds,
+    ) -> Self {
         Self {
-            servers: servers.into_iter().take(MAX_SERVERS).collect(),
+            servers: Box::new(servers),
             ids,
             sockets: Vec::new(),
             attempts: Vec::new(),
@@ -86,13 +96,9 @@ impl TurnSource {
         self.failures.iter()
     }
 
-    /// Other servers, or other credentials, from the next question on.
-    pub fn set_servers(&mut self, servers: impl IntoIterator<Item = TurnServer>) {
-        self.servers = servers.into_iter().take(MAX_SERVERS).collect();
-    }
-
     fn ask_all(&mut self, now: Instant, sockets: &[SocketAddr]) {
-        for server in self.servers.clone() {
+        let servers = (self.servers)();
+        for server in servers.into_iter().take(MAX_SERVERS) {
             self.ask(now, server, sockets);
         }
     }
