@@ -48,6 +48,9 @@ pub use securecall_audio_device::{
     AudioSpec, DeviceFault, MicrophoneSpec, ProcessingChoice, SpeakerSpec,
 };
 pub use securecall_media::Reach;
+pub use securecall_relay::Credentials;
+pub use securecall_relay::turn::{Scheme as TurnScheme, ServerUri};
+pub use securecall_relay_client::TlsTrust;
 pub use securecall_session::{
     AnswerPolicy, CallError, CallHandle, CallHandles, CallOptions, Callee, CommandError, Contact,
     EndReason, Event as CallEvent, ExitClass, MissedReason, NamedCall, PathRoute, Peer,
