@@ -37,12 +37,16 @@ const ARROWS: &[(&str, &[&str])] = &[
             "securecall-session",
             "securecall-media",
             "securecall-matrix",
+            "securecall-relay-client",
+            "securecall-relay",
             "securecall-audio-device",
             "securecall-contact",
             "securecall-crypto",
         ],
     ),
     ("securecall-matrix", &["securecall-contact"]),
+    ("securecall-relay-client", &["securecall-relay"]),
+    ("securecall-relay", &[]),
     ("securecall-audio-device", &[]),
     ("securecall-media", &[]),
     (
@@ -88,6 +92,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "securecall-crypto",
             "securecall-media",
             "securecall-audio-device",
+            "securecall-relay",
         ],
     ),
 ];
@@ -118,6 +123,7 @@ pub(crate) const PURE: &[&str] = &[
     "securecall-contact-qr",
     "securecall-signaling",
     "securecall-session",
+    "securecall-relay",
 ];
 
 /// Crates that do I/O, read clocks, start threads or make randomness: nowhere below a PURE crate.

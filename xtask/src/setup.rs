@@ -62,6 +62,11 @@ const TEST: &[Need] = &[
         present: || starts("dbus-daemon"),
     },
     Need {
+        what: "coturn (tests against a TURN server that operators run)",
+        packages: &["coturn"],
+        present: || starts("turnserver"),
+    },
+    Need {
         what: "xdg-open and xdg-mime (tests of links that are opened from a desktop)",
         packages: &["xdg-utils"],
         present: || starts("xdg-open") && starts("xdg-mime"),

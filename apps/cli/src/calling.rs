@@ -74,6 +74,7 @@ pub(crate) async fn run(
     config.inbound = plan::call_options(&plan.media);
     config.audio = plan::audio(&plan.media);
     config.network.reach = settings.reach();
+    config.servers = settings.servers()?;
     config.levels = with_screen;
     // Who waits for calls waits for the homeserver as well; who places one wants to know.
     config.waits_for_homeserver = matches!(plan.goal, Goal::Listen { .. });

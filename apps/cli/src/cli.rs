@@ -334,8 +334,10 @@ impl From<Switch> for ProcessingChoice {
 /// `--route`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum RouteChoice {
-    /// Straight to the other device: each side learns the other's network address
+    /// Straight to the other device where that works: each side learns the other's network address
     Direct,
+    /// Through a TURN server only: the other side learns no address of ours
+    Relay,
 }
 
 /// `--require`
@@ -416,7 +418,7 @@ mod tests {
             let sub = command.find_subcommand_mut(name).unwrap();
             help.push_str(&sub.render_long_help().to_string());
         }
-        for word in ["relay", "doctor"] {
+        for word in ["ghostnet", "doctor"] {
             assert!(!help.contains(word), "{word}");
         }
     }

@@ -8,17 +8,18 @@ use std::path::Path;
 
 use clap::ValueEnum;
 use securecall_contact::ServerName;
-use securecall_driver::{MicrophoneSpec, Reach, SpeakerSpec};
+use securecall_driver::{MicrophoneSpec, Reach, ServerSources, SpeakerSpec};
 
 use crate::alerts::AlertSettings;
 use crate::cli::{Answer, MediaOptions, RequireChoice, RingTone, RouteChoice, Switch};
 use crate::error::{ErrorKind, Failure};
+use crate::server_settings::{Hidden, ServerSettings, stun_servers, turn_servers};
 
 /// The file in the profile directory.
 const FILE_NAME: &str = "config.toml";
 
 /// Every key of the file. Each may also be given as the environment variable `SECURECALL_<KEY>`.
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 16] = [
     "domain",
     "mic",
     "speaker",
@@ -29,6 +30,12 @@ const KEYS: [&str; 10] = [
     "ring_device",
     "notifications",
     "loopback",
+    "stun",
+    "turn",
+    "turn_user",
+    "turn_password",
+    "turn_secret",
+    "homeserver_turn",
 ];
 
 /// What environment and file say. [`Settings::media`] puts the options before them.
@@ -44,6 +51,7 @@ pub(crate) struct Settings {
     ring_device: Option<String>,
     notifications: Option<Switch>,
     loopback: Option<Loopback>,
+    servers: ServerSettings,
 }
 
 /// `loopback`
@@ -84,6 +92,16 @@ impl Settings {
             Some(Loopback::Allow) => Reach::ThisMachine,
             None => Reach::OtherMachines,
         }
+    }
+
+    /// The servers by whose help calls find their way.
+    ///
+    /// # Errors
+    ///
+    /// Settings that do not go together.
+    pub(crate) fn servers(&self) -> Result<ServerSources, Failure> {
+        let sources = self.servers.sources();
+        sources.map_err(|reason| invalid("the settings", reason))
     }
 
     /// The options, and where they say nothing, the settings.
@@ -179,6 +197,12 @@ impl Settings {
             "ring_device" => self.ring_device = Some(value.to_owned()),
             "notifications" => self.notifications = Some(choice(value)?),
             "loopback" => self.loopback = Some(choice(value)?),
+            "stun" => self.servers.stun = stun_servers(value)?,
+            "turn" => self.servers.turn = turn_servers(value)?,
+            "turn_user" => self.servers.user = Some(value.to_owned()),
+            "turn_password" => self.servers.password = Some(Hidden::new(value)),
+            "turn_secret" => self.servers.secret = Some(Hidden::new(value)),
+            "homeserver_turn" => self.servers.homeserver = Some(choice(value)?),
             _ => return Err("is not a setting".to_owned()),
         }
         Ok(())
@@ -374,7 +398,7 @@ mod tests {
             message("answer = 'always'")
                 .ends_with("'answer': 'always' is not one of 'ask', 'contacts', 'auto'")
         );
-        assert!(message("route = 'relay'").ends_with("'relay' is not one of 'direct'"));
+        assert!(message("route = 'away'").ends_with("'away' is not one of 'direct', 'relay'"));
         assert!(message("domain = 'a b'").contains("'domain': ' ' cannot be in a server name"));
         for url in [
             "https://example.org",

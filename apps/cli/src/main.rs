@@ -34,6 +34,7 @@ mod runtime;
 mod screen;
 mod secret;
 mod secret_input;
+mod server_settings;
 
 /// The tests look for secrets in what is given back.
 #[cfg(test)]

@@ -13,12 +13,13 @@ use securecall_media::TICK_SAMPLES;
 use securecall_session::{
     CallHandle, MediaCommand, MediaEvent, MediaFailure, NamedCall, Protection,
 };
+use tokio::sync::watch;
 use web_time::Instant;
 
 use self::queues::Order;
 use crate::audio_engine::{AudioEngine, micros};
 use crate::clock;
-use crate::config::Network;
+use crate::config::{Network, Servers};
 use crate::event::Event;
 use crate::media_output::{MediaOutput, MediaOutputs};
 use crate::peer_connection::{PeerConnection, overcome};
@@ -37,13 +38,14 @@ impl CallMedia {
         audio: AudioSpec,
         devices: Option<AudioDevices>,
         network: Network,
+        servers: &watch::Receiver<Servers>,
         levels: bool,
         outputs: Sender<(CallHandle, MediaOutput)>,
     ) -> Self {
         let (sender, orders) = queue();
         let outputs = MediaOutputs::of(call, outputs);
         let task = Task {
-            peer: PeerConnection::new(outputs.clone(), network),
+            peer: PeerConnection::new(outputs.clone(), network, servers),
             audio: AudioEngine::new(clock::now(), outputs.clone(), audio, devices),
             outputs,
             levels,
@@ -96,8 +98,8 @@ impl Task {
                     Ok(devices) => self.audio.use_devices(devices),
                     Err(why) => self.fail_here(why),
                 },
-                received = self.peer.receive() => {
-                    self.peer.handle_datagrams(clock::now(), &received);
+                arrival = self.peer.receive() => {
+                    self.peer.handle_arrival(clock::now(), &arrival);
                 }
             }
         }

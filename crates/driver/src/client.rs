@@ -15,8 +15,9 @@ use securecall_session::{
     CallHandle, Config, Contacts, Endpoint, InboundSignal, MediaCommand, NamedCall, NotPersisted,
     Output, WireCallId,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use web_time::Instant;
 
 use self::handle::Command;
@@ -27,20 +28,22 @@ use self::start::FirstSync;
 use crate::audio::open_devices_aside;
 use crate::call_media::CallMedia;
 use crate::clock;
-use crate::config::{ClientConfig, Network};
+use crate::config::{ClientConfig, Network, Servers};
 use crate::event::Event;
 use crate::event_queue::MAX_WAITING;
 use crate::media_output::MediaOutput;
-use crate::peer_connection::relay_available;
 use crate::queue::{Receiver, Sender, queue};
 use crate::randomness::{NoRandomness, SystemRandomness};
 use crate::replay_memory::{ReplayMemory, ReplayMemoryError};
+use crate::server_keeper::ServerKeeper;
 
 /// How long a stopping client waits for the peer to be told and for recordings to be written.
 const FAREWELL_TIMEOUT: Duration = Duration::from_millis(1400);
 /// How long all of the stop may take: what the farewell leaves of it is for the last sync, which empties our inbox at the
 /// homeserver.
 const STOP_TIMEOUT: Duration = Duration::from_millis(1900);
+/// How long a start waits for the servers that calls may ask, if the first sync was faster. What comes later is used as well.
+const LOOK_FOR_SERVERS: Duration = Duration::from_secs(1);
 /// How often a pipe that waits for its call is emptied: far less than a pipe holds.
 const IDLE_DISCARD: Duration = Duration::from_millis(250);
 /// What is longer than any signal is dropped before it gets here.
@@ -90,24 +93,31 @@ impl Client {
         let devices = open_devices_aside(&config.audio).await?;
         let replay_memory = ReplayMemory::at(&config.replay_memory);
         let remembered = replay_memory.load()?;
+        let (known_servers, servers) = watch::channel(config.network.servers.clone());
+        let looked = keep_servers(&config, &account, known_servers);
         let rng = SystemRandomness::check().map_err(StartError::Randomness)?;
-        let endpoint = Endpoint::new(
+        let mut endpoint = Endpoint::new(
             Config {
                 matrix_id: account.matrix_id().clone(),
                 device: account.own_device().clone(),
                 answer: config.answer,
                 inbound: config.inbound,
-                relay_available: relay_available(&config.network),
+                relay_available: relay_available(&servers),
             },
             config.identity,
             Contacts::new(config.contacts),
             remembered.as_deref(),
         )?;
         let mut first_sync = FirstSync::of(&account);
-        let started = match config.waits_for_homeserver {
-            true => account.start().await,
-            false => first_sync.within_patience().await,
+        let first_sync_done = async {
+            match config.waits_for_homeserver {
+                true => account.start().await,
+                false => first_sync.within_patience().await,
+            }
         };
+        // At the same time, so that a call that is placed at once finds its relay, and nobody waits for it alone.
+        let (started, _) = tokio::join!(first_sync_done, timeout(LOOK_FOR_SERVERS, looked));
+        endpoint.set_relay_available(relay_available(&servers));
         let (online, told) = match started {
             Ok(inbox) => (MaybeInbox::Open(inbox), Event::Ready),
             Err(securecall_matrix::StartError::Server(error))
@@ -132,6 +142,7 @@ impl Client {
             replay_memory_fails: false,
             audio: config.audio,
             network: config.network,
+            servers,
             levels: config.levels,
             opened: Some(devices),
             calls: BTreeMap::new(),
@@ -175,6 +186,26 @@ impl Client {
     }
 }
 
+/// Looks for servers in a task of its own, which ends with the client. Tells when it has looked once.
+fn keep_servers(
+    config: &ClientConfig,
+    account: &Account,
+    known: watch::Sender<Servers>,
+) -> oneshot::Receiver<()> {
+    let (tell, looked) = oneshot::channel();
+    if !config.servers.are_empty() {
+        let (sources, reach) = (config.servers.clone(), config.network.reach);
+        let keeper = ServerKeeper::new(account.clone(), sources, reach, known);
+        tokio::spawn(keeper.run(tell));
+    }
+    looked
+}
+
+/// Whether calls can be had in which the peer does not learn where we are.
+fn relay_available(servers: &watch::Receiver<Servers>) -> bool {
+    !servers.borrow().turn.is_empty()
+}
+
 /// Waits for the client's task. If the operating system gave it no randomness, the program is told so.
 async fn watch(running: JoinHandle<()>, events: Sender<Event>) {
     let panic = match running.await {
@@ -197,6 +228,8 @@ struct Loop {
     replay_memory_fails: bool,
     audio: AudioSpec,
     network: Network,
+    /// The servers that calls may ask for addresses.
+    servers: watch::Receiver<Servers>,
     levels: bool,
     /// Opened at the start, so that a missing device is an error before anything rings; the first call takes them.
     opened: Option<AudioDevices>,
@@ -245,6 +278,9 @@ impl Loop {
                 },
                 Some((call, output)) = media_outputs.next() => self.handle_media_output(call, output),
                 Some(response) = self.requests.next() => self.handle_response(response),
+                Ok(()) = self.servers.changed() => {
+                    self.endpoint.set_relay_available(relay_available(&self.servers));
+                }
                 () = clock::sleep_until(deadline) => self.endpoint.handle_timeout(clock::now(), &mut self.rng),
                 () = clock::sleep_until(farewell_ends) => self.abandoned = true,
                 _ = idle_discard.tick(), if self.opened.is_some() => self.discard_idle_audio(),
@@ -307,6 +343,7 @@ impl Loop {
                     self.audio.clone(),
                     devices,
                     self.network.clone(),
+                    &self.servers,
                     self.levels,
                     self.media_sender.clone(),
                 )

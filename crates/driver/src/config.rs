@@ -8,10 +8,63 @@ use securecall_audio_device::AudioSpec;
 use securecall_contact::MatrixId;
 use securecall_crypto::{IdentityKey, IdentityKeyPair};
 use securecall_media::Reach;
+use securecall_relay::turn::ServerUri;
+use securecall_relay::{Credentials, TurnServer};
+use securecall_relay_client::TlsTrust;
 use securecall_session::{AnswerPolicy, CallOptions, Contact};
+use zeroize::Zeroizing;
 
 /// Changes the address that is told to the peer: a port mapping, or a forwarder in a test.
-pub type CandidateMap = Arc<dyn Fn(SocketAddr) -> SocketAddr + Send + Sync>;
+pub use securecall_relay::CandidateMap;
+
+/// The servers by whose help calls find their way.
+#[derive(Clone, Debug, Default)]
+pub struct Servers {
+    /// STUN servers, which say how they see us.
+    pub stun: Vec<SocketAddr>,
+    /// TURN servers, which relay.
+    pub turn: Vec<TurnServer>,
+    /// Who vouches for the names of those that are spoken to by TLS.
+    pub trust: Option<TlsTrust>,
+}
+
+/// Where servers for calls are named.
+#[derive(Clone, Debug, Default)]
+pub struct ServerSources {
+    /// STUN servers that the user names.
+    pub stun: Vec<ServerUri>,
+    /// TURN servers that the user names, and who we are there.
+    pub turn: Vec<(ServerUri, TurnLogin)>,
+    /// Whether the homeserver is asked for its own.
+    pub homeserver: bool,
+    /// Who vouches for the names of those that are spoken to by TLS.
+    pub trust: Option<TlsTrust>,
+}
+
+impl ServerSources {
+    /// Whether servers can come from anywhere.
+    pub(crate) fn are_empty(&self) -> bool {
+        self.stun.is_empty() && self.turn.is_empty() && !self.homeserver
+    }
+}
+
+/// Who we are at a TURN server.
+#[derive(Clone)]
+pub enum TurnLogin {
+    /// A user with a password.
+    Password(Credentials),
+    /// Whoever has this secret makes credentials of its own.
+    SharedSecret(Arc<Zeroizing<String>>),
+}
+
+impl std::fmt::Debug for TurnLogin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Password(_) => "Password",
+            Self::SharedSecret(_) => "SharedSecret",
+        })
+    }
+}
 
 /// Where the sockets of a call are bound, and where its peer may be.
 #[derive(Clone, Default)]
@@ -23,6 +76,8 @@ pub struct Network {
     pub reach: Reach,
     /// Changes each address before it is told to the peer.
     pub candidate_map: Option<CandidateMap>,
+    /// The servers that are asked for more addresses, until others are known by [`ClientConfig::servers`].
+    pub servers: Servers,
 }
 
 impl std::fmt::Debug for Network {
@@ -31,11 +86,14 @@ impl std::fmt::Debug for Network {
             bind,
             reach,
             candidate_map,
+            servers,
         } = self;
         f.debug_struct("Network")
             .field("bind", &bind.len())
             .field("reach", reach)
             .field("mapped", &candidate_map.is_some())
+            .field("stun", &servers.stun.len())
+            .field("turn", &servers.turn.len())
             .finish()
     }
 }
@@ -57,6 +115,8 @@ pub struct ClientConfig {
     pub replay_memory: PathBuf,
     /// Where sockets are bound.
     pub network: Network,
+    /// Where servers that are asked for more addresses are named.
+    pub servers: ServerSources,
     /// Whether [`Event::Levels`](crate::Event::Levels) are wanted.
     pub levels: bool,
     /// Whether to start without the homeserver, if it cannot be reached just now, and to wait for it. Otherwise the
@@ -75,6 +135,7 @@ impl ClientConfig {
             audio: AudioSpec::default(),
             replay_memory: replay_memory.into(),
             network: Network::default(),
+            servers: ServerSources::default(),
             levels: false,
             waits_for_homeserver: false,
         }

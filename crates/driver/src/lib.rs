@@ -36,10 +36,11 @@ mod peer_connection;
 mod queue;
 mod randomness;
 mod replay_memory;
+mod server_keeper;
 
 pub use client::{Client, Handle, PlaceError, StartError};
 pub use clock::sleep_until;
-pub use config::{CandidateMap, ClientConfig, Network};
+pub use config::{CandidateMap, ClientConfig, Network, ServerSources, Servers, TurnLogin};
 pub use event::{CallStats, Event};
 pub use replay_memory::{ReplayMemory, ReplayMemoryError};
 
@@ -47,6 +48,9 @@ pub use securecall_audio_device::{
     AudioSpec, DeviceFault, MicrophoneSpec, ProcessingChoice, SpeakerSpec,
 };
 pub use securecall_media::Reach;
+pub use securecall_relay::Credentials;
+pub use securecall_relay::turn::{Scheme as TurnScheme, ServerUri};
+pub use securecall_relay_client::TlsTrust;
 pub use securecall_session::{
     AnswerPolicy, CallError, CallHandle, CallHandles, CallOptions, Callee, CommandError, Contact,
     EndReason, Event as CallEvent, ExitClass, MissedReason, NamedCall, PathRoute, Peer,

@@ -4,16 +4,15 @@
 //! It knows neither microphone nor speaker: encoded frames come in, ticks to be heard go out. So an
 //! [`AudioEngine`](crate::audio_engine::AudioEngine) can serve as many peers as a call has.
 
-mod candidate_source;
 pub(crate) mod frames;
 mod gathering;
 mod negotiation;
 pub(crate) mod sockets;
+mod sources;
 #[cfg(test)]
 mod tests;
 mod told;
 
-pub(crate) use self::candidate_source::relay_available;
 pub(crate) use self::negotiation::overcome;
 
 use std::time::Duration;
@@ -23,21 +22,26 @@ use securecall_media::{
     CodecError, EncodedFrame, PathKind, ReceivePipeline, ReceivedFrame, SendPipeline, Tick,
     Transport, TransportError, TransportEvent, TransportOutput,
 };
+use securecall_relay::{Datagram, Inbound};
+use securecall_relay_client::{StreamNews, Streams};
 use securecall_session::{MediaEvent, MediaFailure, PathRoute, Protection};
+use tokio::sync::watch;
 use web_time::Instant;
 
-use self::candidate_source::Inbound;
 use self::frames::{Opener, Sealer, ciphers};
 use self::gathering::Gathering;
 use self::sockets::{Received, Sockets};
 use self::told::Told;
 use crate::clock;
-use crate::config::Network;
+use crate::config::{Network, Servers};
 use crate::event::{CallStats, Event};
 use crate::media_output::MediaOutputs;
 
 /// How often figures are told.
 const STATS_INTERVAL: Duration = Duration::from_secs(1);
+/// After so long without a word of the peer the relays are asked whether they still know us. Frames come every 20 ms, muted
+/// or not.
+const SILENCE: Duration = Duration::from_secs(1);
 /// Datagrams taken in one go before anything else has its turn.
 const DATAGRAM_BURST: usize = 32;
 
@@ -45,6 +49,7 @@ const DATAGRAM_BURST: usize = 32;
 pub(crate) struct PeerConnection {
     outputs: MediaOutputs,
     sockets: Sockets,
+    streams: Streams,
     gathering: Gathering,
     /// A candidate of ours was found.
     has_candidate: bool,
@@ -56,6 +61,16 @@ pub(crate) struct PeerConnection {
     told: Told,
     /// When figures are told next; `None` until the path is up.
     stats_at: Option<Instant>,
+    /// When the peer has been silent for too long; `None` until it has said something.
+    silent_at: Option<Instant>,
+}
+
+/// What came to a peer connection.
+pub(crate) enum Arrival {
+    /// A datagram.
+    Datagram(Received),
+    /// News of a stream to a relay.
+    Stream(StreamNews),
 }
 
 /// The frames of both directions.
@@ -66,10 +81,15 @@ struct Voice {
 
 impl PeerConnection {
     /// No socket is open and nothing is sent before the first offer or answer.
-    pub(crate) fn new(outputs: MediaOutputs, network: Network) -> Self {
+    pub(crate) fn new(
+        outputs: MediaOutputs,
+        network: Network,
+        servers: &watch::Receiver<Servers>,
+    ) -> Self {
         Self {
             outputs,
-            gathering: Gathering::new(candidate_source::all(&network)),
+            gathering: Gathering::new(sources::all(network.candidate_map.clone(), servers)),
+            streams: Streams::new(servers.borrow().trust.clone()),
             sockets: Sockets::new(network),
             has_candidate: false,
             transport: None,
@@ -77,6 +97,7 @@ impl PeerConnection {
             voice: None,
             told: Told::default(),
             stats_at: None,
+            silent_at: None,
         }
     }
 
@@ -121,10 +142,15 @@ impl PeerConnection {
 
     /// When to call [`handle_timeout`](Self::handle_timeout).
     pub(crate) fn next_wake(&self) -> Option<Instant> {
-        [self.deadline, self.gathering.deadline(), self.stats_at]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.deadline,
+            self.gathering.deadline(),
+            self.stats_at,
+            self.silent_at,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Does what is due.
@@ -135,7 +161,12 @@ impl PeerConnection {
         }
         if self.gathering.deadline().is_some_and(|at| at <= now) {
             self.gathering.handle_timeout(now);
-            self.tell_candidates(now);
+            self.follow_sources(now);
+        }
+        if self.silent_at.is_some_and(|at| at <= now) {
+            self.silent_at = Some(now + SILENCE);
+            self.gathering.check(now);
+            self.follow_sources(now);
         }
         if self.stats_at.is_some_and(|at| at <= now) {
             self.stats_at = Some(now + STATS_INTERVAL);
@@ -149,13 +180,28 @@ impl PeerConnection {
         self.drive(|transport| transport.send_control(now, bytes).map(|_sent| ()));
     }
 
-    /// Waits for a datagram; for ever while there is no socket.
-    pub(crate) async fn receive(&mut self) -> Received {
-        self.sockets.receive().await
+    /// Waits for a datagram, or for news of a stream; for ever while there is neither.
+    pub(crate) async fn receive(&mut self) -> Arrival {
+        tokio::select! {
+            received = self.sockets.receive() => Arrival::Datagram(received),
+            news = self.streams.next() => Arrival::Stream(news),
+        }
+    }
+
+    /// Takes what came.
+    pub(crate) fn handle_arrival(&mut self, now: Instant, arrival: &Arrival) {
+        match arrival {
+            Arrival::Datagram(received) => self.handle_datagrams(now, received),
+            Arrival::Stream(news) => {
+                self.gathering.handle_stream(now, news.stream, news.event());
+                self.follow_sources(now);
+                self.drain();
+            }
+        }
     }
 
     /// Takes a datagram, and those that came with it.
-    pub(crate) fn handle_datagrams(&mut self, now: Instant, received: &Received) {
+    fn handle_datagrams(&mut self, now: Instant, received: &Received) {
         self.take_datagram(now, received);
         // So that ticks and orders have their turn, whatever anybody sends.
         for _ in 1..DATAGRAM_BURST {
@@ -209,11 +255,7 @@ impl PeerConnection {
                 return;
             };
             match transport.poll_output() {
-                TransportOutput::Transmit(datagram) => {
-                    if let Some(datagram) = self.gathering.wrap(datagram) {
-                        self.sockets.send(&datagram);
-                    }
-                }
+                TransportOutput::Transmit(datagram) => self.send(datagram),
                 TransportOutput::Event(event) => self.handle_event(event),
                 TransportOutput::Timeout(deadline) => {
                     self.deadline = deadline;
@@ -229,6 +271,9 @@ impl PeerConnection {
             transport.close(now);
         }
         self.drain();
+        // After the goodbye, which may go through a relay.
+        self.gathering.close(now);
+        self.follow_sources(now);
     }
 
     /// Nothing goes on with this peer.
@@ -278,7 +323,27 @@ impl PeerConnection {
         self.drain();
     }
 
-    fn tell_candidates(&mut self, now: Instant) {
+    /// What the transport sends leaves through the source of the candidate it is sent from.
+    fn send(&mut self, datagram: securecall_media::Datagram) {
+        let securecall_media::Datagram {
+            source,
+            destination,
+            contents,
+        } = datagram;
+        let now = clock::now();
+        self.gathering.send(
+            now,
+            Datagram {
+                source,
+                destination,
+                contents,
+            },
+        );
+        self.follow_sources(now);
+    }
+
+    /// Does what the sources want, and tells what they found.
+    fn follow_sources(&mut self, now: Instant) {
         if self.transport.is_some()
             && let Err(error) = self.take_candidates(now)
         {
@@ -296,7 +361,11 @@ impl PeerConnection {
     fn handle_event(&mut self, event: TransportEvent) {
         let now = clock::now();
         match event {
-            TransportEvent::PathUp { kind, pair: _ } => {
+            TransportEvent::PathUp { kind, pair } => {
+                if let Some(pair) = pair {
+                    self.gathering.prefer_peer(now, pair.local, pair.remote);
+                    self.follow_sources(now);
+                }
                 self.stats_at = Some(now + STATS_INTERVAL);
                 let route = match kind {
                     PathKind::Direct => PathRoute::Direct,
@@ -305,7 +374,12 @@ impl PeerConnection {
                 self.outputs.event(MediaEvent::PathUp { route });
             }
             // The endpoint has its own rule for a dead path: no authenticated packet for 3 s.
-            TransportEvent::PathDown => tracing::debug!("no candidate pair works"),
+            TransportEvent::PathDown => {
+                tracing::debug!("no candidate pair works");
+                // A relay may have been started anew, and know nothing of us.
+                self.gathering.check(now);
+                self.follow_sources(now);
+            }
             TransportEvent::ChannelOpen => self.outputs.event(MediaEvent::DataChannelOpen),
             TransportEvent::Control(bytes) => {
                 self.authenticated(now);
@@ -334,6 +408,7 @@ impl PeerConnection {
     }
 
     fn authenticated(&mut self, now: Instant) {
+        self.silent_at = Some(now + SILENCE);
         if self.told.authenticated(now) {
             self.outputs.event(MediaEvent::AuthenticatedPacket);
         }

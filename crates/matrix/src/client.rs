@@ -109,6 +109,24 @@ impl Client {
         Ok(R::IncomingResponse::try_from_http_response(answer)?)
     }
 
+    /// The same, and gives the answer as it came: for one that is often not what the specification says.
+    pub(crate) async fn send_for_body<R>(&self, request: R) -> Result<Vec<u8>, HttpError>
+    where
+        R: OutgoingRequest,
+        R::Authentication: Authentication,
+        R::PathBuilder: Versioned,
+        HttpError: From<FromHttpResponseError<R::EndpointError>>,
+    {
+        let request = self.write(request)?;
+        let answer = Box::pin(self.exchange(request, MAX_ANSWER)).await?;
+        if answer.status() == StatusCode::OK {
+            return Ok(answer.into_body());
+        }
+        // What is no success is an error of the specification, and read as such.
+        R::IncomingResponse::try_from_http_response(answer)?;
+        Ok(Vec::new())
+    }
+
     /// One sync: what came since `position`, or as soon as something comes within `long_poll`.
     pub(crate) async fn sync(
         &self,

@@ -67,6 +67,7 @@ mod sync_position;
 mod sync_scanner;
 mod syncer;
 mod to_device;
+mod turn_credentials;
 mod user_id;
 
 pub use account::{Account, LogoutError, RestoreError};
@@ -82,6 +83,7 @@ pub use sender::SendError;
 pub use server_error::ServerError;
 pub use sync::StartError;
 pub use to_device::MAX_CONTENT;
+pub use turn_credentials::{MAX_TURN_URIS, TurnCredentials};
 
 /// The type of our Olm-encrypted to-device events.
 pub const SIGNAL_EVENT_TYPE: &str = "tech.stealthx.securecall.signal";

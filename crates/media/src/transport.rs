@@ -80,6 +80,8 @@ pub struct Transport {
     advertised: Advertised,
     remote_candidates: usize,
     check_sources: CheckSources,
+    /// What the peer has named and nobody has asked for yet.
+    named: Vec<SocketAddr>,
     ice: IceConnectionState,
     path_up: bool,
     next_sequence: u64,
@@ -128,6 +130,7 @@ impl Transport {
             advertised: Advertised::default(),
             remote_candidates: 0,
             check_sources: CheckSources::default(),
+            named: Vec::new(),
             ice: IceConnectionState::New,
             path_up: false,
             next_sequence: 1,
@@ -239,18 +242,9 @@ impl Transport {
         now: Instant,
         local: LocalCandidate,
     ) -> Result<String, TransportError> {
-        let LocalCandidate {
-            kind,
-            base,
-            address,
-        } = local;
-        let candidate = match kind {
-            CandidateKind::Host => Candidate::host(base, Protocol::Udp),
-            CandidateKind::Relay => Candidate::relayed(base, base, Protocol::Udp),
-        };
-        let candidate = candidate.map_err(|_| TransportError::Candidate)?;
-        if kind == CandidateKind::Relay {
-            self.nomination.local_relay(base);
+        let candidate = local.to_engine()?;
+        if local.kind == CandidateKind::Relay {
+            self.nomination.local_relay(local.base);
         }
         let line = self.engine(|rtc| {
             let added = rtc.add_local_candidate(candidate);
@@ -258,9 +252,34 @@ impl Transport {
         })?;
         self.settle(now)?;
         self.check(now)?;
-        self.advertised.insert(base, address);
+        if local.kind == CandidateKind::Host {
+            self.advertised.insert(local.base, local.address);
+        }
         let line = line.ok_or(TransportError::Candidate)?;
         Ok(self.advertised.rewrite_candidate(&line))
+    }
+
+    /// One of our candidates is no more: nothing is sent from it from now on.
+    ///
+    /// # Errors
+    /// [`TransportError`] if the call cannot go on.
+    pub fn remove_local_candidate(
+        &mut self,
+        now: Instant,
+        local: LocalCandidate,
+    ) -> Result<(), TransportError> {
+        let candidate = local.to_engine()?;
+        self.engine(|rtc| {
+            rtc.direct_api().invalidate_candidate(&candidate);
+            Ok(())
+        })?;
+        self.settle(now)
+    }
+
+    /// Addresses that the peer has named since the last time, in candidates and in descriptions: where a relay of ours has
+    /// to let packets through.
+    pub fn take_named_addresses(&mut self) -> Vec<SocketAddr> {
+        std::mem::take(&mut self.named)
     }
 
     /// Adds a candidate of the peer, as in an `a=` line without the `a=`.
@@ -461,6 +480,7 @@ impl Transport {
     /// The one way of a candidate of the peer into the engine, after the filter.
     fn use_candidate(&mut self, candidate: Candidate) -> Result<(), TransportError> {
         self.check_sources.name(candidate.addr());
+        self.named.push(candidate.addr());
         self.nomination.remote_candidate(&candidate);
         self.engine(|rtc| {
             rtc.add_remote_candidate(candidate);

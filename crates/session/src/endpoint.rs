@@ -101,6 +101,11 @@ impl Endpoint {
         self.contacts = contacts;
     }
 
+    /// Whether calls can be had in which the peer does not learn where we are. Calls that are there already keep their route.
+    pub fn set_relay_available(&mut self, available: bool) {
+        self.config.relay_available = available;
+    }
+
     /// The next thing to do; poll until [`Output::Timeout`].
     pub fn poll_output(&mut self) -> Output {
         if let Some(output) = self.outputs.pop_front() {

@@ -21,6 +21,19 @@ pub struct SynapseOptions {
     pub server_name: String,
     /// Who may make an account.
     pub registration: Registration,
+    /// The TURN servers it names, if it has any.
+    pub turn: Option<TurnServers>,
+}
+
+/// TURN servers as a homeserver is told of them.
+#[derive(Clone, Debug)]
+pub struct TurnServers {
+    /// Their URIs.
+    pub uris: Vec<String>,
+    /// What it makes credentials with.
+    pub shared_secret: String,
+    /// How long those are good for, in seconds.
+    pub ttl_seconds: u64,
 }
 
 impl Default for SynapseOptions {
@@ -28,6 +41,7 @@ impl Default for SynapseOptions {
         Self {
             server_name: "homeserver.test".to_owned(),
             registration: Registration::Open,
+            turn: None,
         }
     }
 }
@@ -40,10 +54,22 @@ pub(crate) fn homeserver_yaml(options: &SynapseOptions, port: u16, data: &Path) 
     let SynapseOptions {
         server_name,
         registration,
+        turn,
     } = options;
     let open = *registration != Registration::Closed;
     let token = matches!(registration, Registration::Token(_));
     let data = data.display();
+    let turn = turn.as_ref().map_or_else(String::new, |turn| {
+        let TurnServers {
+            uris,
+            shared_secret,
+            ttl_seconds,
+        } = turn;
+        // A list of texts is the same in YAML.
+        format!(
+            "turn_uris: {uris:?}\nturn_shared_secret: {shared_secret:?}\nturn_user_lifetime: {ttl_seconds}s\nturn_allow_guests: false\n"
+        )
+    });
     let limit = "{per_second: 100000, burst_count: 100000}";
 
     format!(
@@ -76,7 +102,7 @@ rc_registration_token_validity: {limit}
 rc_login: {{address: {limit}, account: {limit}, failed_attempts: {limit}}}
 rc_key_requests: {limit}
 rc_presence: {{per_user: {limit}}}
-"#
+{turn}"#
     )
 }
 

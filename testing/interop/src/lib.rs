@@ -7,6 +7,7 @@
 //! * [`TlsFront`]: a self-signed `https` door in front of a plain server;
 //! * [`WebServer`]: an HTTP server that answers as it is told, and leads the rest to another one;
 //! * [`ConnectProxy`]: a way to servers on this machine by names that no name service knows;
+//! * [`Coturn`]: a TURN server that operators run, over UDP, TCP and TLS;
 //! * [`UdpForwarder`]: a network path that can be cut, healed and filtered without root;
 //! * [`texts_by_zxing_cpp`]: the QR reader that ours is compared with.
 //!
@@ -19,10 +20,12 @@
 )]
 
 mod connect_proxy;
+mod coturn;
 mod database_snapshot;
 mod homeserver_config;
 mod hostile_homeserver;
 mod http;
+mod pem;
 mod synapse;
 mod tls_front;
 mod udp_forwarder;
@@ -31,8 +34,9 @@ mod web_server;
 mod zxing_cpp;
 
 pub use connect_proxy::ConnectProxy;
+pub use coturn::{Coturn, CoturnError, CoturnUsers};
 pub use database_snapshot::{ALLOWED, Allowed, DatabaseSnapshot, Difference, Report};
-pub use homeserver_config::{Registration, SynapseOptions};
+pub use homeserver_config::{Registration, SynapseOptions, TurnServers};
 pub use hostile_homeserver::{Answer, HostileHomeserver};
 pub use synapse::{Synapse, SynapseError};
 pub use tls_front::TlsFront;

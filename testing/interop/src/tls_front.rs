@@ -16,6 +16,8 @@ use rustls::{
     pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
 };
 
+use crate::pem::pem;
+
 /// How long a connection with nothing to do sleeps between two looks.
 const IDLE: Duration = Duration::from_millis(1);
 
@@ -66,7 +68,7 @@ impl TlsFront {
             .spawn(move || accept(&listener, server, &config, &over))?;
         Ok(Self {
             address,
-            certificate_pem: pem(signed.cert.der()),
+            certificate_pem: pem("CERTIFICATE", signed.cert.der()),
             is_over,
         })
     }
@@ -96,18 +98,6 @@ impl Drop for TlsFront {
         // Wakes the listener, which then sees that it is over.
         let _ = TcpStream::connect(self.address);
     }
-}
-
-/// A certificate in the textual form of RFC 7468.
-fn pem(certificate: &[u8]) -> String {
-    let base64 = data_encoding::BASE64.encode(certificate);
-    let mut text = String::from("-----BEGIN CERTIFICATE-----\n");
-    for start in (0..base64.len()).step_by(64) {
-        text.push_str(&base64[start..base64.len().min(start + 64)]);
-        text.push('\n');
-    }
-    text.push_str("-----END CERTIFICATE-----\n");
-    text
 }
 
 fn accept(

@@ -43,7 +43,10 @@ pub(crate) fn callee(person: &Person, media: &MediaOptions) -> Result<Callee, Fa
 /// What every call of the run is to be like.
 pub(super) fn call_options(media: &MediaOptions) -> CallOptions {
     CallOptions {
-        route: media.route.map(|RouteChoice::Direct| Route::Direct),
+        route: media.route.map(|route| match route {
+            RouteChoice::Direct => Route::Direct,
+            RouteChoice::Relay => Route::Relay,
+        }),
         require: media
             .require
             .map_or(Require::Any, |RequireChoice::Securecall| {

@@ -46,9 +46,14 @@ impl From<PlaceError> for Failure {
                 .help("ask the person for a SecureCall contact link, and add it"),
             PlaceError::Refused(CallError::NoSecureCallDevice) => Self::new(ErrorKind::NoSecureCallDevice, message)
                 .help("ask the person for a SecureCall contact link, and add it"),
-            PlaceError::Refused(CallError::NoRelay | CallError::RelayUnavailable) => {
+            PlaceError::Refused(CallError::NoRelay) => {
                 Self::new(ErrorKind::NoRelay, "calls with people who are not contacts go through a relay, and there is none").help(
-                    "add the person with `securecall contact add`, or give --route direct: then they learn your network address",
+                    "add the person with `securecall contact add`, name a TURN server (`turn` in config.toml), or give --route direct: then they learn your network address",
+                )
+            }
+            PlaceError::Refused(CallError::RelayUnavailable) => {
+                Self::new(ErrorKind::NoRelay, "a call by relay needs a relay, and there is none").help(
+                    "the homeserver names no TURN server that can be used, and neither does `turn` in config.toml",
                 )
             }
             PlaceError::Stopped => Self::bug(message),

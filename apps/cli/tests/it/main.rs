@@ -35,6 +35,7 @@ mod profile_key;
 #[cfg(unix)]
 mod pseudo_terminal;
 #[cfg(unix)]
+mod relays;
 mod round_trips;
 #[cfg(unix)]
 mod screen;

@@ -4,23 +4,36 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use securecall_media::{Datagram, LocalCandidate};
+use securecall_relay::{
+    Candidate, CandidateSource, Claim, Datagram, Inbound, SourceOutput, StreamEvent, StreamId,
+    StreamTarget, Urgency,
+};
 use securecall_session::Route;
 use web_time::Instant;
-
-use super::candidate_source::{CandidateSource, Claim, Inbound, SourceOutput};
 
 /// How long gathering waits for a source. What comes later is told when it comes: a peer that waits
 /// for the end of candidates waits no longer for a server of ours that is slow.
 const GATHERING_TIMEOUT: Duration = Duration::from_millis(200);
+/// The bits of a stream's name that are its source's own; the rest says which source.
+const STREAM_BITS: u32 = 24;
 
 /// What there is to do, or was found.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum GatheringOutput {
-    /// Send this datagram.
+    /// Send this datagram from the socket it names.
     Transmit(Datagram),
+    /// Open a stream.
+    Open(StreamId, StreamTarget),
+    /// Write to a stream.
+    Write(StreamId, Vec<u8>, Urgency),
+    /// Close a stream.
+    Close(StreamId),
     /// A candidate was found.
-    Candidate(LocalCandidate),
+    Candidate(Candidate),
+    /// A candidate is no more.
+    Lost(Candidate),
+    /// A packet of the peer came through a relay.
+    Packet(Datagram),
     /// Every source has answered, or had time to. Comes once for each gathering.
     Complete,
     /// Nothing more to do now: call `handle_timeout` at this time, if there is one.
@@ -58,7 +71,10 @@ impl Gathering {
 
     /// From now on only sources of this route are asked.
     pub(super) fn set_route(&mut self, route: Route) {
-        self.sources.retain(|asked| asked.source.serves(route));
+        self.sources.retain(|asked| match route {
+            Route::Direct => true,
+            Route::Relay => asked.source.hides_address(),
+        });
     }
 
     /// Whether nobody is to be asked, and so no socket needed.
@@ -95,6 +111,35 @@ impl Gathering {
         None
     }
 
+    /// Something happened to a stream.
+    pub(super) fn handle_stream(&mut self, now: Instant, stream: StreamId, event: StreamEvent<'_>) {
+        let (index, own) = split(stream);
+        if let Some(asked) = self.sources.get_mut(index) {
+            asked.source.handle_stream(now, own, event);
+            self.settle(now);
+        }
+    }
+
+    /// The peer may be there.
+    pub(super) fn allow_peer(&mut self, now: Instant, peer: SocketAddr) {
+        self.tell_all(now, |source| source.allow_peer(now, peer));
+    }
+
+    /// The call goes this way from now on.
+    pub(super) fn prefer_peer(&mut self, now: Instant, base: SocketAddr, peer: SocketAddr) {
+        self.tell_all(now, |source| source.prefer_peer(now, base, peer));
+    }
+
+    /// Nothing comes any more.
+    pub(super) fn check(&mut self, now: Instant) {
+        self.tell_all(now, |source| source.check(now));
+    }
+
+    /// The call is over.
+    pub(super) fn close(&mut self, now: Instant) {
+        self.tell_all(now, |source| source.close(now));
+    }
+
     /// To be called at the time that [`GatheringOutput::Timeout`] names.
     pub(super) fn handle_timeout(&mut self, now: Instant) {
         for asked in &mut self.sources {
@@ -105,16 +150,16 @@ impl Gathering {
         self.settle(now);
     }
 
-    /// What the transport sends, as a socket sends it; `None` if no candidate has such a base.
-    pub(super) fn wrap(&self, datagram: Datagram) -> Option<Datagram> {
+    /// What the transport sends, through the source of the candidate that it sends from. From a candidate that is no
+    /// more, nothing is sent.
+    pub(super) fn send(&mut self, now: Instant, datagram: Datagram) {
         let mut datagram = datagram;
-        for asked in &self.sources {
-            match asked.source.wrap(datagram) {
-                Ok(wrapped) => return Some(wrapped),
+        for asked in &mut self.sources {
+            match asked.source.send(now, datagram) {
+                Ok(()) => return self.settle(now),
                 Err(unclaimed) => datagram = unclaimed,
             }
         }
-        None
     }
 
     /// The next thing to do.
@@ -130,13 +175,31 @@ impl Gathering {
         deadlines.chain(self.until).min()
     }
 
+    fn tell_all(&mut self, now: Instant, tell: impl Fn(&mut dyn CandidateSource)) {
+        for asked in &mut self.sources {
+            tell(asked.source.as_mut());
+        }
+        self.settle(now);
+    }
+
     /// Drains the sources, as it must be after whatever they were told.
     fn settle(&mut self, now: Instant) {
-        for asked in &mut self.sources {
+        for (index, asked) in self.sources.iter_mut().enumerate() {
             loop {
                 let output = match asked.source.poll_output() {
                     SourceOutput::Transmit(datagram) => GatheringOutput::Transmit(datagram),
+                    SourceOutput::Open { stream, target } => {
+                        GatheringOutput::Open(joined(index, stream), target)
+                    }
+                    SourceOutput::Write {
+                        stream,
+                        bytes,
+                        urgency,
+                    } => GatheringOutput::Write(joined(index, stream), bytes, urgency),
+                    SourceOutput::Close(stream) => GatheringOutput::Close(joined(index, stream)),
                     SourceOutput::Candidate(found) => GatheringOutput::Candidate(found),
+                    SourceOutput::Lost(candidate) => GatheringOutput::Lost(candidate),
+                    SourceOutput::Packet(packet) => GatheringOutput::Packet(packet),
                     SourceOutput::Answered => {
                         asked.answered = true;
                         continue;
@@ -157,14 +220,26 @@ impl Gathering {
     }
 }
 
+/// The name of a stream among those of all sources.
+fn joined(index: usize, own: StreamId) -> StreamId {
+    // A call has a handful of sources, and opens no sixteen million streams.
+    StreamId((index as u32) << STREAM_BITS | own.0 & ((1 << STREAM_BITS) - 1))
+}
+
+fn split(stream: StreamId) -> (usize, StreamId) {
+    let own = StreamId(stream.0 & ((1 << STREAM_BITS) - 1));
+    ((stream.0 >> STREAM_BITS) as usize, own)
+}
+
 #[cfg(test)]
 mod tests {
-    use securecall_media::CandidateKind;
+    use securecall_relay::CandidateKind;
+    use tokio::sync::watch;
 
-    use super::super::candidate_source;
+    use super::super::sources;
     use super::*;
     use crate::clock;
-    use crate::config::Network;
+    use crate::config::{CandidateMap, Servers};
 
     const SERVER: &str = "192.0.2.3:3478";
     const MS: Duration = Duration::from_millis(1);
@@ -199,7 +274,7 @@ mod tests {
     }
 
     impl CandidateSource for FakeRelay {
-        fn serves(&self, _route: Route) -> bool {
+        fn hides_address(&self) -> bool {
             true
         }
 
@@ -216,16 +291,14 @@ mod tests {
             if let (Some(relayed), Some(contents)) =
                 (self.relayed, inbound.contents.strip_prefix(b"#"))
             {
-                return Claim::Peer(Inbound {
-                    source: address("198.51.100.1:9"),
-                    destination: relayed,
-                    contents,
-                });
+                let packet = datagram(address("198.51.100.1:9"), relayed, contents);
+                self.outputs.push_back(SourceOutput::Packet(packet));
+                return Claim::Taken;
             }
             let relayed = address(std::str::from_utf8(inbound.contents).unwrap());
             self.relayed = Some(relayed);
             self.again_at = None;
-            let candidate = LocalCandidate::relay(relayed);
+            let candidate = Candidate::relayed(relayed);
             self.outputs.push_back(SourceOutput::Candidate(candidate));
             self.outputs.push_back(SourceOutput::Answered);
             Claim::Taken
@@ -236,12 +309,14 @@ mod tests {
             self.ask();
         }
 
-        fn wrap(&self, inner: Datagram) -> Result<Datagram, Datagram> {
+        fn send(&mut self, _now: Instant, inner: Datagram) -> Result<(), Datagram> {
             if Some(inner.source) != self.relayed {
                 return Err(inner);
             }
             let contents = [b"#", &inner.contents[..]].concat();
-            Ok(datagram(self.socket.unwrap(), address(SERVER), &contents))
+            let wrapped = datagram(self.socket.unwrap(), address(SERVER), &contents);
+            self.outputs.push_back(SourceOutput::Transmit(wrapped));
+            Ok(())
         }
 
         fn poll_output(&mut self) -> SourceOutput {
@@ -251,13 +326,19 @@ mod tests {
         }
     }
 
+    /// The sources of a call without any server.
+    fn sources_of(map: Option<CandidateMap>) -> Vec<Box<dyn CandidateSource>> {
+        let (_, servers) = watch::channel(Servers::default());
+        sources::all(map, &servers)
+    }
+
     fn host_alone() -> Gathering {
-        Gathering::new(candidate_source::all(&Network::default()))
+        Gathering::new(sources_of(None))
     }
 
     fn host_and_relay() -> Gathering {
         let mut sources: Vec<Box<dyn CandidateSource>> = vec![Box::new(FakeRelay::default())];
-        sources.extend(candidate_source::all(&Network::default()));
+        sources.extend(sources_of(None));
         Gathering::new(sources)
     }
 
@@ -284,7 +365,7 @@ mod tests {
         let mut gathering = host_alone();
         let sockets = [address("10.0.0.1:5000"), address("10.0.0.2:5000")];
         gathering.begin(clock::now(), &sockets);
-        let found = sockets.map(LocalCandidate::host);
+        let found = sockets.map(Candidate::host);
         let [first, second] = found.map(GatheringOutput::Candidate);
         let expected = (vec![first, second, GatheringOutput::Complete], None);
         assert_eq!(outputs(&mut gathering), expected);
@@ -293,14 +374,11 @@ mod tests {
     #[test]
     fn the_peer_is_told_the_address_in_front_of_a_socket() {
         let front = address("203.0.113.1:7000");
-        let network = Network {
-            candidate_map: Some(std::sync::Arc::new(move |_| front)),
-            ..Network::default()
-        };
-        let mut gathering = Gathering::new(candidate_source::all(&network));
+        let map: CandidateMap = std::sync::Arc::new(move |_| front);
+        let mut gathering = Gathering::new(sources_of(Some(map)));
         let base = address("10.0.0.1:5000");
         gathering.begin(clock::now(), &[base]);
-        let expected = LocalCandidate {
+        let expected = Candidate {
             kind: CandidateKind::Host,
             base,
             address: front,
@@ -317,12 +395,12 @@ mod tests {
         let mut gathering = host_and_relay();
         gathering.begin(now, &[socket]);
         let (begun, wake) = outputs(&mut gathering);
-        let host = GatheringOutput::Candidate(LocalCandidate::host(socket));
+        let host = GatheringOutput::Candidate(Candidate::host(socket));
         assert!(begun.contains(&host) && !begun.contains(&GatheringOutput::Complete));
         assert_eq!(wake, Some(now + 100 * MS));
         let inbound = answer(socket, b"192.0.2.3:6000");
         assert_eq!(gathering.handle_datagram(now + 50 * MS, inbound), None);
-        let relay = LocalCandidate::relay(address("192.0.2.3:6000"));
+        let relay = Candidate::relayed(address("192.0.2.3:6000"));
         let expected = vec![GatheringOutput::Candidate(relay), GatheringOutput::Complete];
         assert_eq!(outputs(&mut gathering), (expected, None));
     }
@@ -344,7 +422,7 @@ mod tests {
         assert_eq!(outputs(&mut gathering), (complete, None));
         let late = answer(socket, b"192.0.2.3:6000");
         gathering.handle_datagram(now + 900 * MS, late);
-        let relay = LocalCandidate::relay(address("192.0.2.3:6000"));
+        let relay = Candidate::relayed(address("192.0.2.3:6000"));
         let trickled = vec![GatheringOutput::Candidate(relay)];
         assert_eq!(outputs(&mut gathering), (trickled, None));
     }
@@ -356,13 +434,15 @@ mod tests {
         let mut gathering = host_and_relay();
         gathering.begin(now, &[socket]);
         gathering.handle_datagram(now, answer(socket, b"192.0.2.3:6000"));
+        outputs(&mut gathering);
 
         let direct = datagram(socket, peer, b"check");
-        assert_eq!(gathering.wrap(direct.clone()), Some(direct));
-        let wrapped = gathering.wrap(datagram(relayed, peer, b"check"));
-        assert_eq!(wrapped, Some(datagram(socket, address(SERVER), b"#check")));
-        let stranger = datagram(address("10.9.9.9:1"), peer, b"check");
-        assert_eq!(gathering.wrap(stranger), None);
+        let wrapped = datagram(socket, address(SERVER), b"#check");
+        gathering.send(now, direct.clone());
+        gathering.send(now, datagram(relayed, peer, b"check"));
+        gathering.send(now, datagram(address("10.9.9.9:1"), peer, b"check"));
+        let sent = [direct, wrapped].map(GatheringOutput::Transmit);
+        assert_eq!(outputs(&mut gathering).0, sent);
 
         let from_peer = Inbound {
             source: peer,
@@ -371,12 +451,10 @@ mod tests {
         };
         let handled = gathering.handle_datagram(now, from_peer);
         assert_eq!(handled, Some(from_peer));
-        let unwrapped = Inbound {
-            destination: relayed,
-            ..from_peer
-        };
         let handled = gathering.handle_datagram(now, answer(socket, b"#reply"));
-        assert_eq!(handled, Some(unwrapped));
+        assert_eq!(handled, None);
+        let unwrapped = GatheringOutput::Packet(datagram(peer, relayed, b"reply"));
+        assert_eq!(outputs(&mut gathering).0, [unwrapped]);
         let elsewhere = Inbound {
             destination: address("10.9.9.9:1"),
             ..from_peer
@@ -394,7 +472,6 @@ mod tests {
         gathering.begin(clock::now(), &[]);
         let complete = vec![GatheringOutput::Complete];
         assert_eq!(outputs(&mut gathering), (complete, None));
-        assert!(!candidate_source::relay_available(&Network::default()));
     }
 
     #[test]
@@ -407,7 +484,7 @@ mod tests {
         let other = address("10.0.0.2:5000");
         gathering.begin(now, &[other]);
         let (begun, wake) = outputs(&mut gathering);
-        let host = GatheringOutput::Candidate(LocalCandidate::host(other));
+        let host = GatheringOutput::Candidate(Candidate::host(other));
         assert!(begun.contains(&host) && !begun.contains(&GatheringOutput::Complete));
         assert!(wake.is_some());
     }

@@ -1,6 +1,7 @@
 //! Offers, answers and candidates.
 
-use securecall_media::{Transport, TransportError};
+use securecall_media::{CandidateKind, LocalCandidate, Transport, TransportError};
+use securecall_relay::{self as relay, Candidate};
 use securecall_session::{MediaEvent, Route};
 use web_time::Instant;
 
@@ -43,7 +44,16 @@ impl PeerConnection {
     }
 
     pub(crate) fn set_answer(&mut self, now: Instant, sdp: &str) -> Result<(), TransportError> {
-        self.transport()?.set_answer(now, sdp)
+        self.transport()?.set_answer(now, sdp)?;
+        self.allow_named(now)
+    }
+
+    /// Relays let packets through from wherever the peer may be by now.
+    fn allow_named(&mut self, now: Instant) -> Result<(), TransportError> {
+        for peer in self.transport()?.take_named_addresses() {
+            self.gathering.allow_peer(now, peer);
+        }
+        self.take_candidates(now)
     }
 
     /// Looks for candidates; what is found is told as it comes.
@@ -88,8 +98,22 @@ impl PeerConnection {
         loop {
             match self.gathering.poll_output() {
                 GatheringOutput::Transmit(datagram) => self.sockets.send(&datagram),
-                GatheringOutput::Candidate(local) => {
-                    match transport.add_local_candidate(now, local) {
+                GatheringOutput::Open(stream, target) => self.streams.open(stream, target),
+                GatheringOutput::Write(stream, bytes, urgency) => {
+                    self.streams.write(stream, bytes, urgency);
+                }
+                GatheringOutput::Close(stream) => self.streams.close(stream),
+                GatheringOutput::Packet(packet) => transport.handle_datagram(
+                    now,
+                    packet.source,
+                    packet.destination,
+                    &packet.contents,
+                )?,
+                GatheringOutput::Lost(lost) => {
+                    transport.remove_local_candidate(now, local(lost))?;
+                }
+                GatheringOutput::Candidate(found) => {
+                    match transport.add_local_candidate(now, local(found)) {
                         Ok(candidate) => {
                             self.has_candidate = true;
                             candidates.push(candidate);
@@ -118,7 +142,7 @@ impl PeerConnection {
                 added => added?,
             }
         }
-        Ok(())
+        self.allow_named(now)
     }
 
     pub(crate) fn create_restart_offer(&mut self, now: Instant) -> Result<(), TransportError> {
@@ -139,12 +163,31 @@ impl PeerConnection {
         self.begin_to_gather(now);
         self.found(now)?;
         let sdp = self.transport()?.accept_restart_offer(now, sdp)?;
+        self.allow_named(now)?;
         self.outputs.event(MediaEvent::RestartAnswer { sdp });
         Ok(())
     }
 
     fn transport(&mut self) -> Result<&mut Transport, TransportError> {
         self.transport.as_mut().ok_or(TransportError::Closed)
+    }
+}
+
+/// A candidate as the transport knows it.
+fn local(candidate: Candidate) -> LocalCandidate {
+    let Candidate {
+        kind,
+        base,
+        address,
+    } = candidate;
+    LocalCandidate {
+        kind: match kind {
+            relay::CandidateKind::Host => CandidateKind::Host,
+            relay::CandidateKind::ServerReflexive => CandidateKind::ServerReflexive,
+            relay::CandidateKind::Relayed => CandidateKind::Relay,
+        },
+        base,
+        address,
     }
 }
 

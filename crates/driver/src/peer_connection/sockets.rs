@@ -6,7 +6,8 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::task::Poll;
 
-use securecall_media::{Datagram, Reach};
+use securecall_media::Reach;
+use securecall_relay::Datagram;
 use tokio::io::ReadBuf;
 use tokio::net::UdpSocket;
 

@@ -25,7 +25,7 @@ fn offered(route: Route) -> (PeerConnection, Outputs) {
         reach: securecall_media::Reach::ThisMachine,
         ..Network::default()
     };
-    let mut peer = PeerConnection::new(outputs, network);
+    let mut peer = PeerConnection::new(outputs, network, &watch::channel(Servers::default()).1);
     peer.create_offer(clock::now(), route).unwrap();
     (peer, receiver)
 }

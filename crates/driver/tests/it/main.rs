@@ -4,4 +4,5 @@
 mod basics;
 mod faults;
 mod people;
+mod relays;
 mod tone;

@@ -13,7 +13,7 @@ use securecall_matrix::{Account, AccountStore, Homeserver, Registration, StoreKe
 use tempfile::TempDir;
 
 /// No event of a call takes longer; only a test that fails waits so long.
-const PATIENCE: Duration = Duration::from_secs(25);
+const PATIENCE: Duration = Duration::from_secs(45);
 
 /// The homeserver that all tests share which do not break it.
 pub(crate) fn synapse() -> &'static Synapse {
@@ -181,7 +181,17 @@ pub(crate) struct InCall {
 pub(crate) async fn placed(
     caller: &Person,
     callee: &Person,
+    configs: [ClientConfig; 2],
+) -> (Client, Client, NamedCall) {
+    placed_with(caller, callee, configs, direct()).await
+}
+
+/// The same, with a call of these options.
+pub(crate) async fn placed_with(
+    caller: &Person,
+    callee: &Person,
     [calling, called]: [ClientConfig; 2],
+    options: CallOptions,
 ) -> (Client, Client, NamedCall) {
     let called = Client::start(called, callee.account.clone()).await.unwrap();
     let calling = Client::start(calling, caller.account.clone())
@@ -189,7 +199,7 @@ pub(crate) async fn placed(
         .unwrap();
     let call = calling
         .handle()
-        .call(callee.as_callee(), direct())
+        .call(callee.as_callee(), options)
         .await
         .unwrap();
     (calling, called, call)
@@ -201,7 +211,16 @@ impl InCall {
         callee: Person,
         configs: [ClientConfig; 2],
     ) -> Self {
-        let (mut calling, mut called, call) = placed(&caller, &callee, configs).await;
+        Self::with_options(caller, callee, configs, direct()).await
+    }
+
+    pub(crate) async fn with_options(
+        caller: Person,
+        callee: Person,
+        configs: [ClientConfig; 2],
+        options: CallOptions,
+    ) -> Self {
+        let (mut calling, mut called, call) = placed_with(&caller, &callee, configs, options).await;
         let ((caller_call, caller_words), (callee_call, callee_words)) =
             tokio::join!(connected(&mut calling), connected(&mut called));
         assert_eq!((&caller_call, &callee_call.id), (&call, &call.id));

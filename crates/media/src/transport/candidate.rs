@@ -19,6 +19,8 @@ const ADDRESS_FIELD: usize = 4;
 pub enum CandidateKind {
     /// A socket of this machine.
     Host,
+    /// A socket of this machine as a server sees it, through the NATs in between.
+    ServerReflexive,
     /// An address at a relay, which sends and receives for us.
     Relay,
 }
@@ -33,6 +35,25 @@ pub struct LocalCandidate {
     pub base: SocketAddr,
     /// What the peer is told: the base, unless something in front of it forwards.
     pub address: SocketAddr,
+}
+
+impl LocalCandidate {
+    /// The candidate as the engine knows it.
+    pub(super) fn to_engine(self) -> Result<Candidate, TransportError> {
+        let Self {
+            kind,
+            base,
+            address,
+        } = self;
+        let candidate = match kind {
+            CandidateKind::Host => Candidate::host(base, Protocol::Udp),
+            CandidateKind::ServerReflexive => {
+                Candidate::server_reflexive(address, base, Protocol::Udp)
+            }
+            CandidateKind::Relay => Candidate::relayed(base, base, Protocol::Udp),
+        };
+        candidate.map_err(|_| TransportError::Candidate)
+    }
 }
 
 impl LocalCandidate {

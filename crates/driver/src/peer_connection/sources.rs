@@ -1,0 +1,28 @@
+//! The sources of candidates that a call has.
+
+use securecall_relay::{CandidateSource, HostSource, ReflexiveSource, TransactionIds, TurnSource};
+use tokio::sync::watch;
+
+use crate::config::{CandidateMap, Servers};
+use crate::randomness::SystemRandomness;
+
+/// The sources there are, in the order in which they are asked whether a datagram is theirs. The host source is the last,
+/// because it takes whatever comes to a socket.
+pub(super) fn all(
+    map: Option<CandidateMap>,
+    servers: &watch::Receiver<Servers>,
+) -> Vec<Box<dyn CandidateSource>> {
+    let ids = || TransactionIds::new(SystemRandomness);
+    let known = servers.borrow();
+    let mut sources: Vec<Box<dyn CandidateSource>> = Vec::new();
+    if !known.turn.is_empty() {
+        let servers = servers.clone();
+        let turn = move || servers.borrow().turn.clone();
+        sources.push(Box::new(TurnSource::with_servers(turn, ids())));
+    }
+    if !known.stun.is_empty() {
+        sources.push(Box::new(ReflexiveSource::new(known.stun.clone(), ids())));
+    }
+    sources.push(Box::new(HostSource::new(map)));
+    sources
+}

@@ -1,0 +1,189 @@
+//! Keeps the list of STUN and TURN servers: what the configuration names and what the homeserver does, resolved, and asked for
+//! anew before credentials expire.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use securecall_matrix::Account;
+use securecall_media::Reach;
+use securecall_relay::turn::{Scheme, ServerUri};
+use securecall_relay::{Credentials, ServerLink, TurnServer, is_public};
+use securecall_relay_client::resolve;
+use tokio::sync::{oneshot, watch};
+
+use crate::clock;
+use crate::config::{ServerSources, Servers, TurnLogin};
+
+/// Asked again so soon where the homeserver or a name service did not answer.
+const RETRY: Duration = Duration::from_secs(30);
+/// Credentials that we make ourselves are good for so long.
+const OWN_TTL: Duration = Duration::from_secs(24 * 3600);
+/// The most servers that are used, at all addresses they have.
+const MAX_SERVERS: usize = 16;
+
+/// Keeps the list for one client.
+pub(crate) struct ServerKeeper {
+    account: Account,
+    sources: ServerSources,
+    reach: Reach,
+    known: watch::Sender<Servers>,
+}
+
+/// What is known of a server before its name is resolved.
+struct Named {
+    uri: ServerUri,
+    credentials: Option<Credentials>,
+    /// The user has named it: it may be in a private network.
+    by_user: bool,
+}
+
+impl ServerKeeper {
+    pub(crate) fn new(
+        account: Account,
+        sources: ServerSources,
+        reach: Reach,
+        known: watch::Sender<Servers>,
+    ) -> Self {
+        Self {
+            account,
+            sources,
+            reach,
+            known,
+        }
+    }
+
+    /// Looks for servers until nobody wants to know of them any more. Says when it has looked for the first time.
+    pub(crate) async fn run(self, looked: oneshot::Sender<()>) {
+        let mut looked = Some(looked);
+        loop {
+            let wait = self.look().await;
+            // Whoever waited may have lost patience.
+            let _ = looked.take().map(|looked| looked.send(()));
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = self.known.closed() => return,
+            }
+        }
+    }
+
+    /// Makes the list anew. Gives how long it is good for.
+    async fn look(&self) -> Duration {
+        let (mut named, good_for) = self.named().await;
+        named.truncate(MAX_SERVERS);
+        let mut servers = Servers {
+            trust: self.sources.trust.clone(),
+            ..Servers::default()
+        };
+        let mut complete = true;
+        for server in &named {
+            match self.addresses(server).await {
+                Ok(addresses) => add(&mut servers, server, &addresses),
+                Err(error) => {
+                    complete = false;
+                    tracing::info!(host = %server.uri.host, %error, "a server for calls has no address");
+                }
+            }
+        }
+        tracing::debug!(
+            stun = servers.stun.len(),
+            turn = servers.turn.len(),
+            "servers for calls"
+        );
+        self.known.send_replace(servers);
+        if complete {
+            good_for
+        } else {
+            good_for.min(RETRY)
+        }
+    }
+
+    async fn named(&self) -> (Vec<Named>, Duration) {
+        let mut named: Vec<Named> = self.sources.stun.iter().map(of_config).collect();
+        for (uri, login) in &self.sources.turn {
+            named.push(Named {
+                credentials: credentials(login),
+                ..of_config(uri)
+            });
+        }
+        if !self.sources.homeserver {
+            return (named, OWN_TTL / 2);
+        }
+        match self.account.turn_credentials().await {
+            Ok(Some(offered)) => {
+                let credentials = Credentials::new(&offered.username, offered.password);
+                for uri in &offered.uris {
+                    match ServerUri::parse(uri) {
+                        Ok(uri) => named.push(Named {
+                            uri,
+                            credentials: credentials.clone(),
+                            by_user: false,
+                        }),
+                        Err(error) => {
+                            tracing::info!(%error, "the homeserver names a TURN server that cannot be used");
+                        }
+                    }
+                }
+                (named, offered.ttl / 2)
+            }
+            Ok(None) => (named, OWN_TTL / 2),
+            Err(error) => {
+                tracing::info!(%error, "the homeserver does not say which TURN servers it has");
+                (named, RETRY)
+            }
+        }
+    }
+
+    async fn addresses(
+        &self,
+        server: &Named,
+    ) -> Result<Vec<SocketAddr>, securecall_relay_client::ResolveError> {
+        let ServerUri { host, port, .. } = &server.uri;
+        let this_machine = self.reach == Reach::ThisMachine;
+        let admits = |address: SocketAddr| {
+            // A homeserver must not point us at machines of our own network.
+            server.by_user || is_public(address) || (this_machine && address.ip().is_loopback())
+        };
+        resolve(host, *port, admits).await
+    }
+}
+
+fn of_config(uri: &ServerUri) -> Named {
+    Named {
+        uri: uri.clone(),
+        credentials: None,
+        by_user: true,
+    }
+}
+
+/// Credentials of the configuration, or made with its secret.
+fn credentials(login: &TurnLogin) -> Option<Credentials> {
+    match login {
+        TurnLogin::Password(credentials) => Some(credentials.clone()),
+        TurnLogin::SharedSecret(secret) => {
+            let until = clock::unix_us() / 1_000_000 + OWN_TTL.as_secs();
+            // The user name is read by anybody on the way: it says nothing of who we are.
+            Credentials::of_shared_secret(secret, &until.to_string(), "securecall")
+        }
+    }
+}
+
+fn add(servers: &mut Servers, server: &Named, addresses: &[SocketAddr]) {
+    let link = match server.uri.scheme {
+        Scheme::Stun | Scheme::TurnUdp => {
+            // Every TURN server says how it sees us, too.
+            servers.stun.extend_from_slice(addresses);
+            ServerLink::Udp
+        }
+        Scheme::TurnTcp => ServerLink::Tcp,
+        Scheme::TurnTls => ServerLink::Tls(server.uri.host.clone()),
+    };
+    if let (Some(credentials), true) = (&server.credentials, server.uri.scheme != Scheme::Stun) {
+        servers
+            .turn
+            .extend(addresses.iter().map(|address| TurnServer {
+                address: *address,
+                link: link.clone(),
+                credentials: credentials.clone(),
+            }));
+    }
+}

@@ -1,0 +1,17 @@
+//! Sockets for the candidate sources of [`securecall_relay`].
+//!
+//! The sources say what they want; here it is done: [`Streams`] opens TCP connections, with TLS in them
+//! where a name is to be proved, and [`resolve`] finds the addresses of servers. Datagrams go through the
+//! sockets of the call, which belong to whoever has the call.
+
+#![forbid(unsafe_code)]
+
+mod outbox;
+mod resolver;
+mod stream;
+mod streams;
+mod tls;
+
+pub use resolver::{MAX_ADDRESSES, ResolveError, resolve};
+pub use streams::{StreamNews, Streams};
+pub use tls::{TlsError, TlsTrust};

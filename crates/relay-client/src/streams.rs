@@ -1,0 +1,123 @@
+//! The streams that the sources of a call have ordered.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use securecall_relay::{StreamEvent, StreamId, StreamTarget, Urgency};
+use tokio::sync::mpsc;
+
+use crate::TlsTrust;
+use crate::outbox::Outbox;
+use crate::stream;
+
+/// Pieces of news that may wait for the call. A server that sends more is read no further.
+const MAX_NEWS: usize = 64;
+
+/// What happened to a stream.
+#[derive(Debug, PartialEq, Eq)]
+pub struct StreamNews {
+    /// Which.
+    pub stream: StreamId,
+    pub(crate) event: News,
+}
+
+/// [`StreamEvent`], with bytes of its own.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum News {
+    Opened,
+    Bytes(Vec<u8>),
+    Closed,
+    TlsFailed,
+}
+
+impl StreamNews {
+    /// What happened, as a source is told.
+    pub fn event(&self) -> StreamEvent<'_> {
+        match &self.event {
+            News::Opened => StreamEvent::Opened,
+            News::Bytes(bytes) => StreamEvent::Bytes(bytes),
+            News::Closed => StreamEvent::Closed,
+            News::TlsFailed => StreamEvent::TlsFailed,
+        }
+    }
+}
+
+/// The streams of one call. When this is dropped, they are closed.
+#[derive(Debug)]
+pub struct Streams {
+    trust: Option<TlsTrust>,
+    open: BTreeMap<StreamId, Open>,
+    news: mpsc::Receiver<StreamNews>,
+    /// Given to each stream.
+    tell: mpsc::Sender<StreamNews>,
+}
+
+#[derive(Debug)]
+struct Open {
+    outbox: Arc<Outbox>,
+}
+
+impl Streams {
+    /// No stream yet. Without anybody to trust, no stream with TLS can be opened.
+    pub fn new(trust: Option<TlsTrust>) -> Self {
+        let (tell, news) = mpsc::channel(MAX_NEWS);
+        Self {
+            trust,
+            open: BTreeMap::new(),
+            news,
+            tell,
+        }
+    }
+
+    /// Begins to open a stream; what becomes of it is news.
+    pub fn open(&mut self, stream: StreamId, target: StreamTarget) {
+        let outbox = Arc::new(Outbox::default());
+        let work = stream::run(
+            stream,
+            target,
+            self.trust.clone(),
+            Arc::clone(&outbox),
+            self.tell.clone(),
+        );
+        // It ends when the stream is closed by either side, or cannot be opened in time.
+        tokio::spawn(work);
+        self.open.insert(stream, Open { outbox });
+    }
+
+    /// Writes to a stream. What finds no room is lost.
+    pub fn write(&mut self, stream: StreamId, bytes: Vec<u8>, urgency: Urgency) {
+        if let Some(Open { outbox }) = self.open.get(&stream) {
+            outbox.push(bytes, urgency);
+        }
+    }
+
+    /// Closes a stream, after what was written to it.
+    pub fn close(&mut self, stream: StreamId) {
+        if let Some(Open { outbox }) = self.open.remove(&stream) {
+            outbox.close();
+        }
+    }
+
+    /// Waits for news; for ever while there is no stream.
+    pub async fn next(&mut self) -> StreamNews {
+        match self.news.recv().await {
+            Some(news) => news,
+            // We hold a sender ourselves.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// News that is there already.
+    pub fn try_next(&mut self) -> Option<StreamNews> {
+        self.news.try_recv().ok()
+    }
+}
+
+impl Drop for Streams {
+    fn drop(&mut self) {
+        // What was said already, that an address is given back, still goes out. Nobody hears of it any more.
+        for Open { outbox } in self.open.values() {
+            outbox.close();
+        }
+    }
+}

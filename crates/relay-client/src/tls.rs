@@ -1,0 +1,55 @@
+//! Who vouches for a server's name.
+
+use std::sync::Arc;
+
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_platform_verifier::BuilderVerifierExt as _;
+
+/// Why TLS cannot be had at all.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The operating system's list of authorities cannot be used.
+    #[error("the list of certificate authorities of this machine cannot be used: {0}")]
+    Verifier(#[from] rustls::Error),
+    /// A certificate that was given is none.
+    #[error("the certificate is none")]
+    Certificate,
+}
+
+/// Who vouches for a server's name.
+#[derive(Clone, Debug)]
+pub struct TlsTrust(pub(crate) Arc<ClientConfig>);
+
+impl TlsTrust {
+    /// The authorities that this machine trusts.
+    ///
+    /// # Errors
+    /// [`TlsError::Verifier`] where the operating system has no such list.
+    pub fn of_this_machine() -> Result<Self, TlsError> {
+        let config = builder()?.with_platform_verifier()?.with_no_client_auth();
+        Ok(Self(Arc::new(config)))
+    }
+
+    /// These authorities and no other, each a certificate in DER.
+    ///
+    /// # Errors
+    /// [`TlsError::Certificate`] if one is no certificate.
+    pub fn only<'a>(certificates: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, TlsError> {
+        let mut roots = RootCertStore::empty();
+        for certificate in certificates {
+            roots
+                .add(CertificateDer::from(certificate.to_vec()))
+                .map_err(|_| TlsError::Certificate)?;
+        }
+        let config = builder()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(Self(Arc::new(config)))
+    }
+}
+
+fn builder() -> Result<rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>, TlsError> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    Ok(ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?)
+}

@@ -1,0 +1,124 @@
+//! TURN over TCP and TLS, at a server that operators run.
+
+use std::net::SocketAddr;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng as _;
+use securecall_interop::{Coturn, CoturnUsers};
+use securecall_relay::{
+    CandidateSource as _, Credentials, ServerLink, SourceOutput, TransactionIds, TurnFailure,
+    TurnServer, TurnSource,
+};
+use securecall_relay_client::{Streams, TlsTrust};
+use web_time::Instant;
+use zeroize::Zeroizing;
+
+fn coturn() -> Coturn {
+    let users = CoturnUsers::Static {
+        username: "ada".to_owned(),
+        password: "secret".to_owned(),
+    };
+    Coturn::start(users, &[]).unwrap()
+}
+
+#[expect(clippy::disallowed_methods, reason = "a real server has real time")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn source(address: SocketAddr, link: ServerLink) -> TurnSource {
+    let credentials = Credentials::new("ada", Zeroizing::new("secret".to_owned())).unwrap();
+    let server = TurnServer {
+        address,
+        link,
+        credentials,
+    };
+    let ids = TransactionIds::new(ChaCha8Rng::seed_from_u64(1));
+    TurnSource::new([server], ids)
+}
+
+/// Runs a source until it has an answer; gives what addresses it has.
+async fn gather(source: &mut TurnSource, streams: &mut Streams) -> Vec<SocketAddr> {
+    let mut found = Vec::new();
+    source.gather(now(), &[]);
+    loop {
+        match source.poll_output() {
+            SourceOutput::Open { stream, target } => streams.open(stream, target),
+            SourceOutput::Write {
+                stream,
+                bytes,
+                urgency,
+            } => streams.write(stream, bytes, urgency),
+            SourceOutput::Close(stream) => streams.close(stream),
+            SourceOutput::Candidate(candidate) => found.push(candidate.address),
+            SourceOutput::Answered => return found,
+            SourceOutput::Transmit(_) | SourceOutput::Packet(_) | SourceOutput::Lost(_) => {}
+            SourceOutput::Timeout(at) => {
+                let wait = at.map_or(std::time::Duration::from_secs(60), |at| {
+                    at.saturating_duration_since(now())
+                });
+                tokio::select! {
+                    news = streams.next() => {
+                        assert!(source.handle_stream(now(), news.stream, news.event()));
+                    }
+                    () = tokio::time::sleep(wait) => source.handle_timeout(now()),
+                }
+            }
+        }
+    }
+}
+
+fn failures(source: &TurnSource) -> Vec<TurnFailure> {
+    let failures = source.failures();
+    failures.map(|(_, _, failure)| failure.clone()).collect()
+}
+
+#[tokio::test]
+async fn an_address_is_granted_over_tcp() {
+    let coturn = coturn();
+    let mut source = source(coturn.address(), ServerLink::Tcp);
+    let found = gather(&mut source, &mut Streams::new(None)).await;
+    assert_eq!(found.len(), 1, "{:?}", failures(&source));
+}
+
+#[tokio::test]
+async fn an_address_is_granted_over_tls_by_a_server_that_proves_its_name() {
+    let coturn = coturn();
+    let trust = TlsTrust::only([coturn.certificate()]).unwrap();
+    let link = ServerLink::Tls("localhost".to_owned());
+    let mut source = source(coturn.tls_address(), link);
+    let found = gather(&mut source, &mut Streams::new(Some(trust))).await;
+    assert_eq!(found.len(), 1, "{:?}", failures(&source));
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_prove_its_name_gets_no_word_from_us() {
+    let coturn = coturn();
+    let trusted = TlsTrust::only([coturn.certificate()]).unwrap();
+    let machine = TlsTrust::of_this_machine().ok();
+    for (trust, name) in [
+        (Some(trusted), "turn.example.org"),
+        (machine, "localhost"),
+        (None, "localhost"),
+    ] {
+        let link = ServerLink::Tls(name.to_owned());
+        let mut source = source(coturn.tls_address(), link);
+        let found = gather(&mut source, &mut Streams::new(trust)).await;
+        assert_eq!(found, []);
+        assert_eq!(failures(&source), [TurnFailure::Tls]);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_speaks_no_tls_and_one_that_is_not_there_are_told_apart() {
+    let coturn = coturn();
+    let trust = TlsTrust::only([coturn.certificate()]).unwrap();
+    let link = ServerLink::Tls("localhost".to_owned());
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = closed.local_addr().unwrap();
+    drop(closed);
+    let mut source = source(nobody, link);
+    let found = gather(&mut source, &mut Streams::new(Some(trust))).await;
+    assert_eq!(found, []);
+    assert_eq!(failures(&source), [TurnFailure::Disconnected]);
+}

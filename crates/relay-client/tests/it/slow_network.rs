@@ -1,0 +1,72 @@
+//! A network that takes nothing for a while: what was said meanwhile is not said late.
+
+use std::time::Duration;
+
+use securecall_relay::{StreamEvent, StreamId, StreamTarget, Urgency};
+use securecall_relay_client::Streams;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::{TcpListener, TcpSocket};
+
+/// Each packet of a call, so many bytes.
+const PACKET: usize = 1000;
+
+#[tokio::test]
+async fn packets_that_waited_are_dropped_and_requests_are_not() {
+    // A server that reads nothing at first and has little room.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener: TcpListener = socket.listen(1).unwrap();
+    let target = StreamTarget {
+        address: listener.local_addr().unwrap(),
+        tls_name: None,
+    };
+    let stream = StreamId(0);
+    let mut streams = Streams::new(None);
+    streams.open(stream, target);
+    let (mut server, _) = listener.accept().await.unwrap();
+    assert_eq!(streams.next().await.event(), StreamEvent::Opened);
+
+    // Ten seconds of voice, and a request in the middle of it.
+    let mut said = 0;
+    for index in 0..500_u32 {
+        if index == 250 {
+            streams.write(stream, vec![0xff; PACKET], Urgency::Waits);
+        }
+        streams.write(stream, vec![0; PACKET], Urgency::SoonOrNever);
+        said += PACKET;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    streams.close(stream);
+    let mut read = Vec::new();
+    server.read_to_end(&mut read).await.unwrap();
+    assert_eq!(read.len() % PACKET, 0, "every packet is whole");
+    let requests = read.chunks(PACKET).filter(|packet| packet[0] == 0xff);
+    assert_eq!(requests.count(), 1, "the request was not dropped");
+    assert!(
+        read.len() < said / 2,
+        "{} bytes of {said} came, so most of them late",
+        read.len()
+    );
+}
+
+#[tokio::test]
+async fn a_stream_that_its_server_closes_is_told_of_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target = StreamTarget {
+        address: listener.local_addr().unwrap(),
+        tls_name: None,
+    };
+    let mut streams = Streams::new(None);
+    streams.open(StreamId(3), target);
+    let (server, _) = listener.accept().await.unwrap();
+    assert_eq!(streams.next().await.event(), StreamEvent::Opened);
+    drop(server);
+    let news = streams.next().await;
+    assert_eq!(
+        (news.stream, news.event()),
+        (StreamId(3), StreamEvent::Closed)
+    );
+    assert_eq!(streams.try_next(), None);
+    streams.write(StreamId(3), b"nobody reads this".to_vec(), Urgency::Waits);
+}

@@ -1,0 +1,190 @@
+//! How a STUN server sees the sockets of this machine (RFC 8489 section 13, RFC 8445 section 5.1.1.2).
+
+use std::collections::{BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use web_time::Instant;
+
+use crate::reach::is_of_a_host;
+use crate::stun::{AttributeType, Class, Message, MessageBuilder, Method, TransactionId};
+use crate::{Candidate, CandidateSource, Claim, Datagram, Inbound, SourceOutput, TransactionIds};
+
+/// When a request is sent again, and after the last of these given up: a server on another continent has
+/// answered the first one by then.
+const RETRANSMISSIONS: [Duration; 5] = [
+    Duration::from_millis(200),
+    Duration::from_millis(400),
+    Duration::from_millis(800),
+    Duration::from_millis(1600),
+    Duration::from_millis(1600),
+];
+/// The most servers asked. More would only say the same.
+const MAX_SERVERS: usize = 4;
+/// The most requests under way: sockets times servers.
+const MAX_REQUESTS: usize = 32;
+
+/// The sockets of this machine as STUN servers see them.
+pub struct ReflexiveSource {
+    servers: Vec<SocketAddr>,
+    ids: TransactionIds,
+    requests: Vec<Request>,
+    found: BTreeSet<Candidate>,
+    outputs: VecDeque<SourceOutput>,
+    answered: bool,
+}
+
+/// A question to a server, from a socket.
+struct Request {
+    socket: SocketAddr,
+    server: SocketAddr,
+    id: TransactionId,
+    /// How often it was sent.
+    sent: usize,
+    again_at: Instant,
+}
+
+impl ReflexiveSource {
+    /// Nothing is asked yet.
+    pub fn new(servers: impl IntoIterator<Item = SocketAddr>, ids: TransactionIds) -> Self {
+        Self {
+            servers: servers
+                .into_iter()
+                .filter(|server| is_of_a_host(*server))
+                .take(MAX_SERVERS)
+                .collect(),
+            ids,
+            requests: Vec::new(),
+            found: BTreeSet::new(),
+            outputs: VecDeque::new(),
+            answered: true,
+        }
+    }
+
+    fn ask(&mut self, now: Instant, socket: SocketAddr, server: SocketAddr) {
+        if self.requests.len() >= MAX_REQUESTS {
+            return;
+        }
+        let mut request = Request {
+            socket,
+            server,
+            id: self.ids.draw(),
+            sent: 0,
+            again_at: now,
+        };
+        self.outputs.push_back(request.send(now));
+        self.requests.push(request);
+    }
+
+    fn found(&mut self, socket: SocketAddr, address: SocketAddr) {
+        // Another server would say the same; or, behind a NAT that maps by destination, something else
+        // that is of no use to a peer either.
+        self.requests.retain(|other| other.socket != socket);
+        let candidate = Candidate::server_reflexive(socket, address);
+        // Without a NAT between us and the server there is nothing new.
+        if address != socket && self.found.insert(candidate) {
+            self.outputs.push_back(SourceOutput::Candidate(candidate));
+        }
+    }
+
+    /// Says once that nothing more is to be waited for.
+    fn settle(&mut self) {
+        if !self.answered && self.requests.is_empty() {
+            self.answered = true;
+            self.outputs.push_back(SourceOutput::Answered);
+        }
+    }
+}
+
+/// Where the server saw the socket, if it says so and packets can come there.
+fn mapped_address(message: &Message<'_>, socket: SocketAddr) -> Option<SocketAddr> {
+    if message.class() != Class::Success {
+        return None;
+    }
+    message
+        .xor_address(AttributeType::XOR_MAPPED_ADDRESS)
+        // Servers of the time before RFC 5389 know this one only.
+        .or_else(|| message.address(AttributeType::MAPPED_ADDRESS))
+        .filter(|address| is_of_a_host(*address) && address.is_ipv4() == socket.is_ipv4())
+}
+
+impl Request {
+    fn send(&mut self, now: Instant) -> SourceOutput {
+        if let Some(wait) = RETRANSMISSIONS.get(self.sent) {
+            self.again_at = now + *wait;
+        }
+        self.sent += 1;
+        SourceOutput::Transmit(Datagram {
+            source: self.socket,
+            destination: self.server,
+            contents: MessageBuilder::new(Class::Request, Method::Binding, self.id).finish(),
+        })
+    }
+}
+
+impl CandidateSource for ReflexiveSource {
+    fn hides_address(&self) -> bool {
+        false
+    }
+
+    fn gather(&mut self, now: Instant, sockets: &[SocketAddr]) {
+        self.answered = false;
+        for socket in sockets {
+            for server in self.servers.clone() {
+                if server.is_ipv4() == socket.is_ipv4() {
+                    self.ask(now, *socket, server);
+                }
+            }
+        }
+        self.settle();
+    }
+
+    fn handle_datagram<'a>(&mut self, _now: Instant, datagram: Inbound<'a>) -> Claim<'a> {
+        let Ok(message) = Message::parse(datagram.contents) else {
+            return Claim::NotOurs;
+        };
+        let asked = self.requests.iter().position(|request| {
+            request.id == message.transaction()
+                && request.server == datagram.source
+                && request.socket == datagram.destination
+        });
+        let is_answer = matches!(message.class(), Class::Success | Class::Error)
+            && message.method() == Method::Binding;
+        let Some(index) = asked.filter(|_| is_answer) else {
+            return Claim::NotOurs;
+        };
+        let request = self.requests.swap_remove(index);
+        if let Some(address) = mapped_address(&message, request.socket) {
+            self.found(request.socket, address);
+        }
+        self.settle();
+        Claim::Taken
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        let mut index = 0;
+        while let Some(request) = self.requests.get_mut(index) {
+            if request.again_at > now {
+                index += 1;
+            } else if request.sent < RETRANSMISSIONS.len() {
+                let output = request.send(now);
+                self.outputs.push_back(output);
+                index += 1;
+            } else {
+                self.requests.swap_remove(index);
+            }
+        }
+        self.settle();
+    }
+
+    fn send(&mut self, _now: Instant, datagram: Datagram) -> Result<(), Datagram> {
+        // The base of a reflexive candidate is a socket: the host source sends for it.
+        Err(datagram)
+    }
+
+    fn poll_output(&mut self) -> SourceOutput {
+        self.outputs.pop_front().unwrap_or_else(|| {
+            SourceOutput::Timeout(self.requests.iter().map(|request| request.again_at).min())
+        })
+    }
+}

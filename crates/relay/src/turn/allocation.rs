@@ -1,0 +1,490 @@
+//! What one server has for us, over one link: asked for, kept, given back (RFC 8656).
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use tracing::debug;
+use web_time::Instant;
+
+use super::authentication::Authentication;
+use super::peers::Peers;
+use super::stream_buffer::StreamBuffer;
+use super::transactions::{Purpose, Transaction, Transactions};
+use super::{TurnFailure, TurnServer};
+use crate::reach::is_of_a_host;
+use crate::stun::{AttributeType, Class, Message, MessageBuilder, Method};
+use crate::{StreamEvent, StreamId, TransactionIds, Urgency};
+
+/// How long a stream may take to open.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(8);
+/// Servers grant ten minutes or more (RFC 8656 section 7.2). One that grants less than this keeps its
+/// users busy with asking, and is not used.
+const MIN_LIFETIME: Duration = Duration::from_secs(60);
+/// Longer ones are renewed as if they were this long, so that a lost allocation is noticed.
+const MAX_LIFETIME: Duration = Duration::from_secs(600);
+/// How often a server may call its own nonce stale without having accepted one.
+const MAX_STALE_NONCES: u8 = 3;
+/// UDP (RFC 8656 section 18.8), for packets to and from the peer.
+const REQUESTED_UDP: u32 = 17 << 24;
+/// IPv6 (RFC 8656 section 18.6).
+const FAMILY_IPV6: u32 = 2 << 24;
+
+/// How a server is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Via {
+    /// By datagrams from this socket.
+    Socket(SocketAddr),
+    /// By this stream.
+    Stream(StreamId),
+}
+
+/// What came of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum AllocationOutput {
+    /// Send this to the server.
+    Send(Vec<u8>, Urgency),
+    /// Addresses were granted.
+    Allocated,
+    /// A packet of a peer came, for the address of ours of its family.
+    Packet {
+        peer: SocketAddr,
+        own: SocketAddr,
+        contents: Vec<u8>,
+    },
+    /// There is no address, or no longer.
+    Failed(TurnFailure),
+}
+
+#[derive(Debug)]
+enum State {
+    /// The stream is being opened.
+    Opening { until: Instant },
+    /// The server was asked for an address.
+    Asking,
+    /// These addresses are ours.
+    Held {
+        relayed: Vec<SocketAddr>,
+        refresh_at: Instant,
+    },
+    /// It was given back, or never was.
+    Over,
+}
+
+/// What one server has for us.
+#[derive(Debug)]
+pub(super) struct Allocation {
+    pub(super) server: TurnServer,
+    pub(super) via: Via,
+    state: State,
+    authentication: Authentication,
+    stale_nonces: u8,
+    transactions: Transactions,
+    peers: Peers,
+    buffer: StreamBuffer,
+    outputs: VecDeque<AllocationOutput>,
+}
+
+impl Allocation {
+    /// Asks the server for an address, as soon as the stream to it is open.
+    pub(super) fn new(
+        now: Instant,
+        ids: &mut TransactionIds,
+        server: TurnServer,
+        via: Via,
+    ) -> Self {
+        let in_stream = matches!(via, Via::Stream(_));
+        let mut allocation = Self {
+            authentication: Authentication::new(server.credentials.clone()),
+            server,
+            via,
+            state: State::Opening {
+                until: now + OPEN_TIMEOUT,
+            },
+            stale_nonces: 0,
+            transactions: Transactions::new(in_stream),
+            peers: Peers::default(),
+            buffer: StreamBuffer::default(),
+            outputs: VecDeque::new(),
+        };
+        if !in_stream {
+            allocation.ask(now, ids);
+        }
+        allocation
+    }
+
+    /// The addresses that are ours.
+    pub(super) fn relayed(&self) -> &[SocketAddr] {
+        match &self.state {
+            State::Held { relayed, .. } => relayed,
+            State::Opening { .. } | State::Asking | State::Over => &[],
+        }
+    }
+
+    /// Whether nothing comes of it any more.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.state, State::Over)
+    }
+
+    /// Something happened to its stream.
+    pub(super) fn handle_stream(
+        &mut self,
+        now: Instant,
+        ids: &mut TransactionIds,
+        event: StreamEvent<'_>,
+    ) {
+        match event {
+            StreamEvent::Opened => {
+                if matches!(self.state, State::Opening { .. }) {
+                    self.ask(now, ids);
+                }
+            }
+            StreamEvent::Bytes(bytes) => {
+                let mut buffer = std::mem::take(&mut self.buffer);
+                let taken = buffer.take(bytes, |frame| self.handle_bytes(now, ids, frame));
+                self.buffer = buffer;
+                if taken.is_err() {
+                    self.fail(TurnFailure::Nonsense("what it sends is not TURN"));
+                }
+            }
+            StreamEvent::Closed => self.fail(TurnFailure::Disconnected),
+            StreamEvent::TlsFailed => self.fail(TurnFailure::Tls),
+        }
+    }
+
+    /// A datagram or a frame of the server. What makes no sense is dropped.
+    pub(super) fn handle_bytes(&mut self, now: Instant, ids: &mut TransactionIds, bytes: &[u8]) {
+        if self.is_over() {
+            return;
+        }
+        if let [0x40..=0x4f, ..] = bytes {
+            return self.handle_channel_data(bytes);
+        }
+        let Ok(message) = Message::parse(bytes) else {
+            return;
+        };
+        match (message.class(), message.method()) {
+            (Class::Indication, Method::Data) => self.handle_data(&message),
+            (Class::Success, _) => self.handle_success(now, &message),
+            (Class::Error, _) => self.handle_error(now, ids, &message),
+            // Servers ask nothing.
+            (Class::Request | Class::Indication, _) => {}
+        }
+    }
+
+    /// Lets packets of a host through.
+    pub(super) fn allow(&mut self, now: Instant, ids: &mut TransactionIds, peer: IpAddr) {
+        let has_family = |own: &SocketAddr| own.is_ipv4() == peer.is_ipv4();
+        if self.relayed().iter().any(has_family) && self.peers.add_permission(peer) {
+            self.request(now, ids, Purpose::Permission(peer));
+        }
+    }
+
+    /// Lets a number stand for a peer: four bytes a packet in place of thirty-six.
+    pub(super) fn bind(&mut self, now: Instant, ids: &mut TransactionIds, peer: SocketAddr) {
+        if self.peers.is_permitted(peer.ip()) && self.peers.add_channel(peer) {
+            self.request(now, ids, Purpose::Channel(peer));
+        }
+    }
+
+    /// Sends a packet to a peer. One to a host that the server does not let through is lost, and asked for.
+    pub(super) fn send(
+        &mut self,
+        now: Instant,
+        ids: &mut TransactionIds,
+        peer: SocketAddr,
+        contents: &[u8],
+    ) {
+        if !self.peers.is_permitted(peer.ip()) {
+            return self.allow(now, ids, peer.ip());
+        }
+        let Ok(length) = u16::try_from(contents.len()) else {
+            return;
+        };
+        let bytes = match self.peers.bound_number(peer) {
+            Some(number) => {
+                let mut bytes = Vec::with_capacity(contents.len() + 8);
+                bytes.extend_from_slice(&number.to_be_bytes());
+                bytes.extend_from_slice(&length.to_be_bytes());
+                bytes.extend_from_slice(contents);
+                if matches!(self.via, Via::Stream(_)) {
+                    // Only in a stream the next frame has to begin on a 4-byte boundary (RFC 8656
+                    // section 12.5).
+                    bytes.resize(bytes.len().next_multiple_of(4), 0);
+                }
+                bytes
+            }
+            None => MessageBuilder::new(Class::Indication, Method::Send, ids.draw())
+                .xor_address(AttributeType::XOR_PEER_ADDRESS, peer)
+                .attribute(AttributeType::DATA, contents)
+                .finish(),
+        };
+        self.outputs
+            .push_back(AllocationOutput::Send(bytes, Urgency::SoonOrNever));
+    }
+
+    /// Finds out whether the addresses are still ours.
+    pub(super) fn check(&mut self, now: Instant, ids: &mut TransactionIds) {
+        let is_held = matches!(self.state, State::Held { .. });
+        if is_held && !self.transactions.is_open(Purpose::Refresh) {
+            self.request(now, ids, Purpose::Refresh);
+        }
+    }
+
+    /// Gives the addresses back. The server is told once: if that is lost, it finds out by itself.
+    pub(super) fn release(&mut self, now: Instant, ids: &mut TransactionIds) {
+        if matches!(self.state, State::Held { .. }) {
+            self.request(now, ids, Purpose::Release);
+        }
+        self.transactions.clear();
+        self.state = State::Over;
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout).
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let own = match &self.state {
+            State::Opening { until } => Some(*until),
+            State::Asking => None,
+            State::Held { refresh_at, .. } => Some(*refresh_at),
+            State::Over => return None,
+        };
+        [
+            own,
+            self.transactions.poll_timeout(),
+            self.peers.poll_timeout(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Does what is due.
+    pub(super) fn handle_timeout(&mut self, now: Instant, ids: &mut TransactionIds) {
+        match &mut self.state {
+            State::Opening { until } if *until <= now => self.fail(TurnFailure::NoAnswer),
+            State::Held { refresh_at, .. } if *refresh_at <= now => {
+                *refresh_at = now + MIN_LIFETIME;
+                self.check(now, ids);
+            }
+            State::Opening { .. } | State::Asking | State::Held { .. } | State::Over => {}
+        }
+        let (again, given_up) = self.transactions.handle_timeout(now);
+        for bytes in again {
+            self.outputs
+                .push_back(AllocationOutput::Send(bytes, Urgency::Waits));
+        }
+        for purpose in given_up {
+            match purpose {
+                Purpose::Allocate | Purpose::Refresh => self.fail(TurnFailure::NoAnswer),
+                Purpose::Permission(ip) => self.peers.permission_unanswered(ip),
+                Purpose::Channel(peer) => self.peers.channel_refused(peer),
+                Purpose::Release => {}
+            }
+        }
+        if self.is_over() {
+            return;
+        }
+        let (ips, peers) = self.peers.due(now);
+        for ip in ips {
+            self.request(now, ids, Purpose::Permission(ip));
+        }
+        for peer in peers {
+            self.request(now, ids, Purpose::Channel(peer));
+        }
+    }
+
+    /// The next thing to do.
+    pub(super) fn poll_output(&mut self) -> Option<AllocationOutput> {
+        self.outputs.pop_front()
+    }
+
+    fn ask(&mut self, now: Instant, ids: &mut TransactionIds) {
+        self.state = State::Asking;
+        self.request(now, ids, Purpose::Allocate);
+    }
+
+    fn request(&mut self, now: Instant, ids: &mut TransactionIds, purpose: Purpose) {
+        let id = ids.draw();
+        let new = |method| MessageBuilder::new(Class::Request, method, id);
+        let request = match purpose {
+            Purpose::Allocate => new(Method::Allocate)
+                .number(AttributeType::REQUESTED_TRANSPORT, REQUESTED_UDP)
+                // An IPv4 address, and an IPv6 one where the server has any, so that peers of both
+                // kinds are reached (RFC 8656 section 7.1).
+                .number(AttributeType::ADDITIONAL_ADDRESS_FAMILY, FAMILY_IPV6),
+            Purpose::Refresh => new(Method::Refresh),
+            Purpose::Release => new(Method::Refresh).number(AttributeType::LIFETIME, 0),
+            Purpose::Permission(ip) => new(Method::CreatePermission)
+                .xor_address(AttributeType::XOR_PEER_ADDRESS, SocketAddr::new(ip, 0)),
+            Purpose::Channel(peer) => {
+                let number = self.peers.channel_number(peer).unwrap_or_default();
+                new(Method::ChannelBind)
+                    .number(AttributeType::CHANNEL_NUMBER, u32::from(number) << 16)
+                    .xor_address(AttributeType::XOR_PEER_ADDRESS, peer)
+            }
+        };
+        let bytes = self.authentication.sign(request).finish();
+        let authenticated = self.authentication.is_challenged();
+        self.outputs
+            .push_back(AllocationOutput::Send(bytes.clone(), Urgency::Waits));
+        self.transactions
+            .begin(now, id, purpose, authenticated, bytes);
+    }
+
+    fn handle_channel_data(&mut self, bytes: &[u8]) {
+        let [high, low, length_high, length_low, contents @ ..] = bytes else {
+            return;
+        };
+        let length = usize::from(u16::from_be_bytes([*length_high, *length_low]));
+        // A datagram may have padding behind the data (RFC 8656 section 12.5).
+        let Some(contents) = contents.get(..length) else {
+            return;
+        };
+        if let Some(peer) = self.peers.peer_of(u16::from_be_bytes([*high, *low])) {
+            self.packet(peer, contents);
+        }
+    }
+
+    fn handle_data(&mut self, message: &Message<'_>) {
+        let peer = message.xor_address(AttributeType::XOR_PEER_ADDRESS);
+        let contents = message.attribute(AttributeType::DATA);
+        if let (Some(peer), Some(contents)) = (peer, contents)
+            // A server has no business to bring packets of others.
+            && self.peers.is_permitted(peer.ip())
+        {
+            self.packet(peer, contents);
+        }
+    }
+
+    fn packet(&mut self, peer: SocketAddr, contents: &[u8]) {
+        let mut relayed = self.relayed().iter();
+        if let Some(own) = relayed.find(|own| own.is_ipv4() == peer.is_ipv4()).copied() {
+            self.outputs.push_back(AllocationOutput::Packet {
+                peer,
+                own,
+                contents: contents.to_vec(),
+            });
+        }
+    }
+
+    fn handle_success(&mut self, now: Instant, message: &Message<'_>) {
+        let Some((purpose, authenticated)) = self.answered(message) else {
+            return;
+        };
+        // A grant that anybody could have made would send the voice through anybody's hands.
+        if authenticated && !self.authentication.vouches_for(message) {
+            return;
+        }
+        self.transactions.remove(message.transaction());
+        self.stale_nonces = 0;
+        match purpose {
+            Purpose::Allocate => self.allocated(now, message),
+            Purpose::Refresh => self.refreshed(now, message),
+            Purpose::Permission(ip) => self.peers.permission_granted(now, ip),
+            Purpose::Channel(peer) => self.peers.channel_granted(now, peer),
+            Purpose::Release => {}
+        }
+    }
+
+    fn allocated(&mut self, now: Instant, message: &Message<'_>) {
+        let Some(lifetime) = lifetime_of(message) else {
+            return self.fail(TurnFailure::Nonsense("it grants an address for no time"));
+        };
+        let mut relayed: Vec<SocketAddr> = Vec::new();
+        for address in message.xor_addresses(AttributeType::XOR_RELAYED_ADDRESS) {
+            let other_family = |own: &SocketAddr| own.is_ipv4() != address.is_ipv4();
+            if is_of_a_host(address) && relayed.iter().all(other_family) {
+                relayed.push(address);
+            }
+        }
+        if relayed.is_empty() {
+            return self.fail(TurnFailure::Nonsense("it grants an address but names none"));
+        }
+        relayed.sort_unstable();
+        self.state = State::Held {
+            relayed,
+            refresh_at: now + lifetime / 2,
+        };
+        self.outputs.push_back(AllocationOutput::Allocated);
+    }
+
+    fn refreshed(&mut self, now: Instant, message: &Message<'_>) {
+        let lifetime = lifetime_of(message);
+        match (&mut self.state, lifetime) {
+            (State::Held { refresh_at, .. }, Some(lifetime)) => *refresh_at = now + lifetime / 2,
+            _ => self.fail(TurnFailure::Nonsense("it keeps an address for no time")),
+        }
+    }
+
+    fn handle_error(&mut self, now: Instant, ids: &mut TransactionIds, message: &Message<'_>) {
+        let Some((purpose, authenticated)) = self.answered(message) else {
+            return;
+        };
+        self.transactions.remove(message.transaction());
+        let Some(error) = message.error_code() else {
+            return self.fail(TurnFailure::Nonsense("it refuses without a reason"));
+        };
+        debug!(?purpose, ?error, "the TURN server refused a request");
+        if error.code == 438 || (error.code == 401 && !authenticated) {
+            return self.challenged(now, ids, purpose, message);
+        }
+        match purpose {
+            // The server does not know of any address of ours.
+            _ if error.code == 437 => self.fail(TurnFailure::AllocationMismatch),
+            Purpose::Allocate | Purpose::Refresh => {
+                let alternate = message.address(AttributeType::ALTERNATE_SERVER);
+                self.fail(TurnFailure::of_code(error.code, alternate));
+            }
+            Purpose::Permission(ip) => self.peers.permission_refused(ip),
+            Purpose::Channel(peer) => self.peers.channel_refused(peer),
+            Purpose::Release => {}
+        }
+    }
+
+    fn challenged(
+        &mut self,
+        now: Instant,
+        ids: &mut TransactionIds,
+        purpose: Purpose,
+        message: &Message<'_>,
+    ) {
+        self.stale_nonces += 1;
+        if self.stale_nonces > MAX_STALE_NONCES {
+            return self.fail(TurnFailure::Nonsense("it never takes its own nonce"));
+        }
+        match self.authentication.take_challenge(message) {
+            Ok(()) => self.request(now, ids, purpose),
+            Err(what) => self.fail(TurnFailure::Nonsense(what)),
+        }
+    }
+
+    /// Whose response it is.
+    fn answered(&self, message: &Message<'_>) -> Option<(Purpose, bool)> {
+        let Transaction {
+            purpose,
+            authenticated,
+            ..
+        } = self.transactions.get(message.transaction())?;
+        let method = match purpose {
+            Purpose::Allocate => Method::Allocate,
+            Purpose::Refresh | Purpose::Release => Method::Refresh,
+            Purpose::Permission(_) => Method::CreatePermission,
+            Purpose::Channel(_) => Method::ChannelBind,
+        };
+        (message.method() == method).then_some((*purpose, *authenticated))
+    }
+
+    fn fail(&mut self, failure: TurnFailure) {
+        if !self.is_over() {
+            self.transactions.clear();
+            self.state = State::Over;
+            self.outputs.push_back(AllocationOutput::Failed(failure));
+        }
+    }
+}
+
+fn lifetime_of(message: &Message<'_>) -> Option<Duration> {
+    let seconds = message.number(AttributeType::LIFETIME)?;
+    let lifetime = Duration::from_secs(u64::from(seconds));
+    (lifetime >= MIN_LIFETIME).then_some(lifetime.min(MAX_LIFETIME))
+}

@@ -1,0 +1,454 @@
+//! The source of relayed candidates: all servers are asked at once, over all links they have, and the
+//! first address that is granted wins.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use tracing::{debug, info};
+use web_time::Instant;
+
+use super::allocation::{Allocation, AllocationOutput, Via};
+use super::peers::MAX_PERMISSIONS;
+use super::{ServerLink, TurnFailure, TurnServer};
+use crate::reach::is_public;
+use crate::{
+    Candidate, CandidateSource, Claim, Datagram, Inbound, SourceOutput, StreamEvent, StreamId,
+    TransactionIds, Urgency,
+};
+
+/// The most servers and links that are asked.
+const MAX_SERVERS: usize = 8;
+/// The most allocations that are asked for or held: sockets times servers.
+const MAX_ATTEMPTS: usize = 16;
+/// How long datagrams may still win over a stream that was faster: they are worth it, for a lost packet
+/// holds up all that follow it in a stream.
+const DATAGRAMS_MAY_COME_LATE: Duration = Duration::from_secs(1);
+/// How often a server may send us on to another one.
+const MAX_REDIRECTS: u8 = 3;
+/// When servers are asked again after an address was lost: at once, then with waits of 1, 2, 4 and 8 s.
+const MAX_RETRY_WAIT: Duration = Duration::from_secs(8);
+/// The most failures that are kept to be told.
+const MAX_FAILURES: usize = 16;
+
+/// Addresses at TURN servers.
+pub struct TurnSource {
+    servers: Box<dyn FnMut() -> Vec<TurnServer> + Send>,
+    ids: TransactionIds,
+    sockets: Vec<SocketAddr>,
+    attempts: Vec<Attempt>,
+    next_stream: u32,
+    redirects: u8,
+    /// Whom the servers are to let through.
+    peers: BTreeSet<IpAddr>,
+    /// Until when datagrams may win over the stream that has.
+    late_until: Option<Instant>,
+    retry: Option<Retry>,
+    /// Why there is no address at these servers.
+    failures: VecDeque<(SocketAddr, ServerLink, TurnFailure)>,
+    answered: bool,
+    outputs: VecDeque<SourceOutput>,
+}
+
+/// An allocation, and what was told of it.
+struct Attempt {
+    allocation: Allocation,
+    candidates: Vec<Candidate>,
+}
+
+/// When the servers are asked again.
+struct Retry {
+    at: Option<Instant>,
+    wait: Duration,
+}
+
+impl TurnSource {
+    /// Nobody is asked yet.
+    pub fn new(servers: impl IntoIterator<Item = TurnServer>, ids: TransactionIds) -> Self {
+        let servers: Vec<TurnServer> = servers.into_iter().collect();
+        Self::with_servers(move || servers.clone(), ids)
+    }
+
+    /// Nobody is asked yet. Which servers there are is found out each time they are asked: in a long call
+    /// credentials are renewed.
+    pub fn with_servers(
+        servers: impl FnMut() -> Vec<TurnServer> + Send + 'static,
+        ids: TransactionIds,
+    ) -> Self {
+        Self {
+            servers: Box::new(servers),
+            ids,
+            sockets: Vec::new(),
+            attempts: Vec::new(),
+            next_stream: 0,
+            redirects: 0,
+            peers: BTreeSet::new(),
+            late_until: None,
+            retry: None,
+            failures: VecDeque::new(),
+            answered: true,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Why there is no address at these servers, oldest first.
+    pub fn failures(&self) -> impl Iterator<Item = &(SocketAddr, ServerLink, TurnFailure)> {
+        self.failures.iter()
+    }
+
+    fn ask_all(&mut self, now: Instant, sockets: &[SocketAddr]) {
+        let servers = (self.servers)();
+        for server in servers.into_iter().take(MAX_SERVERS) {
+            self.ask(now, server, sockets);
+        }
+    }
+
+    fn ask(&mut self, now: Instant, server: TurnServer, sockets: &[SocketAddr]) {
+        let Some(target) = server.stream_target() else {
+            for socket in sockets {
+                if socket.is_ipv4() == server.address.is_ipv4() {
+                    self.begin(now, server.clone(), Via::Socket(*socket));
+                }
+            }
+            return;
+        };
+        let is_asked = self.attempts.iter().any(|attempt| {
+            let other = &attempt.allocation.server;
+            (other.address, &other.link) == (server.address, &server.link)
+        });
+        if !is_asked && self.attempts.len() < MAX_ATTEMPTS {
+            let stream = StreamId(self.next_stream);
+            self.next_stream += 1;
+            self.outputs
+                .push_back(SourceOutput::Open { stream, target });
+            self.begin(now, server, Via::Stream(stream));
+        }
+    }
+
+    fn begin(&mut self, now: Instant, server: TurnServer, via: Via) {
+        if self.attempts.len() < MAX_ATTEMPTS {
+            self.attempts.push(Attempt {
+                allocation: Allocation::new(now, &mut self.ids, server, via),
+                candidates: Vec::new(),
+            });
+        }
+    }
+
+    /// Takes what the allocations have to say, as it must be after whatever they were told.
+    fn settle(&mut self, now: Instant) {
+        let mut index = 0;
+        while index < self.attempts.len() {
+            while let Some(output) = self.attempts[index].allocation.poll_output() {
+                self.handle_output(now, index, output);
+            }
+            index += 1;
+        }
+        self.attempts
+            .retain(|attempt| !attempt.allocation.is_over());
+        let nobody_left = self.attempts.is_empty() && self.retry.is_none();
+        if !self.answered && (self.is_held() || nobody_left) {
+            self.answered = true;
+            self.outputs.push_back(SourceOutput::Answered);
+        }
+    }
+
+    fn handle_output(&mut self, now: Instant, index: usize, output: AllocationOutput) {
+        match output {
+            AllocationOutput::Send(bytes, urgency) => self.transmit(index, bytes, urgency),
+            AllocationOutput::Packet {
+                peer,
+                own,
+                contents,
+            } => self.outputs.push_back(SourceOutput::Packet(Datagram {
+                source: peer,
+                destination: own,
+                contents,
+            })),
+            AllocationOutput::Allocated => self.allocated(now, index),
+            AllocationOutput::Failed(failure) => self.failed(now, index, failure),
+        }
+    }
+
+    fn transmit(&mut self, index: usize, bytes: Vec<u8>, urgency: Urgency) {
+        let allocation = &self.attempts[index].allocation;
+        self.outputs.push_back(match allocation.via {
+            Via::Socket(source) => SourceOutput::Transmit(Datagram {
+                source,
+                destination: allocation.server.address,
+                contents: bytes,
+            }),
+            Via::Stream(stream) => SourceOutput::Write {
+                stream,
+                bytes,
+                urgency,
+            },
+        });
+    }
+
+    fn allocated(&mut self, now: Instant, index: usize) {
+        let by_stream = matches!(self.attempts[index].allocation.via, Via::Stream(_));
+        let late = self.is_told() && !by_stream && self.late_until.is_some_and(|until| now < until);
+        if self.is_told() && !late {
+            // Another one was faster.
+            self.end(now, index);
+            return;
+        }
+        self.late_until = by_stream.then(|| now + DATAGRAMS_MAY_COME_LATE);
+        self.retry = None;
+        for other in 0..self.attempts.len() {
+            let attempt = &self.attempts[other];
+            let may_come_late = by_stream && matches!(attempt.allocation.via, Via::Socket(_));
+            let is_asked = attempt.allocation.relayed().is_empty();
+            if other != index && is_asked && !may_come_late {
+                self.end(now, other);
+            }
+        }
+        let ids = &mut self.ids;
+        let attempt = &mut self.attempts[index];
+        for peer in &self.peers {
+            attempt.allocation.allow(now, ids, *peer);
+        }
+        for address in attempt.allocation.relayed() {
+            let candidate = Candidate::relayed(*address);
+            attempt.candidates.push(candidate);
+            self.outputs.push_back(SourceOutput::Candidate(candidate));
+        }
+        info!(by_stream, "a TURN server has an address for us");
+    }
+
+    fn failed(&mut self, now: Instant, index: usize, failure: TurnFailure) {
+        let attempt = &mut self.attempts[index];
+        let server = attempt.allocation.server.clone();
+        let lost = std::mem::take(&mut attempt.candidates);
+        if let Via::Stream(stream) = attempt.allocation.via {
+            self.outputs.push_back(SourceOutput::Close(stream));
+        }
+        debug!(%failure, "no address at a TURN server");
+        if let TurnFailure::Redirected(alternate) = failure {
+            self.redirected(now, &server, alternate);
+        }
+        if self.failures.len() >= MAX_FAILURES {
+            self.failures.pop_front();
+        }
+        self.failures
+            .push_back((server.address, server.link, failure));
+        if lost.is_empty() {
+            return;
+        }
+        for candidate in lost {
+            self.outputs.push_back(SourceOutput::Lost(candidate));
+        }
+        if !self.is_held() {
+            // A server that was started anew has forgotten us, and grants another address at once.
+            self.retry.get_or_insert(Retry {
+                at: Some(now),
+                wait: Duration::from_secs(1),
+            });
+        }
+    }
+
+    /// A server names another one to ask. It is from outside: it must not point us at machines of our own
+    /// network, unless the user has named one there.
+    fn redirected(&mut self, now: Instant, server: &TurnServer, alternate: SocketAddr) {
+        let admitted = is_public(alternate) || !is_public(server.address);
+        if self.redirects >= MAX_REDIRECTS || !admitted || alternate == server.address {
+            return;
+        }
+        self.redirects += 1;
+        let server = TurnServer {
+            address: alternate,
+            ..server.clone()
+        };
+        let sockets = self.sockets.clone();
+        self.ask(now, server, &sockets);
+    }
+
+    /// Gives up on an attempt, or gives back what it holds.
+    fn end(&mut self, now: Instant, index: usize) {
+        let ids = &mut self.ids;
+        let allocation = &mut self.attempts[index].allocation;
+        allocation.release(now, ids);
+        let via = allocation.via;
+        while let Some(output) = self.attempts[index].allocation.poll_output() {
+            if let AllocationOutput::Send(bytes, urgency) = output {
+                self.transmit(index, bytes, urgency);
+            }
+        }
+        if let Via::Stream(stream) = via {
+            self.outputs.push_back(SourceOutput::Close(stream));
+        }
+    }
+
+    /// Whether there is an address that the peer may be told.
+    fn is_told(&self) -> bool {
+        let mut attempts = self.attempts.iter();
+        attempts.any(|attempt| !attempt.candidates.is_empty())
+    }
+
+    fn is_held(&self) -> bool {
+        let mut attempts = self.attempts.iter();
+        attempts.any(|attempt| !attempt.allocation.relayed().is_empty())
+    }
+
+    /// When the servers are asked again, if nobody is being asked now.
+    fn retry_at(&self) -> Option<Instant> {
+        let retry = self.retry.as_ref().filter(|_| self.attempts.is_empty());
+        retry.and_then(|retry| retry.at)
+    }
+
+    fn retry_if_due(&mut self, now: Instant) {
+        if self.attempts.is_empty()
+            && let Some(retry) = &mut self.retry
+        {
+            match retry.at {
+                Some(at) if at <= now => {
+                    retry.at = None;
+                    let sockets = self.sockets.clone();
+                    self.ask_all(now, &sockets);
+                }
+                Some(_) => {}
+                // All that were asked have refused by now.
+                None => {
+                    retry.at = Some(now + retry.wait);
+                    retry.wait = (retry.wait * 2).min(MAX_RETRY_WAIT);
+                }
+            }
+        }
+    }
+
+    fn end_late(&mut self, now: Instant) {
+        if self.late_until.is_some_and(|until| until <= now) {
+            self.late_until = None;
+            for index in 0..self.attempts.len() {
+                if self.attempts[index].allocation.relayed().is_empty() {
+                    self.end(now, index);
+                }
+            }
+        }
+    }
+
+    /// After every call: what is due now is done, and all is said.
+    fn after(&mut self, now: Instant) {
+        self.settle(now);
+        self.retry_if_due(now);
+        self.settle(now);
+    }
+}
+
+impl CandidateSource for TurnSource {
+    fn hides_address(&self) -> bool {
+        true
+    }
+
+    fn gather(&mut self, now: Instant, sockets: &[SocketAddr]) {
+        self.answered = false;
+        self.sockets.extend_from_slice(sockets);
+        // Whoever gathers again has lost the path, perhaps because a server was started anew.
+        for attempt in &mut self.attempts {
+            attempt.allocation.check(now, &mut self.ids);
+        }
+        self.ask_all(now, sockets);
+        self.after(now);
+    }
+
+    fn handle_datagram<'a>(&mut self, now: Instant, datagram: Inbound<'a>) -> Claim<'a> {
+        let via = Via::Socket(datagram.destination);
+        let asked = self.attempts.iter_mut().find(|attempt| {
+            attempt.allocation.via == via && attempt.allocation.server.address == datagram.source
+        });
+        let Some(attempt) = asked else {
+            return Claim::NotOurs;
+        };
+        attempt
+            .allocation
+            .handle_bytes(now, &mut self.ids, datagram.contents);
+        self.after(now);
+        Claim::Taken
+    }
+
+    fn handle_stream(&mut self, now: Instant, stream: StreamId, event: StreamEvent<'_>) -> bool {
+        let mut attempts = self.attempts.iter_mut();
+        let Some(attempt) = attempts.find(|attempt| attempt.allocation.via == Via::Stream(stream))
+        else {
+            return false;
+        };
+        attempt.allocation.handle_stream(now, &mut self.ids, event);
+        self.after(now);
+        true
+    }
+
+    fn allow_peer(&mut self, now: Instant, peer: SocketAddr) {
+        if self.peers.len() < MAX_PERMISSIONS {
+            self.peers.insert(peer.ip());
+        }
+        for attempt in &mut self.attempts {
+            attempt.allocation.allow(now, &mut self.ids, peer.ip());
+        }
+        self.after(now);
+    }
+
+    fn prefer_peer(&mut self, now: Instant, base: SocketAddr, peer: SocketAddr) {
+        let mut attempts = self.attempts.iter_mut();
+        if let Some(attempt) = attempts.find(|attempt| attempt.allocation.relayed().contains(&base))
+        {
+            attempt.allocation.bind(now, &mut self.ids, peer);
+        }
+        self.after(now);
+    }
+
+    fn check(&mut self, now: Instant) {
+        for attempt in &mut self.attempts {
+            attempt.allocation.check(now, &mut self.ids);
+        }
+        self.after(now);
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        for attempt in &mut self.attempts {
+            if attempt
+                .allocation
+                .poll_timeout()
+                .is_some_and(|at| at <= now)
+            {
+                attempt.allocation.handle_timeout(now, &mut self.ids);
+            }
+        }
+        self.end_late(now);
+        self.after(now);
+    }
+
+    fn send(&mut self, now: Instant, datagram: Datagram) -> Result<(), Datagram> {
+        let mut attempts = self.attempts.iter_mut();
+        let Some(attempt) =
+            attempts.find(|attempt| attempt.allocation.relayed().contains(&datagram.source))
+        else {
+            return Err(datagram);
+        };
+        attempt
+            .allocation
+            .send(now, &mut self.ids, datagram.destination, &datagram.contents);
+        self.after(now);
+        Ok(())
+    }
+
+    fn close(&mut self, now: Instant) {
+        self.retry = None;
+        for index in 0..self.attempts.len() {
+            self.end(now, index);
+        }
+        self.settle(now);
+    }
+
+    fn poll_output(&mut self) -> SourceOutput {
+        self.outputs.pop_front().unwrap_or_else(|| {
+            let attempts = self.attempts.iter();
+            let deadlines = attempts.filter_map(|attempt| attempt.allocation.poll_timeout());
+            SourceOutput::Timeout(
+                deadlines
+                    .chain(self.late_until)
+                    .chain(self.retry_at())
+                    .min(),
+            )
+        })
+    }
+}

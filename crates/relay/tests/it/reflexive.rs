@@ -1,0 +1,147 @@
+//! Sockets as STUN servers see them.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use securecall_relay::stun::{AttributeType, Class, Message, MessageBuilder, Method};
+use securecall_relay::{Candidate, Datagram, ReflexiveSource};
+use web_time::Instant;
+
+use crate::network::{DELAY, MS, Network, Server, address, ids, start};
+
+const SERVER: &str = "198.51.100.3:3478";
+const OTHER: &str = "198.51.100.4:3478";
+const SOCKET: &str = "10.0.0.2:5000";
+
+/// A STUN server behind a NAT: it sees every socket of ours at this address.
+struct Stun {
+    listen: SocketAddr,
+    seen: SocketAddr,
+}
+
+impl Server for Stun {
+    fn owns(&self, address: SocketAddr) -> bool {
+        address == self.listen
+    }
+
+    fn handle(&mut self, _now: Instant, packet: Datagram) -> Vec<Datagram> {
+        let Ok(request) = Message::parse(&packet.contents) else {
+            return Vec::new();
+        };
+        let answer = MessageBuilder::new(Class::Success, Method::Binding, request.transaction())
+            .xor_address(AttributeType::XOR_MAPPED_ADDRESS, self.seen);
+        vec![Datagram {
+            source: self.listen,
+            destination: packet.source,
+            contents: answer.finish(),
+        }]
+    }
+}
+
+fn stun(listen: &str, seen: &str) -> Stun {
+    Stun {
+        listen: address(listen),
+        seen: address(seen),
+    }
+}
+
+fn network(servers: &[&str]) -> Network<ReflexiveSource> {
+    let servers: Vec<SocketAddr> = servers.iter().map(|text| address(text)).collect();
+    Network::new(ReflexiveSource::new(servers, ids(3)))
+}
+
+#[test]
+fn the_address_at_the_nat_is_found_in_one_round_trip() {
+    let mut network = network(&[SERVER]).with_server("stun", stun(SERVER, "203.0.113.1:6000"));
+    network.gather(&[SOCKET]);
+    network.run_for(Duration::from_secs(10));
+    let candidate = Candidate::server_reflexive(address(SOCKET), address("203.0.113.1:6000"));
+    assert_eq!(network.candidates, [(start() + 2 * DELAY, candidate)]);
+    assert_eq!(network.answered, [start() + 2 * DELAY]);
+}
+
+#[test]
+fn without_a_nat_there_is_nothing_new() {
+    let mut network = network(&[SERVER]).with_server("stun", stun(SERVER, SOCKET));
+    network.gather(&[SOCKET]);
+    network.run_for(Duration::from_secs(10));
+    assert_eq!(network.candidates, []);
+    assert_eq!(network.answered, [start() + 2 * DELAY]);
+}
+
+#[test]
+fn one_server_that_answers_is_enough() {
+    let mut network =
+        network(&[OTHER, SERVER]).with_server("stun", stun(SERVER, "203.0.113.1:6000"));
+    network.gather(&[SOCKET]);
+    network.run_for(Duration::from_secs(10));
+    assert_eq!(network.answered, [start() + 2 * DELAY]);
+    assert_eq!(network.sent.len(), 2, "the silent one is not asked again");
+}
+
+#[test]
+fn a_silent_server_is_given_up_and_a_lost_answer_repeated() {
+    let mut network = network(&[SERVER]).with_server("stun", stun(SERVER, "203.0.113.1:6000"));
+    network.cut = true;
+    network.gather(&[SOCKET]);
+    network.run_for(500 * MS);
+    network.cut = false;
+    network.run_for(500 * MS);
+    assert_eq!(network.candidates.len(), 1);
+
+    let mut network = self::network(&[SERVER]);
+    network.gather(&[SOCKET]);
+    network.run_for(Duration::from_secs(4));
+    assert!(network.answered.is_empty());
+    network.run_for(Duration::from_secs(1));
+    assert_eq!(network.answered.len(), 1);
+    assert_eq!(network.sent.len(), 5);
+}
+
+#[test]
+fn an_address_to_which_no_packet_can_come_is_not_taken() {
+    for seen in [
+        "0.0.0.0:6000",
+        "203.0.113.1:0",
+        "224.0.0.1:6000",
+        "[2001:db8::1]:6000",
+    ] {
+        let mut network = network(&[SERVER]).with_server("stun", stun(SERVER, seen));
+        network.gather(&[SOCKET]);
+        network.run_for(Duration::from_secs(10));
+        assert_eq!(network.candidates, [], "{seen}");
+        assert_eq!(network.answered.len(), 1, "{seen}");
+    }
+}
+
+#[test]
+fn checks_of_the_peer_and_answers_from_elsewhere_are_not_for_the_source() {
+    let mut network = network(&[SERVER]);
+    network.gather(&[SOCKET]);
+    let request = network.sent[0].contents.clone();
+    let id = Message::parse(&request).unwrap().transaction();
+    let answer = MessageBuilder::new(Class::Success, Method::Binding, id).xor_address(
+        AttributeType::XOR_MAPPED_ADDRESS,
+        address("203.0.113.1:6000"),
+    );
+    network.inject(address("203.0.113.9:1"), address(SOCKET), &answer.finish());
+    network.inject(address(SERVER), address(SOCKET), &request);
+    network.run_for(100 * MS);
+    assert_eq!(network.candidates, []);
+    assert_eq!(network.for_the_transport(SOCKET), 2);
+}
+
+#[test]
+fn sockets_and_servers_without_end_make_32_requests() {
+    let servers: Vec<String> = (1..=100)
+        .map(|host| format!("198.51.100.{host}:3478"))
+        .collect();
+    let servers: Vec<&str> = servers.iter().map(String::as_str).collect();
+    let mut network = network(&servers);
+    let sockets: Vec<String> = (1..=100)
+        .map(|host| format!("10.0.0.{host}:5000"))
+        .collect();
+    let sockets: Vec<&str> = sockets.iter().map(String::as_str).collect();
+    network.gather(&sockets);
+    assert_eq!(network.sent.len(), 32);
+}
