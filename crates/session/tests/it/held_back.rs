@@ -6,8 +6,7 @@ use securecall_crypto::MessageId;
 
 use crate::connecting::Answered;
 use crate::hand_made_caller::{bundle, unbox};
-
-const REKEY: &str = r#"{"type":"tech.stealthx.securecall.rekey"}"#;
+use crate::out_of_turn::REKEY;
 
 fn restart_offer(number: u32) -> String {
     let sdp = format!("a=fingerprint:sha-256 {}\\r\\n", ["AB"; 32].join(":"));

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use securecall_session::{EndReason, Event};
 use securecall_testkit::{Fate, Pair, connected_pair};
+
+use crate::connecting::Answered;
 
 /// How many epochs each side has sealed with.
 fn epochs(pair: &Pair) -> [usize; 2] {
@@ -27,4 +30,21 @@ fn what_waits_goes_out_as_soon_as_the_path_is_back_whenever_it_was_tried_last() 
         pair.universe.run_for(Duration::from_millis(150));
         assert_eq!(epochs(&pair), before.map(|count| count + 1), "{cut:?}");
     }
+}
+
+#[test]
+fn a_path_on_which_nothing_comes_once_it_is_connected_is_dead_all_the_same() {
+    let mut answered = Answered::connected();
+    let callee = answered.caller.callee;
+    let reconnecting = |event: &Event| matches!(event, Event::Reconnecting { .. });
+    answered
+        .caller
+        .universe
+        .run_for(Duration::from_millis(2_900));
+    assert!(!answered.caller.universe.devices[callee].told(reconnecting));
+    answered.caller.universe.run_for(Duration::from_millis(200));
+    assert!(answered.caller.universe.devices[callee].told(reconnecting));
+    answered.caller.universe.run_for(Duration::from_secs(12));
+    let reason = answered.caller.universe.ended(callee);
+    assert_eq!(reason, Some(EndReason::IceTimeout));
 }
