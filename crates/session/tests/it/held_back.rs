@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use securecall_crypto::MessageId;
+use securecall_session::MediaEvent;
 
 use crate::connecting::Answered;
 use crate::hand_made_caller::{bundle, unbox};
@@ -37,8 +38,8 @@ impl Answered {
     }
 }
 
-#[test]
-fn of_what_is_held_back_all_is_said_but_a_description_that_a_newer_one_replaces() {
+/// A connected call whose callee says nothing more until something of what it has said is acknowledged.
+fn held_back() -> (Answered, Vec<(MessageId, String)>) {
     let mut answered = Answered::connected();
     let mut heard = answered.hear();
     for _ in 0..60 {
@@ -47,6 +48,12 @@ fn of_what_is_held_back_all_is_said_but_a_description_that_a_newer_one_replaces(
     }
     heard.extend(answered.hear());
     assert_eq!(heard.len(), 48, "so many wait for an acknowledgement");
+    (answered, heard)
+}
+
+#[test]
+fn of_what_is_held_back_all_is_said_but_a_description_that_a_newer_one_replaces() {
+    let (mut answered, heard) = held_back();
     for number in 1..=2 {
         let offer = restart_offer(number);
         answered.caller.say(&mut answered.established, &offer);
@@ -64,4 +71,24 @@ fn of_what_is_held_back_all_is_said_but_a_description_that_a_newer_one_replaces(
     assert_eq!(said.matches("securecall.rekey").count(), 1, "{said}");
     assert_eq!(said.matches("m.call.negotiate").count(), 1, "{said}");
     assert!(said.contains(r#""negotiation":2"#), "{said}");
+}
+
+#[test]
+fn what_does_not_fit_into_one_message_leaves_in_several_at_once() {
+    let (mut answered, heard) = held_back();
+    let (callee, call) = (answered.caller.callee, answered.caller.call);
+    for number in 0..20 {
+        let event = MediaEvent::LocalCandidates {
+            candidates: vec![format!("candidate:{number}")],
+            complete: false,
+        };
+        answered.caller.universe.inject_media(callee, call, event);
+    }
+    answered.acknowledge(&heard);
+    // With room for one more, as in the first message of a caller.
+    let contents = answered.hear().into_iter().map(|(_, message)| {
+        let message: serde_json::Value = serde_json::from_str(&message).unwrap();
+        message["contents"].as_array().unwrap().len()
+    });
+    assert_eq!(contents.collect::<Vec<_>>(), [15, 6]);
 }

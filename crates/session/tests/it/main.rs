@@ -32,6 +32,7 @@ mod replay_memory;
 mod reports;
 mod retries;
 mod routes;
+mod sizes;
 mod tiers;
 mod two_devices;
 mod who_may_have_candidates;

@@ -1,9 +1,12 @@
 //! When what was not acknowledged is sent again.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use securecall_session::RequestError;
 use securecall_testkit::{Pair, pair};
+
+use crate::delivery::pair_with_a_dead_channel;
 
 /// The seconds between the sends over Matrix in this time.
 fn pauses(pair: &mut Pair, time: Duration) -> Vec<u64> {
@@ -38,4 +41,16 @@ fn a_homeserver_that_cannot_be_reached_is_tried_less_and_less_often() {
     pair.universe.homeserver.fails = Some(RequestError::Unreachable);
     let pauses = pauses(&mut pair, Duration::from_secs(80));
     assert_eq!(pauses[..6], [1, 2, 4, 8, 8, 8]);
+}
+
+#[test]
+fn what_came_over_matrix_for_the_data_channel_is_dead_is_acknowledged_over_matrix() {
+    let mut pair = pair_with_a_dead_channel();
+    let before = pair.universe.homeserver.sent.len();
+    pair.universe.run_for(Duration::from_secs(60));
+    let sent = &pair.universe.homeserver.sent[before..];
+    // A repetition has the same bytes.
+    let different: BTreeSet<_> = sent.iter().map(|it| &it.content).collect();
+    assert!(sent.len() >= 15, "six steps of the keys");
+    assert_eq!(different.len(), sent.len(), "nothing had to be repeated");
 }
