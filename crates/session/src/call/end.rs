@@ -77,13 +77,11 @@ impl Call {
             CallEnd::PeerHungUp(_) if talks => self.drain_media(io, CLOSE_AFTER_PEER_HANGUP),
             _ => self.close_media(io),
         }
-        let forget = if self.carrier.awaits_first_word() {
-            self.started + FORGET_HANDSHAKES.max(FORGET)
-        } else {
-            io.now + FORGET
-        };
-        self.deadlines
-            .set(Timer::Forget, forget.max(io.now + FORGET));
+        let mut forget = io.now + FORGET;
+        if self.carrier.awaits_first_word() {
+            forget = forget.max(self.started + FORGET_HANDSHAKES);
+        }
+        self.deadlines.set(Timer::Forget, forget);
         tracing::debug!(call = %self.id, %reason, "the call is over");
     }
 

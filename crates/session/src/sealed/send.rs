@@ -210,7 +210,7 @@ impl Sealed {
                 },
             );
         }
-        if !party.pending.is_empty() && party.delivery.len() < MAX_UNDELIVERED {
+        if !party.pending.is_empty() {
             self.speak_to(io, situation, id, party);
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use securecall_session::MediaEvent;
-use securecall_testkit::{Universe, connected_pair, pair, ringing_pair};
+use securecall_testkit::{Fate, Universe, connected_pair, pair, ringing_pair};
 
 fn idle(universe: &Universe) -> Vec<bool> {
     let devices = universe.devices.iter();
@@ -64,4 +64,25 @@ fn nobody_is_idle_while_an_invite_waits_for_the_end_of_a_sync_response() {
     pair.universe.run_for(Duration::from_secs(1));
     let callee = &pair.universe.devices[pair.callee].endpoint;
     assert!(!callee.is_idle() && !callee.is_empty());
+}
+
+#[test]
+fn who_was_told_that_clocks_differ_keeps_no_device_from_being_idle() {
+    let mut pair = pair();
+    pair.universe.devices[pair.callee].options.clock_skew_ms = 360_000;
+    // Nobody acknowledges it.
+    let callee = pair.callee;
+    pair.universe
+        .homeserver
+        .set_script(move |envelope| match envelope.from == callee {
+            true => Fate::Drop,
+            false => Fate::Deliver,
+        });
+    pair.universe.call(pair.caller, pair.callee_user).unwrap();
+    pair.universe.run_for(Duration::from_secs(1));
+    let callee = &pair.universe.devices[pair.callee].endpoint;
+    assert!(
+        callee.is_idle() && !callee.is_empty(),
+        "it may be asked for again"
+    );
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use securecall_session::MediaEvent;
-use securecall_testkit::{Universe, ringing_pair};
+use securecall_session::{AnswerPolicy, MediaEvent};
+use securecall_testkit::{Universe, pair, ringing_pair};
 
 use crate::hand_made_caller::{HandMade, nonce};
 use crate::out_of_turn::{RESTART_PLEASE, commands, connected_with_the_first_of_two};
@@ -63,4 +63,26 @@ fn a_caller_makes_one_restart_offer_in_five_seconds_however_often_it_is_asked() 
         let offers = commands.filter(|it| *it == "CreateRestartOffer").count();
         assert_eq!(offers, expected);
     }
+}
+
+#[test]
+fn audio_does_not_start_when_a_call_that_was_answered_at_once_ends_before_the_answer_left() {
+    let mut pair = pair();
+    pair.universe.devices[pair.callee].options.answer = AnswerPolicy::Auto;
+    pair.universe.restart(pair.callee);
+    pair.universe.network.gathering = Duration::from_secs(1);
+    let (callee, user) = (pair.callee, pair.callee_user);
+    let call = pair.universe.call(pair.caller, user).unwrap();
+    let limit = Duration::from_secs(5);
+    assert!(
+        pair.universe
+            .run_until(limit, |it| it.incoming(callee).is_some())
+    );
+    pair.universe.run_for(Duration::from_millis(50));
+    pair.universe.hang_up(callee, call);
+    let commands = pair.universe.devices[callee].media[&call].commands.iter();
+    let orders: Vec<_> = commands
+        .map(|it| it.split(['(', ' ']).next().unwrap())
+        .collect();
+    assert_eq!(orders, ["AcceptOffer", "Gather", "Close"]);
 }
