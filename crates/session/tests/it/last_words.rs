@@ -5,6 +5,8 @@ use std::time::Duration;
 use securecall_session::{EndReason, MediaEvent, RequestError};
 use securecall_testkit::{DeviceId, DeviceOptions, Fate, Pair, connected_pair, pair, ringing_pair};
 
+use crate::out_of_turn::HandMadeDevice;
+
 fn last_command(pair: &Pair, device: DeviceId) -> Option<&str> {
     let media = &pair.universe.devices[device].media[&pair.call()];
     media.commands.last().map(String::as_str)
@@ -153,4 +155,30 @@ fn last_words_arrive_after_a_long_call_too_although_a_device_of_the_peer_never_s
     pair.universe.run_for(Duration::from_secs(2));
     let reason = pair.universe.ended(pair.callee);
     assert_eq!(reason, Some(EndReason::RemoteHangup));
+}
+
+#[test]
+fn a_call_whose_last_words_nobody_acknowledges_is_forgotten_after_their_third_copy() {
+    let mut pair = ringing_pair();
+    let caller = pair.caller;
+    pair.universe.set_online(pair.callee, false);
+    pair.universe.hang_up(caller, pair.call());
+    pair.universe.run_for(Duration::from_secs(12));
+    assert!(!pair.universe.devices[caller].endpoint.is_empty());
+    pair.universe.run_for(Duration::from_secs(1));
+    assert!(pair.universe.devices[caller].endpoint.is_empty());
+}
+
+#[test]
+fn a_device_whose_answer_cannot_be_taken_is_told_so_without_waiting_for_candidates() {
+    let mut pair = pair();
+    pair.universe.network.gathering = Duration::from_secs(1);
+    pair.universe.homeserver.set_script(|_| Fate::Drop);
+    pair.call = Some(pair.universe.call(pair.caller, pair.callee_user).unwrap());
+    pair.universe.run_for(Duration::from_secs(1));
+    let before = pair.universe.homeserver.sent.len();
+    let answer = r#"{"type":"m.call.answer","answer":{"type":"answer","sdp":"v=0"}}"#;
+    let callee = pair.callee;
+    HandMadeDevice::new(&mut pair, callee, answer);
+    assert_eq!(pair.universe.homeserver.sent.len(), before + 1);
 }

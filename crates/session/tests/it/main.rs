@@ -23,6 +23,7 @@ mod last_words;
 mod many_invites;
 mod media_orders;
 mod mute;
+mod names;
 mod out_of_turn;
 mod paths;
 mod promised;

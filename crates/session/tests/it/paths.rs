@@ -5,7 +5,7 @@ use std::time::Duration;
 use securecall_session::{EndReason, Event};
 use securecall_testkit::{Fate, Pair, connected_pair};
 
-use crate::connecting::Answered;
+use crate::connecting::{Answered, Piece};
 
 /// How many epochs each side has sealed with.
 fn epochs(pair: &Pair) -> [usize; 2] {
@@ -34,7 +34,12 @@ fn what_waits_goes_out_as_soon_as_the_path_is_back_whenever_it_was_tried_last() 
 
 #[test]
 fn a_path_on_which_nothing_comes_once_it_is_connected_is_dead_all_the_same() {
-    let mut answered = Answered::connected();
+    let mut answered = Answered::new();
+    // The words come last, over Matrix: after them no packet comes.
+    for piece in [Piece::Path, Piece::Frame, Piece::Words] {
+        answered.bring(piece);
+    }
+    assert!(answered.is_connected());
     let callee = answered.caller.callee;
     let reconnecting = |event: &Event| matches!(event, Event::Reconnecting { .. });
     answered

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use securecall_session::RequestError;
-use securecall_testkit::{Pair, pair};
+use securecall_testkit::{DeviceOptions, Pair, pair};
 
 use crate::delivery::pair_with_a_dead_channel;
 
@@ -53,4 +53,20 @@ fn what_came_over_matrix_for_the_data_channel_is_dead_is_acknowledged_over_matri
     let different: BTreeSet<_> = sent.iter().map(|it| &it.content).collect();
     assert!(sent.len() >= 15, "six steps of the keys");
     assert_eq!(different.len(), sent.len(), "nothing had to be repeated");
+}
+
+#[test]
+fn each_of_several_devices_gets_its_three_copies() {
+    let mut pair = pair();
+    let second = pair
+        .universe
+        .add_device(pair.callee_user, DeviceOptions::default());
+    for device in [pair.callee, second] {
+        pair.universe.set_online(device, false);
+    }
+    pair.universe.call(pair.caller, pair.callee_user).unwrap();
+    pair.universe.run_for(Duration::from_secs(80));
+    let sent = &pair.universe.homeserver.sent;
+    let copies = [pair.callee, second].map(|to| sent.iter().filter(|it| it.to == to).count());
+    assert_eq!(copies, [3, 3]);
 }

@@ -4,14 +4,13 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use securecall_session::MediaEvent;
-use securecall_testkit::{Envelope, Pair, connected_pair, ringing_pair};
+use securecall_testkit::{Envelope, connected_pair, ringing_pair};
 
 use crate::delivery::{long_answer, pair_with_a_dead_channel};
 
-/// The sizes of the ratchet messages over Matrix, but for the first so many.
-fn over_matrix(pair: &Pair, but_for: usize) -> BTreeSet<usize> {
-    let sent = pair.universe.homeserver.sent[but_for..].iter();
-    let ratchet = sent.filter(|it| it.kind() == 3);
+/// The sizes of all ratchet messages among these.
+fn sizes_of(sent: &[Envelope]) -> BTreeSet<usize> {
+    let ratchet = sent.iter().filter(|it| it.kind() == 3);
     ratchet.map(Envelope::sealed).map(|it| it.len()).collect()
 }
 
@@ -20,8 +19,9 @@ fn ratchet_messages_over_matrix_have_one_size_whether_the_data_channel_has_them_
     let mut pair = pair_with_a_dead_channel();
     let before = pair.universe.homeserver.sent.len();
     pair.universe.run_for(Duration::from_secs(30));
-    let sizes = over_matrix(&pair, before);
-    assert_eq!(sizes.len(), 1, "{sizes:?}");
+    let made_then = sizes_of(&pair.universe.homeserver.sent[before..]);
+    let of_an_answer = sizes_of(&connected_pair().universe.homeserver.sent);
+    assert_eq!((made_then.len(), made_then), (1, of_an_answer));
 }
 
 #[test]
