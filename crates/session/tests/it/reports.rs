@@ -106,12 +106,8 @@ fn a_caller_who_was_told_of_is_counted_for_a_minute_whatever_else_happens() {
     let call = pair.universe.call_with(stranger, in_call_with, &direct);
     pair.universe.run_for(Duration::from_secs(1));
     pair.universe.hang_up(stranger, call.unwrap());
-    let sent = pair.universe.homeserver.sent.iter();
-    let invite = sent
-        .filter(|it| it.from == stranger)
-        .next()
-        .unwrap()
-        .clone();
+    let mut sent = pair.universe.homeserver.sent.iter();
+    let invite = sent.find(|it| it.from == stranger).unwrap().clone();
     assert_eq!(refused(&pair.universe, busy), [1]);
     // Keys are renewed meanwhile: the device wakes up.
     pair.universe.run_for(Duration::from_secs(30));
