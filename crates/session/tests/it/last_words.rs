@@ -172,6 +172,9 @@ fn a_call_whose_last_words_nobody_acknowledges_is_forgotten_after_their_third_co
 #[test]
 fn a_device_whose_answer_cannot_be_taken_is_told_so_without_waiting_for_candidates() {
     let mut pair = pair();
+    // Another may still answer, so the call goes on.
+    pair.universe
+        .add_device(pair.callee_user, DeviceOptions::default());
     pair.universe.network.gathering = Duration::from_secs(1);
     pair.universe.homeserver.set_script(|_| Fate::Drop);
     pair.call = Some(pair.universe.call(pair.caller, pair.callee_user).unwrap());

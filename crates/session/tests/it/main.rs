@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod admission;
+mod arrivals;
 mod attacks;
 mod call_names;
 mod clocks;
 mod connecting;
+mod control_budget;
 mod delivery;
 mod device_list;
 mod end_reasons;
@@ -29,6 +31,7 @@ mod paths;
 mod promised;
 mod random_faults;
 mod relabelled;
+mod renewal;
 mod replay_memory;
 mod reports;
 mod retries;

@@ -100,3 +100,34 @@ fn that_there_are_no_more_addresses_is_said_once() {
     assert!(heard.contains("candidate:2"), "{heard}");
     assert_eq!(heard.matches(r#""candidate":"""#).count(), 1, "{heard}");
 }
+
+#[test]
+fn a_busy_device_gets_no_addresses_while_another_rings() {
+    let mut pair = pair();
+    let busy = pair
+        .universe
+        .add_device(pair.callee_user, DeviceOptions::default());
+    let carol = pair.universe.add_user("Carol");
+    pair.universe.add_device(carol, DeviceOptions::default());
+    for friend in [pair.caller_user, carol] {
+        pair.universe.befriend(pair.callee_user, friend);
+    }
+    pair.universe.call(busy, carol).unwrap();
+    pair.universe.run_for(Duration::from_secs(1));
+    pair.universe.network.gathering = Duration::from_secs(3);
+    pair.universe.call(pair.caller, pair.callee_user).unwrap();
+    pair.universe.run_for(Duration::from_secs(2));
+    let before = [pair.callee, busy].map(|device| told(&pair, device));
+    pair.universe.run_for(Duration::from_secs(3));
+    let after = [pair.callee, busy].map(|device| told(&pair, device));
+    assert_eq!(after, [before[0] + 1, before[1]]);
+}
+
+#[test]
+fn that_it_rings_is_acknowledged_with_the_addresses_if_they_are_found_soon() {
+    let mut pair = pair();
+    pair.universe.network.gathering = Duration::from_millis(100);
+    pair.ring();
+    pair.universe.run_for(Duration::from_secs(3));
+    assert_eq!(told(&pair, pair.callee), 2, "the invite, and one message");
+}
