@@ -16,11 +16,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use pair::{Pair, Side};
+use pair::{FRAME, Pair, Side};
 use securecall_media::{Datagram, TransportEvent};
 
 const MAX_DATAGRAMS: usize = 16;
-const FRAME: [u8; 101] = [7; 101];
 
 /// One datagram of the attacker.
 struct Attack<'a> {

@@ -1,11 +1,11 @@
 //! A phrase as somebody has kept it: what is read are words with single spaces between them, and a phrase of ours is found however
 //! it was written down.
 //!
-//! The file is taken by itself: the crate around it is a program.
+//! The file is taken by itself: the crate around it does I/O.
 
 #![no_main]
 
-#[path = "../../apps/cli/src/phrase_text.rs"]
+#[path = "../../crates/profile/src/phrase_text.rs"]
 mod phrase_text;
 
 use libfuzzer_sys::fuzz_target;

@@ -5,11 +5,11 @@
 use libfuzzer_sys::fuzz_target;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
-use securecall_contact::{MatrixId, SecureCallId, ServerName};
+use securecall_contact::{Device, MatrixId, SecureCallId, ServerName};
 use securecall_crypto::{IdentityKeyPair, IdentitySeed};
 use securecall_session::{
-    AnswerPolicy, CallId, CallOptions, Callee, Config, Contact, Contacts, Endpoint, InboundSignal,
-    MediaCommand, MediaEvent, Output, OwnDevice, PathRoute, PeerDevice, Request,
+    AnswerPolicy, CallHandle, CallOptions, Callee, Config, Contact, Contacts, Endpoint, Event,
+    InboundSignal, MediaCommand, MediaEvent, Output, PathRoute, Request,
 };
 use web_time::Instant;
 
@@ -18,26 +18,31 @@ const WALLCLOCK: u64 = 1_800_000_000_000;
 /// Both ends of a call, and everything under way between them.
 struct Pair {
     ends: [Endpoint; 2],
-    own: [OwnDevice; 2],
+    accounts: [MatrixId; 2],
+    own: [Device; 2],
     rng: ChaCha20Rng,
     now: Instant,
     /// To whom, and what.
     signals: Vec<(usize, String)>,
-    controls: Vec<(usize, CallId, Vec<u8>)>,
+    controls: Vec<(usize, Vec<u8>)>,
+    /// The call, as each end names it.
+    calls: [Option<CallHandle>; 2],
 }
 
 fn end(
     own: usize,
     identities: &[IdentityKeyPair; 2],
-    devices: &[OwnDevice; 2],
+    accounts: &[MatrixId; 2],
+    devices: &[Device; 2],
 ) -> Option<Endpoint> {
     let other = 1 - own;
     let contact = Contact {
         name: "peer".into(),
         identity: identities[other].public(),
-        matrix_id: devices[other].matrix_id.clone(),
+        matrix_id: accounts[other].clone(),
     };
     let config = Config {
+        matrix_id: accounts[own].clone(),
         device: devices[own].clone(),
         answer: AnswerPolicy::Auto,
         inbound: CallOptions::default(),
@@ -54,22 +59,26 @@ fn seed(own: usize) -> IdentitySeed {
 fn pair() -> Option<Pair> {
     let identities = [0, 1].map(|own| IdentityKeyPair::from_seed(&seed(own)));
     let server: ServerName = "example.org".parse().ok()?;
-    let own = [0, 1].map(|own| OwnDevice {
-        matrix_id: MatrixId::of_securecall_id(
-            &SecureCallId::new(&identities[own].public()),
-            &server,
-        ),
+    let accounts = [0, 1].map(|own: usize| {
+        MatrixId::of_securecall_id(&SecureCallId::new(&identities[own].public()), &server)
+    });
+    let own = [0, 1].map(|own| Device {
         device_id: format!("DEVICE{own}"),
         olm_key: [own as u8 + 7; 32],
     });
-    let ends = [end(0, &identities, &own)?, end(1, &identities, &own)?];
+    let ends = [
+        end(0, &identities, &accounts, &own)?,
+        end(1, &identities, &accounts, &own)?,
+    ];
     Some(Pair {
         ends,
+        accounts,
         own,
         rng: ChaCha20Rng::seed_from_u64(1),
         now: Instant::now(),
         signals: Vec::new(),
         controls: Vec::new(),
+        calls: [None; 2],
     })
 }
 
@@ -79,28 +88,27 @@ impl Pair {
             match self.ends[own].poll_output() {
                 Output::Timeout(_) => return,
                 Output::Request(Request::QueryDevices { id, .. }) => {
-                    let device = &self.own[1 - own];
-                    let devices = vec![PeerDevice {
-                        device_id: device.device_id.clone(),
-                        olm_key: device.olm_key,
-                    }];
+                    let devices = vec![self.own[1 - own].clone()];
                     self.ends[own].handle_devices(self.now, &mut self.rng, id, Ok(devices));
                 }
                 Output::Request(Request::Send { id, content, .. }) => {
                     self.signals.push((1 - own, content));
                     self.ends[own].handle_response(self.now, &mut self.rng, id, Ok(()));
                 }
-                Output::Control(call, bytes) => self.controls.push((1 - own, call, bytes)),
+                Output::Control(_, bytes) => self.controls.push((1 - own, bytes)),
                 Output::Media(call, command) => self.media(own, call, &command),
                 Output::Persist(_) => {
                     self.ends[own].handle_persisted(self.now, &mut self.rng, Ok(()));
+                }
+                Output::Event(Event::Dialing { call, .. } | Event::Incoming { call, .. }) => {
+                    self.calls[own] = Some(call.handle);
                 }
                 Output::Event(_) => {}
             }
         }
     }
 
-    fn media(&mut self, own: usize, call: CallId, command: &MediaCommand) {
+    fn media(&mut self, own: usize, call: CallHandle, command: &MediaCommand) {
         let sdp = format!(
             "v=0\r\na=fingerprint:sha-256 {}\r\n",
             [format!("0{own}").as_str(); 32].join(":")
@@ -129,10 +137,9 @@ impl Pair {
     }
 
     fn signal(&mut self, to: usize, content: &str) {
-        let sender = self.own[1 - to].clone();
         let signal = InboundSignal {
-            sender: &sender.matrix_id,
-            sender_olm_key: sender.olm_key,
+            sender: &self.accounts[1 - to],
+            sender_olm_key: self.own[1 - to].olm_key,
             content,
         };
         let _ = self.ends[to].handle_signal(self.now, WALLCLOCK, &mut self.rng, signal);
@@ -140,7 +147,8 @@ impl Pair {
         self.drain(to);
     }
 
-    fn control(&mut self, to: usize, call: CallId, bytes: &[u8]) {
+    fn control(&mut self, to: usize, bytes: &[u8]) {
+        let Some(call) = self.calls[to] else { return };
         let _ = self.ends[to].handle_control(self.now, &mut self.rng, call, bytes);
         self.drain(to);
     }
@@ -162,17 +170,17 @@ impl Pair {
             return true;
         }
         if !self.controls.is_empty() {
-            let (to, call, bytes) = self.controls.remove(0);
+            let (to, bytes) = self.controls.remove(0);
             let mut changed = bytes.clone();
             changed
                 .iter_mut()
                 .zip(attack)
                 .for_each(|(byte, change)| *byte ^= change);
             if changed != bytes {
-                self.control(to, call, &changed);
+                self.control(to, &changed);
             }
-            self.control(to, call, attack);
-            self.control(to, call, &bytes);
+            self.control(to, attack);
+            self.control(to, &bytes);
             return true;
         }
         false
@@ -183,7 +191,7 @@ fuzz_target!(|data: &[u8]| {
     let Some(mut pair) = pair() else {
         unreachable!("our own configuration")
     };
-    let matrix_id = pair.own[1].matrix_id.clone();
+    let matrix_id = pair.accounts[1].clone();
     let Some(identity) = matrix_id.securecall_id().map(SecureCallId::identity_key) else {
         unreachable!("an @sc_ address")
     };
@@ -200,6 +208,7 @@ fuzz_target!(|data: &[u8]| {
     ) else {
         unreachable!("no other call")
     };
+    let call = call.handle;
     pair.drain(0);
     for attack in data.chunks(64).chain(std::iter::repeat(&[][..])).take(200) {
         if !pair.step(attack) {
@@ -210,5 +219,8 @@ fuzz_target!(|data: &[u8]| {
     assert!(pair.ends[0].hang_up(pair.now, &mut pair.rng, call).is_ok());
     pair.drain(0);
     while pair.step(&[]) {}
+    let Some(call) = pair.calls[1] else {
+        unreachable!("the true messages made it ring")
+    };
     assert!(pair.ends[1].hang_up(pair.now, &mut pair.rng, call).is_err());
 });

@@ -1,10 +1,10 @@
 //! A file or a paste in whatever encoding: the text in it is the same in each, and nothing that is none is taken for one.
 //!
-//! The file is taken by itself: the crate around it is a program.
+//! The file is taken by itself: the crate around it does I/O.
 
 #![no_main]
 
-#[path = "../../apps/cli/src/text_encoding.rs"]
+#[path = "../../crates/profile/src/text_encoding.rs"]
 mod text_encoding;
 
 use libfuzzer_sys::fuzz_target;

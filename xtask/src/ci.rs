@@ -1,6 +1,7 @@
 //! What CI runs: `cargo xtask ci` is exactly CI.
 
 use std::fs;
+use std::io::IsTerminal as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use serde_json::{Value, json};
 
+use crate::failed_tests::FailedTests;
 use crate::layering;
 use crate::setup;
 use crate::shell;
@@ -262,6 +264,7 @@ fn fuzz(workspace: &Workspace) -> Result<()> {
     }
     let targets = fuzz_targets(&workspace.root().join("fuzz/fuzz_targets"))?;
     let directory = workspace.target().join("fuzz");
+    let mut failed = Vec::new();
     for target in &targets {
         let run = |workspace: &Workspace| {
             let mut command = workspace.command("cargo-fuzz");
@@ -291,7 +294,14 @@ fn fuzz(workspace: &Workspace) -> Result<()> {
             ]);
             shell::run(&mut command)
         };
-        run(workspace).with_context(|| format!("fuzz target {target}"))?;
+        // One run tells of all targets that fail, not of the first only.
+        if let Err(error) = run(workspace) {
+            println!("✗ fuzz target {target}: {error:#}");
+            failed.push(target.as_str());
+        }
+    }
+    if !failed.is_empty() {
+        bail!("fuzz targets failed: {}", failed.join(", "));
     }
     println!("{} fuzz targets ran", targets.len());
     Ok(())
@@ -335,12 +345,15 @@ pub(crate) fn test(workspace: &Workspace, arguments: &[String]) -> Result<()> {
 fn test_crates(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     setup::tests()?;
     web::for_crates(workspace).context("what the tests fetch by npm")?;
-    shell::run(
-        workspace
-            .cargo()
-            .args(["test", "--locked", "--workspace", "--no-fail-fast"])
-            .args(arguments),
-    )
+    let mut command = workspace.cargo();
+    command
+        .args(["test", "--locked", "--workspace", "--no-fail-fast"])
+        .args(arguments);
+    if std::io::stdout().is_terminal() {
+        return shell::run(&mut command);
+    }
+    let mut failed = FailedTests::default();
+    shell::run_watched(&mut command, |line| failed.read(line)).with_context(|| failed.to_string())
 }
 
 /// Runs the demo as a user would, then reads what it says of itself. After the tests it must start at once.

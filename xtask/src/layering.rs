@@ -14,7 +14,17 @@ const ARROWS: &[(&str, &[&str])] = &[
         "securecall-cli",
         &[
             "securecall-driver",
+            "securecall-profile",
             "securecall-audio-device",
+            "securecall-matrix",
+            "securecall-contact-qr",
+            "securecall-contact",
+            "securecall-crypto",
+        ],
+    ),
+    (
+        "securecall-profile",
+        &[
             "securecall-matrix",
             "securecall-contact-qr",
             "securecall-contact",

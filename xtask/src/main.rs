@@ -20,6 +20,7 @@ mod cache;
 mod call;
 mod ci;
 mod demo;
+mod failed_tests;
 mod features;
 mod layering;
 mod mutants;

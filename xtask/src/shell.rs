@@ -1,6 +1,7 @@
 //! Running other programs: said first, judged after.
 
 use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -12,6 +13,29 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     let status = command
         .status()
         .with_context(|| format!("`{line}` does not start"))?;
+    if !status.success() {
+        bail!("`{line}` ended with {status}");
+    }
+    Ok(())
+}
+
+/// Like [`run`], and shows each line of stdout to `watch` too. The program sees a pipe in place of a terminal.
+pub(crate) fn run_watched(command: &mut Command, mut watch: impl FnMut(&str)) -> Result<()> {
+    let line = line(command);
+    println!("$ {line}");
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("`{line}` does not start"))?;
+    if let Some(stdout) = child.stdout.take() {
+        for printed in BufReader::new(stdout).split(b'\n') {
+            let printed = printed.with_context(|| format!("cannot read what `{line}` says"))?;
+            let printed = String::from_utf8_lossy(&printed);
+            println!("{printed}");
+            watch(&printed);
+        }
+    }
+    let status = child.wait()?;
     if !status.success() {
         bail!("`{line}` ended with {status}");
     }

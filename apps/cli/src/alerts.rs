@@ -8,7 +8,7 @@ use std::sync::Arc;
 use securecall_audio_device::{
     CallTone, OpenError, Speaker, SpeakerSpec, TonePlayer, ToneSource, open_card_speaker,
 };
-use securecall_driver::{CallEvent, CallId};
+use securecall_driver::{CallEvent, CallHandle};
 use tokio::time::{Duration, sleep, timeout};
 
 use crate::cli::RingTone;
@@ -96,7 +96,7 @@ impl Alerts {
                 call,
                 peer,
                 accepted: false,
-            } => self.notifications.show(*call, peer),
+            } => self.notifications.show(call.handle, peer),
             _ if change != Change::Keep => self.notifications.close(),
             _ => {}
         }
@@ -167,7 +167,7 @@ impl Alerts {
     }
 
     /// What the person presses on the notification.
-    pub(crate) async fn pressed(&mut self) -> (CallId, Pressed) {
+    pub(crate) async fn pressed(&mut self) -> (CallHandle, Pressed) {
         self.notifications.pressed().await
     }
 

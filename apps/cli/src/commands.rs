@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use crate::cli::{Cli, Command};
 use crate::config::Settings;
-use crate::error::Failure;
+use crate::context::Context;
+use crate::error::{ErrorKind, Failure};
 use crate::exit_code::ExitCode;
-use crate::output::{Event, Output, OutputError, Printable, note};
-use crate::profile::Profile;
+use crate::output::Output;
 
 mod account;
 mod call;
@@ -19,36 +19,6 @@ mod install_handler;
 mod listen;
 mod man;
 mod open;
-
-/// What every command is given.
-pub(crate) struct Context {
-    /// The profile's directory.
-    pub(crate) profile: PathBuf,
-    pub(crate) settings: Settings,
-    pub(crate) output: Output,
-    pub(crate) started_at: Instant,
-}
-
-impl Context {
-    /// Tells an event of a command that has nothing more to do. A reader that is gone has heard enough: nothing to tell.
-    pub(crate) fn tell(&self, event: &Event) -> ExitCode {
-        told(self.output.event(event))
-    }
-}
-
-/// The exit code of a command whose last word was told, or not: where the reader has gone, as other programs end then
-/// (SIGPIPE); where it could not be written, it says so.
-pub(crate) fn told(result: Result<(), OutputError>) -> ExitCode {
-    match result {
-        Ok(()) => ExitCode::Done,
-        Err(OutputError::Closed) => ExitCode::Signal(13),
-        Err(error @ OutputError::Failed(_)) => {
-            let failure = Failure::from(error);
-            note(Printable::text(&failure.to_string()));
-            failure.kind.exit_code()
-        }
-    }
-}
 
 /// Runs the command that the command line names.
 ///
@@ -61,9 +31,12 @@ pub(crate) fn run(cli: Cli, output: Output, started_at: Instant) -> Result<ExitC
         Command::Man => return man::run(output),
         _ => {}
     }
-    let profile = Profile::directory(cli.global.profile)?;
-    if let Some(closed) = Profile::make_private(&profile)? {
-        output.note(&closed);
+    let profile = profile_directory(cli.global.profile)?;
+    if securecall_profile::make_private(&profile)? {
+        output.note(&format!(
+            "others could look into the profile directory {}: closed, it is yours alone now",
+            profile.display()
+        ));
     }
     let settings = Settings::read(&profile)?;
     let context = Context {
@@ -84,4 +57,25 @@ pub(crate) fn run(cli: Cli, output: Output, started_at: Instant) -> Result<ExitC
         Command::InstallHandler { remove } => install_handler::run(&context, remove),
         Command::Completions { .. } | Command::Man => Ok(ExitCode::Done),
     }
+}
+
+/// The directory that is meant by `--profile`, `SECURECALL_PROFILE` or neither.
+///
+/// # Errors
+///
+/// Neither is given and the operating system names no data directory.
+fn profile_directory(option: Option<PathBuf>) -> Result<PathBuf, Failure> {
+    let variable = std::env::var_os("SECURECALL_PROFILE")
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from);
+    option
+        .or(variable)
+        .or_else(securecall_profile::default_directory)
+        .ok_or_else(|| {
+            Failure::new(
+                ErrorKind::Usage,
+                "there is no home directory to keep the profile in",
+            )
+            .help("name a directory with --profile DIR")
+        })
 }

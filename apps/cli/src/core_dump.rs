@@ -12,6 +12,7 @@ pub(crate) fn forbid() {
 }
 
 #[cfg(unix)]
+#[expect(unsafe_code, reason = "setrlimit has no safe form")]
 fn set_core_limit(bytes: libc::rlim_t) {
     let limit = libc::rlimit {
         rlim_cur: bytes,
@@ -23,6 +24,7 @@ fn set_core_limit(bytes: libc::rlim_t) {
 
 /// A core that is piped to a program (systemd-coredump, apport) does not ask for the limit.
 #[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "prctl has no safe form")]
 fn set_not_dumpable() {
     // SAFETY: takes and gives numbers only.
     unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) };
@@ -33,6 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(unsafe_code, reason = "getrlimit and prctl have no safe form")]
     fn this_process_neither_dumps_nor_lets_others_look_into_it() {
         forbid();
         let mut limit = libc::rlimit {

@@ -1,6 +1,8 @@
 //! What the program says when something does not work: one type for people and scripts.
 
 use std::fmt;
+use std::io;
+use std::path::Path;
 
 use securecall_contact::{
     AddressError, ContactLinkError, MatrixIdError, SecureCallIdError, ServerNameError,
@@ -9,10 +11,13 @@ use securecall_contact::{
 use securecall_contact_qr::{PictureError, QrCodeError};
 
 use crate::exit_code::ExitCode;
-use crate::output::Line;
+use crate::harmless::Line;
 
+mod from_contact_book;
 mod from_driver;
 mod from_matrix;
+mod from_profile;
+mod from_sources;
 
 /// Makes [`ErrorKind`] with the name of each kind in `error.kind` and the exit code it is tied to.
 macro_rules! error_kinds {
@@ -181,9 +186,34 @@ impl Failure {
             ErrorKind::StorageFailed,
             format!("the operating system gives no random numbers: {error}"),
         )
-        .help("without them nothing can be encrypted; restart the machine, or ask whoever looks after it")
+        .help(WITHOUT_RANDOMNESS)
+    }
+
+    /// Reading or writing below `path` failed.
+    pub(crate) fn storage(path: &Path, error: &io::Error) -> Self {
+        let failure = Self::new(
+            ErrorKind::StorageFailed,
+            format!("{}: {error}", path.display()),
+        );
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                failure.help("the disk is full: make room and try again; nothing was lost")
+            }
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => failure
+                .help("check who owns the profile directory, or name another with --profile DIR"),
+            io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => Self::new(
+                ErrorKind::StorageFailed,
+                format!("{} is not a directory", path.display()),
+            )
+            .help("name a directory for the profile with --profile DIR"),
+            _ => failure,
+        }
     }
 }
+
+/// What to do without random numbers.
+const WITHOUT_RANDOMNESS: &str =
+    "without them nothing can be encrypted; restart the machine, or ask whoever looks after it";
 
 /// How to report a bug.
 pub(crate) const REPORT: &str = "please report it with what you did, the text above and the output of `securecall --version`; leave out your phrase and passwords";

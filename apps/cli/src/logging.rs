@@ -10,7 +10,8 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::output::{Printable, Stream, note};
+use crate::harmless::Printable;
+use crate::output::{Stream, note};
 
 /// Crates of ICE, DTLS and SRTP. From `debug` on their logs hold what protects a call: ICE passwords (`is::agent`), the names
 /// under which they are used (`is::agent`, `str0m`), and packets (`str0m`).
@@ -43,10 +44,10 @@ pub(crate) fn start(verbose: u8) {
     let by_option = match verbose {
         0 => "error,matrix_sdk_crypto=off,matrix_sdk_sqlite=off",
         1 => {
-            "warn,securecall=info,securecall_driver=info,securecall_session=info,securecall_matrix=info,securecall_media=info"
+            "warn,securecall=info,securecall_driver=info,securecall_session=info,securecall_matrix=info,securecall_media=info,securecall_profile=info"
         }
         _ => {
-            "warn,securecall=debug,securecall_driver=debug,securecall_session=debug,securecall_matrix=debug,securecall_media=debug,securecall_audio_device=debug"
+            "warn,securecall=debug,securecall_driver=debug,securecall_session=debug,securecall_matrix=debug,securecall_media=debug,securecall_profile=debug,securecall_audio_device=debug"
         }
     };
     let filter = match std::env::var("SECURECALL_LOG") {

@@ -1,8 +1,10 @@
 //! End-to-end encrypted voice calls over Matrix: the `securecall` command.
 //!
 //! `docs/cli.md` is its contract. The program reads the command line ([`cli`]) and the settings ([`config`]), opens the
-//! [`profile`], runs one of the [`commands`], and tells what happened as [`output`] events and one exit code.
+//! profile, runs one of the [`commands`], and tells what happened as [`output`] events and one exit code. What is not of a
+//! terminal, the profile and the contact book, is in [`securecall_profile`].
 
+#![deny(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,24 +19,21 @@ mod calling;
 mod cli;
 mod commands;
 mod config;
-mod contact_book;
+mod context;
 mod core_dump;
 mod desktop;
 mod error;
 mod exit_code;
+mod harmless;
 mod logging;
 mod output;
-mod phrase_text;
-mod profile;
+mod passphrases;
 mod prompt;
-mod proof;
 mod qr_text;
+mod runtime;
 mod screen;
 mod secret;
 mod secret_input;
-mod sources;
-mod text_encoding;
-mod who;
 
 /// The tests look for secrets in what is given back.
 #[cfg(test)]
@@ -43,7 +42,9 @@ static ALLOCATOR: securecall_freed_memory::Watched = securecall_freed_memory::Wa
 
 use cli::Cli;
 use error::{ErrorKind, Failure};
-use output::{Line, Output, Printable, Stream};
+use harmless::{Line, Printable};
+use output::{Output, Stream};
+use screen::ScreenTerminal;
 
 #[expect(
     clippy::disallowed_methods,
@@ -67,7 +68,7 @@ fn main() -> ExitCode {
     let outcome = catch_unwind(AssertUnwindSafe(|| commands::run(cli, output, started_at)));
     // The hook below has said what there is to say of a panic.
     let outcome = outcome.unwrap_or_else(|_| {
-        calling::restore_terminal();
+        ScreenTerminal::restore_if_open();
         Ok(exit_code::ExitCode::Bug)
     });
     let code = match outcome {
@@ -112,7 +113,7 @@ fn refuse_usage(error: &clap::Error) -> ExitCode {
     let written = stream.start_of_line(&usage_text(error, stream.takes_colours()));
     match stream {
         Stream::Err => ErrorKind::Usage.exit_code(),
-        Stream::Out => commands::told(written.map_err(Into::into)),
+        Stream::Out => context::told(written.map_err(Into::into)),
     }
     .into()
 }
@@ -154,7 +155,7 @@ fn usage_text(error: &clap::Error, colours: bool) -> Printable {
 /// media of one call, which ends, or [`main`], which ends the program with the exit code of a bug.
 fn install_panic_message() {
     std::panic::set_hook(Box::new(|panic| {
-        calling::restore_terminal();
+        ScreenTerminal::restore_if_open();
         // A panic may quote what came from outside.
         let text = format!(
             "error: this is a fault of securecall: {panic}\n  help: {}",

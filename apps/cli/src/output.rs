@@ -1,18 +1,14 @@
 //! What goes to standard output: one JSON object a line with `--json`, plain lines without.
 
-use std::io;
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use serde_json::Value;
-
 use crate::error::{ErrorKind, Failure};
+use crate::harmless::Printable;
 
 mod contact_table;
 mod event;
 #[cfg(test)]
 mod foreign_text;
-mod line;
-mod printable;
+mod json_line;
+mod output_error;
 mod queue;
 pub(crate) mod stream;
 mod writer;
@@ -21,48 +17,12 @@ pub(crate) use contact_table::contact_list;
 pub(crate) use event::{
     Event, Peer, Stats, missed_words, reason_words, refused_words, words_for_calls_of_others,
 };
-pub(crate) use line::Line;
-pub(crate) use printable::Printable;
+pub(crate) use output_error::OutputError;
 pub(crate) use queue::{Queue, Weight};
 pub(crate) use stream::Stream;
+pub(crate) use writer::note;
 
-/// Why a line did not reach standard output.
-#[derive(Debug)]
-pub(crate) enum OutputError {
-    /// Whoever read it has stopped.
-    Closed,
-    /// The disk is full, or the like.
-    Failed(io::Error),
-}
-
-impl From<io::Error> for OutputError {
-    fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::BrokenPipe => Self::Closed,
-            _ => Self::Failed(error),
-        }
-    }
-}
-
-impl From<OutputError> for Failure {
-    fn from(error: OutputError) -> Self {
-        let message = match error {
-            OutputError::Closed => "whoever read standard output has stopped".to_owned(),
-            OutputError::Failed(error) => unwritten(&error),
-        };
-        Self::new(ErrorKind::StorageFailed, message)
-            .help("make room on the disk, or send it elsewhere; what the command did is done, only its output is missing")
-    }
-}
-
-fn unwritten(error: &io::Error) -> String {
-    format!("standard output cannot be written: {error}")
-}
-
-/// A word to a person on standard error. What they cannot be told there, they cannot be told.
-pub(crate) fn note(text: Printable) {
-    let _ = writer::ERR.line(Weight::Remark, text);
-}
+use json_line::json_line;
 
 /// Where events go.
 #[derive(Clone, Copy, Debug)]
@@ -188,6 +148,7 @@ impl Output {
 
     /// Whether whoever read standard output has stopped. A file or a terminal never has.
     #[cfg(unix)]
+    #[expect(unsafe_code, reason = "poll has no safe form")]
     pub(crate) fn is_closed(self) -> bool {
         let mut descriptor = libc::pollfd {
             fd: libc::STDOUT_FILENO,
@@ -204,21 +165,4 @@ impl Output {
     pub(crate) fn is_closed(self) -> bool {
         false
     }
-}
-
-/// Milliseconds since the Unix epoch.
-#[expect(clippy::disallowed_methods, reason = "events carry the time of day")]
-pub(crate) fn wallclock_ms() -> u64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn json_line(event: &Event) -> Printable {
-    let mut value = serde_json::to_value(event).unwrap_or(Value::Null);
-    if let Value::Object(fields) = &mut value {
-        fields.insert("at_ms".to_owned(), wallclock_ms().into());
-    }
-    Printable::json(&value)
 }

@@ -2,15 +2,16 @@
 
 use std::io::{self, IsTerminal as _};
 
+use securecall_profile::phrase_text::words_in;
+use securecall_profile::text_encoding;
 use zeroize::Zeroizing;
 
 #[cfg(unix)]
 use self::echo::EchoOff;
 use crate::error::{ErrorKind, Failure};
-use crate::output::{Line, Printable, Stream, note};
-use crate::phrase_text::words_in;
+use crate::harmless::{Line, Printable};
+use crate::output::{Stream, note};
 use crate::secret_input;
-use crate::text_encoding;
 
 #[cfg(unix)]
 mod echo;

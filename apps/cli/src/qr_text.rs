@@ -4,7 +4,7 @@ use securecall_contact_qr::{Background, QrCode};
 use serde::{Serialize, Serializer};
 
 use crate::cli::QrBackground;
-use crate::output::Printable;
+use crate::harmless::Printable;
 
 /// Black on white, whatever colours the terminal has.
 const BLACK_ON_WHITE: &str = "\u{1b}[38;5;16;48;5;231m";

@@ -10,7 +10,7 @@ use crate::device::{Microphone as _, SAMPLE_RATE, Tick};
 use crate::fault::{DeviceFault, OpenError};
 use crate::wav_microphone::WavMicrophone;
 
-/// What is to be heard.
+/// A tone that tells the state of a call, made here or played from a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallTone {
     /// A call comes in. For ever, until it is stopped.
@@ -51,7 +51,7 @@ const fn part(voice: Voice, milliseconds: u16) -> Part {
 const E5: f64 = 659.26;
 const A5: f64 = 880.0;
 
-/// Of the ring tone.
+/// Peak of the ring tone, of full scale: loud, for it is to be heard across a room.
 const RING_AMPLITUDE: f64 = 0.35;
 
 /// The other tones are at the ear, where a voice is expected next.
@@ -100,7 +100,7 @@ impl CallTone {
 }
 
 impl Part {
-    /// In samples.
+    /// Samples at 48 kHz.
     fn length(self) -> usize {
         usize::from(self.milliseconds) * (SAMPLE_RATE as usize / 1_000)
     }
@@ -153,7 +153,7 @@ impl std::fmt::Debug for ToneSource {
 }
 
 impl ToneSource {
-    /// One of ours.
+    /// The tone as it is made here, with no file.
     #[must_use]
     pub fn synthesised(tone: CallTone) -> Self {
         let (parts, repeats) = tone.score();

@@ -1,4 +1,6 @@
-//! The two traits: what a call asks of a microphone and of a speaker.
+//! What a call asks of a microphone and of a speaker, and the two together.
+
+use std::fmt;
 
 use crate::fault::DeviceFault;
 
@@ -77,5 +79,19 @@ pub trait Speaker: Send {
     /// echo canceller's delay hint.
     fn delay_ms(&self) -> u32 {
         0
+    }
+}
+
+/// The two ends of a call's sound, opened. Tick both every 10 ms: [`Speaker::write`], then [`Microphone::read`].
+pub struct AudioDevices {
+    /// Where the voice comes from.
+    pub microphone: Box<dyn Microphone>,
+    /// Where the peer's voice goes.
+    pub speaker: Box<dyn Speaker>,
+}
+
+impl fmt::Debug for AudioDevices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AudioDevices").finish_non_exhaustive()
     }
 }

@@ -66,6 +66,11 @@ impl Levelling {
     fn restart(&mut self) {
         self.average = self.target;
     }
+
+    /// Milliseconds of sound that lie in the ring, on average.
+    fn delay_ms(&self) -> u32 {
+        (self.average * 1_000.0 / self.rate) as u32
+    }
 }
 
 fn resampler(ratio: f64, fixed: FixedAsync) -> Result<Async<f32>, ResamplerConstructionError> {
@@ -143,7 +148,7 @@ impl FromCard {
 
     /// Milliseconds that lie in the ring.
     pub(crate) fn delay_ms(&self) -> u32 {
-        (self.levelling.average * 1_000.0 / self.levelling.rate) as u32
+        self.levelling.delay_ms()
     }
 
     fn drop_oldest(&mut self, level: usize) {
@@ -238,7 +243,7 @@ impl ToCard {
 
     /// Milliseconds that lie in the ring.
     pub(crate) fn delay_ms(&self) -> u32 {
-        (self.levelling.average * 1_000.0 / self.levelling.rate) as u32
+        self.levelling.delay_ms()
     }
 
     fn level(&self) -> usize {

@@ -36,7 +36,7 @@ pub enum OpenError {
     Io {
         /// As it was given.
         path: PathBuf,
-        /// Its reason.
+        /// Why, as the operating system says it.
         source: io::Error,
     },
     /// A WAV file that cannot be played.
@@ -80,7 +80,7 @@ pub enum OpenError {
     DeviceUnusable {
         /// `microphone` or `speaker`.
         role: &'static str,
-        /// Its name.
+        /// The device as the operating system names it.
         device: String,
         /// The reason as the operating system gives it.
         detail: String,
@@ -225,7 +225,7 @@ pub enum DeviceFault {
 }
 
 impl DeviceFault {
-    /// A write that failed.
+    /// A recording that cannot go on; a full disk or quota is told apart from all else.
     pub(crate) fn of_write(path: &Path, error: &io::Error) -> Self {
         let path = path.to_owned();
         match error.kind() {

@@ -94,6 +94,7 @@ impl FileResampler {
         };
         let skipped = self.to_skip.min(made);
         self.to_skip -= skipped;
+        // The filter rings on after the end: a second of the file is a second here.
         let room = usize::try_from(self.due() - self.produced).unwrap_or(usize::MAX);
         let taken = (made - skipped).min(room);
         into.extend(

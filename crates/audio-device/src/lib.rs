@@ -61,11 +61,11 @@ mod wav;
 mod wav_microphone;
 
 pub use call_tone::{CallTone, ToneSource};
-pub use device::{Microphone, SAMPLE_RATE, Speaker, TICK_SAMPLES, Tick};
+pub use device::{AudioDevices, Microphone, SAMPLE_RATE, Speaker, TICK_SAMPLES, Tick};
 pub use fault::{Blame, DeviceFault, OpenError, WavProblem};
 pub use open::{
-    AudioDevices, AudioSpec, ProcessingChoice, ProcessingChoiceError, open_card_speaker,
-    open_devices, open_microphone, open_speaker,
+    AudioSpec, ProcessingChoice, ProcessingChoiceError, open_card_speaker, open_devices,
+    open_microphone, open_speaker,
 };
 pub use processing::Processing;
 pub use spec::{MicrophoneSpec, SpeakerSpec, SpecError};

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::str::FromStr;
 
-use crate::device::{Microphone, Speaker};
+use crate::device::{AudioDevices, Microphone, Speaker};
 use crate::fault::OpenError;
 use crate::file_kind::{FileKind, open_failed, same_file};
 use crate::null::{NullMicrophone, NullSpeaker};
@@ -71,20 +71,6 @@ impl AudioSpec {
                 self.microphone == MicrophoneSpec::Default && self.speaker == SpeakerSpec::Default
             }
         }
-    }
-}
-
-/// The two ends of a call's sound, opened. Tick both every 10 ms: [`Speaker::write`], then [`Microphone::read`].
-pub struct AudioDevices {
-    /// Where the voice comes from.
-    pub microphone: Box<dyn Microphone>,
-    /// Where the peer's voice goes.
-    pub speaker: Box<dyn Speaker>,
-}
-
-impl std::fmt::Debug for AudioDevices {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AudioDevices").finish_non_exhaustive()
     }
 }
 

@@ -11,9 +11,8 @@ use sonora::config::{
 };
 use sonora::{AudioProcessing, Config, StreamConfig};
 
-use crate::device::{Microphone, SAMPLE_RATE, Speaker, TICK_SAMPLES, Tick};
+use crate::device::{AudioDevices, Microphone, SAMPLE_RATE, Speaker, TICK_SAMPLES, Tick};
 use crate::fault::DeviceFault;
-use crate::open::AudioDevices;
 
 /// After so many panics of the engine the voice goes through unprocessed.
 const MAX_REBUILDS: u32 = 3;

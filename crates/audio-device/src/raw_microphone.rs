@@ -91,6 +91,7 @@ impl RawMicrophone {
             let Some(source) = &mut self.source else {
                 return;
             };
+            // Standard input cannot be switched to non-blocking (see `readiness`).
             if self.ask_first && !readiness::readable(source) {
                 return;
             }
@@ -101,6 +102,7 @@ impl RawMicrophone {
                     if !self.waiting.len().is_multiple_of(SAMPLE_BYTES) {
                         self.waiting.pop_back();
                     }
+                    // A named pipe is kept: another writer may open it.
                     if self.ends {
                         self.source = None;
                     }

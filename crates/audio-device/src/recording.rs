@@ -173,6 +173,7 @@ impl Speaker for Recording {
             Err(TrySendError::Full(_)) => {
                 tracing::warn!("the disk is too slow for the recording: 100 ms are lost");
             }
+            // The thread has ended, and says why as the last thing it does.
             Err(TrySendError::Disconnected(_)) => {
                 self.fault = match outcome.recv_timeout(FINISH_LIMIT) {
                     Ok(Err(fault)) => Some(fault),
@@ -194,6 +195,7 @@ impl Speaker for Recording {
                 if queue.try_send(batch).is_err() {
                     tracing::warn!("the end of the recording is lost");
                 }
+                // Tells the thread that nothing more comes: it writes the header and ends.
                 drop(queue);
                 match outcome.recv_timeout(FINISH_LIMIT) {
                     Ok(result) => result,

@@ -28,6 +28,7 @@ impl WavMicrophone {
             path: path.to_owned(),
             problem,
         };
+        // Before it is opened: opening a pipe waits for its writer.
         FileKind::of(path)?.must_be_file(path, "a WAV file (a pipe is given as raw:PATH)")?;
         let file = File::open(path).map_err(|error| open_failed(path, error))?;
         let reader = WavReader::new(file).map_err(|error| match error {

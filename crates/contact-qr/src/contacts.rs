@@ -1,6 +1,6 @@
 //! From the texts of QR codes to contacts.
 
-use securecall_contact::{Address, AddressError, FoundAddress, find_addresses};
+use securecall_contact::{AddressError, FoundAddress, find_addresses};
 
 use crate::{PictureError, picture::Format, read_texts};
 
@@ -51,7 +51,8 @@ fn contacts_of(texts: &[String]) -> PictureContacts {
             Ok(addresses) if addresses.is_empty() => found.skipped += 1,
             Ok(addresses) => {
                 for new in addresses {
-                    let is_same = |known: &FoundAddress| same(&known.address, &new.address);
+                    let is_same =
+                        |known: &FoundAddress| known.address.is_same_contact(&new.address);
                     if !found.contacts.iter().any(is_same) {
                         found.contacts.push(new);
                     }
@@ -61,13 +62,6 @@ fn contacts_of(texts: &[String]) -> PictureContacts {
         }
     }
     found
-}
-
-fn same(a: &Address, b: &Address) -> bool {
-    match (a.securecall_id(), b.securecall_id()) {
-        (Some(a), Some(b)) => a == b,
-        _ => a == b,
-    }
 }
 
 #[cfg(test)]

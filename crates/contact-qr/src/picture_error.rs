@@ -12,7 +12,7 @@ pub enum PictureError {
     /// A file that is larger than any picture that is read.
     #[error("the file has {} MB, at most 64 MB are read", .bytes / 1_000_000)]
     FileTooLarge {
-        /// Its size.
+        /// How large the file is.
         bytes: usize,
     },
     /// Another kind of file.

@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::{
     ContactLink, ContactLinkError, MatrixId, MatrixIdError, NameLabel, SecureCallId,
-    SecureCallIdError, ServerName, invisible::without_invisible, message::id_in_groups,
+    SecureCallIdError, ServerName, id_in_pieces::id_in_groups, invisible::without_invisible,
 };
 
 /// An address as a person gives it: a contact link, a Matrix ID or a SecureCall ID.
@@ -14,7 +14,7 @@ use crate::{
 pub enum Address {
     /// A contact link of either form.
     Link(ContactLink),
-    /// A Matrix ID.
+    /// A Matrix ID, self-certifying or of an ordinary account.
     MatrixId(MatrixId),
     /// A bare SecureCall ID.
     Id(SecureCallId),
@@ -38,6 +38,15 @@ impl Address {
             Self::Link(link) => link.matrix_id(default_domain),
             Self::MatrixId(matrix_id) => matrix_id.clone(),
             Self::Id(id) => MatrixId::of_securecall_id(id, default_domain),
+        }
+    }
+
+    /// Whether both are the same contact: the same key in whatever form, or without one the same address.
+    #[must_use]
+    pub fn is_same_contact(&self, other: &Self) -> bool {
+        match (self.securecall_id(), other.securecall_id()) {
+            (Some(own), Some(others)) => own == others,
+            _ => self == other,
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! A SecureCall user's address is a Matrix ID that *is* their public key: whoever has the address has the key, and no
 //! directory or homeserver can put another in its place. This crate reads and writes the forms such an address takes.
-//! It opens no links, looks nothing up and keeps no contact list.
+//! [`Device`] is what an account at such an address has on line. It opens no links, looks nothing up and keeps no contact list.
 //!
 //! ```text
 //!   SecureCallId      56 characters of base32: key ‖ checksum ‖ version
@@ -33,7 +33,10 @@
 
 mod address;
 mod contact_link;
+mod contact_link_error;
+mod device;
 mod display_text;
+mod id_in_pieces;
 mod invisible;
 mod link_query;
 mod matrix_id;
@@ -44,7 +47,9 @@ mod server_name;
 mod share_text;
 
 pub use address::{Address, AddressError, MAX_ADDRESSES};
-pub use contact_link::{ContactLink, ContactLinkError};
+pub use contact_link::ContactLink;
+pub use contact_link_error::ContactLinkError;
+pub use device::Device;
 pub use display_text::{MAX_MARKS, display_line, display_text, is_harmful, is_mark};
 pub use matrix_id::{MatrixId, MatrixIdError};
 pub use message::{Doubt, FoundAddress, find_addresses};

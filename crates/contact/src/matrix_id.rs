@@ -47,7 +47,7 @@ impl MatrixId {
         &self.text[1..self.text.len() - self.server_name.as_str().len() - 1]
     }
 
-    /// The homeserver.
+    /// What stands behind the first colon: who keeps the account.
     #[must_use]
     pub fn server_name(&self) -> &ServerName {
         &self.server_name
@@ -121,7 +121,7 @@ pub enum MatrixIdError {
     /// A character that no localpart has.
     #[error("'{}' cannot be in a Matrix ID", .character.escape_debug())]
     Character {
-        /// The character.
+        /// The first that is not visible ASCII.
         character: char,
     },
     /// What follows the colon is not a server name.

@@ -1,64 +1,19 @@
 //! Addresses in a text with other words around them, such as a chat message or a mail.
 
-use crate::{
-    Address, AddressError, MAX_ADDRESSES, SecureCallId, ServerName, address::in_matrix_uri,
-    invisible::without_invisible,
-};
+use crate::{Address, AddressError, MAX_ADDRESSES, invisible::without_invisible};
 
+mod found;
 mod groups;
 mod joined_lines;
 mod matrix_id;
+mod piece;
 mod span;
 mod wrapped;
 
-pub(crate) use groups::id_in_groups;
+pub use found::{Doubt, FoundAddress};
 use joined_lines::JoinedLines;
+use piece::{is_alphanumeric, starts};
 use span::Span;
-
-/// A link whose ID part is shorter than this many characters is a web page of somebody's, not a damaged contact link.
-const LEAST_ID: usize = 20;
-
-/// An address in a text, and what is not certain about how it was read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FoundAddress {
-    /// The address.
-    pub address: Address,
-    /// Why somebody should look at it before it is used; empty if there is but one way to read the text.
-    pub doubts: Vec<Doubt>,
-}
-
-/// Why an address in a text might be meant in another way than it was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Doubt {
-    /// It was inside another link, as mail gateways write them.
-    Wrapped,
-    /// The text was encoded for mail (quoted-printable).
-    MailEncoded,
-    /// It was put together from pieces with space between them.
-    PutTogether,
-    /// A letter follows at once that could belong to it.
-    LetterBehind,
-    /// It had no beginning: an ID with a query, or with a server.
-    NoScheme,
-    /// The text holds another address for the same key.
-    TwoAddresses,
-}
-
-impl Doubt {
-    /// What is not certain, for a person.
-    #[must_use]
-    pub const fn description(self) -> &'static str {
-        match self {
-            Self::Wrapped => "it was inside another link, as mail gateways write them",
-            Self::MailEncoded => "the text was encoded for mail, and was decoded",
-            Self::PutTogether => "it was put together from pieces with space between them",
-            Self::LetterBehind => "a letter follows at once that could belong to it",
-            Self::NoScheme => "the beginning of the link was missing",
-            Self::TwoAddresses => "the text holds another address for the same key",
-        }
-    }
-}
 
 /// The addresses in a text, such as a message that somebody pasted, in their order and each once.
 ///
@@ -142,7 +97,7 @@ impl Found {
         let known = self
             .addresses
             .iter_mut()
-            .find(|known| is_same_contact(&known.address, &new.address));
+            .find(|known| known.address.is_same_contact(&new.address));
         if let Some(known) = known {
             known.hear_again(new);
             return Ok(());
@@ -153,91 +108,4 @@ impl Found {
         self.addresses.push(new);
         Ok(())
     }
-}
-
-impl FoundAddress {
-    /// The same contact in another form: the first stays, unless it says less or is less certain.
-    fn hear_again(&mut self, other: Self) {
-        let says_account = |address: &Address| !matches!(address, Address::Id(_));
-        match (says_account(&self.address), says_account(&other.address)) {
-            (_, false) => {}
-            (false, true) => *self = other,
-            (true, true) => {
-                let default_domain = ServerName::default_domain();
-                if self.address.matrix_id(&default_domain)
-                    == other.address.matrix_id(&default_domain)
-                {
-                    if other.doubts.len() < self.doubts.len() {
-                        *self = other;
-                    }
-                } else if !self.doubts.contains(&Doubt::TwoAddresses) {
-                    self.doubts.push(Doubt::TwoAddresses);
-                }
-            }
-        }
-    }
-}
-
-fn is_same_contact(a: &Address, b: &Address) -> bool {
-    match (a.securecall_id(), b.securecall_id()) {
-        (Some(a), Some(b)) => a == b,
-        _ => a == b,
-    }
-}
-
-/// Whether a text is long enough for an ID that was damaged, and not just a word.
-fn could_be_id(text: &str) -> bool {
-    let id = text.split(['?', '/', '&']).next().unwrap_or_default();
-    id.len() >= LEAST_ID
-}
-
-/// Whether a link is a contact's, whole or damaged: the deep form, or the page `/add` with what could be an ID behind it.
-fn is_contact_link(link: &str) -> bool {
-    if starts(link, "securecall://") {
-        return true;
-    }
-    let Some(rest) = link
-        .get("https://".len()..)
-        .filter(|_| starts(link, "https://"))
-    else {
-        return false;
-    };
-    let Some((_, path)) = rest.split_once('/') else {
-        return false;
-    };
-    let (page, fragment) = path.split_once('#').unwrap_or((path, ""));
-    let page = page.split('?').next().unwrap_or_default();
-    let Some(in_path) = page.strip_prefix("add") else {
-        return false;
-    };
-    let in_path = match in_path.strip_prefix("%23") {
-        Some(fragment) => return could_be_id(fragment),
-        None => in_path,
-    };
-    match in_path {
-        "" | "/" => could_be_id(fragment),
-        in_path => in_path.strip_prefix('/').is_some_and(could_be_id),
-    }
-}
-
-/// Whether a link leads to a Matrix user.
-fn is_matrix_link(link: &str) -> bool {
-    in_matrix_uri(link).is_some()
-}
-
-/// Whether the text begins so, in either case.
-fn starts(text: &str, beginning: &str) -> bool {
-    text.get(..beginning.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(beginning))
-}
-
-fn is_alphanumeric(character: Option<char>) -> bool {
-    character.is_some_and(|character| character.is_ascii_alphanumeric())
-}
-
-/// An ID in one piece that is valid.
-fn valid_id(text: &str) -> Option<SecureCallId> {
-    (text.len() == SecureCallId::LENGTH)
-        .then(|| text.parse().ok())
-        .flatten()
 }

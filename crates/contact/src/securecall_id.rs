@@ -183,7 +183,7 @@ pub enum SecureCallIdError {
     /// A character that the form does not use.
     #[error("character {} ('{}') cannot be in a SecureCall ID", .position + 1, .character.escape_debug())]
     Alphabet {
-        /// The character.
+        /// The first such character.
         character: char,
         /// Where it is, counted in characters from 0.
         position: usize,

@@ -84,7 +84,7 @@ pub enum ServerNameError {
     /// A character that no server name has.
     #[error("'{}' cannot be in a server name", .character.escape_debug())]
     Character {
-        /// The character.
+        /// The first such character.
         character: char,
     },
     /// Dots that do not separate anything, or a label that starts or ends with a hyphen.

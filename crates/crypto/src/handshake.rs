@@ -23,7 +23,7 @@ mod symmetric_state;
 mod vectors;
 
 pub use error::HandshakeError;
-pub use established::{Established, Transcript};
+pub use established::Established;
 pub use initiator::{Initiator, InitiatorAwaiting};
 pub use pattern::PROTOCOL_NAME;
 pub use responder::{ReceivedMessage1, Responder};

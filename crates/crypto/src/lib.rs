@@ -63,6 +63,7 @@ mod identity;
 mod kdf;
 mod ratchet;
 mod secret;
+mod transcript;
 #[cfg(test)]
 mod vectors;
 #[cfg(test)]
@@ -77,7 +78,7 @@ pub use frame::{
 };
 pub use handshake::{
     Established, HandshakeError, Initiator, InitiatorAwaiting, MAX_HANDSHAKE_MESSAGE,
-    MESSAGE_1_OVERHEAD, MESSAGE_2_OVERHEAD, PROTOCOL_NAME, ReceivedMessage1, Responder, Transcript,
+    MESSAGE_1_OVERHEAD, MESSAGE_2_OVERHEAD, PROTOCOL_NAME, ReceivedMessage1, Responder,
 };
 pub use identity::{
     IdentityKey, IdentityKeyError, IdentityKeyPair, IdentitySeed, PHRASE_WORDS, PhraseError,
@@ -86,4 +87,5 @@ pub use ratchet::{
     Decrypted, Encrypted, KEPT_CHAINS, MAX_MESSAGE, MAX_SKIP, MESSAGE_OVERHEAD, MessageId, Ratchet,
     RatchetError,
 };
+pub use transcript::Transcript;
 pub use words::{SafetyWords, WordsCommitment, WordsNonce, safety_words};

@@ -16,6 +16,7 @@ mod error;
 #[cfg(test)]
 mod hand_made;
 mod header;
+mod message_id;
 mod receiving_chain;
 #[cfg(test)]
 mod recovery;
@@ -30,21 +31,18 @@ use zeroize::Zeroizing;
 
 pub(crate) use chain_key::ChainKey;
 pub use error::RatchetError;
-pub use header::MessageId;
+pub use message_id::MessageId;
+pub use receiving_chain::MAX_SKIP;
 pub(crate) use root_key::RootKey;
 
 use crate::aead::TAG_LEN;
 use crate::dh::{self, SecretKey};
 use crate::direction::Direction;
 use crate::frame::{Epoch, MediaSeed};
-use crate::handshake::Transcript;
+use crate::transcript::Transcript;
 use header::{HEADER_LEN, Header};
 use receiving_chain::ReceivingChain;
 use sending_chain::SendingChain;
-
-/// How many messages of one chain may be missing at a time. Each costs 36 bytes of memory, and a forged header at most this
-/// many HMACs twice over; control messages of a chain are a few dozen.
-pub const MAX_SKIP: u32 = 256;
 
 /// How many of the peer's chains are kept for messages that come late, the newest included: with a step every 10 s, half
 /// a minute.
@@ -360,6 +358,7 @@ impl Ratchet {
         let prepared = chain.prepare(id)?;
         let plaintext = prepared.open(&self.transcript, header_bytes, sealed)?;
 
+        // Nothing has changed so far, and nothing fails any more: a refused message leaves the state as it was.
         chain.commit(prepared);
         if let (Some(newest), Some(finished)) = (self.receiving.back_mut(), finished) {
             newest.finish(finished);

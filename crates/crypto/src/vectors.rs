@@ -9,9 +9,9 @@ use rand_core::{TryCryptoRng, TryRng};
 use serde_json::{Value, json};
 use web_time::Instant;
 
-use crate::handshake::Transcript;
 use crate::identity::{IdentityKeyPair, IdentitySeed};
 use crate::ratchet::{ChainKey, Ratchet, RootKey};
+use crate::transcript::Transcript;
 use crate::{Direction, Epoch, FrameOpener, FrameSealer, MediaSeed, WordsNonce, safety_words};
 
 /// Compares `vectors` with the file `name`, or writes it.
@@ -98,7 +98,7 @@ fn safety_words_hold() {
             "nonce": hex(nonce.as_bytes()),
             "transcript": hex(&transcript),
             "commitment": hex(nonce.commitment().as_bytes()),
-            "words": safety_words(&nonce, &Transcript::from_bytes(transcript)).words(),
+            "words": safety_words(&nonce, &Transcript::new(transcript)).words(),
         })
     })
     .collect();
@@ -110,7 +110,7 @@ fn a_ratchet_conversation_holds() {
     let (root, chain, transcript, ephemeral) = (fixed(0x10), fixed(0x20), fixed(0x30), fixed(0x40));
     let secret = Box::new(x25519_dalek::StaticSecret::from(ephemeral));
     let remote_key = crate::dh::public(&secret);
-    let transcript = Transcript::from_bytes(transcript);
+    let transcript = Transcript::new(transcript);
     let mut caller = Ratchet::caller(
         RootKey::new(&root),
         ChainKey::new(&chain),

@@ -9,10 +9,10 @@ use rand_core::CryptoRng;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::handshake::Transcript;
 use crate::identity::word_list::WORDS;
 use crate::kdf::hkdf;
 use crate::secret::secret;
+use crate::transcript::Transcript;
 
 const COMMITMENT_LABEL: &[u8] = b"securecall words";
 const WORDS_INFO: &[u8] = b"securecall v1 words";

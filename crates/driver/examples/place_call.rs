@@ -47,7 +47,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let call = handle.call(callee, CallOptions::default()).await?;
     tokio::spawn(async move {
         tokio::time::sleep(Duration::from_secs(15)).await;
-        handle.hangup(call).await
+        handle.hangup(call.handle).await
     });
     while let Some(event) = client.next_event().await {
         match event {

@@ -171,7 +171,7 @@ impl AudioEngine {
         }
         if let Some((microphone_at_unix_us, speaker_at_unix_us)) = self.started.take_news() {
             self.outputs.tell(|call| Event::AudioStarted {
-                call,
+                call: call.clone(),
                 microphone_at_unix_us,
                 speaker_at_unix_us,
             });

@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use securecall_audio_device::{AudioDevices, AudioSpec};
 use securecall_media::TICK_SAMPLES;
-use securecall_session::{CallId, MediaCommand, MediaEvent, MediaFailure, Protection};
+use securecall_session::{
+    CallHandle, MediaCommand, MediaEvent, MediaFailure, NamedCall, Protection,
+};
 use web_time::Instant;
 
 use self::queues::Order;
@@ -31,12 +33,12 @@ pub(crate) struct CallMedia {
 impl CallMedia {
     /// Starts the task. `devices` were opened before; without them they are opened now.
     pub(crate) fn spawn(
-        call: CallId,
+        call: NamedCall,
         audio: AudioSpec,
         devices: Option<AudioDevices>,
         network: Network,
         levels: bool,
-        outputs: Sender<(CallId, MediaOutput)>,
+        outputs: Sender<(CallHandle, MediaOutput)>,
     ) -> Self {
         let (sender, orders) = queue();
         let outputs = MediaOutputs::of(call, outputs);
@@ -184,7 +186,7 @@ impl Task {
             && let (Some(input), Some(output)) = (self.audio.level_to_tell(), self.peer.level())
         {
             self.outputs.tell(|call| Event::Levels {
-                call,
+                call: call.handle,
                 input,
                 output,
             });

@@ -5,15 +5,15 @@ mod plain_text;
 mod requests;
 mod start;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::pin::Pin;
 use std::time::Duration;
 
 use securecall_audio_device::{AudioDevices, AudioSpec};
 use securecall_matrix::{Account, Inbox, Incoming};
 use securecall_session::{
-    CallId, Config, Contacts, Endpoint, InboundSignal, MediaCommand, NotPersisted, Output,
-    OwnDevice,
+    CallHandle, Config, Contacts, Endpoint, InboundSignal, MediaCommand, NamedCall, NotPersisted,
+    Output, WireCallId,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -91,14 +91,10 @@ impl Client {
         let replay_memory = ReplayMemory::at(&config.replay_memory);
         let remembered = replay_memory.load()?;
         let rng = SystemRandomness::check().map_err(StartError::Randomness)?;
-        let own = account.own_device();
         let endpoint = Endpoint::new(
             Config {
-                device: OwnDevice {
-                    matrix_id: account.matrix_id().clone(),
-                    device_id: own.device_id.clone(),
-                    olm_key: own.olm_key,
-                },
+                matrix_id: account.matrix_id().clone(),
+                device: account.own_device().clone(),
                 answer: config.answer,
                 inbound: config.inbound,
                 relay_available: relay_available(&config.network),
@@ -138,7 +134,7 @@ impl Client {
             network: config.network,
             levels: config.levels,
             opened: Some(devices),
-            calls: BTreeSet::new(),
+            calls: BTreeMap::new(),
             media: HashMap::new(),
             media_sender,
             requests: Requests::default(),
@@ -205,9 +201,9 @@ struct Loop {
     /// Opened at the start, so that a missing device is an error before anything rings; the first call takes them.
     opened: Option<AudioDevices>,
     /// Calls that are not over.
-    calls: BTreeSet<CallId>,
-    media: HashMap<CallId, CallMedia>,
-    media_sender: Sender<(CallId, MediaOutput)>,
+    calls: BTreeMap<CallHandle, WireCallId>,
+    media: HashMap<CallHandle, CallMedia>,
+    media_sender: Sender<(CallHandle, MediaOutput)>,
     requests: Requests,
     events: Sender<Event>,
     plain_text: PlainTextReports,
@@ -221,7 +217,7 @@ impl Loop {
         mut self,
         mut commands: mpsc::Receiver<Command>,
         mut inbox: MaybeInbox,
-        mut media_outputs: Receiver<(CallId, MediaOutput)>,
+        mut media_outputs: Receiver<(CallHandle, MediaOutput)>,
     ) {
         let mut idle_discard = tokio::time::interval(IDLE_DISCARD);
         loop {
@@ -294,16 +290,20 @@ impl Loop {
         }
     }
 
-    fn order(&mut self, call: CallId, command: MediaCommand) {
-        let close = matches!(command, MediaCommand::Close);
+    fn order(&mut self, call: CallHandle, command: MediaCommand) {
         let media = match self.media.remove(&call) {
             Some(media) => media,
-            // An order about a call whose media is gone already.
-            None if close => return,
             None => {
+                // A call that is over has no media any more, and whatever is still ordered is done.
+                let Some(id) = self.calls.get(&call) else {
+                    return;
+                };
                 let devices = self.opened.take();
                 CallMedia::spawn(
-                    call,
+                    NamedCall {
+                        handle: call,
+                        id: id.clone(),
+                    },
                     self.audio.clone(),
                     devices,
                     self.network.clone(),
@@ -321,14 +321,14 @@ impl Loop {
         use securecall_session::Event::{Dialing, Ended, Incoming, Replaced};
         match event {
             Dialing { call, .. } | Incoming { call, .. } => {
-                self.calls.insert(*call);
+                self.calls.insert(call.handle, call.id.clone());
             }
             Replaced { call, by } => {
-                self.calls.remove(call);
-                self.calls.insert(*by);
+                self.calls.remove(&call.handle);
+                self.calls.insert(by.handle, by.id.clone());
             }
             Ended { call, .. } => {
-                self.calls.remove(call);
+                self.calls.remove(&call.handle);
                 if self.calls.is_empty() {
                     self.account.calls_are_over();
                 }
@@ -406,7 +406,7 @@ impl Loop {
     fn begin_to_stop(&mut self, now: Instant) {
         self.stopping_since = Some(now);
         self.opened = None;
-        for call in std::mem::take(&mut self.calls) {
+        for call in std::mem::take(&mut self.calls).into_keys() {
             if let Err(error) = self.endpoint.hang_up(now, &mut self.rng, call) {
                 tracing::debug!(%error, "a call was over already");
             }
@@ -470,7 +470,7 @@ impl Loop {
         }
     }
 
-    fn handle_media_output(&mut self, call: CallId, output: MediaOutput) {
+    fn handle_media_output(&mut self, call: CallHandle, output: MediaOutput) {
         let now = clock::now();
         match output {
             MediaOutput::Event(event) => {

@@ -29,7 +29,7 @@ pub(crate) fn wallclock_ms() -> u64 {
 }
 
 /// Waits for a deadline; for ever where there is none.
-pub(crate) async fn sleep_until(deadline: Option<Instant>) {
+pub async fn sleep_until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
         None => std::future::pending().await,

@@ -2,7 +2,7 @@
 
 use securecall_audio_device::DeviceFault;
 use securecall_matrix::ServerError;
-use securecall_session::CallId;
+use securecall_session::{CallHandle, NamedCall};
 
 use crate::replay_memory::ReplayMemoryError;
 
@@ -19,8 +19,8 @@ pub enum Event {
     Call(securecall_session::Event),
     /// Microphone and speaker run. From these two times and two recordings the delay from mouth to ear follows.
     AudioStarted {
-        /// The call.
-        call: CallId,
+        /// Told once in a call.
+        call: NamedCall,
         /// When the first sample of the microphone was captured, in microseconds since the Unix epoch.
         microphone_at_unix_us: u64,
         /// When the first sample of the speaker was played, in microseconds since the Unix epoch.
@@ -28,15 +28,15 @@ pub enum Event {
     },
     /// How a connected call is doing; once a second.
     Stats {
-        /// The call.
-        call: CallId,
-        /// The numbers.
+        /// Connected.
+        call: NamedCall,
+        /// Counted from the call's beginning, where they are counts.
         stats: CallStats,
     },
     /// How loud both sides are; ten times a second, where the configuration asks for it.
     Levels {
-        /// The call.
-        call: CallId,
+        /// Its audio runs.
+        call: CallHandle,
         /// Our microphone, RMS, 0 to 1.
         input: f32,
         /// The peer's voice, RMS, 0 to 1.
@@ -44,16 +44,16 @@ pub enum Event {
     },
     /// A microphone or a speaker failed. The call goes on.
     Device {
-        /// The call.
-        call: CallId,
-        /// What went wrong.
+        /// The one that uses the device.
+        call: CallHandle,
+        /// Which device or file it is, and what becomes of it.
         fault: DeviceFault,
     },
     /// What the user should know about a device, once.
     Notice {
-        /// The call.
-        call: CallId,
-        /// The text.
+        /// The one that uses the device.
+        call: CallHandle,
+        /// A sentence for the user.
         text: String,
     },
     /// The homeserver sent our kind of message in plain text: refused. Told at most once a minute.

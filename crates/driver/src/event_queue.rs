@@ -3,7 +3,7 @@
 //! A program that reads slowly holds up no call. It misses figures, and of what changes to and fro it learns how it is now. While it is
 //! [`MAX_WAITING`] behind, the client takes nothing from the homeserver's inbox: there is nobody to ring for.
 
-use securecall_session::{CallId, Event as CallEvent};
+use securecall_session::{CallHandle, Event as CallEvent};
 
 use crate::event::Event;
 use crate::queue::{Queued, Rule};
@@ -25,11 +25,11 @@ pub(crate) enum Kind {
     Line,
     /// Whether one end of a call is muted.
     Mute {
-        call: CallId,
+        call: CallHandle,
         local: bool,
     },
     /// Whether the peer is heard.
-    Path(CallId),
+    Path(CallHandle),
 }
 
 impl Queued for Event {
@@ -44,11 +44,11 @@ impl Queued for Event {
             Self::PlainTextRefused => Rule::AtMost(1, Kind::PlainText),
             Self::Offline(_) | Self::Online => Rule::Latest(Kind::Line),
             Self::Call(CallEvent::Muted { call, local, .. }) => Rule::Latest(Kind::Mute {
-                call: *call,
+                call: call.handle,
                 local: *local,
             }),
             Self::Call(CallEvent::Reconnecting { call } | CallEvent::Reconnected { call }) => {
-                Rule::Latest(Kind::Path(*call))
+                Rule::Latest(Kind::Path(call.handle))
             }
             Self::Call(_)
             | Self::Ready
@@ -62,6 +62,8 @@ impl Queued for Event {
 
 #[cfg(test)]
 mod tests {
+    use securecall_session::{CallHandles, NamedCall, WireCallId};
+
     use super::*;
     use crate::event::CallStats;
     use crate::queue::queue;
@@ -69,29 +71,32 @@ mod tests {
     #[tokio::test]
     async fn a_reader_who_stalls_misses_figures_and_learns_how_everything_is_now() {
         let (sender, mut receiver) = queue();
-        let call = CallId::from_random([1; 16]);
+        let call = || NamedCall {
+            handle: CallHandles::default().issue(),
+            id: WireCallId::parse("call").unwrap(),
+        };
         for round in 0..10 * FIGURES {
             sender.send(Event::Stats {
-                call,
+                call: call(),
                 stats: CallStats::default(),
             });
             sender.send(Event::Levels {
-                call,
+                call: call().handle,
                 input: 0.0,
                 output: 0.0,
             });
             sender.send(Event::Online);
             sender.send(Event::Call(CallEvent::Muted {
-                call,
+                call: call(),
                 local: false,
                 muted: round % 2 == 0,
             }));
-            sender.send(Event::Call(CallEvent::Reconnecting { call }));
-            sender.send(Event::Call(CallEvent::Reconnected { call }));
+            sender.send(Event::Call(CallEvent::Reconnecting { call: call() }));
+            sender.send(Event::Call(CallEvent::Reconnected { call: call() }));
             sender.send(Event::PlainTextRefused);
         }
-        sender.send(Event::Call(CallEvent::Ringing { call }));
-        sender.send(Event::Call(CallEvent::Ringing { call }));
+        sender.send(Event::Call(CallEvent::Ringing { call: call() }));
+        sender.send(Event::Call(CallEvent::Ringing { call: call() }));
         drop(sender);
         let (mut figures, mut others) = (0, Vec::new());
         while let Some(event) = receiver.next().await {

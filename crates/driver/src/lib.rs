@@ -38,6 +38,7 @@ mod randomness;
 mod replay_memory;
 
 pub use client::{Client, Handle, PlaceError, StartError};
+pub use clock::sleep_until;
 pub use config::{CandidateMap, ClientConfig, Network};
 pub use event::{CallStats, Event};
 pub use replay_memory::{ReplayMemory, ReplayMemoryError};
@@ -47,7 +48,7 @@ pub use securecall_audio_device::{
 };
 pub use securecall_media::Reach;
 pub use securecall_session::{
-    AnswerPolicy, CallError, CallId, CallOptions, Callee, CommandError, Contact, EndReason,
-    Event as CallEvent, ExitClass, MissedReason, PathRoute, Peer, RefusedReason, Require, Route,
-    Tier,
+    AnswerPolicy, CallError, CallHandle, CallHandles, CallOptions, Callee, CommandError, Contact,
+    EndReason, Event as CallEvent, ExitClass, MissedReason, NamedCall, PathRoute, Peer,
+    RefusedReason, Require, Route, Tier, WireCallId,
 };

@@ -1,7 +1,7 @@
 //! What the media of a call has to say, and what becomes of it where much of it waits.
 
 use securecall_audio_device::DeviceFault;
-use securecall_session::{CallId, MediaEvent};
+use securecall_session::{CallHandle, MediaEvent, NamedCall};
 
 use crate::event::Event;
 use crate::queue::{Queued, Rule, Sender};
@@ -28,13 +28,13 @@ pub(crate) enum MediaOutput {
 /// The way to the client for all that one call's media is made of.
 #[derive(Clone, Debug)]
 pub(crate) struct MediaOutputs {
-    call: CallId,
-    sender: Sender<(CallId, MediaOutput)>,
+    call: NamedCall,
+    sender: Sender<(CallHandle, MediaOutput)>,
 }
 
 impl MediaOutputs {
     /// The outputs of this call.
-    pub(crate) fn of(call: CallId, sender: Sender<(CallId, MediaOutput)>) -> Self {
+    pub(crate) fn of(call: NamedCall, sender: Sender<(CallHandle, MediaOutput)>) -> Self {
         Self { call, sender }
     }
 
@@ -49,18 +49,24 @@ impl MediaOutputs {
     }
 
     /// Tells the program, about this call.
-    pub(crate) fn tell(&self, event: impl FnOnce(CallId) -> Event) {
-        self.send(MediaOutput::Told(Box::new(event(self.call))));
+    pub(crate) fn tell(&self, event: impl FnOnce(&NamedCall) -> Event) {
+        self.send(MediaOutput::Told(Box::new(event(&self.call))));
     }
 
     /// Tells the user what is to be known about a device.
     pub(crate) fn notice(&self, text: String) {
-        self.tell(|call| Event::Notice { call, text });
+        self.tell(|call| Event::Notice {
+            call: call.handle,
+            text,
+        });
     }
 
     /// Tells the program that a device failed.
     pub(crate) fn fault(&self, fault: DeviceFault) {
-        self.tell(|call| Event::Device { call, fault });
+        self.tell(|call| Event::Device {
+            call: call.handle,
+            fault,
+        });
     }
 
     /// The last words.
@@ -69,7 +75,7 @@ impl MediaOutputs {
     }
 
     fn send(&self, output: MediaOutput) {
-        self.sender.send((self.call, output));
+        self.sender.send((self.call.handle, output));
     }
 }
 
@@ -84,8 +90,8 @@ pub(crate) enum OutputKind {
     DeviceNews,
 }
 
-impl Queued for (CallId, MediaOutput) {
-    type Kind = (CallId, OutputKind);
+impl Queued for (CallHandle, MediaOutput) {
+    type Kind = (CallHandle, OutputKind);
 
     fn rule(&self) -> Rule<Self::Kind> {
         let (call, output) = self;
@@ -112,13 +118,15 @@ impl Queued for (CallId, MediaOutput) {
 
 #[cfg(test)]
 mod tests {
+    use securecall_session::CallHandles;
+
     use super::*;
     use crate::queue::queue;
 
     #[tokio::test]
     async fn a_client_that_is_held_up_finds_no_more_of_one_call_than_there_is_room_for() {
         let (sender, mut receiver) = queue();
-        let call = CallId::from_random([1; 16]);
+        let call = CallHandles::default().issue();
         for round in 0..1000_u32 {
             for output in [
                 MediaOutput::Control(vec![0; 300]),

@@ -356,6 +356,9 @@ impl PeerConnection {
             frames_refused: received.frames_refused,
             concealed_ms: buffer.concealed_ms,
         };
-        self.outputs.tell(|call| Event::Stats { call, stats });
+        self.outputs.tell(|call| Event::Stats {
+            call: call.clone(),
+            stats,
+        });
     }
 }

@@ -9,7 +9,7 @@ use ruma::{
     api::client::{keys::get_keys, session::logout},
     assign,
 };
-use securecall_contact::MatrixId;
+use securecall_contact::{Device, MatrixId};
 use tokio::{sync::Mutex, time::timeout};
 use tracing::warn;
 
@@ -23,7 +23,9 @@ use crate::{
     inbox::Incoming,
     olm::Olm,
     store_upkeep::StoreUpkeep,
-    sync::{SyncTask, Syncer},
+    sync_position::SyncPosition,
+    syncer::{SyncTask, Syncer},
+    user_id::matrix_id,
 };
 
 /// Shown in the account's list of devices. It says nothing about what the device is for.
@@ -39,13 +41,10 @@ const ABANDON_TIMEOUT: Duration = Duration::from_secs(5);
 /// login that was cut off.
 const KEYS_UPLOADED: &str = "securecall keys uploaded";
 
-/// Where the last sync ended, as far as it is stored.
-const SYNC_POSITION: &str = "securecall sync position";
-
 /// Why a stored account cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
-    /// Nobody is logged in.
+    /// There is no store, or a login was cut off before it had an account.
     #[error("no account is logged in")]
     NotLoggedIn,
     /// The store cannot be read.
@@ -70,15 +69,6 @@ pub enum LogoutError {
     Store(#[from] StoreError),
 }
 
-/// What others know this device by.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OwnDevice {
-    /// Its device ID.
-    pub device_id: String,
-    /// Its Olm identity key (Curve25519).
-    pub olm_key: [u8; 32],
-}
-
 /// One device of one account, logged in. Cheap to clone; all clones are the same device.
 #[derive(Clone)]
 pub struct Account {
@@ -92,7 +82,7 @@ struct Inner {
     homeserver: Homeserver,
     matrix_id: MatrixId,
     user_id: OwnedUserId,
-    own_device: OwnDevice,
+    own_device: Device,
     olm: Arc<Olm>,
     syncer: Syncer,
     sync: Mutex<Option<SyncTask>>,
@@ -129,7 +119,7 @@ impl Account {
         Self::open(&connection, store, database, credentials).await
     }
 
-    /// Who this is.
+    /// The account that is logged in, as the homeserver names it.
     #[must_use]
     pub fn matrix_id(&self) -> &MatrixId {
         &self.inner.matrix_id
@@ -137,7 +127,7 @@ impl Account {
 
     /// What others know this device by.
     #[must_use]
-    pub fn own_device(&self) -> &OwnDevice {
+    pub fn own_device(&self) -> &Device {
         &self.inner.own_device
     }
 
@@ -159,7 +149,7 @@ impl Account {
     ///
     /// When the homeserver cannot be told: then the account stays, so that it can be tried again.
     pub async fn logout(self) -> Result<(), LogoutError> {
-        drop(self.stop().await);
+        drop(self.stop_syncing().await);
         match timeout(
             LOGOUT_TIMEOUT,
             self.client().send(logout::v3::Request::new()),
@@ -255,6 +245,7 @@ impl Account {
             homeserver.ca_pem().map(str::to_owned),
             credentials.clone(),
         );
+        // First of all: an attempt that is cut off from here on is found by the next one, which logs its device out.
         store.write_session(&database, &stored).await?;
         let account = match Self::open(connection, store, database, credentials).await {
             Ok(account) => account,
@@ -280,7 +271,7 @@ impl Account {
             return Ok(Vec::new());
         }
         // What is missing is uploaded before the sync; it does not say whether that worked.
-        let incoming = self.first_sync().await?;
+        let incoming = self.inner.syncer.first_sync().await?;
         let user_id = self.inner.user_id.clone();
         let request = assign!(get_keys::v3::Request::new(), {
             device_keys: [(user_id.clone(), Vec::new())].into(),
@@ -314,14 +305,11 @@ impl Account {
         noted.map_err(|error| self.inner.store.fault(&error))
     }
 
-    /// Stores where the next program is to begin.
-    pub(crate) async fn store_sync_position(&self, position: &str) -> Result<(), StoreError> {
-        let stored = self
-            .inner
-            .database
-            .set_custom_value(SYNC_POSITION, position.into())
-            .await;
-        stored.map_err(|error| self.inner.store.fault(&error))
+    /// Ends the sync, if one runs.
+    pub(crate) async fn stop_syncing(&self) -> Option<SyncTask> {
+        let mut task = self.inner.sync.lock().await.take()?;
+        task.stop().await;
+        Some(task)
     }
 
     pub(crate) fn client(&self) -> &Client {
@@ -351,10 +339,7 @@ impl Account {
             ServerError::NotMatrix { reason }
         })?;
         let device_id = credentials.device_id.to_string();
-        let sync_position = match database.get_custom_value(SYNC_POSITION).await {
-            Ok(position) => position.and_then(|bytes| String::from_utf8(bytes).ok()),
-            Err(error) => return Err(store.fault(&error).into()),
-        };
+        let position = SyncPosition::load(database.clone(), store.clone()).await?;
         let client = connection.client().with_token(&credentials.access_token);
         let upkeep = StoreUpkeep::new(store.clone(), credentials.user_id.as_str());
         let olm = Olm::open(
@@ -364,13 +349,13 @@ impl Account {
             credentials.device_id.clone(),
         );
         let olm = Arc::new(olm.await.map_err(|error| open_error(store, &error))?);
-        let own_device = OwnDevice {
+        let own_device = Device {
             device_id,
             olm_key: olm.identity_key().await,
         };
         Ok(Self {
             inner: Arc::new(Inner {
-                syncer: Syncer::new(client.clone(), olm.clone(), sync_position),
+                syncer: Syncer::new(client.clone(), olm.clone(), position),
                 client,
                 database,
                 store: store.clone(),
@@ -403,10 +388,6 @@ impl fmt::Debug for Account {
             .field("homeserver", homeserver)
             .finish_non_exhaustive()
     }
-}
-
-pub(crate) fn matrix_id(user_id: &OwnedUserId) -> Option<MatrixId> {
-    user_id.as_str().parse().ok()
 }
 
 fn open_error(store: &AccountStore, error: &CryptoStoreError) -> StoreError {

@@ -44,7 +44,7 @@ pub enum StoreError {
         "the account store was written by a newer version (layout {found}, this program knows {VERSION})"
     )]
     Newer {
-        /// The layout found.
+        /// The number of the layout that is stored.
         found: u32,
     },
     /// The file system said no: not allowed, no room left, or the disk fails.
@@ -177,6 +177,7 @@ impl AccountStore {
         struct Version {
             version: u32,
         }
+        // The number alone: a newer layout may have nothing else in common with ours.
         let Version { version } =
             serde_json::from_slice(&bytes).map_err(|error| damaged(&error))?;
         if version > VERSION {

@@ -4,8 +4,8 @@ use securecall_contact::{MatrixId, ServerName};
 use url::{Host, Url};
 
 use crate::{
-    Homeserver, LoginError, ServerError, account::matrix_id, credentials::Credentials,
-    homeserver::is_loopback_name,
+    Homeserver, LoginError, ServerError, credentials::Credentials, homeserver::is_loopback_name,
+    user_id::matrix_id,
 };
 
 /// Longest device ID that other clients of ours take, in bytes.

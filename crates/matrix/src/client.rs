@@ -3,7 +3,7 @@
 //! Nothing is decompressed: a small body must not become a large one. Heads are bounded by the HTTP library (400 KiB for
 //! HTTP/1, 16 KiB for HTTP/2).
 
-use std::{borrow::Cow, collections::BTreeMap, time::Duration};
+use std::{borrow::Cow, time::Duration};
 
 use reqwest::{StatusCode, header};
 use ruma::{
@@ -16,21 +16,21 @@ use ruma::{
         client::{
             filter::FilterDefinition,
             sync::sync_events::v3::{Filter, Request as SyncRequest, Response as SyncResponse},
-            uiaa::{UiaaInfo, UiaaResponse},
         },
-        error::{Error as ApiError, ErrorKind, FromHttpResponseError, IntoHttpError},
+        error::FromHttpResponseError,
         path_builder::{PathBuilder, SinglePath, VersionHistory},
     },
     assign,
     presence::PresenceState,
 };
-use serde::Deserialize;
 use tokio::time::timeout;
 use url::Url;
 use zeroize::Zeroizing;
 
 use crate::{
-    homeserver::{is_web_page, location, shown},
+    homeserver::is_web_page,
+    http_error::HttpError,
+    response::{location, refuse_compressed, retry_after, shown},
     sync_answer::{SyncAnswer, SyncReader},
     sync_scanner::UnreadableSync,
 };
@@ -53,95 +53,6 @@ const MAX_SYNC_ANSWER: usize = 64 * 1024 * 1024;
 
 /// What we use has not changed since long before this version: no need to ask before the first request.
 const VERSION: MatrixVersion = MatrixVersion::V1_11;
-
-/// Why a request was not answered, or not with what was asked for.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum HttpError {
-    /// The network, or HTTP itself.
-    #[error(transparent)]
-    Network(#[from] reqwest::Error),
-    /// Nothing came in time.
-    #[error("no answer in time")]
-    TimedOut,
-    /// It wants us to wait; so may something in front of it that knows nothing of Matrix.
-    #[error("it asks to wait")]
-    TooManyRequests {
-        /// For how long, if it says so.
-        retry_after: Option<Duration>,
-    },
-    /// More came than is ever needed.
-    #[error("the answer has more than {limit} bytes")]
-    TooLarge {
-        /// What was allowed.
-        limit: usize,
-    },
-    /// It is compressed, although we say that we take no such thing.
-    #[error("the answer is compressed, which was not asked for")]
-    Compressed,
-    /// It sends us elsewhere.
-    #[error("the answer leads elsewhere")]
-    Redirected {
-        /// Scheme, host and port of where to, if it says so.
-        to: Option<String>,
-    },
-    /// It is a page for people.
-    #[error("the answer is a web page")]
-    WebPage,
-    /// What it says cannot be read.
-    #[error(transparent)]
-    UnreadableSync(#[from] UnreadableSync),
-    /// An error of the homeserver, or an answer that cannot be read.
-    #[error(transparent)]
-    Api(Box<FromHttpResponseError<UiaaResponse>>),
-    /// Our own request cannot be written.
-    #[error(transparent)]
-    Request(#[from] IntoHttpError),
-}
-
-impl HttpError {
-    /// The homeserver's error, if it is one in Matrix' form.
-    pub(crate) fn as_client_api_error(&self) -> Option<&ApiError> {
-        match self.as_server_error()? {
-            UiaaResponse::MatrixError(error) => Some(error),
-            UiaaResponse::AuthResponse(_) => None,
-        }
-    }
-
-    /// The `errcode` of the homeserver's error.
-    pub(crate) fn client_api_error_kind(&self) -> Option<&ErrorKind> {
-        self.as_client_api_error().and_then(ApiError::error_kind)
-    }
-
-    /// The homeserver's demand for more authentication.
-    pub(crate) fn as_uiaa_response(&self) -> Option<&UiaaInfo> {
-        match self.as_server_error()? {
-            UiaaResponse::AuthResponse(info) => Some(info),
-            UiaaResponse::MatrixError(_) => None,
-        }
-    }
-
-    fn as_server_error(&self) -> Option<&UiaaResponse> {
-        match self {
-            Self::Api(error) => match &**error {
-                FromHttpResponseError::Server(error) => Some(error),
-                _ => None,
-            },
-            _ => None,
-        }
-    }
-}
-
-impl From<FromHttpResponseError<UiaaResponse>> for HttpError {
-    fn from(error: FromHttpResponseError<UiaaResponse>) -> Self {
-        Self::Api(Box::new(error))
-    }
-}
-
-impl From<FromHttpResponseError<ApiError>> for HttpError {
-    fn from(error: FromHttpResponseError<ApiError>) -> Self {
-        Self::Api(Box::new(error.map(UiaaResponse::MatrixError)))
-    }
-}
 
 /// Asks one homeserver, with an account or without. Cheap to clone.
 #[derive(Clone)]
@@ -210,6 +121,7 @@ impl Client {
             set_presence: PresenceState::Offline,
             filter: Some(Filter::FilterDefinition(FilterDefinition::ignore_all())),
         }))?;
+        // Until the head only, which comes when the long poll is over. The body has its own time.
         let asked = timeout(long_poll + ANSWER_TIMEOUT, self.http.execute(request)).await;
         let response = asked.map_err(|_| HttpError::TimedOut)??;
         if response.status() != StatusCode::OK {
@@ -287,20 +199,6 @@ async fn read_body(
     Ok(answer)
 }
 
-/// How long an answer asks to wait. The header goes before the field that it has replaced (MSC4041).
-pub(crate) fn retry_after(response: &reqwest::Response, body: &[u8]) -> Option<Duration> {
-    #[derive(Deserialize)]
-    struct Body {
-        retry_after_ms: u64,
-    }
-    let header = response.headers().get(header::RETRY_AFTER);
-    let seconds = header.and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    let body = || serde_json::from_slice(body).ok();
-    seconds
-        .map(Duration::from_secs)
-        .or_else(|| body().map(|Body { retry_after_ms }| Duration::from_millis(retry_after_ms)))
-}
-
 async fn read_sync(mut response: reqwest::Response) -> Result<SyncAnswer, HttpError> {
     refuse_compressed(&response)?;
     let mut reader = SyncReader::default();
@@ -319,13 +217,6 @@ async fn read_sync(mut response: reqwest::Response) -> Result<SyncAnswer, HttpEr
         reader.read(&chunk)?;
         // Much may be there at once; others on this thread have something to do as well.
         tokio::task::coop::consume_budget().await;
-    }
-}
-
-pub(crate) fn refuse_compressed(response: &reqwest::Response) -> Result<(), HttpError> {
-    match response.headers().get(header::CONTENT_ENCODING) {
-        Some(encoding) if encoding != "identity" => Err(HttpError::Compressed),
-        _ => Ok(()),
     }
 }
 
@@ -386,6 +277,3 @@ impl Versioned for VersionHistory {
 impl Versioned for SinglePath {
     fn input() -> Self::Input<'static> {}
 }
-
-/// How many one-time keys a homeserver has left of ours, by algorithm.
-pub(crate) type KeyCounts = BTreeMap<ruma::OneTimeKeyAlgorithm, ruma::UInt>;

@@ -12,7 +12,7 @@ mod well_known;
 
 pub use address::HomeserverAddressError;
 pub(crate) use address::is_loopback_name;
-pub(crate) use answer::{Answer, location, network_login, shown};
+pub(crate) use answer::Answer;
 pub use discovery::{DiscoveryError, Purpose};
 pub(crate) use well_known::is_web_page;
 
@@ -25,7 +25,7 @@ pub enum HomeserverError {
     /// The certificate file cannot be read.
     #[error("cannot read the certificate file {path}: {source}")]
     CertificateFile {
-        /// The file.
+        /// The certificate file, as it was given.
         path: String,
         /// What the system said.
         source: io::Error,
@@ -33,7 +33,7 @@ pub enum HomeserverError {
     /// The certificate file holds no certificate.
     #[error("{path} holds no usable PEM certificate")]
     NoCertificate {
-        /// The file.
+        /// The certificate file, as it was given.
         path: String,
     },
 }

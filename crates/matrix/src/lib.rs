@@ -36,6 +36,7 @@
 //! loopback names count as `localhost`), and is never sent to any other host: not for the name that a server claims to have,
 //! and not for the name that led there. So no server can ask for the password of another.
 
+#![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod account;
@@ -45,31 +46,37 @@ mod backoff;
 mod client;
 mod connection;
 mod credentials;
+mod devices;
 mod homeserver;
+mod http_error;
 mod inbox;
 mod login;
+mod login_error;
 mod long_poll;
 mod olm;
 mod patience;
-mod peer_device;
 mod registration;
 mod resolver;
+mod response;
 mod sender;
 mod server_error;
 mod store_upkeep;
 mod sync;
 mod sync_answer;
+mod sync_position;
 mod sync_scanner;
+mod syncer;
 mod to_device;
+mod user_id;
 
-pub use account::{Account, LogoutError, OwnDevice, RestoreError};
+pub use account::{Account, LogoutError, RestoreError};
 pub use account_store::{AccountStore, StoreError, StoreKey};
+pub use devices::DevicesError;
 pub use homeserver::{
     DiscoveryError, Homeserver, HomeserverAddressError, HomeserverError, Purpose,
 };
 pub use inbox::{Inbox, Incoming};
-pub use login::LoginError;
-pub use peer_device::{DevicesError, PeerDevice};
+pub use login_error::LoginError;
 pub use registration::{RegisterError, Registration};
 pub use sender::SendError;
 pub use server_error::ServerError;

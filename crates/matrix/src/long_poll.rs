@@ -36,7 +36,7 @@ impl LongPoll {
         self.time
     }
 
-    /// It was answered.
+    /// The last long poll was answered, not cut: after some of these the next may be held longer.
     pub(crate) fn answered(&mut self) {
         if self.time < LONGEST {
             self.answers += 1;

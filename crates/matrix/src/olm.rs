@@ -134,11 +134,13 @@ impl Olm {
             }
         }
         let settings = DecryptionSettings {
+            // Trust comes from the handshake inside.
             sender_device_trust_requirement: TrustRequirement::Untrusted,
         };
         let unchanged = DeviceLists::default();
         let mut encrypted = encrypted.into_iter();
         loop {
+            // At least once, with no event too: the machine has to learn how many keys are left.
             let batch: Vec<_> = encrypted.by_ref().take(BATCH).collect();
             let is_last = batch.len() < BATCH;
             let events = batch.len();
@@ -152,6 +154,7 @@ impl Olm {
             };
             let machine = self.machine.read().await;
             let opened = Box::pin(machine.receive_sync_changes(changes, &settings)).await;
+            // Tidying up needs it for itself.
             drop(machine);
             let (opened, _) = opened.map_err(|error| ServerError::from_olm(&error))?;
             incoming.extend(opened.iter().filter_map(read_processed));
@@ -281,6 +284,8 @@ impl Olm {
         if let Some((id, request)) = lost.map_err(|error| ServerError::store(&error))? {
             self.send_claim(client, &id, request).await?;
         }
+        // What fails below stays in the machine's list and is given out again.
+        // The machine is not held while the homeserver answers: tidying up would have to wait for that.
         let outgoing = {
             let machine = self.machine.read().await;
             machine.outgoing_requests().await

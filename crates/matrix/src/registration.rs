@@ -18,7 +18,8 @@ use crate::{
     client::Client,
     connection::Connection,
     credentials::Credentials,
-    login::{check_vacant, is_unrecognized, listed, log_in},
+    login::{check_vacant, is_unrecognized, log_in},
+    login_error::listed,
     server_error::{bounded, message},
 };
 
@@ -84,7 +85,7 @@ pub enum RegisterError {
         "the name {name} is held by somebody else at this homeserver; they can keep calls from you there but cannot answer them: choose another homeserver"
     )]
     NameTaken {
-        /// The localpart.
+        /// The localpart that was asked for, `sc_` and the SecureCall ID.
         name: String,
     },
     /// The account exists, and logging in to it failed.
@@ -137,6 +138,7 @@ impl Account {
 
         let credentials = match register(&client, registration).await? {
             Outcome::Registered(credentials) => credentials,
+            // Ours from before, if the password fits: an answer may have been lost on its way.
             Outcome::Exists => match log_in(&client, localpart, password).await {
                 Err(LoginError::WrongPassword | LoginError::Deactivated) => {
                     return Err(RegisterError::NameTaken {
@@ -185,6 +187,8 @@ async fn register(
             Err(error) => error,
         };
         if let Some(challenge) = error.as_uiaa_response() {
+            // A stage that failed is asked for again, with the reason (Client-Server API, user-interactive
+            // authentication).
             if let (true, Some(refusal)) = (token_given, &challenge.auth_error) {
                 return Err(RegisterError::TokenRefused {
                     message: bounded(&refusal.message),

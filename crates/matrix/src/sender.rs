@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use crate::{
     Account, SIGNAL_EVENT_TYPE, ServerError, olm::EncryptError, patience::patiently,
-    peer_device::user_id,
+    user_id::user_id,
 };
 
 /// After this long the caller had better try again, with a new Olm message. A homeserver that asks us to wait a little is
@@ -27,13 +27,13 @@ pub enum SendError {
     UnknownDevice {
         /// Whose device.
         user: MatrixId,
-        /// Which device.
+        /// The device's ID, as the caller gave it.
         device_id: String,
     },
     /// There is no Olm session with the device, and the homeserver gave out no one-time key to make one with.
     #[error("the homeserver has no one-time key of device {device_id}")]
     NoOneTimeKey {
-        /// Which device.
+        /// The device's ID, as the caller gave it.
         device_id: String,
     },
     /// The homeserver did not take it.

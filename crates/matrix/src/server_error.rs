@@ -3,12 +3,10 @@
 use std::{error::Error as StdError, io, time::Duration};
 
 use matrix_sdk_crypto::OlmError;
+use reqwest::StatusCode;
 use ruma::api::error::{DeserializationError, ErrorBody, ErrorKind, FromHttpResponseError};
 
-use crate::{
-    client::HttpError,
-    homeserver::{is_web_page, network_login},
-};
+use crate::{homeserver::is_web_page, http_error::HttpError};
 
 /// Why a homeserver did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,7 +30,7 @@ pub enum ServerError {
     /// It answers, but not as a homeserver does.
     #[error("there is no Matrix homeserver at that address ({reason})")]
     NotMatrix {
-        /// What it answered.
+        /// What of its answer shows that.
         reason: String,
     },
     /// It answers as web servers answer to people.
@@ -52,7 +50,7 @@ pub enum ServerError {
     /// What it answers is nothing that a homeserver sends: too much, or not what was asked for.
     #[error("the homeserver does not behave like one: {reason}")]
     Misbehaves {
-        /// What it did.
+        /// What no homeserver does: too many bytes, a compressed answer, a sync that is none.
         reason: String,
     },
     /// It wants us to wait.
@@ -231,6 +229,15 @@ impl ServerError {
     }
 }
 
+/// What a network says that wants its users to log in by a browser first (RFC 6585, 6).
+pub(crate) fn network_login(status: StatusCode) -> Option<ServerError> {
+    (status == StatusCode::NETWORK_AUTHENTICATION_REQUIRED).then(|| ServerError::Unreachable {
+        reason: "this network asks to log in first; open any web page in a browser".to_owned(),
+        // It says that it has not let the request through.
+        may_have_arrived: false,
+    })
+}
+
 /// Never less than what was asked for.
 fn whole_seconds(wait: Duration) -> u128 {
     wait.as_nanos().div_ceil(1_000_000_000).max(1)
@@ -278,6 +285,7 @@ fn tls_fault(error: &(dyn StdError + 'static)) -> Option<ServerError> {
             }
             _ => {}
         }
+        // The source of an `io::Error` is the source of what it holds, so that one would be passed over.
         next = match error
             .downcast_ref::<io::Error>()
             .and_then(io::Error::get_ref)
@@ -355,7 +363,7 @@ mod tests {
     #[test]
     fn a_request_that_was_answered_with_a_fault_of_the_server_may_have_arrived() {
         let body = ErrorBody::Json(serde_json::Value::Null);
-        let answer = Error::new(reqwest::StatusCode::BAD_GATEWAY, body);
+        let answer = Error::new(StatusCode::BAD_GATEWAY, body);
         let answer = FromHttpResponseError::Server(UiaaResponse::MatrixError(answer));
         let error = ServerError::from_http(&HttpError::Api(Box::new(answer)));
         assert!(

@@ -97,6 +97,7 @@ impl StoreUpkeep {
         for table in UNUSED_TABLES {
             change.execute(&format!("DELETE FROM {table}"), ())?;
         }
+        // Before sessions go: whoever was written to just now is no stranger.
         note_peers(
             &change,
             written_to.iter().map(|key| hash(&cipher, "session", key)),
@@ -116,6 +117,7 @@ impl StoreUpkeep {
         }
         change.commit()?;
 
+        // SQLite makes a file smaller outside of transactions only.
         let empty: i64 = database.query_row("PRAGMA freelist_count", (), |row| row.get(0))?;
         if empty > MAX_EMPTY_PAGES {
             database.execute_batch("VACUUM")?;
@@ -157,6 +159,7 @@ fn note_peers(
              written_to INTEGER NOT NULL
          )",
     )?;
+    // Only the order counts, so no clock is asked, which might be set back.
     let next = "SELECT coalesce(max(written_to), 0) + 1 FROM securecall_peer";
     let now: i64 = change.query_row(next, (), |row| row.get(0))?;
     for key in written_to {

@@ -1,39 +1,13 @@
-//! The sync: once, and then for as long as anybody reads the inbox.
+//! The sync of an account: begun, and ended with an empty inbox.
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use tracing::warn;
 
-use tokio::{
-    task::JoinHandle,
-    time::{Instant, sleep, timeout},
-};
-use tracing::{debug, warn};
-
-use crate::{
-    Account, Inbox, Incoming, ServerError,
-    backoff::Backoff,
-    client::{Client, HttpError},
-    inbox::{InboxSender, inbox},
-    long_poll::LongPoll,
-    olm::Olm,
-};
-
-/// The first sync answers at once; a server that takes longer is not there for us.
-const FIRST_SYNC_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// With these words a homeserver says that it does not know a sync position: after its database was replaced, say.
-/// Synapse has no own word for it.
-const POSITION_UNKNOWN: [&str; 3] = ["M_UNKNOWN_POS", "M_INVALID_PARAM", "M_UNKNOWN"];
-
-/// Syncs that [`Account::drain`] makes at most while messages keep coming.
-const MAX_DRAIN_SYNCS: usize = 5;
+use crate::{Account, Inbox, ServerError, inbox::inbox, syncer::SyncTask};
 
 /// Why no sync runs.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// It runs already.
+    /// The account's inbox is with somebody, and there is but one.
     #[error("the account is synced already")]
     AlreadyStarted,
     /// The first sync failed.
@@ -58,12 +32,9 @@ impl Account {
         if let Err(error) = self.note_set_up().await {
             warn!(%error, "the account store failed; the keys will be looked for again");
         }
-        early.extend(self.first_sync().await?);
+        early.extend(self.syncer().first_sync().await?);
         let (sender, inbox) = inbox(early);
-        let sender = Arc::new(sender);
-        let (syncer, into) = (self.syncer().clone(), Arc::clone(&sender));
-        let syncing = tokio::spawn(async move { syncer.keep_syncing(&into).await });
-        *task = Some(SyncTask { syncing, sender });
+        *task = Some(SyncTask::start(self.syncer().clone(), sender));
         Ok(inbox)
     }
 
@@ -74,207 +45,10 @@ impl Account {
     ///
     /// When the homeserver cannot be reached; then the messages stay there until the next time.
     pub async fn drain(&self) -> Result<(), ServerError> {
-        let task = self.stop().await;
-        let sender = task.as_ref().map(|task| &*task.sender);
-        let drained = self.drain_into(sender).await;
+        let task = self.stop_syncing().await;
+        let sender = task.as_ref().map(SyncTask::sender);
+        let drained = self.syncer().drain_into(sender).await;
         self.olm().tidy_or_warn().await;
         drained
     }
-
-    async fn drain_into(&self, sender: Option<&InboxSender>) -> Result<(), ServerError> {
-        for _ in 0..MAX_DRAIN_SYNCS {
-            let synced = self.sync_now().await?;
-            if let Some(sender) = sender {
-                sender.send_all(synced.incoming).await;
-            }
-            if synced.received == 0 {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    pub(crate) async fn stop(&self) -> Option<SyncTask> {
-        let mut task = self.sync_task().lock().await.take()?;
-        task.stop().await;
-        Some(task)
-    }
-
-    /// One sync, with a limit to our patience.
-    pub(crate) async fn first_sync(&self) -> Result<Vec<Incoming>, ServerError> {
-        match timeout(FIRST_SYNC_TIMEOUT, self.sync_now()).await {
-            Ok(synced) => synced.map(|synced| synced.incoming),
-            Err(_) => Err(ServerError::TimedOut),
-        }
-    }
-
-    /// One sync that does not wait for anything new.
-    ///
-    /// The first one goes on where the last program left off. (Without a position Synapse may answer with what it
-    /// remembers from a few minutes ago.) The position is stored here only, so that a long-running sync writes nothing.
-    async fn sync_now(&self) -> Result<Synced, ServerError> {
-        let syncer = self.syncer();
-        // Keys that are missing at the server come before anything that somebody could want them for.
-        syncer.send_outgoing().await;
-        let synced = match syncer.sync(Duration::ZERO).await {
-            Err(error) if is_position_unknown(&error) && syncer.forget_position() => {
-                warn!(%error, "the homeserver does not know where we left off");
-                syncer.sync(Duration::ZERO).await?
-            }
-            other => other?,
-        };
-        // Without it the next program gets some messages again, which the endpoint knows.
-        if let Err(error) = self.store_sync_position(&synced.next_batch).await {
-            warn!(%error, "the account store failed");
-        }
-        Ok(synced)
-    }
-}
-
-/// A running sync. The inbox ends when it is dropped.
-#[derive(Debug)]
-pub(crate) struct SyncTask {
-    syncing: JoinHandle<()>,
-    sender: Arc<InboxSender>,
-}
-
-impl SyncTask {
-    /// Ends the task and waits until nothing of it runs any more.
-    async fn stop(&mut self) {
-        self.syncing.abort();
-        // Cancelled, as it should be.
-        let _ = (&mut self.syncing).await;
-    }
-}
-
-impl Drop for SyncTask {
-    fn drop(&mut self) {
-        self.syncing.abort();
-    }
-}
-
-/// What one sync brought.
-struct Synced {
-    next_batch: String,
-    /// Ends with [`Incoming::SyncComplete`].
-    incoming: Vec<Incoming>,
-    /// How many events there were, for us or not.
-    received: usize,
-}
-
-/// What a sync needs. Cheap to clone.
-#[derive(Clone)]
-pub(crate) struct Syncer {
-    client: Client,
-    olm: Arc<Olm>,
-    /// Where the next sync is to begin.
-    position: Arc<Mutex<Option<String>>>,
-}
-
-impl Syncer {
-    pub(crate) fn new(client: Client, olm: Arc<Olm>, position: Option<String>) -> Self {
-        Self {
-            client,
-            olm,
-            position: Arc::new(Mutex::new(position)),
-        }
-    }
-
-    async fn sync(&self, long_poll: Duration) -> Result<Synced, ServerError> {
-        let position = self.lock_position().clone();
-        let answer = self.client.sync(position, long_poll).await;
-        let answer = answer.map_err(|error: HttpError| ServerError::from_http(&error))?;
-        let (next_batch, received) = (answer.next_batch.clone(), answer.received);
-        let mut incoming = self.olm.receive(answer).await?;
-        incoming.push(Incoming::SyncComplete);
-        *self.lock_position() = Some(next_batch.clone());
-        Ok(Synced {
-            next_batch,
-            incoming,
-            received,
-        })
-    }
-
-    /// Whether there was a position.
-    fn forget_position(&self) -> bool {
-        self.lock_position().take().is_some()
-    }
-
-    async fn send_outgoing(&self) {
-        if let Err(error) = self.olm.send_outgoing(&self.client).await {
-            warn!(%error, "the library's requests to the homeserver failed");
-        }
-    }
-
-    async fn keep_syncing(&self, sender: &InboxSender) {
-        let mut long_poll = LongPoll::default();
-        let mut online = true;
-        let mut backoff = Backoff::default();
-        // A long poll that failed may have been cut by a proxy: whether the homeserver is there is seen at once.
-        let mut cut = None;
-        while !sender.is_closed() {
-            // A server that was away may have nothing to say for a while; but it is good to know that it is back.
-            let asks_long = online && cut.is_none();
-            let time = if asks_long {
-                long_poll.time()
-            } else {
-                Duration::ZERO
-            };
-            let asked_at = Instant::now();
-            let error = match self.sync(time).await {
-                Ok(synced) => {
-                    sender.send_all(synced.incoming).await;
-                    if !online {
-                        online = true;
-                        sender.send(Incoming::Online).await;
-                    }
-                    if asks_long {
-                        long_poll.answered();
-                        backoff.reset();
-                    }
-                    if let Some(after) = cut.take() {
-                        long_poll.was_cut(after);
-                        debug!(?after, next = ?long_poll.time(), "a long poll was cut short");
-                        sleep(backoff.after_cut(after)).await;
-                    }
-                    self.send_outgoing().await;
-                    continue;
-                }
-                Err(error) => error,
-            };
-            debug!(%error, "sync failed");
-            let asked = error.asked_wait();
-            match error {
-                ServerError::SessionEnded { .. } => {
-                    sender.send(Incoming::SessionEnded).await;
-                    return;
-                }
-                error if is_position_unknown(&error) && self.forget_position() => {
-                    warn!(%error, "the homeserver does not know where we left off");
-                }
-                ServerError::Unreachable { .. } | ServerError::TimedOut if asks_long => {
-                    cut = Some(asked_at.elapsed());
-                    continue;
-                }
-                // A fault of ours says nothing about the homeserver.
-                ServerError::Internal { .. } => warn!(%error, "sync failed on our side"),
-                error => {
-                    cut = None;
-                    if online {
-                        online = false;
-                        sender.send(Incoming::Offline(error)).await;
-                    }
-                }
-            }
-            sleep(backoff.after_failure(asked)).await;
-        }
-    }
-
-    fn lock_position(&self) -> MutexGuard<'_, Option<String>> {
-        self.position.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn is_position_unknown(error: &ServerError) -> bool {
-    matches!(error, ServerError::Refused { code, .. } if POSITION_UNKNOWN.contains(&code.as_str()))
 }

@@ -5,11 +5,12 @@
 //! three small fields are cut out and read by a real parser, each within a bound of its own; everything else, and every
 //! message beyond the bounds, is gone as soon as it has passed.
 
-use ruma::OneTimeKeyAlgorithm;
+use std::collections::BTreeMap;
+
+use ruma::{OneTimeKeyAlgorithm, UInt};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    client::KeyCounts,
     sync_scanner::{Cut, Field, SyncScanner, UnreadableSync},
     to_device::ToDevice,
 };
@@ -20,7 +21,10 @@ const MAX_EVENTS: usize = 512;
 /// What the kept events of one answer may take together: a hundred of the longest fit.
 const MAX_EVENTS_SIZE: usize = 8 * 1024 * 1024;
 
-/// What a sync brought.
+/// How many one-time keys a homeserver has left of ours, by algorithm.
+type KeyCounts = BTreeMap<OneTimeKeyAlgorithm, UInt>;
+
+/// What is kept of the answer to one sync.
 #[derive(Debug, Default)]
 pub(crate) struct SyncAnswer {
     /// Where the next sync is to begin.
@@ -147,7 +151,7 @@ mod tests {
         assert_eq!((answer.received, answer.dropped), (2, 0));
         assert_eq!(answer.events.len(), 2);
         let counts: Vec<_> = answer.key_counts.values().copied().collect();
-        assert_eq!(counts, [ruma::UInt::from(50_u32)]);
+        assert_eq!(counts, [UInt::from(50_u32)]);
         assert_eq!(answer.unused_fallback_keys.map(|keys| keys.len()), Some(1));
     }
 

@@ -40,13 +40,13 @@ enum Position {
     /// The one value that there is has not begun.
     #[default]
     Start,
-    /// A value.
+    /// A value is due, and has not begun.
     Value,
     /// In a string; whether the next byte is escaped, and whether the string is a key.
     Text { escaped: bool, is_key: bool },
     /// In a number or a word.
     Word,
-    /// Behind a value.
+    /// Behind a value: a comma, or the end of what holds it.
     Behind,
     /// A key, or the end of its object.
     Key,
@@ -80,7 +80,7 @@ pub(crate) enum Field {
     Event,
 }
 
-/// One of them.
+/// A value that is cut out, as far as it has come in.
 #[derive(Debug)]
 pub(crate) struct Cut {
     pub(crate) field: Field,

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tracing::{debug, warn};
 
-use crate::{Incoming, SIGNAL_EVENT_TYPE, account::matrix_id};
+use crate::{Incoming, SIGNAL_EVENT_TYPE, user_id::matrix_id};
 
 /// The longest content of a signal, in bytes of JSON; what is longer is dropped where it is read.
 pub const MAX_CONTENT: usize = 36 * 1024;
@@ -44,6 +44,7 @@ impl ToDevice {
         }
 
         let Envelope { r#type, sender } = serde_json::from_slice(json).ok()?;
+        // By its type alone: what was not encrypted is not read.
         if r#type == SIGNAL_EVENT_TYPE {
             debug!("refused a message: it was not encrypted");
             return matrix_id(&sender).map(Self::PlainText);

@@ -209,7 +209,7 @@ impl JitterBuffer {
         }
     }
 
-    /// How many packets wait.
+    /// Packets that have come and not been played.
     pub fn waiting(&self) -> usize {
         self.store.len()
     }

@@ -13,9 +13,9 @@ use crate::{
 /// Figures of the receiving side.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct ReceiveStatistics {
-    /// Frames opened.
+    /// Frames whose tag was right.
     pub frames_received: u64,
-    /// Frames that did not open.
+    /// Frames that did not open: forged, replayed, or of an epoch that is not known.
     pub frames_refused: u64,
     /// What the jitter buffer did with them.
     pub jitter_buffer: JitterStatistics,

@@ -45,7 +45,7 @@ pub use event::{
 use nomination::Nomination;
 pub use reach::Reach;
 
-/// The label of the data channel.
+/// By this label the engine says which data channel has opened.
 const CHANNEL_LABEL: &str = "securecall";
 /// The SCTP stream of the data channel, agreed here instead of by DCEP, whose messages would have to arrive first.
 const CHANNEL_STREAM: u16 = 0;

@@ -15,181 +15,54 @@
 //! Every input ends in [`Call::flush`]: outputs of the signaling machine become contents to be said, contents that are said at
 //! the same time become one message per device, and messages whose time has come become outputs.
 
+mod begin;
 mod carrier;
+mod connection;
 mod end;
 mod hearing;
 mod media;
 mod media_events;
-mod path;
 mod restarts;
 mod timer;
 
-use std::time::Duration;
-
+use securecall_contact::Device;
 use securecall_crypto::IdentityKey;
 use securecall_signaling::{CallId, CallMachine, CallOutput, Content, Deadlines, Role};
 use web_time::Instant;
 
+use self::begin::CANDIDATE_BATCH;
 use self::carrier::Carrier;
-use self::end::{End, FORGET};
+use self::connection::Connection;
+use self::end::End;
 use self::media::{Media, Transport};
-use self::path::Path;
 use self::restarts::Restarts;
 use self::timer::Timer;
 use crate::EndReason;
+use crate::call_handle::{CallHandle, NamedCall};
 use crate::config::Route;
 use crate::contract::Situation;
 use crate::event::{Event, Peer};
 use crate::io::Io;
 use crate::media_event::MediaEvent;
-use crate::output::{MediaCommand, Output, PeerDevice, RequestError};
+use crate::output::{MediaCommand, Output, RequestError};
 use crate::requests::MessageName;
-use crate::sealed::Sealed;
-use crate::sealed::admission::OpenedInvite;
 use crate::sealed::sealed_box::SealedBox;
 use crate::signal_refused::SignalRefused;
 
-/// How long candidates are collected before what waits for them is sent without (`docs/protocol/signaling.md`).
-const CANDIDATE_BATCH: Duration = Duration::from_millis(200);
-/// How long a restart may take before the next is tried.
-const RESTART_AGAIN: Duration = Duration::from_secs(5);
-
-/// One call.
 pub(crate) struct Call {
-    pub(crate) id: CallId,
+    pub(crate) name: NamedCall,
     pub(crate) peer: Peer,
     pub(crate) route: Route,
     machine: CallMachine,
     carrier: Carrier,
     deadlines: Deadlines<Timer>,
-    /// Dialed (caller), rang and then accepted (callee).
-    started: Instant,
-    connected_at: Option<Instant>,
+    connection: Connection,
     media: Media,
-    path: Path,
     restarts: Restarts,
     end: End,
 }
 
 impl Call {
-    /// Places a sealed call: asks for the peer's devices and for an offer.
-    pub(crate) fn place(
-        io: &mut Io<'_>,
-        id: CallId,
-        peer: Peer,
-        route: Route,
-        sent_at: u64,
-        lifetime: Duration,
-    ) -> Self {
-        let machine = CallMachine::caller(io.now, io.own.device.device_id.clone(), lifetime);
-        let sealed = Sealed::of_caller(id, &peer, sent_at, lifetime);
-        let call = Self {
-            id,
-            peer,
-            route,
-            machine,
-            carrier: Carrier::Sealed(sealed),
-            deadlines: Deadlines::new(),
-            started: io.now,
-            connected_at: None,
-            media: Media::of_caller(),
-            path: Path::default(),
-            restarts: Restarts::of_caller(),
-            end: End::default(),
-        };
-        io.event(Event::Dialing {
-            call: id,
-            peer: call.peer.clone(),
-        });
-        call.carrier.begin(io);
-        call.order(io, MediaCommand::CreateOffer { route });
-        call
-    }
-
-    /// Lets a sealed call ring; with `accept`, it is answered at once and message 2 brings the answer.
-    pub(crate) fn ring(
-        io: &mut Io<'_>,
-        invite: OpenedInvite,
-        peer: Peer,
-        route: Route,
-        rings_until: Instant,
-        accept: bool,
-    ) -> Self {
-        let own = io.own.device.device_id.clone();
-        let machine = CallMachine::callee(own, invite.party.clone(), rings_until);
-        let mut call = Self::of_invite(io, invite, peer, route, machine);
-        io.event(Event::Incoming {
-            call: call.id,
-            peer: call.peer.clone(),
-            accepted: accept,
-        });
-        if accept {
-            call.accept(io);
-        } else {
-            call.carrier.say_to_all(&Content::Ringing);
-        }
-        call.flush(io);
-        call
-    }
-
-    /// A sealed call that does not ring here: message 2 says why, and nothing else happens.
-    pub(crate) fn turn_away(
-        io: &mut Io<'_>,
-        invite: OpenedInvite,
-        peer: Peer,
-        why: &Content,
-    ) -> Self {
-        let own = io.own.device.device_id.clone();
-        let machine = CallMachine::busy_callee(own, invite.party.clone(), io.now);
-        // No transport is ever opened, so the route is nobody's; the strictest stands for it.
-        let mut call = Self::of_invite(io, invite, peer, Route::Relay, machine);
-        call.end.was_turned_away = true;
-        call.deadlines.set(Timer::Forget, io.now + FORGET);
-        call.carrier.say_to_all(why);
-        call.flush(io);
-        call
-    }
-
-    fn of_invite(
-        io: &Io<'_>,
-        invite: OpenedInvite,
-        peer: Peer,
-        route: Route,
-        machine: CallMachine,
-    ) -> Self {
-        Self {
-            id: invite.call,
-            media: Media::of_callee(invite.offer.clone()),
-            restarts: Restarts::of_callee(invite.fingerprint),
-            carrier: Carrier::Sealed(Sealed::of_callee(&peer, invite)),
-            peer,
-            route,
-            machine,
-            deadlines: Deadlines::new(),
-            started: io.now,
-            connected_at: None,
-            path: Path::default(),
-            end: End::default(),
-        }
-    }
-
-    /// The user, or the policy, accepts: only now is there a transport.
-    ///
-    /// Returns whether the call was waiting for that.
-    pub(crate) fn accept(&mut self, io: &mut Io<'_>) -> bool {
-        if self.machine.accept(io.now).is_err() {
-            return false;
-        }
-        self.started = io.now;
-        self.deadlines
-            .set(Timer::CandidateBatch, io.now + CANDIDATE_BATCH);
-        for command in self.media.accept(self.route) {
-            self.order(io, command);
-        }
-        self.flush(io);
-        true
-    }
-
     /// The user declines. Returns whether the call was waiting for that.
     pub(crate) fn reject(&mut self, io: &mut Io<'_>) -> bool {
         let rejected = self.machine.reject().is_ok();
@@ -213,18 +86,18 @@ impl Call {
             self.order(io, MediaCommand::SetMuted(muted));
         }
         io.event(Event::Muted {
-            call: self.id,
+            call: self.name.clone(),
             local: true,
             muted,
         });
         self.flush(io);
     }
 
-    /// The peer's devices.
+    /// What the homeserver answered to the query for the peer's devices (caller).
     pub(crate) fn handle_devices(
         &mut self,
         io: &mut Io<'_>,
-        result: Result<Vec<PeerDevice>, RequestError>,
+        result: Result<Vec<Device>, RequestError>,
     ) {
         self.carrier.handle_devices(io, result);
         self.hear(io);
@@ -246,7 +119,7 @@ impl Call {
         result
     }
 
-    /// A message on the data channel.
+    /// A message that came on the data channel, from whoever is at its other end.
     pub(crate) fn handle_control(
         &mut self,
         io: &mut Io<'_>,
@@ -296,7 +169,7 @@ impl Call {
                 self.carrier.handle_deadline(io.now, &situation);
                 self.hear(io);
             } else if let Some(timer) = self.deadlines.take_expired(io.now) {
-                tracing::trace!(call = %self.id, ?timer, "woke up");
+                tracing::trace!(call = %self.name, ?timer, "woke up");
                 self.handle_timer(io, timer);
             } else {
                 break;
@@ -305,7 +178,7 @@ impl Call {
         self.flush(io);
     }
 
-    /// When to wake up.
+    /// The earliest deadline of all that the call is made of.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let of_carrier = self.carrier.poll_timeout(&self.situation());
         let own = self.deadlines.next();
@@ -327,6 +200,15 @@ impl Call {
     /// The call is over and everybody who can be told was told.
     pub(crate) fn is_quiet(&self) -> bool {
         self.is_silent() && self.carrier.is_quiet(&self.situation())
+    }
+
+    pub(crate) const fn handle(&self) -> CallHandle {
+        self.name.handle
+    }
+
+    /// The ID on the wire, by which glare is decided.
+    pub(crate) const fn sealed_id(&self) -> CallId {
+        self.carrier.sealed_id()
     }
 
     pub(crate) const fn is_over(&self) -> bool {
@@ -393,7 +275,9 @@ impl Call {
         while let Some(output) = self.machine.poll_output() {
             match output {
                 CallOutput::Send { party, content } => self.carrier.say(&party, content),
-                CallOutput::Ringing => io.event(Event::Ringing { call: self.id }),
+                CallOutput::Ringing => io.event(Event::Ringing {
+                    call: self.name.clone(),
+                }),
                 CallOutput::Answered { party, sdp } => self.take_answer(io, &party, sdp),
                 CallOutput::Candidates(lines) => {
                     if let Some(command) = self.media.take_remote_candidates(lines) {
@@ -410,14 +294,16 @@ impl Call {
             Timer::CandidateBatch => {}
             Timer::PathDead => {
                 let role = self.machine.role();
-                self.path.dies(io.now, role, &mut self.deadlines);
-                io.event(Event::Reconnecting { call: self.id });
+                self.connection.dies(io.now, role, &mut self.deadlines);
+                io.event(Event::Reconnecting {
+                    call: self.name.clone(),
+                });
                 if role == Role::Caller {
                     self.restart(io);
                 }
             }
             Timer::PathLost => self.end_because(EndReason::IceTimeout),
-            Timer::RestartAgain if self.path.is_dead() => self.restart(io),
+            Timer::RestartAgain if self.connection.is_dead() => self.restart(io),
             Timer::RestartAgain => {}
             Timer::RestartPlease => self.ask_for_restart(),
             Timer::CloseTransport => self.close_media(io),
@@ -469,23 +355,24 @@ impl Call {
     /// A forged message 1 gets as far as an answer, and no further: a frame opens only if its sender took part in the handshake, and a callee
     /// knows the words only from a ratchet message that opened.
     fn check_connected(&mut self, io: &mut Io<'_>) {
-        let (Some(route), Some(safety_words)) =
-            (self.path.proven_route(), self.carrier.safety_words())
-        else {
+        let Some(safety_words) = self.carrier.safety_words() else {
             return;
         };
-        if self.connected_at.is_some() || !self.machine.is_answered() {
+        if !self.machine.is_answered() {
             return;
         }
+        let connected = self.connection.connect(io.now, &mut self.deadlines);
+        let Some((route, setup)) = connected else {
+            return;
+        };
         self.machine.connected();
-        self.connected_at = Some(io.now);
         io.event(Event::Connected {
-            call: self.id,
+            call: self.name.clone(),
             peer: self.peer.clone(),
             tier: self.carrier.tier(),
             route,
             safety_words,
-            setup: io.now.saturating_duration_since(self.started),
+            setup,
         });
         self.order(io, MediaCommand::OpenMicrophone);
         if self.media.is_muted() {
@@ -494,13 +381,12 @@ impl Call {
         if self.media.is_peer_muted() {
             self.tell_peer_muted(io);
         }
-        self.path.watch(io.now, &mut self.deadlines);
         self.carrier.connected(io.now);
     }
 
     fn tell_peer_muted(&self, io: &mut Io<'_>) {
         io.event(Event::Muted {
-            call: self.id,
+            call: self.name.clone(),
             local: false,
             muted: self.media.is_peer_muted(),
         });
@@ -508,12 +394,11 @@ impl Call {
 
     /// A packet of the peer was authenticated.
     fn packet_came(&mut self, io: &mut Io<'_>) {
-        self.path.packet_came(io.now);
-        if self.connected_at.is_none() || self.machine.is_over() {
-            return;
-        }
-        if self.path.lives(io.now, &mut self.deadlines) {
-            io.event(Event::Reconnected { call: self.id });
+        self.connection.packet_came(io.now);
+        if !self.machine.is_over() && self.connection.lives(io.now, &mut self.deadlines) {
+            io.event(Event::Reconnected {
+                call: self.name.clone(),
+            });
             if let Some(party) = self.machine.selected() {
                 self.carrier.path_is_back(io.now, party);
             }
@@ -522,12 +407,9 @@ impl Call {
 
     /// Makes a restart offer unless one is under way.
     fn restart(&mut self, io: &mut Io<'_>) {
-        if self.connected_at.is_none() || self.deadlines.is_set(Timer::RestartAgain) {
-            return;
+        if self.connection.begins_restart(io.now, &mut self.deadlines) {
+            self.order(io, MediaCommand::CreateRestartOffer);
         }
-        self.deadlines
-            .set(Timer::RestartAgain, io.now + RESTART_AGAIN);
-        self.order(io, MediaCommand::CreateRestartOffer);
     }
 
     fn ask_for_restart(&mut self) {
@@ -537,16 +419,15 @@ impl Call {
     }
 
     fn order(&self, io: &mut Io<'_>, command: MediaCommand) {
-        io.outputs.push_back(Output::Media(self.id, command));
+        io.outputs.push_back(Output::Media(self.handle(), command));
     }
 
-    /// What the carrier must know.
     fn situation(&self) -> Situation {
         Situation {
             over: self.machine.is_over(),
             selected: self.machine.selected().map(str::to_owned),
-            data_channel: self.media.has_transport() && self.path.has_data_channel(),
-            path_dead: self.path.is_dead(),
+            data_channel: self.media.has_transport() && self.connection.has_data_channel(),
+            path_dead: self.connection.is_dead(),
             candidates_until: self.deadlines.at(Timer::CandidateBatch),
         }
     }

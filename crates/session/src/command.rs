@@ -8,9 +8,9 @@ use crate::{Require, Tier};
 /// Whom to call: the identity that must prove itself, and the account to find it at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Callee {
-    /// The identity key of the peer's SecureCall ID, if it is known.
+    /// The key of the peer's SecureCall ID; `None` if only an account is known.
     pub identity: Option<IdentityKey>,
-    /// The peer's Matrix ID.
+    /// Where its devices are asked for; the call goes nowhere else.
     pub matrix_id: MatrixId,
 }
 

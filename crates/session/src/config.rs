@@ -2,23 +2,12 @@
 
 use std::time::Duration;
 
-use securecall_contact::MatrixId;
+use securecall_contact::{Device, MatrixId};
 
 use crate::Require;
 
 /// The longest lifetime of a call that is taken, and the one we use (`docs/protocol/signaling.md`).
 pub const MAX_LIFETIME: Duration = Duration::from_secs(90);
-
-/// Our own device on the homeserver.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OwnDevice {
-    /// Our Matrix ID.
-    pub matrix_id: MatrixId,
-    /// Our device ID.
-    pub device_id: String,
-    /// Our device's Olm identity key (Curve25519).
-    pub olm_key: [u8; 32],
-}
 
 /// Who is answered without asking.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -42,7 +31,7 @@ pub enum Route {
 }
 
 impl Route {
-    /// The name in options and events.
+    /// The word for it in options and events.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Direct => "direct",
@@ -56,7 +45,7 @@ impl Route {
 pub struct CallOptions {
     /// The route asked for; `None` means direct for contacts and relay for everybody else.
     pub route: Option<Route>,
-    /// The lowest tier that is good enough.
+    /// A call of a lower tier is neither placed nor taken.
     pub require: Require,
     /// How long it rings; at most [`MAX_LIFETIME`].
     pub lifetime: Duration,
@@ -75,9 +64,11 @@ impl Default for CallOptions {
 /// Everything an endpoint is told at its start, but for identity, contacts and replay memory.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Our device.
-    pub device: OwnDevice,
-    /// Who is answered without asking.
+    /// The account at which we are called.
+    pub matrix_id: MatrixId,
+    /// Which of the account's devices this is.
+    pub device: Device,
+    /// What becomes of a call that passes all rules.
     pub answer: AnswerPolicy,
     /// Options of inbound calls (the lifetime is the caller's to say).
     pub inbound: CallOptions,

@@ -7,18 +7,18 @@ use securecall_crypto::IdentityKey;
 
 use crate::event::Peer;
 
-/// One contact.
+/// Somebody whose key the user knows, and one account of theirs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contact {
-    /// The name the user gave.
+    /// As the user calls them; nothing that they chose themselves.
     pub name: String,
-    /// The contact's identity key.
+    /// What they must prove, here and at any other account.
     pub identity: IdentityKey,
-    /// The contact's Matrix ID.
+    /// Where they are called; from another account they ring as a new address.
     pub matrix_id: MatrixId,
 }
 
-/// All contacts.
+/// All contacts, found by key and by account.
 #[derive(Clone, Debug, Default)]
 pub struct Contacts {
     by_identity: BTreeMap<[u8; 32], Vec<Contact>>,
@@ -31,7 +31,7 @@ pub struct Contacts {
 pub struct IdentityMismatch;
 
 impl Contacts {
-    /// A snapshot of all contacts.
+    /// Takes them as they are now; a change needs a new snapshot.
     pub fn new(contacts: impl IntoIterator<Item = Contact>) -> Self {
         let mut all = Self::default();
         for contact in contacts {

@@ -67,7 +67,7 @@ pub enum ExitClass {
 }
 
 impl ExitClass {
-    /// The process exit code.
+    /// What a process returns to its shell.
     pub const fn code(self) -> u8 {
         match self {
             Self::Done => 0,
@@ -106,12 +106,12 @@ impl EndReason {
         Self::PeerMisbehaved,
     ];
 
-    /// The name in events and scripts.
+    /// The word for it in events and scripts; part of the contract of the command line.
     pub const fn as_str(self) -> &'static str {
         self.describe().0
     }
 
-    /// The class of the exit code.
+    /// Whose turn it is to do something about it.
     pub const fn exit_class(self) -> ExitClass {
         self.describe().1
     }

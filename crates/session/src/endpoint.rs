@@ -7,18 +7,20 @@ mod commands;
 mod inputs;
 mod reports;
 mod route;
+mod sealed_calls;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use rand_core::CryptoRng;
 use securecall_crypto::IdentityKeyPair;
-use securecall_signaling::CallId;
 use web_time::Instant;
 
 use self::arrived::Arrived;
 use self::clock_replies::ClockReplies;
 use self::reports::Reports;
+use self::sealed_calls::SealedCalls;
 use crate::call::Call;
+use crate::call_handle::{CallHandle, CallHandles};
 use crate::config::Config;
 use crate::contacts::Contacts;
 use crate::io::{Io, Own};
@@ -45,9 +47,11 @@ pub struct Endpoint {
     unsaved: bool,
     /// It is being written.
     persisting: bool,
-    calls: BTreeMap<CallId, Call>,
+    handles: CallHandles,
+    calls: BTreeMap<CallHandle, Call>,
     /// In the order in which they began, to forget the oldest first.
-    order: VecDeque<CallId>,
+    order: VecDeque<CallHandle>,
+    sealed_calls: SealedCalls,
     arrived: VecDeque<Arrived>,
     requests: Requests,
     outputs: VecDeque<Output>,
@@ -69,6 +73,7 @@ impl Endpoint {
         Ok(Self {
             own: Own {
                 identity,
+                matrix_id: config.matrix_id.clone(),
                 device: config.device.clone(),
             },
             config,
@@ -79,8 +84,10 @@ impl Endpoint {
                 .unwrap_or_default(),
             unsaved: false,
             persisting: false,
+            handles: CallHandles::default(),
             calls: BTreeMap::new(),
             order: VecDeque::new(),
+            sealed_calls: SealedCalls::default(),
             arrived: VecDeque::new(),
             requests: Requests::default(),
             outputs: VecDeque::new(),
@@ -119,6 +126,7 @@ impl Endpoint {
     pub fn is_empty(&self) -> bool {
         self.calls.is_empty()
             && self.order.is_empty()
+            && self.sealed_calls.is_empty()
             && self.arrived.is_empty()
             && !self.persisting
             && self.requests.open.is_empty()
@@ -130,7 +138,7 @@ impl Endpoint {
         &mut self,
         now: Instant,
         rng: &mut dyn CryptoRng,
-        call: CallId,
+        call: CallHandle,
         work: impl FnOnce(&mut Call, &mut Io<'_>) -> T,
     ) -> Option<T> {
         let it = self.calls.get_mut(&call)?;
@@ -147,27 +155,31 @@ impl Endpoint {
     }
 
     fn add_call(&mut self, call: Call) {
-        self.order.push_back(call.id);
-        self.calls.insert(call.id, call);
+        let (handle, peer) = (call.handle(), call.peer.matrix_id.clone());
+        self.sealed_calls.insert(call.sealed_id(), peer, handle);
+        self.order.push_back(handle);
+        self.calls.insert(handle, call);
         self.forget_finished();
     }
 
     fn forget_finished(&mut self) {
         self.calls.retain(|_, it| !it.is_finished());
-        let over = self.order.iter().filter_map(|id| {
-            let over = self.calls.get(id).filter(|it| it.is_over())?;
-            Some((!over.was_turned_away(), *id))
+        let over = self.order.iter().filter_map(|call| {
+            let over = self.calls.get(call).filter(|it| it.is_over())?;
+            Some((!over.was_turned_away(), *call))
         });
         let mut over: Vec<_> = over.collect();
         // Who was turned away goes first: whoever makes us do so often must not push out calls that were real.
         over.sort_by_key(|(was_real, _)| *was_real);
-        for (_, id) in over.iter().take(over.len().saturating_sub(MAX_OVER)) {
-            if self.calls.remove(id).is_some_and(|it| it.has_media()) {
-                let close = Output::Media(*id, MediaCommand::Close);
+        for (_, call) in over.iter().take(over.len().saturating_sub(MAX_OVER)) {
+            if self.calls.remove(call).is_some_and(|it| it.has_media()) {
+                let close = Output::Media(*call, MediaCommand::Close);
                 self.outputs.push_back(close);
             }
         }
-        self.order.retain(|id| self.calls.contains_key(id));
+        self.order.retain(|call| self.calls.contains_key(call));
+        self.sealed_calls
+            .retain(|call| self.calls.contains_key(&call));
     }
 
     /// The call this device is in, if it is in one.

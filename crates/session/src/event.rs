@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use securecall_contact::{MatrixId, SecureCallId};
 use securecall_crypto::SafetyWords;
-use securecall_signaling::CallId;
 
-use crate::{EndReason, PathRoute, Tier};
+use crate::{EndReason, NamedCall, PathRoute, Tier};
 
 /// Who is at the other end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +36,7 @@ pub enum MissedReason {
 }
 
 impl MissedReason {
-    /// The name in events.
+    /// The word for it in events.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ClocksDiffer => "clocks_differ",
@@ -63,7 +62,7 @@ pub enum RefusedReason {
 }
 
 impl RefusedReason {
-    /// The name in events.
+    /// The word for it in events.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::IdentityMismatch => "identity_mismatch",
@@ -79,94 +78,94 @@ impl RefusedReason {
 pub enum Event {
     /// Our call is on its way.
     Dialing {
-        /// The call.
-        call: CallId,
-        /// Who is called.
+        /// Outbound. Its ID is ours.
+        call: NamedCall,
+        /// Who must prove to be there; so far nobody has.
         peer: Peer,
     },
     /// A call rings here (or is answered by policy).
     Incoming {
-        /// The call.
-        call: CallId,
-        /// Who calls.
+        /// Inbound. Its ID is the caller's.
+        call: NamedCall,
+        /// As the handshake has proven.
         peer: Peer,
         /// The answer policy has accepted it already.
         accepted: bool,
     },
     /// Our call rings at the peer.
     Ringing {
-        /// The call.
-        call: CallId,
+        /// Outbound; told when the first of the peer's devices rings.
+        call: NamedCall,
     },
     /// Both called each other: our call gave way to theirs, which is accepted.
     Replaced {
-        /// Our call, which is over.
-        call: CallId,
-        /// The call that goes on in its place, inbound.
-        by: CallId,
+        /// Outbound, and over: no `Ended` follows.
+        call: NamedCall,
+        /// Inbound: goes on in its place, and `Incoming` tells of it next.
+        by: NamedCall,
     },
     /// Path up, peer proven, a frame of the peer opened.
     Connected {
-        /// The call.
-        call: CallId,
-        /// Who is at the other end.
+        /// Told once in a call.
+        call: NamedCall,
+        /// Proven: whoever is there took part in the handshake.
         peer: Peer,
-        /// How the call is protected.
+        /// Not below what the user requires.
         tier: Tier,
-        /// What kind of path carries it.
+        /// At this moment; the path may become another one later.
         route: PathRoute,
-        /// The words both sides compare.
+        /// The same at both ends, unless somebody is between them.
         safety_words: SafetyWords,
         /// Since dialing (caller) or the acceptance (callee).
         setup: Duration,
     },
     /// The first sample of the peer was played.
     FirstAudio {
-        /// The call.
-        call: CallId,
+        /// Told once in a call.
+        call: NamedCall,
         /// Since dialing (caller) or the acceptance (callee).
         setup: Duration,
     },
     /// Somebody muted or unmuted.
     Muted {
-        /// The call.
-        call: CallId,
-        /// Whether it was this side.
+        /// Connected, if it is the peer who did; we may do so from the beginning.
+        call: NamedCall,
+        /// This side's microphone; else the peer's.
         local: bool,
-        /// Muted, or heard again.
+        /// Frames of silence are sent; `false`: the microphone again.
         muted: bool,
     },
     /// Nothing was heard from the peer for 3 s.
     Reconnecting {
-        /// The call.
-        call: CallId,
+        /// It ends 15 s after the last packet, unless `Reconnected` comes.
+        call: NamedCall,
     },
     /// The peer is heard again.
     Reconnected {
-        /// The call.
-        call: CallId,
+        /// The one that was `Reconnecting`.
+        call: NamedCall,
     },
     /// Another device of ours took the call or declined it. `Ended` follows.
     AnsweredElsewhere {
-        /// The call.
-        call: CallId,
+        /// Inbound, and rang here.
+        call: NamedCall,
     },
     /// The call is over. The last event of a call, and there is always one (but for `Replaced`).
     Ended {
-        /// The call.
-        call: CallId,
-        /// Why.
+        /// Orders about it are refused from now on.
+        call: NamedCall,
+        /// Tied to one exit code.
         reason: EndReason,
         /// Since `connected`; `None` if it never was.
         connected_for: Option<Duration>,
     },
     /// Somebody called and was not answered. Follows `Ended` if it rang here.
     Missed {
-        /// The call.
-        call: CallId,
-        /// Who called.
+        /// The last, if this stands for several.
+        call: NamedCall,
+        /// As the handshake has proven.
         peer: Peer,
-        /// Why nobody answered.
+        /// The same for all calls that this stands for.
         why: MissedReason,
         /// How many calls this stands for; `call` is the last. A call that did not ring is told at once if it is the first of its
         /// caller in a minute; the others are counted until that is over.
@@ -174,18 +173,18 @@ pub enum Event {
     },
     /// An authenticated call was refused without ringing.
     Refused {
-        /// The call.
-        call: CallId,
+        /// The last, if this stands for several.
+        call: NamedCall,
         /// Who called, as proven by the handshake.
         peer: Peer,
-        /// Why it was refused.
+        /// The rule it did not pass.
         why: RefusedReason,
         /// How many calls this stands for, as with `Missed`.
         calls: u32,
     },
     /// Calls of more strangers than are told of one by one, in the last minute. None of them rang.
     CallsOfOthers {
-        /// How many.
+        /// Of all of them together.
         calls: u32,
     },
 }

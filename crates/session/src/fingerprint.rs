@@ -1,18 +1,22 @@
-//! The DTLS fingerprint of a session description: exactly one, SHA-256, fixed for the call.
+//! The DTLS fingerprint of a session description: exactly one, SHA-256, fixed for the call (`docs/protocol/signaling.md`).
+//!
+//! The media engine reads it once more, by the same rule: `testing/vectors/fingerprint.json` holds both to it.
+
+use crate::description_line::{is_attribute, lines};
 
 /// The SHA-256 of a DTLS certificate, as told in the sealed SDP.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    /// The fingerprint of an SDP, if it has exactly one and that is SHA-256.
+    /// The fingerprint of an SDP, if it has exactly one and that is SHA-256. A line that any reader might take for one counts;
+    /// only the plain spelling is taken.
     pub(crate) fn of(sdp: &str) -> Option<Self> {
-        let mut values = sdp
-            .lines()
-            .filter_map(|line| line.trim_end().strip_prefix("a=fingerprint:"));
-        let (value, None) = (values.next()?, values.next()) else {
+        let mut lines = lines(sdp).filter(|line| is_attribute(line, "fingerprint"));
+        let (line, None) = (lines.next()?, lines.next()) else {
             return None;
         };
+        let value = line.trim_end().strip_prefix("a=fingerprint:")?;
         let (algorithm, digits) = value.split_once(' ')?;
         if !algorithm.eq_ignore_ascii_case("sha-256") {
             return None;
@@ -57,6 +61,31 @@ mod tests {
             line("+A"),
         ] {
             assert!(Fingerprint::of(&sdp).is_none(), "{sdp}");
+        }
+    }
+
+    #[derive(serde::Deserialize)]
+    struct Vectors {
+        before: String,
+        after: String,
+        cases: Vec<Case>,
+    }
+
+    #[derive(serde::Deserialize)]
+    struct Case {
+        says: String,
+        lines: String,
+        digest: Option<String>,
+    }
+
+    #[test]
+    fn the_vectors_that_the_media_engine_is_held_to_as_well() {
+        let json = include_str!("../../../testing/vectors/fingerprint.json");
+        let vectors: Vectors = serde_json::from_str(json).unwrap();
+        for case in vectors.cases {
+            let sdp = format!("{}{}{}", vectors.before, case.lines, vectors.after);
+            let read = Fingerprint::of(&sdp).map(|it| data_encoding::HEXLOWER.encode(&it.0));
+            assert_eq!(read, case.digest, "{}", case.says);
         }
     }
 }

@@ -3,21 +3,21 @@
 use std::collections::VecDeque;
 
 use rand_core::CryptoRng;
+use securecall_contact::{Device, MatrixId};
 use securecall_crypto::IdentityKeyPair;
 use web_time::Instant;
 
-use crate::config::OwnDevice;
 use crate::event::Event;
 use crate::output::Output;
 use crate::requests::Requests;
 
-/// Who we are.
+/// What peers know this endpoint by.
 pub(crate) struct Own {
     pub(crate) identity: IdentityKeyPair,
-    pub(crate) device: OwnDevice,
+    pub(crate) matrix_id: MatrixId,
+    pub(crate) device: Device,
 }
 
-/// What every input brings along.
 pub(crate) struct Io<'a> {
     pub(crate) now: Instant,
     pub(crate) rng: &'a mut dyn CryptoRng,

@@ -37,10 +37,12 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod call;
+mod call_handle;
 mod command;
 mod config;
 mod contacts;
 mod contract;
+mod description_line;
 mod end_reason;
 mod endpoint;
 mod event;
@@ -53,20 +55,20 @@ mod sealed;
 mod signal_refused;
 mod tier;
 
+pub use call_handle::{CallHandle, CallHandles, NamedCall};
 pub use command::{CallError, Callee, CommandError};
-pub use config::{AnswerPolicy, CallOptions, Config, MAX_LIFETIME, OwnDevice, Route};
+pub use config::{AnswerPolicy, CallOptions, Config, MAX_LIFETIME, Route};
 pub use contacts::{Contact, Contacts, IdentityMismatch};
 pub use end_reason::{EndReason, ExitClass};
 pub use endpoint::Endpoint;
 pub use event::{Event, MissedReason, Peer, RefusedReason};
 pub use media_event::{MediaEvent, MediaFailure, PathRoute};
 pub use output::{
-    EpochSeeds, InboundSignal, MediaCommand, NotPersisted, Output, PeerDevice, Protection, Request,
+    EpochSeeds, InboundSignal, MediaCommand, NotPersisted, Output, Protection, Request,
     RequestError, RequestId,
 };
 pub use sealed::replay_memory::ReplayMemoryError;
 pub use sealed::sealed_box::{MAX_SIGNAL, SignalError};
-pub use securecall_signaling::CallId;
-pub use securecall_signaling::{MAX_CANDIDATE, MAX_CANDIDATES};
+pub use securecall_signaling::{MAX_CANDIDATE, MAX_CANDIDATES, WireCallId};
 pub use signal_refused::SignalRefused;
 pub use tier::{Require, Tier};

@@ -12,7 +12,7 @@ pub enum PathRoute {
 }
 
 impl PathRoute {
-    /// The name in events.
+    /// The word for it in events.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Direct => "direct",
@@ -26,8 +26,6 @@ impl PathRoute {
 pub enum MediaFailure {
     /// The peer's DTLS certificate is not the one of its sealed SDP.
     FingerprintMismatch,
-    /// No candidate pair ever worked.
-    IceFailed,
     /// The peer's SDP cannot be used.
     UnusableSdp,
     /// Audio device, codec or socket of this machine.
@@ -39,24 +37,24 @@ pub enum MediaFailure {
 pub enum MediaEvent {
     /// Our offer, without candidates.
     LocalOffer {
-        /// The offer.
+        /// Has our one fingerprint.
         sdp: String,
     },
     /// Our answer, without candidates.
     LocalAnswer {
-        /// The answer.
+        /// Has our one fingerprint.
         sdp: String,
     },
     /// Our candidates, all that were found since the last such event.
     LocalCandidates {
         /// Each as in an `a=` line without the `a=`.
         candidates: Vec<String>,
-        /// Whether gathering is over.
+        /// No more will come.
         complete: bool,
     },
     /// ICE and DTLS are up, for the first time.
     PathUp {
-        /// What kind of path.
+        /// What `Connected` tells.
         route: PathRoute,
     },
     /// The first frame of the peer opened.
@@ -73,17 +71,17 @@ pub enum MediaEvent {
     DataChannelClosed,
     /// Our offer that restarts ICE, candidates included.
     RestartOffer {
-        /// The offer.
+        /// Has the fingerprint of our first description.
         sdp: String,
     },
     /// Our answer to the peer's restart offer, candidates included.
     RestartAnswer {
-        /// The answer.
+        /// Has the fingerprint of our first description.
         sdp: String,
     },
     /// The media engine gave up.
     Failed {
-        /// Why.
+        /// The call ends because of it.
         reason: MediaFailure,
     },
 }

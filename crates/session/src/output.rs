@@ -4,10 +4,9 @@ use std::fmt;
 
 use securecall_contact::MatrixId;
 use securecall_crypto::{Direction, Epoch, MediaSeed};
-use securecall_signaling::CallId;
 use web_time::Instant;
 
-use crate::{Event, Route};
+use crate::{CallHandle, Event, Route};
 
 /// The next thing to do. Poll until [`Output::Timeout`] after every call into the endpoint, and do things in this order.
 #[derive(Debug)]
@@ -15,9 +14,9 @@ pub enum Output {
     /// Ask the homeserver for something; answer with `handle_devices` or `handle_response`.
     Request(Request),
     /// Work for the media engine of a call.
-    Media(CallId, MediaCommand),
+    Media(CallHandle, MediaCommand),
     /// Send one message on the data channel of a call.
-    Control(CallId, Vec<u8>),
+    Control(CallHandle, Vec<u8>),
     /// Something the user, or a script, wants to know.
     Event(Event),
     /// The replay memory changed: these bytes must go to disk, and [`Endpoint::handle_persisted`](crate::Endpoint::handle_persisted) be
@@ -47,18 +46,18 @@ impl fmt::Display for RequestId {
 pub enum Request {
     /// Query a user's devices afresh; answer with `handle_devices`.
     QueryDevices {
-        /// Names the request.
+        /// Comes back with the answer.
         id: RequestId,
-        /// Whose devices.
+        /// At our homeserver or another.
         user: MatrixId,
     },
     /// Encrypt with Olm and send to one device; answer with `handle_response`.
     Send {
-        /// Names the request.
+        /// Comes back with the answer.
         id: RequestId,
-        /// The user to send to.
+        /// The account that the call is with.
         user: MatrixId,
-        /// The user's device.
+        /// The one device that can open it.
         device_id: String,
         /// The content of the Olm event `tech.stealthx.securecall.signal`, as JSON.
         content: String,
@@ -99,15 +98,6 @@ pub enum RequestError {
     /// The request may have arrived; the homeserver or its answer failed.
     #[error("the homeserver refused the request")]
     Failed,
-}
-
-/// One device of a user, as the homeserver tells it. Trust comes from the handshake, never from here.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PeerDevice {
-    /// The device ID.
-    pub device_id: String,
-    /// The device's Olm identity key (Curve25519).
-    pub olm_key: [u8; 32],
 }
 
 /// An Olm-decrypted event `tech.stealthx.securecall.signal`.
@@ -153,7 +143,7 @@ impl fmt::Debug for Protection {
 
 /// The seeds of a direction's epochs.
 pub struct EpochSeeds {
-    /// Epoch 0.
+    /// Of epoch 0, which the handshake gives.
     pub first: MediaSeed,
     /// Epochs since, oldest first.
     pub later: Vec<(Epoch, MediaSeed)>,
@@ -179,14 +169,14 @@ pub enum MediaCommand {
     },
     /// Make the transport from the peer's offer; answer with [`MediaEvent::LocalAnswer`](crate::MediaEvent::LocalAnswer).
     AcceptOffer {
-        /// The peer's offer.
+        /// Has one fingerprint and no candidate; nothing else of it was looked at.
         sdp: String,
         /// Which candidates may be gathered later.
         route: Route,
     },
     /// The peer's answer to our offer.
     SetAnswer {
-        /// The peer's answer.
+        /// Has one fingerprint; nothing else of it was looked at.
         sdp: String,
     },
     /// Gather candidates (at most 200 ms); answer with [`MediaEvent::LocalCandidates`](crate::MediaEvent::LocalCandidates).
@@ -195,21 +185,21 @@ pub enum MediaCommand {
     AddRemoteCandidates(Vec<String>),
     /// Send and receive frames as soon as there is a path: encoded silence until `OpenMicrophone`.
     StartAudio {
-        /// What protects them.
+        /// The keys so far; later ones follow as epochs.
         protection: Protection,
     },
     /// Seal with this epoch from now on.
     UseSendEpoch {
-        /// The epoch.
+        /// Later than any before.
         epoch: Epoch,
-        /// Its seed.
+        /// Of our direction.
         seed: MediaSeed,
     },
     /// The peer may seal with this epoch from now on.
     AddReceiveEpoch {
-        /// The epoch.
+        /// Later than any before; the peer may use those before for a while.
         epoch: Epoch,
-        /// Its seed.
+        /// Of the peer's direction.
         seed: MediaSeed,
     },
     /// The peer is proven and the call connected: the microphone may be heard.
@@ -220,12 +210,12 @@ pub enum MediaCommand {
     CreateRestartOffer,
     /// The peer's restart offer; answer with [`MediaEvent::RestartAnswer`](crate::MediaEvent::RestartAnswer), candidates included.
     AcceptRestartOffer {
-        /// The peer's offer.
+        /// Has the fingerprint of the first; nothing else of it was looked at.
         sdp: String,
     },
     /// The peer's answer to our restart offer.
     SetRestartAnswer {
-        /// The peer's answer.
+        /// Has the fingerprint of the first; nothing else of it was looked at.
         sdp: String,
     },
     /// The call is over for the user: close microphone and speaker, keep the transport for the last control messages.

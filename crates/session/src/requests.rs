@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use securecall_crypto::MessageId;
-use securecall_signaling::{CallId, PartyId};
+use securecall_signaling::PartyId;
 
+use crate::call_handle::CallHandle;
 use crate::output::RequestId;
 
 /// Names one message to a device.
@@ -18,9 +19,9 @@ pub(crate) enum MessageName {
 /// What a response belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Waiting {
-    Devices(CallId),
+    Devices(CallHandle),
     Message {
-        call: CallId,
+        call: CallHandle,
         party: PartyId,
         name: MessageName,
     },

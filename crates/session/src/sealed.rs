@@ -31,6 +31,7 @@ use self::caller::CallerHalf;
 use self::delivery::Ways;
 use self::party::{Link, Party};
 use crate::EndReason;
+use crate::call_handle::CallHandle;
 use crate::contract::{Heard, Situation};
 use crate::event::Peer;
 use crate::output::{MediaCommand, RequestError};
@@ -66,7 +67,9 @@ enum Half {
 
 /// What carries a call between two SecureCall identities.
 pub(crate) struct Sealed {
-    /// The call's name on the wire.
+    /// Which call it carries.
+    call: CallHandle,
+    /// The call's ID on the wire.
     id: CallId,
     /// The account at which the peer is called, or which it calls from.
     matrix_id: MatrixId,
@@ -92,8 +95,15 @@ pub(crate) struct Sealed {
 
 impl Sealed {
     /// Of a call that this side places, at this time by its own clock, in milliseconds since the Unix epoch.
-    pub(crate) fn of_caller(id: CallId, peer: &Peer, sent_at: u64, lifetime: Duration) -> Self {
+    pub(crate) fn of_caller(
+        call: CallHandle,
+        id: CallId,
+        peer: &Peer,
+        sent_at: u64,
+        lifetime: Duration,
+    ) -> Self {
         Self::new(
+            call,
             id,
             peer,
             peer.id.identity_key(),
@@ -102,7 +112,7 @@ impl Sealed {
     }
 
     /// Of a call that an invite asks for.
-    pub(crate) fn of_callee(peer: &Peer, invite: OpenedInvite) -> Self {
+    pub(crate) fn of_callee(call: CallHandle, peer: &Peer, invite: OpenedInvite) -> Self {
         let mut party = Party::new(
             invite.party.clone(),
             invite.olm_key,
@@ -110,13 +120,14 @@ impl Sealed {
         );
         party.taken = Some(invite.message_1_digest);
         let half = CalleeHalf::new(invite.sent_at, invite.words_commitment);
-        let mut sealed = Self::new(invite.call, peer, invite.identity, Half::Callee(half));
+        let mut sealed = Self::new(call, invite.call, peer, invite.identity, Half::Callee(half));
         sealed.parties.insert(invite.party, party);
         sealed
     }
 
-    fn new(id: CallId, peer: &Peer, identity: IdentityKey, half: Half) -> Self {
+    fn new(call: CallHandle, id: CallId, peer: &Peer, identity: IdentityKey, half: Half) -> Self {
         Self {
+            call,
             id,
             matrix_id: peer.matrix_id.clone(),
             identity,
@@ -325,6 +336,11 @@ impl Sealed {
         if let Half::Caller(caller) = &mut self.half {
             caller.forget_offer();
         }
+    }
+
+    /// The ID by which the peer's messages name the call.
+    pub(crate) const fn id(&self) -> CallId {
+        self.id
     }
 
     /// The words by which both ends compare their keys.

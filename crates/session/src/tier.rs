@@ -21,7 +21,7 @@ impl Tier {
         }
     }
 
-    /// The name in events.
+    /// The word for it in events.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Matrix => "matrix",

@@ -49,10 +49,10 @@ pub enum CallTimer {
     Connect,
 }
 
-/// How a call came to its end.
+/// Which side ended a call, and why; what the user is told is made from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallEnd {
-    /// This side hung up.
+    /// This side hung up, or gave up before the call was answered.
     HungUp(HangupReason),
     /// The peer hung up a call that was answered.
     PeerHungUp(HangupReason),
@@ -60,7 +60,7 @@ pub enum CallEnd {
     CallerCancelled,
     /// This side declined.
     Rejected,
-    /// The peer declined.
+    /// The peer declined, for all their devices.
     Declined,
     /// The peer's devices are busy.
     Busy,
@@ -81,18 +81,18 @@ pub enum CallEnd {
 pub enum CallOutput {
     /// Send a content to a party.
     Send {
-        /// To whom.
+        /// The device that it is for.
         party: PartyId,
-        /// What.
+        /// What to tell it.
         content: Content,
     },
     /// The first device of the peer rings.
     Ringing,
-    /// The answer that is taken.
+    /// The first valid answer is taken; the other devices are told whose it was.
     Answered {
         /// The device that answered.
         party: PartyId,
-        /// Its answer.
+        /// The SDP of its answer.
         sdp: String,
     },
     /// Addresses of the peer to try, each as in an `a=` line without the `a=`.
@@ -270,7 +270,7 @@ impl CallMachine {
         self.deadlines.next()
     }
 
-    /// Which end this is.
+    /// Whether this side placed the call or was called.
     pub const fn role(&self) -> Role {
         self.role
     }

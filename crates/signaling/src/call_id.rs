@@ -1,8 +1,8 @@
-//! The name of a call.
+//! The ID of a sealed call.
 
 use std::fmt;
 
-/// The name of a call: 16 random bytes, written as 32 lower-case hex characters. The order is the order of glare.
+/// The ID of a sealed call: 16 random bytes, written as 32 lower-case hex characters. The order is the order of glare.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CallId([u8; 16]);
 

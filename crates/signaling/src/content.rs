@@ -11,7 +11,7 @@ pub const MAX_BUNDLE: usize = 20 * 1024;
 pub const MAX_SDP: usize = 10 * 1024;
 /// The most contents of one bundle.
 pub const MAX_CONTENTS: usize = 16;
-/// The most candidates of one content.
+/// The most candidates of one content, and of a device in one call.
 pub const MAX_CANDIDATES: usize = 32;
 /// The longest candidate line, in bytes.
 pub const MAX_CANDIDATE: usize = 256;
@@ -26,7 +26,7 @@ pub struct Description {
     /// Offer or answer.
     #[serde(rename = "type")]
     pub kind: DescriptionKind,
-    /// The SDP.
+    /// The session description (RFC 8866). Only the media engine reads it.
     pub sdp: String,
 }
 
@@ -34,9 +34,9 @@ pub struct Description {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DescriptionKind {
-    /// An offer.
+    /// What one side can do, and proposes (RFC 3264).
     Offer,
-    /// An answer.
+    /// What the other side takes of it.
     Answer,
 }
 
@@ -78,7 +78,7 @@ pub struct Invite {
     pub words_commitment: Hex32,
 }
 
-/// One ICE candidate.
+/// An address at which the sender may be reached (RFC 8839), or the end of them.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Candidate {
     /// As in an `a=` line, without the `a=`; empty: there will be no more.
@@ -114,7 +114,7 @@ pub enum HangupReason {
     IceFailed,
     /// The path died.
     IceTimeout,
-    /// The media engine failed.
+    /// Microphone, speaker or media engine failed.
     UserMediaFailed,
     /// The user is in another call.
     UserBusy,
@@ -154,7 +154,7 @@ pub enum Content {
     /// The call is over.
     #[serde(rename = "m.call.hangup")]
     Hangup {
-        /// Why.
+        /// The reason in MSC2746's words.
         reason: HangupReason,
     },
     /// An offer or answer within the call (ICE restart).
@@ -274,7 +274,7 @@ pub struct Bundle {
     pub wants_acknowledgement: bool,
 }
 
-/// The version of the signaling.
+/// The version that a bundle says it is in; another one is not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Version {
     /// The only one there is.
@@ -288,7 +288,7 @@ pub enum BundleError {
     /// More of something than is allowed.
     #[error("at most {limit} {what} are allowed, not {found}")]
     TooMuch {
-        /// Of what.
+        /// What there is too much of: `candidates`, `bytes of a bundle` …
         what: &'static str,
         /// How much is allowed.
         limit: usize,
@@ -326,7 +326,7 @@ impl Bundle {
         Ok(bundle)
     }
 
-    /// The JSON text.
+    /// The bundle as JSON, which is what gets sealed.
     pub fn to_json(&self) -> Vec<u8> {
         // As much as a bundle may be: a buffer that grows would leave parts of what is to be sealed behind in memory.
         let mut json = Vec::with_capacity(MAX_BUNDLE);

@@ -18,6 +18,7 @@ mod call_id;
 mod content;
 mod deadlines;
 mod glare;
+mod wire_call_id;
 
 pub use call::{
     BUSY_GRACE, CONNECT_TIMEOUT, CallEnd, CallMachine, CallOutput, CallTimer, ContentRefused,
@@ -31,3 +32,4 @@ pub use content::{
 };
 pub use deadlines::Deadlines;
 pub use glare::Survivor;
+pub use wire_call_id::{WireCallId, WireCallIdError};

@@ -15,7 +15,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// A table, or some columns of it, in which a homeserver may write something without recording a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allowed {
-    /// The table.
+    /// The table's name in Synapse's schema.
     pub table: &'static str,
     /// The columns that may change in a row that is there; empty: any change, and new rows too.
     pub columns: &'static [&'static str],
@@ -115,7 +115,7 @@ type Columns = BTreeMap<String, String>;
 /// One row that is in the later snapshot and was not like that in the earlier one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// The table it is in.
+    /// The table's name in Synapse's schema.
     pub table: String,
     /// The row as it is now, column by column.
     pub row: BTreeMap<String, String>,

@@ -10,7 +10,7 @@ pub enum Registration {
     Open,
     /// Whoever has this token (`m.login.registration_token`).
     Token(String),
-    /// Nobody.
+    /// Nobody: `enable_registration` is false.
     Closed,
 }
 

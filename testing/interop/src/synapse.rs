@@ -36,7 +36,7 @@ pub enum SynapseError {
     /// It ended while starting.
     #[error("synapse ended while it started ({status}):\n{log}")]
     Ended {
-        /// How it ended.
+        /// The exit status of its process.
         status: ExitStatus,
         /// The last lines it wrote.
         log: String,
@@ -180,7 +180,7 @@ impl Synapse {
         self.data.path().join("homeserver.db")
     }
 
-    /// Its log file.
+    /// Where Synapse writes its log, for whoever looks into a failure.
     #[must_use]
     pub fn log_path(&self) -> PathBuf {
         self.data.path().join("homeserver.log")

@@ -34,7 +34,7 @@ pub enum PacketClass {
     Stun,
     /// The DTLS handshake, and in it the data channel.
     Dtls,
-    /// RTP: voice.
+    /// SRTP: voice, one packet a frame.
     Rtp,
     /// RTCP: reports about it.
     Rtcp,
@@ -154,7 +154,7 @@ impl UdpForwarder {
         self.path.forwarded.load(Ordering::SeqCst)
     }
 
-    /// How many were dropped.
+    /// Datagrams that the filter has kept back.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.path.dropped.load(Ordering::SeqCst)

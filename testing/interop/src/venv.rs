@@ -48,9 +48,9 @@ pub enum VenvError {
     /// `pip install` failed, usually because PyPI cannot be reached.
     #[error("installing {name} of a pinned version from PyPI failed: {said}")]
     Install {
-        /// Which environment.
+        /// The name of the environment, which is that of what is installed in it.
         name: &'static str,
-        /// What `pip` said.
+        /// How `pip` ended, and all that it wrote.
         said: String,
     },
     /// A file could not be read or written.

@@ -10,12 +10,12 @@ use std::{
     thread,
 };
 
-/// What came in.
+/// One request, as the server has read it.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// `GET /path?query HTTP/1.1`.
     pub line: String,
-    /// The body as text.
+    /// As many bytes as `Content-Length` says, as text.
     pub body: String,
 }
 
@@ -83,6 +83,11 @@ impl WebServer {
                 "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
             ),
         );
+    }
+
+    /// From now on nothing is answered as it was told: all goes to the server behind, or is not found.
+    pub fn forget_answers(&self) {
+        lock(&self.state.rules).clear();
     }
 
     /// What came in so far.

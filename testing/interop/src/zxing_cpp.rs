@@ -21,7 +21,7 @@ pub enum ZxingCppError {
     /// Its interpreter does not start.
     #[error("Python does not start: {0}")]
     Start(#[from] io::Error),
-    /// It failed.
+    /// Its interpreter ended with an error: what it wrote.
     #[error("zxing-cpp failed: {0}")]
     Failed(String),
 }

@@ -36,7 +36,7 @@ pub struct Conditions {
     pub in_order: bool,
     /// Share of packets held back by `reorder_delay`, 0 to 1.
     pub reorder: f64,
-    /// See `reorder`.
+    /// For how long a packet is held back that `reorder` has picked.
     pub reorder_delay: Duration,
     /// Share of packets that come twice, 0 to 1.
     pub duplicate: f64,
@@ -158,7 +158,7 @@ impl<T> Link<T> {
         self.sent
     }
 
-    /// Packets it lost.
+    /// Packets that never arrive: by chance, in a run, at a full queue or a cut.
     pub fn lost(&self) -> u64 {
         self.lost
     }

@@ -9,7 +9,7 @@ use crate::{
     dice::Dice,
 };
 
-/// A code with its paper.
+/// A code with the paper around it, not placed in any picture yet.
 #[derive(Clone)]
 pub(crate) struct Code {
     pub(crate) text: String,

@@ -7,7 +7,7 @@ use image::{
 
 use crate::canvas::Canvas;
 
-/// A format to write.
+/// The format of a file, with what has to be known to write it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     Png,

@@ -38,11 +38,11 @@ pub struct Picture {
     pub kind: Kind,
     /// A name for it as a file, with the ending of its format.
     pub name: String,
-    /// How many pixels it has.
+    /// Width times height.
     pub pixels: usize,
     /// The file: PNG, JPEG or WebP.
     pub file: Vec<u8>,
-    /// Texts of the codes in it.
+    /// What a reader should find in it, a text a code.
     pub texts: Vec<String>,
 }
 
@@ -60,7 +60,7 @@ impl Picture {
             .flat_map(move |kind| (0..PER_KIND).map(move |number| Self::new(kind, seed, number)))
     }
 
-    /// A screenshot without a code.
+    /// A screenshot of a chat in which nobody has sent a code: nothing may be found in it.
     #[must_use]
     pub fn screenshot_without_code(seed: u64, number: usize) -> Self {
         recipe::screenshot_without_code(seed, number)

@@ -27,7 +27,7 @@ pub struct Alignment {
 pub struct SegmentDelay {
     /// Where the stretch begins in the sent signal, in samples.
     pub start: usize,
-    /// Its length, in samples.
+    /// How long the stretch is, in samples.
     pub length: usize,
     /// By how many samples it is later in the received signal.
     pub delay: i64,

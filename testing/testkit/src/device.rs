@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use securecall_contact::MatrixId;
 use securecall_crypto::IdentityKeyPair;
 use securecall_session::{
-    AnswerPolicy, CallId, CallOptions, Config, Contacts, Endpoint, Event, OwnDevice, SignalRefused,
+    AnswerPolicy, CallHandle, CallOptions, Config, Contacts, Endpoint, Event, NamedCall,
+    SignalRefused,
 };
+use securecall_signaling::CallId;
 
 use crate::fake_media::FakeMedia;
 use crate::homeserver::Envelope;
@@ -14,14 +17,14 @@ use crate::universe::UserId;
 /// Names a device in a universe.
 pub type DeviceId = usize;
 
-/// How a device answers.
+/// What a test wants a device to be like.
 #[derive(Clone, Debug, Default)]
 pub struct DeviceOptions {
     /// Who is answered without asking.
     pub answer: AnswerPolicy,
     /// Options of inbound calls.
     pub inbound: CallOptions,
-    /// There is a relay.
+    /// A relay is configured. Without one, a call that must go through it is refused.
     pub relay_available: bool,
     /// How wrong its clock is, in milliseconds.
     pub clock_skew_ms: i64,
@@ -33,27 +36,31 @@ pub enum Disk {
     /// Keeps it, at once.
     #[default]
     Works,
-    /// Refuses it.
+    /// Refuses it: every write fails.
     Full,
     /// Takes its time, until [`Universe::finish_write`](crate::Universe::finish_write).
     Slow,
 }
 
-/// One device.
+/// One device of a user: the endpoint under test, and fakes of all that a program has around it.
 pub struct Device {
-    /// Whose it is.
+    /// The user who owns it, and may have others.
     pub user: UserId,
+    /// The user's account.
+    pub matrix_id: MatrixId,
     /// As the homeserver knows it.
-    pub own: OwnDevice,
-    /// How it answers.
+    pub own: securecall_contact::Device,
+    /// What the test asked for.
     pub options: DeviceOptions,
     /// The engine under test.
     pub endpoint: Endpoint,
     /// Everything it told its user.
     pub events: Vec<Event>,
+    /// The IDs on the wire of the calls it has told of.
+    pub calls: BTreeMap<CallHandle, CallId>,
     /// Its calls' media engines.
     pub media: BTreeMap<CallId, FakeMedia>,
-    /// What its disk does.
+    /// What happens when the endpoint wants something stored.
     pub disk: Disk,
     /// What it has on disk.
     pub persisted: Option<Vec<u8>>,
@@ -74,13 +81,15 @@ pub struct Device {
 impl Device {
     pub(crate) fn new(
         user: UserId,
-        own: OwnDevice,
+        matrix_id: MatrixId,
+        own: securecall_contact::Device,
         options: DeviceOptions,
         identity: IdentityKeyPair,
         contacts: Contacts,
         persisted: Option<Vec<u8>>,
     ) -> Self {
         let config = Config {
+            matrix_id: matrix_id.clone(),
             device: own.clone(),
             answer: options.answer,
             inbound: options.inbound.clone(),
@@ -90,10 +99,12 @@ impl Device {
             .expect("the memory is what was persisted");
         Self {
             user,
+            matrix_id,
             own,
             options,
             endpoint,
             events: Vec::new(),
+            calls: BTreeMap::new(),
             media: BTreeMap::new(),
             disk: Disk::default(),
             persisted,
@@ -104,6 +115,26 @@ impl Device {
             sync_unfinished: false,
             mailbox: Vec::new(),
         }
+    }
+
+    /// What orders about a call are given by: the newest that has this ID.
+    pub fn handle(&self, call: CallId) -> Option<CallHandle> {
+        let mut calls = self.calls.iter().rev();
+        calls
+            .find(|(_, id)| **id == call)
+            .map(|(handle, _)| *handle)
+    }
+
+    /// The call that a handle stands for.
+    pub(crate) fn id(&self, handle: CallHandle) -> CallId {
+        *self.calls.get(&handle).expect("a call that was told of")
+    }
+
+    /// A call that is told of. Returns its ID on the wire.
+    pub(crate) fn note(&mut self, call: &NamedCall) -> CallId {
+        let id = CallId::parse(call.id.as_str()).expect("the ID of a sealed call");
+        self.calls.insert(call.handle, id);
+        id
     }
 
     /// Whether an event like this was told.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use securecall_contact::MatrixId;
-use securecall_session::{PeerDevice, RequestError};
+use securecall_contact::{Device, MatrixId};
+use securecall_session::RequestError;
 
 use crate::device::DeviceId;
 
@@ -71,9 +71,9 @@ pub enum Fate {
 /// Decides what becomes of a message, and may change it.
 pub type Script = Box<dyn FnMut(&mut Envelope) -> Fate>;
 /// Decides which devices of a user are shown.
-pub type DeviceScript = Box<dyn FnMut(&MatrixId, &mut Vec<PeerDevice>)>;
+pub type DeviceScript = Box<dyn FnMut(&MatrixId, &mut Vec<Device>)>;
 
-/// The homeserver.
+/// A homeserver that carries messages between devices as a script says: none is real.
 pub struct Homeserver {
     /// How long a message takes from client to homeserver, or back.
     pub hop: Duration,
@@ -88,7 +88,7 @@ pub struct Homeserver {
     /// Every message that was sent, in order.
     pub sent: Vec<Envelope>,
     /// The Matrix IDs and what devices they have.
-    pub(crate) devices: BTreeMap<String, Vec<(DeviceId, PeerDevice)>>,
+    pub(crate) devices: BTreeMap<String, Vec<(DeviceId, Device)>>,
 }
 
 impl Homeserver {
@@ -116,7 +116,7 @@ impl Homeserver {
         self.fails = None;
     }
 
-    pub(crate) fn devices_of(&mut self, user: &MatrixId) -> Vec<PeerDevice> {
+    pub(crate) fn devices_of(&mut self, user: &MatrixId) -> Vec<Device> {
         let devices = self.devices.get(user.as_str());
         let mut devices: Vec<_> = devices
             .into_iter()

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use securecall_session::{CallId, Event};
+use securecall_session::Event;
+use securecall_signaling::CallId;
 
 use crate::device::{DeviceId, DeviceOptions};
 use crate::universe::{Universe, UserId};
 
 /// Two users who are contacts, each with one device; a call, from [`ringing_pair`] on.
 pub struct Pair {
-    /// Everything.
+    /// The devices, their homeserver and their network, on virtual time.
     pub universe: Universe,
     /// The user who calls.
     pub caller_user: UserId,
@@ -24,7 +25,7 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// The call.
+    /// The call between the two; panics for a [`pair`] that has none.
     pub fn call(&self) -> CallId {
         self.call.expect("a pair with a call")
     }
@@ -90,7 +91,7 @@ pub fn ringing_pair() -> Pair {
     pair
 }
 
-/// A pair in a call.
+/// A pair whose call is connected at both ends.
 pub fn connected_pair() -> Pair {
     let mut pair = pair();
     pair.connect();
@@ -98,5 +99,5 @@ pub fn connected_pair() -> Pair {
 }
 
 fn is_connected(event: &Event, call: CallId) -> bool {
-    matches!(event, Event::Connected { call: connected, .. } if *connected == call)
+    matches!(event, Event::Connected { call: connected, .. } if connected.id == call.into())
 }

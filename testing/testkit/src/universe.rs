@@ -11,9 +11,10 @@ use rand_core::{CryptoRng, Rng, SeedableRng};
 use securecall_contact::{MatrixId, SecureCallId, ServerName};
 use securecall_crypto::{IdentityKey, IdentityKeyPair, IdentitySeed};
 use securecall_session::{
-    CallError, CallId, CallOptions, Callee, Contact, Contacts, EndReason, Endpoint, Event,
-    MediaEvent, OwnDevice, PeerDevice, RequestError, RequestId,
+    CallError, CallHandle, CallOptions, Callee, Contact, Contacts, EndReason, Endpoint, Event,
+    MediaEvent, RequestError, RequestId, SignalRefused,
 };
+use securecall_signaling::CallId;
 use web_time::Instant;
 
 use crate::device::{Device, DeviceId, DeviceOptions};
@@ -40,7 +41,11 @@ enum Action {
     Post(Envelope),
     Deliver(Envelope),
     Response(DeviceId, RequestId, Result<(), RequestError>),
-    Devices(DeviceId, RequestId, Result<Vec<PeerDevice>, RequestError>),
+    Devices(
+        DeviceId,
+        RequestId,
+        Result<Vec<securecall_contact::Device>, RequestError>,
+    ),
     Media(DeviceId, CallId, MediaEvent),
     Control(DeviceId, CallId, Vec<u8>),
     Frame(DeviceId, CallId, Vec<u8>),
@@ -49,7 +54,7 @@ enum Action {
 
 /// All devices, the homeserver and the network between them, on virtual time.
 pub struct Universe {
-    /// The devices.
+    /// The devices of all users; a [`DeviceId`] is an index into them.
     pub devices: Vec<Device>,
     /// The homeserver of all users.
     pub homeserver: Homeserver,
@@ -149,20 +154,15 @@ impl Universe {
         let mut olm_key = [0; 32];
         self.rng.fill_bytes(&mut olm_key);
         let matrix_id = self.users[user].matrix_id.clone();
-        let own = OwnDevice {
-            matrix_id: matrix_id.clone(),
+        let own = securecall_contact::Device {
             device_id: format!("DEVICE{id}"),
-            olm_key,
-        };
-        let peer_device = PeerDevice {
-            device_id: own.device_id.clone(),
             olm_key,
         };
         self.homeserver
             .devices
             .entry(matrix_id.as_str().to_owned())
             .or_default()
-            .push((id, peer_device));
+            .push((id, own.clone()));
         let device = self.make_device(user, own, options, None);
         self.devices.push(device);
         id
@@ -193,12 +193,21 @@ impl Universe {
     fn make_device(
         &self,
         user: UserId,
-        own: OwnDevice,
+        own: securecall_contact::Device,
         options: DeviceOptions,
         persisted: Option<Vec<u8>>,
     ) -> Device {
         let contacts = Contacts::new(self.users[user].contacts.clone());
-        Device::new(user, own, options, self.identity(user), contacts, persisted)
+        let matrix_id = self.users[user].matrix_id.clone();
+        Device::new(
+            user,
+            matrix_id,
+            own,
+            options,
+            self.identity(user),
+            contacts,
+            persisted,
+        )
     }
 
     /// A device calls a user.
@@ -241,12 +250,14 @@ impl Universe {
             self.devices[from]
                 .endpoint
                 .call(self.now, wallclock, &mut self.rng, callee, options);
+        let result = result.map(|call| self.devices[from].note(&call));
         self.drain(from);
         result
     }
 
-    /// A person answers.
+    /// A person answers: what a program does when its user takes the call.
     pub fn answer(&mut self, device: DeviceId, call: CallId) {
+        let call = self.handle(device, call);
         self.devices[device]
             .endpoint
             .answer(self.now, &mut self.rng, call)
@@ -256,6 +267,7 @@ impl Universe {
 
     /// A person declines.
     pub fn reject(&mut self, device: DeviceId, call: CallId) {
+        let call = self.handle(device, call);
         self.devices[device]
             .endpoint
             .reject(self.now, &mut self.rng, call)
@@ -263,8 +275,9 @@ impl Universe {
         self.drain(device);
     }
 
-    /// A person hangs up.
+    /// A person hangs up, at either end and in any state of the call.
     pub fn hang_up(&mut self, device: DeviceId, call: CallId) {
+        let call = self.handle(device, call);
         self.devices[device]
             .endpoint
             .hang_up(self.now, &mut self.rng, call)
@@ -274,6 +287,7 @@ impl Universe {
 
     /// A person mutes or unmutes.
     pub fn set_muted(&mut self, device: DeviceId, call: CallId, muted: bool) {
+        let call = self.handle(device, call);
         self.devices[device]
             .endpoint
             .set_muted(self.now, &mut self.rng, call, muted)
@@ -293,6 +307,18 @@ impl Universe {
         result
     }
 
+    /// An Olm event from one device to another, as an honest homeserver hands it over.
+    pub fn envelope(&self, from: DeviceId, to: DeviceId, content: String) -> Envelope {
+        let sender = &self.devices[from];
+        Envelope {
+            from,
+            sender: sender.matrix_id.clone(),
+            sender_olm_key: sender.own.olm_key,
+            to,
+            content,
+        }
+    }
+
     /// Hands a device an Olm event, as a homeserver that forges everything could.
     pub fn inject(&mut self, envelope: &Envelope) {
         self.deliver(envelope);
@@ -300,10 +326,13 @@ impl Universe {
 
     /// Hands a device bytes on its data channel.
     pub fn inject_control(&mut self, device: DeviceId, call: CallId, bytes: &[u8]) {
-        let result =
-            self.devices[device]
+        let target = &mut self.devices[device];
+        let result = match target.handle(call) {
+            Some(call) => target
                 .endpoint
-                .handle_control(self.now, &mut self.rng, call, bytes);
+                .handle_control(self.now, &mut self.rng, call, bytes),
+            None => Err(SignalRefused::UnknownCall),
+        };
         self.devices[device].refused.extend(result.err());
         self.drain(device);
     }
@@ -324,9 +353,11 @@ impl Universe {
 
     /// Tells a device's endpoint something about its media.
     pub fn inject_media(&mut self, device: DeviceId, call: CallId, event: MediaEvent) {
-        self.devices[device]
-            .endpoint
-            .handle_media(self.now, &mut self.rng, call, event);
+        let target = &mut self.devices[device];
+        if let Some(call) = target.handle(call) {
+            let endpoint = &mut target.endpoint;
+            endpoint.handle_media(self.now, &mut self.rng, call, event);
+        }
         self.drain(device);
     }
 
@@ -404,14 +435,22 @@ impl Universe {
 
     /// The call that rings at a device.
     pub fn incoming(&self, device: DeviceId) -> Option<CallId> {
+        let device = &self.devices[device];
+        device.events.iter().rev().find_map(|event| match event {
+            Event::Incoming { call, .. } => Some(device.id(call.handle)),
+            _ => None,
+        })
+    }
+
+    /// What orders about a call are given by on a device.
+    ///
+    /// # Panics
+    ///
+    /// If the device has not told of the call.
+    pub fn handle(&self, device: DeviceId, call: CallId) -> CallHandle {
         self.devices[device]
-            .events
-            .iter()
-            .rev()
-            .find_map(|event| match event {
-                Event::Incoming { call, .. } => Some(*call),
-                _ => None,
-            })
+            .handle(call)
+            .expect("the device has told of the call")
     }
 
     /// A random number below `bound`.

@@ -4,7 +4,7 @@
 //! session bus. Without a bus, or without a service on it, there is none. What the screen says of a call is said anyway.
 
 use securecall_contact::display_line;
-use securecall_driver::{CallId, Peer};
+use securecall_driver::{CallHandle, Peer};
 use tokio::sync::mpsc;
 
 /// What a person pressed.
@@ -21,12 +21,12 @@ const QUEUE: usize = 4;
 #[derive(Debug)]
 pub(super) struct Notifications {
     wanted: bool,
-    pressed: mpsc::Receiver<(CallId, Pressed)>,
+    pressed: mpsc::Receiver<(CallHandle, Pressed)>,
     #[cfg_attr(
         not(target_os = "linux"),
         expect(dead_code, reason = "nothing shows one")
     )]
-    sender: mpsc::Sender<(CallId, Pressed)>,
+    sender: mpsc::Sender<(CallHandle, Pressed)>,
     #[cfg(target_os = "linux")]
     shown: Option<service::Shown>,
 }
@@ -47,7 +47,7 @@ impl Notifications {
     }
 
     /// Says who calls.
-    pub(super) fn show(&mut self, call: CallId, peer: &Peer) {
+    pub(super) fn show(&mut self, call: CallHandle, peer: &Peer) {
         #[cfg(target_os = "linux")]
         if self.wanted {
             self.shown = Some(service::Shown::new(call, words(peer), self.sender.clone()));
@@ -73,7 +73,7 @@ impl Notifications {
     }
 
     /// What the person presses, and for which call.
-    pub(super) async fn pressed(&mut self) -> (CallId, Pressed) {
+    pub(super) async fn pressed(&mut self) -> (CallHandle, Pressed) {
         match self.pressed.recv().await {
             Some(pressed) => pressed,
             // Never: a sender is kept beside it.
@@ -122,7 +122,7 @@ mod service {
     use std::time::Duration;
 
     use futures_util::StreamExt as _;
-    use securecall_driver::CallId;
+    use securecall_driver::CallHandle;
     use tokio::sync::{mpsc, oneshot};
     use tokio::task::JoinHandle;
     use tokio::time::timeout;
@@ -164,9 +164,9 @@ mod service {
 
     impl Shown {
         pub(super) fn new(
-            call: CallId,
+            call: CallHandle,
             who: String,
-            pressed: mpsc::Sender<(CallId, Pressed)>,
+            pressed: mpsc::Sender<(CallHandle, Pressed)>,
         ) -> Self {
             let (close, closed) = oneshot::channel();
             let task = tokio::spawn(async move {
@@ -192,10 +192,10 @@ mod service {
 
     /// Shows who calls until something is pressed, which it tells, somebody closes it, or it is to be closed.
     async fn show(
-        call: CallId,
+        call: CallHandle,
         who: &str,
         mut closed: oneshot::Receiver<()>,
-        told: &mpsc::Sender<(CallId, Pressed)>,
+        told: &mpsc::Sender<(CallHandle, Pressed)>,
     ) -> zbus::Result<()> {
         let (service, has_buttons, has_markup) = tokio::select! {
             _ = &mut closed => return Ok(()),

@@ -1,7 +1,7 @@
 //! Which tone is to be heard when.
 
 use securecall_audio_device::CallTone;
-use securecall_driver::{CallEvent, CallId, EndReason};
+use securecall_driver::{CallEvent, CallHandle, EndReason};
 
 /// What an event changes about the tones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub(super) enum Change {
 /// Follows the one call that there is at a time.
 #[derive(Debug, Default)]
 pub(super) struct Sounds {
-    call: Option<(CallId, Side)>,
+    call: Option<(CallHandle, Side)>,
 }
 
 /// Who has called whom.
@@ -30,22 +30,22 @@ enum Side {
 impl Sounds {
     pub(super) fn follow(&mut self, event: &CallEvent) -> Change {
         match event {
-            CallEvent::Dialing { call, .. } => self.begins(*call, Side::Caller, Change::Keep),
+            CallEvent::Dialing { call, .. } => self.begins(call.handle, Side::Caller, Change::Keep),
             CallEvent::Ringing { call } => {
-                self.begins(*call, Side::Caller, Change::Play(CallTone::Ringback))
+                self.begins(call.handle, Side::Caller, Change::Play(CallTone::Ringback))
             }
             CallEvent::Incoming { call, accepted, .. } => {
                 let rings = Change::Play(CallTone::Ring);
                 self.begins(
-                    *call,
+                    call.handle,
                     Side::Callee,
                     if *accepted { Change::Keep } else { rings },
                 )
             }
             // Accepted already: nobody waits for a tone.
-            CallEvent::Replaced { by, .. } => self.begins(*by, Side::Callee, Change::Stop),
+            CallEvent::Replaced { by, .. } => self.begins(by.handle, Side::Callee, Change::Stop),
             CallEvent::Connected { call, .. } | CallEvent::AnsweredElsewhere { call } => {
-                if self.is_ours(*call) {
+                if self.is_ours(call.handle) {
                     Change::Stop
                 } else {
                     Change::Keep
@@ -55,7 +55,7 @@ impl Sounds {
                 call,
                 reason,
                 connected_for,
-            } => match self.call.take_if(|(ours, _)| *ours == *call) {
+            } => match self.call.take_if(|(ours, _)| *ours == call.handle) {
                 Some((_, side)) => at_end(side, *reason, connected_for.is_some()),
                 None => Change::Keep,
             },
@@ -69,12 +69,12 @@ impl Sounds {
         }
     }
 
-    fn begins(&mut self, call: CallId, side: Side, change: Change) -> Change {
+    fn begins(&mut self, call: CallHandle, side: Side, change: Change) -> Change {
         self.call = Some((call, side));
         change
     }
 
-    fn is_ours(&self, call: CallId) -> bool {
+    fn is_ours(&self, call: CallHandle) -> bool {
         self.call.is_some_and(|(ours, _)| ours == call)
     }
 }
@@ -102,12 +102,16 @@ pub(super) mod tests {
 
     use securecall_contact::{MatrixId, SecureCallId};
     use securecall_crypto::IdentityKey;
-    use securecall_driver::Peer;
+    use securecall_driver::{CallHandles, NamedCall, Peer, WireCallId};
 
     use super::*;
 
-    pub(in crate::alerts) fn call(number: u8) -> CallId {
-        CallId::parse(&format!("{number:032x}")).unwrap()
+    pub(in crate::alerts) fn call(number: u8) -> NamedCall {
+        let mut handles = CallHandles::default();
+        NamedCall {
+            handle: (0..number).map(|_| handles.issue()).last().unwrap(),
+            id: WireCallId::parse(&format!("{number:032x}")).unwrap(),
+        }
     }
 
     fn peer() -> Peer {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use super::orders_in::Input;
+use super::input::Input;
 
 /// Nobody types so many letters at once; a key that is held down gives one letter again and again.
 const PASTED: usize = 4;

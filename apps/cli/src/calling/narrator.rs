@@ -7,7 +7,7 @@ use securecall_contact::SecureCallId;
 use securecall_driver::{CallEvent, CallStats, Event as ClientEvent, Peer as CallPeer};
 use securecall_matrix::ServerError;
 
-use super::now;
+use super::clock::now;
 use crate::error::ErrorKind;
 use crate::output::{Event, Peer, Stats, words_for_calls_of_others};
 
@@ -233,13 +233,16 @@ fn warning(kind: ErrorKind, message: String, help: &str) -> Event {
 mod tests {
     use securecall_contact::{MatrixId, SecureCallId};
     use securecall_crypto::IdentityKey;
-    use securecall_driver::{CallId, EndReason, PathRoute};
+    use securecall_driver::{CallHandles, EndReason, NamedCall, PathRoute, WireCallId};
     use serde_json::{Value, json};
 
     use super::*;
 
-    fn call() -> CallId {
-        CallId::parse("0123456789abcdef0123456789abcdef").unwrap()
+    fn call() -> NamedCall {
+        NamedCall {
+            handle: CallHandles::default().issue(),
+            id: WireCallId::parse("0123456789abcdef0123456789abcdef").unwrap(),
+        }
     }
 
     fn peer() -> CallPeer {

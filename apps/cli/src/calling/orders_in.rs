@@ -3,12 +3,12 @@
 use std::io::{self, BufRead as _, Read as _};
 use std::thread;
 
-use crossterm::event::{self, KeyEvent};
+use crossterm::event;
 use tokio::sync::mpsc;
 
 use super::burst::Burst;
+use super::input::Input;
 use super::order::Order;
-use crate::error::Failure;
 
 /// The longest line that is read, in bytes.
 const MAX_LINE: u64 = 16 * 1024;
@@ -17,19 +17,6 @@ const QUEUE: usize = 16;
 /// Keys that may wait: more than a person presses while the program is busy, for keys that pile up at the terminal come
 /// at once, as a pasted text does.
 const KEYS: usize = 256;
-
-/// Something a script or a person wants.
-#[derive(Debug)]
-pub(super) enum Input {
-    /// An order.
-    Order(Order),
-    /// A line that is none.
-    NotUnderstood(Failure),
-    /// A key.
-    Key(KeyEvent),
-    /// A text that was pasted at the terminal.
-    Paste(String),
-}
 
 /// The stream of inputs. Reading happens on a thread of its own, which the end of the process ends: standard input
 /// cannot be read without blocking.

@@ -6,39 +6,31 @@ use securecall_contact::MatrixId;
 use securecall_crypto::IdentitySeed;
 use securecall_matrix::{
     Account, AccountStore, Homeserver, LoginError, LogoutError, Purpose, RegisterError,
-    Registration, RestoreError, ServerError, StoreKey,
+    Registration, RestoreError, ServerError,
 };
+use securecall_profile::{AccountData, Profile};
 use zeroize::Zeroizing;
 
-use super::Context;
-use crate::calling::runtime;
 use crate::cli::{AuthorityOptions, LoginOptions, RegisterOptions};
+use crate::context::Context;
 use crate::error::{ErrorKind, Failure};
 use crate::exit_code::ExitCode;
 use crate::output::Event;
-use crate::profile::{AccountData, Profile};
 use crate::prompt;
+use crate::runtime::runtime;
 use crate::secret::Secret;
 
 const PASSWORD: &str = "SECURECALL_PASSWORD";
 const TOKEN: &str = "SECURECALL_TOKEN";
 
-/// The Matrix store of a profile.
-pub(super) fn store(profile: &Profile) -> AccountStore {
-    AccountStore::new(
-        profile.matrix_store(),
-        StoreKey::new(*profile.matrix_store_key()),
-    )
-}
-
 pub(super) fn register(context: &Context, options: &RegisterOptions) -> Result<ExitCode, Failure> {
     let given = homeserver(options.homeserver.expose(), &options.authority)?;
-    let mut profile = Profile::open(&context.profile)?;
+    let mut profile = context.open_profile()?;
     let identity = profile.identity()?;
     let localpart = format!("sc_{}", identity.id());
     let _lock = profile.lock_session("register")?;
     check_no_account(&profile)?;
-    let store = store(&profile);
+    let store = profile.account_store();
     let token = match &options.token {
         Some(token) => Some(token.clone()),
         None => variable(TOKEN)?.map(Secret::from),
@@ -89,7 +81,7 @@ pub(super) fn login(context: &Context, options: &LoginOptions) -> Result<ExitCod
         // The port of a server name is that of other servers: discovery asks its host.
         None => homeserver(user.server_name().host(), &options.authority)?,
     };
-    let mut profile = Profile::open(&context.profile)?;
+    let mut profile = context.open_profile()?;
     let identity = profile.identity()?;
     let own_id = identity.id();
     if user.securecall_id().is_some_and(|id| *id != own_id) {
@@ -102,7 +94,7 @@ pub(super) fn login(context: &Context, options: &LoginOptions) -> Result<ExitCod
         Some(_) if env::var_os(PASSWORD).is_none() => None,
         _ => Some(password()?),
     };
-    let store = store(&profile);
+    let store = profile.account_store();
     let runtime = runtime()?;
     // The account's store can be let go of only inside the runtime.
     let _inside = runtime.enter();
@@ -142,10 +134,10 @@ async fn log_in_by_identity(
 }
 
 pub(super) fn logout(context: &Context) -> Result<ExitCode, Failure> {
-    let mut profile = Profile::open(&context.profile)?;
+    let mut profile = context.open_profile()?;
     let account = profile.account()?.clone();
     let _lock = profile.lock_session("logout")?;
-    let store = store(&profile);
+    let store = profile.account_store();
     let result = runtime()?.block_on(async {
         match Account::restore(&store).await {
             Ok(account) => account.logout().await.map_err(Failure::from_logout),
@@ -157,7 +149,7 @@ pub(super) fn logout(context: &Context) -> Result<ExitCode, Failure> {
     profile.remove_matrix_store()?;
     profile.change(|content| {
         content.account = None;
-        Ok(())
+        Ok::<_, Failure>(())
     })?;
     Ok(context.tell(&event(&account)))
 }
@@ -199,19 +191,10 @@ fn check_no_account(profile: &Profile) -> Result<(), Failure> {
 
 /// Writes the account into the profile, and tells it.
 fn keep(context: &Context, profile: &mut Profile, account: &Account) -> Result<ExitCode, Failure> {
-    let data = AccountData {
-        matrix_id: account.matrix_id().clone(),
-        device_id: account.own_device().device_id.clone(),
-        homeserver: account
-            .homeserver()
-            .url()
-            .as_str()
-            .trim_end_matches('/')
-            .to_owned(),
-    };
+    let data = AccountData::of(account);
     profile.change(|content| {
         content.account = Some(data.clone());
-        Ok(())
+        Ok::<_, Failure>(())
     })?;
     Ok(context.tell(&event(&data)))
 }

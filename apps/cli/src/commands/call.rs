@@ -1,19 +1,19 @@
 //! `call WHO`.
 
 use securecall_matrix::Account;
+use securecall_profile::who;
 
-use super::{Context, account};
 use crate::calling::{self, Goal, Plan};
 use crate::cli::{Answer, CallOptions};
+use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitCode;
-use crate::profile::Profile;
-use crate::who;
+use crate::runtime::runtime;
 
 pub(super) fn run(mut context: Context, options: &CallOptions) -> Result<ExitCode, Failure> {
     let media = context.settings.media(&options.media);
     context.output = calling::check_streams(context.output, &media)?;
-    let profile = Profile::open(&context.profile)?;
+    let profile = context.open_profile()?;
     profile.identity()?;
     let person = who::resolve(
         &options.who,
@@ -23,9 +23,9 @@ pub(super) fn run(mut context: Context, options: &CallOptions) -> Result<ExitCod
     calling::callee(&person, &media)?;
     profile.account()?;
     let _lock = profile.lock_session("call")?;
-    let runtime = calling::runtime()?;
+    let runtime = runtime()?;
     let result = runtime.block_on(async {
-        let account = Account::restore(&account::store(&profile)).await?;
+        let account = Account::restore(&profile.account_store()).await?;
         let plan = Plan {
             goal: Goal::Call(person),
             answer: Answer::Ask,

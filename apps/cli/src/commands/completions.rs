@@ -3,8 +3,8 @@
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-use super::told;
 use crate::cli::Cli;
+use crate::context::told;
 use crate::exit_code::ExitCode;
 use crate::output::{Event, Output};
 

@@ -1,18 +1,23 @@
 //! `contact share`, `add`, `list`, `rename`, `remove`, `verify`, `unverify`.
 
+use std::fs;
+use std::io;
+use std::path::Path;
+
 use securecall_contact::{Address, ContactLink, Doubt, FoundAddress, NameLabel, ShareText};
 use securecall_contact_qr::QrCode;
+use securecall_profile::contact_book::{self, ChangeQuestion, Consent, Draft, Finding};
+use securecall_profile::{Contact, Content, Proof, who};
 
-use super::{Context, told};
 use crate::cli::{AddOptions, ContactCommand, ShareOptions, VerifyOptions};
-use crate::contact_book::{self, ChangeQuestion, Consent, Draft, Finding};
+use crate::context::{Context, told};
 use crate::error::{ErrorKind, Failure};
 use crate::exit_code::ExitCode;
 use crate::output::{Event, OutputError, contact_list};
-use crate::profile::{Contact, Content, Profile, write_file};
-use crate::proof::Proof;
+use crate::prompt;
 use crate::qr_text::QrText;
-use crate::{prompt, sources, who};
+
+mod arguments;
 
 pub(super) fn run(context: &Context, command: ContactCommand) -> Result<ExitCode, Failure> {
     match command {
@@ -20,7 +25,7 @@ pub(super) fn run(context: &Context, command: ContactCommand) -> Result<ExitCode
         ContactCommand::Add(options) => add(context, &options),
         ContactCommand::List => list(context),
         ContactCommand::Rename { who, name } => change(context, &who, |content, index| {
-            contact_book::rename(&mut content.contacts, index, &name)
+            Ok(contact_book::rename(&mut content.contacts, index, &name)?)
         }),
         ContactCommand::Remove { who } => change(context, &who, |content, index| {
             Ok(content.contacts.remove(index))
@@ -34,7 +39,7 @@ pub(super) fn run(context: &Context, command: ContactCommand) -> Result<ExitCode
 }
 
 fn share(context: &Context, options: &ShareOptions) -> Result<ExitCode, Failure> {
-    let profile = Profile::open(&context.profile)?;
+    let profile = context.open_profile()?;
     let id = profile.identity()?.id();
     let link = match &profile.content().account {
         Some(account) => ContactLink::new(id, &account.matrix_id)?,
@@ -73,7 +78,7 @@ fn add(context: &Context, options: &AddOptions) -> Result<ExitCode, Failure> {
         [] => &standard_input,
         what => what,
     };
-    let found = sources::addresses(what, context.output)?;
+    let found = arguments::addresses(what, context.output)?;
     let name = options.name.as_deref();
     let name = name.map(contact_book::given_name).transpose()?;
     if name.is_some() && found.len() != 1 {
@@ -84,7 +89,7 @@ fn add(context: &Context, options: &AddOptions) -> Result<ExitCode, Failure> {
         return Err(Failure::new(ErrorKind::Usage, message)
             .help("add them one by one, or leave --name out"));
     }
-    let mut profile = Profile::open(&context.profile)?;
+    let mut profile = context.open_profile()?;
     profile.identity()?;
     let domain = context.settings.domain();
     let unasked = match options.change_address {
@@ -92,7 +97,8 @@ fn add(context: &Context, options: &AddOptions) -> Result<ExitCode, Failure> {
         false => Consent::Nothing,
     };
     let wanted: Vec<(Address, Option<Finding>)> = if prompt::can_ask() {
-        let draft = Draft::new(profile.content(), domain.clone());
+        let content = profile.content();
+        let draft = Draft::new(&content.contacts, content.own_id(), domain.clone());
         ask_about(found, name.as_deref(), draft, options)?
     } else {
         if !options.uncertain {
@@ -106,9 +112,15 @@ fn add(context: &Context, options: &AddOptions) -> Result<ExitCode, Failure> {
             .iter()
             .map(|(address, shown)| {
                 let consent = shown.as_ref().map_or(unasked, Consent::To);
-                contact_book::add(content, address, name.as_deref(), &domain, consent)
+                Ok(contact_book::add(
+                    content,
+                    address,
+                    name.as_deref(),
+                    &domain,
+                    consent,
+                )?)
             })
-            .collect::<Result<Vec<_>, _>>()
+            .collect::<Result<Vec<_>, Failure>>()
     })?;
     Ok(told(
         done.iter().try_for_each(|finding| tell(context, finding)),
@@ -124,7 +136,7 @@ pub(super) fn tell(context: &Context, finding: &Finding) -> Result<(), OutputErr
 }
 
 fn list(context: &Context) -> Result<ExitCode, Failure> {
-    let profile = Profile::open(&context.profile)?;
+    let profile = context.open_profile()?;
     let contacts = &profile.content().contacts;
     if contacts.is_empty() {
         return Ok(context.tell(&Event::Contacts { count: 0 }));
@@ -144,7 +156,7 @@ fn change(
     who: &str,
     change: impl FnOnce(&mut Content, usize) -> Result<Contact, Failure>,
 ) -> Result<ExitCode, Failure> {
-    let mut profile = Profile::open(&context.profile)?;
+    let mut profile = context.open_profile()?;
     let domain = context.settings.domain();
     let contact = profile.change(|content| {
         let index = who::contact_index(who, &content.contacts, &domain)?;
@@ -168,7 +180,7 @@ fn verify(context: &Context, options: &VerifyOptions) -> Result<ExitCode, Failur
         }
     };
     change(context, &options.who, |content, index| {
-        proof.verify(&mut content.contacts, index)
+        Ok(proof.verify(&mut content.contacts, index)?)
     })
 }
 
@@ -247,4 +259,16 @@ pub(super) fn agree_to(change: &ChangeQuestion, doubts: &[Doubt]) -> Result<bool
 /// What somebody is asked before a contact is added.
 pub(super) fn question(contact: &Contact) -> String {
     format!("Add {}, {}?", contact.name, contact.matrix_id)
+}
+
+/// Writes a file that the user named, as a whole.
+fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    fs::write(path, bytes).map_err(|error| match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Failure::storage(path, &error),
+        _ => Failure::new(
+            ErrorKind::InvalidFile,
+            format!("{} cannot be written: {error}", path.display()),
+        )
+        .help("name a file that can be written"),
+    })
 }

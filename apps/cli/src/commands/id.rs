@@ -1,15 +1,14 @@
 //! `id new`, `id show`, `id restore`.
 
 use securecall_crypto::{IdentitySeed, PhraseError};
-use zeroize::Zeroizing;
+use securecall_profile::Identity;
+use securecall_profile::phrase_text::{PHRASE_WORDS, words_in};
 
-use super::Context;
 use crate::cli::IdCommand;
+use crate::context::Context;
 use crate::error::{ErrorKind, Failure};
 use crate::exit_code::ExitCode;
 use crate::output::{Event, OutputError};
-use crate::phrase_text::{PHRASE_WORDS, words_in};
-use crate::profile::{Identity, Profile, fill_random};
 use crate::prompt;
 
 pub(super) fn run(context: &Context, command: &IdCommand) -> Result<ExitCode, Failure> {
@@ -21,10 +20,8 @@ pub(super) fn run(context: &Context, command: &IdCommand) -> Result<ExitCode, Fa
 }
 
 fn new(context: &Context) -> Result<ExitCode, Failure> {
-    let mut profile = Profile::open_or_new(&context.profile)?;
-    let mut bytes = Zeroizing::new([0; 32]);
-    fill_random(&mut *bytes)?;
-    let identity = Identity::new(IdentitySeed::from_bytes(*bytes));
+    let mut profile = context.open_or_new_profile()?;
+    let identity = Identity::random()?;
     let event = Event::Identity {
         id: identity.id().to_string(),
         phrase: Some(identity.seed().phrase().into()),
@@ -60,7 +57,7 @@ fn not_shown(error: OutputError) -> Failure {
 }
 
 fn show(context: &Context) -> Result<ExitCode, Failure> {
-    let profile = Profile::open(&context.profile)?;
+    let profile = context.open_profile()?;
     let id = profile.identity()?.id().to_string();
     Ok(context.tell(&Event::Identity { id, phrase: None }))
 }
@@ -70,7 +67,7 @@ fn restore(context: &Context) -> Result<ExitCode, Failure> {
     let phrase = words_in(&phrase);
     let identity = Identity::new(IdentitySeed::from_phrase(&phrase).map_err(invalid_phrase)?);
     let id = identity.id();
-    let mut profile = Profile::open_or_new(&context.profile)?;
+    let mut profile = context.open_or_new_profile()?;
     profile.change(|content| match &content.identity {
         Some(existing) if existing.id() != id => Err(identity_exists(&existing.id().to_string())),
         Some(_) => Ok(()),

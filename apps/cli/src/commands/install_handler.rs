@@ -9,12 +9,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::Context;
+use crate::context::Context;
 use crate::desktop;
 use crate::error::{ErrorKind, Failure};
 use crate::exit_code::ExitCode;
 use crate::output::Event;
-use crate::profile::storage_failed;
 
 /// The name of the entry, as `xdg-mime` wants it.
 const ENTRY: &str = "securecall.desktop";
@@ -46,8 +45,8 @@ fn install(context: &Context, path: &Path) -> Result<(), Failure> {
     })?;
     let entry = entry(&program, &context.profile)?;
     let directory = path.parent().unwrap_or(path);
-    fs::create_dir_all(directory).map_err(|error| storage_failed(directory, &error))?;
-    fs::write(path, entry).map_err(|error| storage_failed(path, &error))?;
+    fs::create_dir_all(directory).map_err(|error| Failure::storage(directory, &error))?;
+    fs::write(path, entry).map_err(|error| Failure::storage(path, &error))?;
     update_database(directory);
     let registered = Command::new(&xdg_mime)
         .args(["default", ENTRY, MIME_TYPE])
@@ -70,7 +69,7 @@ fn install(context: &Context, path: &Path) -> Result<(), Failure> {
 fn uninstall(path: &Path) -> Result<(), Failure> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(storage_failed(path, &error));
+            return Err(Failure::storage(path, &error));
         }
         _ => {}
     }
@@ -90,13 +89,13 @@ fn forget(list: &Path) -> Result<(), Failure> {
     let text = match fs::read_to_string(list) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(storage_failed(list, &error)),
+        Err(error) => return Err(Failure::storage(list, &error)),
     };
     let kept = without_our_entry(&text);
     if kept == text {
         return Ok(());
     }
-    fs::write(list, kept).map_err(|error| storage_failed(list, &error))
+    fs::write(list, kept).map_err(|error| Failure::storage(list, &error))
 }
 
 fn without_our_entry(text: &str) -> String {
@@ -140,7 +139,7 @@ fn entry(program: &Path, profile: &Path) -> Result<String, Failure> {
 
 /// An argument of `Exec`: in quotes if need be, escaped for them, escaped once more as every text of an entry, and without field codes.
 fn quoted(path: &Path) -> Result<String, Failure> {
-    let path = std::path::absolute(path).map_err(|error| storage_failed(path, &error))?;
+    let path = std::path::absolute(path).map_err(|error| Failure::storage(path, &error))?;
     let text = path
         .to_str()
         .filter(|text| !text.chars().any(char::is_control))

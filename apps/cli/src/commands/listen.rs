@@ -2,26 +2,26 @@
 
 use securecall_matrix::Account;
 
-use super::{Context, account};
 use crate::calling::{self, Goal, Plan};
 use crate::cli::{Answer, ListenOptions};
+use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitCode;
-use crate::profile::Profile;
+use crate::runtime::runtime;
 
 pub(super) fn run(mut context: Context, options: &ListenOptions) -> Result<ExitCode, Failure> {
     let media = context.settings.media(&options.media);
     let answer = context.settings.answer(options.answer);
     context.output = calling::check_streams(context.output, &media)?;
-    let profile = Profile::open(&context.profile)?;
+    let profile = context.open_profile()?;
     profile.account()?;
     let _lock = profile.lock_session("listen")?;
     if answer == Answer::Auto {
         context.output.note("warning: everybody who calls is answered at once and hears your microphone (--answer auto)");
     }
-    let runtime = calling::runtime()?;
+    let runtime = runtime()?;
     let result = runtime.block_on(async {
-        let account = Account::restore(&account::store(&profile)).await?;
+        let account = Account::restore(&profile.account_store()).await?;
         let plan = Plan {
             goal: Goal::Listen { once: options.once },
             answer,

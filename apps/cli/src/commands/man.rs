@@ -5,8 +5,8 @@ use std::io;
 use clap::{Command, CommandFactory as _};
 use clap_mangen::Man;
 
-use super::told;
 use crate::cli::Cli;
+use crate::context::told;
 use crate::error::Failure;
 use crate::exit_code::ExitCode;
 use crate::output::{Event, Output};

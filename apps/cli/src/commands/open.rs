@@ -3,16 +3,17 @@
 use std::ffi::OsString;
 
 use securecall_contact::{Address, ContactLink};
+use securecall_profile::contact_book::{self, Consent, Draft, Finding};
+use securecall_profile::{Contact, Profile};
 
+use super::call;
 use super::contact::{agree_to, question, tell};
-use super::{Context, call, told};
 use crate::cli::{CallOptions, OpenOptions};
-use crate::contact_book::{self, Consent, Draft, Finding};
+use crate::context::{Context, told};
 use crate::desktop::{self, Asked, Yes};
 use crate::error::{ErrorKind, Failure};
 use crate::exit_code::ExitCode;
 use crate::output::Event;
-use crate::profile::{Contact, Profile};
 use crate::prompt;
 
 pub(super) fn run(context: Context, options: &OpenOptions) -> Result<ExitCode, Failure> {
@@ -58,7 +59,7 @@ fn read(uri: &str) -> Result<ContactLink, Failure> {
 
 /// Asks in this terminal. `None` if the person does not want the contact.
 fn at_terminal(context: &Context, link: &ContactLink) -> Result<Option<Contact>, Failure> {
-    let mut profile = Profile::open(&context.profile)?;
+    let mut profile = context.open_profile()?;
     let finding = weigh(context, &profile, link)?;
     let is_wanted = match (&finding, finding.change()) {
         (Finding::Same(contact), _) => {
@@ -69,7 +70,8 @@ fn at_terminal(context: &Context, link: &ContactLink) -> Result<Option<Contact>,
             return Ok(Some(contact.clone()));
         }
         (_, Some(_)) if !prompt::can_ask() => {
-            return contact_book::refuse_unasked(&finding).map(|()| None);
+            contact_book::refuse_unasked(&finding)?;
+            return Ok(None);
         }
         (_, Some(change)) => agree_to(&change, &[])?,
         (_, None) => {
@@ -108,7 +110,7 @@ fn from_desktop(
         return Ok(ExitCode::Done);
     }
     let ask = || -> Result<String, Failure> {
-        let mut profile = Profile::open(&context.profile)?;
+        let mut profile = context.open_profile()?;
         let finding = weigh(context, &profile, &link)?;
         let (text, yes) = match (&finding, finding.change()) {
             (Finding::Same(contact), _) => {
@@ -156,8 +158,13 @@ fn arguments(context: &Context, link: &ContactLink) -> Vec<OsString> {
 /// What the link means for the contact list.
 fn weigh(context: &Context, profile: &Profile, link: &ContactLink) -> Result<Finding, Failure> {
     profile.identity()?;
-    let draft = Draft::new(profile.content(), context.settings.domain());
-    draft.weigh(&Address::Link(link.clone()), None)
+    let content = profile.content();
+    let draft = Draft::new(
+        &content.contacts,
+        content.own_id(),
+        context.settings.domain(),
+    );
+    Ok(draft.weigh(&Address::Link(link.clone()), None)?)
 }
 
 /// Does what the person was shown.
@@ -169,6 +176,10 @@ fn add(
 ) -> Result<Finding, Failure> {
     let address = Address::Link(link.clone());
     let domain = context.settings.domain();
-    profile
-        .change(|content| contact_book::add(content, &address, None, &domain, Consent::To(shown)))
+    profile.change(|content| {
+        let consent = Consent::To(shown);
+        Ok(contact_book::add(
+            content, &address, None, &domain, consent,
+        )?)
+    })
 }

@@ -46,7 +46,7 @@ impl From<StoreError> for Failure {
             StoreError::Newer { .. } => {
                 Self::new(ErrorKind::NewerStore, message).help("update securecall; nothing was changed")
             }
-            StoreError::Io { path, source } => crate::profile::storage_failed(&path, &source),
+            StoreError::Io { path, source } => Self::storage(&path, &source),
         }
     }
 }

@@ -1,8 +1,7 @@
 //! The contact list for a person at a terminal.
 
 use ratatui::text::Span;
-
-use crate::profile::Contact;
+use securecall_profile::Contact;
 
 const TITLES: [&str; 4] = ["NAME", "KEY", "SECURECALL ID", "MATRIX ID"];
 /// Between two columns.

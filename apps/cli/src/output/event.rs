@@ -1,13 +1,13 @@
 //! The events: their fields as JSON, and what a plain line says of them. `docs/cli.md` is their contract.
 
 use securecall_contact::{MatrixId, NameLabel, SecureCallId};
+use securecall_profile::Contact;
+use securecall_profile::contact_book::Finding;
 use serde::Serialize;
 
-use super::queue::LeftOut;
-use super::{Line, Printable, Weight};
-use crate::contact_book::Finding;
+use super::queue::{LeftOut, Weight};
 use crate::error::Failure;
-use crate::profile::Contact;
+use crate::harmless::{Line, Printable};
 use crate::qr_text::QrText;
 use crate::secret::Secret;
 

@@ -16,9 +16,11 @@ use securecall_matrix::{
 };
 
 use super::event::Previous;
-use super::{Event, Peer, Printable, json_line};
+use super::json_line::json_line;
+use super::{Event, Peer};
 use crate::cli::Cli;
 use crate::error::{ErrorKind, Failure};
+use crate::harmless::Printable;
 
 /// Characters by themselves, and the beginnings of sequences that terminals obey.
 const NASTY: [&str; 28] = [
@@ -192,7 +194,7 @@ fn failures(text: &str) -> Vec<Failure> {
         }
         .into(),
         PictureError::Damaged(own()).into(),
-        crate::profile::storage_failed(text.as_ref(), &io()),
+        Failure::storage(text.as_ref(), &io()),
     ]);
     failures.extend(text.parse::<Address>().err().map(|fault| {
         PictureError::NoContact {
@@ -201,10 +203,12 @@ fn failures(text: &str) -> Vec<Failure> {
         }
         .into()
     }));
-    failures.extend(crate::contact_book::given_name(text).err());
+    let wrong_name = securecall_profile::contact_book::given_name(text).err();
+    failures.extend(wrong_name.map(Failure::from));
     failures.extend(crate::calling::order_fault(text));
     let domain = securecall_contact::ServerName::default_domain();
-    failures.extend(crate::who::resolve(text, &[], &domain).err());
+    let nobody = securecall_profile::who::resolve(text, &[], &domain).err();
+    failures.extend(nobody.map(Failure::from));
     failures
 }
 

@@ -11,18 +11,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use zeroize::Zeroizing;
 
-use super::Printable;
+use crate::harmless::Printable;
 
 mod descriptor;
 
-/// A standard stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stream {
-    /// Standard output: what was asked for.
-    Out,
-    /// Standard error: what is for a person besides.
-    Err,
-}
+pub(crate) use descriptor::Stream;
 
 /// A line to standard output or standard error was written in part, so that the next one begins with a line break.
 static TORN: [AtomicBool; 2] = [AtomicBool::new(false), AtomicBool::new(false)];

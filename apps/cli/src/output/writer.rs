@@ -5,8 +5,12 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use super::event::Event;
+use super::json_line::json_line;
+use super::output_error::{OutputError, unwritten};
 use super::queue::{LeftOut, Queue, Weight};
-use super::{Event, OutputError, Printable, Stream};
+use super::stream::Stream;
+use crate::harmless::Printable;
 
 /// How long the end of the program waits for its last lines to be read.
 const DRAIN: Duration = Duration::from_millis(500);
@@ -15,6 +19,11 @@ const DRAIN: Duration = Duration::from_millis(500);
 pub(super) static OUT: Writer = Writer::new(Stream::Out);
 /// Where lines to standard error go.
 pub(super) static ERR: Writer = Writer::new(Stream::Err);
+
+/// A word to a person on standard error. What they cannot be told there, they cannot be told.
+pub(crate) fn note(text: Printable) {
+    let _ = ERR.line(Weight::Remark, text);
+}
 
 /// What writes to one stream: at first at once, later by a thread.
 #[derive(Debug)]
@@ -136,11 +145,11 @@ impl Writer {
                         Next::Missing(left_out, _) => state.waiting.put_back_left_out(left_out),
                     }
                     let is_first = state.failed.is_none();
-                    state.failed = Some(super::unwritten(&error));
+                    state.failed = Some(unwritten(&error));
                     drop(state);
                     if is_first && self.stream == Stream::Out {
-                        let text = format!("warning: {}", super::unwritten(&error));
-                        super::note(Printable::text(&text));
+                        let text = format!("warning: {}", unwritten(&error));
+                        note(Printable::text(&text));
                     }
                 }
             }
@@ -182,7 +191,7 @@ fn missing(left_out: LeftOut, json: bool) -> Printable {
     let event = Event::from(left_out);
     match (json, event.plain(false)) {
         (false, Some(words)) => words,
-        _ => super::json_line(&event),
+        _ => json_line(&event),
     }
 }
 

@@ -27,6 +27,7 @@ impl Drop for EchoOff {
     }
 }
 
+#[expect(unsafe_code, reason = "tcgetattr has no safe form")]
 fn settings() -> io::Result<libc::termios> {
     let mut settings = MaybeUninit::uninit();
     // SAFETY: the pointer is valid for writes of a termios, which the call fills if it returns 0.
@@ -38,6 +39,7 @@ fn settings() -> io::Result<libc::termios> {
     Err(io::Error::last_os_error())
 }
 
+#[expect(unsafe_code, reason = "tcsetattr has no safe form")]
 fn set(settings: &libc::termios) -> io::Result<()> {
     // SAFETY: the settings are read only.
     match unsafe { libc::tcsetattr(libc::STDIN_FILENO, libc::TCSANOW, settings) } {

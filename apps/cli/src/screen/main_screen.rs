@@ -7,50 +7,28 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use securecall_contact::{ContactLink, FoundAddress, MatrixId, SecureCallId};
 use securecall_driver::{CallEvent, Event, Peer};
 use securecall_matrix::ServerError;
+use securecall_profile::Contact;
+use securecall_profile::contact_book::{self, Draft};
 
 use super::fitting::fit_matrix_id;
-use crate::contact_book::{self, Draft};
 use crate::error::Failure;
 use crate::output::{missed_words, refused_words, words_for_calls_of_others};
-use crate::profile::Contact;
 
 mod contact_list;
 mod dialog;
 mod draw;
 mod typed_line;
+mod wish;
 
 use contact_list::ContactList;
-pub(crate) use dialog::Wanted;
 use dialog::{Dialog, Failed, Offer, Prompt, Purpose, Question};
 use typed_line::TypedLine;
+pub(crate) use wish::{Wanted, Wish};
 
 /// Things that happened and are remembered.
 const MAX_NOTICES: usize = 50;
 /// A stranger's Matrix ID in a notice is no wider than this.
 const STRANGER_WIDTH: usize = 28;
-
-/// What the person wants, and others have to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Wish {
-    /// Call somebody.
-    Call(Contact),
-    /// Look for contacts in what was pasted, or in the picture it names.
-    FindContacts(String),
-    /// Forget what is being looked for.
-    StopReading,
-    /// Add these, and change those known as was shown.
-    Add(Vec<Wanted>),
-    /// Give a contact another name.
-    Rename(Contact, String),
-    /// Compare a contact's key with an ID, or with the picture that the text names.
-    Verify(Contact, String),
-    /// Take the mark away.
-    Unverify(Contact),
-    /// Remove a contact.
-    Remove(Contact),
-    /// End the program.
-    Quit,
-}
 
 /// Whether calls can come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -254,8 +232,8 @@ impl MainScreen {
             'r' => Dialog::Prompt(Prompt::new(Purpose::Rename(contact), &name)),
             'v' if contact.verified => return,
             'v' if contact.id.is_none() => {
-                if let Err(failure) = contact_book::check_can_be_verified(&contact) {
-                    self.failed(&failure);
+                if let Err(error) = contact_book::check_can_be_verified(&contact) {
+                    self.failed(&error.into());
                 }
                 return;
             }
@@ -303,11 +281,10 @@ pub(super) fn name_of(peer: &Peer) -> String {
 mod tests {
     use securecall_contact::{Address, ServerName};
     use securecall_crypto::IdentityKey;
+    use securecall_profile::contact_book::Finding;
 
     use super::*;
-    use crate::contact_book::Finding;
     use crate::error::ErrorKind;
-    use crate::profile::Content;
 
     pub(super) fn contact(name: &str, byte: u8) -> Contact {
         let id = SecureCallId::new(&IdentityKey::from_bytes([byte; 32]).unwrap());
@@ -388,11 +365,7 @@ mod tests {
 
     /// The list that the screen shows.
     pub(super) fn draft(contacts: &[Contact]) -> Draft {
-        let content = Content {
-            contacts: contacts.to_vec(),
-            ..Content::default()
-        };
-        Draft::new(&content, ServerName::default_domain())
+        Draft::new(contacts, None, ServerName::default_domain())
     }
 
     /// Found without a doubt.

@@ -7,12 +7,11 @@ use crossterm::event::{KeyCode, KeyEvent};
 use securecall_contact::{MatrixId, SecureCallId};
 use securecall_driver::{CallEvent, CallStats, EndReason, Event, Peer};
 use securecall_matrix::ServerError;
+use securecall_profile::Contact;
 
-use super::Wish;
-use super::main_screen::name_of;
+use super::main_screen::{Wish, name_of};
 use crate::error::Failure;
 use crate::output::{reason_words, words_for_calls_of_others};
-use crate::profile::Contact;
 
 /// What a key asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]

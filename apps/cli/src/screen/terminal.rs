@@ -13,9 +13,9 @@ use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
 
-use super::Screen;
 use super::frames::{self, Frames};
 use super::palette::Palette;
+use super::whole::Screen;
 use crate::output::Stream;
 use crate::output::stream::of_screens;
 

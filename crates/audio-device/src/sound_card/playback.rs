@@ -1,145 +1,96 @@
-//! The default output, or one by its name.
+//! The card as a speaker.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::Sender;
 
 use cpal::traits::DeviceTrait;
-use cpal::{FromSample, SampleFormat, SizedSample};
-use rtrb::{Consumer, RingBuffer};
+use cpal::{FromSample, SizedSample, StreamConfig};
+use rtrb::{Consumer, Producer};
+use rubato::ResamplerConstructionError;
 
-use super::stream::{Format, Message, OpenStream, StreamThread, open_limit, target};
-use super::{Choice, Role};
+use super::card::{Card, TickSide};
+use super::format::Role;
+use super::stream::{Message, open_limit};
 use crate::device::{Speaker, Tick};
 use crate::drift::ToCard;
 use crate::fault::{DeviceFault, OpenError};
 
 /// The sound card as a speaker. It is opened with the first [`write`](Speaker::write).
-pub(crate) struct CardSpeaker {
-    choice: Choice,
-    running: Option<Running>,
-}
-
-struct Running {
-    thread: StreamThread,
-    /// A new one comes each time the stream is opened.
-    opened: Receiver<ToCard>,
-    card: Option<ToCard>,
-}
+pub(crate) struct CardSpeaker(Card<ToCard>);
 
 impl CardSpeaker {
     /// The default output, or the one of this name.
     pub(crate) fn open(name: Option<&str>) -> Result<Self, OpenError> {
-        let choice = Choice {
-            role: Role::Speaker,
-            name: name.map(str::to_owned),
-        };
-        choice.check()?;
-        Ok(Self {
-            choice,
-            running: None,
-        })
-    }
-}
-
-impl Running {
-    fn start(choice: &Choice) -> Self {
-        let (opened_sender, opened) = channel();
-        let thread = StreamThread::start(
-            choice.clone(),
-            Opener {
-                opened: opened_sender,
-            },
-        );
-        Self {
-            thread,
-            opened,
-            card: None,
-        }
-    }
-
-    fn card(&mut self) -> Option<&mut ToCard> {
-        if let Ok(card) = self.opened.try_recv() {
-            self.card = Some(card);
-        }
-        self.card.as_mut()
+        Card::open(name).map(Self)
     }
 }
 
 impl Speaker for CardSpeaker {
     fn write(&mut self, samples: &Tick) {
-        let choice = &self.choice;
-        let running = self.running.get_or_insert_with(|| Running::start(choice));
-        if let Some(card) = running.card() {
+        if let Some(card) = self.0.start() {
             card.write(samples);
         }
     }
 
     fn is_running(&mut self) -> bool {
-        self.running.as_mut().and_then(Running::card).is_some()
+        self.0.side().is_some()
     }
 
     fn take_fault(&mut self) -> Option<DeviceFault> {
-        self.running.as_ref()?.thread.take_fault()
+        self.0.take_fault()
     }
 
     fn delay_ms(&self) -> u32 {
-        let card = self
-            .running
-            .as_ref()
-            .and_then(|running| running.card.as_ref());
-        card.map_or(0, ToCard::delay_ms)
+        self.0.delay_ms()
     }
 }
 
-struct Opener {
-    opened: Sender<ToCard>,
-}
+impl TickSide for ToCard {
+    const ROLE: Role = Role::Speaker;
 
-impl OpenStream for Opener {
-    fn open(
-        &mut self,
+    type CallbackEnd = Consumer<f32>;
+    type TickEnd = Producer<f32>;
+
+    fn assign(
+        (producer, consumer): (Producer<f32>, Consumer<f32>),
+    ) -> (Consumer<f32>, Producer<f32>) {
+        (consumer, producer)
+    }
+
+    fn build<T>(
         device: &cpal::Device,
-        format: Format,
+        config: StreamConfig,
+        mut ring: Consumer<f32>,
         on_error: Sender<Message>,
-    ) -> Result<cpal::Stream, cpal::Error> {
-        let rate = format.config.sample_rate;
-        let (producer, consumer) = RingBuffer::new(rate as usize);
-        let stream = match format.sample_format {
-            SampleFormat::F32 => build::<f32>(device, format, consumer, on_error),
-            SampleFormat::I16 => build::<i16>(device, format, consumer, on_error),
-            SampleFormat::I32 => build::<i32>(device, format, consumer, on_error),
-            SampleFormat::U16 => build::<u16>(device, format, consumer, on_error),
-            SampleFormat::U8 => build::<u8>(device, format, consumer, on_error),
-            _ => Err(cpal::Error::new(cpal::ErrorKind::UnsupportedConfig)),
-        }?;
-        let card = ToCard::new(producer, rate, target(&stream, rate))
-            .map_err(|_| cpal::Error::new(cpal::ErrorKind::UnsupportedConfig))?;
-        // Nobody takes it any more: then the thread is told to stop as well.
-        let _ = self.opened.send(card);
-        Ok(stream)
+    ) -> Result<cpal::Stream, cpal::Error>
+    where
+        T: SizedSample + FromSample<f32>,
+        f32: FromSample<T>,
+    {
+        let channels = usize::from(config.channels.max(1));
+        device.build_output_stream(
+            config,
+            move |data: &mut [T], _| {
+                for frame in data.chunks_exact_mut(channels) {
+                    // Empty: the tick is late, or nothing has come yet.
+                    frame.fill(T::from_sample(ring.pop().unwrap_or(0.0)));
+                }
+            },
+            move |error| {
+                let _ = on_error.send(Message::Failed(error));
+            },
+            open_limit(),
+        )
     }
-}
 
-fn build<T>(
-    device: &cpal::Device,
-    format: Format,
-    mut ring: Consumer<f32>,
-    on_error: Sender<Message>,
-) -> Result<cpal::Stream, cpal::Error>
-where
-    T: SizedSample + FromSample<f32>,
-{
-    let channels = usize::from(format.config.channels.max(1));
-    device.build_output_stream(
-        format.config,
-        move |data: &mut [T], _| {
-            for frame in data.chunks_exact_mut(channels) {
-                // Empty: the tick is late, or nothing has come yet.
-                frame.fill(T::from_sample(ring.pop().unwrap_or(0.0)));
-            }
-        },
-        move |error| {
-            let _ = on_error.send(Message::Failed(error));
-        },
-        open_limit(),
-    )
+    fn new(
+        ring: Producer<f32>,
+        rate: u32,
+        target: usize,
+    ) -> Result<Self, ResamplerConstructionError> {
+        ToCard::new(ring, rate, target)
+    }
+
+    fn delay_ms(&self) -> u32 {
+        ToCard::delay_ms(self)
+    }
 }

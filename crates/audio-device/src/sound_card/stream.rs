@@ -1,18 +1,16 @@
-//! One cpal stream: its format, its thread, its errors.
+//! One cpal stream: its thread, its errors.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use cpal::traits::{DeviceTrait, StreamTrait};
-use cpal::{BufferSize, SampleFormat, StreamConfig, SupportedBufferSize, SupportedStreamConfig};
+use cpal::BufferSize;
+use cpal::traits::StreamTrait;
 
-use super::{Choice, Role, keep_terminal_clean};
-use crate::device::SAMPLE_RATE;
+use super::choice::Choice;
+use super::format::Format;
+use super::quiet_alsa::keep_terminal_clean;
 use crate::fault::DeviceFault;
-
-/// 10 ms, where the card allows a choice.
-const PERIOD: u32 = SAMPLE_RATE / 100;
 
 /// Between two attempts to open a card that failed.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
@@ -22,63 +20,6 @@ const MAX_ATTEMPTS: u32 = 60;
 
 /// How long cpal may take to open a stream.
 const OPEN_LIMIT: Duration = Duration::from_secs(5);
-
-/// What a stream is opened with.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Format {
-    pub(super) config: StreamConfig,
-    pub(super) sample_format: SampleFormat,
-}
-
-impl Format {
-    /// 48 kHz if the card can, float or 16 bit if it can, as few channels as it can.
-    pub(super) fn choose(device: &cpal::Device, role: Role) -> Result<Self, cpal::Error> {
-        let ranges: Vec<_> = match role {
-            Role::Microphone => device.supported_input_configs()?.collect(),
-            Role::Speaker => device.supported_output_configs()?.collect(),
-        };
-        let best = ranges
-            .into_iter()
-            .filter(|range| handled(range.sample_format()))
-            .filter_map(|range| range.try_with_sample_rate(SAMPLE_RATE))
-            .min_by_key(|config| (rank(config.sample_format()), config.channels()));
-        let supported = match best {
-            Some(config) => config,
-            None => match role {
-                Role::Microphone => device.default_input_config()?,
-                Role::Speaker => device.default_output_config()?,
-            },
-        };
-        Ok(Self::of(supported))
-    }
-
-    fn of(supported: SupportedStreamConfig) -> Self {
-        let mut config = supported.config();
-        if let SupportedBufferSize::Range { min, max } = *supported.buffer_size() {
-            config.buffer_size = BufferSize::Fixed(PERIOD.clamp(min, max.max(min)));
-        }
-        Self {
-            config,
-            sample_format: supported.sample_format(),
-        }
-    }
-}
-
-/// The sample formats that the callbacks convert.
-fn handled(format: SampleFormat) -> bool {
-    rank(format) < u8::MAX
-}
-
-fn rank(format: SampleFormat) -> u8 {
-    match format {
-        SampleFormat::F32 => 0,
-        SampleFormat::I16 => 1,
-        SampleFormat::I32 => 2,
-        SampleFormat::U16 => 3,
-        SampleFormat::U8 => 4,
-        _ => u8::MAX,
-    }
-}
 
 /// Says how to open a stream; called on the stream's thread, again after each failure.
 pub(super) trait OpenStream: Send + 'static {
@@ -178,6 +119,7 @@ impl<O: OpenStream> Keeper<O> {
                 let _ = self.faults.send(DeviceFault::Lost { role, detail });
                 return;
             }
+            // Once for each interruption, however many attempts it takes.
             if !reported {
                 reported = true;
                 let _ = self.faults.send(DeviceFault::Interrupted { role, detail });

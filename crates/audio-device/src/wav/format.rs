@@ -38,7 +38,7 @@ const LOW_FREQUENCY_BIT: u32 = 3;
 pub(super) enum ByteOrder {
     /// `RIFF`, `RF64`, `BW64`.
     Little,
-    /// `RIFX`.
+    /// `RIFX`, as some programs for other processors write it.
     Big,
 }
 
@@ -221,7 +221,7 @@ impl WavFormat {
     }
 }
 
-/// 2⁶³.
+/// 2⁶³: samples of every width are shifted to the top of an `i64`.
 const FULL_SCALE: f32 = 9_223_372_036_854_775_808.0;
 
 /// The format tag inside a sub-format's GUID.

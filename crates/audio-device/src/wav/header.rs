@@ -42,7 +42,7 @@ pub struct Wanted {
 /// Where the samples of a WAV file are, and what they are.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WavHeader {
-    /// What the samples are.
+    /// Rate, channels and coding.
     pub format: WavFormat,
     /// Where the first sample begins.
     pub data_at: u64,
@@ -64,7 +64,7 @@ impl WavHeader {
 /// [`WavHeader`].
 #[derive(Debug)]
 pub struct HeaderReader {
-    /// Of the file.
+    /// Bytes of the whole file.
     length: u64,
     step: Step,
     order: ByteOrder,

@@ -5,7 +5,7 @@ use std::f64::consts::TAU;
 /// Of the tone that every file here holds.
 pub(crate) const HERTZ: f64 = 440.0;
 
-/// Of the same.
+/// Peak of that tone, of full scale.
 pub(crate) const AMPLITUDE: f64 = 0.25;
 
 /// How a sample is written.

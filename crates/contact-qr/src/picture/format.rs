@@ -2,7 +2,7 @@
 
 use crate::PictureError;
 
-/// A format that is read.
+/// The formats in which chats and phones hand pictures on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     Png,

@@ -5,10 +5,9 @@ use zune_jpeg::{
     zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions},
 };
 
-use super::{
-    Backdrop, Decoded, ENDS_EARLY, Look, MAX_SIDE, NOT_AS_THE_FORMAT_SAYS, Seen, check_size,
-    damaged, grey_in_place,
-};
+use super::colour::{Backdrop, Decoded, grey_in_place};
+use super::limits::{MAX_SIDE, check_size};
+use super::seen::{ENDS_EARLY, Look, NOT_AS_THE_FORMAT_SAYS, Seen, damaged};
 use crate::{PictureError, grey::Grey};
 
 /// Scans that a picture may come in. Progressive ones have about ten; each costs a pass over the whole picture.
@@ -51,6 +50,7 @@ fn look_at_whole(
         Some(ColorSpace::YCbCr | ColorSpace::Luma)
     );
     let pixel = if luma { 10 } else { 30 };
+    // Only headers are read so far: what is refused here has taken no memory.
     check_size(held, width, height, pixel + survey.tenths_kept())?;
     if survey.scans > MAX_SCANS {
         return Err(damaged("it has too many scans"));
@@ -81,7 +81,7 @@ fn look_at_whole(
 /// What a walk over the markers tells (ITU-T T.81, annex B).
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Survey {
-    /// One of the progressive kinds.
+    /// Its frame header is SOF2, 6, 10 or 14: the scans refine one another.
     progressive: bool,
     /// Tenths of a sample that belong to a pixel, of all components together: 30 if colours are not subsampled.
     samples: usize,
@@ -169,9 +169,17 @@ mod tests {
         let mut file = vec![0xff, 0xd8, 0xff, 0xe0, 0, 4, 0xff, 0xd9];
         file.extend([0xff, frame, 0, 17, 8, 0, 16, 0, 16, 3]);
         file.extend([1, 0x22, 0, 2, 0x11, 1, 3, 0x11, 1]);
-        file.extend([0xff, 0xda, 0, 3, components, 7, 0xff, 0, 9, 0xff, 0xd0, 5]);
+        file.extend(scan(components));
+        file.extend([7, 0xff, 0, 9, 0xff, 0xd0, 5]);
         file.extend(end);
         file
+    }
+
+    /// The header of a scan of so many components.
+    fn scan(components: u8) -> Vec<u8> {
+        let ids = (1..=components).flat_map(|id| [id, 0]);
+        let head = [0xff, 0xda, 0, 6 + 2 * components, components];
+        head.into_iter().chain(ids).chain([0, 0, 0]).collect()
     }
 
     #[test]
@@ -197,5 +205,86 @@ mod tests {
         for length in 0..whole.len() {
             assert!(!Survey::of(&whole[..length]).complete);
         }
+    }
+    /// The same, of so many pixels on each side.
+    fn sized(side: u16, mut file: Vec<u8>) -> Vec<u8> {
+        let [high, low] = side.to_be_bytes();
+        file[13..17].copy_from_slice(&[high, low, high, low]);
+        file
+    }
+
+    fn refusal(file: &[u8]) -> PictureError {
+        look_at(file, &mut |_| false).unwrap_err()
+    }
+
+    #[test]
+    fn what_a_progressive_picture_keeps_is_counted_before_it_is_decoded() {
+        let end = &[0xff, 0xd9];
+        let baseline = refusal(&sized(7_000, file(0xc0, 3, end)));
+        assert!(matches!(baseline, PictureError::Damaged(_)), "{baseline:?}");
+        let progressive = refusal(&sized(7_000, file(0xc2, 3, end)));
+        assert!(
+            matches!(progressive, PictureError::TooMuchMemory { .. }),
+            "{progressive:?}"
+        );
+    }
+
+    #[test]
+    fn a_picture_that_is_no_luma_and_two_colours_takes_three_bytes_a_pixel() {
+        // 4:4:4, and said by Adobe's segment to be RGB.
+        let adobe = [
+            0xff, 0xee, 0, 14, b'A', b'd', b'o', b'b', b'e', 0, 100, 0, 0, 0, 0, 0,
+        ];
+        let with = |segment: &[u8]| {
+            let mut file = sized(4_700, file(0xc2, 3, &[0xff, 0xd9]));
+            file[19] = 0x11;
+            file.splice(2..2, segment.iter().copied());
+            refusal(&file)
+        };
+        assert!(matches!(with(&[]), PictureError::Damaged(_)));
+        let rgb = with(&adobe);
+        assert!(matches!(rgb, PictureError::TooMuchMemory { .. }), "{rgb:?}");
+    }
+
+    #[test]
+    fn the_copy_of_a_picture_that_is_cut_is_counted() {
+        let mut cut = sized(5_000, file(0xc2, 3, &[]));
+        cut.resize(45_000_000, 0);
+        let error = refusal(&cut);
+        assert!(
+            matches!(error, PictureError::TooMuchMemory { .. }),
+            "{error:?}"
+        );
+        cut.extend([0xff, 0xd9]);
+        assert!(matches!(refusal(&cut), PictureError::Damaged(_)));
+    }
+
+    #[test]
+    fn more_scans_than_any_picture_has_are_refused() {
+        let scans = |count: usize| {
+            let more = scan(1).repeat(count - 1);
+            refusal(&file(0xc2, 3, &[more, vec![0xff, 0xd9]].concat()))
+        };
+        let too_many = damaged("it has too many scans");
+        assert_eq!(scans(MAX_SCANS + 1), too_many);
+        assert_ne!(scans(MAX_SCANS), too_many);
+    }
+
+    #[test]
+    fn what_a_frame_header_says_of_its_components_is_believed_once_and_never_a_panic() {
+        // More rows than columns are kept twice.
+        let mut tall = file(0xc2, 3, &[]);
+        tall[19] = 0x12;
+        assert_eq!(Survey::of(&tall).samples, 40);
+        // A second frame header counts for nothing.
+        let mut twice = file(0xc2, 3, &[]);
+        let baseline = file(0xc0, 3, &[])[8..27].to_vec();
+        twice.splice(27..27, baseline);
+        assert!(Survey::of(&twice).progressive);
+        let mut nothing = file(0xc2, 3, &[]);
+        for at in [19, 22, 25] {
+            nothing[at] = 0;
+        }
+        assert_eq!(Survey::of(&nothing).samples, 0);
     }
 }

@@ -2,7 +2,7 @@
 
 use png::{BlendOp, DisposeOp, FrameControl};
 
-use super::Backdrop;
+use super::colour::Backdrop;
 
 /// What is shown at a time, in grey.
 pub(super) struct Canvas {
@@ -52,7 +52,7 @@ impl Canvas {
         }
     }
 
-    /// What is shown.
+    /// Grey values over the backdrop, row by row.
     pub(super) fn pixels(&self) -> &[u8] {
         &self.pixels
     }
@@ -149,5 +149,8 @@ mod tests {
         let mut canvas = Canvas::new(2, vec![90; 2], Backdrop::White);
         canvas.lay(&frame(BlendOp::Source, DisposeOp::None, 255));
         assert_eq!(canvas.pixels(), [90, 90]);
+        let mut canvas = Canvas::new(2, vec![90; 4], Backdrop::White);
+        canvas.lay(&frame(BlendOp::Source, DisposeOp::None, 255));
+        assert_eq!(canvas.pixels(), [90, 90, 90, 40]);
     }
 }

@@ -7,11 +7,10 @@ use png::{
     Transformations, expand_interlaced_row,
 };
 
+use super::colour::{Backdrop, luma};
+use super::limits::{FrameBudget, check_size};
 use super::png_frame::{Canvas, Frame};
-use super::{
-    Backdrop, ENDS_EARLY, FrameBudget, Look, NOT_AS_THE_FORMAT_SAYS, Seen, check_size, damaged,
-    luma,
-};
+use super::seen::{ENDS_EARLY, Look, NOT_AS_THE_FORMAT_SAYS, Seen, damaged};
 use crate::{PictureError, grey::Grey};
 
 /// Memory for the decoder itself, in bytes: a few rows and its tables.
@@ -56,6 +55,7 @@ pub(super) fn look_at_frames(
     )
     .err()
     .map(in_words);
+    // An animation may take too much where its first frame alone does not: then that one is searched.
     let later_frames = match reader.info().animation_control() {
         Some(control)
             if seen.damage.is_none()
@@ -224,5 +224,53 @@ fn in_words(error: DecodingError) -> PictureError {
         DecodingError::IoError(_) => damaged(ENDS_EARLY),
         DecodingError::LimitsExceeded => damaged("a part of it is larger than any picture needs"),
         DecodingError::Format(_) | DecodingError::Parameter(_) => damaged(NOT_AS_THE_FORMAT_SAYS),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A white animation; of each later frame one pixel is given, that of the corner.
+    fn animation(side: u32, later: &[u8]) -> Vec<u8> {
+        let mut file = Vec::new();
+        let mut encoder = png::Encoder::new(&mut file, side, side);
+        encoder.set_color(ColorType::Grayscale);
+        encoder.set_depth(BitDepth::One);
+        encoder.set_animated(later.len() as u32 + 1, 0).unwrap();
+        let mut writer = encoder.write_header().unwrap();
+        let row_bytes = (side as usize).div_ceil(8);
+        writer
+            .write_image_data(&vec![0xff; row_bytes * side as usize])
+            .unwrap();
+        for corner in later {
+            writer.set_frame_dimension(1, 1).unwrap();
+            writer.write_image_data(&[*corner]).unwrap();
+        }
+        writer.finish().unwrap();
+        file
+    }
+
+    fn looks(file: &[u8]) -> usize {
+        let mut looks = 0;
+        let mut look = |_: Grey| {
+            looks += 1;
+            true
+        };
+        let seen = look_at_frames(file, Backdrop::White, &mut look).unwrap();
+        assert_eq!(seen.damage, None);
+        looks
+    }
+
+    #[test]
+    fn a_frame_that_shows_nothing_new_is_not_looked_at() {
+        assert_eq!(looks(&animation(16, &[0xff, 0xff])), 1);
+        assert_eq!(looks(&animation(16, &[0xff, 0, 0, 0xff])), 3);
+    }
+
+    #[test]
+    fn of_an_animation_that_takes_too_much_only_the_first_frame_is_looked_at() {
+        assert_eq!(looks(&animation(6_500, &[0])), 1);
+        assert_eq!(looks(&animation(2_000, &[0])), 2);
     }
 }

@@ -4,10 +4,9 @@ use std::io::Cursor;
 
 use image_webp::{WebPDecoder, vp8::Vp8Decoder};
 
-use super::{
-    Backdrop, ENDS_EARLY, FrameBudget, Look, NOT_AS_THE_FORMAT_SAYS, Seen, check_size, damaged,
-    grey_in_place, luma,
-};
+use super::colour::{Backdrop, grey_in_place, luma};
+use super::limits::{FrameBudget, check_size};
+use super::seen::{ENDS_EARLY, Look, NOT_AS_THE_FORMAT_SAYS, Seen, damaged};
 use crate::{PictureError, grey::Grey};
 
 /// Bytes that stand for what is missing of a file, at most.
@@ -36,6 +35,7 @@ pub(super) fn look_at_frames(
                     ..seen
                 });
             }
+            // Too large is too large, whatever stands in; nonsense to the decoder may be pixels next time.
             Err(PictureError::Damaged(_)) => {}
             Err(error) => return Err(error),
         }
@@ -165,6 +165,7 @@ fn look_at_animation(
                 break;
             }
         }
+        // Behind the look, for the budget is that of the frames behind the first.
         if !budget.spend(width * height) {
             break;
         }
@@ -194,5 +195,46 @@ fn in_words(error: image_webp::DecodingError) -> PictureError {
     match error {
         image_webp::DecodingError::IoError(_) => damaged(ENDS_EARLY),
         _ => damaged(NOT_AS_THE_FORMAT_SAYS),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chunk(name: &[u8; 4], content: &[u8]) -> Vec<u8> {
+        let length = (content.len() as u32).to_le_bytes();
+        let mut chunk = [&name[..], &length, content].concat();
+        chunk.resize(chunk.len().next_multiple_of(2), 0);
+        chunk
+    }
+
+    /// An animation of 16 × 16 pixels, each frame of one grey.
+    fn animation(greys: &[u8]) -> Vec<u8> {
+        let mut body = b"WEBP".to_vec();
+        body.extend(chunk(b"VP8X", &[0b10, 0, 0, 0, 15, 0, 0, 15, 0, 0]));
+        body.extend(chunk(b"ANIM", &[0; 6]));
+        for grey in greys {
+            let mut whole = Vec::new();
+            image_webp::WebPEncoder::new(&mut whole)
+                .encode(&[*grey; 256], 16, 16, image_webp::ColorType::L8)
+                .unwrap();
+            let place = [0, 0, 0, 0, 0, 0, 15, 0, 0, 15, 0, 0, 100, 0, 0, 0b10];
+            body.extend(chunk(b"ANMF", &[&place, &whole[12..]].concat()));
+        }
+        chunk(b"RIFF", &body)
+    }
+
+    #[test]
+    fn a_frame_that_shows_nothing_new_is_not_looked_at() {
+        for (greys, expected) in [(&[7, 7, 7][..], 1), (&[7, 9, 9, 7], 3)] {
+            let mut looks = 0;
+            let mut look = |_: Grey| {
+                looks += 1;
+                true
+            };
+            look_at_frames(&animation(greys), Backdrop::White, &mut look).unwrap();
+            assert_eq!(looks, expected, "{greys:?}");
+        }
     }
 }

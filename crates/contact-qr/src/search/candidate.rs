@@ -53,7 +53,7 @@ impl Edge {
 
 /// Correlation of the finder patterns below which there is no code.
 const PLAUSIBLE: f64 = 0.35;
-/// Widths that are tried.
+/// Sizes of code that are tried for one candidate, the likeliest first.
 const WIDTHS: usize = 6;
 /// What measuring, deblurring and decoding a module in all ways counts as, in looks.
 const DECODING: usize = 800;
@@ -77,6 +77,7 @@ impl Candidate {
         let point = |p: rxing::Point| (f64::from(p.x) / scale, f64::from(p.y) / scale);
         let module = |from: ConcentricPattern, to: ConcentricPattern| {
             let measured = EstimateModuleSize(matrix, from, to);
+            // Where it finds no edges it measures -1.
             let measured = if measured > 0.5 {
                 measured
             } else {
@@ -325,4 +326,63 @@ const BLURS: [(f32, f32); 7] = [
 
 fn distance(a: Point, b: Point) -> f64 {
     (a.0 - b.0).hypot(a.1 - b.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{QrCode, grey::Grey};
+
+    #[test]
+    fn a_few_widths_are_tried_the_likeliest_first() {
+        let edge = |modules: f64| Edge {
+            length: modules * 4.0,
+            modules: [4.0; 2],
+        };
+        let widths = |modules: f64| {
+            let candidate = Candidate {
+                finders: [(0.0, 0.0); 3],
+                across: edge(modules),
+                down: edge(modules),
+                inverted: false,
+            };
+            candidate.widths()
+        };
+        assert_eq!(widths(18.0)[0], 25);
+        assert_eq!(widths(150.0).len(), WIDTHS);
+        assert_eq!(widths(150.0)[0], 157);
+        assert!(widths(900.0).is_empty());
+    }
+    #[test]
+    fn decoding_is_counted_and_not_begun_when_no_work_is_left() {
+        let code = QrCode::of_text("securecall").unwrap();
+        let (module, width) = (8, code.width());
+        let side = code.width_with_zone() * module;
+        let pixels = (0..side * side).map(|at| {
+            let dark = code.is_dark_with_zone(at % side / module, at / side / module);
+            if dark { 20 } else { 230 }
+        });
+        let pyramid = Pyramid::new(Grey::new(side, side, pixels.collect()).unwrap());
+        let at = |modules: f64| (modules + QrCode::QUIET_ZONE as f64) * module as f64;
+        let (near, far) = (at(3.5), at(width as f64 - 3.5));
+        let edge = Edge {
+            length: far - near,
+            modules: [module as f64; 2],
+        };
+        let candidate = Candidate {
+            finders: [(near, near), (far, near), (near, far)],
+            across: edge,
+            down: edge,
+            inverted: false,
+        };
+        let decoded = |work: &Work| {
+            let look = Look::new(&candidate, &pyramid, work);
+            let [a, b, c] = look.finders;
+            look.decode(width, [a, b, look.fourth[1], c])
+        };
+        let work = Work::new();
+        assert_eq!(decoded(&work).as_deref(), Some("securecall"));
+        assert!(work.spent() >= (DECODING * width * width) as u64);
+        assert_eq!(decoded(&Work::all_spent()), None);
+    }
 }

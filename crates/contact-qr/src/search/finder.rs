@@ -118,6 +118,7 @@ fn cross(
                 return None;
             }
             if i == 0 {
+                // Only the outermost ring may touch the edge of the picture.
                 if index < 2 {
                     return None;
                 }
@@ -215,5 +216,34 @@ mod tests {
             matrix.flip_self();
             assert!(finder_patterns(&matrix).is_empty());
         }
+    }
+
+    /// A field of patterns, `columns` by `rows`, with modules of `across` by `down` pixels.
+    fn field(columns: usize, rows: usize, across: usize, down: usize) -> BitMatrix {
+        let (width, height) = (columns * 9 * across, rows * 9 * down);
+        let mut matrix = BitMatrix::new(width as u32, height as u32).unwrap();
+        for y in 0..height {
+            for x in 0..width {
+                let ring = (x / across % 9).abs_diff(4).max((y / down % 9).abs_diff(4));
+                if !matches!(ring, 2 | 4) {
+                    matrix.set(x as u32, y as u32);
+                }
+            }
+        }
+        matrix
+    }
+
+    #[test]
+    fn each_pattern_is_found_once_and_of_very_many_only_so_many() {
+        assert_eq!(finder_patterns(&field(6, 5, 4, 4)).len(), 30);
+        assert_eq!(finder_patterns(&field(50, 50, 2, 2)).len(), MOST);
+    }
+
+    #[test]
+    fn what_is_too_small_or_drawn_out_is_no_pattern() {
+        assert!(finder_patterns(&field(1, 1, 1, 1)).is_empty());
+        assert_eq!(finder_patterns(&field(1, 1, 4, 10)).len(), 1);
+        assert!(finder_patterns(&field(1, 1, 4, 16)).is_empty());
+        assert!(finder_patterns(&field(1, 1, 16, 4)).is_empty());
     }
 }

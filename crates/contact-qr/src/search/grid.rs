@@ -192,6 +192,7 @@ impl<'a> Fit<'a> {
         let count = dark.1 + light.1;
         let mean = (dark.0 + light.0) / count;
         let variance = squares / count - mean * mean;
+        // Flat ground shows no pattern, and has no spread to divide by.
         if variance < 1e-6 || dark.1 == 0.0 || light.1 == 0.0 {
             return 0.0;
         }
@@ -316,5 +317,19 @@ mod tests {
             (at(far), at(far)),
         );
         assert!(inverted.score() < -0.97);
+    }
+
+    #[test]
+    fn flat_ground_and_work_that_is_over_give_no_score() {
+        let grey = Grey::new(60, 60, vec![120; 3_600]).unwrap();
+        let patterns = FunctionPatterns::new(25);
+        let [work, none] = [Work::new(), Work::all_spent()];
+        let fit = |work| {
+            let finders = [(10.0, 10.0), (50.0, 10.0), (10.0, 50.0)];
+            Fit::new((&grey, work), false, &patterns, 25, finders, (50.0, 50.0)).score()
+        };
+        assert_eq!(fit(&work), 0.0);
+        assert!(work.spent() > 0);
+        assert_eq!(fit(&none), -1.0);
     }
 }

@@ -85,3 +85,32 @@ impl Pyramid {
         self.0.iter().rev().find(fits).unwrap_or(&self.0[0])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pyramid(side: usize) -> Pyramid {
+        Pyramid::new(Grey::new(side, side, vec![0; side * side]).unwrap())
+    }
+
+    #[test]
+    fn copies_end_where_no_code_would_fit() {
+        let widths = |side| -> Vec<usize> {
+            let layers = pyramid(side).0;
+            layers.iter().map(|layer| layer.grey.width()).collect()
+        };
+        assert_eq!(widths(500), [500, 250, 125, 62]);
+        assert_eq!(widths(30), [30]);
+    }
+
+    #[test]
+    fn only_a_small_picture_is_enlarged_and_sharpened() {
+        let mut small = pyramid(600);
+        assert!(small.enlarge() && small.sharpen());
+        assert_eq!(small.layers()[0].scale, 2.0);
+        let mut large = pyramid(1_300);
+        assert!(!large.enlarge() && large.sharpen());
+        assert!(!pyramid(1_600).sharpen());
+    }
+}

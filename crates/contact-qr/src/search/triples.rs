@@ -148,4 +148,31 @@ mod tests {
             .collect();
         assert_eq!(triples(&patterns, 25).len(), 25);
     }
+
+    #[test]
+    fn of_many_patterns_only_so_many_are_combined() {
+        let field: Vec<ConcentricPattern> = (0..400)
+            .map(|at| pattern((at % 20 * 90) as f32, (at / 20 * 90) as f32, 28))
+            .collect();
+        let of_one = NEIGHBOURS * (NEIGHBOURS - 1) / 2;
+        let all = triples(&field, usize::MAX).len();
+        assert!((100..=PATTERNS * of_one).contains(&all), "{all}");
+        assert_eq!(triples(&field, 60).len(), 60);
+    }
+
+    #[test]
+    fn patterns_of_other_sizes_or_far_away_belong_to_another_code() {
+        let at = |side: f32, size: i32| {
+            let patterns = [
+                pattern(0.0, 0.0, 28),
+                pattern(side, 0.0, 28),
+                pattern(0.0, side, size),
+            ];
+            triples(&patterns, 10).len()
+        };
+        assert!(at(140.0, 28) > 0);
+        assert_eq!(at(140.0, 100), 0);
+        assert_eq!(at(800.0, 28), 0);
+        assert_eq!(at(20.0, 28), 0);
+    }
 }

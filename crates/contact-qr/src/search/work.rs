@@ -23,6 +23,18 @@ impl Work {
     pub(crate) fn is_over(&self) -> bool {
         self.0.get() == 0
     }
+
+    /// None that is left.
+    #[cfg(test)]
+    pub(crate) fn all_spent() -> Self {
+        Self(Cell::new(0))
+    }
+
+    /// What has been spent so far.
+    #[cfg(test)]
+    pub(crate) fn spent(&self) -> u64 {
+        Self::ALL - self.0.get()
+    }
 }
 
 #[cfg(test)]

@@ -176,3 +176,44 @@ fn an_animation_without_end_is_bounded() {
     assert_eq!(result, Err(PictureError::NoCode));
     assert!(peak < 200_000_000, "{peak}");
 }
+
+#[test]
+fn a_code_behind_more_frames_than_are_looked_at_is_not_found() {
+    let (side, dark) = dark_pixels(&QrCode::of_text(LINK).unwrap(), 2);
+    let size = side as u32;
+    let code = || -> Vec<u8> {
+        dark.iter()
+            .map(|dark| if *dark { 0 } else { 255 })
+            .collect()
+    };
+    for (blanks, is_found) in [(150, true), (210, false)] {
+        let mut frames: Vec<Frame> = (0..blanks).map(|_| plain(size, 255, 255)).collect();
+        frames.push(part_of_code(side, &dark, 0, side));
+        assert_eq!(
+            read_texts(&apng(size, &frames)).is_ok(),
+            is_found,
+            "{blanks}"
+        );
+        let mut frames = vec![vec![255; side * side]; blanks];
+        frames.push(code());
+        let file = animated_webp(size, &frames);
+        assert_eq!(read_texts(&file).is_ok(), is_found, "{blanks}");
+    }
+}
+
+#[test]
+fn a_webp_whose_later_frame_is_damaged_is_said_to_be() {
+    let (side, dark) = dark_pixels(&QrCode::of_text(LINK).unwrap(), 4);
+    let code: Vec<u8> = dark
+        .iter()
+        .map(|dark| if *dark { 0 } else { 255 })
+        .collect();
+    let mut file = animated_webp(side as u32, &[vec![255; code.len()], code]);
+    let middle = file.len() - 200;
+    file[middle..].fill(0xff);
+    let result = read_texts(&file);
+    assert!(
+        matches!(result, Err(PictureError::Damaged(_))),
+        "{result:?}"
+    );
+}

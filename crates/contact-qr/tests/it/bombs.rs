@@ -140,6 +140,44 @@ fn compressed_text_in_a_png_is_not_unpacked() {
     assert!(peak < 10_000_000, "{peak}");
 }
 
+/// A small PNG with a chunk behind its header.
+fn png_with(name: &[u8; 4], content: &[u8]) -> Vec<u8> {
+    let data = [name, content].concat();
+    let mut chunk = (content.len() as u32).to_be_bytes().to_vec();
+    chunk.extend(&data);
+    chunk.extend(crc(&data).to_be_bytes());
+    let mut file = flat_png(40, 40, png::ColorType::Grayscale, png::BitDepth::Eight);
+    file.splice(33..33, chunk);
+    file
+}
+
+#[test]
+fn what_else_a_png_holds_is_not_kept() {
+    let zeros = vec![0; 6_000_000];
+    let mut packed = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+    packed.write_all(&zeros).unwrap();
+    let profile = [b"profile\0\0".to_vec(), packed.finish().unwrap()].concat();
+    let text = [b"Comment\0".to_vec(), vec![b'x'; 6_000_000]].concat();
+    for (name, content) in [(b"iCCP", profile), (b"tEXt", text)] {
+        let file = png_with(name, &content);
+        let (result, peak) = peak_of(|| read_texts(&file));
+        assert_eq!(result, Err(PictureError::NoCode));
+        assert!(peak < 3_000_000, "{peak}");
+    }
+}
+
+#[test]
+fn a_chunk_that_is_larger_than_any_picture_needs_is_not_read() {
+    let file = png_with(b"eXIf", &vec![0; 9_000_000]);
+    let (result, peak) = peak_of(|| read_texts(&file));
+    assert!(
+        matches!(&result, Err(PictureError::Damaged(said)) if said.contains("larger")),
+        "{result:?}"
+    );
+    // What is allowed, while a buffer that grows is moved.
+    assert!(peak < 16_000_000, "{peak}");
+}
+
 /// The checksum of a PNG chunk: its name and its data.
 fn crc(bytes: &[u8]) -> u32 {
     let mut crc = flate2::Crc::new();

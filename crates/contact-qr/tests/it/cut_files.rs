@@ -92,6 +92,18 @@ fn a_lossy_webp_that_is_cut_behind_the_code_is_read() {
     }
 }
 
+#[test]
+fn a_lossy_webp_that_is_cut_before_the_code_is_said_to_end_early() {
+    let file = include_bytes!("lossy.webp");
+    for tenths in 2..6 {
+        assert_eq!(
+            read_texts(&file[..file.len() * tenths / 10]),
+            Err(PictureError::Damaged("the file ends early".to_owned())),
+            "{tenths}"
+        );
+    }
+}
+
 /// Its decoder gives nothing of what it has where the rest is nonsense: it is read or said to end early, never to hold no code.
 #[test]
 fn a_lossless_webp_that_is_cut_is_read_or_said_to_be() {

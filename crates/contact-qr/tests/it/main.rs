@@ -8,4 +8,5 @@ mod bad_input;
 mod bombs;
 mod cut_files;
 mod pictures;
+mod webp_headers;
 mod written;

@@ -1,8 +1,9 @@
 //! Matrix IDs among words.
 
+use super::found::Doubt;
+use super::piece::valid_id;
 use super::span::{Extent, Span, without_emphasis};
 use super::wrapped::is_link;
-use super::{Doubt, valid_id};
 use crate::MatrixId;
 
 /// Whether a character before an `@` makes it a mail address.

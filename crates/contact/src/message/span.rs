@@ -1,9 +1,9 @@
 //! Where a link among words ends, and what it is.
 
+use super::found::Doubt;
 use super::joined_lines::mail_decoded;
-use super::{
-    Doubt, could_be_id, is_alphanumeric, is_contact_link, is_matrix_link, starts, wrapped,
-};
+use super::piece::{could_be_id, is_alphanumeric, is_contact_link, is_matrix_link, starts};
+use super::wrapped;
 use crate::link_query::is_foreign_mark;
 use crate::{Address, AddressError, SecureCallIdError};
 

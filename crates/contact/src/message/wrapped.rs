@@ -6,7 +6,7 @@ use data_encoding::BASE64URL_NOPAD;
 use percent_encoding::percent_decode_str;
 use url::form_urlencoded;
 
-use super::starts;
+use super::piece::starts;
 
 /// The links that a web address could hold, the likeliest first. An address has an end, by [`Extent`](super::span::Extent).
 pub(super) fn links_in(link: &str) -> Vec<String> {

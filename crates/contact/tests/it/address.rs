@@ -46,6 +46,18 @@ fn an_ordinary_account_has_no_id() {
 }
 
 #[test]
+fn a_contact_is_the_same_by_its_key_and_without_one_by_its_address() {
+    let address = |text: &str| text.parse::<Address>().unwrap();
+    let own = address(A);
+    assert!(own.is_same_contact(&address(&format!("@sc_{A}:a.example"))));
+    assert!(own.is_same_contact(&address(&format!("securecall://contact/{A}?name=Ada"))));
+    let ordinary = address("@alice:example.org");
+    assert!(ordinary.is_same_contact(&address("@alice:example.org")));
+    assert!(!ordinary.is_same_contact(&address("@alice:example.com")));
+    assert!(!ordinary.is_same_contact(&own));
+}
+
+#[test]
 fn the_fault_of_an_id_is_found_in_every_form() {
     let mut wrong = A.to_owned();
     wrong.replace_range(0..1, "a");

@@ -27,7 +27,7 @@ impl Epoch {
         }
     }
 
-    /// Its number.
+    /// How many DH steps of the sender led to it, from 0.
     #[must_use]
     pub const fn number(self) -> u16 {
         self.0

@@ -67,14 +67,14 @@ impl From<NoKey> for FrameError {
 pub struct AddEpochError {
     /// The newest epoch there is.
     pub newest: Epoch,
-    /// The one refused.
+    /// The epoch that was to be added, not later than the newest.
     pub got: Epoch,
 }
 
-/// An opened frame.
+/// A frame whose tag was right, opened in its own buffer.
 #[derive(Debug)]
 pub struct Opened<'a> {
-    /// The sender's epoch.
+    /// The epoch that its KID names.
     pub epoch: Epoch,
     /// CTR: 256 + the frame's index in the epoch.
     pub counter: u64,
@@ -141,6 +141,7 @@ impl FrameOpener {
             .iter_mut()
             .find(|keys| keys.epoch == epoch)
             .ok_or(unknown)?;
+        // Its time may be over before the timer has come.
         if keys.deadline.is_some_and(|deadline| deadline <= now) {
             return Err(unknown);
         }
@@ -161,6 +162,7 @@ impl FrameOpener {
         )
         .map_err(|_| FrameError::OpenFailed)?;
 
+        // Only what has opened moves the window and ends older epochs: a forged frame could do both.
         keys.commit(index, candidate);
         self.retire_before(epoch, now);
         Ok(Opened {

@@ -89,6 +89,7 @@ impl ReceiveEpoch {
         if index - self.next > FORWARD_WINDOW {
             return Err(NoKey::TooFarAhead);
         }
+        // Nothing is passed over, so no window has to be worked out: most frames go this way.
         if index == self.next {
             let (key, next) = self.chain.advance();
             return Ok(Candidate::Ahead {
@@ -98,6 +99,7 @@ impl ReceiveEpoch {
             });
         }
         let window_start = self.window_start(index);
+        // From here on frames that were passed over may still come; before it none will be opened.
         let window = self.chain_ahead(window_start);
         let mut chain = window.duplicate();
         for _ in window_start..index {

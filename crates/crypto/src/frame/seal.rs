@@ -23,7 +23,7 @@ pub enum SealError {
     /// This epoch has sealed as many frames as its headers can count (65,280: more than 20 minutes).
     #[error("epoch {epoch} has no frames left")]
     EpochExhausted {
-        /// The epoch.
+        /// The epoch in use; a new one has to be installed first.
         epoch: Epoch,
     },
 }
@@ -34,7 +34,7 @@ pub enum SealError {
 pub struct InstallEpochError {
     /// The epoch in use.
     pub current: Epoch,
-    /// The one refused.
+    /// The epoch that was to be installed, not later than the current one.
     pub got: Epoch,
 }
 
@@ -91,6 +91,7 @@ impl FrameSealer {
         if got < OVERHEAD {
             return Err(SealError::BufferTooShort { got });
         }
+        // Before the buffer is touched: with a new epoch the same frame can be sealed after all.
         let counter = u16::try_from(self.index)
             .ok()
             .and_then(|index| index.checked_add(OFFSET))

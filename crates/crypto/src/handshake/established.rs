@@ -7,25 +7,9 @@ use crate::frame::MediaSeed;
 use crate::identity::IdentityKey;
 use crate::kdf::{hkdf, part};
 use crate::ratchet::{ChainKey, Ratchet, RootKey};
+use crate::transcript::Transcript;
 
 const SESSION_INFO: &[u8] = b"securecall v1 session";
-
-/// The handshake hash `h` after message 2: equal on both sides, unlike that of any other handshake. Not secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Transcript([u8; 32]);
-
-impl Transcript {
-    #[cfg(test)]
-    pub(crate) const fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    /// The 32 bytes.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
 
 /// The session that a finished handshake gives, to be taken apart.
 pub struct Established {
@@ -118,7 +102,7 @@ impl Secrets {
             chain: ChainKey::new(part(&okm, 1)),
             caller_seed: MediaSeed::copied_from(part(&okm, 2)),
             callee_seed: MediaSeed::copied_from(part(&okm, 3)),
-            transcript: Transcript(*symmetric.hash()),
+            transcript: Transcript::new(*symmetric.hash()),
         }
     }
 }

@@ -71,6 +71,7 @@ impl Initiator {
         } = self;
         let mut message = Vec::with_capacity(MESSAGE_1_OVERHEAD + payload.len());
 
+        // The tokens in the order of the pattern: both sides mix the same only if they take the same steps.
         let ephemeral = dh::generate(rng);
         let ephemeral_public = dh::public(&ephemeral);
         message.extend_from_slice(&ephemeral_public);
@@ -153,6 +154,7 @@ impl InitiatorAwaiting {
             return Err(HandshakeError::TooLong);
         }
         let mut rest = message;
+        // On a copy: a forged message 2 must not spoil the state for the true one.
         let mut symmetric = self.symmetric.clone();
 
         let remote_ephemeral = take_key(&mut rest)?;

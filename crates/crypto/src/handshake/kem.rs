@@ -10,9 +10,9 @@ use zeroize::{Zeroize, Zeroizing};
 use super::error::HandshakeError;
 use crate::aead::TAG_LEN;
 
-/// Bytes of an encapsulation key.
+/// Bytes of an encapsulation key (FIPS 203, table 3).
 pub(super) const KEY_LEN: usize = 1184;
-/// Bytes of a ciphertext.
+/// Bytes of a ciphertext (FIPS 203, table 3).
 pub(super) const CIPHERTEXT_LEN: usize = 1088;
 /// Bytes of a sealed encapsulation key in message 1.
 pub(super) const SEALED_KEY_LEN: usize = KEY_LEN + TAG_LEN;

@@ -65,6 +65,7 @@ impl Responder {
             .as_slice()
             .try_into()
             .map_err(|_| HandshakeError::Truncated)?;
+        // Refuses a key of low order, as `dh::agree` did above: so nothing can fail while message 2 is written.
         let remote = IdentityKey::from_bytes(remote)?;
         symmetric.mix_key(dh::agree(identity.secret(), remote.as_bytes())?.as_bytes());
         let payload = symmetric.decrypt_and_hash(rest)?;

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::word_list::{WORDS, index_of};
 
-/// Words in a phrase.
+/// Words in a phrase: 256 bits and a checksum of 8, 11 bits a word (BIP-39).
 pub const PHRASE_WORDS: usize = 24;
 
 /// Length of the longest word in the list.

@@ -5,9 +5,9 @@ use zeroize::Zeroizing;
 use super::error::RatchetError;
 use super::header::HEADER_LEN;
 use crate::aead::{self, TAG_LEN};
-use crate::handshake::Transcript;
 use crate::kdf::{chain_step, hkdf};
 use crate::secret::secret;
+use crate::transcript::Transcript;
 
 const MESSAGE_INFO: &[u8] = b"securecall v1 message";
 

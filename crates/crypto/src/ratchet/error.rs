@@ -1,6 +1,6 @@
 //! Why a ratchet message was refused.
 
-use super::header::MessageId;
+use super::message_id::MessageId;
 use crate::dh::AllZero;
 
 /// Why a ratchet message was refused. The state is as it was before.

@@ -7,30 +7,14 @@
 //!
 //! Numbers are big-endian. It is not encrypted; Olm or DTLS is outside.
 
-use std::fmt;
-
 use super::error::RatchetError;
+use super::message_id::MessageId;
 use crate::direction::Direction;
 
 /// Bytes of a header.
 pub(super) const HEADER_LEN: usize = 46;
 
 const VERSION: u8 = 1;
-
-/// Names a message of one direction: the sender's step and the number in that step's chain, both from 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct MessageId {
-    /// The sender's DH steps so far.
-    pub step: u32,
-    /// The number in the chain.
-    pub number: u32,
-}
-
-impl fmt::Display for MessageId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.step, self.number)
-    }
-}
 
 /// A message's header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,11 +4,15 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::MAX_SKIP;
 use super::chain_key::{ChainKey, MessageKey};
 use super::error::RatchetError;
-use super::header::{HEADER_LEN, MessageId};
-use crate::handshake::Transcript;
+use super::header::HEADER_LEN;
+use super::message_id::MessageId;
+use crate::transcript::Transcript;
+
+/// How many messages of one chain may be missing at a time. Each costs 36 bytes of memory, and a forged header at most this
+/// many HMACs twice over; control messages of a chain are a few dozen.
+pub const MAX_SKIP: u32 = 256;
 
 /// One of the peer's ratchet keys and its chain.
 pub(super) struct ReceivingChain {

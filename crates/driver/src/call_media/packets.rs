@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
-use securecall_contact::{MatrixId, SecureCallId, ServerName};
+use securecall_contact::{Device, MatrixId, SecureCallId, ServerName};
 use securecall_crypto::{IdentityKeyPair, IdentitySeed};
 use securecall_media::{
     Datagram, LocalCandidate, Reach, ReceivePipeline, SendPipeline, TICK_SAMPLES, Transport,
     TransportEvent, TransportOutput, VoiceEncoder,
 };
 use securecall_session::{
-    AnswerPolicy, CallId, CallOptions, Callee, Config, Contacts, Endpoint, Event, InboundSignal,
-    MediaCommand, MediaEvent, Output, OwnDevice, PathRoute, PeerDevice, Request, Route,
+    AnswerPolicy, CallHandle, CallOptions, Callee, Config, Contacts, Endpoint, Event,
+    InboundSignal, MediaCommand, MediaEvent, Output, PathRoute, Request, Route,
 };
 use web_time::Instant;
 
@@ -29,7 +29,8 @@ const WALLCLOCK_MS: u64 = 1_800_000_000_000;
 
 struct End {
     endpoint: Endpoint,
-    device: OwnDevice,
+    matrix_id: MatrixId,
+    device: Device,
     address: SocketAddr,
     transport: Option<Transport>,
     encoder: VoiceEncoder,
@@ -40,6 +41,7 @@ struct End {
     endpoint_deadline: Option<Instant>,
     frames_opened: u64,
     peer_muted: bool,
+    call: Option<CallHandle>,
     events: Vec<Event>,
 }
 
@@ -65,7 +67,6 @@ impl Packet {
 struct VirtualCall {
     now: Instant,
     rng: ChaCha20Rng,
-    call: CallId,
     ends: [End; 2],
     signals: VecDeque<(usize, String)>,
     in_flight: VecDeque<(Instant, usize, Datagram)>,
@@ -89,12 +90,12 @@ fn matrix_id(number: u8) -> MatrixId {
 }
 
 fn end(number: u8) -> End {
-    let device = OwnDevice {
-        matrix_id: matrix_id(number),
+    let device = Device {
         device_id: format!("DEVICE{number}"),
         olm_key: [number; 32],
     };
     let config = Config {
+        matrix_id: matrix_id(number),
         device: device.clone(),
         answer: AnswerPolicy::Auto,
         inbound: direct(),
@@ -102,6 +103,7 @@ fn end(number: u8) -> End {
     };
     End {
         endpoint: Endpoint::new(config, identity(number), Contacts::default(), None).unwrap(),
+        matrix_id: matrix_id(number),
         device,
         address: SocketAddr::from(([10, 0, 0, number], 5000)),
         transport: None,
@@ -113,6 +115,7 @@ fn end(number: u8) -> End {
         endpoint_deadline: None,
         frames_opened: 0,
         peer_muted: false,
+        call: None,
         events: Vec::new(),
     }
 }
@@ -128,13 +131,12 @@ impl VirtualCall {
             matrix_id: matrix_id(2),
         };
         let caller = &mut ends[CALLER].endpoint;
-        let call = caller
+        caller
             .call(now, WALLCLOCK_MS, &mut rng, callee, &direct())
             .unwrap();
         let mut this = Self {
             now,
             rng,
-            call,
             ends,
             signals: VecDeque::new(),
             in_flight: VecDeque::new(),
@@ -151,9 +153,10 @@ impl VirtualCall {
     }
 
     fn set_muted(&mut self, index: usize, muted: bool) {
+        let call = self.ends[index].call();
         let endpoint = &mut self.ends[index].endpoint;
         endpoint
-            .set_muted(self.now, &mut self.rng, self.call, muted)
+            .set_muted(self.now, &mut self.rng, call, muted)
             .unwrap();
         self.drain(index);
     }
@@ -209,10 +212,10 @@ impl VirtualCall {
 
     fn deliver_signal(&mut self, from: usize, content: &str) {
         let to = 1 - from;
-        let sender = self.ends[from].device.clone();
+        let sender = self.ends[from].matrix_id.clone();
         let signal = InboundSignal {
-            sender: &sender.matrix_id,
-            sender_olm_key: sender.olm_key,
+            sender: &sender,
+            sender_olm_key: self.ends[from].device.olm_key,
             content,
         };
         let endpoint = &mut self.ends[to].endpoint;
@@ -231,17 +234,18 @@ impl VirtualCall {
                     end.endpoint_deadline = at;
                     return;
                 }
-                Output::Event(event) => end.events.push(event),
+                Output::Event(event) => {
+                    if let Event::Dialing { call, .. } | Event::Incoming { call, .. } = &event {
+                        end.call = Some(call.handle);
+                    }
+                    end.events.push(event);
+                }
                 Output::Persist(_) => {
                     end.endpoint
                         .handle_persisted(self.now, &mut self.rng, Ok(()));
                 }
                 Output::Request(Request::QueryDevices { id, .. }) => {
-                    let peer = &self.ends[1 - index].device;
-                    let devices = vec![PeerDevice {
-                        device_id: peer.device_id.clone(),
-                        olm_key: peer.olm_key,
-                    }];
+                    let devices = vec![self.ends[1 - index].device.clone()];
                     let endpoint = &mut self.ends[index].endpoint;
                     endpoint.handle_devices(self.now, &mut self.rng, id, Ok(devices));
                 }
@@ -324,8 +328,9 @@ impl VirtualCall {
     }
 
     fn tell(&mut self, index: usize, event: MediaEvent) {
+        let call = self.ends[index].call();
         let endpoint = &mut self.ends[index].endpoint;
-        endpoint.handle_media(self.now, &mut self.rng, self.call, event);
+        endpoint.handle_media(self.now, &mut self.rng, call, event);
     }
 
     fn drain_transport(&mut self, index: usize) {
@@ -361,9 +366,10 @@ impl VirtualCall {
             }
             TransportEvent::ChannelOpen => self.tell(index, MediaEvent::DataChannelOpen),
             TransportEvent::Control(bytes) => {
+                let call = self.ends[index].call();
                 let endpoint = &mut self.ends[index].endpoint;
                 endpoint
-                    .handle_control(self.now, &mut self.rng, self.call, &bytes)
+                    .handle_control(self.now, &mut self.rng, call, &bytes)
                     .unwrap();
             }
             TransportEvent::Frame(mut frame) => {
@@ -425,6 +431,10 @@ impl VirtualCall {
 impl End {
     fn transport(&mut self) -> &mut Transport {
         self.transport.as_mut().unwrap()
+    }
+
+    fn call(&self) -> CallHandle {
+        self.call.unwrap()
     }
 }
 

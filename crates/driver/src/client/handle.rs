@@ -1,6 +1,8 @@
 //! Orders to a running client.
 
-use securecall_session::{CallError, CallId, CallOptions, Callee, CommandError, Contact};
+use securecall_session::{
+    CallError, CallHandle, CallOptions, Callee, CommandError, Contact, NamedCall,
+};
 use tokio::sync::{mpsc, oneshot};
 
 /// Why a call is not placed.
@@ -20,12 +22,12 @@ pub(super) enum Command {
     Call {
         callee: Callee,
         options: CallOptions,
-        reply: oneshot::Sender<Result<CallId, CallError>>,
+        reply: oneshot::Sender<Result<NamedCall, CallError>>,
     },
-    Answer(CallId, oneshot::Sender<Result<(), CommandError>>),
-    Reject(CallId, oneshot::Sender<Result<(), CommandError>>),
-    Hangup(CallId, oneshot::Sender<Result<(), CommandError>>),
-    SetMuted(CallId, bool, oneshot::Sender<Result<(), CommandError>>),
+    Answer(CallHandle, oneshot::Sender<Result<(), CommandError>>),
+    Reject(CallHandle, oneshot::Sender<Result<(), CommandError>>),
+    Hangup(CallHandle, oneshot::Sender<Result<(), CommandError>>),
+    SetMuted(CallHandle, bool, oneshot::Sender<Result<(), CommandError>>),
     SetContacts(Vec<Contact>),
     Stop,
 }
@@ -42,7 +44,11 @@ impl Handle {
     /// # Errors
     ///
     /// See [`PlaceError`].
-    pub async fn call(&self, callee: Callee, options: CallOptions) -> Result<CallId, PlaceError> {
+    pub async fn call(
+        &self,
+        callee: Callee,
+        options: CallOptions,
+    ) -> Result<NamedCall, PlaceError> {
         let (reply, answer) = oneshot::channel();
         let sent = self
             .commands
@@ -61,7 +67,7 @@ impl Handle {
     /// # Errors
     ///
     /// There is no such call, or it does not ring here.
-    pub async fn answer(&self, call: CallId) -> Result<(), CommandError> {
+    pub async fn answer(&self, call: CallHandle) -> Result<(), CommandError> {
         self.command(|reply| Command::Answer(call, reply)).await
     }
 
@@ -70,7 +76,7 @@ impl Handle {
     /// # Errors
     ///
     /// There is no such call, or it does not ring here.
-    pub async fn reject(&self, call: CallId) -> Result<(), CommandError> {
+    pub async fn reject(&self, call: CallHandle) -> Result<(), CommandError> {
         self.command(|reply| Command::Reject(call, reply)).await
     }
 
@@ -79,7 +85,7 @@ impl Handle {
     /// # Errors
     ///
     /// There is no such call.
-    pub async fn hangup(&self, call: CallId) -> Result<(), CommandError> {
+    pub async fn hangup(&self, call: CallHandle) -> Result<(), CommandError> {
         self.command(|reply| Command::Hangup(call, reply)).await
     }
 
@@ -88,7 +94,7 @@ impl Handle {
     /// # Errors
     ///
     /// There is no such call.
-    pub async fn set_muted(&self, call: CallId, muted: bool) -> Result<(), CommandError> {
+    pub async fn set_muted(&self, call: CallHandle, muted: bool) -> Result<(), CommandError> {
         self.command(|reply| Command::SetMuted(call, muted, reply))
             .await
     }

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use securecall_contact::Device;
 use securecall_matrix::{Account, DevicesError, SendError, ServerError};
-use securecall_session::{PeerDevice, Request, RequestError, RequestId};
+use securecall_session::{Request, RequestError, RequestId};
 use tokio::task::{Id, JoinSet};
 
 /// Requests under way at once; one more is answered as one that failed, and tried again later.
@@ -12,7 +13,7 @@ const MAX_REQUESTS: usize = 64;
 /// What came back from the homeserver.
 #[derive(Debug)]
 pub(crate) enum Response {
-    Devices(RequestId, Result<Vec<PeerDevice>, RequestError>),
+    Devices(RequestId, Result<Vec<Device>, RequestError>),
     Sent(RequestId, Result<(), RequestError>),
 }
 
@@ -91,7 +92,6 @@ async fn ask(account: Account, request: Request) -> Response {
     match request {
         Request::QueryDevices { id, user } => {
             let devices = account.devices_of(&user).await;
-            let devices = devices.map(to_session_devices);
             Response::Devices(id, devices.map_err(|error| devices_failed(&error)))
         }
         Request::Send {
@@ -104,14 +104,6 @@ async fn ask(account: Account, request: Request) -> Response {
             Response::Sent(id, sent.map_err(|error| send_failed(&error)))
         }
     }
-}
-
-fn to_session_devices(devices: Vec<securecall_matrix::PeerDevice>) -> Vec<PeerDevice> {
-    let convert = |device: securecall_matrix::PeerDevice| PeerDevice {
-        device_id: device.device_id,
-        olm_key: device.olm_key,
-    };
-    devices.into_iter().map(convert).collect()
 }
 
 fn devices_failed(error: &DevicesError) -> RequestError {
@@ -152,7 +144,7 @@ fn server_failed(error: &ServerError) -> RequestError {
 mod tests {
     use securecall_crypto::{IdentityKeyPair, IdentitySeed};
     use securecall_session::{
-        AnswerPolicy, CallOptions, Callee, Config, Contacts, Endpoint, Output, OwnDevice, Route,
+        AnswerPolicy, CallOptions, Callee, Config, Contacts, Endpoint, Output, Route,
     };
 
     use super::*;
@@ -168,8 +160,8 @@ mod tests {
             ..CallOptions::default()
         };
         let config = Config {
-            device: OwnDevice {
-                matrix_id: "@own:homeserver.test".parse().unwrap(),
+            matrix_id: "@own:homeserver.test".parse().unwrap(),
+            device: Device {
                 device_id: "OWN".to_owned(),
                 olm_key: [1; 32],
             },

@@ -8,7 +8,7 @@ use super::PeerConnection;
 use super::gathering::GatheringOutput;
 
 /// The carriers of a call and its transport have the same limits: what one lets through the other
-/// takes, and all candidates of one message have room.
+/// takes, and all candidates of a call have room.
 const _: () = {
     assert!(securecall_session::MAX_CANDIDATE == securecall_media::MAX_CANDIDATE_LEN);
     assert!(securecall_session::MAX_CANDIDATES == securecall_media::MAX_REMOTE_CANDIDATES);

@@ -2,20 +2,24 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use securecall_session::{CallId, Route};
+use securecall_session::{CallHandle, CallHandles, NamedCall, Route, WireCallId};
 
 use super::*;
 use crate::media_output::MediaOutput;
 use crate::queue::{Receiver, queue};
 
-type Outputs = Receiver<(CallId, MediaOutput)>;
+type Outputs = Receiver<(CallHandle, MediaOutput)>;
 
 const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// A connection that has made its offer, and what it says.
 fn offered(route: Route) -> (PeerConnection, Outputs) {
     let (sender, receiver) = queue();
-    let outputs = MediaOutputs::of(CallId::from_random([1; 16]), sender);
+    let call = NamedCall {
+        handle: CallHandles::default().issue(),
+        id: WireCallId::parse("call").unwrap(),
+    };
+    let outputs = MediaOutputs::of(call, sender);
     let network = Network {
         bind: vec![LOCALHOST],
         reach: securecall_media::Reach::ThisMachine,

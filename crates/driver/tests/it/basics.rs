@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use securecall_driver::{AnswerPolicy, CallEvent, EndReason, Event};
 
-use crate::people::{InCall, Person, connected, direct, ended, placed, synapse, wait_for};
+use crate::people::{
+    InCall, Person, connected, direct, ended, incoming, placed, synapse, wait_for,
+};
 use crate::tone::median_amplitude;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -22,7 +24,11 @@ async fn two_strangers_hear_each_others_tone() {
         })
         .await;
     }
-    call.calling.handle().hangup(call.call).await.unwrap();
+    call.calling
+        .handle()
+        .hangup(call.call.handle)
+        .await
+        .unwrap();
     assert_eq!(ended(&mut call.called).await, EndReason::RemoteHangup);
     assert_eq!(ended(&mut call.calling).await, EndReason::LocalHangup);
     call.calling.stop().await;
@@ -42,7 +48,12 @@ async fn a_second_call_of_the_same_pair_works_the_other_way_round() {
     let (one, other) = (Person::new(synapse()).await, Person::new(synapse()).await);
     let configs = [one.config(440), other.config(1000)];
     let mut first = InCall::between(one, other, configs).await;
-    first.calling.handle().hangup(first.call).await.unwrap();
+    first
+        .calling
+        .handle()
+        .hangup(first.call.handle)
+        .await
+        .unwrap();
     ended(&mut first.called).await;
     ended(&mut first.calling).await;
     let second = first
@@ -54,7 +65,7 @@ async fn a_second_call_of_the_same_pair_works_the_other_way_round() {
     let ((_, words), (_, same_words)) =
         tokio::join!(connected(&mut first.calling), connected(&mut first.called));
     assert_eq!(words, same_words);
-    assert_ne!(second, first.call);
+    assert_ne!(second.id, first.call.id);
     first.calling.stop().await;
     first.called.stop().await;
 }
@@ -67,18 +78,19 @@ async fn a_person_answers_mutes_and_the_other_hangs_up_by_stopping() {
     let (mut calling, mut called, call) =
         placed(&caller, &callee, [caller.config(440), asked]).await;
     let ringing = wait_for(&mut called, |event| match event {
-        Event::Call(CallEvent::Incoming { call, accepted, .. }) => Some((*call, *accepted)),
+        Event::Call(CallEvent::Incoming { call, accepted, .. }) => Some((call.clone(), *accepted)),
         _ => None,
     });
-    assert_eq!(ringing.await, (call, false));
+    let (rings, accepted) = ringing.await;
+    assert_eq!((&rings.id, accepted), (&call.id, false));
     wait_for(&mut calling, |event| {
         matches!(event, Event::Call(CallEvent::Ringing { .. })).then_some(())
     })
     .await;
-    called.handle().answer(call).await.unwrap();
+    called.handle().answer(rings.handle).await.unwrap();
     tokio::join!(connected(&mut calling), connected(&mut called));
 
-    calling.handle().set_muted(call, true).await.unwrap();
+    calling.handle().set_muted(call.handle, true).await.unwrap();
     let muted = wait_for(&mut called, |event| match event {
         Event::Call(CallEvent::Muted { local, muted, .. }) => Some((*local, *muted)),
         _ => None,
@@ -97,11 +109,9 @@ async fn a_declined_call_ends_on_both_sides() {
     asked.answer = AnswerPolicy::Ask;
     let (mut calling, mut called, call) =
         placed(&caller, &callee, [caller.config(440), asked]).await;
-    wait_for(&mut called, |event| {
-        matches!(event, Event::Call(CallEvent::Incoming { .. })).then_some(())
-    })
-    .await;
-    called.handle().reject(call).await.unwrap();
+    let rings = incoming(&mut called).await;
+    assert_eq!(rings.id, call.id);
+    called.handle().reject(rings.handle).await.unwrap();
     assert_eq!(ended(&mut calling).await, EndReason::Declined);
     assert_eq!(ended(&mut called).await, EndReason::LocalReject);
     calling.stop().await;

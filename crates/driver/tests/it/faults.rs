@@ -11,7 +11,7 @@ use securecall_driver::{
 use securecall_interop::{Synapse, SynapseOptions, UdpForwarder};
 
 use crate::{
-    people::{InCall, Person, connected, direct, ended, log, placed, synapse, wait_for},
+    people::{InCall, Person, connected, direct, ended, incoming, log, placed, synapse, wait_for},
     tone::median_amplitude,
 };
 
@@ -103,7 +103,11 @@ async fn a_path_that_is_cut_and_comes_back_brings_the_call_back() {
         reconnected(&mut call.called)
     );
     tokio::join!(hears_more(&mut call.calling), hears_more(&mut call.called));
-    call.calling.handle().hangup(call.call).await.unwrap();
+    call.calling
+        .handle()
+        .hangup(call.call.handle)
+        .await
+        .unwrap();
     assert_eq!(ended(&mut call.called).await, EndReason::RemoteHangup);
     call.calling.stop().await;
     call.called.stop().await;
@@ -139,7 +143,11 @@ async fn a_call_goes_on_without_its_homeserver() {
     })
     .await;
     tokio::join!(hears_more(&mut call.calling), hears_more(&mut call.called));
-    call.called.handle().hangup(call.call).await.unwrap();
+    call.called
+        .handle()
+        .hangup(call.callees_call.handle)
+        .await
+        .unwrap();
     assert_eq!(ended(&mut call.calling).await, EndReason::RemoteHangup);
     assert_eq!(ended(&mut call.called).await, EndReason::LocalHangup);
     call.calling.stop().await;
@@ -155,7 +163,11 @@ async fn a_call_goes_on_when_its_devices_are_signed_out() {
     call.callee.sign_out_elsewhere().await;
     tokio::join!(signed_out(&mut call.calling), signed_out(&mut call.called));
     tokio::join!(hears_more(&mut call.calling), hears_more(&mut call.called));
-    call.called.handle().hangup(call.call).await.unwrap();
+    call.called
+        .handle()
+        .hangup(call.callees_call.handle)
+        .await
+        .unwrap();
     assert_eq!(ended(&mut call.calling).await, EndReason::RemoteHangup);
     assert_eq!(ended(&mut call.called).await, EndReason::LocalHangup);
     call.calling.stop().await;
@@ -200,7 +212,9 @@ async fn a_device_that_rings_sends_no_packet_and_gathers_nothing() {
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!((to_callee.count(), to_caller.packets()), (0, 0));
 
-    called.handle().answer(call).await.unwrap();
+    let rings = incoming(&mut called).await;
+    assert_eq!(rings.id, call.id);
+    called.handle().answer(rings.handle).await.unwrap();
     tokio::join!(connected(&mut calling), connected(&mut called));
     assert!(to_callee.count() > 0 && to_caller.packets() + to_callee.packets() > 0);
     calling.stop().await;
@@ -240,12 +254,12 @@ async fn what_the_disk_does_not_take_does_not_ring_until_it_takes_it() {
     });
     assert!(told.await.contains("gone"));
     let missed = wait_for(&mut called, |event| match event {
-        Event::Call(CallEvent::Missed { call, why, .. }) => Some((*call, *why)),
+        Event::Call(CallEvent::Missed { call, why, .. }) => Some((call.id.clone(), *why)),
         Event::Call(CallEvent::Incoming { .. }) => panic!("it rang"),
         _ => None,
     });
-    assert_eq!(missed.await, (call, MissedReason::StorageFailed));
-    calling.handle().hangup(call).await.unwrap();
+    assert_eq!(missed.await, (call.id, MissedReason::StorageFailed));
+    calling.handle().hangup(call.handle).await.unwrap();
     assert_eq!(ended(&mut calling).await, EndReason::Cancelled);
 
     std::fs::create_dir(&folder).unwrap();
@@ -254,11 +268,7 @@ async fn what_the_disk_does_not_take_does_not_ring_until_it_takes_it() {
         .call(callee.as_callee(), direct())
         .await
         .unwrap();
-    let ringing = wait_for(&mut called, |event| match event {
-        Event::Call(CallEvent::Incoming { call, .. }) => Some(*call),
-        _ => None,
-    });
-    assert_eq!(ringing.await, again);
+    assert_eq!(incoming(&mut called).await.id, again.id);
     calling.stop().await;
     called.stop().await;
     // Behind a restart it is remembered: the file is whole, and a client takes it.

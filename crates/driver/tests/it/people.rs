@@ -5,8 +5,8 @@ use std::{path::PathBuf, sync::OnceLock, time::Duration};
 use securecall_contact::SecureCallId;
 use securecall_crypto::{IdentityKeyPair, IdentitySeed};
 use securecall_driver::{
-    AnswerPolicy, AudioSpec, CallEvent, CallId, CallOptions, Callee, Client, ClientConfig,
-    EndReason, Event, Reach, Route,
+    AnswerPolicy, AudioSpec, CallEvent, CallOptions, Callee, Client, ClientConfig, EndReason,
+    Event, NamedCall, Reach, Route,
 };
 use securecall_interop::{Synapse, SynapseOptions};
 use securecall_matrix::{Account, AccountStore, Homeserver, Registration, StoreKey};
@@ -133,7 +133,15 @@ pub(crate) async fn wait_for<T>(
     }
 }
 
-pub(crate) async fn connected(client: &mut Client) -> (CallId, String) {
+pub(crate) async fn incoming(client: &mut Client) -> NamedCall {
+    wait_for(client, |event| match event {
+        Event::Call(CallEvent::Incoming { call, .. }) => Some(call.clone()),
+        _ => None,
+    })
+    .await
+}
+
+pub(crate) async fn connected(client: &mut Client) -> (NamedCall, String) {
     wait_for(client, |event| match event {
         Event::Call(CallEvent::Connected {
             call,
@@ -142,7 +150,7 @@ pub(crate) async fn connected(client: &mut Client) -> (CallId, String) {
             ..
         }) => {
             println!("connected after {setup:?}");
-            Some((*call, safety_words.to_string()))
+            Some((call.clone(), safety_words.to_string()))
         }
         _ => None,
     })
@@ -163,7 +171,10 @@ pub(crate) struct InCall {
     pub(crate) callee: Person,
     pub(crate) calling: Client,
     pub(crate) called: Client,
-    pub(crate) call: CallId,
+    /// As the caller's client tells of it.
+    pub(crate) call: NamedCall,
+    /// As the callee's client does.
+    pub(crate) callees_call: NamedCall,
 }
 
 /// Both clients, the caller's first, and the call that the caller has placed.
@@ -171,7 +182,7 @@ pub(crate) async fn placed(
     caller: &Person,
     callee: &Person,
     [calling, called]: [ClientConfig; 2],
-) -> (Client, Client, CallId) {
+) -> (Client, Client, NamedCall) {
     let called = Client::start(called, callee.account.clone()).await.unwrap();
     let calling = Client::start(calling, caller.account.clone())
         .await
@@ -193,7 +204,7 @@ impl InCall {
         let (mut calling, mut called, call) = placed(&caller, &callee, configs).await;
         let ((caller_call, caller_words), (callee_call, callee_words)) =
             tokio::join!(connected(&mut calling), connected(&mut called));
-        assert_eq!((caller_call, callee_call), (call, call));
+        assert_eq!((&caller_call, &callee_call.id), (&call, &call.id));
         assert_eq!(caller_words, callee_words);
         Self {
             caller,
@@ -201,6 +212,7 @@ impl InCall {
             calling,
             called,
             call,
+            callees_call: callee_call,
         }
     }
 }

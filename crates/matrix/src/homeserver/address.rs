@@ -19,7 +19,7 @@ pub enum HomeserverAddressError {
     NotAnAddress {
         /// What was given, shortened.
         given: String,
-        /// What is wrong with it.
+        /// What is wrong with it, in a few words for a person.
         reason: String,
     },
     /// There is a user name, and perhaps a password, in it.

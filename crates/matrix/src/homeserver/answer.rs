@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use reqwest::{Response, StatusCode, header};
+use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 use url::Url;
 
 use super::well_known::is_web_page;
 use crate::{
-    client::{HttpError, refuse_compressed, retry_after},
-    server_error::ServerError,
+    http_error::HttpError,
+    response::{location, refuse_compressed, retry_after, shown},
+    server_error::{ServerError, network_login},
 };
 
 /// One answer, as far as it is of interest.
@@ -41,6 +42,7 @@ impl Answer {
             .await
             .map_err(|error| ServerError::from_network(&error))?
         {
+            // The beginning says what it is. An end that never comes is not waited for.
             let room = limit - body.len();
             body.extend(chunk.iter().take(room));
             if chunk.len() > room {
@@ -86,6 +88,7 @@ impl Answer {
     /// What this answer says instead of what was asked.
     pub(crate) fn fault(&self) -> ServerError {
         let status = self.status;
+        // 511 is a server error too, by its number.
         if let Some(login) = network_login(status) {
             return login;
         }
@@ -111,30 +114,6 @@ impl Answer {
             return not_matrix("it answers, but not as Matrix has it".to_owned());
         }
         not_matrix(format!("it answers {status}"))
-    }
-}
-
-/// What a network says that wants its users to log in by a browser first (RFC 6585, 6).
-pub(crate) fn network_login(status: StatusCode) -> Option<ServerError> {
-    (status == StatusCode::NETWORK_AUTHENTICATION_REQUIRED).then(|| ServerError::Unreachable {
-        reason: "this network asks to log in first; open any web page in a browser".to_owned(),
-        // It says that it has not let the request through.
-        may_have_arrived: false,
-    })
-}
-
-/// Where an answer leads, if it says so in a way that can be followed.
-pub(crate) fn location(response: &Response) -> Option<Url> {
-    let to = response.headers().get(header::LOCATION)?;
-    response.url().join(to.to_str().ok()?).ok()
-}
-
-/// Scheme, host and port: the rest may be long, and hold what is nobody's business.
-pub(crate) fn shown(url: &Url) -> String {
-    match (url.host_str(), url.port()) {
-        (Some(host), Some(port)) => format!("{}://{host}:{port}", url.scheme()),
-        (Some(host), None) => format!("{}://{host}", url.scheme()),
-        (None, _) => format!("{}:", url.scheme()),
     }
 }
 

@@ -36,7 +36,7 @@ pub enum DiscoveryError {
         name: String,
         /// What it named, shortened.
         base_url: String,
-        /// What is wrong with that.
+        /// Why that is no address of a homeserver.
         reason: String,
     },
     /// What it names as its homeserver would not be encrypted.
@@ -52,7 +52,7 @@ pub enum DiscoveryError {
     Delegate {
         /// Who was asked.
         name: String,
-        /// What it named.
+        /// The base URL that it named.
         url: String,
         /// What is wrong there.
         fault: ServerError,
@@ -74,7 +74,7 @@ pub enum DiscoveryError {
 
 /// What a name says about its homeserver.
 enum Named {
-    /// It is there.
+    /// The `base_url` of its document, as it stands there.
     BaseUrl(String),
     /// Nothing: it is the homeserver itself.
     Nothing,

@@ -15,7 +15,7 @@ pub(crate) const MAX_LENGTH: usize = 64 * 1024;
 /// Why a document names no homeserver. The specification's `FAIL_PROMPT`: somebody has to say where it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum WellKnownError {
-    /// Nothing in it.
+    /// No byte in it but white space.
     #[error("it is empty")]
     Empty,
     /// Longer than [`MAX_LENGTH`].

@@ -5,7 +5,6 @@
 mod account;
 mod answers;
 mod certificate;
-mod gate;
 mod hostile;
 mod people;
 mod registration;

@@ -1,19 +1,33 @@
 //! Set-ups that fail on the way, or are cut off.
 
 use rusqlite::Connection;
+use securecall_interop::WebServer;
 use securecall_matrix::{
     Account, AccountStore, Homeserver, Incoming, LoginError, RegisterError, Registration,
     RestoreError, ServerError, StartError,
 };
 
-use crate::{
-    gate::Gate,
-    people::{Person, fresh_name, homeserver, key, next_signal, signal, synapse},
-};
+use crate::people::{Person, fresh_name, homeserver, key, next_signal, signal, synapse};
 
-const BROKEN: &str =
-    "500 Internal Server Error\n{\"errcode\":\"M_UNKNOWN\",\"error\":\"Internal server error\"}";
-const FORBIDDEN: &str = "403 Forbidden\n{\"errcode\":\"M_FORBIDDEN\",\"error\":\"No\"}";
+/// A status line and a JSON body.
+type Refusal = (&'static str, &'static str);
+
+const BROKEN: Refusal = (
+    "500 Internal Server Error",
+    r#"{"errcode":"M_UNKNOWN","error":"Internal server error"}"#,
+);
+const FORBIDDEN: Refusal = ("403 Forbidden", r#"{"errcode":"M_FORBIDDEN","error":"No"}"#);
+const POSITION_UNKNOWN: Refusal = (
+    "400 Bad Request",
+    r#"{"errcode":"M_UNKNOWN_POS","error":"Unknown position"}"#,
+);
+
+/// From now on requests whose path contains this, and no others, are refused so.
+fn shut(gate: &WebServer, path: &str, (status, body): Refusal) {
+    gate.forget_answers();
+    let status = format!("{status}\r\nContent-Type: application/json");
+    gate.answer(path, &status, body);
+}
 
 fn registration(localpart: &str) -> Registration<'_> {
     Registration {
@@ -26,13 +40,13 @@ fn registration(localpart: &str) -> Registration<'_> {
 #[tokio::test]
 async fn a_set_up_that_fails_leaves_nothing_stored_and_no_device() {
     let watcher = Person::new(synapse()).await;
-    let gate = Gate::in_front_of(synapse().address());
+    let gate = WebServer::in_front_of(synapse().address()).unwrap();
     let through_gate = Homeserver::new(&gate.base_url()).unwrap();
     let directory = tempfile::tempdir().unwrap();
     let store = AccountStore::new(directory.path().join("account"), key());
     let name = fresh_name();
 
-    gate.shut("/sync", BROKEN);
+    shut(&gate, "/sync", BROKEN);
     let outcome = Account::register(&through_gate, &store, registration(&name)).await;
     assert!(
         matches!(
@@ -43,7 +57,7 @@ async fn a_set_up_that_fails_leaves_nothing_stored_and_no_device() {
     );
     assert!(!store.exists());
 
-    gate.shut("/keys/upload", FORBIDDEN);
+    shut(&gate, "/keys/upload", FORBIDDEN);
     let outcome = Account::register(&through_gate, &store, registration(&name)).await;
     assert!(
         matches!(
@@ -54,7 +68,7 @@ async fn a_set_up_that_fails_leaves_nothing_stored_and_no_device() {
     );
     assert!(!store.exists());
 
-    gate.open();
+    gate.forget_answers();
     let account = Account::register(&through_gate, &store, registration(&name))
         .await
         .unwrap();
@@ -116,7 +130,7 @@ async fn a_set_up_that_was_cut_off_is_made_again_or_logged_out() {
 #[tokio::test]
 async fn a_homeserver_that_is_broken_counts_as_out_of_reach_and_is_used_again() {
     let sender = Person::new(synapse()).await;
-    let gate = Gate::in_front_of(synapse().address());
+    let gate = WebServer::in_front_of(synapse().address()).unwrap();
     let Person {
         account,
         store,
@@ -126,7 +140,7 @@ async fn a_homeserver_that_is_broken_counts_as_out_of_reach_and_is_used_again() 
     drop(account);
 
     let account = Account::restore(&store).await.unwrap();
-    gate.shut("/sync", BROKEN);
+    shut(&gate, "/sync", BROKEN);
     let outcome = account.start().await;
     assert!(
         matches!(
@@ -135,7 +149,7 @@ async fn a_homeserver_that_is_broken_counts_as_out_of_reach_and_is_used_again() 
         ),
         "{outcome:?}"
     );
-    gate.open();
+    gate.forget_answers();
     let mut inbox = account.start().await.unwrap();
     sender
         .account
@@ -148,7 +162,7 @@ async fn a_homeserver_that_is_broken_counts_as_out_of_reach_and_is_used_again() 
 #[tokio::test]
 async fn a_position_that_the_homeserver_does_not_know_is_given_up() {
     let sender = Person::new(synapse()).await;
-    let gate = Gate::in_front_of(synapse().address());
+    let gate = WebServer::in_front_of(synapse().address()).unwrap();
     let Person {
         account,
         store,
@@ -156,10 +170,7 @@ async fn a_position_that_the_homeserver_does_not_know_is_given_up() {
     } = Person::behind(&gate.base_url()).await;
     drop(account);
     let account = Account::restore(&store).await.unwrap();
-    gate.shut(
-        "since=",
-        "400 Bad Request\n{\"errcode\":\"M_UNKNOWN_POS\",\"error\":\"Unknown position\"}",
-    );
+    shut(&gate, "since=", POSITION_UNKNOWN);
     // At the start, and in the sync that goes on: nothing can come but in answer to a request without a position.
     let mut inbox = account.start().await.unwrap();
     assert_eq!(inbox.next().await, Some(Incoming::SyncComplete));

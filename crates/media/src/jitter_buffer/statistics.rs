@@ -15,7 +15,7 @@ pub struct JitterStatistics {
     pub loss: f32,
     /// Frames that took their turn, there or not.
     pub frames_expected: u64,
-    /// Frames decoded.
+    /// Frames that were there when their turn came, and were decoded.
     pub frames_decoded: u64,
     /// Frames recovered from the one that followed (FEC).
     pub frames_recovered: u64,

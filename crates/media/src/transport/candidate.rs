@@ -14,7 +14,7 @@ pub const MAX_CANDIDATE_LEN: usize = 256;
 /// Where address and port stand in a candidate line (RFC 8839 section 5.1), counted from 0.
 const ADDRESS_FIELD: usize = 4;
 
-/// What a candidate of ours is.
+/// How a candidate of ours is reached (RFC 8445 section 5.1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CandidateKind {
     /// A socket of this machine.
@@ -23,10 +23,10 @@ pub enum CandidateKind {
     Relay,
 }
 
-/// A candidate of ours.
+/// An address at which the peer may try to reach us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LocalCandidate {
-    /// What it is.
+    /// Whether it is a socket of ours or an address at a relay.
     pub kind: CandidateKind,
     /// Where datagrams of this candidate leave from: [`Datagram::source`](super::Datagram::source)
     /// names it. The address of a socket, or the one at the relay.

@@ -15,14 +15,16 @@ pub const MAX_DESCRIPTION_LEN: usize = 16 * 1024;
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    /// The digest.
+    /// The 32 bytes of the sha-256 digest.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// Reads the value of an `a=fingerprint:` line: `sha-256`, a space, 32 bytes in hex, colons between them.
-    fn parse(value: &str) -> Option<Self> {
-        let (hash, digest) = value.trim_end().split_once(' ')?;
+    /// Reads a line: `a=fingerprint:sha-256`, a space, 32 bytes in hex, colons between them. Another spelling counts as one and is
+    /// not taken; the vectors in `testing/vectors/fingerprint.json` say which.
+    fn parse(line: &str) -> Option<Self> {
+        let value = line.trim_end().strip_prefix("a=fingerprint:")?;
+        let (hash, digest) = value.split_once(' ')?;
         if !hash.eq_ignore_ascii_case("sha-256") {
             return None;
         }
@@ -98,8 +100,8 @@ impl Description {
             }
             if let Some(rest) = line.strip_prefix("m=") {
                 media.push(rest.split(' ').next().unwrap_or_default());
-            } else if let Some(value) = attribute(line, "fingerprint") {
-                let read = Fingerprint::parse(value).ok_or(TransportError::Fingerprint)?;
+            } else if attribute(line, "fingerprint").is_some() {
+                let read = Fingerprint::parse(line).ok_or(TransportError::Fingerprint)?;
                 if fingerprint.replace(read).is_some() {
                     return Err(TransportError::Fingerprint);
                 }
@@ -137,12 +139,12 @@ pub(super) fn with_one_fingerprint(sdp: &str) -> String {
     once
 }
 
-/// The value of `a=name:value`; the name is matched without regard to case, so that no line slips past us.
+/// The value of `a=name:value`, however the line is spelt, so that none slips past us.
 fn attribute<'a>(line: &'a str, name: &str) -> Option<&'a str> {
-    let (key, value) = line.trim_start().strip_prefix("a=")?.split_once(':')?;
-    key.trim()
-        .eq_ignore_ascii_case(name)
-        .then_some(value.trim_start())
+    let (kind, attribute) = line.trim_start().split_once('=')?;
+    let (key, value) = attribute.split_once(':').unwrap_or((attribute, ""));
+    let is_it = kind.trim_end() == "a" && key.trim().eq_ignore_ascii_case(name);
+    is_it.then_some(value.trim_start())
 }
 
 #[cfg(test)]
@@ -233,5 +235,32 @@ mod tests {
         let other = vec!["CD"; 32].join(":");
         let read = read(&sdp(&format!("a=x:y\ra=fingerprint:sha-256 {other}\r\n")));
         assert_eq!(read.err(), Some(TransportError::Fingerprint));
+    }
+
+    #[derive(serde::Deserialize)]
+    struct Vectors {
+        before: String,
+        after: String,
+        cases: Vec<Case>,
+    }
+
+    #[derive(serde::Deserialize)]
+    struct Case {
+        says: String,
+        lines: String,
+        digest: Option<String>,
+    }
+
+    #[test]
+    fn the_vectors_of_fingerprints_that_who_sealed_the_description_is_held_to_as_well() {
+        let json = include_str!("../../../../testing/vectors/fingerprint.json");
+        let vectors: Vectors = serde_json::from_str(json).unwrap();
+        for case in vectors.cases {
+            let sdp = format!("{}{}{}", vectors.before, case.lines, vectors.after);
+            let hex = |bytes: &[u8; 32]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            let read = read(&sdp).map(|it| hex(it.fingerprint.as_bytes()));
+            let expected: Result<String, _> = case.digest.ok_or(TransportError::Fingerprint);
+            assert_eq!(read, expected, "{}", case.says);
+        }
     }
 }

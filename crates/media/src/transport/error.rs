@@ -32,7 +32,7 @@ pub enum TransportError {
     /// A call in the wrong order: our own fault.
     #[error("offer and answer are out of order")]
     Misuse,
-    /// The transport is closed.
+    /// The transport was closed, and takes nothing more.
     #[error("the transport is closed")]
     Closed,
     /// The WebRTC engine reported an error it cannot recover from.

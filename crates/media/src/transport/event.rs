@@ -15,25 +15,25 @@ pub enum TransportOutput {
     Timeout(Option<Instant>),
 }
 
-/// A datagram to send.
+/// A UDP datagram that the transport wants sent: STUN, DTLS, SRTP or SRTCP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Datagram {
     /// The socket to send it from.
     pub source: SocketAddr,
-    /// Where to.
+    /// The address of the peer's candidate that it is for.
     pub destination: SocketAddr,
-    /// The bytes.
+    /// The payload of the datagram, as it goes out.
     pub contents: Vec<u8>,
 }
 
-/// What happened in the transport.
+/// What the transport tells its user, in the order in which it happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TransportEvent {
     /// ICE and DTLS are up, and the peer's certificate is the one of its SDP. Comes once.
     PathUp {
         /// What kind of path the nominated pair is.
         kind: PathKind,
-        /// The nominated pair.
+        /// The addresses of that pair, as far as they are known.
         pair: Option<SelectedPair>,
     },
     /// No candidate pair works any more, or none ever did.
@@ -62,9 +62,9 @@ pub enum PathKind {
 /// The addresses of the nominated candidate pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SelectedPair {
-    /// Ours.
+    /// The socket of ours that it leaves from, or our address at a relay.
     pub local: SocketAddr,
-    /// The peer's.
+    /// Where the peer is reached.
     pub remote: SocketAddr,
 }
 
@@ -79,7 +79,7 @@ pub struct ReceivedFrame {
     pub payload: Vec<u8>,
 }
 
-/// Figures of a transport.
+/// What a transport has measured of its path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TransportStats {
     /// Round trip of the last connectivity check on the nominated pair.

@@ -10,9 +10,7 @@ use securecall_media::{
     LocalCandidate, Reach, Transport, TransportError, TransportEvent, TransportOutput,
 };
 
-use pair::{Pair, Side};
-
-const FRAME: [u8; 101] = [7; 101];
+use pair::{FRAME, Pair, Side};
 
 #[test]
 fn an_offer_has_no_candidate_one_codec_and_no_header_extension() {

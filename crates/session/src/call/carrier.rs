@@ -2,20 +2,20 @@
 //!
 //! An enum and not a trait object: a tier that comes is a variant, and no `match` can forget it.
 
+use securecall_contact::Device;
 use securecall_crypto::{IdentityKey, SafetyWords};
-use securecall_signaling::{Candidate, Content};
+use securecall_signaling::{CallId, Candidate, Content};
 use web_time::Instant;
 
 use crate::contract::{Heard, Situation};
 use crate::io::Io;
-use crate::output::{MediaCommand, PeerDevice, RequestError};
+use crate::output::{MediaCommand, RequestError};
 use crate::requests::MessageName;
 use crate::sealed::Sealed;
 use crate::sealed::sealed_box::SealedBox;
 use crate::signal_refused::SignalRefused;
 use crate::tier::Tier;
 
-/// What carries a call.
 pub(crate) enum Carrier {
     /// Sealed boxes and the data channel, between two SecureCall identities.
     Sealed(Sealed),
@@ -29,6 +29,13 @@ impl Carrier {
         }
     }
 
+    /// The ID by which the peer's messages name the call.
+    pub(super) const fn sealed_id(&self) -> CallId {
+        match self {
+            Self::Sealed(it) => it.id(),
+        }
+    }
+
     /// Begins to look for the peer's devices (caller).
     pub(super) fn begin(&self, io: &mut Io<'_>) {
         match self {
@@ -36,14 +43,14 @@ impl Carrier {
         }
     }
 
-    /// The peer's devices.
+    /// What the homeserver answered to the query.
     pub(super) fn handle_devices(
         &mut self,
         io: &Io<'_>,
-        result: Result<Vec<PeerDevice>, RequestError>,
+        result: Result<Vec<Device>, RequestError>,
     ) {
         match self {
-            Self::Sealed(it) => it.take_devices(&io.own.device, result),
+            Self::Sealed(it) => it.take_devices(io.own, result),
         }
     }
 
@@ -197,7 +204,7 @@ impl Carrier {
         }
     }
 
-    /// The call is connected.
+    /// The call is connected: from now on keys are renewed.
     pub(super) fn connected(&mut self, now: Instant) {
         match self {
             Self::Sealed(it) => it.connected(now),

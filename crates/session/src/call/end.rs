@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use securecall_signaling::{CallEnd, CallId, HangupReason, Role};
+use securecall_signaling::{CallEnd, HangupReason, Role};
 
 use super::Call;
 use super::media::Transport;
 use super::timer::Timer;
 use crate::EndReason;
+use crate::call_handle::NamedCall;
 use crate::event::{Event, MissedReason};
 use crate::io::Io;
 use crate::output::MediaCommand;
@@ -27,7 +28,7 @@ const CLOSE_AFTER_PEER_HANGUP: Duration = Duration::from_secs(1);
 pub(super) struct End {
     /// A reason that the signaling machine does not know of.
     pub(super) cause: Option<EndReason>,
-    replaced_by: Option<CallId>,
+    replaced_by: Option<NamedCall>,
     /// It was the peer who hung up: it closes the transport first.
     peer_hung_up: bool,
     /// It has waited long enough for everything.
@@ -44,7 +45,7 @@ impl Call {
     }
 
     /// Gives way to the peer's call, of a lesser ID (glare).
-    pub(crate) fn give_way(&mut self, io: &mut Io<'_>, to: CallId) {
+    pub(crate) fn give_way(&mut self, io: &mut Io<'_>, to: NamedCall) {
         self.end.replaced_by = Some(to);
         self.hang_up(io);
     }
@@ -71,7 +72,7 @@ impl Call {
         self.deadlines.clear_all();
         self.carrier.finish(io.now);
         self.media.finish();
-        let talks = self.connected_at.is_some() || self.path.has_data_channel();
+        let talks = self.connection.is_connected() || self.connection.has_data_channel();
         match end {
             CallEnd::HungUp(_) if talks => self.drain_media(io, CLOSE_AFTER_HANGUP),
             CallEnd::PeerHungUp(_) if talks => self.drain_media(io, CLOSE_AFTER_PEER_HANGUP),
@@ -79,10 +80,10 @@ impl Call {
         }
         let mut forget = io.now + FORGET;
         if self.carrier.awaits_first_word() {
-            forget = forget.max(self.started + FORGET_HANDSHAKES);
+            forget = forget.max(self.connection.began() + FORGET_HANDSHAKES);
         }
         self.deadlines.set(Timer::Forget, forget);
-        tracing::debug!(call = %self.id, %reason, "the call is over");
+        tracing::debug!(call = %self.name, %reason, "the call is over");
     }
 
     /// Lets go of all that a call that is over needs no more, above all of the keys of every device that knows that it is. A call may be kept long after
@@ -124,19 +125,18 @@ impl Call {
     }
 
     fn report(&self, io: &mut Io<'_>, end: CallEnd, reason: EndReason) {
-        let call = self.id;
-        if let Some(by) = self.end.replaced_by {
+        let call = self.name.clone();
+        if let Some(by) = self.end.replaced_by.clone() {
             io.event(Event::Replaced { call, by });
             return;
         }
         if end == CallEnd::AnsweredElsewhere {
-            io.event(Event::AnsweredElsewhere { call });
+            io.event(Event::AnsweredElsewhere { call: call.clone() });
         }
-        let since = self.connected_at;
         io.event(Event::Ended {
-            call,
+            call: call.clone(),
             reason,
-            connected_for: since.map(|at| io.now.saturating_duration_since(at)),
+            connected_for: self.connection.connected_for(io.now),
         });
         let missed = match end {
             CallEnd::CallerCancelled => Some(MissedReason::CallerCancelled),
@@ -156,7 +156,7 @@ impl Call {
     }
 
     fn reason_of(&self, end: CallEnd) -> EndReason {
-        let connected = self.connected_at.is_some();
+        let connected = self.connection.is_connected();
         match end {
             CallEnd::HungUp(_) if connected => EndReason::LocalHangup,
             CallEnd::HungUp(_) => EndReason::Cancelled,

@@ -63,7 +63,7 @@ impl Call {
             | Content::Hangup { .. }
             | Content::Invite(_) => {
                 if let Err(error) = self.machine.handle_content(io.now, from, content) {
-                    tracing::debug!(call = %self.id, kind = content.kind(), %error, "refused a content");
+                    tracing::debug!(call = %self.name, kind = content.kind(), %error, "refused a content");
                 }
             }
         }
@@ -76,7 +76,7 @@ impl Call {
         if !waits || Fingerprint::of(sdp).is_some() {
             return true;
         }
-        tracing::debug!(call = %self.id, "an answer without exactly one sha-256 fingerprint");
+        tracing::debug!(call = %self.name, "an answer without exactly one sha-256 fingerprint");
         // Only the last device's answer ends the call, and then for this reason.
         self.end.cause = Some(EndReason::FingerprintMismatch);
         self.machine.drop_party(from);
@@ -96,7 +96,7 @@ impl Call {
 
     /// An offer or answer of the peer within the call.
     fn take_negotiate(&mut self, io: &mut Io<'_>, description: &Description, number: u32) {
-        if self.connected_at.is_none() {
+        if !self.connection.is_connected() {
             return;
         }
         match self.restarts.take_description(io.now, description, number) {
@@ -108,7 +108,7 @@ impl Call {
             }
             Taken::Answer(command) => self.order(io, command),
             Taken::Refused(why) => {
-                tracing::debug!(call = %self.id, number, why, "refused a description");
+                tracing::debug!(call = %self.name, number, why, "refused a description");
             }
         }
     }

@@ -1,14 +1,12 @@
 //! The media engine of a call: how far it is, which candidates it and the peer have, who is muted.
 
-use securecall_signaling::{Candidate, MAX_CANDIDATE};
+use securecall_signaling::{Candidate, MAX_CANDIDATE, MAX_CANDIDATES};
 
 use crate::config::Route;
 use crate::output::MediaCommand;
 
-/// The most candidates of ours: a bundle holds no more.
-const MAX_LOCAL_CANDIDATES: usize = 31;
-/// The most candidates of the peer that are looked at in one call.
-const MAX_REMOTE_CANDIDATES: usize = 64;
+/// The most candidates of ours: with the mark that ends them, what one content holds.
+const MAX_LOCAL_CANDIDATES: usize = MAX_CANDIDATES - 1;
 
 /// How far the media engine is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -107,7 +105,8 @@ impl Media {
         &mut self,
         mut lines: Vec<String>,
     ) -> Option<MediaCommand> {
-        lines.truncate(MAX_REMOTE_CANDIDATES.saturating_sub(self.candidates_taken));
+        // However many contents they come in: the media engine takes no more in one call.
+        lines.truncate(MAX_CANDIDATES.saturating_sub(self.candidates_taken));
         self.candidates_taken += lines.len();
         if lines.is_empty() {
             None

@@ -37,29 +37,29 @@ impl Call {
                 }
             }
             MediaEvent::PathUp { route } => {
-                self.path.is_up(route);
+                self.connection.is_up(route);
                 self.packet_came(io);
             }
             MediaEvent::FirstFrameOpened => {
-                self.path.frame_opened();
+                self.connection.frame_opened();
                 self.packet_came(io);
             }
             MediaEvent::AuthenticatedPacket => self.packet_came(io),
             MediaEvent::FirstAudioPlayed => {
-                let setup = io.now.saturating_duration_since(self.started);
+                let setup = self.connection.setup(io.now);
                 io.event(Event::FirstAudio {
-                    call: self.id,
+                    call: self.name.clone(),
                     setup,
                 });
             }
             MediaEvent::PeerMuted(muted) => {
                 // Frames say so, and they come before the call counts as connected.
-                if self.media.set_peer_muted(muted) && self.connected_at.is_some() {
+                if self.media.set_peer_muted(muted) && self.connection.is_connected() {
                     self.tell_peer_muted(io);
                 }
             }
-            MediaEvent::DataChannelOpen => self.path.set_data_channel_open(true),
-            MediaEvent::DataChannelClosed => self.path.set_data_channel_open(false),
+            MediaEvent::DataChannelOpen => self.connection.set_data_channel_open(true),
+            MediaEvent::DataChannelClosed => self.connection.set_data_channel_open(false),
             MediaEvent::RestartOffer { sdp } => {
                 if let Some(number) = self.restarts.number_offer() {
                     self.negotiate(Description::offer(sdp), number);
@@ -79,9 +79,6 @@ impl Call {
             MediaFailure::FingerprintMismatch => EndReason::FingerprintMismatch,
             MediaFailure::UnusableSdp => EndReason::PeerMisbehaved,
             MediaFailure::Local => EndReason::MediaFailed,
-            MediaFailure::IceFailed if self.connected_at.is_none() => EndReason::IceFailed,
-            // A path that worked once may come back; the 15 s are counted elsewhere.
-            MediaFailure::IceFailed => return,
         };
         self.end_because(reason);
     }

@@ -157,7 +157,7 @@ pub(super) enum Taken {
     /// An offer, and what to order now, unless it has to wait.
     Offer(Option<MediaCommand>),
     Answer(MediaCommand),
-    /// Why it was refused.
+    /// For the log.
     Refused(&'static str),
 }
 

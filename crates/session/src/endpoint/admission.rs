@@ -12,6 +12,7 @@ use super::route::choose_route;
 use super::{Endpoint, MAX_ARRIVED, MAX_ARRIVED_OF_ONE};
 use crate::EndReason;
 use crate::call::Call;
+use crate::call_handle::NamedCall;
 use crate::config::{AnswerPolicy, MAX_LIFETIME};
 use crate::event::{Event, MissedReason, Peer, RefusedReason};
 use crate::io::Io;
@@ -29,27 +30,31 @@ impl Endpoint {
         wallclock_ms: u64,
         rng: &mut dyn CryptoRng,
         signal: &InboundSignal<'_>,
-        call: CallId,
+        id: CallId,
         sealed: &[u8],
     ) -> Result<(), SignalRefused> {
-        if let Some(arrived) = self.arrived.iter().find(|it| it.call() == call) {
+        if let Some(arrived) = self.arrived.iter().find(|it| it.invite.call == id) {
             return Err(if arrived.invite.is_of(sealed) {
                 SignalRefused::Replayed
             } else {
                 SignalRefused::OutOfPlace
             });
         }
-        let invite = OpenedInvite::open(&self.own, signal, call, sealed)?;
+        let invite = OpenedInvite::open(&self.own, signal, id, sealed)?;
+        let call = NamedCall {
+            handle: self.handles.issue(),
+            id: id.into(),
+        };
         let identity = invite.identity;
-        let peer = self.identify(now, call, &identity, signal.sender)?;
-        self.check_tier(now, call, &peer, Tier::with(Some(&identity)))?;
+        let peer = self.identify(now, &call, &identity, signal.sender)?;
+        self.check_tier(now, &call, &peer, Tier::with(Some(&identity)))?;
         let stranger = !self.contacts.contains(&identity);
         let fresh = is_fresh(wallclock_ms, invite.sent_at);
         if invite.lifetime > MAX_LIFETIME || !fresh {
             let why = Why::Missed(MissedReason::ClocksDiffer);
-            self.report(now, call, peer.clone(), why);
+            self.report(now, call.clone(), peer.clone(), why);
             if !fresh && !stranger && self.clock_replies.may_tell(now, &identity) {
-                self.turn_away(now, rng, invite, peer, &Content::ClocksDiffer);
+                self.turn_away(now, rng, call, invite, peer, &Content::ClocksDiffer);
             }
             return Err(SignalRefused::ClocksDiffer);
         }
@@ -59,7 +64,7 @@ impl Endpoint {
             !stranger,
             self.config.relay_available,
         )
-        .map_err(|_| self.refuse(now, call, peer.clone(), RefusedReason::NoRelay))?;
+        .map_err(|_| self.refuse(now, &call, peer.clone(), RefusedReason::NoRelay))?;
         match self.replay_memory.remember(
             now,
             wallclock_ms,
@@ -71,13 +76,14 @@ impl Endpoint {
             Ok(()) => self.unsaved = true,
             Err(NotRemembered::Replayed) => return Err(SignalRefused::Replayed),
             Err(NotRemembered::Full) => {
-                return Err(self.refuse(now, call, peer, RefusedReason::ReplayMemoryFull));
+                return Err(self.refuse(now, &call, peer, RefusedReason::ReplayMemoryFull));
             }
         }
         if let Some(displaced) = displaced {
             self.arrived.remove(displaced);
         }
         self.arrived.push_back(Arrived {
+            call,
             awaits: Awaits::SyncEnd,
             peer,
             route,
@@ -112,37 +118,45 @@ impl Endpoint {
 
     /// Glare, busy, or it rings. If the user has accepted it already and it does not become a call, they are told so.
     pub(super) fn ring(&mut self, now: Instant, rng: &mut dyn CryptoRng, mut arrived: Arrived) {
-        let (call, identity) = (arrived.call(), arrived.invite.identity);
+        let (call, identity) = (arrived.call.clone(), arrived.invite.identity);
         let promised = arrived.is_promised();
-        if self.calls.contains_key(&call) {
+        if self.sealed_calls.contains(arrived.invite.call) {
             // It can only be a call of ours: then the peer chose its ID to fit.
             return;
         }
         if arrived.rings_until <= now {
             let why = Why::Missed(MissedReason::NotAnswered);
-            self.report(now, call, arrived.peer, why);
+            self.report(now, call.clone(), arrived.peer, why);
             return self.break_promise(promised, call, EndReason::NoAnswer);
         }
         self.replace_ringing_call(now, rng, &arrived.invite);
         let mut accept = promised || self.policy_accepts(&identity);
         let current = self.current().map(|it| {
             let glare = it.is_with(&identity) && it.is_unanswered_call_of_ours();
-            (it.id, glare, it.route)
+            (it.handle(), it.sealed_id(), glare, it.route)
         });
         match current {
             None => {}
-            Some((ours, true, route)) => match Survivor::of(ours, call) {
+            Some((ours, id, true, route)) => match Survivor::of(id, arrived.invite.call) {
                 Survivor::Ours => return self.break_promise(promised, call, EndReason::Busy),
                 Survivor::Theirs => {
                     arrived.route = route;
                     accept = true;
-                    self.with_call(now, rng, ours, |it, io| it.give_way(io, call));
+                    let by = call.clone();
+                    self.with_call(now, rng, ours, |it, io| it.give_way(io, by));
                 }
             },
-            Some((_, false, _)) => {
+            Some((.., false, _)) => {
                 let why = Why::Missed(MissedReason::Busy);
-                self.report(now, call, arrived.peer.clone(), why);
-                self.turn_away(now, rng, arrived.invite, arrived.peer, &Content::Busy);
+                self.report(now, call.clone(), arrived.peer.clone(), why);
+                self.turn_away(
+                    now,
+                    rng,
+                    call.clone(),
+                    arrived.invite,
+                    arrived.peer,
+                    &Content::Busy,
+                );
                 return self.break_promise(promised, call, EndReason::Busy);
             }
         }
@@ -156,6 +170,7 @@ impl Endpoint {
         };
         let ringing = Call::ring(
             &mut io,
+            arrived.call,
             arrived.invite,
             arrived.peer,
             arrived.route,
@@ -164,7 +179,7 @@ impl Endpoint {
         );
         self.add_call(ringing);
         if declined {
-            self.with_call(now, rng, call, Call::reject);
+            self.with_call(now, rng, call.handle, Call::reject);
         }
     }
 
@@ -173,6 +188,7 @@ impl Endpoint {
         &mut self,
         now: Instant,
         rng: &mut dyn CryptoRng,
+        call: NamedCall,
         invite: OpenedInvite,
         peer: Peer,
         why: &Content,
@@ -184,18 +200,18 @@ impl Endpoint {
             outputs: &mut self.outputs,
             requests: &mut self.requests,
         };
-        let call = Call::turn_away(&mut io, invite, peer, why);
+        let call = Call::turn_away(&mut io, call, invite, peer, why);
         self.add_call(call);
     }
 
     /// A call that did not ring.
-    pub(super) fn report(&mut self, now: Instant, call: CallId, peer: Peer, why: Why) {
+    pub(super) fn report(&mut self, now: Instant, call: NamedCall, peer: Peer, why: Why) {
         let event = self.reports.report(now, call, peer, why);
         self.outputs.extend(event.map(Output::Event));
     }
 
-    /// `Endpoint::call` gave out the ID of a call that does not come about after all.
-    fn break_promise(&mut self, promised: bool, call: CallId, reason: EndReason) {
+    /// `Endpoint::call` gave out the handle of a call that does not come about after all.
+    fn break_promise(&mut self, promised: bool, call: NamedCall, reason: EndReason) {
         if promised {
             self.outputs.push_back(Output::Event(Event::Ended {
                 call,
@@ -215,7 +231,7 @@ impl Endpoint {
         let is_forgotten = |it: &&Call| {
             it.is_with(&invite.identity) && it.rings_here_from(&invite.olm_key, invite.sent_at)
         };
-        let forgotten = self.current().filter(is_forgotten).map(|it| it.id);
+        let forgotten = self.current().filter(is_forgotten).map(Call::handle);
         if let Some(forgotten) = forgotten {
             self.with_call(now, rng, forgotten, Call::caller_forgot_it);
         }
@@ -225,7 +241,7 @@ impl Endpoint {
     fn identify(
         &mut self,
         now: Instant,
-        call: CallId,
+        call: &NamedCall,
         identity: &IdentityKey,
         sender: &MatrixId,
     ) -> Result<Peer, SignalRefused> {
@@ -247,7 +263,7 @@ impl Endpoint {
     fn check_tier(
         &mut self,
         now: Instant,
-        call: CallId,
+        call: &NamedCall,
         peer: &Peer,
         tier: Tier,
     ) -> Result<(), SignalRefused> {
@@ -261,11 +277,11 @@ impl Endpoint {
     fn refuse(
         &mut self,
         now: Instant,
-        call: CallId,
+        call: &NamedCall,
         peer: Peer,
         why: RefusedReason,
     ) -> SignalRefused {
-        self.report(now, call, peer, Why::Refused(why));
+        self.report(now, call.clone(), peer, Why::Refused(why));
         SignalRefused::Rules(why)
     }
 
@@ -280,18 +296,19 @@ impl Endpoint {
 
 #[cfg(test)]
 mod tests {
+    use securecall_contact::Device;
     use securecall_crypto::{IdentityKeyPair, IdentitySeed};
 
     use super::*;
-    use crate::config::{CallOptions, Config, OwnDevice};
+    use crate::config::{CallOptions, Config};
     use crate::contacts::Contacts;
     use crate::tier::Require;
 
     fn endpoint(require: Require) -> Endpoint {
         let identity = IdentityKeyPair::from_seed(&IdentitySeed::from_bytes([1; 32]));
         let config = Config {
-            device: OwnDevice {
-                matrix_id: "@ada:example.org".parse().unwrap(),
+            matrix_id: "@ada:example.org".parse().unwrap(),
+            device: Device {
                 device_id: "DEVICE".to_owned(),
                 olm_key: [1; 32],
             },
@@ -316,7 +333,11 @@ mod tests {
             new_address: false,
         };
         let mut endpoint = endpoint(require);
-        let result = endpoint.check_tier(now, CallId::from_random([3; 16]), &peer, tier);
+        let call = NamedCall {
+            handle: endpoint.handles.issue(),
+            id: CallId::from_random([3; 16]).into(),
+        };
+        let result = endpoint.check_tier(now, &call, &peer, tier);
         (result, endpoint.poll_output())
     }
 

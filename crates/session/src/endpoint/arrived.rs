@@ -1,8 +1,8 @@
 //! An invite that passed every check, and does not ring yet.
 
-use securecall_signaling::CallId;
 use web_time::Instant;
 
+use crate::call_handle::NamedCall;
 use crate::config::Route;
 use crate::event::Peer;
 use crate::sealed::admission::OpenedInvite;
@@ -18,7 +18,7 @@ pub(super) enum Awaits {
     Disk,
 }
 
-/// What the user has said to a call before it rings, by calling the caller: then the call's name was given out, and whatever
+/// What the user has said to a call before it rings, by calling the caller: then the call's handle was given out, and whatever
 /// becomes of it, an event has to say so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Intent {
@@ -30,8 +30,8 @@ pub(super) enum Intent {
     Decline,
 }
 
-/// An invite that passed every check, and does not ring yet.
 pub(super) struct Arrived {
+    pub(super) call: NamedCall,
     pub(super) awaits: Awaits,
     pub(super) invite: OpenedInvite,
     pub(super) peer: Peer,
@@ -41,11 +41,7 @@ pub(super) struct Arrived {
 }
 
 impl Arrived {
-    pub(super) const fn call(&self) -> CallId {
-        self.invite.call
-    }
-
-    /// Whether the call's name was given out.
+    /// Whether the call's handle was given out.
     pub(super) fn is_promised(&self) -> bool {
         self.intent != Intent::None
     }

@@ -9,12 +9,13 @@ use super::Endpoint;
 use super::arrived::{Arrived, Intent};
 use super::route::choose_route;
 use crate::call::Call;
+use crate::call_handle::{CallHandle, NamedCall};
 use crate::command::{CallError, Callee, CommandError};
 use crate::config::{CallOptions, MAX_LIFETIME};
 use crate::io::Io;
 
 impl Endpoint {
-    /// Calls somebody. If the same identity is calling us right now and rings here, that call is answered instead, and its ID returned.
+    /// Calls somebody. If the same identity is calling us right now and rings here, that call is answered instead, and returned.
     ///
     /// # Errors
     /// [`CallError`]; nothing has happened then.
@@ -25,7 +26,7 @@ impl Endpoint {
         rng: &mut impl CryptoRng,
         mut callee: Callee,
         options: &CallOptions,
-    ) -> Result<CallId, CallError> {
+    ) -> Result<NamedCall, CallError> {
         // A contact's key is known whoever forgets to name it: nobody is called without it.
         callee.identity = callee
             .identity
@@ -44,18 +45,16 @@ impl Endpoint {
             self.config.relay_available,
         )?;
         if let Some(current) = self.current() {
-            let (id, theirs) = (
-                current.id,
-                current.is_with(&identity) && current.is_ringing_here(),
-            );
+            let theirs = current.is_with(&identity) && current.is_ringing_here();
             if !theirs {
                 return Err(CallError::InAnotherCall);
             }
-            self.with_call(now, rng, id, |it, io| {
+            let call = current.name.clone();
+            self.with_call(now, rng, call.handle, |it, io| {
                 it.route = route;
                 it.accept(io)
             });
-            return Ok(id);
+            return Ok(call);
         }
         if let Some(arrived) = self
             .arrived
@@ -64,11 +63,12 @@ impl Endpoint {
         {
             arrived.intent = Intent::Accept;
             arrived.route = route;
-            return Ok(arrived.call());
+            return Ok(arrived.call.clone());
         }
         let mut bytes = [0; 16];
         rng.fill_bytes(&mut bytes);
         let id = CallId::from_random(bytes);
+        let handle = self.handles.issue();
         let mut io = Io {
             now,
             rng,
@@ -77,9 +77,10 @@ impl Endpoint {
             requests: &mut self.requests,
         };
         let lifetime = options.lifetime.min(MAX_LIFETIME);
-        let call = Call::place(&mut io, id, peer, route, wallclock_ms, lifetime);
+        let call = Call::place(&mut io, handle, id, peer, route, wallclock_ms, lifetime);
+        let name = call.name.clone();
         self.add_call(call);
-        Ok(id)
+        Ok(name)
     }
 
     /// Answers a call that rings here.
@@ -90,7 +91,7 @@ impl Endpoint {
         &mut self,
         now: Instant,
         rng: &mut impl CryptoRng,
-        call: CallId,
+        call: CallHandle,
     ) -> Result<(), CommandError> {
         let accepted = self
             .with_call(now, rng, call, Call::accept)
@@ -106,7 +107,7 @@ impl Endpoint {
         &mut self,
         now: Instant,
         rng: &mut impl CryptoRng,
-        call: CallId,
+        call: CallHandle,
     ) -> Result<(), CommandError> {
         let rejected = self
             .with_call(now, rng, call, Call::reject)
@@ -122,9 +123,9 @@ impl Endpoint {
         &mut self,
         now: Instant,
         rng: &mut impl CryptoRng,
-        call: CallId,
+        call: CallHandle,
     ) -> Result<(), CommandError> {
-        let promised = |it: &&mut Arrived| it.call() == call && it.is_promised();
+        let promised = |it: &&mut Arrived| it.call.handle == call && it.is_promised();
         if let Some(arrived) = self.arrived.iter_mut().find(promised) {
             arrived.intent = Intent::Decline;
             return Ok(());
@@ -149,7 +150,7 @@ impl Endpoint {
         &mut self,
         now: Instant,
         rng: &mut impl CryptoRng,
-        call: CallId,
+        call: CallHandle,
         muted: bool,
     ) -> Result<(), CommandError> {
         let over = self.calls.get(&call).is_none_or(|it| it.is_over());
@@ -162,6 +163,6 @@ impl Endpoint {
 
     /// The Matrix ID this endpoint is reached at.
     pub fn matrix_id(&self) -> &MatrixId {
-        &self.own.device.matrix_id
+        &self.own.matrix_id
     }
 }

@@ -3,15 +3,17 @@
 use std::collections::VecDeque;
 
 use rand_core::CryptoRng;
-use securecall_signaling::CallId;
+use securecall_contact::Device;
 use web_time::Instant;
 
 use super::Endpoint;
 use super::arrived::Awaits;
 use super::reports::Why;
+use super::sealed_calls::Found;
+use crate::call_handle::CallHandle;
 use crate::event::MissedReason;
 use crate::media_event::MediaEvent;
-use crate::output::{InboundSignal, NotPersisted, Output, PeerDevice, RequestError, RequestId};
+use crate::output::{InboundSignal, NotPersisted, Output, RequestError, RequestId};
 use crate::requests::Waiting;
 use crate::sealed::sealed_box::{BoxKind, SealedBox};
 use crate::signal_refused::SignalRefused;
@@ -23,7 +25,7 @@ impl Endpoint {
         now: Instant,
         rng: &mut impl CryptoRng,
         id: RequestId,
-        result: Result<Vec<PeerDevice>, RequestError>,
+        result: Result<Vec<Device>, RequestError>,
     ) {
         if let Some(Waiting::Devices(call)) = self.requests.open.get(&id) {
             let call = *call;
@@ -67,19 +69,18 @@ impl Endpoint {
         rng: &mut impl CryptoRng,
         signal: InboundSignal<'_>,
     ) -> Result<(), SignalRefused> {
-        let (call, message) =
+        let (id, message) =
             SealedBox::from_signal(signal.content).map_err(SignalRefused::Signal)?;
-        let Some(known) = self.calls.get(&call) else {
-            return match message.kind {
-                BoxKind::Message1 => {
-                    self.admit(now, wallclock_ms, rng, &signal, call, &message.sealed)
-                }
-                BoxKind::Message2 | BoxKind::Ratchet => Err(SignalRefused::UnknownCall),
-            };
+        let call = match (self.sealed_calls.find(id, signal.sender), message.kind) {
+            (Found::Call(call), _) => call,
+            (Found::OfSomebodyElse, _) => return Err(SignalRefused::UnknownDevice),
+            (Found::Nothing, BoxKind::Message1) => {
+                return self.admit(now, wallclock_ms, rng, &signal, id, &message.sealed);
+            }
+            (Found::Nothing, BoxKind::Message2 | BoxKind::Ratchet) => {
+                return Err(SignalRefused::UnknownCall);
+            }
         };
-        if known.peer.matrix_id != *signal.sender {
-            return Err(SignalRefused::UnknownDevice);
-        }
         let handled = self.with_call(now, rng, call, |it, io| {
             it.handle_box(io, &signal.sender_olm_key, &message)
         });
@@ -117,7 +118,7 @@ impl Endpoint {
                 self.ring(now, rng, arrived);
             } else {
                 let why = Why::Missed(MissedReason::StorageFailed);
-                self.report(now, arrived.call(), arrived.peer, why);
+                self.report(now, arrived.call, arrived.peer, why);
             }
         }
         if self.arrived.iter().any(|it| it.awaits == Awaits::Turn) {
@@ -152,7 +153,7 @@ impl Endpoint {
         &mut self,
         now: Instant,
         rng: &mut impl CryptoRng,
-        call: CallId,
+        call: CallHandle,
         message: &[u8],
     ) -> Result<(), SignalRefused> {
         let handled = self.with_call(now, rng, call, |it, io| it.handle_control(io, message));
@@ -164,7 +165,7 @@ impl Endpoint {
         &mut self,
         now: Instant,
         rng: &mut impl CryptoRng,
-        call: CallId,
+        call: CallHandle,
         event: MediaEvent,
     ) {
         self.with_call(now, rng, call, |it, io| {
@@ -178,7 +179,7 @@ impl Endpoint {
             .calls
             .iter()
             .filter(|(_, it)| it.poll_timeout().is_some_and(|at| at <= now))
-            .map(|(id, _)| *id)
+            .map(|(call, _)| *call)
             .collect();
         for call in due {
             self.with_call(now, rng, call, |it, io| it.handle_timeout(io));

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use securecall_signaling::CallId;
 use web_time::Instant;
 
+use crate::call_handle::NamedCall;
 use crate::event::{Event, MissedReason, Peer, RefusedReason};
 
 /// How long further calls of the same caller are counted before they are told.
@@ -34,7 +34,7 @@ struct Caller {
     until: Instant,
     untold: u32,
     /// The last call.
-    call: CallId,
+    call: NamedCall,
     peer: Peer,
 }
 
@@ -43,7 +43,7 @@ impl Reports {
     pub(super) fn report(
         &mut self,
         now: Instant,
-        call: CallId,
+        call: NamedCall,
         peer: Peer,
         why: Why,
     ) -> Option<Event> {
@@ -64,7 +64,7 @@ impl Reports {
         let caller = Caller {
             until,
             untold: 0,
-            call,
+            call: call.clone(),
             peer: peer.clone(),
         };
         self.callers.insert(key, caller);
@@ -81,7 +81,12 @@ impl Reports {
             caller.until = now + INTERVAL;
             let untold = std::mem::take(&mut caller.untold);
             if untold > 0 {
-                events.push(event(caller.call, caller.peer.clone(), *why, untold));
+                events.push(event(
+                    caller.call.clone(),
+                    caller.peer.clone(),
+                    *why,
+                    untold,
+                ));
             }
             untold > 0
         });
@@ -98,7 +103,7 @@ impl Reports {
     }
 }
 
-fn event(call: CallId, peer: Peer, why: Why, calls: u32) -> Event {
+fn event(call: NamedCall, peer: Peer, why: Why, calls: u32) -> Event {
     match why {
         Why::Missed(why) => Event::Missed {
             call,

@@ -46,7 +46,7 @@ impl OpenedInvite {
         let prologue = Prologue {
             call,
             caller: signal.sender,
-            callee: &own.device.matrix_id,
+            callee: &own.matrix_id,
             callee_device_id: &own.device.device_id,
             caller_olm_key: &signal.sender_olm_key,
             callee_olm_key: &own.device.olm_key,

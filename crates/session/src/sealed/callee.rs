@@ -6,7 +6,7 @@ use super::party::Party;
 use super::{Half, Sealed};
 use crate::EndReason;
 
-/// What only the callee has.
+/// What only the callee has: what it must remember of the invite.
 pub(super) struct CalleeHalf {
     /// When the invite was sent by the caller's clock, in milliseconds since the Unix epoch.
     sent_at: u64,

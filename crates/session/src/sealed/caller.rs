@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use securecall_contact::Device;
 use securecall_crypto::{Initiator, WordsNonce, safety_words};
 use securecall_signaling::{
     Bundle, Content, Description, Hex32, Invite, MAX_PARTIES, MAX_PARTY_ID, PartyId, Role,
@@ -14,10 +15,9 @@ use super::sealed_box::{BoxKind, MATRIX_STEP, SealedBox};
 use super::send::Contents;
 use super::{Half, Sealed};
 use crate::EndReason;
-use crate::config::OwnDevice;
 use crate::contract::{Heard, Situation};
-use crate::io::Io;
-use crate::output::{Output, PeerDevice, Request, RequestError};
+use crate::io::{Io, Own};
+use crate::output::{Output, Request, RequestError};
 use crate::requests::{MessageName, Waiting};
 use crate::signal_refused::SignalRefused;
 
@@ -29,7 +29,7 @@ pub(super) struct CallerHalf {
     /// Waits for the devices.
     offer: Option<String>,
     /// Wait for the offer.
-    devices: Option<Vec<PeerDevice>>,
+    devices: Option<Vec<Device>>,
 }
 
 impl CallerHalf {
@@ -50,7 +50,7 @@ impl CallerHalf {
 impl Sealed {
     /// Asks the homeserver for the peer's devices.
     pub(crate) fn query_devices(&self, io: &mut Io<'_>) {
-        let request = io.requests.add(Waiting::Devices(self.id));
+        let request = io.requests.add(Waiting::Devices(self.call));
         io.outputs.push_back(Output::Request(Request::QueryDevices {
             id: request,
             user: self.matrix_id.clone(),
@@ -58,18 +58,16 @@ impl Sealed {
     }
 
     /// The peer's devices. Device IDs that could not be a party ID, our own device and what goes beyond the bound are left out.
-    pub(crate) fn take_devices(
-        &mut self,
-        own: &OwnDevice,
-        result: Result<Vec<PeerDevice>, RequestError>,
-    ) {
+    pub(crate) fn take_devices(&mut self, own: &Own, result: Result<Vec<Device>, RequestError>) {
         match result {
             Ok(mut devices) => {
                 devices.retain(|it| {
                     let usable = !it.device_id.is_empty()
                         && it.device_id.len() <= MAX_PARTY_ID
                         && it.device_id.bytes().all(|b| b.is_ascii_graphic());
-                    usable && !(self.matrix_id == own.matrix_id && it.device_id == own.device_id)
+                    usable
+                        && !(self.matrix_id == own.matrix_id
+                            && it.device_id == own.device.device_id)
                 });
                 devices.truncate(MAX_PARTIES);
                 if devices.is_empty() {
@@ -126,14 +124,14 @@ impl Sealed {
     fn write_message_1(
         &self,
         io: &mut Io<'_>,
-        device: PeerDevice,
+        device: Device,
         invite: impl FnOnce(Hex32) -> Invite,
     ) -> Party {
         let nonce = WordsNonce::generate(&mut io.rng);
         let invite = invite(Hex32(*nonce.commitment().as_bytes()));
         let prologue = Prologue {
             call: self.id,
-            caller: &io.own.device.matrix_id,
+            caller: &io.own.matrix_id,
             callee: &self.matrix_id,
             callee_device_id: &device.device_id,
             caller_olm_key: &io.own.device.olm_key,

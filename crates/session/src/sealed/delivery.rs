@@ -161,7 +161,7 @@ impl Delivery {
             };
     }
 
-    /// When to poll again.
+    /// When the next message is due, on the ways that there are.
     pub(crate) fn poll_timeout(&self, ways: Ways) -> Option<Instant> {
         let due = |it: &Undelivered| {
             let data_channel = (ways.data_channel && it.message.kind == BoxKind::Ratchet)
@@ -185,7 +185,7 @@ impl Delivery {
         self.only_when_asked && !self.undelivered.is_empty()
     }
 
-    /// How many messages wait.
+    /// Messages that nobody has acknowledged.
     pub(crate) fn len(&self) -> usize {
         self.undelivered.len()
     }
@@ -195,7 +195,6 @@ impl Delivery {
         self.undelivered.retain(|it| it.name == name);
     }
 
-    /// Gives everything up.
     pub(crate) fn clear(&mut self) {
         self.undelivered.clear();
     }

@@ -1,15 +1,11 @@
 //! What is asked of the offer in message 1 besides its fingerprint: no address in it.
 
+use crate::description_line::{is_attribute, lines};
+
 /// Whether an SDP names a candidate, however the line is spelt and ended. Message 1 has no forward secrecy, so an offer of ours
 /// never does; one that does would have its addresses tried as soon as the call is answered.
 pub(crate) fn has_candidates(sdp: &str) -> bool {
-    sdp.split(['\r', '\n']).any(|line| {
-        let attribute = line.trim_start().split_once('=');
-        attribute.is_some_and(|(kind, value)| {
-            let name = value.split(':').next().unwrap_or_default().trim();
-            kind.trim_end() == "a" && name.eq_ignore_ascii_case("candidate")
-        })
-    })
+    lines(sdp).any(|line| is_attribute(line, "candidate"))
 }
 
 #[cfg(test)]

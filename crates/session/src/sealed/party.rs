@@ -30,7 +30,7 @@ pub(super) enum Link {
     Received(Box<ReceivedMessage1>),
     /// Both have the keys.
     Open(Box<RatchetSession>),
-    /// Dropped.
+    /// Nothing is said or heard any more; the keys are gone.
     Gone,
 }
 
@@ -59,7 +59,6 @@ impl RatchetSession {
     }
 }
 
-/// One device of the peer.
 pub(super) struct Party {
     /// The device as the homeserver names it (for a caller: as the Olm session names it, by key).
     pub(super) device_id: String,

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) const MATRIX_STEP: usize = 4096;
 /// The step of the sizes on the data channel, whose packets are small.
 pub(crate) const DATA_CHANNEL_STEP: usize = 256;
-/// The longest box.
+/// The longest box, in bytes, padding included.
 pub(crate) const MAX_BOX: usize = 6 * MATRIX_STEP;
 /// The longest text of a signal: the box in base64, and a little JSON around it.
 pub const MAX_SIGNAL: usize = MAX_BOX / 3 * 4 + 256;
@@ -96,10 +96,10 @@ pub enum SignalError {
     /// A version we do not speak.
     #[error("the signal's version is not 1")]
     Version,
-    /// Not a call ID.
+    /// Anything but 32 lower-case hex characters.
     #[error("the signal's call ID is malformed")]
     CallId,
-    /// Not a box.
+    /// Not base64url, or kind, length, size or padding is wrong.
     #[error("the signal's box is malformed")]
     Box,
 }

@@ -59,11 +59,11 @@ impl Sealed {
             {
                 match transmit {
                     Transmit::DataChannel(bytes) => {
-                        io.outputs.push_back(Output::Control(self.id, bytes));
+                        io.outputs.push_back(Output::Control(self.call, bytes));
                     }
                     Transmit::Matrix(name, message) => {
                         let waiting = Waiting::Message {
-                            call: self.id,
+                            call: self.call,
                             party: id.clone(),
                             name,
                         };
@@ -222,7 +222,7 @@ impl Sealed {
         }
         if ways.data_channel {
             io.outputs
-                .push_back(Output::Control(self.id, message.sealed));
+                .push_back(Output::Control(self.call, message.sealed));
         }
     }
 }

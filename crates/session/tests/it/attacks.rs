@@ -221,13 +221,8 @@ fn reflected_messages_are_refused() {
     let told = devices.map(|device| pair.universe.devices[device].events.len());
     let sent = pair.universe.homeserver.sent.clone();
     for envelope in &sent {
-        let peer = pair.universe.devices[envelope.to].own.clone();
-        let reflected = Envelope {
-            to: envelope.from,
-            sender: peer.matrix_id,
-            sender_olm_key: peer.olm_key,
-            ..envelope.clone()
-        };
+        let content = envelope.content.clone();
+        let reflected = pair.universe.envelope(envelope.to, envelope.from, content);
         let before = pair.universe.devices[envelope.from].refused.len();
         pair.universe.inject(&reflected);
         let expected = match envelope.kind() {

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
-use securecall_session::{CallId, EndReason, SignalRefused};
-use securecall_testkit::{Envelope, Fate, Pair, pair};
+use securecall_session::{EndReason, Event, SignalRefused};
+use securecall_signaling::CallId;
+use securecall_testkit::{DeviceOptions, Fate, Pair, pair};
 
 use crate::hand_made_callee::message_1;
 use crate::hand_made_caller::{HandMade, bundle, invite, nonce, signal};
@@ -30,15 +31,10 @@ fn dialing() -> Pair {
 fn inject_message_2(pair: &mut Pair, payload: &str) -> Option<SignalRefused> {
     let received = message_1(pair, pair.callee);
     let (_, message_2) = received.write_message_2(pair.universe.rng(), payload.as_bytes());
-    let own = pair.universe.devices[pair.callee].own.clone();
+    let content = signal(pair.call(), 2, &message_2);
+    let envelope = pair.universe.envelope(pair.callee, pair.caller, content);
     let before = pair.universe.devices[pair.caller].refused.len();
-    pair.universe.inject(&Envelope {
-        from: pair.callee,
-        sender: own.matrix_id,
-        sender_olm_key: own.olm_key,
-        to: pair.caller,
-        content: signal(pair.call(), 2, &message_2),
-    });
+    pair.universe.inject(&envelope);
     let refused = &pair.universe.devices[pair.caller].refused;
     refused.get(before).cloned()
 }
@@ -144,5 +140,51 @@ fn an_invite_with_the_id_of_a_call_of_ours_does_not_take_its_place() {
     assert_eq!(
         caller.universe.ended(caller.callee),
         Some(EndReason::Cancelled)
+    );
+}
+
+/// Whoever calls chooses the ID, and can choose one that is somebody else's.
+#[test]
+fn of_two_peers_that_choose_one_id_neither_reaches_the_others_call() {
+    let mut first = HandMade::good();
+    let mut established = first.established();
+    let (mallory, bob) = (first.caller, first.universe.devices[first.callee].user);
+    let carol = first.universe.add_user("Carol");
+    let carols = first.universe.add_device(carol, DeviceOptions::default());
+    first.universe.befriend(bob, carol);
+    let id = first.call;
+    let told = first.universe.devices[first.callee].events.len();
+    let sent = first.universe.homeserver.sent.len();
+
+    // Carol's invite, and Mallory's own message from Carol's device.
+    first.invite_from(carols, id);
+    let payload = bundle(id, &format!("{},{HANGUP}", nonce("01")));
+    let hangup = established
+        .ratchet
+        .encrypt(first.universe.rng(), payload.as_bytes());
+    for kind in [1, 2, 3] {
+        first.send(kind, &hangup.bytes);
+    }
+    assert_eq!(first.refused(), vec![SignalRefused::UnknownDevice; 4]);
+    let device = &first.universe.devices[first.callee];
+    assert_eq!(device.events.len(), told, "nothing was told");
+    assert_eq!(first.universe.homeserver.sent.len(), sent, "nor sent");
+
+    // The call that rings is what it was, and its caller is heard.
+    first.caller = mallory;
+    first.send(3, &hangup.bytes);
+    let ended = first.universe.ended(first.callee);
+    assert_eq!(ended, Some(EndReason::CallerCancelled));
+
+    // An ID that no call has any more is anybody's, and the call is another one.
+    first.universe.run_for(Duration::from_secs(400));
+    assert!(first.universe.devices[first.callee].endpoint.is_empty());
+    let before = first.universe.handle(first.callee, id);
+    first.invite_from(carols, id);
+    let last = first.universe.devices[first.callee].events.last();
+    assert!(
+        matches!(last, Some(Event::Incoming { call, .. })
+            if call.id == id.into() && call.handle != before),
+        "{last:?}"
     );
 }

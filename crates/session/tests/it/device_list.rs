@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use securecall_session::PeerDevice;
+use securecall_contact::Device;
 use securecall_testkit::{DeviceOptions, Pair, Universe, pair};
 
 /// The call comes about although the device list is what it is.
@@ -25,7 +25,7 @@ fn devices_that_are_said_to_have_the_same_olm_key_do_not_keep_the_real_one_from_
         let olm_key = devices[0].olm_key;
         for device_id in ["AAA", "ZZZ"] {
             let device_id = device_id.to_owned();
-            devices.insert(0, PeerDevice { device_id, olm_key });
+            devices.insert(0, Device { device_id, olm_key });
         }
     });
     rings_and_connects(&mut pair);
@@ -46,13 +46,7 @@ fn our_own_device_in_the_peers_list_changes_nothing() {
     let mut pair = pair();
     let own = pair.universe.devices[pair.caller].own.clone();
     pair.universe.homeserver.device_script = Box::new(move |_, devices| {
-        devices.insert(
-            0,
-            PeerDevice {
-                device_id: own.device_id.clone(),
-                olm_key: own.olm_key,
-            },
-        );
+        devices.insert(0, own.clone());
     });
     rings_and_connects(&mut pair);
 }
@@ -77,7 +71,7 @@ fn called(pair: &mut Pair, more: &[&str]) -> usize {
     pair.universe.homeserver.device_script = Box::new(move |_, devices| {
         let olm_key = [9; 32];
         let more = more.iter().cloned();
-        devices.extend(more.map(|device_id| PeerDevice { device_id, olm_key }));
+        devices.extend(more.map(|device_id| Device { device_id, olm_key }));
     });
     pair.universe.call(pair.caller, pair.callee_user).unwrap();
     pair.universe.run_for(Duration::from_millis(200));

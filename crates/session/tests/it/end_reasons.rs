@@ -37,34 +37,12 @@ fn a_media_engine_that_fails_in_a_call_is_the_other_ends_reason_too() {
 }
 
 #[test]
-fn a_path_that_one_end_did_not_find_is_the_other_ends_reason_too() {
-    let mut pair = answered();
-    let reason = MediaFailure::IceFailed;
-    let (callee, call) = (pair.callee, pair.call());
-    pair.universe
-        .inject_media(callee, call, MediaEvent::Failed { reason });
-    pair.universe.run_for(Duration::from_secs(2));
-    assert_eq!(ended(&pair), [Some(EndReason::IceFailed); 2]);
-}
-
-#[test]
 fn a_path_that_one_end_gave_up_is_the_other_ends_reason_too() {
     let mut pair = connected_pair();
     pair.universe.run_for(Duration::from_secs(5));
     pair.universe.network.deaf = Some(pair.callee);
     pair.universe.run_for(Duration::from_secs(20));
     assert_eq!(ended(&pair), [Some(EndReason::IceTimeout); 2]);
-}
-
-#[test]
-fn a_path_that_fails_in_a_connected_call_may_come_back() {
-    let mut pair = connected_pair();
-    let reason = MediaFailure::IceFailed;
-    let (callee, call) = (pair.callee, pair.call());
-    pair.universe
-        .inject_media(callee, call, MediaEvent::Failed { reason });
-    pair.universe.run_for(Duration::from_secs(60));
-    assert_eq!(ended(&pair), [None; 2]);
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use securecall_session::{CallId, EndReason, Event};
+use securecall_session::{EndReason, Event};
+use securecall_signaling::CallId;
 use securecall_testkit::{DeviceOptions, Fate, Pair, Universe};
 
 fn pair(seed: u64) -> Pair {
@@ -25,8 +26,7 @@ fn check(pair: &mut Pair, first: CallId, second: CallId) {
     pair.universe.run_for(Duration::from_secs(20));
     let survivor = first.min(second);
     for device in [pair.caller, pair.callee] {
-        let connected =
-            |event: &Event| matches!(event, Event::Connected { call, .. } if *call == survivor);
+        let connected = |event: &Event| matches!(event, Event::Connected { call, .. } if call.id == survivor.into());
         assert!(
             pair.universe.devices[device].told(connected),
             "device {device}: {:?}",
@@ -34,7 +34,8 @@ fn check(pair: &mut Pair, first: CallId, second: CallId) {
         );
         assert!(pair.universe.ended(device).is_none());
     }
-    let replaced = |event: &Event| matches!(event, Event::Replaced { by, .. } if *by == survivor);
+    let replaced =
+        |event: &Event| matches!(event, Event::Replaced { by, .. } if by.id == survivor.into());
     let told = [pair.caller, pair.callee]
         .into_iter()
         .filter(|device| pair.universe.devices[*device].told(replaced))

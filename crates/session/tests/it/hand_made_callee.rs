@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use securecall_crypto::{ReceivedMessage1, Responder, WordsCommitment, WordsNonce};
-use securecall_testkit::{DeviceId, DeviceOptions, Envelope, Fate, Pair, pair};
+use securecall_testkit::{DeviceId, DeviceOptions, Fate, Pair, pair};
 
 use crate::hand_made_caller::{prologue, signal, unbox};
 
@@ -53,13 +53,8 @@ fn the_nonce_told_to_one_device_opens_no_commitment_made_to_another() {
     );
     let (mut established, message_2) =
         first_1.write_message_2(pair.universe.rng(), payload.as_bytes());
-    let ringing = Envelope {
-        from: pair.callee,
-        sender: own.matrix_id,
-        sender_olm_key: own.olm_key,
-        to: pair.caller,
-        content: signal(pair.call(), 2, &message_2),
-    };
+    let content = signal(pair.call(), 2, &message_2);
+    let ringing = pair.universe.envelope(pair.callee, pair.caller, content);
     pair.universe.inject(&ringing);
     pair.universe.run_for(Duration::from_secs(2));
     let sent = &pair.universe.homeserver.sent;

@@ -5,9 +5,9 @@ use std::time::Duration;
 use data_encoding::BASE64URL_NOPAD;
 use securecall_crypto::{Established, Initiator, InitiatorAwaiting, WordsNonce};
 use securecall_session::{
-    CallId, EndReason, Event, MediaEvent, MissedReason, PathRoute, SignalRefused,
+    EndReason, Event, MAX_CANDIDATES, MediaEvent, MissedReason, PathRoute, SignalRefused,
 };
-use securecall_signaling::BundleError;
+use securecall_signaling::{BundleError, CallId};
 use securecall_testkit::{DeviceId, DeviceOptions, Envelope, Universe};
 
 pub(crate) struct HandMade {
@@ -25,7 +25,7 @@ pub(crate) fn prologue(
     caller: DeviceId,
     callee: DeviceId,
 ) -> Vec<u8> {
-    let (caller, callee) = (&universe.devices[caller].own, &universe.devices[callee].own);
+    let (caller, callee) = (&universe.devices[caller], &universe.devices[callee]);
     let call = call.to_string();
     let fields: [&[u8]; 8] = [
         b"securecall",
@@ -33,9 +33,9 @@ pub(crate) fn prologue(
         call.as_bytes(),
         caller.matrix_id.as_str().as_bytes(),
         callee.matrix_id.as_str().as_bytes(),
-        callee.device_id.as_bytes(),
-        &caller.olm_key,
-        &callee.olm_key,
+        callee.own.device_id.as_bytes(),
+        &caller.own.olm_key,
+        &callee.own.olm_key,
     ];
     fields
         .iter()
@@ -168,15 +168,8 @@ impl HandMade {
     }
 
     pub(crate) fn send(&mut self, kind: u8, sealed: &[u8]) {
-        let own = self.universe.devices[self.caller].own.clone();
         let content = signal(self.call, kind, sealed);
-        let envelope = Envelope {
-            from: self.caller,
-            sender: own.matrix_id,
-            sender_olm_key: own.olm_key,
-            to: self.callee,
-            content,
-        };
+        let envelope = self.universe.envelope(self.caller, self.callee, content);
         self.universe.inject(&envelope);
     }
 
@@ -359,7 +352,7 @@ fn no_more_than_sixty_four_candidates_are_tried() {
     caller.universe.answer(caller.callee, caller.call);
     caller.say(&mut established, &candidates);
     let media = &caller.universe.devices[caller.callee].media[&caller.call];
-    assert_eq!(media.remote_candidates.len(), 64);
+    assert_eq!(media.remote_candidates.len(), MAX_CANDIDATES);
 }
 
 #[test]

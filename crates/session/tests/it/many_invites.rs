@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use securecall_session::{
-    CallError, CallId, CallOptions, Contact, Contacts, EndReason, Event, MissedReason,
-    RefusedReason, Route, SignalRefused,
+    CallError, CallOptions, Contact, Contacts, EndReason, Event, MissedReason, RefusedReason,
+    Route, SignalRefused,
 };
+use securecall_signaling::CallId;
 use securecall_testkit::{DeviceId, DeviceOptions, connected_pair, pair, ringing_pair};
 
 use crate::hand_made_caller::HandMade;
@@ -15,7 +16,8 @@ pub(crate) fn call_number(number: u8) -> CallId {
 }
 
 fn rang(caller: &HandMade, call: CallId) -> bool {
-    let rings = |event: &Event| matches!(event, Event::Incoming { call: it, .. } if *it == call);
+    let rings =
+        |event: &Event| matches!(event, Event::Incoming { call: it, .. } if it.id == call.into());
     caller.universe.devices[caller.callee].told(rings)
 }
 
@@ -138,7 +140,7 @@ fn a_contact_takes_the_place_of_a_stranger_when_there_are_too_many_invites() {
     // The stranger that was first rings, so the contact learns that we are busy; the last stranger is gone.
     let missed = |call: CallId| {
         caller.universe.devices[caller.callee]
-            .told(|event| matches!(event, Event::Missed { call: it, .. } if *it == call))
+            .told(|event| matches!(event, Event::Missed { call: it, .. } if it.id == call.into()))
     };
     assert!(missed(call_number(101)) && missed(call_number(14)));
     assert!(!missed(call_number(15)) && !rang(&caller, call_number(15)));
@@ -205,7 +207,7 @@ fn a_call_that_was_promised_and_does_not_come_about_ends() {
             EndReason::NoAnswer
         };
         pair.universe.finish_sync(pair.callee);
-        let ends = |event: &Event| matches!(event, Event::Ended { call: it, reason: why, .. } if *it == call && *why == reason);
+        let ends = |event: &Event| matches!(event, Event::Ended { call: it, reason: why, .. } if it.id == call.into() && *why == reason);
         assert!(
             pair.universe.devices[pair.callee].told(ends),
             "{:?}",
@@ -271,8 +273,8 @@ fn a_caller_that_crashed_and_calls_again_rings_at_once() {
     let second = pair.universe.call(pair.caller, pair.callee_user).unwrap();
     pair.universe.run_for(Duration::from_secs(2));
     let events = &pair.universe.devices[pair.callee];
-    assert!(events.told(|event| matches!(event, Event::Ended { call, reason: EndReason::CallerCancelled, .. } if *call == first)));
-    assert!(events.told(|event| matches!(event, Event::Missed { call, why: MissedReason::CallerCancelled, .. } if *call == first)));
+    assert!(events.told(|event| matches!(event, Event::Ended { call, reason: EndReason::CallerCancelled, .. } if call.id == first.into())));
+    assert!(events.told(|event| matches!(event, Event::Missed { call, why: MissedReason::CallerCancelled, .. } if call.id == first.into())));
     assert_eq!(pair.universe.incoming(pair.callee), Some(second));
     pair.universe.answer(pair.callee, second);
     pair.universe.run_for(Duration::from_secs(2));

@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use securecall_crypto::Established;
-use securecall_session::{CallId, MediaEvent, PathRoute};
-use securecall_testkit::{DeviceId, DeviceOptions, Envelope, Fate, Pair, connected_pair, pair};
+use securecall_session::{MediaEvent, PathRoute};
+use securecall_signaling::CallId;
+use securecall_testkit::{DeviceId, DeviceOptions, Fate, Pair, connected_pair, pair};
 
 use crate::connecting::{Answered, Piece};
 use crate::hand_made_callee::message_1;
@@ -133,14 +134,8 @@ fn bundle(pair: &Pair, device: DeviceId, contents: &str) -> String {
 }
 
 fn inject(pair: &mut Pair, device: DeviceId, kind: u8, sealed: &[u8]) {
-    let own = pair.universe.devices[device].own.clone();
-    let envelope = Envelope {
-        from: device,
-        sender: own.matrix_id,
-        sender_olm_key: own.olm_key,
-        to: pair.caller,
-        content: signal(pair.call(), kind, sealed),
-    };
+    let content = signal(pair.call(), kind, sealed);
+    let envelope = pair.universe.envelope(device, pair.caller, content);
     let before = pair.universe.devices[pair.caller].refused.len();
     pair.universe.inject(&envelope);
     assert_eq!(pair.universe.devices[pair.caller].refused[before..], []);

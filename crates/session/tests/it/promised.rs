@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use securecall_session::{CommandError, Event};
+use securecall_session::{CallHandles, CommandError, Event};
 use securecall_testkit::pair;
 
 #[test]
@@ -17,21 +17,26 @@ fn only_a_call_whose_name_was_given_out_can_be_hung_up_before_it_rings() {
     pair.universe.devices[callee].sync_unfinished = true;
     let call = pair.universe.call(caller, pair.callee_user).unwrap();
     pair.universe.run_for(Duration::from_secs(1));
+    // Nobody was told its handle; only who counts along could guess it.
+    let mut handles = CallHandles::default();
+    let [first, second] = [handles.issue(), handles.issue()];
+    assert_eq!(pair.universe.handle(callee, over), first);
     let mut hang_up = |call| {
         pair.universe
             .command(callee, |it, now, rng| it.hang_up(now, rng, call))
     };
-    assert_eq!(hang_up(call), Err(CommandError::NoSuchCall));
+    assert_eq!(hang_up(second), Err(CommandError::NoSuchCall));
     let promised = pair.universe.call(callee, pair.caller_user);
     assert_eq!(promised, Ok(call));
+    assert_eq!(pair.universe.handle(callee, call), second);
     let mut hang_up = |call| {
         pair.universe
             .command(callee, |it, now, rng| it.hang_up(now, rng, call))
     };
-    assert_eq!(hang_up(over), Err(CommandError::NoSuchCall));
+    assert_eq!(hang_up(first), Err(CommandError::NoSuchCall));
     pair.universe.finish_sync(callee);
     pair.universe.run_for(Duration::from_secs(3));
     let is_connected =
-        |event: &Event| matches!(event, Event::Connected { call: it, .. } if *it == call);
+        |event: &Event| matches!(event, Event::Connected { call: it, .. } if it.handle == second);
     assert!(pair.universe.devices[callee].told(is_connected));
 }

@@ -22,7 +22,7 @@ fn missed_for_storage(pair: &Pair) -> usize {
     events
         .filter(|event| {
             let why = MissedReason::StorageFailed;
-            matches!(event, Event::Missed { call, why: it, .. } if *call == pair.call() && *it == why)
+            matches!(event, Event::Missed { call, why: it, .. } if call.id == pair.call().into() && *it == why)
         })
         .count()
 }

@@ -55,7 +55,7 @@ fn bob_at(address: Option<&str>) -> (Universe, [DeviceId; 2], [UserId; 2], Calle
     let devices = [ada, bob].map(|user| universe.add_device(user, DeviceOptions::default()));
     let callee = Callee {
         identity: None,
-        matrix_id: universe.devices[devices[1]].own.matrix_id.clone(),
+        matrix_id: universe.devices[devices[1]].matrix_id.clone(),
     };
     (universe, devices, [ada, bob], callee)
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use securecall_session::{CallId, EndReason, Event, SignalRefused};
+use securecall_session::{EndReason, Event, SignalRefused};
+use securecall_signaling::CallId;
 use securecall_testkit::{DeviceId, DeviceOptions, Pair, pair};
 
 const LONG: Duration = Duration::from_secs(400);

@@ -3,7 +3,8 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use securecall_session::{CallId, InboundSignal, MediaEvent, NotPersisted, Output, Request};
+use securecall_session::{Event, InboundSignal, MediaEvent, NotPersisted, Output, Request};
+use securecall_signaling::CallId;
 use web_time::Instant;
 
 use super::{Action, FRAME_INTERVAL, Universe};
@@ -121,10 +122,7 @@ impl Universe {
             .get(&call)
             .is_some_and(|media| !media.closed)
         {
-            self.devices[device]
-                .endpoint
-                .handle_media(self.now, &mut self.rng, call, event);
-            self.drain(device);
+            self.inject_media(device, call, event);
         }
     }
 
@@ -180,11 +178,21 @@ impl Universe {
         loop {
             match self.devices[id].endpoint.poll_output() {
                 Output::Timeout(_) => return,
-                Output::Event(event) => self.devices[id].events.push(event),
+                Output::Event(event) => {
+                    let device = &mut self.devices[id];
+                    if let Event::Dialing { call, .. } | Event::Incoming { call, .. } = &event {
+                        device.note(call);
+                    }
+                    device.events.push(event);
+                }
                 Output::Persist(bytes) => self.persist(id, bytes),
                 Output::Request(request) => self.request(id, request),
-                Output::Control(call, bytes) => self.control(id, call, bytes),
+                Output::Control(call, bytes) => {
+                    let call = self.devices[id].id(call);
+                    self.control(id, call, bytes);
+                }
                 Output::Media(call, command) => {
+                    let call = self.devices[id].id(call);
                     let media = self.devices[id].media.entry(call).or_default();
                     for reaction in media.handle(id, call, command) {
                         self.react(id, call, reaction);
@@ -245,15 +253,8 @@ impl Universe {
                     return;
                 }
                 self.schedule(hop * 2, Action::Response(from, id, Ok(())));
-                let own = self.devices[from].own.clone();
                 if let Some(to) = self.homeserver.find(&user, &device_id) {
-                    let envelope = Envelope {
-                        from,
-                        sender: own.matrix_id,
-                        sender_olm_key: own.olm_key,
-                        to,
-                        content,
-                    };
+                    let envelope = self.envelope(from, to, content);
                     self.homeserver.sent.push(envelope.clone());
                     self.schedule(hop, Action::Post(envelope));
                 }

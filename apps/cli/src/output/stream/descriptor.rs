@@ -1,6 +1,13 @@
 //! The streams as the operating system has them.
 
-use super::Stream;
+/// A standard stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stream {
+    /// Standard output: what was asked for.
+    Out,
+    /// Standard error: what is for a person besides.
+    Err,
+}
 
 #[cfg(unix)]
 mod system {
@@ -55,6 +62,7 @@ mod system {
         Ok(())
     }
 
+    #[expect(unsafe_code, reason = "poll has no safe form")]
     fn wait_until_writable(file: &File) {
         let mut descriptor = libc::pollfd {
             fd: file.as_raw_fd(),
@@ -101,6 +109,7 @@ mod at_start {
 
     static STDOUT_WAS_CLOSED: AtomicBool = AtomicBool::new(false);
 
+    #[expect(unsafe_code, reason = "fcntl has no safe form")]
     extern "C" fn look() {
         // SAFETY: only asks for the flags of a descriptor.
         if unsafe { libc::fcntl(libc::STDOUT_FILENO, libc::F_GETFD) } == -1 {
@@ -111,6 +120,7 @@ mod at_start {
     // SAFETY: the loader calls what stands in this section before `main`, with arguments that a C function may ignore; the
     // function calls nothing that would have to be set up first.
     #[used]
+    #[expect(unsafe_code, reason = "nothing safe runs before `main`")]
     #[unsafe(link_section = ".init_array")]
     static LOOK: extern "C" fn() = look;
 

@@ -1,8 +1,7 @@
 //! The contacts that are shown, and the one that is selected.
 
 use securecall_contact::{MatrixId, SecureCallId};
-
-use crate::profile::Contact;
+use securecall_profile::Contact;
 
 /// Contacts in the order of their names, narrowed by a search.
 #[derive(Debug, Default)]

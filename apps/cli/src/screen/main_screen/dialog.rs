@@ -4,13 +4,13 @@ use std::collections::VecDeque;
 
 use crossterm::event::{KeyCode, KeyEvent};
 use securecall_contact::{Address, FoundAddress};
+use securecall_profile::Contact;
+use securecall_profile::contact_book::{Draft, Finding};
 
-use super::Wish;
 use super::typed_line::TypedLine;
-use crate::contact_book::{Draft, Finding};
+use super::wish::{Wanted, Wish};
 use crate::error::Failure;
 use crate::exit_code::ExitCode;
-use crate::profile::Contact;
 
 /// Something that takes the keys away from the list.
 #[derive(Debug)]
@@ -40,13 +40,6 @@ pub(super) enum Purpose {
 pub(super) struct Prompt {
     pub(super) purpose: Purpose,
     pub(super) line: TypedLine,
-}
-
-/// One of the contacts that were found, and what the person was shown of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Wanted {
-    pub(crate) address: Address,
-    pub(crate) finding: Finding,
 }
 
 /// The contacts that were found; which ones are wanted is asked for one by one.
@@ -204,7 +197,7 @@ impl Offer {
 
 fn weigh(draft: &Draft, address: &Address) -> Result<Finding, Box<Failed>> {
     let weighed = draft.weigh(address, None);
-    weighed.map_err(|failure| Box::new(Failed::new(&failure, None)))
+    weighed.map_err(|error| Box::new(Failed::new(&error.into(), None)))
 }
 
 impl Question {

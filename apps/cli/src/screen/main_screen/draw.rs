@@ -11,10 +11,10 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Padding, Paragraph};
+use securecall_profile::Contact;
 
 use super::dialog::{Dialog, Failed};
 use super::{MainScreen, Notice, Reach, TypedLine};
-use crate::profile::Contact;
 use crate::screen::fitting::{columns, fit, fit_matrix_id, harmless, padded, wrap};
 use crate::screen::palette::Palette;
 

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use securecall_media::{LocalCandidate, TransportEvent};
 
-use super::FRAME;
-use super::pair::{Pair, Side};
+use super::pair::{FRAME, Pair, Side};
 
 #[test]
 fn packets_go_to_the_candidates_of_the_peer_and_nowhere_else() {

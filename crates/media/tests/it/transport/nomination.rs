@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use securecall_media::{LocalCandidate, PathKind, SelectedPair};
 
-use super::pair::{Pair, Side};
-use super::{FRAME, a_check};
+use super::a_check;
+use super::pair::{FRAME, Pair, Side};
 
 /// An address to which nothing leads.
 const NOWHERE: &str = "candidate:9 1 udp 1 192.0.2.9 5009 typ host";

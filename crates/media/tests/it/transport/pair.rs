@@ -15,8 +15,8 @@ use securecall_media::{
 };
 use web_time::Instant;
 
-use super::FRAME;
-
+/// A frame of the size that sealed voice has.
+pub(crate) const FRAME: [u8; 101] = [7; 101];
 /// Longer than any test waits.
 const PATIENCE: Duration = Duration::from_secs(60);
 

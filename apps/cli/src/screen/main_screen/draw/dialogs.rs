@@ -2,9 +2,9 @@
 
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::Line;
+use securecall_profile::contact_book::Finding;
 
 use super::{addresses, lines_of, typed};
-use crate::contact_book::Finding;
 use crate::screen::fitting::fit;
 use crate::screen::main_screen::dialog::{Failed, Offer, Prompt, Purpose, Question};
 use crate::screen::palette::Palette;

@@ -1,0 +1,74 @@
+//! What a run is for, and what that is to the client.
+
+use securecall_audio_device::ProcessingChoice;
+use securecall_driver::{AnswerPolicy, AudioSpec, CallOptions, Callee, PlaceError, Require, Route};
+use securecall_profile::who::Person;
+
+use crate::cli::{Answer, MediaOptions, RequireChoice, RouteChoice};
+use crate::error::Failure;
+
+/// What the command is for.
+#[derive(Debug)]
+pub(crate) enum Goal {
+    /// One call, which is placed at the start.
+    Call(Person),
+    /// Calls that come in: one, or all.
+    Listen { once: bool },
+}
+
+/// Everything a run is told.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) goal: Goal,
+    pub(crate) answer: Answer,
+    pub(crate) media: MediaOptions,
+}
+
+/// Whom to call, if they can be called at all: said before anything else is begun.
+///
+/// # Errors
+///
+/// The person's key is not known.
+pub(crate) fn callee(person: &Person, media: &MediaOptions) -> Result<Callee, Failure> {
+    let callee = Callee {
+        identity: person.id.map(|id| id.identity_key()),
+        matrix_id: person.matrix_id.clone(),
+    };
+    callee
+        .identity(call_options(media).require)
+        .map_err(PlaceError::Refused)?;
+    Ok(callee)
+}
+
+/// What every call of the run is to be like.
+pub(super) fn call_options(media: &MediaOptions) -> CallOptions {
+    CallOptions {
+        route: media.route.map(|RouteChoice::Direct| Route::Direct),
+        require: media
+            .require
+            .map_or(Require::Any, |RequireChoice::Securecall| {
+                Require::SecureCall
+            }),
+        ..CallOptions::default()
+    }
+}
+
+/// The microphone and the speaker of the run.
+pub(super) fn audio(media: &MediaOptions) -> AudioSpec {
+    AudioSpec {
+        microphone: media.mic.clone().unwrap_or_default(),
+        speaker: media.speaker.clone().unwrap_or_default(),
+        processing: media
+            .processing
+            .map_or(ProcessingChoice::Automatic, Into::into),
+    }
+}
+
+/// Who is answered without asking.
+pub(super) const fn answer_policy(answer: Answer) -> AnswerPolicy {
+    match answer {
+        Answer::Ask => AnswerPolicy::Ask,
+        Answer::Contacts => AnswerPolicy::Contacts,
+        Answer::Auto => AnswerPolicy::Auto,
+    }
+}

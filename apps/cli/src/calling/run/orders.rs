@@ -1,0 +1,115 @@
+//! What orders and keys do.
+
+use super::Run;
+use crate::calling::clock::now;
+use crate::calling::ending::Ending;
+use crate::calling::followed_call::Current;
+use crate::calling::order::Order;
+use crate::calling::signals;
+use crate::error::{ErrorKind, Failure};
+use crate::exit_code::ExitCode;
+use crate::output::Event;
+use crate::screen::Action;
+
+impl Run {
+    pub(super) async fn act(&mut self, action: Action) -> Result<(), Ending> {
+        match action {
+            Action::Answer => self.carry_out(Order::Answer).await,
+            Action::Reject => self.carry_out(Order::Reject).await,
+            Action::Hangup if self.followed.current().is_none() => {
+                Err(Ending::Done(ExitCode::Done))
+            }
+            Action::Hangup => self.carry_out(Order::Hangup).await,
+            Action::Interrupt => Err(Ending::Signal(signals::INTERRUPT)),
+            Action::SetMuted(true) => self.carry_out(Order::Mute).await,
+            Action::SetMuted(false) => self.carry_out(Order::Unmute).await,
+            Action::Verify => self.carry_out(Order::Verify).await,
+            Action::Wish(wish) => self.grant(wish).await,
+            Action::Redraw => {
+                self.shown.disturb();
+                self.shown.draw(now());
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) async fn carry_out(&mut self, order: Order) -> Result<(), Ending> {
+        let handle = self.client.handle();
+        let current = self.followed.current();
+        if matches!(order, Order::Answer | Order::Reject) && current.is_some() {
+            // Before the call: it may want the sound card that rings.
+            self.alerts.decided();
+        }
+        let result = match (order, current) {
+            (Order::Quit, _) => return Err(Ending::Done(ExitCode::Done)),
+            (Order::Call(who), _) => self.place(&who).await,
+            (order, None) => Err(not_now(&order, "there is no call")),
+            (Order::Answer, Some(current)) => {
+                let answered = handle.answer(current.call).await;
+                if let (Ok(()), Some(screen)) = (&answered, self.shown.screen()) {
+                    screen.accepted();
+                }
+                answered.map_err(|error| not_now(&Order::Answer, &error.to_string()))
+            }
+            (Order::Reject, Some(current)) => handle
+                .reject(current.call)
+                .await
+                .map_err(|error| not_now(&Order::Reject, &error.to_string())),
+            (Order::Hangup, Some(current)) => handle
+                .hangup(current.call)
+                .await
+                .map_err(|error| not_now(&Order::Hangup, &error.to_string())),
+            (Order::Verify, Some(current)) => self.verify(current),
+            (order @ (Order::Mute | Order::Unmute), Some(current)) => {
+                let muted = handle
+                    .set_muted(current.call, matches!(order, Order::Mute))
+                    .await;
+                muted.map_err(|error| not_now(&order, &error.to_string()))
+            }
+        };
+        if let Err(failure) = result {
+            self.tell_failure(&failure);
+        }
+        Ok(())
+    }
+
+    /// The person has compared the safety words with the peer's.
+    fn verify(&mut self, current: Current) -> Result<(), Failure> {
+        let peer = current
+            .peer
+            .filter(|_| current.was_connected)
+            .ok_or_else(|| not_now(&Order::Verify, "the safety words are not known yet"))?;
+        let contact = self.people.verify_key(peer, || {
+            not_now(
+                &Order::Verify,
+                "the other person is not one of your contacts",
+            )
+            .help("add them first with `securecall contact add`")
+        })?;
+        self.show_contacts();
+        if let Some(screen) = self.shown.screen() {
+            screen.verified(&contact);
+        }
+        // A reader that has gone is noticed at the next tick.
+        let _ = self.teller.tell(Event::contact(&contact));
+        Ok(())
+    }
+
+    async fn place(&mut self, who: &str) -> Result<(), Failure> {
+        if self.followed.current().is_some() {
+            return Err(not_now(
+                &Order::Call(who.to_owned()),
+                "there is a call already",
+            ));
+        }
+        let person = self.people.resolve(who)?;
+        self.call(&person).await
+    }
+}
+
+fn not_now(order: &Order, why: &str) -> Failure {
+    Failure::new(
+        ErrorKind::NotNow,
+        format!("`{}` does not fit now: {why}", order.name()),
+    )
+}

@@ -1,0 +1,288 @@
+//! What the terminal shows: one of the screens.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use ratatui::Frame;
+use securecall_contact::{FoundAddress, MatrixId, SecureCallId};
+use securecall_driver::{CallEvent, EndReason, Event};
+use securecall_profile::Contact;
+use securecall_profile::contact_book::Draft;
+
+use super::cells;
+use super::main_screen::{MainScreen, Wish};
+use super::palette::Palette;
+use super::state::{Action, CallScreen};
+use crate::error::Failure;
+
+/// A call that comes in while somebody types is not answered by what they type; and who hangs up just when the other
+/// side does, does not want to quit.
+const TIME_TO_NOTICE: Duration = Duration::from_secs(1);
+
+/// What is shown: the call if there is one, else the main screen if there is one.
+#[derive(Debug)]
+pub(crate) struct Screen {
+    call: CallScreen,
+    /// `None` where the program is for one call only.
+    main: Option<MainScreen>,
+    /// Keys pressed until then were meant for the screen before.
+    deaf_until: Option<Instant>,
+}
+
+impl Screen {
+    /// The screen of a program that is for one call.
+    pub(crate) fn of_call() -> Self {
+        Self {
+            call: CallScreen::new(),
+            main: None,
+            deaf_until: None,
+        }
+    }
+
+    /// The screen of a program that waits for calls to `own_address`.
+    pub(crate) fn of_listener(own_address: MatrixId) -> Self {
+        Self {
+            main: Some(MainScreen::new(own_address)),
+            ..Self::of_call()
+        }
+    }
+
+    /// Takes in what happened.
+    pub(crate) fn handle(&mut self, now: Instant, event: &Event) {
+        let Some(main) = &mut self.main else {
+            return self.call.handle(now, event);
+        };
+        main.handle(now, event);
+        match event {
+            Event::Call(CallEvent::Dialing { .. } | CallEvent::Incoming { .. }) => {
+                if !self.call.is_going_on() {
+                    let is_typing = main.is_being_typed_in();
+                    self.deaf_until = is_typing.then(|| now + TIME_TO_NOTICE);
+                }
+                self.call.handle(now, event);
+            }
+            Event::Call(CallEvent::Ended { reason, .. }) if self.call.is_going_on() => {
+                if let Some(text) = self.call.epitaph(now, *reason) {
+                    main.call_ended(now, text);
+                }
+                if let Some((id, matrix_id)) = self.call.stranger() {
+                    main.offer_stranger(now, id, &matrix_id);
+                }
+                self.deaf_until = (!is_our_doing(*reason)).then(|| now + TIME_TO_NOTICE);
+                self.call.reset();
+            }
+            _ if self.call.is_going_on() => self.call.handle(now, event),
+            _ => {}
+        }
+    }
+
+    /// From now on these are the contacts, and these keys are verified.
+    pub(crate) fn know_contacts(
+        &mut self,
+        contacts: &[Contact],
+        verified: &BTreeSet<SecureCallId>,
+    ) {
+        self.call.know_verified(verified);
+        if let Some(main) = &mut self.main {
+            main.know_contacts(contacts);
+        }
+    }
+
+    /// The user took the call.
+    pub(crate) fn accepted(&mut self) {
+        self.call.accepted();
+    }
+
+    /// The person has verified the peer.
+    pub(crate) fn verified(&mut self, contact: &Contact) {
+        self.call.verified(contact);
+    }
+
+    /// These contacts were found; the draft is the list that they are weighed against.
+    pub(crate) fn found(&mut self, found: Vec<FoundAddress>, draft: Draft) {
+        if let Some(main) = &mut self.main {
+            main.found(found, draft);
+        }
+    }
+
+    /// What was wished for is done; `contact` is worth looking at.
+    pub(crate) fn done(&mut self, now: Instant, text: String, contact: Option<&Contact>) {
+        if let Some(main) = &mut self.main {
+            main.done(now, text, contact);
+        }
+    }
+
+    /// Something that was wanted did not work.
+    pub(crate) fn failed(&mut self, failure: &Failure) {
+        match &mut self.main {
+            Some(main) if !self.call.is_going_on() => main.failed(failure),
+            _ => self.call.failed(failure),
+        }
+    }
+
+    /// What a key means now; `None` where it means nothing to others.
+    pub(crate) fn key(&mut self, now: Instant, key: KeyEvent) -> Option<Action> {
+        if key.kind == KeyEventKind::Release {
+            return None;
+        }
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        let is_deaf = self.deaf_until.is_some_and(|until| now < until);
+        match (key.code, &mut self.main) {
+            (KeyCode::Char('l'), _) if control => Some(Action::Redraw),
+            (KeyCode::Char('c'), _) if control => Some(Action::Interrupt),
+            (_, Some(main)) if !self.call.is_going_on() => {
+                let wish = main.key(key);
+                wish.filter(|wish| *wish != Wish::Quit || !is_deaf)
+                    .map(Action::Wish)
+            }
+            _ if is_deaf => None,
+            _ => self.call.key(key),
+        }
+    }
+
+    /// Takes a pasted text. In a call there is nothing it could be for.
+    pub(crate) fn paste(&mut self, text: &str) {
+        if let Some(main) = &mut self.main
+            && !self.call.is_going_on()
+        {
+            main.paste(text);
+        }
+    }
+
+    /// Draws what is shown now.
+    pub(super) fn draw(&mut self, frame: &mut Frame<'_>, now: Instant, palette: Palette) {
+        match &mut self.main {
+            Some(main) if !self.call.is_going_on() => main.draw(frame, now, palette),
+            _ => self.call.draw(frame, now, palette),
+        }
+        cells::make_harmless(frame.buffer_mut());
+    }
+}
+
+/// Whether a key of ours ended the call.
+fn is_our_doing(reason: EndReason) -> bool {
+    matches!(
+        reason,
+        EndReason::LocalHangup | EndReason::LocalReject | EndReason::Cancelled
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use securecall_crypto::IdentityKey;
+    use securecall_driver::{CallHandles, NamedCall, Peer, WireCallId};
+
+    use super::*;
+
+    fn call() -> NamedCall {
+        NamedCall {
+            handle: CallHandles::default().issue(),
+            id: WireCallId::parse("0123456789abcdef0123456789abcdef").unwrap(),
+        }
+    }
+
+    fn incoming() -> Event {
+        let id = SecureCallId::new(&IdentityKey::from_bytes([7; 32]).unwrap());
+        let peer = Peer {
+            id,
+            matrix_id: "@ada:example.org".parse().unwrap(),
+            name: Some("Ada".to_owned()),
+            new_address: false,
+        };
+        Event::Call(CallEvent::Incoming {
+            call: call(),
+            peer,
+            accepted: false,
+        })
+    }
+
+    fn ended(reason: EndReason) -> Event {
+        Event::Call(CallEvent::Ended {
+            call: call(),
+            reason,
+            connected_for: None,
+        })
+    }
+
+    fn press(screen: &mut Screen, now: Instant, key: char) -> Option<Action> {
+        screen.key(now, KeyCode::Char(key).into())
+    }
+
+    fn listener() -> Screen {
+        Screen::of_listener("@me:example.org".parse().unwrap())
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "any time will do")]
+    fn now() -> Instant {
+        Instant::now()
+    }
+
+    #[test]
+    fn a_text_that_nobody_made_harmless_is_drawn_harmlessly() {
+        use ratatui::Terminal;
+        use ratatui::backend::TestBackend;
+        use securecall_contact::is_harmful;
+
+        let mut screen = Screen::of_call();
+        let fault = securecall_audio_device::DeviceFault::Lost {
+            role: "microphone",
+            detail: format!(
+                "e\u{e0041}\u{200d}\u{fe0f}x{}\u{202e}",
+                "\u{301}".repeat(50)
+            ),
+        };
+        let call = call().handle;
+        screen.handle(now(), &Event::Device { call, fault });
+        let mut terminal = Terminal::new(TestBackend::new(60, 12)).unwrap();
+        let palette = Palette { colour: false };
+        terminal
+            .draw(|frame| screen.draw(frame, now(), palette))
+            .unwrap();
+        let cells = &terminal.backend().buffer().content;
+        let shown: String = cells.iter().map(|cell| cell.symbol()).collect();
+        assert!(shown.contains("lost: ex"), "{shown:?}");
+        assert!(!shown.chars().any(is_harmful), "{shown:?}");
+        assert!(shown.matches('\u{301}').count() <= 4, "{shown:?}");
+    }
+
+    #[test]
+    fn what_is_being_typed_does_not_answer_a_call_and_is_there_after_it() {
+        let now = now();
+        let mut screen = listener();
+        screen.paste("b");
+        screen.handle(now, &incoming());
+        assert_eq!(press(&mut screen, now, 'a'), None);
+        screen.paste("a");
+        let later = now + TIME_TO_NOTICE;
+        assert_eq!(press(&mut screen, later, 'r'), Some(Action::Reject));
+        screen.handle(later, &ended(EndReason::LocalReject));
+        assert_eq!(press(&mut screen, later, 'c'), None);
+        assert_eq!(
+            screen.key(later, KeyCode::Enter.into()),
+            Some(Action::Wish(Wish::FindContacts("bc".to_owned())))
+        );
+    }
+
+    #[test]
+    fn a_call_that_comes_in_on_the_list_is_answered_at_once() {
+        let now = now();
+        let mut screen = listener();
+        screen.handle(now, &incoming());
+        assert_eq!(press(&mut screen, now, 'a'), Some(Action::Answer));
+    }
+
+    #[test]
+    fn who_hangs_up_just_when_the_other_side_does_goes_on_listening() {
+        let now = now();
+        let mut screen = listener();
+        let quit = Some(Action::Wish(Wish::Quit));
+        screen.handle(now, &incoming());
+        screen.handle(now, &ended(EndReason::RemoteHangup));
+        assert_eq!(press(&mut screen, now, 'q'), None);
+        assert_eq!(press(&mut screen, now + TIME_TO_NOTICE, 'q'), quit);
+        screen.handle(now, &incoming());
+        screen.handle(now, &ended(EndReason::LocalReject));
+        assert_eq!(press(&mut screen, now, 'q'), quit);
+    }
+}

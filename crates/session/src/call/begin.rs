@@ -1,0 +1,147 @@
+//! How a call begins: placed here, or by an invite that rings, or that is turned away.
+
+use std::time::Duration;
+
+use securecall_signaling::{CallId, CallMachine, Content, Deadlines};
+use web_time::Instant;
+
+use super::Call;
+use super::carrier::Carrier;
+use super::connection::Connection;
+use super::end::{End, FORGET};
+use super::media::Media;
+use super::restarts::Restarts;
+use super::timer::Timer;
+use crate::call_handle::{CallHandle, NamedCall};
+use crate::config::Route;
+use crate::event::{Event, Peer};
+use crate::io::Io;
+use crate::output::MediaCommand;
+use crate::sealed::Sealed;
+use crate::sealed::admission::OpenedInvite;
+
+/// How long candidates are collected before what waits for them is sent without (`docs/protocol/signaling.md`).
+pub(super) const CANDIDATE_BATCH: Duration = Duration::from_millis(200);
+
+impl Call {
+    /// Places a sealed call: asks for the peer's devices and for an offer.
+    pub(crate) fn place(
+        io: &mut Io<'_>,
+        handle: CallHandle,
+        id: CallId,
+        peer: Peer,
+        route: Route,
+        sent_at: u64,
+        lifetime: Duration,
+    ) -> Self {
+        let machine = CallMachine::caller(io.now, io.own.device.device_id.clone(), lifetime);
+        let sealed = Sealed::of_caller(handle, id, &peer, sent_at, lifetime);
+        let call = Self {
+            name: NamedCall {
+                handle,
+                id: id.into(),
+            },
+            peer,
+            route,
+            machine,
+            carrier: Carrier::Sealed(sealed),
+            deadlines: Deadlines::new(),
+            connection: Connection::new(io.now),
+            media: Media::of_caller(),
+            restarts: Restarts::of_caller(),
+            end: End::default(),
+        };
+        io.event(Event::Dialing {
+            call: call.name.clone(),
+            peer: call.peer.clone(),
+        });
+        call.carrier.begin(io);
+        call.order(io, MediaCommand::CreateOffer { route });
+        call
+    }
+
+    /// Lets a sealed call ring; with `accept`, it is answered at once and message 2 brings the answer.
+    pub(crate) fn ring(
+        io: &mut Io<'_>,
+        name: NamedCall,
+        invite: OpenedInvite,
+        peer: Peer,
+        route: Route,
+        rings_until: Instant,
+        accept: bool,
+    ) -> Self {
+        let own = io.own.device.device_id.clone();
+        let machine = CallMachine::callee(own, invite.party.clone(), rings_until);
+        let mut call = Self::of_invite(io, name, invite, peer, route, machine);
+        io.event(Event::Incoming {
+            call: call.name.clone(),
+            peer: call.peer.clone(),
+            accepted: accept,
+        });
+        if accept {
+            call.accept(io);
+        } else {
+            call.carrier.say_to_all(&Content::Ringing);
+        }
+        call.flush(io);
+        call
+    }
+
+    /// A sealed call that does not ring here: message 2 says why, and nothing else happens.
+    pub(crate) fn turn_away(
+        io: &mut Io<'_>,
+        name: NamedCall,
+        invite: OpenedInvite,
+        peer: Peer,
+        why: &Content,
+    ) -> Self {
+        let own = io.own.device.device_id.clone();
+        let machine = CallMachine::busy_callee(own, invite.party.clone(), io.now);
+        // No transport is ever opened, so the route is nobody's; the strictest stands for it.
+        let mut call = Self::of_invite(io, name, invite, peer, Route::Relay, machine);
+        call.end.was_turned_away = true;
+        call.deadlines.set(Timer::Forget, io.now + FORGET);
+        call.carrier.say_to_all(why);
+        call.flush(io);
+        call
+    }
+
+    fn of_invite(
+        io: &Io<'_>,
+        name: NamedCall,
+        invite: OpenedInvite,
+        peer: Peer,
+        route: Route,
+        machine: CallMachine,
+    ) -> Self {
+        Self {
+            media: Media::of_callee(invite.offer.clone()),
+            restarts: Restarts::of_callee(invite.fingerprint),
+            carrier: Carrier::Sealed(Sealed::of_callee(name.handle, &peer, invite)),
+            name,
+            peer,
+            route,
+            machine,
+            deadlines: Deadlines::new(),
+            connection: Connection::new(io.now),
+            end: End::default(),
+        }
+    }
+
+    /// The user, or the policy, accepts: only now is there a transport.
+    ///
+    /// Returns whether the call was waiting for that.
+    pub(crate) fn accept(&mut self, io: &mut Io<'_>) -> bool {
+        if self.machine.accept(io.now).is_err() {
+            return false;
+        }
+        self.connection.accepted(io.now);
+        self.deadlines
+            .set(Timer::CandidateBatch, io.now + CANDIDATE_BATCH);
+        for command in self.media.accept(self.route) {
+            self.order(io, command);
+        }
+        self.flush(io);
+        true
+    }
+}

@@ -1,0 +1,198 @@
+//! The connection of a call: when there is one, when its path is dead, when it is given up
+//! (`docs/protocol/signaling.md`).
+
+use std::time::Duration;
+
+use securecall_signaling::{Deadlines, Role};
+use web_time::Instant;
+
+use super::timer::Timer;
+use crate::media_event::PathRoute;
+
+/// How long nothing may be heard from the peer before the path counts as dead.
+const PATH_DEAD: Duration = Duration::from_secs(3);
+/// How long nothing may be heard from the peer before the call ends.
+const PATH_LOST: Duration = Duration::from_secs(15);
+/// How long a callee waits for the caller to restart by itself.
+const RESTART_PLEASE: Duration = Duration::from_secs(1);
+/// How long a restart may take before the next is tried.
+const RESTART_AGAIN: Duration = Duration::from_secs(5);
+
+/// What is known of the connection. A call is connected once, on a path on which the peer was heard, and from then on the
+/// path is watched.
+pub(super) struct Connection {
+    /// Dialed (caller), rang and then accepted (callee).
+    began: Instant,
+    connected_at: Option<Instant>,
+    /// What kind of path it is, once it is up.
+    route: Option<PathRoute>,
+    /// A frame of the peer opened: only who took part in the handshake can seal one.
+    frame_opened: bool,
+    data_channel_open: bool,
+    last_packet: Option<Instant>,
+    /// Nothing was heard from the peer for 3 s.
+    dead: bool,
+}
+
+impl Connection {
+    /// Of a call that is dialed, or begins to ring.
+    pub(super) const fn new(now: Instant) -> Self {
+        Self {
+            began: now,
+            connected_at: None,
+            route: None,
+            frame_opened: false,
+            data_channel_open: false,
+            last_packet: None,
+            dead: false,
+        }
+    }
+
+    /// The user accepts: how long it rang does not count.
+    pub(super) const fn accepted(&mut self, now: Instant) {
+        self.began = now;
+    }
+
+    pub(super) fn is_up(&mut self, route: PathRoute) {
+        self.route.get_or_insert(route);
+    }
+
+    pub(super) const fn frame_opened(&mut self) {
+        self.frame_opened = true;
+    }
+
+    pub(super) const fn set_data_channel_open(&mut self, open: bool) {
+        self.data_channel_open = open;
+    }
+
+    /// The peer is proven by all but the path. If that is up and the peer was heard on it, the call is connected now: returns the
+    /// kind of path and how long it took, once.
+    pub(super) fn connect(
+        &mut self,
+        now: Instant,
+        deadlines: &mut Deadlines<Timer>,
+    ) -> Option<(PathRoute, Duration)> {
+        let route = self.route.filter(|_| self.frame_opened)?;
+        if self.is_connected() {
+            return None;
+        }
+        self.connected_at = Some(now);
+        self.last_packet = Some(now);
+        deadlines.set(Timer::PathDead, now + PATH_DEAD);
+        Some((route, self.setup(now)))
+    }
+
+    /// A packet of the peer was authenticated. It counts before the call is connected, too: who connects later begins with it.
+    pub(super) const fn packet_came(&mut self, now: Instant) {
+        self.last_packet = Some(now);
+    }
+
+    /// A packet came in a call that goes on. Returns whether the path was dead and is not any more.
+    pub(super) fn lives(&mut self, now: Instant, deadlines: &mut Deadlines<Timer>) -> bool {
+        if !self.is_connected() {
+            return false;
+        }
+        deadlines.set(Timer::PathDead, now + PATH_DEAD);
+        if !std::mem::take(&mut self.dead) {
+            return false;
+        }
+        deadlines.clear(Timer::PathLost);
+        deadlines.clear(Timer::RestartAgain);
+        deadlines.clear(Timer::RestartPlease);
+        true
+    }
+
+    /// Nothing came for so long that the path counts as dead.
+    pub(super) fn dies(&mut self, now: Instant, role: Role, deadlines: &mut Deadlines<Timer>) {
+        self.dead = true;
+        let last_packet = self.last_packet.unwrap_or(now);
+        deadlines.set(Timer::PathLost, last_packet + PATH_LOST);
+        if role == Role::Callee {
+            // Only the caller makes offers, and it most likely hears as little as we do.
+            deadlines.set(Timer::RestartPlease, now + RESTART_PLEASE);
+        }
+    }
+
+    /// Whether a restart offer may be made now, and none is under way; then this one is.
+    pub(super) fn begins_restart(&self, now: Instant, deadlines: &mut Deadlines<Timer>) -> bool {
+        let begins = self.is_connected() && !deadlines.is_set(Timer::RestartAgain);
+        if begins {
+            deadlines.set(Timer::RestartAgain, now + RESTART_AGAIN);
+        }
+        begins
+    }
+
+    /// It is, or was when the call ended.
+    pub(super) const fn is_connected(&self) -> bool {
+        self.connected_at.is_some()
+    }
+
+    /// Since it was connected; `None` if it never was.
+    pub(super) fn connected_for(&self, now: Instant) -> Option<Duration> {
+        Some(now.saturating_duration_since(self.connected_at?))
+    }
+
+    /// Since when it is waited for.
+    pub(super) const fn began(&self) -> Instant {
+        self.began
+    }
+
+    /// How long it has been waited for.
+    pub(super) fn setup(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.began)
+    }
+
+    pub(super) const fn is_dead(&self) -> bool {
+        self.dead
+    }
+
+    pub(super) const fn has_data_channel(&self) -> bool {
+        self.data_channel_open
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_is_connected_once_and_only_when_the_peer_was_heard_on_a_path() {
+        #[expect(clippy::disallowed_methods, reason = "any time will do")]
+        let now = Instant::now();
+        let (later, mut deadlines) = (now + Duration::from_secs(2), Deadlines::new());
+        let mut connection = Connection::new(now);
+        assert_eq!(connection.connect(later, &mut deadlines), None);
+        connection.frame_opened();
+        assert_eq!(connection.connect(later, &mut deadlines), None);
+        assert!(!connection.begins_restart(later, &mut deadlines));
+        assert!(!connection.lives(later, &mut deadlines));
+        assert_eq!(deadlines.next(), None, "nobody watches");
+
+        connection.is_up(PathRoute::Direct);
+        let setup = Duration::from_secs(2);
+        assert_eq!(
+            connection.connect(later, &mut deadlines),
+            Some((PathRoute::Direct, setup))
+        );
+        assert_eq!(connection.connect(later, &mut deadlines), None);
+        assert_eq!(deadlines.at(Timer::PathDead), Some(later + PATH_DEAD));
+        assert_eq!(connection.connected_for(later + setup), Some(setup));
+    }
+
+    #[test]
+    fn one_restart_is_under_way_at_a_time_and_a_path_that_lives_needs_none() {
+        #[expect(clippy::disallowed_methods, reason = "any time will do")]
+        let now = Instant::now();
+        let mut deadlines = Deadlines::new();
+        let mut connection = Connection::new(now);
+        connection.is_up(PathRoute::Direct);
+        connection.frame_opened();
+        connection.connect(now, &mut deadlines).unwrap();
+        connection.dies(now, Role::Caller, &mut deadlines);
+        assert!(connection.begins_restart(now, &mut deadlines));
+        assert!(!connection.begins_restart(now, &mut deadlines));
+        assert!(connection.lives(now, &mut deadlines) && !connection.is_dead());
+        assert!(!connection.lives(now, &mut deadlines), "once");
+        assert!(!deadlines.is_set(Timer::RestartAgain) && !deadlines.is_set(Timer::PathLost));
+    }
+}
