@@ -339,7 +339,7 @@ impl Call {
 
     /// Gives the media engine what protects the frames once there is an answer: frames flow as soon as there is a path.
     fn start_audio(&mut self, io: &mut Io<'_>) {
-        if !self.media.answer_made || !self.media.is_open() || !self.machine.is_answered() {
+        if !self.media.answer_made || !self.machine.is_answered() {
             return;
         }
         let selected = self.machine.selected();

@@ -11,8 +11,8 @@ use rand_core::{CryptoRng, Rng, SeedableRng};
 use securecall_contact::{MatrixId, SecureCallId, ServerName};
 use securecall_crypto::{IdentityKey, IdentityKeyPair, IdentitySeed};
 use securecall_session::{
-    CallError, CallHandle, CallOptions, Callee, Contact, Contacts, EndReason, Event, MediaEvent,
-    RequestError, RequestId, SignalRefused,
+    CallError, CallHandle, CallOptions, Callee, Contact, Contacts, EndReason, Endpoint, Event,
+    MediaEvent, RequestError, RequestId, SignalRefused,
 };
 use securecall_signaling::CallId;
 use web_time::Instant;
@@ -291,6 +291,18 @@ impl Universe {
             .set_muted(self.now, &mut self.rng, call, muted)
             .expect("there is a call");
         self.drain(device);
+    }
+
+    /// A person, or a program, wants something of a device that it may refuse.
+    pub fn command<T>(
+        &mut self,
+        device: DeviceId,
+        command: impl FnOnce(&mut Endpoint, Instant, &mut Box<dyn CryptoRng>) -> T,
+    ) -> T {
+        let endpoint = &mut self.devices[device].endpoint;
+        let result = command(endpoint, self.now, &mut self.rng);
+        self.drain(device);
+        result
     }
 
     /// An Olm event from one device to another, as an honest homeserver hands it over.

@@ -57,7 +57,6 @@ impl Call {
         }
         self.end.cause = Some(reason);
         self.machine.hang_up(match reason {
-            EndReason::IceFailed => HangupReason::IceFailed,
             EndReason::IceTimeout => HangupReason::IceTimeout,
             EndReason::MediaFailed => HangupReason::UserMediaFailed,
             _ => HangupReason::UnknownError,
@@ -78,13 +77,11 @@ impl Call {
             CallEnd::PeerHungUp(_) if talks => self.drain_media(io, CLOSE_AFTER_PEER_HANGUP),
             _ => self.close_media(io),
         }
-        let forget = if self.carrier.awaits_first_word() {
-            self.connection.began() + FORGET_HANDSHAKES.max(FORGET)
-        } else {
-            io.now + FORGET
-        };
-        self.deadlines
-            .set(Timer::Forget, forget.max(io.now + FORGET));
+        let mut forget = io.now + FORGET;
+        if self.carrier.awaits_first_word() {
+            forget = forget.max(self.connection.began() + FORGET_HANDSHAKES);
+        }
+        self.deadlines.set(Timer::Forget, forget);
         tracing::debug!(call = %self.name, %reason, "the call is over");
     }
 

@@ -160,3 +160,33 @@ pub(super) enum Taken {
     /// For the log.
     Refused(&'static str),
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn an_offer_waits_four_seconds_for_the_answer_to_the_one_before_and_no_longer() {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "virtual time needs an origin, and any will do"
+        )]
+        let start = Instant::now();
+        let sdp = format!("a=fingerprint:sha-256 {}\r\n", ["AB"; 32].join(":"));
+        let fingerprint = Fingerprint::of(&sdp).unwrap();
+        for (after, waits) in [(0, true), (3_999, true), (4_000, false)] {
+            let mut restarts = Restarts::of_callee(fingerprint);
+            let mut offer = |number, at| {
+                let description = Description::offer(sdp.clone());
+                restarts.take_description(at, &description, number)
+            };
+            assert!(matches!(offer(1, start), Taken::Offer(Some(_))));
+            let Taken::Offer(order) = offer(2, start + Duration::from_millis(after)) else {
+                panic!("the offer was refused");
+            };
+            assert_eq!(order.is_none(), waits, "{after} ms");
+        }
+    }
+}

@@ -177,7 +177,7 @@ impl Delivery {
         self.undelivered.iter().any(|it| {
             let waits = self.only_when_asked && it.matrix_sends > 0;
             it.in_flight || (it.may_go_over_matrix(ways) && !waits)
-        }) || (ways.data_channel && !self.undelivered.is_empty())
+        })
     }
 
     /// Whether a message is here only for the case that the device asks for it.

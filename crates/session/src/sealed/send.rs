@@ -210,7 +210,7 @@ impl Sealed {
                 },
             );
         }
-        if !party.pending.is_empty() && party.delivery.len() < MAX_UNDELIVERED {
+        if !party.pending.is_empty() {
             self.speak_to(io, situation, id, party);
         }
     }
@@ -253,4 +253,27 @@ pub(super) struct Contents {
     pub(super) contents: Vec<Content>,
     pub(super) acknowledges: Vec<securecall_signaling::Acknowledgement>,
     pub(super) wants_acknowledgement: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use securecall_signaling::{Acknowledgement, MAX_ACKNOWLEDGEMENTS, MAX_PARTY_ID};
+
+    use super::*;
+
+    #[test]
+    fn what_stands_around_the_contents_fits_into_its_room_at_its_longest() {
+        let bundle = Bundle {
+            version: Version::V1,
+            call_id: "f".repeat(32),
+            // Two bytes each in JSON.
+            party_id: "\\".repeat(MAX_PARTY_ID),
+            contents: vec![Content::WordsNonce {
+                nonce: Hex32([0xff; 32]),
+            }],
+            acknowledges: vec![Acknowledgement(u32::MAX, u32::MAX); MAX_ACKNOWLEDGEMENTS],
+            wants_acknowledgement: false,
+        };
+        assert!(bundle.to_json().len() <= AROUND_CONTENTS);
+    }
 }

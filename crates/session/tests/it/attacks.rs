@@ -408,7 +408,7 @@ fn last_control(pair: &Pair) -> Vec<u8> {
 }
 
 /// A control message as its own sender could forge it: far ahead in its chain, so that many keys are derived for it.
-fn forged(pair: &Pair, number: u8) -> Vec<u8> {
+pub(crate) fn forged(pair: &Pair, number: u8) -> Vec<u8> {
     let mut forged = last_control(pair);
     // Version, direction, step in four bytes, number in four.
     forged[9] = forged[9].wrapping_add(100 + number % 100);

@@ -199,7 +199,7 @@ fn a_message_repeated_without_end_is_acknowledged_three_times_more() {
 
 /// A call whose data channel delivers nothing any more, and is known not to: no step was made for half a minute, for the
 /// homeserver was away as well.
-fn pair_with_a_dead_channel() -> Pair {
+pub(crate) fn pair_with_a_dead_channel() -> Pair {
     let mut pair = connected_pair();
     pair.universe.run_for(Duration::from_secs(11));
     pair.universe.network.channel = false;
@@ -288,7 +288,7 @@ fn a_homeserver_killed_while_it_rings_does_not_leave_anybody_hanging() {
 }
 
 /// A description of the callee's that is `length` bytes long.
-fn long_answer(length: usize) -> String {
+pub(crate) fn long_answer(length: usize) -> String {
     let fingerprint = ["02"; 32].join(":");
     let mut sdp =
         format!("v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\na=fingerprint:sha-256 {fingerprint}\r\n");

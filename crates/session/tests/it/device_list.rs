@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use securecall_contact::Device;
-use securecall_testkit::{DeviceOptions, Pair, pair};
+use securecall_testkit::{DeviceOptions, Pair, Universe, pair};
 
 /// The call comes about although the device list is what it is.
 fn rings_and_connects(pair: &mut Pair) {
@@ -62,4 +62,47 @@ fn no_more_than_thirty_two_devices_are_called() {
     pair.universe.run_for(Duration::from_millis(200));
     let invites = pair.universe.homeserver.sent.iter();
     assert_eq!(invites.filter(|it| it.kind() == 1).count(), 32);
+}
+
+/// How many devices are called if the list holds these as well, none of which is there.
+fn called(pair: &mut Pair, more: &[&str]) -> usize {
+    pair.universe.set_online(pair.callee, false);
+    let more: Vec<_> = more.iter().map(|it| (*it).to_owned()).collect();
+    pair.universe.homeserver.device_script = Box::new(move |_, devices| {
+        let olm_key = [9; 32];
+        let more = more.iter().cloned();
+        devices.extend(more.map(|device_id| Device { device_id, olm_key }));
+    });
+    pair.universe.call(pair.caller, pair.callee_user).unwrap();
+    pair.universe.run_for(Duration::from_millis(200));
+    pair.universe.homeserver.send_requests
+}
+
+#[test]
+fn a_device_whose_id_could_not_name_a_party_is_not_called() {
+    let [longest, too_long] = [255, 256].map(|length| "A".repeat(length));
+    let unusable = ["", "A B", "GER\u{c4}T", &too_long];
+    assert_eq!(called(&mut pair(), &unusable), 1);
+    assert_eq!(called(&mut pair(), &[&longest]), 2);
+}
+
+#[test]
+fn a_device_of_the_peer_that_has_the_id_of_ours_is_called_all_the_same() {
+    assert_eq!(called(&mut pair(), &["DEVICE0"]), 2);
+}
+
+#[test]
+fn of_an_account_that_two_people_share_only_the_other_device_is_called() {
+    let mut universe = Universe::new(3);
+    let users = ["Ada", "Bob"].map(|name| universe.add_user(name));
+    for user in users {
+        universe.set_matrix_id(user, "@both:example.org");
+    }
+    let [caller, callee] = users.map(|user| universe.add_device(user, DeviceOptions::default()));
+    universe.befriend(users[0], users[1]);
+    universe.set_online(callee, false);
+    universe.call(caller, users[1]).unwrap();
+    universe.run_for(Duration::from_millis(200));
+    let called: Vec<_> = universe.homeserver.sent.iter().map(|it| it.to).collect();
+    assert_eq!(called, [callee]);
 }

@@ -41,7 +41,7 @@ pub(crate) fn add_caller(caller: &mut HandMade, name: &str) -> DeviceId {
 }
 
 /// Makes the owner of a device the callee's one contact.
-fn make_contact(caller: &mut HandMade, device: DeviceId) {
+pub(crate) fn make_contact(caller: &mut HandMade, device: DeviceId) {
     make_contacts(caller, &[device]);
 }
 

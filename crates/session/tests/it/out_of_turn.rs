@@ -12,8 +12,8 @@ use crate::connecting::{Answered, Piece};
 use crate::hand_made_callee::message_1;
 use crate::hand_made_caller::signal;
 
-const RESTART_PLEASE: &str = r#"{"type":"tech.stealthx.securecall.restart_please"}"#;
-const REKEY: &str = r#"{"type":"tech.stealthx.securecall.rekey"}"#;
+pub(crate) const RESTART_PLEASE: &str = r#"{"type":"tech.stealthx.securecall.restart_please"}"#;
+pub(crate) const REKEY: &str = r#"{"type":"tech.stealthx.securecall.rekey"}"#;
 
 fn negotiate(kind: &str, number: u32, fingerprint: &str) -> String {
     let sdp = format!(
@@ -99,14 +99,14 @@ fn an_answer_is_given_once() {
 }
 
 /// One device of a callee, whose messages the test makes.
-struct HandMadeDevice {
+pub(crate) struct HandMadeDevice {
     device: DeviceId,
     established: Established,
 }
 
 impl HandMadeDevice {
     /// Takes its invite, and sends message 2 with `contents`.
-    fn new(pair: &mut Pair, device: DeviceId, contents: &str) -> Self {
+    pub(crate) fn new(pair: &mut Pair, device: DeviceId, contents: &str) -> Self {
         let payload = bundle(pair, device, contents);
         let received = message_1(pair, device);
         let (established, message_2) =
@@ -118,7 +118,7 @@ impl HandMadeDevice {
         }
     }
 
-    fn say(&mut self, pair: &mut Pair, contents: &str) {
+    pub(crate) fn say(&mut self, pair: &mut Pair, contents: &str) {
         let payload = bundle(pair, self.device, contents);
         let rng = pair.universe.rng();
         let sealed = self.established.ratchet.encrypt(rng, payload.as_bytes());
@@ -143,7 +143,7 @@ fn inject(pair: &mut Pair, device: DeviceId, kind: u8, sealed: &[u8]) {
 }
 
 /// A connected call with the first of two devices; the second rang as well.
-fn connected_with_the_first_of_two() -> (Pair, HandMadeDevice, HandMadeDevice) {
+pub(crate) fn connected_with_the_first_of_two() -> (Pair, HandMadeDevice, HandMadeDevice) {
     let mut pair = pair();
     let second = pair
         .universe
@@ -172,7 +172,7 @@ fn connected_with_the_first_of_two() -> (Pair, HandMadeDevice, HandMadeDevice) {
     (pair, winner, loser)
 }
 
-fn commands(pair: &Pair, call: CallId) -> &[String] {
+pub(crate) fn commands(pair: &Pair, call: CallId) -> &[String] {
     &pair.universe.devices[pair.caller].media[&call].commands
 }
 

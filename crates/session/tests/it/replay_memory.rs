@@ -115,3 +115,35 @@ fn a_call_that_the_user_has_answered_by_calling_goes_on_without_the_disk() {
     pair.universe.run_for(Duration::from_secs(3));
     assert!(pair.universe.connected(pair.callee));
 }
+
+#[test]
+fn what_arrives_during_a_write_that_succeeds_is_written_before_it_rings() {
+    let mut pair = arrived(Disk::Slow);
+    let stranger = pair.universe.add_user("Cy");
+    let other = pair.universe.add_device(stranger, Default::default());
+    pair.universe.befriend(stranger, pair.callee_user);
+    pair.universe.call(other, pair.callee_user).unwrap();
+    pair.universe.run_for(Duration::from_secs(2));
+    let callee = pair.callee;
+    pair.universe.finish_write(callee, Ok(()));
+    assert_eq!(pair.universe.incoming(callee), Some(pair.call()));
+    // The first call rings, so the second is missed, once the disk has it.
+    let missed = |event: &Event| matches!(event, Event::Missed { .. });
+    assert_eq!(pair.universe.devices[callee].unwritten.len(), 1);
+    assert!(!pair.universe.devices[callee].told(missed));
+    pair.universe.finish_write(callee, Ok(()));
+    assert!(pair.universe.devices[callee].told(missed));
+}
+
+#[test]
+fn what_the_disk_did_not_take_is_written_at_the_end_of_the_next_sync_response() {
+    let mut pair = arrived(Disk::Full);
+    let invite = pair.universe.homeserver.sent[0].clone();
+    pair.universe.devices[pair.callee].disk = Disk::Works;
+    assert_eq!(pair.universe.devices[pair.callee].persisted, None);
+    pair.universe.finish_sync(pair.callee);
+    pair.universe.restart(pair.callee);
+    pair.universe.inject(&invite);
+    let callee = &pair.universe.devices[pair.callee];
+    assert_eq!(callee.refused, [SignalRefused::Replayed]);
+}

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use securecall_session::{CallOptions, Event, MissedReason, RefusedReason, Route};
-use securecall_testkit::{DeviceId, DeviceOptions, Universe};
+use securecall_testkit::{DeviceId, DeviceOptions, Universe, connected_pair};
 
 use crate::hand_made_caller::HandMade;
 use crate::many_invites::{add_caller, call_number};
@@ -91,4 +91,28 @@ fn strangers_without_end_are_told_by_number_and_contacts_by_name_all_the_same() 
     let another = add_caller(&mut flood, "Mallory");
     flood.invite_from(another, call_number(200));
     assert_eq!(refused(&flood.universe, callee).len(), 33);
+}
+
+#[test]
+fn a_caller_who_was_told_of_is_counted_for_a_minute_whatever_else_happens() {
+    let mut pair = connected_pair();
+    let (busy, in_call_with) = (pair.caller, pair.caller_user);
+    let mallory = pair.universe.add_user("Mallory");
+    let stranger = pair.universe.add_device(mallory, DeviceOptions::default());
+    let direct = CallOptions {
+        route: Some(Route::Direct),
+        ..CallOptions::default()
+    };
+    let call = pair.universe.call_with(stranger, in_call_with, &direct);
+    pair.universe.run_for(Duration::from_secs(1));
+    pair.universe.hang_up(stranger, call.unwrap());
+    let mut sent = pair.universe.homeserver.sent.iter();
+    let invite = sent.find(|it| it.from == stranger).unwrap().clone();
+    assert_eq!(refused(&pair.universe, busy), [1]);
+    // Keys are renewed meanwhile: the device wakes up.
+    pair.universe.run_for(Duration::from_secs(30));
+    pair.universe.inject(&invite);
+    assert_eq!(refused(&pair.universe, busy), [1]);
+    pair.universe.run_for(Duration::from_secs(30));
+    assert_eq!(refused(&pair.universe, busy), [1, 1]);
 }

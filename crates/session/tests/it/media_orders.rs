@@ -1,0 +1,88 @@
+//! What the media engine is ordered, and when.
+
+use std::time::Duration;
+
+use securecall_session::{AnswerPolicy, MediaEvent};
+use securecall_testkit::{Universe, pair, ringing_pair};
+
+use crate::hand_made_caller::{HandMade, nonce};
+use crate::out_of_turn::{RESTART_PLEASE, commands, connected_with_the_first_of_two};
+
+#[test]
+fn audio_starts_when_the_answer_is_made_and_not_before() {
+    let mut pair = ringing_pair();
+    let (callee, call) = (pair.callee, pair.call());
+    let starts = |universe: &Universe| {
+        let commands = universe.devices[callee].media[&call].commands.iter();
+        commands.filter(|it| it.starts_with("StartAudio")).count()
+    };
+    pair.universe.answer(callee, call);
+    assert_eq!(starts(&pair.universe), 0);
+    pair.universe.run_for(Duration::from_millis(2));
+    assert_eq!(starts(&pair.universe), 1);
+}
+
+#[test]
+fn candidates_found_in_a_fifth_of_a_second_are_one_content_beside_the_answer() {
+    let mut caller = HandMade::good();
+    let (callee, call) = (caller.callee, caller.call);
+    let mut established = caller.established();
+    caller.say(&mut established, &nonce("01"));
+    caller.universe.network.gathering = Duration::from_secs(1);
+    caller.universe.run_for(Duration::from_secs(1));
+    caller.heard(&mut established);
+    caller.universe.answer(callee, call);
+    for number in 0..3 {
+        let line = format!("candidate:{number} 1 udp 1 192.0.2.{number} 5000 typ host");
+        let event = MediaEvent::LocalCandidates {
+            candidates: vec![line],
+            complete: false,
+        };
+        caller.universe.run_for(Duration::from_millis(50));
+        caller.universe.inject_media(callee, call, event);
+    }
+    assert_eq!(caller.heard(&mut established), "");
+    caller.universe.run_for(Duration::from_millis(100));
+    let heard = caller.heard(&mut established);
+    let count = |what: &str| heard.matches(what).count();
+    let [answers, contents, lines] = ["m.call.answer", "m.call.candidates", "192.0.2."].map(count);
+    assert_eq!((answers, contents, lines), (1, 1, 3), "{heard}");
+}
+
+#[test]
+fn a_caller_makes_one_restart_offer_in_five_seconds_however_often_it_is_asked() {
+    let (mut pair, mut winner, _) = connected_with_the_first_of_two();
+    let call = pair.call();
+    let caller = pair.caller;
+    for (pause, expected) in [(0, 1), (1_000, 1), (2_000, 1), (1_500, 1), (500, 2)] {
+        pair.universe.run_for(Duration::from_millis(pause));
+        pair.universe
+            .inject_media(caller, call, MediaEvent::AuthenticatedPacket);
+        winner.say(&mut pair, RESTART_PLEASE);
+        let commands = commands(&pair, call).iter();
+        let offers = commands.filter(|it| *it == "CreateRestartOffer").count();
+        assert_eq!(offers, expected);
+    }
+}
+
+#[test]
+fn audio_does_not_start_when_a_call_that_was_answered_at_once_ends_before_the_answer_left() {
+    let mut pair = pair();
+    pair.universe.devices[pair.callee].options.answer = AnswerPolicy::Auto;
+    pair.universe.restart(pair.callee);
+    pair.universe.network.gathering = Duration::from_secs(1);
+    let (callee, user) = (pair.callee, pair.callee_user);
+    let call = pair.universe.call(pair.caller, user).unwrap();
+    let limit = Duration::from_secs(5);
+    assert!(
+        pair.universe
+            .run_until(limit, |it| it.incoming(callee).is_some())
+    );
+    pair.universe.run_for(Duration::from_millis(50));
+    pair.universe.hang_up(callee, call);
+    let commands = pair.universe.devices[callee].media[&call].commands.iter();
+    let orders: Vec<_> = commands
+        .map(|it| it.split(['(', ' ']).next().unwrap())
+        .collect();
+    assert_eq!(orders, ["AcceptOffer", "Gather", "Close"]);
+}
