@@ -180,11 +180,11 @@ mod tests {
         for wrong in [
             with_turn(),
             ServerSettings {
-                user: user.clone(),
+                user: user,
                 ..with_turn()
             },
             ServerSettings {
-                secret: hidden.clone(),
+                secret: hidden,
                 ..with_password.clone()
             },
             ServerSettings {
