@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use securecall_contact::MatrixId;
+use securecall_contact::{DeviceId, MatrixId};
 use securecall_crypto::{Direction, Epoch, MediaSeed};
 use web_time::Instant;
 
@@ -58,7 +58,7 @@ pub enum Request {
         /// The account that the call is with.
         user: MatrixId,
         /// The one device that can open it.
-        device_id: String,
+        device_id: DeviceId,
         /// The content of the Olm event `tech.stealthx.securecall.signal`, as JSON.
         content: String,
     },

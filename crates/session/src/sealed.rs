@@ -114,7 +114,7 @@ impl Sealed {
     /// Of a call that an invite asks for.
     pub(crate) fn of_callee(call: CallHandle, peer: &Peer, invite: OpenedInvite) -> Self {
         let mut party = Party::new(
-            invite.party.clone(),
+            invite.device_id,
             invite.olm_key,
             Link::Received(invite.message_1),
         );

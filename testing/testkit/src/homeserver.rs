@@ -127,11 +127,15 @@ impl Homeserver {
         devices
     }
 
-    pub(crate) fn find(&self, user: &MatrixId, device_id: &str) -> Option<DeviceId> {
+    pub(crate) fn find(
+        &self,
+        user: &MatrixId,
+        device_id: &securecall_contact::DeviceId,
+    ) -> Option<DeviceId> {
         let devices = self.devices.get(user.as_str())?;
         devices
             .iter()
-            .find(|(_, device)| device.device_id == device_id)
+            .find(|(_, device)| device.device_id == *device_id)
             .map(|(id, _)| *id)
     }
 }

@@ -155,7 +155,7 @@ impl Universe {
         self.rng.fill_bytes(&mut olm_key);
         let matrix_id = self.users[user].matrix_id.clone();
         let own = securecall_contact::Device {
-            device_id: format!("DEVICE{id}"),
+            device_id: format!("DEVICE{id}").parse().expect("a device ID"),
             olm_key,
         };
         self.homeserver

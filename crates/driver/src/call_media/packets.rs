@@ -91,7 +91,7 @@ fn matrix_id(number: u8) -> MatrixId {
 
 fn end(number: u8) -> End {
     let device = Device {
-        device_id: format!("DEVICE{number}"),
+        device_id: format!("DEVICE{number}").parse().unwrap(),
         olm_key: [number; 32],
     };
     let config = Config {

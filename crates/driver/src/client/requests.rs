@@ -162,7 +162,7 @@ mod tests {
         let config = Config {
             matrix_id: "@own:homeserver.test".parse().unwrap(),
             device: Device {
-                device_id: "OWN".to_owned(),
+                device_id: "OWN".parse().unwrap(),
                 olm_key: [1; 32],
             },
             answer: AnswerPolicy::Ask,
@@ -204,7 +204,7 @@ mod tests {
     fn what_the_homeserver_has_not_taken_does_not_count_as_sent() {
         let wait = ServerError::TooManyRequests { retry_after: None };
         let no_key = SendError::NoOneTimeKey {
-            device_id: "D".to_owned(),
+            device_id: "D".parse().unwrap(),
         };
         assert_eq!(server_failed(&wait), RequestError::Unreachable);
         assert_eq!(send_failed(&no_key), RequestError::Unreachable);

@@ -309,7 +309,7 @@ mod tests {
         let config = Config {
             matrix_id: "@ada:example.org".parse().unwrap(),
             device: Device {
-                device_id: "DEVICE".to_owned(),
+                device_id: "DEVICE".parse().unwrap(),
                 olm_key: [1; 32],
             },
             answer: AnswerPolicy::Ask,

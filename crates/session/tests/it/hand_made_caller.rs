@@ -33,7 +33,7 @@ pub(crate) fn prologue(
         call.as_bytes(),
         caller.matrix_id.as_str().as_bytes(),
         callee.matrix_id.as_str().as_bytes(),
-        callee.own.device_id.as_bytes(),
+        callee.own.device_id.as_str().as_bytes(),
         &caller.own.olm_key,
         &callee.own.olm_key,
     ];
