@@ -43,6 +43,7 @@ mod link_query;
 mod matrix_id;
 mod message;
 mod name_label;
+mod olm_key;
 mod securecall_id;
 mod server_name;
 mod share_text;
@@ -56,6 +57,7 @@ pub use display_text::{MAX_MARKS, display_line, display_text, is_harmful, is_mar
 pub use matrix_id::{MatrixId, MatrixIdError};
 pub use message::{Doubt, FoundAddress, find_addresses};
 pub use name_label::NameLabel;
+pub use olm_key::OlmKey;
 pub use securecall_id::{Grouped, SecureCallId, SecureCallIdError};
 pub use server_name::{ServerName, ServerNameError};
 pub use share_text::ShareText;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ruma::UserId;
-use securecall_contact::{Device, MatrixId};
+use securecall_contact::{Device, MatrixId, OlmKey};
 use tokio::time::timeout;
 use tracing::debug;
 
@@ -62,6 +62,6 @@ fn usable(device: &matrix_sdk_crypto::Device) -> Option<Device> {
         .ok()?;
     Some(Device {
         device_id,
-        olm_key: device.curve25519_key()?.to_bytes(),
+        olm_key: OlmKey::from_bytes(device.curve25519_key()?.to_bytes()),
     })
 }

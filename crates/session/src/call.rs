@@ -25,7 +25,7 @@ mod media_events;
 mod restarts;
 mod timer;
 
-use securecall_contact::Device;
+use securecall_contact::{Device, OlmKey};
 use securecall_crypto::IdentityKey;
 use securecall_signaling::{CallId, CallMachine, CallOutput, Content, Deadlines, Role};
 use web_time::Instant;
@@ -109,7 +109,7 @@ impl Call {
     pub(crate) fn handle_box(
         &mut self,
         io: &mut Io<'_>,
-        olm_key: &[u8; 32],
+        olm_key: &OlmKey,
         message: &SealedBox,
     ) -> Result<(), SignalRefused> {
         let situation = self.situation();
@@ -230,7 +230,7 @@ impl Call {
     }
 
     /// It rings here, this device of the peer is the one that calls, and it began to before `sent_at` by its own clock.
-    pub(crate) fn rings_here_from(&self, olm_key: &[u8; 32], sent_at: u64) -> bool {
+    pub(crate) fn rings_here_from(&self, olm_key: &OlmKey, sent_at: u64) -> bool {
         self.machine.is_ringing_here() && self.carrier.is_placed_by(olm_key, sent_at)
     }
 

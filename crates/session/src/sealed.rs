@@ -19,7 +19,7 @@ pub(crate) mod send;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use securecall_contact::MatrixId;
+use securecall_contact::{MatrixId, OlmKey};
 use securecall_crypto::{IdentityKey, SafetyWords};
 use securecall_signaling::{CallId, Candidate, Content, Deadlines, PartyId};
 use web_time::Instant;
@@ -354,7 +354,7 @@ impl Sealed {
     }
 
     /// Whether the call was placed by the device with this Olm key, not after `sent_at` by its own clock.
-    pub(crate) fn is_placed_by(&self, olm_key: &[u8; 32], sent_at: u64) -> bool {
+    pub(crate) fn is_placed_by(&self, olm_key: &OlmKey, sent_at: u64) -> bool {
         let older = matches!(&self.half, Half::Callee(callee) if callee.sent_at() <= sent_at);
         older && self.parties.values().any(|it| it.olm_key == *olm_key)
     }

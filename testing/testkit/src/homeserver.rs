@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use securecall_contact::{Device, MatrixId};
+use securecall_contact::{Device, MatrixId, OlmKey};
 use securecall_session::RequestError;
 
 use crate::device::DeviceId;
@@ -16,7 +16,7 @@ pub struct Envelope {
     /// Who the receiver is told has sent it.
     pub sender: MatrixId,
     /// The Olm key the receiver is told it came from.
-    pub sender_olm_key: [u8; 32],
+    pub sender_olm_key: OlmKey,
     /// Where it goes.
     pub to: DeviceId,
     /// The content: version, call ID and sealed box.

@@ -142,6 +142,7 @@ fn server_failed(error: &ServerError) -> RequestError {
 
 #[cfg(test)]
 mod tests {
+    use securecall_contact::OlmKey;
     use securecall_crypto::{IdentityKeyPair, IdentitySeed};
     use securecall_session::{
         AnswerPolicy, CallOptions, Callee, Config, Contacts, Endpoint, Output, Route,
@@ -163,7 +164,7 @@ mod tests {
             matrix_id: "@own:homeserver.test".parse().unwrap(),
             device: Device {
                 device_id: "OWN".parse().unwrap(),
-                olm_key: [1; 32],
+                olm_key: OlmKey::from_bytes([1; 32]),
             },
             answer: AnswerPolicy::Ask,
             inbound: options.clone(),

@@ -2,7 +2,7 @@
 //!
 //! An enum and not a trait object: a tier that comes is a variant, and no `match` can forget it.
 
-use securecall_contact::Device;
+use securecall_contact::{Device, OlmKey};
 use securecall_crypto::{IdentityKey, SafetyWords};
 use securecall_signaling::{CallId, Candidate, Content};
 use web_time::Instant;
@@ -73,7 +73,7 @@ impl Carrier {
         &mut self,
         io: &Io<'_>,
         situation: &Situation,
-        olm_key: &[u8; 32],
+        olm_key: &OlmKey,
         message: &SealedBox,
     ) -> Result<(), SignalRefused> {
         match self {
@@ -247,7 +247,7 @@ impl Carrier {
     }
 
     /// Whether the call was placed by the device with this Olm key, not after `sent_at` by its own clock.
-    pub(super) fn is_placed_by(&self, olm_key: &[u8; 32], sent_at: u64) -> bool {
+    pub(super) fn is_placed_by(&self, olm_key: &OlmKey, sent_at: u64) -> bool {
         match self {
             Self::Sealed(it) => it.is_placed_by(olm_key, sent_at),
         }

@@ -296,7 +296,7 @@ impl Endpoint {
 
 #[cfg(test)]
 mod tests {
-    use securecall_contact::Device;
+    use securecall_contact::{Device, OlmKey};
     use securecall_crypto::{IdentityKeyPair, IdentitySeed};
 
     use super::*;
@@ -310,7 +310,7 @@ mod tests {
             matrix_id: "@ada:example.org".parse().unwrap(),
             device: Device {
                 device_id: "DEVICE".parse().unwrap(),
-                olm_key: [1; 32],
+                olm_key: OlmKey::from_bytes([1; 32]),
             },
             answer: AnswerPolicy::Ask,
             inbound: CallOptions {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use securecall_contact::DeviceId;
+use securecall_contact::{DeviceId, OlmKey};
 use securecall_crypto::{IdentityKey, ReceivedMessage1, Responder, WordsCommitment};
 use securecall_signaling::{Bundle, BundleError, CallId, Content, Invite, PartyId};
 
@@ -23,7 +23,7 @@ pub(crate) struct OpenedInvite {
     pub(crate) party: PartyId,
     /// The same, as what is said to it is addressed.
     pub(crate) device_id: DeviceId,
-    pub(crate) olm_key: [u8; 32],
+    pub(crate) olm_key: OlmKey,
     pub(crate) message_1: Box<ReceivedMessage1>,
     pub(crate) message_1_digest: [u8; 32],
     /// By the caller's clock, in milliseconds since the Unix epoch.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use securecall_contact::DeviceId;
+use securecall_contact::{DeviceId, OlmKey};
 use securecall_crypto::{
     Established, InitiatorAwaiting, MessageId, Ratchet, RatchetError, ReceivedMessage1, Transcript,
     WordsNonce,
@@ -63,7 +63,7 @@ impl RatchetSession {
 pub(super) struct Party {
     /// Where to send what is said to it: to a device of the list that the homeserver gave us, or to the one that a caller says it is.
     pub(super) device_id: DeviceId,
-    pub(super) olm_key: [u8; 32],
+    pub(super) olm_key: OlmKey,
     pub(super) link: Link,
     /// SHA-256 of the handshake message that was taken from it: another copy is a repetition, anything else is refused.
     pub(super) taken: Option<[u8; 32]>,
@@ -91,7 +91,7 @@ pub(super) struct Party {
 }
 
 impl Party {
-    pub(super) fn new(device_id: DeviceId, olm_key: [u8; 32], link: Link) -> Self {
+    pub(super) fn new(device_id: DeviceId, olm_key: OlmKey, link: Link) -> Self {
         Self {
             device_id,
             olm_key,
