@@ -27,7 +27,7 @@ mod timer;
 
 use securecall_contact::{Device, OlmKey};
 use securecall_crypto::IdentityKey;
-use securecall_signaling::{CallId, CallMachine, CallOutput, Content, Deadlines, Role};
+use securecall_signaling::{CallId, CallMachine, CallOutput, Content, Deadlines, PartyId, Role};
 use web_time::Instant;
 
 use self::begin::CANDIDATE_BATCH;
@@ -140,7 +140,7 @@ impl Call {
     pub(crate) fn handle_response(
         &mut self,
         io: &mut Io<'_>,
-        party: &str,
+        party: &PartyId,
         name: MessageName,
         result: Result<(), RequestError>,
     ) {
@@ -329,7 +329,7 @@ impl Call {
     }
 
     /// The answer that is taken: the call is with this device from now on.
-    fn take_answer(&mut self, io: &mut Io<'_>, from: &str, sdp: String) {
+    fn take_answer(&mut self, io: &mut Io<'_>, from: &PartyId, sdp: String) {
         self.restarts.take_answer(&sdp);
         self.carrier.answered(from);
         self.order(io, MediaCommand::SetAnswer { sdp });
@@ -425,7 +425,7 @@ impl Call {
     fn situation(&self) -> Situation {
         Situation {
             over: self.machine.is_over(),
-            selected: self.machine.selected().map(str::to_owned),
+            selected: self.machine.selected().cloned(),
             data_channel: self.media.has_transport() && self.connection.has_data_channel(),
             path_dead: self.connection.is_dead(),
             candidates_until: self.deadlines.at(Timer::CandidateBatch),

@@ -58,7 +58,7 @@ impl OpenedInvite {
             .map_err(SignalRefused::Handshake)?;
         let (party, invite) = read_invite(call, message_1.payload())?;
         // A device goes by its device ID in a call.
-        let device_id = party.parse();
+        let device_id = party.as_str().parse();
         let device_id = device_id.map_err(|_| SignalRefused::Bundle(BundleError::PartyId))?;
         let offer = invite.offer.sdp;
         let fingerprint = Fingerprint::of(&offer).ok_or(SignalRefused::Fingerprint)?;

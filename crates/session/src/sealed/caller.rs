@@ -105,7 +105,7 @@ impl Sealed {
             words_commitment,
         };
         for device in std::mem::take(devices) {
-            let id = device.device_id.to_string();
+            let id = PartyId::from(&device.device_id);
             if self.parties.contains_key(&id) {
                 continue;
             }
@@ -219,7 +219,7 @@ impl Sealed {
     }
 
     /// The answer of this device is the one that is taken: both ends can know the words now.
-    pub(crate) fn answered(&mut self, from: &str) {
+    pub(crate) fn answered(&mut self, from: &PartyId) {
         if let Some(party) = self.parties.get(from)
             && let (Some(nonce), Link::Open(session)) = (&party.nonce, &party.link)
         {

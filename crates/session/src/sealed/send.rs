@@ -105,7 +105,7 @@ impl Sealed {
         let bundle = Bundle {
             version: Version::V1,
             call_id: self.id.to_string(),
-            party_id: io.own.device.device_id.to_string(),
+            party_id: io.own.party(),
             contents: bundle.contents,
             acknowledges: bundle.acknowledges,
             wants_acknowledgement: bundle.wants_acknowledgement,
@@ -147,7 +147,7 @@ impl Sealed {
     }
 
     /// Seals the pending contents and acknowledgements, if there are any, as one ratchet message.
-    fn speak_to(&self, io: &mut Io<'_>, situation: &Situation, id: &str, party: &mut Party) {
+    fn speak_to(&self, io: &mut Io<'_>, situation: &Situation, id: &PartyId, party: &mut Party) {
         let due = party.acknowledge_at.is_some_and(|at| at <= io.now);
         let held_back = party.pending.is_empty() || party.delivery.len() >= MAX_UNDELIVERED;
         if held_back && !due {
