@@ -5,7 +5,7 @@
 use libfuzzer_sys::fuzz_target;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
-use securecall_contact::{Device, MatrixId, SecureCallId, ServerName};
+use securecall_contact::{Device, DeviceId, MatrixId, OlmKey, SecureCallId, ServerName};
 use securecall_crypto::{IdentityKeyPair, IdentitySeed};
 use securecall_session::{
     AnswerPolicy, CallHandle, CallOptions, Callee, Config, Contact, Contacts, Endpoint, Event,
@@ -62,9 +62,10 @@ fn pair() -> Option<Pair> {
     let accounts = [0, 1].map(|own: usize| {
         MatrixId::of_securecall_id(&SecureCallId::new(&identities[own].public()), &server)
     });
-    let own = [0, 1].map(|own| Device {
-        device_id: format!("DEVICE{own}"),
-        olm_key: [own as u8 + 7; 32],
+    let device_ids: [DeviceId; 2] = ["DEVICE0".parse().ok()?, "DEVICE1".parse().ok()?];
+    let own = [0, 1].map(|own: usize| Device {
+        device_id: device_ids[own].clone(),
+        olm_key: OlmKey::from_bytes([own as u8 + 7; 32]),
     });
     let ends = [
         end(0, &identities, &accounts, &own)?,

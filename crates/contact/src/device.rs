@@ -1,10 +1,12 @@
 //! A device of an account, as Matrix knows it.
 
+use crate::{DeviceId, OlmKey};
+
 /// One device of an account, as the homeserver tells of it. What it says is no proof: that comes from the handshake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {
-    /// What the homeserver calls it; unique within the account.
-    pub device_id: String,
-    /// Its Olm identity key (Curve25519), by which its messages are encrypted and recognized.
-    pub olm_key: [u8; 32],
+    /// What the homeserver calls it.
+    pub device_id: DeviceId,
+    /// What its messages are encrypted to and recognized by.
+    pub olm_key: OlmKey,
 }

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use matrix_sdk_crypto::store::{CryptoStore, CryptoStoreError};
 use matrix_sdk_sqlite::SqliteCryptoStore;
 use ruma::{
-    DeviceId, OwnedUserId,
+    OwnedUserId,
     api::client::{keys::get_keys, session::logout},
     assign,
 };
@@ -281,7 +281,7 @@ impl Account {
             .send_bounded(request, MAX_DEVICES_ANSWER)
             .await
             .map_err(|error| ServerError::from_http(&error))?;
-        let own_id: &DeviceId = self.inner.own_device.device_id.as_str().into();
+        let own_id: &ruma::DeviceId = self.inner.own_device.device_id.as_str().into();
         if !response
             .device_keys
             .get(&user_id)
@@ -338,7 +338,10 @@ impl Account {
             let reason = format!("{} is not a usable Matrix ID", credentials.user_id);
             ServerError::NotMatrix { reason }
         })?;
-        let device_id = credentials.device_id.to_string();
+        let device_id = credentials.device_id.as_str().parse().map_err(|error| {
+            let reason = format!("the device's ID is not usable: {error}");
+            ServerError::NotMatrix { reason }
+        })?;
         let position = SyncPosition::load(database.clone(), store.clone()).await?;
         let client = connection.client().with_token(&credentials.access_token);
         let upkeep = StoreUpkeep::new(store.clone(), credentials.user_id.as_str());

@@ -1,15 +1,12 @@
 //! Whether the account that a homeserver answers with is the one that was asked for.
 
-use securecall_contact::{MatrixId, ServerName};
+use securecall_contact::{DeviceId, MatrixId, ServerName};
 use url::{Host, Url};
 
 use crate::{
     Homeserver, LoginError, ServerError, credentials::Credentials, homeserver::is_loopback_name,
     user_id::matrix_id,
 };
-
-/// Longest device ID that other clients of ours take, in bytes.
-const MAX_DEVICE_ID: usize = 255;
 
 /// Longest access token, in bytes. It goes with every request; web servers take no headers that are much longer.
 const MAX_TOKEN: usize = 4_096;
@@ -64,16 +61,16 @@ fn check_shape(credentials: &Credentials) -> Result<(), ServerError> {
     let not_matrix = |what: &str| ServerError::NotMatrix {
         reason: format!("it answered with {what}"),
     };
-    let is_plain = |text: &str, most: usize| {
-        (1..=most).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
-    };
+    let token = &credentials.access_token;
+    let is_token =
+        (1..=MAX_TOKEN).contains(&token.len()) && token.bytes().all(|b| b.is_ascii_graphic());
     if matrix_id(&credentials.user_id).is_none() {
         return Err(not_matrix("a user that is not a usable Matrix ID"));
     }
-    if !is_plain(credentials.device_id.as_str(), MAX_DEVICE_ID) {
+    if credentials.device_id.as_str().parse::<DeviceId>().is_err() {
         return Err(not_matrix("a device ID that cannot be one"));
     }
-    if !is_plain(&credentials.access_token, MAX_TOKEN) {
+    if !is_token {
         return Err(not_matrix("an access token that cannot be one"));
     }
     Ok(())

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use ruma::UserId;
-use securecall_contact::{Device, MatrixId};
+use securecall_contact::{Device, MatrixId, OlmKey};
 use tokio::time::timeout;
+use tracing::debug;
 
 use crate::{Account, ServerError, patience::patiently, user_id::user_id};
 
@@ -25,6 +26,8 @@ pub enum DevicesError {
 impl Account {
     /// Asks the homeserver, now, which devices `user` has that take Olm messages. Without a shared room nobody would tell us of a change.
     ///
+    /// A device whose ID or key is none is left out.
+    ///
     /// An empty answer has three possible reasons, which look the same from here: no such user, no device with keys, or
     /// a homeserver that hides devices from strangers (MSC4263).
     ///
@@ -38,12 +41,7 @@ impl Account {
         Ok(devices
             .devices()
             .filter(|device| !device.is_deleted())
-            .filter_map(|device| {
-                Some(Device {
-                    device_id: device.device_id().to_string(),
-                    olm_key: device.curve25519_key()?.to_bytes(),
-                })
-            })
+            .filter_map(|device| usable(&device))
             .collect())
     }
 
@@ -54,4 +52,16 @@ impl Account {
             Err(_) => Err(ServerError::TimedOut),
         }
     }
+}
+
+/// A device as the rest of the program knows it. The library takes any text for the ID of one.
+fn usable(device: &matrix_sdk_crypto::Device) -> Option<Device> {
+    let id = device.device_id().as_str().parse();
+    let device_id = id
+        .inspect_err(|error| debug!(%error, "left out a device: its ID is none"))
+        .ok()?;
+    Some(Device {
+        device_id,
+        olm_key: OlmKey::from_bytes(device.curve25519_key()?.to_bytes()),
+    })
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use securecall_contact::MatrixId;
+use securecall_contact::{MatrixId, OlmKey};
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::ServerError;
@@ -22,8 +22,8 @@ pub enum Incoming {
     Signal {
         /// Who sent it. The homeserver's word, bound to the Olm key by nothing but the handshake.
         sender: MatrixId,
-        /// The Olm key (Curve25519) it was encrypted with.
-        sender_olm_key: [u8; 32],
+        /// The Olm key it was encrypted with.
+        sender_olm_key: OlmKey,
         /// The event's content: a JSON object, as it was sent but for the order of its fields.
         content: String,
     },
@@ -137,7 +137,7 @@ mod tests {
     fn signal(length: usize) -> Incoming {
         Incoming::Signal {
             sender: "@somebody:homeserver.test".parse().unwrap(),
-            sender_olm_key: [0; 32],
+            sender_olm_key: OlmKey::from_bytes([0; 32]),
             content: "x".repeat(length),
         }
     }

@@ -23,6 +23,7 @@ use ruma::{
     serde::Raw,
     to_device::DeviceIdOrAllDevices,
 };
+use securecall_contact::OlmKey;
 use tokio::sync::{RwLock, Semaphore};
 use tracing::{debug, warn};
 
@@ -104,10 +105,10 @@ impl Olm {
         })
     }
 
-    /// Our own Olm identity key (Curve25519).
-    pub(crate) async fn identity_key(&self) -> [u8; 32] {
+    /// Our own Olm identity key.
+    pub(crate) async fn identity_key(&self) -> OlmKey {
         let machine = self.machine.read().await;
-        machine.identity_keys().curve25519.to_bytes()
+        OlmKey::from_bytes(machine.identity_keys().curve25519.to_bytes())
     }
 
     /// Opens what a sync has brought.

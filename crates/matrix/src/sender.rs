@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use ruma::{DeviceId, UserId};
-use securecall_contact::MatrixId;
+use ruma::UserId;
+use securecall_contact::{DeviceId, MatrixId};
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -27,14 +27,14 @@ pub enum SendError {
     UnknownDevice {
         /// Whose device.
         user: MatrixId,
-        /// The device's ID, as the caller gave it.
-        device_id: String,
+        /// The device that is not there.
+        device_id: DeviceId,
     },
     /// There is no Olm session with the device, and the homeserver gave out no one-time key to make one with.
     #[error("the homeserver has no one-time key of device {device_id}")]
     NoOneTimeKey {
-        /// The device's ID, as the caller gave it.
-        device_id: String,
+        /// The device that has none left.
+        device_id: DeviceId,
     },
     /// The homeserver did not take it.
     #[error(transparent)]
@@ -53,22 +53,22 @@ impl Account {
     pub async fn send(
         &self,
         user: &MatrixId,
-        device_id: &str,
+        device_id: &DeviceId,
         content: &str,
     ) -> Result<(), SendError> {
         let content = content_object(content).ok_or(SendError::BadContent)?;
         let unknown = || SendError::UnknownDevice {
             user: user.clone(),
-            device_id: device_id.to_owned(),
+            device_id: device_id.clone(),
         };
         let user_id = user_id(user).ok_or_else(unknown)?;
-        let device = device_id.into();
+        let device = device_id.as_str().into();
         let sending = self.deliver(&user_id, device, &content);
         match timeout(SEND_TIMEOUT, sending).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(NotSent::UnknownDevice)) => Err(unknown()),
             Ok(Err(NotSent::NoOneTimeKey)) => Err(SendError::NoOneTimeKey {
-                device_id: device_id.to_owned(),
+                device_id: device_id.clone(),
             }),
             Ok(Err(NotSent::Server(error))) => Err(error.into()),
             Err(_) => Err(ServerError::TimedOut.into()),
@@ -78,7 +78,7 @@ impl Account {
     async fn deliver(
         &self,
         user: &UserId,
-        device: &DeviceId,
+        device: &ruma::DeviceId,
         content: &Value,
     ) -> Result<(), NotSent> {
         if self.olm().device(user, device).await?.is_none() {
@@ -111,7 +111,7 @@ impl Account {
     async fn encrypt(
         &self,
         user: &UserId,
-        device: &DeviceId,
+        device: &ruma::DeviceId,
         content: &Value,
     ) -> Result<ruma::api::client::to_device::send_event_to_device::v3::Request, EncryptError> {
         self.olm()

@@ -4,7 +4,7 @@ use matrix_sdk_common::deserialized_responses::{
     AlgorithmInfo, EncryptionInfo, ProcessedToDeviceEvent,
 };
 use ruma::{OwnedUserId, events::AnyToDeviceEvent, serde::Raw};
-use securecall_contact::MatrixId;
+use securecall_contact::{MatrixId, OlmKey};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tracing::{debug, warn};
@@ -113,7 +113,7 @@ fn read_signal(event: &Raw<AnyToDeviceEvent>, encryption: &EncryptionInfo) -> Op
             .ok()?;
     Some(Incoming::Signal {
         sender,
-        sender_olm_key: key.as_bytes().try_into().ok()?,
+        sender_olm_key: OlmKey::from_bytes(key.as_bytes().try_into().ok()?),
         content: content.get().to_owned(),
     })
 }

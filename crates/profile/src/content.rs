@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use securecall_contact::{ContactLink, MatrixId, SecureCallId};
+use securecall_contact::{ContactLink, DeviceId, MatrixId, SecureCallId};
 use securecall_crypto::{IdentityKeyPair, IdentitySeed};
 use securecall_matrix::Account;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -173,7 +173,8 @@ pub struct AccountData {
     #[serde(with = "as_text")]
     pub matrix_id: MatrixId,
     /// The ID of this login's device.
-    pub device_id: String,
+    #[serde(with = "as_text")]
+    pub device_id: DeviceId,
     /// The homeserver's URL.
     pub homeserver: String,
 }
@@ -315,7 +316,7 @@ mod tests {
             identity: Some(identity),
             account: Some(AccountData {
                 matrix_id: matrix_id.clone(),
-                device_id: "DEVICE".to_owned(),
+                device_id: "DEVICE".parse().unwrap(),
                 homeserver: "https://example.org".to_owned(),
             }),
             contacts: vec![

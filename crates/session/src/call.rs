@@ -25,9 +25,9 @@ mod media_events;
 mod restarts;
 mod timer;
 
-use securecall_contact::Device;
+use securecall_contact::{Device, OlmKey};
 use securecall_crypto::IdentityKey;
-use securecall_signaling::{CallId, CallMachine, CallOutput, Content, Deadlines, Role};
+use securecall_signaling::{CallId, CallMachine, CallOutput, Content, Deadlines, PartyId, Role};
 use web_time::Instant;
 
 use self::carrier::Carrier;
@@ -108,7 +108,7 @@ impl Call {
     pub(crate) fn handle_box(
         &mut self,
         io: &mut Io<'_>,
-        olm_key: &[u8; 32],
+        olm_key: &OlmKey,
         message: &SealedBox,
     ) -> Result<(), SignalRefused> {
         let situation = self.situation();
@@ -139,7 +139,7 @@ impl Call {
     pub(crate) fn handle_response(
         &mut self,
         io: &mut Io<'_>,
-        party: &str,
+        party: &PartyId,
         name: MessageName,
         result: Result<(), RequestError>,
     ) {
@@ -229,7 +229,7 @@ impl Call {
     }
 
     /// It rings here, this device of the peer is the one that calls, and it began to before `sent_at` by its own clock.
-    pub(crate) fn rings_here_from(&self, olm_key: &[u8; 32], sent_at: u64) -> bool {
+    pub(crate) fn rings_here_from(&self, olm_key: &OlmKey, sent_at: u64) -> bool {
         self.machine.is_ringing_here() && self.carrier.is_placed_by(olm_key, sent_at)
     }
 
@@ -328,7 +328,7 @@ impl Call {
     }
 
     /// The answer that is taken: the call is with this device from now on.
-    fn take_answer(&mut self, io: &mut Io<'_>, from: &str, sdp: String) {
+    fn take_answer(&mut self, io: &mut Io<'_>, from: &PartyId, sdp: String) {
         self.restarts.take_answer(&sdp);
         self.carrier.answered(from);
         self.order(io, MediaCommand::SetAnswer { sdp });
@@ -424,7 +424,7 @@ impl Call {
     fn situation(&self) -> Situation {
         Situation {
             over: self.machine.is_over(),
-            selected: self.machine.selected().map(str::to_owned),
+            selected: self.machine.selected().cloned(),
             data_channel: self.media.has_transport() && self.connection.has_data_channel(),
             path_dead: self.connection.is_dead(),
             candidates_until: self.deadlines.at(Timer::CandidateBatch),

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use rand_core::CryptoRng;
 use securecall_contact::{Device, MatrixId};
 use securecall_crypto::IdentityKeyPair;
+use securecall_signaling::PartyId;
 use web_time::Instant;
 
 use crate::event::Event;
@@ -16,6 +17,13 @@ pub(crate) struct Own {
     pub(crate) identity: IdentityKeyPair,
     pub(crate) matrix_id: MatrixId,
     pub(crate) device: Device,
+}
+
+impl Own {
+    /// What this device is called in its calls.
+    pub(crate) fn party(&self) -> PartyId {
+        PartyId::from(&self.device.device_id)
+    }
 }
 
 pub(crate) struct Io<'a> {

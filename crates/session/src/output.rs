@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use securecall_contact::MatrixId;
+use securecall_contact::{DeviceId, MatrixId, OlmKey};
 use securecall_crypto::{Direction, Epoch, MediaSeed};
 use web_time::Instant;
 
@@ -58,7 +58,7 @@ pub enum Request {
         /// The account that the call is with.
         user: MatrixId,
         /// The one device that can open it.
-        device_id: String,
+        device_id: DeviceId,
         /// The content of the Olm event `tech.stealthx.securecall.signal`, as JSON.
         content: String,
     },
@@ -105,8 +105,8 @@ pub enum RequestError {
 pub struct InboundSignal<'a> {
     /// The sender, as the homeserver tells it.
     pub sender: &'a MatrixId,
-    /// The Curve25519 key of the Olm session it came through.
-    pub sender_olm_key: [u8; 32],
+    /// The key of the Olm session it came through.
+    pub sender_olm_key: OlmKey,
     /// The event's content, as JSON.
     pub content: &'a str,
 }

@@ -19,7 +19,7 @@ pub(crate) mod send;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use securecall_contact::MatrixId;
+use securecall_contact::{MatrixId, OlmKey};
 use securecall_crypto::{IdentityKey, SafetyWords};
 use securecall_signaling::{CallId, Candidate, Content, Deadlines, PartyId};
 use web_time::Instant;
@@ -114,7 +114,7 @@ impl Sealed {
     /// Of a call that an invite asks for.
     pub(crate) fn of_callee(call: CallHandle, peer: &Peer, invite: OpenedInvite) -> Self {
         let mut party = Party::new(
-            invite.party.clone(),
+            invite.device_id,
             invite.olm_key,
             Link::Received(invite.message_1),
         );
@@ -147,7 +147,7 @@ impl Sealed {
     pub(crate) fn handle_response(
         &mut self,
         now: Instant,
-        party: &str,
+        party: &PartyId,
         name: MessageName,
         result: Result<(), RequestError>,
     ) {
@@ -209,7 +209,7 @@ impl Sealed {
     }
 
     /// Has a content said to a device, with the next message.
-    pub(crate) fn say(&mut self, to: &str, content: Content) {
+    pub(crate) fn say(&mut self, to: &PartyId, content: Content) {
         let Some(party) = self.parties.get_mut(to) else {
             return;
         };
@@ -236,7 +236,7 @@ impl Sealed {
     }
 
     /// Has it said, unless it is about to be said already.
-    pub(crate) fn say_once(&mut self, to: &str, content: Content) {
+    pub(crate) fn say_once(&mut self, to: &PartyId, content: Content) {
         if let Some(party) = self.parties.get_mut(to)
             && !party.pending.contains(&content)
         {
@@ -245,7 +245,7 @@ impl Sealed {
     }
 
     /// Has a description said in place of one that was not said yet: only the newest counts.
-    pub(crate) fn say_negotiate(&mut self, to: &str, content: Content) {
+    pub(crate) fn say_negotiate(&mut self, to: &PartyId, content: Content) {
         if let Some(party) = self.parties.get_mut(to) {
             party
                 .pending
@@ -255,7 +255,7 @@ impl Sealed {
     }
 
     /// The callee answers the caller's step at once: its message makes its own.
-    pub(crate) fn answer_rekey(&mut self, from: &str) {
+    pub(crate) fn answer_rekey(&mut self, from: &PartyId) {
         if matches!(self.half, Half::Callee(_)) {
             self.say_once(from, Content::Rekey);
         }
@@ -284,7 +284,7 @@ impl Sealed {
     }
 
     /// The path to a device works again after a while: what waits goes out now.
-    pub(crate) fn path_is_back(&mut self, now: Instant, with: &str) {
+    pub(crate) fn path_is_back(&mut self, now: Instant, with: &PartyId) {
         if let Some(party) = self.parties.get_mut(with) {
             party.delivery.repeat_all(now);
         }
@@ -296,7 +296,7 @@ impl Sealed {
     }
 
     /// Gives away what protects the frames exchanged with a device, once.
-    pub(crate) fn protection(&mut self, with: &str) -> Option<MediaCommand> {
+    pub(crate) fn protection(&mut self, with: &PartyId) -> Option<MediaCommand> {
         self.parties
             .get_mut(with)?
             .ratchet_session()?
@@ -354,7 +354,7 @@ impl Sealed {
     }
 
     /// Whether the call was placed by the device with this Olm key, not after `sent_at` by its own clock.
-    pub(crate) fn is_placed_by(&self, olm_key: &[u8; 32], sent_at: u64) -> bool {
+    pub(crate) fn is_placed_by(&self, olm_key: &OlmKey, sent_at: u64) -> bool {
         let older = matches!(&self.half, Half::Callee(callee) if callee.sent_at() <= sent_at);
         older && self.parties.values().any(|it| it.olm_key == *olm_key)
     }
@@ -365,7 +365,7 @@ impl Sealed {
     }
 
     /// Whether a device has everything that was said to it.
-    pub(crate) fn is_told(&self, party: &str) -> bool {
+    pub(crate) fn is_told(&self, party: &PartyId) -> bool {
         let party = self.parties.get(party);
         party.is_none_or(|party| party.delivery.len() == 0 && party.pending.is_empty())
     }
@@ -388,15 +388,15 @@ impl Sealed {
     }
 
     /// Whether there is nothing more to be said to a device of a call that is over.
-    fn knows_the_end(&self, situation: &Situation, id: &str, party: &Party) -> bool {
+    fn knows_the_end(&self, situation: &Situation, id: &PartyId, party: &Party) -> bool {
         !party.delivery.is_busy(self.ways(situation, id))
             && party.pending.is_empty()
             && party.acknowledge_at.is_none()
     }
 
     /// Which ways a message to a device may take now.
-    fn ways(&self, situation: &Situation, party: &str) -> Ways {
-        let data_channel = situation.data_channel && situation.selected.as_deref() == Some(party);
+    fn ways(&self, situation: &Situation, party: &PartyId) -> Ways {
+        let data_channel = situation.data_channel && situation.selected.as_ref() == Some(party);
         Ways {
             matrix: !data_channel || situation.path_dead || self.control_dead,
             data_channel,

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use web_time::Instant;
 
-use crate::{Content, Deadlines, Description, HangupReason, MAX_CANDIDATES};
+use crate::{Content, Deadlines, Description, HangupReason, MAX_CANDIDATES, PartyId};
 
 /// The most devices of one peer that are called.
 pub const MAX_PARTIES: usize = 32;
@@ -25,9 +25,6 @@ pub const MAX_PARTIES: usize = 32;
 pub const BUSY_GRACE: Duration = Duration::from_secs(3);
 /// How long to look for a path once the call was answered.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// A device of the peer.
-pub type PartyId = String;
 
 /// Which end of the call this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -222,7 +219,7 @@ impl CallMachine {
     pub fn handle_content(
         &mut self,
         now: Instant,
-        from: &str,
+        from: &PartyId,
         content: &Content,
     ) -> Result<(), ContentRefused> {
         if !self.parties.contains_key(from) {
@@ -294,10 +291,10 @@ impl CallMachine {
     }
 
     /// The one peer device the call is with, once that is settled.
-    pub fn selected(&self) -> Option<&str> {
+    pub fn selected(&self) -> Option<&PartyId> {
         match &self.state {
             State::Connecting { party } | State::Connected { party } => Some(party),
-            State::Over { selected, .. } => selected.as_deref(),
+            State::Over { selected, .. } => selected.as_ref(),
             State::Inviting | State::Ringing => None,
         }
     }
@@ -320,7 +317,7 @@ impl CallMachine {
             State::Inviting | State::Ringing => (None, end.hangup_reason()),
         };
         if let Some(content) = end.parting_word() {
-            for party in self.parties_to_tell(selected.as_deref()) {
+            for party in self.parties_to_tell(selected.as_ref()) {
                 self.send(party, content.clone());
             }
         }
@@ -333,7 +330,7 @@ impl CallMachine {
     }
 
     /// Who is told that the call is over: the other end of an answered call, else every device that rings.
-    fn parties_to_tell(&mut self, selected: Option<&str>) -> Vec<PartyId> {
+    fn parties_to_tell(&mut self, selected: Option<&PartyId>) -> Vec<PartyId> {
         let to_tell = |(id, party): &(&PartyId, &Party)| match selected {
             Some(selected) => *id == selected,
             None => party.standing == Standing::Ringing,
@@ -354,13 +351,13 @@ impl CallMachine {
         self.outputs.push_back(CallOutput::Send { party, content });
     }
 
-    fn standing(&self, party: &str) -> Standing {
+    fn standing(&self, party: &PartyId) -> Standing {
         self.parties
             .get(party)
             .map_or(Standing::Gone, |party| party.standing)
     }
 
-    fn set_standing(&mut self, party: &str, standing: Standing) {
+    fn set_standing(&mut self, party: &PartyId, standing: Standing) {
         if let Some(party) = self.parties.get_mut(party) {
             party.standing = standing;
         }
@@ -373,7 +370,7 @@ impl CallMachine {
     }
 
     /// Hands candidates on, or keeps them until the answer comes.
-    fn take_candidates(&mut self, from: &str, lines: Vec<String>) {
+    fn take_candidates(&mut self, from: &PartyId, lines: Vec<String>) {
         let now = self.role == Role::Callee || self.selected() == Some(from);
         if now {
             self.outputs.push_back(CallOutput::Candidates(lines));

@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::{PartyId, PartyIdError};
+
 /// The longest text of a bundle, in bytes.
 pub const MAX_BUNDLE: usize = 20 * 1024;
 /// The longest SDP, in bytes: ours have about 1 KiB.
@@ -17,8 +19,6 @@ pub const MAX_CANDIDATES: usize = 32;
 pub const MAX_CANDIDATE: usize = 256;
 /// The most acknowledgements of one bundle.
 pub const MAX_ACKNOWLEDGEMENTS: usize = 64;
-/// The longest party ID, in bytes (MSC2746).
-pub const MAX_PARTY_ID: usize = 255;
 
 /// A session description inside a content.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -146,7 +146,7 @@ pub enum Content {
     #[serde(rename = "m.call.select_answer")]
     SelectAnswer {
         /// The device that was taken.
-        selected_party_id: String,
+        selected_party_id: PartyId,
     },
     /// The callee declines, for all its devices.
     #[serde(rename = "m.call.reject")]
@@ -238,8 +238,8 @@ impl Content {
                     within(it.sdp_mid.len(), MAX_CANDIDATE, "bytes of a mid")
                 })
             }
-            Self::SelectAnswer { selected_party_id } => check_party_id(selected_party_id),
-            Self::Reject
+            Self::SelectAnswer { .. }
+            | Self::Reject
             | Self::Hangup { .. }
             | Self::Ringing
             | Self::Busy
@@ -262,8 +262,8 @@ pub struct Bundle {
     pub version: Version,
     /// The call, as in the handshake's prologue.
     pub call_id: String,
-    /// The sender's device ID.
-    pub party_id: String,
+    /// The device that sends it.
+    pub party_id: PartyId,
     /// What is said, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub contents: Vec<Content>,
@@ -311,6 +311,19 @@ pub enum BundleError {
     },
 }
 
+impl From<PartyIdError> for BundleError {
+    fn from(error: PartyIdError) -> Self {
+        match error {
+            PartyIdError::TooLong { found } => Self::TooMuch {
+                what: "bytes of a party ID",
+                limit: PartyId::MAX_LEN,
+                found,
+            },
+            PartyIdError::NotPrintable => Self::PartyId,
+        }
+    }
+}
+
 impl Bundle {
     /// Parses and checks the JSON text of a bundle.
     ///
@@ -318,10 +331,8 @@ impl Bundle {
     /// [`BundleError`] says what was wrong. Unknown fields are ignored, unknown types are not.
     pub fn parse(text: &[u8]) -> Result<Self, BundleError> {
         within(text.len(), MAX_BUNDLE, "bytes of a bundle")?;
-        let bundle: Self = serde_json::from_slice(text).map_err(|error| BundleError::Json {
-            line: error.line(),
-            column: error.column(),
-        })?;
+        let bundle: Self =
+            serde_json::from_slice(text).map_err(|error| why_not_a_bundle(text, &error))?;
         bundle.check()?;
         Ok(bundle)
     }
@@ -338,7 +349,6 @@ impl Bundle {
     }
 
     fn check(&self) -> Result<(), BundleError> {
-        check_party_id(&self.party_id)?;
         within(self.contents.len(), MAX_CONTENTS, "contents")?;
         within(
             self.acknowledges.len(),
@@ -359,13 +369,31 @@ fn check_description(
     within(description.sdp.len(), MAX_SDP, "bytes of SDP")
 }
 
-fn check_party_id(party_id: &str) -> Result<(), BundleError> {
-    within(party_id.len(), MAX_PARTY_ID, "bytes of a party ID")?;
-    // MSC2746 allows fewer, but device IDs are the homeserver's to choose.
-    if party_id.is_empty() || !party_id.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(BundleError::PartyId);
+/// Says more of a text that was refused than serde can: that a party ID in it is none.
+fn why_not_a_bundle(text: &[u8], error: &serde_json::Error) -> BundleError {
+    #[derive(Deserialize)]
+    struct Parties {
+        party_id: String,
+        #[serde(default)]
+        contents: Vec<Selected>,
     }
-    Ok(())
+    #[derive(Deserialize)]
+    struct Selected {
+        selected_party_id: Option<String>,
+    }
+
+    let json = BundleError::Json {
+        line: error.line(),
+        column: error.column(),
+    };
+    let Ok(Parties { party_id, contents }) = serde_json::from_slice(text) else {
+        return json;
+    };
+    let selected = contents.into_iter().filter_map(|it| it.selected_party_id);
+    std::iter::once(party_id)
+        .chain(selected)
+        .find_map(|id| PartyId::parse(&id).err())
+        .map_or(json, BundleError::from)
 }
 
 fn within(found: usize, limit: usize, what: &'static str) -> Result<(), BundleError> {

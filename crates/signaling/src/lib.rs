@@ -18,18 +18,20 @@ mod call_id;
 mod content;
 mod deadlines;
 mod glare;
+mod party_id;
 mod wire_call_id;
 
 pub use call::{
     BUSY_GRACE, CONNECT_TIMEOUT, CallEnd, CallMachine, CallOutput, CallTimer, ContentRefused,
-    MAX_PARTIES, PartyId, Role,
+    MAX_PARTIES, Role,
 };
 pub use call_id::{CallId, CallIdError};
 pub use content::{
     Acknowledgement, Bundle, BundleError, Candidate, Content, Description, DescriptionKind,
     HangupReason, Hex32, Invite, MAX_ACKNOWLEDGEMENTS, MAX_BUNDLE, MAX_CANDIDATE, MAX_CANDIDATES,
-    MAX_CONTENTS, MAX_PARTY_ID, MAX_SDP, Version,
+    MAX_CONTENTS, MAX_SDP, Version,
 };
 pub use deadlines::Deadlines;
 pub use glare::Survivor;
+pub use party_id::{PartyId, PartyIdError};
 pub use wire_call_id::{WireCallId, WireCallIdError};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use securecall_contact::{Device, MatrixId};
+use securecall_contact::{Device, MatrixId, OlmKey};
 use securecall_session::RequestError;
 
 use crate::indices::DeviceId;
@@ -16,7 +16,7 @@ pub struct Envelope {
     /// Who the receiver is told has sent it.
     pub sender: MatrixId,
     /// The Olm key the receiver is told it came from.
-    pub sender_olm_key: [u8; 32],
+    pub sender_olm_key: OlmKey,
     /// Where it goes.
     pub to: DeviceId,
     /// The content: version, call ID and sealed box.
@@ -127,11 +127,15 @@ impl Homeserver {
         devices
     }
 
-    pub(crate) fn find(&self, user: &MatrixId, device_id: &str) -> Option<DeviceId> {
+    pub(crate) fn find(
+        &self,
+        user: &MatrixId,
+        device_id: &securecall_contact::DeviceId,
+    ) -> Option<DeviceId> {
         let devices = self.devices.get(user.as_str())?;
         devices
             .iter()
-            .find(|(_, device)| device.device_id == device_id)
+            .find(|(_, device)| device.device_id == *device_id)
             .map(|(id, _)| *id)
     }
 }

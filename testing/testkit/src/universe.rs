@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::{CryptoRng, Rng, SeedableRng};
-use securecall_contact::{MatrixId, SecureCallId, ServerName};
+use securecall_contact::{MatrixId, OlmKey, SecureCallId, ServerName};
 use securecall_crypto::{IdentityKey, IdentityKeyPair, IdentitySeed};
 use securecall_session::{
     CallError, CallHandle, CallOptions, Callee, Contact, Contacts, EndReason, Endpoint, Event,
@@ -153,8 +153,8 @@ impl Universe {
         self.rng.fill_bytes(&mut olm_key);
         let matrix_id = self.users[user].matrix_id.clone();
         let own = securecall_contact::Device {
-            device_id: format!("DEVICE{id}"),
-            olm_key,
+            device_id: format!("DEVICE{id}").parse().expect("a device ID"),
+            olm_key: OlmKey::from_bytes(olm_key),
         };
         self.homeserver
             .devices

@@ -202,7 +202,7 @@ fn keep(context: &Context, profile: &mut Profile, account: &Account) -> Result<E
 fn event(account: &AccountData) -> Event {
     Event::Account {
         matrix_id: account.matrix_id.to_string(),
-        device_id: account.device_id.clone(),
+        device_id: account.device_id.to_string(),
         homeserver: account.homeserver.clone(),
     }
 }

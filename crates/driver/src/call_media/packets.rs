@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
-use securecall_contact::{Device, MatrixId, SecureCallId, ServerName};
+use securecall_contact::{Device, MatrixId, OlmKey, SecureCallId, ServerName};
 use securecall_crypto::{IdentityKeyPair, IdentitySeed};
 use securecall_media::{
     Datagram, LocalCandidate, Reach, ReceivePipeline, SendPipeline, TICK_SAMPLES, Transport,
@@ -91,8 +91,8 @@ fn matrix_id(number: u8) -> MatrixId {
 
 fn end(number: u8) -> End {
     let device = Device {
-        device_id: format!("DEVICE{number}"),
-        olm_key: [number; 32],
+        device_id: format!("DEVICE{number}").parse().unwrap(),
+        olm_key: OlmKey::from_bytes([number; 32]),
     };
     let config = Config {
         matrix_id: matrix_id(number),

@@ -142,6 +142,7 @@ fn server_failed(error: &ServerError) -> RequestError {
 
 #[cfg(test)]
 mod tests {
+    use securecall_contact::OlmKey;
     use securecall_crypto::{IdentityKeyPair, IdentitySeed};
     use securecall_session::{
         AnswerPolicy, CallOptions, Callee, Config, Contacts, Endpoint, Output, Route,
@@ -162,8 +163,8 @@ mod tests {
         let config = Config {
             matrix_id: "@own:homeserver.test".parse().unwrap(),
             device: Device {
-                device_id: "OWN".to_owned(),
-                olm_key: [1; 32],
+                device_id: "OWN".parse().unwrap(),
+                olm_key: OlmKey::from_bytes([1; 32]),
             },
             answer: AnswerPolicy::Ask,
             inbound: options.clone(),
@@ -204,7 +205,7 @@ mod tests {
     fn what_the_homeserver_has_not_taken_does_not_count_as_sent() {
         let wait = ServerError::TooManyRequests { retry_after: None };
         let no_key = SendError::NoOneTimeKey {
-            device_id: "D".to_owned(),
+            device_id: "D".parse().unwrap(),
         };
         assert_eq!(server_failed(&wait), RequestError::Unreachable);
         assert_eq!(send_failed(&no_key), RequestError::Unreachable);

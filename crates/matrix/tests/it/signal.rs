@@ -234,11 +234,12 @@ async fn a_message_that_had_to_wait_is_the_same_message() {
 async fn what_cannot_be_sent_is_said() {
     let (sender, receiver) = (Person::new(synapse()).await, Person::new(synapse()).await);
     let receiver_id = receiver.account.matrix_id();
+    let nowhere = "NOSUCHDEVICE".parse().unwrap();
     for content in ["", "[]", "1", "{", r#"{} {}"#] {
-        let outcome = sender.account.send(receiver_id, "X", content).await;
+        let outcome = sender.account.send(receiver_id, &nowhere, content).await;
         assert!(matches!(outcome, Err(SendError::BadContent)), "{content}");
     }
-    let outcome = sender.account.send(receiver_id, "NOSUCHDEVICE", "{}").await;
+    let outcome = sender.account.send(receiver_id, &nowhere, "{}").await;
     assert!(
         matches!(outcome, Err(SendError::UnknownDevice { .. })),
         "{outcome:?}"

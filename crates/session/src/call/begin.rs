@@ -31,7 +31,7 @@ impl Call {
         sent_at: u64,
         lifetime: Duration,
     ) -> Self {
-        let machine = CallMachine::caller(io.now, io.own.device.device_id.clone(), lifetime);
+        let machine = CallMachine::caller(io.now, io.own.party(), lifetime);
         let sealed = Sealed::of_caller(handle, id, &peer, sent_at, lifetime);
         let call = Self {
             name: NamedCall {
@@ -67,7 +67,7 @@ impl Call {
         rings_until: Instant,
         accept: bool,
     ) -> Self {
-        let own = io.own.device.device_id.clone();
+        let own = io.own.party();
         let machine = CallMachine::callee(own, invite.party.clone(), rings_until);
         let mut call = Self::of_invite(io, name, invite, peer, route, machine);
         io.event(Event::Incoming {
@@ -92,7 +92,7 @@ impl Call {
         peer: Peer,
         why: &Content,
     ) -> Self {
-        let own = io.own.device.device_id.clone();
+        let own = io.own.party();
         let machine = CallMachine::busy_callee(own, invite.party.clone(), io.now);
         // No transport is ever opened, so the route is nobody's; the strictest stands for it.
         let mut call = Self::of_invite(io, name, invite, peer, Route::Relay, machine);

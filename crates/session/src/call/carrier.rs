@@ -2,9 +2,9 @@
 //!
 //! An enum and not a trait object: a tier that comes is a variant, and no `match` can forget it.
 
-use securecall_contact::Device;
+use securecall_contact::{Device, OlmKey};
 use securecall_crypto::{IdentityKey, SafetyWords};
-use securecall_signaling::{CallId, Candidate, Content};
+use securecall_signaling::{CallId, Candidate, Content, PartyId};
 use web_time::Instant;
 
 use crate::contract::{Heard, Situation};
@@ -73,7 +73,7 @@ impl Carrier {
         &mut self,
         io: &Io<'_>,
         situation: &Situation,
-        olm_key: &[u8; 32],
+        olm_key: &OlmKey,
         message: &SealedBox,
     ) -> Result<(), SignalRefused> {
         match self {
@@ -97,7 +97,7 @@ impl Carrier {
     pub(super) fn handle_response(
         &mut self,
         now: Instant,
-        party: &str,
+        party: &PartyId,
         name: MessageName,
         result: Result<(), RequestError>,
     ) {
@@ -135,7 +135,7 @@ impl Carrier {
     }
 
     /// Has a content said to a device.
-    pub(super) fn say(&mut self, to: &str, content: Content) {
+    pub(super) fn say(&mut self, to: &PartyId, content: Content) {
         match self {
             Self::Sealed(it) => it.say(to, content),
         }
@@ -149,21 +149,21 @@ impl Carrier {
     }
 
     /// Has it said, unless it is about to be said already.
-    pub(super) fn say_once(&mut self, to: &str, content: Content) {
+    pub(super) fn say_once(&mut self, to: &PartyId, content: Content) {
         match self {
             Self::Sealed(it) => it.say_once(to, content),
         }
     }
 
     /// Has a description said in place of one that was not said yet.
-    pub(super) fn say_negotiate(&mut self, to: &str, content: Content) {
+    pub(super) fn say_negotiate(&mut self, to: &PartyId, content: Content) {
         match self {
             Self::Sealed(it) => it.say_negotiate(to, content),
         }
     }
 
     /// The peer has a new key and wants ours (callee).
-    pub(super) fn answer_rekey(&mut self, from: &str) {
+    pub(super) fn answer_rekey(&mut self, from: &PartyId) {
         match self {
             Self::Sealed(it) => it.answer_rekey(from),
         }
@@ -198,7 +198,7 @@ impl Carrier {
     }
 
     /// The answer of this device is the one that is taken (caller).
-    pub(super) fn answered(&mut self, from: &str) {
+    pub(super) fn answered(&mut self, from: &PartyId) {
         match self {
             Self::Sealed(it) => it.answered(from),
         }
@@ -212,7 +212,7 @@ impl Carrier {
     }
 
     /// The path to a device works again after a while: what waits goes out now.
-    pub(super) fn path_is_back(&mut self, now: Instant, with: &str) {
+    pub(super) fn path_is_back(&mut self, now: Instant, with: &PartyId) {
         match self {
             Self::Sealed(it) => it.path_is_back(now, with),
         }
@@ -233,7 +233,7 @@ impl Carrier {
     }
 
     /// What protects the frames exchanged with a device: gives it away, once.
-    pub(super) fn protection(&mut self, with: &str) -> Option<MediaCommand> {
+    pub(super) fn protection(&mut self, with: &PartyId) -> Option<MediaCommand> {
         match self {
             Self::Sealed(it) => it.protection(with),
         }
@@ -247,7 +247,7 @@ impl Carrier {
     }
 
     /// Whether the call was placed by the device with this Olm key, not after `sent_at` by its own clock.
-    pub(super) fn is_placed_by(&self, olm_key: &[u8; 32], sent_at: u64) -> bool {
+    pub(super) fn is_placed_by(&self, olm_key: &OlmKey, sent_at: u64) -> bool {
         match self {
             Self::Sealed(it) => it.is_placed_by(olm_key, sent_at),
         }
@@ -282,7 +282,7 @@ impl Carrier {
     }
 
     /// Whether a device has everything that was said to it.
-    pub(super) fn is_told(&self, party: &str) -> bool {
+    pub(super) fn is_told(&self, party: &PartyId) -> bool {
         match self {
             Self::Sealed(it) => it.is_told(party),
         }

@@ -40,7 +40,7 @@ impl Call {
     }
 
     fn handle_content(&mut self, io: &mut Io<'_>, from: &PartyId, content: &Content) {
-        let is_selected = self.machine.selected() == Some(from.as_str()) && !self.machine.is_over();
+        let is_selected = self.machine.selected() == Some(from) && !self.machine.is_over();
         match content {
             Content::Answer { answer } if !self.check_answer(from, &answer.sdp) => {}
             Content::Rekey if is_selected => self.carrier.answer_rekey(from),
@@ -70,7 +70,7 @@ impl Call {
     }
 
     /// Whether a device's answer can be taken; if not, the device is dropped.
-    fn check_answer(&mut self, from: &str, sdp: &str) -> bool {
+    fn check_answer(&mut self, from: &PartyId, sdp: &str) -> bool {
         let is_caller = self.machine.role() == Role::Caller;
         let waits = is_caller && !self.machine.is_answered() && !self.machine.is_over();
         if !waits || Fingerprint::of(sdp).is_some() {

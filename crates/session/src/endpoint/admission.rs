@@ -296,7 +296,7 @@ impl Endpoint {
 
 #[cfg(test)]
 mod tests {
-    use securecall_contact::Device;
+    use securecall_contact::{Device, OlmKey};
     use securecall_crypto::{IdentityKeyPair, IdentitySeed};
 
     use super::*;
@@ -309,8 +309,8 @@ mod tests {
         let config = Config {
             matrix_id: "@ada:example.org".parse().unwrap(),
             device: Device {
-                device_id: "DEVICE".to_owned(),
-                olm_key: [1; 32],
+                device_id: "DEVICE".parse().unwrap(),
+                olm_key: OlmKey::from_bytes([1; 32]),
             },
             answer: AnswerPolicy::Ask,
             inbound: CallOptions {

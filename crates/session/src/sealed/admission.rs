@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use securecall_contact::{DeviceId, OlmKey};
 use securecall_crypto::{IdentityKey, ReceivedMessage1, Responder, WordsCommitment};
-use securecall_signaling::{Bundle, CallId, Content, Invite, PartyId};
+use securecall_signaling::{Bundle, BundleError, CallId, Content, Invite, PartyId};
 
 use super::offer::has_candidates;
 use super::party::digest;
@@ -18,9 +19,11 @@ pub(crate) struct OpenedInvite {
     pub(crate) call: CallId,
     /// The key proven.
     pub(crate) identity: IdentityKey,
-    /// The device that calls.
+    /// The device that calls, as it names itself.
     pub(crate) party: PartyId,
-    pub(crate) olm_key: [u8; 32],
+    /// The same, as what is said to it is addressed.
+    pub(crate) device_id: DeviceId,
+    pub(crate) olm_key: OlmKey,
     pub(crate) message_1: Box<ReceivedMessage1>,
     pub(crate) message_1_digest: [u8; 32],
     /// By the caller's clock, in milliseconds since the Unix epoch.
@@ -54,6 +57,9 @@ impl OpenedInvite {
         let message_1 = Responder::read_message_1(&own.identity, &prologue.to_bytes(), sealed)
             .map_err(SignalRefused::Handshake)?;
         let (party, invite) = read_invite(call, message_1.payload())?;
+        // A device goes by its device ID in a call.
+        let device_id = party.as_str().parse();
+        let device_id = device_id.map_err(|_| SignalRefused::Bundle(BundleError::PartyId))?;
         let offer = invite.offer.sdp;
         let fingerprint = Fingerprint::of(&offer).ok_or(SignalRefused::Fingerprint)?;
         if has_candidates(&offer) {
@@ -63,6 +69,7 @@ impl OpenedInvite {
             call,
             identity: message_1.remote_identity(),
             party,
+            device_id,
             olm_key: signal.sender_olm_key,
             message_1: Box::new(message_1),
             message_1_digest: digest(sealed),

@@ -1,6 +1,7 @@
 //! The callee's half of the handshake: the caller reveals what it committed to.
 
 use securecall_crypto::{WordsCommitment, WordsNonce, safety_words};
+use securecall_signaling::PartyId;
 
 use super::party::Party;
 use super::{Half, Sealed};
@@ -28,7 +29,7 @@ impl CalleeHalf {
 
 impl Sealed {
     /// The caller reveals the nonce it committed to in message 1.
-    pub(super) fn take_nonce(&mut self, from: &str, nonce: [u8; 32]) {
+    pub(super) fn take_nonce(&mut self, from: &PartyId, nonce: [u8; 32]) {
         let Half::Callee(callee) = &self.half else {
             return;
         };

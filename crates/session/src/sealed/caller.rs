@@ -5,7 +5,7 @@ use std::time::Duration;
 use securecall_contact::Device;
 use securecall_crypto::{Initiator, WordsNonce, safety_words};
 use securecall_signaling::{
-    Bundle, Content, Description, Hex32, Invite, MAX_PARTIES, MAX_PARTY_ID, PartyId, Role,
+    Bundle, Content, Description, Hex32, Invite, MAX_PARTIES, PartyId, Role,
 };
 use web_time::Instant;
 
@@ -57,17 +57,12 @@ impl Sealed {
         }));
     }
 
-    /// The peer's devices. Device IDs that could not be a party ID, our own device and what goes beyond the bound are left out.
+    /// The peer's devices. Our own device and what goes beyond the bound are left out.
     pub(crate) fn take_devices(&mut self, own: &Own, result: Result<Vec<Device>, RequestError>) {
         match result {
             Ok(mut devices) => {
                 devices.retain(|it| {
-                    let usable = !it.device_id.is_empty()
-                        && it.device_id.len() <= MAX_PARTY_ID
-                        && it.device_id.bytes().all(|b| b.is_ascii_graphic());
-                    usable
-                        && !(self.matrix_id == own.matrix_id
-                            && it.device_id == own.device.device_id)
+                    self.matrix_id != own.matrix_id || it.device_id != own.device.device_id
                 });
                 devices.truncate(MAX_PARTIES);
                 if devices.is_empty() {
@@ -110,13 +105,13 @@ impl Sealed {
             words_commitment,
         };
         for device in std::mem::take(devices) {
-            if self.parties.contains_key(&device.device_id) {
+            let id = PartyId::from(&device.device_id);
+            if self.parties.contains_key(&id) {
                 continue;
             }
             let party = self.write_message_1(io, device, invite);
-            self.heard
-                .push_back(Heard::Invited(party.device_id.clone()));
-            self.parties.insert(party.device_id.clone(), party);
+            self.heard.push_back(Heard::Invited(id.clone()));
+            self.parties.insert(id, party);
         }
     }
 
@@ -224,7 +219,7 @@ impl Sealed {
     }
 
     /// The answer of this device is the one that is taken: both ends can know the words now.
-    pub(crate) fn answered(&mut self, from: &str) {
+    pub(crate) fn answered(&mut self, from: &PartyId) {
         if let Some(party) = self.parties.get(from)
             && let (Some(nonce), Link::Open(session)) = (&party.nonce, &party.link)
         {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use securecall_contact::{DeviceId, OlmKey};
 use securecall_crypto::{
     Established, InitiatorAwaiting, MessageId, Ratchet, RatchetError, ReceivedMessage1, Transcript,
     WordsNonce,
@@ -60,9 +61,9 @@ impl RatchetSession {
 }
 
 pub(super) struct Party {
-    /// The device as the homeserver names it (for a caller: as the Olm session names it, by key).
-    pub(super) device_id: String,
-    pub(super) olm_key: [u8; 32],
+    /// Where to send what is said to it: to a device of the list that the homeserver gave us, or to the one that a caller says it is.
+    pub(super) device_id: DeviceId,
+    pub(super) olm_key: OlmKey,
     pub(super) link: Link,
     /// SHA-256 of the handshake message that was taken from it: another copy is a repetition, anything else is refused.
     pub(super) taken: Option<[u8; 32]>,
@@ -90,7 +91,7 @@ pub(super) struct Party {
 }
 
 impl Party {
-    pub(super) fn new(device_id: String, olm_key: [u8; 32], link: Link) -> Self {
+    pub(super) fn new(device_id: DeviceId, olm_key: OlmKey, link: Link) -> Self {
         Self {
             device_id,
             olm_key,

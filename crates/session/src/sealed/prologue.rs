@@ -1,6 +1,6 @@
 //! The prologue of the handshake: what both devices must agree on before a word is said (`docs/protocol/signaling.md`).
 
-use securecall_contact::MatrixId;
+use securecall_contact::{DeviceId, MatrixId, OlmKey};
 use securecall_signaling::CallId;
 
 const PROTOCOL: &[u8] = b"securecall";
@@ -12,9 +12,9 @@ pub(crate) struct Prologue<'a> {
     pub(crate) call: CallId,
     pub(crate) caller: &'a MatrixId,
     pub(crate) callee: &'a MatrixId,
-    pub(crate) callee_device_id: &'a str,
-    pub(crate) caller_olm_key: &'a [u8; 32],
-    pub(crate) callee_olm_key: &'a [u8; 32],
+    pub(crate) callee_device_id: &'a DeviceId,
+    pub(crate) caller_olm_key: &'a OlmKey,
+    pub(crate) callee_olm_key: &'a OlmKey,
 }
 
 impl Prologue<'_> {
@@ -27,9 +27,9 @@ impl Prologue<'_> {
             call.as_bytes(),
             self.caller.as_str().as_bytes(),
             self.callee.as_str().as_bytes(),
-            self.callee_device_id.as_bytes(),
-            self.caller_olm_key,
-            self.callee_olm_key,
+            self.callee_device_id.as_str().as_bytes(),
+            self.caller_olm_key.as_bytes(),
+            self.callee_olm_key.as_bytes(),
         ];
         let mut bytes = Vec::new();
         for field in fields {

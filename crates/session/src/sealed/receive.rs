@@ -1,5 +1,6 @@
 //! Messages of the peer's devices: opened, acknowledged, and their contents carried out.
 
+use securecall_contact::OlmKey;
 use securecall_crypto::{Decrypted, MessageId, RatchetError};
 use securecall_signaling::{Bundle, Content, PartyId};
 use web_time::Instant;
@@ -43,7 +44,7 @@ impl Sealed {
         &mut self,
         now: Instant,
         situation: &Situation,
-        olm_key: &[u8; 32],
+        olm_key: &OlmKey,
         message: &SealedBox,
     ) -> Result<(), SignalRefused> {
         let mut result = Err(SignalRefused::UnknownDevice);
@@ -74,7 +75,7 @@ impl Sealed {
     }
 
     /// The devices with an Olm key: one, unless the homeserver says that several have it. Those with an open ratchet session first.
-    fn devices_with(&self, olm_key: &[u8; 32]) -> Vec<PartyId> {
+    fn devices_with(&self, olm_key: &OlmKey) -> Vec<PartyId> {
         let is_open = |party: &Party| matches!(party.link, Link::Open(_));
         let devices = self.parties.iter();
         let mut devices: Vec<_> = devices

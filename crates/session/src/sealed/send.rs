@@ -1,5 +1,6 @@
 //! What is said at the same time goes out as one sealed message per device.
 
+use securecall_contact::DeviceId;
 use securecall_crypto::Encrypted;
 use securecall_signaling::{
     Bundle, Content, Description, Hex32, MAX_CONTENTS, MAX_SDP, PartyId, Role, Version,
@@ -49,8 +50,11 @@ impl Sealed {
 
     /// Sends what has come due to all devices.
     pub(crate) fn transmit(&mut self, io: &mut Io<'_>, situation: &Situation) {
-        let ids: Vec<PartyId> = self.parties.keys().cloned().collect();
-        for id in ids {
+        let parties = self.parties.iter();
+        let ids: Vec<(PartyId, DeviceId)> = parties
+            .map(|(id, party)| (id.clone(), party.device_id.clone()))
+            .collect();
+        for (id, device_id) in ids {
             let ways = self.ways(situation, &id);
             while let Some(transmit) = self
                 .parties
@@ -67,7 +71,7 @@ impl Sealed {
                             party: id.clone(),
                             name,
                         };
-                        self.request_send(io, waiting, &id, &message);
+                        self.request_send(io, waiting, &device_id, &message);
                     }
                 }
             }
@@ -78,14 +82,14 @@ impl Sealed {
         &self,
         io: &mut Io<'_>,
         waiting: Waiting,
-        device_id: &str,
+        device_id: &DeviceId,
         message: &SealedBox,
     ) {
         let id = io.requests.add(waiting);
         io.outputs.push_back(Output::Request(Request::Send {
             id,
             user: self.matrix_id.clone(),
-            device_id: device_id.to_owned(),
+            device_id: device_id.clone(),
             content: message.to_signal(self.id),
         }));
     }
@@ -101,7 +105,7 @@ impl Sealed {
         let bundle = Bundle {
             version: Version::V1,
             call_id: self.id.to_string(),
-            party_id: io.own.device.device_id.clone(),
+            party_id: io.own.party(),
             contents: bundle.contents,
             acknowledges: bundle.acknowledges,
             wants_acknowledgement: bundle.wants_acknowledgement,
@@ -143,7 +147,7 @@ impl Sealed {
     }
 
     /// Seals the pending contents and acknowledgements, if there are any, as one ratchet message.
-    fn speak_to(&self, io: &mut Io<'_>, situation: &Situation, id: &str, party: &mut Party) {
+    fn speak_to(&self, io: &mut Io<'_>, situation: &Situation, id: &PartyId, party: &mut Party) {
         let due = party.acknowledge_at.is_some_and(|at| at <= io.now);
         let held_back = party.pending.is_empty() || party.delivery.len() >= MAX_UNDELIVERED;
         if held_back && !due {
@@ -202,7 +206,7 @@ impl Sealed {
         } else {
             self.send_once(
                 io,
-                id,
+                &party.device_id,
                 message,
                 Ways {
                     matrix: !ways.data_channel || over_matrix,
@@ -216,9 +220,9 @@ impl Sealed {
     }
 
     /// An acknowledgement alone is not repeated: the peer repeats its message instead.
-    fn send_once(&self, io: &mut Io<'_>, id: &str, message: SealedBox, ways: Ways) {
+    fn send_once(&self, io: &mut Io<'_>, to: &DeviceId, message: SealedBox, ways: Ways) {
         if ways.matrix {
-            self.request_send(io, Waiting::Acknowledgement, id, &message);
+            self.request_send(io, Waiting::Acknowledgement, to, &message);
         }
         if ways.data_channel {
             io.outputs

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use securecall_contact::OlmKey;
 use securecall_crypto::RatchetError;
 use securecall_session::{EndReason, MediaEvent, MediaFailure, SignalRefused};
 use securecall_testkit::{DeviceOptions, Envelope, Fate, Pair, connected_pair, pair, ringing_pair};
@@ -14,7 +15,7 @@ fn swapped_olm_keys_break_the_handshake() {
     pair.universe.homeserver.device_script = Box::new(|_, devices| {
         devices
             .iter_mut()
-            .for_each(|device| device.olm_key = [9; 32]);
+            .for_each(|device| device.olm_key = OlmKey::from_bytes([9; 32]));
     });
     pair.universe.call(pair.caller, pair.callee_user).unwrap();
     pair.universe.run_for(Duration::from_secs(95));
@@ -36,7 +37,7 @@ fn swapped_olm_keys_break_the_handshake() {
 fn a_swapped_olm_key_of_the_caller_breaks_the_handshake() {
     let mut pair = pair();
     pair.universe.homeserver.set_script(|envelope| {
-        envelope.sender_olm_key = [9; 32];
+        envelope.sender_olm_key = OlmKey::from_bytes([9; 32]);
         Fate::Deliver
     });
     pair.universe.call(pair.caller, pair.callee_user).unwrap();

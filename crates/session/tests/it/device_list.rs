@@ -24,7 +24,7 @@ fn devices_that_are_said_to_have_the_same_olm_key_do_not_keep_the_real_one_from_
     pair.universe.homeserver.device_script = Box::new(|_, devices| {
         let olm_key = devices[0].olm_key;
         for device_id in ["AAA", "ZZZ"] {
-            let device_id = device_id.to_owned();
+            let device_id = device_id.parse().unwrap();
             devices.insert(0, Device { device_id, olm_key });
         }
     });

@@ -33,9 +33,9 @@ pub(crate) fn prologue(
         call.as_bytes(),
         caller.matrix_id.as_str().as_bytes(),
         callee.matrix_id.as_str().as_bytes(),
-        callee.own.device_id.as_bytes(),
-        &caller.own.olm_key,
-        &callee.own.olm_key,
+        callee.own.device_id.as_str().as_bytes(),
+        caller.own.olm_key.as_bytes(),
+        callee.own.olm_key.as_bytes(),
     ];
     fields
         .iter()

@@ -3,10 +3,10 @@
 use web_time::Instant;
 
 use super::{
-    CONNECT_TIMEOUT, CallEnd, CallMachine, CallTimer, ContentRefused, PartyId, State,
-    answer_content, lines_of,
+    CONNECT_TIMEOUT, CallEnd, CallMachine, CallTimer, ContentRefused, State, answer_content,
+    lines_of,
 };
-use crate::{Content, HangupReason};
+use crate::{Content, HangupReason, PartyId};
 
 impl CallMachine {
     /// The user, or the answer policy, accepts. The answer follows with [`CallMachine::answer`] once it is made.
@@ -46,7 +46,7 @@ impl CallMachine {
 
     pub(super) fn handle_caller_content(
         &mut self,
-        from: &str,
+        from: &PartyId,
         content: &Content,
     ) -> Result<(), ContentRefused> {
         match content {
@@ -65,8 +65,8 @@ impl CallMachine {
         }
     }
 
-    fn caller_selects(&mut self, selected: &str) {
-        if selected != self.own_party
+    fn caller_selects(&mut self, selected: &PartyId) {
+        if *selected != self.own_party
             && matches!(self.state, State::Ringing | State::Connecting { .. })
         {
             self.end(CallEnd::AnsweredElsewhere);

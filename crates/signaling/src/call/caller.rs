@@ -4,15 +4,15 @@ use web_time::Instant;
 
 use super::{
     BUSY_GRACE, CONNECT_TIMEOUT, CallEnd, CallMachine, CallOutput, CallTimer, ContentRefused,
-    PartyId, Standing, State, lines_of,
+    Standing, State, lines_of,
 };
-use crate::{Content, HangupReason};
+use crate::{Content, HangupReason, PartyId};
 
 impl CallMachine {
     pub(super) fn handle_callee_content(
         &mut self,
         now: Instant,
-        from: &str,
+        from: &PartyId,
         content: &Content,
     ) -> Result<(), ContentRefused> {
         match content {
@@ -29,12 +29,12 @@ impl CallMachine {
     }
 
     /// A device whose answer or session cannot be used: tells it, and goes on without it.
-    pub fn drop_party(&mut self, party: &str) {
+    pub fn drop_party(&mut self, party: &PartyId) {
         if self.selected() == Some(party) {
             return;
         }
         self.send(
-            party.to_owned(),
+            party.clone(),
             Content::Hangup {
                 reason: HangupReason::UnknownError,
             },
@@ -61,7 +61,7 @@ impl CallMachine {
         }
     }
 
-    fn party_rings(&mut self, from: &str) {
+    fn party_rings(&mut self, from: &PartyId) {
         match &self.state {
             State::Inviting => {
                 if self.standing(from) == Standing::Invited {
@@ -81,7 +81,7 @@ impl CallMachine {
     }
 
     /// A device that was reached and does not ring. It ends nothing while another rings, or may.
-    fn party_does_not_ring(&mut self, now: Instant, from: &str, standing: Standing) {
+    fn party_does_not_ring(&mut self, now: Instant, from: &PartyId, standing: Standing) {
         if self.state != State::Inviting || self.standing(from) != Standing::Invited {
             return;
         }
@@ -109,7 +109,7 @@ impl CallMachine {
         }
     }
 
-    fn party_answers(&mut self, now: Instant, from: &str, sdp: &str) {
+    fn party_answers(&mut self, now: Instant, from: &PartyId, sdp: &str) {
         match &self.state {
             State::Inviting
                 if matches!(self.standing(from), Standing::Invited | Standing::Ringing) =>
@@ -125,16 +125,16 @@ impl CallMachine {
     }
 
     /// Takes the first answer and tells every device that rings whose it was.
-    fn select(&mut self, now: Instant, from: &str, sdp: &str) {
+    fn select(&mut self, now: Instant, from: &PartyId, sdp: &str) {
         self.set_standing(from, Standing::Selected);
         self.state = State::Connecting {
-            party: from.to_owned(),
+            party: from.clone(),
         };
         self.deadlines.clear_all();
         self.deadlines
             .set(CallTimer::Connect, now + CONNECT_TIMEOUT);
         self.outputs.push_back(CallOutput::Answered {
-            party: from.to_owned(),
+            party: from.clone(),
             sdp: sdp.to_owned(),
         });
         let early = self
@@ -146,27 +146,27 @@ impl CallMachine {
             self.outputs.push_back(CallOutput::Candidates(early));
         }
         self.send(
-            from.to_owned(),
+            from.clone(),
             Content::SelectAnswer {
-                selected_party_id: from.to_owned(),
+                selected_party_id: from.clone(),
             },
         );
         self.tell_ringing_parties_of(from);
     }
 
-    fn tell_ringing_parties_of(&mut self, selected: &str) {
+    fn tell_ringing_parties_of(&mut self, selected: &PartyId) {
         for party in self.parties_to_tell(None) {
             self.send(
                 party,
                 Content::SelectAnswer {
-                    selected_party_id: selected.to_owned(),
+                    selected_party_id: selected.clone(),
                 },
             );
         }
     }
 
     /// `reject` ends the call for all devices, unless an answer was taken before.
-    fn party_rejects(&mut self, from: &str) {
+    fn party_rejects(&mut self, from: &PartyId) {
         if self.state != State::Inviting || self.standing(from) != Standing::Ringing {
             return;
         }
@@ -175,7 +175,7 @@ impl CallMachine {
         self.end(CallEnd::Declined);
     }
 
-    fn party_hangs_up(&mut self, from: &str, reason: HangupReason) {
+    fn party_hangs_up(&mut self, from: &PartyId, reason: HangupReason) {
         if self.is_answered() && self.selected() == Some(from) {
             self.end(CallEnd::PeerHungUp(reason));
         } else if self.state == State::Inviting {
@@ -184,7 +184,7 @@ impl CallMachine {
     }
 
     /// Without this device, is there still one that may answer?
-    fn party_is_gone(&mut self, party: &str) {
+    fn party_is_gone(&mut self, party: &PartyId) {
         self.set_standing(party, Standing::Gone);
         if self.state == State::Inviting
             && !self.any(Standing::Ringing)
@@ -195,7 +195,7 @@ impl CallMachine {
     }
 
     /// A device rings or answers when the call is taken or over: it is told once.
-    fn tell_latecomer(&mut self, from: &str) {
+    fn tell_latecomer(&mut self, from: &PartyId) {
         if self.standing(from) == Standing::Gone {
             return;
         }
@@ -213,6 +213,6 @@ impl CallMachine {
             State::Inviting | State::Ringing => return,
         };
         self.set_standing(from, Standing::Gone);
-        self.send(PartyId::from(from), content);
+        self.send(from.clone(), content);
     }
 }

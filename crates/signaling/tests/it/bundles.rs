@@ -4,14 +4,14 @@ use proptest::prelude::*;
 use securecall_signaling::{
     Acknowledgement, Bundle, BundleError, CallId, Candidate, Content, Description, HangupReason,
     Hex32, Invite, MAX_ACKNOWLEDGEMENTS, MAX_BUNDLE, MAX_CANDIDATE, MAX_CANDIDATES, MAX_CONTENTS,
-    MAX_PARTY_ID, MAX_SDP, Version,
+    MAX_SDP, PartyId, Version,
 };
 
 pub(crate) fn bundle(contents: Vec<Content>) -> Bundle {
     Bundle {
         version: Version::V1,
         call_id: CallId::from_random([1; 16]).to_string(),
-        party_id: "DEVICE".into(),
+        party_id: PartyId::parse("DEVICE").unwrap(),
         contents,
         acknowledges: vec![Acknowledgement(1, 2)],
         wants_acknowledgement: true,
@@ -40,7 +40,7 @@ pub(crate) fn one_of_each() -> Vec<Content> {
             candidates: vec![candidate("candidate:1"), candidate("")],
         },
         Content::SelectAnswer {
-            selected_party_id: "DEVICE".into(),
+            selected_party_id: PartyId::parse("DEVICE").unwrap(),
         },
         Content::Reject,
         Content::Hangup {
@@ -59,6 +59,18 @@ pub(crate) fn one_of_each() -> Vec<Content> {
         Content::Rekey,
         Content::RestartPlease,
     ]
+}
+
+/// Bundles with this text where a party ID belongs: the sender's, and the one that was selected.
+fn party_ids_of(text: &str) -> [Vec<u8>; 2] {
+    let select = Content::SelectAnswer {
+        selected_party_id: PartyId::parse("DEVICE").unwrap(),
+    };
+    let good = serde_json::to_value(bundle(vec![Content::Ringing, select])).unwrap();
+    let (mut sender, mut selected) = (good.clone(), good);
+    sender["party_id"] = text.into();
+    selected["contents"][1]["selected_party_id"] = text.into();
+    [sender, selected].map(|json| serde_json::to_vec(&json).unwrap())
 }
 
 #[test]
@@ -131,26 +143,19 @@ fn too_much_of_anything_is_refused() {
         bundle(vec![Content::Candidates {
             candidates: vec![candidate(&"c".repeat(MAX_CANDIDATE + 1))],
         }]),
-        bundle(vec![Content::SelectAnswer {
-            selected_party_id: "x".repeat(MAX_PARTY_ID + 1),
-        }]),
         bundle(vec![Content::Reject; MAX_CONTENTS + 1]),
         Bundle {
             acknowledges: vec![Acknowledgement(0, 0); MAX_ACKNOWLEDGEMENTS + 1],
             ..bundle(Vec::new())
         },
-        Bundle {
-            party_id: "x".repeat(MAX_PARTY_ID + 1),
-            ..bundle(Vec::new())
-        },
     ];
-    for bundle in too_much {
+    let long = "x".repeat(PartyId::MAX_LEN + 1);
+    let too_much = too_much.map(|bundle| bundle.to_json());
+    for json in too_much.into_iter().chain(party_ids_of(&long)) {
         assert!(
-            matches!(
-                Bundle::parse(&bundle.to_json()),
-                Err(BundleError::TooMuch { .. })
-            ),
-            "{bundle:?}"
+            matches!(Bundle::parse(&json), Err(BundleError::TooMuch { .. })),
+            "{}",
+            String::from_utf8_lossy(&json)
         );
     }
     assert!(matches!(
@@ -162,15 +167,13 @@ fn too_much_of_anything_is_refused() {
 #[test]
 fn party_ids_are_printable_and_not_empty() {
     for party_id in ["", "a b", "ä", "a\n"] {
-        let bundle = Bundle {
-            party_id: party_id.into(),
-            ..bundle(Vec::new())
-        };
-        assert_eq!(
-            Bundle::parse(&bundle.to_json()),
-            Err(BundleError::PartyId),
-            "{party_id:?}"
-        );
+        for json in party_ids_of(party_id) {
+            assert_eq!(
+                Bundle::parse(&json),
+                Err(BundleError::PartyId),
+                "{party_id:?}"
+            );
+        }
     }
 }
 
@@ -193,6 +196,7 @@ fn junk_is_refused() {
         good.replacen("abab", "ABAB", 1),
         good.replacen("abab", "ab", 1),
         good.replacen("wants_acknowledgement", "wants", 1),
+        good.replacen("\"DEVICE\"", "1", 1),
         format!("{good}x"),
     ];
     for text in wrong {

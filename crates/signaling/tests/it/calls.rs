@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use securecall_signaling::{
     BUSY_GRACE, CONNECT_TIMEOUT, CallEnd, CallMachine, CallOutput, Candidate, Content,
-    ContentRefused, Description, HangupReason,
+    ContentRefused, Description, HangupReason, PartyId,
 };
 use web_time::Instant;
 
@@ -18,16 +18,18 @@ pub(crate) fn origin() -> Instant {
     Instant::now()
 }
 
+pub(crate) fn party(name: &str) -> PartyId {
+    PartyId::parse(name).unwrap()
+}
+
 pub(crate) fn caller(now: Instant, parties: &[&str]) -> CallMachine {
-    let mut call = CallMachine::caller(now, "ME".into(), LIFETIME);
-    parties
-        .iter()
-        .for_each(|party| call.invite((*party).into()));
+    let mut call = CallMachine::caller(now, party("ME"), LIFETIME);
+    parties.iter().for_each(|name| call.invite(party(name)));
     call
 }
 
 pub(crate) fn callee(now: Instant) -> CallMachine {
-    CallMachine::callee("ME".into(), "CALLER".into(), now + LIFETIME)
+    CallMachine::callee(party("ME"), party("CALLER"), now + LIFETIME)
 }
 
 pub(crate) fn drain(call: &mut CallMachine) -> Vec<CallOutput> {
@@ -55,15 +57,15 @@ pub(crate) fn hangup() -> Content {
     }
 }
 
-pub(crate) fn select(party: &str) -> Content {
+pub(crate) fn select(name: &str) -> Content {
     Content::SelectAnswer {
-        selected_party_id: party.into(),
+        selected_party_id: party(name),
     }
 }
 
-pub(crate) fn send(party: &str, content: Content) -> CallOutput {
+pub(crate) fn send(name: &str, content: Content) -> CallOutput {
     CallOutput::Send {
-        party: party.into(),
+        party: party(name),
         content,
     }
 }
@@ -72,14 +74,17 @@ pub(crate) fn send(party: &str, content: Content) -> CallOutput {
 fn the_first_answer_is_taken_and_every_other_ringing_device_is_told() {
     let now = origin();
     let mut call = caller(now, &["A", "B", "C"]);
-    call.handle_content(now, "A", &Content::Ringing).unwrap();
-    call.handle_content(now, "B", &Content::Ringing).unwrap();
-    call.handle_content(now, "B", &candidates("early")).unwrap();
+    call.handle_content(now, &party("A"), &Content::Ringing)
+        .unwrap();
+    call.handle_content(now, &party("B"), &Content::Ringing)
+        .unwrap();
+    call.handle_content(now, &party("B"), &candidates("early"))
+        .unwrap();
     assert_eq!(drain(&mut call), [CallOutput::Ringing]);
-    call.handle_content(now, "B", &answer()).unwrap();
+    call.handle_content(now, &party("B"), &answer()).unwrap();
     let expected = [
         CallOutput::Answered {
-            party: "B".into(),
+            party: party("B"),
             sdp: "sdp".into(),
         },
         CallOutput::Candidates(vec!["early".into()]),
@@ -87,10 +92,12 @@ fn the_first_answer_is_taken_and_every_other_ringing_device_is_told() {
         send("A", select("B")),
     ];
     assert_eq!(drain(&mut call), expected);
-    call.handle_content(now, "A", &answer()).unwrap();
+    call.handle_content(now, &party("A"), &answer()).unwrap();
     assert_eq!(drain(&mut call), [], "A was told already");
-    call.handle_content(now, "C", &Content::Ringing).unwrap();
-    call.handle_content(now, "C", &Content::Ringing).unwrap();
+    call.handle_content(now, &party("C"), &Content::Ringing)
+        .unwrap();
+    call.handle_content(now, &party("C"), &Content::Ringing)
+        .unwrap();
     assert_eq!(drain(&mut call), [send("C", select("B"))], "once");
 }
 
@@ -98,16 +105,23 @@ fn the_first_answer_is_taken_and_every_other_ringing_device_is_told() {
 fn a_reject_counts_for_all_devices_but_not_after_an_answer() {
     let now = origin();
     let mut call = caller(now, &["A", "B"]);
-    call.handle_content(now, "A", &Content::Ringing).unwrap();
-    call.handle_content(now, "B", &Content::Ringing).unwrap();
+    call.handle_content(now, &party("A"), &Content::Ringing)
+        .unwrap();
+    call.handle_content(now, &party("B"), &Content::Ringing)
+        .unwrap();
     let mut answered = call.clone();
-    call.handle_content(now, "A", &Content::Reject).unwrap();
+    call.handle_content(now, &party("A"), &Content::Reject)
+        .unwrap();
     assert_eq!(
         drain(&mut call)[1..],
         [send("B", select("A")), CallOutput::Ended(CallEnd::Declined)]
     );
-    answered.handle_content(now, "B", &answer()).unwrap();
-    answered.handle_content(now, "A", &Content::Reject).unwrap();
+    answered
+        .handle_content(now, &party("B"), &answer())
+        .unwrap();
+    answered
+        .handle_content(now, &party("A"), &Content::Reject)
+        .unwrap();
     assert!(!answered.is_over());
 }
 
@@ -115,16 +129,20 @@ fn a_reject_counts_for_all_devices_but_not_after_an_answer() {
 fn busy_ends_the_call_at_once_only_if_every_device_is_busy() {
     let now = origin();
     let mut call = caller(now, &["A", "B"]);
-    call.handle_content(now, "A", &Content::Busy).unwrap();
+    call.handle_content(now, &party("A"), &Content::Busy)
+        .unwrap();
     assert!(!call.is_over());
     let mut waits = call.clone();
-    call.handle_content(now, "B", &Content::Busy).unwrap();
+    call.handle_content(now, &party("B"), &Content::Busy)
+        .unwrap();
     assert_eq!(drain(&mut call), [CallOutput::Ended(CallEnd::Busy)]);
     assert_eq!(waits.poll_timeout(), Some(now + BUSY_GRACE));
     let mut rings = waits.clone();
     waits.handle_timeout(now + BUSY_GRACE);
     assert_eq!(drain(&mut waits), [CallOutput::Ended(CallEnd::Busy)]);
-    rings.handle_content(now, "B", &Content::Ringing).unwrap();
+    rings
+        .handle_content(now, &party("B"), &Content::Ringing)
+        .unwrap();
     rings.handle_timeout(now + BUSY_GRACE);
     assert!(!rings.is_over());
 }
@@ -138,7 +156,7 @@ fn the_lifetime_ends_with_what_is_known_of_the_devices() {
     ] {
         let mut call = caller(now, &["A"]);
         if let Some(content) = &content {
-            call.handle_content(now, "A", content).unwrap();
+            call.handle_content(now, &party("A"), content).unwrap();
         }
         call.handle_timeout(now + LIFETIME - Duration::from_millis(1));
         assert!(!call.is_over());
@@ -156,7 +174,8 @@ fn a_device_that_rings_after_the_end_is_told_to_hang_up() {
         drain(&mut call),
         [CallOutput::Ended(CallEnd::HungUp(HangupReason::UserHangup))]
     );
-    call.handle_content(now, "A", &Content::Ringing).unwrap();
+    call.handle_content(now, &party("A"), &Content::Ringing)
+        .unwrap();
     assert_eq!(drain(&mut call), [send("A", hangup())]);
 }
 
@@ -164,11 +183,13 @@ fn a_device_that_rings_after_the_end_is_told_to_hang_up() {
 fn a_device_that_is_dropped_leaves_the_others() {
     let now = origin();
     let mut call = caller(now, &["A", "B"]);
-    call.handle_content(now, "A", &Content::Ringing).unwrap();
-    call.drop_party("A");
+    call.handle_content(now, &party("A"), &Content::Ringing)
+        .unwrap();
+    call.drop_party(&party("A"));
     assert!(!call.is_over());
-    call.handle_content(now, "B", &Content::Ringing).unwrap();
-    call.drop_party("B");
+    call.handle_content(now, &party("B"), &Content::Ringing)
+        .unwrap();
+    call.drop_party(&party("B"));
     assert_eq!(
         drain(&mut call).last(),
         Some(&CallOutput::Ended(CallEnd::NoAnswer))
@@ -179,7 +200,7 @@ fn a_device_that_is_dropped_leaves_the_others() {
 fn the_callee_answers_connects_and_hangs_up() {
     let now = origin();
     let mut call = callee(now);
-    call.handle_content(now, "CALLER", &candidates("one"))
+    call.handle_content(now, &party("CALLER"), &candidates("one"))
         .unwrap();
     call.accept(now).unwrap();
     call.answer("sdp".into());
@@ -190,7 +211,8 @@ fn the_callee_answers_connects_and_hangs_up() {
             send("CALLER", answer())
         ]
     );
-    call.handle_content(now, "CALLER", &select("ME")).unwrap();
+    call.handle_content(now, &party("CALLER"), &select("ME"))
+        .unwrap();
     call.connected();
     assert_eq!(call.poll_timeout(), None);
     call.hang_up(HangupReason::UserHangup);
@@ -206,7 +228,7 @@ fn a_callee_that_was_not_selected_ends_without_a_word() {
         if accepted {
             call.accept(now).unwrap();
         }
-        call.handle_content(now, "CALLER", &select("OTHER"))
+        call.handle_content(now, &party("CALLER"), &select("OTHER"))
             .unwrap();
         assert_eq!(
             drain(&mut call),
@@ -236,7 +258,7 @@ fn contents_of_strangers_and_out_of_place_are_refused_and_change_nothing() {
     let now = origin();
     let mut call = callee(now);
     assert_eq!(
-        call.handle_content(now, "OTHER", &hangup()),
+        call.handle_content(now, &party("OTHER"), &hangup()),
         Err(ContentRefused::UnknownParty)
     );
     for content in [
@@ -247,7 +269,7 @@ fn contents_of_strangers_and_out_of_place_are_refused_and_change_nothing() {
         Content::Rekey,
     ] {
         assert_eq!(
-            call.handle_content(now, "CALLER", &content),
+            call.handle_content(now, &party("CALLER"), &content),
             Err(ContentRefused::OutOfPlace),
             "{content:?}"
         );
@@ -255,7 +277,7 @@ fn contents_of_strangers_and_out_of_place_are_refused_and_change_nothing() {
     let mut call = caller(now, &["A"]);
     for content in [select("A"), Content::Rekey, Content::RestartPlease] {
         assert_eq!(
-            call.handle_content(now, "A", &content),
+            call.handle_content(now, &party("A"), &content),
             Err(ContentRefused::OutOfPlace),
             "{content:?}"
         );
@@ -269,7 +291,8 @@ fn a_call_ends_once() {
     let mut call = callee(now);
     call.reject().unwrap();
     call.hang_up(HangupReason::UserHangup);
-    call.handle_content(now, "CALLER", &hangup()).unwrap();
+    call.handle_content(now, &party("CALLER"), &hangup())
+        .unwrap();
     call.handle_timeout(now + LIFETIME);
     assert_eq!(
         drain(&mut call),
