@@ -180,7 +180,7 @@ mod tests {
         for wrong in [
             with_turn(),
             ServerSettings {
-                user: user,
+                user,
                 ..with_turn()
             },
             ServerSettings {

@@ -261,7 +261,7 @@ pub(super) struct Contents {
 
 #[cfg(test)]
 mod tests {
-    use securecall_signaling::{Acknowledgement, MAX_ACKNOWLEDGEMENTS, MAX_PARTY_ID};
+    use securecall_signaling::{Acknowledgement, MAX_ACKNOWLEDGEMENTS, PartyId};
 
     use super::*;
 
@@ -271,7 +271,7 @@ mod tests {
             version: Version::V1,
             call_id: "f".repeat(32),
             // Two bytes each in JSON.
-            party_id: "\\".repeat(MAX_PARTY_ID),
+            party_id: PartyId::parse(&"\\".repeat(PartyId::MAX_LEN)).unwrap(),
             contents: vec![Content::WordsNonce {
                 nonce: Hex32([0xff; 32]),
             }],
