@@ -192,6 +192,8 @@ impl PeerConnection {
     pub(crate) fn handle_arrival(&mut self, now: Instant, arrival: &Arrival) {
         match arrival {
             Arrival::Datagram(received) => self.handle_datagrams(now, received),
+            // Without a transport nobody would take what a relay brings, and it would pile up.
+            Arrival::Stream(_) if self.transport.is_none() => {}
             Arrival::Stream(news) => {
                 self.gathering.handle_stream(now, news.stream, news.event());
                 self.follow_sources(now);
@@ -272,8 +274,7 @@ impl PeerConnection {
         }
         self.drain();
         // After the goodbye, which may go through a relay.
-        self.gathering.close(now);
-        self.follow_sources(now);
+        self.give_back_addresses(now);
     }
 
     /// Nothing goes on with this peer.

@@ -129,6 +129,26 @@ impl PeerConnection {
         }
     }
 
+    /// Tells relays that nothing more comes, also after a failure.
+    pub(super) fn give_back_addresses(&mut self, now: Instant) {
+        self.gathering.close(now);
+        loop {
+            match self.gathering.poll_output() {
+                GatheringOutput::Transmit(datagram) => self.sockets.send(&datagram),
+                GatheringOutput::Write(stream, bytes, urgency) => {
+                    self.streams.write(stream, bytes, urgency);
+                }
+                GatheringOutput::Close(stream) => self.streams.close(stream),
+                GatheringOutput::Open(..)
+                | GatheringOutput::Candidate(_)
+                | GatheringOutput::Lost(_)
+                | GatheringOutput::Packet(_)
+                | GatheringOutput::Complete => {}
+                GatheringOutput::Timeout(_) => return,
+            }
+        }
+    }
+
     pub(crate) fn add_remote_candidates(
         &mut self,
         now: Instant,
