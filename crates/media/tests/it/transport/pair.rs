@@ -36,6 +36,38 @@ pub(crate) fn start() -> Instant {
     *START.get_or_init(Instant::now)
 }
 
+/// Which packets are lost: a fate of its own for each direction, and within one for checks and for the rest, so that the
+/// engine's own randomness, which moves the one against the other, changes nobody's.
+struct Loss {
+    fates: BTreeMap<(Side, bool), ChaCha8Rng>,
+    one_in: u64,
+}
+
+impl Loss {
+    fn new(seed: u64, one_in: u64) -> Self {
+        let kinds = [Side::Caller, Side::Callee]
+            .into_iter()
+            .flat_map(|side| [(side, false), (side, true)]);
+        let fates = kinds
+            .zip(4 * seed..)
+            .map(|(kind, seed)| (kind, ChaCha8Rng::seed_from_u64(seed)));
+        Self {
+            fates: fates.collect(),
+            one_in,
+        }
+    }
+
+    fn takes(&mut self, from: Side, contents: &[u8]) -> bool {
+        let rng = self.fates.get_mut(&(from, is_check(contents)));
+        rng.is_some_and(|rng| rng.next_u64().is_multiple_of(self.one_in))
+    }
+}
+
+/// Whether it is a connectivity check or the answer to one (RFC 7983).
+fn is_check(contents: &[u8]) -> bool {
+    contents.first().is_some_and(|byte| *byte < 4)
+}
+
 pub(crate) struct Pair {
     pub(crate) now: Instant,
     pub(crate) delay: Duration,
@@ -50,7 +82,7 @@ pub(crate) struct Pair {
     destinations: BTreeMap<Side, BTreeSet<SocketAddr>>,
     deadlines: BTreeMap<Side, Option<Instant>>,
     in_flight: Vec<(Instant, Datagram)>,
-    loss: Option<(ChaCha8Rng, u64)>,
+    loss: Option<Loss>,
 }
 
 impl Pair {
@@ -143,9 +175,9 @@ impl Pair {
         }
     }
 
-    /// Loses one packet in `one_in`, by a seed.
+    /// Loses one packet in `one_in`, by a seed: each direction has a fate of its own.
     pub(crate) fn lose(&mut self, seed: u64, one_in: u64) {
-        self.loss = Some((ChaCha8Rng::seed_from_u64(seed), one_in));
+        self.loss = Some(Loss::new(seed, one_in));
     }
 
     pub(crate) fn side(&mut self, side: Side) -> &mut Transport {
@@ -318,7 +350,7 @@ impl Pair {
                     let lost = self
                         .loss
                         .as_mut()
-                        .is_some_and(|(rng, one_in)| rng.next_u64() % *one_in == 0);
+                        .is_some_and(|loss| loss.takes(side, &datagram.contents));
                     if !lost && !self.cut && self.addresses[&side].contains(&datagram.source) {
                         self.in_flight.push((self.now + self.delay, datagram));
                     }
