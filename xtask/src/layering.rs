@@ -126,6 +126,7 @@ const IMPURE: &[&str] = &[
     "async-std",
     "chrono",
     "cpal",
+    "dimpl",
     "fastrand",
     "getrandom",
     "hound",
