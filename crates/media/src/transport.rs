@@ -616,7 +616,9 @@ impl Transport {
     ) -> Result<T, TransportError> {
         let rtc = self.rtc.as_deref_mut().ok_or(TransportError::Closed)?;
         match catch_unwind(AssertUnwindSafe(|| run(rtc))) {
-            Ok(result) => result.inspect_err(|error| warn!(%error, "transport")),
+            Ok(result) => result
+                .map_err(|error| self.dtls.blame(error))
+                .inspect_err(|error| warn!(%error, "transport")),
             Err(_) => {
                 self.rtc = None;
                 self.deadline = None;

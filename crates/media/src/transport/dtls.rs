@@ -1,4 +1,4 @@
-//! The DTLS handshake on a path that loses packets: when it begins, and how soon a flight is repeated.
+//! The DTLS handshake on a path that loses packets: when it begins, how soon a flight is repeated, that it timed out.
 //!
 //! str0m's own factory of DTLS leaves dimpl its first repetition after a second, as RFC 9147 section 5.8.2 says for hosts that
 //! know nothing of their path. Checks have just gone over ours, and somebody waits: with packets lost it was the handshake
@@ -26,6 +26,8 @@ use str0m::{
 };
 use web_time::Instant;
 
+use super::error::TransportError;
+
 /// A flight is repeated after this long, then after twice as long, and so on, each time up to a quarter earlier or later. On
 /// paths of a longer round trip the peer gets the first flights more than once, which it has to take anyway.
 const FLIGHT_RTO: Duration = Duration::from_millis(100);
@@ -50,6 +52,7 @@ pub(super) struct DtlsHandshake(Arc<Mutex<State>>);
 struct State {
     now: Instant,
     has_path: bool,
+    has_timed_out: bool,
 }
 
 impl DtlsHandshake {
@@ -57,6 +60,7 @@ impl DtlsHandshake {
         Self(Arc::new(Mutex::new(State {
             now,
             has_path: false,
+            has_timed_out: false,
         })))
     }
 
@@ -84,6 +88,16 @@ impl DtlsHandshake {
     /// There is a nominated pair: flights can leave from now on.
     pub(super) fn begin(&self) {
         self.state().has_path = true;
+    }
+
+    /// Tells a time-out from other faults of the engine, which names both in words alone.
+    pub(super) fn blame(&self, error: TransportError) -> TransportError {
+        match error {
+            TransportError::Engine(_) if self.state().has_timed_out => {
+                TransportError::HandshakeTimedOut
+            }
+            other => other,
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -138,6 +152,16 @@ struct Instance {
     has_begun: bool,
 }
 
+impl Instance {
+    /// Notes a time-out, before str0m makes a text of it.
+    fn noted(&self, result: Result<(), DtlsImplError>) -> Result<(), DtlsImplError> {
+        if let Err(DtlsImplError::Timeout(_)) = result {
+            self.handshake.state().has_timed_out = true;
+        }
+        result
+    }
+}
+
 impl fmt::Debug for Instance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Instance").finish_non_exhaustive()
@@ -170,7 +194,8 @@ impl DtlsInstance for Instance {
 
     fn handle_timeout(&mut self, now: Instant) -> Result<(), DtlsImplError> {
         self.has_begun |= self.handshake.state().has_path;
-        self.dtls.handle_timeout(now)
+        let result = self.dtls.handle_timeout(now);
+        self.noted(result)
     }
 
     fn send_application_data(&mut self, data: &[u8]) -> Result<usize, DtlsImplError> {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use securecall_media::{TransportError, TransportEvent};
+
 use super::pair::{OfHandshake, Pair, Side};
 
 /// Set-ups that are measured, a seed each.
@@ -130,8 +132,9 @@ fn once_both_sides_are_up_the_last_flight_goes_once_more_at_most_and_then_nothin
 
 #[test]
 fn to_a_peer_that_is_not_heard_a_flight_goes_ten_times_at_most() {
-    for (unheard, sender) in [(Side::Callee, Side::Caller), (Side::Callee, Side::Callee)] {
-        let mut pair = set_up_begins(|pair| pair.unheard = Some(unheard));
+    for sender in SIDES {
+        // The caller's first flight gets no answer that arrives, and the callee's no flight but that one.
+        let mut pair = set_up_begins(|pair| pair.unheard = Some(Side::Callee));
         pair.run_for(Duration::from_secs(60));
         let sent = sent_by(&pair, sender);
         let (all, flight) = (bytes(&sent), bytes(&first_flight(&sent)));
@@ -154,4 +157,41 @@ fn a_flood_of_one_flight_of_the_peer_is_answered_ten_times_at_most() {
     let sent = sent_by(&pair, Side::Callee);
     let (all, flight) = (bytes(&sent), bytes(&first_flight(&sent)));
     assert!(all <= 10 * flight, "{all}, {flight} bytes");
+}
+
+#[test]
+fn a_handshake_whose_peer_is_not_heard_times_out_and_is_told_from_faults_of_the_engine() {
+    for unheard in SIDES {
+        let mut pair = set_up_begins(|pair| pair.unheard = Some(unheard));
+        pair.run_for(Duration::from_secs(29));
+        assert_eq!(pair.error(Side::Caller), None);
+        pair.run_for(Duration::from_secs(3));
+        let timed_out = Some(&TransportError::HandshakeTimedOut);
+        assert_eq!(pair.error(Side::Caller), timed_out, "{unheard:?}");
+        // The callee waits for a flight, or for an answer to its own.
+        let callee = timed_out.filter(|_| unheard == Side::Callee);
+        assert_eq!(pair.error(Side::Callee), callee, "{unheard:?}");
+    }
+}
+
+#[test]
+fn a_datagram_that_comes_when_the_handshake_is_due_to_time_out_does_not_hide_it() {
+    let mut pair = set_up_begins(|pair| pair.unheard = Some(Side::Callee));
+    pair.run_until(|pair| !sent_by(pair, Side::Callee).is_empty());
+    let hello = sent_by(&pair, Side::Caller)[0].contents.clone();
+    let (from, to) = (pair.address(Side::Caller), pair.address(Side::Callee));
+    let late = pair.now + Duration::from_secs(31);
+    let handled = pair.callee.handle_datagram(late, from, to, &hello);
+    assert_eq!(handled, Err(TransportError::HandshakeTimedOut));
+}
+
+#[test]
+fn checks_that_find_no_pair_say_that_there_is_no_path_and_fail_nothing() {
+    let mut pair = set_up_begins(|pair| pair.cut = true);
+    pair.run_for(Duration::from_secs(120));
+    for side in SIDES {
+        assert_eq!(pair.count(side, &TransportEvent::PathDown), 1, "{side:?}");
+        assert_eq!(pair.error(side), None, "{side:?}");
+    }
+    assert!(pair.handshake.is_empty());
 }
