@@ -132,6 +132,7 @@ const IMPURE: &[&str] = &[
     "async-std",
     "chrono",
     "cpal",
+    "dimpl",
     "fastrand",
     "getrandom",
     "hound",

@@ -287,6 +287,7 @@ impl PeerConnection {
             | TransportError::Description(_)
             | TransportError::MediaLines
             | TransportError::Candidate => MediaFailure::UnusableSdp,
+            TransportError::HandshakeTimedOut => MediaFailure::NoPath,
             TransportError::MalformedDatagram
             | TransportError::Misuse
             | TransportError::Closed

@@ -8,6 +8,7 @@
 mod candidate;
 mod check_sources;
 mod description;
+mod dtls;
 mod error;
 mod event;
 mod nomination;
@@ -17,6 +18,7 @@ use std::{
     collections::VecDeque,
     net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
     time::Duration,
 };
 
@@ -37,6 +39,7 @@ pub use candidate::{CandidateKind, LocalCandidate, MAX_CANDIDATE_LEN, MAX_REMOTE
 use check_sources::CheckSources;
 use description::{Description, with_one_fingerprint};
 pub use description::{Fingerprint, MAX_DESCRIPTION_LEN};
+use dtls::DtlsHandshake;
 pub use error::TransportError;
 pub use event::{
     Datagram, PathKind, ReceivedFrame, SelectedPair, TransportEvent, TransportOutput,
@@ -70,6 +73,7 @@ const NEVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
 pub struct Transport {
     /// `None` after [`Transport::close`] or a failure.
     rtc: Option<Box<Rtc>>,
+    dtls: DtlsHandshake,
     reach: Reach,
     local_fingerprint: Fingerprint,
     remote_fingerprint: Option<Fingerprint>,
@@ -108,18 +112,21 @@ impl Transport {
             .set_snap_enabled(true)
             // One round trip less than 1.2, and both ends are ours.
             .set_dtls_version(DtlsVersion::Dtls13)
+            .set_crypto_provider(Arc::new(DtlsHandshake::crypto_provider()))
             .set_stats_interval(Some(Duration::from_secs(1)));
         config.set_initial_stun_rto(INITIAL_STUN_RTO);
         config.set_max_stun_rto(MAX_STUN_RTO);
         config.set_max_stun_retransmits(MAX_STUN_RETRANSMITS);
+        let dtls = DtlsHandshake::new(now);
         let (rtc, local_fingerprint) = catch_unwind(AssertUnwindSafe(|| {
-            let mut rtc = config.build(now);
+            let mut rtc = dtls.make(|| config.build(now));
             let fingerprint = Fingerprint::try_from(rtc.direct_api().local_dtls_fingerprint());
             fingerprint.map(|fingerprint| (Box::new(rtc), fingerprint))
         }))
         .map_err(|_| TransportError::EnginePanicked)??;
         Ok(Self {
             rtc: Some(rtc),
+            dtls,
             reach,
             local_fingerprint,
             remote_fingerprint: None,
@@ -319,6 +326,7 @@ impl Transport {
         let Ok(receive) = input else {
             return Ok(());
         };
+        self.dtls.set_now(now);
         let handled = self.engine(|rtc| Ok(rtc.handle_input(Input::Receive(now, receive))?));
         match handled {
             // Anybody can send bytes that look like DTLS or RTP; they must not end the call.
@@ -517,6 +525,7 @@ impl Transport {
 
     /// Drains the engine, as it must be after every mutation.
     fn settle(&mut self, now: Instant) -> Result<(), TransportError> {
+        self.dtls.set_now(now);
         loop {
             match self.engine(|rtc| Ok((rtc.poll_output()?, rtc.last_timeout_reason())))? {
                 (Output::Timeout(at), reason) => {
@@ -568,6 +577,9 @@ impl Transport {
             Event::IceConnectionStateChange(state) => {
                 debug!(?state, "ice");
                 self.ice = state;
+                if state.is_connected() {
+                    self.dtls.begin();
+                }
                 if state == IceConnectionState::Disconnected {
                     self.emit(TransportEvent::PathDown);
                 }
@@ -624,7 +636,9 @@ impl Transport {
     ) -> Result<T, TransportError> {
         let rtc = self.rtc.as_deref_mut().ok_or(TransportError::Closed)?;
         match catch_unwind(AssertUnwindSafe(|| run(rtc))) {
-            Ok(result) => result.inspect_err(|error| warn!(%error, "transport")),
+            Ok(result) => result
+                .map_err(|error| self.dtls.blame(error))
+                .inspect_err(|error| warn!(%error, "transport")),
             Err(_) => {
                 self.rtc = None;
                 self.deadline = None;

@@ -28,6 +28,8 @@ pub enum MediaFailure {
     FingerprintMismatch,
     /// The peer's SDP cannot be used.
     UnusableSdp,
+    /// The network let too little through for a path to come up.
+    NoPath,
     /// Audio device, codec or socket of this machine.
     Local,
 }

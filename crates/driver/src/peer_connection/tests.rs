@@ -50,6 +50,25 @@ async fn told(peer: PeerConnection, mut outputs: Outputs) -> (Vec<(usize, bool)>
 }
 
 #[tokio::test]
+async fn what_the_network_lost_is_not_called_a_fault_of_this_machine() {
+    for (error, expected) in [
+        (TransportError::HandshakeTimedOut, MediaFailure::NoPath),
+        (TransportError::Engine(String::new()), MediaFailure::Local),
+    ] {
+        let (mut peer, mut outputs) = offered(Route::Direct);
+        peer.fail(&error);
+        drop(peer);
+        let mut failures = Vec::new();
+        while let Some((_, output)) = outputs.next().await {
+            if let MediaOutput::Event(MediaEvent::Failed { reason }) = output {
+                failures.push(reason);
+            }
+        }
+        assert_eq!(failures, [expected], "{error}");
+    }
+}
+
+#[tokio::test]
 async fn host_candidates_are_told_at_once_with_the_end_of_them() {
     let (mut peer, outputs) = offered(Route::Direct);
     assert_eq!(peer.sockets.bases(), []);

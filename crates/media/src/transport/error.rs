@@ -35,6 +35,9 @@ pub enum TransportError {
     /// The transport was closed, and takes nothing more.
     #[error("the transport is closed")]
     Closed,
+    /// There is a candidate pair, but the peer did not do its part of the DTLS handshake in time: the network lost too much.
+    #[error("the DTLS handshake took too long")]
+    HandshakeTimedOut,
     /// The WebRTC engine reported an error it cannot recover from.
     #[error("the transport failed: {0}")]
     Engine(String),

@@ -1,5 +1,6 @@
 //! Two transports on virtual time.
 
+mod bad_network;
 mod hostile;
 mod nomination;
 mod pair;

@@ -78,6 +78,10 @@ impl Call {
         let reason = match failure {
             MediaFailure::FingerprintMismatch => EndReason::FingerprintMismatch,
             MediaFailure::UnusableSdp => EndReason::PeerMisbehaved,
+            // Nobody's machine is at fault. It ends as a call does that waits for its path until it may wait no longer, so
+            // that it is the same whichever comes first.
+            MediaFailure::NoPath if self.connection.is_connected() => EndReason::IceTimeout,
+            MediaFailure::NoPath => EndReason::IceFailed,
             MediaFailure::Local => EndReason::MediaFailed,
         };
         self.end_because(reason);

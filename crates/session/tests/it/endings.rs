@@ -5,7 +5,7 @@ use std::time::Duration;
 use securecall_session::{
     CallOptions, EndReason, Event, MediaEvent, MediaFailure, MissedReason, RequestError,
 };
-use securecall_testkit::{DeviceOptions, pair, ringing_pair};
+use securecall_testkit::{DeviceOptions, Pair, pair, ringing_pair};
 
 const LONG: Duration = Duration::from_secs(400);
 
@@ -175,6 +175,53 @@ fn no_path_ends_the_call_with_ice_failed() {
     assert_eq!(pair.universe.ended(pair.callee), Some(EndReason::IceFailed));
     pair.universe.run_for(LONG);
     assert!(pair.all_empty());
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Side {
+    Caller,
+    Callee,
+}
+
+/// An answered call whose network is dead. One side's media engine gives up after so long, if at all.
+fn call_without_a_path(gives_up: Option<(Side, Duration)>) -> Pair {
+    let mut pair = ringing_pair();
+    pair.universe.network.unreachable = true;
+    pair.universe.answer(pair.callee, pair.call());
+    if let Some((side, after)) = gives_up {
+        pair.universe.run_for(after);
+        let device = match side {
+            Side::Caller => pair.caller,
+            Side::Callee => pair.callee,
+        };
+        let reason = MediaFailure::NoPath;
+        let failed = MediaEvent::Failed { reason };
+        pair.universe.inject_media(device, pair.call(), failed);
+    }
+    pair.universe.run_for(Duration::from_secs(60));
+    pair
+}
+
+#[test]
+fn a_call_without_a_path_ends_alike_on_both_sides_whoever_gives_up_first() {
+    let seconds = Duration::from_secs;
+    for gives_up in [
+        // The 30 s that a call waits for its path.
+        None,
+        Some((Side::Caller, seconds(20))),
+        Some((Side::Callee, seconds(20))),
+        // Just before and just after that time.
+        Some((Side::Caller, Duration::from_millis(29_900))),
+        Some((Side::Callee, Duration::from_millis(29_900))),
+        Some((Side::Caller, seconds(31))),
+        Some((Side::Callee, seconds(31))),
+    ] {
+        let pair = call_without_a_path(gives_up);
+        for device in [pair.caller, pair.callee] {
+            let reason = pair.universe.ended(device);
+            assert_eq!(reason, Some(EndReason::IceFailed), "{gives_up:?}");
+        }
+    }
 }
 
 #[test]

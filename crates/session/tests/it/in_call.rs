@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use securecall_session::{EndReason, Event, MediaEvent};
+use securecall_session::{EndReason, Event, MediaEvent, MediaFailure};
 use securecall_testkit::{Fate, Pair, connected_pair, ringing_pair};
 
 fn matrix_messages(pair: &Pair) -> usize {
@@ -178,6 +178,18 @@ fn a_cut_that_lasts_ends_the_call_after_fifteen_seconds() {
     );
     pair.universe.run_for(Duration::from_secs(60));
     assert!(pair.all_empty());
+}
+
+#[test]
+fn a_path_that_is_given_up_when_the_call_is_connected_has_died() {
+    let mut pair = connected_pair();
+    let reason = MediaFailure::NoPath;
+    let failed = MediaEvent::Failed { reason };
+    pair.universe.inject_media(pair.caller, pair.call(), failed);
+    pair.universe.run_for(Duration::from_secs(60));
+    for device in [pair.caller, pair.callee] {
+        assert_eq!(pair.universe.ended(device), Some(EndReason::IceTimeout));
+    }
 }
 
 #[test]

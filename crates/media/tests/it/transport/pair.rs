@@ -36,6 +36,53 @@ pub(crate) fn start() -> Instant {
     *START.get_or_init(Instant::now)
 }
 
+/// Which packets are lost: a fate of its own for each direction, and within one for checks and for the rest, so that the
+/// engine's own randomness, which moves the one against the other, changes nobody's.
+struct Loss {
+    fates: BTreeMap<(Side, bool), ChaCha8Rng>,
+    one_in: u64,
+}
+
+impl Loss {
+    fn new(seed: u64, one_in: u64) -> Self {
+        let kinds = [Side::Caller, Side::Callee]
+            .into_iter()
+            .flat_map(|side| [(side, false), (side, true)]);
+        let fates = kinds
+            .zip(4 * seed..)
+            .map(|(kind, seed)| (kind, ChaCha8Rng::seed_from_u64(seed)));
+        Self {
+            fates: fates.collect(),
+            one_in,
+        }
+    }
+
+    fn takes(&mut self, from: Side, contents: &[u8]) -> bool {
+        let rng = self.fates.get_mut(&(from, is_check(contents)));
+        rng.is_some_and(|rng| rng.next_u64().is_multiple_of(self.one_in))
+    }
+}
+
+/// Whether it is a connectivity check or the answer to one (RFC 7983).
+fn is_check(contents: &[u8]) -> bool {
+    contents.first().is_some_and(|byte| *byte < 4)
+}
+
+/// Whether it begins with a record of DTLS 1.3 that is not encrypted, or is under the keys of the handshake (epoch 2).
+fn is_of_handshake(contents: &[u8]) -> bool {
+    contents
+        .first()
+        .is_some_and(|byte| matches!(byte, 20..=26) || (byte & 0b1110_0011) == 0b0010_0010)
+}
+
+/// A datagram of the DTLS handshake that a side has sent.
+#[derive(Clone, Debug)]
+pub(crate) struct OfHandshake {
+    pub(crate) at: Instant,
+    pub(crate) from: Side,
+    pub(crate) contents: Vec<u8>,
+}
+
 pub(crate) struct Pair {
     pub(crate) now: Instant,
     pub(crate) delay: Duration,
@@ -43,6 +90,9 @@ pub(crate) struct Pair {
     pub(crate) caller: Transport,
     pub(crate) callee: Transport,
     pub(crate) wakeups: usize,
+    /// Of whose DTLS handshake nothing arrives.
+    pub(crate) unheard: Option<Side>,
+    pub(crate) handshake: Vec<OfHandshake>,
     addresses: BTreeMap<Side, Vec<SocketAddr>>,
     events: BTreeMap<Side, Vec<TransportEvent>>,
     errors: BTreeMap<Side, TransportError>,
@@ -50,7 +100,7 @@ pub(crate) struct Pair {
     destinations: BTreeMap<Side, BTreeSet<SocketAddr>>,
     deadlines: BTreeMap<Side, Option<Instant>>,
     in_flight: Vec<(Instant, Datagram)>,
-    loss: Option<(ChaCha8Rng, u64)>,
+    loss: Option<Loss>,
 }
 
 impl Pair {
@@ -63,6 +113,8 @@ impl Pair {
             caller: Transport::new(now, Reach::OtherMachines).unwrap(),
             callee: Transport::new(now, Reach::OtherMachines).unwrap(),
             wakeups: 0,
+            unheard: None,
+            handshake: Vec::new(),
             addresses: BTreeMap::from([
                 (Side::Caller, vec!["10.0.0.1:5001".parse().unwrap()]),
                 (Side::Callee, vec!["10.0.0.2:5002".parse().unwrap()]),
@@ -143,9 +195,13 @@ impl Pair {
         }
     }
 
-    /// Loses one packet in `one_in`, by a seed.
+    /// Loses one packet in `one_in`, by a seed: each direction has a fate of its own.
     pub(crate) fn lose(&mut self, seed: u64, one_in: u64) {
-        self.loss = Some((ChaCha8Rng::seed_from_u64(seed), one_in));
+        self.loss = Some(Loss::new(seed, one_in));
+    }
+
+    pub(crate) fn lose_nothing(&mut self) {
+        self.loss = None;
     }
 
     pub(crate) fn side(&mut self, side: Side) -> &mut Transport {
@@ -309,21 +365,32 @@ impl Pair {
                     return;
                 }
                 TransportOutput::Event(event) => self.events.entry(side).or_default().push(event),
-                TransportOutput::Transmit(datagram) => {
-                    *self.sent.entry(side).or_default() += 1;
-                    self.destinations
-                        .entry(side)
-                        .or_default()
-                        .insert(datagram.destination);
-                    let lost = self
-                        .loss
-                        .as_mut()
-                        .is_some_and(|(rng, one_in)| rng.next_u64() % *one_in == 0);
-                    if !lost && !self.cut && self.addresses[&side].contains(&datagram.source) {
-                        self.in_flight.push((self.now + self.delay, datagram));
-                    }
-                }
+                TransportOutput::Transmit(datagram) => self.transmit(side, datagram),
             }
+        }
+    }
+
+    fn transmit(&mut self, side: Side, datagram: Datagram) {
+        *self.sent.entry(side).or_default() += 1;
+        self.destinations
+            .entry(side)
+            .or_default()
+            .insert(datagram.destination);
+        let of_handshake = is_of_handshake(&datagram.contents);
+        if of_handshake {
+            self.handshake.push(OfHandshake {
+                at: self.now,
+                from: side,
+                contents: datagram.contents.clone(),
+            });
+        }
+        let lost = self
+            .loss
+            .as_mut()
+            .is_some_and(|loss| loss.takes(side, &datagram.contents));
+        let unheard = of_handshake && self.unheard == Some(side);
+        if !lost && !unheard && !self.cut && self.addresses[&side].contains(&datagram.source) {
+            self.in_flight.push((self.now + self.delay, datagram));
         }
     }
 

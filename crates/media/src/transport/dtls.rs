@@ -1,0 +1,224 @@
+//! The DTLS handshake on a path that loses packets: when it begins, how soon a flight is repeated, that it timed out.
+//!
+//! str0m's own factory of DTLS leaves dimpl its first repetition after a second, as RFC 9147 section 5.8.2 says for hosts that
+//! know nothing of their path. Checks have just gone over ours, and somebody waits: with packets lost it was the handshake
+//! that took long. (libwebrtc begins at 50 ms.)
+//!
+//! Nor does str0m tell DTLS what time it is when a datagram comes, or whether there is a path to send over. So flights were
+//! repeated and waits doubled while nothing could leave, and a wait began when the engine had last looked at its clock.
+//! [`DtlsHandshake`] says both.
+
+use std::{
+    cell::RefCell,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use dimpl::{Config, Dtls};
+use str0m::{
+    config::DtlsVersion,
+    crypto::{
+        CryptoError, CryptoProvider,
+        dtls::{DtlsCert, DtlsImplError, DtlsInstance, DtlsOutput, DtlsProvider, ProtocolVersion},
+        from_feature_flags,
+    },
+};
+use web_time::Instant;
+
+use super::error::TransportError;
+
+/// A flight is repeated after this long, then after twice as long, and so on, each time up to a quarter earlier or later. On
+/// paths of a longer round trip the peer gets the first flights more than once, which it has to take anyway.
+const FLIGHT_RTO: Duration = Duration::from_millis(100);
+/// More than fit into [`HANDSHAKE_TIMEOUT`], so that it is time that ends a handshake. Repetitions that the peer's own bring
+/// about count as well, so this is also the bound of what a flood of them can have us send.
+const FLIGHT_RETRIES: usize = 9;
+/// As long as a call waits for its path.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Nothing is due. The transport takes whatever is so far away for never.
+const NOT_DUE: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
+thread_local! {
+    /// What the instance that is being made shares with its transport: str0m's factory takes nothing of ours.
+    static BEING_MADE: RefCell<Option<DtlsHandshake>> = const { RefCell::new(None) };
+}
+
+/// What a transport and its DTLS instance tell each other.
+#[derive(Clone, Debug)]
+pub(super) struct DtlsHandshake(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    now: Instant,
+    has_path: bool,
+    has_timed_out: bool,
+}
+
+impl DtlsHandshake {
+    pub(super) fn new(now: Instant) -> Self {
+        Self(Arc::new(Mutex::new(State {
+            now,
+            has_path: false,
+            has_timed_out: false,
+        })))
+    }
+
+    /// The engine's cryptography, with DTLS as it is here.
+    pub(super) fn crypto_provider() -> CryptoProvider {
+        CryptoProvider {
+            dtls_provider: &Provider,
+            ..from_feature_flags()
+        }
+    }
+
+    /// Makes an engine whose DTLS instance knows this handshake.
+    pub(super) fn make<T>(&self, engine: impl FnOnce() -> T) -> T {
+        BEING_MADE.set(Some(self.clone()));
+        let made = engine();
+        BEING_MADE.take();
+        made
+    }
+
+    /// Says what time it is.
+    pub(super) fn set_now(&self, now: Instant) {
+        self.state().now = now;
+    }
+
+    /// There is a nominated pair: flights can leave from now on.
+    pub(super) fn begin(&self) {
+        self.state().has_path = true;
+    }
+
+    /// Tells a time-out from other faults of the engine, which names both in words alone.
+    pub(super) fn blame(&self, error: TransportError) -> TransportError {
+        match error {
+            TransportError::Engine(_) if self.state().has_timed_out => {
+                TransportError::HandshakeTimedOut
+            }
+            other => other,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes DTLS instances.
+#[derive(Debug)]
+struct Provider;
+
+impl DtlsProvider for Provider {
+    fn generate_certificate(&self) -> Option<DtlsCert> {
+        from_feature_flags().dtls_provider.generate_certificate()
+    }
+
+    fn new_dtls(
+        &self,
+        cert: &DtlsCert,
+        now: Instant,
+        version: DtlsVersion,
+        mtu: Option<usize>,
+    ) -> Result<Box<dyn DtlsInstance>, CryptoError> {
+        if version != DtlsVersion::Dtls13 {
+            return Err(CryptoError::Other(format!("{version} is not used here")));
+        }
+        let mut config = Config::builder()
+            // ICE has shown that the peer is where it says.
+            .use_server_cookie(false)
+            .flight_start_rto(FLIGHT_RTO)
+            .flight_retries(FLIGHT_RETRIES)
+            .handshake_timeout(HANDSHAKE_TIMEOUT);
+        if let Some(mtu) = mtu {
+            config = config.mtu(mtu);
+        }
+        let config = config
+            .build()
+            .map_err(|error| CryptoError::Other(error.to_string()))?;
+        Ok(Box::new(Instance {
+            dtls: Dtls::new_13(Arc::new(config), cert.clone(), now),
+            handshake: BEING_MADE.take().unwrap_or_else(|| DtlsHandshake::new(now)),
+            has_begun: false,
+        }))
+    }
+}
+
+/// One end of DTLS.
+struct Instance {
+    dtls: Dtls,
+    handshake: DtlsHandshake,
+    /// Its clock was set after there was a path.
+    has_begun: bool,
+}
+
+impl Instance {
+    /// Notes a time-out, before str0m makes a text of it.
+    fn noted(&self, result: Result<(), DtlsImplError>) -> Result<(), DtlsImplError> {
+        if let Err(DtlsImplError::Timeout(_)) = result {
+            self.handshake.state().has_timed_out = true;
+        }
+        result
+    }
+}
+
+impl fmt::Debug for Instance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Instance").finish_non_exhaustive()
+    }
+}
+
+impl DtlsInstance for Instance {
+    fn set_active(&mut self, active: bool) {
+        self.dtls.set_active(active);
+    }
+
+    fn handle_packet(&mut self, packet: &[u8]) -> Result<(), DtlsImplError> {
+        // The waits for what the packet brings about begin now.
+        let now = self.handshake.state().now;
+        self.handle_timeout(now)?;
+        self.dtls.handle_packet(packet)
+    }
+
+    fn poll_output<'a>(&mut self, buf: &'a mut [u8]) -> DtlsOutput<'a> {
+        if self.has_begun {
+            return self.dtls.poll_output(buf);
+        }
+        let state = self.handshake.state();
+        DtlsOutput::Timeout(if state.has_path {
+            state.now
+        } else {
+            state.now + NOT_DUE
+        })
+    }
+
+    fn handle_timeout(&mut self, now: Instant) -> Result<(), DtlsImplError> {
+        self.has_begun |= self.handshake.state().has_path;
+        let result = self.dtls.handle_timeout(now);
+        self.noted(result)
+    }
+
+    fn send_application_data(&mut self, data: &[u8]) -> Result<usize, DtlsImplError> {
+        self.dtls.send_application_data(data)
+    }
+
+    fn is_active(&self) -> bool {
+        self.dtls.is_active()
+    }
+
+    fn protocol_version(&self) -> Option<ProtocolVersion> {
+        self.dtls.protocol_version()
+    }
+
+    fn is_closing(&self) -> bool {
+        self.dtls.is_closing()
+    }
+
+    fn is_closed(&self) -> bool {
+        self.dtls.is_closed()
+    }
+
+    fn close(&mut self) -> Result<(), DtlsImplError> {
+        self.dtls.close()
+    }
+}
