@@ -71,6 +71,12 @@ const TEST: &[Need] = &[
         packages: &["xdg-utils"],
         present: || starts("xdg-open") && starts("xdg-mime"),
     },
+    Need {
+        what: "ip and nft (networks with NATs, of namespaces; the tests in them need root too)",
+        packages: &["iproute2", "nftables"],
+        // Debian's users have no /usr/sbin in their PATH.
+        present: || starts("ip") && (starts("nft") || Path::new("/usr/sbin/nft").is_file()),
+    },
 ];
 
 /// To fuzz: libFuzzer is C++.

@@ -9,6 +9,7 @@
 //! * [`ConnectProxy`]: a way to servers on this machine by names that no name service knows;
 //! * [`Coturn`]: a TURN server that operators run, over UDP, TCP and TLS;
 //! * [`UdpForwarder`]: a network path that can be cut, healed and filtered without root;
+//! * [`Network`](network::Network): hosts behind NATs of all kinds, with loss, delay and roaming, on one machine (Linux, root);
 //! * [`texts_by_zxing_cpp`]: the QR reader that ours is compared with.
 //!
 //! None of our own crates is used here, so that these peers cannot share a mistake with the code under test.
@@ -25,6 +26,8 @@ mod database_snapshot;
 mod homeserver_config;
 mod hostile_homeserver;
 mod http;
+#[cfg(target_os = "linux")]
+pub mod network;
 mod pem;
 mod synapse;
 mod tls_front;

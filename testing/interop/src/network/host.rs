@@ -1,0 +1,229 @@
+//! A host: somebody's computer, or a server.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
+    process::{Child, Command, Output},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use super::{
+    Link, NetworkError, Parts, Segment,
+    namespace::{Namespace, lock},
+};
+
+/// The one interface of a host.
+const INTERFACE: &str = "eth0";
+
+/// Longer than any connection takes on one machine, and short enough to wait for one that is blocked.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Which versions of IP a host speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Families {
+    All,
+    Ipv6Only,
+}
+
+/// A computer with one network interface, `eth0`, in a namespace of its own. Files and processes are those of the machine.
+#[derive(Debug)]
+pub struct Host {
+    namespace: Arc<Namespace>,
+    families: Families,
+    place: Mutex<Place>,
+}
+
+/// Where a host is at the moment.
+#[derive(Debug)]
+struct Place {
+    network: Segment,
+    link: Arc<Link>,
+    addresses: Vec<IpAddr>,
+}
+
+impl Host {
+    pub(super) fn new(
+        label: &str,
+        network: &Segment,
+        families: Families,
+        parts: &Parts,
+    ) -> Result<Self, NetworkError> {
+        let namespace = parts.namespace(label)?;
+        let addresses = network.free_addresses(families)?;
+        let place = Place::take(&namespace, network, addresses)?;
+        Ok(Self {
+            namespace,
+            families,
+            place: Mutex::new(place),
+        })
+    }
+
+    /// Its first address: IPv4, if it has that.
+    #[must_use]
+    pub fn address(&self) -> IpAddr {
+        self.addresses()
+            .first()
+            .copied()
+            .unwrap_or(Ipv4Addr::UNSPECIFIED.into())
+    }
+
+    /// Its first address of IPv6, which those behind a NAT do not have.
+    #[must_use]
+    pub fn ipv6_address(&self) -> Option<Ipv6Addr> {
+        self.addresses()
+            .into_iter()
+            .find_map(|address| match address {
+                IpAddr::V6(address) => Some(address),
+                IpAddr::V4(_) => None,
+            })
+    }
+
+    /// All addresses it has, without those of the link alone.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<IpAddr> {
+        lock(&self.place).addresses.clone()
+    }
+
+    /// Gives it one more address beside those it has, of the version of the first.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses, or the network is torn down; when the network it is in is full.
+    pub fn add_address(&self) -> Result<IpAddr, NetworkError> {
+        let mut place = lock(&self.place);
+        let free = place.network.free_addresses(self.families)?;
+        let address = free.first().copied().ok_or(NetworkError::NoAddressLeft)?;
+        self.namespace
+            .ip(&place.network.address_lines(address, INTERFACE))?;
+        place.addresses.push(address);
+        Ok(address)
+    }
+
+    /// Takes all its addresses away and gives it others in the same network, as a router does that was switched on again.
+    ///
+    /// # Errors
+    ///
+    /// As with [`add_address`](Self::add_address).
+    pub fn change_addresses(&self) -> Result<(), NetworkError> {
+        let mut place = lock(&self.place);
+        let addresses = place.network.free_addresses(self.families)?;
+        let mut lines = format!("addr flush dev {INTERFACE} scope global\n");
+        for address in &addresses {
+            lines.push_str(&place.network.address_lines(*address, INTERFACE));
+        }
+        self.namespace.ip(&lines)?;
+        place.addresses = addresses;
+        Ok(())
+    }
+
+    /// Takes it into another network, as somebody who leaves the house: the interface goes with all its addresses, and one of
+    /// the same name comes. Its [`Link`] is a new one, which neither loses nor delays.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses, or the network is torn down; when the other network is full, or lacks IPv6 that the host needs.
+    pub fn move_to(&self, network: &Segment) -> Result<(), NetworkError> {
+        let mut place = lock(&self.place);
+        // First, so that a host which cannot be there stays where it is.
+        let addresses = network.free_addresses(self.families)?;
+        self.namespace.ip(&format!("link del {INTERFACE}"))?;
+        *place = Place::take(&self.namespace, network, addresses)?;
+        Ok(())
+    }
+
+    /// The cable to the network that it is in at the moment.
+    #[must_use]
+    pub fn link(&self) -> Arc<Link> {
+        Arc::clone(&lock(&self.place).link)
+    }
+
+    /// Runs the job on a thread of its own that is inside the host. Sockets that it opens stay there, whoever uses them later:
+    /// this is how a test gets any kind of socket. Threads that it starts stay there too, a runtime's for example.
+    ///
+    /// # Errors
+    ///
+    /// When the network is torn down.
+    pub fn enter<T: Send>(&self, job: impl FnOnce() -> T + Send) -> Result<T, NetworkError> {
+        self.namespace.enter(job)
+    }
+
+    /// Runs a program inside the host to its end, and collects what it writes.
+    ///
+    /// # Errors
+    ///
+    /// When it does not start; when the network is torn down.
+    pub fn run(&self, command: &mut Command) -> Result<Output, NetworkError> {
+        let output = self.enter(|| command.output())?;
+        output.map_err(NetworkError::io(format!("{command:?}")))
+    }
+
+    /// Starts a program inside the host. It is killed, with all that it started, when the [`Network`](super::Network) is torn
+    /// down. The thread that started it ends at once, so it cannot ask for a signal then (`PR_SET_PDEATHSIG`).
+    ///
+    /// # Errors
+    ///
+    /// When it does not start; when the network is torn down.
+    pub fn spawn(&self, command: &mut Command) -> Result<Child, NetworkError> {
+        let child = self.enter(|| command.spawn())?;
+        child.map_err(NetworkError::io(format!("{command:?}")))
+    }
+
+    /// A socket at the host's first address, at any free port.
+    ///
+    /// # Errors
+    ///
+    /// When there is none to be had; when the network is torn down.
+    pub fn udp_socket(&self) -> Result<UdpSocket, NetworkError> {
+        self.udp_socket_at(SocketAddr::new(self.address(), 0))
+    }
+
+    /// A socket at an address of the host.
+    ///
+    /// # Errors
+    ///
+    /// When it is not to be had; when the network is torn down.
+    pub fn udp_socket_at(&self, address: SocketAddr) -> Result<UdpSocket, NetworkError> {
+        self.enter(|| UdpSocket::bind(address))?
+            .map_err(NetworkError::io(format!("a UDP socket at {address}")))
+    }
+
+    /// Waits for connections at the host's first address.
+    ///
+    /// # Errors
+    ///
+    /// When the port is not to be had; when the network is torn down.
+    pub fn tcp_listener(&self, port: u16) -> Result<TcpListener, NetworkError> {
+        let address = SocketAddr::new(self.address(), port);
+        self.enter(|| TcpListener::bind(address))?
+            .map_err(NetworkError::io(format!("a TCP socket at {address}")))
+    }
+
+    /// A connection from the host, for which it waits two seconds.
+    ///
+    /// # Errors
+    ///
+    /// When nobody answers; when the network is torn down.
+    pub fn tcp_stream(&self, to: SocketAddr) -> Result<TcpStream, NetworkError> {
+        self.enter(|| TcpStream::connect_timeout(&to, CONNECT_PATIENCE))?
+            .map_err(NetworkError::io(format!("a TCP connection to {to}")))
+    }
+}
+
+impl Place {
+    fn take(
+        namespace: &Namespace,
+        network: &Segment,
+        addresses: Vec<IpAddr>,
+    ) -> Result<Self, NetworkError> {
+        let link = Arc::new(network.plug_in(namespace, INTERFACE)?);
+        let lines = addresses
+            .iter()
+            .map(|address| network.address_lines(*address, INTERFACE));
+        namespace.ip(&lines.collect::<String>())?;
+        Ok(Self {
+            network: network.clone(),
+            link,
+            addresses,
+        })
+    }
+}

@@ -1,0 +1,112 @@
+//! Loss and delay.
+
+#![expect(clippy::disallowed_methods, reason = "measures real delays")]
+
+use std::{
+    io::Write as _,
+    net::UdpSocket,
+    thread,
+    time::{Duration, Instant},
+};
+
+use securecall_interop::network::{Delay, Nat, Network};
+
+use super::{address, next, seen, send, socket};
+
+/// How many of 1,000 datagrams come through.
+fn count(from: &UdpSocket, to: &UdpSocket, then: impl FnOnce()) -> usize {
+    thread::scope(|scope| {
+        let counted = scope.spawn(|| (0..).take_while(|_| next(to).0 != "end").count());
+        for round in 0..1000 {
+            send(from, "counted", address(to));
+            if round % 50 == 0 {
+                // Or the receiver's buffer loses some as well.
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
+        then();
+        send(from, "end", address(to));
+        counted.join().unwrap()
+    })
+}
+
+#[test]
+fn a_link_loses_about_as_many_packets_as_it_should_each_way() {
+    let network = Network::new().unwrap();
+    let [ada, ben] = ["ada", "ben"].map(|name| network.internet().host(name).unwrap());
+    let [of_ada, of_ben] = [&ada, &ben].map(socket);
+    let link = ada.link();
+    for [from, to] in [[&of_ada, &of_ben], [&of_ben, &of_ada]] {
+        assert_eq!(count(from, to, || ()), 1000);
+        link.set_loss(30).unwrap();
+        let came = count(from, to, || link.set_loss(0).unwrap());
+        // The standard deviation is 14.5.
+        assert!((600..=800).contains(&came), "{came}");
+        link.set_loss(100).unwrap();
+        assert_eq!(count(from, to, || link.set_loss(0).unwrap()), 0);
+    }
+}
+
+#[test]
+fn a_link_that_loses_everything_carries_no_ipv6_either() {
+    let network = Network::new().unwrap();
+    let [ada, ben] = ["ada", "ben"].map(|name| network.internet().ipv6_only_host(name).unwrap());
+    let [of_ada, of_ben] = [&ada, &ben].map(socket);
+    ada.link().set_loss(100).unwrap();
+    send(&of_ada, "lost", address(&of_ben));
+    ada.link().set_loss(0).unwrap();
+    send(&of_ada, "not lost", address(&of_ben));
+    assert_eq!(next(&of_ben).0, "not lost");
+}
+
+#[test]
+fn a_link_with_delay_keeps_packets_in_order_for_at_least_so_long() {
+    let network = Network::new().unwrap();
+    let [ada, ben] = ["ada", "ben"].map(|name| network.internet().host(name).unwrap());
+    let [of_ada, of_ben] = [&ada, &ben].map(socket);
+    let (least, jitter) = (Duration::from_millis(40), Duration::from_millis(20));
+    ada.link().set_delay(Delay { least, jitter }, 7).unwrap();
+    for [from, to] in [[&of_ada, &of_ben], [&of_ben, &of_ada]] {
+        let mut sent = Vec::new();
+        for number in 0..20 {
+            sent.push(Instant::now());
+            send(from, &number.to_string(), address(to));
+            thread::sleep(Duration::from_millis(2));
+        }
+        for (number, sent) in sent.into_iter().enumerate() {
+            assert_eq!(next(to).0, number.to_string());
+            assert!(sent.elapsed() >= least, "{:?}", sent.elapsed());
+        }
+    }
+    // Segments of TCP come whole, and no longer late when the delay is over.
+    ada.link().set_delay(Delay::default(), 0).unwrap();
+    let listener = ben.tcp_listener(80).unwrap();
+    let mut stream = ada.tcp_stream(listener.local_addr().unwrap()).unwrap();
+    let text = vec![b'x'; 1_000_000];
+    let reader = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        std::io::copy(&mut stream, &mut std::io::sink()).unwrap()
+    });
+    stream.write_all(&text).unwrap();
+    drop(stream);
+    assert_eq!(reader.join().unwrap(), text.len() as u64);
+}
+
+#[test]
+fn a_home_delays_all_behind_it_by_its_uplink() {
+    let network = Network::new().unwrap();
+    let server = socket(&network.internet().host("server").unwrap());
+    let home = network.internet().nat("home", Nat::full_cone()).unwrap();
+    let client = socket(&home.host("client").unwrap());
+    let least = Duration::from_millis(30);
+    let delay = Delay {
+        least,
+        jitter: Duration::ZERO,
+    };
+    home.uplink().unwrap().set_delay(delay, 0).unwrap();
+    let start = Instant::now();
+    let outside = seen(&client, &server);
+    send(&server, "back", outside);
+    assert_eq!(next(&client).0, "back");
+    assert!(start.elapsed() >= 2 * least, "{:?}", start.elapsed());
+}
