@@ -1,7 +1,7 @@
 //! A TURN server that operators run: coturn.
 
 use std::fmt::Write as _;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,6 +10,8 @@ use std::{fs, io};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+#[cfg(target_os = "linux")]
+use crate::network::Host;
 use crate::pem::pem;
 
 /// On a busy machine a start takes its time.
@@ -59,6 +61,8 @@ pub enum CoturnUsers {
 /// dropped, and also when the whole process dies without dropping it.
 #[derive(Debug)]
 pub struct Coturn {
+    place: Place,
+    ip: IpAddr,
     port: u16,
     tls_port: u16,
     users: CoturnUsers,
@@ -68,6 +72,34 @@ pub struct Coturn {
     process: Option<(Child, ChildStdin)>,
 }
 
+/// Where a server runs.
+#[derive(Debug)]
+enum Place {
+    /// On this machine's loopback interface.
+    Here,
+    /// At a host of a network of its own.
+    #[cfg(target_os = "linux")]
+    Host(Host),
+}
+
+impl Place {
+    fn spawn(&self, command: &mut Command) -> io::Result<Child> {
+        match self {
+            Self::Here => command.spawn(),
+            #[cfg(target_os = "linux")]
+            Self::Host(host) => host.spawn(command).map_err(io::Error::other),
+        }
+    }
+
+    fn run<T: Send>(&self, job: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+        match self {
+            Self::Here => job(),
+            #[cfg(target_os = "linux")]
+            Self::Host(host) => host.enter(job).map_err(io::Error::other)?,
+        }
+    }
+}
+
 impl Coturn {
     /// Starts a server with these lines of configuration on top, and waits until it answers.
     ///
@@ -75,6 +107,32 @@ impl Coturn {
     ///
     /// When it is not installed or does not start.
     pub fn start(users: CoturnUsers, extra: &[&str]) -> Result<Self, CoturnError> {
+        let ports = (free_port()?, free_port()?);
+        Self::begin(Place::Here, Ipv4Addr::LOCALHOST.into(), ports, users, extra)
+    }
+
+    /// The same at a host of a network, at port 443 for UDP and TCP, and 5349 for TLS.
+    ///
+    /// # Errors
+    ///
+    /// When it is not installed or does not start.
+    #[cfg(target_os = "linux")]
+    pub fn start_at(host: Host, users: CoturnUsers, extra: &[&str]) -> Result<Self, CoturnError> {
+        // Without a way to everywhere, one packet for a private address ends a whole allocation. This one leads nowhere.
+        let mut route = Command::new("ip");
+        route.args(["route", "replace", "default", "via", "203.0.113.253"]);
+        host.run(&mut route).map_err(io::Error::other)?;
+        let address = host.address();
+        Self::begin(Place::Host(host), address, (443, 5349), users, extra)
+    }
+
+    fn begin(
+        place: Place,
+        ip: IpAddr,
+        (port, tls_port): (u16, u16),
+        users: CoturnUsers,
+        extra: &[&str],
+    ) -> Result<Self, CoturnError> {
         let data = tempfile::Builder::new().prefix("coturn-").tempdir()?;
         let pair = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])?;
         fs::write(
@@ -89,8 +147,10 @@ impl Coturn {
         let users_database = Connection::open(data.path().join("users.sqlite"))?;
         users_database.execute_batch(&fs::read_to_string(SCHEMA)?)?;
         let mut coturn = Self {
-            port: free_port()?,
-            tls_port: free_port()?,
+            place,
+            ip,
+            port,
+            tls_port,
             users,
             extra: extra.iter().map(|line| (*line).to_owned()).collect(),
             certificate: pair.cert.der().to_vec(),
@@ -103,12 +163,12 @@ impl Coturn {
 
     /// Where it listens, for UDP and TCP.
     pub fn address(&self) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, self.port).into()
+        (self.ip, self.port).into()
     }
 
     /// Where it listens for TLS; its name is `localhost`.
     pub fn tls_address(&self) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, self.tls_port).into()
+        (self.ip, self.tls_port).into()
     }
 
     /// The certificate that it shows, which nobody has signed but itself, in DER.
@@ -143,13 +203,14 @@ impl Coturn {
         let file = self.data.path().join("turnserver.conf");
         fs::write(&file, self.configuration())?;
         let log = fs::File::create(self.data.path().join("log"))?;
-        let mut child = Command::new("sh")
+        let mut command = Command::new("sh");
+        command
             .args(["-c", LIFELINE, "coturn", "-c"])
             .arg(&file)
             .stdin(Stdio::piped())
             .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()?;
+            .stderr(log);
+        let mut child = self.place.spawn(&mut command)?;
         let lifeline = child
             .stdin
             .take()
@@ -168,10 +229,12 @@ impl Coturn {
     }
 
     fn configuration(&self) -> String {
-        let Self { port, tls_port, .. } = self;
+        let Self {
+            ip, port, tls_port, ..
+        } = self;
         let directory = self.data.path().display();
         let mut text = format!(
-            "listening-ip=127.0.0.1\nrelay-ip=127.0.0.1\nlistening-port={port}\ntls-listening-port={tls_port}\n\
+            "listening-ip={ip}\nrelay-ip={ip}\nlistening-port={port}\ntls-listening-port={tls_port}\n\
              realm=example.org\nfingerprint\nno-cli\nallow-loopback-peers\nno-dtls\n\
              cert={directory}/cert.pem\npkey={directory}/key.pem\nuserdb={directory}/users.sqlite\n\
              pidfile={directory}/pid\nlog-file=stdout\nsimple-log\n"
@@ -193,14 +256,17 @@ impl Coturn {
 
     /// Whether it answers a STUN binding request, and takes TCP connections on both ports.
     fn answers(&self) -> io::Result<bool> {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
-        socket.set_read_timeout(Some(Duration::from_millis(200)))?;
-        let request = *b"\x00\x01\x00\x00\x21\x12\xa4\x42coturn ready";
-        socket.send_to(&request, self.address())?;
-        let answered = socket.recv_from(&mut [0; 512]).is_ok();
-        Ok(answered
-            && TcpStream::connect(self.address()).is_ok()
-            && TcpStream::connect(self.tls_address()).is_ok())
+        let (address, tls_address) = (self.address(), self.tls_address());
+        self.place.run(move || {
+            let socket = UdpSocket::bind((address.ip(), 0))?;
+            socket.set_read_timeout(Some(Duration::from_millis(200)))?;
+            let request = *b"\x00\x01\x00\x00\x21\x12\xa4\x42coturn ready";
+            socket.send_to(&request, address)?;
+            let answered = socket.recv_from(&mut [0; 512]).is_ok();
+            Ok(answered
+                && TcpStream::connect(address).is_ok()
+                && TcpStream::connect(tls_address).is_ok())
+        })
     }
 }
 

@@ -26,6 +26,7 @@ mod links;
 mod main_screen;
 mod manual;
 #[cfg(target_os = "linux")]
+mod networks;
 mod notification;
 mod pictures;
 #[cfg(unix)]

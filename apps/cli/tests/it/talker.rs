@@ -106,13 +106,20 @@ pub(crate) struct Talker {
 
 impl Talker {
     /// Starts a command that prints events.
-    pub(crate) fn start(mut command: Command) -> Self {
-        let mut child = command
+    pub(crate) fn start(command: Command) -> Self {
+        Self::start_by(command, |command| command.spawn().unwrap())
+    }
+
+    /// The same, somewhere else.
+    pub(crate) fn start_by(
+        mut command: Command,
+        spawn: impl FnOnce(&mut Command) -> Child,
+    ) -> Self {
+        command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+            .stderr(Stdio::piped());
+        let mut child = spawn(&mut command);
         let (sender, events) = mpsc::channel();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         thread::spawn(move || {
