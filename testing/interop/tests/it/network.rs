@@ -38,16 +38,22 @@ fn send(from: &UdpSocket, what: &str, to: SocketAddr) {
 }
 
 fn next(at: &UdpSocket) -> (String, SocketAddr) {
+    next_in_time(at).expect("nothing comes")
+}
+
+/// The next datagram, if it comes before the socket's patience ends.
+fn next_in_time(at: &UdpSocket) -> Option<(String, SocketAddr)> {
     let mut buffer = [0; 64];
     loop {
         match at.recv_from(&mut buffer) {
             Ok((length, from)) => {
                 let text = String::from_utf8_lossy(&buffer[..length]);
-                return (text.into_owned(), from);
+                return Some((text.into_owned(), from));
             }
-            // A process that was stopped for a while.
+            // The process was stopped for a while.
             Err(error) if error.kind() == ErrorKind::Interrupted => (),
-            Err(error) => panic!("nothing comes: {error}"),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
+            Err(error) => panic!("no socket: {error}"),
         }
     }
 }

@@ -56,32 +56,38 @@ fn nothing_is_left_of_a_network_after_a_panic_either() {
 
 #[test]
 fn what_a_killed_process_left_goes_when_the_next_network_is_made() {
-    let mut dead = Command::new("true").spawn().unwrap();
-    dead.wait().unwrap();
-    let name = format!("securecall-{}-0-left", dead.id());
-    assert!(
-        Command::new("ip")
-            .args(["netns", "add", &name])
-            .status()
-            .unwrap()
-            .success()
-    );
-    let mut inside = Command::new("ip");
-    inside.args(["netns", "exec", &name, "sleep", "1000"]);
-    let mut program = inside.spawn().unwrap();
-    // Until it is inside: `ip` becomes what it executes.
-    while !pids_in(&name).contains(&program.id().to_string()) {
-        thread::sleep(Duration::from_millis(5));
-    }
-    let _network = Network::new().unwrap();
-    assert!(!listed().contains(&name));
+    let mut owner = Command::new("sleep").arg("1000").spawn().unwrap();
+    let name = format!("securecall-{}-0-left", owner.id());
+    let added = Command::new("ip").args(["netns", "add", &name]).status();
+    assert!(added.unwrap().success());
+    let mut program = Command::new("ip")
+        .args(["netns", "exec", &name, "sleep", "1000"])
+        .spawn()
+        .unwrap();
+    // `ip` becomes what it executes, as soon as it is inside.
+    wait_until(|| processes_in(&name).contains(&program.id().to_string()));
+
+    let _while_its_owner_lives = Network::new().unwrap();
+    assert!(listed().contains(&name));
+    owner.kill().unwrap();
+    owner.wait().unwrap();
+    let _afterwards = Network::new().unwrap();
     assert_eq!(program.wait().unwrap().signal(), Some(SIGKILL));
+    // Somebody else who makes a network may be about to remove it, too.
+    wait_until(|| !listed().contains(&name));
 }
 
-fn pids_in(name: &str) -> String {
-    let pids = Command::new("ip")
-        .args(["netns", "pids", name])
-        .output()
-        .unwrap();
-    String::from_utf8(pids.stdout).unwrap()
+fn wait_until(done: impl Fn() -> bool) {
+    for _ in 0..1000 {
+        if done() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    panic!("it does not happen");
+}
+
+fn processes_in(name: &str) -> String {
+    let listed = Command::new("ip").args(["netns", "pids", name]).output();
+    String::from_utf8(listed.unwrap().stdout).unwrap()
 }
