@@ -45,13 +45,13 @@
 //! When the [`Network`] is dropped, after a panic too, everything is: programs that run in its hosts are killed, namespaces
 //! removed. What a killed process left behind goes when the next one makes a network: namespaces have its ID in their name.
 //!
-//! It needs Linux 5.6 or later, `ip` (iproute2), `nft` (nftables), root, and for [`Link::set_delay`] `python3` and
+//! It needs Linux, `ip` (iproute2), `nft` (nftables 1.0 or later), root, and for [`Link::set_delay`] `python3` and
 //! `/dev/net/tun`. Without them it is an error that says what is missing.
 //!
 //! What is as in the world, and what is not:
 //!
-//! * Mappings do not expire by themselves before some hours, but for symmetric NATs, and filters that depend on the port:
-//!   there it is Linux's 30 seconds without a packet, two minutes if both sides have sent.
+//! * Mappings of UDP never expire by themselves, but for symmetric NATs, and filters that depend on the port: there it is
+//!   Linux's 30 seconds without a packet, two minutes if both sides have sent.
 //! * NATs are for IPv4. IPv6 is in the internet only. There is no name service.
 //! * Whoever sends to an address that is not there gets no answer, but in its own network, where the neighbour is missed.
 //! * Loss is by the kernel's own randomness; jitter is by seed, and nothing is reordered.

@@ -26,6 +26,8 @@ pub(super) enum Families {
 }
 
 /// A computer with one network interface, `eth0`, in a namespace of its own. Files and processes are those of the machine.
+///
+/// A host that is dropped stays in the network, with its programs; but a delayed link is cut.
 #[derive(Debug)]
 pub struct Host {
     namespace: Arc<Namespace>,

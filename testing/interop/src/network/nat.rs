@@ -5,7 +5,7 @@ use std::{fmt::Write as _, net::Ipv4Addr};
 /// What a router does to those behind it. By its constructors it is one of the four kinds of RFC 3489, section 5, in the
 /// words of [RFC 4787](https://www.rfc-editor.org/rfc/rfc4787): how it maps, and whom it lets in.
 ///
-/// Ports outside are never those inside, but for TCP through other NATs than symmetric ones.
+/// Ports outside are chosen by chance; for TCP, symmetric NATs apart, they are those inside if nobody else has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Nat {
     pub(super) mapping: Mapping,
@@ -130,7 +130,7 @@ impl Nat {
             &mut rules,
             "through",
             "type filter hook forward priority filter; policy drop",
-            &format!("ct state established,related accept\nct status dnat accept\n{forwarded}"),
+            &format!("{ONLY_WHOLE_CONNECTIONS}\n{forwarded}"),
         );
         // Dropped, not refused: a connection of the router itself would take the port of the mapping that two peers are about
         // to punch, and whoever is second would get another one.
@@ -145,8 +145,10 @@ impl Nat {
     }
 }
 
-/// Nothing is left of rules and maps that were there before.
-const TABLE: &str = "flush ruleset
+/// Nothing is left of rules and maps that were there before. (A table that is not there cannot be deleted, but one that is can
+/// be added.) What the links lose stays as it is, in tables of their own.
+const TABLE: &str = "add table ip nat
+delete table ip nat
 table ip nat {
     map outside { type ipv4_addr . inet_service : ipv4_addr . inet_service; flags dynamic; size 4096; }
     map inside { type inet_service : ipv4_addr . inet_service; flags dynamic; size 4096; }
@@ -161,8 +163,15 @@ oifname wan meta l4proto udp ct state new update @inside \
     { udp sport : ct original ip saddr . ct original proto-src }
 oifname wan meta l4proto udp ct state new update @sent_to { udp sport . ip daddr }";
 
+/// Lets answers through, and what the rules have let in. A connection of TCP that began before the mappings were forgotten is
+/// dead: Linux would take it up again in the middle.
+const ONLY_WHOLE_CONNECTIONS: &str = "ct state new tcp flags & (fin | syn | rst | ack) != syn drop
+ct state established,related accept
+ct status dnat accept";
+
 /// A router that lets nothing through and learns nothing, while its connections are forgotten.
-pub(super) const OUT_OF_SERVICE: &str = "flush ruleset
+pub(super) const OUT_OF_SERVICE: &str = "add table ip nat
+delete table ip nat
 table ip nat {
     chain nothing { type filter hook prerouting priority raw; policy drop; }
 }";

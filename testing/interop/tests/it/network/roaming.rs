@@ -1,6 +1,9 @@
 //! Addresses and mappings that change during a test.
 
-use std::net::IpAddr;
+use std::{
+    io::{ErrorKind, Read as _, Write as _},
+    net::IpAddr,
+};
 
 use securecall_interop::network::{Nat, Network, Segment};
 
@@ -60,6 +63,48 @@ fn a_nat_that_forgets_its_mappings_makes_new_ones() {
             before
         );
     }
+}
+
+#[test]
+fn a_connection_of_tcp_does_not_outlive_the_mappings() {
+    let network = Network::new().unwrap();
+    let listener = network
+        .internet()
+        .host("server")
+        .unwrap()
+        .tcp_listener(80)
+        .unwrap();
+    let server = listener.local_addr().unwrap();
+    for nat in [Nat::full_cone(), Nat::symmetric()] {
+        let home = network.internet().nat("home", nat).unwrap();
+        let host = home.host("host").unwrap();
+        let mut old = host.tcp_stream(server).unwrap();
+        let (mut of_old, _) = listener.accept().unwrap();
+        old.write_all(b"before").unwrap();
+        of_old.read_exact(&mut [0; 6]).unwrap();
+
+        home.forget_mappings().unwrap();
+        old.write_all(b"after").unwrap();
+        let _new = host.tcp_stream(server).unwrap();
+        listener.accept().unwrap();
+        of_old.set_nonblocking(true).unwrap();
+        let heard = of_old.read(&mut [0; 6]).unwrap_err();
+        assert_eq!(heard.kind(), ErrorKind::WouldBlock);
+    }
+}
+
+#[test]
+fn a_nat_that_forgets_its_mappings_leaves_links_as_they_are() {
+    let network = Network::new().unwrap();
+    let home = network.internet().nat("home", Nat::full_cone()).unwrap();
+    let [ada, ben] = ["ada", "ben"].map(|name| home.host(name).unwrap());
+    let [of_ada, of_ben] = [&ada, &ben].map(socket);
+    ada.link().set_loss(100).unwrap();
+    home.forget_mappings().unwrap();
+    send(&of_ada, "lost", address(&of_ben));
+    ada.link().set_loss(0).unwrap();
+    send(&of_ada, "not lost", address(&of_ben));
+    assert_eq!(next(&of_ben).0, "not lost");
 }
 
 #[test]
