@@ -30,6 +30,8 @@ pub(crate) enum Kind {
     },
     /// Whether the peer is heard.
     Path(CallHandle),
+    /// Which way a call goes.
+    Route(CallHandle),
 }
 
 impl Queued for Event {
@@ -49,6 +51,9 @@ impl Queued for Event {
             }),
             Self::Call(CallEvent::Reconnecting { call } | CallEvent::Reconnected { call }) => {
                 Rule::Latest(Kind::Path(call.handle))
+            }
+            Self::Call(CallEvent::RouteChanged { call, .. }) => {
+                Rule::Latest(Kind::Route(call.handle))
             }
             Self::Call(_)
             | Self::Ready

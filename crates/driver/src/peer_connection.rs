@@ -363,16 +363,19 @@ impl PeerConnection {
     fn handle_event(&mut self, event: TransportEvent) {
         let now = clock::now();
         match event {
+            TransportEvent::PathChanged { kind, pair } => {
+                self.gathering.prefer_peer(now, pair.local, pair.remote);
+                self.follow_sources(now);
+                let route = path_route(kind);
+                self.outputs.event(MediaEvent::RouteChanged { route });
+            }
             TransportEvent::PathUp { kind, pair } => {
                 if let Some(pair) = pair {
                     self.gathering.prefer_peer(now, pair.local, pair.remote);
                     self.follow_sources(now);
                 }
                 self.stats_at = Some(now + STATS_INTERVAL);
-                let route = match kind {
-                    PathKind::Direct => PathRoute::Direct,
-                    PathKind::Relay => PathRoute::Relay,
-                };
+                let route = path_route(kind);
                 self.outputs.event(MediaEvent::PathUp { route });
             }
             // The endpoint has its own rule for a dead path: no authenticated packet for 3 s.
@@ -437,5 +440,12 @@ impl PeerConnection {
             call: call.clone(),
             stats,
         });
+    }
+}
+
+const fn path_route(kind: PathKind) -> PathRoute {
+    match kind {
+        PathKind::Direct => PathRoute::Direct,
+        PathKind::Relay => PathRoute::Relay,
     }
 }

@@ -530,6 +530,11 @@ impl Transport {
             match self.engine(|rtc| Ok((rtc.poll_output()?, rtc.last_timeout_reason())))? {
                 (Output::Timeout(at), reason) => {
                     self.deadline = self.next_deadline(now, at, reason);
+                    if self.path_up
+                        && let Some((kind, pair)) = self.nomination.news()
+                    {
+                        self.emit(TransportEvent::PathChanged { kind, pair });
+                    }
                     return Ok(());
                 }
                 (Output::Transmit(transmit), _) => {
@@ -566,6 +571,8 @@ impl Transport {
         match event {
             Event::Connected => {
                 self.path_up = true;
+                // What it tells is no change.
+                self.nomination.news();
                 self.emit(TransportEvent::PathUp {
                     kind: self.nomination.kind(),
                     pair: self.nomination.pair(),

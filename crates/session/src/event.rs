@@ -135,6 +135,13 @@ pub enum Event {
         /// Frames of silence are sent; `false`: the microphone again.
         muted: bool,
     },
+    /// The path of the call is of another kind than was told last.
+    RouteChanged {
+        /// Connected.
+        call: NamedCall,
+        /// From now on.
+        route: PathRoute,
+    },
     /// Nothing was heard from the peer for 3 s.
     Reconnecting {
         /// It ends 15 s after the last packet, unless `Reconnected` comes.

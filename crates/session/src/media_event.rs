@@ -59,6 +59,11 @@ pub enum MediaEvent {
         /// What `Connected` tells.
         route: PathRoute,
     },
+    /// The path of the call is another one, or of the same kind by another way.
+    RouteChanged {
+        /// Of what kind it is now.
+        route: PathRoute,
+    },
     /// The first frame of the peer opened.
     FirstFrameOpened,
     /// A packet of the peer was authenticated (a frame, or anything on the data channel); at most one event in 250 ms.
@@ -104,6 +109,7 @@ impl fmt::Debug for MediaEvent {
                 )
             }
             Self::PathUp { route } => write!(f, "PathUp({})", route.as_str()),
+            Self::RouteChanged { route } => write!(f, "RouteChanged({})", route.as_str()),
             Self::FirstFrameOpened => f.write_str("FirstFrameOpened"),
             Self::AuthenticatedPacket => f.write_str("AuthenticatedPacket"),
             Self::FirstAudioPlayed => f.write_str("FirstAudioPlayed"),

@@ -132,6 +132,10 @@ impl Narrator {
                 muted: *muted,
                 by: if *local { "self" } else { "peer" },
             },
+            CallEvent::RouteChanged { call, route } => Event::RouteChanged {
+                call_id: call.to_string(),
+                route: route.as_str(),
+            },
             CallEvent::Reconnecting { call } => Event::Reconnecting {
                 call_id: call.to_string(),
             },

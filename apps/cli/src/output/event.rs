@@ -99,6 +99,11 @@ pub(crate) enum Event {
         muted: bool,
         by: &'static str,
     },
+    /// The path of the call is of another kind.
+    RouteChanged {
+        call_id: String,
+        route: &'static str,
+    },
     /// Nothing was heard from the peer for 3 s.
     Reconnecting { call_id: String },
     /// The peer is heard again.
@@ -286,6 +291,7 @@ impl Event {
             | Self::Connected { .. }
             | Self::FirstAudio { .. }
             | Self::AudioStarted { .. }
+            | Self::RouteChanged { .. }
             | Self::Reconnecting { .. }
             | Self::Reconnected { .. }
             | Self::AnsweredElsewhere { .. }
@@ -356,6 +362,7 @@ impl Event {
             ),
             Self::FirstAudio { setup_ms, .. } => format!("first audio after {setup_ms} ms"),
             Self::Muted { muted, by, .. } => muted_words(*muted, by).to_owned(),
+            Self::RouteChanged { route, .. } => format!("the call goes {} now", route_words(route)),
             Self::Reconnecting { .. } => "connection lost, reconnecting".to_owned(),
             Self::Reconnected { .. } => "connected again".to_owned(),
             Self::AnsweredElsewhere { .. } => "taken on another device of yours".to_owned(),
@@ -401,6 +408,15 @@ pub(crate) fn refused_words(caller: &str, why: &str, calls: u32) -> String {
 /// What people are told of the calls of strangers who were too many to name.
 pub(crate) fn words_for_calls_of_others(calls: u32) -> String {
     format!("{calls} more calls of other strangers did not ring")
+}
+
+/// The way of a call as it is said to a person.
+fn route_words(route: &str) -> &str {
+    match route {
+        "relay" => "through a relay",
+        "direct" => "directly",
+        other => other,
+    }
 }
 
 /// How a tier is named to people.

@@ -170,6 +170,7 @@ impl CallScreen {
                     self.peer_muted = *muted;
                 }
             }
+            CallEvent::RouteChanged { route, .. } => self.route = Some(route.as_str()),
             CallEvent::Reconnecting { .. } => self.stage = Stage::Reconnecting,
             CallEvent::Reconnected { .. } => self.stage = Stage::Connected,
             CallEvent::AnsweredElsewhere { .. } => {

@@ -359,6 +359,7 @@ impl VirtualCall {
 
     fn transport_event(&mut self, index: usize, event: TransportEvent) {
         match event {
+            TransportEvent::PathChanged { .. } => {}
             TransportEvent::PathUp { .. } => {
                 let route = PathRoute::Direct;
                 self.tell(index, MediaEvent::PathUp { route });

@@ -36,6 +36,13 @@ pub enum TransportEvent {
         /// The addresses of that pair, as far as they are known.
         pair: Option<SelectedPair>,
     },
+    /// The nominated pair is another one now.
+    PathChanged {
+        /// What kind of path it is.
+        kind: PathKind,
+        /// The nominated pair.
+        pair: SelectedPair,
+    },
     /// No candidate pair works any more, or none ever did.
     PathDown,
     /// The data channel can send.

@@ -20,6 +20,8 @@ pub(super) struct Nomination {
     local_relays: BTreeSet<SocketAddr>,
     remote_relays: BTreeSet<SocketAddr>,
     pair: Option<SelectedPair>,
+    /// What was told of it last.
+    told: Option<(PathKind, SelectedPair)>,
 }
 
 impl Nomination {
@@ -56,6 +58,13 @@ impl Nomination {
     /// The pair, once there is one.
     pub(super) fn pair(&self) -> Option<SelectedPair> {
         self.pair
+    }
+
+    /// The pair and the kind of path, if either is another one than this told last. The first time nothing was told before.
+    pub(super) fn news(&mut self) -> Option<(PathKind, SelectedPair)> {
+        let now = (self.kind(), self.pair?);
+        let before = self.told.replace(now);
+        (before != Some(now)).then_some(now)
     }
 
     /// The kind of path: through a relay, if either end of the pair is one.

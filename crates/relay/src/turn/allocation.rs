@@ -141,7 +141,10 @@ impl Allocation {
             }
             StreamEvent::Bytes(bytes) => {
                 let mut buffer = std::mem::take(&mut self.buffer);
-                let taken = buffer.take(bytes, |frame| self.handle_bytes(now, ids, frame));
+                let taken = buffer.take(bytes, |frame| {
+                    // In a stream of ours there is nothing for others.
+                    self.handle_bytes(now, ids, frame);
+                });
                 self.buffer = buffer;
                 if taken.is_err() {
                     self.fail(TurnFailure::Nonsense("what it sends is not TURN"));
@@ -152,24 +155,35 @@ impl Allocation {
         }
     }
 
-    /// A datagram or a frame of the server. What makes no sense is dropped.
-    pub(super) fn handle_bytes(&mut self, now: Instant, ids: &mut TransactionIds, bytes: &[u8]) {
+    /// A datagram or a frame of the server. What makes no sense is dropped. Returns whether it was for this allocation: a
+    /// server may be asked by others from the same socket, about how it sees us for instance.
+    pub(super) fn handle_bytes(
+        &mut self,
+        now: Instant,
+        ids: &mut TransactionIds,
+        bytes: &[u8],
+    ) -> bool {
         if self.is_over() {
-            return;
+            return false;
         }
         if let [0x40..=0x4f, ..] = bytes {
-            return self.handle_channel_data(bytes);
+            self.handle_channel_data(bytes);
+            return true;
         }
         let Ok(message) = Message::parse(bytes) else {
-            return;
+            return false;
         };
         match (message.class(), message.method()) {
             (Class::Indication, Method::Data) => self.handle_data(&message),
+            (Class::Success | Class::Error, _) if self.answered(&message).is_none() => {
+                return false;
+            }
             (Class::Success, _) => self.handle_success(now, &message),
             (Class::Error, _) => self.handle_error(now, ids, &message),
             // Servers ask nothing.
-            (Class::Request | Class::Indication, _) => {}
+            (Class::Request | Class::Indication, _) => return false,
         }
+        true
     }
 
     /// Lets packets of a host through.

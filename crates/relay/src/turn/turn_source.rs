@@ -359,11 +359,11 @@ impl CandidateSource for TurnSource {
         let Some(attempt) = asked else {
             return Claim::NotOurs;
         };
-        attempt
+        let taken = attempt
             .allocation
             .handle_bytes(now, &mut self.ids, datagram.contents);
         self.after(now);
-        Claim::Taken
+        if taken { Claim::Taken } else { Claim::NotOurs }
     }
 
     fn handle_stream(&mut self, now: Instant, stream: StreamId, event: StreamEvent<'_>) -> bool {

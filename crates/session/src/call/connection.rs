@@ -57,6 +57,11 @@ impl Connection {
         self.route.get_or_insert(route);
     }
 
+    /// The path goes another way. Returns whether that is of another kind.
+    pub(super) fn takes_route(&mut self, route: PathRoute) -> bool {
+        self.route.replace(route) != Some(route)
+    }
+
     pub(super) const fn frame_opened(&mut self) {
         self.frame_opened = true;
     }
@@ -194,5 +199,15 @@ mod tests {
         assert!(connection.lives(now, &mut deadlines) && !connection.is_dead());
         assert!(!connection.lives(now, &mut deadlines), "once");
         assert!(!deadlines.is_set(Timer::RestartAgain) && !deadlines.is_set(Timer::PathLost));
+    }
+
+    #[test]
+    fn only_a_path_of_another_kind_is_another_route() {
+        #[expect(clippy::disallowed_methods, reason = "any time will do")]
+        let mut connection = Connection::new(Instant::now());
+        connection.comes_up(PathRoute::Relay);
+        assert!(!connection.takes_route(PathRoute::Relay));
+        assert!(connection.takes_route(PathRoute::Direct));
+        assert!(!connection.takes_route(PathRoute::Direct));
     }
 }

@@ -40,6 +40,14 @@ impl Call {
                 self.connection.comes_up(route);
                 self.packet_came(io);
             }
+            MediaEvent::RouteChanged { route } => {
+                if self.connection.takes_route(route) && self.connection.is_connected() {
+                    io.event(Event::RouteChanged {
+                        call: self.name.clone(),
+                        route,
+                    });
+                }
+            }
             MediaEvent::FirstFrameOpened => {
                 self.connection.frame_opened();
                 self.packet_came(io);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use securecall_media::{LocalCandidate, PathKind, SelectedPair};
+use securecall_media::{LocalCandidate, PathKind, SelectedPair, TransportEvent};
 
 use super::a_check;
 use super::pair::{FRAME, Pair, Side};
@@ -114,5 +114,35 @@ fn the_pair_follows_a_restart_to_new_addresses() {
     for side in [Side::Caller, Side::Callee] {
         let expected = Some(nominated(&pair, side));
         assert_eq!(pair.side(side).selected_pair(), expected);
+    }
+}
+
+#[test]
+fn a_better_path_that_is_found_later_is_told_of_once() {
+    let mut pair = Pair::new();
+    pair.negotiate();
+    pair.exchange_candidates_of(|_, address| LocalCandidate::relay(address));
+    pair.run_until(Pair::both_up);
+    pair.clear_events();
+    pair.move_to_new_addresses();
+    for (side, peer) in [(Side::Caller, Side::Callee), (Side::Callee, Side::Caller)] {
+        let (now, own) = (pair.now, pair.address(side));
+        let line = format!(
+            "candidate:1 1 udp 2130706431 {} {} typ host",
+            own.ip(),
+            own.port()
+        );
+        pair.side(peer).add_remote_candidate(now, &line).unwrap();
+    }
+    pair.run_for(Duration::from_secs(5));
+    for side in [Side::Caller, Side::Callee] {
+        let changes: Vec<PathKind> = pair
+            .events_of(side)
+            .filter_map(|event| match event {
+                TransportEvent::PathChanged { kind, .. } => Some(*kind),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(changes, [PathKind::Direct], "{side:?}");
     }
 }

@@ -303,7 +303,7 @@ impl Pair {
             .find(|datagram| datagram.destination == address)
     }
 
-    fn events_of(&self, side: Side) -> impl Iterator<Item = &TransportEvent> {
+    pub(crate) fn events_of(&self, side: Side) -> impl Iterator<Item = &TransportEvent> {
         self.events.get(&side).into_iter().flatten()
     }
 
