@@ -111,7 +111,7 @@ fn route(caller: &Place<'_>, callee: &Place<'_>, servers: &str) -> String {
     let changes = rest
         .iter()
         .filter(|event| event["event"] == "route_changed");
-    let route = changes.last().unwrap_or(&connected)["route"].clone();
+    let route = changes.next_back().unwrap_or(&connected)["route"].clone();
     assert_eq!(
         (code, &last(&rest, "ended")["reason"]),
         (0, &Value::from("local_hangup"))
