@@ -108,7 +108,7 @@ fn route(caller: &Place<'_>, callee: &Place<'_>, servers: &str) -> String {
     calling.wait_for("first_audio");
     let (code, rest) = calling.end();
     // A relay may have been faster than the better way.
-    let changes = rest
+    let mut changes = rest
         .iter()
         .filter(|event| event["event"] == "route_changed");
     let route = changes.next_back().unwrap_or(&connected)["route"].clone();
