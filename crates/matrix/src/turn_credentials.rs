@@ -3,8 +3,7 @@
 use std::{fmt, time::Duration};
 
 use ruma::api::client::voip::get_turn_server_info::v3::Request;
-use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use crate::{Account, ServerError, patience::patiently};
@@ -50,19 +49,6 @@ impl fmt::Debug for TurnCredentials {
     }
 }
 
-/// The answer, as far as it is what it should be. Without TURN servers Synapse says `{}`.
-#[derive(Deserialize)]
-struct Answer {
-    #[serde(default)]
-    username: Value,
-    #[serde(default)]
-    password: Value,
-    #[serde(default)]
-    uris: Value,
-    #[serde(default)]
-    ttl: Value,
-}
-
 impl Account {
     /// Asks the homeserver for its TURN servers; `None` if it has none.
     ///
@@ -81,10 +67,11 @@ impl Account {
     }
 }
 
-/// `None` for what is no answer at all.
+/// `None` for what is no answer at all. Without TURN servers Synapse says `{}`.
 fn read(body: &[u8]) -> Option<Option<TurnCredentials>> {
-    let answer: Answer = serde_json::from_slice(body).ok()?;
-    let Value::Array(uris) = answer.uris else {
+    let mut answer: Map<String, Value> = serde_json::from_slice(body).ok()?;
+    let mut take = |key| answer.remove(key).unwrap_or_default();
+    let Value::Array(uris) = take("uris") else {
         return Some(None);
     };
     let uris: Vec<String> = uris
@@ -96,14 +83,14 @@ fn read(body: &[u8]) -> Option<Option<TurnCredentials>> {
         .take(MAX_TURN_URIS)
         .collect();
     let (Some(username), Some(password)) =
-        (credential(answer.username), credential(answer.password))
+        (credential(take("username")), credential(take("password")))
     else {
         return Some(None);
     };
     if uris.is_empty() {
         return Some(None);
     }
-    let ttl = answer.ttl.as_f64().filter(|ttl| *ttl > 0.0);
+    let ttl = take("ttl").as_f64().filter(|ttl| *ttl > 0.0);
     let ttl = ttl.map_or(DEFAULT_TTL, |ttl| {
         Duration::from_secs_f64(ttl.min(MAX_TTL.as_secs_f64())).clamp(MIN_TTL, MAX_TTL)
     });

@@ -53,7 +53,10 @@ fn what_is_wrong_in_the_file_is_named() {
         ("mic = \"voice.mp3\"", "names no microphone"),
         ("mic = 48000", "'mic' must be a text in quotes"),
         ("domain = \"exa mple\"", "cannot be in a server name"),
-        ("route = \"relay\"", "'relay' is not one of 'direct'"),
+        (
+            "route = \"ghostnet\"",
+            "'ghostnet' is not one of 'direct', 'relay'",
+        ),
         ("domain = \n", "line 1"),
     ] {
         fs::write(machine.profile().join("config.toml"), text).unwrap();

@@ -12,7 +12,7 @@ fn wrong_options_are_usage_errors_for_people_and_scripts() {
         vec!["call"],
         vec!["id"],
         vec!["listen", "--answer", "never"],
-        vec!["listen", "--route", "relay"],
+        vec!["listen", "--route", "ghostnet"],
         vec!["listen", "--mic", "voice.mp3"],
         vec!["listen", "--speaker", "tone:440"],
         vec!["listen", "--mic", "tone:1e9"],
