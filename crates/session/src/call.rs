@@ -19,6 +19,7 @@ mod begin;
 mod carrier;
 mod connection;
 mod end;
+mod ending;
 mod hearing;
 mod media;
 mod media_events;

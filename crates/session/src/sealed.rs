@@ -8,6 +8,7 @@ mod callee;
 mod caller;
 mod delivery;
 mod epochs;
+mod half;
 mod offer;
 mod party;
 mod prologue;
@@ -26,9 +27,8 @@ use web_time::Instant;
 
 use self::admission::OpenedInvite;
 use self::budget::Budget;
-use self::callee::CalleeHalf;
-use self::caller::CallerHalf;
 use self::delivery::Ways;
+use self::half::{CalleeHalf, CallerHalf, Half};
 use self::party::{Link, Party};
 use crate::EndReason;
 use crate::call_handle::CallHandle;
@@ -57,12 +57,6 @@ enum Timer {
     StepLate,
     /// When the keys have not changed for too long.
     RekeyTimeout,
-}
-
-/// What only one end of a call has.
-enum Half {
-    Caller(CallerHalf),
-    Callee(CalleeHalf),
 }
 
 /// What carries a call between two SecureCall identities.

@@ -1,7 +1,5 @@
 //! The caller's half: offer and devices become one handshake per device, message 2 opens the ratchet session with it.
 
-use std::time::Duration;
-
 use securecall_contact::Device;
 use securecall_crypto::{Initiator, WordsNonce, safety_words};
 use securecall_signaling::{
@@ -9,43 +7,18 @@ use securecall_signaling::{
 };
 use web_time::Instant;
 
+use super::Sealed;
+use super::half::Half;
 use super::party::{ACKNOWLEDGE_DELAY, Link, Party, RatchetSession, digest};
 use super::prologue::Prologue;
 use super::sealed_box::{BoxKind, MATRIX_STEP, SealedBox};
 use super::send::Contents;
-use super::{Half, Sealed};
 use crate::EndReason;
 use crate::contract::{Heard, Situation};
 use crate::io::{Io, Own};
 use crate::output::{Output, Request, RequestError};
 use crate::requests::{MessageName, Waiting};
 use crate::signal_refused::SignalRefused;
-
-/// What only the caller has.
-pub(super) struct CallerHalf {
-    /// By our clock, in milliseconds since the Unix epoch.
-    sent_at: u64,
-    lifetime: Duration,
-    /// Waits for the devices.
-    offer: Option<String>,
-    /// Wait for the offer.
-    devices: Option<Vec<Device>>,
-}
-
-impl CallerHalf {
-    pub(super) const fn new(sent_at: u64, lifetime: Duration) -> Self {
-        Self {
-            sent_at,
-            lifetime,
-            offer: None,
-            devices: None,
-        }
-    }
-
-    pub(super) fn forget_offer(&mut self) {
-        self.offer = None;
-    }
-}
 
 impl Sealed {
     /// Asks the homeserver for the peer's devices.

@@ -5,9 +5,10 @@ use securecall_crypto::{Decrypted, MessageId, RatchetError};
 use securecall_signaling::{Bundle, Content, PartyId};
 use web_time::Instant;
 
+use super::half::Half;
 use super::party::{ACKNOWLEDGE_DELAY, Link, MAX_EARLY, Party, digest};
 use super::sealed_box::{BoxKind, SealedBox};
-use super::{Half, Sealed, Timer};
+use super::{Sealed, Timer};
 use crate::EndReason;
 use crate::contract::{Heard, Situation};
 use crate::requests::MessageName;
