@@ -43,6 +43,7 @@ impl Call {
         }
         self.end.cause = Some(reason);
         self.machine.hang_up(match reason {
+            EndReason::IceFailed => HangupReason::IceFailed,
             EndReason::IceTimeout => HangupReason::IceTimeout,
             EndReason::MediaFailed => HangupReason::UserMediaFailed,
             _ => HangupReason::UnknownError,
