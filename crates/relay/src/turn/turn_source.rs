@@ -41,6 +41,9 @@ pub struct TurnSource {
     redirects: u8,
     /// Whom the servers are to let through.
     peers: BTreeSet<IpAddr>,
+    /// Counts the gatherings that brought new sockets. Only attempts of one compete: an address that was granted before may be
+    /// behind a network that is gone.
+    generation: u32,
     /// Until when datagrams may win over the stream that has.
     late_until: Option<Instant>,
     retry: Option<Retry>,
@@ -53,6 +56,7 @@ pub struct TurnSource {
 /// An allocation, and what was told of it.
 struct Attempt {
     allocation: Allocation,
+    generation: u32,
     candidates: Vec<Candidate>,
 }
 
@@ -83,6 +87,7 @@ impl TurnSource {
             next_stream: 0,
             redirects: 0,
             peers: BTreeSet::new(),
+            generation: 0,
             late_until: None,
             retry: None,
             failures: VecDeque::new(),
@@ -129,6 +134,7 @@ impl TurnSource {
         if self.attempts.len() < MAX_ATTEMPTS {
             self.attempts.push(Attempt {
                 allocation: Allocation::new(now, &mut self.ids, server, via),
+                generation: self.generation,
                 candidates: Vec::new(),
             });
         }
@@ -187,8 +193,10 @@ impl TurnSource {
 
     fn allocated(&mut self, now: Instant, index: usize) {
         let by_stream = matches!(self.attempts[index].allocation.via, Via::Stream(_));
-        let late = self.is_told() && !by_stream && self.late_until.is_some_and(|until| now < until);
-        if self.is_told() && !late {
+        let generation = self.attempts[index].generation;
+        let is_told = self.is_told(generation);
+        let late = is_told && !by_stream && self.late_until.is_some_and(|until| now < until);
+        if is_told && !late {
             // Another one was faster.
             self.end(now, index);
             return;
@@ -199,7 +207,8 @@ impl TurnSource {
             let attempt = &self.attempts[other];
             let may_come_late = by_stream && matches!(attempt.allocation.via, Via::Socket(_));
             let is_asked = attempt.allocation.relayed().is_empty();
-            if other != index && is_asked && !may_come_late {
+            let competes = attempt.generation == generation && other != index;
+            if competes && is_asked && !may_come_late {
                 self.end(now, other);
             }
         }
@@ -279,10 +288,10 @@ impl TurnSource {
         }
     }
 
-    /// Whether there is an address that the peer may be told.
-    fn is_told(&self) -> bool {
+    /// Whether the peer may be told an address that one of these attempts has.
+    fn is_told(&self, generation: u32) -> bool {
         let mut attempts = self.attempts.iter();
-        attempts.any(|attempt| !attempt.candidates.is_empty())
+        attempts.any(|attempt| attempt.generation == generation && !attempt.candidates.is_empty())
     }
 
     fn is_held(&self) -> bool {
@@ -343,6 +352,10 @@ impl CandidateSource for TurnSource {
     fn gather(&mut self, now: Instant, sockets: &[SocketAddr]) {
         self.answered = false;
         self.sockets.extend_from_slice(sockets);
+        if !sockets.is_empty() {
+            self.generation += 1;
+            self.late_until = None;
+        }
         // Whoever gathers again has lost the path, perhaps because a server was started anew.
         for attempt in &mut self.attempts {
             attempt.allocation.check(now, &mut self.ids);

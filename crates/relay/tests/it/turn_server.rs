@@ -294,3 +294,26 @@ fn an_address_is_granted_through_a_network_that_loses_every_third_packet() {
         assert_eq!(network.answered.len(), 1, "seed {seed}");
     }
 }
+
+#[test]
+fn a_socket_of_another_network_gets_an_address_of_its_own_while_the_old_one_is_held() {
+    let (mut network, own) = allocated();
+    network.gather(&["10.1.0.2:5000"]);
+    network.run_for(200 * MS);
+    assert_eq!(network.addresses().len(), 4, "each of two kinds");
+    assert_eq!(network.lost, []);
+    // A gathering without a new socket asks nobody anew.
+    network.gather(&[]);
+    network.run_for(200 * MS);
+    assert_eq!(network.addresses().len(), 4);
+    let new = network.addresses()[2];
+    network.send(own, PEER, b"the old way");
+    network.send(new, PEER, b"the new way is let through by the server too");
+    network.run_for(200 * MS);
+    let sources: Vec<SocketAddr> = network
+        .at_peers
+        .iter()
+        .map(|packet| packet.source)
+        .collect();
+    assert_eq!(sources, [own, new]);
+}
