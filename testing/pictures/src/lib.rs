@@ -21,30 +21,17 @@ mod dice;
 mod file;
 mod kind;
 mod optics;
+mod picture;
 mod place;
 mod recipe;
 mod resize;
 mod scene;
 
 pub use kind::Kind;
+pub use picture::Picture;
 
 /// Pictures of each kind that belong to one seed.
 pub const PER_KIND: usize = 4;
-
-/// A picture file and what it holds.
-#[derive(Clone, Debug)]
-pub struct Picture {
-    /// What was done to it.
-    pub kind: Kind,
-    /// A name for it as a file, with the ending of its format.
-    pub name: String,
-    /// Width times height.
-    pub pixels: usize,
-    /// The file: PNG, JPEG or WebP.
-    pub file: Vec<u8>,
-    /// What a reader should find in it, a text a code.
-    pub texts: Vec<String>,
-}
 
 impl Picture {
     /// The picture of that kind, seed and number.

@@ -3,13 +3,14 @@
 use std::f64::consts::{PI, TAU};
 
 use crate::{
-    Kind, Picture,
     canvas::{Canvas, grey, mix},
     chat,
     code::Code,
     dice::Dice,
     file::{Format, encode, through_jpeg},
+    kind::Kind,
     optics::{Light, blur, noise, shake, speckle},
+    picture::Picture,
     place::{self, Place, Point},
     resize::{crop, enlarge, resize},
     scene,
