@@ -4,12 +4,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use securecall_matrix::Account;
+use securecall_matrix::{Account, TurnCredentials};
 use securecall_media::Reach;
 use securecall_relay::turn::{Scheme, ServerUri};
 use securecall_relay::{Credentials, ServerLink, TurnServer, is_public};
 use securecall_relay_client::resolve;
 use tokio::sync::{oneshot, watch};
+use web_time::Instant;
 
 use crate::clock;
 use crate::config::{ServerSources, Servers, TurnLogin};
@@ -27,6 +28,8 @@ pub(crate) struct ServerKeeper {
     sources: ServerSources,
     reach: Reach,
     known: watch::Sender<Servers>,
+    /// What the homeserver said last, and until when that is good.
+    offered: Option<(TurnCredentials, Instant)>,
 }
 
 /// What is known of a server before its name is resolved.
@@ -49,11 +52,12 @@ impl ServerKeeper {
             sources,
             reach,
             known,
+            offered: None,
         }
     }
 
     /// Looks for servers until nobody wants to know of them any more. Says when it has looked for the first time.
-    pub(crate) async fn run(self, looked: oneshot::Sender<()>) {
+    pub(crate) async fn run(mut self, looked: oneshot::Sender<()>) {
         let mut looked = Some(looked);
         loop {
             let wait = self.look().await;
@@ -67,7 +71,7 @@ impl ServerKeeper {
     }
 
     /// Makes the list anew. Gives how long it is good for.
-    async fn look(&self) -> Duration {
+    async fn look(&mut self) -> Duration {
         let (mut named, good_for) = self.named().await;
         named.truncate(MAX_SERVERS);
         let mut servers = Servers {
@@ -97,7 +101,7 @@ impl ServerKeeper {
         }
     }
 
-    async fn named(&self) -> (Vec<Named>, Duration) {
+    async fn named(&mut self) -> (Vec<Named>, Duration) {
         let mut named: Vec<Named> = self.sources.stun.iter().map(of_config).collect();
         for (uri, login) in &self.sources.turn {
             named.push(Named {
@@ -108,27 +112,27 @@ impl ServerKeeper {
         if !self.sources.homeserver {
             return (named, OWN_TTL / 2);
         }
+        let good_for = self.ask_homeserver().await;
+        if let Some((offered, _)) = &self.offered {
+            named.extend(of_homeserver(offered));
+        }
+        (named, good_for)
+    }
+
+    /// Gives how long the answer is good for. Without one, what was said before counts as long as it was said to: a homeserver
+    /// that is out of reach for a moment is no reason to do without its relays.
+    async fn ask_homeserver(&mut self) -> Duration {
+        let now = clock::now();
         match self.account.turn_credentials().await {
-            Ok(Some(offered)) => {
-                let credentials = Credentials::new(&offered.username, offered.password);
-                for uri in &offered.uris {
-                    match ServerUri::parse(uri) {
-                        Ok(uri) => named.push(Named {
-                            uri,
-                            credentials: credentials.clone(),
-                            by_user: false,
-                        }),
-                        Err(error) => {
-                            tracing::info!(%error, "the homeserver names a TURN server that cannot be used");
-                        }
-                    }
-                }
-                (named, offered.ttl / 2)
+            Ok(offered) => {
+                let ttl = offered.as_ref().map_or(OWN_TTL, |offered| offered.ttl);
+                self.offered = offered.map(|offered| (offered, now + ttl));
+                ttl / 2
             }
-            Ok(None) => (named, OWN_TTL / 2),
             Err(error) => {
                 tracing::info!(%error, "the homeserver does not say which TURN servers it has");
-                (named, RETRY)
+                self.offered.take_if(|(_, until)| *until <= now);
+                RETRY
             }
         }
     }
@@ -153,6 +157,25 @@ fn of_config(uri: &ServerUri) -> Named {
         credentials: None,
         by_user: true,
     }
+}
+
+/// The servers of a homeserver, as far as they can be used.
+fn of_homeserver(offered: &TurnCredentials) -> impl Iterator<Item = Named> {
+    let credentials = Credentials::new(&offered.username, offered.password.clone());
+    offered
+        .uris
+        .iter()
+        .filter_map(move |uri| match ServerUri::parse(uri) {
+            Ok(uri) => Some(Named {
+                uri,
+                credentials: credentials.clone(),
+                by_user: false,
+            }),
+            Err(error) => {
+                tracing::info!(%error, "the homeserver names a TURN server that cannot be used");
+                None
+            }
+        })
 }
 
 /// Credentials of the configuration, or made with its secret.
@@ -185,5 +208,54 @@ fn add(servers: &mut Servers, server: &Named, addresses: &[SocketAddr]) {
                 link: link.clone(),
                 credentials: credentials.clone(),
             }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use securecall_interop::{Synapse, SynapseOptions, TurnServers};
+    use securecall_matrix::{AccountStore, Homeserver, Registration, StoreKey};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn relays_of_a_homeserver_that_is_out_of_reach_for_a_moment_stay_known() {
+        let mut synapse = Synapse::start(SynapseOptions {
+            turn: Some(TurnServers {
+                uris: vec!["turn:127.0.0.1".to_owned()],
+                shared_secret: "secret".to_owned(),
+                ttl_seconds: 3600,
+            }),
+            ..SynapseOptions::default()
+        })
+        .unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let store = AccountStore::new(folder.path().join("account"), StoreKey::new([7; 32]));
+        let homeserver = Homeserver::new(&synapse.base_url()).unwrap();
+        let registration = Registration {
+            localpart: "ada",
+            password: "a password of nobody",
+            token: None,
+        };
+        let account = Account::register(&homeserver, &store, registration)
+            .await
+            .unwrap();
+        let sources = ServerSources {
+            homeserver: true,
+            ..ServerSources::default()
+        };
+        let (known, servers) = watch::channel(Servers::default());
+        let mut keeper = ServerKeeper::new(account, sources, Reach::ThisMachine, known);
+        assert_eq!(keeper.look().await, Duration::from_secs(1800));
+        assert_eq!(servers.borrow().turn.len(), 1);
+        synapse.stop().unwrap();
+        assert_eq!(keeper.look().await, RETRY);
+        assert_eq!(servers.borrow().turn.len(), 1);
+        // But not for longer than they are good for.
+        if let Some((_, until)) = &mut keeper.offered {
+            *until = clock::now();
+        }
+        assert_eq!(keeper.look().await, RETRY);
+        assert_eq!(servers.borrow().turn.len(), 0);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use securecall_driver::{AnswerPolicy, CallEvent, EndReason, Event};
 
 use crate::people::{
-    InCall, Person, connected, direct, ended, incoming, placed, synapse, wait_for,
+    InCall, Person, connected, direct, ended, hears, incoming, placed, synapse, wait_for,
 };
 use crate::tone::median_amplitude;
 
@@ -19,18 +19,9 @@ async fn two_strangers_hear_each_others_tone() {
             matches!(event, Event::AudioStarted { .. }).then_some(())
         })
         .await;
-        wait_for(client, |event| {
-            matches!(event, Event::Stats { stats, .. } if stats.frames_received > 100).then_some(())
-        })
-        .await;
+        hears(client).await;
     }
-    call.calling
-        .handle()
-        .hangup(call.call.handle)
-        .await
-        .unwrap();
-    assert_eq!(ended(&mut call.called).await, EndReason::RemoteHangup);
-    assert_eq!(ended(&mut call.calling).await, EndReason::LocalHangup);
+    call.hang_up().await;
     call.calling.stop().await;
     call.called.stop().await;
     for (person, own, theirs) in [(&call.caller, 440.0, 1000.0), (&call.callee, 1000.0, 440.0)] {

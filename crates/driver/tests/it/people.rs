@@ -234,6 +234,22 @@ impl InCall {
             callees_call: callee_call,
         }
     }
+
+    /// The caller hangs up, and both clients end.
+    pub(crate) async fn hang_up(&mut self) {
+        let handle = self.calling.handle();
+        handle.hangup(self.call.handle).await.unwrap();
+        assert_eq!(ended(&mut self.called).await, EndReason::RemoteHangup);
+        assert_eq!(ended(&mut self.calling).await, EndReason::LocalHangup);
+    }
+}
+
+/// Waits until the peer was heard for two seconds.
+pub(crate) async fn hears(client: &mut Client) {
+    wait_for(client, |event| {
+        matches!(event, Event::Stats { stats, .. } if stats.frames_received > 100).then_some(())
+    })
+    .await;
 }
 
 /// To-device messages for some people that wait at the homeserver.

@@ -9,7 +9,7 @@ use securecall_relay::{Credentials, ServerLink, TurnServer};
 use securecall_relay_client::TlsTrust;
 use zeroize::Zeroizing;
 
-use crate::people::{InCall, Person, ended, placed_with, synapse, wait_for};
+use crate::people::{InCall, Person, ended, hears, placed_with, synapse, wait_for};
 use crate::tone::median_amplitude;
 
 const USER: &str = "ada";
@@ -63,17 +63,9 @@ async fn in_relayed_call(servers: &Servers) -> InCall {
 async fn hear_each_other(servers: &Servers) {
     let mut call = in_relayed_call(servers).await;
     for client in [&mut call.calling, &mut call.called] {
-        wait_for(client, |event| {
-            matches!(event, Event::Stats { stats, .. } if stats.frames_received > 100).then_some(())
-        })
-        .await;
+        hears(client).await;
     }
-    call.calling
-        .handle()
-        .hangup(call.call.handle)
-        .await
-        .unwrap();
-    assert_eq!(ended(&mut call.called).await, EndReason::RemoteHangup);
+    call.hang_up().await;
     call.calling.stop().await;
     call.called.stop().await;
     for (person, theirs) in [(&call.caller, 1000.0), (&call.callee, 440.0)] {
