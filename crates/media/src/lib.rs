@@ -71,8 +71,8 @@ pub use receive_pipeline::{ReceivePipeline, ReceiveStatistics};
 pub use send_pipeline::{OutboundFrame, SendPipeline};
 #[cfg(feature = "transport")]
 pub use transport::{
-    CandidateKind, Datagram, Fingerprint, LocalCandidate, MAX_CANDIDATE_LEN, MAX_DESCRIPTION_LEN,
-    MAX_REMOTE_CANDIDATES, PathKind, Reach, ReceivedFrame, SelectedPair, Transport, TransportError,
-    TransportEvent, TransportOutput, TransportStats,
+    AUTHENTICATED_INTERVAL, CandidateKind, Datagram, Fingerprint, LocalCandidate,
+    MAX_CANDIDATE_LEN, MAX_DESCRIPTION_LEN, MAX_REMOTE_CANDIDATES, PathKind, Reach, ReceivedFrame,
+    SelectedPair, Transport, TransportError, TransportEvent, TransportOutput, TransportStats,
 };
 pub use voice_encoder::{EncodedFrame, VoiceEncoder};

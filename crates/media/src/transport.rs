@@ -64,8 +64,8 @@ const CHECK_BURST: usize = 8;
 const CHECK_PACING: Duration = Duration::from_millis(5);
 /// str0m's pacing: a deadline this near means that a check waits only for it.
 const STR0M_PACING: Duration = Duration::from_millis(50);
-/// `AuthenticatedPacket` comes at most this often.
-const AUTHENTICATED_INTERVAL: Duration = Duration::from_millis(250);
+/// [`TransportEvent::AuthenticatedPacket`] comes at most this often, and so does whatever is told of it.
+pub const AUTHENTICATED_INTERVAL: Duration = Duration::from_millis(250);
 /// str0m's "never" is decades away.
 const NEVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
 

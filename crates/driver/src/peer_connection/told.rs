@@ -3,10 +3,9 @@
 
 use std::time::Duration;
 
+use securecall_media::AUTHENTICATED_INTERVAL;
 use web_time::Instant;
 
-/// An authenticated packet is told at most this often.
-const AUTHENTICATED_INTERVAL: Duration = Duration::from_millis(250);
 /// The peer's mute and unmute are told at most this often, whatever its frames say.
 const MUTE_INTERVAL: Duration = Duration::from_millis(250);
 
