@@ -31,6 +31,8 @@ mod passphrases;
 mod prompt;
 mod qr_text;
 mod runtime;
+#[cfg(test)]
+mod sample_contacts;
 mod screen;
 mod secret;
 mod secret_input;
