@@ -147,6 +147,7 @@ impl Settings {
         })?;
         for (key, value) in table {
             let toml::Value::String(value) = value else {
+                // A key that does not exist is called that, whatever its value is.
                 known(&key, path)?;
                 return Err(invalid(
                     path.display(),

@@ -316,6 +316,7 @@ impl Transport {
         destination: SocketAddr,
         bytes: &[u8],
     ) -> Result<(), TransportError> {
+        // Before the engine sees it, which would learn a candidate from any check.
         if !self.reach.admits_socket(source) || !self.admits_check(source, bytes) {
             return Ok(());
         }
@@ -530,6 +531,8 @@ impl Transport {
             match self.engine(|rtc| Ok((rtc.poll_output()?, rtc.last_timeout_reason())))? {
                 (Output::Timeout(at), reason) => {
                     self.deadline = self.next_deadline(now, at, reason);
+                    // Only when all is drained: while a better pair takes over, datagrams go by
+                    // both. And only after `PathUp`, which names the first.
                     if self.path_up
                         && let Some((kind, pair)) = self.nomination.news()
                     {
@@ -584,6 +587,8 @@ impl Transport {
             Event::IceConnectionStateChange(state) => {
                 debug!(?state, "ice");
                 self.ice = state;
+                // Not sooner: without a pair no flight gets anywhere, and its waits would grow for
+                // nothing.
                 if state.is_connected() {
                     self.dtls.begin();
                 }
@@ -599,6 +604,7 @@ impl Transport {
                     self.emit(TransportEvent::ChannelOpen);
                 }
             }
+            // Only what is on our channel: another one has no meaning between us.
             Event::ChannelData(data) if Some(data.id) == self.channel => {
                 self.authenticated(now);
                 self.emit(TransportEvent::Control(data.data));

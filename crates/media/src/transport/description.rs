@@ -102,6 +102,7 @@ impl Description {
                 media.push(rest.split(' ').next().unwrap_or_default());
             } else if attribute(line, "fingerprint").is_some() {
                 let read = Fingerprint::parse(line).ok_or(TransportError::Fingerprint)?;
+                // Even the same one twice: which of two a reader takes is nothing to rely on.
                 if fingerprint.replace(read).is_some() {
                     return Err(TransportError::Fingerprint);
                 }
@@ -109,6 +110,8 @@ impl Description {
             text.push_str(line);
             text.push_str("\r\n");
         }
+        // One line of each, in this order: everything else in this crate counts on a single audio
+        // line.
         if media != ["audio", "application"] {
             return Err(TransportError::MediaLines);
         }
