@@ -96,6 +96,11 @@ impl ServerError {
             HttpError::Network(error) => Self::from_network(error),
             HttpError::Api(api) => Self::from_api(error, api),
             HttpError::TimedOut => Self::TimedOut,
+            HttpError::ConnectionLost => Self::Unreachable {
+                reason: error.to_string(),
+                may_have_arrived: true,
+            },
+            HttpError::Ours(error) => error.clone(),
             HttpError::TooManyRequests { retry_after } => Self::TooManyRequests {
                 retry_after: *retry_after,
             },
@@ -268,7 +273,7 @@ pub(crate) fn bounded(text: &str) -> String {
 }
 
 /// What rustls has against the other side, if that is why the connection failed.
-fn tls_fault(error: &(dyn StdError + 'static)) -> Option<ServerError> {
+pub(crate) fn tls_fault(error: &(dyn StdError + 'static)) -> Option<ServerError> {
     let mut next = Some(error);
     while let Some(error) = next {
         match error.downcast_ref() {

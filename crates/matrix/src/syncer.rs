@@ -152,6 +152,7 @@ impl Syncer {
         let mut long_poll = LongPoll::default();
         let mut online = true;
         let mut backoff = Backoff::default();
+        let mut network = self.client.network_changes();
         // A long poll that failed may have been cut by a proxy: whether the homeserver is there is seen at once.
         let mut cut = None;
         while !sender.is_closed() {
@@ -208,7 +209,16 @@ impl Syncer {
                     }
                 }
             }
-            sleep(backoff.after_failure(asked)).await;
+            let pause = sleep(backoff.after_failure(asked));
+            if asked.is_zero() {
+                // Where nobody could be reached, somebody may be now.
+                tokio::select! {
+                    () = pause => {}
+                    () = network.next() => backoff.reset(),
+                }
+            } else {
+                pause.await;
+            }
         }
     }
 }

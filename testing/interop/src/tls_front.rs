@@ -45,6 +45,16 @@ impl TlsFront {
     ///
     /// When no socket or no certificate can be had.
     pub fn with_names(server: SocketAddr, names: &[&str]) -> io::Result<Self> {
+        Self::start_at((Ipv4Addr::LOCALHOST, 0).into(), server, names)
+    }
+
+    /// The same at an address of one's own choice. Whoever starts it in a [`Host`](crate::network::Host) has it there, and
+    /// there it looks for the server.
+    ///
+    /// # Errors
+    ///
+    /// When the socket, or a certificate, is not to be had.
+    pub fn start_at(at: SocketAddr, server: SocketAddr, names: &[&str]) -> io::Result<Self> {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let signed = rcgen::generate_simple_self_signed(names).map_err(io::Error::other)?;
         let key =
@@ -59,7 +69,7 @@ impl TlsFront {
             })
             .map_err(io::Error::other)?;
 
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let listener = TcpListener::bind(at)?;
         let address = listener.local_addr()?;
         let is_over = Arc::new(AtomicBool::new(false));
         let (config, over) = (Arc::new(config), Arc::clone(&is_over));
