@@ -6,6 +6,7 @@ mod account;
 mod answers;
 mod certificate;
 mod hostile;
+mod kept_connections;
 mod people;
 mod registration;
 mod restart;
