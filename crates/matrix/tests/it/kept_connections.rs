@@ -48,8 +48,9 @@ fn watched(answer: Answer) -> (Answer, UnboundedReceiver<()>) {
 
 /// A sync that brings something.
 fn sync_with_a_message() -> Answer {
-    let event =
-        format!(r#"{{"type":"{SIGNAL_EVENT_TYPE}","sender":"@other:homeserver.test","content":{{}}}}"#);
+    let event = format!(
+        r#"{{"type":"{SIGNAL_EVENT_TYPE}","sender":"@other:homeserver.test","content":{{}}}}"#
+    );
     let body = format!(r#"{{"next_batch":"s2","to_device":{{"events":[{event}]}}}}"#);
     Answer::json("200 OK", &[], &body)
 }

@@ -10,6 +10,8 @@ mod kept_connections;
 mod people;
 mod registration;
 mod restart;
+#[cfg(target_os = "linux")]
+mod roaming;
 mod signal;
 mod store;
 mod unfinished;
