@@ -27,7 +27,7 @@ use crate::{
     homeserver::Homeserver,
     http_error::HttpError,
     pool::{AnswerHead, Pool, PoolSettings},
-    server_error::{ServerError, tls_fault},
+    server_error::ServerError,
 };
 
 /// How long any one answer may take; a long poll has its own time on top.
@@ -183,7 +183,13 @@ impl HttpTransport {
         let mut first = pin!(Arc::clone(&pool).ask(copy(request)?, terms.time));
         if !terms.may_doubt || !pool.has_answered() {
             // A new connection is there because the homeserver was a moment ago: it may take its time.
-            return first.await;
+            let outcome = first.await;
+            if pool.has_answered() && outcome.as_ref().is_err_and(was_found_dead) {
+                // What has been kept as long is no better.
+                self.replace(&pool, self.inner.settings.pool()?);
+                return Err(HttpError::ConnectionLost);
+            }
+            return outcome;
         }
         match timeout(PATIENCE, &mut first).await {
             Ok(Err(HttpError::Network(error))) if !error.is_connect() => {
@@ -245,15 +251,20 @@ impl HttpTransport {
         }
     }
 
-    /// The pool that has answered takes the place of the one that has not, unless that is no longer in use.
+    /// The pool that has answered takes the place of the one that has not.
     fn prefer(&self, answer: AnswerHead, pool: &Arc<Pool>) -> AnswerHead {
-        let mut in_use = self.lock();
-        if Arc::ptr_eq(&in_use, pool) {
-            info!("connections to the homeserver were dead");
-            *in_use = Arc::clone(&answer.pool);
-            pool.retire();
-        }
+        self.replace(pool, Arc::clone(&answer.pool));
         answer
+    }
+
+    /// Retires a pool whose connections are dead, unless somebody has.
+    fn replace(&self, dead: &Arc<Pool>, new: Arc<Pool>) {
+        let mut pool = self.lock();
+        if Arc::ptr_eq(&pool, dead) {
+            info!("connections to the homeserver were dead");
+            *pool = new;
+            dead.retire();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Arc<Pool>> {
@@ -277,7 +288,15 @@ fn copy(request: &Request) -> Result<Request, HttpError> {
     Ok(copy?)
 }
 
-/// Whether the request has not left, for want of a way to the homeserver. One that does not prove who it is is there.
-fn has_no_connection(error: &HttpError) -> bool {
-    matches!(error, HttpError::Network(error) if error.is_connect() && tls_fault(error).is_none())
+/// Whether TCP, or HTTP/2, has asked for a sign of life in vain.
+fn was_found_dead(error: &HttpError) -> bool {
+    matches!(error, HttpError::Network(error) if error.is_timeout() && !error.is_connect())
 }
+
+/// Whether the request has not left, so that even one can be made again that must not be made twice.
+fn has_no_connection(error: &HttpError) -> bool {
+    matches!(error, HttpError::Network(error) if error.is_connect())
+}
+
+#[cfg(test)]
+mod tests;

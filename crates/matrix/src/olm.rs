@@ -238,6 +238,7 @@ impl Olm {
         id: &TransactionId,
         request: claim_keys::v3::Request,
     ) -> Result<(), ServerError> {
+        // Twice it costs the device one more key, as when a send that failed is repeated.
         let answer = client.send(request).await;
         let answer = answer.map_err(|error| ServerError::from_http(&error))?;
         let machine = self.machine.read().await;

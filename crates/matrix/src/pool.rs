@@ -214,14 +214,19 @@ impl Pool {
             local: ends.local_addr().ip(),
             remote: ends.remote_addr(),
         };
-        let mut paths = lock(&self.paths);
-        if !paths.contains(&path) {
-            if paths.len() == MAX_PATHS {
-                paths.remove(0);
-            }
-            paths.push(path);
-        }
+        remember(&mut lock(&self.paths), path);
     }
+}
+
+/// The oldest makes room.
+fn remember(paths: &mut Vec<NetworkPath>, path: NetworkPath) {
+    if paths.contains(&path) {
+        return;
+    }
+    if paths.len() == MAX_PATHS {
+        paths.remove(0);
+    }
+    paths.push(path);
 }
 
 /// The address from which the system would connect now. Nothing is sent.
@@ -262,5 +267,31 @@ fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
 fn internal(error: &(impl std::error::Error + 'static)) -> ServerError {
     ServerError::Internal {
         reason: chain(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_homeserver_at_many_addresses_is_remembered_at_a_few() {
+        let mut paths = Vec::new();
+        for port in [1, 1, 2, 3, 4, 5, 6, 7, 8, 9] {
+            let remote = (Ipv4Addr::LOCALHOST, port).into();
+            let local = Ipv4Addr::LOCALHOST.into();
+            remember(&mut paths, NetworkPath { local, remote });
+        }
+        let ports: Vec<u16> = paths.iter().map(|path| path.remote.port()).collect();
+        assert_eq!(ports, [2, 3, 4, 5, 6, 7, 8, 9]);
+    }
+
+    /// The first connection of a program counts as well as a kept one.
+    #[test]
+    fn of_connections_that_are_coming_up_all_are_in_doubt_when_any_address_is_gone() {
+        let homeserver = Homeserver::new("http://127.0.0.1:1").unwrap();
+        let pool = PoolSettings::new(&homeserver).unwrap().pool().unwrap();
+        assert!(pool.may_be_dead(&[Ipv4Addr::new(192, 0, 2, 1).into()]));
+        assert!(!pool.may_be_dead(&[]));
     }
 }

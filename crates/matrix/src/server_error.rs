@@ -273,7 +273,7 @@ pub(crate) fn bounded(text: &str) -> String {
 }
 
 /// What rustls has against the other side, if that is why the connection failed.
-pub(crate) fn tls_fault(error: &(dyn StdError + 'static)) -> Option<ServerError> {
+fn tls_fault(error: &(dyn StdError + 'static)) -> Option<ServerError> {
     let mut next = Some(error);
     while let Some(error) = next {
         match error.downcast_ref() {

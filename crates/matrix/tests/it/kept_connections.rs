@@ -129,6 +129,26 @@ async fn a_request_in_flight_is_made_again_when_the_network_changes() {
     assert_eq!((times, devices.unwrap().len()), (2, 1));
 }
 
+#[tokio::test]
+async fn a_second_attempt_follows_the_network_too() {
+    let victim = Victim::new().await;
+    let (query, mut queried) = watched(nobody_answers());
+    victim.server.answer_times(QUERY, 2, query);
+    let changing = async {
+        for _ in 0..2 {
+            queried.recv().await.unwrap();
+        }
+        victim.account.network_changed(&[OWN]);
+    };
+    let querying = async {
+        let asking = victim.account.devices_of(victim.account.matrix_id());
+        let (devices, ()) = tokio::join!(asking, changing);
+        devices
+    };
+    let (times, devices) = asked(&victim.server, querying).await;
+    assert_eq!((times, devices.unwrap().len()), (3, 1));
+}
+
 /// One-time keys that somebody has claimed meanwhile must not be there once more.
 #[tokio::test]
 async fn an_upload_of_keys_is_not_made_again_by_itself() {
