@@ -3,7 +3,9 @@
 mod allocation;
 mod authentication;
 mod failure;
+mod grant;
 mod peers;
+mod requests;
 mod server;
 mod stream_buffer;
 mod transactions;
