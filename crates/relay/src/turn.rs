@@ -2,6 +2,7 @@
 
 mod allocation;
 mod authentication;
+mod channel_data;
 mod failure;
 mod grant;
 mod peers;

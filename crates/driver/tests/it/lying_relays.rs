@@ -208,9 +208,12 @@ async fn somebody_elses_address_gets_a_bounded_number_of_checks_and_nothing_else
     ];
     let (mut calling, mut called, _) =
         placed_with(&caller, &callee, configs, by(Route::Relay)).await;
-    for client in [&mut calling, &mut called] {
-        // The server does carry packets, from another address than it says.
-        assert_eq!(outcome(client).await, Outcome::Connected(PathRoute::Relay));
+    // The server does carry packets, from another address than it says, and of that the callee cannot know whose it is.
+    for (client, route) in [
+        (&mut calling, PathRoute::Relay),
+        (&mut called, PathRoute::Direct),
+    ] {
+        assert_eq!(outcome(client).await, Outcome::Connected(route));
         hears(client).await;
     }
     calling.stop().await;

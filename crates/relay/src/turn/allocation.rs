@@ -8,6 +8,7 @@ use tracing::debug;
 use web_time::Instant;
 
 use super::authentication::Authentication;
+use super::channel_data;
 use super::grant::{Grant, MIN_LIFETIME, lifetime_of};
 use super::peers::Peers;
 use super::stream_buffer::StreamBuffer;
@@ -76,6 +77,8 @@ pub(super) struct Allocation {
     state: State,
     authentication: Authentication,
     stale_nonces: u8,
+    /// An address of a time before was given back.
+    has_given_back: bool,
     transactions: Transactions,
     peers: Peers,
     buffer: StreamBuffer,
@@ -99,6 +102,7 @@ impl Allocation {
                 until: now + OPEN_TIMEOUT,
             },
             stale_nonces: 0,
+            has_given_back: false,
             transactions: Transactions::new(in_stream),
             peers: Peers::default(),
             buffer: StreamBuffer::default(),
@@ -175,7 +179,7 @@ impl Allocation {
             (Class::Success | Class::Error, _) if self.answered(&message).is_none() => {
                 return false;
             }
-            (Class::Success, _) => self.handle_success(now, &message),
+            (Class::Success, _) => self.handle_success(now, ids, &message),
             (Class::Error, _) => self.handle_error(now, ids, &message),
             // Servers ask nothing.
             (Class::Request | Class::Indication, _) => return false,
@@ -209,22 +213,8 @@ impl Allocation {
         if !self.peers.is_permitted(peer.ip()) {
             return self.allow(now, ids, peer.ip());
         }
-        let Ok(length) = u16::try_from(contents.len()) else {
-            return;
-        };
         let bytes = match self.peers.bound_number(peer) {
-            Some(number) => {
-                let mut bytes = Vec::with_capacity(contents.len() + 8);
-                bytes.extend_from_slice(&number.to_be_bytes());
-                bytes.extend_from_slice(&length.to_be_bytes());
-                bytes.extend_from_slice(contents);
-                if self.via.is_stream() {
-                    // Only in a stream the next frame has to begin on a 4-byte boundary (RFC 8656
-                    // section 12.5).
-                    bytes.resize(bytes.len().next_multiple_of(4), 0);
-                }
-                bytes
-            }
+            Some(number) => channel_data::write(number, contents, self.via.is_stream()),
             None => MessageBuilder::new(Class::Indication, Method::Send, ids.draw())
                 .xor_address(AttributeType::XOR_PEER_ADDRESS, peer)
                 .attribute(AttributeType::DATA, contents)
@@ -285,12 +275,9 @@ impl Allocation {
         }
         for purpose in given_up {
             match purpose {
-                Purpose::Allocate | Purpose::AllocateIpv6 | Purpose::Refresh | Purpose::Check => {
-                    self.fail(TurnFailure::NoAnswer);
-                }
                 Purpose::Permission(ip) => self.peers.permission_unanswered(ip),
                 Purpose::Channel(peer) => self.peers.channel_refused(peer),
-                Purpose::Release => {}
+                _ => self.fail(TurnFailure::NoAnswer),
             }
         }
         if self.is_over() {
@@ -337,15 +324,10 @@ impl Allocation {
     }
 
     fn handle_channel_data(&mut self, bytes: &[u8]) {
-        let [high, low, length_high, length_low, contents @ ..] = bytes else {
+        let Some((number, contents)) = channel_data::read(bytes) else {
             return;
         };
-        let length = usize::from(u16::from_be_bytes([*length_high, *length_low]));
-        // A datagram may have padding behind the data (RFC 8656 section 12.5).
-        let Some(contents) = contents.get(..length) else {
-            return;
-        };
-        if let Some(peer) = self.peers.peer_of(u16::from_be_bytes([*high, *low])) {
+        if let Some(peer) = self.peers.peer_of(number) {
             self.packet(peer, contents);
         }
     }
@@ -372,7 +354,7 @@ impl Allocation {
         }
     }
 
-    fn handle_success(&mut self, now: Instant, message: &Message<'_>) {
+    fn handle_success(&mut self, now: Instant, ids: &mut TransactionIds, message: &Message<'_>) {
         let Some((purpose, authenticated)) = self.answered(message) else {
             return;
         };
@@ -387,7 +369,8 @@ impl Allocation {
             Purpose::Refresh | Purpose::Check => self.refreshed(now, message),
             Purpose::Permission(ip) => self.peers.permission_granted(now, ip),
             Purpose::Channel(peer) => self.peers.channel_granted(now, peer),
-            Purpose::Release => {}
+            // Whoever releases an address for good hears of nothing any more.
+            Purpose::Release => self.request(now, ids, Purpose::Allocate),
         }
     }
 
@@ -430,6 +413,12 @@ impl Allocation {
             return self.challenged(now, ids, purpose, message);
         }
         match purpose {
+            // The server still has an address for us, of a time before the network was gone. Whoever does not know it can only give
+            // it back, and ask again.
+            Purpose::Allocate if error.code == 437 && !self.has_given_back => {
+                self.has_given_back = true;
+                self.request(now, ids, Purpose::Release);
+            }
             // It may have addresses of the other family.
             Purpose::Allocate if error.code == 440 => {
                 self.request(now, ids, Purpose::AllocateIpv6);
@@ -442,7 +431,7 @@ impl Allocation {
             }
             Purpose::Permission(ip) => self.peers.permission_refused(ip),
             Purpose::Channel(peer) => self.peers.channel_refused(peer),
-            Purpose::Release => {}
+            Purpose::Release => self.request(now, ids, Purpose::Allocate),
         }
     }
 

@@ -147,12 +147,8 @@ impl TurnSource {
     fn has_room(&self, by_stream: bool) -> bool {
         let attempts = self.attempts.iter();
         let others = attempts.filter(|attempt| attempt.allocation.via.is_stream() == by_stream);
-        others.count()
-            < if by_stream {
-                MAX_BY_STREAMS
-            } else {
-                MAX_BY_DATAGRAMS
-            }
+        let bound = [MAX_BY_DATAGRAMS, MAX_BY_STREAMS][usize::from(by_stream)];
+        others.count() < bound
     }
 
     /// Takes what the allocations have to say, as it must be after whatever they were told.

@@ -183,6 +183,33 @@ fn a_server_that_has_ipv6_addresses_alone_is_asked_for_one() {
     }
 }
 
+/// The network was gone for longer than the server was waited for, but not for as long as it keeps what it has granted.
+#[test]
+fn an_address_that_the_server_still_has_for_us_is_given_back_and_another_asked_for() {
+    for gives_back in [true, false] {
+        let mut has_one = true;
+        let mut network = network(Scripted::new(LISTEN, move |request| {
+            let lifetime = request.number(AttributeType::LIFETIME);
+            Some(match request.method() {
+                Method::Allocate if has_one => refusal(request, 437).integrity(&key()).finish(),
+                Method::Refresh if lifetime == Some(0) => {
+                    has_one = !gives_back;
+                    let granted =
+                        MessageBuilder::new(Class::Success, Method::Refresh, request.transaction());
+                    let granted = granted.number(AttributeType::LIFETIME, 0);
+                    granted.integrity(&key()).finish()
+                }
+                _ => grant(request).integrity(&key()).finish(),
+            })
+        }));
+        network.run_for(Duration::from_secs(10));
+        let found = [address("198.51.100.8:50000")];
+        let expected = if gives_back { &found[..] } else { &[] };
+        assert_eq!(network.addresses(), expected);
+        assert!(network.sent.len() <= 6);
+    }
+}
+
 /// A machine has many addresses, and a firewall that lets nothing but TLS through.
 #[test]
 fn many_sockets_do_not_leave_the_streams_out() {
