@@ -21,6 +21,8 @@ fn forgeries() -> Vec<Vec<u8>> {
         alert(200, 40),
         alert(201, 0),
         [record(20, 203, &[1]), alert(204, 0)].concat(),
+        record(22, 205, b"no handshake message at all"),
+        record(22, 206, b" a broken record"),
         record(23, 208, b"data"),
         record(26, 209, &[0, 2, 0, 0]),
         record(99, 210, b"what is that"),
