@@ -75,7 +75,8 @@ impl ServerSettings {
         ];
         let beside: Vec<String> = named
             .into_iter()
-            .filter_map(|(key, is_set)| is_set.then(|| format!("'{key}'")))
+            .filter(|(_, is_set)| *is_set)
+            .map(|(key, _)| format!("'{key}'"))
             .collect();
         if self.secret.is_some() && !beside.is_empty() {
             return Err(format!(
@@ -235,7 +236,7 @@ mod tests {
             ),
             (
                 ServerSettings {
-                    user: user.clone(),
+                    user,
                     ..with_turn()
                 },
                 "'turn_user' is set, and 'turn_password' is not",
@@ -249,8 +250,8 @@ mod tests {
             ),
             (
                 ServerSettings {
-                    secret: hidden.clone(),
-                    ..with_password.clone()
+                    secret: hidden,
+                    ..with_password
                 },
                 "leave 'turn_user' and 'turn_password' out, or 'turn_secret'",
             ),
