@@ -83,6 +83,9 @@ pub(crate) struct OfHandshake {
     pub(crate) contents: Vec<u8>,
 }
 
+/// How many datagrams went where, and how many bytes with their headers.
+pub(crate) type Sent = BTreeMap<SocketAddr, (usize, usize)>;
+
 pub(crate) struct Pair {
     pub(crate) now: Instant,
     pub(crate) delay: Duration,
@@ -101,7 +104,7 @@ pub(crate) struct Pair {
     sent: BTreeMap<Side, usize>,
     destinations: BTreeMap<Side, BTreeSet<SocketAddr>>,
     /// Of whom it is counted what goes where, and that.
-    watched: Option<(Side, BTreeMap<SocketAddr, (usize, usize)>)>,
+    watched: Option<(Side, Sent)>,
     deadlines: BTreeMap<Side, Option<Instant>>,
     in_flight: Vec<(Instant, Datagram)>,
     loss: Option<Loss>,
@@ -320,7 +323,7 @@ impl Pair {
     }
 
     /// How many datagrams went where, and how many bytes, from whom is watched.
-    pub(crate) fn sent_to(&self) -> BTreeMap<SocketAddr, (usize, usize)> {
+    pub(crate) fn sent_to(&self) -> Sent {
         let watched = self.watched.as_ref();
         watched.map(|(_, sent)| sent.clone()).unwrap_or_default()
     }

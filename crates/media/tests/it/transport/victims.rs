@@ -1,6 +1,5 @@
 //! A peer names addresses of somebody else, who never answers: how much a call sends there, at most.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use securecall_media::LocalCandidate;
 
 use super::pair::{Pair, Side};
 
-/// As many as a call waits for its path.
+/// As long as a call waits for its path.
 const CONNECTING: Duration = Duration::from_secs(30);
 /// A check is no longer than this, with its header of IP and UDP.
 const CHECK_LEN: usize = 160;
@@ -109,7 +108,7 @@ fn restarts_without_end_send_no_more_in_a_second_than_checks_are_paced() {
         pair.run_for(Duration::from_millis(50));
     }
     let victim: std::net::IpAddr = "192.0.2.66".parse().unwrap();
-    let sent: BTreeMap<SocketAddr, (usize, usize)> = pair.sent_to();
+    let sent = pair.sent_to();
     let to_victim = sent.iter().filter(|(address, _)| address.ip() == victim);
     let checks: usize = to_victim.map(|(_, (count, _))| count).sum();
     println!("{restarts} restarts, {checks} checks in ten seconds");
