@@ -2,8 +2,11 @@
 
 mod allocation;
 mod authentication;
+mod channel_data;
 mod failure;
+mod grant;
 mod peers;
+mod requests;
 mod server;
 mod stream_buffer;
 mod transactions;

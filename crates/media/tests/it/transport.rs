@@ -1,9 +1,11 @@
 //! Two transports on virtual time.
 
 mod bad_network;
+mod forged_dtls;
 mod hostile;
 mod nomination;
 mod pair;
+mod victims;
 
 use std::{net::SocketAddr, time::Duration};
 
