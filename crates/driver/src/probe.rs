@@ -4,19 +4,24 @@
 //! address as they see it.
 
 mod named_server;
+mod nat;
+mod runner;
+mod server;
+mod sockets;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 pub use named_server::{NamedBy, NamedServer, UnusableUri, named_servers};
+pub use nat::discover_nat;
 pub use securecall_relay::TurnFailure;
-pub use securecall_relay::probe::{Evidence, FilteringBehavior, MappingBehavior, NatBehavior};
+pub use securecall_relay::probe::{
+    Evidence, FilteringBehavior, MappingBehavior, NatBehavior, Relaying,
+};
 use securecall_relay::turn::ServerUri;
 pub use securecall_relay::turn::UriError;
 pub use securecall_relay_client::ResolveError;
-use securecall_relay_client::TlsTrust;
-
-use crate::config::Network;
+pub use server::probe_server;
 
 /// What came of one server, at one of its addresses. Over what it was spoken to says the scheme of its URI.
 #[derive(Debug)]
@@ -54,23 +59,6 @@ pub enum ProbeAnswer {
         /// Whether packets really go through them.
         relaying: Relaying,
     },
-}
-
-/// Whether packets go through an address that a TURN server granted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Relaying {
-    /// A packet went from a socket of this machine to the relayed address, through it to us, and one went back.
-    Shown {
-        /// How long the two took together.
-        round_trip: Duration,
-    },
-    /// Packets went between two addresses at the server only. None reached it from this machine: this network lets
-    /// no UDP out, or the server's firewall lets none in to the ports that it relays at.
-    WithinServer,
-    /// The server lets through neither us nor itself (`denied-peer-ip`), or grants no second address: nothing is shown.
-    NotShown,
-    /// The server lets us through, but nothing came: it relays nothing.
-    Nothing,
 }
 
 /// Why a server gave nothing.
@@ -111,25 +99,4 @@ pub enum NatFinding {
     NoAnswer,
     /// Somebody answered.
     Behavior(NatBehavior),
-}
-
-/// Tries a server at each of its addresses, at most four, all at once: at a TURN server an address is allocated,
-/// tried, and given back. Takes 12 s at most, with a server that answers a second or two.
-pub async fn probe_server(
-    server: &NamedServer,
-    network: &Network,
-    trust: Option<&TlsTrust>,
-) -> Vec<ServerProbe> {
-    let (_, _, _) = (server, network, trust);
-    Vec::new()
-}
-
-/// Finds out by these servers, as far as they are spoken to over UDP, how the NATs between this machine and the
-/// Internet behave. Takes 12 s at most.
-pub async fn discover_nat(servers: &[NamedServer], network: &Network) -> NatReport {
-    let (_, _) = (servers, network);
-    NatReport {
-        ipv4: NatFinding::NoServer,
-        ipv6: NatFinding::NoServer,
-    }
 }

@@ -3,6 +3,7 @@
 mod allocation;
 mod authentication;
 mod failure;
+mod grant;
 mod peers;
 mod server;
 mod stream_buffer;
@@ -11,6 +12,7 @@ mod turn_source;
 mod uri;
 
 pub use failure::TurnFailure;
+pub use grant::Grant;
 pub use server::{Credentials, MAX_CREDENTIAL_LEN, ServerLink, TurnServer};
 pub use stream_buffer::{MAX_FRAME_LEN, StreamBuffer, StreamError};
 pub use turn_source::TurnSource;

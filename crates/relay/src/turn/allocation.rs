@@ -8,6 +8,7 @@ use tracing::debug;
 use web_time::Instant;
 
 use super::authentication::Authentication;
+use super::grant::Grant;
 use super::peers::Peers;
 use super::stream_buffer::StreamBuffer;
 use super::transactions::{Purpose, Transaction, Transactions};
@@ -76,6 +77,7 @@ enum State {
 pub(super) struct Allocation {
     pub(super) server: TurnServer,
     pub(super) via: Via,
+    pub(super) grant: Option<Grant>,
     state: State,
     authentication: Authentication,
     stale_nonces: u8,
@@ -98,6 +100,7 @@ impl Allocation {
             authentication: Authentication::new(server.credentials.clone()),
             server,
             via,
+            grant: None,
             state: State::Opening {
                 until: now + OPEN_TIMEOUT,
             },
@@ -119,6 +122,11 @@ impl Allocation {
             State::Held { relayed, .. } => relayed,
             State::Opening { .. } | State::Asking | State::Over => &[],
         }
+    }
+
+    /// Whether the server lets packets of a host through; `None` while it has not said.
+    pub(super) fn permits(&self, peer: IpAddr) -> Option<bool> {
+        self.peers.permits(peer)
     }
 
     /// Whether nothing comes of it any more.
@@ -415,6 +423,7 @@ impl Allocation {
             return self.fail(TurnFailure::Nonsense("it grants an address but names none"));
         }
         relayed.sort_unstable();
+        self.grant = Some(Grant::new(message, &relayed));
         self.state = State::Held {
             relayed,
             refresh_at: now + lifetime / 2,

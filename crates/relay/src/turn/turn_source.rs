@@ -10,7 +10,7 @@ use web_time::Instant;
 
 use super::allocation::{Allocation, AllocationOutput, Via};
 use super::peers::MAX_PERMISSIONS;
-use super::{ServerLink, TurnFailure, TurnServer};
+use super::{Grant, ServerLink, TurnFailure, TurnServer};
 use crate::reach::is_public;
 use crate::{
     Candidate, CandidateSource, Claim, Datagram, Inbound, SourceOutput, StreamEvent, StreamId,
@@ -99,6 +99,19 @@ impl TurnSource {
     /// Why there is no address at these servers, oldest first.
     pub fn failures(&self) -> impl Iterator<Item = &(SocketAddr, ServerLink, TurnFailure)> {
         self.failures.iter()
+    }
+
+    /// What servers have granted, of that which is still held.
+    pub fn grants(&self) -> impl Iterator<Item = &Grant> {
+        let attempts = self.attempts.iter();
+        attempts.filter_map(|attempt| attempt.allocation.grant.as_ref())
+    }
+
+    /// Whether the server that has this address for us lets packets of a host through; `None` while it has not said.
+    pub fn permits(&self, base: SocketAddr, peer: IpAddr) -> Option<bool> {
+        let mut attempts = self.attempts.iter();
+        let attempt = attempts.find(|attempt| attempt.allocation.relayed().contains(&base))?;
+        attempt.allocation.permits(peer)
     }
 
     fn ask_all(&mut self, now: Instant, sockets: &[SocketAddr]) {

@@ -3,7 +3,9 @@
 
 mod coturn;
 mod messages;
+mod nat_behavior;
 mod network;
+mod probe_world;
 mod properties;
 mod reflexive;
 mod refusals;
