@@ -4,5 +4,6 @@
 mod basics;
 mod faults;
 mod people;
+mod probes;
 mod relays;
 mod tone;

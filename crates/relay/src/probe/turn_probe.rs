@@ -44,11 +44,12 @@ pub enum Relaying {
         /// How long the two took together.
         round_trip: Duration,
     },
-    /// Packets went between two addresses at the server only. None came there from this machine: this network lets
-    /// no UDP out to it, or a firewall in front of the server lets none in to the ports at which it relays.
+    /// Packets went between two addresses at the server only. Of those from this machine, which the server lets through,
+    /// none came: this network lets no UDP out to it, or a firewall in front of the server lets none in to the ports at
+    /// which it relays.
     WithinServer,
-    /// The server lets through neither us nor itself (`denied-peer-ip`), or grants no second address, or this network
-    /// lets no UDP out: nothing is shown.
+    /// Packets of ours cannot show it. The server does not let us through (`denied-peer-ip`), or has only addresses of
+    /// a version of IP that this machine lacks, or this network lets no UDP out.
     NotShown,
     /// The server lets us through, but nothing came: it relays nothing, or a firewall in front of it lets nothing in.
     Nothing,
@@ -312,7 +313,14 @@ impl TurnProbe {
                 // Back to wherever the server saw it come from, through the server again.
                 let _ = self.legs[0].source.send(now, answer);
             }
-            Path::WithinServer => self.finish_allocated(now, Relaying::WithinServer),
+            Path::WithinServer => {
+                let relaying = if self.came_nothing {
+                    Relaying::WithinServer
+                } else {
+                    Relaying::NotShown
+                };
+                self.finish_allocated(now, relaying);
+            }
         }
     }
 

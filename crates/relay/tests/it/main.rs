@@ -11,5 +11,6 @@ mod reflexive;
 mod refusals;
 mod scripted_server;
 mod streams;
+mod turn_probe;
 mod turn_server;
 mod uris;
