@@ -17,10 +17,13 @@ use crate::{
     TransactionIds, Urgency,
 };
 
-/// The most servers and links that are asked.
-const MAX_SERVERS: usize = 8;
-/// The most allocations that are asked for or held: sockets times servers.
-const MAX_ATTEMPTS: usize = 16;
+/// The most servers and links that are asked: three links to two servers with an address of each family.
+const MAX_SERVERS: usize = 12;
+/// The most allocations that are asked for or held by datagrams: sockets times servers.
+const MAX_BY_DATAGRAMS: usize = 16;
+/// The same by streams. They have a bound of their own: on a machine with many addresses they must not be left out, for where
+/// nothing else gets through they are all there is.
+const MAX_BY_STREAMS: usize = 12;
 /// How long datagrams may still win over a stream that was faster: they are worth it, for a lost packet
 /// holds up all that follow it in a stream.
 const DATAGRAMS_MAY_COME_LATE: Duration = Duration::from_secs(1);
@@ -133,8 +136,9 @@ impl TurnSource {
         let is_asked = self.attempts.iter().any(|attempt| {
             let other = &attempt.allocation.server;
             (other.address, &other.link) == (server.address, &server.link)
+                && other.credentials.username() == server.credentials.username()
         });
-        if !is_asked && self.attempts.len() < MAX_ATTEMPTS {
+        if !is_asked && self.has_room(true) {
             let stream = StreamId(self.next_stream);
             self.next_stream += 1;
             self.outputs
@@ -144,13 +148,20 @@ impl TurnSource {
     }
 
     fn begin(&mut self, now: Instant, server: TurnServer, via: Via) {
-        if self.attempts.len() < MAX_ATTEMPTS {
+        if self.has_room(via.is_stream()) {
             self.attempts.push(Attempt {
                 allocation: Allocation::new(now, &mut self.ids, server, via),
                 generation: self.generation,
                 candidates: Vec::new(),
             });
         }
+    }
+
+    fn has_room(&self, by_stream: bool) -> bool {
+        let attempts = self.attempts.iter();
+        let others = attempts.filter(|attempt| attempt.allocation.via.is_stream() == by_stream);
+        let bound = [MAX_BY_DATAGRAMS, MAX_BY_STREAMS][usize::from(by_stream)];
+        others.count() < bound
     }
 
     /// Takes what the allocations have to say, as it must be after whatever they were told.
@@ -204,8 +215,26 @@ impl TurnSource {
         });
     }
 
+    /// Whether a server claims an address for us that we have without it: what is sent from there would be led to it.
+    fn claims_what_is_ours(&self, index: usize) -> bool {
+        let mut claimed = self.attempts[index].allocation.relayed().iter();
+        claimed.any(|address| {
+            let mut others = self.attempts.iter();
+            let is_told = |other: &Attempt| {
+                let mut candidates = other.candidates.iter();
+                candidates.any(|candidate| candidate.base == *address)
+            };
+            self.sockets.contains(address) || others.any(is_told)
+        })
+    }
+
     fn allocated(&mut self, now: Instant, index: usize) {
-        let by_stream = matches!(self.attempts[index].allocation.via, Via::Stream(_));
+        if self.claims_what_is_ours(index) {
+            self.end(now, index);
+            let failure = TurnFailure::Nonsense("it grants an address that is ours without it");
+            return self.failed(now, index, failure);
+        }
+        let by_stream = self.attempts[index].allocation.via.is_stream();
         let generation = self.attempts[index].generation;
         let is_told = self.is_told(generation);
         let late = is_told && !by_stream && self.late_until.is_some_and(|until| now < until);
@@ -218,7 +247,7 @@ impl TurnSource {
         self.retry = None;
         for other in 0..self.attempts.len() {
             let attempt = &self.attempts[other];
-            let may_come_late = by_stream && matches!(attempt.allocation.via, Via::Socket(_));
+            let may_come_late = by_stream && !attempt.allocation.via.is_stream();
             let is_asked = attempt.allocation.relayed().is_empty();
             let competes = attempt.generation == generation && other != index;
             if competes && is_asked && !may_come_late {
@@ -379,15 +408,18 @@ impl CandidateSource for TurnSource {
 
     fn handle_datagram<'a>(&mut self, now: Instant, datagram: Inbound<'a>) -> Claim<'a> {
         let via = Via::Socket(datagram.destination);
-        let asked = self.attempts.iter_mut().find(|attempt| {
+        // One server may be asked twice from a socket, with other credentials.
+        let asked = self.attempts.iter_mut().filter(|attempt| {
             attempt.allocation.via == via && attempt.allocation.server.address == datagram.source
         });
-        let Some(attempt) = asked else {
-            return Claim::NotOurs;
-        };
-        let taken = attempt
-            .allocation
-            .handle_bytes(now, &mut self.ids, datagram.contents);
+        let mut taken = false;
+        for attempt in asked {
+            let allocation = &mut attempt.allocation;
+            taken = allocation.handle_bytes(now, &mut self.ids, datagram.contents);
+            if taken {
+                break;
+            }
+        }
         self.after(now);
         if taken { Claim::Taken } else { Claim::NotOurs }
     }
