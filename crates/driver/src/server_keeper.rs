@@ -174,6 +174,7 @@ fn of_config(uri: &ServerUri) -> Named {
 /// The servers of a homeserver, as far as they can be used.
 fn of_homeserver(offered: &TurnCredentials) -> impl Iterator<Item = Named> {
     let credentials = Credentials::new(&offered.username, offered.password.clone());
+    let credentials = credentials.map(Credentials::naming_user);
     offered
         .uris
         .iter()

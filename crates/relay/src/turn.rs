@@ -3,6 +3,7 @@
 mod allocation;
 mod authentication;
 mod channel_data;
+mod discretion;
 mod failure;
 mod grant;
 mod granted;
