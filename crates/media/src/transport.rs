@@ -67,6 +67,9 @@ const CHECK_PACING: Duration = Duration::from_millis(5);
 const STR0M_PACING: Duration = Duration::from_millis(50);
 /// [`TransportEvent::AuthenticatedPacket`] comes at most this often, and so does whatever is told of it.
 pub const AUTHENTICATED_INTERVAL: Duration = Duration::from_millis(250);
+/// The most datagrams that the engine sends at one moment. DTLS 1.3 of dimpl 0.9 repeats its last flight without end and without
+/// waiting when the peer's part of the handshake is broken in certain places; a call sends a handful.
+const MAX_SENT_AT_ONCE: usize = 1000;
 /// str0m's "never" is decades away.
 const NEVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
 
@@ -527,6 +530,7 @@ impl Transport {
     /// Drains the engine, as it must be after every mutation.
     fn settle(&mut self, now: Instant) -> Result<(), TransportError> {
         self.dtls.set_now(now);
+        let mut sent = 0;
         loop {
             match self.engine(|rtc| Ok((rtc.poll_output()?, rtc.last_timeout_reason())))? {
                 (Output::Timeout(at), reason) => {
@@ -539,6 +543,12 @@ impl Transport {
                     return Ok(());
                 }
                 (Output::Transmit(transmit), _) => {
+                    sent += 1;
+                    if sent > MAX_SENT_AT_ONCE {
+                        self.rtc = None;
+                        self.deadline = None;
+                        return Err(TransportError::HandshakeBroken);
+                    }
                     self.nomination.sends(
                         transmit.source,
                         transmit.destination,
