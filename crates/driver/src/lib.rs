@@ -33,6 +33,7 @@ mod event_queue;
 mod host_addresses;
 mod media_output;
 mod peer_connection;
+pub mod probe;
 mod queue;
 mod randomness;
 mod replay_memory;

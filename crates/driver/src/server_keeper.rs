@@ -144,13 +144,15 @@ impl ServerKeeper {
         server: &Named,
     ) -> Result<Vec<SocketAddr>, securecall_relay_client::ResolveError> {
         let ServerUri { host, port, .. } = &server.uri;
-        let this_machine = self.reach == Reach::ThisMachine;
-        let admits = |address: SocketAddr| {
-            // A homeserver must not point us at machines of our own network.
-            server.by_user || is_public(address) || (this_machine && address.ip().is_loopback())
-        };
+        let admits = |address| may_be_at(address, server.by_user, self.reach);
         resolve(host, *port, admits).await
     }
+}
+
+/// Whether a server may be at an address: a homeserver must not point us at machines of our own network.
+pub(crate) fn may_be_at(address: SocketAddr, named_by_user: bool, reach: Reach) -> bool {
+    let this_machine = reach == Reach::ThisMachine && address.ip().is_loopback();
+    named_by_user || is_public(address) || this_machine
 }
 
 fn of_config(uri: &ServerUri) -> Named {
@@ -164,6 +166,7 @@ fn of_config(uri: &ServerUri) -> Named {
 /// The servers of a homeserver, as far as they can be used.
 fn of_homeserver(offered: &TurnCredentials) -> impl Iterator<Item = Named> {
     let credentials = Credentials::new(&offered.username, offered.password.clone());
+    let credentials = credentials.map(Credentials::naming_user);
     offered
         .uris
         .iter()
@@ -181,7 +184,7 @@ fn of_homeserver(offered: &TurnCredentials) -> impl Iterator<Item = Named> {
 }
 
 /// Credentials of the configuration, or made with its secret.
-fn credentials(login: &TurnLogin) -> Option<Credentials> {
+pub(crate) fn credentials(login: &TurnLogin) -> Option<Credentials> {
     match login {
         TurnLogin::Password(credentials) => Some(credentials.clone()),
         TurnLogin::SharedSecret(secret) => {

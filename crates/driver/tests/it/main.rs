@@ -5,5 +5,6 @@ mod basics;
 mod faults;
 mod lying_relays;
 mod people;
+mod probes;
 mod relays;
 mod tone;

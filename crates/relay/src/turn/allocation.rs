@@ -10,6 +10,7 @@ use web_time::Instant;
 use super::authentication::Authentication;
 use super::channel_data;
 use super::grant::{Grant, MIN_LIFETIME, lifetime_of};
+use super::granted::Granted;
 use super::peers::Peers;
 use super::stream_buffer::StreamBuffer;
 use super::transactions::{Purpose, Transaction, Transactions};
@@ -74,6 +75,7 @@ enum State {
 pub(super) struct Allocation {
     pub(super) server: TurnServer,
     pub(super) via: Via,
+    pub(super) granted: Option<Granted>,
     state: State,
     authentication: Authentication,
     stale_nonces: u8,
@@ -98,6 +100,7 @@ impl Allocation {
             authentication: Authentication::new(server.credentials.clone()),
             server,
             via,
+            granted: None,
             state: State::Opening {
                 until: now + OPEN_TIMEOUT,
             },
@@ -120,6 +123,11 @@ impl Allocation {
             State::Held { relayed, .. } => relayed,
             State::Opening { .. } | State::Asking | State::Over => &[],
         }
+    }
+
+    /// Whether the server lets packets of a host through; `None` while it has not said.
+    pub(super) fn permits(&self, peer: IpAddr) -> Option<bool> {
+        self.peers.permits(peer)
     }
 
     /// Whether nothing comes of it any more.
@@ -377,6 +385,7 @@ impl Allocation {
     fn allocated(&mut self, now: Instant, message: &Message<'_>) {
         match Grant::read(message) {
             Ok(Grant { relayed, lifetime }) => {
+                self.granted = Some(Granted::new(message, &relayed));
                 self.state = State::Held {
                     relayed,
                     refresh_at: now + lifetime / 2,

@@ -1,6 +1,8 @@
 //! The source of relayed candidates: all servers are asked at once, over all links they have, and the
 //! first address that is granted wins.
 
+mod again;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -8,10 +10,11 @@ use std::time::Duration;
 use tracing::{debug, info};
 use web_time::Instant;
 
+use self::again::Retry;
 use super::allocation::{Allocation, AllocationOutput, Via};
+use super::discretion::Discretion;
 use super::peers::MAX_PERMISSIONS;
-use super::{ServerLink, TurnFailure, TurnServer};
-use crate::reach::is_public;
+use super::{Granted, ServerLink, TurnFailure, TurnServer};
 use crate::{
     Candidate, CandidateSource, Claim, Datagram, Inbound, SourceOutput, StreamEvent, StreamId,
     TransactionIds, Urgency,
@@ -27,10 +30,6 @@ const MAX_BY_STREAMS: usize = 12;
 /// How long datagrams may still win over a stream that was faster: they are worth it, for a lost packet
 /// holds up all that follow it in a stream.
 const DATAGRAMS_MAY_COME_LATE: Duration = Duration::from_secs(1);
-/// How often a server may send us on to another one.
-const MAX_REDIRECTS: u8 = 3;
-/// When servers are asked again after an address was lost: at once, then with waits of 1, 2, 4 and 8 s.
-const MAX_RETRY_WAIT: Duration = Duration::from_secs(8);
 /// The most failures that are kept to be told.
 const MAX_FAILURES: usize = 16;
 
@@ -50,6 +49,7 @@ pub struct TurnSource {
     /// Until when datagrams may win over the stream that has.
     late_until: Option<Instant>,
     retry: Option<Retry>,
+    discretion: Discretion,
     /// Why there is no address at these servers.
     failures: VecDeque<(SocketAddr, ServerLink, TurnFailure)>,
     answered: bool,
@@ -61,12 +61,6 @@ struct Attempt {
     allocation: Allocation,
     generation: u32,
     candidates: Vec<Candidate>,
-}
-
-/// When the servers are asked again.
-struct Retry {
-    at: Option<Instant>,
-    wait: Duration,
 }
 
 impl TurnSource {
@@ -93,6 +87,7 @@ impl TurnSource {
             generation: 0,
             late_until: None,
             retry: None,
+            discretion: Discretion::default(),
             failures: VecDeque::new(),
             answered: true,
             outputs: VecDeque::new(),
@@ -104,9 +99,23 @@ impl TurnSource {
         self.failures.iter()
     }
 
+    /// What servers have granted, of that which is still held.
+    pub fn grants(&self) -> impl Iterator<Item = &Granted> {
+        let attempts = self.attempts.iter();
+        attempts.filter_map(|attempt| attempt.allocation.granted.as_ref())
+    }
+
+    /// Whether the server that has this address for us lets packets of a host through; `None` while it has not said.
+    pub fn permits(&self, base: SocketAddr, peer: IpAddr) -> Option<bool> {
+        let mut attempts = self.attempts.iter();
+        let attempt = attempts.find(|attempt| attempt.allocation.relayed().contains(&base))?;
+        attempt.allocation.permits(peer)
+    }
+
     fn ask_all(&mut self, now: Instant, sockets: &[SocketAddr]) {
-        let servers = (self.servers)();
-        for server in servers.into_iter().take(MAX_SERVERS) {
+        let mut servers = (self.servers)();
+        servers.truncate(MAX_SERVERS);
+        for server in self.discretion.admitted(now, servers, sockets) {
             self.ask(now, server, sockets);
         }
     }
@@ -162,7 +171,8 @@ impl TurnSource {
         }
         self.attempts
             .retain(|attempt| !attempt.allocation.is_over());
-        let nobody_left = self.attempts.is_empty() && self.retry.is_none();
+        let more_later = self.retry.is_some() || self.discretion.until().is_some();
+        let nobody_left = self.attempts.is_empty() && !more_later;
         if !self.answered && (self.is_held() || nobody_left) {
             self.answered = true;
             self.outputs.push_back(SourceOutput::Answered);
@@ -278,27 +288,8 @@ impl TurnSource {
         }
         if !self.is_held() {
             // A server that was started anew has forgotten us, and grants another address at once.
-            self.retry.get_or_insert(Retry {
-                at: Some(now),
-                wait: Duration::from_secs(1),
-            });
+            self.retry.get_or_insert(Retry::at_once(now));
         }
-    }
-
-    /// A server names another one to ask. It is from outside: it must not point us at machines of our own
-    /// network, unless the user has named one there.
-    fn redirected(&mut self, now: Instant, server: &TurnServer, alternate: SocketAddr) {
-        let admitted = is_public(alternate) || !is_public(server.address);
-        if self.redirects >= MAX_REDIRECTS || !admitted || alternate == server.address {
-            return;
-        }
-        self.redirects += 1;
-        let server = TurnServer {
-            address: alternate,
-            ..server.clone()
-        };
-        let sockets = self.sockets.clone();
-        self.ask(now, server, &sockets);
     }
 
     /// Gives up on an attempt, or gives back what it holds.
@@ -328,32 +319,6 @@ impl TurnSource {
         attempts.any(|attempt| !attempt.allocation.relayed().is_empty())
     }
 
-    /// When the servers are asked again, if nobody is being asked now.
-    fn retry_at(&self) -> Option<Instant> {
-        let retry = self.retry.as_ref().filter(|_| self.attempts.is_empty());
-        retry.and_then(|retry| retry.at)
-    }
-
-    fn retry_if_due(&mut self, now: Instant) {
-        if self.attempts.is_empty()
-            && let Some(retry) = &mut self.retry
-        {
-            match retry.at {
-                Some(at) if at <= now => {
-                    retry.at = None;
-                    let sockets = self.sockets.clone();
-                    self.ask_all(now, &sockets);
-                }
-                Some(_) => {}
-                // All that were asked have refused by now.
-                None => {
-                    retry.at = Some(now + retry.wait);
-                    retry.wait = (retry.wait * 2).min(MAX_RETRY_WAIT);
-                }
-            }
-        }
-    }
-
     fn end_late(&mut self, now: Instant) {
         if self.late_until.is_some_and(|until| until <= now) {
             self.late_until = None;
@@ -368,6 +333,7 @@ impl TurnSource {
     /// After every call: what is due now is done, and all is said.
     fn after(&mut self, now: Instant) {
         self.settle(now);
+        self.ask_held_back(now);
         self.retry_if_due(now);
         self.settle(now);
     }
@@ -376,6 +342,10 @@ impl TurnSource {
 impl CandidateSource for TurnSource {
     fn hides_address(&self) -> bool {
         true
+    }
+
+    fn be_discreet(&mut self) {
+        self.discretion.begin();
     }
 
     fn gather(&mut self, now: Instant, sockets: &[SocketAddr]) {
@@ -478,6 +448,7 @@ impl CandidateSource for TurnSource {
 
     fn close(&mut self, now: Instant) {
         self.retry = None;
+        self.discretion.forget();
         for index in 0..self.attempts.len() {
             self.end(now, index);
         }
@@ -492,6 +463,7 @@ impl CandidateSource for TurnSource {
                 deadlines
                     .chain(self.late_until)
                     .chain(self.retry_at())
+                    .chain(self.discretion.until())
                     .min(),
             )
         })
