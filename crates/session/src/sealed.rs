@@ -262,6 +262,13 @@ impl Sealed {
         }
     }
 
+    /// All candidates so far stand in a description: the next are counted anew.
+    pub(crate) fn candidates_are_told(&mut self) {
+        for party in self.parties.values_mut() {
+            party.candidates_sent = 0;
+        }
+    }
+
     /// From now on every device may have our candidates.
     pub(crate) fn may_have_candidates(&mut self) {
         for party in self.parties.values_mut() {

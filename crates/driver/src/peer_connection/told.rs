@@ -41,6 +41,11 @@ impl Told {
         is_due
     }
 
+    /// The next packet is news, however soon it comes.
+    pub(super) const fn forget_authenticated(&mut self) {
+        self.authenticated_at = None;
+    }
+
     /// The peer's newest frame says whether it is muted.
     pub(super) fn peer_mute(&mut self, now: Instant, muted: bool) -> bool {
         let (told, recently) = self.peer_mute.map_or((false, false), |(told, at)| {
