@@ -286,6 +286,8 @@ impl Sealed {
 
     /// The path to a device works again after a while: what waits goes out now.
     pub(crate) fn path_is_back(&mut self, now: Instant, with: &PartyId) {
+        // It was distrusted for the path's sake.
+        self.control_dead = false;
         if let Some(party) = self.parties.get_mut(with) {
             party.delivery.repeat_all(now);
         }

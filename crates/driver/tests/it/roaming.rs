@@ -3,18 +3,21 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use securecall_driver::{
-    CallEvent, CallOptions, Client, ClientConfig, EndReason, Event, NamedCall, PathRoute, Reach,
-    Route, Servers,
+    CallEvent, CallOptions, Client, ClientConfig, EndReason, Event, Handle, NamedCall, PathRoute,
+    Reach, Route, Servers,
 };
 use securecall_interop::network::{Host, Nat, Network};
 use securecall_interop::{Coturn, CoturnUsers};
+use securecall_matrix::Account;
 use securecall_relay::{Credentials, ServerLink, TurnServer};
 use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
 use crate::people::{Person, direct, synapse};
@@ -30,10 +33,54 @@ const CALM: Duration = Duration::from_secs(2);
 struct Place {
     host: Arc<Host>,
     runtime: Runtime,
-    person: Person,
-    /// What has happened so far, and when.
+    person: Option<Person>,
+    /// What has happened so far, as far as it was looked at, and when.
     events: Vec<(Instant, Event)>,
-    client: Option<Client>,
+    running: Option<Running>,
+}
+
+/// A client whose events are read as they come.
+struct Running {
+    handle: Handle,
+    events: mpsc::Receiver<(Instant, Event)>,
+    stop: oneshot::Sender<()>,
+    reader: JoinHandle<()>,
+}
+
+impl Running {
+    async fn start(config: ClientConfig, account: Account) -> Self {
+        let mut client = Client::start(config, account).await.unwrap();
+        let handle = client.handle();
+        let (told, events) = mpsc::channel();
+        let (stop, mut stopped) = oneshot::channel();
+        let reader = tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    event = client.next_event() => {
+                        let Some(event) = event else { break };
+                        // Whoever has failed listens no more.
+                        let _ = told.send((Instant::now(), event));
+                    }
+                    _ = &mut stopped => break,
+                }
+            }
+            client.stop().await;
+        });
+        Self {
+            handle,
+            events,
+            stop,
+            reader,
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // The account's store wants the runtime it was opened in.
+        let _inside = self.runtime.enter();
+        self.person = None;
+    }
 }
 
 impl Place {
@@ -56,48 +103,58 @@ impl Place {
         Self {
             host: Arc::new(host),
             runtime,
-            person,
+            person: Some(person),
             events: Vec::new(),
-            client: None,
+            running: None,
         }
     }
 
     fn start(&mut self, options: &CallOptions, servers: &Servers) {
-        let mut config: ClientConfig = self.person.config(440);
+        let person = self.person.as_ref().unwrap();
+        let mut config: ClientConfig = person.config(440);
         config.network.bind = Vec::new();
         config.network.reach = Reach::OtherMachines;
         config.network.servers = servers.clone();
         config.inbound = options.clone();
-        let account = self.person.account.clone();
-        let started = async { tokio::spawn(Client::start(config, account)).await.unwrap() };
-        self.client = Some(self.runtime.block_on(started).unwrap());
+        let account = person.account.clone();
+        let started = async { tokio::spawn(Running::start(config, account)).await.unwrap() };
+        self.running = Some(self.runtime.block_on(started));
     }
 
-    /// Reads on until something fits that is in `fits`; gives when it came.
-    fn until<T>(&mut self, mut fits: impl FnMut(&Event) -> Option<T>) -> T {
-        let client = self.client.as_mut().unwrap();
-        let events = &mut self.events;
-        let reading = async {
-            loop {
-                let event = client.next_event().await.expect("the client has stopped");
-                let found = fits(&event);
-                if let Event::Call(CallEvent::Ended { reason, .. }) = &event {
-                    assert!(found.is_some(), "the call ended: {reason:?}; {events:#?}");
-                }
-                events.push((now(), event));
-                if let Some(found) = found {
-                    return found;
-                }
+    fn stop(&mut self) {
+        let running = self.running.take().unwrap();
+        let _ = running.stop.send(());
+        self.runtime.block_on(running.reader).unwrap();
+    }
+
+    fn handle(&self) -> Handle {
+        self.running.as_ref().unwrap().handle.clone()
+    }
+
+    /// Looks at what happens until something fits.
+    fn until<T>(&mut self, mut fits: impl FnMut(Instant, &Event) -> Option<T>) -> T {
+        let running = self.running.as_ref().unwrap();
+        loop {
+            let Ok((at, event)) = running.events.recv_timeout(PATIENCE) else {
+                panic!("it never came; there was {:#?}", self.events);
+            };
+            let found = fits(at, &event);
+            if let Event::Call(CallEvent::Ended { reason, .. }) = &event {
+                assert!(
+                    found.is_some(),
+                    "the call ended: {reason:?}; {:#?}",
+                    self.events
+                );
             }
-        };
-        let found = self
-            .runtime
-            .block_on(async { tokio::time::timeout(PATIENCE, reading).await });
-        found.unwrap_or_else(|_| panic!("it never came; there was {:#?}", self.events))
+            self.events.push((at, event));
+            if let Some(found) = found {
+                return found;
+            }
+        }
     }
 
     fn until_connected(&mut self) -> NamedCall {
-        self.until(|event| match event {
+        self.until(|_, event| match event {
             Event::Call(CallEvent::Connected { call, .. }) => Some(call.clone()),
             _ => None,
         })
@@ -106,7 +163,7 @@ impl Place {
     /// Waits until this many more frames were heard.
     fn hears(&mut self, more: u64) {
         let mut first = None;
-        self.until(|event| match event {
+        self.until(|_, event| match event {
             Event::Stats { stats, .. } => {
                 let first = *first.get_or_insert(stats.frames_received);
                 (stats.frames_received >= first + more).then_some(())
@@ -128,10 +185,6 @@ impl Place {
 fn run(host: &Host, ip: &[&str]) {
     let output = host.run(Command::new("ip").args(ip)).unwrap();
     assert!(output.status.success(), "{output:?}");
-}
-
-fn now() -> Instant {
-    Instant::now()
 }
 
 /// Carries connections that come in a namespace to a server outside it.
@@ -166,8 +219,8 @@ impl InCall {
         let [mut caller, mut callee] = [caller, callee].map(Place::new);
         callee.start(options, servers);
         caller.start(options, servers);
-        let handle = caller.client.as_ref().unwrap().handle();
-        let callee_is = callee.person.as_callee();
+        let handle = caller.handle();
+        let callee_is = callee.person.as_ref().unwrap().as_callee();
         let placed = caller
             .runtime
             .block_on(handle.call(callee_is, options.clone()));
@@ -194,15 +247,15 @@ impl InCall {
     /// Something happens to the network. Both hear each other again soon after; prints how long that took.
     fn through(&mut self, what: &str, change: impl FnOnce(&mut Self)) {
         let before = [&self.caller, &self.callee].map(|place| place.events.len());
-        let began = now();
+        let began = Instant::now();
         change(self);
-        let changed = now();
+        let changed = Instant::now();
         let mut back = Vec::new();
         for (place, seen) in [&mut self.caller, &mut self.callee].into_iter().zip(before) {
             // What was heard before the change does not count, and figures come once a second.
             let mut frames = None;
-            place.until(|event| match event {
-                Event::Stats { stats, .. } if now() > changed + Duration::from_millis(1500) => {
+            place.until(|at, event| match event {
+                Event::Stats { stats, .. } if at > changed + Duration::from_millis(1500) => {
                     let first = *frames.get_or_insert(stats.frames_received);
                     (stats.frames_received > first + 40).then_some(())
                 }
@@ -227,21 +280,20 @@ impl InCall {
     }
 
     fn hang_up(mut self) {
-        let handle = self.caller.client.as_ref().unwrap().handle();
+        let handle = self.caller.handle();
         let hung_up = self
             .caller
             .runtime
             .block_on(handle.hangup(self.call.handle));
         hung_up.unwrap();
-        let ended = |event: &Event| match event {
+        let ended = |_, event: &Event| match event {
             Event::Call(CallEvent::Ended { reason, .. }) => Some(*reason),
             _ => None,
         };
         assert_eq!(self.callee.until(ended), EndReason::RemoteHangup);
         assert_eq!(self.caller.until(ended), EndReason::LocalHangup);
         for place in [&mut self.caller, &mut self.callee] {
-            let client = place.client.take().unwrap();
-            place.runtime.block_on(client.stop());
+            place.stop();
         }
     }
 }
