@@ -344,6 +344,10 @@ fn a_call_goes_on_from_one_interface_to_another() {
             _ => Arc::clone(&call.callee.host),
         };
         let host = place(&call);
+        // Else Linux takes all addresses of a network with the first.
+        let setting = "echo 1 > /proc/sys/net/ipv4/conf/eth0/promote_secondaries";
+        let set = host.run(Command::new("sh").args(["-c", setting])).unwrap();
+        assert!(set.status.success(), "{set:?}");
         let old = host.addresses();
         call.through(&format!("another address joins {side}"), |_| {
             host.add_address().unwrap();
