@@ -142,11 +142,15 @@ impl Account {
     /// over them is asked again over new ones, the running sync too; a pause between attempts is over.
     ///
     /// Of several calls in a row only those have an effect that make a difference to the connections there are.
-    pub fn network_changed(&self, _gone: &[IpAddr]) {}
+    pub fn network_changed(&self, gone: &[IpAddr]) {
+        self.client().network_changed(gone);
+    }
 
     /// To be told when no connection can be trusted, whatever the machine's addresses are: it has slept, say. Like
     /// [`network_changed`](Self::network_changed), but all connections are given up.
-    pub fn distrust_connections(&self) {}
+    pub fn distrust_connections(&self) {
+        self.client().distrust_connections();
+    }
 
     /// Where the account is.
     #[must_use]
