@@ -96,7 +96,7 @@ impl Task {
                 order = orders.next() => match order {
                     Some(Order::Command(command)) => self.carry_out(command),
                     Some(Order::Control(bytes)) => self.peer.send_control(clock::now(), &bytes),
-                    Some(Order::Network(state)) => self.peer.network_changed(clock::now(), state),
+                    Some(Order::Network(state)) => self.peer.network_changed(clock::now(), &state),
                     // The client is gone.
                     None => break,
                 },

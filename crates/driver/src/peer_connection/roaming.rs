@@ -27,7 +27,7 @@ impl Doubt {
 
 impl PeerConnection {
     /// This machine is connected so from now on.
-    pub(crate) fn network_changed(&mut self, now: Instant, state: NetworkState) {
+    pub(crate) fn network_changed(&mut self, now: Instant, state: &NetworkState) {
         let before = self.network.replace(state.clone());
         // Before there are sockets there is nothing to move, and what is bound later is bound to what is there then.
         if !self.has_gathered || self.transport.is_none() {
@@ -60,7 +60,7 @@ impl PeerConnection {
             // Whatever was between us and the peer has forgotten us, or is elsewhere.
             self.drive(|transport| transport.distrust_path(now));
         } else if state.default_sources != before.default_sources {
-            self.doubt_path(now, &state);
+            self.doubt_path(now, state);
         }
         // A restart from before these addresses does not name them.
         if self.path_lost && !bound.is_empty() {

@@ -14,6 +14,11 @@ const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// A connection that has made its offer, and what it says.
 fn offered(route: Route) -> (PeerConnection, Outputs) {
+    offered_at(vec![LOCALHOST], route, Servers::default())
+}
+
+/// The same where these addresses are bound, or those that the machine has, and with servers.
+fn offered_at(bind: Vec<IpAddr>, route: Route, servers: Servers) -> (PeerConnection, Outputs) {
     let (sender, receiver) = queue();
     let call = NamedCall {
         handle: CallHandles::default().issue(),
@@ -21,11 +26,11 @@ fn offered(route: Route) -> (PeerConnection, Outputs) {
     };
     let outputs = MediaOutputs::of(call, sender);
     let network = Network {
-        bind: vec![LOCALHOST],
+        bind,
         reach: securecall_media::Reach::ThisMachine,
         ..Network::default()
     };
-    let mut peer = PeerConnection::new(outputs, network, &watch::channel(Servers::default()).1);
+    let mut peer = PeerConnection::new(outputs, network, &watch::channel(servers).1);
     peer.create_offer(clock::now(), route).unwrap();
     (peer, receiver)
 }
@@ -96,4 +101,100 @@ async fn where_only_a_relay_may_be_used_and_none_is_there_no_socket_is_opened() 
     peer.gather(clock::now()).unwrap();
     assert_eq!(peer.sockets.bases(), []);
     assert_eq!(told(peer, outputs).await, (vec![(0, true)], 1));
+}
+
+/// What the peer is told after its offer: lines of candidates.
+async fn lines(peer: PeerConnection, mut outputs: Outputs) -> Vec<String> {
+    drop(peer);
+    let mut lines = Vec::new();
+    while let Some((_, output)) = outputs.next().await {
+        if let MediaOutput::Event(MediaEvent::LocalCandidates { candidates, .. }) = output {
+            lines.extend(candidates);
+        }
+    }
+    lines
+}
+
+/// A machine at these addresses.
+fn at(addresses: Vec<IpAddr>) -> NetworkState {
+    NetworkState {
+        addresses,
+        ..NetworkState::default()
+    }
+}
+
+fn here() -> NetworkState {
+    at(crate::host_addresses::all(
+        securecall_media::Reach::ThisMachine,
+    ))
+}
+
+#[tokio::test]
+async fn sockets_go_with_their_addresses_and_new_ones_are_told() {
+    let (mut peer, outputs) = offered_at(Vec::new(), Route::Direct, Servers::default());
+    peer.network_changed(clock::now(), &here());
+    assert_eq!(peer.sockets.bases(), [], "nothing was asked for");
+    peer.gather(clock::now()).unwrap();
+    let before = peer.sockets.bases();
+    assert_eq!(before.len(), here().addresses.len());
+    // The same once more is no change.
+    peer.network_changed(clock::now(), &here());
+    assert_eq!(peer.sockets.bases(), before);
+    peer.network_changed(clock::now(), &at(Vec::new()));
+    // What is bound is what the machine has, whatever it was said to have: nothing is gone any more.
+    let after = peer.sockets.bases();
+    assert!(after.iter().all(|base| !before.contains(base)), "{after:?}");
+    assert_eq!(after.len(), before.len());
+    let told = lines(peer, outputs).await;
+    let expected: Vec<String> = [&before[..], &after[..]]
+        .concat()
+        .iter()
+        .map(|base| format!("{} {}", base.ip(), base.port()))
+        .collect();
+    assert_eq!(told.len(), expected.len());
+    for (line, address) in told.iter().zip(expected) {
+        assert!(
+            line.contains(&address) && line.contains("typ host"),
+            "{line}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn who_goes_by_relay_alone_tells_no_address_after_a_move_either() {
+    let servers = Servers {
+        turn: vec![securecall_relay::TurnServer {
+            // Discards what it gets.
+            address: "127.0.0.1:9".parse().unwrap(),
+            link: securecall_relay::ServerLink::Udp,
+            credentials: securecall_relay::Credentials::new("ada", String::from("secret").into())
+                .unwrap(),
+        }],
+        stun: vec!["127.0.0.1:9".parse().unwrap()],
+        ..Servers::default()
+    };
+    let (mut peer, outputs) = offered_at(Vec::new(), Route::Relay, servers);
+    peer.network_changed(clock::now(), &here());
+    peer.gather(clock::now()).unwrap();
+    let before = peer.sockets.bases();
+    assert!(!before.is_empty());
+    peer.network_changed(clock::now(), &at(Vec::new()));
+    assert!(
+        peer.sockets
+            .bases()
+            .iter()
+            .all(|base| !before.contains(base))
+    );
+    peer.network_changed(clock::now(), &here());
+    assert_eq!(lines(peer, outputs).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn addresses_that_were_asked_for_by_name_are_kept() {
+    let (mut peer, outputs) = offered(Route::Direct);
+    peer.gather(clock::now()).unwrap();
+    let before = peer.sockets.bases();
+    peer.network_changed(clock::now(), &at(Vec::new()));
+    assert_eq!(peer.sockets.bases(), before);
+    assert_eq!(lines(peer, outputs).await.len(), 1);
 }
