@@ -197,3 +197,161 @@ fn forget_oldest<K: Ord + Copy>(times: &mut BTreeMap<K, Instant>) {
         times.remove(&oldest);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "virtual time needs an origin, and any will do"
+    )]
+    fn start() -> Instant {
+        Instant::now()
+    }
+
+    fn pair(local: u16, remote: u16) -> SelectedPair {
+        SelectedPair {
+            local: SocketAddr::from(([10, 0, 0, 1], local)),
+            remote: SocketAddr::from(([10, 0, 0, 2], remote)),
+        }
+    }
+
+    fn message(kind: [u8; 2], transaction: u32) -> Vec<u8> {
+        let mut message = kind.to_vec();
+        message.extend_from_slice(&[0; 14]);
+        message.extend_from_slice(&transaction.to_be_bytes());
+        message
+    }
+
+    fn answer(selection: &mut Selection, now: Instant, of: SelectedPair, transaction: u32) {
+        selection.check_sent(of, &message(BINDING_REQUEST, transaction));
+        let success = message(BINDING_SUCCESS, transaction);
+        selection.answer_came(now, of, &success, |_| false);
+    }
+
+    /// Over the first pair, from whose other end the peer was heard.
+    fn talking(now: Instant) -> Selection {
+        let mut selection = Selection::default();
+        answer(&mut selection, now, pair(1, 1), 1);
+        assert_eq!(selection.route(now, pair(1, 1)), pair(1, 1));
+        selection.heard(now, pair(1, 1));
+        selection
+    }
+
+    #[test]
+    fn packets_from_where_no_check_was_answered_are_not_followed() {
+        let now = start();
+        let mut selection = talking(now);
+        for ms in (20..2000).step_by(20) {
+            selection.heard(now + ms * MS, pair(1, 2));
+        }
+        assert_eq!(selection.pair(), Some(pair(1, 1)));
+        // Nor does an answer help that comes from somebody else, or to what was never asked.
+        let later = now + 2000 * MS;
+        selection.check_sent(pair(1, 3), &message(BINDING_REQUEST, 7));
+        for transaction in [7, 8] {
+            let success = message(BINDING_SUCCESS, transaction);
+            selection.answer_came(later, pair(1, 2), &success, |_| false);
+        }
+        selection.heard(later, pair(1, 2));
+        assert_eq!(selection.pair(), Some(pair(1, 1)));
+        answer(&mut selection, later, pair(1, 2), 9);
+        selection.heard(later, pair(1, 2));
+        assert_eq!(selection.pair(), Some(pair(1, 2)));
+    }
+
+    #[test]
+    fn the_peer_is_followed_when_it_has_been_silent_where_it_was_and_back_again() {
+        let now = start();
+        let mut selection = talking(now);
+        answer(&mut selection, now, pair(1, 2), 2);
+        selection.heard(now + 149 * MS, pair(1, 2));
+        assert_eq!(selection.pair(), Some(pair(1, 1)));
+        selection.heard(now + 150 * MS, pair(1, 2));
+        assert_eq!(selection.pair(), Some(pair(1, 2)));
+        selection.heard(now + 300 * MS, pair(1, 1));
+        assert_eq!(selection.pair(), Some(pair(1, 1)));
+    }
+
+    #[test]
+    fn two_sides_that_use_different_pairs_do_not_go_round_in_circles() {
+        let now = start();
+        let mut selection = Selection::default();
+        for (of, transaction) in [(pair(1, 1), 1), (pair(1, 2), 2)] {
+            answer(&mut selection, now, of, transaction);
+        }
+        selection.route(now, pair(1, 1));
+        for ms in (0..2000).step_by(20) {
+            selection.heard(now + ms * MS, pair(1, 2));
+        }
+        assert_eq!(selection.pair(), Some(pair(1, 1)));
+    }
+
+    #[test]
+    fn what_the_engine_nominates_in_place_of_a_lost_pair_counts_if_it_works() {
+        let now = start();
+        let mut selection = talking(now);
+        answer(&mut selection, now, pair(2, 1), 2);
+        selection.local_gone(now, pair(1, 1).local, |_| false);
+        assert_eq!(
+            (selection.pair(), selection.is_lost()),
+            (Some(pair(2, 1)), false)
+        );
+        // It prefers one that has answered once and is dead now.
+        assert_eq!(selection.route(now, pair(3, 1)), pair(2, 1));
+        answer(&mut selection, now, pair(4, 1), 3);
+        assert_eq!(selection.route(now, pair(4, 1)), pair(4, 1));
+    }
+
+    #[test]
+    fn a_relay_is_the_second_choice_and_what_answered_long_ago_is_none() {
+        let now = start();
+        let mut selection = talking(now);
+        answer(&mut selection, now, pair(2, 1), 2);
+        answer(&mut selection, now + MS, pair(3, 1), 3);
+        let relays = |of: SelectedPair| of.local == pair(3, 1).local;
+        selection.local_gone(now + 2 * MS, pair(1, 1).local, relays);
+        assert_eq!(selection.pair(), Some(pair(2, 1)));
+        selection.local_gone(now + 3 * MS, pair(2, 1).local, relays);
+        assert_eq!(selection.pair(), Some(pair(3, 1)));
+
+        let mut selection = talking(now);
+        answer(&mut selection, now, pair(2, 1), 2);
+        selection.local_gone(now + VALID_FOR + MS, pair(1, 1).local, relays);
+        assert!(selection.is_lost());
+        answer(&mut selection, now + VALID_FOR + 2 * MS, pair(2, 1), 4);
+        assert_eq!(
+            (selection.pair(), selection.is_lost()),
+            (Some(pair(2, 1)), false)
+        );
+    }
+
+    #[test]
+    fn whatever_comes_takes_bounded_memory() {
+        let now = start();
+        let mut selection = talking(now);
+        for number in 0..5000_u16 {
+            answer(
+                &mut selection,
+                now + u32::from(number) * MS,
+                pair(1, number),
+                number.into(),
+            );
+            selection.check_sent(
+                pair(1, 1),
+                &message(BINDING_REQUEST, 10_000 + u32::from(number)),
+            );
+            selection.heard(now, pair(1, number));
+        }
+        assert_eq!(selection.checks.len(), MAX_CHECKS);
+        assert_eq!(
+            (selection.answered.len(), selection.heard.len()),
+            (MAX_KNOWN, MAX_KNOWN)
+        );
+        // The newest are known.
+        assert!(selection.answered.contains_key(&pair(1, 4999)));
+    }
+}
