@@ -13,10 +13,11 @@ mod error;
 mod event;
 mod nomination;
 mod reach;
+mod roaming;
 mod selection;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::VecDeque,
     net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
@@ -35,7 +36,7 @@ use str0m::{
 use tracing::{debug, warn};
 use web_time::Instant;
 
-use candidate::{Advertised, parse_remote, peer_reflexive, without_fragment};
+use candidate::{Advertised, parse_remote, without_fragment};
 pub use candidate::{CandidateKind, LocalCandidate, MAX_CANDIDATE_LEN, MAX_REMOTE_CANDIDATES};
 use check_sources::CheckSources;
 use description::{Description, with_one_fingerprint};
@@ -46,7 +47,7 @@ pub use event::{
     Datagram, PathKind, ReceivedFrame, SelectedPair, TransportEvent, TransportOutput,
     TransportStats,
 };
-use nomination::{FIRST_OTHER_THAN_STUN, Nomination};
+use nomination::Nomination;
 pub use reach::Reach;
 use selection::Selection;
 
@@ -60,9 +61,6 @@ const INITIAL_STUN_RTO: Duration = Duration::from_millis(50);
 const MAX_STUN_RTO: Duration = Duration::from_secs(1);
 /// 50 + 100 + … + 800 ms and then a check each second: pairs are tried longer than the 30 s a call waits for its path.
 const MAX_STUN_RETRANSMITS: usize = 34;
-/// A candidate of the peer may overtake the description that begins its ICE generation: what came within this time before
-/// counts for the new generation as well.
-const OVERTAKES: Duration = Duration::from_secs(10);
 /// Pairs checked at once when candidates arrive, before pacing begins.
 const CHECK_BURST: usize = 8;
 /// Pacing of connectivity checks (RFC 8445 section 14.2 allows 5 ms; str0m's own is 50 ms).
@@ -87,8 +85,8 @@ pub struct Transport {
     payload_type: Option<Pt>,
     channel: Option<ChannelId>,
     advertised: Advertised,
-    /// How many candidates of ours have a base.
-    bases: BTreeMap<SocketAddr, usize>,
+    /// Candidates of ours that the engine has.
+    local_candidates: Vec<LocalCandidate>,
     remote_candidates: usize,
     /// Candidates of the peer that came by themselves, and when.
     trickled: VecDeque<(Instant, Candidate)>,
@@ -147,7 +145,7 @@ impl Transport {
             payload_type: None,
             channel: None,
             advertised: Advertised::default(),
-            bases: BTreeMap::new(),
+            local_candidates: Vec::new(),
             remote_candidates: 0,
             trickled: VecDeque::new(),
             check_sources: CheckSources::default(),
@@ -279,56 +277,9 @@ impl Transport {
             self.advertised.insert(local.base, local.address);
         }
         let line = line.ok_or(TransportError::Candidate)?;
-        *self.bases.entry(local.base).or_default() += 1;
+        self.local_candidates.push(local);
         // In a restart the engine has its next fragment only with the answer, and the peer has it before.
         Ok(without_fragment(&self.advertised.rewrite_candidate(&line)))
-    }
-
-    /// One of our candidates is no more: nothing is sent from it from now on. If the path of the call began there, and no other
-    /// is known to work, [`TransportEvent::PathLost`] says so.
-    ///
-    /// # Errors
-    /// [`TransportError`] if the call cannot go on.
-    pub fn remove_local_candidate(
-        &mut self,
-        now: Instant,
-        local: LocalCandidate,
-    ) -> Result<(), TransportError> {
-        let candidate = local.to_engine()?;
-        self.engine(|rtc| {
-            rtc.direct_api().invalidate_candidate(&candidate);
-            Ok(())
-        })?;
-        // A socket may be several candidates, and the path lasts as long as the last of them.
-        if let Some(count) = self.bases.get_mut(&local.base) {
-            *count -= 1;
-            if *count == 0 {
-                self.bases.remove(&local.base);
-                let nomination = &self.nomination;
-                let is_relayed = |pair| nomination.is_relayed(pair);
-                self.selection.local_gone(now, local.base, is_relayed);
-                self.tell_if_lost();
-            }
-        }
-        self.settle(now)
-    }
-
-    /// The path in use is dead, as far as is known from elsewhere: another one that works is taken at once, or
-    /// [`TransportEvent::PathLost`] says that there is none.
-    ///
-    /// # Errors
-    /// [`TransportError`] if the call cannot go on.
-    pub fn distrust_path(&mut self, now: Instant) -> Result<(), TransportError> {
-        let nomination = &self.nomination;
-        self.selection
-            .distrust(now, |pair| nomination.is_relayed(pair));
-        self.tell_if_lost();
-        self.settle(now)
-    }
-
-    /// When a connectivity check of the path in use was answered last.
-    pub fn last_answer(&self) -> Option<Instant> {
-        self.selection.last_answer()
     }
 
     /// Addresses that the peer has named since the last time, in candidates and in descriptions: where a relay of ours has
@@ -553,42 +504,6 @@ impl Transport {
         Ok(())
     }
 
-    /// The engine has forgotten the candidates of the peer, also those that came by themselves and belong to this generation.
-    fn use_overtaking(&mut self, now: Instant) -> Result<(), TransportError> {
-        for (at, candidate) in std::mem::take(&mut self.trickled) {
-            if now.saturating_duration_since(at) < OVERTAKES
-                && self.remote_candidates < MAX_REMOTE_CANDIDATES
-            {
-                self.remote_candidates += 1;
-                self.use_candidate(candidate)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// A packet of the peer was authenticated, end to end or by SRTP.
-    fn heard_at(&mut self, now: Instant, pair: SelectedPair) -> Result<(), TransportError> {
-        self.selection.heard(now, pair);
-        // A NAT has made another mapping, or the peer is at another address: it is checked without waiting for a check of the
-        // peer's to come from there.
-        if self.check_sources.learn(pair.remote) {
-            let candidate = self.parse(|| peer_reflexive(pair.remote))?;
-            self.engine(|rtc| {
-                rtc.add_remote_candidate(candidate);
-                Ok(())
-            })?;
-            self.settle(now)?;
-            self.check(now)?;
-        }
-        Ok(())
-    }
-
-    fn tell_if_lost(&mut self) {
-        if self.path_up && self.selection.is_lost() {
-            self.emit(TransportEvent::PathLost);
-        }
-    }
-
     /// The one way of a candidate of the peer into the engine, after the filter.
     fn use_candidate(&mut self, candidate: Candidate) -> Result<(), TransportError> {
         self.check_sources.name(candidate.addr());
@@ -657,21 +572,6 @@ impl Transport {
                 (Output::Event(event), _) => self.on_event(now, event),
             }
         }
-    }
-
-    /// Which way a datagram of the engine takes. Checks and their answers go to every pair there is; everything else goes over
-    /// the nominated one, or over what is used in place of that.
-    fn way_of(&mut self, now: Instant, pair: SelectedPair, contents: &[u8]) -> SelectedPair {
-        if contents
-            .first()
-            .is_some_and(|byte| *byte < FIRST_OTHER_THAN_STUN)
-        {
-            self.selection.check_sent(pair, contents);
-            return pair;
-        }
-        let pair = self.selection.route(now, pair);
-        self.nomination.selected(pair);
-        pair
     }
 
     fn next_deadline(&self, now: Instant, at: Instant, reason: Reason) -> Option<Instant> {

@@ -198,3 +198,113 @@ async fn addresses_that_were_asked_for_by_name_are_kept() {
     assert_eq!(peer.sockets.bases(), before);
     assert_eq!(lines(peer, outputs).await.len(), 1);
 }
+
+/// Two connections over the loopback interface.
+struct Two {
+    peers: [PeerConnection; 2],
+    outputs: [Outputs; 2],
+}
+
+impl Two {
+    /// With a path between them.
+    async fn connected() -> Self {
+        let (caller, of_caller) = offered(Route::Direct);
+        let (callee, of_callee) = offered(Route::Direct);
+        let mut two = Self {
+            peers: [caller, callee],
+            outputs: [of_caller, of_callee],
+        };
+        let mut up = 0;
+        while up < 2 {
+            let (index, event) = two.next().await;
+            let (now, peer) = (clock::now(), &mut two.peers[1 - index]);
+            match event {
+                // Both have made one; the first of them is taken.
+                MediaEvent::LocalOffer { sdp } if index == 0 => {
+                    peer.transport = None;
+                    peer.accept_offer(now, &sdp, Route::Direct).unwrap();
+                }
+                MediaEvent::LocalAnswer { sdp } => {
+                    peer.set_answer(now, &sdp).unwrap();
+                    for peer in &mut two.peers {
+                        peer.gather(now).unwrap();
+                    }
+                }
+                MediaEvent::LocalCandidates { candidates, .. } => {
+                    peer.add_remote_candidates(now, &candidates).unwrap();
+                }
+                MediaEvent::PathUp { .. } => up += 1,
+                _ => {}
+            }
+        }
+        two
+    }
+
+    /// The next that either has to say to its endpoint.
+    async fn next(&mut self) -> (usize, MediaEvent) {
+        loop {
+            let event = self.step().await;
+            if let Some((index, MediaOutput::Event(event))) = event {
+                return (index, event);
+            }
+        }
+    }
+
+    /// What comes next, to either or from it.
+    async fn step(&mut self) -> Option<(usize, MediaOutput)> {
+        let Self {
+            peers: [caller, callee],
+            outputs: [of_caller, of_callee],
+        } = self;
+        caller.drain();
+        callee.drain();
+        let wake = [caller.next_wake(), callee.next_wake()];
+        tokio::select! {
+            biased;
+            Some((_, output)) = of_caller.next() => return Some((0, output)),
+            Some((_, output)) = of_callee.next() => return Some((1, output)),
+            arrival = caller.receive() => caller.handle_arrival(clock::now(), &arrival),
+            arrival = callee.receive() => callee.handle_arrival(clock::now(), &arrival),
+            () = clock::sleep_until(wake.into_iter().flatten().min()) => {
+                let now = clock::now();
+                caller.handle_timeout(now);
+                callee.handle_timeout(now);
+            }
+        }
+        None
+    }
+}
+
+#[tokio::test]
+async fn a_machine_that_has_slept_takes_its_path_for_dead() {
+    let mut two = Two::connected().await;
+    two.peers[0].network_changed(clock::now(), &here());
+    let awake = NetworkState { slept: 1, ..here() };
+    two.peers[0].network_changed(clock::now(), &awake);
+    while two.next().await != (0, MediaEvent::PathLost) {}
+}
+
+#[tokio::test]
+async fn a_path_that_is_doubted_is_kept_if_it_answers_and_lost_if_it_does_not() {
+    let mut two = Two::connected().await;
+    two.peers[0].network_changed(clock::now(), &here());
+    let elsewhere = NetworkState {
+        default_sources: vec!["192.0.2.1".parse().unwrap()],
+        ..here()
+    };
+    two.peers[0].network_changed(clock::now(), &elsewhere);
+    assert!(two.peers[0].doubt.is_some());
+    while two.peers[0].doubt.is_some() {
+        if let Some((_, output)) = two.step().await {
+            assert!(
+                !matches!(output, MediaOutput::Event(MediaEvent::PathLost)),
+                "it answers"
+            );
+        }
+    }
+    // The other one answers nothing any more.
+    two.peers[1].transport = None;
+    two.peers[0].network_changed(clock::now(), &here());
+    while two.next().await != (0, MediaEvent::PathLost) {}
+    assert!(two.peers[0].path_lost);
+}
