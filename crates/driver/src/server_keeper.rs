@@ -260,5 +260,21 @@ mod tests {
         }
         assert_eq!(keeper.look().await, RETRY);
         assert_eq!(servers.borrow().turn.len(), 0);
+
+        // Another network may lead to it: nobody waits for the time to be over.
+        let (tell, looked) = oneshot::channel();
+        let again = Arc::new(Notify::new());
+        let mut servers = servers;
+        tokio::spawn(keeper.run(tell, Arc::clone(&again)));
+        looked.await.unwrap();
+        synapse.restart().unwrap();
+        servers.mark_unchanged();
+        again.notify_one();
+        let found = servers.wait_for(|servers| servers.turn.len() == 1);
+        // Less than it waits of itself.
+        tokio::time::timeout(RETRY / 2, found)
+            .await
+            .unwrap()
+            .unwrap();
     }
 }

@@ -89,6 +89,12 @@ impl Sockets {
         gone.map(|socket| socket.base).collect()
     }
 
+    /// The machine has one more address.
+    #[cfg(test)]
+    pub(crate) fn may_bind(&mut self, address: IpAddr) {
+        self.network.bind.push(address);
+    }
+
     /// The addresses of all sockets.
     #[cfg(test)]
     pub(crate) fn bases(&self) -> Vec<SocketAddr> {

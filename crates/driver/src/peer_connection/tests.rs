@@ -306,5 +306,17 @@ async fn a_path_that_is_doubted_is_kept_if_it_answers_and_lost_if_it_does_not() 
     two.peers[1].transport = None;
     two.peers[0].network_changed(clock::now(), &here());
     while two.next().await != (0, MediaEvent::PathLost) {}
-    assert!(two.peers[0].path_lost);
+    // Another address is a reason to try again, and the same ones are none.
+    two.peers[0].network_changed(clock::now(), &here());
+    two.peers[0].sockets.may_bind("127.0.0.2".parse().unwrap());
+    two.peers[0].network_changed(clock::now(), &here());
+    let mut told = Vec::new();
+    while told.last() != Some(&MediaEvent::PathLost) {
+        let (index, event) = two.next().await;
+        told.extend(Some(event).filter(|_| index == 0));
+    }
+    let [MediaEvent::LocalCandidates { candidates, .. }, _] = &told[..] else {
+        panic!("{told:?}");
+    };
+    assert!(candidates[0].contains("127.0.0.2"), "{candidates:?}");
 }

@@ -84,6 +84,14 @@ mod tests {
     }
 
     #[test]
+    fn the_first_packet_of_a_path_that_was_lost_is_told_at_once() {
+        let (now, mut told) = (crate::clock::now(), Told::default());
+        assert!(told.authenticated(now) && !told.authenticated(now));
+        told.forget_authenticated();
+        assert!(told.authenticated(now));
+    }
+
+    #[test]
     fn mute_is_told_when_it_changes_and_four_times_a_second_at_most() {
         let mut told = Told::default();
         assert_eq!(told_in_a_second(|now| told.peer_mute(now, false)), 0);

@@ -130,6 +130,23 @@ fn a_nat_that_makes_another_mapping_is_followed_without_a_restart() {
 }
 
 #[test]
+fn mappings_of_a_nat_do_not_fill_descriptions_however_many_there_were() {
+    for (behind, other) in SIDES {
+        let mut pair = talking();
+        for round in 1..=40 {
+            let outside = SocketAddr::from(([203, 0, 113, 7], 7000 + round));
+            pair.map(behind, outside);
+            until_heard(&mut pair, other);
+            talk(&mut pair, Duration::from_secs(2));
+        }
+        pair.restart();
+        assert_eq!(pair.error(Side::Caller).or(pair.error(Side::Callee)), None);
+        until_heard(&mut pair, other);
+        until_heard(&mut pair, behind);
+    }
+}
+
+#[test]
 fn a_network_that_is_away_for_25_s_is_waited_for_and_control_messages_arrive_after_it() {
     for (mover, other) in SIDES {
         let mut pair = talking();
