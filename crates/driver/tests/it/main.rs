@@ -7,4 +7,5 @@ mod lying_relays;
 mod people;
 mod probes;
 mod relays;
+mod roaming;
 mod tone;
