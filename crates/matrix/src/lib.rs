@@ -10,7 +10,8 @@
 //!   .discover   └─ Account::login ────┤                ├─ send         Olm + /sendToDevice
 //!                  Account::restore ──┴──► Account ────┼─ start ─► Inbox   /sync, until stopped
 //!   AccountStore ────────┘                             ├─ drain        the inbox on the server is empty
-//!   (SQLite, encrypted)                                └─ logout
+//!   (SQLite, encrypted)                                ├─ round_trip   a message to ourselves
+//!        └─────────────► Checkup  changes nothing      └─ logout
 //! ```
 //!
 //! # What it decides
@@ -43,11 +44,13 @@ mod account;
 mod account_store;
 mod answered_account;
 mod backoff;
+mod checkup;
 mod client;
 mod connection;
 mod credentials;
 mod devices;
 mod homeserver;
+mod http_date;
 mod http_error;
 mod inbox;
 mod login;
@@ -58,6 +61,7 @@ mod patience;
 mod registration;
 mod resolver;
 mod response;
+mod round_trip;
 mod sender;
 mod server_error;
 mod store_upkeep;
@@ -72,6 +76,7 @@ mod user_id;
 
 pub use account::{Account, LogoutError, RestoreError};
 pub use account_store::{AccountStore, StoreError, StoreKey};
+pub use checkup::{Checkup, PublishedKeys, Reached, TokenOwner};
 pub use devices::DevicesError;
 pub use homeserver::{
     DiscoveryError, Homeserver, HomeserverAddressError, HomeserverError, Purpose,
@@ -79,6 +84,7 @@ pub use homeserver::{
 pub use inbox::{Inbox, Incoming};
 pub use login_error::LoginError;
 pub use registration::{RegisterError, Registration};
+pub use round_trip::RoundTripError;
 pub use sender::SendError;
 pub use server_error::ServerError;
 pub use sync::StartError;
