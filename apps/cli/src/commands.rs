@@ -14,8 +14,9 @@ mod account;
 mod call;
 mod completions;
 mod contact;
+mod doctor;
 mod id;
-mod install_handler;
+pub(crate) mod install_handler;
 mod listen;
 mod man;
 mod open;
@@ -32,6 +33,9 @@ pub(crate) fn run(cli: Cli, output: Output, started_at: Instant) -> Result<ExitC
         _ => {}
     }
     let profile = profile_directory(cli.global.profile)?;
+    if let Command::Doctor(options) = cli.command {
+        return doctor::run(&profile, options, output);
+    }
     if securecall_profile::make_private(&profile)? {
         output.note(&format!(
             "others could look into the profile directory {}: closed, it is yours alone now",
@@ -55,7 +59,7 @@ pub(crate) fn run(cli: Cli, output: Output, started_at: Instant) -> Result<ExitC
         Command::Listen(options) => listen::run(context, &options),
         Command::Open(options) => open::run(context, &options),
         Command::InstallHandler { remove } => install_handler::run(&context, remove),
-        Command::Completions { .. } | Command::Man => Ok(ExitCode::Done),
+        Command::Completions { .. } | Command::Man | Command::Doctor(_) => Ok(ExitCode::Done),
     }
 }
 
