@@ -3,7 +3,7 @@
 mod allocation;
 mod authentication;
 mod failure;
-mod grant;
+mod granted;
 mod peers;
 mod server;
 mod stream_buffer;
@@ -12,7 +12,7 @@ mod turn_source;
 mod uri;
 
 pub use failure::TurnFailure;
-pub use grant::Grant;
+pub use granted::Granted;
 pub use server::{Credentials, MAX_CREDENTIAL_LEN, ServerLink, TurnServer};
 pub use stream_buffer::{MAX_FRAME_LEN, StreamBuffer, StreamError};
 pub use turn_source::TurnSource;

@@ -21,7 +21,7 @@ use super::nat_behavior::NatBehavior;
 use super::nat_findings::{Findings, Seen, SeenByOtherHost};
 use super::{Probe, ProbeOutput};
 use crate::reach::{is_of_a_host, is_public};
-use crate::stun::{AttributeType, Class, Message};
+use crate::stun::{AttributeType, Message};
 use crate::{Inbound, TransactionIds};
 
 /// The most servers asked.
@@ -129,7 +129,7 @@ impl NatDiscovery {
                 self.findings.filtering_mapped = mapped;
                 self.begin_hairpin(now);
             }
-            Test::Filtering2 | Test::Filtering3 => self.passed_filter(test, from, message),
+            Test::Filtering2 | Test::Filtering3 => self.passed_filter(test, from),
             // Nobody answers these but whoever a server that lies has named in place of ourselves.
             Test::Hairpin => {}
         }
@@ -178,7 +178,7 @@ impl NatDiscovery {
     }
 
     /// The answer came through the filter; but did it come from where it was to come from?
-    fn passed_filter(&mut self, test: Test, from: SocketAddr, message: &Message<'_>) {
+    fn passed_filter(&mut self, test: Test, from: SocketAddr) {
         let Stage::Testing { server, .. } = self.stage else {
             return;
         };
@@ -188,9 +188,6 @@ impl NatDiscovery {
             Test::Filtering2 if from.ip() != asked.ip() => filtering.other_host_passed = true,
             Test::Filtering3 if from.port() != asked.port() => filtering.other_port_passed = true,
             _ => filtering.is_unknown = true,
-        }
-        if message.class() == Class::Error {
-            filtering.is_unknown = true;
         }
         if filtering.other_host_passed {
             // Then everybody passes.

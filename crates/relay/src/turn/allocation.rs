@@ -8,7 +8,7 @@ use tracing::debug;
 use web_time::Instant;
 
 use super::authentication::Authentication;
-use super::grant::Grant;
+use super::granted::Granted;
 use super::peers::Peers;
 use super::stream_buffer::StreamBuffer;
 use super::transactions::{Purpose, Transaction, Transactions};
@@ -77,7 +77,7 @@ enum State {
 pub(super) struct Allocation {
     pub(super) server: TurnServer,
     pub(super) via: Via,
-    pub(super) grant: Option<Grant>,
+    pub(super) granted: Option<Granted>,
     state: State,
     authentication: Authentication,
     stale_nonces: u8,
@@ -100,7 +100,7 @@ impl Allocation {
             authentication: Authentication::new(server.credentials.clone()),
             server,
             via,
-            grant: None,
+            granted: None,
             state: State::Opening {
                 until: now + OPEN_TIMEOUT,
             },
@@ -423,7 +423,7 @@ impl Allocation {
             return self.fail(TurnFailure::Nonsense("it grants an address but names none"));
         }
         relayed.sort_unstable();
-        self.grant = Some(Grant::new(message, &relayed));
+        self.granted = Some(Granted::new(message, &relayed));
         self.state = State::Held {
             relayed,
             refresh_at: now + lifetime / 2,

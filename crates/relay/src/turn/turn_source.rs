@@ -10,7 +10,7 @@ use web_time::Instant;
 
 use super::allocation::{Allocation, AllocationOutput, Via};
 use super::peers::MAX_PERMISSIONS;
-use super::{Grant, ServerLink, TurnFailure, TurnServer};
+use super::{Granted, ServerLink, TurnFailure, TurnServer};
 use crate::reach::is_public;
 use crate::{
     Candidate, CandidateSource, Claim, Datagram, Inbound, SourceOutput, StreamEvent, StreamId,
@@ -102,9 +102,9 @@ impl TurnSource {
     }
 
     /// What servers have granted, of that which is still held.
-    pub fn grants(&self) -> impl Iterator<Item = &Grant> {
+    pub fn grants(&self) -> impl Iterator<Item = &Granted> {
         let attempts = self.attempts.iter();
-        attempts.filter_map(|attempt| attempt.allocation.grant.as_ref())
+        attempts.filter_map(|attempt| attempt.allocation.granted.as_ref())
     }
 
     /// Whether the server that has this address for us lets packets of a host through; `None` while it has not said.

@@ -458,13 +458,16 @@ fn a_server_must_not_point_us_at_machines_of_our_own_network_or_at_groups() {
 }
 
 /// It claims this address as its other one, and as how it sees us.
-struct Liar(&'static str);
+struct Liar {
+    at: &'static str,
+    victim: &'static str,
+}
 
 impl Carrier for Liar {
     fn carry(&mut self, _now: Instant, packet: Datagram) -> Vec<Datagram> {
         let request = Message::parse(&packet.contents).unwrap();
-        let Self(victim) = self;
-        if packet.destination != address(SERVER) {
+        let Self { at, victim } = self;
+        if packet.destination != address(at) {
             return Vec::new();
         }
         let answer = MessageBuilder::new(Class::Success, Method::Binding, request.transaction())
@@ -478,28 +481,60 @@ impl Carrier for Liar {
     }
 }
 
-/// What goes to anybody but that server.
-fn to_others_of_a_liar(victim: &'static str) -> Vec<Datagram> {
-    let discovery = NatDiscovery::new(start(), SOCKETS.map(address), [address(SERVER)], ids(1));
-    let mut world = World::new(discovery, Liar(victim));
-    world.run(PATIENCE);
+/// What is found by a server that lies, and what goes to anybody but that server.
+fn by_a_liar(at: &'static str, victim: &'static str) -> (Option<NatBehavior>, Vec<Datagram>) {
+    let discovery = NatDiscovery::new(start(), SOCKETS.map(address), [address(at)], ids(1));
+    let mut world = World::new(discovery, Liar { at, victim });
+    let (found, _) = world.run(PATIENCE);
     let mut sent = world.sent;
-    sent.retain(|sent| sent.destination != address(SERVER));
-    sent
+    sent.retain(|sent| sent.destination != address(at));
+    (found, sent)
 }
 
 #[test]
 fn a_third_party_that_a_server_names_gets_no_more_than_a_handful_of_packets() {
-    let sent = to_others_of_a_liar("198.51.100.99:7000");
+    let (_, sent) = by_a_liar(SERVER, "198.51.100.99:7000");
     let bytes: usize = sent.iter().map(|sent| sent.contents.len()).sum();
     assert_eq!((sent.len(), bytes), (12, 12 * 28));
 }
 
 #[test]
-fn a_machine_of_our_own_network_that_a_server_names_gets_none() {
-    for victim in ["192.168.1.1:80", "127.0.0.1:53", "224.0.0.1:7000"] {
-        assert_eq!(to_others_of_a_liar(victim), [], "{victim}");
+fn a_machine_of_our_own_network_that_a_server_names_gets_none_unless_the_server_is_there_too() {
+    for victim in ["192.168.1.1:80", "127.0.0.1:53"] {
+        assert_eq!(by_a_liar(SERVER, victim).1, [], "{victim}");
+        assert_eq!(by_a_liar("10.1.1.1:3478", victim).1.len(), 12);
     }
+    for victim in ["224.0.0.1:7000", "255.255.255.255:7000", "10.1.1.2:0"] {
+        for at in [SERVER, "10.1.1.1:3478"] {
+            assert_eq!(by_a_liar(at, victim), (None, Vec::new()), "{victim}");
+        }
+    }
+}
+
+#[test]
+fn four_servers_are_asked_and_of_several_hosts_rather_than_several_ports() {
+    let asked = [
+        "203.0.113.1:1",
+        "203.0.113.1:2",
+        "203.0.113.1:3",
+        "203.0.113.1:4",
+        "203.0.113.2:1",
+        "203.0.113.3:1",
+    ];
+    let mut world = discover(CONE, Vec::new(), &asked);
+    world.run(PATIENCE);
+    let asked: BTreeSet<String> = world
+        .sent
+        .iter()
+        .map(|sent| sent.destination.to_string())
+        .collect();
+    let expected = [
+        "203.0.113.1:1",
+        "203.0.113.1:2",
+        "203.0.113.2:1",
+        "203.0.113.3:1",
+    ];
+    assert_eq!(asked, expected.map(str::to_owned).into());
 }
 
 #[test]

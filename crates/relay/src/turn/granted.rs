@@ -8,7 +8,7 @@ use crate::stun::{AttributeType, Message};
 
 /// What a server said when it granted addresses (RFC 8656 section 7.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Grant {
+pub struct Granted {
     /// The addresses.
     pub relayed: Vec<SocketAddr>,
     /// How it sees us, if it says so.
@@ -17,7 +17,7 @@ pub struct Grant {
     pub lifetime: Duration,
 }
 
-impl Grant {
+impl Granted {
     pub(super) fn new(message: &Message<'_>, relayed: &[SocketAddr]) -> Self {
         let seconds = message.number(AttributeType::LIFETIME).unwrap_or_default();
         Self {
