@@ -20,6 +20,7 @@ mod link_handler;
 mod microphone;
 mod names;
 mod nat;
+mod order;
 mod profile;
 mod progress;
 mod relay_words;

@@ -13,6 +13,8 @@ use crate::output::Event;
 pub(crate) struct Check {
     pub(crate) name: Name,
     pub(crate) outcome: Outcome,
+    /// Among those of the same name, from 0.
+    pub(crate) place: usize,
     /// The STUN or TURN server that was checked.
     server: Option<Line>,
     took: Option<Duration>,
@@ -60,6 +62,7 @@ impl Check {
         Self {
             name,
             outcome,
+            place: 0,
             server: None,
             took: None,
         }
@@ -78,6 +81,13 @@ impl Check {
     #[must_use]
     pub(crate) fn of_server(mut self, server: impl Into<Line>) -> Self {
         self.server = Some(server.into());
+        self
+    }
+
+    /// The same, to be told at this place among those of its name.
+    #[must_use]
+    pub(crate) fn at(mut self, place: usize) -> Self {
+        self.place = place;
         self
     }
 

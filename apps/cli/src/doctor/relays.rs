@@ -120,6 +120,8 @@ struct Probes<'a> {
     trust: Option<TlsTrust>,
     teller: &'a Teller,
     running: JoinSet<()>,
+    /// How many were started.
+    started: usize,
 }
 
 impl<'a> Probes<'a> {
@@ -129,17 +131,20 @@ impl<'a> Probes<'a> {
             trust: sources.trust.clone(),
             teller,
             running: JoinSet::new(),
+            started: 0,
         }
     }
 
-    /// Each tells itself what comes of it.
+    /// Each tells itself what comes of it, to stand in the order in which they are named.
     fn start(&mut self, servers: Vec<NamedServer>) {
         for server in servers {
+            let place = self.started;
+            self.started += 1;
             let (network, trust) = (self.network.clone(), self.trust.clone());
             let teller = self.teller.clone();
             self.running.spawn(async move {
                 for probe in probe_server(&server, &network, trust.as_ref()).await {
-                    teller.tell_one(of_probe(&probe));
+                    teller.tell_one(of_probe(&probe).at(place));
                 }
             });
         }

@@ -1,13 +1,12 @@
 //! Tells of checks in a fixed order, each as soon as it and all before it are known.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::interval;
 
 use super::check::{Check, Outcome, worse};
-use super::names::Name;
+use super::order::Order;
 use super::progress::Progress;
 use super::teller::Told;
 use crate::error::Failure;
@@ -24,11 +23,7 @@ const TURN: Duration = Duration::from_millis(150);
 pub(crate) struct Report {
     output: Output,
     progress: Progress,
-    /// Known, and not told yet, for one before it is not complete.
-    waiting: BTreeMap<Name, Vec<Check>>,
-    complete: BTreeSet<Name>,
-    /// How many of [`Name::ALL`] are told.
-    told: usize,
+    order: Order,
     exit_code: ExitCode,
     failed: usize,
     not_checked: usize,
@@ -42,9 +37,7 @@ impl Report {
         Self {
             output,
             progress: Progress::new(),
-            waiting: BTreeMap::new(),
-            complete: BTreeSet::new(),
-            told: 0,
+            order: Order::default(),
             exit_code: ExitCode::Done,
             failed: 0,
             not_checked: 0,
@@ -80,7 +73,7 @@ impl Report {
                     None => break,
                 },
                 _ = turn.tick() => {
-                    let pending = self.pending();
+                    let pending = self.order.pending();
                     self.progress.show(&pending, terminal_width());
                 }
             }
@@ -95,11 +88,12 @@ impl Report {
     ///
     /// It cannot be told.
     pub(crate) fn complete(&mut self, is_bug: bool) -> Result<(), OutputError> {
-        for name in self.pending() {
+        for name in self.order.pending() {
             if is_bug {
                 self.add(Check::bad(name, Failure::bug("the check broke off")))?;
             } else {
-                self.add(Check::not_checked(name, "there was no time left"))?;
+                let check = Check::not_checked(name, "there was no time left");
+                self.add(check.at(usize::MAX))?;
             }
         }
         Ok(())
@@ -119,28 +113,9 @@ impl Report {
         Ok(self.exit_code)
     }
 
-    fn pending(&self) -> Vec<Name> {
-        let names = Name::ALL.iter().copied();
-        names.filter(|name| !self.complete.contains(name)).collect()
-    }
-
     fn take(&mut self, told: Told) -> Result<(), OutputError> {
-        match told {
-            Told::Check(check) => self.waiting.entry(check.name).or_default().push(check),
-            Told::Complete(name) => {
-                self.complete.insert(name);
-            }
-        }
-        while let Some(name) = Name::ALL.get(self.told) {
-            for check in self.waiting.remove(name).unwrap_or_default() {
-                self.tell(check)?;
-            }
-            if !self.complete.contains(name) {
-                break;
-            }
-            self.told += 1;
-        }
-        Ok(())
+        let ready = self.order.take(told);
+        ready.into_iter().try_for_each(|check| self.tell(check))
     }
 
     fn tell(&mut self, check: Check) -> Result<(), OutputError> {
@@ -262,6 +237,7 @@ fn wrap_words(text: &str, width: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::doctor::names::Name;
     use crate::error::ErrorKind;
 
     fn text(check: Check, width: Option<usize>, colours: bool) -> String {
