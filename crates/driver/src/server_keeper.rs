@@ -8,7 +8,7 @@ use securecall_matrix::{Account, TurnCredentials};
 use securecall_media::Reach;
 use securecall_relay::turn::{Scheme, ServerUri};
 use securecall_relay::{Credentials, ServerLink, TurnServer, is_public};
-use securecall_relay_client::resolve;
+use securecall_relay_client::{MAX_ADDRESSES, resolve};
 use tokio::sync::{oneshot, watch};
 use web_time::Instant;
 
@@ -79,12 +79,22 @@ impl ServerKeeper {
             ..Servers::default()
         };
         let mut complete = true;
+        let mut found = Vec::new();
         for server in &named {
             match self.addresses(server).await {
-                Ok(addresses) => add(&mut servers, server, &addresses),
+                Ok(addresses) => found.push((server, addresses)),
                 Err(error) => {
                     complete = false;
                     tracing::info!(host = %server.uri.host, %error, "a server for calls has no address");
+                }
+            }
+        }
+        // Those who use the list may not have room for all. So each server has its turn with its first address, and then each with
+        // its next, which is of the other family where there is one: the last server may be the only one that gets through.
+        for index in 0..MAX_ADDRESSES {
+            for (server, addresses) in &found {
+                if let Some(address) = addresses.get(index) {
+                    add(&mut servers, server, *address);
                 }
             }
         }
@@ -164,6 +174,7 @@ fn of_config(uri: &ServerUri) -> Named {
 /// The servers of a homeserver, as far as they can be used.
 fn of_homeserver(offered: &TurnCredentials) -> impl Iterator<Item = Named> {
     let credentials = Credentials::new(&offered.username, offered.password.clone());
+    let credentials = credentials.map(Credentials::naming_user);
     offered
         .uris
         .iter()
@@ -192,24 +203,24 @@ pub(crate) fn credentials(login: &TurnLogin) -> Option<Credentials> {
     }
 }
 
-fn add(servers: &mut Servers, server: &Named, addresses: &[SocketAddr]) {
+fn add(servers: &mut Servers, server: &Named, address: SocketAddr) {
     let link = match server.uri.scheme {
         Scheme::Stun | Scheme::TurnUdp => {
             // Every TURN server says how it sees us, too.
-            servers.stun.extend_from_slice(addresses);
+            if !servers.stun.contains(&address) {
+                servers.stun.push(address);
+            }
             ServerLink::Udp
         }
         Scheme::TurnTcp => ServerLink::Tcp,
         Scheme::TurnTls => ServerLink::Tls(server.uri.host.clone()),
     };
     if let (Some(credentials), true) = (&server.credentials, server.uri.scheme != Scheme::Stun) {
-        servers
-            .turn
-            .extend(addresses.iter().map(|address| TurnServer {
-                address: *address,
-                link: link.clone(),
-                credentials: credentials.clone(),
-            }));
+        servers.turn.push(TurnServer {
+            address,
+            link,
+            credentials: credentials.clone(),
+        });
     }
 }
 

@@ -56,8 +56,9 @@ const CHANNEL_STREAM: u16 = 0;
 const INITIAL_STUN_RTO: Duration = Duration::from_millis(50);
 /// Checks of a pair come no further apart than this, so that a path that returns is found within a second.
 const MAX_STUN_RTO: Duration = Duration::from_secs(1);
-/// 50 + 100 + … + 800 ms and then a check each second: pairs are tried longer than the 15 s a call waits for its path.
-const MAX_STUN_RETRANSMITS: usize = 28;
+/// 50 + 100 + … + 800 ms and then a check each second: pairs are tried longer than the 30 s a call waits for its path. It is also
+/// how often an address that never answers is sent to, from each candidate of ours.
+const MAX_STUN_RETRANSMITS: usize = 35;
 /// Pairs checked at once when candidates arrive, before pacing begins.
 const CHECK_BURST: usize = 8;
 /// Pacing of connectivity checks (RFC 8445 section 14.2 allows 5 ms; str0m's own is 50 ms).

@@ -2,9 +2,13 @@
 
 mod allocation;
 mod authentication;
+mod channel_data;
+mod discretion;
 mod failure;
+mod grant;
 mod granted;
 mod peers;
+mod requests;
 mod server;
 mod stream_buffer;
 mod transactions;

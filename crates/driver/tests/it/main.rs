@@ -3,6 +3,7 @@
 
 mod basics;
 mod faults;
+mod lying_relays;
 mod people;
 mod probes;
 mod relays;

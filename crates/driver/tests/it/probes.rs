@@ -226,7 +226,7 @@ fn probed_within_quota(host: &Host, server: &NamedServer) -> ServerProbe {
             return probe;
         }
         at(host, async {
-            tokio::time::sleep(Duration::from_millis(100)).await
+            tokio::time::sleep(Duration::from_millis(100)).await;
         });
     }
     panic!("the address of the probe before was not given back");

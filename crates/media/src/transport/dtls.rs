@@ -36,6 +36,8 @@ const FLIGHT_RTO: Duration = Duration::from_millis(100);
 const FLIGHT_RETRIES: usize = 9;
 /// As long as a call waits for its path.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
+/// The type of a record that holds an alert (RFC 8446 section 5.1).
+const ALERT: u8 = 21;
 /// Nothing is due. The transport takes whatever is so far away for never.
 const NOT_DUE: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
@@ -144,6 +146,37 @@ impl DtlsProvider for Provider {
     }
 }
 
+/// Whether a datagram has an alert in it that is not encrypted. Anybody can send one, without being on the way, and "closed" would
+/// end the handshake for good. A peer of ours that gives up has as good as fallen silent, and there is a time-out for that.
+fn has_plain_alert(packet: &[u8]) -> bool {
+    let mut rest = packet;
+    // Type, version, epoch, number and length of a record that is not encrypted (RFC 9147 section 4).
+    while let [
+        kind @ 20..=26,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        high,
+        low,
+        body @ ..,
+    ] = rest
+    {
+        if *kind == ALERT {
+            return true;
+        }
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        rest = body.get(length..).unwrap_or_default();
+    }
+    false
+}
+
 /// One end of DTLS.
 struct Instance {
     dtls: Dtls,
@@ -174,6 +207,9 @@ impl DtlsInstance for Instance {
     }
 
     fn handle_packet(&mut self, packet: &[u8]) -> Result<(), DtlsImplError> {
+        if has_plain_alert(packet) {
+            return Ok(());
+        }
         // The waits for what the packet brings about begin now.
         let now = self.handshake.state().now;
         self.handle_timeout(now)?;

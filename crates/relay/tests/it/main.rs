@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod coturn;
+mod discretion;
+mod lies;
 mod messages;
 mod nat_behavior;
 mod network;

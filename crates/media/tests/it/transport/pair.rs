@@ -92,6 +92,8 @@ pub(crate) struct Pair {
     pub(crate) wakeups: usize,
     /// Of whose DTLS handshake nothing arrives.
     pub(crate) unheard: Option<Side>,
+    /// Of whose DTLS handshake this byte of each datagram is another.
+    pub(crate) breaks: Option<(Side, usize)>,
     pub(crate) handshake: Vec<OfHandshake>,
     addresses: BTreeMap<Side, Vec<SocketAddr>>,
     events: BTreeMap<Side, Vec<TransportEvent>>,
@@ -114,6 +116,7 @@ impl Pair {
             callee: Transport::new(now, Reach::OtherMachines).unwrap(),
             wakeups: 0,
             unheard: None,
+            breaks: None,
             handshake: Vec::new(),
             addresses: BTreeMap::from([
                 (Side::Caller, vec!["10.0.0.1:5001".parse().unwrap()]),
@@ -303,6 +306,17 @@ impl Pair {
             .find(|datagram| datagram.destination == address)
     }
 
+    /// Somebody on the way sends this, as if it came from the one to the other.
+    pub(crate) fn throw_in(&mut self, from: Side, to: Side, contents: &[u8]) {
+        let (source, destination) = (self.address(from), self.address(to));
+        let now = self.now;
+        let result = self
+            .side(to)
+            .handle_datagram(now, source, destination, contents);
+        self.note(to, result);
+        self.drain(to);
+    }
+
     pub(crate) fn events_of(&self, side: Side) -> impl Iterator<Item = &TransportEvent> {
         self.events.get(&side).into_iter().flatten()
     }
@@ -370,7 +384,7 @@ impl Pair {
         }
     }
 
-    fn transmit(&mut self, side: Side, datagram: Datagram) {
+    fn transmit(&mut self, side: Side, mut datagram: Datagram) {
         *self.sent.entry(side).or_default() += 1;
         self.destinations
             .entry(side)
@@ -383,6 +397,13 @@ impl Pair {
                 from: side,
                 contents: datagram.contents.clone(),
             });
+        }
+        if let Some((broken, place)) = self.breaks
+            && of_handshake
+            && broken == side
+            && let Some(byte) = datagram.contents.get_mut(place)
+        {
+            *byte ^= 0x20;
         }
         let lost = self
             .loss
