@@ -5,7 +5,7 @@ use std::time::Duration;
 use securecall_audio_device::{Microphone, TICK_SAMPLES, open_microphone};
 use securecall_driver::{DeviceFault, MicrophoneSpec};
 use tokio::task::spawn_blocking;
-use tokio::time::{interval, timeout};
+use tokio::time::{Interval, interval, timeout};
 
 use super::Stopwatch;
 use super::check::Check;
@@ -15,7 +15,7 @@ use crate::error::{ErrorKind, Failure};
 /// How long a sound card may take to start: a headset without a cord has to be woken.
 pub(super) const START: Duration = Duration::from_secs(5);
 /// Between two ticks.
-pub(super) const TICK: Duration = Duration::from_millis(10);
+const TICK: Duration = Duration::from_millis(10);
 /// A second of sound.
 pub(super) const TICKS_TO_TRY: u32 = 100;
 
@@ -28,6 +28,33 @@ enum Heard {
     Silence,
     /// Sound, however quiet; the greatest sample, up to 1.
     Sound { peak: f32 },
+}
+
+/// When the next 10 ms are over.
+#[derive(Debug)]
+pub(super) enum Pace {
+    /// As a card has it.
+    Real(Interval),
+    /// At once: what is no card is never late.
+    AtOnce,
+}
+
+impl Pace {
+    pub(super) fn of(is_card: bool) -> Self {
+        match is_card {
+            true => Self::Real(interval(TICK)),
+            false => Self::AtOnce,
+        }
+    }
+
+    pub(super) async fn wait(&mut self) {
+        match self {
+            Self::Real(ticks) => {
+                ticks.tick().await;
+            }
+            Self::AtOnce => {}
+        }
+    }
 }
 
 /// Opens the microphone and listens to it for a second.
@@ -50,7 +77,7 @@ pub(crate) async fn microphone(spec: MicrophoneSpec) -> Check {
     let trying = async {
         let opened = spawn_blocking(move || open_microphone(&spec)).await;
         let mut microphone = opened.map_err(Failure::bug)??;
-        listen_to(&mut *microphone).await
+        listen_to(&mut *microphone, Pace::of(is_card)).await
     };
     let outcome = timeout(START + Duration::from_secs(2), trying).await;
     let outcome = outcome.unwrap_or_else(|_| Err(out_of_time("microphone")));
@@ -61,13 +88,12 @@ pub(crate) async fn microphone(spec: MicrophoneSpec) -> Check {
     check.took(watch.took())
 }
 
-async fn listen_to(microphone: &mut dyn Microphone) -> Result<Heard, Failure> {
+async fn listen_to(microphone: &mut dyn Microphone, mut pace: Pace) -> Result<Heard, Failure> {
     let mut tick = [0.0; TICK_SAMPLES];
-    let mut ticks = interval(TICK);
     let mut heard = Heard::Nothing;
     let mut listened = 0;
     while listened < TICKS_TO_TRY {
-        ticks.tick().await;
+        pace.wait().await;
         microphone.read(&mut tick);
         match microphone.take_fault() {
             // It is opened again, and may work then.
@@ -139,7 +165,7 @@ mod tests {
 
     async fn heard_of(spec: MicrophoneSpec) -> Heard {
         let mut microphone = open_microphone(&spec).unwrap();
-        listen_to(&mut *microphone).await.unwrap()
+        listen_to(&mut *microphone, Pace::of(false)).await.unwrap()
     }
 
     #[tokio::test]

@@ -5,11 +5,11 @@ use std::time::Duration;
 use securecall_audio_device::{Speaker, TICK_SAMPLES, open_speaker};
 use securecall_driver::{DeviceFault, SpeakerSpec};
 use tokio::task::spawn_blocking;
-use tokio::time::{interval, timeout};
+use tokio::time::timeout;
 
 use super::Stopwatch;
 use super::check::Check;
-use super::microphone::{START, TICK, TICKS_TO_TRY, broken, out_of_time};
+use super::microphone::{Pace, START, TICKS_TO_TRY, broken, out_of_time};
 use super::names::Name;
 use crate::error::Failure;
 
@@ -33,7 +33,7 @@ pub(crate) async fn speaker(spec: SpeakerSpec) -> Check {
     let trying = async {
         let opened = spawn_blocking(move || open_speaker(&spec)).await;
         let mut speaker = opened.map_err(Failure::bug)??;
-        play(&mut *speaker).await
+        play(&mut *speaker, Pace::of(!is_null)).await
     };
     let outcome = timeout(START + Duration::from_secs(2), trying).await;
     let check = match outcome.unwrap_or_else(|_| Err(out_of_time("speaker"))) {
@@ -48,12 +48,11 @@ pub(crate) async fn speaker(spec: SpeakerSpec) -> Check {
 }
 
 /// Gives how long a sample takes to the ear, in milliseconds.
-async fn play(speaker: &mut dyn Speaker) -> Result<u32, Failure> {
+async fn play(speaker: &mut dyn Speaker, mut pace: Pace) -> Result<u32, Failure> {
     let silence = [0.0; TICK_SAMPLES];
-    let mut ticks = interval(TICK);
     let mut played = 0;
     while played < TICKS_TO_TRY {
-        ticks.tick().await;
+        pace.wait().await;
         speaker.write(&silence);
         played += u32::from(speaker.is_running());
         match speaker.take_fault() {
