@@ -31,6 +31,30 @@ fn a_login_that_is_over_is_said_so_once() {
 }
 
 #[test]
+fn a_login_that_the_homeserver_takes_for_somebody_elses_is_said_so() {
+    let (machine, front) = behind_a_front();
+    for (user, device) in [("@other:homeserver.test", "D"), ("", "OTHER")] {
+        let account = doctor(&machine).check("account")["message"].clone();
+        let (own, _) = account.as_str().unwrap().split_once(", device ").unwrap();
+        let user = if user.is_empty() { own } else { user };
+        let answer = json!({"user_id": user, "device_id": device});
+        let asked = "GET /_matrix/client/v3/account/whoami";
+        front.answer(asked, "200 OK", &answer.to_string());
+        let told = doctor(&machine);
+        assert_eq!(
+            (told.code, told.wrong()),
+            (5, vec![("login", "homeserver_fault")])
+        );
+        says(
+            told.check("login"),
+            "message",
+            &format!("{user}, device {device}"),
+        );
+        assert_eq!(told.check("round_trip")["ok"], Value::Null);
+    }
+}
+
+#[test]
 fn a_homeserver_that_is_down_or_says_nothing_is_one_fault() {
     let (machine, front) = behind_a_front();
     drop(front);
