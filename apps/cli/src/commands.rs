@@ -27,6 +27,7 @@ mod open;
 ///
 /// Whatever did not work.
 pub(crate) fn run(cli: Cli, output: Output, started_at: Instant) -> Result<ExitCode, Failure> {
+    // These are run where a package is built, with no home directory.
     match cli.command {
         Command::Completions { shell } => return Ok(completions::run(shell, output)),
         Command::Man => return man::run(output),
@@ -36,6 +37,7 @@ pub(crate) fn run(cli: Cli, output: Output, started_at: Instant) -> Result<ExitC
     if let Command::Doctor(options) = cli.command {
         return doctor::run(&profile, options, output);
     }
+    // Before any command writes: what it puts there is private from its first byte.
     if securecall_profile::make_private(&profile)? {
         output.note(&format!(
             "others could look into the profile directory {}: closed, it is yours alone now",

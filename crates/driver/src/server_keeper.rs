@@ -89,15 +89,7 @@ impl ServerKeeper {
                 }
             }
         }
-        // Those who use the list may not have room for all. So each server has its turn with its first address, and then each with
-        // its next, which is of the other family where there is one: the last server may be the only one that gets through.
-        for index in 0..MAX_ADDRESSES {
-            for (server, addresses) in &found {
-                if let Some(address) = addresses.get(index) {
-                    add(&mut servers, server, *address);
-                }
-            }
-        }
+        add_in_turn(&mut servers, &found);
         tracing::debug!(
             stun = servers.stun.len(),
             turn = servers.turn.len(),
@@ -203,6 +195,18 @@ pub(crate) fn credentials(login: &TurnLogin) -> Option<Credentials> {
     }
 }
 
+/// Those who use the list may not have room for all. So each server has its turn with its first address, and then each with its
+/// next, which is of the other family where there is one: the last server may be the only one that gets through.
+fn add_in_turn(servers: &mut Servers, found: &[(&Named, Vec<SocketAddr>)]) {
+    for index in 0..MAX_ADDRESSES {
+        for (server, addresses) in found {
+            if let Some(address) = addresses.get(index) {
+                add(servers, server, *address);
+            }
+        }
+    }
+}
+
 fn add(servers: &mut Servers, server: &Named, address: SocketAddr) {
     let link = match server.uri.scheme {
         Scheme::Stun | Scheme::TurnUdp => {
@@ -230,6 +234,50 @@ mod tests {
     use securecall_matrix::{AccountStore, Homeserver, Registration, StoreKey};
 
     use super::*;
+
+    #[test]
+    fn each_server_has_its_turn_with_its_first_address() {
+        let offered = TurnCredentials {
+            username: "1790000000:@ada:example.org".to_owned(),
+            password: "made".to_owned().into(),
+            uris: vec![
+                "turn:turn.example.org".to_owned(),
+                "turns:turn.example.org:443".to_owned(),
+            ],
+            ttl: OWN_TTL,
+        };
+        let named: Vec<Named> = of_homeserver(&offered).collect();
+        let found: Vec<(&Named, Vec<SocketAddr>)> = named
+            .iter()
+            .map(|server| {
+                let port = server.uri.port;
+                let v4 = SocketAddr::from(([192, 0, 2, 1], port));
+                (
+                    server,
+                    vec![v4, format!("[2001:db8::1]:{port}").parse().unwrap()],
+                )
+            })
+            .collect();
+        let mut servers = Servers::default();
+        add_in_turn(&mut servers, &found);
+        let asked: Vec<String> = servers
+            .turn
+            .iter()
+            .map(|server| server.address.to_string())
+            .collect();
+        assert_eq!(
+            asked,
+            [
+                "192.0.2.1:3478",
+                "192.0.2.1:443",
+                "[2001:db8::1]:3478",
+                "[2001:db8::1]:443"
+            ]
+        );
+        // A server that is named again is asked once how it sees us.
+        add_in_turn(&mut servers, &found);
+        assert_eq!(servers.stun.len(), 2);
+    }
 
     #[tokio::test]
     async fn relays_of_a_homeserver_that_is_out_of_reach_for_a_moment_stay_known() {

@@ -67,6 +67,9 @@ const CHECK_PACING: Duration = Duration::from_millis(5);
 const STR0M_PACING: Duration = Duration::from_millis(50);
 /// [`TransportEvent::AuthenticatedPacket`] comes at most this often, and so does whatever is told of it.
 pub const AUTHENTICATED_INTERVAL: Duration = Duration::from_millis(250);
+/// The most datagrams that the engine sends at one moment. DTLS 1.3 of dimpl 0.9 repeats its last flight without end and without
+/// waiting when the peer's part of the handshake is broken in certain places; a call sends a handful.
+const MAX_SENT_AT_ONCE: usize = 1000;
 /// str0m's "never" is decades away.
 const NEVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
 
@@ -317,6 +320,7 @@ impl Transport {
         destination: SocketAddr,
         bytes: &[u8],
     ) -> Result<(), TransportError> {
+        // Before the engine sees it, which would learn a candidate from any check.
         if !self.reach.admits_socket(source) || !self.admits_check(source, bytes) {
             return Ok(());
         }
@@ -527,10 +531,13 @@ impl Transport {
     /// Drains the engine, as it must be after every mutation.
     fn settle(&mut self, now: Instant) -> Result<(), TransportError> {
         self.dtls.set_now(now);
+        let mut sent = 0;
         loop {
             match self.engine(|rtc| Ok((rtc.poll_output()?, rtc.last_timeout_reason())))? {
                 (Output::Timeout(at), reason) => {
                     self.deadline = self.next_deadline(now, at, reason);
+                    // Only when all is drained: while a better pair takes over, datagrams go by
+                    // both. And only after `PathUp`, which names the first.
                     if self.path_up
                         && let Some((kind, pair)) = self.nomination.news()
                     {
@@ -539,6 +546,12 @@ impl Transport {
                     return Ok(());
                 }
                 (Output::Transmit(transmit), _) => {
+                    sent += 1;
+                    if sent > MAX_SENT_AT_ONCE {
+                        self.rtc = None;
+                        self.deadline = None;
+                        return Err(TransportError::HandshakeBroken);
+                    }
                     self.nomination.sends(
                         transmit.source,
                         transmit.destination,
@@ -585,6 +598,8 @@ impl Transport {
             Event::IceConnectionStateChange(state) => {
                 debug!(?state, "ice");
                 self.ice = state;
+                // Not sooner: without a pair no flight gets anywhere, and its waits would grow for
+                // nothing.
                 if state.is_connected() {
                     self.dtls.begin();
                 }
@@ -600,6 +615,7 @@ impl Transport {
                     self.emit(TransportEvent::ChannelOpen);
                 }
             }
+            // Only what is on our channel: another one has no meaning between us.
             Event::ChannelData(data) if Some(data.id) == self.channel => {
                 self.authenticated(now);
                 self.emit(TransportEvent::Control(data.data));

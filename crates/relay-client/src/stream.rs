@@ -51,6 +51,7 @@ pub(crate) async fn run(
             let (reader, writer) = tokio::io::split(opened);
             tokio::select! {
                 () = read(stream, reader, &tell) => News::Closed,
+                // Nobody has a use for the stream any more, so nobody waits to hear of its end.
                 () = write(writer, &outbox) => return,
             }
         }

@@ -162,7 +162,7 @@ impl Liar {
             let Ok((len, client)) = socket.recv_from(&mut buffer) else {
                 continue;
             };
-            match self.from_client(&buffer[..len]) {
+            match self.hear_client(&buffer[..len]) {
                 Fate::Forwarded => {
                     if !clients.contains_key(&client)
                         && let Ok(way) = self.way_of(socket, client)
@@ -193,7 +193,7 @@ impl Liar {
                 let Ok(len) = back.recv(&mut buffer) else {
                     continue;
                 };
-                for datagram in liar.from_server(&buffer[..len]) {
+                for datagram in liar.hear_server(&buffer[..len]) {
                     let _ = front.send_to(&datagram, client);
                 }
             }
@@ -202,7 +202,7 @@ impl Liar {
     }
 
     /// What becomes of what a client says.
-    fn from_client(&self, bytes: &[u8]) -> Fate {
+    fn hear_client(&self, bytes: &[u8]) -> Fate {
         self.heard().push(bytes.to_vec());
         let lie = self.lie().clone();
         let request = Message::read(bytes).filter(|message| message.is_request(None));
@@ -252,7 +252,7 @@ impl Liar {
     }
 
     /// What a client gets in place of what the real server says.
-    fn from_server(&self, bytes: &[u8]) -> Vec<Vec<u8>> {
+    fn hear_server(&self, bytes: &[u8]) -> Vec<Vec<u8>> {
         let lie = self.lie().clone();
         let message = Message::read(bytes);
         match (lie, message) {

@@ -64,6 +64,7 @@ fn is_default(xdg_mime: &Path) -> bool {
 }
 
 fn install(context: &Context, path: &Path) -> Result<(), Failure> {
+    // Before anything is written: without it nothing would ever lead to the entry.
     let xdg_mime =
         desktop::find("xdg-mime").ok_or_else(|| unsupported("the program xdg-mime is missing"))?;
     let program = env::current_exe().map_err(|error| {
@@ -80,6 +81,7 @@ fn install(context: &Context, path: &Path) -> Result<(), Failure> {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status();
+    // Asked what came of it, for it succeeds also where another default stays in force.
     if registered.is_ok_and(|status| status.success()) && is_default(&xdg_mime) {
         return Ok(());
     }

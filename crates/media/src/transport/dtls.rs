@@ -36,8 +36,12 @@ const FLIGHT_RTO: Duration = Duration::from_millis(100);
 const FLIGHT_RETRIES: usize = 9;
 /// As long as a call waits for its path.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
-/// The type of a record that holds an alert (RFC 8446 section 5.1).
+/// Types of records (RFC 8446 section 5.1).
 const ALERT: u8 = 21;
+const HANDSHAKE: u8 = 22;
+/// Types of handshake messages (RFC 8446 section 4).
+const CLIENT_HELLO: u8 = 1;
+const SERVER_HELLO: u8 = 2;
 /// Nothing is due. The transport takes whatever is so far away for never.
 const NOT_DUE: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
@@ -146,9 +150,10 @@ impl DtlsProvider for Provider {
     }
 }
 
-/// Whether a datagram has an alert in it that is not encrypted. Anybody can send one, without being on the way, and "closed" would
-/// end the handshake for good. A peer of ours that gives up has as good as fallen silent, and there is a time-out for that.
-fn has_plain_alert(packet: &[u8]) -> bool {
+/// Whether a datagram has a record in it that no peer of ours sends without encryption, but anybody can who knows the addresses:
+/// an alert, of which "closed" would end the handshake for good (a peer that gives up has as good as fallen silent, and there is
+/// a time-out for that), or a handshake message that is no hello, which would stay in dimpl's queue until that is full.
+fn is_made_up(packet: &[u8]) -> bool {
     let mut rest = packet;
     // Type, version, epoch, number and length of a record that is not encrypted (RFC 9147 section 4).
     while let [
@@ -168,7 +173,12 @@ fn has_plain_alert(packet: &[u8]) -> bool {
         body @ ..,
     ] = rest
     {
-        if *kind == ALERT {
+        let is_made_up = match *kind {
+            ALERT => true,
+            HANDSHAKE => !matches!(body, [CLIENT_HELLO | SERVER_HELLO, ..]),
+            _ => false,
+        };
+        if is_made_up {
             return true;
         }
         let length = usize::from(u16::from_be_bytes([*high, *low]));
@@ -207,7 +217,7 @@ impl DtlsInstance for Instance {
     }
 
     fn handle_packet(&mut self, packet: &[u8]) -> Result<(), DtlsImplError> {
-        if has_plain_alert(packet) {
+        if is_made_up(packet) {
             return Ok(());
         }
         // The waits for what the packet brings about begin now.

@@ -5,6 +5,7 @@ mod forged_dtls;
 mod hostile;
 mod nomination;
 mod pair;
+mod victims;
 
 use std::{net::SocketAddr, time::Duration};
 

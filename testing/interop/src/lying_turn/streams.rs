@@ -30,7 +30,7 @@ fn carry(liar: &Arc<Liar>, mut client: TcpStream) -> io::Result<()> {
     let of_server = Arc::clone(liar);
     thread::spawn(move || -> io::Result<()> {
         while let Some(frame) = read_frame(&mut back)? {
-            for frame in of_server.from_server(&frame) {
+            for frame in of_server.hear_server(&frame) {
                 front.write_all(&frame)?;
             }
         }
@@ -41,7 +41,7 @@ fn carry(liar: &Arc<Liar>, mut client: TcpStream) -> io::Result<()> {
         if *liar.lie() == Lie::SlowLoris {
             return dribble(liar, &mut client, &frame);
         }
-        match liar.from_client(&frame) {
+        match liar.hear_client(&frame) {
             Fate::Forwarded => server.write_all(&frame)?,
             Fate::Answered(answer) => client.write_all(&answer)?,
             Fate::Dropped => {}

@@ -20,12 +20,9 @@ fn forgeries() -> Vec<Vec<u8>> {
     vec![
         alert(200, 40),
         alert(201, 0),
-        alert(202, 10),
-        [record(20, 203, &[1]), alert(204, 80)].concat(),
+        [record(20, 203, &[1]), alert(204, 0)].concat(),
         record(22, 205, b"no handshake message at all"),
-        // A hello of the server that says nothing, and a hello of a client.
-        record(22, 206, &[2, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 4, 9, 9, 9, 9]),
-        record(22, 207, &[1, 0, 0, 4, 0, 9, 0, 0, 0, 0, 0, 4, 9, 9, 9, 9]),
+        record(22, 206, b" a broken record"),
         record(23, 208, b"data"),
         record(26, 209, &[0, 2, 0, 0]),
         record(99, 210, b"what is that"),
@@ -55,9 +52,10 @@ fn a_handshake_comes_through_whatever_anybody_throws_in() {
     }
 }
 
-/// Nobody's machine is at fault: neither that of a side that sends what is broken nor that of the other.
+/// Nobody's machine is at fault, neither that of the side that sends what is broken nor that of the other; and neither sends
+/// without end, which is what dimpl does of itself where byte 120 of the callee's is another.
 #[test]
-fn a_handshake_that_is_broken_on_its_way_takes_too_long_at_both_ends() {
+fn a_handshake_that_is_broken_on_its_way_ends_at_both_ends_without_blame() {
     for from in SIDES {
         // Heads of records and of messages, the body of a hello, and what is encrypted.
         for place in [0, 2, 4, 11, 13, 16, 22, 30, 60, 90, 120, 160] {
@@ -69,9 +67,15 @@ fn a_handshake_that_is_broken_on_its_way_takes_too_long_at_both_ends() {
             for side in SIDES {
                 let error = pair.error(side);
                 assert!(
-                    matches!(error, None | Some(TransportError::HandshakeTimedOut)),
+                    matches!(
+                        error,
+                        None | Some(
+                            TransportError::HandshakeTimedOut | TransportError::HandshakeBroken
+                        )
+                    ),
                     "{from:?} {place}: {error:?} at {side:?}"
                 );
+                assert!(pair.sent(side) < 2000, "{from:?} {place} at {side:?}");
             }
         }
     }

@@ -83,6 +83,9 @@ pub(crate) struct OfHandshake {
     pub(crate) contents: Vec<u8>,
 }
 
+/// How many datagrams went where, and how many bytes with their headers.
+pub(crate) type Sent = BTreeMap<SocketAddr, (usize, usize)>;
+
 pub(crate) struct Pair {
     pub(crate) now: Instant,
     pub(crate) delay: Duration,
@@ -100,6 +103,8 @@ pub(crate) struct Pair {
     errors: BTreeMap<Side, TransportError>,
     sent: BTreeMap<Side, usize>,
     destinations: BTreeMap<Side, BTreeSet<SocketAddr>>,
+    /// Of whom it is counted what goes where, and that.
+    watched: Option<(Side, Sent)>,
     deadlines: BTreeMap<Side, Option<Instant>>,
     in_flight: Vec<(Instant, Datagram)>,
     loss: Option<Loss>,
@@ -126,6 +131,7 @@ impl Pair {
             errors: BTreeMap::new(),
             sent: BTreeMap::new(),
             destinations: BTreeMap::new(),
+            watched: None,
             deadlines: BTreeMap::new(),
             in_flight: Vec::new(),
             loss: None,
@@ -306,6 +312,22 @@ impl Pair {
             .find(|datagram| datagram.destination == address)
     }
 
+    /// A socket of this side at this address.
+    pub(crate) fn own(&mut self, side: Side, address: SocketAddr) {
+        self.addresses.entry(side).or_default().push(address);
+    }
+
+    /// Counts from now on what this side sends where.
+    pub(crate) fn watch_sent(&mut self, side: Side) {
+        self.watched = Some((side, BTreeMap::new()));
+    }
+
+    /// How many datagrams went where, and how many bytes, from whom is watched.
+    pub(crate) fn sent_to(&self) -> Sent {
+        let watched = self.watched.as_ref();
+        watched.map(|(_, sent)| sent.clone()).unwrap_or_default()
+    }
+
     /// Somebody on the way sends this, as if it came from the one to the other.
     pub(crate) fn throw_in(&mut self, from: Side, to: Side, contents: &[u8]) {
         let (source, destination) = (self.address(from), self.address(to));
@@ -390,6 +412,14 @@ impl Pair {
             .entry(side)
             .or_default()
             .insert(datagram.destination);
+        if let Some((watched, sent)) = &mut self.watched
+            && *watched == side
+        {
+            let (count, bytes) = sent.entry(datagram.destination).or_default();
+            *count += 1;
+            // With its headers of IPv4 and UDP.
+            *bytes += datagram.contents.len() + 28;
+        }
         let of_handshake = is_of_handshake(&datagram.contents);
         if of_handshake {
             self.handshake.push(OfHandshake {
