@@ -34,6 +34,7 @@ pub(crate) fn run(cli: Cli, output: Output, started_at: Instant) -> Result<ExitC
         _ => {}
     }
     let profile = profile_directory(cli.global.profile)?;
+    // It tells of rights and settings that are wrong, and goes on.
     if let Command::Doctor(options) = cli.command {
         return doctor::run(&profile, options, output);
     }
