@@ -131,7 +131,7 @@ fn settings_that_are_wrong_do_not_keep_the_rest_from_being_checked() {
     let config = user.machine.profile().join("config.toml");
     for (text, words) in [
         ("anwser = 'ask'", "unknown key 'anwser'"),
-        ("turn = 'turn:turn.example.org'", "'turn' needs 'turn_user'"),
+        ("turn = 'turn:turn.example.org'", "which need credentials"),
     ] {
         fs::write(&config, text).unwrap();
         let told = doctor(&user.machine);
