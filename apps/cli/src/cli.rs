@@ -66,6 +66,8 @@ pub(crate) enum Command {
     Listen(ListenOptions),
     /// Open a contact link: add the contact, after asking
     Open(OpenOptions),
+    /// Check account, homeserver, servers for calls, network, microphone and speaker, and say what to do
+    Doctor(DoctorOptions),
     /// Have links that start with securecall: opened by this program
     InstallHandler {
         /// Undo it
@@ -254,8 +256,19 @@ pub(crate) struct ListenOptions {
     pub(crate) media: MediaOptions,
 }
 
+/// `securecall doctor`
+#[derive(Args, Debug)]
+pub(crate) struct DoctorOptions {
+    /// The microphone to try, as for call and listen [default: default]
+    #[arg(long, value_name = "SOURCE", allow_hyphen_values = true, value_parser = microphone())]
+    pub(crate) mic: Option<MicrophoneSpec>,
+    /// The speaker to try, as for call and listen [default: default]
+    #[arg(long, value_name = "SINK", allow_hyphen_values = true, value_parser = speaker())]
+    pub(crate) speaker: Option<SpeakerSpec>,
+}
+
 /// Options of `call` and `listen`.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 pub(crate) struct MediaOptions {
     /// default, null, FILE.wav, raw:PATH (s16le 48 kHz mono), - for standard input, or tone:HZ [default: default]
     #[arg(long, value_name = "SOURCE", allow_hyphen_values = true, value_parser = microphone())]
@@ -418,9 +431,7 @@ mod tests {
             let sub = command.find_subcommand_mut(name).unwrap();
             help.push_str(&sub.render_long_help().to_string());
         }
-        for word in ["ghostnet", "doctor"] {
-            assert!(!help.contains(word), "{word}");
-        }
+        assert!(!help.contains("ghostnet"));
     }
 
     #[test]

@@ -14,8 +14,9 @@ mod account;
 mod call;
 mod completions;
 mod contact;
+mod doctor;
 mod id;
-mod install_handler;
+pub(crate) mod install_handler;
 mod listen;
 mod man;
 mod open;
@@ -33,6 +34,10 @@ pub(crate) fn run(cli: Cli, output: Output, started_at: Instant) -> Result<ExitC
         _ => {}
     }
     let profile = profile_directory(cli.global.profile)?;
+    // It tells of rights and settings that are wrong, and goes on.
+    if let Command::Doctor(options) = cli.command {
+        return doctor::run(&profile, options, output);
+    }
     // Before any command writes: what it puts there is private from its first byte.
     if securecall_profile::make_private(&profile)? {
         output.note(&format!(
@@ -57,7 +62,7 @@ pub(crate) fn run(cli: Cli, output: Output, started_at: Instant) -> Result<ExitC
         Command::Listen(options) => listen::run(context, &options),
         Command::Open(options) => open::run(context, &options),
         Command::InstallHandler { remove } => install_handler::run(&context, remove),
-        Command::Completions { .. } | Command::Man => Ok(ExitCode::Done),
+        Command::Completions { .. } | Command::Man | Command::Doctor(_) => Ok(ExitCode::Done),
     }
 }
 

@@ -121,6 +121,11 @@ impl Settings {
         }
     }
 
+    /// Whether every call is to go through a relay.
+    pub(crate) fn wants_relay(&self) -> bool {
+        self.route == Some(RouteChoice::Relay)
+    }
+
     /// How a call is noticed, with the options of [`media`](Self::media).
     pub(crate) fn alerts(&self, media: &MediaOptions) -> AlertSettings {
         AlertSettings {

@@ -125,6 +125,8 @@ error_kinds! {
     LoginRefused => "login_refused", Network;
     /// The homeserver has signed this device out.
     SignedOut => "signed_out", Network;
+    /// A STUN or TURN server cannot be used.
+    RelayFailed => "relay_failed", Network;
 
     /// Another process uses the profile.
     ProfileInUse => "profile_in_use", Machine;
@@ -140,6 +142,8 @@ error_kinds! {
     NewerStore => "newer_store", Machine;
     /// Reading or writing failed: disk full, no permission.
     StorageFailed => "storage_failed", Machine;
+    /// This machine's clock is wrong.
+    ClockWrong => "clock_wrong", Machine;
     /// This desktop takes no handler for links.
     NoDesktop => "no_desktop", Machine;
     /// There is no such sound device, or it cannot be opened.

@@ -22,6 +22,7 @@ mod config;
 mod context;
 mod core_dump;
 mod desktop;
+mod doctor;
 mod error;
 mod exit_code;
 mod harmless;

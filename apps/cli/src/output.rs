@@ -121,7 +121,16 @@ impl Output {
     ///
     /// As [`event`](Self::event).
     pub(crate) fn lines(self, lines: &str) -> Result<(), OutputError> {
-        writer::OUT.line(Weight::Outcome, Printable::text(lines))
+        self.painted_lines(Printable::text(lines))
+    }
+
+    /// Writes lines for a person that have colours already.
+    ///
+    /// # Errors
+    ///
+    /// As [`event`](Self::event).
+    pub(crate) fn painted_lines(self, lines: Printable) -> Result<(), OutputError> {
+        writer::OUT.line(Weight::Outcome, lines)
     }
 
     /// Tells of a failure: on standard error for people, and as an event for scripts.

@@ -10,6 +10,7 @@ mod state;
 mod terminal;
 mod whole;
 
+pub(crate) use fitting::{fit, wrap};
 pub(crate) use main_screen::{Wanted, Wish};
 pub(crate) use state::Action;
 pub(crate) use terminal::ScreenTerminal;

@@ -25,6 +25,12 @@ pub trait Microphone: Send {
     /// so that whoever writes into a pipe is never held up and the peer hears no stale audio.
     fn discard(&mut self) {}
 
+    /// Whether what is read now was captured. A sound card takes a while to start after the first [`read`](Self::read), and
+    /// is silent until then.
+    fn is_running(&mut self) -> bool {
+        true
+    }
+
     /// What has gone wrong since it was last asked.
     fn take_fault(&mut self) -> Option<DeviceFault> {
         None

@@ -99,23 +99,10 @@ impl Account {
             return Err(RestoreError::NotLoggedIn);
         }
         let database = store.open().await?;
-        let StoredSession {
-            homeserver_url,
-            ca_pem,
-            session: credentials,
-            ..
-        } = store
-            .read_session(&database)
-            .await?
-            .ok_or(RestoreError::NotLoggedIn)?;
-        let mut homeserver = Homeserver::new(&homeserver_url)?;
-        if let Some(pem) = ca_pem {
-            let unreadable = || StoreError::Damaged {
-                reason: "its certificate is unreadable".to_owned(),
-            };
-            homeserver = homeserver.with_ca_pem(pem).ok_or_else(unreadable)?;
-        }
-        let connection = Connection::new(&homeserver)?;
+        let stored = store.read_session(&database).await?;
+        let stored = stored.ok_or(RestoreError::NotLoggedIn)?;
+        let connection = Connection::new(&stored.homeserver()?)?;
+        let credentials = stored.session;
         Self::open(&connection, store, database, credentials).await
     }
 

@@ -10,7 +10,7 @@ use matrix_sdk_sqlite::{SqliteCryptoStore, SqliteStoreConfig};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::{credentials::Credentials, server_error::chain};
+use crate::{Homeserver, RestoreError, credentials::Credentials, server_error::chain};
 
 /// Under this name the session lies in the store, encrypted like everything else there.
 const SESSION: &str = "securecall session";
@@ -104,6 +104,22 @@ impl StoredSession {
             ca_pem,
             session,
         }
+    }
+
+    /// Where the account is.
+    ///
+    /// # Errors
+    ///
+    /// When what is stored makes no sense.
+    pub(crate) fn homeserver(&self) -> Result<Homeserver, RestoreError> {
+        let homeserver = Homeserver::new(&self.homeserver_url)?;
+        let Some(pem) = &self.ca_pem else {
+            return Ok(homeserver);
+        };
+        let unreadable = || StoreError::Damaged {
+            reason: "its certificate is unreadable".to_owned(),
+        };
+        Ok(homeserver.with_ca_pem(pem.clone()).ok_or_else(unreadable)?)
     }
 }
 

@@ -46,10 +46,15 @@ impl Connection {
 
     /// Whether a homeserver answers.
     pub(crate) async fn check(&self) -> Result<(), ServerError> {
+        self.versions().await?.check_versions()
+    }
+
+    /// What answers the question which versions there are.
+    pub(crate) async fn versions(&self) -> Result<Answer, ServerError> {
         let mut url = self.homeserver.url().clone();
         let path = format!("{}{VERSIONS}", url.path().trim_end_matches('/'));
         url.set_path(&path);
-        self.get(url, MAX_VERSIONS).await?.check_versions()
+        self.get(url, MAX_VERSIONS).await
     }
 
     /// Asks for something that needs no account, and again when a pause is asked for.

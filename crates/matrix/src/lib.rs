@@ -10,7 +10,8 @@
 //!   .discover   └─ Account::login ────┤                ├─ send         Olm + /sendToDevice
 //!                  Account::restore ──┴──► Account ────┼─ start ─► Inbox   /sync, until stopped
 //!   AccountStore ────────┘                             ├─ drain        the inbox on the server is empty
-//!   (SQLite, encrypted)                                └─ logout
+//!   (SQLite, encrypted)                                ├─ round_trip   a message to ourselves
+//!        └─────────────► Checkup  changes nothing      └─ logout
 //! ```
 //!
 //! # What it decides
@@ -48,11 +49,13 @@ mod account;
 mod account_store;
 mod answered_account;
 mod backoff;
+mod checkup;
 mod client;
 mod connection;
 mod credentials;
 mod devices;
 mod homeserver;
+mod http_date;
 mod http_error;
 mod http_transport;
 mod inbox;
@@ -65,6 +68,7 @@ mod pool;
 mod registration;
 mod resolver;
 mod response;
+mod round_trip;
 mod sender;
 mod server_error;
 mod store_upkeep;
@@ -79,6 +83,7 @@ mod user_id;
 
 pub use account::{Account, LogoutError, RestoreError};
 pub use account_store::{AccountStore, StoreError, StoreKey};
+pub use checkup::{Checkup, PublishedKeys, Reached, TokenOwner};
 pub use devices::DevicesError;
 pub use homeserver::{
     DiscoveryError, Homeserver, HomeserverAddressError, HomeserverError, Purpose,
@@ -86,6 +91,7 @@ pub use homeserver::{
 pub use inbox::{Inbox, Incoming};
 pub use login_error::LoginError;
 pub use registration::{RegisterError, Registration};
+pub use round_trip::RoundTripError;
 pub use sender::SendError;
 pub use server_error::ServerError;
 pub use sync::StartError;

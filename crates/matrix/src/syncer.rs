@@ -85,6 +85,11 @@ impl Syncer {
         }
     }
 
+    /// Where the next sync is to begin.
+    pub(crate) fn position(&self) -> &SyncPosition {
+        &self.position
+    }
+
     /// One sync, with a limit to our patience.
     pub(crate) async fn first_sync(&self) -> Result<Vec<Incoming>, ServerError> {
         match timeout(FIRST_SYNC_TIMEOUT, self.sync_now()).await {

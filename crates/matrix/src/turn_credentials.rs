@@ -6,7 +6,7 @@ use ruma::api::client::voip::get_turn_server_info::v3::Request;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use crate::{Account, ServerError, patience::patiently};
+use crate::{Account, ServerError, client::Client, patience::patiently};
 
 /// The most servers that are read of one answer.
 pub const MAX_TURN_URIS: usize = 16;
@@ -56,15 +56,20 @@ impl Account {
     ///
     /// When the homeserver cannot be asked, or does not answer as one does.
     pub async fn turn_credentials(&self) -> Result<Option<TurnCredentials>, ServerError> {
-        let body = patiently(|| async {
-            let answer = self.client().send_for_body(Request::new()).await;
-            answer.map_err(|error| ServerError::from_http(&error))
-        })
-        .await?;
-        read(&body).ok_or_else(|| ServerError::Misbehaves {
-            reason: "its answer about TURN servers is no JSON object".to_owned(),
-        })
+        ask(self.client()).await
     }
+}
+
+/// Asks with an account's access token.
+pub(crate) async fn ask(client: &Client) -> Result<Option<TurnCredentials>, ServerError> {
+    let body = patiently(|| async {
+        let answer = client.send_for_body(Request::new()).await;
+        answer.map_err(|error| ServerError::from_http(&error))
+    })
+    .await?;
+    read(&body).ok_or_else(|| ServerError::Misbehaves {
+        reason: "its answer about TURN servers is no JSON object".to_owned(),
+    })
 }
 
 /// `None` for what is no answer at all. Without TURN servers Synapse says `{}`.

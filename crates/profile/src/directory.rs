@@ -57,6 +57,34 @@ pub fn make_private(path: &Path) -> Result<bool, PrivacyError> {
     Ok(was_open)
 }
 
+/// Something of a profile that others than its owner can look into.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenToOthers {
+    /// The directory or file.
+    pub path: PathBuf,
+    /// Its rights, as the operating system has them: `0o755`, say.
+    pub mode: u32,
+    /// The rights that it should have.
+    pub wanted: u32,
+}
+
+/// Looks for what others than the owner can look into, in the profile at `path`, and changes nothing. What a profile does not
+/// have is not looked for; of a profile that is not there, there is nothing.
+///
+/// # Errors
+///
+/// It belongs to another user.
+pub fn open_to_others(path: &Path) -> Result<Vec<OpenToOthers>, PrivacyError> {
+    #[cfg(not(unix))]
+    let found = {
+        let _ = path;
+        Vec::new()
+    };
+    #[cfg(unix)]
+    let found = rights::look(path)?;
+    Ok(found)
+}
+
 #[cfg(unix)]
 mod rights {
     use std::ffi::OsStr;
@@ -64,25 +92,19 @@ mod rights {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
     use std::path::Path;
 
-    use super::PrivacyError;
-    use crate::layout::OURS;
+    use super::{OpenToOthers, PrivacyError};
+    use crate::layout::{MATRIX_STORE, OURS, STORE};
     use crate::storage_error::StorageError;
 
     /// What others than the owner may do.
     const OTHERS: u32 = 0o077;
 
-    #[expect(unsafe_code, reason = "geteuid has no safe form")]
     pub(super) fn take_from_others(path: &Path) -> Result<bool, PrivacyError> {
         let Ok(metadata) = fs::metadata(path) else {
             // Whoever reads or makes it says why that does not work.
             return Ok(false);
         };
-        // SAFETY: geteuid only reads, and never fails.
-        let user = unsafe { libc::geteuid() };
-        // Root may use what is somebody's: a volume in a container, say.
-        if metadata.uid() != user && user != 0 {
-            return Err(PrivacyError::OfAnotherUser(path.to_owned()));
-        }
+        check_owner(path, &metadata)?;
         if !metadata.is_dir() || metadata.mode() & OTHERS == 0 {
             return Ok(false);
         }
@@ -92,6 +114,34 @@ mod rights {
         fs::set_permissions(path, Permissions::from_mode(0o700))
             .map_err(|error| StorageError::new(path, error))?;
         Ok(true)
+    }
+
+    pub(super) fn look(path: &Path) -> Result<Vec<OpenToOthers>, PrivacyError> {
+        let Ok(metadata) = fs::metadata(path) else {
+            return Ok(Vec::new());
+        };
+        check_owner(path, &metadata)?;
+        // The others lie behind the directory's rights alone, and hold no secret in the clear.
+        let ours = [MATRIX_STORE, STORE].map(|name| path.join(name));
+        let all = std::iter::once(path.to_owned()).chain(ours);
+        let open = all.filter_map(|path| {
+            let metadata = fs::metadata(&path).ok()?;
+            let wanted = if metadata.is_dir() { 0o700 } else { 0o600 };
+            let mode = metadata.mode() & 0o7777;
+            (mode & OTHERS != 0).then_some(OpenToOthers { path, mode, wanted })
+        });
+        Ok(open.collect())
+    }
+
+    #[expect(unsafe_code, reason = "geteuid has no safe form")]
+    fn check_owner(path: &Path, metadata: &fs::Metadata) -> Result<(), PrivacyError> {
+        // SAFETY: geteuid only reads, and never fails.
+        let user = unsafe { libc::geteuid() };
+        // Root may use what is somebody's: a volume in a container, say.
+        if metadata.uid() != user && user != 0 {
+            return Err(PrivacyError::OfAnotherUser(path.to_owned()));
+        }
+        Ok(())
     }
 
     fn holds_only_ours(path: &Path) -> Result<bool, StorageError> {

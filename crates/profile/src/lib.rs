@@ -73,7 +73,7 @@ mod store_error;
 mod unlock;
 
 pub use content::{AccountData, Contact, Content, Identity};
-pub use directory::{PrivacyError, default_directory, make_private};
+pub use directory::{OpenToOthers, PrivacyError, default_directory, make_private, open_to_others};
 pub use keyring::KeyringError;
 pub use lock::{SessionLock, SessionLockError};
 pub use open_error::{NoAccount, NoIdentity, OpenError};

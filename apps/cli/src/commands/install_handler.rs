@@ -37,6 +37,32 @@ pub(super) fn run(context: &Context, remove: bool) -> Result<ExitCode, Failure> 
     }))
 }
 
+/// Whether links are opened by this program, of whatever profile.
+///
+/// # Errors
+///
+/// This is no desktop that could be asked.
+pub(crate) fn is_installed() -> Result<bool, Failure> {
+    if cfg!(not(all(unix, not(target_os = "macos")))) {
+        return Err(unsupported(
+            "only desktops that follow freedesktop.org are supported",
+        ));
+    }
+    let xdg_mime =
+        desktop::find("xdg-mime").ok_or_else(|| unsupported("the program xdg-mime is missing"))?;
+    let entry = data_home()?.join("applications").join(ENTRY);
+    Ok(entry.is_file() && is_default(&xdg_mime))
+}
+
+fn is_default(xdg_mime: &Path) -> bool {
+    let query = Command::new(xdg_mime)
+        .args(["query", "default", MIME_TYPE])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output();
+    query.is_ok_and(|output| output.stdout.trim_ascii() == ENTRY.as_bytes())
+}
+
 fn install(context: &Context, path: &Path) -> Result<(), Failure> {
     // Before anything is written: without it nothing would ever lead to the entry.
     let xdg_mime =
@@ -56,13 +82,7 @@ fn install(context: &Context, path: &Path) -> Result<(), Failure> {
         .stderr(Stdio::null())
         .status();
     // Asked what came of it, for it succeeds also where another default stays in force.
-    let query = Command::new(&xdg_mime)
-        .args(["query", "default", MIME_TYPE])
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output();
-    let is_default = query.is_ok_and(|output| output.stdout.trim_ascii() == ENTRY.as_bytes());
-    if registered.is_ok_and(|status| status.success()) && is_default {
+    if registered.is_ok_and(|status| status.success()) && is_default(&xdg_mime) {
         return Ok(());
     }
     Err(unsupported("xdg-mime did not make it the default"))

@@ -51,6 +51,20 @@ pub(crate) enum Event {
     },
     /// Who opens `securecall:` links on this desktop.
     Handler { installed: bool, path: String },
+    /// What came of one check of `doctor`.
+    Check {
+        name: &'static str,
+        /// Null where it could not be checked.
+        ok: Option<bool>,
+        /// The kind of error, where it is not ok.
+        kind: Option<&'static str>,
+        /// The STUN or TURN server that was checked, if one was.
+        server: Option<Line>,
+        message: Line,
+        help: Option<Line>,
+        /// How long it took; null where nothing was tried.
+        ms: Option<u64>,
+    },
     /// A completion script.
     Completions { script: String },
     /// The manual page.
@@ -281,6 +295,7 @@ impl Event {
             | Self::Contacts { .. }
             | Self::Link { .. }
             | Self::Handler { .. }
+            | Self::Check { .. }
             | Self::Completions { .. }
             | Self::Manual { .. }
             | Self::Ready { .. }
@@ -332,7 +347,11 @@ impl Event {
                 let id = id.as_deref().unwrap_or("-");
                 format!("{name}\t{matrix_id}\t{id}\t{key}")
             }
-            Self::Contacts { .. } | Self::Stats(_) | Self::AudioStarted { .. } => return None,
+            // `doctor` paints its lines itself.
+            Self::Check { .. }
+            | Self::Contacts { .. }
+            | Self::Stats(_)
+            | Self::AudioStarted { .. } => return None,
             Self::Link { text, .. } => text.clone(),
             Self::Handler {
                 installed: true, ..

@@ -18,7 +18,7 @@ pub(super) fn harmless(text: &str) -> String {
 }
 
 /// The beginning of the text, if all of it does not fit.
-pub(super) fn fit(text: &str, width: usize) -> String {
+pub(crate) fn fit(text: &str, width: usize) -> String {
     if columns(text) <= width {
         return text.to_owned();
     }
@@ -48,7 +48,7 @@ pub(super) fn padded(text: &str, width: usize) -> String {
 }
 
 /// The text in lines; words that are too long are broken.
-pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let width = width.max(2);
     let mut lines: Vec<String> = Vec::new();
     let mut line = String::new();

@@ -12,6 +12,8 @@ mod contacts;
 #[cfg(target_os = "linux")]
 mod desktop;
 mod discovery;
+#[cfg(target_os = "linux")]
+mod doctor;
 mod endings;
 mod failing_output;
 mod faults;

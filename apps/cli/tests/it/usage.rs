@@ -14,6 +14,8 @@ fn wrong_options_are_usage_errors_for_people_and_scripts() {
         vec!["listen", "--answer", "never"],
         vec!["listen", "--route", "ghostnet"],
         vec!["listen", "--mic", "voice.mp3"],
+        vec!["doctor", "--mic", "voice.mp3"],
+        vec!["doctor", "everything"],
         vec!["listen", "--speaker", "tone:440"],
         vec!["listen", "--mic", "tone:1e9"],
         vec!["call", "x", "--duration", "0"],

@@ -39,6 +39,10 @@ impl Microphone for CardMicrophone {
         }
     }
 
+    fn is_running(&mut self) -> bool {
+        self.0.side().is_some()
+    }
+
     fn take_fault(&mut self) -> Option<DeviceFault> {
         self.0.take_fault()
     }

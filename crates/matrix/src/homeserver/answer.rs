@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use reqwest::{Response, StatusCode};
+use reqwest::{Response, StatusCode, header};
 use serde::Deserialize;
 use url::Url;
 
 use super::well_known::is_web_page;
 use crate::{
+    http_date::unix_seconds,
     http_error::HttpError,
     response::{location, refuse_compressed, retry_after, shown},
     server_error::{ServerError, network_login},
@@ -17,6 +18,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
+    /// What time it is there, in seconds since the Unix epoch.
+    pub(crate) date: Option<u64>,
     /// Where a redirect leads, if it says so in a way that can be followed.
     pub(super) location: Option<Url>,
     /// The body, or its beginning.
@@ -34,6 +37,8 @@ impl Answer {
     pub(crate) async fn read(mut response: Response, limit: usize) -> Result<Self, HttpError> {
         let location = location(&response);
         let status = response.status();
+        let date = response.headers().get(header::DATE);
+        let date = date.and_then(|date| unix_seconds(date.to_str().ok()?));
         let is_compressed = refuse_compressed(&response).is_err();
         let mut body = Vec::new();
         let mut is_cut = false;
@@ -48,6 +53,7 @@ impl Answer {
         }
         Ok(Self {
             status,
+            date,
             location: location.filter(|_| status.is_redirection()),
             retry_after: retry_after(&response, &body),
             body,
@@ -58,10 +64,14 @@ impl Answer {
 
     /// Whether it is the answer of a homeserver to `/_matrix/client/versions`.
     pub(crate) fn check_versions(&self) -> Result<(), ServerError> {
+        self.versions().map(drop)
+    }
+
+    /// What a homeserver answers to `/_matrix/client/versions`.
+    pub(crate) fn versions(&self) -> Result<Vec<String>, ServerError> {
         #[derive(Deserialize)]
         struct Versions {
-            #[serde(rename = "versions")]
-            _versions: Vec<String>,
+            versions: Vec<String>,
         }
 
         if self.is_compressed {
@@ -76,7 +86,7 @@ impl Answer {
             return Err(ServerError::from_http(&HttpError::TooLarge { limit }));
         }
         match serde_json::from_slice(&self.body) {
-            Ok(Versions { .. }) => Ok(()),
+            Ok(Versions { versions }) => Ok(versions),
             Err(_) => Err(self.fault()),
         }
     }
@@ -124,6 +134,7 @@ mod tests {
     fn answer(status: u16, location: Option<&str>, body: &str) -> Answer {
         Answer {
             status: StatusCode::from_u16(status).unwrap(),
+            date: None,
             location: location.map(|url| url.parse().unwrap()),
             body: body.as_bytes().to_vec(),
             is_cut: false,
