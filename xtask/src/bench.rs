@@ -10,7 +10,7 @@ mod resources;
 mod table;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
@@ -28,7 +28,7 @@ pub(crate) fn run(
     workspace: &Workspace,
     write: bool,
     only: Option<Part>,
-    program: Option<PathBuf>,
+    program: Option<&Path>,
 ) -> Result<()> {
     let wanted = |part| only.is_none_or(|only| only == part);
     if wanted(Part::Networks) {
@@ -44,8 +44,8 @@ pub(crate) fn run(
         figures.extend(engines::crypto(workspace)?);
         figures.extend(engines::bad_network(workspace)?);
     }
-    let program = || match &program {
-        Some(program) => Ok(program.clone()),
+    let program = || match program {
+        Some(program) => Ok(program.to_path_buf()),
         None => Build::Release.program(workspace),
     };
     if wanted(Part::Calls) {

@@ -125,7 +125,7 @@ fn run(chore: Chore) -> Result<()> {
             write,
             only,
             program,
-        } => bench::run(&workspace, write, only, program),
+        } => bench::run(&workspace, write, only, program.as_deref()),
         Chore::Layering => layering::check(&workspace),
         Chore::Mutants { arguments } => mutants::run(&workspace, &arguments),
         Chore::Setup => setup::everything(&workspace),

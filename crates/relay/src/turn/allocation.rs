@@ -201,7 +201,9 @@ impl Allocation {
         }
     }
 
-    /// Sends a packet to a peer. One to a host that the server does not let through is lost, and asked for.
+    /// Sends a packet to a peer, behind the request to let its host through if that was not asked for so far: the server takes
+    /// one after the other, so the first check does not wait a round trip for the permission. One that overtakes the request
+    /// is lost, as any may be.
     pub(super) fn send(
         &mut self,
         now: Instant,
@@ -209,8 +211,9 @@ impl Allocation {
         peer: SocketAddr,
         contents: &[u8],
     ) {
-        if !self.peers.is_permitted(peer.ip()) {
-            return self.allow(now, ids, peer.ip());
+        self.allow(now, ids, peer.ip());
+        if !self.peers.is_asked_for(peer.ip()) {
+            return;
         }
         let Ok(length) = u16::try_from(contents.len()) else {
             return;
@@ -363,8 +366,8 @@ impl Allocation {
         let peer = message.xor_address(AttributeType::XOR_PEER_ADDRESS);
         let contents = message.attribute(AttributeType::DATA);
         if let (Some(peer), Some(contents)) = (peer, contents)
-            // A server has no business to bring packets of others.
-            && self.peers.is_permitted(peer.ip())
+            // A server has no business to bring packets of others. Its word that a host is let through may come behind one.
+            && self.peers.is_asked_for(peer.ip())
         {
             self.packet(peer, contents);
         }
