@@ -4,11 +4,13 @@ mod calls;
 mod engines;
 mod figure;
 mod machine;
+mod networks;
 mod pictures;
 mod resources;
 mod table;
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
@@ -21,36 +23,52 @@ use crate::workspace::Workspace;
 const PAGE: &str = "docs/performance.md";
 
 /// Measures, prints the table, writes `target/bench.json`, and with `write` the table in the documentation.
-pub(crate) fn run(workspace: &Workspace, write: bool, only: Option<Part>) -> Result<()> {
-    setup::calls()?;
-    interrupt::catch();
+/// Calls are those of `program`; without one, of a release build.
+pub(crate) fn run(
+    workspace: &Workspace,
+    write: bool,
+    only: Option<Part>,
+    program: Option<&Path>,
+) -> Result<()> {
     let wanted = |part| only.is_none_or(|only| only == part);
+    if wanted(Part::Networks) {
+        setup::networks()?;
+        // Before anything is measured for minutes: these need root.
+        networks::try_out()?;
+    } else {
+        setup::calls()?;
+    }
+    interrupt::catch();
     let mut figures = Vec::new();
     if wanted(Part::Engines) {
         figures.extend(engines::crypto(workspace)?);
         figures.extend(engines::bad_network(workspace)?);
     }
+    let program = || match program {
+        Some(program) => Ok(program.to_path_buf()),
+        None => Build::Release.program(workspace),
+    };
     if wanted(Part::Calls) {
-        let program = Build::Release.program(workspace)?;
-        let directory = workspace.root().join("target/bench");
-        if directory.exists() {
-            fs::remove_dir_all(&directory)
-                .with_context(|| format!("cannot remove {}", directory.display()))?;
-        }
-        fs::create_dir_all(&directory)
-            .with_context(|| format!("cannot make {}", directory.display()))?;
+        let program = program()?;
+        let directory = empty_directory(workspace, "bench")?;
         let stage = Stage::set(&program, &directory.join("profiles"))?;
         figures.extend(calls::set_up(&stage, &directory)?);
         figures.extend(calls::one_long_call(workspace, &stage, &directory)?);
     }
-    let pictures = wanted(Part::Pictures)
-        .then(|| pictures::measure(workspace))
-        .transpose()?;
+    let mut sections = Vec::new();
+    if wanted(Part::Networks) {
+        let program = program()?;
+        let directory = empty_directory(workspace, "bench-networks")?;
+        sections.push(networks::measure(&program, &directory)?);
+    }
+    if wanted(Part::Pictures) {
+        sections.push(pictures::measure(workspace)?);
+    }
     let machine = machine::describe();
     let mut all = figures.clone();
-    if let Some(pictures) = &pictures {
-        println!("\n{}", pictures.terminal());
-        all.extend(pictures.figures.iter().cloned());
+    for section in &sections {
+        println!("\n{}", section.details_in_columns);
+        all.extend(section.figures.iter().cloned());
     }
     println!("\n{}\n{machine}", table::terminal(&all));
     let path = workspace.root().join("target/bench.json");
@@ -66,13 +84,25 @@ pub(crate) fn run(workspace: &Workspace, write: bool, only: Option<Part>) -> Res
         } else {
             text = table::replace_rows(&text, &figures)?;
         }
-        if let Some(pictures) = &pictures {
-            text = table::replace_in(&text, &pictures::MARKS, &pictures.section(&machine))?;
+        for section in &sections {
+            text = table::replace_in(&text, section.marks, &section.markdown(&machine))?;
         }
         fs::write(&page, text).with_context(|| format!("cannot write {PAGE}"))?;
         println!("the table in {PAGE} is new");
     }
     Ok(())
+}
+
+/// A directory in the checkout's `target`, with nothing in it of an earlier run.
+fn empty_directory(workspace: &Workspace, name: &str) -> Result<PathBuf> {
+    let directory = workspace.root().join("target").join(name);
+    if directory.exists() {
+        fs::remove_dir_all(&directory)
+            .with_context(|| format!("cannot remove {}", directory.display()))?;
+    }
+    fs::create_dir_all(&directory)
+        .with_context(|| format!("cannot make {}", directory.display()))?;
+    Ok(directory)
 }
 
 /// A part of the bench, for those who need no more.
@@ -82,6 +112,8 @@ pub(crate) enum Part {
     Engines,
     /// Real calls over a real homeserver.
     Calls,
+    /// Calls from behind NATs, by us and by Chromium.
+    Networks,
     /// QR codes in pictures, read by us and by zxing-cpp.
     Pictures,
 }

@@ -31,6 +31,7 @@ mod wasm;
 mod web;
 mod workspace;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -81,6 +82,9 @@ enum Chore {
         /// Only one part
         #[arg(long)]
         only: Option<bench::Part>,
+        /// Measure calls of this `securecall` in place of a release build: another version, say
+        #[arg(long)]
+        program: Option<PathBuf>,
     },
     /// Check that imports point down only and that PURE crates are pure
     Layering,
@@ -118,7 +122,11 @@ fn run(chore: Chore) -> Result<()> {
             let build = if release { Build::Release } else { Build::Dev };
             demo::run(&workspace, seconds, build)
         }
-        Chore::Bench { write, only } => bench::run(&workspace, write, only),
+        Chore::Bench {
+            write,
+            only,
+            program,
+        } => bench::run(&workspace, write, only, program.as_deref()),
         Chore::Layering => layering::check(&workspace),
         Chore::Mutants { arguments } => mutants::run(&workspace, &arguments),
         Chore::Setup => setup::everything(&workspace),

@@ -104,9 +104,9 @@ const PAGE: &[Need] = &[Need {
     },
 }];
 
-/// To test the landing page.
+/// To test the landing page, and to measure calls beside a browser's.
 const BROWSER: &[Need] = &[Need {
-    what: "Chromium (the landing page's tests)",
+    what: "Chromium (the landing page's tests; calls are measured beside its)",
     packages: &["chromium"],
     present: || {
         std::env::var_os("CHROMIUM").is_some()
@@ -149,6 +149,11 @@ const CARGO_MUTANTS: Tool = Tool {
 /// What is needed to compile and to run calls over Synapse.
 pub(crate) fn calls() -> Result<()> {
     install(&[BUILD, SYNAPSE])
+}
+
+/// What is needed to measure calls from behind NATs beside a browser's.
+pub(crate) fn networks() -> Result<()> {
+    install(&[BUILD, SYNAPSE, TEST, BROWSER])
 }
 
 /// What the tests need.

@@ -79,6 +79,10 @@ pub(crate) async fn run(
     config.levels = with_screen;
     // Who waits for calls waits for the homeserver as well; who places one wants to know.
     config.waits_for_homeserver = matches!(plan.goal, Goal::Listen { .. });
+    config.soon_called = match &plan.goal {
+        Goal::Call(person) => Some(person.matrix_id.clone()),
+        Goal::Listen { .. } => None,
+    };
     let client = tokio::select! {
         started = Client::start(config, account) => started?,
         number = signals.next() => return Ok(ExitCode::Signal(number)),

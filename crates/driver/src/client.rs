@@ -114,6 +114,10 @@ impl Client {
             Contacts::new(config.contacts),
             remembered.as_deref(),
         )?;
+        let mut requests = Requests::default();
+        if let Some(callee) = config.soon_called {
+            requests.ask_ahead(&account, callee);
+        }
         let mut first_sync = FirstSync::of(&account);
         let first_sync_done = async {
             match config.waits_for_homeserver {
@@ -157,7 +161,7 @@ impl Client {
             calls: BTreeMap::new(),
             media: HashMap::new(),
             media_sender,
-            requests: Requests::default(),
+            requests,
             events: event_sender.clone(),
             plain_text: PlainTextReports::default(),
             stopping_since: None,
@@ -325,8 +329,14 @@ impl Loop {
     async fn carry_out(&mut self) -> Option<Instant> {
         loop {
             match self.endpoint.poll_output() {
-                Output::Request(request) => self.requests.make(&self.account, request),
-                Output::Media(call, command) => self.order(call, command),
+                Output::Request(request) => {
+                    tracing::trace!("a request to the homeserver");
+                    self.requests.make(&self.account, request);
+                }
+                Output::Media(call, command) => {
+                    tracing::trace!(?command, "to the media");
+                    self.order(call, command);
+                }
                 Output::Control(call, bytes) => {
                     if let Some(media) = self.media.get(&call) {
                         media.control(bytes);
@@ -470,6 +480,10 @@ impl Loop {
 
     fn handle_incoming(&mut self, incoming: Incoming) {
         let now = clock::now();
+        tracing::trace!(
+            is_signal = matches!(incoming, Incoming::Signal { .. }),
+            "from the homeserver"
+        );
         match incoming {
             Incoming::Signal {
                 sender,
@@ -514,6 +528,7 @@ impl Loop {
 
     fn handle_response(&mut self, response: Response) {
         let now = clock::now();
+        tracing::trace!("an answer of the homeserver");
         match response {
             Response::Devices(id, devices) => {
                 self.endpoint
@@ -529,6 +544,7 @@ impl Loop {
         let now = clock::now();
         match output {
             MediaOutput::Event(event) => {
+                tracing::trace!(?event, "from the media");
                 self.endpoint.handle_media(now, &mut self.rng, call, event);
             }
             MediaOutput::Control(bytes) => {

@@ -119,6 +119,8 @@ pub struct ClientConfig {
     pub servers: ServerSources,
     /// Whether [`Event::Levels`](crate::Event::Levels) are wanted.
     pub levels: bool,
+    /// Who is called as soon as the client has started, if that is known: their devices are asked for meanwhile.
+    pub soon_called: Option<MatrixId>,
     /// Whether to start without the homeserver, if it cannot be reached just now, and to wait for it. Otherwise the
     /// start fails after a few seconds.
     pub waits_for_homeserver: bool,
@@ -137,6 +139,7 @@ impl ClientConfig {
             network: Network::default(),
             servers: ServerSources::default(),
             levels: false,
+            soon_called: None,
             waits_for_homeserver: false,
         }
     }

@@ -9,6 +9,7 @@ mod candidate;
 mod check_sources;
 mod description;
 mod dtls;
+mod early_flights;
 mod error;
 mod event;
 mod nomination;
@@ -19,6 +20,7 @@ mod selection;
 use std::{
     collections::VecDeque,
     net::SocketAddr,
+    ops::RangeInclusive,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::Duration,
@@ -42,6 +44,7 @@ use check_sources::CheckSources;
 use description::{Description, with_one_fingerprint};
 pub use description::{Fingerprint, MAX_DESCRIPTION_LEN};
 use dtls::DtlsHandshake;
+use early_flights::{EarlyFlights, Shown};
 pub use error::TransportError;
 pub use event::{
     Datagram, PathKind, ReceivedFrame, SelectedPair, TransportEvent, TransportOutput,
@@ -73,6 +76,13 @@ pub const AUTHENTICATED_INTERVAL: Duration = Duration::from_millis(250);
 /// The most datagrams that the engine sends at one moment. DTLS 1.3 of dimpl 0.9 repeats its last flight without end and without
 /// waiting when the peer's part of the handshake is broken in certain places; a call sends a handful.
 const MAX_SENT_AT_ONCE: usize = 1000;
+/// An offer that leaves to the other end who begins the DTLS handshake, and one that does not (RFC 8842).
+const SETUP_ANY: &str = "a=setup:actpass";
+const SETUP_PASSIVE: &str = "a=setup:passive";
+/// The most datagrams that DTLS sends at one moment before there is a pair. A flight is two.
+const MAX_EARLY: usize = 64;
+/// How a datagram of DTLS begins (RFC 7983).
+const DTLS: RangeInclusive<u8> = 20..=63;
 /// str0m's "never" is decades away.
 const NEVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
 
@@ -81,6 +91,9 @@ pub struct Transport {
     /// `None` after [`Transport::close`] or a failure.
     rtc: Option<Box<Rtc>>,
     dtls: DtlsHandshake,
+    early: EarlyFlights,
+    /// The handshake is done, perhaps before there is a nominated pair.
+    dtls_up: bool,
     reach: Reach,
     local_fingerprint: Fingerprint,
     remote_fingerprint: Option<Fingerprint>,
@@ -94,6 +107,8 @@ pub struct Transport {
     remote_candidates: usize,
     /// Candidates of the peer that came by themselves, and when.
     trickled: VecDeque<(Instant, Candidate)>,
+    /// The peer has told any address, usable or not.
+    is_told: bool,
     check_sources: CheckSources,
     /// What the peer has named and nobody has asked for yet.
     named: Vec<SocketAddr>,
@@ -141,6 +156,8 @@ impl Transport {
         Ok(Self {
             rtc: Some(rtc),
             dtls,
+            early: EarlyFlights::default(),
+            dtls_up: false,
             reach,
             local_fingerprint,
             remote_fingerprint: None,
@@ -152,6 +169,7 @@ impl Transport {
             local_candidates: Vec::new(),
             remote_candidates: 0,
             trickled: VecDeque::new(),
+            is_told: false,
             check_sources: CheckSources::default(),
             named: Vec::new(),
             ice: IceConnectionState::New,
@@ -184,6 +202,7 @@ impl Transport {
         })?;
         self.pending = Some(pending);
         self.mid = Some(mid);
+        self.set_controlling(false)?;
         self.settle(now)?;
         Ok(with_one_fingerprint(&offer))
     }
@@ -201,6 +220,7 @@ impl Transport {
             rtc.direct_api().create_data_channel(channel_config());
             Ok(())
         })?;
+        self.set_controlling(true)?;
         self.settle(now)?;
         Ok(answer)
     }
@@ -297,6 +317,7 @@ impl Transport {
     /// # Errors
     /// [`TransportError::Candidate`] if it is malformed, not UDP, nowhere a peer can be ([`Reach`]), or one too many.
     pub fn add_remote_candidate(&mut self, now: Instant, line: &str) -> Result<(), TransportError> {
+        self.is_told = true;
         if self.remote_candidates >= MAX_REMOTE_CANDIDATES {
             return Err(TransportError::Candidate);
         }
@@ -307,6 +328,7 @@ impl Transport {
         }
         self.trickled.push_back((now, candidate.clone()));
         self.use_candidate(candidate)?;
+        self.bring_up();
         self.settle(now)?;
         self.check(now)
     }
@@ -342,6 +364,9 @@ impl Transport {
         let is_relayed = |pair| nomination.is_relayed(pair);
         self.selection.answer_came(now, pair, bytes, is_relayed);
         self.dtls.set_now(now);
+        if bytes.first().is_some_and(|byte| DTLS.contains(byte)) {
+            self.early.heard();
+        }
         let handled = self.engine(|rtc| Ok(rtc.handle_input(Input::Receive(now, receive))?));
         match handled {
             // Anybody can send bytes that look like DTLS or RTP; they must not end the call.
@@ -466,7 +491,10 @@ impl Transport {
 
     fn apply_offer(&mut self, now: Instant, sdp: &str) -> Result<String, TransportError> {
         let description = self.check_description(sdp)?;
-        let offer = self.parse(|| SdpOffer::from_sdp_string(&description.text))?;
+        // Who answers begins the handshake: by then the other end has our addresses, and has opened its NAT to them. The engine
+        // would leave it to the other end.
+        let text = description.text.replace(SETUP_ANY, SETUP_PASSIVE);
+        let offer = self.parse(|| SdpOffer::from_sdp_string(&text))?;
         let answer = self.engine(|rtc| Ok(rtc.sdp_api().accept_offer(offer)?.to_sdp_string()))?;
         self.described(now, description)?;
         self.settle(now)?;
@@ -493,6 +521,7 @@ impl Transport {
             .replace(description.fingerprint)
             .is_some();
         self.remote_candidates = description.candidates.len();
+        self.is_told |= !description.candidates.is_empty();
         if let Some(rtc) = &self.rtc {
             self.payload_type = rtc
                 .codec_config()
@@ -520,7 +549,21 @@ impl Transport {
         })
     }
 
+    /// Who nominates. RFC 8445 gives that to whoever offers; here it is who answers, and hears of the other's addresses last: a
+    /// pair that works both ways is known there first, and it need not be told over the network before the first frame leaves.
+    fn set_controlling(&mut self, controlling: bool) -> Result<(), TransportError> {
+        self.engine(|rtc| {
+            rtc.direct_api().set_ice_controlling(controlling);
+            Ok(())
+        })
+    }
+
     fn admits_check(&mut self, source: SocketAddr, bytes: &[u8]) -> bool {
+        // A check that overtakes the peer's word where it is would make a candidate of unknown kind, which counts for more than
+        // one by a server: a relay would be preferred to a direct path. It comes again 50 ms later.
+        if !self.is_told && Shown::by(bytes) == Some(Shown::Tried) {
+            return false;
+        }
         let rtc = &mut self.rtc;
         self.check_sources.admit(source, bytes, || {
             let rtc = rtc.as_deref_mut()?;
@@ -551,9 +594,26 @@ impl Transport {
     fn settle(&mut self, now: Instant) -> Result<(), TransportError> {
         self.dtls.set_now(now);
         let mut sent = 0;
+        let mut flight = Vec::new();
         loop {
             match self.engine(|rtc| Ok((rtc.poll_output()?, rtc.last_timeout_reason())))? {
                 (Output::Timeout(at), reason) => {
+                    let early = self.dtls.take_early();
+                    if !early.is_empty() {
+                        // The engine gives one datagram of a flight at a time.
+                        flight.extend(early);
+                        if flight.len() <= MAX_EARLY {
+                            continue;
+                        }
+                        // Of a broken handshake, which the engine may repeat without end.
+                        self.rtc = None;
+                        self.deadline = None;
+                        return Err(TransportError::HandshakeBroken);
+                    }
+                    if !flight.is_empty() {
+                        let datagrams = self.early.send(flight);
+                        self.transmit_early(datagrams);
+                    }
                     self.deadline = self.next_deadline(now, at, reason);
                     // Only when all is drained: while a better pair takes over, datagrams go by
                     // both. And only after `PathUp`, which names the first.
@@ -582,6 +642,8 @@ impl Transport {
                         destination: pair.remote,
                         contents,
                     }));
+                    self.follow_check(transmit.source, transmit.destination, &transmit.contents);
+                    self.bring_up();
                 }
                 (Output::Event(event), _) => self.on_event(now, event),
             }
@@ -604,24 +666,16 @@ impl Transport {
     fn on_event(&mut self, now: Instant, event: Event) {
         match event {
             Event::Connected => {
-                self.path_up = true;
-                // What it tells is no change.
-                self.nomination.news();
-                self.emit(TransportEvent::PathUp {
-                    kind: self.nomination.kind(),
-                    pair: self.nomination.pair(),
-                });
-                if self.channel.is_some() {
-                    self.emit(TransportEvent::ChannelOpen);
-                }
+                debug!("dtls is up");
+                self.dtls_up = true;
+                self.bring_up();
             }
             Event::IceConnectionStateChange(state) => {
                 debug!(?state, "ice");
                 self.ice = state;
-                // Not sooner: without a pair no flight gets anywhere, and its waits would grow for
-                // nothing.
-                if state.is_connected() {
-                    self.dtls.begin();
+                if state.is_connected() && !self.dtls.has_nominated_pair() {
+                    let last_flight = self.early.end();
+                    self.dtls.use_nominated_pair(last_flight);
                 }
                 if state == IceConnectionState::Disconnected {
                     self.emit(TransportEvent::PathDown);
@@ -656,6 +710,53 @@ impl Transport {
             Event::Closed => self.emit(TransportEvent::Closed),
             _ => {}
         }
+    }
+
+    /// The path is up as soon as there are keys, and a pair that the engine sends over. What it sends shows which: if nothing
+    /// else, the last flight of the handshake, which goes over it once more. A peer's checks may be faster than its word where it
+    /// is, and only that tells what kind of path this is.
+    fn bring_up(&mut self) {
+        let has_pair = self.ice.is_connected() && self.nomination.pair().is_some();
+        if self.path_up || !self.dtls_up || !has_pair || !self.is_told {
+            return;
+        }
+        self.path_up = true;
+        // What it tells is no change.
+        self.nomination.news();
+        self.emit(TransportEvent::PathUp {
+            kind: self.nomination.kind(),
+            pair: self.nomination.pair(),
+        });
+        if self.channel.is_some() {
+            self.emit(TransportEvent::ChannelOpen);
+        }
+    }
+
+    /// The engine has sent a datagram: if that was a check or the answer to one, a flight of DTLS may follow it.
+    fn follow_check(&mut self, local: SocketAddr, remote: SocketAddr, contents: &[u8]) {
+        let Some(shown) = Shown::by(contents) else {
+            return;
+        };
+        if self.dtls.has_nominated_pair() {
+            return;
+        }
+        match shown {
+            Shown::Tried => self.dtls.try_addresses(),
+            Shown::Live => self.dtls.use_live_pairs(),
+        }
+        let datagrams = self.early.shown(shown, local, remote);
+        self.transmit_early(datagrams);
+    }
+
+    fn transmit_early(&mut self, datagrams: Vec<Datagram>) {
+        if !datagrams.is_empty() {
+            debug!(
+                datagrams = datagrams.len(),
+                "a flight of DTLS before there is a pair"
+            );
+        }
+        let transmits = datagrams.into_iter().map(TransportOutput::Transmit);
+        self.outputs.extend(transmits);
     }
 
     fn authenticated(&mut self, now: Instant) {

@@ -36,7 +36,7 @@ use self::connection::Connection;
 use self::end::End;
 use self::media::{Media, Transport};
 use self::restarts::Restarts;
-use self::timer::{CANDIDATE_BATCH, Timer};
+use self::timer::{CANDIDATE_BATCH, TRICKLE_PAUSE, Timer};
 use crate::EndReason;
 use crate::call_handle::{CallHandle, NamedCall};
 use crate::config::Route;
@@ -255,9 +255,8 @@ impl Call {
         // After the audio, as said, and after the machine, for a call that has just ended is not connected.
         self.check_connected(io);
         // The last contents, before anything is sealed: they are to travel in the messages made next, so that few are sent.
-        if !self.deadlines.is_set(Timer::CandidateBatch) && !self.machine.is_over() {
-            let (candidates, complete) = self.media.local_candidates();
-            self.carrier.offer_candidates(candidates, complete);
+        if !self.machine.is_over() {
+            self.offer_candidates(io.now);
         }
         // All that is to be said now is known: it becomes one message per device.
         let situation = self.situation();
@@ -269,6 +268,22 @@ impl Call {
         self.carrier.transmit(io, &situation);
         // At the very end: only what has been handed over, and is not waited for, needs no key any more.
         self.let_go();
+    }
+
+    /// Candidates travel with whatever is said. Alone they go at once, but the next ones after a pause: what the first server
+    /// finds is what a path needs most often, and by the end of the pause there may be one.
+    fn offer_candidates(&mut self, now: Instant) {
+        let alone = !self.carrier.has_contents();
+        let waits = self.deadlines.is_set(Timer::CandidateBatch)
+            || (alone && self.deadlines.is_set(Timer::TricklePause));
+        if waits {
+            return;
+        }
+        let (candidates, complete) = self.media.local_candidates();
+        self.carrier.offer_candidates(candidates, complete);
+        if alone && self.carrier.has_contents() {
+            self.deadlines.set(Timer::TricklePause, now + TRICKLE_PAUSE);
+        }
     }
 
     fn drain_machine(&mut self, io: &mut Io<'_>) {
@@ -291,7 +306,7 @@ impl Call {
 
     fn handle_timer(&mut self, io: &mut Io<'_>, timer: Timer) {
         match timer {
-            Timer::CandidateBatch => {}
+            Timer::CandidateBatch | Timer::TricklePause => {}
             Timer::PathDead => {
                 self.path_dies(io);
                 if self.machine.role() == Role::Caller {
@@ -314,11 +329,8 @@ impl Call {
         self.hear(io);
     }
 
-    /// The first device is there, so addresses may be told: gathers once for all devices.
+    /// Looks for our addresses, once for all devices.
     fn gather(&mut self, io: &mut Io<'_>) {
-        if self.machine.is_over() || !self.media.begins_to_gather() {
-            return;
-        }
         self.deadlines
             .set(Timer::CandidateBatch, io.now + CANDIDATE_BATCH);
         self.order(io, MediaCommand::Gather);

@@ -16,7 +16,7 @@ pub(crate) struct Situation {
     pub(crate) data_channel: bool,
     /// Nothing is heard from the peer any more.
     pub(crate) path_dead: bool,
-    /// Until when candidates are collected: what can wait for them is said with them.
+    /// Until when the first candidates are waited for: what can wait for them is said with them.
     pub(crate) candidates_until: Option<Instant>,
 }
 
@@ -24,8 +24,6 @@ pub(crate) struct Situation {
 pub(crate) enum Heard {
     /// An invite is on its way to a device.
     Invited(PartyId),
-    /// A device is there that may learn our addresses.
-    MayGather,
     /// A device of the peer says something.
     Content { from: PartyId, content: Content },
     /// The peer has got messages of ours, perhaps all.

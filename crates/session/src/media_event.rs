@@ -47,7 +47,7 @@ pub enum MediaEvent {
         /// Has our one fingerprint.
         sdp: String,
     },
-    /// Our candidates, all that were found since the last such event.
+    /// Our candidates, all that were found since the last such event: the first time those that are there at once, or none.
     LocalCandidates {
         /// Each as in an `a=` line without the `a=`.
         candidates: Vec<String>,

@@ -179,7 +179,8 @@ pub enum MediaCommand {
         /// Has one fingerprint; nothing else of it was looked at.
         sdp: String,
     },
-    /// Gather candidates (at most 200 ms); answer with [`MediaEvent::LocalCandidates`](crate::MediaEvent::LocalCandidates).
+    /// Gather candidates; answer with [`MediaEvent::LocalCandidates`](crate::MediaEvent::LocalCandidates) at once, if only to
+    /// say that there is none yet, and whenever some were found.
     Gather,
     /// Candidates of the peer, each as in an `a=` line without the `a=`.
     AddRemoteCandidates(Vec<String>),

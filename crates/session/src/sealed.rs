@@ -255,6 +255,11 @@ impl Sealed {
         }
     }
 
+    /// Whether contents wait to be said.
+    pub(crate) fn has_contents(&self) -> bool {
+        self.parties.values().any(|party| !party.pending.is_empty())
+    }
+
     /// Hands our candidates to every device that may have them.
     pub(crate) fn offer_candidates(&mut self, candidates: &[Candidate], complete: bool) {
         for party in self.parties.values_mut() {

@@ -14,19 +14,13 @@ use crate::workspace::Workspace;
 /// Seeds of the pictures. Nothing was ever tuned on them; take others for that.
 const SEEDS: [&str; 3] = ["9001", "9002", "9003"];
 /// Where the section is, in the page of performance.
-pub(super) const MARKS: table::Marks = table::Marks {
+const MARKS: table::Marks = table::Marks {
     begin: "<!-- cargo xtask bench --write: pictures begin -->",
     end: "<!-- cargo xtask bench --write: pictures end -->",
 };
 /// Pixels of a picture that counts as a phone's screen, and of one that counts as a photo.
 const SCREEN: u64 = 1_100_000;
 const PHOTO: u64 = 11_000_000;
-
-/// What was measured.
-pub(super) struct Pictures {
-    pub(super) figures: Vec<Figure>,
-    kinds: Vec<Score>,
-}
 
 /// Pictures of one kind that were read, all codes of each.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,7 +43,7 @@ struct Reading {
 }
 
 /// Draws the pictures, reads them with both, and counts.
-pub(super) fn measure(workspace: &Workspace) -> Result<Pictures> {
+pub(super) fn measure(workspace: &Workspace) -> Result<table::Section> {
     let directory = workspace.target().join("bench-pictures");
     if directory.exists() {
         fs::remove_dir_all(&directory)
@@ -81,48 +75,43 @@ pub(super) fn measure(workspace: &Workspace) -> Result<Pictures> {
             .get(&reading.name)
             .is_some_and(|found| reading.texts.iter().all(|text| found.contains(text)))
     });
-    Ok(Pictures {
+    Ok(table::Section {
+        marks: &MARKS,
         figures: figures(&readings, &kinds)?,
-        kinds,
+        details: details(&kinds),
+        details_in_columns: details_in_columns(&kinds),
     })
 }
 
-impl Pictures {
-    /// The section of the page: figures, then the kinds.
-    pub(super) fn section(&self, machine: &str) -> String {
-        let kinds: String = self
-            .kinds
-            .iter()
-            .map(|score| {
-                let Score {
-                    kind,
-                    pictures,
-                    ours,
-                    theirs,
-                } = score;
-                format!("| {kind} | {pictures} | {ours} | {theirs} |\n")
-            })
-            .collect();
-        format!(
-            "{}\n| kind | pictures | read | read by zxing-cpp |\n| --- | --- | --- | --- |\n{kinds}",
-            table::markdown(&self.figures, machine)
-        )
-    }
+/// The kinds, as a table.
+fn details(kinds: &[Score]) -> String {
+    let kinds: String = kinds
+        .iter()
+        .map(|score| {
+            let Score {
+                kind,
+                pictures,
+                ours,
+                theirs,
+            } = score;
+            format!("| {kind} | {pictures} | {ours} | {theirs} |\n")
+        })
+        .collect();
+    format!("| kind | pictures | read | read by zxing-cpp |\n| --- | --- | --- | --- |\n{kinds}")
+}
 
-    /// The kinds, in columns.
-    pub(super) fn terminal(&self) -> String {
-        let lines: Vec<String> = self
-            .kinds
-            .iter()
-            .map(|score| {
-                format!(
-                    "  {:<18} {:>2} of {}, zxing-cpp {:>2}",
-                    score.kind, score.ours, score.pictures, score.theirs
-                )
-            })
-            .collect();
-        lines.join("\n")
-    }
+/// The kinds, in columns.
+fn details_in_columns(kinds: &[Score]) -> String {
+    let lines: Vec<String> = kinds
+        .iter()
+        .map(|score| {
+            format!(
+                "  {:<18} {:>2} of {}, zxing-cpp {:>2}",
+                score.kind, score.ours, score.pictures, score.theirs
+            )
+        })
+        .collect();
+    lines.join("\n")
 }
 
 fn reading(line: &str) -> Result<Reading> {

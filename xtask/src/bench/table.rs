@@ -17,6 +17,24 @@ pub(super) const MARKS: Marks = Marks {
     end: "<!-- cargo xtask bench --write: end -->",
 };
 
+/// A part of the page with a table of its own, and details below.
+pub(super) struct Section {
+    pub(super) marks: &'static Marks,
+    pub(super) figures: Vec<Figure>,
+    /// For the documentation: a table.
+    pub(super) details: String,
+    /// For the terminal.
+    pub(super) details_in_columns: String,
+}
+
+impl Section {
+    /// What stands between the marks.
+    pub(super) fn markdown(&self, machine: &str) -> String {
+        let table = markdown(&self.figures, machine);
+        format!("{table}\n{}", self.details)
+    }
+}
+
 /// Aligned columns.
 pub(super) fn terminal(figures: &[Figure]) -> String {
     let width = |column: fn(&Figure) -> String| {

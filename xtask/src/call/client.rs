@@ -26,20 +26,30 @@ pub(crate) struct Client {
 impl Client {
     /// Starts the command; each event goes to `events`, stderr to `log`.
     pub(crate) fn start(
+        command: Command,
+        side: Side,
+        events: Sender<Record>,
+        log: &Path,
+    ) -> Result<Self> {
+        Self::start_by(command, |command| Ok(command.spawn()?), side, events, log)
+    }
+
+    /// The same, started by `spawn`: somewhere else than here.
+    pub(crate) fn start_by(
         mut command: Command,
+        spawn: impl FnOnce(&mut Command) -> Result<Child>,
         side: Side,
         events: Sender<Record>,
         log: &Path,
     ) -> Result<Self> {
         let log = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
-        let mut child = command
+        command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .with_context(|| {
-                format!("{} does not start", command.get_program().to_string_lossy())
-            })?;
+            .stderr(log);
+        let mut child = spawn(&mut command).with_context(|| {
+            format!("{} does not start", command.get_program().to_string_lossy())
+        })?;
         let stdin = child.stdin.take();
         let stdout = child.stdout.take().context("the client has no stdout")?;
         let reader = thread::spawn(move || {

@@ -1,14 +1,20 @@
 //! The endpoint's requests to the homeserver, each in a task of its own. Every one gets its answer.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
-use securecall_contact::Device;
+use securecall_contact::{Device, MatrixId};
 use securecall_matrix::{Account, DevicesError, SendError, ServerError};
 use securecall_session::{Request, RequestError, RequestId};
-use tokio::task::{Id, JoinSet};
+use tokio::task::{Id, JoinHandle, JoinSet};
+use web_time::Instant;
+
+use crate::clock;
 
 /// Requests under way at once; one more is answered as one that failed, and tried again later.
 const MAX_REQUESTS: usize = 64;
+/// What was asked so long ago, before the call, counts as asked with it. Nobody tells us of a device that came since.
+const AHEAD_IS_NEW: Duration = Duration::from_secs(5);
 
 /// What came back from the homeserver.
 #[derive(Debug)]
@@ -37,6 +43,15 @@ impl Asked {
 pub(crate) struct Requests {
     tasks: JoinSet<Response>,
     under_way: HashMap<Id, Asked>,
+    ahead: Option<Ahead>,
+}
+
+/// Devices that were asked for before anybody was called.
+#[derive(Debug)]
+struct Ahead {
+    user: MatrixId,
+    asked_at: Instant,
+    devices: JoinHandle<Result<Vec<Device>, DevicesError>>,
 }
 
 impl Requests {
@@ -50,7 +65,35 @@ impl Requests {
                 async move { asked.failed(RequestError::Unreachable) },
             );
         }
-        self.spawn(asked, ask(account.clone(), request));
+        let account = account.clone();
+        match self.take_ahead(&request) {
+            Some(devices) => self.spawn(asked, take_devices(devices, account, request)),
+            None => self.spawn(asked, ask(account, request)),
+        }
+    }
+
+    /// Asks for the devices of somebody who is called in a moment: a call begins with that question, and then has its answer.
+    pub(crate) fn ask_ahead(&mut self, account: &Account, user: MatrixId) {
+        let account = account.clone();
+        let of = user.clone();
+        self.ahead = Some(Ahead {
+            user,
+            asked_at: clock::now(),
+            devices: tokio::spawn(async move { account.devices_of(&of).await }),
+        });
+    }
+
+    /// What was asked ahead, if it is this, and new enough.
+    fn take_ahead(
+        &mut self,
+        request: &Request,
+    ) -> Option<JoinHandle<Result<Vec<Device>, DevicesError>>> {
+        let Request::QueryDevices { user, .. } = request else {
+            return None;
+        };
+        let ahead = self.ahead.take()?;
+        let is_new = clock::now().saturating_duration_since(ahead.asked_at) < AHEAD_IS_NEW;
+        (ahead.user == *user && is_new).then_some(ahead.devices)
     }
 
     /// The next answer; `None` while nothing is asked. Nothing is lost if the wait is cut short.
@@ -85,6 +128,18 @@ fn asked(request: &Request) -> Asked {
     match request {
         Request::QueryDevices { id, .. } => Asked::Devices(*id),
         Request::Send { id, .. } => Asked::Send(*id),
+    }
+}
+
+/// The devices that were asked for ahead; where that failed, they are asked for now.
+async fn take_devices(
+    ahead: JoinHandle<Result<Vec<Device>, DevicesError>>,
+    account: Account,
+    request: Request,
+) -> Response {
+    match (ahead.await, &request) {
+        (Ok(Ok(devices)), Request::QueryDevices { id, .. }) => Response::Devices(*id, Ok(devices)),
+        _ => ask(account, request).await,
     }
 }
 
@@ -175,7 +230,7 @@ mod tests {
             identity: Some(other),
             matrix_id: "@other:homeserver.test".parse().unwrap(),
         };
-        let now = crate::clock::now();
+        let now = clock::now();
         endpoint.call(now, 1, &mut rng, callee, &options).unwrap();
         loop {
             match endpoint.poll_output() {
@@ -183,6 +238,31 @@ mod tests {
                 Output::Timeout(_) => panic!("nothing is asked"),
                 _ => {}
             }
+        }
+    }
+
+    #[tokio::test]
+    async fn devices_that_were_asked_for_ahead_are_those_of_a_call_to_that_user_soon_after() {
+        let [callee, other] = ["@other:homeserver.test", "@third:homeserver.test"];
+        let long_ago = clock::now() - AHEAD_IS_NEW;
+        for (user, asked_at, expected) in [
+            (callee, clock::now(), true),
+            (other, clock::now(), false),
+            (callee, long_ago, false),
+        ] {
+            let mut requests = Requests {
+                ahead: Some(Ahead {
+                    user: user.parse().unwrap(),
+                    asked_at,
+                    devices: tokio::spawn(async { Ok(Vec::new()) }),
+                }),
+                ..Requests::default()
+            };
+            let request = request();
+            let taken = requests.take_ahead(&request);
+            assert_eq!(taken.is_some(), expected, "{user}");
+            // Once: the next call asks anew.
+            assert!(requests.take_ahead(&request).is_none());
         }
     }
 

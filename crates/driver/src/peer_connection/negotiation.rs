@@ -58,10 +58,13 @@ impl PeerConnection {
         self.take_candidates(now)
     }
 
-    /// Looks for candidates; what is found is told as it comes.
+    /// Looks for candidates. What is there at once is told at once, and be it nothing, for an answer waits for it; what servers
+    /// find is told as it comes.
     pub(crate) fn gather(&mut self, now: Instant) -> Result<(), TransportError> {
         self.begin_to_gather(now);
-        self.take_candidates(now)
+        let (candidates, complete) = self.found(now)?;
+        self.tell_candidates(candidates, complete);
+        Ok(())
     }
 
     /// Binds sockets for addresses that are new since the last time, and asks all sources.
@@ -84,18 +87,22 @@ impl PeerConnection {
     /// Takes what the sources have found since the last time, and tells of it.
     pub(super) fn take_candidates(&mut self, now: Instant) -> Result<(), TransportError> {
         let (candidates, complete) = self.found(now)?;
+        if complete || !candidates.is_empty() {
+            self.tell_candidates(candidates, complete);
+        }
+        Ok(())
+    }
+
+    fn tell_candidates(&self, candidates: Vec<String>, complete: bool) {
         if complete && candidates.is_empty() && !self.has_candidate {
             self.outputs.notice(
                 "this machine has no network address that could be told to the other side".into(),
             );
         }
-        if complete || !candidates.is_empty() {
-            self.outputs.event(MediaEvent::LocalCandidates {
-                candidates,
-                complete,
-            });
-        }
-        Ok(())
+        self.outputs.event(MediaEvent::LocalCandidates {
+            candidates,
+            complete,
+        });
     }
 
     /// Does what the sources want. Gives the candidates that are new, and whether gathering became

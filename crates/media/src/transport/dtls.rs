@@ -6,10 +6,12 @@
 //!
 //! Nor does str0m tell DTLS what time it is when a datagram comes, or whether there is a path to send over. So flights were
 //! repeated and waits doubled while nothing could leave, and a wait began when the engine had last looked at its clock.
-//! [`DtlsHandshake`] says both.
+//! [`DtlsHandshake`] says both. It also hands out what can be sent before str0m would
+//! ([`EarlyFlights`](super::early_flights::EarlyFlights)).
 
 use std::{
     cell::RefCell,
+    collections::VecDeque,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -57,15 +59,34 @@ pub(super) struct DtlsHandshake(Arc<Mutex<State>>);
 #[derive(Debug)]
 struct State {
     now: Instant,
-    has_path: bool,
+    stage: Stage,
+    /// Made before there was a nominated pair: taken by the transport, past the engine.
+    early: Vec<Vec<u8>>,
+    /// To be sent once more over the nominated pair.
+    again: VecDeque<Vec<u8>>,
     has_timed_out: bool,
+}
+
+/// Where flights can go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    /// Nowhere: no address of the peer is known.
+    Nowhere,
+    /// To addresses that the peer has named, once.
+    Anywhere,
+    /// Where the peer has shown itself: lost flights are repeated from now on.
+    Live,
+    /// Over the nominated pair, by the engine.
+    Nominated,
 }
 
 impl DtlsHandshake {
     pub(super) fn new(now: Instant) -> Self {
         Self(Arc::new(Mutex::new(State {
             now,
-            has_path: false,
+            stage: Stage::Nowhere,
+            early: Vec::new(),
+            again: VecDeque::new(),
             has_timed_out: false,
         })))
     }
@@ -91,9 +112,35 @@ impl DtlsHandshake {
         self.state().now = now;
     }
 
-    /// There is a nominated pair: flights can leave from now on.
-    pub(super) fn begin(&self) {
-        self.state().has_path = true;
+    /// Checks are on their way to where the peer may be: the first flight can go with them.
+    pub(super) fn try_addresses(&self) {
+        self.reach(Stage::Anywhere);
+    }
+
+    /// The peer has shown itself somewhere: flights can go there.
+    pub(super) fn use_live_pairs(&self) {
+        self.reach(Stage::Live);
+    }
+
+    /// There is a nominated pair: flights go over it from now on, beginning with this last one, which may have got lost.
+    pub(super) fn use_nominated_pair(&self, last_flight: Vec<Vec<u8>>) {
+        self.reach(Stage::Nominated);
+        self.state().again.extend(last_flight);
+    }
+
+    /// Whether there is a nominated pair.
+    pub(super) fn has_nominated_pair(&self) -> bool {
+        self.state().stage == Stage::Nominated
+    }
+
+    /// What there is to be sent before there is a nominated pair.
+    pub(super) fn take_early(&self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.state().early)
+    }
+
+    fn reach(&self, stage: Stage) {
+        let mut state = self.state();
+        state.stage = state.stage.max(stage);
     }
 
     /// Tells a time-out from other faults of the engine, which names both in words alone.
@@ -191,7 +238,7 @@ fn is_made_up(packet: &[u8]) -> bool {
 struct Instance {
     dtls: Dtls,
     handshake: DtlsHandshake,
-    /// Its clock was set after there was a path.
+    /// Its clock was set after flights could go anywhere.
     has_begun: bool,
 }
 
@@ -227,19 +274,34 @@ impl DtlsInstance for Instance {
     }
 
     fn poll_output<'a>(&mut self, buf: &'a mut [u8]) -> DtlsOutput<'a> {
-        if self.has_begun {
-            return self.dtls.poll_output(buf);
+        let mut state = self.handshake.state();
+        let (now, stage) = (state.now, state.stage);
+        if stage == Stage::Nowhere {
+            return DtlsOutput::Timeout(now + NOT_DUE);
         }
-        let state = self.handshake.state();
-        DtlsOutput::Timeout(if state.has_path {
-            state.now
-        } else {
-            state.now + NOT_DUE
-        })
+        if !self.has_begun {
+            return DtlsOutput::Timeout(now);
+        }
+        let again = state.again.pop_front();
+        if let Some(packet) = again.filter(|packet| packet.len() <= buf.len()) {
+            let copy = &mut buf[..packet.len()];
+            copy.copy_from_slice(&packet);
+            return DtlsOutput::Packet(copy);
+        }
+        match self.dtls.poll_output(buf) {
+            DtlsOutput::Packet(packet) if stage < Stage::Nominated => {
+                state.early.push(packet.to_vec());
+                // To be asked again: there may be more.
+                DtlsOutput::Timeout(now)
+            }
+            // Waits do not grow while nothing can leave.
+            DtlsOutput::Timeout(_) if stage < Stage::Live => DtlsOutput::Timeout(now + NOT_DUE),
+            output => output,
+        }
     }
 
     fn handle_timeout(&mut self, now: Instant) -> Result<(), DtlsImplError> {
-        self.has_begun |= self.handshake.state().has_path;
+        self.has_begun |= self.handshake.state().stage > Stage::Nowhere;
         let result = self.dtls.handle_timeout(now);
         self.noted(result)
     }

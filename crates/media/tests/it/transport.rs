@@ -389,6 +389,27 @@ fn a_check(pair: &mut Pair) -> Vec<u8> {
     }
 }
 
+/// The callee hears where the caller is, which is not where anything comes from here.
+fn tell_an_address(pair: &mut Pair) {
+    let (now, line) = (pair.now, "candidate:1 1 udp 1 10.0.0.6 5006 typ host");
+    pair.callee.add_remote_candidate(now, line).unwrap();
+}
+
+#[test]
+fn a_check_that_overtakes_the_peers_word_where_it_is_is_not_answered() {
+    let mut pair = Pair::new();
+    let check = a_check(&mut pair);
+    let (now, to) = (pair.now, pair.address(Side::Callee));
+    let source = "10.0.0.7:5001".parse().unwrap();
+    for answered in [false, true] {
+        let handled = pair.callee.handle_datagram(now, source, to, &check);
+        handled.unwrap();
+        let sent = datagrams_to(&mut pair.callee, source);
+        assert_eq!(sent > 0, answered);
+        tell_an_address(&mut pair);
+    }
+}
+
 #[test]
 fn no_address_is_learned_from_a_check_that_comes_from_where_no_peer_can_be() {
     for (source, answered) in [
@@ -399,6 +420,7 @@ fn no_address_is_learned_from_a_check_that_comes_from_where_no_peer_can_be() {
     ] {
         let mut pair = Pair::new();
         let check = a_check(&mut pair);
+        tell_an_address(&mut pair);
         let (now, to) = (pair.now, pair.address(Side::Callee));
         let source = source.parse().unwrap();
         pair.callee
@@ -413,6 +435,7 @@ fn no_address_is_learned_from_a_check_that_comes_from_where_no_peer_can_be() {
 fn no_more_than_64_addresses_are_learned_from_checks() {
     let mut pair = Pair::new();
     let check = a_check(&mut pair);
+    tell_an_address(&mut pair);
     let (now, to) = (pair.now, pair.address(Side::Callee));
     let mut answered = 0;
     for port in 1..=200 {

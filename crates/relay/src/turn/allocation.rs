@@ -210,7 +210,9 @@ impl Allocation {
         }
     }
 
-    /// Sends a packet to a peer. One to a host that the server does not let through is lost, and asked for.
+    /// Sends a packet to a peer, behind the request to let its host through if that was not asked for so far: the server takes
+    /// one after the other, so the first check does not wait a round trip for the permission. One that overtakes the request
+    /// is lost, as any may be.
     pub(super) fn send(
         &mut self,
         now: Instant,
@@ -218,8 +220,9 @@ impl Allocation {
         peer: SocketAddr,
         contents: &[u8],
     ) {
-        if !self.peers.is_permitted(peer.ip()) {
-            return self.allow(now, ids, peer.ip());
+        self.allow(now, ids, peer.ip());
+        if !self.peers.is_asked_for(peer.ip()) {
+            return;
         }
         let bytes = match self.peers.bound_number(peer) {
             Some(number) => channel_data::write(number, contents, self.via.is_stream()),
@@ -344,8 +347,8 @@ impl Allocation {
         let peer = message.xor_address(AttributeType::XOR_PEER_ADDRESS);
         let contents = message.attribute(AttributeType::DATA);
         if let (Some(peer), Some(contents)) = (peer, contents)
-            // A server has no business to bring packets of others.
-            && self.peers.is_permitted(peer.ip())
+            // A server has no business to bring packets of others. Its word that a host is let through may come behind one.
+            && self.peers.is_asked_for(peer.ip())
         {
             self.packet(peer, contents);
         }

@@ -45,7 +45,13 @@ impl Peers {
         true
     }
 
-    /// Whether packets go to and come from a host.
+    /// Whether packets may go to and come from a host: the server lets it through, or has not said so yet.
+    pub(super) fn is_asked_for(&self, ip: IpAddr) -> bool {
+        let standing = self.permissions.get(&ip);
+        standing.is_some_and(|standing| *standing != Standing::Refused)
+    }
+
+    /// Whether the server lets a host through.
     pub(super) fn is_permitted(&self, ip: IpAddr) -> bool {
         matches!(self.permissions.get(&ip), Some(Standing::Granted { .. }))
     }

@@ -295,8 +295,20 @@ fn a_host_that_the_server_refuses_is_not_asked_for_again_with_every_packet() {
         network.send(own, PEER, b"packet");
         network.run_for(20 * MS);
     }
-    assert_eq!(network.sent.len(), before + 1);
+    let requests = begin_with(&network.sent[before..], CREATE_PERMISSION);
+    let packets = begin_with(&network.sent[before..], SEND);
+    // Those that were on their way before the refusal came, 40 ms later.
+    assert_eq!((requests, packets), (1, 2));
     assert_eq!(network.lost, []);
+}
+
+/// How messages begin.
+const CREATE_PERMISSION: [u8; 2] = [0x00, 0x08];
+const SEND: [u8; 2] = [0x00, 0x16];
+
+fn begin_with(sent: &[Datagram], first: [u8; 2]) -> usize {
+    let begins = |datagram: &&Datagram| datagram.contents.starts_with(&first);
+    sent.iter().filter(begins).count()
 }
 
 #[test]
@@ -312,7 +324,10 @@ fn a_peer_that_names_a_thousand_hosts_is_let_through_from_64() {
         network.drive(|source, now| source.allow_peer(now, address(&peer)));
         network.send(own, &peer, b"packet");
     }
-    assert_eq!(network.sent.len(), before + 64);
+    for first in [CREATE_PERMISSION, SEND] {
+        assert_eq!(begin_with(&network.sent[before..], first), 64);
+    }
+    assert_eq!(network.sent.len(), before + 128);
 }
 
 #[test]

@@ -34,7 +34,7 @@ impl Call {
     ) -> Self {
         let machine = CallMachine::caller(io.now, io.own.party(), lifetime);
         let sealed = Sealed::of_caller(handle, id, &peer, sent_at, lifetime);
-        let call = Self {
+        let mut call = Self {
             name: NamedCall {
                 handle,
                 id: id.into(),
@@ -57,6 +57,9 @@ impl Call {
         // offer, and whichever comes last sends the invites.
         call.carrier.begin(io);
         call.order(io, MediaCommand::CreateOffer { route });
+        // Now, though nobody is told before a device rings: our own servers take longer to answer than the invite needs to get
+        // there.
+        call.gather(io);
         call
     }
 

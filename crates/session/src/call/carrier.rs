@@ -169,6 +169,13 @@ impl Carrier {
         }
     }
 
+    /// Whether contents wait to be said.
+    pub(super) fn has_contents(&self) -> bool {
+        match self {
+            Self::Sealed(it) => it.has_contents(),
+        }
+    }
+
     /// Hands our candidates to every device that may have them and does not yet.
     pub(super) fn offer_candidates(&mut self, candidates: &[Candidate], complete: bool) {
         match self {

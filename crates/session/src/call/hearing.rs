@@ -22,7 +22,6 @@ impl Call {
             };
             match heard {
                 Heard::Invited(party) => self.machine.invite(party),
-                Heard::MayGather => self.gather(io),
                 Heard::Content { from, content } => {
                     self.handle_content(io, &from, &content);
                     // The next content of the same message meets the machine as this one has left it.

@@ -28,8 +28,6 @@ pub(super) struct Media {
     remote_offer: String,
     /// Our answer was made, or the peer's taken.
     pub(super) answer_made: bool,
-    /// Candidates were asked for.
-    gathering: bool,
     /// Of this ICE generation, without those in its description.
     local_candidates: Vec<Candidate>,
     local_complete: bool,
@@ -59,7 +57,6 @@ impl Media {
             transport,
             remote_offer,
             answer_made: false,
-            gathering: false,
             local_candidates: Vec::new(),
             local_complete: false,
             remote_candidates: Vec::new(),
@@ -73,7 +70,6 @@ impl Media {
     /// The user accepts: opens the transport, and gives the first orders.
     pub(super) fn accept(&mut self, route: Route) -> Vec<MediaCommand> {
         self.transport = Transport::Open;
-        self.gathering = true;
         let sdp = self.remote_offer.clone();
         let mut orders = vec![
             MediaCommand::AcceptOffer { sdp, route },
@@ -87,11 +83,6 @@ impl Media {
             orders.push(MediaCommand::AddRemoteCandidates(lines));
         }
         orders
-    }
-
-    /// Whether candidates are still to be asked for; then they count as asked for.
-    pub(super) const fn begins_to_gather(&mut self) -> bool {
-        !std::mem::replace(&mut self.gathering, true)
     }
 
     /// Candidates of ours; what no peer would take is left out.

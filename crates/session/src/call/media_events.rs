@@ -34,9 +34,9 @@ impl Call {
                 complete,
             } => {
                 self.media.take_local_candidates(candidates, complete);
-                if complete {
-                    self.deadlines.clear(Timer::CandidateBatch);
-                }
+                // What waited for candidates goes with those that are there at once. Servers are not waited for: what they
+                // find follows, and meanwhile the peer has the answer.
+                self.deadlines.clear(Timer::CandidateBatch);
             }
             MediaEvent::PathUp { route } => {
                 self.connection.comes_up(route);

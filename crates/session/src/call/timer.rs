@@ -2,14 +2,19 @@
 
 use std::time::Duration;
 
-/// How long candidates are collected before what waits for them is sent without (`docs/protocol/signaling.md`).
+/// How long the first candidates are waited for before what is to travel with them is sent without (`docs/protocol/signaling.md`).
 pub(super) const CANDIDATE_BATCH: Duration = Duration::from_millis(200);
+
+/// How far apart candidates are sent that travel alone: the homeserver has more important messages to carry just then.
+pub(super) const TRICKLE_PAUSE: Duration = Duration::from_millis(150);
 
 /// Why a call wakes up. What carries it has deadlines of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Timer {
-    /// When to send without the candidates that are still to come.
+    /// When to send without candidates.
     CandidateBatch,
+    /// When candidates may travel alone again.
+    TricklePause,
     /// When to believe that the path is dead.
     PathDead,
     /// When to give a dead path up.

@@ -189,9 +189,6 @@ impl Sealed {
         );
         party.candidates_wanted = !does_not_ring && !situation.over;
         let early = std::mem::take(&mut party.early);
-        if !does_not_ring {
-            self.heard.push_back(Heard::MayGather);
-        }
         self.hear_contents(id, bundle);
         // After the contents of message 2, which were said before them.
         let early = early.into_iter().map(|message| (id.clone(), message));

@@ -134,7 +134,7 @@ fn an_invite_with_the_id_of_a_call_of_ours_does_not_take_its_place() {
     caller.universe.finish_sync(caller.callee);
     assert_eq!(caller.universe.devices[caller.callee].events.len(), told);
     let media = &caller.universe.devices[caller.callee].media[&ours];
-    assert_eq!(media.commands, ["CreateOffer(direct)"]);
+    assert_eq!(media.commands, ["CreateOffer(direct)", "Gather"]);
     // Still the caller's end of it: nobody can answer it here.
     caller.universe.hang_up(caller.callee, ours);
     assert_eq!(

@@ -89,7 +89,8 @@ impl Link {
     }
 
     /// Cuts the cable in the middle: host, port, a bridge of their own, TAP; the other TAP, and the router's bridge.
-    /// The interface of the host does not notice.
+    /// The interface of the host does not notice. The bridge of its own is none of the router's interfaces, so it answers
+    /// nobody who asks for the router's address: it would be faster than the router, and packets would come in by it.
     fn insert_delay_line(&self, seed: u64) -> Result<DelayLine, NetworkError> {
         let number = self.number;
         let near = format!("t{number}a");
@@ -97,7 +98,7 @@ impl Link {
         let line = DelayLine::start(&self.router, [&near, &far], seed)?;
         self.router.ip(&format!(
             "link add c{number} type bridge mcast_snooping 0
-             link set c{number} up
+             link set c{number} arp off up
              link set {near} master c{number} up
              link set {far} master br0 up
              link set p{number} master c{number}"

@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use securecall_media::{TransportError, TransportEvent};
+use securecall_media::{LocalCandidate, TransportError, TransportEvent};
 
 use super::pair::{OfHandshake, Pair, Side};
 
 /// Set-ups that are measured, a seed each.
 const SEEDS: u64 = 200;
 const SIDES: [Side; 2] = [Side::Caller, Side::Callee];
+/// Who answers begins the handshake.
+const CLIENT: Side = Side::Callee;
+const SERVER: Side = Side::Caller;
 
 /// Two transports that know each other's candidates, 20 ms apart.
 fn set_up_begins(lose: impl FnOnce(&mut Pair)) -> Pair {
@@ -123,38 +126,36 @@ fn once_both_sides_are_up_the_last_flight_goes_once_more_at_most_and_then_nothin
         // Its acknowledgement may have been lost, so it goes again until one comes.
         let last = all.first().map_or(0, |_| first_flight(&all).len());
         assert_eq!(all.len(), last, "seed {seed}: {all:?}");
-        assert!(
-            all.iter().all(|sent| sent.from == Side::Caller),
-            "seed {seed}"
-        );
+        assert!(all.iter().all(|sent| sent.from == CLIENT), "seed {seed}");
     }
 }
 
 #[test]
-fn to_a_peer_that_is_not_heard_a_flight_goes_ten_times_at_most() {
+fn to_a_peer_that_is_not_heard_a_flight_goes_ten_times_at_most_and_once_more_when_there_is_a_pair()
+{
     for sender in SIDES {
-        // The caller's first flight gets no answer that arrives, and the callee's no flight but that one.
-        let mut pair = set_up_begins(|pair| pair.unheard = Some(Side::Callee));
+        // The client's first flight gets no answer that arrives, and the server's no flight but that one.
+        let mut pair = set_up_begins(|pair| pair.unheard = Some(SERVER));
         pair.run_for(Duration::from_secs(60));
         let sent = sent_by(&pair, sender);
         let (all, flight) = (bytes(&sent), bytes(&first_flight(&sent)));
         println!("{sender:?}: {all} bytes in flights of {flight}");
-        assert!(all > flight && all <= 10 * flight, "{all}, {flight} bytes");
+        assert!(all > flight && all <= 11 * flight, "{all}, {flight} bytes");
     }
 }
 
 #[test]
 fn a_flood_of_one_flight_of_the_peer_is_answered_ten_times_at_most() {
-    let mut pair = set_up_begins(|pair| pair.unheard = Some(Side::Callee));
-    pair.run_until(|pair| !sent_by(pair, Side::Callee).is_empty());
-    let hello = sent_by(&pair, Side::Caller)[0].contents.clone();
-    let (from, to) = (pair.address(Side::Caller), pair.address(Side::Callee));
+    let mut pair = set_up_begins(|pair| pair.unheard = Some(SERVER));
+    pair.run_until(|pair| !sent_by(pair, SERVER).is_empty());
+    let hello = sent_by(&pair, CLIENT)[0].contents.clone();
+    let (from, to) = (pair.address(CLIENT), pair.address(SERVER));
     for _ in 0..1000 {
         let now = pair.now;
-        pair.callee.handle_datagram(now, from, to, &hello).unwrap();
+        pair.caller.handle_datagram(now, from, to, &hello).unwrap();
         pair.run_for(Duration::from_millis(10));
     }
-    let sent = sent_by(&pair, Side::Callee);
+    let sent = sent_by(&pair, SERVER);
     let (all, flight) = (bytes(&sent), bytes(&first_flight(&sent)));
     assert!(all <= 10 * flight, "{all}, {flight} bytes");
 }
@@ -164,24 +165,24 @@ fn a_handshake_whose_peer_is_not_heard_times_out_and_is_told_from_faults_of_the_
     for unheard in SIDES {
         let mut pair = set_up_begins(|pair| pair.unheard = Some(unheard));
         pair.run_for(Duration::from_secs(29));
-        assert_eq!(pair.error(Side::Caller), None);
+        assert_eq!(pair.error(CLIENT), None);
         pair.run_for(Duration::from_secs(3));
         let timed_out = Some(&TransportError::HandshakeTimedOut);
-        assert_eq!(pair.error(Side::Caller), timed_out, "{unheard:?}");
-        // The callee waits for a flight, or for an answer to its own.
-        let callee = timed_out.filter(|_| unheard == Side::Callee);
-        assert_eq!(pair.error(Side::Callee), callee, "{unheard:?}");
+        assert_eq!(pair.error(CLIENT), timed_out, "{unheard:?}");
+        // The server waits for a flight, or for an answer to its own.
+        let server = timed_out.filter(|_| unheard == SERVER);
+        assert_eq!(pair.error(SERVER), server, "{unheard:?}");
     }
 }
 
 #[test]
 fn a_datagram_that_comes_when_the_handshake_is_due_to_time_out_does_not_hide_it() {
-    let mut pair = set_up_begins(|pair| pair.unheard = Some(Side::Callee));
-    pair.run_until(|pair| !sent_by(pair, Side::Callee).is_empty());
-    let hello = sent_by(&pair, Side::Caller)[0].contents.clone();
-    let (from, to) = (pair.address(Side::Caller), pair.address(Side::Callee));
+    let mut pair = set_up_begins(|pair| pair.unheard = Some(SERVER));
+    pair.run_until(|pair| !sent_by(pair, SERVER).is_empty());
+    let hello = sent_by(&pair, CLIENT)[0].contents.clone();
+    let (from, to) = (pair.address(CLIENT), pair.address(SERVER));
     let late = pair.now + Duration::from_secs(31);
-    let handled = pair.callee.handle_datagram(late, from, to, &hello);
+    let handled = pair.caller.handle_datagram(late, from, to, &hello);
     assert_eq!(handled, Err(TransportError::HandshakeTimedOut));
 }
 
@@ -193,5 +194,31 @@ fn checks_that_find_no_pair_say_that_there_is_no_path_and_fail_nothing() {
         assert_eq!(pair.count(side, &TransportEvent::PathDown), 1, "{side:?}");
         assert_eq!(pair.error(side), None, "{side:?}");
     }
-    assert!(pair.handshake.is_empty());
+    // The first flight goes with a check, on the chance that it arrives, and is not repeated to an address that nobody answers from.
+    assert_eq!(sent_by(&pair, CLIENT).len(), 1);
+    assert!(sent_by(&pair, SERVER).is_empty());
+}
+
+#[test]
+fn where_both_ends_open_their_nats_to_each_other_the_path_is_up_one_round_trip_after_the_callee_knows_where_to_look()
+ {
+    let mut pair = Pair::new();
+    pair.delay = Duration::from_millis(40);
+    pair.negotiate();
+    let [of_caller, of_callee] = SIDES.map(|side| {
+        let (now, local) = (pair.now, LocalCandidate::host(pair.address(side)));
+        pair.side(side).add_local_candidate(now, local).unwrap()
+    });
+    let now = pair.now;
+    pair.caller.add_remote_candidate(now, &of_callee).unwrap();
+    pair.run_for(Duration::from_millis(20));
+    let now = pair.now;
+    pair.callee.add_remote_candidate(now, &of_caller).unwrap();
+    let callee_up = pair.run_until(|pair| pair.callee.is_path_up());
+    assert!(callee_up <= Duration::from_millis(85), "{callee_up:?}");
+    let caller_up = pair.run_until(|pair| pair.caller.is_path_up());
+    assert!(caller_up <= Duration::from_millis(45), "{caller_up:?}");
+    for side in SIDES {
+        assert!(pair.side(side).selected_pair().is_some(), "{side:?}");
+    }
 }

@@ -1,0 +1,310 @@
+//! How long a call takes to connect from behind NATs, beside libwebrtc in Chromium in the same networks.
+
+mod browser;
+mod signaling;
+mod world;
+
+use std::fs;
+use std::path::Path;
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use securecall_interop::network::{Nat, Network};
+use serde_json::json;
+
+use self::browser::Browser;
+use self::signaling::Signaling;
+use self::world::World;
+use super::figure::{Figure, Target, median, percentile};
+use super::table;
+use crate::call::client::Client;
+use crate::call::interrupt;
+use crate::call::record::{Record, Side};
+
+/// Where the section is, in the page of performance.
+const MARKS: table::Marks = table::Marks {
+    begin: "<!-- cargo xtask bench --write: networks begin -->",
+    end: "<!-- cargo xtask bench --write: networks end -->",
+};
+/// Calls of each that count; the first pair, which finds everything cold, does not.
+const CALLS: usize = 20;
+/// For a call of a second, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// What of Chromium's time ours may take.
+const SHARE: f64 = 0.7;
+
+/// A kind of network.
+struct Topology {
+    name: &'static str,
+    nat: Nat,
+    /// The kind of path that there is, or that is asked for.
+    route: &'static str,
+    /// The most that `dialing` to `connected` may take, in ms.
+    most: f64,
+}
+
+/// The calls of one program in one network, in ms.
+struct Row {
+    network: &'static str,
+    program: &'static str,
+    times: Vec<f64>,
+}
+
+/// Whether there can be networks here at all.
+pub(super) fn try_out() -> Result<()> {
+    Network::new().map(drop).context("no networks can be made")
+}
+
+/// Times calls in all networks.
+pub(super) fn measure(program: &Path, directory: &Path) -> Result<table::Section> {
+    let topologies = [
+        Topology {
+            name: "behind NATs",
+            nat: Nat::port_restricted(),
+            route: "direct",
+            most: 400.0,
+        },
+        Topology {
+            name: "through TURN",
+            nat: Nat::symmetric(),
+            route: "relay",
+            most: 500.0,
+        },
+    ];
+    let (mut figures, mut rows) = (Vec::new(), Vec::new());
+    for topology in &topologies {
+        let [ours, theirs] = calls(topology, program, directory)
+            .with_context(|| format!("no calls {}", topology.name))?;
+        let middle = |times: &[f64]| median(times).context("there were no calls");
+        figures.push(Figure {
+            what: format!(
+                "{}: `dialing` to `connected`, median of {CALLS} calls",
+                topology.name
+            ),
+            target: Target::AtMost(topology.most),
+            measured: middle(&ours)?,
+            unit: "ms",
+            digits: 0,
+        });
+        figures.push(Figure {
+            what: format!("{}: the same by Chromium's", topology.name),
+            target: Target::AtMost(SHARE),
+            measured: middle(&ours)? / middle(&theirs)?,
+            unit: "×",
+            digits: 2,
+        });
+        for (program, times) in [("SecureCall", ours), ("Chromium", theirs)] {
+            rows.push(Row {
+                network: topology.name,
+                program,
+                times,
+            });
+        }
+    }
+    Ok(table::Section {
+        marks: &MARKS,
+        figures,
+        details: details(&rows),
+        details_in_columns: details_in_columns(&rows),
+    })
+}
+
+/// Calls of ours and of Chromium's, one after the other in turn, so that a machine that is busy for a while is so for both.
+fn calls(topology: &Topology, program: &Path, directory: &Path) -> Result<[Vec<f64>; 2]> {
+    let directory = directory.join(topology.route);
+    fs::create_dir_all(&directory)?;
+    println!(
+        "making networks: two people {} with a homeserver and a relay in between",
+        topology.name
+    );
+    let world = World::new(topology.nat, program, &directory)?;
+    let signaling = Signaling::start(&world.signaling_host)?;
+    let _browsers = start_browsers(&world, &signaling, &directory)?;
+    let ours = Callers::start(&world, &directory)?;
+    let configuration = json!({"iceServers": world.ice_servers()});
+    let mut times = [Vec::new(), Vec::new()];
+    for number in 0..=CALLS {
+        let pair = [
+            ours.call(&world)?,
+            browser::call(&signaling, &configuration)?,
+        ];
+        let [(of_ours, way), (of_chromium, chromiums_way)] = &pair;
+        println!(
+            "call {number:>2}: {of_ours:.0} ms ({way}), Chromium {of_chromium:.0} ms ({chromiums_way})"
+        );
+        for (_, way) in &pair {
+            // A relay may be the first way that works, but not where there is no other.
+            ensure!(
+                topology.route == "direct" || way == "relay",
+                "a call went {way}, where there is no such way"
+            );
+        }
+        if number > 0 {
+            for (times, (took, _)) in times.iter_mut().zip(pair) {
+                times.push(took);
+            }
+        }
+    }
+    Ok(times)
+}
+
+fn start_browsers(world: &World, signaling: &Signaling, directory: &Path) -> Result<Vec<Browser>> {
+    let start = |side: Side| {
+        let host = &world.people[side.index()].host;
+        Browser::start(host, side, signaling, directory)
+    };
+    Side::BOTH.into_iter().map(start).collect()
+}
+
+/// Callers of ours, one after the other, and a callee that listens all the time.
+struct Callers<'a> {
+    directory: &'a Path,
+    sender: mpsc::Sender<Record>,
+    events: Receiver<Record>,
+    _callee: Client,
+}
+
+impl<'a> Callers<'a> {
+    fn start(world: &World, directory: &'a Path) -> Result<Self> {
+        let (sender, events) = mpsc::channel();
+        let person = &world.people[Side::Callee.index()];
+        let listen = [
+            "listen",
+            "--answer",
+            "contacts",
+            "--mic",
+            "tone:440",
+            "--speaker",
+            "null",
+        ];
+        let callee = Client::start_by(
+            person.command(listen),
+            |command| Ok(person.host.spawn(command)?),
+            Side::Callee,
+            sender.clone(),
+            &directory.join("callee.log"),
+        )?;
+        let callers = Self {
+            directory,
+            sender,
+            events,
+            _callee: callee,
+        };
+        callers.wait(Side::Callee, "ready")?;
+        Ok(callers)
+    }
+
+    /// The time from dialing to connected, in ms, by when the bench has read the caller's events; and the kind of path.
+    fn call(&self, world: &World) -> Result<(f64, String)> {
+        let person = &world.people[Side::Caller.index()];
+        let dial = [
+            "call",
+            "callee",
+            "--duration",
+            "1",
+            "--mic",
+            "tone:300",
+            "--speaker",
+            "null",
+        ];
+        let mut caller = Client::start_by(
+            person.command(dial),
+            |command| Ok(person.host.spawn(command)?),
+            Side::Caller,
+            self.sender.clone(),
+            &self.directory.join("caller.log"),
+        )?;
+        let dialing = self.wait(Side::Caller, "dialing")?;
+        let connected = self.wait(Side::Caller, "connected")?;
+        self.wait(Side::Callee, "ended")?;
+        caller.wait(PATIENCE)?.context("the caller does not end")?;
+        let took = connected.read_at_ms - dialing.read_at_ms;
+        Ok((took, connected.text("route").to_owned()))
+    }
+
+    /// The next event of that side and name.
+    fn wait(&self, side: Side, name: &str) -> Result<Record> {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            if interrupt::came() {
+                bail!("interrupted");
+            }
+            let Ok(record) = self.events.recv_timeout(Duration::from_millis(100)) else {
+                continue;
+            };
+            if record.side == side && record.name() == name {
+                return Ok(record);
+            }
+            if record.name() == "error" {
+                bail!("the {} said {}", record.side.name(), record.event);
+            }
+        }
+        bail!(
+            "no {name} from the {} within {} s; its log is in {}",
+            side.name(),
+            PATIENCE.as_secs(),
+            self.directory.display()
+        );
+    }
+}
+
+/// The rows, as a table.
+fn details(rows: &[Row]) -> String {
+    let rows: String = rows.iter().map(Row::markdown).collect();
+    format!(
+        "| network | program | median | 90th percentile | fastest | slowest |\n| --- | --- | --- | --- | --- | --- |\n{rows}"
+    )
+}
+
+/// The rows, in columns.
+fn details_in_columns(rows: &[Row]) -> String {
+    let lines: Vec<String> = rows
+        .iter()
+        .map(|row| {
+            let [middle, slow, fastest, slowest] = row.summary();
+            format!(
+                "  {:<14} {:<12} median {middle:.0} ms, 90th percentile {slow:.0} ms, {fastest:.0} to {slowest:.0} ms",
+                row.network, row.program
+            )
+        })
+        .collect();
+    lines.join("\n")
+}
+
+impl Row {
+    /// Median, 90th percentile, the fastest and the slowest call.
+    fn summary(&self) -> [f64; 4] {
+        let at = |share| percentile(&self.times, share).unwrap_or(f64::NAN);
+        [
+            median(&self.times).unwrap_or(f64::NAN),
+            at(0.9),
+            at(0.0),
+            at(1.0),
+        ]
+    }
+
+    fn markdown(&self) -> String {
+        let [middle, slow, fastest, slowest] = self.summary();
+        format!(
+            "| {} | {} | {middle:.0} ms | {slow:.0} ms | {fastest:.0} ms | {slowest:.0} ms |\n",
+            self.network, self.program
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_says_median_and_percentile_and_both_ends() {
+        let row = Row {
+            network: "behind NATs",
+            program: "SecureCall",
+            times: (1..=20).map(|call| f64::from(call) * 10.0).collect(),
+        };
+        let expected = "| behind NATs | SecureCall | 105 ms | 180 ms | 10 ms | 200 ms |\n";
+        assert_eq!(row.markdown(), expected);
+    }
+}

@@ -1,0 +1,125 @@
+//! A headless Chromium at a host of a network, which opens one page.
+
+use std::env;
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use securecall_interop::network::Host;
+use serde_json::{Value, json};
+
+use super::signaling::Signaling;
+use crate::call::record::Side;
+
+/// Under these names distributions install it.
+const NAMES: [&str; 4] = [
+    "chromium",
+    "chromium-browser",
+    "google-chrome-stable",
+    "google-chrome",
+];
+/// A first start on a busy machine makes a profile.
+const START_PATIENCE: Duration = Duration::from_secs(90);
+/// From dialing to connected; Chromium itself gives up after 15 s.
+const CALL_PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running browser. It ends when this value is dropped.
+pub(super) struct Browser {
+    process: Child,
+}
+
+impl Browser {
+    /// Starts one at a host, and waits until its page is there.
+    pub(super) fn start(
+        host: &Host,
+        side: Side,
+        signaling: &Signaling,
+        directory: &Path,
+    ) -> Result<Self> {
+        let profile = directory.join(format!("chromium-{}", side.name()));
+        let log = directory.join(format!("chromium-{}.log", side.name()));
+        let output = File::create(&log)?;
+        let mut command = program()?;
+        command
+            .args([
+                "--headless=new",
+                // Root has no sandbox, and the page is ours.
+                "--no-sandbox",
+                "--disable-quic",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+                // A page that nobody sees is not to be slowed down.
+                "--disable-background-timer-throttling",
+                "--disable-renderer-backgrounding",
+                "--disable-backgrounding-occluded-windows",
+                "--use-fake-ui-for-media-stream",
+                "--use-fake-device-for-media-stream",
+                // The addresses themselves: nobody in these networks resolves a name.
+                "--disable-features=WebRtcHideLocalIpsWithMdns",
+                "--no-proxy-server",
+            ])
+            .arg(format!("--user-data-dir={}", profile.display()))
+            .arg(format!(
+                "--unsafely-treat-insecure-origin-as-secure={}",
+                signaling.origin()
+            ))
+            .arg(signaling.page(side))
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output);
+        let browser = Self {
+            process: host.spawn(&mut command)?,
+        };
+        signaling
+            .report(side, "ready", START_PATIENCE)
+            .with_context(|| format!("Chromium's log is {}", log.display()))?;
+        Ok(browser)
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // Best effort: what is left of it goes with the network.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Calls from one page to the other. Gives the time from dialing to connected, in ms, and the kind of path.
+pub(super) fn call(signaling: &Signaling, configuration: &Value) -> Result<(f64, String)> {
+    for side in Side::BOTH {
+        signaling.tell(side, &json!({"prepare": configuration}))?;
+        signaling.report(side, "prepared", CALL_PATIENCE)?;
+    }
+    signaling.tell(Side::Caller, &json!({"dial": true}))?;
+    let report = signaling.report(Side::Caller, "connected", CALL_PATIENCE)?;
+    for side in Side::BOTH {
+        signaling.tell(side, &json!({"hangUp": true}))?;
+    }
+    let took = report["connected"].as_f64();
+    let route = report["route"].as_str().unwrap_or_default().to_owned();
+    Ok((took.context("the page reports no time")?, route))
+}
+
+/// `$CHROMIUM`, or the first that is installed; past the shell script that Debian has in front of it, which a signal would
+/// end in place of the browser.
+fn program() -> Result<Command> {
+    if let Some(named) = env::var_os("CHROMIUM") {
+        return Ok(Command::new(named));
+    }
+    let debians = Path::new("/usr/lib/chromium/chromium");
+    if debians.is_file() {
+        return Ok(Command::new(debians));
+    }
+    let path = env::var_os("PATH").unwrap_or_default();
+    let found = env::split_paths(&path)
+        .flat_map(|directory| NAMES.map(|name| directory.join(name)))
+        .find(|program| fs::metadata(program).is_ok_and(|found| found.is_file()));
+    found.map(Command::new).context(
+        "there is no Chromium: `cargo xtask setup` installs it, and $CHROMIUM may name one",
+    )
+}
