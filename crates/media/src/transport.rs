@@ -10,6 +10,7 @@ mod check_sources;
 mod description;
 mod dtls;
 mod early_flights;
+mod engine;
 mod error;
 mod event;
 mod nomination;
@@ -17,25 +18,17 @@ mod reach;
 mod roaming;
 mod selection;
 
-use std::{
-    collections::VecDeque,
-    net::SocketAddr,
-    ops::RangeInclusive,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::VecDeque, net::SocketAddr, ops::RangeInclusive, time::Duration};
 
 use str0m::{
-    Candidate, Event, IceConnectionState, Input, Output, Reason, Rtc, RtcConfig,
+    Candidate, Event, IceConnectionState, Input, Output, Reason,
     change::{SdpAnswer, SdpOffer, SdpPendingOffer},
     channel::{ChannelConfig, ChannelId, Reliability},
-    config::DtlsVersion,
     media::{Direction, MediaKind, Mid, Pt},
     net::{Protocol, Receive},
     rtp::RtpWrite,
 };
-use tracing::{debug, warn};
+use tracing::debug;
 use web_time::Instant;
 
 use candidate::{Advertised, parse_remote, without_fragment};
@@ -43,8 +36,8 @@ pub use candidate::{CandidateKind, LocalCandidate, MAX_CANDIDATE_LEN, MAX_REMOTE
 use check_sources::CheckSources;
 use description::{Description, with_one_fingerprint};
 pub use description::{Fingerprint, MAX_DESCRIPTION_LEN};
-use dtls::DtlsHandshake;
 use early_flights::{EarlyFlights, Shown};
+use engine::{Engine, parse};
 pub use error::TransportError;
 pub use event::{
     Datagram, PathKind, ReceivedFrame, SelectedPair, TransportEvent, TransportOutput,
@@ -58,13 +51,6 @@ use selection::Selection;
 const CHANNEL_LABEL: &str = "securecall";
 /// The SCTP stream of the data channel, agreed here instead of by DCEP, whose messages would have to arrive first.
 const CHANNEL_STREAM: u16 = 0;
-/// First retransmission of a connectivity check: a host on the same network has answered long before.
-const INITIAL_STUN_RTO: Duration = Duration::from_millis(50);
-/// Checks of a pair come no further apart than this, so that a path that returns is found within a second.
-const MAX_STUN_RTO: Duration = Duration::from_secs(1);
-/// 50 + 100 + … + 800 ms and then a check each second: pairs are tried longer than the 30 s a call waits for its path. It is also
-/// how often an address that never answers is sent to, from each candidate of ours.
-const MAX_STUN_RETRANSMITS: usize = 35;
 /// Pairs checked at once when candidates arrive, before pacing begins.
 const CHECK_BURST: usize = 8;
 /// Pacing of connectivity checks (RFC 8445 section 14.2 allows 5 ms; str0m's own is 50 ms).
@@ -88,9 +74,7 @@ const NEVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
 
 /// The WebRTC transport of one call.
 pub struct Transport {
-    /// `None` after [`Transport::close`] or a failure.
-    rtc: Option<Box<Rtc>>,
-    dtls: DtlsHandshake,
+    engine: Engine,
     early: EarlyFlights,
     /// The handshake is done, perhaps before there is a nominated pair.
     dtls_up: bool,
@@ -131,31 +115,9 @@ impl Transport {
     /// # Errors
     /// [`TransportError::EnginePanicked`] if no certificate could be made.
     pub fn new(now: Instant, reach: Reach) -> Result<Self, TransportError> {
-        let mut config = RtcConfig::new()
-            .clear_codecs()
-            .enable_opus(true, false)
-            .clear_extension_map()
-            .set_rtp_mode(true)
-            // The data channel needs no SCTP handshake of its own (draft-hancke-tsvwg-snap): two round trips less, and
-            // none of SCTP's 3 s time-outs where packets get lost.
-            .set_snap_enabled(true)
-            // One round trip less than 1.2, and both ends are ours.
-            .set_dtls_version(DtlsVersion::Dtls13)
-            .set_crypto_provider(Arc::new(DtlsHandshake::crypto_provider()))
-            .set_stats_interval(Some(Duration::from_secs(1)));
-        config.set_initial_stun_rto(INITIAL_STUN_RTO);
-        config.set_max_stun_rto(MAX_STUN_RTO);
-        config.set_max_stun_retransmits(MAX_STUN_RETRANSMITS);
-        let dtls = DtlsHandshake::new(now);
-        let (rtc, local_fingerprint) = catch_unwind(AssertUnwindSafe(|| {
-            let mut rtc = dtls.make(|| config.build(now));
-            let fingerprint = Fingerprint::try_from(rtc.direct_api().local_dtls_fingerprint());
-            fingerprint.map(|fingerprint| (Box::new(rtc), fingerprint))
-        }))
-        .map_err(|_| TransportError::EnginePanicked)??;
+        let (engine, local_fingerprint) = Engine::new(now)?;
         Ok(Self {
-            rtc: Some(rtc),
-            dtls,
+            engine,
             early: EarlyFlights::default(),
             dtls_up: false,
             reach,
@@ -193,7 +155,7 @@ impl Transport {
         if self.mid.is_some() || self.pending.is_some() || self.remote_fingerprint.is_some() {
             return Err(TransportError::Misuse);
         }
-        let (offer, pending, mid) = self.engine(|rtc| {
+        let (offer, pending, mid) = self.engine.run(|rtc| {
             let mut changes = rtc.sdp_api();
             let mid = changes.add_media(MediaKind::Audio, Direction::SendRecv, None, None, None);
             changes.add_channel_with_config(channel_config());
@@ -216,7 +178,7 @@ impl Transport {
             return Err(TransportError::Misuse);
         }
         let answer = self.apply_offer(now, sdp)?;
-        self.engine(|rtc| {
+        self.engine.run(|rtc| {
             rtc.direct_api().create_data_channel(channel_config());
             Ok(())
         })?;
@@ -231,10 +193,11 @@ impl Transport {
     /// [`TransportError`]: what is wrong with the answer.
     pub fn set_answer(&mut self, now: Instant, sdp: &str) -> Result<(), TransportError> {
         let description = self.check_description(sdp)?;
-        let answer = self.parse(|| SdpAnswer::from_sdp_string(&description.text))?;
+        let answer = parse(|| SdpAnswer::from_sdp_string(&description.text))?;
         // Last, so that an answer that cannot be read leaves the offer open for the true one.
         let pending = self.pending.take().ok_or(TransportError::Misuse)?;
-        self.engine(|rtc| Ok(rtc.sdp_api().accept_answer(pending, answer)?))?;
+        self.engine
+            .run(|rtc| Ok(rtc.sdp_api().accept_answer(pending, answer)?))?;
         self.described(now, description)?;
         self.settle(now)
     }
@@ -247,7 +210,7 @@ impl Transport {
         if self.remote_fingerprint.is_none() {
             return Err(TransportError::Misuse);
         }
-        let (offer, pending) = self.engine(|rtc| {
+        let (offer, pending) = self.engine.run(|rtc| {
             let mut changes = rtc.sdp_api();
             changes.ice_restart(true);
             let (offer, pending) = changes.apply().ok_or(TransportError::Misuse)?;
@@ -291,7 +254,7 @@ impl Transport {
         if local.kind == CandidateKind::Relay {
             self.nomination.local_relay(local.base);
         }
-        let line = self.engine(|rtc| {
+        let line = self.engine.run(|rtc| {
             let added = rtc.add_local_candidate(candidate);
             Ok(added.map(Candidate::to_sdp_string))
         })?;
@@ -321,7 +284,7 @@ impl Transport {
         if self.remote_candidates >= MAX_REMOTE_CANDIDATES {
             return Err(TransportError::Candidate);
         }
-        let candidate = self.parse(|| parse_remote(line, self.reach))?;
+        let candidate = parse(|| parse_remote(line, self.reach))?;
         self.remote_candidates += 1;
         if self.trickled.len() >= MAX_REMOTE_CANDIDATES {
             self.trickled.pop_front();
@@ -349,7 +312,7 @@ impl Transport {
         if !self.reach.admits_socket(source) || !self.admits_check(source, bytes) {
             return Ok(());
         }
-        let input = self.parse(|| {
+        let input = parse(|| {
             Receive::new(Protocol::Udp, source, destination, bytes)
                 .map_err(|_| TransportError::MalformedDatagram)
         });
@@ -363,11 +326,13 @@ impl Transport {
         let nomination = &self.nomination;
         let is_relayed = |pair| nomination.is_relayed(pair);
         self.selection.answer_came(now, pair, bytes, is_relayed);
-        self.dtls.set_now(now);
+        self.engine.dtls.set_now(now);
         if bytes.first().is_some_and(|byte| DTLS.contains(byte)) {
             self.early.heard();
         }
-        let handled = self.engine(|rtc| Ok(rtc.handle_input(Input::Receive(now, receive))?));
+        let handled = self
+            .engine
+            .run(|rtc| Ok(rtc.handle_input(Input::Receive(now, receive))?));
         match handled {
             // Anybody can send bytes that look like DTLS or RTP; they must not end the call.
             Ok(()) | Err(TransportError::Engine(_) | TransportError::Description(_)) => {}
@@ -389,7 +354,8 @@ impl Transport {
     /// # Errors
     /// [`TransportError`] if the call cannot go on.
     pub fn handle_timeout(&mut self, now: Instant) -> Result<(), TransportError> {
-        self.engine(|rtc| Ok(rtc.handle_input(Input::Timeout(now))?))?;
+        self.engine
+            .run(|rtc| Ok(rtc.handle_input(Input::Timeout(now))?))?;
         self.settle(now)
     }
 
@@ -410,7 +376,7 @@ impl Transport {
         self.next_sequence += 1;
         // RTP time is the low 32 bits; the receiver extends it.
         let rtp_time = (media_time & u64::from(u32::MAX)) as u32;
-        self.engine(|rtc| {
+        self.engine.run(|rtc| {
             if let Some(stream) = rtc.direct_api().stream_tx_by_mid(mid, None) {
                 stream.write_rtp(RtpWrite::new(pt, sequence.into(), rtp_time, now, frame));
             }
@@ -428,7 +394,7 @@ impl Transport {
         let (true, Some(channel)) = (self.path_up, self.channel) else {
             return Ok(false);
         };
-        let sent = self.engine(|rtc| match rtc.channel(channel) {
+        let sent = self.engine.run(|rtc| match rtc.channel(channel) {
             // A full or closing channel is a lost message, and those are sent again.
             Some(mut channel) => Ok(channel.write(true, message).unwrap_or(false)),
             None => Ok(false),
@@ -442,21 +408,22 @@ impl Transport {
     /// [`Transport::poll_output`].
     pub fn close(&mut self, now: Instant) {
         let closed = self
-            .engine(|rtc| Ok(rtc.close()?))
+            .engine
+            .run(|rtc| Ok(rtc.close()?))
             .and_then(|()| self.settle(now))
             .and_then(|()| self.handle_timeout(now));
         if let Err(error) = closed {
             debug!(%error, "transport closed");
         }
-        self.rtc = None;
-        self.deadline = None;
+        self.engine.let_go();
     }
 
     /// What is to be sent, what happened, and when to call [`Transport::handle_timeout`].
     pub fn poll_output(&mut self) -> TransportOutput {
-        self.outputs
-            .pop_front()
-            .unwrap_or(TransportOutput::Timeout(self.deadline))
+        self.outputs.pop_front().unwrap_or_else(|| {
+            let deadline = self.deadline.filter(|_| self.engine.is_open());
+            TransportOutput::Timeout(deadline)
+        })
     }
 
     /// The fingerprint of our certificate.
@@ -494,8 +461,10 @@ impl Transport {
         // Who answers begins the handshake: by then the other end has our addresses, and has opened its NAT to them. The engine
         // would leave it to the other end.
         let text = description.text.replace(SETUP_ANY, SETUP_PASSIVE);
-        let offer = self.parse(|| SdpOffer::from_sdp_string(&text))?;
-        let answer = self.engine(|rtc| Ok(rtc.sdp_api().accept_offer(offer)?.to_sdp_string()))?;
+        let offer = parse(|| SdpOffer::from_sdp_string(&text))?;
+        let answer = self
+            .engine
+            .run(|rtc| Ok(rtc.sdp_api().accept_offer(offer)?.to_sdp_string()))?;
         self.described(now, description)?;
         self.settle(now)?;
         Ok(with_one_fingerprint(
@@ -505,7 +474,7 @@ impl Transport {
 
     /// Exactly one sha-256 fingerprint, and the same for the whole call.
     fn check_description(&self, sdp: &str) -> Result<Description, TransportError> {
-        let description = self.parse(|| Description::read(sdp, self.reach))?;
+        let description = parse(|| Description::read(sdp, self.reach))?;
         if self
             .remote_fingerprint
             .is_some_and(|known| known != description.fingerprint)
@@ -522,13 +491,7 @@ impl Transport {
             .is_some();
         self.remote_candidates = description.candidates.len();
         self.is_told |= !description.candidates.is_empty();
-        if let Some(rtc) = &self.rtc {
-            self.payload_type = rtc
-                .codec_config()
-                .params()
-                .first()
-                .map(str0m::format::PayloadParams::pt);
-        }
+        self.payload_type = self.engine.payload_type();
         for candidate in description.candidates {
             self.use_candidate(candidate)?;
         }
@@ -543,7 +506,7 @@ impl Transport {
         self.check_sources.name(candidate.addr());
         self.named.push(candidate.addr());
         self.nomination.remote_candidate(&candidate);
-        self.engine(|rtc| {
+        self.engine.run(|rtc| {
             rtc.add_remote_candidate(candidate);
             Ok(())
         })
@@ -552,7 +515,7 @@ impl Transport {
     /// Who nominates. RFC 8445 gives that to whoever offers; here it is who answers, and hears of the other's addresses last: a
     /// pair that works both ways is known there first, and it need not be told over the network before the first frame leaves.
     fn set_controlling(&mut self, controlling: bool) -> Result<(), TransportError> {
-        self.engine(|rtc| {
+        self.engine.run(|rtc| {
             rtc.direct_api().set_ice_controlling(controlling);
             Ok(())
         })
@@ -564,11 +527,9 @@ impl Transport {
         if !self.is_told && Shown::by(bytes) == Some(Shown::Tried) {
             return false;
         }
-        let rtc = &mut self.rtc;
-        self.check_sources.admit(source, bytes, || {
-            let rtc = rtc.as_deref_mut()?;
-            Some(rtc.direct_api().local_ice_credentials().ufrag)
-        })
+        let engine = &mut self.engine;
+        self.check_sources
+            .admit(source, bytes, || engine.local_fragment())
     }
 
     fn is_checking(&self) -> bool {
@@ -592,13 +553,16 @@ impl Transport {
 
     /// Drains the engine, as it must be after every mutation.
     fn settle(&mut self, now: Instant) -> Result<(), TransportError> {
-        self.dtls.set_now(now);
+        self.engine.dtls.set_now(now);
         let mut sent = 0;
         let mut flight = Vec::new();
         loop {
-            match self.engine(|rtc| Ok((rtc.poll_output()?, rtc.last_timeout_reason())))? {
+            match self
+                .engine
+                .run(|rtc| Ok((rtc.poll_output()?, rtc.last_timeout_reason())))?
+            {
                 (Output::Timeout(at), reason) => {
-                    let early = self.dtls.take_early();
+                    let early = self.engine.dtls.take_early();
                     if !early.is_empty() {
                         // The engine gives one datagram of a flight at a time.
                         flight.extend(early);
@@ -606,8 +570,7 @@ impl Transport {
                             continue;
                         }
                         // Of a broken handshake, which the engine may repeat without end.
-                        self.rtc = None;
-                        self.deadline = None;
+                        self.engine.let_go();
                         return Err(TransportError::HandshakeBroken);
                     }
                     if !flight.is_empty() {
@@ -627,8 +590,7 @@ impl Transport {
                 (Output::Transmit(transmit), _) => {
                     sent += 1;
                     if sent > MAX_SENT_AT_ONCE {
-                        self.rtc = None;
-                        self.deadline = None;
+                        self.engine.let_go();
                         return Err(TransportError::HandshakeBroken);
                     }
                     let contents = transmit.contents.to_vec();
@@ -673,9 +635,9 @@ impl Transport {
             Event::IceConnectionStateChange(state) => {
                 debug!(?state, "ice");
                 self.ice = state;
-                if state.is_connected() && !self.dtls.has_nominated_pair() {
+                if state.is_connected() && !self.engine.dtls.has_nominated_pair() {
                     let last_flight = self.early.end();
-                    self.dtls.use_nominated_pair(last_flight);
+                    self.engine.dtls.use_nominated_pair(last_flight);
                 }
                 if state == IceConnectionState::Disconnected {
                     self.emit(TransportEvent::PathDown);
@@ -737,12 +699,12 @@ impl Transport {
         let Some(shown) = Shown::by(contents) else {
             return;
         };
-        if self.dtls.has_nominated_pair() {
+        if self.engine.dtls.has_nominated_pair() {
             return;
         }
         match shown {
-            Shown::Tried => self.dtls.try_addresses(),
-            Shown::Live => self.dtls.use_live_pairs(),
+            Shown::Tried => self.engine.dtls.try_addresses(),
+            Shown::Live => self.engine.dtls.use_live_pairs(),
         }
         let datagrams = self.early.shown(shown, local, remote);
         self.transmit_early(datagrams);
@@ -772,34 +734,6 @@ impl Transport {
 
     fn emit(&mut self, event: TransportEvent) {
         self.outputs.push_back(TransportOutput::Event(event));
-    }
-
-    /// Runs the engine. A panic inside it ends this call and no other.
-    fn engine<T>(
-        &mut self,
-        run: impl FnOnce(&mut Rtc) -> Result<T, TransportError>,
-    ) -> Result<T, TransportError> {
-        let rtc = self.rtc.as_deref_mut().ok_or(TransportError::Closed)?;
-        match catch_unwind(AssertUnwindSafe(|| run(rtc))) {
-            Ok(result) => result
-                .map_err(|error| self.dtls.blame(error))
-                .inspect_err(|error| warn!(%error, "transport")),
-            Err(_) => {
-                self.rtc = None;
-                self.deadline = None;
-                Err(TransportError::EnginePanicked)
-            }
-        }
-    }
-
-    /// Runs a parser of the engine on bytes of the peer.
-    fn parse<T, E: Into<TransportError>>(
-        &self,
-        run: impl FnOnce() -> Result<T, E>,
-    ) -> Result<T, TransportError> {
-        catch_unwind(AssertUnwindSafe(run))
-            .map_err(|_| TransportError::EnginePanicked)?
-            .map_err(Into::into)
     }
 }
 
