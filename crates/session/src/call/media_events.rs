@@ -58,8 +58,7 @@ impl Call {
             }
             MediaEvent::AuthenticatedPacket => self.packet_came(io),
             MediaEvent::FirstAudioPlayed => {
-                self.media
-                    .take_first_audio(self.connection.setup(io.now));
+                self.media.take_first_audio(self.connection.setup(io.now));
                 // A callee may hear the peer before the words have come, over Matrix.
                 if self.connection.is_connected() {
                     self.tell_first_audio(io);
