@@ -22,6 +22,7 @@ use crate::clock;
 use crate::config::{Network, Servers};
 use crate::event::Event;
 use crate::media_output::{MediaOutput, MediaOutputs};
+use crate::network_watch::NetworkState;
 use crate::peer_connection::{PeerConnection, overcome};
 use crate::queue::{Receiver, Sender, queue};
 
@@ -60,6 +61,11 @@ impl CallMedia {
         self.orders.send(Order::Command(command));
     }
 
+    /// Tells how this machine is connected from now on.
+    pub(crate) fn network_changed(&self, state: NetworkState) {
+        self.orders.send(Order::Network(state));
+    }
+
     /// Sends one message on the data channel.
     pub(crate) fn control(&self, bytes: Vec<u8>) {
         self.orders.send(Order::Control(bytes));
@@ -90,6 +96,7 @@ impl Task {
                 order = orders.next() => match order {
                     Some(Order::Command(command)) => self.carry_out(command),
                     Some(Order::Control(bytes)) => self.peer.send_control(clock::now(), &bytes),
+                    Some(Order::Network(state)) => self.peer.network_changed(clock::now(), &state),
                     // The client is gone.
                     None => break,
                 },

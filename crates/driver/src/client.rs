@@ -1,12 +1,14 @@
 //! One device of one user on line: the task that owns the endpoint and carries out what it wants.
 
 mod handle;
+mod network;
 mod plain_text;
 mod requests;
 mod start;
 
 use std::collections::{BTreeMap, HashMap};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use securecall_audio_device::{AudioDevices, AudioSpec};
@@ -15,7 +17,7 @@ use securecall_session::{
     CallHandle, Config, Contacts, Endpoint, InboundSignal, MediaCommand, NamedCall, NotPersisted,
     Output, WireCallId,
 };
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use web_time::Instant;
@@ -32,6 +34,7 @@ use crate::config::{ClientConfig, Network, Servers};
 use crate::event::Event;
 use crate::event_queue::MAX_WAITING;
 use crate::media_output::MediaOutput;
+use crate::network_watch::{self, NetworkState};
 use crate::queue::{Receiver, Sender, queue};
 use crate::randomness::{NoRandomness, SystemRandomness};
 use crate::replay_memory::{ReplayMemory, ReplayMemoryError};
@@ -94,7 +97,10 @@ impl Client {
         let replay_memory = ReplayMemory::at(&config.replay_memory);
         let remembered = replay_memory.load()?;
         let (known_servers, servers) = watch::channel(config.network.servers.clone());
-        let looked = keep_servers(&config, &account, known_servers);
+        let look_for_servers = Arc::new(Notify::new());
+        let looked = keep_servers(&config, &account, known_servers, &look_for_servers);
+        let networks = network_watch::watch(config.network.reach);
+        let connected_by = networks.borrow().clone();
         let rng = SystemRandomness::check().map_err(StartError::Randomness)?;
         let mut endpoint = Endpoint::new(
             Config {
@@ -143,6 +149,9 @@ impl Client {
             audio: config.audio,
             network: config.network,
             servers,
+            look_for_servers,
+            connected_by,
+            networks,
             levels: config.levels,
             opened: Some(devices),
             calls: BTreeMap::new(),
@@ -191,12 +200,13 @@ fn keep_servers(
     config: &ClientConfig,
     account: &Account,
     known: watch::Sender<Servers>,
+    again: &Arc<Notify>,
 ) -> oneshot::Receiver<()> {
     let (tell, looked) = oneshot::channel();
     if !config.servers.are_empty() {
         let (sources, reach) = (config.servers.clone(), config.network.reach);
         let keeper = ServerKeeper::new(account.clone(), sources, reach, known);
-        tokio::spawn(keeper.run(tell));
+        tokio::spawn(keeper.run(tell, Arc::clone(again)));
     }
     looked
 }
@@ -230,6 +240,11 @@ struct Loop {
     network: Network,
     /// The servers that calls may ask for addresses.
     servers: watch::Receiver<Servers>,
+    /// Has them looked for again.
+    look_for_servers: Arc<Notify>,
+    networks: watch::Receiver<NetworkState>,
+    /// How this machine is connected, as far as everybody knows.
+    connected_by: NetworkState,
     levels: bool,
     /// Opened at the start, so that a missing device is an error before anything rings; the first call takes them.
     opened: Option<AudioDevices>,
@@ -281,6 +296,7 @@ impl Loop {
                 Ok(()) = self.servers.changed() => {
                     self.endpoint.set_relay_available(relay_available(&self.servers));
                 }
+                Ok(()) = self.networks.changed() => self.handle_network_change(),
                 () = clock::sleep_until(deadline) => self.endpoint.handle_timeout(clock::now(), &mut self.rng),
                 () = clock::sleep_until(farewell_ends) => self.abandoned = true,
                 _ = idle_discard.tick(), if self.opened.is_some() => self.discard_idle_audio(),
@@ -335,7 +351,7 @@ impl Loop {
                     return;
                 };
                 let devices = self.opened.take();
-                CallMedia::spawn(
+                let media = CallMedia::spawn(
                     NamedCall {
                         handle: call,
                         id: id.clone(),
@@ -346,7 +362,9 @@ impl Loop {
                     &self.servers,
                     self.levels,
                     self.media_sender.clone(),
-                )
+                );
+                media.network_changed(self.connected_by.clone());
+                media
             }
         };
         media.order(command);

@@ -32,6 +32,7 @@ mod event;
 mod event_queue;
 mod host_addresses;
 mod media_output;
+mod network_watch;
 mod peer_connection;
 mod queue;
 mod randomness;

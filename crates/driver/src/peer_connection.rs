@@ -7,6 +7,7 @@
 pub(crate) mod frames;
 mod gathering;
 mod negotiation;
+mod roaming;
 pub(crate) mod sockets;
 mod sources;
 #[cfg(test)]
@@ -30,12 +31,14 @@ use web_time::Instant;
 
 use self::frames::{Opener, Sealer, ciphers};
 use self::gathering::Gathering;
+use self::roaming::Doubt;
 use self::sockets::{Received, Sockets};
 use self::told::Told;
 use crate::clock;
 use crate::config::{Network, Servers};
 use crate::event::{CallStats, Event};
 use crate::media_output::MediaOutputs;
+use crate::network_watch::NetworkState;
 
 /// How often figures are told.
 const STATS_INTERVAL: Duration = Duration::from_secs(1);
@@ -51,6 +54,10 @@ pub(crate) struct PeerConnection {
     sockets: Sockets,
     streams: Streams,
     gathering: Gathering,
+    /// How this machine was connected last.
+    network: Option<NetworkState>,
+    /// Candidates were asked for: sockets are bound to what addresses there are.
+    has_gathered: bool,
     /// A candidate of ours was found.
     has_candidate: bool,
     /// `None` before the first order, and after a failure.
@@ -63,6 +70,10 @@ pub(crate) struct PeerConnection {
     stats_at: Option<Instant>,
     /// When the peer has been silent for too long; `None` until it has said something.
     silent_at: Option<Instant>,
+    /// The path is known to be dead, and nothing was heard since.
+    path_lost: bool,
+    /// The path may be dead.
+    doubt: Option<Doubt>,
 }
 
 /// What came to a peer connection.
@@ -91,6 +102,8 @@ impl PeerConnection {
             gathering: Gathering::new(sources::all(network.candidate_map.clone(), servers)),
             streams: Streams::new(servers.borrow().trust.clone()),
             sockets: Sockets::new(network),
+            network: None,
+            has_gathered: false,
             has_candidate: false,
             transport: None,
             deadline: None,
@@ -98,6 +111,8 @@ impl PeerConnection {
             told: Told::default(),
             stats_at: None,
             silent_at: None,
+            path_lost: false,
+            doubt: None,
         }
     }
 
@@ -147,6 +162,7 @@ impl PeerConnection {
             self.gathering.deadline(),
             self.stats_at,
             self.silent_at,
+            self.doubt.as_ref().map(Doubt::until),
         ]
         .into_iter()
         .flatten()
@@ -167,6 +183,13 @@ impl PeerConnection {
             self.silent_at = Some(now + SILENCE);
             self.gathering.check(now);
             self.follow_sources(now);
+        }
+        if self
+            .doubt
+            .as_ref()
+            .is_some_and(|doubt| doubt.until() <= now)
+        {
+            self.decide_doubt(now);
         }
         if self.stats_at.is_some_and(|at| at <= now) {
             self.stats_at = Some(now + STATS_INTERVAL);
@@ -378,6 +401,7 @@ impl PeerConnection {
                 let route = path_route(kind);
                 self.outputs.event(MediaEvent::PathUp { route });
             }
+            TransportEvent::PathLost => self.path_is_lost(),
             // The endpoint has its own rule for a dead path: no authenticated packet for 3 s.
             TransportEvent::PathDown => {
                 tracing::debug!("no candidate pair works");
@@ -414,6 +438,7 @@ impl PeerConnection {
 
     fn authenticated(&mut self, now: Instant) {
         self.silent_at = Some(now + SILENCE);
+        self.path_lost = false;
         if self.told.authenticated(now) {
             self.outputs.event(MediaEvent::AuthenticatedPacket);
         }

@@ -2,6 +2,7 @@
 //! anew before credentials expire.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use securecall_matrix::{Account, TurnCredentials};
@@ -9,7 +10,7 @@ use securecall_media::Reach;
 use securecall_relay::turn::{Scheme, ServerUri};
 use securecall_relay::{Credentials, ServerLink, TurnServer, is_public};
 use securecall_relay_client::resolve;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use web_time::Instant;
 
 use crate::clock;
@@ -56,8 +57,9 @@ impl ServerKeeper {
         }
     }
 
-    /// Looks for servers until nobody wants to know of them any more. Says when it has looked for the first time.
-    pub(crate) async fn run(mut self, looked: oneshot::Sender<()>) {
+    /// Looks for servers until nobody wants to know of them any more, and before its time when it is told to look `again`. Says
+    /// when it has looked for the first time.
+    pub(crate) async fn run(mut self, looked: oneshot::Sender<()>, again: Arc<Notify>) {
         let mut looked = Some(looked);
         loop {
             let wait = self.look().await;
@@ -65,6 +67,7 @@ impl ServerKeeper {
             let _ = looked.take().map(|looked| looked.send(()));
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
+                () = again.notified() => {}
                 () = self.known.closed() => return,
             }
         }
@@ -257,5 +260,21 @@ mod tests {
         }
         assert_eq!(keeper.look().await, RETRY);
         assert_eq!(servers.borrow().turn.len(), 0);
+
+        // Another network may lead to it: nobody waits for the time to be over.
+        let (tell, looked) = oneshot::channel();
+        let again = Arc::new(Notify::new());
+        let mut servers = servers;
+        tokio::spawn(keeper.run(tell, Arc::clone(&again)));
+        looked.await.unwrap();
+        synapse.restart().unwrap();
+        servers.mark_unchanged();
+        again.notify_one();
+        let found = servers.wait_for(|servers| servers.turn.len() == 1);
+        // Less than it waits of itself.
+        tokio::time::timeout(RETRY / 2, found)
+            .await
+            .unwrap()
+            .unwrap();
     }
 }

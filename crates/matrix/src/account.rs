@@ -1,6 +1,6 @@
 //! One device of one account on one homeserver.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use matrix_sdk_crypto::store::{CryptoStore, CryptoStoreError};
 use matrix_sdk_sqlite::SqliteCryptoStore;
@@ -135,6 +135,21 @@ impl Account {
     /// kept, whatever else has to go.
     pub fn calls_are_over(&self) {
         self.inner.olm.unpin();
+    }
+
+    /// To be told when this machine's addresses or routes have changed, with the addresses that it has no longer; at any
+    /// time, however often. Connections to the homeserver that may be dead by this are given up at once. What was asked
+    /// over them is asked again over new ones, the running sync too; a pause between attempts is over.
+    ///
+    /// Of several calls in a row only those have an effect that make a difference to the connections there are.
+    pub fn network_changed(&self, gone: &[IpAddr]) {
+        self.client().network_changed(gone);
+    }
+
+    /// To be told when no connection can be trusted, whatever the machine's addresses are: it has slept, say. Like
+    /// [`network_changed`](Self::network_changed), but all connections are given up.
+    pub fn distrust_connections(&self) {
+        self.client().distrust_connections();
     }
 
     /// Where the account is.

@@ -3,7 +3,7 @@
 //! Nothing is decompressed: a small body must not become a large one. Heads are bounded by the HTTP library (400 KiB for
 //! HTTP/1, 16 KiB for HTTP/2).
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, net::IpAddr, time::Duration};
 
 use reqwest::{StatusCode, header};
 use ruma::{
@@ -30,13 +30,11 @@ use zeroize::Zeroizing;
 use crate::{
     homeserver::is_web_page,
     http_error::HttpError,
+    http_transport::{ANSWER_TIMEOUT, HttpTransport, NetworkChanges, Terms},
     response::{location, refuse_compressed, retry_after, shown},
     sync_answer::{SyncAnswer, SyncReader},
     sync_scanner::UnreadableSync,
 };
-
-/// How long any one answer may take; a long poll has its own time on top.
-pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How long the body of a sync may take as a whole: thousands of messages over a slow line.
 const SYNC_BODY_TIMEOUT: Duration = Duration::from_secs(120);
@@ -57,14 +55,14 @@ const VERSION: MatrixVersion = MatrixVersion::V1_11;
 /// Asks one homeserver, with an account or without. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Client {
-    http: reqwest::Client,
+    http: HttpTransport,
     base_url: String,
     access_token: Option<Zeroizing<String>>,
 }
 
 impl Client {
     /// Without an account.
-    pub(crate) fn new(http: reqwest::Client, homeserver: &Url) -> Self {
+    pub(crate) fn new(http: HttpTransport, homeserver: &Url) -> Self {
         Self {
             http,
             base_url: homeserver.to_string(),
@@ -80,7 +78,22 @@ impl Client {
         }
     }
 
-    /// Asks for something whose answer is small.
+    /// See [`HttpTransport::network_changed`].
+    pub(crate) fn network_changed(&self, gone: &[IpAddr]) {
+        self.http.network_changed(gone);
+    }
+
+    /// See [`HttpTransport::distrust_connections`].
+    pub(crate) fn distrust_connections(&self) {
+        self.http.distrust_connections();
+    }
+
+    /// Changes of the network from now on.
+    pub(crate) fn network_changes(&self) -> NetworkChanges {
+        self.http.network_changes()
+    }
+
+    /// Asks for something whose answer is small, and that may reach the homeserver twice.
     pub(crate) async fn send<R>(&self, request: R) -> Result<R::IncomingResponse, HttpError>
     where
         R: OutgoingRequest,
@@ -91,7 +104,20 @@ impl Client {
         self.send_bounded(request, MAX_ANSWER).await
     }
 
-    /// Asks for something whose answer has at most `limit` bytes.
+    /// The same for what the homeserver would do twice if it got it twice.
+    pub(crate) async fn send_once<R>(&self, request: R) -> Result<R::IncomingResponse, HttpError>
+    where
+        R: OutgoingRequest,
+        R::Authentication: Authentication,
+        R::PathBuilder: Versioned,
+        HttpError: From<FromHttpResponseError<R::EndpointError>>,
+    {
+        let request = self.write(request)?;
+        let answer = Box::pin(self.exchange(request, Terms::ONCE, MAX_ANSWER)).await?;
+        Ok(R::IncomingResponse::try_from_http_response(answer)?)
+    }
+
+    /// Like [`send`](Self::send), for what has an answer of at most `limit` bytes.
     pub(crate) async fn send_bounded<R>(
         &self,
         request: R,
@@ -105,7 +131,7 @@ impl Client {
     {
         let request = self.write(request)?;
         // One future for all kinds of requests: each kind would be another copy of the HTTP library's.
-        let answer = Box::pin(self.exchange(request, limit)).await?;
+        let answer = Box::pin(self.exchange(request, Terms::REPEATABLE, limit)).await?;
         Ok(R::IncomingResponse::try_from_http_response(answer)?)
     }
 
@@ -118,7 +144,7 @@ impl Client {
         HttpError: From<FromHttpResponseError<R::EndpointError>>,
     {
         let request = self.write(request)?;
-        let answer = Box::pin(self.exchange(request, MAX_ANSWER)).await?;
+        let answer = Box::pin(self.exchange(request, Terms::REPEATABLE, MAX_ANSWER)).await?;
         if answer.status() == StatusCode::OK {
             return Ok(answer.into_body());
         }
@@ -139,23 +165,10 @@ impl Client {
             set_presence: PresenceState::Offline,
             filter: Some(Filter::FilterDefinition(FilterDefinition::ignore_all())),
         }))?;
-        // Until the head only, which comes when the long poll is over. The body has its own time.
-        let asked = timeout(long_poll + ANSWER_TIMEOUT, self.http.execute(request)).await;
-        let response = asked.map_err(|_| HttpError::TimedOut)??;
-        if response.status() != StatusCode::OK {
-            let answer = Box::pin(read_body(response, MAX_ANSWER));
-            let answer = timeout(ANSWER_TIMEOUT, answer).await;
-            let answer = answer.map_err(|_| HttpError::TimedOut)??;
-            return match SyncResponse::try_from_http_response(answer) {
-                Err(error) => Err(error.into()),
-                // Another kind of success is none that Matrix knows.
-                Ok(_) => Err(UnreadableSync.into()),
-            };
-        }
-        let reading = Box::pin(read_sync(response));
-        timeout(SYNC_BODY_TIMEOUT, reading)
-            .await
-            .map_err(|_| HttpError::TimedOut)?
+        let asking = self
+            .http
+            .perform(request, Terms::sync(long_poll), read_sync);
+        Box::pin(asking).await
     }
 
     fn write<R>(&self, request: R) -> Result<reqwest::Request, HttpError>
@@ -175,11 +188,15 @@ impl Client {
 
     async fn exchange(
         &self,
-        mut request: reqwest::Request,
+        request: reqwest::Request,
+        terms: Terms,
         limit: usize,
     ) -> Result<http::Response<Vec<u8>>, HttpError> {
-        *request.timeout_mut() = Some(ANSWER_TIMEOUT);
-        read_body(self.http.execute(request).await?, limit).await
+        let read = |response| read_body(response, limit);
+        let asking = self.http.perform(request, terms, read);
+        // Over whatever number of connections: the callers' patience is the same.
+        let answer = timeout(ANSWER_TIMEOUT, asking).await;
+        answer.unwrap_or(Err(HttpError::TimedOut))
     }
 }
 
@@ -217,7 +234,23 @@ async fn read_body(
     Ok(answer)
 }
 
-async fn read_sync(mut response: reqwest::Response) -> Result<SyncAnswer, HttpError> {
+async fn read_sync(response: reqwest::Response) -> Result<SyncAnswer, HttpError> {
+    if response.status() != StatusCode::OK {
+        let answer = Box::pin(read_body(response, MAX_ANSWER));
+        let answer = timeout(ANSWER_TIMEOUT, answer).await;
+        let answer = answer.map_err(|_| HttpError::TimedOut)??;
+        return match SyncResponse::try_from_http_response(answer) {
+            Err(error) => Err(error.into()),
+            // Another kind of success is none that Matrix knows.
+            Ok(_) => Err(UnreadableSync.into()),
+        };
+    }
+    let reading = Box::pin(read_sync_body(response));
+    let answer = timeout(SYNC_BODY_TIMEOUT, reading).await;
+    answer.map_err(|_| HttpError::TimedOut)?
+}
+
+async fn read_sync_body(mut response: reqwest::Response) -> Result<SyncAnswer, HttpError> {
     refuse_compressed(&response)?;
     let mut reader = SyncReader::default();
     let mut length = 0;

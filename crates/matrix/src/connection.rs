@@ -1,20 +1,17 @@
 //! HTTP to one homeserver, before and after there is an account.
 
-use std::{sync::Arc, time::Duration};
-
-use reqwest::{Certificate, StatusCode, redirect};
+use reqwest::{Method, Request, StatusCode};
+use tokio::time::timeout;
 use url::Url;
 
 use crate::{
-    client::{ANSWER_TIMEOUT, Client},
+    client::Client,
     homeserver::{Answer, Homeserver},
+    http_error::HttpError,
+    http_transport::{ANSWER_TIMEOUT, HttpTransport, Terms},
     patience::patiently,
-    resolver::Resolver,
     server_error::ServerError,
 };
-
-/// How long a connection may take to come up.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where every homeserver answers, with an account or without.
 const VERSIONS: &str = "/_matrix/client/versions";
@@ -26,37 +23,14 @@ const MAX_VERSIONS: usize = 64 * 1024;
 #[derive(Clone, Debug)]
 pub(crate) struct Connection {
     homeserver: Homeserver,
-    http: reqwest::Client,
+    http: HttpTransport,
 }
 
 impl Connection {
     pub(crate) fn new(homeserver: &Homeserver) -> Result<Self, ServerError> {
-        let mut builder = reqwest::Client::builder()
-            .user_agent("SecureCall")
-            .connect_timeout(CONNECT_TIMEOUT)
-            .pool_idle_timeout(None)
-            // What is small on the way must not be large here.
-            .no_gzip()
-            // A homeserver that sends us elsewhere would be another homeserver.
-            .redirect(redirect::Policy::none())
-            .dns_resolver(Arc::new(Resolver));
-        if homeserver.is_loopback() {
-            builder = builder.no_proxy();
-        }
-        if homeserver.is_encrypted() {
-            let own = homeserver
-                .ca_pem()
-                .map(|pem| Certificate::from_pem_bundle(pem.as_bytes()));
-            let own = own.transpose().map_err(|error| internal(&error))?;
-            builder = builder.tls_certs_merge(own.unwrap_or_default());
-        } else {
-            // Reading the system's certificates costs time and memory, and none is needed here.
-            builder = builder.tls_certs_only([]);
-        }
-        let http = builder.build().map_err(|error| internal(&error))?;
         Ok(Self {
             homeserver: homeserver.clone(),
-            http,
+            http: HttpTransport::new(homeserver)?,
         })
     }
 
@@ -88,12 +62,12 @@ impl Connection {
     }
 
     async fn get_once(&self, url: Url, limit: usize) -> Result<Answer, ServerError> {
-        let request = self.http.get(url).timeout(ANSWER_TIMEOUT);
-        let response = request
-            .send()
-            .await
-            .map_err(|error| ServerError::from_network(&error))?;
-        let answer = Answer::read(response, limit).await?;
+        let request = Request::new(Method::GET, url);
+        let read = |response| Answer::read(response, limit);
+        let asking = self.http.perform(request, Terms::REPEATABLE, read);
+        let answer = timeout(ANSWER_TIMEOUT, asking).await;
+        let answer = answer.unwrap_or(Err(HttpError::TimedOut));
+        let answer = answer.map_err(|error| ServerError::from_http(&error))?;
         match answer.status {
             StatusCode::TOO_MANY_REQUESTS => Err(answer.fault()),
             _ => Ok(answer),
@@ -103,11 +77,5 @@ impl Connection {
     /// A client that asks nothing before it is asked to.
     pub(crate) fn client(&self) -> Client {
         Client::new(self.http.clone(), self.homeserver.url())
-    }
-}
-
-fn internal(error: &(impl std::error::Error + 'static)) -> ServerError {
-    ServerError::Internal {
-        reason: crate::server_error::chain(error),
     }
 }

@@ -7,7 +7,7 @@ use ruma::api::{
     error::{Error as ApiError, ErrorKind, FromHttpResponseError, IntoHttpError},
 };
 
-use crate::sync_scanner::UnreadableSync;
+use crate::{ServerError, sync_scanner::UnreadableSync};
 
 /// Why a request was not answered, or not with what was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +18,12 @@ pub(crate) enum HttpError {
     /// Nothing came in time.
     #[error("no answer in time")]
     TimedOut,
+    /// The connection was let go before there was an answer.
+    #[error("the connection was lost before there was an answer")]
+    ConnectionLost,
+    /// Our side of the connection.
+    #[error(transparent)]
+    Ours(#[from] ServerError),
     /// It wants us to wait; so may something in front of it that knows nothing of Matrix.
     #[error("it asks to wait")]
     TooManyRequests {

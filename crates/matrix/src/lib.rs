@@ -26,9 +26,14 @@
 //!   first message ever to a device claims a one-time key. A failed send is the caller's to repeat: a repeat is a new Olm
 //!   message.
 //!
+//! * **A dead connection is not a dead homeserver.** Whoever knows that the network has changed tells the account
+//!   ([`Account::network_changed`]), and what was asked over old connections is asked over new ones. Of what nobody
+//!   tells, keep-alives do, and requests that are not answered over a kept connection are made once more over a new one.
+//!   What would be done twice is made once: logging in, registering, uploading keys.
+//!
 //! # What it does not do
 //!
-//! No rooms, no calls, no retry of sends, no decision on who may ring.
+//! No rooms, no calls, no retry of sends that have failed, no decision on who may ring.
 //!
 //! # How an account's password comes about
 //!
@@ -49,12 +54,14 @@ mod credentials;
 mod devices;
 mod homeserver;
 mod http_error;
+mod http_transport;
 mod inbox;
 mod login;
 mod login_error;
 mod long_poll;
 mod olm;
 mod patience;
+mod pool;
 mod registration;
 mod resolver;
 mod response;

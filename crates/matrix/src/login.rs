@@ -91,7 +91,8 @@ pub(crate) async fn log_in(
     let request = assign!(login::v3::Request::new(info), {
         initial_device_display_name: Some(DEVICE_NAME.to_owned()),
     });
-    match client.send(request).await {
+    // Each login makes a device.
+    match client.send_once(request).await {
         Ok(response) => Ok(response.into()),
         Err(error) => Err(match error.client_api_error_kind() {
             Some(ErrorKind::Forbidden) => LoginError::WrongPassword,

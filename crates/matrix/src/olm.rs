@@ -238,6 +238,7 @@ impl Olm {
         id: &TransactionId,
         request: claim_keys::v3::Request,
     ) -> Result<(), ServerError> {
+        // Twice it costs the device one more key, as when a send that failed is repeated.
         let answer = client.send(request).await;
         let answer = answer.map_err(|error| ServerError::from_http(&error))?;
         let machine = self.machine.read().await;
@@ -295,7 +296,9 @@ impl Olm {
             let id = request.request_id();
             match request.request() {
                 AnyOutgoingRequest::KeysUpload(request) => {
-                    let answer = client.send(request.clone()).await;
+                    // A one-time key that is claimed between two uploads of it would be handed out twice. The machine
+                    // repeats it without those that have been used.
+                    let answer = client.send_once(request.clone()).await;
                     let answer = answer.map_err(|error| ServerError::from_http(&error))?;
                     let machine = self.machine.read().await;
                     let marked = machine.mark_request_as_sent(id, &answer).await;

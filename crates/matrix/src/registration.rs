@@ -182,7 +182,8 @@ async fn register(
             initial_device_display_name: Some(DEVICE_NAME.to_owned()),
             auth: auth.take(),
         });
-        let error = match client.send(request).await {
+        // The second would find that the name is taken.
+        let error = match client.send_once(request).await {
             Ok(response) => return registered(response),
             Err(error) => error,
         };

@@ -96,6 +96,11 @@ impl ServerError {
             HttpError::Network(error) => Self::from_network(error),
             HttpError::Api(api) => Self::from_api(error, api),
             HttpError::TimedOut => Self::TimedOut,
+            HttpError::ConnectionLost => Self::Unreachable {
+                reason: error.to_string(),
+                may_have_arrived: true,
+            },
+            HttpError::Ours(error) => error.clone(),
             HttpError::TooManyRequests { retry_after } => Self::TooManyRequests {
                 retry_after: *retry_after,
             },

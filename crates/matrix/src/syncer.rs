@@ -10,7 +10,8 @@ use tracing::{debug, warn};
 
 use crate::{
     Incoming, ServerError, backoff::Backoff, client::Client, http_error::HttpError,
-    inbox::InboxSender, long_poll::LongPoll, olm::Olm, sync_position::SyncPosition,
+    http_transport::NetworkChanges, inbox::InboxSender, long_poll::LongPoll, olm::Olm,
+    sync_position::SyncPosition,
 };
 
 /// The first sync answers at once; a server that takes longer is not there for us.
@@ -152,6 +153,7 @@ impl Syncer {
         let mut long_poll = LongPoll::default();
         let mut online = true;
         let mut backoff = Backoff::default();
+        let mut network = self.client.network_changes();
         // A long poll that failed may have been cut by a proxy: whether the homeserver is there is seen at once.
         let mut cut = None;
         while !sender.is_closed() {
@@ -208,11 +210,57 @@ impl Syncer {
                     }
                 }
             }
-            sleep(backoff.after_failure(asked)).await;
+            rest(&mut backoff, asked, &mut network).await;
         }
+    }
+}
+
+/// The pause after a failure, after which the homeserver may have asked for one.
+async fn rest(backoff: &mut Backoff, asked: Duration, network: &mut NetworkChanges) {
+    let pause = sleep(backoff.after_failure(asked));
+    if !asked.is_zero() {
+        return pause.await;
+    }
+    // Where nobody could be reached, somebody may be now.
+    tokio::select! {
+        () = pause => {}
+        () = network.next() => backoff.reset(),
     }
 }
 
 fn is_position_unknown(error: &ServerError) -> bool {
     matches!(error, ServerError::Refused { code, .. } if POSITION_UNKNOWN.contains(&code.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+    use crate::{Homeserver, http_transport::HttpTransport};
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[tokio::test]
+    async fn a_change_of_the_network_ends_a_pause_but_not_one_that_the_homeserver_asks_for() {
+        let homeserver = Homeserver::new("http://127.0.0.1:1").unwrap();
+        let http = HttpTransport::new(&homeserver).unwrap();
+        for (asked, ends) in [(Duration::ZERO, true), (LONG, false)] {
+            let mut network = http.network_changes();
+            let mut backoff = Backoff::default();
+            // As after many failures: the pause is not over by itself.
+            backoff.after_failure(LONG);
+            let mut resting = Box::pin(rest(&mut backoff, asked, &mut network));
+            assert_eq!((&mut resting).now_or_never(), None);
+            http.network_changed(&[]);
+            assert_eq!((&mut resting).now_or_never().is_some(), ends);
+            drop(resting);
+            // In the new network all begins anew.
+            let next = backoff.after_failure(Duration::ZERO);
+            assert_eq!(
+                next == Backoff::default().after_failure(Duration::ZERO),
+                ends
+            );
+        }
+    }
 }

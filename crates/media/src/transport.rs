@@ -13,6 +13,8 @@ mod error;
 mod event;
 mod nomination;
 mod reach;
+mod roaming;
+mod selection;
 
 use std::{
     collections::VecDeque,
@@ -34,7 +36,7 @@ use str0m::{
 use tracing::{debug, warn};
 use web_time::Instant;
 
-use candidate::{Advertised, parse_remote};
+use candidate::{Advertised, parse_remote, without_fragment};
 pub use candidate::{CandidateKind, LocalCandidate, MAX_CANDIDATE_LEN, MAX_REMOTE_CANDIDATES};
 use check_sources::CheckSources;
 use description::{Description, with_one_fingerprint};
@@ -47,6 +49,7 @@ pub use event::{
 };
 use nomination::Nomination;
 pub use reach::Reach;
+use selection::Selection;
 
 /// By this label the engine says which data channel has opened.
 const CHANNEL_LABEL: &str = "securecall";
@@ -56,8 +59,8 @@ const CHANNEL_STREAM: u16 = 0;
 const INITIAL_STUN_RTO: Duration = Duration::from_millis(50);
 /// Checks of a pair come no further apart than this, so that a path that returns is found within a second.
 const MAX_STUN_RTO: Duration = Duration::from_secs(1);
-/// 50 + 100 + … + 800 ms and then a check each second: pairs are tried longer than the 15 s a call waits for its path.
-const MAX_STUN_RETRANSMITS: usize = 28;
+/// 50 + 100 + … + 800 ms and then a check each second: pairs are tried longer than the 30 s a call waits for its path.
+const MAX_STUN_RETRANSMITS: usize = 34;
 /// Pairs checked at once when candidates arrive, before pacing begins.
 const CHECK_BURST: usize = 8;
 /// Pacing of connectivity checks (RFC 8445 section 14.2 allows 5 ms; str0m's own is 50 ms).
@@ -82,7 +85,11 @@ pub struct Transport {
     payload_type: Option<Pt>,
     channel: Option<ChannelId>,
     advertised: Advertised,
+    /// Candidates of ours that the engine has.
+    local_candidates: Vec<LocalCandidate>,
     remote_candidates: usize,
+    /// Candidates of the peer that came by themselves, and when.
+    trickled: VecDeque<(Instant, Candidate)>,
     check_sources: CheckSources,
     /// What the peer has named and nobody has asked for yet.
     named: Vec<SocketAddr>,
@@ -91,6 +98,9 @@ pub struct Transport {
     next_sequence: u64,
     authenticated_at: Option<Instant>,
     nomination: Nomination,
+    selection: Selection,
+    /// A packet of the peer was authenticated since this was last looked at.
+    heard: bool,
     stats: TransportStats,
     outputs: VecDeque<TransportOutput>,
     deadline: Option<Instant>,
@@ -135,7 +145,9 @@ impl Transport {
             payload_type: None,
             channel: None,
             advertised: Advertised::default(),
+            local_candidates: Vec::new(),
             remote_candidates: 0,
+            trickled: VecDeque::new(),
             check_sources: CheckSources::default(),
             named: Vec::new(),
             ice: IceConnectionState::New,
@@ -143,6 +155,8 @@ impl Transport {
             next_sequence: 1,
             authenticated_at: None,
             nomination: Nomination::default(),
+            selection: Selection::default(),
+            heard: false,
             stats: TransportStats::default(),
             outputs: VecDeque::new(),
             deadline: None,
@@ -197,7 +211,7 @@ impl Transport {
         // Last, so that an answer that cannot be read leaves the offer open for the true one.
         let pending = self.pending.take().ok_or(TransportError::Misuse)?;
         self.engine(|rtc| Ok(rtc.sdp_api().accept_answer(pending, answer)?))?;
-        self.described(description)?;
+        self.described(now, description)?;
         self.settle(now)
     }
 
@@ -263,24 +277,9 @@ impl Transport {
             self.advertised.insert(local.base, local.address);
         }
         let line = line.ok_or(TransportError::Candidate)?;
-        Ok(self.advertised.rewrite_candidate(&line))
-    }
-
-    /// One of our candidates is no more: nothing is sent from it from now on.
-    ///
-    /// # Errors
-    /// [`TransportError`] if the call cannot go on.
-    pub fn remove_local_candidate(
-        &mut self,
-        now: Instant,
-        local: LocalCandidate,
-    ) -> Result<(), TransportError> {
-        let candidate = local.to_engine()?;
-        self.engine(|rtc| {
-            rtc.direct_api().invalidate_candidate(&candidate);
-            Ok(())
-        })?;
-        self.settle(now)
+        self.local_candidates.push(local);
+        // In a restart the engine has its next fragment only with the answer, and the peer has it before.
+        Ok(without_fragment(&self.advertised.rewrite_candidate(&line)))
     }
 
     /// Addresses that the peer has named since the last time, in candidates and in descriptions: where a relay of ours has
@@ -299,6 +298,10 @@ impl Transport {
         }
         let candidate = self.parse(|| parse_remote(line, self.reach))?;
         self.remote_candidates += 1;
+        if self.trickled.len() >= MAX_REMOTE_CANDIDATES {
+            self.trickled.pop_front();
+        }
+        self.trickled.push_back((now, candidate.clone()));
         self.use_candidate(candidate)?;
         self.settle(now)?;
         self.check(now)
@@ -326,6 +329,13 @@ impl Transport {
         let Ok(receive) = input else {
             return Ok(());
         };
+        let pair = SelectedPair {
+            local: destination,
+            remote: source,
+        };
+        let nomination = &self.nomination;
+        let is_relayed = |pair| nomination.is_relayed(pair);
+        self.selection.answer_came(now, pair, bytes, is_relayed);
         self.dtls.set_now(now);
         let handled = self.engine(|rtc| Ok(rtc.handle_input(Input::Receive(now, receive))?));
         match handled {
@@ -334,6 +344,9 @@ impl Transport {
             Err(error) => return Err(error),
         }
         self.settle(now)?;
+        if std::mem::take(&mut self.heard) {
+            self.heard_at(now, pair)?;
+        }
         if self.is_checking() {
             self.check(now)
         } else {
@@ -450,7 +463,7 @@ impl Transport {
         let description = self.check_description(sdp)?;
         let offer = self.parse(|| SdpOffer::from_sdp_string(&description.text))?;
         let answer = self.engine(|rtc| Ok(rtc.sdp_api().accept_offer(offer)?.to_sdp_string()))?;
-        self.described(description)?;
+        self.described(now, description)?;
         self.settle(now)?;
         Ok(with_one_fingerprint(
             &self.advertised.rewrite_description(&answer),
@@ -469,8 +482,11 @@ impl Transport {
         Ok(description)
     }
 
-    fn described(&mut self, description: Description) -> Result<(), TransportError> {
-        self.remote_fingerprint = Some(description.fingerprint);
+    fn described(&mut self, now: Instant, description: Description) -> Result<(), TransportError> {
+        let is_restart = self
+            .remote_fingerprint
+            .replace(description.fingerprint)
+            .is_some();
         self.remote_candidates = description.candidates.len();
         if let Some(rtc) = &self.rtc {
             self.payload_type = rtc
@@ -481,6 +497,9 @@ impl Transport {
         }
         for candidate in description.candidates {
             self.use_candidate(candidate)?;
+        }
+        if is_restart {
+            self.use_overtaking(now)?;
         }
         Ok(())
     }
@@ -538,15 +557,16 @@ impl Transport {
                     return Ok(());
                 }
                 (Output::Transmit(transmit), _) => {
-                    self.nomination.sends(
-                        transmit.source,
-                        transmit.destination,
-                        &transmit.contents,
-                    );
+                    let contents = transmit.contents.to_vec();
+                    let pair = SelectedPair {
+                        local: transmit.source,
+                        remote: transmit.destination,
+                    };
+                    let pair = self.way_of(now, pair, &contents);
                     self.outputs.push_back(TransportOutput::Transmit(Datagram {
-                        source: transmit.source,
-                        destination: transmit.destination,
-                        contents: transmit.contents.to_vec(),
+                        source: pair.local,
+                        destination: pair.remote,
+                        contents,
                     }));
                 }
                 (Output::Event(event), _) => self.on_event(now, event),
@@ -614,7 +634,6 @@ impl Transport {
             Event::PeerStats(stats) => {
                 if let Some(pair) = stats.selected_candidate_pair {
                     self.stats.rtt = pair.current_round_trip_time;
-                    self.nomination.nominated(pair.local.addr, pair.remote.addr);
                 }
             }
             Event::Closed => self.emit(TransportEvent::Closed),
@@ -623,6 +642,7 @@ impl Transport {
     }
 
     fn authenticated(&mut self, now: Instant) {
+        self.heard = true;
         let recent = self
             .authenticated_at
             .is_some_and(|at| now.saturating_duration_since(at) < AUTHENTICATED_INTERVAL);

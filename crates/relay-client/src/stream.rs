@@ -1,8 +1,8 @@
 //! One stream: opened, read and written by a task of its own.
 
 use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
@@ -34,16 +34,17 @@ enum Failure {
     TimedOut,
 }
 
-/// Opens a stream, and reads and writes until one of both sides closes it.
+/// Opens a stream, and reads and writes until one of both sides closes it. `local` becomes the address it leaves from.
 pub(crate) async fn run(
     stream: StreamId,
     target: StreamTarget,
     trust: Option<TlsTrust>,
+    local: Arc<OnceLock<IpAddr>>,
     outbox: Arc<Outbox>,
     tell: mpsc::Sender<StreamNews>,
 ) {
     let news = |event| StreamNews { stream, event };
-    let end = match open(target, trust).await {
+    let end = match open(target, trust, &local).await {
         Ok(opened) => {
             if tell.send(news(News::Opened)).await.is_err() {
                 return;
@@ -73,13 +74,18 @@ trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
-async fn open(target: StreamTarget, trust: Option<TlsTrust>) -> Result<Box<dyn Duplex>, Failure> {
+async fn open(
+    target: StreamTarget,
+    trust: Option<TlsTrust>,
+    local: &OnceLock<IpAddr>,
+) -> Result<Box<dyn Duplex>, Failure> {
     let StreamTarget { address, tls_name } = target;
     let deadline = Instant::now() + OPEN_TIMEOUT;
     let tcp = timeout_at(deadline, connect(address))
         .await
         .map_err(|_| Failure::TimedOut)?
         .map_err(Failure::Tcp)?;
+    local.get_or_init(|| local_ip(&tcp));
     let Some(name) = tls_name else {
         return Ok(Box::new(tcp));
     };
@@ -91,6 +97,13 @@ async fn open(target: StreamTarget, trust: Option<TlsTrust>) -> Result<Box<dyn D
         .map_err(|_| Failure::TimedOut)?
         .map_err(Failure::Tls)?;
     Ok(Box::new(tls))
+}
+
+/// The address that a connection leaves from.
+fn local_ip(tcp: &TcpStream) -> IpAddr {
+    // The system has just chosen it; without one nothing is known to be gone.
+    tcp.local_addr()
+        .map_or(Ipv4Addr::UNSPECIFIED.into(), |local| local.ip())
 }
 
 async fn connect(address: SocketAddr) -> io::Result<TcpStream> {

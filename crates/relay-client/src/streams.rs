@@ -1,10 +1,12 @@
 //! The streams that the sources of a call have ordered.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
 
 use securecall_relay::{StreamEvent, StreamId, StreamTarget, Urgency};
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 
 use crate::TlsTrust;
 use crate::outbox::Outbox;
@@ -55,6 +57,9 @@ pub struct Streams {
 #[derive(Debug)]
 struct Open {
     outbox: Arc<Outbox>,
+    /// The address of this machine that it leaves from, once that is known.
+    local: Arc<OnceLock<IpAddr>>,
+    task: AbortHandle,
 }
 
 impl Streams {
@@ -72,30 +77,54 @@ impl Streams {
     /// Begins to open a stream; what becomes of it is news.
     pub fn open(&mut self, stream: StreamId, target: StreamTarget) {
         let outbox = Arc::new(Outbox::default());
+        let local = Arc::new(OnceLock::new());
         let work = stream::run(
             stream,
             target,
             self.trust.clone(),
+            Arc::clone(&local),
             Arc::clone(&outbox),
             self.tell.clone(),
         );
         // It ends when the stream is closed by either side, or cannot be opened in time.
-        tokio::spawn(work);
-        self.open.insert(stream, Open { outbox });
+        let task = tokio::spawn(work).abort_handle();
+        let open = Open {
+            outbox,
+            local,
+            task,
+        };
+        self.open.insert(stream, open);
     }
 
     /// Writes to a stream. What finds no room is lost.
     pub fn write(&mut self, stream: StreamId, bytes: Vec<u8>, urgency: Urgency) {
-        if let Some(Open { outbox }) = self.open.get(&stream) {
+        if let Some(Open { outbox, .. }) = self.open.get(&stream) {
             outbox.push(bytes, urgency);
         }
     }
 
     /// Closes a stream, after what was written to it.
     pub fn close(&mut self, stream: StreamId) {
-        if let Some(Open { outbox }) = self.open.remove(&stream) {
+        if let Some(Open { outbox, .. }) = self.open.remove(&stream) {
             outbox.close();
         }
+    }
+
+    /// This machine has these addresses no longer. Gives the news of the streams that left from there: they are closed. Nobody
+    /// else would say so for minutes. Those that are still being opened are closed as well, for nobody knows where they leave
+    /// from.
+    pub fn addresses_gone(&mut self, gone: &[IpAddr]) -> Vec<StreamNews> {
+        let is_dead = |open: &Open| open.local.get().is_none_or(|local| gone.contains(local));
+        let dead = self.open.extract_if(.., |_, open| is_dead(open));
+        let news = dead.map(|(stream, open)| {
+            // Its last words would wait for acknowledgements that never come.
+            open.task.abort();
+            StreamNews {
+                stream,
+                event: News::Closed,
+            }
+        });
+        news.collect()
     }
 
     /// Waits for news; for ever while there is no stream.
@@ -116,7 +145,7 @@ impl Streams {
 impl Drop for Streams {
     fn drop(&mut self) {
         // What was said already, that an address is given back, still goes out. Nobody hears of it any more.
-        for Open { outbox } in self.open.values() {
+        for Open { outbox, .. } in self.open.values() {
             outbox.close();
         }
     }

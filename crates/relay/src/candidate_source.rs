@@ -19,6 +19,10 @@ pub trait CandidateSource: Send {
     /// none where there is no new one.
     fn gather(&mut self, now: Instant, sockets: &[SocketAddr]);
 
+    /// These sockets are closed, for their addresses are gone: candidates behind them are no more, and what was asked from them
+    /// gets no answer. What is still wanted is asked for elsewhere at once.
+    fn sockets_closed(&mut self, now: Instant, sockets: &[SocketAddr]);
+
     /// A datagram that came in.
     fn handle_datagram<'a>(&mut self, now: Instant, datagram: Inbound<'a>) -> Claim<'a>;
 

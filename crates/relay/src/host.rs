@@ -14,7 +14,7 @@ pub type CandidateMap = Arc<dyn Fn(SocketAddr) -> SocketAddr + Send + Sync>;
 /// The sockets of this machine.
 pub struct HostSource {
     map: Option<CandidateMap>,
-    bases: Vec<SocketAddr>,
+    sockets: Vec<Candidate>,
     outputs: VecDeque<SourceOutput>,
 }
 
@@ -23,9 +23,13 @@ impl HostSource {
     pub fn new(map: Option<CandidateMap>) -> Self {
         Self {
             map,
-            bases: Vec::new(),
+            sockets: Vec::new(),
             outputs: VecDeque::new(),
         }
+    }
+
+    fn has(&self, base: SocketAddr) -> bool {
+        self.sockets.iter().any(|candidate| candidate.base == base)
     }
 }
 
@@ -36,19 +40,25 @@ impl CandidateSource for HostSource {
 
     fn gather(&mut self, _now: Instant, sockets: &[SocketAddr]) {
         for base in sockets {
-            self.bases.push(*base);
-            let address = self.map.as_ref().map_or(*base, |map| map(*base));
-            self.outputs.push_back(SourceOutput::Candidate(Candidate {
+            let candidate = Candidate {
                 kind: CandidateKind::Host,
                 base: *base,
-                address,
-            }));
+                address: self.map.as_ref().map_or(*base, |map| map(*base)),
+            };
+            self.sockets.push(candidate);
+            self.outputs.push_back(SourceOutput::Candidate(candidate));
         }
         self.outputs.push_back(SourceOutput::Answered);
     }
 
+    fn sockets_closed(&mut self, _now: Instant, sockets: &[SocketAddr]) {
+        let closed = |candidate: &mut Candidate| sockets.contains(&candidate.base);
+        let lost = self.sockets.extract_if(.., closed);
+        self.outputs.extend(lost.map(SourceOutput::Lost));
+    }
+
     fn handle_datagram<'a>(&mut self, _now: Instant, datagram: Inbound<'a>) -> Claim<'a> {
-        if self.bases.contains(&datagram.destination) {
+        if self.has(datagram.destination) {
             Claim::Peer(datagram)
         } else {
             Claim::NotOurs
@@ -58,7 +68,7 @@ impl CandidateSource for HostSource {
     fn handle_timeout(&mut self, _now: Instant) {}
 
     fn send(&mut self, _now: Instant, datagram: Datagram) -> Result<(), Datagram> {
-        if !self.bases.contains(&datagram.source) {
+        if !self.has(datagram.source) {
             return Err(datagram);
         }
         self.outputs.push_back(SourceOutput::Transmit(datagram));

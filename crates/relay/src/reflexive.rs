@@ -27,6 +27,7 @@ const MAX_REQUESTS: usize = 32;
 /// The sockets of this machine as STUN servers see them.
 pub struct ReflexiveSource {
     servers: Vec<SocketAddr>,
+    sockets: Vec<SocketAddr>,
     ids: TransactionIds,
     requests: Vec<Request>,
     found: BTreeSet<Candidate>,
@@ -53,6 +54,7 @@ impl ReflexiveSource {
                 .filter(|server| is_of_a_host(*server))
                 .take(MAX_SERVERS)
                 .collect(),
+            sockets: Vec::new(),
             ids,
             requests: Vec::new(),
             found: BTreeSet::new(),
@@ -82,9 +84,16 @@ impl ReflexiveSource {
         self.requests.retain(|other| other.socket != socket);
         let candidate = Candidate::server_reflexive(socket, address);
         // Without a NAT between us and the server there is nothing new.
-        if address != socket && self.found.insert(candidate) {
-            self.outputs.push_back(SourceOutput::Candidate(candidate));
+        if address == socket || self.found.contains(&candidate) {
+            return;
         }
+        // A NAT has one mapping of a socket at a time: what it was before leads nowhere now.
+        let before = |other: &Candidate| other.base == socket;
+        for outdated in self.found.extract_if(.., before) {
+            self.outputs.push_back(SourceOutput::Lost(outdated));
+        }
+        self.found.insert(candidate);
+        self.outputs.push_back(SourceOutput::Candidate(candidate));
     }
 
     /// Says once that nothing more is to be waited for.
@@ -129,12 +138,26 @@ impl CandidateSource for ReflexiveSource {
 
     fn gather(&mut self, now: Instant, sockets: &[SocketAddr]) {
         self.answered = false;
-        for socket in sockets {
+        self.sockets.extend_from_slice(sockets);
+        // Those that were there before, too: whoever gathers again has lost the path, perhaps because a NAT has forgotten us.
+        for socket in self.sockets.clone() {
+            let is_asking = self.requests.iter().any(|request| request.socket == socket);
             for server in self.servers.clone() {
-                if server.is_ipv4() == socket.is_ipv4() {
-                    self.ask(now, *socket, server);
+                if server.is_ipv4() == socket.is_ipv4() && !is_asking {
+                    self.ask(now, socket, server);
                 }
             }
+        }
+        self.settle();
+    }
+
+    fn sockets_closed(&mut self, _now: Instant, sockets: &[SocketAddr]) {
+        self.sockets.retain(|socket| !sockets.contains(socket));
+        self.requests
+            .retain(|request| !sockets.contains(&request.socket));
+        let closed = |candidate: &Candidate| sockets.contains(&candidate.base);
+        for candidate in self.found.extract_if(.., closed) {
+            self.outputs.push_back(SourceOutput::Lost(candidate));
         }
         self.settle();
     }

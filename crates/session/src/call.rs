@@ -293,17 +293,13 @@ impl Call {
         match timer {
             Timer::CandidateBatch => {}
             Timer::PathDead => {
-                let role = self.machine.role();
-                self.connection.dies(io.now, role, &mut self.deadlines);
-                io.event(Event::Reconnecting {
-                    call: self.name.clone(),
-                });
-                if role == Role::Caller {
+                self.path_dies(io);
+                if self.machine.role() == Role::Caller {
                     self.restart(io);
                 }
             }
             Timer::PathLost => self.end_because(EndReason::IceTimeout),
-            Timer::RestartAgain if self.connection.is_dead() => self.restart(io),
+            Timer::RestartAgain if self.connection.needs_restart() => self.restart(io),
             Timer::RestartAgain => {}
             Timer::RestartPlease => self.ask_for_restart(),
             Timer::CloseTransport => self.close_media(io),
@@ -402,6 +398,32 @@ impl Call {
             if let Some(party) = self.machine.selected() {
                 self.carrier.path_is_back(io.now, party);
             }
+        }
+    }
+
+    fn path_dies(&mut self, io: &mut Io<'_>) {
+        let role = self.machine.role();
+        self.connection.dies(io.now, role, &mut self.deadlines);
+        io.event(Event::Reconnecting {
+            call: self.name.clone(),
+        });
+    }
+
+    /// The media engine knows that the path is dead: nobody waits until it has been silent for long enough.
+    fn path_lost(&mut self, io: &mut Io<'_>) {
+        if !self.connection.is_connected() || self.machine.is_over() {
+            return;
+        }
+        if !self.connection.is_dead() {
+            self.path_dies(io);
+        }
+        match self.machine.role() {
+            Role::Caller => {
+                // One that is under way names addresses that are gone, or lacks those that have come.
+                self.deadlines.clear(Timer::RestartAgain);
+                self.restart(io);
+            }
+            Role::Callee => self.ask_for_restart(),
         }
     }
 

@@ -144,7 +144,7 @@ pub enum Event {
     },
     /// Nothing was heard from the peer for 3 s.
     Reconnecting {
-        /// It ends 15 s after the last packet, unless `Reconnected` comes.
+        /// It ends 30 s after the last packet, unless `Reconnected` comes.
         call: NamedCall,
     },
     /// The peer is heard again.

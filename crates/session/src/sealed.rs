@@ -262,6 +262,13 @@ impl Sealed {
         }
     }
 
+    /// All candidates so far stand in a description: the next are counted anew.
+    pub(crate) fn candidates_are_told(&mut self) {
+        for party in self.parties.values_mut() {
+            party.candidates_sent = 0;
+        }
+    }
+
     /// From now on every device may have our candidates.
     pub(crate) fn may_have_candidates(&mut self) {
         for party in self.parties.values_mut() {
@@ -279,6 +286,8 @@ impl Sealed {
 
     /// The path to a device works again after a while: what waits goes out now.
     pub(crate) fn path_is_back(&mut self, now: Instant, with: &PartyId) {
+        // It was distrusted for the path's sake.
+        self.control_dead = false;
         if let Some(party) = self.parties.get_mut(with) {
             party.delivery.repeat_all(now);
         }

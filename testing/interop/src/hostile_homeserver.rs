@@ -83,6 +83,15 @@ impl Answer {
         })
     }
 
+    /// The same answer, but only after a while.
+    #[must_use]
+    pub fn after(self, time: Duration) -> Self {
+        Self::written(move |client| {
+            thread::sleep(time);
+            (self.0)(client)
+        })
+    }
+
     /// The connection is closed after a while, without an answer: what an impatient proxy does.
     #[must_use]
     pub fn cut_after(time: Duration) -> Self {
@@ -97,6 +106,15 @@ impl Answer {
         write: impl Fn(&mut dyn Write) -> io::Result<()> + Send + Sync + 'static,
     ) -> Self {
         Self(Arc::new(write))
+    }
+
+    /// Gives the answer to a client; for one that is made of another.
+    ///
+    /// # Errors
+    ///
+    /// When the client has gone, or is to be left.
+    pub fn write(&self, client: &mut dyn Write) -> io::Result<()> {
+        (self.0)(client)
     }
 }
 

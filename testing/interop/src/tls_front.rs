@@ -45,12 +45,45 @@ impl TlsFront {
     ///
     /// When no socket or no certificate can be had.
     pub fn with_names(server: SocketAddr, names: &[&str]) -> io::Result<Self> {
+        Self::start_at((Ipv4Addr::LOCALHOST, 0).into(), server, names)
+    }
+
+    /// The same at an address of one's own choice. Whoever starts it in a [`Host`](crate::network::Host) has it there, and
+    /// there it looks for the server.
+    ///
+    /// # Errors
+    ///
+    /// When the socket, or a certificate, is not to be had.
+    pub fn start_at(at: SocketAddr, server: SocketAddr, names: &[&str]) -> io::Result<Self> {
+        Self::open(at, server, names, &[])
+    }
+
+    /// Opens a door to a server that speaks HTTP/2 (RFC 9113), and says so.
+    ///
+    /// # Errors
+    ///
+    /// When no socket or no certificate can be had.
+    pub fn http2(server: SocketAddr) -> io::Result<Self> {
+        Self::open(
+            (Ipv4Addr::LOCALHOST, 0).into(),
+            server,
+            &["localhost"],
+            &[b"h2"],
+        )
+    }
+
+    fn open(
+        at: SocketAddr,
+        server: SocketAddr,
+        names: &[&str],
+        protocols: &[&[u8]],
+    ) -> io::Result<Self> {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let signed = rcgen::generate_simple_self_signed(names).map_err(io::Error::other)?;
         let key =
             PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(signed.signing_key.serialize_der()));
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
+        let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .and_then(|builder| {
                 builder
@@ -58,8 +91,9 @@ impl TlsFront {
                     .with_single_cert(vec![signed.cert.der().clone()], key)
             })
             .map_err(io::Error::other)?;
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
 
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let listener = TcpListener::bind(at)?;
         let address = listener.local_addr()?;
         let is_over = Arc::new(AtomicBool::new(false));
         let (config, over) = (Arc::new(config), Arc::clone(&is_over));

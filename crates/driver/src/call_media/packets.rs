@@ -387,6 +387,7 @@ impl VirtualCall {
                 self.tell(index, MediaEvent::AuthenticatedPacket);
             }
             TransportEvent::PathDown
+            | TransportEvent::PathLost
             | TransportEvent::AuthenticatedPacket
             | TransportEvent::Closed => {}
         }

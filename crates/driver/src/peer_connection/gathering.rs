@@ -92,6 +92,11 @@ impl Gathering {
         self.settle(now);
     }
 
+    /// These sockets are closed: their addresses are gone.
+    pub(super) fn sockets_closed(&mut self, now: Instant, sockets: &[SocketAddr]) {
+        self.tell_all(now, |source| source.sockets_closed(now, sockets));
+    }
+
     /// What the transport gets of a datagram that came in.
     pub(super) fn handle_datagram<'a>(
         &mut self,
@@ -282,6 +287,10 @@ mod tests {
             self.socket = sockets.first().copied().or(self.socket);
             self.again_at = Some(now + 100 * MS);
             self.ask();
+        }
+
+        fn sockets_closed(&mut self, _now: Instant, sockets: &[SocketAddr]) {
+            self.socket.take_if(|socket| sockets.contains(socket));
         }
 
         fn handle_datagram<'a>(&mut self, _now: Instant, inbound: Inbound<'a>) -> Claim<'a> {

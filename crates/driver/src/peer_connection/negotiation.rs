@@ -1,5 +1,7 @@
 //! Offers, answers and candidates.
 
+use std::net::SocketAddr;
+
 use securecall_media::{CandidateKind, LocalCandidate, Transport, TransportError};
 use securecall_relay::{self as relay, Candidate};
 use securecall_session::{MediaEvent, Route};
@@ -64,13 +66,19 @@ impl PeerConnection {
 
     /// Binds sockets for addresses that are new since the last time, and asks all sources.
     fn begin_to_gather(&mut self, now: Instant) {
+        self.has_gathered = true;
+        let sockets = self.bind_for_sources();
+        self.gathering.begin(now, &sockets);
+    }
+
+    /// Binds sockets for addresses that have none yet. Gives the addresses of the new ones.
+    pub(super) fn bind_for_sources(&mut self) -> Vec<SocketAddr> {
         // On a route without a source there is nothing to bind for: an open socket is an open door.
-        let sockets = if self.gathering.is_empty() {
+        if self.gathering.is_empty() {
             Vec::new()
         } else {
             self.sockets.bind_new()
-        };
-        self.gathering.begin(now, &sockets);
+        }
     }
 
     /// Takes what the sources have found since the last time, and tells of it.

@@ -78,6 +78,23 @@ impl Sockets {
             .collect()
     }
 
+    /// Closes the sockets at other addresses than these: there they can neither send nor receive. Gives their addresses. Where
+    /// the addresses are fixed, all stay.
+    pub(crate) fn close_all_but(&mut self, addresses: &[IpAddr]) -> Vec<SocketAddr> {
+        if !self.network.bind.is_empty() {
+            return Vec::new();
+        }
+        let is_gone = |socket: &mut Socket| !addresses.contains(&socket.base.ip());
+        let gone = self.sockets.extract_if(.., is_gone);
+        gone.map(|socket| socket.base).collect()
+    }
+
+    /// The machine has one more address.
+    #[cfg(test)]
+    pub(crate) fn may_bind(&mut self, address: IpAddr) {
+        self.network.bind.push(address);
+    }
+
     /// The addresses of all sockets.
     #[cfg(test)]
     pub(crate) fn bases(&self) -> Vec<SocketAddr> {

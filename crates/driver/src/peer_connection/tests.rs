@@ -17,6 +17,11 @@ const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// A connection that has made its offer, and what it says.
 fn offered(route: Route) -> (PeerConnection, Outputs) {
+    offered_at(vec![LOCALHOST], route, Servers::default())
+}
+
+/// The same where these addresses are bound, or those that the machine has, and with servers.
+fn offered_at(bind: Vec<IpAddr>, route: Route, servers: Servers) -> (PeerConnection, Outputs) {
     let (sender, receiver) = queue();
     let call = NamedCall {
         handle: CallHandles::default().issue(),
@@ -24,11 +29,11 @@ fn offered(route: Route) -> (PeerConnection, Outputs) {
     };
     let outputs = MediaOutputs::of(call, sender);
     let network = Network {
-        bind: vec![LOCALHOST],
+        bind,
         reach: securecall_media::Reach::ThisMachine,
         ..Network::default()
     };
-    let mut peer = PeerConnection::new(outputs, network, &watch::channel(Servers::default()).1);
+    let mut peer = PeerConnection::new(outputs, network, &watch::channel(servers).1);
     peer.create_offer(clock::now(), route).unwrap();
     (peer, receiver)
 }
@@ -99,4 +104,222 @@ async fn where_only_a_relay_may_be_used_and_none_is_there_no_socket_is_opened() 
     peer.gather(clock::now()).unwrap();
     assert_eq!(peer.sockets.bases(), []);
     assert_eq!(told(peer, outputs).await, (vec![(0, true)], 1));
+}
+
+/// What the peer is told after its offer: lines of candidates.
+async fn lines(peer: PeerConnection, mut outputs: Outputs) -> Vec<String> {
+    drop(peer);
+    let mut lines = Vec::new();
+    while let Some((_, output)) = outputs.next().await {
+        if let MediaOutput::Event(MediaEvent::LocalCandidates { candidates, .. }) = output {
+            lines.extend(candidates);
+        }
+    }
+    lines
+}
+
+/// A machine at these addresses.
+fn at(addresses: Vec<IpAddr>) -> NetworkState {
+    NetworkState {
+        addresses,
+        ..NetworkState::default()
+    }
+}
+
+fn here() -> NetworkState {
+    at(crate::host_addresses::all(
+        securecall_media::Reach::ThisMachine,
+    ))
+}
+
+#[tokio::test]
+async fn sockets_go_with_their_addresses_and_new_ones_are_told() {
+    let (mut peer, outputs) = offered_at(Vec::new(), Route::Direct, Servers::default());
+    peer.network_changed(clock::now(), &here());
+    assert_eq!(peer.sockets.bases(), [], "nothing was asked for");
+    peer.gather(clock::now()).unwrap();
+    let before = peer.sockets.bases();
+    assert_eq!(before.len(), here().addresses.len());
+    // The same once more is no change.
+    peer.network_changed(clock::now(), &here());
+    assert_eq!(peer.sockets.bases(), before);
+    peer.network_changed(clock::now(), &at(Vec::new()));
+    // What is bound is what the machine has, whatever it was said to have: nothing is gone any more.
+    let after = peer.sockets.bases();
+    assert!(after.iter().all(|base| !before.contains(base)), "{after:?}");
+    assert_eq!(after.len(), before.len());
+    let told = lines(peer, outputs).await;
+    let expected: Vec<String> = [&before[..], &after[..]]
+        .concat()
+        .iter()
+        .map(|base| format!("{} {}", base.ip(), base.port()))
+        .collect();
+    assert_eq!(told.len(), expected.len());
+    for (line, address) in told.iter().zip(expected) {
+        assert!(
+            line.contains(&address) && line.contains("typ host"),
+            "{line}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn who_goes_by_relay_alone_tells_no_address_after_a_move_either() {
+    let servers = Servers {
+        turn: vec![securecall_relay::TurnServer {
+            // Discards what it gets.
+            address: "127.0.0.1:9".parse().unwrap(),
+            link: securecall_relay::ServerLink::Udp,
+            credentials: securecall_relay::Credentials::new("ada", String::from("secret").into())
+                .unwrap(),
+        }],
+        stun: vec!["127.0.0.1:9".parse().unwrap()],
+        ..Servers::default()
+    };
+    let (mut peer, outputs) = offered_at(Vec::new(), Route::Relay, servers);
+    peer.network_changed(clock::now(), &here());
+    peer.gather(clock::now()).unwrap();
+    let before = peer.sockets.bases();
+    assert!(!before.is_empty());
+    peer.network_changed(clock::now(), &at(Vec::new()));
+    assert!(
+        peer.sockets
+            .bases()
+            .iter()
+            .all(|base| !before.contains(base))
+    );
+    peer.network_changed(clock::now(), &here());
+    assert_eq!(lines(peer, outputs).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn addresses_that_were_asked_for_by_name_are_kept() {
+    let (mut peer, outputs) = offered(Route::Direct);
+    peer.gather(clock::now()).unwrap();
+    let before = peer.sockets.bases();
+    peer.network_changed(clock::now(), &at(Vec::new()));
+    assert_eq!(peer.sockets.bases(), before);
+    assert_eq!(lines(peer, outputs).await.len(), 1);
+}
+
+/// Two connections over the loopback interface.
+struct Two {
+    peers: [PeerConnection; 2],
+    outputs: [Outputs; 2],
+}
+
+impl Two {
+    /// With a path between them.
+    async fn connected() -> Self {
+        let (caller, of_caller) = offered(Route::Direct);
+        let (callee, of_callee) = offered(Route::Direct);
+        let mut two = Self {
+            peers: [caller, callee],
+            outputs: [of_caller, of_callee],
+        };
+        let mut up = 0;
+        while up < 2 {
+            let (index, event) = two.next().await;
+            let (now, peer) = (clock::now(), &mut two.peers[1 - index]);
+            match event {
+                // Both have made one; the first of them is taken.
+                MediaEvent::LocalOffer { sdp } if index == 0 => {
+                    peer.transport = None;
+                    peer.accept_offer(now, &sdp, Route::Direct).unwrap();
+                }
+                MediaEvent::LocalAnswer { sdp } => {
+                    peer.set_answer(now, &sdp).unwrap();
+                    for peer in &mut two.peers {
+                        peer.gather(now).unwrap();
+                    }
+                }
+                MediaEvent::LocalCandidates { candidates, .. } => {
+                    peer.add_remote_candidates(now, &candidates).unwrap();
+                }
+                MediaEvent::PathUp { .. } => up += 1,
+                _ => {}
+            }
+        }
+        two
+    }
+
+    /// The next that either has to say to its endpoint.
+    async fn next(&mut self) -> (usize, MediaEvent) {
+        loop {
+            let event = self.step().await;
+            if let Some((index, MediaOutput::Event(event))) = event {
+                return (index, event);
+            }
+        }
+    }
+
+    /// What comes next, to either or from it.
+    async fn step(&mut self) -> Option<(usize, MediaOutput)> {
+        let Self {
+            peers: [caller, callee],
+            outputs: [of_caller, of_callee],
+        } = self;
+        caller.drain();
+        callee.drain();
+        let wake = [caller.next_wake(), callee.next_wake()];
+        tokio::select! {
+            biased;
+            Some((_, output)) = of_caller.next() => return Some((0, output)),
+            Some((_, output)) = of_callee.next() => return Some((1, output)),
+            arrival = caller.receive() => caller.handle_arrival(clock::now(), &arrival),
+            arrival = callee.receive() => callee.handle_arrival(clock::now(), &arrival),
+            () = clock::sleep_until(wake.into_iter().flatten().min()) => {
+                let now = clock::now();
+                caller.handle_timeout(now);
+                callee.handle_timeout(now);
+            }
+        }
+        None
+    }
+}
+
+#[tokio::test]
+async fn a_machine_that_has_slept_takes_its_path_for_dead() {
+    let mut two = Two::connected().await;
+    two.peers[0].network_changed(clock::now(), &here());
+    let awake = NetworkState { slept: 1, ..here() };
+    two.peers[0].network_changed(clock::now(), &awake);
+    while two.next().await != (0, MediaEvent::PathLost) {}
+}
+
+#[tokio::test]
+async fn a_path_that_is_doubted_is_kept_if_it_answers_and_lost_if_it_does_not() {
+    let mut two = Two::connected().await;
+    two.peers[0].network_changed(clock::now(), &here());
+    let elsewhere = NetworkState {
+        default_sources: vec!["192.0.2.1".parse().unwrap()],
+        ..here()
+    };
+    two.peers[0].network_changed(clock::now(), &elsewhere);
+    assert!(two.peers[0].doubt.is_some());
+    while two.peers[0].doubt.is_some() {
+        if let Some((_, output)) = two.step().await {
+            assert!(
+                !matches!(output, MediaOutput::Event(MediaEvent::PathLost)),
+                "it answers"
+            );
+        }
+    }
+    // The other one answers nothing any more.
+    two.peers[1].transport = None;
+    two.peers[0].network_changed(clock::now(), &here());
+    while two.next().await != (0, MediaEvent::PathLost) {}
+    // Another address is a reason to try again, and the same ones are none.
+    two.peers[0].network_changed(clock::now(), &here());
+    two.peers[0].sockets.may_bind("127.0.0.2".parse().unwrap());
+    two.peers[0].network_changed(clock::now(), &here());
+    let mut told = Vec::new();
+    while told.last() != Some(&MediaEvent::PathLost) {
+        let (index, event) = two.next().await;
+        told.extend(Some(event).filter(|_| index == 0));
+    }
+    let [MediaEvent::LocalCandidates { candidates, .. }, _] = &told[..] else {
+        panic!("{told:?}");
+    };
+    assert!(candidates[0].contains("127.0.0.2"), "{candidates:?}");
 }

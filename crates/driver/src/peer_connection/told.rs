@@ -41,6 +41,11 @@ impl Told {
         is_due
     }
 
+    /// The next packet is news, however soon it comes.
+    pub(super) const fn forget_authenticated(&mut self) {
+        self.authenticated_at = None;
+    }
+
     /// The peer's newest frame says whether it is muted.
     pub(super) fn peer_mute(&mut self, now: Instant, muted: bool) -> bool {
         let (told, recently) = self.peer_mute.map_or((false, false), |(told, at)| {
@@ -76,6 +81,14 @@ mod tests {
     fn packets_are_told_four_times_a_second() {
         let mut told = Told::default();
         assert_eq!(told_in_a_second(|now| told.authenticated(now)), 4);
+    }
+
+    #[test]
+    fn the_first_packet_of_a_path_that_was_lost_is_told_at_once() {
+        let (now, mut told) = (crate::clock::now(), Told::default());
+        assert!(told.authenticated(now) && !told.authenticated(now));
+        told.forget_authenticated();
+        assert!(told.authenticated(now));
     }
 
     #[test]

@@ -5,4 +5,5 @@ mod basics;
 mod faults;
 mod people;
 mod relays;
+mod roaming;
 mod tone;

@@ -31,17 +31,13 @@ pub(crate) struct Answer {
 
 impl Answer {
     /// Reads at most `limit` bytes of the body.
-    pub(crate) async fn read(mut response: Response, limit: usize) -> Result<Self, ServerError> {
+    pub(crate) async fn read(mut response: Response, limit: usize) -> Result<Self, HttpError> {
         let location = location(&response);
         let status = response.status();
         let is_compressed = refuse_compressed(&response).is_err();
         let mut body = Vec::new();
         let mut is_cut = false;
-        while let Some(chunk) = response
-            .chunk()
-            .await
-            .map_err(|error| ServerError::from_network(&error))?
-        {
+        while let Some(chunk) = response.chunk().await? {
             // The beginning says what it is. An end that never comes is not waited for.
             let room = limit - body.len();
             body.extend(chunk.iter().take(room));

@@ -6,9 +6,12 @@ mod account;
 mod answers;
 mod certificate;
 mod hostile;
+mod kept_connections;
 mod people;
 mod registration;
 mod restart;
+#[cfg(target_os = "linux")]
+mod roaming;
 mod signal;
 mod store;
 mod unfinished;

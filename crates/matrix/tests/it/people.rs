@@ -53,7 +53,7 @@ impl Person {
         Self::at(&Homeserver::new(base_url).unwrap(), &fresh_name()).await
     }
 
-    async fn at(homeserver: &Homeserver, localpart: &str) -> Self {
+    pub(crate) async fn at(homeserver: &Homeserver, localpart: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store = AccountStore::new(directory.path().join("account"), key());
         let registration = Registration {

@@ -88,6 +88,27 @@ pub(super) fn parse_remote(line: &str, reach: Reach) -> Result<Candidate, Transp
     Ok(candidate)
 }
 
+/// An address of the peer that nobody has named, but from which an authenticated packet came. Its priority is that of a
+/// peer-reflexive candidate (RFC 8445 section 5.1.2.2), and its foundation the one by which the engine knows that the peer may
+/// name it later.
+pub(super) fn peer_reflexive(address: SocketAddr) -> Result<Candidate, TransportError> {
+    const PRIORITY: u32 = (110 << 24) | (65_535 << 8) | 255;
+    let (ip, port) = (address.ip(), address.port());
+    let line = format!("candidate:tmp_prflx 1 udp {PRIORITY} {ip} {port} typ prflx");
+    Candidate::from_sdp_string(&line).map_err(|_| TransportError::Candidate)
+}
+
+/// A candidate line without the user name fragment that says which ICE generation it is of: a socket of ours is one in all.
+pub(super) fn without_fragment(line: &str) -> String {
+    match line.split_once(" ufrag ") {
+        Some((before, rest)) => match rest.split_once(' ') {
+            Some((_, after)) => format!("{before} {after}"),
+            None => before.to_owned(),
+        },
+        None => line.to_owned(),
+    }
+}
+
 /// The addresses the peer is told in place of those our sockets are bound to.
 #[derive(Default)]
 pub(super) struct Advertised(BTreeMap<SocketAddr, SocketAddr>);
@@ -111,14 +132,15 @@ impl Advertised {
         fields.join(" ")
     }
 
-    /// A description as the peer is told: its candidate lines rewritten.
+    /// A description as the peer is told: its candidate lines rewritten, without those that only the engine knows of. What a peer
+    /// has seen of us it need not be told (RFC 8445 section 7.2.5.3.1), and each mapping that a NAT ever made would stand there.
     pub(super) fn rewrite_description(&self, sdp: &str) -> String {
-        if self.0.is_empty() {
-            return sdp.to_owned();
-        }
         let mut rewritten = String::with_capacity(sdp.len());
         for line in sdp.lines() {
             if line.starts_with("a=candidate:") {
+                if line.contains(" typ prflx") {
+                    continue;
+                }
                 rewritten.push_str(&self.rewrite_candidate(line));
             } else {
                 rewritten.push_str(line);

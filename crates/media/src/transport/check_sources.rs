@@ -23,6 +23,12 @@ impl CheckSources {
         self.named.insert(address);
     }
 
+    /// An authenticated packet came from there. Returns whether that is a new address, and there is room for it.
+    pub(super) fn learn(&mut self, source: SocketAddr) -> bool {
+        let is_new = !self.named.contains(&source) && !self.learned.contains(&source);
+        is_new && self.learned.len() < MAX_LEARNED && self.learned.insert(source)
+    }
+
     /// Whether a datagram may go to the engine: all but the check of one source too many. A check begins its user name with our
     /// `fragment` and a colon (RFC 8445 section 7.2.2); the engine learns from no other, so no other counts.
     pub(super) fn admit(

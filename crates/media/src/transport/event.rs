@@ -43,6 +43,9 @@ pub enum TransportEvent {
         /// The nominated pair.
         pair: SelectedPair,
     },
+    /// The path led from an address of ours that is gone, or is known to be dead, and no other is known to work. The next one
+    /// that does is taken.
+    PathLost,
     /// No candidate pair works any more, or none ever did.
     PathDown,
     /// The data channel can send.
@@ -66,8 +69,8 @@ pub enum PathKind {
     Relay,
 }
 
-/// The addresses of the nominated candidate pair.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// The addresses of the candidate pair that carries the call: the nominated one, or one that works where that does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SelectedPair {
     /// The socket of ours that it leaves from, or our address at a relay.
     pub local: SocketAddr,

@@ -8,12 +8,12 @@ use super::event::{PathKind, SelectedPair};
 
 /// STUN begins with 0 or 1, everything that goes over the nominated pair alone with 20 or more
 /// (RFC 7983).
-const FIRST_OTHER_THAN_STUN: u8 = 20;
+pub(super) const FIRST_OTHER_THAN_STUN: u8 = 20;
 
-/// The nominated pair, as the engine shows it.
+/// The pair that DTLS and SRTP take, and what was told of it.
 ///
-/// The engine has no getter for it and tells it only once a second. But it sends DTLS and SRTP over
-/// the nominated pair and no other, while checks and their answers go to every pair there is.
+/// The engine has no getter for what it has nominated. But it sends DTLS and SRTP over the nominated
+/// pair and no other, while checks and their answers go to every pair there is.
 #[derive(Default)]
 pub(super) struct Nomination {
     /// Candidates of relays: what goes from a base here, or to an address here, takes a relay.
@@ -40,19 +40,9 @@ impl Nomination {
         }
     }
 
-    /// The engine sends a datagram.
-    pub(super) fn sends(&mut self, local: SocketAddr, remote: SocketAddr, contents: &[u8]) {
-        if contents
-            .first()
-            .is_some_and(|byte| *byte >= FIRST_OTHER_THAN_STUN)
-        {
-            self.nominated(local, remote);
-        }
-    }
-
-    /// The engine says which pair it is.
-    pub(super) fn nominated(&mut self, local: SocketAddr, remote: SocketAddr) {
-        self.pair = Some(SelectedPair { local, remote });
+    /// DTLS or SRTP goes over this pair.
+    pub(super) fn selected(&mut self, pair: SelectedPair) {
+        self.pair = Some(pair);
     }
 
     /// The pair, once there is one.
@@ -69,14 +59,16 @@ impl Nomination {
 
     /// The kind of path: through a relay, if either end of the pair is one.
     pub(super) fn kind(&self) -> PathKind {
-        let relayed = self.pair.is_some_and(|pair| {
-            self.local_relays.contains(&pair.local) || self.remote_relays.contains(&pair.remote)
-        });
-        if relayed {
+        if self.pair.is_some_and(|pair| self.is_relayed(pair)) {
             PathKind::Relay
         } else {
             PathKind::Direct
         }
+    }
+
+    /// Whether either end of a pair is a relay.
+    pub(super) fn is_relayed(&self, pair: SelectedPair) -> bool {
+        self.local_relays.contains(&pair.local) || self.remote_relays.contains(&pair.remote)
     }
 }
 
@@ -88,7 +80,10 @@ mod tests {
     fn an_address_is_what_the_peer_last_called_it() {
         let (local, remote) = ("10.0.0.1:5001", "192.0.2.9:5009");
         let mut nomination = Nomination::default();
-        nomination.sends(local.parse().unwrap(), remote.parse().unwrap(), &[22]);
+        nomination.selected(SelectedPair {
+            local: local.parse().unwrap(),
+            remote: remote.parse().unwrap(),
+        });
         for (kind, expected) in [
             ("host", PathKind::Direct),
             ("relay raddr 0.0.0.0 rport 9", PathKind::Relay),

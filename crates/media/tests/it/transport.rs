@@ -4,6 +4,7 @@ mod bad_network;
 mod hostile;
 mod nomination;
 mod pair;
+mod roaming;
 
 use std::{net::SocketAddr, time::Duration};
 

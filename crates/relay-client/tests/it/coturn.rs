@@ -122,3 +122,32 @@ async fn a_server_that_speaks_no_tls_and_one_that_is_not_there_are_told_apart() 
     assert_eq!(found, []);
     assert_eq!(failures(&source), [TurnFailure::Disconnected]);
 }
+
+#[tokio::test]
+async fn a_stream_from_an_address_that_is_gone_is_closed_and_asked_for_again_at_once() {
+    let coturn = coturn();
+    let mut source = source(coturn.address(), ServerLink::Tcp);
+    let mut streams = Streams::new(None);
+    let found = gather(&mut source, &mut streams).await;
+    let elsewhere = "192.0.2.1".parse().unwrap();
+    assert_eq!(streams.addresses_gone(&[elsewhere]), []);
+    let news = streams.addresses_gone(&[coturn.address().ip()]);
+    assert_eq!(news.len(), 1);
+    assert!(source.handle_stream(now(), news[0].stream, news[0].event()));
+    let mut lost = Vec::new();
+    loop {
+        match source.poll_output() {
+            SourceOutput::Lost(candidate) => lost.push(candidate.address),
+            // By no time-out.
+            SourceOutput::Open { stream, target } => {
+                assert_eq!((&lost, target.address), (&found, coturn.address()));
+                streams.open(stream, target);
+                break;
+            }
+            SourceOutput::Timeout(_) => panic!("nothing is opened"),
+            _ => {}
+        }
+    }
+    // One that is still being opened may be from there.
+    assert_eq!(streams.addresses_gone(&[elsewhere]).len(), 1);
+}

@@ -364,6 +364,18 @@ impl CandidateSource for TurnSource {
         self.after(now);
     }
 
+    fn sockets_closed(&mut self, now: Instant, sockets: &[SocketAddr]) {
+        self.sockets.retain(|socket| !sockets.contains(socket));
+        for attempt in &mut self.attempts {
+            // Nothing can be given back either: the server hears no more of us there.
+            if matches!(attempt.allocation.via, Via::Socket(socket) if sockets.contains(&socket)) {
+                let closed = StreamEvent::Closed;
+                attempt.allocation.handle_stream(now, &mut self.ids, closed);
+            }
+        }
+        self.after(now);
+    }
+
     fn handle_datagram<'a>(&mut self, now: Instant, datagram: Inbound<'a>) -> Claim<'a> {
         let via = Via::Socket(datagram.destination);
         let asked = self.attempts.iter_mut().find(|attempt| {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use securecall_relay::stun::{AttributeType, Class, Message, MessageBuilder, Method};
-use securecall_relay::{Candidate, Datagram, ReflexiveSource};
+use securecall_relay::{Candidate, CandidateSource as _, Datagram, ReflexiveSource};
 use web_time::Instant;
 
 use crate::network::{DELAY, MS, Network, Server, address, ids, start};
@@ -144,4 +144,54 @@ fn sockets_and_servers_without_end_make_32_requests() {
     let sockets: Vec<&str> = sockets.iter().map(String::as_str).collect();
     network.gather(&sockets);
     assert_eq!(network.sent.len(), 32);
+}
+
+#[test]
+fn a_socket_that_is_closed_takes_its_address_with_it_and_is_asked_from_no_more() {
+    let mut network = network(&[SERVER]).with_server("stun", stun(SERVER, "203.0.113.1:6000"));
+    network.gather(&[SOCKET]);
+    network.run_for(Duration::from_secs(1));
+    let candidate = Candidate::server_reflexive(address(SOCKET), address("203.0.113.1:6000"));
+    network.drive(|source, now| source.sockets_closed(now, &[address(SOCKET)]));
+    assert_eq!(network.lost, [candidate]);
+    let sent = network.sent.len();
+    network.gather(&["10.0.9.9:5000"]);
+    network.run_for(Duration::from_secs(1));
+    assert!(
+        network.sent[sent..]
+            .iter()
+            .all(|it| it.source == address("10.0.9.9:5000"))
+    );
+    assert_eq!(network.candidates.len(), 2);
+}
+
+#[test]
+fn a_question_from_a_socket_that_is_closed_is_given_up() {
+    let mut network = network(&[SERVER]);
+    network.gather(&[SOCKET]);
+    network.drive(|source, now| source.sockets_closed(now, &[address(SOCKET)]));
+    assert_eq!(network.answered, [start()], "nobody waits for it");
+    let sent = network.sent.len();
+    network.run_for(Duration::from_secs(10));
+    assert_eq!(network.sent.len(), sent);
+}
+
+#[test]
+fn whoever_gathers_again_learns_that_a_nat_has_another_mapping() {
+    let mut network = network(&[SERVER]).with_server("stun", stun(SERVER, "203.0.113.1:6000"));
+    network.gather(&[SOCKET]);
+    network.run_for(Duration::from_secs(1));
+    network.gather(&[]);
+    network.run_for(Duration::from_secs(1));
+    assert_eq!(
+        (network.candidates.len(), network.lost.len()),
+        (1, 0),
+        "no news"
+    );
+    network = network.with_server("stun", stun(SERVER, "203.0.113.1:6001"));
+    network.gather(&[]);
+    network.run_for(Duration::from_secs(1));
+    let at = |text| Candidate::server_reflexive(address(SOCKET), address(text));
+    assert_eq!(network.lost, [at("203.0.113.1:6000")]);
+    assert_eq!(network.candidates[1].1, at("203.0.113.1:6001"));
 }

@@ -317,3 +317,27 @@ fn a_socket_of_another_network_gets_an_address_of_its_own_while_the_old_one_is_h
         .collect();
     assert_eq!(sources, [own, new]);
 }
+
+#[test]
+fn an_address_got_from_a_socket_that_is_closed_is_lost_and_another_is_granted_to_the_next_socket() {
+    let (mut network, _) = allocated();
+    let before: Vec<_> = network.candidates.iter().map(|(_, it)| *it).collect();
+    network.drive(|source, now| source.sockets_closed(now, &[address(SOCKET)]));
+    assert_eq!(network.lost, before);
+    let (sent, moved_at) = (network.sent.len(), network.now);
+    network.gather(&["10.0.9.9:5000"]);
+    network.run_for(200 * MS);
+    let granted = network.candidates[before.len()].0;
+    assert_eq!(granted, moved_at + 4 * DELAY, "no time-out is waited for");
+    // The peer is let through without a word more, and nothing leaves from where we are no longer.
+    let now_sent = &network.sent[sent..];
+    assert!(
+        now_sent
+            .iter()
+            .all(|it| it.source == address("10.0.9.9:5000"))
+    );
+    let own = network.addresses()[before.len()];
+    network.send(own, PEER, b"from elsewhere");
+    network.run_for(100 * MS);
+    assert_eq!(network.at_peers.len(), 1);
+}

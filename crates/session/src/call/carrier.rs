@@ -176,6 +176,13 @@ impl Carrier {
         }
     }
 
+    /// Whoever may have our candidates has all so far, by a description: the next are counted anew.
+    pub(super) fn candidates_are_told(&mut self) {
+        match self {
+            Self::Sealed(it) => it.candidates_are_told(),
+        }
+    }
+
     /// From now on every device may have our candidates.
     pub(super) fn may_have_candidates(&mut self) {
         match self {

@@ -11,12 +11,14 @@ use crate::media_event::PathRoute;
 
 /// How long nothing may be heard from the peer before the path counts as dead.
 const PATH_DEAD: Duration = Duration::from_secs(3);
-/// How long nothing may be heard from the peer before the call ends.
-const PATH_LOST: Duration = Duration::from_secs(15);
+/// How long nothing may be heard from the peer before the call ends: somebody who changes trains has a network again by then.
+const PATH_LOST: Duration = Duration::from_secs(30);
 /// How long a callee waits for the caller to restart by itself.
 const RESTART_PLEASE: Duration = Duration::from_secs(1);
 /// How long a restart may take before the next is tried.
 const RESTART_AGAIN: Duration = Duration::from_secs(5);
+/// How far apart restarts are that the peer asks for, so that it cannot have us make one after the other.
+const RESTART_APART: Duration = Duration::from_secs(1);
 
 /// What is known of the connection. A call is connected once, on a path on which the peer was heard, and from then on the
 /// path is watched.
@@ -30,8 +32,12 @@ pub(super) struct Connection {
     frame_opened: bool,
     data_channel_open: bool,
     last_packet: Option<Instant>,
-    /// Nothing was heard from the peer for 3 s.
+    /// Nothing was heard from the peer for 3 s, or the path is known to be dead.
     dead: bool,
+    /// When the last restart began.
+    restarted_at: Option<Instant>,
+    /// The peer has asked for another, and the last has only just begun.
+    restart_is_due: bool,
 }
 
 impl Connection {
@@ -45,6 +51,8 @@ impl Connection {
             data_channel_open: false,
             last_packet: None,
             dead: false,
+            restarted_at: None,
+            restart_is_due: false,
         }
     }
 
@@ -107,9 +115,10 @@ impl Connection {
         true
     }
 
-    /// Nothing came for so long that the path counts as dead.
+    /// Nothing came for so long that the path counts as dead, or it is known to be.
     pub(super) fn dies(&mut self, now: Instant, role: Role, deadlines: &mut Deadlines<Timer>) {
         self.dead = true;
+        deadlines.clear(Timer::PathDead);
         let last_packet = self.last_packet.unwrap_or(now);
         deadlines.set(Timer::PathLost, last_packet + PATH_LOST);
         if role == Role::Callee {
@@ -119,12 +128,34 @@ impl Connection {
     }
 
     /// Whether a restart offer may be made now, and none is under way; then this one is.
-    pub(super) fn begins_restart(&self, now: Instant, deadlines: &mut Deadlines<Timer>) -> bool {
+    pub(super) fn begins_restart(
+        &mut self,
+        now: Instant,
+        deadlines: &mut Deadlines<Timer>,
+    ) -> bool {
         let begins = self.is_connected() && !deadlines.is_set(Timer::RestartAgain);
         if begins {
+            self.restarted_at = Some(now);
+            self.restart_is_due = false;
             deadlines.set(Timer::RestartAgain, now + RESTART_AGAIN);
         }
         begins
+    }
+
+    /// The peer asks for another restart than the one before, which is through. It begins now, or a moment later.
+    pub(super) fn restart_is_wanted(&mut self, now: Instant, deadlines: &mut Deadlines<Timer>) {
+        match self.restarted_at.map(|last| last + RESTART_APART) {
+            Some(at) if at > now => {
+                self.restart_is_due = true;
+                deadlines.set(Timer::RestartAgain, at);
+            }
+            _ => deadlines.clear(Timer::RestartAgain),
+        }
+    }
+
+    /// Whether another restart is to begin when its time has come.
+    pub(super) const fn needs_restart(&self) -> bool {
+        self.dead || self.restart_is_due
     }
 
     /// It is, or was when the call ended.

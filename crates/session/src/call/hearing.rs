@@ -90,6 +90,12 @@ impl Call {
     fn restart_was_asked_for(&mut self, io: &mut Io<'_>) {
         if self.machine.role() == Role::Caller {
             self.carrier.distrust_data_channel();
+            // The answer to an offer that is under way brings whatever addresses the callee has by then. One that was answered
+            // does not: the callee has moved again.
+            if self.restarts.is_answered() {
+                self.connection
+                    .restart_is_wanted(io.now, &mut self.deadlines);
+            }
             self.restart(io);
         }
     }
@@ -101,12 +107,18 @@ impl Call {
         }
         match self.restarts.take_description(io.now, description, number) {
             Taken::Offer(command) => {
+                self.media.peer_begins_generation();
+                // The caller has lost the path, whatever we hear: the answer goes over Matrix as well.
+                self.carrier.distrust_data_channel();
                 self.deadlines.clear(Timer::RestartPlease);
                 if let Some(command) = command {
                     self.order(io, command);
                 }
             }
-            Taken::Answer(command) => self.order(io, command),
+            Taken::Answer(command) => {
+                self.media.peer_begins_generation();
+                self.order(io, command);
+            }
             Taken::Refused(why) => {
                 tracing::debug!(call = %self.name, number, why, "refused a description");
             }

@@ -5,7 +5,7 @@ use securecall_signaling::{Candidate, MAX_CANDIDATE, MAX_CANDIDATES};
 use crate::config::Route;
 use crate::output::MediaCommand;
 
-/// The most candidates of ours: with the mark that ends them, what one content holds.
+/// The most candidates of ours in an ICE generation: with the mark that ends them, what one content holds.
 const MAX_LOCAL_CANDIDATES: usize = MAX_CANDIDATES - 1;
 
 /// How far the media engine is.
@@ -28,10 +28,12 @@ pub(super) struct Media {
     pub(super) answer_made: bool,
     /// Candidates were asked for.
     gathering: bool,
+    /// Of this ICE generation, without those in its description.
     local_candidates: Vec<Candidate>,
     local_complete: bool,
     /// Candidates of the peer that wait until the user accepts.
     remote_candidates: Vec<String>,
+    /// In this ICE generation.
     candidates_taken: usize,
     muted: bool,
     peer_muted: bool,
@@ -105,7 +107,7 @@ impl Media {
         &mut self,
         mut lines: Vec<String>,
     ) -> Option<MediaCommand> {
-        // However many contents they come in: the media engine takes no more in one call.
+        // However many contents they come in: the media engine takes no more in one ICE generation.
         lines.truncate(MAX_CANDIDATES.saturating_sub(self.candidates_taken));
         self.candidates_taken += lines.len();
         if lines.is_empty() {
@@ -116,6 +118,16 @@ impl Media {
             self.remote_candidates.extend(lines);
             None
         }
+    }
+
+    /// A description of ours holds all candidates so far: what comes from now on is told by itself.
+    pub(super) fn begin_generation(&mut self) {
+        self.local_candidates.clear();
+    }
+
+    /// A description of the peer begins an ICE generation: candidates of it are counted anew.
+    pub(super) const fn peer_begins_generation(&mut self) {
+        self.candidates_taken = 0;
     }
 
     /// Mutes or unmutes our microphone. Returns whether that is news.

@@ -48,6 +48,7 @@ impl Call {
                     });
                 }
             }
+            MediaEvent::PathLost => self.path_lost(io),
             MediaEvent::FirstFrameOpened => {
                 self.connection.frame_opened();
                 self.packet_came(io);
@@ -70,11 +71,13 @@ impl Call {
             MediaEvent::DataChannelClosed => self.connection.set_data_channel_open(false),
             MediaEvent::RestartOffer { sdp } => {
                 if let Some(number) = self.restarts.number_offer() {
-                    self.negotiate(Description::offer(sdp), number);
+                    self.tell_generation(Description::offer(sdp), number);
                 }
             }
             MediaEvent::RestartAnswer { sdp } => match self.restarts.answer_made(io.now) {
-                Some(Answered::Say(number)) => self.negotiate(Description::answer(sdp), number),
+                Some(Answered::Say(number)) => {
+                    self.tell_generation(Description::answer(sdp), number);
+                }
                 Some(Answered::Order(command)) => self.order(io, command),
                 None => {}
             },
@@ -105,7 +108,11 @@ impl Call {
         self.carrier.may_have_candidates();
     }
 
-    fn negotiate(&mut self, description: Description, negotiation: u32) {
+    /// Says a description that begins an ICE generation. All candidates so far stand in it: only later ones are told by
+    /// themselves, and have room.
+    fn tell_generation(&mut self, description: Description, negotiation: u32) {
+        self.media.begin_generation();
+        self.carrier.candidates_are_told();
         if let Some(party) = self.machine.selected() {
             let content = Content::Negotiate {
                 description,

@@ -21,8 +21,10 @@ pub(super) struct Restarts {
 
 enum Side {
     Caller {
-        /// Number of the newest offer, the one whose answer is waited for.
+        /// Number of the newest offer.
         newest: u32,
+        /// Its answer has come.
+        answered: bool,
     },
     Callee {
         /// Number of the newest offer taken.
@@ -46,7 +48,10 @@ impl Restarts {
     pub(super) const fn of_caller() -> Self {
         Self {
             remote_fingerprint: None,
-            side: Side::Caller { newest: 0 },
+            side: Side::Caller {
+                newest: 0,
+                answered: true,
+            },
         }
     }
 
@@ -69,12 +74,18 @@ impl Restarts {
     /// An offer of ours is made: gives its number.
     pub(super) const fn number_offer(&mut self) -> Option<u32> {
         match &mut self.side {
-            Side::Caller { newest } => {
+            Side::Caller { newest, answered } => {
                 *newest = newest.saturating_add(1);
+                *answered = false;
                 Some(*newest)
             }
             Side::Callee { .. } => None,
         }
+    }
+
+    /// No offer of ours waits for its answer.
+    pub(super) const fn is_answered(&self) -> bool {
+        matches!(self.side, Side::Caller { answered: true, .. })
     }
 
     /// An answer of ours is made.
@@ -111,7 +122,8 @@ impl Restarts {
                 *newest = number;
                 Taken::Offer(self.accept_offer(now, sdp))
             }
-            (Side::Caller { newest }, DescriptionKind::Answer) if number == *newest => {
+            (Side::Caller { newest, answered }, DescriptionKind::Answer) if number == *newest => {
+                *answered = true;
                 Taken::Answer(MediaCommand::SetRestartAnswer { sdp })
             }
             _ => Taken::Refused("out of turn"),

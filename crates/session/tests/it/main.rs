@@ -35,6 +35,7 @@ mod renewal;
 mod replay_memory;
 mod reports;
 mod retries;
+mod roaming;
 mod routes;
 mod setup_time;
 mod sizes;

@@ -101,6 +101,10 @@ pub(crate) struct Pair {
     deadlines: BTreeMap<Side, Option<Instant>>,
     in_flight: Vec<(Instant, Datagram)>,
     loss: Option<Loss>,
+    /// Where a NAT has a side's packets come from, in place of its own address.
+    mapped: BTreeMap<Side, SocketAddr>,
+    /// Sides behind something that lets nothing in from where they have not sent to, and where they have.
+    shields: BTreeMap<Side, BTreeSet<SocketAddr>>,
 }
 
 impl Pair {
@@ -126,6 +130,8 @@ impl Pair {
             deadlines: BTreeMap::new(),
             in_flight: Vec::new(),
             loss: None,
+            mapped: BTreeMap::new(),
+            shields: BTreeMap::new(),
         }
     }
 
@@ -193,6 +199,26 @@ impl Pair {
                 .add_local_candidate(now, LocalCandidate::host(address))
                 .unwrap();
         }
+    }
+
+    /// A side is there, and nowhere else.
+    pub(crate) fn set_address(&mut self, side: Side, address: SocketAddr) {
+        self.addresses.insert(side, vec![address]);
+    }
+
+    /// A side is there, too.
+    pub(crate) fn add_address(&mut self, side: Side, address: SocketAddr) {
+        self.addresses.entry(side).or_default().push(address);
+    }
+
+    /// From now on a NAT has a side's packets come from there, and lets them in there alone.
+    pub(crate) fn map(&mut self, side: Side, outside: SocketAddr) {
+        self.mapped.insert(side, outside);
+    }
+
+    /// From now on nothing comes in to a side but from where it has sent to.
+    pub(crate) fn shield(&mut self, side: Side) {
+        self.shields.insert(side, BTreeSet::new());
     }
 
     /// Loses one packet in `one_in`, by a seed: each direction has a fate of its own.
@@ -341,11 +367,18 @@ impl Pair {
         let (due, later) = self.in_flight.drain(..).partition(|(at, _)| *at <= now);
         self.in_flight = later;
         let due: Vec<(Instant, Datagram)> = due;
-        for (_, datagram) in due {
+        for (_, mut datagram) in due {
             let side = [Side::Caller, Side::Callee]
                 .into_iter()
-                .find(|side| self.address(*side) == datagram.destination);
+                .find(|side| self.leads_to(*side, datagram.destination));
             let Some(side) = side else { continue };
+            let lets_in = |open: &BTreeSet<_>| open.contains(&datagram.source);
+            if !self.shields.get(&side).is_none_or(lets_in) {
+                continue;
+            }
+            if self.mapped.contains_key(&side) {
+                datagram.destination = self.address(side);
+            }
             let result = self.side(side).handle_datagram(
                 now,
                 datagram.source,
@@ -354,6 +387,13 @@ impl Pair {
             );
             self.note(side, result);
             self.drain(side);
+        }
+    }
+
+    fn leads_to(&self, side: Side, address: SocketAddr) -> bool {
+        match self.mapped.get(&side) {
+            Some(outside) => *outside == address,
+            None => self.addresses[&side].contains(&address),
         }
     }
 
@@ -390,6 +430,13 @@ impl Pair {
             .is_some_and(|loss| loss.takes(side, &datagram.contents));
         let unheard = of_handshake && self.unheard == Some(side);
         if !lost && !unheard && !self.cut && self.addresses[&side].contains(&datagram.source) {
+            if let Some(open) = self.shields.get_mut(&side) {
+                open.insert(datagram.destination);
+            }
+            let mut datagram = datagram;
+            if let Some(outside) = self.mapped.get(&side) {
+                datagram.source = *outside;
+            }
             self.in_flight.push((self.now + self.delay, datagram));
         }
     }
