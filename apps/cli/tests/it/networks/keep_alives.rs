@@ -13,10 +13,10 @@ use super::{InCall, Place, TURN, Way, World};
 use crate::talker::User;
 
 /// For how many seconds the flows are watched.
-const WATCHED: usize = 7;
+const WATCHED: usize = 10;
 /// Each is used every second; a busy machine is late. RFC 4787 (section 4.3) lets no NAT forget sooner than after 120 s, and
 /// what is in homes does so after 30 s.
-const LONGEST: Duration = Duration::from_secs(5);
+const LONGEST: Duration = Duration::from_secs(4);
 /// What both NATs here do in seconds.
 const FORGOTTEN_AFTER: u32 = 6;
 
