@@ -30,15 +30,18 @@ const LEAST_MISSED: &[&str] = &[
 /// Artefacts of our own crates are worth keeping for the working day, no longer: every build writes new ones.
 const WORTH_KEEPING: Duration = Duration::from_secs(12 * 3600);
 
-/// Drops artefacts of our own crates that no recent build made, or all of them if that is not enough; then whole directories until
-/// the limit is kept.
+/// What is younger was made by this very run, such as this program, and would be built again before the run ends.
+const JUST_MADE: Duration = Duration::from_secs(5 * 60);
+
+/// Drops artefacts of our own crates that no recent build made, or all but those of this run if that is not enough; then whole
+/// directories until the limit is kept.
 pub(crate) fn tidy(workspace: &Workspace) -> Result<()> {
     let before = size(workspace.target());
     let names = own_artefact_names(&workspace::metadata(workspace.root(), &["--no-deps"])?);
     let now = SystemTime::now();
     drop_own(workspace, &names, now - WORTH_KEEPING)?;
     if size(workspace.target()) > LIMIT {
-        drop_own(workspace, &names, now)?;
+        drop_own(workspace, &names, now - JUST_MADE)?;
     }
     for directory in LEAST_MISSED {
         if size(workspace.target()) <= LIMIT {

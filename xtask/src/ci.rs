@@ -1,11 +1,13 @@
 //! What CI runs: `cargo xtask ci` is exactly CI.
 
+use std::env;
 use std::fs;
-use std::io::IsTerminal as _;
-use std::path::Path;
+use std::io::{self, IsTerminal as _};
+use std::process::Command;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use serde_json::{Value, json};
 
@@ -15,7 +17,13 @@ use crate::setup;
 use crate::shell;
 use crate::wasm;
 use crate::web;
-use crate::workspace::Workspace;
+use crate::workspace::{self, Workspace, processors};
+
+/// How many tests of one binary run at a time.
+const TEST_THREADS: &str = "RUST_TEST_THREADS";
+/// As many at least, where there are fewer processors: those that take long wait, for a call that nobody takes or a path that is
+/// not there, and leave a processor to others meanwhile.
+const MIN_TEST_THREADS: usize = 4;
 
 /// One thing CI checks.
 struct Step {
@@ -84,7 +92,7 @@ const STEPS: &[Step] = &[
     Step {
         name: "fuzz",
         about: "every fuzz target runs for three seconds",
-        run: fuzz,
+        run: crate::fuzz::run,
     },
     Step {
         name: "test",
@@ -256,76 +264,6 @@ fn doc(workspace: &Workspace) -> Result<()> {
     )
 }
 
-/// Runs every target of fuzz/ for three seconds on its committed corpus, with the compiler in use and no sanitizer.
-fn fuzz(workspace: &Workspace) -> Result<()> {
-    let manifest = workspace.root().join("fuzz/Cargo.toml");
-    if !manifest.is_file() {
-        bail!("fuzz/Cargo.toml is missing");
-    }
-    let targets = fuzz_targets(&workspace.root().join("fuzz/fuzz_targets"))?;
-    let directory = workspace.target().join("fuzz");
-    let mut failed = Vec::new();
-    for target in &targets {
-        let run = |workspace: &Workspace| {
-            let mut command = workspace.command("cargo-fuzz");
-            command
-                .args(["fuzz", "run", "--sanitizer", "none", "--target-dir"])
-                .arg(&directory)
-                .arg(target);
-            // What the fuzzer finds on the way is for its user to keep, not for CI to leave in the corpus.
-            let found = workspace.target().join("fuzz-corpus").join(target);
-            if found.is_dir() {
-                fs::remove_dir_all(&found)
-                    .with_context(|| format!("cannot remove {}", found.display()))?;
-            }
-            let committed = workspace.root().join("fuzz/corpus").join(target);
-            fs::create_dir_all(&found)
-                .with_context(|| format!("cannot make {}", found.display()))?;
-            command.arg(found);
-            if committed.is_dir() {
-                command.arg(committed);
-            }
-            command.args([
-                "--",
-                "-max_total_time=3",
-                "-rss_limit_mb=4096",
-                "-verbosity=0",
-                "-print_final_stats=1",
-            ]);
-            shell::run(&mut command)
-        };
-        // One run tells of all targets that fail, not of the first only.
-        if let Err(error) = run(workspace) {
-            println!("✗ fuzz target {target}: {error:#}");
-            failed.push(target.as_str());
-        }
-    }
-    if !failed.is_empty() {
-        bail!("fuzz targets failed: {}", failed.join(", "));
-    }
-    println!("{} fuzz targets ran", targets.len());
-    Ok(())
-}
-
-fn fuzz_targets(directory: &Path) -> Result<Vec<String>> {
-    let mut targets = Vec::new();
-    for entry in
-        fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))?
-    {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "rs")
-            && let Some(stem) = path.file_stem()
-        {
-            targets.push(stem.to_string_lossy().into_owned());
-        }
-    }
-    targets.sort();
-    if targets.is_empty() {
-        bail!("{} holds no target", directory.display());
-    }
-    Ok(targets)
-}
-
 /// Installs what the tests need, then runs them all: the landing page's, then the crates'. With arguments, which are
 /// `cargo test`'s, only the crates'.
 pub(crate) fn test(workspace: &Workspace, arguments: &[String]) -> Result<()> {
@@ -341,19 +279,75 @@ pub(crate) fn test(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     }
 }
 
-/// All tests of the crates, in one `cargo test`.
+/// All tests of the crates.
 fn test_crates(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     setup::tests()?;
     web::for_crates(workspace).context("what the tests fetch by npm")?;
-    let mut command = workspace.cargo();
-    command
-        .args(["test", "--locked", "--workspace", "--no-fail-fast"])
-        .args(arguments);
-    if std::io::stdout().is_terminal() {
+    let mut command = cargo_test(workspace.cargo());
+    command.args(arguments);
+    if io::stdout().is_terminal() {
         return shell::run(&mut command);
     }
     let mut failed = FailedTests::default();
-    shell::run_watched(&mut command, |line| failed.read(line)).with_context(|| failed.to_string())
+    let result = if arguments.is_empty() {
+        test_side_by_side(workspace, &mut failed)
+    } else {
+        shell::run_watched(&mut command, |line| failed.read(line))
+    };
+    result.with_context(|| failed.to_string())
+}
+
+/// Runs the integration tests, which mostly wait, and all others, which mostly compute, beside each other. The latter take what
+/// time the former leave, and what they print is shown when they have ended.
+fn test_side_by_side(workspace: &Workspace, failed: &mut FailedTests) -> Result<()> {
+    shell::run(cargo_test(workspace.cargo()).arg("--no-run"))?;
+    let metadata = workspace::metadata(workspace.root(), &["--no-deps"])?;
+    let mut units = vec!["--lib", "--bins"];
+    // Asked for by kind, they would be built once more for no test.
+    units.extend(without_unit_tests(&metadata).flat_map(|name| ["--exclude", name]));
+    let computing = || {
+        [&units[..], &["--doc"]].map(|targets| {
+            let mut nice = workspace.command("nice");
+            nice.arg(workspace.cargo().get_program());
+            shell::run_whole(cargo_test(nice).args(targets))
+        })
+    };
+    let (waiting, computing) = thread::scope(|scope| {
+        let computing = scope.spawn(computing);
+        let mut waiting = cargo_test(workspace.cargo());
+        waiting.args(["--test", "*"]);
+        let waiting = shell::run_watched(&mut waiting, |line| failed.read(line));
+        (waiting, computing.join())
+    });
+    let computing = computing.map_err(|_| anyhow!("the thread of `cargo test` panicked"))?;
+    let mut results = vec![waiting];
+    for (said, result) in computing {
+        said.lines().for_each(|line| failed.read(line));
+        results.push(result);
+    }
+    results.into_iter().collect()
+}
+
+/// The packages whose manifests say that nothing but integration tests is to be run.
+fn without_unit_tests(metadata: &Value) -> impl Iterator<Item = &str> {
+    let packages = metadata["packages"].as_array().into_iter().flatten();
+    let has_units = |target: &Value| target["test"] == true && target["kind"] != json!(["test"]);
+    packages
+        .filter(move |package| {
+            let mut targets = package["targets"].as_array().into_iter().flatten();
+            !targets.any(has_units)
+        })
+        .filter_map(|package| package["name"].as_str())
+}
+
+/// A `cargo test` of all crates, run by `cargo`.
+fn cargo_test(mut cargo: Command) -> Command {
+    cargo.args(["test", "--locked", "--workspace", "--no-fail-fast"]);
+    if env::var_os(TEST_THREADS).is_none() {
+        let threads = processors().max(MIN_TEST_THREADS);
+        cargo.env(TEST_THREADS, threads.to_string());
+    }
+    cargo
 }
 
 /// Runs the demo as a user would, then reads what it says of itself. After the tests it must start at once.
@@ -441,6 +435,33 @@ mod tests {
     }
 
     #[test]
+    fn packages_without_unit_tests_are_known_by_their_manifests() {
+        let target = |kind: &str, test: bool| json!({"kind": [kind], "test": test});
+        let metadata = json!({"packages": [
+            {"name": "quality", "targets": [target("lib", false), target("test", true)]},
+            {"name": "crypto", "targets": [target("lib", true), target("test", true)]},
+            {"name": "command", "targets": [target("lib", false), target("bin", true)]},
+        ]});
+        assert_eq!(
+            without_unit_tests(&metadata).collect::<Vec<_>>(),
+            ["quality"]
+        );
+    }
+
+    #[test]
+    fn tests_that_wait_leave_the_processors_to_others() {
+        let command = cargo_test(Command::new("cargo"));
+        let set = command.get_envs().find(|(name, _)| *name == TEST_THREADS);
+        // Who runs us may have chosen a number.
+        let threads = set.map_or_else(
+            || env::var(TEST_THREADS).unwrap(),
+            |(_, value)| value.unwrap().to_str().unwrap().to_owned(),
+        );
+        let few = env::var_os(TEST_THREADS).is_none() && threads.parse::<usize>().unwrap() < 4;
+        assert!(!few, "{threads}");
+    }
+
+    #[test]
     fn the_summary_of_a_good_call_has_no_fault_and_a_spoilt_one_has() {
         let mut summary = crate::demo::findings::tests::sample().summary();
         assert_eq!(summary_faults(&summary), Vec::<String>::new());
@@ -450,23 +471,5 @@ mod tests {
             summary_faults(&summary),
             ["rows_left is 2, not 0", "stoi from \"callee\" is missing"]
         );
-    }
-
-    #[test]
-    fn fuzz_targets_are_the_files_in_their_directory() {
-        let directory = tempfile::tempdir().unwrap();
-        for name in ["contact_link.rs", "frame.rs", "notes.md"] {
-            fs::write(directory.path().join(name), "").unwrap();
-        }
-        assert_eq!(
-            fuzz_targets(directory.path()).unwrap(),
-            ["contact_link", "frame"]
-        );
-    }
-
-    #[test]
-    fn a_fuzz_directory_without_targets_is_a_failure() {
-        let directory = tempfile::tempdir().unwrap();
-        assert!(fuzz_targets(directory.path()).is_err());
     }
 }

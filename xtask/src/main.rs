@@ -22,6 +22,7 @@ mod ci;
 mod demo;
 mod failed_tests;
 mod features;
+mod fuzz;
 mod layering;
 mod mutants;
 mod setup;

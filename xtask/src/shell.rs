@@ -1,10 +1,10 @@
 //! Running other programs: said first, judged after.
 
 use std::fmt::Write as _;
-use std::io::{BufRead as _, BufReader};
-use std::process::{Command, Stdio};
+use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::process::{Command, ExitStatus, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 /// Prints the command line, runs it with our output, and fails if it fails.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
@@ -40,6 +40,38 @@ pub(crate) fn run_watched(command: &mut Command, mut watch: impl FnMut(&str)) ->
         bail!("`{line}` ended with {status}");
     }
     Ok(())
+}
+
+/// Like [`run`], but prints all that the command says when it has ended, and gives it back with how that went: so several can
+/// run at a time, and each can be read.
+pub(crate) fn run_whole(command: &mut Command) -> (String, Result<()>) {
+    let line = line(command);
+    let (said, result) = match said_by(command) {
+        Ok((said, status)) if status.success() => (said, Ok(())),
+        Ok((said, status)) => (said, Err(anyhow!("`{line}` ended with {status}"))),
+        Err(error) => (
+            String::new(),
+            Err(error).with_context(|| format!("`{line}` does not run")),
+        ),
+    };
+    println!("$ {line}\n{}", said.trim_end());
+    (said, result)
+}
+
+/// What a command says on both streams, in order, and how it ends.
+fn said_by(command: &mut Command) -> Result<(String, ExitStatus)> {
+    let (mut reader, writer) = io::pipe()?;
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(writer.try_clone()?)
+        .stderr(writer)
+        .spawn()?;
+    // The command holds our ends to write to, and as long as there is one, there is no end to be read.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut said = Vec::new();
+    reader.read_to_end(&mut said)?;
+    let status = child.wait()?;
+    Ok((String::from_utf8_lossy(&said).into_owned(), status))
 }
 
 /// Whether the command starts and succeeds; what it prints is thrown away.
@@ -110,10 +142,21 @@ mod tests {
 
     #[test]
     fn a_failed_command_is_named() {
-        let error = run(&mut Command::new("false")).unwrap_err();
-        assert!(
-            error.to_string().starts_with("`false` ended with"),
-            "{error}"
-        );
+        let whole = |command: &mut Command| run_whole(command).1;
+        for run in [run, whole] {
+            let error = run(&mut Command::new("false")).unwrap_err();
+            assert!(
+                error.to_string().starts_with("`false` ended with"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_said_on_both_streams_is_given_back_in_order() {
+        let mut command = Command::new("sh");
+        let (said, result) = run_whole(command.args(["-c", "echo 1; echo 2 >&2; echo 3"]));
+        assert_eq!(said, "1\n2\n3\n");
+        result.unwrap();
     }
 }

@@ -68,6 +68,9 @@ pub(crate) fn build(workspace: &Workspace) -> Result<()> {
     }
     for name in PURE {
         command.args(["--package", name]);
+        // Nothing runs it, so there is no use in what is optimised elsewhere.
+        let quick = format!("profile.dev.package.{name}.opt-level=0");
+        command.args(["--config", &quick]);
     }
     shell::run(&mut command)
 }

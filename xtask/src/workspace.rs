@@ -1,9 +1,10 @@
 //! Where things are: the checkout, the target directory, the pinned tools.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -66,12 +67,27 @@ impl Workspace {
         if let Ok(joined) = env::join_paths(std::iter::once(tools).chain(env::split_paths(&path))) {
             command.env("PATH", joined);
         }
-        // What cargo told us about xtask is not about what we start.
-        for variable in ["CARGO_MANIFEST_DIR", "CARGO_PKG_NAME", "CARGO_PKG_VERSION"] {
-            command.env_remove(variable);
+        // What cargo told us about xtask is not about what we start: ring, for one, is built anew where that has changed.
+        for (variable, _) in env::vars_os() {
+            if is_about_a_package(&variable) {
+                command.env_remove(variable);
+            }
         }
         command
     }
+}
+
+/// Whether cargo sets this variable for a program that it runs, to tell of the program's package.
+fn is_about_a_package(variable: &OsStr) -> bool {
+    let variable = variable.to_string_lossy();
+    ["CARGO_MANIFEST_", "CARGO_PKG_"]
+        .iter()
+        .any(|prefix| variable.starts_with(prefix))
+}
+
+/// How many processors there are for this process.
+pub(crate) fn processors() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// `cargo metadata` of the workspace at `root`.
@@ -99,4 +115,16 @@ fn cache_directory() -> Result<PathBuf> {
         .or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))
         .context("neither XDG_CACHE_HOME nor HOME is set")?;
     Ok(base.join("securecall"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cargo_says_of_our_package_is_told_from_what_is_asked_of_cargo() {
+        let about = |variable: &str| is_about_a_package(OsStr::new(variable));
+        assert!(about("CARGO_MANIFEST_DIR") && about("CARGO_PKG_VERSION_MAJOR"));
+        assert!(!about("CARGO_TARGET_DIR") && !about("CARGO") && !about("CARGO_INCREMENTAL"));
+    }
 }

@@ -65,6 +65,7 @@ pub(crate) async fn run(
         && ScreenTerminal::is_possible();
     let alerts = settings.alerts(&plan.media);
     let alerts = Alerts::new(alerts, &plan.media.speaker.clone().unwrap_or_default())?;
+    // Before the client is started, which may wait for the homeserver: who interrupts that is heard.
     let mut signals = Signals::new()?;
     output.write_behind();
     let mut config = ClientConfig::new(profile.identity()?.key_pair(), profile.replay_memory());
@@ -92,6 +93,7 @@ pub(crate) async fn run(
         with_screen,
     )?;
     let outcome = run.go(signals).await;
+    // Before the outcome is passed on, for an error is told on the terminal as it was.
     run.close();
     outcome
 }

@@ -26,12 +26,14 @@ mod open;
 ///
 /// Whatever did not work.
 pub(crate) fn run(cli: Cli, output: Output, started_at: Instant) -> Result<ExitCode, Failure> {
+    // These are run where a package is built, with no home directory.
     match cli.command {
         Command::Completions { shell } => return Ok(completions::run(shell, output)),
         Command::Man => return man::run(output),
         _ => {}
     }
     let profile = profile_directory(cli.global.profile)?;
+    // Before any command writes: what it puts there is private from its first byte.
     if securecall_profile::make_private(&profile)? {
         output.note(&format!(
             "others could look into the profile directory {}: closed, it is yours alone now",

@@ -13,7 +13,9 @@ use securecall_driver::{MicrophoneSpec, Reach, ServerSources, SpeakerSpec};
 use crate::alerts::AlertSettings;
 use crate::cli::{Answer, MediaOptions, RequireChoice, RingTone, RouteChoice, Switch};
 use crate::error::{ErrorKind, Failure};
-use crate::server_settings::{Hidden, ServerSettings, stun_servers, turn_servers};
+use crate::server_settings::{
+    Hidden, ServerSettings, credential, secret, stun_servers, turn_servers,
+};
 
 /// The file in the profile directory.
 const FILE_NAME: &str = "config.toml";
@@ -71,6 +73,8 @@ impl Settings {
         let mut settings = Self::default();
         settings.read_file(&profile.join(FILE_NAME))?;
         settings.read_environment(|name| env::var_os(name))?;
+        let contradiction = settings.servers.contradiction();
+        contradiction.map_err(|reason| of_servers(&reason))?;
         Ok(settings)
     }
 
@@ -101,7 +105,7 @@ impl Settings {
     /// Settings that do not go together.
     pub(crate) fn servers(&self) -> Result<ServerSources, Failure> {
         let sources = self.servers.sources();
-        sources.map_err(|reason| invalid("the settings", reason))
+        sources.map_err(|reason| of_servers(&reason))
     }
 
     /// The options, and where they say nothing, the settings.
@@ -147,6 +151,7 @@ impl Settings {
         })?;
         for (key, value) in table {
             let toml::Value::String(value) = value else {
+                // A key that does not exist is called that, whatever its value is.
                 known(&key, path)?;
                 return Err(invalid(
                     path.display(),
@@ -199,14 +204,22 @@ impl Settings {
             "loopback" => self.loopback = Some(choice(value)?),
             "stun" => self.servers.stun = stun_servers(value)?,
             "turn" => self.servers.turn = turn_servers(value)?,
-            "turn_user" => self.servers.user = Some(value.to_owned()),
-            "turn_password" => self.servers.password = Some(Hidden::new(value)),
-            "turn_secret" => self.servers.secret = Some(Hidden::new(value)),
+            "turn_user" => self.servers.user = Some(credential(value)?.to_owned()),
+            "turn_password" => self.servers.password = Some(Hidden::new(credential(value)?)),
+            "turn_secret" => self.servers.secret = Some(Hidden::new(secret(value)?)),
             "homeserver_turn" => self.servers.homeserver = Some(choice(value)?),
             _ => return Err("is not a setting".to_owned()),
         }
         Ok(())
     }
+}
+
+/// Settings of servers that do not go together, in the file, in the environment, or one here and one there.
+fn of_servers(reason: &str) -> Failure {
+    let failure = invalid("the settings", reason);
+    failure.help(
+        "they stand in config.toml or in the environment (`turn_user` is SECURECALL_TURN_USER); `docs/cli.md` says what they take",
+    )
 }
 
 fn invalid(place: impl std::fmt::Display, reason: impl std::fmt::Display) -> Failure {

@@ -31,6 +31,8 @@ mod passphrases;
 mod prompt;
 mod qr_text;
 mod runtime;
+#[cfg(test)]
+mod sample_contacts;
 mod screen;
 mod secret;
 mod secret_input;
@@ -53,6 +55,7 @@ use screen::ScreenTerminal;
 )]
 fn main() -> ExitCode {
     let started_at = Instant::now();
+    // Before any secret is read.
     core_dump::forbid();
     install_panic_message();
     let installed = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -79,6 +82,7 @@ fn main() -> ExitCode {
             failure.kind.exit_code()
         }
     };
+    // After the failure is told, and before it is asked which lines got lost.
     output.drain();
     if let Some(failure) = output.lost_lines() {
         let _ = Stream::Err.line(&Printable::text(&failure.to_string()));

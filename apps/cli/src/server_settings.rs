@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use securecall_driver::{Credentials, ServerSources, ServerUri, TlsTrust, TurnLogin, TurnScheme};
+use securecall_driver::{
+    Credentials, MAX_CREDENTIAL_LEN, ServerSources, ServerUri, TlsTrust, TurnLogin, TurnScheme,
+};
 use zeroize::Zeroizing;
 
 use crate::cli::Switch;
@@ -64,34 +66,80 @@ impl ServerSettings {
         })
     }
 
+    /// What no other setting can put right, whatever is set next: said wherever settings are read. `Err` names the keys and says
+    /// what to do.
+    pub(crate) fn contradiction(&self) -> Result<(), String> {
+        let named = [
+            ("turn_user", self.user.is_some()),
+            ("turn_password", self.password.is_some()),
+        ];
+        let beside: Vec<String> = named
+            .into_iter()
+            .filter(|(_, is_set)| *is_set)
+            .map(|(key, _)| format!("'{key}'"))
+            .collect();
+        if self.secret.is_some() && !beside.is_empty() {
+            return Err(format!(
+                "'turn_secret' makes user names and passwords of its own: leave {} out, or 'turn_secret'",
+                beside.join(" and ")
+            ));
+        }
+        Ok(())
+    }
+
     fn login(&self) -> Result<Option<TurnLogin>, String> {
-        if self.turn.is_empty() {
-            return match (&self.user, &self.password, &self.secret) {
-                (None, None, None) => Ok(None),
-                _ => {
-                    Err("there are credentials for TURN servers, but 'turn' names none".to_owned())
-                }
-            };
-        }
-        match (&self.user, &self.password, &self.secret) {
-            (Some(user), Some(Hidden(password)), None) => {
+        self.contradiction()?;
+        let missing = |key: &str, beside: &str| {
+            format!("'{beside}' is set, and '{key}' is not: set it, too, or leave '{beside}' out")
+        };
+        let login = match (&self.user, &self.password, &self.secret) {
+            (None, None, None) if self.turn.is_empty() => return Ok(None),
+            (None, None, None) => {
+                return Err(
+                    "'turn' names servers, which need credentials: set 'turn_user' and 'turn_password', or 'turn_secret'"
+                        .to_owned(),
+                );
+            }
+            (Some(_), None, _) => return Err(missing("turn_password", "turn_user")),
+            (None, Some(_), _) => return Err(missing("turn_user", "turn_password")),
+            (Some(user), Some(Hidden(password)), _) => {
                 let credentials = Credentials::new(user, password.clone());
-                let credentials = credentials
-                    .ok_or("'turn_user' or 'turn_password' is empty or longer than 508 bytes")?;
-                Ok(Some(TurnLogin::Password(credentials)))
+                // Each was looked at when it was read.
+                TurnLogin::Password(credentials.ok_or("'turn_user' or 'turn_password' is empty")?)
             }
-            (None, None, Some(Hidden(secret))) => {
-                Ok(Some(TurnLogin::SharedSecret(Arc::new(secret.clone()))))
-            }
-            (None, None, None) => Err(
-                "'turn' needs 'turn_user' and 'turn_password', or 'turn_secret'".to_owned(),
-            ),
-            (_, _, Some(_)) => Err(
-                "'turn_secret' makes user names and passwords of its own: leave 'turn_user' and 'turn_password' out"
-                    .to_owned(),
-            ),
-            _ => Err("'turn_user' and 'turn_password' go together".to_owned()),
+            (None, None, Some(Hidden(secret))) => TurnLogin::SharedSecret(Arc::new(secret.clone())),
+        };
+        if self.turn.is_empty() {
+            let keys = if self.secret.is_some() {
+                "'turn_secret' is"
+            } else {
+                "'turn_user' and 'turn_password' are"
+            };
+            return Err(format!(
+                "{keys} set, and 'turn' names none of the servers that they are for: set it, too, or leave them out"
+            ));
         }
+        Ok(Some(login))
+    }
+}
+
+/// What the servers share with whoever makes credentials.
+pub(crate) fn secret(text: &str) -> Result<&str, String> {
+    if text.is_empty() {
+        return Err("must not be empty".to_owned());
+    }
+    Ok(text)
+}
+
+/// A user name or a password. An empty one is none, and servers take none that is longer.
+pub(crate) fn credential(text: &str) -> Result<&str, String> {
+    if (1..=MAX_CREDENTIAL_LEN).contains(&text.len()) {
+        Ok(text)
+    } else {
+        Err(format!(
+            "must have 1 to {MAX_CREDENTIAL_LEN} bytes, and has {}",
+            text.len()
+        ))
     }
 }
 
@@ -177,27 +225,97 @@ mod tests {
             ..with_turn()
         };
         assert_eq!(with_secret.sources().unwrap().turn.len(), 1);
-        for wrong in [
+        let of_none = ServerSettings {
+            turn: Vec::new(),
+            ..with_password.clone()
+        };
+        for (wrong, said) in [
+            (
+                with_turn(),
+                "set 'turn_user' and 'turn_password', or 'turn_secret'",
+            ),
+            (
+                ServerSettings {
+                    user,
+                    ..with_turn()
+                },
+                "'turn_user' is set, and 'turn_password' is not",
+            ),
+            (
+                ServerSettings {
+                    password: hidden.clone(),
+                    ..with_turn()
+                },
+                "'turn_password' is set, and 'turn_user' is not",
+            ),
+            (
+                ServerSettings {
+                    secret: hidden,
+                    ..with_password
+                },
+                "leave 'turn_user' and 'turn_password' out, or 'turn_secret'",
+            ),
+            (
+                of_none,
+                "'turn_user' and 'turn_password' are set, and 'turn' names none",
+            ),
+            (
+                ServerSettings {
+                    turn: Vec::new(),
+                    ..with_secret
+                },
+                "'turn_secret' is set, and 'turn' names none",
+            ),
+        ] {
+            let reason = wrong.sources().unwrap_err();
+            assert!(reason.contains(said), "{reason}");
+        }
+    }
+
+    /// So that they can be set one after the other.
+    #[test]
+    fn only_what_nothing_more_can_put_right_is_a_contradiction() {
+        let (user, hidden) = (Some("ada".to_owned()), Some(Hidden::new("secret")));
+        let alone = [
             with_turn(),
             ServerSettings {
-                user,
-                ..with_turn()
+                user: user.clone(),
+                ..ServerSettings::default()
             },
             ServerSettings {
-                secret: hidden,
-                ..with_password.clone()
+                password: hidden.clone(),
+                ..ServerSettings::default()
             },
             ServerSettings {
-                turn: Vec::new(),
-                ..with_password.clone()
+                secret: hidden.clone(),
+                ..ServerSettings::default()
             },
-            ServerSettings {
-                password: Some(Hidden::new("")),
-                ..with_password
-            },
-        ] {
-            assert!(wrong.sources().is_err(), "{wrong:?}");
+        ];
+        for settings in alone {
+            assert_eq!(settings.contradiction(), Ok(()), "{settings:?}");
         }
+        let both = ServerSettings {
+            user,
+            secret: hidden,
+            ..ServerSettings::default()
+        };
+        let reason = both.contradiction().unwrap_err();
+        assert!(
+            reason.contains("leave 'turn_user' out, or 'turn_secret'"),
+            "{reason}"
+        );
+    }
+
+    #[test]
+    fn credentials_have_lengths() {
+        assert_eq!(credential("ada"), Ok("ada"));
+        assert!(
+            credential("")
+                .unwrap_err()
+                .contains("1 to 508 bytes, and has 0")
+        );
+        assert!(credential(&"a".repeat(508)).is_ok() && credential(&"a".repeat(509)).is_err());
+        assert!(secret("").is_err() && secret(&"a".repeat(1000)).is_ok());
     }
 
     #[test]

@@ -34,6 +34,7 @@ mod host_addresses;
 mod media_output;
 mod network_watch;
 mod peer_connection;
+pub mod probe;
 mod queue;
 mod randomness;
 mod replay_memory;
@@ -50,7 +51,7 @@ pub use securecall_audio_device::{
 };
 pub use securecall_media::Reach;
 pub use securecall_relay::Credentials;
-pub use securecall_relay::turn::{Scheme as TurnScheme, ServerUri};
+pub use securecall_relay::turn::{MAX_CREDENTIAL_LEN, Scheme as TurnScheme, ServerUri};
 pub use securecall_relay_client::TlsTrust;
 pub use securecall_session::{
     AnswerPolicy, CallError, CallHandle, CallHandles, CallOptions, Callee, CommandError, Contact,

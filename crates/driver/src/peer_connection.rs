@@ -310,7 +310,9 @@ impl PeerConnection {
             | TransportError::Description(_)
             | TransportError::MediaLines
             | TransportError::Candidate => MediaFailure::UnusableSdp,
-            TransportError::HandshakeTimedOut => MediaFailure::NoPath,
+            TransportError::HandshakeTimedOut | TransportError::HandshakeBroken => {
+                MediaFailure::NoPath
+            }
             TransportError::MalformedDatagram
             | TransportError::Misuse
             | TransportError::Closed

@@ -9,7 +9,7 @@ use securecall_matrix::{Account, TurnCredentials};
 use securecall_media::Reach;
 use securecall_relay::turn::{Scheme, ServerUri};
 use securecall_relay::{Credentials, ServerLink, TurnServer, is_public};
-use securecall_relay_client::resolve;
+use securecall_relay_client::{MAX_ADDRESSES, resolve};
 use tokio::sync::{Notify, oneshot, watch};
 use web_time::Instant;
 
@@ -82,15 +82,17 @@ impl ServerKeeper {
             ..Servers::default()
         };
         let mut complete = true;
+        let mut found = Vec::new();
         for server in &named {
             match self.addresses(server).await {
-                Ok(addresses) => add(&mut servers, server, &addresses),
+                Ok(addresses) => found.push((server, addresses)),
                 Err(error) => {
                     complete = false;
                     tracing::info!(host = %server.uri.host, %error, "a server for calls has no address");
                 }
             }
         }
+        add_in_turn(&mut servers, &found);
         tracing::debug!(
             stun = servers.stun.len(),
             turn = servers.turn.len(),
@@ -145,13 +147,15 @@ impl ServerKeeper {
         server: &Named,
     ) -> Result<Vec<SocketAddr>, securecall_relay_client::ResolveError> {
         let ServerUri { host, port, .. } = &server.uri;
-        let this_machine = self.reach == Reach::ThisMachine;
-        let admits = |address: SocketAddr| {
-            // A homeserver must not point us at machines of our own network.
-            server.by_user || is_public(address) || (this_machine && address.ip().is_loopback())
-        };
+        let admits = |address| may_be_at(address, server.by_user, self.reach);
         resolve(host, *port, admits).await
     }
+}
+
+/// Whether a server may be at an address: a homeserver must not point us at machines of our own network.
+pub(crate) fn may_be_at(address: SocketAddr, named_by_user: bool, reach: Reach) -> bool {
+    let this_machine = reach == Reach::ThisMachine && address.ip().is_loopback();
+    named_by_user || is_public(address) || this_machine
 }
 
 fn of_config(uri: &ServerUri) -> Named {
@@ -165,6 +169,7 @@ fn of_config(uri: &ServerUri) -> Named {
 /// The servers of a homeserver, as far as they can be used.
 fn of_homeserver(offered: &TurnCredentials) -> impl Iterator<Item = Named> {
     let credentials = Credentials::new(&offered.username, offered.password.clone());
+    let credentials = credentials.map(Credentials::naming_user);
     offered
         .uris
         .iter()
@@ -182,7 +187,7 @@ fn of_homeserver(offered: &TurnCredentials) -> impl Iterator<Item = Named> {
 }
 
 /// Credentials of the configuration, or made with its secret.
-fn credentials(login: &TurnLogin) -> Option<Credentials> {
+pub(crate) fn credentials(login: &TurnLogin) -> Option<Credentials> {
     match login {
         TurnLogin::Password(credentials) => Some(credentials.clone()),
         TurnLogin::SharedSecret(secret) => {
@@ -193,24 +198,36 @@ fn credentials(login: &TurnLogin) -> Option<Credentials> {
     }
 }
 
-fn add(servers: &mut Servers, server: &Named, addresses: &[SocketAddr]) {
+/// Those who use the list may not have room for all. So each server has its turn with its first address, and then each with its
+/// next, which is of the other family where there is one: the last server may be the only one that gets through.
+fn add_in_turn(servers: &mut Servers, found: &[(&Named, Vec<SocketAddr>)]) {
+    for index in 0..MAX_ADDRESSES {
+        for (server, addresses) in found {
+            if let Some(address) = addresses.get(index) {
+                add(servers, server, *address);
+            }
+        }
+    }
+}
+
+fn add(servers: &mut Servers, server: &Named, address: SocketAddr) {
     let link = match server.uri.scheme {
         Scheme::Stun | Scheme::TurnUdp => {
             // Every TURN server says how it sees us, too.
-            servers.stun.extend_from_slice(addresses);
+            if !servers.stun.contains(&address) {
+                servers.stun.push(address);
+            }
             ServerLink::Udp
         }
         Scheme::TurnTcp => ServerLink::Tcp,
         Scheme::TurnTls => ServerLink::Tls(server.uri.host.clone()),
     };
     if let (Some(credentials), true) = (&server.credentials, server.uri.scheme != Scheme::Stun) {
-        servers
-            .turn
-            .extend(addresses.iter().map(|address| TurnServer {
-                address: *address,
-                link: link.clone(),
-                credentials: credentials.clone(),
-            }));
+        servers.turn.push(TurnServer {
+            address,
+            link,
+            credentials: credentials.clone(),
+        });
     }
 }
 
@@ -220,6 +237,50 @@ mod tests {
     use securecall_matrix::{AccountStore, Homeserver, Registration, StoreKey};
 
     use super::*;
+
+    #[test]
+    fn each_server_has_its_turn_with_its_first_address() {
+        let offered = TurnCredentials {
+            username: "1790000000:@ada:example.org".to_owned(),
+            password: "made".to_owned().into(),
+            uris: vec![
+                "turn:turn.example.org".to_owned(),
+                "turns:turn.example.org:443".to_owned(),
+            ],
+            ttl: OWN_TTL,
+        };
+        let named: Vec<Named> = of_homeserver(&offered).collect();
+        let found: Vec<(&Named, Vec<SocketAddr>)> = named
+            .iter()
+            .map(|server| {
+                let port = server.uri.port;
+                let v4 = SocketAddr::from(([192, 0, 2, 1], port));
+                (
+                    server,
+                    vec![v4, format!("[2001:db8::1]:{port}").parse().unwrap()],
+                )
+            })
+            .collect();
+        let mut servers = Servers::default();
+        add_in_turn(&mut servers, &found);
+        let asked: Vec<String> = servers
+            .turn
+            .iter()
+            .map(|server| server.address.to_string())
+            .collect();
+        assert_eq!(
+            asked,
+            [
+                "192.0.2.1:3478",
+                "192.0.2.1:443",
+                "[2001:db8::1]:3478",
+                "[2001:db8::1]:443"
+            ]
+        );
+        // A server that is named again is asked once how it sees us.
+        add_in_turn(&mut servers, &found);
+        assert_eq!(servers.stun.len(), 2);
+    }
 
     #[tokio::test]
     async fn relays_of_a_homeserver_that_is_out_of_reach_for_a_moment_stay_known() {

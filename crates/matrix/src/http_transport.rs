@@ -125,18 +125,19 @@ impl HttpTransport {
     /// Lets all connections go if one of them may be dead, now that the machine has lost these addresses or its routes have
     /// changed.
     pub(crate) fn network_changed(&self, gone: &[IpAddr]) {
+        // First of all: who loses a connection is to find that the network is new.
+        self.inner.changed.send_replace(Some(Instant::now()));
         let pool = self.pool();
         // A change that makes no difference cancels nothing: of one that comes in many steps the first does, or two.
         if pool.may_be_dead(gone) {
             self.let_go();
         }
-        self.inner.changed.send_replace(Some(Instant::now()));
     }
 
     /// Lets all connections go.
     pub(crate) fn distrust_connections(&self) {
-        self.let_go();
         self.inner.changed.send_replace(Some(Instant::now()));
+        self.let_go();
     }
 
     /// Changes of the network from now on.

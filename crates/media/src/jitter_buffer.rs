@@ -159,6 +159,7 @@ impl JitterBuffer {
             self.figures.frames_malformed += 1;
             return Insertion::Refused;
         }
+        // After the form: numbers of what is no frame must not move the stream.
         let Some(index) = self.place(sequence, rtp_time) else {
             self.figures.frames_malformed += 1;
             return Insertion::Refused;
@@ -168,15 +169,19 @@ impl JitterBuffer {
             return Insertion::Duplicate;
         }
 
+        // Late ones count as well: how late they come is what the cushion is made for.
         let arrival = self.microseconds(now);
         let base = self.arrivals.base();
         self.arrivals.record(arrival, index * FRAME_US);
+        // The delay is measured from the base. Where that moves, the number changes and what is
+        // heard does not.
         self.shift_delay(base - self.arrivals.base());
         if index < self.next {
             self.store.mark_seen(index);
             self.figures.frames_late += 1;
             return Insertion::Late;
         }
+        // The newest is worth more than what is overdue by a whole store.
         if index - self.next >= packet_store::SPAN {
             self.pass_over(index - packet_store::SPAN + 1);
         }
@@ -244,6 +249,7 @@ impl JitterBuffer {
             self.arrivals.reset();
             self.delay = None;
         }
+        // What was overtaken must not take the count back with it.
         if distance > 0 {
             origin.newest = index;
             origin.newest_sequence = sequence;
@@ -333,6 +339,7 @@ impl JitterBuffer {
             return;
         }
 
+        // Before the frame is looked for: which one is next follows from how late we are.
         let cushion = self.smooth_cushion(now);
         let target = self.target();
         if let Some(last) = self.store.last()
@@ -412,6 +419,8 @@ impl JitterBuffer {
             self.conceal();
             return;
         }
+        // Enough cushion: what was made up while we waited takes the place of that much of the
+        // frame. Otherwise the frame is played whole, and the wait has become delay.
         let made_up = if cushion - held_us >= target {
             self.held.min(TICK_SAMPLES)
         } else {

@@ -59,8 +59,9 @@ const CHANNEL_STREAM: u16 = 0;
 const INITIAL_STUN_RTO: Duration = Duration::from_millis(50);
 /// Checks of a pair come no further apart than this, so that a path that returns is found within a second.
 const MAX_STUN_RTO: Duration = Duration::from_secs(1);
-/// 50 + 100 + … + 800 ms and then a check each second: pairs are tried longer than the 30 s a call waits for its path.
-const MAX_STUN_RETRANSMITS: usize = 34;
+/// 50 + 100 + … + 800 ms and then a check each second: pairs are tried longer than the 30 s a call waits for its path. It is also
+/// how often an address that never answers is sent to, from each candidate of ours.
+const MAX_STUN_RETRANSMITS: usize = 35;
 /// Pairs checked at once when candidates arrive, before pacing begins.
 const CHECK_BURST: usize = 8;
 /// Pacing of connectivity checks (RFC 8445 section 14.2 allows 5 ms; str0m's own is 50 ms).
@@ -69,6 +70,9 @@ const CHECK_PACING: Duration = Duration::from_millis(5);
 const STR0M_PACING: Duration = Duration::from_millis(50);
 /// [`TransportEvent::AuthenticatedPacket`] comes at most this often, and so does whatever is told of it.
 pub const AUTHENTICATED_INTERVAL: Duration = Duration::from_millis(250);
+/// The most datagrams that the engine sends at one moment. DTLS 1.3 of dimpl 0.9 repeats its last flight without end and without
+/// waiting when the peer's part of the handshake is broken in certain places; a call sends a handful.
+const MAX_SENT_AT_ONCE: usize = 1000;
 /// str0m's "never" is decades away.
 const NEVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
 
@@ -319,6 +323,7 @@ impl Transport {
         destination: SocketAddr,
         bytes: &[u8],
     ) -> Result<(), TransportError> {
+        // Before the engine sees it, which would learn a candidate from any check.
         if !self.reach.admits_socket(source) || !self.admits_check(source, bytes) {
             return Ok(());
         }
@@ -545,10 +550,13 @@ impl Transport {
     /// Drains the engine, as it must be after every mutation.
     fn settle(&mut self, now: Instant) -> Result<(), TransportError> {
         self.dtls.set_now(now);
+        let mut sent = 0;
         loop {
             match self.engine(|rtc| Ok((rtc.poll_output()?, rtc.last_timeout_reason())))? {
                 (Output::Timeout(at), reason) => {
                     self.deadline = self.next_deadline(now, at, reason);
+                    // Only when all is drained: while a better pair takes over, datagrams go by
+                    // both. And only after `PathUp`, which names the first.
                     if self.path_up
                         && let Some((kind, pair)) = self.nomination.news()
                     {
@@ -557,6 +565,12 @@ impl Transport {
                     return Ok(());
                 }
                 (Output::Transmit(transmit), _) => {
+                    sent += 1;
+                    if sent > MAX_SENT_AT_ONCE {
+                        self.rtc = None;
+                        self.deadline = None;
+                        return Err(TransportError::HandshakeBroken);
+                    }
                     let contents = transmit.contents.to_vec();
                     let pair = SelectedPair {
                         local: transmit.source,
@@ -604,6 +618,8 @@ impl Transport {
             Event::IceConnectionStateChange(state) => {
                 debug!(?state, "ice");
                 self.ice = state;
+                // Not sooner: without a pair no flight gets anywhere, and its waits would grow for
+                // nothing.
                 if state.is_connected() {
                     self.dtls.begin();
                 }
@@ -619,6 +635,7 @@ impl Transport {
                     self.emit(TransportEvent::ChannelOpen);
                 }
             }
+            // Only what is on our channel: another one has no meaning between us.
             Event::ChannelData(data) if Some(data.id) == self.channel => {
                 self.authenticated(now);
                 self.emit(TransportEvent::Control(data.data));

@@ -69,12 +69,14 @@ impl VoiceEncoder {
         let step = (target - self.gain) / TICK_SAMPLES as f32;
         for (i, (slot, sample)) in self.samples[self.filled..].iter_mut().zip(tick).enumerate() {
             let gain = self.gain + step * (i + 1) as f32;
+            // A driver's NaN would stay in the encoder's state for good.
             *slot = if sample.is_finite() {
                 sample.clamp(-1.0, 1.0) * gain
             } else {
                 0.0
             };
         }
+        // Both: the tick that fades out still holds voice.
         let silent = self.gain == 0.0 && target == 0.0;
         self.silent_ticks = if silent {
             self.silent_ticks.saturating_add(1)
@@ -89,6 +91,7 @@ impl VoiceEncoder {
 
         self.filled = 0;
         let media_time = self.media_time;
+        // Before what may fail: the frames after a lost one keep their place in time.
         self.media_time += FRAME_SAMPLES as u64;
         self.encode()?;
         Ok(Some(EncodedFrame {

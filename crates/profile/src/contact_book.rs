@@ -124,14 +124,11 @@ pub fn check_same_key(contact: &Contact, proven: &SecureCallId) -> Result<(), Ve
 
 #[cfg(test)]
 mod tests {
-    use securecall_crypto::{IdentityKey, IdentitySeed};
+    use securecall_crypto::IdentitySeed;
 
     use super::*;
     use crate::content::Identity;
-
-    fn id(byte: u8) -> SecureCallId {
-        SecureCallId::new(&IdentityKey::from_bytes([byte; 32]).unwrap())
-    }
+    use crate::sample_contacts::id;
 
     fn address(text: &str) -> Address {
         text.parse().unwrap()

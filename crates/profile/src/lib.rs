@@ -65,6 +65,8 @@ mod passphrases;
 mod profile;
 mod proof;
 mod randomness;
+#[cfg(test)]
+mod sample_contacts;
 mod sealed_file;
 mod storage_error;
 mod store_error;

@@ -217,6 +217,7 @@ mod tests {
 
     use super::*;
     use crate::content::Identity;
+    use crate::sample_contacts::contact;
 
     const SEED: [u8; 32] = *b"the seed of an identity, in here";
     const STORE_KEY: [u8; 32] = *b"the key of the store of matrix..";
@@ -229,12 +230,8 @@ mod tests {
     }
 
     fn content() -> Content {
-        let contact = |number: usize| crate::content::Contact {
-            name: format!("contact {number}"),
-            id: None,
-            matrix_id: "@alice:example.org".parse().unwrap(),
-            verified: false,
-        };
+        let contact =
+            |number: usize| contact(&format!("contact {number}"), None, "@alice:example.org");
         Content {
             identity: Some(Identity::new(IdentitySeed::from_bytes(SEED))),
             contacts: (0..50).map(contact).collect(),

@@ -166,28 +166,14 @@ fn looks_like_address(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use securecall_crypto::IdentityKey;
-
     use super::*;
-
-    fn id(byte: u8) -> SecureCallId {
-        SecureCallId::new(&IdentityKey::from_bytes([byte; 32]).unwrap())
-    }
-
-    fn contact(name: &str, byte: u8, matrix_id: &str) -> Contact {
-        Contact {
-            name: name.to_owned(),
-            id: Some(id(byte)),
-            matrix_id: matrix_id.parse().unwrap(),
-            verified: false,
-        }
-    }
+    use crate::sample_contacts::{contact, id};
 
     fn contacts() -> Vec<Contact> {
         vec![
-            contact("Ada", 7, "@ada:example.org"),
-            contact("Bo", 8, &format!("@sc_{}:example.org", id(8))),
-            contact("bo", 9, &format!("@sc_{}:example.org", id(9))),
+            contact("Ada", Some(7), "@ada:example.org"),
+            contact("Bo", Some(8), &format!("@sc_{}:example.org", id(8))),
+            contact("bo", Some(9), &format!("@sc_{}:example.org", id(9))),
         ]
     }
 

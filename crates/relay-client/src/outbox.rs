@@ -17,6 +17,7 @@ const MAX_REQUESTS: usize = 64;
 pub(crate) struct Outbox {
     waiting: Mutex<Waiting>,
     changed: Notify,
+    over: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -51,6 +52,12 @@ impl Outbox {
     pub(crate) fn close(&self) {
         self.waiting().closed = true;
         self.changed.notify_one();
+        self.over.notify_one();
+    }
+
+    /// Waits until nothing more will be said. For one waiter.
+    pub(crate) async fn closed(&self) {
+        self.over.notified().await;
     }
 
     /// Waits for the next message; `None` after the last one.

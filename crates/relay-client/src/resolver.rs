@@ -47,6 +47,7 @@ pub async fn resolve(
     };
     let (mut v4, mut v6) = (Vec::new(), Vec::new());
     for address in found {
+        // Before they are counted: what may not be used must not push out what may.
         if admits(address) {
             let family = if address.is_ipv4() { &mut v4 } else { &mut v6 };
             if !family.contains(&address) {
@@ -56,6 +57,7 @@ pub async fn resolve(
     }
     let mut addresses = Vec::new();
     let (mut v4, mut v6) = (v4.into_iter(), v6.into_iter());
+    // In turn, so that the bound leaves some of both: one family may lead nowhere from here.
     while addresses.len() < MAX_ADDRESSES {
         let before = addresses.len();
         addresses.extend(v4.next());

@@ -11,7 +11,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use crate::TlsTrust;
@@ -52,6 +52,7 @@ pub(crate) async fn run(
             let (reader, writer) = tokio::io::split(opened);
             tokio::select! {
                 () = read(stream, reader, &tell) => News::Closed,
+                // Nobody has a use for the stream any more, so nobody waits to hear of its end.
                 () = write(writer, &outbox) => return,
             }
         }
@@ -132,8 +133,20 @@ async fn read(
     }
 }
 
-/// Writes until nothing more is said.
+/// Writes until nothing more is said. A server that takes nothing holds the stream no longer than the last words may take.
 async fn write(mut writer: impl AsyncWrite + Unpin, outbox: &Outbox) {
+    let patience = async {
+        outbox.closed().await;
+        sleep(FAREWELL_TIMEOUT).await;
+    };
+    tokio::select! {
+        () = write_all(&mut writer, outbox) => {}
+        () = patience => {}
+    }
+    let _ = timeout(FAREWELL_TIMEOUT, writer.shutdown()).await;
+}
+
+async fn write_all(mut writer: impl AsyncWrite + Unpin, outbox: &Outbox) {
     while let Some(bytes) = outbox.next().await {
         // A frame that was begun is finished, or the next could not be told from it.
         let written = async {
@@ -145,5 +158,4 @@ async fn write(mut writer: impl AsyncWrite + Unpin, outbox: &Outbox) {
             return std::future::pending().await;
         }
     }
-    let _ = timeout(FAREWELL_TIMEOUT, writer.shutdown()).await;
 }

@@ -15,6 +15,10 @@ pub trait CandidateSource: Send {
     /// Whether its candidates say nothing of where we are, so that they may be told to anybody.
     fn hides_address(&self) -> bool;
 
+    /// The other side is to learn nothing of us. Nor should whoever listens on the way to a server, where that can be had.
+    /// Called before it is asked for candidates.
+    fn be_discreet(&mut self) {}
+
     /// Begins to look for candidates behind sockets that are new. Called once for each gathering, with
     /// none where there is no new one.
     fn gather(&mut self, now: Instant, sockets: &[SocketAddr]);

@@ -22,6 +22,7 @@
 mod candidate;
 mod candidate_source;
 mod host;
+pub mod probe;
 mod reach;
 mod reflexive;
 pub mod stun;

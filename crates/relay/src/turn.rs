@@ -2,8 +2,13 @@
 
 mod allocation;
 mod authentication;
+mod channel_data;
+mod discretion;
 mod failure;
+mod grant;
+mod granted;
 mod peers;
+mod requests;
 mod server;
 mod stream_buffer;
 mod transactions;
@@ -11,6 +16,7 @@ mod turn_source;
 mod uri;
 
 pub use failure::TurnFailure;
+pub use granted::Granted;
 pub use server::{Credentials, MAX_CREDENTIAL_LEN, ServerLink, TurnServer};
 pub use stream_buffer::{MAX_FRAME_LEN, StreamBuffer, StreamError};
 pub use turn_source::TurnSource;

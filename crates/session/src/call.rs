@@ -370,10 +370,13 @@ impl Call {
             safety_words,
             setup,
         });
+        // Not before: until here it is not proven who would hear it.
         self.order(io, MediaCommand::OpenMicrophone);
         if self.media.is_muted() {
             self.order(io, MediaCommand::SetMuted(true));
         }
+        // Frames come before the call counts as connected, so what they said of it was kept till
+        // now.
         if self.media.is_peer_muted() {
             self.tell_peer_muted(io);
         }

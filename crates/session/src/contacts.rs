@@ -67,6 +67,8 @@ impl Contacts {
         let id = SecureCallId::new(identity);
         let told = matrix_id.securecall_id().map(SecureCallId::identity_key);
         let known = self.identity_at(matrix_id);
+        // Both must agree: neither may a contact overrule what the address itself says, nor an
+        // address what the user knows of it.
         if [told, known]
             .into_iter()
             .flatten()
@@ -81,6 +83,8 @@ impl Contacts {
         let here = contacts
             .iter()
             .find(|contact| contact.matrix_id == *matrix_id);
+        // The key is who somebody is, so the user's name for it holds at any account; that this is
+        // another one is said beside it.
         let name = here
             .or_else(|| contacts.first())
             .map(|contact| contact.name.clone());

@@ -64,27 +64,15 @@ mod tests {
         }
     }
 
-    #[derive(serde::Deserialize)]
-    struct Vectors {
-        before: String,
-        after: String,
-        cases: Vec<Case>,
-    }
-
-    #[derive(serde::Deserialize)]
-    struct Case {
-        says: String,
-        lines: String,
-        digest: Option<String>,
-    }
+    include!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../testing/vectors/fingerprint.rs"
+    ));
 
     #[test]
     fn the_vectors_that_the_media_engine_is_held_to_as_well() {
-        let json = include_str!("../../../testing/vectors/fingerprint.json");
-        let vectors: Vectors = serde_json::from_str(json).unwrap();
-        for case in vectors.cases {
-            let sdp = format!("{}{}{}", vectors.before, case.lines, vectors.after);
-            let read = Fingerprint::of(&sdp).map(|it| data_encoding::HEXLOWER.encode(&it.0));
+        for case in fingerprint_cases() {
+            let read = Fingerprint::of(&case.sdp).map(|it| data_encoding::HEXLOWER.encode(&it.0));
             assert_eq!(read, case.digest, "{}", case.says);
         }
     }

@@ -8,6 +8,7 @@
 //! * [`WebServer`]: an HTTP server that answers as it is told, and leads the rest to another one;
 //! * [`ConnectProxy`]: a way to servers on this machine by names that no name service knows;
 //! * [`Coturn`]: a TURN server that operators run, over UDP, TCP and TLS;
+//! * [`LyingTurn`]: a TURN server that says what is not so, before a real one;
 //! * [`UdpForwarder`]: a network path that can be cut, healed and filtered without root;
 //! * [`Network`](network::Network): hosts behind NATs of all kinds, with loss, delay and roaming, on one machine (Linux, root);
 //! * [`texts_by_zxing_cpp`]: the QR reader that ours is compared with.
@@ -26,6 +27,7 @@ mod database_snapshot;
 mod homeserver_config;
 mod hostile_homeserver;
 mod http;
+mod lying_turn;
 #[cfg(target_os = "linux")]
 pub mod network;
 mod pem;
@@ -41,6 +43,7 @@ pub use coturn::{Coturn, CoturnError, CoturnUsers};
 pub use database_snapshot::{ALLOWED, Allowed, DatabaseSnapshot, Difference, Report};
 pub use homeserver_config::{Registration, SynapseOptions, TurnServers};
 pub use hostile_homeserver::{Answer, HostileHomeserver};
+pub use lying_turn::{Lie, LyingTurn, TurnUser};
 pub use synapse::{Synapse, SynapseError};
 pub use tls_front::TlsFront;
 pub use udp_forwarder::{Flow, PacketClass, UdpForwarder};

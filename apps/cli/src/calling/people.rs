@@ -225,19 +225,12 @@ fn position(contacts: &[Contact], id: Option<SecureCallId>, shown: &Contact) -> 
 
 #[cfg(test)]
 mod tests {
-    use securecall_crypto::IdentityKey;
-
     use super::*;
+    use crate::sample_contacts::contact;
 
     #[test]
     fn a_contact_that_was_shown_is_known_by_its_key_and_only_without_one_by_its_address() {
-        let id = |byte| SecureCallId::new(&IdentityKey::from_bytes([byte; 32]).unwrap());
-        let contact = |key: Option<u8>, matrix_id: &str| Contact {
-            name: "Ada".to_owned(),
-            id: key.map(id),
-            matrix_id: matrix_id.parse().unwrap(),
-            verified: false,
-        };
+        let contact = |key, matrix_id| contact("Ada", key, matrix_id);
         let place = |shown: &Contact, now: &[Contact]| position(now, shown.id, shown);
         let (keyed, keyless) = (
             contact(Some(7), "@ada:a.example"),

@@ -24,6 +24,7 @@ const PASSWORD: &str = "SECURECALL_PASSWORD";
 const TOKEN: &str = "SECURECALL_TOKEN";
 
 pub(super) fn register(context: &Context, options: &RegisterOptions) -> Result<ExitCode, Failure> {
+    // What is wrong with the arguments is told before a passphrase is asked for.
     let given = homeserver(options.homeserver.expose(), &options.authority)?;
     let mut profile = context.open_profile()?;
     let identity = profile.identity()?;
@@ -90,6 +91,7 @@ pub(super) fn login(context: &Context, options: &LoginOptions) -> Result<ExitCod
     }
     let _lock = profile.lock_session("login")?;
     check_no_account(&profile)?;
+    // Only now: nobody is to type a password for what is refused anyhow.
     let typed = match user.securecall_id() {
         Some(_) if env::var_os(PASSWORD).is_none() => None,
         _ => Some(password()?),

@@ -15,6 +15,8 @@ pub(super) fn run(mut context: Context, options: &CallOptions) -> Result<ExitCod
     context.output = calling::check_streams(context.output, &media)?;
     let profile = context.open_profile()?;
     profile.identity()?;
+    // Whom to call is settled before the account is taken for this run alone, and before anything
+    // is asked of the network.
     let person = who::resolve(
         &options.who,
         &profile.content().contacts,
@@ -33,6 +35,8 @@ pub(super) fn run(mut context: Context, options: &CallOptions) -> Result<ExitCod
         };
         calling::run(context, profile, account, plan).await
     });
+    // Not waited for: the look-up of a name, or a picture that is being read, cannot be called off
+    // and would hold up the end.
     runtime.shutdown_background();
     result
 }

@@ -61,6 +61,7 @@ fn share(context: &Context, options: &ShareOptions) -> Result<ExitCode, Failure>
                 .note(&format!("the QR code is in {}", path.display()));
         }
     }
+    // Told last: who reads it finds the files written.
     let page_host = context.settings.domain();
     Ok(context.tell(&Event::Link {
         deep_link: link.to_string(),
@@ -81,6 +82,7 @@ fn add(context: &Context, options: &AddOptions) -> Result<ExitCode, Failure> {
     let found = arguments::addresses(what, context.output)?;
     let name = options.name.as_deref();
     let name = name.map(contact_book::given_name).transpose()?;
+    // Before the profile is opened: nobody is to type a passphrase for what is refused anyhow.
     if name.is_some() && found.len() != 1 {
         let message = format!(
             "--name goes with exactly one contact, and here are {}",
@@ -96,6 +98,8 @@ fn add(context: &Context, options: &AddOptions) -> Result<ExitCode, Failure> {
         true => Consent::AddressChanges,
         false => Consent::Nothing,
     };
+    // Asked before the profile is locked for the change, for people take their time. What they have
+    // agreed to goes along, and counts only if it still is what would be done.
     let wanted: Vec<(Address, Option<Finding>)> = if prompt::can_ask() {
         let content = profile.content();
         let draft = Draft::new(&content.contacts, content.own_id(), domain.clone());
@@ -107,6 +111,7 @@ fn add(context: &Context, options: &AddOptions) -> Result<ExitCode, Failure> {
         let addresses = found.into_iter().map(|found| found.address);
         addresses.map(|address| (address, None)).collect()
     };
+    // One change for all: if one of them is refused, none is added.
     let done = profile.change(|content| {
         wanted
             .iter()
@@ -197,6 +202,7 @@ fn ask_about(
         let finding = draft.weigh(&address, name)?;
         let doubt = doubts.first().filter(|_| !options.uncertain);
         let is_wanted = match (&finding, finding.change()) {
+            // Nothing would change, so there is nothing to ask.
             (Finding::Same(_), _) => true,
             (Finding::AddressChange { .. }, Some(_))
                 if options.change_address && doubt.is_none() =>
@@ -214,6 +220,8 @@ fn ask_about(
             (_, None) => true,
         };
         if is_wanted {
+            // The next is weighed against the list as this one leaves it: one message may name a
+            // person twice.
             draft.take(&finding);
             wanted.push((address, Some(finding)));
         }

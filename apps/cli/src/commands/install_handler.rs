@@ -38,6 +38,7 @@ pub(super) fn run(context: &Context, remove: bool) -> Result<ExitCode, Failure> 
 }
 
 fn install(context: &Context, path: &Path) -> Result<(), Failure> {
+    // Before anything is written: without it nothing would ever lead to the entry.
     let xdg_mime =
         desktop::find("xdg-mime").ok_or_else(|| unsupported("the program xdg-mime is missing"))?;
     let program = env::current_exe().map_err(|error| {
@@ -54,6 +55,7 @@ fn install(context: &Context, path: &Path) -> Result<(), Failure> {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status();
+    // Asked what came of it, for it succeeds also where another default stays in force.
     let query = Command::new(&xdg_mime)
         .args(["query", "default", MIME_TYPE])
         .stdin(Stdio::null())

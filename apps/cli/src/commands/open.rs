@@ -26,6 +26,8 @@ pub(super) fn run(context: Context, options: &OpenOptions) -> Result<ExitCode, F
         (Ok(contact), false) => contact,
         (Err(failure), false) => return Err(failure),
         (result, true) => {
+            // The window closes with this program: what went wrong has to be said before that, and
+            // read.
             if let Err(failure) = &result {
                 context.output.note(&failure.to_string());
             }
@@ -106,6 +108,7 @@ fn from_desktop(
         Ok(link) => link,
         Err(failure) => return told(failure),
     };
+    // A terminal first: there a person sees all of the address, and can stop to compare it.
     if desktop::run_in_terminal(&arguments(context, &link)) {
         return Ok(ExitCode::Done);
     }

@@ -119,25 +119,12 @@ impl From<VerifyError> for Failure {
 
 #[cfg(test)]
 mod tests {
-    use securecall_contact::{Address, SecureCallId, ServerName};
-    use securecall_crypto::IdentityKey;
+    use securecall_contact::{Address, ServerName};
     use securecall_profile::contact_book::{Draft, check_same_key, given_name};
     use securecall_profile::{Contact, who};
 
     use super::*;
-
-    fn id(byte: u8) -> SecureCallId {
-        SecureCallId::new(&IdentityKey::from_bytes([byte; 32]).unwrap())
-    }
-
-    fn contact(name: &str, key: Option<u8>, matrix_id: &str) -> Contact {
-        Contact {
-            name: name.to_owned(),
-            id: key.map(id),
-            matrix_id: matrix_id.parse().unwrap(),
-            verified: false,
-        }
-    }
+    use crate::sample_contacts::{contact, id};
 
     /// Ada has a key, Bo has none.
     fn contacts() -> [Contact; 2] {

@@ -71,23 +71,18 @@ fn columns(text: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use securecall_contact::SecureCallId;
-    use securecall_crypto::IdentityKey;
-
     use super::*;
+    use crate::sample_contacts::contact;
 
     fn contacts() -> Vec<Contact> {
-        let id = SecureCallId::new(&IdentityKey::from_bytes([7; 32]).unwrap());
-        let contact = |name: &str, id, verified| Contact {
-            name: name.to_owned(),
-            id,
-            matrix_id: "@someone:example.org".parse().unwrap(),
-            verified,
-        };
+        let contact = |name, key| contact(name, key, "@someone:example.org");
         vec![
-            contact("Ada", Some(id), true),
-            contact("山田 太郎", Some(id), false),
-            contact("Bo", None, false),
+            Contact {
+                verified: true,
+                ..contact("Ada", Some(7))
+            },
+            contact("山田 太郎", Some(7)),
+            contact("Bo", None),
         ]
     }
 

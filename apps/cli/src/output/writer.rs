@@ -146,6 +146,8 @@ impl Writer {
                     }
                     let is_first = state.failed.is_none();
                     state.failed = Some(unwritten(&error));
+                    // Unlocked: standard error may hang as well, and whoever adds a line must not
+                    // hang with it.
                     drop(state);
                     if is_first && self.stream == Stream::Out {
                         let text = format!("warning: {}", unwritten(&error));

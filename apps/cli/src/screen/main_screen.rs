@@ -280,20 +280,15 @@ pub(super) fn name_of(peer: &Peer) -> String {
 #[cfg(test)]
 mod tests {
     use securecall_contact::{Address, ServerName};
-    use securecall_crypto::IdentityKey;
     use securecall_profile::contact_book::Finding;
 
     use super::*;
     use crate::error::ErrorKind;
+    use crate::sample_contacts;
 
     pub(super) fn contact(name: &str, byte: u8) -> Contact {
-        let id = SecureCallId::new(&IdentityKey::from_bytes([byte; 32]).unwrap());
-        Contact {
-            name: name.to_owned(),
-            id: Some(id),
-            matrix_id: format!("@sc_{id}:example.org").parse().unwrap(),
-            verified: false,
-        }
+        let address = format!("@sc_{}:example.org", sample_contacts::id(byte));
+        sample_contacts::contact(name, Some(byte), &address)
     }
 
     #[expect(clippy::disallowed_methods, reason = "any time will do")]

@@ -63,6 +63,7 @@ impl Screen {
                 self.call.handle(now, event);
             }
             Event::Call(CallEvent::Ended { reason, .. }) if self.call.is_going_on() => {
+                // Both before `reset`, which forgets whom the call was with.
                 if let Some(text) = self.call.epitaph(now, *reason) {
                     main.call_ended(now, text);
                 }

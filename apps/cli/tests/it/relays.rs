@@ -69,7 +69,7 @@ fn servers_without_credentials_and_texts_that_are_no_server_are_refused_before_a
         (
             "SECURECALL_TURN",
             "turn:turn.example.org",
-            "'turn' needs 'turn_user'",
+            "set 'turn_user' and 'turn_password', or 'turn_secret'",
         ),
         ("SECURECALL_TURN", "turn.example.org", "begins with neither"),
         (
@@ -90,6 +90,94 @@ fn servers_without_credentials_and_texts_that_are_no_server_are_refused_before_a
         assert!(!message.contains("swordfish"), "{message}");
         assert_eq!(caller.end().0, 2, "{name}");
     }
+}
+
+#[test]
+fn settings_that_nothing_more_can_put_right_are_refused_by_every_command() {
+    let machine = crate::command::Machine::new();
+    let list = |variables: &[(&str, &str)]| {
+        let mut command = machine.command(&["--json", "contact", "list"]);
+        command.envs(variables.iter().copied());
+        crate::command::end(&mut command)
+    };
+    let secret = ("SECURECALL_TURN_SECRET", "swordfish");
+    let refused = list(&[secret, ("SECURECALL_TURN_USER", "ada")]);
+    assert_eq!(refused.code, 2, "{refused:?}");
+    let error = refused.events().remove(0);
+    assert_eq!(error["kind"], "invalid_config");
+    let message = error["message"].as_str().unwrap();
+    assert!(
+        message.contains("leave 'turn_user' out, or 'turn_secret'"),
+        "{message}"
+    );
+    assert!(!message.contains("swordfish"), "{message}");
+    let too_long = "a".repeat(509);
+    for (key, value) in [
+        ("SECURECALL_TURN_USER", too_long.as_str()),
+        ("SECURECALL_TURN_PASSWORD", too_long.as_str()),
+    ] {
+        let refused = list(&[(key, value)]);
+        assert_eq!(refused.code, 2, "{refused:?}");
+        let message = refused.events()[0]["message"].to_string();
+        assert!(
+            message.contains(key) && !message.contains("aaaa"),
+            "{message}"
+        );
+    }
+    // One after the other, the rest can still come.
+    for alone in [
+        secret,
+        ("SECURECALL_TURN_USER", "ada"),
+        ("SECURECALL_TURN_PASSWORD", "swordfish"),
+        ("SECURECALL_TURN", "turn:turn.example.org"),
+    ] {
+        let said = list(&[alone]);
+        assert!(!format!("{said:?}").contains("invalid_config"), "{said:?}");
+    }
+}
+
+/// By no option of either side, and though the one who is called answers everybody.
+#[test]
+fn people_who_are_no_contacts_of_each_other_talk_by_relay() {
+    let coturn = coturn();
+    let (ada, bo) = (User::new(), User::new());
+    let listen = ["--json", "listen", "--answer", "auto", "--once"];
+    let mut callee = talker(&bo, &coturn, &[&listen[..], SILENT].concat());
+    callee.wait_for("ready");
+    let call = ["--json", "call", &bo.matrix_id, "--duration", "1.5"];
+    let mut caller = talker(&ada, &coturn, &[&call[..], SILENT].concat());
+    assert_eq!(caller.wait_for("connected")["route"], "relay");
+    let connected = callee.wait_for("connected");
+    assert_eq!(
+        (&connected["route"], &connected["peer"]["name"]),
+        (&Value::from("relay"), &Value::Null)
+    );
+    assert_eq!((caller.end().0, callee.end().0), (0, 0));
+}
+
+#[test]
+fn without_a_relay_of_their_own_a_stranger_is_called_directly_or_not_at_all() {
+    let coturn = coturn();
+    let (ada, bo) = (User::new(), User::new());
+    let call = ["--json", "call", &bo.matrix_id, "--duration", "1.5"];
+    let mut refused = Talker::start(ada.machine.command(&[&call[..], SILENT].concat()));
+    let error = refused.wait_for("error");
+    assert_eq!(error["kind"], "no_relay");
+    let help = error["help"].as_str().unwrap();
+    for way_out in ["contact add", "`turn`", "--route direct"] {
+        assert!(help.contains(way_out), "{help}");
+    }
+    assert_eq!(refused.end().0, 3);
+
+    // The other side still tells nothing but the relay's address.
+    let listen = ["--json", "listen", "--answer", "auto", "--once"];
+    let mut callee = talker(&bo, &coturn, &[&listen[..], SILENT].concat());
+    callee.wait_for("ready");
+    let directly = [&call[..], &["--route", "direct"], SILENT].concat();
+    let mut caller = Talker::start(ada.machine.command(&directly));
+    caller.wait_for("connected");
+    assert_eq!(callee.wait_for("connected")["route"], "relay");
+    assert_eq!((caller.end().0, callee.end().0), (0, 0));
 }
 
 const SILENT: &[&str] = &["--mic", "tone:300", "--speaker", "null"];

@@ -71,10 +71,15 @@ impl Gathering {
 
     /// From now on only sources of this route are asked.
     pub(super) fn set_route(&mut self, route: Route) {
-        self.sources.retain(|asked| match route {
-            Route::Direct => true,
-            Route::Relay => asked.source.hides_address(),
-        });
+        match route {
+            Route::Direct => {}
+            Route::Relay => {
+                self.sources.retain(|asked| asked.source.hides_address());
+                for asked in &mut self.sources {
+                    asked.source.be_discreet();
+                }
+            }
+        }
     }
 
     /// Whether nobody is to be asked, and so no socket needed.
@@ -238,8 +243,9 @@ fn split(stream: StreamId) -> (usize, StreamId) {
 
 #[cfg(test)]
 mod tests {
-    use securecall_relay::CandidateKind;
+    use securecall_relay::{CandidateKind, Credentials, ServerLink, TurnServer};
     use tokio::sync::watch;
+    use zeroize::Zeroizing;
 
     use super::super::sources;
     use super::*;
@@ -481,6 +487,32 @@ mod tests {
         gathering.begin(clock::now(), &[]);
         let complete = vec![GatheringOutput::Complete];
         assert_eq!(outputs(&mut gathering), (complete, None));
+    }
+
+    #[test]
+    fn where_the_peer_may_not_learn_an_address_of_ours_networks_do_not_read_our_name() {
+        let credentials = Credentials::new("@ada:example.org", Zeroizing::new("s".to_owned()));
+        let server = |link| TurnServer {
+            address: address(SERVER),
+            link,
+            credentials: credentials.clone().unwrap().naming_user(),
+        };
+        let tls = ServerLink::Tls("turn.example.org".to_owned());
+        let (_known, servers) = watch::channel(Servers {
+            turn: vec![server(ServerLink::Udp), server(tls)],
+            ..Servers::default()
+        });
+        for (route, in_plain_text) in [(Route::Direct, 1), (Route::Relay, 0)] {
+            let mut gathering = Gathering::new(sources::all(None, &servers));
+            gathering.set_route(route);
+            gathering.begin(clock::now(), &[address("10.0.0.1:5000")]);
+            let (begun, _) = outputs(&mut gathering);
+            let sent = begun.iter();
+            let sent = sent.filter(|output| matches!(output, GatheringOutput::Transmit(_)));
+            assert_eq!(sent.count(), in_plain_text, "{route:?}");
+            let opened = |output: &GatheringOutput| matches!(output, GatheringOutput::Open(..));
+            assert!(begun.iter().any(opened), "{route:?}");
+        }
     }
 
     #[test]

@@ -61,6 +61,7 @@ async fn told(peer: PeerConnection, mut outputs: Outputs) -> (Vec<(usize, bool)>
 async fn what_the_network_lost_is_not_called_a_fault_of_this_machine() {
     for (error, expected) in [
         (TransportError::HandshakeTimedOut, MediaFailure::NoPath),
+        (TransportError::HandshakeBroken, MediaFailure::NoPath),
         (TransportError::Engine(String::new()), MediaFailure::Local),
     ] {
         let (mut peer, mut outputs) = offered(Route::Direct);

@@ -3,7 +3,9 @@
 
 mod basics;
 mod faults;
+mod lying_relays;
 mod people;
+mod probes;
 mod relays;
 mod roaming;
 mod tone;

@@ -93,7 +93,8 @@ async fn a_sync_that_hangs_is_renewed_when_its_address_is_gone_or_it_cannot_be_t
 #[tokio::test]
 async fn a_change_that_makes_no_difference_cancels_nothing() {
     let victim = Victim::new().await;
-    let (poll, mut polled) = watched(sync_with_a_message().after(Duration::from_secs(2)));
+    // Longer than an answer of another kind is waited for before there are doubts.
+    let (poll, mut polled) = watched(sync_with_a_message().after(Duration::from_secs(6)));
     victim.server.answer_times(LONG_POLL, 1, poll);
     let mut inbox = victim.account.start().await.unwrap();
     assert_eq!(inbox.next().await, Some(Incoming::SyncComplete));

@@ -343,10 +343,13 @@ fn a_connection_that_a_nat_has_forgotten_is_found_dead_and_a_message_of_a_call_d
         send(r#"{"before":true}"#).await.unwrap();
 
         // Idle: found by TCP, after 19 s. The poll that hangs would end after 45 s, and the system's own figures are hours.
+        world.requests_so_far("");
         home.forget_mappings().unwrap();
         let heard = friend.is_heard_by(&traveller, &mut inbox, r#"{"idle":true}"#);
         let after = timeout(Duration::from_secs(27), heard).await.unwrap();
         println!("idle: heard after {after:?}");
+        // Other connections of that age were not tried first, nor was there anything wrong with the homeserver.
+        assert_eq!(world.requests_so_far("timeout=0"), [""; 0]);
 
         // In a call: the message is not given up before it is out.
         send(r#"{"kept":true}"#).await.unwrap();

@@ -65,6 +65,7 @@ impl ArrivalStatistics {
                 .min(MAX_JITTER_US.unsigned_abs());
             self.jitter_us += (difference as f64 - self.jitter_us) / 16.0;
         }
+        // Such a packet alone would hold the cushion open for as long as the window is.
         if !self.transits.is_empty() && transit.saturating_sub(self.base) > MAX_JITTER_US {
             if self.outliers == 0 {
                 self.first_outlier_at = arrival;
@@ -81,6 +82,7 @@ impl ArrivalStatistics {
         let together = arrival.saturating_sub(self.last_arrival) < BURST_US;
         self.last_arrival = arrival;
         self.burst = if together { self.burst + 1 } else { 1 };
+        // A faster one counts always, for it moves the base.
         if self.burst > MAX_BURST && transit > self.base {
             return;
         }

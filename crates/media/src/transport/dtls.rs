@@ -36,6 +36,12 @@ const FLIGHT_RTO: Duration = Duration::from_millis(100);
 const FLIGHT_RETRIES: usize = 9;
 /// As long as a call waits for its path.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Types of records (RFC 8446 section 5.1).
+const ALERT: u8 = 21;
+const HANDSHAKE: u8 = 22;
+/// Types of handshake messages (RFC 8446 section 4).
+const CLIENT_HELLO: u8 = 1;
+const SERVER_HELLO: u8 = 2;
 /// Nothing is due. The transport takes whatever is so far away for never.
 const NOT_DUE: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
@@ -144,6 +150,43 @@ impl DtlsProvider for Provider {
     }
 }
 
+/// Whether a datagram has a record in it that no peer of ours sends without encryption, but anybody can who knows the addresses:
+/// an alert, of which "closed" would end the handshake for good (a peer that gives up has as good as fallen silent, and there is
+/// a time-out for that), or a handshake message that is no hello, which would stay in dimpl's queue until that is full.
+fn is_made_up(packet: &[u8]) -> bool {
+    let mut rest = packet;
+    // Type, version, epoch, number and length of a record that is not encrypted (RFC 9147 section 4).
+    while let [
+        kind @ 20..=26,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        high,
+        low,
+        body @ ..,
+    ] = rest
+    {
+        let is_made_up = match *kind {
+            ALERT => true,
+            HANDSHAKE => !matches!(body, [CLIENT_HELLO | SERVER_HELLO, ..]),
+            _ => false,
+        };
+        if is_made_up {
+            return true;
+        }
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        rest = body.get(length..).unwrap_or_default();
+    }
+    false
+}
+
 /// One end of DTLS.
 struct Instance {
     dtls: Dtls,
@@ -174,6 +217,9 @@ impl DtlsInstance for Instance {
     }
 
     fn handle_packet(&mut self, packet: &[u8]) -> Result<(), DtlsImplError> {
+        if is_made_up(packet) {
+            return Ok(());
+        }
         // The waits for what the packet brings about begin now.
         let now = self.handshake.state().now;
         self.handle_timeout(now)?;

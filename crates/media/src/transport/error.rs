@@ -38,6 +38,10 @@ pub enum TransportError {
     /// There is a candidate pair, but the peer did not do its part of the DTLS handshake in time: the network lost too much.
     #[error("the DTLS handshake took too long")]
     HandshakeTimedOut,
+    /// There is a candidate pair, but what came over it as the peer's part of the DTLS handshake was broken, by the peer or on its
+    /// way.
+    #[error("the peer's part of the DTLS handshake is broken")]
+    HandshakeBroken,
     /// The WebRTC engine reported an error it cannot recover from.
     #[error("the transport failed: {0}")]
     Engine(String),

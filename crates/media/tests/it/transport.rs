@@ -1,10 +1,12 @@
 //! Two transports on virtual time.
 
 mod bad_network;
+mod forged_dtls;
 mod hostile;
 mod nomination;
 mod pair;
 mod roaming;
+mod victims;
 
 use std::{net::SocketAddr, time::Duration};
 

@@ -335,30 +335,19 @@ fn new_name(name: Option<&str>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use securecall_crypto::IdentityKey;
-
     use super::super::add;
     use super::*;
     use crate::content::Content;
-
-    fn id(byte: u8) -> SecureCallId {
-        SecureCallId::new(&IdentityKey::from_bytes([byte; 32]).unwrap())
-    }
-
-    fn contact(name: &str, key: Option<u8>, matrix_id: &str) -> Contact {
-        Contact {
-            name: name.to_owned(),
-            id: key.map(id),
-            matrix_id: matrix_id.parse().unwrap(),
-            verified: key.is_some(),
-        }
-    }
+    use crate::sample_contacts::{contact, id};
 
     /// Ada is verified, Bo has no key.
     fn content() -> Content {
         Content {
             contacts: vec![
-                contact("Ada", Some(7), &format!("@sc_{}:a.example", id(7))),
+                Contact {
+                    verified: true,
+                    ..contact("Ada", Some(7), &format!("@sc_{}:a.example", id(7)))
+                },
                 contact("Bo", None, "@bo:b.example"),
             ],
             ..Content::default()

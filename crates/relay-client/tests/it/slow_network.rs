@@ -70,3 +70,29 @@ async fn a_stream_that_its_server_closes_is_told_of_once() {
     assert_eq!(streams.try_next(), None);
     streams.write(StreamId(3), b"nobody reads this".to_vec(), Urgency::Waits);
 }
+
+#[tokio::test]
+async fn a_server_that_takes_nothing_does_not_hold_a_stream_that_was_closed() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target = StreamTarget {
+        address: listener.local_addr().unwrap(),
+        tls_name: None,
+    };
+    let tasks = tokio::runtime::Handle::current().metrics();
+    let before = tasks.num_alive_tasks();
+    let mut streams = Streams::new(None);
+    streams.open(StreamId(0), target);
+    let (_server, _) = listener.accept().await.unwrap();
+    assert_eq!(streams.next().await.event(), StreamEvent::Opened);
+    // More than both sides' operating systems take without a reader.
+    streams.write(StreamId(0), vec![0; 32 << 20], Urgency::Waits);
+    tokio::task::yield_now().await;
+    streams.close(StreamId(0));
+    let ended = async {
+        while tasks.num_alive_tasks() > before {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let in_time = tokio::time::timeout(Duration::from_secs(60), ended).await;
+    assert!(in_time.is_ok(), "the stream is still open");
+}

@@ -8,27 +8,20 @@ use tracing::debug;
 use web_time::Instant;
 
 use super::authentication::Authentication;
+use super::channel_data;
+use super::grant::{Grant, MIN_LIFETIME, lifetime_of};
+use super::granted::Granted;
 use super::peers::Peers;
 use super::stream_buffer::StreamBuffer;
 use super::transactions::{Purpose, Transaction, Transactions};
 use super::{TurnFailure, TurnServer};
-use crate::reach::is_of_a_host;
 use crate::stun::{AttributeType, Class, Message, MessageBuilder, Method};
 use crate::{StreamEvent, StreamId, TransactionIds, Urgency};
 
 /// How long a stream may take to open.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(8);
-/// Servers grant ten minutes or more (RFC 8656 section 7.2). One that grants less than this keeps its
-/// users busy with asking, and is not used.
-const MIN_LIFETIME: Duration = Duration::from_secs(60);
-/// Longer ones are renewed as if they were this long, so that a lost allocation is noticed.
-const MAX_LIFETIME: Duration = Duration::from_secs(600);
 /// How often a server may call its own nonce stale without having accepted one.
 const MAX_STALE_NONCES: u8 = 3;
-/// UDP (RFC 8656 section 18.8), for packets to and from the peer.
-const REQUESTED_UDP: u32 = 17 << 24;
-/// IPv6 (RFC 8656 section 18.6).
-const FAMILY_IPV6: u32 = 2 << 24;
 
 /// How a server is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +30,12 @@ pub(super) enum Via {
     Socket(SocketAddr),
     /// By this stream.
     Stream(StreamId),
+}
+
+impl Via {
+    pub(super) const fn is_stream(self) -> bool {
+        matches!(self, Self::Stream(_))
+    }
 }
 
 /// What came of it.
@@ -76,9 +75,12 @@ enum State {
 pub(super) struct Allocation {
     pub(super) server: TurnServer,
     pub(super) via: Via,
+    pub(super) granted: Option<Granted>,
     state: State,
     authentication: Authentication,
     stale_nonces: u8,
+    /// An address of a time before was given back.
+    has_given_back: bool,
     transactions: Transactions,
     peers: Peers,
     buffer: StreamBuffer,
@@ -93,15 +95,17 @@ impl Allocation {
         server: TurnServer,
         via: Via,
     ) -> Self {
-        let in_stream = matches!(via, Via::Stream(_));
+        let in_stream = via.is_stream();
         let mut allocation = Self {
             authentication: Authentication::new(server.credentials.clone()),
             server,
             via,
+            granted: None,
             state: State::Opening {
                 until: now + OPEN_TIMEOUT,
             },
             stale_nonces: 0,
+            has_given_back: false,
             transactions: Transactions::new(in_stream),
             peers: Peers::default(),
             buffer: StreamBuffer::default(),
@@ -119,6 +123,11 @@ impl Allocation {
             State::Held { relayed, .. } => relayed,
             State::Opening { .. } | State::Asking | State::Over => &[],
         }
+    }
+
+    /// Whether the server lets packets of a host through; `None` while it has not said.
+    pub(super) fn permits(&self, peer: IpAddr) -> Option<bool> {
+        self.peers.permits(peer)
     }
 
     /// Whether nothing comes of it any more.
@@ -168,7 +177,7 @@ impl Allocation {
         }
         if let [0x40..=0x4f, ..] = bytes {
             self.handle_channel_data(bytes);
-            return true;
+            return matches!(self.state, State::Held { .. });
         }
         let Ok(message) = Message::parse(bytes) else {
             return false;
@@ -178,7 +187,7 @@ impl Allocation {
             (Class::Success | Class::Error, _) if self.answered(&message).is_none() => {
                 return false;
             }
-            (Class::Success, _) => self.handle_success(now, &message),
+            (Class::Success, _) => self.handle_success(now, ids, &message),
             (Class::Error, _) => self.handle_error(now, ids, &message),
             // Servers ask nothing.
             (Class::Request | Class::Indication, _) => return false,
@@ -212,22 +221,8 @@ impl Allocation {
         if !self.peers.is_permitted(peer.ip()) {
             return self.allow(now, ids, peer.ip());
         }
-        let Ok(length) = u16::try_from(contents.len()) else {
-            return;
-        };
         let bytes = match self.peers.bound_number(peer) {
-            Some(number) => {
-                let mut bytes = Vec::with_capacity(contents.len() + 8);
-                bytes.extend_from_slice(&number.to_be_bytes());
-                bytes.extend_from_slice(&length.to_be_bytes());
-                bytes.extend_from_slice(contents);
-                if matches!(self.via, Via::Stream(_)) {
-                    // Only in a stream the next frame has to begin on a 4-byte boundary (RFC 8656
-                    // section 12.5).
-                    bytes.resize(bytes.len().next_multiple_of(4), 0);
-                }
-                bytes
-            }
+            Some(number) => channel_data::write(number, contents, self.via.is_stream()),
             None => MessageBuilder::new(Class::Indication, Method::Send, ids.draw())
                 .xor_address(AttributeType::XOR_PEER_ADDRESS, peer)
                 .attribute(AttributeType::DATA, contents)
@@ -239,9 +234,8 @@ impl Allocation {
 
     /// Finds out whether the addresses are still ours.
     pub(super) fn check(&mut self, now: Instant, ids: &mut TransactionIds) {
-        let is_held = matches!(self.state, State::Held { .. });
-        if is_held && !self.transactions.is_open(Purpose::Refresh) {
-            self.request(now, ids, Purpose::Refresh);
+        if !self.transactions.is_open(Purpose::Check) {
+            self.refresh(now, ids, Purpose::Check);
         }
     }
 
@@ -278,7 +272,7 @@ impl Allocation {
             State::Opening { until } if *until <= now => self.fail(TurnFailure::NoAnswer),
             State::Held { refresh_at, .. } if *refresh_at <= now => {
                 *refresh_at = now + MIN_LIFETIME;
-                self.check(now, ids);
+                self.refresh(now, ids, Purpose::Refresh);
             }
             State::Opening { .. } | State::Asking | State::Held { .. } | State::Over => {}
         }
@@ -289,10 +283,9 @@ impl Allocation {
         }
         for purpose in given_up {
             match purpose {
-                Purpose::Allocate | Purpose::Refresh => self.fail(TurnFailure::NoAnswer),
                 Purpose::Permission(ip) => self.peers.permission_unanswered(ip),
                 Purpose::Channel(peer) => self.peers.channel_refused(peer),
-                Purpose::Release => {}
+                _ => self.fail(TurnFailure::NoAnswer),
             }
         }
         if self.is_over() {
@@ -317,26 +310,19 @@ impl Allocation {
         self.request(now, ids, Purpose::Allocate);
     }
 
+    fn refresh(&mut self, now: Instant, ids: &mut TransactionIds, purpose: Purpose) {
+        if matches!(self.state, State::Held { .. }) {
+            self.request(now, ids, purpose);
+        }
+    }
+
     fn request(&mut self, now: Instant, ids: &mut TransactionIds, purpose: Purpose) {
         let id = ids.draw();
-        let new = |method| MessageBuilder::new(Class::Request, method, id);
-        let request = match purpose {
-            Purpose::Allocate => new(Method::Allocate)
-                .number(AttributeType::REQUESTED_TRANSPORT, REQUESTED_UDP)
-                // An IPv4 address, and an IPv6 one where the server has any, so that peers of both
-                // kinds are reached (RFC 8656 section 7.1).
-                .number(AttributeType::ADDITIONAL_ADDRESS_FAMILY, FAMILY_IPV6),
-            Purpose::Refresh => new(Method::Refresh),
-            Purpose::Release => new(Method::Refresh).number(AttributeType::LIFETIME, 0),
-            Purpose::Permission(ip) => new(Method::CreatePermission)
-                .xor_address(AttributeType::XOR_PEER_ADDRESS, SocketAddr::new(ip, 0)),
-            Purpose::Channel(peer) => {
-                let number = self.peers.channel_number(peer).unwrap_or_default();
-                new(Method::ChannelBind)
-                    .number(AttributeType::CHANNEL_NUMBER, u32::from(number) << 16)
-                    .xor_address(AttributeType::XOR_PEER_ADDRESS, peer)
-            }
+        let channel = match purpose {
+            Purpose::Channel(peer) => self.peers.channel_number(peer),
+            _ => None,
         };
+        let request = purpose.request(id, channel);
         let bytes = self.authentication.sign(request).finish();
         let authenticated = self.authentication.is_challenged();
         self.outputs
@@ -346,15 +332,10 @@ impl Allocation {
     }
 
     fn handle_channel_data(&mut self, bytes: &[u8]) {
-        let [high, low, length_high, length_low, contents @ ..] = bytes else {
+        let Some((number, contents)) = channel_data::read(bytes) else {
             return;
         };
-        let length = usize::from(u16::from_be_bytes([*length_high, *length_low]));
-        // A datagram may have padding behind the data (RFC 8656 section 12.5).
-        let Some(contents) = contents.get(..length) else {
-            return;
-        };
-        if let Some(peer) = self.peers.peer_of(u16::from_be_bytes([*high, *low])) {
+        if let Some(peer) = self.peers.peer_of(number) {
             self.packet(peer, contents);
         }
     }
@@ -381,7 +362,7 @@ impl Allocation {
         }
     }
 
-    fn handle_success(&mut self, now: Instant, message: &Message<'_>) {
+    fn handle_success(&mut self, now: Instant, ids: &mut TransactionIds, message: &Message<'_>) {
         let Some((purpose, authenticated)) = self.answered(message) else {
             return;
         };
@@ -392,34 +373,27 @@ impl Allocation {
         self.transactions.remove(message.transaction());
         self.stale_nonces = 0;
         match purpose {
-            Purpose::Allocate => self.allocated(now, message),
-            Purpose::Refresh => self.refreshed(now, message),
+            Purpose::Allocate | Purpose::AllocateIpv6 => self.allocated(now, message),
+            Purpose::Refresh | Purpose::Check => self.refreshed(now, message),
             Purpose::Permission(ip) => self.peers.permission_granted(now, ip),
             Purpose::Channel(peer) => self.peers.channel_granted(now, peer),
-            Purpose::Release => {}
+            // Whoever releases an address for good hears of nothing any more.
+            Purpose::Release => self.request(now, ids, Purpose::Allocate),
         }
     }
 
     fn allocated(&mut self, now: Instant, message: &Message<'_>) {
-        let Some(lifetime) = lifetime_of(message) else {
-            return self.fail(TurnFailure::Nonsense("it grants an address for no time"));
-        };
-        let mut relayed: Vec<SocketAddr> = Vec::new();
-        for address in message.xor_addresses(AttributeType::XOR_RELAYED_ADDRESS) {
-            let other_family = |own: &SocketAddr| own.is_ipv4() != address.is_ipv4();
-            if is_of_a_host(address) && relayed.iter().all(other_family) {
-                relayed.push(address);
+        match Grant::read(message) {
+            Ok(Grant { relayed, lifetime }) => {
+                self.granted = Some(Granted::new(message, &relayed));
+                self.state = State::Held {
+                    relayed,
+                    refresh_at: now + lifetime / 2,
+                };
+                self.outputs.push_back(AllocationOutput::Allocated);
             }
+            Err(failure) => self.fail(failure),
         }
-        if relayed.is_empty() {
-            return self.fail(TurnFailure::Nonsense("it grants an address but names none"));
-        }
-        relayed.sort_unstable();
-        self.state = State::Held {
-            relayed,
-            refresh_at: now + lifetime / 2,
-        };
-        self.outputs.push_back(AllocationOutput::Allocated);
     }
 
     fn refreshed(&mut self, now: Instant, message: &Message<'_>) {
@@ -434,8 +408,13 @@ impl Allocation {
         let Some((purpose, authenticated)) = self.answered(message) else {
             return;
         };
+        let error = message.error_code();
+        let code = error.as_ref().map(|error| error.code);
+        if authenticated && !self.is_credible(message, purpose, code) {
+            return;
+        }
         self.transactions.remove(message.transaction());
-        let Some(error) = message.error_code() else {
+        let Some(error) = error else {
             return self.fail(TurnFailure::Nonsense("it refuses without a reason"));
         };
         debug!(?purpose, ?error, "the TURN server refused a request");
@@ -443,16 +422,38 @@ impl Allocation {
             return self.challenged(now, ids, purpose, message);
         }
         match purpose {
+            // The server still has an address for us, of a time before the network was gone. Whoever does not know it can only give
+            // it back, and ask again.
+            Purpose::Allocate if error.code == 437 && !self.has_given_back => {
+                self.has_given_back = true;
+                self.request(now, ids, Purpose::Release);
+            }
+            // It may have addresses of the other family.
+            Purpose::Allocate if error.code == 440 => {
+                self.request(now, ids, Purpose::AllocateIpv6);
+            }
             // The server does not know of any address of ours.
             _ if error.code == 437 => self.fail(TurnFailure::AllocationMismatch),
-            Purpose::Allocate | Purpose::Refresh => {
+            Purpose::Allocate | Purpose::AllocateIpv6 | Purpose::Refresh | Purpose::Check => {
                 let alternate = message.address(AttributeType::ALTERNATE_SERVER);
                 self.fail(TurnFailure::of_code(error.code, alternate));
             }
             Purpose::Permission(ip) => self.peers.permission_refused(ip),
             Purpose::Channel(peer) => self.peers.channel_refused(peer),
-            Purpose::Release => {}
+            Purpose::Release => self.request(now, ids, Purpose::Allocate),
         }
+    }
+
+    /// Whether a refusal counts. An address that we hold is not given up for the word of somebody who has not shown the password
+    /// (RFC 8489 section 9.2.5), but for a stale nonce and refused credentials, which cannot be said otherwise, if the realm is
+    /// the one that the server had before. Where nothing comes any more there is nothing to lose: a server that was started anew
+    /// says in many ways that it does not know us.
+    fn is_credible(&self, message: &Message<'_>, purpose: Purpose, code: Option<u16>) -> bool {
+        let has_something = matches!(self.state, State::Held { .. }) && purpose != Purpose::Check;
+        let is_challenge = matches!(code, Some(401 | 438));
+        !has_something
+            || self.authentication.vouches_for(message)
+            || (is_challenge && self.authentication.has_realm_of(message))
     }
 
     fn challenged(
@@ -479,13 +480,7 @@ impl Allocation {
             authenticated,
             ..
         } = self.transactions.get(message.transaction())?;
-        let method = match purpose {
-            Purpose::Allocate => Method::Allocate,
-            Purpose::Refresh | Purpose::Release => Method::Refresh,
-            Purpose::Permission(_) => Method::CreatePermission,
-            Purpose::Channel(_) => Method::ChannelBind,
-        };
-        (message.method() == method).then_some((*purpose, *authenticated))
+        (message.method() == purpose.method()).then_some((*purpose, *authenticated))
     }
 
     fn fail(&mut self, failure: TurnFailure) {
@@ -495,10 +490,4 @@ impl Allocation {
             self.outputs.push_back(AllocationOutput::Failed(failure));
         }
     }
-}
-
-fn lifetime_of(message: &Message<'_>) -> Option<Duration> {
-    let seconds = message.number(AttributeType::LIFETIME)?;
-    let lifetime = Duration::from_secs(u64::from(seconds));
-    (lifetime >= MIN_LIFETIME).then_some(lifetime.min(MAX_LIFETIME))
 }

@@ -46,6 +46,15 @@ impl Authentication {
         let realm = message
             .text(AttributeType::REALM, MAX_CHALLENGE_LEN)
             .ok_or("it asks for a password without saying whose")?;
+        // A nonce that is stale asks for no other realm (RFC 8489 section 9.2.5): only somebody who wants to see what our password
+        // gives with realms of their choice would.
+        if self
+            .challenge
+            .as_ref()
+            .is_some_and(|known| known.realm != realm)
+        {
+            return Err("it asks for the password of another realm");
+        }
         let nonce = message
             .text(AttributeType::NONCE, MAX_CHALLENGE_LEN)
             .ok_or("it asks for a password without a nonce")?;
@@ -64,6 +73,13 @@ impl Authentication {
             algorithms: algorithms.map(<[u8]>::to_vec),
         });
         Ok(())
+    }
+
+    /// Whether a message is about the realm that the server asked for first.
+    pub(super) fn has_realm_of(&self, message: &Message<'_>) -> bool {
+        let realm = message.text(AttributeType::REALM, MAX_CHALLENGE_LEN);
+        let known = self.challenge.as_ref().map(|known| known.realm.as_str());
+        realm.is_some() && realm == known
     }
 
     /// The request with our credentials, if the server has asked for them.

@@ -50,6 +50,15 @@ impl Peers {
         matches!(self.permissions.get(&ip), Some(Standing::Granted { .. }))
     }
 
+    /// What the server said of a host; `None` while it has said nothing.
+    pub(super) fn permits(&self, ip: IpAddr) -> Option<bool> {
+        match self.permissions.get(&ip)? {
+            Standing::Asked => None,
+            Standing::Granted { .. } => Some(true),
+            Standing::Refused => Some(false),
+        }
+    }
+
     pub(super) fn permission_granted(&mut self, now: Instant, ip: IpAddr) {
         let renew_at = now + PERMISSION_REFRESH;
         self.permissions.insert(ip, Standing::Granted { renew_at });

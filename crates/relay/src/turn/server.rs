@@ -18,6 +18,7 @@ pub const MAX_CREDENTIAL_LEN: usize = 508;
 pub struct Credentials {
     username: Arc<str>,
     password: Arc<Zeroizing<String>>,
+    name_user: bool,
 }
 
 impl Credentials {
@@ -27,6 +28,7 @@ impl Credentials {
         (fits(username) && fits(&password)).then(|| Self {
             username: username.into(),
             password: Arc::new(password),
+            name_user: false,
         })
     }
 
@@ -37,6 +39,19 @@ impl Credentials {
         let username = format!("{good_until}:{user}");
         let code = hmac_sha1(secret.as_bytes(), username.as_bytes());
         Self::new(&username, Zeroizing::new(BASE64.encode(&code)))
+    }
+
+    /// The same, whose user name says who we are: homeservers write the Matrix ID into it.
+    #[must_use]
+    pub fn naming_user(self) -> Self {
+        Self {
+            name_user: true,
+            ..self
+        }
+    }
+
+    pub(super) fn name_user(&self) -> bool {
+        self.name_user
     }
 
     /// The user name. Anybody on the way reads it, unless the stream is TLS.
@@ -55,6 +70,7 @@ impl fmt::Debug for Credentials {
         let Self {
             username: _,
             password: _,
+            name_user: _,
         } = self;
         f.write_str("Credentials")
     }

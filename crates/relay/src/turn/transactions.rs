@@ -24,8 +24,12 @@ const STREAM_TIMEOUT: Duration = Duration::from_secs(6);
 pub(super) enum Purpose {
     /// An address.
     Allocate,
+    /// An IPv6 address alone, at a server that has no others.
+    AllocateIpv6,
     /// To keep it.
     Refresh,
+    /// The same, because nothing comes any more: the server may have forgotten us.
+    Check,
     /// To give it back.
     Release,
     /// To let packets of this host through.

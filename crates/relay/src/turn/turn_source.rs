@@ -1,6 +1,8 @@
 //! The source of relayed candidates: all servers are asked at once, over all links they have, and the
 //! first address that is granted wins.
 
+mod again;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -8,26 +10,26 @@ use std::time::Duration;
 use tracing::{debug, info};
 use web_time::Instant;
 
+use self::again::Retry;
 use super::allocation::{Allocation, AllocationOutput, Via};
+use super::discretion::Discretion;
 use super::peers::MAX_PERMISSIONS;
-use super::{ServerLink, TurnFailure, TurnServer};
-use crate::reach::is_public;
+use super::{Granted, ServerLink, TurnFailure, TurnServer};
 use crate::{
     Candidate, CandidateSource, Claim, Datagram, Inbound, SourceOutput, StreamEvent, StreamId,
     TransactionIds, Urgency,
 };
 
-/// The most servers and links that are asked.
-const MAX_SERVERS: usize = 8;
-/// The most allocations that are asked for or held: sockets times servers.
-const MAX_ATTEMPTS: usize = 16;
+/// The most servers and links that are asked: three links to two servers with an address of each family.
+const MAX_SERVERS: usize = 12;
+/// The most allocations that are asked for or held by datagrams: sockets times servers.
+const MAX_BY_DATAGRAMS: usize = 16;
+/// The same by streams. They have a bound of their own: on a machine with many addresses they must not be left out, for where
+/// nothing else gets through they are all there is.
+const MAX_BY_STREAMS: usize = 12;
 /// How long datagrams may still win over a stream that was faster: they are worth it, for a lost packet
 /// holds up all that follow it in a stream.
 const DATAGRAMS_MAY_COME_LATE: Duration = Duration::from_secs(1);
-/// How often a server may send us on to another one.
-const MAX_REDIRECTS: u8 = 3;
-/// When servers are asked again after an address was lost: at once, then with waits of 1, 2, 4 and 8 s.
-const MAX_RETRY_WAIT: Duration = Duration::from_secs(8);
 /// The most failures that are kept to be told.
 const MAX_FAILURES: usize = 16;
 
@@ -47,6 +49,7 @@ pub struct TurnSource {
     /// Until when datagrams may win over the stream that has.
     late_until: Option<Instant>,
     retry: Option<Retry>,
+    discretion: Discretion,
     /// Why there is no address at these servers.
     failures: VecDeque<(SocketAddr, ServerLink, TurnFailure)>,
     answered: bool,
@@ -58,12 +61,6 @@ struct Attempt {
     allocation: Allocation,
     generation: u32,
     candidates: Vec<Candidate>,
-}
-
-/// When the servers are asked again.
-struct Retry {
-    at: Option<Instant>,
-    wait: Duration,
 }
 
 impl TurnSource {
@@ -90,6 +87,7 @@ impl TurnSource {
             generation: 0,
             late_until: None,
             retry: None,
+            discretion: Discretion::default(),
             failures: VecDeque::new(),
             answered: true,
             outputs: VecDeque::new(),
@@ -101,9 +99,23 @@ impl TurnSource {
         self.failures.iter()
     }
 
+    /// What servers have granted, of that which is still held.
+    pub fn grants(&self) -> impl Iterator<Item = &Granted> {
+        let attempts = self.attempts.iter();
+        attempts.filter_map(|attempt| attempt.allocation.granted.as_ref())
+    }
+
+    /// Whether the server that has this address for us lets packets of a host through; `None` while it has not said.
+    pub fn permits(&self, base: SocketAddr, peer: IpAddr) -> Option<bool> {
+        let mut attempts = self.attempts.iter();
+        let attempt = attempts.find(|attempt| attempt.allocation.relayed().contains(&base))?;
+        attempt.allocation.permits(peer)
+    }
+
     fn ask_all(&mut self, now: Instant, sockets: &[SocketAddr]) {
-        let servers = (self.servers)();
-        for server in servers.into_iter().take(MAX_SERVERS) {
+        let mut servers = (self.servers)();
+        servers.truncate(MAX_SERVERS);
+        for server in self.discretion.admitted(now, servers, sockets) {
             self.ask(now, server, sockets);
         }
     }
@@ -120,8 +132,9 @@ impl TurnSource {
         let is_asked = self.attempts.iter().any(|attempt| {
             let other = &attempt.allocation.server;
             (other.address, &other.link) == (server.address, &server.link)
+                && other.credentials.username() == server.credentials.username()
         });
-        if !is_asked && self.attempts.len() < MAX_ATTEMPTS {
+        if !is_asked && self.has_room(true) {
             let stream = StreamId(self.next_stream);
             self.next_stream += 1;
             self.outputs
@@ -131,13 +144,20 @@ impl TurnSource {
     }
 
     fn begin(&mut self, now: Instant, server: TurnServer, via: Via) {
-        if self.attempts.len() < MAX_ATTEMPTS {
+        if self.has_room(via.is_stream()) {
             self.attempts.push(Attempt {
                 allocation: Allocation::new(now, &mut self.ids, server, via),
                 generation: self.generation,
                 candidates: Vec::new(),
             });
         }
+    }
+
+    fn has_room(&self, by_stream: bool) -> bool {
+        let attempts = self.attempts.iter();
+        let others = attempts.filter(|attempt| attempt.allocation.via.is_stream() == by_stream);
+        let bound = [MAX_BY_DATAGRAMS, MAX_BY_STREAMS][usize::from(by_stream)];
+        others.count() < bound
     }
 
     /// Takes what the allocations have to say, as it must be after whatever they were told.
@@ -151,7 +171,8 @@ impl TurnSource {
         }
         self.attempts
             .retain(|attempt| !attempt.allocation.is_over());
-        let nobody_left = self.attempts.is_empty() && self.retry.is_none();
+        let more_later = self.retry.is_some() || self.discretion.until().is_some();
+        let nobody_left = self.attempts.is_empty() && !more_later;
         if !self.answered && (self.is_held() || nobody_left) {
             self.answered = true;
             self.outputs.push_back(SourceOutput::Answered);
@@ -191,8 +212,26 @@ impl TurnSource {
         });
     }
 
+    /// Whether a server claims an address for us that we have without it: what is sent from there would be led to it.
+    fn claims_what_is_ours(&self, index: usize) -> bool {
+        let mut claimed = self.attempts[index].allocation.relayed().iter();
+        claimed.any(|address| {
+            let mut others = self.attempts.iter();
+            let is_told = |other: &Attempt| {
+                let mut candidates = other.candidates.iter();
+                candidates.any(|candidate| candidate.base == *address)
+            };
+            self.sockets.contains(address) || others.any(is_told)
+        })
+    }
+
     fn allocated(&mut self, now: Instant, index: usize) {
-        let by_stream = matches!(self.attempts[index].allocation.via, Via::Stream(_));
+        if self.claims_what_is_ours(index) {
+            self.end(now, index);
+            let failure = TurnFailure::Nonsense("it grants an address that is ours without it");
+            return self.failed(now, index, failure);
+        }
+        let by_stream = self.attempts[index].allocation.via.is_stream();
         let generation = self.attempts[index].generation;
         let is_told = self.is_told(generation);
         let late = is_told && !by_stream && self.late_until.is_some_and(|until| now < until);
@@ -205,7 +244,7 @@ impl TurnSource {
         self.retry = None;
         for other in 0..self.attempts.len() {
             let attempt = &self.attempts[other];
-            let may_come_late = by_stream && matches!(attempt.allocation.via, Via::Socket(_));
+            let may_come_late = by_stream && !attempt.allocation.via.is_stream();
             let is_asked = attempt.allocation.relayed().is_empty();
             let competes = attempt.generation == generation && other != index;
             if competes && is_asked && !may_come_late {
@@ -249,27 +288,8 @@ impl TurnSource {
         }
         if !self.is_held() {
             // A server that was started anew has forgotten us, and grants another address at once.
-            self.retry.get_or_insert(Retry {
-                at: Some(now),
-                wait: Duration::from_secs(1),
-            });
+            self.retry.get_or_insert(Retry::at_once(now));
         }
-    }
-
-    /// A server names another one to ask. It is from outside: it must not point us at machines of our own
-    /// network, unless the user has named one there.
-    fn redirected(&mut self, now: Instant, server: &TurnServer, alternate: SocketAddr) {
-        let admitted = is_public(alternate) || !is_public(server.address);
-        if self.redirects >= MAX_REDIRECTS || !admitted || alternate == server.address {
-            return;
-        }
-        self.redirects += 1;
-        let server = TurnServer {
-            address: alternate,
-            ..server.clone()
-        };
-        let sockets = self.sockets.clone();
-        self.ask(now, server, &sockets);
     }
 
     /// Gives up on an attempt, or gives back what it holds.
@@ -299,32 +319,6 @@ impl TurnSource {
         attempts.any(|attempt| !attempt.allocation.relayed().is_empty())
     }
 
-    /// When the servers are asked again, if nobody is being asked now.
-    fn retry_at(&self) -> Option<Instant> {
-        let retry = self.retry.as_ref().filter(|_| self.attempts.is_empty());
-        retry.and_then(|retry| retry.at)
-    }
-
-    fn retry_if_due(&mut self, now: Instant) {
-        if self.attempts.is_empty()
-            && let Some(retry) = &mut self.retry
-        {
-            match retry.at {
-                Some(at) if at <= now => {
-                    retry.at = None;
-                    let sockets = self.sockets.clone();
-                    self.ask_all(now, &sockets);
-                }
-                Some(_) => {}
-                // All that were asked have refused by now.
-                None => {
-                    retry.at = Some(now + retry.wait);
-                    retry.wait = (retry.wait * 2).min(MAX_RETRY_WAIT);
-                }
-            }
-        }
-    }
-
     fn end_late(&mut self, now: Instant) {
         if self.late_until.is_some_and(|until| until <= now) {
             self.late_until = None;
@@ -339,6 +333,7 @@ impl TurnSource {
     /// After every call: what is due now is done, and all is said.
     fn after(&mut self, now: Instant) {
         self.settle(now);
+        self.ask_held_back(now);
         self.retry_if_due(now);
         self.settle(now);
     }
@@ -347,6 +342,10 @@ impl TurnSource {
 impl CandidateSource for TurnSource {
     fn hides_address(&self) -> bool {
         true
+    }
+
+    fn be_discreet(&mut self) {
+        self.discretion.begin();
     }
 
     fn gather(&mut self, now: Instant, sockets: &[SocketAddr]) {
@@ -378,15 +377,18 @@ impl CandidateSource for TurnSource {
 
     fn handle_datagram<'a>(&mut self, now: Instant, datagram: Inbound<'a>) -> Claim<'a> {
         let via = Via::Socket(datagram.destination);
-        let asked = self.attempts.iter_mut().find(|attempt| {
+        // One server may be asked twice from a socket, with other credentials.
+        let asked = self.attempts.iter_mut().filter(|attempt| {
             attempt.allocation.via == via && attempt.allocation.server.address == datagram.source
         });
-        let Some(attempt) = asked else {
-            return Claim::NotOurs;
-        };
-        let taken = attempt
-            .allocation
-            .handle_bytes(now, &mut self.ids, datagram.contents);
+        let mut taken = false;
+        for attempt in asked {
+            let allocation = &mut attempt.allocation;
+            taken = allocation.handle_bytes(now, &mut self.ids, datagram.contents);
+            if taken {
+                break;
+            }
+        }
         self.after(now);
         if taken { Claim::Taken } else { Claim::NotOurs }
     }
@@ -458,6 +460,7 @@ impl CandidateSource for TurnSource {
 
     fn close(&mut self, now: Instant) {
         self.retry = None;
+        self.discretion.forget();
         for index in 0..self.attempts.len() {
             self.end(now, index);
         }
@@ -472,6 +475,7 @@ impl CandidateSource for TurnSource {
                 deadlines
                     .chain(self.late_until)
                     .chain(self.retry_at())
+                    .chain(self.discretion.until())
                     .min(),
             )
         })

@@ -2,12 +2,17 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod coturn;
+mod discretion;
+mod lies;
 mod messages;
+mod nat_behavior;
 mod network;
+mod probe_world;
 mod properties;
 mod reflexive;
 mod refusals;
 mod scripted_server;
 mod streams;
+mod turn_probe;
 mod turn_server;
 mod uris;

@@ -31,8 +31,6 @@ fn each_refusal_is_named_and_comes_at_once() {
     for (code, failure) in [
         (401, TurnFailure::WrongCredentials),
         (403, TurnFailure::Forbidden),
-        (437, TurnFailure::AllocationMismatch),
-        (440, TurnFailure::AddressFamily),
         (441, TurnFailure::WrongCredentials),
         (442, TurnFailure::Transport),
         (486, TurnFailure::QuotaReached),

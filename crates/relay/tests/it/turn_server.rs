@@ -18,7 +18,7 @@ use web_time::Instant;
 use crate::network::{DELAY, MS, Network, Server, address, ids, start};
 use crate::scripted_server::{credentials, server_at};
 
-const LISTEN: &str = "198.51.100.7:3478";
+pub(crate) const LISTEN: &str = "198.51.100.7:3478";
 const SOCKET: &str = "10.0.0.2:5000";
 const PEER: &str = "203.0.113.9:7000";
 
@@ -31,7 +31,7 @@ pub(crate) struct OtherAuthors {
 }
 
 impl OtherAuthors {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let listen = address(LISTEN);
         let mut inner = ProtoServer::new(TransportType::Udp, listen, "example.org".to_owned());
         inner.add_user("ada".to_owned(), "secret".to_owned());

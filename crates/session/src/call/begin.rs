@@ -53,6 +53,8 @@ impl Call {
             call: call.name.clone(),
             peer: call.peer.clone(),
         });
+        // Both at once: the homeserver looks for the devices while the media engine makes the
+        // offer, and whichever comes last sends the invites.
         call.carrier.begin(io);
         call.order(io, MediaCommand::CreateOffer { route });
         call
@@ -77,6 +79,7 @@ impl Call {
             accepted: accept,
         });
         if accept {
+            // No `ringing`: message 2 waits for the answer, and brings it.
             call.accept(io);
         } else {
             call.carrier.say_to_all(&Content::Ringing);

@@ -52,9 +52,11 @@ impl Call {
 
     /// The call is over: the one place that says so.
     pub(super) fn finish(&mut self, io: &mut Io<'_>, end: CallEnd) {
+        // Read before anything is cleared: the reason and the report speak of the call as it was.
         let reason = self.end.cause.unwrap_or_else(|| self.reason_of(end));
         self.end.peer_hung_up = matches!(end, CallEnd::PeerHungUp(_));
         self.report(io, end, reason);
+        // Before the deadlines that the end has, which are set below.
         self.deadlines.clear_all();
         self.carrier.finish(io.now);
         self.media.finish();
@@ -112,6 +114,8 @@ impl Call {
 
     fn report(&self, io: &mut Io<'_>, end: CallEnd, reason: EndReason) {
         let call = self.name.clone();
+        // For the user it is still one call with the same person, the peer's now: nothing has ended,
+        // and nothing was missed.
         if let Some(by) = self.end.replaced_by.clone() {
             io.event(Event::Replaced { call, by });
             return;

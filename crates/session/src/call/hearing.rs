@@ -14,6 +14,8 @@ impl Call {
     /// Carries out what the carrier has heard.
     pub(super) fn hear(&mut self, io: &mut Io<'_>) {
         loop {
+            // Anew for each: what was heard before may have ended the call, or settled with which
+            // device it is.
             let situation = self.situation();
             let Some(heard) = self.carrier.poll_heard(io.now, &situation) else {
                 return;
@@ -42,13 +44,19 @@ impl Call {
     fn handle_content(&mut self, io: &mut Io<'_>, from: &PartyId, content: &Content) {
         let is_selected = self.machine.selected() == Some(from) && !self.machine.is_over();
         match content {
+            // The machine takes the first answer there is, so one that is of no use must not get to
+            // it.
             Content::Answer { answer } if !self.check_answer(from, &answer.sdp) => {}
+            // Only from the device that the call is with: those that lost have sessions too, and
+            // could otherwise restart a path that is not theirs.
             Content::Rekey if is_selected => self.carrier.answer_rekey(from),
             Content::RestartPlease if is_selected => self.restart_was_asked_for(io),
             Content::Negotiate {
                 description,
                 negotiation,
             } if is_selected => self.take_negotiate(io, description, *negotiation),
+            // The nonce was taken when the caller's first message opened; anywhere else it says
+            // nothing.
             Content::WordsNonce { .. }
             | Content::Rekey
             | Content::RestartPlease

@@ -14,6 +14,8 @@ use crate::sealed::send::can_be_sent;
 impl Call {
     pub(super) fn media_event(&mut self, io: &mut Io<'_>, event: MediaEvent) {
         match event {
+            // Before all others: no peer would take such a one, and the call would wait for an
+            // answer that cannot come.
             MediaEvent::LocalOffer { sdp }
             | MediaEvent::LocalAnswer { sdp }
             | MediaEvent::RestartOffer { sdp }
@@ -41,6 +43,7 @@ impl Call {
                 self.packet_came(io);
             }
             MediaEvent::RouteChanged { route } => {
+                // `Connected` names the route: before that, a change is no news.
                 if self.connection.takes_route(route) && self.connection.is_connected() {
                     io.event(Event::RouteChanged {
                         call: self.name.clone(),
@@ -68,6 +71,7 @@ impl Call {
                 }
             }
             MediaEvent::DataChannelOpen => self.connection.set_data_channel_open(true),
+            // Not the end: only `hangup` is. A transport that closes is a path that may come back.
             MediaEvent::DataChannelClosed => self.connection.set_data_channel_open(false),
             MediaEvent::RestartOffer { sdp } => {
                 if let Some(number) = self.restarts.number_offer() {

@@ -33,6 +33,8 @@ impl Endpoint {
         id: CallId,
         sealed: &[u8],
     ) -> Result<(), SignalRefused> {
+        // Before it is opened: that costs a handshake, and would cost one for each repetition in a
+        // sync response.
         if let Some(arrived) = self.arrived.iter().find(|it| it.invite.call == id) {
             return Err(if arrived.invite.is_of(sealed) {
                 SignalRefused::Replayed
@@ -50,6 +52,8 @@ impl Endpoint {
         self.check_tier(now, &call, &peer, Tier::with(Some(&identity)))?;
         let stranger = !self.contacts.contains(&identity);
         let fresh = is_fresh(wallclock_ms, invite.sent_at);
+        // Before the replay memory, which forgets what is no longer fresh: it protects only
+        // together with this.
         if invite.lifetime > MAX_LIFETIME || !fresh {
             let why = Why::Missed(MissedReason::ClocksDiffer);
             self.report(now, call.clone(), peer.clone(), why);
@@ -58,6 +62,8 @@ impl Endpoint {
             }
             return Err(SignalRefused::ClocksDiffer);
         }
+        // All that can refuse stands before the replay memory: what is refused here may be sent
+        // again, and must not take up room in it.
         let displaced = self.place_for(&identity, stranger)?;
         let route = choose_route(
             self.config.inbound.route,
@@ -79,6 +85,7 @@ impl Endpoint {
                 return Err(self.refuse(now, &call, peer, RefusedReason::ReplayMemoryFull));
             }
         }
+        // Only now: who is refused after all pushes nobody out.
         if let Some(displaced) = displaced {
             self.arrived.remove(displaced);
         }
@@ -129,6 +136,8 @@ impl Endpoint {
             self.report(now, call.clone(), arrived.peer, why);
             return self.break_promise(promised, call, EndReason::NoAnswer);
         }
+        // Before it is asked whether we are in a call: the one that is replaced is over then, and
+        // makes nobody busy.
         self.replace_ringing_call(now, rng, &arrived.invite);
         let mut accept = promised || self.policy_accepts(&identity);
         let current = self.current().map(|it| {
@@ -140,8 +149,11 @@ impl Endpoint {
             Some((ours, id, true, route)) => match Survivor::of(id, arrived.invite.call) {
                 Survivor::Ours => return self.break_promise(promised, call, EndReason::Busy),
                 Survivor::Theirs => {
+                    // The user chose a route for this person when they dialed. That the peer's call
+                    // survives must not make it one that tells more.
                     arrived.route = route;
                     accept = true;
+                    // Ours ends first, for a device is in one call at a time.
                     let by = call.clone();
                     self.with_call(now, rng, ours, |it, io| it.give_way(io, by));
                 }
@@ -178,6 +190,8 @@ impl Endpoint {
             accept && !declined,
         );
         self.add_call(ringing);
+        // Declined only after it has become a call: without message 2 the caller could not read the
+        // reject.
         if declined {
             self.with_call(now, rng, call.handle, Call::reject);
         }

@@ -44,6 +44,8 @@ impl Endpoint {
             peer.name.is_some(),
             self.config.relay_available,
         )?;
+        // Two who call each other are to meet in one call: theirs may ring already, or be on its
+        // way to the disk.
         if let Some(current) = self.current() {
             let theirs = current.is_with(&identity) && current.is_ringing_here();
             if !theirs {
@@ -51,6 +53,7 @@ impl Endpoint {
             }
             let call = current.name.clone();
             self.with_call(now, rng, call.handle, |it, io| {
+                // In this order: with `accept` the transport is made, for the route of that moment.
                 it.route = route;
                 it.accept(io)
             });

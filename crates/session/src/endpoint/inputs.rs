@@ -108,6 +108,7 @@ impl Endpoint {
         if !std::mem::take(&mut self.persisting) {
             return;
         }
+        // What the disk did not take is to be in the next write, whoever that is for.
         self.unsaved |= result.is_err();
         let (written, waiting): (VecDeque<_>, _) = std::mem::take(&mut self.arrived)
             .into_iter()
@@ -121,6 +122,7 @@ impl Endpoint {
                 self.report(now, arrived.call, arrived.peer, why);
             }
         }
+        // These came during the write, which does not hold them.
         if self.arrived.iter().any(|it| it.awaits == Awaits::Turn) {
             self.persist(now, rng);
         }

@@ -56,6 +56,7 @@ impl Reports {
         let until = now + INTERVAL;
         let is_stranger = |peer: &Peer| peer.name.is_none();
         let strangers = self.callers.values().filter(|it| is_stranger(&it.peer));
+        // After those that were told of already: whoever is among them takes no more room.
         if is_stranger(&peer) && strangers.count() >= MAX_STRANGERS {
             let (others, _) = self.others.get_or_insert((0, until));
             *others = others.saturating_add(1);

@@ -54,6 +54,7 @@ impl OpenedInvite {
             caller_olm_key: &signal.sender_olm_key,
             callee_olm_key: &own.device.olm_key,
         };
+        // First of all: until it has opened, its bytes are anybody's.
         let message_1 = Responder::read_message_1(&own.identity, &prologue.to_bytes(), sealed)
             .map_err(SignalRefused::Handshake)?;
         let (party, invite) = read_invite(call, message_1.payload())?;
@@ -62,6 +63,7 @@ impl OpenedInvite {
         let device_id = device_id.map_err(|_| SignalRefused::Bundle(BundleError::PartyId))?;
         let offer = invite.offer.sdp;
         let fingerprint = Fingerprint::of(&offer).ok_or(SignalRefused::Fingerprint)?;
+        // Whoever gets our identity key later can read message 1, so no address may be in it.
         if has_candidates(&offer) {
             return Err(SignalRefused::Candidates);
         }

@@ -79,6 +79,7 @@ impl Sealed {
         };
         for device in std::mem::take(devices) {
             let id = PartyId::from(&device.device_id);
+            // A homeserver may name a device twice.
             if self.parties.contains_key(&id) {
                 continue;
             }
@@ -118,6 +119,8 @@ impl Sealed {
             device.olm_key,
             Link::AwaitingMessage2(Box::new(awaiting)),
         );
+        // Kept until message 2 has opened: the callee must have chosen its keys before it knows
+        // this.
         party.nonce = Some(nonce);
         party.delivery.push(
             io.now,
@@ -156,6 +159,8 @@ impl Sealed {
             }
             return Ok(());
         };
+        // The link changes only when all is checked: what is refused leaves the handshake open for
+        // the true message 2.
         let (established, payload) = awaiting
             .read_message_2(sealed)
             .map_err(SignalRefused::Handshake)?;
@@ -171,6 +176,8 @@ impl Sealed {
             .contents
             .iter()
             .any(|content| matches!(content, Content::Busy | Content::ClocksDiffer));
+        // A device that rings gets candidates soon, and the acknowledgement with them. One that
+        // does not gets nothing else, and keeps its keys until it has this.
         party.owe_acknowledgement(
             None,
             if does_not_ring {
@@ -186,6 +193,7 @@ impl Sealed {
             self.heard.push_back(Heard::MayGather);
         }
         self.hear_contents(id, bundle);
+        // After the contents of message 2, which were said before them.
         let early = early.into_iter().map(|message| (id.clone(), message));
         self.early.extend(early);
         Ok(())

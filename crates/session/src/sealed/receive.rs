@@ -157,6 +157,7 @@ impl Sealed {
             .get_mut(id)
             .ok_or(SignalRefused::UnknownDevice)?;
         if matches!(party.link, Link::AwaitingMessage2(_)) && !situation.over {
+            // A repetition takes no room of those that came once.
             if party.early.iter().all(|it| it != sealed) {
                 if party.early.len() == MAX_EARLY {
                     return Err(SignalRefused::TooManyEarly);
@@ -180,6 +181,8 @@ impl Sealed {
             }
             Err(error) => return Err(SignalRefused::Ratchet(error)),
         };
+        // Before the bundle is read: the ratchet has moved with the message, so frames may come
+        // under this key even if what it says is of no use.
         let epoch = media_seed
             .and_then(|(epoch, seed)| party.ratchet_session()?.epochs.peer_stepped(epoch, seed));
         self.heard.extend(epoch.map(Heard::Epoch));
@@ -191,6 +194,7 @@ impl Sealed {
             }
         };
         self.prove(now, id, message, &bundle, via);
+        // Also for what is refused below: it would not be any other if it were sent again.
         if bundle.wants_acknowledgement {
             self.owe_acknowledgement(id, message, at, via);
         }
@@ -231,6 +235,7 @@ impl Sealed {
         let Some(party) = self.parties.get_mut(id) else {
             return;
         };
+        // A ratchet message can only be made by who has message 2.
         party.delivery.acknowledge(MessageName::Message2);
         // The callee makes step n only when it knows the caller's step n; the caller makes step n + 1 only when it knows the callee's n.
         let mut proved = if is_caller {

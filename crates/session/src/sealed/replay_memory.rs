@@ -104,6 +104,7 @@ impl ReplayMemory {
         identity: &[u8; 32],
         stranger: bool,
     ) -> Result<(), NotRemembered> {
+        // First, so that nobody is refused for want of room that is free.
         self.forget(now, |taken| taken.until <= wallclock_ms);
         if self.taken.contains_key(&ephemeral) {
             return Err(NotRemembered::Replayed);

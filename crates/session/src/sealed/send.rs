@@ -123,6 +123,8 @@ impl Sealed {
         let (mut contents, later): (Vec<_>, Vec<_>) = std::mem::take(&mut party.pending)
             .into_iter()
             .partition(Content::fits_message_2);
+        // Something waits that only a ratchet message may hold, a reject say. None is read before
+        // message 2, which then says the least it can.
         if contents.is_empty() {
             contents.push(Content::Ringing);
         }
@@ -149,6 +151,8 @@ impl Sealed {
     /// Seals the pending contents and acknowledgements, if there are any, as one ratchet message.
     fn speak_to(&self, io: &mut Io<'_>, situation: &Situation, id: &PartyId, party: &mut Party) {
         let due = party.acknowledge_at.is_some_and(|at| at <= io.now);
+        // Every message is kept until it is acknowledged, so contents wait when too many are. What
+        // we owe goes all the same: if both ends held that back, neither would get on.
         let held_back = party.pending.is_empty() || party.delivery.len() >= MAX_UNDELIVERED;
         if held_back && !due {
             return;
@@ -191,6 +195,7 @@ impl Sealed {
             bytes,
             media_seed,
         } = session.ratchet.encrypt(&mut io.rng, &payload);
+        // Not used yet: the peer cannot open frames of this epoch before it has this message.
         if let Some((epoch, seed)) = media_seed {
             session.epochs.stepped(epoch, seed);
         }
@@ -214,6 +219,7 @@ impl Sealed {
                 },
             );
         }
+        // At once, in a message of its own: nothing else may come to wake us.
         if !party.pending.is_empty() {
             self.speak_to(io, situation, id, party);
         }

@@ -16,6 +16,8 @@ impl Run {
     pub(super) async fn grant(&mut self, wish: Wish) -> Result<(), Ending> {
         let result = match wish {
             Wish::Quit => return Err(Ending::Done(ExitCode::Done)),
+            // A large picture takes a while, and a call may come in meanwhile: `handle_read` goes
+            // on with what was found.
             Wish::FindContacts(text) => {
                 self.reading.find_contacts(text);
                 return Ok(());

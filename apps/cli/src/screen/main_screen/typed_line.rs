@@ -46,6 +46,7 @@ impl TypedLine {
             KeyCode::Char('w') if control => self.remove_word(),
             KeyCode::Char('a') if control => self.cursor = 0,
             KeyCode::Char('e') if control => self.cursor = self.text.len(),
+            // A shortcut is not something to be typed.
             KeyCode::Char(_)
                 if control
                     || key

@@ -83,6 +83,9 @@ pub(crate) struct OfHandshake {
     pub(crate) contents: Vec<u8>,
 }
 
+/// How many datagrams went where, and how many bytes with their headers.
+pub(crate) type Sent = BTreeMap<SocketAddr, (usize, usize)>;
+
 pub(crate) struct Pair {
     pub(crate) now: Instant,
     pub(crate) delay: Duration,
@@ -92,12 +95,16 @@ pub(crate) struct Pair {
     pub(crate) wakeups: usize,
     /// Of whose DTLS handshake nothing arrives.
     pub(crate) unheard: Option<Side>,
+    /// Of whose DTLS handshake this byte of each datagram is another.
+    pub(crate) breaks: Option<(Side, usize)>,
     pub(crate) handshake: Vec<OfHandshake>,
     addresses: BTreeMap<Side, Vec<SocketAddr>>,
     events: BTreeMap<Side, Vec<TransportEvent>>,
     errors: BTreeMap<Side, TransportError>,
     sent: BTreeMap<Side, usize>,
     destinations: BTreeMap<Side, BTreeSet<SocketAddr>>,
+    /// Of whom it is counted what goes where, and that.
+    watched: Option<(Side, Sent)>,
     deadlines: BTreeMap<Side, Option<Instant>>,
     in_flight: Vec<(Instant, Datagram)>,
     loss: Option<Loss>,
@@ -118,6 +125,7 @@ impl Pair {
             callee: Transport::new(now, Reach::OtherMachines).unwrap(),
             wakeups: 0,
             unheard: None,
+            breaks: None,
             handshake: Vec::new(),
             addresses: BTreeMap::from([
                 (Side::Caller, vec!["10.0.0.1:5001".parse().unwrap()]),
@@ -127,6 +135,7 @@ impl Pair {
             errors: BTreeMap::new(),
             sent: BTreeMap::new(),
             destinations: BTreeMap::new(),
+            watched: None,
             deadlines: BTreeMap::new(),
             in_flight: Vec::new(),
             loss: None,
@@ -329,6 +338,33 @@ impl Pair {
             .find(|datagram| datagram.destination == address)
     }
 
+    /// A socket of this side at this address.
+    pub(crate) fn own(&mut self, side: Side, address: SocketAddr) {
+        self.addresses.entry(side).or_default().push(address);
+    }
+
+    /// Counts from now on what this side sends where.
+    pub(crate) fn watch_sent(&mut self, side: Side) {
+        self.watched = Some((side, BTreeMap::new()));
+    }
+
+    /// How many datagrams went where, and how many bytes, from whom is watched.
+    pub(crate) fn sent_to(&self) -> Sent {
+        let watched = self.watched.as_ref();
+        watched.map(|(_, sent)| sent.clone()).unwrap_or_default()
+    }
+
+    /// Somebody on the way sends this, as if it came from the one to the other.
+    pub(crate) fn throw_in(&mut self, from: Side, to: Side, contents: &[u8]) {
+        let (source, destination) = (self.address(from), self.address(to));
+        let now = self.now;
+        let result = self
+            .side(to)
+            .handle_datagram(now, source, destination, contents);
+        self.note(to, result);
+        self.drain(to);
+    }
+
     pub(crate) fn events_of(&self, side: Side) -> impl Iterator<Item = &TransportEvent> {
         self.events.get(&side).into_iter().flatten()
     }
@@ -410,12 +446,20 @@ impl Pair {
         }
     }
 
-    fn transmit(&mut self, side: Side, datagram: Datagram) {
+    fn transmit(&mut self, side: Side, mut datagram: Datagram) {
         *self.sent.entry(side).or_default() += 1;
         self.destinations
             .entry(side)
             .or_default()
             .insert(datagram.destination);
+        if let Some((watched, sent)) = &mut self.watched
+            && *watched == side
+        {
+            let (count, bytes) = sent.entry(datagram.destination).or_default();
+            *count += 1;
+            // With its headers of IPv4 and UDP.
+            *bytes += datagram.contents.len() + 28;
+        }
         let of_handshake = is_of_handshake(&datagram.contents);
         if of_handshake {
             self.handshake.push(OfHandshake {
@@ -423,6 +467,13 @@ impl Pair {
                 from: side,
                 contents: datagram.contents.clone(),
             });
+        }
+        if let Some((broken, place)) = self.breaks
+            && of_handshake
+            && broken == side
+            && let Some(byte) = datagram.contents.get_mut(place)
+        {
+            *byte ^= 0x20;
         }
         let lost = self
             .loss

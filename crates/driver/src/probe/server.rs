@@ -1,0 +1,137 @@
+//! One server, tried at each of its addresses.
+
+use std::net::SocketAddr;
+
+use securecall_media::Reach;
+use securecall_relay::probe::{Allocated, Reflexive, StunProbe, TurnProbe, TurnProbeSockets};
+use securecall_relay::turn::Scheme;
+use securecall_relay::{Credentials, ServerLink, TransactionIds, TurnServer};
+use securecall_relay_client::{ResolveError, TlsTrust, resolve};
+use tokio::task::JoinSet;
+
+use super::runner::run;
+use super::sockets::ProbeSockets;
+use super::{NamedBy, NamedServer, ProbeAnswer, ProbeFailure, ServerProbe};
+use crate::clock;
+use crate::config::Network;
+use crate::randomness::SystemRandomness;
+use crate::server_keeper::{credentials, may_be_at};
+
+/// Tries a server at each of its addresses, at most four, all at once. A STUN server is asked how it sees us; at a TURN
+/// server an address is allocated, tried with packets, and given back. Takes as long as the slowest answer, and 12 s with
+/// a server, or a name service, that does not answer at all.
+pub async fn probe_server(
+    server: &NamedServer,
+    network: &Network,
+    trust: Option<&TlsTrust>,
+) -> Vec<ServerProbe> {
+    let told = |address, outcome| ServerProbe {
+        uri: server.uri.clone(),
+        named_by: server.named_by,
+        address,
+        outcome,
+    };
+    let login = match asked_for(server) {
+        Ok(login) => login,
+        Err(failure) => return vec![told(None, Err(failure))],
+    };
+    let addresses = match addresses(server, network.reach).await {
+        Ok(addresses) => addresses,
+        Err(error) => return vec![told(None, Err(error.into()))],
+    };
+    let mut probes = JoinSet::new();
+    for (index, address) in addresses.iter().copied().enumerate() {
+        let (network, trust, login) = (network.clone(), trust.cloned(), login.clone());
+        probes.spawn(async move {
+            let outcome = match login {
+                None => stun(&network, address).await,
+                Some((link, credentials)) => {
+                    let server = TurnServer {
+                        address,
+                        link,
+                        credentials,
+                    };
+                    turn(&network, trust, server).await
+                }
+            };
+            (index, address, outcome)
+        });
+    }
+    let mut outcomes = Vec::new();
+    while let Some(probed) = probes.join_next().await {
+        // A probe that panicked has told nothing.
+        outcomes.extend(probed);
+    }
+    // In the order of the addresses, whoever answered first.
+    outcomes.sort_by_key(|(index, ..)| *index);
+    let outcomes = outcomes.into_iter();
+    outcomes
+        .map(|(_, address, outcome)| told(Some(address), outcome))
+        .collect()
+}
+
+/// Over what a TURN server is asked, and as whom; `None` for a STUN server.
+fn asked_for(server: &NamedServer) -> Result<Option<(ServerLink, Credentials)>, ProbeFailure> {
+    let link = match server.uri.scheme {
+        Scheme::Stun => return Ok(None),
+        Scheme::TurnUdp => ServerLink::Udp,
+        Scheme::TurnTcp => ServerLink::Tcp,
+        Scheme::TurnTls => ServerLink::Tls(server.uri.host.clone()),
+    };
+    let credentials = server.login.as_ref().and_then(credentials);
+    Ok(Some((
+        link,
+        credentials.ok_or(ProbeFailure::NoCredentials)?,
+    )))
+}
+
+/// Where a server may be asked, as in a call.
+pub(super) async fn addresses(
+    server: &NamedServer,
+    reach: Reach,
+) -> Result<Vec<SocketAddr>, ResolveError> {
+    let by_user = server.named_by == NamedBy::User;
+    let admits = |address| may_be_at(address, by_user, reach);
+    resolve(&server.uri.host, server.uri.port, admits).await
+}
+
+async fn stun(network: &Network, server: SocketAddr) -> Result<ProbeAnswer, ProbeFailure> {
+    let (sockets, [socket]) =
+        ProbeSockets::bind(network, server).map_err(|error| no_route(&error))?;
+    let ids = TransactionIds::new(SystemRandomness);
+    let probe = StunProbe::new(clock::now(), socket, server, ids);
+    let Reflexive { mapped, took } = run(probe, &sockets, None).await?;
+    Ok(ProbeAnswer::Seen { mapped, took })
+}
+
+async fn turn(
+    network: &Network,
+    trust: Option<TlsTrust>,
+    server: TurnServer,
+) -> Result<ProbeAnswer, ProbeFailure> {
+    let (sockets, [first, second, peer]) =
+        ProbeSockets::bind(network, server.address).map_err(|error| no_route(&error))?;
+    let at = TurnProbeSockets {
+        control: [first, second],
+        peer,
+    };
+    let ids = || TransactionIds::new(SystemRandomness);
+    let probe = TurnProbe::new(clock::now(), server, at, ids);
+    let Allocated {
+        grant,
+        took,
+        relaying,
+    } = run(probe, &sockets, trust).await?;
+    Ok(ProbeAnswer::Allocated {
+        relayed: grant.relayed,
+        mapped: grant.mapped,
+        took,
+        lifetime: grant.lifetime,
+        relaying,
+    })
+}
+
+fn no_route(error: &std::io::Error) -> ProbeFailure {
+    tracing::debug!(%error, "no way to a server");
+    ProbeFailure::NoRoute
+}

@@ -1,0 +1,101 @@
+//! The UDP sockets of one probe, all at one address of this machine.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::task::Poll;
+
+use securecall_relay::Datagram;
+use tokio::io::ReadBuf;
+use tokio::net::UdpSocket;
+
+use crate::config::Network;
+
+/// Larger than any message of a server.
+const MAX_DATAGRAM: usize = 2048;
+/// Errors read from one socket in one go.
+const MAX_ERRORS: usize = 16;
+
+/// The sockets of one probe.
+pub(super) struct ProbeSockets {
+    sockets: Vec<(SocketAddr, UdpSocket)>,
+}
+
+impl ProbeSockets {
+    /// As many sockets, at the address of this machine from which a server is reached.
+    ///
+    /// # Errors
+    /// What the operating system says, where there is no way to the server.
+    pub(super) fn bind<const COUNT: usize>(
+        network: &Network,
+        server: SocketAddr,
+    ) -> io::Result<(Self, [SocketAddr; COUNT])> {
+        let address = address_towards(network, server)?;
+        let mut addresses = [server; COUNT];
+        let mut sockets = Vec::with_capacity(COUNT);
+        for at in &mut addresses {
+            let socket = std::net::UdpSocket::bind((address, 0))?;
+            socket.set_nonblocking(true)?;
+            *at = socket.local_addr()?;
+            sockets.push((*at, UdpSocket::from_std(socket)?));
+        }
+        Ok((Self { sockets }, addresses))
+    }
+
+    /// Sends a datagram from the socket it names. What cannot be sent is lost, as on any network.
+    pub(super) async fn send(&self, datagram: &Datagram) {
+        let mut sockets = self.sockets.iter();
+        if let Some((_, socket)) = sockets.find(|(base, _)| *base == datagram.source)
+            && let Err(error) = socket
+                .send_to(&datagram.contents, datagram.destination)
+                .await
+        {
+            tracing::debug!(%error, "a datagram was not sent");
+        }
+    }
+
+    /// Waits for a datagram.
+    pub(super) async fn receive(&self) -> Datagram {
+        poll_fn(|context| {
+            for (base, socket) in &self.sockets {
+                let mut buffer = [0; MAX_DATAGRAM];
+                // An error (a port that nobody listens on, told by ICMP) is news about another address.
+                for _ in 0..MAX_ERRORS {
+                    let mut into = ReadBuf::new(&mut buffer);
+                    match socket.poll_recv_from(context, &mut into) {
+                        Poll::Pending => break,
+                        Poll::Ready(Ok(source)) => {
+                            return Poll::Ready(Datagram {
+                                source,
+                                destination: *base,
+                                contents: into.filled().to_vec(),
+                            });
+                        }
+                        Poll::Ready(Err(_)) => {}
+                    }
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+/// The address of this machine from which a server is reached: one that the user names, or what the operating system
+/// would take.
+fn address_towards(network: &Network, server: SocketAddr) -> io::Result<IpAddr> {
+    let of_family = |address: &&IpAddr| address.is_ipv4() == server.is_ipv4();
+    if !network.bind.is_empty() {
+        let named = network.bind.iter().find(of_family).copied();
+        return named.ok_or_else(|| io::ErrorKind::AddrNotAvailable.into());
+    }
+    let any: IpAddr = if server.is_ipv4() {
+        Ipv4Addr::UNSPECIFIED.into()
+    } else {
+        Ipv6Addr::UNSPECIFIED.into()
+    };
+    // To connect a UDP socket sends nothing: it only looks for the way.
+    let socket = std::net::UdpSocket::bind((any, 0))?;
+    socket.connect(server)?;
+    Ok(socket.local_addr()?.ip())
+}

@@ -1,0 +1,180 @@
+//! Binding requests that wait for an answer (RFC 8489 section 6.2.1).
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use web_time::Instant;
+
+use crate::reach::is_of_a_host;
+use crate::stun::{AttributeType, Class, Message, MessageBuilder, Method, TransactionId};
+use crate::{Datagram, Inbound, TransactionIds};
+
+/// When a request is sent again, and after the last of these given up. So an address that never answers gets
+/// four packets, of less than 60 bytes each.
+const RETRANSMISSIONS: [Duration; 4] = [
+    Duration::from_millis(200),
+    Duration::from_millis(400),
+    Duration::from_millis(800),
+    Duration::from_millis(1000),
+];
+
+/// From which address the server is to answer (RFC 5780 section 7.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ChangeRequest {
+    /// From where it was asked.
+    Nothing,
+    /// From another port.
+    Port,
+    /// From another host and port.
+    HostAndPort,
+}
+
+impl ChangeRequest {
+    /// The value of CHANGE-REQUEST; `None` for no such attribute.
+    const fn value(self) -> Option<u32> {
+        match self {
+            Self::Nothing => None,
+            Self::Port => Some(0x02),
+            Self::HostAndPort => Some(0x06),
+        }
+    }
+}
+
+/// Binding requests, each for a purpose.
+pub(super) struct BindingRequests<P> {
+    ids: TransactionIds,
+    open: Vec<Request<P>>,
+    outputs: VecDeque<Datagram>,
+}
+
+struct Request<P> {
+    purpose: P,
+    id: TransactionId,
+    socket: SocketAddr,
+    destination: SocketAddr,
+    change: ChangeRequest,
+    /// How often it was sent.
+    sent: usize,
+    again_at: Instant,
+}
+
+impl<P: Copy + PartialEq> BindingRequests<P> {
+    pub(super) fn new(ids: TransactionIds) -> Self {
+        Self {
+            ids,
+            open: Vec::new(),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn ask(
+        &mut self,
+        now: Instant,
+        purpose: P,
+        socket: SocketAddr,
+        destination: SocketAddr,
+        change: ChangeRequest,
+    ) {
+        let mut request = Request {
+            purpose,
+            id: self.ids.draw(),
+            socket,
+            destination,
+            change,
+            sent: 0,
+            again_at: now,
+        };
+        self.outputs.push_back(request.send(now));
+        self.open.push(request);
+    }
+
+    /// The purpose of the request that this is an answer to, which is open no longer. Where the answer comes from is
+    /// not looked at: who does not see the request cannot guess its ID.
+    pub(super) fn take_answered(&mut self, socket: SocketAddr, message: &Message<'_>) -> Option<P> {
+        let is_answer = matches!(message.class(), Class::Success | Class::Error)
+            && message.method() == Method::Binding;
+        let asked =
+            |request: &Request<P>| request.id == message.transaction() && request.socket == socket;
+        let index = self.open.iter().position(asked).filter(|_| is_answer)?;
+        Some(self.open.swap_remove(index).purpose)
+    }
+
+    /// The purpose of a request of ours that came back to another socket of ours.
+    pub(super) fn came_back(&self, datagram: Inbound<'_>, message: &Message<'_>) -> Option<P> {
+        let is_request = message.class() == Class::Request && message.method() == Method::Binding;
+        let mut open = self.open.iter();
+        open.find(|request| {
+            request.id == message.transaction() && request.socket != datagram.destination
+        })
+        .filter(|_| is_request)
+        .map(|request| request.purpose)
+    }
+
+    /// Whether an answer is waited for.
+    pub(super) fn is_open(&self, purpose: impl Fn(P) -> bool) -> bool {
+        self.open.iter().any(|request| purpose(request.purpose))
+    }
+
+    /// Waits no longer for these.
+    pub(super) fn forget(&mut self, purpose: impl Fn(P) -> bool) {
+        self.open.retain(|request| !purpose(request.purpose));
+    }
+
+    /// Sends again what is due, and gives what is given up.
+    pub(super) fn handle_timeout(&mut self, now: Instant) -> Vec<P> {
+        let mut given_up = Vec::new();
+        let outputs = &mut self.outputs;
+        self.open.retain_mut(|request| {
+            if request.again_at > now {
+                return true;
+            }
+            if request.sent >= RETRANSMISSIONS.len() {
+                given_up.push(request.purpose);
+                return false;
+            }
+            outputs.push_back(request.send(now));
+            true
+        });
+        given_up
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.open.iter().map(|request| request.again_at).min()
+    }
+
+    pub(super) fn poll_transmit(&mut self) -> Option<Datagram> {
+        self.outputs.pop_front()
+    }
+}
+
+impl<P> Request<P> {
+    fn send(&mut self, now: Instant) -> Datagram {
+        if let Some(wait) = RETRANSMISSIONS.get(self.sent) {
+            self.again_at = now + *wait;
+        }
+        self.sent += 1;
+        let message = MessageBuilder::new(Class::Request, Method::Binding, self.id);
+        let message = match self.change.value() {
+            Some(value) => message.number(AttributeType::CHANGE_REQUEST, value),
+            None => message,
+        };
+        Datagram {
+            source: self.socket,
+            destination: self.destination,
+            contents: message.finish(),
+        }
+    }
+}
+
+/// Where the server saw a socket of this family, if it says so and packets can come there.
+pub(super) fn mapped_address(message: &Message<'_>, socket: SocketAddr) -> Option<SocketAddr> {
+    if message.class() != Class::Success {
+        return None;
+    }
+    message
+        .xor_address(AttributeType::XOR_MAPPED_ADDRESS)
+        // Servers of the time before RFC 5389 know this one only.
+        .or_else(|| message.address(AttributeType::MAPPED_ADDRESS))
+        .filter(|address| is_of_a_host(*address) && address.is_ipv4() == socket.is_ipv4())
+}

@@ -1,0 +1,94 @@
+//! Asking once more: elsewhere, later, and those that were held back.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use web_time::Instant;
+
+use super::{Discretion, MAX_SERVERS, TurnServer, TurnSource};
+use crate::reach::is_public;
+
+/// How often a server may send us on to another one.
+const MAX_REDIRECTS: u8 = 3;
+/// When servers are asked again after an address was lost: at once, then with waits of 1, 2, 4 and 8 s.
+const MAX_RETRY_WAIT: Duration = Duration::from_secs(8);
+
+/// When the servers are asked again.
+pub(super) struct Retry {
+    at: Option<Instant>,
+    wait: Duration,
+}
+
+impl Retry {
+    pub(super) const fn at_once(now: Instant) -> Self {
+        Self {
+            at: Some(now),
+            wait: Duration::from_secs(1),
+        }
+    }
+}
+
+impl TurnSource {
+    /// A server names another one to ask. It is from outside: it must not point us at machines of our own
+    /// network, unless the user has named one there.
+    pub(super) fn redirected(&mut self, now: Instant, server: &TurnServer, alternate: SocketAddr) {
+        let admitted = is_public(alternate) || !is_public(server.address);
+        if self.redirects >= MAX_REDIRECTS || !admitted || alternate == server.address {
+            return;
+        }
+        self.redirects += 1;
+        let server = TurnServer {
+            address: alternate,
+            ..server.clone()
+        };
+        let sockets = self.sockets.clone();
+        self.ask(now, server, &sockets);
+    }
+
+    /// When the servers are asked again, if nobody is being asked now.
+    pub(super) fn retry_at(&self) -> Option<Instant> {
+        let retry = self.retry.as_ref().filter(|_| self.attempts.is_empty());
+        retry.and_then(|retry| retry.at)
+    }
+
+    pub(super) fn retry_if_due(&mut self, now: Instant) {
+        if self.attempts.is_empty()
+            && let Some(retry) = &mut self.retry
+        {
+            match retry.at {
+                Some(at) if at <= now => {
+                    retry.at = None;
+                    let sockets = self.sockets.clone();
+                    self.ask_all(now, &sockets);
+                }
+                Some(_) => {}
+                // All that were asked have refused by now.
+                None => {
+                    retry.at = Some(now + retry.wait);
+                    retry.wait = (retry.wait * 2).min(MAX_RETRY_WAIT);
+                }
+            }
+        }
+    }
+
+    /// Those to whom our name goes in plain text, where nobody else gave an address.
+    pub(super) fn ask_held_back(&mut self, now: Instant) {
+        if self.is_told(self.generation) {
+            self.discretion.forget();
+        }
+        let nobody_else = self.attempts.is_empty();
+        let Some(sockets) = self.discretion.take_due(now, nobody_else) else {
+            return;
+        };
+        // Some may have been closed meanwhile.
+        let still_open = |socket: &SocketAddr| self.sockets.contains(socket);
+        let sockets: Vec<SocketAddr> = sockets.into_iter().filter(still_open).collect();
+        let mut servers = (self.servers)();
+        servers.truncate(MAX_SERVERS);
+        for server in servers {
+            if Discretion::holds_back(&server) {
+                self.ask(now, server, &sockets);
+            }
+        }
+    }
+}
