@@ -66,6 +66,7 @@ mod link;
 mod namespace;
 mod nat;
 mod nat64;
+mod port_forward;
 mod segment;
 
 use std::sync::{

@@ -9,8 +9,7 @@ mod rebinding;
 mod relay_only;
 mod roaming;
 
-use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv6Addr, SocketAddr};
 use std::process::Command;
 use std::thread;
 
@@ -87,12 +86,8 @@ impl<'a> Place<'a> {
 
     fn at(world: &World, host: Host, user: &'a User) -> Self {
         // The homeserver is reached on this host's own loopback interface: which way it is reached is not what is tried.
-        let port = homeserver_port();
-        let listener = host
-            .enter(|| TcpListener::bind((Ipv4Addr::LOCALHOST, port)))
-            .unwrap()
-            .unwrap();
-        thread::spawn(move || carry(&listener, (Ipv4Addr::LOCALHOST, port).into()));
+        let homeserver = homeserver().address();
+        host.forward(homeserver, homeserver).unwrap();
         Self {
             host,
             user,
@@ -124,32 +119,6 @@ impl<'a> Place<'a> {
             command = homeserver.known_to(&command);
         }
         Talker::start_by(command, |command| self.host.spawn(command).unwrap())
-    }
-}
-
-fn homeserver_port() -> u16 {
-    let url = homeserver().base_url();
-    url.rsplit(':')
-        .next()
-        .unwrap()
-        .trim_end_matches('/')
-        .parse()
-        .unwrap()
-}
-
-/// Carries connections that come in a namespace to a server outside it.
-fn carry(listener: &TcpListener, to: SocketAddr) {
-    for inbound in listener.incoming().map_while(Result::ok) {
-        let Ok(outbound) = TcpStream::connect(to) else {
-            continue;
-        };
-        for (from, to) in [(&inbound, &outbound), (&outbound, &inbound)] {
-            let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
-            thread::spawn(move || {
-                let _ = io::copy(&mut from, &mut to);
-                let _ = to.shutdown(std::net::Shutdown::Write);
-            });
-        }
     }
 }
 

@@ -1,16 +1,14 @@
 //! A homeserver that is reached through the network, by https and under a name, so that its connections break as others do.
 
 use std::fs;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::thread;
 
 use securecall_interop::TlsFront;
 use securecall_interop::network::{Host, Network};
 use tempfile::TempDir;
 
-use super::carry;
 use crate::command::{Machine, end, text};
 use crate::talker::{User, homeserver};
 
@@ -30,10 +28,8 @@ pub(super) struct Homeserver {
 impl Homeserver {
     pub(super) fn start(network: &Network) -> Self {
         let host = network.internet().host("homeserver").unwrap();
-        let inside = host.enter(|| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
-        let inside = inside.unwrap().unwrap();
-        let behind = inside.local_addr().unwrap();
-        thread::spawn(move || carry(&inside, homeserver().address()));
+        let inside = (Ipv4Addr::LOCALHOST, 0).into();
+        let behind = host.forward(inside, homeserver().address()).unwrap();
         let everywhere = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 443);
         let front = host.enter(|| TlsFront::start_at(everywhere, behind, &[NAME]));
         let front = front.unwrap().unwrap();
