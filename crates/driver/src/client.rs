@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use securecall_matrix::Account;
+use securecall_matrix::{Account, Inbox};
 use securecall_session::{Config, Contacts, Endpoint};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -79,12 +79,15 @@ impl Client {
     ///
     /// See [`StartError`].
     pub async fn start(config: ClientConfig, account: Account) -> Result<Self, StartError> {
+        // First: a device that is missing is an error before anybody was asked for anything.
         let devices = open_devices_aside(&config.audio).await?;
+        // Before the first sync, which may bring invites.
         let replay_memory = ReplayMemory::at(&config.replay_memory);
         let remembered = replay_memory.load()?;
         let (known_servers, servers) = watch::channel(config.network.servers.clone());
         let look_for_servers = Arc::new(Notify::new());
         let looked = keep_servers(&config, &account, known_servers, &look_for_servers);
+        // Before there are connections, so that no change under them is missed.
         let networks = network_watch::watch(config.network.reach);
         let connected_by = networks.borrow().clone();
         let rng = SystemRandomness::check().map_err(StartError::Randomness)?;
@@ -114,19 +117,7 @@ impl Client {
         // At the same time, so that a call that is placed at once finds its relay, and nobody waits for it alone.
         let (started, _) = tokio::join!(first_sync_done, timeout(LOOK_FOR_SERVERS, looked));
         endpoint.set_relay_available(servers.borrow().can_relay());
-        let (online, told) = match started {
-            Ok(inbox) => (MaybeInbox::Open(inbox), Event::Ready),
-            Err(securecall_matrix::StartError::Server(error))
-                if config.waits_for_homeserver && error.may_pass() =>
-            {
-                let starting = first_sync.until_it_works(error.asked_wait());
-                (
-                    MaybeInbox::Starting(Box::pin(starting)),
-                    Event::Offline(error),
-                )
-            }
-            Err(error) => return Err(error.into()),
-        };
+        let (inbox, told) = begun(started, first_sync, config.waits_for_homeserver)?;
         let (command_sender, commands) = mpsc::channel(COMMAND_QUEUE);
         let (event_sender, events) = queue();
         let (media_sender, media_outputs) = queue();
@@ -152,8 +143,9 @@ impl Client {
             stopping_since: None,
             abandoned: false,
         };
+        // Before the loop runs, for it is the first event.
         client.tell(told);
-        let running = tokio::spawn(client.run(commands, online, media_outputs));
+        let running = tokio::spawn(client.run(commands, inbox, media_outputs));
         let task = tokio::spawn(watch(running, event_sender));
         Ok(Self {
             handle: Handle {
@@ -181,6 +173,25 @@ impl Client {
         if let Err(error) = self.task.await {
             tracing::error!(%error, "the client did not end properly");
         }
+    }
+}
+
+/// What became of the first sync: where messages come from, and what the program is told.
+fn begun(
+    started: Result<Inbox, securecall_matrix::StartError>,
+    first_sync: FirstSync,
+    waits_for_homeserver: bool,
+) -> Result<(MaybeInbox, Event), StartError> {
+    match started {
+        Ok(inbox) => Ok((MaybeInbox::Open(inbox), Event::Ready)),
+        Err(securecall_matrix::StartError::Server(error))
+            if waits_for_homeserver && error.may_pass() =>
+        {
+            let starting = first_sync.until_it_works(error.asked_wait());
+            let inbox = MaybeInbox::Starting(Box::pin(starting));
+            Ok((inbox, Event::Offline(error)))
+        }
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -92,6 +92,7 @@ async fn run(reach: Reach, mut changes: Changes, state: watch::Sender<NetworkSta
         if changed || woke {
             state.send_replace(NetworkState::read(reach, slept));
         } else if !changes.are_told() {
+            // Nobody says so here, so it is compared.
             let now = NetworkState::read(reach, slept);
             state.send_if_modified(|before| {
                 *before != now && {

@@ -274,6 +274,7 @@ impl Allocation {
         match &mut self.state {
             State::Opening { until } if *until <= now => self.fail(TurnFailure::NoAnswer),
             State::Held { refresh_at, .. } if *refresh_at <= now => {
+                // Until the answer says when, or it would be due all the time.
                 *refresh_at = now + MIN_LIFETIME;
                 self.refresh(now, ids, Purpose::Refresh);
             }
@@ -291,6 +292,7 @@ impl Allocation {
                 _ => self.fail(TurnFailure::NoAnswer),
             }
         }
+        // After what may have failed: without an address nobody is allowed to send to it.
         if self.is_over() {
             return;
         }
@@ -414,6 +416,7 @@ impl Allocation {
         let error = message.error_code();
         let code = error.as_ref().map(|error| error.code);
         if authenticated && !self.is_credible(message, purpose, code) {
+            // The request stays open: the server's own answer may still come.
             return;
         }
         self.transactions.remove(message.transaction());
@@ -421,6 +424,7 @@ impl Allocation {
             return self.fail(TurnFailure::Nonsense("it refuses without a reason"));
         };
         debug!(?purpose, ?error, "the TURN server refused a request");
+        // Before the purposes: who asks for a password, or for it with a new nonce, has refused nothing yet.
         if error.code == 438 || (error.code == 401 && !authenticated) {
             return self.challenged(now, ids, purpose, message);
         }

@@ -226,6 +226,7 @@ impl TurnSource {
     }
 
     fn allocated(&mut self, now: Instant, index: usize) {
+        // First: such an address must not become a candidate.
         if self.claims_what_is_ours(index) {
             self.end(now, index);
             let failure = TurnFailure::Nonsense("it grants an address that is ours without it");
@@ -253,6 +254,7 @@ impl TurnSource {
         }
         let ids = &mut self.ids;
         let attempt = &mut self.attempts[index];
+        // Those that were named while it was asked for.
         for peer in &self.peers {
             attempt.allocation.allow(now, ids, *peer);
         }
