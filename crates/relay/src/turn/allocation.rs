@@ -9,8 +9,7 @@ use web_time::Instant;
 
 use super::authentication::Authentication;
 use super::channel_data;
-use super::grant::{Grant, MIN_LIFETIME, lifetime_of};
-use super::granted::Granted;
+use super::grant::{Grant, MAX_LIFETIME, MIN_LIFETIME, lifetime_of};
 use super::peers::Peers;
 use super::stream_buffer::StreamBuffer;
 use super::transactions::{Purpose, Transaction, Transactions};
@@ -75,7 +74,7 @@ enum State {
 pub(super) struct Allocation {
     pub(super) server: TurnServer,
     pub(super) via: Via,
-    pub(super) granted: Option<Granted>,
+    pub(super) grant: Option<Grant>,
     state: State,
     authentication: Authentication,
     stale_nonces: u8,
@@ -100,7 +99,7 @@ impl Allocation {
             authentication: Authentication::new(server.credentials.clone()),
             server,
             via,
-            granted: None,
+            grant: None,
             state: State::Opening {
                 until: now + OPEN_TIMEOUT,
             },
@@ -389,12 +388,12 @@ impl Allocation {
 
     fn allocated(&mut self, now: Instant, message: &Message<'_>) {
         match Grant::read(message) {
-            Ok(Grant { relayed, lifetime }) => {
-                self.granted = Some(Granted::new(message, &relayed));
+            Ok(grant) => {
                 self.state = State::Held {
-                    relayed,
-                    refresh_at: now + lifetime / 2,
+                    relayed: grant.relayed.clone(),
+                    refresh_at: now + grant.lifetime.min(MAX_LIFETIME) / 2,
                 };
+                self.grant = Some(grant);
                 self.outputs.push_back(AllocationOutput::Allocated);
             }
             Err(failure) => self.fail(failure),
