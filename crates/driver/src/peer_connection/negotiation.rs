@@ -85,9 +85,8 @@ impl PeerConnection {
     pub(super) fn take_candidates(&mut self, now: Instant) -> Result<(), TransportError> {
         let (candidates, complete) = self.found(now)?;
         if complete && candidates.is_empty() && !self.has_candidate {
-            self.outputs.notice(
-                "this machine has no network address that could be told to the other side".into(),
-            );
+            let why = self.gathering.without_candidates();
+            self.outputs.notice(why.into());
         }
         if complete || !candidates.is_empty() {
             self.outputs.event(MediaEvent::LocalCandidates {
