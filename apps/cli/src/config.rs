@@ -146,21 +146,36 @@ impl Settings {
             {
                 return Ok(());
             }
-            Err(error) => return Err(invalid(path.display(), error)),
+            Err(error) => {
+                let help = match error.kind() {
+                    io::ErrorKind::InvalidData => "it has to be a text in UTF-8",
+                    _ => {
+                        "this user must be able to read it; without it, everything is as by default"
+                    }
+                };
+                return Err(invalid(path.display(), error).help(help));
+            }
         };
         let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
             let line = error.span().map_or(1, |span| {
                 text[..span.start.min(text.len())].lines().count().max(1)
             });
             invalid(path.display(), format!("line {line}: {}", error.message()))
+                .help("each line is a setting and its text in quotes, such as answer = \"ask\"")
         })?;
         for (key, value) in table {
             let toml::Value::String(value) = value else {
                 // A key that does not exist is called that, whatever its value is.
                 known(&key, path)?;
+                let several = match value {
+                    toml::Value::Array(_) => {
+                        "; several servers are one text, with spaces or commas between them"
+                    }
+                    _ => "",
+                };
                 return Err(invalid(
                     path.display(),
-                    format!("'{key}' must be a text in quotes"),
+                    format!("'{key}' must be a text in quotes{several}"),
                 ));
             };
             known(&key, path)?;
@@ -238,10 +253,14 @@ fn known(key: &str, path: &Path) -> Result<(), Failure> {
     if KEYS.contains(&key) {
         return Ok(());
     }
-    let nearest = KEYS
-        .into_iter()
-        .min_by_key(|known| edit_distance(key, known))
-        .unwrap_or_default();
+    let nearest = match key {
+        // As homeservers and others call it.
+        "turn_uri" | "turn_uris" | "turn_url" | "turn_server" | "turn_servers" => "turn",
+        _ => KEYS
+            .into_iter()
+            .min_by_key(|known| edit_distance(key, known))
+            .unwrap_or_default(),
+    };
     let failure = invalid(path.display(), format!("unknown key '{key}'"));
     Err(failure.help(format!(
         "did you mean '{nearest}'? The settings are {}",
@@ -393,6 +412,8 @@ mod tests {
             ("Mic", "mic"),
             ("speakers", "speaker"),
             ("requires", "require"),
+            ("turn_uris", "turn"),
+            ("turn_shared_secret", "turn_secret"),
         ] {
             let failure = from_file(&format!("{wrong} = 'x'")).unwrap_err();
             assert_eq!(failure.kind, ErrorKind::InvalidConfig);
@@ -427,6 +448,7 @@ mod tests {
             assert!(message.contains("a domain stands alone"), "{message}");
         }
         assert!(message("mic = 7").ends_with("'mic' must be a text in quotes"));
+        assert!(message("turn = ['turn:a.example']").contains("one text, with spaces or commas"));
         assert!(message("domain = 'a.example'\nmic = ").contains("line 2"));
     }
 

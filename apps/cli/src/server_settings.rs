@@ -110,13 +110,13 @@ impl ServerSettings {
             (None, None, Some(Hidden(secret))) => TurnLogin::SharedSecret(Arc::new(secret.clone())),
         };
         if self.turn.is_empty() {
-            let keys = if self.secret.is_some() {
-                "'turn_secret' is"
+            let (keys, them) = if self.secret.is_some() {
+                ("'turn_secret' is", "it")
             } else {
-                "'turn_user' and 'turn_password' are"
+                ("'turn_user' and 'turn_password' are", "them")
             };
             return Err(format!(
-                "{keys} set, and 'turn' names none of the servers that they are for: set it, too, or leave them out"
+                "{keys} set, and 'turn' names no server for {them}: set 'turn', too, or leave {them} out"
             ));
         }
         Ok(Some(login))
@@ -143,12 +143,12 @@ pub(crate) fn credential(text: &str) -> Result<&str, String> {
     }
 }
 
-/// STUN servers, with spaces or commas between them.
+/// STUN servers, with white space or commas between them.
 pub(crate) fn stun_servers(text: &str) -> Result<Vec<ServerUri>, String> {
     servers(text, |scheme| scheme == TurnScheme::Stun, "stun:")
 }
 
-/// TURN servers, with spaces or commas between them.
+/// TURN servers, with white space or commas between them.
 pub(crate) fn turn_servers(text: &str) -> Result<Vec<ServerUri>, String> {
     servers(text, |scheme| scheme != TurnScheme::Stun, "turn: or turns:")
 }
@@ -158,9 +158,18 @@ fn servers(
     fits: impl Fn(TurnScheme) -> bool,
     wanted: &str,
 ) -> Result<Vec<ServerUri>, String> {
-    let words = text.split([' ', ',']).filter(|word| !word.is_empty());
+    let words = text
+        .split(|separator: char| separator.is_whitespace() || separator == ',')
+        .filter(|word| !word.is_empty());
     let servers: Vec<ServerUri> = words
         .map(|word| {
+            // What stands before it may be a password, which no message repeats.
+            if word.contains('@') {
+                return Err(
+                    "no user name and no password stand before the host: they are 'turn_user' and 'turn_password'"
+                        .to_owned(),
+                );
+            }
             let shown = word.escape_debug();
             let uri = ServerUri::parse(word).map_err(|error| format!("'{shown}': {error}"))?;
             if !fits(uri.scheme) {
@@ -192,6 +201,12 @@ mod tests {
         let hosts: Vec<&str> = servers.iter().map(|uri| uri.host.as_str()).collect();
         assert_eq!(hosts, ["a.example", "b.example"]);
         assert_eq!(turn_servers("").unwrap(), []);
+        assert_eq!(
+            turn_servers("\n turn:a.example\n\tturn:b.example\n")
+                .unwrap()
+                .len(),
+            2
+        );
     }
 
     #[test]
@@ -209,6 +224,18 @@ mod tests {
             "'turn:a.example' does not begin with stun:"
         );
         assert!(turn_servers(&"turn:a ".repeat(9)).is_err());
+    }
+
+    #[test]
+    fn a_password_before_the_host_is_refused_and_not_repeated() {
+        for text in [
+            "turn:ada:swordfish@a.example",
+            "turn://ada:swordfish@a.example:3478",
+        ] {
+            let reason = turn_servers(text).unwrap_err();
+            assert!(!reason.contains("swordfish"), "{reason}");
+            assert!(reason.contains("'turn_password'"), "{reason}");
+        }
     }
 
     #[test]
@@ -257,14 +284,14 @@ mod tests {
             ),
             (
                 of_none,
-                "'turn_user' and 'turn_password' are set, and 'turn' names none",
+                "'turn_user' and 'turn_password' are set, and 'turn' names no server for them",
             ),
             (
                 ServerSettings {
                     turn: Vec::new(),
                     ..with_secret
                 },
-                "'turn_secret' is set, and 'turn' names none",
+                "'turn_secret' is set, and 'turn' names no server for it: set 'turn', too, or leave it out",
             ),
         ] {
             let reason = wrong.sources().unwrap_err();

@@ -73,7 +73,7 @@ pub struct OpenToOthers {
 ///
 /// # Errors
 ///
-/// It belongs to another user.
+/// It belongs to another user, or it is open and holds more than a profile: then its rights are not to be changed.
 pub fn open_to_others(path: &Path) -> Result<Vec<OpenToOthers>, PrivacyError> {
     #[cfg(not(unix))]
     let found = {
@@ -121,6 +121,13 @@ mod rights {
             return Ok(Vec::new());
         };
         check_owner(path, &metadata)?;
+        // What is no directory is refused when it is opened. One of the system must not be closed: who is told to, does it.
+        if !metadata.is_dir() {
+            return Ok(Vec::new());
+        }
+        if metadata.mode() & OTHERS != 0 && !holds_only_ours(path)? {
+            return Err(PrivacyError::HoldsMore(path.to_owned()));
+        }
         // The others lie behind the directory's rights alone, and hold no secret in the clear.
         let ours = [MATRIX_STORE, STORE].map(|name| path.join(name));
         let all = std::iter::once(path.to_owned()).chain(ours);

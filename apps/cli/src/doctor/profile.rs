@@ -115,8 +115,16 @@ fn rights(directory: &Path) -> Check {
         Err(error) => Check::bad(Name::Profile, error),
         Ok(open) => match open.first() {
             Some(open) => Check::bad(Name::Profile, too_open(open)),
-            None if directory.exists() => {
+            None if directory.is_dir() => {
                 Check::good(Name::Profile, format!("{shown} is yours alone"))
+            }
+            None if directory.exists() => {
+                let failure =
+                    Failure::new(ErrorKind::StorageFailed, format!("{shown} is no directory"));
+                Check::bad(
+                    Name::Profile,
+                    failure.help("name a directory for the profile with --profile DIR"),
+                )
             }
             None => Check::good(Name::Profile, format!("{shown} is not there yet")),
         },

@@ -112,7 +112,7 @@ impl From<PrivacyError> for Failure {
             PrivacyError::OfAnotherUser(_) => Self::new(ErrorKind::StorageFailed, message)
                 .help("name a directory of your own with --profile DIR"),
             PrivacyError::HoldsMore(_) => Self::new(ErrorKind::StorageFailed, message)
-                .help("close it with `chmod 700`, or name a directory for the profile alone with --profile DIR"),
+                .help("name a directory for the profile alone with --profile DIR"),
             PrivacyError::Storage(error) => error.into(),
         }
     }

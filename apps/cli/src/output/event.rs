@@ -467,7 +467,9 @@ pub(crate) fn reason_words(reason: &str) -> &str {
             "refused: somebody tried to take the other side's place on the network"
         }
         "words_mismatch" => "refused: the other side broke its commitment to the safety words",
-        "ice_failed" => "no network path between the two devices was found",
+        "ice_failed" => {
+            "no network path between the two devices was found; `securecall doctor` says what is in the way here"
+        }
         "ice_timeout" => "the network path died and did not come back",
         "rekey_timeout" => "the keys could not be renewed",
         "homeserver_unreachable" => "the homeserver cannot be reached",

@@ -40,15 +40,20 @@ impl PseudoTerminal {
             .stdout(standard())
             .stderr(standard());
         let make_it_the_terminal = || {
-            // SAFETY: plain system calls, allowed between fork and exec; descriptor 0 is the terminal.
-            let done = unsafe { libc::setsid() >= 0 && libc::ioctl(0, libc::TIOCSCTTY, 0) == 0 };
+            // SAFETY: plain system calls, allowed between fork and exec; descriptor 0 is the terminal. A person's shell ends
+            // programs by Ctrl-C, also where tests run in the background of a script, whose children ignore it.
+            let done = unsafe {
+                libc::signal(libc::SIGINT, libc::SIG_DFL) != libc::SIG_ERR
+                    && libc::setsid() >= 0
+                    && libc::ioctl(0, libc::TIOCSCTTY, 0) == 0
+            };
             if done {
                 Ok(())
             } else {
                 Err(std::io::Error::last_os_error())
             }
         };
-        // SAFETY: the closure makes two system calls and allocates nothing.
+        // SAFETY: the closure makes three system calls and allocates nothing.
         unsafe { command.pre_exec(make_it_the_terminal) };
         let child = command.spawn().unwrap();
         // The command holds the other end of the terminal, too, until it is let go of.

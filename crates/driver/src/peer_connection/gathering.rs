@@ -42,6 +42,7 @@ pub(super) enum GatheringOutput {
 
 /// The sources of one peer connection.
 pub(super) struct Gathering {
+    route: Route,
     sources: Vec<Asked>,
     /// Until when gathering waits; `None` while there is none.
     until: Option<Instant>,
@@ -63,6 +64,7 @@ impl Gathering {
             deadline: None,
         });
         Self {
+            route: Route::Direct,
             sources: sources.collect(),
             until: None,
             outputs: VecDeque::new(),
@@ -71,6 +73,7 @@ impl Gathering {
 
     /// From now on only sources of this route are asked.
     pub(super) fn set_route(&mut self, route: Route) {
+        self.route = route;
         match route {
             Route::Direct => {}
             Route::Relay => {
@@ -78,6 +81,18 @@ impl Gathering {
                 for asked in &mut self.sources {
                     asked.source.be_discreet();
                 }
+            }
+        }
+    }
+
+    /// Why the other side is told no address, in words. By relay that is not this machine's fault.
+    pub(super) const fn without_candidates(&self) -> &'static str {
+        match self.route {
+            Route::Direct => {
+                "this machine has no network address that could be told to the other side"
+            }
+            Route::Relay => {
+                "no TURN server has given an address yet; by relay the other side is told no other"
             }
         }
     }

@@ -95,9 +95,8 @@ impl PeerConnection {
 
     fn tell_candidates(&self, candidates: Vec<String>, complete: bool) {
         if complete && candidates.is_empty() && !self.has_candidate {
-            self.outputs.notice(
-                "this machine has no network address that could be told to the other side".into(),
-            );
+            let why = self.gathering.without_candidates();
+            self.outputs.notice(why.into());
         }
         self.outputs.event(MediaEvent::LocalCandidates {
             candidates,

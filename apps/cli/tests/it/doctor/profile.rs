@@ -125,6 +125,36 @@ fn a_profile_that_others_can_look_into_is_named_and_left_as_it_is() {
     assert_eq!(doctor(&machine).check("profile")["ok"], true);
 }
 
+/// Whoever is told to close a directory of the system, with the rights to do it, has a machine that is broken.
+#[test]
+fn nobody_is_told_to_close_what_is_not_a_profile() {
+    let (machine, _) = Machine::with_identity();
+    let profile = machine.profile();
+    fs::write(profile.join("letter.txt"), "of somebody").unwrap();
+    fs::set_permissions(&profile, Permissions::from_mode(0o755)).unwrap();
+    let told = doctor(&machine);
+    assert_eq!(told.code, 6);
+    let check = told.check("profile");
+    says(check, "message", "holds more than a profile");
+    says(check, "help", "--profile DIR");
+    assert!(
+        !check["help"].as_str().unwrap().contains("chmod"),
+        "{check}"
+    );
+
+    let (machine, _) = Machine::with_identity();
+    fs::remove_dir_all(machine.profile()).unwrap();
+    fs::write(machine.profile(), "a file").unwrap();
+    fs::set_permissions(machine.profile(), Permissions::from_mode(0o644)).unwrap();
+    let told = doctor(&machine);
+    let check = told.check("profile");
+    says(check, "message", "is no directory");
+    assert!(
+        !check["help"].as_str().unwrap().contains("chmod"),
+        "{check}"
+    );
+}
+
 #[test]
 fn settings_that_are_wrong_do_not_keep_the_rest_from_being_checked() {
     let user = User::new();

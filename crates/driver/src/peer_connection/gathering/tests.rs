@@ -238,8 +238,11 @@ fn where_the_peer_may_not_learn_an_address_of_ours_host_candidates_are_not_even_
     let mut gathering = host_alone();
     gathering.set_route(Route::Direct);
     assert!(!gathering.is_empty());
+    assert!(gathering.without_candidates().contains("this machine"));
     gathering.set_route(Route::Relay);
     assert!(gathering.is_empty());
+    // What servers did not give is not this machine's fault.
+    assert!(gathering.without_candidates().contains("no TURN server"));
     gathering.begin(clock::now(), &[]);
     let complete = vec![GatheringOutput::Complete];
     assert_eq!(outputs(&mut gathering), (complete, None));
