@@ -367,6 +367,8 @@ impl Transport {
         if bytes.first().is_some_and(|byte| DTLS.contains(byte)) {
             self.early.heard();
         }
+        // What was heard before did not come with this datagram.
+        self.heard = false;
         let handled = self.engine(|rtc| Ok(rtc.handle_input(Input::Receive(now, receive))?));
         match handled {
             // Anybody can send bytes that look like DTLS or RTP; they must not end the call.
@@ -520,6 +522,9 @@ impl Transport {
             .remote_fingerprint
             .replace(description.fingerprint)
             .is_some();
+        if is_restart {
+            self.begin_generation();
+        }
         self.remote_candidates = description.candidates.len();
         self.is_told |= !description.candidates.is_empty();
         if let Some(rtc) = &self.rtc {
@@ -636,7 +641,9 @@ impl Transport {
                         local: transmit.source,
                         remote: transmit.destination,
                     };
-                    let pair = self.way_of(now, pair, &contents);
+                    let Some(pair) = self.way_of(now, pair, &contents) else {
+                        continue;
+                    };
                     self.outputs.push_back(TransportOutput::Transmit(Datagram {
                         source: pair.local,
                         destination: pair.remote,
