@@ -115,6 +115,34 @@ fn restarts_without_end_send_no_more_in_a_second_than_checks_are_paced() {
     assert!((100..=4000).contains(&checks), "{checks}");
 }
 
+/// The callee's first flight of DTLS follows its first check of a pair, whoever is there.
+#[test]
+fn sixteen_of_a_thousand_candidates_get_a_hello_once() {
+    let mut pair = Pair::new();
+    pair.negotiate();
+    pair.watch_sent(Side::Callee);
+    let (now, base) = (pair.now, pair.address(Side::Callee));
+    let host = LocalCandidate::host(base);
+    pair.callee.add_local_candidate(now, host).unwrap();
+    for line in thousand("192.0.2.66") {
+        let _one_too_many = pair.callee.add_remote_candidate(now, &line);
+    }
+    pair.run_for(CONNECTING + Duration::from_secs(30));
+    let sent = pair.sent_to();
+    assert_eq!(sent.len(), 32);
+    let bytes: usize = sent.values().map(|(_, bytes)| bytes).sum();
+    let checks: usize = sent.values().map(|(count, _)| count).sum();
+    let greeted = sent
+        .values()
+        .filter(|(count, bytes)| *bytes > count * CHECK_LEN);
+    let greeted = greeted.count();
+    let hellos = pair.handshake.len();
+    println!("{checks} datagrams, {hellos} hellos, {bytes} bytes");
+    assert_eq!((greeted, hellos), (16, 16));
+    let long = pair.handshake.iter().map(|it| it.contents.len()).max();
+    assert!(long <= Some(1200), "{long:?}");
+}
+
 /// A check that the peer has signed comes from addresses of others while the call connects, by the peer itself or by somebody who
 /// repeats it; and the call never gets a pair. Each address gets checks, and a few get flights of DTLS, which are sent before there is
 /// a pair: the callee's first, or the caller's answer to that.
