@@ -77,6 +77,11 @@ const TEST: &[Need] = &[
         // Debian's users have no /usr/sbin in their PATH.
         present: || starts("ip") && (starts("nft") || Path::new("/usr/sbin/nft").is_file()),
     },
+    Need {
+        what: "tayga (networks with IPv6 only, from which IPv4 is reached by NAT64)",
+        packages: &["tayga"],
+        present: || starts("tayga") || Path::new("/usr/sbin/tayga").is_file(),
+    },
 ];
 
 /// To fuzz: libFuzzer is C++.

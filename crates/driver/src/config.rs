@@ -28,6 +28,13 @@ pub struct Servers {
     pub trust: Option<TlsTrust>,
 }
 
+impl Servers {
+    /// Whether calls can be had in which the peer does not learn where we are.
+    pub(crate) fn can_relay(&self) -> bool {
+        !self.turn.is_empty()
+    }
+}
+
 /// Where servers for calls are named.
 #[derive(Clone, Debug, Default)]
 pub struct ServerSources {

@@ -1,6 +1,7 @@
-//! The addresses of this machine that a peer may be told.
+//! The addresses of this machine: those that a peer may be told, and the one from which packets leave.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use securecall_media::Reach;
 
@@ -15,6 +16,22 @@ pub(crate) fn all(reach: Reach) -> Vec<IpAddr> {
         addresses.push(Ipv4Addr::LOCALHOST.into());
     }
     addresses
+}
+
+/// The address from which packets to another leave. Nothing is sent.
+///
+/// # Errors
+///
+/// What the operating system says, where there is no way to it.
+pub(crate) fn source_towards(far: SocketAddr) -> io::Result<IpAddr> {
+    let any: IpAddr = match far {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    // To connect a UDP socket only looks for the way.
+    let socket = UdpSocket::bind((any, 0))?;
+    socket.connect(far)?;
+    Ok(socket.local_addr()?.ip())
 }
 
 /// The addresses of all interfaces that are up.

@@ -4,7 +4,7 @@
 mod netlink;
 mod sleep;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use securecall_media::Reach;
@@ -43,7 +43,9 @@ impl NetworkState {
     /// Looks at the machine.
     fn read(reach: Reach, slept: u64) -> Self {
         let addresses = host_addresses::all(reach);
-        let sources = FAR_AWAY.into_iter().filter_map(source_towards);
+        let sources = FAR_AWAY
+            .into_iter()
+            .filter_map(|far| host_addresses::source_towards(far).ok());
         Self {
             // Without a way out the system names the loopback address.
             default_sources: sources
@@ -92,6 +94,7 @@ async fn run(reach: Reach, mut changes: Changes, state: watch::Sender<NetworkSta
         if changed || woke {
             state.send_replace(NetworkState::read(reach, slept));
         } else if !changes.are_told() {
+            // Nobody says so here, so it is compared.
             let now = NetworkState::read(reach, slept);
             state.send_if_modified(|before| {
                 *before != now && {
@@ -101,17 +104,6 @@ async fn run(reach: Reach, mut changes: Changes, state: watch::Sender<NetworkSta
             });
         }
     }
-}
-
-/// The address from which packets to another leave. Nothing is sent.
-fn source_towards(far: SocketAddr) -> Option<IpAddr> {
-    let any: IpAddr = match far {
-        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-    };
-    let socket = UdpSocket::bind((any, 0)).ok()?;
-    socket.connect(far).ok()?;
-    Some(socket.local_addr().ok()?.ip())
 }
 
 /// What the system tells of changes.

@@ -87,6 +87,7 @@ impl ServerKeeper {
             match self.addresses(server).await {
                 Ok(addresses) => found.push((server, addresses)),
                 Err(error) => {
+                    // Those that have addresses can be used meanwhile.
                     complete = false;
                     tracing::info!(host = %server.uri.host, %error, "a server for calls has no address");
                 }

@@ -101,7 +101,7 @@ impl Client {
         R::PathBuilder: Versioned,
         HttpError: From<FromHttpResponseError<R::EndpointError>>,
     {
-        self.send_bounded(request, MAX_ANSWER).await
+        self.ask(request, Terms::REPEATABLE, MAX_ANSWER).await
     }
 
     /// The same for what the homeserver would do twice if it got it twice.
@@ -112,9 +112,7 @@ impl Client {
         R::PathBuilder: Versioned,
         HttpError: From<FromHttpResponseError<R::EndpointError>>,
     {
-        let request = self.write(request)?;
-        let answer = Box::pin(self.exchange(request, Terms::ONCE, MAX_ANSWER)).await?;
-        Ok(R::IncomingResponse::try_from_http_response(answer)?)
+        self.ask(request, Terms::ONCE, MAX_ANSWER).await
     }
 
     /// Like [`send`](Self::send), for what has an answer of at most `limit` bytes.
@@ -129,10 +127,7 @@ impl Client {
         R::PathBuilder: Versioned,
         HttpError: From<FromHttpResponseError<R::EndpointError>>,
     {
-        let request = self.write(request)?;
-        // One future for all kinds of requests: each kind would be another copy of the HTTP library's.
-        let answer = Box::pin(self.exchange(request, Terms::REPEATABLE, limit)).await?;
-        Ok(R::IncomingResponse::try_from_http_response(answer)?)
+        self.ask(request, Terms::REPEATABLE, limit).await
     }
 
     /// The same, and gives the answer as it came: for one that is often not what the specification says.
@@ -169,6 +164,24 @@ impl Client {
             .http
             .perform(request, Terms::sync(long_poll), read_sync);
         Box::pin(asking).await
+    }
+
+    async fn ask<R>(
+        &self,
+        request: R,
+        terms: Terms,
+        limit: usize,
+    ) -> Result<R::IncomingResponse, HttpError>
+    where
+        R: OutgoingRequest,
+        R::Authentication: Authentication,
+        R::PathBuilder: Versioned,
+        HttpError: From<FromHttpResponseError<R::EndpointError>>,
+    {
+        let request = self.write(request)?;
+        // One future for all kinds of requests: each kind would be another copy of the HTTP library's.
+        let answer = Box::pin(self.exchange(request, terms, limit)).await?;
+        Ok(R::IncomingResponse::try_from_http_response(answer)?)
     }
 
     fn write<R>(&self, request: R) -> Result<reqwest::Request, HttpError>

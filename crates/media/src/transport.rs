@@ -8,43 +8,37 @@
 mod candidate;
 mod check_sources;
 mod description;
+mod drain;
 mod dtls;
 mod early_flights;
+mod engine;
 mod error;
 mod event;
+mod negotiation;
 mod nomination;
 mod reach;
 mod roaming;
 mod selection;
 
-use std::{
-    collections::VecDeque,
-    net::SocketAddr,
-    ops::RangeInclusive,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::VecDeque, net::SocketAddr, ops::RangeInclusive, time::Duration};
 
 use str0m::{
-    Candidate, Event, IceConnectionState, Input, Output, Reason, Rtc, RtcConfig,
-    change::{SdpAnswer, SdpOffer, SdpPendingOffer},
-    channel::{ChannelConfig, ChannelId, Reliability},
-    config::DtlsVersion,
-    media::{Direction, MediaKind, Mid, Pt},
+    Candidate, IceConnectionState, Input,
+    change::SdpPendingOffer,
+    channel::ChannelId,
+    media::{Mid, Pt},
     net::{Protocol, Receive},
     rtp::RtpWrite,
 };
-use tracing::{debug, warn};
+use tracing::debug;
 use web_time::Instant;
 
 use candidate::{Advertised, parse_remote, without_fragment};
 pub use candidate::{CandidateKind, LocalCandidate, MAX_CANDIDATE_LEN, MAX_REMOTE_CANDIDATES};
 use check_sources::CheckSources;
-use description::{Description, with_one_fingerprint};
 pub use description::{Fingerprint, MAX_DESCRIPTION_LEN};
-use dtls::DtlsHandshake;
 use early_flights::{EarlyFlights, Shown};
+use engine::{Engine, parse};
 pub use error::TransportError;
 pub use event::{
     Datagram, PathKind, ReceivedFrame, SelectedPair, TransportEvent, TransportOutput,
@@ -54,43 +48,14 @@ use nomination::Nomination;
 pub use reach::Reach;
 use selection::Selection;
 
-/// By this label the engine says which data channel has opened.
-const CHANNEL_LABEL: &str = "securecall";
-/// The SCTP stream of the data channel, agreed here instead of by DCEP, whose messages would have to arrive first.
-const CHANNEL_STREAM: u16 = 0;
-/// First retransmission of a connectivity check: a host on the same network has answered long before.
-const INITIAL_STUN_RTO: Duration = Duration::from_millis(50);
-/// Checks of a pair come no further apart than this, so that a path that returns is found within a second.
-const MAX_STUN_RTO: Duration = Duration::from_secs(1);
-/// 50 + 100 + … + 800 ms and then a check each second: pairs are tried longer than the 30 s a call waits for its path. It is also
-/// how often an address that never answers is sent to, from each candidate of ours.
-const MAX_STUN_RETRANSMITS: usize = 35;
-/// Pairs checked at once when candidates arrive, before pacing begins.
-const CHECK_BURST: usize = 8;
-/// Pacing of connectivity checks (RFC 8445 section 14.2 allows 5 ms; str0m's own is 50 ms).
-const CHECK_PACING: Duration = Duration::from_millis(5);
-/// str0m's pacing: a deadline this near means that a check waits only for it.
-const STR0M_PACING: Duration = Duration::from_millis(50);
 /// [`TransportEvent::AuthenticatedPacket`] comes at most this often, and so does whatever is told of it.
 pub const AUTHENTICATED_INTERVAL: Duration = Duration::from_millis(250);
-/// The most datagrams that the engine sends at one moment. DTLS 1.3 of dimpl 0.9 repeats its last flight without end and without
-/// waiting when the peer's part of the handshake is broken in certain places; a call sends a handful.
-const MAX_SENT_AT_ONCE: usize = 1000;
-/// An offer that leaves to the other end who begins the DTLS handshake, and one that does not (RFC 8842).
-const SETUP_ANY: &str = "a=setup:actpass";
-const SETUP_PASSIVE: &str = "a=setup:passive";
-/// The most datagrams that DTLS sends at one moment before there is a pair. A flight is two.
-const MAX_EARLY: usize = 64;
 /// How a datagram of DTLS begins (RFC 7983).
 const DTLS: RangeInclusive<u8> = 20..=63;
-/// str0m's "never" is decades away.
-const NEVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
 
 /// The WebRTC transport of one call.
 pub struct Transport {
-    /// `None` after [`Transport::close`] or a failure.
-    rtc: Option<Box<Rtc>>,
-    dtls: DtlsHandshake,
+    engine: Engine,
     early: EarlyFlights,
     /// The handshake is done, perhaps before there is a nominated pair.
     dtls_up: bool,
@@ -131,31 +96,9 @@ impl Transport {
     /// # Errors
     /// [`TransportError::EnginePanicked`] if no certificate could be made.
     pub fn new(now: Instant, reach: Reach) -> Result<Self, TransportError> {
-        let mut config = RtcConfig::new()
-            .clear_codecs()
-            .enable_opus(true, false)
-            .clear_extension_map()
-            .set_rtp_mode(true)
-            // The data channel needs no SCTP handshake of its own (draft-hancke-tsvwg-snap): two round trips less, and
-            // none of SCTP's 3 s time-outs where packets get lost.
-            .set_snap_enabled(true)
-            // One round trip less than 1.2, and both ends are ours.
-            .set_dtls_version(DtlsVersion::Dtls13)
-            .set_crypto_provider(Arc::new(DtlsHandshake::crypto_provider()))
-            .set_stats_interval(Some(Duration::from_secs(1)));
-        config.set_initial_stun_rto(INITIAL_STUN_RTO);
-        config.set_max_stun_rto(MAX_STUN_RTO);
-        config.set_max_stun_retransmits(MAX_STUN_RETRANSMITS);
-        let dtls = DtlsHandshake::new(now);
-        let (rtc, local_fingerprint) = catch_unwind(AssertUnwindSafe(|| {
-            let mut rtc = dtls.make(|| config.build(now));
-            let fingerprint = Fingerprint::try_from(rtc.direct_api().local_dtls_fingerprint());
-            fingerprint.map(|fingerprint| (Box::new(rtc), fingerprint))
-        }))
-        .map_err(|_| TransportError::EnginePanicked)??;
+        let (engine, local_fingerprint) = Engine::new(now)?;
         Ok(Self {
-            rtc: Some(rtc),
-            dtls,
+            engine,
             early: EarlyFlights::default(),
             dtls_up: false,
             reach,
@@ -185,99 +128,6 @@ impl Transport {
         })
     }
 
-    /// An offer of one audio m-line and one data channel. It has no candidate in it.
-    ///
-    /// # Errors
-    /// [`TransportError::Misuse`] if there was an offer or answer before; see [`TransportError`] for the rest.
-    pub fn create_offer(&mut self, now: Instant) -> Result<String, TransportError> {
-        if self.mid.is_some() || self.pending.is_some() || self.remote_fingerprint.is_some() {
-            return Err(TransportError::Misuse);
-        }
-        let (offer, pending, mid) = self.engine(|rtc| {
-            let mut changes = rtc.sdp_api();
-            let mid = changes.add_media(MediaKind::Audio, Direction::SendRecv, None, None, None);
-            changes.add_channel_with_config(channel_config());
-            let (offer, pending) = changes.apply().ok_or(TransportError::Misuse)?;
-            Ok((offer.to_sdp_string(), pending, mid))
-        })?;
-        self.pending = Some(pending);
-        self.mid = Some(mid);
-        self.set_controlling(false)?;
-        self.settle(now)?;
-        Ok(with_one_fingerprint(&offer))
-    }
-
-    /// Takes the peer's first offer and gives the answer, which has no candidate in it unless some were added before.
-    ///
-    /// # Errors
-    /// [`TransportError`]: what is wrong with the offer.
-    pub fn accept_offer(&mut self, now: Instant, sdp: &str) -> Result<String, TransportError> {
-        if self.mid.is_some() || self.pending.is_some() {
-            return Err(TransportError::Misuse);
-        }
-        let answer = self.apply_offer(now, sdp)?;
-        self.engine(|rtc| {
-            rtc.direct_api().create_data_channel(channel_config());
-            Ok(())
-        })?;
-        self.set_controlling(true)?;
-        self.settle(now)?;
-        Ok(answer)
-    }
-
-    /// Takes the peer's answer to the last offer of ours, first or restart.
-    ///
-    /// # Errors
-    /// [`TransportError`]: what is wrong with the answer.
-    pub fn set_answer(&mut self, now: Instant, sdp: &str) -> Result<(), TransportError> {
-        let description = self.check_description(sdp)?;
-        let answer = self.parse(|| SdpAnswer::from_sdp_string(&description.text))?;
-        // Last, so that an answer that cannot be read leaves the offer open for the true one.
-        let pending = self.pending.take().ok_or(TransportError::Misuse)?;
-        self.engine(|rtc| Ok(rtc.sdp_api().accept_answer(pending, answer)?))?;
-        self.described(now, description)?;
-        self.settle(now)
-    }
-
-    /// An offer that restarts ICE, with all our candidates in it. Media goes on over the old pair meanwhile.
-    ///
-    /// # Errors
-    /// [`TransportError::Misuse`] before the first offer and answer are through.
-    pub fn create_restart_offer(&mut self, now: Instant) -> Result<String, TransportError> {
-        if self.remote_fingerprint.is_none() {
-            return Err(TransportError::Misuse);
-        }
-        let (offer, pending) = self.engine(|rtc| {
-            let mut changes = rtc.sdp_api();
-            changes.ice_restart(true);
-            let (offer, pending) = changes.apply().ok_or(TransportError::Misuse)?;
-            Ok((offer.to_sdp_string(), pending))
-        })?;
-        self.pending = Some(pending);
-        self.settle(now)?;
-        Ok(with_one_fingerprint(
-            &self.advertised.rewrite_description(&offer),
-        ))
-    }
-
-    /// Takes the peer's restart offer and gives the answer, with all our candidates in it.
-    ///
-    /// # Errors
-    /// [`TransportError`]: what is wrong with the offer; another fingerprint than the call's is
-    /// [`TransportError::FingerprintChanged`].
-    pub fn accept_restart_offer(
-        &mut self,
-        now: Instant,
-        sdp: &str,
-    ) -> Result<String, TransportError> {
-        if self.remote_fingerprint.is_none() {
-            return Err(TransportError::Misuse);
-        }
-        let answer = self.apply_offer(now, sdp)?;
-        self.pending = None;
-        Ok(answer)
-    }
-
     /// Adds a candidate of ours. Gives it as the peer is told, as in an `a=` line without the `a=`.
     ///
     /// # Errors
@@ -291,7 +141,7 @@ impl Transport {
         if local.kind == CandidateKind::Relay {
             self.nomination.local_relay(local.base);
         }
-        let line = self.engine(|rtc| {
+        let line = self.engine.run(|rtc| {
             let added = rtc.add_local_candidate(candidate);
             Ok(added.map(Candidate::to_sdp_string))
         })?;
@@ -321,7 +171,7 @@ impl Transport {
         if self.remote_candidates >= MAX_REMOTE_CANDIDATES {
             return Err(TransportError::Candidate);
         }
-        let candidate = self.parse(|| parse_remote(line, self.reach))?;
+        let candidate = parse(|| parse_remote(line, self.reach))?;
         self.remote_candidates += 1;
         if self.trickled.len() >= MAX_REMOTE_CANDIDATES {
             self.trickled.pop_front();
@@ -349,7 +199,7 @@ impl Transport {
         if !self.reach.admits_socket(source) || !self.admits_check(source, bytes) {
             return Ok(());
         }
-        let input = self.parse(|| {
+        let input = parse(|| {
             Receive::new(Protocol::Udp, source, destination, bytes)
                 .map_err(|_| TransportError::MalformedDatagram)
         });
@@ -363,13 +213,15 @@ impl Transport {
         let nomination = &self.nomination;
         let is_relayed = |pair| nomination.is_relayed(pair);
         self.selection.answer_came(now, pair, bytes, is_relayed);
-        self.dtls.set_now(now);
+        self.engine.dtls.set_now(now);
         if bytes.first().is_some_and(|byte| DTLS.contains(byte)) {
             self.early.heard();
         }
         // What was heard before did not come with this datagram.
         self.heard = false;
-        let handled = self.engine(|rtc| Ok(rtc.handle_input(Input::Receive(now, receive))?));
+        let handled = self
+            .engine
+            .run(|rtc| Ok(rtc.handle_input(Input::Receive(now, receive))?));
         match handled {
             // Anybody can send bytes that look like DTLS or RTP; they must not end the call.
             Ok(()) | Err(TransportError::Engine(_) | TransportError::Description(_)) => {}
@@ -391,7 +243,8 @@ impl Transport {
     /// # Errors
     /// [`TransportError`] if the call cannot go on.
     pub fn handle_timeout(&mut self, now: Instant) -> Result<(), TransportError> {
-        self.engine(|rtc| Ok(rtc.handle_input(Input::Timeout(now))?))?;
+        self.engine
+            .run(|rtc| Ok(rtc.handle_input(Input::Timeout(now))?))?;
         self.settle(now)
     }
 
@@ -412,7 +265,7 @@ impl Transport {
         self.next_sequence += 1;
         // RTP time is the low 32 bits; the receiver extends it.
         let rtp_time = (media_time & u64::from(u32::MAX)) as u32;
-        self.engine(|rtc| {
+        self.engine.run(|rtc| {
             if let Some(stream) = rtc.direct_api().stream_tx_by_mid(mid, None) {
                 stream.write_rtp(RtpWrite::new(pt, sequence.into(), rtp_time, now, frame));
             }
@@ -430,7 +283,7 @@ impl Transport {
         let (true, Some(channel)) = (self.path_up, self.channel) else {
             return Ok(false);
         };
-        let sent = self.engine(|rtc| match rtc.channel(channel) {
+        let sent = self.engine.run(|rtc| match rtc.channel(channel) {
             // A full or closing channel is a lost message, and those are sent again.
             Some(mut channel) => Ok(channel.write(true, message).unwrap_or(false)),
             None => Ok(false),
@@ -444,21 +297,22 @@ impl Transport {
     /// [`Transport::poll_output`].
     pub fn close(&mut self, now: Instant) {
         let closed = self
-            .engine(|rtc| Ok(rtc.close()?))
+            .engine
+            .run(|rtc| Ok(rtc.close()?))
             .and_then(|()| self.settle(now))
             .and_then(|()| self.handle_timeout(now));
         if let Err(error) = closed {
             debug!(%error, "transport closed");
         }
-        self.rtc = None;
-        self.deadline = None;
+        self.engine.let_go();
     }
 
     /// What is to be sent, what happened, and when to call [`Transport::handle_timeout`].
     pub fn poll_output(&mut self) -> TransportOutput {
-        self.outputs
-            .pop_front()
-            .unwrap_or(TransportOutput::Timeout(self.deadline))
+        self.outputs.pop_front().unwrap_or_else(|| {
+            let deadline = self.deadline.filter(|_| self.engine.is_open());
+            TransportOutput::Timeout(deadline)
+        })
     }
 
     /// The fingerprint of our certificate.
@@ -491,74 +345,13 @@ impl Transport {
         &self.stats
     }
 
-    fn apply_offer(&mut self, now: Instant, sdp: &str) -> Result<String, TransportError> {
-        let description = self.check_description(sdp)?;
-        // Who answers begins the handshake: by then the other end has our addresses, and has opened its NAT to them. The engine
-        // would leave it to the other end.
-        let text = description.text.replace(SETUP_ANY, SETUP_PASSIVE);
-        let offer = self.parse(|| SdpOffer::from_sdp_string(&text))?;
-        let answer = self.engine(|rtc| Ok(rtc.sdp_api().accept_offer(offer)?.to_sdp_string()))?;
-        self.described(now, description)?;
-        self.settle(now)?;
-        Ok(with_one_fingerprint(
-            &self.advertised.rewrite_description(&answer),
-        ))
-    }
-
-    /// Exactly one sha-256 fingerprint, and the same for the whole call.
-    fn check_description(&self, sdp: &str) -> Result<Description, TransportError> {
-        let description = self.parse(|| Description::read(sdp, self.reach))?;
-        if self
-            .remote_fingerprint
-            .is_some_and(|known| known != description.fingerprint)
-        {
-            return Err(TransportError::FingerprintChanged);
-        }
-        Ok(description)
-    }
-
-    fn described(&mut self, now: Instant, description: Description) -> Result<(), TransportError> {
-        let is_restart = self
-            .remote_fingerprint
-            .replace(description.fingerprint)
-            .is_some();
-        if is_restart {
-            self.begin_generation();
-        }
-        self.remote_candidates = description.candidates.len();
-        self.is_told |= !description.candidates.is_empty();
-        if let Some(rtc) = &self.rtc {
-            self.payload_type = rtc
-                .codec_config()
-                .params()
-                .first()
-                .map(str0m::format::PayloadParams::pt);
-        }
-        for candidate in description.candidates {
-            self.use_candidate(candidate)?;
-        }
-        if is_restart {
-            self.use_overtaking(now)?;
-        }
-        Ok(())
-    }
-
     /// The one way of a candidate of the peer into the engine, after the filter.
     fn use_candidate(&mut self, candidate: Candidate) -> Result<(), TransportError> {
         self.check_sources.name(candidate.addr());
         self.named.push(candidate.addr());
         self.nomination.remote_candidate(&candidate);
-        self.engine(|rtc| {
+        self.engine.run(|rtc| {
             rtc.add_remote_candidate(candidate);
-            Ok(())
-        })
-    }
-
-    /// Who nominates. RFC 8445 gives that to whoever offers; here it is who answers, and hears of the other's addresses last: a
-    /// pair that works both ways is known there first, and it need not be told over the network before the first frame leaves.
-    fn set_controlling(&mut self, controlling: bool) -> Result<(), TransportError> {
-        self.engine(|rtc| {
-            rtc.direct_api().set_ice_controlling(controlling);
             Ok(())
         })
     }
@@ -569,255 +362,8 @@ impl Transport {
         if !self.is_told && Shown::by(bytes) == Some(Shown::Tried) {
             return false;
         }
-        let rtc = &mut self.rtc;
-        self.check_sources.admit(source, bytes, || {
-            let rtc = rtc.as_deref_mut()?;
-            Some(rtc.direct_api().local_ice_credentials().ufrag)
-        })
-    }
-
-    fn is_checking(&self) -> bool {
-        matches!(
-            self.ice,
-            IceConnectionState::New | IceConnectionState::Checking
-        )
-    }
-
-    /// Checks the pairs that are due at once instead of one in 50 ms.
-    fn check(&mut self, now: Instant) -> Result<(), TransportError> {
-        for _ in 0..CHECK_BURST {
-            let before = self.outputs.len();
-            self.handle_timeout(now)?;
-            if self.outputs.len() == before {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// Drains the engine, as it must be after every mutation.
-    fn settle(&mut self, now: Instant) -> Result<(), TransportError> {
-        self.dtls.set_now(now);
-        let mut sent = 0;
-        let mut flight = Vec::new();
-        loop {
-            match self.engine(|rtc| Ok((rtc.poll_output()?, rtc.last_timeout_reason())))? {
-                (Output::Timeout(at), reason) => {
-                    let early = self.dtls.take_early();
-                    if !early.is_empty() {
-                        // The engine gives one datagram of a flight at a time.
-                        flight.extend(early);
-                        if flight.len() <= MAX_EARLY {
-                            continue;
-                        }
-                        // Of a broken handshake, which the engine may repeat without end.
-                        self.rtc = None;
-                        self.deadline = None;
-                        return Err(TransportError::HandshakeBroken);
-                    }
-                    if !flight.is_empty() {
-                        let datagrams = self.early.send(flight);
-                        self.transmit_early(datagrams);
-                    }
-                    self.deadline = self.next_deadline(now, at, reason);
-                    // Only when all is drained: while a better pair takes over, datagrams go by
-                    // both. And only after `PathUp`, which names the first.
-                    if self.path_up
-                        && let Some((kind, pair)) = self.nomination.news()
-                    {
-                        self.emit(TransportEvent::PathChanged { kind, pair });
-                    }
-                    return Ok(());
-                }
-                (Output::Transmit(transmit), _) => {
-                    sent += 1;
-                    if sent > MAX_SENT_AT_ONCE {
-                        self.rtc = None;
-                        self.deadline = None;
-                        return Err(TransportError::HandshakeBroken);
-                    }
-                    let contents = transmit.contents.to_vec();
-                    let pair = SelectedPair {
-                        local: transmit.source,
-                        remote: transmit.destination,
-                    };
-                    let Some(pair) = self.way_of(now, pair, &contents) else {
-                        continue;
-                    };
-                    self.outputs.push_back(TransportOutput::Transmit(Datagram {
-                        source: pair.local,
-                        destination: pair.remote,
-                        contents,
-                    }));
-                    self.follow_check(transmit.source, transmit.destination, &transmit.contents);
-                    self.bring_up();
-                }
-                (Output::Event(event), _) => self.on_event(now, event),
-            }
-        }
-    }
-
-    fn next_deadline(&self, now: Instant, at: Instant, reason: Reason) -> Option<Instant> {
-        let wait = at.saturating_duration_since(now);
-        if wait > NEVER {
-            return None;
-        }
-        let paced = reason == Reason::Ice && self.is_checking() && wait <= STR0M_PACING;
-        Some(if paced {
-            at.min(now + CHECK_PACING)
-        } else {
-            at
-        })
-    }
-
-    fn on_event(&mut self, now: Instant, event: Event) {
-        match event {
-            Event::Connected => {
-                debug!("dtls is up");
-                self.dtls_up = true;
-                self.bring_up();
-            }
-            Event::IceConnectionStateChange(state) => {
-                debug!(?state, "ice");
-                self.ice = state;
-                if state.is_connected() && !self.dtls.has_nominated_pair() {
-                    let last_flight = self.early.end();
-                    self.dtls.use_nominated_pair(last_flight);
-                }
-                if state == IceConnectionState::Disconnected {
-                    self.emit(TransportEvent::PathDown);
-                }
-            }
-            Event::MediaAdded(added) => self.mid = Some(added.mid),
-            Event::ChannelOpen(id, label) if label == CHANNEL_LABEL && self.channel.is_none() => {
-                self.channel = Some(id);
-                // With SNAP the association is up before there is a path.
-                if self.path_up {
-                    self.emit(TransportEvent::ChannelOpen);
-                }
-            }
-            // Only what is on our channel: another one has no meaning between us.
-            Event::ChannelData(data) if Some(data.id) == self.channel => {
-                self.authenticated(now);
-                self.emit(TransportEvent::Control(data.data));
-            }
-            Event::RtpPacket(packet) => {
-                self.authenticated(now);
-                self.emit(TransportEvent::Frame(ReceivedFrame {
-                    sequence: *packet.seq_no,
-                    media_time: packet.time.numer(),
-                    payload: packet.payload.to_vec(),
-                }));
-            }
-            Event::PeerStats(stats) => {
-                if let Some(pair) = stats.selected_candidate_pair {
-                    self.stats.rtt = pair.current_round_trip_time;
-                }
-            }
-            Event::Closed => self.emit(TransportEvent::Closed),
-            _ => {}
-        }
-    }
-
-    /// The path is up as soon as there are keys, and a pair that the engine sends over. What it sends shows which: if nothing
-    /// else, the last flight of the handshake, which goes over it once more. A peer's checks may be faster than its word where it
-    /// is, and only that tells what kind of path this is.
-    fn bring_up(&mut self) {
-        let has_pair = self.ice.is_connected() && self.nomination.pair().is_some();
-        if self.path_up || !self.dtls_up || !has_pair || !self.is_told {
-            return;
-        }
-        self.path_up = true;
-        // What it tells is no change.
-        self.nomination.news();
-        self.emit(TransportEvent::PathUp {
-            kind: self.nomination.kind(),
-            pair: self.nomination.pair(),
-        });
-        if self.channel.is_some() {
-            self.emit(TransportEvent::ChannelOpen);
-        }
-    }
-
-    /// The engine has sent a datagram: if that was a check or the answer to one, a flight of DTLS may follow it.
-    fn follow_check(&mut self, local: SocketAddr, remote: SocketAddr, contents: &[u8]) {
-        let Some(shown) = Shown::by(contents) else {
-            return;
-        };
-        if self.dtls.has_nominated_pair() {
-            return;
-        }
-        match shown {
-            Shown::Tried => self.dtls.try_addresses(),
-            Shown::Live => self.dtls.use_live_pairs(),
-        }
-        let datagrams = self.early.shown(shown, local, remote);
-        self.transmit_early(datagrams);
-    }
-
-    fn transmit_early(&mut self, datagrams: Vec<Datagram>) {
-        if !datagrams.is_empty() {
-            debug!(
-                datagrams = datagrams.len(),
-                "a flight of DTLS before there is a pair"
-            );
-        }
-        let transmits = datagrams.into_iter().map(TransportOutput::Transmit);
-        self.outputs.extend(transmits);
-    }
-
-    fn authenticated(&mut self, now: Instant) {
-        self.heard = true;
-        let recent = self
-            .authenticated_at
-            .is_some_and(|at| now.saturating_duration_since(at) < AUTHENTICATED_INTERVAL);
-        if !recent {
-            self.authenticated_at = Some(now);
-            self.emit(TransportEvent::AuthenticatedPacket);
-        }
-    }
-
-    fn emit(&mut self, event: TransportEvent) {
-        self.outputs.push_back(TransportOutput::Event(event));
-    }
-
-    /// Runs the engine. A panic inside it ends this call and no other.
-    fn engine<T>(
-        &mut self,
-        run: impl FnOnce(&mut Rtc) -> Result<T, TransportError>,
-    ) -> Result<T, TransportError> {
-        let rtc = self.rtc.as_deref_mut().ok_or(TransportError::Closed)?;
-        match catch_unwind(AssertUnwindSafe(|| run(rtc))) {
-            Ok(result) => result
-                .map_err(|error| self.dtls.blame(error))
-                .inspect_err(|error| warn!(%error, "transport")),
-            Err(_) => {
-                self.rtc = None;
-                self.deadline = None;
-                Err(TransportError::EnginePanicked)
-            }
-        }
-    }
-
-    /// Runs a parser of the engine on bytes of the peer.
-    fn parse<T, E: Into<TransportError>>(
-        &self,
-        run: impl FnOnce() -> Result<T, E>,
-    ) -> Result<T, TransportError> {
-        catch_unwind(AssertUnwindSafe(run))
-            .map_err(|_| TransportError::EnginePanicked)?
-            .map_err(Into::into)
-    }
-}
-
-/// Unordered and without retransmission: acknowledgement and retry are the session's, and an ordered channel stays blocked
-/// for tens of seconds after a cut.
-fn channel_config() -> ChannelConfig {
-    ChannelConfig {
-        label: CHANNEL_LABEL.to_owned(),
-        ordered: false,
-        reliability: Reliability::MaxRetransmits { retransmits: 0 },
-        negotiated: Some(CHANNEL_STREAM),
-        ..ChannelConfig::default()
+        let engine = &mut self.engine;
+        self.check_sources
+            .admit(source, bytes, || engine.local_fragment())
     }
 }

@@ -9,9 +9,11 @@
 mod outbox;
 mod resolver;
 mod stream;
+mod stream_news;
 mod streams;
 mod tls;
 
 pub use resolver::{MAX_ADDRESSES, ResolveError, resolve};
-pub use streams::{StreamNews, Streams};
+pub use stream_news::StreamNews;
+pub use streams::Streams;
 pub use tls::{TlsError, TlsTrust};

@@ -16,7 +16,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::TlsTrust;
 use crate::outbox::Outbox;
-use crate::streams::{News, StreamNews};
+use crate::stream_news::{News, StreamNews};
 
 /// How long TCP and TLS may take together.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(8);

@@ -4,45 +4,17 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
-use securecall_relay::{StreamEvent, StreamId, StreamTarget, Urgency};
+use securecall_relay::{StreamId, StreamTarget, Urgency};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use crate::TlsTrust;
 use crate::outbox::Outbox;
 use crate::stream;
+use crate::stream_news::{News, StreamNews};
 
 /// Pieces of news that may wait for the call. A server that sends more is read no further.
 const MAX_NEWS: usize = 64;
-
-/// What happened to a stream.
-#[derive(Debug, PartialEq, Eq)]
-pub struct StreamNews {
-    /// Which.
-    pub stream: StreamId,
-    pub(crate) event: News,
-}
-
-/// [`StreamEvent`], with bytes of its own.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum News {
-    Opened,
-    Bytes(Vec<u8>),
-    Closed,
-    TlsFailed,
-}
-
-impl StreamNews {
-    /// What happened, as a source is told.
-    pub fn event(&self) -> StreamEvent<'_> {
-        match &self.event {
-            News::Opened => StreamEvent::Opened,
-            News::Bytes(bytes) => StreamEvent::Bytes(bytes),
-            News::Closed => StreamEvent::Closed,
-            News::TlsFailed => StreamEvent::TlsFailed,
-        }
-    }
-}
 
 /// The streams of one call. When this is dropped, they are closed.
 #[derive(Debug)]

@@ -22,6 +22,7 @@
 mod candidate;
 mod candidate_source;
 mod host;
+mod mapped_address;
 pub mod probe;
 mod reach;
 mod reflexive;

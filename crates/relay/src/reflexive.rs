@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use web_time::Instant;
 
+use crate::mapped_address::mapped_address;
 use crate::reach::is_of_a_host;
-use crate::stun::{AttributeType, Class, Message, MessageBuilder, Method, TransactionId};
+use crate::stun::{Class, Message, MessageBuilder, Method, TransactionId};
 use crate::{Candidate, CandidateSource, Claim, Datagram, Inbound, SourceOutput, TransactionIds};
 
 /// When a request is sent again, and after the last of these given up: a server on another continent has
@@ -103,18 +104,6 @@ impl ReflexiveSource {
             self.outputs.push_back(SourceOutput::Answered);
         }
     }
-}
-
-/// Where the server saw the socket, if it says so and packets can come there.
-fn mapped_address(message: &Message<'_>, socket: SocketAddr) -> Option<SocketAddr> {
-    if message.class() != Class::Success {
-        return None;
-    }
-    message
-        .xor_address(AttributeType::XOR_MAPPED_ADDRESS)
-        // Servers of the time before RFC 5389 know this one only.
-        .or_else(|| message.address(AttributeType::MAPPED_ADDRESS))
-        .filter(|address| is_of_a_host(*address) && address.is_ipv4() == socket.is_ipv4())
 }
 
 impl Request {

@@ -6,7 +6,6 @@ mod channel_data;
 mod discretion;
 mod failure;
 mod grant;
-mod granted;
 mod peers;
 mod requests;
 mod server;
@@ -16,7 +15,7 @@ mod turn_source;
 mod uri;
 
 pub use failure::TurnFailure;
-pub use granted::Granted;
+pub use grant::Grant;
 pub use server::{Credentials, MAX_CREDENTIAL_LEN, ServerLink, TurnServer};
 pub use stream_buffer::{MAX_FRAME_LEN, StreamBuffer, StreamError};
 pub use turn_source::TurnSource;

@@ -388,11 +388,22 @@ impl Call {
             self.order(io, MediaCommand::SetMuted(true));
         }
         // Frames come before the call counts as connected, so what they said of it was kept till
-        // now.
+        // now, and that they were heard as well.
         if self.media.is_peer_muted() {
             self.tell_peer_muted(io);
         }
+        self.tell_first_audio(io);
         self.carrier.connected(io.now);
+    }
+
+    /// Tells that the peer was heard for the first time, unless it was not, or that was told.
+    fn tell_first_audio(&mut self, io: &mut Io<'_>) {
+        if let Some(setup) = self.media.tells_first_audio() {
+            io.event(Event::FirstAudio {
+                call: self.name.clone(),
+                setup,
+            });
+        }
     }
 
     fn tell_peer_muted(&self, io: &mut Io<'_>) {

@@ -119,11 +119,12 @@ pub enum Event {
         /// Since dialing (caller) or the acceptance (callee).
         setup: Duration,
     },
-    /// The first sample of the peer was played.
+    /// The first sample of the peer was played. Never told before `Connected`.
     FirstAudio {
         /// Told once in a call.
         call: NamedCall,
-        /// Since dialing (caller) or the acceptance (callee).
+        /// Since dialing (caller) or the acceptance (callee). Shorter than that of `Connected` where the peer was heard before it
+        /// was proven.
         setup: Duration,
     },
     /// Somebody muted or unmuted.

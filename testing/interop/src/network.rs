@@ -45,17 +45,19 @@
 //! When the [`Network`] is dropped, after a panic too, everything is: programs that run in its hosts are killed, namespaces
 //! removed. What a killed process left behind goes when the next one makes a network: namespaces have its ID in their name.
 //!
-//! It needs Linux, `ip` (iproute2), `nft` (nftables 1.0 or later), root, and for [`Link::set_delay`] `python3` and
-//! `/dev/net/tun`. Without them it is an error that says what is missing.
+//! It needs Linux, `ip` (iproute2), `nft` (nftables 1.0 or later), root, for [`Link::set_delay`] `python3` and for
+//! [`Segment::nat64`] `tayga`, both with `/dev/net/tun`. Without them it is an error that says what is missing.
 //!
 //! What is as in the world, and what is not:
 //!
 //! * Mappings of UDP never expire by themselves, but for symmetric NATs, and filters that depend on the port: there it is
 //!   Linux's 30 seconds without a packet, two minutes if both sides have sent.
-//! * NATs are for IPv4. IPv6 is in the internet only. There is no name service.
+//! * NATs are for IPv4. IPv6 is in the internet, and in networks directly behind a router there that ask for it
+//!   ([`Nat::with_ipv6`], [`Segment::nat64`]). There is no name service, and so no DNS64.
 //! * Whoever sends to an address that is not there gets no answer, but in its own network, where the neighbour is missed.
 //! * Loss is by the kernel's own randomness; jitter is by seed, and nothing is reordered.
 
+mod capture;
 mod conntrack;
 mod delay_line;
 mod error;
@@ -63,6 +65,8 @@ mod host;
 mod link;
 mod namespace;
 mod nat;
+mod nat64;
+mod port_forward;
 mod segment;
 
 use std::sync::{
@@ -72,7 +76,14 @@ use std::sync::{
 
 use self::namespace::{Namespace, lock};
 pub use self::{
-    delay_line::Delay, error::NetworkError, host::Host, link::Link, nat::Nat, segment::Segment,
+    capture::{Capture, Packet},
+    delay_line::Delay,
+    error::NetworkError,
+    host::Host,
+    link::Link,
+    nat::Nat,
+    nat64::nat64_address,
+    segment::Segment,
 };
 
 /// An internet of its own with all that hangs on it, which lives as long as this value.

@@ -1,7 +1,15 @@
 //! Calls between networks: NATs of all kinds, firewalls, relays. Each person's program runs in a namespace of its own.
 
-use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+mod homeserver;
+mod ipv6;
+mod keep_alives;
+mod loss;
+mod nats;
+mod rebinding;
+mod relay_only;
+mod roaming;
+
+use std::net::{Ipv6Addr, SocketAddr};
 use std::process::Command;
 use std::thread;
 
@@ -9,24 +17,51 @@ use securecall_interop::network::{Host, Nat, Network, Segment};
 use securecall_interop::{Coturn, CoturnUsers};
 use serde_json::Value;
 
+use self::homeserver::Homeserver;
 use crate::talker::{Talker, User, homeserver, last};
 
 const SECRET: &str = "a secret of both";
 const AUDIO: [&str; 4] = ["--mic", "tone:300", "--speaker", "null"];
+const TURN: &str = "turn:SERVER";
+
+/// Half of the frames of a second: so many in one second are a voice.
+const A_VOICE: u64 = 25;
 
 /// An internet with a TURN server.
 struct World {
     network: Network,
     coturn: Coturn,
+    /// Where the TURN server is by IPv6, if it is there.
+    turn_ipv6: Ipv6Addr,
 }
 
 impl World {
+    /// The TURN server has IPv4 only.
     fn new() -> Self {
+        Self::with_turn_server(|_| Vec::new())
+    }
+
+    /// The TURN server listens at its IPv6 address too, and has such addresses to lend.
+    fn dual_stack() -> Self {
+        Self::with_turn_server(|ipv6| {
+            let settings = ["listening-ip", "relay-ip"];
+            settings.map(|name| format!("{name}={ipv6}")).to_vec()
+        })
+    }
+
+    fn with_turn_server(settings: impl FnOnce(Ipv6Addr) -> Vec<String>) -> Self {
         let network = Network::new().unwrap();
         let server = network.internet().host("turn").unwrap();
+        let turn_ipv6 = server.ipv6_address().unwrap();
+        let settings = settings(turn_ipv6);
+        let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
         let users = CoturnUsers::SharedSecret(SECRET.to_owned());
-        let coturn = Coturn::start_at(server, users, &[]).unwrap();
-        Self { network, coturn }
+        let coturn = Coturn::start_at(server, users, &settings).unwrap();
+        Self {
+            network,
+            coturn,
+            turn_ipv6,
+        }
     }
 
     fn behind(&self, label: &str, nat: Nat) -> Segment {
@@ -36,143 +71,208 @@ impl World {
 
 /// Somebody at a host.
 struct Place<'a> {
-    world: &'a World,
     host: Host,
     user: &'a User,
+    /// Where the TURN server is, seen from there.
+    turn: SocketAddr,
+    /// The homeserver, if it is reached through the network.
+    homeserver: Option<&'a Homeserver>,
 }
 
 impl<'a> Place<'a> {
-    fn new(world: &'a World, segment: &Segment, user: &'a User, label: &str) -> Self {
-        let host = segment.host(label).unwrap();
+    fn new(world: &World, segment: &Segment, user: &'a User, label: &str) -> Self {
+        Self::at(world, segment.host(label).unwrap(), user)
+    }
+
+    fn at(world: &World, host: Host, user: &'a User) -> Self {
         // The homeserver is reached on this host's own loopback interface: which way it is reached is not what is tried.
-        let port = homeserver_port();
-        let listener = host
-            .enter(|| TcpListener::bind((Ipv4Addr::LOCALHOST, port)))
-            .unwrap()
-            .unwrap();
-        thread::spawn(move || carry(&listener, (Ipv4Addr::LOCALHOST, port).into()));
-        Self { world, host, user }
+        let homeserver = homeserver().address();
+        host.forward(homeserver, homeserver).unwrap();
+        Self {
+            host,
+            user,
+            turn: world.coturn.address(),
+            homeserver: None,
+        }
+    }
+
+    /// The TURN server is called by this address here.
+    fn with_turn(mut self, ip: Ipv6Addr) -> Self {
+        self.turn.set_ip(ip.into());
+        self
     }
 
     /// Runs a command there, with these settings of servers.
     fn talk(&self, arguments: &[&str], servers: &str) -> Talker {
         let arguments = [&["--json"], arguments, &AUDIO].concat();
         let mut command: Command = self.user.machine.command(&arguments);
-        let address = self.world.coturn.address();
-        if !servers.is_empty() {
-            let turn = servers.replace("SERVER", &address.to_string());
+        let servers = servers.replace("SERVER", &self.turn.to_string());
+        if servers.starts_with("stun:") {
+            command.env("SECURECALL_STUN", servers);
+        } else if !servers.is_empty() {
             command
-                .env("SECURECALL_TURN", turn)
+                .env("SECURECALL_TURN", servers)
                 .env("SECURECALL_TURN_SECRET", SECRET);
         }
         command.env_remove("SECURECALL_LOOPBACK");
+        if let Some(homeserver) = self.homeserver {
+            command = homeserver.known_to(&command);
+        }
         Talker::start_by(command, |command| self.host.spawn(command).unwrap())
     }
 }
 
-fn homeserver_port() -> u16 {
-    let url = homeserver().base_url();
-    url.rsplit(':')
-        .next()
-        .unwrap()
-        .trim_end_matches('/')
-        .parse()
-        .unwrap()
+/// How two people call each other.
+#[derive(Clone, Copy)]
+struct Way<'a> {
+    /// The callee, as the caller says.
+    whom: &'a str,
+    /// Whom the callee answers.
+    answer: &'a str,
+    /// The settings of servers.
+    servers: &'a str,
+    /// Options of both.
+    options: &'a [&'a str],
 }
 
-/// Carries connections that come in a namespace to a server outside it.
-fn carry(listener: &TcpListener, to: SocketAddr) {
-    for inbound in listener.incoming().map_while(Result::ok) {
-        let Ok(outbound) = TcpStream::connect(to) else {
+impl<'a> Way<'a> {
+    /// As contacts do who know these servers.
+    const fn of_contacts(servers: &'a str) -> Self {
+        Self {
+            whom: "peer",
+            answer: "contacts",
+            servers,
+            options: &[],
+        }
+    }
+
+    const fn with(self, options: &'a [&'a str]) -> Self {
+        Self { options, ..self }
+    }
+
+    /// Somebody waits for a call, and would be rung by now.
+    #[track_caller]
+    fn listen(self, callee: &Place<'_>) -> Talker {
+        let listen = ["listen", "--answer", self.answer, "--once"];
+        let mut listening = callee.talk(&[&listen, self.options].concat(), self.servers);
+        listening.wait_for("ready");
+        listening
+    }
+
+    fn call(self, caller: &Place<'_>) -> Talker {
+        caller.talk(&[&["call", self.whom], self.options].concat(), self.servers)
+    }
+}
+
+/// Two people in a call.
+struct InCall {
+    caller: Talker,
+    callee: Talker,
+    /// By which route it was connected.
+    route: String,
+    /// What the caller and the callee have heard so far, as far as it was looked at.
+    heard: [Heard; 2],
+}
+
+/// What somebody has heard of the peer.
+#[derive(Clone, Copy, Default)]
+struct Heard {
+    /// Until when, in milliseconds since 1970.
+    at_ms: u64,
+    frames: u64,
+}
+
+impl InCall {
+    /// Calls, until it is connected.
+    #[track_caller]
+    fn begin(caller: &Place<'_>, callee: &Place<'_>, way: Way<'_>) -> Self {
+        let listening = way.listen(callee);
+        Self::connected(way.call(caller), listening)
+    }
+
+    /// Waits until it is connected.
+    #[track_caller]
+    fn connected(mut caller: Talker, mut callee: Talker) -> Self {
+        let connected = caller.wait_for("connected");
+        let there = callee.wait_for("connected");
+        assert_eq!(connected["safety_words"], there["safety_words"]);
+        let route = connected["route"].as_str().unwrap().to_owned();
+        Self {
+            caller,
+            callee,
+            route,
+            heard: Default::default(),
+        }
+    }
+
+    /// Both hear each other, from now on and for a whole second. Gives the routes that the call has taken meanwhile.
+    #[track_caller]
+    fn hear_each_other(&mut self) -> Vec<String> {
+        let [caller, callee] = thread::scope(|scope| {
+            [&mut self.caller, &mut self.callee]
+                .map(|talker| scope.spawn(|| hears(talker)))
+                .map(|hears| hears.join().unwrap())
+        });
+        self.heard = [caller.0, callee.0];
+        [caller.1, callee.1].concat()
+    }
+
+    /// The caller hangs up, and both know that it was so.
+    fn hang_up(mut self) {
+        self.caller.order("hangup");
+        for (talker, reason) in [
+            (self.caller, "local_hangup"),
+            (self.callee, "remote_hangup"),
+        ] {
+            let (code, rest) = talker.end();
+            let ended = &last(&rest, "ended")["reason"];
+            assert_eq!((code, ended), (0, &Value::from(reason)), "{rest:#?}");
+        }
+    }
+}
+
+/// Waits until the peer's frames come in, from now on and for a whole second. Gives what has come by then, and the routes that
+/// the call has taken since it was asked last.
+fn hears(talker: &mut Talker) -> (Heard, Vec<String>) {
+    let mut events = talker.so_far();
+    let mut before = None;
+    let heard = loop {
+        let event = talker.wait_for_any(&["stats", "route_changed", "ended"]);
+        events.push(event.clone());
+        assert_ne!(event["event"], "ended", "{event}");
+        let Some(frames) = event["frames_received"].as_u64() else {
             continue;
         };
-        for (from, to) in [(&inbound, &outbound), (&outbound, &inbound)] {
-            let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
-            thread::spawn(move || {
-                let _ = io::copy(&mut from, &mut to);
-                let _ = to.shutdown(std::net::Shutdown::Write);
-            });
+        if before.is_some_and(|before| frames >= before + A_VOICE) {
+            let at_ms = event["at_ms"].as_u64().unwrap();
+            break Heard { at_ms, frames };
         }
-    }
-}
-
-/// Calls, and gives the route of the call.
-fn route(caller: &Place<'_>, callee: &Place<'_>, servers: &str) -> String {
-    let listen = ["listen", "--answer", "contacts", "--once"];
-    let mut listening = callee.talk(&listen, servers);
-    listening.wait_for("ready");
-    let mut calling = caller.talk(&["call", "peer", "--duration", "2"], servers);
-    let connected = calling.wait_for("connected");
-    let there = listening.wait_for("connected");
-    assert_eq!(connected["safety_words"], there["safety_words"]);
-    calling.wait_for("first_audio");
-    let (code, rest) = calling.end();
-    // A relay may have been faster than the better way.
-    let mut changes = rest
+        before = Some(frames);
+    };
+    let ended = events.iter().find(|event| event["event"] == "ended");
+    assert_eq!(ended, None);
+    let changes = events
         .iter()
         .filter(|event| event["event"] == "route_changed");
-    let route = changes.next_back().unwrap_or(&connected)["route"].clone();
-    assert_eq!(
-        (code, &last(&rest, "ended")["reason"]),
-        (0, &Value::from("local_hangup"))
-    );
-    assert_eq!(listening.end().0, 0);
-    route.as_str().unwrap().to_owned()
+    let routes = changes.map(|event| event["route"].as_str().unwrap().to_owned());
+    (heard, routes.collect())
 }
 
-const TURN: &str = "turn:SERVER";
-
-#[test]
-fn two_people_behind_nats_talk_directly_unless_one_is_symmetric() {
-    let world = World::new();
-    let (ada, bo) = User::acquainted();
-    let kinds = [
-        ("full", Nat::full_cone()),
-        ("address", Nat::address_restricted()),
-        ("port", Nat::port_restricted()),
-        ("symmetric", Nat::symmetric()),
-    ];
-    let at = |user, label: &str, nat| {
-        let segment = world.behind(label, nat);
-        Place::new(&world, &segment, user, &format!("{label}host"))
-    };
-    let adas = kinds.map(|(label, nat)| (label, at(&ada, &format!("a{label}"), nat)));
-    let bos = kinds.map(|(label, nat)| (label, at(&bo, &format!("b{label}"), nat)));
-    for (first, (of_ada, adas_place)) in adas.iter().enumerate() {
-        for (of_bo, bos_place) in &bos[first..] {
-            let relayed = *of_bo == "symmetric" && ["port", "symmetric"].contains(of_ada);
-            let expected = if relayed { "relay" } else { "direct" };
-            let found = route(adas_place, bos_place, TURN);
-            assert_eq!(found, expected, "{of_ada} and {of_bo}");
+/// Calls, and sees that the call takes this route: a relay may be faster than a better way, and gives way to it then.
+#[track_caller]
+fn goes(caller: &Place<'_>, callee: &Place<'_>, servers: &str, route: &str) {
+    let mut call = InCall::begin(caller, callee, Way::of_contacts(servers));
+    call.caller.wait_for("first_audio");
+    let mut found = call.route.clone();
+    if route == "direct" {
+        while found != route {
+            let event = call.caller.wait_for("route_changed");
+            found = event["route"].as_str().unwrap().to_owned();
         }
+    } else {
+        // A better way would be found in the time that this takes.
+        found = call.hear_each_other().pop().unwrap_or(found);
     }
-}
-
-#[test]
-fn where_udp_is_blocked_a_call_goes_through_the_relay_by_tcp() {
-    let world = World::new();
-    let (ada, bo) = User::acquainted();
-    let office = world.behind("office", Nat::port_restricted().web_only());
-    let home = world.behind("home", Nat::port_restricted());
-    let ada = Place::new(&world, &office, &ada, "ada");
-    let bo = Place::new(&world, &home, &bo, "bo");
-    let servers = "turn:SERVER turn:SERVER?transport=tcp";
-    assert_eq!(route(&ada, &bo, servers), "relay");
-}
-
-#[test]
-fn without_a_server_two_people_behind_nats_do_not_find_each_other_and_nobody_is_blamed() {
-    let world = World::new();
-    let (ada, bo) = User::acquainted();
-    let of_ada = world.behind("ada", Nat::port_restricted());
-    let of_bo = world.behind("bo", Nat::port_restricted());
-    let ada = Place::new(&world, &of_ada, &ada, "adahost");
-    let bo = Place::new(&world, &of_bo, &bo, "bohost");
-    let mut listening = bo.talk(&["listen", "--answer", "contacts", "--once"], "");
-    listening.wait_for("ready");
-    let mut calling = ada.talk(&["call", "peer"], "");
-    for talker in [&mut calling, &mut listening] {
-        assert_eq!(talker.wait_for("ended")["reason"], "ice_failed");
-    }
-    assert_eq!((calling.end().0, listening.end().0), (5, 5));
+    assert_eq!(found, route);
+    call.hang_up();
 }

@@ -37,16 +37,19 @@ impl User {
 
     /// A new user of a homeserver that allows it.
     pub(crate) fn of(homeserver: &Synapse) -> Self {
+        Self::registered_by(|machine| register(machine, homeserver))
+    }
+
+    /// A new user, for whose machine somebody runs `register`; the event `account` comes of it.
+    pub(crate) fn registered_by(register: impl FnOnce(&Machine) -> Value) -> Self {
         let machine = Machine::new();
         let identity = machine.json(&["id", "new"]).remove(0);
         let field = |name: &str| identity[name].as_str().unwrap().to_owned();
-        Self::registered(machine, field("id"), field("phrase"), homeserver)
+        let account = register(&machine);
+        Self::with_account(machine, field("id"), field("phrase"), &account)
     }
 
-    fn registered(machine: Machine, id: String, phrase: String, homeserver: &Synapse) -> Self {
-        let account = machine
-            .json(&["register", "--homeserver", &homeserver.base_url()])
-            .remove(0);
+    fn with_account(machine: Machine, id: String, phrase: String, account: &Value) -> Self {
         let matrix_id = account["matrix_id"].as_str().unwrap().to_owned();
         Self {
             machine,
@@ -61,7 +64,8 @@ impl User {
         let machine = Machine::new();
         let restored = machine.run_with_input(&["id", "restore"], &self.phrase);
         assert_eq!(restored.code, 0, "{restored:?}");
-        Self::registered(machine, self.id.clone(), self.phrase.clone(), homeserver)
+        let account = register(&machine, homeserver);
+        Self::with_account(machine, self.id.clone(), self.phrase.clone(), &account)
     }
 
     /// Two users who know each other, as `peer`.
@@ -93,6 +97,11 @@ impl User {
     pub(crate) fn start(&self, arguments: &[&str]) -> Talker {
         Talker::start(self.machine.command(&[&["--json"], arguments].concat()))
     }
+}
+
+fn register(machine: &Machine, homeserver: &Synapse) -> Value {
+    let register = ["register", "--homeserver", &homeserver.base_url()];
+    machine.json(&register).remove(0)
 }
 
 /// A running `call` or `listen`.
@@ -178,6 +187,13 @@ impl Talker {
                 }
             }
         }
+    }
+
+    /// The events that are there already and were not waited for.
+    pub(crate) fn so_far(&mut self) -> Vec<Value> {
+        let events: Vec<Value> = self.events.try_iter().collect();
+        self.seen.extend(events.iter().cloned());
+        events
     }
 
     /// Orders something.

@@ -1,6 +1,6 @@
 //! The network of this machine changes: who is told, and in which order.
 
-use super::Loop;
+use super::event_loop::Loop;
 
 impl Loop {
     pub(super) fn handle_network_change(&mut self) {

@@ -1,5 +1,8 @@
 //! What a peer connection opens and tells while it gathers.
 
+#[cfg(target_os = "linux")]
+mod handed_over;
+
 use std::net::{IpAddr, Ipv4Addr};
 
 use securecall_session::{CallHandle, CallHandles, NamedCall, Route, WireCallId};

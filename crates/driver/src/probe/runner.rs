@@ -15,6 +15,7 @@ pub(super) async fn run<P: Probe>(
 ) -> P::Outcome {
     let mut streams = Streams::new(trust);
     loop {
+        // All that it wants is done before anything is waited for, which may be the answer to it.
         let deadline = match probe.poll_output() {
             ProbeOutput::Transmit(datagram) => {
                 sockets.send(&datagram).await;

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::task::Poll;
 
 use securecall_relay::Datagram;
@@ -10,6 +10,7 @@ use tokio::io::ReadBuf;
 use tokio::net::UdpSocket;
 
 use crate::config::Network;
+use crate::host_addresses;
 
 /// Larger than any message of a server.
 const MAX_DATAGRAM: usize = 2048;
@@ -89,13 +90,5 @@ fn address_towards(network: &Network, server: SocketAddr) -> io::Result<IpAddr> 
         let named = network.bind.iter().find(of_family).copied();
         return named.ok_or_else(|| io::ErrorKind::AddrNotAvailable.into());
     }
-    let any: IpAddr = if server.is_ipv4() {
-        Ipv4Addr::UNSPECIFIED.into()
-    } else {
-        Ipv6Addr::UNSPECIFIED.into()
-    };
-    // To connect a UDP socket sends nothing: it only looks for the way.
-    let socket = std::net::UdpSocket::bind((any, 0))?;
-    socket.connect(server)?;
-    Ok(socket.local_addr()?.ip())
+    host_addresses::source_towards(server)
 }

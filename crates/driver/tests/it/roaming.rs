@@ -1,10 +1,7 @@
 //! The network changes under a call: each person's client runs in a network namespace of its own.
 
-use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::{Arc, mpsc};
-use std::thread;
 use std::time::Duration;
 
 use securecall_driver::{
@@ -90,13 +87,9 @@ impl Drop for Place {
 
 impl Place {
     fn new(host: Host) -> Self {
-        let port = synapse().address().port();
         // The homeserver is reached on this host's own loopback interface: that goes nowhere, whatever happens to the others.
-        let listener = host
-            .enter(|| TcpListener::bind((Ipv4Addr::LOCALHOST, port)))
-            .unwrap()
-            .unwrap();
-        thread::spawn(move || carry(&listener, (Ipv4Addr::LOCALHOST, port).into()));
+        let homeserver = synapse().address();
+        host.forward(homeserver, homeserver).unwrap();
         let runtime = host
             .enter(|| {
                 let mut builder = tokio::runtime::Builder::new_multi_thread();
@@ -199,22 +192,6 @@ fn run(host: &Host, ip: &[&str]) {
 )]
 fn now() -> Instant {
     Instant::now()
-}
-
-/// Carries connections that come in a namespace to a server outside it.
-fn carry(listener: &TcpListener, to: SocketAddr) {
-    for inbound in listener.incoming().map_while(Result::ok) {
-        let Ok(outbound) = TcpStream::connect(to) else {
-            continue;
-        };
-        for (from, to) in [(&inbound, &outbound), (&outbound, &inbound)] {
-            let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
-            thread::spawn(move || {
-                let _ = io::copy(&mut from, &mut to);
-                let _ = to.shutdown(std::net::Shutdown::Write);
-            });
-        }
-    }
 }
 
 /// Two people in a call.

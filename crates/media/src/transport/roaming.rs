@@ -5,6 +5,7 @@ use std::time::Duration;
 use web_time::Instant;
 
 use super::candidate::{LocalCandidate, MAX_REMOTE_CANDIDATES, peer_reflexive};
+use super::engine::parse;
 use super::event::{SelectedPair, TransportEvent};
 use super::nomination::FIRST_OTHER_THAN_STUN;
 use super::{Transport, TransportError};
@@ -25,7 +26,7 @@ impl Transport {
         local: LocalCandidate,
     ) -> Result<(), TransportError> {
         let candidate = local.to_engine()?;
-        self.engine(|rtc| {
+        self.engine.run(|rtc| {
             rtc.direct_api().invalidate_candidate(&candidate);
             Ok(())
         })?;
@@ -92,8 +93,8 @@ impl Transport {
         // A NAT has made another mapping, or the peer is at another address: it is checked without waiting for a check of the
         // peer's to come from there.
         if self.check_sources.learn(pair.remote) {
-            let candidate = self.parse(|| peer_reflexive(pair.remote))?;
-            self.engine(|rtc| {
+            let candidate = parse(|| peer_reflexive(pair.remote))?;
+            self.engine.run(|rtc| {
                 rtc.add_remote_candidate(candidate);
                 Ok(())
             })?;

@@ -16,10 +16,11 @@ use std::net::{IpAddr, SocketAddr};
 
 use web_time::Instant;
 
-use super::binding_requests::{BindingRequests, ChangeRequest, mapped_address};
+use super::binding_requests::{BindingRequests, ChangeRequest};
 use super::nat_behavior::NatBehavior;
 use super::nat_findings::{Findings, Seen, SeenByOtherHost};
 use super::{Probe, ProbeOutput};
+use crate::mapped_address::mapped_address;
 use crate::reach::{is_of_a_host, is_public};
 use crate::stun::{AttributeType, Message};
 use crate::{Inbound, TransactionIds};

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use web_time::Instant;
 
-use super::binding_requests::{BindingRequests, ChangeRequest, mapped_address};
+use super::binding_requests::{BindingRequests, ChangeRequest};
 use super::{Probe, ProbeOutput};
+use crate::mapped_address::mapped_address;
 use crate::stun::{Class, Message};
 use crate::{Inbound, TransactionIds, TurnFailure};
 

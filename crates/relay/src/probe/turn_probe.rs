@@ -14,7 +14,7 @@ use web_time::Instant;
 use super::relay_check::RelayCheck;
 use super::{Probe, ProbeOutput};
 use crate::reach::is_public;
-use crate::turn::Granted;
+use crate::turn::Grant;
 use crate::{
     CandidateSource as _, Claim, Datagram, Inbound, ServerLink, SourceOutput, StreamEvent,
     StreamId, TransactionIds, TurnFailure, TurnServer, TurnSource,
@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Allocated {
     /// What the server said.
-    pub grant: Granted,
+    pub grant: Grant,
     /// From the first packet to the grant.
     pub took: Duration,
     /// Whether packets really go through.
@@ -73,7 +73,7 @@ pub struct TurnProbe {
     /// What has the one address, and then a second one.
     legs: [Leg; 2],
     stage: Stage,
-    allocated: Option<(Granted, Duration)>,
+    allocated: Option<(Grant, Duration)>,
     /// The server let us through, and nothing of ours came.
     came_nothing: bool,
     outputs: VecDeque<ProbeOutput<Result<Allocated, TurnFailure>>>,
@@ -193,7 +193,7 @@ impl TurnProbe {
     }
 
     /// Packets from our own socket to one of the addresses, and as whom the server knows us there.
-    fn check_from_here(&self, now: Instant, grant: &Granted) -> Option<(RelayCheck, SocketAddr)> {
+    fn check_from_here(&self, now: Instant, grant: &Grant) -> Option<(RelayCheck, SocketAddr)> {
         let peer = self.sockets.peer;
         let is_ours = |address: &SocketAddr| address.is_ipv4() == peer.is_ipv4();
         let us = grant.mapped.filter(is_ours)?;
@@ -402,7 +402,7 @@ impl TurnProbe {
 }
 
 impl Leg {
-    fn grant(&self) -> Option<Granted> {
+    fn grant(&self) -> Option<Grant> {
         self.source.grants().next().cloned()
     }
 

@@ -9,8 +9,7 @@ use web_time::Instant;
 
 use super::authentication::Authentication;
 use super::channel_data;
-use super::grant::{Grant, MIN_LIFETIME, lifetime_of};
-use super::granted::Granted;
+use super::grant::{Grant, MAX_LIFETIME, MIN_LIFETIME, lifetime_of};
 use super::peers::Peers;
 use super::stream_buffer::StreamBuffer;
 use super::transactions::{Purpose, Transaction, Transactions};
@@ -75,7 +74,7 @@ enum State {
 pub(super) struct Allocation {
     pub(super) server: TurnServer,
     pub(super) via: Via,
-    pub(super) granted: Option<Granted>,
+    pub(super) grant: Option<Grant>,
     state: State,
     authentication: Authentication,
     stale_nonces: u8,
@@ -100,7 +99,7 @@ impl Allocation {
             authentication: Authentication::new(server.credentials.clone()),
             server,
             via,
-            granted: None,
+            grant: None,
             state: State::Opening {
                 until: now + OPEN_TIMEOUT,
             },
@@ -274,6 +273,7 @@ impl Allocation {
         match &mut self.state {
             State::Opening { until } if *until <= now => self.fail(TurnFailure::NoAnswer),
             State::Held { refresh_at, .. } if *refresh_at <= now => {
+                // Until the answer says when, or it would be due all the time.
                 *refresh_at = now + MIN_LIFETIME;
                 self.refresh(now, ids, Purpose::Refresh);
             }
@@ -291,6 +291,7 @@ impl Allocation {
                 _ => self.fail(TurnFailure::NoAnswer),
             }
         }
+        // After what may have failed: without an address nobody is allowed to send to it.
         if self.is_over() {
             return;
         }
@@ -387,12 +388,12 @@ impl Allocation {
 
     fn allocated(&mut self, now: Instant, message: &Message<'_>) {
         match Grant::read(message) {
-            Ok(Grant { relayed, lifetime }) => {
-                self.granted = Some(Granted::new(message, &relayed));
+            Ok(grant) => {
                 self.state = State::Held {
-                    relayed,
-                    refresh_at: now + lifetime / 2,
+                    relayed: grant.relayed.clone(),
+                    refresh_at: now + grant.lifetime.min(MAX_LIFETIME) / 2,
                 };
+                self.grant = Some(grant);
                 self.outputs.push_back(AllocationOutput::Allocated);
             }
             Err(failure) => self.fail(failure),
@@ -414,6 +415,7 @@ impl Allocation {
         let error = message.error_code();
         let code = error.as_ref().map(|error| error.code);
         if authenticated && !self.is_credible(message, purpose, code) {
+            // The request stays open: the server's own answer may still come.
             return;
         }
         self.transactions.remove(message.transaction());
@@ -421,6 +423,7 @@ impl Allocation {
             return self.fail(TurnFailure::Nonsense("it refuses without a reason"));
         };
         debug!(?purpose, ?error, "the TURN server refused a request");
+        // Before the purposes: who asks for a password, or for it with a new nonce, has refused nothing yet.
         if error.code == 438 || (error.code == 401 && !authenticated) {
             return self.challenged(now, ids, purpose, message);
         }

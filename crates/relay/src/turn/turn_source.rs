@@ -14,7 +14,7 @@ use self::again::Retry;
 use super::allocation::{Allocation, AllocationOutput, Via};
 use super::discretion::Discretion;
 use super::peers::MAX_PERMISSIONS;
-use super::{Granted, ServerLink, TurnFailure, TurnServer};
+use super::{Grant, ServerLink, TurnFailure, TurnServer};
 use crate::{
     Candidate, CandidateSource, Claim, Datagram, Inbound, SourceOutput, StreamEvent, StreamId,
     TransactionIds, Urgency,
@@ -100,9 +100,9 @@ impl TurnSource {
     }
 
     /// What servers have granted, of that which is still held.
-    pub fn grants(&self) -> impl Iterator<Item = &Granted> {
+    pub fn grants(&self) -> impl Iterator<Item = &Grant> {
         let attempts = self.attempts.iter();
-        attempts.filter_map(|attempt| attempt.allocation.granted.as_ref())
+        attempts.filter_map(|attempt| attempt.allocation.grant.as_ref())
     }
 
     /// Whether the server that has this address for us lets packets of a host through; `None` while it has not said.
@@ -226,6 +226,7 @@ impl TurnSource {
     }
 
     fn allocated(&mut self, now: Instant, index: usize) {
+        // First: such an address must not become a candidate.
         if self.claims_what_is_ours(index) {
             self.end(now, index);
             let failure = TurnFailure::Nonsense("it grants an address that is ours without it");
@@ -253,6 +254,7 @@ impl TurnSource {
         }
         let ids = &mut self.ids;
         let attempt = &mut self.attempts[index];
+        // Those that were named while it was asked for.
         for peer in &self.peers {
             attempt.allocation.allow(now, ids, *peer);
         }

@@ -11,23 +11,10 @@ use securecall_relay::{
 use web_time::Instant;
 
 use crate::network::{MS, Network, Server, address, ids};
-use crate::scripted_server::{Scripted, challenge, credentials, grant, key, refusal, server_at};
-
-const LISTEN: &str = "198.51.100.8:3478";
-const SOCKET: &str = "10.0.0.2:5000";
-const PEER: &str = "203.0.113.9:7000";
-
-fn network(server: Scripted) -> Network<TurnSource> {
-    let source = TurnSource::new([server_at(LISTEN)], ids(2));
-    let mut network = Network::new(source).with_server("turn", server);
-    network.gather(&[SOCKET]);
-    network
-}
-
-fn failures(network: &Network<TurnSource>) -> Vec<TurnFailure> {
-    let failures = network.source.failures();
-    failures.map(|(_, _, failure)| failure.clone()).collect()
-}
+use crate::scripted_server::{
+    LISTEN, PEER, SOCKET, Scripted, challenge, credentials, failures, grant, key, network, refusal,
+    server_at,
+};
 
 fn granting(request: &Message<'_>, relayed: SocketAddr) -> Vec<u8> {
     MessageBuilder::new(Class::Success, Method::Allocate, request.transaction())

@@ -8,23 +8,10 @@ use securecall_relay::stun::{
 use securecall_relay::{CandidateSource as _, Datagram, TurnFailure, TurnSource};
 
 use crate::network::{DELAY, MS, Network, address, ids, start};
-use crate::scripted_server::{Scripted, challenge, credentials, grant, key, refusal, server_at};
-
-const LISTEN: &str = "198.51.100.8:3478";
-const SOCKET: &str = "10.0.0.2:5000";
-const PEER: &str = "203.0.113.9:7000";
-
-fn network(server: Scripted) -> Network<TurnSource> {
-    let source = TurnSource::new([server_at(LISTEN)], ids(2));
-    let mut network = Network::new(source).with_server("turn", server);
-    network.gather(&[SOCKET]);
-    network
-}
-
-fn failures(network: &Network<TurnSource>) -> Vec<TurnFailure> {
-    let failures = network.source.failures();
-    failures.map(|(_, _, failure)| failure.clone()).collect()
-}
+use crate::scripted_server::{
+    LISTEN, PEER, SOCKET, Scripted, challenge, credentials, failures, grant, key, network, refusal,
+    server_at,
+};
 
 #[test]
 fn each_refusal_is_named_and_comes_at_once() {

@@ -5,11 +5,15 @@ use std::net::SocketAddr;
 use securecall_relay::stun::{
     AttributeType, Class, IntegrityAlgorithm, IntegrityKey, Message, MessageBuilder, Method,
 };
-use securecall_relay::{Credentials, Datagram, ServerLink, TurnServer};
+use securecall_relay::{Credentials, Datagram, ServerLink, TurnFailure, TurnServer, TurnSource};
 use web_time::Instant;
 use zeroize::Zeroizing;
 
-use crate::network::{Server, address};
+use crate::network::{Network, Server, address, ids};
+
+pub(crate) const LISTEN: &str = "198.51.100.8:3478";
+pub(crate) const SOCKET: &str = "10.0.0.2:5000";
+pub(crate) const PEER: &str = "203.0.113.9:7000";
 
 pub(crate) fn credentials(username: &str, password: &str) -> Credentials {
     Credentials::new(username, Zeroizing::new(password.to_owned())).unwrap()
@@ -104,4 +108,18 @@ pub(crate) fn grant(request: &Message<'_>) -> MessageBuilder {
         Method::Refresh => granted.number(AttributeType::LIFETIME, 600),
         _ => granted,
     }
+}
+
+/// A source that has asked this server, which is at [`LISTEN`], for an address, from [`SOCKET`].
+pub(crate) fn network(server: Scripted) -> Network<TurnSource> {
+    let source = TurnSource::new([server_at(LISTEN)], ids(2));
+    let mut network = Network::new(source).with_server("turn", server);
+    network.gather(&[SOCKET]);
+    network
+}
+
+/// Why servers gave it none.
+pub(crate) fn failures(network: &Network<TurnSource>) -> Vec<TurnFailure> {
+    let failures = network.source.failures();
+    failures.map(|(_, _, failure)| failure.clone()).collect()
 }

@@ -119,6 +119,7 @@ impl Connection {
     pub(super) fn dies(&mut self, now: Instant, role: Role, deadlines: &mut Deadlines<Timer>) {
         self.dead = true;
         deadlines.clear(Timer::PathDead);
+        // From the last packet on, however soon it was noticed that the path is dead.
         let last_packet = self.last_packet.unwrap_or(now);
         deadlines.set(Timer::PathLost, last_packet + PATH_LOST);
         if role == Role::Callee {

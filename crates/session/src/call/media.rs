@@ -1,5 +1,7 @@
 //! The media engine of a call: how far it is, which candidates it and the peer have, who is muted.
 
+use std::time::Duration;
+
 use securecall_signaling::{Candidate, MAX_CANDIDATE, MAX_CANDIDATES};
 
 use crate::config::Route;
@@ -35,6 +37,8 @@ pub(super) struct Media {
     candidates_taken: usize,
     muted: bool,
     peer_muted: bool,
+    /// How long it took until the peer was heard, as long as that is not told.
+    first_audio: Option<Duration>,
 }
 
 impl Media {
@@ -59,6 +63,7 @@ impl Media {
             candidates_taken: 0,
             muted: false,
             peer_muted: false,
+            first_audio: None,
         }
     }
 
@@ -129,6 +134,16 @@ impl Media {
     /// The peer says whether it is muted. Returns whether that is news.
     pub(super) fn set_peer_muted(&mut self, muted: bool) -> bool {
         std::mem::replace(&mut self.peer_muted, muted) != muted
+    }
+
+    /// The peer is heard for the first time; `setup`: how long that took.
+    pub(super) const fn take_first_audio(&mut self, setup: Duration) {
+        self.first_audio = Some(setup);
+    }
+
+    /// How long it took until the peer was heard, if that is to be told; then it counts as told.
+    pub(super) const fn tells_first_audio(&mut self) -> Option<Duration> {
+        self.first_audio.take()
     }
 
     /// The call is over: no candidate is told or tried any more.

@@ -58,11 +58,11 @@ impl Call {
             }
             MediaEvent::AuthenticatedPacket => self.packet_came(io),
             MediaEvent::FirstAudioPlayed => {
-                let setup = self.connection.setup(io.now);
-                io.event(Event::FirstAudio {
-                    call: self.name.clone(),
-                    setup,
-                });
+                self.media.take_first_audio(self.connection.setup(io.now));
+                // A callee may hear the peer before the words have come, over Matrix.
+                if self.connection.is_connected() {
+                    self.tell_first_audio(io);
+                }
             }
             MediaEvent::PeerMuted(muted) => {
                 // Frames say so, and they come before the call counts as connected.

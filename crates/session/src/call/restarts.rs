@@ -122,6 +122,7 @@ impl Restarts {
         description: &Description,
         number: u32,
     ) -> Taken {
+        // First: what is refused must not use up its number.
         if Fingerprint::of(&description.sdp) != self.remote_fingerprint {
             return Taken::Refused("another fingerprint");
         }

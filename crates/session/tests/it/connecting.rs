@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use securecall_crypto::{Direction, Established, FrameSealer, MediaSeed};
-use securecall_session::{EndReason, MediaEvent, PathRoute};
+use securecall_session::{EndReason, Event, MediaEvent, PathRoute};
 use securecall_testkit::ringing_pair;
 
 use crate::hand_made_caller::{HandMade, nonce};
@@ -98,6 +98,26 @@ fn path_frame_and_words_connect_a_callee_in_any_order_and_no_two_of_them_do() {
         }
         assert!(answered.is_connected(), "{order:?}");
     }
+}
+
+#[test]
+fn a_callee_that_hears_the_peer_before_the_words_come_is_told_so_right_after() {
+    let mut answered = Answered::new();
+    answered.bring(Path);
+    answered.bring(Frame);
+    answered.caller.universe.run_for(Duration::from_millis(500));
+    answered.bring(Words);
+    let callee = &answered.caller.universe.devices[answered.caller.callee];
+    let told = callee.events.iter().filter_map(|event| match event {
+        Event::Connected { setup, .. } => Some(("connected", setup.as_millis())),
+        Event::FirstAudio { setup, .. } => Some(("first audio", setup.as_millis())),
+        _ => None,
+    });
+    // When it was heard counts, not when it is told.
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        [("connected", 1500), ("first audio", 1000)]
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    Link, NetworkError, Parts, Segment,
+    Capture, Link, NetworkError, Parts, Segment,
     namespace::{Namespace, lock},
 };
 
@@ -69,7 +69,7 @@ impl Host {
             .unwrap_or(Ipv4Addr::UNSPECIFIED.into())
     }
 
-    /// Its first address of IPv6, which those behind a NAT do not have.
+    /// Its first address of IPv6, which most of those behind a NAT do not have.
     #[must_use]
     pub fn ipv6_address(&self) -> Option<Ipv6Addr> {
         self.addresses()
@@ -137,6 +137,15 @@ impl Host {
     #[must_use]
     pub fn link(&self) -> Arc<Link> {
         Arc::clone(&lock(&self.place).link)
+    }
+
+    /// Records, from now on, what it receives and sends.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses, or the network is torn down.
+    pub fn capture(&self) -> Result<Capture, NetworkError> {
+        Capture::start(&self.namespace)
     }
 
     /// Runs the job on a thread of its own that is inside the host. Sockets that it opens stay there, whoever uses them later:

@@ -2,6 +2,7 @@
 
 use std::{
     env,
+    ffi::OsString,
     fs::{self, File},
     io::{self, Write as _},
     os::fd::AsFd as _,
@@ -223,13 +224,17 @@ pub(super) fn look_for_programs() -> Result<(), NetworkError> {
     call(nft().arg("--version"), "").map(|_| ())
 }
 
-/// Found where Debian has it, which is in the `PATH` of root alone.
 fn nft() -> Command {
+    let mut nft = Command::new("nft");
+    nft.env("PATH", path_of_root());
+    nft
+}
+
+/// With the directory in which Debian has programs for root alone.
+pub(super) fn path_of_root() -> OsString {
     let mut path = env::var_os("PATH").unwrap_or_default();
     path.push(":/usr/sbin");
-    let mut nft = Command::new("nft");
-    nft.env("PATH", path);
-    nft
+    path
 }
 
 #[cfg(test)]

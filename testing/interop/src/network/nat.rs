@@ -12,6 +12,7 @@ pub struct Nat {
     pub(super) filtering: Filtering,
     pub(super) hairpin: bool,
     pub(super) web_only: bool,
+    pub(super) has_ipv6: bool,
 }
 
 /// Whether a socket has the same address outside towards everybody (RFC 4787, section 4.1).
@@ -70,16 +71,24 @@ impl Nat {
         self
     }
 
+    /// Those behind it have IPv6 as well, which is not translated; its firewall lets in answers only. In the internet only.
+    #[must_use]
+    pub const fn with_ipv6(mut self) -> Self {
+        self.has_ipv6 = true;
+        self
+    }
+
     const fn new(mapping: Mapping, filtering: Filtering) -> Self {
         Self {
             mapping,
             filtering,
             hairpin: false,
             web_only: false,
+            has_ipv6: false,
         }
     }
 
-    /// All rules of a router: those behind it are at `br0`, everybody else, to whom it has the address `outside`, at `wan`.
+    /// All rules of a router: those behind it are at `br0`, or at `nat64` if their packets are translated, everybody else, to whom it has the address `outside`, at `wan`.
     ///
     /// Connection tracking of Linux alone is address and port dependent both ways. What is endpoint independent is learnt
     /// into maps, as the first packet of each connection leaves: which address and port inside has which one outside. Of an
@@ -121,10 +130,10 @@ impl Nat {
             incoming,
         );
         let forwarded = if self.web_only {
-            "iifname br0 tcp dport { 80, 443 } accept
-             iifname br0 udp dport 53 accept"
+            "iifname { br0, nat64 } tcp dport { 80, 443 } accept
+             iifname { br0, nat64 } udp dport 53 accept"
         } else {
-            "iifname br0 accept"
+            "iifname { br0, nat64 } accept"
         };
         chain(
             &mut rules,

@@ -2,7 +2,9 @@
 //!
 //! That a datagram does *not* come is seen by one that was sent later and does come.
 
+mod capture;
 mod hairpin;
+mod ipv6;
 mod links;
 mod nats;
 mod reach;

@@ -3,11 +3,9 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -52,9 +50,7 @@ impl World {
         let homeserver = Synapse::start(SynapseOptions::default()).context("no homeserver")?;
         let server = internet.host("homeserver")?;
         let door = TlsFront::with_names(homeserver.address(), &[&server.address().to_string()])?;
-        let listener = server.tcp_listener(443)?;
-        let behind = door.address();
-        thread::spawn(move || carry(&listener, behind));
+        server.forward((server.address(), 443).into(), door.address())?;
         let authority = directory.join("authority.pem");
         fs::write(&authority, door.certificate_pem())?;
         let url = format!("https://{}", server.address());
@@ -167,25 +163,4 @@ impl Person {
         serde_json::from_str(printed.lines().next().unwrap_or_default())
             .with_context(|| format!("`{line}` printed no JSON object: {printed:?}"))
     }
-}
-
-/// Carries connections that come in the network to a server outside it, for as long as the bench runs.
-fn carry(listener: &TcpListener, to: SocketAddr) {
-    for inbound in listener.incoming().map_while(Result::ok) {
-        // A connection that fails is the client's to notice.
-        let _ = carry_one(&inbound, to);
-    }
-}
-
-fn carry_one(inbound: &TcpStream, to: SocketAddr) -> io::Result<()> {
-    let outbound = TcpStream::connect(to)?;
-    for (from, to) in [(inbound, &outbound), (&outbound, inbound)] {
-        from.set_nodelay(true)?;
-        let (mut from, mut to) = (from.try_clone()?, to.try_clone()?);
-        thread::spawn(move || {
-            let _ = io::copy(&mut from, &mut to);
-            let _ = to.shutdown(std::net::Shutdown::Write);
-        });
-    }
-    Ok(())
 }

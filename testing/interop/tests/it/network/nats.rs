@@ -3,11 +3,12 @@
 use std::{
     collections::BTreeSet,
     net::{IpAddr, SocketAddr, UdpSocket},
+    time::Duration,
 };
 
 use securecall_interop::network::{Host, Nat, Network};
 
-use super::{address, next, patient, seen, send, socket};
+use super::{address, next, next_in_time, patient, seen, send, socket};
 
 /// The four addresses of RFC 5780: two of one address, then two of the other.
 fn four_sockets(server: &Host) -> [UdpSocket; 4] {
@@ -201,4 +202,26 @@ fn behind_two_nats_the_stricter_one_decides() {
     let seen = look_at_both(Nat::full_cone(), Nat::address_restricted());
     assert!(is_the_same_everywhere(&seen), "{:?}", seen.mapped);
     assert_eq!(seen.let_in, [0, 1]);
+}
+
+#[test]
+fn a_nat_closes_a_hole_that_nothing_went_through_for_so_long() {
+    let network = Network::new().unwrap();
+    let server = socket(&network.internet().host("server").unwrap());
+    let nat = Nat::port_restricted();
+    let home = network.internet().nat("home", nat).unwrap();
+    home.set_udp_timeout(1).unwrap();
+    let client = socket(&home.host("host").unwrap());
+    let outside = seen(&client, &server);
+    send(&server, "in time", outside);
+    assert_eq!(next(&client).0, "in time");
+    // Linux counts by itself how long that is.
+    client
+        .set_read_timeout(Some(Duration::from_millis(2500)))
+        .unwrap();
+    assert_eq!(next_in_time(&client), None);
+    send(&server, "too late", outside);
+    assert_eq!(seen(&client, &server).ip(), outside.ip());
+    send(&server, "nothing before this", seen(&client, &server));
+    assert_eq!(next(&client).0, "nothing before this");
 }

@@ -1,0 +1,361 @@
+//! The loop of a client's task: what comes from the program, the homeserver, the calls and the network goes into the endpoint,
+//! and what that wants is done.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use securecall_audio_device::{AudioDevices, AudioSpec};
+use securecall_matrix::{Account, Incoming};
+use securecall_session::{
+    CallHandle, Contacts, Endpoint, InboundSignal, MediaCommand, NamedCall, NotPersisted, Output,
+    WireCallId,
+};
+use tokio::sync::{Notify, mpsc, watch};
+use web_time::Instant;
+
+use super::handle::Command;
+use super::inbox::{FromInbox, MaybeInbox, next_incoming};
+use super::plain_text::PlainTextReports;
+use super::replay_memory_keeper::ReplayMemoryKeeper;
+use super::requests::{Requests, Response};
+use crate::call_media::CallMedia;
+use crate::clock;
+use crate::config::{Network, Servers};
+use crate::event::Event;
+use crate::media_output::MediaOutput;
+use crate::network_watch::NetworkState;
+use crate::queue::{Receiver, Sender};
+use crate::randomness::SystemRandomness;
+
+/// How long a stopping client waits for the peer to be told and for recordings to be written.
+const FAREWELL_TIMEOUT: Duration = Duration::from_millis(1400);
+/// How long all of the stop may take: what the farewell leaves of it is for the last sync, which empties our inbox at the
+/// homeserver.
+const STOP_TIMEOUT: Duration = Duration::from_millis(1900);
+/// How often a pipe that waits for its call is emptied: far less than a pipe holds.
+const IDLE_DISCARD: Duration = Duration::from_millis(250);
+/// What is longer than any signal is dropped before it gets here.
+const _: () = assert!(securecall_session::MAX_SIGNAL <= securecall_matrix::MAX_CONTENT);
+
+/// The task's state.
+pub(super) struct Loop {
+    pub(super) endpoint: Endpoint,
+    pub(super) account: Account,
+    pub(super) rng: SystemRandomness,
+    pub(super) replay_memory: ReplayMemoryKeeper,
+    pub(super) audio: AudioSpec,
+    pub(super) network: Network,
+    /// The servers that calls may ask for addresses.
+    pub(super) servers: watch::Receiver<Servers>,
+    /// Has them looked for again.
+    pub(super) look_for_servers: Arc<Notify>,
+    pub(super) networks: watch::Receiver<NetworkState>,
+    /// How this machine is connected, as far as everybody knows.
+    pub(super) connected_by: NetworkState,
+    pub(super) levels: bool,
+    /// Opened at the start, so that a missing device is an error before anything rings; the first call takes them.
+    pub(super) opened: Option<AudioDevices>,
+    /// Calls that are not over.
+    pub(super) calls: BTreeMap<CallHandle, WireCallId>,
+    pub(super) media: HashMap<CallHandle, CallMedia>,
+    pub(super) media_sender: Sender<(CallHandle, MediaOutput)>,
+    pub(super) requests: Requests,
+    pub(super) events: Sender<Event>,
+    pub(super) plain_text: PlainTextReports,
+    pub(super) stopping_since: Option<Instant>,
+    /// The farewell took too long.
+    pub(super) abandoned: bool,
+}
+
+impl Loop {
+    pub(super) async fn run(
+        mut self,
+        mut commands: mpsc::Receiver<Command>,
+        mut inbox: MaybeInbox,
+        mut media_outputs: Receiver<(CallHandle, MediaOutput)>,
+    ) {
+        let mut idle_discard = tokio::time::interval(IDLE_DISCARD);
+        loop {
+            let deadline = self.carry_out().await;
+            if self.has_stopped() {
+                break;
+            }
+            let farewell_ends = self.stopping_since.map(|since| since + FAREWELL_TIMEOUT);
+            tokio::select! {
+                command = commands.recv(), if self.stopping_since.is_none() => {
+                    self.handle_command(command.unwrap_or(Command::Stop));
+                }
+                incoming = next_incoming(&self.events, &mut inbox) => match incoming {
+                    FromInbox::Incoming(incoming) => self.handle_incoming(incoming),
+                    FromInbox::Started(opened) => {
+                        inbox = MaybeInbox::Open(opened);
+                        self.tell(Event::Online);
+                        self.tell(Event::Ready);
+                    }
+                    FromInbox::Failed(error) => {
+                        inbox = MaybeInbox::Closed;
+                        self.tell_not_started(error);
+                    }
+                    FromInbox::Ended => inbox = MaybeInbox::Closed,
+                },
+                Some((call, output)) = media_outputs.next() => self.handle_media_output(call, output),
+                Some(response) = self.requests.next() => self.handle_response(response),
+                Ok(()) = self.servers.changed() => {
+                    let can_relay = self.servers.borrow().can_relay();
+                    self.endpoint.set_relay_available(can_relay);
+                }
+                Ok(()) = self.networks.changed() => self.handle_network_change(),
+                () = clock::sleep_until(deadline) => self.endpoint.handle_timeout(clock::now(), &mut self.rng),
+                () = clock::sleep_until(farewell_ends) => self.abandoned = true,
+                _ = idle_discard.tick(), if self.opened.is_some() => self.discard_idle_audio(),
+            }
+        }
+        self.empty_inbox(&mut inbox).await;
+    }
+
+    /// The last sync. What it brings is of no use any more.
+    async fn empty_inbox(&mut self, inbox: &mut MaybeInbox) {
+        if matches!(inbox, MaybeInbox::Starting(_)) {
+            return;
+        }
+        let since = self.stopping_since.unwrap_or_else(clock::now);
+        let account = self.account.clone();
+        *inbox = MaybeInbox::Closed;
+        let drain = account.drain();
+        match tokio::time::timeout_at((since + STOP_TIMEOUT).into(), drain).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "the inbox at the homeserver is not empty"),
+            Err(_) => tracing::debug!("the last sync did not end in time"),
+        }
+    }
+
+    /// Does what the endpoint wants, in its order, until it wants nothing more. Returns when to wake it.
+    async fn carry_out(&mut self) -> Option<Instant> {
+        loop {
+            match self.endpoint.poll_output() {
+                Output::Request(request) => {
+                    tracing::trace!("a request to the homeserver");
+                    self.requests.make(&self.account, request);
+                }
+                Output::Media(call, command) => {
+                    tracing::trace!(?command, "to the media");
+                    self.order(call, command);
+                }
+                Output::Control(call, bytes) => {
+                    if let Some(media) = self.media.get(&call) {
+                        media.control(bytes);
+                    }
+                }
+                Output::Event(event) => {
+                    self.note_calls(&event);
+                    self.tell(Event::Call(event));
+                }
+                Output::Persist(bytes) => self.remember(bytes).await,
+                Output::Timeout(deadline) => return deadline,
+            }
+        }
+    }
+
+    fn order(&mut self, call: CallHandle, command: MediaCommand) {
+        let media = match self.media.remove(&call) {
+            Some(media) => media,
+            None => {
+                // A call that is over has no media any more, and whatever is still ordered is done.
+                let Some(id) = self.calls.get(&call) else {
+                    return;
+                };
+                let devices = self.opened.take();
+                let media = CallMedia::spawn(
+                    NamedCall {
+                        handle: call,
+                        id: id.clone(),
+                    },
+                    self.audio.clone(),
+                    devices,
+                    self.network.clone(),
+                    &self.servers,
+                    self.levels,
+                    self.media_sender.clone(),
+                );
+                media.network_changed(self.connected_by.clone());
+                media
+            }
+        };
+        media.order(command);
+        self.media.insert(call, media);
+    }
+
+    /// Keeps track of the calls that are not over, so that a stopping client can hang them up.
+    fn note_calls(&mut self, event: &securecall_session::Event) {
+        use securecall_session::Event::{Dialing, Ended, Incoming, Replaced};
+        match event {
+            Dialing { call, .. } | Incoming { call, .. } => {
+                self.calls.insert(call.handle, call.id.clone());
+            }
+            Replaced { call, by } => {
+                self.calls.remove(&call.handle);
+                self.calls.insert(by.handle, by.id.clone());
+            }
+            Ended { call, .. } => {
+                self.calls.remove(&call.handle);
+                if self.calls.is_empty() {
+                    self.account.calls_are_over();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Waits until the disk has it, for what arrived may ring only then, and tells the endpoint whether it has.
+    async fn remember(&mut self, bytes: Vec<u8>) {
+        let kept = self.replay_memory.keep(bytes).await;
+        let result = kept.map_err(|error| {
+            if let Some(error) = error {
+                self.tell(Event::ReplayMemoryFailed(error));
+            }
+            NotPersisted
+        });
+        self.endpoint
+            .handle_persisted(clock::now(), &mut self.rng, result);
+    }
+
+    fn handle_command(&mut self, command: Command) {
+        let now = clock::now();
+        match command {
+            Command::Call {
+                callee,
+                options,
+                reply,
+            } => {
+                let placed =
+                    self.endpoint
+                        .call(now, clock::wallclock_ms(), &mut self.rng, callee, &options);
+                let _ = reply.send(placed);
+            }
+            Command::Answer(call, reply) => {
+                let _ = reply.send(self.endpoint.answer(now, &mut self.rng, call));
+            }
+            Command::Reject(call, reply) => {
+                let _ = reply.send(self.endpoint.reject(now, &mut self.rng, call));
+            }
+            Command::Hangup(call, reply) => {
+                let _ = reply.send(self.endpoint.hang_up(now, &mut self.rng, call));
+            }
+            Command::SetMuted(call, muted, reply) => {
+                let _ = reply.send(self.endpoint.set_muted(now, &mut self.rng, call, muted));
+            }
+            Command::SetContacts(contacts) => self.endpoint.set_contacts(Contacts::new(contacts)),
+            Command::Stop => self.begin_to_stop(now),
+        }
+    }
+
+    fn begin_to_stop(&mut self, now: Instant) {
+        self.stopping_since = Some(now);
+        self.opened = None;
+        for call in std::mem::take(&mut self.calls).into_keys() {
+            if let Err(error) = self.endpoint.hang_up(now, &mut self.rng, call) {
+                tracing::debug!(%error, "a call was over already");
+            }
+        }
+    }
+
+    fn handle_incoming(&mut self, incoming: Incoming) {
+        let now = clock::now();
+        tracing::trace!(
+            is_signal = matches!(incoming, Incoming::Signal { .. }),
+            "from the homeserver"
+        );
+        match incoming {
+            Incoming::Signal {
+                sender,
+                sender_olm_key,
+                content,
+            } => {
+                let signal = InboundSignal {
+                    sender: &sender,
+                    sender_olm_key,
+                    content: &content,
+                };
+                if let Err(refused) =
+                    self.endpoint
+                        .handle_signal(now, clock::wallclock_ms(), &mut self.rng, signal)
+                {
+                    tracing::info!(%refused, "refused a message");
+                }
+            }
+            Incoming::SyncComplete => self.endpoint.handle_sync_complete(now, &mut self.rng),
+            Incoming::PlainTextRefused { sender: _ } => {
+                if self.plain_text.is_due(now) {
+                    self.tell(Event::PlainTextRefused);
+                }
+            }
+            Incoming::Offline(error) => self.tell(Event::Offline(error)),
+            Incoming::Online => self.tell(Event::Online),
+            // A connected call needs no homeserver; whether there is anything else to wait for is the program's affair.
+            Incoming::SessionEnded => self.tell(Event::SessionEnded),
+        }
+    }
+
+    fn tell_not_started(&self, error: securecall_matrix::StartError) {
+        use securecall_matrix::{ServerError, StartError};
+        match error {
+            StartError::Server(ServerError::SessionEnded { .. }) => self.tell(Event::SessionEnded),
+            StartError::Server(error) => self.tell(Event::Offline(error)),
+            error @ StartError::AlreadyStarted => {
+                tracing::error!(%error, "the client has no inbox");
+            }
+        }
+    }
+
+    fn handle_response(&mut self, response: Response) {
+        let now = clock::now();
+        tracing::trace!("an answer of the homeserver");
+        match response {
+            Response::Devices(id, devices) => {
+                self.endpoint
+                    .handle_devices(now, &mut self.rng, id, devices);
+            }
+            Response::Sent(id, sent) => {
+                self.endpoint.handle_response(now, &mut self.rng, id, sent);
+            }
+        }
+    }
+
+    fn handle_media_output(&mut self, call: CallHandle, output: MediaOutput) {
+        let now = clock::now();
+        match output {
+            MediaOutput::Event(event) => {
+                tracing::trace!(?event, "from the media");
+                self.endpoint.handle_media(now, &mut self.rng, call, event);
+            }
+            MediaOutput::Control(bytes) => {
+                if let Err(refused) = self
+                    .endpoint
+                    .handle_control(now, &mut self.rng, call, &bytes)
+                {
+                    tracing::debug!(%refused, "refused a control message");
+                }
+            }
+            MediaOutput::Told(event) => self.tell(*event),
+            MediaOutput::Closed => {
+                self.media.remove(&call);
+            }
+        }
+    }
+
+    fn has_stopped(&self) -> bool {
+        let settled = self.media.is_empty() && self.endpoint.is_idle() && self.requests.is_empty();
+        self.abandoned || (self.stopping_since.is_some() && settled)
+    }
+
+    fn discard_idle_audio(&mut self) {
+        if let Some(devices) = &mut self.opened {
+            devices.microphone.discard();
+        }
+    }
+
+    pub(super) fn tell(&self, event: Event) {
+        self.events.send(event);
+    }
+}
