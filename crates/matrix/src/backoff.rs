@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::long_poll::LongPoll;
 
 /// The first pause; each is twice the one before.
@@ -49,6 +51,47 @@ impl Backoff {
     }
 }
 
+/// How many syncs that are answered at once are made without a pause: more than the messages of a call bring.
+const BURST: u32 = 64;
+
+/// How far apart they are after that. What has come meanwhile comes together.
+const APART: Duration = Duration::from_millis(250);
+
+/// Keeps a homeserver that holds no poll open from keeping us busy: each answer may also say that keys are missing, which are
+/// then made and uploaded.
+#[derive(Debug)]
+pub(crate) struct Haste {
+    left: u32,
+    counted: Instant,
+}
+
+impl Haste {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            left: BURST,
+            counted: now,
+        }
+    }
+
+    /// A sync was answered. Gives the pause before the next.
+    pub(crate) fn answered(&mut self, now: Instant) -> Duration {
+        let passed = now.saturating_duration_since(self.counted);
+        let back = u32::try_from(passed.as_millis() / APART.as_millis()).unwrap_or(u32::MAX);
+        let left = self.left.saturating_add(back);
+        self.left = left.min(BURST).saturating_sub(1);
+        self.counted = if left >= BURST {
+            now
+        } else {
+            self.counted + APART * back
+        };
+        if self.left == 0 {
+            APART
+        } else {
+            Duration::ZERO
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,5 +128,25 @@ mod tests {
         // A poll that was held for a while was a pause.
         assert_eq!(backoff.after_cut(Duration::from_secs(5)), Duration::ZERO);
         assert_eq!(backoff.after_cut(at_once), SHORTEST);
+    }
+
+    #[test]
+    fn a_homeserver_that_answers_at_once_is_asked_four_times_a_second_after_a_while() {
+        let began = Instant::now();
+        let mut haste = Haste::new(began);
+        let pauses: Vec<Duration> = (0..200).map(|_| haste.answered(began)).collect();
+        assert_eq!(pauses.iter().filter(|it| it.is_zero()).count(), 63);
+        assert_eq!(pauses.last(), Some(&APART));
+        let mut now = began;
+        for _ in 0..100 {
+            now += APART;
+            assert_eq!(haste.answered(now), APART);
+        }
+        // Whoever holds polls open is never waited for.
+        assert_eq!(haste.answered(now + 2 * APART), Duration::ZERO);
+        assert_eq!(
+            haste.answered(now + Duration::from_secs(60)),
+            Duration::ZERO
+        );
     }
 }

@@ -9,8 +9,14 @@ use tokio::{
 use tracing::{debug, warn};
 
 use crate::{
-    Incoming, ServerError, backoff::Backoff, client::Client, http_error::HttpError,
-    http_transport::NetworkChanges, inbox::InboxSender, long_poll::LongPoll, olm::Olm,
+    Incoming, ServerError,
+    backoff::{Backoff, Haste},
+    client::Client,
+    http_error::HttpError,
+    http_transport::NetworkChanges,
+    inbox::InboxSender,
+    long_poll::LongPoll,
+    olm::Olm,
     sync_position::SyncPosition,
 };
 
@@ -158,6 +164,7 @@ impl Syncer {
         let mut long_poll = LongPoll::default();
         let mut online = true;
         let mut backoff = Backoff::default();
+        let mut haste = Haste::new(Instant::now());
         let mut network = self.client.network_changes();
         // A long poll that failed may have been cut by a proxy: whether the homeserver is there is seen at once.
         let mut cut = None;
@@ -187,6 +194,10 @@ impl Syncer {
                         sleep(backoff.after_cut(after)).await;
                     }
                     self.send_outgoing().await;
+                    let pause = haste.answered(Instant::now());
+                    if !pause.is_zero() {
+                        sleep(pause).await;
+                    }
                     continue;
                 }
                 Err(error) => error,

@@ -217,6 +217,8 @@ impl Transport {
         if bytes.first().is_some_and(|byte| DTLS.contains(byte)) {
             self.early.heard();
         }
+        // What was heard before did not come with this datagram.
+        self.heard = false;
         let handled = self
             .engine
             .run(|rtc| Ok(rtc.handle_input(Input::Receive(now, receive))?));

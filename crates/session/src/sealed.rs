@@ -3,7 +3,7 @@
 //! It decides nothing about the call. What it hears goes up as [`Heard`]; what it must know of the call comes in as [`Situation`].
 
 pub(crate) mod admission;
-mod budget;
+pub(crate) mod budget;
 mod callee;
 mod caller;
 mod delivery;

@@ -15,6 +15,8 @@ use self::stun::{ALLOCATE, Message, REFRESH};
 
 /// How often a waiting thread looks whether it should end.
 const WAKE: Duration = Duration::from_millis(100);
+/// How often a port is looked for that is free for UDP and for TCP.
+const TRIES: usize = 20;
 /// More than any UDP datagram holds.
 const MAX_DATAGRAM: usize = 65_536;
 /// A datagram or a message longer than any that a client would read, and near the longest there can be.
@@ -101,10 +103,9 @@ impl LyingTurn {
             password,
             realm,
         } = user;
-        let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let (udp, tcp) = at_one_port()?;
         udp.set_read_timeout(Some(WAKE))?;
         let address = udp.local_addr()?;
-        let tcp = TcpListener::bind(address)?;
         let liar = Arc::new(Liar {
             upstream,
             key: stun::key(username, realm, password),
@@ -132,6 +133,19 @@ impl LyingTurn {
     pub fn heard(&self) -> Vec<Vec<u8>> {
         self.liar.heard().clone()
     }
+}
+
+/// Both sockets at one port, which another process may have taken for the one of them.
+fn at_one_port() -> io::Result<(UdpSocket, TcpListener)> {
+    let mut last = None;
+    for _ in 0..TRIES {
+        let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        match TcpListener::bind(udp.local_addr()?) {
+            Ok(tcp) => return Ok((udp, tcp)),
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(last.unwrap_or_else(|| io::ErrorKind::AddrInUse.into()))
 }
 
 impl Drop for LyingTurn {

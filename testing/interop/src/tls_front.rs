@@ -4,7 +4,7 @@ use std::{
     io::{self, ErrorKind, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     thread,
@@ -12,7 +12,7 @@ use std::{
 };
 
 use rustls::{
-    ServerConfig, ServerConnection,
+    HandshakeKind, ServerConfig, ServerConnection, SupportedProtocolVersion,
     pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
 };
 
@@ -27,7 +27,11 @@ pub struct TlsFront {
     address: SocketAddr,
     certificate_pem: String,
     is_over: Arc<AtomicBool>,
+    handshakes: Handshakes,
 }
+
+/// How the connections so far have begun.
+type Handshakes = Arc<Mutex<Vec<HandshakeKind>>>;
 
 impl TlsFront {
     /// Opens a door to `server`, with a fresh self-signed certificate.
@@ -55,7 +59,22 @@ impl TlsFront {
     ///
     /// When the socket, or a certificate, is not to be had.
     pub fn start_at(at: SocketAddr, server: SocketAddr, names: &[&str]) -> io::Result<Self> {
-        Self::open(at, server, names, &[])
+        Self::open(at, server, names, &[], rustls::DEFAULT_VERSIONS)
+    }
+
+    /// Opens a door for those who speak TLS 1.2 (RFC 5246), and none newer.
+    ///
+    /// # Errors
+    ///
+    /// When no socket or no certificate can be had.
+    pub fn tls12(server: SocketAddr) -> io::Result<Self> {
+        Self::open(
+            (Ipv4Addr::LOCALHOST, 0).into(),
+            server,
+            &["localhost", "127.0.0.1"],
+            &[],
+            &[&rustls::version::TLS12],
+        )
     }
 
     /// Opens a door to a server that speaks HTTP/2 (RFC 9113), and says so.
@@ -69,6 +88,7 @@ impl TlsFront {
             server,
             &["localhost"],
             &[b"h2"],
+            rustls::DEFAULT_VERSIONS,
         )
     }
 
@@ -77,6 +97,7 @@ impl TlsFront {
         server: SocketAddr,
         names: &[&str],
         protocols: &[&[u8]],
+        versions: &[&'static SupportedProtocolVersion],
     ) -> io::Result<Self> {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let signed = rcgen::generate_simple_self_signed(names).map_err(io::Error::other)?;
@@ -84,27 +105,49 @@ impl TlsFront {
             PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(signed.signing_key.serialize_der()));
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .and_then(|builder| {
                 builder
                     .with_no_client_auth()
                     .with_single_cert(vec![signed.cert.der().clone()], key)
             })
             .map_err(io::Error::other)?;
+        // Both ways that TLS 1.2 has of going on with an earlier session: by its number, and by a ticket.
+        config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new().map_err(io::Error::other)?;
         config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
 
         let listener = TcpListener::bind(at)?;
         let address = listener.local_addr()?;
         let is_over = Arc::new(AtomicBool::new(false));
-        let (config, over) = (Arc::new(config), Arc::clone(&is_over));
+        let handshakes = Handshakes::default();
+        let (config, over, done) = (
+            Arc::new(config),
+            Arc::clone(&is_over),
+            Arc::clone(&handshakes),
+        );
         thread::Builder::new()
             .name("tls-front".to_owned())
-            .spawn(move || accept(&listener, server, &config, &over))?;
+            .spawn(move || accept(&listener, server, &config, &over, &done))?;
         Ok(Self {
             address,
             certificate_pem: pem("CERTIFICATE", signed.cert.der()),
             is_over,
+            handshakes,
         })
+    }
+
+    /// How many connections have come up so far.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        lock(&self.handshakes).len()
+    }
+
+    /// How many of them went on with an earlier session.
+    #[must_use]
+    pub fn resumed(&self) -> usize {
+        let handshakes = lock(&self.handshakes);
+        let resumed = |kind: &&HandshakeKind| **kind == HandshakeKind::Resumed;
+        handshakes.iter().filter(resumed).count()
     }
 
     /// Where it listens.
@@ -139,16 +182,18 @@ fn accept(
     server: SocketAddr,
     config: &Arc<ServerConfig>,
     over: &Arc<AtomicBool>,
+    done: &Handshakes,
 ) {
     for client in listener.incoming() {
         if over.load(Ordering::SeqCst) {
             return;
         }
-        let (Ok(client), config, over) = (client, Arc::clone(config), Arc::clone(over)) else {
+        let (config, over, done) = (Arc::clone(config), Arc::clone(over), Arc::clone(done));
+        let Ok(client) = client else {
             continue;
         };
         // A connection that fails is the client's to notice.
-        thread::spawn(move || carry(client, server, config, &over));
+        thread::spawn(move || carry(client, server, config, &over, &done));
     }
 }
 
@@ -157,6 +202,7 @@ fn carry(
     server: SocketAddr,
     config: Arc<ServerConfig>,
     over: &AtomicBool,
+    done: &Handshakes,
 ) -> io::Result<()> {
     let mut tls = ServerConnection::new(config).map_err(io::Error::other)?;
     let mut plain = TcpStream::connect(server)?;
@@ -166,7 +212,12 @@ fn carry(
     }
     let mut to_server = Vec::new();
     let mut buffer = [0; 16_384];
+    let mut is_noted = false;
     while !over.load(Ordering::SeqCst) {
+        if let (false, false, Some(kind)) = (is_noted, tls.is_handshaking(), tls.handshake_kind()) {
+            lock(done).push(kind);
+            is_noted = true;
+        }
         let mut busy = false;
         match unless_blocked(tls.read_tls(&mut client))? {
             Some(0) => return Ok(()),
@@ -220,4 +271,8 @@ fn unless_blocked(outcome: io::Result<usize>) -> io::Result<Option<usize>> {
         Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+fn lock(handshakes: &Handshakes) -> MutexGuard<'_, Vec<HandshakeKind>> {
+    handshakes.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -267,3 +267,21 @@ async fn what_a_homeserver_says_of_its_error_is_cut_to_what_can_be_read() {
     assert!(error.to_string().len() < 500);
     drop(victim.store);
 }
+
+#[tokio::test]
+async fn a_homeserver_that_holds_no_poll_open_does_not_keep_us_busy() {
+    let victim = Victim::new().await;
+    let nothing = Answer::json("200 OK", &[], r#"{"next_batch":"s2"}"#);
+    victim.server.answer("/sync", nothing);
+    let before = victim.server.requests("/sync");
+    #[expect(clippy::disallowed_methods, reason = "a real server has real time")]
+    let began = std::time::Instant::now();
+    let mut inbox = victim.account.start().await.unwrap();
+    for _ in 0..80 {
+        assert_eq!(inbox.next().await, Some(Incoming::SyncComplete));
+    }
+    // However slow this machine is: what is more than a burst has taken its time.
+    let asked = victim.server.requests("/sync") - before;
+    let quarters = began.elapsed().as_millis() / 250;
+    assert!(asked as u128 <= 66 + quarters, "{asked} in {quarters}");
+}

@@ -23,6 +23,13 @@ impl CheckSources {
         self.named.insert(address);
     }
 
+    /// The peer begins an ICE generation, and the engine forgets where it was. So do we: a peer may begin one after the other, and
+    /// whoever has filled the room for strangers from a network that we have left does not keep out those of the next.
+    pub(super) fn begin_generation(&mut self) {
+        self.named.clear();
+        self.learned.clear();
+    }
+
     /// An authenticated packet came from there. Returns whether that is a new address, and there is room for it.
     pub(super) fn learn(&mut self, source: SocketAddr) -> bool {
         let is_new = !self.named.contains(&source) && !self.learned.contains(&source);
@@ -79,6 +86,18 @@ mod tests {
         assert_eq!(admitted.count(), MAX_LEARNED);
         // Who was there first stays, and so does who was named.
         assert!(admit(&mut sources, 1, check) && admit(&mut sources, 5000, check));
+    }
+
+    #[test]
+    fn a_peer_that_begins_one_generation_after_the_other_fills_nothing() {
+        let mut sources = CheckSources::default();
+        let check = b"\0\x01\0\x08abcd:efgh";
+        for port in 1..=60_000 {
+            sources.begin_generation();
+            sources.name(source(port));
+            assert!(admit(&mut sources, port + 1, check));
+        }
+        assert_eq!((sources.named.len(), sources.learned.len()), (1, 1));
     }
 
     #[test]

@@ -100,7 +100,9 @@ impl Transport {
             local: transmit.source,
             remote: transmit.destination,
         };
-        let pair = self.way_of(now, pair, &contents);
+        let Some(pair) = self.way_of(now, pair, &contents) else {
+            return;
+        };
         self.outputs.push_back(TransportOutput::Transmit(Datagram {
             source: pair.local,
             destination: pair.remote,

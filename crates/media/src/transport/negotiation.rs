@@ -147,6 +147,9 @@ impl Transport {
             .remote_fingerprint
             .replace(description.fingerprint)
             .is_some();
+        if is_restart {
+            self.begin_generation();
+        }
         self.remote_candidates = description.candidates.len();
         self.is_told |= !description.candidates.is_empty();
         self.payload_type = self.engine.payload_type();

@@ -40,6 +40,11 @@ impl Nomination {
         }
     }
 
+    /// The peer begins an ICE generation: which of its addresses were relays is forgotten, but for those that are still `in_use`.
+    pub(super) fn begin_generation(&mut self, in_use: impl Fn(SocketAddr) -> bool) {
+        self.remote_relays.retain(|relay| in_use(*relay));
+    }
+
     /// DTLS or SRTP goes over this pair.
     pub(super) fn selected(&mut self, pair: SelectedPair) {
         self.pair = Some(pair);
@@ -75,6 +80,22 @@ impl Nomination {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn relays_of_generations_that_are_over_are_forgotten_and_the_one_in_use_is_not() {
+        let relay = |port| SocketAddr::from(([192, 0, 2, 9], port));
+        let mut nomination = Nomination::default();
+        for port in 1..=1000 {
+            nomination.begin_generation(|address| address == relay(1));
+            let line =
+                format!("candidate:1 1 udp 1 192.0.2.9 {port} typ relay raddr 0.0.0.0 rport 9");
+            nomination.remote_candidate(&Candidate::from_sdp_string(&line).unwrap());
+        }
+        assert_eq!(
+            nomination.remote_relays,
+            BTreeSet::from([relay(1), relay(1000)])
+        );
+    }
 
     #[test]
     fn an_address_is_what_the_peer_last_called_it() {

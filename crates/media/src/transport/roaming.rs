@@ -62,6 +62,14 @@ impl Transport {
         self.selection.last_answer()
     }
 
+    /// The peer begins an ICE generation: what it has named in those before takes no room.
+    pub(super) fn begin_generation(&mut self) {
+        self.check_sources.begin_generation();
+        let selection = &self.selection;
+        self.nomination
+            .begin_generation(|relay| selection.uses(relay));
+    }
+
     /// The engine has forgotten the candidates of the peer, also those that came by themselves and belong to this generation.
     pub(super) fn use_overtaking(&mut self, now: Instant) -> Result<(), TransportError> {
         for (at, candidate) in std::mem::take(&mut self.trickled) {
@@ -102,23 +110,28 @@ impl Transport {
         }
     }
 
-    /// Which way a datagram of the engine takes. Checks and their answers go to every pair there is; everything else goes over
-    /// the nominated one, or over what is used in place of that.
+    /// Which way a datagram of the engine takes, if any. Checks and their answers go to every pair there is; everything else goes
+    /// over the nominated one, or over what is used in place of that, while whoever is there answers.
     pub(super) fn way_of(
         &mut self,
         now: Instant,
         pair: SelectedPair,
         contents: &[u8],
-    ) -> SelectedPair {
+    ) -> Option<SelectedPair> {
         if contents
             .first()
             .is_some_and(|byte| *byte < FIRST_OTHER_THAN_STUN)
         {
             self.selection.check_sent(pair, contents);
-            return pair;
+            return Some(pair);
         }
+        let was_lost = self.selection.is_lost();
         let pair = self.selection.route(now, pair);
-        self.nomination.selected(pair);
+        if let Some(pair) = pair {
+            self.nomination.selected(pair);
+        } else if !was_lost {
+            self.tell_if_lost();
+        }
         pair
     }
 }

@@ -20,6 +20,9 @@ const BINDING_REQUEST: [u8; 2] = [0, 1];
 const BINDING_SUCCESS: [u8; 2] = [1, 1];
 /// A pair is valid for so long after an answer: the engine checks every second, and one check may get lost.
 const VALID_FOR: Duration = Duration::from_millis(2500);
+/// For so long a pair may be used without an answer (RFC 7675 section 5.1): who is there no more, or never was, is not sent voice
+/// without end for the word of a peer that is elsewhere. The engine looks after none but what it has nominated in this generation.
+const CONSENT: Duration = Duration::from_secs(30);
 /// For so long nothing must have come from where the peer was, before it counts as having moved to where its packets come from
 /// now. It sends every 20 ms, and packets of two paths overtake each other by less.
 const MOVED_AFTER: Duration = Duration::from_millis(150);
@@ -46,6 +49,8 @@ pub(super) struct Selection {
     instead: Option<SelectedPair>,
     /// The pair in use leads nowhere, and no other is known to work.
     lost: bool,
+    /// When whoever is at the other end of the pair in use has agreed last to be sent to, or the engine has seen to that.
+    agreed: Option<Instant>,
 }
 
 impl Selection {
@@ -59,6 +64,13 @@ impl Selection {
         self.lost
     }
 
+    /// Whether the peer may be sent to at this address: it is the one in use, or a check was answered there.
+    pub(super) fn uses(&self, remote: SocketAddr) -> bool {
+        let mut answered = self.answered.keys();
+        let is_there = |pair: &SelectedPair| pair.remote == remote;
+        self.pair().as_ref().is_some_and(is_there) || answered.any(is_there)
+    }
+
     /// The engine sends a check, or the answer to one, over any pair there is.
     pub(super) fn check_sent(&mut self, pair: SelectedPair, contents: &[u8]) {
         let Some(transaction) = transaction(contents, BINDING_REQUEST) else {
@@ -70,17 +82,25 @@ impl Selection {
         self.checks.push_back((transaction, pair));
     }
 
-    /// The engine sends something over the pair it has nominated. Gives the pair to send it over.
-    pub(super) fn route(&mut self, now: Instant, nominated: SelectedPair) -> SelectedPair {
+    /// The engine sends something over the pair it has nominated. Gives the pair to send it over; none where nobody has answered for
+    /// so long that nothing may be sent.
+    pub(super) fn route(&mut self, now: Instant, nominated: SelectedPair) -> Option<SelectedPair> {
         if self.nominated != Some(nominated) {
             self.nominated = Some(nominated);
             // Among pairs that have worked the engine prefers by kind, and knows not which of them are dead.
             if self.instead.is_none() || self.is_valid(now, nominated) {
                 self.instead = None;
                 self.lost = false;
+                let answered = self.answered.get(&nominated).copied();
+                self.agreed = answered.or(Some(now));
             }
         }
-        self.pair().unwrap_or(nominated)
+        let agreed = *self.agreed.get_or_insert(now);
+        if now.saturating_duration_since(agreed) > CONSENT {
+            self.lost = true;
+            return None;
+        }
+        self.pair()
     }
 
     /// A datagram came, perhaps the answer to a check. Only who got the check knows its transaction ID.
@@ -104,6 +124,9 @@ impl Selection {
             forget_oldest(&mut self.answered);
         }
         self.answered.insert(pair, now);
+        if self.pair() == Some(pair) {
+            self.agreed = Some(now);
+        }
         if self.lost {
             self.choose(now, is_relayed);
         }
@@ -171,6 +194,7 @@ impl Selection {
     fn use_instead(&mut self, pair: SelectedPair) {
         self.instead = Some(pair).filter(|_| self.nominated != Some(pair));
         self.lost = false;
+        self.agreed = self.answered.get(&pair).copied();
     }
 
     fn is_valid(&self, now: Instant, pair: SelectedPair) -> bool {
@@ -236,7 +260,7 @@ mod tests {
     fn talking(now: Instant) -> Selection {
         let mut selection = Selection::default();
         answer(&mut selection, now, pair(1, 1), 1);
-        assert_eq!(selection.route(now, pair(1, 1)), pair(1, 1));
+        assert_eq!(selection.route(now, pair(1, 1)), Some(pair(1, 1)));
         selection.heard(now, pair(1, 1));
         selection
     }
@@ -301,9 +325,9 @@ mod tests {
             (Some(pair(2, 1)), false)
         );
         // It prefers one that has answered once and is dead now.
-        assert_eq!(selection.route(now, pair(3, 1)), pair(2, 1));
+        assert_eq!(selection.route(now, pair(3, 1)), Some(pair(2, 1)));
         answer(&mut selection, now, pair(4, 1), 3);
-        assert_eq!(selection.route(now, pair(4, 1)), pair(4, 1));
+        assert_eq!(selection.route(now, pair(4, 1)), Some(pair(4, 1)));
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng as _;
-use securecall_interop::{Coturn, CoturnUsers};
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+use securecall_interop::{Coturn, CoturnUsers, TlsFront};
 use securecall_relay::{
     CandidateSource as _, Credentials, ServerLink, SourceOutput, TransactionIds, TurnFailure,
     TurnServer, TurnSource,
@@ -89,6 +90,31 @@ async fn an_address_is_granted_over_tls_by_a_server_that_proves_its_name() {
     let mut source = source(coturn.tls_address(), link);
     let found = gather(&mut source, &mut Streams::new(Some(trust))).await;
     assert_eq!(found.len(), 1, "{:?}", failures(&source));
+}
+
+/// Neither a server, nor with TLS 1.2 whoever listens on the way, learns by its session who comes back.
+#[tokio::test]
+async fn no_session_of_tls_is_gone_on_with() {
+    let coturn = coturn();
+    for front in [TlsFront::tls12, TlsFront::start] {
+        let front = front(coturn.address()).unwrap();
+        let certificate = der(front.certificate_pem());
+        let trust = TlsTrust::only([certificate.as_slice()]).unwrap();
+        for _ in 0..3 {
+            let link = ServerLink::Tls("localhost".to_owned());
+            let mut source = source(front.address(), link);
+            let found = gather(&mut source, &mut Streams::new(Some(trust.clone()))).await;
+            assert_eq!(found.len(), 1, "{:?}", failures(&source));
+        }
+        assert_eq!((front.connections(), front.resumed()), (3, 0));
+    }
+}
+
+/// The one certificate of a text.
+fn der(pem: &str) -> Vec<u8> {
+    CertificateDer::from_pem_slice(pem.as_bytes())
+        .unwrap()
+        .to_vec()
 }
 
 #[tokio::test]

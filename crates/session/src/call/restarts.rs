@@ -8,9 +8,15 @@ use web_time::Instant;
 
 use crate::fingerprint::Fingerprint;
 use crate::output::MediaCommand;
+use crate::sealed::budget::Budget;
 
 /// How long the media engine may take to answer a restart offer; after that it found the offer unusable and will not.
 const RESTART_ANSWER: Duration = Duration::from_secs(4);
+
+/// Restart offers that are taken in one go, and how long until one more is: each has the media engine look for a path anew, and its
+/// answer goes over the homeserver. A caller that moves makes two or three; what it makes of one that is not taken is the next.
+const OFFER_BURST: u32 = 8;
+const OFFER_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The descriptions exchanged within a call.
 pub(super) struct Restarts {
@@ -33,6 +39,8 @@ enum Side {
         answering: Option<(u32, Instant)>,
         /// The next one, which waits until that is answered.
         next_offer: Option<String>,
+        /// How many offers are still taken.
+        budget: Budget,
     },
 }
 
@@ -62,6 +70,7 @@ impl Restarts {
                 newest: 0,
                 answering: None,
                 next_offer: None,
+                budget: Budget::new(OFFER_BURST, OFFER_INTERVAL),
             },
         }
     }
@@ -119,7 +128,10 @@ impl Restarts {
         }
         let sdp = description.sdp.clone();
         match (&mut self.side, description.kind) {
-            (Side::Callee { newest, .. }, DescriptionKind::Offer) if number > *newest => {
+            (Side::Callee { newest, budget, .. }, DescriptionKind::Offer) if number > *newest => {
+                if !budget.take(now) {
+                    return Taken::Refused("too many restarts");
+                }
                 *newest = number;
                 Taken::Offer(self.accept_offer(now, sdp))
             }
@@ -137,6 +149,7 @@ impl Restarts {
             newest,
             answering,
             next_offer,
+            ..
         } = &mut self.side
         else {
             return None;
@@ -157,6 +170,7 @@ impl Restarts {
             newest: _,
             answering,
             next_offer,
+            budget: _,
         } = &mut self.side
         {
             *answering = None;

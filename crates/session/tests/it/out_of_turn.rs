@@ -222,3 +222,31 @@ fn only_a_callee_answers_a_rekey() {
     let said = pair.universe.control_sent.len() - before;
     assert!((18..=24).contains(&said), "{said} control messages in 60 s");
 }
+
+/// Each answer goes over the homeserver as well: a caller must not have the callee fill its own homeserver's patience.
+#[test]
+fn a_caller_that_restarts_without_end_has_few_messages_sent_to_the_callees_homeserver() {
+    let mut answered = Answered::connected();
+    let callee = answered.caller.callee;
+    let sent = |answered: &Answered| {
+        let sent = answered.caller.universe.homeserver.sent.iter();
+        sent.filter(|it| it.from == callee).count()
+    };
+    let before = sent(&answered);
+    for number in 1..=200 {
+        let offer = negotiate("offer", number, "AB");
+        answered.caller.say(&mut answered.established, &offer);
+        answered.caller.universe.run_for(Duration::from_millis(50));
+    }
+    let sent = sent(&answered) - before;
+    println!(
+        "{} restarts, {sent} messages in ten seconds",
+        answered.restarts()
+    );
+    assert!(sent <= 60, "{sent} messages");
+    assert!(
+        answered.restarts() <= 20,
+        "{} restarts",
+        answered.restarts()
+    );
+}

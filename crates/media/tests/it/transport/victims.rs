@@ -114,3 +114,76 @@ fn restarts_without_end_send_no_more_in_a_second_than_checks_are_paced() {
     println!("{restarts} restarts, {checks} checks in ten seconds");
     assert!((100..=4000).contains(&checks), "{checks}");
 }
+
+/// The callee's first flight of DTLS follows its first check of a pair, whoever is there.
+#[test]
+fn sixteen_of_a_thousand_candidates_get_a_hello_once() {
+    let mut pair = Pair::new();
+    pair.negotiate();
+    pair.watch_sent(Side::Callee);
+    let (now, base) = (pair.now, pair.address(Side::Callee));
+    let host = LocalCandidate::host(base);
+    pair.callee.add_local_candidate(now, host).unwrap();
+    for line in thousand("192.0.2.66") {
+        let _one_too_many = pair.callee.add_remote_candidate(now, &line);
+    }
+    pair.run_for(CONNECTING + Duration::from_secs(30));
+    let sent = pair.sent_to();
+    assert_eq!(sent.len(), 32);
+    let bytes: usize = sent.values().map(|(_, bytes)| bytes).sum();
+    let checks: usize = sent.values().map(|(count, _)| count).sum();
+    let greeted = sent
+        .values()
+        .filter(|(count, bytes)| *bytes > count * CHECK_LEN);
+    let greeted = greeted.count();
+    let hellos = pair.handshake.len();
+    println!("{checks} datagrams, {hellos} hellos, {bytes} bytes");
+    assert_eq!((greeted, hellos), (16, 16));
+    let long = pair.handshake.iter().map(|it| it.contents.len()).max();
+    assert!(long <= Some(1200), "{long:?}");
+}
+
+/// A check that the peer has signed comes from addresses of others while the call connects, by the peer itself or by somebody who
+/// repeats it; and the call never gets a pair. Each address gets checks, and a few get flights of DTLS, which are sent before there is
+/// a pair: the callee's first, or the caller's answer to that.
+#[test]
+fn a_check_that_comes_from_elsewhere_has_a_bounded_number_of_bytes_sent_there() {
+    for (watched, peer) in [(Side::Caller, Side::Callee), (Side::Callee, Side::Caller)] {
+        let mut pair = Pair::new();
+        pair.negotiate();
+        pair.exchange_candidates();
+        pair.watch_sent(watched);
+        pair.run_until(|pair| {
+            let next = pair.under_way_to(watched);
+            next.is_some_and(|datagram| datagram.contents.starts_with(&[0, 1]))
+        });
+        let check = pair.under_way_to(watched).unwrap().contents.clone();
+        let theirs = pair.address(peer);
+        pair.set_address(peer, "198.51.100.1:1".parse().unwrap());
+        let ours = pair.address(watched);
+        let now = pair.now;
+        for number in 1..=200_u8 {
+            let from = SocketAddr::from(([192, 0, 2, number], 7000));
+            pair.side(watched)
+                .handle_datagram(now, from, ours, &check)
+                .unwrap();
+        }
+        if watched == Side::Caller {
+            pair.run_until(|pair| !pair.handshake.is_empty());
+            let first = pair.handshake[0].contents.clone();
+            pair.throw_in(peer, watched, &first);
+        }
+        pair.run_for(CONNECTING + Duration::from_secs(30));
+        let mut sent = pair.sent_to();
+        sent.remove(&theirs);
+        let most = sent.values().map(|(_, bytes)| *bytes).max().unwrap();
+        let all: usize = sent.values().map(|(_, bytes)| bytes).sum();
+        println!(
+            "{watched:?}: {} addresses, {most} bytes to one, {all} in all",
+            sent.len()
+        );
+        assert_eq!(sent.len(), 64);
+        assert!(most <= 10_000, "{most} bytes to one");
+        assert!(all <= 300_000, "{all} bytes in all");
+    }
+}
