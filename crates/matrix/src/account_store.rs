@@ -133,10 +133,10 @@ impl AccountStore {
         }
     }
 
-    /// Whether anything is stored there.
+    /// Whether anything is stored there. Where nobody may look there is something: who opens it is told what is wrong.
     #[must_use]
     pub fn exists(&self) -> bool {
-        self.database_path().exists()
+        self.database_path().try_exists().unwrap_or(true)
     }
 
     /// Removes what is stored there. The directory itself stays.
@@ -377,6 +377,17 @@ mod tests {
             let mode = fs::metadata(&made).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o700, "{}", made.display());
         }
+    }
+
+    #[tokio::test]
+    async fn a_store_that_cannot_be_looked_at_is_not_taken_for_none() {
+        let directory = tempfile::tempdir().unwrap();
+        // In a file nobody may look for another one, whatever rights they have.
+        let file = directory.path().join("file");
+        fs::write(&file, "").unwrap();
+        let store = AccountStore::new(&file, StoreKey::new([7; 32]));
+        assert!(store.exists());
+        assert!(store.open().await.is_err());
     }
 
     #[tokio::test]
