@@ -132,7 +132,8 @@ impl Sockets {
                 };
                 let mut into = ReadBuf::new(buffer.as_mut_slice());
                 // An error (a port that nobody listens on, told by ICMP) is news about a peer's address, not about ours.
-                for _ in 0..MAX_ERRORS {
+                let mut errors = 0..MAX_ERRORS;
+                loop {
                     match reader.poll_recv_from(context, &mut into) {
                         Poll::Pending => break,
                         Poll::Ready(Ok(source)) => {
@@ -143,7 +144,12 @@ impl Sockets {
                                 len: into.filled().len(),
                             });
                         }
-                        Poll::Ready(Err(_)) => into.clear(),
+                        Poll::Ready(Err(_)) if errors.next().is_some() => into.clear(),
+                        // Nobody else would wake us for what is still there.
+                        Poll::Ready(Err(_)) => {
+                            context.waker().wake_by_ref();
+                            break;
+                        }
                     }
                 }
             }

@@ -61,7 +61,8 @@ impl ProbeSockets {
             for (base, socket) in &self.sockets {
                 let mut buffer = [0; MAX_DATAGRAM];
                 // An error (a port that nobody listens on, told by ICMP) is news about another address.
-                for _ in 0..MAX_ERRORS {
+                let mut errors = 0..MAX_ERRORS;
+                loop {
                     let mut into = ReadBuf::new(&mut buffer);
                     match socket.poll_recv_from(context, &mut into) {
                         Poll::Pending => break,
@@ -72,7 +73,12 @@ impl ProbeSockets {
                                 contents: into.filled().to_vec(),
                             });
                         }
-                        Poll::Ready(Err(_)) => {}
+                        Poll::Ready(Err(_)) if errors.next().is_some() => {}
+                        // Nobody else would wake us for what is still there.
+                        Poll::Ready(Err(_)) => {
+                            context.waker().wake_by_ref();
+                            break;
+                        }
                     }
                 }
             }
