@@ -27,6 +27,7 @@ use self::replay_memory_keeper::ReplayMemoryKeeper;
 use self::requests::Requests;
 use self::start::FirstSync;
 use crate::audio::open_devices_aside;
+use crate::clock;
 use crate::config::{ClientConfig, Servers};
 use crate::event::Event;
 use crate::network_watch;
@@ -103,6 +104,8 @@ impl Client {
             Contacts::new(config.contacts),
             remembered.as_deref(),
         )?;
+        // While the homeserver is waited for.
+        tokio::task::spawn_blocking(|| securecall_media::Transport::prepare(clock::now()));
         let mut requests = Requests::default();
         if let Some(callee) = config.soon_called {
             requests.ask_ahead(&account, callee);

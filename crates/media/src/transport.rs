@@ -14,6 +14,7 @@ mod early_flights;
 mod engine;
 mod error;
 mod event;
+mod held_checks;
 mod negotiation;
 mod nomination;
 mod reach;
@@ -44,6 +45,7 @@ pub use event::{
     Datagram, PathKind, ReceivedFrame, SelectedPair, TransportEvent, TransportOutput,
     TransportStats,
 };
+use held_checks::HeldChecks;
 use nomination::Nomination;
 pub use reach::Reach;
 use selection::Selection;
@@ -74,6 +76,7 @@ pub struct Transport {
     trickled: VecDeque<(Instant, Candidate)>,
     /// The peer has told any address, usable or not.
     is_told: bool,
+    held_checks: HeldChecks,
     check_sources: CheckSources,
     /// What the peer has named and nobody has asked for yet.
     named: Vec<SocketAddr>,
@@ -91,6 +94,13 @@ pub struct Transport {
 }
 
 impl Transport {
+    /// Has the cryptography library do what it does once in a program, which takes some 20 ms: before there is a call that would
+    /// wait for it.
+    pub fn prepare(now: Instant) {
+        // What does not work now says so when there is a call.
+        drop(Engine::new(now));
+    }
+
     /// A transport with a certificate of its own, made for this call alone. `reach` says where the peer may be.
     ///
     /// # Errors
@@ -113,6 +123,7 @@ impl Transport {
             remote_candidates: 0,
             trickled: VecDeque::new(),
             is_told: false,
+            held_checks: HeldChecks::default(),
             check_sources: CheckSources::default(),
             named: Vec::new(),
             ice: IceConnectionState::New,
@@ -177,10 +188,16 @@ impl Transport {
             self.trickled.pop_front();
         }
         self.trickled.push_back((now, candidate.clone()));
+        let address = candidate.addr();
         self.use_candidate(candidate)?;
         self.bring_up();
         self.settle(now)?;
-        self.check(now)
+        self.check(now)?;
+        // After our own checks: whoever was faster has waited for this word alone.
+        for held in self.held_checks.take_from(address) {
+            self.handle_datagram(now, address, held.destination, &held.contents)?;
+        }
+        Ok(())
     }
 
     /// A datagram that came to one of our sockets. What is not for this call is dropped, and what comes from where no peer can
@@ -196,7 +213,14 @@ impl Transport {
         bytes: &[u8],
     ) -> Result<(), TransportError> {
         // Before the engine sees it, which would learn a candidate from any check.
-        if !self.reach.admits_socket(source) || !self.admits_check(source, bytes) {
+        if !self.reach.admits_socket(source) {
+            return Ok(());
+        }
+        if !self.is_told && Shown::by(bytes) == Some(Shown::Tried) {
+            self.held_checks.hold(source, destination, bytes);
+            return Ok(());
+        }
+        if !self.admits_check(source, bytes) {
             return Ok(());
         }
         let input = parse(|| {
@@ -357,11 +381,6 @@ impl Transport {
     }
 
     fn admits_check(&mut self, source: SocketAddr, bytes: &[u8]) -> bool {
-        // A check that overtakes the peer's word where it is would make a candidate of unknown kind, which counts for more than
-        // one by a server: a relay would be preferred to a direct path. It comes again 50 ms later.
-        if !self.is_told && Shown::by(bytes) == Some(Shown::Tried) {
-            return false;
-        }
         let engine = &mut self.engine;
         self.check_sources
             .admit(source, bytes, || engine.local_fragment())

@@ -390,6 +390,20 @@ fn a_check(pair: &mut Pair) -> Vec<u8> {
     }
 }
 
+/// How many answers to checks go there.
+fn answers_to(transport: &mut Transport, to: SocketAddr) -> usize {
+    let mut count = 0;
+    loop {
+        match transport.poll_output() {
+            TransportOutput::Transmit(datagram) if datagram.destination == to => {
+                count += usize::from(datagram.contents.starts_with(&[1, 1]));
+            }
+            TransportOutput::Timeout(_) => return count,
+            _ => {}
+        }
+    }
+}
+
 /// The callee hears where the caller is, which is not where anything comes from here.
 fn tell_an_address(pair: &mut Pair) {
     let (now, line) = (pair.now, "candidate:1 1 udp 1 10.0.0.6 5006 typ host");
@@ -397,7 +411,20 @@ fn tell_an_address(pair: &mut Pair) {
 }
 
 #[test]
-fn a_check_that_overtakes_the_peers_word_where_it_is_is_not_answered() {
+fn a_check_that_overtakes_the_peers_word_where_it_is_waits_for_that() {
+    let mut pair = Pair::new();
+    let check = a_check(&mut pair);
+    let (now, to) = (pair.now, pair.address(Side::Callee));
+    let source = "10.0.0.6:5006".parse().unwrap();
+    let handled = pair.callee.handle_datagram(now, source, to, &check);
+    handled.unwrap();
+    assert_eq!(answers_to(&mut pair.callee, source), 0);
+    tell_an_address(&mut pair);
+    assert_eq!(answers_to(&mut pair.callee, source), 1);
+}
+
+#[test]
+fn a_check_from_where_the_peer_has_not_said_it_is_is_answered_once_it_has_said_anything() {
     let mut pair = Pair::new();
     let check = a_check(&mut pair);
     let (now, to) = (pair.now, pair.address(Side::Callee));
