@@ -77,7 +77,11 @@ fn servers_without_credentials_and_texts_that_are_no_server_are_refused_before_a
             "turn:turn.example.org",
             "does not begin with stun:",
         ),
-        ("SECURECALL_TURN_SECRET", "swordfish", "'turn' names none"),
+        (
+            "SECURECALL_TURN_SECRET",
+            "swordfish",
+            "'turn' names no server",
+        ),
     ] {
         let call = ["--json", "call", "peer"];
         let mut command = ada.machine.command(&[&call[..], SILENT].concat());
