@@ -32,6 +32,7 @@ mod event;
 mod event_queue;
 mod host_addresses;
 mod media_output;
+mod named_server;
 mod network_watch;
 mod peer_connection;
 pub mod probe;
@@ -39,6 +40,7 @@ mod queue;
 mod randomness;
 mod replay_memory;
 mod server_keeper;
+mod udp;
 
 pub use client::{Client, Handle, PlaceError, StartError};
 pub use clock::sleep_until;

@@ -3,7 +3,6 @@
 //! Nothing is sent to anybody but the servers that are named, an address that one of them grants, and our own
 //! address as they see it.
 
-mod named_server;
 mod nat;
 mod runner;
 mod server;
@@ -12,7 +11,6 @@ mod sockets;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-pub use named_server::{NamedBy, NamedServer, UnusableUri, named_servers};
 pub use nat::discover_nat;
 pub use securecall_relay::TurnFailure;
 pub use securecall_relay::probe::{
@@ -22,6 +20,8 @@ use securecall_relay::turn::ServerUri;
 pub use securecall_relay::turn::UriError;
 pub use securecall_relay_client::ResolveError;
 pub use server::probe_server;
+
+pub use crate::named_server::{NamedBy, NamedServer, UnusableUri, named_servers};
 
 /// What came of one server, at one of its addresses. Over what it was spoken to says the scheme of its URI.
 #[derive(Debug)]

@@ -7,19 +7,17 @@ use std::time::Duration;
 
 use securecall_matrix::{Account, TurnCredentials};
 use securecall_media::Reach;
-use securecall_relay::turn::{Scheme, ServerUri};
-use securecall_relay::{Credentials, ServerLink, TurnServer, is_public};
-use securecall_relay_client::{MAX_ADDRESSES, resolve};
+use securecall_relay::{ServerLink, TurnServer};
+use securecall_relay_client::MAX_ADDRESSES;
 use tokio::sync::{Notify, oneshot, watch};
 use web_time::Instant;
 
 use crate::clock;
-use crate::config::{ServerSources, Servers, TurnLogin};
+use crate::config::{ServerSources, Servers};
+use crate::named_server::{NamedServer, OWN_TTL, UnusableUri, named_servers};
 
 /// Asked again so soon where the homeserver or a name service did not answer.
 const RETRY: Duration = Duration::from_secs(30);
-/// Credentials that we make ourselves are good for so long.
-const OWN_TTL: Duration = Duration::from_secs(24 * 3600);
 /// The most servers that are used, at all addresses they have.
 const MAX_SERVERS: usize = 16;
 
@@ -31,14 +29,6 @@ pub(crate) struct ServerKeeper {
     known: watch::Sender<Servers>,
     /// What the homeserver said last, and until when that is good.
     offered: Option<(TurnCredentials, Instant)>,
-}
-
-/// What is known of a server before its name is resolved.
-struct Named {
-    uri: ServerUri,
-    credentials: Option<Credentials>,
-    /// The user has named it: it may be in a private network.
-    by_user: bool,
 }
 
 impl ServerKeeper {
@@ -84,7 +74,7 @@ impl ServerKeeper {
         let mut complete = true;
         let mut found = Vec::new();
         for server in &named {
-            match self.addresses(server).await {
+            match server.addresses(self.reach).await {
                 Ok(addresses) => found.push((server, addresses)),
                 Err(error) => {
                     // Those that have addresses can be used meanwhile.
@@ -107,20 +97,15 @@ impl ServerKeeper {
         }
     }
 
-    async fn named(&mut self) -> (Vec<Named>, Duration) {
-        let mut named: Vec<Named> = self.sources.stun.iter().map(of_config).collect();
-        for (uri, login) in &self.sources.turn {
-            named.push(Named {
-                credentials: credentials(login),
-                ..of_config(uri)
-            });
-        }
-        if !self.sources.homeserver {
-            return (named, OWN_TTL / 2);
-        }
-        let good_for = self.ask_homeserver().await;
-        if let Some((offered, _)) = &self.offered {
-            named.extend(of_homeserver(offered));
+    async fn named(&mut self) -> (Vec<NamedServer>, Duration) {
+        let good_for = match self.sources.homeserver {
+            true => self.ask_homeserver().await,
+            false => OWN_TTL / 2,
+        };
+        let offered = self.offered.as_ref().map(|(offered, _)| offered);
+        let (named, unusable) = named_servers(&self.sources, offered);
+        for UnusableUri { error, .. } in unusable {
+            tracing::info!(%error, "the homeserver names a TURN server that cannot be used");
         }
         (named, good_for)
     }
@@ -142,66 +127,11 @@ impl ServerKeeper {
             }
         }
     }
-
-    async fn addresses(
-        &self,
-        server: &Named,
-    ) -> Result<Vec<SocketAddr>, securecall_relay_client::ResolveError> {
-        let ServerUri { host, port, .. } = &server.uri;
-        let admits = |address| may_be_at(address, server.by_user, self.reach);
-        resolve(host, *port, admits).await
-    }
-}
-
-/// Whether a server may be at an address: a homeserver must not point us at machines of our own network.
-pub(crate) fn may_be_at(address: SocketAddr, named_by_user: bool, reach: Reach) -> bool {
-    let this_machine = reach == Reach::ThisMachine && address.ip().is_loopback();
-    named_by_user || is_public(address) || this_machine
-}
-
-fn of_config(uri: &ServerUri) -> Named {
-    Named {
-        uri: uri.clone(),
-        credentials: None,
-        by_user: true,
-    }
-}
-
-/// The servers of a homeserver, as far as they can be used.
-fn of_homeserver(offered: &TurnCredentials) -> impl Iterator<Item = Named> {
-    let credentials = Credentials::new(&offered.username, offered.password.clone());
-    let credentials = credentials.map(Credentials::naming_user);
-    offered
-        .uris
-        .iter()
-        .filter_map(move |uri| match ServerUri::parse(uri) {
-            Ok(uri) => Some(Named {
-                uri,
-                credentials: credentials.clone(),
-                by_user: false,
-            }),
-            Err(error) => {
-                tracing::info!(%error, "the homeserver names a TURN server that cannot be used");
-                None
-            }
-        })
-}
-
-/// Credentials of the configuration, or made with its secret.
-pub(crate) fn credentials(login: &TurnLogin) -> Option<Credentials> {
-    match login {
-        TurnLogin::Password(credentials) => Some(credentials.clone()),
-        TurnLogin::SharedSecret(secret) => {
-            let until = clock::unix_us() / 1_000_000 + OWN_TTL.as_secs();
-            // The user name is read by anybody on the way: it says nothing of who we are.
-            Credentials::of_shared_secret(secret, &until.to_string(), "securecall")
-        }
-    }
 }
 
 /// Those who use the list may not have room for all. So each server has its turn with its first address, and then each with its
 /// next, which is of the other family where there is one: the last server may be the only one that gets through.
-fn add_in_turn(servers: &mut Servers, found: &[(&Named, Vec<SocketAddr>)]) {
+fn add_in_turn(servers: &mut Servers, found: &[(&NamedServer, Vec<SocketAddr>)]) {
     for index in 0..MAX_ADDRESSES {
         for (server, addresses) in found {
             if let Some(address) = addresses.get(index) {
@@ -211,23 +141,17 @@ fn add_in_turn(servers: &mut Servers, found: &[(&Named, Vec<SocketAddr>)]) {
     }
 }
 
-fn add(servers: &mut Servers, server: &Named, address: SocketAddr) {
-    let link = match server.uri.scheme {
-        Scheme::Stun | Scheme::TurnUdp => {
-            // Every TURN server says how it sees us, too.
-            if !servers.stun.contains(&address) {
-                servers.stun.push(address);
-            }
-            ServerLink::Udp
-        }
-        Scheme::TurnTcp => ServerLink::Tcp,
-        Scheme::TurnTls => ServerLink::Tls(server.uri.host.clone()),
-    };
-    if let (Some(credentials), true) = (&server.credentials, server.uri.scheme != Scheme::Stun) {
+fn add(servers: &mut Servers, server: &NamedServer, address: SocketAddr) {
+    let link = server.link();
+    // Every TURN server says how it sees us, too, but over UDP alone.
+    if matches!(link, None | Some(ServerLink::Udp)) && !servers.stun.contains(&address) {
+        servers.stun.push(address);
+    }
+    if let (Some(link), Some(credentials)) = (link, server.credentials()) {
         servers.turn.push(TurnServer {
             address,
             link,
-            credentials: credentials.clone(),
+            credentials,
         });
     }
 }
@@ -250,8 +174,8 @@ mod tests {
             ],
             ttl: OWN_TTL,
         };
-        let named: Vec<Named> = of_homeserver(&offered).collect();
-        let found: Vec<(&Named, Vec<SocketAddr>)> = named
+        let (named, _) = named_servers(&ServerSources::default(), Some(&offered));
+        let found: Vec<(&NamedServer, Vec<SocketAddr>)> = named
             .iter()
             .map(|server| {
                 let port = server.uri.port;

@@ -8,19 +8,14 @@ use std::task::Poll;
 
 use securecall_media::Reach;
 use securecall_relay::Datagram;
-use tokio::io::ReadBuf;
 use tokio::net::UdpSocket;
 
 use crate::config::Network;
 use crate::host_addresses;
+use crate::udp::{MAX_DATAGRAM, poll_datagram};
 
-/// Larger than any packet of a call.
-const MAX_DATAGRAM: usize = 2048;
 /// A machine with more addresses uses the first ones.
 const MAX_SOCKETS: usize = 16;
-
-/// Errors read from one socket in one go.
-const MAX_ERRORS: usize = 16;
 
 /// A datagram that came. Its bytes are in the buffer until the next one.
 pub(crate) struct Received {
@@ -130,27 +125,15 @@ impl Sockets {
                 let Some(Socket { base, reader, .. }) = sockets.get(index) else {
                     continue;
                 };
-                let mut into = ReadBuf::new(buffer.as_mut_slice());
-                // An error (a port that nobody listens on, told by ICMP) is news about a peer's address, not about ours.
-                let mut errors = 0..MAX_ERRORS;
-                loop {
-                    match reader.poll_recv_from(context, &mut into) {
-                        Poll::Pending => break,
-                        Poll::Ready(Ok(source)) => {
-                            *next = index + 1;
-                            return Poll::Ready(Received {
-                                source,
-                                destination: *base,
-                                len: into.filled().len(),
-                            });
-                        }
-                        Poll::Ready(Err(_)) if errors.next().is_some() => into.clear(),
-                        // Nobody else would wake us for what is still there.
-                        Poll::Ready(Err(_)) => {
-                            context.waker().wake_by_ref();
-                            break;
-                        }
-                    }
+                if let Poll::Ready((source, len)) =
+                    poll_datagram(reader, context, buffer.as_mut_slice())
+                {
+                    *next = index + 1;
+                    return Poll::Ready(Received {
+                        source,
+                        destination: *base,
+                        len,
+                    });
                 }
             }
             Poll::Pending

@@ -35,7 +35,7 @@ async fn addresses_over_udp(servers: &[NamedServer], network: &Network) -> Vec<S
     let mut names = JoinSet::new();
     for (index, server) in over_udp.take(MAX_SERVERS).cloned().enumerate() {
         let reach = network.reach;
-        names.spawn(async move { (index, super::server::addresses(&server, reach).await) });
+        names.spawn(async move { (index, server.addresses(reach).await) });
     }
     let mut found = Vec::new();
     while let Some(resolved) = names.join_next().await {

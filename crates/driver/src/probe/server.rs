@@ -2,20 +2,17 @@
 
 use std::net::SocketAddr;
 
-use securecall_media::Reach;
 use securecall_relay::probe::{Allocated, Reflexive, StunProbe, TurnProbe, TurnProbeSockets};
-use securecall_relay::turn::Scheme;
 use securecall_relay::{Credentials, ServerLink, TransactionIds, TurnServer};
-use securecall_relay_client::{ResolveError, TlsTrust, resolve};
+use securecall_relay_client::TlsTrust;
 use tokio::task::JoinSet;
 
 use super::runner::run;
 use super::sockets::ProbeSockets;
-use super::{NamedBy, NamedServer, ProbeAnswer, ProbeFailure, ServerProbe};
+use super::{NamedServer, ProbeAnswer, ProbeFailure, ServerProbe};
 use crate::clock;
 use crate::config::Network;
 use crate::randomness::SystemRandomness;
-use crate::server_keeper::{credentials, may_be_at};
 
 /// Tries a server at each of its addresses, at most four, all at once. A STUN server is asked how it sees us; at a TURN
 /// server an address is allocated, tried with packets, and given back. Takes as long as the slowest answer, and 12 s with
@@ -35,7 +32,7 @@ pub async fn probe_server(
         Ok(login) => login,
         Err(failure) => return vec![told(None, Err(failure))],
     };
-    let addresses = match addresses(server, network.reach).await {
+    let addresses = match server.addresses(network.reach).await {
         Ok(addresses) => addresses,
         Err(error) => return vec![told(None, Err(error.into()))],
     };
@@ -72,27 +69,11 @@ pub async fn probe_server(
 
 /// Over what a TURN server is asked, and as whom; `None` for a STUN server.
 fn asked_for(server: &NamedServer) -> Result<Option<(ServerLink, Credentials)>, ProbeFailure> {
-    let link = match server.uri.scheme {
-        Scheme::Stun => return Ok(None),
-        Scheme::TurnUdp => ServerLink::Udp,
-        Scheme::TurnTcp => ServerLink::Tcp,
-        Scheme::TurnTls => ServerLink::Tls(server.uri.host.clone()),
+    let Some(link) = server.link() else {
+        return Ok(None);
     };
-    let credentials = server.login.as_ref().and_then(credentials);
-    Ok(Some((
-        link,
-        credentials.ok_or(ProbeFailure::NoCredentials)?,
-    )))
-}
-
-/// Where a server may be asked, as in a call.
-pub(super) async fn addresses(
-    server: &NamedServer,
-    reach: Reach,
-) -> Result<Vec<SocketAddr>, ResolveError> {
-    let by_user = server.named_by == NamedBy::User;
-    let admits = |address| may_be_at(address, by_user, reach);
-    resolve(&server.uri.host, server.uri.port, admits).await
+    let credentials = server.credentials().ok_or(ProbeFailure::NoCredentials)?;
+    Ok(Some((link, credentials)))
 }
 
 async fn stun(network: &Network, server: SocketAddr) -> Result<ProbeAnswer, ProbeFailure> {

@@ -6,16 +6,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::task::Poll;
 
 use securecall_relay::Datagram;
-use tokio::io::ReadBuf;
 use tokio::net::UdpSocket;
 
 use crate::config::Network;
 use crate::host_addresses;
-
-/// Larger than any message of a server.
-const MAX_DATAGRAM: usize = 2048;
-/// Errors read from one socket in one go.
-const MAX_ERRORS: usize = 16;
+use crate::udp::{MAX_DATAGRAM, poll_datagram};
 
 /// The sockets of one probe.
 pub(super) struct ProbeSockets {
@@ -60,26 +55,12 @@ impl ProbeSockets {
         poll_fn(|context| {
             for (base, socket) in &self.sockets {
                 let mut buffer = [0; MAX_DATAGRAM];
-                // An error (a port that nobody listens on, told by ICMP) is news about another address.
-                let mut errors = 0..MAX_ERRORS;
-                loop {
-                    let mut into = ReadBuf::new(&mut buffer);
-                    match socket.poll_recv_from(context, &mut into) {
-                        Poll::Pending => break,
-                        Poll::Ready(Ok(source)) => {
-                            return Poll::Ready(Datagram {
-                                source,
-                                destination: *base,
-                                contents: into.filled().to_vec(),
-                            });
-                        }
-                        Poll::Ready(Err(_)) if errors.next().is_some() => {}
-                        // Nobody else would wake us for what is still there.
-                        Poll::Ready(Err(_)) => {
-                            context.waker().wake_by_ref();
-                            break;
-                        }
-                    }
+                if let Poll::Ready((source, len)) = poll_datagram(socket, context, &mut buffer) {
+                    return Poll::Ready(Datagram {
+                        source,
+                        destination: *base,
+                        contents: buffer.get(..len).unwrap_or_default().to_vec(),
+                    });
                 }
             }
             Poll::Pending
