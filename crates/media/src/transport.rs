@@ -17,11 +17,12 @@ mod event;
 mod held_checks;
 mod negotiation;
 mod nomination;
+mod packet;
 mod reach;
 mod roaming;
 mod selection;
 
-use std::{collections::VecDeque, net::SocketAddr, ops::RangeInclusive, time::Duration};
+use std::{collections::VecDeque, net::SocketAddr, time::Duration};
 
 use str0m::{
     Candidate, IceConnectionState, Input,
@@ -47,13 +48,12 @@ pub use event::{
 };
 use held_checks::HeldChecks;
 use nomination::Nomination;
+use packet::is_dtls;
 pub use reach::Reach;
 use selection::Selection;
 
 /// [`TransportEvent::AuthenticatedPacket`] comes at most this often, and so does whatever is told of it.
 pub const AUTHENTICATED_INTERVAL: Duration = Duration::from_millis(250);
-/// How a datagram of DTLS begins (RFC 7983).
-const DTLS: RangeInclusive<u8> = 20..=63;
 
 /// The WebRTC transport of one call.
 pub struct Transport {
@@ -238,7 +238,7 @@ impl Transport {
         let is_relayed = |pair| nomination.is_relayed(pair);
         self.selection.answer_came(now, pair, bytes, is_relayed);
         self.engine.dtls.set_now(now);
-        if bytes.first().is_some_and(|byte| DTLS.contains(byte)) {
+        if is_dtls(bytes) {
             self.early.heard();
         }
         // What was heard before did not come with this datagram.

@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
+use super::packet::BINDING_REQUEST;
+
 /// The most sources that the peer did not name and whose checks are looked at (RFC 8445 calls them peer-reflexive). Each
 /// becomes a candidate in the engine, for good, so there must be an end; a peer behind one translator after another needs few.
 const MAX_LEARNED: usize = 64;
-
-/// How a STUN binding request begins.
-const BINDING_REQUEST: [u8; 2] = [0, 1];
 
 /// The sources of connectivity checks of one call.
 #[derive(Default)]

@@ -10,10 +10,8 @@
 use std::net::SocketAddr;
 
 use super::event::Datagram;
+use super::packet::{BINDING_REQUEST, BINDING_SUCCESS};
 
-/// How the two messages of STUN begin that show where the peer may be, and where it is.
-const BINDING_REQUEST: [u8; 2] = [0x00, 0x01];
-const BINDING_SUCCESS: [u8; 2] = [0x01, 0x01];
 /// The most pairs that are used. There are rarely more that work.
 const MAX_PAIRS: usize = 16;
 /// The most datagrams of a flight: a certificate and its signature take two.

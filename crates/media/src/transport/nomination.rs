@@ -6,10 +6,6 @@ use str0m::{Candidate, CandidateKind};
 
 use super::event::{PathKind, SelectedPair};
 
-/// STUN begins with 0 or 1, everything that goes over the nominated pair alone with 20 or more
-/// (RFC 7983).
-pub(super) const FIRST_OTHER_THAN_STUN: u8 = 20;
-
 /// The pair that DTLS and SRTP take, and what was told of it.
 ///
 /// The engine has no getter for what it has nominated. But it sends DTLS and SRTP over the nominated

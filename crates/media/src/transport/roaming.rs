@@ -7,7 +7,7 @@ use web_time::Instant;
 use super::candidate::{LocalCandidate, MAX_REMOTE_CANDIDATES, peer_reflexive};
 use super::engine::parse;
 use super::event::{SelectedPair, TransportEvent};
-use super::nomination::FIRST_OTHER_THAN_STUN;
+use super::packet::is_stun;
 use super::{Transport, TransportError};
 
 /// A candidate of the peer may overtake the description that begins its ICE generation: what came within this time before
@@ -118,10 +118,7 @@ impl Transport {
         pair: SelectedPair,
         contents: &[u8],
     ) -> Option<SelectedPair> {
-        if contents
-            .first()
-            .is_some_and(|byte| *byte < FIRST_OTHER_THAN_STUN)
-        {
+        if is_stun(contents) {
             self.selection.check_sent(pair, contents);
             return Some(pair);
         }

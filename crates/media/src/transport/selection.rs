@@ -14,10 +14,8 @@ use std::{
 use web_time::Instant;
 
 use super::event::SelectedPair;
+use super::packet::{BINDING_REQUEST, BINDING_SUCCESS};
 
-/// How a STUN binding request begins, and a success response to one.
-const BINDING_REQUEST: [u8; 2] = [0, 1];
-const BINDING_SUCCESS: [u8; 2] = [1, 1];
 /// A pair is valid for so long after an answer: the engine checks every second, and one check may get lost.
 const VALID_FOR: Duration = Duration::from_millis(2500);
 /// For so long a pair may be used without an answer (RFC 7675 section 5.1): who is there no more, or never was, is not sent voice
