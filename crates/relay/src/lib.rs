@@ -19,6 +19,7 @@
 //! Whatever a server says is from outside: it is read into types with bounds, and what it refuses is
 //! told apart ([`TurnFailure`]), so that a person can be told what to do about it.
 
+mod binding_requests;
 mod candidate;
 mod candidate_source;
 mod host;

@@ -5,13 +5,14 @@
 //! and to an address that never answered no more than a handful of packets, so that a server which lies cannot
 //! have a third party flooded.
 
-mod binding_requests;
 mod nat_behavior;
 mod nat_discovery;
 mod nat_findings;
 mod relay_check;
 mod stun_probe;
 mod turn_probe;
+
+use std::time::Duration;
 
 use web_time::Instant;
 
@@ -21,6 +22,15 @@ pub use stun_probe::{Reflexive, StunProbe};
 pub use turn_probe::{Allocated, Relaying, TurnProbe, TurnProbeSockets};
 
 use crate::{Datagram, Inbound, StreamEvent, StreamId, StreamTarget, Urgency};
+
+/// When a request is sent again, and after the last of these given up. So an address that never answers gets
+/// four packets, of less than 60 bytes each.
+const RETRANSMISSIONS: [Duration; 4] = [
+    Duration::from_millis(200),
+    Duration::from_millis(400),
+    Duration::from_millis(800),
+    Duration::from_millis(1000),
+];
 
 /// Something that is tried once.
 ///

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use web_time::Instant;
 
+use crate::binding_requests::{BindingRequests, ChangeRequest};
 use crate::mapped_address::mapped_address;
 use crate::reach::is_of_a_host;
-use crate::stun::{Class, Message, MessageBuilder, Method, TransactionId};
+use crate::stun::Message;
 use crate::{Candidate, CandidateSource, Claim, Datagram, Inbound, SourceOutput, TransactionIds};
 
 /// When a request is sent again, and after the last of these given up: a server on another continent has
@@ -25,25 +26,21 @@ const MAX_SERVERS: usize = 4;
 /// The most requests under way: sockets times servers.
 const MAX_REQUESTS: usize = 32;
 
+/// From which socket which server is asked.
+#[derive(Clone, Copy, PartialEq)]
+struct Asked {
+    socket: SocketAddr,
+    server: SocketAddr,
+}
+
 /// The sockets of this machine as STUN servers see them.
 pub struct ReflexiveSource {
     servers: Vec<SocketAddr>,
     sockets: Vec<SocketAddr>,
-    ids: TransactionIds,
-    requests: Vec<Request>,
+    requests: BindingRequests<Asked>,
     found: BTreeSet<Candidate>,
     outputs: VecDeque<SourceOutput>,
     answered: bool,
-}
-
-/// A question to a server, from a socket.
-struct Request {
-    socket: SocketAddr,
-    server: SocketAddr,
-    id: TransactionId,
-    /// How often it was sent.
-    sent: usize,
-    again_at: Instant,
 }
 
 impl ReflexiveSource {
@@ -56,8 +53,7 @@ impl ReflexiveSource {
                 .take(MAX_SERVERS)
                 .collect(),
             sockets: Vec::new(),
-            ids,
-            requests: Vec::new(),
+            requests: BindingRequests::new(ids, &RETRANSMISSIONS),
             found: BTreeSet::new(),
             outputs: VecDeque::new(),
             answered: true,
@@ -68,21 +64,15 @@ impl ReflexiveSource {
         if self.requests.len() >= MAX_REQUESTS {
             return;
         }
-        let mut request = Request {
-            socket,
-            server,
-            id: self.ids.draw(),
-            sent: 0,
-            again_at: now,
-        };
-        self.outputs.push_back(request.send(now));
-        self.requests.push(request);
+        let asked = Asked { socket, server };
+        self.requests
+            .ask(now, asked, socket, server, ChangeRequest::Nothing);
     }
 
     fn found(&mut self, socket: SocketAddr, address: SocketAddr) {
         // Another server would say the same; or, behind a NAT that maps by destination, something else
         // that is of no use to a peer either.
-        self.requests.retain(|other| other.socket != socket);
+        self.requests.forget(|asked| asked.socket == socket);
         let candidate = Candidate::server_reflexive(socket, address);
         // Without a NAT between us and the server there is nothing new.
         if address == socket || self.found.contains(&candidate) {
@@ -99,24 +89,10 @@ impl ReflexiveSource {
 
     /// Says once that nothing more is to be waited for.
     fn settle(&mut self) {
-        if !self.answered && self.requests.is_empty() {
+        if !self.answered && self.requests.len() == 0 {
             self.answered = true;
             self.outputs.push_back(SourceOutput::Answered);
         }
-    }
-}
-
-impl Request {
-    fn send(&mut self, now: Instant) -> SourceOutput {
-        if let Some(wait) = RETRANSMISSIONS.get(self.sent) {
-            self.again_at = now + *wait;
-        }
-        self.sent += 1;
-        SourceOutput::Transmit(Datagram {
-            source: self.socket,
-            destination: self.server,
-            contents: MessageBuilder::new(Class::Request, Method::Binding, self.id).finish(),
-        })
     }
 }
 
@@ -130,7 +106,7 @@ impl CandidateSource for ReflexiveSource {
         self.sockets.extend_from_slice(sockets);
         // Those that were there before, too: whoever gathers again has lost the path, perhaps because a NAT has forgotten us.
         for socket in self.sockets.clone() {
-            let is_asking = self.requests.iter().any(|request| request.socket == socket);
+            let is_asking = self.requests.is_open(|asked| asked.socket == socket);
             for server in self.servers.clone() {
                 if server.is_ipv4() == socket.is_ipv4() && !is_asking {
                     self.ask(now, socket, server);
@@ -143,7 +119,7 @@ impl CandidateSource for ReflexiveSource {
     fn sockets_closed(&mut self, _now: Instant, sockets: &[SocketAddr]) {
         self.sockets.retain(|socket| !sockets.contains(socket));
         self.requests
-            .retain(|request| !sockets.contains(&request.socket));
+            .forget(|asked| sockets.contains(&asked.socket));
         let closed = |candidate: &Candidate| sockets.contains(&candidate.base);
         for candidate in self.found.extract_if(.., closed) {
             self.outputs.push_back(SourceOutput::Lost(candidate));
@@ -155,37 +131,23 @@ impl CandidateSource for ReflexiveSource {
         let Ok(message) = Message::parse(datagram.contents) else {
             return Claim::NotOurs;
         };
-        let asked = self.requests.iter().position(|request| {
-            request.id == message.transaction()
-                && request.server == datagram.source
-                && request.socket == datagram.destination
-        });
-        let is_answer = matches!(message.class(), Class::Success | Class::Error)
-            && message.method() == Method::Binding;
-        let Some(index) = asked.filter(|_| is_answer) else {
+        let socket = datagram.destination;
+        let answered = self
+            .requests
+            .take_answered(socket, &message, |asked| asked.server == datagram.source);
+        if answered.is_none() {
             return Claim::NotOurs;
-        };
-        let request = self.requests.swap_remove(index);
-        if let Some(address) = mapped_address(&message, request.socket) {
-            self.found(request.socket, address);
+        }
+        if let Some(address) = mapped_address(&message, socket) {
+            self.found(socket, address);
         }
         self.settle();
         Claim::Taken
     }
 
     fn handle_timeout(&mut self, now: Instant) {
-        let mut index = 0;
-        while let Some(request) = self.requests.get_mut(index) {
-            if request.again_at > now {
-                index += 1;
-            } else if request.sent < RETRANSMISSIONS.len() {
-                let output = request.send(now);
-                self.outputs.push_back(output);
-                index += 1;
-            } else {
-                self.requests.swap_remove(index);
-            }
-        }
+        // Who does not answer is asked no more; the others may.
+        self.requests.handle_timeout(now);
         self.settle();
     }
 
@@ -195,8 +157,10 @@ impl CandidateSource for ReflexiveSource {
     }
 
     fn poll_output(&mut self) -> SourceOutput {
-        self.outputs.pop_front().unwrap_or_else(|| {
-            SourceOutput::Timeout(self.requests.iter().map(|request| request.again_at).min())
-        })
+        if let Some(request) = self.requests.poll_transmit() {
+            return SourceOutput::Transmit(request);
+        }
+        let deadline = || SourceOutput::Timeout(self.requests.poll_timeout());
+        self.outputs.pop_front().unwrap_or_else(deadline)
     }
 }

@@ -16,10 +16,10 @@ use std::net::{IpAddr, SocketAddr};
 
 use web_time::Instant;
 
-use super::binding_requests::{BindingRequests, ChangeRequest};
 use super::nat_behavior::NatBehavior;
 use super::nat_findings::{Findings, Seen, SeenByOtherHost};
-use super::{Probe, ProbeOutput};
+use super::{Probe, ProbeOutput, RETRANSMISSIONS};
+use crate::binding_requests::{BindingRequests, ChangeRequest};
 use crate::mapped_address::mapped_address;
 use crate::reach::{is_of_a_host, is_public};
 use crate::stun::{AttributeType, Message};
@@ -85,7 +85,7 @@ impl NatDiscovery {
             begun: now,
             mapping_socket,
             filtering_socket,
-            requests: BindingRequests::new(ids),
+            requests: BindingRequests::new(ids, &RETRANSMISSIONS),
             findings: Findings::of(mapping_socket),
             stage: Stage::Asking,
         };
@@ -248,7 +248,7 @@ impl Probe for NatDiscovery {
             return;
         };
         let socket = datagram.destination;
-        if let Some(test) = self.requests.take_answered(socket, &message) {
+        if let Some(test) = self.requests.take_answered(socket, &message, |_| true) {
             self.answered(now, test, datagram.source, &message);
         } else if self.requests.came_back(datagram, &message) == Some(Test::Hairpin) {
             self.findings.hairpin = Some(true);

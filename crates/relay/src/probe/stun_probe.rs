@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use web_time::Instant;
 
-use super::binding_requests::{BindingRequests, ChangeRequest};
-use super::{Probe, ProbeOutput};
+use super::{Probe, ProbeOutput, RETRANSMISSIONS};
+use crate::binding_requests::{BindingRequests, ChangeRequest};
 use crate::mapped_address::mapped_address;
 use crate::stun::{Class, Message};
 use crate::{Inbound, TransactionIds, TurnFailure};
@@ -31,7 +31,7 @@ pub struct StunProbe {
 impl StunProbe {
     /// Asks the server from this socket.
     pub fn new(now: Instant, socket: SocketAddr, server: SocketAddr, ids: TransactionIds) -> Self {
-        let mut requests = BindingRequests::new(ids);
+        let mut requests = BindingRequests::new(ids, &RETRANSMISSIONS);
         requests.ask(now, (), socket, server, ChangeRequest::Nothing);
         Self {
             socket,
@@ -51,7 +51,7 @@ impl Probe for StunProbe {
         };
         if self
             .requests
-            .take_answered(datagram.destination, &message)
+            .take_answered(datagram.destination, &message, |()| true)
             .is_none()
         {
             return;

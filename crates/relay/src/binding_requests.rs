@@ -9,18 +9,9 @@ use web_time::Instant;
 use crate::stun::{AttributeType, Class, Message, MessageBuilder, Method, TransactionId};
 use crate::{Datagram, Inbound, TransactionIds};
 
-/// When a request is sent again, and after the last of these given up. So an address that never answers gets
-/// four packets, of less than 60 bytes each.
-const RETRANSMISSIONS: [Duration; 4] = [
-    Duration::from_millis(200),
-    Duration::from_millis(400),
-    Duration::from_millis(800),
-    Duration::from_millis(1000),
-];
-
 /// From which address the server is to answer (RFC 5780 section 7.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ChangeRequest {
+pub(crate) enum ChangeRequest {
     /// From where it was asked.
     Nothing,
     /// From another port.
@@ -41,8 +32,10 @@ impl ChangeRequest {
 }
 
 /// Binding requests, each for a purpose.
-pub(super) struct BindingRequests<P> {
+pub(crate) struct BindingRequests<P> {
     ids: TransactionIds,
+    /// When a request is sent again, and after the last of these given up.
+    retransmissions: &'static [Duration],
     open: Vec<Request<P>>,
     outputs: VecDeque<Datagram>,
 }
@@ -59,15 +52,16 @@ struct Request<P> {
 }
 
 impl<P: Copy + PartialEq> BindingRequests<P> {
-    pub(super) fn new(ids: TransactionIds) -> Self {
+    pub(crate) fn new(ids: TransactionIds, retransmissions: &'static [Duration]) -> Self {
         Self {
             ids,
+            retransmissions,
             open: Vec::new(),
             outputs: VecDeque::new(),
         }
     }
 
-    pub(super) fn ask(
+    pub(crate) fn ask(
         &mut self,
         now: Instant,
         purpose: P,
@@ -84,23 +78,32 @@ impl<P: Copy + PartialEq> BindingRequests<P> {
             sent: 0,
             again_at: now,
         };
-        self.outputs.push_back(request.send(now));
+        self.outputs
+            .push_back(request.send(now, self.retransmissions));
         self.open.push(request);
     }
 
     /// The purpose of the request that this is an answer to, which is open no longer. Where the answer comes from is
-    /// not looked at: who does not see the request cannot guess its ID.
-    pub(super) fn take_answered(&mut self, socket: SocketAddr, message: &Message<'_>) -> Option<P> {
+    /// for `may_answer` to look at, if it matters: who does not see the request cannot guess its ID.
+    pub(crate) fn take_answered(
+        &mut self,
+        socket: SocketAddr,
+        message: &Message<'_>,
+        may_answer: impl Fn(P) -> bool,
+    ) -> Option<P> {
         let is_answer = matches!(message.class(), Class::Success | Class::Error)
             && message.method() == Method::Binding;
-        let asked =
-            |request: &Request<P>| request.id == message.transaction() && request.socket == socket;
+        let asked = |request: &Request<P>| {
+            request.id == message.transaction()
+                && request.socket == socket
+                && may_answer(request.purpose)
+        };
         let index = self.open.iter().position(asked).filter(|_| is_answer)?;
         Some(self.open.swap_remove(index).purpose)
     }
 
     /// The purpose of a request of ours that came back to another socket of ours.
-    pub(super) fn came_back(&self, datagram: Inbound<'_>, message: &Message<'_>) -> Option<P> {
+    pub(crate) fn came_back(&self, datagram: Inbound<'_>, message: &Message<'_>) -> Option<P> {
         let is_request = message.class() == Class::Request && message.method() == Method::Binding;
         let mut open = self.open.iter();
         open.find(|request| {
@@ -110,46 +113,51 @@ impl<P: Copy + PartialEq> BindingRequests<P> {
         .map(|request| request.purpose)
     }
 
+    /// How many answers are waited for.
+    pub(crate) fn len(&self) -> usize {
+        self.open.len()
+    }
+
     /// Whether an answer is waited for.
-    pub(super) fn is_open(&self, purpose: impl Fn(P) -> bool) -> bool {
+    pub(crate) fn is_open(&self, purpose: impl Fn(P) -> bool) -> bool {
         self.open.iter().any(|request| purpose(request.purpose))
     }
 
     /// Waits no longer for these.
-    pub(super) fn forget(&mut self, purpose: impl Fn(P) -> bool) {
+    pub(crate) fn forget(&mut self, purpose: impl Fn(P) -> bool) {
         self.open.retain(|request| !purpose(request.purpose));
     }
 
     /// Sends again what is due, and gives what is given up.
-    pub(super) fn handle_timeout(&mut self, now: Instant) -> Vec<P> {
+    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Vec<P> {
         let mut given_up = Vec::new();
         let outputs = &mut self.outputs;
         self.open.retain_mut(|request| {
             if request.again_at > now {
                 return true;
             }
-            if request.sent >= RETRANSMISSIONS.len() {
+            if request.sent >= self.retransmissions.len() {
                 given_up.push(request.purpose);
                 return false;
             }
-            outputs.push_back(request.send(now));
+            outputs.push_back(request.send(now, self.retransmissions));
             true
         });
         given_up
     }
 
-    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         self.open.iter().map(|request| request.again_at).min()
     }
 
-    pub(super) fn poll_transmit(&mut self) -> Option<Datagram> {
+    pub(crate) fn poll_transmit(&mut self) -> Option<Datagram> {
         self.outputs.pop_front()
     }
 }
 
 impl<P> Request<P> {
-    fn send(&mut self, now: Instant) -> Datagram {
-        if let Some(wait) = RETRANSMISSIONS.get(self.sent) {
+    fn send(&mut self, now: Instant, retransmissions: &[Duration]) -> Datagram {
+        if let Some(wait) = retransmissions.get(self.sent) {
             self.again_at = now + *wait;
         }
         self.sent += 1;
