@@ -4,11 +4,7 @@ use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use matrix_sdk_crypto::store::{CryptoStore, CryptoStoreError};
 use matrix_sdk_sqlite::SqliteCryptoStore;
-use ruma::{
-    OwnedUserId,
-    api::client::{keys::get_keys, session::logout},
-    assign,
-};
+use ruma::{OwnedUserId, api::client::session::logout};
 use securecall_contact::{Device, MatrixId};
 use tokio::{sync::Mutex, time::timeout};
 use tracing::warn;
@@ -17,7 +13,7 @@ use crate::{
     AccountStore, Homeserver, HomeserverError, LoginError, ServerError, StoreError,
     account_store::StoredSession,
     answered_account::{self, Asked},
-    client::{Client, MAX_DEVICES_ANSWER},
+    client::Client,
     connection::Connection,
     credentials::Credentials,
     inbox::Incoming,
@@ -275,14 +271,7 @@ impl Account {
         // What is missing is uploaded before the sync; it does not say whether that worked.
         let incoming = self.inner.syncer.first_sync().await?;
         let user_id = self.inner.user_id.clone();
-        let request = assign!(get_keys::v3::Request::new(), {
-            device_keys: [(user_id.clone(), Vec::new())].into(),
-        });
-        let response = self
-            .client()
-            .send_bounded(request, MAX_DEVICES_ANSWER)
-            .await
-            .map_err(|error| ServerError::from_http(&error))?;
+        let response = self.client().device_keys([user_id.clone()]).await?;
         let own_id: &ruma::DeviceId = self.inner.own_device.device_id.as_str().into();
         if !response
             .device_keys

@@ -6,24 +6,15 @@ use std::time::{Duration, Instant};
 use matrix_sdk_crypto::{store::CryptoStore, vodozemac::Curve25519PublicKey};
 use ruma::{
     DeviceKeyAlgorithm, OneTimeKeyAlgorithm, OwnedDeviceId, OwnedUserId,
-    api::client::{
-        account::whoami,
-        keys::{get_keys, upload_keys},
-    },
-    assign,
+    api::client::{account::whoami, keys::upload_keys},
     encryption::DeviceKeys,
 };
 use securecall_contact::{Device, MatrixId, OlmKey};
 
 use crate::{
     AccountStore, Homeserver, RestoreError, ServerError, TurnCredentials,
-    account_store::StoredSession,
-    client::{Client, MAX_DEVICES_ANSWER},
-    connection::Connection,
-    patience::patiently,
-    server_error::bounded,
-    turn_credentials,
-    user_id::matrix_id,
+    account_store::StoredSession, client::Client, connection::Connection, patience::patiently,
+    server_error::bounded, turn_credentials, user_id::matrix_id,
 };
 
 /// The most versions that are told of.
@@ -182,14 +173,8 @@ impl Checkup {
     ///
     /// When the homeserver cannot be asked.
     pub async fn published_keys(&self) -> Result<PublishedKeys, ServerError> {
-        let answer = patiently(|| async {
-            let request = assign!(get_keys::v3::Request::new(), {
-                device_keys: [(self.user_id.clone(), Vec::new())].into(),
-            });
-            let answer = self.client.send_bounded(request, MAX_DEVICES_ANSWER).await;
-            answer.map_err(|error| ServerError::from_http(&error))
-        })
-        .await?;
+        let ask = || self.client.device_keys([self.user_id.clone()]);
+        let answer = patiently(ask).await?;
         let devices = answer.device_keys.get(&self.user_id);
         let Some(keys) = devices.and_then(|devices| devices.get(&self.ruma_device_id)) else {
             return Ok(PublishedKeys::None);

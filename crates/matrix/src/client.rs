@@ -7,6 +7,7 @@ use std::{borrow::Cow, net::IpAddr, time::Duration};
 
 use reqwest::{StatusCode, header};
 use ruma::{
+    OwnedUserId,
     api::{
         IncomingResponse, MatrixVersion, OutgoingRequest, SupportedVersions,
         auth_scheme::{
@@ -15,6 +16,7 @@ use ruma::{
         },
         client::{
             filter::FilterDefinition,
+            keys::get_keys,
             sync::sync_events::v3::{Filter, Request as SyncRequest, Response as SyncResponse},
         },
         error::FromHttpResponseError,
@@ -32,6 +34,7 @@ use crate::{
     http_error::HttpError,
     http_transport::{ANSWER_TIMEOUT, HttpTransport, NetworkChanges, Terms},
     response::{location, refuse_compressed, retry_after, shown},
+    server_error::ServerError,
     sync_answer::{SyncAnswer, SyncReader},
     sync_scanner::UnreadableSync,
 };
@@ -43,7 +46,7 @@ const SYNC_BODY_TIMEOUT: Duration = Duration::from_secs(120);
 const MAX_ANSWER: usize = 64 * 1024;
 
 /// The same for the devices of a user, of about 1 KiB each.
-pub(crate) const MAX_DEVICES_ANSWER: usize = 1024 * 1024;
+const MAX_DEVICES_ANSWER: usize = 1024 * 1024;
 
 /// The same for a sync, of which only what is for us is kept as it comes in. A full inbox is handed out a hundred
 /// messages at a time.
@@ -115,22 +118,21 @@ impl Client {
         self.ask(request, Terms::ONCE, MAX_ANSWER).await
     }
 
-    /// Like [`send`](Self::send), for what has an answer of at most `limit` bytes.
-    pub(crate) async fn send_bounded<R>(
+    /// The keys of all devices of these users.
+    pub(crate) async fn device_keys(
         &self,
-        request: R,
-        limit: usize,
-    ) -> Result<R::IncomingResponse, HttpError>
-    where
-        R: OutgoingRequest,
-        R::Authentication: Authentication,
-        R::PathBuilder: Versioned,
-        HttpError: From<FromHttpResponseError<R::EndpointError>>,
-    {
-        self.ask(request, Terms::REPEATABLE, limit).await
+        users: impl IntoIterator<Item = OwnedUserId>,
+    ) -> Result<get_keys::v3::Response, ServerError> {
+        let request = assign!(get_keys::v3::Request::new(), {
+            device_keys: users.into_iter().map(|user| (user, Vec::new())).collect(),
+        });
+        let answer = self
+            .ask(request, Terms::REPEATABLE, MAX_DEVICES_ANSWER)
+            .await;
+        answer.map_err(|error| ServerError::from_http(&error))
     }
 
-    /// The same, and gives the answer as it came: for one that is often not what the specification says.
+    /// Like [`send`](Self::send), and gives the answer as it came: for one that is often not what the specification says.
     pub(crate) async fn send_for_body<R>(&self, request: R) -> Result<Vec<u8>, HttpError>
     where
         R: OutgoingRequest,

@@ -14,11 +14,8 @@ use matrix_sdk_sqlite::SqliteCryptoStore;
 use ruma::{
     DeviceId, OneTimeKeyAlgorithm, OwnedDeviceId, OwnedUserId, TransactionId, UserId,
     api::client::{
-        keys::{claim_keys, get_keys},
-        sync::sync_events::DeviceLists,
-        to_device::send_event_to_device,
+        keys::claim_keys, sync::sync_events::DeviceLists, to_device::send_event_to_device,
     },
-    assign,
     events::{AnyToDeviceEventContent, ToDeviceEventType},
     serde::Raw,
     to_device::DeviceIdOrAllDevices,
@@ -29,7 +26,7 @@ use tracing::{debug, warn};
 
 use crate::{
     Incoming, ServerError, StoreError,
-    client::{Client, MAX_DEVICES_ANSWER},
+    client::Client,
     store_upkeep::{SenderKey, StoreUpkeep},
     sync_answer::SyncAnswer,
     to_device::{ToDevice, read_processed},
@@ -202,13 +199,9 @@ impl Olm {
         id: &TransactionId,
         users: Vec<OwnedUserId>,
     ) -> Result<(), ServerError> {
-        let request = assign!(get_keys::v3::Request::new(), {
-            device_keys: users.into_iter().map(|user| (user, Vec::new())).collect(),
-        });
         // It is never closed.
         let _one_of_few = self.queries.acquire().await.ok();
-        let answer = client.send_bounded(request, MAX_DEVICES_ANSWER).await;
-        let answer = answer.map_err(|error| ServerError::from_http(&error))?;
+        let answer = client.device_keys(users).await?;
         let machine = self.machine.read().await;
         let marked = machine.mark_request_as_sent(id, &answer).await;
         marked.map_err(|error| ServerError::from_olm(&error))

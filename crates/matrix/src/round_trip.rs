@@ -9,11 +9,7 @@ use std::{iter, time::Duration};
 use matrix_sdk_crypto::{CollectStrategy, OlmError, OlmMachine};
 use ruma::{
     OneTimeKeyAlgorithm, OwnedDeviceId, OwnedUserId, TransactionId,
-    api::client::{
-        keys::{claim_keys, get_keys},
-        to_device::send_event_to_device,
-    },
-    assign,
+    api::client::{keys::claim_keys, to_device::send_event_to_device},
     events::{AnyToDeviceEvent, AnyToDeviceEventContent, ToDeviceEventType},
     serde::Raw,
     to_device::DeviceIdOrAllDevices,
@@ -24,11 +20,8 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, warn};
 
 use crate::{
-    Account, Incoming, SIGNAL_EVENT_TYPE, ServerError,
-    client::{Client, MAX_DEVICES_ANSWER},
-    sync_answer::SyncAnswer,
-    to_device::ToDevice,
-    user_id::user_id,
+    Account, Incoming, SIGNAL_EVENT_TYPE, ServerError, client::Client, sync_answer::SyncAnswer,
+    to_device::ToDevice, user_id::user_id,
 };
 
 /// How long one sync waits for the message at least.
@@ -232,12 +225,7 @@ impl Sender {
         let (id, request) = self
             .machine
             .query_keys_for_users(iter::once(self.user.as_ref()));
-        let users = request.device_keys.into_keys();
-        let request = assign!(get_keys::v3::Request::new(), {
-            device_keys: users.map(|user| (user, Vec::new())).collect(),
-        });
-        let answer = client.send_bounded(request, MAX_DEVICES_ANSWER).await;
-        let answer = answer.map_err(|error| ServerError::from_http(&error))?;
+        let answer = client.device_keys(request.device_keys.into_keys()).await?;
         let marked = self.machine.mark_request_as_sent(&id, &answer).await;
         marked.map_err(|error| ServerError::from_olm(&error))
     }
