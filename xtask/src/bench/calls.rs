@@ -23,42 +23,45 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Length of the call in which resources are counted.
 const LONG: u32 = 22;
 
+/// Waits for calls and takes them.
+pub(super) const LISTEN: [&str; 7] = [
+    "listen",
+    "--answer",
+    "contacts",
+    "--mic",
+    "tone:440",
+    "--speaker",
+    "null",
+];
+/// A call of a second.
+pub(super) const DIAL: [&str; 8] = [
+    "call",
+    "callee",
+    "--duration",
+    "1",
+    "--mic",
+    "tone:300",
+    "--speaker",
+    "null",
+];
+
 /// Many short calls of one pair, answered at once by a callee that listens all the time.
 pub(super) fn set_up(stage: &Stage, directory: &Path) -> Result<Vec<Figure>> {
     let (sender, receiver) = mpsc::channel();
-    let listen = [
-        "listen",
-        "--answer",
-        "contacts",
-        "--mic",
-        "tone:440",
-        "--speaker",
-        "null",
-    ];
     let _callee = Client::start(
-        stage.callee.command(listen),
+        stage.callee.command(LISTEN),
         Side::Callee,
         sender.clone(),
         &directory.join("callee-set-up.log"),
     )?;
     wait(&receiver, Side::Callee, "ready", &mut Vec::new())?;
 
-    let dial = [
-        "call",
-        "callee",
-        "--duration",
-        "1",
-        "--mic",
-        "tone:300",
-        "--speaker",
-        "null",
-    ];
     let [mut startup, mut connected, mut first_audio] = [const { Vec::new() }; 3];
     for number in 0..=CALLS {
         let mut records = Vec::new();
         let log = directory.join("caller-set-up.log");
         let mut caller = Client::start(
-            stage.caller.command(dial),
+            stage.caller.command(DIAL),
             Side::Caller,
             sender.clone(),
             &log,

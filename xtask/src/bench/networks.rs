@@ -17,7 +17,7 @@ use self::browser::Browser;
 use self::signaling::Signaling;
 use self::world::World;
 use super::figure::{Figure, Target, median, percentile};
-use super::table;
+use super::{calls, table};
 use crate::call::client::Client;
 use crate::call::interrupt;
 use crate::call::record::{Record, Side};
@@ -168,19 +168,10 @@ struct Callers<'a> {
 impl<'a> Callers<'a> {
     fn start(world: &World, directory: &'a Path) -> Result<Self> {
         let (sender, events) = mpsc::channel();
-        let person = &world.people[Side::Callee.index()];
-        let listen = [
-            "listen",
-            "--answer",
-            "contacts",
-            "--mic",
-            "tone:440",
-            "--speaker",
-            "null",
-        ];
+        let person = &world.people[Side::Callee.index()].user;
         let callee = Client::start_by(
-            person.command(listen),
-            |command| Ok(person.host.spawn(command)?),
+            person.command(calls::LISTEN),
+            |command| person.spawn(command),
             Side::Callee,
             sender.clone(),
             &directory.join("callee.log"),
@@ -197,20 +188,10 @@ impl<'a> Callers<'a> {
 
     /// The time from dialing to connected, in ms, by when the bench has read the caller's events; and the kind of path.
     fn call(&self, world: &World) -> Result<(f64, String)> {
-        let person = &world.people[Side::Caller.index()];
-        let dial = [
-            "call",
-            "callee",
-            "--duration",
-            "1",
-            "--mic",
-            "tone:300",
-            "--speaker",
-            "null",
-        ];
+        let person = &world.people[Side::Caller.index()].user;
         let mut caller = Client::start_by(
-            person.command(dial),
-            |command| Ok(person.host.spawn(command)?),
+            person.command(calls::DIAL),
+            |command| person.spawn(command),
             Side::Caller,
             self.sender.clone(),
             &self.directory.join("caller.log"),

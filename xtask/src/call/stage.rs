@@ -73,8 +73,10 @@ impl Stage {
         }
         println!("making two users");
         let register = |side: Side| {
-            User::register(program, &profiles.join(side.name()), &homeserver.base_url())
-                .with_context(|| format!("the {} has no account", side.name()))
+            let user = User::new(program, &profiles.join(side.name()));
+            user.register(&homeserver.base_url(), None)
+                .with_context(|| format!("the {} has no account", side.name()))?;
+            anyhow::Ok(user)
         };
         let caller = register(Side::Caller)?;
         let callee = register(Side::Callee)?;

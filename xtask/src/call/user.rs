@@ -3,9 +3,11 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
+use securecall_interop::network::Host;
 use serde_json::Value;
 
 use crate::shell;
@@ -17,20 +19,54 @@ const PASSPHRASE: &str = "a passphrase for profiles that live a minute";
 pub(crate) struct User {
     program: PathBuf,
     profile: PathBuf,
+    /// What each command finds in its environment.
+    environment: Vec<(&'static str, String)>,
+    /// Where commands run; without one, as they are, on this machine.
+    host: Option<Arc<Host>>,
 }
 
 impl User {
-    /// A user with a new identity and a new account on the homeserver.
-    pub(crate) fn register(program: &Path, profile: &Path, homeserver: &str) -> Result<Self> {
-        let user = Self {
+    /// Somebody on this machine, whose calls stay there.
+    pub(crate) fn new(program: &Path, profile: &Path) -> Self {
+        Self {
             program: program.to_path_buf(),
             profile: profile.to_path_buf(),
-        };
-        fs::create_dir_all(profile)
-            .with_context(|| format!("cannot make {}", profile.display()))?;
-        user.ask(["id", "new"])?;
-        user.ask(["register", "--homeserver", homeserver])?;
-        Ok(user)
+            environment: vec![("SECURECALL_LOOPBACK", "allow".to_owned())],
+            host: None,
+        }
+    }
+
+    /// The same person at a host of a network, with an environment for that.
+    pub(crate) fn at(self, host: Arc<Host>, environment: Vec<(&'static str, String)>) -> Self {
+        Self {
+            environment,
+            host: Some(host),
+            ..self
+        }
+    }
+
+    /// Makes an identity, and an account on the homeserver: with a certificate of this authority, where the system's do not do.
+    pub(crate) fn register(&self, homeserver: &str, authority: Option<&Path>) -> Result<()> {
+        fs::create_dir_all(&self.profile)
+            .with_context(|| format!("cannot make {}", self.profile.display()))?;
+        self.ask(["id", "new"])?;
+        let mut arguments = vec![
+            OsStr::new("register"),
+            "--homeserver".as_ref(),
+            homeserver.as_ref(),
+        ];
+        if let Some(authority) = authority {
+            arguments.extend(["--ca-file".as_ref(), authority.as_os_str()]);
+        }
+        self.ask(arguments).map(drop)
+    }
+
+    /// Starts a command where this person is.
+    pub(crate) fn spawn(&self, command: &mut Command) -> Result<Child> {
+        Ok(match &self.host {
+            Some(host) => host.spawn(command)?,
+            None => command.spawn()?,
+        })
     }
 
     /// The user's contact link.
@@ -59,20 +95,22 @@ impl User {
             .arg("--json")
             .args(arguments)
             .env("SECURECALL_PASSPHRASE", PASSPHRASE)
-            // Both ends of its calls are on this machine.
-            .env("SECURECALL_LOOPBACK", "allow")
+            .envs(self.environment.iter().map(|(key, value)| (key, value)))
             .env_remove("SECURECALL_PASSPHRASE_FILE");
         command
     }
 
     /// Runs a command that prints one object and ends.
-    fn ask<const N: usize>(&self, arguments: [&str; N]) -> Result<Value> {
+    fn ask<I: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = I>) -> Result<Value> {
         let mut command = self.command(arguments);
+        command.stdin(Stdio::null());
         let line = shell::line(&command);
-        let output = command
-            .stdin(Stdio::null())
-            .output()
-            .with_context(|| format!("`{line}` does not start"))?;
+        let output = match &self.host {
+            Some(host) => host.run(&mut command)?,
+            None => command
+                .output()
+                .with_context(|| format!("`{line}` does not start"))?,
+        };
         if !output.status.success() {
             bail!(
                 "`{line}` ended with {}:\n{}{}",

@@ -1,20 +1,18 @@
 //! The networks in which calls are timed: two people, each behind a NAT of their own, whose ways to the internet are slow,
 //! and in the internet a homeserver and a TURN server.
 
-use std::ffi::OsStr;
 use std::fs;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use securecall_interop::network::{Delay, Host, Nat, Network};
 use securecall_interop::{Coturn, CoturnUsers, Synapse, SynapseOptions, TlsFront};
 use serde_json::{Value, json};
 
 use crate::call::record::Side;
-use crate::shell;
+use crate::call::user::User;
 
 /// How long each packet takes longer between a person and the internet, each way.
 const WAY: Duration = Duration::from_millis(20);
@@ -22,8 +20,6 @@ const WAY: Duration = Duration::from_millis(20);
 const TURN_USER: &str = "bench";
 /// There is nothing behind it.
 const TURN_PASSWORD: &str = "a password of nobody";
-/// Protects the profiles, which live as long as the bench runs.
-const PASSPHRASE: &str = "a passphrase for profiles that live a minute";
 
 /// All that calls need in one network.
 pub(super) struct World {
@@ -57,24 +53,31 @@ impl World {
 
         let person = |side: Side| -> Result<Person> {
             let home = internet.nat(side.name(), nat)?;
-            let host = home.host(&format!("{}host", side.name()))?;
+            let host = Arc::new(home.host(&format!("{}host", side.name()))?);
             let delay = Delay {
                 least: WAY,
                 jitter: Duration::ZERO,
             };
             host.link().set_delay(delay, 1)?;
-            let person = Person {
-                host,
-                program: program.to_path_buf(),
-                profile: directory.join(side.name()),
-                turn: coturn.address(),
-            };
-            person.register(&url, &authority)?;
-            Ok(person)
+            let turn = coturn.address();
+            let user = User::new(program, &directory.join(side.name())).at(
+                Arc::clone(&host),
+                vec![
+                    ("SECURECALL_TURN", format!("turn:{turn}")),
+                    ("SECURECALL_TURN_USER", TURN_USER.to_owned()),
+                    ("SECURECALL_TURN_PASSWORD", TURN_PASSWORD.to_owned()),
+                ],
+            );
+            user.register(&url, Some(&authority))?;
+            Ok(Person { host, user })
         };
         let [caller, callee] = [person(Side::Caller)?, person(Side::Callee)?];
-        caller.add(&callee, Side::Callee)?;
-        callee.add(&caller, Side::Caller)?;
+        caller
+            .user
+            .add(&callee.user.share()?, Side::Callee.name())?;
+        callee
+            .user
+            .add(&caller.user.share()?, Side::Caller.name())?;
         Ok(Self {
             people: [caller, callee],
             signaling_host: internet.host("signaling")?,
@@ -99,68 +102,8 @@ impl World {
     }
 }
 
-/// Somebody with a profile of their own, at a host.
+/// Somebody, and where they are.
 pub(super) struct Person {
-    pub(super) host: Host,
-    program: PathBuf,
-    profile: PathBuf,
-    turn: SocketAddr,
-}
-
-impl Person {
-    /// A `securecall --json` command line.
-    pub(super) fn command<I: AsRef<OsStr>>(
-        &self,
-        arguments: impl IntoIterator<Item = I>,
-    ) -> Command {
-        let mut command = Command::new(&self.program);
-        command
-            .arg("--profile")
-            .arg(&self.profile)
-            .arg("--json")
-            .args(arguments)
-            .env("SECURECALL_PASSPHRASE", PASSPHRASE)
-            .env("SECURECALL_TURN", format!("turn:{}", self.turn))
-            .env("SECURECALL_TURN_USER", TURN_USER)
-            .env("SECURECALL_TURN_PASSWORD", TURN_PASSWORD)
-            .env_remove("SECURECALL_PASSPHRASE_FILE");
-        command
-    }
-
-    fn register(&self, homeserver: &str, authority: &Path) -> Result<()> {
-        fs::create_dir_all(&self.profile)?;
-        self.ask(&["id".as_ref(), "new".as_ref()])?;
-        let register = ["register", "--homeserver", homeserver, "--ca-file"];
-        let mut arguments: Vec<&OsStr> = register.map(OsStr::new).to_vec();
-        arguments.push(authority.as_os_str());
-        self.ask(&arguments).map(drop)
-    }
-
-    fn add(&self, other: &Self, side: Side) -> Result<()> {
-        let shared = other.ask(&["contact".as_ref(), "share".as_ref()])?;
-        let link = shared["deep_link"]
-            .as_str()
-            .context("`contact share` printed no deep_link")?;
-        let add = ["contact", "add", link, "--name", side.name()];
-        self.ask(&add.map(OsStr::new)).map(drop)
-    }
-
-    /// Runs a command that prints one object and ends.
-    fn ask(&self, arguments: &[&OsStr]) -> Result<Value> {
-        let mut command = self.command(arguments);
-        command.stdin(Stdio::null());
-        let line = shell::line(&command);
-        let Output {
-            status,
-            stdout,
-            stderr,
-        } = self.host.run(&mut command)?;
-        let printed = String::from_utf8_lossy(&stdout);
-        if !status.success() {
-            let said = String::from_utf8_lossy(&stderr);
-            bail!("`{line}` ended with {status}:\n{printed}{said}");
-        }
-        serde_json::from_str(printed.lines().next().unwrap_or_default())
-            .with_context(|| format!("`{line}` printed no JSON object: {printed:?}"))
-    }
+    pub(super) host: Arc<Host>,
+    pub(super) user: User,
 }
