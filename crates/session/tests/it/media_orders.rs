@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use securecall_crypto::Established;
 use securecall_session::{AnswerPolicy, MediaEvent};
 use securecall_testkit::{Universe, pair, ringing_pair};
 
@@ -22,8 +23,8 @@ fn audio_starts_when_the_answer_is_made_and_not_before() {
     assert_eq!(starts(&pair.universe), 1);
 }
 
-#[test]
-fn an_answer_leaves_with_the_candidates_that_are_there_at_once_and_others_follow() {
+/// A call that was answered by a callee whose candidates take a second to be found.
+fn answered_before_anything_is_found() -> (HandMade, Established) {
     let mut caller = HandMade::good();
     let (callee, call) = (caller.callee, caller.call);
     let mut established = caller.established();
@@ -33,6 +34,13 @@ fn an_answer_leaves_with_the_candidates_that_are_there_at_once_and_others_follow
     caller.heard(&mut established);
     caller.universe.answer(callee, call);
     caller.universe.run_for(Duration::from_millis(50));
+    (caller, established)
+}
+
+#[test]
+fn an_answer_leaves_with_the_candidates_that_are_there_at_once_and_others_follow() {
+    let (mut caller, mut established) = answered_before_anything_is_found();
+    let (callee, call) = (caller.callee, caller.call);
     assert_eq!(caller.heard(&mut established), "");
     // The first that comes alone goes at once, the next ones together after a pause.
     for (number, expected) in [
@@ -58,15 +66,8 @@ fn an_answer_leaves_with_the_candidates_that_are_there_at_once_and_others_follow
 
 #[test]
 fn an_answer_waits_no_longer_than_to_hear_that_there_is_no_candidate_yet() {
-    let mut caller = HandMade::good();
+    let (mut caller, mut established) = answered_before_anything_is_found();
     let (callee, call) = (caller.callee, caller.call);
-    let mut established = caller.established();
-    caller.say(&mut established, &nonce("01"));
-    caller.universe.network.gathering = Duration::from_secs(1);
-    caller.universe.run_for(Duration::from_secs(1));
-    caller.heard(&mut established);
-    caller.universe.answer(callee, call);
-    caller.universe.run_for(Duration::from_millis(50));
     let none = MediaEvent::LocalCandidates {
         candidates: Vec::new(),
         complete: false,
