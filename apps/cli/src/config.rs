@@ -242,11 +242,10 @@ fn of_servers(reason: &str) -> Failure {
     )
 }
 
+/// Something whose value is wrong.
 fn invalid(place: impl std::fmt::Display, reason: impl std::fmt::Display) -> Failure {
-    Failure::new(ErrorKind::InvalidConfig, format!("{place}: {reason}")).help(format!(
-        "the settings are {}; `docs/cli.md` says what they take",
-        KEYS.join(", ")
-    ))
+    Failure::new(ErrorKind::InvalidConfig, format!("{place}: {reason}"))
+        .help("`docs/cli.md` says what each setting takes")
 }
 
 fn known(key: &str, path: &Path) -> Result<(), Failure> {
