@@ -3,7 +3,6 @@
 //! It decides nothing about the call. What it hears goes up as [`Heard`]; what it must know of the call comes in as [`Situation`].
 
 pub(crate) mod admission;
-pub(crate) mod budget;
 mod callee;
 mod caller;
 mod delivery;
@@ -26,11 +25,11 @@ use securecall_signaling::{CallId, Candidate, Content, Deadlines, PartyId};
 use web_time::Instant;
 
 use self::admission::OpenedInvite;
-use self::budget::Budget;
 use self::delivery::Ways;
 use self::half::{CalleeHalf, CallerHalf, Half};
 use self::party::{Link, Party};
 use crate::EndReason;
+use crate::budget::Budget;
 use crate::call_handle::CallHandle;
 use crate::contract::{Heard, Situation};
 use crate::event::Peer;

@@ -7,6 +7,7 @@ use securecall_signaling::{Deadlines, Role};
 use web_time::Instant;
 
 use super::timer::Timer;
+use crate::budget::Budget;
 use crate::media_event::PathRoute;
 
 /// How long nothing may be heard from the peer before the path counts as dead.
@@ -17,7 +18,9 @@ const PATH_LOST: Duration = Duration::from_secs(30);
 const RESTART_PLEASE: Duration = Duration::from_secs(1);
 /// How long a restart may take before the next is tried.
 const RESTART_AGAIN: Duration = Duration::from_secs(5);
-/// How far apart restarts are that the peer asks for, so that it cannot have us make one after the other.
+/// Restarts that the peer may ask for in one go, and how long until it may ask for one more: it cannot have us make one after the
+/// other. Where both move at once, the first offer is often answered from an address that is gone when the answer comes.
+const RESTARTS_WANTED: u32 = 4;
 const RESTART_APART: Duration = Duration::from_secs(1);
 
 /// What is known of the connection. A call is connected once, on a path on which the peer was heard, and from then on the
@@ -34,8 +37,8 @@ pub(super) struct Connection {
     last_packet: Option<Instant>,
     /// Nothing was heard from the peer for 3 s, or the path is known to be dead.
     dead: bool,
-    /// When the last restart began.
-    restarted_at: Option<Instant>,
+    /// How many restarts the peer may still ask for.
+    restarts_wanted: Budget,
     /// The peer has asked for another, and the last has only just begun.
     restart_is_due: bool,
 }
@@ -51,7 +54,7 @@ impl Connection {
             data_channel_open: false,
             last_packet: None,
             dead: false,
-            restarted_at: None,
+            restarts_wanted: Budget::new(RESTARTS_WANTED, RESTART_APART),
             restart_is_due: false,
         }
     }
@@ -136,8 +139,10 @@ impl Connection {
     ) -> bool {
         let begins = self.is_connected() && !deadlines.is_set(Timer::RestartAgain);
         if begins {
-            self.restarted_at = Some(now);
-            self.restart_is_due = false;
+            if std::mem::take(&mut self.restart_is_due) {
+                // The one that was waited for.
+                self.restarts_wanted.take(now);
+            }
             deadlines.set(Timer::RestartAgain, now + RESTART_AGAIN);
         }
         begins
@@ -145,12 +150,11 @@ impl Connection {
 
     /// The peer asks for another restart than the one before, which is through. It begins now, or a moment later.
     pub(super) fn restart_is_wanted(&mut self, now: Instant, deadlines: &mut Deadlines<Timer>) {
-        match self.restarted_at.map(|last| last + RESTART_APART) {
-            Some(at) if at > now => {
-                self.restart_is_due = true;
-                deadlines.set(Timer::RestartAgain, at);
-            }
-            _ => deadlines.clear(Timer::RestartAgain),
+        if self.restarts_wanted.take(now) {
+            deadlines.clear(Timer::RestartAgain);
+        } else if !self.restart_is_due {
+            self.restart_is_due = true;
+            deadlines.set(Timer::RestartAgain, now + RESTART_APART);
         }
     }
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 use securecall_signaling::{Description, DescriptionKind};
 use web_time::Instant;
 
+use crate::budget::Budget;
 use crate::fingerprint::Fingerprint;
 use crate::output::MediaCommand;
-use crate::sealed::budget::Budget;
 
 /// How long the media engine may take to answer a restart offer; after that it found the offer unusable and will not.
 const RESTART_ANSWER: Duration = Duration::from_secs(4);
