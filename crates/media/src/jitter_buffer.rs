@@ -414,7 +414,7 @@ impl JitterBuffer {
             && self
                 .store
                 .peek(first)
-                .is_some_and(|payload| self.voice.recover(payload, &mut self.frame));
+                .is_some_and(|payload| self.voice.recover(payload, 1, &mut self.frame));
         if !recovered {
             self.conceal();
             return;

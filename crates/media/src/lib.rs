@@ -66,7 +66,9 @@ pub use audio::{FRAME_SAMPLES, Level, SAMPLE_RATE, TICK_SAMPLES, Tick};
 pub use frame_protection::{OpenError, OpenFrame, OpenedFrame, SealError, SealFrame};
 pub use jitter_buffer::{JitterBuffer, JitterStatistics};
 pub use muted_frame::MUTED_FRAME;
-pub use opus_codec::{CodecError, Decoder, Encoder, LOOKAHEAD_SAMPLES, PAYLOAD_BYTES};
+pub use opus_codec::{
+    CodecError, Decoder, Encoder, EncoderSettings, LOOKAHEAD_SAMPLES, PAYLOAD_BYTES,
+};
 pub use receive_pipeline::{ReceivePipeline, ReceiveStatistics};
 pub use send_pipeline::{OutboundFrame, SendPipeline};
 #[cfg(feature = "transport")]

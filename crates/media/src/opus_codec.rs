@@ -1,7 +1,7 @@
 //! Opus as the calls use it: 48 kHz mono, 20 ms, 32 kbit/s constant bit rate.
 //!
-//! Every frame is [`PAYLOAD_BYTES`] long, whatever is said, so that sizes tell a listener on the wire nothing. In-band FEC
-//! (RFC 6716 section 2.1.7) lives inside that budget; the expected loss is fixed, for a changing one would be seen in the bits.
+//! Every frame is as long as the settings say, whatever is said, so that sizes tell a listener on the wire nothing. In-band FEC
+//! (RFC 6716 section 2.1.7) lives inside that budget.
 
 use opus::{Application, Bitrate, Channels};
 use thiserror::Error;
@@ -13,11 +13,34 @@ pub const PAYLOAD_BYTES: usize = 80;
 /// Samples by which decoded audio lags behind the encoder's input (libopus' look-ahead in VOIP mode: 6.5 ms).
 pub const LOOKAHEAD_SAMPLES: usize = 312;
 
-const BIT_RATE: i32 = 32_000;
-/// How much loss the encoder prepares for. It decides how many of the 80 bytes go to the copy of the frame before.
-const EXPECTED_LOSS_PERCENT: i32 = 10;
-/// A fifth less work than at 6, where the noise shaping of SILK looks further ahead; no difference is heard or measured.
-const COMPLEXITY: i32 = 5;
+/// Frames a second.
+const FRAME_RATE: usize = SAMPLE_RATE as usize / FRAME_SAMPLES;
+
+/// How an encoder spends the bytes of a frame. Only their number shows on the network; the rest may change at any frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EncoderSettings {
+    /// Bytes of every encoded frame.
+    pub frame_bytes: usize,
+    /// The share of frames that is expected to get lost, 0 to 100 percent. It decides how many of the bytes go to copies of
+    /// earlier frames; at 0 there are none.
+    pub expected_loss_percent: u8,
+    /// How many earlier frames each frame shall be able to restore by deep redundancy (DRED); 0 for none.
+    pub dred_frames: u8,
+    /// How hard the encoder works, 0 to 10.
+    pub complexity: u8,
+}
+
+impl Default for EncoderSettings {
+    fn default() -> Self {
+        Self {
+            frame_bytes: PAYLOAD_BYTES,
+            expected_loss_percent: 10,
+            dred_frames: 0,
+            // A fifth less work than at 6, where the noise shaping of SILK looks further ahead.
+            complexity: 5,
+        }
+    }
+}
 
 /// libopus refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -35,31 +58,45 @@ pub enum CodecError {
 
 /// Encodes 20 ms at a time.
 #[derive(Debug)]
-pub struct Encoder(opus::Encoder);
+pub struct Encoder {
+    encoder: opus::Encoder,
+    settings: EncoderSettings,
+}
 
 impl Encoder {
-    /// An encoder with the settings of a call.
+    /// An encoder with the default settings.
     ///
     /// # Errors
     ///
     /// [`CodecError::Setup`].
     pub fn new() -> Result<Self, CodecError> {
-        let configured = || -> opus::Result<opus::Encoder> {
+        let settings = EncoderSettings::default();
+        let made = || -> opus::Result<opus::Encoder> {
             let mut encoder = opus::Encoder::new(SAMPLE_RATE, Channels::Mono, Application::Voip)?;
-            encoder.set_bitrate(Bitrate::Bits(BIT_RATE))?;
             encoder.set_vbr(false)?;
-            encoder.set_inband_fec(true)?;
-            encoder.set_packet_loss_perc(EXPECTED_LOSS_PERCENT)?;
             encoder.set_dtx(false)?;
-            encoder.set_complexity(COMPLEXITY)?;
+            apply(&mut encoder, &settings)?;
             Ok(encoder)
         };
-        configured()
-            .map(Self)
-            .map_err(|error| CodecError::Setup(error.description()))
+        let encoder = made().map_err(|error| CodecError::Setup(error.description()))?;
+        Ok(Self { encoder, settings })
     }
 
-    /// Encodes one frame; `payload` holds it afterwards, always [`PAYLOAD_BYTES`] long.
+    /// Changes how the bytes of the frames to come are spent.
+    ///
+    /// # Errors
+    ///
+    /// [`CodecError::Setup`] for settings that libopus refuses.
+    pub fn configure(&mut self, settings: EncoderSettings) -> Result<(), CodecError> {
+        if settings != self.settings {
+            apply(&mut self.encoder, &settings)
+                .map_err(|error| CodecError::Setup(error.description()))?;
+            self.settings = settings;
+        }
+        Ok(())
+    }
+
+    /// Encodes one frame; `payload` holds it afterwards, always [`EncoderSettings::frame_bytes`] long.
     ///
     /// # Errors
     ///
@@ -69,10 +106,11 @@ impl Encoder {
         samples: &[f32; FRAME_SAMPLES],
         payload: &mut Vec<u8>,
     ) -> Result<(), CodecError> {
+        let expected = self.settings.frame_bytes;
         payload.clear();
-        payload.resize(PAYLOAD_BYTES, 0);
-        match self.0.encode_float(samples, payload) {
-            Ok(PAYLOAD_BYTES) => Ok(()),
+        payload.resize(expected, 0);
+        match self.encoder.encode_float(samples, payload) {
+            Ok(bytes) if bytes == expected => Ok(()),
             Ok(_) => Err(CodecError::Encode("a frame of another size")),
             Err(error) => Err(CodecError::Encode(error.description())),
         }
@@ -84,9 +122,17 @@ impl Encoder {
     ///
     /// [`CodecError::Setup`].
     pub fn reset(&mut self) -> Result<(), CodecError> {
-        let reset = self.0.reset_state();
+        let reset = self.encoder.reset_state();
         reset.map_err(|error| CodecError::Setup(error.description()))
     }
+}
+
+fn apply(encoder: &mut opus::Encoder, settings: &EncoderSettings) -> opus::Result<()> {
+    let bit_rate = settings.frame_bytes * 8 * FRAME_RATE;
+    encoder.set_bitrate(Bitrate::Bits(i32::try_from(bit_rate).unwrap_or(i32::MAX)))?;
+    encoder.set_inband_fec(settings.expected_loss_percent > 0)?;
+    encoder.set_packet_loss_perc(settings.expected_loss_percent.into())?;
+    encoder.set_complexity(settings.complexity.into())
 }
 
 /// Decodes, conceals, and recovers a lost frame from the one after it.
@@ -118,17 +164,22 @@ impl Decoder {
         self.run(payload, out, false)
     }
 
-    /// Decodes the low-rate copy of the *preceding* frame that `next` carries if its encoder put one there.
+    /// Decodes the copy of the frame `frames_back` before `later` that `later` carries, as far as [`reaches_back`] says. What
+    /// lies between the two must be recovered after it, in order.
     ///
     /// # Errors
     ///
     /// [`CodecError::Malformed`].
     pub fn recover(
         &mut self,
-        next: &[u8],
+        later: &[u8],
+        frames_back: usize,
         out: &mut [f32; FRAME_SAMPLES],
     ) -> Result<(), CodecError> {
-        self.run(next, out, true)
+        match frames_back {
+            1 => self.run(later, out, true),
+            _ => Err(CodecError::Malformed),
+        }
     }
 
     /// Makes up 10 ms in place of audio that is not there.
@@ -170,8 +221,13 @@ pub(crate) fn is_frame(payload: &[u8]) -> bool {
     )
 }
 
+/// How many of the frames before it `payload` carries copies of.
+pub(crate) fn reaches_back(payload: &[u8]) -> usize {
+    usize::from(carries_previous(payload))
+}
+
 /// Whether `payload` carries a copy of the frame before it (SILK's LBRR flag, RFC 6716 section 4.2.4).
-pub(crate) fn carries_previous(payload: &[u8]) -> bool {
+fn carries_previous(payload: &[u8]) -> bool {
     const FIRST_CELT_ONLY: u8 = 16;
     let Some(config) = payload.first().map(|toc| toc >> 3) else {
         return false;
@@ -234,7 +290,7 @@ mod tests {
                 continue;
             }
             if index % 10 == 0 && index > 0 && carries_previous(&payload) {
-                decoder.recover(&payload, &mut out).unwrap();
+                decoder.recover(&payload, 1, &mut out).unwrap();
                 let dot: f32 = out.iter().zip(&expected).map(|(a, b)| a * b).sum();
                 let norm = |x: &[f32]| x.iter().map(|s| s * s).sum::<f32>().sqrt();
                 assert!(dot / (norm(&out) * norm(&expected)) > 0.7, "frame {index}");

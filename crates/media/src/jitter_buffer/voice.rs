@@ -51,11 +51,16 @@ impl Voice {
         self.decoder.decode(payload, frame)
     }
 
-    /// The samples of the frame before `next`, if `next` carries a copy of it. Returns whether it does.
-    pub(super) fn recover(&mut self, next: &[u8], frame: &mut [f32; FRAME_SAMPLES]) -> bool {
-        opus_codec::carries_previous(next)
+    /// The samples of the frame `frames_back` before `later`, if `later` carries a copy of it. Returns whether it does.
+    pub(super) fn recover(
+        &mut self,
+        later: &[u8],
+        frames_back: usize,
+        frame: &mut [f32; FRAME_SAMPLES],
+    ) -> bool {
+        opus_codec::reaches_back(later) >= frames_back
             && self.unmute().is_ok()
-            && self.decoder.recover(next, frame).is_ok()
+            && self.decoder.recover(later, frames_back, frame).is_ok()
     }
 
     /// 10 ms in place of what is missing; silence if there is nothing to go by, and while the peer is muted.
