@@ -175,6 +175,20 @@ impl Selection {
         }
     }
 
+    /// These pairs lead nowhere any more, as far as we know: what was heard of them so far does not count.
+    pub(super) fn distrust_those(
+        &mut self,
+        now: Instant,
+        is_dead: impl Fn(SelectedPair) -> bool,
+        is_relayed: impl Fn(SelectedPair) -> bool,
+    ) {
+        self.answered.retain(|pair, _| !is_dead(*pair));
+        if self.pair().is_some_and(is_dead) {
+            self.lost = true;
+            self.choose(now, is_relayed);
+        }
+    }
+
     /// When a check of the pair in use was answered last.
     pub(super) fn last_answer(&self) -> Option<Instant> {
         self.answered.get(&self.pair()?).copied()
@@ -348,6 +362,38 @@ mod tests {
         assert_eq!(
             (selection.pair(), selection.is_lost()),
             (Some(pair(2, 1)), false)
+        );
+    }
+
+    #[test]
+    fn of_pairs_that_lead_nowhere_none_takes_over_from_another() {
+        let now = start();
+        let dead = |pair: SelectedPair| pair.local.port() <= 2;
+        let mut selection = talking(now);
+        answer(&mut selection, now, pair(2, 1), 2);
+        selection.distrust_those(now, |_| false, |_| false);
+        assert!(!selection.is_lost());
+        selection.distrust_those(now, dead, |_| false);
+        assert!(selection.is_lost());
+        answer(&mut selection, now, pair(3, 1), 3);
+        assert_eq!(selection.pair(), Some(pair(3, 1)));
+        // Another that works is taken at once, and one in use that works is kept.
+        let mut selection = talking(now);
+        answer(&mut selection, now, pair(3, 1), 2);
+        for _ in 0..2 {
+            selection.distrust_those(now, dead, |_| false);
+            assert_eq!(
+                (selection.pair(), selection.is_lost()),
+                (Some(pair(3, 1)), false)
+            );
+        }
+        // Should they work nevertheless, their answers say so.
+        let mut selection = talking(now);
+        selection.distrust_those(now, dead, |_| false);
+        answer(&mut selection, now, pair(1, 1), 4);
+        assert_eq!(
+            (selection.pair(), selection.is_lost()),
+            (Some(pair(1, 1)), false)
         );
     }
 
