@@ -440,6 +440,11 @@ impl PeerConnection {
 
     fn authenticated(&mut self, now: Instant) {
         self.silent_at = Some(now + SILENCE);
+        // What comes in says nothing of what goes out: where our own packets lead nowhere, the peer hears nothing, and neither
+        // control messages nor a restart get there by this path.
+        if self.transport.as_ref().is_some_and(Transport::is_path_lost) {
+            return;
+        }
         self.path_lost = false;
         if self.told.authenticated(now) {
             self.outputs.event(MediaEvent::AuthenticatedPacket);

@@ -217,10 +217,14 @@ impl Transport {
             return Ok(());
         }
         if !self.is_told && Shown::by(bytes) == Some(Shown::Tried) {
-            self.held_checks.hold(source, destination, bytes);
+            if self.engine.vouches_for(now, destination, bytes) {
+                self.held_checks.hold(source, destination, bytes);
+            }
             return Ok(());
         }
-        if !self.admits_check(source, bytes) {
+        let engine = &mut self.engine;
+        let is_genuine = || engine.vouches_for(now, destination, bytes);
+        if !self.check_sources.admit(source, bytes, is_genuine) {
             return Ok(());
         }
         let input = parse(|| {
@@ -236,7 +240,10 @@ impl Transport {
         };
         let nomination = &self.nomination;
         let is_relayed = |pair| nomination.is_relayed(pair);
-        self.selection.answer_came(now, pair, bytes, is_relayed);
+        let engine = &mut self.engine;
+        let is_genuine = || engine.vouches_for(now, destination, bytes);
+        self.selection
+            .answer_came(now, pair, bytes, is_genuine, is_relayed);
         self.engine.dtls.set_now(now);
         if is_dtls(bytes) {
             self.early.heard();
@@ -378,11 +385,5 @@ impl Transport {
             rtc.add_remote_candidate(candidate);
             Ok(())
         })
-    }
-
-    fn admits_check(&mut self, source: SocketAddr, bytes: &[u8]) -> bool {
-        let engine = &mut self.engine;
-        self.check_sources
-            .admit(source, bytes, || engine.local_fragment())
     }
 }

@@ -1,7 +1,7 @@
 //! The streams that the sources of a call have ordered.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 
 use securecall_relay::{StreamId, StreamTarget, Urgency};
@@ -29,6 +29,8 @@ pub struct Streams {
 #[derive(Debug)]
 struct Open {
     outbox: Arc<Outbox>,
+    /// Where it leads to.
+    to: SocketAddr,
     /// The address of this machine that it leaves from, once that is known.
     local: Arc<OnceLock<IpAddr>>,
     task: AbortHandle,
@@ -49,7 +51,7 @@ impl Streams {
     /// Begins to open a stream; what becomes of it is news.
     pub fn open(&mut self, stream: StreamId, target: StreamTarget) {
         let outbox = Arc::new(Outbox::default());
-        let local = Arc::new(OnceLock::new());
+        let (to, local) = (target.address, Arc::new(OnceLock::new()));
         let work = stream::run(
             stream,
             target,
@@ -62,6 +64,7 @@ impl Streams {
         let task = tokio::spawn(work).abort_handle();
         let open = Open {
             outbox,
+            to,
             local,
             task,
         };
@@ -86,7 +89,22 @@ impl Streams {
     /// else would say so for minutes. Those that are still being opened are closed as well, for nobody knows where they leave
     /// from.
     pub fn addresses_gone(&mut self, gone: &[IpAddr]) -> Vec<StreamNews> {
-        let is_dead = |open: &Open| open.local.get().is_none_or(|local| gone.contains(local));
+        self.end_dead(|open| open.local.get().is_none_or(|local| gone.contains(local)))
+    }
+
+    /// Packets leave another way than before, where `source_towards` says from which address those to somewhere do. Gives the news
+    /// of the streams that have left from another one: they are closed, for their packets go now where nobody takes them from there.
+    pub fn routes_changed(
+        &mut self,
+        source_towards: impl Fn(SocketAddr) -> Option<IpAddr>,
+    ) -> Vec<StreamNews> {
+        self.end_dead(|open| {
+            let now = open.local.get().zip(source_towards(open.to));
+            now.is_some_and(|(local, source)| *local != source)
+        })
+    }
+
+    fn end_dead(&mut self, is_dead: impl Fn(&Open) -> bool) -> Vec<StreamNews> {
         let dead = self.open.extract_if(.., |_, open| is_dead(open));
         let news = dead.map(|(stream, open)| {
             // Its last words would wait for acknowledgements that never come.

@@ -46,6 +46,13 @@ pub trait CandidateSource: Send {
         let (_, _, _) = (now, base, peer);
     }
 
+    /// From which socket, and where to, packets leave that are sent from a base which is no socket. `None` if it is of no candidate
+    /// of this source, or they leave in a stream.
+    fn way_of(&self, base: SocketAddr) -> Option<(SocketAddr, SocketAddr)> {
+        let _ = base;
+        None
+    }
+
     /// Nothing comes any more: time to find out whether what was found is still there.
     fn check(&mut self, now: Instant) {
         let _ = now;

@@ -16,6 +16,8 @@ use crate::pem::pem;
 
 /// On a busy machine a start takes its time.
 const START_PATIENCE: Duration = Duration::from_secs(60);
+/// The names that its certificate holds.
+const NAMES: [&str; 2] = ["localhost", "turn.example.org"];
 /// Runs the program for as long as our end of its standard input is open, so that it ends with us however that comes.
 const LIFELINE: &str =
     r#"turnserver "$@" </dev/null & server=$!; read -r _; kill -9 $server; wait $server"#;
@@ -118,12 +120,36 @@ impl Coturn {
     /// When it is not installed or does not start.
     #[cfg(target_os = "linux")]
     pub fn start_at(host: Host, users: CoturnUsers, extra: &[&str]) -> Result<Self, CoturnError> {
+        Self::start_at_ports(host, (443, 5349), users, extra)
+    }
+
+    /// The same at port 3478 for UDP and TCP, and 443 for TLS, as operators set it up.
+    ///
+    /// # Errors
+    ///
+    /// When it is not installed or does not start.
+    #[cfg(target_os = "linux")]
+    pub fn start_with_tls_at_443(
+        host: Host,
+        users: CoturnUsers,
+        extra: &[&str],
+    ) -> Result<Self, CoturnError> {
+        Self::start_at_ports(host, (3478, 443), users, extra)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn start_at_ports(
+        host: Host,
+        ports: (u16, u16),
+        users: CoturnUsers,
+        extra: &[&str],
+    ) -> Result<Self, CoturnError> {
         // Without a way to everywhere, one packet for a private address ends a whole allocation. This one leads nowhere.
         let mut route = Command::new("ip");
         route.args(["route", "replace", "default", "via", "203.0.113.253"]);
         host.run(&mut route).map_err(io::Error::other)?;
         let address = host.address();
-        Self::begin(Place::Host(host), address, (443, 5349), users, extra)
+        Self::begin(Place::Host(host), address, ports, users, extra)
     }
 
     fn begin(
@@ -134,7 +160,7 @@ impl Coturn {
         extra: &[&str],
     ) -> Result<Self, CoturnError> {
         let data = tempfile::Builder::new().prefix("coturn-").tempdir()?;
-        let pair = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])?;
+        let pair = rcgen::generate_simple_self_signed(NAMES.map(str::to_owned))?;
         fs::write(
             data.path().join("cert.pem"),
             pem("CERTIFICATE", pair.cert.der()),
@@ -166,7 +192,7 @@ impl Coturn {
         (self.ip, self.port).into()
     }
 
-    /// Where it listens for TLS; its name is `localhost`.
+    /// Where it listens for TLS; its names are `localhost` and `turn.example.org`.
     pub fn tls_address(&self) -> SocketAddr {
         (self.ip, self.tls_port).into()
     }
@@ -174,6 +200,11 @@ impl Coturn {
     /// The certificate that it shows, which nobody has signed but itself, in DER.
     pub fn certificate(&self) -> &[u8] {
         &self.certificate
+    }
+
+    /// The same certificate as a text.
+    pub fn certificate_pem(&self) -> String {
+        pem("CERTIFICATE", &self.certificate)
     }
 
     /// Ends it at once, as a crash does: it tells nobody, and forgets everything.

@@ -79,7 +79,7 @@ pub use self::{
     capture::{Capture, Packet},
     delay_line::Delay,
     error::NetworkError,
-    host::Host,
+    host::{Host, Standing},
     link::Link,
     nat::Nat,
     nat64::nat64_address,

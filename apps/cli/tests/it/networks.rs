@@ -2,22 +2,26 @@
 
 mod homeserver;
 mod ipv6;
+mod joining;
 mod keep_alives;
 mod loss;
+mod names;
 mod nats;
 mod rebinding;
 mod relay_only;
 mod roaming;
+mod translation;
 
 use std::net::{Ipv6Addr, SocketAddr};
 use std::process::Command;
 use std::thread;
 
 use securecall_interop::network::{Host, Nat, Network, Segment};
-use securecall_interop::{Coturn, CoturnUsers};
+use securecall_interop::{Coturn, CoturnError, CoturnUsers};
 use serde_json::Value;
 
 use self::homeserver::Homeserver;
+use self::names::Names;
 use crate::talker::{Talker, User, homeserver, last};
 
 const SECRET: &str = "a secret of both";
@@ -49,14 +53,24 @@ impl World {
         })
     }
 
+    /// The TURN server speaks TLS at port 443, and nothing else there.
+    fn with_tls_at_443() -> Self {
+        Self::with_server(|host, users| Coturn::start_with_tls_at_443(host, users, &[]))
+    }
+
     fn with_turn_server(settings: impl FnOnce(Ipv6Addr) -> Vec<String>) -> Self {
+        Self::with_server(|host, users| {
+            let settings = settings(host.ipv6_address().unwrap());
+            let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+            Coturn::start_at(host, users, &settings)
+        })
+    }
+
+    fn with_server(start: impl FnOnce(Host, CoturnUsers) -> Result<Coturn, CoturnError>) -> Self {
         let network = Network::new().unwrap();
         let server = network.internet().host("turn").unwrap();
         let turn_ipv6 = server.ipv6_address().unwrap();
-        let settings = settings(turn_ipv6);
-        let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
-        let users = CoturnUsers::SharedSecret(SECRET.to_owned());
-        let coturn = Coturn::start_at(server, users, &settings).unwrap();
+        let coturn = start(server, CoturnUsers::SharedSecret(SECRET.to_owned())).unwrap();
         Self {
             network,
             coturn,
@@ -75,8 +89,8 @@ struct Place<'a> {
     user: &'a User,
     /// Where the TURN server is, seen from there.
     turn: SocketAddr,
-    /// The homeserver, if it is reached through the network.
-    homeserver: Option<&'a Homeserver>,
+    /// Names of servers that are reached through the network, the homeserver among them or not.
+    names: Option<&'a Names>,
 }
 
 impl<'a> Place<'a> {
@@ -92,13 +106,29 @@ impl<'a> Place<'a> {
             host,
             user,
             turn: world.coturn.address(),
-            homeserver: None,
+            names: None,
+        }
+    }
+
+    /// Where the homeserver is reached as all else, by its name.
+    fn through_network(world: &World, host: Host, user: &'a User, names: &'a Names) -> Self {
+        Self {
+            host,
+            user,
+            turn: world.coturn.address(),
+            names: Some(names),
         }
     }
 
     /// The TURN server is called by this address here.
     fn with_turn(mut self, ip: Ipv6Addr) -> Self {
         self.turn.set_ip(ip.into());
+        self
+    }
+
+    /// These names are known here.
+    const fn with_names(mut self, names: &'a Names) -> Self {
+        self.names = Some(names);
         self
     }
 
@@ -115,11 +145,19 @@ impl<'a> Place<'a> {
                 .env("SECURECALL_TURN_SECRET", SECRET);
         }
         command.env_remove("SECURECALL_LOOPBACK");
-        if let Some(homeserver) = self.homeserver {
-            command = homeserver.known_to(&command);
+        if let Some(names) = self.names {
+            command = names.known_to(&command);
         }
         Talker::start_by(command, |command| self.host.spawn(command).unwrap())
     }
+}
+
+/// Two new users of a homeserver, who know each other as `peer`, at these hosts.
+fn acquainted_at(homeserver: &Homeserver, hosts: &[Host; 2]) -> [User; 2] {
+    let users = hosts.each_ref().map(|host| homeserver.user(host));
+    users[0].add(&users[1], "peer");
+    users[1].add(&users[0], "peer");
+    users
 }
 
 /// How two people call each other.

@@ -155,6 +155,12 @@ impl Gathering {
         self.tell_all(now, |source| source.prefer_peer(now, base, peer));
     }
 
+    /// From which socket, and where to, packets leave that are sent from an address at a relay, unless they leave in a stream.
+    pub(super) fn way_of(&self, base: SocketAddr) -> Option<(SocketAddr, SocketAddr)> {
+        let mut sources = self.sources.iter();
+        sources.find_map(|asked| asked.source.way_of(base))
+    }
+
     /// Nothing comes any more.
     pub(super) fn check(&mut self, now: Instant) {
         self.tell_all(now, |source| source.check(now));

@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use securecall_media::Transport;
+use securecall_media::{SelectedPair, Transport};
 use securecall_session::MediaEvent;
 use web_time::Instant;
 
 use super::PeerConnection;
+use crate::host_addresses::source_towards;
 use crate::network_watch::NetworkState;
 
-/// For so long a path may show that it still works when packets to elsewhere have begun to leave another way. Its checks are a
-/// second apart, and an answer is under way for a while.
+/// For so long a path may show that it still works when packets to elsewhere have begun to leave another way, and nobody knows
+/// which its own take. Its checks are a second apart, and an answer is under way for a while.
 const DOUBTED_FOR: Duration = Duration::from_millis(1500);
 
 /// A path that may be dead.
@@ -42,10 +43,15 @@ impl PeerConnection {
             self.gathering.sockets_closed(now, &closed);
         }
         let gone = state.gone_since(&before);
+        let mut ended = Vec::new();
         if !gone.is_empty() {
-            for news in self.streams.addresses_gone(&gone) {
-                self.gathering.handle_stream(now, news.stream, news.event());
-            }
+            ended = self.streams.addresses_gone(&gone);
+        }
+        if state.default_sources != before.default_sources {
+            ended.extend(self.streams.routes_changed(|to| source_towards(to).ok()));
+        }
+        for news in ended {
+            self.gathering.handle_stream(now, news.stream, news.event());
         }
 
         // Then what there is instead: the candidates are told to the peer before it is told that the path is dead, so that they
@@ -90,13 +96,27 @@ impl PeerConnection {
         }
     }
 
-    /// Packets leave another way than before. Those of a socket whose address is still there may as well, to where nobody takes
-    /// them from this address.
+    /// Packets leave another way than before, perhaps also those of a socket whose address is still there: to where nobody takes
+    /// them from this address. A system may have a rule of its own for it. Then the checks are answered, and nothing is lost but
+    /// a restart.
     fn doubt_path(&mut self, now: Instant, state: &NetworkState) {
-        let pair = self.transport.as_ref().and_then(Transport::selected_pair);
-        let leaves_as_before =
-            pair.is_some_and(|pair| state.default_sources.contains(&pair.local.ip()));
-        if self.is_path_up() && !self.path_lost && !leaves_as_before {
+        let gathering = &self.gathering;
+        let leaves_as_before = |pair: SelectedPair| {
+            let (from, to) = match state.addresses.contains(&pair.local.ip()) {
+                true => (pair.local, pair.remote),
+                false => gathering.way_of(pair.local)?,
+            };
+            Some(source_towards(to).ok()? == from.ip())
+        };
+        let in_use = self.transport.as_ref().and_then(Transport::selected_pair);
+        let is_known = in_use.map(|pair| leaves_as_before(pair).is_some());
+        if let Some(transport) = &mut self.transport {
+            let is_dead = |pair| leaves_as_before(pair) == Some(false);
+            if let Err(error) = transport.distrust_pairs(now, is_dead) {
+                self.fail(&error);
+            }
+        }
+        if self.is_path_up() && !self.path_lost && is_known == Some(false) {
             self.doubt = Some(Doubt { since: now });
             // A relay is asked, too.
             self.gathering.check(now);

@@ -212,7 +212,12 @@ struct Two {
 impl Two {
     /// With a path between them.
     async fn connected() -> Self {
-        let (caller, of_caller) = offered(Route::Direct);
+        Self::connected_from(LOCALHOST).await
+    }
+
+    /// The same, where the caller has this address.
+    async fn connected_from(address: IpAddr) -> Self {
+        let (caller, of_caller) = offered_at(vec![address], Route::Direct, Servers::default());
         let (callee, of_callee) = offered(Route::Direct);
         let mut two = Self {
             peers: [caller, callee],
@@ -286,6 +291,37 @@ async fn a_machine_that_has_slept_takes_its_path_for_dead() {
     let awake = NetworkState { slept: 1, ..here() };
     two.peers[0].network_changed(clock::now(), &awake);
     while two.next().await != (0, MediaEvent::PathLost) {}
+}
+
+#[tokio::test]
+async fn a_path_whose_packets_leave_from_another_address_now_is_lost_at_once_and_no_other_is_doubted()
+ {
+    let other = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+    // To the peer the system takes the first of them.
+    for (address, is_lost) in [(LOCALHOST, false), (other, true)] {
+        let mut two = Two::connected_from(address).await;
+        let before = NetworkState {
+            addresses: vec![address],
+            default_sources: vec![address],
+            slept: 0,
+        };
+        two.peers[0].network_changed(clock::now(), &before);
+        let joined = NetworkState {
+            default_sources: vec!["192.0.2.1".parse().unwrap()],
+            ..before
+        };
+        two.peers[0].network_changed(clock::now(), &joined);
+        assert!(two.peers[0].doubt.is_none());
+        assert_eq!(two.peers[0].path_lost, is_lost, "{address}");
+        // Whatever comes in, until it is known that what goes out gets there.
+        two.peers[0].authenticated(clock::now());
+        assert_eq!(two.peers[0].path_lost, is_lost, "{address}");
+        while two.peers[0].transport.as_ref().unwrap().is_path_lost() {
+            two.step().await;
+        }
+        two.peers[0].authenticated(clock::now());
+        assert!(!two.peers[0].path_lost);
+    }
 }
 
 #[tokio::test]

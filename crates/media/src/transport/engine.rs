@@ -1,12 +1,18 @@
 //! The engine under the transport, str0m: how it is set up, and what becomes of a call when it breaks.
 
 use std::{
+    net::{Ipv4Addr, SocketAddr},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::Duration,
 };
 
-use str0m::{Rtc, RtcConfig, config::DtlsVersion, media::Pt};
+use str0m::{
+    Input, Rtc, RtcConfig,
+    config::DtlsVersion,
+    media::Pt,
+    net::{Protocol, Receive},
+};
 use tracing::warn;
 use web_time::Instant;
 
@@ -77,10 +83,19 @@ impl Engine {
         codecs.params().first().map(|codec| codec.pt())
     }
 
-    /// The user name fragment by which the peer's checks are for us.
-    pub(super) fn local_fragment(&mut self) -> Option<String> {
-        let rtc = self.rtc.as_deref_mut()?;
-        Some(rtc.direct_api().local_ice_credentials().ufrag)
+    /// Whether a message of STUN is of the peer: a check that is signed with the password which the peer has of us, or the answer to
+    /// a check of the engine's, signed with the peer's own (RFC 8445 section 7).
+    pub(super) fn vouches_for(&mut self, now: Instant, to: SocketAddr, bytes: &[u8]) -> bool {
+        // Of what comes from where the peer was last, the engine looks at no signature. So it is not told from where this comes.
+        let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        let read = parse(|| {
+            Receive::new(Protocol::Udp, nowhere, to, bytes)
+                .map_err(|_| TransportError::MalformedDatagram)
+        });
+        read.is_ok_and(|receive| {
+            let accepted = self.run(|rtc| Ok(rtc.accepts(&Input::Receive(now, receive))));
+            accepted.unwrap_or(false)
+        })
     }
 }
 

@@ -14,3 +14,14 @@ pub(super) fn is_stun(packet: &[u8]) -> bool {
 pub(super) fn is_dtls(packet: &[u8]) -> bool {
     packet.first().is_some_and(|byte| (20..=63).contains(byte))
 }
+
+/// The transaction ID of a message of STUN.
+pub(super) type Transaction = [u8; 12];
+
+/// The transaction ID of a STUN message that begins so (RFC 8489 section 5).
+pub(super) fn transaction(contents: &[u8], kind: [u8; 2]) -> Option<Transaction> {
+    if !contents.starts_with(&kind) {
+        return None;
+    }
+    contents.get(8..20)?.try_into().ok()
+}

@@ -57,6 +57,30 @@ impl Transport {
         self.settle(now)
     }
 
+    /// The same of all pairs of which this is so, one of them in use or not.
+    ///
+    /// # Errors
+    /// [`TransportError`] if the call cannot go on.
+    pub fn distrust_pairs(
+        &mut self,
+        now: Instant,
+        is_dead: impl Fn(SelectedPair) -> bool,
+    ) -> Result<(), TransportError> {
+        let nomination = &self.nomination;
+        let is_relayed = |pair| nomination.is_relayed(pair);
+        let was_lost = self.selection.is_lost();
+        self.selection.distrust_those(now, is_dead, is_relayed);
+        if !was_lost {
+            self.tell_if_lost();
+        }
+        self.settle(now)
+    }
+
+    /// Whether the path in use is known to lead nowhere, and no other to work. What comes in is no proof that it does.
+    pub fn is_path_lost(&self) -> bool {
+        self.selection.is_lost()
+    }
+
     /// When a connectivity check of the path in use was answered last.
     pub fn last_answer(&self) -> Option<Instant> {
         self.selection.last_answer()

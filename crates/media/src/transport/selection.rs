@@ -14,7 +14,7 @@ use std::{
 use web_time::Instant;
 
 use super::event::SelectedPair;
-use super::packet::{BINDING_REQUEST, BINDING_SUCCESS};
+use super::packet::{BINDING_REQUEST, BINDING_SUCCESS, Transaction, transaction};
 
 /// A pair is valid for so long after an answer: the engine checks every second, and one check may get lost.
 const VALID_FOR: Duration = Duration::from_millis(2500);
@@ -28,9 +28,6 @@ const MOVED_AFTER: Duration = Duration::from_millis(150);
 const MAX_CHECKS: usize = 256;
 /// The most pairs, and the most addresses of the peer, that anything is known of.
 const MAX_KNOWN: usize = 64;
-
-/// The transaction ID of a STUN message.
-type Transaction = [u8; 12];
 
 /// What is known of the pairs of a call.
 #[derive(Default)]
@@ -101,12 +98,14 @@ impl Selection {
         self.pair()
     }
 
-    /// A datagram came, perhaps the answer to a check. Only who got the check knows its transaction ID.
+    /// A datagram came, perhaps the answer to a check. Whoever sees a check on its way knows its transaction ID, so it counts only if
+    /// it `is_genuine`, which is asked of those that could be one.
     pub(super) fn answer_came(
         &mut self,
         now: Instant,
         pair: SelectedPair,
         contents: &[u8],
+        is_genuine: impl FnOnce() -> bool,
         is_relayed: impl Fn(SelectedPair) -> bool,
     ) {
         let Some(answered) = transaction(contents, BINDING_SUCCESS) else {
@@ -117,6 +116,10 @@ impl Selection {
         let Some(index) = self.checks.iter().position(is_answer) else {
             return;
         };
+        // The check stays open: the peer's own answer may still come.
+        if !is_genuine() {
+            return;
+        }
         self.checks.remove(index);
         if self.answered.len() >= MAX_KNOWN && !self.answered.contains_key(&pair) {
             forget_oldest(&mut self.answered);
@@ -175,6 +178,20 @@ impl Selection {
         }
     }
 
+    /// These pairs lead nowhere any more, as far as we know: what was heard of them so far does not count.
+    pub(super) fn distrust_those(
+        &mut self,
+        now: Instant,
+        is_dead: impl Fn(SelectedPair) -> bool,
+        is_relayed: impl Fn(SelectedPair) -> bool,
+    ) {
+        self.answered.retain(|pair, _| !is_dead(*pair));
+        if self.pair().is_some_and(is_dead) {
+            self.lost = true;
+            self.choose(now, is_relayed);
+        }
+    }
+
     /// When a check of the pair in use was answered last.
     pub(super) fn last_answer(&self) -> Option<Instant> {
         self.answered.get(&self.pair()?).copied()
@@ -203,14 +220,6 @@ impl Selection {
 
 fn is_recent(now: Instant, at: Instant) -> bool {
     now.saturating_duration_since(at) <= VALID_FOR
-}
-
-/// The transaction ID of a STUN message that begins so (RFC 8489 section 5).
-fn transaction(contents: &[u8], kind: [u8; 2]) -> Option<Transaction> {
-    if !contents.starts_with(&kind) {
-        return None;
-    }
-    contents.get(8..20)?.try_into().ok()
 }
 
 fn forget_oldest<K: Ord + Copy>(times: &mut BTreeMap<K, Instant>) {
@@ -251,7 +260,7 @@ mod tests {
     fn answer(selection: &mut Selection, now: Instant, of: SelectedPair, transaction: u32) {
         selection.check_sent(of, &message(BINDING_REQUEST, transaction));
         let success = message(BINDING_SUCCESS, transaction);
-        selection.answer_came(now, of, &success, |_| false);
+        selection.answer_came(now, of, &success, || true, |_| false);
     }
 
     /// Over the first pair, from whose other end the peer was heard.
@@ -276,13 +285,29 @@ mod tests {
         selection.check_sent(pair(1, 3), &message(BINDING_REQUEST, 7));
         for transaction in [7, 8] {
             let success = message(BINDING_SUCCESS, transaction);
-            selection.answer_came(later, pair(1, 2), &success, |_| false);
+            selection.answer_came(later, pair(1, 2), &success, || true, |_| false);
         }
         selection.heard(later, pair(1, 2));
         assert_eq!(selection.pair(), Some(pair(1, 1)));
         answer(&mut selection, later, pair(1, 2), 9);
         selection.heard(later, pair(1, 2));
         assert_eq!(selection.pair(), Some(pair(1, 2)));
+    }
+
+    #[test]
+    fn a_forged_answer_counts_for_nothing_and_the_true_one_behind_it_does() {
+        let now = start();
+        let mut selection = talking(now);
+        let later = now + 2000 * MS;
+        selection.check_sent(pair(1, 1), &message(BINDING_REQUEST, 7));
+        let success = message(BINDING_SUCCESS, 7);
+        for (is_genuine, answered_at) in [(false, now), (true, later)] {
+            selection.answer_came(later, pair(1, 1), &success, || is_genuine, |_| false);
+            assert_eq!(selection.last_answer(), Some(answered_at));
+        }
+        // What is no answer of anybody is not looked at.
+        let other = message(BINDING_SUCCESS, 8);
+        selection.answer_came(later, pair(1, 1), &other, || unreachable!(), |_| false);
     }
 
     #[test]
@@ -348,6 +373,38 @@ mod tests {
         assert_eq!(
             (selection.pair(), selection.is_lost()),
             (Some(pair(2, 1)), false)
+        );
+    }
+
+    #[test]
+    fn of_pairs_that_lead_nowhere_none_takes_over_from_another() {
+        let now = start();
+        let dead = |pair: SelectedPair| pair.local.port() <= 2;
+        let mut selection = talking(now);
+        answer(&mut selection, now, pair(2, 1), 2);
+        selection.distrust_those(now, |_| false, |_| false);
+        assert!(!selection.is_lost());
+        selection.distrust_those(now, dead, |_| false);
+        assert!(selection.is_lost());
+        answer(&mut selection, now, pair(3, 1), 3);
+        assert_eq!(selection.pair(), Some(pair(3, 1)));
+        // Another that works is taken at once, and one in use that works is kept.
+        let mut selection = talking(now);
+        answer(&mut selection, now, pair(3, 1), 2);
+        for _ in 0..2 {
+            selection.distrust_those(now, dead, |_| false);
+            assert_eq!(
+                (selection.pair(), selection.is_lost()),
+                (Some(pair(3, 1)), false)
+            );
+        }
+        // Should they work nevertheless, their answers say so.
+        let mut selection = talking(now);
+        selection.distrust_those(now, dead, |_| false);
+        answer(&mut selection, now, pair(1, 1), 4);
+        assert_eq!(
+            (selection.pair(), selection.is_lost()),
+            (Some(pair(1, 1)), false)
         );
     }
 

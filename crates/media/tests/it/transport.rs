@@ -459,21 +459,83 @@ fn no_address_is_learned_from_a_check_that_comes_from_where_no_peer_can_be() {
     }
 }
 
+/// Checks that one side sends to another, each of them only once.
+fn checks(pair: &mut Pair, count: usize) -> Vec<Vec<u8>> {
+    let mut checks = vec![a_check(pair)];
+    for port in 1..=8 {
+        let now = pair.now;
+        let host = LocalCandidate::host(SocketAddr::from(([10, 0, 0, 1], port)));
+        pair.caller.add_local_candidate(now, host).unwrap();
+    }
+    while checks.len() < count {
+        match pair.caller.poll_output() {
+            TransportOutput::Transmit(datagram) => checks.push(datagram.contents),
+            TransportOutput::Event(_) => {}
+            TransportOutput::Timeout(at) => {
+                pair.caller
+                    .handle_timeout(at.expect("no more checks"))
+                    .unwrap();
+            }
+        }
+    }
+    checks
+}
+
+/// How many of these checks are answered, each of which comes from a source of its own.
+fn answered(pair: &mut Pair, network: u8, checks: impl Iterator<Item = Vec<u8>>) -> usize {
+    let (now, to) = (pair.now, pair.address(Side::Callee));
+    let mut answered = 0;
+    for (port, check) in (1..).zip(checks) {
+        let source = SocketAddr::from(([10, 0, network, 7], port));
+        let handled = pair.callee.handle_datagram(now, source, to, &check);
+        handled.unwrap();
+        answered += usize::from(answers_to(&mut pair.callee, source) > 0);
+    }
+    answered
+}
+
 #[test]
 fn no_more_than_64_addresses_are_learned_from_checks() {
     let mut pair = Pair::new();
-    let check = a_check(&mut pair);
+    let checks = checks(&mut pair, 200);
     tell_an_address(&mut pair);
+    assert_eq!(answered(&mut pair, 1, checks.into_iter()), 64);
+}
+
+#[test]
+fn whoever_forges_checks_or_repeats_them_does_not_crowd_out_the_peer() {
+    let mut pair = Pair::new();
+    let checks = checks(&mut pair, 20);
+    tell_an_address(&mut pair);
+    // With all that is written in it, but not signed.
+    let forged = |number: u16| {
+        let mut check = checks[0].clone();
+        check[10..12].copy_from_slice(&number.to_be_bytes());
+        check
+    };
+    assert_eq!(answered(&mut pair, 1, (0..200).map(forged)), 0);
+    let repeated = std::iter::repeat_n(checks[0].clone(), 200);
+    assert_eq!(answered(&mut pair, 2, repeated), 17);
+    assert_eq!(answered(&mut pair, 3, checks[1..].iter().cloned()), 19);
+}
+
+#[test]
+fn forged_checks_do_not_take_the_place_of_one_that_waits_for_the_peers_word() {
+    let mut pair = Pair::new();
+    let check = a_check(&mut pair);
     let (now, to) = (pair.now, pair.address(Side::Callee));
-    let mut answered = 0;
-    for port in 1..=200 {
-        let source = SocketAddr::from(([10, 0, 0, 7], port));
+    let mut forged = check.clone();
+    forged[10] ^= 1;
+    let genuine = ("10.0.0.6:5006".parse().unwrap(), check);
+    let others = (1..100).map(|port| (SocketAddr::from(([10, 0, 0, 8], port)), forged.clone()));
+    for (source, check) in std::iter::once(genuine).chain(others) {
         pair.callee
             .handle_datagram(now, source, to, &check)
             .unwrap();
-        answered += usize::from(datagrams_to(&mut pair.callee, source) > 0);
     }
-    assert_eq!(answered, 64);
+    tell_an_address(&mut pair);
+    let source = "10.0.0.6:5006".parse().unwrap();
+    assert_eq!(answers_to(&mut pair.callee, source), 1);
 }
 
 #[test]

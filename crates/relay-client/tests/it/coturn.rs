@@ -150,6 +150,25 @@ async fn a_server_that_speaks_no_tls_and_one_that_is_not_there_are_told_apart() 
 }
 
 #[tokio::test]
+async fn a_stream_is_closed_when_packets_to_its_server_leave_from_another_address() {
+    let coturn = coturn();
+    let mut source = source(coturn.address(), ServerLink::Tcp);
+    let mut streams = Streams::new(None);
+    gather(&mut source, &mut streams).await;
+    assert_eq!(streams.routes_changed(|to| Some(to.ip())), []);
+    // Where there is no way at all it may come back.
+    assert_eq!(streams.routes_changed(|_| None), []);
+    let asked = |to| {
+        assert_eq!(to, coturn.address());
+        Some("192.0.2.1".parse().unwrap())
+    };
+    let news = streams.routes_changed(asked);
+    assert_eq!(news.len(), 1);
+    assert!(source.handle_stream(now(), news[0].stream, news[0].event()));
+    assert_eq!(streams.routes_changed(|_| None), []);
+}
+
+#[tokio::test]
 async fn a_stream_from_an_address_that_is_gone_is_closed_and_asked_for_again_at_once() {
     let coturn = coturn();
     let mut source = source(coturn.address(), ServerLink::Tcp);

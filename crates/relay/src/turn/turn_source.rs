@@ -425,6 +425,15 @@ impl CandidateSource for TurnSource {
         self.after(now);
     }
 
+    fn way_of(&self, base: SocketAddr) -> Option<(SocketAddr, SocketAddr)> {
+        let mut attempts = self.attempts.iter().map(|attempt| &attempt.allocation);
+        let allocation = attempts.find(|allocation| allocation.relayed().contains(&base))?;
+        match allocation.via {
+            Via::Socket(socket) => Some((socket, allocation.server.address)),
+            Via::Stream(_) => None,
+        }
+    }
+
     fn check(&mut self, now: Instant) {
         for attempt in &mut self.attempts {
             attempt.allocation.check(now, &mut self.ids);

@@ -12,8 +12,12 @@ use super::{
     namespace::{Namespace, lock},
 };
 
-/// The one interface of a host.
-const INTERFACE: &str = "eth0";
+/// The interfaces of a host: one, or for a while both.
+const INTERFACES: [&str; 2] = ["eth0", "eth1"];
+
+/// How far behind the others a default route is that is not to be used while there is another. (Lower ones go first; those that
+/// name none have 0 for IPv4 and 1024 for IPv6.)
+const STANDBY_METRIC: &str = "metric 2048";
 
 /// Longer than any connection takes on one machine, and short enough to wait for one that is blocked.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(2);
@@ -25,7 +29,16 @@ pub(super) enum Families {
     Ipv6Only,
 }
 
-/// A computer with one network interface, `eth0`, in a namespace of its own. Files and processes are those of the machine.
+/// Where packets go that could leave by either interface of a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// By the new one, as Wi-Fi goes before a mobile network.
+    Preferred,
+    /// By the one that was there before, as long as it is.
+    Standby,
+}
+
+/// A computer with one network interface, or two for a while, in a namespace of its own. Files and processes are those of the machine.
 ///
 /// A host that is dropped stays in the network, with its programs; but a delayed link is cut.
 #[derive(Debug)]
@@ -33,11 +46,14 @@ pub struct Host {
     namespace: Arc<Namespace>,
     families: Families,
     place: Mutex<Place>,
+    /// Another network that it is in as well.
+    beside: Mutex<Option<Place>>,
 }
 
-/// Where a host is at the moment.
+/// Where a host is at the moment, by one interface.
 #[derive(Debug)]
 struct Place {
+    interface: &'static str,
     network: Segment,
     link: Arc<Link>,
     addresses: Vec<IpAddr>,
@@ -52,11 +68,12 @@ impl Host {
     ) -> Result<Self, NetworkError> {
         let namespace = parts.namespace(label)?;
         let addresses = network.free_addresses(families)?;
-        let place = Place::take(&namespace, network, addresses)?;
+        let place = Place::take(&namespace, INTERFACES[0], network, addresses)?;
         Ok(Self {
             namespace,
             families,
             place: Mutex::new(place),
+            beside: Mutex::new(None),
         })
     }
 
@@ -83,7 +100,11 @@ impl Host {
     /// All addresses it has, without those of the link alone.
     #[must_use]
     pub fn addresses(&self) -> Vec<IpAddr> {
-        lock(&self.place).addresses.clone()
+        let mut addresses = lock(&self.place).addresses.clone();
+        if let Some(beside) = &*lock(&self.beside) {
+            addresses.extend_from_slice(&beside.addresses);
+        }
+        addresses
     }
 
     /// Gives it one more address beside those it has, of the version of the first.
@@ -96,7 +117,7 @@ impl Host {
         let free = place.network.free_addresses(self.families)?;
         let address = free.first().copied().ok_or(NetworkError::NoAddressLeft)?;
         self.namespace
-            .ip(&place.network.address_lines(address, INTERFACE))?;
+            .ip(&place.network.address_lines(address, place.interface))?;
         place.addresses.push(address);
         Ok(address)
     }
@@ -109,9 +130,10 @@ impl Host {
     pub fn change_addresses(&self) -> Result<(), NetworkError> {
         let mut place = lock(&self.place);
         let addresses = place.network.free_addresses(self.families)?;
-        let mut lines = format!("addr flush dev {INTERFACE} scope global\n");
+        let interface = place.interface;
+        let mut lines = format!("addr flush dev {interface} scope global\n");
         for address in &addresses {
-            lines.push_str(&place.network.address_lines(*address, INTERFACE));
+            lines.push_str(&place.network.address_lines(*address, interface));
         }
         self.namespace.ip(&lines)?;
         place.addresses = addresses;
@@ -128,8 +150,52 @@ impl Host {
         let mut place = lock(&self.place);
         // First, so that a host which cannot be there stays where it is.
         let addresses = network.free_addresses(self.families)?;
-        self.namespace.ip(&format!("link del {INTERFACE}"))?;
-        *place = Place::take(&self.namespace, network, addresses)?;
+        let interface = place.interface;
+        self.namespace.ip(&format!("link del {interface}"))?;
+        *place = Place::take(&self.namespace, interface, network, addresses)?;
+        Ok(())
+    }
+
+    /// Takes it into another network beside the one it is in, by an interface of its own. It can be in two at most: one that it was
+    /// in beside the first is left.
+    ///
+    /// # Errors
+    ///
+    /// As with [`move_to`](Self::move_to).
+    pub fn join(&self, network: &Segment, standing: Standing) -> Result<(), NetworkError> {
+        let addresses = network.free_addresses(self.families)?;
+        let (place, mut beside) = (lock(&self.place), lock(&self.beside));
+        if let Some(left) = beside.take() {
+            self.namespace.ip(&format!("link del {}", left.interface))?;
+        }
+        let other = INTERFACES[usize::from(place.interface == INTERFACES[0])];
+        if standing == Standing::Preferred {
+            // First, for the new one takes its place.
+            self.namespace.ip(&place.standby_routes())?;
+            *beside = Some(Place::take(&self.namespace, other, network, addresses)?);
+        } else {
+            *beside = Some(Place::take_beside(
+                &self.namespace,
+                other,
+                network,
+                addresses,
+            )?);
+        }
+        Ok(())
+    }
+
+    /// The network that it was in first is gone, and it stays in the one that it has joined. In one alone it stays there.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses, or the network is torn down.
+    pub fn leave_first(&self) -> Result<(), NetworkError> {
+        let (mut place, mut beside) = (lock(&self.place), lock(&self.beside));
+        if let Some(stays) = beside.take() {
+            self.namespace
+                .ip(&format!("link del {}", place.interface))?;
+            *place = stays;
+        }
         Ok(())
     }
 
@@ -223,18 +289,53 @@ impl Host {
 impl Place {
     fn take(
         namespace: &Namespace,
+        interface: &'static str,
         network: &Segment,
         addresses: Vec<IpAddr>,
     ) -> Result<Self, NetworkError> {
-        let link = Arc::new(network.plug_in(namespace, INTERFACE)?);
-        let lines = addresses
-            .iter()
-            .map(|address| network.address_lines(*address, INTERFACE));
+        let place = Self::plug_in(namespace, interface, network, addresses)?;
+        let lines = place.addresses.iter();
+        let lines = lines.map(|address| network.address_lines(*address, interface));
         namespace.ip(&lines.collect::<String>())?;
+        Ok(place)
+    }
+
+    /// The same, but that packets leave another way as long as there is one.
+    fn take_beside(
+        namespace: &Namespace,
+        interface: &'static str,
+        network: &Segment,
+        addresses: Vec<IpAddr>,
+    ) -> Result<Self, NetworkError> {
+        let place = Self::plug_in(namespace, interface, network, addresses)?;
+        let lines = place.addresses.iter();
+        let lines = lines.map(|address| network.address_line(*address, interface));
+        namespace.ip(&lines.collect::<String>())?;
+        namespace.ip(&place.standby_routes())?;
+        Ok(place)
+    }
+
+    fn plug_in(
+        namespace: &Namespace,
+        interface: &'static str,
+        network: &Segment,
+        addresses: Vec<IpAddr>,
+    ) -> Result<Self, NetworkError> {
         Ok(Self {
+            interface,
             network: network.clone(),
-            link,
+            link: Arc::new(network.plug_in(namespace, interface)?),
             addresses,
         })
+    }
+
+    /// The lines for `ip` by which packets leave here where there is no other way.
+    fn standby_routes(&self) -> String {
+        let lines = self.addresses.iter();
+        let lines = lines.map(|address| {
+            let route = self.network.route(*address, self.interface);
+            format!("route replace {route} {STANDBY_METRIC}\n")
+        });
+        lines.collect()
     }
 }

@@ -294,14 +294,23 @@ impl Segment {
 
     /// The lines for `ip` that give an interface an address, and a way out.
     pub(super) fn address_lines(&self, address: IpAddr, interface: &str) -> String {
-        let (length, gateway): (_, IpAddr) = match address {
-            IpAddr::V4(_) => ("24", self.gateway_ipv4().into()),
-            IpAddr::V6(network) => (IPV6_LENGTH, with_ipv6_host(network, ROUTER).into()),
+        let line = self.address_line(address, interface);
+        format!("{line}route replace {}\n", self.route(address, interface))
+    }
+
+    /// The line for `ip` that gives an interface an address.
+    pub(super) fn address_line(&self, address: IpAddr, interface: &str) -> String {
+        let length = if address.is_ipv4() { "24" } else { IPV6_LENGTH };
+        format!("addr add {address}/{length} dev {interface}\n")
+    }
+
+    /// The way out from an address, as `ip route` wants it.
+    pub(super) fn route(&self, address: IpAddr, interface: &str) -> String {
+        let gateway: IpAddr = match address {
+            IpAddr::V4(_) => self.gateway_ipv4().into(),
+            IpAddr::V6(network) => with_ipv6_host(network, ROUTER).into(),
         };
-        format!(
-            "addr add {address}/{length} dev {interface}
-             route replace default via {gateway} dev {interface}\n"
-        )
+        format!("default via {gateway} dev {interface}")
     }
 
     fn new(

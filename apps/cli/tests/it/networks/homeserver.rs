@@ -1,74 +1,67 @@
 //! A homeserver that is reached through the network, by https and under a name, so that its connections break as others do.
 
 use std::fs;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use securecall_interop::TlsFront;
 use securecall_interop::network::{Host, Network};
 use tempfile::TempDir;
 
+use super::Names;
+use super::names::ipv4_and_translated;
 use crate::command::{Machine, end, text};
 use crate::talker::{User, homeserver};
 
 const NAME: &str = "matrix.example.org";
 
-/// Gives a program a file of names of its own, then becomes that program.
-const WITH_NAMES: &str = r#"mount --bind "$0" /etc/hosts && exec "$@""#;
-
 /// The homeserver of all tests, with a door in an internet: by IPv4 and by IPv6.
 pub(super) struct Homeserver {
     _front: TlsFront,
+    names: Names,
     _directory: TempDir,
-    names: PathBuf,
     authority: PathBuf,
 }
 
 impl Homeserver {
     pub(super) fn start(network: &Network) -> Self {
+        Self::known_at(network, |host| host.addresses())
+    }
+
+    /// The same with IPv4 only. In networks that translate a name service gives the address at which it is found there.
+    pub(super) fn with_ipv4_only(network: &Network) -> Self {
+        Self::known_at(network, |host| ipv4_and_translated(host.address()))
+    }
+
+    fn known_at(network: &Network, addresses: impl FnOnce(&Host) -> Vec<IpAddr>) -> Self {
         let host = network.internet().host("homeserver").unwrap();
         let inside = (Ipv4Addr::LOCALHOST, 0).into();
         let behind = host.forward(inside, homeserver().address()).unwrap();
         let everywhere = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 443);
         let front = host.enter(|| TlsFront::start_at(everywhere, behind, &[NAME]));
         let front = front.unwrap().unwrap();
+        let mut names = Names::new();
+        names.add(NAME, &addresses(&host));
         let directory = tempfile::tempdir().unwrap();
-        let [names, authority] = ["hosts", "ca.pem"].map(|name| directory.path().join(name));
-        let lines = host.addresses();
-        let lines = lines.iter().map(|address| format!("{address} {NAME}\n"));
-        fs::write(&names, lines.collect::<String>()).unwrap();
+        let authority = directory.path().join("ca.pem");
         fs::write(&authority, front.certificate_pem()).unwrap();
         Self {
             _front: front,
-            _directory: directory,
             names,
+            _directory: directory,
             authority,
         }
     }
 
-    /// The same program, to which the name means this homeserver.
-    pub(super) fn known_to(&self, program: &Command) -> Command {
-        let mut command = Command::new("unshare");
-        command
-            .args([
-                "--mount",
-                "--propagation",
-                "private",
-                "sh",
-                "-c",
-                WITH_NAMES,
-            ])
-            .arg(&self.names)
-            .arg(program.get_program())
-            .args(program.get_args());
-        for (name, value) in program.get_envs() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
-        command
+    /// Its name, and where that leads.
+    pub(super) fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// The same, to add others.
+    pub(super) fn names_mut(&mut self) -> &mut Names {
+        &mut self.names
     }
 
     /// A new user of it, whose machine is there.
@@ -78,7 +71,7 @@ impl Homeserver {
             let register = ["--json", "register", "--homeserver", &url];
             let authority = ["--ca-file", text(&self.authority)];
             let program = machine.command(&[&register[..], &authority].concat());
-            let mut command = self.known_to(&program);
+            let mut command = self.names.known_to(&program);
             let ended = host.enter(|| end(command.stdin(Stdio::null()))).unwrap();
             assert_eq!(ended.code, 0, "{ended:?}");
             ended.events().remove(0)

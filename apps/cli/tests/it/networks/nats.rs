@@ -1,8 +1,8 @@
 //! NATs of all kinds on both sides, one behind another, and firewalls.
 
-use securecall_interop::network::{Nat, Segment};
+use securecall_interop::network::{Nat, Packet, Segment};
 
-use super::{Place, TURN, World, goes};
+use super::{Names, Place, TURN, World, goes};
 use crate::talker::User;
 
 #[test]
@@ -77,6 +77,37 @@ fn where_udp_is_blocked_a_call_goes_through_the_relay_by_tcp() {
     let bo = Place::new(&world, &home, &bo, "bo");
     let servers = "turn:SERVER turn:SERVER?transport=tcp";
     goes(&ada, &bo, servers, "relay");
+}
+
+/// The office drops UDP, and the server speaks nothing but TLS at the ports that it leaves.
+#[test]
+fn where_udp_is_blocked_and_the_server_has_tls_alone_at_443_a_call_goes_through_that() {
+    let world = World::with_tls_at_443();
+    let mut names = Names::new();
+    names.add("turn.example.org", &[world.coturn.address().ip()]);
+    names.trust(&world.coturn.certificate_pem());
+    let (ada, bo) = User::acquainted();
+    let office = world.behind("office", Nat::port_restricted().web_only());
+    let home = world.behind("home", Nat::port_restricted());
+    let ada = Place::new(&world, &office, &ada, "ada").with_names(&names);
+    let bo = Place::new(&world, &home, &bo, "bo").with_names(&names);
+    let sent = office.capture().unwrap();
+    let servers = "turn:SERVER turn:SERVER?transport=tcp turns:turn.example.org:443";
+    for (caller, callee) in [(&ada, &bo), (&bo, &ada)] {
+        goes(caller, callee, servers, "relay");
+    }
+    let to_server =
+        |packet: &Packet| !packet.is_udp && packet.destination == world.coturn.tls_address();
+    let packets = sent.stop().unwrap();
+    assert!(packets.iter().any(to_server), "nothing was recorded");
+    // The secret's user name would stand there in plain text.
+    let name = b":securecall";
+    let shows = |packet: &Packet| packet.contents.windows(name.len()).any(|it| it == name);
+    assert!(
+        !packets
+            .iter()
+            .any(|packet| to_server(packet) && shows(packet))
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use securecall_interop::network::{Host, Nat};
 use serde_json::Value;
 
-use super::{Homeserver, InCall, Place, Way, World};
+use super::{Homeserver, InCall, Place, Way, World, acquainted_at};
 
 /// Sooner than it is found out that a connection is dead, by whoever is not told that it must be (19 s).
 const RUNG_SOON_MS: u64 = 12_000;
@@ -18,7 +18,7 @@ fn at_ms(event: &Value) -> u64 {
 
 /// Something happens in a call in which both hear each other; then they do again. Prints how much sound was missing, at the
 /// caller and at the callee.
-fn goes_on(call: &mut InCall, what: &str, happens: impl FnOnce()) {
+pub(super) fn goes_on(call: &mut InCall, what: &str, happens: impl FnOnce()) {
     let before = call.heard;
     happens();
     call.hear_each_other();
@@ -39,17 +39,10 @@ fn who_moves_is_rung_and_a_call_goes_on_when_either_or_both_move_to_another_netw
     let internet = world.network.internet();
     let mobile = internet.nat64("mobile", Nat::port_restricted()).unwrap();
     let hosts = [home.host("ada").unwrap(), office.host("bo").unwrap()];
-    let [ada, bo] = hosts.each_ref().map(|host| homeserver.user(host));
-    ada.add(&bo, "peer");
-    bo.add(&ada, "peer");
+    let [ada, bo] = acquainted_at(&homeserver, &hosts);
     let turn = format!("turn:SERVER turn:[{}]:443", world.turn_ipv6);
     let [ada_host, bo_host] = hosts;
-    let at = |host: Host, user| Place {
-        host,
-        user,
-        turn: world.coturn.address(),
-        homeserver: Some(&homeserver),
-    };
+    let at = |host: Host, user| Place::through_network(&world, host, user, homeserver.names());
     let (ada, bo) = (at(ada_host, &ada), at(bo_host, &bo));
     let way = Way::of_contacts(&turn);
     let mut listening = way.listen(&bo);

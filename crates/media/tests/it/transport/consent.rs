@@ -176,3 +176,33 @@ fn who_restarts_without_end_and_answers_no_check_has_no_voice_sent_where_it_was(
     println!("voice for {seconds} s");
     assert!(seconds <= CONSENT.as_secs() + 1, "{seconds} s");
 }
+
+/// Somebody on the way who lets nothing through, and answers the checks that it sees, without the password.
+#[test]
+fn who_forges_answers_to_checks_has_no_voice_sent_for_long() {
+    for peer in [Side::Caller, Side::Callee] {
+        let mut attack = Attack::by(peer);
+        let (victim, ours) = (attack.victim, attack.pair.address(attack.victim));
+        let mut ticks = 0;
+        for _ in 0..60 * 50 {
+            attack.pair.now += TICK;
+            let now = attack.pair.now;
+            let transport = attack.pair.side(victim);
+            transport.send_frame(now, 960, &FRAME).unwrap();
+            transport.handle_timeout(now).unwrap();
+            let sent = sent_by(transport);
+            ticks += usize::from(sent.iter().any(|(_, contents)| !is_check(contents)));
+            for (destination, contents) in sent {
+                if let [0, 1, _, _, header @ ..] = &contents[..] {
+                    let forged = [&[1, 1, 0, 0][..], &header[..16]].concat();
+                    transport
+                        .handle_datagram(now, destination, ours, &forged)
+                        .unwrap();
+                }
+            }
+        }
+        let voice = TICK * u32::try_from(ticks).unwrap();
+        println!("{peer:?}: voice for {voice:?}");
+        assert!(voice <= CONSENT + Duration::from_secs(1), "{voice:?}");
+    }
+}

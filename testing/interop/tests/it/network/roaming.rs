@@ -5,7 +5,7 @@ use std::{
     net::IpAddr,
 };
 
-use securecall_interop::network::{Nat, Network, Segment};
+use securecall_interop::network::{Nat, Network, Segment, Standing};
 
 use super::{address, next, one_home, seen, send, socket};
 
@@ -40,6 +40,41 @@ fn a_host_moves_between_networks() {
     assert_eq!(seen(&socket(&host), &server).ip(), host.address());
     host.move_to(&home).unwrap();
     assert_eq!(seen(&socket(&host), &server).ip(), outside(&home));
+}
+
+#[test]
+fn a_host_that_joins_a_second_network_is_in_both_until_it_leaves_the_first() {
+    for (standing, leaves_by_the_new_one) in
+        [(Standing::Preferred, true), (Standing::Standby, false)]
+    {
+        let network = Network::new().unwrap();
+        let internet = network.internet();
+        let server = socket(&internet.host("server").unwrap());
+        let [mobile, home] =
+            ["mobile", "home"].map(|name| internet.nat(name, Nat::port_restricted()).unwrap());
+        let outside = |segment: &Segment| IpAddr::V4(segment.outside_address().unwrap());
+        let host = mobile.host("host").unwrap();
+        let first = host.addresses();
+        for _ in 0..2 {
+            host.join(&home, standing).unwrap();
+            assert_eq!(host.addresses()[..1], first);
+            assert_eq!(host.addresses().len(), 2);
+        }
+        // To everywhere, as whoever does not mind from which address.
+        let somewhere = host
+            .enter(|| std::net::UdpSocket::bind("0.0.0.0:0"))
+            .unwrap();
+        let anywhere = somewhere.unwrap();
+        anywhere.connect(address(&server)).unwrap();
+        let uses_new = host.addresses()[1] == anywhere.local_addr().unwrap().ip();
+        assert_eq!(uses_new, leaves_by_the_new_one, "{standing:?}");
+        host.leave_first().unwrap();
+        assert_eq!(host.addresses().len(), 1);
+        assert_eq!(seen(&socket(&host), &server).ip(), outside(&home));
+        host.join(&mobile, standing).unwrap();
+        host.leave_first().unwrap();
+        assert_eq!(seen(&socket(&host), &server).ip(), outside(&mobile));
+    }
 }
 
 #[test]
