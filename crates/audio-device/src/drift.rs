@@ -67,9 +67,9 @@ impl Levelling {
         self.average = self.target;
     }
 
-    /// Milliseconds of sound that lie in the ring, on average.
-    fn delay_ms(&self) -> u32 {
-        (self.average * 1_000.0 / self.rate) as u32
+    /// So many samples of the ring, in milliseconds.
+    fn ms(&self, level: usize) -> f64 {
+        level as f64 * 1_000.0 / self.rate
     }
 }
 
@@ -118,8 +118,7 @@ impl FromCard {
 
     /// Fills a tick; says whether the card had delivered enough.
     pub(crate) fn read(&mut self, out: &mut Tick) -> bool {
-        let level = self.ring.slots();
-        if self.is_filling && (level as f64) < self.levelling.target {
+        if self.is_filling && !self.is_full_enough() {
             out.fill(0.0);
             return false;
         }
@@ -146,9 +145,24 @@ impl FromCard {
         self.levelling.restart();
     }
 
-    /// Milliseconds that lie in the ring.
-    pub(crate) fn delay_ms(&self) -> u32 {
-        self.levelling.delay_ms()
+    /// Another level to keep; it is reached without a gap.
+    pub(crate) fn set_target(&mut self, target: usize) {
+        self.levelling.target = target as f64;
+    }
+
+    /// Whether silence is handed out, until enough is there.
+    pub(crate) fn is_filling(&self) -> bool {
+        self.is_filling
+    }
+
+    /// Whether so much is there that it would not be handed out as silence.
+    pub(crate) fn is_full_enough(&self) -> bool {
+        self.ring.slots() as f64 >= self.levelling.target
+    }
+
+    /// Milliseconds that lie in the ring now.
+    pub(crate) fn level_ms(&self) -> f64 {
+        self.levelling.ms(self.ring.slots())
     }
 
     fn drop_oldest(&mut self, level: usize) {
@@ -241,9 +255,14 @@ impl ToCard {
         correct(&mut self.resampler, self.levelling.correction(level));
     }
 
-    /// Milliseconds that lie in the ring.
-    pub(crate) fn delay_ms(&self) -> u32 {
-        self.levelling.delay_ms()
+    /// Another level to keep; it is reached without a gap.
+    pub(crate) fn set_target(&mut self, target: usize) {
+        self.levelling.target = target as f64;
+    }
+
+    /// Milliseconds that lie in the ring now.
+    pub(crate) fn level_ms(&self) -> f64 {
+        self.levelling.ms(self.level())
     }
 
     fn level(&self) -> usize {
@@ -312,7 +331,7 @@ mod tests {
                 heard.extend_from_slice(&out);
             }
             assert_eq!(gaps, 0, "{rate} Hz, {drift} ppm");
-            assert!(from_card.delay_ms() < 60, "{}", from_card.delay_ms());
+            assert!(from_card.level_ms() < 60.0, "{}", from_card.level_ms());
             let level = producer.buffer().capacity() - producer.slots();
             assert!(level < 2 * target, "{rate} Hz, {drift} ppm: {level}");
             let last = &heard[heard.len() - 48_000..];
@@ -344,7 +363,7 @@ mod tests {
                 }
             }
             assert_eq!(dry, 0, "{rate} Hz, {drift} ppm");
-            assert!(to_card.delay_ms() < 60, "{}", to_card.delay_ms());
+            assert!(to_card.level_ms() < 60.0, "{}", to_card.level_ms());
             assert!(
                 consumer.slots() < 2 * target,
                 "{rate} Hz, {drift} ppm: {}",
@@ -397,5 +416,33 @@ mod tests {
             "silence first, then the tick: {}",
             consumer.slots()
         );
+    }
+
+    #[test]
+    fn another_target_is_reached_within_seconds_and_without_a_gap() {
+        let (mut producer, consumer) = RingBuffer::new(48_000);
+        let mut from_card = FromCard::new(consumer, 48_000, 1_080).unwrap();
+        let (producer_of_speaker, mut speaker) = RingBuffer::new(48_000);
+        let mut to_card = ToCard::new(producer_of_speaker, 48_000, 1_080).unwrap();
+        for _ in 0..3 {
+            (0..TICK_SAMPLES).for_each(|_| producer.push(0.1).unwrap());
+        }
+        for target in [1_080_usize, 1_800, 1_080] {
+            from_card.set_target(target);
+            to_card.set_target(target);
+            let (mut gaps, mut dry) = (0, 0);
+            for _ in 0..1_000 {
+                (0..TICK_SAMPLES).for_each(|_| producer.push(0.1).unwrap());
+                gaps += usize::from(!from_card.read(&mut [0.0; TICK_SAMPLES]));
+                to_card.write(&[0.1; TICK_SAMPLES]);
+                dry += (0..TICK_SAMPLES).filter(|_| speaker.pop().is_err()).count();
+            }
+            assert_eq!((gaps, dry), (0, 0), "{target}");
+            // A tick was taken since the level was looked at.
+            let level = 48_000 - producer.slots() + TICK_SAMPLES;
+            assert!(level.abs_diff(target) < 60, "{level} for {target}");
+            let level = speaker.slots() + TICK_SAMPLES;
+            assert!(level.abs_diff(target) < 60, "{level} for {target}");
+        }
     }
 }
