@@ -23,8 +23,8 @@ pub struct CardFigures {
     /// The card's own samples a second.
     pub sample_rate: u32,
     /// How much later sound comes than by a card without any buffer, in milliseconds: a running estimate over half a
-    /// second, from what the card says of itself and what waits between it and the tick.
-    pub latency_ms: f64,
+    /// second, from what the card says of itself and what waits between it and the tick. None as long as the card starts.
+    pub latency_ms: Option<f64>,
     /// What the card moves at once, in milliseconds.
     pub period_ms: f64,
     /// What the buffers are made for now, in milliseconds: as little as there are no glitches with.

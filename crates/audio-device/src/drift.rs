@@ -24,6 +24,12 @@ const SMOOTHING: f64 = 0.02;
 /// A level so far above the target is a stall that is over, not drift: the excess is dropped at once.
 const MAX_EXCESS_SECONDS: f64 = 0.030;
 
+/// A card that starts takes or gives what it likes: so much more than the target goes at once, while nobody minds.
+const MAX_EXCESS_AT_START_SECONDS: f64 = 0.010;
+
+/// How many ticks a start lasts.
+const START_TICKS: u32 = 100;
+
 /// 0.7 ms of delay, and a stop band below what 16 bits resolve in speech.
 const SINC_LENGTH: usize = 64;
 
@@ -35,6 +41,8 @@ struct Levelling {
     /// Samples that should be in it, seen just before a read or just after a write.
     target: f64,
     average: f64,
+    /// Ticks until the start is over.
+    starting: u32,
 }
 
 impl Levelling {
@@ -43,6 +51,7 @@ impl Levelling {
             rate: f64::from(rate),
             target: target as f64,
             average: target as f64,
+            starting: START_TICKS,
         }
     }
 
@@ -56,7 +65,12 @@ impl Levelling {
     /// How many samples to drop after a stall.
     fn excess(&mut self, level: usize) -> usize {
         let over = level as f64 - self.target;
-        if over <= MAX_EXCESS_SECONDS * self.rate {
+        let allowed = match self.starting {
+            0 => MAX_EXCESS_SECONDS,
+            _ => MAX_EXCESS_AT_START_SECONDS,
+        };
+        self.starting = self.starting.saturating_sub(1);
+        if over <= allowed * self.rate {
             return 0;
         }
         self.average = self.target;
@@ -65,6 +79,7 @@ impl Levelling {
 
     fn restart(&mut self) {
         self.average = self.target;
+        self.starting = START_TICKS;
     }
 
     /// So many samples of the ring, in milliseconds.
@@ -122,7 +137,13 @@ impl FromCard {
             out.fill(0.0);
             return false;
         }
-        self.is_filling = false;
+        if self.is_filling {
+            self.is_filling = false;
+            // What came while nobody listened.
+            while self.is_full_enough() {
+                let _ = self.ring.pop();
+            }
+        }
         self.drop_oldest(self.ring.slots());
         correct(
             &mut self.resampler,
@@ -233,7 +254,8 @@ impl ToCard {
             }
         }
         // What is in the ring cannot be taken back: after a stall of the card, ticks are left out instead.
-        if self.levelling.excess(self.level()) > 0 {
+        let tick = (self.levelling.rate / 100.0) as usize;
+        if self.levelling.excess(self.level() + tick) > 0 {
             return;
         }
         let Ok(from) = InterleavedSlice::new(&samples[..], 1, TICK_SAMPLES) else {
@@ -385,6 +407,22 @@ mod tests {
             48_000 - producer.slots() < 960,
             "half a second was dropped down to the target"
         );
+    }
+
+    #[test]
+    fn a_card_that_takes_nothing_at_its_start_is_not_late_for_it() {
+        let (producer, mut consumer) = RingBuffer::new(48_000);
+        let mut to_card = ToCard::new(producer, 48_000, 1_080).unwrap();
+        // 30 ms until it starts.
+        for _ in 0..3 {
+            to_card.write(&[0.1; TICK_SAMPLES]);
+        }
+        for _ in 0..10 {
+            (0..TICK_SAMPLES).for_each(|_| assert!(consumer.pop().is_ok()));
+            to_card.write(&[0.1; TICK_SAMPLES]);
+        }
+        let late = consumer.slots().saturating_sub(1_080);
+        assert!(late <= 480, "{late}");
     }
 
     #[test]

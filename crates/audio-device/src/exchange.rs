@@ -14,11 +14,16 @@ use crate::fault::DeviceFault;
 /// So long the old device goes on while the new one starts.
 const MAX_TICKS_BESIDE: u32 = 200;
 
+/// A device that starts runs unevenly for a moment.
+const STEADY_TICKS: u32 = 20;
+
 /// One that is to take over.
 struct Successor<D: ?Sized> {
     device: Box<D>,
     /// Ticks so far.
     ticks: u32,
+    /// Ticks without a gap.
+    steady: u32,
     failed: Option<DeviceFault>,
 }
 
@@ -27,8 +32,15 @@ impl<D: ?Sized> Successor<D> {
         Self {
             device,
             ticks: 0,
+            steady: 0,
             failed: None,
         }
+    }
+
+    /// Notes whether it runs, and says whether it does so steadily.
+    fn is_steady(&mut self, is_running: bool) -> bool {
+        self.steady = if is_running { self.steady + 1 } else { 0 };
+        self.steady >= STEADY_TICKS
     }
 
     /// Notes a tick, and says whether the old device is in the way, or of no use any more.
@@ -71,7 +83,8 @@ impl ExchangeableMicrophone {
         let mut first = [0.0; TICK_SAMPLES];
         next.device.read(&mut first);
         self.current.read(out);
-        if next.device.is_running() {
+        let is_running = next.device.is_running();
+        if next.is_steady(is_running) {
             cross_fade(out, &mut first);
             *out = first;
             self.replace(next.device);
@@ -162,12 +175,13 @@ impl ExchangeableSpeaker {
     }
 
     fn write_both(&mut self, mut next: Successor<dyn Speaker>, samples: &Tick) {
-        if next.device.is_running() {
+        let is_running = next.device.is_running();
+        if next.is_steady(is_running) {
             next.device.write(&faded_in(samples));
             self.current.write(&faded_out(samples));
             return self.replace(next.device);
         }
-        next.device.write(samples);
+        next.device.write(&[0.0; TICK_SAMPLES]);
         let fault = next.device.take_fault();
         if next.needs_room(fault) {
             self.fault = next.failed;
@@ -246,6 +260,7 @@ mod tests {
     struct Scripted {
         level: f32,
         ticks_to_start: u32,
+        is_heard: bool,
         fault: Option<DeviceFault>,
         written: Arc<Mutex<Vec<f32>>>,
     }
@@ -255,6 +270,7 @@ mod tests {
             Self {
                 level,
                 ticks_to_start,
+                is_heard: false,
                 fault: None,
                 written: Arc::default(),
             }
@@ -263,13 +279,13 @@ mod tests {
 
     impl Microphone for Scripted {
         fn read(&mut self, out: &mut Tick) {
-            let runs = self.ticks_to_start == 0;
-            out.fill(if runs { self.level } else { 0.0 });
+            self.is_heard = self.ticks_to_start == 0;
+            out.fill(if self.is_heard { self.level } else { 0.0 });
             self.ticks_to_start = self.ticks_to_start.saturating_sub(1);
         }
 
         fn is_running(&mut self) -> bool {
-            self.ticks_to_start == 0
+            self.is_heard
         }
 
         fn take_fault(&mut self) -> Option<DeviceFault> {
@@ -327,10 +343,10 @@ mod tests {
         let (mut microphone, successors) =
             ExchangeableMicrophone::new(Box::new(Scripted::new(0.5, 0)));
         assert_eq!(heard(&mut microphone, 3), [0.5; 3 * TICK_SAMPLES]);
-        successors.send(Box::new(Scripted::new(-0.5, 20))).unwrap();
+        successors.send(Box::new(Scripted::new(-0.5, 11))).unwrap();
         let samples = heard(&mut microphone, 40);
-        assert_eq!(samples[..19 * TICK_SAMPLES], [0.5; 19 * TICK_SAMPLES]);
-        assert_eq!(samples[21 * TICK_SAMPLES..], [-0.5; 19 * TICK_SAMPLES]);
+        assert_eq!(samples[..30 * TICK_SAMPLES], [0.5; 30 * TICK_SAMPLES]);
+        assert_eq!(samples[31 * TICK_SAMPLES..], [-0.5; 9 * TICK_SAMPLES]);
         assert!(longest_step(&samples) < 0.01);
     }
 
@@ -377,14 +393,15 @@ mod tests {
         let (mut speaker, successors) = ExchangeableSpeaker::new(Box::new(old));
         speaker.write(&[0.5; TICK_SAMPLES]);
         successors.send(Box::new(new)).unwrap();
-        for _ in 0..10 {
+        for _ in 0..30 {
             speaker.write(&[0.5; TICK_SAMPLES]);
         }
         let (before, after) = (before.lock().unwrap(), after.lock().unwrap());
-        // One before, five beside the one that started, and the one that fades.
-        assert_eq!(before.len(), 7 * TICK_SAMPLES);
-        assert_eq!(after.len(), 5 * TICK_SAMPLES);
-        let ends_quietly = before.last().unwrap().abs() < 0.01 && after[0].abs() < 0.01;
+        // One before, five until the new one runs, 19 in which it runs silently, and the one that fades.
+        assert_eq!(before.len(), 26 * TICK_SAMPLES);
+        assert_eq!(after.len(), 25 * TICK_SAMPLES);
+        assert_eq!(after[..19 * TICK_SAMPLES], [0.0; 19 * TICK_SAMPLES]);
+        let ends_quietly = before.last().unwrap().abs() < 0.01;
         assert!(ends_quietly && longest_step(&before) < 0.01 && longest_step(&after) < 0.01);
         assert_eq!(
             speaker.finished.1.recv(),

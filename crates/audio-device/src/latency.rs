@@ -2,13 +2,14 @@
 //!
 //! The card's callback says where the edge of what it has moved is: when the newest sample that it has put into the
 //! ring was captured, or when the last one that it took will have been played. The tick adds what waits in the ring.
-//! Both are figures of one moment each, and the card moves whole periods at a time; so they are averaged.
+//! Both are figures of one moment each, the two need not be of the same one, and a sound server that starts says what it
+//! likes; so the median of half a second counts.
 
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-/// Weight of the newest figure: half a second.
-const SMOOTHING: f64 = 0.02;
+/// Ticks that an estimate is made of: half a second.
+const WINDOW: usize = 50;
 
 /// What a card says that is further off is a fault of its driver.
 const MAX_SHIFT: Duration = Duration::from_secs(2);
@@ -93,12 +94,22 @@ fn micros(duration: Duration) -> i64 {
 }
 
 /// A running estimate of a card's latency.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Latency {
-    average_ms: Option<f64>,
+    /// The last figures, in milliseconds.
+    window: [f64; WINDOW],
+    /// Figures so far.
+    count: usize,
 }
 
 impl Latency {
+    pub(crate) fn new() -> Self {
+        Self {
+            window: [0.0; WINDOW],
+            count: 0,
+        }
+    }
+
     /// A tick of a microphone: `level_ms` lies in the ring just before it is read, and its edge is `edge_ms` ahead.
     ///
     /// The figure is how much later samples come than at the end of the 10 ms in which they were captured.
@@ -114,15 +125,30 @@ impl Latency {
         self.add(level_ms + edge_ms);
     }
 
-    /// In milliseconds; none before the first tick.
+    /// Another stream has other figures.
+    pub(crate) fn restart(&mut self) {
+        self.count = 0;
+    }
+
+    /// In milliseconds; none before half a second is over.
     pub(crate) fn ms(&self) -> Option<f64> {
-        self.average_ms
+        if self.count < WINDOW {
+            return None;
+        }
+        let mut sorted = self.window;
+        let (_, median, _) = sorted.select_nth_unstable_by(WINDOW / 2, f64::total_cmp);
+        Some(*median)
     }
 
     fn add(&mut self, ms: f64) {
-        let ms = ms.max(0.0);
-        let average = self.average_ms.get_or_insert(ms);
-        *average += SMOOTHING * (ms - *average);
+        if let Some(place) = self.window.get_mut(self.count % WINDOW) {
+            *place = ms.max(0.0);
+        }
+        // The first half second is told by the count.
+        self.count = match self.count + 1 {
+            count if count == 2 * WINDOW => WINDOW,
+            count => count,
+        };
     }
 }
 
@@ -151,28 +177,35 @@ mod tests {
 
     #[test]
     fn a_microphone_is_as_late_as_what_waits_in_the_card_and_in_the_ring() {
-        let mut latency = Latency::default();
-        assert_eq!(latency.ms(), None);
+        let mut latency = Latency::new();
         // 25 ms in the ring, the newest of them captured 4 ms ago: the tick's own 10 ms are of age 19 to 29.
-        for _ in 0..500 {
+        for _ in 0..WINDOW {
+            assert_eq!(latency.ms(), None);
             latency.heard(25.0, -4.0);
         }
-        assert!((latency.ms().unwrap() - 19.0).abs() < 0.01);
+        assert_eq!(latency.ms(), Some(19.0));
     }
 
     #[test]
     fn a_speaker_is_as_late_as_what_is_before_it_in_the_ring_and_in_the_card() {
-        let mut latency = Latency::default();
-        for _ in 0..500 {
+        let mut latency = Latency::new();
+        for _ in 0..3 * WINDOW {
             latency.played(12.0, 20.0);
         }
-        assert!((latency.ms().unwrap() - 32.0).abs() < 0.01);
-        latency.played(0.0, -50.0);
-        let after = latency.ms().unwrap();
-        assert!(
-            (31.0..32.0).contains(&after),
-            "a moment counts for little: {after}"
-        );
+        assert_eq!(latency.ms(), Some(32.0));
+    }
+
+    #[test]
+    fn what_is_said_for_a_moment_only_counts_for_nothing_and_what_stays_counts_soon() {
+        let mut latency = Latency::new();
+        // A sound server that starts.
+        (0..WINDOW).for_each(|_| latency.played(12.0, 500.0));
+        (0..WINDOW / 2 + 1).for_each(|_| latency.played(12.0, 20.0));
+        assert_eq!(latency.ms(), Some(32.0));
+        (0..WINDOW / 2 - 1).for_each(|_| latency.played(0.0, -900.0));
+        assert_eq!(latency.ms(), Some(32.0));
+        latency.restart();
+        assert_eq!(latency.ms(), None);
     }
 
     #[test]

@@ -151,6 +151,18 @@ impl NewDevice {
     }
 }
 
+/// For the user, once it is there: `the microphone is now card:USB`.
+impl fmt::Display for NewDevice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.device {
+            EitherDevice::Microphone(_) => {
+                write!(f, "the microphone is now {}", self.spec.microphone)
+            }
+            EitherDevice::Speaker(_) => write!(f, "the speaker is now {}", self.spec.speaker),
+        }
+    }
+}
+
 impl fmt::Debug for NewDevice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NewDevice").finish_non_exhaustive()

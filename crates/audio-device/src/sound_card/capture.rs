@@ -10,6 +10,7 @@ use rubato::ResamplerConstructionError;
 use super::card::{Card, TickSide};
 use super::format::Role;
 use super::opener::{ErrorReport, open_limit};
+use super::quiet_alsa::QuietThread;
 use crate::cross_fade::cross_fade;
 use crate::device::{CardFigures, Microphone, TICK_SAMPLES, Tick};
 use crate::drift::FromCard;
@@ -85,9 +86,11 @@ impl TickSide for FromCard {
     {
         let channels = usize::from(config.channels.max(1));
         let rate = config.sample_rate;
+        let mut quiet = QuietThread::default();
         device.build_input_stream(
             config,
             move |data: &[T], info: &cpal::InputCallbackInfo| {
+                quiet.call_once();
                 let time = info.timestamp();
                 let age = time.callback.saturating_duration_since(time.capture);
                 report.captured(age, duration(data.len() / channels, rate));

@@ -12,9 +12,12 @@ use super::format::Role;
 use super::keeper::{KeptOpen, News};
 use super::opener::{ErrorReport, Opener};
 use crate::buffer_rule::BufferRule;
-use crate::device::{CardFigures, Tick};
+use crate::device::{CardFigures, TICK_SAMPLES, Tick};
 use crate::fault::{DeviceFault, OpenError};
 use crate::latency::{CallbackReport, Latency, ring_target};
+
+/// A stream that starts runs unevenly for a moment; the one before is kept longer.
+const STEADY_TICKS: u32 = 20;
 
 /// The tick's side of a card's ring, and all that differs between the two directions of sound.
 pub(super) trait TickSide: Sized + Send + 'static {
@@ -72,6 +75,27 @@ pub(super) struct OpenSide<S> {
     pub(super) rate: u32,
     /// Samples that the card moves at once.
     pub(super) period: usize,
+    /// The one before is still open.
+    pub(super) is_beside: bool,
+}
+
+/// A stream that is to take over.
+struct Successor<S> {
+    open: OpenSide<S>,
+    /// Ticks without a gap.
+    steady: u32,
+}
+
+impl<S: TickSide> Successor<S> {
+    /// Whether it can take over now: one beside another starts first.
+    fn is_ready(&mut self) -> bool {
+        if !self.open.is_beside {
+            return self.open.side.is_ready();
+        }
+        let has_passed = self.open.side.pass(&mut [0.0; TICK_SAMPLES]);
+        self.steady = if has_passed { self.steady + 1 } else { 0 };
+        self.steady >= STEADY_TICKS
+    }
 }
 
 impl<S> OpenSide<S> {
@@ -93,7 +117,7 @@ struct Running<S> {
     opened: Receiver<OpenSide<S>>,
     current: Option<OpenSide<S>>,
     /// Open, but not yet ready to take over.
-    next: Option<OpenSide<S>>,
+    next: Option<Successor<S>>,
     rule: BufferRule,
     latency: Latency,
     /// The card's own glitches since the size was changed.
@@ -151,7 +175,7 @@ impl<S: TickSide> Card<S> {
         let open = running.current.as_ref()?;
         Some(CardFigures {
             sample_rate: open.rate,
-            latency_ms: running.latency.ms()?,
+            latency_ms: running.latency.ms(),
             period_ms: open.period_ms(),
             buffer_ms: running.rule.buffer_ms(),
             glitches: running.glitches,
@@ -160,8 +184,8 @@ impl<S: TickSide> Card<S> {
 
     /// Milliseconds between the card and the tick.
     pub(super) fn delay_ms(&self) -> u32 {
-        self.figures()
-            .map_or(0, |figures| figures.latency_ms.round() as u32)
+        let latency_ms = self.figures().and_then(|figures| figures.latency_ms);
+        latency_ms.map_or(0, |ms| ms.round() as u32)
     }
 }
 
@@ -176,7 +200,7 @@ impl<S: TickSide> Running<S> {
             current: None,
             next: None,
             rule,
-            latency: Latency::default(),
+            latency: Latency::new(),
             xruns: 0,
             glitches: 0,
             fault: None,
@@ -186,9 +210,9 @@ impl<S: TickSide> Running<S> {
 
     fn pass(&mut self, tick: &mut Tick) -> bool {
         self.take_opened();
-        if let Some(mut next) = self.next.take_if(|next| next.side.is_ready()) {
-            self.take_over(&mut next, tick);
-            self.current = Some(next);
+        if let Some(mut next) = self.next.take_if(Successor::is_ready) {
+            self.take_over(&mut next.open, tick);
+            self.current = Some(next.open);
             return true;
         }
         let Some(open) = &mut self.current else {
@@ -206,6 +230,7 @@ impl<S: TickSide> Running<S> {
     fn take_over(&mut self, next: &mut OpenSide<S>, tick: &mut Tick) {
         let target = ring_target(next.period, self.rule.buffer_ms(), next.rate);
         next.side.set_target(target);
+        self.latency.restart();
         match &mut self.current {
             Some(current) => current.side.hand_over(&mut next.side, tick),
             None => {
@@ -219,7 +244,7 @@ impl<S: TickSide> Running<S> {
             if self.current.is_none() {
                 self.current = Some(open);
             } else {
-                self.next = Some(open);
+                self.next = Some(Successor { open, steady: 0 });
             }
         }
     }

@@ -12,19 +12,21 @@ use rtrb::RingBuffer;
 use super::card::{OpenSide, TickSide};
 use super::choice::Choice;
 use super::format::Format;
-use super::keeper::{OpenStream, Opened, StreamErrors};
+use super::keeper::{Occasion, OpenStream, Opened, StreamErrors};
 use super::quiet_alsa::keep_terminal_clean;
 use crate::latency::{CallbackReport, ring_target};
 
 /// How long cpal may take to open a stream.
 const OPEN_LIMIT: Duration = Duration::from_secs(5);
 
+/// A card that could not be opened again so many times is gone: its pauses make a third of a second.
+const GONE_AFTER: u32 = 3;
+
 /// Opens the streams of one choice.
 pub(super) struct Opener<S> {
     choice: Choice,
     opened: Sender<OpenSide<S>>,
-    /// What was opened last.
-    last: Option<String>,
+    was_open: bool,
     side: PhantomData<fn() -> S>,
 }
 
@@ -33,7 +35,7 @@ impl<S> Opener<S> {
         Self {
             choice,
             opened,
-            last: None,
+            was_open: false,
             side: PhantomData,
         }
     }
@@ -49,44 +51,63 @@ impl<S: TickSide> OpenStream for Opener<S> {
     fn open(
         &mut self,
         buffer_ms: u32,
+        occasion: Occasion,
         errors: &StreamErrors,
     ) -> Result<Opened<Stream>, cpal::Error> {
         keep_terminal_clean();
         let host = cpal::default_host();
-        let not_there = || cpal::Error::new(cpal::ErrorKind::DeviceNotAvailable);
         let named = self.choice.device(&host);
-        // Somebody whose headset is unplugged wants to go on without it.
-        let is_replaced = named.is_none() && self.last.is_some();
-        let device = match named {
-            None if is_replaced => self.choice.default_device(&host),
-            named => named,
-        };
-        let device = device.ok_or_else(not_there)?;
-        let format = Format::choose(&device, self.choice.role, buffer_ms)?;
-        let stream = match self.build(&device, format, errors) {
-            // Some drivers offer periods that they then refuse.
-            Err(error) if error.kind() == cpal::ErrorKind::UnsupportedConfig => {
-                let mut format = format;
-                format.config.buffer_size = BufferSize::Default;
-                self.build(&device, format, errors)?
+        let (stream, replacement) = match self.open_one(named, buffer_ms, occasion, errors) {
+            Ok((stream, _)) => (stream, None),
+            // Somebody whose headset is unplugged wants to go on without it.
+            Err(_) if self.is_gone(occasion) => {
+                let default = self.choice.default_device(&host);
+                let (stream, name) = self.open_one(default, buffer_ms, occasion, errors)?;
+                (stream, Some(name))
             }
-            other => other?,
+            Err(error) => return Err(error),
         };
-        let name = device.to_string();
-        let changed = self.last.replace(name.clone());
-        let is_another = changed.is_some_and(|before| before != name);
+        self.was_open = true;
         Ok(Opened {
             stream,
-            replacement: (is_replaced && is_another).then_some(name),
+            replacement,
         })
     }
 }
 
 impl<S: TickSide> Opener<S> {
+    /// Whether the card that was named has worked, and is away for longer than a moment.
+    fn is_gone(&self, occasion: Occasion) -> bool {
+        let is_away = matches!(occasion, Occasion::Alone { attempt } if attempt >= GONE_AFTER);
+        self.choice.name.is_some() && self.was_open && is_away
+    }
+
+    fn open_one(
+        &self,
+        device: Option<cpal::Device>,
+        buffer_ms: u32,
+        occasion: Occasion,
+        errors: &StreamErrors,
+    ) -> Result<(Stream, String), cpal::Error> {
+        let not_there = || cpal::Error::new(cpal::ErrorKind::DeviceNotAvailable);
+        let device = device.ok_or_else(not_there)?;
+        let mut format = Format::choose(&device, self.choice.role, buffer_ms)?;
+        let stream = match self.build(&device, format, occasion, errors) {
+            // Some drivers offer periods that they then refuse.
+            Err(error) if error.kind() == cpal::ErrorKind::UnsupportedConfig => {
+                format.config.buffer_size = BufferSize::Default;
+                self.build(&device, format, occasion, errors)?
+            }
+            other => other?,
+        };
+        Ok((stream, device.to_string()))
+    }
+
     fn build(
         &self,
         device: &cpal::Device,
         format: Format,
+        occasion: Occasion,
         errors: &StreamErrors,
     ) -> Result<Stream, cpal::Error> {
         let config = format.config;
@@ -120,6 +141,7 @@ impl<S: TickSide> Opener<S> {
             report,
             rate,
             period,
+            is_beside: occasion == Occasion::Beside,
         });
         Ok(stream)
     }

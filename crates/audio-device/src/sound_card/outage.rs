@@ -59,6 +59,11 @@ impl Outage {
         pause
     }
 
+    /// How many have failed.
+    pub(super) fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
     /// What is to be told now: each once in an outage.
     pub(super) fn take_words(&mut self) -> Option<Words> {
         self.to_tell.take()

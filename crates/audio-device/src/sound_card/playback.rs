@@ -10,6 +10,7 @@ use rubato::ResamplerConstructionError;
 use super::card::{Card, TickSide};
 use super::format::Role;
 use super::opener::{ErrorReport, open_limit};
+use super::quiet_alsa::QuietThread;
 use crate::cross_fade::{faded_in, faded_out};
 use crate::device::{CardFigures, Speaker, Tick};
 use crate::drift::ToCard;
@@ -78,11 +79,13 @@ impl TickSide for ToCard {
     {
         let channels = usize::from(config.channels.max(1));
         let rate = config.sample_rate;
+        let mut quiet = QuietThread::default();
         // Before the first tick, and once the ticks have ended, nothing is missing.
         let mut has_sound = false;
         device.build_output_stream(
             config,
             move |data: &mut [T], info: &cpal::OutputCallbackInfo| {
+                quiet.call_once();
                 let time = info.timestamp();
                 let delay = time.playback.saturating_duration_since(time.callback);
                 report.will_play(delay, duration(data.len() / channels, rate));
