@@ -62,6 +62,11 @@ const TEST: &[Need] = &[
         present: || starts("dbus-daemon"),
     },
     Need {
+        what: "PulseAudio and ALSA's way to it (tests of sound cards: its sinks need none)",
+        packages: &["pulseaudio", "pulseaudio-utils", "libasound2-plugins"],
+        present: || starts("pulseaudio") && starts("pactl") && alsa_plays_to_pulseaudio(),
+    },
+    Need {
         what: "coturn (tests against a TURN server that operators run)",
         packages: &["coturn"],
         present: || starts("turnserver"),
@@ -235,6 +240,19 @@ fn install(groups: &[&[Need]]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether ALSA's plugin for PulseAudio is there, wherever this machine's libraries are.
+fn alsa_plays_to_pulseaudio() -> bool {
+    let Ok(directories) = fs::read_dir("/usr/lib") else {
+        return false;
+    };
+    let plugin = "alsa-lib/libasound_module_pcm_pulse.so";
+    directories
+        .flatten()
+        .map(|entry| entry.path())
+        .chain(["/usr/lib".into()])
+        .any(|directory| directory.join(plugin).is_file())
 }
 
 /// How we may install packages.

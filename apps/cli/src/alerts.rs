@@ -42,13 +42,25 @@ enum Card {
     Named(String),
 }
 
+impl Card {
+    fn of(speaker: &SpeakerSpec) -> Option<Self> {
+        match speaker {
+            SpeakerSpec::Default => Some(Self::Default),
+            SpeakerSpec::Card(name) => Some(Self::Named(name.clone())),
+            SpeakerSpec::Null | SpeakerSpec::Wav(_) | SpeakerSpec::Raw(_) | SpeakerSpec::Stdout => {
+                None
+            }
+        }
+    }
+}
+
 type OpenCard = dyn Fn(&Card) -> Result<Box<dyn Speaker>, OpenError> + Send + Sync;
 
 /// The alerts of a run.
 pub(crate) struct Alerts {
     settings: AlertSettings,
-    /// Whether the peer's voice goes to the default sound card. Files, pipes and silence get no tones.
-    speaker_is_card: bool,
+    /// The sound card that the peer's voice goes to. Files, pipes and silence get no tones.
+    speaker: Option<Card>,
     sounds: Sounds,
     open: Arc<OpenCard>,
     playing: Option<(CallTone, TonePlayer)>,
@@ -81,7 +93,7 @@ impl Alerts {
         Ok(Self {
             notifications: Notifications::new(settings.notifications),
             settings,
-            speaker_is_card: *speaker == SpeakerSpec::Default,
+            speaker: Card::of(speaker),
             sounds: Sounds::default(),
             open: Arc::new(open),
             playing: None,
@@ -149,7 +161,7 @@ impl Alerts {
         match (&self.settings.ring, own) {
             (RingTone::Off, _) => None,
             (_, Some(name)) => Some(Card::Named(name.clone())),
-            (_, None) => self.speaker_is_card.then_some(Card::Default),
+            (_, None) => self.speaker.clone(),
         }
     }
 

@@ -1,8 +1,12 @@
 //! What a call asks of a microphone and of a speaker, and the two together.
 
 use std::fmt;
+use std::sync::mpsc::Sender;
 
+use crate::exchange::{ExchangeableMicrophone, ExchangeableSpeaker};
 use crate::fault::DeviceFault;
+use crate::open::{AudioSpec, EitherDevice, NewDevice};
+use crate::processing::{Processing, ProcessingSwitch};
 
 /// Samples a second, everywhere in this crate.
 pub const SAMPLE_RATE: u32 = 48_000;
@@ -12,6 +16,22 @@ pub const TICK_SAMPLES: usize = 480;
 
 /// 10 ms of one channel at 48 kHz, each sample from −1 to 1.
 pub type Tick = [f32; TICK_SAMPLES];
+
+/// How a sound card does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CardFigures {
+    /// The card's own samples a second.
+    pub sample_rate: u32,
+    /// How much later sound comes than by a card without any buffer, in milliseconds: a running estimate over half a
+    /// second, from what the card says of itself and what waits between it and the tick. None as long as the card starts.
+    pub latency_ms: Option<f64>,
+    /// What the card moves at once, in milliseconds.
+    pub period_ms: f64,
+    /// What the buffers are made for now, in milliseconds: as little as there are no glitches with.
+    pub buffer_ms: u32,
+    /// How often sound was missing, in the card or on the way to it.
+    pub glitches: u64,
+}
 
 /// A source of voice. No method ever blocks.
 ///
@@ -41,10 +61,20 @@ pub trait Microphone: Send {
         None
     }
 
-    /// How long a sample has waited between the mouth and [`read`](Self::read), in milliseconds: half of the echo canceller's
-    /// delay hint.
+    /// What the user should know since it was last asked, for instance that a sound card is back.
+    fn take_notice(&mut self) -> Option<String> {
+        None
+    }
+
+    /// How much later a sample is handed out than at the end of the 10 ms in which the mouth made it, in milliseconds: a
+    /// part of the echo canceller's delay hint.
     fn delay_ms(&self) -> u32 {
         0
+    }
+
+    /// How the sound card does, if this is one that runs.
+    fn card(&self) -> Option<CardFigures> {
+        None
     }
 }
 
@@ -81,10 +111,20 @@ pub trait Speaker: Send {
         None
     }
 
-    /// How long a sample waits between [`write`](Self::write) and the ear, in milliseconds: the other half of the
-    /// echo canceller's delay hint.
+    /// What the user should know since it was last asked.
+    fn take_notice(&mut self) -> Option<String> {
+        None
+    }
+
+    /// How much later the ear hears a sample than it is given to [`write`](Self::write), in milliseconds: the other part
+    /// of the echo canceller's delay hint.
     fn delay_ms(&self) -> u32 {
         0
+    }
+
+    /// How the sound card does, if this is one that runs.
+    fn card(&self) -> Option<CardFigures> {
+        None
     }
 }
 
@@ -94,6 +134,54 @@ pub struct AudioDevices {
     pub microphone: Box<dyn Microphone>,
     /// Where the peer's voice goes.
     pub speaker: Box<dyn Speaker>,
+    successors: Successors,
+}
+
+/// The ways to the two places where a device gives way to another.
+struct Successors {
+    microphone: Sender<Box<dyn Microphone>>,
+    speaker: Sender<Box<dyn Speaker>>,
+    processing: ProcessingSwitch,
+}
+
+impl AudioDevices {
+    /// Two devices, as `spec` names them, each of which can be exchanged.
+    pub(crate) fn exchangeable(
+        spec: &AudioSpec,
+        microphone: Box<dyn Microphone>,
+        speaker: Box<dyn Speaker>,
+    ) -> Self {
+        let (microphone, to_microphone) = ExchangeableMicrophone::new(microphone);
+        let (speaker, to_speaker) = ExchangeableSpeaker::new(speaker);
+        let (microphone, speaker, processing) =
+            Processing::wrap(Box::new(microphone), Box::new(speaker));
+        processing.set_on(spec.is_processed());
+        Self {
+            microphone,
+            speaker,
+            successors: Successors {
+                microphone: to_microphone,
+                speaker: to_speaker,
+                processing,
+            },
+        }
+    }
+
+    /// Puts another device in the place of the one of its kind, while ticks go on. It takes over as soon as it runs; the
+    /// other one is finished and closed elsewhere.
+    pub fn exchange(&mut self, new: NewDevice) {
+        let successors = &self.successors;
+        successors.processing.set_on(new.spec.is_processed());
+        // Both ends are ours.
+        match new.device {
+            EitherDevice::Microphone(microphone) => {
+                let _ = successors.microphone.send(microphone);
+            }
+            EitherDevice::Speaker(speaker) => {
+                let _ = successors.speaker.send(speaker);
+            }
+        }
+    }
 }
 
 impl fmt::Debug for AudioDevices {

@@ -24,6 +24,12 @@ const SMOOTHING: f64 = 0.02;
 /// A level so far above the target is a stall that is over, not drift: the excess is dropped at once.
 const MAX_EXCESS_SECONDS: f64 = 0.030;
 
+/// A card that starts takes or gives what it likes: so much more than the target goes at once, while nobody minds.
+const MAX_EXCESS_AT_START_SECONDS: f64 = 0.010;
+
+/// How many ticks a start lasts.
+const START_TICKS: u32 = 100;
+
 /// 0.7 ms of delay, and a stop band below what 16 bits resolve in speech.
 const SINC_LENGTH: usize = 64;
 
@@ -35,6 +41,8 @@ struct Levelling {
     /// Samples that should be in it, seen just before a read or just after a write.
     target: f64,
     average: f64,
+    /// Ticks until the start is over.
+    starting: u32,
 }
 
 impl Levelling {
@@ -43,6 +51,7 @@ impl Levelling {
             rate: f64::from(rate),
             target: target as f64,
             average: target as f64,
+            starting: START_TICKS,
         }
     }
 
@@ -56,7 +65,12 @@ impl Levelling {
     /// How many samples to drop after a stall.
     fn excess(&mut self, level: usize) -> usize {
         let over = level as f64 - self.target;
-        if over <= MAX_EXCESS_SECONDS * self.rate {
+        let allowed = match self.starting {
+            0 => MAX_EXCESS_SECONDS,
+            _ => MAX_EXCESS_AT_START_SECONDS,
+        };
+        self.starting = self.starting.saturating_sub(1);
+        if over <= allowed * self.rate {
             return 0;
         }
         self.average = self.target;
@@ -65,11 +79,12 @@ impl Levelling {
 
     fn restart(&mut self) {
         self.average = self.target;
+        self.starting = START_TICKS;
     }
 
-    /// Milliseconds of sound that lie in the ring, on average.
-    fn delay_ms(&self) -> u32 {
-        (self.average * 1_000.0 / self.rate) as u32
+    /// So many samples of the ring, in milliseconds.
+    fn ms(&self, level: usize) -> f64 {
+        level as f64 * 1_000.0 / self.rate
     }
 }
 
@@ -118,12 +133,17 @@ impl FromCard {
 
     /// Fills a tick; says whether the card had delivered enough.
     pub(crate) fn read(&mut self, out: &mut Tick) -> bool {
-        let level = self.ring.slots();
-        if self.is_filling && (level as f64) < self.levelling.target {
+        if self.is_filling && !self.is_full_enough() {
             out.fill(0.0);
             return false;
         }
-        self.is_filling = false;
+        if self.is_filling {
+            self.is_filling = false;
+            // What came while nobody listened.
+            while self.is_full_enough() {
+                let _ = self.ring.pop();
+            }
+        }
         self.drop_oldest(self.ring.slots());
         correct(
             &mut self.resampler,
@@ -146,9 +166,24 @@ impl FromCard {
         self.levelling.restart();
     }
 
-    /// Milliseconds that lie in the ring.
-    pub(crate) fn delay_ms(&self) -> u32 {
-        self.levelling.delay_ms()
+    /// Another level to keep; it is reached without a gap.
+    pub(crate) fn set_target(&mut self, target: usize) {
+        self.levelling.target = target as f64;
+    }
+
+    /// Whether silence is handed out, until enough is there.
+    pub(crate) fn is_filling(&self) -> bool {
+        self.is_filling
+    }
+
+    /// Whether so much is there that it would not be handed out as silence.
+    pub(crate) fn is_full_enough(&self) -> bool {
+        self.ring.slots() as f64 >= self.levelling.target
+    }
+
+    /// Milliseconds that lie in the ring now.
+    pub(crate) fn level_ms(&self) -> f64 {
+        self.levelling.ms(self.ring.slots())
     }
 
     fn drop_oldest(&mut self, level: usize) {
@@ -219,7 +254,8 @@ impl ToCard {
             }
         }
         // What is in the ring cannot be taken back: after a stall of the card, ticks are left out instead.
-        if self.levelling.excess(self.level()) > 0 {
+        let tick = (self.levelling.rate / 100.0) as usize;
+        if self.levelling.excess(self.level() + tick) > 0 {
             return;
         }
         let Ok(from) = InterleavedSlice::new(&samples[..], 1, TICK_SAMPLES) else {
@@ -241,9 +277,14 @@ impl ToCard {
         correct(&mut self.resampler, self.levelling.correction(level));
     }
 
-    /// Milliseconds that lie in the ring.
-    pub(crate) fn delay_ms(&self) -> u32 {
-        self.levelling.delay_ms()
+    /// Another level to keep; it is reached without a gap.
+    pub(crate) fn set_target(&mut self, target: usize) {
+        self.levelling.target = target as f64;
+    }
+
+    /// Milliseconds that lie in the ring now.
+    pub(crate) fn level_ms(&self) -> f64 {
+        self.levelling.ms(self.level())
     }
 
     fn level(&self) -> usize {
@@ -312,7 +353,7 @@ mod tests {
                 heard.extend_from_slice(&out);
             }
             assert_eq!(gaps, 0, "{rate} Hz, {drift} ppm");
-            assert!(from_card.delay_ms() < 60, "{}", from_card.delay_ms());
+            assert!(from_card.level_ms() < 60.0, "{}", from_card.level_ms());
             let level = producer.buffer().capacity() - producer.slots();
             assert!(level < 2 * target, "{rate} Hz, {drift} ppm: {level}");
             let last = &heard[heard.len() - 48_000..];
@@ -344,7 +385,7 @@ mod tests {
                 }
             }
             assert_eq!(dry, 0, "{rate} Hz, {drift} ppm");
-            assert!(to_card.delay_ms() < 60, "{}", to_card.delay_ms());
+            assert!(to_card.level_ms() < 60.0, "{}", to_card.level_ms());
             assert!(
                 consumer.slots() < 2 * target,
                 "{rate} Hz, {drift} ppm: {}",
@@ -366,6 +407,22 @@ mod tests {
             48_000 - producer.slots() < 960,
             "half a second was dropped down to the target"
         );
+    }
+
+    #[test]
+    fn a_card_that_takes_nothing_at_its_start_is_not_late_for_it() {
+        let (producer, mut consumer) = RingBuffer::new(48_000);
+        let mut to_card = ToCard::new(producer, 48_000, 1_080).unwrap();
+        // 30 ms until it starts.
+        for _ in 0..3 {
+            to_card.write(&[0.1; TICK_SAMPLES]);
+        }
+        for _ in 0..10 {
+            (0..TICK_SAMPLES).for_each(|_| assert!(consumer.pop().is_ok()));
+            to_card.write(&[0.1; TICK_SAMPLES]);
+        }
+        let late = consumer.slots().saturating_sub(1_080);
+        assert!(late <= 480, "{late}");
     }
 
     #[test]
@@ -397,5 +454,33 @@ mod tests {
             "silence first, then the tick: {}",
             consumer.slots()
         );
+    }
+
+    #[test]
+    fn another_target_is_reached_within_seconds_and_without_a_gap() {
+        let (mut producer, consumer) = RingBuffer::new(48_000);
+        let mut from_card = FromCard::new(consumer, 48_000, 1_080).unwrap();
+        let (producer_of_speaker, mut speaker) = RingBuffer::new(48_000);
+        let mut to_card = ToCard::new(producer_of_speaker, 48_000, 1_080).unwrap();
+        for _ in 0..3 {
+            (0..TICK_SAMPLES).for_each(|_| producer.push(0.1).unwrap());
+        }
+        for target in [1_080_usize, 1_800, 1_080] {
+            from_card.set_target(target);
+            to_card.set_target(target);
+            let (mut gaps, mut dry) = (0, 0);
+            for _ in 0..1_000 {
+                (0..TICK_SAMPLES).for_each(|_| producer.push(0.1).unwrap());
+                gaps += usize::from(!from_card.read(&mut [0.0; TICK_SAMPLES]));
+                to_card.write(&[0.1; TICK_SAMPLES]);
+                dry += (0..TICK_SAMPLES).filter(|_| speaker.pop().is_err()).count();
+            }
+            assert_eq!((gaps, dry), (0, 0), "{target}");
+            // A tick was taken since the level was looked at.
+            let level = 48_000 - producer.slots() + TICK_SAMPLES;
+            assert!(level.abs_diff(target) < 60, "{level} for {target}");
+            let level = speaker.slots() + TICK_SAMPLES;
+            assert!(level.abs_diff(target) < 60, "{level} for {target}");
+        }
     }
 }

@@ -181,19 +181,19 @@ fn available_text(available: &[String]) -> String {
 /// What went wrong with a device in use. The call goes on unless the caller decides otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DeviceFault {
-    /// The sound card stopped; it is being opened again.
-    #[error("the {role} stopped and is opened again: {detail}")]
+    /// The sound card stopped, or cannot be opened; it is tried again.
+    #[error("the {device} stopped and is opened again: {detail}")]
     Interrupted {
-        /// `microphone` or `speaker`.
-        role: &'static str,
+        /// As the user chose it: `default microphone`, `speaker "USB Headset"`.
+        device: String,
         /// The reason as the operating system gives it.
         detail: String,
     },
-    /// The sound card could not be opened (again); no more attempts are made.
-    #[error("the {role} is lost: {detail}")]
+    /// The sound card has been away for half a minute. It is still tried, every few seconds.
+    #[error("the {device} is lost: {detail}")]
     Lost {
-        /// `microphone` or `speaker`.
-        role: &'static str,
+        /// As the user chose it.
+        device: String,
         /// The reason as the operating system gives it.
         detail: String,
     },
@@ -225,6 +225,23 @@ pub enum DeviceFault {
 }
 
 impl DeviceFault {
+    /// What to do about it in a call.
+    #[must_use]
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::Interrupted { .. } => {
+                "the call goes on, with silence there until it works again; nothing to do"
+            }
+            Self::Lost { .. } => {
+                "the call goes on; plug the device in again, or choose another: order `microphone SOURCE` or `speaker SINK`"
+            }
+            Self::ReadFailed { .. }
+            | Self::WriteFailed { .. }
+            | Self::DiskFull { .. }
+            | Self::OutputClosed => "the call goes on",
+        }
+    }
+
     /// A recording that cannot go on; a full disk or quota is told apart from all else.
     pub(crate) fn of_write(path: &Path, error: &io::Error) -> Self {
         let path = path.to_owned();

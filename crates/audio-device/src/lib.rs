@@ -5,11 +5,14 @@
 //! networks; its user brings the 10 ms clock:
 //!
 //! ```text
-//!            every 10 ms                            sound card (cpal)  default
+//!            every 10 ms                            sound card (cpal)  default, card:NAME
 //!   driver ──────────────► Speaker::write  ──────►  recording thread   FILE.wav, raw:FILE
 //!          ──────────────► Microphone::read ◄─────  pipe, stdin/stdout raw:PATH, -
 //!                 └─ Processing (echo, noise, gain) between the two, for sound cards
 //! ```
+//!
+//! A device may be exchanged for another while ticks go on: [`open_device`], then [`AudioDevices::exchange`]. A sound
+//! card that fails is opened again; [`CardFigures`] say how late it is, and how much of it is buffered.
 //!
 //! ```
 //! use securecall_audio_device::{AudioSpec, MicrophoneSpec, SpeakerSpec, TICK_SAMPLES, open_devices};
@@ -37,13 +40,19 @@
 #![deny(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+#[cfg(any(feature = "cpal", test))]
+mod buffer_rule;
 mod call_tone;
+mod cross_fade;
 mod device;
 #[cfg(any(feature = "cpal", test))]
 mod drift;
+mod exchange;
 mod fault;
 mod file_kind;
 mod file_resampler;
+#[cfg(any(feature = "cpal", test))]
+mod latency;
 mod null;
 mod open;
 mod pcm;
@@ -61,13 +70,12 @@ mod wav;
 mod wav_microphone;
 
 pub use call_tone::{CallTone, ToneSource};
-pub use device::{AudioDevices, Microphone, SAMPLE_RATE, Speaker, TICK_SAMPLES, Tick};
+pub use device::{AudioDevices, CardFigures, Microphone, SAMPLE_RATE, Speaker, TICK_SAMPLES, Tick};
 pub use fault::{Blame, DeviceFault, OpenError, WavProblem};
 pub use open::{
-    AudioSpec, ProcessingChoice, ProcessingChoiceError, open_card_speaker, open_devices,
-    open_microphone, open_speaker,
+    AudioSpec, DeviceWish, NewDevice, ProcessingChoice, ProcessingChoiceError, open_card_speaker,
+    open_device, open_devices, open_microphone, open_speaker,
 };
-pub use processing::Processing;
 pub use spec::{MicrophoneSpec, SpeakerSpec, SpecError};
 pub use tone_player::{TonePlayer, ToneProblem};
 pub use wav::{Coding, HeaderReader, Wanted, WavError, WavFormat, WavHeader, WavReader};

@@ -1,5 +1,6 @@
 //! From what the user wrote to devices in use.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
@@ -10,7 +11,6 @@ use crate::device::{AudioDevices, Microphone, Speaker};
 use crate::fault::OpenError;
 use crate::file_kind::{FileKind, open_failed, same_file};
 use crate::null::{NullMicrophone, NullSpeaker};
-use crate::processing::Processing;
 use crate::raw_microphone::RawMicrophone;
 use crate::raw_speaker::RawSpeaker;
 use crate::recording::{Container, Recording};
@@ -63,13 +63,23 @@ pub struct AudioSpec {
 }
 
 impl AudioSpec {
-    fn is_processed(&self) -> bool {
+    pub(crate) fn is_processed(&self) -> bool {
         match self.processing {
             ProcessingChoice::On => true,
             ProcessingChoice::Off => false,
-            ProcessingChoice::Automatic => {
-                self.microphone == MicrophoneSpec::Default && self.speaker == SpeakerSpec::Default
-            }
+            ProcessingChoice::Automatic => self.microphone.is_card() && self.speaker.is_card(),
+        }
+    }
+
+    /// # Errors
+    ///
+    /// The speaker would overwrite what the microphone plays.
+    fn check_files(&self) -> Result<(), OpenError> {
+        match (self.microphone.path(), self.speaker.path()) {
+            (Some(source), Some(sink)) if same_file(source, sink) => Err(OpenError::SameFile {
+                path: sink.to_owned(),
+            }),
+            _ => Ok(()),
         }
     }
 }
@@ -84,24 +94,96 @@ impl AudioSpec {
 /// See [`OpenError`]; its [`blame`](OpenError::blame) says whose it is.
 pub fn open_devices(spec: &AudioSpec) -> Result<AudioDevices, OpenError> {
     // Before the speaker is opened: it would empty the file.
-    if let (Some(source), Some(sink)) = (spec.microphone.path(), spec.speaker.path())
-        && same_file(source, sink)
-    {
-        return Err(OpenError::SameFile {
-            path: sink.to_owned(),
-        });
-    }
+    spec.check_files()?;
     let microphone = open_microphone(&spec.microphone)?;
     let speaker = open_speaker(&spec.speaker)?;
-    let devices = AudioDevices {
-        microphone,
-        speaker,
+    Ok(AudioDevices::exchangeable(spec, microphone, speaker))
+}
+
+/// One device in place of another, while a call goes on.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DeviceWish {
+    /// Another microphone.
+    Microphone(MicrophoneSpec),
+    /// Another speaker.
+    Speaker(SpeakerSpec),
+}
+
+impl DeviceWish {
+    /// The devices as they are with it.
+    #[must_use]
+    pub fn applied_to(&self, spec: &AudioSpec) -> AudioSpec {
+        let mut spec = spec.clone();
+        match self {
+            Self::Microphone(microphone) => spec.microphone = microphone.clone(),
+            Self::Speaker(speaker) => spec.speaker = speaker.clone(),
+        }
+        spec
+    }
+}
+
+/// A device that was opened to take the place of another: see [`AudioDevices::exchange`].
+pub struct NewDevice {
+    /// All devices, with this one.
+    pub(crate) spec: AudioSpec,
+    pub(crate) device: EitherDevice,
+}
+
+pub(crate) enum EitherDevice {
+    Microphone(Box<dyn Microphone>),
+    Speaker(Box<dyn Speaker>),
+}
+
+impl NewDevice {
+    /// All devices, with this one.
+    #[must_use]
+    pub fn spec(&self) -> &AudioSpec {
+        &self.spec
+    }
+
+    /// What the user should know of it, once.
+    #[must_use]
+    pub fn notice(&self) -> Option<&str> {
+        match &self.device {
+            EitherDevice::Microphone(microphone) => microphone.notice(),
+            EitherDevice::Speaker(speaker) => speaker.notice(),
+        }
+    }
+}
+
+/// For the user, once it is there: `the microphone is now card:USB`.
+impl fmt::Display for NewDevice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.device {
+            EitherDevice::Microphone(_) => {
+                write!(f, "the microphone is now {}", self.spec.microphone)
+            }
+            EitherDevice::Speaker(_) => write!(f, "the speaker is now {}", self.spec.speaker),
+        }
+    }
+}
+
+impl fmt::Debug for NewDevice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewDevice").finish_non_exhaustive()
+    }
+}
+
+/// Opens the device that is wished for, to take the place of the one in `spec`.
+///
+/// # Errors
+///
+/// See [`OpenError`].
+pub fn open_device(spec: &AudioSpec, wish: &DeviceWish) -> Result<NewDevice, OpenError> {
+    let spec = wish.applied_to(spec);
+    spec.check_files()?;
+    let device = match wish {
+        DeviceWish::Microphone(microphone) => {
+            EitherDevice::Microphone(open_microphone(microphone)?)
+        }
+        DeviceWish::Speaker(speaker) => EitherDevice::Speaker(open_speaker(speaker)?),
     };
-    Ok(if spec.is_processed() {
-        Processing::wrap(devices)
-    } else {
-        devices
-    })
+    Ok(NewDevice { spec, device })
 }
 
 /// Opens a microphone without any processing.
@@ -111,7 +193,8 @@ pub fn open_devices(spec: &AudioSpec) -> Result<AudioDevices, OpenError> {
 /// See [`OpenError`].
 pub fn open_microphone(spec: &MicrophoneSpec) -> Result<Box<dyn Microphone>, OpenError> {
     Ok(match spec {
-        MicrophoneSpec::Default => return default_microphone(),
+        MicrophoneSpec::Default => return card_microphone(None),
+        MicrophoneSpec::Card(name) => return card_microphone(Some(name)),
         MicrophoneSpec::Null => Box::new(NullMicrophone),
         MicrophoneSpec::Tone(hertz) => Box::new(ToneMicrophone::new(*hertz)),
         MicrophoneSpec::Wav(path) => Box::new(WavMicrophone::open(path)?),
@@ -128,6 +211,7 @@ pub fn open_microphone(spec: &MicrophoneSpec) -> Result<Box<dyn Microphone>, Ope
 pub fn open_speaker(spec: &SpeakerSpec) -> Result<Box<dyn Speaker>, OpenError> {
     Ok(match spec {
         SpeakerSpec::Default => return card_speaker(None),
+        SpeakerSpec::Card(name) => return card_speaker(Some(name)),
         SpeakerSpec::Null => Box::new(NullSpeaker),
         SpeakerSpec::Wav(path) => Box::new(Recording::open(path, Container::Wav)?),
         SpeakerSpec::Raw(path) => return raw_speaker(path),
@@ -177,8 +261,8 @@ fn standard_output() -> Result<Box<dyn Speaker>, OpenError> {
 }
 
 #[cfg(feature = "cpal")]
-fn default_microphone() -> Result<Box<dyn Microphone>, OpenError> {
-    Ok(Box::new(crate::sound_card::CardMicrophone::open()?))
+fn card_microphone(name: Option<&str>) -> Result<Box<dyn Microphone>, OpenError> {
+    Ok(Box::new(crate::sound_card::CardMicrophone::open(name)?))
 }
 
 #[cfg(feature = "cpal")]
@@ -187,7 +271,7 @@ fn card_speaker(name: Option<&str>) -> Result<Box<dyn Speaker>, OpenError> {
 }
 
 #[cfg(not(feature = "cpal"))]
-fn default_microphone() -> Result<Box<dyn Microphone>, OpenError> {
+fn card_microphone(_name: Option<&str>) -> Result<Box<dyn Microphone>, OpenError> {
     Err(OpenError::NoSoundCardSupport)
 }
 

@@ -11,7 +11,7 @@ use sonora::config::{
 };
 use sonora::{AudioProcessing, Config, StreamConfig};
 
-use crate::device::{AudioDevices, Microphone, SAMPLE_RATE, Speaker, TICK_SAMPLES, Tick};
+use crate::device::{CardFigures, Microphone, SAMPLE_RATE, Speaker, TICK_SAMPLES, Tick};
 use crate::fault::DeviceFault;
 
 /// After so many panics of the engine the voice goes through unprocessed.
@@ -88,16 +88,29 @@ struct Guarded {
     engine: Option<Box<dyn VoiceEngine>>,
     rebuilds: u32,
     speaker_delay_ms: u32,
+    /// Devices that are no sound cards stay as they are.
+    is_on: bool,
 }
 
 impl Guarded {
-    fn new(mut make: EngineMaker) -> Self {
+    fn new(make: EngineMaker) -> Self {
         Self {
-            engine: Some(make()),
+            engine: None,
             make,
             rebuilds: 0,
             speaker_delay_ms: 0,
+            is_on: false,
         }
+    }
+
+    /// An engine that was off has forgotten the room.
+    fn set_on(&mut self, is_on: bool) {
+        if is_on == self.is_on {
+            return;
+        }
+        self.is_on = is_on;
+        self.rebuilds = 0;
+        self.engine = is_on.then(|| (self.make)());
     }
 
     fn run(&mut self, work: impl FnOnce(&mut dyn VoiceEngine)) {
@@ -119,28 +132,43 @@ impl Guarded {
 }
 
 /// Microphone and speaker with the processing between them.
-pub struct Processing;
+pub(crate) struct Processing;
+
+/// Turns the processing on and off.
+pub(crate) struct ProcessingSwitch(Arc<Mutex<Guarded>>);
+
+impl ProcessingSwitch {
+    pub(crate) fn set_on(&self, is_on: bool) {
+        lock(&self.0).set_on(is_on);
+    }
+}
+
+/// Both devices, and what turns the processing between them on.
+type Processed = (Box<dyn Microphone>, Box<dyn Speaker>, ProcessingSwitch);
 
 impl Processing {
-    /// Wraps both devices. The speaker's [`write`](Speaker::write) of a tick must come before the microphone's
-    /// [`read`](Microphone::read), so that the canceller knows a sound before its echo.
-    #[must_use]
-    pub fn wrap(devices: AudioDevices) -> AudioDevices {
-        Self::wrap_with(devices, Box::new(|| Box::new(Sonora::new())))
+    /// Wraps both devices; the processing is off. The speaker's [`write`](Speaker::write) of a tick must come before the
+    /// microphone's [`read`](Microphone::read), so that the canceller knows a sound before its echo.
+    pub(crate) fn wrap(microphone: Box<dyn Microphone>, speaker: Box<dyn Speaker>) -> Processed {
+        Self::wrap_with(microphone, speaker, Box::new(|| Box::new(Sonora::new())))
     }
 
-    fn wrap_with(devices: AudioDevices, make: EngineMaker) -> AudioDevices {
+    fn wrap_with(
+        microphone: Box<dyn Microphone>,
+        speaker: Box<dyn Speaker>,
+        make: EngineMaker,
+    ) -> Processed {
         let shared = Arc::new(Mutex::new(Guarded::new(make)));
-        AudioDevices {
-            microphone: Box::new(ProcessedMicrophone {
-                inner: devices.microphone,
-                shared: Arc::clone(&shared),
-            }),
-            speaker: Box::new(ProcessedSpeaker {
-                inner: devices.speaker,
-                shared,
-            }),
-        }
+        let switch = ProcessingSwitch(Arc::clone(&shared));
+        let microphone = ProcessedMicrophone {
+            inner: microphone,
+            shared: Arc::clone(&shared),
+        };
+        let speaker = ProcessedSpeaker {
+            inner: speaker,
+            shared,
+        };
+        (Box::new(microphone), Box::new(speaker), switch)
     }
 }
 
@@ -159,7 +187,8 @@ impl Microphone for ProcessedMicrophone {
         self.inner.read(out);
         let mut processed = *out;
         let mut shared = lock(&self.shared);
-        let delay_ms = shared.speaker_delay_ms + self.inner.delay_ms();
+        // A tick is written when it begins and read when it is over.
+        let delay_ms = shared.speaker_delay_ms + self.inner.delay_ms() + 10;
         shared.run(|engine| {
             engine.capture(&mut processed, delay_ms);
             *out = processed;
@@ -170,6 +199,10 @@ impl Microphone for ProcessedMicrophone {
         self.inner.discard();
     }
 
+    fn is_running(&mut self) -> bool {
+        self.inner.is_running()
+    }
+
     fn take_fault(&mut self) -> Option<DeviceFault> {
         self.inner.take_fault()
     }
@@ -178,8 +211,16 @@ impl Microphone for ProcessedMicrophone {
         self.inner.notice()
     }
 
+    fn take_notice(&mut self) -> Option<String> {
+        self.inner.take_notice()
+    }
+
     fn delay_ms(&self) -> u32 {
         self.inner.delay_ms()
+    }
+
+    fn card(&self) -> Option<CardFigures> {
+        self.inner.card()
     }
 }
 
@@ -198,6 +239,10 @@ impl Speaker for ProcessedSpeaker {
         self.inner.write(samples);
     }
 
+    fn is_running(&mut self) -> bool {
+        self.inner.is_running()
+    }
+
     fn finish(&mut self) -> Result<(), DeviceFault> {
         self.inner.finish()
     }
@@ -210,8 +255,16 @@ impl Speaker for ProcessedSpeaker {
         self.inner.notice()
     }
 
+    fn take_notice(&mut self) -> Option<String> {
+        self.inner.take_notice()
+    }
+
     fn delay_ms(&self) -> u32 {
         self.inner.delay_ms()
+    }
+
+    fn card(&self) -> Option<CardFigures> {
+        self.inner.card()
     }
 }
 
@@ -239,13 +292,6 @@ mod tests {
         }
     }
 
-    fn tone_devices() -> AudioDevices {
-        AudioDevices {
-            microphone: Box::new(ToneMicrophone::new(440.0)),
-            speaker: Box::new(NullSpeaker),
-        }
-    }
-
     fn peak(samples: &[f32]) -> f32 {
         samples
             .iter()
@@ -256,18 +302,20 @@ mod tests {
     fn a_panic_in_the_engine_costs_one_tick_of_processing_and_later_the_processing() {
         let captures = Arc::new(AtomicU32::new(0));
         let engine_captures = Arc::clone(&captures);
-        let mut devices = Processing::wrap_with(
-            tone_devices(),
+        let (mut microphone, _speaker, switch) = Processing::wrap_with(
+            Box::new(ToneMicrophone::new(440.0)),
+            Box::new(NullSpeaker),
             Box::new(move || {
                 Box::new(Fragile {
                     captures: Arc::clone(&engine_captures),
                 })
             }),
         );
+        switch.set_on(true);
         let mut peaks = Vec::new();
         for _ in 0..60 {
             let mut tick = [0.0; TICK_SAMPLES];
-            devices.microphone.read(&mut tick);
+            microphone.read(&mut tick);
             peaks.push(peak(&tick));
         }
         for (index, peak) in peaks.iter().enumerate() {
@@ -319,13 +367,12 @@ mod tests {
     #[test]
     fn the_echo_of_the_peers_voice_is_taken_out() {
         let echo = Arc::new(Mutex::new(VecDeque::from([[0.0; TICK_SAMPLES]; 4])));
-        let room = AudioDevices {
-            microphone: Box::new(Room {
-                echo: Arc::clone(&echo),
-            }),
-            speaker: Box::new(Room { echo }),
+        let room = || Room {
+            echo: Arc::clone(&echo),
         };
-        let mut devices = Processing::wrap(room);
+        let (mut microphone, mut speaker, switch) =
+            Processing::wrap(Box::new(room()), Box::new(room()));
+        switch.set_on(true);
         let (mut heard, mut returned) = (0.0_f64, 0.0_f64);
         // Noise in syllables: a plain 32-bit congruential generator, loud for 200 ms, quiet for 100 ms.
         let mut seed: u32 = 1;
@@ -336,9 +383,9 @@ mod tests {
                 let noise = seed as f32 / u32::MAX as f32 - 0.5;
                 if loud { 0.5 * noise } else { 0.0 }
             });
-            devices.speaker.write(&played);
+            speaker.write(&played);
             let mut captured = [0.0; TICK_SAMPLES];
-            devices.microphone.read(&mut captured);
+            microphone.read(&mut captured);
             // It needs some seconds to learn the room.
             if tick_number >= 500 {
                 heard += played
@@ -357,11 +404,28 @@ mod tests {
 
     #[test]
     fn a_wrapped_device_still_answers_for_the_inner_one() {
-        let devices = Processing::wrap(AudioDevices {
-            microphone: Box::new(NullMicrophone),
-            speaker: Box::new(NullSpeaker),
-        });
-        assert!(devices.microphone.notice().is_none());
-        assert_eq!(devices.speaker.delay_ms(), 0);
+        let (microphone, speaker, _) =
+            Processing::wrap(Box::new(NullMicrophone), Box::new(NullSpeaker));
+        assert!(microphone.notice().is_none());
+        assert_eq!(speaker.delay_ms(), 0);
+    }
+
+    #[test]
+    fn what_is_turned_off_leaves_the_sound_alone_and_works_again_when_turned_on() {
+        let (mut microphone, _speaker, switch) = Processing::wrap_with(
+            Box::new(ToneMicrophone::new(440.0)),
+            Box::new(NullSpeaker),
+            Box::new(|| {
+                Box::new(Fragile {
+                    captures: Arc::default(),
+                })
+            }),
+        );
+        for (is_on, expected) in [(false, 0.25), (true, 0.125), (false, 0.25), (true, 0.125)] {
+            switch.set_on(is_on);
+            let mut tick = [0.0; TICK_SAMPLES];
+            microphone.read(&mut tick);
+            assert!((peak(&tick) - expected).abs() < 0.01, "{is_on}");
+        }
     }
 }

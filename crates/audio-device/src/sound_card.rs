@@ -1,15 +1,24 @@
 //! The sound card's default input and output, and outputs by their name, by cpal.
 //!
-//! A thread owns each stream, opens it with the first tick and again when it fails. The callbacks copy samples to or
-//! from a ring and nothing else: no lock, no allocation, no system call. See `drift` for the other side of the ring.
+//! A thread owns each stream, opens it with the first tick, again when it fails, and again with another buffer when
+//! that is needed. The callbacks copy samples to or from a ring and note when they did: no lock, no allocation. See
+//! `drift` for the other side of the ring.
+//!
+//! ```text
+//!   tick ── card ── ring ── callback ── stream          buffer_rule  how large the buffers are
+//!             │                           │             latency      how long sound is on its way
+//!             └──────── keeper ── opener ─┘             outage       when a card that fails is tried again
+//! ```
 
 mod capture;
 mod card;
 mod choice;
 mod format;
+mod keeper;
+mod opener;
+mod outage;
 mod playback;
 mod quiet_alsa;
-mod stream;
 
 pub(crate) use capture::CardMicrophone;
 pub(crate) use playback::CardSpeaker;

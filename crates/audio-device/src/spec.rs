@@ -11,6 +11,8 @@ pub enum MicrophoneSpec {
     /// `default`: the sound card's default input.
     #[default]
     Default,
+    /// `card:NAME`: the sound card of this name.
+    Card(String),
     /// `null`: silence.
     Null,
     /// `FILE.wav`: played once from the first [`read`](crate::Microphone::read), then silence.
@@ -29,6 +31,8 @@ pub enum SpeakerSpec {
     /// `default`: the sound card's default output.
     #[default]
     Default,
+    /// `card:NAME`: the sound card of this name.
+    Card(String),
     /// `null`: nowhere.
     Null,
     /// `FILE.wav`: 16 bit, 48 kHz, mono, written in real time.
@@ -63,6 +67,9 @@ pub enum SpecError {
         /// The forms this role understands.
         expected: &'static str,
     },
+    /// `card:` without a name.
+    #[error("`card:` needs the name of a sound card: card:NAME")]
+    CardWithoutName,
     /// `raw:` without a path.
     #[error("`raw:` needs a path: raw:PATH")]
     RawWithoutPath,
@@ -80,12 +87,13 @@ pub enum SpecError {
     },
 }
 
-const MICROPHONE_FORMS: &str = "`default`, `null`, FILE.wav, raw:PATH, `-` or tone:HZ";
-const SPEAKER_FORMS: &str = "`default`, `null`, FILE.wav, raw:PATH or `-`";
+const MICROPHONE_FORMS: &str = "`default`, card:NAME, `null`, FILE.wav, raw:PATH, `-` or tone:HZ";
+const SPEAKER_FORMS: &str = "`default`, card:NAME, `null`, FILE.wav, raw:PATH or `-`";
 
 /// The forms that microphones and speakers share.
 enum Shared {
     Default,
+    Card(String),
     Null,
     Wav(PathBuf),
     Raw(PathBuf),
@@ -106,6 +114,8 @@ fn parse_shared(
     match value.to_str() {
         Some("") => Err(SpecError::Empty { role, expected }),
         Some("default") => Ok(Shared::Default),
+        Some("card:") => Err(SpecError::CardWithoutName),
+        Some(text) if text.starts_with("card:") => Ok(Shared::Card(text["card:".len()..].into())),
         Some("null") => Ok(Shared::Null),
         Some("-") => Ok(Shared::Standard),
         _ if has_wav_extension(Path::new(value)) => Ok(Shared::Wav(value.into())),
@@ -143,8 +153,14 @@ impl MicrophoneSpec {
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::Wav(path) | Self::Raw(path) => Some(path),
-            Self::Default | Self::Null | Self::Stdin | Self::Tone(_) => None,
+            Self::Default | Self::Card(_) | Self::Null | Self::Stdin | Self::Tone(_) => None,
         }
+    }
+
+    /// Whether it is a sound card.
+    #[must_use]
+    pub fn is_card(&self) -> bool {
+        matches!(self, Self::Default | Self::Card(_))
     }
 }
 
@@ -154,8 +170,14 @@ impl SpeakerSpec {
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::Wav(path) | Self::Raw(path) => Some(path),
-            Self::Default | Self::Null | Self::Stdout => None,
+            Self::Default | Self::Card(_) | Self::Null | Self::Stdout => None,
         }
+    }
+
+    /// Whether it is a sound card.
+    #[must_use]
+    pub fn is_card(&self) -> bool {
+        matches!(self, Self::Default | Self::Card(_))
     }
 }
 
@@ -193,6 +215,7 @@ impl TryFrom<&OsStr> for MicrophoneSpec {
         }
         Ok(match parse_shared(value, "microphone", MICROPHONE_FORMS)? {
             Shared::Default => Self::Default,
+            Shared::Card(name) => Self::Card(name),
             Shared::Null => Self::Null,
             Shared::Wav(path) => Self::Wav(path),
             Shared::Raw(path) => Self::Raw(path),
@@ -213,6 +236,7 @@ impl TryFrom<&OsStr> for SpeakerSpec {
         }
         Ok(match parse_shared(value, "speaker", SPEAKER_FORMS)? {
             Shared::Default => Self::Default,
+            Shared::Card(name) => Self::Card(name),
             Shared::Null => Self::Null,
             Shared::Wav(path) => Self::Wav(path),
             Shared::Raw(path) => Self::Raw(path),
@@ -225,6 +249,7 @@ impl fmt::Display for MicrophoneSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
+            Self::Card(name) => write!(f, "card:{name}"),
             Self::Null => f.write_str("null"),
             Self::Wav(path) => path.display().fmt(f),
             Self::Raw(path) => write!(f, "raw:{}", path.display()),
@@ -238,6 +263,7 @@ impl fmt::Display for SpeakerSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
+            Self::Card(name) => write!(f, "card:{name}"),
             Self::Null => f.write_str("null"),
             Self::Wav(path) => path.display().fmt(f),
             Self::Raw(path) => write!(f, "raw:{}", path.display()),
@@ -254,6 +280,9 @@ mod tests {
     fn every_form_of_a_microphone_is_read_and_printed_alike() {
         for text in [
             "default",
+            "card:USB Headset, Mono",
+            "card:hw:CARD=1,DEV=0",
+            "card:.wav",
             "null",
             "speech.wav",
             "a dir/SPEECH.WAV",
@@ -301,8 +330,9 @@ mod tests {
         let error = |text: &str| text.parse::<MicrophoneSpec>().unwrap_err().to_string();
         assert_eq!(
             error("speech.mp3"),
-            "\"speech.mp3\" names no microphone: expected `default`, `null`, FILE.wav, raw:PATH, `-` or tone:HZ"
+            "\"speech.mp3\" names no microphone: expected `default`, card:NAME, `null`, FILE.wav, raw:PATH, `-` or tone:HZ"
         );
+        assert!(error("card:").contains("card:NAME"));
         assert!(error("").starts_with("no microphone was named"));
         assert_eq!(error("raw:"), "`raw:` needs a path: raw:PATH");
         for wrong in [

@@ -186,12 +186,12 @@ mod tests {
         fn take_fault(&mut self) -> Option<DeviceFault> {
             if self.busy_at == Some(self.ticks) {
                 return Some(DeviceFault::Interrupted {
-                    role: "speaker",
+                    device: "default speaker".to_owned(),
                     detail: "busy".to_owned(),
                 });
             }
             (self.fails_at == Some(self.ticks)).then(|| DeviceFault::Lost {
-                role: "speaker",
+                device: "default speaker".to_owned(),
                 detail: "unplugged".to_owned(),
             })
         }

@@ -1,6 +1,8 @@
 //! Opening microphone and speaker, which may wait for a sound server, a pipe or a disk.
 
-use securecall_audio_device::{AudioDevices, AudioSpec, OpenError, open_devices};
+use securecall_audio_device::{
+    AudioDevices, AudioSpec, DeviceWish, NewDevice, OpenError, open_device, open_devices,
+};
 use tokio::task::JoinHandle;
 
 /// Opens the devices on a thread that may wait.
@@ -17,4 +19,13 @@ pub(crate) async fn open_devices_aside(audio: &AudioSpec) -> Result<AudioDevices
 pub(crate) fn begin_to_open(audio: &AudioSpec) -> JoinHandle<Result<AudioDevices, OpenError>> {
     let audio = audio.clone();
     tokio::task::spawn_blocking(move || open_devices(&audio))
+}
+
+/// Begins to open one device that is to take the place of another.
+pub(crate) fn begin_to_open_one(
+    audio: &AudioSpec,
+    wish: DeviceWish,
+) -> JoinHandle<Result<NewDevice, OpenError>> {
+    let audio = audio.clone();
+    tokio::task::spawn_blocking(move || open_device(&audio, &wish))
 }

@@ -3,14 +3,17 @@
 //! It knows no peer: what is heard of all of them comes in as one tick, and each encoded frame goes
 //! out to be sealed for each. With several peers their ticks are mixed before they come here.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
-use securecall_audio_device::{AudioDevices, AudioSpec, DeviceFault, OpenError};
+use securecall_audio_device::{
+    AudioDevices, AudioSpec, DeviceFault, DeviceWish, NewDevice, OpenError,
+};
 use securecall_media::{CodecError, EncodedFrame, TICK_SAMPLES, Tick, VoiceEncoder};
 use tokio::task::JoinHandle;
 use web_time::Instant;
 
-use crate::audio::begin_to_open;
+use crate::audio::{begin_to_open, begin_to_open_one};
 use crate::event::Event;
 use crate::media_output::MediaOutputs;
 
@@ -30,6 +33,10 @@ pub(crate) struct AudioEngine {
     devices: Option<AudioDevices>,
     /// The devices on their way, where none were open.
     opening: Option<JoinHandle<Result<AudioDevices, OpenError>>>,
+    /// Other devices that are wished for.
+    wishes: VecDeque<DeviceWish>,
+    /// The first of them on its way.
+    exchanging: Option<JoinHandle<Result<NewDevice, OpenError>>>,
     /// While audio runs.
     encoder: Option<VoiceEncoder>,
     microphone_open: bool,
@@ -56,6 +63,8 @@ impl AudioEngine {
             spec,
             devices,
             opening: None,
+            wishes: VecDeque::new(),
+            exchanging: None,
             encoder: None,
             microphone_open: false,
             next_tick: None,
@@ -76,21 +85,73 @@ impl AudioEngine {
         Ok(())
     }
 
-    /// Waits for devices that are being opened; for ever where none are.
-    pub(crate) async fn opened(&mut self) -> Result<AudioDevices, String> {
-        let Some(handle) = &mut self.opening else {
-            return std::future::pending().await;
-        };
-        let joined = handle.await;
-        self.opening = None;
-        match joined {
-            Ok(opened) => opened.map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
+    /// Waits for devices that are being opened, and takes them; for ever where none are.
+    pub(crate) async fn opened(&mut self) -> Result<(), String> {
+        if let Some(opening) = &mut self.opening {
+            let joined = opening.await;
+            self.opening = None;
+            let opened = joined.map_err(|error| error.to_string())?;
+            self.use_devices(opened.map_err(|error| error.to_string())?);
+        } else if let Some(exchanging) = &mut self.exchanging {
+            let joined = exchanging.await;
+            self.exchanging = None;
+            match joined {
+                Ok(Ok(device)) => self.use_device(device),
+                // The one before goes on.
+                Ok(Err(error)) => self.outputs.tell(|call| Event::DeviceRefused {
+                    call: call.handle,
+                    error,
+                }),
+                Err(error) => self.outputs.notice(error.to_string()),
+            }
+            self.grant_next();
+        } else {
+            std::future::pending::<()>().await;
+        }
+        Ok(())
+    }
+
+    /// Puts another device in the place of one, as soon as it is open.
+    pub(crate) fn exchange(&mut self, wish: DeviceWish) {
+        self.wishes.push_back(wish);
+        if self.exchanging.is_none() {
+            self.grant_next();
         }
     }
 
+    fn grant_next(&mut self) {
+        if let Some(wish) = self.wishes.pop_front() {
+            self.exchanging = Some(begin_to_open_one(&self.spec, wish));
+        }
+    }
+
+    /// Where no devices are open yet, those that will be are other ones.
+    fn use_device(&mut self, device: NewDevice) {
+        self.spec = device.spec().clone();
+        if let Some(notice) = device.notice() {
+            self.outputs.notice(notice.to_owned());
+        }
+        self.outputs.notice(device.to_string());
+        if let Some(devices) = &mut self.devices {
+            devices.exchange(device);
+        }
+    }
+
+    /// How late microphone and speaker are, in milliseconds, where they are sound cards.
+    pub(crate) fn card_latencies(&self) -> [Option<f64>; 2] {
+        let Some(AudioDevices {
+            microphone,
+            speaker,
+            ..
+        }) = &self.devices
+        else {
+            return [None; 2];
+        };
+        [microphone.card(), speaker.card()].map(|card| card?.latency_ms)
+    }
+
     /// Takes the devices.
-    pub(crate) fn use_devices(&mut self, devices: AudioDevices) {
+    fn use_devices(&mut self, devices: AudioDevices) {
         let notices = [devices.microphone.notice(), devices.speaker.notice()];
         for notice in notices.into_iter().flatten() {
             self.outputs.notice(notice.to_owned());
@@ -168,6 +229,13 @@ impl AudioEngine {
             for fault in faults.into_iter().flatten() {
                 self.outputs.fault(fault);
             }
+            let notices = [
+                devices.microphone.take_notice(),
+                devices.speaker.take_notice(),
+            ];
+            for notice in notices.into_iter().flatten() {
+                self.outputs.notice(notice);
+            }
         }
         if let Some((microphone_at_unix_us, speaker_at_unix_us)) = self.started.take_news() {
             self.outputs.tell(|call| Event::AudioStarted {
@@ -202,10 +270,13 @@ impl AudioEngine {
     pub(crate) fn stop(&mut self) {
         self.next_tick = None;
         self.opening = None;
+        self.exchanging = None;
+        self.wishes.clear();
         self.encoder = None;
         if let Some(AudioDevices {
             microphone,
             mut speaker,
+            ..
         }) = self.devices.take()
         {
             drop(microphone);

@@ -8,7 +8,7 @@ mod queues;
 
 use std::time::Duration;
 
-use securecall_audio_device::{AudioDevices, AudioSpec};
+use securecall_audio_device::{AudioDevices, AudioSpec, DeviceWish};
 use securecall_media::TICK_SAMPLES;
 use securecall_session::{
     CallHandle, MediaCommand, MediaEvent, MediaFailure, NamedCall, Protection,
@@ -66,6 +66,11 @@ impl CallMedia {
         self.orders.send(Order::Network(state));
     }
 
+    /// Puts another device in the place of one.
+    pub(crate) fn exchange(&self, wish: DeviceWish) {
+        self.orders.send(Order::Exchange(wish));
+    }
+
     /// Sends one message on the data channel.
     pub(crate) fn control(&self, bytes: Vec<u8>) {
         self.orders.send(Order::Control(bytes));
@@ -95,15 +100,15 @@ impl Task {
                 biased;
                 order = orders.next() => match order {
                     Some(Order::Command(command)) => self.carry_out(command),
+                    Some(Order::Exchange(wish)) => self.audio.exchange(wish),
                     Some(Order::Control(bytes)) => self.peer.send_control(clock::now(), &bytes),
                     Some(Order::Network(state)) => self.peer.network_changed(clock::now(), &state),
                     // The client is gone.
                     None => break,
                 },
                 () = clock::sleep_until(wake.into_iter().flatten().min()) => self.handle_timeout(),
-                opened = self.audio.opened() => match opened {
-                    Ok(devices) => self.audio.use_devices(devices),
-                    Err(why) => self.fail_here(why),
+                opened = self.audio.opened() => if let Err(why) = opened {
+                    self.fail_here(why);
                 },
                 arrival = self.peer.receive() => {
                     self.peer.handle_arrival(clock::now(), &arrival);
@@ -167,6 +172,7 @@ impl Task {
 
     fn handle_timeout(&mut self) {
         let now = clock::now();
+        self.peer.note_cards(self.audio.card_latencies());
         self.peer.handle_timeout(now);
         self.audio.handle_timeout(now);
         while let Some(late) = self.audio.take_due_tick(now) {

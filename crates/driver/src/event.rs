@@ -1,6 +1,6 @@
 //! What a client tells the program that runs it.
 
-use securecall_audio_device::DeviceFault;
+use securecall_audio_device::{DeviceFault, OpenError};
 use securecall_matrix::ServerError;
 use securecall_session::{CallHandle, NamedCall};
 
@@ -49,6 +49,13 @@ pub enum Event {
         /// Which device or file it is, and what becomes of it.
         fault: DeviceFault,
     },
+    /// A microphone or a speaker that was asked for in a call cannot be used. The one before goes on.
+    DeviceRefused {
+        /// The one that it was asked for.
+        call: CallHandle,
+        /// Which one it is, why, and who can mend it.
+        error: OpenError,
+    },
     /// What the user should know about a device, once.
     Notice {
         /// The one that uses the device.
@@ -91,4 +98,8 @@ pub struct CallStats {
     pub frames_refused: u64,
     /// Audio made up because a frame was missing, in milliseconds.
     pub concealed_ms: f64,
+    /// How much later than the mouth the sound card's microphone is, in milliseconds; none where it is no sound card.
+    pub microphone_ms: Option<f64>,
+    /// How much later the ear hears what is given to the sound card, in milliseconds.
+    pub speaker_ms: Option<f64>,
 }

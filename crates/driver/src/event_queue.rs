@@ -40,7 +40,7 @@ impl Queued for Event {
     fn rule(&self) -> Rule<Kind> {
         match self {
             Self::Stats { .. } | Self::Levels { .. } => Rule::AtMost(FIGURES, Kind::Figures),
-            Self::Device { .. } | Self::Notice { .. } => {
+            Self::Device { .. } | Self::DeviceRefused { .. } | Self::Notice { .. } => {
                 Rule::AtMost(DEVICE_NEWS, Kind::DeviceNews)
             }
             Self::PlainTextRefused => Rule::AtMost(1, Kind::PlainText),

@@ -49,7 +49,7 @@ pub use event::{CallStats, Event};
 pub use replay_memory::{ReplayMemory, ReplayMemoryError};
 
 pub use securecall_audio_device::{
-    AudioSpec, DeviceFault, MicrophoneSpec, ProcessingChoice, SpeakerSpec,
+    AudioSpec, DeviceFault, DeviceWish, MicrophoneSpec, ProcessingChoice, SpeakerSpec,
 };
 pub use securecall_media::Reach;
 pub use securecall_relay::Credentials;

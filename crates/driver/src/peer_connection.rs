@@ -74,6 +74,8 @@ pub(crate) struct PeerConnection {
     path_lost: bool,
     /// The path may be dead.
     doubt: Option<Doubt>,
+    /// How late microphone and speaker are, in milliseconds, where they are sound cards.
+    card_latencies: [Option<f64>; 2],
 }
 
 /// What came to a peer connection.
@@ -113,6 +115,7 @@ impl PeerConnection {
             silent_at: None,
             path_lost: false,
             doubt: None,
+            card_latencies: [None; 2],
         }
     }
 
@@ -257,6 +260,11 @@ impl PeerConnection {
         };
         receive.opener_mut().handle_timeout(now);
         receive.playback(now, tick);
+    }
+
+    /// How late microphone and speaker are, for what is told of the call.
+    pub(crate) fn note_cards(&mut self, latencies: [Option<f64>; 2]) {
+        self.card_latencies = latencies;
     }
 
     /// Tells what the last tick brought.
@@ -458,6 +466,7 @@ impl PeerConnection {
         };
         let received = receive.statistics();
         let buffer = received.jitter_buffer;
+        let [microphone_ms, speaker_ms] = self.card_latencies;
         let stats = CallStats {
             rtt_ms: transport.stats().rtt.map(|rtt| rtt.as_secs_f64() * 1000.0),
             loss: f64::from(buffer.loss),
@@ -467,6 +476,8 @@ impl PeerConnection {
             frames_received: received.frames_received,
             frames_refused: received.frames_refused,
             concealed_ms: buffer.concealed_ms,
+            microphone_ms,
+            speaker_ms,
         };
         self.outputs.tell(|call| Event::Stats {
             call: call.clone(),

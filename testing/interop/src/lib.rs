@@ -11,6 +11,7 @@
 //! * [`LyingTurn`]: a TURN server that says what is not so, before a real one;
 //! * [`UdpForwarder`]: a network path that can be cut, healed and filtered without root;
 //! * [`Network`](network::Network): hosts behind NATs of all kinds, with loss, delay and roaming, on one machine (Linux, root);
+//! * [`SoundServer`]: a PulseAudio whose sound cards are loops;
 //! * [`texts_by_zxing_cpp`]: the QR reader that ours is compared with.
 //!
 //! None of our own crates is used here, so that these peers cannot share a mistake with the code under test.
@@ -31,6 +32,8 @@ mod lying_turn;
 #[cfg(target_os = "linux")]
 pub mod network;
 mod pem;
+#[cfg(unix)]
+mod sound_server;
 mod synapse;
 mod tls_front;
 mod udp_forwarder;
@@ -44,6 +47,8 @@ pub use database_snapshot::{ALLOWED, Allowed, DatabaseSnapshot, Difference, Repo
 pub use homeserver_config::{Registration, SynapseOptions, TurnServers};
 pub use hostile_homeserver::{Answer, HostileHomeserver};
 pub use lying_turn::{Lie, LyingTurn, TurnUser};
+#[cfg(unix)]
+pub use sound_server::SoundServer;
 pub use synapse::{Synapse, SynapseError};
 pub use tls_front::TlsFront;
 pub use udp_forwarder::{Flow, PacketClass, UdpForwarder};

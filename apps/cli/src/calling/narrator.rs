@@ -52,11 +52,10 @@ impl Narrator {
             ClientEvent::Stats { call, stats } => Event::Stats(to_stats(call.to_string(), *stats)),
             // Ten times a second, and only for the screen.
             ClientEvent::Levels { .. } => return None,
-            ClientEvent::Device { fault, .. } => warning(
-                ErrorKind::AudioUnavailable,
-                fault.to_string(),
-                "the call goes on",
-            ),
+            ClientEvent::Device { fault, .. } => {
+                warning(ErrorKind::AudioUnavailable, fault.to_string(), fault.help())
+            }
+            ClientEvent::DeviceRefused { error, .. } => Event::from(&Failure::from(error)),
             ClientEvent::Notice { text, .. } => Event::Notice {
                 message: text.as_str().into(),
             },
@@ -213,6 +212,8 @@ fn to_stats(call_id: String, stats: CallStats) -> Stats {
         frames_received: stats.frames_received,
         frames_refused: stats.frames_refused,
         concealed_ms: rounded(stats.concealed_ms),
+        microphone_ms: stats.microphone_ms.map(rounded),
+        speaker_ms: stats.speaker_ms.map(rounded),
     }
 }
 
@@ -313,6 +314,8 @@ mod tests {
             "frames_received",
             "frames_refused",
             "concealed_ms",
+            "microphone_ms",
+            "speaker_ms",
         ] {
             assert!(event.get(field).is_some(), "{field}");
         }

@@ -1,9 +1,12 @@
 //! What a script may order, one command a line on standard input.
 
+use securecall_audio_device::SpecError;
+use securecall_driver::{DeviceWish, MicrophoneSpec, SpeakerSpec};
+
 use crate::error::{ErrorKind, Failure};
 
 /// One order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Order {
     /// Take the call that rings here.
     Answer,
@@ -19,6 +22,8 @@ pub(crate) enum Order {
     Verify,
     /// Call somebody.
     Call(String),
+    /// Go on with another microphone or speaker.
+    Exchange(DeviceWish),
     /// End the program.
     Quit,
 }
@@ -28,7 +33,7 @@ impl Order {
     ///
     /// # Errors
     ///
-    /// It is none of the commands.
+    /// It is none of the commands, or names a device that cannot be.
     pub(crate) fn parse(line: &str) -> Result<Option<Self>, Failure> {
         let line = line.trim();
         let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
@@ -42,6 +47,8 @@ impl Order {
             ("hangup", "") => Self::Hangup,
             ("verify", "") => Self::Verify,
             ("quit", "") => Self::Quit,
+            ("microphone", source) => Self::Exchange(microphone(source)?),
+            ("speaker", sink) => Self::Exchange(speaker(sink)?),
             ("call", who) if !who.is_empty() => Self::Call(who.to_owned()),
             _ => return Err(not_understood(line)),
         }))
@@ -57,6 +64,8 @@ impl Order {
             Self::Hangup => "hangup",
             Self::Verify => "verify",
             Self::Call(_) => "call",
+            Self::Exchange(DeviceWish::Microphone(_)) => "microphone",
+            Self::Exchange(DeviceWish::Speaker(_)) => "speaker",
             Self::Quit => "quit",
         }
     }
@@ -68,7 +77,33 @@ fn not_understood(line: &str) -> Failure {
         ErrorKind::Usage,
         format!("not a command: '{}'", shown.escape_debug()),
     )
-    .help("one a line: answer, reject, mute, unmute, verify, hangup, call WHO, quit")
+    .help("one a line: answer, reject, mute, unmute, verify, hangup, microphone SOURCE, speaker SINK, call WHO, quit")
+}
+
+fn microphone(source: &str) -> Result<DeviceWish, Failure> {
+    match source.parse().map_err(|error| no_device(&error))? {
+        MicrophoneSpec::Stdin => Err(Failure::new(
+            ErrorKind::Usage,
+            "standard input carries orders, and no sound",
+        )
+        .help("name a pipe: microphone raw:PATH")),
+        spec => Ok(DeviceWish::Microphone(spec)),
+    }
+}
+
+fn speaker(sink: &str) -> Result<DeviceWish, Failure> {
+    match sink.parse().map_err(|error| no_device(&error))? {
+        SpeakerSpec::Stdout => Err(Failure::new(
+            ErrorKind::Usage,
+            "standard output carries events, and no sound",
+        )
+        .help("name a pipe: speaker raw:PATH")),
+        spec => Ok(DeviceWish::Speaker(spec)),
+    }
+}
+
+fn no_device(error: &SpecError) -> Failure {
+    Failure::new(ErrorKind::Usage, error.to_string())
 }
 
 #[cfg(test)]
@@ -95,12 +130,34 @@ mod tests {
             Order::parse("call Ada Lovelace").unwrap(),
             Some(Order::Call("Ada Lovelace".to_owned()))
         );
+        let wish = |line| match Order::parse(line) {
+            Ok(Some(Order::Exchange(wish))) => wish,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(
+            wish("microphone card:USB Headset, Mono"),
+            DeviceWish::Microphone(MicrophoneSpec::Card("USB Headset, Mono".to_owned()))
+        );
+        assert_eq!(
+            wish(" speaker\tdefault "),
+            DeviceWish::Speaker(SpeakerSpec::Default)
+        );
         assert_eq!(Order::parse("  \n").unwrap(), None);
     }
 
     #[test]
     fn what_is_no_command_is_named() {
-        for line in ["call", "answer now", "Answer", "{\"command\":\"answer\"}"] {
+        for line in [
+            "call",
+            "answer now",
+            "Answer",
+            "{\"command\":\"answer\"}",
+            "microphone",
+            "microphone -",
+            "speaker -",
+            "speaker tone:440",
+            "speaker USB",
+        ] {
             let failure = Order::parse(line).unwrap_err();
             assert_eq!(failure.kind, ErrorKind::Usage, "{line}");
         }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use securecall_audio_device::CardFigures;
+
 use super::names::Name;
 use crate::error::Failure;
 use crate::exit_code::ExitCode;
@@ -18,6 +20,8 @@ pub(crate) struct Check {
     /// The STUN or TURN server that was checked.
     server: Option<Line>,
     took: Option<Duration>,
+    /// The sound card that was checked.
+    card: Option<CardFigures>,
 }
 
 /// How it is.
@@ -65,6 +69,7 @@ impl Check {
             place: 0,
             server: None,
             took: None,
+            card: None,
         }
     }
 
@@ -88,6 +93,13 @@ impl Check {
     #[must_use]
     pub(crate) fn at(mut self, place: usize) -> Self {
         self.place = place;
+        self
+    }
+
+    /// The same, of a sound card.
+    #[must_use]
+    pub(crate) fn of_card(mut self, card: Option<CardFigures>) -> Self {
+        self.card = card;
         self
     }
 
@@ -151,6 +163,11 @@ impl Check {
             ms: self
                 .took
                 .map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
+            latency_ms: self
+                .card
+                .and_then(|card| card.latency_ms)
+                .map(|ms| (ms * 10.0).round() / 10.0),
+            sample_rate: self.card.map(|card| card.sample_rate),
         }
     }
 }
@@ -214,6 +231,17 @@ mod tests {
         let event = json(&good.took(Duration::from_micros(1999)));
         assert_eq!((&event["ok"], &event["ms"]), (&true.into(), &1.into()));
         assert_eq!(event["server"], "turn:a:1");
+        assert!(event["latency_ms"].is_null() && event["sample_rate"].is_null());
+        let card = CardFigures {
+            sample_rate: 44_100,
+            latency_ms: Some(12.345),
+            period_ms: 10.0,
+            buffer_ms: 10,
+            glitches: 0,
+        };
+        let event = json(&Check::good(Name::Speaker, "works").of_card(Some(card)));
+        assert_eq!(event["latency_ms"], 12.3);
+        assert_eq!(event["sample_rate"], 44_100);
         let bad = Check::bad(
             Name::Login,
             Failure::new(ErrorKind::SignedOut, "no").help("do"),

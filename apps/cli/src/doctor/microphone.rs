@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use securecall_audio_device::{Microphone, TICK_SAMPLES, open_microphone};
+use securecall_audio_device::{CardFigures, Microphone, TICK_SAMPLES, open_microphone};
 use securecall_driver::{DeviceFault, MicrophoneSpec};
 use tokio::task::spawn_blocking;
 use tokio::time::{Interval, interval, timeout};
@@ -17,7 +17,9 @@ pub(super) const START: Duration = Duration::from_secs(5);
 /// Between two ticks.
 const TICK: Duration = Duration::from_millis(10);
 /// A second of sound.
-pub(super) const TICKS_TO_TRY: u32 = 100;
+const TICKS_TO_LISTEN: u32 = 100;
+/// So long a card runs: a sound server that starts says for a second that it is late.
+pub(super) const TICKS_TO_TRY: u32 = 200;
 
 /// What was heard within a second.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -73,24 +75,41 @@ pub(crate) async fn microphone(spec: MicrophoneSpec) -> Check {
         _ => {}
     }
     let watch = Stopwatch::start();
-    let is_card = spec == MicrophoneSpec::Default;
+    let is_card = spec.is_card();
     let is_null = spec == MicrophoneSpec::Null;
     let trying = async {
         let opened = spawn_blocking(move || open_microphone(&spec)).await;
         let mut microphone = opened.map_err(Failure::bug)??;
         listen_to(&mut *microphone, Pace::of(is_card)).await
     };
-    let outcome = timeout(START + Duration::from_secs(2), trying).await;
+    let outcome = timeout(START + Duration::from_secs(3), trying).await;
     let outcome = outcome.unwrap_or_else(|_| Err(out_of_time("microphone")));
-    let check = match outcome.and_then(|heard| judge(heard, is_card)) {
+    let judged = outcome.and_then(|(heard, card)| Ok((judge(heard, is_card)?, card)));
+    let check = match judged {
         Ok(_) if is_null => Check::good(Name::Microphone, "null, as asked: nobody hears you"),
-        Ok(words) => Check::good(Name::Microphone, words),
+        Ok((words, card)) => {
+            let words = card.map_or_else(|| words.clone(), |card| with_card(&words, &card));
+            Check::good(Name::Microphone, words).of_card(card)
+        }
         Err(failure) => Check::bad(Name::Microphone, failure),
     };
     check.took(watch.took())
 }
 
-async fn listen_to(microphone: &mut dyn Microphone, mut pace: Pace) -> Result<Heard, Failure> {
+/// `delivers sound at 48 kHz, 12 ms late`.
+pub(super) fn with_card(words: &str, card: &CardFigures) -> String {
+    let kilohertz = f64::from(card.sample_rate) / 1_000.0;
+    let late = card
+        .latency_ms
+        .map_or_else(String::new, |ms| format!(", {ms:.0} ms late"));
+    format!("{words}; {kilohertz} kHz{late}")
+}
+
+/// What was heard, and of which card.
+async fn listen_to(
+    microphone: &mut dyn Microphone,
+    mut pace: Pace,
+) -> Result<(Heard, Option<CardFigures>), Failure> {
     let mut tick = [0.0; TICK_SAMPLES];
     let mut heard = Heard::Nothing;
     let mut listened = 0;
@@ -104,10 +123,12 @@ async fn listen_to(microphone: &mut dyn Microphone, mut pace: Pace) -> Result<He
         }
         if microphone.is_running() {
             listened += 1;
-            heard = heard.and(&tick);
+            if listened <= TICKS_TO_LISTEN {
+                heard = heard.and(&tick);
+            }
         }
     }
-    Ok(heard)
+    Ok((heard, microphone.card()))
 }
 
 impl Heard {
@@ -167,7 +188,22 @@ mod tests {
 
     async fn heard_of(spec: MicrophoneSpec) -> Heard {
         let mut microphone = open_microphone(&spec).unwrap();
-        listen_to(&mut *microphone, Pace::of(false)).await.unwrap()
+        let listened = listen_to(&mut *microphone, Pace::of(false)).await;
+        listened.unwrap().0
+    }
+
+    #[test]
+    fn a_card_is_told_with_its_rate_and_its_latency() {
+        let card = |latency_ms| CardFigures {
+            sample_rate: 44_100,
+            latency_ms,
+            period_ms: 10.0,
+            buffer_ms: 10,
+            glitches: 0,
+        };
+        let words = |latency_ms| with_card("works", &card(latency_ms));
+        assert_eq!(words(Some(12.4)), "works; 44.1 kHz, 12 ms late");
+        assert_eq!(words(None), "works; 44.1 kHz");
     }
 
     #[tokio::test]

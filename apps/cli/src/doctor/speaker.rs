@@ -2,21 +2,21 @@
 
 use std::time::Duration;
 
-use securecall_audio_device::{Speaker, TICK_SAMPLES, open_speaker};
+use securecall_audio_device::{CardFigures, Speaker, TICK_SAMPLES, open_speaker};
 use securecall_driver::{DeviceFault, SpeakerSpec};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::Stopwatch;
 use super::check::Check;
-use super::microphone::{Pace, START, TICKS_TO_TRY, broken, out_of_time};
+use super::microphone::{Pace, START, TICKS_TO_TRY, broken, out_of_time, with_card};
 use super::names::Name;
 use crate::error::Failure;
 
 /// Opens the speaker and plays a second of silence.
 pub(crate) async fn speaker(spec: SpeakerSpec) -> Check {
     match &spec {
-        SpeakerSpec::Default | SpeakerSpec::Null => {}
+        SpeakerSpec::Default | SpeakerSpec::Card(_) | SpeakerSpec::Null => {}
         SpeakerSpec::Wav(path) | SpeakerSpec::Raw(path) => {
             let words = format!("{} is written by a call; not tried", path.display());
             return Check::good(Name::Speaker, words);
@@ -35,20 +35,21 @@ pub(crate) async fn speaker(spec: SpeakerSpec) -> Check {
         let mut speaker = opened.map_err(Failure::bug)??;
         play(&mut *speaker, Pace::of(!is_null)).await
     };
-    let outcome = timeout(START + Duration::from_secs(2), trying).await;
+    let outcome = timeout(START + Duration::from_secs(3), trying).await;
     let check = match outcome.unwrap_or_else(|_| Err(out_of_time("speaker"))) {
         Ok(_) if is_null => Check::good(Name::Speaker, "null, as asked: nothing is heard"),
-        Ok(delay_ms) => Check::good(
-            Name::Speaker,
-            format!("opens and takes sound, which is heard about {delay_ms} ms later"),
-        ),
+        Ok(card) => {
+            let words = "opens and takes sound";
+            let words = card.map_or_else(|| words.to_owned(), |card| with_card(words, &card));
+            Check::good(Name::Speaker, words).of_card(card)
+        }
         Err(failure) => Check::bad(Name::Speaker, failure),
     };
     check.took(watch.took())
 }
 
-/// Gives how long a sample takes to the ear, in milliseconds.
-async fn play(speaker: &mut dyn Speaker, mut pace: Pace) -> Result<u32, Failure> {
+/// Gives what the card says of itself.
+async fn play(speaker: &mut dyn Speaker, mut pace: Pace) -> Result<Option<CardFigures>, Failure> {
     let silence = [0.0; TICK_SAMPLES];
     let mut played = 0;
     while played < TICKS_TO_TRY {
@@ -61,5 +62,5 @@ async fn play(speaker: &mut dyn Speaker, mut pace: Pace) -> Result<u32, Failure>
             Some(fault) => return Err(broken(&fault)),
         }
     }
-    Ok(speaker.delay_ms())
+    Ok(speaker.card())
 }

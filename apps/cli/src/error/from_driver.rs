@@ -7,7 +7,13 @@ use super::{ErrorKind, Failure};
 
 impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
-        let kind = match (&error, error.blame()) {
+        Self::from(&error)
+    }
+}
+
+impl From<&OpenError> for Failure {
+    fn from(error: &OpenError) -> Self {
+        let kind = match (error, error.blame()) {
             (OpenError::DiskFull { .. }, _) => ErrorKind::StorageFailed,
             (_, Blame::Input) => ErrorKind::InvalidAudio,
             (_, Blame::Machine) => ErrorKind::AudioUnavailable,

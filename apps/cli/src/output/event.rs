@@ -64,6 +64,10 @@ pub(crate) enum Event {
         help: Option<Line>,
         /// How long it took; null where nothing was tried.
         ms: Option<u64>,
+        /// How late a sound card that was checked is.
+        latency_ms: Option<f64>,
+        /// Its own samples a second.
+        sample_rate: Option<u32>,
     },
     /// A completion script.
     Completions { script: String },
@@ -226,6 +230,8 @@ pub(crate) struct Stats {
     pub(crate) frames_received: u64,
     pub(crate) frames_refused: u64,
     pub(crate) concealed_ms: f64,
+    pub(crate) microphone_ms: Option<f64>,
+    pub(crate) speaker_ms: Option<f64>,
 }
 
 impl From<LeftOut> for Event {

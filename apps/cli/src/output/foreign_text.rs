@@ -268,7 +268,7 @@ fn events(text: &str) -> Vec<Event> {
             calls: 2,
         },
         fault(DeviceFault::Lost {
-            role: "microphone",
+            device: own(),
             detail: own(),
         }),
         fault(DeviceFault::ReadFailed {

@@ -113,6 +113,7 @@ impl CallScreen {
             }
             Event::Stats { stats, .. } => self.stats = Some(*stats),
             Event::Device { fault, .. } => self.notice = Some(fault.to_string()),
+            Event::DeviceRefused { error, .. } => self.notice = Some(error.to_string()),
             Event::Notice { text, .. } => self.notice = Some(text.clone()),
             Event::ReplayMemoryFailed(error) => self.notice = Some(error.to_string()),
             Event::Offline(error @ ServerError::Store { .. }) => {

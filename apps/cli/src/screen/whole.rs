@@ -227,7 +227,7 @@ mod tests {
 
         let mut screen = Screen::of_call();
         let fault = securecall_audio_device::DeviceFault::Lost {
-            role: "microphone",
+            device: "default microphone".to_owned(),
             detail: format!(
                 "e\u{e0041}\u{200d}\u{fe0f}x{}\u{202e}",
                 "\u{301}".repeat(50)

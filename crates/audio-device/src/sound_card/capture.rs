@@ -1,6 +1,6 @@
 //! The card as a microphone.
 
-use std::sync::mpsc::Sender;
+use std::sync::Arc;
 
 use cpal::traits::DeviceTrait;
 use cpal::{FromSample, Sample, SizedSample, StreamConfig};
@@ -9,27 +9,28 @@ use rubato::ResamplerConstructionError;
 
 use super::card::{Card, TickSide};
 use super::format::Role;
-use super::stream::{Message, open_limit};
-use crate::device::{Microphone, Tick};
+use super::opener::{ErrorReport, open_limit};
+use super::quiet_alsa::QuietThread;
+use crate::cross_fade::cross_fade;
+use crate::device::{CardFigures, Microphone, TICK_SAMPLES, Tick};
 use crate::drift::FromCard;
 use crate::fault::{DeviceFault, OpenError};
+use crate::latency::{CallbackReport, Latency, duration};
 
 /// The sound card as a microphone. Nothing is captured before the first [`read`](Microphone::read).
 pub(crate) struct CardMicrophone(Card<FromCard>);
 
 impl CardMicrophone {
-    pub(crate) fn open() -> Result<Self, OpenError> {
-        Card::open(None).map(Self)
+    /// The default input, or the one of this name.
+    pub(crate) fn open(name: Option<&str>) -> Result<Self, OpenError> {
+        Card::open(name).map(Self)
     }
 }
 
 impl Microphone for CardMicrophone {
     fn read(&mut self, out: &mut Tick) {
-        match self.0.start() {
-            Some(card) => {
-                card.read(out);
-            }
-            None => out.fill(0.0),
+        if !self.0.pass(out) {
+            out.fill(0.0);
         }
     }
 
@@ -40,15 +41,23 @@ impl Microphone for CardMicrophone {
     }
 
     fn is_running(&mut self) -> bool {
-        self.0.side().is_some()
+        self.0.side().is_some_and(|card| !card.is_filling())
     }
 
     fn take_fault(&mut self) -> Option<DeviceFault> {
         self.0.take_fault()
     }
 
+    fn take_notice(&mut self) -> Option<String> {
+        self.0.take_notice()
+    }
+
     fn delay_ms(&self) -> u32 {
         self.0.delay_ms()
+    }
+
+    fn card(&self) -> Option<CardFigures> {
+        self.0.figures()
     }
 }
 
@@ -68,25 +77,30 @@ impl TickSide for FromCard {
         device: &cpal::Device,
         config: StreamConfig,
         mut ring: Producer<f32>,
-        on_error: Sender<Message>,
+        report: Arc<CallbackReport>,
+        errors: ErrorReport,
     ) -> Result<cpal::Stream, cpal::Error>
     where
         T: SizedSample + FromSample<f32>,
         f32: FromSample<T>,
     {
         let channels = usize::from(config.channels.max(1));
+        let rate = config.sample_rate;
+        let mut quiet = QuietThread::default();
         device.build_input_stream(
             config,
-            move |data: &[T], _| {
+            move |data: &[T], info: &cpal::InputCallbackInfo| {
+                quiet.call_once();
+                let time = info.timestamp();
+                let age = time.callback.saturating_duration_since(time.capture);
+                report.captured(age, duration(data.len() / channels, rate));
                 for frame in data.chunks_exact(channels) {
                     let sum: f32 = frame.iter().map(|sample| f32::from_sample(*sample)).sum();
                     // Full: the tick has stalled, and this would be dropped there anyway.
                     let _ = ring.push(sum / channels as f32);
                 }
             },
-            move |error| {
-                let _ = on_error.send(Message::Failed(error));
-            },
+            move |error| errors.tell(error),
             open_limit(),
         )
     }
@@ -99,7 +113,30 @@ impl TickSide for FromCard {
         FromCard::new(ring, rate, target)
     }
 
-    fn delay_ms(&self) -> u32 {
-        FromCard::delay_ms(self)
+    fn set_target(&mut self, target: usize) {
+        FromCard::set_target(self, target);
+    }
+
+    fn pass(&mut self, tick: &mut Tick) -> bool {
+        self.read(tick)
+    }
+
+    fn is_ready(&mut self) -> bool {
+        !self.is_filling() || self.is_full_enough()
+    }
+
+    fn hand_over(&mut self, next: &mut Self, tick: &mut Tick) {
+        let mut last = [0.0; TICK_SAMPLES];
+        self.read(&mut last);
+        next.read(tick);
+        cross_fade(&last, tick);
+    }
+
+    fn measure(&self, report: &CallbackReport, latency: &mut Latency) {
+        if let Some(edge_ms) = report.edge_ms()
+            && !self.is_filling()
+        {
+            latency.heard(self.level_ms(), edge_ms);
+        }
     }
 }

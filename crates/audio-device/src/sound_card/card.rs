@@ -1,16 +1,23 @@
-//! What microphone and speaker have in common: a card that is opened with the first tick, and the ring between it and
-//! the tick.
+//! What microphone and speaker have in common: a card that is opened with the first tick, the ring between it and the
+//! tick, and the size of both buffers, which follows the glitches.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
 
-use cpal::{FromSample, SampleFormat, SizedSample, StreamConfig};
-use rtrb::{Consumer, Producer, RingBuffer};
+use rtrb::{Consumer, Producer};
 use rubato::ResamplerConstructionError;
 
 use super::choice::Choice;
-use super::format::{Format, Role};
-use super::stream::{Message, OpenStream, StreamThread, target};
+use super::format::Role;
+use super::keeper::{KeptOpen, News};
+use super::opener::{ErrorReport, Opener};
+use crate::buffer_rule::BufferRule;
+use crate::device::{CardFigures, TICK_SAMPLES, Tick};
 use crate::fault::{DeviceFault, OpenError};
+use crate::latency::{CallbackReport, Latency, ring_target};
+
+/// A stream that starts runs unevenly for a moment; the one before is kept longer.
+const STEADY_TICKS: u32 = 20;
 
 /// The tick's side of a card's ring, and all that differs between the two directions of sound.
 pub(super) trait TickSide: Sized + Send + 'static {
@@ -28,13 +35,14 @@ pub(super) trait TickSide: Sized + Send + 'static {
     /// Opens a stream whose callback copies between the card and the ring.
     fn build<T>(
         device: &cpal::Device,
-        config: StreamConfig,
+        config: cpal::StreamConfig,
         ring: Self::CallbackEnd,
-        on_error: Sender<Message>,
+        report: Arc<CallbackReport>,
+        errors: ErrorReport,
     ) -> Result<cpal::Stream, cpal::Error>
     where
-        T: SizedSample + FromSample<f32>,
-        f32: FromSample<T>;
+        T: cpal::SizedSample + cpal::FromSample<f32>,
+        f32: cpal::FromSample<T>;
 
     /// `rate` is the card's, `target` the level to keep in the ring.
     fn new(
@@ -43,8 +51,57 @@ pub(super) trait TickSide: Sized + Send + 'static {
         target: usize,
     ) -> Result<Self, ResamplerConstructionError>;
 
-    /// Milliseconds that lie in the ring.
-    fn delay_ms(&self) -> u32;
+    /// Another level to keep.
+    fn set_target(&mut self, target: usize);
+
+    /// Passes a tick in its direction; says whether nothing was missing.
+    fn pass(&mut self, tick: &mut Tick) -> bool;
+
+    /// Whether it could pass a tick at once.
+    fn is_ready(&mut self) -> bool;
+
+    /// Passes a tick through both: the last one through `self`, the first one through `next`.
+    fn hand_over(&mut self, next: &mut Self, tick: &mut Tick);
+
+    /// Notes how late this tick is.
+    fn measure(&self, report: &CallbackReport, latency: &mut Latency);
+}
+
+/// One stream, as the tick sees it.
+pub(super) struct OpenSide<S> {
+    pub(super) side: S,
+    pub(super) report: Arc<CallbackReport>,
+    /// The card's samples a second.
+    pub(super) rate: u32,
+    /// Samples that the card moves at once.
+    pub(super) period: usize,
+    /// The one before is still open.
+    pub(super) is_beside: bool,
+}
+
+/// A stream that is to take over.
+struct Successor<S> {
+    open: OpenSide<S>,
+    /// Ticks without a gap.
+    steady: u32,
+}
+
+impl<S: TickSide> Successor<S> {
+    /// Whether it can take over now: one beside another starts first.
+    fn is_ready(&mut self) -> bool {
+        if !self.open.is_beside {
+            return self.open.side.is_ready();
+        }
+        let has_passed = self.open.side.pass(&mut [0.0; TICK_SAMPLES]);
+        self.steady = if has_passed { self.steady + 1 } else { 0 };
+        self.steady >= STEADY_TICKS
+    }
+}
+
+impl<S> OpenSide<S> {
+    fn period_ms(&self) -> f64 {
+        self.period as f64 * 1_000.0 / f64::from(self.rate)
+    }
 }
 
 /// A sound card as one direction of sound uses it.
@@ -55,10 +112,21 @@ pub(super) struct Card<S> {
 }
 
 struct Running<S> {
-    thread: StreamThread,
+    kept: KeptOpen,
     /// A new one comes each time the stream is opened.
-    opened: Receiver<S>,
-    side: Option<S>,
+    opened: Receiver<OpenSide<S>>,
+    current: Option<OpenSide<S>>,
+    /// Open, but not yet ready to take over.
+    next: Option<Successor<S>>,
+    rule: BufferRule,
+    latency: Latency,
+    /// The card's own glitches since the size was changed.
+    xruns: u32,
+    /// All glitches.
+    glitches: u64,
+    /// Kept until the device is asked.
+    fault: Option<DeviceFault>,
+    notice: Option<String>,
 }
 
 impl<S: TickSide> Card<S> {
@@ -75,84 +143,144 @@ impl<S: TickSide> Card<S> {
         })
     }
 
-    /// The tick's side of the stream that is open; starts to open one if none was asked for yet.
-    pub(super) fn start(&mut self) -> Option<&mut S> {
+    /// Passes a tick, if a stream is open and has what it takes; starts to open one if none was asked for yet.
+    pub(super) fn pass(&mut self, tick: &mut Tick) -> bool {
         let choice = &self.choice;
         self.running
             .get_or_insert_with(|| Running::start(choice))
-            .side()
+            .pass(tick)
     }
 
     /// The tick's side of the stream, if it was started and is open.
     pub(super) fn side(&mut self) -> Option<&mut S> {
-        self.running.as_mut().and_then(Running::side)
+        let running = self.running.as_mut()?;
+        running.take_opened();
+        running.current.as_mut().map(|open| &mut open.side)
     }
 
-    pub(super) fn take_fault(&self) -> Option<DeviceFault> {
-        self.running.as_ref()?.thread.take_fault()
+    pub(super) fn take_fault(&mut self) -> Option<DeviceFault> {
+        let running = self.running.as_mut()?;
+        running.take_news();
+        running.fault.take()
+    }
+
+    pub(super) fn take_notice(&mut self) -> Option<String> {
+        let running = self.running.as_mut()?;
+        running.take_news();
+        running.notice.take()
+    }
+
+    pub(super) fn figures(&self) -> Option<CardFigures> {
+        let running = self.running.as_ref()?;
+        let open = running.current.as_ref()?;
+        Some(CardFigures {
+            sample_rate: open.rate,
+            latency_ms: running.latency.ms(),
+            period_ms: open.period_ms(),
+            buffer_ms: running.rule.buffer_ms(),
+            glitches: running.glitches,
+        })
     }
 
     /// Milliseconds between the card and the tick.
     pub(super) fn delay_ms(&self) -> u32 {
-        let side = self
-            .running
-            .as_ref()
-            .and_then(|running| running.side.as_ref());
-        side.map_or(0, S::delay_ms)
+        let latency_ms = self.figures().and_then(|figures| figures.latency_ms);
+        latency_ms.map_or(0, |ms| ms.round() as u32)
     }
 }
 
 impl<S: TickSide> Running<S> {
     fn start(choice: &Choice) -> Self {
+        let rule = BufferRule::new();
         let (opened_sender, opened) = channel();
-        let thread = StreamThread::start(
-            choice.clone(),
-            Opener {
-                opened: opened_sender,
-            },
-        );
+        let opener = Opener::new(choice.clone(), opened_sender);
         Self {
-            thread,
+            kept: KeptOpen::start(choice.role.name(), opener, rule.buffer_ms()),
             opened,
-            side: None,
+            current: None,
+            next: None,
+            rule,
+            latency: Latency::new(),
+            xruns: 0,
+            glitches: 0,
+            fault: None,
+            notice: None,
         }
     }
 
-    fn side(&mut self) -> Option<&mut S> {
-        if let Ok(side) = self.opened.try_recv() {
-            self.side = Some(side);
+    fn pass(&mut self, tick: &mut Tick) -> bool {
+        self.take_opened();
+        if let Some(mut next) = self.next.take_if(Successor::is_ready) {
+            self.take_over(&mut next.open, tick);
+            self.current = Some(next.open);
+            return true;
         }
-        self.side.as_mut()
+        let Some(open) = &mut self.current else {
+            return false;
+        };
+        open.side.measure(&open.report, &mut self.latency);
+        let was_ready = open.side.is_ready();
+        let has_passed = open.side.pass(tick);
+        let (dry, xruns) = open.report.take_glitches();
+        let gap = u32::from(was_ready && !has_passed);
+        self.adapt(gap + dry, xruns);
+        has_passed
     }
-}
 
-struct Opener<S> {
-    opened: Sender<S>,
-}
+    fn take_over(&mut self, next: &mut OpenSide<S>, tick: &mut Tick) {
+        let target = ring_target(next.period, self.rule.buffer_ms(), next.rate);
+        next.side.set_target(target);
+        self.latency.restart();
+        match &mut self.current {
+            Some(current) => current.side.hand_over(&mut next.side, tick),
+            None => {
+                next.side.pass(tick);
+            }
+        }
+    }
 
-impl<S: TickSide> OpenStream for Opener<S> {
-    fn open(
-        &mut self,
-        device: &cpal::Device,
-        format: Format,
-        on_error: Sender<Message>,
-    ) -> Result<cpal::Stream, cpal::Error> {
-        let config = format.config;
-        let rate = config.sample_rate;
-        // A second: ten times what is ever kept.
-        let (callback_end, tick_end) = S::assign(RingBuffer::new(rate as usize));
-        let stream = match format.sample_format {
-            SampleFormat::F32 => S::build::<f32>(device, config, callback_end, on_error),
-            SampleFormat::I16 => S::build::<i16>(device, config, callback_end, on_error),
-            SampleFormat::I32 => S::build::<i32>(device, config, callback_end, on_error),
-            SampleFormat::U16 => S::build::<u16>(device, config, callback_end, on_error),
-            SampleFormat::U8 => S::build::<u8>(device, config, callback_end, on_error),
-            _ => Err(cpal::Error::new(cpal::ErrorKind::UnsupportedConfig)),
-        }?;
-        let side = S::new(tick_end, rate, target(&stream, rate))
-            .map_err(|_| cpal::Error::new(cpal::ErrorKind::UnsupportedConfig))?;
-        // Nobody takes it any more: then the thread is told to stop as well.
-        let _ = self.opened.send(side);
-        Ok(stream)
+    fn take_opened(&mut self) {
+        while let Ok(open) = self.opened.try_recv() {
+            if self.current.is_none() {
+                self.current = Some(open);
+            } else {
+                self.next = Some(Successor { open, steady: 0 });
+            }
+        }
+    }
+
+    /// Follows the glitches of a tick.
+    fn adapt(&mut self, gaps: u32, xruns: u32) {
+        self.glitches += u64::from(gaps) + u64::from(xruns);
+        self.xruns += xruns;
+        let before = self.rule.buffer_ms();
+        if !self.rule.tick(gaps + xruns) {
+            return;
+        }
+        let buffer_ms = self.rule.buffer_ms();
+        let Some(open) = &mut self.current else {
+            return;
+        };
+        tracing::debug!(buffer_ms, xruns = self.xruns, "another buffer for the card");
+        let target = ring_target(open.period, buffer_ms, open.rate);
+        open.side.set_target(target);
+        // The ring is ours and follows at once. The card must be opened again for it: only if its own buffer failed, or
+        // if that breaks nothing.
+        let period_ms = open.period_ms();
+        if buffer_ms > before && self.xruns > 0 && period_ms < f64::from(buffer_ms) {
+            self.kept.reopen(buffer_ms);
+        } else if buffer_ms < before && period_ms > f64::from(buffer_ms) {
+            self.kept.reopen_if_seamless(buffer_ms);
+        }
+        self.xruns = 0;
+    }
+
+    fn take_news(&mut self) {
+        while let Some(news) = self.kept.news() {
+            match news {
+                News::Fault(fault) => self.fault = Some(fault),
+                News::Notice(notice) => self.notice = Some(notice),
+            }
+        }
     }
 }

@@ -20,10 +20,26 @@ pub(super) struct Choice {
 impl Choice {
     pub(super) fn device(&self, host: &cpal::Host) -> Option<cpal::Device> {
         match (self.role, &self.name) {
-            (Role::Microphone, None) => host.default_input_device(),
-            (Role::Speaker, None) => host.default_output_device(),
+            (_, None) => self.default_device(host),
             (Role::Microphone, Some(name)) => named(host.input_devices(), name),
             (Role::Speaker, Some(name)) => named(host.output_devices(), name),
+        }
+    }
+
+    /// The default device of its role, whatever its name.
+    pub(super) fn default_device(&self, host: &cpal::Host) -> Option<cpal::Device> {
+        match self.role {
+            Role::Microphone => host.default_input_device(),
+            Role::Speaker => host.default_output_device(),
+        }
+    }
+
+    /// What it is called in words for people: `default microphone`, `microphone "USB Headset"`.
+    pub(super) fn words(&self) -> String {
+        let role = self.role.name();
+        match &self.name {
+            None => format!("default {role}"),
+            Some(name) => format!("{role} {name:?}"),
         }
     }
 
@@ -43,7 +59,7 @@ impl Choice {
             },
         };
         let device = self.device(&host).ok_or_else(missing)?;
-        match Format::choose(&device, self.role) {
+        match Format::choose(&device, self.role, 10) {
             Ok(_) => Ok(()),
             Err(error) if is_absent(error.kind()) => Err(missing()),
             // A card that only one can have: a tone of ours may still have it, and it is opened again until it works.

@@ -4,9 +4,7 @@ use cpal::traits::DeviceTrait;
 use cpal::{BufferSize, SampleFormat, StreamConfig, SupportedBufferSize, SupportedStreamConfig};
 
 use crate::device::SAMPLE_RATE;
-
-/// 10 ms, where the card allows a choice.
-const PERIOD: u32 = SAMPLE_RATE / 100;
+use crate::latency::samples;
 
 /// Which way a stream goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,8 +30,13 @@ pub(super) struct Format {
 }
 
 impl Format {
-    /// 48 kHz if the card can, float or 16 bit if it can, as few channels as it can.
-    pub(super) fn choose(device: &cpal::Device, role: Role) -> Result<Self, cpal::Error> {
+    /// 48 kHz if the card can, float or 16 bit if it can, as few channels as it can; a period of so many milliseconds, or
+    /// the nearest.
+    pub(super) fn choose(
+        device: &cpal::Device,
+        role: Role,
+        buffer_ms: u32,
+    ) -> Result<Self, cpal::Error> {
         let ranges: Vec<_> = match role {
             Role::Microphone => device.supported_input_configs()?.collect(),
             Role::Speaker => device.supported_output_configs()?.collect(),
@@ -50,13 +53,14 @@ impl Format {
                 Role::Speaker => device.default_output_config()?,
             },
         };
-        Ok(Self::of(supported))
+        Ok(Self::of(supported, buffer_ms))
     }
 
-    fn of(supported: SupportedStreamConfig) -> Self {
+    fn of(supported: SupportedStreamConfig, buffer_ms: u32) -> Self {
         let mut config = supported.config();
+        let period = u32::try_from(samples(buffer_ms, config.sample_rate)).unwrap_or(u32::MAX);
         if let SupportedBufferSize::Range { min, max } = *supported.buffer_size() {
-            config.buffer_size = BufferSize::Fixed(PERIOD.clamp(min, max.max(min)));
+            config.buffer_size = BufferSize::Fixed(period.clamp(min, max.max(min)));
         }
         Self {
             config,

@@ -1,6 +1,6 @@
 //! The card as a speaker.
 
-use std::sync::mpsc::Sender;
+use std::sync::Arc;
 
 use cpal::traits::DeviceTrait;
 use cpal::{FromSample, SizedSample, StreamConfig};
@@ -9,10 +9,13 @@ use rubato::ResamplerConstructionError;
 
 use super::card::{Card, TickSide};
 use super::format::Role;
-use super::stream::{Message, open_limit};
-use crate::device::{Speaker, Tick};
+use super::opener::{ErrorReport, open_limit};
+use super::quiet_alsa::QuietThread;
+use crate::cross_fade::{faded_in, faded_out};
+use crate::device::{CardFigures, Speaker, Tick};
 use crate::drift::ToCard;
 use crate::fault::{DeviceFault, OpenError};
+use crate::latency::{CallbackReport, Latency, duration};
 
 /// The sound card as a speaker. It is opened with the first [`write`](Speaker::write).
 pub(crate) struct CardSpeaker(Card<ToCard>);
@@ -26,9 +29,8 @@ impl CardSpeaker {
 
 impl Speaker for CardSpeaker {
     fn write(&mut self, samples: &Tick) {
-        if let Some(card) = self.0.start() {
-            card.write(samples);
-        }
+        let mut tick = *samples;
+        self.0.pass(&mut tick);
     }
 
     fn is_running(&mut self) -> bool {
@@ -39,8 +41,16 @@ impl Speaker for CardSpeaker {
         self.0.take_fault()
     }
 
+    fn take_notice(&mut self) -> Option<String> {
+        self.0.take_notice()
+    }
+
     fn delay_ms(&self) -> u32 {
         self.0.delay_ms()
+    }
+
+    fn card(&self) -> Option<CardFigures> {
+        self.0.figures()
     }
 }
 
@@ -60,24 +70,38 @@ impl TickSide for ToCard {
         device: &cpal::Device,
         config: StreamConfig,
         mut ring: Consumer<f32>,
-        on_error: Sender<Message>,
+        report: Arc<CallbackReport>,
+        errors: ErrorReport,
     ) -> Result<cpal::Stream, cpal::Error>
     where
         T: SizedSample + FromSample<f32>,
         f32: FromSample<T>,
     {
         let channels = usize::from(config.channels.max(1));
+        let rate = config.sample_rate;
+        let mut quiet = QuietThread::default();
+        // Before the first tick, and once the ticks have ended, nothing is missing.
+        let mut has_sound = false;
         device.build_output_stream(
             config,
-            move |data: &mut [T], _| {
+            move |data: &mut [T], info: &cpal::OutputCallbackInfo| {
+                quiet.call_once();
+                let time = info.timestamp();
+                let delay = time.playback.saturating_duration_since(time.callback);
+                report.will_play(delay, duration(data.len() / channels, rate));
+                let mut missing = false;
                 for frame in data.chunks_exact_mut(channels) {
                     // Empty: the tick is late, or nothing has come yet.
-                    frame.fill(T::from_sample(ring.pop().unwrap_or(0.0)));
+                    let sample = ring.pop();
+                    missing |= sample.is_err();
+                    frame.fill(T::from_sample(sample.unwrap_or(0.0)));
                 }
+                if missing && has_sound {
+                    report.ran_dry();
+                }
+                has_sound = !missing;
             },
-            move |error| {
-                let _ = on_error.send(Message::Failed(error));
-            },
+            move |error| errors.tell(error),
             open_limit(),
         )
     }
@@ -90,7 +114,27 @@ impl TickSide for ToCard {
         ToCard::new(ring, rate, target)
     }
 
-    fn delay_ms(&self) -> u32 {
-        ToCard::delay_ms(self)
+    fn set_target(&mut self, target: usize) {
+        ToCard::set_target(self, target);
+    }
+
+    fn pass(&mut self, tick: &mut Tick) -> bool {
+        self.write(tick);
+        true
+    }
+
+    fn is_ready(&mut self) -> bool {
+        true
+    }
+
+    fn hand_over(&mut self, next: &mut Self, tick: &mut Tick) {
+        self.write(&faded_out(tick));
+        next.write(&faded_in(tick));
+    }
+
+    fn measure(&self, report: &CallbackReport, latency: &mut Latency) {
+        if let Some(edge_ms) = report.edge_ms() {
+            latency.played(self.level_ms(), edge_ms);
+        }
     }
 }

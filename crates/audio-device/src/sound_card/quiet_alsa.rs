@@ -8,3 +8,17 @@ pub(super) fn keep_terminal_clean() {
         tracing::debug!(%error, "messages of ALSA may reach the terminal");
     }
 }
+
+/// The same for a thread that is not ours: cpal's, in its first callback.
+#[derive(Debug, Default)]
+pub(super) struct QuietThread {
+    is_quiet: bool,
+}
+
+impl QuietThread {
+    pub(super) fn call_once(&mut self) {
+        if !std::mem::replace(&mut self.is_quiet, true) {
+            keep_terminal_clean();
+        }
+    }
+}

@@ -1,5 +1,8 @@
 //! The default devices, on machines with and without a sound card.
 
+#[cfg(target_os = "linux")]
+mod sound_server;
+
 use securecall_audio_device::{
     Blame, MicrophoneSpec, OpenError, SpeakerSpec, TICK_SAMPLES, open_microphone, open_speaker,
 };

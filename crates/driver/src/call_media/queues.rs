@@ -1,5 +1,6 @@
 //! What becomes of orders to the task of a call where many wait.
 
+use securecall_audio_device::DeviceWish;
 use securecall_session::MediaCommand;
 
 use crate::media_output::MAX_CONTROL;
@@ -10,6 +11,8 @@ use crate::queue::{Queued, Rule};
 pub(super) enum Order {
     Command(MediaCommand),
     Control(Vec<u8>),
+    /// The user wants another device.
+    Exchange(DeviceWish),
     /// This machine is connected so from now on.
     Network(NetworkState),
 }
@@ -31,7 +34,7 @@ impl Queued for Order {
             Self::Command(MediaCommand::SetMuted(_)) => Rule::Latest(OrderKind::Mute),
             Self::Network(_) => Rule::Latest(OrderKind::Network),
             // Epochs and the end are never lost: an epoch comes every 10 s, a restart every 4 s, the others once in a call.
-            Self::Command(_) => Rule::Keep,
+            Self::Command(_) | Self::Exchange(_) => Rule::Keep,
         }
     }
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use securecall_audio_device::{AudioDevices, AudioSpec};
 use securecall_matrix::{Account, Incoming};
 use securecall_session::{
-    CallHandle, Contacts, Endpoint, InboundSignal, MediaCommand, NamedCall, NotPersisted, Output,
-    WireCallId,
+    CallHandle, CommandError, Contacts, Endpoint, InboundSignal, MediaCommand, NamedCall,
+    NotPersisted, Output, WireCallId,
 };
 use tokio::sync::{Notify, mpsc, watch};
 use web_time::Instant;
@@ -244,6 +244,10 @@ impl Loop {
             }
             Command::SetMuted(call, muted, reply) => {
                 let _ = reply.send(self.endpoint.set_muted(now, &mut self.rng, call, muted));
+            }
+            Command::Exchange(call, wish, reply) => {
+                let media = self.media.get(&call).ok_or(CommandError::NoSuchCall);
+                let _ = reply.send(media.map(|media| media.exchange(wish)));
             }
             Command::SetContacts(contacts) => self.endpoint.set_contacts(Contacts::new(contacts)),
             Command::Stop => self.begin_to_stop(now),

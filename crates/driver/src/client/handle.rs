@@ -1,5 +1,6 @@
 //! Orders to a running client.
 
+use securecall_audio_device::DeviceWish;
 use securecall_session::{
     CallError, CallHandle, CallOptions, Callee, CommandError, Contact, NamedCall,
 };
@@ -28,6 +29,11 @@ pub(super) enum Command {
     Reject(CallHandle, oneshot::Sender<Result<(), CommandError>>),
     Hangup(CallHandle, oneshot::Sender<Result<(), CommandError>>),
     SetMuted(CallHandle, bool, oneshot::Sender<Result<(), CommandError>>),
+    Exchange(
+        CallHandle,
+        DeviceWish,
+        oneshot::Sender<Result<(), CommandError>>,
+    ),
     SetContacts(Vec<Contact>),
     Stop,
 }
@@ -96,6 +102,17 @@ impl Handle {
     /// There is no such call.
     pub async fn set_muted(&self, call: CallHandle, muted: bool) -> Result<(), CommandError> {
         self.command(|reply| Command::SetMuted(call, muted, reply))
+            .await
+    }
+
+    /// Puts another microphone or speaker in the place of the one that a call has, for the rest of it. It is opened first;
+    /// if it cannot be, [`Event::DeviceRefused`](crate::Event::DeviceRefused) says why, and nothing has changed.
+    ///
+    /// # Errors
+    ///
+    /// There is no such call, or it has no microphone and speaker yet.
+    pub async fn exchange(&self, call: CallHandle, wish: DeviceWish) -> Result<(), CommandError> {
+        self.command(|reply| Command::Exchange(call, wish, reply))
             .await
     }
 

@@ -60,6 +60,10 @@ impl Run {
                 .await
                 .map_err(|error| not_now(&Order::Hangup, &error.to_string())),
             (Order::Verify, Some(current)) => self.verify(current),
+            (Order::Exchange(wish), Some(current)) => {
+                let exchanged = handle.exchange(current.call, wish.clone()).await;
+                exchanged.map_err(|_| not_now(&Order::Exchange(wish), "the call has no sound yet"))
+            }
             (order @ (Order::Mute | Order::Unmute), Some(current)) => {
                 let muted = handle
                     .set_muted(current.call, matches!(order, Order::Mute))
