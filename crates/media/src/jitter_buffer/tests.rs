@@ -203,8 +203,8 @@ proptest! {
                 Step::Wait(microseconds) => now += Duration::from_micros(microseconds),
             }
             prop_assert!(buffer.waiting() <= packet_store::SPAN as usize);
-            prop_assert!(buffer.pending.len() < 2 * FRAME_SAMPLES + time_stretch::MAX_LAG);
-            prop_assert!(buffer.pending.capacity() <= 4 * FRAME_SAMPLES);
+            prop_assert!(buffer.output.waiting() < 2 * FRAME_SAMPLES + time_stretch::MAX_LAG);
+            prop_assert!(buffer.output.capacity() <= 4 * FRAME_SAMPLES);
             prop_assert!(buffer.statistics().playout_delay_ms.is_finite());
             prop_assert!((0.0..=1.0).contains(&buffer.statistics().loss));
         }
