@@ -11,7 +11,8 @@
 //! * [`LyingTurn`]: a TURN server that says what is not so, before a real one;
 //! * [`UdpForwarder`]: a network path that can be cut, healed and filtered without root;
 //! * [`Network`](network::Network): hosts behind NATs of all kinds, with loss, delay and roaming, on one machine (Linux, root);
-//! * [`texts_by_zxing_cpp`]: the QR reader that ours is compared with.
+//! * [`texts_by_zxing_cpp`]: the QR reader that ours is compared with;
+//! * [`speech_scores`]: PESQ and PLCMOS, models of what listeners think of speech.
 //!
 //! None of our own crates is used here, so that these peers cannot share a mistake with the code under test.
 
@@ -31,6 +32,7 @@ mod lying_turn;
 #[cfg(target_os = "linux")]
 pub mod network;
 mod pem;
+mod speech_scores;
 mod synapse;
 mod tls_front;
 mod udp_forwarder;
@@ -44,6 +46,7 @@ pub use database_snapshot::{ALLOWED, Allowed, DatabaseSnapshot, Difference, Repo
 pub use homeserver_config::{Registration, SynapseOptions, TurnServers};
 pub use hostile_homeserver::{Answer, HostileHomeserver};
 pub use lying_turn::{Lie, LyingTurn, TurnUser};
+pub use speech_scores::{SpeechPair, SpeechScores, SpeechScoresError, speech_scores};
 pub use synapse::{Synapse, SynapseError};
 pub use tls_front::TlsFront;
 pub use udp_forwarder::{Flow, PacketClass, UdpForwarder};
