@@ -121,10 +121,7 @@ fn calls(topology: &Topology, program: &Path, directory: &Path) -> Result<[Vec<f
     let prepare = json!({"configuration": {"iceServers": world.ice_servers()}});
     let mut times = [Vec::new(), Vec::new()];
     for number in 0..=CALLS {
-        let pair = [
-            ours.call(&world)?,
-            browser::call(&signaling, &prepare)?,
-        ];
+        let pair = [ours.call(&world)?, browser::call(&signaling, &prepare)?];
         browser::hang_up(&signaling)?;
         let [(of_ours, way), (of_chromium, chromiums_way)] = &pair;
         println!(

@@ -8,7 +8,8 @@ mod row;
 pub(crate) mod speech;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::panic::resume_unwind;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -70,27 +71,32 @@ pub(super) fn measure(
     println!("making a network: two people of each program next to each other, and a homeserver");
     let speech = Speech::write(workspace, &directory.join("speech.wav"))?;
     let world = World::new(Place::Internet, program, directory)?;
-    let as_it_comes = Chromium::start(PROGRAMS[1], "", &world, &speech, directory)?;
-    let same_rate = Chromium::start(PROGRAMS[2], SAME_RATE, &world, &speech, directory)?;
+    let [ours, theirs, theirs_cbr] = PROGRAMS;
+    let mut as_it_comes = Chromium::start(theirs, "", &world, &speech, directory)?;
+    let mut same_rate = Chromium::start(theirs_cbr, SAME_RATE, &world, &speech, directory)?;
     let mut rows = Vec::new();
     for condition in conditions {
         println!("{}: calls of {} s", condition.name(), speech.seconds());
-        let place = |name: &str| -> Result<PathBuf> {
-            let place = directory.join(condition.slug()).join(name);
-            fs::create_dir_all(&place)?;
-            Ok(place)
-        };
-        // One after the other: what one program takes of the processor is no part of another's delay.
-        let [ours, theirs, theirs_cbr] = PROGRAMS;
-        let calls = [
-            own_call::hold(&world, *condition, &speech, &place(ours)?)
-                .context("no call of ours")?,
-            as_it_comes.call(*condition, &speech)?,
-            same_rate.call(*condition, &speech)?,
-        ];
-        let places = [place(ours)?, place(theirs)?, place(theirs_cbr)?];
-        let outcomes = judgement::judge(&calls, &speech, &places)
-            .with_context(|| format!("{}: nothing to compare", condition.name()))?;
+        let directories = PROGRAMS.map(|name| directory.join(condition.slug()).join(name));
+        for directory in &directories {
+            fs::create_dir_all(directory)?;
+        }
+        // At the same time, each on a link of its own: a machine that is busy for a while is so for all of them.
+        let calls = thread::scope(|scope| {
+            let browsers = [&mut as_it_comes, &mut same_rate]
+                .map(|chromium| scope.spawn(|| chromium.call(*condition, &speech)));
+            let own = own_call::hold(&world, *condition, &speech, &directories[0]);
+            let [one, other] =
+                browsers.map(|call| call.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            anyhow::Ok([
+                own.with_context(|| format!("no call of {ours}"))?,
+                one?,
+                other?,
+            ])
+        })
+        .with_context(|| condition.name())?;
+        let outcomes =
+            judgement::judge(&calls, &speech, &directories).with_context(|| condition.name())?;
         let row = Row {
             condition: *condition,
             outcomes,
@@ -108,13 +114,11 @@ pub(super) fn measure(
 
 /// Waits until so long after a moment, unless somebody interrupts.
 fn wait_until(moment: Instant, after: Duration) -> Result<()> {
-    while moment.elapsed() < after {
+    while let Some(left) = after.checked_sub(moment.elapsed()) {
         if interrupt::came() {
             bail!("interrupted");
         }
-        thread::sleep(
-            (after.saturating_sub(moment.elapsed())).min(Duration::from_millis(100)),
-        );
+        thread::sleep(left.min(Duration::from_millis(100)));
     }
     Ok(())
 }

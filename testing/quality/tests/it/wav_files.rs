@@ -93,6 +93,9 @@ fn another_rate_is_written_as_it_is() {
     let path = scratch("at-16-khz.wav");
     write_wav_at(&path, &tone(16_000, 0.5), 16_000).unwrap();
     let reader = hound::WavReader::open(&path).unwrap();
-    assert_eq!((reader.spec().sample_rate, reader.duration()), (16_000, 8_000));
+    assert_eq!(
+        (reader.spec().sample_rate, reader.duration()),
+        (16_000, 8_000)
+    );
     assert_eq!(read_wav(&path).unwrap().len(), 24_000);
 }

@@ -18,6 +18,8 @@ use crate::bench::resources::ProcessorTime;
 use crate::bench::world::World;
 use crate::call::record::Side;
 
+/// A page that takes some blocks so much later than others, in ms, has been kept waiting: its delay is not what it would be.
+const LATE_MS: f64 = 15.0;
 /// For a page to send what it has recorded.
 const SEND_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -62,7 +64,7 @@ impl Chromium {
     }
 
     /// Holds a call in which all of the speech is said by both.
-    pub(super) fn call(&self, condition: Condition, speech: &Speech) -> Result<Call> {
+    pub(super) fn call(&mut self, condition: Condition, speech: &Speech) -> Result<Call> {
         let call = self.hold(condition, speech);
         call.with_context(|| format!("no call of {}", self.name))
     }
@@ -83,8 +85,10 @@ impl Chromium {
         let processor = counting.and_then(|counting| counting.percent());
         wait_until(connected, Duration::from_secs(speech.seconds().into()))?;
         self.link.impair_udp(None)?;
-        let [[said, heard], [said_back, heard_back]] =
-            [self.recordings(Side::Caller)?, self.recordings(Side::Callee)?];
+        let [[said, heard], [said_back, heard_back]] = [
+            self.recordings(Side::Caller)?,
+            self.recordings(Side::Callee)?,
+        ];
         browser::hang_up(&self.signaling)?;
         Ok(Call {
             directions: [
@@ -110,7 +114,15 @@ impl Chromium {
             let samples = self
                 .signaling
                 .take_recording(&format!("{}-{name}", side.name()))?;
-            Recording::of_page(&samples, &report["recorded"][name])
+            let told = &report["recorded"][name];
+            if let Some(spread) = told["spread"].as_f64().filter(|spread| *spread > LATE_MS) {
+                println!(
+                    "{}: what the {} {name} came up to {spread:.0} ms late to its page: the machine is busy",
+                    self.name,
+                    side.name()
+                );
+            }
+            Recording::of_page(&samples, told)
         };
         Ok([recording("said")?, recording("heard")?])
     }

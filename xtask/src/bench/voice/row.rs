@@ -43,16 +43,18 @@ const STOI: Measure = ("STOI", |outcome| outcome.stoi);
 const PESQ: Measure = ("PESQ-WB", |outcome| outcome.pesq);
 const PLCMOS: Measure = ("PLCMOS", |outcome| outcome.plcmos);
 const DELAY: Measure = ("mouth to ear", |outcome| outcome.delay_ms);
+const GAP: Measure = ("longest gap", |outcome| outcome.gap_ms);
+const PROCESSOR: Measure = ("processor of one client", |outcome| outcome.processor);
 
 /// The figures of all rows; ratios are to Chromium as it comes.
 pub(super) fn figures(rows: &[Row]) -> Result<Vec<Figure>> {
     let mut figures: Vec<Figure> = rows.iter().flat_map(Row::figures).collect();
     let shares: Vec<f64> = rows
         .iter()
-        .map(|row| row.by_chromiums(|outcome| outcome.processor))
+        .map(|row| row.by_chromiums(PROCESSOR.1))
         .collect();
     figures.push(Figure {
-        what: "processor of one client by Chromium's, median of all networks".to_owned(),
+        what: format!("{} by Chromium's, median of all networks", PROCESSOR.0),
         target: Target::AtMost(PROCESSOR_SHARE),
         measured: median(&shares).context("nothing was measured")?,
         unit: "×",
@@ -65,7 +67,9 @@ pub(super) fn figures(rows: &[Row]) -> Result<Vec<Figure>> {
 pub(super) fn details(rows: &[Row]) -> String {
     let border = "| --- ".repeat(COLUMNS.matches('|').count() - 1);
     let rows: String = rows.iter().map(Row::markdown).collect();
-    format!("Each: SecureCall / Chromium as it comes / Chromium at 32 kbit/s CBR.\n\n{COLUMNS}\n{border}|\n{rows}")
+    format!(
+        "Each: SecureCall / Chromium as it comes / Chromium at 32 kbit/s CBR.\n\n{COLUMNS}\n{border}|\n{rows}"
+    )
 }
 
 /// The rows, in columns.
@@ -87,9 +91,9 @@ impl Row {
         figures.push(self.ratio(DELAY, Target::AtMost(DELAY_SHARE)));
         if self.condition == Condition::Loss20 {
             figures.push(Figure {
-                what: format!("{}: longest gap", self.condition.name()),
+                what: format!("{}: {}", self.condition.name(), GAP.0),
                 target: Target::AtMost(LONGEST_GAP),
-                measured: self.outcomes[0].gap_ms,
+                measured: GAP.1(&self.outcomes[0]),
                 unit: "ms",
                 digits: 0,
             });
@@ -112,7 +116,11 @@ impl Row {
     }
 
     fn markdown(&self) -> String {
-        format!("| {} | {} |\n", self.condition.name(), self.cells().join(" | "))
+        format!(
+            "| {} | {} |\n",
+            self.condition.name(),
+            self.cells().join(" | ")
+        )
     }
 
     /// Network and figures for the terminal.
@@ -126,15 +134,15 @@ impl Row {
 
     /// One column after the other, each of all programs.
     fn cells(&self) -> [String; 6] {
-        let columns: [(fn(&Outcome) -> f64, usize); 6] = [
-            (STOI.1, 3),
-            (PESQ.1, 2),
-            (PLCMOS.1, 2),
-            (DELAY.1, 0),
-            (|outcome| outcome.gap_ms, 0),
-            (|outcome| outcome.processor, 1),
+        let columns: [(Measure, usize); 6] = [
+            (STOI, 3),
+            (PESQ, 2),
+            (PLCMOS, 2),
+            (DELAY, 0),
+            (GAP, 0),
+            (PROCESSOR, 1),
         ];
-        columns.map(|(value, digits)| {
+        columns.map(|((_, value), digits)| {
             let cells = self.outcomes.each_ref();
             cells
                 .map(|outcome| format!("{:.digits$}", value(outcome)))
@@ -192,6 +200,9 @@ mod tests {
             "| 20 % loss | 0.945 / 0.900 / 0.810 | 2.10 / 2.00 / 1.80 | 3.67 / 3.50 / 3.15 | 56 / 56 / 56 | 60 / 60 / 60 | 3.0 / 3.0 / 3.0 |\n"
         );
         let details = details(&[row(Condition::Clear)]);
-        assert!(details.contains("|\n| --- | --- | --- | --- | --- | --- | --- |\n| clear |"), "{details}");
+        assert!(
+            details.contains("|\n| --- | --- | --- | --- | --- | --- | --- |\n| clear |"),
+            "{details}"
+        );
     }
 }
