@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: one table of what is promised and what is measured, from release builds.
 
 mod calls;
+mod chromium;
 mod engines;
 mod figure;
 mod machine;
@@ -8,6 +9,8 @@ mod networks;
 mod pictures;
 mod resources;
 mod table;
+mod voice;
+mod world;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,19 +22,25 @@ use crate::call::stage::{Build, Stage};
 use crate::setup;
 use crate::workspace::Workspace;
 
+pub(crate) use self::voice::{Condition, speech::RECORDINGS};
+
 /// Where the table is published.
 const PAGE: &str = "docs/performance.md";
 
 /// Measures, prints the table, writes `target/bench.json`, and with `write` the table in the documentation.
-/// Calls are those of `program`; without one, of a release build.
+/// Calls are those of `program`; without one, of a release build. Voice is measured in these conditions, or in all.
 pub(crate) fn run(
     workspace: &Workspace,
     write: bool,
     only: Option<Part>,
     program: Option<&Path>,
+    conditions: &[Condition],
 ) -> Result<()> {
     let wanted = |part| only.is_none_or(|only| only == part);
-    if wanted(Part::Networks) {
+    if wanted(Part::Voice) {
+        setup::voice()?;
+    }
+    if wanted(Part::Networks) || wanted(Part::Voice) {
         setup::networks()?;
         // Before anything is measured for minutes: these need root.
         networks::try_out()?;
@@ -60,6 +69,11 @@ pub(crate) fn run(
         let program = program()?;
         let directory = empty_directory(workspace, "bench-networks")?;
         sections.push(networks::measure(&program, &directory)?);
+    }
+    if wanted(Part::Voice) {
+        let program = program()?;
+        let directory = empty_directory(workspace, "bench-voice")?;
+        sections.push(voice::measure(workspace, &program, conditions, &directory)?);
     }
     if wanted(Part::Pictures) {
         sections.push(pictures::measure(workspace)?);
@@ -114,6 +128,8 @@ pub(crate) enum Part {
     Calls,
     /// Calls from behind NATs, by us and by Chromium.
     Networks,
+    /// Voice over networks that lose and delay, by us and by Chromium.
+    Voice,
     /// QR codes in pictures, read by us and by zxing-cpp.
     Pictures,
 }

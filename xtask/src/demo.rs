@@ -35,7 +35,7 @@ pub(crate) fn run(workspace: &Workspace, seconds: u32, build: Build) -> Result<(
     println!("waiting until the homeserver has set up its database");
     let before = stage.settled_database()?;
     println!("calling");
-    let call = conversation::hold(&stage, &directory, seconds, &mut Progress::new())?;
+    let call = conversation::hold(stage.people(), &directory, seconds, &mut Progress::new())?;
     let after = DatabaseSnapshot::read(&stage.homeserver.database_path())?;
     stage.homeserver.stop()?;
 

@@ -85,6 +85,9 @@ enum Chore {
         /// Measure calls of this `securecall` in place of a release build: another version, say
         #[arg(long)]
         program: Option<PathBuf>,
+        /// Measure voice on these networks only
+        #[arg(long, conflicts_with = "write")]
+        network: Vec<bench::Condition>,
     },
     /// Check that imports point down only and that PURE crates are pure
     Layering,
@@ -126,7 +129,8 @@ fn run(chore: Chore) -> Result<()> {
             write,
             only,
             program,
-        } => bench::run(&workspace, write, only, program.as_deref()),
+            network,
+        } => bench::run(&workspace, write, only, program.as_deref(), &network),
         Chore::Layering => layering::check(&workspace),
         Chore::Mutants { arguments } => mutants::run(&workspace, &arguments),
         Chore::Setup => setup::everything(&workspace),

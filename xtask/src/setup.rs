@@ -7,6 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use crate::bench;
 use crate::shell;
 use crate::wasm;
 use crate::workspace::Workspace;
@@ -131,6 +132,25 @@ const BROWSER: &[Need] = &[Need {
     },
 }];
 
+/// To measure voice: what is said, and what scores it, one of which pip compiles.
+const VOICE: &[Need] = &[
+    Need {
+        what: "pocketsphinx-testdata (recordings of people, for what is said)",
+        packages: &["pocketsphinx-testdata"],
+        present: || Path::new(bench::RECORDINGS).is_dir(),
+    },
+    Need {
+        what: "Python's headers (PESQ, which scores what is heard)",
+        packages: &["python3-dev"],
+        present: || {
+            let script = "import os, sysconfig; \
+                sys_include = sysconfig.get_paths()['include']; \
+                assert os.path.isfile(os.path.join(sys_include, 'Python.h'))";
+            shell::succeeds(Command::new("python3").args(["-c", script]))
+        },
+    },
+];
+
 /// A tool installed by `cargo install`, pinned.
 struct Tool {
     name: &'static str,
@@ -166,6 +186,11 @@ pub(crate) fn networks() -> Result<()> {
     install(&[BUILD, SYNAPSE, TEST, BROWSER])
 }
 
+/// What is needed to measure how voice sounds, beside a browser's.
+pub(crate) fn voice() -> Result<()> {
+    install(&[VOICE])
+}
+
 /// What the tests need.
 pub(crate) fn tests() -> Result<()> {
     install(&[BUILD, SYNAPSE, TEST])
@@ -189,7 +214,7 @@ pub(crate) fn mutants(workspace: &Workspace) -> Result<()> {
 
 /// What CI needs, and with it every chore but `mutants`.
 pub(crate) fn everything(workspace: &Workspace) -> Result<()> {
-    install(&[BUILD, SYNAPSE, TEST, FUZZ, WASM, PAGE, BROWSER])?;
+    install(&[BUILD, SYNAPSE, TEST, FUZZ, WASM, PAGE, BROWSER, VOICE])?;
     components()?;
     for tool in [CARGO_DENY, CARGO_FUZZ] {
         cargo_install(workspace, &tool)?;

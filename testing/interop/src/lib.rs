@@ -12,7 +12,8 @@
 //! * [`UdpForwarder`]: a network path that can be cut, healed and filtered without root;
 //! * [`Network`](network::Network): hosts behind NATs of all kinds, with loss, delay and roaming, on one machine (Linux, root);
 //! * [`SoundServer`]: a PulseAudio whose sound cards are loops;
-//! * [`texts_by_zxing_cpp`]: the QR reader that ours is compared with.
+//! * [`texts_by_zxing_cpp`]: the QR reader that ours is compared with;
+//! * [`speech_scores`]: PESQ and PLCMOS, models of what listeners think of speech.
 //!
 //! None of our own crates is used here, so that these peers cannot share a mistake with the code under test.
 
@@ -34,6 +35,7 @@ pub mod network;
 mod pem;
 #[cfg(unix)]
 mod sound_server;
+mod speech_scores;
 mod synapse;
 mod tls_front;
 mod udp_forwarder;
@@ -49,6 +51,7 @@ pub use hostile_homeserver::{Answer, HostileHomeserver};
 pub use lying_turn::{Lie, LyingTurn, TurnUser};
 #[cfg(unix)]
 pub use sound_server::SoundServer;
+pub use speech_scores::{SpeechPair, SpeechScores, SpeechScoresError, speech_scores};
 pub use synapse::{Synapse, SynapseError};
 pub use tls_front::TlsFront;
 pub use udp_forwarder::{Flow, PacketClass, UdpForwarder};

@@ -45,8 +45,8 @@
 //! When the [`Network`] is dropped, after a panic too, everything is: programs that run in its hosts are killed, namespaces
 //! removed. What a killed process left behind goes when the next one makes a network: namespaces have its ID in their name.
 //!
-//! It needs Linux, `ip` (iproute2), `nft` (nftables 1.0 or later), root, for [`Link::set_delay`] `python3` and for
-//! [`Segment::nat64`] `tayga`, both with `/dev/net/tun`. Without them it is an error that says what is missing.
+//! It needs Linux, `ip` (iproute2), `nft` (nftables 1.0 or later), root, for [`Link::set_delay`] and
+//! [`Link::impair_udp`] `python3` and for [`Segment::nat64`] `tayga`, all with `/dev/net/tun`. Without them it is an error that says what is missing.
 //!
 //! What is as in the world, and what is not:
 //!
@@ -55,7 +55,8 @@
 //! * NATs are for IPv4. IPv6 is in the internet, and in networks directly behind a router there that ask for it
 //!   ([`Nat::with_ipv6`], [`Segment::nat64`]). There is no name service, and so no DNS64.
 //! * Whoever sends to an address that is not there gets no answer, but in its own network, where the neighbour is missed.
-//! * Loss is by the kernel's own randomness; jitter is by seed, and nothing is reordered.
+//! * Loss is by the kernel's own randomness; jitter is by seed, and nothing is reordered. What [`Link::impair_udp`] does to UDP
+//!   is by seed, and reorders.
 
 mod capture;
 mod conntrack;
@@ -77,7 +78,7 @@ use std::sync::{
 use self::namespace::{Namespace, lock};
 pub use self::{
     capture::{Capture, Packet},
-    delay_line::Delay,
+    delay_line::{Delay, Impairment, Outages},
     error::NetworkError,
     host::{Host, Standing},
     link::Link,

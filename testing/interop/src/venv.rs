@@ -28,6 +28,12 @@ pub(crate) const ZXING_CPP: Venv = Venv {
     requirements: include_str!("../zxing-cpp-requirements.txt"),
 };
 
+/// Models of listeners.
+pub(crate) const SPEECH_SCORES: Venv = Venv {
+    name: "speech-scores",
+    requirements: include_str!("../speech-scores-requirements.txt"),
+};
+
 /// Written last: an environment without it was interrupted and is made anew.
 const COMPLETE: &str = "securecall-complete";
 

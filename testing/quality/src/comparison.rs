@@ -1,6 +1,6 @@
 //! The verdict over one direction of a call.
 
-use crate::{Alignment, SAMPLE_RATE, SegmentDelay, align, segment_delays, stoi};
+use crate::{Alignment, SAMPLE_RATE, SegmentDelay, align, longest_gap_ms, segment_delays, stoi};
 
 /// A call's delay changes by less than this from begin to end: 5 s.
 const MAX_LAG: usize = 5 * SAMPLE_RATE as usize;
@@ -20,6 +20,9 @@ pub struct Comparison {
     pub stoi: f64,
     /// Intelligibility with one delay for the whole.
     pub stoi_rigid: f64,
+    /// The longest stretch in which speech was sent and nearly silence came, in milliseconds, each stretch aligned by its own
+    /// delay: see [`longest_gap_ms`].
+    pub longest_gap_ms: f64,
 }
 
 impl Comparison {
@@ -43,6 +46,7 @@ impl Comparison {
                 .min_by_key(|segment| (segment.start + segment.length / 2).abs_diff(at))
                 .map_or(alignment.delay, |segment| segment.delay)
         });
+        let longest_gap_ms = longest_gap_ms(&clean, &followed);
         let stoi = stoi(&clean, &followed, SAMPLE_RATE);
         Some(Self {
             alignment,
@@ -51,6 +55,7 @@ impl Comparison {
             p95_delay_ms,
             stoi,
             stoi_rigid,
+            longest_gap_ms,
         })
     }
 }

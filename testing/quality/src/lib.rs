@@ -1,4 +1,4 @@
-//! How alike sent and received speech are: alignment, delay, level, STOI.
+//! How alike sent and received speech are: alignment, delay, level, gaps, STOI.
 //!
 //! Signals are `f32` from −1 to 1 at [`SAMPLE_RATE`], one channel. This crate measures after the fact and with everything at hand; nothing in it is for use in
 //! a call.
@@ -18,6 +18,7 @@
 
 mod alignment;
 mod comparison;
+mod gap;
 mod level;
 mod resample;
 mod stoi;
@@ -25,10 +26,11 @@ mod wav;
 
 pub use alignment::{Alignment, SegmentDelay, align, segment_delays};
 pub use comparison::Comparison;
+pub use gap::longest_gap_ms;
 pub use level::{level_curve, level_dbfs, sdr_db};
 pub use resample::resample;
 pub use stoi::stoi;
-pub use wav::{WavError, read_wav, write_wav};
+pub use wav::{WavError, read_wav, write_wav, write_wav_at};
 
 /// Samples per second of every signal here: 48 kHz.
 pub const SAMPLE_RATE: u32 = 48_000;

@@ -34,8 +34,17 @@ pub fn read_wav(path: impl AsRef<Path>) -> Result<Vec<f32>, WavError> {
 ///
 /// [`WavError`] if the file cannot be written.
 pub fn write_wav(path: impl AsRef<Path>, samples: &[f32]) -> Result<(), WavError> {
+    write_wav_at(path, samples, SAMPLE_RATE)
+}
+
+/// Writes samples of another rate, mono, 16 bit; they are not resampled.
+///
+/// # Errors
+///
+/// [`WavError`] if the file cannot be written.
+pub fn write_wav_at(path: impl AsRef<Path>, samples: &[f32], rate: u32) -> Result<(), WavError> {
     let path = path.as_ref();
-    write(path, samples).map_err(|source| WavError {
+    write(path, samples, rate).map_err(|source| WavError {
         path: path.to_owned(),
         source,
     })
@@ -62,10 +71,10 @@ fn read(path: &Path) -> Result<Vec<f32>, hound::Error> {
     Ok(resample(&mono, spec.sample_rate, SAMPLE_RATE))
 }
 
-fn write(path: &Path, samples: &[f32]) -> Result<(), hound::Error> {
+fn write(path: &Path, samples: &[f32], rate: u32) -> Result<(), hound::Error> {
     let spec = WavSpec {
         channels: 1,
-        sample_rate: SAMPLE_RATE,
+        sample_rate: rate,
         bits_per_sample: 16,
         sample_format: SampleFormat::Int,
     };

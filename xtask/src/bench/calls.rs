@@ -155,7 +155,7 @@ pub(super) fn one_long_call(
     }
     println!("one call of {LONG} s");
     let mut meter = Meter::default();
-    let call = conversation::hold(stage, directory, LONG, &mut meter)?;
+    let call = conversation::hold(stage.people(), directory, LONG, &mut meter)?;
     let directions = measure::directions(&call.records, directory)?;
     let delays: Vec<f64> = directions
         .iter()

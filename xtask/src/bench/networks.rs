@@ -1,9 +1,5 @@
 //! How long a call takes to connect from behind NATs, beside libwebrtc in Chromium in the same networks.
 
-mod browser;
-mod signaling;
-mod world;
-
 use std::fs;
 use std::path::Path;
 use std::sync::mpsc::{self, Receiver};
@@ -13,10 +9,10 @@ use anyhow::{Context, Result, bail, ensure};
 use securecall_interop::network::{Nat, Network};
 use serde_json::json;
 
-use self::browser::Browser;
-use self::signaling::Signaling;
-use self::world::World;
+use super::chromium::browser::{self, Browser};
+use super::chromium::signaling::Signaling;
 use super::figure::{Figure, Target, median, percentile};
+use super::world::{Place, World};
 use super::{calls, table};
 use crate::call::client::Client;
 use crate::call::interrupt;
@@ -118,17 +114,15 @@ fn calls(topology: &Topology, program: &Path, directory: &Path) -> Result<[Vec<f
         "making networks: two people {} with a homeserver and a relay in between",
         topology.name
     );
-    let world = World::new(topology.nat, program, &directory)?;
-    let signaling = Signaling::start(&world.signaling_host)?;
+    let world = World::new(Place::BehindNat(topology.nat), program, &directory)?;
+    let signaling = Signaling::start(&world.host("signaling")?)?;
     let _browsers = start_browsers(&world, &signaling, &directory)?;
     let ours = Callers::start(&world, &directory)?;
-    let configuration = json!({"iceServers": world.ice_servers()});
+    let prepare = json!({"configuration": {"iceServers": world.ice_servers()}});
     let mut times = [Vec::new(), Vec::new()];
     for number in 0..=CALLS {
-        let pair = [
-            ours.call(&world)?,
-            browser::call(&signaling, &configuration)?,
-        ];
+        let pair = [ours.call(&world)?, browser::call(&signaling, &prepare)?];
+        browser::hang_up(&signaling)?;
         let [(of_ours, way), (of_chromium, chromiums_way)] = &pair;
         println!(
             "call {number:>2}: {of_ours:.0} ms ({way}), Chromium {of_chromium:.0} ms ({chromiums_way})"
@@ -152,7 +146,7 @@ fn calls(topology: &Topology, program: &Path, directory: &Path) -> Result<[Vec<f
 fn start_browsers(world: &World, signaling: &Signaling, directory: &Path) -> Result<Vec<Browser>> {
     let start = |side: Side| {
         let host = &world.people[side.index()].host;
-        Browser::start(host, side, signaling, directory)
+        Browser::start(host, side, signaling, None, directory)
     };
     Side::BOTH.into_iter().map(start).collect()
 }

@@ -1,5 +1,6 @@
 //! What a process costs: processor time and memory, as the kernel counts them.
 
+use std::collections::HashMap;
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ const TO: Duration = Duration::from_secs(20);
 #[derive(Default)]
 pub(super) struct Meter {
     connected: Option<Instant>,
-    begin: Option<(Instant, [f64; 2])>,
+    begin: Option<ProcessorTime>,
     /// Percent of a core, caller first.
     pub(super) processor: Option<[f64; 2]>,
     /// Proportional set size in MB, caller first.
@@ -33,15 +34,13 @@ impl Observer for Meter {
             return;
         };
         if self.begin.is_none() && since >= FROM {
-            self.begin = seconds_of(processes).map(|seconds| (Instant::now(), seconds));
+            self.begin = ProcessorTime::begin(processes);
         }
         if self.processor.is_none()
             && since >= TO
-            && let Some((begin, before)) = self.begin
-            && let Some(after) = seconds_of(processes)
+            && let Some(begin) = &self.begin
         {
-            let wall = begin.elapsed().as_secs_f64();
-            self.processor = Some([0, 1].map(|side| (after[side] - before[side]) / wall * 100.0));
+            self.processor = begin.percent();
             let memory = processes.map(pss_megabytes);
             self.memory = memory[0]
                 .zip(memory[1])
@@ -50,22 +49,82 @@ impl Observer for Meter {
     }
 }
 
-fn seconds_of(processes: [u32; 2]) -> Option<[f64; 2]> {
-    let [caller, callee] = processes.map(|id| {
-        let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-        Some(ticks(&stat)? / ticks_per_second())
-    });
-    Some([caller?, callee?])
+/// Processor time of two processes, each with all that descend from it, from one moment on.
+pub(super) struct ProcessorTime {
+    since: Instant,
+    processes: [u32; 2],
+    seconds: [f64; 2],
 }
 
-/// User and system time in a line of `/proc/ID/stat`.
-fn ticks(stat: &str) -> Option<f64> {
-    // The name in parentheses may hold spaces; what follows is counted from its end.
-    let (_, rest) = stat.rsplit_once(')')?;
-    let fields: Vec<&str> = rest.split_whitespace().collect();
-    let user: f64 = fields.get(11)?.parse().ok()?;
-    let system: f64 = fields.get(12)?.parse().ok()?;
-    Some(user + system)
+impl ProcessorTime {
+    /// Begins to count; nothing if there is no such process.
+    pub(super) fn begin(processes: [u32; 2]) -> Option<Self> {
+        Some(Self {
+            since: Instant::now(),
+            processes,
+            seconds: seconds_of(processes)?,
+        })
+    }
+
+    /// Percent of a core so far.
+    pub(super) fn percent(&self) -> Option<[f64; 2]> {
+        let now = seconds_of(self.processes)?;
+        let wall = self.since.elapsed().as_secs_f64();
+        Some([0, 1].map(|side| (now[side] - self.seconds[side]) / wall * 100.0))
+    }
+}
+
+fn seconds_of(processes: [u32; 2]) -> Option<[f64; 2]> {
+    let all = all_processes();
+    let [one, other] = processes.map(|id| {
+        all.contains_key(&id)
+            .then(|| ticks_of_family(id, &all) / ticks_per_second())
+    });
+    Some([one?, other?])
+}
+
+/// A process in `/proc`.
+struct Process {
+    parent: u32,
+    ticks: f64,
+}
+
+fn all_processes() -> HashMap<u32, Process> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| {
+            let id = entry.file_name().to_str()?.parse().ok()?;
+            // What ends meanwhile is none any more.
+            let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
+            Some((id, Process::read(&stat)?))
+        })
+        .collect()
+}
+
+/// The time of a process and of all that descend from it.
+fn ticks_of_family(id: u32, all: &HashMap<u32, Process>) -> f64 {
+    let own = all.get(&id).map_or(0.0, |process| process.ticks);
+    let children = all
+        .iter()
+        .filter(|(child, process)| process.parent == id && **child != id);
+    own + children
+        .map(|(child, _)| ticks_of_family(*child, all))
+        .sum::<f64>()
+}
+
+impl Process {
+    /// Parent, user and system time in a line of `/proc/ID/stat`.
+    fn read(stat: &str) -> Option<Self> {
+        // The name in parentheses may hold spaces; what follows is counted from its end.
+        let (_, rest) = stat.rsplit_once(')')?;
+        let fields: Vec<&str> = rest.split_whitespace().collect();
+        let user: f64 = fields.get(11)?.parse().ok()?;
+        let system: f64 = fields.get(12)?.parse().ok()?;
+        Some(Self {
+            parent: fields.get(1)?.parse().ok()?,
+            ticks: user + system,
+        })
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "it is 100")]
@@ -103,7 +162,17 @@ mod tests {
     #[test]
     fn a_name_with_spaces_does_not_shift_the_fields() {
         let stat = "77 (secure call) S 1 77 77 0 -1 4194560 500 0 0 0 120 30 0 0 20 0 7 0 1 1 1";
-        assert_eq!(ticks(stat), Some(150.0));
+        let process = Process::read(stat).unwrap();
+        assert_eq!((process.parent, process.ticks), (1, 150.0));
+    }
+
+    #[test]
+    fn all_that_descend_from_a_process_count_with_it() {
+        let all = [(1, 0), (10, 1), (11, 10), (12, 11), (20, 1)].map(|(id, parent)| {
+            let ticks = f64::from(id);
+            (id, Process { parent, ticks })
+        });
+        assert_eq!(ticks_of_family(10, &HashMap::from(all)), 33.0);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use crate::call::client::Client;
 use crate::call::interrupt;
 use crate::call::record::{Record, Side};
-use crate::call::stage::Stage;
+use crate::call::user::User;
 
 /// A first sync and the upload of keys on a busy machine.
 const READY_PATIENCE: Duration = Duration::from_secs(60);
@@ -46,9 +46,10 @@ pub(crate) fn heard_by(directory: &Path, side: Side) -> PathBuf {
     directory.join(format!("heard-by-{}.wav", side.name()))
 }
 
-/// Holds a call of `seconds`, and stops both processes whatever happens.
+/// Holds a call of `seconds` between two people who have each other as contacts, the caller first, and stops both processes
+/// whatever happens.
 pub(crate) fn hold(
-    stage: &Stage,
+    [caller, callee]: [&User; 2],
     directory: &Path,
     seconds: u32,
     observer: &mut dyn Observer,
@@ -71,12 +72,15 @@ pub(crate) fn hold(
     };
 
     let listen = ["listen", "--answer", "contacts", "--once"].map(str::to_owned);
-    let listen = stage
-        .callee
-        .command(listen.into_iter().chain(audio(Side::Callee)));
-    let mut callee = Client::start(listen, Side::Callee, sender.clone(), &log(Side::Callee))?;
+    let mut listening = Client::start_by(
+        callee.command(listen.into_iter().chain(audio(Side::Callee))),
+        |command| callee.spawn(command),
+        Side::Callee,
+        sender.clone(),
+        &log(Side::Callee),
+    )?;
     watch
-        .until(READY_PATIENCE, &mut [&mut callee], |records| {
+        .until(READY_PATIENCE, &mut [&mut listening], |records| {
             records
                 .iter()
                 .any(|record| record.side == Side::Callee && record.name() == "ready")
@@ -90,12 +94,15 @@ pub(crate) fn hold(
 
     let length = seconds.to_string();
     let dial = ["call", Side::Callee.name(), "--duration", &length].map(str::to_owned);
-    let dial = stage
-        .caller
-        .command(dial.into_iter().chain(audio(Side::Caller)));
-    let mut caller = Client::start(dial, Side::Caller, sender, &log(Side::Caller))?;
+    let mut dialing = Client::start_by(
+        caller.command(dial.into_iter().chain(audio(Side::Caller))),
+        |command| caller.spawn(command),
+        Side::Caller,
+        sender,
+        &log(Side::Caller),
+    )?;
     let patience = CALL_PATIENCE + Duration::from_secs(seconds.into());
-    let ended = watch.until(patience, &mut [&mut caller, &mut callee], |_| false);
+    let ended = watch.until(patience, &mut [&mut dialing, &mut listening], |_| false);
     watch.observer.over();
     if interrupt::came() {
         bail!("interrupted; what was started is stopped");
@@ -105,7 +112,7 @@ pub(crate) fn hold(
         format!("the call did not come to its end; the logs are {caller} and {callee}")
     })?;
     let exit_codes =
-        [caller.stop()?, callee.stop()?].map(|status| status.and_then(|status| status.code()));
+        [dialing.stop()?, listening.stop()?].map(|status| status.and_then(|status| status.code()));
     watch.drain();
     Ok(Conversation {
         records: watch.records,

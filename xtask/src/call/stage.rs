@@ -90,6 +90,11 @@ impl Stage {
         })
     }
 
+    /// Both users, the caller first.
+    pub(crate) const fn people(&self) -> [&User; 2] {
+        [&self.caller, &self.callee]
+    }
+
     /// The homeserver's database once it has done with itself, so that what comes later comes from a call.
     pub(crate) fn settled_database(&self) -> Result<DatabaseSnapshot> {
         let deadline = Instant::now() + SETTLE_PATIENCE;

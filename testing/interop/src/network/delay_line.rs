@@ -1,4 +1,4 @@
-//! Delay and jitter where the kernel has no `tc netem`: a program between two TAP devices.
+//! Delay, jitter and seeded loss where the kernel has no `tc netem`: a program between two TAP devices.
 
 use std::{
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
@@ -17,6 +17,29 @@ pub struct Delay {
     pub least: Duration,
     /// Each takes up to so much longer, evenly distributed.
     pub jitter: Duration,
+}
+
+/// What happens to UDP alone, each way for itself. Packets may overtake each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Impairment {
+    /// Every packet takes at least `least`, and each up to `jitter` longer, evenly distributed.
+    pub delay: Delay,
+    /// The share of packets that is lost by chance, 0 to 1.
+    pub loss: f64,
+    /// Stretches of time in which everything is lost.
+    pub outages: Option<Outages>,
+    /// Decides what is lost by chance and how long the rest takes: packet by packet from the moment it is set, the same for the
+    /// same seed.
+    pub seed: u64,
+}
+
+/// Outages that come again and again, the first at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outages {
+    /// How long each lasts.
+    pub length: Duration,
+    /// From the beginning of one to the beginning of the next.
+    pub every: Duration,
 }
 
 /// A running program with its two devices, which are gone as soon as it is.
@@ -68,9 +91,40 @@ impl DelayLine {
     /// From now on packets take as long as this.
     pub(super) fn set(&mut self, delay: Delay) -> Result<(), NetworkError> {
         let Delay { least, jitter } = delay;
-        let order = format!("{} {}\n", least.as_secs_f64(), jitter.as_secs_f64());
+        self.order(&format!(
+            "all {} {}\n",
+            least.as_secs_f64(),
+            jitter.as_secs_f64()
+        ))
+    }
+
+    /// From now on this happens to UDP, or nothing that does not happen to all.
+    pub(super) fn impair_udp(
+        &mut self,
+        impairment: Option<Impairment>,
+    ) -> Result<(), NetworkError> {
+        let Some(impairment) = impairment else {
+            return self.order("udp\n");
+        };
+        let Impairment {
+            delay: Delay { least, jitter },
+            loss,
+            outages,
+            seed,
+        } = impairment;
+        let [gone, every] = outages.map_or([0.0; 2], |outages| {
+            [outages.length, outages.every].map(|time| time.as_secs_f64())
+        });
+        self.order(&format!(
+            "udp {seed} {} {} {loss} {gone} {every}\n",
+            least.as_secs_f64(),
+            jitter.as_secs_f64()
+        ))
+    }
+
+    fn order(&mut self, line: &str) -> Result<(), NetworkError> {
         // If it is gone there is no answer either, and its last words say more than a broken pipe.
-        let _ = self.orders.write_all(order.as_bytes());
+        let _ = self.orders.write_all(line.as_bytes());
         self.expect_answer()
     }
 

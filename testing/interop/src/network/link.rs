@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Delay, NetworkError,
+    Delay, Impairment, NetworkError,
     delay_line::DelayLine,
     namespace::{Namespace, lock},
 };
@@ -80,12 +80,32 @@ impl Link {
     ///
     /// When the system refuses; when the network is torn down.
     pub fn set_delay(&self, delay: Delay, seed: u64) -> Result<(), NetworkError> {
+        self.with_delay_line(seed, |line| line.set(delay))
+    }
+
+    /// From now on this happens to UDP, each way, in place of what [`set_delay`](Self::set_delay) says; with nothing, UDP is as
+    /// all the rest again. TCP and the rest are as they were.
+    ///
+    /// It needs `python3`, and `/dev/net/tun`.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses; when the network is torn down.
+    pub fn impair_udp(&self, impairment: Option<Impairment>) -> Result<(), NetworkError> {
+        self.with_delay_line(0, |line| line.impair_udp(impairment))
+    }
+
+    fn with_delay_line(
+        &self,
+        seed: u64,
+        order: impl FnOnce(&mut DelayLine) -> Result<(), NetworkError>,
+    ) -> Result<(), NetworkError> {
         let mut delay_line = lock(&self.delay_line);
         let line = match &mut *delay_line {
             Some(line) => line,
             None => delay_line.insert(self.insert_delay_line(seed)?),
         };
-        line.set(delay)
+        order(line)
     }
 
     /// Cuts the cable in the middle: host, port, a bridge of their own, TAP; the other TAP, and the router's bridge.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod alignment;
+mod gap;
 mod level;
 mod resample;
 mod stoi_reference;

@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use hound::{SampleFormat, WavSpec, WavWriter};
-use securecall_quality::{SAMPLE_RATE, level_dbfs, read_wav, write_wav};
+use securecall_quality::{SAMPLE_RATE, level_dbfs, read_wav, write_wav, write_wav_at};
 
 fn scratch(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
@@ -86,4 +86,16 @@ fn the_committed_voices_are_of_the_length_and_level_that_tests_count_on() {
             level_dbfs(&samples)
         );
     }
+}
+
+#[test]
+fn another_rate_is_written_as_it_is() {
+    let path = scratch("at-16-khz.wav");
+    write_wav_at(&path, &tone(16_000, 0.5), 16_000).unwrap();
+    let reader = hound::WavReader::open(&path).unwrap();
+    assert_eq!(
+        (reader.spec().sample_rate, reader.duration()),
+        (16_000, 8_000)
+    );
+    assert_eq!(read_wav(&path).unwrap().len(), 24_000);
 }

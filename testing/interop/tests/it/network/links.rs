@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use securecall_interop::network::{Delay, Nat, Network};
+use securecall_interop::network::{Delay, Impairment, Link, Nat, Network, Outages};
 
 use super::{address, next, next_in_time, seen, send, socket};
 
@@ -131,4 +131,88 @@ fn a_home_delays_all_behind_it_by_its_uplink() {
     send(&server, "back", outside);
     assert_eq!(next(&client).0, "back");
     assert!(start.elapsed() >= 2 * least, "{:?}", start.elapsed());
+}
+
+/// Which of a hundred packets come, each sent a little after the one before, and in which order.
+fn what_comes(link: &Link, impairment: Impairment, from: &UdpSocket, to: &UdpSocket) -> Vec<u32> {
+    link.impair_udp(Some(impairment)).unwrap();
+    for number in 0..100 {
+        send(from, &number.to_string(), address(to));
+        thread::sleep(Duration::from_millis(2));
+    }
+    // What is on its way comes before the end, which waits for nothing.
+    let slack = Duration::from_millis(50);
+    thread::sleep(impairment.delay.least + impairment.delay.jitter + slack);
+    link.impair_udp(None).unwrap();
+    send(from, "end", address(to));
+    std::iter::from_fn(|| next(to).0.parse().ok()).collect()
+}
+
+#[test]
+fn udp_is_lost_by_seed_and_tcp_is_not() {
+    let network = Network::new().unwrap();
+    let [ada, ben] = ["ada", "ben"].map(|name| network.internet().host(name).unwrap());
+    let [of_ada, of_ben] = [&ada, &ben].map(socket);
+    let link = ada.link();
+    let seeded = |seed| Impairment {
+        loss: 0.3,
+        seed,
+        ..Impairment::default()
+    };
+    for [from, to] in [[&of_ada, &of_ben], [&of_ben, &of_ada]] {
+        let came = what_comes(&link, seeded(1), from, to);
+        // The standard deviation is 4.6.
+        assert!((50..=90).contains(&came.len()), "{came:?}");
+        assert_eq!(what_comes(&link, seeded(1), from, to), came);
+        assert_ne!(what_comes(&link, seeded(2), from, to), came);
+    }
+    let all = Impairment {
+        loss: 1.0,
+        ..Impairment::default()
+    };
+    link.impair_udp(Some(all)).unwrap();
+    send(&of_ada, "lost", address(&of_ben));
+    let listener = ben.tcp_listener(80).unwrap();
+    ada.tcp_stream(listener.local_addr().unwrap()).unwrap();
+    link.impair_udp(None).unwrap();
+    send(&of_ada, "not lost", address(&of_ben));
+    assert_eq!(next(&of_ben).0, "not lost");
+}
+
+#[test]
+fn udp_with_jitter_overtakes_and_none_is_lost() {
+    let network = Network::new().unwrap();
+    let [ada, ben] = ["ada", "ben"].map(|name| network.internet().host(name).unwrap());
+    let [of_ada, of_ben] = [&ada, &ben].map(socket);
+    let delay = Delay {
+        least: Duration::ZERO,
+        jitter: Duration::from_millis(40),
+    };
+    let impairment = Impairment {
+        delay,
+        ..Impairment::default()
+    };
+    let mut came = what_comes(&ada.link(), impairment, &of_ada, &of_ben);
+    assert!(!came.is_sorted(), "{came:?}");
+    came.sort_unstable();
+    assert_eq!(came, Vec::from_iter(0..100));
+}
+
+#[test]
+fn an_outage_begins_at_once_and_ends() {
+    let network = Network::new().unwrap();
+    let [ada, ben] = ["ada", "ben"].map(|name| network.internet().host(name).unwrap());
+    let [of_ada, of_ben] = [&ada, &ben].map(socket);
+    let outages = Outages {
+        length: Duration::from_millis(150),
+        every: Duration::from_secs(60),
+    };
+    let impairment = Impairment {
+        outages: Some(outages),
+        ..Impairment::default()
+    };
+    let came = what_comes(&ada.link(), impairment, &of_ada, &of_ben);
+    let first = came.first().copied().unwrap();
+    assert!(first > 0, "{came:?}");
+    assert_eq!(came, Vec::from_iter(first..100));
 }

@@ -26,16 +26,18 @@ const START_PATIENCE: Duration = Duration::from_secs(90);
 const CALL_PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running browser. It ends when this value is dropped.
-pub(super) struct Browser {
+pub(crate) struct Browser {
     process: Child,
 }
 
 impl Browser {
-    /// Starts one at a host, and waits until its page is there.
-    pub(super) fn start(
+    /// Starts one at a host, and waits until its page is there. It hears a file as its microphone, once each time that the page
+    /// opens it; beeps without one. Profile and log are in the directory.
+    pub(crate) fn start(
         host: &Host,
         side: Side,
         signaling: &Signaling,
+        microphone: Option<&Path>,
         directory: &Path,
     ) -> Result<Self> {
         let profile = directory.join(format!("chromium-{}", side.name()));
@@ -61,12 +63,20 @@ impl Browser {
                 // The addresses themselves: nobody in these networks resolves a name.
                 "--disable-features=WebRtcHideLocalIpsWithMdns",
                 "--no-proxy-server",
+                // What comes is played, though nobody has clicked.
+                "--autoplay-policy=no-user-gesture-required",
             ])
             .arg(format!("--user-data-dir={}", profile.display()))
             .arg(format!(
                 "--unsafely-treat-insecure-origin-as-secure={}",
                 signaling.origin()
             ))
+            .args(microphone.map(|file| {
+                format!(
+                    "--use-file-for-fake-audio-capture={}%noloop",
+                    file.display()
+                )
+            }))
             .arg(signaling.page(side))
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
@@ -79,6 +89,11 @@ impl Browser {
             .with_context(|| format!("Chromium's log is {}", log.display()))?;
         Ok(browser)
     }
+
+    /// The process that all its others descend from.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
 }
 
 impl Drop for Browser {
@@ -89,20 +104,24 @@ impl Drop for Browser {
     }
 }
 
-/// Calls from one page to the other. Gives the time from dialing to connected, in ms, and the kind of path.
-pub(super) fn call(signaling: &Signaling, configuration: &Value) -> Result<(f64, String)> {
+/// Calls from one page to the other, prepared as the page understands it. Gives the time from dialing to connected, in ms, and
+/// the kind of path.
+pub(crate) fn call(signaling: &Signaling, prepare: &Value) -> Result<(f64, String)> {
     for side in Side::BOTH {
-        signaling.tell(side, &json!({"prepare": configuration}))?;
+        signaling.tell(side, &json!({"prepare": prepare}))?;
         signaling.report(side, "prepared", CALL_PATIENCE)?;
     }
     signaling.tell(Side::Caller, &json!({"dial": true}))?;
     let report = signaling.report(Side::Caller, "connected", CALL_PATIENCE)?;
-    for side in Side::BOTH {
-        signaling.tell(side, &json!({"hangUp": true}))?;
-    }
     let took = report["connected"].as_f64();
     let route = report["route"].as_str().unwrap_or_default().to_owned();
     Ok((took.context("the page reports no time")?, route))
+}
+
+/// Ends the call.
+pub(crate) fn hang_up(signaling: &Signaling) -> Result<()> {
+    let hang_up = |side| signaling.tell(side, &json!({"hangUp": true}));
+    Side::BOTH.into_iter().try_for_each(hang_up)
 }
 
 /// `$CHROMIUM`, or the first that is installed; past the shell script that Debian has in front of it, which a signal would

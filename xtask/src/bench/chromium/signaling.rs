@@ -20,13 +20,13 @@ use crate::call::record::Side;
 const PAGE: &str = include_str!("call.html");
 /// Any will do.
 const PORT: u16 = 8080;
-/// The longest message: an offer has some 2 KiB.
-const MAX_BODY: usize = 64 * 1024;
+/// The longest message: a recording of a minute has 6 MB, an offer some 2 KiB.
+const MAX_BODY: usize = 16 << 20;
 /// Requests that come meanwhile need connections of their own, which stay open.
 const WARMING: Duration = Duration::from_millis(500);
 
 /// The server.
-pub(super) struct Signaling {
+pub(crate) struct Signaling {
     address: SocketAddr,
     state: Arc<State>,
     reports: Receiver<Value>,
@@ -36,16 +36,19 @@ pub(super) struct Signaling {
 struct State {
     /// The streams of events, by side.
     events: Mutex<HashMap<String, TcpStream>>,
+    /// 16-bit samples, little-endian, by what they are of.
+    recordings: Mutex<HashMap<String, Vec<u8>>>,
     reports: Sender<Value>,
 }
 
 impl Signaling {
     /// Listens at a host for as long as the bench runs.
-    pub(super) fn start(host: &Host) -> Result<Self> {
+    pub(crate) fn start(host: &Host) -> Result<Self> {
         let listener = host.tcp_listener(PORT)?;
         let (sender, reports) = mpsc::channel();
         let state = Arc::new(State {
             events: Mutex::default(),
+            recordings: Mutex::default(),
             reports: sender,
         });
         let shared = Arc::clone(&state);
@@ -59,23 +62,33 @@ impl Signaling {
     }
 
     /// Where one side's page is.
-    pub(super) fn page(&self, side: Side) -> String {
+    pub(crate) fn page(&self, side: Side) -> String {
         format!("{}/?side={}", self.origin(), side.name())
     }
 
     /// The page's origin, which is no secure one by itself.
-    pub(super) fn origin(&self) -> String {
+    pub(crate) fn origin(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// Tells a page something.
-    pub(super) fn tell(&self, side: Side, message: &Value) -> Result<()> {
+    pub(crate) fn tell(&self, side: Side, message: &Value) -> Result<()> {
         let told = self.state.send(side.name(), &message.to_string());
         told.with_context(|| format!("the {}'s page is not there", side.name()))
     }
 
+    /// Takes a recording that a page has sent.
+    pub(crate) fn take_recording(&self, of: &str) -> Result<Vec<i16>> {
+        let bytes = lock(&self.state.recordings).remove(of);
+        let bytes = bytes.with_context(|| format!("no page has sent {of}"))?;
+        let samples = bytes.chunks_exact(2);
+        Ok(samples
+            .map(|sample| i16::from_le_bytes([sample[0], sample[1]]))
+            .collect())
+    }
+
     /// What one side's page reports next under this name.
-    pub(super) fn report(&self, side: Side, name: &str, patience: Duration) -> Result<Value> {
+    pub(crate) fn report(&self, side: Side, name: &str, patience: Duration) -> Result<Value> {
         let deadline = Instant::now() + patience;
         loop {
             if interrupt::came() {
@@ -126,24 +139,29 @@ fn serve(stream: TcpStream, state: &State) -> io::Result<()> {
         let mut words = line.split(' ');
         let target = words.nth(1).unwrap_or_default();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let (_, side) = query.split_once('=').unwrap_or_default();
+        let (_, value) = query.split_once('=').unwrap_or_default();
         match path {
             "/" => respond(&mut stream, "200 OK", PAGE)?,
             "/events" => {
                 let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n\r\n";
                 stream.write_all(head.as_bytes())?;
-                lock(&state.events).insert(side.to_owned(), stream);
+                lock(&state.events).insert(value.to_owned(), stream);
                 return Ok(());
             }
             "/say" => {
                 // First, as a homeserver that is faster than any.
-                state.send(side, &body)?;
+                let message = str::from_utf8(&body).map_err(io::Error::other)?;
+                state.send(value, message)?;
                 respond(&mut stream, "200 OK", "")?;
             }
             "/report" => {
-                let report = serde_json::from_str(&body).map_err(io::Error::other)?;
+                let report = serde_json::from_slice(&body).map_err(io::Error::other)?;
                 // Nobody may wait for it any more.
                 let _ = state.reports.send(report);
+                respond(&mut stream, "200 OK", "")?;
+            }
+            "/recording" => {
+                lock(&state.recordings).insert(value.to_owned(), body);
                 respond(&mut stream, "200 OK", "")?;
             }
             "/warm" => {
@@ -157,7 +175,7 @@ fn serve(stream: TcpStream, state: &State) -> io::Result<()> {
 }
 
 /// The first line and the body of a request; nothing if there is none any more.
-fn read_request(reader: &mut BufReader<TcpStream>) -> io::Result<Option<(String, String)>> {
+fn read_request(reader: &mut BufReader<TcpStream>) -> io::Result<Option<(String, Vec<u8>)>> {
     let mut first = String::new();
     let mut length = 0;
     loop {
@@ -182,7 +200,6 @@ fn read_request(reader: &mut BufReader<TcpStream>) -> io::Result<Option<(String,
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
-    let body = String::from_utf8(body).map_err(io::Error::other)?;
     Ok(Some((first, body)))
 }
 
