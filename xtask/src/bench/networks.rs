@@ -1,5 +1,7 @@
 //! How long a call takes to connect from behind NATs, beside libwebrtc in Chromium in the same networks.
 
+mod roaming;
+
 use std::fs;
 use std::path::Path;
 use std::sync::mpsc::{self, Receiver};
@@ -98,6 +100,9 @@ pub(super) fn measure(program: &Path, directory: &Path) -> Result<table::Section
             });
         }
     }
+    let directory = directory.join("roaming");
+    fs::create_dir_all(&directory)?;
+    figures.extend(roaming::measure(program, &directory)?);
     Ok(table::Section {
         marks: &MARKS,
         figures,
@@ -121,10 +126,7 @@ fn calls(topology: &Topology, program: &Path, directory: &Path) -> Result<[Vec<f
     let prepare = json!({"configuration": {"iceServers": world.ice_servers()}});
     let mut times = [Vec::new(), Vec::new()];
     for number in 0..=CALLS {
-        let pair = [
-            ours.call(&world)?,
-            browser::call(&signaling, &prepare)?,
-        ];
+        let pair = [ours.call(&world)?, browser::call(&signaling, &prepare)?];
         browser::hang_up(&signaling)?;
         let [(of_ours, way), (of_chromium, chromiums_way)] = &pair;
         println!(

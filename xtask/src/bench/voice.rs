@@ -112,9 +112,7 @@ fn wait_until(moment: Instant, after: Duration) -> Result<()> {
         if interrupt::came() {
             bail!("interrupted");
         }
-        thread::sleep(
-            (after.saturating_sub(moment.elapsed())).min(Duration::from_millis(100)),
-        );
+        thread::sleep((after.saturating_sub(moment.elapsed())).min(Duration::from_millis(100)));
     }
     Ok(())
 }

@@ -87,6 +87,20 @@ impl World {
         Ok(self.internet.host(label)?)
     }
 
+    /// One more network behind a NAT.
+    pub(super) fn another_home(&self, label: &str, nat: Nat) -> Result<Segment> {
+        Ok(self.internet.nat(label, nat)?)
+    }
+
+    /// Makes the way between a person's host, where it is now, and the internet a slow one.
+    pub(super) fn slow_down(host: &Host) -> Result<()> {
+        let delay = Delay {
+            least: WAY,
+            jitter: Duration::ZERO,
+        };
+        Ok(host.link().set_delay(delay, 1)?)
+    }
+
     /// The same servers for an `RTCPeerConnection`.
     pub(super) fn ice_servers(&self) -> Value {
         let Some(coturn) = &self.coturn else {
@@ -112,11 +126,7 @@ impl Place {
             return Ok(internet.host(&label)?);
         };
         let host = internet.nat(side.name(), nat)?.host(&label)?;
-        let delay = Delay {
-            least: WAY,
-            jitter: Duration::ZERO,
-        };
-        host.link().set_delay(delay, 1)?;
+        World::slow_down(&host)?;
         Ok(host)
     }
 }

@@ -83,8 +83,10 @@ impl Chromium {
         let processor = counting.and_then(|counting| counting.percent());
         wait_until(connected, Duration::from_secs(speech.seconds().into()))?;
         self.link.impair_udp(None)?;
-        let [[said, heard], [said_back, heard_back]] =
-            [self.recordings(Side::Caller)?, self.recordings(Side::Callee)?];
+        let [[said, heard], [said_back, heard_back]] = [
+            self.recordings(Side::Caller)?,
+            self.recordings(Side::Callee)?,
+        ];
         browser::hang_up(&self.signaling)?;
         Ok(Call {
             directions: [

@@ -65,7 +65,9 @@ pub(super) fn figures(rows: &[Row]) -> Result<Vec<Figure>> {
 pub(super) fn details(rows: &[Row]) -> String {
     let border = "| --- ".repeat(COLUMNS.matches('|').count() - 1);
     let rows: String = rows.iter().map(Row::markdown).collect();
-    format!("Each: SecureCall / Chromium as it comes / Chromium at 32 kbit/s CBR.\n\n{COLUMNS}\n{border}|\n{rows}")
+    format!(
+        "Each: SecureCall / Chromium as it comes / Chromium at 32 kbit/s CBR.\n\n{COLUMNS}\n{border}|\n{rows}"
+    )
 }
 
 /// The rows, in columns.
@@ -112,7 +114,11 @@ impl Row {
     }
 
     fn markdown(&self) -> String {
-        format!("| {} | {} |\n", self.condition.name(), self.cells().join(" | "))
+        format!(
+            "| {} | {} |\n",
+            self.condition.name(),
+            self.cells().join(" | ")
+        )
     }
 
     /// Network and figures for the terminal.
@@ -192,6 +198,9 @@ mod tests {
             "| 20 % loss | 0.945 / 0.900 / 0.810 | 2.10 / 2.00 / 1.80 | 3.67 / 3.50 / 3.15 | 56 / 56 / 56 | 60 / 60 / 60 | 3.0 / 3.0 / 3.0 |\n"
         );
         let details = details(&[row(Condition::Clear)]);
-        assert!(details.contains("|\n| --- | --- | --- | --- | --- | --- | --- |\n| clear |"), "{details}");
+        assert!(
+            details.contains("|\n| --- | --- | --- | --- | --- | --- | --- |\n| clear |"),
+            "{details}"
+        );
     }
 }

@@ -1,0 +1,196 @@
+//! How long nobody is heard after either side of a call, or both, have moved to another network.
+
+use std::path::Path;
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use securecall_interop::network::{Nat, Segment};
+
+use super::super::figure::{Figure, Target, median, percentile};
+use super::super::world::{Place, World};
+use super::calls;
+use crate::call::client::Client;
+use crate::call::interrupt;
+use crate::call::record::{Record, Side, unix_ms};
+
+/// How often each kind of move is made.
+const MOVES: usize = 7;
+/// All is well for so long between two moves.
+const PAUSE: Duration = Duration::from_secs(1);
+/// A side that has not noticed anything by then has heard the other all the time: it would notice after 3 s of silence.
+const NOTICED_AFTER: Duration = Duration::from_millis(3_500);
+/// A call waits for a network for less time than this.
+const PATIENCE: Duration = Duration::from_secs(40);
+/// The most that a move may take, in ms.
+const MOST: f64 = 1_000.0;
+/// A call without an end of its own.
+const DIAL: [&str; 6] = ["call", "callee", "--mic", "tone:300", "--speaker", "null"];
+
+/// Who moves.
+struct Move {
+    what: &'static str,
+    sides: &'static [Side],
+}
+
+const MOVES_OF: [Move; 3] = [
+    Move {
+        what: "the caller moves",
+        sides: &[Side::Caller],
+    },
+    Move {
+        what: "the callee moves",
+        sides: &[Side::Callee],
+    },
+    Move {
+        what: "both move at once",
+        sides: &Side::BOTH,
+    },
+];
+
+/// Moves people about in one call, from behind one NAT to behind another.
+pub(super) fn measure(program: &Path, directory: &Path) -> Result<Vec<Figure>> {
+    println!("making networks: two people who move in a call");
+    let nat = Nat::port_restricted();
+    let world = World::new(Place::BehindNat(nat), program, directory)?;
+    let call = Call::start(&world, directory)?;
+    let mut homes = Homes::new(&world, nat)?;
+    let mut figures = Vec::new();
+    for Move { what, sides } in MOVES_OF {
+        let mut times = Vec::new();
+        for number in 1..=MOVES {
+            let took = call.after(|| homes.change(&world, sides))?;
+            println!("{what}, {number}: heard again after {took:.0} ms");
+            times.push(took);
+        }
+        for (which, measured) in [
+            ("median", median(&times)),
+            ("slowest", percentile(&times, 1.0)),
+        ] {
+            figures.push(Figure {
+                what: format!("{what}: until both hear each other again, {which} of {MOVES}"),
+                target: Target::AtMost(MOST),
+                measured: measured.context("nobody has moved")?,
+                unit: "ms",
+                digits: 0,
+            });
+        }
+    }
+    Ok(figures)
+}
+
+/// Two networks for each side.
+struct Homes {
+    /// Where each side goes next.
+    next: [Segment; 2],
+    /// And after that.
+    then: [Segment; 2],
+}
+
+impl Homes {
+    fn new(world: &World, nat: Nat) -> Result<Self> {
+        let one_each = |label: &str| -> Result<[Segment; 2]> {
+            let [caller, callee] =
+                Side::BOTH.map(|side| world.another_home(&format!("{}{label}", side.name()), nat));
+            Ok([caller?, callee?])
+        };
+        Ok(Self {
+            next: one_each("one")?,
+            then: one_each("two")?,
+        })
+    }
+
+    /// Moves these people. Each new link is as slow as the one before.
+    fn change(&mut self, world: &World, sides: &[Side]) -> Result<()> {
+        for side in sides.iter().map(|side| side.index()) {
+            let host = &world.people[side].host;
+            host.move_to(&self.next[side])?;
+            World::slow_down(host)?;
+            std::mem::swap(&mut self.next[side], &mut self.then[side]);
+        }
+        Ok(())
+    }
+}
+
+/// A call that goes on.
+struct Call {
+    events: Receiver<Record>,
+    _clients: [Client; 2],
+}
+
+impl Call {
+    fn start(world: &World, directory: &Path) -> Result<Self> {
+        let (sender, events) = mpsc::channel();
+        let start = |side: Side, arguments: &[&str]| {
+            let user = &world.people[side.index()].user;
+            Client::start_by(
+                user.command(arguments),
+                |command| user.spawn(command),
+                side,
+                sender.clone(),
+                &directory.join(format!("{}.log", side.name())),
+            )
+        };
+        let callee = start(Side::Callee, &calls::LISTEN)?;
+        wait(&events, Side::Callee, "ready")?;
+        let caller = start(Side::Caller, &DIAL)?;
+        wait(&events, Side::Caller, "first_audio")?;
+        Ok(Self {
+            events,
+            _clients: [caller, callee],
+        })
+    }
+
+    /// How long after something has happened the side that is slower hears the other again, in ms: 0 if neither has ever noticed.
+    fn after(&self, happens: impl FnOnce() -> Result<()>) -> Result<f64> {
+        thread::sleep(PAUSE);
+        while self.events.try_recv().is_ok() {}
+        happens()?;
+        let (since, began) = (unix_ms(), Instant::now());
+        let mut deaf = [false; 2];
+        let mut slowest = 0.0_f64;
+        while began.elapsed() < NOTICED_AFTER || deaf.contains(&true) {
+            if began.elapsed() > PATIENCE {
+                bail!("they do not hear each other any more");
+            }
+            let Some(record) = next(&self.events)? else {
+                continue;
+            };
+            match record.name() {
+                "reconnecting" => deaf[record.side.index()] = true,
+                "reconnected" => {
+                    deaf[record.side.index()] = false;
+                    slowest = slowest.max(record.at_ms() - since);
+                }
+                _ => {}
+            }
+        }
+        Ok(slowest)
+    }
+}
+
+/// Waits for an event of that side and name.
+fn wait(events: &Receiver<Record>, side: Side, name: &str) -> Result<()> {
+    let began = Instant::now();
+    while began.elapsed() < PATIENCE {
+        if next(events)?.is_some_and(|record| record.side == side && record.name() == name) {
+            return Ok(());
+        }
+    }
+    bail!("no {name} from the {}", side.name());
+}
+
+/// The next event, if one comes soon. The end of the call is an error.
+fn next(events: &Receiver<Record>) -> Result<Option<Record>> {
+    if interrupt::came() {
+        bail!("interrupted");
+    }
+    let record = events.recv_timeout(Duration::from_millis(100)).ok();
+    if let Some(record) = &record
+        && ["error", "ended"].contains(&record.name())
+    {
+        bail!("the {} said {}", record.side.name(), record.event);
+    }
+    Ok(record)
+}
