@@ -12,7 +12,7 @@ use super::super::world::{Place, World};
 use super::calls;
 use crate::call::client::Client;
 use crate::call::interrupt;
-use crate::call::record::{Record, Side, unix_ms};
+use crate::call::record::{Record, Side};
 
 /// How often each kind of move is made.
 const MOVES: usize = 7;
@@ -101,12 +101,10 @@ impl Homes {
         })
     }
 
-    /// Moves these people. Each new link is as slow as the one before.
+    /// Moves these people.
     fn change(&mut self, world: &World, sides: &[Side]) -> Result<()> {
         for side in sides.iter().map(|side| side.index()) {
-            let host = &world.people[side].host;
-            host.move_to(&self.next[side])?;
-            World::slow_down(host)?;
+            world.people[side].host.move_to(&self.next[side])?;
             std::mem::swap(&mut self.next[side], &mut self.then[side]);
         }
         Ok(())
