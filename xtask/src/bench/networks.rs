@@ -1,5 +1,7 @@
 //! How long a call takes to connect from behind NATs, beside libwebrtc in Chromium in the same networks.
 
+mod roaming;
+
 use std::fs;
 use std::path::Path;
 use std::sync::mpsc::{self, Receiver};
@@ -98,6 +100,9 @@ pub(super) fn measure(program: &Path, directory: &Path) -> Result<table::Section
             });
         }
     }
+    let directory = directory.join("roaming");
+    fs::create_dir_all(&directory)?;
+    figures.extend(roaming::measure(program, &directory)?);
     Ok(table::Section {
         marks: &MARKS,
         figures,

@@ -13,8 +13,11 @@ use serde_json::{Value, json};
 use crate::call::record::Side;
 use crate::call::user::User;
 
-/// How long each packet takes longer between a person and the internet, each way.
-const WAY: Duration = Duration::from_millis(20);
+/// How much longer each packet takes between a person and the internet, each way.
+const FAR: Delay = Delay {
+    least: Duration::from_millis(20),
+    jitter: Duration::ZERO,
+};
 /// One name and password for all.
 const TURN_USER: &str = "bench";
 /// There is nothing behind it.
@@ -87,6 +90,14 @@ impl World {
         Ok(self.internet.host(label)?)
     }
 
+    /// One more network behind a NAT, as far from the internet as people are.
+    pub(super) fn another_home(&self, label: &str, nat: Nat) -> Result<Segment> {
+        let home = self.internet.nat(label, nat)?;
+        let uplink = home.uplink().context("a NAT without an uplink")?;
+        uplink.set_delay(FAR, 1)?;
+        Ok(home)
+    }
+
     /// The same servers for an `RTCPeerConnection`.
     pub(super) fn ice_servers(&self) -> Value {
         let Some(coturn) = &self.coturn else {
@@ -112,11 +123,7 @@ impl Place {
             return Ok(internet.host(&label)?);
         };
         let host = internet.nat(side.name(), nat)?.host(&label)?;
-        let delay = Delay {
-            least: WAY,
-            jitter: Duration::ZERO,
-        };
-        host.link().set_delay(delay, 1)?;
+        host.link().set_delay(FAR, 1)?;
         Ok(host)
     }
 }
