@@ -114,7 +114,7 @@ fn a_narrow_path_is_noticed_within_five_seconds_and_has_smaller_frames_from_the_
             0..21 => clean(),
             _ => narrow(room_for(room)),
         };
-        let moments = run(seed as u64, 45, weather);
+        let moments = run(seed as u64, 60, weather);
         let noticed = moments.iter().position(|it| it.next < FrameSize::Kbps32);
         let noticed = noticed.unwrap() - 21 * 50;
         assert!(noticed <= 5 * 50, "{room:?}: {noticed} frames");
