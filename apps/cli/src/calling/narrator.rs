@@ -213,6 +213,8 @@ fn to_stats(call_id: String, stats: CallStats) -> Stats {
         frames_received: stats.frames_received,
         frames_refused: stats.frames_refused,
         concealed_ms: rounded(stats.concealed_ms),
+        bit_rate: stats.bit_rate,
+        peer_loss: stats.peer_loss,
     }
 }
 
@@ -301,6 +303,8 @@ mod tests {
             call: call(),
             stats: CallStats {
                 loss: 0.25,
+                bit_rate: 32_000,
+                peer_loss: Some(0.02),
                 ..CallStats::default()
             },
         });
@@ -313,10 +317,16 @@ mod tests {
             "frames_received",
             "frames_refused",
             "concealed_ms",
+            "bit_rate",
+            "peer_loss",
         ] {
             assert!(event.get(field).is_some(), "{field}");
         }
         assert_eq!(event["loss"], 0.25);
+        assert_eq!(
+            (&event["bit_rate"], &event["peer_loss"]),
+            (&json!(32_000), &json!(0.02))
+        );
         assert_eq!(PathRoute::Direct.as_str(), "direct");
     }
 }

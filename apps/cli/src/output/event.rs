@@ -226,6 +226,8 @@ pub(crate) struct Stats {
     pub(crate) frames_received: u64,
     pub(crate) frames_refused: u64,
     pub(crate) concealed_ms: f64,
+    pub(crate) bit_rate: u32,
+    pub(crate) peer_loss: Option<f64>,
 }
 
 impl From<LeftOut> for Event {

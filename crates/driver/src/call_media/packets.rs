@@ -9,8 +9,8 @@ use rand_core::SeedableRng as _;
 use securecall_contact::{Device, MatrixId, OlmKey, SecureCallId, ServerName};
 use securecall_crypto::{IdentityKeyPair, IdentitySeed};
 use securecall_media::{
-    Datagram, LocalCandidate, Reach, ReceivePipeline, SendPipeline, TICK_SAMPLES, Transport,
-    TransportEvent, TransportOutput, VoiceEncoder,
+    Datagram, LocalCandidate, Reach, TICK_SAMPLES, Transport, TransportEvent, TransportOutput,
+    VoiceEncoder,
 };
 use securecall_session::{
     AnswerPolicy, CallHandle, CallOptions, Callee, Config, Contacts, Endpoint, Event,
@@ -19,7 +19,7 @@ use securecall_session::{
 use web_time::Instant;
 
 use crate::audio_engine::TICK;
-use crate::peer_connection::frames::{Opener, Sealer, ciphers};
+use crate::peer_connection::voice::Voice;
 
 const CALLER: usize = 0;
 const CALLEE: usize = 1;
@@ -34,12 +34,13 @@ struct End {
     address: SocketAddr,
     transport: Option<Transport>,
     encoder: VoiceEncoder,
-    send: Option<SendPipeline<Sealer>>,
-    receive: Option<ReceivePipeline<Opener>>,
+    voice: Option<Voice>,
     next_tick: Option<Instant>,
     transport_deadline: Option<Instant>,
     endpoint_deadline: Option<Instant>,
     frames_opened: u64,
+    /// The key ID, which is the epoch, and the size of each sealed frame.
+    sealed: Vec<(u16, usize)>,
     peer_muted: bool,
     call: Option<CallHandle>,
     events: Vec<Event>,
@@ -71,6 +72,9 @@ struct VirtualCall {
     signals: VecDeque<(usize, String)>,
     in_flight: VecDeque<(Instant, usize, Datagram)>,
     packets: Vec<Packet>,
+    /// What share of the voice gets lost, in percent, and which packet is looked at.
+    loss_percent: u64,
+    luck: u64,
 }
 
 fn direct() -> CallOptions {
@@ -108,12 +112,12 @@ fn end(number: u8) -> End {
         address: SocketAddr::from(([10, 0, 0, number], 5000)),
         transport: None,
         encoder: VoiceEncoder::new().unwrap(),
-        send: None,
-        receive: None,
+        voice: None,
         next_tick: None,
         transport_deadline: None,
         endpoint_deadline: None,
         frames_opened: 0,
+        sealed: Vec::new(),
         peer_muted: false,
         call: None,
         events: Vec::new(),
@@ -141,6 +145,8 @@ impl VirtualCall {
             signals: VecDeque::new(),
             in_flight: VecDeque::new(),
             packets: Vec::new(),
+            loss_percent: 0,
+            luck: 1,
         };
         this.drain(CALLER);
         this.run_for(Duration::from_secs(1));
@@ -299,19 +305,15 @@ impl VirtualCall {
                 None
             }
             MediaCommand::StartAudio { protection } => {
-                let (sealer, opener) = ciphers(protection);
-                end.send = Some(SendPipeline::new(sealer));
-                end.receive = Some(ReceivePipeline::new(opener).unwrap());
+                end.voice = Some(Voice::new(protection).unwrap());
                 None
             }
             MediaCommand::UseSendEpoch { epoch, seed } => {
-                let send = end.send.as_mut().unwrap();
-                send.sealer_mut().use_epoch(epoch, seed);
+                end.voice().use_send_epoch(now, epoch, seed);
                 None
             }
             MediaCommand::AddReceiveEpoch { epoch, seed } => {
-                let receive = end.receive.as_mut().unwrap();
-                receive.opener_mut().add_epoch(epoch, seed);
+                end.voice().add_receive_epoch(epoch, seed);
                 None
             }
             MediaCommand::OpenMicrophone => None,
@@ -344,13 +346,17 @@ impl VirtualCall {
                     return;
                 }
                 TransportOutput::Transmit(datagram) => {
-                    self.packets.push(Packet {
+                    let packet = Packet {
                         at: self.now,
                         from: index,
                         contents: datagram.contents.clone(),
-                    });
-                    self.in_flight
-                        .push_back((self.now + DELAY, 1 - index, datagram));
+                    };
+                    let lost = packet.is_voice() && self.is_unlucky();
+                    self.packets.push(packet);
+                    if !lost {
+                        self.in_flight
+                            .push_back((self.now + DELAY, 1 - index, datagram));
+                    }
                 }
                 TransportOutput::Event(event) => self.transport_event(index, event),
             }
@@ -375,11 +381,7 @@ impl VirtualCall {
             }
             TransportEvent::Frame(mut frame) => {
                 let end = &mut self.ends[index];
-                let receive = end.receive.as_mut().unwrap();
-                let rtp_time = frame.media_time as u32;
-                receive
-                    .handle_frame(self.now, frame.sequence, rtp_time, &mut frame.payload)
-                    .unwrap();
+                end.voice().handle_frame(self.now, &mut frame).unwrap();
                 end.frames_opened += 1;
                 if end.frames_opened == 1 {
                     self.tell(index, MediaEvent::FirstFrameOpened);
@@ -397,13 +399,17 @@ impl VirtualCall {
         let end = &mut self.ends[index];
         end.next_tick = Some(self.now + TICK);
         let mut samples = [0.0; TICK_SAMPLES];
-        let receive = end.receive.as_mut().unwrap();
-        receive.playback(self.now, &mut samples);
-        let muted = receive.peer_is_muted();
+        let voice = end.voice.as_mut().unwrap();
+        voice.playback(self.now, &mut samples);
+        let muted = voice.receive().peer_is_muted();
+        end.encoder.configure(voice.wish().settings(5)).unwrap();
         // A voice of sorts.
-        let voice = std::array::from_fn(|i| ((i * 37 % 480) as f32 / 480.0 - 0.5) * 0.2);
-        if let Some(encoded) = end.encoder.push(&voice).unwrap() {
-            let frame = end.send.as_mut().unwrap().seal(encoded).unwrap();
+        let tick = std::array::from_fn(|i| ((i * 37 % 480) as f32 / 480.0 - 0.5) * 0.2);
+        if let Some(encoded) = end.encoder.push(&tick).unwrap() {
+            let frame = voice.seal(encoded).unwrap();
+            let key_id = [frame.bytes[1], frame.bytes[2]];
+            end.sealed
+                .push((u16::from_be_bytes(key_id), frame.bytes.len()));
             let transport = end.transport.as_mut().unwrap();
             transport
                 .send_frame(self.now, frame.media_time, frame.bytes)
@@ -413,6 +419,15 @@ impl VirtualCall {
             self.tell(index, MediaEvent::PeerMuted(muted));
         }
         self.drain_transport(index);
+    }
+
+    /// Whether the next packet is one of those that get lost.
+    fn is_unlucky(&mut self) -> bool {
+        self.luck = self
+            .luck
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.luck >> 33) % 100 < self.loss_percent
     }
 
     /// What the network has from one end in the next second, in which something happens.
@@ -433,6 +448,10 @@ impl VirtualCall {
 impl End {
     fn transport(&mut self) -> &mut Transport {
         self.transport.as_mut().unwrap()
+    }
+
+    fn voice(&mut self) -> &mut Voice {
+        self.voice.as_mut().unwrap()
     }
 
     fn call(&self) -> CallHandle {
@@ -487,4 +506,36 @@ fn the_next_rekey_is_seen_on_the_data_channel() {
     call.run_for(Duration::from_secs(6));
     let packets = (0..3).map(|_| call.second(CALLER, |_| {}).on_data_channel);
     assert!(packets.sum::<usize>() > 0);
+}
+
+#[test]
+fn every_packet_of_an_epoch_has_one_size_and_the_call_one_pace_whatever_the_network_loses() {
+    let mut call = VirtualCall::connected();
+    call.packets.clear();
+    for end in &mut call.ends {
+        end.sealed.clear();
+    }
+    for loss_percent in [0, 30, 0] {
+        call.loss_percent = loss_percent;
+        call.run_for(Duration::from_secs(40));
+    }
+    for index in [CALLER, CALLEE] {
+        let of_end = call.packets.iter().filter(|it| it.from == index);
+        let voice: Vec<_> = of_end.filter(|it| it.is_voice()).collect();
+        let sealed = &call.ends[index].sealed;
+        assert_eq!((voice.len(), sealed.len()), (6_000, 6_000));
+        for pair in voice.windows(2) {
+            assert_eq!(pair[1].at - pair[0].at, 2 * TICK);
+        }
+        let mut sizes = std::collections::BTreeMap::new();
+        for (packet, (epoch, sealed)) in voice.iter().zip(sealed) {
+            let size = (*sealed, packet.contents.len());
+            assert_eq!(*sizes.entry(*epoch).or_insert(size), size, "epoch {epoch}");
+        }
+        let sealed: Vec<_> = sizes.values().map(|(sealed, _)| *sealed).collect();
+        assert!(sealed.len() >= 12, "{sealed:?}");
+        // So something did change: a whole older frame beside each while much was lost.
+        assert_eq!((sealed[0], sealed[sealed.len() - 1]), (101, 101));
+        assert!(sealed.contains(&180), "{sealed:?}");
+    }
 }

@@ -31,11 +31,13 @@ pub(crate) fn ciphers(protection: Protection) -> (Sealer, Opener) {
 pub(crate) struct Sealer(FrameSealer);
 
 impl Sealer {
-    /// Seals with a later epoch from now on.
-    pub(crate) fn use_epoch(&mut self, epoch: Epoch, seed: MediaSeed) {
-        if let Err(error) = self.0.install_epoch(epoch, seed) {
+    /// Seals with a later epoch from now on; returns whether it does.
+    pub(crate) fn use_epoch(&mut self, epoch: Epoch, seed: MediaSeed) -> bool {
+        let installed = self.0.install_epoch(epoch, seed);
+        if let Err(error) = &installed {
             tracing::error!(%error, "the session named an epoch twice");
         }
+        installed.is_ok()
     }
 }
 
@@ -78,6 +80,7 @@ impl OpenFrame for Opener {
             payload: HEADER_LEN..HEADER_LEN + opened.payload.len(),
             // A counter has 16 bits.
             order: u64::from(opened.epoch.number()) << 32 | opened.counter,
+            epoch: opened.epoch.number().into(),
         })
     }
 }
