@@ -27,8 +27,9 @@ const DRED_FROM_BURST: u8 = 2;
 /// it can restore it, and the next may be longer.
 const DRED_PER_BURST: u8 = 2;
 const MAX_DRED_FRAMES: u8 = 20;
-/// Copies of whole frames come so much later that a burst of this length does not take both.
-const MAX_COPY_DISTANCE: u8 = 3;
+/// Copies of whole frames come with the next frame, which costs the least delay; from bursts of this length on, which loss by
+/// chance hardly makes, with the one after it.
+const FURTHER_FROM_BURST: u8 = 6;
 /// Weight of one report in the smoothed loss: about a second up, three seconds down.
 const RISE: f32 = 1.0 / 50.0;
 const FALL: f32 = 1.0 / 150.0;
@@ -103,7 +104,11 @@ impl LossProtection {
     }
 
     pub(super) fn copy_distance(&self) -> usize {
-        usize::from(self.burst.value.clamp(1, MAX_COPY_DISTANCE))
+        if self.burst.value < FURTHER_FROM_BURST {
+            1
+        } else {
+            2
+        }
     }
 
     fn note_return(&mut self, now: Instant) {
