@@ -12,7 +12,7 @@ use std::{hint::black_box, time::Duration};
 use criterion::{Criterion, criterion_group, criterion_main};
 use securecall_media::{
     OpenError, OpenFrame, OpenedFrame, ReceivePipeline, SealError, SealFrame, SendPipeline,
-    TICK_SAMPLES, Tick, VoiceEncoder,
+    TICK_SAMPLES, Tick, VoiceEncoder, VoiceReport,
 };
 use web_time::Instant;
 
@@ -30,6 +30,7 @@ impl OpenFrame for Plain {
         Ok(OpenedFrame {
             payload: 0..frame.len(),
             order: 0,
+            epoch: 0,
         })
     }
 }
@@ -57,7 +58,7 @@ fn frames() -> Vec<Vec<u8>> {
         .iter()
         .filter_map(|tick| {
             let encoded = encoder.push(tick).expect("encodes")?;
-            let frame = sender.seal(encoded).expect("seals");
+            let frame = sender.seal(encoded, VoiceReport::default()).expect("seals");
             Some(frame.bytes.to_vec())
         })
         .collect()
@@ -74,7 +75,13 @@ fn send(criterion: &mut Criterion) {
             let first = encoder.push(&pair[0]).expect("encodes").is_some();
             assert!(!first);
             let encoded = encoder.push(&pair[1]).expect("encodes");
-            black_box(encoded.map(|frame| sender.seal(frame).expect("seals").bytes.len()))
+            black_box(encoded.map(|frame| {
+                sender
+                    .seal(frame, VoiceReport::default())
+                    .expect("seals")
+                    .bytes
+                    .len()
+            }))
         });
     });
 }

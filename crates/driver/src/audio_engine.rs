@@ -9,7 +9,9 @@ use std::time::Duration;
 use securecall_audio_device::{
     AudioDevices, AudioSpec, DeviceFault, DeviceWish, NewDevice, OpenError,
 };
-use securecall_media::{CodecError, EncodedFrame, TICK_SAMPLES, Tick, VoiceEncoder};
+use securecall_media::{
+    CodecError, EffortControl, EncodedFrame, TICK_SAMPLES, Tick, VoiceEncoder, VoiceWish,
+};
 use tokio::task::JoinHandle;
 use web_time::Instant;
 
@@ -39,6 +41,8 @@ pub(crate) struct AudioEngine {
     exchanging: Option<JoinHandle<Result<NewDevice, OpenError>>>,
     /// While audio runs.
     encoder: Option<VoiceEncoder>,
+    /// How hard the encoder may work on this machine.
+    effort: EffortControl,
     microphone_open: bool,
     next_tick: Option<Instant>,
     /// When a microphone that is not read yet is emptied next.
@@ -66,6 +70,7 @@ impl AudioEngine {
             wishes: VecDeque::new(),
             exchanging: None,
             encoder: None,
+            effort: EffortControl::new(),
             microphone_open: false,
             next_tick: None,
             discard_at: now,
@@ -187,12 +192,23 @@ impl AudioEngine {
     pub(crate) fn take_due_tick(&mut self, now: Instant) -> Option<Duration> {
         let at = self.next_tick.filter(|at| *at <= now)?;
         let late = now.saturating_duration_since(at);
+        self.effort.handle_tick(now, late);
         self.next_tick = Some(if late > MAX_TICK_BACKLOG {
             now + TICK
         } else {
             at + TICK
         });
         Some(late)
+    }
+
+    /// Encodes the frames to come as the paths to the peers ask for, as hard as this machine can.
+    pub(crate) fn follow(&mut self, wish: VoiceWish) {
+        let settings = wish.settings(self.effort.complexity());
+        if let Some(encoder) = &mut self.encoder
+            && let Err(error) = encoder.configure(settings)
+        {
+            tracing::error!(%error, ?settings, "the encoder does not follow the network");
+        }
     }
 
     /// 10 ms for the speaker, 10 ms from the microphone, due at `due_us` since the Unix epoch. Every

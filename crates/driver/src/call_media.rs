@@ -135,7 +135,9 @@ impl Task {
             }
             MediaCommand::SetRestartAnswer { sdp } => peer.set_answer(now, &sdp).or_else(overcome),
             MediaCommand::StartAudio { protection } => return self.start_audio(protection),
-            MediaCommand::UseSendEpoch { epoch, seed } => return peer.use_send_epoch(epoch, seed),
+            MediaCommand::UseSendEpoch { epoch, seed } => {
+                return peer.use_send_epoch(now, epoch, seed);
+            }
             MediaCommand::AddReceiveEpoch { epoch, seed } => {
                 return peer.add_receive_epoch(epoch, seed);
             }
@@ -187,6 +189,10 @@ impl Task {
         // With one peer, what is heard of all is what is heard of that one.
         let mut heard = [0.0; TICK_SAMPLES];
         self.peer.playback(now, &mut heard);
+        // One encoder serves all peers; of several the most cautious wish would count.
+        if let Some(wish) = self.peer.wish() {
+            self.audio.follow(wish);
+        }
         if let Some(frame) = self.audio.tick(due_us, &heard) {
             self.peer.send_frame(now, frame);
         }

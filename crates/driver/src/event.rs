@@ -102,4 +102,9 @@ pub struct CallStats {
     pub microphone_ms: Option<f64>,
     /// How much later the ear hears what is given to the sound card, in milliseconds.
     pub speaker_ms: Option<f64>,
+    /// What a second of our frames holds inside their seals, in bits: one figure for a whole epoch.
+    pub bit_rate: u32,
+    /// The share of our frames of the last two seconds that did not come, by the peer's word: 0 to 0.63, which stands for more, too.
+    /// Nothing until it has said so.
+    pub peer_loss: Option<f64>,
 }

@@ -13,6 +13,7 @@ mod sources;
 #[cfg(test)]
 mod tests;
 mod told;
+pub(crate) mod voice;
 
 pub(crate) use self::negotiation::overcome;
 
@@ -20,8 +21,8 @@ use std::time::Duration;
 
 use securecall_crypto::{Epoch, MediaSeed};
 use securecall_media::{
-    CodecError, EncodedFrame, PathKind, ReceivePipeline, ReceivedFrame, SendPipeline, Tick,
-    Transport, TransportError, TransportEvent, TransportOutput,
+    CodecError, EncodedFrame, PathKind, ReceivedFrame, Tick, Transport, TransportError,
+    TransportEvent, TransportOutput, VoiceWish,
 };
 use securecall_relay::{Datagram, Inbound};
 use securecall_relay_client::{StreamNews, Streams};
@@ -29,11 +30,11 @@ use securecall_session::{MediaEvent, MediaFailure, PathRoute, Protection};
 use tokio::sync::watch;
 use web_time::Instant;
 
-use self::frames::{Opener, Sealer, ciphers};
 use self::gathering::Gathering;
 use self::roaming::Doubt;
 use self::sockets::{Received, Sockets};
 use self::told::Told;
+use self::voice::Voice;
 use crate::clock;
 use crate::config::{Network, Servers};
 use crate::event::{CallStats, Event};
@@ -86,12 +87,6 @@ pub(crate) enum Arrival {
     Stream(StreamNews),
 }
 
-/// The frames of both directions.
-struct Voice {
-    send: SendPipeline<Sealer>,
-    receive: ReceivePipeline<Opener>,
-}
-
 impl PeerConnection {
     /// No socket is open and nothing is sent before the first offer or answer.
     pub(crate) fn new(
@@ -121,11 +116,7 @@ impl PeerConnection {
 
     /// Seals and opens frames from now on, as far as there is a path.
     pub(crate) fn start_voice(&mut self, protection: Protection) -> Result<(), CodecError> {
-        let (sealer, opener) = ciphers(protection);
-        self.voice = Some(Voice {
-            send: SendPipeline::new(sealer),
-            receive: ReceivePipeline::new(opener)?,
-        });
+        self.voice = Some(Voice::new(protection)?);
         Ok(())
     }
 
@@ -135,17 +126,22 @@ impl PeerConnection {
     }
 
     /// Seals with this epoch from now on.
-    pub(crate) fn use_send_epoch(&mut self, epoch: Epoch, seed: MediaSeed) {
-        if let Some(Voice { send, .. }) = &mut self.voice {
-            send.sealer_mut().use_epoch(epoch, seed);
+    pub(crate) fn use_send_epoch(&mut self, now: Instant, epoch: Epoch, seed: MediaSeed) {
+        if let Some(voice) = &mut self.voice {
+            voice.use_send_epoch(now, epoch, seed);
         }
     }
 
     /// The peer may seal with this epoch from now on.
     pub(crate) fn add_receive_epoch(&mut self, epoch: Epoch, seed: MediaSeed) {
-        if let Some(Voice { receive, .. }) = &mut self.voice {
-            receive.opener_mut().add_epoch(epoch, seed);
+        if let Some(voice) = &mut self.voice {
+            voice.add_receive_epoch(epoch, seed);
         }
+    }
+
+    /// What the path to the peer asks of the encoder, once there is voice.
+    pub(crate) fn wish(&self) -> Option<VoiceWish> {
+        self.voice.as_ref().map(Voice::wish)
     }
 
     /// Whether ICE and DTLS have been up.
@@ -155,7 +151,8 @@ impl PeerConnection {
 
     /// How loud the peer is, once there is voice.
     pub(crate) fn level(&self) -> Option<f32> {
-        self.voice.as_ref().map(|voice| voice.receive.level().rms)
+        let voice = self.voice.as_ref();
+        voice.map(|voice| voice.receive().level().rms)
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout).
@@ -246,7 +243,7 @@ impl PeerConnection {
             return;
         };
         // What the sealer refuses is not sent; it has logged why.
-        if let Ok(frame) = voice.send.seal(encoded)
+        if let Ok(frame) = voice.seal(encoded)
             && let Err(error) = transport.send_frame(now, frame.media_time, frame.bytes)
         {
             self.fail(&error);
@@ -255,11 +252,10 @@ impl PeerConnection {
 
     /// Gives the 10 ms of the peer to be heard from `now` on: silence while there is no voice.
     pub(crate) fn playback(&mut self, now: Instant, tick: &mut Tick) {
-        let Some(Voice { receive, .. }) = &mut self.voice else {
-            return tick.fill(0.0);
-        };
-        receive.opener_mut().handle_timeout(now);
-        receive.playback(now, tick);
+        match &mut self.voice {
+            Some(voice) => voice.playback(now, tick),
+            None => tick.fill(0.0),
+        }
     }
 
     /// How late microphone and speaker are, for what is told of the call.
@@ -269,7 +265,7 @@ impl PeerConnection {
 
     /// Tells what the last tick brought.
     pub(crate) fn tell_voice(&mut self, now: Instant) {
-        let Some(Voice { receive, .. }) = &self.voice else {
+        let Some(receive) = self.voice.as_ref().map(Voice::receive) else {
             return;
         };
         if receive.has_played() && self.told.first_audio() {
@@ -432,13 +428,10 @@ impl PeerConnection {
     }
 
     fn take_frame(&mut self, now: Instant, mut frame: ReceivedFrame) {
-        let Some(Voice { receive, .. }) = &mut self.voice else {
+        let Some(voice) = &mut self.voice else {
             return;
         };
-        // RTP time is its low 32 bits.
-        let rtp_time = (frame.media_time & u64::from(u32::MAX)) as u32;
-        let opened = receive.handle_frame(now, frame.sequence, rtp_time, &mut frame.payload);
-        if opened.is_ok() {
+        if voice.handle_frame(now, &mut frame).is_ok() {
             if self.told.first_frame() {
                 self.outputs.event(MediaEvent::FirstFrameOpened);
             }
@@ -460,11 +453,10 @@ impl PeerConnection {
     }
 
     fn tell_stats(&self) {
-        let (Some(Voice { send, receive }), Some(transport)) = (&self.voice, &self.transport)
-        else {
+        let (Some(voice), Some(transport)) = (&self.voice, &self.transport) else {
             return;
         };
-        let received = receive.statistics();
+        let received = voice.receive().statistics();
         let buffer = received.jitter_buffer;
         let [microphone_ms, speaker_ms] = self.card_latencies;
         let stats = CallStats {
@@ -472,12 +464,16 @@ impl PeerConnection {
             loss: f64::from(buffer.loss),
             jitter_ms: f64::from(buffer.jitter_ms),
             playout_delay_ms: f64::from(buffer.playout_delay_ms),
-            frames_sent: send.frames_sent(),
+            frames_sent: voice.send().frames_sent(),
             frames_received: received.frames_received,
             frames_refused: received.frames_refused,
             concealed_ms: buffer.concealed_ms,
             microphone_ms,
             speaker_ms,
+            bit_rate: voice.send().size().bit_rate(),
+            peer_loss: voice
+                .peer_report()
+                .map(|report| f64::from(report.loss_percent()) / 100.0),
         };
         self.outputs.tell(|call| Event::Stats {
             call: call.clone(),

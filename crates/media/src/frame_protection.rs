@@ -32,6 +32,8 @@ pub struct OpenedFrame {
     pub payload: Range<usize>,
     /// Grows with every frame that the peer seals, whatever became of them on the way: of two frames, the newer has the greater.
     pub order: u64,
+    /// The epoch that it was sealed in: its frames have one size.
+    pub epoch: u64,
 }
 
 /// The sealer refused.

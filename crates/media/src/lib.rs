@@ -6,6 +6,9 @@
 //! speaker ◀──10 ms── ReceivePipeline ◀──sealed, as it comes── Transport ◀──┘
 //! ```
 //!
+//! Each frame tells, beside the voice, how the other side's frames come ([`VoiceReport`]). [`NetworkAdaptation`] makes of that
+//! how the encoder spends the bytes of a frame, and how large the frames of the next epoch are.
+//!
 //! Nothing here has a clock, a socket or a thread: time comes in as `now`, and so do the 10 ms ticks. Frames are sealed and opened by whoever implements
 //! [`SealFrame`] and [`OpenFrame`]; this crate knows no key. Samples are `f32` from −1 to 1, 48 kHz, one channel.
 //!
@@ -24,7 +27,7 @@
 //! # }
 //! # impl OpenFrame for Plain {
 //! #     fn open(&mut self, _: Instant, frame: &mut [u8]) -> Result<OpenedFrame, OpenError> {
-//! #         Ok(OpenedFrame { payload: 0..frame.len(), order: 0 })
+//! #         Ok(OpenedFrame { payload: 0..frame.len(), order: 0, epoch: 0 })
 //! #     }
 //! # }
 //! # let (sealer, opener, mut now) = (Plain, Plain, Instant::now());
@@ -35,7 +38,7 @@
 //! for _ in 0..100 {
 //!     let microphone = [0.1; TICK_SAMPLES];
 //!     if let Some(encoded) = encoder.push(&microphone)? {
-//!         let frame = sender.seal(encoded)?;
+//!         let frame = sender.seal(encoded, receiver.report())?;
 //!         let mut packet = frame.bytes.to_vec();
 //!         receiver.handle_frame(now, sequence, frame.media_time as u32, &mut packet)?;
 //!         sequence += 1;
@@ -51,18 +54,25 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod adaptation;
 mod audio;
+mod effort;
 mod frame_protection;
 pub mod jitter_buffer;
 mod muted_frame;
 mod opus_codec;
 mod receive_pipeline;
+mod reception;
 mod send_pipeline;
 #[cfg(feature = "transport")]
 mod transport;
 mod voice_encoder;
+mod voice_frame;
+mod voice_report;
 
+pub use adaptation::{NetworkAdaptation, VoiceWish};
 pub use audio::{FRAME_SAMPLES, Level, SAMPLE_RATE, TICK_SAMPLES, Tick};
+pub use effort::EffortControl;
 pub use frame_protection::{OpenError, OpenFrame, OpenedFrame, SealError, SealFrame};
 pub use jitter_buffer::{JitterBuffer, JitterStatistics};
 pub use muted_frame::MUTED_FRAME;
@@ -78,3 +88,5 @@ pub use transport::{
     SelectedPair, Transport, TransportError, TransportEvent, TransportOutput, TransportStats,
 };
 pub use voice_encoder::{EncodedFrame, VoiceEncoder};
+pub use voice_frame::FrameSize;
+pub use voice_report::VoiceReport;

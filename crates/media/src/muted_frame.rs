@@ -1,11 +1,12 @@
 //! How mute is told: by a frame like any other, so that nobody on the network sees it.
 //!
-//! In place of Opus, the frames of a muted microphone hold [`MUTED_FRAME`]: as long as any payload, sealed like any, sent at
-//! the same pace. The peer says that we are muted by the newest authentic frame, so lost and late ones do no harm.
+//! In place of Opus, the frames of a muted microphone hold [`MUTED_FRAME`], or as much of it as the frames of the epoch have room
+//! for: as long as any payload, with a report as any, sealed like any, sent at the same pace. The peer says that we are muted by
+//! the newest authentic frame, so lost and late ones do no harm.
 
-use crate::opus_codec::PAYLOAD_BYTES;
+use crate::{opus_codec::PAYLOAD_BYTES, voice_frame::FrameSize};
 
-/// What a muted frame holds. No Opus encoder makes it: a packet of code 3 has at least one frame (RFC 6716 section 3.2.5, R5), and
+/// What a muted frame holds in place of Opus; smaller frames hold its beginning. No Opus encoder makes it: a packet of code 3 has at least one frame (RFC 6716 section 3.2.5, R5), and
 /// this one says that it has none.
 pub const MUTED_FRAME: [u8; PAYLOAD_BYTES] = {
     let mut frame = [0; PAYLOAD_BYTES];
@@ -15,7 +16,10 @@ pub const MUTED_FRAME: [u8; PAYLOAD_BYTES] = {
 
 /// Whether the payload of a frame says that its sender is muted.
 pub(crate) fn is_muted(payload: &[u8]) -> bool {
-    payload == MUTED_FRAME
+    let mut sizes = FrameSize::ALL.iter();
+    payload.starts_with(&MUTED_FRAME[..1])
+        && sizes.any(|size| size.opus_bytes() == payload.len())
+        && MUTED_FRAME.starts_with(payload)
 }
 
 #[cfg(test)]
@@ -31,5 +35,17 @@ mod tests {
             .unwrap()
             .decode(&MUTED_FRAME, &mut [0.0; 960]);
         assert!(decoded.is_err());
+    }
+
+    #[test]
+    fn frames_of_each_size_can_be_muted_and_nothing_else_is() {
+        for size in FrameSize::ALL {
+            let mut payload = MUTED_FRAME[..size.opus_bytes()].to_vec();
+            assert!(is_muted(&payload) && !is_frame(&payload));
+            assert!(!is_muted(&payload[1..]) && !is_muted(&payload[..10]));
+            *payload.last_mut().unwrap() = 1;
+            assert!(!is_muted(&payload));
+        }
+        assert!(!is_muted(&[]));
     }
 }

@@ -8,8 +8,9 @@ use thiserror::Error;
 
 use crate::audio::{FRAME_SAMPLES, SAMPLE_RATE, TICK_SAMPLES};
 
-/// Bytes in every encoded frame: 32 kbit/s for 20 ms.
-pub const PAYLOAD_BYTES: usize = 80;
+/// Bytes in every encoded frame, unless a narrow path calls for fewer: 32 kbit/s for 20 ms, less the two bytes of a
+/// [report](crate::VoiceReport) beside it.
+pub const PAYLOAD_BYTES: usize = 78;
 /// Samples by which decoded audio lags behind the encoder's input (libopus' look-ahead in VOIP mode: 6.5 ms).
 pub const LOOKAHEAD_SAMPLES: usize = 312;
 

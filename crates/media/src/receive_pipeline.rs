@@ -8,14 +8,23 @@ use crate::{
     jitter_buffer::{JitterBuffer, JitterStatistics},
     muted_frame,
     opus_codec::CodecError,
+    reception::Reception,
+    voice_frame::{FrameSize, VoiceFrame},
+    voice_report::VoiceReport,
 };
+
+/// Epochs whose size is remembered: as many as an opener keeps keys of.
+const EPOCHS: usize = 4;
+/// Samples of a frame.
+const FRAME_SAMPLES: u32 = crate::audio::FRAME_SAMPLES as u32;
 
 /// Figures of the receiving side.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct ReceiveStatistics {
     /// Frames whose tag was right.
     pub frames_received: u64,
-    /// Frames that did not open: forged, replayed, or of an epoch that is not known.
+    /// Frames that did not open: forged, replayed, or of an epoch that is not known. Or that no honest peer sends: of no size that
+    /// there is, or of another than the frames of their epoch before them.
     pub frames_refused: u64,
     /// What the jitter buffer did with them.
     pub jitter_buffer: JitterStatistics,
@@ -28,8 +37,9 @@ pub struct ReceivePipeline<O> {
     jitter_buffer: JitterBuffer,
     frames_received: u64,
     frames_refused: u64,
-    /// The newest frame, and whether it said that the peer is muted.
-    newest: Option<(u64, bool)>,
+    reception: Reception,
+    sizes: EpochSizes,
+    newest: Option<Newest>,
     level: Level,
 }
 
@@ -45,6 +55,8 @@ impl<O: OpenFrame> ReceivePipeline<O> {
             jitter_buffer: JitterBuffer::new()?,
             frames_received: 0,
             frames_refused: 0,
+            reception: Reception::new(),
+            sizes: EpochSizes::default(),
             newest: None,
             level: Level::default(),
         })
@@ -54,7 +66,7 @@ impl<O: OpenFrame> ReceivePipeline<O> {
     ///
     /// # Errors
     ///
-    /// [`OpenError`] if it is not an authentic new frame; nothing but a counter has then changed.
+    /// [`OpenError`] if it is not an authentic new frame, or not of the size of its epoch; nothing but a counter has then changed.
     pub fn handle_frame(
         &mut self,
         now: Instant,
@@ -62,25 +74,45 @@ impl<O: OpenFrame> ReceivePipeline<O> {
         rtp_time: u32,
         frame: &mut [u8],
     ) -> Result<(), OpenError> {
-        let opened = self
-            .opener
-            .open(now, frame)
-            .and_then(|it| Ok((it.order, frame.get(it.payload).ok_or(OpenError)?)));
-        match opened {
-            Ok((order, payload)) => {
-                self.frames_received += 1;
-                // A frame that was overtaken says what was, not what is.
-                if self.newest.is_none_or(|(newest, _)| newest < order) {
-                    self.newest = Some((order, muted_frame::is_muted(payload)));
-                }
-                self.jitter_buffer.insert(now, sequence, rtp_time, payload);
-                Ok(())
-            }
-            Err(error) => {
-                self.frames_refused += 1;
-                Err(error)
-            }
+        let taken = self.take_frame(now, sequence, rtp_time, frame);
+        match taken {
+            Ok(()) => self.frames_received += 1,
+            Err(_) => self.frames_refused += 1,
         }
+        taken
+    }
+
+    fn take_frame(
+        &mut self,
+        now: Instant,
+        sequence: u64,
+        rtp_time: u32,
+        frame: &mut [u8],
+    ) -> Result<(), OpenError> {
+        let opened = self.opener.open(now, frame)?;
+        let contents = frame.get(opened.payload).ok_or(OpenError)?;
+        let voice = VoiceFrame::parse(contents).ok_or(OpenError)?;
+        if !self.sizes.admits(opened.epoch, voice.size) {
+            return Err(OpenError);
+        }
+        // A frame that was overtaken says what was, not what is.
+        if self.newest.is_none_or(|newest| newest.order < opened.order) {
+            self.newest = Some(Newest {
+                order: opened.order,
+                muted: muted_frame::is_muted(voice.opus),
+                report: voice.report,
+            });
+        }
+        self.reception.handle_frame(now, sequence);
+        self.jitter_buffer
+            .insert(now, sequence, rtp_time, voice.opus);
+        if let Some(copy) = voice.copy {
+            let older = sequence.wrapping_sub(copy.distance as u64);
+            let earlier = FRAME_SAMPLES * copy.distance as u32;
+            self.jitter_buffer
+                .insert_copy(now, older, rtp_time.wrapping_sub(earlier), copy.opus);
+        }
+        Ok(())
     }
 
     /// Gives the 10 ms to be heard from `now` on. To be called every 10 ms.
@@ -101,7 +133,17 @@ impl<O: OpenFrame> ReceivePipeline<O> {
 
     /// Whether the peer is muted, by its newest frame.
     pub fn peer_is_muted(&self) -> bool {
-        self.newest.is_some_and(|(_, muted)| muted)
+        self.newest.is_some_and(|newest| newest.muted)
+    }
+
+    /// What the peer hears of our frames, by its newest frame.
+    pub fn peer_report(&self) -> Option<VoiceReport> {
+        self.newest.map(|newest| newest.report)
+    }
+
+    /// What the peer is to be told of its frames.
+    pub fn report(&self) -> VoiceReport {
+        self.reception.report()
     }
 
     /// How loud the peer is.
@@ -116,5 +158,33 @@ impl<O: OpenFrame> ReceivePipeline<O> {
             frames_refused: self.frames_refused,
             jitter_buffer: self.jitter_buffer.statistics(),
         }
+    }
+}
+
+/// What the newest frame said.
+#[derive(Debug, Clone, Copy)]
+struct Newest {
+    order: u64,
+    muted: bool,
+    report: VoiceReport,
+}
+
+/// The sizes of the frames of the last epochs, each by the first of its frames that came.
+#[derive(Debug, Default)]
+struct EpochSizes {
+    sizes: [Option<(u64, FrameSize)>; EPOCHS],
+    next: usize,
+}
+
+impl EpochSizes {
+    /// Whether a frame of this epoch may have this size.
+    fn admits(&mut self, epoch: u64, size: FrameSize) -> bool {
+        let known = self.sizes.iter().flatten().find(|(it, _)| *it == epoch);
+        if let Some((_, known)) = known {
+            return *known == size;
+        }
+        self.sizes[self.next % EPOCHS] = Some((epoch, size));
+        self.next = self.next.wrapping_add(1);
+        true
     }
 }

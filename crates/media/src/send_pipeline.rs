@@ -2,7 +2,10 @@
 
 use crate::{
     frame_protection::{SealError, SealFrame},
+    opus_codec::PAYLOAD_BYTES,
     voice_encoder::EncodedFrame,
+    voice_frame::{FrameCopy, FrameSize, MAX_COPY_DISTANCE, VoiceFrame},
+    voice_report::VoiceReport,
 };
 
 /// Room for a sealed frame, so that none is allocated for.
@@ -13,7 +16,7 @@ const FRAME_CAPACITY: usize = 256;
 pub struct OutboundFrame<'a> {
     /// When the frame begins, in samples since the first frame: the RTP timestamp without its random start.
     pub media_time: u64,
-    /// The sealed bytes, of the same number in every frame.
+    /// The sealed bytes, of the same number in every frame of an epoch.
     pub bytes: &'a [u8],
 }
 
@@ -21,6 +24,9 @@ pub struct OutboundFrame<'a> {
 #[derive(Debug)]
 pub struct SendPipeline<S> {
     sealer: S,
+    size: FrameSize,
+    copy_distance: usize,
+    older: OlderFrames,
     frame: Vec<u8>,
     frames_sent: u64,
 }
@@ -30,25 +36,62 @@ impl<S: SealFrame> SendPipeline<S> {
     pub fn new(sealer: S) -> Self {
         Self {
             sealer,
+            size: FrameSize::default(),
+            copy_distance: 1,
+            older: OlderFrames::default(),
             frame: Vec::with_capacity(FRAME_CAPACITY),
             frames_sent: 0,
         }
     }
 
-    /// Seals a frame.
+    /// Seals a frame, with what is to be told of the peer's in it.
     ///
     /// # Errors
     ///
-    /// [`SealError`]; nothing of this frame may then be sent.
-    pub fn seal(&mut self, encoded: EncodedFrame<'_>) -> Result<OutboundFrame<'_>, SealError> {
+    /// [`SealError`], also for a frame that the encoder made for another size than the epoch's; nothing of this frame may then be
+    /// sent.
+    pub fn seal(
+        &mut self,
+        encoded: EncodedFrame<'_>,
+        report: VoiceReport,
+    ) -> Result<OutboundFrame<'_>, SealError> {
+        // Whatever went wrong before: nobody on the network learns of it by a frame of another size.
+        if encoded.payload.len() != self.size.opus_bytes() {
+            return Err(SealError);
+        }
+        let copy = self.older.back(self.copy_distance);
+        let frame = VoiceFrame {
+            size: self.size,
+            opus: encoded.payload,
+            copy: copy.filter(|_| self.size.has_copy()),
+            report,
+        };
         self.frame.clear();
-        self.frame.extend_from_slice(encoded.payload);
+        frame.write(&mut self.frame);
         self.sealer.seal(&mut self.frame)?;
+        self.older.push(encoded.payload);
         self.frames_sent += 1;
         Ok(OutboundFrame {
             media_time: encoded.media_time,
             bytes: &self.frame,
         })
+    }
+
+    /// Gives the frames to come another size. To be called when the sealer begins an epoch, and only then: within one, frames have
+    /// one size.
+    pub fn begin_epoch(&mut self, size: FrameSize) {
+        self.size = size;
+    }
+
+    /// How many frames older the whole frames are that larger frames have beside them. Shows to nobody, so it may change at any
+    /// time.
+    pub fn set_copy_distance(&mut self, frames: usize) {
+        self.copy_distance = frames.clamp(1, MAX_COPY_DISTANCE);
+    }
+
+    /// The size of the frames of this epoch.
+    pub fn size(&self) -> FrameSize {
+        self.size
     }
 
     /// The sealer, to give it the keys of a new epoch.
@@ -59,5 +102,47 @@ impl<S: SealFrame> SendPipeline<S> {
     /// Frames handed out.
     pub fn frames_sent(&self) -> u64 {
         self.frames_sent
+    }
+}
+
+/// The last packets that were sent.
+#[derive(Debug, Default)]
+struct OlderFrames {
+    packets: [OlderFrame; MAX_COPY_DISTANCE],
+    sent: usize,
+}
+
+#[derive(Debug)]
+struct OlderFrame {
+    bytes: [u8; PAYLOAD_BYTES],
+    len: usize,
+}
+
+impl Default for OlderFrame {
+    fn default() -> Self {
+        Self {
+            bytes: [0; PAYLOAD_BYTES],
+            len: 0,
+        }
+    }
+}
+
+impl OlderFrames {
+    fn push(&mut self, packet: &[u8]) {
+        let slot = &mut self.packets[self.sent % MAX_COPY_DISTANCE];
+        if let Some(bytes) = slot.bytes.get_mut(..packet.len()) {
+            bytes.copy_from_slice(packet);
+            slot.len = packet.len();
+        }
+        self.sent = self.sent.wrapping_add(1);
+    }
+
+    /// The packet that was sent `distance` before the one to come, if it is as long as copies are.
+    fn back(&self, distance: usize) -> Option<FrameCopy<'_>> {
+        let slot = &self.packets[self.sent.wrapping_sub(distance) % MAX_COPY_DISTANCE];
+        (slot.len == PAYLOAD_BYTES).then_some(FrameCopy {
+            distance,
+            opus: &slot.bytes,
+        })
     }
 }

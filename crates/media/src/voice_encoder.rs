@@ -3,7 +3,7 @@
 use crate::{
     audio::{FRAME_SAMPLES, Level, TICK_SAMPLES, Tick},
     muted_frame::MUTED_FRAME,
-    opus_codec::{CodecError, Encoder},
+    opus_codec::{CodecError, Encoder, EncoderSettings, PAYLOAD_BYTES},
 };
 
 /// Ticks of silence after which frames say that we are muted: the two of the frame itself, and one before it, in which the
@@ -15,7 +15,7 @@ const MUTED_AFTER: u32 = 3;
 pub struct EncodedFrame<'a> {
     /// When the frame begins, in samples since the first frame: the RTP timestamp without its random start.
     pub media_time: u64,
-    /// What is to be sealed, of the same number of bytes in every frame.
+    /// An Opus packet or a muted frame, as long as the encoder's settings say.
     pub payload: &'a [u8],
 }
 
@@ -110,11 +110,22 @@ impl VoiceEncoder {
         self.told_muted = tells_muted;
         // Silence is encoded also where it is not sent, so that a muted frame is no sooner ready than another.
         self.encoder.encode(&self.samples, &mut self.payload)?;
-        if tells_muted {
-            self.payload.clear();
-            self.payload.extend_from_slice(&MUTED_FRAME);
+        if tells_muted && let Some(muted) = MUTED_FRAME.get(..self.payload.len()) {
+            self.payload.copy_from_slice(muted);
         }
         Ok(())
+    }
+
+    /// Changes how the frames to come are encoded.
+    ///
+    /// # Errors
+    ///
+    /// [`CodecError::Setup`] for settings that libopus refuses, or frames larger than [`PAYLOAD_BYTES`].
+    pub fn configure(&mut self, settings: EncoderSettings) -> Result<(), CodecError> {
+        if settings.frame_bytes > PAYLOAD_BYTES {
+            return Err(CodecError::Setup("frames larger than a muted one"));
+        }
+        self.encoder.configure(settings)
     }
 
     /// Gives frames of the same size at the same pace that say that we are muted, or the microphone again.

@@ -214,6 +214,8 @@ fn to_stats(call_id: String, stats: CallStats) -> Stats {
         concealed_ms: rounded(stats.concealed_ms),
         microphone_ms: stats.microphone_ms.map(rounded),
         speaker_ms: stats.speaker_ms.map(rounded),
+        bit_rate: stats.bit_rate,
+        peer_loss: stats.peer_loss,
     }
 }
 
@@ -302,6 +304,8 @@ mod tests {
             call: call(),
             stats: CallStats {
                 loss: 0.25,
+                bit_rate: 32_000,
+                peer_loss: Some(0.02),
                 ..CallStats::default()
             },
         });
@@ -316,10 +320,16 @@ mod tests {
             "concealed_ms",
             "microphone_ms",
             "speaker_ms",
+            "bit_rate",
+            "peer_loss",
         ] {
             assert!(event.get(field).is_some(), "{field}");
         }
         assert_eq!(event["loss"], 0.25);
+        assert_eq!(
+            (&event["bit_rate"], &event["peer_loss"]),
+            (&json!(32_000), &json!(0.02))
+        );
         assert_eq!(PathRoute::Direct.as_str(), "direct");
     }
 }

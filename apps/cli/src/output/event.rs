@@ -232,6 +232,8 @@ pub(crate) struct Stats {
     pub(crate) concealed_ms: f64,
     pub(crate) microphone_ms: Option<f64>,
     pub(crate) speaker_ms: Option<f64>,
+    pub(crate) bit_rate: u32,
+    pub(crate) peer_loss: Option<f64>,
 }
 
 impl From<LeftOut> for Event {

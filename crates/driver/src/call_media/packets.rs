@@ -1,420 +1,22 @@
-//! What somebody on the network sees of a call: two ends joined as the task joins them, on virtual time, every datagram noted.
+//! What somebody on the network sees of a call.
 
-use std::collections::VecDeque;
-use std::net::SocketAddr;
+mod virtual_call;
+
 use std::time::Duration;
 
-use rand_chacha::ChaCha20Rng;
-use rand_core::SeedableRng as _;
-use securecall_contact::{Device, MatrixId, OlmKey, SecureCallId, ServerName};
-use securecall_crypto::{IdentityKeyPair, IdentitySeed};
-use securecall_media::{
-    Datagram, LocalCandidate, Reach, ReceivePipeline, SendPipeline, TICK_SAMPLES, Transport,
-    TransportEvent, TransportOutput, VoiceEncoder,
-};
-use securecall_session::{
-    AnswerPolicy, CallHandle, CallOptions, Callee, Config, Contacts, Endpoint, Event,
-    InboundSignal, MediaCommand, MediaEvent, Output, PathRoute, Request, Route,
-};
-use web_time::Instant;
+use securecall_session::Event;
 
+use self::virtual_call::{CALLEE, CALLER, VirtualCall};
 use crate::audio_engine::TICK;
-use crate::peer_connection::frames::{Opener, Sealer, ciphers};
 
-const CALLER: usize = 0;
-const CALLEE: usize = 1;
-/// One way through the network.
-const DELAY: Duration = Duration::from_millis(5);
-const WALLCLOCK_MS: u64 = 1_800_000_000_000;
-
-struct End {
-    endpoint: Endpoint,
-    matrix_id: MatrixId,
-    device: Device,
-    address: SocketAddr,
-    transport: Option<Transport>,
-    encoder: VoiceEncoder,
-    send: Option<SendPipeline<Sealer>>,
-    receive: Option<ReceivePipeline<Opener>>,
-    next_tick: Option<Instant>,
-    transport_deadline: Option<Instant>,
-    endpoint_deadline: Option<Instant>,
-    frames_opened: u64,
-    peer_muted: bool,
-    call: Option<CallHandle>,
-    events: Vec<Event>,
-}
-
-/// One datagram as the network has it.
-struct Packet {
-    at: Instant,
-    from: usize,
-    contents: Vec<u8>,
-}
-
-impl Packet {
-    /// Voice: RTP with the payload type of Opus.
-    fn is_voice(&self) -> bool {
-        matches!(self.contents[..], [128..=191, second, ..] if second & 0x7f == 111)
-    }
-
-    /// Anything on the data channel is DTLS outside (RFC 7983).
-    fn is_data_channel(&self) -> bool {
-        matches!(self.contents[..], [20..=63, ..])
-    }
-}
-
-struct VirtualCall {
-    now: Instant,
-    rng: ChaCha20Rng,
-    ends: [End; 2],
-    signals: VecDeque<(usize, String)>,
-    in_flight: VecDeque<(Instant, usize, Datagram)>,
-    packets: Vec<Packet>,
-}
-
-fn direct() -> CallOptions {
-    CallOptions {
-        route: Some(Route::Direct),
-        ..CallOptions::default()
-    }
-}
-
-fn identity(number: u8) -> IdentityKeyPair {
-    IdentityKeyPair::from_seed(&IdentitySeed::from_bytes([number; 32]))
-}
-
-fn matrix_id(number: u8) -> MatrixId {
-    let server: ServerName = "example.org".parse().unwrap();
-    MatrixId::of_securecall_id(&SecureCallId::new(&identity(number).public()), &server)
-}
-
-fn end(number: u8) -> End {
-    let device = Device {
-        device_id: format!("DEVICE{number}").parse().unwrap(),
-        olm_key: OlmKey::from_bytes([number; 32]),
-    };
-    let config = Config {
-        matrix_id: matrix_id(number),
-        device: device.clone(),
-        answer: AnswerPolicy::Auto,
-        inbound: direct(),
-        relay_available: false,
-    };
-    End {
-        endpoint: Endpoint::new(config, identity(number), Contacts::default(), None).unwrap(),
-        matrix_id: matrix_id(number),
-        device,
-        address: SocketAddr::from(([10, 0, 0, number], 5000)),
-        transport: None,
-        encoder: VoiceEncoder::new().unwrap(),
-        send: None,
-        receive: None,
-        next_tick: None,
-        transport_deadline: None,
-        endpoint_deadline: None,
-        frames_opened: 0,
-        peer_muted: false,
-        call: None,
-        events: Vec::new(),
-    }
+/// When and how large the packets with voice were, and how many the data channel had.
+#[derive(Debug, PartialEq, Eq)]
+struct Seen {
+    voice: Vec<(Duration, usize)>,
+    on_data_channel: usize,
 }
 
 impl VirtualCall {
-    /// A call that has been connected for two seconds: what belongs to its beginning is over.
-    fn connected() -> Self {
-        let mut rng = ChaCha20Rng::from_seed([7; 32]);
-        let mut ends = [end(1), end(2)];
-        let now = crate::clock::now();
-        let callee = Callee {
-            identity: Some(identity(2).public()),
-            matrix_id: matrix_id(2),
-        };
-        let caller = &mut ends[CALLER].endpoint;
-        caller
-            .call(now, WALLCLOCK_MS, &mut rng, callee, &direct())
-            .unwrap();
-        let mut this = Self {
-            now,
-            rng,
-            ends,
-            signals: VecDeque::new(),
-            in_flight: VecDeque::new(),
-            packets: Vec::new(),
-        };
-        this.drain(CALLER);
-        this.run_for(Duration::from_secs(1));
-        for end in &this.ends {
-            let connected = |event: &Event| matches!(event, Event::Connected { .. });
-            assert!(end.events.iter().any(connected), "{:?}", end.events);
-        }
-        this.run_for(Duration::from_secs(2));
-        this
-    }
-
-    fn set_muted(&mut self, index: usize, muted: bool) {
-        let call = self.ends[index].call();
-        let endpoint = &mut self.ends[index].endpoint;
-        endpoint
-            .set_muted(self.now, &mut self.rng, call, muted)
-            .unwrap();
-        self.drain(index);
-    }
-
-    fn run_for(&mut self, time: Duration) {
-        let until = self.now + time;
-        while self.now < until {
-            self.step(until);
-        }
-    }
-
-    /// Goes to the next thing that is due, at most to `until`.
-    fn step(&mut self, until: Instant) {
-        while let Some((from, content)) = self.signals.pop_front() {
-            self.deliver_signal(from, &content);
-        }
-        let ends = self.ends.iter();
-        let deadlines =
-            ends.flat_map(|it| [it.transport_deadline, it.endpoint_deadline, it.next_tick]);
-        let arrival = self.in_flight.front().map(|(at, ..)| *at);
-        let next = deadlines.chain([arrival]).flatten().min();
-        self.now = next.unwrap_or(until).clamp(self.now, until);
-        let now = self.now;
-        while self.in_flight.front().is_some_and(|(at, ..)| *at <= now) {
-            let (_, to, datagram) = self.in_flight.pop_front().unwrap();
-            let transport = self.ends[to].transport.as_mut().unwrap();
-            let (from, to_address) = (datagram.source, datagram.destination);
-            transport
-                .handle_datagram(self.now, from, to_address, &datagram.contents)
-                .unwrap();
-            self.drain_transport(to);
-            self.drain(to);
-        }
-        for index in [CALLER, CALLEE] {
-            let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
-            let end = &mut self.ends[index];
-            if is_due(end.transport_deadline) {
-                end.transport_deadline = None;
-                let transport = end.transport.as_mut().unwrap();
-                transport.handle_timeout(self.now).unwrap();
-                self.drain_transport(index);
-            }
-            let end = &mut self.ends[index];
-            if is_due(end.endpoint_deadline) {
-                end.endpoint.handle_timeout(self.now, &mut self.rng);
-            }
-            if is_due(end.next_tick) {
-                self.tick(index);
-            }
-            self.drain(index);
-        }
-    }
-
-    fn deliver_signal(&mut self, from: usize, content: &str) {
-        let to = 1 - from;
-        let sender = self.ends[from].matrix_id.clone();
-        let signal = InboundSignal {
-            sender: &sender,
-            sender_olm_key: self.ends[from].device.olm_key,
-            content,
-        };
-        let endpoint = &mut self.ends[to].endpoint;
-        endpoint
-            .handle_signal(self.now, WALLCLOCK_MS, &mut self.rng, signal)
-            .unwrap();
-        endpoint.handle_sync_complete(self.now, &mut self.rng);
-        self.drain(to);
-    }
-
-    fn drain(&mut self, index: usize) {
-        loop {
-            let end = &mut self.ends[index];
-            match end.endpoint.poll_output() {
-                Output::Timeout(at) => {
-                    end.endpoint_deadline = at;
-                    return;
-                }
-                Output::Event(event) => {
-                    if let Event::Dialing { call, .. } | Event::Incoming { call, .. } = &event {
-                        end.call = Some(call.handle);
-                    }
-                    end.events.push(event);
-                }
-                Output::Persist(_) => {
-                    end.endpoint
-                        .handle_persisted(self.now, &mut self.rng, Ok(()));
-                }
-                Output::Request(Request::QueryDevices { id, .. }) => {
-                    let devices = vec![self.ends[1 - index].device.clone()];
-                    let endpoint = &mut self.ends[index].endpoint;
-                    endpoint.handle_devices(self.now, &mut self.rng, id, Ok(devices));
-                }
-                Output::Request(Request::Send { id, content, .. }) => {
-                    end.endpoint
-                        .handle_response(self.now, &mut self.rng, id, Ok(()));
-                    self.signals.push_back((index, content));
-                }
-                Output::Control(_, bytes) => {
-                    let transport = end.transport.as_mut().unwrap();
-                    transport.send_control(self.now, &bytes).unwrap();
-                    self.drain_transport(index);
-                }
-                Output::Media(_, command) => self.carry_out(index, command),
-            }
-        }
-    }
-
-    fn carry_out(&mut self, index: usize, command: MediaCommand) {
-        let (now, end) = (self.now, &mut self.ends[index]);
-        let event = match command {
-            MediaCommand::CreateOffer { .. } => {
-                let transport = Transport::new(now, Reach::OtherMachines).unwrap();
-                let sdp = end.transport.insert(transport).create_offer(now).unwrap();
-                Some(MediaEvent::LocalOffer { sdp })
-            }
-            MediaCommand::AcceptOffer { sdp, .. } => {
-                let transport = Transport::new(now, Reach::OtherMachines).unwrap();
-                let transport = end.transport.insert(transport);
-                let sdp = transport.accept_offer(now, &sdp).unwrap();
-                Some(MediaEvent::LocalAnswer { sdp })
-            }
-            MediaCommand::SetAnswer { sdp } => {
-                end.transport().set_answer(now, &sdp).unwrap();
-                None
-            }
-            MediaCommand::Gather => {
-                let address = end.address;
-                let line = end
-                    .transport()
-                    .add_local_candidate(now, LocalCandidate::host(address));
-                Some(MediaEvent::LocalCandidates {
-                    candidates: vec![line.unwrap()],
-                    complete: true,
-                })
-            }
-            MediaCommand::AddRemoteCandidates(lines) => {
-                for line in lines {
-                    end.transport().add_remote_candidate(now, &line).unwrap();
-                }
-                None
-            }
-            MediaCommand::StartAudio { protection } => {
-                let (sealer, opener) = ciphers(protection);
-                end.send = Some(SendPipeline::new(sealer));
-                end.receive = Some(ReceivePipeline::new(opener).unwrap());
-                None
-            }
-            MediaCommand::UseSendEpoch { epoch, seed } => {
-                let send = end.send.as_mut().unwrap();
-                send.sealer_mut().use_epoch(epoch, seed);
-                None
-            }
-            MediaCommand::AddReceiveEpoch { epoch, seed } => {
-                let receive = end.receive.as_mut().unwrap();
-                receive.opener_mut().add_epoch(epoch, seed);
-                None
-            }
-            MediaCommand::OpenMicrophone => None,
-            MediaCommand::SetMuted(muted) => {
-                end.encoder.set_muted(muted);
-                None
-            }
-            other => panic!("not in this call: {other:?}"),
-        };
-        self.drain_transport(index);
-        if let Some(event) = event {
-            self.tell(index, event);
-        }
-    }
-
-    fn tell(&mut self, index: usize, event: MediaEvent) {
-        let call = self.ends[index].call();
-        let endpoint = &mut self.ends[index].endpoint;
-        endpoint.handle_media(self.now, &mut self.rng, call, event);
-    }
-
-    fn drain_transport(&mut self, index: usize) {
-        loop {
-            let Some(transport) = &mut self.ends[index].transport else {
-                return;
-            };
-            match transport.poll_output() {
-                TransportOutput::Timeout(at) => {
-                    self.ends[index].transport_deadline = at;
-                    return;
-                }
-                TransportOutput::Transmit(datagram) => {
-                    self.packets.push(Packet {
-                        at: self.now,
-                        from: index,
-                        contents: datagram.contents.clone(),
-                    });
-                    self.in_flight
-                        .push_back((self.now + DELAY, 1 - index, datagram));
-                }
-                TransportOutput::Event(event) => self.transport_event(index, event),
-            }
-        }
-    }
-
-    fn transport_event(&mut self, index: usize, event: TransportEvent) {
-        match event {
-            TransportEvent::PathChanged { .. } => {}
-            TransportEvent::PathUp { .. } => {
-                let route = PathRoute::Direct;
-                self.tell(index, MediaEvent::PathUp { route });
-                self.ends[index].next_tick = Some(self.now);
-            }
-            TransportEvent::ChannelOpen => self.tell(index, MediaEvent::DataChannelOpen),
-            TransportEvent::Control(bytes) => {
-                let call = self.ends[index].call();
-                let endpoint = &mut self.ends[index].endpoint;
-                endpoint
-                    .handle_control(self.now, &mut self.rng, call, &bytes)
-                    .unwrap();
-            }
-            TransportEvent::Frame(mut frame) => {
-                let end = &mut self.ends[index];
-                let receive = end.receive.as_mut().unwrap();
-                let rtp_time = frame.media_time as u32;
-                receive
-                    .handle_frame(self.now, frame.sequence, rtp_time, &mut frame.payload)
-                    .unwrap();
-                end.frames_opened += 1;
-                if end.frames_opened == 1 {
-                    self.tell(index, MediaEvent::FirstFrameOpened);
-                }
-                self.tell(index, MediaEvent::AuthenticatedPacket);
-            }
-            TransportEvent::PathDown
-            | TransportEvent::PathLost
-            | TransportEvent::AuthenticatedPacket
-            | TransportEvent::Closed => {}
-        }
-    }
-
-    fn tick(&mut self, index: usize) {
-        let end = &mut self.ends[index];
-        end.next_tick = Some(self.now + TICK);
-        let mut samples = [0.0; TICK_SAMPLES];
-        let receive = end.receive.as_mut().unwrap();
-        receive.playback(self.now, &mut samples);
-        let muted = receive.peer_is_muted();
-        // A voice of sorts.
-        let voice = std::array::from_fn(|i| ((i * 37 % 480) as f32 / 480.0 - 0.5) * 0.2);
-        if let Some(encoded) = end.encoder.push(&voice).unwrap() {
-            let frame = end.send.as_mut().unwrap().seal(encoded).unwrap();
-            let transport = end.transport.as_mut().unwrap();
-            transport
-                .send_frame(self.now, frame.media_time, frame.bytes)
-                .unwrap();
-        }
-        if muted != std::mem::replace(&mut end.peer_muted, muted) {
-            self.tell(index, MediaEvent::PeerMuted(muted));
-        }
-        self.drain_transport(index);
-    }
-
     /// What the network has from one end in the next second, in which something happens.
     fn second(&mut self, from: usize, happens: impl FnOnce(&mut Self)) -> Seen {
         let began = self.now;
@@ -428,23 +30,6 @@ impl VirtualCall {
             on_data_channel: packets().filter(|it| it.is_data_channel()).count(),
         }
     }
-}
-
-impl End {
-    fn transport(&mut self) -> &mut Transport {
-        self.transport.as_mut().unwrap()
-    }
-
-    fn call(&self) -> CallHandle {
-        self.call.unwrap()
-    }
-}
-
-/// When and how large the packets with voice were, and how many the data channel had.
-#[derive(Debug, PartialEq, Eq)]
-struct Seen {
-    voice: Vec<(Duration, usize)>,
-    on_data_channel: usize,
 }
 
 #[test]
@@ -487,4 +72,36 @@ fn the_next_rekey_is_seen_on_the_data_channel() {
     call.run_for(Duration::from_secs(6));
     let packets = (0..3).map(|_| call.second(CALLER, |_| {}).on_data_channel);
     assert!(packets.sum::<usize>() > 0);
+}
+
+#[test]
+fn every_packet_of_an_epoch_has_one_size_and_the_call_one_pace_whatever_the_network_loses() {
+    let mut call = VirtualCall::connected();
+    call.packets.clear();
+    for end in &mut call.ends {
+        end.sealed.clear();
+    }
+    for loss_percent in [0, 30, 0] {
+        call.loss_percent = loss_percent;
+        call.run_for(Duration::from_secs(40));
+    }
+    for index in [CALLER, CALLEE] {
+        let of_end = call.packets.iter().filter(|it| it.from == index);
+        let voice: Vec<_> = of_end.filter(|it| it.is_voice()).collect();
+        let sealed = &call.ends[index].sealed;
+        assert_eq!((voice.len(), sealed.len()), (6_000, 6_000));
+        for pair in voice.windows(2) {
+            assert_eq!(pair[1].at - pair[0].at, 2 * TICK);
+        }
+        let mut sizes = std::collections::BTreeMap::new();
+        for (packet, (epoch, sealed)) in voice.iter().zip(sealed) {
+            let size = (*sealed, packet.contents.len());
+            assert_eq!(*sizes.entry(*epoch).or_insert(size), size, "epoch {epoch}");
+        }
+        let sealed: Vec<_> = sizes.values().map(|(sealed, _)| *sealed).collect();
+        assert!(sealed.len() >= 12, "{sealed:?}");
+        // So something did change: a whole older frame beside each while much was lost.
+        assert_eq!((sealed[0], sealed[sealed.len() - 1]), (101, 101));
+        assert!(sealed.contains(&180), "{sealed:?}");
+    }
 }

@@ -31,11 +31,13 @@ pub(crate) fn ciphers(protection: Protection) -> (Sealer, Opener) {
 pub(crate) struct Sealer(FrameSealer);
 
 impl Sealer {
-    /// Seals with a later epoch from now on.
-    pub(crate) fn use_epoch(&mut self, epoch: Epoch, seed: MediaSeed) {
-        if let Err(error) = self.0.install_epoch(epoch, seed) {
+    /// Seals with a later epoch from now on; returns whether it does.
+    pub(crate) fn use_epoch(&mut self, epoch: Epoch, seed: MediaSeed) -> bool {
+        let installed = self.0.install_epoch(epoch, seed);
+        if let Err(error) = &installed {
             tracing::error!(%error, "the session named an epoch twice");
         }
+        installed.is_ok()
     }
 }
 
@@ -78,6 +80,7 @@ impl OpenFrame for Opener {
             payload: HEADER_LEN..HEADER_LEN + opened.payload.len(),
             // A counter has 16 bits.
             order: u64::from(opened.epoch.number()) << 32 | opened.counter,
+            epoch: opened.epoch.number().into(),
         })
     }
 }
@@ -85,6 +88,7 @@ impl OpenFrame for Opener {
 #[cfg(test)]
 mod tests {
     use securecall_crypto::Direction;
+    use securecall_media::FrameSize;
     use securecall_session::EpochSeeds;
 
     use super::*;
@@ -124,6 +128,22 @@ mod tests {
             orders.push(opened.order >> 32);
         }
         assert_eq!(orders, [0, 1, 2]);
+    }
+
+    #[test]
+    fn frames_of_every_size_are_sealed_with_the_same_overhead() {
+        let now = crate::clock::now();
+        let (caller, callee) = (Direction::CallerToCallee, Direction::CalleeToCaller);
+        let (mut sealer, _) = sealed(caller, seeds(1, &[]), seeds(9, &[]));
+        let (_, mut opener) = sealed(callee, seeds(9, &[]), seeds(1, &[]));
+        for size in FrameSize::ALL {
+            let contents = vec![7; size.bytes()];
+            let mut frame = contents.clone();
+            sealer.seal(&mut frame).unwrap();
+            assert_eq!(frame.len(), size.bytes() + 21);
+            let opened = opener.open(now, &mut frame).unwrap();
+            assert_eq!((&frame[opened.payload], opened.epoch), (&contents[..], 0));
+        }
     }
 
     #[test]

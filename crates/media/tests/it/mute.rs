@@ -7,9 +7,9 @@ use securecall_netem::virtual_start;
 
 use crate::simulated_call::{Envelope, Sender, speech};
 
-/// What is in a sealed frame.
+/// What is in a sealed frame before the report.
 fn payload(frame: &[u8]) -> &[u8] {
-    &frame[5..85]
+    &frame[5..83]
 }
 
 fn ticks(seconds: usize) -> Vec<Tick> {

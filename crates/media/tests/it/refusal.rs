@@ -2,6 +2,7 @@
 
 use securecall_media::{
     OpenError, ReceivePipeline, SealError, SealFrame, SendPipeline, TICK_SAMPLES, VoiceEncoder,
+    VoiceReport,
 };
 use securecall_netem::virtual_start;
 
@@ -58,7 +59,7 @@ fn nothing_leaves_unsealed() {
     let mut sender = SendPipeline::new(Exhausted);
     assert_eq!(encoder.push(&[0.1; TICK_SAMPLES]), Ok(None));
     let encoded = encoder.push(&[0.1; TICK_SAMPLES]).unwrap().unwrap();
-    assert_eq!(sender.seal(encoded), Err(SealError));
+    assert_eq!(sender.seal(encoded, VoiceReport::default()), Err(SealError));
     assert_eq!(sender.frames_sent(), 0);
 }
 
@@ -72,10 +73,10 @@ fn a_frame_encoded_once_is_sealed_for_each_peer() {
         let encoded = encoder.push(&[0.1; TICK_SAMPLES]).unwrap().unwrap();
         let present = if round == 0 { 1 } else { 2 };
         for peer in &mut peers[..present] {
-            let sealed = peer.seal(encoded).unwrap();
+            let sealed = peer.seal(encoded, VoiceReport::default()).unwrap();
             assert_eq!(sealed.media_time, round * 960);
             assert_eq!(
-                (&sealed.bytes[5..85], sealed.bytes.len()),
+                (&sealed.bytes[5..83], sealed.bytes.len()),
                 (encoded.payload, 101)
             );
         }

@@ -5,6 +5,7 @@ use std::{ops::Range, path::Path, time::Duration};
 use securecall_media::{
     CodecError, Level, OpenError, OpenFrame, OpenedFrame, OutboundFrame, ReceivePipeline,
     ReceiveStatistics, SealError, SealFrame, SendPipeline, TICK_SAMPLES, Tick, VoiceEncoder,
+    VoiceReport,
 };
 use securecall_netem::{Conditions, Link, virtual_start};
 use securecall_quality::{Comparison, read_wav};
@@ -14,10 +15,18 @@ const TICK_US: f64 = 10_000.0;
 const MARK: u8 = 0xA5;
 const FIRST_SEQUENCE: u64 = 65_500;
 
-/// A stand-in for the frame cipher with its sizes: 5 bytes before, the frame's number among them, 16 after.
+/// A stand-in for the frame cipher with its sizes: 5 bytes before, the frame's number among them, whose first byte is the epoch, and
+/// 16 after.
 #[derive(Debug, Default)]
 pub(crate) struct Envelope {
     sealed: u32,
+}
+
+impl Envelope {
+    /// Numbers frames as a later epoch does.
+    pub(crate) fn next_epoch(&mut self) {
+        self.sealed = (self.sealed >> 24 << 24) + (1 << 24);
+    }
 }
 
 impl SealFrame for Envelope {
@@ -45,6 +54,7 @@ impl OpenFrame for Envelope {
             .map(|payload| OpenedFrame {
                 payload,
                 order: u32::from_be_bytes(number).into(),
+                epoch: u64::from(frame[1]),
             })
     }
 }
@@ -65,7 +75,11 @@ impl Sender {
 
     pub(crate) fn push(&mut self, tick: &Tick) -> Result<Option<OutboundFrame<'_>>, CodecError> {
         let encoded = self.encoder.push(tick)?;
-        Ok(encoded.map(|frame| self.pipeline.seal(frame).expect("the envelope seals")))
+        let report = VoiceReport::default();
+        Ok(encoded.map(|frame| {
+            let sealed = self.pipeline.seal(frame, report);
+            sealed.expect("the envelope seals")
+        }))
     }
 
     pub(crate) fn set_muted(&mut self, muted: bool) {

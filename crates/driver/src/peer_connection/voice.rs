@@ -1,0 +1,92 @@
+//! The voice of one peer: what seals our frames, what opens and plays the peer's, and what each side makes of how they come.
+
+use securecall_crypto::{Epoch, MediaSeed};
+use securecall_media::{
+    CodecError, EncodedFrame, NetworkAdaptation, OpenError, OutboundFrame, ReceivePipeline,
+    ReceivedFrame, SealError, SendPipeline, Tick, VoiceReport, VoiceWish,
+};
+use securecall_session::Protection;
+use web_time::Instant;
+
+use super::frames::{Opener, Sealer, ciphers};
+
+/// The frames of both directions.
+pub(crate) struct Voice {
+    send: SendPipeline<Sealer>,
+    receive: ReceivePipeline<Opener>,
+    adaptation: NetworkAdaptation,
+}
+
+impl Voice {
+    /// Frames protected so.
+    pub(crate) fn new(protection: Protection) -> Result<Self, CodecError> {
+        let (sealer, opener) = ciphers(protection);
+        Ok(Self {
+            send: SendPipeline::new(sealer),
+            receive: ReceivePipeline::new(opener)?,
+            adaptation: NetworkAdaptation::new(),
+        })
+    }
+
+    /// Seals with this epoch from now on: the only moment at which frames get another size.
+    pub(crate) fn use_send_epoch(&mut self, now: Instant, epoch: Epoch, seed: MediaSeed) {
+        // An epoch that is not begun goes on with the size it has.
+        if self.send.sealer_mut().use_epoch(epoch, seed) {
+            self.send.begin_epoch(self.adaptation.begin_epoch(now));
+        }
+    }
+
+    /// The peer may seal with this epoch from now on.
+    pub(crate) fn add_receive_epoch(&mut self, epoch: Epoch, seed: MediaSeed) {
+        self.receive.opener_mut().add_epoch(epoch, seed);
+    }
+
+    /// What the path to this peer asks of the encoder.
+    pub(crate) fn wish(&self) -> VoiceWish {
+        self.adaptation.wish()
+    }
+
+    /// Seals a frame, and tells the peer in it how its frames come.
+    pub(crate) fn seal(
+        &mut self,
+        encoded: EncodedFrame<'_>,
+    ) -> Result<OutboundFrame<'_>, SealError> {
+        self.send.set_copy_distance(self.adaptation.copy_distance());
+        self.send.seal(encoded, self.receive.report())
+    }
+
+    /// Takes a frame of the peer.
+    pub(crate) fn handle_frame(
+        &mut self,
+        now: Instant,
+        frame: &mut ReceivedFrame,
+    ) -> Result<(), OpenError> {
+        // RTP time is its low 32 bits.
+        let rtp_time = (frame.media_time & u64::from(u32::MAX)) as u32;
+        self.receive
+            .handle_frame(now, frame.sequence, rtp_time, &mut frame.payload)?;
+        if let Some(report) = self.receive.peer_report() {
+            self.adaptation.handle_report(now, report);
+        }
+        Ok(())
+    }
+
+    /// Gives the 10 ms of the peer to be heard from `now` on.
+    pub(crate) fn playback(&mut self, now: Instant, tick: &mut Tick) {
+        self.receive.opener_mut().handle_timeout(now);
+        self.receive.playback(now, tick);
+    }
+
+    /// What the peer says of our frames.
+    pub(crate) fn peer_report(&self) -> Option<VoiceReport> {
+        self.receive.peer_report()
+    }
+
+    pub(crate) fn send(&self) -> &SendPipeline<Sealer> {
+        &self.send
+    }
+
+    pub(crate) fn receive(&self) -> &ReceivePipeline<Opener> {
+        &self.receive
+    }
+}

@@ -1,0 +1,120 @@
+//! What a sender makes of the peer's reports: how the bytes of its frames are spent, and how many there are.
+//!
+//! How they are spent follows the reports at once, for nobody sees it ([`loss_protection`]). How many there are shows on the
+//! network, so it changes only where an epoch begins, and for reasons of the network alone ([`rate_control`]). Nothing that is
+//! said comes in here.
+
+mod loss_protection;
+mod rate_control;
+
+use web_time::Instant;
+
+use self::{loss_protection::LossProtection, rate_control::RateControl};
+use crate::{opus_codec::EncoderSettings, voice_frame::FrameSize, voice_report::VoiceReport};
+
+/// What the path to one peer asks of the encoder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VoiceWish {
+    /// The size of the frames of the epoch under way.
+    pub size: FrameSize,
+    /// See [`EncoderSettings::expected_loss_percent`].
+    pub expected_loss_percent: u8,
+    /// See [`EncoderSettings::dred_frames`].
+    pub dred_frames: u8,
+}
+
+impl VoiceWish {
+    /// What serves two peers whom one encoder serves: the smaller frames, the greater care.
+    #[must_use]
+    pub fn most_cautious(self, other: Self) -> Self {
+        Self {
+            size: self.size.min(other.size),
+            expected_loss_percent: self.expected_loss_percent.max(other.expected_loss_percent),
+            dred_frames: self.dred_frames.max(other.dred_frames),
+        }
+    }
+
+    /// The settings for an encoder that works as hard as `complexity`.
+    pub fn settings(self, complexity: u8) -> EncoderSettings {
+        EncoderSettings {
+            frame_bytes: self.size.opus_bytes(),
+            expected_loss_percent: self.expected_loss_percent,
+            dred_frames: self.dred_frames,
+            complexity,
+        }
+    }
+}
+
+/// Follows the reports of one peer.
+#[derive(Debug, Default)]
+pub struct NetworkAdaptation {
+    protection: LossProtection,
+    rate: RateControl,
+}
+
+impl NetworkAdaptation {
+    /// The start of a call: some loss is expected until reports say otherwise.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the newest report of the peer, with every frame of it that comes.
+    pub fn handle_report(&mut self, now: Instant, report: VoiceReport) {
+        self.protection.handle_report(now, report);
+        self.rate.handle_report(now, report);
+    }
+
+    /// Decides the size of the frames of an epoch. To be called when its keys are taken into use, and only then.
+    pub fn begin_epoch(&mut self, now: Instant) -> FrameSize {
+        self.rate.begin_epoch(now)
+    }
+
+    /// What an epoch that began now would have.
+    pub fn next_size(&self) -> FrameSize {
+        self.rate.next_size()
+    }
+
+    /// What the encoder should do.
+    pub fn wish(&self) -> VoiceWish {
+        VoiceWish {
+            size: self.rate.size(),
+            expected_loss_percent: self.protection.expected_loss_percent(),
+            dred_frames: self.protection.dred_frames(),
+        }
+    }
+
+    /// How many frames older the copies should be that larger frames have room for.
+    pub fn copy_distance(&self) -> usize {
+        self.protection.copy_distance()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_wishes_the_most_cautious_parts_are_taken() {
+        let wish = |size, expected_loss_percent, dred_frames| VoiceWish {
+            size,
+            expected_loss_percent,
+            dred_frames,
+        };
+        let (one, other) = (
+            wish(FrameSize::Kbps32, 10, 0),
+            wish(FrameSize::Kbps16, 0, 8),
+        );
+        assert_eq!(one.most_cautious(other), wish(FrameSize::Kbps16, 10, 8));
+        assert_eq!(other.most_cautious(one), one.most_cautious(other));
+        assert_eq!(one.most_cautious(one), one);
+    }
+
+    #[test]
+    fn settings_fill_the_frames_of_the_epoch() {
+        let adaptation = NetworkAdaptation::new();
+        let settings = adaptation.wish().settings(9);
+        assert_eq!(settings.frame_bytes, 78);
+        assert!(settings.expected_loss_percent > 0);
+        assert_eq!((settings.dred_frames, settings.complexity), (0, 9));
+    }
+}

@@ -1,0 +1,182 @@
+//! How hard the encoder works: as hard as the machine holds, which shows by whether ticks come in time.
+//!
+//! Lowered within seconds where many ticks are late, raised again after longer and longer times without. A machine that is held
+//! up once (a suspended laptop) is not a slow one, so it is the share of late ticks that counts, not by how much they were late.
+
+use std::time::Duration;
+
+use web_time::Instant;
+
+/// Complexities of the encoder from the least effort to the most.
+const COMPLEXITIES: [u8; 5] = [0, 2, 5, 7, 9];
+/// A tick that comes so late is late: half of its length.
+const LATE: Duration = Duration::from_millis(5);
+/// Ticks that are judged together: a second.
+const JUDGED: u32 = 100;
+/// So many late ones among them are too many …
+const TOO_MANY: u32 = 10;
+/// … and so many are few enough to try more.
+const FEW: u32 = 1;
+/// Time in order before more effort is tried: at first, and at most. It doubles with each trial that fails.
+const UP_AFTER: Duration = Duration::from_secs(30);
+const MAX_UP_AFTER: Duration = Duration::from_secs(960);
+/// More effort that went well for so long was no failure.
+const TRIAL: Duration = Duration::from_secs(60);
+
+/// Chooses the encoder's complexity by how late ticks come.
+#[derive(Debug)]
+pub struct EffortControl {
+    level: usize,
+    ticks: u32,
+    late_ticks: u32,
+    /// Since when ticks have been in time.
+    in_order_since: Option<Instant>,
+    raised_at: Option<Instant>,
+    up_after: Duration,
+}
+
+impl Default for EffortControl {
+    fn default() -> Self {
+        Self {
+            level: COMPLEXITIES.len() - 1,
+            ticks: 0,
+            late_ticks: 0,
+            in_order_since: None,
+            raised_at: None,
+            up_after: UP_AFTER,
+        }
+    }
+}
+
+impl EffortControl {
+    /// The greatest effort, until ticks come late.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes note of a tick that came `late` after it was due.
+    pub fn handle_tick(&mut self, now: Instant, late: Duration) {
+        let in_order_since = *self.in_order_since.get_or_insert(now);
+        self.ticks += 1;
+        self.late_ticks += u32::from(late >= LATE);
+        if self.ticks < JUDGED {
+            return;
+        }
+        let late_ticks = std::mem::take(&mut self.late_ticks);
+        self.ticks = 0;
+        if late_ticks > FEW {
+            self.in_order_since = Some(now);
+        }
+        if late_ticks >= TOO_MANY {
+            self.lower(now);
+        } else if now.saturating_duration_since(in_order_since) >= self.up_after
+            && late_ticks <= FEW
+        {
+            self.raise(now);
+        }
+    }
+
+    /// What the encoder's complexity should be.
+    pub fn complexity(&self) -> u8 {
+        COMPLEXITIES[self.level]
+    }
+
+    fn lower(&mut self, now: Instant) {
+        let trial = self
+            .raised_at
+            .take()
+            .map(|at| now.saturating_duration_since(at) < TRIAL);
+        match trial {
+            Some(true) => self.up_after = (self.up_after * 2).min(MAX_UP_AFTER),
+            Some(false) => self.up_after = UP_AFTER,
+            None => {}
+        }
+        self.level = self.level.saturating_sub(1);
+    }
+
+    fn raise(&mut self, now: Instant) {
+        if self.level + 1 < COMPLEXITIES.len() {
+            self.level += 1;
+            self.raised_at = Some(now);
+            self.in_order_since = Some(now);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use securecall_netem::virtual_start;
+
+    use super::*;
+
+    const TICK: Duration = Duration::from_millis(10);
+    const IN_TIME: Duration = Duration::from_millis(1);
+    const TOO_LATE: Duration = Duration::from_millis(8);
+
+    /// Ticks of so many seconds, each as late as `late` says for its number and the complexity; the complexity after each second.
+    fn complexities(seconds: u32, late: impl Fn(u32, u8) -> Duration) -> Vec<u8> {
+        let start = virtual_start();
+        let mut effort = EffortControl::new();
+        let ticks = 0..seconds * 100;
+        let after = ticks.map(|number| {
+            effort.handle_tick(start + TICK * number, late(number, effort.complexity()));
+            effort.complexity()
+        });
+        after.skip(99).step_by(100).collect()
+    }
+
+    #[test]
+    fn where_ticks_come_in_time_the_effort_is_greatest() {
+        assert_eq!(complexities(600, |_, _| IN_TIME), [9; 600]);
+    }
+
+    #[test]
+    fn ticks_that_come_late_lower_it_within_seconds_to_nothing() {
+        let all_late = complexities(6, |_, _| TOO_LATE);
+        assert_eq!(all_late, [7, 5, 2, 0, 0, 0]);
+    }
+
+    #[test]
+    fn a_few_late_ticks_and_one_stall_lower_nothing() {
+        let few = |number, _| match number % 100 {
+            0..9 => TOO_LATE,
+            _ => IN_TIME,
+        };
+        assert_eq!(complexities(60, few), [9; 60]);
+        let stall = |number, _| match number {
+            500 => Duration::from_secs(5),
+            501..509 => TOO_LATE,
+            _ => IN_TIME,
+        };
+        assert_eq!(complexities(60, stall), [9; 60]);
+    }
+
+    #[test]
+    fn it_settles_where_the_machine_holds_it_and_tries_more_ever_more_rarely() {
+        let slow = |_, complexity| if complexity > 5 { TOO_LATE } else { IN_TIME };
+        let seconds = complexities(3_600, slow);
+        assert_eq!(seconds[2], 5);
+        let tries: Vec<_> = seconds
+            .windows(2)
+            .enumerate()
+            .filter(|(_, pair)| pair[0] < pair[1])
+            .map(|(second, _)| second)
+            .collect();
+        assert!((4..9).contains(&tries.len()), "{tries:?}");
+        for three in tries.windows(3) {
+            let (first, second) = (three[1] - three[0], three[2] - three[1]);
+            assert!(second >= first, "{tries:?}");
+        }
+        let well = seconds.iter().filter(|it| **it == 5).count();
+        assert!(well > 3_560, "{well}");
+    }
+
+    #[test]
+    fn it_rises_again_when_the_machine_has_time_again() {
+        let busy = |number, _| if number < 1_000 { TOO_LATE } else { IN_TIME };
+        let seconds = complexities(200, busy);
+        assert_eq!((seconds[9], seconds[199]), (0, 9));
+        let steps = seconds.windows(2).all(|it| it[1] <= it[0] + 3);
+        assert!(steps, "a step at a time");
+    }
+}

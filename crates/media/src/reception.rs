@@ -1,0 +1,311 @@
+//! How the frames of a peer come: which of them are lost on the way, and what waits in queues there.
+//!
+//! Whether a frame came in time for its turn is the jitter buffer's matter. Here a frame is lost if it did not come at all,
+//! so mere jitter is no loss.
+
+use web_time::Instant;
+
+use crate::voice_report::VoiceReport;
+
+const FRAME_US: i64 = 20_000;
+/// Frames over which loss is judged: 2 s.
+const WINDOW: u32 = 100;
+/// The newest frames are not judged: those before them may still come (200 ms).
+const MARGIN: u32 = 10;
+/// With fewer frames than these the share is not of them but of so many: one lost frame of the first two is not half of all.
+const LEAST_JUDGED: u32 = 50;
+/// A frame this far (20 s) from the newest begins a new count.
+const MAX_JUMP: i64 = 1_000;
+/// The fastest frames of the last second, in two parts …
+const RECENT_US: i64 = 500_000;
+const RECENT_PARTS: usize = 2;
+/// … against the fastest of the last half minute, in six.
+const BASE_US: i64 = 5_000_000;
+const BASE_PARTS: usize = 6;
+
+/// Watches sequence numbers and arrival times.
+#[derive(Debug)]
+pub(crate) struct Reception {
+    epoch: Option<Instant>,
+    count: Option<Count>,
+    recent: WindowedMinimum<RECENT_PARTS>,
+    base: WindowedMinimum<BASE_PARTS>,
+}
+
+/// Which of the last frames have come.
+#[derive(Debug, Clone, Copy)]
+struct Count {
+    first: u64,
+    newest: u64,
+    /// Bit 0 is the newest, bit 1 the one before it.
+    arrived: u128,
+    /// How many frames there have been since the first, as far as `arrived` reaches.
+    known: u32,
+}
+
+impl Reception {
+    pub(crate) fn new() -> Self {
+        Self {
+            epoch: None,
+            count: None,
+            recent: WindowedMinimum::new(RECENT_US),
+            base: WindowedMinimum::new(BASE_US),
+        }
+    }
+
+    /// Takes note of an authentic frame by its extended sequence number.
+    pub(crate) fn handle_frame(&mut self, now: Instant, sequence: u64) {
+        let epoch = *self.epoch.get_or_insert(now);
+        let arrival = now.saturating_duration_since(epoch).as_micros();
+        let arrival = i64::try_from(arrival).unwrap_or(i64::MAX);
+        let count = match &mut self.count {
+            Some(count) if count.is_near(sequence) => count,
+            count => {
+                self.recent = WindowedMinimum::new(RECENT_US);
+                self.base = WindowedMinimum::new(BASE_US);
+                count.insert(Count::new(sequence))
+            }
+        };
+        count.record(sequence);
+        let media_time = distance(count.first, sequence).saturating_mul(FRAME_US);
+        let transit = arrival.saturating_sub(media_time);
+        self.recent.record(arrival, transit);
+        self.base.record(arrival, transit);
+    }
+
+    /// What is to be told of the last seconds.
+    pub(crate) fn report(&self) -> VoiceReport {
+        let (loss_percent, burst) = self.count.map_or((0, 0), Count::losses);
+        let queue = match (self.recent.minimum(), self.base.minimum()) {
+            (Some(recent), Some(base)) => recent.saturating_sub(base),
+            _ => 0,
+        };
+        let queue = std::time::Duration::from_micros(u64::try_from(queue).unwrap_or(0));
+        VoiceReport::new(loss_percent, burst, queue)
+    }
+}
+
+impl Count {
+    fn new(sequence: u64) -> Self {
+        Self {
+            first: sequence,
+            newest: sequence,
+            arrived: 0,
+            known: 1,
+        }
+    }
+
+    fn is_near(&self, sequence: u64) -> bool {
+        (-MAX_JUMP..=MAX_JUMP).contains(&distance(self.newest, sequence))
+    }
+
+    fn record(&mut self, sequence: u64) {
+        let ahead = distance(self.newest, sequence);
+        if ahead > 0 {
+            let ahead = ahead.unsigned_abs() as u32;
+            self.newest = sequence;
+            self.arrived = self.arrived.checked_shl(ahead).unwrap_or(0) | 1;
+            self.known = self.known.saturating_add(ahead).min(u128::BITS);
+        } else {
+            // One that was overtaken, or comes late: not lost after all.
+            let behind = ahead.unsigned_abs() as u32;
+            self.arrived |= 1_u128.checked_shl(behind).unwrap_or(0);
+        }
+    }
+
+    /// The share of lost frames in percent, rounded up, and the longest run of them.
+    fn losses(self) -> (u8, u8) {
+        let judged = self.known.saturating_sub(MARGIN).min(WINDOW);
+        let window = (1_u128 << judged) - 1;
+        let lost = !(self.arrived >> MARGIN) & window;
+        let share = (lost.count_ones() * 100).div_ceil(judged.max(LEAST_JUDGED));
+        let (mut longest, mut runs) = (0, lost);
+        while runs != 0 {
+            // Each run of ones loses one.
+            runs &= runs << 1;
+            longest += 1;
+        }
+        (share as u8, longest)
+    }
+}
+
+/// How far `sequence` is ahead of `from`.
+fn distance(from: u64, sequence: u64) -> i64 {
+    sequence.wrapping_sub(from) as i64
+}
+
+/// The least of the values of a while, which is made of `N` parts and forgets a part at a time.
+#[derive(Debug)]
+struct WindowedMinimum<const N: usize> {
+    part_us: i64,
+    /// Which part each is, counted from the start, and its least value.
+    parts: [Option<(i64, i64)>; N],
+    newest: i64,
+}
+
+impl<const N: usize> WindowedMinimum<N> {
+    fn new(part_us: i64) -> Self {
+        Self {
+            part_us,
+            parts: [None; N],
+            newest: 0,
+        }
+    }
+
+    fn record(&mut self, at: i64, value: i64) {
+        let part = at / self.part_us;
+        self.newest = self.newest.max(part);
+        let slot = &mut self.parts[part.unsigned_abs() as usize % N];
+        *slot = match *slot {
+            Some((known, least)) if known == part => Some((part, least.min(value))),
+            _ => Some((part, value)),
+        };
+    }
+
+    fn minimum(&self) -> Option<i64> {
+        let parts = self.parts.iter().flatten();
+        let recent = parts.filter(|(part, _)| self.newest - part < N as i64);
+        recent.map(|(_, least)| *least).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use securecall_netem::{Bursts, Conditions, Link, virtual_start};
+
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    /// Sends a frame every 20 ms and gives the report at each of these times, with the time since the start.
+    fn reports(
+        seed: u64,
+        seconds: u32,
+        weather: impl Fn(Duration) -> Conditions,
+    ) -> Vec<(Duration, VoiceReport)> {
+        let start = virtual_start();
+        let mut link = Link::new(seed, weather(Duration::ZERO));
+        let mut reception = Reception::new();
+        let mut reports = Vec::new();
+        for number in 0..seconds * 50 {
+            let now = start + 20 * MS * number;
+            link.set_conditions(weather(now - start));
+            link.send(now, 151, 65_000 + u64::from(number));
+            while let Some((at, sequence)) = link.receive(now) {
+                reception.handle_frame(at, sequence);
+            }
+            reports.push((now - start, reception.report()));
+        }
+        reports
+    }
+
+    fn after(reports: &[(Duration, VoiceReport)], seconds: u64) -> Vec<VoiceReport> {
+        let late = reports
+            .iter()
+            .filter(|(at, _)| *at >= Duration::from_secs(seconds));
+        late.map(|(_, report)| *report).collect()
+    }
+
+    fn mean_loss(reports: &[VoiceReport]) -> f64 {
+        let sum: f64 = reports.iter().map(|it| f64::from(it.loss_percent())).sum();
+        sum / reports.len() as f64
+    }
+
+    #[test]
+    fn jitter_that_reorders_is_neither_loss_nor_queue() {
+        let reports = reports(1, 60, |_| Conditions {
+            jitter: 100 * MS,
+            duplicate: 0.1,
+            ..Conditions::default()
+        });
+        for (at, report) in reports {
+            assert_eq!(report, VoiceReport::default(), "{at:?}");
+        }
+    }
+
+    #[test]
+    fn a_lost_frame_is_told_of_within_300_ms_and_for_two_seconds() {
+        let mut reception = Reception::new();
+        let start = virtual_start();
+        let mut told = Vec::new();
+        for number in 0..400_u32 {
+            if number != 200 {
+                reception.handle_frame(start + 20 * MS * number, number.into());
+            }
+            if reception.report().loss_percent() > 0 {
+                told.push(number);
+            }
+        }
+        assert_eq!((told[0], told.len()), (210, 100));
+    }
+
+    #[test]
+    fn loss_has_its_share_and_bursts_their_length() {
+        for loss in [0.05, 0.2, 0.3] {
+            let reports = reports(2, 200, |_| Conditions {
+                loss,
+                jitter: 40 * MS,
+                ..Conditions::default()
+            });
+            let mean = mean_loss(&after(&reports, 3));
+            assert!((mean - loss * 100.0).abs() < 2.0, "{loss}: {mean} %");
+        }
+        let bursts = Some(Bursts {
+            begin: 0.02,
+            end: 0.25,
+        });
+        let reports = after(
+            &reports(3, 200, |_| Conditions {
+                bursts,
+                ..Conditions::default()
+            }),
+            3,
+        );
+        let longest = reports.iter().map(|it| it.longest_burst()).max();
+        assert!(longest >= Some(8), "{longest:?}");
+    }
+
+    #[test]
+    fn a_path_that_is_too_narrow_shows_as_queue_and_then_as_loss_too() {
+        let reports = reports(4, 20, |at| Conditions {
+            rate: (at > 5_000 * MS).then_some(6_550),
+            queue: 300 * MS,
+            ..Conditions::default()
+        });
+        let at = |seconds: u64| after(&reports, seconds)[0];
+        assert_eq!(at(4), VoiceReport::default());
+        assert!(at(8).queueing_delay() >= 200 * MS);
+        assert!((10..18).contains(&at(14).loss_percent()), "{:?}", at(14));
+        assert!(at(14).queueing_delay() >= 280 * MS);
+    }
+
+    #[test]
+    fn another_path_is_a_queue_for_half_a_minute_at_most() {
+        let reports = reports(5, 60, |at| Conditions {
+            delay: if at < 5_000 * MS { 10 * MS } else { 110 * MS },
+            ..Conditions::default()
+        });
+        assert!(after(&reports, 8)[0].queueing_delay() >= 80 * MS);
+        assert!(
+            after(&reports, 37)
+                .iter()
+                .all(|it| it.queueing_delay().is_zero())
+        );
+    }
+
+    #[test]
+    fn numbers_from_anywhere_do_no_harm() {
+        let (mut reception, start) = (Reception::new(), virtual_start());
+        for (i, sequence) in [0, u64::MAX, 1 << 63, 5, 4, 6, 900, u64::MAX / 2, 7]
+            .into_iter()
+            .cycle()
+            .take(1_000)
+            .enumerate()
+        {
+            reception.handle_frame(start + Duration::from_secs(i as u64 * 10), sequence);
+            assert!(reception.report().loss_percent() <= 63);
+        }
+    }
+}

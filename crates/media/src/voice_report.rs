@@ -1,0 +1,108 @@
+//! What a side hears of the other's frames, told in each of its own: two bytes inside the sealed frame.
+//!
+//! Frames leave at one pace anyway, so a report costs no packet and shows to nobody. Its bits, the highest first: loss (6),
+//! longest burst (4), queueing delay (4), and two that are zero when sent and ignored when read.
+//! See `docs/protocol/frame.md`.
+
+use std::time::Duration;
+
+/// Bytes of a report.
+pub(crate) const REPORT_BYTES: usize = 2;
+
+const MAX_LOSS_PERCENT: u8 = 63;
+const MAX_BURST: u8 = 15;
+const MAX_QUEUE_STEPS: u8 = 15;
+/// What one step of queueing delay stands for.
+const QUEUE_STEP_MS: u64 = 20;
+
+/// How the frames of a peer come, by its own word or ours. Any two bytes are a report: what they can say is bounded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct VoiceReport {
+    loss_percent: u8,
+    longest_burst: u8,
+    queue_steps: u8,
+}
+
+impl VoiceReport {
+    /// A report of these figures, each cut to what a report can say.
+    pub fn new(loss_percent: u8, longest_burst: u8, queueing_delay: Duration) -> Self {
+        let steps = queueing_delay.as_millis() / u128::from(QUEUE_STEP_MS);
+        Self {
+            loss_percent: loss_percent.min(MAX_LOSS_PERCENT),
+            // Each says that something was lost, or neither does.
+            longest_burst: match loss_percent {
+                0 => 0,
+                _ => longest_burst.clamp(1, MAX_BURST),
+            },
+            queue_steps: u8::try_from(steps).map_or(MAX_QUEUE_STEPS, |it| it.min(MAX_QUEUE_STEPS)),
+        }
+    }
+
+    /// Share of the frames of the last two seconds that did not come, in percent: 0 only if none was lost, 63 for that or more.
+    pub fn loss_percent(self) -> u8 {
+        self.loss_percent
+    }
+
+    /// The longest run of frames among them of which none came: 0 to 15, which stands for more, too.
+    pub fn longest_burst(self) -> u8 {
+        self.longest_burst
+    }
+
+    /// By how much even the fastest frames of the last second were slower than the fastest of the last half minute: what waits
+    /// in queues on the way. In steps of 20 ms, 300 ms for that or more.
+    pub fn queueing_delay(self) -> Duration {
+        Duration::from_millis(u64::from(self.queue_steps) * QUEUE_STEP_MS)
+    }
+
+    pub(crate) fn to_bytes(self) -> [u8; REPORT_BYTES] {
+        let bits = u16::from(self.loss_percent) << 10
+            | u16::from(self.longest_burst) << 6
+            | u16::from(self.queue_steps) << 2;
+        bits.to_be_bytes()
+    }
+
+    pub(crate) fn from_bytes(bytes: [u8; REPORT_BYTES]) -> Self {
+        let bits = u16::from_be_bytes(bytes);
+        let field = |shift: u32, mask: u8| (bits >> shift) as u8 & mask;
+        let queue = Duration::from_millis(u64::from(field(2, MAX_QUEUE_STEPS)) * QUEUE_STEP_MS);
+        Self::new(field(10, MAX_LOSS_PERCENT), field(6, MAX_BURST), queue)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_reads_as_it_was_written() {
+        for (loss, burst, queue_ms, bytes) in [
+            (0, 0, 0, [0, 0]),
+            (1, 1, 0, [0x04, 0x40]),
+            (20, 3, 60, [0x50, 0xcc]),
+            (63, 15, 300, [0xff, 0xfc]),
+        ] {
+            let report = VoiceReport::new(loss, burst, Duration::from_millis(queue_ms));
+            assert_eq!(report.to_bytes(), bytes);
+            assert_eq!(VoiceReport::from_bytes(bytes), report);
+        }
+    }
+
+    #[test]
+    fn figures_beyond_what_a_report_can_say_are_cut() {
+        let report = VoiceReport::new(100, 255, Duration::from_secs(9));
+        assert_eq!((report.loss_percent(), report.longest_burst()), (63, 15));
+        assert_eq!(report.queueing_delay(), Duration::from_millis(300));
+    }
+
+    #[test]
+    fn any_two_bytes_are_a_report_that_says_nothing_impossible_and_spare_bits_say_nothing() {
+        for bits in 0..=u16::MAX {
+            let report = VoiceReport::from_bytes(bits.to_be_bytes());
+            assert_eq!(report.loss_percent() == 0, report.longest_burst() == 0);
+            assert!(report.loss_percent() <= 63 && report.longest_burst() <= 15);
+            assert!(report.queueing_delay() <= Duration::from_millis(300));
+            assert_eq!(report.to_bytes()[1] & 0b11, 0);
+            assert_eq!(VoiceReport::from_bytes((bits ^ 0b11).to_be_bytes()), report);
+        }
+    }
+}
