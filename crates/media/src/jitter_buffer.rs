@@ -347,35 +347,6 @@ impl JitterBuffer {
         )
         .unwrap_or(i64::MAX)
     }
-
-    /// Takes a copy of an older frame that came in a later packet. It fills a hole, and counts neither for the arrival statistics
-    /// nor as late or duplicate.
-    pub fn insert_copy(
-        &mut self,
-        _now: Instant,
-        sequence: u64,
-        rtp_time: u32,
-        payload: &[u8],
-    ) -> Insertion {
-        let Some(origin) = self.origin.filter(|_| Voice::is_frame(payload)) else {
-            return Insertion::Refused;
-        };
-        let rtp_offset =
-            rtp_time.wrapping_sub((sequence as u32).wrapping_mul(FRAME_SAMPLES as u32));
-        let distance = sequence.wrapping_sub(origin.newest_sequence) as i64;
-        if rtp_offset != origin.rtp_offset || !(-MAX_JUMP..=0).contains(&distance) {
-            return Insertion::Refused;
-        }
-        let index = origin.newest + distance;
-        if index < self.next {
-            return Insertion::Late;
-        }
-        if self.store.has_seen(index) {
-            return Insertion::Duplicate;
-        }
-        self.store.insert(index, payload);
-        Insertion::Kept
-    }
 }
 
 /// The cushion in which a share of the packets is in time.
