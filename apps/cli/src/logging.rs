@@ -44,7 +44,7 @@ pub(crate) fn start(verbose: u8) {
     let by_option = match verbose {
         0 => "error,matrix_sdk_crypto=off,matrix_sdk_sqlite=off",
         1 => {
-            "warn,securecall=info,securecall_driver=info,securecall_session=info,securecall_matrix=info,securecall_media=info,securecall_profile=info"
+            "warn,matrix_sdk_crypto=error,matrix_sdk_sqlite=error,securecall=info,securecall_driver=info,securecall_session=info,securecall_matrix=info,securecall_media=info,securecall_profile=info"
         }
         _ => {
             "warn,securecall=debug,securecall_driver=debug,securecall_session=debug,securecall_matrix=debug,securecall_media=debug,securecall_profile=debug,securecall_audio_device=debug"

@@ -73,6 +73,7 @@ fn passphrase_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
             ErrorKind::InvalidFile,
             format!("{PASSPHRASE_FILE}: {}: {why}", path.display()),
         )
+        .help("name a file that holds the passphrase and nothing else; or leave the variable out, and the keyring or a question gives it")
     };
     let text = File::open(path)
         .and_then(secret_input::read_text_to_end)

@@ -3,7 +3,7 @@
 mod streams;
 mod stun;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,6 +36,16 @@ pub enum Lie {
     Refusal(u16),
     /// It refuses to keep an address, with this code, and carries nothing from peers until another one is asked for.
     RefusedRefresh(u16),
+    /// These user names have expired: it refuses whatever they ask for, and carries nothing until so many others have asked for an
+    /// address.
+    Expired {
+        /// The names.
+        names: BTreeSet<Vec<u8>>,
+        /// How many others.
+        others: usize,
+        /// Those who have asked so far.
+        fresh: BTreeSet<Vec<u8>>,
+    },
     /// It calls every nonce stale.
     StaleNonce,
     /// It asks for the password of another realm with each answer.
@@ -127,6 +137,27 @@ impl LyingTurn {
     /// From now on it lies so.
     pub fn lie(&self, lie: Lie) {
         *self.liar.lie() = lie;
+    }
+
+    /// From now on all user names have expired that were used so far, and nothing is carried before so many others are. Gives them.
+    pub fn expire_names(&self, others: usize) -> BTreeSet<Vec<u8>> {
+        let names = self.names();
+        self.lie(Lie::Expired {
+            names: names.clone(),
+            others,
+            fresh: BTreeSet::new(),
+        });
+        names
+    }
+
+    /// The user names that clients have asked for an address with.
+    pub fn names(&self) -> BTreeSet<Vec<u8>> {
+        let heard = self.liar.heard();
+        let asked = heard.iter().filter_map(|bytes| Message::read(bytes));
+        asked
+            .filter(|message| message.is_request(Some(ALLOCATE)))
+            .filter_map(|message| message.username().map(<[u8]>::to_vec))
+            .collect()
     }
 
     /// Everything that clients have said to it so far.
@@ -223,6 +254,7 @@ impl Liar {
         let Some(request) = request else {
             return match lie {
                 Lie::None | Lie::RelayedAddress(_) | Lie::ForgedPeers => Fate::Forwarded,
+                Lie::Expired { others, fresh, .. } if fresh.len() >= others => Fate::Forwarded,
                 _ => Fate::Dropped,
             };
         };
@@ -243,6 +275,7 @@ impl Liar {
                 }
                 Fate::Forwarded
             }
+            Lie::Expired { names, .. } => self.hear_with_name(&request, &names),
             Lie::OtherRealms => {
                 let realm = format!("realm-{}.example", self.heard().len());
                 let challenge = request.refused(if is_asked_to_prove { 438 } else { 401 });
@@ -265,6 +298,26 @@ impl Liar {
         }
     }
 
+    /// What becomes of a request where these names have expired.
+    fn hear_with_name(&self, request: &Message, expired: &BTreeSet<Vec<u8>>) -> Fate {
+        let Some(name) = request.username() else {
+            return Fate::Forwarded;
+        };
+        if expired.contains(name) {
+            // As coturn says it, without a proof of its own.
+            let refused = request
+                .refused(401)
+                .with_challenge("example.org", "a nonce");
+            return Fate::Answered(refused.bytes());
+        }
+        if request.is_request(Some(ALLOCATE))
+            && let Lie::Expired { fresh, .. } = &mut *self.lie()
+        {
+            fresh.insert(name.to_vec());
+        }
+        Fate::Forwarded
+    }
+
     /// What a client gets in place of what the real server says.
     fn hear_server(&self, bytes: &[u8]) -> Vec<Vec<u8>> {
         let lie = self.lie().clone();
@@ -275,6 +328,11 @@ impl Liar {
             }
             (Lie::Silence | Lie::RefusedRefresh(_) | Lie::Refusal(_), message)
                 if !message.as_ref().is_some_and(Message::is_answer) =>
+            {
+                Vec::new()
+            }
+            (Lie::Expired { others, fresh, .. }, message)
+                if fresh.len() < others && !message.as_ref().is_some_and(Message::is_answer) =>
             {
                 Vec::new()
             }

@@ -30,7 +30,7 @@ pub(super) fn of_probe(probe: &ServerProbe) -> Check {
         None => transport.to_owned(),
     };
     let check = match outcome {
-        Ok(answer) => of_answer(name, answer, &place),
+        Ok(answer) => of_answer(name, answer, uri.scheme, &place),
         // This machine or network has no IPv6, say: then that is not the way, and nobody's fault.
         Err(failure @ ProbeFailure::NoRoute) => {
             Check::not_checked(name, format!("{failure} ({place})"))
@@ -55,7 +55,7 @@ fn transport(scheme: TurnScheme) -> &'static str {
     }
 }
 
-fn of_answer(name: Name, answer: &ProbeAnswer, place: &str) -> Check {
+fn of_answer(name: Name, answer: &ProbeAnswer, scheme: TurnScheme, place: &str) -> Check {
     match answer {
         ProbeAnswer::Seen { mapped, took } => {
             Check::good(name, format!("sees this machine as {mapped} ({place})")).took(*took)
@@ -66,23 +66,30 @@ fn of_answer(name: Name, answer: &ProbeAnswer, place: &str) -> Check {
             lifetime,
             relaying,
             mapped: _,
-        } => of_allocation(name, relayed, *relaying, *lifetime, place).took(*took),
+        } => {
+            let granted = granted_words(relayed, *lifetime);
+            let is_udp = scheme == TurnScheme::TurnUdp;
+            of_allocation(name, &granted, *relaying, is_udp, place).took(*took)
+        }
     }
+}
+
+fn granted_words(relayed: &[SocketAddr], lifetime: Duration) -> String {
+    let relayed: Vec<String> = relayed.iter().map(SocketAddr::to_string).collect();
+    format!(
+        "granted {} for {} s",
+        relayed.join(" and "),
+        lifetime.as_secs()
+    )
 }
 
 fn of_allocation(
     name: Name,
-    relayed: &[SocketAddr],
+    granted: &str,
     relaying: Relaying,
-    lifetime: Duration,
+    is_udp: bool,
     place: &str,
 ) -> Check {
-    let relayed: Vec<String> = relayed.iter().map(SocketAddr::to_string).collect();
-    let granted = format!(
-        "granted {} for {} s",
-        relayed.join(" and "),
-        lifetime.as_secs()
-    );
     match relaying {
         Relaying::Shown { round_trip } => Check::good(
             name,
@@ -92,9 +99,14 @@ fn of_allocation(
             ),
         ),
         Relaying::WithinServer => {
-            Check::good(name, format!("{granted}, and relays within itself ({place})")).hint(
-                "no packet came to it from this machine: this network lets no UDP out, or the firewall of the server lets none in to the ports at which it relays",
-            )
+            // Who was granted it over UDP has a network that lets UDP out.
+            let network = match is_udp {
+                true => "",
+                false => "this network lets no UDP out, or ",
+            };
+            Check::good(name, format!("{granted}, and relays within itself ({place})")).hint(format!(
+                "no packet came to it from this machine: {network}the firewall of the server lets none in to the ports at which it relays (coturn: `min-port` to `max-port`)"
+            ))
         }
         Relaying::NotShown => Check::good(
             name,
@@ -170,6 +182,10 @@ mod tests {
     }
 
     fn allocated(relaying: Relaying) -> Check {
+        allocated_at("turns:turn.example.org", relaying)
+    }
+
+    fn allocated_at(uri: &str, relaying: Relaying) -> Check {
         let answer = ProbeAnswer::Allocated {
             relayed: vec!["192.0.2.1:50000".parse().unwrap()],
             mapped: None,
@@ -177,7 +193,7 @@ mod tests {
             lifetime: Duration::from_secs(600),
             relaying,
         };
-        probe("turns:turn.example.org", Ok(answer))
+        probe(uri, Ok(answer))
     }
 
     #[test]
@@ -194,7 +210,16 @@ mod tests {
         );
         assert_eq!(help, None);
         assert_eq!(allocated(Relaying::NotShown).exit_code(), ExitCode::Done);
-        assert!(allocated(Relaying::WithinServer).words().1.is_some());
+        for (uri, may_be_the_network) in [
+            ("turn:turn.example.org", false),
+            ("turn:turn.example.org?transport=tcp", true),
+            ("turns:turn.example.org", true),
+        ] {
+            let check = allocated_at(uri, Relaying::WithinServer);
+            let help = check.words().1.unwrap();
+            assert!(help.contains("firewall of the server"), "{help}");
+            assert_eq!(help.contains("lets no UDP out"), may_be_the_network);
+        }
         assert_eq!(allocated(Relaying::Nothing).exit_code(), ExitCode::Network);
     }
 

@@ -71,7 +71,10 @@ impl Relays {
         let sources = settings.as_ref().map(Settings::servers);
         let (Some(settings), Some(Ok(sources))) = (settings, sources) else {
             let all = [Name::Relays, Name::Stun, Name::Relay, Name::Nat];
-            teller.cannot(&all, "the settings are not valid");
+            teller.cannot(
+                &all,
+                "which servers there are stands in config.toml and its variables, and these are not valid (above)",
+            );
             return;
         };
         let network = Network {
@@ -198,6 +201,11 @@ fn survey(
     if let Some(left) = lifetime(offered) {
         message.push_str(&format!("; credentials last {}", seconds_words(left)));
     }
+    if asks_tls_first(servers, offered) {
+        message.push_str(
+            "; by relay alone those that are spoken to by TLS go first, and the others only where that is tried in vain: the user name holds your Matrix ID",
+        );
+    }
     match hint(servers, unusable, offered) {
         Some(hint) => Check::good(Name::Relays, message).hint(hint),
         None => Check::good(Name::Relays, message),
@@ -252,14 +260,29 @@ fn hint(servers: &[NamedServer], unusable: &[UnusableUri], offered: &Offered) ->
         );
     }
     let named_in_plain = of_homeserver().any(is_turn) && !of_homeserver().any(is_tls);
-    let names_us = match offered {
-        Offered::Known(Some(offered)) => offered.username.contains('@'),
-        _ => false,
-    };
-    (named_in_plain && names_us).then(|| {
+    (named_in_plain && names_us(offered)).then(|| {
         "none of the homeserver's is spoken to by TLS (turns:), and the user name there holds your Matrix ID: this network can read it. The owner of the homeserver can add a turns: URI"
             .to_owned()
     })
+}
+
+/// Whether our Matrix ID stands in the user name of the homeserver's servers.
+fn names_us(offered: &Offered) -> bool {
+    match offered {
+        Offered::Known(Some(offered)) => offered.username.contains('@'),
+        _ => false,
+    }
+}
+
+/// Whether it makes a difference, on route `relay`, by what a server is spoken to.
+fn asks_tls_first(servers: &[NamedServer], offered: &Offered) -> bool {
+    let of_homeserver = |is_tls: bool| {
+        servers.iter().any(|server| {
+            let tls = server.uri.scheme == TurnScheme::TurnTls;
+            server.named_by == NamedBy::Homeserver && is_turn(server) && tls == is_tls
+        })
+    };
+    names_us(offered) && of_homeserver(true) && of_homeserver(false)
 }
 
 fn is_turn(server: &NamedServer) -> bool {
@@ -345,7 +368,7 @@ mod tests {
         assert_eq!(
             told(&day, true),
             (
-                "2 TURN servers of the homeserver, 1 STUN server of the settings; credentials last 24 h"
+                "2 TURN servers of the homeserver, 1 STUN server of the settings; credentials last 24 h; by relay alone those that are spoken to by TLS go first, and the others only where that is tried in vain: the user name holds your Matrix ID"
                     .to_owned(),
                 None,
                 ExitCode::Done

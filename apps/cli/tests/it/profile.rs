@@ -191,6 +191,12 @@ fn a_passphrase_that_is_missing_or_empty_is_said_so() {
                 .unwrap()
                 .starts_with("SECURECALL_PASSPHRASE_FILE")
         );
+        // Somebody who has set it once and forgotten is not left with the name of a file.
+        let help = error["help"].as_str().unwrap_or_default();
+        assert_eq!(
+            help.contains("leave the variable out"),
+            kind == "invalid_file"
+        );
     }
     let mut command = machine.command(&["--json", "id", "new"]);
     command

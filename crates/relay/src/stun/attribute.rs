@@ -39,6 +39,9 @@ impl AttributeType {
     pub const XOR_MAPPED_ADDRESS: Self = Self(0x0020);
     /// RFC 8656 section 18.11.
     pub const ADDITIONAL_ADDRESS_FAMILY: Self = Self(0x8000);
+    /// The same, by the number of a draft (draft-martinsen-tram-ssoda), which is the one that coturn 4.6.1 reads. No other
+    /// attribute has it, and who does not know it may pass over it.
+    pub const ADDITIONAL_ADDRESS_FAMILY_DRAFT: Self = Self(0x8032);
     /// RFC 8489 section 14.11.
     pub const PASSWORD_ALGORITHMS: Self = Self(0x8002);
     /// RFC 8489 section 14.15.

@@ -197,7 +197,7 @@ impl Allocation {
     /// Lets packets of a host through.
     pub(super) fn allow(&mut self, now: Instant, ids: &mut TransactionIds, peer: IpAddr) {
         let has_family = |own: &SocketAddr| own.is_ipv4() == peer.is_ipv4();
-        if self.relayed().iter().any(has_family) && self.peers.add_permission(peer) {
+        if self.relayed().iter().any(has_family) && self.peers.add_permission(now, peer) {
             self.request(now, ids, Purpose::Permission(peer));
         }
     }
@@ -377,7 +377,9 @@ impl Allocation {
         self.transactions.remove(message.transaction());
         self.stale_nonces = 0;
         match purpose {
-            Purpose::Allocate | Purpose::AllocateIpv6 => self.allocated(now, message),
+            Purpose::Allocate | Purpose::AllocateIpv4 | Purpose::AllocateIpv6 => {
+                self.allocated(now, message);
+            }
             Purpose::Refresh | Purpose::Check => self.refreshed(now, message),
             Purpose::Permission(ip) => self.peers.permission_granted(now, ip),
             Purpose::Channel(peer) => self.peers.channel_granted(now, peer),
@@ -434,15 +436,26 @@ impl Allocation {
                 self.has_given_back = true;
                 self.request(now, ids, Purpose::Release);
             }
-            // It may have addresses of the other family.
+            // It may have addresses of one family: coturn behind a NAT (`external-ip`) gives never both at once.
             Purpose::Allocate if error.code == 440 => {
+                self.request(now, ids, Purpose::AllocateIpv4);
+            }
+            Purpose::AllocateIpv4 if error.code == 440 => {
                 self.request(now, ids, Purpose::AllocateIpv6);
             }
             // The server does not know of any address of ours.
             _ if error.code == 437 => self.fail(TurnFailure::AllocationMismatch),
-            Purpose::Allocate | Purpose::AllocateIpv6 | Purpose::Refresh | Purpose::Check => {
+            Purpose::Allocate
+            | Purpose::AllocateIpv4
+            | Purpose::AllocateIpv6
+            | Purpose::Refresh
+            | Purpose::Check => {
                 let alternate = message.address(AttributeType::ALTERNATE_SERVER);
                 self.fail(TurnFailure::of_code(error.code, alternate));
+            }
+            // That is no word on this host: whoever does not take our name any more does not keep the address either, and says so.
+            Purpose::Permission(_) | Purpose::Channel(_) if matches!(error.code, 401 | 441) => {
+                self.check(now, ids);
             }
             Purpose::Permission(ip) => self.peers.permission_refused(ip),
             Purpose::Channel(peer) => self.peers.channel_refused(peer),

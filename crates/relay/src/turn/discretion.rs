@@ -11,9 +11,12 @@ use web_time::Instant;
 
 use super::{ServerLink, TurnServer};
 
-/// How long servers that are reached by TLS have for an address before the others are asked: some six round trips, to
-/// another continent.
+/// How long servers that are reached by TLS have for an address before others are asked to whom a user name goes that may say who
+/// we are: some six round trips, to another continent.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// The same where the Matrix ID stands in the user name: as long as TLS is tried at all, so that whoever wants to read it has to
+/// have the call fail for so long. A call waits 30 s for its path.
+const PATIENCE_WITH_MATRIX_ID: Duration = Duration::from_secs(10);
 
 /// Which servers are asked, and which are held back.
 #[derive(Debug, Default)]
@@ -52,13 +55,12 @@ impl Discretion {
         if !self.is_on || !has_others {
             return servers;
         }
-        let count = servers.len();
-        servers.retain(|server| !Self::holds_back(server));
-        if servers.len() < count {
+        let held_back = servers.extract_if(.., |server| Self::holds_back(server));
+        if let Some(patience) = held_back.map(|server| patience(&server)).max() {
             let mut sockets = sockets.to_vec();
             let before = self.held_back.take();
             sockets.extend(before.into_iter().flat_map(|before| before.sockets));
-            let until = now + PATIENCE;
+            let until = now + patience;
             self.held_back = Some(HeldBack { until, sockets });
         }
         servers
@@ -81,5 +83,12 @@ impl Discretion {
     /// Nobody needs to be asked any more.
     pub(super) fn forget(&mut self) {
         self.held_back = None;
+    }
+}
+
+fn patience(server: &TurnServer) -> Duration {
+    match server.credentials.hold_matrix_id() {
+        true => PATIENCE_WITH_MATRIX_ID,
+        false => PATIENCE,
     }
 }

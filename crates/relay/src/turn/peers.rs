@@ -10,8 +10,12 @@ use web_time::Instant;
 const PERMISSION_REFRESH: Duration = Duration::from_secs(240);
 /// A channel is good for ten minutes (RFC 8656 section 12), the permission in it for five.
 const CHANNEL_REFRESH: Duration = Duration::from_secs(240);
-/// The most hosts that are let through: as many as a peer may name candidates, twice.
+/// The most hosts that are let through at a time: as many as a peer may name candidates, twice. For one more the least recently
+/// used is let go of: not renewed, and what it sends is dropped. A peer that has moved often has named many.
 pub(super) const MAX_PERMISSIONS: usize = 64;
+/// But not one that was used so recently: a peer that names others without end has its relay asked for seven hosts a second at
+/// most. A path that is being looked for is used each second.
+const KEPT_FOR: Duration = Duration::from_secs(10);
 /// The most channels: a call uses one, and another when its path changes.
 pub(super) const MAX_CHANNELS: usize = 8;
 /// The first number of a channel (RFC 8656 section 12).
@@ -28,37 +32,64 @@ enum Standing {
     Refused,
 }
 
+/// A host, and whether it is let through.
+#[derive(Clone, Copy, Debug)]
+struct Permission {
+    standing: Standing,
+    /// When it was asked for, or a packet went to it.
+    used_at: Instant,
+}
+
 /// What the server lets through.
 #[derive(Debug, Default)]
 pub(super) struct Peers {
-    permissions: BTreeMap<IpAddr, Standing>,
+    permissions: BTreeMap<IpAddr, Permission>,
     channels: BTreeMap<SocketAddr, (u16, Standing)>,
 }
 
 impl Peers {
-    /// Whether the server is to be asked about a host that was not there before.
-    pub(super) fn add_permission(&mut self, ip: IpAddr) -> bool {
-        if self.permissions.contains_key(&ip) || self.permissions.len() >= MAX_PERMISSIONS {
+    /// Whether the server is to be asked about a host that was not there before. Where there is room for no more, the least
+    /// recently used goes.
+    pub(super) fn add_permission(&mut self, now: Instant, ip: IpAddr) -> bool {
+        if let Some(permission) = self.permissions.get_mut(&ip) {
+            permission.used_at = now;
             return false;
         }
-        self.permissions.insert(ip, Standing::Asked);
+        if self.permissions.len() >= MAX_PERMISSIONS && !self.make_room(now) {
+            return false;
+        }
+        let standing = Standing::Asked;
+        let used_at = now;
+        self.permissions
+            .insert(ip, Permission { standing, used_at });
+        true
+    }
+
+    fn make_room(&mut self, now: Instant) -> bool {
+        let all = self.permissions.iter();
+        let oldest = all.min_by_key(|(_, permission)| permission.used_at);
+        let oldest = oldest.map(|(ip, permission)| (*ip, permission.used_at));
+        let Some((ip, _)) = oldest.filter(|(_, used)| *used + KEPT_FOR <= now) else {
+            return false;
+        };
+        self.permissions.remove(&ip);
         true
     }
 
     /// Whether packets may go to and come from a host: the server lets it through, or has not said so yet.
     pub(super) fn is_asked_for(&self, ip: IpAddr) -> bool {
-        let standing = self.permissions.get(&ip);
-        standing.is_some_and(|standing| *standing != Standing::Refused)
+        let standing = self.standing(ip);
+        standing.is_some_and(|standing| standing != Standing::Refused)
     }
 
     /// Whether the server lets a host through.
     pub(super) fn is_permitted(&self, ip: IpAddr) -> bool {
-        matches!(self.permissions.get(&ip), Some(Standing::Granted { .. }))
+        matches!(self.standing(ip), Some(Standing::Granted { .. }))
     }
 
     /// What the server said of a host; `None` while it has said nothing.
     pub(super) fn permits(&self, ip: IpAddr) -> Option<bool> {
-        match self.permissions.get(&ip)? {
+        match self.standing(ip)? {
             Standing::Asked => None,
             Standing::Granted { .. } => Some(true),
             Standing::Refused => Some(false),
@@ -67,16 +98,29 @@ impl Peers {
 
     pub(super) fn permission_granted(&mut self, now: Instant, ip: IpAddr) {
         let renew_at = now + PERMISSION_REFRESH;
-        self.permissions.insert(ip, Standing::Granted { renew_at });
+        self.set(ip, Standing::Granted { renew_at });
     }
 
     pub(super) fn permission_refused(&mut self, ip: IpAddr) {
-        self.permissions.insert(ip, Standing::Refused);
+        self.set(ip, Standing::Refused);
     }
 
     /// The server did not answer: whoever sends there asks again.
     pub(super) fn permission_unanswered(&mut self, ip: IpAddr) {
         self.permissions.remove(&ip);
+    }
+
+    fn standing(&self, ip: IpAddr) -> Option<Standing> {
+        self.permissions
+            .get(&ip)
+            .map(|permission| permission.standing)
+    }
+
+    /// Of one that was let go of meanwhile nothing is kept.
+    fn set(&mut self, ip: IpAddr, standing: Standing) {
+        if let Some(permission) = self.permissions.get_mut(&ip) {
+            permission.standing = standing;
+        }
     }
 
     /// Whether the server is to be asked for a number for a peer that had none.
@@ -131,6 +175,7 @@ impl Peers {
     /// When [`due`](Self::due) has something.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let permissions = self.permissions.values();
+        let permissions = permissions.map(|permission| &permission.standing);
         let channels = self.channels.values().map(|(_, standing)| standing);
         permissions
             .chain(channels)
@@ -152,7 +197,7 @@ impl Peers {
         };
         let permissions = self.permissions.iter_mut();
         let ips = permissions
-            .filter_map(|(ip, standing)| is_due(standing).then_some(*ip))
+            .filter_map(|(ip, permission)| is_due(&mut permission.standing).then_some(*ip))
             .collect();
         let channels = self.channels.iter_mut();
         let peers = channels

@@ -14,7 +14,7 @@ impl Purpose {
     /// The method of such a request, and so of its responses.
     pub(super) const fn method(self) -> Method {
         match self {
-            Self::Allocate | Self::AllocateIpv6 => Method::Allocate,
+            Self::Allocate | Self::AllocateIpv4 | Self::AllocateIpv6 => Method::Allocate,
             Self::Refresh | Self::Check | Self::Release => Method::Refresh,
             Self::Permission(_) => Method::CreatePermission,
             Self::Channel(_) => Method::ChannelBind,
@@ -29,7 +29,9 @@ impl Purpose {
                 .number(AttributeType::REQUESTED_TRANSPORT, REQUESTED_UDP)
                 // An IPv4 address, and an IPv6 one where the server has any, so that peers of both
                 // kinds are reached (RFC 8656 section 7.1).
-                .number(AttributeType::ADDITIONAL_ADDRESS_FAMILY, FAMILY_IPV6),
+                .number(AttributeType::ADDITIONAL_ADDRESS_FAMILY, FAMILY_IPV6)
+                .number(AttributeType::ADDITIONAL_ADDRESS_FAMILY_DRAFT, FAMILY_IPV6),
+            Self::AllocateIpv4 => request.number(AttributeType::REQUESTED_TRANSPORT, REQUESTED_UDP),
             Self::AllocateIpv6 => request
                 .number(AttributeType::REQUESTED_TRANSPORT, REQUESTED_UDP)
                 .number(AttributeType::REQUESTED_ADDRESS_FAMILY, FAMILY_IPV6),

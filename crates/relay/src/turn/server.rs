@@ -54,6 +54,11 @@ impl Credentials {
         self.name_user
     }
 
+    /// Whether the Matrix ID stands in the user name, for everybody to read.
+    pub(super) fn hold_matrix_id(&self) -> bool {
+        self.name_user && self.username.contains('@')
+    }
+
     /// The user name. Anybody on the way reads it, unless the stream is TLS.
     pub fn username(&self) -> &str {
         &self.username

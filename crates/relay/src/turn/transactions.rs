@@ -22,8 +22,10 @@ const STREAM_TIMEOUT: Duration = Duration::from_secs(6);
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// An address.
+    /// Addresses, one of each family.
     Allocate,
+    /// An IPv4 address alone, at a server that refuses both at once.
+    AllocateIpv4,
     /// An IPv6 address alone, at a server that has no others.
     AllocateIpv6,
     /// To keep it.

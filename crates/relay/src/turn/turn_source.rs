@@ -3,7 +3,7 @@
 
 mod again;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -41,8 +41,8 @@ pub struct TurnSource {
     attempts: Vec<Attempt>,
     next_stream: u32,
     redirects: u8,
-    /// Whom the servers are to let through.
-    peers: BTreeSet<IpAddr>,
+    /// Whom the servers are to let through, those last that were named last.
+    peers: VecDeque<IpAddr>,
     /// Counts the gatherings that brought new sockets. Only attempts of one compete: an address that was granted before may be
     /// behind a network that is gone.
     generation: u32,
@@ -83,7 +83,7 @@ impl TurnSource {
             attempts: Vec::new(),
             next_stream: 0,
             redirects: 0,
-            peers: BTreeSet::new(),
+            peers: VecDeque::new(),
             generation: 0,
             late_until: None,
             retry: None,
@@ -407,9 +407,11 @@ impl CandidateSource for TurnSource {
     }
 
     fn allow_peer(&mut self, now: Instant, peer: SocketAddr) {
-        if self.peers.len() < MAX_PERMISSIONS {
-            self.peers.insert(peer.ip());
+        self.peers.retain(|named| *named != peer.ip());
+        if self.peers.len() >= MAX_PERMISSIONS {
+            self.peers.pop_front();
         }
+        self.peers.push_back(peer.ip());
         for attempt in &mut self.attempts {
             attempt.allocation.allow(now, &mut self.ids, peer.ip());
         }

@@ -257,6 +257,28 @@ fn credentials_that_a_homeserver_made_are_taken_and_others_named() {
     }
 }
 
+/// coturn has its own number for the request for a second address, and refuses it where it is behind a NAT.
+#[test]
+fn an_address_of_each_family_is_granted_where_the_server_gives_both_at_once() {
+    let both = ["relay-ip=::1"];
+    let behind_a_nat = ["relay-ip=::1", "external-ip=203.0.113.7"];
+    for (settings, families) in [
+        (&both[..], &[4, 6][..]),
+        (&[][..], &[4]),
+        (&behind_a_nat, &[4]),
+    ] {
+        let coturn = coturn(settings);
+        let source = TurnSource::new([server(&coturn, ServerLink::Udp)], ids(7));
+        let mut device = Device::new(source);
+        device.run_until("an answer", |device| device.answered);
+        let found = device.candidates.iter();
+        let found: Vec<u8> = found
+            .map(|candidate| if candidate.address.is_ipv4() { 4 } else { 6 })
+            .collect();
+        assert_eq!(found, families, "{settings:?}");
+    }
+}
+
 #[test]
 fn a_quota_that_is_reached_is_named() {
     let coturn = coturn(&["user-quota=1"]);

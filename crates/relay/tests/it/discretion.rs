@@ -94,6 +94,33 @@ fn where_tls_is_silent_the_others_are_asked_after_two_seconds() {
     assert_eq!(network.sent[0].destination, address(UDP), "{first:?}");
 }
 
+/// As homeservers write them.
+#[test]
+fn where_tls_is_silent_a_matrix_id_is_shown_to_nobody_for_as_long_as_tls_is_tried() {
+    let with_matrix_id = |server: TurnServer| TurnServer {
+        credentials: credentials("1790000000:@ada:example.org", "secret").naming_user(),
+        ..server
+    };
+    let mut network = asked([with_matrix_id(plain()), with_matrix_id(tls())]);
+    // The stream is given up.
+    network.run_for(7990 * MS);
+    assert_eq!(network.sent, []);
+    network.run_for(10 * MS);
+    assert_eq!(network.sent.len(), 1);
+    // It opens, and the server says nothing.
+    let mut network = asked([with_matrix_id(plain()), with_matrix_id(tls())]);
+    network.run_for(7000 * MS);
+    network.drive(|source, now| source.handle_stream(now, StreamId(0), StreamEvent::Opened));
+    network.run_for(2990 * MS);
+    assert_eq!(network.sent, []);
+    network.run_for(10 * MS);
+    assert_eq!(network.sent.len(), 1);
+    // It has failed: there is nothing to wait for.
+    let mut network = asked([with_matrix_id(plain()), with_matrix_id(tls())]);
+    network.drive(|source, now| source.handle_stream(now, StreamId(0), StreamEvent::Closed));
+    assert_eq!(network.sent.len(), 1);
+}
+
 #[test]
 fn a_server_that_has_no_tls_is_asked_at_once() {
     let network = asked([plain()]);

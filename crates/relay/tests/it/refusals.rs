@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use securecall_relay::stun::{
-    AttributeType, Class, IntegrityAlgorithm, IntegrityKey, MessageBuilder, Method, TransactionId,
+    AttributeType, Class, IntegrityAlgorithm, IntegrityKey, Message, MessageBuilder, Method,
+    TransactionId,
 };
 use securecall_relay::{CandidateSource as _, Datagram, TurnFailure, TurnSource};
 
@@ -33,6 +34,80 @@ fn each_refusal_is_named_and_comes_at_once() {
         assert_eq!(network.answered, [start() + 4 * DELAY], "{code}");
         assert_eq!(network.addresses(), [], "{code}");
     }
+}
+
+#[test]
+fn a_name_that_is_not_taken_any_more_is_noticed_whatever_is_asked_for_and_another_is_used() {
+    let mut network = network(Scripted::new(LISTEN, |request| {
+        Some(match request.method() {
+            Method::Allocate => grant(request).integrity(&key()).finish(),
+            // As servers say it that end names at their time.
+            _ => challenge(request, 401),
+        })
+    }));
+    network.run_for(4 * DELAY);
+    assert_eq!(network.candidates.len(), 1);
+    network.drive(|source, now| source.allow_peer(now, address(PEER)));
+    // Not only when the address is due to be kept, in minutes.
+    network.run_for(4 * DELAY);
+    assert_eq!(failures(&network), [TurnFailure::WrongCredentials]);
+    assert_eq!(network.lost.len(), 1);
+    network.run_for(4 * DELAY);
+    assert_eq!(network.candidates.len(), 2, "it is asked for another");
+}
+
+/// Which hosts the server was asked to let through, in order.
+fn asked_for(network: &Network<TurnSource>) -> Vec<std::net::IpAddr> {
+    let asked = network.sent.iter().filter_map(|sent| {
+        let message = Message::parse(&sent.contents).ok()?;
+        let is_it = message.method() == Method::CreatePermission;
+        let peer = message.xor_address(AttributeType::XOR_PEER_ADDRESS);
+        peer.filter(|_| is_it).map(|peer| peer.ip())
+    });
+    asked.collect()
+}
+
+#[test]
+fn of_more_than_64_hosts_the_least_recently_used_is_no_longer_let_through() {
+    let mut network = network(Scripted::new(LISTEN, |request| {
+        Some(grant(request).integrity(&key()).finish())
+    }));
+    network.run_for(4 * DELAY);
+    let own = network.addresses()[0];
+    let host = |number: u8| address(&format!("203.0.113.{number}:7000"));
+    let name = |network: &mut Network<TurnSource>, numbers: std::ops::Range<u8>| {
+        for number in numbers {
+            network.drive(|source, now| source.allow_peer(now, host(number)));
+        }
+        network.run_for(4 * DELAY);
+    };
+    name(&mut network, 0..64);
+    assert_eq!(asked_for(&network).len(), 64);
+    // All of them are in use still.
+    name(&mut network, 64..70);
+    assert_eq!(asked_for(&network).len(), 64);
+    for _ in 0..60 {
+        network.send(own, &host(0).to_string(), b"the call goes there");
+        network.run_for(200 * MS);
+    }
+    name(&mut network, 70..133);
+    assert_eq!(asked_for(&network).len(), 64 + 63);
+    let permits =
+        |network: &Network<TurnSource>, number| network.source.permits(own, host(number).ip());
+    assert_eq!(permits(&network, 0), Some(true));
+    assert_eq!(
+        (permits(&network, 1), permits(&network, 132)),
+        (None, Some(true))
+    );
+    // What the others send is dropped, and the host of the call is renewed, they are not.
+    let before = asked_for(&network).len();
+    network.run_for(Duration::from_secs(250));
+    let renewed = asked_for(&network)[before..].to_vec();
+    assert!(renewed.contains(&host(0).ip()) && !renewed.contains(&host(1).ip()));
+    // One who comes back is asked for anew.
+    network.send(own, &host(1).to_string(), b"and back");
+    network.run_for(4 * DELAY);
+    assert_eq!(permits(&network, 1), Some(true));
 }
 
 #[test]

@@ -16,6 +16,7 @@ const INDICATION: u16 = 0x010;
 const SUCCESS: u16 = 0x100;
 const ERROR: u16 = 0x110;
 
+const USERNAME: u16 = 0x0006;
 const MESSAGE_INTEGRITY: u16 = 0x0008;
 const ERROR_CODE: u16 = 0x0009;
 const XOR_PEER_ADDRESS: u16 = 0x0012;
@@ -78,6 +79,12 @@ impl Message {
     pub(super) fn is_authenticated(&self) -> bool {
         let mut attributes = self.attributes.iter();
         attributes.any(|(kind, _)| *kind == MESSAGE_INTEGRITY)
+    }
+
+    pub(super) fn username(&self) -> Option<&[u8]> {
+        let mut attributes = self.attributes.iter();
+        let (_, value) = attributes.find(|(kind, _)| *kind == USERNAME)?;
+        Some(value)
     }
 
     /// The refusal of this request.

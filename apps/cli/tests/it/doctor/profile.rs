@@ -163,11 +163,25 @@ fn settings_that_are_wrong_do_not_keep_the_rest_from_being_checked() {
         );
         says(told.check("config"), "message", words);
         assert_eq!(told.check("round_trip")["ok"], true);
-        assert_eq!(told.check("relays")["ok"], Value::Null);
+        for left in ["relays", "stun", "relay", "nat"] {
+            assert_eq!(told.check(left)["ok"], Value::Null);
+            says(told.check(left), "message", "config.toml");
+        }
     }
     fs::write(&config, "route = 'relay'").unwrap();
     let told = doctor(&user.machine);
     assert_eq!((told.code, told.wrong()), (3, vec![("relays", "no_relay")]));
+}
+
+#[test]
+fn what_a_library_thinks_of_a_message_to_oneself_is_not_shown_with_what_this_program_does() {
+    let user = User::new();
+    let ended = user
+        .machine
+        .run(&[&["-v", "--json", "doctor"], &AUDIO[..]].concat());
+    assert_eq!(Told::of(&ended).check("round_trip")["ok"], true);
+    assert!(ended.stderr.contains("securecall"), "{ended:?}");
+    assert!(!ended.stderr.contains("matrix_sdk"), "{ended:?}");
 }
 
 #[test]
