@@ -8,7 +8,7 @@ use securecall_driver::{CallEvent, CallStats, Event as ClientEvent, Peer as Call
 use securecall_matrix::ServerError;
 
 use super::clock::now;
-use crate::error::ErrorKind;
+use crate::error::{ErrorKind, Failure};
 use crate::output::{Event, Peer, Stats, words_for_calls_of_others};
 
 /// Turns the client's events into ours.

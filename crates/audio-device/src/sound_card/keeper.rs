@@ -52,6 +52,8 @@ enum Message {
         buffer_ms: u32,
         only_if_seamless: bool,
     },
+    /// The stream neither fails nor works.
+    Stalled,
     /// The device is dropped.
     Stop,
 }
@@ -119,7 +121,12 @@ impl KeptOpen {
         });
     }
 
-    /// The same only if the device allows two.
+    /// The stream neither fails nor works: it is opened again.
+    pub(super) fn report_stall(&self) {
+        let _ = self.messages.send(Message::Stalled);
+    }
+
+    /// The same as [`reopen`](Self::reopen), only if the device allows two.
     pub(super) fn reopen_if_seamless(&self, buffer_ms: u32) {
         let _ = self.messages.send(Message::Reopen {
             buffer_ms,
@@ -233,6 +240,11 @@ impl<O: OpenStream> Keeper<O> {
                         Err(_) => return Closed::MakesRoom,
                     }
                 }
+                Ok(Message::Stalled) => {
+                    let words = "no sound for seconds";
+                    let kind = cpal::ErrorKind::DeviceNotAvailable;
+                    return Closed::Failed(cpal::Error::with_message(kind, words));
+                }
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return Closed::Stopped,
                 Err(RecvTimeoutError::Timeout) => draining = None,
             }
@@ -248,7 +260,7 @@ impl<O: OpenStream> Keeper<O> {
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return true,
                 Err(RecvTimeoutError::Timeout) => return false,
                 // A stream that fails says so many times.
-                Ok(Message::Failed(..)) => {}
+                Ok(Message::Failed(..) | Message::Stalled) => {}
                 Ok(Message::Reopen { buffer_ms, .. }) => self.buffer_ms = buffer_ms,
             }
         }
@@ -423,6 +435,16 @@ mod tests {
             "the microphone \"USB\" is gone; \"Built-in\" is used in its place"
         );
         assert!(played.kept.news().is_none());
+    }
+
+    #[test]
+    fn a_card_that_stalls_is_opened_again() {
+        let played = Played::new(&[]);
+        assert_eq!(played.next(), Seen::Opened { buffer_ms: 10 });
+        played.kept.report_stall();
+        assert_eq!(played.next(), Seen::Closed { buffer_ms: 10 });
+        assert_eq!(played.next(), Seen::Opened { buffer_ms: 10 });
+        assert!(played.kept.news().is_none(), "it works at once");
     }
 
     #[test]
