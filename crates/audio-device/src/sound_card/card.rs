@@ -19,9 +19,11 @@ use crate::latency::{CallbackReport, Latency, ring_target};
 /// A stream that starts runs unevenly for a moment; the one before is kept longer.
 const STEADY_TICKS: u32 = 20;
 
-/// A card that neither fails nor calls for so many ticks has stopped: a cable, or a server that forgot us. A headset
-/// without a cord may need almost as long to wake.
-const STALLED_TICKS: u32 = 400;
+/// A card that neither fails nor calls for so many ticks has stopped: a cable, or a server that forgot us.
+const STALLED_TICKS: u32 = 200;
+
+/// The same before its first call: a headset without a cord has to wake.
+const NEVER_STARTED_TICKS: u32 = 400;
 
 /// The tick's side of a card's ring, and all that differs between the two directions of sound.
 pub(super) trait TickSide: Sized + Send + 'static {
@@ -299,7 +301,11 @@ impl<S: TickSide> Running<S> {
 fn has_stalled((last, ticks): &mut (u32, u32), calls: u32) -> bool {
     *ticks = if *last == calls { *ticks + 1 } else { 0 };
     *last = calls;
-    let has_stalled = *ticks >= STALLED_TICKS;
+    let limit = match calls {
+        0 => NEVER_STARTED_TICKS,
+        _ => STALLED_TICKS,
+    };
+    let has_stalled = *ticks >= limit;
     if has_stalled {
         *ticks = 0;
     }
@@ -321,6 +327,9 @@ mod tests {
         let stalls: Vec<u32> = (1..=1_000)
             .filter(|_| has_stalled(&mut seen, calls))
             .collect();
-        assert_eq!(stalls, [STALLED_TICKS, 2 * STALLED_TICKS]);
+        assert_eq!(stalls, [1, 2, 3, 4, 5].map(|times| times * STALLED_TICKS));
+        let mut seen = (0, 0);
+        let first = (1..).find(|_| has_stalled(&mut seen, 0));
+        assert_eq!(first, Some(NEVER_STARTED_TICKS));
     }
 }

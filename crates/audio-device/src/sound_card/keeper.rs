@@ -157,6 +157,8 @@ struct Keeper<O> {
 enum Closed {
     Stopped,
     Failed(cpal::Error),
+    /// It did nothing.
+    Stalled,
     /// It has to make room for one with another buffer.
     MakesRoom,
 }
@@ -176,6 +178,7 @@ impl<O: OpenStream> Keeper<O> {
                         Closed::Stopped => return,
                         Closed::MakesRoom => continue,
                         Closed::Failed(error) => (error, now().saturating_duration_since(since)),
+                        Closed::Stalled => (no_sound(), Duration::ZERO),
                     }
                 }
                 Err(error) => (error, Duration::ZERO),
@@ -240,11 +243,7 @@ impl<O: OpenStream> Keeper<O> {
                         Err(_) => return Closed::MakesRoom,
                     }
                 }
-                Ok(Message::Stalled) => {
-                    let words = "no sound for seconds";
-                    let kind = cpal::ErrorKind::DeviceNotAvailable;
-                    return Closed::Failed(cpal::Error::with_message(kind, words));
-                }
+                Ok(Message::Stalled) => return Closed::Stalled,
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return Closed::Stopped,
                 Err(RecvTimeoutError::Timeout) => draining = None,
             }
@@ -293,6 +292,11 @@ impl<O: OpenStream> Keeper<O> {
     fn tell(&self, news: News) {
         let _ = self.news.send(news);
     }
+}
+
+fn no_sound() -> cpal::Error {
+    let kind = cpal::ErrorKind::DeviceNotAvailable;
+    cpal::Error::with_message(kind, "nothing came and nothing went for seconds")
 }
 
 #[expect(
