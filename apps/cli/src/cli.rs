@@ -270,10 +270,10 @@ pub(crate) struct DoctorOptions {
 /// Options of `call` and `listen`.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct MediaOptions {
-    /// default, null, FILE.wav, raw:PATH (s16le 48 kHz mono), - for standard input, or tone:HZ [default: default]
+    /// default, card:NAME, null, FILE.wav, raw:PATH (s16le 48 kHz mono), - for standard input, or tone:HZ [default: default]
     #[arg(long, value_name = "SOURCE", allow_hyphen_values = true, value_parser = microphone())]
     pub(crate) mic: Option<MicrophoneSpec>,
-    /// default, null, FILE.wav, raw:PATH, or - for standard output [default: default]
+    /// default, card:NAME, null, FILE.wav, raw:PATH, or - for standard output [default: default]
     #[arg(long, value_name = "SINK", allow_hyphen_values = true, value_parser = speaker())]
     pub(crate) speaker: Option<SpeakerSpec>,
     /// Echo cancellation, noise suppression and gain control [default: on for sound cards only]

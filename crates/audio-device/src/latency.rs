@@ -23,6 +23,8 @@ pub(crate) struct CallbackReport {
     origin: Instant,
     /// Microseconds since the origin.
     edge_us: AtomicI64,
+    /// How often the card has called.
+    calls: AtomicU32,
     /// How often the ring had nothing for the card.
     dry: AtomicU32,
     /// How often the card's own buffer ran dry or over.
@@ -34,6 +36,7 @@ impl CallbackReport {
         Self {
             origin: now(),
             edge_us: AtomicI64::new(UNKNOWN),
+            calls: AtomicU32::new(0),
             dry: AtomicU32::new(0),
             xruns: AtomicU32::new(0),
         }
@@ -66,6 +69,11 @@ impl CallbackReport {
         (take(&self.dry), take(&self.xruns))
     }
 
+    /// How often the card has called so far; it goes round.
+    pub(crate) fn calls(&self) -> u32 {
+        self.calls.load(Ordering::Relaxed)
+    }
+
     /// How far the edge lies ahead, in milliseconds: for a microphone behind, and so below 0.
     pub(crate) fn edge_ms(&self) -> Option<f64> {
         let edge = self.edge_us.load(Ordering::Relaxed);
@@ -74,6 +82,7 @@ impl CallbackReport {
 
     fn set_edge(&self, edge_us: i64) {
         self.edge_us.store(edge_us, Ordering::Relaxed);
+        self.calls.fetch_add(1, Ordering::Relaxed);
     }
 
     fn elapsed(&self) -> Duration {
@@ -211,7 +220,7 @@ mod tests {
     #[test]
     fn the_edge_moves_with_what_the_callback_says() {
         let report = CallbackReport::new();
-        assert_eq!(report.edge_ms(), None);
+        assert_eq!((report.edge_ms(), report.calls()), (None, 0));
         report.captured(Duration::from_millis(500), Duration::from_millis(10));
         let edge = report.edge_ms().unwrap();
         assert!(edge <= -490.0, "{edge}");
@@ -220,6 +229,7 @@ mod tests {
         // A driver that counts wrongly.
         report.captured(Duration::from_secs(1 << 40), Duration::ZERO);
         assert!(report.edge_ms().unwrap() > -1_000_000.0);
+        assert_eq!(report.calls(), 3);
     }
 
     #[test]

@@ -96,6 +96,8 @@ fn a_script_answers_mutes_and_hangs_up() {
     assert_eq!(callee.wait_for("error")["kind"], "not_now");
     callee.order("dance");
     assert_eq!(callee.wait_for("error")["kind"], "usage");
+    callee.order("microphone null");
+    assert_eq!(callee.wait_for("error")["kind"], "not_now");
     let mut caller = ada.talk(&["call", &bo.id]);
     assert_eq!(callee.wait_for("incoming")["answered"], false);
     caller.wait_for("ringing");
@@ -111,6 +113,13 @@ fn a_script_answers_mutes_and_hangs_up() {
     );
     caller.order("unmute");
     assert_eq!(callee.wait_for("muted")["muted"], false);
+    caller.order("microphone tone:880");
+    assert_eq!(
+        caller.wait_for("notice")["message"],
+        "the microphone is now tone:880"
+    );
+    caller.order("speaker raw:/nowhere/at/all");
+    assert_eq!(caller.wait_for("error")["kind"], "invalid_audio");
     callee.order("hangup");
     assert_eq!(callee.wait_for("ended")["reason"], "local_hangup");
     let (code, rest) = caller.end();

@@ -19,6 +19,12 @@ use crate::latency::{CallbackReport, Latency, ring_target};
 /// A stream that starts runs unevenly for a moment; the one before is kept longer.
 const STEADY_TICKS: u32 = 20;
 
+/// A card that neither fails nor calls for so many ticks has stopped: a cable, or a server that forgot us.
+const STALLED_TICKS: u32 = 200;
+
+/// The same before its first call: a headset without a cord has to wake.
+const NEVER_STARTED_TICKS: u32 = 400;
+
 /// The tick's side of a card's ring, and all that differs between the two directions of sound.
 pub(super) trait TickSide: Sized + Send + 'static {
     const ROLE: Role;
@@ -120,6 +126,8 @@ struct Running<S> {
     next: Option<Successor<S>>,
     rule: BufferRule,
     latency: Latency,
+    /// How often the card had called at the last tick, and for how many ticks that has not changed.
+    calls: (u32, u32),
     /// The card's own glitches since the size was changed.
     xruns: u32,
     /// All glitches.
@@ -201,6 +209,7 @@ impl<S: TickSide> Running<S> {
             next: None,
             rule,
             latency: Latency::new(),
+            calls: (0, 0),
             xruns: 0,
             glitches: 0,
             fault: None,
@@ -218,6 +227,9 @@ impl<S: TickSide> Running<S> {
         let Some(open) = &mut self.current else {
             return false;
         };
+        if has_stalled(&mut self.calls, open.report.calls()) {
+            self.kept.report_stall();
+        }
         open.side.measure(&open.report, &mut self.latency);
         let was_ready = open.side.is_ready();
         let has_passed = open.side.pass(tick);
@@ -282,5 +294,42 @@ impl<S: TickSide> Running<S> {
                 News::Notice(notice) => self.notice = Some(notice),
             }
         }
+    }
+}
+
+/// Takes in how often a card has called; says, once in a while, that it does not any more.
+fn has_stalled((last, ticks): &mut (u32, u32), calls: u32) -> bool {
+    *ticks = if *last == calls { *ticks + 1 } else { 0 };
+    *last = calls;
+    let limit = match calls {
+        0 => NEVER_STARTED_TICKS,
+        _ => STALLED_TICKS,
+    };
+    let has_stalled = *ticks >= limit;
+    if has_stalled {
+        *ticks = 0;
+    }
+    has_stalled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_card_that_does_not_call_any_more_has_stalled_and_a_slow_one_has_not() {
+        let mut seen = (0, 0);
+        for tick in 0..5_000 {
+            assert!(!has_stalled(&mut seen, tick / (STALLED_TICKS - 1)));
+        }
+        let calls = seen.0;
+        seen.1 = 0;
+        let stalls: Vec<u32> = (1..=1_000)
+            .filter(|_| has_stalled(&mut seen, calls))
+            .collect();
+        assert_eq!(stalls, [1, 2, 3, 4, 5].map(|times| times * STALLED_TICKS));
+        let mut seen = (0, 0);
+        let first = (1..).find(|_| has_stalled(&mut seen, 0));
+        assert_eq!(first, Some(NEVER_STARTED_TICKS));
     }
 }

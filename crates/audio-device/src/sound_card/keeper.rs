@@ -52,6 +52,8 @@ enum Message {
         buffer_ms: u32,
         only_if_seamless: bool,
     },
+    /// The stream neither fails nor works.
+    Stalled,
     /// The device is dropped.
     Stop,
 }
@@ -119,7 +121,12 @@ impl KeptOpen {
         });
     }
 
-    /// The same only if the device allows two.
+    /// The stream neither fails nor works: it is opened again.
+    pub(super) fn report_stall(&self) {
+        let _ = self.messages.send(Message::Stalled);
+    }
+
+    /// The same as [`reopen`](Self::reopen), only if the device allows two.
     pub(super) fn reopen_if_seamless(&self, buffer_ms: u32) {
         let _ = self.messages.send(Message::Reopen {
             buffer_ms,
@@ -150,6 +157,8 @@ struct Keeper<O> {
 enum Closed {
     Stopped,
     Failed(cpal::Error),
+    /// It did nothing.
+    Stalled,
     /// It has to make room for one with another buffer.
     MakesRoom,
 }
@@ -169,6 +178,7 @@ impl<O: OpenStream> Keeper<O> {
                         Closed::Stopped => return,
                         Closed::MakesRoom => continue,
                         Closed::Failed(error) => (error, now().saturating_duration_since(since)),
+                        Closed::Stalled => (no_sound(), Duration::ZERO),
                     }
                 }
                 Err(error) => (error, Duration::ZERO),
@@ -233,6 +243,7 @@ impl<O: OpenStream> Keeper<O> {
                         Err(_) => return Closed::MakesRoom,
                     }
                 }
+                Ok(Message::Stalled) => return Closed::Stalled,
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return Closed::Stopped,
                 Err(RecvTimeoutError::Timeout) => draining = None,
             }
@@ -248,7 +259,7 @@ impl<O: OpenStream> Keeper<O> {
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return true,
                 Err(RecvTimeoutError::Timeout) => return false,
                 // A stream that fails says so many times.
-                Ok(Message::Failed(..)) => {}
+                Ok(Message::Failed(..) | Message::Stalled) => {}
                 Ok(Message::Reopen { buffer_ms, .. }) => self.buffer_ms = buffer_ms,
             }
         }
@@ -281,6 +292,11 @@ impl<O: OpenStream> Keeper<O> {
     fn tell(&self, news: News) {
         let _ = self.news.send(news);
     }
+}
+
+fn no_sound() -> cpal::Error {
+    let kind = cpal::ErrorKind::DeviceNotAvailable;
+    cpal::Error::with_message(kind, "nothing came and nothing went for seconds")
 }
 
 #[expect(
@@ -423,6 +439,16 @@ mod tests {
             "the microphone \"USB\" is gone; \"Built-in\" is used in its place"
         );
         assert!(played.kept.news().is_none());
+    }
+
+    #[test]
+    fn a_card_that_stalls_is_opened_again() {
+        let played = Played::new(&[]);
+        assert_eq!(played.next(), Seen::Opened { buffer_ms: 10 });
+        played.kept.report_stall();
+        assert_eq!(played.next(), Seen::Closed { buffer_ms: 10 });
+        assert_eq!(played.next(), Seen::Opened { buffer_ms: 10 });
+        assert!(played.kept.news().is_none(), "it works at once");
     }
 
     #[test]

@@ -48,13 +48,15 @@ impl Outage {
         };
         self.attempts += 1;
         self.waited += pause;
-        let words = match self.waited {
-            waited if waited >= LOST_AFTER => Words::Lost,
-            _ => Words::Interrupted,
+        let words = match (self.attempts, self.waited) {
+            // What works again at once is no news.
+            (1, _) => None,
+            (_, waited) if waited >= LOST_AFTER => Some(Words::Lost),
+            _ => Some(Words::Interrupted),
         };
-        if self.told != Some(words) {
-            self.told = Some(words);
-            self.to_tell = Some(words);
+        if words.is_some() && self.told != words {
+            self.told = words;
+            self.to_tell = words;
         }
         pause
     }
@@ -97,6 +99,9 @@ mod tests {
     fn an_outage_is_told_once_and_once_more_after_half_a_minute() {
         let mut outage = Outage::default();
         assert!(!outage.opened(), "nothing was told");
+        outage.failed(WORKED);
+        assert_eq!(outage.take_words(), None);
+        assert!(!outage.opened(), "a moment is not told");
         let (mut told, mut waited) = (Vec::new(), Duration::ZERO);
         for _ in 0..100 {
             waited += outage.failed(Duration::ZERO);
@@ -121,6 +126,7 @@ mod tests {
         assert_eq!(words, 2, "interrupted, back");
         assert_eq!(outage.failed(Duration::from_millis(300)), LONGEST_PAUSE);
         assert_eq!(outage.failed(WORKED), Duration::ZERO, "it had worked");
+        assert_eq!(outage.failed(Duration::ZERO), FIRST_PAUSE);
         assert_eq!(outage.take_words(), Some(Words::Interrupted));
         assert!(outage.opened());
     }

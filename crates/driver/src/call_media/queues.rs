@@ -66,6 +66,7 @@ mod tests {
             match order {
                 Order::Control(_) => control += 1,
                 Order::Network(state) => networks.push(state.slept),
+                Order::Exchange(_) => panic!("nobody wants another device"),
                 Order::Command(command) => commands.push(format!("{command:?}")),
             }
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use securecall_driver::{AnswerPolicy, CallEvent, EndReason, Event};
+use securecall_driver::{AnswerPolicy, CallEvent, Client, DeviceWish, EndReason, Event};
 
 use crate::people::{
     InCall, Person, connected, direct, ended, hears, incoming, placed, synapse, wait_for,
@@ -32,6 +32,56 @@ async fn two_strangers_hear_each_others_tone() {
         );
         assert!(median_amplitude(&person.recording(), own) < 0.02, "an echo");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn devices_are_exchanged_in_a_call_and_one_that_cannot_be_changes_nothing() {
+    let (caller, callee) = (Person::new(synapse()).await, Person::new(synapse()).await);
+    let configs = [caller.config(440), callee.config(1000)];
+    let mut call = InCall::between(caller, callee, configs).await;
+    let nowhere = call.callee.recording().with_file_name("nowhere.wav");
+    let elsewhere = call.callee.recording().with_file_name("elsewhere.wav");
+    let wish = |path: &std::path::Path| path.to_str().unwrap().to_owned();
+    let handle = call.calling.handle();
+    let id = call.call.handle;
+    let refused = DeviceWish::Microphone(wish(&nowhere).parse().unwrap());
+    handle.exchange(id, refused).await.unwrap();
+    let why = wait_for(&mut call.calling, |event| match event {
+        Event::DeviceRefused { error, .. } => Some(error.to_string()),
+        _ => None,
+    });
+    assert!(why.await.ends_with("nowhere.wav does not exist"));
+    handle
+        .exchange(id, DeviceWish::Microphone("tone:880".parse().unwrap()))
+        .await
+        .unwrap();
+    told(&mut call.calling, "the microphone is now tone:880").await;
+    let answered = call.callees_call.handle;
+    let sink = DeviceWish::Speaker(wish(&elsewhere).parse().unwrap());
+    call.called.handle().exchange(answered, sink).await.unwrap();
+    told(&mut call.called, "elsewhere.wav").await;
+    for _ in 0..3 {
+        hears(&mut call.called).await;
+    }
+    call.hang_up().await;
+    let over = handle.exchange(id, DeviceWish::Speaker("null".parse().unwrap()));
+    assert!(over.await.is_err(), "the call is over");
+    call.calling.stop().await;
+    call.called.stop().await;
+    // The first recording is whole, too.
+    assert!(median_amplitude(&call.callee.recording(), 440.0) > 0.1);
+    let heard = median_amplitude(&elsewhere, 880.0);
+    assert!((0.2..0.3).contains(&heard), "{heard}");
+    assert!(median_amplitude(&elsewhere, 440.0) < 0.02);
+}
+
+/// Waits until the user is told this of a device.
+async fn told(client: &mut Client, words: &str) {
+    wait_for(client, |event| match event {
+        Event::Notice { text, .. } if text.contains(words) => Some(()),
+        _ => None,
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,8 @@
 
 use std::process::Stdio;
 
+use securecall_interop::SoundServer;
+
 use super::{Told, says};
 use crate::command::{Machine, end};
 
@@ -36,4 +38,34 @@ fn a_sound_card_that_is_muted_is_told_from_one_that_delivers_sound() {
         assert_eq!(told.check(name)["kind"], "audio_unavailable", "{name}");
         says(told.check(name), "message", "this machine has no");
     }
+}
+
+#[test]
+fn a_sound_card_is_told_with_its_rate_and_how_late_it_is() {
+    let (machine, _) = Machine::with_identity();
+    let server = SoundServer::start(&["loop"]).unwrap();
+    server
+        .control(&["load-module", "module-sine", "sink=loop", "frequency=440"])
+        .unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = machine.command(&[&["--json", "doctor"], arguments].concat());
+        command.envs(server.environment()).stdin(Stdio::null());
+        Told::of(&end(&mut command))
+    };
+    let devices = ["--mic", "card:loop", "--speaker", "card:loop"];
+    for arguments in [&[][..], &devices[..]] {
+        let told = run(arguments);
+        for name in ["microphone", "speaker"] {
+            let check = told.check(name);
+            assert_eq!(check["ok"], true, "{check:#}");
+            assert_eq!(check["sample_rate"], 48_000, "{check:#}");
+            let latency_ms = check["latency_ms"].as_f64().unwrap();
+            assert!((1.0..1_000.0).contains(&latency_ms), "{check:#}");
+            says(check, "message", "48 kHz, ");
+            says(check, "message", " ms late");
+        }
+    }
+    let told = run(&["--mic", "card:headset"]);
+    says(told.check("microphone"), "message", "\"headset\"");
+    says(told.check("microphone"), "message", "\"loop\"");
 }
