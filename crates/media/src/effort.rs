@@ -1,7 +1,8 @@
 //! How hard the encoder works: as hard as the machine holds, which shows by whether ticks come in time.
 //!
 //! Lowered within seconds where many ticks are late, raised again after longer and longer times without. A machine that is held
-//! up once (a suspended laptop) is not a slow one, so it is the share of late ticks that counts, not by how much they were late.
+//! up once is not a slow one: it is the share of late ticks that counts, not by how much they were late, and those that only make
+//! up for what was missed do not count.
 
 use std::time::Duration;
 
@@ -11,6 +12,8 @@ use web_time::Instant;
 const COMPLEXITIES: [u8; 5] = [0, 2, 5, 7, 9];
 /// A tick that comes so late is late: half of its length.
 const LATE: Duration = Duration::from_millis(5);
+/// A tick that is less late than the one before it by so much follows it at once: it catches up.
+const CATCHES_UP: Duration = Duration::from_millis(8);
 /// Ticks that are judged together: a second.
 const JUDGED: u32 = 100;
 /// So many late ones among them are too many …
@@ -29,6 +32,8 @@ pub struct EffortControl {
     level: usize,
     ticks: u32,
     late_ticks: u32,
+    /// How late the last tick was.
+    last: Duration,
     /// Since when ticks have been in time.
     in_order_since: Option<Instant>,
     raised_at: Option<Instant>,
@@ -41,6 +46,7 @@ impl Default for EffortControl {
             level: COMPLEXITIES.len() - 1,
             ticks: 0,
             late_ticks: 0,
+            last: Duration::ZERO,
             in_order_since: None,
             raised_at: None,
             up_after: UP_AFTER,
@@ -58,7 +64,8 @@ impl EffortControl {
     pub fn handle_tick(&mut self, now: Instant, late: Duration) {
         let in_order_since = *self.in_order_since.get_or_insert(now);
         self.ticks += 1;
-        self.late_ticks += u32::from(late >= LATE);
+        let last = std::mem::replace(&mut self.last, late);
+        self.late_ticks += u32::from(late >= LATE && late + CATCHES_UP > last);
         if self.ticks < JUDGED {
             return;
         }
@@ -143,12 +150,23 @@ mod tests {
             _ => IN_TIME,
         };
         assert_eq!(complexities(60, few), [9; 60]);
-        let stall = |number, _| match number {
+        // Once held up for five seconds, which are let go; once for 190 ms, which are made up for.
+        let stall = |number: u32, _| match number {
             500 => Duration::from_secs(5),
-            501..509 => TOO_LATE,
+            1_000..1_019 => Duration::from_millis(190) - TICK * (number - 1_000),
             _ => IN_TIME,
         };
         assert_eq!(complexities(60, stall), [9; 60]);
+    }
+
+    #[test]
+    fn frames_that_take_longer_than_they_last_lower_it_although_ticks_between_catch_up() {
+        // Every second tick encodes for 25 ms; what is missed is let go at 200 ms.
+        let slow = |number: u32, complexity| match complexity {
+            0..=5 => IN_TIME,
+            _ => Duration::from_millis(u64::from(number / 2 % 40 * 5 + number % 2 * 15)),
+        };
+        assert_eq!(complexities(4, slow)[2..], [5, 5]);
     }
 
     #[test]

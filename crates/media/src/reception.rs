@@ -16,9 +16,9 @@ const MARGIN: u32 = 10;
 const LEAST_JUDGED: u32 = 50;
 /// A frame this far (20 s) from the newest begins a new count.
 const MAX_JUMP: i64 = 1_000;
-/// The fastest frames of the last second, in two parts …
-const RECENT_US: i64 = 500_000;
-const RECENT_PARTS: usize = 2;
+/// The fastest frames of the last second, in five parts …
+const RECENT_US: i64 = 200_000;
+const RECENT_PARTS: usize = 5;
 /// … against the fastest of the last half minute, in six.
 const BASE_US: i64 = 5_000_000;
 const BASE_PARTS: usize = 6;

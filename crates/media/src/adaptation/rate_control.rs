@@ -18,6 +18,8 @@ const NARROW_LOSS_PERCENT: u8 = 3;
 const GROWN_BY: Duration = Duration::from_millis(60);
 const GROWN_TO: Duration = Duration::from_millis(160);
 const GROWN_IN: Duration = Duration::from_secs(2);
+/// A queue that is longer by so much from one report to the next did not grow: the path is another, or the sender was held up.
+const JUMP: Duration = Duration::from_millis(160);
 /// A queue that still stands after a step down: it was not enough, for it only feeds what waits.
 const UNDRAINED: Duration = Duration::from_millis(100);
 /// A narrow path is one after so long …
@@ -106,8 +108,9 @@ impl RateControl {
         let full = queued && report.loss_percent() >= NARROW_LOSS_PERCENT;
         self.narrow.record(now, full || growing || undrained);
         self.clean.record(now, !queued);
-        self.lossy
-            .record(now, !queued && self.loss_percent >= LOSSY_PERCENT);
+        // An outage is over sooner than the smoothed loss says.
+        let lossy = self.loss_percent >= LOSSY_PERCENT && loss >= CALM_PERCENT;
+        self.lossy.record(now, lossy && !queued);
         self.calm.record(now, self.loss_percent < CALM_PERCENT);
         let bearable = self.loss_before_copies * (1.0 + WORSE_BY_SHARE) + WORSE_BY_PERCENT;
         self.worse
@@ -221,11 +224,17 @@ impl Lasting {
 #[derive(Debug, Default)]
 struct Growth {
     before: Option<(Instant, Duration)>,
+    last: Duration,
     grows: bool,
 }
 
 impl Growth {
     fn record(&mut self, now: Instant, queue: Duration) -> bool {
+        let last = std::mem::replace(&mut self.last, queue);
+        if queue >= last + JUMP {
+            self.before = Some((now, queue));
+            self.grows = false;
+        }
         let (at, before) = *self.before.get_or_insert((now, queue));
         if queue >= GROWN_TO && queue >= before + GROWN_BY {
             self.grows = true;

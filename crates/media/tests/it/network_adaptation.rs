@@ -284,6 +284,28 @@ fn a_frame_that_does_not_fill_the_size_of_the_epoch_is_not_sent() {
 }
 
 #[test]
+fn a_voice_fills_frames_of_every_size_whatever_their_bytes_are_spent_on() {
+    let voice = speech(4);
+    for size in FrameSize::ALL {
+        for (expected_loss_percent, dred_frames, complexity) in [(0, 0, 9), (5, 0, 0), (30, 20, 9)]
+        {
+            let wish = VoiceWish {
+                size,
+                expected_loss_percent,
+                dred_frames,
+            };
+            let mut encoder = VoiceEncoder::new().unwrap();
+            encoder.configure(wish.settings(complexity)).unwrap();
+            for tick in voice.chunks_exact(TICK_SAMPLES) {
+                if let Some(encoded) = encoder.push(tick.try_into().unwrap()).unwrap() {
+                    assert_eq!(encoded.payload.len(), size.opus_bytes());
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn a_muted_microphone_has_frames_of_every_size_and_tells_reports_all_the_same() {
     let now = virtual_start();
     for size in FrameSize::ALL {

@@ -96,11 +96,13 @@ fn a_path_with_room_keeps_its_size_whatever_else_it_does() {
             let sizes = sizes(&run(seed, 300, |_, _| weather));
             assert_eq!(sizes, [FrameSize::Kbps32; 30], "{weather:?}");
         }
+        // Another path; and an outage before an epoch begins.
         let moves = |second: u32, _| Conditions {
             delay: if second < 33 { 20 * MS } else { 220 * MS },
+            cut: (67..69).contains(&second),
             ..clean()
         };
-        assert!(!sizes(&run(seed, 60, moves)).contains(&FrameSize::Kbps12));
+        assert_eq!(sizes(&run(seed, 120, moves)), [FrameSize::Kbps32; 12]);
     }
 }
 
