@@ -66,6 +66,23 @@ pub fn speech_scores(pairs: &[SpeechPair]) -> Result<Vec<SpeechScores>, SpeechSc
         let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         return Err(SpeechScoresError::Failed(said));
     }
-    serde_json::from_slice(&output.stdout)
-        .map_err(|error| SpeechScoresError::Failed(error.to_string()))
+    scores_of(&output.stdout)
+}
+
+fn scores_of(printed: &[u8]) -> Result<Vec<SpeechScores>, SpeechScoresError> {
+    serde_json::from_slice(printed).map_err(|error| SpeechScoresError::Failed(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_has_no_pesq() {
+        let printed = br#"[{"pesq": 4.25, "plcmos": 4.0}, {"pesq": null, "plcmos": 1.5}]"#;
+        let scores = scores_of(printed).unwrap();
+        assert_eq!(scores[0].pesq, Some(4.25));
+        assert_eq!((scores[1].pesq, scores[1].plcmos), (None, 1.5));
+        assert!(scores_of(b"Traceback").is_err());
+    }
 }

@@ -18,8 +18,6 @@ use crate::bench::resources::ProcessorTime;
 use crate::bench::world::World;
 use crate::call::record::Side;
 
-/// A page that takes some blocks so much later than others, in ms, has been kept waiting: its delay is not what it would be.
-const LATE_MS: f64 = 15.0;
 /// For a page to send what it has recorded.
 const SEND_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -110,19 +108,19 @@ impl Chromium {
         let order = json!({"sendRecordings": true});
         self.signaling.tell(side, &order)?;
         let report = self.signaling.report(side, "recorded", SEND_PATIENCE)?;
+        let told = &report["recorded"];
+        // Where the delay comes from, and how exactly it can be told: a busy page takes blocks late.
+        println!(
+            "{}: {}: {:.0} ms in the jitter buffer; blocks said and heard within {:.0} and {:.0} ms",
+            self.name,
+            side.name(),
+            told["jitterBuffer"].as_f64().unwrap_or(f64::NAN),
+            told["said"]["spread"].as_f64().unwrap_or(f64::NAN),
+            told["heard"]["spread"].as_f64().unwrap_or(f64::NAN),
+        );
         let recording = |name: &str| {
-            let samples = self
-                .signaling
-                .take_recording(&format!("{}-{name}", side.name()))?;
-            let told = &report["recorded"][name];
-            if let Some(spread) = told["spread"].as_f64().filter(|spread| *spread > LATE_MS) {
-                println!(
-                    "{}: what the {} {name} came up to {spread:.0} ms late to its page: the machine is busy",
-                    self.name,
-                    side.name()
-                );
-            }
-            Recording::of_page(&samples, told)
+            let of = format!("{}-{name}", side.name());
+            Recording::of_page(&self.signaling.take_recording(&of)?, &told[name])
         };
         Ok([recording("said")?, recording("heard")?])
     }
