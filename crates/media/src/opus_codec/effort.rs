@@ -1,12 +1,12 @@
 /// How much of the processor the coding of a voice may take: chosen at the start of a call, lowered where ticks come late.
 ///
-/// | effort | encoder | decoder, where frames are missing |
-/// | --- | --- | --- |
-/// | High | 160 µs a frame, 310 to 340 where losses are expected | 200 µs a frame that is missing |
-/// | Medium | 120 µs a frame, 260 where losses are expected | the same |
-/// | Low | 100 µs a frame, 180 where losses are expected; no DRED | 14 µs; up to 100 where the peer sends DRED |
+/// | effort | encoding a frame | where losses are expected | decoding a frame | one that is missing |
+/// | --- | --- | --- | --- | --- |
+/// | High | 160 µs | 310 µs, with DRED 340 µs | 55 µs | 190 µs |
+/// | Medium | 125 µs | 260 µs, with DRED 290 µs | 15 µs | 190 µs |
+/// | Low | 95 µs | 200 µs, no DRED | 15 µs | 15 µs; 190 µs out of DRED |
 ///
-/// That is on an AMD EPYC core; 200 µs a frame are 1 % of it. What the levels sound like is in docs/performance.md.
+/// That is on a core of an AMD EPYC, of which 200 µs a frame are 1 %. What the levels sound like is in docs/performance.md.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Effort {
     /// For machines that can hardly keep up.
