@@ -16,6 +16,7 @@ use std::{
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
+use securecall_media::{EncoderSettings, LOOKAHEAD_SAMPLES, TICK_SAMPLES};
 use securecall_opus::{Application, Bandwidth, Decoder, Encoder, Redundancy, Signal, packet};
 use securecall_quality::{SAMPLE_RATE, read_wav, stoi, write_wav};
 
@@ -49,6 +50,9 @@ struct Trial {
     seed: u64,
     /// Bits a second at a variable rate, padded to `bytes`; 0 for a constant one.
     vbr: u32,
+    /// Through the encoder and the decoder of calls, which know the rest themselves: of the settings above, `bytes`, `expected`
+    /// (as it is), `dred` (in frames), `complexity` and the network count.
+    ours: bool,
 }
 
 impl Trial {
@@ -69,6 +73,7 @@ impl Trial {
             reach: 50,
             seed: 1,
             vbr: 0,
+            ours: false,
         };
         for setting in line.split_whitespace() {
             let (key, value) = setting.split_once('=').expect("key=value");
@@ -93,6 +98,7 @@ impl Trial {
                 "loss" => trial.loss = number as u32,
                 "burst" => trial.burst = number,
                 "reach" => trial.reach = number,
+                "ours" => trial.ours = number != 0,
                 "vbr" => trial.vbr = number as u32,
                 "seed" => trial.seed = number as u64,
                 _ => panic!("no such setting: {key}"),
@@ -222,6 +228,62 @@ fn run(trial: &Trial, speech: &[f32]) -> Outcome {
     outcome
 }
 
+fn run_ours(trial: &Trial, speech: &[f32]) -> Outcome {
+    let mut outcome = Outcome::default();
+    let mut encoder = securecall_media::Encoder::new().expect("encoder");
+    let settings = EncoderSettings {
+        frame_bytes: trial.bytes,
+        expected_loss_percent: trial.expected,
+        dred_frames: trial.dred,
+        complexity: trial.complexity,
+    };
+    encoder.configure(settings).expect("settings");
+    let packets: Vec<Vec<u8>> = speech
+        .chunks_exact(FRAME)
+        .map(|frame| {
+            let mut packet = Vec::with_capacity(trial.bytes);
+            let begun = Instant::now();
+            encoder
+                .encode(frame.try_into().expect("a frame"), &mut packet)
+                .expect("encodes");
+            outcome.encoding += begun.elapsed();
+            packet
+        })
+        .collect();
+
+    let arrives = trial.arrives(packets.len());
+    let mut decoder = securecall_media::Decoder::new().expect("decoder");
+    let mut frame = [0.0; FRAME];
+    let mut reach = 0;
+    for (index, packet) in packets.iter().enumerate() {
+        let begun = Instant::now();
+        let later = (index + 1..packets.len().min(index + 1 + trial.reach)).find(|n| arrives[*n]);
+        let later = later.map(|later| (&packets[later], later - index));
+        if arrives[index] {
+            decoder.decode(packet, &mut frame).expect("decodes");
+        } else if let Some((later, back)) =
+            later.filter(|(later, back)| decoder.reaches_back(later) >= *back)
+        {
+            decoder.recover(later, back, &mut frame).expect("recovers");
+            outcome.by_fec += usize::from(back == 1);
+            outcome.by_dred += usize::from(back > 1);
+        } else {
+            for tick in frame.as_chunks_mut::<TICK_SAMPLES>().0 {
+                decoder.conceal(tick).expect("conceals");
+            }
+            outcome.concealed += 1;
+        }
+        let spent = begun.elapsed();
+        outcome.decoding += spent;
+        outcome.worst = outcome.worst.max(spent);
+        outcome.heard.extend_from_slice(&frame);
+        reach += decoder.reaches_back(packet);
+    }
+    outcome.reach = reach as f64 / packets.len() as f64;
+    outcome.heard.drain(..LOOKAHEAD_SAMPLES);
+    outcome
+}
+
 fn main() {
     let [_, speech, directory] = &std::env::args().collect::<Vec<_>>()[..] else {
         panic!("SPEECH.wav OUT_DIR");
@@ -233,7 +295,11 @@ fn main() {
             continue;
         }
         let trial = Trial::parse(&line);
-        let outcome = run(&trial, &speech);
+        let outcome = if trial.ours {
+            run_ours(&trial, &speech)
+        } else {
+            run(&trial, &speech)
+        };
         let frames = (speech.len() / FRAME) as f64;
         let per_frame = |time: Duration| time.as_secs_f64() * 1e6 / frames;
         write_wav(format!("{directory}/{}.wav", trial.name), &outcome.heard).expect("WAV written");

@@ -2,9 +2,9 @@
 ///
 /// | effort | encoding a frame | where losses are expected | decoding a frame | one that is missing |
 /// | --- | --- | --- | --- | --- |
-/// | High | 160 µs | 310 µs, with DRED 340 µs | 55 µs | 190 µs |
-/// | Medium | 125 µs | 260 µs, with DRED 290 µs | 15 µs | 190 µs |
-/// | Low | 95 µs | 200 µs, no DRED | 15 µs | 15 µs; 190 µs out of DRED |
+/// | High | 170 µs | 320 µs, with DRED 350 µs | 40 µs | 190 µs |
+/// | Medium | 130 µs | 260 µs, with DRED 290 µs | 20 µs | 190 µs |
+/// | Low | 100 µs | 200 µs, no DRED | 20 µs | 20 µs; 190 µs out of DRED |
 ///
 /// That is on a core of an AMD EPYC, of which 200 µs a frame are 1 %. What the levels sound like is in docs/performance.md.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
