@@ -31,6 +31,8 @@ mod encoder;
 mod error;
 pub mod packet;
 mod redundancy;
+#[cfg(test)]
+mod tests;
 
 pub use decoder::Decoder;
 pub use encoder::{Application, Bandwidth, Encoder, Signal};
