@@ -48,7 +48,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("securecall-relay-client", &["securecall-relay"]),
     ("securecall-relay", &[]),
     ("securecall-audio-device", &[]),
-    ("securecall-media", &[]),
+    ("securecall-media", &["securecall-opus"]),
+    ("securecall-opus", &[]),
     (
         "securecall-session",
         &[
@@ -142,7 +143,7 @@ const IMPURE: &[&str] = &[
     "matrix-sdk-crypto",
     "matrix-sdk-sqlite",
     "mio",
-    "opus",
+    "opusic-sys",
     "rand",
     "rayon",
     "reqwest",

@@ -77,7 +77,8 @@ pub use frame_protection::{OpenError, OpenFrame, OpenedFrame, SealError, SealFra
 pub use jitter_buffer::{JitterBuffer, JitterStatistics};
 pub use muted_frame::MUTED_FRAME;
 pub use opus_codec::{
-    CodecError, Decoder, Encoder, EncoderSettings, LOOKAHEAD_SAMPLES, PAYLOAD_BYTES,
+    CodecError, Decoder, Effort, Encoder, EncoderSettings, LOOKAHEAD_SAMPLES, MAX_FRAMES_BACK,
+    PAYLOAD_BYTES,
 };
 pub use receive_pipeline::{ReceivePipeline, ReceiveStatistics};
 pub use send_pipeline::{OutboundFrame, SendPipeline};

@@ -6,9 +6,6 @@ use crate::{
     opus_codec::{self, CodecError, Decoder},
 };
 
-/// An Opus packet is never longer (RFC 6716 section 3.4, R2), and one packet holds one frame.
-const MAX_PAYLOAD: usize = 1_276;
-
 /// A decoder that knows of muted frames.
 #[derive(Debug)]
 pub(super) struct Voice {
@@ -27,8 +24,7 @@ impl Voice {
 
     /// Whether a payload is one that can be played.
     pub(super) fn is_frame(payload: &[u8]) -> bool {
-        let is_opus = || payload.len() <= MAX_PAYLOAD && opus_codec::is_frame(payload);
-        muted_frame::is_muted(payload) || is_opus()
+        muted_frame::is_muted(payload) || opus_codec::is_frame(payload)
     }
 
     /// Whether the peer is muted where playback is.
@@ -58,9 +54,17 @@ impl Voice {
         frames_back: usize,
         frame: &mut [f32; FRAME_SAMPLES],
     ) -> bool {
-        opus_codec::reaches_back(later) >= frames_back
+        self.reaches_back(later) >= frames_back
             && self.unmute().is_ok()
             && self.decoder.recover(later, frames_back, frame).is_ok()
+    }
+
+    /// How many of the frames before it `later` carries copies of; none where the peer is muted there.
+    pub(super) fn reaches_back(&mut self, later: &[u8]) -> usize {
+        if muted_frame::is_muted(later) {
+            return 0;
+        }
+        self.decoder.reaches_back(later)
     }
 
     /// 10 ms in place of what is missing; silence if there is nothing to go by, and while the peer is muted.

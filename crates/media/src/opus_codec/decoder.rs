@@ -1,0 +1,154 @@
+use securecall_opus::{OpusError, Redundancy, packet};
+
+use super::{CodecError, Effort, MAX_FRAMES_BACK, MAX_PACKET_BYTES};
+use crate::audio::{FRAME_SAMPLES, TICK_SAMPLES};
+
+/// Decodes, conceals, and restores lost frames from a later one.
+#[derive(Debug)]
+pub struct Decoder {
+    decoder: securecall_opus::Decoder,
+    copies: Copies,
+}
+
+impl Decoder {
+    /// A decoder for 48 kHz mono, of the default effort.
+    ///
+    /// # Errors
+    ///
+    /// [`CodecError::Setup`].
+    pub fn new() -> Result<Self, CodecError> {
+        let decoder = securecall_opus::Decoder::new().map_err(CodecError::setup)?;
+        let copies = Copies::new().map_err(CodecError::setup)?;
+        let mut decoder = Self { decoder, copies };
+        decoder.set_effort(Effort::default())?;
+        Ok(decoder)
+    }
+
+    /// Changes how hard the decoder works from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`CodecError::Setup`].
+    pub fn set_effort(&mut self, effort: Effort) -> Result<(), CodecError> {
+        let set = self.decoder.set_complexity(effort.decoder_complexity());
+        set.map_err(CodecError::setup)
+    }
+
+    /// Decodes a frame.
+    ///
+    /// # Errors
+    ///
+    /// [`CodecError::Malformed`].
+    pub fn decode(
+        &mut self,
+        payload: &[u8],
+        out: &mut [f32; FRAME_SAMPLES],
+    ) -> Result<(), CodecError> {
+        let decoded = self.decoder.decode(payload, out);
+        whole(decoded, out)
+    }
+
+    /// How many of the frames before it `payload` can restore, at most [`MAX_FRAMES_BACK`]: 1 by in-band FEC, more by deep
+    /// redundancy. Reads a packet once, however often it is asked for.
+    pub fn reaches_back(&mut self, payload: &[u8]) -> usize {
+        self.copies.read(payload);
+        self.copies.dred_frames.max(self.copies.fec.into())
+    }
+
+    /// Restores the frame `frames_back` before `later` from the copy that `later` carries, as far as [`Self::reaches_back`] says.
+    /// What lies between the two must be restored after it, in order, and `later` then be decoded.
+    ///
+    /// # Errors
+    ///
+    /// [`CodecError::Malformed`], also where it reaches less far.
+    pub fn recover(
+        &mut self,
+        later: &[u8],
+        frames_back: usize,
+        out: &mut [f32; FRAME_SAMPLES],
+    ) -> Result<(), CodecError> {
+        self.copies.read(later);
+        let recovered = if frames_back == 1 && self.copies.fec {
+            // Nearer to what was said than what DRED has of it.
+            self.decoder.decode_fec(later, out)
+        } else if (1..=self.copies.dred_frames).contains(&frames_back) {
+            let back = frames_back * FRAME_SAMPLES;
+            self.copies.redundancy.process().and_then(|()| {
+                self.decoder
+                    .decode_redundancy(&self.copies.redundancy, back, out)
+            })
+        } else {
+            Err(OpusError::InvalidPacket)
+        };
+        whole(recovered, out)
+    }
+
+    /// Makes up 10 ms in place of audio that is not there.
+    ///
+    /// # Errors
+    ///
+    /// [`CodecError::Malformed`] when libopus cannot conceal.
+    pub fn conceal(&mut self, out: &mut [f32; TICK_SAMPLES]) -> Result<(), CodecError> {
+        let concealed = self.decoder.conceal(out);
+        whole(concealed, out)
+    }
+
+    /// Forgets everything it has decoded, as if newly made.
+    ///
+    /// # Errors
+    ///
+    /// [`CodecError::Setup`].
+    pub fn reset(&mut self) -> Result<(), CodecError> {
+        self.decoder.reset().map_err(CodecError::setup)
+    }
+}
+
+/// Whether libopus filled `out`; if not, it is silence.
+fn whole(filled: Result<usize, OpusError>, out: &mut [f32]) -> Result<(), CodecError> {
+    if filled == Ok(out.len()) {
+        return Ok(());
+    }
+    out.fill(0.0);
+    Err(CodecError::Malformed)
+}
+
+/// The copies of earlier frames in one packet: the last that was asked for, since a run of missing frames is restored out of one.
+#[derive(Debug)]
+struct Copies {
+    /// The packet; empty for none.
+    packet: Vec<u8>,
+    /// It carries the frame before it by in-band FEC.
+    fec: bool,
+    /// How many frames back its deep redundancy reaches.
+    dred_frames: usize,
+    redundancy: Redundancy,
+}
+
+impl Copies {
+    fn new() -> Result<Self, OpusError> {
+        Ok(Self {
+            packet: Vec::with_capacity(MAX_PACKET_BYTES),
+            fec: false,
+            dred_frames: 0,
+            redundancy: Redundancy::new()?,
+        })
+    }
+
+    /// Makes these the copies that `payload` carries.
+    fn read(&mut self, payload: &[u8]) {
+        if self.packet == payload {
+            return;
+        }
+        self.packet.clear();
+        self.fec = false;
+        self.dred_frames = 0;
+        // The bound keeps the memory constant; nothing that long is a frame.
+        if payload.len() > MAX_PACKET_BYTES {
+            return;
+        }
+        self.packet.extend_from_slice(payload);
+        self.fec = packet::has_fec(payload);
+        let span = self.redundancy.parse(payload).unwrap_or_default();
+        self.dred_frames = (span.oldest / FRAME_SAMPLES).min(MAX_FRAMES_BACK);
+    }
+}
