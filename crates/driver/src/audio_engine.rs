@@ -10,7 +10,7 @@ use securecall_audio_device::{
     AudioDevices, AudioSpec, DeviceFault, DeviceWish, NewDevice, OpenError,
 };
 use securecall_media::{
-    CodecError, EffortControl, EncodedFrame, TICK_SAMPLES, Tick, VoiceEncoder, VoiceWish,
+    CodecError, Effort, EffortControl, EncodedFrame, TICK_SAMPLES, Tick, VoiceEncoder, VoiceWish,
 };
 use tokio::task::JoinHandle;
 use web_time::Instant;
@@ -203,12 +203,17 @@ impl AudioEngine {
 
     /// Encodes the frames to come as the paths to the peers ask for, as hard as this machine can.
     pub(crate) fn follow(&mut self, wish: VoiceWish) {
-        let settings = wish.settings(self.effort.complexity());
+        let settings = wish.settings(self.effort.effort());
         if let Some(encoder) = &mut self.encoder
             && let Err(error) = encoder.configure(settings)
         {
             tracing::error!(%error, ?settings, "the encoder does not follow the network");
         }
+    }
+
+    /// How hard this machine can work on a voice.
+    pub(crate) fn effort(&self) -> Effort {
+        self.effort.effort()
     }
 
     /// 10 ms for the speaker, 10 ms from the microphone, due at `due_us` since the Unix epoch. Every

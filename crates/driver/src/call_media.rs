@@ -188,6 +188,7 @@ impl Task {
         let due_us = clock::unix_us().saturating_sub(micros(late));
         // With one peer, what is heard of all is what is heard of that one.
         let mut heard = [0.0; TICK_SAMPLES];
+        self.peer.set_effort(self.audio.effort());
         self.peer.playback(now, &mut heard);
         // One encoder serves all peers; of several the most cautious wish would count.
         if let Some(wish) = self.peer.wish() {

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use securecall_crypto::{Epoch, MediaSeed};
 use securecall_media::{
-    CodecError, EncodedFrame, PathKind, ReceivedFrame, Tick, Transport, TransportError,
+    CodecError, Effort, EncodedFrame, PathKind, ReceivedFrame, Tick, Transport, TransportError,
     TransportEvent, TransportOutput, VoiceWish,
 };
 use securecall_relay::{Datagram, Inbound};
@@ -247,6 +247,13 @@ impl PeerConnection {
             && let Err(error) = transport.send_frame(now, frame.media_time, frame.bytes)
         {
             self.fail(&error);
+        }
+    }
+
+    /// Decodes the peer's voice as hard as this machine can.
+    pub(crate) fn set_effort(&mut self, effort: Effort) {
+        if let Some(voice) = &mut self.voice {
+            voice.set_effort(effort);
         }
     }
 

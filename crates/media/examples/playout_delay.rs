@@ -35,7 +35,9 @@ fn main() {
     let sent = speech(SECONDS);
     write("sent.wav", &sent);
 
-    println!("| network | mouth to ear, ms | playout delay, ms | constant optimum | adaptive optimum | missing | late | concealed | worst gap, ms | STOI |");
+    println!(
+        "| network | mouth to ear, ms | playout delay, ms | constant optimum | adaptive optimum | missing | late | concealed | worst gap, ms | STOI |"
+    );
     println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
     for (name, weather) in NETWORKS {
         let setup = Setup {
@@ -43,7 +45,10 @@ fn main() {
             ..Setup::default()
         };
         let outcome = run(&setup, sent.clone(), weather);
-        write(&format!("{}.wav", name.replace(' ', "_")), &outcome.received);
+        write(
+            &format!("{}.wav", name.replace(' ', "_")),
+            &outcome.received,
+        );
         let (comparison, mouth_to_ear) = outcome.comparison();
         let figures = outcome.statistics().jitter_buffer;
         let missing = outcome.missing_share();

@@ -10,7 +10,11 @@ mod rate_control;
 use web_time::Instant;
 
 use self::{loss_protection::LossProtection, rate_control::RateControl};
-use crate::{opus_codec::EncoderSettings, voice_frame::FrameSize, voice_report::VoiceReport};
+use crate::{
+    opus_codec::{Effort, EncoderSettings},
+    voice_frame::FrameSize,
+    voice_report::VoiceReport,
+};
 
 /// What the path to one peer asks of the encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,13 +38,13 @@ impl VoiceWish {
         }
     }
 
-    /// The settings for an encoder that works as hard as `complexity`.
-    pub fn settings(self, complexity: u8) -> EncoderSettings {
+    /// The settings for an encoder that works so hard.
+    pub fn settings(self, effort: Effort) -> EncoderSettings {
         EncoderSettings {
             frame_bytes: self.size.opus_bytes(),
             expected_loss_percent: self.expected_loss_percent,
-            dred_frames: self.dred_frames,
-            complexity,
+            dred_frames: effort.dred_frames(self.dred_frames),
+            complexity: effort.encoder_complexity(),
         }
     }
 }
@@ -112,9 +116,9 @@ mod tests {
     #[test]
     fn settings_fill_the_frames_of_the_epoch() {
         let adaptation = NetworkAdaptation::new();
-        let settings = adaptation.wish().settings(9);
+        let settings = adaptation.wish().settings(Effort::High);
         assert_eq!(settings.frame_bytes, 78);
         assert!(settings.expected_loss_percent > 0);
-        assert_eq!((settings.dred_frames, settings.complexity), (0, 9));
+        assert_eq!((settings.dred_frames, settings.complexity), (5, 9));
     }
 }

@@ -1,4 +1,4 @@
-//! How hard the encoder works: as hard as the machine holds, which shows by whether ticks come in time.
+//! How hard encoder and decoder work: as hard as the machine holds, which shows by whether ticks come in time.
 //!
 //! Lowered within seconds where many ticks are late, raised again after longer and longer times without. A machine that is held
 //! up once is not a slow one: it is the share of late ticks that counts, not by how much they were late, and those that only make
@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use web_time::Instant;
 
-/// Complexities of the encoder from the least effort to the most.
-const COMPLEXITIES: [u8; 5] = [0, 2, 5, 7, 9];
+use crate::opus_codec::Effort;
+
 /// A tick that comes so late is late: half of its length.
 const LATE: Duration = Duration::from_millis(5);
 /// A tick that is less late than the one before it by so much follows it at once: it catches up.
@@ -26,10 +26,10 @@ const MAX_UP_AFTER: Duration = Duration::from_secs(960);
 /// More effort that went well for so long was no failure.
 const TRIAL: Duration = Duration::from_secs(60);
 
-/// Chooses the encoder's complexity by how late ticks come.
+/// Chooses the effort by how late ticks come.
 #[derive(Debug)]
 pub struct EffortControl {
-    level: usize,
+    effort: Effort,
     ticks: u32,
     late_ticks: u32,
     /// How late the last tick was.
@@ -43,7 +43,7 @@ pub struct EffortControl {
 impl Default for EffortControl {
     fn default() -> Self {
         Self {
-            level: COMPLEXITIES.len() - 1,
+            effort: Effort::High,
             ticks: 0,
             late_ticks: 0,
             last: Duration::ZERO,
@@ -83,9 +83,9 @@ impl EffortControl {
         }
     }
 
-    /// What the encoder's complexity should be.
-    pub fn complexity(&self) -> u8 {
-        COMPLEXITIES[self.level]
+    /// How hard encoder and decoder should work.
+    pub fn effort(&self) -> Effort {
+        self.effort
     }
 
     fn lower(&mut self, now: Instant) {
@@ -98,12 +98,12 @@ impl EffortControl {
             Some(false) => self.up_after = UP_AFTER,
             None => {}
         }
-        self.level = self.level.saturating_sub(1);
+        self.effort = self.effort.lower().unwrap_or(self.effort);
     }
 
     fn raise(&mut self, now: Instant) {
-        if self.level + 1 < COMPLEXITIES.len() {
-            self.level += 1;
+        if let Some(higher) = self.effort.higher() {
+            self.effort = higher;
             self.raised_at = Some(now);
             self.in_order_since = Some(now);
         }
@@ -120,27 +120,28 @@ mod tests {
     const IN_TIME: Duration = Duration::from_millis(1);
     const TOO_LATE: Duration = Duration::from_millis(8);
 
-    /// Ticks of so many seconds, each as late as `late` says for its number and the complexity; the complexity after each second.
-    fn complexities(seconds: u32, late: impl Fn(u32, u8) -> Duration) -> Vec<u8> {
+    /// Ticks of so many seconds, each as late as `late` says for its number and the effort; the effort after each second.
+    fn efforts(seconds: u32, late: impl Fn(u32, Effort) -> Duration) -> Vec<Effort> {
         let start = virtual_start();
-        let mut effort = EffortControl::new();
+        let mut control = EffortControl::new();
         let ticks = 0..seconds * 100;
         let after = ticks.map(|number| {
-            effort.handle_tick(start + TICK * number, late(number, effort.complexity()));
-            effort.complexity()
+            control.handle_tick(start + TICK * number, late(number, control.effort()));
+            control.effort()
         });
         after.skip(99).step_by(100).collect()
     }
 
     #[test]
     fn where_ticks_come_in_time_the_effort_is_greatest() {
-        assert_eq!(complexities(600, |_, _| IN_TIME), [9; 600]);
+        assert_eq!(efforts(600, |_, _| IN_TIME), [Effort::High; 600]);
     }
 
     #[test]
     fn ticks_that_come_late_lower_it_within_seconds_to_nothing() {
-        let all_late = complexities(6, |_, _| TOO_LATE);
-        assert_eq!(all_late, [7, 5, 2, 0, 0, 0]);
+        let all_late = efforts(6, |_, _| TOO_LATE);
+        assert_eq!(all_late[..2], [Effort::Medium, Effort::Low]);
+        assert_eq!(all_late[2..], [Effort::Low; 4]);
     }
 
     #[test]
@@ -149,31 +150,37 @@ mod tests {
             0..9 => TOO_LATE,
             _ => IN_TIME,
         };
-        assert_eq!(complexities(60, few), [9; 60]);
+        assert_eq!(efforts(60, few), [Effort::High; 60]);
         // Once held up for five seconds, which are let go; once for 190 ms, which are made up for.
         let stall = |number: u32, _| match number {
             500 => Duration::from_secs(5),
             1_000..1_019 => Duration::from_millis(190) - TICK * (number - 1_000),
             _ => IN_TIME,
         };
-        assert_eq!(complexities(60, stall), [9; 60]);
+        assert_eq!(efforts(60, stall), [Effort::High; 60]);
     }
 
     #[test]
     fn frames_that_take_longer_than_they_last_lower_it_although_ticks_between_catch_up() {
         // Every second tick encodes for 25 ms; what is missed is let go at 200 ms.
-        let slow = |number: u32, complexity| match complexity {
-            0..=5 => IN_TIME,
+        let slow = |number: u32, effort| match effort {
+            Effort::Low => IN_TIME,
             _ => Duration::from_millis(u64::from(number / 2 % 40 * 5 + number % 2 * 15)),
         };
-        assert_eq!(complexities(4, slow)[2..], [5, 5]);
+        assert_eq!(efforts(4, slow)[2..], [Effort::Low; 2]);
     }
 
     #[test]
     fn it_settles_where_the_machine_holds_it_and_tries_more_ever_more_rarely() {
-        let slow = |_, complexity| if complexity > 5 { TOO_LATE } else { IN_TIME };
-        let seconds = complexities(3_600, slow);
-        assert_eq!(seconds[2], 5);
+        let slow = |_, effort| {
+            if effort > Effort::Medium {
+                TOO_LATE
+            } else {
+                IN_TIME
+            }
+        };
+        let seconds = efforts(3_600, slow);
+        assert_eq!(seconds[2], Effort::Medium);
         let tries: Vec<_> = seconds
             .windows(2)
             .enumerate()
@@ -185,16 +192,16 @@ mod tests {
             let (first, second) = (three[1] - three[0], three[2] - three[1]);
             assert!(second >= first, "{tries:?}");
         }
-        let well = seconds.iter().filter(|it| **it == 5).count();
+        let well = seconds.iter().filter(|it| **it == Effort::Medium).count();
         assert!(well > 3_560, "{well}");
     }
 
     #[test]
     fn it_rises_again_when_the_machine_has_time_again() {
         let busy = |number, _| if number < 1_000 { TOO_LATE } else { IN_TIME };
-        let seconds = complexities(200, busy);
-        assert_eq!((seconds[9], seconds[199]), (0, 9));
-        let steps = seconds.windows(2).all(|it| it[1] <= it[0] + 3);
-        assert!(steps, "a step at a time");
+        let seconds = efforts(200, busy);
+        assert_eq!((seconds[9], seconds[199]), (Effort::Low, Effort::High));
+        let jumps = [Effort::Low, Effort::High];
+        assert!(seconds.windows(2).all(|it| it != jumps), "a step at a time");
     }
 }

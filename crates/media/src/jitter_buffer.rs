@@ -55,7 +55,7 @@ use self::{
 };
 use crate::{
     audio::{FRAME_SAMPLES, TICK_SAMPLES, Tick},
-    opus_codec::{self, CodecError},
+    opus_codec::{CodecError, Effort},
 };
 
 const FRAME_US: i64 = 20_000;
@@ -186,7 +186,7 @@ impl JitterBuffer {
         // The delay is measured from the base. Where that moves, the number changes and what is
         // heard does not.
         self.shift_delay(base - self.arrivals.base());
-        let reach = opus_codec::reaches_back(payload);
+        let reach = self.voice.reaches_back(payload);
         if index < self.next {
             self.store.mark_seen(index, reach);
             self.figures.frames_late += 1;
@@ -197,8 +197,12 @@ impl JitterBuffer {
             self.pass_over(index - packet_store::SPAN + 1);
         }
         self.store.insert(index, payload, reach);
-        self.losses
-            .judge(self.numbering.newest(), &self.store, &self.arrivals, in_time(&self.arrivals, IN_TIME));
+        self.losses.judge(
+            self.numbering.newest(),
+            &self.store,
+            &self.arrivals,
+            in_time(&self.arrivals, IN_TIME),
+        );
         Insertion::Kept
     }
 
@@ -229,6 +233,15 @@ impl JitterBuffer {
             self.store.insert_copy(index, payload, back as usize);
             Insertion::Kept
         }
+    }
+
+    /// Changes how hard the decoder works.
+    ///
+    /// # Errors
+    ///
+    /// [`CodecError::Setup`].
+    pub fn set_effort(&mut self, effort: Effort) -> Result<(), CodecError> {
+        self.voice.set_effort(effort)
     }
 
     /// Gives the 10 ms to be heard from `now` on. To be called every 10 ms.
@@ -305,9 +318,8 @@ impl JitterBuffer {
 
     /// The cushion that arrivals and losses call for.
     fn target(&self) -> Target {
-        let cushion = |share| {
-            (in_time(&self.arrivals, share) + self.losses.awaited()).min(MAX_CUSHION_US)
-        };
+        let cushion =
+            |share| (in_time(&self.arrivals, share) + self.losses.awaited()).min(MAX_CUSHION_US);
         Target {
             least: cushion(LEAST_IN_TIME) - HYSTERESIS_US,
             aim: cushion(IN_TIME),

@@ -7,7 +7,7 @@ use crate::{
     frame_protection::{OpenError, OpenFrame},
     jitter_buffer::{JitterBuffer, JitterStatistics},
     muted_frame,
-    opus_codec::CodecError,
+    opus_codec::{CodecError, Effort},
     reception::Reception,
     voice_frame::{FrameSize, VoiceFrame},
     voice_report::VoiceReport,
@@ -113,6 +113,15 @@ impl<O: OpenFrame> ReceivePipeline<O> {
                 .insert_copy(now, older, rtp_time.wrapping_sub(earlier), copy.opus);
         }
         Ok(())
+    }
+
+    /// Changes how hard the decoder works.
+    ///
+    /// # Errors
+    ///
+    /// [`CodecError::Setup`].
+    pub fn set_effort(&mut self, effort: Effort) -> Result<(), CodecError> {
+        self.jitter_buffer.set_effort(effort)
     }
 
     /// Gives the 10 ms to be heard from `now` on. To be called every 10 ms.

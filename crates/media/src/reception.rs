@@ -75,7 +75,7 @@ impl Reception {
 
     /// What is to be told of the last seconds.
     pub(crate) fn report(&self) -> VoiceReport {
-        let (loss_percent, burst) = self.count.map_or((0, 0), Count::losses);
+        let (loss_percent, burst) = self.count.map_or((0, 0.0), Count::losses);
         let queue = match (self.recent.minimum(), self.base.minimum()) {
             (Some(recent), Some(base)) => recent.saturating_sub(base),
             _ => 0,
@@ -113,19 +113,14 @@ impl Count {
         }
     }
 
-    /// The share of lost frames in percent, rounded up, and the longest run of them.
-    fn losses(self) -> (u8, u8) {
+    /// The share of lost frames in percent, rounded up, and how many of them there are in a row, as a mean.
+    fn losses(self) -> (u8, f32) {
         let judged = self.known.saturating_sub(MARGIN).min(WINDOW);
         let window = (1_u128 << judged) - 1;
         let lost = !(self.arrived >> MARGIN) & window;
         let share = (lost.count_ones() * 100).div_ceil(judged.max(LEAST_JUDGED));
-        let (mut longest, mut runs) = (0, lost);
-        while runs != 0 {
-            // Each run of ones loses one.
-            runs &= runs << 1;
-            longest += 1;
-        }
-        (share as u8, longest)
+        let runs = (lost & !(lost << 1)).count_ones();
+        (share as u8, lost.count_ones() as f32 / runs.max(1) as f32)
     }
 }
 
@@ -251,6 +246,9 @@ mod tests {
             });
             let mean = mean_loss(&after(&reports, 3));
             assert!((mean - loss * 100.0).abs() < 2.0, "{loss}: {mean} %");
+            let bursts = after(&reports, 3).into_iter().map(VoiceReport::mean_burst);
+            let longest = bursts.fold(0.0, f32::max);
+            assert!(longest <= 2.5, "single losses: {longest}");
         }
         let bursts = Some(Bursts {
             begin: 0.02,
@@ -263,8 +261,9 @@ mod tests {
             }),
             3,
         );
-        let longest = reports.iter().map(|it| it.longest_burst()).max();
-        assert!(longest >= Some(8), "{longest:?}");
+        let sum: f32 = reports.iter().map(|it| it.mean_burst()).sum();
+        let mean = sum / reports.iter().filter(|it| it.mean_burst() > 0.0).count() as f32;
+        assert!((3.0..5.0).contains(&mean), "{mean}");
     }
 
     #[test]

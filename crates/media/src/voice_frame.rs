@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn frames_of_each_size_read_as_they_were_written() {
-        let report = VoiceReport::new(7, 2, Duration::from_millis(40));
+        let report = VoiceReport::new(7, 2.0, Duration::from_millis(40));
         for size in FrameSize::ALL {
             for distance in 0..=if size.has_copy() {
                 MAX_COPY_DISTANCE

@@ -1,7 +1,7 @@
 //! What a side hears of the other's frames, told in each of its own: two bytes inside the sealed frame.
 //!
 //! Frames leave at one pace anyway, so a report costs no packet and shows to nobody. Its bits, the highest first: loss (6),
-//! longest burst (4), queueing delay (4), and two that are zero when sent and ignored when read.
+//! mean burst (4), queueing delay (4), and two that are zero when sent and ignored when read.
 //! See `docs/protocol/frame.md`.
 
 use std::time::Duration;
@@ -10,7 +10,9 @@ use std::time::Duration;
 pub(crate) const REPORT_BYTES: usize = 2;
 
 const MAX_LOSS_PERCENT: u8 = 63;
-const MAX_BURST: u8 = 15;
+/// In half frames.
+const MAX_BURST_STEPS: u8 = 15;
+const BURST_STEPS_PER_FRAME: u8 = 2;
 const MAX_QUEUE_STEPS: u8 = 15;
 /// What one step of queueing delay stands for.
 const QUEUE_STEP_MS: u64 = 20;
@@ -19,20 +21,25 @@ const QUEUE_STEP_MS: u64 = 20;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct VoiceReport {
     loss_percent: u8,
-    longest_burst: u8,
+    burst_steps: u8,
     queue_steps: u8,
 }
 
 impl VoiceReport {
     /// A report of these figures, each cut to what a report can say.
-    pub fn new(loss_percent: u8, longest_burst: u8, queueing_delay: Duration) -> Self {
+    pub fn new(loss_percent: u8, mean_burst: f32, queueing_delay: Duration) -> Self {
+        let burst_steps = (mean_burst * f32::from(BURST_STEPS_PER_FRAME)).round() as u8;
+        Self::of_steps(loss_percent, burst_steps, queueing_delay)
+    }
+
+    fn of_steps(loss_percent: u8, burst_steps: u8, queueing_delay: Duration) -> Self {
         let steps = queueing_delay.as_millis() / u128::from(QUEUE_STEP_MS);
         Self {
             loss_percent: loss_percent.min(MAX_LOSS_PERCENT),
             // Each says that something was lost, or neither does.
-            longest_burst: match loss_percent {
+            burst_steps: match loss_percent {
                 0 => 0,
-                _ => longest_burst.clamp(1, MAX_BURST),
+                _ => burst_steps.clamp(BURST_STEPS_PER_FRAME, MAX_BURST_STEPS),
             },
             queue_steps: u8::try_from(steps).map_or(MAX_QUEUE_STEPS, |it| it.min(MAX_QUEUE_STEPS)),
         }
@@ -43,9 +50,9 @@ impl VoiceReport {
         self.loss_percent
     }
 
-    /// The longest run of frames among them of which none came: 0 to 15, which stands for more, too.
-    pub fn longest_burst(self) -> u8 {
-        self.longest_burst
+    /// How many frames in a row were lost at a time, as a mean: 0 for no loss, else 1 to 7.5, which stands for more, too.
+    pub fn mean_burst(self) -> f32 {
+        f32::from(self.burst_steps) / f32::from(BURST_STEPS_PER_FRAME)
     }
 
     /// By how much even the fastest frames of the last second were slower than the fastest of the last half minute: what waits
@@ -56,7 +63,7 @@ impl VoiceReport {
 
     pub(crate) fn to_bytes(self) -> [u8; REPORT_BYTES] {
         let bits = u16::from(self.loss_percent) << 10
-            | u16::from(self.longest_burst) << 6
+            | u16::from(self.burst_steps) << 6
             | u16::from(self.queue_steps) << 2;
         bits.to_be_bytes()
     }
@@ -65,7 +72,11 @@ impl VoiceReport {
         let bits = u16::from_be_bytes(bytes);
         let field = |shift: u32, mask: u8| (bits >> shift) as u8 & mask;
         let queue = Duration::from_millis(u64::from(field(2, MAX_QUEUE_STEPS)) * QUEUE_STEP_MS);
-        Self::new(field(10, MAX_LOSS_PERCENT), field(6, MAX_BURST), queue)
+        Self::of_steps(
+            field(10, MAX_LOSS_PERCENT),
+            field(6, MAX_BURST_STEPS),
+            queue,
+        )
     }
 }
 
@@ -76,10 +87,10 @@ mod tests {
     #[test]
     fn a_report_reads_as_it_was_written() {
         for (loss, burst, queue_ms, bytes) in [
-            (0, 0, 0, [0, 0]),
-            (1, 1, 0, [0x04, 0x40]),
-            (20, 3, 60, [0x50, 0xcc]),
-            (63, 15, 300, [0xff, 0xfc]),
+            (0, 0.0, 0, [0, 0]),
+            (1, 1.0, 0, [0x04, 0x80]),
+            (20, 3.0, 60, [0x51, 0x8c]),
+            (63, 7.5, 300, [0xff, 0xfc]),
         ] {
             let report = VoiceReport::new(loss, burst, Duration::from_millis(queue_ms));
             assert_eq!(report.to_bytes(), bytes);
@@ -89,8 +100,8 @@ mod tests {
 
     #[test]
     fn figures_beyond_what_a_report_can_say_are_cut() {
-        let report = VoiceReport::new(100, 255, Duration::from_secs(9));
-        assert_eq!((report.loss_percent(), report.longest_burst()), (63, 15));
+        let report = VoiceReport::new(100, 50.0, Duration::from_secs(9));
+        assert_eq!((report.loss_percent(), report.mean_burst()), (63, 7.5));
         assert_eq!(report.queueing_delay(), Duration::from_millis(300));
     }
 
@@ -98,8 +109,8 @@ mod tests {
     fn any_two_bytes_are_a_report_that_says_nothing_impossible_and_spare_bits_say_nothing() {
         for bits in 0..=u16::MAX {
             let report = VoiceReport::from_bytes(bits.to_be_bytes());
-            assert_eq!(report.loss_percent() == 0, report.longest_burst() == 0);
-            assert!(report.loss_percent() <= 63 && report.longest_burst() <= 15);
+            assert_eq!(report.loss_percent() == 0, report.mean_burst() == 0.0);
+            assert!(report.loss_percent() <= 63 && report.mean_burst() <= 7.5);
             assert!(report.queueing_delay() <= Duration::from_millis(300));
             assert_eq!(report.to_bytes()[1] & 0b11, 0);
             assert_eq!(VoiceReport::from_bytes((bits ^ 0b11).to_be_bytes()), report);

@@ -2,7 +2,7 @@
 
 use securecall_crypto::{Epoch, MediaSeed};
 use securecall_media::{
-    CodecError, EncodedFrame, NetworkAdaptation, OpenError, OutboundFrame, ReceivePipeline,
+    CodecError, Effort, EncodedFrame, NetworkAdaptation, OpenError, OutboundFrame, ReceivePipeline,
     ReceivedFrame, SealError, SendPipeline, Tick, VoiceReport, VoiceWish,
 };
 use securecall_session::Protection;
@@ -15,6 +15,7 @@ pub(crate) struct Voice {
     send: SendPipeline<Sealer>,
     receive: ReceivePipeline<Opener>,
     adaptation: NetworkAdaptation,
+    effort: Effort,
 }
 
 impl Voice {
@@ -25,6 +26,7 @@ impl Voice {
             send: SendPipeline::new(sealer),
             receive: ReceivePipeline::new(opener)?,
             adaptation: NetworkAdaptation::new(),
+            effort: Effort::default(),
         })
     }
 
@@ -69,6 +71,15 @@ impl Voice {
             self.adaptation.handle_report(now, report);
         }
         Ok(())
+    }
+
+    /// Decodes as hard as this machine can from now on.
+    pub(crate) fn set_effort(&mut self, effort: Effort) {
+        if std::mem::replace(&mut self.effort, effort) != effort
+            && let Err(error) = self.receive.set_effort(effort)
+        {
+            tracing::error!(%error, "the decoder does not follow the machine");
+        }
     }
 
     /// Gives the 10 ms of the peer to be heard from `now` on.

@@ -12,24 +12,26 @@ use crate::voice_report::VoiceReport;
 /// What is expected to get lost, in percent, by what does, smoothed: from so much on, so much. Coarse, so that the encoder is not
 /// set anew with every report. The first line is for any loss at all.
 const EXPECTED_LOSS: [(f32, u8); 6] = [
-    (0.0, 5),
-    (3.5, 10),
-    (8.0, 15),
-    (13.0, 20),
-    (18.0, 25),
+    (0.0, 4),
+    (4.0, 7),
+    (8.0, 11),
+    (13.0, 16),
+    (18.0, 22),
     (26.0, 30),
 ];
 /// Which line holds at the start of a call, before there are reports.
 const FIRST_LEVEL: u8 = 2;
-/// Bursts from this length on are worth deep redundancy: a frame has a copy of the one before it already.
-const DRED_FROM_BURST: u8 = 2;
-/// Frames that deep redundancy restores for each frame of the longest burst, and at most. A burst is over before what follows
-/// it can restore it, and the next may be longer.
-const DRED_PER_BURST: u8 = 2;
-const MAX_DRED_FRAMES: u8 = 20;
-/// Copies of whole frames come with the next frame, which costs the least delay; from bursts of this length on, which loss by
-/// chance hardly makes, with the one after it.
-const FURTHER_FROM_BURST: u8 = 6;
+/// Frames in a row, as a mean, from which on losses are bursts. One in three lost at random makes 1.5.
+const BURSTY: f32 = 2.25;
+/// Frames that deep redundancy restores beside FEC, in what FEC and voice leave.
+const DRED_BESIDE_FEC: u8 = 5;
+/// In bursts it takes the place of FEC, and restores so many for each frame of a burst. One is over before what follows it can
+/// restore it, and the next may be longer.
+const DRED_PER_BURST: f32 = 3.0;
+const MIN_DRED_IN_BURSTS: f32 = 10.0;
+const MAX_DRED_FRAMES: f32 = 20.0;
+/// Copies of whole frames come with the next frame, which costs the least delay; in bursts with the one after it.
+const COPY_DISTANCE_IN_BURSTS: usize = 2;
 /// Weight of one report in the smoothed loss: about a second up, three seconds down.
 const RISE: f32 = 1.0 / 50.0;
 const FALL: f32 = 1.0 / 150.0;
@@ -48,7 +50,9 @@ pub(super) struct LossProtection {
     loss_percent: f32,
     /// A line of [`EXPECTED_LOSS`], counted from 1; 0 for none.
     level: HeldPeak,
-    burst: HeldPeak,
+    mean_burst: f32,
+    /// 1 in bursts.
+    bursty: HeldPeak,
     off_after: Duration,
     /// When it went off.
     off_since: Option<Instant>,
@@ -59,7 +63,8 @@ impl Default for LossProtection {
         Self {
             loss_percent: 0.0,
             level: HeldPeak::of(FIRST_LEVEL),
-            burst: HeldPeak::of(1),
+            mean_burst: 0.0,
+            bursty: HeldPeak::of(0),
             off_after: OFF_AFTER,
             off_since: None,
         }
@@ -80,9 +85,13 @@ impl LossProtection {
             self.note_return(now);
         }
         self.level.record(now, level, DOWN_AFTER, self.off_after);
-        // As long as any protection is needed, what bursts there were is remembered as well.
-        self.burst
-            .record(now, report.longest_burst(), DOWN_AFTER, self.off_after);
+        if report.loss_percent() > 0 {
+            self.mean_burst += (report.mean_burst() - self.mean_burst) * RISE;
+        }
+        // As long as any protection is needed, that there were bursts is remembered as well.
+        let bursty = report.loss_percent() > 0 && self.mean_burst >= BURSTY;
+        self.bursty
+            .record(now, bursty.into(), DOWN_AFTER, self.off_after);
         if was_on && self.level.value == 0 {
             self.off_since = Some(now);
         }
@@ -95,19 +104,22 @@ impl LossProtection {
     }
 
     pub(super) fn dred_frames(&self) -> u8 {
-        match self.burst.value {
-            burst if self.level.value > 0 && burst >= DRED_FROM_BURST => {
-                (burst * DRED_PER_BURST).min(MAX_DRED_FRAMES)
-            }
-            _ => 0,
+        if self.level.value == 0 {
+            return 0;
         }
+        if self.bursty.value == 0 {
+            return DRED_BESIDE_FEC;
+        }
+        // By whole frames, so that the encoder is not set anew with every report.
+        let frames = self.mean_burst.round() * DRED_PER_BURST;
+        frames.clamp(MIN_DRED_IN_BURSTS, MAX_DRED_FRAMES) as u8
     }
 
     pub(super) fn copy_distance(&self) -> usize {
-        if self.burst.value < FURTHER_FROM_BURST {
+        if self.bursty.value == 0 {
             1
         } else {
-            2
+            COPY_DISTANCE_IN_BURSTS
         }
     }
 
@@ -297,9 +309,10 @@ mod tests {
             "{little:?} {more:?} {much:?}"
         );
         let bursts = last(gilbert_elliott(0.02, 0.2));
-        assert!(bursts.1 > little.1, "{bursts:?} {little:?}");
+        assert_eq!([little.1, more.1, much.1], [DRED_BESIDE_FEC; 3]);
+        assert!(bursts.1 > DRED_BESIDE_FEC, "{bursts:?}");
         for (expected, dred) in [much, bursts, last(random(1.0))] {
-            assert!(expected <= 30 && dred <= MAX_DRED_FRAMES);
+            assert!(expected <= 30 && f32::from(dred) <= MAX_DRED_FRAMES);
         }
     }
 

@@ -273,9 +273,6 @@ mod tests {
         }
         assert!(arrivals.lateness(1.0) <= MAX_JITTER_US);
         go_on(&mut arrivals, 350..1_000, |_| 2_000_000);
-        assert_eq!(
-            (arrivals.base(), arrivals.lateness(1.0)),
-            (2_000_000, 0)
-        );
+        assert_eq!((arrivals.base(), arrivals.lateness(1.0)), (2_000_000, 0));
     }
 }

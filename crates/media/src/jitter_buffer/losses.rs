@@ -52,7 +52,11 @@ impl LossStatistics {
                 store.restorable_after(index, MOST_AWAITED)
             };
             for (after, share) in (1..).zip(&mut self.restorable) {
-                let one = if restored_after == Some(after) { 1.0 } else { 0.0 };
+                let one = if restored_after == Some(after) {
+                    1.0
+                } else {
+                    0.0
+                };
                 *share += (one - *share) * WEIGHT;
             }
         }

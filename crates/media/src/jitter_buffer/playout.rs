@@ -120,7 +120,9 @@ impl JitterBuffer {
 
     /// Whether the delay is better for a whole frame of background less.
     fn skips_quiet_frame(&self, waiting: usize) -> bool {
-        let cushion = self.delay.map(|delay| delay as i64 - samples_to_us(waiting));
+        let cushion = self
+            .delay
+            .map(|delay| delay as i64 - samples_to_us(waiting));
         cushion.is_some_and(|cushion| cushion - self.target().aim > FRAME_US + TICK_US)
     }
 

@@ -3,7 +3,7 @@
 use crate::{
     audio::{FRAME_SAMPLES, Tick},
     muted_frame,
-    opus_codec::{self, CodecError, Decoder},
+    opus_codec::{self, CodecError, Decoder, Effort},
 };
 
 /// A decoder that knows of muted frames.
@@ -20,6 +20,11 @@ impl Voice {
             decoder: Decoder::new()?,
             muted: false,
         })
+    }
+
+    /// Changes how hard the decoder works.
+    pub(super) fn set_effort(&mut self, effort: Effort) -> Result<(), CodecError> {
+        self.decoder.set_effort(effort)
     }
 
     /// Whether a payload is one that can be played.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use securecall_media::{
-    FrameSize, MUTED_FRAME, NetworkAdaptation, OpenError, ReceivePipeline, SealError, SendPipeline,
-    TICK_SAMPLES, Tick, VoiceEncoder, VoiceReport, VoiceWish,
+    Effort, FrameSize, MUTED_FRAME, NetworkAdaptation, OpenError, ReceivePipeline, SealError,
+    SendPipeline, TICK_SAMPLES, Tick, VoiceEncoder, VoiceReport, VoiceWish,
 };
 use securecall_netem::{Conditions, Link, virtual_start};
 use web_time::Instant;
@@ -62,7 +62,9 @@ impl End {
         let mut heard = [0.0; TICK_SAMPLES];
         self.receive.playback(now, &mut heard);
         let wish = self.adaptation.wish();
-        self.encoder.configure(wish.settings(5)).unwrap();
+        self.encoder
+            .configure(wish.settings(Effort::Medium))
+            .unwrap();
         self.send.set_copy_distance(self.adaptation.copy_distance());
         let voice = &self.voice[number % self.voice.len()];
         let mut sealed = None;
@@ -287,15 +289,18 @@ fn a_frame_that_does_not_fill_the_size_of_the_epoch_is_not_sent() {
 fn a_voice_fills_frames_of_every_size_whatever_their_bytes_are_spent_on() {
     let voice = speech(4);
     for size in FrameSize::ALL {
-        for (expected_loss_percent, dred_frames, complexity) in [(0, 0, 9), (5, 0, 0), (30, 20, 9)]
-        {
+        for (expected_loss_percent, dred_frames, effort) in [
+            (0, 0, Effort::High),
+            (5, 0, Effort::Low),
+            (30, 20, Effort::High),
+        ] {
             let wish = VoiceWish {
                 size,
                 expected_loss_percent,
                 dred_frames,
             };
             let mut encoder = VoiceEncoder::new().unwrap();
-            encoder.configure(wish.settings(complexity)).unwrap();
+            encoder.configure(wish.settings(effort)).unwrap();
             for tick in voice.chunks_exact(TICK_SAMPLES) {
                 if let Some(encoded) = encoder.push(tick.try_into().unwrap()).unwrap() {
                     assert_eq!(encoded.payload.len(), size.opus_bytes());
@@ -314,12 +319,12 @@ fn a_muted_microphone_has_frames_of_every_size_and_tells_reports_all_the_same() 
             size,
             ..NetworkAdaptation::new().wish()
         };
-        encoder.configure(wish.settings(5)).unwrap();
+        encoder.configure(wish.settings(Effort::Medium)).unwrap();
         encoder.set_muted(true);
         let mut sender = SendPipeline::new(Envelope::default());
         sender.begin_epoch(size);
         let mut receiver = ReceivePipeline::new(Envelope::default()).unwrap();
-        let report = VoiceReport::new(20, 3, 60 * MS);
+        let report = VoiceReport::new(20, 3.0, 60 * MS);
         for sequence in 0..10_u32 {
             encoder.push(&[0.5; TICK_SAMPLES]).unwrap();
             let encoded = encoder.push(&[0.5; TICK_SAMPLES]).unwrap().unwrap();

@@ -29,7 +29,10 @@ pub(crate) fn constant_ms(playable_ms: &[f64], share: f64) -> f64 {
 /// The least mean delay at which no more than `share` of the frames come too late, where the delay may change from frame to frame as
 /// far as stretching goes, and who changes it knows all that will come.
 pub(crate) fn adaptive_ms(playable_ms: &[f64], share: f64) -> f64 {
-    let never = playable_ms.iter().filter(|delay| delay.is_infinite()).count();
+    let never = playable_ms
+        .iter()
+        .filter(|delay| delay.is_infinite())
+        .count();
     let most_late = ((playable_ms.len() as f64 * share) as usize).max(never);
     // The dearer a late frame, the fewer there are: the price at which there are just few enough.
     let (mut low, mut high) = (0.0, 10_000.0);
@@ -51,7 +54,8 @@ fn cheapest_path(playable_ms: &[f64], price: f64) -> (f64, usize) {
     for playable in playable_ms {
         let before = best.clone();
         for (delay, slot) in best.iter_mut().enumerate() {
-            let near = &before[delay.saturating_sub(STEP_MS)..(delay + STEP_MS + 1).min(LONGEST_MS)];
+            let near =
+                &before[delay.saturating_sub(STEP_MS)..(delay + STEP_MS + 1).min(LONGEST_MS)];
             let (cost, sum, late) = near
                 .iter()
                 .copied()

@@ -9,8 +9,8 @@ use rand_core::SeedableRng as _;
 use securecall_contact::{Device, MatrixId, OlmKey, SecureCallId, ServerName};
 use securecall_crypto::{IdentityKeyPair, IdentitySeed};
 use securecall_media::{
-    Datagram, LocalCandidate, Reach, TICK_SAMPLES, Transport, TransportEvent, TransportOutput,
-    VoiceEncoder,
+    Datagram, Effort, LocalCandidate, Reach, TICK_SAMPLES, Transport, TransportEvent,
+    TransportOutput, VoiceEncoder,
 };
 use securecall_session::{
     AnswerPolicy, CallHandle, CallOptions, Callee, Config, Contacts, Endpoint, Event,
@@ -402,7 +402,9 @@ impl VirtualCall {
         let voice = end.voice.as_mut().unwrap();
         voice.playback(self.now, &mut samples);
         let muted = voice.receive().peer_is_muted();
-        end.encoder.configure(voice.wish().settings(5)).unwrap();
+        end.encoder
+            .configure(voice.wish().settings(Effort::Medium))
+            .unwrap();
         // A voice of sorts.
         let tick = std::array::from_fn(|i| ((i * 37 % 480) as f32 / 480.0 - 0.5) * 0.2);
         if let Some(encoded) = end.encoder.push(&tick).unwrap() {
