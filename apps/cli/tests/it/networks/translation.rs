@@ -32,13 +32,13 @@ fn a_call_goes_on_when_either_or_both_move_to_a_network_that_translates_and_back
         });
         assert!(ada.host.addresses().iter().all(IpAddr::is_ipv6));
         goes_on(&mut call, "the callee, too", || {
-            bo.host.move_to(&carrier).unwrap()
+            bo.host.move_to(&carrier).unwrap();
         });
         goes_on(&mut call, "the caller moves back", || {
-            ada.host.move_to(&home).unwrap()
+            ada.host.move_to(&home).unwrap();
         });
         goes_on(&mut call, "the callee, too", || {
-            bo.host.move_to(&office).unwrap()
+            bo.host.move_to(&office).unwrap();
         });
         goes_on(&mut call, "both move at once", || {
             ada.host.move_to(&carrier).unwrap();
