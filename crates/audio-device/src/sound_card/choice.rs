@@ -7,7 +7,18 @@ use super::quiet_alsa::keep_terminal_clean;
 use crate::fault::OpenError;
 
 /// At most so many names in an error.
-const MAX_NAMES: usize = 8;
+const MAX_NAMES: usize = 12;
+
+/// What ALSA lists beside sound devices: silence, and its converters.
+const NO_DEVICES: [&str; 7] = [
+    "null",
+    "lavrate",
+    "samplerate",
+    "speexrate",
+    "speex",
+    "upmix",
+    "vdownmix",
+];
 
 /// Which device a stream is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,10 +114,9 @@ fn names(host: &cpal::Host) -> Vec<String> {
     let Ok(devices) = host.devices() else {
         return Vec::new();
     };
-    // ALSA's `null` is on every machine and no sound device.
-    let is_null = |device: &cpal::Device| device.id().is_ok_and(|id| id.id() == "null");
+    let is_none = |device: &cpal::Device| device.id().is_ok_and(|id| NO_DEVICES.contains(&id.id()));
     let mut names: Vec<String> = devices
-        .filter(|device| !is_null(device))
+        .filter(|device| !is_none(device))
         .map(|device| device.to_string())
         .collect();
     names.dedup();

@@ -246,7 +246,10 @@ impl Loop {
                 let _ = reply.send(self.endpoint.set_muted(now, &mut self.rng, call, muted));
             }
             Command::Exchange(call, wish, reply) => {
-                let media = self.media.get(&call).ok_or(CommandError::NoSuchCall);
+                // The media of a call that is over may still be at its last things.
+                let media = self.media.get(&call);
+                let media = media.filter(|_| self.calls.contains_key(&call));
+                let media = media.ok_or(CommandError::NoSuchCall);
                 let _ = reply.send(media.map(|media| media.exchange(wish)));
             }
             Command::SetContacts(contacts) => self.endpoint.set_contacts(Contacts::new(contacts)),
