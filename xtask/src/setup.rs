@@ -143,9 +143,8 @@ const VOICE: &[Need] = &[
         what: "Python's headers (PESQ, which scores what is heard)",
         packages: &["python3-dev"],
         present: || {
-            let script = "import os, sysconfig; \
-                sys_include = sysconfig.get_paths()['include']; \
-                assert os.path.isfile(os.path.join(sys_include, 'Python.h'))";
+            let script = "import pathlib, sysconfig, sys; \
+                sys.exit(not pathlib.Path(sysconfig.get_path('include'), 'Python.h').is_file())";
             shell::succeeds(Command::new("python3").args(["-c", script]))
         },
     },
