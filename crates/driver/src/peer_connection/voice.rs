@@ -101,3 +101,50 @@ impl Voice {
         &self.receive
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use securecall_crypto::Direction;
+    use securecall_media::FrameSize;
+    use securecall_session::EpochSeeds;
+
+    use super::*;
+
+    fn seed(byte: u8) -> MediaSeed {
+        MediaSeed::from_bytes([byte; 32])
+    }
+
+    fn voice() -> Voice {
+        let seeds = |byte| EpochSeeds {
+            first: seed(byte),
+            later: Vec::new(),
+        };
+        let protection = Protection::Sealed {
+            direction: Direction::CallerToCallee,
+            outbound: seeds(1),
+            inbound: seeds(2),
+        };
+        Voice::new(protection).unwrap()
+    }
+
+    #[test]
+    fn frames_change_their_size_with_an_epoch_that_begins_and_never_without() {
+        let (mut voice, start) = (voice(), crate::clock::now());
+        let narrow = VoiceReport::new(20, 2, Duration::from_millis(300));
+        for number in 0..500 {
+            let now = start + Duration::from_millis(20) * number;
+            voice.adaptation.handle_report(now, narrow);
+        }
+        let now = start + Duration::from_secs(10);
+        let size = |voice: &Voice| (voice.send().size(), voice.wish().size);
+        assert!(voice.adaptation.next_size() < FrameSize::Kbps32);
+        // Of the epoch under way there is no other beginning.
+        voice.use_send_epoch(now, Epoch::FIRST, seed(3));
+        assert_eq!(size(&voice), (FrameSize::Kbps32, FrameSize::Kbps32));
+        voice.use_send_epoch(now, Epoch::new(1).unwrap(), seed(3));
+        let (sent, wished) = size(&voice);
+        assert!(sent < FrameSize::Kbps32 && wished == sent, "{sent:?}");
+    }
+}
