@@ -66,7 +66,12 @@ impl Background {
                 .wrapping_add(1_013_904_223);
             // Uniform, of variance 1.
             let white = ((self.seed >> 8) as f32 / (1 << 23) as f32 - 1.0) * 3.0_f32.sqrt();
-            let predicted: f32 = self.predictor.iter().zip(&self.memory).map(|(a, x)| a * x).sum();
+            let predicted: f32 = self
+                .predictor
+                .iter()
+                .zip(&self.memory)
+                .map(|(a, x)| a * x)
+                .sum();
             let next = (predicted + white * self.residual).clamp(-0.1, 0.1);
             self.memory.rotate_right(1);
             self.memory[0] = next;
@@ -94,7 +99,11 @@ impl Background {
             error *= 1.0 - reflection * reflection;
         }
         self.predictor = a;
-        self.residual = if r[0] < SILENCE { 0.0 } else { error.max(0.0).sqrt() };
+        self.residual = if r[0] < SILENCE {
+            0.0
+        } else {
+            error.max(0.0).sqrt()
+        };
     }
 }
 
@@ -137,7 +146,10 @@ mod tests {
                 if i % 3 == 0 {
                     heard.extend_from_slice(&frame);
                 } else {
-                    frame.iter_mut().enumerate().for_each(|(i, s)| *s += (i as f32 * 0.03).sin() * 0.2);
+                    frame
+                        .iter_mut()
+                        .enumerate()
+                        .for_each(|(i, s)| *s += (i as f32 * 0.03).sin() * 0.2);
                 }
                 assert_eq!(background.observe(&frame), i % 3 == 0, "{i}");
             }

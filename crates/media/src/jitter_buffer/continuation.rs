@@ -69,7 +69,8 @@ impl Continuation {
     pub(super) fn phase(&self) -> Option<isize> {
         let phase = (self.position % self.lag) as isize;
         let lag = self.lag as isize;
-        self.voiced.then_some(if 2 * phase > lag { phase - lag } else { phase })
+        self.voiced
+            .then_some(if 2 * phase > lag { phase - lag } else { phase })
     }
 }
 

@@ -72,7 +72,7 @@ impl JitterBuffer {
         self.store.release(self.next);
         if !decoded {
             self.figures.frames_malformed += 1;
-            self.take_turn(true);
+            self.take_turn();
             self.conceal_frame();
             return;
         }
@@ -81,7 +81,7 @@ impl JitterBuffer {
         } else {
             self.figures.frames_decoded += 1;
         }
-        self.take_turn(is_copy);
+        self.take_turn();
 
         // Audio that is late rather than lost is played in full: what was made up meanwhile has become delay.
         let waited = std::mem::take(&mut self.held) > 0;
@@ -120,7 +120,9 @@ impl JitterBuffer {
 
     /// Whether the delay is better for a whole frame of background less.
     fn skips_quiet_frame(&self, waiting: usize) -> bool {
-        let cushion = self.delay.map(|delay| delay as i64 - samples_to_us(waiting));
+        let cushion = self
+            .delay
+            .map(|delay| delay as i64 - samples_to_us(waiting));
         cushion.is_some_and(|cushion| cushion - self.target().aim > FRAME_US + TICK_US)
     }
 
