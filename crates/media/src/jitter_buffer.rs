@@ -122,6 +122,7 @@ pub struct JitterBuffer {
     /// Smoothed, in microseconds.
     delay: Option<f64>,
     frames_since_stretch: u32,
+    frames_since_late: u32,
     frame: [f32; FRAME_SAMPLES],
     figures: JitterStatistics,
 }
@@ -149,6 +150,7 @@ impl JitterBuffer {
             was_muted: false,
             delay: None,
             frames_since_stretch: 0,
+            frames_since_late: u32::MAX,
             frame: [0.0; FRAME_SAMPLES],
             figures: JitterStatistics::default(),
         })
@@ -187,6 +189,7 @@ impl JitterBuffer {
         if index < self.next {
             self.store.mark_seen(index, reach);
             self.figures.frames_late += 1;
+            self.frames_since_late = 0;
             return Insertion::Late;
         }
         // The newest is worth more than what is overdue by a whole store.

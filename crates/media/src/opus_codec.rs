@@ -34,7 +34,7 @@ impl Default for EncoderSettings {
     fn default() -> Self {
         Self {
             frame_bytes: PAYLOAD_BYTES,
-            expected_loss_percent: std::env::var("FEC").map_or(10, |x| x.parse().unwrap()),
+            expected_loss_percent: 10,
             dred_frames: 0,
             // A fifth less work than at 6, where the noise shaping of SILK looks further ahead.
             complexity: 5,

@@ -15,8 +15,8 @@ const NEWEST_EXCEPTIONS: f64 = 3.0;
 const NEW_PATH: usize = 40;
 /// … by this much …
 const NEW_PATH_STEP_US: i64 = 5_000;
-/// … but for this share of those.
-const NEW_PATH_EXCEPTIONS: f64 = 0.015;
+/// … but for this share of those: where the new path is faster, its first packets arrive between the last of the old.
+const NEW_PATH_EXCEPTIONS: f64 = 0.05;
 /// A packet later than this by more than the fastest is an accident, not jitter.
 const MAX_JITTER_US: i64 = 500_000;
 /// Accidents in a row, and for how long, before they are taken for a new path.

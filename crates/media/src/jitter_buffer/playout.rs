@@ -12,6 +12,8 @@ const ALIKE: f32 = 0.85;
 const ALIKE_ENOUGH: f32 = 0.6;
 /// Frames between two stretches of speech.
 const REST: u32 = 3;
+/// Frames after one that came late in which nothing is cut: what it says of the network is seen from those that follow.
+const CAUTION: u32 = 10;
 
 impl JitterBuffer {
     /// Puts at least one sample to the output, or moves on.
@@ -86,6 +88,7 @@ impl JitterBuffer {
         // Audio that is late rather than lost is played in full: what was made up meanwhile has become delay.
         let waited = std::mem::take(&mut self.held) > 0;
         if waited {
+            self.frames_since_late = 0;
             self.figures.frames_awaited += 1;
             self.note_wait(true);
         }
@@ -130,6 +133,7 @@ impl JitterBuffer {
     /// this frame.
     fn stretch(&mut self, residue: usize, quiet: bool) {
         self.frames_since_stretch = self.frames_since_stretch.saturating_add(1);
+        self.frames_since_late = self.frames_since_late.saturating_add(1);
         let Some(delay) = self.delay else { return };
         let cushion = delay as i64 - samples_to_us(residue);
         let target = self.target();
@@ -149,6 +153,9 @@ impl JitterBuffer {
             if let Some(lag) = self.output.expand(least_correlation) {
                 self.note_stretch(lag, 1);
             }
+            return;
+        }
+        if self.frames_since_late <= CAUTION {
             return;
         }
         // Whole ticks of cushion can go, and what waits decoded beyond whole ticks.

@@ -29,14 +29,11 @@ fn another_path_is_settled_on_within_about_a_second() {
         let wait = f64::from(after) - f64::from(before);
         let concealed = outcome.concealed_between(9.5..15.9);
         let delay = outcome.playout_delay_between(11.5..15.9, 0.95);
-        let made_up: Vec<_> = (95..130)
-            .map(|i| outcome.concealed_between(f64::from(i) / 10.0..f64::from(i + 1) / 10.0))
-            .collect();
-        let delays: Vec<_> = (95..130)
-            .map(|i| outcome.playout_delay_between(f64::from(i) / 10.0..f64::from(i + 1) / 10.0, 0.5) as i32)
-            .collect();
-        println!("{before} to {after} ms: {concealed} ms made up, then {delay} ms, {:?}\n{made_up:?}\n{delays:?}", outcome.history[900..].iter().step_by(30).map(|h|h.jitter_buffer.target_delay_ms as i32).collect::<Vec<_>>());
-        let _ = wait;
+        assert!(
+            concealed <= wait.max(0.0) + 45.0,
+            "{before} to {after} ms: {concealed} ms made up"
+        );
+        assert!(delay < 20.0, "{before} to {after} ms: {delay} ms");
     }
 }
 
