@@ -1,5 +1,6 @@
 //! The networks of `docs/performance.md` on virtual time: what the jitter buffer does with them, and the least delay at which as few frames would be missing.
-//! Prints a table in Markdown. `cargo run --release --example playout_delay [SEED [DIRECTORY]]`; what was sent and heard goes into the directory as WAV files.
+//! Prints a table in Markdown. `cargo run --release --example playout_delay [SEED [DIRECTORY [NETWORK]]]`; what was sent and
+//! heard goes into the directory as WAV files; of the networks, only those whose names contain the last argument.
 #![allow(
     clippy::expect_used,
     clippy::print_stdout,
@@ -28,6 +29,7 @@ fn main() {
     let mut arguments = std::env::args().skip(1);
     let seed = arguments.next().and_then(|seed| seed.parse().ok());
     let directory = arguments.next();
+    let only = arguments.next().unwrap_or_default();
     let write = |name: &str, samples: &[f32]| {
         if let Some(directory) = &directory {
             let path = Path::new(directory).join(name);
@@ -42,6 +44,9 @@ fn main() {
     );
     println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
     for (name, weather) in NETWORKS {
+        if !name.contains(&only) {
+            continue;
+        }
         let mut sums = [0.0; 10];
         for (i, phase) in PHASES_US.into_iter().enumerate() {
             let setup = Setup {

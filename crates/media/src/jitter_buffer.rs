@@ -62,9 +62,9 @@ const FRAME_US: i64 = 20_000;
 const TICK_US: i64 = 10_000;
 /// The share of frames that may be missing although they come, because they are late. It costs less than the delay that would spare
 /// it.
-const LATE: f64 = 0.02;
+const LATE: f64 = 0.01;
 /// The share from which on audio is stretched until there is more delay. Between the two the delay stays: it comes with ticks anyway.
-const TOO_LATE: f64 = 0.04;
+const TOO_LATE: f64 = 0.03;
 /// No network gets more cushion than this: beyond it, a gap hurts a conversation less than the delay.
 const MAX_CUSHION_US: i64 = 400_000;
 /// How far the cushion may fall short before audio is stretched.

@@ -36,7 +36,7 @@ impl JitterBuffer {
         }
 
         if self.store.peek(self.next).is_some() {
-            self.play_next();
+            self.play_next(cushion);
         } else if self.store.first().is_some() {
             self.bridge(cushion);
         } else {
@@ -65,7 +65,7 @@ impl JitterBuffer {
     }
 
     /// The frame whose turn it is is here.
-    fn play_next(&mut self) {
+    fn play_next(&mut self, cushion: i64) {
         let decoded = match self.store.peek(self.next) {
             Some(payload) => self.voice.decode(payload, &mut self.frame).is_ok(),
             None => false,
@@ -85,15 +85,22 @@ impl JitterBuffer {
         }
         self.take_turn();
 
-        // Audio that is late rather than lost is played in full: what was made up meanwhile has become delay.
-        let waited = std::mem::take(&mut self.held) > 0;
-        if waited {
-            self.frames_since_late = 0;
-            self.figures.frames_awaited += 1;
-            self.note_wait(true);
+        let held = std::mem::take(&mut self.held);
+        let extrapolated = std::mem::take(&mut self.extrapolated);
+        if held == 0 {
+            self.append_frame(0);
+            return;
         }
-        if self.extrapolated > 0 {
-            self.extrapolated = 0;
+        self.figures.frames_awaited += 1;
+        self.note_wait(true);
+        let is_first = std::mem::replace(&mut self.frames_since_late, 0) > CAUTION;
+        let had_enough = cushion - samples_to_us(held) >= self.target().least;
+        if extrapolated == TICK_SAMPLES && is_first && had_enough {
+            // One that is late where hardly any is: what went on meanwhile takes the place of its beginning, and nothing is shifted.
+            self.shift_delay(-samples_to_us(held));
+            self.append_frame(held);
+        } else if extrapolated > 0 {
+            // More will be late. It is played in full: what was made up meanwhile has become delay.
             let start = self.output.waiting();
             let more = self.output.append_in_phase(&self.frame);
             self.shift_delay(more as i64 * 1_000 / 48);
