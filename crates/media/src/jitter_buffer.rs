@@ -60,18 +60,15 @@ use crate::{
 
 const FRAME_US: i64 = 20_000;
 const TICK_US: i64 = 10_000;
-/// The share of packets that shall be in time: so large that more delay would restore less than it costs …
-const IN_TIME: f64 = 0.96;
-/// … and the share below which audio is stretched until it is so. Between the two the delay stays: it comes with ticks anyway.
-const LEAST_IN_TIME: f64 = 0.94;
-/// Cushion beyond what the arrivals call for: the wobble of our own timer.
-const MARGIN_US: i64 = 1_000;
+/// The share of frames that may be missing although they come, because they are late. It costs less than the delay that would spare
+/// it.
+const LATE: f64 = 0.01;
+/// The share from which on audio is stretched until there is more delay. Between the two the delay stays: it comes with ticks anyway.
+const TOO_LATE: f64 = 0.03;
 /// No network gets more cushion than this: beyond it, a gap hurts a conversation less than the delay.
 const MAX_CUSHION_US: i64 = 400_000;
 /// How far the cushion may fall short before audio is stretched.
-const HYSTERESIS_US: i64 = 1_000;
-/// Weight of one frame in the share of missing frames.
-const LOSS_WEIGHT: f32 = 1.0 / 250.0;
+const HYSTERESIS_US: i64 = 500;
 
 /// What became of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,6 +122,7 @@ pub struct JitterBuffer {
     /// Smoothed, in microseconds.
     delay: Option<f64>,
     frames_since_stretch: u32,
+    frames_since_late: u32,
     frame: [f32; FRAME_SAMPLES],
     figures: JitterStatistics,
 }
@@ -152,6 +150,7 @@ impl JitterBuffer {
             was_muted: false,
             delay: None,
             frames_since_stretch: 0,
+            frames_since_late: u32::MAX,
             frame: [0.0; FRAME_SAMPLES],
             figures: JitterStatistics::default(),
         })
@@ -190,6 +189,7 @@ impl JitterBuffer {
         if index < self.next {
             self.store.mark_seen(index, reach);
             self.figures.frames_late += 1;
+            self.frames_since_late = 0;
             return Insertion::Late;
         }
         // The newest is worth more than what is overdue by a whole store.
@@ -197,12 +197,8 @@ impl JitterBuffer {
             self.pass_over(index - packet_store::SPAN + 1);
         }
         self.store.insert(index, payload, reach);
-        self.losses.judge(
-            self.numbering.newest(),
-            &self.store,
-            &self.arrivals,
-            in_time(&self.arrivals, IN_TIME),
-        );
+        self.losses
+            .judge(self.numbering.newest(), &self.store, &self.arrivals);
         Insertion::Kept
     }
 
@@ -263,6 +259,7 @@ impl JitterBuffer {
         JitterStatistics {
             playout_delay_ms: (self.delay.unwrap_or(0.0).max(0.0) / 1_000.0) as f32,
             target_delay_ms: self.target().aim as f32 / 1_000.0,
+            loss: self.losses.lost(),
             jitter_ms: (self.arrivals.jitter_us() / 1_000.0) as f32,
             ..self.figures
         }
@@ -307,22 +304,22 @@ impl JitterBuffer {
         self.delay = None;
     }
 
-    fn take_turn(&mut self, missing: bool) {
+    fn take_turn(&mut self) {
         self.next += 1;
         self.figures.frames_expected += 1;
-        let one = if missing { 1.0 } else { 0.0 };
-        self.figures.loss += (one - self.figures.loss) * LOSS_WEIGHT;
     }
 
     // ── delay ──
 
     /// The cushion that arrivals and losses call for.
     fn target(&self) -> Target {
-        let cushion =
-            |share| (in_time(&self.arrivals, share) + self.losses.awaited()).min(MAX_CUSHION_US);
+        let cushion = |late| {
+            let wait = self.losses.awaited();
+            (self.losses.cushion(&self.arrivals, late) + wait).min(MAX_CUSHION_US)
+        };
         Target {
-            least: cushion(LEAST_IN_TIME) - HYSTERESIS_US,
-            aim: cushion(IN_TIME),
+            least: cushion(TOO_LATE) - HYSTERESIS_US,
+            aim: cushion(LATE),
         }
     }
 
@@ -359,11 +356,6 @@ impl JitterBuffer {
         )
         .unwrap_or(i64::MAX)
     }
-}
-
-/// The cushion in which a share of the packets is in time.
-fn in_time(arrivals: &ArrivalStatistics, share: f64) -> i64 {
-    arrivals.lateness(share) + MARGIN_US
 }
 
 fn samples_to_us(samples: usize) -> i64 {

@@ -7,12 +7,16 @@ const WINDOW: usize = 500;
 /// No lateness counts that the last packets, 4 s, did not have: after a spike the delay shrinks sooner than the window is over.
 /// The slowest of so many is hardly ever faster than the quantile looked for, so mere jitter is judged by the whole window.
 const RECENT: usize = 200;
+/// The last packets, 1 s, tell of jitter that has only begun: they are judged by themselves …
+const NEWEST: usize = 50;
+/// … with so many times the exceptions, which in steady jitter asks for less than the window does.
+const NEWEST_EXCEPTIONS: f64 = 3.0;
 /// Packets, 0.8 s, that tell of a new path if they are all faster, or all slower, than nearly all before them …
 const NEW_PATH: usize = 40;
 /// … by this much …
 const NEW_PATH_STEP_US: i64 = 5_000;
-/// … but for this share of those.
-const NEW_PATH_EXCEPTIONS: f64 = 0.015;
+/// … but for this share of those: where the new path is faster, its first packets arrive between the last of the old.
+const NEW_PATH_EXCEPTIONS: f64 = 0.05;
 /// A packet later than this by more than the fastest is an accident, not jitter.
 const MAX_JITTER_US: i64 = 500_000;
 /// Accidents in a row, and for how long, before they are taken for a new path.
@@ -30,6 +34,8 @@ pub(super) struct ArrivalStatistics {
     transits: VecDeque<i64>,
     /// The same, the fastest first.
     sorted: Vec<i64>,
+    /// The last of them, the fastest first.
+    newest: Vec<i64>,
     /// The slowest of [`RECENT`].
     slowest: i64,
     base: i64,
@@ -46,6 +52,7 @@ impl ArrivalStatistics {
         Self {
             transits: VecDeque::with_capacity(WINDOW),
             sorted: Vec::with_capacity(WINDOW),
+            newest: Vec::with_capacity(NEWEST),
             slowest: 0,
             base: 0,
             outliers: 0,
@@ -108,11 +115,9 @@ impl ArrivalStatistics {
 
     /// The lateness, from the fastest packet on, that `share` of the packets do not exceed.
     pub(super) fn lateness(&self, share: f64) -> i64 {
-        let rank = ((self.sorted.len() as f64 * share).ceil() as usize).saturating_sub(1);
-        let transit = self.sorted.get(rank).or(self.sorted.last());
-        transit.map_or(0, |transit| {
-            (*transit).min(self.slowest).saturating_sub(self.base)
-        })
+        let steady = quantile(&self.sorted, share).min(self.slowest);
+        let begun = quantile(&self.newest, 1.0 - NEWEST_EXCEPTIONS * (1.0 - share));
+        steady.max(begun).saturating_sub(self.base).max(0)
     }
 
     /// The share of the packets that are at most so late.
@@ -147,6 +152,8 @@ impl ArrivalStatistics {
     fn clear(&mut self) {
         self.transits.clear();
         self.sorted.clear();
+        self.newest.clear();
+        self.slowest = i64::MIN;
     }
 
     /// Where the last packets have nothing in common with those before, only they tell of the path there is.
@@ -188,7 +195,21 @@ impl ArrivalStatistics {
         }
         let recent = self.transits.iter().rev().take(RECENT);
         self.slowest = recent.copied().max().unwrap_or(self.base);
+        self.newest.clear();
+        self.newest
+            .extend(self.transits.iter().rev().take(NEWEST).copied());
+        self.newest.sort_unstable();
     }
+}
+
+/// The value that `share` of all do not exceed; the least there is for none at all.
+fn quantile(sorted: &[i64], share: f64) -> i64 {
+    let rank = ((sorted.len() as f64 * share).ceil() as usize).saturating_sub(1);
+    sorted
+        .get(rank)
+        .or(sorted.last())
+        .copied()
+        .unwrap_or(i64::MIN)
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ impl JitterBuffer {
             self.held -= FRAME_SAMPLES;
             self.figures.frames_lost += 1;
             self.note_wait(false);
-            self.take_turn(true);
+            self.take_turn();
             self.shift_delay(-FRAME_US);
             return;
         }
@@ -45,7 +45,7 @@ impl JitterBuffer {
         self.held = 0;
         self.extrapolated = 0;
         self.figures.frames_recovered += 1;
-        self.take_turn(true);
+        self.take_turn();
         self.append_frame(made_up);
     }
 

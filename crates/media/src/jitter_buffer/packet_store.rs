@@ -172,3 +172,54 @@ impl Slot {
 fn slot(index: i64) -> usize {
     index.rem_euclid(SPAN) as usize
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_packet_that_reaches_far_enough_restores_each_of_a_run() {
+        let mut store = PacketStore::new();
+        assert!(store.restorer(9).is_none());
+        // 10 to 12 are lost; 13 reaches 2 back, 14 none, 15 and 16 four.
+        for (index, reach) in [(13, 2), (14, 0), (15, 4), (16, 4)] {
+            store.insert(index, &[index as u8], reach);
+        }
+        let restorer = |index| {
+            store
+                .restorer(index)
+                .map(|(payload, after)| (payload[0], after))
+        };
+        assert_eq!(
+            restorer(10),
+            None,
+            "16 is five frames later than 11, and 15 than 10"
+        );
+        assert_eq!(restorer(11), Some((13, 2)));
+        assert_eq!(restorer(12), Some((13, 1)));
+        assert_eq!(store.restorable_after(12, 1), Some(1));
+        assert_eq!(
+            (store.restorable_after(11, 1), store.restorable_after(11, 2)),
+            (None, Some(2))
+        );
+        store.insert(17, &[17], 50);
+        assert_eq!(store.restorer(10), Some(([17].as_slice(), 7)));
+    }
+
+    #[test]
+    fn what_waits_no_more_is_remembered_but_restores_nothing() {
+        let mut store = PacketStore::new();
+        store.insert(5, &[5], 3);
+        store.insert_copy(3, &[3], 2);
+        assert!(store.release(5) && !store.release(5));
+        assert!(store.restorer(4).is_none() && store.has_seen(5));
+        assert_eq!(store.restorable_after(4, 3), Some(1));
+        assert!(!store.has_seen(3) && store.has_had(3));
+        assert_eq!(store.restorable_after(3, 3), Some(2));
+        store.mark_seen(3, 0);
+        assert!(!store.has_seen(3), "it waits");
+        store.release(3);
+        store.mark_seen(3, 0);
+        assert!(store.has_seen(3));
+    }
+}

@@ -12,6 +12,8 @@ const ALIKE: f32 = 0.85;
 const ALIKE_ENOUGH: f32 = 0.6;
 /// Frames between two stretches of speech.
 const REST: u32 = 3;
+/// Frames after one that came late in which nothing is cut: what it says of the network is seen from those that follow.
+const CAUTION: u32 = 10;
 
 impl JitterBuffer {
     /// Puts at least one sample to the output, or moves on.
@@ -34,7 +36,7 @@ impl JitterBuffer {
         }
 
         if self.store.peek(self.next).is_some() {
-            self.play_next();
+            self.play_next(cushion);
         } else if self.store.first().is_some() {
             self.bridge(cushion);
         } else {
@@ -63,7 +65,7 @@ impl JitterBuffer {
     }
 
     /// The frame whose turn it is is here.
-    fn play_next(&mut self) {
+    fn play_next(&mut self, cushion: i64) {
         let decoded = match self.store.peek(self.next) {
             Some(payload) => self.voice.decode(payload, &mut self.frame).is_ok(),
             None => false,
@@ -72,7 +74,7 @@ impl JitterBuffer {
         self.store.release(self.next);
         if !decoded {
             self.figures.frames_malformed += 1;
-            self.take_turn(true);
+            self.take_turn();
             self.conceal_frame();
             return;
         }
@@ -81,16 +83,24 @@ impl JitterBuffer {
         } else {
             self.figures.frames_decoded += 1;
         }
-        self.take_turn(is_copy);
+        self.take_turn();
 
-        // Audio that is late rather than lost is played in full: what was made up meanwhile has become delay.
-        let waited = std::mem::take(&mut self.held) > 0;
-        if waited {
-            self.figures.frames_awaited += 1;
-            self.note_wait(true);
+        let held = std::mem::take(&mut self.held);
+        let extrapolated = std::mem::take(&mut self.extrapolated);
+        if held == 0 {
+            self.append_frame(0);
+            return;
         }
-        if self.extrapolated > 0 {
-            self.extrapolated = 0;
+        self.figures.frames_awaited += 1;
+        self.note_wait(true);
+        let is_first = std::mem::replace(&mut self.frames_since_late, 0) > CAUTION;
+        let had_enough = cushion - samples_to_us(held) >= self.target().least;
+        if extrapolated == TICK_SAMPLES && is_first && had_enough {
+            // One that is late where hardly any is: what went on meanwhile takes the place of its beginning, and nothing is shifted.
+            self.shift_delay(-samples_to_us(held));
+            self.append_frame(held);
+        } else if extrapolated > 0 {
+            // More will be late. It is played in full: what was made up meanwhile has become delay.
             let start = self.output.waiting();
             let more = self.output.append_in_phase(&self.frame);
             self.shift_delay(more as i64 * 1_000 / 48);
@@ -130,6 +140,7 @@ impl JitterBuffer {
     /// this frame.
     fn stretch(&mut self, residue: usize, quiet: bool) {
         self.frames_since_stretch = self.frames_since_stretch.saturating_add(1);
+        self.frames_since_late = self.frames_since_late.saturating_add(1);
         let Some(delay) = self.delay else { return };
         let cushion = delay as i64 - samples_to_us(residue);
         let target = self.target();
@@ -149,6 +160,9 @@ impl JitterBuffer {
             if let Some(lag) = self.output.expand(least_correlation) {
                 self.note_stretch(lag, 1);
             }
+            return;
+        }
+        if self.frames_since_late <= CAUTION {
             return;
         }
         // Whole ticks of cushion can go, and what waits decoded beyond whole ticks.

@@ -11,7 +11,7 @@ pub struct JitterStatistics {
     pub jitter_ms: f32,
     /// Audio made up because nothing better was there, in milliseconds.
     pub concealed_ms: f64,
-    /// Recent share of frames that were not there when their turn came, 0 to 1.
+    /// Recent share of frames whose own packet did not come, not even 0.2 s later than others, 0 to 1.
     pub loss: f32,
     /// Frames that took their turn, there or not.
     pub frames_expected: u64,

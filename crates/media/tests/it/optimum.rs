@@ -3,8 +3,6 @@
 /// By how many milliseconds the adaptive optimum may change its delay from one frame to the next: a tenth of the frame, as much as
 /// stretched speech bears.
 const STEP_MS: usize = 2;
-/// The adaptive optimum looks no further than this.
-const LONGEST_MS: usize = 400;
 
 /// How late each frame can be played first: when its packet came, or the one after it, which has a copy; infinite where neither did.
 pub(crate) fn first_playable_ms(transits_ms: &[Option<f64>]) -> Vec<f64> {
@@ -36,7 +34,7 @@ pub(crate) fn adaptive_ms(playable_ms: &[f64], share: f64) -> f64 {
     let most_late = ((playable_ms.len() as f64 * share) as usize).max(never);
     // The dearer a late frame, the fewer there are: the price at which there are just few enough.
     let (mut low, mut high) = (0.0, 10_000.0);
-    for _ in 0..24 {
+    for _ in 0..16 {
         let price = (low + high) / 2.0;
         if cheapest_path(playable_ms, price).1 > most_late {
             low = price;
@@ -49,13 +47,15 @@ pub(crate) fn adaptive_ms(playable_ms: &[f64], share: f64) -> f64 {
 
 /// Mean delay and late frames of the path of delays that is cheapest if each late frame costs `price` milliseconds.
 fn cheapest_path(playable_ms: &[f64], price: f64) -> (f64, usize) {
+    // No delay needs to be longer than the slowest that comes at all.
+    let slowest = playable_ms.iter().filter(|delay| delay.is_finite());
+    let longest = slowest.fold(0.0_f64, |a, b| a.max(*b)) as usize + 2;
     // Cost so far, sum of delays and late frames on the cheapest way to each delay.
-    let mut best = vec![(0.0_f64, 0_usize, 0_usize); LONGEST_MS];
+    let mut best = vec![(0.0_f64, 0_usize, 0_usize); longest];
     for playable in playable_ms {
         let before = best.clone();
         for (delay, slot) in best.iter_mut().enumerate() {
-            let near =
-                &before[delay.saturating_sub(STEP_MS)..(delay + STEP_MS + 1).min(LONGEST_MS)];
+            let near = &before[delay.saturating_sub(STEP_MS)..(delay + STEP_MS + 1).min(longest)];
             let (cost, sum, late) = near
                 .iter()
                 .copied()

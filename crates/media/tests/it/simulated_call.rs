@@ -187,8 +187,11 @@ impl Outcome {
     }
 }
 
-/// The networks that voice is measured on: a name, and the conditions at a time since the start.
-pub(crate) const NETWORKS: [(&str, fn(Duration) -> Conditions); 8] = [
+/// The conditions at a time since the start.
+pub(crate) type Weather = fn(Duration) -> Conditions;
+
+/// The networks that voice is measured on: a name, and what it is like.
+pub(crate) const NETWORKS: [(&str, Weather); 8] = [
     ("clear", |_| Conditions::default()),
     ("5 % loss", |_| losing(0.05)),
     ("10 % loss", |_| losing(0.1)),

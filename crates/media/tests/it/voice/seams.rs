@@ -1,0 +1,127 @@
+//! Where decoded, recovered and made-up audio meet, nothing clicks: a click is energy at frequencies where the voice has none.
+
+use securecall_netem::{Bursts, Conditions};
+
+use super::MS;
+use crate::simulated_call::{Outcome, Setup, run, speech};
+
+const SECONDS: usize = 30;
+/// Samples of a window in which energy is measured: 2.5 ms.
+const WINDOW: usize = 120;
+const WINDOWS_A_TICK: usize = 4;
+/// 10 dB above what is there anyway, or below −66 dBFS: that is heard as part of it, or not at all.
+const BOUND: f64 = 10.0;
+const INAUDIBLE: f64 = 2.5e-7;
+
+/// Energy above 4 kHz, per sample, in windows of 2.5 ms: a Butterworth filter of 4th order.
+fn high_energy(samples: &[f32]) -> Vec<f64> {
+    let mut filtered: Vec<f64> = samples.iter().map(|sample| f64::from(*sample)).collect();
+    for q in [0.541_196, 1.306_563] {
+        let w = std::f64::consts::TAU * 4_000.0 / 48_000.0;
+        let (alpha, cos) = (w.sin() / (2.0 * q), w.cos());
+        let (mut x, mut y) = ([0.0; 2], [0.0; 2]);
+        for sample in &mut filtered {
+            let input = *sample;
+            let output = ((1.0 + cos) * ((input + x[1]) / 2.0 - x[0]) + 2.0 * cos * y[0]
+                - (1.0 - alpha) * y[1])
+                / (1.0 + alpha);
+            (x, y) = ([input, x[0]], [output, y[0]]);
+            *sample = output;
+        }
+    }
+    filtered
+        .chunks_exact(WINDOW)
+        .map(|window| window.iter().map(|s| s * s).sum::<f64>() / WINDOW as f64)
+        .collect()
+}
+
+/// Ticks in which one kind of audio followed another.
+fn seams(outcome: &Outcome) -> Vec<usize> {
+    let kinds = |tick: usize| {
+        let figures = outcome.history[tick].jitter_buffer;
+        let made_up = figures.concealed_ms > outcome.history[tick - 1].jitter_buffer.concealed_ms;
+        (
+            figures.frames_recovered,
+            figures.frames_awaited,
+            figures.frames_lost,
+            made_up,
+        )
+    };
+    (2..outcome.history.len())
+        .filter(|tick| kinds(*tick) != kinds(tick - 1))
+        .collect()
+}
+
+/// The greatest energy of the windows from some before `tick` to some after it.
+fn greatest(windows: &[f64], tick: f64, before: usize, after: usize) -> f64 {
+    let at = (tick * WINDOWS_A_TICK as f64) as usize;
+    let end = (at + after).min(windows.len());
+    windows[at.saturating_sub(before).min(end)..end]
+        .iter()
+        .copied()
+        .fold(0.0, f64::max)
+}
+
+/// The share of seams at which there is more high energy than the undamaged signal has near there, and how many seams there are.
+fn clicks(conditions: Conditions) -> (f64, usize) {
+    let outcome = run(&Setup::default(), speech(SECONDS), |_| conditions);
+    let undamaged = run(&Setup::default(), speech(SECONDS), |_| {
+        Conditions::default()
+    });
+    let delay = |outcome: &Outcome, tick: usize| {
+        f64::from(outcome.history[tick].jitter_buffer.playout_delay_ms) / 10.0
+    };
+    let (heard, reference) = (
+        high_energy(&outcome.received),
+        high_energy(&undamaged.received),
+    );
+    let seams = seams(&outcome);
+    let clicks = seams
+        .iter()
+        .filter(|tick| {
+            let there = **tick as f64 - delay(&outcome, **tick) + delay(&undamaged, **tick);
+            // The reference has had, or has not yet, what is made up and stretched here: 60 ms to each side.
+            let bound = greatest(&reference, there.max(0.0), 24, 24).mul_add(BOUND, INAUDIBLE);
+            greatest(&heard, **tick as f64, 0, 2 * WINDOWS_A_TICK) > bound
+        })
+        .count();
+    (clicks as f64 / seams.len() as f64, seams.len())
+}
+
+#[test]
+fn seams_do_not_click() {
+    let bursts = Some(Bursts {
+        begin: 0.03,
+        end: 0.4,
+    });
+    for (name, conditions) in [
+        (
+            "random loss",
+            Conditions {
+                loss: 0.15,
+                ..Conditions::default()
+            },
+        ),
+        (
+            "bursts",
+            Conditions {
+                bursts,
+                ..Conditions::default()
+            },
+        ),
+        (
+            "jitter",
+            Conditions {
+                jitter: 60 * MS,
+                reorder: 0.05,
+                reorder_delay: 60 * MS,
+                ..Conditions::default()
+            },
+        ),
+    ] {
+        let (clicks, seams) = clicks(conditions);
+        println!("{name}: {clicks:.4} of {seams}");
+        assert!(seams > 30, "{name}: {seams}");
+        assert!(clicks < 0.01, "{name}: {clicks}");
+    }
+}
