@@ -7,7 +7,10 @@ use crate::audio::{FRAME_SAMPLES, TICK_SAMPLES};
 #[derive(Debug)]
 pub struct Decoder {
     decoder: securecall_opus::Decoder,
+    /// Those of the packet that frames were last restored from, processed: a run of frames comes out of one packet.
     copies: Copies,
+    /// Those of the packet that was last asked about: new packets come while a run is being restored.
+    asked: Copies,
 }
 
 impl Decoder {
@@ -18,8 +21,11 @@ impl Decoder {
     /// [`CodecError::Setup`].
     pub fn new() -> Result<Self, CodecError> {
         let decoder = securecall_opus::Decoder::new().map_err(CodecError::setup)?;
-        let copies = Copies::new().map_err(CodecError::setup)?;
-        let mut decoder = Self { decoder, copies };
+        let mut decoder = Self {
+            decoder,
+            copies: Copies::new().map_err(CodecError::setup)?,
+            asked: Copies::new().map_err(CodecError::setup)?,
+        };
         decoder.set_effort(Effort::default())?;
         Ok(decoder)
     }
@@ -51,8 +57,11 @@ impl Decoder {
     /// How many of the frames before it `payload` can restore, at most [`MAX_FRAMES_BACK`]: 1 by in-band FEC, more by deep
     /// redundancy. Reads a packet once, however often it is asked for.
     pub fn reaches_back(&mut self, payload: &[u8]) -> usize {
-        self.copies.read(payload);
-        self.copies.dred_frames.max(self.copies.fec.into())
+        if self.copies.packet == payload {
+            return self.copies.reach();
+        }
+        self.asked.read(payload);
+        self.asked.reach()
     }
 
     /// Restores the frame `frames_back` before `later` from the copy that `later` carries, as far as [`Self::reaches_back`] says.
@@ -112,7 +121,7 @@ fn whole(filled: Result<usize, OpusError>, out: &mut [f32]) -> Result<(), CodecE
     Err(CodecError::Malformed)
 }
 
-/// The copies of earlier frames in one packet: the last that was asked for, since a run of missing frames is restored out of one.
+/// The copies of earlier frames in one packet.
 #[derive(Debug)]
 struct Copies {
     /// The packet; empty for none.
@@ -132,6 +141,10 @@ impl Copies {
             dred_frames: 0,
             redundancy: Redundancy::new()?,
         })
+    }
+
+    fn reach(&self) -> usize {
+        self.dred_frames.max(self.fec.into())
     }
 
     /// Makes these the copies that `payload` carries.
