@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn frames_change_their_size_with_an_epoch_that_begins_and_never_without() {
         let (mut voice, start) = (voice(), crate::clock::now());
-        let narrow = VoiceReport::new(20, 2, Duration::from_millis(300));
+        let narrow = VoiceReport::new(20, 2.0, Duration::from_millis(300));
         for number in 0..500 {
             let now = start + Duration::from_millis(20) * number;
             voice.adaptation.handle_report(now, narrow);
