@@ -1,4 +1,4 @@
-//! Packets in any order, at any time, with any number and content, between calls for audio.
+//! Packets and copies in any order, at any time, with any number and content, between calls for audio.
 
 #![no_main]
 
@@ -29,8 +29,9 @@ fuzz_target!(|data: &[u8]| {
     while !data.is_empty() {
         let [action] = take(&mut data);
         match action % 8 {
-            0..=2 => {
-                sequence = sequence.wrapping_add(1);
+            0..=2 | 7 => {
+                let is_copy = action % 8 == 7;
+                sequence = sequence.wrapping_add(u64::from(!is_copy));
                 let distance = i16::from_be_bytes(take(&mut data));
                 // Mostly the next in order; else near, far, or anywhere.
                 let distance = match action / 64 {
@@ -46,9 +47,13 @@ fuzz_target!(|data: &[u8]| {
                 let payload = &data[..data.len().min(usize::from(length))];
                 data = &data[payload.len()..];
                 let payload = if length == 255 { &MUTED_FRAME } else { payload };
-                buffer.insert(now, number, rtp_time, payload);
+                if is_copy {
+                    buffer.insert_copy(now, number, rtp_time, payload);
+                } else {
+                    buffer.insert(now, number, rtp_time, payload);
+                }
             }
-            3..=6 => {
+            3..=5 => {
                 now += Duration::from_millis(10);
                 buffer.playback(now, &mut tick);
                 assert!(tick.iter().all(|sample| sample.is_finite()));

@@ -2,54 +2,71 @@
 
 use std::collections::VecDeque;
 
-/// Packets over which arrivals are judged: 10 s. Long enough for a quantile, short enough to shrink again and to follow drift.
+/// Packets over which arrivals are judged: 10 s. Long enough for a quantile, short enough to follow drift.
 const WINDOW: usize = 500;
-/// The share of packets that shall be there in time.
-const IN_TIME: f64 = 0.985;
+/// No lateness counts that the last packets, 4 s, did not have: after a spike the delay shrinks sooner than the window is over.
+/// The slowest of so many is hardly ever faster than the quantile looked for, so mere jitter is judged by the whole window.
+const RECENT: usize = 200;
+/// The last packets, 1 s, tell of jitter that has only begun: they are judged by themselves …
+const NEWEST: usize = 50;
+/// … with so many times the exceptions, which in steady jitter asks for less than the window does.
+const NEWEST_EXCEPTIONS: f64 = 3.0;
+/// Packets, 0.8 s, that tell of a new path if they are all faster, or all slower, than nearly all before them …
+const NEW_PATH: usize = 40;
+/// … by this much …
+const NEW_PATH_STEP_US: i64 = 5_000;
+/// … but for this share of those: where the new path is faster, its first packets arrive between the last of the old.
+const NEW_PATH_EXCEPTIONS: f64 = 0.05;
 /// A packet later than this by more than the fastest is an accident, not jitter.
 const MAX_JITTER_US: i64 = 500_000;
 /// Accidents in a row, and for how long, before they are taken for a new path.
-const NEW_PATH_PACKETS: u32 = 25;
-const NEW_PATH_US: i64 = 1_000_000;
+const SLOW_PATH_PACKETS: u32 = 25;
+const SLOW_PATH_US: i64 = 1_000_000;
 /// Packets that come within this time of one another were held up together …
 const BURST_US: i64 = 3_000;
-/// … and only so many of them count, so that a single stall does not pass for jitter (1.2 % of the window; two stalls do).
+/// … and only so many of them count, so that a single stall does not pass for jitter (1.2 % of the window; more stalls do).
 const MAX_BURST: u32 = 6;
 
 /// A sliding window of transit times (arrival minus media time, up to a constant).
 #[derive(Debug)]
 pub(super) struct ArrivalStatistics {
+    /// In the order of their arrival.
     transits: VecDeque<i64>,
+    /// The same, the fastest first.
     sorted: Vec<i64>,
+    /// The last of them, the fastest first.
+    newest: Vec<i64>,
+    /// The slowest of [`RECENT`].
+    slowest: i64,
+    base: i64,
     outliers: u32,
     first_outlier_at: i64,
     previous: Option<i64>,
     last_arrival: i64,
     burst: u32,
     jitter_us: f64,
-    base: i64,
-    spread: i64,
 }
 
 impl ArrivalStatistics {
     pub(super) fn new() -> Self {
         Self {
-            transits: VecDeque::with_capacity(WINDOW + 1),
-            sorted: Vec::with_capacity(WINDOW + 1),
+            transits: VecDeque::with_capacity(WINDOW),
+            sorted: Vec::with_capacity(WINDOW),
+            newest: Vec::with_capacity(NEWEST),
+            slowest: 0,
+            base: 0,
             outliers: 0,
             first_outlier_at: 0,
             previous: None,
             last_arrival: i64::MIN,
             burst: 0,
             jitter_us: 0.0,
-            base: 0,
-            spread: 0,
         }
     }
 
     /// Forgets everything but the jitter figure: the peer's timeline or the path is another.
     pub(super) fn reset(&mut self) {
-        self.transits.clear();
+        self.clear();
         self.outliers = 0;
         self.previous = None;
     }
@@ -65,18 +82,18 @@ impl ArrivalStatistics {
                 .min(MAX_JITTER_US.unsigned_abs());
             self.jitter_us += (difference as f64 - self.jitter_us) / 16.0;
         }
-        // Such a packet alone would hold the cushion open for as long as the window is.
+        // Such a packet alone would hold the delay up for as long as it is remembered.
         if !self.transits.is_empty() && transit.saturating_sub(self.base) > MAX_JITTER_US {
             if self.outliers == 0 {
                 self.first_outlier_at = arrival;
             }
             self.outliers += 1;
-            if self.outliers < NEW_PATH_PACKETS
-                || arrival.saturating_sub(self.first_outlier_at) < NEW_PATH_US
+            if self.outliers < SLOW_PATH_PACKETS
+                || arrival.saturating_sub(self.first_outlier_at) < SLOW_PATH_US
             {
                 return;
             }
-            self.transits.clear();
+            self.clear();
         }
         self.outliers = 0;
         let together = arrival.saturating_sub(self.last_arrival) < BURST_US;
@@ -86,22 +103,9 @@ impl ArrivalStatistics {
         if self.burst > MAX_BURST && transit > self.base {
             return;
         }
-        if self.transits.len() == WINDOW {
-            self.transits.pop_front();
-        }
-        self.transits.push_back(transit);
+        self.push(transit);
+        self.forget_old_path();
         self.evaluate();
-    }
-
-    fn evaluate(&mut self) {
-        self.sorted.clear();
-        self.sorted.extend(&self.transits);
-        let rank =
-            ((self.sorted.len() as f64 * IN_TIME).ceil() as usize).clamp(1, self.sorted.len()) - 1;
-        let (faster, slowest_in_time, _) = self.sorted.select_nth_unstable(rank);
-        let base = faster.iter().copied().min().unwrap_or(*slowest_in_time);
-        self.base = base;
-        self.spread = slowest_in_time.saturating_sub(base);
     }
 
     /// The transit of the fastest packet.
@@ -109,15 +113,103 @@ impl ArrivalStatistics {
         self.base
     }
 
-    /// By how much nearly all packets are at most slower than the fastest.
-    pub(super) fn spread(&self) -> i64 {
-        self.spread
+    /// The lateness, from the fastest packet on, that `share` of the packets do not exceed.
+    pub(super) fn lateness(&self, share: f64) -> i64 {
+        let steady = quantile(&self.sorted, share).min(self.slowest);
+        let begun = quantile(&self.newest, 1.0 - NEWEST_EXCEPTIONS * (1.0 - share));
+        steady.max(begun).saturating_sub(self.base).max(0)
+    }
+
+    /// The share of the packets that are at most so late.
+    pub(super) fn share_within(&self, lateness: i64) -> f32 {
+        let limit = self.base.saturating_add(lateness);
+        let within = self.sorted.partition_point(|transit| *transit <= limit);
+        within as f32 / self.sorted.len().max(1) as f32
     }
 
     /// The interarrival jitter of RFC 3550, in microseconds.
     pub(super) fn jitter_us(&self) -> f64 {
         self.jitter_us
     }
+
+    fn push(&mut self, transit: i64) {
+        if self.transits.len() == WINDOW {
+            self.forget_oldest();
+        }
+        self.transits.push_back(transit);
+        let at = self.sorted.partition_point(|other| *other < transit);
+        self.sorted.insert(at, transit);
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some(oldest) = self.transits.pop_front()
+            && let Ok(at) = self.sorted.binary_search(&oldest)
+        {
+            self.sorted.remove(at);
+        }
+    }
+
+    fn clear(&mut self) {
+        self.transits.clear();
+        self.sorted.clear();
+        self.newest.clear();
+        self.slowest = i64::MIN;
+    }
+
+    /// Where the last packets have nothing in common with those before, only they tell of the path there is.
+    fn forget_old_path(&mut self) {
+        let Some(older) = self
+            .transits
+            .len()
+            .checked_sub(NEW_PATH)
+            .filter(|older| *older >= NEW_PATH)
+        else {
+            return;
+        };
+        let recent = || self.transits.iter().skip(older);
+        let (Some(fastest), Some(slowest)) = (recent().min(), recent().max()) else {
+            return;
+        };
+        let exceptions = (older as f64 * NEW_PATH_EXCEPTIONS) as usize;
+        let few = |common: &dyn Fn(i64) -> bool| {
+            self.transits
+                .iter()
+                .take(older)
+                .filter(|transit| common(**transit))
+                .take(exceptions + 1)
+                .count()
+                <= exceptions
+        };
+        let faster = slowest.saturating_add(NEW_PATH_STEP_US);
+        let slower = fastest.saturating_sub(NEW_PATH_STEP_US);
+        if few(&|transit| transit <= faster) || few(&|transit| transit >= slower) {
+            for _ in 0..older {
+                self.forget_oldest();
+            }
+        }
+    }
+
+    fn evaluate(&mut self) {
+        if let Some(fastest) = self.sorted.first() {
+            self.base = *fastest;
+        }
+        let recent = self.transits.iter().rev().take(RECENT);
+        self.slowest = recent.copied().max().unwrap_or(self.base);
+        self.newest.clear();
+        self.newest
+            .extend(self.transits.iter().rev().take(NEWEST).copied());
+        self.newest.sort_unstable();
+    }
+}
+
+/// The value that `share` of all do not exceed; the least there is for none at all.
+fn quantile(sorted: &[i64], share: f64) -> i64 {
+    let rank = ((sorted.len() as f64 * share).ceil() as usize).saturating_sub(1);
+    sorted
+        .get(rank)
+        .or(sorted.last())
+        .copied()
+        .unwrap_or(i64::MIN)
 }
 
 #[cfg(test)]
@@ -126,47 +218,82 @@ mod tests {
 
     const FRAME: i64 = 20_000;
 
-    #[test]
-    fn the_spread_leaves_out_the_slowest_few() {
+    /// Statistics after `count` packets, each later than the fastest by what `extra` says.
+    fn after(count: i64, extra: impl Fn(i64) -> i64) -> ArrivalStatistics {
         let mut arrivals = ArrivalStatistics::new();
-        for i in 0..500 {
-            let extra = if i % 100 == 0 {
-                90_000
-            } else {
-                (i % 40) * 1_000
-            };
-            arrivals.record(i * FRAME + 7_000 + extra, i * FRAME);
+        go_on(&mut arrivals, 0..count, extra);
+        arrivals
+    }
+
+    fn go_on(
+        arrivals: &mut ArrivalStatistics,
+        packets: std::ops::Range<i64>,
+        extra: impl Fn(i64) -> i64,
+    ) {
+        for i in packets {
+            arrivals.record(i * FRAME + extra(i), i * FRAME);
         }
+    }
+
+    #[test]
+    fn the_slowest_few_are_left_out() {
+        let arrivals = after(500, |i| {
+            7_000
+                + if i % 100 == 0 {
+                    90_000
+                } else {
+                    (i % 40) * 1_000
+                }
+        });
         assert_eq!(arrivals.base(), 7_000);
-        assert_eq!(arrivals.spread(), 39_000);
+        assert_eq!(arrivals.lateness(0.985), 39_000);
+        assert_eq!(arrivals.lateness(1.0), 90_000);
+        assert!((arrivals.share_within(19_000) - 0.5).abs() < 0.02);
+        assert_eq!(arrivals.share_within(-1), 0.0);
     }
 
     #[test]
     fn sudden_jitter_is_seen_within_ten_packets() {
-        let mut arrivals = ArrivalStatistics::new();
-        for i in 0..500 {
-            arrivals.record(i * FRAME, i * FRAME);
+        let mut arrivals = after(500, |_| 0);
+        assert_eq!(arrivals.lateness(0.985), 0);
+        go_on(&mut arrivals, 500..510, |_| 60_000);
+        assert_eq!(arrivals.lateness(0.985), 60_000);
+    }
+
+    #[test]
+    fn a_spike_is_forgotten_sooner_than_the_window() {
+        let mut arrivals = after(500, |i| if i < 450 { (i % 5) * 1_000 } else { 80_000 });
+        go_on(&mut arrivals, 500..700, |i| (i % 5) * 1_000);
+        assert_eq!(arrivals.lateness(0.985), 4_000);
+    }
+
+    #[test]
+    fn another_path_is_the_measure_within_a_second() {
+        for (before, after_change) in [(10_000, 40_000), (300_000, 10_000), (60_000, 30_000)] {
+            let mut arrivals = after(500, |i| before + (i % 7) * 1_000);
+            go_on(&mut arrivals, 500..540, |i| after_change + (i % 7) * 1_000);
+            assert_eq!(arrivals.base(), after_change);
+            assert_eq!(arrivals.lateness(1.0), 6_000);
         }
-        assert_eq!(arrivals.spread(), 0);
-        for i in 500..510 {
-            arrivals.record(i * FRAME + 60_000, i * FRAME);
-        }
-        assert_eq!(arrivals.spread(), 60_000);
+    }
+
+    #[test]
+    fn clocks_that_drift_are_no_other_path() {
+        // 200 ppm: 4 µs a frame.
+        let arrivals = after(1_000, |i| 4 * i);
+        assert_eq!(arrivals.sorted.len(), WINDOW);
+        let arrivals = after(1_000, |i| 8_000 - 4 * i);
+        assert_eq!(arrivals.sorted.len(), WINDOW);
     }
 
     #[test]
     fn a_burst_after_an_outage_does_not_count_as_jitter_but_a_slower_path_becomes_the_measure() {
-        let mut arrivals = ArrivalStatistics::new();
-        for i in 0..100 {
-            arrivals.record(i * FRAME, i * FRAME);
-        }
+        let mut arrivals = after(100, |_| 0);
         for i in 100..350 {
             arrivals.record(350 * FRAME, i * FRAME);
         }
-        assert!(arrivals.spread() <= MAX_JITTER_US);
-        for i in 350..1_000 {
-            arrivals.record(i * FRAME + 2_000_000, i * FRAME);
-        }
-        assert_eq!((arrivals.base(), arrivals.spread()), (2_000_000, 0));
+        assert!(arrivals.lateness(1.0) <= MAX_JITTER_US);
+        go_on(&mut arrivals, 350..1_000, |_| 2_000_000);
+        assert_eq!((arrivals.base(), arrivals.lateness(1.0)), (2_000_000, 0));
     }
 }

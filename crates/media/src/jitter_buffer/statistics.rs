@@ -11,15 +11,19 @@ pub struct JitterStatistics {
     pub jitter_ms: f32,
     /// Audio made up because nothing better was there, in milliseconds.
     pub concealed_ms: f64,
-    /// Recent share of frames that were not there when their turn came, 0 to 1.
+    /// Recent share of frames whose own packet did not come, not even 0.2 s later than others, 0 to 1.
     pub loss: f32,
     /// Frames that took their turn, there or not.
     pub frames_expected: u64,
     /// Frames that were there when their turn came, and were decoded.
     pub frames_decoded: u64,
-    /// Frames recovered from the one that followed (FEC).
+    /// Of those, frames that came while they were waited for: their turn had begun.
+    pub frames_awaited: u64,
+    /// Frames recovered from what a later packet carries for that (FEC).
     pub frames_recovered: u64,
-    /// Frames that never took part: neither decoded nor recovered.
+    /// Frames whose own packet did not come, but a whole copy of them in a later one.
+    pub frames_from_copies: u64,
+    /// Frames that never took part: neither decoded nor recovered nor copied.
     pub frames_lost: u64,
     /// Frames that came after their turn.
     pub frames_late: u64,

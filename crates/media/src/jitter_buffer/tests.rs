@@ -134,6 +134,161 @@ fn a_lost_frame_is_recovered_from_the_next_if_that_is_here_in_time() {
     assert_eq!((figures.frames_recovered, figures.frames_lost), (1, 0));
 }
 
+/// A buffer that has played 50 frames from 100 on, whose frame 150 is lost and 151 here; and the time.
+fn missing_150(frames: &[Vec<u8>]) -> (JitterBuffer, Instant) {
+    let (mut buffer, now) = playing(100, &frames[..50]);
+    buffer.insert(now, 151, rtp(151), &frames[51]);
+    (buffer, now)
+}
+
+#[test]
+fn a_copy_fills_a_hole_and_counts_for_nothing_else() {
+    let frames = frames(60);
+    let (mut buffer, now) = missing_150(&frames);
+    let before = buffer.statistics();
+    let mut copy = |sequence, time| buffer.insert_copy(now, sequence, time, &frames[50]);
+    assert_eq!(copy(150, rtp(150)), Insertion::Kept);
+    assert_eq!(copy(150, rtp(150)), Insertion::Duplicate);
+    assert_eq!(copy(151, rtp(151)), Insertion::Duplicate);
+    assert_eq!(copy(140, rtp(140)), Insertion::Late);
+    // Newer than what brought it, of another timeline, from nowhere.
+    assert_eq!(copy(152, rtp(152)), Insertion::Refused);
+    assert_eq!(copy(150, rtp(150) + 1), Insertion::Refused);
+    assert_eq!(copy(5_000, rtp(5_000)), Insertion::Refused);
+    assert_eq!(
+        buffer.insert_copy(now, 150, rtp(150), &[0; 3]),
+        Insertion::Refused
+    );
+    assert_eq!(buffer.statistics(), before);
+
+    let mut tick = [0.0; TICK_SAMPLES];
+    for i in 0..4 {
+        buffer.playback(now + TICK * i + TICK / 2, &mut tick);
+    }
+    let figures = buffer.statistics();
+    assert_eq!(
+        (figures.frames_from_copies, figures.frames_decoded),
+        (1, 51)
+    );
+    assert_eq!((figures.frames_recovered, figures.frames_lost), (0, 0));
+    assert_eq!(
+        buffer.insert_copy(now, 150, rtp(150), &frames[50]),
+        Insertion::Late
+    );
+}
+
+#[test]
+fn a_frame_may_come_after_its_copy() {
+    let frames = frames(60);
+    let (mut buffer, now) = missing_150(&frames);
+    buffer.insert_copy(now, 150, rtp(150), &frames[50]);
+    assert_eq!(
+        buffer.insert(now, 150, rtp(150), &frames[50]),
+        Insertion::Kept
+    );
+    let mut tick = [0.0; TICK_SAMPLES];
+    for i in 0..4 {
+        buffer.playback(now + TICK * i + TICK / 2, &mut tick);
+    }
+    let figures = buffer.statistics();
+    assert_eq!(
+        (figures.frames_from_copies, figures.frames_decoded),
+        (0, 52)
+    );
+    assert_eq!((figures.frames_duplicate, figures.frames_late), (0, 0));
+}
+
+#[test]
+fn before_any_packet_there_is_nothing_to_copy() {
+    let mut buffer = JitterBuffer::new().unwrap();
+    let copy = buffer.insert_copy(virtual_start(), 7, rtp(7), &frames(1)[0]);
+    assert_eq!((copy, buffer.waiting()), (Insertion::Refused, 0));
+}
+
+/// What is heard in a second without packets, after the fade, of a peer with or without noise behind the voice.
+fn heard_in_an_outage(payloads: &[Vec<u8>]) -> f32 {
+    let (mut buffer, now) = playing(100, payloads);
+    let mut tick = [0.0; TICK_SAMPLES];
+    let mut energy = 0.0;
+    for i in 0..100 {
+        buffer.playback(now + TICK * i + TICK / 2, &mut tick);
+        if i >= 30 {
+            energy += tick.iter().map(|sample| sample * sample).sum::<f32>();
+        }
+    }
+    10.0 * (energy / (70.0 * TICK_SAMPLES as f32)).max(1e-10).log10()
+}
+
+#[test]
+fn a_long_gap_sounds_like_the_background_and_a_muted_peer_like_nothing() {
+    let (mut encoder, mut seed) = (Encoder::new().unwrap(), 1_u32);
+    let mut noisy: Vec<Vec<u8>> = (0..100)
+        .map(|frame| {
+            let samples = std::array::from_fn(|i| {
+                seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let noise = ((seed >> 8) as f32 / (1 << 23) as f32 - 1.0) * 0.005;
+                let speaks = frame / 20 % 2 == 1;
+                noise
+                    + if speaks {
+                        (i as f32 * 0.02).sin() * 0.1
+                    } else {
+                        0.0
+                    }
+            });
+            let mut payload = Vec::new();
+            encoder.encode(&samples, &mut payload).unwrap();
+            payload
+        })
+        .collect();
+    // Uniform noise of that size has −50.8 dBFS; Opus leaves out some of it.
+    let heard = heard_in_an_outage(&noisy);
+    assert!((-56.0..-48.0).contains(&heard), "{heard} dBFS");
+    noisy.extend(vec![crate::muted_frame::MUTED_FRAME.to_vec(); 20]);
+    assert_eq!(heard_in_an_outage(&noisy), -100.0);
+}
+
+#[test]
+fn a_late_frame_is_heard_as_if_time_had_been_stretched() {
+    // A tone shows what is not in phase: its level dips.
+    let mut encoder = Encoder::new().unwrap();
+    let tone: Vec<Vec<u8>> = (0..120)
+        .map(|frame| {
+            let samples = std::array::from_fn(|i| {
+                ((frame * FRAME_SAMPLES + i) as f32 * 200.0 / 48_000.0 * std::f32::consts::TAU)
+                    .sin()
+                    * 0.3
+            });
+            let mut payload = Vec::new();
+            encoder.encode(&samples, &mut payload).unwrap();
+            payload
+        })
+        .collect();
+    let (mut buffer, now) = playing(100, &tone[..60]);
+    let (mut tick, mut least) = ([0.0; TICK_SAMPLES], f32::MAX);
+    for i in 0..100_u32 {
+        if i % 2 == 0 {
+            // Frame 165 is 13 ms late: it misses its turn.
+            let index = 60 + i as usize / 2;
+            let late = if index == 65 {
+                TICK * 13 / 10
+            } else {
+                Duration::ZERO
+            };
+            let sequence = 100 + index as u64;
+            if late.is_zero() {
+                buffer.insert(now + TICK * i, sequence, rtp(sequence), &tone[index]);
+            }
+        } else if i == 11 {
+            buffer.insert(now + TICK * i + TICK * 3 / 10, 165, rtp(165), &tone[65]);
+        }
+        buffer.playback(now + TICK * i + TICK / 2, &mut tick);
+        let rms = (tick.iter().map(|s| s * s).sum::<f32>() / 480.0).sqrt();
+        least = least.min(rms);
+    }
+    assert_eq!(buffer.statistics().frames_awaited, 1);
+    assert!(least > 0.3 / 2.0_f32.sqrt() * 0.9, "{least}");
+}
+
 #[test]
 fn a_flood_makes_room_by_dropping_the_oldest() {
     let frames = frames(1);
@@ -153,6 +308,8 @@ fn a_flood_makes_room_by_dropping_the_oldest() {
 enum Step {
     /// Offset from the running sequence number, offset of the RTP time, which payload.
     Insert(i64, u32, usize),
+    /// The same of a copy.
+    Copy(i64, u32, usize),
     Playback,
     Wait(u64),
 }
@@ -167,7 +324,8 @@ fn step() -> impl Strategy<Value = Step> {
     ];
     let rtp_offset = prop_oneof![20 => Just(0_u32), 1 => any::<u32>()];
     prop_oneof![
-        4 => (offset, rtp_offset, 0_usize..8).prop_map(|(offset, rtp, payload)| Step::Insert(offset, rtp, payload)),
+        4 => (offset.clone(), rtp_offset.clone(), 0_usize..8).prop_map(|(offset, rtp, payload)| Step::Insert(offset, rtp, payload)),
+        2 => (offset, rtp_offset, 0_usize..8).prop_map(|(offset, rtp, payload)| Step::Copy(offset, rtp, payload)),
         6 => Just(Step::Playback),
         2 => (0_u64..15_000).prop_map(Step::Wait),
         1 => (0_u64..20_000_000).prop_map(Step::Wait),
@@ -195,6 +353,12 @@ proptest! {
                     let sequence = sequence.wrapping_add_signed(offset);
                     buffer.insert(now, sequence, rtp(sequence).wrapping_add(rtp_offset), &payloads[payload]);
                 }
+                Step::Copy(offset, rtp_offset, payload) => {
+                    let before = buffer.statistics();
+                    let copied = sequence.wrapping_add_signed(offset);
+                    buffer.insert_copy(now, copied, rtp(copied).wrapping_add(rtp_offset), &payloads[payload]);
+                    prop_assert_eq!(buffer.statistics(), before);
+                }
                 Step::Playback => {
                     now += TICK;
                     buffer.playback(now, &mut tick);
@@ -203,10 +367,13 @@ proptest! {
                 Step::Wait(microseconds) => now += Duration::from_micros(microseconds),
             }
             prop_assert!(buffer.waiting() <= packet_store::SPAN as usize);
-            prop_assert!(buffer.pending.len() < 2 * FRAME_SAMPLES + time_stretch::MAX_LAG);
-            prop_assert!(buffer.pending.capacity() <= 4 * FRAME_SAMPLES);
+            prop_assert!(buffer.output.waiting() < 2 * FRAME_SAMPLES + time_stretch::MAX_LAG);
+            prop_assert!(buffer.output.capacity() <= 4 * FRAME_SAMPLES);
             prop_assert!(buffer.statistics().playout_delay_ms.is_finite());
-            prop_assert!((0.0..=1.0).contains(&buffer.statistics().loss));
+            let figures = buffer.statistics();
+            prop_assert!((0.0..=1.0).contains(&figures.loss));
+            let played = figures.frames_decoded + figures.frames_from_copies;
+            prop_assert_eq!(figures.frames_expected, played + figures.frames_recovered + figures.frames_lost);
         }
     }
 }

@@ -60,7 +60,8 @@ pub(super) fn expand(samples: &mut Vec<f32>, lag: usize) {
     }
 }
 
-fn correlation(head: &[f32], other: &[f32], stride: usize) -> f32 {
+/// How alike the signals are, −1 to 1, by every `stride`-th sample.
+pub(super) fn correlation(head: &[f32], other: &[f32], stride: usize) -> f32 {
     let (mut dot, mut head_energy, mut other_energy) = (1e-9_f32, 1e-9_f32, 1e-9_f32);
     for (a, b) in head.iter().zip(other).step_by(stride) {
         dot += a * b;
