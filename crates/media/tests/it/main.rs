@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod mute;
+mod optimum;
 mod refusal;
 mod simulated_call;
 mod transport;

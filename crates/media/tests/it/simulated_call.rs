@@ -12,6 +12,7 @@ use web_time::Instant;
 
 const TICK_US: f64 = 10_000.0;
 const MARK: u8 = 0xA5;
+const FIRST_SEQUENCE: u64 = 65_500;
 
 /// A stand-in for the frame cipher with its sizes: 5 bytes before, the frame's number among them, 16 after.
 #[derive(Debug, Default)]
@@ -112,6 +113,8 @@ pub(crate) struct Outcome {
     /// The figures at each of the receiver's ticks.
     pub(crate) history: Vec<ReceiveStatistics>,
     pub(crate) frame_sizes: Vec<usize>,
+    /// How long each frame's packet was under way, in milliseconds; nothing for one that was lost.
+    pub(crate) transits_ms: Vec<Option<f64>>,
     /// Most packets that ever waited at once is bounded by the buffer; the link's own counts.
     pub(crate) lost: u64,
 }
@@ -150,11 +153,55 @@ impl Outcome {
         self.statistics().jitter_buffer.concealed_ms / (self.playout_delays_ms.len() as f64 * 10.0)
     }
 
+    /// The share of frames for which audio was made up, be it that they came late or that they never did.
+    pub(crate) fn missing_share(&self) -> f64 {
+        let figures = self.statistics().jitter_buffer;
+        (figures.frames_lost + figures.frames_awaited) as f64 / figures.frames_expected as f64
+    }
+
+    /// The share of frames that came after their turn had begun.
+    pub(crate) fn late_share(&self) -> f64 {
+        let figures = self.statistics().jitter_buffer;
+        (figures.frames_late + figures.frames_awaited) as f64 / figures.frames_expected as f64
+    }
+
     /// Sent against received, and the median delay from mouth to ear in milliseconds.
     pub(crate) fn comparison(&self) -> (Comparison, f64) {
         let comparison = Comparison::of(&self.sent, &self.received).expect("speech was received");
         let mouth_to_ear = comparison.median_delay_ms + self.setup_phase.as_secs_f64() * 1_000.0;
         (comparison, mouth_to_ear)
+    }
+}
+
+/// The conditions at a time since the start.
+pub(crate) type Weather = fn(Duration) -> Conditions;
+
+/// The networks that voice is measured on: a name, and what it is like.
+pub(crate) const NETWORKS: [(&str, Weather); 8] = [
+    ("clear", |_| Conditions::default()),
+    ("5 % loss", |_| losing(0.05)),
+    ("10 % loss", |_| losing(0.1)),
+    ("20 % loss", |_| losing(0.2)),
+    ("30 % loss", |_| losing(0.3)),
+    ("60 ms gone every 600", |time| Conditions {
+        cut: time.as_millis() % 600 < 60,
+        ..Conditions::default()
+    }),
+    ("jitter 0–40 ms", |_| jittery(40)),
+    ("jitter 0–100 ms", |_| jittery(100)),
+];
+
+fn losing(loss: f64) -> Conditions {
+    Conditions {
+        loss,
+        ..Conditions::default()
+    }
+}
+
+fn jittery(milliseconds: u64) -> Conditions {
+    Conditions {
+        jitter: Duration::from_millis(milliseconds),
+        ..Conditions::default()
     }
 }
 
@@ -197,10 +244,12 @@ pub(crate) fn run(
         playout_delays_ms: Vec::new(),
         history: Vec::new(),
         frame_sizes: Vec::new(),
+        transits_ms: Vec::new(),
         lost: 0,
     };
     let sender_tick_us = TICK_US / (1.0 + setup.drift_ppm * 1e-6);
-    let (mut sender_ticks, mut playbacks, mut sequence) = (0_usize, 0_usize, 65_500_u64);
+    let (mut sender_ticks, mut playbacks, mut sequence) = (0_usize, 0_usize, FIRST_SEQUENCE);
+    let mut sent_at = Vec::new();
     let mut wobble = setup.seed;
     let mut playback = [0.0; TICK_SAMPLES];
     while sender_ticks < ticks.len() {
@@ -217,6 +266,9 @@ pub(crate) fn run(
         let next = sends_at.min(plays_at);
         while let Some((arrival, (sequence, rtp_time, mut frame))) = link.receive(next) {
             let frame: &mut Vec<u8> = &mut frame;
+            let index = (sequence - FIRST_SEQUENCE) as usize;
+            let transit: Duration = arrival - sent_at[index];
+            outcome.transits_ms[index].get_or_insert(transit.as_secs_f64() * 1_000.0);
             receiver
                 .handle_frame(arrival, sequence, rtp_time, frame)
                 .expect("the envelope opens");
@@ -225,6 +277,8 @@ pub(crate) fn run(
             link.set_conditions(weather(sends_at - start));
             if let Some(frame) = sender.push(&ticks[sender_ticks]).expect("sends") {
                 outcome.frame_sizes.push(frame.bytes.len());
+                outcome.transits_ms.push(None);
+                sent_at.push(sends_at);
                 let rtp_time = (frame.media_time as u32).wrapping_add(0xFFFF_F000);
                 link.send(
                     sends_at,
