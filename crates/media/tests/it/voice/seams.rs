@@ -11,8 +11,8 @@ const WINDOW: usize = 120;
 const WINDOWS_A_TICK: usize = 4;
 /// A click is over after so many windows: 7.5 ms.
 const SHORT: usize = 3;
-/// 10 dB above what is there anyway, or below −66 dBFS: that is heard as part of it, or not at all.
-const BOUND: f64 = 10.0;
+/// 6 dB above what is there anyway, or below −66 dBFS: that is heard as part of it, or not at all.
+const BOUND: f64 = 4.0;
 const INAUDIBLE: f64 = 2.5e-7;
 
 /// Energy above 4 kHz, per sample, in windows of 2.5 ms: a Butterworth filter of 4th order.
@@ -73,11 +73,9 @@ fn is_short(windows: &[f64], at: usize, bound: f64) -> bool {
 }
 
 /// The share of seams at which there is more high energy than the undamaged signal has near there, and how many seams there are.
-fn clicks(conditions: Conditions) -> (f64, usize) {
-    let outcome = run(&Setup::default(), speech(SECONDS), |_| conditions);
-    let undamaged = run(&Setup::default(), speech(SECONDS), |_| {
-        Conditions::default()
-    });
+fn clicks(voice: &[f32], conditions: Conditions) -> (f64, usize) {
+    let outcome = run(&Setup::default(), voice.to_vec(), |_| conditions);
+    let undamaged = run(&Setup::default(), voice.to_vec(), |_| Conditions::default());
     let delay = |outcome: &Outcome, tick: usize| {
         f64::from(outcome.history[tick].jitter_buffer.playout_delay_ms) / 10.0
     };
@@ -99,19 +97,37 @@ fn clicks(conditions: Conditions) -> (f64, usize) {
     (clicks as f64 / seams.len() as f64, seams.len())
 }
 
+/// A vowel, sung: nothing of it lies above 2 kHz, so that whatever a seam adds there shows.
+fn vowel() -> Vec<f32> {
+    let mut phase = 0.0_f64;
+    (0..SECONDS * 48_000)
+        .map(|i| {
+            let t = i as f64 / 48_000.0;
+            phase += (140.0 + 25.0 * (t * 2.1).sin()) / 48_000.0 * std::f64::consts::TAU;
+            let voice: f64 = (1..12)
+                .map(|harmonic| (phase * f64::from(harmonic)).sin() / f64::from(harmonic))
+                .sum();
+            (voice * 0.1 * (1.2 + (t * 5.0).sin())) as f32
+        })
+        .collect()
+}
+
 #[test]
 fn seams_do_not_click() {
     let bursts = Some(Bursts {
         begin: 0.03,
         end: 0.4,
     });
-    for (name, conditions) in [
+    // Of the vowel's, those are left that lie within what the decoder conceals and recovers; with no fades of ours it is 0.14, 0.17
+    // and 0.22.
+    for (name, conditions, of_vowel) in [
         (
             "random loss",
             Conditions {
                 loss: 0.15,
                 ..Conditions::default()
             },
+            0.13,
         ),
         (
             "bursts",
@@ -119,6 +135,7 @@ fn seams_do_not_click() {
                 bursts,
                 ..Conditions::default()
             },
+            0.13,
         ),
         (
             "jitter",
@@ -128,11 +145,17 @@ fn seams_do_not_click() {
                 reorder_delay: 60 * MS,
                 ..Conditions::default()
             },
+            0.05,
         ),
     ] {
-        let (clicks, seams) = clicks(conditions);
-        println!("{name}: {clicks:.4} of {seams}");
-        assert!(seams > 30, "{name}: {seams}");
-        assert!(clicks < 0.01, "{name}: {clicks}");
+        for (voice, samples, limit) in [
+            ("speech", speech(SECONDS), 0.01),
+            ("vowel", vowel(), of_vowel),
+        ] {
+            let (clicks, seams) = clicks(&samples, conditions);
+            println!("{name}, {voice}: {clicks:.4} of {seams}");
+            assert!(seams > 30, "{name}, {voice}: {seams}");
+            assert!(clicks < limit, "{name}, {voice}: {clicks}");
+        }
     }
 }
