@@ -21,8 +21,9 @@ const EXPECTED_LOSS: [(f32, u8); 6] = [
 ];
 /// Which line holds at the start of a call, before there are reports.
 const FIRST_LEVEL: u8 = 2;
-/// Frames in a row, as a mean, from which on losses are bursts. One in three lost at random makes 1.5.
-const BURSTY: f32 = 2.25;
+/// Frames in a row, as a mean, from which on losses are bursts that FEC is no answer to: it restores the last frame of each, and
+/// up to here that is more than deep redundancy gives, which the other side must wait for (docs/performance.md).
+const BURSTY: f32 = 3.25;
 /// Frames that deep redundancy restores beside FEC, in what FEC and voice leave.
 const DRED_BESIDE_FEC: u8 = 5;
 /// In bursts it takes the place of FEC, and restores so many for each frame of a burst. One is over before what follows it can

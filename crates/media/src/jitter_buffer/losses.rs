@@ -7,7 +7,7 @@ const SETTLED: i64 = 12;
 /// Frames over which shares are averaged: 5 s. At the beginning, all there were.
 const WINDOW: f32 = 250.0;
 /// Frames that the delay may grow by for what later packets restore.
-const MOST_AWAITED: usize = 1;
+const MOST_AWAITED: usize = 3;
 /// Milliseconds of delay that it is worth to restore all frames instead of none: one frame more where 1.5 % come back by it …
 const WORTH_MS: f32 = 1_333.0;
 /// … and where it is awaited already, as long as 0.5 % do.

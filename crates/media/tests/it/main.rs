@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod mute;
+mod network_adaptation;
 mod optimum;
 mod refusal;
 mod simulated_call;

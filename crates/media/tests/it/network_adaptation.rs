@@ -189,7 +189,11 @@ fn whole_older_frames_beside_make_up_for_what_gets_lost() {
     assert_eq!(sizes[0], 101);
     assert_eq!(sizes[2..], [180; 4], "{sizes:?}");
     let (before, with) = (other.concealed(5, 10), other.concealed(25, 60));
-    assert!(with < 0.4 * before, "{before} before, {with} with");
+    // Of frames that get lost by one in five, one in 25 does twice.
+    assert!(
+        with < 0.5 * before && with < 0.045,
+        "{before} before, {with} with"
+    );
 }
 
 #[test]
@@ -366,6 +370,7 @@ fn a_lost_frame_is_played_out_of_the_copy_that_comes_with_a_later_one() {
     let [without, with] = figures;
     // 200 frames, of which 33 do not come.
     assert!(without.frames_decoded <= 167, "{without:?}");
-    assert!(with.frames_decoded >= 195, "{with:?}");
+    let heard = with.frames_decoded + with.frames_from_copies;
+    assert!(heard >= 195, "{with:?}");
     assert_eq!((with.frames_lost, with.frames_late), (0, 0), "{with:?}");
 }
