@@ -13,6 +13,7 @@
 mod capture;
 mod card;
 mod choice;
+mod error_report;
 mod format;
 mod keeper;
 mod opener;

@@ -12,8 +12,12 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// How long it may take to start; it takes a tenth of a second.
-const START_PATIENCE: Duration = Duration::from_secs(10);
+/// How long it may take to start; it takes a tenth of a second on a machine with time.
+const START_PATIENCE: Duration = Duration::from_secs(60);
+
+/// A sink that is gone takes its streams along. PulseAudio would move those to the default sink that it can, and tell
+/// nobody.
+const SETTINGS: &str = "rescue-streams = no\n";
 
 /// Ends the server with the process that started it, however that ends.
 const LIFELINE: &str =
@@ -46,6 +50,9 @@ impl SoundServer {
             process: None,
         };
         fs::write(server.data.path().join(".asoundrc"), server.alsa_devices())?;
+        let settings = server.data.path().join("config/pulse");
+        fs::create_dir_all(&settings)?;
+        fs::write(settings.join("daemon.conf"), SETTINGS)?;
         server.launch()?;
         Ok(server)
     }
@@ -83,7 +90,7 @@ impl SoundServer {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// Takes a sink away, as if it had been unplugged.
+    /// Takes a sink away, as if it had been unplugged; its streams end, and those that capture what is played there.
     ///
     /// # Errors
     ///
@@ -97,6 +104,25 @@ impl SoundServer {
             .ok_or_else(|| io::Error::other(format!("no sink {sink}")))?;
         let number = line.split_whitespace().next().unwrap_or_default();
         self.control(&["unload-module", number]).map(drop)
+    }
+
+    /// Moves whatever plays to this sink, and what captures to what is played there.
+    ///
+    /// # Errors
+    ///
+    /// There is no such sink.
+    pub fn move_streams(&self, sink: &str) -> io::Result<()> {
+        let monitor = format!("{sink}.monitor");
+        for (streams, to) in [("sink-input", sink), ("source-output", &monitor)] {
+            let all = self.control(&["list", "short", &format!("{streams}s")])?;
+            for number in all
+                .lines()
+                .filter_map(|line| line.split_whitespace().next())
+            {
+                self.control(&[&format!("move-{streams}"), number, to])?;
+            }
+        }
+        Ok(())
     }
 
     /// Adds a sink again that was unplugged.
