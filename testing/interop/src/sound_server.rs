@@ -15,8 +15,7 @@ use tempfile::TempDir;
 /// How long it may take to start; it takes a tenth of a second on a machine with time.
 const START_PATIENCE: Duration = Duration::from_secs(60);
 
-/// A sink that is gone takes its streams along. PulseAudio would move those to the default sink that it can, and tell
-/// nobody.
+/// A sink that is gone takes its streams along. PulseAudio would move them to the default sink and tell nobody.
 const SETTINGS: &str = "rescue-streams = no\n";
 
 /// Ends the server with the process that started it, however that ends.
@@ -50,9 +49,7 @@ impl SoundServer {
             process: None,
         };
         fs::write(server.data.path().join(".asoundrc"), server.alsa_devices())?;
-        let settings = server.data.path().join("config/pulse");
-        fs::create_dir_all(&settings)?;
-        fs::write(settings.join("daemon.conf"), SETTINGS)?;
+        fs::write(server.settings(), SETTINGS)?;
         server.launch()?;
         Ok(server)
     }
@@ -90,7 +87,7 @@ impl SoundServer {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// Takes a sink away, as if it had been unplugged; its streams end, and those that capture what is played there.
+    /// Takes a sink away, as if it had been unplugged; its streams end.
     ///
     /// # Errors
     ///
@@ -169,6 +166,10 @@ impl SoundServer {
         self.data.path().join("pulse")
     }
 
+    fn settings(&self) -> PathBuf {
+        self.data.path().join("daemon.conf")
+    }
+
     fn alsa_devices(&self) -> String {
         let mut text = String::from("pcm.!default { type pulse }\n");
         for sink in &self.sinks {
@@ -207,6 +208,7 @@ impl SoundServer {
         }
         command
             .envs(self.environment())
+            .env("PULSE_CONFIG", self.settings())
             .env_remove("DISPLAY")
             .stdin(Stdio::piped())
             .stdout(log.try_clone()?)

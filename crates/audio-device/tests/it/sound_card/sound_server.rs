@@ -283,6 +283,7 @@ fn a_card_that_is_unplugged_gives_way_to_the_default_one() {
             call.notices.iter().any(|it| it.starts_with(&words))
         });
     }
+    call.heard.clear();
     call.tone_until("it is heard at the other one", Loop::is_heard);
 }
 
