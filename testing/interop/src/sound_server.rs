@@ -15,9 +15,6 @@ use tempfile::TempDir;
 /// How long it may take to start; it takes a tenth of a second on a machine with time.
 const START_PATIENCE: Duration = Duration::from_secs(60);
 
-/// A sink that is gone takes its streams along. PulseAudio would move them to the default sink and tell nobody.
-const SETTINGS: &str = "rescue-streams = no\n";
-
 /// Ends the server with the process that started it, however that ends.
 const LIFELINE: &str =
     r#"pulseaudio "$@" </dev/null & server=$!; read -r _; kill -9 $server; wait $server"#;
@@ -35,12 +32,26 @@ pub struct SoundServer {
 }
 
 impl SoundServer {
-    /// Starts it; the first sink is the default.
+    /// Starts it; the first sink is the default. A sink that is unplugged takes its streams along.
     ///
     /// # Errors
     ///
     /// PulseAudio is not installed (`cargo xtask setup` does that), or does not start.
     pub fn start(sinks: &[&str]) -> io::Result<Self> {
+        Self::start_with("rescue-streams = no\n", sinks)
+    }
+
+    /// The same, but the streams of a sink that is unplugged are moved to the default one, and nobody is told: what
+    /// PulseAudio does unless it is told otherwise.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub fn start_rescuing(sinks: &[&str]) -> io::Result<Self> {
+        Self::start_with("rescue-streams = yes\n", sinks)
+    }
+
+    fn start_with(settings: &str, sinks: &[&str]) -> io::Result<Self> {
         let data = TempDir::new()?;
         fs::set_permissions(data.path(), fs::Permissions::from_mode(0o700))?;
         let mut server = Self {
@@ -49,7 +60,7 @@ impl SoundServer {
             process: None,
         };
         fs::write(server.data.path().join(".asoundrc"), server.alsa_devices())?;
-        fs::write(server.settings(), SETTINGS)?;
+        fs::write(server.settings(), settings)?;
         server.launch()?;
         Ok(server)
     }
@@ -87,7 +98,7 @@ impl SoundServer {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// Takes a sink away, as if it had been unplugged; its streams end.
+    /// Takes a sink away, as if it had been unplugged.
     ///
     /// # Errors
     ///
@@ -101,25 +112,6 @@ impl SoundServer {
             .ok_or_else(|| io::Error::other(format!("no sink {sink}")))?;
         let number = line.split_whitespace().next().unwrap_or_default();
         self.control(&["unload-module", number]).map(drop)
-    }
-
-    /// Moves whatever plays to this sink, and what captures to what is played there.
-    ///
-    /// # Errors
-    ///
-    /// There is no such sink.
-    pub fn move_streams(&self, sink: &str) -> io::Result<()> {
-        let monitor = format!("{sink}.monitor");
-        for (streams, to) in [("sink-input", sink), ("source-output", &monitor)] {
-            let all = self.control(&["list", "short", &format!("{streams}s")])?;
-            for number in all
-                .lines()
-                .filter_map(|line| line.split_whitespace().next())
-            {
-                self.control(&[&format!("move-{streams}"), number, to])?;
-            }
-        }
-        Ok(())
     }
 
     /// Adds a sink again that was unplugged.
