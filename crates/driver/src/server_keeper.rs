@@ -18,8 +18,22 @@ use crate::named_server::{NamedServer, OWN_TTL, UnusableUri, named_servers};
 
 /// Asked again so soon where the homeserver or a name service did not answer.
 const RETRY: Duration = Duration::from_secs(30);
+/// A homeserver whose credentials are refused is asked for others at once, and then so much later each time: from the first to the
+/// second figure, doubling.
+const REFUSAL_WAIT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// Refusals this far apart have nothing to do with each other.
+const REFUSALS_FORGOTTEN: Duration = Duration::from_secs(300);
 /// The most servers that are used, at all addresses they have.
 const MAX_SERVERS: usize = 16;
+
+/// Reasons to look for servers before it is time.
+#[derive(Debug, Default)]
+pub(crate) struct LookAgain {
+    /// Another network has other names for servers, or is the first that leads to them.
+    pub(crate) elsewhere: Notify,
+    /// A server does not take the user name any more that the homeserver has made for us.
+    pub(crate) refused: Notify,
+}
 
 /// Keeps the list for one client.
 pub(crate) struct ServerKeeper {
@@ -29,6 +43,8 @@ pub(crate) struct ServerKeeper {
     known: watch::Sender<Servers>,
     /// What the homeserver said last, and until when that is good.
     offered: Option<(TurnCredentials, Instant)>,
+    /// When others were asked for the last time because these were refused, and how long that is not done again.
+    refused: Option<(Instant, Duration)>,
 }
 
 impl ServerKeeper {
@@ -44,12 +60,13 @@ impl ServerKeeper {
             reach,
             known,
             offered: None,
+            refused: None,
         }
     }
 
-    /// Looks for servers until nobody wants to know of them any more, and before its time when it is told to look `again`. Says
-    /// when it has looked for the first time.
-    pub(crate) async fn run(mut self, looked: oneshot::Sender<()>, again: Arc<Notify>) {
+    /// Looks for servers until nobody wants to know of them any more, and before its time when there is a reason to look
+    /// `again`. Says when it has looked for the first time.
+    pub(crate) async fn run(mut self, looked: oneshot::Sender<()>, again: Arc<LookAgain>) {
         let mut looked = Some(looked);
         loop {
             let wait = self.look().await;
@@ -57,10 +74,27 @@ impl ServerKeeper {
             let _ = looked.take().map(|looked| looked.send(()));
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
-                () = again.notified() => {}
+                () = again.elsewhere.notified() => {}
+                () = self.told_of_refusal(&again.refused) => self.note_refusal(clock::now()),
                 () = self.known.closed() => return,
             }
         }
+    }
+
+    /// Waits for a refusal, and as long as it takes not to ask without end. A look for another reason is an answer to it, too.
+    async fn told_of_refusal(&self, refused: &Notify) {
+        refused.notified().await;
+        if let Some((at, wait)) = self.refused {
+            clock::sleep_until(Some(at + wait)).await;
+        }
+    }
+
+    fn note_refusal(&mut self, now: Instant) {
+        let wait = match self.refused {
+            Some((at, wait)) if now < at + REFUSALS_FORGOTTEN => (wait * 2).min(REFUSAL_WAIT.1),
+            _ => REFUSAL_WAIT.0,
+        };
+        self.refused = Some((now, wait));
     }
 
     /// Makes the list anew. Gives how long it is good for.
@@ -249,13 +283,13 @@ mod tests {
 
         // Another network may lead to it: nobody waits for the time to be over.
         let (tell, looked) = oneshot::channel();
-        let again = Arc::new(Notify::new());
+        let again = Arc::new(LookAgain::default());
         let mut servers = servers;
         tokio::spawn(keeper.run(tell, Arc::clone(&again)));
         looked.await.unwrap();
         synapse.restart().unwrap();
         servers.mark_unchanged();
-        again.notify_one();
+        again.elsewhere.notify_one();
         let found = servers.wait_for(|servers| servers.turn.len() == 1);
         // Less than it waits of itself.
         tokio::time::timeout(RETRY / 2, found)

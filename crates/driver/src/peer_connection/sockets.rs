@@ -73,6 +73,18 @@ impl Sockets {
             .collect()
     }
 
+    /// Binds another socket at the address of one that is there. Gives its address; `None` where none can be had.
+    pub(crate) fn bind_beside(&mut self, socket: SocketAddr) -> Option<SocketAddr> {
+        (self.sockets.len() < MAX_SOCKETS)
+            .then(|| self.bind(socket.ip()))
+            .flatten()
+    }
+
+    /// Closes a socket.
+    pub(crate) fn close(&mut self, socket: SocketAddr) {
+        self.sockets.retain(|open| open.base != socket);
+    }
+
     /// Closes the sockets at other addresses than these: there they can neither send nor receive. Gives their addresses. Where
     /// the addresses are fixed, all stay.
     pub(crate) fn close_all_but(&mut self, addresses: &[IpAddr]) -> Vec<SocketAddr> {

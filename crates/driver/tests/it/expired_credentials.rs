@@ -5,7 +5,7 @@ use securecall_interop::{
     Coturn, CoturnUsers, Lie, LyingTurn, Synapse, SynapseOptions, TurnServers, TurnUser,
 };
 
-use crate::people::{InCall, Person, hears, wait_for};
+use crate::people::{InCall, Person, hears, log, wait_for};
 
 const SECRET: &str = "what both servers know";
 /// Renewed after half of that.
@@ -37,6 +37,7 @@ async fn hears_more(client: &mut Client) {
 /// another: so that is asked for by a stream.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_goes_on_with_the_next_credentials_of_the_homeserver_when_those_in_use_expire() {
+    log();
     let coturn = Coturn::start(CoturnUsers::SharedSecret(SECRET.to_owned()), &[]).unwrap();
     let nobody = TurnUser {
         username: String::new(),
