@@ -35,6 +35,28 @@ pub(crate) struct LookAgain {
     pub(crate) refused: Notify,
 }
 
+/// Refused credentials for which others were asked for.
+#[derive(Debug, Default)]
+struct Refusals {
+    /// When that was the last time, and how long it is not done again.
+    last: Option<(Instant, Duration)>,
+}
+
+impl Refusals {
+    fn note(&mut self, now: Instant) {
+        let wait = match self.last {
+            Some((at, wait)) if now < at + REFUSALS_FORGOTTEN => (wait * 2).min(REFUSAL_WAIT.1),
+            _ => REFUSAL_WAIT.0,
+        };
+        self.last = Some((now, wait));
+    }
+
+    /// From when on others may be asked for because of one more.
+    fn next_at(&self) -> Option<Instant> {
+        self.last.map(|(at, wait)| at + wait)
+    }
+}
+
 /// Keeps the list for one client.
 pub(crate) struct ServerKeeper {
     account: Account,
@@ -43,8 +65,7 @@ pub(crate) struct ServerKeeper {
     known: watch::Sender<Servers>,
     /// What the homeserver said last, and until when that is good.
     offered: Option<(TurnCredentials, Instant)>,
-    /// When others were asked for the last time because these were refused, and how long that is not done again.
-    refused: Option<(Instant, Duration)>,
+    refusals: Refusals,
 }
 
 impl ServerKeeper {
@@ -60,7 +81,7 @@ impl ServerKeeper {
             reach,
             known,
             offered: None,
-            refused: None,
+            refusals: Refusals::default(),
         }
     }
 
@@ -75,7 +96,7 @@ impl ServerKeeper {
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 () = again.elsewhere.notified() => {}
-                () = self.told_of_refusal(&again.refused) => self.note_refusal(clock::now()),
+                () = self.told_of_refusal(&again.refused) => self.refusals.note(clock::now()),
                 () = self.known.closed() => return,
             }
         }
@@ -84,17 +105,9 @@ impl ServerKeeper {
     /// Waits for a refusal, and as long as it takes not to ask without end. A look for another reason is an answer to it, too.
     async fn told_of_refusal(&self, refused: &Notify) {
         refused.notified().await;
-        if let Some((at, wait)) = self.refused {
-            clock::sleep_until(Some(at + wait)).await;
+        if let Some(admitted_at) = self.refusals.next_at() {
+            clock::sleep_until(Some(admitted_at)).await;
         }
-    }
-
-    fn note_refusal(&mut self, now: Instant) {
-        let wait = match self.refused {
-            Some((at, wait)) if now < at + REFUSALS_FORGOTTEN => (wait * 2).min(REFUSAL_WAIT.1),
-            _ => REFUSAL_WAIT.0,
-        };
-        self.refused = Some((now, wait));
     }
 
     /// Makes the list anew. Gives how long it is good for.
@@ -241,6 +254,24 @@ mod tests {
         assert_eq!(servers.stun.len(), 2);
     }
 
+    #[test]
+    fn a_homeserver_whose_credentials_are_always_refused_is_asked_less_and_less_often() {
+        let begun = clock::now();
+        let mut refusals = Refusals::default();
+        assert_eq!(refusals.next_at(), None);
+        let (mut now, mut looks) = (begun, 0);
+        while now < begun + Duration::from_secs(3600) {
+            refusals.note(now);
+            looks += 1;
+            now = refusals.next_at().unwrap();
+        }
+        assert!((60..70).contains(&looks), "{looks}");
+        // One that comes much later is answered as if it were the first.
+        now += REFUSALS_FORGOTTEN;
+        refusals.note(now);
+        assert_eq!(refusals.next_at(), Some(now + REFUSAL_WAIT.0));
+    }
+
     #[tokio::test]
     async fn relays_of_a_homeserver_that_is_out_of_reach_for_a_moment_stay_known() {
         let mut synapse = Synapse::start(SynapseOptions {
@@ -293,6 +324,13 @@ mod tests {
         let found = servers.wait_for(|servers| servers.turn.len() == 1);
         // Less than it waits of itself.
         tokio::time::timeout(RETRY / 2, found)
+            .await
+            .unwrap()
+            .unwrap();
+
+        // And a server may not take what has half an hour to go.
+        again.refused.notify_one();
+        tokio::time::timeout(RETRY / 2, servers.changed())
             .await
             .unwrap()
             .unwrap();

@@ -211,6 +211,25 @@ mod tests {
     use super::*;
 
     #[tokio::test]
+    async fn sockets_beside_others_have_a_bound_and_can_be_closed() {
+        let mut sockets = Sockets::new(Network {
+            bind: vec![Ipv4Addr::LOCALHOST.into()],
+            ..Network::default()
+        });
+        let first = sockets.bind_new()[0];
+        let beside: Vec<SocketAddr> = (1..MAX_SOCKETS)
+            .map(|_| sockets.bind_beside(first).unwrap())
+            .collect();
+        assert!(beside.iter().all(|socket| socket.ip() == first.ip()));
+        assert_eq!(sockets.bind_beside(first), None);
+        sockets.close(beside[0]);
+        assert!(!sockets.bases().contains(&beside[0]));
+        assert!(sockets.bind_beside(first).is_some());
+        // They are no address that is new.
+        assert_eq!(sockets.bind_new(), []);
+    }
+
+    #[tokio::test]
     async fn a_datagram_leaves_a_socket_in_the_moment_of_its_binding() {
         let peer = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         peer.set_read_timeout(Some(Duration::from_secs(60)))

@@ -39,8 +39,7 @@ impl Strict {
         if self.names.lock().unwrap().expired.contains(&name) {
             return challenge(message, 401);
         }
-        let key =
-            IntegrityKey::long_term(IntegrityAlgorithm::Md5, name, "example.org", "secret");
+        let key = IntegrityKey::long_term(IntegrityAlgorithm::Md5, name, "example.org", "secret");
         let answer = match (message.method(), self.held.get(&from)) {
             (_, Some(other)) if other != name => refusal(message, 437),
             (Method::Allocate, _) => {
@@ -175,7 +174,11 @@ fn a_server_that_grants_addresses_and_keeps_none_is_not_asked_in_a_loop() {
     }));
     network.drive(|source, now| source.allow_peer(now, address(PEER)));
     network.run_for(Duration::from_secs(600));
-    assert!(network.candidates.len() < 90, "{}", network.candidates.len());
+    assert!(
+        network.candidates.len() < 90,
+        "{}",
+        network.candidates.len()
+    );
     assert!(network.sent.len() < 900, "{}", network.sent.len());
     // Whom the user has named they do not ask the homeserver about.
     assert!(network.refused.is_empty());
