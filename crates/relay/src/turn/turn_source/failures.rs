@@ -13,6 +13,9 @@ use crate::SourceOutput;
 const MAX_FAILURES: usize = 16;
 /// A server that keeps an address for so long is not blamed for one that it did not keep before.
 const REFUSALS_FORGOTTEN: Duration = Duration::from_secs(60);
+/// How long a homeserver has to name others before a server is asked once more: with the name that it has just refused that would
+/// be in vain, and the time after that is longer.
+const TIME_FOR_OTHERS: Duration = Duration::from_millis(250);
 
 /// Addresses that servers have granted and then refused to keep. One that does so again and again is not asked as fast as it
 /// answers.
@@ -40,6 +43,11 @@ impl Refusals {
     }
 }
 
+/// Whether a server does not take a user name that the homeserver has made.
+fn is_refused_name(server: &TurnServer, failure: &TurnFailure) -> bool {
+    *failure == TurnFailure::WrongCredentials && server.credentials.name_user()
+}
+
 impl TurnSource {
     pub(super) fn failed(&mut self, now: Instant, index: usize, failure: TurnFailure) {
         let attempt = &mut self.attempts[index];
@@ -60,7 +68,10 @@ impl TurnSource {
         }
         if was_held && !self.is_held() {
             // A server that was started anew has forgotten us, and grants another address at once.
-            let wait = self.refusals.wait(now, &failure);
+            let mut wait = self.refusals.wait(now, &failure);
+            if is_refused_name(&server, &failure) {
+                wait = wait.max(TIME_FOR_OTHERS);
+            }
             self.retry.get_or_insert(Retry::after(now, wait));
         }
         self.credentials_refused(&server, via, was_held, &failure);
@@ -83,7 +94,7 @@ impl TurnSource {
         failure: &TurnFailure,
     ) {
         let is_refused = *failure == TurnFailure::WrongCredentials;
-        if is_refused && server.credentials.name_user() {
+        if is_refused_name(server, failure) {
             self.outputs.push_back(SourceOutput::CredentialsRefused);
         }
         // A server that does not know an address that we had holds none for the socket.
