@@ -61,7 +61,6 @@ impl TurnSource {
         if let TurnFailure::Redirected(alternate) = failure {
             self.redirected(now, &server, alternate);
         }
-        self.remember(&server, failure.clone());
         let was_held = !lost.is_empty();
         for candidate in lost {
             self.outputs.push_back(SourceOutput::Lost(candidate));
@@ -75,13 +74,14 @@ impl TurnSource {
             self.retry.get_or_insert(Retry::after(now, wait));
         }
         self.credentials_refused(&server, via, was_held, &failure);
+        self.remember(server, failure);
     }
 
-    fn remember(&mut self, server: &TurnServer, failure: TurnFailure) {
+    fn remember(&mut self, server: TurnServer, failure: TurnFailure) {
         if self.failures.len() >= MAX_FAILURES {
             self.failures.pop_front();
         }
-        let told = (server.address, server.link.clone(), failure);
+        let told = (server.address, server.link, failure);
         self.failures.push_back(told);
     }
 

@@ -103,6 +103,6 @@ impl Sockets {
             return bound;
         };
         socket.use_of = Use::Good;
-        std::mem::replace(&mut socket.stand_in, Some(bound?))
+        socket.stand_in.replace(bound?)
     }
 }
