@@ -116,6 +116,8 @@ impl World {
                     }
                 }
                 SourceOutput::Packet(packet) => assert_eq!(packet.source.ip(), self.peer.ip()),
+                // There is room for no other.
+                SourceOutput::Bind(beside) => self.source.socket_bound(self.now, beside, None),
                 SourceOutput::Timeout(at) => {
                     self.deadline = at;
                     return;
@@ -124,6 +126,8 @@ impl World {
                 | SourceOutput::Close(_)
                 | SourceOutput::Candidate(_)
                 | SourceOutput::Lost(_)
+                | SourceOutput::Unbind(_)
+                | SourceOutput::CredentialsRefused
                 | SourceOutput::Answered => {}
             }
         }

@@ -8,11 +8,13 @@
 //!   tick ── card ── ring ── callback ── stream          buffer_rule  how large the buffers are
 //!             │                           │             latency      how long sound is on its way
 //!             └──────── keeper ── opener ─┘             outage       when a card that fails is tried again
+//!                                                       error_report which errors are a failure
 //! ```
 
 mod capture;
 mod card;
 mod choice;
+mod error_report;
 mod format;
 mod keeper;
 mod opener;

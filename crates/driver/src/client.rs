@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use securecall_matrix::{Account, Inbox};
 use securecall_session::{Config, Contacts, Endpoint};
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -34,7 +34,7 @@ use crate::network_watch;
 use crate::queue::{Receiver, Sender, queue};
 use crate::randomness::{NoRandomness, SystemRandomness};
 use crate::replay_memory::{ReplayMemory, ReplayMemoryError};
-use crate::server_keeper::ServerKeeper;
+use crate::server_keeper::{LookAgain, ServerKeeper};
 
 /// How long a start waits for the servers that calls may ask, if the first sync was faster. What comes later is used as well.
 const LOOK_FOR_SERVERS: Duration = Duration::from_secs(1);
@@ -86,7 +86,7 @@ impl Client {
         let replay_memory = ReplayMemory::at(&config.replay_memory);
         let remembered = replay_memory.load()?;
         let (known_servers, servers) = watch::channel(config.network.servers.clone());
-        let look_for_servers = Arc::new(Notify::new());
+        let look_for_servers = Arc::new(LookAgain::default());
         let looked = keep_servers(&config, &account, known_servers, &look_for_servers);
         // Before there are connections, so that no change under them is missed.
         let networks = network_watch::watch(config.network.reach);
@@ -203,7 +203,7 @@ fn keep_servers(
     config: &ClientConfig,
     account: &Account,
     known: watch::Sender<Servers>,
-    again: &Arc<Notify>,
+    again: &Arc<LookAgain>,
 ) -> oneshot::Receiver<()> {
     let (tell, looked) = oneshot::channel();
     if !config.servers.are_empty() {

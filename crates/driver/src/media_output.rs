@@ -19,6 +19,8 @@ pub(crate) enum MediaOutput {
     Event(MediaEvent),
     /// A message came on the data channel.
     Control(Vec<u8>),
+    /// A TURN server takes the user name no more that the homeserver has made for us.
+    CredentialsRefused,
     /// For the program.
     Told(Box<Event>),
     /// Everything is let go of; the last output.
@@ -46,6 +48,11 @@ impl MediaOutputs {
     /// Hands over a message of the data channel.
     pub(crate) fn control(&self, bytes: Vec<u8>) {
         self.send(MediaOutput::Control(bytes));
+    }
+
+    /// Others are to be asked for.
+    pub(crate) fn credentials_refused(&self) {
+        self.send(MediaOutput::CredentialsRefused);
     }
 
     /// Tells the program, about this call.
@@ -84,6 +91,7 @@ impl MediaOutputs {
 pub(crate) enum OutputKind {
     Control,
     AuthenticatedPacket,
+    CredentialsRefused,
     PeerMute,
     Stats,
     Levels,
@@ -100,6 +108,9 @@ impl Queued for (CallHandle, MediaOutput) {
             MediaOutput::Control(_) => Rule::AtMost(MAX_CONTROL, (call, OutputKind::Control)),
             MediaOutput::Event(MediaEvent::AuthenticatedPacket) => {
                 Rule::AtMost(1, (call, OutputKind::AuthenticatedPacket))
+            }
+            MediaOutput::CredentialsRefused => {
+                Rule::AtMost(1, (call, OutputKind::CredentialsRefused))
             }
             MediaOutput::Event(MediaEvent::PeerMuted(_)) => {
                 Rule::Latest((call, OutputKind::PeerMute))

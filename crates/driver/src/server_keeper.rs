@@ -18,8 +18,44 @@ use crate::named_server::{NamedServer, OWN_TTL, UnusableUri, named_servers};
 
 /// Asked again so soon where the homeserver or a name service did not answer.
 const RETRY: Duration = Duration::from_secs(30);
+/// A homeserver whose credentials are refused is asked for others at once, and then so much later each time: from the first to the
+/// second figure, doubling.
+const REFUSAL_WAIT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// Refusals this far apart have nothing to do with each other.
+const REFUSALS_FORGOTTEN: Duration = Duration::from_secs(300);
 /// The most servers that are used, at all addresses they have.
 const MAX_SERVERS: usize = 16;
+
+/// Reasons to look for servers before it is time.
+#[derive(Debug, Default)]
+pub(crate) struct LookAgain {
+    /// Another network has other names for servers, or is the first that leads to them.
+    pub(crate) elsewhere: Notify,
+    /// A server does not take the user name any more that the homeserver has made for us.
+    pub(crate) refused: Notify,
+}
+
+/// Refused credentials for which others were asked for.
+#[derive(Debug, Default)]
+struct Refusals {
+    /// When that was the last time, and how long it is not done again.
+    last: Option<(Instant, Duration)>,
+}
+
+impl Refusals {
+    fn note(&mut self, now: Instant) {
+        let wait = match self.last {
+            Some((at, wait)) if now < at + REFUSALS_FORGOTTEN => (wait * 2).min(REFUSAL_WAIT.1),
+            _ => REFUSAL_WAIT.0,
+        };
+        self.last = Some((now, wait));
+    }
+
+    /// From when on others may be asked for because of one more.
+    fn next_at(&self) -> Option<Instant> {
+        self.last.map(|(at, wait)| at + wait)
+    }
+}
 
 /// Keeps the list for one client.
 pub(crate) struct ServerKeeper {
@@ -29,6 +65,7 @@ pub(crate) struct ServerKeeper {
     known: watch::Sender<Servers>,
     /// What the homeserver said last, and until when that is good.
     offered: Option<(TurnCredentials, Instant)>,
+    refusals: Refusals,
 }
 
 impl ServerKeeper {
@@ -44,12 +81,13 @@ impl ServerKeeper {
             reach,
             known,
             offered: None,
+            refusals: Refusals::default(),
         }
     }
 
-    /// Looks for servers until nobody wants to know of them any more, and before its time when it is told to look `again`. Says
-    /// when it has looked for the first time.
-    pub(crate) async fn run(mut self, looked: oneshot::Sender<()>, again: Arc<Notify>) {
+    /// Looks for servers until nobody wants to know of them any more, and before its time when there is a reason to look
+    /// `again`. Says when it has looked for the first time.
+    pub(crate) async fn run(mut self, looked: oneshot::Sender<()>, again: Arc<LookAgain>) {
         let mut looked = Some(looked);
         loop {
             let wait = self.look().await;
@@ -57,9 +95,18 @@ impl ServerKeeper {
             let _ = looked.take().map(|looked| looked.send(()));
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
-                () = again.notified() => {}
+                () = again.elsewhere.notified() => {}
+                () = self.told_of_refusal(&again.refused) => self.refusals.note(clock::now()),
                 () = self.known.closed() => return,
             }
+        }
+    }
+
+    /// Waits for a refusal, and as long as it takes not to ask without end. A look for another reason is an answer to it, too.
+    async fn told_of_refusal(&self, refused: &Notify) {
+        refused.notified().await;
+        if let Some(admitted_at) = self.refusals.next_at() {
+            clock::sleep_until(Some(admitted_at)).await;
         }
     }
 
@@ -207,6 +254,24 @@ mod tests {
         assert_eq!(servers.stun.len(), 2);
     }
 
+    #[test]
+    fn a_homeserver_whose_credentials_are_always_refused_is_asked_less_and_less_often() {
+        let begun = clock::now();
+        let mut refusals = Refusals::default();
+        assert_eq!(refusals.next_at(), None);
+        let (mut now, mut looks) = (begun, 0);
+        while now < begun + Duration::from_secs(3600) {
+            refusals.note(now);
+            looks += 1;
+            now = refusals.next_at().unwrap();
+        }
+        assert!((60..70).contains(&looks), "{looks}");
+        // One that comes much later is answered as if it were the first.
+        now += REFUSALS_FORGOTTEN;
+        refusals.note(now);
+        assert_eq!(refusals.next_at(), Some(now + REFUSAL_WAIT.0));
+    }
+
     #[tokio::test]
     async fn relays_of_a_homeserver_that_is_out_of_reach_for_a_moment_stay_known() {
         let mut synapse = Synapse::start(SynapseOptions {
@@ -249,16 +314,23 @@ mod tests {
 
         // Another network may lead to it: nobody waits for the time to be over.
         let (tell, looked) = oneshot::channel();
-        let again = Arc::new(Notify::new());
+        let again = Arc::new(LookAgain::default());
         let mut servers = servers;
         tokio::spawn(keeper.run(tell, Arc::clone(&again)));
         looked.await.unwrap();
         synapse.restart().unwrap();
         servers.mark_unchanged();
-        again.notify_one();
+        again.elsewhere.notify_one();
         let found = servers.wait_for(|servers| servers.turn.len() == 1);
         // Less than it waits of itself.
         tokio::time::timeout(RETRY / 2, found)
+            .await
+            .unwrap()
+            .unwrap();
+
+        // And a server may not take what has half an hour to go.
+        again.refused.notify_one();
+        tokio::time::timeout(RETRY / 2, servers.changed())
             .await
             .unwrap()
             .unwrap();

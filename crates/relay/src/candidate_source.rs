@@ -27,6 +27,11 @@ pub trait CandidateSource: Send {
     /// gets no answer. What is still wanted is asked for elsewhere at once.
     fn sockets_closed(&mut self, now: Instant, sockets: &[SocketAddr]);
 
+    /// What became of a [`SourceOutput::Bind`]: the new socket, which is this source's alone; `None` where none can be had.
+    fn socket_bound(&mut self, now: Instant, beside: SocketAddr, bound: Option<SocketAddr>) {
+        let (_, _, _) = (now, beside, bound);
+    }
+
     /// A datagram that came in.
     fn handle_datagram<'a>(&mut self, now: Instant, datagram: Inbound<'a>) -> Claim<'a>;
 
@@ -105,6 +110,13 @@ pub enum SourceOutput {
     Lost(Candidate),
     /// A packet of a peer, for the transport.
     Packet(Datagram),
+    /// Bind another socket at the IP address of this one, for this source alone, and answer with
+    /// [`socket_bound`](CandidateSource::socket_bound). Comes once before it is answered.
+    Bind(SocketAddr),
+    /// Close a socket that was bound so.
+    Unbind(SocketAddr),
+    /// A server takes the user name no more that the homeserver has made for us: time to ask for another.
+    CredentialsRefused,
     /// Whatever is found from now on comes late.
     Answered,
     /// Nothing more to do now: call `handle_timeout` at this time, if there is one.

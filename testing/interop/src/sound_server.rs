@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// How long it may take to start; it takes a tenth of a second.
-const START_PATIENCE: Duration = Duration::from_secs(10);
+/// How long it may take to start; it takes a tenth of a second on a machine with time.
+const START_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Ends the server with the process that started it, however that ends.
 const LIFELINE: &str =
@@ -32,12 +32,26 @@ pub struct SoundServer {
 }
 
 impl SoundServer {
-    /// Starts it; the first sink is the default.
+    /// Starts it; the first sink is the default. A sink that is unplugged takes its streams along.
     ///
     /// # Errors
     ///
     /// PulseAudio is not installed (`cargo xtask setup` does that), or does not start.
     pub fn start(sinks: &[&str]) -> io::Result<Self> {
+        Self::start_with("rescue-streams = no\n", sinks)
+    }
+
+    /// The same, but the streams of a sink that is unplugged are moved to the default one, and nobody is told: what
+    /// PulseAudio does unless it is told otherwise.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub fn start_rescuing(sinks: &[&str]) -> io::Result<Self> {
+        Self::start_with("rescue-streams = yes\n", sinks)
+    }
+
+    fn start_with(settings: &str, sinks: &[&str]) -> io::Result<Self> {
         let data = TempDir::new()?;
         fs::set_permissions(data.path(), fs::Permissions::from_mode(0o700))?;
         let mut server = Self {
@@ -46,6 +60,7 @@ impl SoundServer {
             process: None,
         };
         fs::write(server.data.path().join(".asoundrc"), server.alsa_devices())?;
+        fs::write(server.settings(), settings)?;
         server.launch()?;
         Ok(server)
     }
@@ -143,6 +158,10 @@ impl SoundServer {
         self.data.path().join("pulse")
     }
 
+    fn settings(&self) -> PathBuf {
+        self.data.path().join("daemon.conf")
+    }
+
     fn alsa_devices(&self) -> String {
         let mut text = String::from("pcm.!default { type pulse }\n");
         for sink in &self.sinks {
@@ -181,6 +200,7 @@ impl SoundServer {
         }
         command
             .envs(self.environment())
+            .env("PULSE_CONFIG", self.settings())
             .env_remove("DISPLAY")
             .stdin(Stdio::piped())
             .stdout(log.try_clone()?)

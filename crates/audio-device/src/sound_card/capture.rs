@@ -8,8 +8,9 @@ use rtrb::{Consumer, Producer};
 use rubato::ResamplerConstructionError;
 
 use super::card::{Card, TickSide};
+use super::error_report::ErrorReport;
 use super::format::Role;
-use super::opener::{ErrorReport, open_limit};
+use super::opener::open_limit;
 use super::quiet_alsa::QuietThread;
 use crate::cross_fade::cross_fade;
 use crate::device::{CardFigures, Microphone, TICK_SAMPLES, Tick};
@@ -78,7 +79,7 @@ impl TickSide for FromCard {
         config: StreamConfig,
         mut ring: Producer<f32>,
         report: Arc<CallbackReport>,
-        errors: ErrorReport,
+        mut errors: ErrorReport,
     ) -> Result<cpal::Stream, cpal::Error>
     where
         T: SizedSample + FromSample<f32>,

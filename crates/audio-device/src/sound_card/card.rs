@@ -8,9 +8,10 @@ use rtrb::{Consumer, Producer};
 use rubato::ResamplerConstructionError;
 
 use super::choice::Choice;
+use super::error_report::ErrorReport;
 use super::format::Role;
 use super::keeper::{KeptOpen, News};
-use super::opener::{ErrorReport, Opener};
+use super::opener::Opener;
 use crate::buffer_rule::BufferRule;
 use crate::device::{CardFigures, TICK_SAMPLES, Tick};
 use crate::fault::{DeviceFault, OpenError};

@@ -11,6 +11,7 @@ use rtrb::RingBuffer;
 
 use super::card::{OpenSide, TickSide};
 use super::choice::Choice;
+use super::error_report::ErrorReport;
 use super::format::Format;
 use super::keeper::{Occasion, OpenStream, Opened, StreamErrors};
 use super::quiet_alsa::keep_terminal_clean;
@@ -115,10 +116,7 @@ impl<S: TickSide> Opener<S> {
         // A second: ten times what is ever kept.
         let (callback_end, tick_end) = S::assign(RingBuffer::new(rate as usize));
         let report = Arc::new(CallbackReport::new());
-        let report_of_errors = ErrorReport {
-            report: Arc::clone(&report),
-            errors: errors.clone(),
-        };
+        let report_of_errors = ErrorReport::new(Arc::clone(&report), errors.clone());
         let build = match format.sample_format {
             SampleFormat::F32 => S::build::<f32>,
             SampleFormat::I16 => S::build::<i16>,
@@ -144,23 +142,6 @@ impl<S: TickSide> Opener<S> {
             is_beside: occasion == Occasion::Beside,
         });
         Ok(stream)
-    }
-}
-
-/// Where the errors of a stream go.
-pub(super) struct ErrorReport {
-    report: Arc<CallbackReport>,
-    errors: StreamErrors,
-}
-
-impl ErrorReport {
-    /// From cpal's error callback.
-    pub(super) fn tell(&self, error: cpal::Error) {
-        if error.kind() == cpal::ErrorKind::Xrun {
-            self.report.xrun();
-        } else {
-            self.errors.tell(error);
-        }
     }
 }
 

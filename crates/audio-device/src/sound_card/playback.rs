@@ -8,8 +8,9 @@ use rtrb::{Consumer, Producer};
 use rubato::ResamplerConstructionError;
 
 use super::card::{Card, TickSide};
+use super::error_report::ErrorReport;
 use super::format::Role;
-use super::opener::{ErrorReport, open_limit};
+use super::opener::open_limit;
 use super::quiet_alsa::QuietThread;
 use crate::cross_fade::{faded_in, faded_out};
 use crate::device::{CardFigures, Speaker, Tick};
@@ -71,7 +72,7 @@ impl TickSide for ToCard {
         config: StreamConfig,
         mut ring: Consumer<f32>,
         report: Arc<CallbackReport>,
-        errors: ErrorReport,
+        mut errors: ErrorReport,
     ) -> Result<cpal::Stream, cpal::Error>
     where
         T: SizedSample + FromSample<f32>,

@@ -11,7 +11,7 @@ use securecall_session::{
     CallHandle, CommandError, Contacts, Endpoint, InboundSignal, MediaCommand, NamedCall,
     NotPersisted, Output, WireCallId,
 };
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use web_time::Instant;
 
 use super::handle::Command;
@@ -27,6 +27,7 @@ use crate::media_output::MediaOutput;
 use crate::network_watch::NetworkState;
 use crate::queue::{Receiver, Sender};
 use crate::randomness::SystemRandomness;
+use crate::server_keeper::LookAgain;
 
 /// How long a stopping client waits for the peer to be told and for recordings to be written.
 const FAREWELL_TIMEOUT: Duration = Duration::from_millis(1400);
@@ -49,7 +50,7 @@ pub(super) struct Loop {
     /// The servers that calls may ask for addresses.
     pub(super) servers: watch::Receiver<Servers>,
     /// Has them looked for again.
-    pub(super) look_for_servers: Arc<Notify>,
+    pub(super) look_for_servers: Arc<LookAgain>,
     pub(super) networks: watch::Receiver<NetworkState>,
     /// How this machine is connected, as far as everybody knows.
     pub(super) connected_by: NetworkState,
@@ -344,6 +345,7 @@ impl Loop {
                     tracing::debug!(%refused, "refused a control message");
                 }
             }
+            MediaOutput::CredentialsRefused => self.look_for_servers.refused.notify_one(),
             MediaOutput::Told(event) => self.tell(*event),
             MediaOutput::Closed => {
                 self.media.remove(&call);

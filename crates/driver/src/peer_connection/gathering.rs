@@ -34,10 +34,24 @@ pub(super) enum GatheringOutput {
     Lost(Candidate),
     /// A packet of the peer came through a relay.
     Packet(Datagram),
+    /// Bind another socket at the IP address of this one, and answer with [`Gathering::socket_bound`].
+    Bind(Wanted),
+    /// Close a socket that was bound so.
+    Unbind(SocketAddr),
+    /// A server takes the user name no more that the homeserver has made.
+    CredentialsRefused,
     /// Every source has answered, or had time to. Comes once for each gathering.
     Complete,
     /// Nothing more to do now: call `handle_timeout` at this time, if there is one.
     Timeout(Option<Instant>),
+}
+
+/// A socket that a source wants for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wanted {
+    source: usize,
+    /// At the same IP address as this one.
+    pub(super) beside: SocketAddr,
 }
 
 /// The sources of one peer connection.
@@ -115,6 +129,14 @@ impl Gathering {
     /// These sockets are closed: their addresses are gone.
     pub(super) fn sockets_closed(&mut self, now: Instant, sockets: &[SocketAddr]) {
         self.tell_all(now, |source| source.sockets_closed(now, sockets));
+    }
+
+    /// A socket was bound for a source; `None` if none can be had.
+    pub(super) fn socket_bound(&mut self, now: Instant, wanted: Wanted, bound: Option<SocketAddr>) {
+        if let Some(asked) = self.sources.get_mut(wanted.source) {
+            asked.source.socket_bound(now, wanted.beside, bound);
+        }
+        self.settle(now);
     }
 
     /// What the transport gets of a datagram that came in.
@@ -231,6 +253,12 @@ impl Gathering {
                     SourceOutput::Candidate(found) => GatheringOutput::Candidate(found),
                     SourceOutput::Lost(candidate) => GatheringOutput::Lost(candidate),
                     SourceOutput::Packet(packet) => GatheringOutput::Packet(packet),
+                    SourceOutput::Bind(beside) => GatheringOutput::Bind(Wanted {
+                        source: index,
+                        beside,
+                    }),
+                    SourceOutput::Unbind(socket) => GatheringOutput::Unbind(socket),
+                    SourceOutput::CredentialsRefused => GatheringOutput::CredentialsRefused,
                     SourceOutput::Answered => {
                         asked.answered = true;
                         continue;

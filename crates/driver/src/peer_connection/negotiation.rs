@@ -137,6 +137,12 @@ impl PeerConnection {
                         Err(error) => return Err(error),
                     }
                 }
+                GatheringOutput::Bind(wanted) => {
+                    let bound = self.sockets.bind_beside(wanted.beside);
+                    self.gathering.socket_bound(now, wanted, bound);
+                }
+                GatheringOutput::Unbind(socket) => self.sockets.close(socket),
+                GatheringOutput::CredentialsRefused => self.outputs.credentials_refused(),
                 GatheringOutput::Complete => complete = true,
                 GatheringOutput::Timeout(_) => return Ok((candidates, complete)),
             }
@@ -157,6 +163,9 @@ impl PeerConnection {
                 | GatheringOutput::Candidate(_)
                 | GatheringOutput::Lost(_)
                 | GatheringOutput::Packet(_)
+                | GatheringOutput::Bind(_)
+                | GatheringOutput::Unbind(_)
+                | GatheringOutput::CredentialsRefused
                 | GatheringOutput::Complete => {}
                 GatheringOutput::Timeout(_) => return,
             }

@@ -73,6 +73,18 @@ impl Sockets {
             .collect()
     }
 
+    /// Binds another socket at the address of one that is there. Gives its address; `None` where none can be had.
+    pub(crate) fn bind_beside(&mut self, socket: SocketAddr) -> Option<SocketAddr> {
+        (self.sockets.len() < MAX_SOCKETS)
+            .then(|| self.bind(socket.ip()))
+            .flatten()
+    }
+
+    /// Closes a socket.
+    pub(crate) fn close(&mut self, socket: SocketAddr) {
+        self.sockets.retain(|open| open.base != socket);
+    }
+
     /// Closes the sockets at other addresses than these: there they can neither send nor receive. Gives their addresses. Where
     /// the addresses are fixed, all stay.
     pub(crate) fn close_all_but(&mut self, addresses: &[IpAddr]) -> Vec<SocketAddr> {
@@ -197,6 +209,25 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[tokio::test]
+    async fn sockets_beside_others_have_a_bound_and_can_be_closed() {
+        let mut sockets = Sockets::new(Network {
+            bind: vec![Ipv4Addr::LOCALHOST.into()],
+            ..Network::default()
+        });
+        let first = sockets.bind_new()[0];
+        let beside: Vec<SocketAddr> = (1..MAX_SOCKETS)
+            .map(|_| sockets.bind_beside(first).unwrap())
+            .collect();
+        assert!(beside.iter().all(|socket| socket.ip() == first.ip()));
+        assert_eq!(sockets.bind_beside(first), None);
+        sockets.close(beside[0]);
+        assert!(!sockets.bases().contains(&beside[0]));
+        assert!(sockets.bind_beside(first).is_some());
+        // They are no address that is new.
+        assert_eq!(sockets.bind_new(), []);
+    }
 
     #[tokio::test]
     async fn a_datagram_leaves_a_socket_in_the_moment_of_its_binding() {

@@ -38,7 +38,9 @@ const RISE: f32 = 1.0 / 50.0;
 const FALL: f32 = 1.0 / 150.0;
 /// Less protection only after the reports have called for less for so long.
 const DOWN_AFTER: Duration = Duration::from_secs(5);
-/// No protection only after reports without any loss for so long, at first …
+/// At the start of a call, reports without any loss for so long end the protection: most paths lose nothing.
+const FIRST_OFF_AFTER: Duration = Duration::from_millis(1500);
+/// Later only after so long, at first …
 const OFF_AFTER: Duration = Duration::from_secs(5);
 /// … and at most.
 const MAX_OFF_AFTER: Duration = Duration::from_secs(40);
@@ -66,7 +68,7 @@ impl Default for LossProtection {
             level: HeldPeak::of(FIRST_LEVEL),
             mean_burst: 0.0,
             bursty: HeldPeak::of(0),
-            off_after: OFF_AFTER,
+            off_after: FIRST_OFF_AFTER,
             off_since: None,
         }
     }
@@ -126,10 +128,10 @@ impl LossProtection {
 
     fn note_return(&mut self, now: Instant) {
         let soon = self.off_since.is_some_and(|off| {
-            now.saturating_duration_since(off) < self.off_after * RETURNS_WITHIN
+            now.saturating_duration_since(off) < self.off_after.max(OFF_AFTER) * RETURNS_WITHIN
         });
         self.off_after = if soon {
-            (self.off_after * 2).min(MAX_OFF_AFTER)
+            (self.off_after * 2).clamp(OFF_AFTER, MAX_OFF_AFTER)
         } else {
             OFF_AFTER
         };
@@ -259,11 +261,8 @@ mod tests {
             jitter: 100 * MS,
             ..random(0.0)
         });
-        assert!(
-            settings[..4 * 50].iter().all(is_on),
-            "not before one can know"
-        );
-        assert_eq!(settings[6 * 50..], vec![(0, 0); 114 * 50]);
+        assert!(settings[..50].iter().all(is_on), "not before one can know");
+        assert_eq!(settings[2 * 50..], vec![(0, 0); 118 * 50]);
     }
 
     #[test]

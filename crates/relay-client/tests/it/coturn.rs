@@ -53,7 +53,12 @@ async fn gather(source: &mut TurnSource, streams: &mut Streams) -> Vec<SocketAdd
             SourceOutput::Close(stream) => streams.close(stream),
             SourceOutput::Candidate(candidate) => found.push(candidate.address),
             SourceOutput::Answered => return found,
-            SourceOutput::Transmit(_) | SourceOutput::Packet(_) | SourceOutput::Lost(_) => {}
+            SourceOutput::Transmit(_)
+            | SourceOutput::Packet(_)
+            | SourceOutput::Lost(_)
+            | SourceOutput::Bind(_)
+            | SourceOutput::Unbind(_)
+            | SourceOutput::CredentialsRefused => {}
             SourceOutput::Timeout(at) => {
                 let wait = at.map_or(std::time::Duration::from_secs(60), |at| {
                     at.saturating_duration_since(now())
@@ -123,7 +128,8 @@ async fn a_server_that_cannot_prove_its_name_gets_no_word_from_us() {
     let trusted = TlsTrust::only([coturn.certificate()]).unwrap();
     let machine = TlsTrust::of_this_machine().ok();
     for (trust, name) in [
-        (Some(trusted), "turn.example.org"),
+        // A name that the certificate does not hold.
+        (Some(trusted), "another.example.org"),
         (machine, "localhost"),
         (None, "localhost"),
     ] {

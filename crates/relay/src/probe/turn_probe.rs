@@ -437,7 +437,12 @@ impl Leg {
                     return;
                 }
                 // The grant has the address, too; one that is lost is permitted to nobody.
-                SourceOutput::Candidate(_) | SourceOutput::Lost(_) => continue,
+                // What it says of an address that is lost: the probe asks for no other.
+                SourceOutput::Bind(_)
+                | SourceOutput::Unbind(_)
+                | SourceOutput::CredentialsRefused
+                | SourceOutput::Candidate(_)
+                | SourceOutput::Lost(_) => continue,
             });
         }
     }

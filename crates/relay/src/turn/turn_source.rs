@@ -2,15 +2,19 @@
 //! first address that is granted wins.
 
 mod again;
+mod failures;
+mod sockets;
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use tracing::{debug, info};
+use tracing::info;
 use web_time::Instant;
 
 use self::again::Retry;
+use self::failures::Refusals;
+use self::sockets::Sockets;
 use super::allocation::{Allocation, AllocationOutput, Via};
 use super::discretion::Discretion;
 use super::peers::MAX_PERMISSIONS;
@@ -30,14 +34,12 @@ const MAX_BY_STREAMS: usize = 12;
 /// How long datagrams may still win over a stream that was faster: they are worth it, for a lost packet
 /// holds up all that follow it in a stream.
 const DATAGRAMS_MAY_COME_LATE: Duration = Duration::from_secs(1);
-/// The most failures that are kept to be told.
-const MAX_FAILURES: usize = 16;
 
 /// Addresses at TURN servers.
 pub struct TurnSource {
     servers: Box<dyn FnMut() -> Vec<TurnServer> + Send>,
     ids: TransactionIds,
-    sockets: Vec<SocketAddr>,
+    sockets: Sockets,
     attempts: Vec<Attempt>,
     next_stream: u32,
     redirects: u8,
@@ -49,6 +51,7 @@ pub struct TurnSource {
     /// Until when datagrams may win over the stream that has.
     late_until: Option<Instant>,
     retry: Option<Retry>,
+    refusals: Refusals,
     discretion: Discretion,
     /// Why there is no address at these servers.
     failures: VecDeque<(SocketAddr, ServerLink, TurnFailure)>,
@@ -79,7 +82,7 @@ impl TurnSource {
         Self {
             servers: Box::new(servers),
             ids,
-            sockets: Vec::new(),
+            sockets: Sockets::default(),
             attempts: Vec::new(),
             next_stream: 0,
             redirects: 0,
@@ -87,6 +90,7 @@ impl TurnSource {
             generation: 0,
             late_until: None,
             retry: None,
+            refusals: Refusals::default(),
             discretion: Discretion::default(),
             failures: VecDeque::new(),
             answered: true,
@@ -124,7 +128,8 @@ impl TurnSource {
         let Some(target) = server.stream_target() else {
             for socket in sockets {
                 if socket.is_ipv4() == server.address.is_ipv4() {
-                    self.begin(now, server.clone(), Via::Socket(*socket));
+                    let socket = self.sockets.in_place_of(*socket);
+                    self.begin(now, server.clone(), Via::Socket(socket));
                 }
             }
             return;
@@ -221,7 +226,7 @@ impl TurnSource {
                 let mut candidates = other.candidates.iter();
                 candidates.any(|candidate| candidate.base == *address)
             };
-            self.sockets.contains(address) || others.any(is_told)
+            self.sockets.contains(*address) || others.any(is_told)
         })
     }
 
@@ -264,34 +269,6 @@ impl TurnSource {
             self.outputs.push_back(SourceOutput::Candidate(candidate));
         }
         info!(by_stream, "a TURN server has an address for us");
-    }
-
-    fn failed(&mut self, now: Instant, index: usize, failure: TurnFailure) {
-        let attempt = &mut self.attempts[index];
-        let server = attempt.allocation.server.clone();
-        let lost = std::mem::take(&mut attempt.candidates);
-        if let Via::Stream(stream) = attempt.allocation.via {
-            self.outputs.push_back(SourceOutput::Close(stream));
-        }
-        debug!(%failure, "no address at a TURN server");
-        if let TurnFailure::Redirected(alternate) = failure {
-            self.redirected(now, &server, alternate);
-        }
-        if self.failures.len() >= MAX_FAILURES {
-            self.failures.pop_front();
-        }
-        self.failures
-            .push_back((server.address, server.link, failure));
-        if lost.is_empty() {
-            return;
-        }
-        for candidate in lost {
-            self.outputs.push_back(SourceOutput::Lost(candidate));
-        }
-        if !self.is_held() {
-            // A server that was started anew has forgotten us, and grants another address at once.
-            self.retry.get_or_insert(Retry::at_once(now));
-        }
     }
 
     /// Gives up on an attempt, or gives back what it holds.
@@ -352,7 +329,7 @@ impl CandidateSource for TurnSource {
 
     fn gather(&mut self, now: Instant, sockets: &[SocketAddr]) {
         self.answered = false;
-        self.sockets.extend_from_slice(sockets);
+        self.sockets.add(sockets);
         if !sockets.is_empty() {
             self.generation += 1;
             self.late_until = None;
@@ -366,13 +343,20 @@ impl CandidateSource for TurnSource {
     }
 
     fn sockets_closed(&mut self, now: Instant, sockets: &[SocketAddr]) {
-        self.sockets.retain(|socket| !sockets.contains(socket));
+        self.sockets.remove(sockets);
         for attempt in &mut self.attempts {
             // Nothing can be given back either: the server hears no more of us there.
             if matches!(attempt.allocation.via, Via::Socket(socket) if sockets.contains(&socket)) {
                 let closed = StreamEvent::Closed;
                 attempt.allocation.handle_stream(now, &mut self.ids, closed);
             }
+        }
+        self.after(now);
+    }
+
+    fn socket_bound(&mut self, now: Instant, beside: SocketAddr, bound: Option<SocketAddr>) {
+        if let Some(useless) = self.sockets.bound(beside, bound) {
+            self.outputs.push_back(SourceOutput::Unbind(useless));
         }
         self.after(now);
     }

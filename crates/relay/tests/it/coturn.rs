@@ -148,6 +148,8 @@ impl<S: securecall_relay::CandidateSource> Device<S> {
                 SourceOutput::Candidate(candidate) => self.candidates.push(candidate),
                 SourceOutput::Lost(candidate) => self.lost.push(candidate),
                 SourceOutput::Packet(packet) => self.packets.push(packet),
+                SourceOutput::Bind(beside) => self.source.socket_bound(now(), beside, None),
+                SourceOutput::Unbind(_) | SourceOutput::CredentialsRefused => {}
                 SourceOutput::Answered => self.answered = true,
                 SourceOutput::Timeout(at) => {
                     self.deadline = at;

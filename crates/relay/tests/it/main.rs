@@ -3,6 +3,7 @@
 
 mod coturn;
 mod discretion;
+mod expired;
 mod lies;
 mod messages;
 mod nat_behavior;

@@ -63,6 +63,10 @@ pub(crate) struct Network<S> {
     pub(crate) opened: Vec<(StreamId, StreamTarget)>,
     pub(crate) written: Vec<(StreamId, Vec<u8>)>,
     pub(crate) closed: Vec<StreamId>,
+    /// The sockets that the source has asked for, those that it let go of, and when it said that its user name is refused.
+    pub(crate) bound: Vec<SocketAddr>,
+    pub(crate) unbound: Vec<SocketAddr>,
+    pub(crate) refused: Vec<Instant>,
     /// Everything that left the device.
     pub(crate) sent: Vec<Datagram>,
     /// What no server and no source took: packets for peers, and from them.
@@ -87,6 +91,9 @@ impl<S: CandidateSource> Network<S> {
             opened: Vec::new(),
             written: Vec::new(),
             closed: Vec::new(),
+            bound: Vec::new(),
+            unbound: Vec::new(),
+            refused: Vec::new(),
             sent: Vec::new(),
             at_peers: Vec::new(),
             wakeups: 0,
@@ -225,6 +232,15 @@ impl<S: CandidateSource> Network<S> {
                 }
                 SourceOutput::Lost(candidate) => self.lost.push(candidate),
                 SourceOutput::Packet(packet) => self.packets.push(packet),
+                SourceOutput::Bind(beside) => {
+                    let port = 5001 + self.bound.len() as u16;
+                    let socket = SocketAddr::new(beside.ip(), port);
+                    self.bound.push(socket);
+                    let now = self.now;
+                    self.source.socket_bound(now, beside, Some(socket));
+                }
+                SourceOutput::Unbind(socket) => self.unbound.push(socket),
+                SourceOutput::CredentialsRefused => self.refused.push(self.now),
                 SourceOutput::Answered => self.answered.push(self.now),
                 SourceOutput::Timeout(at) => {
                     self.deadline = at;

@@ -20,6 +20,7 @@ struct FakeRelay {
     again_at: Option<Instant>,
     relayed: Option<SocketAddr>,
     outputs: VecDeque<SourceOutput>,
+    wants_another: bool,
 }
 
 fn address(text: &str) -> SocketAddr {
@@ -49,6 +50,15 @@ impl CandidateSource for FakeRelay {
     fn gather(&mut self, now: Instant, sockets: &[SocketAddr]) {
         self.socket = sockets.first().copied().or(self.socket);
         self.again_at = Some(now + 100 * MS);
+        self.ask();
+        if let Some(socket) = self.socket.filter(|_| self.wants_another) {
+            self.outputs.push_back(SourceOutput::Bind(socket));
+        }
+    }
+
+    fn socket_bound(&mut self, _now: Instant, beside: SocketAddr, bound: Option<SocketAddr>) {
+        assert_eq!(self.socket, Some(beside));
+        self.socket = bound;
         self.ask();
     }
 
@@ -129,6 +139,34 @@ fn answer<'a>(socket: SocketAddr, contents: &'a [u8]) -> Inbound<'a> {
         destination: socket,
         contents,
     }
+}
+
+#[test]
+fn a_socket_that_a_source_asks_for_is_its_own() {
+    let (now, socket) = (clock::now(), address("10.0.0.1:5000"));
+    let relay = FakeRelay {
+        wants_another: true,
+        ..FakeRelay::default()
+    };
+    let mut sources = sources_of(None);
+    sources.push(Box::new(relay));
+    let mut gathering = Gathering::new(sources);
+    gathering.begin(now, &[socket]);
+    let (begun, _) = outputs(&mut gathering);
+    let wanted = begun.iter().find_map(|output| match output {
+        GatheringOutput::Bind(wanted) => Some(*wanted),
+        _ => None,
+    });
+    let wanted = wanted.unwrap();
+    assert_eq!(wanted.beside, socket);
+    let another = address("10.0.0.1:5001");
+    gathering.socket_bound(now, wanted, Some(another));
+    // It is no candidate of this machine.
+    let asked = datagram(another, address(SERVER), b"an address, please");
+    assert_eq!(
+        outputs(&mut gathering).0,
+        [GatheringOutput::Transmit(asked)]
+    );
 }
 
 #[test]

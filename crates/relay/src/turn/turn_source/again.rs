@@ -6,12 +6,14 @@ use std::time::Duration;
 use web_time::Instant;
 
 use super::{Discretion, MAX_SERVERS, TurnServer, TurnSource};
+use crate::SourceOutput;
 use crate::reach::is_public;
 
 /// How often a server may send us on to another one.
 const MAX_REDIRECTS: u8 = 3;
 /// When servers are asked again after an address was lost: at once, then with waits of 1, 2, 4 and 8 s.
 const MAX_RETRY_WAIT: Duration = Duration::from_secs(8);
+const MIN_RETRY_WAIT: Duration = Duration::from_secs(1);
 
 /// When the servers are asked again.
 pub(super) struct Retry {
@@ -20,12 +22,17 @@ pub(super) struct Retry {
 }
 
 impl Retry {
-    pub(super) const fn at_once(now: Instant) -> Self {
+    pub(super) fn after(now: Instant, wait: Duration) -> Self {
         Self {
-            at: Some(now),
-            wait: Duration::from_secs(1),
+            at: Some(now + wait),
+            wait: next_wait(wait),
         }
     }
+}
+
+/// The wait after this one.
+pub(super) fn next_wait(wait: Duration) -> Duration {
+    (wait * 2).clamp(MIN_RETRY_WAIT, MAX_RETRY_WAIT)
 }
 
 impl TurnSource {
@@ -41,31 +48,43 @@ impl TurnSource {
             address: alternate,
             ..server.clone()
         };
-        let sockets = self.sockets.clone();
+        let sockets = self.sockets.of_call();
         self.ask(now, server, &sockets);
+    }
+
+    /// Whether nobody is being asked, and all have a socket to be asked from.
+    fn may_ask_again(&self) -> bool {
+        self.attempts.is_empty() && !self.sockets.are_awaited()
     }
 
     /// When the servers are asked again, if nobody is being asked now.
     pub(super) fn retry_at(&self) -> Option<Instant> {
-        let retry = self.retry.as_ref().filter(|_| self.attempts.is_empty());
+        let retry = self.retry.as_ref().filter(|_| self.may_ask_again());
         retry.and_then(|retry| retry.at)
     }
 
     pub(super) fn retry_if_due(&mut self, now: Instant) {
-        if self.attempts.is_empty()
+        if self.may_ask_again()
             && let Some(retry) = &mut self.retry
         {
             match retry.at {
                 Some(at) if at <= now => {
+                    // Not before, for others were asked from there.
+                    let spoilt = self.sockets.take_spoilt();
+                    if !spoilt.is_empty() {
+                        self.outputs
+                            .extend(spoilt.into_iter().map(SourceOutput::Bind));
+                        return;
+                    }
                     retry.at = None;
-                    let sockets = self.sockets.clone();
+                    let sockets = self.sockets.of_call();
                     self.ask_all(now, &sockets);
                 }
                 Some(_) => {}
                 // All that were asked have refused by now.
                 None => {
                     retry.at = Some(now + retry.wait);
-                    retry.wait = (retry.wait * 2).min(MAX_RETRY_WAIT);
+                    retry.wait = next_wait(retry.wait);
                 }
             }
         }
@@ -81,7 +100,7 @@ impl TurnSource {
             return;
         };
         // Some may have been closed meanwhile.
-        let still_open = |socket: &SocketAddr| self.sockets.contains(socket);
+        let still_open = |socket: &SocketAddr| self.sockets.contains(*socket);
         let sockets: Vec<SocketAddr> = sockets.into_iter().filter(still_open).collect();
         let mut servers = (self.servers)();
         servers.truncate(MAX_SERVERS);
