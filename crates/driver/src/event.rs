@@ -84,7 +84,7 @@ pub enum Event {
 pub struct CallStats {
     /// Round-trip time of the path, in milliseconds.
     pub rtt_ms: Option<f64>,
-    /// Recent share of the peer's frames that were not there when their turn came: 0 to 1.
+    /// Recent share of the peer's frames that did not come, not even late: 0 to 1. Whether they were restored does not count.
     pub loss: f64,
     /// Spread of the arrival times, in milliseconds.
     pub jitter_ms: f64,
@@ -94,7 +94,7 @@ pub struct CallStats {
     pub frames_sent: u64,
     /// Frames of the peer opened.
     pub frames_received: u64,
-    /// Frames refused: forged, repeated, too old.
+    /// Frames refused: forged, repeated, too old, or of another size than their epoch has.
     pub frames_refused: u64,
     /// Audio made up because a frame was missing, in milliseconds.
     pub concealed_ms: f64,

@@ -25,7 +25,7 @@ use crate::audio::FRAME_SAMPLES;
 /// Bytes in every encoded frame, unless a narrow path calls for fewer: 32 kbit/s for 20 ms, less the two bytes of a
 /// [report](crate::VoiceReport) beside it.
 pub const PAYLOAD_BYTES: usize = 78;
-/// Samples by which decoded audio lags behind the encoder's input (libopus' look-ahead in VOIP mode: 6.5 ms).
+/// Samples by which decoded audio lags behind the encoder's input (libopus' look-ahead in its mode AUDIO: 6.5 ms).
 pub const LOOKAHEAD_SAMPLES: usize = 312;
 /// How many frames before it a packet can restore at most: one second.
 pub const MAX_FRAMES_BACK: usize = 50;

@@ -96,7 +96,7 @@ pub(crate) async fn microphone(spec: MicrophoneSpec) -> Check {
     check.took(watch.took())
 }
 
-/// `delivers sound at 48 kHz, 12 ms late`.
+/// `delivers sound; 48 kHz, 12 ms late`.
 pub(super) fn with_card(words: &str, card: &CardFigures) -> String {
     let kilohertz = f64::from(card.sample_rate) / 1_000.0;
     let late = card

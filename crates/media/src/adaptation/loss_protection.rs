@@ -38,7 +38,7 @@ const RISE: f32 = 1.0 / 50.0;
 const FALL: f32 = 1.0 / 150.0;
 /// Less protection only after the reports have called for less for so long.
 const DOWN_AFTER: Duration = Duration::from_secs(5);
-/// At the start of a call, reports without any loss for so long end the protection: most paths lose nothing.
+/// The first time in a call, reports without any loss for so long end the protection: most paths lose nothing.
 const FIRST_OFF_AFTER: Duration = Duration::from_millis(1500);
 /// Later only after so long, at first …
 const OFF_AFTER: Duration = Duration::from_secs(5);

@@ -19,7 +19,7 @@ pub struct JitterStatistics {
     pub frames_decoded: u64,
     /// Of those, frames that came while they were waited for: their turn had begun.
     pub frames_awaited: u64,
-    /// Frames recovered from what a later packet carries for that (FEC).
+    /// Frames recovered from what a later packet carries for that (FEC or DRED).
     pub frames_recovered: u64,
     /// Frames whose own packet did not come, but a whole copy of them in a later one.
     pub frames_from_copies: u64,

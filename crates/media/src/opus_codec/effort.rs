@@ -1,4 +1,5 @@
-/// How much of the processor the coding of a voice may take: chosen at the start of a call, lowered where ticks come late.
+/// How much of the processor the coding of a voice may take: the highest at the start of a call, lowered where ticks come late,
+/// and raised again.
 ///
 /// | effort | encoding a frame | where losses are expected | decoding a frame | one that is missing |
 /// | --- | --- | --- | --- | --- |

@@ -27,7 +27,7 @@ pub struct EncoderSettings {
     /// earlier frames; at 0 there are none.
     pub expected_loss_percent: u8,
     /// How many earlier frames each frame shall be able to restore by deep redundancy (DRED); 0 for none. Up to 5, DRED gets the
-    /// bytes that voice and in-band FEC leave; more of it takes the place of FEC, which is better in bursts of 60 ms and more.
+    /// bytes that voice and in-band FEC leave; more of it takes the place of FEC, which is better in long bursts.
     pub dred_frames: u8,
     /// How hard the encoder works, 0 to 10: see [`Effort`].
     pub complexity: u8,
