@@ -84,7 +84,7 @@ impl Encoder {
         })
     }
 
-    /// Forgets everything that was encoded; settings stay.
+    /// Forgets everything that was encoded. Settings stay, but for [`Self::set_redundancy_duration`]'s.
     ///
     /// # Errors
     ///

@@ -112,9 +112,9 @@ impl Decoder {
     }
 }
 
-/// Whether libopus filled `out`; if not, it is silence.
+/// Whether libopus filled `out`, with numbers: one that is none would stay in whatever follows. If not, it is silence.
 fn whole(filled: Result<usize, OpusError>, out: &mut [f32]) -> Result<(), CodecError> {
-    if filled == Ok(out.len()) {
+    if filled == Ok(out.len()) && out.iter().all(|sample| sample.is_finite()) {
         return Ok(());
     }
     out.fill(0.0);
@@ -162,6 +162,11 @@ impl Copies {
         self.packet.extend_from_slice(payload);
         self.fec = packet::has_fec(payload);
         let span = self.redundancy.parse(payload).unwrap_or_default();
-        self.dred_frames = (span.oldest / FRAME_SAMPLES).min(MAX_FRAMES_BACK);
+        // One that ends before it begins restores nothing, however far back it claims to reach.
+        self.dred_frames = if span.newest < span.oldest {
+            (span.oldest / FRAME_SAMPLES).min(MAX_FRAMES_BACK)
+        } else {
+            0
+        };
     }
 }

@@ -119,7 +119,11 @@ impl Encoder {
     /// [`CodecError::Setup`].
     pub fn reset(&mut self) -> Result<(), CodecError> {
         self.high_band = HighBand::new();
-        self.encoder.reset().map_err(CodecError::setup)
+        // libopus forgets some of its settings with it: how far deep redundancy reaches.
+        self.encoder
+            .reset()
+            .and_then(|()| apply(&mut self.encoder, &self.settings))
+            .map_err(CodecError::setup)
     }
 
     /// Leaves out the spectrum above 8 kHz where nothing is there or the bytes do not suffice. libopus takes it in again in the

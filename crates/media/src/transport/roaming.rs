@@ -38,8 +38,12 @@ impl Transport {
         if is_last && self.local_candidates.len() < before {
             let nomination = &self.nomination;
             let is_relayed = |pair| nomination.is_relayed(pair);
+            let was_lost = self.selection.is_lost();
             self.selection.local_gone(now, local.base, is_relayed);
-            self.tell_if_lost();
+            // Once: each time the peer is asked for a restart.
+            if !was_lost {
+                self.tell_if_lost();
+            }
         }
         self.settle(now)
     }

@@ -420,6 +420,13 @@ impl Allocation {
             // The request stays open: the server's own answer may still come.
             return;
         }
+        // Anybody on the way could have said so: the request stays open, for its answer may still come, and the server is asked whether
+        // the address is ours.
+        let on_a_host = matches!(purpose, Purpose::Permission(_) | Purpose::Channel(_));
+        let is_signed = self.authentication.vouches_for(message);
+        if on_a_host && authenticated && code == Some(401) && !is_signed {
+            return self.check(now, ids);
+        }
         self.transactions.remove(message.transaction());
         let Some(error) = error else {
             return self.fail(TurnFailure::Nonsense("it refuses without a reason"));

@@ -11,6 +11,8 @@ use crate::SourceOutput;
 
 /// The most failures that are kept to be told.
 const MAX_FAILURES: usize = 16;
+/// Losses for a reason of the network that are mended at once, however near each other: a machine that moves has some.
+const LOSSES_AT_ONCE: u32 = 3;
 /// A server that keeps an address for so long is not blamed for one that it did not keep before.
 const REFUSALS_FORGOTTEN: Duration = Duration::from_secs(60);
 /// How long a homeserver has to name others before a server is asked once more: with the name that it has just refused that would
@@ -22,17 +24,27 @@ const TIME_FOR_OTHERS: Duration = Duration::from_millis(250);
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
     last: Option<(Instant, Duration)>,
+    /// Losses for a reason of the network: how many near each other, and when the last was.
+    by_network: Option<(Instant, u32)>,
 }
 
 impl Refusals {
     /// How long to wait before another address is asked for, as one was lost for this reason.
     pub(super) fn wait(&mut self, now: Instant, failure: &TurnFailure) -> Duration {
-        // What a network does is no server's fault.
+        // What a network does is no server's fault, but nobody can tell it from a server that grants an address and hangs up, again
+        // and again.
         if matches!(
             failure,
             TurnFailure::NoAnswer | TurnFailure::Disconnected | TurnFailure::Tls
         ) {
-            return Duration::ZERO;
+            let near = self
+                .by_network
+                .filter(|(at, _)| now < *at + REFUSALS_FORGOTTEN);
+            let losses = near.map_or(0, |(_, losses)| losses) + 1;
+            self.by_network = Some((now, losses));
+            if losses <= LOSSES_AT_ONCE {
+                return Duration::ZERO;
+            }
         }
         let wait = match self.last {
             Some((at, wait)) if now < at + REFUSALS_FORGOTTEN => next_wait(wait),
@@ -105,5 +117,37 @@ impl TurnSource {
         {
             self.sockets.spoil(socket);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_grants_and_hangs_up_without_end_is_asked_ever_more_rarely() {
+        #[expect(clippy::disallowed_methods, reason = "any time will do")]
+        let start = Instant::now();
+        let mut refusals = Refusals::default();
+        let mut now = start;
+        let waits: Vec<u64> = (0..8)
+            .map(|_| {
+                now += Duration::from_millis(100);
+                let wait = refusals.wait(now, &TurnFailure::Disconnected);
+                now += wait;
+                wait.as_secs()
+            })
+            .collect();
+        assert_eq!(waits[..4], [0; 4]);
+        assert!(
+            waits[4] >= 1 && waits[7] >= 4 && waits.is_sorted(),
+            "{waits:?}"
+        );
+        // After a minute without one it is as it was.
+        let later = now + REFUSALS_FORGOTTEN;
+        assert_eq!(
+            refusals.wait(later, &TurnFailure::Disconnected),
+            Duration::ZERO
+        );
     }
 }
