@@ -27,9 +27,6 @@ const FIRST_SYNC_TIMEOUT: Duration = Duration::from_secs(20);
 /// Synapse has no own word for it.
 const POSITION_UNKNOWN: [&str; 3] = ["M_UNKNOWN_POS", "M_INVALID_PARAM", "M_UNKNOWN"];
 
-/// What we say in reply to what a sync brought goes first: homeservers do one thing after the other, and to prepare the next
-/// long poll takes them as long as to pass on a message. Nothing is lost by it, for a message waits for the poll.
-const REPLY_FIRST: Duration = Duration::from_millis(12);
 /// Syncs that [`Account::drain`](crate::Account::drain) makes at most while messages keep coming.
 const MAX_DRAIN_SYNCS: usize = 5;
 
@@ -171,8 +168,6 @@ impl Syncer {
         let mut network = self.client.network_changes();
         // A long poll that failed may have been cut by a proxy: whether the homeserver is there is seen at once.
         let mut cut = None;
-        // A program that has just started may have something to say, too.
-        sleep(REPLY_FIRST).await;
         while !sender.is_closed() {
             // A server that was away may have nothing to say for a while; but it is good to know that it is back.
             let asks_long = online && cut.is_none();
@@ -184,7 +179,6 @@ impl Syncer {
             let asked_at = Instant::now();
             let error = match self.sync(time).await {
                 Ok(synced) => {
-                    let brought_something = synced.received > 0;
                     sender.send_all(synced.incoming).await;
                     if !online {
                         online = true;
@@ -200,10 +194,7 @@ impl Syncer {
                         sleep(backoff.after_cut(after)).await;
                     }
                     self.send_outgoing().await;
-                    let mut pause = haste.answered(Instant::now());
-                    if brought_something {
-                        pause = pause.max(REPLY_FIRST);
-                    }
+                    let pause = haste.answered(Instant::now());
                     if !pause.is_zero() {
                         sleep(pause).await;
                     }

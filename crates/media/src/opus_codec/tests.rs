@@ -234,6 +234,27 @@ fn how_far_a_packet_reaches_is_what_its_encoder_put_in() {
 }
 
 #[test]
+fn an_encoder_that_begins_anew_keeps_how_far_its_packets_reach() {
+    let (mut encoder, mut decoder) = (Encoder::new().unwrap(), Decoder::new().unwrap());
+    encoder.configure(settings(160, 20, 20)).unwrap();
+    let mut payload = Vec::new();
+    let furthest = |encoder: &mut Encoder, decoder: &mut Decoder, payload: &mut Vec<u8>| {
+        let reaches = speech()[..100].iter().map(|frame| {
+            encoder.encode(frame, payload).unwrap();
+            decoder.reaches_back(payload)
+        });
+        reaches.max().unwrap()
+    };
+    let before = furthest(&mut encoder, &mut decoder, &mut payload);
+    encoder.reset().unwrap();
+    let after = furthest(&mut encoder, &mut decoder, &mut payload);
+    assert!(
+        before > 5 && after > 5,
+        "{before} frames before, {after} after"
+    );
+}
+
+#[test]
 fn what_a_packet_does_not_carry_is_refused() {
     let packets = encoded(&speech(), settings(78, 20, 10));
     let mut decoder = Decoder::new().unwrap();
