@@ -131,8 +131,9 @@ fn a_phrase_may_be_pasted_in_several_lines() {
     assert_eq!(code, 0, "{shown}");
     assert!(shown.contains("18 more"), "{shown}");
     assert!(shown.contains(identity["id"].as_str().unwrap()), "{shown}");
+    // One word may be one that is shown anyway.
     assert!(
-        !shown.contains(words[0]),
+        !shown.contains(&words[..2].join(" ")),
         "the phrase is not shown: {shown}"
     );
 }
