@@ -28,16 +28,6 @@ pub struct VoiceWish {
 }
 
 impl VoiceWish {
-    /// What serves two peers whom one encoder serves: the smaller frames, the greater care.
-    #[must_use]
-    pub fn most_cautious(self, other: Self) -> Self {
-        Self {
-            size: self.size.min(other.size),
-            expected_loss_percent: self.expected_loss_percent.max(other.expected_loss_percent),
-            dred_frames: self.dred_frames.max(other.dred_frames),
-        }
-    }
-
     /// The settings for an encoder that works so hard.
     pub fn settings(self, effort: Effort) -> EncoderSettings {
         EncoderSettings {
@@ -96,22 +86,6 @@ impl NetworkAdaptation {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn of_two_wishes_the_most_cautious_parts_are_taken() {
-        let wish = |size, expected_loss_percent, dred_frames| VoiceWish {
-            size,
-            expected_loss_percent,
-            dred_frames,
-        };
-        let (one, other) = (
-            wish(FrameSize::Kbps32, 10, 0),
-            wish(FrameSize::Kbps16, 0, 8),
-        );
-        assert_eq!(one.most_cautious(other), wish(FrameSize::Kbps16, 10, 8));
-        assert_eq!(other.most_cautious(one), one.most_cautious(other));
-        assert_eq!(one.most_cautious(one), one);
-    }
 
     #[test]
     fn settings_fill_the_frames_of_the_epoch() {
