@@ -48,7 +48,7 @@ fuzz_target!(|data: &[u8]| {
                 data = &data[payload.len()..];
                 let payload = if length == 255 { &MUTED_FRAME } else { payload };
                 if is_copy {
-                    buffer.insert_copy(now, number, rtp_time, payload);
+                    buffer.insert_copy(number, rtp_time, payload);
                 } else {
                     buffer.insert(now, number, rtp_time, payload);
                 }

@@ -207,13 +207,7 @@ impl JitterBuffer {
     ///
     /// [`Insertion::Late`] is one whose frame has had its turn, [`Insertion::Duplicate`] one whose frame is here. To be called after
     /// [`insert`](Self::insert) of the packet that brought it.
-    pub fn insert_copy(
-        &mut self,
-        _now: Instant,
-        sequence: u64,
-        rtp_time: u32,
-        payload: &[u8],
-    ) -> Insertion {
+    pub fn insert_copy(&mut self, sequence: u64, rtp_time: u32, payload: &[u8]) -> Insertion {
         let back = Voice::is_frame(payload)
             .then(|| self.numbering.frames_back(sequence, rtp_time))
             .flatten();

@@ -3,7 +3,7 @@
 use web_time::Instant;
 
 use crate::{
-    audio::{Level, Tick},
+    audio::{FRAME_SAMPLES, Level, Tick},
     frame_protection::{OpenError, OpenFrame},
     jitter_buffer::{JitterBuffer, JitterStatistics},
     muted_frame,
@@ -15,8 +15,6 @@ use crate::{
 
 /// Epochs whose size is remembered: as many as an opener keeps keys of.
 const EPOCHS: usize = 4;
-/// Samples of a frame.
-const FRAME_SAMPLES: u32 = crate::audio::FRAME_SAMPLES as u32;
 
 /// Figures of the receiving side.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -108,9 +106,8 @@ impl<O: OpenFrame> ReceivePipeline<O> {
             .insert(now, sequence, rtp_time, voice.opus);
         if let Some(copy) = voice.copy {
             let older = sequence.wrapping_sub(copy.distance as u64);
-            let earlier = FRAME_SAMPLES * copy.distance as u32;
-            self.jitter_buffer
-                .insert_copy(now, older, rtp_time.wrapping_sub(earlier), copy.opus);
+            let earlier = rtp_time.wrapping_sub((copy.distance * FRAME_SAMPLES) as u32);
+            self.jitter_buffer.insert_copy(older, earlier, copy.opus);
         }
         Ok(())
     }

@@ -146,7 +146,7 @@ fn a_copy_fills_a_hole_and_counts_for_nothing_else() {
     let frames = frames(60);
     let (mut buffer, now) = missing_150(&frames);
     let before = buffer.statistics();
-    let mut copy = |sequence, time| buffer.insert_copy(now, sequence, time, &frames[50]);
+    let mut copy = |sequence, time| buffer.insert_copy(sequence, time, &frames[50]);
     assert_eq!(copy(150, rtp(150)), Insertion::Kept);
     assert_eq!(copy(150, rtp(150)), Insertion::Duplicate);
     assert_eq!(copy(151, rtp(151)), Insertion::Duplicate);
@@ -156,7 +156,7 @@ fn a_copy_fills_a_hole_and_counts_for_nothing_else() {
     assert_eq!(copy(150, rtp(150) + 1), Insertion::Refused);
     assert_eq!(copy(5_000, rtp(5_000)), Insertion::Refused);
     assert_eq!(
-        buffer.insert_copy(now, 150, rtp(150), &[0; 3]),
+        buffer.insert_copy(150, rtp(150), &[0; 3]),
         Insertion::Refused
     );
     assert_eq!(buffer.statistics(), before);
@@ -172,7 +172,7 @@ fn a_copy_fills_a_hole_and_counts_for_nothing_else() {
     );
     assert_eq!((figures.frames_recovered, figures.frames_lost), (0, 0));
     assert_eq!(
-        buffer.insert_copy(now, 150, rtp(150), &frames[50]),
+        buffer.insert_copy(150, rtp(150), &frames[50]),
         Insertion::Late
     );
 }
@@ -181,7 +181,7 @@ fn a_copy_fills_a_hole_and_counts_for_nothing_else() {
 fn a_frame_may_come_after_its_copy() {
     let frames = frames(60);
     let (mut buffer, now) = missing_150(&frames);
-    buffer.insert_copy(now, 150, rtp(150), &frames[50]);
+    buffer.insert_copy(150, rtp(150), &frames[50]);
     assert_eq!(
         buffer.insert(now, 150, rtp(150), &frames[50]),
         Insertion::Kept
@@ -201,7 +201,7 @@ fn a_frame_may_come_after_its_copy() {
 #[test]
 fn before_any_packet_there_is_nothing_to_copy() {
     let mut buffer = JitterBuffer::new().unwrap();
-    let copy = buffer.insert_copy(virtual_start(), 7, rtp(7), &frames(1)[0]);
+    let copy = buffer.insert_copy(7, rtp(7), &frames(1)[0]);
     assert_eq!((copy, buffer.waiting()), (Insertion::Refused, 0));
 }
 
@@ -356,7 +356,7 @@ proptest! {
                 Step::Copy(offset, rtp_offset, payload) => {
                     let before = buffer.statistics();
                     let copied = sequence.wrapping_add_signed(offset);
-                    buffer.insert_copy(now, copied, rtp(copied).wrapping_add(rtp_offset), &payloads[payload]);
+                    buffer.insert_copy(copied, rtp(copied).wrapping_add(rtp_offset), &payloads[payload]);
                     prop_assert_eq!(buffer.statistics(), before);
                 }
                 Step::Playback => {
