@@ -52,16 +52,14 @@ impl Voice {
         self.decoder.decode(payload, frame)
     }
 
-    /// The samples of the frame `frames_back` before `later`, if `later` carries a copy of it. Returns whether it does.
+    /// The samples of the frame `frames_back` before `later`, which reaches so far back. Returns whether they could be had.
     pub(super) fn recover(
         &mut self,
         later: &[u8],
         frames_back: usize,
         frame: &mut [f32; FRAME_SAMPLES],
     ) -> bool {
-        self.reaches_back(later) >= frames_back
-            && self.unmute().is_ok()
-            && self.decoder.recover(later, frames_back, frame).is_ok()
+        self.unmute().is_ok() && self.decoder.recover(later, frames_back, frame).is_ok()
     }
 
     /// How many of the frames before it `later` carries copies of; none where the peer is muted there.

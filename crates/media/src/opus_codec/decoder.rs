@@ -55,11 +55,8 @@ impl Decoder {
     }
 
     /// How many of the frames before it `payload` can restore, at most [`MAX_FRAMES_BACK`]: 1 by in-band FEC, more by deep
-    /// redundancy. Reads a packet once, however often it is asked for.
+    /// redundancy.
     pub fn reaches_back(&mut self, payload: &[u8]) -> usize {
-        if self.copies.packet == payload {
-            return self.copies.reach();
-        }
         self.asked.read(payload);
         self.asked.reach()
     }
