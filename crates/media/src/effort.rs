@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use web_time::Instant;
 
-use crate::opus_codec::Effort;
+use crate::{backoff::Backoff, opus_codec::Effort};
 
 /// A tick that comes so late is late: half of its length.
 const LATE: Duration = Duration::from_millis(5);
@@ -36,8 +36,7 @@ pub struct EffortControl {
     last: Duration,
     /// Since when ticks have been in time.
     in_order_since: Option<Instant>,
-    raised_at: Option<Instant>,
-    up_after: Duration,
+    up: Backoff,
 }
 
 impl Default for EffortControl {
@@ -48,8 +47,7 @@ impl Default for EffortControl {
             late_ticks: 0,
             last: Duration::ZERO,
             in_order_since: None,
-            raised_at: None,
-            up_after: UP_AFTER,
+            up: Backoff::new(UP_AFTER, MAX_UP_AFTER),
         }
     }
 }
@@ -76,7 +74,7 @@ impl EffortControl {
         }
         if late_ticks >= TOO_MANY {
             self.lower(now);
-        } else if now.saturating_duration_since(in_order_since) >= self.up_after
+        } else if now.saturating_duration_since(in_order_since) >= self.up.wait()
             && late_ticks <= FEW
         {
             self.raise(now);
@@ -89,22 +87,14 @@ impl EffortControl {
     }
 
     fn lower(&mut self, now: Instant) {
-        let trial = self
-            .raised_at
-            .take()
-            .map(|at| now.saturating_duration_since(at) < TRIAL);
-        match trial {
-            Some(true) => self.up_after = (self.up_after * 2).min(MAX_UP_AFTER),
-            Some(false) => self.up_after = UP_AFTER,
-            None => {}
-        }
+        self.up.fail_if_young(now, TRIAL);
         self.effort = self.effort.lower().unwrap_or(self.effort);
     }
 
     fn raise(&mut self, now: Instant) {
         if let Some(higher) = self.effort.higher() {
             self.effort = higher;
-            self.raised_at = Some(now);
+            self.up.begin(now);
             self.in_order_since = Some(now);
         }
     }

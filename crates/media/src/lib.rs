@@ -56,6 +56,7 @@
 
 mod adaptation;
 mod audio;
+mod backoff;
 mod effort;
 mod frame_protection;
 pub mod jitter_buffer;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use web_time::Instant;
 
-use crate::{voice_frame::FrameSize, voice_report::VoiceReport};
+use crate::{backoff::Backoff, voice_frame::FrameSize, voice_report::VoiceReport};
 
 /// From here on a queue is one: beyond the wobble of timers and of other traffic.
 const QUEUE: Duration = Duration::from_millis(40);
@@ -171,7 +171,7 @@ impl RateControl {
             return if over { FrameSize::Kbps32 } else { size };
         }
         if size < FrameSize::Kbps32 {
-            return if self.clean.is(now, self.up.wait) {
+            return if self.clean.is(now, self.up.wait()) {
                 larger(size)
             } else {
                 size
@@ -246,55 +246,6 @@ impl Growth {
         }
         self.grows &= queue >= QUEUE;
         self.grows
-    }
-}
-
-/// How long to wait before something is tried again that did not work.
-#[derive(Debug)]
-struct Backoff {
-    least: Duration,
-    most: Duration,
-    wait: Duration,
-    begun_at: Option<Instant>,
-    not_before: Option<Instant>,
-}
-
-impl Backoff {
-    fn new(least: Duration, most: Duration) -> Self {
-        Self {
-            least,
-            most,
-            wait: least,
-            begun_at: None,
-            not_before: None,
-        }
-    }
-
-    fn begin(&mut self, now: Instant) {
-        self.begun_at = Some(now);
-    }
-
-    fn may_begin(&self, now: Instant) -> bool {
-        self.not_before.is_none_or(|at| at <= now)
-    }
-
-    /// The trial failed: the next comes later, and the one after it, if that fails too, later still.
-    fn fail(&mut self, now: Instant) {
-        self.begun_at = None;
-        self.not_before = Some(now + self.wait);
-        self.wait = (self.wait * 2).min(self.most);
-    }
-
-    /// The trial failed if it was not long ago; otherwise it had worked.
-    fn fail_if_young(&mut self, now: Instant, trial: Duration) {
-        match self.begun_at {
-            Some(at) if now.saturating_duration_since(at) < trial => self.fail(now),
-            Some(_) => {
-                self.begun_at = None;
-                self.wait = self.least;
-            }
-            None => {}
-        }
     }
 }
 
