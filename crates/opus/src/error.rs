@@ -2,29 +2,24 @@ use thiserror::Error;
 
 /// What libopus says in place of a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("{}", self.description())]
 pub enum OpusError {
     /// An argument that libopus does not take.
-    #[error("bad argument")]
     BadArgument,
     /// The samples or the packet need more room than there is.
-    #[error("buffer too small")]
     BufferTooSmall,
     /// The packet is not Opus.
-    #[error("corrupted packet")]
     InvalidPacket,
     /// libopus was built without it.
-    #[error("not implemented")]
     Unimplemented,
     /// No memory.
-    #[error("no memory")]
     OutOfMemory,
     /// Anything else: a fault of libopus or of this crate.
-    #[error("internal error")]
     Internal,
 }
 
 impl OpusError {
-    /// The same words as [`Display`](std::fmt::Display) gives.
+    /// What [`Display`](std::fmt::Display) gives.
     pub fn description(self) -> &'static str {
         match self {
             Self::BadArgument => "bad argument",
