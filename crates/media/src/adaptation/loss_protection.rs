@@ -87,14 +87,13 @@ impl LossProtection {
         if !was_on && level > 0 {
             self.note_return(now);
         }
-        self.level.record(now, level, DOWN_AFTER, self.off_after);
+        self.level.record(now, level, self.off_after);
         if report.loss_percent() > 0 {
             self.mean_burst += (report.mean_burst() - self.mean_burst) * RISE;
         }
         // As long as any protection is needed, that there were bursts is remembered as well.
         let bursty = report.loss_percent() > 0 && self.mean_burst >= BURSTY;
-        self.bursty
-            .record(now, bursty.into(), DOWN_AFTER, self.off_after);
+        self.bursty.record(now, bursty.into(), self.off_after);
         if was_on && self.level.value == 0 {
             self.off_since = Some(now);
         }
@@ -163,7 +162,7 @@ impl HeldPeak {
         }
     }
 
-    fn record(&mut self, now: Instant, value: u8, down_after: Duration, off_after: Duration) {
+    fn record(&mut self, now: Instant, value: u8, off_after: Duration) {
         let since = *self.since.get_or_insert(now);
         if value >= self.value {
             *self = Self {
@@ -176,7 +175,7 @@ impl HeldPeak {
         let hold = if self.lower == 0 {
             off_after
         } else {
-            down_after
+            DOWN_AFTER
         };
         if now.saturating_duration_since(since) >= hold {
             *self = Self {

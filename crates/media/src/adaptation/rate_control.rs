@@ -57,12 +57,7 @@ pub(super) struct RateControl {
     loss_percent: f32,
     /// Reports before this time are of what was before.
     settled_at: Option<Instant>,
-    narrow: Lasting,
-    clean: Lasting,
-    lossy: Lasting,
-    calm: Lasting,
-    worse: Lasting,
-    growth: Growth,
+    signs: Signs,
     /// When the frames were made smaller last.
     narrowed_at: Option<Instant>,
     up: Backoff,
@@ -77,12 +72,7 @@ impl Default for RateControl {
             next: FrameSize::default(),
             loss_percent: 0.0,
             settled_at: None,
-            narrow: Lasting::default(),
-            clean: Lasting::default(),
-            lossy: Lasting::default(),
-            calm: Lasting::default(),
-            worse: Lasting::default(),
-            growth: Growth::default(),
+            signs: Signs::default(),
             narrowed_at: None,
             up: Backoff::new(UP_AFTER, MAX_UP_AFTER),
             copies: Backoff::new(COPIES_AGAIN_AFTER, MAX_COPIES_AGAIN_AFTER),
@@ -100,20 +90,22 @@ impl RateControl {
         self.loss_percent += (loss - self.loss_percent) * LOSS_WEIGHT;
         let queue = report.queueing_delay();
         let queued = queue >= QUEUE;
-        let growing = self.growth.record(now, queue);
+        let signs = &mut self.signs;
+        let growing = signs.growth.record(now, queue);
         let narrowed = self
             .narrowed_at
             .is_some_and(|at| now.saturating_duration_since(at) < TRIAL);
         let undrained = narrowed && queue >= UNDRAINED;
         let full = queued && report.loss_percent() >= NARROW_LOSS_PERCENT;
-        self.narrow.record(now, full || growing || undrained);
-        self.clean.record(now, !queued);
+        signs.narrow.record(now, full || growing || undrained);
+        signs.clean.record(now, !queued);
         // An outage is over sooner than the smoothed loss says.
         let lossy = self.loss_percent >= LOSSY_PERCENT && loss >= CALM_PERCENT;
-        self.lossy.record(now, lossy && !queued);
-        self.calm.record(now, self.loss_percent < CALM_PERCENT);
+        signs.lossy.record(now, lossy && !queued);
+        signs.calm.record(now, self.loss_percent < CALM_PERCENT);
         let bearable = self.loss_before_copies * (1.0 + WORSE_BY_SHARE) + WORSE_BY_PERCENT;
-        self.worse
+        signs
+            .worse
             .record(now, self.size.has_copy() && self.loss_percent > bearable);
         self.next = self.choose(now);
     }
@@ -129,7 +121,7 @@ impl RateControl {
             self.copies.begin(now);
         } else if before.has_copy() {
             // Calm is no failure.
-            if !self.calm.is(now, CALM_AFTER) {
+            if !self.signs.calm.is(now, CALM_AFTER) {
                 self.copies.fail(now);
             }
         } else if next > before {
@@ -140,16 +132,7 @@ impl RateControl {
         }
         self.size = next;
         self.settled_at = Some(now + SETTLE);
-        for lasting in [
-            &mut self.narrow,
-            &mut self.clean,
-            &mut self.lossy,
-            &mut self.calm,
-            &mut self.worse,
-        ] {
-            *lasting = Lasting::default();
-        }
-        self.growth = Growth::default();
+        self.signs = Signs::default();
         next
     }
 
@@ -163,21 +146,21 @@ impl RateControl {
 
     fn choose(&self, now: Instant) -> FrameSize {
         let size = self.size;
-        if self.narrow.is(now, NARROW_AFTER) {
+        if self.signs.narrow.is(now, NARROW_AFTER) {
             return smaller(size, self.loss_percent);
         }
         if size.has_copy() {
-            let over = self.worse.is(now, WORSE_AFTER) || self.calm.is(now, CALM_AFTER);
+            let over = self.signs.worse.is(now, WORSE_AFTER) || self.signs.calm.is(now, CALM_AFTER);
             return if over { FrameSize::Kbps32 } else { size };
         }
         if size < FrameSize::Kbps32 {
-            return if self.clean.is(now, self.up.wait()) {
+            return if self.signs.clean.is(now, self.up.wait()) {
                 larger(size)
             } else {
                 size
             };
         }
-        if self.lossy.is(now, LOSSY_AFTER) && self.copies.may_begin(now) {
+        if self.signs.lossy.is(now, LOSSY_AFTER) && self.copies.may_begin(now) {
             return FrameSize::Kbps32Twice;
         }
         size
@@ -203,6 +186,17 @@ fn smaller(size: FrameSize, loss_percent: f32) -> FrameSize {
 fn larger(size: FrameSize) -> FrameSize {
     let mut sizes = FrameSize::ALL.into_iter();
     sizes.find(|it| *it > size).unwrap_or(size)
+}
+
+/// What the reports have said since the frames have this size.
+#[derive(Debug, Default)]
+struct Signs {
+    narrow: Lasting,
+    clean: Lasting,
+    lossy: Lasting,
+    calm: Lasting,
+    worse: Lasting,
+    growth: Growth,
 }
 
 /// Since when something holds.
