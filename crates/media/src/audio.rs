@@ -6,6 +6,8 @@ pub const SAMPLE_RATE: u32 = 48_000;
 pub const TICK_SAMPLES: usize = 480;
 /// Samples in a frame, the 20 ms that one packet holds.
 pub const FRAME_SAMPLES: usize = 960;
+/// The same in microseconds.
+pub(crate) const FRAME_US: i64 = 20_000;
 
 /// 10 ms of audio: samples from −1 to 1.
 pub type Tick = [f32; TICK_SAMPLES];

@@ -54,11 +54,10 @@ use self::{
     voice::Voice,
 };
 use crate::{
-    audio::{FRAME_SAMPLES, TICK_SAMPLES, Tick},
+    audio::{FRAME_SAMPLES, FRAME_US, TICK_SAMPLES, Tick},
     opus_codec::{CodecError, Effort},
 };
 
-const FRAME_US: i64 = 20_000;
 const TICK_US: i64 = 10_000;
 /// The share of frames that may be missing although they come, because they are late. It costs less than the delay that would spare
 /// it.

@@ -65,6 +65,7 @@ mod opus_codec;
 mod receive_pipeline;
 mod reception;
 mod send_pipeline;
+mod sequence;
 #[cfg(feature = "transport")]
 mod transport;
 mod voice_encoder;

@@ -5,17 +5,18 @@
 
 use web_time::Instant;
 
-use crate::voice_report::VoiceReport;
+use crate::{
+    audio::FRAME_US,
+    sequence::{distance, near_distance},
+    voice_report::VoiceReport,
+};
 
-const FRAME_US: i64 = 20_000;
 /// Frames over which loss is judged: 2 s.
 const WINDOW: u32 = 100;
 /// The newest frames are not judged: those before them may still come (200 ms).
 const MARGIN: u32 = 10;
 /// With fewer frames than these the share is not of them but of so many: one lost frame of the first two is not half of all.
 const LEAST_JUDGED: u32 = 50;
-/// A frame this far (20 s) from the newest begins a new count.
-const MAX_JUMP: i64 = 1_000;
 /// The fastest frames of the last second, in five parts …
 const RECENT_US: i64 = 200_000;
 const RECENT_PARTS: usize = 5;
@@ -59,7 +60,7 @@ impl Reception {
         let arrival = now.saturating_duration_since(epoch).as_micros();
         let arrival = i64::try_from(arrival).unwrap_or(i64::MAX);
         let count = match &mut self.count {
-            Some(count) if count.is_near(sequence) => count,
+            Some(count) if near_distance(count.newest, sequence).is_some() => count,
             count => {
                 self.recent = WindowedMinimum::new(RECENT_US);
                 self.base = WindowedMinimum::new(BASE_US);
@@ -95,10 +96,6 @@ impl Count {
         }
     }
 
-    fn is_near(&self, sequence: u64) -> bool {
-        (-MAX_JUMP..=MAX_JUMP).contains(&distance(self.newest, sequence))
-    }
-
     fn record(&mut self, sequence: u64) {
         let ahead = distance(self.newest, sequence);
         if ahead > 0 {
@@ -122,11 +119,6 @@ impl Count {
         let runs = (lost & !(lost << 1)).count_ones();
         (share as u8, lost.count_ones() as f32 / runs.max(1) as f32)
     }
-}
-
-/// How far `sequence` is ahead of `from`.
-fn distance(from: u64, sequence: u64) -> i64 {
-    sequence.wrapping_sub(from) as i64
 }
 
 /// The least of the values of a while, which is made of `N` parts and forgets a part at a time.

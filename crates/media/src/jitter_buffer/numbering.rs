@@ -1,9 +1,8 @@
 //! Which frame a packet holds, by its sequence number and RTP time.
 
-use crate::audio::FRAME_SAMPLES;
+use crate::{audio::FRAME_SAMPLES, sequence::near_distance};
 
-/// A packet this far (20 s) from the newest is another stream or an attack; three in order are believed.
-const MAX_JUMP: i64 = 1_000;
+/// So many in order, far from the newest, are another stream.
 const BELIEVED_AFTER: u8 = 3;
 
 /// Where a packet belongs.
@@ -40,15 +39,14 @@ impl Numbering {
         let Some(origin) = &mut self.origin else {
             return Some(self.restart(sequence, rtp_offset));
         };
-        let distance = sequence.wrapping_sub(origin.newest_sequence) as i64;
-        if !(-MAX_JUMP..=MAX_JUMP).contains(&distance) {
+        let Some(distance) = near_distance(origin.newest_sequence, sequence) else {
             let in_order = match self.jump {
                 Some((expected, count)) if expected == sequence => count + 1,
                 _ => 1,
             };
             self.jump = Some((sequence.wrapping_add(1), in_order));
             return (in_order >= BELIEVED_AFTER).then(|| self.restart(sequence, rtp_offset));
-        }
+        };
         self.jump = None;
         let index = origin.newest + distance;
         let same_timeline = std::mem::replace(&mut origin.rtp_offset, rtp_offset) == rtp_offset;
@@ -67,9 +65,8 @@ impl Numbering {
     /// How many frames before the newest one this is, for one of the same timeline, at most as old as can matter.
     pub(super) fn frames_back(&self, sequence: u64, rtp_time: u32) -> Option<i64> {
         let origin = self.origin?;
-        let back = origin.newest_sequence.wrapping_sub(sequence) as i64;
-        let is_older = (0..=MAX_JUMP).contains(&back);
-        (is_older && origin.rtp_offset == offset(sequence, rtp_time)).then_some(back)
+        let back = near_distance(sequence, origin.newest_sequence)?;
+        (back >= 0 && origin.rtp_offset == offset(sequence, rtp_time)).then_some(back)
     }
 
     /// The index of the newest frame.
