@@ -6,23 +6,26 @@ use securecall_netem::virtual_start;
 use super::*;
 use crate::opus_codec::Encoder;
 
-fn frames(count: usize) -> Vec<Vec<u8>> {
+/// So many frames of a signal, whose samples are counted from the first.
+fn encoded(count: usize, mut signal: impl FnMut(usize) -> f32) -> Vec<Vec<u8>> {
     let mut encoder = Encoder::new().unwrap();
-    (0..count)
+    let frames = 0..count;
+    frames
         .map(|frame| {
-            let samples = std::array::from_fn(|i| {
-                let t = (frame * FRAME_SAMPLES + i) as f32 / 48_000.0 * std::f32::consts::TAU;
-                let envelope = 0.1 + 0.1 * (t * 3.0).sin();
-                (1..12)
-                    .map(|h| (t * 130.0 * h as f32).sin() / h as f32)
-                    .sum::<f32>()
-                    * envelope
-            });
+            let samples = std::array::from_fn(|i| signal(frame * FRAME_SAMPLES + i));
             let mut payload = Vec::new();
             encoder.encode(&samples, &mut payload).unwrap();
             payload
         })
         .collect()
+}
+
+fn frames(count: usize) -> Vec<Vec<u8>> {
+    encoded(count, |i| {
+        let t = i as f32 / 48_000.0 * std::f32::consts::TAU;
+        let harmonics = (1..12).map(|h| (t * 130.0 * h as f32).sin() / h as f32);
+        harmonics.sum::<f32>() * (0.1 + 0.1 * (t * 3.0).sin())
+    })
 }
 
 fn rtp(sequence: u64) -> u32 {
@@ -32,20 +35,40 @@ fn rtp(sequence: u64) -> u32 {
 const FRAME: Duration = Duration::from_millis(20);
 const TICK: Duration = Duration::from_millis(10);
 
+/// The buffer's word for a packet whose time is that of its number.
+fn insert(buffer: &mut JitterBuffer, now: Instant, sequence: u64, frame: &[u8]) -> Insertion {
+    buffer.insert(now, sequence, rtp(sequence), frame)
+}
+
+fn insert_copy(buffer: &mut JitterBuffer, sequence: u64, frame: &[u8]) -> Insertion {
+    buffer.insert_copy(sequence, rtp(sequence), frame)
+}
+
+/// The figures after so many ticks more.
+fn after_ticks(buffer: &mut JitterBuffer, now: Instant, count: u32) -> JitterStatistics {
+    for i in 0..count {
+        buffer.playback(now + TICK * i + TICK / 2, &mut [0.0; TICK_SAMPLES]);
+    }
+    buffer.statistics()
+}
+
 /// A buffer that has played `count` frames from `first` on, and the time.
 fn playing(first: u64, frames: &[Vec<u8>]) -> (JitterBuffer, Instant) {
     let (mut buffer, mut now) = (JitterBuffer::new().unwrap(), virtual_start());
-    let mut tick = [0.0; TICK_SAMPLES];
     for (i, frame) in frames.iter().enumerate() {
         let sequence = first.wrapping_add(i as u64);
-        assert_eq!(
-            buffer.insert(now, sequence, rtp(sequence), frame),
-            Insertion::Kept
-        );
-        buffer.playback(now + TICK / 2, &mut tick);
-        buffer.playback(now + TICK * 3 / 2, &mut tick);
+        assert_eq!(insert(&mut buffer, now, sequence, frame), Insertion::Kept);
+        after_ticks(&mut buffer, now, 2);
         now += FRAME;
     }
+    (buffer, now)
+}
+
+/// A buffer that has played 50 frames from 100 on, whose frame 150 is lost and 151 here early: before the turn of 150; and
+/// the time.
+fn missing_150(frames: &[Vec<u8>]) -> (JitterBuffer, Instant) {
+    let (mut buffer, now) = playing(100, &frames[..50]);
+    insert(&mut buffer, now, 151, &frames[51]);
     (buffer, now)
 }
 
@@ -66,79 +89,42 @@ fn sequence_numbers_may_pass_their_end() {
 fn one_packet_from_far_away_is_refused_and_three_in_order_are_believed() {
     let frames = frames(60);
     let (mut buffer, now) = playing(5_000, &frames[..50]);
-    for far in [9_000, 5_000 - 4_000, u64::MAX, 0] {
-        assert_eq!(
-            buffer.insert(now, far, rtp(far), &frames[50]),
-            Insertion::Refused
-        );
+    for (sequence, expected) in [
+        (9_000, Insertion::Refused),
+        (5_000 - 4_000, Insertion::Refused),
+        (u64::MAX, Insertion::Refused),
+        (0, Insertion::Refused),
+        (5_050, Insertion::Kept),
+        (900_000, Insertion::Refused),
+        (900_001, Insertion::Refused),
+        (900_002, Insertion::Kept),
+        (900_003, Insertion::Kept),
+    ] {
+        let inserted = insert(&mut buffer, now, sequence, &frames[50]);
+        assert_eq!(inserted, expected, "{sequence}");
     }
-    assert_eq!(
-        buffer.insert(now, 5_050, rtp(5_050), &frames[50]),
-        Insertion::Kept
-    );
-    assert_eq!(
-        buffer.insert(now, 900_000, rtp(900_000), &frames[51]),
-        Insertion::Refused
-    );
-    assert_eq!(
-        buffer.insert(now, 900_001, rtp(900_001), &frames[52]),
-        Insertion::Refused
-    );
-    assert_eq!(
-        buffer.insert(now, 900_002, rtp(900_002), &frames[53]),
-        Insertion::Kept
-    );
-    assert_eq!(
-        buffer.insert(now, 900_003, rtp(900_003), &frames[54]),
-        Insertion::Kept
-    );
 }
 
 #[test]
 fn what_came_is_known_after_it_was_played_and_what_did_not_is_late() {
     let frames = frames(60);
     let (mut buffer, now) = playing(100, &frames[..50]);
-    assert_eq!(
-        buffer.insert(now, 140, rtp(140), &frames[40]),
-        Insertion::Duplicate
-    );
-    assert_eq!(
-        buffer.insert(now, 151, rtp(151), &frames[51]),
-        Insertion::Kept
-    );
-    let mut tick = [0.0; TICK_SAMPLES];
-    for i in 1..8 {
-        buffer.playback(now + TICK * i, &mut tick);
-    }
-    assert_eq!(
-        buffer.insert(now, 150, rtp(150), &frames[50]),
-        Insertion::Late
-    );
-    assert_eq!(
-        buffer.insert(now, 150, rtp(150), &frames[50]),
-        Insertion::Duplicate
-    );
+    let take = |buffer: &mut JitterBuffer, frame: u64| {
+        insert(buffer, now, 100 + frame, &frames[frame as usize])
+    };
+    assert_eq!(take(&mut buffer, 40), Insertion::Duplicate);
+    assert_eq!(take(&mut buffer, 51), Insertion::Kept);
+    after_ticks(&mut buffer, now, 8);
+    assert_eq!(take(&mut buffer, 50), Insertion::Late);
+    assert_eq!(take(&mut buffer, 50), Insertion::Duplicate);
 }
 
 #[test]
 fn a_lost_frame_is_recovered_from_the_next_if_that_is_here_in_time() {
     let frames = frames(60);
-    let (mut buffer, now) = playing(100, &frames[..50]);
-    // Frame 150 is lost and 151 comes early: before the turn of 150.
-    buffer.insert(now, 151, rtp(151), &frames[51]);
-    let mut tick = [0.0; TICK_SAMPLES];
-    for i in 0..6 {
-        buffer.playback(now + TICK * i + TICK / 2, &mut tick);
-    }
-    let figures = buffer.statistics();
+    let (mut buffer, now) = missing_150(&frames);
+    let figures = after_ticks(&mut buffer, now, 6);
     assert_eq!((figures.frames_recovered, figures.frames_lost), (1, 0));
-}
-
-/// A buffer that has played 50 frames from 100 on, whose frame 150 is lost and 151 here; and the time.
-fn missing_150(frames: &[Vec<u8>]) -> (JitterBuffer, Instant) {
-    let (mut buffer, now) = playing(100, &frames[..50]);
-    buffer.insert(now, 151, rtp(151), &frames[51]);
-    (buffer, now)
 }
 
 #[test]
@@ -155,42 +141,26 @@ fn a_copy_fills_a_hole_and_counts_for_nothing_else() {
     assert_eq!(copy(152, rtp(152)), Insertion::Refused);
     assert_eq!(copy(150, rtp(150) + 1), Insertion::Refused);
     assert_eq!(copy(5_000, rtp(5_000)), Insertion::Refused);
-    assert_eq!(
-        buffer.insert_copy(150, rtp(150), &[0; 3]),
-        Insertion::Refused
-    );
+    assert_eq!(insert_copy(&mut buffer, 150, &[0; 3]), Insertion::Refused);
     assert_eq!(buffer.statistics(), before);
 
-    let mut tick = [0.0; TICK_SAMPLES];
-    for i in 0..4 {
-        buffer.playback(now + TICK * i + TICK / 2, &mut tick);
-    }
-    let figures = buffer.statistics();
+    let figures = after_ticks(&mut buffer, now, 4);
     assert_eq!(
         (figures.frames_from_copies, figures.frames_decoded),
         (1, 51)
     );
     assert_eq!((figures.frames_recovered, figures.frames_lost), (0, 0));
-    assert_eq!(
-        buffer.insert_copy(150, rtp(150), &frames[50]),
-        Insertion::Late
-    );
+    assert_eq!(insert_copy(&mut buffer, 150, &frames[50]), Insertion::Late);
 }
 
 #[test]
 fn a_frame_may_come_after_its_copy() {
     let frames = frames(60);
     let (mut buffer, now) = missing_150(&frames);
-    buffer.insert_copy(150, rtp(150), &frames[50]);
-    assert_eq!(
-        buffer.insert(now, 150, rtp(150), &frames[50]),
-        Insertion::Kept
-    );
-    let mut tick = [0.0; TICK_SAMPLES];
-    for i in 0..4 {
-        buffer.playback(now + TICK * i + TICK / 2, &mut tick);
-    }
-    let figures = buffer.statistics();
+    insert_copy(&mut buffer, 150, &frames[50]);
+    let inserted = insert(&mut buffer, now, 150, &frames[50]);
+    assert_eq!(inserted, Insertion::Kept);
+    let figures = after_ticks(&mut buffer, now, 4);
     assert_eq!(
         (figures.frames_from_copies, figures.frames_decoded),
         (0, 52)
@@ -201,7 +171,7 @@ fn a_frame_may_come_after_its_copy() {
 #[test]
 fn before_any_packet_there_is_nothing_to_copy() {
     let mut buffer = JitterBuffer::new().unwrap();
-    let copy = buffer.insert_copy(7, rtp(7), &frames(1)[0]);
+    let copy = insert_copy(&mut buffer, 7, &frames(1)[0]);
     assert_eq!((copy, buffer.waiting()), (Insertion::Refused, 0));
 }
 
@@ -221,25 +191,14 @@ fn heard_in_an_outage(payloads: &[Vec<u8>]) -> f32 {
 
 #[test]
 fn a_long_gap_sounds_like_the_background_and_a_muted_peer_like_nothing() {
-    let (mut encoder, mut seed) = (Encoder::new().unwrap(), 1_u32);
-    let mut noisy: Vec<Vec<u8>> = (0..100)
-        .map(|frame| {
-            let samples = std::array::from_fn(|i| {
-                seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                let noise = ((seed >> 8) as f32 / (1 << 23) as f32 - 1.0) * 0.005;
-                let speaks = frame / 20 % 2 == 1;
-                noise
-                    + if speaks {
-                        (i as f32 * 0.02).sin() * 0.1
-                    } else {
-                        0.0
-                    }
-            });
-            let mut payload = Vec::new();
-            encoder.encode(&samples, &mut payload).unwrap();
-            payload
-        })
-        .collect();
+    let mut seed = 1_u32;
+    let mut noisy = encoded(100, |i| {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let noise = ((seed >> 8) as f32 / (1 << 23) as f32 - 1.0) * 0.005;
+        let (frame, i) = (i / FRAME_SAMPLES, i % FRAME_SAMPLES);
+        let speaks = frame / 20 % 2 == 1;
+        noise + f32::from(u8::from(speaks)) * (i as f32 * 0.02).sin() * 0.1
+    });
     // Uniform noise of that size has −50.8 dBFS, −55.6 below 8 kHz; Opus leaves out some of it.
     let heard = heard_in_an_outage(&noisy);
     assert!((-58.0..-48.0).contains(&heard), "{heard} dBFS");
@@ -250,38 +209,23 @@ fn a_long_gap_sounds_like_the_background_and_a_muted_peer_like_nothing() {
 #[test]
 fn a_late_frame_is_heard_as_if_time_had_been_stretched() {
     // A tone shows what is not in phase: its level dips.
-    let mut encoder = Encoder::new().unwrap();
-    let tone: Vec<Vec<u8>> = (0..120)
-        .map(|frame| {
-            let samples = std::array::from_fn(|i| {
-                ((frame * FRAME_SAMPLES + i) as f32 * 200.0 / 48_000.0 * std::f32::consts::TAU)
-                    .sin()
-                    * 0.3
-            });
-            let mut payload = Vec::new();
-            encoder.encode(&samples, &mut payload).unwrap();
-            payload
-        })
-        .collect();
+    let tone = encoded(120, |i| {
+        (i as f32 * 200.0 / 48_000.0 * std::f32::consts::TAU).sin() * 0.3
+    });
     let (mut buffer, now) = playing(100, &tone[..60]);
     let (mut tick, mut least) = ([0.0; TICK_SAMPLES], f32::MAX);
     for i in 0..100_u32 {
-        if i % 2 == 0 {
-            // Frame 165 is 13 ms late: it misses its turn.
-            let index = 60 + i as usize / 2;
-            let late = if index == 65 {
-                TICK * 13 / 10
-            } else {
-                Duration::ZERO
-            };
-            let sequence = 100 + index as u64;
-            if late.is_zero() {
-                buffer.insert(now + TICK * i, sequence, rtp(sequence), &tone[index]);
-            }
-        } else if i == 11 {
-            buffer.insert(now + TICK * i + TICK * 3 / 10, 165, rtp(165), &tone[65]);
+        let (index, now) = (60 + i as usize / 2, now + TICK * i);
+        // Frame 165 is 13 ms late: it misses its turn.
+        let after = match (index, i % 2) {
+            (65, 1) => Some(TICK * 3 / 10),
+            (65, _) | (_, 1) => None,
+            _ => Some(Duration::ZERO),
+        };
+        if let Some(after) = after {
+            insert(&mut buffer, now + after, 100 + index as u64, &tone[index]);
         }
-        buffer.playback(now + TICK * i + TICK / 2, &mut tick);
+        buffer.playback(now + TICK / 2, &mut tick);
         let rms = (tick.iter().map(|s| s * s).sum::<f32>() / 480.0).sqrt();
         least = least.min(rms);
     }
@@ -294,14 +238,11 @@ fn a_flood_makes_room_by_dropping_the_oldest() {
     let frames = frames(1);
     let (mut buffer, now) = (JitterBuffer::new().unwrap(), virtual_start());
     for sequence in 0..10_000 {
-        buffer.insert(now, sequence, rtp(sequence), &frames[0]);
+        insert(&mut buffer, now, sequence, &frames[0]);
         assert!(buffer.waiting() <= packet_store::SPAN as usize);
     }
-    let mut tick = [0.0; TICK_SAMPLES];
-    for i in 0..100 {
-        buffer.playback(now + TICK * i, &mut tick);
-    }
-    assert!(buffer.statistics().playout_delay_ms < 1_300.0);
+    let figures = after_ticks(&mut buffer, now, 100);
+    assert!(figures.playout_delay_ms < 1_300.0);
 }
 
 #[derive(Debug, Clone)]
