@@ -162,19 +162,13 @@ impl Selection {
         is_relayed: impl Fn(SelectedPair) -> bool,
     ) {
         self.checks.retain(|(_, pair)| pair.local != base);
-        self.answered.retain(|pair, _| pair.local != base);
-        if self.pair().is_some_and(|pair| pair.local == base) {
-            self.lost = true;
-            self.choose(now, is_relayed);
-        }
+        self.distrust_those(now, |pair| pair.local == base, is_relayed);
     }
 
     /// The pair in use does not work, as far as we know: what was heard of it so far does not count.
     pub(super) fn distrust(&mut self, now: Instant, is_relayed: impl Fn(SelectedPair) -> bool) {
         if let Some(pair) = self.pair() {
-            self.answered.remove(&pair);
-            self.lost = true;
-            self.choose(now, is_relayed);
+            self.distrust_those(now, |other| other == pair, is_relayed);
         }
     }
 
