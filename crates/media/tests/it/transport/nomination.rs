@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use securecall_media::{LocalCandidate, PathKind, SelectedPair, TransportEvent};
 
-use super::a_check;
+use super::checks::a_check;
 use super::pair::{FRAME, Pair, Side};
 
 /// An address to which nothing leads.
