@@ -108,41 +108,24 @@ impl<S: SealFrame> SendPipeline<S> {
 /// The last packets that were sent.
 #[derive(Debug, Default)]
 struct OlderFrames {
-    packets: [OlderFrame; MAX_COPY_DISTANCE],
+    packets: [Vec<u8>; MAX_COPY_DISTANCE],
     sent: usize,
-}
-
-#[derive(Debug)]
-struct OlderFrame {
-    bytes: [u8; PAYLOAD_BYTES],
-    len: usize,
-}
-
-impl Default for OlderFrame {
-    fn default() -> Self {
-        Self {
-            bytes: [0; PAYLOAD_BYTES],
-            len: 0,
-        }
-    }
 }
 
 impl OlderFrames {
     fn push(&mut self, packet: &[u8]) {
         let slot = &mut self.packets[self.sent % MAX_COPY_DISTANCE];
-        if let Some(bytes) = slot.bytes.get_mut(..packet.len()) {
-            bytes.copy_from_slice(packet);
-            slot.len = packet.len();
-        }
+        slot.clear();
+        slot.extend_from_slice(packet);
         self.sent = self.sent.wrapping_add(1);
     }
 
     /// The packet that was sent `distance` before the one to come, if it is as long as copies are.
     fn back(&self, distance: usize) -> Option<FrameCopy<'_>> {
         let slot = &self.packets[self.sent.wrapping_sub(distance) % MAX_COPY_DISTANCE];
-        (slot.len == PAYLOAD_BYTES).then_some(FrameCopy {
+        (slot.len() == PAYLOAD_BYTES).then_some(FrameCopy {
             distance,
-            opus: &slot.bytes,
+            opus: slot,
         })
     }
 }

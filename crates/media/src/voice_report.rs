@@ -29,11 +29,12 @@ impl VoiceReport {
     /// A report of these figures, each cut to what a report can say.
     pub fn new(loss_percent: u8, mean_burst: f32, queueing_delay: Duration) -> Self {
         let burst_steps = (mean_burst * f32::from(BURST_STEPS_PER_FRAME)).round() as u8;
-        Self::of_steps(loss_percent, burst_steps, queueing_delay)
+        let queue_steps = queueing_delay.as_millis() / u128::from(QUEUE_STEP_MS);
+        let queue_steps = u8::try_from(queue_steps).unwrap_or(u8::MAX);
+        Self::of_steps(loss_percent, burst_steps, queue_steps)
     }
 
-    fn of_steps(loss_percent: u8, burst_steps: u8, queueing_delay: Duration) -> Self {
-        let steps = queueing_delay.as_millis() / u128::from(QUEUE_STEP_MS);
+    fn of_steps(loss_percent: u8, burst_steps: u8, queue_steps: u8) -> Self {
         Self {
             loss_percent: loss_percent.min(MAX_LOSS_PERCENT),
             // Each says that something was lost, or neither does.
@@ -41,7 +42,7 @@ impl VoiceReport {
                 0 => 0,
                 _ => burst_steps.clamp(BURST_STEPS_PER_FRAME, MAX_BURST_STEPS),
             },
-            queue_steps: u8::try_from(steps).map_or(MAX_QUEUE_STEPS, |it| it.min(MAX_QUEUE_STEPS)),
+            queue_steps: queue_steps.min(MAX_QUEUE_STEPS),
         }
     }
 
@@ -71,11 +72,10 @@ impl VoiceReport {
     pub(crate) fn from_bytes(bytes: [u8; REPORT_BYTES]) -> Self {
         let bits = u16::from_be_bytes(bytes);
         let field = |shift: u32, mask: u8| (bits >> shift) as u8 & mask;
-        let queue = Duration::from_millis(u64::from(field(2, MAX_QUEUE_STEPS)) * QUEUE_STEP_MS);
         Self::of_steps(
             field(10, MAX_LOSS_PERCENT),
             field(6, MAX_BURST_STEPS),
-            queue,
+            field(2, MAX_QUEUE_STEPS),
         )
     }
 }

@@ -76,9 +76,9 @@ impl LossStatistics {
         self.next = newest - SETTLED + 1;
         let cushion = self.cushion(arrivals, LATE);
         let best = |worth_ms| self.best_wait(arrivals, cushion, worth_ms);
-        self.awaited = self
-            .awaited
-            .clamp(best(WORTH_MS), best(WORTH_KEEPING_MS).max(best(WORTH_MS)));
+        let least = best(WORTH_MS);
+        let most = best(WORTH_KEEPING_MS).max(least);
+        self.awaited = self.awaited.clamp(least, most);
     }
 
     /// The recent share of frames whose own packet never came, 0 to 1.
