@@ -1,7 +1,7 @@
 //! A minute of speech over a bad network, on virtual time: prints one JSON object with the figures of the receiving side.
 //!
-//! 10 % of the packets are lost, each by itself, and each is delayed by 0 to 40 ms more, so that they overtake each other. `cargo run --release --example netem_call
-//! [SEED] [OUT.wav]`; with `clean` for the seed, the network is perfect.
+//! 10 % of the packets are lost, each by itself, and each is delayed by 0 to 40 ms more, so that they overtake each other.
+//! `cargo run --release --example netem_call [SEED] [OUT.wav]`; with `clean` for the seed, the network is perfect.
 #![allow(
     clippy::expect_used,
     clippy::print_stdout,

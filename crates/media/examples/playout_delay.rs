@@ -1,6 +1,7 @@
-//! The networks of `docs/performance.md` on virtual time: what the jitter buffer does with them, and the least delay at which as few frames would be missing.
-//! Prints a table in Markdown. `cargo run --release --example playout_delay [SEED [DIRECTORY [NETWORK]]]`; what was sent and
-//! heard goes into the directory as WAV files; of the networks, only those whose names contain the last argument.
+//! The networks of `docs/performance.md` on virtual time: what the jitter buffer does with them, and the least delay at which as
+//! few frames would be missing. Prints a table in Markdown.
+//! `cargo run --release --example playout_delay [SEED [DIRECTORY [NETWORK]]]`; what was sent and heard goes into the directory as
+//! WAV files; of the networks, only those whose names contain the last argument.
 #![allow(
     clippy::expect_used,
     clippy::print_stdout,
@@ -17,11 +18,9 @@ mod simulated_call;
 
 use std::{path::Path, time::Duration};
 
-use simulated_call::{NETWORKS, Setup, run, speech};
+use simulated_call::{CODEC_MS, NETWORKS, Setup, run, speech};
 
 const SECONDS: usize = 44;
-/// What no delay of the buffer can save: a frame's length and the look-ahead of Opus.
-const CODEC_MS: f64 = 26.5;
 /// When the receiver's ticks come, after the sender's: the delay can only be one of a grid, which lies where that puts it.
 const PHASES_US: [u64; 4] = [1_200, 3_700, 6_200, 8_700];
 

@@ -15,6 +15,7 @@ mod tests;
 use securecall_opus::{OpusError, packet};
 use thiserror::Error;
 
+pub(crate) use self::encoder::DRED_BESIDE_FEC;
 pub use self::{
     decoder::Decoder,
     effort::Effort,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use web_time::Instant;
 
-use crate::voice_report::VoiceReport;
+use crate::{opus_codec::DRED_BESIDE_FEC, voice_report::VoiceReport};
 
 /// What is expected to get lost, in percent, by what does, smoothed: from so much on, so much. Coarse, so that the encoder is not
 /// set anew with every report. The first line is for any loss at all.
@@ -24,10 +24,8 @@ const FIRST_LEVEL: u8 = 2;
 /// Frames in a row, as a mean, from which on losses are bursts that FEC is no answer to: it restores the last frame of each, and
 /// up to here that is more than deep redundancy gives, which the other side must wait for (docs/performance.md).
 const BURSTY: f32 = 3.25;
-/// Frames that deep redundancy restores beside FEC, in what FEC and voice leave.
-const DRED_BESIDE_FEC: u8 = 5;
-/// In bursts it takes the place of FEC, and restores so many for each frame of a burst. One is over before what follows it can
-/// restore it, and the next may be longer.
+/// In bursts, deep redundancy takes the place of FEC, and restores so many for each frame of a burst. One is over before what
+/// follows it can restore it, and the next may be longer.
 const DRED_PER_BURST: f32 = 3.0;
 const MIN_DRED_IN_BURSTS: f32 = 10.0;
 const MAX_DRED_FRAMES: f32 = 20.0;

@@ -9,7 +9,7 @@ const FRAME_RATE: usize = SAMPLE_RATE as usize / FRAME_SAMPLES;
 const DRED_UNITS_PER_FRAME: u8 = 2;
 /// Up to as many frames of DRED take what voice and FEC leave; more take the place of FEC and a third of the bytes. Against single
 /// losses FEC does more, against bursts DRED.
-const DRED_BESIDE_FEC: u8 = 5;
+pub(crate) const DRED_BESIDE_FEC: u8 = 5;
 /// The expected loss, in percent, at which libopus gives DRED that third.
 const DRED_TOLD_LOSS: u8 = 20;
 /// With fewer bytes the spectrum above 8 kHz costs more than it is worth.

@@ -11,6 +11,8 @@ use securecall_netem::{Conditions, Link, virtual_start};
 use securecall_quality::{Comparison, read_wav};
 use web_time::Instant;
 
+/// What no delay of a buffer can save: a frame's length and the look-ahead of Opus.
+pub(crate) const CODEC_MS: f64 = 26.5;
 const TICK_US: f64 = 10_000.0;
 const MARK: u8 = 0xA5;
 const FIRST_SEQUENCE: u64 = 65_500;

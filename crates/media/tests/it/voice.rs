@@ -10,7 +10,7 @@ use securecall_media::TICK_SAMPLES;
 use securecall_netem::{Bursts, Conditions};
 use securecall_quality::level_dbfs;
 
-use crate::simulated_call::{Outcome, Sender, Setup, run, speech};
+use crate::simulated_call::{CODEC_MS, Outcome, Sender, Setup, run, speech};
 
 const MS: Duration = Duration::from_millis(1);
 /// Sealed bytes of every frame: 5 header, 78 Opus, 2 report, 16 tag.
@@ -39,11 +39,11 @@ fn a_perfect_network_costs_less_than_a_frame_of_delay_at_any_phase() {
         );
         let (comparison, mouth_to_ear) = outcome.comparison();
         assert!(
-            mouth_to_ear < 26.5 + 13.0,
+            mouth_to_ear < CODEC_MS + 13.0,
             "phase {phase_us}: {mouth_to_ear} ms"
         );
         assert!(
-            (mouth_to_ear - 26.5 - f64::from(median)).abs() < 2.5,
+            (mouth_to_ear - CODEC_MS - f64::from(median)).abs() < 2.5,
             "{mouth_to_ear} ms, of which {median} here"
         );
         assert!(comparison.stoi_rigid > 0.97, "{}", comparison.stoi_rigid);

@@ -2,12 +2,10 @@
 
 use crate::{
     optimum::{adaptive_ms, constant_ms, first_playable_ms},
-    simulated_call::{NETWORKS, Outcome, Setup, run, speech},
+    simulated_call::{CODEC_MS, NETWORKS, Outcome, Setup, run, speech},
 };
 
 const SECONDS: usize = 30;
-/// What no delay of the buffer can save: a frame's length and the look-ahead of Opus.
-const CODEC_MS: f64 = 26.5;
 /// Turns come with the ticks of the speaker, so the delay may be up to 10 ms larger than it would have to be. Where the ticks of these
 /// calls lie, it is 4 to 6 ms.
 const FROM_OPTIMUM_MS: f64 = 7.0;
