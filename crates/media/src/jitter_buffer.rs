@@ -2,8 +2,8 @@
 //!
 //! # How it thinks
 //!
-//! Frame `i` of the peer was made at `i · 20 ms`. The fastest packets of the last 10 s set the *base*: the moment at which frame `i` could be here at best is
-//! `base + i · 20 ms`. Everything is measured against it:
+//! Frame `i` of the peer was made at `i · 20 ms`. The fastest packets of the last 10 s set the *base*: the moment at which frame
+//! `i` could be here at best is `base + i · 20 ms`. Everything is measured against it:
 //!
 //! ```text
 //!            base + i·20 ms            now                 plays
@@ -13,15 +13,16 @@
 //! ```
 //!
 //! The *cushion* is how late a packet may be and still make its turn. It should be as large as the slowest packets but a few need
-//! (`arrival`), and larger by as much as is worth it for what later packets restore (`losses`). Turns come with the ticks of the speaker, 10 ms apart, so the
-//! cushion can only be one of a grid: the least of it that is large enough (`target`). Playback is stretched by single
-//! pitch periods (`time_stretch`) until that is so, between words first and most.
+//! (`arrival`), and larger by as much as is worth it for what later packets restore (`losses`). Turns come with the ticks of the
+//! speaker, 10 ms apart, so the cushion can only be one of a grid: the least of it that is large enough (`target`). Playback is
+//! stretched by single pitch periods (`time_stretch`) until that is so, between words first and most.
 //!
-//! When a frame is missing at its turn (`missing`), it is restored from the nearest later packet that has a copy, and so are those after it, each at its turn. If
-//! there is none, 10 ms are made up at a time (`held` counts them), until the frame or a later one comes. Made-up time counts as the missing frame's if the delay
-//! is large enough already, else it becomes delay. Where what is missing mostly comes late, the last pitch period goes on (`continuation`) and the decoder stays
-//! where it was: the frame is then played whole periods later, as if it had been stretched. Otherwise the decoder makes something up. After 60 ms that fades to the
-//! noise behind the peer's voice (`background`).
+//! When a frame is missing at its turn (`missing`), it is restored from the nearest later packet that has a copy, and so are
+//! those after it, each at its turn. If there is none, 10 ms are made up at a time (`held` counts them), until the frame or a
+//! later one comes. Made-up time counts as the missing frame's if the delay is large enough already, else it becomes delay. Where
+//! what is missing mostly comes late, the last pitch period goes on (`continuation`) and the decoder stays where it was: the
+//! frame is then played whole periods later, as if it had been stretched. Otherwise the decoder makes something up. After 60 ms
+//! that fades to the noise behind the peer's voice (`background`).
 //!
 //! What is played (`output`) has seams where one thing does not go on from the other; there, the one's continuation fades into the other.
 

@@ -9,8 +9,9 @@
 //! Each frame tells, beside the voice, how the other side's frames come ([`VoiceReport`]). [`NetworkAdaptation`] makes of that
 //! how the encoder spends the bytes of a frame, and how large the frames of the next epoch are.
 //!
-//! Nothing here has a clock, a socket or a thread: time comes in as `now`, and so do the 10 ms ticks. Frames are sealed and opened by whoever implements
-//! [`SealFrame`] and [`OpenFrame`]; this crate knows no key. Samples are `f32` from −1 to 1, 48 kHz, one channel.
+//! Nothing here has a clock, a socket or a thread: time comes in as `now`, and so do the 10 ms ticks. Frames are sealed and
+//! opened by whoever implements [`SealFrame`] and [`OpenFrame`]; this crate knows no key. Samples are `f32` from −1 to 1, 48 kHz,
+//! one channel.
 //!
 //! The loop of a call, without its network:
 //!

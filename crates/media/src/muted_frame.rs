@@ -6,8 +6,8 @@
 
 use crate::{opus_codec::PAYLOAD_BYTES, voice_frame::FrameSize};
 
-/// What a muted frame holds in place of Opus; smaller frames hold its beginning. No Opus encoder makes it: a packet of code 3 has at least one frame (RFC 6716 section 3.2.5, R5), and
-/// this one says that it has none.
+/// What a muted frame holds in place of Opus; smaller frames hold its beginning. No Opus encoder makes it: a packet of code 3 has
+/// at least one frame (RFC 6716 section 3.2.5, R5), and this one says that it has none.
 pub const MUTED_FRAME: [u8; PAYLOAD_BYTES] = {
     let mut frame = [0; PAYLOAD_BYTES];
     frame[0] = 0xff;

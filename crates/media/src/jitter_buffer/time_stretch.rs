@@ -1,7 +1,7 @@
 //! WSOLA: cutting out or repeating one period of a signal, so that time passes faster or slower at the same pitch.
 //!
-//! Both work on audio that is decoded and not yet played, so they need no look-ahead of their own. With `lag` a period, cutting fades from `x[0..]`
-//! to `x[lag..]`; repeating plays `x[..lag]` and fades back from `x[lag..]` to `x[0..]`.
+//! Both work on audio that is decoded and not yet played, so they need no look-ahead of their own. With `lag` a period, cutting
+//! fades from `x[0..]` to `x[lag..]`; repeating plays `x[..lag]` and fades back from `x[lag..]` to `x[0..]`.
 
 /// Length of the fade: 5 ms.
 const OVERLAP: usize = 240;
@@ -13,7 +13,8 @@ pub(super) const MAX_LAG: usize = 600;
 const SILENCE_RMS: f32 = 0.002;
 const COARSE_STEP: usize = 4;
 
-/// The lag at which `samples` resemble themselves, between [`MIN_LAG`] and `longest`, if it is good enough. In silence, the longest possible.
+/// The lag at which `samples` resemble themselves, between [`MIN_LAG`] and `longest`, if it is good enough. In silence, the
+/// longest possible.
 pub(super) fn find_lag(samples: &[f32], longest: usize, least_correlation: f32) -> Option<usize> {
     let longest = longest
         .min(MAX_LAG)
