@@ -70,11 +70,11 @@ networks! {
     over_a_clear_network:       "clear",                 0.985, 0.0,     32.0,  0.0;
     over_5_percent_loss:        "5 % loss",              0.98,  0.0075,  54.5, 30.0;
     over_10_percent_loss:       "10 % loss",             0.975, 0.03,    52.5, 50.0;
-    over_20_percent_loss:       "20 % loss",             0.95,  0.082,   52.5, 80.0;
+    over_20_percent_loss:       "20 % loss",             0.95,  0.082,   52.5, 90.0;
     over_30_percent_loss:       "30 % loss",             0.925, 0.148,   54.0, 90.0;
-    over_bursts:                "60 ms gone every 600",  0.945, 0.077,   52.0, 60.0;
-    over_jitter_to_40_ms:       "jitter 0–40 ms",        0.985, 0.0007,  72.0, 10.0;
-    over_jitter_to_100_ms:      "jitter 0–100 ms",       0.985, 0.0015, 132.0, 20.0;
+    over_bursts:                "60 ms gone every 600",  0.945, 0.077,   52.0, 70.0;
+    over_jitter_to_40_ms:       "jitter 0–40 ms",        0.985, 0.0007,  72.0, 20.0;
+    over_jitter_to_100_ms:      "jitter 0–100 ms",       0.985, 0.0015, 132.0, 30.0;
 }
 
 #[test]
