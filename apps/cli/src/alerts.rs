@@ -209,7 +209,7 @@ mod tests {
     use std::sync::Mutex;
     use std::sync::mpsc::{self, Receiver, Sender};
 
-    use securecall_audio_device::Tick;
+    use securecall_audio_device::{Device, Tick};
     use securecall_driver::EndReason;
 
     use super::sounds::tests::{call, ended, incoming, ringing};
@@ -217,6 +217,8 @@ mod tests {
 
     /// A sound card that tells when it plays something and when it is closed.
     struct TestCard(Card, Sender<(Card, bool)>, bool);
+
+    impl Device for TestCard {}
 
     impl Speaker for TestCard {
         fn write(&mut self, samples: &Tick) {

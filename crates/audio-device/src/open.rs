@@ -14,6 +14,8 @@ use crate::null::{NullMicrophone, NullSpeaker};
 use crate::raw_microphone::RawMicrophone;
 use crate::raw_speaker::RawSpeaker;
 use crate::recording::{Container, Recording};
+#[cfg(feature = "cpal")]
+use crate::sound_card::{card_microphone, card_speaker};
 use crate::spec::{MicrophoneSpec, SpeakerSpec};
 use crate::tone::ToneMicrophone;
 use crate::wav_microphone::WavMicrophone;
@@ -258,16 +260,6 @@ fn standard_output() -> Result<Box<dyn Speaker>, OpenError> {
             kind => Box::new(RawSpeaker::standard_output(sink, kind)),
         },
     )
-}
-
-#[cfg(feature = "cpal")]
-fn card_microphone(name: Option<&str>) -> Result<Box<dyn Microphone>, OpenError> {
-    Ok(Box::new(crate::sound_card::CardMicrophone::open(name)?))
-}
-
-#[cfg(feature = "cpal")]
-fn card_speaker(name: Option<&str>) -> Result<Box<dyn Speaker>, OpenError> {
-    Ok(Box::new(crate::sound_card::CardSpeaker::open(name)?))
 }
 
 #[cfg(not(feature = "cpal"))]
