@@ -75,8 +75,8 @@ pub use device::{
 };
 pub use fault::{Blame, DeviceFault, OpenError, WavProblem};
 pub use open::{
-    AudioSpec, DeviceWish, NewDevice, ProcessingChoice, ProcessingChoiceError, open_card_speaker,
-    open_device, open_devices, open_microphone, open_speaker,
+    AudioSpec, DeviceWish, NewDevice, ProcessingChoice, ProcessingChoiceError, open_device,
+    open_devices, open_microphone, open_speaker,
 };
 pub use spec::{MicrophoneSpec, SpeakerSpec, SpecError};
 pub use tone_player::{TonePlayer, ToneProblem};

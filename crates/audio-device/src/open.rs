@@ -221,15 +221,6 @@ pub fn open_speaker(spec: &SpeakerSpec) -> Result<Box<dyn Speaker>, OpenError> {
     })
 }
 
-/// Opens a sound card as a speaker: the default one, or one by its name.
-///
-/// # Errors
-///
-/// There is none, or none of this name.
-pub fn open_card_speaker(name: Option<&str>) -> Result<Box<dyn Speaker>, OpenError> {
-    card_speaker(name)
-}
-
 /// A pipe or a device as it is; anything else is recorded to as a file.
 fn raw_speaker(path: &Path) -> Result<Box<dyn Speaker>, OpenError> {
     Ok(match FileKind::of(path) {
