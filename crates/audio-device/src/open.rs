@@ -113,8 +113,7 @@ pub enum DeviceWish {
 
 impl DeviceWish {
     /// The devices as they are with it.
-    #[must_use]
-    pub fn applied_to(&self, spec: &AudioSpec) -> AudioSpec {
+    fn applied_to(&self, spec: &AudioSpec) -> AudioSpec {
         let mut spec = spec.clone();
         match self {
             Self::Microphone(microphone) => spec.microphone = microphone.clone(),
