@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use securecall_audio_device::{
-    CallTone, OpenError, Speaker, SpeakerSpec, TonePlayer, ToneSource, open_card_speaker,
+    CallTone, OpenError, Speaker, SpeakerSpec, TonePlayer, ToneSource, open_speaker,
 };
 use securecall_driver::{CallEvent, CallHandle};
 use tokio::time::{Duration, sleep, timeout};
@@ -35,32 +35,13 @@ pub(crate) struct AlertSettings {
     pub(crate) notifications: bool,
 }
 
-/// A sound card: the default one, or one by its name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Card {
-    Default,
-    Named(String),
-}
-
-impl Card {
-    fn of(speaker: &SpeakerSpec) -> Option<Self> {
-        match speaker {
-            SpeakerSpec::Default => Some(Self::Default),
-            SpeakerSpec::Card(name) => Some(Self::Named(name.clone())),
-            SpeakerSpec::Null | SpeakerSpec::Wav(_) | SpeakerSpec::Raw(_) | SpeakerSpec::Stdout => {
-                None
-            }
-        }
-    }
-}
-
-type OpenCard = dyn Fn(&Card) -> Result<Box<dyn Speaker>, OpenError> + Send + Sync;
+type OpenCard = dyn Fn(&SpeakerSpec) -> Result<Box<dyn Speaker>, OpenError> + Send + Sync;
 
 /// The alerts of a run.
 pub(crate) struct Alerts {
     settings: AlertSettings,
     /// The sound card that the peer's voice goes to. Files, pipes and silence get no tones.
-    speaker: Option<Card>,
+    speaker: Option<SpeakerSpec>,
     sounds: Sounds,
     open: Arc<OpenCard>,
     playing: Option<(CallTone, TonePlayer)>,
@@ -74,18 +55,13 @@ impl Alerts {
     ///
     /// It cannot be played.
     pub(crate) fn new(settings: AlertSettings, speaker: &SpeakerSpec) -> Result<Self, OpenError> {
-        Self::with(settings, speaker, |card| {
-            open_card_speaker(match card {
-                Card::Default => None,
-                Card::Named(name) => Some(name),
-            })
-        })
+        Self::with(settings, speaker, open_speaker)
     }
 
     fn with(
         settings: AlertSettings,
         speaker: &SpeakerSpec,
-        open: impl Fn(&Card) -> Result<Box<dyn Speaker>, OpenError> + Send + Sync + 'static,
+        open: impl Fn(&SpeakerSpec) -> Result<Box<dyn Speaker>, OpenError> + Send + Sync + 'static,
     ) -> Result<Self, OpenError> {
         if let RingTone::File(path) = &settings.ring {
             ToneSource::file(path)?;
@@ -93,7 +69,7 @@ impl Alerts {
         Ok(Self {
             notifications: Notifications::new(settings.notifications),
             settings,
-            speaker: Card::of(speaker),
+            speaker: speaker.is_card().then(|| speaker.clone()),
             sounds: Sounds::default(),
             open: Arc::new(open),
             playing: None,
@@ -152,7 +128,7 @@ impl Alerts {
     }
 
     /// Where a tone is heard, if anywhere.
-    fn card(&self, tone: CallTone) -> Option<Card> {
+    fn card(&self, tone: CallTone) -> Option<SpeakerSpec> {
         let own = self
             .settings
             .ring_device
@@ -160,7 +136,7 @@ impl Alerts {
             .filter(|_| tone == CallTone::Ring);
         match (&self.settings.ring, own) {
             (RingTone::Off, _) => None,
-            (_, Some(name)) => Some(Card::Named(name.clone())),
+            (_, Some(name)) => Some(SpeakerSpec::Card(name.clone())),
             (_, None) => self.speaker.clone(),
         }
     }
@@ -209,14 +185,16 @@ mod tests {
     use std::sync::Mutex;
     use std::sync::mpsc::{self, Receiver, Sender};
 
-    use securecall_audio_device::Tick;
+    use securecall_audio_device::{Device, Tick};
     use securecall_driver::EndReason;
 
     use super::sounds::tests::{call, ended, incoming, ringing};
     use super::*;
 
     /// A sound card that tells when it plays something and when it is closed.
-    struct TestCard(Card, Sender<(Card, bool)>, bool);
+    struct TestCard(SpeakerSpec, Sender<(SpeakerSpec, bool)>, bool);
+
+    impl Device for TestCard {}
 
     impl Speaker for TestCard {
         fn write(&mut self, samples: &Tick) {
@@ -237,7 +215,7 @@ mod tests {
     fn on_cards(
         settings: AlertSettings,
         speaker: &SpeakerSpec,
-    ) -> (Alerts, Receiver<(Card, bool)>) {
+    ) -> (Alerts, Receiver<(SpeakerSpec, bool)>) {
         let (sender, heard) = mpsc::channel();
         let sender = Mutex::new(sender);
         let alerts = Alerts::with(settings, speaker, move |card| {
@@ -252,9 +230,9 @@ mod tests {
         let (mut alerts, heard) = on_cards(AlertSettings::default(), &SpeakerSpec::Default);
         assert!(heard.try_recv().is_err(), "the card is not opened before");
         alerts.follow(&incoming(1));
-        assert_eq!(heard.recv().unwrap(), (Card::Default, true));
+        assert_eq!(heard.recv().unwrap(), (SpeakerSpec::Default, true));
         alerts.decided();
-        assert_eq!(heard.recv().unwrap(), (Card::Default, false));
+        assert_eq!(heard.recv().unwrap(), (SpeakerSpec::Default, false));
         assert!(alerts.take_notice().is_none());
     }
 
@@ -264,11 +242,11 @@ mod tests {
             ring_device: Some("Loud".to_owned()),
             ..AlertSettings::default()
         };
-        let loud = Card::Named("Loud".to_owned());
+        let loud = SpeakerSpec::Card("Loud".to_owned());
         let (alerts, _) = on_cards(settings.clone(), &SpeakerSpec::Default);
         assert_eq!(alerts.card(CallTone::Ring), Some(loud.clone()));
         for tone in [CallTone::Ringback, CallTone::Busy, CallTone::End] {
-            assert_eq!(alerts.card(tone), Some(Card::Default));
+            assert_eq!(alerts.card(tone), Some(SpeakerSpec::Default));
         }
         // With headphones as a recording, the named card still rings, for it is a sound card.
         let (alerts, _) = on_cards(settings, &SpeakerSpec::Null);
@@ -352,7 +330,7 @@ mod tests {
     fn a_missed_call_does_not_silence_the_one_that_rings() {
         let (mut alerts, heard) = on_cards(AlertSettings::default(), &SpeakerSpec::Default);
         alerts.follow(&incoming(1));
-        assert_eq!(heard.recv().unwrap(), (Card::Default, true));
+        assert_eq!(heard.recv().unwrap(), (SpeakerSpec::Default, true));
         alerts.follow(&CallEvent::Reconnecting { call: call(2) });
         assert!(alerts.playing.is_some());
     }

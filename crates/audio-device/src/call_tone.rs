@@ -6,7 +6,7 @@
 use std::f64::consts::{PI, TAU};
 use std::path::Path;
 
-use crate::device::{Microphone as _, SAMPLE_RATE, Tick};
+use crate::device::{Device as _, Microphone as _, SAMPLE_RATE, Tick};
 use crate::fault::{DeviceFault, OpenError};
 use crate::wav_microphone::WavMicrophone;
 

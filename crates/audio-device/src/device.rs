@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::mpsc::Sender;
 
-use crate::exchange::{ExchangeableMicrophone, ExchangeableSpeaker};
+use crate::exchange::Exchangeable;
 use crate::fault::DeviceFault;
 use crate::open::{AudioSpec, EitherDevice, NewDevice};
 use crate::processing::{Processing, ProcessingSwitch};
@@ -33,20 +33,10 @@ pub struct CardFigures {
     pub glitches: u64,
 }
 
-/// A source of voice. No method ever blocks.
-///
-/// Samples handed out at tick *t* are those of \[*t* − 10 ms, *t*).
-pub trait Microphone: Send {
-    /// Hands out the next 10 ms; silence where nothing is there. The first call starts the capture:
-    /// a sound card is opened and a file begins to play only then.
-    fn read(&mut self, out: &mut Tick);
-
-    /// Drops what has come in so far. Called each tick from the start of the program until the call is connected,
-    /// so that whoever writes into a pipe is never held up and the peer hears no stale audio.
-    fn discard(&mut self) {}
-
-    /// Whether what is read now was captured. A sound card takes a while to start after the first [`read`](Self::read), and
-    /// is silent until then.
+/// What microphones and speakers have in common. No method ever blocks.
+pub trait Device: Send {
+    /// Whether what is read now was captured, or what is written now is played. A sound card takes a while to start after its
+    /// first tick: until then a microphone is silent, and what comes to a speaker is lost.
     fn is_running(&mut self) -> bool {
         true
     }
@@ -66,8 +56,8 @@ pub trait Microphone: Send {
         None
     }
 
-    /// How much later a sample is handed out than at the end of the 10 ms in which the mouth made it, in milliseconds: a
-    /// part of the echo canceller's delay hint.
+    /// A part of the echo canceller's delay hint, in milliseconds: how much later a sample is handed out than at the end of the
+    /// 10 ms in which the mouth made it, or heard by the ear than it is given to [`write`](Speaker::write).
     fn delay_ms(&self) -> u32 {
         0
     }
@@ -78,18 +68,25 @@ pub trait Microphone: Send {
     }
 }
 
+/// A source of voice. No method ever blocks.
+///
+/// Samples handed out at tick *t* are those of \[*t* − 10 ms, *t*).
+pub trait Microphone: Device {
+    /// Hands out the next 10 ms; silence where nothing is there. The first call starts the capture:
+    /// a sound card is opened and a file begins to play only then.
+    fn read(&mut self, out: &mut Tick);
+
+    /// Drops what has come in so far. Called each tick from the start of the program until the call is connected,
+    /// so that whoever writes into a pipe is never held up and the peer hears no stale audio.
+    fn discard(&mut self) {}
+}
+
 /// A sink of voice. No method ever blocks, but for [`finish`](Self::finish).
 ///
 /// Samples written at tick *t* play over \[*t*, *t* + 10 ms).
-pub trait Speaker: Send {
+pub trait Speaker: Device {
     /// Plays the next 10 ms. The first call starts the playback.
     fn write(&mut self, samples: &Tick);
-
-    /// Whether what is written now is played. A sound card takes a while to start after the first
-    /// [`write`](Self::write), and what comes before is lost.
-    fn is_running(&mut self) -> bool {
-        true
-    }
 
     /// Writes out what is still held back and the headers of files, and says what went wrong with it.
     /// Waits for the disk, at most one second. Dropping a speaker does the same and stays silent about errors.
@@ -99,32 +96,6 @@ pub trait Speaker: Send {
     /// The recording is not complete: [`DeviceFault::WriteFailed`] or [`DeviceFault::DiskFull`].
     fn finish(&mut self) -> Result<(), DeviceFault> {
         Ok(())
-    }
-
-    /// What has gone wrong since it was last asked.
-    fn take_fault(&mut self) -> Option<DeviceFault> {
-        None
-    }
-
-    /// What the user should know once.
-    fn notice(&self) -> Option<&str> {
-        None
-    }
-
-    /// What the user should know since it was last asked.
-    fn take_notice(&mut self) -> Option<String> {
-        None
-    }
-
-    /// How much later the ear hears a sample than it is given to [`write`](Self::write), in milliseconds: the other part
-    /// of the echo canceller's delay hint.
-    fn delay_ms(&self) -> u32 {
-        0
-    }
-
-    /// How the sound card does, if this is one that runs.
-    fn card(&self) -> Option<CardFigures> {
-        None
     }
 }
 
@@ -151,8 +122,8 @@ impl AudioDevices {
         microphone: Box<dyn Microphone>,
         speaker: Box<dyn Speaker>,
     ) -> Self {
-        let (microphone, to_microphone) = ExchangeableMicrophone::new(microphone);
-        let (speaker, to_speaker) = ExchangeableSpeaker::new(speaker);
+        let (microphone, to_microphone) = Exchangeable::new(microphone);
+        let (speaker, to_speaker) = Exchangeable::new(speaker);
         let (microphone, speaker, processing) =
             Processing::wrap(Box::new(microphone), Box::new(speaker));
         processing.set_on(spec.is_processed());

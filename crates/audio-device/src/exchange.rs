@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use crate::cross_fade::{cross_fade, faded_in, faded_out};
-use crate::device::{CardFigures, Microphone, Speaker, TICK_SAMPLES, Tick};
+use crate::device::{CardFigures, Device, Microphone, Speaker, TICK_SAMPLES, Tick};
 use crate::fault::DeviceFault;
 
 /// So long the old device goes on while the new one starts.
@@ -51,23 +51,26 @@ impl<D: ?Sized> Successor<D> {
     }
 }
 
-/// A microphone, and the one that follows it.
-pub(crate) struct ExchangeableMicrophone {
-    current: Box<dyn Microphone>,
-    successors: Receiver<Box<dyn Microphone>>,
-    next: Option<Successor<dyn Microphone>>,
+/// A device, and the one that follows it.
+pub(crate) struct Exchangeable<D: ?Sized> {
+    current: Box<D>,
+    successors: Receiver<Box<D>>,
+    next: Option<Successor<D>>,
     fault: Option<DeviceFault>,
+    /// What goes wrong when the old one is finished.
+    finished: (Sender<DeviceFault>, Receiver<DeviceFault>),
 }
 
-impl ExchangeableMicrophone {
+impl<D: ?Sized> Exchangeable<D> {
     /// The second is where successors are handed in.
-    pub(crate) fn new(microphone: Box<dyn Microphone>) -> (Self, Sender<Box<dyn Microphone>>) {
+    pub(crate) fn new(device: Box<D>) -> (Self, Sender<Box<D>>) {
         let (sender, successors) = channel();
         let this = Self {
-            current: microphone,
+            current: device,
             successors,
             next: None,
             fault: None,
+            finished: channel(),
         };
         (this, sender)
     }
@@ -77,7 +80,39 @@ impl ExchangeableMicrophone {
             self.next = Some(Successor::of(device));
         }
     }
+}
 
+impl<D: Device + ?Sized> Device for Exchangeable<D> {
+    fn is_running(&mut self) -> bool {
+        self.current.is_running()
+    }
+
+    fn take_fault(&mut self) -> Option<DeviceFault> {
+        let own = self
+            .fault
+            .take()
+            .or_else(|| self.finished.1.try_recv().ok());
+        own.or_else(|| self.current.take_fault())
+    }
+
+    fn notice(&self) -> Option<&str> {
+        self.current.notice()
+    }
+
+    fn take_notice(&mut self) -> Option<String> {
+        self.current.take_notice()
+    }
+
+    fn delay_ms(&self) -> u32 {
+        self.current.delay_ms()
+    }
+
+    fn card(&self) -> Option<CardFigures> {
+        self.current.card()
+    }
+}
+
+impl Exchangeable<dyn Microphone> {
     /// Ticks the successor, and lets it take over if it can, or if it cannot do so otherwise.
     fn read_both(&mut self, mut next: Successor<dyn Microphone>, out: &mut Tick) {
         let mut first = [0.0; TICK_SAMPLES];
@@ -107,7 +142,7 @@ impl ExchangeableMicrophone {
     }
 }
 
-impl Microphone for ExchangeableMicrophone {
+impl Microphone for Exchangeable<dyn Microphone> {
     fn read(&mut self, out: &mut Tick) {
         self.take_successor();
         match self.next.take() {
@@ -124,56 +159,9 @@ impl Microphone for ExchangeableMicrophone {
             None => self.current.discard(),
         }
     }
-
-    fn is_running(&mut self) -> bool {
-        self.current.is_running()
-    }
-
-    fn take_fault(&mut self) -> Option<DeviceFault> {
-        self.fault.take().or_else(|| self.current.take_fault())
-    }
-
-    fn notice(&self) -> Option<&str> {
-        self.current.notice()
-    }
-
-    fn take_notice(&mut self) -> Option<String> {
-        self.current.take_notice()
-    }
-
-    fn delay_ms(&self) -> u32 {
-        self.current.delay_ms()
-    }
-
-    fn card(&self) -> Option<CardFigures> {
-        self.current.card()
-    }
 }
 
-/// A speaker, and the one that follows it.
-pub(crate) struct ExchangeableSpeaker {
-    current: Box<dyn Speaker>,
-    successors: Receiver<Box<dyn Speaker>>,
-    next: Option<Successor<dyn Speaker>>,
-    fault: Option<DeviceFault>,
-    /// What goes wrong when the old one is finished.
-    finished: (Sender<DeviceFault>, Receiver<DeviceFault>),
-}
-
-impl ExchangeableSpeaker {
-    /// The second is where successors are handed in.
-    pub(crate) fn new(speaker: Box<dyn Speaker>) -> (Self, Sender<Box<dyn Speaker>>) {
-        let (sender, successors) = channel();
-        let this = Self {
-            current: speaker,
-            successors,
-            next: None,
-            fault: None,
-            finished: channel(),
-        };
-        (this, sender)
-    }
-
+impl Exchangeable<dyn Speaker> {
     fn write_both(&mut self, mut next: Successor<dyn Speaker>, samples: &Tick) {
         let is_running = next.device.is_running();
         if next.is_steady(is_running) {
@@ -205,47 +193,17 @@ impl ExchangeableSpeaker {
     }
 }
 
-impl Speaker for ExchangeableSpeaker {
+impl Speaker for Exchangeable<dyn Speaker> {
     fn write(&mut self, samples: &Tick) {
-        if let Some(device) = self.successors.try_iter().last() {
-            self.next = Some(Successor::of(device));
-        }
+        self.take_successor();
         match self.next.take() {
             None => self.current.write(samples),
             Some(next) => self.write_both(next, samples),
         }
     }
 
-    fn is_running(&mut self) -> bool {
-        self.current.is_running()
-    }
-
     fn finish(&mut self) -> Result<(), DeviceFault> {
         self.current.finish()
-    }
-
-    fn take_fault(&mut self) -> Option<DeviceFault> {
-        let own = self
-            .fault
-            .take()
-            .or_else(|| self.finished.1.try_recv().ok());
-        own.or_else(|| self.current.take_fault())
-    }
-
-    fn notice(&self) -> Option<&str> {
-        self.current.notice()
-    }
-
-    fn take_notice(&mut self) -> Option<String> {
-        self.current.take_notice()
-    }
-
-    fn delay_ms(&self) -> u32 {
-        self.current.delay_ms()
-    }
-
-    fn card(&self) -> Option<CardFigures> {
-        self.current.card()
     }
 }
 
@@ -270,20 +228,14 @@ mod tests {
             Self {
                 level,
                 ticks_to_start,
-                is_heard: false,
+                is_heard: ticks_to_start == 0,
                 fault: None,
                 written: Arc::default(),
             }
         }
     }
 
-    impl Microphone for Scripted {
-        fn read(&mut self, out: &mut Tick) {
-            self.is_heard = self.ticks_to_start == 0;
-            out.fill(if self.is_heard { self.level } else { 0.0 });
-            self.ticks_to_start = self.ticks_to_start.saturating_sub(1);
-        }
-
+    impl Device for Scripted {
         fn is_running(&mut self) -> bool {
             self.is_heard
         }
@@ -293,24 +245,25 @@ mod tests {
         }
     }
 
+    impl Microphone for Scripted {
+        fn read(&mut self, out: &mut Tick) {
+            self.is_heard = self.ticks_to_start == 0;
+            out.fill(if self.is_heard { self.level } else { 0.0 });
+            self.ticks_to_start = self.ticks_to_start.saturating_sub(1);
+        }
+    }
+
     impl Speaker for Scripted {
         fn write(&mut self, samples: &Tick) {
             match self.ticks_to_start {
                 0 => self.written.lock().unwrap().extend(samples),
                 _ => self.ticks_to_start -= 1,
             }
-        }
-
-        fn is_running(&mut self) -> bool {
-            self.ticks_to_start == 0
+            self.is_heard = self.ticks_to_start == 0;
         }
 
         fn finish(&mut self) -> Result<(), DeviceFault> {
             Err(DeviceFault::OutputClosed)
-        }
-
-        fn take_fault(&mut self) -> Option<DeviceFault> {
-            self.fault.take()
         }
     }
 
@@ -321,7 +274,7 @@ mod tests {
         }
     }
 
-    fn heard(microphone: &mut ExchangeableMicrophone, ticks: u32) -> Vec<f32> {
+    fn heard(microphone: &mut Exchangeable<dyn Microphone>, ticks: u32) -> Vec<f32> {
         let mut all = Vec::new();
         for _ in 0..ticks {
             let mut tick = [9.0; TICK_SAMPLES];
@@ -341,7 +294,7 @@ mod tests {
     #[test]
     fn another_microphone_takes_over_without_a_gap_and_without_a_click() {
         let (mut microphone, successors) =
-            ExchangeableMicrophone::new(Box::new(Scripted::new(0.5, 0)));
+            Exchangeable::<dyn Microphone>::new(Box::new(Scripted::new(0.5, 0)));
         assert_eq!(heard(&mut microphone, 3), [0.5; 3 * TICK_SAMPLES]);
         successors.send(Box::new(Scripted::new(-0.5, 11))).unwrap();
         let samples = heard(&mut microphone, 40);
@@ -353,7 +306,7 @@ mod tests {
     #[test]
     fn a_microphone_that_is_kept_busy_by_the_old_one_gets_it_out_of_the_way() {
         let (mut microphone, successors) =
-            ExchangeableMicrophone::new(Box::new(Scripted::new(0.5, 0)));
+            Exchangeable::<dyn Microphone>::new(Box::new(Scripted::new(0.5, 0)));
         let mut next = Scripted::new(-0.5, 30);
         next.fault = Some(busy());
         successors.send(Box::new(next)).unwrap();
@@ -366,7 +319,7 @@ mod tests {
     #[test]
     fn a_microphone_that_never_starts_does_not_keep_the_old_one() {
         let (mut microphone, successors) =
-            ExchangeableMicrophone::new(Box::new(Scripted::new(0.5, 0)));
+            Exchangeable::<dyn Microphone>::new(Box::new(Scripted::new(0.5, 0)));
         successors
             .send(Box::new(Scripted::new(-0.5, u32::MAX)))
             .unwrap();
@@ -378,7 +331,8 @@ mod tests {
 
     #[test]
     fn the_last_of_several_wishes_counts_and_nothing_is_kept_while_muted() {
-        let (mut microphone, successors) = ExchangeableMicrophone::new(Box::new(NullMicrophone));
+        let (mut microphone, successors) =
+            Exchangeable::<dyn Microphone>::new(Box::new(NullMicrophone));
         for level in [0.1, 0.2, 0.3] {
             successors.send(Box::new(Scripted::new(level, 0))).unwrap();
         }
@@ -390,7 +344,7 @@ mod tests {
     fn another_speaker_takes_over_within_a_tick_and_the_old_one_is_finished() {
         let (old, new) = (Scripted::new(0.0, 0), Scripted::new(0.0, 5));
         let (before, after) = (Arc::clone(&old.written), Arc::clone(&new.written));
-        let (mut speaker, successors) = ExchangeableSpeaker::new(Box::new(old));
+        let (mut speaker, successors) = Exchangeable::<dyn Speaker>::new(Box::new(old));
         speaker.write(&[0.5; TICK_SAMPLES]);
         successors.send(Box::new(new)).unwrap();
         for _ in 0..30 {
@@ -412,7 +366,8 @@ mod tests {
 
     #[test]
     fn a_speaker_that_fails_to_start_takes_over_with_what_it_says() {
-        let (mut speaker, successors) = ExchangeableSpeaker::new(Box::new(Scripted::new(0.0, 0)));
+        let (mut speaker, successors) =
+            Exchangeable::<dyn Speaker>::new(Box::new(Scripted::new(0.0, 0)));
         let mut next = Scripted::new(0.0, 50);
         next.fault = Some(busy());
         successors.send(Box::new(next)).unwrap();

@@ -1,6 +1,6 @@
 //! Microphones and speakers: sound card, WAV file, raw PCM, tone, null.
 //!
-//! Two traits, [`Microphone`] and [`Speaker`], behind which everything is 48 kHz mono `f32`, handed over in ticks of
+//! Two traits, [`Microphone`] and [`Speaker`], each of them a [`Device`], behind which everything is 48 kHz mono `f32`, handed over in ticks of
 //! 10 ms. No call blocks, whatever the other end of a pipe or a disk does. The crate knows nothing of calls, codecs or
 //! networks; its user brings the 10 ms clock:
 //!
@@ -70,11 +70,13 @@ mod wav;
 mod wav_microphone;
 
 pub use call_tone::{CallTone, ToneSource};
-pub use device::{AudioDevices, CardFigures, Microphone, SAMPLE_RATE, Speaker, TICK_SAMPLES, Tick};
+pub use device::{
+    AudioDevices, CardFigures, Device, Microphone, SAMPLE_RATE, Speaker, TICK_SAMPLES, Tick,
+};
 pub use fault::{Blame, DeviceFault, OpenError, WavProblem};
 pub use open::{
-    AudioSpec, DeviceWish, NewDevice, ProcessingChoice, ProcessingChoiceError, open_card_speaker,
-    open_device, open_devices, open_microphone, open_speaker,
+    AudioSpec, DeviceWish, NewDevice, ProcessingChoice, ProcessingChoiceError, open_device,
+    open_devices, open_microphone, open_speaker,
 };
 pub use spec::{MicrophoneSpec, SpeakerSpec, SpecError};
 pub use tone_player::{TonePlayer, ToneProblem};

@@ -1,10 +1,12 @@
 //! Silence in, nothing out.
 
-use crate::device::{Microphone, Speaker, Tick};
+use crate::device::{Device, Microphone, Speaker, Tick};
 
 /// A microphone that hears nothing.
 #[derive(Debug)]
 pub(crate) struct NullMicrophone;
+
+impl Device for NullMicrophone {}
 
 impl Microphone for NullMicrophone {
     fn read(&mut self, out: &mut Tick) {
@@ -15,6 +17,8 @@ impl Microphone for NullMicrophone {
 /// A speaker that nobody hears.
 #[derive(Debug)]
 pub(crate) struct NullSpeaker;
+
+impl Device for NullSpeaker {}
 
 impl Speaker for NullSpeaker {
     fn write(&mut self, _samples: &Tick) {}

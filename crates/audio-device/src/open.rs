@@ -14,6 +14,8 @@ use crate::null::{NullMicrophone, NullSpeaker};
 use crate::raw_microphone::RawMicrophone;
 use crate::raw_speaker::RawSpeaker;
 use crate::recording::{Container, Recording};
+#[cfg(feature = "cpal")]
+use crate::sound_card::{card_microphone, card_speaker};
 use crate::spec::{MicrophoneSpec, SpeakerSpec};
 use crate::tone::ToneMicrophone;
 use crate::wav_microphone::WavMicrophone;
@@ -111,8 +113,7 @@ pub enum DeviceWish {
 
 impl DeviceWish {
     /// The devices as they are with it.
-    #[must_use]
-    pub fn applied_to(&self, spec: &AudioSpec) -> AudioSpec {
+    fn applied_to(&self, spec: &AudioSpec) -> AudioSpec {
         let mut spec = spec.clone();
         match self {
             Self::Microphone(microphone) => spec.microphone = microphone.clone(),
@@ -219,15 +220,6 @@ pub fn open_speaker(spec: &SpeakerSpec) -> Result<Box<dyn Speaker>, OpenError> {
     })
 }
 
-/// Opens a sound card as a speaker: the default one, or one by its name.
-///
-/// # Errors
-///
-/// There is none, or none of this name.
-pub fn open_card_speaker(name: Option<&str>) -> Result<Box<dyn Speaker>, OpenError> {
-    card_speaker(name)
-}
-
 /// A pipe or a device as it is; anything else is recorded to as a file.
 fn raw_speaker(path: &Path) -> Result<Box<dyn Speaker>, OpenError> {
     Ok(match FileKind::of(path) {
@@ -258,16 +250,6 @@ fn standard_output() -> Result<Box<dyn Speaker>, OpenError> {
             kind => Box::new(RawSpeaker::standard_output(sink, kind)),
         },
     )
-}
-
-#[cfg(feature = "cpal")]
-fn card_microphone(name: Option<&str>) -> Result<Box<dyn Microphone>, OpenError> {
-    Ok(Box::new(crate::sound_card::CardMicrophone::open(name)?))
-}
-
-#[cfg(feature = "cpal")]
-fn card_speaker(name: Option<&str>) -> Result<Box<dyn Speaker>, OpenError> {
-    Ok(Box::new(crate::sound_card::CardSpeaker::open(name)?))
 }
 
 #[cfg(not(feature = "cpal"))]

@@ -11,7 +11,7 @@ use sonora::config::{
 };
 use sonora::{AudioProcessing, Config, StreamConfig};
 
-use crate::device::{CardFigures, Microphone, SAMPLE_RATE, Speaker, TICK_SAMPLES, Tick};
+use crate::device::{CardFigures, Device, Microphone, SAMPLE_RATE, Speaker, TICK_SAMPLES, Tick};
 use crate::fault::DeviceFault;
 
 /// After so many panics of the engine the voice goes through unprocessed.
@@ -144,12 +144,15 @@ impl ProcessingSwitch {
 }
 
 /// Both devices, and what turns the processing between them on.
-type Processed = (Box<dyn Microphone>, Box<dyn Speaker>, ProcessingSwitch);
+type ProcessedDevices = (Box<dyn Microphone>, Box<dyn Speaker>, ProcessingSwitch);
 
 impl Processing {
     /// Wraps both devices; the processing is off. The speaker's [`write`](Speaker::write) of a tick must come before the
     /// microphone's [`read`](Microphone::read), so that the canceller knows a sound before its echo.
-    pub(crate) fn wrap(microphone: Box<dyn Microphone>, speaker: Box<dyn Speaker>) -> Processed {
+    pub(crate) fn wrap(
+        microphone: Box<dyn Microphone>,
+        speaker: Box<dyn Speaker>,
+    ) -> ProcessedDevices {
         Self::wrap_with(microphone, speaker, Box::new(|| Box::new(Sonora::new())))
     }
 
@@ -157,14 +160,14 @@ impl Processing {
         microphone: Box<dyn Microphone>,
         speaker: Box<dyn Speaker>,
         make: EngineMaker,
-    ) -> Processed {
+    ) -> ProcessedDevices {
         let shared = Arc::new(Mutex::new(Guarded::new(make)));
         let switch = ProcessingSwitch(Arc::clone(&shared));
-        let microphone = ProcessedMicrophone {
+        let microphone = Processed {
             inner: microphone,
             shared: Arc::clone(&shared),
         };
-        let speaker = ProcessedSpeaker {
+        let speaker = Processed {
             inner: speaker,
             shared,
         };
@@ -177,12 +180,38 @@ fn lock(shared: &Mutex<Guarded>) -> MutexGuard<'_, Guarded> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-struct ProcessedMicrophone {
-    inner: Box<dyn Microphone>,
+struct Processed<D: ?Sized> {
+    inner: Box<D>,
     shared: Arc<Mutex<Guarded>>,
 }
 
-impl Microphone for ProcessedMicrophone {
+impl<D: Device + ?Sized> Device for Processed<D> {
+    fn is_running(&mut self) -> bool {
+        self.inner.is_running()
+    }
+
+    fn take_fault(&mut self) -> Option<DeviceFault> {
+        self.inner.take_fault()
+    }
+
+    fn notice(&self) -> Option<&str> {
+        self.inner.notice()
+    }
+
+    fn take_notice(&mut self) -> Option<String> {
+        self.inner.take_notice()
+    }
+
+    fn delay_ms(&self) -> u32 {
+        self.inner.delay_ms()
+    }
+
+    fn card(&self) -> Option<CardFigures> {
+        self.inner.card()
+    }
+}
+
+impl Microphone for Processed<dyn Microphone> {
     fn read(&mut self, out: &mut Tick) {
         self.inner.read(out);
         let mut processed = *out;
@@ -198,38 +227,9 @@ impl Microphone for ProcessedMicrophone {
     fn discard(&mut self) {
         self.inner.discard();
     }
-
-    fn is_running(&mut self) -> bool {
-        self.inner.is_running()
-    }
-
-    fn take_fault(&mut self) -> Option<DeviceFault> {
-        self.inner.take_fault()
-    }
-
-    fn notice(&self) -> Option<&str> {
-        self.inner.notice()
-    }
-
-    fn take_notice(&mut self) -> Option<String> {
-        self.inner.take_notice()
-    }
-
-    fn delay_ms(&self) -> u32 {
-        self.inner.delay_ms()
-    }
-
-    fn card(&self) -> Option<CardFigures> {
-        self.inner.card()
-    }
 }
 
-struct ProcessedSpeaker {
-    inner: Box<dyn Speaker>,
-    shared: Arc<Mutex<Guarded>>,
-}
-
-impl Speaker for ProcessedSpeaker {
+impl Speaker for Processed<dyn Speaker> {
     fn write(&mut self, samples: &Tick) {
         {
             let mut shared = lock(&self.shared);
@@ -239,32 +239,8 @@ impl Speaker for ProcessedSpeaker {
         self.inner.write(samples);
     }
 
-    fn is_running(&mut self) -> bool {
-        self.inner.is_running()
-    }
-
     fn finish(&mut self) -> Result<(), DeviceFault> {
         self.inner.finish()
-    }
-
-    fn take_fault(&mut self) -> Option<DeviceFault> {
-        self.inner.take_fault()
-    }
-
-    fn notice(&self) -> Option<&str> {
-        self.inner.notice()
-    }
-
-    fn take_notice(&mut self) -> Option<String> {
-        self.inner.take_notice()
-    }
-
-    fn delay_ms(&self) -> u32 {
-        self.inner.delay_ms()
-    }
-
-    fn card(&self) -> Option<CardFigures> {
-        self.inner.card()
     }
 }
 
@@ -336,6 +312,12 @@ mod tests {
         echo: Arc<Mutex<VecDeque<Tick>>>,
     }
 
+    impl Device for Room {
+        fn delay_ms(&self) -> u32 {
+            20
+        }
+    }
+
     impl Microphone for Room {
         fn read(&mut self, out: &mut Tick) {
             *out = self
@@ -345,10 +327,6 @@ mod tests {
                 .pop_front()
                 .unwrap_or([0.0; TICK_SAMPLES]);
         }
-
-        fn delay_ms(&self) -> u32 {
-            20
-        }
     }
 
     impl Speaker for Room {
@@ -357,10 +335,6 @@ mod tests {
                 .lock()
                 .unwrap()
                 .push_back(samples.map(|sample| sample * 0.5));
-        }
-
-        fn delay_ms(&self) -> u32 {
-            20
         }
     }
 

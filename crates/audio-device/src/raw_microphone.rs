@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::device::{Microphone, Tick};
+use crate::device::{Device, Microphone, Tick};
 use crate::fault::{DeviceFault, OpenError};
 use crate::file_kind::{FileKind, open_failed};
 use crate::pcm::{self, SAMPLE_BYTES, TICK_BYTES};
@@ -134,6 +134,12 @@ impl RawMicrophone {
     }
 }
 
+impl Device for RawMicrophone {
+    fn take_fault(&mut self) -> Option<DeviceFault> {
+        self.fault.take()
+    }
+}
+
 impl Microphone for RawMicrophone {
     fn read(&mut self, out: &mut Tick) {
         if self.paced {
@@ -162,10 +168,6 @@ impl Microphone for RawMicrophone {
             self.take_in(MAX_DRAIN_BYTES);
             self.keep(0);
         }
-    }
-
-    fn take_fault(&mut self) -> Option<DeviceFault> {
-        self.fault.take()
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::device::{Speaker, Tick};
+use crate::device::{Device, Speaker, Tick};
 use crate::fault::{DeviceFault, OpenError};
 use crate::file_kind::{FileKind, open_failed};
 use crate::{pcm, readiness};
@@ -123,6 +123,12 @@ impl RawSpeaker {
     }
 }
 
+impl Device for RawSpeaker {
+    fn take_fault(&mut self) -> Option<DeviceFault> {
+        self.fault.take()
+    }
+}
+
 impl Speaker for RawSpeaker {
     fn write(&mut self, samples: &Tick) {
         if self.sink.is_none()
@@ -144,10 +150,6 @@ impl Speaker for RawSpeaker {
         if written > 0 && written < bytes.len() {
             self.rest = bytes[written..].to_vec();
         }
-    }
-
-    fn take_fault(&mut self) -> Option<DeviceFault> {
-        self.fault.take()
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::mpsc::{
 use std::thread;
 use std::time::Duration;
 
-use crate::device::{Speaker, TICK_SAMPLES, Tick};
+use crate::device::{Device, Speaker, TICK_SAMPLES, Tick};
 use crate::fault::{DeviceFault, OpenError};
 use crate::file_kind::{FileKind, open_failed};
 use crate::pcm;
@@ -147,6 +147,21 @@ impl Recording {
     }
 }
 
+impl Device for Recording {
+    fn take_fault(&mut self) -> Option<DeviceFault> {
+        if let State::Running { outcome, .. } = &self.state {
+            match outcome.try_recv() {
+                Ok(Err(fault)) => {
+                    self.fault = Some(fault);
+                    self.state = State::Finished;
+                }
+                Ok(Ok(())) | Err(TryRecvError::Empty | TryRecvError::Disconnected) => {}
+            }
+        }
+        self.fault.take()
+    }
+}
+
 impl Speaker for Recording {
     fn write(&mut self, samples: &Tick) {
         if matches!(self.state, State::Waiting { .. })
@@ -208,19 +223,6 @@ impl Speaker for Recording {
             }
             State::Finished => self.fault.take().map_or(Ok(()), Err),
         }
-    }
-
-    fn take_fault(&mut self) -> Option<DeviceFault> {
-        if let State::Running { outcome, .. } = &self.state {
-            match outcome.try_recv() {
-                Ok(Err(fault)) => {
-                    self.fault = Some(fault);
-                    self.state = State::Finished;
-                }
-                Ok(Ok(())) | Err(TryRecvError::Empty | TryRecvError::Disconnected) => {}
-            }
-        }
-        self.fault.take()
     }
 }
 

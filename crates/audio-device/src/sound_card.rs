@@ -22,5 +22,5 @@ mod outage;
 mod playback;
 mod quiet_alsa;
 
-pub(crate) use capture::CardMicrophone;
-pub(crate) use playback::CardSpeaker;
+pub(crate) use capture::card_microphone;
+pub(crate) use playback::card_speaker;

@@ -2,7 +2,7 @@
 
 use std::f64::consts::TAU;
 
-use crate::device::{Microphone, SAMPLE_RATE, Tick};
+use crate::device::{Device, Microphone, SAMPLE_RATE, Tick};
 
 /// Loud enough to measure, far from clipping.
 const AMPLITUDE: f64 = 0.25;
@@ -24,6 +24,8 @@ impl ToneMicrophone {
         }
     }
 }
+
+impl Device for ToneMicrophone {}
 
 impl Microphone for ToneMicrophone {
     fn read(&mut self, out: &mut Tick) {

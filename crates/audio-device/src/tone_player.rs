@@ -159,7 +159,7 @@ mod tests {
 
     use super::*;
     use crate::call_tone::CallTone;
-    use crate::device::Tick;
+    use crate::device::{Device, Tick};
 
     /// A sound card that plays from its third tick on, and can fail.
     #[derive(Default)]
@@ -178,7 +178,9 @@ mod tests {
                 self.written.lock().unwrap().extend(samples);
             }
         }
+    }
 
+    impl Device for Card {
         fn is_running(&mut self) -> bool {
             self.ticks >= 3 && !self.never_starts
         }

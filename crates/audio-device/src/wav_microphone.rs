@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use crate::device::{Microphone, SAMPLE_RATE, TICK_SAMPLES, Tick};
+use crate::device::{Device, Microphone, SAMPLE_RATE, TICK_SAMPLES, Tick};
 use crate::fault::{DeviceFault, OpenError, WavProblem};
 use crate::file_kind::{FileKind, open_failed};
 use crate::file_resampler::FileResampler;
@@ -108,20 +108,22 @@ impl WavMicrophone {
     }
 }
 
-impl Microphone for WavMicrophone {
-    fn read(&mut self, out: &mut Tick) {
-        self.fill();
-        for place in out {
-            *place = self.ready.pop_front().unwrap_or(0.0);
-        }
-    }
-
+impl Device for WavMicrophone {
     fn take_fault(&mut self) -> Option<DeviceFault> {
         self.fault.take()
     }
 
     fn notice(&self) -> Option<&str> {
         self.notice.as_deref()
+    }
+}
+
+impl Microphone for WavMicrophone {
+    fn read(&mut self, out: &mut Tick) {
+        self.fill();
+        for place in out {
+            *place = self.ready.pop_front().unwrap_or(0.0);
+        }
     }
 }
 

@@ -174,8 +174,8 @@ impl Task {
 
     fn handle_timeout(&mut self) {
         let now = clock::now();
-        self.peer.note_cards(self.audio.card_latencies());
-        self.peer.handle_timeout(now);
+        self.peer
+            .handle_timeout(now, || self.audio.card_latencies());
         self.audio.handle_timeout(now);
         while let Some(late) = self.audio.take_due_tick(now) {
             self.tick(now, late);

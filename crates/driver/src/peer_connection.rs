@@ -75,8 +75,6 @@ pub(crate) struct PeerConnection {
     path_lost: bool,
     /// The path may be dead.
     doubt: Option<Doubt>,
-    /// How late microphone and speaker are, in milliseconds, where they are sound cards.
-    card_latencies: [Option<f64>; 2],
 }
 
 /// What came to a peer connection.
@@ -110,7 +108,6 @@ impl PeerConnection {
             silent_at: None,
             path_lost: false,
             doubt: None,
-            card_latencies: [None; 2],
         }
     }
 
@@ -169,8 +166,12 @@ impl PeerConnection {
         .min()
     }
 
-    /// Does what is due.
-    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+    /// Does what is due. `card_latencies` says how late microphone and speaker are, in milliseconds, where they are sound cards.
+    pub(crate) fn handle_timeout(
+        &mut self,
+        now: Instant,
+        card_latencies: impl FnOnce() -> [Option<f64>; 2],
+    ) {
         if self.deadline.is_some_and(|at| at <= now) {
             self.deadline = None;
             self.drive(|transport| transport.handle_timeout(now));
@@ -193,7 +194,7 @@ impl PeerConnection {
         }
         if self.stats_at.is_some_and(|at| at <= now) {
             self.stats_at = Some(now + STATS_INTERVAL);
-            self.tell_stats();
+            self.tell_stats(card_latencies());
         }
     }
 
@@ -263,11 +264,6 @@ impl PeerConnection {
             Some(voice) => voice.playback(now, tick),
             None => tick.fill(0.0),
         }
-    }
-
-    /// How late microphone and speaker are, for what is told of the call.
-    pub(crate) fn note_cards(&mut self, latencies: [Option<f64>; 2]) {
-        self.card_latencies = latencies;
     }
 
     /// Tells what the last tick brought.
@@ -459,13 +455,12 @@ impl PeerConnection {
         }
     }
 
-    fn tell_stats(&self) {
+    fn tell_stats(&self, [microphone_ms, speaker_ms]: [Option<f64>; 2]) {
         let (Some(voice), Some(transport)) = (&self.voice, &self.transport) else {
             return;
         };
         let received = voice.receive().statistics();
         let buffer = received.jitter_buffer;
-        let [microphone_ms, speaker_ms] = self.card_latencies;
         let stats = CallStats {
             rtt_ms: transport.stats().rtt.map(|rtt| rtt.as_secs_f64() * 1000.0),
             loss: f64::from(buffer.loss),

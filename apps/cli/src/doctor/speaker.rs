@@ -13,7 +13,7 @@ use super::microphone::{Pace, START, TICKS_TO_TRY, broken, out_of_time, with_car
 use super::names::Name;
 use crate::error::Failure;
 
-/// Opens the speaker and plays a second of silence.
+/// Opens the speaker and plays silence.
 pub(crate) async fn speaker(spec: SpeakerSpec) -> Check {
     match &spec {
         SpeakerSpec::Default | SpeakerSpec::Card(_) | SpeakerSpec::Null => {}

@@ -5,6 +5,7 @@ use std::process::Command;
 use securecall_interop::{Synapse, SynapseOptions};
 use serde_json::Value;
 
+use crate::command::hand_on;
 use crate::talker::{Talker, User, homeserver, last};
 
 /// Exit code and reason of a call that ends by itself.
@@ -68,15 +69,8 @@ fn a_caller_whose_clock_differs_is_told_so_and_is_a_missed_call() {
         .machine
         .command(&[&["--json", "call", "peer"], &audio[..]].concat());
     let mut late = Command::new("faketime");
-    late.args(["-f", "-10m"])
-        .arg(call.get_program())
-        .args(call.get_args());
-    for (name, value) in call.get_envs() {
-        match value {
-            Some(value) => late.env(name, value),
-            None => late.env_remove(name),
-        };
-    }
+    late.args(["-f", "-10m"]);
+    hand_on(&call, &mut late);
     // Only the date is wrong; clocks that measure time run as ever.
     late.env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
     let caller = Talker::start(late);

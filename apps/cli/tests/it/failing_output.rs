@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::command::{Ended, Machine, end, expect};
+use crate::command::{Ended, Machine, end, expect, hand_on};
 use crate::talker::User;
 
 /// Where standard output goes.
@@ -28,16 +28,8 @@ fn run(machine: &Machine, arguments: &[&str], to: To) -> Ended {
     match to {
         To::Closed => {
             let mut shell = Command::new("sh");
-            shell
-                .args(["-c", "exec \"$0\" \"$@\" >&-"])
-                .arg(command.get_program())
-                .args(command.get_args());
-            for (name, value) in command.get_envs() {
-                match value {
-                    Some(value) => shell.env(name, value),
-                    None => shell.env_remove(name),
-                };
-            }
+            shell.args(["-c", "exec \"$0\" \"$@\" >&-"]);
+            hand_on(&command, &mut shell);
             command = shell;
         }
         To::FullDisk => {

@@ -110,14 +110,19 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// Where the homeserver is reached as all else, by its name.
-    fn through_network(world: &World, host: Host, user: &'a User, names: &'a Names) -> Self {
-        Self {
+    /// Two people, from whom the homeserver is reached as all else, by its name.
+    fn through_network(
+        world: &World,
+        [one, other]: [Host; 2],
+        users: &'a [User; 2],
+        homeserver: &'a Homeserver,
+    ) -> [Self; 2] {
+        [(one, &users[0]), (other, &users[1])].map(|(host, user)| Self {
             host,
             user,
             turn: world.coturn.address(),
-            names: Some(names),
-        }
+            names: Some(homeserver.names()),
+        })
     }
 
     /// The TURN server is called by this address here.

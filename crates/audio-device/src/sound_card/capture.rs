@@ -13,52 +13,28 @@ use super::format::Role;
 use super::opener::open_limit;
 use super::quiet_alsa::QuietThread;
 use crate::cross_fade::cross_fade;
-use crate::device::{CardFigures, Microphone, TICK_SAMPLES, Tick};
+use crate::device::{Microphone, TICK_SAMPLES, Tick};
 use crate::drift::FromCard;
-use crate::fault::{DeviceFault, OpenError};
+use crate::fault::OpenError;
 use crate::latency::{CallbackReport, Latency, duration};
 
-/// The sound card as a microphone. Nothing is captured before the first [`read`](Microphone::read).
-pub(crate) struct CardMicrophone(Card<FromCard>);
-
-impl CardMicrophone {
-    /// The default input, or the one of this name.
-    pub(crate) fn open(name: Option<&str>) -> Result<Self, OpenError> {
-        Card::open(name).map(Self)
-    }
+/// The default sound card as a microphone, or the one of this name. Nothing is captured before the first
+/// [`read`](Microphone::read).
+pub(crate) fn card_microphone(name: Option<&str>) -> Result<Box<dyn Microphone>, OpenError> {
+    Ok(Box::new(Card::<FromCard>::open(name)?))
 }
 
-impl Microphone for CardMicrophone {
+impl Microphone for Card<FromCard> {
     fn read(&mut self, out: &mut Tick) {
-        if !self.0.pass(out) {
+        if !self.pass(out) {
             out.fill(0.0);
         }
     }
 
     fn discard(&mut self) {
-        if let Some(card) = self.0.side() {
+        if let Some(card) = self.side() {
             card.discard();
         }
-    }
-
-    fn is_running(&mut self) -> bool {
-        self.0.side().is_some_and(|card| !card.is_filling())
-    }
-
-    fn take_fault(&mut self) -> Option<DeviceFault> {
-        self.0.take_fault()
-    }
-
-    fn take_notice(&mut self) -> Option<String> {
-        self.0.take_notice()
-    }
-
-    fn delay_ms(&self) -> u32 {
-        self.0.delay_ms()
-    }
-
-    fn card(&self) -> Option<CardFigures> {
-        self.0.figures()
     }
 }
 
@@ -124,6 +100,10 @@ impl TickSide for FromCard {
 
     fn is_ready(&mut self) -> bool {
         !self.is_filling() || self.is_full_enough()
+    }
+
+    fn is_running(&self) -> bool {
+        !self.is_filling()
     }
 
     fn hand_over(&mut self, next: &mut Self, tick: &mut Tick) {

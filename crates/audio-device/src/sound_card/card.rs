@@ -13,7 +13,7 @@ use super::format::Role;
 use super::keeper::{KeptOpen, News};
 use super::opener::Opener;
 use crate::buffer_rule::BufferRule;
-use crate::device::{CardFigures, TICK_SAMPLES, Tick};
+use crate::device::{CardFigures, Device, TICK_SAMPLES, Tick};
 use crate::fault::{DeviceFault, OpenError};
 use crate::latency::{CallbackReport, Latency, ring_target};
 
@@ -66,6 +66,9 @@ pub(super) trait TickSide: Sized + Send + 'static {
 
     /// Whether it could pass a tick at once.
     fn is_ready(&mut self) -> bool;
+
+    /// Whether what it passes was captured, or is played.
+    fn is_running(&self) -> bool;
 
     /// Passes a tick through both: the last one through `self`, the first one through `next`.
     fn hand_over(&mut self, next: &mut Self, tick: &mut Tick);
@@ -166,20 +169,26 @@ impl<S: TickSide> Card<S> {
         running.take_opened();
         running.current.as_mut().map(|open| &mut open.side)
     }
+}
 
-    pub(super) fn take_fault(&mut self) -> Option<DeviceFault> {
+impl<S: TickSide> Device for Card<S> {
+    fn is_running(&mut self) -> bool {
+        self.side().is_some_and(|side| side.is_running())
+    }
+
+    fn take_fault(&mut self) -> Option<DeviceFault> {
         let running = self.running.as_mut()?;
         running.take_news();
         running.fault.take()
     }
 
-    pub(super) fn take_notice(&mut self) -> Option<String> {
+    fn take_notice(&mut self) -> Option<String> {
         let running = self.running.as_mut()?;
         running.take_news();
         running.notice.take()
     }
 
-    pub(super) fn figures(&self) -> Option<CardFigures> {
+    fn card(&self) -> Option<CardFigures> {
         let running = self.running.as_ref()?;
         let open = running.current.as_ref()?;
         Some(CardFigures {
@@ -191,9 +200,8 @@ impl<S: TickSide> Card<S> {
         })
     }
 
-    /// Milliseconds between the card and the tick.
-    pub(super) fn delay_ms(&self) -> u32 {
-        let latency_ms = self.figures().and_then(|figures| figures.latency_ms);
+    fn delay_ms(&self) -> u32 {
+        let latency_ms = self.card().and_then(|figures| figures.latency_ms);
         latency_ms.map_or(0, |ms| ms.round() as u32)
     }
 }

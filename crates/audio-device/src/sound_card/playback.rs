@@ -13,45 +13,21 @@ use super::format::Role;
 use super::opener::open_limit;
 use super::quiet_alsa::QuietThread;
 use crate::cross_fade::{faded_in, faded_out};
-use crate::device::{CardFigures, Speaker, Tick};
+use crate::device::{Speaker, Tick};
 use crate::drift::ToCard;
-use crate::fault::{DeviceFault, OpenError};
+use crate::fault::OpenError;
 use crate::latency::{CallbackReport, Latency, duration};
 
-/// The sound card as a speaker. It is opened with the first [`write`](Speaker::write).
-pub(crate) struct CardSpeaker(Card<ToCard>);
-
-impl CardSpeaker {
-    /// The default output, or the one of this name.
-    pub(crate) fn open(name: Option<&str>) -> Result<Self, OpenError> {
-        Card::open(name).map(Self)
-    }
+/// The default sound card as a speaker, or the one of this name. It is opened with the first
+/// [`write`](Speaker::write).
+pub(crate) fn card_speaker(name: Option<&str>) -> Result<Box<dyn Speaker>, OpenError> {
+    Ok(Box::new(Card::<ToCard>::open(name)?))
 }
 
-impl Speaker for CardSpeaker {
+impl Speaker for Card<ToCard> {
     fn write(&mut self, samples: &Tick) {
         let mut tick = *samples;
-        self.0.pass(&mut tick);
-    }
-
-    fn is_running(&mut self) -> bool {
-        self.0.side().is_some()
-    }
-
-    fn take_fault(&mut self) -> Option<DeviceFault> {
-        self.0.take_fault()
-    }
-
-    fn take_notice(&mut self) -> Option<String> {
-        self.0.take_notice()
-    }
-
-    fn delay_ms(&self) -> u32 {
-        self.0.delay_ms()
-    }
-
-    fn card(&self) -> Option<CardFigures> {
-        self.0.figures()
+        self.pass(&mut tick);
     }
 }
 
@@ -125,6 +101,10 @@ impl TickSide for ToCard {
     }
 
     fn is_ready(&mut self) -> bool {
+        true
+    }
+
+    fn is_running(&self) -> bool {
         true
     }
 

@@ -276,8 +276,8 @@ impl Two {
             arrival = callee.receive() => callee.handle_arrival(clock::now(), &arrival),
             () = clock::sleep_until(wake.into_iter().flatten().min()) => {
                 let now = clock::now();
-                caller.handle_timeout(now);
-                callee.handle_timeout(now);
+                caller.handle_timeout(now, || [None; 2]);
+                callee.handle_timeout(now, || [None; 2]);
             }
         }
         None

@@ -1,24 +1,17 @@
 //! Credentials of a homeserver that end in the middle of a call.
 
-use securecall_driver::{CallOptions, Client, ClientConfig, Event, Route};
+use securecall_driver::{Client, ClientConfig, Event};
 use securecall_interop::{
     Coturn, CoturnUsers, Lie, LyingTurn, Synapse, SynapseOptions, TurnServers, TurnUser,
 };
 
-use crate::people::{InCall, Person, hears, log, wait_for};
+use crate::people::{InCall, Person, by_relay, hears, log, wait_for};
 
 const SECRET: &str = "what both servers know";
 /// Longer than the test: others are asked for because these are refused, and not because it is time.
 const LIFETIME_SECONDS: u64 = 3600;
 /// Those of three seconds.
 const FRAMES: u64 = 150;
-
-fn by_relay() -> CallOptions {
-    CallOptions {
-        route: Some(Route::Relay),
-        ..CallOptions::default()
-    }
-}
 
 async fn hears_more(client: &mut Client) {
     let mut first = None;

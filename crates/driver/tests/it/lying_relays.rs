@@ -3,14 +3,14 @@
 use std::net::SocketAddr;
 
 use securecall_driver::{
-    CallEvent, CallOptions, Client, ClientConfig, EndReason, Event, PathRoute, Route, Servers,
+    CallEvent, Client, ClientConfig, EndReason, Event, PathRoute, Route, Servers,
 };
 use securecall_interop::{Coturn, CoturnUsers, Lie, LyingTurn, TurnUser};
 use securecall_relay::{Credentials, ServerLink, TurnServer};
 use securecall_relay_client::TlsTrust;
 use zeroize::Zeroizing;
 
-use crate::people::{InCall, Person, ended, hears, placed_with, synapse, wait_for};
+use crate::people::{InCall, Person, by, ended, hears, placed_with, synapse, wait_for};
 
 const USER: &str = "ada";
 const PASSWORD: &str = "a password that nobody is told";
@@ -43,13 +43,6 @@ fn servers(address: SocketAddr, links: &[ServerLink]) -> Servers {
     Servers {
         turn: turn.collect(),
         ..Servers::default()
-    }
-}
-
-fn by(route: Route) -> CallOptions {
-    CallOptions {
-        route: Some(route),
-        ..CallOptions::default()
     }
 }
 

@@ -104,8 +104,16 @@ fn store_in(folder: &TempDir) -> AccountStore {
 
 /// Strangers without a relay between them.
 pub(crate) fn direct() -> CallOptions {
+    by(Route::Direct)
+}
+
+pub(crate) fn by_relay() -> CallOptions {
+    by(Route::Relay)
+}
+
+pub(crate) fn by(route: Route) -> CallOptions {
     CallOptions {
-        route: Some(Route::Direct),
+        route: Some(route),
         ..CallOptions::default()
     }
 }

@@ -1,15 +1,14 @@
 //! Calls through a TURN server that operators run.
 
 use securecall_driver::{
-    CallError, CallEvent, CallOptions, Client, ClientConfig, EndReason, Event, PathRoute,
-    PlaceError, Route, Servers,
+    CallError, CallEvent, Client, ClientConfig, EndReason, Event, PathRoute, PlaceError, Servers,
 };
 use securecall_interop::{Coturn, CoturnUsers, Synapse, SynapseOptions, TurnServers};
 use securecall_relay::{Credentials, ServerLink, TurnServer};
 use securecall_relay_client::TlsTrust;
 use zeroize::Zeroizing;
 
-use crate::people::{InCall, Person, ended, hears, placed_with, synapse, wait_for};
+use crate::people::{InCall, Person, by_relay, ended, hears, placed_with, synapse, wait_for};
 use crate::tone::median_amplitude;
 
 const USER: &str = "ada";
@@ -37,13 +36,6 @@ fn servers(coturn: &Coturn, links: &[ServerLink]) -> Servers {
         turn: turn.collect(),
         trust: Some(TlsTrust::only([coturn.certificate()]).unwrap()),
         ..Servers::default()
-    }
-}
-
-fn by_relay() -> CallOptions {
-    CallOptions {
-        route: Some(Route::Relay),
-        ..CallOptions::default()
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use securecall_driver::{
     CallEvent, CallOptions, Client, ClientConfig, EndReason, Event, Handle, NamedCall, PathRoute,
-    Reach, Route, Servers,
+    Reach, Servers,
 };
 use securecall_interop::network::{Host, Nat, Network};
 use securecall_interop::{Coturn, CoturnUsers};
@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use web_time::Instant;
 use zeroize::Zeroizing;
 
-use crate::people::{Person, direct, synapse};
+use crate::people::{Person, by_relay, direct, synapse};
 
 /// No step takes longer, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -437,15 +437,11 @@ fn by_relay_alone(links: &[ServerLink]) {
         turn: links.iter().map(server).collect(),
         ..Servers::default()
     };
-    let by_relay = CallOptions {
-        route: Some(Route::Relay),
-        ..CallOptions::default()
-    };
     let home = internet.nat("home", Nat::port_restricted()).unwrap();
     let cafe = internet.nat("cafe", Nat::symmetric()).unwrap();
     let ada = home.host("ada").unwrap();
     let ben = internet.host("ben").unwrap();
-    let mut call = InCall::with(ada, ben, &by_relay, &servers);
+    let mut call = InCall::with(ada, ben, &by_relay(), &servers);
     call.through("from home to the café, by relay", |call| {
         call.caller.host.move_to(&cafe).unwrap();
     });

@@ -8,6 +8,8 @@ use std::process::Command;
 use securecall_interop::network::nat64_address;
 use tempfile::TempDir;
 
+use crate::command::hand_on;
+
 /// Gives a program a file of names of its own, then becomes that program.
 const WITH_NAMES: &str = r#"mount --bind "$0" /etc/hosts && exec "$@""#;
 
@@ -55,15 +57,8 @@ impl Names {
                 "-c",
                 WITH_NAMES,
             ])
-            .arg(self.file())
-            .arg(program.get_program())
-            .args(program.get_args());
-        for (name, value) in program.get_envs() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
+            .arg(self.file());
+        hand_on(program, &mut command);
         if let Some(authorities) = &self.authorities {
             command.env("SSL_CERT_FILE", authorities);
         }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use securecall_interop::network::{Host, Nat};
+use securecall_interop::network::Nat;
 use serde_json::Value;
 
 use super::{Homeserver, InCall, Place, Way, World, acquainted_at};
@@ -39,11 +39,9 @@ fn who_moves_is_rung_and_a_call_goes_on_when_either_or_both_move_to_another_netw
     let internet = world.network.internet();
     let mobile = internet.nat64("mobile", Nat::port_restricted()).unwrap();
     let hosts = [home.host("ada").unwrap(), office.host("bo").unwrap()];
-    let [ada, bo] = acquainted_at(&homeserver, &hosts);
+    let users = acquainted_at(&homeserver, &hosts);
     let turn = format!("turn:SERVER turn:[{}]:443", world.turn_ipv6);
-    let [ada_host, bo_host] = hosts;
-    let at = |host: Host, user| Place::through_network(&world, host, user, homeserver.names());
-    let (ada, bo) = (at(ada_host, &ada), at(bo_host, &bo));
+    let [ada, bo] = Place::through_network(&world, hosts, &users, &homeserver);
     let way = Way::of_contacts(&turn);
     let mut listening = way.listen(&bo);
     bo.host.move_to(&hotel).unwrap();

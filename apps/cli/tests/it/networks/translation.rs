@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use securecall_interop::network::{Host, Nat};
+use securecall_interop::network::Nat;
 
 use super::names::ipv4_and_translated;
 use super::roaming::goes_on;
@@ -20,9 +20,7 @@ fn a_call_goes_on_when_either_or_both_move_to_a_network_that_translates_and_back
         ["mobile", "carrier"].map(|name| internet.nat64(name, Nat::symmetric()).unwrap());
     let hosts = [home.host("ada").unwrap(), office.host("bo").unwrap()];
     let users = acquainted_at(&homeserver, &hosts);
-    let [ada, bo] = hosts;
-    let at = |host: Host, user| Place::through_network(&world, host, user, homeserver.names());
-    let (ada, bo) = (at(ada, &users[0]), at(bo, &users[1]));
+    let [ada, bo] = Place::through_network(&world, hosts, &users, &homeserver);
     for port in ["443", "443?transport=tcp"] {
         let servers = format!("turn:turn.example.org:{port}");
         let mut call = InCall::begin(&ada, &bo, Way::of_contacts(&servers));

@@ -272,15 +272,17 @@ fn a_sound_server_that_dies_is_silence_until_it_is_back() {
     assert!(call.notices.iter().any(is_back), "{:?}", call.notices);
 }
 
+fn unplug_headset(server: &mut SoundServer, inside: &mut Inside) {
+    inside.says("it is heard");
+    server.unplug("headset").unwrap();
+}
+
 #[test]
 fn a_card_that_is_unplugged_gives_way_to_the_default_one() {
     if outside(
         "a_card_that_is_unplugged_gives_way_to_the_default_one",
         &["built_in", "headset"],
-        |server, inside| {
-            inside.says("it is heard");
-            server.unplug("headset").unwrap();
-        },
+        unplug_headset,
     ) {
         return;
     }
@@ -301,10 +303,7 @@ fn a_call_goes_on_where_the_sound_server_moves_it() {
     if outside_with(
         || SoundServer::start_rescuing(&["built_in", "headset"]),
         "a_call_goes_on_where_the_sound_server_moves_it",
-        |server, inside| {
-            inside.says("it is heard");
-            server.unplug("headset").unwrap();
-        },
+        unplug_headset,
     ) {
         return;
     }
@@ -325,14 +324,10 @@ fn devices_are_exchanged_in_use_and_sound_goes_on() {
     ) {
         return;
     }
-    let mut spec = spec("card:one", "card:one");
+    let (mut spec, two) = (spec("card:one", "card:one"), spec("card:two", "card:two"));
     let mut call = Loop::open(&spec);
     // Hears the other one all the time, and plays to it, too.
-    let mut other = Loop::open(&AudioSpec {
-        microphone: "card:two".parse().unwrap(),
-        speaker: "card:two".parse().unwrap(),
-        processing: ProcessingChoice::Off,
-    });
+    let mut other = Loop::open(&two);
     call.tone_until("one is heard", Loop::is_heard);
     other.tone_until("two is heard", Loop::is_heard);
     let mut exchange = |call: &mut Loop, wish: DeviceWish| {

@@ -149,7 +149,7 @@ impl End {
                 }
                 arrival = self.peer.receive() => self.peer.handle_arrival(clock::now(), &arrival),
                 () = tokio::time::sleep_until(tokio::time::Instant::from_std(wake)) => {
-                    self.peer.handle_timeout(clock::now());
+                    self.peer.handle_timeout(clock::now(), || [None; 2]);
                     self.peer.drain();
                 }
             }
