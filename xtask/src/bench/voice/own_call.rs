@@ -37,8 +37,8 @@ pub(super) fn hold(
         processor: None,
         failed: None,
     };
-    let people = Side::BOTH.map(|side| &world.people[side.index()].user);
-    let conversation = conversation::hold(people, directory, speech.seconds(), &mut watcher)?;
+    let conversation =
+        conversation::hold(world.users(), directory, speech.seconds(), &mut watcher)?;
     link.impair_udp(None)?;
     if let Some(failed) = watcher.failed {
         return Err(failed);
