@@ -1,6 +1,7 @@
 //! Figures of real calls over a real homeserver.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
@@ -17,6 +18,8 @@ use crate::workspace::Workspace;
 const CALLS: usize = 20;
 /// Length of the call in which resources are counted.
 const LONG: u32 = 22;
+/// When counting begins and ends, after `connected`.
+const COUNTED: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(20)];
 
 /// Many short calls of one pair, answered at once by a callee that listens all the time.
 pub(super) fn set_up(stage: &Stage, directory: &Path) -> Result<Vec<Figure>> {
@@ -102,7 +105,7 @@ pub(super) fn one_long_call(
         voice::write(workspace, side, LONG, &said_by(directory, side))?;
     }
     println!("one call of {LONG} s");
-    let mut meter = Meter::default();
+    let mut meter = Meter::new(COUNTED);
     let call = conversation::hold(stage.people(), directory, LONG, &mut meter)?;
     let directions = measure::directions(&call.records, directory)?;
     let delays: Vec<f64> = directions
