@@ -182,11 +182,7 @@ impl Allocation {
         };
         match (message.class(), message.method()) {
             (Class::Indication, Method::Data) => self.handle_data(&message),
-            (Class::Success | Class::Error, _) if self.answered(&message).is_none() => {
-                return false;
-            }
-            (Class::Success, _) => self.handle_success(now, ids, &message),
-            (Class::Error, _) => self.handle_error(now, ids, &message),
+            (Class::Success | Class::Error, _) => return self.handle_response(now, ids, &message),
             // Servers ask nothing.
             (Class::Request | Class::Indication, _) => return false,
         }

@@ -5,24 +5,42 @@ use web_time::Instant;
 
 use super::{Allocation, AllocationOutput, State};
 use crate::TransactionIds;
-use crate::stun::{AttributeType, Message};
+use crate::stun::{AttributeType, Class, Message};
 use crate::turn::TurnFailure;
 use crate::turn::grant::{Grant, MAX_LIFETIME, lifetime_of};
-use crate::turn::transactions::{Purpose, Transaction};
+use crate::turn::transactions::Purpose;
 
 /// How often a server may call its own nonce stale without having accepted one.
 const MAX_STALE_NONCES: u8 = 3;
 
 impl Allocation {
-    pub(super) fn handle_success(
+    /// Returns whether it is one to a request of ours.
+    pub(super) fn handle_response(
         &mut self,
         now: Instant,
         ids: &mut TransactionIds,
         message: &Message<'_>,
-    ) {
-        let Some((purpose, authenticated)) = self.answered(message) else {
-            return;
+    ) -> bool {
+        let request = self.transactions.get(message.transaction());
+        let request = request.filter(|request| request.purpose.method() == message.method());
+        let Some(asked) = request.map(|request| (request.purpose, request.authenticated)) else {
+            return false;
         };
+        if message.class() == Class::Success {
+            self.handle_success(now, ids, message, asked);
+        } else {
+            self.handle_error(now, ids, message, asked);
+        }
+        true
+    }
+
+    fn handle_success(
+        &mut self,
+        now: Instant,
+        ids: &mut TransactionIds,
+        message: &Message<'_>,
+        (purpose, authenticated): (Purpose, bool),
+    ) {
         // A grant that anybody could have made would send the voice through anybody's hands.
         if authenticated && !self.authentication.vouches_for(message) {
             return;
@@ -63,15 +81,13 @@ impl Allocation {
         }
     }
 
-    pub(super) fn handle_error(
+    fn handle_error(
         &mut self,
         now: Instant,
         ids: &mut TransactionIds,
         message: &Message<'_>,
+        (purpose, authenticated): (Purpose, bool),
     ) {
-        let Some((purpose, authenticated)) = self.answered(message) else {
-            return;
-        };
         let error = message.error_code();
         let code = error.as_ref().map(|error| error.code);
         if authenticated && !self.is_credible(message, purpose, code) {
@@ -155,15 +171,5 @@ impl Allocation {
             Ok(()) => self.request(now, ids, purpose),
             Err(what) => self.fail(TurnFailure::Nonsense(what)),
         }
-    }
-
-    /// Whose response it is.
-    pub(super) fn answered(&self, message: &Message<'_>) -> Option<(Purpose, bool)> {
-        let Transaction {
-            purpose,
-            authenticated,
-            ..
-        } = self.transactions.get(message.transaction())?;
-        (message.method() == purpose.method()).then_some((*purpose, *authenticated))
     }
 }
