@@ -3,11 +3,13 @@
 mod calls;
 mod chromium;
 mod engines;
+mod events;
 mod figure;
 mod machine;
 mod networks;
 mod pictures;
 mod resources;
+mod short_calls;
 mod table;
 mod voice;
 mod world;

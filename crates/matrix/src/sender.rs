@@ -98,7 +98,6 @@ impl Account {
             EncryptError::NoSession => NotSent::NoOneTimeKey,
             EncryptError::Failed(error) => NotSent::Server(error),
         })?;
-        tracing::trace!("a message is encrypted");
         // The transaction ID stays the same, so that it arrives once.
         let send = || async {
             let answer = self.client().send(request.clone()).await;

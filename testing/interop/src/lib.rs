@@ -51,10 +51,10 @@ pub use hostile_homeserver::{Answer, HostileHomeserver};
 pub use lying_turn::{Lie, LyingTurn, TurnUser};
 #[cfg(unix)]
 pub use sound_server::SoundServer;
-pub use speech_scores::{SpeechPair, SpeechScores, SpeechScoresError, speech_scores};
+pub use speech_scores::{SpeechPair, SpeechScores, speech_scores};
 pub use synapse::{Synapse, SynapseError};
 pub use tls_front::TlsFront;
 pub use udp_forwarder::{Flow, PacketClass, UdpForwarder};
-pub use venv::VenvError;
+pub use venv::{ScriptError, VenvError};
 pub use web_server::{Request, WebServer};
-pub use zxing_cpp::{ZxingCppError, texts_by_zxing_cpp};
+pub use zxing_cpp::texts_by_zxing_cpp;

@@ -1,14 +1,10 @@
 //! PESQ and PLCMOS, two models of what listeners think of speech, as their Python packages come.
 
-use std::{
-    io,
-    path::PathBuf,
-    process::{Command, Stdio},
-};
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use crate::venv::{self, VenvError};
+use crate::venv::{self, ScriptError};
 
 const SCRIPT: &str = include_str!("speech_scores.py");
 
@@ -30,20 +26,6 @@ pub struct SpeechScores {
     pub plcmos: f64,
 }
 
-/// Why speech was not scored.
-#[derive(Debug, thiserror::Error)]
-pub enum SpeechScoresError {
-    /// There is no environment for the packages.
-    #[error(transparent)]
-    Venv(#[from] VenvError),
-    /// The interpreter does not start.
-    #[error("Python does not start: {0}")]
-    Start(#[from] io::Error),
-    /// The interpreter ended with an error: what it wrote.
-    #[error("scoring speech failed: {0}")]
-    Failed(String),
-}
-
 /// Scores each pair.
 ///
 /// The first time on a machine, installs the packages; PESQ is compiled then, which takes a C compiler and Python's headers.
@@ -51,26 +33,15 @@ pub enum SpeechScoresError {
 /// # Errors
 ///
 /// When Python is missing, a package cannot be installed, or a file is not as it should be.
-pub fn speech_scores(pairs: &[SpeechPair]) -> Result<Vec<SpeechScores>, SpeechScoresError> {
-    let python = venv::SPEECH_SCORES.python()?;
-    let output = Command::new(python)
-        .args(["-c", SCRIPT])
-        .args(
-            pairs
-                .iter()
-                .flat_map(|pair| [&pair.reference, &pair.degraded]),
-        )
-        .stdin(Stdio::null())
-        .output()?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        return Err(SpeechScoresError::Failed(said));
-    }
-    scores_of(&output.stdout)
+pub fn speech_scores(pairs: &[SpeechPair]) -> Result<Vec<SpeechScores>, ScriptError> {
+    let paths = pairs
+        .iter()
+        .flat_map(|pair| [&pair.reference, &pair.degraded]);
+    scores_of(&venv::SPEECH_SCORES.run(SCRIPT, paths)?)
 }
 
-fn scores_of(printed: &[u8]) -> Result<Vec<SpeechScores>, SpeechScoresError> {
-    serde_json::from_slice(printed).map_err(|error| SpeechScoresError::Failed(error.to_string()))
+fn scores_of(printed: &[u8]) -> Result<Vec<SpeechScores>, ScriptError> {
+    serde_json::from_slice(printed).map_err(|error| venv::SPEECH_SCORES.failed(error.to_string()))
 }
 
 #[cfg(test)]

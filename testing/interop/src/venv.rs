@@ -1,6 +1,7 @@
 //! Python virtual environments for peers that are Python programs: made once under the target directory, then re-used.
 
 use std::{
+    ffi::OsStr,
     fs::{self, File},
     hash::{DefaultHasher, Hash, Hasher},
     io,
@@ -69,7 +70,50 @@ pub enum VenvError {
     },
 }
 
+/// Why a script in such an environment did not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum ScriptError {
+    /// There is no environment for it.
+    #[error(transparent)]
+    Venv(#[from] VenvError),
+    /// The interpreter does not start.
+    #[error("Python does not start: {0}")]
+    Start(#[from] io::Error),
+    /// The interpreter ended with an error, or printed what was not to be expected.
+    #[error("{name} failed: {said}")]
+    Failed {
+        /// The name of the environment, which is that of what is installed in it.
+        name: &'static str,
+        /// What it wrote, or what is wrong with that.
+        said: String,
+    },
+}
+
 impl Venv {
+    /// Runs a script with these arguments, and gives what it prints.
+    pub(crate) fn run(
+        &self,
+        script: &str,
+        arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    ) -> Result<Vec<u8>, ScriptError> {
+        let output = Command::new(self.python()?)
+            .args(["-c", script])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            return Err(self.failed(said.trim().to_owned()));
+        }
+        Ok(output.stdout)
+    }
+
+    /// What a script wrote, or what is wrong with that.
+    pub(crate) fn failed(&self, said: String) -> ScriptError {
+        let name = self.name;
+        ScriptError::Failed { name, said }
+    }
+
     /// The interpreter of the environment, which is made first if need be.
     ///
     /// Test binaries run side by side, so a file lock lets one of them install while the others wait.

@@ -1,30 +1,11 @@
 //! zxing-cpp, the best reader of QR codes there is, as its Python package comes.
 
-use std::{
-    collections::BTreeMap,
-    io,
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::{collections::BTreeMap, path::Path};
 
-use crate::venv::{self, VenvError};
+use crate::venv::{self, ScriptError};
 
 /// Reads every file of a directory with its default options: all tries, all rotations, inverted too.
 const SCRIPT: &str = include_str!("zxing_cpp.py");
-
-/// Why zxing-cpp read nothing.
-#[derive(Debug, thiserror::Error)]
-pub enum ZxingCppError {
-    /// There is no environment for it.
-    #[error(transparent)]
-    Venv(#[from] VenvError),
-    /// Its interpreter does not start.
-    #[error("Python does not start: {0}")]
-    Start(#[from] io::Error),
-    /// Its interpreter ended with an error: what it wrote.
-    #[error("zxing-cpp failed: {0}")]
-    Failed(String),
-}
 
 /// The texts of the QR codes in every picture of a directory (all of its `.png`, `.jpg` and `.webp` files), by file name.
 ///
@@ -33,21 +14,10 @@ pub enum ZxingCppError {
 /// # Errors
 ///
 /// When Python is missing, the package cannot be installed, or the reader fails as a whole.
-pub fn texts_by_zxing_cpp(
-    directory: &Path,
-) -> Result<BTreeMap<String, Vec<String>>, ZxingCppError> {
-    let python = venv::ZXING_CPP.python()?;
-    let output = Command::new(python)
-        .args(["-c", SCRIPT])
-        .arg(directory)
-        .stdin(Stdio::null())
-        .output()?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        return Err(ZxingCppError::Failed(said));
-    }
+pub fn texts_by_zxing_cpp(directory: &Path) -> Result<BTreeMap<String, Vec<String>>, ScriptError> {
+    let printed = venv::ZXING_CPP.run(SCRIPT, [directory])?;
     // One line a file: its name and the texts, in hexadecimal digits so that nothing in a text can be taken for a border.
-    let lines = String::from_utf8_lossy(&output.stdout);
+    let lines = String::from_utf8_lossy(&printed);
     Ok(lines
         .lines()
         .filter_map(|line| {

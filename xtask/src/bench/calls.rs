@@ -1,86 +1,37 @@
 //! Figures of real calls over a real homeserver.
 
 use std::path::Path;
-use std::sync::mpsc::{self, Receiver};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use super::figure::{Figure, Target, median, percentile};
 use super::resources::Meter;
-use crate::call::client::Client;
+use super::short_calls::ShortCalls;
 use crate::call::conversation::{self, said_by};
-use crate::call::interrupt;
-use crate::call::record::{Record, Side};
+use crate::call::record::Side;
 use crate::call::stage::Stage;
 use crate::demo::{measure, voice};
 use crate::workspace::Workspace;
 
 /// Calls that count; the first of the pair, which makes the Olm session, does not.
 const CALLS: usize = 20;
-/// For a call of a second, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Length of the call in which resources are counted.
 const LONG: u32 = 22;
-
-/// Waits for calls and takes them.
-pub(super) const LISTEN: [&str; 7] = [
-    "listen",
-    "--answer",
-    "contacts",
-    "--mic",
-    "tone:440",
-    "--speaker",
-    "null",
-];
-/// A call of a second.
-pub(super) const DIAL: [&str; 8] = [
-    "call",
-    "callee",
-    "--duration",
-    "1",
-    "--mic",
-    "tone:300",
-    "--speaker",
-    "null",
-];
+/// When counting begins and ends, after `connected`.
+const COUNTED: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(20)];
 
 /// Many short calls of one pair, answered at once by a callee that listens all the time.
 pub(super) fn set_up(stage: &Stage, directory: &Path) -> Result<Vec<Figure>> {
-    let (sender, receiver) = mpsc::channel();
-    let _callee = Client::start(
-        stage.callee.command(LISTEN),
-        Side::Callee,
-        sender.clone(),
-        &directory.join("callee-set-up.log"),
-    )?;
-    wait(&receiver, Side::Callee, "ready", &mut Vec::new())?;
-
+    let directory = directory.join("set-up");
+    let calls = ShortCalls::start(stage.people(), &directory)?;
     let [mut startup, mut connected, mut first_audio] = [const { Vec::new() }; 3];
     for number in 0..=CALLS {
-        let mut records = Vec::new();
-        let log = directory.join("caller-set-up.log");
-        let mut caller = Client::start(
-            stage.caller.command(DIAL),
-            Side::Caller,
-            sender.clone(),
-            &log,
-        )?;
-        wait(&receiver, Side::Caller, "ended", &mut records)
-            .with_context(|| format!("call {number} failed; its log is {}", log.display()))?;
-        caller.wait(PATIENCE)?.context("the caller does not end")?;
-        if !records
-            .iter()
-            .any(|record| record.side == Side::Callee && record.name() == "ended")
-        {
-            wait(&receiver, Side::Callee, "ended", &mut records)?;
-        }
+        let call = calls.call();
+        let call = call.with_context(|| format!("call {number} failed"))?;
         let value = |event: &str, field: &str| {
-            records
-                .iter()
-                .find(|record| record.side == Side::Caller && record.name() == event)
-                .and_then(|record| record.number(field))
-                .with_context(|| format!("call {number} has no {event} with {field}"))
+            let value = call.event(event)?.number(field);
+            value.with_context(|| format!("call {number} has no {event} with {field}"))
         };
         let figures = [
             value("dialing", "startup_ms")?,
@@ -154,7 +105,7 @@ pub(super) fn one_long_call(
         voice::write(workspace, side, LONG, &said_by(directory, side))?;
     }
     println!("one call of {LONG} s");
-    let mut meter = Meter::default();
+    let mut meter = Meter::new(COUNTED);
     let call = conversation::hold(stage.people(), directory, LONG, &mut meter)?;
     let directions = measure::directions(&call.records, directory)?;
     let delays: Vec<f64> = directions
@@ -189,38 +140,4 @@ pub(super) fn one_long_call(
             digits: 0,
         },
     ])
-}
-
-/// Takes events until one of that side and name.
-fn wait(
-    receiver: &Receiver<Record>,
-    side: Side,
-    name: &str,
-    records: &mut Vec<Record>,
-) -> Result<()> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if interrupt::came() {
-            bail!("interrupted");
-        }
-        if let Ok(record) = receiver.recv_timeout(Duration::from_millis(100)) {
-            let found = record.side == side && record.name() == name;
-            let failed = record.side == side && record.name() == "error";
-            let said = record.event.to_string();
-            records.push(record);
-            if found {
-                return Ok(());
-            }
-            if failed {
-                bail!("the {} said {said}", side.name());
-            }
-        }
-        if Instant::now() > deadline {
-            bail!(
-                "no {name} from the {} within {} s",
-                side.name(),
-                PATIENCE.as_secs()
-            );
-        }
-    }
 }

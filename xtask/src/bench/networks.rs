@@ -4,21 +4,18 @@ mod roaming;
 
 use std::fs;
 use std::path::Path;
-use std::sync::mpsc::{self, Receiver};
-use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use securecall_interop::network::{Nat, Network};
 use serde_json::json;
 
 use super::chromium::browser::{self, Browser};
 use super::chromium::signaling::Signaling;
 use super::figure::{Figure, Target, median, percentile};
+use super::short_calls::ShortCalls;
+use super::table;
 use super::world::{Place, World};
-use super::{calls, table};
-use crate::call::client::Client;
-use crate::call::interrupt;
-use crate::call::record::{Record, Side};
+use crate::call::record::Side;
 
 /// Where the section is, in the page of performance.
 const MARKS: table::Marks = table::Marks {
@@ -27,8 +24,6 @@ const MARKS: table::Marks = table::Marks {
 };
 /// Calls of each that count; the first pair, which finds everything cold, does not.
 const CALLS: usize = 20;
-/// For a call of a second, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// What of Chromium's time ours may take.
 const SHARE: f64 = 0.7;
 
@@ -122,11 +117,11 @@ fn calls(topology: &Topology, program: &Path, directory: &Path) -> Result<[Vec<f
     let world = World::new(Place::BehindNat(topology.nat), program, &directory)?;
     let signaling = Signaling::start(&world.host("signaling")?)?;
     let _browsers = start_browsers(&world, &signaling, &directory)?;
-    let ours = Callers::start(&world, &directory)?;
+    let ours = ShortCalls::start(world.users(), &directory)?;
     let prepare = json!({"configuration": {"iceServers": world.ice_servers()}});
     let mut times = [Vec::new(), Vec::new()];
     for number in 0..=CALLS {
-        let pair = [ours.call(&world)?, browser::call(&signaling, &prepare)?];
+        let pair = [call_of_ours(&ours)?, browser::call(&signaling, &prepare)?];
         browser::hang_up(&signaling)?;
         let [(of_ours, way), (of_chromium, chromiums_way)] = &pair;
         println!(
@@ -156,77 +151,12 @@ fn start_browsers(world: &World, signaling: &Signaling, directory: &Path) -> Res
     Side::BOTH.into_iter().map(start).collect()
 }
 
-/// Callers of ours, one after the other, and a callee that listens all the time.
-struct Callers<'a> {
-    directory: &'a Path,
-    sender: mpsc::Sender<Record>,
-    events: Receiver<Record>,
-    _callee: Client,
-}
-
-impl<'a> Callers<'a> {
-    fn start(world: &World, directory: &'a Path) -> Result<Self> {
-        let (sender, events) = mpsc::channel();
-        let person = &world.people[Side::Callee.index()].user;
-        let callee = Client::start_by(
-            person.command(calls::LISTEN),
-            |command| person.spawn(command),
-            Side::Callee,
-            sender.clone(),
-            &directory.join("callee.log"),
-        )?;
-        let callers = Self {
-            directory,
-            sender,
-            events,
-            _callee: callee,
-        };
-        callers.wait(Side::Callee, "ready")?;
-        Ok(callers)
-    }
-
-    /// The time from dialing to connected, in ms, by when the bench has read the caller's events; and the kind of path.
-    fn call(&self, world: &World) -> Result<(f64, String)> {
-        let person = &world.people[Side::Caller.index()].user;
-        let mut caller = Client::start_by(
-            person.command(calls::DIAL),
-            |command| person.spawn(command),
-            Side::Caller,
-            self.sender.clone(),
-            &self.directory.join("caller.log"),
-        )?;
-        let dialing = self.wait(Side::Caller, "dialing")?;
-        let connected = self.wait(Side::Caller, "connected")?;
-        self.wait(Side::Callee, "ended")?;
-        caller.wait(PATIENCE)?.context("the caller does not end")?;
-        let took = connected.read_at_ms - dialing.read_at_ms;
-        Ok((took, connected.text("route").to_owned()))
-    }
-
-    /// The next event of that side and name.
-    fn wait(&self, side: Side, name: &str) -> Result<Record> {
-        let deadline = Instant::now() + PATIENCE;
-        while Instant::now() < deadline {
-            if interrupt::came() {
-                bail!("interrupted");
-            }
-            let Ok(record) = self.events.recv_timeout(Duration::from_millis(100)) else {
-                continue;
-            };
-            if record.side == side && record.name() == name {
-                return Ok(record);
-            }
-            if record.name() == "error" {
-                bail!("the {} said {}", record.side.name(), record.event);
-            }
-        }
-        bail!(
-            "no {name} from the {} within {} s; its log is in {}",
-            side.name(),
-            PATIENCE.as_secs(),
-            self.directory.display()
-        );
-    }
+/// The time from dialing to connected, in ms, by when the bench has read the caller's events; and the kind of path.
+fn call_of_ours(calls: &ShortCalls<'_>) -> Result<(f64, String)> {
+    let call = calls.call()?;
+    let [dialing, connected] = [call.event("dialing")?, call.event("connected")?];
+    let took = connected.read_at_ms - dialing.read_at_ms;
+    Ok((took, connected.text("route").to_owned()))
 }
 
 /// The rows, as a table.

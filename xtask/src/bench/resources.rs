@@ -7,19 +7,28 @@ use std::time::{Duration, Instant};
 use crate::call::conversation::Observer;
 use crate::call::record::{Record, Side};
 
-/// When counting begins and ends, after the caller's `connected`.
-const FROM: Duration = Duration::from_secs(5);
-const TO: Duration = Duration::from_secs(20);
-
 /// Watches both processes of a call.
-#[derive(Default)]
 pub(super) struct Meter {
+    /// When counting begins and ends, after the caller's `connected`.
+    window: [Duration; 2],
     connected: Option<Instant>,
     begin: Option<ProcessorTime>,
     /// Percent of a core, caller first.
     pub(super) processor: Option<[f64; 2]>,
     /// Proportional set size in MB, caller first.
     pub(super) memory: Option<[f64; 2]>,
+}
+
+impl Meter {
+    pub(super) const fn new(window: [Duration; 2]) -> Self {
+        Self {
+            window,
+            connected: None,
+            begin: None,
+            processor: None,
+            memory: None,
+        }
+    }
 }
 
 impl Observer for Meter {
@@ -33,11 +42,12 @@ impl Observer for Meter {
         let Some(since) = self.connected.map(|connected| connected.elapsed()) else {
             return;
         };
-        if self.begin.is_none() && since >= FROM {
+        let [from, to] = self.window;
+        if self.begin.is_none() && since >= from {
             self.begin = ProcessorTime::begin(processes);
         }
         if self.processor.is_none()
-            && since >= TO
+            && since >= to
             && let Some(begin) = &self.begin
         {
             self.processor = begin.percent();

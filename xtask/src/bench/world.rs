@@ -85,6 +85,11 @@ impl World {
         })
     }
 
+    /// Both, the caller first.
+    pub(super) fn users(&self) -> [&User; 2] {
+        self.people.each_ref().map(|person| &person.user)
+    }
+
     /// One more host in the internet.
     pub(super) fn host(&self, label: &str) -> Result<Host> {
         Ok(self.internet.host(label)?)

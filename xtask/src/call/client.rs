@@ -24,18 +24,8 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Starts the command; each event goes to `events`, stderr to `log`.
+    /// Has the command started by `spawn`; each event goes to `events`, stderr to `log`.
     pub(crate) fn start(
-        command: Command,
-        side: Side,
-        events: Sender<Record>,
-        log: &Path,
-    ) -> Result<Self> {
-        Self::start_by(command, |command| Ok(command.spawn()?), side, events, log)
-    }
-
-    /// The same, started by `spawn`: somewhere else than here.
-    pub(crate) fn start_by(
         mut command: Command,
         spawn: impl FnOnce(&mut Command) -> Result<Child>,
         side: Side,

@@ -72,9 +72,8 @@ pub(crate) fn hold(
     };
 
     let listen = ["listen", "--answer", "contacts", "--once"].map(str::to_owned);
-    let mut listening = Client::start_by(
-        callee.command(listen.into_iter().chain(audio(Side::Callee))),
-        |command| callee.spawn(command),
+    let mut listening = callee.start(
+        listen.into_iter().chain(audio(Side::Callee)),
         Side::Callee,
         sender.clone(),
         &log(Side::Callee),
@@ -94,9 +93,8 @@ pub(crate) fn hold(
 
     let length = seconds.to_string();
     let dial = ["call", Side::Callee.name(), "--duration", &length].map(str::to_owned);
-    let mut dialing = Client::start_by(
-        caller.command(dial.into_iter().chain(audio(Side::Caller))),
-        |command| caller.spawn(command),
+    let mut dialing = caller.start(
+        dial.into_iter().chain(audio(Side::Caller)),
         Side::Caller,
         sender,
         &log(Side::Caller),

@@ -3,13 +3,16 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 
 use anyhow::{Context, Result, bail};
 use securecall_interop::network::Host;
 use serde_json::Value;
 
+use crate::call::client::Client;
+use crate::call::record::{Record, Side};
 use crate::shell;
 
 /// Protects the profiles of the demo; there is nothing in them worth more.
@@ -61,12 +64,21 @@ impl User {
         self.ask(arguments).map(drop)
     }
 
-    /// Starts a command where this person is.
-    pub(crate) fn spawn(&self, command: &mut Command) -> Result<Child> {
-        Ok(match &self.host {
-            Some(host) => host.spawn(command)?,
-            None => command.spawn()?,
-        })
+    /// Starts a command where this person is; each event goes to `events`, stderr to `log`.
+    pub(crate) fn start<I: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = I>,
+        side: Side,
+        events: Sender<Record>,
+        log: &Path,
+    ) -> Result<Client> {
+        let spawn = |command: &mut Command| {
+            Ok(match &self.host {
+                Some(host) => host.spawn(command)?,
+                None => command.spawn()?,
+            })
+        };
+        Client::start(self.command(arguments), spawn, side, events, log)
     }
 
     /// The user's contact link.
@@ -84,10 +96,7 @@ impl User {
     }
 
     /// A `securecall --json` command line of this user.
-    pub(crate) fn command<I: AsRef<OsStr>>(
-        &self,
-        arguments: impl IntoIterator<Item = I>,
-    ) -> Command {
+    fn command<I: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = I>) -> Command {
         let mut command = Command::new(&self.program);
         command
             .arg("--profile")

@@ -9,7 +9,7 @@ use securecall_relay::{
 };
 
 use crate::network::{DELAY, MS, Network, address, ids};
-use crate::scripted_server::{Scripted, credentials, grant, key, server_at};
+use crate::scripted_server::{Scripted, credentials, server_at};
 
 const UDP: &str = "198.51.100.8:3478";
 const TLS: &str = "198.51.100.9:5349";
@@ -32,15 +32,9 @@ fn plain() -> TurnServer {
     naming(ServerLink::Udp, UDP)
 }
 
-fn granting(listen: &str) -> Scripted {
-    Scripted::new(listen, |request| {
-        Some(grant(request).integrity(&key()).finish())
-    })
-}
-
 fn asked(servers: impl IntoIterator<Item = TurnServer>) -> Network<TurnSource> {
     let source = TurnSource::new(servers, ids(9));
-    let mut network = Network::new(source).with_server("turn", granting(UDP));
+    let mut network = Network::new(source).with_server("turn", Scripted::granting(UDP));
     network.source.be_discreet();
     network.gather(&[SOCKET]);
     network
@@ -51,7 +45,7 @@ fn a_server_that_is_reached_by_tls_is_asked_alone() {
     let mut network = asked([plain(), tls()]);
     assert_eq!((network.sent.len(), network.opened.len()), (0, 1));
     // It grants, and nobody else is asked any more.
-    let mut server = granting(TLS);
+    let mut server = Scripted::granting(TLS);
     let stream = StreamId(0);
     network.drive(|source, now| source.handle_stream(now, stream, StreamEvent::Opened));
     let (mut read, mut buffer) = (0, StreamBuffer::default());

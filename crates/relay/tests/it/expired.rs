@@ -13,7 +13,7 @@ use web_time::Instant;
 
 use crate::network::{DELAY, MS, Network, Server, address, ids, start};
 use crate::scripted_server::{
-    LISTEN, PEER, SOCKET, Scripted, challenge, credentials, failures, grant, key, network, refusal,
+    LISTEN, PEER, SOCKET, Scripted, challenge, credentials, failures, grant, network, refusal,
     server_at,
 };
 
@@ -166,12 +166,7 @@ fn a_name_that_is_refused_for_good_is_not_asked_with_in_a_loop() {
 
 #[test]
 fn a_server_that_grants_addresses_and_keeps_none_is_not_asked_in_a_loop() {
-    let mut network = network(Scripted::new(LISTEN, |request| {
-        Some(match request.method() {
-            Method::Allocate => grant(request).integrity(&key()).finish(),
-            _ => challenge(request, 401),
-        })
-    }));
+    let mut network = network(Scripted::keeping_none(LISTEN));
     network.drive(|source, now| source.allow_peer(now, address(PEER)));
     network.run_for(Duration::from_secs(600));
     assert!(

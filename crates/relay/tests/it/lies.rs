@@ -64,9 +64,7 @@ fn an_address_that_is_ours_without_the_server_is_not_taken_from_it() {
 fn an_address_that_another_server_has_granted_is_not_taken() {
     const OTHER: &str = "198.51.100.9:3478";
     let relayed = address("198.51.100.8:50000");
-    let honest = Scripted::new(LISTEN, |request| {
-        Some(grant(request).integrity(&key()).finish())
-    });
+    let honest = Scripted::granting(LISTEN);
     let liar = Scripted::new(OTHER, move |request| Some(granting(request, relayed)));
     let mut known = vec![server_at(LISTEN)];
     let servers = move || std::mem::replace(&mut known, vec![server_at(OTHER)]);

@@ -6,7 +6,7 @@ use securecall_relay::turn::{MAX_FRAME_LEN, ServerUri, StreamBuffer};
 use securecall_relay::{CandidateSource as _, TurnSource};
 
 use crate::network::{MS, Network, address, ids};
-use crate::scripted_server::{Scripted, grant, key, server_at};
+use crate::scripted_server::{Scripted, key, server_at};
 
 proptest! {
     #[test]
@@ -59,7 +59,7 @@ proptest! {
         let listen = "198.51.100.8:3478";
         let source = TurnSource::new([server_at(listen)], ids(5));
         let mut network = Network::new(source)
-            .with_server("turn", Scripted::new(listen, |request| Some(grant(request).integrity(&key()).finish())));
+            .with_server("turn", Scripted::granting(listen));
         network.gather(&["10.0.0.2:5000"]);
         network.run_for(200 * MS);
         network.drive(|source, now| source.allow_peer(now, address("203.0.113.9:1")));

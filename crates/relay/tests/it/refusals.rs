@@ -38,13 +38,7 @@ fn each_refusal_is_named_and_comes_at_once() {
 
 #[test]
 fn a_name_that_is_not_taken_any_more_is_noticed_whatever_is_asked_for_and_another_is_used() {
-    let mut network = network(Scripted::new(LISTEN, |request| {
-        Some(match request.method() {
-            Method::Allocate => grant(request).integrity(&key()).finish(),
-            // As servers say it that end names at their time.
-            _ => challenge(request, 401),
-        })
-    }));
+    let mut network = network(Scripted::keeping_none(LISTEN));
     network.run_for(4 * DELAY);
     assert_eq!(network.candidates.len(), 1);
     network.drive(|source, now| source.allow_peer(now, address(PEER)));
@@ -69,9 +63,7 @@ fn asked_for(network: &Network<TurnSource>) -> Vec<std::net::IpAddr> {
 
 #[test]
 fn of_more_than_64_hosts_the_least_recently_used_is_no_longer_let_through() {
-    let mut network = network(Scripted::new(LISTEN, |request| {
-        Some(grant(request).integrity(&key()).finish())
-    }));
+    let mut network = network(Scripted::granting(LISTEN));
     network.run_for(4 * DELAY);
     let own = network.addresses()[0];
     let host = |number: u8| address(&format!("203.0.113.{number}:7000"));
@@ -273,9 +265,7 @@ fn a_server_may_send_us_on_but_not_into_our_own_network_and_not_for_ever() {
             Some(refused.integrity(&key()).finish())
         })
     };
-    let granting = Scripted::new("198.51.100.9:3478", |request| {
-        Some(grant(request).integrity(&key()).finish())
-    });
+    let granting = Scripted::granting("198.51.100.9:3478");
     let source = TurnSource::new([server_at(LISTEN)], ids(2));
     let mut network = Network::new(source)
         .with_server("first", to("198.51.100.9:3478"))
@@ -317,9 +307,7 @@ fn a_server_may_send_us_on_but_not_into_our_own_network_and_not_for_ever() {
 
 #[test]
 fn packets_that_the_server_says_are_of_a_host_that_was_not_let_through_are_dropped() {
-    let mut network = network(Scripted::new(LISTEN, |request| {
-        Some(grant(request).integrity(&key()).finish())
-    }));
+    let mut network = network(Scripted::granting(LISTEN));
     network.drive(|source, now| source.allow_peer(now, address(PEER)));
     network.run_for(500 * MS);
     let data = |peer: &str| {
@@ -375,9 +363,7 @@ fn begin_with(sent: &[Datagram], first: [u8; 2]) -> usize {
 
 #[test]
 fn a_peer_that_names_a_thousand_hosts_is_let_through_from_64() {
-    let mut network = network(Scripted::new(LISTEN, |request| {
-        Some(grant(request).integrity(&key()).finish())
-    }));
+    let mut network = network(Scripted::granting(LISTEN));
     network.run_for(500 * MS);
     let own = network.addresses()[0];
     let before = network.sent.len();
@@ -420,9 +406,7 @@ fn a_refused_refresh_loses_the_address_and_asks_for_another() {
 
 #[test]
 fn a_server_that_is_gone_in_a_call_is_asked_again_with_longer_and_longer_waits() {
-    let mut network = network(Scripted::new(LISTEN, |request| {
-        Some(grant(request).integrity(&key()).finish())
-    }));
+    let mut network = network(Scripted::granting(LISTEN));
     network.run_for(500 * MS);
     network.cut = true;
     network.drive(|source, now| source.check(now));

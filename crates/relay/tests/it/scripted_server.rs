@@ -52,6 +52,23 @@ impl Scripted {
         }
     }
 
+    /// Grants whatever it is asked for.
+    pub(crate) fn granting(listen: &str) -> Self {
+        Self::new(listen, |request| {
+            Some(grant(request).integrity(&key()).finish())
+        })
+    }
+
+    /// Grants addresses, and then takes the name no more: as servers say it that end names at their time.
+    pub(crate) fn keeping_none(listen: &str) -> Self {
+        Self::new(listen, |request| {
+            Some(match request.method() {
+                Method::Allocate => grant(request).integrity(&key()).finish(),
+                _ => challenge(request, 401),
+            })
+        })
+    }
+
     pub(crate) fn answer(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
         let message = Message::parse(bytes).ok()?;
         if message.class() != Class::Request {

@@ -8,7 +8,7 @@ use securecall_relay::{
 };
 
 use crate::network::{MS, Network, address, ids};
-use crate::scripted_server::{Scripted, grant, key, server_at};
+use crate::scripted_server::{Scripted, key, server_at};
 
 const LISTEN: &str = "198.51.100.8:443";
 const UDP: &str = "198.51.100.9:3478";
@@ -20,12 +20,6 @@ fn by(link: ServerLink) -> TurnServer {
         link,
         ..server_at(LISTEN)
     }
-}
-
-fn granting(listen: &str) -> Scripted {
-    Scripted::new(listen, |request| {
-        Some(grant(request).integrity(&key()).finish())
-    })
 }
 
 /// A device whose TCP stream to the server is open, and the server at its other end.
@@ -45,7 +39,7 @@ impl Stream {
         assert_eq!(network.opened.len(), 1);
         let mut stream = Self {
             network,
-            server: granting(LISTEN),
+            server: Scripted::granting(LISTEN),
             read: 0,
             buffer: StreamBuffer::default(),
         };
@@ -195,7 +189,7 @@ fn datagrams_win_over_a_stream_that_was_faster_if_they_come_within_a_second() {
         network.gather(&[SOCKET]);
         let mut stream = Stream {
             network,
-            server: granting(LISTEN),
+            server: Scripted::granting(LISTEN),
             read: 0,
             buffer: StreamBuffer::default(),
         };
@@ -235,7 +229,7 @@ fn grant_elsewhere(request: &securecall_relay::stun::Message<'_>) -> Option<Vec<
 #[test]
 fn a_stream_is_closed_when_datagrams_were_faster() {
     let source = TurnSource::new([by(ServerLink::Tcp), server_at(UDP)], ids(4));
-    let mut network = Network::new(source).with_server("udp", granting(UDP));
+    let mut network = Network::new(source).with_server("udp", Scripted::granting(UDP));
     network.gather(&[SOCKET]);
     network.run_for(500 * MS);
     assert_eq!(network.addresses().len(), 1);

@@ -68,7 +68,8 @@ impl Host {
     ) -> Result<Self, NetworkError> {
         let namespace = parts.namespace(label)?;
         let addresses = network.free_addresses(families)?;
-        let place = Place::take(&namespace, INTERFACES[0], network, addresses)?;
+        let standing = Standing::Preferred;
+        let place = Place::take(&namespace, INTERFACES[0], network, addresses, standing)?;
         Ok(Self {
             namespace,
             families,
@@ -152,7 +153,8 @@ impl Host {
         let addresses = network.free_addresses(self.families)?;
         let interface = place.interface;
         self.namespace.ip(&format!("link del {interface}"))?;
-        *place = Place::take(&self.namespace, interface, network, addresses)?;
+        let standing = Standing::Preferred;
+        *place = Place::take(&self.namespace, interface, network, addresses, standing)?;
         Ok(())
     }
 
@@ -172,15 +174,9 @@ impl Host {
         if standing == Standing::Preferred {
             // First, for the new one takes its place.
             self.namespace.ip(&place.standby_routes())?;
-            *beside = Some(Place::take(&self.namespace, other, network, addresses)?);
-        } else {
-            *beside = Some(Place::take_beside(
-                &self.namespace,
-                other,
-                network,
-                addresses,
-            )?);
         }
+        let new = Place::take(&self.namespace, other, network, addresses, standing)?;
+        *beside = Some(new);
         Ok(())
     }
 
@@ -292,41 +288,26 @@ impl Place {
         interface: &'static str,
         network: &Segment,
         addresses: Vec<IpAddr>,
+        standing: Standing,
     ) -> Result<Self, NetworkError> {
-        let place = Self::plug_in(namespace, interface, network, addresses)?;
-        let lines = place.addresses.iter();
-        let lines = lines.map(|address| network.address_lines(*address, interface));
-        namespace.ip(&lines.collect::<String>())?;
-        Ok(place)
-    }
-
-    /// The same, but that packets leave another way as long as there is one.
-    fn take_beside(
-        namespace: &Namespace,
-        interface: &'static str,
-        network: &Segment,
-        addresses: Vec<IpAddr>,
-    ) -> Result<Self, NetworkError> {
-        let place = Self::plug_in(namespace, interface, network, addresses)?;
-        let lines = place.addresses.iter();
-        let lines = lines.map(|address| network.address_line(*address, interface));
-        namespace.ip(&lines.collect::<String>())?;
-        namespace.ip(&place.standby_routes())?;
-        Ok(place)
-    }
-
-    fn plug_in(
-        namespace: &Namespace,
-        interface: &'static str,
-        network: &Segment,
-        addresses: Vec<IpAddr>,
-    ) -> Result<Self, NetworkError> {
-        Ok(Self {
+        let place = Self {
             interface,
             network: network.clone(),
             link: Arc::new(network.plug_in(namespace, interface)?),
             addresses,
-        })
+        };
+        let addresses = place.addresses.iter().copied();
+        let lines: String = match standing {
+            Standing::Preferred => addresses
+                .map(|address| network.address_lines(address, interface))
+                .collect(),
+            Standing::Standby => addresses
+                .map(|address| network.address_line(address, interface))
+                .chain([place.standby_routes()])
+                .collect(),
+        };
+        namespace.ip(&lines)?;
+        Ok(place)
     }
 
     /// The lines for `ip` by which packets leave here where there is no other way.

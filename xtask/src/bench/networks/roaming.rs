@@ -1,17 +1,16 @@
 //! How much is not heard of each other when either side of a call, or both, move to another network.
 
 use std::path::Path;
-use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use securecall_interop::network::{Nat, Segment};
 
-use super::super::figure::{Figure, Target, median, percentile};
-use super::super::world::{Place, World};
-use super::calls;
+use crate::bench::events::Events;
+use crate::bench::figure::{Figure, Target, median, percentile};
+use crate::bench::short_calls::LISTEN;
+use crate::bench::world::{Place, World};
 use crate::call::client::Client;
-use crate::call::interrupt;
 use crate::call::record::{Record, Side};
 
 /// How often each kind of move is made.
@@ -113,27 +112,22 @@ impl Homes {
 
 /// A call that goes on.
 struct Call {
-    events: Receiver<Record>,
+    events: Events,
     _clients: [Client; 2],
 }
 
 impl Call {
     fn start(world: &World, directory: &Path) -> Result<Self> {
-        let (sender, events) = mpsc::channel();
+        let events = Events::new();
         let start = |side: Side, arguments: &[&str]| {
-            let user = &world.people[side.index()].user;
-            Client::start_by(
-                user.command(arguments),
-                |command| user.spawn(command),
-                side,
-                sender.clone(),
-                &directory.join(format!("{}.log", side.name())),
-            )
+            let user = world.users()[side.index()];
+            let log = directory.join(format!("{}.log", side.name()));
+            user.start(arguments, side, events.sender(), &log)
         };
-        let callee = start(Side::Callee, &calls::LISTEN)?;
-        wait(&events, Side::Callee, "ready")?;
+        let callee = start(Side::Callee, &LISTEN)?;
+        events.until(Side::Callee, "ready")?;
         let caller = start(Side::Caller, &DIAL)?;
-        wait(&events, Side::Caller, "first_audio")?;
+        events.until(Side::Caller, "first_audio")?;
         Ok(Self {
             events,
             _clients: [caller, callee],
@@ -149,7 +143,7 @@ impl Call {
         let took = began.elapsed().as_secs_f64() * 1_000.0;
         let settled = Instant::now();
         while settled.elapsed() < SETTLED_AFTER {
-            next(&self.events)?;
+            self.next()?;
         }
         let mut after = self.heard()?;
         // In the last second nothing is missing any more, or it is waited for.
@@ -175,7 +169,7 @@ impl Call {
         let mut heard = [None; 2];
         let began = Instant::now();
         while began.elapsed() < PATIENCE {
-            let Some(record) = next(&self.events)? else {
+            let Some(record) = self.next()? else {
                 continue;
             };
             if let Some(frames) = record.number("frames_received") {
@@ -189,6 +183,17 @@ impl Call {
             }
         }
         bail!("the clients say nothing any more")
+    }
+
+    /// The next event, if one comes soon. The end of the call is an error.
+    fn next(&self) -> Result<Option<Record>> {
+        let record = self.events.next()?;
+        if let Some(record) = &record
+            && record.name() == "ended"
+        {
+            bail!("the {} said {}", record.side.name(), record.event);
+        }
+        Ok(record)
     }
 }
 
@@ -204,29 +209,4 @@ impl Heard {
     fn missing_since(&self, before: &Self) -> f64 {
         (self.at_ms - before.at_ms) - FRAME_MS * (self.frames - before.frames)
     }
-}
-
-/// Waits for an event of that side and name.
-fn wait(events: &Receiver<Record>, side: Side, name: &str) -> Result<()> {
-    let began = Instant::now();
-    while began.elapsed() < PATIENCE {
-        if next(events)?.is_some_and(|record| record.side == side && record.name() == name) {
-            return Ok(());
-        }
-    }
-    bail!("no {name} from the {}", side.name());
-}
-
-/// The next event, if one comes soon. The end of the call is an error.
-fn next(events: &Receiver<Record>) -> Result<Option<Record>> {
-    if interrupt::came() {
-        bail!("interrupted");
-    }
-    let record = events.recv_timeout(Duration::from_millis(100)).ok();
-    if let Some(record) = &record
-        && ["error", "ended"].contains(&record.name())
-    {
-        bail!("the {} said {}", record.side.name(), record.event);
-    }
-    Ok(record)
 }

@@ -2,16 +2,15 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Instant;
 
 use anyhow::{Context, Result};
-use securecall_interop::network::Link;
+use securecall_interop::network::{Link, NetworkError};
 use securecall_quality::read_wav;
 
 use super::condition::Condition;
 use super::speech::Speech;
 use super::{COUNTED, Call, Direction, Recording};
-use crate::bench::resources::ProcessorTime;
+use crate::bench::resources::Meter;
 use crate::bench::world::World;
 use crate::call::conversation::{self, Observer, heard_by, said_by};
 use crate::call::record::{Record, Side};
@@ -32,24 +31,20 @@ pub(super) fn hold(
     let mut watcher = Watcher {
         link: &link,
         condition,
-        connected: None,
-        counting: None,
-        processor: None,
-        failed: None,
+        impaired: None,
+        meter: Meter::new(COUNTED),
     };
-    let people = Side::BOTH.map(|side| &world.people[side.index()].user);
-    let conversation = conversation::hold(people, directory, speech.seconds(), &mut watcher)?;
+    let conversation =
+        conversation::hold(world.users(), directory, speech.seconds(), &mut watcher)?;
     link.impair_udp(None)?;
-    if let Some(failed) = watcher.failed {
-        return Err(failed);
-    }
+    watcher.impaired.transpose()?;
     let records = &conversation.records;
     Ok(Call {
         directions: [
             direction(Side::Caller, speech, records, directory)?,
             direction(Side::Callee, speech, records, directory)?,
         ],
-        processor: watcher.processor.context("the call was too short")?,
+        processor: watcher.meter.processor.context("the call was too short")?,
     })
 }
 
@@ -83,32 +78,19 @@ fn direction(
 struct Watcher<'a> {
     link: &'a Link,
     condition: Condition,
-    connected: Option<Instant>,
-    counting: Option<ProcessorTime>,
-    processor: Option<[f64; 2]>,
-    failed: Option<anyhow::Error>,
+    impaired: Option<Result<(), NetworkError>>,
+    meter: Meter,
 }
 
 impl Observer for Watcher<'_> {
     fn event(&mut self, record: &Record) {
-        if self.connected.is_some() || record.name() != "connected" {
-            return;
+        self.meter.event(record);
+        if self.impaired.is_none() && record.name() == "connected" {
+            self.impaired = Some(self.link.impair_udp(Some(self.condition.impairment())));
         }
-        self.connected = Some(Instant::now());
-        let impaired = self.link.impair_udp(Some(self.condition.impairment()));
-        self.failed = impaired.err().map(Into::into);
     }
 
     fn tick(&mut self, processes: [u32; 2]) {
-        let [from, to] = COUNTED;
-        let since = self.connected.map_or(from, |connected| connected.elapsed());
-        if self.connected.is_none() || since < from || self.processor.is_some() {
-            return;
-        }
-        match &self.counting {
-            None => self.counting = ProcessorTime::begin(processes),
-            Some(counting) if since >= to => self.processor = counting.percent(),
-            Some(_) => {}
-        }
+        self.meter.tick(processes);
     }
 }
