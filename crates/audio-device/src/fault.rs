@@ -60,7 +60,7 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// This machine has no such sound device.
-    #[error("this machine has no {role}{}", available_text(.available))]
+    #[error("this machine has no {role}{}", available_text(.available, "by name it may have"))]
     NoDevice {
         /// `microphone` or `speaker`.
         role: &'static str,
@@ -68,7 +68,7 @@ pub enum OpenError {
         available: Vec<String>,
     },
     /// This machine has no sound device of this name.
-    #[error("this machine has no sound device {name:?}{}", available_text(.available))]
+    #[error("this machine has no sound device {name:?}{}", available_text(.available, "there are"))]
     UnknownDevice {
         /// As it was given.
         name: String,
@@ -147,7 +147,10 @@ impl OpenError {
             Self::SameFile { .. } => "give --mic and --speaker different files",
             Self::DiskFull { .. } => "make room on the disk, or record to another one",
             Self::UnknownDevice { .. } => "name one of those that are there",
-            Self::NoDevice { .. } | Self::DeviceUnusable { .. } | Self::NoSoundCardSupport => {
+            Self::NoDevice { .. } => {
+                "connect a sound device, name one as card:NAME, or use a file, a pipe or `null` for --mic and --speaker"
+            }
+            Self::DeviceUnusable { .. } | Self::NoSoundCardSupport => {
                 "connect a sound device, or use a file, a pipe or `null` for --mic and --speaker"
             }
         }
@@ -170,12 +173,13 @@ impl WavProblem {
     }
 }
 
-fn available_text(available: &[String]) -> String {
+/// What there is instead. Sound systems name ways to cards, too, whether or not there is a card at their end.
+fn available_text(available: &[String], words: &str) -> String {
     if available.is_empty() {
         return "; no sound device was found at all".to_owned();
     }
     let names: Vec<String> = available.iter().map(|name| format!("{name:?}")).collect();
-    format!("; there are: {}", names.join(", "))
+    format!("; {words}: {}", names.join(", "))
 }
 
 /// What went wrong with a device in use. The call goes on unless the caller decides otherwise.

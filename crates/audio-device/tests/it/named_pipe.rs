@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use securecall_audio_device::{
     MicrophoneSpec, SpeakerSpec, TICK_SAMPLES, Tick, open_microphone, open_speaker,
 };
@@ -40,6 +41,18 @@ fn drain(reader: &mut File) -> Vec<u8> {
     let mut bytes = Vec::new();
     let _ = reader.read_to_end(&mut bytes);
     bytes
+}
+
+/// Waits until the other end of this one is closed everywhere. A program that another test starts at this moment
+/// holds a copy of every open file until it has become that program.
+fn wait_for_end(end: &File, event: PollFlags) {
+    let mut ends = [PollFd::new(end, PollFlags::empty())];
+    let patience = Timespec {
+        tv_sec: 10,
+        tv_nsec: 0,
+    };
+    assert_eq!(poll(&mut ends, Some(&patience)), Ok(1));
+    assert_eq!(ends[0].revents(), event);
 }
 
 fn ticks_of(value: i16, ticks: usize) -> Vec<u8> {
@@ -95,12 +108,14 @@ fn a_writer_is_never_held_up_before_the_call_and_its_old_sound_is_not_heard() {
 fn a_second_writer_is_heard_after_the_first_has_gone() {
     let (_directory, path) = pipe();
     let mut microphone = open_microphone(&MicrophoneSpec::Raw(path.clone())).unwrap();
+    let beside = reader(&path);
     for value in [16_384, -16_384] {
         let mut writer = writer(&path);
         // The last byte is half a sample that must not shift what follows.
         writer.write_all(&ticks_of(value, 1)).unwrap();
         writer.write_all(&[1]).unwrap();
         drop(writer);
+        wait_for_end(&beside, PollFlags::HUP);
         let expected = f32::from(value) / 32_768.0;
         assert!(
             read(&mut *microphone, 1)
@@ -169,7 +184,10 @@ fn a_reader_that_goes_is_no_fault_and_the_next_one_is_served() {
     let first = reader(&path);
     let mut speaker = open_speaker(&SpeakerSpec::Raw(path.clone())).unwrap();
     speaker.write(&TICK);
+    let beside = writer(&path);
     drop(first);
+    wait_for_end(&beside, PollFlags::ERR);
+    drop(beside);
     speaker.write(&TICK);
     let mut second = reader(&path);
     speaker.write(&TICK);
