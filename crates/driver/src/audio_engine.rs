@@ -164,11 +164,11 @@ impl AudioEngine {
         self.devices = Some(devices);
     }
 
-    /// From now on a tick every 10 ms, and at once the two that make the first frame: the peer waits
-    /// for it. Nothing happens while something is missing, or if they run already.
-    pub(crate) fn start_ticks(&mut self, now: Instant) {
+    /// From a moment on a tick every 10 ms, with one before it at once, for two make the first frame,
+    /// and the peer waits for it. Nothing happens while something is missing, or if they run already.
+    pub(crate) fn start_ticks(&mut self, at: Instant) {
         if self.encoder.is_some() && self.devices.is_some() && self.next_tick.is_none() {
-            self.next_tick = Some(now.checked_sub(TICK).unwrap_or(now));
+            self.next_tick = Some(at.checked_sub(TICK).unwrap_or(at));
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! It begins with the endpoint's first order for the call, which never comes before the user has accepted it.
 
+mod first_tick;
 #[cfg(test)]
 mod packets;
 mod queues;
@@ -9,6 +10,7 @@ mod queues;
 use std::time::Duration;
 
 use securecall_audio_device::{AudioDevices, AudioSpec, DeviceWish};
+use securecall_crypto::Direction;
 use securecall_media::TICK_SAMPLES;
 use securecall_session::{
     CallHandle, MediaCommand, MediaEvent, MediaFailure, NamedCall, Protection,
@@ -16,6 +18,7 @@ use securecall_session::{
 use tokio::sync::watch;
 use web_time::Instant;
 
+use self::first_tick::FirstTick;
 use self::queues::Order;
 use crate::audio_engine::{AudioEngine, micros};
 use crate::clock;
@@ -50,6 +53,7 @@ impl CallMedia {
             audio: AudioEngine::new(clock::now(), outputs.clone(), audio, devices),
             outputs,
             levels,
+            first_tick: FirstTick::default(),
             closing: false,
         };
         tokio::spawn(task.run(orders));
@@ -83,6 +87,7 @@ struct Task {
     outputs: MediaOutputs,
     /// Whether levels are wanted.
     levels: bool,
+    first_tick: FirstTick,
     closing: bool,
 }
 
@@ -93,7 +98,11 @@ impl Task {
             if self.closing {
                 break;
             }
-            let wake = [self.peer.next_wake(), self.audio.next_wake()];
+            let wake = [
+                self.peer.next_wake(),
+                self.audio.next_wake(),
+                self.first_tick.next_wake(clock::now()),
+            ];
             // Orders first, so that the end of a call waits for nothing; datagrams last, so that
             // nobody on the network can keep ticks from their turn.
             tokio::select! {
@@ -158,6 +167,10 @@ impl Task {
     }
 
     fn start_audio(&mut self, protection: Protection) {
+        let Protection::Sealed { direction, .. } = &protection;
+        if *direction == Direction::CallerToCallee {
+            self.first_tick.follow();
+        }
         let started = self.peer.start_voice(protection);
         if let Err(error) = started.and_then(|()| self.audio.start()) {
             self.fail_here(error.to_string());
@@ -218,8 +231,10 @@ impl Task {
     /// Carries out what the transport wants. Ticks begin when there is a path and whatever else they need.
     fn drain(&mut self) {
         self.peer.drain();
-        if self.peer.is_path_up() {
-            self.audio.start_ticks(clock::now());
+        if self.peer.is_path_up()
+            && let Some(at) = self.first_tick.at(clock::now(), self.peer.heard_at())
+        {
+            self.audio.start_ticks(at);
         }
     }
 

@@ -66,6 +66,8 @@ pub(crate) struct PeerConnection {
     /// When the transport wants to be woken.
     deadline: Option<Instant>,
     voice: Option<Voice>,
+    /// When the peer's first frame came.
+    heard_at: Option<Instant>,
     told: Told,
     /// When figures are told next; `None` until the path is up.
     stats_at: Option<Instant>,
@@ -103,6 +105,7 @@ impl PeerConnection {
             transport: None,
             deadline: None,
             voice: None,
+            heard_at: None,
             told: Told::default(),
             stats_at: None,
             silent_at: None,
@@ -144,6 +147,11 @@ impl PeerConnection {
     /// Whether ICE and DTLS have been up.
     pub(crate) fn is_path_up(&self) -> bool {
         self.stats_at.is_some()
+    }
+
+    /// When the first frame of the peer came.
+    pub(crate) const fn heard_at(&self) -> Option<Instant> {
+        self.heard_at
     }
 
     /// How loud the peer is, once there is voice.
@@ -436,6 +444,7 @@ impl PeerConnection {
         };
         if voice.handle_frame(now, &mut frame).is_ok() {
             if self.told.first_frame() {
+                self.heard_at = Some(now);
                 self.outputs.event(MediaEvent::FirstFrameOpened);
             }
             self.authenticated(now);

@@ -104,18 +104,30 @@ impl Drop for Browser {
     }
 }
 
-/// Calls from one page to the other, prepared as the page understands it. Gives the time from dialing to connected, in ms, and
-/// the kind of path.
-pub(crate) fn call(signaling: &Signaling, prepare: &Value) -> Result<(f64, String)> {
+/// How a call between two pages came about.
+pub(crate) struct Connected {
+    /// From `createOffer()` to the `connectionState` of that name, in ms.
+    pub(crate) connected_ms: f64,
+    /// From `createOffer()` to the first packet of the other side's voice, in ms.
+    pub(crate) heard_ms: f64,
+    /// The kind of path.
+    pub(crate) route: String,
+}
+
+/// Calls from one page to the other, prepared as the page understands it.
+pub(crate) fn call(signaling: &Signaling, prepare: &Value) -> Result<Connected> {
     for side in Side::BOTH {
         signaling.tell(side, &json!({"prepare": prepare}))?;
         signaling.report(side, "prepared", CALL_PATIENCE)?;
     }
     signaling.tell(Side::Caller, &json!({"dial": true}))?;
     let report = signaling.report(Side::Caller, "connected", CALL_PATIENCE)?;
-    let took = report["connected"].as_f64();
-    let route = report["route"].as_str().unwrap_or_default().to_owned();
-    Ok((took.context("the page reports no time")?, route))
+    let time = |name: &str| report[name].as_f64().context("the page reports no time");
+    Ok(Connected {
+        connected_ms: time("connected")?,
+        heard_ms: time("heard")?,
+        route: report["route"].as_str().unwrap_or_default().to_owned(),
+    })
 }
 
 /// Ends the call.
