@@ -12,8 +12,8 @@ use crate::audio_engine::TICK;
 
 /// How long the caller waits for the first frame: the time that it takes to encode one, and some more.
 const PATIENCE: Duration = Duration::from_millis(5);
-/// How long before a tick the first frame came. Later ones come a little earlier: no encoder is as slow as one that begins.
-const MARGIN: Duration = Duration::from_millis(1);
+/// How long before a tick the first frame came: frames that are a little later than it must not miss their tick.
+const MARGIN: Duration = Duration::from_millis(4);
 
 /// Finds the moment of the first tick.
 #[derive(Debug, Default)]
