@@ -164,12 +164,23 @@ impl AudioEngine {
         self.devices = Some(devices);
     }
 
-    /// From a moment on a tick every 10 ms, with one before it at once, for two make the first frame,
-    /// and the peer waits for it. Nothing happens while something is missing, or if they run already.
-    pub(crate) fn start_ticks(&mut self, at: Instant) {
-        if self.encoder.is_some() && self.devices.is_some() && self.next_tick.is_none() {
-            self.next_tick = Some(at.checked_sub(TICK).unwrap_or(at));
-        }
+    /// Whether all is there for ticks to begin, and they have not begun.
+    pub(crate) const fn may_tick(&self) -> bool {
+        self.encoder.is_some() && self.devices.is_some() && self.next_tick.is_none()
+    }
+
+    /// From a moment on a tick every 10 ms. Call it when [`may_tick`](Self::may_tick) says so.
+    pub(crate) const fn start_ticks(&mut self, at: Instant) {
+        self.next_tick = Some(at);
+    }
+
+    /// A frame of silence out of turn.
+    pub(crate) fn silence(&mut self) -> Option<EncodedFrame<'_>> {
+        let encoder = self.encoder.as_mut()?;
+        let silence = [0.0; TICK_SAMPLES];
+        // Two ticks make a frame.
+        let _ = encoder.push(&silence);
+        encoder.push(&silence).ok().flatten()
     }
 
     /// When something is due.

@@ -18,7 +18,7 @@ use securecall_session::{
 use tokio::sync::watch;
 use web_time::Instant;
 
-use self::first_tick::FirstTick;
+use self::first_tick::{Begin, FirstTick};
 use self::queues::Order;
 use crate::audio_engine::{AudioEngine, micros};
 use crate::clock;
@@ -231,11 +231,23 @@ impl Task {
     /// Carries out what the transport wants. Ticks begin when there is a path and whatever else they need.
     fn drain(&mut self) {
         self.peer.drain();
-        if self.peer.is_path_up()
-            && let Some(at) = self.first_tick.at(clock::now(), self.peer.heard_at())
-        {
-            self.audio.start_ticks(at);
+        while self.peer.is_path_up() && self.audio.may_tick() {
+            let now = clock::now();
+            match self.first_tick.begin(now, self.peer.heard_at()) {
+                Begin::TickAt(at) => self.audio.start_ticks(at),
+                Begin::Greet => self.greet(now),
+                Begin::Wait => break,
+            }
         }
+    }
+
+    /// A frame of silence, by which the peer knows that we are there.
+    fn greet(&mut self, now: Instant) {
+        if let Some(frame) = self.audio.silence() {
+            self.peer.send_frame(now, frame);
+        }
+        self.peer.drain();
+        self.first_tick.greeted();
     }
 
     /// The last things: goodbye to the peer's transport, recordings, sockets.

@@ -2,7 +2,8 @@
 //!
 //! Both ends tick every 10 ms, each by its own clock, and a frame that comes right after a tick waits for the next one. The
 //! callee's path is up first, and its first frame is right behind the last packet that brings the caller's path up: a caller
-//! that began at once would just miss that frame, and so each frame of the call.
+//! that began at once would just miss that frame, and so each frame of the call. So it only says at once that it is there, by a
+//! frame of silence, and begins to tick by the frame that comes.
 
 use std::time::Duration;
 
@@ -15,11 +16,23 @@ const PATIENCE: Duration = Duration::from_millis(5);
 /// How long before a tick the first frame came: frames that are a little later than it must not miss their tick.
 const MARGIN: Duration = Duration::from_millis(4);
 
+/// What to do for ticks to begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Begin {
+    /// The first tick is due at this moment.
+    TickAt(Instant),
+    /// Say that we are there; it is too early for ticks.
+    Greet,
+    /// Wait.
+    Wait,
+}
+
 /// Finds the moment of the first tick.
 #[derive(Debug, Default)]
 pub(super) struct FirstTick {
     /// The peer has had its path first: its first frame is on its way.
     follows: bool,
+    has_greeted: bool,
     waits_until: Option<Instant>,
 }
 
@@ -29,16 +42,29 @@ impl FirstTick {
         self.follows = true;
     }
 
-    /// When ticks may begin, if it is not yet too early to say. There is a path; the first frame came at `heard_at`.
-    pub(super) fn at(&mut self, now: Instant, heard_at: Option<Instant>) -> Option<Instant> {
+    /// What to do now that there is a path; the first frame came at `heard_at`.
+    pub(super) fn begin(&mut self, now: Instant, heard_at: Option<Instant>) -> Begin {
         if !self.follows {
-            return Some(now);
+            // One that is due already: two make the first frame, and the peer waits for it.
+            return Begin::TickAt(now.checked_sub(TICK).unwrap_or(now));
+        }
+        if !self.has_greeted {
+            return Begin::Greet;
         }
         if let Some(heard_at) = heard_at {
-            return Some(next_of_grid(heard_at + MARGIN, now));
+            return Begin::TickAt(next_of_grid(heard_at + MARGIN, now));
         }
         let until = *self.waits_until.get_or_insert(now + PATIENCE);
-        (until <= now).then_some(now)
+        if until <= now {
+            Begin::TickAt(now)
+        } else {
+            Begin::Wait
+        }
+    }
+
+    /// The peer was told that we are there.
+    pub(super) const fn greeted(&mut self) {
+        self.has_greeted = true;
     }
 
     /// When to ask again, though nothing has happened.
@@ -63,39 +89,56 @@ mod tests {
         Duration::from_millis(milliseconds)
     }
 
+    /// Of a caller that has said that it is there.
+    fn following(now: Instant) -> FirstTick {
+        let mut first_tick = FirstTick::default();
+        first_tick.follow();
+        assert_eq!(first_tick.begin(now, None), Begin::Greet);
+        first_tick.greeted();
+        first_tick
+    }
+
     #[test]
     fn who_has_its_path_first_begins_at_once() {
-        let now = crate::clock::now();
+        let now = crate::clock::now() + TICK;
         let mut first_tick = FirstTick::default();
-        assert_eq!(first_tick.at(now, None), Some(now));
+        assert_eq!(first_tick.begin(now, None), Begin::TickAt(now - TICK));
         assert_eq!(first_tick.next_wake(now), None);
     }
 
     #[test]
-    fn the_caller_begins_by_the_first_frame() {
+    fn the_caller_says_that_it_is_there_and_begins_by_the_first_frame() {
+        let now = crate::clock::now();
+        let mut first_tick = following(now);
+        assert_eq!(first_tick.begin(now, None), Begin::Wait);
+        assert_eq!(first_tick.next_wake(now), Some(now + PATIENCE));
+        let heard = now + ms(2);
+        let begin = first_tick.begin(heard, Some(heard));
+        assert_eq!(begin, Begin::TickAt(heard + MARGIN));
+        // With devices that are late, ticks are where they would be.
+        for (late, ticks) in [(MARGIN, 0), (MARGIN + ms(1), 1), (MARGIN + ms(333), 34)] {
+            let begin = first_tick.begin(heard + late, Some(heard));
+            assert_eq!(begin, Begin::TickAt(heard + MARGIN + TICK * ticks));
+        }
+    }
+
+    #[test]
+    fn a_caller_that_is_heard_of_first_says_so_all_the_same() {
         let now = crate::clock::now();
         let mut first_tick = FirstTick::default();
         first_tick.follow();
-        assert_eq!(first_tick.at(now, None), None);
-        assert_eq!(first_tick.next_wake(now), Some(now + PATIENCE));
-        let heard = now + ms(2);
-        assert_eq!(first_tick.at(heard, Some(heard)), Some(heard + MARGIN));
-        // With devices that are late, ticks are where they would be.
-        let late = heard + ms(333);
-        let begins = first_tick.at(late, Some(heard));
-        assert_eq!(begins, Some(heard + MARGIN + ms(340)));
+        assert_eq!(first_tick.begin(now, Some(now)), Begin::Greet);
     }
 
     #[test]
     fn a_first_frame_that_is_lost_is_not_waited_for() {
         let now = crate::clock::now();
-        let mut first_tick = FirstTick::default();
-        first_tick.follow();
-        assert_eq!(first_tick.at(now, None), None);
-        assert_eq!(first_tick.at(now + ms(4), None), None);
+        let mut first_tick = following(now);
+        assert_eq!(first_tick.begin(now, None), Begin::Wait);
+        assert_eq!(first_tick.begin(now + ms(4), None), Begin::Wait);
         assert_eq!(first_tick.next_wake(now + ms(4)), Some(now + PATIENCE));
         let after = now + PATIENCE;
-        assert_eq!(first_tick.at(after, None), Some(after));
+        assert_eq!(first_tick.begin(after, None), Begin::TickAt(after));
         assert_eq!(first_tick.next_wake(after), None);
     }
 }
