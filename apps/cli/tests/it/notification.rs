@@ -88,10 +88,16 @@ fn a_notification_goes_away_when_the_ringing_ends() {
     let listener = listen(&bo, &bus, &[]);
     let mut caller = ada.talk(&["call", "peer"]);
     let shown = desktop.shown();
+    // Who is gone before it hears that it rings tells nobody, and the other side rings until the call's time is over.
+    caller.wait_for("ringing");
     caller.order("hangup");
     assert_eq!(caller.end().0, 0);
     assert!(matches!(desktop.next(), Asked::Close(number) if number == shown.number));
-    assert_eq!(listener.end().0, 4);
+    let (code, rest) = listener.end();
+    assert_eq!(
+        (code, &last(&rest, "missed")["why"]),
+        (4, &Value::from("caller_cancelled"))
+    );
 
     // Answered by an order, not on the desktop.
     let mut listener = listen(&bo, &bus, &[]);
