@@ -176,9 +176,10 @@ fn nothing_is_shown_where_it_is_not_wanted_or_nobody_needs_to_answer() {
     let desktop = Desktop::on(&bus, BUTTONS);
 
     // What is answered by itself.
-    let listener = listen(&bo, &bus, &["--answer", "contacts"]);
+    let mut listener = listen(&bo, &bus, &["--answer", "contacts"]);
     let mut caller = ada.talk(&["call", "peer"]);
     caller.wait_for("connected");
+    listener.wait_for("connected");
     caller.order("hangup");
     assert_eq!(caller.end().0, 0);
     assert_eq!(listener.end().0, 0);
