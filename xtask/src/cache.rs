@@ -13,6 +13,9 @@ use crate::workspace::{self, Workspace};
 /// What the whole target directory may take.
 const LIMIT: u64 = 20_000_000_000;
 
+/// How deep builds are: `fuzz`, a target, a profile.
+const MOST_NESTED: usize = 3;
+
 /// What is deleted when the limit is passed and our own crates' artefacts were not enough, least missed first: dependencies of
 /// dev builds, which take longest to build and which every run needs, come last.
 const LEAST_MISSED: &[&str] = &[
@@ -37,11 +40,18 @@ const JUST_MADE: Duration = Duration::from_secs(5 * 60);
 /// directories until the limit is kept.
 pub(crate) fn tidy(workspace: &Workspace) -> Result<()> {
     let before = size(workspace.target());
-    let names = own_artefact_names(&workspace::metadata(workspace.root(), &["--no-deps"])?);
+    let mut names = own_artefact_names(&workspace::metadata(workspace.root(), &["--no-deps"])?);
+    let fuzz = workspace.root().join("fuzz");
+    if fuzz.is_dir() {
+        names.extend(own_artefact_names(&workspace::metadata(
+            &fuzz,
+            &["--no-deps"],
+        )?));
+    }
     let now = SystemTime::now();
-    drop_own(workspace, &names, now - WORTH_KEEPING)?;
+    drop_own(workspace.target(), &names, now - WORTH_KEEPING)?;
     if size(workspace.target()) > LIMIT {
-        drop_own(workspace, &names, now - JUST_MADE)?;
+        drop_own(workspace.target(), &names, now - JUST_MADE)?;
     }
     for directory in LEAST_MISSED {
         if size(workspace.target()) <= LIMIT {
@@ -62,15 +72,30 @@ pub(crate) fn tidy(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// Drops artefacts of our own crates that are older than `oldest`.
-fn drop_own(workspace: &Workspace, names: &BTreeSet<String>, oldest: SystemTime) -> Result<()> {
-    for profile in ["debug", "release"] {
+/// Drops artefacts of our own crates that are older than `oldest`, whatever they were built for.
+fn drop_own(target: &Path, names: &BTreeSet<String>, oldest: SystemTime) -> Result<()> {
+    for profile in builds(target, MOST_NESTED) {
         for directory in ["deps", ".fingerprint", "build", "incremental", "examples"] {
-            let path = workspace.target().join(profile).join(directory);
-            drop_old(&path, names, oldest)?;
+            drop_old(&profile.join(directory), names, oldest)?;
         }
     }
     Ok(())
+}
+
+/// Where cargo has built below a directory: `debug`, and what is like it in the target directories of their own that fuzz targets
+/// and the web have.
+fn builds(directory: &Path, nested: usize) -> Vec<PathBuf> {
+    if directory.join(".fingerprint").is_dir() {
+        return vec![directory.to_path_buf()];
+    }
+    let Some(nested) = nested.checked_sub(1) else {
+        return Vec::new();
+    };
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let directories = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    directories
+        .flat_map(|entry| builds(&entry.path(), nested))
+        .collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "shown with one digit")]
@@ -101,10 +126,7 @@ fn drop_old(directory: &Path, names: &BTreeSet<String>, oldest: SystemTime) -> R
     };
     for entry in entries.flatten() {
         let file_name = entry.file_name();
-        let file_name = file_name.to_string_lossy();
-        let ours = file_name
-            .rsplit_once('-')
-            .is_some_and(|(name, _)| names.contains(name));
+        let ours = is_of(names, &file_name.to_string_lossy());
         let old = entry
             .metadata()
             .and_then(|metadata| metadata.modified())
@@ -114,6 +136,13 @@ fn drop_old(directory: &Path, names: &BTreeSet<String>, oldest: SystemTime) -> R
         }
     }
     Ok(())
+}
+
+/// Whether an artefact has one of these names: `it-HASH`, `libit-HASH.rlib`, or debug information, `it-HASH.it.HASH-cgu.0.rcgu.dwo`.
+fn is_of(names: &BTreeSet<String>, artefact: &str) -> bool {
+    let (stem, _) = artefact.split_once('.').unwrap_or((artefact, ""));
+    stem.rsplit_once('-')
+        .is_some_and(|(name, _)| names.contains(name))
 }
 
 fn remove(path: &Path) -> Result<()> {
@@ -154,6 +183,8 @@ mod tests {
             "libsecurecall_crypto-0123.rlib",
             "libsha2-0123.rlib",
             "securecall-0123",
+            "securecall-0123.securecall.45ab-cgu.0.rcgu.dwo",
+            "sha2-0123.sha2.45ab-cgu.0.rcgu.dwo",
         ] {
             fs::write(directory.path().join(name), "x").unwrap();
         }
@@ -167,19 +198,50 @@ mod tests {
             SystemTime::now() - Duration::from_secs(60),
         )
         .unwrap();
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 3);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 5);
         drop_old(
             directory.path(),
             &names,
             SystemTime::now() + Duration::from_secs(60),
         )
         .unwrap();
-        let left: Vec<_> = fs::read_dir(directory.path())
+        let mut left: Vec<_> = fs::read_dir(directory.path())
             .unwrap()
             .flatten()
             .map(|entry| entry.file_name())
             .collect();
-        assert_eq!(left, ["libsha2-0123.rlib"]);
+        left.sort();
+        assert_eq!(
+            left,
+            ["libsha2-0123.rlib", "sha2-0123.sha2.45ab-cgu.0.rcgu.dwo"]
+        );
+    }
+
+    #[test]
+    fn what_fuzz_targets_and_the_web_have_built_goes_too() {
+        let target = tempfile::tempdir().unwrap();
+        let profiles = [
+            "debug",
+            "release",
+            "fuzz/x86_64-unknown-linux-gnu/release",
+            "wasm/wasm32-unknown-unknown/debug",
+        ];
+        for profile in profiles {
+            for directory in [".fingerprint", "deps"] {
+                fs::create_dir_all(target.path().join(profile).join(directory)).unwrap();
+            }
+            let deps = target.path().join(profile).join("deps");
+            fs::write(deps.join("session-0123"), "x").unwrap();
+            fs::write(deps.join("libsha2-0123.rlib"), "x").unwrap();
+        }
+        let names = BTreeSet::from(["session".to_owned()]);
+        let now = SystemTime::now();
+        drop_own(target.path(), &names, now + Duration::from_secs(60)).unwrap();
+        for profile in profiles {
+            let left = fs::read_dir(target.path().join(profile).join("deps")).unwrap();
+            let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+            assert_eq!(left, ["libsha2-0123.rlib"], "{profile}");
+        }
     }
 
     #[test]

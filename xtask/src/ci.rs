@@ -15,6 +15,8 @@ use crate::failed_tests::FailedTests;
 use crate::layering;
 use crate::setup;
 use crate::shell;
+use crate::side_by_side::side_by_side;
+use crate::test_binary::TestBinary;
 use crate::wasm;
 use crate::web;
 use crate::workspace::{self, Workspace, processors};
@@ -24,6 +26,9 @@ const TEST_THREADS: &str = "RUST_TEST_THREADS";
 /// As many at least, where there are fewer processors: those that take long wait, for a call that nobody takes or a path that is
 /// not there, and leave a processor to others meanwhile.
 const MIN_TEST_THREADS: usize = 4;
+
+/// How many programs of tests that mostly wait run at a time: the command's take as long as all others together.
+const WAITING_AT_A_TIME: usize = 2;
 
 /// One thing CI checks.
 struct Step {
@@ -297,35 +302,43 @@ fn test_crates(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     result.with_context(|| failed.to_string())
 }
 
-/// Runs the integration tests, which mostly wait, and all others, which mostly compute, beside each other. The latter take what
-/// time the former leave, and what they print is shown when they have ended.
+/// Runs the integration tests that mostly wait beside each other, and all other tests, which mostly compute, beside those. The
+/// latter take what time the former leave. What tests print is shown when they have ended.
 fn test_side_by_side(workspace: &Workspace, failed: &mut FailedTests) -> Result<()> {
-    shell::run(cargo_test(workspace.cargo()).arg("--no-run"))?;
     let metadata = workspace::metadata(workspace.root(), &["--no-deps"])?;
+    let built = TestBinary::build(&mut cargo_test(workspace.cargo()), &metadata)?;
+    let (waiting, computing): (Vec<_>, Vec<_>) = built.into_iter().partition(|it| it.waits);
     let mut units = vec!["--lib", "--bins"];
     // Asked for by kind, they would be built once more for no test.
     units.extend(without_unit_tests(&metadata).flat_map(|name| ["--exclude", name]));
-    let computing = || {
-        [&units[..], &["--doc"]].map(|targets| {
-            let mut nice = workspace.command("nice");
+    let compute = || {
+        let nice = || workspace.command("nice");
+        let integration = computing.iter().map(|it| it.run(with_test_threads(nice())));
+        let mut results: Vec<_> = integration.collect();
+        results.extend([&units[..], &["--doc"]].map(|targets| {
+            let mut nice = nice();
             nice.arg(workspace.cargo().get_program());
             shell::run_whole(cargo_test(nice).args(targets))
-        })
+        }));
+        results
     };
-    let (waiting, computing) = thread::scope(|scope| {
-        let computing = scope.spawn(computing);
-        let mut waiting = cargo_test(workspace.cargo());
-        waiting.args(["--test", "*"]);
-        let waiting = shell::run_watched(&mut waiting, |line| failed.read(line));
-        (waiting, computing.join())
+    let (mut results, computed) = thread::scope(|scope| {
+        let compute = scope.spawn(compute);
+        let waited = side_by_side(&waiting, WAITING_AT_A_TIME, |it| {
+            it.run(with_test_threads(workspace.command("env")))
+        });
+        (waited, compute.join())
     });
-    let computing = computing.map_err(|_| anyhow!("the thread of `cargo test` panicked"))?;
-    let mut results = vec![waiting];
-    for (said, result) in computing {
+    results.extend(computed.map_err(|_| anyhow!("the thread of the tests panicked"))?);
+    let mut faults = Vec::new();
+    for (said, result) in results {
         said.lines().for_each(|line| failed.read(line));
-        results.push(result);
+        faults.extend(result.err().map(|error| format!("{error:#}")));
     }
-    results.into_iter().collect()
+    if !faults.is_empty() {
+        bail!("{}", faults.join("; "));
+    }
+    Ok(())
 }
 
 /// The packages whose manifests say that nothing but integration tests is to be run.
@@ -343,11 +356,16 @@ fn without_unit_tests(metadata: &Value) -> impl Iterator<Item = &str> {
 /// A `cargo test` of all crates, run by `cargo`.
 fn cargo_test(mut cargo: Command) -> Command {
     cargo.args(["test", "--locked", "--workspace", "--no-fail-fast"]);
+    with_test_threads(cargo)
+}
+
+/// A command that runs tests, so many of a program at a time as is good for them.
+fn with_test_threads(mut command: Command) -> Command {
     if env::var_os(TEST_THREADS).is_none() {
         let threads = processors().max(MIN_TEST_THREADS);
-        cargo.env(TEST_THREADS, threads.to_string());
+        command.env(TEST_THREADS, threads.to_string());
     }
-    cargo
+    command
 }
 
 /// Runs the demo as a user would, then reads what it says of itself. After the tests it must start at once.

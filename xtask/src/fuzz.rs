@@ -3,12 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, PoisonError};
-use std::thread;
 
 use anyhow::{Context, Result, bail};
 
 use crate::shell;
+use crate::side_by_side::side_by_side;
 use crate::workspace::{Workspace, processors};
 
 /// Runs every target of fuzz/ for three seconds on its committed corpus, with the compiler in use and no sanitizer.
@@ -18,11 +17,10 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         bail!("fuzz/Cargo.toml is missing");
     }
     let targets = targets(&workspace.root().join("fuzz/fuzz_targets"))?;
-    // All at once: cargo then links as many at a time as there are processors.
-    shell::run(&mut cargo_fuzz(workspace, "build"))?;
+    let built = build(workspace)?;
     // One run tells of all targets that fail, not of the first only.
     let failed = failed(&targets, processors(), |target| {
-        run_target(workspace, target)
+        run_target(workspace, &built, target)
     });
     if !failed.is_empty() {
         bail!("fuzz targets failed: {}", failed.join(", "));
@@ -31,28 +29,46 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-fn cargo_fuzz(workspace: &Workspace, what: &str) -> Command {
+/// Builds all at once: cargo then links as many at a time as there are processors. Gives the directory they are in.
+fn build(workspace: &Workspace) -> Result<PathBuf> {
+    let host = shell::output(Command::new("rustc").arg("-vV"))
+        .and_then(|version| version.lines().find_map(host_of).map(str::to_owned))
+        .context("rustc does not say what this machine is")?;
+    let directory = workspace.target().join("fuzz");
     let mut command = workspace.command("cargo-fuzz");
     command
-        .args(["fuzz", what, "--sanitizer", "none", "--target-dir"])
-        .arg(workspace.target().join("fuzz"));
-    command
+        .args(["fuzz", "build", "--sanitizer", "none", "--target", &host])
+        .arg("--target-dir")
+        .arg(&directory);
+    shell::run(&mut command)?;
+    Ok(directory.join(host).join("release"))
 }
 
-fn run_target(workspace: &Workspace, target: &str) -> Result<()> {
-    let mut command = cargo_fuzz(workspace, "run");
-    command.arg(target).arg(empty_corpus(workspace, target)?);
+/// The machine, if this line of `rustc -vV` tells it.
+fn host_of(line: &str) -> Option<&str> {
+    line.strip_prefix("host: ")
+}
+
+/// Runs what is built: `cargo fuzz run` would have cargo look through all crates again, for each target a second.
+fn run_target(workspace: &Workspace, built: &Path, target: &str) -> Result<()> {
+    // As `cargo fuzz run` has it.
+    let artifacts = workspace.root().join("fuzz/artifacts").join(target);
+    fs::create_dir_all(&artifacts)
+        .with_context(|| format!("cannot make {}", artifacts.display()))?;
+    let mut command = workspace.command(built.join(target));
+    command
+        .arg(format!("-artifact_prefix={}/", artifacts.display()))
+        .args([
+            "-max_total_time=3",
+            "-rss_limit_mb=4096",
+            "-verbosity=0",
+            "-print_final_stats=1",
+        ])
+        .arg(empty_corpus(workspace, target)?);
     let committed = workspace.root().join("fuzz/corpus").join(target);
     if committed.is_dir() {
         command.arg(committed);
     }
-    command.args([
-        "--",
-        "-max_total_time=3",
-        "-rss_limit_mb=4096",
-        "-verbosity=0",
-        "-print_final_stats=1",
-    ]);
     shell::run_whole(&mut command).1
 }
 
@@ -72,23 +88,13 @@ fn failed(
     at_a_time: usize,
     run: impl Fn(&str) -> Result<()> + Sync,
 ) -> Vec<String> {
-    let (next, failed) = (Mutex::new(targets.iter()), Mutex::new(Vec::new()));
-    let next = || next.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let work = || {
-        while let Some(target) = next() {
-            if let Err(error) = run(target) {
-                println!("✗ fuzz target {target}: {error:#}");
-                let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
-                failed.push(target.clone());
-            }
-        }
-    };
-    thread::scope(|scope| {
-        for _ in 0..at_a_time.max(1) {
-            scope.spawn(work);
-        }
+    let results = side_by_side(targets, at_a_time, |target| {
+        run(target).map_err(|error| {
+            println!("✗ fuzz target {target}: {error:#}");
+            target.clone()
+        })
     });
-    let mut failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut failed: Vec<_> = results.into_iter().filter_map(Result::err).collect();
     failed.sort();
     failed
 }
@@ -114,10 +120,17 @@ fn targets(directory: &Path) -> Result<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Condvar;
-    use std::time::Duration;
+    use std::sync::Mutex;
 
     use super::*;
+
+    #[test]
+    fn the_machine_is_the_one_that_rustc_names() {
+        let version =
+            "rustc 1.95.0\nbinary: rustc\nhost: x86_64-unknown-linux-gnu\nrelease: 1.95.0";
+        let host = version.lines().find_map(host_of);
+        assert_eq!(host, Some("x86_64-unknown-linux-gnu"));
+    }
 
     #[test]
     fn fuzz_targets_are_the_files_in_their_directory() {
@@ -152,23 +165,5 @@ mod tests {
         let mut ran = ran.into_inner().unwrap();
         ran.sort();
         assert_eq!(ran, targets);
-    }
-
-    #[test]
-    fn as_many_run_at_a_time_as_are_said() {
-        let targets = ["a", "b"].map(str::to_owned);
-        let (running, changed) = (Mutex::new(0), Condvar::new());
-        let failed = failed(&targets, 2, |target| {
-            let mut running = running.lock().unwrap();
-            *running += 1;
-            changed.notify_all();
-            let patience = Duration::from_secs(60);
-            let waited = changed.wait_timeout_while(running, patience, |running| *running < 2);
-            if waited.unwrap().1.timed_out() {
-                bail!("{target} ran alone");
-            }
-            Ok(())
-        });
-        assert_eq!(failed, Vec::<String>::new());
     }
 }

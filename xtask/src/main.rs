@@ -27,6 +27,8 @@ mod layering;
 mod mutants;
 mod setup;
 mod shell;
+mod side_by_side;
+mod test_binary;
 mod wasm;
 mod web;
 mod workspace;

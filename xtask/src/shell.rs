@@ -21,6 +21,14 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 
 /// Like [`run`], and shows each line of stdout to `watch` too. The program sees a pipe in place of a terminal.
 pub(crate) fn run_watched(command: &mut Command, mut watch: impl FnMut(&str)) -> Result<()> {
+    run_read(command, |printed| {
+        println!("{printed}");
+        watch(printed);
+    })
+}
+
+/// Like [`run`], but shows each line of stdout to `read` alone.
+pub(crate) fn run_read(command: &mut Command, mut read: impl FnMut(&str)) -> Result<()> {
     let line = line(command);
     println!("$ {line}");
     let mut child = command
@@ -30,9 +38,7 @@ pub(crate) fn run_watched(command: &mut Command, mut watch: impl FnMut(&str)) ->
     if let Some(stdout) = child.stdout.take() {
         for printed in BufReader::new(stdout).split(b'\n') {
             let printed = printed.with_context(|| format!("cannot read what `{line}` says"))?;
-            let printed = String::from_utf8_lossy(&printed);
-            println!("{printed}");
-            watch(&printed);
+            read(&String::from_utf8_lossy(&printed));
         }
     }
     let status = child.wait()?;

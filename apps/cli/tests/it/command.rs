@@ -190,6 +190,25 @@ pub(crate) fn end_with_bytes(command: &mut Command, input: &[u8]) -> Ended {
     }
 }
 
+/// The writing end of a pipe whose reader has gone. A program that another test starts at this moment holds a copy of every open
+/// file until it has become that program.
+pub(crate) fn pipe_without_reader() -> std::io::PipeWriter {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    #[cfg(unix)]
+    {
+        let mut end = libc::pollfd {
+            fd: std::os::fd::AsRawFd::as_raw_fd(&writer),
+            events: 0,
+            revents: 0,
+        };
+        // SAFETY: one pollfd that outlives the call, and an open descriptor.
+        let told = unsafe { libc::poll(&raw mut end, 1, 10_000) };
+        assert_eq!((told, end.revents), (1, libc::POLLERR));
+    }
+    writer
+}
+
 /// The names of the files in a directory; none if it is not there.
 pub(crate) fn files(directory: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(directory) else {

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::command::{Ended, Machine, end, expect, hand_on};
+use crate::command::{Ended, Machine, end, expect, hand_on, pipe_without_reader};
 use crate::talker::User;
 
 /// Where standard output goes.
@@ -37,9 +37,7 @@ fn run(machine: &Machine, arguments: &[&str], to: To) -> Ended {
             command.stdout(full);
         }
         To::BrokenPipe => {
-            let (reader, writer) = std::io::pipe().unwrap();
-            drop(reader);
-            command.stdout(writer);
+            command.stdout(pipe_without_reader());
         }
     }
     let child = command

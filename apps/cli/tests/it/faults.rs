@@ -41,7 +41,7 @@ fn a_reader_that_stalls_holds_up_neither_a_call_nor_its_end() {
     let mut listener = bo
         .machine
         .command(&arguments)
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::from(writer))
         .stderr(Stdio::null())
         .spawn()
@@ -49,6 +49,12 @@ fn a_reader_that_stalls_holds_up_neither_a_call_nor_its_end() {
 
     let mut caller = ada.talk(&["call", "peer"]);
     caller.wait_for("first_audio");
+    // The listener may know a moment later that it is connected, and takes this order no sooner.
+    let mut orders = listener.stdin.take().unwrap();
+    let is_verified = || bo.machine.json(&["contact", "list"])[0]["verified"] == true;
+    while !is_verified() {
+        orders.write_all(b"verify\n").unwrap();
+    }
     let process = libc::pid_t::try_from(listener.id()).unwrap();
     // SAFETY: a signal to a child that has not been waited for.
     assert_eq!(unsafe { libc::kill(process, libc::SIGINT) }, 0);
@@ -205,6 +211,8 @@ fn a_call_that_cannot_be_remembered_is_missed_until_it_can() {
     let mut caller = ada.talk(&["call", "peer"]);
     callee.wait_for("incoming");
     caller.wait_for("connected");
+    // A call that is hung up before this side is connected, too, is missed.
+    callee.wait_for("connected");
     caller.order("hangup");
     assert_eq!((caller.end().0, callee.end().0), (0, 0));
 }

@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::command::{Machine, files};
+use crate::command::{Machine, files, pipe_without_reader};
 
 #[test]
 fn a_new_identity_has_an_id_and_a_phrase_and_is_shown_again() {
@@ -104,14 +104,13 @@ fn an_identity_is_never_overwritten() {
 #[test]
 fn an_identity_whose_phrase_nobody_could_read_is_not_made() {
     let machine = Machine::new();
-    let mut child = machine
+    let status = machine
         .command(&["id", "new"])
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
+        .stdout(pipe_without_reader())
+        .status()
         .unwrap();
-    drop(child.stdout.take());
-    assert_eq!(child.wait().unwrap().code(), Some(6));
+    assert_eq!(status.code(), Some(6));
     let (code, error) = machine.refused(&["id", "show"]);
     assert_eq!((code, &error["kind"]), (2, &Value::from("no_identity")));
     machine.json(&["id", "new"]);

@@ -88,10 +88,16 @@ fn a_notification_goes_away_when_the_ringing_ends() {
     let listener = listen(&bo, &bus, &[]);
     let mut caller = ada.talk(&["call", "peer"]);
     let shown = desktop.shown();
+    // Who is gone before it hears that it rings tells nobody, and the other side rings until the call's time is over.
+    caller.wait_for("ringing");
     caller.order("hangup");
     assert_eq!(caller.end().0, 0);
     assert!(matches!(desktop.next(), Asked::Close(number) if number == shown.number));
-    assert_eq!(listener.end().0, 4);
+    let (code, rest) = listener.end();
+    assert_eq!(
+        (code, &last(&rest, "missed")["why"]),
+        (4, &Value::from("caller_cancelled"))
+    );
 
     // Answered by an order, not on the desktop.
     let mut listener = listen(&bo, &bus, &[]);
@@ -170,9 +176,10 @@ fn nothing_is_shown_where_it_is_not_wanted_or_nobody_needs_to_answer() {
     let desktop = Desktop::on(&bus, BUTTONS);
 
     // What is answered by itself.
-    let listener = listen(&bo, &bus, &["--answer", "contacts"]);
+    let mut listener = listen(&bo, &bus, &["--answer", "contacts"]);
     let mut caller = ada.talk(&["call", "peer"]);
     caller.wait_for("connected");
+    listener.wait_for("connected");
     caller.order("hangup");
     assert_eq!(caller.end().0, 0);
     assert_eq!(listener.end().0, 0);
