@@ -108,7 +108,7 @@ fn fields_of(event_type: &str) -> Vec<Field> {
             fields.push(("/candidates/0/sdpMLineIndex", index, Kind::Number, false));
         }
         "m.call.select_answer" => {
-            fields.push(("/selected_party_id", "selected_party_id", Kind::Text, true))
+            fields.push(("/selected_party_id", "selected_party_id", Kind::Text, true));
         }
         "m.call.reject" | "m.call.hangup" => {}
         "m.call.negotiate" => {
