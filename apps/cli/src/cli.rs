@@ -8,6 +8,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use securecall_driver::{MicrophoneSpec, ProcessingChoice, SpeakerSpec};
 
+use crate::config::KeyNameParser;
 use crate::secret::Secret;
 
 /// What `--version` prints.
@@ -60,6 +61,9 @@ pub(crate) enum Command {
     /// People: share yourself, add others
     #[command(subcommand)]
     Contact(ContactCommand),
+    /// Settings: show them, set them
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Call somebody
     Call(CallOptions),
     /// Wait for calls
@@ -122,6 +126,34 @@ pub(crate) enum ContactCommand {
         /// Name, SecureCall ID, Matrix ID or contact link
         who: String,
     },
+}
+
+/// `securecall config …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print what holds: what is set, else the default
+    Get {
+        /// The setting
+        #[arg(value_parser = KeyNameParser)]
+        key: String,
+    },
+    /// Set it, in config.toml
+    Set {
+        /// The setting
+        #[arg(value_parser = KeyNameParser)]
+        key: String,
+        /// The value; of a password or a secret better none here, where others can see it: it is asked for, or read from standard input
+        #[arg(allow_hyphen_values = true)]
+        value: Option<Secret>,
+    },
+    /// Remove it from config.toml
+    Unset {
+        /// The setting
+        #[arg(value_parser = KeyNameParser)]
+        key: String,
+    },
+    /// List all settings, and what each does
+    List,
 }
 
 /// `securecall contact add`

@@ -68,6 +68,7 @@ mod randomness;
 #[cfg(test)]
 mod sample_contacts;
 mod sealed_file;
+mod settings_file;
 mod storage_error;
 mod store_error;
 mod unlock;
@@ -75,12 +76,14 @@ mod unlock;
 pub use content::{AccountData, Contact, Content, Identity};
 pub use directory::{OpenToOthers, PrivacyError, default_directory, make_private, open_to_others};
 pub use keyring::KeyringError;
+pub use layout::SETTINGS_FILE;
 pub use lock::{SessionLock, SessionLockError};
 pub use open_error::{NoAccount, NoIdentity, OpenError};
 pub use passphrases::Passphrases;
 pub use profile::{ChangeError, Profile};
 pub use proof::{PastedError, Proof, ProofError};
 pub use randomness::NoRandomness;
+pub use settings_file::change_settings;
 pub use storage_error::StorageError;
 pub use store_error::StoreError;
 

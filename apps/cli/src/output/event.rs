@@ -40,6 +40,19 @@ pub(crate) enum Event {
     },
     /// How many contacts there are; printed by `contact list` when there are none.
     Contacts { count: usize },
+    /// One setting, and who says so.
+    Setting {
+        key: &'static str,
+        /// Null where there is none, and of a secret where nobody has asked for it.
+        value: Option<Secret>,
+        source: SettingSource,
+        /// Not shown but by `config get`.
+        secret: bool,
+        about: &'static str,
+        /// People have asked for the value alone.
+        #[serde(skip)]
+        alone: bool,
+    },
     /// Our own contact link.
     Link {
         deep_link: String,
@@ -162,6 +175,29 @@ pub(crate) enum Event {
         message: Line,
         help: Option<Line>,
     },
+}
+
+/// Who says what a setting is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SettingSource {
+    /// Its environment variable.
+    Environment,
+    /// `config.toml`.
+    File,
+    /// Nobody.
+    Default,
+}
+
+impl SettingSource {
+    /// What a person is told.
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Environment => "environment",
+            Self::File => "set",
+            Self::Default => "default",
+        }
+    }
 }
 
 /// A contact before it was changed.
@@ -301,6 +337,7 @@ impl Event {
             | Self::Account { .. }
             | Self::Contact { .. }
             | Self::Contacts { .. }
+            | Self::Setting { .. }
             | Self::Link { .. }
             | Self::Handler { .. }
             | Self::Check { .. }
@@ -355,6 +392,17 @@ impl Event {
                 let id = id.as_deref().unwrap_or("-");
                 format!("{name}\t{matrix_id}\t{id}\t{key}")
             }
+            Self::Setting {
+                value, alone: true, ..
+            } => value.as_ref()?.expose().to_owned(),
+            Self::Setting {
+                key,
+                value,
+                source,
+                about,
+                alone: false,
+                ..
+            } => setting_words(key, value.as_ref(), *source, about, terminal),
             // `doctor` paints its lines itself.
             Self::Check { .. }
             | Self::Contacts { .. }
@@ -411,6 +459,22 @@ impl Event {
             // People read it on standard error.
             Self::Error { .. } => return None,
         })
+    }
+}
+
+/// A setting on one line with tabs, or on two for a person at a terminal.
+fn setting_words(
+    key: &str,
+    value: Option<&Secret>,
+    source: SettingSource,
+    about: &str,
+    terminal: bool,
+) -> String {
+    let value = value.map_or("-", Secret::expose);
+    let source = source.words();
+    match terminal {
+        true => format!("{key} = {value} ({source})\n  {about}"),
+        false => format!("{key}\t{value}\t{source}\t{about}"),
     }
 }
 

@@ -8,6 +8,7 @@ mod calls;
 mod changes;
 mod command;
 mod config;
+mod config_command;
 mod contacts;
 #[cfg(target_os = "linux")]
 mod desktop;
