@@ -71,6 +71,7 @@ pub(crate) async fn run(
     let mut config = ClientConfig::new(profile.identity()?.key_pair(), profile.replay_memory());
     let people = People::new(profile, settings.domain());
     config.contacts = people.known_keys();
+    config.ring = plan::ring_policy(settings.ring());
     config.answer = plan::answer_policy(plan.answer);
     config.inbound = plan::call_options(&plan.media);
     config.audio = plan::audio(&plan.media);

@@ -347,6 +347,17 @@ impl From<OsString> for RingTone {
     }
 }
 
+/// `ring` in `config.toml`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Ring {
+    /// Whoever calls
+    Anyone,
+    /// People whose key is in the contacts
+    Contacts,
+    /// Nobody
+    Nobody,
+}
+
 /// `--answer`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Answer {

@@ -11,7 +11,7 @@ use securecall_driver::{MicrophoneSpec, Reach, ServerSources, SpeakerSpec};
 use securecall_profile::SETTINGS_FILE;
 
 use crate::alerts::AlertSettings;
-use crate::cli::{Answer, MediaOptions, RequireChoice, RingTone, RouteChoice, Switch};
+use crate::cli::{Answer, MediaOptions, RequireChoice, Ring, RingTone, RouteChoice, Switch};
 use crate::error::{ErrorKind, Failure};
 use crate::server_settings::{
     Hidden, ServerSettings, credential, secret, stun_servers, turn_servers,
@@ -31,6 +31,7 @@ pub(crate) struct Settings {
     speaker: Option<SpeakerSpec>,
     require: Option<RequireChoice>,
     route: Option<RouteChoice>,
+    ring: Option<Ring>,
     answer: Option<Answer>,
     ring_tone: Option<RingTone>,
     ring_device: Option<String>,
@@ -81,6 +82,11 @@ impl Settings {
         self.domain
             .clone()
             .unwrap_or_else(ServerName::default_domain)
+    }
+
+    /// Who may make it ring.
+    pub(crate) fn ring(&self) -> Ring {
+        self.ring.unwrap_or(Ring::Anyone)
     }
 
     /// Who is answered without asking.
@@ -186,6 +192,7 @@ impl Settings {
             "speaker" => self.speaker = Some(value.parse().map_err(text)?),
             "require" => self.require = Some(choice(value)?),
             "route" => self.route = Some(choice(value)?),
+            "ring" => self.ring = Some(ring(value)?),
             "answer" => self.answer = Some(choice(value)?),
             "ring_tone" => self.ring_tone = Some(OsString::from(value).into()),
             // The default card is what rings without it.
@@ -272,6 +279,11 @@ fn domain(value: &str) -> Result<ServerName, String> {
         ));
     }
     value.parse().map_err(text)
+}
+
+/// Not what rings: whoever looks for that is told where it is.
+fn ring(value: &str) -> Result<Ring, String> {
+    choice(value).map_err(|reason| format!("{reason}; what rings is 'ring_tone'"))
 }
 
 fn choice<T: ValueEnum>(value: &str) -> Result<T, String> {
@@ -375,8 +387,23 @@ mod tests {
             wrong.message.ends_with("'none' is not one of 'on', 'off'"),
             "{wrong}"
         );
-        // Kept for who may ring.
-        assert!(from_file("ring = 'contacts'").is_err());
+    }
+
+    #[test]
+    fn who_may_ring_is_another_setting_than_what_rings() {
+        let ring = |text: &str| from_file(text).map(|settings| settings.ring());
+        assert_eq!(ring("").unwrap(), Ring::Anyone);
+        for (text, who) in [
+            ("ring = 'anyone'", Ring::Anyone),
+            ("ring = 'contacts'\nring_tone = 'off'", Ring::Contacts),
+            ("ring = 'nobody'", Ring::Nobody),
+        ] {
+            assert_eq!(ring(text).unwrap(), who);
+        }
+        let message = ring("ring = 'bell.wav'").unwrap_err().message;
+        let expected =
+            "'bell.wav' is not one of 'anyone', 'contacts', 'nobody'; what rings is 'ring_tone'";
+        assert!(message.ends_with(expected), "{message}");
     }
 
     #[test]

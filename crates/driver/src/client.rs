@@ -96,6 +96,7 @@ impl Client {
             Config {
                 matrix_id: account.matrix_id().clone(),
                 device: account.own_device().clone(),
+                ring: config.ring,
                 answer: config.answer,
                 inbound: config.inbound,
                 relay_available: servers.borrow().can_relay(),

@@ -58,5 +58,5 @@ pub use securecall_relay_client::TlsTrust;
 pub use securecall_session::{
     AnswerPolicy, CallError, CallHandle, CallHandles, CallOptions, Callee, CommandError, Contact,
     EndReason, Event as CallEvent, ExitClass, MissedReason, NamedCall, PathRoute, Peer,
-    RefusedReason, Require, Route, Tier, WireCallId,
+    RefusedReason, Require, RingPolicy, Route, Tier, WireCallId,
 };

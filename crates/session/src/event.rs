@@ -59,6 +59,8 @@ pub enum RefusedReason {
     ReplayMemoryFull,
     /// The call does not have the tier that the user requires.
     TierTooLow,
+    /// The user lets nobody ring, or contacts only.
+    RingPolicy,
 }
 
 impl RefusedReason {
@@ -69,6 +71,7 @@ impl RefusedReason {
             Self::NoRelay => "no_relay",
             Self::ReplayMemoryFull => "replay_memory_full",
             Self::TierTooLow => "tier_too_low",
+            Self::RingPolicy => "ring_policy",
         }
     }
 }

@@ -1,10 +1,12 @@
 //! What a run is for, and what that is to the client.
 
 use securecall_audio_device::ProcessingChoice;
-use securecall_driver::{AnswerPolicy, AudioSpec, CallOptions, Callee, PlaceError, Require, Route};
+use securecall_driver::{
+    AnswerPolicy, AudioSpec, CallOptions, Callee, PlaceError, Require, RingPolicy, Route,
+};
 use securecall_profile::who::Person;
 
-use crate::cli::{Answer, MediaOptions, RequireChoice, RouteChoice};
+use crate::cli::{Answer, MediaOptions, RequireChoice, Ring, RouteChoice};
 use crate::error::Failure;
 
 /// What the command is for.
@@ -64,6 +66,15 @@ pub(super) fn audio(media: &MediaOptions) -> AudioSpec {
         processing: media
             .processing
             .map_or(ProcessingChoice::Automatic, Into::into),
+    }
+}
+
+/// Who may make it ring.
+pub(super) const fn ring_policy(ring: Ring) -> RingPolicy {
+    match ring {
+        Ring::Anyone => RingPolicy::Anyone,
+        Ring::Contacts => RingPolicy::Contacts,
+        Ring::Nobody => RingPolicy::Nobody,
     }
 }
 

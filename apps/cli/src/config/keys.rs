@@ -45,7 +45,7 @@ impl Key {
 }
 
 /// All of them, in the order in which they are told.
-pub(crate) static KEYS: [Key; 16] = [
+pub(crate) static KEYS: [Key; 17] = [
     Key::new(
         "domain",
         Some("stealthx.tech"),
@@ -72,9 +72,14 @@ pub(crate) static KEYS: [Key; 16] = [
         "how calls may travel: direct, relay; without it direct for contacts, relay for others",
     ),
     Key::new(
+        "ring",
+        Some("anyone"),
+        "who may make it ring: anyone, contacts, nobody; all others get no answer at all",
+    ),
+    Key::new(
         "answer",
         Some("ask"),
-        "who is answered without asking: ask (nobody), contacts, auto (everybody)",
+        "who of them is answered without asking: ask (nobody), contacts, auto (everybody)",
     ),
     Key::new(
         "ring_tone",

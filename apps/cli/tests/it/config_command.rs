@@ -198,7 +198,7 @@ fn a_list_has_every_setting_and_no_secret() {
 
     let listed = machine.json(&["config", "list"]);
     let with = |key: &str| listed.iter().find(|setting| setting["key"] == key).unwrap();
-    assert_eq!(listed.len(), 16);
+    assert_eq!(listed.len(), 17);
     for setting in &listed {
         assert!(setting["about"].as_str().unwrap().len() > 9, "{setting}");
         assert_eq!(
@@ -226,7 +226,7 @@ fn a_list_has_every_setting_and_no_secret() {
 
     let lines = machine.run(&["config", "list"]).stdout;
     assert!(!lines.contains("swordfish"), "{lines}");
-    assert_eq!(lines.lines().count(), 16);
+    assert_eq!(lines.lines().count(), 17);
     let line = |key: &str| {
         lines
             .lines()

@@ -13,7 +13,7 @@ use super::{Endpoint, MAX_ARRIVED, MAX_ARRIVED_OF_ONE};
 use crate::EndReason;
 use crate::call::Call;
 use crate::call_handle::NamedCall;
-use crate::config::{AnswerPolicy, MAX_LIFETIME};
+use crate::config::{AnswerPolicy, MAX_LIFETIME, RingPolicy};
 use crate::event::{Event, MissedReason, Peer, RefusedReason};
 use crate::io::Io;
 use crate::output::{InboundSignal, Output};
@@ -49,6 +49,10 @@ impl Endpoint {
         };
         let identity = invite.identity;
         let peer = self.identify(now, &call, &identity, signal.sender)?;
+        // Before all that could make us answer, be it only that the clocks differ.
+        if let Some(why) = self.unwanted(&identity) {
+            return Err(self.refuse(now, &call, peer, why));
+        }
         self.check_tier(now, &call, &peer, Tier::with(Some(&identity)))?;
         let stranger = !self.contacts.contains(&identity);
         let fresh = is_fresh(wallclock_ms, invite.sent_at);
@@ -130,6 +134,11 @@ impl Endpoint {
         if self.sealed_calls.contains(arrived.invite.call) {
             // It can only be a call of ours: then the peer chose its ID to fit.
             return;
+        }
+        // Again, for the contacts may have changed since it came, and a call of ours to the same person may be over. Whoever has
+        // called them meanwhile has answered.
+        if let Some(why) = self.unwanted(&identity).filter(|_| !promised) {
+            return self.report(now, call, arrived.peer, Why::Refused(why));
         }
         if arrived.rings_until <= now {
             let why = Why::Missed(MissedReason::NotAnswered);
@@ -273,6 +282,20 @@ impl Endpoint {
         })
     }
 
+    /// Why the user does not want to be rung by somebody; `None` if they do not mind.
+    fn unwanted(&self, identity: &IdentityKey) -> Option<RefusedReason> {
+        let may_ring = match self.config.ring {
+            RingPolicy::Anyone => true,
+            RingPolicy::Contacts => self.contacts.contains(identity),
+            RingPolicy::Nobody => false,
+        };
+        // Whom we are calling just now does not ring: with glare, their call becomes ours.
+        let is_glare = self
+            .current()
+            .is_some_and(|it| it.is_with(identity) && it.is_unanswered_call_of_ours());
+        (!may_ring && !is_glare).then_some(RefusedReason::RingPolicy)
+    }
+
     /// Whatever brings a call here: it must have the tier that the user requires.
     fn check_tier(
         &mut self,
@@ -326,6 +349,7 @@ mod tests {
                 device_id: "DEVICE".parse().unwrap(),
                 olm_key: OlmKey::from_bytes([1; 32]),
             },
+            ring: RingPolicy::Anyone,
             answer: AnswerPolicy::Ask,
             inbound: CallOptions {
                 require,

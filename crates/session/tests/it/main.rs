@@ -35,6 +35,7 @@ mod renewal;
 mod replay_memory;
 mod reports;
 mod retries;
+mod ring_policy;
 mod roaming;
 mod routes;
 mod setup_time;
