@@ -126,6 +126,29 @@ pub(crate) enum ContactCommand {
         /// Name, SecureCall ID, Matrix ID or contact link
         who: String,
     },
+    /// Show a contact, or whether somebody else is blocked
+    Show {
+        /// Name, SecureCall ID, Matrix ID or contact link
+        who: String,
+    },
+    /// Let somebody, contact or not, never ring again
+    Block {
+        /// Name, SecureCall ID, Matrix ID or contact link
+        who: String,
+    },
+    /// Undo `block`
+    Unblock {
+        /// Name, SecureCall ID, Matrix ID or contact link
+        who: String,
+    },
+    /// Refuse calls with a contact that have less protection than this
+    Require {
+        /// Name, SecureCall ID, Matrix ID or contact link
+        who: String,
+        /// The least protection; the strictest of this, --require and the setting `require` holds
+        #[arg(value_enum)]
+        least: ContactRequire,
+    },
 }
 
 /// `securecall config …`
@@ -314,7 +337,7 @@ pub(crate) struct MediaOptions {
     /// How the call may travel; needed to call or answer people who are not contacts
     #[arg(long, value_enum)]
     pub(crate) route: Option<RouteChoice>,
-    /// Refuse calls with less protection than this
+    /// Refuse calls with less protection than this; the strictest of all that is required holds
     #[arg(long, value_enum)]
     pub(crate) require: Option<RequireChoice>,
     /// What rings when a call comes in: a WAV file, or off for no tone at all [default: a tone of our own]; on sound cards only
@@ -396,9 +419,22 @@ pub(crate) enum RouteChoice {
     Relay,
 }
 
-/// `--require`
+/// `contact require`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ContactRequire {
+    /// End-to-end encrypted between two known keys
+    Securecall,
+    /// No more than is required of every call
+    Any,
+    /// Nothing is said of this contact
+    Default,
+}
+
+/// `--require`, from the least to the strictest
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum RequireChoice {
+    /// Whatever the other side can do
+    Any,
     /// End-to-end encrypted between two known keys
     Securecall,
 }

@@ -119,7 +119,8 @@ impl Settings {
             speaker: options.speaker.clone().or_else(|| self.speaker.clone()),
             processing: options.processing,
             route: options.route.or(self.route),
-            require: options.require.or(self.require),
+            // Here nothing wins but the strictest.
+            require: options.require.max(self.require),
             ring: options.ring.clone().or_else(|| self.ring_tone.clone()),
             duration: options.duration,
         }
@@ -190,7 +191,7 @@ impl Settings {
             "domain" => self.domain = Some(domain(value)?),
             "mic" => self.mic = Some(value.parse().map_err(text)?),
             "speaker" => self.speaker = Some(value.parse().map_err(text)?),
-            "require" => self.require = Some(choice(value)?),
+            "require" => self.require = self.require.max(Some(choice(value)?)),
             "route" => self.route = Some(choice(value)?),
             "ring" => self.ring = Some(ring(value)?),
             "answer" => self.answer = Some(choice(value)?),
@@ -472,6 +473,30 @@ mod tests {
             ..no_options()
         };
         assert_eq!(settings.media(&options).mic, Some(MicrophoneSpec::Null));
+    }
+
+    #[test]
+    fn of_what_is_required_the_strictest_holds_wherever_it_is_said() {
+        const ANY: Option<RequireChoice> = Some(RequireChoice::Any);
+        const SECURECALL: Option<RequireChoice> = Some(RequireChoice::Securecall);
+        let required = |file: &str, variable: &'static str, option| {
+            let mut settings = from_file(file).unwrap();
+            let environment = |key: &Key| (key.name == "require").then(|| variable.into());
+            if !variable.is_empty() {
+                settings.take_environment(environment).unwrap();
+            }
+            let options = MediaOptions {
+                require: option,
+                ..no_options()
+            };
+            settings.media(&options).require
+        };
+        let file = "require = 'securecall'";
+        assert_eq!(required(file, "any", ANY), SECURECALL);
+        assert_eq!(required("require = 'any'", "securecall", ANY), SECURECALL);
+        assert_eq!(required("require = 'any'", "any", SECURECALL), SECURECALL);
+        assert_eq!(required("", "", ANY), ANY);
+        assert_eq!(required("", "", None), None);
     }
 
     #[test]

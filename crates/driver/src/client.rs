@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use securecall_matrix::{Account, Inbox};
-use securecall_session::{Config, Contacts, Endpoint};
+use securecall_session::{Config, Endpoint};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -102,7 +102,7 @@ impl Client {
                 relay_available: servers.borrow().can_relay(),
             },
             config.identity,
-            Contacts::new(config.contacts),
+            config.contacts,
             remembered.as_deref(),
         )?;
         // While the homeserver is waited for.

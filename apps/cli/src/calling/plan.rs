@@ -2,7 +2,7 @@
 
 use securecall_audio_device::ProcessingChoice;
 use securecall_driver::{
-    AnswerPolicy, AudioSpec, CallOptions, Callee, PlaceError, Require, RingPolicy, Route,
+    AnswerPolicy, AudioSpec, CallOptions, Callee, Contacts, PlaceError, Require, RingPolicy, Route,
 };
 use securecall_profile::who::Person;
 
@@ -30,14 +30,18 @@ pub(crate) struct Plan {
 ///
 /// # Errors
 ///
-/// The person's key is not known.
-pub(crate) fn callee(person: &Person, media: &MediaOptions) -> Result<Callee, Failure> {
+/// The person is blocked, or their key is not known.
+pub(crate) fn callee(
+    person: &Person,
+    media: &MediaOptions,
+    contacts: &Contacts,
+) -> Result<Callee, Failure> {
     let callee = Callee {
         identity: person.id.map(|id| id.identity_key()),
         matrix_id: person.matrix_id.clone(),
     };
-    callee
-        .identity(call_options(media).require)
+    contacts
+        .identity_of(&callee, call_options(media).require)
         .map_err(PlaceError::Refused)?;
     Ok(callee)
 }
@@ -49,11 +53,10 @@ pub(super) fn call_options(media: &MediaOptions) -> CallOptions {
             RouteChoice::Direct => Route::Direct,
             RouteChoice::Relay => Route::Relay,
         }),
-        require: media
-            .require
-            .map_or(Require::Any, |RequireChoice::Securecall| {
-                Require::SecureCall
-            }),
+        require: media.require.map_or(Require::Any, |require| match require {
+            RequireChoice::Any => Require::Any,
+            RequireChoice::Securecall => Require::SecureCall,
+        }),
         ..CallOptions::default()
     }
 }

@@ -63,8 +63,8 @@ pub(crate) static KEYS: [Key; 17] = [
     ),
     Key::new(
         "require",
-        None,
-        "securecall: refuses calls that are not end-to-end encrypted between known keys",
+        Some("any"),
+        "the least protection that calls may have: any, securecall; the strictest of all that is said holds",
     ),
     Key::new(
         "route",

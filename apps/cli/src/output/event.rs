@@ -1,8 +1,8 @@
 //! The events: their fields as JSON, and what a plain line says of them. `docs/cli.md` is their contract.
 
 use securecall_contact::{MatrixId, NameLabel, SecureCallId};
-use securecall_profile::Contact;
 use securecall_profile::contact_book::Finding;
+use securecall_profile::{Contact, Requirement};
 use serde::Serialize;
 
 use super::queue::{LeftOut, Weight};
@@ -35,8 +35,18 @@ pub(crate) enum Event {
         matrix_id: String,
         link: Option<String>,
         verified: bool,
+        /// They do not ring, and are not called.
+        blocked: bool,
+        /// What calls with them must be like, if anything is said.
+        require: Option<&'static str>,
         /// How it was before, where adding it has changed somebody known.
         previous: Option<Previous>,
+    },
+    /// Somebody who is no contact, and whether they are blocked.
+    Person {
+        id: Option<String>,
+        matrix_id: String,
+        blocked: bool,
     },
     /// How many contacts there are; printed by `contact list` when there are none.
     Contacts { count: usize },
@@ -293,7 +303,7 @@ impl From<&Failure> for Event {
 
 impl Event {
     /// A contact as it is now.
-    pub(crate) fn contact(contact: &Contact) -> Self {
+    pub(crate) fn contact(contact: &Contact, blocked: bool) -> Self {
         Self::Contact {
             name: contact.name.clone(),
             id: contact.id.as_ref().map(SecureCallId::to_string),
@@ -302,13 +312,15 @@ impl Event {
                 .link()
                 .map(|link| link.with_name(NameLabel::new(&contact.name)).to_string()),
             verified: contact.verified,
+            blocked,
+            require: contact.require.map(Requirement::as_str),
             previous: None,
         }
     }
 
     /// A contact that was added, as it is now and as it was.
-    pub(crate) fn found(finding: &Finding) -> Self {
-        let mut event = Self::contact(&finding.after());
+    pub(crate) fn found(finding: &Finding, blocked: bool) -> Self {
+        let mut event = Self::contact(&finding.after(), blocked);
         if let (Self::Contact { previous, .. }, Some(before)) = (&mut event, finding.before())
             && finding.change().is_some()
         {
@@ -336,6 +348,7 @@ impl Event {
             Self::Identity { .. }
             | Self::Account { .. }
             | Self::Contact { .. }
+            | Self::Person { .. }
             | Self::Contacts { .. }
             | Self::Setting { .. }
             | Self::Link { .. }
@@ -382,6 +395,8 @@ impl Event {
                 id,
                 matrix_id,
                 verified,
+                blocked,
+                require,
                 ..
             } => {
                 let key = match (id, verified) {
@@ -390,7 +405,18 @@ impl Event {
                     (Some(_), true) => "verified",
                 };
                 let id = id.as_deref().unwrap_or("-");
-                format!("{name}\t{matrix_id}\t{id}\t{key}")
+                let blocked = if *blocked { "\tblocked" } else { "" };
+                let require = require.map_or_else(String::new, |it| format!("\trequires {it}"));
+                format!("{name}\t{matrix_id}\t{id}\t{key}{blocked}{require}")
+            }
+            Self::Person {
+                id,
+                matrix_id,
+                blocked,
+            } => {
+                let id = id.as_deref().unwrap_or("-");
+                let blocked = if *blocked { "blocked" } else { "not blocked" };
+                format!("-\t{matrix_id}\t{id}\tno contact\t{blocked}")
             }
             Self::Setting {
                 value, alone: true, ..
@@ -470,7 +496,8 @@ fn setting_words(
     about: &str,
     terminal: bool,
 ) -> String {
-    let value = value.map_or("-", Secret::expose);
+    // One with line breaks in it is still one setting.
+    let value = value.map_or_else(|| "-".into(), |value| Line::from(value.expose()));
     let source = source.words();
     match terminal {
         true => format!("{key} = {value} ({source})\n  {about}"),

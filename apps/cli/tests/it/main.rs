@@ -32,6 +32,7 @@ mod manual;
 mod networks;
 mod notification;
 mod pictures;
+mod policy;
 #[cfg(unix)]
 mod private;
 mod profile;

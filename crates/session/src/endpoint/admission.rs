@@ -50,7 +50,7 @@ impl Endpoint {
         let identity = invite.identity;
         let peer = self.identify(now, &call, &identity, signal.sender)?;
         // Before all that could make us answer, be it only that the clocks differ.
-        if let Some(why) = self.unwanted(&identity) {
+        if let Some(why) = self.unwanted(&identity, signal.sender) {
             return Err(self.refuse(now, &call, peer, why));
         }
         self.check_tier(now, &call, &peer, Tier::with(Some(&identity)))?;
@@ -137,7 +137,8 @@ impl Endpoint {
         }
         // Again, for the contacts may have changed since it came, and a call of ours to the same person may be over. Whoever has
         // called them meanwhile has answered.
-        if let Some(why) = self.unwanted(&identity).filter(|_| !promised) {
+        let unwanted = self.unwanted(&identity, &arrived.peer.matrix_id);
+        if let Some(why) = unwanted.filter(|_| !promised) {
             return self.report(now, call, arrived.peer, Why::Refused(why));
         }
         if arrived.rings_until <= now {
@@ -283,7 +284,10 @@ impl Endpoint {
     }
 
     /// Why the user does not want to be rung by somebody; `None` if they do not mind.
-    fn unwanted(&self, identity: &IdentityKey) -> Option<RefusedReason> {
+    fn unwanted(&self, identity: &IdentityKey, sender: &MatrixId) -> Option<RefusedReason> {
+        if self.contacts.decision(Some(identity), sender).blocked {
+            return Some(RefusedReason::Blocked);
+        }
         let may_ring = match self.config.ring {
             RingPolicy::Anyone => true,
             RingPolicy::Contacts => self.contacts.contains(identity),
@@ -296,7 +300,7 @@ impl Endpoint {
         (!may_ring && !is_glare).then_some(RefusedReason::RingPolicy)
     }
 
-    /// Whatever brings a call here: it must have the tier that the user requires.
+    /// Whatever brings a call here: it must have the tier that the user requires of every call, and of this caller's.
     fn check_tier(
         &mut self,
         now: Instant,
@@ -304,7 +308,11 @@ impl Endpoint {
         peer: &Peer,
         tier: Tier,
     ) -> Result<(), SignalRefused> {
-        if self.config.inbound.require.is_met_by(tier) {
+        let of_caller = self
+            .contacts
+            .decision(Some(&peer.id.identity_key()), &peer.matrix_id);
+        let require = self.config.inbound.require.max(of_caller.require);
+        if require.is_met_by(tier) {
             Ok(())
         } else {
             Err(self.refuse(now, call, peer.clone(), RefusedReason::TierTooLow))
@@ -338,10 +346,10 @@ mod tests {
 
     use super::*;
     use crate::config::{CallOptions, Config};
-    use crate::contacts::Contacts;
+    use crate::contacts::{Contacts, Rule};
     use crate::tier::Require;
 
-    fn endpoint(require: Require) -> Endpoint {
+    fn endpoint(require: Require, contacts: Contacts) -> Endpoint {
         let identity = IdentityKeyPair::from_seed(&IdentitySeed::from_bytes([1; 32]));
         let config = Config {
             matrix_id: "@ada:example.org".parse().unwrap(),
@@ -357,10 +365,15 @@ mod tests {
             },
             relay_available: false,
         };
-        Endpoint::new(config, identity, Contacts::default(), None).unwrap()
+        Endpoint::new(config, identity, contacts, None).unwrap()
     }
 
-    fn check(require: Require, tier: Tier) -> (Result<(), SignalRefused>, Output) {
+    /// A call of this tier, where this is required of every call, and that of the caller's.
+    fn check(
+        require: Require,
+        of_caller: Require,
+        tier: Tier,
+    ) -> (Result<(), SignalRefused>, Output) {
         #[expect(clippy::disallowed_methods, reason = "any time will do")]
         let now = Instant::now();
         let identity = IdentityKeyPair::from_seed(&IdentitySeed::from_bytes([2; 32]));
@@ -370,7 +383,13 @@ mod tests {
             name: None,
             new_address: false,
         };
-        let mut endpoint = endpoint(require);
+        let rule = Rule {
+            identity: None,
+            matrix_id: peer.matrix_id.clone(),
+            blocked: false,
+            require: of_caller,
+        };
+        let mut endpoint = endpoint(require, Contacts::default().with_rules([rule]));
         let call = NamedCall {
             handle: endpoint.handles.issue(),
             id: CallId::from_random([3; 16]).into(),
@@ -381,13 +400,19 @@ mod tests {
 
     #[test]
     fn a_call_of_too_low_a_tier_is_refused_and_the_user_told() {
-        let (result, output) = check(Require::SecureCall, Tier::Matrix);
-        let too_low = RefusedReason::TierTooLow;
-        assert_eq!(result, Err(SignalRefused::Rules(too_low)));
-        assert!(
-            matches!(output, Output::Event(Event::Refused { why, .. }) if why == too_low),
-            "{output:?}"
-        );
+        // The strictest wins, whoever says it.
+        for (require, of_caller) in [
+            (Require::SecureCall, Require::Any),
+            (Require::Any, Require::SecureCall),
+        ] {
+            let (result, output) = check(require, of_caller, Tier::Matrix);
+            let too_low = RefusedReason::TierTooLow;
+            assert_eq!(result, Err(SignalRefused::Rules(too_low)));
+            assert!(
+                matches!(output, Output::Event(Event::Refused { why, .. }) if why == too_low),
+                "{output:?}"
+            );
+        }
     }
 
     #[test]
@@ -397,7 +422,7 @@ mod tests {
             (Require::Any, Tier::SecureCall),
             (Require::Any, Tier::Matrix),
         ] {
-            let (result, output) = check(require, tier);
+            let (result, output) = check(require, require, tier);
             assert_eq!(result, Ok(()), "{require:?} {tier:?}");
             assert!(matches!(output, Output::Timeout(_)), "{output:?}");
         }

@@ -4,6 +4,7 @@
 mod admission;
 mod arrivals;
 mod attacks;
+mod blocked;
 mod call_names;
 mod clocks;
 mod connecting;

@@ -27,6 +27,7 @@ fn every_reason_tier_and_kind_of_path_has_the_name_that_is_written_down() {
         RefusedReason::ReplayMemoryFull,
         RefusedReason::TierTooLow,
         RefusedReason::RingPolicy,
+        RefusedReason::Blocked,
     ];
     assert_eq!(
         refused.map(RefusedReason::as_str),
@@ -35,7 +36,8 @@ fn every_reason_tier_and_kind_of_path_has_the_name_that_is_written_down() {
             "no_relay",
             "replay_memory_full",
             "tier_too_low",
-            "ring_policy"
+            "ring_policy",
+            "blocked"
         ]
     );
     let tiers = [Tier::Matrix, Tier::SecureCall];
