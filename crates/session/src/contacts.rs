@@ -206,3 +206,38 @@ impl Contacts {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use securecall_contact::ServerName;
+    use securecall_crypto::{IdentityKeyPair, IdentitySeed};
+
+    use super::*;
+
+    #[test]
+    fn a_rule_about_a_key_holds_for_every_account_that_stands_for_it_whoever_names_the_key() {
+        let identity = IdentityKeyPair::from_seed(&IdentitySeed::from_bytes([3; 32])).public();
+        let server: ServerName = "other.example".parse().unwrap();
+        let address = MatrixId::of_securecall_id(&SecureCallId::new(&identity), &server);
+        let account: MatrixId = "@ada:example.org".parse().unwrap();
+        let rule = Rule {
+            identity: Some(identity),
+            matrix_id: "@ada:old.example".parse().unwrap(),
+            blocked: true,
+            require: Require::SecureCall,
+        };
+        let known = Contacts::new([Contact {
+            name: "Ada".to_owned(),
+            identity,
+            matrix_id: account.clone(),
+        }]);
+        let expected = Decision {
+            blocked: true,
+            require: Require::SecureCall,
+        };
+        let rules = Contacts::default().with_rules([rule.clone()]);
+        assert_eq!(rules.decision(None, &address), expected);
+        assert_eq!(rules.decision(None, &account), Decision::default());
+        assert_eq!(known.with_rules([rule]).decision(None, &account), expected);
+    }
+}
