@@ -30,6 +30,7 @@ mod signals;
 mod standard_streams;
 mod teller;
 
+pub(crate) use people::known;
 pub(crate) use plan::{Goal, Plan, callee};
 pub(crate) use standard_streams::check_streams;
 
@@ -70,7 +71,8 @@ pub(crate) async fn run(
     output.write_behind();
     let mut config = ClientConfig::new(profile.identity()?.key_pair(), profile.replay_memory());
     let people = People::new(profile, settings.domain());
-    config.contacts = people.known_keys();
+    config.contacts = people.known();
+    config.ring = plan::ring_policy(settings.ring());
     config.answer = plan::answer_policy(plan.answer);
     config.inbound = plan::call_options(&plan.media);
     config.audio = plan::audio(&plan.media);

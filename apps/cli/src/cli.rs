@@ -8,6 +8,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use securecall_driver::{MicrophoneSpec, ProcessingChoice, SpeakerSpec};
 
+use crate::config::KeyNameParser;
 use crate::secret::Secret;
 
 /// What `--version` prints.
@@ -60,6 +61,9 @@ pub(crate) enum Command {
     /// People: share yourself, add others
     #[command(subcommand)]
     Contact(ContactCommand),
+    /// Settings: show them, set them
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Call somebody
     Call(CallOptions),
     /// Wait for calls
@@ -122,6 +126,57 @@ pub(crate) enum ContactCommand {
         /// Name, SecureCall ID, Matrix ID or contact link
         who: String,
     },
+    /// Show a contact, or whether somebody else is blocked
+    Show {
+        /// Name, SecureCall ID, Matrix ID or contact link
+        who: String,
+    },
+    /// Let somebody, contact or not, never ring again
+    Block {
+        /// Name, SecureCall ID, Matrix ID or contact link
+        who: String,
+    },
+    /// Undo `block`
+    Unblock {
+        /// Name, SecureCall ID, Matrix ID or contact link
+        who: String,
+    },
+    /// Refuse calls with a contact that have less protection than this
+    Require {
+        /// Name, SecureCall ID, Matrix ID or contact link
+        who: String,
+        /// The least protection; the strictest of this, --require and the setting `require` holds
+        #[arg(value_enum)]
+        least: ContactRequire,
+    },
+}
+
+/// `securecall config …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print what holds: what is set, else the default
+    Get {
+        /// The setting
+        #[arg(value_parser = KeyNameParser)]
+        key: String,
+    },
+    /// Set it, in config.toml
+    Set {
+        /// The setting
+        #[arg(value_parser = KeyNameParser)]
+        key: String,
+        /// The value; of a password or a secret better none here, where others can see it: it is asked for, or read from standard input
+        #[arg(allow_hyphen_values = true)]
+        value: Option<Secret>,
+    },
+    /// Remove it from config.toml
+    Unset {
+        /// The setting
+        #[arg(value_parser = KeyNameParser)]
+        key: String,
+    },
+    /// List all settings, and what each does
+    List,
 }
 
 /// `securecall contact add`
@@ -282,7 +337,7 @@ pub(crate) struct MediaOptions {
     /// How the call may travel; needed to call or answer people who are not contacts
     #[arg(long, value_enum)]
     pub(crate) route: Option<RouteChoice>,
-    /// Refuse calls with less protection than this
+    /// Refuse calls with less protection than this; the strictest of all that is required holds
     #[arg(long, value_enum)]
     pub(crate) require: Option<RequireChoice>,
     /// What rings when a call comes in: a WAV file, or off for no tone at all [default: a tone of our own]; on sound cards only
@@ -313,6 +368,17 @@ impl From<OsString> for RingTone {
             Self::File(value.into())
         }
     }
+}
+
+/// `ring` in `config.toml`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Ring {
+    /// Whoever calls
+    Anyone,
+    /// People whose key is in the contacts
+    Contacts,
+    /// Nobody
+    Nobody,
 }
 
 /// `--answer`
@@ -353,9 +419,22 @@ pub(crate) enum RouteChoice {
     Relay,
 }
 
-/// `--require`
+/// `contact require`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ContactRequire {
+    /// End-to-end encrypted between two known keys
+    Securecall,
+    /// No more than is required of every call
+    Any,
+    /// Nothing is said of this contact
+    Default,
+}
+
+/// `--require`, from the least to the strictest
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum RequireChoice {
+    /// Whatever the other side can do
+    Any,
     /// End-to-end encrypted between two known keys
     Securecall,
 }

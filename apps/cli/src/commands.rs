@@ -13,6 +13,7 @@ use crate::output::Output;
 mod account;
 mod call;
 mod completions;
+mod config;
 mod contact;
 mod doctor;
 mod id;
@@ -45,6 +46,10 @@ pub(crate) fn run(cli: Cli, output: Output, started_at: Instant) -> Result<ExitC
             profile.display()
         ));
     }
+    // It puts settings right that are wrong.
+    if let Command::Config(command) = cli.command {
+        return config::run(&profile, command, output);
+    }
     let settings = Settings::read(&profile)?;
     let context = Context {
         profile,
@@ -62,7 +67,9 @@ pub(crate) fn run(cli: Cli, output: Output, started_at: Instant) -> Result<ExitC
         Command::Listen(options) => listen::run(context, &options),
         Command::Open(options) => open::run(context, &options),
         Command::InstallHandler { remove } => install_handler::run(&context, remove),
-        Command::Completions { .. } | Command::Man | Command::Doctor(_) => Ok(ExitCode::Done),
+        Command::Completions { .. } | Command::Man | Command::Doctor(_) | Command::Config(_) => {
+            Ok(ExitCode::Done)
+        }
     }
 }
 

@@ -1,6 +1,5 @@
 //! Settings: options before environment before `config.toml`.
 
-use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
@@ -9,36 +8,20 @@ use std::path::Path;
 use clap::ValueEnum;
 use securecall_contact::ServerName;
 use securecall_driver::{MicrophoneSpec, Reach, ServerSources, SpeakerSpec};
+use securecall_profile::SETTINGS_FILE;
 
 use crate::alerts::AlertSettings;
-use crate::cli::{Answer, MediaOptions, RequireChoice, RingTone, RouteChoice, Switch};
+use crate::cli::{Answer, MediaOptions, RequireChoice, Ring, RingTone, RouteChoice, Switch};
 use crate::error::{ErrorKind, Failure};
 use crate::server_settings::{
     Hidden, ServerSettings, credential, secret, stun_servers, turn_servers,
 };
 
-/// The file in the profile directory.
-const FILE_NAME: &str = "config.toml";
+mod file;
+mod keys;
 
-/// Every key of the file. Each may also be given as the environment variable `SECURECALL_<KEY>`.
-const KEYS: [&str; 16] = [
-    "domain",
-    "mic",
-    "speaker",
-    "require",
-    "route",
-    "answer",
-    "ring_tone",
-    "ring_device",
-    "notifications",
-    "loopback",
-    "stun",
-    "turn",
-    "turn_user",
-    "turn_password",
-    "turn_secret",
-    "homeserver_turn",
-];
+pub(crate) use file::{EditError, with, without};
+pub(crate) use keys::{KEYS, Key, KeyNameParser, find, help_for};
 
 /// What environment and file say. [`Settings::media`] puts the options before them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -48,6 +31,7 @@ pub(crate) struct Settings {
     speaker: Option<SpeakerSpec>,
     require: Option<RequireChoice>,
     route: Option<RouteChoice>,
+    ring: Option<Ring>,
     answer: Option<Answer>,
     ring_tone: Option<RingTone>,
     ring_device: Option<String>,
@@ -70,12 +54,27 @@ impl Settings {
     ///
     /// An unknown key (naming the nearest), a value that does not fit, a file that is not TOML.
     pub(crate) fn read(profile: &Path) -> Result<Self, Failure> {
+        let path = profile.join(SETTINGS_FILE);
+        Self::of(&read_text(&path)?, &path)
+    }
+
+    /// The same with this text for the one in `path`.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub(crate) fn of(text: &str, path: &Path) -> Result<Self, Failure> {
         let mut settings = Self::default();
-        settings.read_file(&profile.join(FILE_NAME))?;
-        settings.read_environment(|name| env::var_os(name))?;
+        settings.take_text(text, path)?;
+        settings.take_environment(Key::in_environment)?;
         let contradiction = settings.servers.contradiction();
         contradiction.map_err(|reason| of_servers(&reason))?;
         Ok(settings)
+    }
+
+    /// Whether this is a value for the key: `Err` says what is.
+    pub(crate) fn check(key: &Key, value: &str) -> Result<(), String> {
+        Self::default().set(key.name, value)
     }
 
     /// The domain where an address names none.
@@ -83,6 +82,11 @@ impl Settings {
         self.domain
             .clone()
             .unwrap_or_else(ServerName::default_domain)
+    }
+
+    /// Who may make it ring.
+    pub(crate) fn ring(&self) -> Ring {
+        self.ring.unwrap_or(Ring::Anyone)
     }
 
     /// Who is answered without asking.
@@ -115,7 +119,8 @@ impl Settings {
             speaker: options.speaker.clone().or_else(|| self.speaker.clone()),
             processing: options.processing,
             route: options.route.or(self.route),
-            require: options.require.or(self.require),
+            // Here nothing wins but the strictest.
+            require: options.require.max(self.require),
             ring: options.ring.clone().or_else(|| self.ring_tone.clone()),
             duration: options.duration,
         }
@@ -135,35 +140,8 @@ impl Settings {
         }
     }
 
-    fn read_file(&mut self, path: &Path) -> Result<(), Failure> {
-        let text = match fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-                ) =>
-            {
-                return Ok(());
-            }
-            Err(error) => {
-                let help = match error.kind() {
-                    io::ErrorKind::InvalidData => "it has to be a text in UTF-8",
-                    _ => {
-                        "this user must be able to read it; without it, everything is as by default"
-                    }
-                };
-                return Err(invalid(path.display(), error).help(help));
-            }
-        };
-        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-            let line = error.span().map_or(1, |span| {
-                text[..span.start.min(text.len())].lines().count().max(1)
-            });
-            invalid(path.display(), format!("line {line}: {}", error.message()))
-                .help("each line is a setting and its text in quotes, such as answer = \"ask\"")
-        })?;
-        for (key, value) in table {
+    fn take_text(&mut self, text: &str, path: &Path) -> Result<(), Failure> {
+        for (key, value) in table(text, path)? {
             let toml::Value::String(value) = value else {
                 // A key that does not exist is called that, whatever its value is.
                 known(&key, path)?;
@@ -185,14 +163,13 @@ impl Settings {
         Ok(())
     }
 
-    fn read_environment(&mut self, read: impl Fn(&str) -> Option<OsString>) -> Result<(), Failure> {
-        for key in KEYS {
-            let name = format!("SECURECALL_{}", key.to_ascii_uppercase());
-            let Some(value) = read(&name).filter(|value| !value.is_empty()) else {
+    fn take_environment(&mut self, read: impl Fn(&Key) -> Option<OsString>) -> Result<(), Failure> {
+        for key in &KEYS {
+            let Some(value) = read(key) else {
                 continue;
             };
-            self.set_from_environment(key, &value)
-                .map_err(|reason| invalid(&name, reason))?;
+            self.set_from_environment(key.name, &value)
+                .map_err(|reason| invalid(key.variable(), reason))?;
         }
         Ok(())
     }
@@ -214,8 +191,9 @@ impl Settings {
             "domain" => self.domain = Some(domain(value)?),
             "mic" => self.mic = Some(value.parse().map_err(text)?),
             "speaker" => self.speaker = Some(value.parse().map_err(text)?),
-            "require" => self.require = Some(choice(value)?),
+            "require" => self.require = self.require.max(Some(choice(value)?)),
             "route" => self.route = Some(choice(value)?),
+            "ring" => self.ring = Some(ring(value)?),
             "answer" => self.answer = Some(choice(value)?),
             "ring_tone" => self.ring_tone = Some(OsString::from(value).into()),
             // The default card is what rings without it.
@@ -243,28 +221,53 @@ fn of_servers(reason: &str) -> Failure {
 }
 
 /// Something whose value is wrong.
-fn invalid(place: impl std::fmt::Display, reason: impl std::fmt::Display) -> Failure {
+pub(crate) fn invalid(place: impl std::fmt::Display, reason: impl std::fmt::Display) -> Failure {
     Failure::new(ErrorKind::InvalidConfig, format!("{place}: {reason}"))
         .help("`docs/cli.md` says what each setting takes")
 }
 
 fn known(key: &str, path: &Path) -> Result<(), Failure> {
-    if KEYS.contains(&key) {
-        return Ok(());
+    match find(key) {
+        Some(_) => Ok(()),
+        None => Err(invalid(path.display(), format!("unknown key '{key}'")).help(help_for(key))),
     }
-    let nearest = match key {
-        // As homeservers and others call it.
-        "turn_uri" | "turn_uris" | "turn_url" | "turn_server" | "turn_servers" => "turn",
-        _ => KEYS
-            .into_iter()
-            .min_by_key(|known| edit_distance(key, known))
-            .unwrap_or_default(),
-    };
-    let failure = invalid(path.display(), format!("unknown key '{key}'"));
-    Err(failure.help(format!(
-        "did you mean '{nearest}'? The settings are {}",
-        KEYS.join(", ")
-    )))
+}
+
+/// The text of the file; an empty one where there is none.
+///
+/// # Errors
+///
+/// It cannot be read, or is no text.
+pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
+    match fs::read_to_string(path) {
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(String::new())
+        }
+        read => read.map_err(|error| {
+            let help = match error.kind() {
+                io::ErrorKind::InvalidData => "it has to be a text in UTF-8",
+                _ => "this user must be able to read it; without it, everything is as by default",
+            };
+            invalid(path.display(), error).help(help)
+        }),
+    }
+}
+
+/// What a text sets, as it is written.
+///
+/// # Errors
+///
+/// It is not TOML.
+pub(crate) fn table(text: &str, path: &Path) -> Result<toml::Table, Failure> {
+    text.parse().map_err(|error: toml::de::Error| {
+        invalid(path.display(), EditError::not_toml(text, &error))
+            .help("each line is a setting and its text in quotes, such as answer = \"ask\"")
+    })
 }
 
 /// A server name. Whoever writes a URL has perhaps the homeserver in mind, whose host is another name as often as not: so
@@ -277,6 +280,11 @@ fn domain(value: &str) -> Result<ServerName, String> {
         ));
     }
     value.parse().map_err(text)
+}
+
+/// Not what rings: whoever looks for that is told where it is.
+fn ring(value: &str) -> Result<Ring, String> {
+    choice(value).map_err(|reason| format!("{reason}; what rings is 'ring_tone'"))
 }
 
 fn choice<T: ValueEnum>(value: &str) -> Result<T, String> {
@@ -298,34 +306,14 @@ fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
-/// Levenshtein's distance: how many characters to add, drop or change.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let above = row[j + 1];
-            row[j + 1] = (diagonal + usize::from(x != *y))
-                .min(above + 1)
-                .min(row[j] + 1);
-            diagonal = above;
-        }
-    }
-    row[b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn from_file(text: &str) -> Result<Settings, Failure> {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join(FILE_NAME);
-        fs::write(&path, text).unwrap();
         let mut settings = Settings::default();
-        settings.read_file(&path).map(|()| settings)
+        let taken = settings.take_text(text, Path::new(SETTINGS_FILE));
+        taken.map(|()| settings)
     }
 
     fn no_options() -> MediaOptions {
@@ -400,8 +388,23 @@ mod tests {
             wrong.message.ends_with("'none' is not one of 'on', 'off'"),
             "{wrong}"
         );
-        // Kept for who may ring.
-        assert!(from_file("ring = 'contacts'").is_err());
+    }
+
+    #[test]
+    fn who_may_ring_is_another_setting_than_what_rings() {
+        let ring = |text: &str| from_file(text).map(|settings| settings.ring());
+        assert_eq!(ring("").unwrap(), Ring::Anyone);
+        for (text, who) in [
+            ("ring = 'anyone'", Ring::Anyone),
+            ("ring = 'contacts'\nring_tone = 'off'", Ring::Contacts),
+            ("ring = 'nobody'", Ring::Nobody),
+        ] {
+            assert_eq!(ring(text).unwrap(), who);
+        }
+        let message = ring("ring = 'bell.wav'").unwrap_err().message;
+        let expected =
+            "'bell.wav' is not one of 'anyone', 'contacts', 'nobody'; what rings is 'ring_tone'";
+        assert!(message.ends_with(expected), "{message}");
     }
 
     #[test]
@@ -454,13 +457,12 @@ mod tests {
     #[test]
     fn options_win_over_environment_and_environment_over_file() {
         let mut settings = from_file("mic = 'null'\nanswer = 'ask'\nspeaker = 'a.wav'").unwrap();
-        let environment = |name: &str| match name {
-            "SECURECALL_ANSWER" => Some("contacts".into()),
-            "SECURECALL_MIC" => Some("tone:300".into()),
-            "SECURECALL_SPEAKER" => Some("".into()),
+        let environment = |key: &Key| match key.name {
+            "answer" => Some("contacts".into()),
+            "mic" => Some("tone:300".into()),
             _ => None,
         };
-        settings.read_environment(environment).unwrap();
+        settings.take_environment(environment).unwrap();
         assert_eq!(settings.answer(None), Answer::Contacts);
         assert_eq!(settings.answer(Some(Answer::Auto)), Answer::Auto);
         let media = settings.media(&no_options());
@@ -474,11 +476,34 @@ mod tests {
     }
 
     #[test]
+    fn of_what_is_required_the_strictest_holds_wherever_it_is_said() {
+        const ANY: Option<RequireChoice> = Some(RequireChoice::Any);
+        const SECURECALL: Option<RequireChoice> = Some(RequireChoice::Securecall);
+        let required = |file: &str, variable: &'static str, option| {
+            let mut settings = from_file(file).unwrap();
+            let environment = |key: &Key| (key.name == "require").then(|| variable.into());
+            if !variable.is_empty() {
+                settings.take_environment(environment).unwrap();
+            }
+            let options = MediaOptions {
+                require: option,
+                ..no_options()
+            };
+            settings.media(&options).require
+        };
+        let file = "require = 'securecall'";
+        assert_eq!(required(file, "any", ANY), SECURECALL);
+        assert_eq!(required("require = 'any'", "securecall", ANY), SECURECALL);
+        assert_eq!(required("require = 'any'", "any", SECURECALL), SECURECALL);
+        assert_eq!(required("", "", ANY), ANY);
+        assert_eq!(required("", "", None), None);
+    }
+
+    #[test]
     fn a_wrong_environment_variable_is_named() {
         let mut settings = Settings::default();
-        let environment =
-            |name: &str| (name == "SECURECALL_ANSWER").then(|| OsString::from("maybe"));
-        let failure = settings.read_environment(environment).unwrap_err();
+        let environment = |key: &Key| (key.name == "answer").then(|| OsString::from("maybe"));
+        let failure = settings.take_environment(environment).unwrap_err();
         assert!(
             failure
                 .message
@@ -491,35 +516,22 @@ mod tests {
     #[test]
     fn a_file_in_the_environment_need_not_have_a_name_that_is_text() {
         use std::os::unix::ffi::OsStringExt as _;
-        let value = |name: &str| match name {
-            "SECURECALL_MIC" => Some(OsString::from_vec(b"raw:/\xff".to_vec())),
-            "SECURECALL_SPEAKER" => Some(OsString::from_vec(b"\xfe.wav".to_vec())),
+        let value = |key: &Key| match key.name {
+            "mic" => Some(OsString::from_vec(b"raw:/\xff".to_vec())),
+            "speaker" => Some(OsString::from_vec(b"\xfe.wav".to_vec())),
             _ => None,
         };
         let mut settings = Settings::default();
-        settings.read_environment(value).unwrap();
+        settings.take_environment(value).unwrap();
         let path = |bytes: &[u8]| OsString::from_vec(bytes.to_vec()).into();
         assert_eq!(settings.mic, Some(MicrophoneSpec::Raw(path(b"/\xff"))));
         assert_eq!(settings.speaker, Some(SpeakerSpec::Wav(path(b"\xfe.wav"))));
-        let other = |name: &str| {
-            (name == "SECURECALL_DOMAIN").then(|| OsString::from_vec(b"\xff".to_vec()))
-        };
-        let failure = Settings::default().read_environment(other).unwrap_err();
+        let other =
+            |key: &Key| (key.name == "domain").then(|| OsString::from_vec(b"\xff".to_vec()));
+        let failure = Settings::default().take_environment(other).unwrap_err();
         assert_eq!(
             failure.message.as_str(),
             "SECURECALL_DOMAIN: is not valid Unicode"
         );
-    }
-
-    #[test]
-    fn distances_are_those_of_levenshtein() {
-        for (a, b, distance) in [
-            ("", "", 0),
-            ("a", "", 1),
-            ("kitten", "sitting", 3),
-            ("mic", "mci", 2),
-        ] {
-            assert_eq!(edit_distance(a, b), distance, "{a} {b}");
-        }
     }
 }

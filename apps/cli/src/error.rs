@@ -99,6 +99,8 @@ error_kinds! {
     KeyMismatch => "key_mismatch", Security;
     /// The call would not have the tier that is required.
     TierTooLow => "tier_too_low", Security;
+    /// The user has blocked the person who is to be called.
+    Blocked => "blocked", Security;
     /// A stranger would learn our network address, and there is no relay.
     NoRelay => "no_relay", Security;
     /// The homeserver's certificate is refused, or the connection would not be encrypted.

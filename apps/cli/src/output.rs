@@ -15,7 +15,8 @@ mod writer;
 
 pub(crate) use contact_table::contact_list;
 pub(crate) use event::{
-    Event, Peer, Stats, missed_words, reason_words, refused_words, words_for_calls_of_others,
+    Event, Peer, SettingSource, Stats, missed_words, reason_words, refused_words,
+    words_for_calls_of_others,
 };
 pub(crate) use output_error::OutputError;
 pub(crate) use queue::{Queue, Weight};

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use securecall_matrix::{Account, Inbox};
-use securecall_session::{Config, Contacts, Endpoint};
+use securecall_session::{Config, Endpoint};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -96,12 +96,13 @@ impl Client {
             Config {
                 matrix_id: account.matrix_id().clone(),
                 device: account.own_device().clone(),
+                ring: config.ring,
                 answer: config.answer,
                 inbound: config.inbound,
                 relay_available: servers.borrow().can_relay(),
             },
             config.identity,
-            Contacts::new(config.contacts),
+            config.contacts,
             remembered.as_deref(),
         )?;
         // While the homeserver is waited for.

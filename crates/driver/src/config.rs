@@ -11,7 +11,7 @@ use securecall_media::Reach;
 use securecall_relay::turn::ServerUri;
 use securecall_relay::{Credentials, TurnServer};
 use securecall_relay_client::TlsTrust;
-use securecall_session::{AnswerPolicy, CallOptions, Contact};
+use securecall_session::{AnswerPolicy, CallOptions, Contact, Contacts, RingPolicy};
 use zeroize::Zeroizing;
 
 /// Changes the address that is told to the peer: a port mapping, or a forwarder in a test.
@@ -110,8 +110,10 @@ impl std::fmt::Debug for Network {
 pub struct ClientConfig {
     /// Who we are.
     pub identity: IdentityKeyPair,
-    /// The people we know.
-    pub contacts: Vec<Contact>,
+    /// The people we know, and the rules about people.
+    pub contacts: Contacts,
+    /// Who may make it ring.
+    pub ring: RingPolicy,
     /// Who is answered without asking.
     pub answer: AnswerPolicy,
     /// Options of inbound calls.
@@ -134,11 +136,12 @@ pub struct ClientConfig {
 }
 
 impl ClientConfig {
-    /// A client that knows nobody and asks before it answers.
+    /// A client that knows nobody, rings for everybody and asks before it answers.
     pub fn new(identity: IdentityKeyPair, replay_memory: impl Into<PathBuf>) -> Self {
         Self {
             identity,
-            contacts: Vec::new(),
+            contacts: Contacts::default(),
+            ring: RingPolicy::Anyone,
             answer: AnswerPolicy::Ask,
             inbound: CallOptions::default(),
             audio: AudioSpec::default(),
@@ -154,7 +157,7 @@ impl ClientConfig {
     /// Adds somebody we know.
     #[must_use]
     pub fn with_contact(mut self, name: &str, identity: IdentityKey, matrix_id: MatrixId) -> Self {
-        self.contacts.push(Contact {
+        self.contacts.add(Contact {
             name: name.to_owned(),
             identity,
             matrix_id,

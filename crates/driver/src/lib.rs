@@ -57,6 +57,6 @@ pub use securecall_relay::turn::{MAX_CREDENTIAL_LEN, Scheme as TurnScheme, Serve
 pub use securecall_relay_client::TlsTrust;
 pub use securecall_session::{
     AnswerPolicy, CallError, CallHandle, CallHandles, CallOptions, Callee, CommandError, Contact,
-    EndReason, Event as CallEvent, ExitClass, MissedReason, NamedCall, PathRoute, Peer,
-    RefusedReason, Require, Route, Tier, WireCallId,
+    Contacts, EndReason, Event as CallEvent, ExitClass, MissedReason, NamedCall, PathRoute, Peer,
+    RefusedReason, Require, RingPolicy, Route, Rule, Tier, WireCallId,
 };

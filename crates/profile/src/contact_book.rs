@@ -60,7 +60,9 @@ pub fn add(
     let own = content.own_id();
     let finding = finding::weigh(&content.contacts, own, address, name, domain)?;
     consent.check(&finding)?;
+    let was_blocked = finding.before().is_some_and(|it| content.has_blocked(it));
     finding.carry_out(&mut content.contacts);
+    content.keep_blocked(was_blocked, &finding.after());
     Ok(finding)
 }
 

@@ -8,6 +8,7 @@ use securecall_matrix::Account;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
+use crate::policy::{BlockedPerson, Requirement};
 use crate::randomness::{NoRandomness, fill_random};
 
 /// Everything that is sealed.
@@ -22,6 +23,9 @@ pub struct Content {
     /// Whom its owner knows.
     #[serde(default)]
     pub contacts: Vec<Contact>,
+    /// Whom its owner wants to hear nothing of, contacts and others. Stores before version 3 have none.
+    #[serde(default)]
+    pub blocked: Vec<BlockedPerson>,
 }
 
 impl Content {
@@ -37,6 +41,7 @@ impl Content {
             identity: None,
             account: None,
             contacts: Vec::new(),
+            blocked: Vec::new(),
         }
     }
 }
@@ -70,6 +75,7 @@ impl FirstContent {
             identity,
             account,
             contacts,
+            blocked: Vec::new(),
         }
     }
 }
@@ -205,6 +211,9 @@ pub struct Contact {
     /// Somebody has compared the key by a way that no server controls.
     #[serde(default)]
     pub verified: bool,
+    /// What calls with them must be like; `None` if nothing is said. Stores before version 3 say nothing.
+    #[serde(default)]
+    pub require: Option<Requirement>,
 }
 
 impl Contact {
@@ -250,20 +259,20 @@ mod as_base64 {
 }
 
 /// Values that print and parse, as text.
-mod as_text {
+pub(crate) mod as_text {
     use std::fmt::Display;
     use std::str::FromStr;
 
     use serde::{Deserialize, Deserializer, Serializer, de};
 
-    pub(super) fn serialize<T: Display, S: Serializer>(
+    pub(crate) fn serialize<T: Display, S: Serializer>(
         value: &T,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         serializer.collect_str(value)
     }
 
-    pub(super) fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+    pub(crate) fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
     where
         T: FromStr<Err: Display>,
         D: Deserializer<'de>,
@@ -275,13 +284,13 @@ mod as_text {
 }
 
 /// The same where there may be none.
-mod as_optional_text {
+pub(crate) mod as_optional_text {
     use std::fmt::Display;
     use std::str::FromStr;
 
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-    pub(super) fn serialize<T: Display, S: Serializer>(
+    pub(crate) fn serialize<T: Display, S: Serializer>(
         value: &Option<T>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
@@ -291,7 +300,7 @@ mod as_optional_text {
             .serialize(serializer)
     }
 
-    pub(super) fn deserialize<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+    pub(crate) fn deserialize<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
     where
         T: FromStr<Err: Display>,
         D: Deserializer<'de>,
@@ -325,20 +334,27 @@ mod tests {
                     id: Some(id),
                     matrix_id: matrix_id.clone(),
                     verified: true,
+                    require: Some(Requirement::SecureCall),
                 },
                 Contact {
                     name: "Bo".to_owned(),
                     id: None,
-                    matrix_id,
+                    matrix_id: matrix_id.clone(),
                     verified: false,
+                    require: None,
                 },
             ],
+            blocked: vec![BlockedPerson {
+                id: None,
+                matrix_id,
+            }],
         };
         let text = serde_json::to_string(&content).unwrap();
         let read: Content = serde_json::from_str(&text).unwrap();
         assert_eq!(read.identity.unwrap().id(), id);
         assert_eq!(read.matrix_store_key.as_bytes(), &[9; 32]);
         assert_eq!(read.contacts, content.contacts);
+        assert_eq!(read.blocked, content.blocked);
         assert_eq!(read.account, content.account);
     }
 
@@ -359,7 +375,7 @@ mod tests {
         };
         assert_eq!(
             format!("{content:?}"),
-            "Content { matrix_store_key: StoreKey(..), identity: Some(Identity(..)), account: None, contacts: [] }"
+            "Content { matrix_store_key: StoreKey(..), identity: Some(Identity(..)), account: None, contacts: [], blocked: [] }"
         );
     }
 }

@@ -11,6 +11,9 @@ pub(crate) const MATRIX_STORE: &str = "matrix";
 /// The invites that were taken.
 pub(crate) const REPLAY_MEMORY: &str = "replay-memory";
 
+/// The settings, which the user writes.
+pub const SETTINGS_FILE: &str = "config.toml";
+
 /// Everything that lies in a profile; what ends in `new` was being written when a process ended.
 pub(crate) const OURS: &[&str] = &[
     STORE,
@@ -18,7 +21,8 @@ pub(crate) const OURS: &[&str] = &[
     MATRIX_STORE,
     REPLAY_MEMORY,
     "replay-memory.new",
-    "config.toml",
+    SETTINGS_FILE,
+    "config.new",
     SESSION_LOCK,
     WRITE_LOCK,
 ];

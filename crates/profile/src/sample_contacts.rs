@@ -17,5 +17,6 @@ pub(crate) fn contact(name: &str, key: Option<u8>, matrix_id: &str) -> Contact {
         id: key.map(id),
         matrix_id: matrix_id.parse().unwrap(),
         verified: false,
+        require: None,
     }
 }

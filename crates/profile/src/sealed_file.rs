@@ -19,8 +19,9 @@ use crate::storage_error::StorageError;
 use crate::store_error::StoreError;
 
 /// The version of stores this program writes. It reads version 1 as well, whose contents lack the key of matrix-sdk's store: that was
-/// derived from the profile's own, which could never change.
-const VERSION: u32 = 2;
+/// derived from the profile's own, which could never change; and version 2, which knows of nobody who is blocked. A program that knows
+/// no more than that must not write the store, for it would let them ring again.
+const VERSION: u32 = 3;
 const FIRST_VERSION: u32 = 1;
 
 const CONTENT_KEY: &[u8] = b"securecall profile v1 content";
@@ -120,7 +121,7 @@ impl SealedFile {
             .map(Zeroizing::new)
             .map_err(|_| StoreError::damaged("its contents"))?;
         let damaged = |_| StoreError::damaged("its contents");
-        if self.is_old() {
+        if self.securecall_profile == FIRST_VERSION {
             let matrix_store_key = StoreKey::new(&key.derive(MATRIX_STORE_KEY));
             let content: FirstContent = serde_json::from_slice(&opened).map_err(damaged)?;
             return Ok(content.with(matrix_store_key));
@@ -217,7 +218,9 @@ mod tests {
 
     use super::*;
     use crate::content::Identity;
+    use crate::policy::Requirement;
     use crate::sample_contacts::contact;
+    use crate::who::Person;
 
     const SEED: [u8; 32] = *b"the seed of an identity, in here";
     const STORE_KEY: [u8; 32] = *b"the key of the store of matrix..";
@@ -264,24 +267,54 @@ mod tests {
         assert_eq!(left, 0);
     }
 
+    /// A store of an earlier version, with these contents.
+    fn sealed_as(version: u32, key: &MasterKey, plain: &str) -> SealedFile {
+        let nonce = [3; NONCE_LENGTH];
+        let aad = associated_data(version, &source()).unwrap();
+        let message = Payload {
+            msg: plain.as_bytes(),
+            aad: &aad,
+        };
+        let sealed = cipher(key).encrypt(&XNonce::from(nonce), message).unwrap();
+        SealedFile {
+            securecall_profile: version,
+            source: source(),
+            check: check_of(key),
+            sealed: BASE64.encode(&[nonce.as_slice(), &sealed].concat()),
+        }
+    }
+
+    #[test]
+    fn a_store_of_version_2_is_read_and_nobody_in_it_is_blocked() {
+        let key = MasterKey::from_bytes(&MASTER_KEY);
+        let (store_key, seed) = (BASE64.encode(&STORE_KEY), BASE64.encode(&SEED));
+        let plain = format!(
+            r#"{{"matrix_store_key":"{store_key}","identity":"{seed}","account":null,"contacts":[{{"name":"Ada","id":null,"matrix_id":"@ada:example.org","verified":false}}]}}"#
+        );
+        let second = sealed_as(2, &key, &plain);
+        assert!(second.is_old());
+        let mut content = second.open(&key).unwrap();
+        assert_eq!(content.matrix_store_key.as_bytes(), &STORE_KEY);
+        assert_eq!(content.contacts, [contact("Ada", None, "@ada:example.org")]);
+        assert_eq!(content.blocked, []);
+
+        // Written anew, it keeps what is decided from now on.
+        content.contacts[0].require = Some(Requirement::SecureCall);
+        let ada = Person::from(&content.contacts[0]);
+        content.block(&ada).unwrap();
+        let again = SealedFile::seal(&source(), &key, &content).unwrap();
+        assert!(!again.is_old());
+        let opened = again.open(&key).unwrap();
+        assert_eq!(opened.contacts, content.contacts);
+        assert!(opened.has_blocked(&opened.contacts[0]));
+    }
+
     #[test]
     fn a_store_of_version_1_keeps_the_key_that_its_matrix_store_was_made_with() {
         let key = MasterKey::from_bytes(&MASTER_KEY);
         let seed = BASE64.encode(&SEED);
         let plain = format!(r#"{{"identity":"{seed}","account":null,"contacts":[]}}"#);
-        let nonce = [3; NONCE_LENGTH];
-        let aad = associated_data(FIRST_VERSION, &source()).unwrap();
-        let message = Payload {
-            msg: plain.as_bytes(),
-            aad: &aad,
-        };
-        let sealed = cipher(&key).encrypt(&XNonce::from(nonce), message).unwrap();
-        let first = SealedFile {
-            securecall_profile: FIRST_VERSION,
-            source: source(),
-            check: check_of(&key),
-            sealed: BASE64.encode(&[nonce.as_slice(), &sealed].concat()),
-        };
+        let first = sealed_as(FIRST_VERSION, &key, &plain);
         let content = first.open(&key).unwrap();
         let mut derived = [0; 32];
         Hkdf::<Sha256>::new(None, &MASTER_KEY)

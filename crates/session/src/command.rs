@@ -46,6 +46,9 @@ pub enum CallError {
     /// The Matrix ID stands for another identity than the one given.
     #[error("the Matrix ID stands for another identity")]
     IdentityMismatch,
+    /// The user has blocked this person.
+    #[error("this person is blocked")]
+    Blocked,
     /// No key of the peer is known, and the user requires one.
     #[error(
         "no key of this person is known, so the call would not be end-to-end encrypted to a known key"

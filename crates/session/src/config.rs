@@ -21,6 +21,18 @@ pub enum AnswerPolicy {
     Auto,
 }
 
+/// Who may make it ring. A device that does not ring for somebody sends them nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum RingPolicy {
+    /// Whoever passes all other rules.
+    #[default]
+    Anyone,
+    /// People whose key is in the contacts, whatever account they call from.
+    Contacts,
+    /// Nobody.
+    Nobody,
+}
+
 /// Which candidates the media engine may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Route {
@@ -68,6 +80,8 @@ pub struct Config {
     pub matrix_id: MatrixId,
     /// Which of the account's devices this is.
     pub device: Device,
+    /// Who may make it ring.
+    pub ring: RingPolicy,
     /// What becomes of a call that passes all rules.
     pub answer: AnswerPolicy,
     /// Options of inbound calls (the lifetime is the caller's to say).

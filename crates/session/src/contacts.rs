@@ -1,11 +1,13 @@
-//! What the endpoint knows of the user's contacts: a snapshot, replaced as a whole.
+//! What the endpoint knows of people, and what the user has decided about them: a snapshot, replaced as a whole.
 
 use std::collections::BTreeMap;
 
 use securecall_contact::{MatrixId, SecureCallId};
 use securecall_crypto::IdentityKey;
 
+use crate::command::{CallError, Callee};
 use crate::event::Peer;
+use crate::tier::Require;
 
 /// Somebody whose key the user knows, and one account of theirs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,11 +20,44 @@ pub struct Contact {
     pub matrix_id: MatrixId,
 }
 
-/// All contacts, found by key and by account.
+/// What the user has decided about one person, contact or not. It holds for their key at every account, and for their account
+/// whatever key it proves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Their key; `None` if only an account is known.
+    pub identity: Option<IdentityKey>,
+    /// Their account.
+    pub matrix_id: MatrixId,
+    /// They never ring, and are not called.
+    pub blocked: bool,
+    /// A call of a lower tier is neither placed nor taken, whatever else is required.
+    pub require: Require,
+}
+
+/// All contacts, found by key and by account, and the rules about people.
 #[derive(Clone, Debug, Default)]
 pub struct Contacts {
     by_identity: BTreeMap<[u8; 32], Vec<Contact>>,
     by_matrix_id: BTreeMap<String, IdentityKey>,
+    rules_by_identity: BTreeMap<[u8; 32], Decision>,
+    rules_by_matrix_id: BTreeMap<String, Decision>,
+}
+
+/// What all rules about a person come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Decision {
+    pub(crate) blocked: bool,
+    pub(crate) require: Require,
+}
+
+impl Decision {
+    /// Both: the strictest wins.
+    fn and(self, other: Self) -> Self {
+        Self {
+            blocked: self.blocked || other.blocked,
+            require: self.require.max(other.require),
+        }
+    }
 }
 
 /// The identity proven is not the one the sender's Matrix ID stands for.
@@ -35,14 +70,64 @@ impl Contacts {
     pub fn new(contacts: impl IntoIterator<Item = Contact>) -> Self {
         let mut all = Self::default();
         for contact in contacts {
-            all.by_matrix_id
-                .insert(contact.matrix_id.as_str().to_owned(), contact.identity);
-            all.by_identity
-                .entry(*contact.identity.as_bytes())
-                .or_default()
-                .push(contact);
+            all.add(contact);
         }
         all
+    }
+
+    /// Adds one.
+    pub fn add(&mut self, contact: Contact) {
+        self.by_matrix_id
+            .insert(contact.matrix_id.as_str().to_owned(), contact.identity);
+        self.by_identity
+            .entry(*contact.identity.as_bytes())
+            .or_default()
+            .push(contact);
+    }
+
+    /// The same with rules about people. Of several about one person the strictest wins.
+    #[must_use]
+    pub fn with_rules(mut self, rules: impl IntoIterator<Item = Rule>) -> Self {
+        for rule in rules {
+            let Rule {
+                identity,
+                matrix_id,
+                blocked,
+                require,
+            } = rule;
+            let decision = Decision { blocked, require };
+            let of_address = matrix_id.securecall_id().map(SecureCallId::identity_key);
+            for identity in [identity, of_address].into_iter().flatten() {
+                let all = self.rules_by_identity.entry(*identity.as_bytes());
+                let all = all.or_default();
+                *all = all.and(decision);
+            }
+            let all = self.rules_by_matrix_id.entry(matrix_id.as_str().to_owned());
+            let all = all.or_default();
+            *all = all.and(decision);
+        }
+        self
+    }
+
+    /// Whom a call would be with: the identity that must prove itself. It may not be of a lower tier than `require`, nor than the
+    /// rules about this person ask for.
+    ///
+    /// # Errors
+    /// [`CallError::Blocked`]; [`CallError::TierTooLow`] and [`CallError::NoSecureCallDevice`] as [`Callee::identity`].
+    pub fn identity_of(&self, callee: &Callee, require: Require) -> Result<IdentityKey, CallError> {
+        // A contact's key is known whoever forgets to name it: nobody is called without it.
+        let known = callee
+            .identity
+            .or_else(|| self.identity_at(&callee.matrix_id));
+        let decision = self.decision(known.as_ref(), &callee.matrix_id);
+        if decision.blocked {
+            return Err(CallError::Blocked);
+        }
+        let callee = Callee {
+            identity: known,
+            matrix_id: callee.matrix_id.clone(),
+        };
+        callee.identity(require.max(decision.require))
     }
 
     /// Whether an identity is a contact's.
@@ -53,6 +138,30 @@ impl Contacts {
     /// The identity that a contact's Matrix ID stands for.
     pub(crate) fn identity_at(&self, matrix_id: &MatrixId) -> Option<IdentityKey> {
         self.by_matrix_id.get(matrix_id.as_str()).copied()
+    }
+
+    /// What the user has decided about an identity at a Matrix ID.
+    pub(crate) fn decision(
+        &self,
+        identity: Option<&IdentityKey>,
+        matrix_id: &MatrixId,
+    ) -> Decision {
+        // Each account that the identity has in our contacts is theirs, and each key that the account stands for is, too.
+        let of_identity = identity.and_then(|it| self.by_identity.get(it.as_bytes()));
+        let their_accounts = of_identity.into_iter().flatten();
+        let accounts = their_accounts
+            .map(|contact| &contact.matrix_id)
+            .chain([matrix_id]);
+        let by_account = accounts.filter_map(|it| self.rules_by_matrix_id.get(it.as_str()));
+        let of_address = matrix_id.securecall_id().map(SecureCallId::identity_key);
+        let keys = [identity.copied(), of_address, self.identity_at(matrix_id)];
+        let by_key = keys
+            .iter()
+            .flatten()
+            .filter_map(|it| self.rules_by_identity.get(it.as_bytes()));
+        by_account
+            .chain(by_key)
+            .fold(Decision::default(), |all, decision| all.and(*decision))
     }
 
     /// Who an identity at a Matrix ID is to the user.
@@ -95,5 +204,40 @@ impl Contacts {
             name,
             new_address,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use securecall_contact::ServerName;
+    use securecall_crypto::{IdentityKeyPair, IdentitySeed};
+
+    use super::*;
+
+    #[test]
+    fn a_rule_about_a_key_holds_for_every_account_that_stands_for_it_whoever_names_the_key() {
+        let identity = IdentityKeyPair::from_seed(&IdentitySeed::from_bytes([3; 32])).public();
+        let server: ServerName = "other.example".parse().unwrap();
+        let address = MatrixId::of_securecall_id(&SecureCallId::new(&identity), &server);
+        let account: MatrixId = "@ada:example.org".parse().unwrap();
+        let rule = Rule {
+            identity: Some(identity),
+            matrix_id: "@ada:old.example".parse().unwrap(),
+            blocked: true,
+            require: Require::SecureCall,
+        };
+        let known = Contacts::new([Contact {
+            name: "Ada".to_owned(),
+            identity,
+            matrix_id: account.clone(),
+        }]);
+        let expected = Decision {
+            blocked: true,
+            require: Require::SecureCall,
+        };
+        let rules = Contacts::default().with_rules([rule.clone()]);
+        assert_eq!(rules.decision(None, &address), expected);
+        assert_eq!(rules.decision(None, &account), Decision::default());
+        assert_eq!(known.with_rules([rule]).decision(None, &account), expected);
     }
 }

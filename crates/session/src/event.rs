@@ -59,6 +59,10 @@ pub enum RefusedReason {
     ReplayMemoryFull,
     /// The call does not have the tier that the user requires.
     TierTooLow,
+    /// The user has blocked the caller.
+    Blocked,
+    /// The user lets nobody ring, or contacts only.
+    RingPolicy,
 }
 
 impl RefusedReason {
@@ -69,6 +73,8 @@ impl RefusedReason {
             Self::NoRelay => "no_relay",
             Self::ReplayMemoryFull => "replay_memory_full",
             Self::TierTooLow => "tier_too_low",
+            Self::Blocked => "blocked",
+            Self::RingPolicy => "ring_policy",
         }
     }
 }

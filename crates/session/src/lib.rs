@@ -58,8 +58,8 @@ mod tier;
 
 pub use call_handle::{CallHandle, CallHandles, NamedCall};
 pub use command::{CallError, Callee, CommandError};
-pub use config::{AnswerPolicy, CallOptions, Config, MAX_LIFETIME, Route};
-pub use contacts::{Contact, Contacts};
+pub use config::{AnswerPolicy, CallOptions, Config, MAX_LIFETIME, RingPolicy, Route};
+pub use contacts::{Contact, Contacts, Rule};
 pub use end_reason::{EndReason, ExitClass};
 pub use endpoint::Endpoint;
 pub use event::{Event, MissedReason, Peer, RefusedReason};

@@ -30,8 +30,8 @@ impl Tier {
     }
 }
 
-/// The lowest tier that is good enough.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+/// The lowest tier that is good enough, from the least to the strictest: of several the strictest, the greatest, wins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Require {
     /// Any tier that the peer's address stands for.
     #[default]

@@ -6,7 +6,7 @@ use securecall_contact::MatrixId;
 use securecall_crypto::IdentityKeyPair;
 use securecall_session::{
     AnswerPolicy, CallHandle, CallOptions, Config, Contacts, Endpoint, Event, NamedCall,
-    SignalRefused,
+    RingPolicy, SignalRefused,
 };
 use securecall_signaling::CallId;
 
@@ -17,6 +17,8 @@ use crate::indices::UserId;
 /// What a test wants a device to be like.
 #[derive(Clone, Debug, Default)]
 pub struct DeviceOptions {
+    /// Who may make it ring.
+    pub ring: RingPolicy,
     /// Who is answered without asking.
     pub answer: AnswerPolicy,
     /// Options of inbound calls.
@@ -88,6 +90,7 @@ impl Device {
         let config = Config {
             matrix_id: matrix_id.clone(),
             device: own.clone(),
+            ring: options.ring,
             answer: options.answer,
             inbound: options.inbound.clone(),
             relay_available: options.relay_available,

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use securecall_contact::{MatrixId, SecureCallId, ServerName};
-use securecall_driver::Contact as KnownKey;
+use securecall_driver::{Contact as KnownKey, Contacts, Require, Rule};
 use securecall_profile::contact_book::{self, Consent, Draft, Finding};
 use securecall_profile::who::{self, Person};
-use securecall_profile::{Contact, Content, NoAccount, Profile, Proof};
+use securecall_profile::{Contact, Content, NoAccount, Profile, Proof, Requirement};
 
 use crate::error::{ErrorKind, Failure};
 use crate::screen::Wanted;
@@ -134,8 +134,12 @@ impl People {
     /// It is gone already.
     pub(super) fn remove(&mut self, shown: &Contact) -> Result<Done, Failure> {
         let contact = self.change(shown, |content, index| Ok(content.contacts.remove(index)))?;
+        let stays = match self.has_blocked(&contact) {
+            true => ", and stays blocked",
+            false => "",
+        };
         Ok(Done {
-            told: format!("{} was removed", contact.name),
+            told: format!("{} was removed{stays}", contact.name),
             contact: None,
         })
     }
@@ -174,18 +178,20 @@ impl People {
         Ok(who::resolve(who, self.contacts(), &self.domain)?)
     }
 
-    /// The contacts whose key is known: only those can be called, or be known when they call.
-    pub(super) fn known_keys(&self) -> Vec<KnownKey> {
-        let contacts = self.contacts().iter();
-        contacts
-            .filter_map(|contact| {
-                Some(KnownKey {
-                    name: contact.name.clone(),
-                    identity: contact.id?.identity_key(),
-                    matrix_id: contact.matrix_id.clone(),
-                })
-            })
-            .collect()
+    /// What the client has to know of people.
+    pub(super) fn known(&self) -> Contacts {
+        known(self.profile.content())
+    }
+
+    /// Whether a contact is blocked.
+    pub(super) fn has_blocked(&self, contact: &Contact) -> bool {
+        self.profile.content().has_blocked(contact)
+    }
+
+    /// The addresses of the contacts that are blocked.
+    pub(super) fn blocked(&self) -> Vec<MatrixId> {
+        let blocked = self.contacts().iter().filter(|it| self.has_blocked(it));
+        blocked.map(|contact| contact.matrix_id.clone()).collect()
     }
 
     /// The keys that have been compared by a way that no server controls.
@@ -214,6 +220,36 @@ impl People {
             change(content, index)
         })
     }
+}
+
+/// The contacts whose key is known, for only those can be called, or be known when they call; and what is decided about people.
+pub(crate) fn known(content: &Content) -> Contacts {
+    let contacts = content.contacts.iter();
+    let with_keys = contacts.clone().filter_map(|contact| {
+        Some(KnownKey {
+            name: contact.name.clone(),
+            identity: contact.id?.identity_key(),
+            matrix_id: contact.matrix_id.clone(),
+        })
+    });
+    let required = contacts.filter_map(|contact| {
+        Some(Rule {
+            identity: contact.id.map(|id| id.identity_key()),
+            matrix_id: contact.matrix_id.clone(),
+            blocked: false,
+            require: match contact.require? {
+                Requirement::Any => Require::Any,
+                Requirement::SecureCall => Require::SecureCall,
+            },
+        })
+    });
+    let blocked = content.blocked.iter().map(|person| Rule {
+        identity: person.id.map(|id| id.identity_key()),
+        matrix_id: person.matrix_id.clone(),
+        blocked: true,
+        require: Require::Any,
+    });
+    Contacts::new(with_keys).with_rules(required.chain(blocked))
 }
 
 fn position(contacts: &[Contact], id: Option<SecureCallId>, shown: &Contact) -> Option<usize> {

@@ -1,10 +1,12 @@
 //! What a run is for, and what that is to the client.
 
 use securecall_audio_device::ProcessingChoice;
-use securecall_driver::{AnswerPolicy, AudioSpec, CallOptions, Callee, PlaceError, Require, Route};
+use securecall_driver::{
+    AnswerPolicy, AudioSpec, CallOptions, Callee, Contacts, PlaceError, Require, RingPolicy, Route,
+};
 use securecall_profile::who::Person;
 
-use crate::cli::{Answer, MediaOptions, RequireChoice, RouteChoice};
+use crate::cli::{Answer, MediaOptions, RequireChoice, Ring, RouteChoice};
 use crate::error::Failure;
 
 /// What the command is for.
@@ -28,14 +30,18 @@ pub(crate) struct Plan {
 ///
 /// # Errors
 ///
-/// The person's key is not known.
-pub(crate) fn callee(person: &Person, media: &MediaOptions) -> Result<Callee, Failure> {
+/// The person is blocked, or their key is not known.
+pub(crate) fn callee(
+    person: &Person,
+    media: &MediaOptions,
+    contacts: &Contacts,
+) -> Result<Callee, Failure> {
     let callee = Callee {
         identity: person.id.map(|id| id.identity_key()),
         matrix_id: person.matrix_id.clone(),
     };
-    callee
-        .identity(call_options(media).require)
+    contacts
+        .identity_of(&callee, call_options(media).require)
         .map_err(PlaceError::Refused)?;
     Ok(callee)
 }
@@ -47,11 +53,10 @@ pub(super) fn call_options(media: &MediaOptions) -> CallOptions {
             RouteChoice::Direct => Route::Direct,
             RouteChoice::Relay => Route::Relay,
         }),
-        require: media
-            .require
-            .map_or(Require::Any, |RequireChoice::Securecall| {
-                Require::SecureCall
-            }),
+        require: media.require.map_or(Require::Any, |require| match require {
+            RequireChoice::Any => Require::Any,
+            RequireChoice::Securecall => Require::SecureCall,
+        }),
         ..CallOptions::default()
     }
 }
@@ -64,6 +69,15 @@ pub(super) fn audio(media: &MediaOptions) -> AudioSpec {
         processing: media
             .processing
             .map_or(ProcessingChoice::Automatic, Into::into),
+    }
+}
+
+/// Who may make it ring.
+pub(super) const fn ring_policy(ring: Ring) -> RingPolicy {
+    match ring {
+        Ring::Anyone => RingPolicy::Anyone,
+        Ring::Contacts => RingPolicy::Contacts,
+        Ring::Nobody => RingPolicy::Nobody,
     }
 }
 

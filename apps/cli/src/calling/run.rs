@@ -134,7 +134,7 @@ impl Run {
     }
 
     async fn call(&self, person: &Person) -> Result<(), Failure> {
-        let callee = callee(person, &self.plan.media)?;
+        let callee = callee(person, &self.plan.media, &self.people.known())?;
         let options = call_options(&self.plan.media);
         self.client.handle().call(callee, options).await?;
         Ok(())

@@ -22,7 +22,7 @@ pub(super) fn run(mut context: Context, options: &CallOptions) -> Result<ExitCod
         &profile.content().contacts,
         &context.settings.domain(),
     )?;
-    calling::callee(&person, &media)?;
+    calling::callee(&person, &media, &calling::known(profile.content()))?;
     profile.account()?;
     let _lock = profile.lock_session("call")?;
     let runtime = runtime()?;

@@ -1,15 +1,18 @@
-//! `contact share`, `add`, `list`, `rename`, `remove`, `verify`, `unverify`.
+//! `contact share`, `add`, `list`, `show`, `rename`, `remove`, `verify`, `unverify`, `block`, `unblock`, `require`.
 
 use std::fs;
 use std::io;
 use std::path::Path;
 
-use securecall_contact::{Address, ContactLink, Doubt, FoundAddress, NameLabel, ShareText};
+use securecall_contact::{
+    Address, ContactLink, Doubt, FoundAddress, NameLabel, SecureCallId, ShareText,
+};
 use securecall_contact_qr::QrCode;
 use securecall_profile::contact_book::{self, ChangeQuestion, Consent, Draft, Finding};
-use securecall_profile::{Contact, Content, Proof, who};
+use securecall_profile::who::{self, Person};
+use securecall_profile::{Contact, Content, Proof, Requirement};
 
-use crate::cli::{AddOptions, ContactCommand, ShareOptions, VerifyOptions};
+use crate::cli::{AddOptions, ContactCommand, ContactRequire, ShareOptions, VerifyOptions};
 use crate::context::{Context, told};
 use crate::error::{ErrorKind, Failure};
 use crate::exit_code::ExitCode;
@@ -28,11 +31,39 @@ pub(super) fn run(context: &Context, command: ContactCommand) -> Result<ExitCode
             Ok(contact_book::rename(&mut content.contacts, index, &name)?)
         }),
         ContactCommand::Remove { who } => change(context, &who, |content, index| {
-            Ok(content.contacts.remove(index))
+            let removed = content.contacts.remove(index);
+            if content.has_blocked(&removed) {
+                context
+                    .output
+                    .note(&format!("note: {} stays blocked", removed.name));
+            }
+            Ok(removed)
         }),
         ContactCommand::Verify(options) => verify(context, &options),
         ContactCommand::Unverify { who } => change(context, &who, |content, index| {
             content.contacts[index].verified = false;
+            Ok(content.contacts[index].clone())
+        }),
+        ContactCommand::Show { who } => {
+            let profile = context.open_profile()?;
+            let content = profile.content();
+            let domain = context.settings.domain();
+            let person = who::resolve(&who, &content.contacts, &domain)?;
+            Ok(context.tell(&shown(content, &person)))
+        }
+        ContactCommand::Block { who } => {
+            decide(context, &who, |content, person| Ok(content.block(person)?))
+        }
+        ContactCommand::Unblock { who } => decide(context, &who, |content, person| {
+            content.unblock(person);
+            Ok(())
+        }),
+        ContactCommand::Require { who, least } => change(context, &who, |content, index| {
+            content.contacts[index].require = match least {
+                ContactRequire::Securecall => Some(Requirement::SecureCall),
+                ContactRequire::Any => Some(Requirement::Any),
+                ContactRequire::Default => None,
+            };
             Ok(content.contacts[index].clone())
         }),
     }
@@ -127,32 +158,88 @@ fn add(context: &Context, options: &AddOptions) -> Result<ExitCode, Failure> {
             })
             .collect::<Result<Vec<_>, Failure>>()
     })?;
-    Ok(told(
-        done.iter().try_for_each(|finding| tell(context, finding)),
-    ))
+    Ok(told(done.iter().try_for_each(|finding| {
+        tell(context, profile.content(), finding)
+    })))
 }
 
 /// Tells what was done, and of somebody known what has changed.
-pub(super) fn tell(context: &Context, finding: &Finding) -> Result<(), OutputError> {
+pub(super) fn tell(
+    context: &Context,
+    content: &Content,
+    finding: &Finding,
+) -> Result<(), OutputError> {
     if let Some(told) = finding.told() {
         context.output.note(&format!("note: {told}"));
     }
-    context.output.event(&Event::found(finding))
+    let is_blocked = content.has_blocked(&finding.after());
+    context.output.event(&Event::found(finding, is_blocked))
 }
 
 fn list(context: &Context) -> Result<ExitCode, Failure> {
     let profile = context.open_profile()?;
-    let contacts = &profile.content().contacts;
-    if contacts.is_empty() {
-        return Ok(context.tell(&Event::Contacts { count: 0 }));
+    let content = profile.content();
+    if content.contacts.is_empty() {
+        // On a terminal there is nothing to see of it.
+        let told = context.tell(&Event::Contacts { count: 0 });
+        if told != ExitCode::Done {
+            return Ok(told);
+        }
     }
+    let contacts = content.contacts.iter();
+    let contacts = contacts.map(|it| (it, content.has_blocked(it)));
+    let others = content.blocked_others();
     if context.output.is_terminal() {
+        if content.contacts.is_empty() && content.blocked.is_empty() {
+            return Ok(ExitCode::Done);
+        }
         let width = crossterm::terminal::size().map_or(80, |(columns, _)| usize::from(columns));
-        return Ok(told(context.output.lines(&contact_list(contacts, width))));
+        let lines = contact_list(contacts, others, width);
+        return Ok(told(context.output.lines(&lines)));
     }
-    Ok(told(contacts.iter().try_for_each(|contact| {
-        context.output.event(&Event::contact(contact))
-    })))
+    let contacts = contacts.map(|(contact, is_blocked)| Event::contact(contact, is_blocked));
+    let others = others.map(|it| Event::Person {
+        id: it.id.as_ref().map(SecureCallId::to_string),
+        matrix_id: it.matrix_id.to_string(),
+        blocked: true,
+    });
+    Ok(told(
+        contacts
+            .chain(others)
+            .try_for_each(|event| context.output.event(&event)),
+    ))
+}
+
+/// Decides something about somebody, contact or not, and tells how it is now.
+fn decide(
+    context: &Context,
+    who: &str,
+    decide: impl FnOnce(&mut Content, &Person) -> Result<(), Failure>,
+) -> Result<ExitCode, Failure> {
+    let mut profile = context.open_profile()?;
+    let domain = context.settings.domain();
+    let person = profile.change(|content| -> Result<Person, Failure> {
+        let person = who::resolve(who, &content.contacts, &domain)?;
+        decide(content, &person)?;
+        Ok(person)
+    })?;
+    Ok(context.tell(&shown(profile.content(), &person)))
+}
+
+/// A contact, or somebody else.
+fn shown(content: &Content, person: &Person) -> Event {
+    let is_person = |it: &&Contact| match person.id {
+        Some(_) => it.id == person.id,
+        None => it.matrix_id == person.matrix_id,
+    };
+    match content.contacts.iter().find(is_person) {
+        Some(contact) => Event::contact(contact, content.has_blocked(contact)),
+        None => Event::Person {
+            id: person.id.as_ref().map(SecureCallId::to_string),
+            matrix_id: person.matrix_id.to_string(),
+            blocked: content.is_blocked(person.id.as_ref(), &person.matrix_id),
+        },
+    }
 }
 
 /// Changes the contact that is meant, and tells how it is now.
@@ -167,7 +254,8 @@ fn change(
         let index = who::contact_index(who, &content.contacts, &domain)?;
         change(content, index)
     })?;
-    Ok(context.tell(&Event::contact(&contact)))
+    let is_blocked = profile.content().has_blocked(&contact);
+    Ok(context.tell(&Event::contact(&contact, is_blocked)))
 }
 
 fn verify(context: &Context, options: &VerifyOptions) -> Result<ExitCode, Failure> {

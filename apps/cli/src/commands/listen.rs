@@ -3,7 +3,7 @@
 use securecall_matrix::Account;
 
 use crate::calling::{self, Goal, Plan};
-use crate::cli::{Answer, ListenOptions};
+use crate::cli::{Answer, ListenOptions, Ring};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitCode;
@@ -16,7 +16,11 @@ pub(super) fn run(mut context: Context, options: &ListenOptions) -> Result<ExitC
     let profile = context.open_profile()?;
     profile.account()?;
     let _lock = profile.lock_session("listen")?;
-    if answer == Answer::Auto {
+    let ring = context.settings.ring();
+    if ring == Ring::Nobody {
+        context.output.note("warning: nobody rings and nobody is answered (ring = \"nobody\"): `securecall config set ring contacts`");
+    }
+    if answer == Answer::Auto && ring != Ring::Nobody {
         context.output.note("warning: everybody who calls is answered at once and hears your microphone (--answer auto)");
     }
     let runtime = runtime()?;

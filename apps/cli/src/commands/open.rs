@@ -68,7 +68,8 @@ fn at_terminal(context: &Context, link: &ContactLink) -> Result<Option<Contact>,
             context
                 .output
                 .note(&format!("{} is in your contacts already", contact.name));
-            context.tell(&Event::contact(contact));
+            let is_blocked = profile.content().has_blocked(contact);
+            context.tell(&Event::contact(contact, is_blocked));
             return Ok(Some(contact.clone()));
         }
         (_, Some(_)) if !prompt::can_ask() => {
@@ -91,7 +92,7 @@ fn at_terminal(context: &Context, link: &ContactLink) -> Result<Option<Contact>,
         return Ok(None);
     }
     let done = add(context, &mut profile, link, &finding)?;
-    told(tell(context, &done));
+    told(tell(context, profile.content(), &done));
     Ok(Some(done.after()))
 }
 

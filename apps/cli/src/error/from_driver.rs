@@ -48,6 +48,8 @@ impl From<PlaceError> for Failure {
             }
             PlaceError::Refused(CallError::IdentityMismatch) => Self::new(ErrorKind::KeyMismatch, message)
                 .help("ask the person on another way for a new contact link"),
+            PlaceError::Refused(CallError::Blocked) => Self::new(ErrorKind::Blocked, "this person is blocked, and so not called")
+                .help("take it back with `securecall contact unblock`"),
             PlaceError::Refused(CallError::TierTooLow) => Self::new(ErrorKind::TierTooLow, message)
                 .help("ask the person for a SecureCall contact link, and add it"),
             PlaceError::Refused(CallError::NoSecureCallDevice) => Self::new(ErrorKind::NoSecureCallDevice, message)

@@ -1,8 +1,8 @@
 //! What the profile says, told to a person.
 
 use securecall_profile::{
-    ChangeError, KeyringError, NoAccount, NoIdentity, NoRandomness, OpenError, PrivacyError,
-    SessionLockError, StorageError, StoreError,
+    ChangeError, KeyringError, NoAccount, NoIdentity, NoRandomness, OpenError, OwnAddress,
+    PrivacyError, SessionLockError, StorageError, StoreError,
 };
 
 use super::{ErrorKind, Failure, WITHOUT_RANDOMNESS};
@@ -65,6 +65,12 @@ impl From<OpenError> for Failure {
             OpenError::Keyring(error) => error.into(),
             OpenError::Store(error) => error.into(),
         }
+    }
+}
+
+impl From<OwnAddress> for Failure {
+    fn from(error: OwnAddress) -> Self {
+        Self::new(ErrorKind::Usage, error.to_string()).help("name somebody else")
     }
 }
 

@@ -1,15 +1,21 @@
 //! The contact list for a person at a terminal.
 
 use ratatui::text::Span;
-use securecall_profile::Contact;
+use securecall_profile::{BlockedPerson, Contact};
 
 const TITLES: [&str; 4] = ["NAME", "KEY", "SECURECALL ID", "MATRIX ID"];
 /// Between two columns.
 const GAP: usize = 2;
 
-/// A table where the terminal is wide enough for it, else a few lines for each contact. Addresses are never broken.
-pub(crate) fn contact_list(contacts: &[Contact], width: usize) -> String {
-    let rows: Vec<[String; 4]> = contacts.iter().map(row).collect();
+/// A table where the terminal is wide enough for it, else a few lines for each contact, of whom is told whether they are blocked.
+/// Addresses are never broken. Those who are blocked and no contacts come last.
+pub(crate) fn contact_list<'a>(
+    contacts: impl Iterator<Item = (&'a Contact, bool)>,
+    others: impl Iterator<Item = &'a BlockedPerson>,
+    width: usize,
+) -> String {
+    let contacts = contacts.map(|(contact, is_blocked)| row(contact, is_blocked));
+    let rows: Vec<[String; 4]> = contacts.chain(others.map(row_of_other)).collect();
     let widths: [usize; 4] = std::array::from_fn(|column| {
         rows.iter()
             .map(|row| columns(&row[column]))
@@ -48,19 +54,34 @@ fn table(rows: &[[String; 4]], widths: &[usize; 4]) -> String {
         .join("\n")
 }
 
-fn row(contact: &Contact) -> [String; 4] {
+fn row(contact: &Contact, blocked: bool) -> [String; 4] {
     let key = match (&contact.id, contact.verified) {
         (None, _) => "no key known",
         (Some(_), true) => "verified",
         (Some(_), false) => "not verified",
     };
+    let blocked = if blocked { ", blocked" } else { "" };
+    let require = contact.require.map_or_else(String::new, |require| {
+        format!(", requires {}", require.as_str())
+    });
     [
         contact.name.clone(),
-        key.to_owned(),
+        format!("{key}{blocked}{require}"),
         contact
             .id
             .map_or_else(|| "-".to_owned(), |id| id.to_string()),
         contact.matrix_id.to_string(),
+    ]
+}
+
+fn row_of_other(person: &BlockedPerson) -> [String; 4] {
+    [
+        "-".to_owned(),
+        "blocked".to_owned(),
+        person
+            .id
+            .map_or_else(|| "-".to_owned(), |id| id.to_string()),
+        person.matrix_id.to_string(),
     ]
 }
 
@@ -71,8 +92,10 @@ fn columns(text: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use securecall_profile::Requirement;
+
     use super::*;
-    use crate::sample_contacts::contact;
+    use crate::sample_contacts::{contact, id};
 
     fn contacts() -> Vec<Contact> {
         let contact = |name, key| contact(name, key, "@someone:example.org");
@@ -86,9 +109,36 @@ mod tests {
         ]
     }
 
+    fn shown(width: usize) -> String {
+        let contacts = contacts();
+        let contacts = contacts.iter().map(|contact| (contact, false));
+        contact_list(contacts, [].iter(), width)
+    }
+
+    #[test]
+    fn whoever_is_blocked_is_marked_and_others_come_last() {
+        let mut contacts = contacts();
+        contacts[0].require = Some(Requirement::SecureCall);
+        let others = [BlockedPerson {
+            id: Some(id(9)),
+            matrix_id: "@eve:example.org".parse().unwrap(),
+        }];
+        let with_marks = contacts.iter().map(|it| (it, it.name != "Bo"));
+        let shown = contact_list(with_marks, others.iter(), 160);
+        let lines: Vec<&str> = shown.lines().collect();
+        assert!(
+            lines[1].starts_with("Ada        verified, blocked, requires securecall  "),
+            "{shown}"
+        );
+        assert!(lines[2].contains("  not verified, blocked  "), "{shown}");
+        assert!(lines[3].contains("  no key known  "), "{shown}");
+        assert!(lines[4].starts_with("-          blocked  "), "{shown}");
+        assert!(lines[4].ends_with("@eve:example.org"), "{shown}");
+    }
+
     #[test]
     fn a_wide_terminal_shows_a_table_with_straight_columns() {
-        let shown = contact_list(&contacts(), 120);
+        let shown = shown(120);
         let lines: Vec<&str> = shown.lines().collect();
         assert_eq!(lines.len(), 4);
         assert!(lines[0].starts_with("NAME       KEY"), "{shown}");
@@ -102,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_narrow_one_shows_whole_addresses_below_the_names() {
-        let shown = contact_list(&contacts(), 80);
+        let shown = shown(80);
         let lines: Vec<&str> = shown.lines().collect();
         assert_eq!(lines.len(), 8);
         assert_eq!(lines[1].trim().len(), 56);

@@ -1,8 +1,8 @@
 //! The events: their fields as JSON, and what a plain line says of them. `docs/cli.md` is their contract.
 
 use securecall_contact::{MatrixId, NameLabel, SecureCallId};
-use securecall_profile::Contact;
 use securecall_profile::contact_book::Finding;
+use securecall_profile::{Contact, Requirement};
 use serde::Serialize;
 
 use super::queue::{LeftOut, Weight};
@@ -35,11 +35,34 @@ pub(crate) enum Event {
         matrix_id: String,
         link: Option<String>,
         verified: bool,
+        /// They do not ring, and are not called.
+        blocked: bool,
+        /// What calls with them must be like, if anything is said.
+        require: Option<&'static str>,
         /// How it was before, where adding it has changed somebody known.
         previous: Option<Previous>,
     },
+    /// Somebody who is no contact, and whether they are blocked.
+    Person {
+        id: Option<String>,
+        matrix_id: String,
+        blocked: bool,
+    },
     /// How many contacts there are; printed by `contact list` when there are none.
     Contacts { count: usize },
+    /// One setting, and who says so.
+    Setting {
+        key: &'static str,
+        /// Null where there is none, and of a secret where nobody has asked for it.
+        value: Option<Secret>,
+        source: SettingSource,
+        /// Not shown but by `config get`.
+        secret: bool,
+        about: &'static str,
+        /// People have asked for the value alone.
+        #[serde(skip)]
+        alone: bool,
+    },
     /// Our own contact link.
     Link {
         deep_link: String,
@@ -164,6 +187,29 @@ pub(crate) enum Event {
     },
 }
 
+/// Who says what a setting is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SettingSource {
+    /// Its environment variable.
+    Environment,
+    /// `config.toml`.
+    File,
+    /// Nobody.
+    Default,
+}
+
+impl SettingSource {
+    /// What a person is told.
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Environment => "environment",
+            Self::File => "set",
+            Self::Default => "default",
+        }
+    }
+}
+
 /// A contact before it was changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Previous {
@@ -257,7 +303,7 @@ impl From<&Failure> for Event {
 
 impl Event {
     /// A contact as it is now.
-    pub(crate) fn contact(contact: &Contact) -> Self {
+    pub(crate) fn contact(contact: &Contact, blocked: bool) -> Self {
         Self::Contact {
             name: contact.name.clone(),
             id: contact.id.as_ref().map(SecureCallId::to_string),
@@ -266,13 +312,15 @@ impl Event {
                 .link()
                 .map(|link| link.with_name(NameLabel::new(&contact.name)).to_string()),
             verified: contact.verified,
+            blocked,
+            require: contact.require.map(Requirement::as_str),
             previous: None,
         }
     }
 
     /// A contact that was added, as it is now and as it was.
-    pub(crate) fn found(finding: &Finding) -> Self {
-        let mut event = Self::contact(&finding.after());
+    pub(crate) fn found(finding: &Finding, blocked: bool) -> Self {
+        let mut event = Self::contact(&finding.after(), blocked);
         if let (Self::Contact { previous, .. }, Some(before)) = (&mut event, finding.before())
             && finding.change().is_some()
         {
@@ -300,7 +348,9 @@ impl Event {
             Self::Identity { .. }
             | Self::Account { .. }
             | Self::Contact { .. }
+            | Self::Person { .. }
             | Self::Contacts { .. }
+            | Self::Setting { .. }
             | Self::Link { .. }
             | Self::Handler { .. }
             | Self::Check { .. }
@@ -345,6 +395,8 @@ impl Event {
                 id,
                 matrix_id,
                 verified,
+                blocked,
+                require,
                 ..
             } => {
                 let key = match (id, verified) {
@@ -353,8 +405,30 @@ impl Event {
                     (Some(_), true) => "verified",
                 };
                 let id = id.as_deref().unwrap_or("-");
-                format!("{name}\t{matrix_id}\t{id}\t{key}")
+                let blocked = if *blocked { "\tblocked" } else { "" };
+                let require = require.map_or_else(String::new, |it| format!("\trequires {it}"));
+                format!("{name}\t{matrix_id}\t{id}\t{key}{blocked}{require}")
             }
+            Self::Person {
+                id,
+                matrix_id,
+                blocked,
+            } => {
+                let id = id.as_deref().unwrap_or("-");
+                let blocked = if *blocked { "blocked" } else { "not blocked" };
+                format!("-\t{matrix_id}\t{id}\tno contact\t{blocked}")
+            }
+            Self::Setting {
+                value, alone: true, ..
+            } => value.as_ref()?.expose().to_owned(),
+            Self::Setting {
+                key,
+                value,
+                source,
+                about,
+                alone: false,
+                ..
+            } => setting_words(key, value.as_ref(), *source, about, terminal),
             // `doctor` paints its lines itself.
             Self::Check { .. }
             | Self::Contacts { .. }
@@ -411,6 +485,23 @@ impl Event {
             // People read it on standard error.
             Self::Error { .. } => return None,
         })
+    }
+}
+
+/// A setting on one line with tabs, or on two for a person at a terminal.
+fn setting_words(
+    key: &str,
+    value: Option<&Secret>,
+    source: SettingSource,
+    about: &str,
+    terminal: bool,
+) -> String {
+    // One with line breaks in it is still one setting.
+    let value = value.map_or_else(|| "-".into(), |value| Line::from(value.expose()));
+    let source = source.words();
+    match terminal {
+        true => format!("{key} = {value} ({source})\n  {about}"),
+        false => format!("{key}\t{value}\t{source}\t{about}"),
     }
 }
 

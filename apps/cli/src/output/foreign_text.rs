@@ -15,7 +15,7 @@ use securecall_matrix::{
     RegisterError, RestoreError, ServerError, StoreError,
 };
 
-use super::event::Previous;
+use super::event::{Previous, SettingSource};
 use super::json_line::json_line;
 use super::{Event, Peer};
 use crate::cli::Cli;
@@ -240,11 +240,26 @@ fn events(text: &str) -> Vec<Event> {
             matrix_id: own(),
             link: Some(own()),
             verified: true,
+            blocked: true,
+            require: None,
             previous: Some(Previous {
                 name: own(),
                 id: Some(own()),
                 matrix_id: own(),
             }),
+        },
+        Event::Person {
+            id: Some(own()),
+            matrix_id: own(),
+            blocked: true,
+        },
+        Event::Setting {
+            key: "turn",
+            value: Some(own().into()),
+            source: SettingSource::File,
+            secret: false,
+            about: "TURN servers",
+            alone: false,
         },
         Event::Link {
             deep_link: own(),

@@ -51,6 +51,8 @@ pub(crate) struct MainScreen {
     own_address: MatrixId,
     reach: Reach,
     list: ContactList,
+    /// The addresses of the contacts that are blocked.
+    blocked: Vec<MatrixId>,
     /// What is searched for, while it is being typed.
     search: Option<TypedLine>,
     dialog: Option<Dialog>,
@@ -67,6 +69,7 @@ impl MainScreen {
             own_address,
             reach: Reach::Connecting,
             list: ContactList::default(),
+            blocked: Vec::new(),
             search: None,
             dialog: None,
             notices: VecDeque::new(),
@@ -77,6 +80,11 @@ impl MainScreen {
     /// From now on these are the contacts.
     pub(super) fn know_contacts(&mut self, contacts: &[Contact]) {
         self.list.set(contacts);
+    }
+
+    /// From now on the contacts at these addresses are blocked.
+    pub(super) fn know_blocked(&mut self, blocked: Vec<MatrixId>) {
+        self.blocked = blocked;
     }
 
     /// Takes in what happened.

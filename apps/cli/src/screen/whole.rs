@@ -78,15 +78,17 @@ impl Screen {
         }
     }
 
-    /// From now on these are the contacts, and these keys are verified.
+    /// From now on these are the contacts, these keys are verified, and whoever is at these addresses is blocked.
     pub(crate) fn know_contacts(
         &mut self,
         contacts: &[Contact],
         verified: &BTreeSet<SecureCallId>,
+        blocked: Vec<MatrixId>,
     ) {
         self.call.know_verified(verified);
         if let Some(main) = &mut self.main {
             main.know_contacts(contacts);
+            main.know_blocked(blocked);
         }
     }
 

@@ -8,6 +8,7 @@ mod calls;
 mod changes;
 mod command;
 mod config;
+mod config_command;
 mod contacts;
 #[cfg(target_os = "linux")]
 mod desktop;
@@ -31,6 +32,7 @@ mod manual;
 mod networks;
 mod notification;
 mod pictures;
+mod policy;
 #[cfg(unix)]
 mod private;
 mod profile;

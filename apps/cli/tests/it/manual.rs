@@ -23,6 +23,7 @@ fn help_names_every_command_that_works_and_none_that_does_not() {
         "login",
         "logout",
         "contact",
+        "config",
         "call",
         "listen",
         "doctor",
@@ -42,6 +43,13 @@ fn every_shell_gets_a_completion_script() {
             script.contains("securecall") && script.contains("listen"),
             "{shell}"
         );
+        // Of `config get`; the others complete no arguments.
+        let completes_values = ["bash", "zsh"].contains(&shell);
+        assert_eq!(
+            script.contains("homeserver_turn"),
+            completes_values,
+            "{shell}"
+        );
         let event = machine.json(&["completions", shell]).remove(0);
         assert_eq!(event["script"].as_str().unwrap(), script.trim_end());
     }
@@ -53,5 +61,6 @@ fn the_manual_is_one_page_for_all_commands() {
     let page = machine.run(&["man"]).stdout;
     assert!(page.contains(".TH securecall 1"), "{page}");
     assert!(page.contains(".SH \"SECURECALL CONTACT ADD\""));
+    assert!(page.contains(".SH \"SECURECALL CONFIG UNSET\""));
     assert_eq!(machine.json(&["man"])[0]["event"], "manual");
 }

@@ -146,7 +146,7 @@ fn a_newer_store_is_refused_and_left_alone() {
     let (machine, _) = Machine::with_identity();
     let store = machine.profile().join("profile.json");
     let mut value: Value = serde_json::from_str(&fs::read_to_string(&store).unwrap()).unwrap();
-    value["securecall_profile"] = json!(3);
+    value["securecall_profile"] = json!(4);
     value["something"] = json!("new");
     fs::write(&store, value.to_string()).unwrap();
     for arguments in [["id", "show"], ["id", "new"], ["contact", "list"]] {

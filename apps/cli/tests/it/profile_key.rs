@@ -52,7 +52,7 @@ fn a_profile_of_version_1_is_opened_and_sealed_as_new_ones_are() {
     assert_eq!(read(&machine)["securecall_profile"], 1, "nothing happened");
     assert_eq!(shown(&machine, "correct horse"), ID);
     let sealed = read(&machine);
-    assert_eq!(sealed["securecall_profile"], 2);
+    assert_eq!(sealed["securecall_profile"], 3);
     assert_eq!(sealed["source"]["memory_kib"], 64 * 1024);
     assert_eq!(sealed["source"]["passes"], 3);
     assert_ne!(sealed["source"]["salt"], "050b34767036187d804d6a90adfdb4ad");
@@ -63,12 +63,13 @@ fn a_profile_of_version_1_is_opened_and_sealed_as_new_ones_are() {
 }
 
 #[test]
-fn a_profile_of_today_that_was_sealed_with_less_is_sealed_anew_too() {
+fn a_profile_of_version_2_that_was_sealed_with_less_is_sealed_anew_too() {
     let machine = machine_with(VERSION_2_WEAK);
     assert_eq!(read(&machine)["source"]["memory_kib"], 32 * 1024);
     assert_eq!(shown(&machine, "correct horse"), ID);
     let sealed = read(&machine);
     assert_eq!(sealed["source"]["memory_kib"], 64 * 1024);
+    assert_eq!(sealed["securecall_profile"], 3);
     assert_eq!(shown(&machine, "correct horse"), ID);
     assert_eq!(read(&machine), sealed, "it is done once");
 }
@@ -110,7 +111,7 @@ fn a_profile_that_cannot_be_sealed_anew_opens_as_it_is() {
     assert_eq!(fs::read_to_string(store_of(&machine)).unwrap(), VERSION_1);
     fs::remove_dir(in_the_way).unwrap();
     assert_eq!(shown(&machine, "correct horse"), ID);
-    assert_eq!(read(&machine)["securecall_profile"], 2);
+    assert_eq!(read(&machine)["securecall_profile"], 3);
 }
 
 #[test]
@@ -158,11 +159,13 @@ fn a_store_that_asks_for_too_much_is_damaged_and_nothing_is_spent_on_it() {
 }
 
 #[test]
-fn a_version_1_store_that_says_it_is_of_version_2_does_not_open() {
-    let mut store: Value = serde_json::from_str(VERSION_1).unwrap();
-    store["securecall_profile"] = json!(2);
-    let machine = machine_with(&store.to_string());
-    expect(machine.refused(&["id", "show"]), 6, "damaged_store");
+fn a_store_that_says_it_is_of_another_version_does_not_open() {
+    for (text, version) in [(VERSION_1, 2), (VERSION_1, 3), (VERSION_2_WEAK, 3)] {
+        let mut store: Value = serde_json::from_str(text).unwrap();
+        store["securecall_profile"] = json!(version);
+        let machine = machine_with(&store.to_string());
+        expect(machine.refused(&["id", "show"]), 6, "damaged_store");
+    }
 }
 
 #[test]

@@ -8,8 +8,8 @@ use std::time::Duration;
 use securecall_audio_device::{AudioDevices, AudioSpec};
 use securecall_matrix::{Account, Incoming};
 use securecall_session::{
-    CallHandle, CommandError, Contacts, Endpoint, InboundSignal, MediaCommand, NamedCall,
-    NotPersisted, Output, WireCallId,
+    CallHandle, CommandError, Endpoint, InboundSignal, MediaCommand, NamedCall, NotPersisted,
+    Output, WireCallId,
 };
 use tokio::sync::{mpsc, watch};
 use web_time::Instant;
@@ -253,7 +253,7 @@ impl Loop {
                 let media = media.ok_or(CommandError::NoSuchCall);
                 let _ = reply.send(media.map(|media| media.exchange(wish)));
             }
-            Command::SetContacts(contacts) => self.endpoint.set_contacts(Contacts::new(contacts)),
+            Command::SetContacts(contacts) => self.endpoint.set_contacts(contacts),
             Command::Stop => self.begin_to_stop(now),
         }
     }

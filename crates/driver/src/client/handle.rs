@@ -2,7 +2,7 @@
 
 use securecall_audio_device::DeviceWish;
 use securecall_session::{
-    CallError, CallHandle, CallOptions, Callee, CommandError, Contact, NamedCall,
+    CallError, CallHandle, CallOptions, Callee, CommandError, Contacts, NamedCall,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -34,7 +34,7 @@ pub(super) enum Command {
         DeviceWish,
         oneshot::Sender<Result<(), CommandError>>,
     ),
-    SetContacts(Vec<Contact>),
+    SetContacts(Contacts),
     Stop,
 }
 
@@ -116,8 +116,8 @@ impl Handle {
             .await
     }
 
-    /// Replaces what the client knows of our contacts.
-    pub async fn set_contacts(&self, contacts: Vec<Contact>) {
+    /// Replaces what the client knows of our contacts, and the rules about people.
+    pub async fn set_contacts(&self, contacts: Contacts) {
         let _ = self.commands.send(Command::SetContacts(contacts)).await;
     }
 

@@ -200,7 +200,7 @@ mod tests {
     use securecall_contact::OlmKey;
     use securecall_crypto::{IdentityKeyPair, IdentitySeed};
     use securecall_session::{
-        AnswerPolicy, CallOptions, Callee, Config, Contacts, Endpoint, Output, Route,
+        AnswerPolicy, CallOptions, Callee, Config, Contacts, Endpoint, Output, RingPolicy, Route,
     };
 
     use super::*;
@@ -221,6 +221,7 @@ mod tests {
                 device_id: "OWN".parse().unwrap(),
                 olm_key: OlmKey::from_bytes([1; 32]),
             },
+            ring: RingPolicy::Anyone,
             answer: AnswerPolicy::Ask,
             inbound: options.clone(),
             relay_available: false,

@@ -293,6 +293,7 @@ pub(super) fn weigh(
             id,
             matrix_id,
             verified: false,
+            require: None,
         }));
     };
     let contact = contacts[index].clone();

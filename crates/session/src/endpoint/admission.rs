@@ -13,7 +13,7 @@ use super::{Endpoint, MAX_ARRIVED, MAX_ARRIVED_OF_ONE};
 use crate::EndReason;
 use crate::call::Call;
 use crate::call_handle::NamedCall;
-use crate::config::{AnswerPolicy, MAX_LIFETIME};
+use crate::config::{AnswerPolicy, MAX_LIFETIME, RingPolicy};
 use crate::event::{Event, MissedReason, Peer, RefusedReason};
 use crate::io::Io;
 use crate::output::{InboundSignal, Output};
@@ -49,6 +49,10 @@ impl Endpoint {
         };
         let identity = invite.identity;
         let peer = self.identify(now, &call, &identity, signal.sender)?;
+        // Before all that could make us answer, be it only that the clocks differ.
+        if let Some(why) = self.unwanted(&identity, signal.sender) {
+            return Err(self.refuse(now, &call, peer, why));
+        }
         self.check_tier(now, &call, &peer, Tier::with(Some(&identity)))?;
         let stranger = !self.contacts.contains(&identity);
         let fresh = is_fresh(wallclock_ms, invite.sent_at);
@@ -130,6 +134,12 @@ impl Endpoint {
         if self.sealed_calls.contains(arrived.invite.call) {
             // It can only be a call of ours: then the peer chose its ID to fit.
             return;
+        }
+        // Again, for the contacts may have changed since it came, and a call of ours to the same person may be over. Whoever has
+        // called them meanwhile has answered.
+        let unwanted = self.unwanted(&identity, &arrived.peer.matrix_id);
+        if let Some(why) = unwanted.filter(|_| !promised) {
+            return self.report(now, call, arrived.peer, Why::Refused(why));
         }
         if arrived.rings_until <= now {
             let why = Why::Missed(MissedReason::NotAnswered);
@@ -273,7 +283,24 @@ impl Endpoint {
         })
     }
 
-    /// Whatever brings a call here: it must have the tier that the user requires.
+    /// Why the user does not want to be rung by somebody; `None` if they do not mind.
+    fn unwanted(&self, identity: &IdentityKey, sender: &MatrixId) -> Option<RefusedReason> {
+        if self.contacts.decision(Some(identity), sender).blocked {
+            return Some(RefusedReason::Blocked);
+        }
+        let may_ring = match self.config.ring {
+            RingPolicy::Anyone => true,
+            RingPolicy::Contacts => self.contacts.contains(identity),
+            RingPolicy::Nobody => false,
+        };
+        // Whom we are calling just now does not ring: with glare, their call becomes ours.
+        let is_glare = self
+            .current()
+            .is_some_and(|it| it.is_with(identity) && it.is_unanswered_call_of_ours());
+        (!may_ring && !is_glare).then_some(RefusedReason::RingPolicy)
+    }
+
+    /// Whatever brings a call here: it must have the tier that the user requires of every call, and of this caller's.
     fn check_tier(
         &mut self,
         now: Instant,
@@ -281,7 +308,11 @@ impl Endpoint {
         peer: &Peer,
         tier: Tier,
     ) -> Result<(), SignalRefused> {
-        if self.config.inbound.require.is_met_by(tier) {
+        let of_caller = self
+            .contacts
+            .decision(Some(&peer.id.identity_key()), &peer.matrix_id);
+        let require = self.config.inbound.require.max(of_caller.require);
+        if require.is_met_by(tier) {
             Ok(())
         } else {
             Err(self.refuse(now, call, peer.clone(), RefusedReason::TierTooLow))
@@ -315,10 +346,10 @@ mod tests {
 
     use super::*;
     use crate::config::{CallOptions, Config};
-    use crate::contacts::Contacts;
+    use crate::contacts::{Contacts, Rule};
     use crate::tier::Require;
 
-    fn endpoint(require: Require) -> Endpoint {
+    fn endpoint(require: Require, contacts: Contacts) -> Endpoint {
         let identity = IdentityKeyPair::from_seed(&IdentitySeed::from_bytes([1; 32]));
         let config = Config {
             matrix_id: "@ada:example.org".parse().unwrap(),
@@ -326,6 +357,7 @@ mod tests {
                 device_id: "DEVICE".parse().unwrap(),
                 olm_key: OlmKey::from_bytes([1; 32]),
             },
+            ring: RingPolicy::Anyone,
             answer: AnswerPolicy::Ask,
             inbound: CallOptions {
                 require,
@@ -333,10 +365,15 @@ mod tests {
             },
             relay_available: false,
         };
-        Endpoint::new(config, identity, Contacts::default(), None).unwrap()
+        Endpoint::new(config, identity, contacts, None).unwrap()
     }
 
-    fn check(require: Require, tier: Tier) -> (Result<(), SignalRefused>, Output) {
+    /// A call of this tier, where this is required of every call, and that of the caller's.
+    fn check(
+        require: Require,
+        of_caller: Require,
+        tier: Tier,
+    ) -> (Result<(), SignalRefused>, Output) {
         #[expect(clippy::disallowed_methods, reason = "any time will do")]
         let now = Instant::now();
         let identity = IdentityKeyPair::from_seed(&IdentitySeed::from_bytes([2; 32]));
@@ -346,7 +383,13 @@ mod tests {
             name: None,
             new_address: false,
         };
-        let mut endpoint = endpoint(require);
+        let rule = Rule {
+            identity: None,
+            matrix_id: peer.matrix_id.clone(),
+            blocked: false,
+            require: of_caller,
+        };
+        let mut endpoint = endpoint(require, Contacts::default().with_rules([rule]));
         let call = NamedCall {
             handle: endpoint.handles.issue(),
             id: CallId::from_random([3; 16]).into(),
@@ -357,13 +400,19 @@ mod tests {
 
     #[test]
     fn a_call_of_too_low_a_tier_is_refused_and_the_user_told() {
-        let (result, output) = check(Require::SecureCall, Tier::Matrix);
-        let too_low = RefusedReason::TierTooLow;
-        assert_eq!(result, Err(SignalRefused::Rules(too_low)));
-        assert!(
-            matches!(output, Output::Event(Event::Refused { why, .. }) if why == too_low),
-            "{output:?}"
-        );
+        // The strictest wins, whoever says it.
+        for (require, of_caller) in [
+            (Require::SecureCall, Require::Any),
+            (Require::Any, Require::SecureCall),
+        ] {
+            let (result, output) = check(require, of_caller, Tier::Matrix);
+            let too_low = RefusedReason::TierTooLow;
+            assert_eq!(result, Err(SignalRefused::Rules(too_low)));
+            assert!(
+                matches!(output, Output::Event(Event::Refused { why, .. }) if why == too_low),
+                "{output:?}"
+            );
+        }
     }
 
     #[test]
@@ -373,7 +422,7 @@ mod tests {
             (Require::Any, Tier::SecureCall),
             (Require::Any, Tier::Matrix),
         ] {
-            let (result, output) = check(require, tier);
+            let (result, output) = check(require, require, tier);
             assert_eq!(result, Ok(()), "{require:?} {tier:?}");
             assert!(matches!(output, Output::Timeout(_)), "{output:?}");
         }

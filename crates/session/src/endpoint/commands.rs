@@ -24,20 +24,17 @@ impl Endpoint {
         now: Instant,
         wallclock_ms: u64,
         rng: &mut impl CryptoRng,
-        mut callee: Callee,
+        callee: Callee,
         options: &CallOptions,
     ) -> Result<NamedCall, CallError> {
-        // A contact's key is known whoever forgets to name it: nobody is called without it.
-        callee.identity = callee
-            .identity
-            .or_else(|| self.contacts.identity_at(&callee.matrix_id));
-        let identity = callee.identity(options.require)?;
+        let identity = self.contacts.identity_of(&callee, options.require)?;
+        let Callee { matrix_id, .. } = callee;
         if identity == self.own.identity.public() {
             return Err(CallError::OwnIdentity);
         }
         let peer = self
             .contacts
-            .identify(&identity, &callee.matrix_id)
+            .identify(&identity, &matrix_id)
             .map_err(|_| CallError::IdentityMismatch)?;
         let route = choose_route(
             options.route,

@@ -4,6 +4,7 @@
 mod admission;
 mod arrivals;
 mod attacks;
+mod blocked;
 mod call_names;
 mod clocks;
 mod connecting;
@@ -35,6 +36,7 @@ mod renewal;
 mod replay_memory;
 mod reports;
 mod retries;
+mod ring_policy;
 mod roaming;
 mod routes;
 mod setup_time;

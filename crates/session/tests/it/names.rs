@@ -26,6 +26,8 @@ fn every_reason_tier_and_kind_of_path_has_the_name_that_is_written_down() {
         RefusedReason::NoRelay,
         RefusedReason::ReplayMemoryFull,
         RefusedReason::TierTooLow,
+        RefusedReason::RingPolicy,
+        RefusedReason::Blocked,
     ];
     assert_eq!(
         refused.map(RefusedReason::as_str),
@@ -33,7 +35,9 @@ fn every_reason_tier_and_kind_of_path_has_the_name_that_is_written_down() {
             "identity_mismatch",
             "no_relay",
             "replay_memory_full",
-            "tier_too_low"
+            "tier_too_low",
+            "ring_policy",
+            "blocked"
         ]
     );
     let tiers = [Tier::Matrix, Tier::SecureCall];

@@ -95,7 +95,9 @@ impl Run {
             screen.verified(&contact);
         }
         // A reader that has gone is noticed at the next tick.
-        let _ = self.teller.tell(Event::contact(&contact));
+        let _ = self
+            .teller
+            .tell(Event::contact(&contact, self.people.has_blocked(&contact)));
         Ok(())
     }
 

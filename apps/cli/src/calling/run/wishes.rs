@@ -66,15 +66,15 @@ impl Run {
     /// Screen, events and client know the contacts as they are now.
     pub(super) async fn know_contacts(&mut self) {
         self.show_contacts();
-        let keys = self.people.known_keys();
-        self.client.handle().set_contacts(keys).await;
+        let known = self.people.known();
+        self.client.handle().set_contacts(known).await;
     }
 
     /// Screen and events know the contacts as they are now.
     pub(super) fn show_contacts(&mut self) {
         let verified = self.people.verified_keys();
         if let Some(screen) = self.shown.screen() {
-            screen.know_contacts(self.people.contacts(), &verified);
+            screen.know_contacts(self.people.contacts(), &verified, self.people.blocked());
         }
         self.teller.know_verified(verified);
     }

@@ -178,7 +178,10 @@ impl MainScreen {
         self.list
             .window(rows)
             .into_iter()
-            .map(|(contact, is_selected)| row(&contact, is_selected, name, width, palette))
+            .map(|(contact, is_selected)| {
+                let is_blocked = self.blocked.contains(&contact.matrix_id);
+                row(&contact, is_blocked, is_selected, name, width, palette)
+            })
             .collect()
     }
 
@@ -303,12 +306,14 @@ impl Notice {
 
 fn row(
     contact: &Contact,
+    is_blocked: bool,
     is_selected: bool,
     name: usize,
     width: usize,
     palette: Palette,
 ) -> Line<'static> {
     let (key, sign, style) = match (contact.id, contact.verified) {
+        _ if is_blocked => ("✗ blocked", "✗", palette.paint(Color::Red)),
         (Some(_), true) => ("✓ verified", "✓", palette.paint(Color::Green)),
         (Some(_), false) => ("not verified", " ", palette.quiet()),
         (None, _) => ("no key", "!", palette.paint(Color::Yellow)),

@@ -14,7 +14,7 @@ use securecall_media::{
 };
 use securecall_session::{
     AnswerPolicy, CallHandle, CallOptions, Callee, Config, Contacts, Endpoint, Event,
-    InboundSignal, MediaCommand, MediaEvent, Output, PathRoute, Request, Route,
+    InboundSignal, MediaCommand, MediaEvent, Output, PathRoute, Request, RingPolicy, Route,
 };
 use web_time::Instant;
 
@@ -101,6 +101,7 @@ fn end(number: u8) -> End {
     let config = Config {
         matrix_id: matrix_id(number),
         device: device.clone(),
+        ring: RingPolicy::Anyone,
         answer: AnswerPolicy::Auto,
         inbound: direct(),
         relay_available: false,

@@ -229,6 +229,20 @@ fn columns_stay_straight_under_names_of_every_kind() {
 }
 
 #[test]
+fn whoever_is_blocked_is_shown_so() {
+    let mut screen = screen();
+    let bo = contact("Bo", 8);
+    screen.know_contacts(&[contact("Ada", 7), bo.clone()]);
+    screen.know_blocked(vec![bo.matrix_id]);
+    for (width, mark) in [(80, "✗ blocked"), (40, "✗")] {
+        let shown = drawn(&mut screen, width, 24);
+        let row = |name: &str| shown.lines().find(|line| line.contains(name)).unwrap();
+        assert!(row(" Bo ").contains(mark), "{shown}");
+        assert!(!row(" Ada ").contains('✗'), "{shown}");
+    }
+}
+
+#[test]
 fn an_age_is_told_roughly() {
     for (seconds, told) in [
         (59, "just now"),
