@@ -1,6 +1,7 @@
 //! The media crate from outside, on virtual time.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod chromium;
 mod mute;
 mod network_adaptation;
 mod optimum;
