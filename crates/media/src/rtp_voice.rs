@@ -14,8 +14,6 @@ mod g711;
 mod narrowband;
 mod receive;
 mod send;
-#[cfg(test)]
-mod tests;
 
 pub(crate) use self::{
     codec::MAX_PACKET_SAMPLES,

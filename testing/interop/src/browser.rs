@@ -58,12 +58,11 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Starts one, and waits until its page is there. Its microphone hears a tone of so many Hz at a quarter of full scale. `flags` are
-    /// further ones of Chromium's.
+    /// Starts one, and waits until its page is there. Its microphone hears a tone of so many Hz at a quarter of full scale.
     ///
     /// # Errors
     /// [`BrowserError::Missing`] where there is none: nothing is skipped.
-    pub fn start(page: &'static str, hertz: f32, flags: &[&str]) -> Result<Self, BrowserError> {
+    pub fn start(page: &'static str, hertz: f32) -> Result<Self, BrowserError> {
         let program = program().ok_or(BrowserError::Missing)?;
         let directory = tempfile::tempdir()?;
         let tone = directory.path().join("tone.wav");
@@ -97,7 +96,6 @@ impl Browser {
                 // What comes is played, though nobody has clicked.
                 "--autoplay-policy=no-user-gesture-required",
             ])
-            .args(flags)
             .arg(format!(
                 "--user-data-dir={}",
                 directory.path().join("profile").display()

@@ -16,8 +16,6 @@
 mod packet_decoder;
 mod placement;
 mod queue;
-#[cfg(test)]
-mod tests;
 
 use std::time::Duration;
 

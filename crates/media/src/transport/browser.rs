@@ -11,8 +11,6 @@ mod own_description;
 mod packets;
 mod peer_description;
 mod sections;
-#[cfg(test)]
-mod tests;
 
 use std::{collections::BTreeSet, net::SocketAddr};
 

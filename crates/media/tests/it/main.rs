@@ -6,6 +6,7 @@ mod mute;
 mod network_adaptation;
 mod optimum;
 mod refusal;
+mod rtp_voice;
 mod simulated_call;
 mod transport;
 mod voice;

@@ -40,8 +40,8 @@ pub(crate) struct Endpoint {
 
 impl Endpoint {
     /// A page, and nothing said between it and us.
-    pub(crate) fn new(flags: &[&str]) -> Self {
-        let browser = match Browser::start(PAGE, PAGE_HERTZ, flags) {
+    pub(crate) fn new() -> Self {
+        let browser = match Browser::start(PAGE, PAGE_HERTZ) {
             Ok(browser) => browser,
             Err(error) => panic!("{error}"),
         };
