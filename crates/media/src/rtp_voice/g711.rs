@@ -51,15 +51,16 @@ pub(super) fn compress_mu_law(sample: f32) -> u8 {
 pub(super) fn compress_a_law(sample: f32) -> u8 {
     let sample = integer(sample);
     // Of two's complement: −1 is the first step below zero.
-    let magnitude = if sample < 0 { !sample } else { sample } >> 3;
-    let code = if magnitude < 64 {
-        magnitude >> 1
+    let magnitude = if sample < 0 { !sample } else { sample };
+    // The first two segments have steps of 16, and each further one twice as large.
+    let code = if magnitude < 256 {
+        (magnitude >> 4) as u8
     } else {
-        let exponent = magnitude.ilog2() - 5;
-        i32::try_from(exponent).unwrap_or(0) << 4 | (magnitude >> exponent) & 0x0f
+        let exponent = magnitude.ilog2() - 7;
+        (exponent as u8) << 4 | (magnitude >> (exponent + 3)) as u8 & 0x0f
     };
     // Positive ones have the sign bit set, and every other bit is inverted.
-    (code as u8 | sign(sample >= 0)) ^ 0x55
+    (code | sign(sample >= 0)) ^ 0x55
 }
 
 const fn sign(is_set: bool) -> u8 {
@@ -144,13 +145,13 @@ mod tests {
     fn no_sample_is_further_from_its_code_than_half_a_step_of_its_segment() {
         for sample in -32_768..=32_767_i32 {
             let exact = sample as f32 / 32_768.0;
-            // The steps of a segment are a sixteenth of its beginning, at the least of each law 8 and 16 of 32768.
-            let half = |least: f32| (exact.abs() / 32.0).max(least / 32_768.0) + 2.0 / 32_768.0;
+            // Steps are at least 8 of 32768, and a sixteenth of where their segment begins, which the bias of µ-law moves a little.
+            let half = |least: f32| (exact.abs() / 32.0).max(least / 32_768.0) + 5.0 / 32_768.0;
             let clipped = exact.clamp(-32_124.0 / 32_768.0, 32_124.0 / 32_768.0);
             let mu = expand_mu_law(compress_mu_law(exact));
             assert!((mu - clipped).abs() <= half(8.0), "{sample}: {mu}");
             let a = expand_a_law(compress_a_law(exact));
-            assert!((a - exact).abs() <= half(8.0) + 0.001, "{sample}: {a}");
+            assert!((a - exact).abs() <= half(8.0), "{sample}: {a}");
         }
         assert_eq!(compress_mu_law(f32::INFINITY), 0x80);
         assert_eq!(compress_a_law(-7.0), 0x2a);

@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn what_a_telephone_carries_passes_and_nothing_else_does() {
-        for hertz in [100.0, 440.0, 1_000.0, 3_000.0] {
+        for hertz in [100.0, 440.0, 1_000.0, 2_500.0] {
             let rms = passed(hertz);
             assert!((rms - 0.5_f32.sqrt()).abs() < 0.01, "{hertz} Hz: {rms}");
         }

@@ -21,6 +21,16 @@ fn noise(number: usize) -> [f32; TICK_SAMPLES] {
     })
 }
 
+/// Something like a voice, louder and softer: of steady noise no copies are made.
+fn buzz(number: usize) -> [f32; TICK_SAMPLES] {
+    std::array::from_fn(|i| {
+        let t = ((number * TICK_SAMPLES + i) % 48_000) as f32 / 48_000.0;
+        let harmonics =
+            (1..20).map(|h| (t * 120.0 * h as f32 * std::f32::consts::TAU).sin() / h as f32);
+        harmonics.sum::<f32>() * 0.2 * (0.6 + 0.4 * (t * 25.0).sin())
+    })
+}
+
 #[test]
 fn the_bit_rate_is_no_higher_than_the_peer_asks_for() {
     for (wished, most) in [
@@ -145,7 +155,7 @@ fn copies_of_lost_frames_come_where_reports_tell_of_loss_and_the_peer_takes_them
                     round_trip: None,
                 });
             }
-            line.tick(&noise(number), |packet| packet.sequence % 10 == 0);
+            line.tick(&buzz(number), |packet| packet.sequence % 10 == 0);
         }
         let last = &line.packets[400..];
         let copies = last

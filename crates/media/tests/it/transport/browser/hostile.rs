@@ -81,7 +81,10 @@ fn what_cannot_be_read_is_refused() {
     for (of, with) in [
         ("v=0", "v=1"),
         ("m=audio 9", "m=audio 99999"),
-        ("m=audio 9 UDP/TLS/RTP/SAVPF 111", "m=audio 9"),
+        (
+            "m=audio 9 UDP/TLS/RTP/SAVPF 111 63 9 0 8 13 110 126",
+            "m=audio 9",
+        ),
         (
             "m=audio 9 UDP/TLS/RTP/SAVPF 111",
             "m=audio 9 UDP/TLS/RTP/SAVPF 128",
