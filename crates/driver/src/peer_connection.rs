@@ -316,6 +316,8 @@ impl PeerConnection {
             TransportError::DescriptionTooLong
             | TransportError::Description(_)
             | TransportError::MediaLines
+            | TransportError::NoAudio
+            | TransportError::NoCodec
             | TransportError::Candidate => MediaFailure::UnusableSdp,
             TransportError::HandshakeTimedOut | TransportError::HandshakeBroken => {
                 MediaFailure::NoPath

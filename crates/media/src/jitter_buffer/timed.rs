@@ -19,6 +19,7 @@ mod queue;
 
 use std::time::Duration;
 
+use securecall_opus::packet;
 use web_time::Instant;
 
 use self::{
@@ -36,7 +37,7 @@ use crate::{
     audio::{FRAME_SAMPLES, TICK_SAMPLES, Tick},
     opus_codec::{CodecError, Effort},
     reception::Reception,
-    rtp_voice::{MAX_PACKET_SAMPLES, ReceivedPacket},
+    rtp_voice::{Codec, MAX_PACKET_SAMPLES, ReceivedPacket},
 };
 
 /// A cushion that is too large by more than this is not worth stretching for: packets are passed over.
@@ -50,6 +51,8 @@ const ALIKE_ENOUGH: f32 = 0.6;
 const REST: usize = 3 * FRAME_SAMPLES;
 /// Nothing is restored over a longer gap than this: 60 ms. Only its end would be.
 const LONGEST_RESTORED: i64 = 6 * TICK_SAMPLES as i64;
+/// Packets without a copy after which none is waited for any more.
+const REMEMBERED: u32 = 100;
 /// What libopus takes for the length of a gap is a multiple of this: 2.5 ms.
 const OPUS_STEP: i64 = 120;
 
@@ -62,7 +65,7 @@ enum State {
     Silence,
 }
 
-/// See the [module](self).
+/// A jitter buffer for packets of any duration, in some codec, placed by their RTP time; in silence there may be none.
 #[derive(Debug)]
 pub struct TimedJitterBuffer {
     decoder: PacketDecoder,
@@ -82,6 +85,7 @@ pub struct TimedJitterBuffer {
     /// Smoothed, in microseconds.
     delay: Option<f64>,
     since_stretch: usize,
+    copies: Copies,
     samples: Vec<f32>,
     /// The last packet held nothing but background.
     quiet: bool,
@@ -109,6 +113,7 @@ impl TimedJitterBuffer {
             held: 0,
             delay: None,
             since_stretch: 0,
+            copies: Copies::default(),
             samples: Vec::with_capacity(MAX_PACKET_SAMPLES),
             quiet: false,
             figures: JitterStatistics::default(),
@@ -132,6 +137,7 @@ impl TimedJitterBuffer {
             }
         };
         self.reception.handle_frame(now, packet.sequence);
+        self.copies.note(packet, samples);
 
         // Late ones count as well: how late they come is what the cushion is made for.
         let arrival = self.microseconds(now);
@@ -452,9 +458,11 @@ impl TimedJitterBuffer {
             .is_some_and(|played| played.wrapping_add(1) == sequence)
     }
 
-    /// The cushion at which such a share of the packets is late.
+    /// The cushion at which such a share of the packets is late; and where some get lost, long enough for the next, which restores them.
     fn cushion_for(&self, late: f64) -> i64 {
-        self.arrivals.lateness(1.0 - late).min(MAX_CUSHION_US)
+        let loses = self.reception.report().loss_percent() > 0;
+        let wait = if loses { self.copies.wait_us() } else { 0 };
+        (self.arrivals.lateness(1.0 - late) + wait).min(MAX_CUSHION_US)
     }
 
     /// Below it, audio is stretched.
@@ -494,6 +502,33 @@ impl TimedJitterBuffer {
         let epoch = *self.epoch.get_or_insert(now);
         let since = now.saturating_duration_since(epoch);
         i64::try_from(since.min(Duration::from_secs(1 << 40)).as_micros()).unwrap_or(i64::MAX)
+    }
+}
+
+/// Whether packets carry copies of those before them, and how long these are.
+#[derive(Debug, Default)]
+struct Copies {
+    /// Packets for which that is taken to be so: the peer makes no copies of silence.
+    remembered: u32,
+    samples: usize,
+}
+
+impl Copies {
+    fn note(&mut self, packet: &ReceivedPacket, samples: usize) {
+        if packet.codec == Codec::Opus && packet::has_fec(&packet.payload) {
+            self.remembered = REMEMBERED;
+            self.samples = samples;
+        } else {
+            self.remembered = self.remembered.saturating_sub(1);
+        }
+    }
+
+    /// By how much the packet that restores one comes later than it.
+    const fn wait_us(&self) -> i64 {
+        if self.remembered == 0 {
+            return 0;
+        }
+        media_us(self.samples as i64)
     }
 }
 
