@@ -13,31 +13,31 @@
 //! * *Silence*: an empty packet said that nothing follows, or the number says that nothing is missing. The noise behind the peer's
 //!   voice goes on meanwhile, and no delay comes of it. In silence the delay is set right without anybody hearing it.
 
+mod copies;
+mod gaps;
 mod packet_decoder;
 mod placement;
 mod queue;
 
 use std::time::Duration;
 
-use securecall_opus::packet;
 use web_time::Instant;
 
 use self::{
+    copies::Copies,
     packet_decoder::PacketDecoder,
     placement::{Place, Placement},
     queue::{Queue, Waiting},
 };
 use super::{
     HYSTERESIS_US, Insertion, JitterStatistics, LATE, MAX_CUSHION_US, TICK_US, TOO_LATE,
-    arrival::ArrivalStatistics,
-    output::{FADE_TO, Output},
-    samples_to_us,
+    arrival::ArrivalStatistics, output::Output, samples_to_us,
 };
 use crate::{
     audio::{FRAME_SAMPLES, TICK_SAMPLES, Tick},
     opus_codec::{CodecError, Effort},
     reception::Reception,
-    rtp_voice::{Codec, MAX_PACKET_SAMPLES, ReceivedPacket},
+    rtp_voice::{MAX_PACKET_SAMPLES, ReceivedPacket},
 };
 
 /// A cushion that is too large by more than this is not worth stretching for: packets are passed over.
@@ -49,12 +49,6 @@ const ALIKE: f32 = 0.85;
 const ALIKE_ENOUGH: f32 = 0.6;
 /// Samples between two stretches of speech: 60 ms.
 const REST: usize = 3 * FRAME_SAMPLES;
-/// Nothing is restored over a longer gap than this: 60 ms. Only its end would be.
-const LONGEST_RESTORED: i64 = 6 * TICK_SAMPLES as i64;
-/// Packets without a copy after which none is waited for any more.
-const REMEMBERED: u32 = 100;
-/// What libopus takes for the length of a gap is a multiple of this: 2.5 ms.
-const OPUS_STEP: i64 = 120;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -301,78 +295,6 @@ impl TimedJitterBuffer {
         self.append(gone, cushion);
     }
 
-    /// The next packet begins later, and one before it is lost.
-    fn bridge(&mut self, start: i64, cushion: i64) {
-        let gap = start - self.next;
-        if self.held > 0 {
-            // Its time has been made up already, if there is enough cushion. Otherwise the wait has become delay.
-            let made_up = (self.held as i64).min(gap);
-            self.held = 0;
-            if cushion - media_us(made_up) >= self.least() {
-                self.next += made_up;
-                self.shift_delay(-media_us(made_up));
-                self.figures.frames_lost += 1;
-                self.output.expect_seam();
-            }
-            return;
-        }
-        if gap <= LONGEST_RESTORED
-            && gap % OPUS_STEP == 0
-            && let Some(later) = self.queue.first()
-            && self.decoder.recover(later, gap as usize, &mut self.samples)
-        {
-            self.figures.frames_recovered += 1;
-            self.next = start;
-            self.append(0, cushion);
-            return;
-        }
-        if gap < TICK_SAMPLES as i64 {
-            self.next = start;
-            self.output.expect_seam();
-            return;
-        }
-        self.figures.frames_lost += 1;
-        self.next += TICK_SAMPLES as i64;
-        self.make_up();
-    }
-
-    /// Nothing is here, and nobody has said why.
-    fn wait(&mut self) {
-        if self.output.gap() >= FADE_TO {
-            self.go_idle();
-            return;
-        }
-        self.held += TICK_SAMPLES;
-        self.shift_delay(TICK_US);
-        self.make_up();
-    }
-
-    /// The peer is silent up to there.
-    fn hush_until(&mut self, start: i64, cushion: i64) {
-        if start - self.next < TICK_SAMPLES as i64 {
-            self.next = start;
-            self.output.expect_seam();
-        } else {
-            self.hush(cushion);
-            self.next = self.next.min(start);
-        }
-    }
-
-    /// 10 ms of a silence. It passes faster or slower if the delay is the better for it.
-    fn hush(&mut self, cushion: i64) {
-        self.held = 0;
-        let ticks = if cushion < self.least() {
-            0
-        } else if cushion - self.cushion_for(LATE) >= TICK_US {
-            2
-        } else {
-            1
-        };
-        self.next += ticks * TICK_SAMPLES as i64;
-        self.shift_delay((1 - ticks) * TICK_US);
-        self.output.idle(false);
-    }
-
     /// Puts what was decoded, without its first samples, to the output, and stretches.
     fn append(&mut self, gone: usize, cushion: i64) {
         let residue = self.output.waiting();
@@ -410,20 +332,6 @@ impl TimedJitterBuffer {
             self.shift_delay(sign * samples_to_us(lag));
             self.figures.stretched_ms += lag as f64 / 48.0;
         }
-    }
-
-    /// 10 ms in place of what is missing.
-    fn make_up(&mut self) {
-        if self.decoder.has_concealment() {
-            let tick = self.decoder.conceal();
-            self.output.append_made_up(tick, false);
-        } else if self.output.gap() < FADE_TO / 2 {
-            self.output.extrapolate(self.output.gap() == 0);
-        } else {
-            self.output.append_made_up([0.0; TICK_SAMPLES], false);
-        }
-        self.figures.concealed_ms += 10.0;
-        self.note_gap();
     }
 
     fn begin_timeline(&mut self) {
@@ -502,33 +410,6 @@ impl TimedJitterBuffer {
         let epoch = *self.epoch.get_or_insert(now);
         let since = now.saturating_duration_since(epoch);
         i64::try_from(since.min(Duration::from_secs(1 << 40)).as_micros()).unwrap_or(i64::MAX)
-    }
-}
-
-/// Whether packets carry copies of those before them, and how long these are.
-#[derive(Debug, Default)]
-struct Copies {
-    /// Packets for which that is taken to be so: the peer makes no copies of silence.
-    remembered: u32,
-    samples: usize,
-}
-
-impl Copies {
-    fn note(&mut self, packet: &ReceivedPacket, samples: usize) {
-        if packet.codec == Codec::Opus && packet::has_fec(&packet.payload) {
-            self.remembered = REMEMBERED;
-            self.samples = samples;
-        } else {
-            self.remembered = self.remembered.saturating_sub(1);
-        }
-    }
-
-    /// By how much the packet that restores one comes later than it.
-    const fn wait_us(&self) -> i64 {
-        if self.remembered == 0 {
-            return 0;
-        }
-        media_us(self.samples as i64)
     }
 }
 
