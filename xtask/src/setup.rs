@@ -117,7 +117,7 @@ const PAGE: &[Need] = &[Need {
 
 /// To test the landing page, and to measure calls beside a browser's.
 const BROWSER: &[Need] = &[Need {
-    what: "Chromium (the landing page's tests; calls are measured beside its)",
+    what: "Chromium (the landing page's tests; calls with its pages, and beside them)",
     packages: &["chromium"],
     present: || {
         std::env::var_os("CHROMIUM").is_some()

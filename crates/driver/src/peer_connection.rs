@@ -324,6 +324,8 @@ impl PeerConnection {
             TransportError::DescriptionTooLong
             | TransportError::Description(_)
             | TransportError::MediaLines
+            | TransportError::NoAudio
+            | TransportError::NoCodec
             | TransportError::Candidate => MediaFailure::UnusableSdp,
             TransportError::HandshakeTimedOut | TransportError::HandshakeBroken => {
                 MediaFailure::NoPath
@@ -432,6 +434,8 @@ impl PeerConnection {
                 self.outputs.control(bytes);
             }
             TransportEvent::Frame(frame) => self.take_frame(now, frame),
+            // Only in the profile `Matrix`, which no call has yet.
+            TransportEvent::Packet(_) | TransportEvent::PeerReport(_) => {}
             // Frames and control messages say the same, end to end.
             TransportEvent::AuthenticatedPacket => {}
             TransportEvent::Closed => self.outputs.event(MediaEvent::DataChannelClosed),

@@ -39,13 +39,13 @@ mod statistics;
 #[cfg(test)]
 mod tests;
 mod time_stretch;
+mod timed;
 mod voice;
 
 use std::time::Duration;
 
 use web_time::Instant;
 
-pub use self::statistics::JitterStatistics;
 use self::{
     arrival::ArrivalStatistics,
     losses::LossStatistics,
@@ -54,6 +54,7 @@ use self::{
     packet_store::PacketStore,
     voice::Voice,
 };
+pub use self::{statistics::JitterStatistics, timed::TimedJitterBuffer};
 use crate::{
     audio::{FRAME_SAMPLES, FRAME_US, TICK_SAMPLES, Tick},
     opus_codec::{CodecError, Effort},

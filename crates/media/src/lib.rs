@@ -61,10 +61,12 @@ mod backoff;
 mod effort;
 mod frame_protection;
 pub mod jitter_buffer;
+mod mute_fade;
 mod muted_frame;
 mod opus_codec;
 mod receive_pipeline;
 mod reception;
+mod rtp_voice;
 mod send_pipeline;
 mod sequence;
 #[cfg(feature = "transport")]
@@ -84,12 +86,17 @@ pub use opus_codec::{
     PAYLOAD_BYTES,
 };
 pub use receive_pipeline::{ReceivePipeline, ReceiveStatistics};
+pub use rtp_voice::{
+    Codec, OpusWishes, OutboundPacket, PeerReport, ReceivedPacket, RtpReceivePipeline,
+    RtpReceiveStatistics, RtpVoiceEncoder,
+};
 pub use send_pipeline::{OutboundFrame, SendPipeline};
 #[cfg(feature = "transport")]
 pub use transport::{
-    AUTHENTICATED_INTERVAL, CandidateKind, Datagram, Fingerprint, LocalCandidate,
-    MAX_CANDIDATE_LEN, MAX_DESCRIPTION_LEN, MAX_REMOTE_CANDIDATES, PathKind, Reach, ReceivedFrame,
-    SelectedPair, Transport, TransportError, TransportEvent, TransportOutput, TransportStats,
+    AUTHENTICATED_INTERVAL, AgreedAudio, CandidateKind, Datagram, Fingerprint, LocalCandidate,
+    MAX_CANDIDATE_LEN, MAX_DESCRIPTION_LEN, MAX_PEER_DESCRIPTION_LEN, MAX_REMOTE_CANDIDATES,
+    PathKind, Profile, Reach, ReceivedFrame, SelectedPair, StreamId, Transport, TransportError,
+    TransportEvent, TransportOutput, TransportStats,
 };
 pub use voice_encoder::{EncodedFrame, VoiceEncoder};
 pub use voice_frame::FrameSize;

@@ -49,7 +49,7 @@ pub enum CodecError {
 }
 
 impl CodecError {
-    fn setup(error: OpusError) -> Self {
+    pub(crate) fn setup(error: OpusError) -> Self {
         Self::Setup(error.description())
     }
 }

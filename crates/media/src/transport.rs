@@ -1,10 +1,12 @@
 //! The WebRTC transport of one call: ICE, DTLS, SRTP and the data channel, by str0m.
 //!
 //! [`Transport`] is sans-IO: datagrams, time and commands go in, and [`Transport::poll_output`] says what to send and what
-//! happened. It carries sealed frames as RTP payloads and control messages on one data channel; it can open neither.
+//! happened. It carries sealed frames as RTP payloads and control messages on one data channel; it can open neither. That is the
+//! [`Profile::SecureCall`]; in [`Profile::Matrix`] it carries audio packets as other WebRTC peers do, and nothing else.
 //!
 //! Call [`Transport::poll_output`] until [`TransportOutput::Timeout`] after every other call.
 
+mod browser;
 mod candidate;
 mod check_sources;
 mod description;
@@ -18,6 +20,7 @@ mod held_checks;
 mod negotiation;
 mod nomination;
 mod packet;
+mod profile;
 mod reach;
 mod roaming;
 mod selection;
@@ -35,6 +38,8 @@ use str0m::{
 use tracing::debug;
 use web_time::Instant;
 
+use browser::Browser;
+pub use browser::{AgreedAudio, MAX_PEER_DESCRIPTION_LEN};
 use candidate::{Advertised, parse_remote, without_fragment};
 pub use candidate::{CandidateKind, LocalCandidate, MAX_CANDIDATE_LEN, MAX_REMOTE_CANDIDATES};
 use check_sources::CheckSources;
@@ -49,6 +54,7 @@ pub use event::{
 use held_checks::HeldChecks;
 use nomination::Nomination;
 use packet::is_dtls;
+pub use profile::{Profile, StreamId};
 pub use reach::Reach;
 use selection::Selection;
 
@@ -62,6 +68,8 @@ pub struct Transport {
     /// The handshake is done, perhaps before there is a nominated pair.
     dtls_up: bool,
     reach: Reach,
+    /// What the profile `Matrix` knows of its call; `None` in the other.
+    browser: Option<Box<Browser>>,
     local_fingerprint: Fingerprint,
     remote_fingerprint: Option<Fingerprint>,
     pending: Option<SdpPendingOffer>,
@@ -98,7 +106,7 @@ impl Transport {
     /// wait for it.
     pub fn prepare(now: Instant) {
         // What does not work now says so when there is a call.
-        drop(Engine::new(now));
+        drop(Engine::new(now, &Profile::SecureCall));
     }
 
     /// A transport with a certificate of its own, made for this call alone. `reach` says where the peer may be.
@@ -106,12 +114,29 @@ impl Transport {
     /// # Errors
     /// [`TransportError::EnginePanicked`] if no certificate could be made.
     pub fn new(now: Instant, reach: Reach) -> Result<Self, TransportError> {
-        let (engine, local_fingerprint) = Engine::new(now)?;
+        Self::with_profile(now, reach, Profile::SecureCall)
+    }
+
+    /// The same, for peers of another kind.
+    ///
+    /// # Errors
+    /// [`TransportError::EnginePanicked`] if no certificate could be made.
+    pub fn with_profile(
+        now: Instant,
+        reach: Reach,
+        profile: Profile,
+    ) -> Result<Self, TransportError> {
+        let (engine, local_fingerprint) = Engine::new(now, &profile)?;
+        let browser = match profile {
+            Profile::SecureCall => None,
+            Profile::Matrix { stream } => Some(Box::new(Browser::new(stream))),
+        };
         Ok(Self {
             engine,
             early: EarlyFlights::default(),
             dtls_up: false,
             reach,
+            browser,
             local_fingerprint,
             remote_fingerprint: None,
             pending: None,

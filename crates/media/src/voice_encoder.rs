@@ -2,6 +2,7 @@
 
 use crate::{
     audio::{FRAME_SAMPLES, Level, TICK_SAMPLES, Tick},
+    mute_fade::MuteFade,
     muted_frame::MUTED_FRAME,
     opus_codec::{CodecError, Encoder, EncoderSettings, PAYLOAD_BYTES},
 };
@@ -27,9 +28,7 @@ pub struct VoiceEncoder {
     filled: usize,
     payload: Vec<u8>,
     media_time: u64,
-    muted: bool,
-    /// The gain at the end of the last tick: mute and unmute fade over one tick, without a click.
-    gain: f32,
+    fade: MuteFade,
     /// Ticks since the fade after which nothing of the microphone was taken.
     silent_ticks: u32,
     /// The last frame said that we are muted.
@@ -50,8 +49,7 @@ impl VoiceEncoder {
             filled: 0,
             payload: Vec::with_capacity(256),
             media_time: 0,
-            muted: false,
-            gain: 1.0,
+            fade: MuteFade::new(),
             silent_ticks: 0,
             told_muted: false,
             level: Level::default(),
@@ -65,25 +63,12 @@ impl VoiceEncoder {
     /// [`CodecError`]; the tick is then lost, and media time goes on.
     pub fn push(&mut self, tick: &Tick) -> Result<Option<EncodedFrame<'_>>, CodecError> {
         self.level.measure(tick);
-        let target = if self.muted { 0.0 } else { 1.0 };
-        let step = (target - self.gain) / TICK_SAMPLES as f32;
-        for (i, (slot, sample)) in self.samples[self.filled..].iter_mut().zip(tick).enumerate() {
-            let gain = self.gain + step * (i + 1) as f32;
-            // A driver's NaN would stay in the encoder's state for good.
-            *slot = if sample.is_finite() {
-                sample.clamp(-1.0, 1.0) * gain
-            } else {
-                0.0
-            };
-        }
-        // Both: the tick that fades out still holds voice.
-        let silent = self.gain == 0.0 && target == 0.0;
+        let silent = self.fade.apply(tick, &mut self.samples[self.filled..]);
         self.silent_ticks = if silent {
             self.silent_ticks.saturating_add(1)
         } else {
             0
         };
-        self.gain = target;
         self.filled += TICK_SAMPLES;
         if self.filled < FRAME_SAMPLES {
             return Ok(None);
@@ -130,12 +115,12 @@ impl VoiceEncoder {
 
     /// Gives frames of the same size at the same pace that say that we are muted, or the microphone again.
     pub fn set_muted(&mut self, muted: bool) {
-        self.muted = muted;
+        self.fade.set_muted(muted);
     }
 
     /// Whether the microphone is muted.
     pub fn is_muted(&self) -> bool {
-        self.muted
+        self.fade.is_muted()
     }
 
     /// What the microphone hears, muted or not.

@@ -29,6 +29,10 @@ pub enum Signal {
 /// How much of the spectrum an encoder keeps at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bandwidth {
+    /// 4 kHz.
+    Narrow,
+    /// 6 kHz.
+    Medium,
     /// 8 kHz.
     Wide,
     /// 12 kHz.
@@ -178,6 +182,8 @@ impl Encoder {
     /// [`OpusError`], which no caller has seen.
     pub fn set_max_bandwidth(&mut self, bandwidth: Bandwidth) -> Result<(), OpusError> {
         let bandwidth = match bandwidth {
+            Bandwidth::Narrow => ffi::OPUS_BANDWIDTH_NARROWBAND,
+            Bandwidth::Medium => ffi::OPUS_BANDWIDTH_MEDIUMBAND,
             Bandwidth::Wide => ffi::OPUS_BANDWIDTH_WIDEBAND,
             Bandwidth::Superwide => ffi::OPUS_BANDWIDTH_SUPERWIDEBAND,
             Bandwidth::Full => ffi::OPUS_BANDWIDTH_FULLBAND,

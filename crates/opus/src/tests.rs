@@ -1,4 +1,6 @@
-use super::*;
+use opusic_sys as ffi;
+
+use super::{error::count, *};
 
 const FRAME: usize = 960;
 
@@ -123,4 +125,52 @@ fn packets_that_are_none_say_nothing() {
     assert_eq!(packet::samples(&[]), Err(OpusError::InvalidPacket));
     assert!(packet::samples(&[0xff]).is_err(), "code 3 without a count");
     assert!(!packet::has_fec(&[]) && !packet::has_fec(&[0x08]) && !packet::has_fec(&[0xff, 0]));
+}
+
+/// What others send in two channels is heard in one.
+#[test]
+fn stereo_is_mixed_down() {
+    let mut code = ffi::OPUS_OK;
+    // SAFETY: `code` outlives the call; the state is destroyed below, and nobody uses it after.
+    let encoder = unsafe {
+        ffi::opus_encoder_create(SAMPLE_RATE_C, 2, ffi::OPUS_APPLICATION_AUDIO, &raw mut code)
+    };
+    assert_eq!(code, ffi::OPUS_OK);
+    let mut decoder = Decoder::new().unwrap();
+    let mut heard = Vec::new();
+    for number in 0..50 {
+        // Another tone on each side.
+        let samples: Vec<f32> = (number * FRAME..(number + 1) * FRAME)
+            .flat_map(|i| {
+                [400.0, 1_000.0].map(|hertz| {
+                    let turn = i as f32 * hertz / SAMPLE_RATE as f32;
+                    0.5 * (turn.fract() * std::f32::consts::TAU).sin()
+                })
+            })
+            .collect();
+        let mut packet = vec![0; 1_000];
+        // SAFETY: the state is alive; of two channels libopus reads twice as many samples as it is told, which is what the slice
+        // holds, and writes no more bytes than it is told.
+        let bytes = count(unsafe {
+            let (samples, room) = (samples.as_ptr(), length(&packet));
+            ffi::opus_encode_float(encoder, samples, FRAME as i32, packet.as_mut_ptr(), room)
+        });
+        let mut frame = [0.0; FRAME];
+        let packet = &packet[..bytes.unwrap()];
+        assert_eq!(packet[0] & 0b100, 0b100, "two channels");
+        assert_eq!(decoder.decode(packet, &mut frame), Ok(FRAME));
+        heard.extend(frame);
+    }
+    // SAFETY: libopus made the state, and nobody uses it after this.
+    unsafe { ffi::opus_encoder_destroy(encoder) };
+    for hertz in [400.0, 1_000.0] {
+        let (mut sine, mut cosine) = (0.0, 0.0);
+        for (i, sample) in heard[FRAME * 10..].iter().enumerate() {
+            let turn = (i as f32 * hertz / SAMPLE_RATE as f32).fract();
+            sine += sample * (turn * std::f32::consts::TAU).sin();
+            cosine += sample * (turn * std::f32::consts::TAU).cos();
+        }
+        let amplitude = 2.0 * f32::hypot(sine, cosine) / (FRAME * 40) as f32;
+        assert!((amplitude - 0.25).abs() < 0.03, "{hertz}: {amplitude}");
+    }
 }

@@ -11,6 +11,7 @@
 //! * [`LyingTurn`]: a TURN server that says what is not so, before a real one;
 //! * [`UdpForwarder`]: a network path that can be cut, healed and filtered without root;
 //! * [`Network`](network::Network): hosts behind NATs of all kinds, with loss, delay and roaming, on one machine (Linux, root);
+//! * [`Browser`]: a headless Chromium with one page, which does as it is told;
 //! * [`SoundServer`]: a PulseAudio whose sound cards are loops;
 //! * [`texts_by_zxing_cpp`]: the QR reader that ours is compared with;
 //! * [`speech_scores`]: PESQ and PLCMOS, models of what listeners think of speech.
@@ -23,6 +24,7 @@
     reason = "waits for real processes and sockets"
 )]
 
+mod browser;
 mod connect_proxy;
 mod coturn;
 mod database_snapshot;
@@ -43,6 +45,7 @@ mod venv;
 mod web_server;
 mod zxing_cpp;
 
+pub use browser::{Browser, BrowserError};
 pub use connect_proxy::ConnectProxy;
 pub use coturn::{Coturn, CoturnError, CoturnUsers};
 pub use database_snapshot::{ALLOWED, Allowed, DatabaseSnapshot, Difference, Report};

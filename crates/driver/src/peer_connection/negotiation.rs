@@ -240,6 +240,8 @@ pub(crate) fn overcome(error: TransportError) -> Result<(), TransportError> {
         TransportError::DescriptionTooLong
         | TransportError::Description(_)
         | TransportError::MediaLines
+        | TransportError::NoAudio
+        | TransportError::NoCodec
         | TransportError::Candidate
         | TransportError::Misuse => {
             tracing::debug!(%error, "a restart came to nothing");

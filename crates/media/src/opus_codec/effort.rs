@@ -56,7 +56,7 @@ impl Effort {
     }
 
     /// From 5 on, libopus conceals by a network of neurons; at 6, another (LACE) takes the noise of coding out of what is decoded.
-    pub(super) fn decoder_complexity(self) -> u8 {
+    pub(crate) fn decoder_complexity(self) -> u8 {
         match self {
             Self::Low => 0,
             Self::Medium => 5,

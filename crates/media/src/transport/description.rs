@@ -22,7 +22,7 @@ impl Fingerprint {
 
     /// Reads a line: `a=fingerprint:sha-256`, a space, 32 bytes in hex, colons between them. Another spelling counts as one and is
     /// not taken; the vectors in `testing/vectors/fingerprint.json` say which.
-    fn parse(line: &str) -> Option<Self> {
+    pub(super) fn parse(line: &str) -> Option<Self> {
         let value = line.trim_end().strip_prefix("a=fingerprint:")?;
         let (hash, digest) = value.split_once(' ')?;
         if !hash.eq_ignore_ascii_case("sha-256") {

@@ -158,6 +158,11 @@ impl Transport {
                 self.authenticated(now);
                 self.emit(TransportEvent::Control(data.data));
             }
+            Event::RtpPacket(packet) if self.browser.is_some() => {
+                self.authenticated(now);
+                self.take_packet(&packet);
+            }
+            Event::MediaEgressStats(stats) => self.take_peer_report(&stats),
             Event::RtpPacket(packet) => {
                 self.authenticated(now);
                 self.emit(TransportEvent::Frame(ReceivedFrame {

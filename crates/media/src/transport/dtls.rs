@@ -9,6 +9,9 @@
 //! [`DtlsHandshake`] says both. It also hands out what can be sent before str0m would
 //! ([`EarlyFlights`](super::early_flights::EarlyFlights)).
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     cell::RefCell,
     collections::VecDeque,
@@ -174,9 +177,13 @@ impl DtlsProvider for Provider {
         version: DtlsVersion,
         mtu: Option<usize>,
     ) -> Result<Box<dyn DtlsInstance>, CryptoError> {
-        if version != DtlsVersion::Dtls13 {
-            return Err(CryptoError::Other(format!("{version} is not used here")));
-        }
+        let make = match version {
+            DtlsVersion::Dtls13 => Dtls::new_13,
+            DtlsVersion::Auto => Dtls::new_auto,
+            _ => {
+                return Err(CryptoError::Other(format!("{version} is not used here")));
+            }
+        };
         let mut config = Config::builder()
             // ICE has shown that the peer is where it says.
             .use_server_cookie(false)
@@ -190,7 +197,8 @@ impl DtlsProvider for Provider {
             .build()
             .map_err(|error| CryptoError::Other(error.to_string()))?;
         Ok(Box::new(Instance {
-            dtls: Dtls::new_13(Arc::new(config), cert.clone(), now),
+            dtls: make(Arc::new(config), cert.clone(), now),
+            is_13_alone: version == DtlsVersion::Dtls13,
             handshake: BEING_MADE.take().unwrap_or_else(|| DtlsHandshake::new(now)),
             has_begun: false,
         }))
@@ -199,8 +207,9 @@ impl DtlsProvider for Provider {
 
 /// Whether a datagram has a record in it that no peer of ours sends without encryption, but anybody can who knows the addresses:
 /// an alert, of which "closed" would end the handshake for good (a peer that gives up has as good as fallen silent, and there is
-/// a time-out for that), or a handshake message that is no hello, which would stay in dimpl's queue until that is full.
-fn is_made_up(packet: &[u8]) -> bool {
+/// a time-out for that), or a handshake message that is no hello, which would stay in dimpl's queue until that is full. In DTLS 1.2
+/// more of the handshake goes without encryption.
+fn is_made_up(packet: &[u8], is_13_alone: bool) -> bool {
     let mut rest = packet;
     // Type, version, epoch, number and length of a record that is not encrypted (RFC 9147 section 4).
     while let [
@@ -222,7 +231,7 @@ fn is_made_up(packet: &[u8]) -> bool {
     {
         let is_made_up = match *kind {
             ALERT => true,
-            HANDSHAKE => !matches!(body, [CLIENT_HELLO | SERVER_HELLO, ..]),
+            HANDSHAKE => is_13_alone && !matches!(body, [CLIENT_HELLO | SERVER_HELLO, ..]),
             _ => false,
         };
         if is_made_up {
@@ -238,6 +247,8 @@ fn is_made_up(packet: &[u8]) -> bool {
 struct Instance {
     dtls: Dtls,
     handshake: DtlsHandshake,
+    /// No other version is taken.
+    is_13_alone: bool,
     /// Its clock was set after flights could go anywhere.
     has_begun: bool,
 }
@@ -264,7 +275,7 @@ impl DtlsInstance for Instance {
     }
 
     fn handle_packet(&mut self, packet: &[u8]) -> Result<(), DtlsImplError> {
-        if is_made_up(packet) {
+        if is_made_up(packet, self.is_13_alone) {
             return Ok(());
         }
         // The waits for what the packet brings about begin now.

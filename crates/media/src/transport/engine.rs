@@ -12,13 +12,16 @@ use str0m::{
     config::DtlsVersion,
     media::Pt,
     net::{Protocol, Receive},
+    rtp::Extension,
 };
 use tracing::warn;
 use web_time::Instant;
 
 use super::TransportError;
+use super::browser::OFFERED_MID_EXTENSION;
 use super::description::Fingerprint;
 use super::dtls::DtlsHandshake;
+use super::profile::Profile;
 
 /// First retransmission of a connectivity check: a host on the same network has answered long before.
 const INITIAL_STUN_RTO: Duration = Duration::from_millis(50);
@@ -27,6 +30,9 @@ const MAX_STUN_RTO: Duration = Duration::from_secs(1);
 /// 50 + 100 + … + 800 ms and then a check each second: pairs are tried longer than the 30 s a call waits for its path. It is also
 /// how often an address that never answers is sent to, from each candidate of ours.
 const MAX_STUN_RETRANSMITS: usize = 35;
+
+/// How often a receiver report goes out in the profile `Matrix`.
+const RTCP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The engine of one call, as long as it works.
 pub(super) struct Engine {
@@ -38,10 +44,13 @@ pub(super) struct Engine {
 
 impl Engine {
     /// One with a certificate of its own, and the fingerprint of that.
-    pub(super) fn new(now: Instant) -> Result<(Self, Fingerprint), TransportError> {
+    pub(super) fn new(
+        now: Instant,
+        profile: &Profile,
+    ) -> Result<(Self, Fingerprint), TransportError> {
         let dtls = DtlsHandshake::new(now);
         let (rtc, fingerprint) = catch_unwind(AssertUnwindSafe(|| {
-            let mut rtc = dtls.make(|| config().build(now));
+            let mut rtc = dtls.make(|| config(profile).build(now));
             let fingerprint = Fingerprint::try_from(rtc.direct_api().local_dtls_fingerprint());
             fingerprint.map(|fingerprint| (Box::new(rtc), fingerprint))
         }))
@@ -108,17 +117,29 @@ pub(super) fn parse<T, E: Into<TransportError>>(
         .map_err(Into::into)
 }
 
-fn config() -> RtcConfig {
-    let mut config = RtcConfig::new()
+fn config(profile: &Profile) -> RtcConfig {
+    let config = RtcConfig::new()
         .clear_codecs()
         .enable_opus(true, false)
         .clear_extension_map()
-        .set_rtp_mode(true)
-        // The data channel needs no SCTP handshake of its own (draft-hancke-tsvwg-snap): two round trips less, and
-        // none of SCTP's 3 s time-outs where packets get lost.
-        .set_snap_enabled(true)
-        // One round trip less than 1.2, and both ends are ours.
-        .set_dtls_version(DtlsVersion::Dtls13)
+        .set_rtp_mode(true);
+    let config = match profile {
+        Profile::SecureCall => config
+            // The data channel needs no SCTP handshake of its own (draft-hancke-tsvwg-snap): two round trips less, and
+            // none of SCTP's 3 s time-outs where packets get lost.
+            .set_snap_enabled(true)
+            // One round trip less than 1.2, and both ends are ours.
+            .set_dtls_version(DtlsVersion::Dtls13),
+        Profile::Matrix { .. } => config
+            .enable_pcmu(true, false)
+            .enable_pcma(true, false)
+            // By it packets are known whose source no description has named.
+            .set_extension(OFFERED_MID_EXTENSION, Extension::RtpMid)
+            // Reports are what the other end spends bytes on redundancy by.
+            .set_rtcp_report_interval_audio(RTCP_INTERVAL)
+            .set_dtls_version(DtlsVersion::Auto),
+    };
+    let mut config = config
         .set_crypto_provider(Arc::new(DtlsHandshake::crypto_provider()))
         .set_stats_interval(Some(Duration::from_secs(1)));
     config.set_initial_stun_rto(INITIAL_STUN_RTO);

@@ -14,6 +14,12 @@ pub enum TransportError {
     /// The SDP does not have one audio m-line and one data channel m-line.
     #[error("expected one audio and one application m-line")]
     MediaLines,
+    /// The SDP has no audio m-line that can be used, where any WebRTC peer must have one.
+    #[error("the description has no audio")]
+    NoAudio,
+    /// The audio m-line has no codec that we have.
+    #[error("the description has no audio codec that is known here")]
+    NoCodec,
     /// The SDP has no fingerprint, several, or one that is not sha-256.
     #[error("expected exactly one sha-256 fingerprint")]
     Fingerprint,

@@ -4,6 +4,8 @@ use std::{net::SocketAddr, time::Duration};
 
 use web_time::Instant;
 
+use crate::rtp_voice::{PeerReport, ReceivedPacket};
+
 /// The next thing to do. Poll until [`TransportOutput::Timeout`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TransportOutput {
@@ -52,6 +54,10 @@ pub enum TransportEvent {
     ChannelOpen,
     /// A sealed frame of the peer.
     Frame(ReceivedFrame),
+    /// An audio packet of the peer, in [`Profile::Matrix`](super::Profile::Matrix).
+    Packet(ReceivedPacket),
+    /// How our packets come, by the peer's word, in the same profile.
+    PeerReport(PeerReport),
     /// A control message of the peer.
     Control(Vec<u8>),
     /// A packet of the peer was authenticated by SRTP or DTLS; at most one event in 250 ms.

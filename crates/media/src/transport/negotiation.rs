@@ -20,13 +20,17 @@ const SETUP_ANY: &str = "a=setup:actpass";
 const SETUP_PASSIVE: &str = "a=setup:passive";
 
 impl Transport {
-    /// An offer of one audio m-line and one data channel. It has no candidate in it.
+    /// An offer of one audio m-line and, to another SecureCall device, one data channel. It has no candidate in it unless some were
+    /// added before, in the profile `Matrix`.
     ///
     /// # Errors
     /// [`TransportError::Misuse`] if there was an offer or answer before; see [`TransportError`] for the rest.
     pub fn create_offer(&mut self, now: Instant) -> Result<String, TransportError> {
         if self.mid.is_some() || self.pending.is_some() || self.remote_fingerprint.is_some() {
             return Err(TransportError::Misuse);
+        }
+        if self.browser.is_some() {
+            return self.create_browser_offer(now);
         }
         let (offer, pending, mid) = self.engine.run(|rtc| {
             let mut changes = rtc.sdp_api();
@@ -50,6 +54,9 @@ impl Transport {
         if self.mid.is_some() || self.pending.is_some() {
             return Err(TransportError::Misuse);
         }
+        if self.browser.is_some() {
+            return self.accept_browser_offer(now, sdp, true);
+        }
         let answer = self.apply_offer(now, sdp)?;
         self.engine.run(|rtc| {
             rtc.direct_api().create_data_channel(channel_config());
@@ -65,6 +72,9 @@ impl Transport {
     /// # Errors
     /// [`TransportError`]: what is wrong with the answer.
     pub fn set_answer(&mut self, now: Instant, sdp: &str) -> Result<(), TransportError> {
+        if self.browser.is_some() {
+            return self.set_browser_answer(now, sdp);
+        }
         let description = self.check_description(sdp)?;
         let answer = parse(|| SdpAnswer::from_sdp_string(&description.text))?;
         // Last, so that an answer that cannot be read leaves the offer open for the true one.
@@ -83,6 +93,9 @@ impl Transport {
         if self.remote_fingerprint.is_none() {
             return Err(TransportError::Misuse);
         }
+        if self.browser.is_some() {
+            return self.create_browser_restart_offer(now);
+        }
         let (offer, pending) = self.engine.run(|rtc| {
             let mut changes = rtc.sdp_api();
             changes.ice_restart(true);
@@ -96,7 +109,8 @@ impl Transport {
         ))
     }
 
-    /// Takes the peer's restart offer and gives the answer, with all our candidates in it.
+    /// Takes the peer's restart offer and gives the answer, with all our candidates in it. In the profile `Matrix` it may be any
+    /// later offer: one that puts us on hold, or adds a line that we then decline.
     ///
     /// # Errors
     /// [`TransportError`]: what is wrong with the offer; another fingerprint than the call's is
@@ -108,6 +122,9 @@ impl Transport {
     ) -> Result<String, TransportError> {
         if self.remote_fingerprint.is_none() {
             return Err(TransportError::Misuse);
+        }
+        if self.browser.is_some() {
+            return self.accept_browser_offer(now, sdp, false);
         }
         let answer = self.apply_offer(now, sdp)?;
         self.pending = None;

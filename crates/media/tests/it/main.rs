@@ -1,10 +1,12 @@
 //! The media crate from outside, on virtual time.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod chromium;
 mod mute;
 mod network_adaptation;
 mod optimum;
 mod refusal;
+mod rtp_voice;
 mod simulated_call;
 mod transport;
 mod voice;

@@ -1,6 +1,7 @@
 //! Two transports on virtual time.
 
 mod bad_network;
+mod browser;
 mod checks;
 mod consent;
 mod forged_dtls;

@@ -391,6 +391,8 @@ impl VirtualCall {
             }
             TransportEvent::PathDown
             | TransportEvent::PathLost
+            | TransportEvent::Packet(_)
+            | TransportEvent::PeerReport(_)
             | TransportEvent::AuthenticatedPacket
             | TransportEvent::Closed => {}
         }

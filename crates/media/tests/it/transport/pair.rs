@@ -10,8 +10,8 @@ use std::{
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use securecall_media::{
-    Datagram, LocalCandidate, PathKind, Reach, ReceivedFrame, SelectedPair, Transport,
-    TransportError, TransportEvent, TransportOutput,
+    Datagram, LocalCandidate, PathKind, Profile, Reach, ReceivedFrame, SelectedPair, StreamId,
+    Transport, TransportError, TransportEvent, TransportOutput,
 };
 use web_time::Instant;
 
@@ -116,13 +116,30 @@ pub(crate) struct Pair {
 
 impl Pair {
     pub(crate) fn new() -> Self {
+        Self::of(|_| Profile::SecureCall)
+    }
+
+    /// Two of the profile `Matrix`.
+    pub(crate) fn of_browsers() -> Self {
+        Self::of(|side| Profile::Matrix {
+            stream: StreamId::new(match side {
+                Side::Caller => "caller-stream",
+                Side::Callee => "callee-stream",
+            })
+            .unwrap(),
+        })
+    }
+
+    fn of(profile: impl Fn(Side) -> Profile) -> Self {
         let now = start();
+        let transport =
+            |side| Transport::with_profile(now, Reach::OtherMachines, profile(side)).unwrap();
         Self {
             now,
             delay: Duration::from_millis(1),
             cut: false,
-            caller: Transport::new(now, Reach::OtherMachines).unwrap(),
-            callee: Transport::new(now, Reach::OtherMachines).unwrap(),
+            caller: transport(Side::Caller),
+            callee: transport(Side::Callee),
             wakeups: 0,
             unheard: None,
             breaks: None,
