@@ -4,7 +4,7 @@ use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use matrix_sdk_crypto::store::{CryptoStore, CryptoStoreError};
 use matrix_sdk_sqlite::SqliteCryptoStore;
-use ruma::{OwnedUserId, api::client::session::logout};
+use ruma::{OwnedUserId, UserId, api::client::session::logout};
 use securecall_contact::{Device, MatrixId};
 use tokio::{sync::Mutex, time::timeout};
 use tracing::warn;
@@ -18,6 +18,7 @@ use crate::{
     credentials::Credentials,
     inbox::Incoming,
     olm::Olm,
+    rooms::SendQueue,
     store_upkeep::StoreUpkeep,
     sync_position::SyncPosition,
     syncer::{SyncTask, Syncer},
@@ -81,6 +82,7 @@ struct Inner {
     own_device: Device,
     olm: Arc<Olm>,
     syncer: Syncer,
+    send_queue: SendQueue,
     sync: Mutex<Option<SyncTask>>,
 }
 
@@ -319,6 +321,14 @@ impl Account {
         &self.inner.syncer
     }
 
+    pub(crate) fn send_queue(&self) -> &SendQueue {
+        &self.inner.send_queue
+    }
+
+    pub(crate) fn user_id(&self) -> &UserId {
+        &self.inner.user_id
+    }
+
     async fn open(
         connection: &Connection,
         store: &AccountStore,
@@ -349,7 +359,13 @@ impl Account {
         };
         Ok(Self {
             inner: Arc::new(Inner {
-                syncer: Syncer::new(client.clone(), olm.clone(), position),
+                syncer: Syncer::new(
+                    client.clone(),
+                    olm.clone(),
+                    position,
+                    credentials.user_id.clone(),
+                ),
+                send_queue: SendQueue::default(),
                 client,
                 database,
                 store: store.clone(),
@@ -376,6 +392,7 @@ impl fmt::Debug for Account {
             own_device: _,
             olm: _,
             syncer: _,
+            send_queue: _,
             sync: _,
         } = &*self.inner;
         f.debug_struct("Account")

@@ -15,7 +15,6 @@ use ruma::{
             NoAuthentication, SendAccessToken,
         },
         client::{
-            filter::FilterDefinition,
             keys::get_keys,
             sync::sync_events::v3::{Filter, Request as SyncRequest, Response as SyncResponse},
         },
@@ -34,6 +33,7 @@ use crate::{
     http_error::HttpError,
     http_transport::{ANSWER_TIMEOUT, HttpTransport, NetworkChanges, Terms},
     response::{location, refuse_compressed, retry_after, shown},
+    rooms::filter::SyncScope,
     server_error::ServerError,
     sync_answer::{SyncAnswer, SyncReader},
     sync_scanner::UnreadableSync,
@@ -140,8 +140,50 @@ impl Client {
         R::PathBuilder: Versioned,
         HttpError: From<FromHttpResponseError<R::EndpointError>>,
     {
+        self.send_for_long_body(request, MAX_ANSWER).await
+    }
+
+    /// The same for an answer that may be longer, up to `limit` bytes.
+    pub(crate) async fn send_for_long_body<R>(
+        &self,
+        request: R,
+        limit: usize,
+    ) -> Result<Vec<u8>, HttpError>
+    where
+        R: OutgoingRequest,
+        R::Authentication: Authentication,
+        R::PathBuilder: Versioned,
+        HttpError: From<FromHttpResponseError<R::EndpointError>>,
+    {
         let request = self.write(request)?;
-        let answer = Box::pin(self.exchange(request, Terms::REPEATABLE, MAX_ANSWER)).await?;
+        self.body_of::<R>(request, limit).await
+    }
+
+    /// Like [`send_for_body`](Self::send_for_body), for what needs no token at most homeservers, and one at some.
+    pub(crate) async fn send_with_token_for_body<R>(&self, request: R) -> Result<Vec<u8>, HttpError>
+    where
+        R: OutgoingRequest<Authentication = NoAccessToken>,
+        R::PathBuilder: Versioned,
+        HttpError: From<FromHttpResponseError<R::EndpointError>>,
+    {
+        let token = self.access_token.as_ref().map(|token| token.as_str());
+        let input = token.map_or(SendAccessToken::None, SendAccessToken::Always);
+        let request: http::Request<Vec<u8>> =
+            request.try_into_http_request(&self.base_url, input, R::PathBuilder::input())?;
+        let request = reqwest::Request::try_from(request).map_err(HttpError::Network)?;
+        self.body_of::<R>(request, MAX_ANSWER).await
+    }
+
+    async fn body_of<R>(
+        &self,
+        request: reqwest::Request,
+        limit: usize,
+    ) -> Result<Vec<u8>, HttpError>
+    where
+        R: OutgoingRequest,
+        HttpError: From<FromHttpResponseError<R::EndpointError>>,
+    {
+        let answer = Box::pin(self.exchange(request, Terms::REPEATABLE, limit)).await?;
         if answer.status() == StatusCode::OK {
             return Ok(answer.into_body());
         }
@@ -155,16 +197,16 @@ impl Client {
         &self,
         position: Option<String>,
         long_poll: Duration,
+        scope: SyncScope<'_>,
     ) -> Result<SyncAnswer, HttpError> {
         let request = self.write(assign!(SyncRequest::new(), {
             since: position,
             timeout: Some(long_poll),
             set_presence: PresenceState::Offline,
-            filter: Some(Filter::FilterDefinition(FilterDefinition::ignore_all())),
+            filter: Some(Filter::FilterDefinition(scope.filter())),
         }))?;
-        let asking = self
-            .http
-            .perform(request, Terms::sync(long_poll), read_sync);
+        let read = |response| read_sync(response, SyncReader::new(scope));
+        let asking = self.http.perform(request, Terms::sync(long_poll), read);
         Box::pin(asking).await
     }
 
@@ -249,7 +291,10 @@ async fn read_body(
     Ok(answer)
 }
 
-async fn read_sync(response: reqwest::Response) -> Result<SyncAnswer, HttpError> {
+async fn read_sync(
+    response: reqwest::Response,
+    reader: SyncReader,
+) -> Result<SyncAnswer, HttpError> {
     if response.status() != StatusCode::OK {
         let answer = Box::pin(read_body(response, MAX_ANSWER));
         let answer = timeout(ANSWER_TIMEOUT, answer).await;
@@ -260,14 +305,16 @@ async fn read_sync(response: reqwest::Response) -> Result<SyncAnswer, HttpError>
             Ok(_) => Err(UnreadableSync.into()),
         };
     }
-    let reading = Box::pin(read_sync_body(response));
+    let reading = Box::pin(read_sync_body(response, reader));
     let answer = timeout(SYNC_BODY_TIMEOUT, reading).await;
     answer.map_err(|_| HttpError::TimedOut)?
 }
 
-async fn read_sync_body(mut response: reqwest::Response) -> Result<SyncAnswer, HttpError> {
+async fn read_sync_body(
+    mut response: reqwest::Response,
+    mut reader: SyncReader,
+) -> Result<SyncAnswer, HttpError> {
     refuse_compressed(&response)?;
-    let mut reader = SyncReader::default();
     let mut length = 0;
     loop {
         let chunk = timeout(ANSWER_TIMEOUT, response.chunk()).await;

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc};
 use securecall_contact::{MatrixId, OlmKey};
 use tokio::sync::{Semaphore, mpsc};
 
-use crate::ServerError;
+use crate::{RoomNews, ServerError};
 
 /// What may wait here unread, in number and in bytes. A reader who is slower than that slows the sync down, and nothing
 /// is lost.
@@ -32,7 +32,9 @@ pub enum Incoming {
         /// Who is said to have sent it.
         sender: MatrixId,
     },
-    /// All signals of one sync response are through.
+    /// Something that has happened in rooms; only after [`start_with_rooms`](crate::Account::start_with_rooms).
+    Room(RoomNews),
+    /// All signals of one sync response are through, and all that it brought of rooms.
     SyncComplete,
     /// Nothing comes in: the homeserver does not answer, or the account's store fails. We keep trying.
     Offline(ServerError),
@@ -46,6 +48,7 @@ impl Incoming {
     fn size(&self) -> usize {
         match self {
             Self::Signal { content, .. } => content.len() + OVERHEAD,
+            Self::Room(news) => news.size() + OVERHEAD,
             _ => OVERHEAD,
         }
     }

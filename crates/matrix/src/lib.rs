@@ -9,7 +9,8 @@
 //!   Homeserver ─┬─ Account::register ─┐                ┌─ devices_of   /keys/query, fresh each time
 //!   .discover   └─ Account::login ────┤                ├─ send         Olm + /sendToDevice
 //!                  Account::restore ──┴──► Account ────┼─ start ─► Inbox   /sync, until stopped
-//!   AccountStore ────────┘                             ├─ drain        the inbox on the server is empty
+//!   AccountStore ────────┘                             ├─ direct_room, send_to_room, …   calls in rooms
+//!                                                      ├─ drain        the inbox on the server is empty
 //!   (SQLite, encrypted)                                ├─ round_trip   a message to ourselves
 //!        └─────────────► Checkup  changes nothing      └─ logout
 //! ```
@@ -20,7 +21,8 @@
 //!   puts in a device of its own gets a message it cannot open. Each [`Incoming::Signal`] names the Olm key it came from,
 //!   which the handshake binds.
 //! * **Nothing is kept that need not be.** The store holds the session, the Olm state and the place where the first sync of
-//!   a program is to begin. Rooms, presence and account data are filtered out at the server; presence is set to offline.
+//!   a program is to begin. Presence and account data are filtered out at the server, and rooms unless they are asked
+//!   for; presence is set to offline.
 //! * **Order.** All signals of one sync response come out of the [`Inbox`] before its [`Incoming::SyncComplete`], which
 //!   does not wait for the key upload that the response may have asked for.
 //! * **Sending does not wait for anything but its own request.** Device and Olm session are looked up locally; only the
@@ -34,7 +36,8 @@
 //!
 //! # What it does not do
 //!
-//! No rooms, no calls, no retry of sends that have failed, no decision on who may ring.
+//! No calls, no retry of sends that have failed, no decision on who may ring. Of rooms it takes what calls need
+//! ([`RoomNews`]), and only if it is asked to ([`Account::start_with_rooms`]).
 //!
 //! # How an account's password comes about
 //!
@@ -63,11 +66,13 @@ mod login;
 mod login_error;
 mod long_poll;
 mod olm;
+mod own_profile;
 mod patience;
 mod pool;
 mod registration;
 mod resolver;
 mod response;
+mod rooms;
 mod round_trip;
 mod sender;
 mod server_error;
@@ -90,7 +95,13 @@ pub use homeserver::{
 };
 pub use inbox::{Inbox, Incoming};
 pub use login_error::LoginError;
+pub use own_profile::{MAX_DISPLAY_NAME, OwnProfile, ProfileError};
 pub use registration::{RegisterError, Registration};
+pub use rooms::{
+    CallEvent, DirectRoom, EventId, EventProtection, JoinRule, MAX_ROOM_CONTENT, MAX_ROOM_MEMBERS,
+    Membership, Origin, RoomError, RoomEvent, RoomEventContent, RoomFacts, RoomId, RoomIdError,
+    RoomInvite, RoomMessage, RoomNews, RoomRefusal,
+};
 pub use round_trip::RoundTripError;
 pub use sender::SendError;
 pub use server_error::ServerError;

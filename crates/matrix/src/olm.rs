@@ -8,7 +8,8 @@ use std::{
 
 use matrix_sdk_crypto::{
     CollectStrategy, CryptoStoreError, DecryptionSettings, Device, EncryptionSyncChanges, OlmError,
-    OlmMachine, TrustRequirement, UserDevices, types::requests::AnyOutgoingRequest,
+    OlmMachine, TrustRequirement, UserDevices, store::types::RoomKeyInfo,
+    types::requests::AnyOutgoingRequest,
 };
 use matrix_sdk_sqlite::SqliteCryptoStore;
 use ruma::{
@@ -21,7 +22,9 @@ use ruma::{
     to_device::DeviceIdOrAllDevices,
 };
 use securecall_contact::OlmKey;
-use tokio::sync::{RwLock, Semaphore};
+use tokio::sync::{
+    Mutex as AsyncMutex, MutexGuard as AsyncGuard, RwLock, RwLockReadGuard, Semaphore,
+};
 use tracing::{debug, warn};
 
 use crate::{
@@ -69,7 +72,18 @@ pub(crate) struct Olm {
     user_id: OwnedUserId,
     device_id: OwnedDeviceId,
     queries: Semaphore,
+    /// Held while a room's key is on its way.
+    room_keys: AsyncMutex<()>,
     uses: Mutex<Uses>,
+}
+
+/// What the events of a sync were, opened.
+#[derive(Debug, Default)]
+pub(crate) struct Received {
+    /// What is for us.
+    pub(crate) incoming: Vec<Incoming>,
+    /// The keys of rooms that came.
+    pub(crate) room_keys: Vec<RoomKeyInfo>,
 }
 
 #[derive(Default)]
@@ -98,6 +112,7 @@ impl Olm {
             user_id,
             device_id,
             queries: Semaphore::new(MAX_QUERIES),
+            room_keys: AsyncMutex::default(),
             uses: Mutex::default(),
         })
     }
@@ -113,14 +128,17 @@ impl Olm {
     /// # Errors
     ///
     /// When the store fails.
-    pub(crate) async fn receive(&self, answer: SyncAnswer) -> Result<Vec<Incoming>, ServerError> {
+    pub(crate) async fn receive(&self, answer: SyncAnswer) -> Result<Received, ServerError> {
         if answer.dropped > 0 {
             warn!(
                 dropped = answer.dropped,
                 "messages at the homeserver were too long or too many"
             );
         }
-        let mut incoming = Vec::new();
+        let Received {
+            mut incoming,
+            mut room_keys,
+        } = Received::default();
         let mut encrypted = Vec::new();
         for event in answer.events {
             match event {
@@ -154,13 +172,17 @@ impl Olm {
             let opened = Box::pin(machine.receive_sync_changes(changes, &settings)).await;
             // Tidying up needs it for itself.
             drop(machine);
-            let (opened, _) = opened.map_err(|error| ServerError::from_olm(&error))?;
+            let (opened, keys) = opened.map_err(|error| ServerError::from_olm(&error))?;
+            room_keys.extend(keys);
             incoming.extend(opened.iter().filter_map(read_processed));
             if self.count(events) {
                 self.tidy_or_warn().await;
             }
             if is_last {
-                return Ok(incoming);
+                return Ok(Received {
+                    incoming,
+                    room_keys,
+                });
             }
         }
     }
@@ -225,7 +247,7 @@ impl Olm {
             .await
     }
 
-    async fn send_claim(
+    pub(crate) async fn send_claim(
         &self,
         client: &Client,
         id: &TransactionId,
@@ -327,8 +349,22 @@ impl Olm {
         self.lock_uses().pinned.clear();
     }
 
+    /// The machine, as it is now. Not to be held while a homeserver answers: tidying up would have to wait for that.
+    pub(crate) async fn machine(&self) -> RwLockReadGuard<'_, OlmMachine> {
+        self.machine.read().await
+    }
+
+    /// Waits until no room's key is on its way, and keeps it so.
+    pub(crate) async fn lock_room_keys(&self) -> AsyncGuard<'_, ()> {
+        self.room_keys.lock().await
+    }
+
     /// Removes from the store, and from memory, what nobody needs.
     pub(crate) async fn tidy(&self) -> Result<(), StoreError> {
+        // A key that is on its way is marked as sent in the machine that it comes from. There will be another time.
+        let Ok(_no_key) = self.room_keys.try_lock() else {
+            return Ok(());
+        };
         // Nothing may be between the machine's memory and the store while either changes.
         let mut machine = self.machine.write().await;
         let (written_to, pinned) = {
@@ -349,7 +385,8 @@ impl Olm {
         }
     }
 
-    fn note_use(&self, key: SenderKey) {
+    /// A device was written to.
+    pub(crate) fn note_use(&self, key: SenderKey) {
         let mut uses = self.lock_uses();
         if uses.pinned.len() < MAX_PINNED {
             uses.pinned.insert(key.clone());

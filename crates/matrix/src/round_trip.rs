@@ -20,8 +20,8 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, warn};
 
 use crate::{
-    Account, Incoming, SIGNAL_EVENT_TYPE, ServerError, client::Client, sync_answer::SyncAnswer,
-    to_device::ToDevice, user_id::user_id,
+    Account, Incoming, SIGNAL_EVENT_TYPE, ServerError, client::Client, rooms::filter::SyncScope,
+    sync_answer::SyncAnswer, to_device::ToDevice, user_id::user_id,
 };
 
 /// How long one sync waits for the message at least.
@@ -146,7 +146,10 @@ impl Account {
 
     async fn peek(&self, long_poll: Duration, fresh: Fresh) -> Result<SyncAnswer, ServerError> {
         let position = self.syncer().position().current();
-        let answer = self.client().sync(position, long_poll + fresh.0).await;
+        let answer = self
+            .client()
+            .sync(position, long_poll + fresh.0, SyncScope::Sealed);
+        let answer = answer.await;
         answer.map_err(|error| ServerError::from_http(&error))
     }
 
@@ -157,7 +160,8 @@ impl Account {
         event: Option<Raw<AnyToDeviceEvent>>,
     ) -> Result<Vec<Incoming>, ServerError> {
         let events = event.into_iter().map(ToDevice::Encrypted).collect();
-        self.olm().receive(SyncAnswer { events, ..answer }).await
+        let received = self.olm().receive(SyncAnswer { events, ..answer }).await?;
+        Ok(received.incoming)
     }
 
     /// Goes on behind our own message, which was the only one. What came after it stays.
@@ -170,7 +174,11 @@ impl Account {
             return;
         }
         // A homeserver keeps a message until the sync after the one that brought it.
-        if let Err(error) = self.client().sync(Some(next_batch), Duration::ZERO).await {
+        if let Err(error) = self
+            .client()
+            .sync(Some(next_batch), Duration::ZERO, SyncScope::Sealed)
+            .await
+        {
             debug!(%error, "the message to ourselves stays at the homeserver until the next sync");
         }
     }

@@ -1,7 +1,7 @@
 //! What the library leaves in the account's store, and never removes: bounded here.
 //!
-//! Anybody can make an Olm session with our device, and every message leaves a hash; room keys and the like, which we
-//! have no use for, can be sent to us as well. The library's store has no operation to remove any of it, so this opens
+//! Anybody can make an Olm session with our device, and every message leaves a hash; keys of rooms can be sent to us as
+//! well, and much that we have no use for. The library's store has no operation to remove any of it, so this opens
 //! the database on a connection of its own. Keys are hashed there with the store's cipher, values are encrypted, and
 //! nothing here needs to read a value.
 //!
@@ -38,14 +38,20 @@ const MAX_TOLD: u32 = 2048;
 /// Database pages (of 4 KiB) that may be empty before the file is made smaller.
 const MAX_EMPTY_PAGES: i64 = 1024;
 
-/// What only rooms, backups, secrets and verification need.
-const UNUSED_TABLES: [&str; 9] = [
-    "inbound_group_session",
-    "outbound_group_session",
+/// What is kept of rooms, the newest: keys that others have made, our own, and which rooms are encrypted. A key opens what
+/// comes within two minutes, so even a flood of them takes nothing that is needed; a room of ours that is pushed out of the
+/// last table is asked about again.
+const ROOM_TABLES: [(&str, u32); 3] = [
+    ("inbound_group_session", 1_024),
+    ("outbound_group_session", 64),
+    ("room_settings", 1_024),
+];
+
+/// What only backups, secrets, verification and the history of rooms need.
+const UNUSED_TABLES: [&str; 6] = [
     "direct_withheld_info",
     "key_requests",
     "secrets_inbox",
-    "room_settings",
     "received_room_key_bundle",
     "room_key_backups_fully_downloaded",
     "rooms_pending_key_bundle",
@@ -96,6 +102,9 @@ impl StoreUpkeep {
         let change = database.transaction()?;
         for table in UNUSED_TABLES {
             change.execute(&format!("DELETE FROM {table}"), ())?;
+        }
+        for (table, limit) in ROOM_TABLES {
+            keep_newest(&change, table, limit, None)?;
         }
         // Before sessions go: whoever was written to just now is no stranger.
         note_peers(
@@ -302,15 +311,36 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn tables_that_only_rooms_need_are_emptied() {
+    async fn what_is_kept_of_rooms_is_bounded_and_the_oldest_goes() {
+        let mut rows = Rows::new().await;
+        for (table, column, values) in [
+            (
+                "inbound_group_session",
+                "session_id",
+                "?1, '', 0, '', NULL, NULL",
+            ),
+            ("outbound_group_session", "room_id", "?1, ''"),
+            ("room_settings", "room_id", "?1, ''"),
+        ] {
+            let limit = ROOM_TABLES.iter().find(|it| it.0 == table).unwrap().1;
+            rows.fill(table, values, 0..limit);
+            rows.tidy(&[], &[]).await;
+            assert_eq!(rows.count(table), limit, "{table}");
+            rows.fill(table, values, limit..limit + 3);
+            rows.tidy(&[], &[]).await;
+            assert_eq!(rows.count(table), limit, "{table}");
+            let oldest = rows.number(&format!("SELECT min({column}) FROM {table}"));
+            assert_eq!(oldest, 3, "{table}");
+        }
+    }
+
+    #[tokio::test]
+    async fn tables_that_nobody_needs_are_emptied() {
         let mut rows = Rows::new().await;
         for (table, values) in [
-            ("inbound_group_session", "?1, '', 0, '', NULL, NULL"),
-            ("outbound_group_session", "?1, ''"),
             ("direct_withheld_info", "?1, '', ''"),
             ("key_requests", "?1, 0, ''"),
             ("secrets_inbox", "?1, ''"),
-            ("room_settings", "?1, ''"),
             ("received_room_key_bundle", "?1, '', ''"),
             ("room_key_backups_fully_downloaded", "?1"),
             ("rooms_pending_key_bundle", "?1, ''"),
@@ -419,7 +449,7 @@ mod tests {
         let is_empty = "PRAGMA freelist_count";
         let pages = u32::try_from(MAX_EMPTY_PAGES).unwrap();
         for (filler, left) in [(pages / 2, true), (pages + 100, false)] {
-            rows.fill("room_settings", "?1, zeroblob(4000)", 0..filler);
+            rows.fill("direct_withheld_info", "?1, '', zeroblob(4000)", 0..filler);
             rows.tidy(&[], &[]).await;
             assert_eq!(rows.number(is_empty) > 0, left, "{filler}");
         }
@@ -428,7 +458,7 @@ mod tests {
     #[tokio::test]
     async fn a_store_without_its_cipher_is_not_touched() {
         let mut rows = Rows::new().await;
-        rows.fill("room_settings", "?1, ''", 0..1);
+        rows.fill("secrets_inbox", "?1, ''", 0..1);
         rows.database
             .execute("DELETE FROM kv WHERE key = 'cipher'", ())
             .unwrap();
@@ -437,6 +467,6 @@ mod tests {
             matches!(outcome, Err(StoreError::Damaged { .. })),
             "{outcome:?}"
         );
-        assert_eq!(rows.count("room_settings"), 1);
+        assert_eq!(rows.count("secrets_inbox"), 1);
     }
 }

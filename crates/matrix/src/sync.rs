@@ -23,10 +23,29 @@ impl Account {
     ///
     /// When the first sync fails. Later failures are reported by the inbox, and repaired.
     pub async fn start(&self) -> Result<Inbox, StartError> {
+        self.start_with(false).await
+    }
+
+    /// Like [`start`](Self::start), and the inbox has [`Incoming::Room`](crate::Incoming::Room) as well: calls of accounts
+    /// without a known key go through rooms. The homeserver is asked for what calls need of them and no more; but what is
+    /// encrypted comes whatever it is, so that every message in an encrypted room ends a poll.
+    ///
+    /// A device that has never synced begins with what comes from then on: invitations and calls of before stay where
+    /// they are.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub async fn start_with_rooms(&self) -> Result<Inbox, StartError> {
+        self.start_with(true).await
+    }
+
+    async fn start_with(&self, rooms: bool) -> Result<Inbox, StartError> {
         let mut task = self.sync_task().lock().await;
         if task.is_some() {
             return Err(StartError::AlreadyStarted);
         }
+        self.syncer().want_rooms(rooms);
         self.olm().tidy_or_warn().await;
         let mut early = self.upload_keys().await?;
         if let Err(error) = self.note_set_up().await {

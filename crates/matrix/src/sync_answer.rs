@@ -11,6 +11,10 @@ use ruma::{OneTimeKeyAlgorithm, UInt};
 use serde::de::DeserializeOwned;
 
 use crate::{
+    rooms::{
+        answer::{RoomsAnswer, RoomsReader},
+        filter::SyncScope,
+    },
     sync_scanner::{Cut, Field, SyncScanner, UnreadableSync},
     to_device::ToDevice,
 };
@@ -39,6 +43,8 @@ pub(crate) struct SyncAnswer {
     pub(crate) key_counts: KeyCounts,
     /// The fallback keys that nobody has used, if the server has such.
     pub(crate) unused_fallback_keys: Option<Vec<OneTimeKeyAlgorithm>>,
+    /// What is of rooms, if it was asked for.
+    pub(crate) rooms: RoomsAnswer,
 }
 
 /// Reads an answer. Bytes go in with [`read`](Self::read), in pieces of any size.
@@ -54,9 +60,23 @@ struct ReadSoFar {
     answer: SyncAnswer,
     /// What [`SyncAnswer::events`] take.
     size: usize,
+    rooms: Option<RoomsReader>,
 }
 
 impl SyncReader {
+    /// For the answer to a sync that asks for this.
+    pub(crate) fn new(scope: SyncScope<'_>) -> Self {
+        let SyncScope::Rooms(user) = scope else {
+            return Self::default();
+        };
+        let mut reader = Self {
+            scanner: SyncScanner::with_rooms(),
+            ..Self::default()
+        };
+        reader.read.rooms = Some(RoomsReader::new(user));
+        reader
+    }
+
     /// Takes the next bytes.
     ///
     /// # Errors
@@ -76,6 +96,7 @@ impl SyncReader {
         match self.read.next_batch {
             Some(next_batch) if self.scanner.is_whole() => Ok(SyncAnswer {
                 next_batch,
+                rooms: self.read.rooms.map(RoomsReader::finish).unwrap_or_default(),
                 ..self.read.answer
             }),
             _ => Err(UnreadableSync),
@@ -91,6 +112,11 @@ impl ReadSoFar {
             Field::NextBatch => self.next_batch = Some(parse(&cut.bytes)?),
             Field::KeyCounts => self.answer.key_counts = parse(&cut.bytes)?,
             Field::UnusedFallbackKeys => self.answer.unused_fallback_keys = parse(&cut.bytes)?,
+            Field::Room(_) | Field::RoomEvent(_) | Field::Limited => {
+                if let Some(rooms) = &mut self.rooms {
+                    rooms.take(cut);
+                }
+            }
         }
         Ok(())
     }

@@ -3,14 +3,14 @@
 //! It knows no more of JSON than where values begin and end: what is cut out goes to a real parser, everything else is gone
 //! as soon as it has passed. Sans-IO and without any of this crate's other types, so that it can be fuzzed without them.
 
-/// The longest event that is kept: a signal of the greatest size, encrypted, has 47 KiB.
+/// The longest event that is kept: a signal of the greatest size, encrypted, has 47 KiB, an event of a room 64 at most.
 pub(crate) const MAX_EVENT: usize = 64 * 1024;
 
 /// The longest of the other fields: the position, and the counts of one-time keys.
 pub(crate) const MAX_FIELD: usize = 4 * 1024;
 
-/// Longer keys are none that we know.
-const MAX_KEY: usize = 64;
+/// Longer keys are none that we know: the longest are the IDs of rooms.
+const MAX_KEY: usize = 255;
 
 /// Values inside values. Our own have five levels; the parser itself takes 128.
 const MAX_DEPTH: usize = 128;
@@ -23,6 +23,8 @@ pub(crate) struct UnreadableSync;
 /// The scanner. Bytes go in with [`read`](Self::read), in pieces of any size.
 #[derive(Debug, Default)]
 pub(crate) struct SyncScanner {
+    /// Whether what is in rooms is cut out as well.
+    takes_rooms: bool,
     position: Position,
     /// The open objects and arrays.
     open: Vec<Open>,
@@ -68,7 +70,44 @@ enum Place {
     Answer,
     ToDevice,
     Events,
+    /// All rooms, those of one kind, and one of these.
+    Rooms,
+    Section(Section),
+    Room(Section),
+    /// What holds a room's events, and the events.
+    Timeline(Section),
+    RoomEvents(Section),
     Other,
+}
+
+/// The kinds of rooms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Section {
+    /// We are in them.
+    Joined,
+    /// We are invited to them.
+    Invited,
+    /// We have just left them.
+    Left,
+}
+
+impl Section {
+    fn read(key: &[u8]) -> Option<Self> {
+        match key {
+            b"join" => Some(Self::Joined),
+            b"invite" => Some(Self::Invited),
+            b"leave" => Some(Self::Left),
+            _ => None,
+        }
+    }
+
+    /// What holds the events of such a room.
+    fn timeline(self) -> &'static [u8] {
+        match self {
+            Self::Joined | Self::Left => b"timeline",
+            Self::Invited => b"invite_state",
+        }
+    }
 }
 
 /// The values that matter.
@@ -78,6 +117,12 @@ pub(crate) enum Field {
     KeyCounts,
     UnusedFallbackKeys,
     Event,
+    /// A room begins: the value is its ID, as JSON has it between the quotation marks. What follows is of this room.
+    Room(Section),
+    /// An event of the room.
+    RoomEvent(Section),
+    /// Whether events of the room are missing.
+    Limited,
 }
 
 /// A value that is cut out, as far as it has come in.
@@ -92,6 +137,14 @@ pub(crate) struct Cut {
 }
 
 impl SyncScanner {
+    /// One that cuts out what is in rooms as well.
+    pub(crate) fn with_rooms() -> Self {
+        Self {
+            takes_rooms: true,
+            ..Self::default()
+        }
+    }
+
     /// Takes the next bytes, and gives each value that ends in them to `take`.
     ///
     /// # Errors
@@ -207,6 +260,8 @@ impl SyncScanner {
             (Place::Answer, b"device_one_time_keys_count") => Some(Field::KeyCounts),
             (Place::Answer, b"device_unused_fallback_key_types") => Some(Field::UnusedFallbackKeys),
             (Place::Events, _) => Some(Field::Event),
+            (Place::RoomEvents(section), _) => Some(Field::RoomEvent(section)),
+            (Place::Timeline(Section::Joined), b"limited") => Some(Field::Limited),
             _ => None,
         }
     }
@@ -217,18 +272,40 @@ impl SyncScanner {
         }
         self.keep(byte);
         let is_object = byte == b'{';
-        let place = match (self.open.last(), self.key.as_slice(), is_object) {
-            (None, _, _) => Place::Answer,
-            (Some(around), b"to_device", true) if around.place == Place::Answer => Place::ToDevice,
-            (Some(around), b"events", false) if around.place == Place::ToDevice => Place::Events,
-            _ => Place::Other,
-        };
+        let place = self.place(is_object);
+        if let Place::Room(section) = place {
+            self.done = Some(Cut {
+                field: Field::Room(section),
+                depth: self.open.len(),
+                bytes: self.key.clone(),
+                is_too_long: self.key.len() > MAX_KEY,
+            });
+        }
         self.open.push(Open { is_object, place });
         self.position = match is_object {
             true => Position::Key,
             false => Position::Value,
         };
         Ok(())
+    }
+
+    /// What the object or array that begins here is to us.
+    fn place(&self, is_object: bool) -> Place {
+        let Some(around) = self.open.last() else {
+            return Place::Answer;
+        };
+        match (around.place, self.key.as_slice(), is_object) {
+            (Place::Answer, b"to_device", true) => Place::ToDevice,
+            (Place::ToDevice, b"events", false) => Place::Events,
+            (Place::Answer, b"rooms", true) if self.takes_rooms => Place::Rooms,
+            (Place::Rooms, key, true) => Section::read(key).map_or(Place::Other, Place::Section),
+            (Place::Section(section), _, true) => Place::Room(section),
+            (Place::Room(section), key, true) if key == section.timeline() => {
+                Place::Timeline(section)
+            }
+            (Place::Timeline(section), b"events", false) => Place::RoomEvents(section),
+            _ => Place::Other,
+        }
     }
 
     fn close(&mut self, byte: u8) -> Result<(), UnreadableSync> {
@@ -255,7 +332,7 @@ impl SyncScanner {
     fn keep(&mut self, byte: u8) {
         let Some(cut) = &mut self.cut else { return };
         let limit = match cut.field {
-            Field::Event => MAX_EVENT,
+            Field::Event | Field::RoomEvent(_) => MAX_EVENT,
             _ => MAX_FIELD,
         };
         if cut.bytes.len() < limit {
@@ -308,11 +385,13 @@ mod tests {
         for (before, limit) in [
             (r#"{"next_batch":""#, MAX_FIELD),
             (r#"{"to_device":{"events":[""#, MAX_EVENT),
+            (
+                r#"{"rooms":{"join":{"!":{"timeline":{"events":[""#,
+                MAX_EVENT,
+            ),
         ] {
-            let mut scanner = SyncScanner::default();
-            scanner
-                .read(before.as_bytes(), |cut| panic!("{cut:?}"))
-                .unwrap();
+            let mut scanner = SyncScanner::with_rooms();
+            scanner.read(before.as_bytes(), |_| Ok(())).unwrap();
             let long = vec![b'x'; 4 * limit];
             scanner.read(&long, |cut| panic!("{cut:?}")).unwrap();
             let cut = scanner.cut.as_ref().unwrap();
@@ -383,11 +462,86 @@ mod tests {
             r#"{"events":[1]}"#,
             r#"{"rooms":{"to_device":{"events":[1]},"next_batch":"s"}}"#,
         ] {
-            let mut scanner = SyncScanner::default();
+            let mut scanner = SyncScanner::with_rooms();
             scanner
                 .read(text.as_bytes(), |cut| panic!("{text}: {cut:?}"))
                 .unwrap();
             assert!(scanner.is_whole(), "{text}");
+        }
+    }
+
+    fn cuts(mut scanner: SyncScanner, text: &str) -> Vec<(Field, String)> {
+        let mut cuts = Vec::new();
+        let read = scanner.read(text.as_bytes(), |cut| {
+            cuts.push((cut.field, String::from_utf8(cut.bytes).unwrap()));
+            Ok(())
+        });
+        read.unwrap();
+        assert!(scanner.is_whole(), "{text}");
+        cuts
+    }
+
+    const ROOMS: &str = r#"{"rooms":{
+        "join":{"!j":{"state":{"events":[0]},"timeline":{"events":[1,{"events":[2]}],"limited":true,"prev_batch":"p"}},"!k":{}},
+        "invite":{"!i":{"timeline":{"events":[3]},"invite_state":{"events":[4],"limited":false}}},
+        "leave":{"!l":{"timeline":{"events":[5]}}},
+        "knock":{"!n":{"timeline":{"events":[6]}}}}}"#;
+
+    #[test]
+    fn what_is_in_rooms_is_told_with_its_room() {
+        use Section::{Invited, Joined, Left};
+        let told = cuts(SyncScanner::with_rooms(), ROOMS);
+        let told: Vec<_> = told
+            .iter()
+            .map(|(field, text)| (*field, text.as_str()))
+            .collect();
+        let expected = [
+            (Field::Room(Joined), "!j"),
+            (Field::RoomEvent(Joined), "1"),
+            (Field::RoomEvent(Joined), r#"{"events":[2]}"#),
+            (Field::Limited, "true"),
+            (Field::Room(Joined), "!k"),
+            (Field::Room(Invited), "!i"),
+            (Field::RoomEvent(Invited), "4"),
+            (Field::Room(Left), "!l"),
+            (Field::RoomEvent(Left), "5"),
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn where_no_rooms_are_asked_for_there_are_none() {
+        assert_eq!(cuts(SyncScanner::default(), ROOMS), []);
+    }
+
+    #[test]
+    fn rooms_are_where_they_should_be_and_nowhere_else() {
+        for text in [
+            r#"{"rooms":[{"join":{"!j":{"timeline":{"events":[1]}}}}]}"#,
+            r#"{"rooms":{"join":[{"timeline":{"events":[1]}}]}}"#,
+            r#"{"rooms":{"join":{"!j":1}}}"#,
+            r#"{"join":{"!j":{"timeline":{"events":[1]}}}}"#,
+            r#"{"to_device":{"rooms":{"join":{"!j":{"timeline":{"events":[1]}}}}}}"#,
+        ] {
+            assert_eq!(cuts(SyncScanner::with_rooms(), text), [], "{text}");
+        }
+    }
+
+    #[test]
+    fn the_id_of_a_room_may_be_as_long_as_matrix_allows_and_a_longer_one_is_known_as_such() {
+        for (length, is_too_long) in [(255, false), (256, true), (1_000_000, true)] {
+            let id = "!".repeat(length);
+            let text = format!(r#"{{"rooms":{{"join":{{"{id}":{{}}}}}}}}"#);
+            let mut rooms = 0;
+            let mut scanner = SyncScanner::with_rooms();
+            let read = scanner.read(text.as_bytes(), |cut| {
+                rooms += 1;
+                assert_eq!(cut.is_too_long, is_too_long);
+                assert!(cut.bytes.len() <= MAX_KEY + 1);
+                Ok(())
+            });
+            read.unwrap();
+            assert_eq!(rooms, 1);
         }
     }
 }

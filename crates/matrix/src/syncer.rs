@@ -1,8 +1,16 @@
 //! Syncing: once, or for as long as anybody reads the inbox.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
+use ruma::OwnedUserId;
 use tokio::{
+    sync::Mutex,
     task::JoinHandle,
     time::{Instant, sleep, timeout},
 };
@@ -16,7 +24,8 @@ use crate::{
     http_transport::NetworkChanges,
     inbox::InboxSender,
     long_poll::LongPoll,
-    olm::Olm,
+    olm::{Olm, Received},
+    rooms::{RoomMemory, filter::SyncScope, timeline::Timeline},
     sync_position::SyncPosition,
 };
 
@@ -80,15 +89,46 @@ pub(crate) struct Syncer {
     client: Client,
     olm: Arc<Olm>,
     position: Arc<SyncPosition>,
+    rooms: Arc<Rooms>,
+}
+
+/// What a sync needs of rooms.
+struct Rooms {
+    own: OwnedUserId,
+    /// Whether they are of interest at all.
+    wanted: AtomicBool,
+    timeline: Mutex<Timeline>,
+    memory: RoomMemory,
 }
 
 impl Syncer {
-    pub(crate) fn new(client: Client, olm: Arc<Olm>, position: SyncPosition) -> Self {
+    pub(crate) fn new(
+        client: Client,
+        olm: Arc<Olm>,
+        position: SyncPosition,
+        own: OwnedUserId,
+    ) -> Self {
         Self {
             client,
             olm,
             position: Arc::new(position),
+            rooms: Arc::new(Rooms {
+                timeline: Mutex::new(Timeline::new(own.clone())),
+                own,
+                wanted: AtomicBool::new(false),
+                memory: RoomMemory::default(),
+            }),
         }
+    }
+
+    /// Whether syncs from now on bring what calls need of rooms.
+    pub(crate) fn want_rooms(&self, wanted: bool) {
+        self.rooms.wanted.store(wanted, Ordering::Relaxed);
+    }
+
+    /// What is known of rooms.
+    pub(crate) fn room_memory(&self) -> &RoomMemory {
+        &self.rooms.memory
     }
 
     /// Where the next sync is to begin.
@@ -141,10 +181,32 @@ impl Syncer {
 
     async fn sync(&self, long_poll: Duration) -> Result<Synced, ServerError> {
         let position = self.position.current();
-        let answer = self.client.sync(position, long_poll).await;
-        let answer = answer.map_err(|error: HttpError| ServerError::from_http(&error))?;
+        let scope = match &position {
+            // With nowhere to go on from, a homeserver would tell of all rooms there are, and of calls of long ago.
+            Some(_) if self.rooms.wanted.load(Ordering::Relaxed) => {
+                SyncScope::Rooms(&self.rooms.own)
+            }
+            _ => SyncScope::Sealed,
+        };
+        let answer = self.client.sync(position, long_poll, scope).await;
+        let mut answer = answer.map_err(|error: HttpError| ServerError::from_http(&error))?;
         let (next_batch, received) = (answer.next_batch.clone(), answer.received);
-        let mut incoming = self.olm.receive(answer).await?;
+        let of_rooms = std::mem::take(&mut answer.rooms);
+        let Received {
+            mut incoming,
+            room_keys,
+        } = self.olm.receive(answer).await?;
+        // After the keys, which are in the same answer or came before.
+        let mut timeline = self.rooms.timeline.lock().await;
+        let news = timeline.receive(
+            Instant::now(),
+            of_rooms,
+            &room_keys,
+            &self.olm,
+            &self.rooms.memory,
+        );
+        incoming.extend(Box::pin(news).await?);
+        drop(timeline);
         incoming.push(Incoming::SyncComplete);
         self.position.advance(next_batch.clone());
         Ok(Synced {

@@ -298,6 +298,8 @@ impl Loop {
                     self.tell(Event::PlainTextRefused);
                 }
             }
+            // Not asked for: every call so far is sealed.
+            Incoming::Room(_) => {}
             Incoming::Offline(error) => self.tell(Event::Offline(error)),
             Incoming::Online => self.tell(Event::Online),
             // A connected call needs no homeserver; whether there is anything else to wait for is the program's affair.

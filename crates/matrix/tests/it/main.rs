@@ -6,12 +6,15 @@ mod account;
 mod answers;
 mod certificate;
 mod hostile;
+mod hostile_rooms;
 mod kept_connections;
 mod people;
 mod registration;
 mod restart;
 #[cfg(target_os = "linux")]
 mod roaming;
+mod room_events;
+mod rooms;
 mod signal;
 mod store;
 mod unfinished;

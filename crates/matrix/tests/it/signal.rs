@@ -263,7 +263,7 @@ fn waiting(synapse: &Synapse, person: &Person) -> usize {
     usize::try_from(count).unwrap()
 }
 
-fn access_token(synapse: &Synapse, user: &str) -> String {
+pub(crate) fn access_token(synapse: &Synapse, user: &str) -> String {
     let database = Connection::open(synapse.database_path()).unwrap();
     database
         .query_row(
@@ -279,7 +279,7 @@ fn put(synapse: &Synapse, path: &str, token: &str, body: &str) {
 }
 
 /// A request as method and path; gives the JSON object of the answer, which may come in one chunk.
-fn request(synapse: &Synapse, what: &str, token: &str, body: &str) -> String {
+pub(crate) fn request(synapse: &Synapse, what: &str, token: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(synapse.address()).unwrap();
     write!(
         stream,
