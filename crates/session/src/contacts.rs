@@ -90,7 +90,7 @@ impl Contacts {
             .map(|contact| contact.name.clone());
         let new_address = here.is_none() && name.is_some();
         Ok(Peer {
-            id,
+            id: Some(id),
             matrix_id: matrix_id.clone(),
             name,
             new_address,

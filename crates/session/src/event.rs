@@ -10,8 +10,9 @@ use crate::{EndReason, NamedCall, PathRoute, Tier};
 /// Who is at the other end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
-    /// The identity the handshake proved (or, before it is through, the one that is called).
-    pub id: SecureCallId,
+    /// The identity the handshake proved (or, before it is through, the one that is called). `None` in a call of tier `matrix`:
+    /// no key of the peer is known there.
+    pub id: Option<SecureCallId>,
     /// The Matrix ID the call came from or goes to.
     pub matrix_id: MatrixId,
     /// The contact's name; `None` for a stranger.
@@ -108,14 +109,14 @@ pub enum Event {
     Connected {
         /// Told once in a call.
         call: NamedCall,
-        /// Proven: whoever is there took part in the handshake.
+        /// Proven where there is a key to prove: whoever is there took part in the handshake.
         peer: Peer,
         /// Not below what the user requires.
         tier: Tier,
         /// At this moment; the path may become another one later.
         route: PathRoute,
-        /// The same at both ends, unless somebody is between them.
-        safety_words: SafetyWords,
+        /// The same at both ends, unless somebody is between them. `None` in tier `matrix`, which has no keys to compare.
+        safety_words: Option<SafetyWords>,
         /// Since dialing (caller) or the acceptance (callee).
         setup: Duration,
     },

@@ -23,7 +23,7 @@
 //!             Output::Request(_request) => { /* ask the homeserver, then handle_devices or handle_response */ }
 //!             Output::Media(_call, _command) => { /* order the media engine */ }
 //!             Output::Control(_call, _bytes) => { /* send on the data channel */ }
-//!             Output::Event(Event::Incoming { peer, .. }) => println!("{} is calling", peer.id),
+//!             Output::Event(Event::Incoming { peer, .. }) => println!("{} is calling", peer.matrix_id),
 //!             Output::Event(_) => {}
 //!             Output::Persist(_bytes) => { /* write to disk, then handle_persisted */ }
 //!             Output::Timeout(at) => return at, // then handle_timeout

@@ -98,7 +98,8 @@ pub(crate) enum Event {
         tier: &'static str,
         route: &'static str,
         setup_ms: u64,
-        safety_words: Vec<String>,
+        /// Null in tier `matrix`, which has no keys to compare.
+        safety_words: Option<Vec<String>>,
         peer: Peer,
     },
     /// The first sample of the peer was played.
@@ -187,14 +188,14 @@ pub(crate) struct Peer {
 impl Peer {
     /// Somebody as the call machine knows them.
     pub(crate) fn new(
-        id: &SecureCallId,
+        id: Option<&SecureCallId>,
         matrix_id: &MatrixId,
         name: Option<&str>,
         new_address: bool,
         verified: bool,
     ) -> Self {
         Self {
-            id: Some(id.to_string()),
+            id: id.map(SecureCallId::to_string),
             matrix_id: Some(matrix_id.to_string()),
             name: name.map(str::to_owned),
             new_address,
@@ -381,12 +382,15 @@ impl Event {
                 safety_words,
                 peer,
                 ..
-            } => format!(
-                "connected with {} in {setup_ms} ms, {}, {route}\nsafety words: {}",
-                peer.shown(),
-                tier_words(tier),
-                safety_words.join(" ")
-            ),
+            } => {
+                let words = safety_words.as_ref().map(|words| words.join(" "));
+                format!(
+                    "connected with {} in {setup_ms} ms, {}, {route}{}",
+                    peer.shown(),
+                    tier_words(tier),
+                    words.map_or_else(String::new, |words| format!("\nsafety words: {words}"))
+                )
+            }
             Self::FirstAudio { setup_ms, .. } => format!("first audio after {setup_ms} ms"),
             Self::Muted { muted, by, .. } => muted_words(*muted, by).to_owned(),
             Self::RouteChanged { route, .. } => format!("the call goes {} now", route_words(route)),

@@ -264,7 +264,7 @@ impl Endpoint {
         let not_ours = identified.filter(|_| *identity != self.own.identity.public());
         not_ours.ok_or_else(|| {
             let peer = Peer {
-                id: SecureCallId::new(identity),
+                id: Some(SecureCallId::new(identity)),
                 matrix_id: sender.clone(),
                 name: None,
                 new_address: false,
@@ -341,7 +341,7 @@ mod tests {
         let now = Instant::now();
         let identity = IdentityKeyPair::from_seed(&IdentitySeed::from_bytes([2; 32]));
         let peer = Peer {
-            id: SecureCallId::new(&identity.public()),
+            id: Some(SecureCallId::new(&identity.public())),
             matrix_id: "@bob:example.org".parse().unwrap(),
             name: None,
             new_address: false,
