@@ -19,6 +19,7 @@ mod content;
 mod deadlines;
 mod glare;
 mod party_id;
+pub mod wire;
 mod wire_call_id;
 
 pub use call::{
