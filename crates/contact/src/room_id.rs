@@ -100,11 +100,18 @@ mod tests {
     #[test]
     fn rooms_and_events_of_every_room_version_are_read_as_they_are() {
         let longest = format!("!{}", "a".repeat(254));
-        for text in ["!abc:example.org", "!31hneApxJ_1o-63DmFrpeqnkFfWppnzWso1JvH3ogLM", &longest] {
+        for text in [
+            "!abc:example.org",
+            "!31hneApxJ_1o-63DmFrpeqnkFfWppnzWso1JvH3ogLM",
+            &longest,
+        ] {
             let read: Result<RoomId, _> = text.parse();
             assert_eq!(read.map(|id| id.to_string()), Ok(text.to_owned()));
         }
-        for text in ["$143:example.org", "$acR1l0raoZnm60CBwAVgqbZqoO/mYU81xysh1u7XcJk"] {
+        for text in [
+            "$143:example.org",
+            "$acR1l0raoZnm60CBwAVgqbZqoO/mYU81xysh1u7XcJk",
+        ] {
             let read: Result<EventId, _> = text.parse();
             assert_eq!(read.map(|id| id.to_string()), Ok(text.to_owned()));
         }
@@ -113,7 +120,17 @@ mod tests {
     #[test]
     fn nothing_else_is_one() {
         let too_long = format!("!{}", "a".repeat(255));
-        for text in ["", "!", "abc:example.org", "$abc", "!a b", "!a\n", "!\u{202e}a", "!ä", &too_long] {
+        for text in [
+            "",
+            "!",
+            "abc:example.org",
+            "$abc",
+            "!a b",
+            "!a\n",
+            "!\u{202e}a",
+            "!ä",
+            &too_long,
+        ] {
             assert!(text.parse::<RoomId>().is_err(), "{text:?}");
         }
         for text in ["", "$", "!abc", "$a\0"] {

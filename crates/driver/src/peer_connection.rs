@@ -112,7 +112,7 @@ impl PeerConnection {
     }
 
     /// Seals and opens frames from now on, as far as there is a path.
-    pub(crate) fn start_voice(&mut self, protection: Protection) -> Result<(), CodecError> {
+    pub(crate) fn start_voice(&mut self, protection: Protection) -> Result<(), VoiceError> {
         self.voice = Some(Voice::new(protection)?);
         Ok(())
     }

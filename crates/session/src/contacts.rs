@@ -23,6 +23,8 @@ pub struct Contact {
 pub struct Contacts {
     by_identity: BTreeMap<[u8; 32], Vec<Contact>>,
     by_matrix_id: BTreeMap<String, IdentityKey>,
+    /// People of whom no key is known, by account: what the user calls them.
+    accounts: BTreeMap<String, String>,
 }
 
 /// The identity proven is not the one the sender's Matrix ID stands for.
@@ -43,6 +45,26 @@ impl Contacts {
                 .push(contact);
         }
         all
+    }
+
+    /// With people of whom the user knows an account and no key: an account, and what the user calls them. Such calls are of tier
+    /// `matrix`.
+    #[must_use]
+    pub fn with_accounts(mut self, accounts: impl IntoIterator<Item = (MatrixId, String)>) -> Self {
+        let accounts = accounts.into_iter();
+        self.accounts
+            .extend(accounts.map(|(matrix_id, name)| (matrix_id.as_str().to_owned(), name)));
+        self
+    }
+
+    /// What the user calls whoever has this account.
+    pub(crate) fn name_at(&self, matrix_id: &MatrixId) -> Option<String> {
+        let of_key = self.identity_at(matrix_id).and_then(|identity| {
+            let contacts = self.by_identity.get(identity.as_bytes())?;
+            let here = contacts.iter().find(|it| it.matrix_id == *matrix_id);
+            here.map(|contact| contact.name.clone())
+        });
+        of_key.or_else(|| self.accounts.get(matrix_id.as_str()).cloned())
     }
 
     /// Whether an identity is a contact's.

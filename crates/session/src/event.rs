@@ -60,6 +60,14 @@ pub enum RefusedReason {
     ReplayMemoryFull,
     /// The call does not have the tier that the user requires.
     TierTooLow,
+    /// The key of the sender is known, so their calls must be sealed: one in a room can be from whoever has their account.
+    KeyIsKnown,
+    /// The call is in a room that anybody may join.
+    PublicRoom,
+    /// The call is in a room of more than two, and not for us by name.
+    LargeRoom,
+    /// So many strangers have called in rooms lately that no more may ring.
+    TooManyCalls,
 }
 
 impl RefusedReason {
@@ -70,6 +78,10 @@ impl RefusedReason {
             Self::NoRelay => "no_relay",
             Self::ReplayMemoryFull => "replay_memory_full",
             Self::TierTooLow => "tier_too_low",
+            Self::KeyIsKnown => "key_is_known",
+            Self::PublicRoom => "public_room",
+            Self::LargeRoom => "large_room",
+            Self::TooManyCalls => "too_many_calls",
         }
     }
 }
@@ -136,6 +148,13 @@ pub enum Event {
         local: bool,
         /// Frames of silence are sent; `false`: the microphone again.
         muted: bool,
+    },
+    /// The peer has put the call on hold, or has resumed it. Only in tier `matrix`.
+    Held {
+        /// Connected.
+        call: NamedCall,
+        /// It does not listen; `false`: it does again.
+        held: bool,
     },
     /// The path of the call is of another kind than was told last.
     RouteChanged {

@@ -131,6 +131,11 @@ impl Narrator {
                 muted: *muted,
                 by: if *local { "self" } else { "peer" },
             },
+            CallEvent::Held { call, held } => Event::Held {
+                call_id: call.to_string(),
+                held: *held,
+                by: "peer",
+            },
             CallEvent::RouteChanged { call, route } => Event::RouteChanged {
                 call_id: call.to_string(),
                 route: route.as_str(),

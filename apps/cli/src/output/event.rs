@@ -118,6 +118,12 @@ pub(crate) enum Event {
         muted: bool,
         by: &'static str,
     },
+    /// The call was put on hold or resumed.
+    Held {
+        call_id: String,
+        held: bool,
+        by: &'static str,
+    },
     /// The path of the call is of another kind.
     RouteChanged {
         call_id: String,
@@ -393,6 +399,8 @@ impl Event {
             }
             Self::FirstAudio { setup_ms, .. } => format!("first audio after {setup_ms} ms"),
             Self::Muted { muted, by, .. } => muted_words(*muted, by).to_owned(),
+            Self::Held { held: true, .. } => "the peer has put the call on hold".to_owned(),
+            Self::Held { held: false, .. } => "the peer has resumed the call".to_owned(),
             Self::RouteChanged { route, .. } => format!("the call goes {} now", route_words(route)),
             Self::Reconnecting { .. } => "connection lost, reconnecting".to_owned(),
             Self::Reconnected { .. } => "connected again".to_owned(),

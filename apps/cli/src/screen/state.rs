@@ -171,6 +171,10 @@ impl CallScreen {
                     self.peer_muted = *muted;
                 }
             }
+            CallEvent::Held { held, .. } => {
+                let what = if *held { "is on hold" } else { "goes on" };
+                self.notice = Some(format!("the call {what}"));
+            }
             CallEvent::RouteChanged { route, .. } => self.route = Some(route.as_str()),
             CallEvent::Reconnecting { .. } => self.stage = Stage::Reconnecting,
             CallEvent::Reconnected { .. } => self.stage = Stage::Connected,

@@ -142,11 +142,11 @@ impl Endpoint {
         let mut accept = promised || self.policy_accepts(&identity);
         let current = self.current().map(|it| {
             let glare = it.is_with(&identity) && it.is_unanswered_call_of_ours();
-            (it.handle(), it.sealed_id(), glare, it.route)
+            (it.handle(), it.sealed_id().filter(|_| glare), it.route)
         });
         match current {
             None => {}
-            Some((ours, id, true, route)) => match Survivor::of(id, arrived.invite.call) {
+            Some((ours, Some(id), route)) => match Survivor::of(id, arrived.invite.call) {
                 Survivor::Ours => return self.break_promise(promised, call, EndReason::Busy),
                 Survivor::Theirs => {
                     // The user chose a route for this person when they dialed. That the peer's call
@@ -158,7 +158,7 @@ impl Endpoint {
                     self.with_call(now, rng, ours, |it, io| it.give_way(io, by));
                 }
             },
-            Some((.., false, _)) => {
+            Some((_, None, _)) => {
                 let why = Why::Missed(MissedReason::Busy);
                 self.report(now, call.clone(), arrived.peer.clone(), why);
                 self.turn_away(
@@ -225,7 +225,7 @@ impl Endpoint {
     }
 
     /// `Endpoint::call` gave out the handle of a call that does not come about after all.
-    fn break_promise(&mut self, promised: bool, call: NamedCall, reason: EndReason) {
+    pub(super) fn break_promise(&mut self, promised: bool, call: NamedCall, reason: EndReason) {
         if promised {
             self.outputs.push_back(Output::Event(Event::Ended {
                 call,
@@ -274,7 +274,7 @@ impl Endpoint {
     }
 
     /// Whatever brings a call here: it must have the tier that the user requires.
-    fn check_tier(
+    pub(super) fn check_tier(
         &mut self,
         now: Instant,
         call: &NamedCall,
@@ -288,7 +288,7 @@ impl Endpoint {
         }
     }
 
-    fn refuse(
+    pub(super) fn refuse(
         &mut self,
         now: Instant,
         call: &NamedCall,
