@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use securecall_crypto::{Epoch, MediaSeed};
 use securecall_media::{
-    CodecError, Effort, EncodedFrame, PathKind, ReceivedFrame, Tick, Transport, TransportError,
+    Effort, EncodedFrame, PathKind, ReceivedFrame, Tick, Transport, TransportError,
     TransportEvent, TransportOutput, VoiceWish,
 };
 use securecall_relay::{Datagram, Inbound};
@@ -34,7 +34,7 @@ use self::gathering::Gathering;
 use self::roaming::Doubt;
 use self::sockets::{Received, Sockets};
 use self::told::Told;
-use self::voice::Voice;
+use self::voice::{Voice, VoiceError};
 use crate::clock;
 use crate::config::{Network, Servers};
 use crate::event::{CallStats, Event};

@@ -36,6 +36,7 @@ mod replay_memory;
 mod reports;
 mod retries;
 mod roaming;
+mod room;
 mod routes;
 mod setup_time;
 mod sizes;
