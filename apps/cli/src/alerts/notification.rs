@@ -318,7 +318,10 @@ mod tests {
     #[test]
     fn a_stranger_is_an_id_and_nothing_that_they_chose() {
         let stranger = peer(None, false);
-        assert_eq!(words(&stranger), format!("A stranger: {}", stranger.id));
+        assert_eq!(
+            words(&stranger),
+            format!("A stranger: {}", stranger.id.unwrap())
+        );
         assert_eq!(words(&peer(Some("Ada"), false)), "Ada");
         assert_eq!(
             words(&peer(Some("Ada"), true)),

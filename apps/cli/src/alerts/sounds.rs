@@ -61,6 +61,7 @@ impl Sounds {
             },
             CallEvent::FirstAudio { .. }
             | CallEvent::Muted { .. }
+            | CallEvent::Held { .. }
             | CallEvent::RouteChanged { .. }
             | CallEvent::Reconnecting { .. }
             | CallEvent::Reconnected { .. }

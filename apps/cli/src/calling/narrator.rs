@@ -280,7 +280,7 @@ mod tests {
             peer: peer(),
         }));
         assert_eq!(event["event"], "dialing");
-        assert_eq!(event["peer"]["id"], peer().id.to_string());
+        assert_eq!(event["peer"]["id"], peer().id.unwrap().to_string());
         assert_eq!(event["peer"]["matrix_id"], "@ada:example.org");
         assert_eq!(event["peer"]["name"], "Ada");
         assert!(event["startup_ms"].is_u64());

@@ -1,4 +1,10 @@
 //! Calls in rooms: two endpoints through a simulated homeserver, and peers in the manner of other clients.
 
 mod calls;
+mod delivery;
+mod glare;
+mod hostile;
+mod negotiation;
+mod peers;
+mod rules;
 mod world;

@@ -245,6 +245,19 @@ impl World {
         self.drain(device);
     }
 
+    /// What the device may refuse, because there is no such call for instance.
+    pub(super) fn try_command<T>(
+        &mut self,
+        device: usize,
+        command: impl FnOnce(&mut Endpoint, Instant, &mut ChaCha20Rng, CallHandle) -> T,
+    ) {
+        if let Some(call) = self.devices[device].call.clone() {
+            let endpoint = &mut self.devices[device].endpoint;
+            command(endpoint, self.now, &mut self.rng, call.handle);
+            self.drain(device);
+        }
+    }
+
     pub(super) fn leave(&mut self, who: &str) {
         let room = self.rooms[0].id.clone();
         for device in 0..self.devices.len() {
