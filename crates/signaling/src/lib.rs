@@ -3,6 +3,9 @@
 //! Both are carrier-neutral. There is no cryptography here, no transport and no clock: contents come in from parties (devices of the
 //! peer) that somebody else has authenticated, and contents to be sent to parties come out.
 //!
+//! What calls with other clients say in the timeline of a room is in [`wire::room`]. [`Liveness`] says until when such an event
+//! counts, and [`Survivor`] which of two calls between the same people goes on.
+//!
 //! ```text
 //!            handle_content(now, party, content)                 poll_output()
 //!  session ───────────────────────────────────▶ CallMachine ───────────────────▶ Send { party, content } | Event | …
@@ -18,6 +21,7 @@ mod call_id;
 mod content;
 mod deadlines;
 mod glare;
+mod liveness;
 mod party_id;
 pub mod wire;
 mod wire_call_id;
@@ -33,6 +37,7 @@ pub use content::{
     MAX_CONTENTS, MAX_SDP, Version,
 };
 pub use deadlines::Deadlines;
-pub use glare::Survivor;
+pub use glare::{OwnInvite, ROOM_GLARE_PATIENCE, Survivor};
+pub use liveness::{Liveness, RING_GRACE};
 pub use party_id::{PartyId, PartyIdError};
 pub use wire_call_id::{WireCallId, WireCallIdError};

@@ -148,7 +148,7 @@ impl RoomSignal {
 
     /// Reads the content of a timeline event, decrypted if it was encrypted. `None`: the event is none of these of a call.
     ///
-    /// Unknown fields are ignored. Of an optional field `null` is as good as nothing.
+    /// Unknown fields are ignored. In an optional field `null` is as good as nothing, and so is an empty text.
     ///
     /// # Errors
     /// [`RoomSignalError`] says what was wrong with an event of a call.

@@ -43,13 +43,18 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn text(self, field: &'static str) -> Result<&'a str, RoomSignalError> {
-        required(field, self.optional_text(field)?)
+        required(field, self.any_text(field)?)
     }
 
+    /// A text that need not be there. Clients write an empty one for "nothing" as well.
     pub(super) fn optional_text(
         self,
         field: &'static str,
     ) -> Result<Option<&'a str>, RoomSignalError> {
+        Ok(self.any_text(field)?.filter(|text| !text.is_empty()))
+    }
+
+    fn any_text(self, field: &'static str) -> Result<Option<&'a str>, RoomSignalError> {
         let text = |value: &'a Value| value.as_str().ok_or(unexpected(field, "a text"));
         self.value(field).map(text).transpose()
     }

@@ -75,7 +75,7 @@ fn reader(event_type: &str) -> Option<Reader> {
         "m.call.reject" => reject,
         "m.call.hangup" => hangup,
         "m.call.negotiate" => negotiate,
-        // matrix-dart-sdk still sends the name from before the specification had one.
+        // matrix-js-sdk and matrix-dart-sdk still send the name from before the specification had one.
         "m.call.sdp_stream_metadata_changed" | "org.matrix.call.sdp_stream_metadata_changed" => {
             stream_metadata_changed
         }
@@ -91,14 +91,13 @@ fn version(fields: Fields<'_>) -> RoomVersion {
     }
 }
 
-/// Version 0 has no parties. In version "1" too, an empty ID, none or `null` are as good as each other.
+/// Version 0 has no parties: what stands there is not read.
 fn sender(fields: Fields<'_>, version: RoomVersion) -> Result<Option<PartyId>, RoomSignalError> {
     const FIELD: &str = "party_id";
     match version {
         RoomVersion::V0 => Ok(None),
         RoomVersion::V1 => fields
             .optional_text(FIELD)?
-            .filter(|text| !text.is_empty())
             .map(|text| party_id(FIELD, text))
             .transpose(),
     }
@@ -156,7 +155,6 @@ fn mid(fields: Fields<'_>) -> Result<Option<Mid>, RoomSignalError> {
     const FIELD: &str = "candidates[].sdpMid";
     fields
         .optional_text(FIELD)?
-        .filter(|text| !text.is_empty())
         .map(|text| Mid::parse(text).map_err(|_| unexpected(FIELD, "a short printable text")))
         .transpose()
 }
@@ -165,11 +163,7 @@ fn m_line_index(fields: Fields<'_>) -> Result<Option<u16>, RoomSignalError> {
     const FIELD: &str = "candidates[].sdpMLineIndex";
     fields
         .optional_number(FIELD)?
-        .map(|index| {
-            index
-                .try_into()
-                .map_err(|_| unexpected(FIELD, "the number of an m-line"))
-        })
+        .map(|index| u16::try_from(index).map_err(|_| unexpected(FIELD, "the number of an m-line")))
         .transpose()
 }
 
@@ -194,11 +188,10 @@ fn hangup(fields: Fields<'_>) -> Result<RoomContent, RoomSignalError> {
 
 /// What ends a call is never refused for its reason: the other side would ring, or send sound, to nobody.
 fn reason(fields: Fields<'_>) -> Option<RoomReason> {
-    let value = fields.value("reason")?;
-    Some(match value.as_str() {
-        Some(text) => RoomReason::parse(text),
-        None => HangupReason::UnknownError.into(),
-    })
+    match fields.optional_text("reason") {
+        Ok(text) => text.map(RoomReason::parse),
+        Err(_) => Some(HangupReason::UnknownError.into()),
+    }
 }
 
 fn negotiate(fields: Fields<'_>) -> Result<RoomContent, RoomSignalError> {
