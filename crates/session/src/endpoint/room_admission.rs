@@ -3,7 +3,9 @@
 use rand_core::CryptoRng;
 use securecall_contact::{MatrixId, SecureCallId};
 use securecall_signaling::wire::room::{RoomInvite, RoomSignal};
-use securecall_signaling::{Candidate, WireCallId};
+use securecall_signaling::{
+    Candidate, Liveness, OwnInvite, ROOM_GLARE_PATIENCE, Survivor, WireCallId,
+};
 use web_time::Instant;
 
 use super::arrived::Intent;
@@ -18,19 +20,16 @@ use crate::config::{AnswerPolicy, Route};
 use crate::event::{MissedReason, Peer, RefusedReason};
 use crate::io::Io;
 use crate::output::InboundRoomEvent;
-use crate::room::invite::{RoomInvited, rings_for};
+use crate::room::invite::RoomInvited;
 use crate::signal_refused::SignalRefused;
 use crate::tier::Tier;
-
-/// How long theirs waits if ours survives: a client that does not see the glare (Element Web) never answers ours.
-const GLARE_PATIENCE: std::time::Duration = std::time::Duration::from_secs(4);
 
 /// What an invite that passed every check still waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RoomAwaits {
     /// The end of the sync response it came with.
     SyncEnd,
-    /// That the peer answers our call, whose ID is the lesser.
+    /// That the peer answers our call, whose ID is the lesser: a client that does not see the glare (Element Web) never does.
     Glare(Instant),
 }
 
@@ -96,7 +95,13 @@ impl Endpoint {
         }
         let age = event.age.ok_or(SignalRefused::Stale)?;
         // One that is over rings no more, but is told as missed, unless an event behind it says what became of it.
-        let rings_for = rings_for(invite.lifetime, age).unwrap_or_default();
+        let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+        let liveness = Liveness::of(now, Some(age), invite.lifetime);
+        let rings_until = if liveness.is_worth_ringing(now) {
+            liveness.until()
+        } else {
+            now
+        };
         let invite = RoomInvited::of(event.room, event.sender, signal, invite)?;
         let is_stranger = peer.name.is_none();
         let displaced = self.place_in_rooms(event.sender, is_stranger)?;
@@ -124,7 +129,7 @@ impl Endpoint {
             invite,
             peer,
             route,
-            rings_until: now + rings_for,
+            rings_until,
             intent: Intent::None,
             candidates: Vec::new(),
         });
@@ -157,7 +162,7 @@ impl Endpoint {
         if let Some((ours, route)) = current {
             match self.glare(now, &arrived) {
                 Glare::Ours => {
-                    arrived.awaits = RoomAwaits::Glare(now + GLARE_PATIENCE);
+                    arrived.awaits = RoomAwaits::Glare(now + ROOM_GLARE_PATIENCE);
                     self.room_arrived.push_back(arrived);
                     return;
                 }
@@ -231,10 +236,18 @@ impl Endpoint {
             Glare::None
         } else if !ours.is_unanswered_call_of_ours() {
             if waited { Glare::Settled } else { Glare::None }
-        } else if waited || !room.invite_may_be_there() || arrived.invite.id < *room.id() {
+        } else if waited {
             Glare::Theirs
         } else {
-            Glare::Ours
+            let invite = if room.invite_may_be_there() {
+                OwnInvite::Sent(room.id())
+            } else {
+                OwnInvite::Preparing
+            };
+            match Survivor::in_room(invite, &arrived.invite.id) {
+                Survivor::Ours => Glare::Ours,
+                Survivor::Theirs => Glare::Theirs,
+            }
         }
     }
 

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use securecall_contact::{MatrixId, RoomId};
 use securecall_signaling::WireCallId;
+use securecall_signaling::wire::room::MAX_LIFETIME;
 use web_time::Instant;
 
 use crate::call_handle::CallHandle;
 
-/// How long an invite is remembered: longer than any rings.
-const REMEMBERED: Duration = Duration::from_secs(180);
+/// How long an invite is remembered: as long as any may ring.
+const REMEMBERED: Duration = MAX_LIFETIME;
 /// The most invites that are remembered, and of one account.
 const CAPACITY: usize = 256;
 const CAPACITY_OF_ONE: usize = 16;

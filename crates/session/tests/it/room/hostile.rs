@@ -278,7 +278,7 @@ fn content(world: &World, call: usize, party: usize, version: usize, which: usiz
     json!({
         "call_id": id, "version": versions[version], "party_id": parties[party],
         "lifetime": 60_000, "offer": { "type": "offer", "sdp": sdp }, "answer": { "type": "answer", "sdp": sdp },
-        "description": { "type": if call % 2 == 0 { "offer" } else { "answer" }, "sdp": sdp },
+        "description": { "type": if call.is_multiple_of(2) { "offer" } else { "answer" }, "sdp": sdp },
         "candidates": [{ "candidate": "candidate:1", "sdpMid": "0" }, { "candidate": "", "sdpMid": "" }],
         "selected_party_id": parties[which % 3], "reason": reasons[which],
         "sdp_stream_metadata": { "stream-js": { "purpose": "m.usermedia", "audio_muted": which == 1 } },

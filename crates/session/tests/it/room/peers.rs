@@ -24,7 +24,7 @@ fn invited(invite: Value) -> (World, usize) {
     (world, ada)
 }
 
-fn candidates(id: &str, party: &str, list: Value) -> Value {
+fn candidates(id: &str, party: &str, list: &Value) -> Value {
     with(of_call(id, party), json!({ "candidates": list }))
 }
 
@@ -60,7 +60,7 @@ fn js_sdk_calls_and_gives_up_and_its_candidates_may_come_before_the_user_answers
     world.post(
         BOB,
         "m.call.candidates",
-        candidates("1700000000000AbCd", "JSDEVICE", list),
+        candidates("1700000000000AbCd", "JSDEVICE", &list),
     );
     world.seconds(1);
     assert!(world.devices[ada].orders.is_empty());
@@ -158,7 +158,7 @@ fn dart_gets_no_candidates_of_a_call_that_the_room_does_not_have() {
 fn nheko_answers_without_metadata_and_with_candidates_without_a_mid() {
     let (mut world, ada, id) = calling();
     let list = json!([{ "candidate": "candidate:1 1 udp 1 192.0.2.9 9 typ host", "sdpMid": "", "sdpMLineIndex": 0 }]);
-    world.post(BOB, "m.call.candidates", candidates(&id, "nheko123", list));
+    world.post(BOB, "m.call.candidates", candidates(&id, "nheko123", &list));
     let answer = json!({ "answer": { "type": "answer", "sdp": sdp("nheko", "sendrecv") } });
     world.post(BOB, "m.call.answer", with(of_call(&id, "nheko123"), answer));
     world.seconds(1);
@@ -235,7 +235,11 @@ fn version_0_knows_neither_select_answer_nor_reject_nor_parties() {
 fn an_answer_that_cannot_be_used_is_passed_over_for_the_next() {
     let (mut world, ada, id) = calling();
     let answer = json!({ "answer": { "type": "answer", "sdp": "v=0\r\n" } });
-    world.post(BOB, "m.call.candidates", candidates(&id, "GOOD", json!([])));
+    world.post(
+        BOB,
+        "m.call.candidates",
+        candidates(&id, "GOOD", &json!([])),
+    );
     world.post(BOB, "m.call.answer", with(of_call(&id, "BAD"), answer));
     world.seconds(1);
     assert_eq!(world.ended(ada), None);

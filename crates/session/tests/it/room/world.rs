@@ -545,7 +545,7 @@ impl World {
                 react.push((millis(1), MediaEvent::LocalAnswer { sdp }));
             }
             MediaCommand::SetAnswer { sdp } | MediaCommand::SetRestartAnswer { sdp } => {
-                this.descriptions.push(sdp)
+                this.descriptions.push(sdp);
             }
             MediaCommand::Gather => {
                 let event = MediaEvent::LocalCandidates {
@@ -593,8 +593,9 @@ impl World {
     /// The last content of a type that somebody said.
     pub(super) fn last(&self, who: &str, event_type: &str) -> Value {
         let timeline = self.rooms.iter().flat_map(|it| &it.timeline);
-        let said = timeline.filter(|it| it.sender == who && it.event_type == event_type);
-        said.last().map_or(Value::Null, |it| it.content.clone())
+        let mut said = timeline.filter(|it| it.sender == who && it.event_type == event_type);
+        said.next_back()
+            .map_or(Value::Null, |it| it.content.clone())
     }
 
     pub(super) fn told(&self, device: usize, matches: impl Fn(&Event) -> bool) -> bool {
