@@ -297,6 +297,7 @@ impl Event {
         match self {
             Self::Stats(_) => Weight::Figures,
             Self::Muted { .. }
+            | Self::Held { .. }
             | Self::Missed { .. }
             | Self::Refused { .. }
             | Self::LeftOut { .. }
