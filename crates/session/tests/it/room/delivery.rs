@@ -7,9 +7,8 @@ use std::time::Duration;
 use securecall_session::{EndReason, MediaEvent};
 use serde_json::json;
 
-use super::world::{
-    ADA, BOB, Fate, World, connected_pair, connected_to_js, js_answer, js_invite, ringing_pair,
-};
+use super::contents::{js_answer, js_invite};
+use super::world::{ADA, BOB, Fate, World, connected_pair, connected_to_js, ringing_pair};
 
 const SECOND: Duration = Duration::from_secs(1);
 

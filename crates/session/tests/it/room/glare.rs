@@ -5,7 +5,8 @@ use std::time::Duration;
 use securecall_session::{EndReason, Event};
 use serde_json::json;
 
-use super::world::{ADA, BOB, World, js_answer, js_invite, of_call, with};
+use super::contents::{js_answer, js_invite, of_call, with};
+use super::world::{ADA, BOB, World};
 
 const LESSER: &str = "0";
 /// Greater than any of ours, which are hexadecimal.

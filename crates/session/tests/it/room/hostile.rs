@@ -7,9 +7,8 @@ use securecall_contact::RoomId;
 use securecall_session::{Contacts, EndReason, Event, InboundRoomEvent, RoomFacts, SignalRefused};
 use serde_json::{Value, json};
 
-use super::world::{
-    ADA, BOB, World, connected_to_js, id_of, js_answer, js_invite, of_call, sdp, with,
-};
+use super::contents::{js_answer, js_invite, of_call, sdp, with};
+use super::world::{ADA, BOB, World, connected_to_js, id_of};
 
 const PRIVATE: RoomFacts = RoomFacts {
     joined_members: 2,

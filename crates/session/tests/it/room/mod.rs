@@ -1,6 +1,7 @@
 //! Calls in rooms: two endpoints through a simulated homeserver, and peers in the manner of other clients.
 
 mod calls;
+mod contents;
 mod delivery;
 mod glare;
 mod hostile;

@@ -3,7 +3,8 @@
 use securecall_session::{EndReason, Event};
 use serde_json::{Value, json};
 
-use super::world::{ADA, BOB, World, js_answer, js_invite, of_call, sdp, with};
+use super::contents::{js_answer, js_invite, of_call, sdp, with};
+use super::world::{ADA, BOB, World};
 
 /// Ada calls; gives her call's ID.
 fn calling() -> (World, usize, String) {

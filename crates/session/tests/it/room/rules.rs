@@ -10,9 +10,8 @@ use securecall_session::{
 };
 use serde_json::json;
 
-use super::world::{
-    ADA, BOB, DIRECT, World, connected_to_js, id_of, js_invite, of_call, ringing_pair, with,
-};
+use super::contents::{js_invite, of_call, with};
+use super::world::{ADA, BOB, DIRECT, World, connected_to_js, id_of, ringing_pair};
 
 fn refused(world: &World, device: usize) -> Vec<RefusedReason> {
     let events = world.devices[device].events.iter();
@@ -431,4 +430,38 @@ fn the_answer_policy_knows_accounts_of_contacts() {
         assert_eq!(world.told(ada, was), accepted, "{policy:?} {known}");
         assert_eq!(world.said_by(ADA).contains(&"answer".to_owned()), accepted);
     }
+}
+
+#[test]
+fn who_calls_again_while_it_rings_here_has_forgotten_the_first_call() {
+    let (mut world, ada) = invited(|_| {}, js_invite("c1"));
+    world.post(BOB, "m.call.invite", js_invite("c2"));
+    world.seconds(1);
+    assert_eq!(world.ended(ada), Some(EndReason::CallerCancelled));
+    assert_eq!((world.rings(ada), world.call_id(ada)), (2, "c2".to_owned()));
+    assert!(world.said_by(ADA).is_empty());
+}
+
+#[test]
+fn candidates_that_came_with_the_invite_are_tried_when_the_user_answers() {
+    let mut world = World::new(1);
+    let ada = world.add_device(ADA);
+    world.devices[ada].syncs = false;
+    world.post(BOB, "m.call.invite", js_invite("c1"));
+    let list = json!({ "candidates": [{ "candidate": "candidate:1", "sdpMid": "0" }] });
+    world.post(
+        BOB,
+        "m.call.candidates",
+        with(of_call("c1", "JSDEVICE"), list),
+    );
+    world.hand_in(ada, 0, 0);
+    world.hand_in(ada, 0, 1);
+    world.finish_sync(ada);
+    assert!(world.devices[ada].orders.is_empty());
+    world.answer(ada);
+    let orders = &world.devices[ada].orders;
+    assert!(
+        orders.contains(&"AddRemoteCandidates(1)".to_owned()),
+        "{orders:?}"
+    );
 }

@@ -1,5 +1,9 @@
 //! A homeserver with rooms, devices with fake media, and peers made by hand, on virtual time.
 
+mod commands;
+mod reading;
+mod server;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::time::Duration;
@@ -9,12 +13,13 @@ use rand_core::SeedableRng;
 use securecall_contact::{Device, EventId, MatrixId, OlmKey, RoomId};
 use securecall_crypto::{IdentityKeyPair, IdentitySeed};
 use securecall_session::{
-    CallError, CallHandle, CallOptions, Config, Contacts, EndReason, Endpoint, Event,
-    InboundRoomEvent, MediaCommand, MediaEvent, NamedCall, Output, PathRoute, Request, RequestId,
-    RoomFacts, RoomRequestError, Route, SignalRefused,
+    CallHandle, CallOptions, Config, Contacts, Endpoint, Event, MediaCommand, MediaEvent,
+    NamedCall, Output, PathRoute, RequestId, RoomFacts, RoomRequestError, Route, SignalRefused,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 use web_time::Instant;
+
+use super::contents::{js_answer, sdp};
 
 /// What the homeserver does with an event of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,15 +99,6 @@ pub(super) const DIRECT: CallOptions = CallOptions {
     require: securecall_session::Require::Any,
     lifetime: Duration::from_secs(90),
 };
-
-pub(super) fn sdp(of: &str, direction: &str) -> String {
-    let byte = of.bytes().fold(7_u8, u8::wrapping_add);
-    let print = vec![format!("{byte:02X}"); 32].join(":");
-    format!(
-        "v=0\r\no=- 1 2 IN IP4 0.0.0.0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\n\
-         a=fingerprint:sha-256 {print}\r\na=msid:stream-{of} track\r\na={direction}\r\n"
-    )
-}
 
 pub(super) fn id_of(text: &str) -> MatrixId {
     text.parse().unwrap()
@@ -185,173 +181,6 @@ impl World {
             syncs: true,
         });
         number
-    }
-
-    pub(super) fn call(&mut self, device: usize, callee: &str) -> Result<NamedCall, CallError> {
-        self.call_with(device, callee, &DIRECT)
-    }
-
-    pub(super) fn call_with(
-        &mut self,
-        device: usize,
-        callee: &str,
-        options: &CallOptions,
-    ) -> Result<NamedCall, CallError> {
-        let (room, facts) = (self.rooms[0].id.clone(), self.rooms[0].facts);
-        let endpoint = &mut self.devices[device].endpoint;
-        let callee = id_of(callee);
-        let call = endpoint.call_in_room(self.now, &mut self.rng, &room, &callee, facts, options);
-        if let Ok(call) = &call {
-            self.devices[device].call = Some(call.clone());
-        }
-        self.drain(device);
-        call
-    }
-
-    pub(super) fn answer(&mut self, device: usize) {
-        let call = self.handle(device);
-        let endpoint = &mut self.devices[device].endpoint;
-        endpoint.answer(self.now, &mut self.rng, call).unwrap();
-        self.drain(device);
-    }
-
-    pub(super) fn reject(&mut self, device: usize) {
-        let call = self.handle(device);
-        let endpoint = &mut self.devices[device].endpoint;
-        endpoint.reject(self.now, &mut self.rng, call).unwrap();
-        self.drain(device);
-    }
-
-    pub(super) fn hang_up(&mut self, device: usize) {
-        let call = self.handle(device);
-        let endpoint = &mut self.devices[device].endpoint;
-        endpoint.hang_up(self.now, &mut self.rng, call).unwrap();
-        self.drain(device);
-    }
-
-    pub(super) fn mute(&mut self, device: usize, muted: bool) {
-        let call = self.handle(device);
-        let endpoint = &mut self.devices[device].endpoint;
-        endpoint
-            .set_muted(self.now, &mut self.rng, call, muted)
-            .unwrap();
-        self.drain(device);
-    }
-
-    pub(super) fn media(&mut self, device: usize, event: MediaEvent) {
-        let call = self.handle(device);
-        let endpoint = &mut self.devices[device].endpoint;
-        endpoint.handle_media(self.now, &mut self.rng, call, event);
-        self.drain(device);
-    }
-
-    /// What the device may refuse, because there is no such call for instance.
-    pub(super) fn try_command<T>(
-        &mut self,
-        device: usize,
-        command: impl FnOnce(&mut Endpoint, Instant, &mut ChaCha20Rng, CallHandle) -> T,
-    ) {
-        if let Some(call) = self.devices[device].call.clone() {
-            let endpoint = &mut self.devices[device].endpoint;
-            command(endpoint, self.now, &mut self.rng, call.handle);
-            self.drain(device);
-        }
-    }
-
-    pub(super) fn leave(&mut self, who: &str) {
-        let room = self.rooms[0].id.clone();
-        for device in 0..self.devices.len() {
-            let endpoint = &mut self.devices[device].endpoint;
-            endpoint.handle_room_left(self.now, &mut self.rng, &room, &id_of(who));
-            self.drain(device);
-        }
-    }
-
-    fn handle(&self, device: usize) -> CallHandle {
-        self.devices[device].call.as_ref().unwrap().handle
-    }
-
-    /// Somebody made by hand says something in the room.
-    pub(super) fn post(&mut self, sender: &str, event_type: &str, content: Value) {
-        self.post_in(0, sender, event_type, content);
-    }
-
-    pub(super) fn post_in(&mut self, room: usize, sender: &str, event_type: &str, content: Value) {
-        let encrypted = self.rooms[room].facts.is_encrypted;
-        self.append(room, sender, event_type, content, encrypted);
-    }
-
-    fn append(
-        &mut self,
-        room: usize,
-        sender: &str,
-        event_type: &str,
-        content: Value,
-        encrypted: bool,
-    ) -> EventId {
-        let number = self.rooms[room].timeline.len();
-        let id: EventId = format!("$event{room}_{number}").parse().unwrap();
-        self.rooms[room].timeline.push(TimelineEvent {
-            sender: sender.to_owned(),
-            event_type: event_type.to_owned(),
-            content,
-            id: id.clone(),
-            at: self.now,
-            redacted: false,
-            encrypted,
-        });
-        for device in 0..self.devices.len() {
-            if self.devices[device].syncs {
-                self.schedule(self.hop, Action::Deliver(device, room, number));
-                if self.duplicates {
-                    self.schedule(self.hop * 3, Action::Deliver(device, room, number));
-                }
-            }
-        }
-        id
-    }
-
-    /// Hands a device an event without any server between.
-    pub(super) fn inject(
-        &mut self,
-        device: usize,
-        event: InboundRoomEvent<'_>,
-    ) -> Result<(), SignalRefused> {
-        let endpoint = &mut self.devices[device].endpoint;
-        let result = endpoint.handle_room_event(self.now, &mut self.rng, event);
-        self.drain(device);
-        result
-    }
-
-    pub(super) fn finish_sync(&mut self, device: usize) {
-        let endpoint = &mut self.devices[device].endpoint;
-        endpoint.handle_sync_complete(self.now, &mut self.rng);
-        self.drain(device);
-    }
-
-    /// Hands a device an event of the timeline, as old as it is; no sync response ends with it.
-    pub(super) fn hand_in(&mut self, device: usize, room: usize, number: usize) {
-        let SimRoom {
-            id,
-            facts,
-            timeline,
-        } = &self.rooms[room];
-        let event = &timeline[number];
-        let content = event.content.to_string();
-        let sender = id_of(&event.sender);
-        let inbound = InboundRoomEvent {
-            room: id,
-            facts: *facts,
-            sender: &sender,
-            event_type: &event.event_type,
-            content: &content,
-            age: Some(self.now - event.at),
-            is_encrypted: event.encrypted,
-        };
-        let endpoint = &mut self.devices[device].endpoint;
-        let result = endpoint.handle_room_event(self.now, &mut self.rng, inbound);
-        self.devices[device].refused.extend(result.err());
-        self.drain(device);
     }
 
     pub(super) fn run_for(&mut self, time: Duration) {
@@ -459,73 +288,6 @@ impl World {
         }
     }
 
-    fn request(&mut self, device: usize, request: Request) {
-        self.devices[device].requests += 1;
-        let (id, room, event_type, matter, transaction) = match request {
-            Request::SendToRoom {
-                id,
-                room,
-                event_type,
-                content,
-                transaction,
-            } => (id, room, event_type, Ok(content), transaction),
-            Request::Redact {
-                id,
-                room,
-                event,
-                transaction,
-            } => (id, room, "m.room.redaction", Err(event), transaction),
-            other => panic!("not asked for in tier matrix: {other:?}"),
-        };
-        let room = self.rooms.iter().position(|it| it.id == room).unwrap();
-        let fate = (self.script)(event_type);
-        let taken = match fate {
-            Fate::Take | Fate::LoseAnswer => {
-                let key = (device, transaction);
-                let event = match self.transactions.get(&key) {
-                    Some(event) => event.clone(),
-                    None => self.take(device, room, event_type, matter),
-                };
-                self.transactions.insert(key, event.clone());
-                Ok(event)
-            }
-            Fate::NeverArrives => Err(RoomRequestError::Unreachable),
-            Fate::Limit(pause) => Err(RoomRequestError::LimitExceeded {
-                retry_after: Some(pause),
-            }),
-            Fate::Forbid => Err(RoomRequestError::Forbidden),
-        };
-        let result = match fate {
-            Fate::LoseAnswer => Err(RoomRequestError::Failed),
-            _ => taken,
-        };
-        self.schedule(self.hop * 2, Action::Response(device, id, result));
-    }
-
-    fn take(
-        &mut self,
-        device: usize,
-        room: usize,
-        event_type: &'static str,
-        matter: Result<String, EventId>,
-    ) -> EventId {
-        let sender = self.devices[device].user.as_str().to_owned();
-        match matter {
-            Ok(content) => {
-                let content = serde_json::from_str(&content).unwrap();
-                let encrypted = self.rooms[room].facts.is_encrypted;
-                self.append(room, &sender, event_type, content, encrypted)
-            }
-            Err(redacted) => {
-                let timeline = &mut self.rooms[room].timeline;
-                let event = timeline.iter_mut().find(|it| it.id == redacted).unwrap();
-                assert!(event.sender == sender, "only our own events");
-                event.redacted = true;
-                "$redaction".parse().unwrap()
-            }
-        }
-    }
-
     fn order(&mut self, device: usize, call: CallHandle, command: MediaCommand) {
         let millis = Duration::from_millis;
         let this = &mut self.devices[device];
@@ -581,88 +343,6 @@ impl World {
             self.schedule(after, Action::Media(device, call, event));
         }
     }
-
-    /// The types of all call events of somebody, in order.
-    pub(super) fn said_by(&self, who: &str) -> Vec<String> {
-        let timeline = self.rooms.iter().flat_map(|it| &it.timeline);
-        let said = timeline.filter(|it| it.sender == who);
-        said.map(|it| it.event_type.replace("m.call.", ""))
-            .collect()
-    }
-
-    /// The last content of a type that somebody said.
-    pub(super) fn last(&self, who: &str, event_type: &str) -> Value {
-        let timeline = self.rooms.iter().flat_map(|it| &it.timeline);
-        let mut said = timeline.filter(|it| it.sender == who && it.event_type == event_type);
-        said.next_back()
-            .map_or(Value::Null, |it| it.content.clone())
-    }
-
-    pub(super) fn told(&self, device: usize, matches: impl Fn(&Event) -> bool) -> bool {
-        self.devices[device].events.iter().any(matches)
-    }
-
-    pub(super) fn ended(&self, device: usize) -> Option<EndReason> {
-        let mut events = self.devices[device].events.iter().rev();
-        events.find_map(|event| match event {
-            Event::Ended { reason, .. } => Some(*reason),
-            _ => None,
-        })
-    }
-
-    pub(super) fn connected(&self, device: usize) -> bool {
-        self.told(device, |it| matches!(it, Event::Connected { .. }))
-    }
-
-    pub(super) fn rings(&self, device: usize) -> usize {
-        let events = self.devices[device].events.iter();
-        events
-            .filter(|it| matches!(it, Event::Incoming { .. }))
-            .count()
-    }
-
-    pub(super) fn all_empty(&self) -> bool {
-        self.devices
-            .iter()
-            .all(|it| it.endpoint.is_empty() && it.open.is_empty())
-    }
-
-    pub(super) fn call_id(&self, device: usize) -> String {
-        self.devices[device].call.as_ref().unwrap().id.to_string()
-    }
-}
-
-/// An invite as matrix-js-sdk makes it.
-pub(super) fn js_invite(call_id: &str) -> Value {
-    json!({
-        "call_id": call_id, "version": "1", "party_id": "JSDEVICE", "lifetime": 60_000,
-        "offer": { "type": "offer", "sdp": sdp("js", "sendrecv") },
-        "capabilities": { "m.call.transferee": false, "m.call.dtmf": false },
-        "sdp_stream_metadata": { "stream-js": { "purpose": "m.usermedia", "audio_muted": false, "video_muted": true } },
-    })
-}
-
-pub(super) fn of_call(call_id: &str, party: &str) -> Value {
-    json!({ "call_id": call_id, "version": "1", "party_id": party })
-}
-
-/// With more fields.
-pub(super) fn with(mut content: Value, more: Value) -> Value {
-    let (Value::Object(fields), Value::Object(more)) = (&mut content, more) else {
-        panic!("not objects");
-    };
-    fields.extend(more);
-    content
-}
-
-pub(super) fn js_answer(call_id: &str) -> Value {
-    with(
-        of_call(call_id, "JSDEVICE"),
-        json!({
-            "answer": { "type": "answer", "sdp": sdp("js", "sendrecv") },
-            "sdp_stream_metadata": { "stream-js": { "purpose": "m.usermedia", "audio_muted": false, "video_muted": true } },
-        }),
-    )
 }
 
 /// Ada's device, and a Bob of matrix-js-sdk whom it is connected to.
