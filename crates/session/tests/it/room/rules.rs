@@ -373,6 +373,14 @@ fn what_others_in_the_room_say_of_a_call_counts_for_nothing() {
         of_call(&id, "JSDEVICE"),
     );
     world.post(BOB, "m.call.hangup", of_call(&id, "ANOTHER"));
+    let muted = json!({ "sdp_stream_metadata": { "s": { "purpose": "m.usermedia", "audio_muted": true } } });
+    world.post(
+        BOB,
+        "m.call.sdp_stream_metadata_changed",
+        with(of_call(&id, "ANOTHER"), muted),
+    );
+    world.seconds(1);
+    assert!(!world.told(ada, |it| matches!(it, Event::Muted { .. })));
     world.seconds(1);
     assert_eq!(world.ended(ada), None);
     assert!(
