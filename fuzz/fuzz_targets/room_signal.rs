@@ -4,7 +4,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use securecall_signaling::wire::room::{
-    MAX_LIFETIME, MAX_ROOM_CANDIDATES, MAX_STREAMS, RoomContent, RoomInvite, RoomSignal,
+    MAX_LIFETIME, MAX_ROOM_CANDIDATES, MAX_ROOM_CONTENT, MAX_STREAMS, RoomContent, RoomInvite,
+    RoomSignal,
 };
 use serde_json::Value;
 
@@ -34,6 +35,10 @@ fuzz_target!(|data: &[u8]| {
     let (event_type, content) = signal.to_event();
     assert!(!has_null(&content), "{content}");
     let text = serde_json::to_vec(&content).expect("a value is JSON");
+    // Streams are written twice: what nearly fills an event may be too long to be sent back.
+    if text.len() > MAX_ROOM_CONTENT {
+        return;
+    }
     let again = RoomSignal::parse(event_type, &text);
     assert!(again == Ok(Some(signal)), "{content}");
 });
