@@ -92,6 +92,9 @@ impl Pair {
                     let devices = vec![self.own[1 - own].clone()];
                     self.ends[own].handle_devices(self.now, &mut self.rng, id, Ok(devices));
                 }
+                Output::Request(Request::SendToRoom { .. } | Request::Redact { .. }) => {
+                    panic!("a sealed call is in no room");
+                }
                 Output::Request(Request::Send { id, content, .. }) => {
                     self.signals.push((1 - own, content));
                     self.ends[own].handle_response(self.now, &mut self.rng, id, Ok(()));

@@ -51,7 +51,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     });
     while let Some(event) = client.next_event().await {
         match event {
-            Event::Call(CallEvent::Connected { safety_words, .. }) => println!("{safety_words}"),
+            Event::Call(CallEvent::Connected {
+                safety_words: Some(words),
+                ..
+            }) => println!("{words}"),
             Event::Call(CallEvent::Ended { .. }) => break,
             event => println!("{event:?}"),
         }

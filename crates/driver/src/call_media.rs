@@ -13,7 +13,7 @@ use securecall_audio_device::{AudioDevices, AudioSpec, DeviceWish};
 use securecall_crypto::Direction;
 use securecall_media::TICK_SAMPLES;
 use securecall_session::{
-    CallHandle, MediaCommand, MediaEvent, MediaFailure, NamedCall, Protection,
+    CallHandle, MediaCommand, MediaEvent, MediaFailure, NamedCall, Protection, Tier,
 };
 use tokio::sync::watch;
 use web_time::Instant;
@@ -131,8 +131,24 @@ impl Task {
         let now = clock::now();
         let peer = &mut self.peer;
         let done = match command {
-            MediaCommand::CreateOffer { route } => peer.create_offer(now, route),
-            MediaCommand::AcceptOffer { sdp, route } => peer.accept_offer(now, &sdp, route),
+            MediaCommand::CreateOffer {
+                tier: Tier::Matrix, ..
+            }
+            | MediaCommand::AcceptOffer {
+                tier: Tier::Matrix, ..
+            } => {
+                return self
+                    .fail_here("this version has no media for calls of tier matrix".to_owned());
+            }
+            MediaCommand::CreateOffer {
+                tier: Tier::SecureCall,
+                route,
+            } => peer.create_offer(now, route),
+            MediaCommand::AcceptOffer {
+                tier: Tier::SecureCall,
+                sdp,
+                route,
+            } => peer.accept_offer(now, &sdp, route),
             MediaCommand::SetAnswer { sdp } => peer.set_answer(now, &sdp),
             MediaCommand::Gather => peer.gather(now),
             MediaCommand::AddRemoteCandidates(candidates) => {
@@ -167,12 +183,15 @@ impl Task {
     }
 
     fn start_audio(&mut self, protection: Protection) {
-        let Protection::Sealed { direction, .. } = &protection;
-        if *direction == Direction::CallerToCallee {
+        if let Protection::Sealed { direction, .. } = &protection
+            && *direction == Direction::CallerToCallee
+        {
             self.first_tick.follow();
         }
-        let started = self.peer.start_voice(protection);
-        if let Err(error) = started.and_then(|()| self.audio.start()) {
+        if let Err(error) = self.peer.start_voice(protection) {
+            return self.fail_here(error.to_string());
+        }
+        if let Err(error) = self.audio.start() {
             self.fail_here(error.to_string());
         }
     }

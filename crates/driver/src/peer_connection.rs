@@ -21,8 +21,8 @@ use std::time::Duration;
 
 use securecall_crypto::{Epoch, MediaSeed};
 use securecall_media::{
-    CodecError, Effort, EncodedFrame, PathKind, ReceivedFrame, Tick, Transport, TransportError,
-    TransportEvent, TransportOutput, VoiceWish,
+    Effort, EncodedFrame, PathKind, ReceivedFrame, Tick, Transport, TransportError, TransportEvent,
+    TransportOutput, VoiceWish,
 };
 use securecall_relay::{Datagram, Inbound};
 use securecall_relay_client::{StreamNews, Streams};
@@ -34,7 +34,7 @@ use self::gathering::Gathering;
 use self::roaming::Doubt;
 use self::sockets::{Received, Sockets};
 use self::told::Told;
-use self::voice::Voice;
+use self::voice::{Voice, VoiceError};
 use crate::clock;
 use crate::config::{Network, Servers};
 use crate::event::{CallStats, Event};
@@ -115,7 +115,7 @@ impl PeerConnection {
     }
 
     /// Seals and opens frames from now on, as far as there is a path.
-    pub(crate) fn start_voice(&mut self, protection: Protection) -> Result<(), CodecError> {
+    pub(crate) fn start_voice(&mut self, protection: Protection) -> Result<(), VoiceError> {
         self.voice = Some(Voice::new(protection)?);
         Ok(())
     }

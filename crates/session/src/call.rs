@@ -16,6 +16,7 @@
 //! the same time become one message per device, and messages whose time has come become outputs.
 
 mod begin;
+mod begin_in_room;
 mod carrier;
 mod connection;
 mod end;
@@ -24,6 +25,7 @@ mod hearing;
 mod media;
 mod media_events;
 mod restarts;
+mod room_events;
 mod timer;
 
 use securecall_contact::{Device, OlmKey};
@@ -31,6 +33,7 @@ use securecall_crypto::IdentityKey;
 use securecall_signaling::{CallId, CallMachine, CallOutput, Content, Deadlines, PartyId, Role};
 use web_time::Instant;
 
+pub(crate) use self::begin_in_room::new_call_id;
 use self::carrier::Carrier;
 use self::connection::Connection;
 use self::end::End;
@@ -85,6 +88,7 @@ impl Call {
         if self.media.is_open() {
             self.order(io, MediaCommand::SetMuted(muted));
         }
+        self.carrier.set_muted(muted);
         io.event(Event::Muted {
             call: self.name.clone(),
             local: true,
@@ -206,8 +210,8 @@ impl Call {
         self.name.handle
     }
 
-    /// The ID on the wire, by which glare is decided.
-    pub(crate) const fn sealed_id(&self) -> CallId {
+    /// The ID on the wire of a sealed call, by which glare is decided.
+    pub(crate) const fn sealed_id(&self) -> Option<CallId> {
         self.carrier.sealed_id()
     }
 
@@ -316,7 +320,7 @@ impl Call {
             Timer::PathLost => self.end_because(EndReason::IceTimeout),
             Timer::RestartAgain if self.connection.needs_restart() => self.restart(io),
             Timer::RestartAgain => {}
-            Timer::RestartPlease => self.ask_for_restart(),
+            Timer::RestartPlease => self.ask_for_restart(io),
             Timer::CloseTransport => self.close_media(io),
             Timer::Forget => self.end.forgotten = true,
         }
@@ -338,7 +342,7 @@ impl Call {
 
     /// The answer that is taken: the call is with this device from now on.
     fn take_answer(&mut self, io: &mut Io<'_>, from: &PartyId, sdp: String) {
-        self.restarts.take_answer(&sdp);
+        self.restarts.take_answer(self.carrier.fingerprint(&sdp));
         self.carrier.answered(from);
         self.order(io, MediaCommand::SetAnswer { sdp });
         self.media.answer_made = true;
@@ -358,15 +362,12 @@ impl Call {
         }
     }
 
-    /// Connected: the path is up, a frame of the peer opened, and the words are known.
+    /// Connected: the path is up, a frame of the peer opened, and the words are known. In a room the path is all there is.
     ///
     /// A forged message 1 gets as far as an answer, and no further: a frame opens only if its sender took part in the handshake, and a callee
     /// knows the words only from a ratchet message that opened.
     fn check_connected(&mut self, io: &mut Io<'_>) {
-        let Some(safety_words) = self.carrier.safety_words() else {
-            return;
-        };
-        if !self.machine.is_answered() {
+        if !self.carrier.is_peer_proven() || !self.machine.is_answered() {
             return;
         }
         let connected = self.connection.connect(io.now, &mut self.deadlines);
@@ -379,7 +380,7 @@ impl Call {
             peer: self.peer.clone(),
             tier: self.carrier.tier(),
             route,
-            safety_words,
+            safety_words: self.carrier.safety_words(),
             setup,
         });
         // Not before: until here it is not proven who would hear it.
@@ -449,21 +450,33 @@ impl Call {
                 self.deadlines.clear(Timer::RestartAgain);
                 self.restart(io);
             }
-            Role::Callee => self.ask_for_restart(),
+            Role::Callee => self.ask_for_restart(io),
         }
     }
 
-    /// Makes a restart offer unless one is under way.
+    /// Makes a restart offer unless one is under way, or this side makes none.
     fn restart(&mut self, io: &mut Io<'_>) {
-        if self.connection.begins_restart(io.now, &mut self.deadlines) {
+        let begins =
+            self.makes_offers() && self.connection.begins_restart(io.now, &mut self.deadlines);
+        if begins {
+            self.restarts.begins_offer();
             self.order(io, MediaCommand::CreateRestartOffer);
         }
     }
 
-    fn ask_for_restart(&mut self) {
-        if let Some(party) = self.machine.selected() {
+    /// The callee's part: it asks the caller, or makes the offer itself where both may. That it does so a little later keeps the two
+    /// from crossing.
+    fn ask_for_restart(&mut self, io: &mut Io<'_>) {
+        if self.makes_offers() {
+            self.restart(io);
+        } else if let Some(party) = self.machine.selected() {
             self.carrier.say_once(party, Content::RestartPlease);
         }
+    }
+
+    fn makes_offers(&self) -> bool {
+        let role = self.machine.role();
+        self.carrier.makes_offers(role, self.machine.selected())
     }
 
     fn order(&self, io: &mut Io<'_>, command: MediaCommand) {

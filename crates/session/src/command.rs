@@ -57,6 +57,12 @@ pub enum CallError {
     /// No key of the peer is known, and no call without one is placed.
     #[error("no SecureCall device of this person is known, and this version calls no others")]
     NoSecureCallDevice,
+    /// The key of this person is known, so a call in a room would be of too low a tier.
+    #[error("the key of this person is known, so they are not called without it")]
+    KeyIsKnown,
+    /// Anybody may join the room, or it has other people in it than the callee and us.
+    #[error("people are called in rooms that nobody else is in, and this is none")]
+    NotPrivateRoom,
     /// Strangers are called through a relay only, and there is none.
     #[error(
         "calls with people who are not contacts go through a relay, and there is none; add the contact or choose the direct route"

@@ -41,6 +41,8 @@ pub struct Contacts {
     by_matrix_id: BTreeMap<String, IdentityKey>,
     rules_by_identity: BTreeMap<[u8; 32], Decision>,
     rules_by_matrix_id: BTreeMap<String, Decision>,
+    /// People of whom no key is known, by account: what the user calls them.
+    accounts: BTreeMap<String, String>,
 }
 
 /// What all rules about a person come to.
@@ -130,6 +132,26 @@ impl Contacts {
         callee.identity(require.max(decision.require))
     }
 
+    /// With people of whom the user knows an account and no key: an account, and what the user calls them. Such calls are of tier
+    /// `matrix`.
+    #[must_use]
+    pub fn with_accounts(mut self, accounts: impl IntoIterator<Item = (MatrixId, String)>) -> Self {
+        let accounts = accounts.into_iter();
+        self.accounts
+            .extend(accounts.map(|(matrix_id, name)| (matrix_id.as_str().to_owned(), name)));
+        self
+    }
+
+    /// What the user calls whoever has this account.
+    pub(crate) fn name_at(&self, matrix_id: &MatrixId) -> Option<String> {
+        let of_key = self.identity_at(matrix_id).and_then(|identity| {
+            let contacts = self.by_identity.get(identity.as_bytes())?;
+            let here = contacts.iter().find(|it| it.matrix_id == *matrix_id);
+            here.map(|contact| contact.name.clone())
+        });
+        of_key.or_else(|| self.accounts.get(matrix_id.as_str()).cloned())
+    }
+
     /// Whether an identity is a contact's.
     pub fn contains(&self, identity: &IdentityKey) -> bool {
         self.by_identity.contains_key(identity.as_bytes())
@@ -199,7 +221,7 @@ impl Contacts {
             .map(|contact| contact.name.clone());
         let new_address = here.is_none() && name.is_some();
         Ok(Peer {
-            id,
+            id: Some(id),
             matrix_id: matrix_id.clone(),
             name,
             new_address,

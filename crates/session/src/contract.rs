@@ -26,6 +26,12 @@ pub(crate) enum Heard {
     Invited(PartyId),
     /// A device of the peer says something.
     Content { from: PartyId, content: Content },
+    /// A device of the peer that could not be known before: it has the invite.
+    Party(PartyId),
+    /// A device of the peer declines, for all of them.
+    TurnedDown { from: PartyId, reason: EndReason },
+    /// The peer says whether it is muted.
+    PeerMuted(bool),
     /// The peer has got messages of ours, perhaps all.
     Delivered,
     /// The frames have a new key.

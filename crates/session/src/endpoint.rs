@@ -6,10 +6,14 @@ mod clock_replies;
 mod commands;
 mod inputs;
 mod reports;
+mod room_admission;
+mod room_calls;
+mod rooms;
 mod route;
 mod sealed_calls;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use rand_core::CryptoRng;
 use securecall_crypto::IdentityKeyPair;
@@ -18,7 +22,10 @@ use web_time::Instant;
 use self::arrived::Arrived;
 use self::clock_replies::ClockReplies;
 use self::reports::Reports;
+use self::room_admission::RoomArrived;
+use self::room_calls::RoomCalls;
 use self::sealed_calls::SealedCalls;
+use crate::budget::Budget;
 use crate::call::Call;
 use crate::call_handle::{CallHandle, CallHandles};
 use crate::config::Config;
@@ -34,6 +41,12 @@ const MAX_OVER: usize = 32;
 const MAX_ARRIVED: usize = 16;
 /// The most of them from one identity.
 const MAX_ARRIVED_OF_ONE: usize = 4;
+/// How often strangers in rooms may have this device ring in one go, and how long until one more may.
+const STRANGER_RINGS: u32 = 6;
+const STRANGER_RING_INTERVAL: Duration = Duration::from_secs(20);
+/// How many callers in rooms are told in one go that this device is busy, and how long until one more is.
+const BUSY_REPLIES: u32 = 4;
+const BUSY_REPLY_INTERVAL: Duration = Duration::from_secs(10);
 
 /// All calls of one device: the state machine between homeserver, media engine and user.
 ///
@@ -53,6 +66,10 @@ pub struct Endpoint {
     order: VecDeque<CallHandle>,
     sealed_calls: SealedCalls,
     arrived: VecDeque<Arrived>,
+    room_calls: RoomCalls,
+    room_arrived: VecDeque<RoomArrived>,
+    stranger_rings: Budget,
+    busy_replies: Budget,
     requests: Requests,
     outputs: VecDeque<Output>,
     reports: Reports,
@@ -89,6 +106,10 @@ impl Endpoint {
             order: VecDeque::new(),
             sealed_calls: SealedCalls::default(),
             arrived: VecDeque::new(),
+            room_calls: RoomCalls::default(),
+            room_arrived: VecDeque::new(),
+            stranger_rings: Budget::new(STRANGER_RINGS, STRANGER_RING_INTERVAL),
+            busy_replies: Budget::new(BUSY_REPLIES, BUSY_REPLY_INTERVAL),
             requests: Requests::default(),
             outputs: VecDeque::new(),
             reports: Reports::default(),
@@ -116,6 +137,7 @@ impl Endpoint {
                 .values()
                 .filter_map(Call::poll_timeout)
                 .chain(self.reports.poll_timeout())
+                .chain(self.glare_timeout())
                 .min(),
         )
     }
@@ -123,6 +145,7 @@ impl Endpoint {
     /// Whether there is no call, and everybody who could be told that the last one is over was told. A client may exit.
     pub fn is_idle(&self) -> bool {
         self.arrived.is_empty()
+            && self.room_arrived.is_empty()
             && self.requests.open.is_empty()
             && self.calls.values().all(Call::is_quiet)
     }
@@ -132,7 +155,9 @@ impl Endpoint {
         self.calls.is_empty()
             && self.order.is_empty()
             && self.sealed_calls.is_empty()
+            && self.room_calls.is_empty()
             && self.arrived.is_empty()
+            && self.room_arrived.is_empty()
             && !self.persisting
             && self.requests.open.is_empty()
             && self.outputs.is_empty()
@@ -161,7 +186,13 @@ impl Endpoint {
 
     fn add_call(&mut self, call: Call) {
         let (handle, peer) = (call.handle(), call.peer.matrix_id.clone());
-        self.sealed_calls.insert(call.sealed_id(), peer, handle);
+        if let Some(id) = call.sealed_id() {
+            self.sealed_calls.insert(id, peer, handle);
+        }
+        if let Some(it) = call.room() {
+            let (room, id) = (it.room().clone(), it.id().clone());
+            self.room_calls.insert(room, id, handle);
+        }
         self.order.push_back(handle);
         self.calls.insert(handle, call);
         self.forget_finished();
@@ -184,6 +215,8 @@ impl Endpoint {
         }
         self.order.retain(|call| self.calls.contains_key(call));
         self.sealed_calls
+            .retain(|call| self.calls.contains_key(&call));
+        self.room_calls
             .retain(|call| self.calls.contains_key(&call));
     }
 

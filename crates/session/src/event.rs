@@ -10,8 +10,9 @@ use crate::{EndReason, NamedCall, PathRoute, Tier};
 /// Who is at the other end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
-    /// The identity the handshake proved (or, before it is through, the one that is called).
-    pub id: SecureCallId,
+    /// The identity the handshake proved (or, before it is through, the one that is called). `None` in a call of tier `matrix`:
+    /// no key of the peer is known there.
+    pub id: Option<SecureCallId>,
     /// The Matrix ID the call came from or goes to.
     pub matrix_id: MatrixId,
     /// The contact's name; `None` for a stranger.
@@ -63,6 +64,14 @@ pub enum RefusedReason {
     Blocked,
     /// The user lets nobody ring, or contacts only.
     RingPolicy,
+    /// The key of the sender is known, so their calls must be sealed: one in a room can be from whoever has their account.
+    KeyIsKnown,
+    /// The call is in a room that anybody may join.
+    PublicRoom,
+    /// The call is in a room of more than two, and not for us by name.
+    LargeRoom,
+    /// So many strangers have called in rooms lately that no more may ring.
+    TooManyCalls,
 }
 
 impl RefusedReason {
@@ -75,6 +84,10 @@ impl RefusedReason {
             Self::TierTooLow => "tier_too_low",
             Self::Blocked => "blocked",
             Self::RingPolicy => "ring_policy",
+            Self::KeyIsKnown => "key_is_known",
+            Self::PublicRoom => "public_room",
+            Self::LargeRoom => "large_room",
+            Self::TooManyCalls => "too_many_calls",
         }
     }
 }
@@ -114,14 +127,14 @@ pub enum Event {
     Connected {
         /// Told once in a call.
         call: NamedCall,
-        /// Proven: whoever is there took part in the handshake.
+        /// Proven where there is a key to prove: whoever is there took part in the handshake.
         peer: Peer,
         /// Not below what the user requires.
         tier: Tier,
         /// At this moment; the path may become another one later.
         route: PathRoute,
-        /// The same at both ends, unless somebody is between them.
-        safety_words: SafetyWords,
+        /// The same at both ends, unless somebody is between them. `None` in tier `matrix`, which has no keys to compare.
+        safety_words: Option<SafetyWords>,
         /// Since dialing (caller) or the acceptance (callee).
         setup: Duration,
     },
@@ -141,6 +154,13 @@ pub enum Event {
         local: bool,
         /// Frames of silence are sent; `false`: the microphone again.
         muted: bool,
+    },
+    /// The peer has put the call on hold, or has resumed it. Only in tier `matrix`.
+    Held {
+        /// Connected.
+        call: NamedCall,
+        /// It does not listen; `false`: it does again.
+        held: bool,
     },
     /// The path of the call is of another kind than was told last.
     RouteChanged {

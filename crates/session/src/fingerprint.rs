@@ -34,6 +34,17 @@ impl Fingerprint {
     }
 }
 
+impl Fingerprint {
+    /// The fingerprint of an SDP that has one or, as browsers write it, the same for each m-line. Every line counts.
+    pub(crate) fn agreed(sdp: &str) -> Option<Self> {
+        let mut lines = lines(sdp)
+            .filter(|line| is_attribute(line, "fingerprint"))
+            .map(Self::of);
+        let first = lines.next()??;
+        lines.all(|it| it == Some(first)).then_some(first)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,6 +72,22 @@ mod tests {
             line("+A"),
         ] {
             assert!(Fingerprint::of(&sdp).is_none(), "{sdp}");
+        }
+    }
+
+    #[test]
+    fn a_browser_may_say_it_for_each_m_line_and_must_say_the_same() {
+        let (one, other) = (line("AB"), line("CD"));
+        let same = format!("v=0\r\n{one}m=audio 9\r\n{one}m=video 9\r\n{one}");
+        assert!(Fingerprint::agreed(&one) == Fingerprint::of(&one));
+        assert!(Fingerprint::agreed(&same) == Some(Fingerprint([0xab; 32])));
+        let weak = one.replace("sha-256", "sha-1");
+        for sdp in [
+            String::new(),
+            format!("{one}{other}"),
+            format!("{one}{weak}"),
+        ] {
+            assert!(Fingerprint::agreed(&sdp).is_none(), "{sdp}");
         }
     }
 

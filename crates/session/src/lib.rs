@@ -6,8 +6,9 @@
 //!
 //! ```text
 //!   homeserver ── handle_signal, handle_sync_complete, handle_devices, handle_response ─▶ ┌──────────┐ ─▶ Request
+//!   rooms      ── handle_room_event, handle_room_left, handle_room_response ────────────▶ │          │
 //!   media      ── handle_media, handle_control ─────────────────────────────────────────▶ │ Endpoint │ ─▶ Media, Control
-//!   user       ── call, answer, reject, hang_up, set_muted ─────────────────────────────▶ │          │ ─▶ Event
+//!   user       ── call, call_in_room, answer, reject, hang_up, set_muted ───────────────▶ │          │ ─▶ Event
 //!   disk       ── handle_persisted ─────────────────────────────────────────────────────▶ │          │ ─▶ Persist
 //!   time       ── handle_timeout ───────────────────────────────────────────────────────▶ └──────────┘ ─▶ Timeout
 //! ```
@@ -23,7 +24,7 @@
 //!             Output::Request(_request) => { /* ask the homeserver, then handle_devices or handle_response */ }
 //!             Output::Media(_call, _command) => { /* order the media engine */ }
 //!             Output::Control(_call, _bytes) => { /* send on the data channel */ }
-//!             Output::Event(Event::Incoming { peer, .. }) => println!("{} is calling", peer.id),
+//!             Output::Event(Event::Incoming { peer, .. }) => println!("{} is calling", peer.matrix_id),
 //!             Output::Event(_) => {}
 //!             Output::Persist(_bytes) => { /* write to disk, then handle_persisted */ }
 //!             Output::Timeout(at) => return at, // then handle_timeout
@@ -52,6 +53,7 @@ mod io;
 mod media_event;
 mod output;
 mod requests;
+mod room;
 mod sealed;
 mod signal_refused;
 mod tier;
@@ -65,8 +67,8 @@ pub use endpoint::Endpoint;
 pub use event::{Event, MissedReason, Peer, RefusedReason};
 pub use media_event::{MediaEvent, MediaFailure, PathRoute};
 pub use output::{
-    EpochSeeds, InboundSignal, MediaCommand, NotPersisted, Output, Protection, Request,
-    RequestError, RequestId,
+    EpochSeeds, InboundRoomEvent, InboundSignal, MediaCommand, NotPersisted, Output, Protection,
+    Request, RequestError, RequestId, RoomFacts, RoomRequestError,
 };
 pub use sealed::replay_memory::ReplayMemoryError;
 pub use sealed::sealed_box::{MAX_SIGNAL, SignalError};

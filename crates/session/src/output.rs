@@ -2,16 +2,18 @@
 
 use std::fmt;
 
-use securecall_contact::{DeviceId, MatrixId, OlmKey};
+use std::time::Duration;
+
+use securecall_contact::{DeviceId, EventId, MatrixId, OlmKey, RoomId};
 use securecall_crypto::{Direction, Epoch, MediaSeed};
 use web_time::Instant;
 
-use crate::{CallHandle, Event, Route};
+use crate::{CallHandle, Event, Route, Tier};
 
 /// The next thing to do. Poll until [`Output::Timeout`] after every call into the endpoint, and do things in this order.
 #[derive(Debug)]
 pub enum Output {
-    /// Ask the homeserver for something; answer with `handle_devices` or `handle_response`.
+    /// Ask the homeserver for something; answer with `handle_devices`, `handle_response` or `handle_room_response`.
     Request(Request),
     /// Work for the media engine of a call.
     Media(CallHandle, MediaCommand),
@@ -62,6 +64,30 @@ pub enum Request {
         /// The content of the Olm event `tech.stealthx.securecall.signal`, as JSON.
         content: String,
     },
+    /// Send an event to a room, encrypted with Megolm where the room is; answer with `handle_room_response`.
+    SendToRoom {
+        /// Comes back with the answer.
+        id: RequestId,
+        /// The room that the call is in.
+        room: RoomId,
+        /// `m.call.…`.
+        event_type: &'static str,
+        /// The content, as JSON.
+        content: String,
+        /// The transaction ID: the same when it is sent again, so that the homeserver takes it once.
+        transaction: String,
+    },
+    /// Redact an event of ours in a room; answer with `handle_room_response`, whose event ID is then the redaction's.
+    Redact {
+        /// Comes back with the answer.
+        id: RequestId,
+        /// The room that the call was in.
+        room: RoomId,
+        /// What the response to its `SendToRoom` named.
+        event: EventId,
+        /// The transaction ID: the same when it is sent again.
+        transaction: String,
+    },
 }
 
 impl fmt::Debug for Request {
@@ -82,6 +108,27 @@ impl fmt::Debug for Request {
                 .field("device_id", device_id)
                 .field("content_len", &content.len())
                 .finish_non_exhaustive(),
+            Self::SendToRoom {
+                id,
+                room: _,
+                event_type,
+                content,
+                transaction: _,
+            } => f
+                .debug_struct("SendToRoom")
+                .field("id", id)
+                .field("event_type", event_type)
+                .field("content_len", &content.len())
+                .finish_non_exhaustive(),
+            Self::Redact {
+                id,
+                room: _,
+                event: _,
+                transaction: _,
+            } => f
+                .debug_struct("Redact")
+                .field("id", id)
+                .finish_non_exhaustive(),
         }
     }
 }
@@ -98,6 +145,56 @@ pub enum RequestError {
     /// The request may have arrived; the homeserver or its answer failed.
     #[error("the homeserver refused the request")]
     Failed,
+}
+
+/// Why a homeserver did not take an event of ours for a room, or a redaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RoomRequestError {
+    /// `M_LIMIT_EXCEEDED`: nothing was taken.
+    #[error("the homeserver takes no more events for a while")]
+    LimitExceeded {
+        /// How long to wait, if the homeserver says so.
+        retry_after: Option<Duration>,
+    },
+    /// We are not in the room, or may not send to it. Asking again does not help.
+    #[error("the homeserver does not let us send to this room")]
+    Forbidden,
+    /// The request never left this machine.
+    #[error("the homeserver cannot be reached")]
+    Unreachable,
+    /// The request may have arrived; the homeserver or its answer failed.
+    #[error("the homeserver refused the request")]
+    Failed,
+}
+
+/// What is known of a room when one of its events is handed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoomFacts {
+    /// How many people have joined, us included; helpers that the room lists as functional members are not counted.
+    pub joined_members: usize,
+    /// Anybody may join.
+    pub is_public: bool,
+    /// The room is encrypted, so that its calls must be.
+    pub is_encrypted: bool,
+}
+
+/// An event of a room's timeline, decrypted if it was encrypted. Our own are handed in as well.
+#[derive(Clone, Copy, Debug)]
+pub struct InboundRoomEvent<'a> {
+    /// The room in whose timeline it stands.
+    pub room: &'a RoomId,
+    /// The room as it is after the sync response that brought it.
+    pub facts: RoomFacts,
+    /// The sender, as the homeserver tells it.
+    pub sender: &'a MatrixId,
+    /// The type, within the encryption.
+    pub event_type: &'a str,
+    /// The content, as JSON, within the encryption.
+    pub content: &'a str,
+    /// `unsigned.age` and how long ago it was received; `None` if the homeserver does not say. Nothing rings of which that is not known.
+    pub age: Option<Duration>,
+    /// It was encrypted.
+    pub is_encrypted: bool,
 }
 
 /// An Olm-decrypted event `tech.stealthx.securecall.signal`.
@@ -122,11 +219,14 @@ pub enum Protection {
         /// What the peer's frames may be sealed with: any of these epochs.
         inbound: EpochSeeds,
     },
+    /// Nothing but what the transport does (DTLS-SRTP).
+    Transport,
 }
 
 impl fmt::Debug for Protection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Transport => f.write_str("Transport"),
             Self::Sealed {
                 direction,
                 outbound,
@@ -164,12 +264,16 @@ impl fmt::Debug for EpochSeeds {
 pub enum MediaCommand {
     /// Make the transport and an offer *without candidates*; answer with [`MediaEvent::LocalOffer`](crate::MediaEvent::LocalOffer).
     CreateOffer {
+        /// The profile of the transport: what others read is `Matrix`.
+        tier: Tier,
         /// Which candidates may be gathered later.
         route: Route,
     },
     /// Make the transport from the peer's offer; answer with [`MediaEvent::LocalAnswer`](crate::MediaEvent::LocalAnswer).
     AcceptOffer {
-        /// Has one fingerprint and no candidate; nothing else of it was looked at.
+        /// The profile of the transport.
+        tier: Tier,
+        /// Has one fingerprint, in tier `securecall` once and without candidates; nothing else of it was looked at.
         sdp: String,
         /// Which candidates may be gathered later.
         route: Route,
@@ -209,7 +313,9 @@ pub enum MediaCommand {
     SetMuted(bool),
     /// Make an offer that restarts ICE, its candidates included; answer with [`MediaEvent::RestartOffer`](crate::MediaEvent::RestartOffer).
     CreateRestartOffer,
-    /// The peer's restart offer; answer with [`MediaEvent::RestartAnswer`](crate::MediaEvent::RestartAnswer), candidates included.
+    /// The peer's restart offer; answer with [`MediaEvent::RestartAnswer`](crate::MediaEvent::RestartAnswer), candidates included. In
+    /// tier `matrix` it may be any offer: hold, a video that comes (and is declined) … An offer of ours that is not answered is
+    /// dropped for it (rollback).
     AcceptRestartOffer {
         /// Has the fingerprint of the first; nothing else of it was looked at.
         sdp: String,
@@ -228,8 +334,12 @@ pub enum MediaCommand {
 impl fmt::Debug for MediaCommand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::CreateOffer { route } => write!(f, "CreateOffer({})", route.as_str()),
-            Self::AcceptOffer { sdp: _, route } => write!(f, "AcceptOffer({})", route.as_str()),
+            Self::CreateOffer { tier: _, route } => write!(f, "CreateOffer({})", route.as_str()),
+            Self::AcceptOffer {
+                tier: _,
+                sdp: _,
+                route,
+            } => write!(f, "AcceptOffer({})", route.as_str()),
             Self::SetAnswer { sdp: _ } => f.write_str("SetAnswer"),
             Self::Gather => f.write_str("Gather"),
             Self::AddRemoteCandidates(candidates) => {

@@ -7,6 +7,7 @@ use securecall_signaling::PartyId;
 
 use crate::call_handle::CallHandle;
 use crate::output::RequestId;
+use crate::room::outbox::LetterNumber;
 
 /// Names one message to a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,10 @@ pub(crate) enum Waiting {
         call: CallHandle,
         party: PartyId,
         name: MessageName,
+    },
+    Room {
+        call: CallHandle,
+        letter: LetterNumber,
     },
     /// An acknowledgement alone: if it is lost, the peer repeats its message.
     Acknowledgement,

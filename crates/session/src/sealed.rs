@@ -92,6 +92,7 @@ impl Sealed {
         call: CallHandle,
         id: CallId,
         peer: &Peer,
+        identity: IdentityKey,
         sent_at: u64,
         lifetime: Duration,
     ) -> Self {
@@ -99,7 +100,7 @@ impl Sealed {
             call,
             id,
             peer,
-            peer.id.identity_key(),
+            identity,
             Half::Caller(CallerHalf::new(sent_at, lifetime)),
         )
     }

@@ -2,6 +2,7 @@
 
 use securecall_crypto::{HandshakeError, RatchetError};
 use securecall_signaling::BundleError;
+use securecall_signaling::wire::room::RoomSignalError;
 
 use crate::event::RefusedReason;
 use crate::sealed::sealed_box::SignalError;
@@ -51,6 +52,21 @@ pub enum SignalRefused {
     /// An invite whose time is too far from ours.
     #[error("the invite's time and our clock differ")]
     ClocksDiffer,
+    /// Not an event of a call in a room, or a bad one.
+    #[error("{0}")]
+    Room(RoomSignalError),
+    /// Not encrypted, in a room that is.
+    #[error("an event that is not encrypted, in a room that is")]
+    NotEncrypted,
+    /// Our own event, as the room gives it back.
+    #[error("our own event")]
+    Echo,
+    /// The invite names somebody else.
+    #[error("the invite is for somebody else")]
+    ForSomebodyElse,
+    /// Older than it may be, or of an age that the homeserver does not tell.
+    #[error("too old, or of unknown age")]
+    Stale,
     /// An authenticated invite that our rules refuse; there is an event that says so.
     #[error("refused: {}", .0.as_str())]
     Rules(RefusedReason),

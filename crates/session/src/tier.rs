@@ -6,7 +6,7 @@ use securecall_crypto::IdentityKey;
 /// call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Tier {
-    /// No key of the peer is known, so there is none to call: what every Matrix client does. This version places no such calls.
+    /// No key of the peer is known, so there is none to call: what every Matrix client does, in the timeline of a room.
     Matrix,
     /// Hybrid handshake, sealed frames.
     SecureCall,

@@ -212,6 +212,14 @@ impl CallMachine {
         });
     }
 
+    /// Adds a device of the peer that could not be known when the invite went out to all: it has it, and may answer or decline.
+    pub fn party_has_invite(&mut self, party: PartyId) {
+        self.parties.entry(party).or_insert(Party {
+            standing: Standing::Ringing,
+            candidates: Vec::new(),
+        });
+    }
+
     /// A content from a party.
     ///
     /// # Errors

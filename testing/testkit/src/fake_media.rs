@@ -102,7 +102,10 @@ fn ciphers(protection: Protection) -> (FrameSealer, FrameOpener) {
         direction,
         outbound,
         inbound,
-    } = protection;
+    } = protection
+    else {
+        panic!("a sealed call");
+    };
     let mut sealer = FrameSealer::new(direction, outbound.first);
     for (epoch, seed) in outbound.later {
         sealer.install_epoch(epoch, seed).expect("epochs only grow");
@@ -131,13 +134,15 @@ impl FakeMedia {
         self.commands.push(format!("{command:?}"));
         assert!(!self.closed, "a command after Close: {command:?}");
         match command {
-            MediaCommand::CreateOffer { route } => {
+            MediaCommand::CreateOffer { route, .. } => {
                 self.route = Some(route);
                 vec![Reaction::Event(MediaEvent::LocalOffer {
                     sdp: sdp(device, call),
                 })]
             }
-            MediaCommand::AcceptOffer { sdp: remote, route } => {
+            MediaCommand::AcceptOffer {
+                sdp: remote, route, ..
+            } => {
                 self.route = Some(route);
                 self.remote = device_of(&remote);
                 vec![Reaction::Event(MediaEvent::LocalAnswer {

@@ -90,7 +90,10 @@ fn words(peer: &Peer) -> String {
     let who = match &peer.name {
         Some(name) if peer.new_address => format!("{name}, from a new address: {}", peer.matrix_id),
         Some(name) => name.clone(),
-        None => format!("A stranger: {}", peer.id),
+        None => match peer.id {
+            Some(id) => format!("A stranger: {id}"),
+            None => format!("A stranger: {}", peer.matrix_id),
+        },
     };
     display_line(&who, MAX_CHARACTERS)
 }
@@ -303,7 +306,9 @@ mod tests {
     fn peer(name: Option<&str>, new_address: bool) -> Peer {
         let matrix_id: MatrixId = "@your-bank:example.org".parse().unwrap();
         Peer {
-            id: SecureCallId::new(&IdentityKey::from_bytes([7; 32]).unwrap()),
+            id: Some(SecureCallId::new(
+                &IdentityKey::from_bytes([7; 32]).unwrap(),
+            )),
             matrix_id,
             name: name.map(str::to_owned),
             new_address,
@@ -313,7 +318,10 @@ mod tests {
     #[test]
     fn a_stranger_is_an_id_and_nothing_that_they_chose() {
         let stranger = peer(None, false);
-        assert_eq!(words(&stranger), format!("A stranger: {}", stranger.id));
+        assert_eq!(
+            words(&stranger),
+            format!("A stranger: {}", stranger.id.unwrap())
+        );
         assert_eq!(words(&peer(Some("Ada"), false)), "Ada");
         assert_eq!(
             words(&peer(Some("Ada"), true)),

@@ -61,6 +61,7 @@ impl Sounds {
             },
             CallEvent::FirstAudio { .. }
             | CallEvent::Muted { .. }
+            | CallEvent::Held { .. }
             | CallEvent::RouteChanged { .. }
             | CallEvent::Reconnecting { .. }
             | CallEvent::Reconnected { .. }
@@ -118,7 +119,9 @@ pub(super) mod tests {
     fn peer() -> Peer {
         let matrix_id: MatrixId = "@ada:example.org".parse().unwrap();
         Peer {
-            id: SecureCallId::new(&IdentityKey::from_bytes([7; 32]).unwrap()),
+            id: Some(SecureCallId::new(
+                &IdentityKey::from_bytes([7; 32]).unwrap(),
+            )),
             matrix_id,
             name: None,
             new_address: false,

@@ -81,10 +81,10 @@ impl FollowedCall {
         Some(current.call)
     }
 
-    fn connected(&mut self, now: Instant, call: CallHandle, peer: SecureCallId) {
+    fn connected(&mut self, now: Instant, call: CallHandle, peer: Option<SecureCallId>) {
         self.any_connected = true;
         self.with_current(call, |current| {
-            current.peer = Some(peer);
+            current.peer = peer;
             current.was_connected = true;
             current.connected_at = Some(now);
         });
@@ -119,7 +119,9 @@ mod tests {
 
     fn peer() -> Peer {
         Peer {
-            id: SecureCallId::new(&IdentityKey::from_bytes([7; 32]).unwrap()),
+            id: Some(SecureCallId::new(
+                &IdentityKey::from_bytes([7; 32]).unwrap(),
+            )),
             matrix_id: "@ada:example.org".parse().unwrap(),
             name: None,
             new_address: false,

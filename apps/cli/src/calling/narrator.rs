@@ -119,7 +119,7 @@ impl Narrator {
                 tier: tier.as_str(),
                 route: route.as_str(),
                 setup_ms: milliseconds(*setup),
-                safety_words: safety_words.words().map(str::to_owned).to_vec(),
+                safety_words: safety_words.map(|it| it.words().map(str::to_owned).to_vec()),
                 peer: self.to_peer(peer),
             },
             CallEvent::FirstAudio { call, setup } => Event::FirstAudio {
@@ -130,6 +130,11 @@ impl Narrator {
                 call_id: call.to_string(),
                 muted: *muted,
                 by: if *local { "self" } else { "peer" },
+            },
+            CallEvent::Held { call, held } => Event::Held {
+                call_id: call.to_string(),
+                held: *held,
+                by: "peer",
             },
             CallEvent::RouteChanged { call, route } => Event::RouteChanged {
                 call_id: call.to_string(),
@@ -188,11 +193,11 @@ impl Narrator {
 
     fn to_peer(&self, peer: &CallPeer) -> Peer {
         Peer::new(
-            &peer.id,
+            peer.id.as_ref(),
             &peer.matrix_id,
             peer.name.as_deref(),
             peer.new_address,
-            self.verified.contains(&peer.id),
+            peer.id.is_some_and(|id| self.verified.contains(&id)),
         )
     }
 
@@ -256,7 +261,7 @@ mod tests {
         let id = SecureCallId::new(&IdentityKey::from_bytes([7; 32]).unwrap());
         let matrix_id: MatrixId = "@ada:example.org".parse().unwrap();
         CallPeer {
-            id,
+            id: Some(id),
             matrix_id,
             name: Some("Ada".to_owned()),
             new_address: false,
@@ -275,7 +280,7 @@ mod tests {
             peer: peer(),
         }));
         assert_eq!(event["event"], "dialing");
-        assert_eq!(event["peer"]["id"], peer().id.to_string());
+        assert_eq!(event["peer"]["id"], peer().id.unwrap().to_string());
         assert_eq!(event["peer"]["matrix_id"], "@ada:example.org");
         assert_eq!(event["peer"]["name"], "Ada");
         assert!(event["startup_ms"].is_u64());

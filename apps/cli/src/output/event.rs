@@ -121,7 +121,8 @@ pub(crate) enum Event {
         tier: &'static str,
         route: &'static str,
         setup_ms: u64,
-        safety_words: Vec<String>,
+        /// Null in tier `matrix`, which has no keys to compare.
+        safety_words: Option<Vec<String>>,
         peer: Peer,
     },
     /// The first sample of the peer was played.
@@ -138,6 +139,12 @@ pub(crate) enum Event {
     Muted {
         call_id: String,
         muted: bool,
+        by: &'static str,
+    },
+    /// The call was put on hold or resumed.
+    Held {
+        call_id: String,
+        held: bool,
         by: &'static str,
     },
     /// The path of the call is of another kind.
@@ -233,14 +240,14 @@ pub(crate) struct Peer {
 impl Peer {
     /// Somebody as the call machine knows them.
     pub(crate) fn new(
-        id: &SecureCallId,
+        id: Option<&SecureCallId>,
         matrix_id: &MatrixId,
         name: Option<&str>,
         new_address: bool,
         verified: bool,
     ) -> Self {
         Self {
-            id: Some(id.to_string()),
+            id: id.map(SecureCallId::to_string),
             matrix_id: Some(matrix_id.to_string()),
             name: name.map(str::to_owned),
             new_address,
@@ -338,6 +345,7 @@ impl Event {
         match self {
             Self::Stats(_) => Weight::Figures,
             Self::Muted { .. }
+            | Self::Held { .. }
             | Self::Missed { .. }
             | Self::Refused { .. }
             | Self::LeftOut { .. }
@@ -455,14 +463,19 @@ impl Event {
                 safety_words,
                 peer,
                 ..
-            } => format!(
-                "connected with {} in {setup_ms} ms, {}, {route}\nsafety words: {}",
-                peer.shown(),
-                tier_words(tier),
-                safety_words.join(" ")
-            ),
+            } => {
+                let words = safety_words.as_ref().map(|words| words.join(" "));
+                format!(
+                    "connected with {} in {setup_ms} ms, {}, {route}{}",
+                    peer.shown(),
+                    tier_words(tier),
+                    words.map_or_else(String::new, |words| format!("\nsafety words: {words}"))
+                )
+            }
             Self::FirstAudio { setup_ms, .. } => format!("first audio after {setup_ms} ms"),
             Self::Muted { muted, by, .. } => muted_words(*muted, by).to_owned(),
+            Self::Held { held: true, .. } => "the peer has put the call on hold".to_owned(),
+            Self::Held { held: false, .. } => "the peer has resumed the call".to_owned(),
             Self::RouteChanged { route, .. } => format!("the call goes {} now", route_words(route)),
             Self::Reconnecting { .. } => "connection lost, reconnecting".to_owned(),
             Self::Reconnected { .. } => "connected again".to_owned(),

@@ -161,7 +161,7 @@ impl CallScreen {
                 self.stage = Stage::Connected;
                 self.tier = Some(tier.as_str());
                 self.route = Some(route.as_str());
-                self.words = Some(safety_words.words().map(str::to_owned));
+                self.words = safety_words.map(|it| it.words().map(str::to_owned));
                 self.connected_at = Some(now);
             }
             CallEvent::Muted { local, muted, .. } => {
@@ -170,6 +170,10 @@ impl CallScreen {
                 } else {
                     self.peer_muted = *muted;
                 }
+            }
+            CallEvent::Held { held, .. } => {
+                let what = if *held { "is on hold" } else { "goes on" };
+                self.notice = Some(format!("the call {what}"));
             }
             CallEvent::RouteChanged { route, .. } => self.route = Some(route.as_str()),
             CallEvent::Reconnecting { .. } => self.stage = Stage::Reconnecting,
@@ -247,7 +251,7 @@ impl CallScreen {
     pub(super) fn stranger(&self) -> Option<(SecureCallId, MatrixId)> {
         self.connected_at?;
         let peer = self.peer.as_ref().filter(|peer| peer.name.is_none())?;
-        Some((peer.id, peer.matrix_id.clone()))
+        Some((peer.id?, peer.matrix_id.clone()))
     }
 
     /// The person has verified a contact.
@@ -291,8 +295,8 @@ impl CallScreen {
     }
 
     fn name(&mut self, peer: &Peer) {
-        self.id = peer.id.to_string();
-        self.is_verified = self.known_verified.contains(&peer.id);
+        self.id = peer.id.map_or_else(String::new, |id| id.to_string());
+        self.is_verified = peer.id.is_some_and(|id| self.known_verified.contains(&id));
         self.peer = Some(peer.clone());
         self.stranger = peer.name.is_none();
         self.who = peer

@@ -188,7 +188,7 @@ mod tests {
     fn incoming() -> Event {
         let id = SecureCallId::new(&IdentityKey::from_bytes([7; 32]).unwrap());
         let peer = Peer {
-            id,
+            id: Some(id),
             matrix_id: "@ada:example.org".parse().unwrap(),
             name: Some("Ada".to_owned()),
             new_address: false,

@@ -329,6 +329,10 @@ impl Loop {
             Response::Sent(id, sent) => {
                 self.endpoint.handle_response(now, &mut self.rng, id, sent);
             }
+            Response::InRoom(id, sent) => {
+                self.endpoint
+                    .handle_room_response(now, &mut self.rng, id, sent);
+            }
         }
     }
 

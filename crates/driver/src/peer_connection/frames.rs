@@ -6,7 +6,8 @@ use securecall_session::Protection;
 use web_time::Instant;
 
 /// What seals our frames, and what opens the peer's.
-pub(crate) fn ciphers(protection: Protection) -> (Sealer, Opener) {
+/// `None`: the frames are not sealed, which this version cannot do.
+pub(crate) fn ciphers(protection: Protection) -> Option<(Sealer, Opener)> {
     match protection {
         Protection::Sealed {
             direction,
@@ -21,8 +22,9 @@ pub(crate) fn ciphers(protection: Protection) -> (Sealer, Opener) {
             for (epoch, seed) in inbound.later {
                 opener.add_epoch(epoch, seed);
             }
-            (sealer, opener)
+            Some((sealer, opener))
         }
+        Protection::Transport => None,
     }
 }
 
@@ -110,6 +112,7 @@ mod tests {
             outbound,
             inbound,
         })
+        .unwrap()
     }
 
     #[test]

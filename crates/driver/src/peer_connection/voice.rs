@@ -10,6 +10,17 @@ use web_time::Instant;
 
 use super::frames::{Opener, Sealer, ciphers};
 
+/// Why there is no voice.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum VoiceError {
+    /// The codec does not start.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// Frames of tier `matrix`.
+    #[error("this version has no voice for calls of tier matrix")]
+    NotSealed,
+}
+
 /// The frames of both directions.
 pub(crate) struct Voice {
     send: SendPipeline<Sealer>,
@@ -20,8 +31,8 @@ pub(crate) struct Voice {
 
 impl Voice {
     /// Frames protected so.
-    pub(crate) fn new(protection: Protection) -> Result<Self, CodecError> {
-        let (sealer, opener) = ciphers(protection);
+    pub(crate) fn new(protection: Protection) -> Result<Self, VoiceError> {
+        let (sealer, opener) = ciphers(protection).ok_or(VoiceError::NotSealed)?;
         Ok(Self {
             send: SendPipeline::new(sealer),
             receive: ReceivePipeline::new(opener)?,

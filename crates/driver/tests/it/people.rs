@@ -153,7 +153,7 @@ pub(crate) async fn connected(client: &mut Client) -> (NamedCall, String) {
     wait_for(client, |event| match event {
         Event::Call(CallEvent::Connected {
             call,
-            safety_words,
+            safety_words: Some(safety_words),
             setup,
             ..
         }) => {

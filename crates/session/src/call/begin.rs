@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use securecall_crypto::IdentityKey;
 use securecall_signaling::{CallId, CallMachine, Content, Deadlines};
 use web_time::Instant;
 
@@ -27,13 +28,13 @@ impl Call {
         io: &mut Io<'_>,
         handle: CallHandle,
         id: CallId,
-        peer: Peer,
+        (peer, identity): (Peer, IdentityKey),
         route: Route,
         sent_at: u64,
         lifetime: Duration,
     ) -> Self {
         let machine = CallMachine::caller(io.now, io.own.party(), lifetime);
-        let sealed = Sealed::of_caller(handle, id, &peer, sent_at, lifetime);
+        let sealed = Sealed::of_caller(handle, id, &peer, identity, sent_at, lifetime);
         let mut call = Self {
             name: NamedCall {
                 handle,
@@ -56,7 +57,8 @@ impl Call {
         // Both at once: the homeserver looks for the devices while the media engine makes the
         // offer, and whichever comes last sends the invites.
         call.carrier.begin(io);
-        call.order(io, MediaCommand::CreateOffer { route });
+        let tier = call.carrier.tier();
+        call.order(io, MediaCommand::CreateOffer { tier, route });
         // Now, though nobody is told before a device rings: our own servers take longer to answer than the invite needs to get
         // there.
         call.gather(io);
@@ -142,7 +144,7 @@ impl Call {
         self.connection.accepted(io.now);
         self.deadlines
             .set(Timer::CandidateBatch, io.now + CANDIDATE_BATCH);
-        for command in self.media.accept(self.route) {
+        for command in self.media.accept(self.carrier.tier(), self.route) {
             self.order(io, command);
         }
         self.flush(io);

@@ -12,6 +12,9 @@ use crate::media_event::PathRoute;
 
 /// How long nothing may be heard from the peer before the path counts as dead.
 const PATH_DEAD: Duration = Duration::from_secs(3);
+/// The same of a peer that need not send a frame while nobody speaks: browsers check the path every 2.5 to 6 s (RFC 7675), and one
+/// check may get lost.
+const QUIET_PATH_DEAD: Duration = Duration::from_secs(10);
 /// How long nothing may be heard from the peer before the call ends: somebody who changes trains has a network again by then.
 const PATH_LOST: Duration = Duration::from_secs(30);
 /// How long a callee waits for the caller to restart by itself.
@@ -29,6 +32,8 @@ pub(super) struct Connection {
     /// Dialed (caller), rang and then accepted (callee).
     began: Instant,
     connected_at: Option<Instant>,
+    /// How long nothing may be heard from the peer before the path counts as dead.
+    path_dead: Duration,
     /// What kind of path it is, once it is up.
     route: Option<PathRoute>,
     /// A frame of the peer opened: only who took part in the handshake can seal one.
@@ -49,6 +54,7 @@ impl Connection {
         Self {
             began: now,
             connected_at: None,
+            path_dead: PATH_DEAD,
             route: None,
             frame_opened: false,
             data_channel_open: false,
@@ -57,6 +63,13 @@ impl Connection {
             restarts_wanted: Budget::new(RESTARTS_WANTED, RESTART_APART),
             restart_is_due: false,
         }
+    }
+
+    /// With a peer that may be silent.
+    pub(super) const fn to_quiet_peer(now: Instant) -> Self {
+        let mut connection = Self::new(now);
+        connection.path_dead = QUIET_PATH_DEAD;
+        connection
     }
 
     /// The user accepts: how long it rang does not count.
@@ -94,7 +107,7 @@ impl Connection {
         }
         self.connected_at = Some(now);
         self.last_packet = Some(now);
-        deadlines.set(Timer::PathDead, now + PATH_DEAD);
+        deadlines.set(Timer::PathDead, now + self.path_dead);
         Some((route, self.setup(now)))
     }
 
@@ -108,7 +121,7 @@ impl Connection {
         if !self.is_connected() {
             return false;
         }
-        deadlines.set(Timer::PathDead, now + PATH_DEAD);
+        deadlines.set(Timer::PathDead, now + self.path_dead);
         if !std::mem::take(&mut self.dead) {
             return false;
         }

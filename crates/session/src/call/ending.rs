@@ -58,15 +58,16 @@ impl Call {
         self.report(io, end, reason);
         // Before the deadlines that the end has, which are set below.
         self.deadlines.clear_all();
-        self.carrier.finish(io.now);
+        self.carrier.finish(io.now, end);
         self.media.finish();
-        let talks = self.connection.is_connected() || self.connection.has_data_channel();
+        let talks = self.carrier.ends_on_data_channel()
+            && (self.connection.is_connected() || self.connection.has_data_channel());
         match end {
             CallEnd::HungUp(_) if talks => self.drain_media(io, CLOSE_AFTER_HANGUP),
             CallEnd::PeerHungUp(_) if talks => self.drain_media(io, CLOSE_AFTER_PEER_HANGUP),
             _ => self.close_media(io),
         }
-        let mut forget = io.now + FORGET;
+        let mut forget = io.now + self.carrier.lingers();
         if self.carrier.awaits_first_word() {
             forget = forget.max(self.connection.began() + FORGET_HANDSHAKES);
         }
@@ -168,7 +169,7 @@ impl Call {
             CallEnd::Unreachable if !self.carrier.homeserver_took_some() => {
                 EndReason::HomeserverRefused
             }
-            CallEnd::Unreachable => EndReason::Unreachable,
+            CallEnd::Unreachable => self.carrier.silence_means(),
             CallEnd::AnsweredElsewhere => EndReason::AnsweredElsewhere,
             CallEnd::ConnectTimeout => EndReason::IceFailed,
         }

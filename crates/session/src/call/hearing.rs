@@ -7,7 +7,6 @@ use super::restarts::Taken;
 use super::timer::Timer;
 use crate::EndReason;
 use crate::contract::Heard;
-use crate::fingerprint::Fingerprint;
 use crate::io::Io;
 
 impl Call {
@@ -27,13 +26,16 @@ impl Call {
                     // The next content of the same message meets the machine as this one has left it.
                     self.drain_machine(io);
                 }
+                Heard::Party(party) => self.machine.party_has_invite(party),
+                Heard::TurnedDown { from, reason } => self.turned_down(io, &from, reason),
+                Heard::PeerMuted(muted) => self.peer_muted(io, muted),
                 Heard::Delivered => self.close_if_drained(io),
                 // Keys are of use only while audio runs.
                 Heard::Epoch(command) if self.media.is_open() => self.order(io, command),
                 Heard::Epoch(_) => {}
                 Heard::ControlDead => match self.machine.role() {
                     Role::Caller => self.restart(io),
-                    Role::Callee => self.ask_for_restart(),
+                    Role::Callee => self.ask_for_restart(io),
                 },
                 Heard::Failed(reason) => self.end_because(reason),
             }
@@ -80,10 +82,10 @@ impl Call {
     fn check_answer(&mut self, from: &PartyId, sdp: &str) -> bool {
         let is_caller = self.machine.role() == Role::Caller;
         let waits = is_caller && !self.machine.is_answered() && !self.machine.is_over();
-        if !waits || Fingerprint::of(sdp).is_some() {
+        if !waits || self.carrier.fingerprint(sdp).is_some() {
             return true;
         }
-        tracing::debug!(call = %self.name, "an answer without exactly one sha-256 fingerprint");
+        tracing::debug!(call = %self.name, "an answer without a sha-256 fingerprint to rely on");
         // Only the last device's answer ends the call, and then for this reason.
         self.end.cause = Some(EndReason::FingerprintMismatch);
         self.machine.drop_party(from);
@@ -112,7 +114,14 @@ impl Call {
         if !self.connection.is_connected() {
             return;
         }
-        match self.restarts.take_description(io.now, description, number) {
+        let fingerprint = self.carrier.fingerprint(&description.sdp);
+        let taken = self
+            .restarts
+            .take_description(io.now, description, fingerprint, number);
+        if !matches!(taken, Taken::Refused(_)) {
+            self.peer_describes(io, &description.sdp);
+        }
+        match taken {
             Taken::Offer(command) => {
                 self.media.peer_begins_generation();
                 // The caller has lost the path, whatever we hear: the answer goes over Matrix as well.

@@ -6,6 +6,7 @@ use securecall_signaling::{Candidate, MAX_CANDIDATE, MAX_CANDIDATES};
 
 use crate::config::Route;
 use crate::output::MediaCommand;
+use crate::tier::Tier;
 
 /// The most candidates of ours in an ICE generation: with the mark that ends them, what one content holds.
 const MAX_LOCAL_CANDIDATES: usize = MAX_CANDIDATES - 1;
@@ -37,6 +38,8 @@ pub(super) struct Media {
     candidates_taken: usize,
     muted: bool,
     peer_muted: bool,
+    /// The peer does not listen.
+    held: bool,
     /// How long it took until the peer was heard, as long as that is not told.
     first_audio: Option<Duration>,
 }
@@ -63,16 +66,17 @@ impl Media {
             candidates_taken: 0,
             muted: false,
             peer_muted: false,
+            held: false,
             first_audio: None,
         }
     }
 
     /// The user accepts: opens the transport, and gives the first orders.
-    pub(super) fn accept(&mut self, route: Route) -> Vec<MediaCommand> {
+    pub(super) fn accept(&mut self, tier: Tier, route: Route) -> Vec<MediaCommand> {
         self.transport = Transport::Open;
         let sdp = self.remote_offer.clone();
         let mut orders = vec![
-            MediaCommand::AcceptOffer { sdp, route },
+            MediaCommand::AcceptOffer { tier, sdp, route },
             MediaCommand::Gather,
         ];
         if self.muted {
@@ -134,6 +138,11 @@ impl Media {
     /// The peer says whether it is muted. Returns whether that is news.
     pub(super) fn set_peer_muted(&mut self, muted: bool) -> bool {
         std::mem::replace(&mut self.peer_muted, muted) != muted
+    }
+
+    /// The peer holds the call, or resumes it. Returns whether that is news.
+    pub(super) fn set_held(&mut self, held: bool) -> bool {
+        std::mem::replace(&mut self.held, held) != held
     }
 
     /// The peer is heard for the first time; `setup`: how long that took.

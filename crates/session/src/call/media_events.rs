@@ -40,6 +40,9 @@ impl Call {
             }
             MediaEvent::PathUp { route } => {
                 self.connection.comes_up(route);
+                if self.carrier.path_is_enough() {
+                    self.connection.frame_opened();
+                }
                 self.packet_came(io);
             }
             MediaEvent::RouteChanged { route } => {
@@ -65,16 +68,13 @@ impl Call {
                 }
             }
             MediaEvent::PeerMuted(muted) => {
-                // Frames say so, and they come before the call counts as connected.
-                if self.media.set_peer_muted(muted) && self.connection.is_connected() {
-                    self.tell_peer_muted(io);
-                }
+                self.peer_muted(io, muted);
             }
             MediaEvent::DataChannelOpen => self.connection.set_data_channel_open(true),
             // Not the end: only `hangup` is. A transport that closes is a path that may come back.
             MediaEvent::DataChannelClosed => self.connection.set_data_channel_open(false),
             MediaEvent::RestartOffer { sdp } => {
-                if let Some(number) = self.restarts.number_offer() {
+                if let Some(number) = self.restarts.number_offer(io.now) {
                     self.tell_generation(Description::offer(sdp), number);
                 }
             }

@@ -18,6 +18,9 @@ const RESTART_ANSWER: Duration = Duration::from_secs(4);
 const OFFER_BURST: u32 = 8;
 const OFFER_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How long an offer of ours may wait for its answer before one of the peer's counts for more, whoever is polite.
+const UNANSWERED: Duration = Duration::from_secs(10);
+
 /// The descriptions exchanged within a call.
 pub(super) struct Restarts {
     /// Of the peer's first description, and so of each later one.
@@ -32,6 +35,17 @@ enum Side {
         /// Its answer has come.
         answered: bool,
     },
+    /// Both make offers, none has a number, and where two cross the polite one drops its own (perfect negotiation).
+    Either {
+        polite: bool,
+        ours: Ours,
+        /// The offer that the media engine is answering, and since when.
+        answering: Option<Instant>,
+        /// The next one, which waits until that is answered.
+        next_offer: Option<String>,
+        /// How many offers are still taken.
+        budget: Budget,
+    },
     Callee {
         /// Number of the newest offer taken.
         newest: u32,
@@ -42,6 +56,27 @@ enum Side {
         /// How many offers are still taken.
         budget: Budget,
     },
+}
+
+/// How far an offer of ours is, where offers have no numbers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ours {
+    None,
+    /// The media engine makes it.
+    BeingMade,
+    /// The peer has it, since then.
+    Said(Instant),
+}
+
+impl Ours {
+    /// Whether it stands in the way of one of the peer's.
+    fn is_pending(self, now: Instant) -> bool {
+        match self {
+            Self::None => false,
+            Self::BeingMade => true,
+            Self::Said(since) => now < since + UNANSWERED,
+        }
+    }
 }
 
 /// What to do with an answer of the media engine.
@@ -75,14 +110,42 @@ impl Restarts {
         }
     }
 
-    /// The answer is taken: its fingerprint is the call's.
-    pub(super) fn take_answer(&mut self, sdp: &str) {
-        self.remote_fingerprint = Fingerprint::of(sdp);
+    /// Of a call in which both make offers.
+    pub(super) const fn of_either(polite: bool, remote_fingerprint: Option<Fingerprint>) -> Self {
+        Self {
+            remote_fingerprint,
+            side: Side::Either {
+                polite,
+                ours: Ours::None,
+                answering: None,
+                next_offer: None,
+                budget: Budget::new(OFFER_BURST, OFFER_INTERVAL),
+            },
+        }
     }
 
-    /// An offer of ours is made: gives its number.
-    pub(super) const fn number_offer(&mut self) -> Option<u32> {
+    /// The answer is taken: its fingerprint is the call's.
+    pub(super) const fn take_answer(&mut self, fingerprint: Option<Fingerprint>) {
+        self.remote_fingerprint = fingerprint;
+    }
+
+    /// The media engine is asked for an offer.
+    pub(super) const fn begins_offer(&mut self) {
+        if let Side::Either { ours, .. } = &mut self.side {
+            *ours = Ours::BeingMade;
+        }
+    }
+
+    /// An offer of ours is made: gives its number, unless it is dropped for one of the peer's.
+    pub(super) fn number_offer(&mut self, now: Instant) -> Option<u32> {
         match &mut self.side {
+            Side::Either { ours, .. } => {
+                let is_wanted = *ours == Ours::BeingMade;
+                is_wanted.then(|| {
+                    *ours = Ours::Said(now);
+                    0
+                })
+            }
             Side::Caller { newest, answered } => {
                 *newest = newest.saturating_add(1);
                 *answered = false;
@@ -99,6 +162,21 @@ impl Restarts {
 
     /// An answer of ours is made.
     pub(super) fn answer_made(&mut self, now: Instant) -> Option<Answered> {
+        if let Side::Either {
+            answering,
+            next_offer,
+            ..
+        } = &mut self.side
+        {
+            answering.take()?;
+            return match next_offer.take() {
+                Some(sdp) => {
+                    *answering = Some(now);
+                    Some(Answered::Order(MediaCommand::AcceptRestartOffer { sdp }))
+                }
+                None => Some(Answered::Say(0)),
+            };
+        }
         let Side::Callee {
             answering,
             next_offer,
@@ -120,14 +198,22 @@ impl Restarts {
         &mut self,
         now: Instant,
         description: &Description,
+        fingerprint: Option<Fingerprint>,
         number: u32,
     ) -> Taken {
         // First: what is refused must not use up its number.
-        if Fingerprint::of(&description.sdp) != self.remote_fingerprint {
+        if fingerprint.is_none() || fingerprint != self.remote_fingerprint {
             return Taken::Refused("another fingerprint");
         }
         let sdp = description.sdp.clone();
         match (&mut self.side, description.kind) {
+            (Side::Either { .. }, DescriptionKind::Offer) => self.take_either_offer(now, sdp),
+            (Side::Either { ours, .. }, DescriptionKind::Answer)
+                if matches!(ours, Ours::Said(_)) =>
+            {
+                *ours = Ours::None;
+                Taken::Answer(MediaCommand::SetRestartAnswer { sdp })
+            }
             (Side::Callee { newest, budget, .. }, DescriptionKind::Offer) if number > *newest => {
                 if !budget.take(now) {
                     return Taken::Refused("too many restarts");
@@ -141,6 +227,35 @@ impl Restarts {
             }
             _ => Taken::Refused("out of turn"),
         }
+    }
+
+    /// An offer that crosses ours: the polite side drops its own, the other one theirs.
+    fn take_either_offer(&mut self, now: Instant, sdp: String) -> Taken {
+        let Side::Either {
+            polite,
+            ours,
+            answering,
+            next_offer,
+            budget,
+        } = &mut self.side
+        else {
+            return Taken::Refused("out of turn");
+        };
+        if ours.is_pending(now) && !*polite {
+            return Taken::Refused("it crosses ours");
+        }
+        if !budget.take(now) {
+            return Taken::Refused("too many offers");
+        }
+        *ours = Ours::None;
+        if answering.is_some_and(|since| now < since + RESTART_ANSWER) {
+            // The peer waits for the answer to its newest offer only.
+            *next_offer = Some(sdp);
+            return Taken::Offer(None);
+        }
+        *answering = Some(now);
+        *next_offer = None;
+        Taken::Offer(Some(MediaCommand::AcceptRestartOffer { sdp }))
     }
 
     /// One offer at a time: nothing but the order says which one an answer belongs to.
@@ -166,6 +281,15 @@ impl Restarts {
     /// Call and transport are over.
     pub(super) fn let_go(&mut self) {
         self.remote_fingerprint = None;
+        if let Side::Either {
+            answering,
+            next_offer,
+            ..
+        } = &mut self.side
+        {
+            *answering = None;
+            *next_offer = None;
+        }
         if let Side::Callee {
             newest: _,
             answering,
@@ -207,7 +331,7 @@ mod tests {
             let mut restarts = Restarts::of_callee(fingerprint);
             let mut offer = |number, at| {
                 let description = Description::offer(sdp.clone());
-                restarts.take_description(at, &description, number)
+                restarts.take_description(at, &description, Some(fingerprint), number)
             };
             assert!(matches!(offer(1, start), Taken::Offer(Some(_))));
             let Taken::Offer(order) = offer(2, start + Duration::from_millis(after)) else {

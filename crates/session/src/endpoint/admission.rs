@@ -152,11 +152,11 @@ impl Endpoint {
         let mut accept = promised || self.policy_accepts(&identity);
         let current = self.current().map(|it| {
             let glare = it.is_with(&identity) && it.is_unanswered_call_of_ours();
-            (it.handle(), it.sealed_id(), glare, it.route)
+            (it.handle(), it.sealed_id().filter(|_| glare), it.route)
         });
         match current {
             None => {}
-            Some((ours, id, true, route)) => match Survivor::of(id, arrived.invite.call) {
+            Some((ours, Some(id), route)) => match Survivor::of(id, arrived.invite.call) {
                 Survivor::Ours => return self.break_promise(promised, call, EndReason::Busy),
                 Survivor::Theirs => {
                     // The user chose a route for this person when they dialed. That the peer's call
@@ -168,7 +168,7 @@ impl Endpoint {
                     self.with_call(now, rng, ours, |it, io| it.give_way(io, by));
                 }
             },
-            Some((.., false, _)) => {
+            Some((_, None, _)) => {
                 let why = Why::Missed(MissedReason::Busy);
                 self.report(now, call.clone(), arrived.peer.clone(), why);
                 self.turn_away(
@@ -235,7 +235,7 @@ impl Endpoint {
     }
 
     /// `Endpoint::call` gave out the handle of a call that does not come about after all.
-    fn break_promise(&mut self, promised: bool, call: NamedCall, reason: EndReason) {
+    pub(super) fn break_promise(&mut self, promised: bool, call: NamedCall, reason: EndReason) {
         if promised {
             self.outputs.push_back(Output::Event(Event::Ended {
                 call,
@@ -274,7 +274,7 @@ impl Endpoint {
         let not_ours = identified.filter(|_| *identity != self.own.identity.public());
         not_ours.ok_or_else(|| {
             let peer = Peer {
-                id: SecureCallId::new(identity),
+                id: Some(SecureCallId::new(identity)),
                 matrix_id: sender.clone(),
                 name: None,
                 new_address: false,
@@ -285,32 +285,45 @@ impl Endpoint {
 
     /// Why the user does not want to be rung by somebody; `None` if they do not mind.
     fn unwanted(&self, identity: &IdentityKey, sender: &MatrixId) -> Option<RefusedReason> {
-        if self.contacts.decision(Some(identity), sender).blocked {
+        let is_contact = self.contacts.contains(identity);
+        self.unwanted_of(Some(identity), sender, is_contact, |ours| {
+            ours.is_with(identity)
+        })
+    }
+
+    /// The same, whatever is known of them, and however a call of ours is seen to be with them.
+    pub(super) fn unwanted_of(
+        &self,
+        identity: Option<&IdentityKey>,
+        sender: &MatrixId,
+        is_contact: bool,
+        is_with_them: impl Fn(&Call) -> bool,
+    ) -> Option<RefusedReason> {
+        if self.contacts.decision(identity, sender).blocked {
             return Some(RefusedReason::Blocked);
         }
         let may_ring = match self.config.ring {
             RingPolicy::Anyone => true,
-            RingPolicy::Contacts => self.contacts.contains(identity),
+            RingPolicy::Contacts => is_contact,
             RingPolicy::Nobody => false,
         };
         // Whom we are calling just now does not ring: with glare, their call becomes ours.
         let is_glare = self
             .current()
-            .is_some_and(|it| it.is_with(identity) && it.is_unanswered_call_of_ours());
+            .is_some_and(|it| it.is_unanswered_call_of_ours() && is_with_them(it));
         (!may_ring && !is_glare).then_some(RefusedReason::RingPolicy)
     }
 
     /// Whatever brings a call here: it must have the tier that the user requires of every call, and of this caller's.
-    fn check_tier(
+    pub(super) fn check_tier(
         &mut self,
         now: Instant,
         call: &NamedCall,
         peer: &Peer,
         tier: Tier,
     ) -> Result<(), SignalRefused> {
-        let of_caller = self
-            .contacts
-            .decision(Some(&peer.id.identity_key()), &peer.matrix_id);
+        let identity = peer.id.as_ref().map(SecureCallId::identity_key);
+        let of_caller = self.contacts.decision(identity.as_ref(), &peer.matrix_id);
         let require = self.config.inbound.require.max(of_caller.require);
         if require.is_met_by(tier) {
             Ok(())
@@ -319,7 +332,7 @@ impl Endpoint {
         }
     }
 
-    fn refuse(
+    pub(super) fn refuse(
         &mut self,
         now: Instant,
         call: &NamedCall,
@@ -378,7 +391,7 @@ mod tests {
         let now = Instant::now();
         let identity = IdentityKeyPair::from_seed(&IdentitySeed::from_bytes([2; 32]));
         let peer = Peer {
-            id: SecureCallId::new(&identity.public()),
+            id: Some(SecureCallId::new(&identity.public())),
             matrix_id: "@bob:example.org".parse().unwrap(),
             name: None,
             new_address: false,

@@ -7,6 +7,7 @@ use web_time::Instant;
 
 use super::Endpoint;
 use super::arrived::{Arrived, Intent};
+use super::room_admission::RoomArrived;
 use super::route::choose_route;
 use crate::call::Call;
 use crate::call_handle::{CallHandle, NamedCall};
@@ -77,6 +78,7 @@ impl Endpoint {
             requests: &mut self.requests,
         };
         let lifetime = options.lifetime.min(MAX_LIFETIME);
+        let peer = (peer, identity);
         let call = Call::place(&mut io, handle, id, peer, route, wallclock_ms, lifetime);
         let name = call.name.clone();
         self.add_call(call);
@@ -127,6 +129,11 @@ impl Endpoint {
     ) -> Result<(), CommandError> {
         let promised = |it: &&mut Arrived| it.call.handle == call && it.is_promised();
         if let Some(arrived) = self.arrived.iter_mut().find(promised) {
+            arrived.intent = Intent::Decline;
+            return Ok(());
+        }
+        let promised = |it: &&mut RoomArrived| it.call.handle == call && it.is_promised();
+        if let Some(arrived) = self.room_arrived.iter_mut().find(promised) {
             arrived.intent = Intent::Decline;
             return Ok(());
         }

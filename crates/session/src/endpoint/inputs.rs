@@ -50,8 +50,8 @@ impl Endpoint {
                     it.handle_response(io, &party, name, result);
                 });
             }
-            // A query that was answered as a send: the answer is still to come.
-            Some(waiting @ Waiting::Devices(_)) => {
+            // What was answered as something else than it is: the answer is still to come.
+            Some(waiting @ (Waiting::Devices(_) | Waiting::Room { .. })) => {
                 self.requests.open.insert(id, waiting);
             }
             Some(Waiting::Acknowledgement) | None => {}
@@ -94,6 +94,7 @@ impl Endpoint {
                 arrived.awaits = Awaits::Turn;
             }
         }
+        self.ring_in_rooms(now, rng);
         self.persist(now, rng);
     }
 
@@ -186,6 +187,7 @@ impl Endpoint {
         for call in due {
             self.with_call(now, rng, call, |it, io| it.handle_timeout(io));
         }
+        self.end_glare(now, rng);
         let reports = self.reports.handle_timeout(now);
         self.outputs.extend(reports.into_iter().map(Output::Event));
     }

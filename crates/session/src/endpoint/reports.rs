@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use securecall_contact::MatrixId;
 use web_time::Instant;
 
 use crate::call_handle::NamedCall;
@@ -24,9 +25,25 @@ pub(super) enum Why {
 /// The callers that were told of lately.
 #[derive(Default)]
 pub(super) struct Reports {
-    callers: BTreeMap<([u8; 32], Why), Caller>,
+    callers: BTreeMap<(Who, Why), Caller>,
     /// Calls of strangers beyond the number, and when to tell how many.
     others: Option<(u32, Instant)>,
+}
+
+/// By what a caller is told from others: the key, which they cannot change at will, or where there is none the account.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Who {
+    Identity([u8; 32]),
+    Account(MatrixId),
+}
+
+impl Who {
+    fn is(peer: &Peer) -> Self {
+        match peer.id {
+            Some(id) => Self::Identity(*id.identity_key().as_bytes()),
+            None => Self::Account(peer.matrix_id.clone()),
+        }
+    }
 }
 
 struct Caller {
@@ -47,7 +64,7 @@ impl Reports {
         peer: Peer,
         why: Why,
     ) -> Option<Event> {
-        let key = (*peer.id.identity_key().as_bytes(), why);
+        let key = (Who::is(&peer), why);
         if let Some(caller) = self.callers.get_mut(&key) {
             caller.untold = caller.untold.saturating_add(1);
             (caller.call, caller.peer) = (call, peer);

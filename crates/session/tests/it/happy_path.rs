@@ -24,7 +24,7 @@ fn both_connect_with_the_same_words_and_hang_up() {
             .events
             .iter()
             .find_map(|event| match event {
-                Event::Connected { safety_words, .. } => Some(*safety_words),
+                Event::Connected { safety_words, .. } => *safety_words,
                 _ => None,
             });
         found.unwrap()

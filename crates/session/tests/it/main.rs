@@ -38,6 +38,7 @@ mod reports;
 mod retries;
 mod ring_policy;
 mod roaming;
+mod room;
 mod routes;
 mod setup_time;
 mod sizes;

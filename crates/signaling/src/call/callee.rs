@@ -83,7 +83,8 @@ impl CallMachine {
         }
     }
 
-    fn caller_party(&self) -> Option<PartyId> {
+    /// The device that calls.
+    pub fn caller_party(&self) -> Option<PartyId> {
         self.parties.keys().next().cloned()
     }
 }

@@ -317,3 +317,23 @@ fn a_caller_that_forgot_its_call_ends_it_only_while_it_rings() {
     answered.caller_is_gone();
     assert!(drain(&mut answered).is_empty() && answered.is_answered());
 }
+
+#[test]
+fn a_device_that_nobody_knew_of_may_answer_or_decline_and_is_not_said_to_ring() {
+    let now = origin();
+    let mut call = caller(now, &[]);
+    call.party_has_invite(party("ROOM"));
+    assert_eq!(drain(&mut call), []);
+    call.handle_content(now, &party("ROOM"), &Content::Reject)
+        .unwrap();
+    assert_eq!(drain(&mut call), [CallOutput::Ended(CallEnd::Declined)]);
+
+    let mut call = caller(now, &[]);
+    call.party_has_invite(party("ROOM"));
+    call.handle_content(now, &party("ROOM"), &answer()).unwrap();
+    // Once more changes nothing of a device that is known.
+    call.party_has_invite(party("ROOM"));
+    assert_eq!(call.selected(), Some(&party("ROOM")));
+    call.handle_content(now, &party("ROOM"), &hangup()).unwrap();
+    assert!(call.is_over());
+}

@@ -235,6 +235,9 @@ impl Universe {
     fn request(&mut self, from: DeviceId, request: Request) {
         let hop = self.homeserver.hop;
         match request {
+            Request::SendToRoom { .. } | Request::Redact { .. } => {
+                panic!("this universe has no rooms")
+            }
             Request::QueryDevices { id, user } => {
                 let result = match self.homeserver.fails {
                     Some(error) => Err(error),

@@ -261,6 +261,9 @@ impl VirtualCall {
                         .handle_response(self.now, &mut self.rng, id, Ok(()));
                     self.signals.push_back((index, content));
                 }
+                Output::Request(Request::SendToRoom { .. } | Request::Redact { .. }) => {
+                    panic!("a sealed call is in no room");
+                }
                 Output::Control(_, bytes) => {
                     let transport = end.transport.as_mut().unwrap();
                     transport.send_control(self.now, &bytes).unwrap();

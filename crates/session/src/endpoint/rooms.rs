@@ -1,0 +1,318 @@
+//! Calls in rooms: events of the timeline, who leaves, what the homeserver says to ours, and calls that are placed.
+
+use std::time::Duration;
+
+use rand_core::CryptoRng;
+use securecall_contact::{EventId, MatrixId, RoomId};
+use securecall_signaling::MAX_CANDIDATES;
+use securecall_signaling::wire::room::{RoomContent, RoomSignal};
+use web_time::Instant;
+
+use super::Endpoint;
+use super::arrived::Intent;
+use super::reports::Why;
+use super::room_admission::{RoomArrived, RoomAwaits};
+use super::route::choose_route;
+use crate::call::{Call, new_call_id};
+use crate::call_handle::NamedCall;
+use crate::command::CallError;
+use crate::config::{CallOptions, MAX_LIFETIME};
+use crate::event::MissedReason;
+use crate::io::Io;
+use crate::output::{InboundRoomEvent, RequestId, RoomFacts, RoomRequestError};
+use crate::requests::Waiting;
+use crate::room::hear::usable;
+use crate::room::{Speaker, party_of};
+use crate::signal_refused::SignalRefused;
+use crate::tier::Tier;
+use crate::{EndReason, Event, Output};
+
+impl Endpoint {
+    /// Calls somebody of whom no key is known, in a room with nobody else in it. If they are calling us there right now, that call is
+    /// answered instead, and returned.
+    ///
+    /// # Errors
+    /// [`CallError`]; nothing has happened then.
+    pub fn call_in_room(
+        &mut self,
+        now: Instant,
+        rng: &mut impl CryptoRng,
+        room: &RoomId,
+        callee: &MatrixId,
+        facts: RoomFacts,
+        options: &CallOptions,
+    ) -> Result<NamedCall, CallError> {
+        let peer = self.account(callee);
+        if *callee == self.own.matrix_id {
+            return Err(CallError::OwnIdentity);
+        }
+        if peer.id.is_some() {
+            return Err(CallError::KeyIsKnown);
+        }
+        let decision = self.contacts.decision(None, callee);
+        if decision.blocked {
+            return Err(CallError::Blocked);
+        }
+        if !options.require.max(decision.require).is_met_by(Tier::Matrix) {
+            return Err(CallError::TierTooLow);
+        }
+        // Everybody in the room could answer, and would learn our addresses.
+        if facts.is_public || facts.joined_members != 2 {
+            return Err(CallError::NotPrivateRoom);
+        }
+        let route = choose_route(
+            options.route,
+            peer.name.is_some(),
+            self.config.relay_available,
+        )?;
+        if let Some(current) = self.current() {
+            let theirs = |it: &crate::room::Room| it.room() == room && it.peer() == callee;
+            if !(current.is_ringing_here() && current.room().is_some_and(theirs)) {
+                return Err(CallError::InAnotherCall);
+            }
+            let call = current.name.clone();
+            self.with_call(now, rng, call.handle, |it, io| {
+                it.route = route;
+                it.accept(io)
+            });
+            return Ok(call);
+        }
+        let theirs = |it: &&mut RoomArrived| it.invite.room == *room && it.invite.peer == *callee;
+        if let Some(arrived) = self.room_arrived.iter_mut().find(theirs) {
+            arrived.intent = Intent::Accept;
+            arrived.route = route;
+            return Ok(arrived.call.clone());
+        }
+        let name = NamedCall {
+            handle: self.handles.issue(),
+            id: new_call_id(rng),
+        };
+        let mut io = Io {
+            now,
+            rng,
+            own: &self.own,
+            outputs: &mut self.outputs,
+            requests: &mut self.requests,
+        };
+        let lifetime = options.lifetime.min(MAX_LIFETIME);
+        let room = room.clone();
+        let call = Call::place_in_room(&mut io, name.clone(), room, peer, route, lifetime);
+        self.add_call(call);
+        Ok(name)
+    }
+
+    /// An event of a room's timeline; our own as well. [`Endpoint::handle_sync_complete`] follows when the sync response is through.
+    ///
+    /// # Errors
+    /// [`SignalRefused`] says why it was refused; nothing has changed then. To be logged, not shown.
+    pub fn handle_room_event(
+        &mut self,
+        now: Instant,
+        rng: &mut impl CryptoRng,
+        event: InboundRoomEvent<'_>,
+    ) -> Result<(), SignalRefused> {
+        let signal = RoomSignal::parse(event.event_type, event.content.as_bytes());
+        let Some(signal) = signal.map_err(SignalRefused::Room)? else {
+            return Ok(());
+        };
+        // Whoever can write to the room's server could, but not whoever has the room's keys.
+        if event.facts.is_encrypted && !event.is_encrypted {
+            return Err(SignalRefused::NotEncrypted);
+        }
+        if let Some(call) = self.room_calls.find(event.room, &signal.call_id) {
+            let speaker = self.speaker(&event, &signal, call)?;
+            let age = event.age.unwrap_or(Duration::ZERO);
+            let handled = self.with_call(now, rng, call, |it, io| {
+                it.handle_room_signal(io, speaker, signal, age)
+            });
+            return handled.unwrap_or(Err(SignalRefused::UnknownCall));
+        }
+        if let Some(arrived) = self.arrived_in_room(event.room, &signal.call_id) {
+            return self.hear_of_arrived(now, arrived, event.sender, signal);
+        }
+        match &signal.content {
+            RoomContent::Invite(_) if *event.sender == self.own.matrix_id => {
+                Err(SignalRefused::Echo)
+            }
+            RoomContent::Invite(invite) => {
+                let invite = invite.clone();
+                self.admit_in_room(now, &event, &signal, invite)
+            }
+            _ => Err(SignalRefused::UnknownCall),
+        }
+    }
+
+    /// Somebody is in a room no more: has left it, or was made to.
+    pub fn handle_room_left(
+        &mut self,
+        now: Instant,
+        rng: &mut impl CryptoRng,
+        room: &RoomId,
+        who: &MatrixId,
+    ) {
+        let ourselves = *who == self.own.matrix_id;
+        let is_hit = |of: &RoomId, peer: &MatrixId| of == room && (ourselves || peer == who);
+        let calls = self.calls.iter().filter(|(_, it)| {
+            let hit = |it: &crate::room::Room| is_hit(it.room(), it.peer());
+            !it.is_over() && it.room().is_some_and(hit)
+        });
+        let calls: Vec<_> = calls.map(|(call, _)| *call).collect();
+        for call in calls {
+            self.with_call(now, rng, call, |it, io| {
+                if ourselves {
+                    it.room_is_closed(io);
+                } else {
+                    it.peer_left(io);
+                }
+            });
+        }
+        let is_gone = |it: &RoomArrived| is_hit(&it.invite.room, &it.invite.peer);
+        while let Some(gone) = self.room_arrived.iter().position(is_gone) {
+            self.caller_cancelled(now, gone);
+        }
+    }
+
+    /// The answer to a [`Request::SendToRoom`](crate::Request::SendToRoom) or a [`Request::Redact`](crate::Request::Redact): the ID of
+    /// the event.
+    pub fn handle_room_response(
+        &mut self,
+        now: Instant,
+        rng: &mut impl CryptoRng,
+        id: RequestId,
+        result: Result<EventId, RoomRequestError>,
+    ) {
+        if let Some(Waiting::Room { call, letter }) = self.requests.open.get(&id) {
+            let (call, letter) = (*call, *letter);
+            self.requests.open.remove(&id);
+            self.with_call(now, rng, call, |it, io| {
+                it.handle_room_response(io, letter, result);
+            });
+        }
+    }
+
+    /// What waited for the end of the sync response rings now.
+    pub(super) fn ring_in_rooms(&mut self, now: Instant, rng: &mut dyn CryptoRng) {
+        self.ring_those(now, rng, |it| it == RoomAwaits::SyncEnd);
+    }
+
+    /// What waited for the end of a glare does so no longer.
+    pub(super) fn end_glare(&mut self, now: Instant, rng: &mut dyn CryptoRng) {
+        self.ring_those(
+            now,
+            rng,
+            |it| matches!(it, RoomAwaits::Glare(until) if until <= now),
+        );
+    }
+
+    /// When to call [`Endpoint::end_glare`].
+    pub(super) fn glare_timeout(&self) -> Option<Instant> {
+        let waiting = self.room_arrived.iter().filter_map(|it| match it.awaits {
+            RoomAwaits::Glare(until) => Some(until),
+            RoomAwaits::SyncEnd => None,
+        });
+        waiting.min()
+    }
+
+    fn ring_those(
+        &mut self,
+        now: Instant,
+        rng: &mut dyn CryptoRng,
+        is_due: impl Fn(RoomAwaits) -> bool,
+    ) {
+        let all = std::mem::take(&mut self.room_arrived);
+        let (due, waiting) = all.into_iter().partition(|it| is_due(it.awaits));
+        self.room_arrived = waiting;
+        let due: std::collections::VecDeque<RoomArrived> = due;
+        for arrived in due {
+            self.ring_in_room(now, rng, arrived);
+        }
+    }
+
+    /// Who says something of a call. Parties are told apart by account and party ID: people may call themselves.
+    fn speaker(
+        &self,
+        event: &InboundRoomEvent<'_>,
+        signal: &RoomSignal,
+        call: crate::CallHandle,
+    ) -> Result<Speaker, SignalRefused> {
+        let room = self.calls.get(&call).and_then(Call::room);
+        let room = room.ok_or(SignalRefused::UnknownCall)?;
+        if *event.sender == self.own.matrix_id {
+            let is_echo = signal.party_id.as_ref() == Some(room.own_party());
+            return if is_echo {
+                Err(SignalRefused::Echo)
+            } else {
+                Ok(Speaker::OwnAccount)
+            };
+        }
+        if event.sender == room.peer() {
+            Ok(Speaker::Peer)
+        } else {
+            Err(SignalRefused::UnknownDevice)
+        }
+    }
+
+    /// An event of a call that does not ring yet.
+    fn hear_of_arrived(
+        &mut self,
+        now: Instant,
+        index: usize,
+        sender: &MatrixId,
+        signal: RoomSignal,
+    ) -> Result<(), SignalRefused> {
+        let arrived = self
+            .room_arrived
+            .get_mut(index)
+            .ok_or(SignalRefused::UnknownCall)?;
+        let is_caller = arrived.invite.peer == *sender && arrived.invite.party == party_of(&signal);
+        let is_ourselves = self.own.matrix_id == *sender;
+        match signal.content {
+            RoomContent::Answer { .. }
+            | RoomContent::Reject { .. }
+            | RoomContent::Hangup { .. }
+                if is_ourselves =>
+            {
+                self.answered_elsewhere(index);
+            }
+            // Of the answers there was none of ours.
+            RoomContent::SelectAnswer { .. } if is_caller => self.answered_elsewhere(index),
+            RoomContent::Hangup { .. } if is_caller => self.caller_cancelled(now, index),
+            RoomContent::Candidates { candidates } if is_caller => {
+                if let securecall_signaling::Content::Candidates { candidates } = usable(candidates)
+                {
+                    arrived.candidates.extend(candidates);
+                    arrived.candidates.truncate(MAX_CANDIDATES);
+                }
+            }
+            _ => return Err(SignalRefused::OutOfPlace),
+        }
+        Ok(())
+    }
+
+    /// It never rings here.
+    fn answered_elsewhere(&mut self, index: usize) {
+        if let Some(arrived) = self.room_arrived.remove(index) {
+            let promised = arrived.is_promised();
+            self.break_promise(promised, arrived.call, EndReason::AnsweredElsewhere);
+        }
+    }
+
+    fn caller_cancelled(&mut self, now: Instant, index: usize) {
+        let Some(arrived) = self.room_arrived.remove(index) else {
+            return;
+        };
+        let promised = arrived.is_promised();
+        // In a glare it is the peer that drops its call for ours: nothing was missed.
+        if arrived.awaits == RoomAwaits::SyncEnd && !promised {
+            let why = Why::Missed(MissedReason::CallerCancelled);
+            self.report(now, arrived.call.clone(), arrived.peer, why);
+        }
+        if promised {
+            self.outputs.push_back(Output::Event(Event::Ended {
+                call: arrived.call,
+                reason: EndReason::CallerCancelled,
+                connected_for: None,
+            }));
+        }
+    }
+}

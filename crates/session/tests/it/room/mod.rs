@@ -1,0 +1,11 @@
+//! Calls in rooms: two endpoints through a simulated homeserver, and peers in the manner of other clients.
+
+mod calls;
+mod contents;
+mod delivery;
+mod glare;
+mod hostile;
+mod negotiation;
+mod peers;
+mod rules;
+mod world;
