@@ -9,7 +9,7 @@ use securecall_contact::{Device, DeviceId, MatrixId, OlmKey, SecureCallId, Serve
 use securecall_crypto::{IdentityKeyPair, IdentitySeed};
 use securecall_session::{
     AnswerPolicy, CallHandle, CallOptions, Callee, Config, Contact, Contacts, Endpoint, Event,
-    InboundSignal, MediaCommand, MediaEvent, Output, PathRoute, Request,
+    InboundSignal, MediaCommand, MediaEvent, Output, PathRoute, Request, RingPolicy,
 };
 use web_time::Instant;
 
@@ -44,6 +44,7 @@ fn end(
     let config = Config {
         matrix_id: accounts[own].clone(),
         device: devices[own].clone(),
+        ring: RingPolicy::Anyone,
         answer: AnswerPolicy::Auto,
         inbound: CallOptions::default(),
         relay_available: false,

@@ -53,7 +53,11 @@ impl Endpoint {
         if decision.blocked {
             return Err(CallError::Blocked);
         }
-        if !options.require.max(decision.require).is_met_by(Tier::Matrix) {
+        if !options
+            .require
+            .max(decision.require)
+            .is_met_by(Tier::Matrix)
+        {
             return Err(CallError::TierTooLow);
         }
         // Everybody in the room could answer, and would learn our addresses.
