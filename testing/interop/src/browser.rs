@@ -63,7 +63,7 @@ impl Browser {
     /// # Errors
     /// [`BrowserError::Missing`] where there is none: nothing is skipped.
     pub fn start(page: &'static str, hertz: f32) -> Result<Self, BrowserError> {
-        let program = program().ok_or(BrowserError::Missing)?;
+        let mut command = chromium()?;
         let directory = tempfile::tempdir()?;
         let tone = directory.path().join("tone.wav");
         write_tone(&tone, hertz)?;
@@ -73,29 +73,8 @@ impl Browser {
         let (told, results) = mpsc::channel();
         thread::spawn(move || serve(&listener, page, &next_order, &told));
         let log = File::create(directory.path().join("log"))?;
-        let process = Command::new(program)
-            .args([
-                "--headless=new",
-                // Root has no sandbox, and the page is ours.
-                "--no-sandbox",
-                "--disable-quic",
-                "--no-first-run",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-                // A page that nobody sees is not to be slowed down.
-                "--disable-background-timer-throttling",
-                "--disable-renderer-backgrounding",
-                "--disable-backgrounding-occluded-windows",
-                "--use-fake-ui-for-media-stream",
-                "--use-fake-device-for-media-stream",
-                "--allow-loopback-in-peer-connection",
-                // The addresses themselves: nobody here resolves a name.
-                "--disable-features=WebRtcHideLocalIpsWithMdns",
-                "--no-proxy-server",
-                // What comes is played, though nobody has clicked.
-                "--autoplay-policy=no-user-gesture-required",
-            ])
+        let process = command
+            .arg("--allow-loopback-in-peer-connection")
             .arg(format!(
                 "--user-data-dir={}",
                 directory.path().join("profile").display()
@@ -159,6 +138,36 @@ impl Drop for Browser {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// A headless Chromium with what every page of ours needs: where its profile is, and the page, come behind it.
+///
+/// # Errors
+/// [`BrowserError::Missing`] where there is none.
+pub fn chromium() -> Result<Command, BrowserError> {
+    let mut command = Command::new(program().ok_or(BrowserError::Missing)?);
+    command.args([
+        "--headless=new",
+        // Root has no sandbox, and the page is ours.
+        "--no-sandbox",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        // A page that nobody sees is not to be slowed down.
+        "--disable-background-timer-throttling",
+        "--disable-renderer-backgrounding",
+        "--disable-backgrounding-occluded-windows",
+        "--use-fake-ui-for-media-stream",
+        "--use-fake-device-for-media-stream",
+        // The addresses themselves: nobody here resolves a name.
+        "--disable-features=WebRtcHideLocalIpsWithMdns",
+        "--no-proxy-server",
+        // What comes is played, though nobody has clicked.
+        "--autoplay-policy=no-user-gesture-required",
+    ]);
+    Ok(command)
 }
 
 /// `$CHROMIUM`, or the first that is installed.

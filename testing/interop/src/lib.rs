@@ -45,7 +45,7 @@ mod venv;
 mod web_server;
 mod zxing_cpp;
 
-pub use browser::{Browser, BrowserError};
+pub use browser::{Browser, BrowserError, chromium};
 pub use connect_proxy::ConnectProxy;
 pub use coturn::{Coturn, CoturnError, CoturnUsers};
 pub use database_snapshot::{ALLOWED, Allowed, DatabaseSnapshot, Difference, Report};

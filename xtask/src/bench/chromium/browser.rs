@@ -1,25 +1,18 @@
 //! A headless Chromium at a host of a network, which opens one page.
 
-use std::env;
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use securecall_interop::chromium;
 use securecall_interop::network::Host;
 use serde_json::{Value, json};
 
 use super::signaling::Signaling;
 use crate::call::record::Side;
 
-/// Under these names distributions install it.
-const NAMES: [&str; 4] = [
-    "chromium",
-    "chromium-browser",
-    "google-chrome-stable",
-    "google-chrome",
-];
 /// A first start on a busy machine makes a profile.
 const START_PATIENCE: Duration = Duration::from_secs(90);
 /// From dialing to connected; Chromium itself gives up after 15 s.
@@ -43,29 +36,8 @@ impl Browser {
         let profile = directory.join(format!("chromium-{}", side.name()));
         let log = directory.join(format!("chromium-{}.log", side.name()));
         let output = File::create(&log)?;
-        let mut command = program()?;
+        let mut command = chromium()?;
         command
-            .args([
-                "--headless=new",
-                // Root has no sandbox, and the page is ours.
-                "--no-sandbox",
-                "--disable-quic",
-                "--no-first-run",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-                // A page that nobody sees is not to be slowed down.
-                "--disable-background-timer-throttling",
-                "--disable-renderer-backgrounding",
-                "--disable-backgrounding-occluded-windows",
-                "--use-fake-ui-for-media-stream",
-                "--use-fake-device-for-media-stream",
-                // The addresses themselves: nobody in these networks resolves a name.
-                "--disable-features=WebRtcHideLocalIpsWithMdns",
-                "--no-proxy-server",
-                // What comes is played, though nobody has clicked.
-                "--autoplay-policy=no-user-gesture-required",
-            ])
             .arg(format!("--user-data-dir={}", profile.display()))
             .arg(format!(
                 "--unsafely-treat-insecure-origin-as-secure={}",
@@ -134,23 +106,4 @@ pub(crate) fn call(signaling: &Signaling, prepare: &Value) -> Result<Connected> 
 pub(crate) fn hang_up(signaling: &Signaling) -> Result<()> {
     let hang_up = |side| signaling.tell(side, &json!({"hangUp": true}));
     Side::BOTH.into_iter().try_for_each(hang_up)
-}
-
-/// `$CHROMIUM`, or the first that is installed; past the shell script that Debian has in front of it, which a signal would
-/// end in place of the browser.
-fn program() -> Result<Command> {
-    if let Some(named) = env::var_os("CHROMIUM") {
-        return Ok(Command::new(named));
-    }
-    let debians = Path::new("/usr/lib/chromium/chromium");
-    if debians.is_file() {
-        return Ok(Command::new(debians));
-    }
-    let path = env::var_os("PATH").unwrap_or_default();
-    let found = env::split_paths(&path)
-        .flat_map(|directory| NAMES.map(|name| directory.join(name)))
-        .find(|program| fs::metadata(program).is_ok_and(|found| found.is_file()));
-    found.map(Command::new).context(
-        "there is no Chromium: `cargo xtask setup` installs it, and $CHROMIUM may name one",
-    )
 }
