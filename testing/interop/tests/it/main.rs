@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod js_sdk;
 #[cfg(target_os = "linux")]
 mod network;
 mod synapse;
