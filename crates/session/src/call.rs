@@ -33,7 +33,7 @@ use securecall_crypto::IdentityKey;
 use securecall_signaling::{CallId, CallMachine, CallOutput, Content, Deadlines, PartyId, Role};
 use web_time::Instant;
 
-pub(crate) use self::begin_in_room::new_call_id;
+pub(crate) use self::begin_in_room::{Placing, new_call_id};
 use self::carrier::Carrier;
 use self::connection::Connection;
 use self::end::End;
@@ -95,6 +95,13 @@ impl Call {
             muted,
         });
         self.flush(io);
+    }
+
+    /// The user muted the call before there was anything to mute, and was told so.
+    fn begin_muted(&mut self, io: &mut Io<'_>) {
+        self.media.set_muted(true);
+        self.order(io, MediaCommand::SetMuted(true));
+        self.carrier.set_muted(true);
     }
 
     /// What the homeserver answered to the query for the peer's devices (caller).
@@ -311,6 +318,10 @@ impl Call {
     fn handle_timer(&mut self, io: &mut Io<'_>, timer: Timer) {
         match timer {
             Timer::CandidateBatch | Timer::TricklePause => {}
+            Timer::NoSign if self.machine.is_answered() => {}
+            Timer::NoSign => io.event(Event::NoSignOfRinging {
+                call: self.name.clone(),
+            }),
             Timer::PathDead => {
                 self.path_dies(io);
                 if self.machine.role() == Role::Caller {

@@ -261,7 +261,12 @@ impl VirtualCall {
                         .handle_response(self.now, &mut self.rng, id, Ok(()));
                     self.signals.push_back((index, content));
                 }
-                Output::Request(Request::SendToRoom { .. } | Request::Redact { .. }) => {
+                Output::Request(
+                    Request::FindRoom { .. }
+                    | Request::PrepareRoom { .. }
+                    | Request::SendToRoom { .. }
+                    | Request::Redact { .. },
+                ) => {
                     panic!("a sealed call is in no room");
                 }
                 Output::Control(_, bytes) => {

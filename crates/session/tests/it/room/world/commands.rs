@@ -1,7 +1,9 @@
 //! What people, and media engines, want of devices.
 
 use rand_chacha::ChaCha20Rng;
-use securecall_session::{CallError, CallHandle, CallOptions, Endpoint, MediaEvent, NamedCall};
+use securecall_session::{
+    CallError, CallHandle, CallOptions, Callee, Endpoint, MediaEvent, NamedCall,
+};
 use web_time::Instant;
 
 use super::{DIRECT, World, id_of};
@@ -21,10 +23,12 @@ impl World {
         callee: &str,
         options: &CallOptions,
     ) -> Result<NamedCall, CallError> {
-        let (room, facts) = (self.rooms[0].id.clone(), self.rooms[0].facts);
         let endpoint = &mut self.devices[device].endpoint;
-        let callee = id_of(callee);
-        let call = endpoint.call_in_room(self.now, &mut self.rng, &room, &callee, facts, options);
+        let callee = Callee {
+            identity: None,
+            matrix_id: id_of(callee),
+        };
+        let call = endpoint.call(self.now, 1, &mut self.rng, callee, options);
         if let Ok(call) = &call {
             self.devices[device].call = Some(call.clone());
         }
