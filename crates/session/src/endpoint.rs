@@ -162,6 +162,12 @@ impl Endpoint {
             && self.calls.values().all(Call::is_quiet)
     }
 
+    /// Whether something of a call that is over still stands in a room, and is to be removed from there.
+    pub fn clears_rooms(&self) -> bool {
+        let in_room = self.calls.values().filter(|it| it.room().is_some());
+        in_room.into_iter().any(|it| it.is_over() && !it.is_quiet())
+    }
+
     /// Whether all tables of calls are empty: no call, no key, no request.
     pub fn is_empty(&self) -> bool {
         self.calls.is_empty()

@@ -8,14 +8,14 @@ use ruma::{
     events::MessageLikeEventType,
     serde::Raw,
 };
-use securecall_contact::MatrixId;
+use securecall_contact::{EventId, MatrixId, RoomId};
 use serde_json::value::RawValue;
 use tokio::time::timeout;
 use tracing::info;
 
 use super::{
     error::{RoomError, code},
-    ids::{EventId, RoomId},
+    ids::AsRuma as _,
     raw_event::MAX_TRANSACTION,
     send_queue::{Ticket, Urgency},
 };

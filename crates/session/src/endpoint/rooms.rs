@@ -93,6 +93,12 @@ impl Endpoint {
         }
     }
 
+    /// Whether there is a call in this room, be it over: what its events mean is known here.
+    pub fn has_call_in(&self, room: &RoomId) -> bool {
+        let arrived = || self.room_arrived.iter().any(|it| it.invite.room == *room);
+        self.room_calls.has_one_in(room) || arrived()
+    }
+
     /// The answer to a [`Request::SendToRoom`](crate::Request::SendToRoom) or a [`Request::Redact`](crate::Request::Redact): the ID of
     /// the event.
     pub fn handle_room_response(

@@ -14,7 +14,7 @@ use crate::requests::Waiting;
 
 /// How long the last word stays before our events are redacted. A device that syncs has it by then; one that comes later finds
 /// neither the invite nor the hangup, and does not ring.
-const REDACT_AFTER: Duration = Duration::from_secs(5);
+const REDACT_AFTER: Duration = Duration::from_secs(2);
 /// How long to wait after a limit was exceeded, where the homeserver does not say: Synapse gives one message back in 5 s.
 const LIMIT_PAUSE: Duration = Duration::from_secs(5);
 /// The bounds of what the homeserver may say.
