@@ -54,6 +54,8 @@ impl CallMedia {
             outputs,
             levels,
             first_tick: FirstTick::default(),
+            muted: false,
+            held: false,
             closing: false,
         };
         tokio::spawn(task.run(orders));
@@ -88,6 +90,9 @@ struct Task {
     /// Whether levels are wanted.
     levels: bool,
     first_tick: FirstTick,
+    muted: bool,
+    /// This side holds the call.
+    held: bool,
     closing: bool,
 }
 
@@ -154,8 +159,16 @@ impl Task {
             }
             MediaCommand::OpenMicrophone => return self.audio.open_microphone(),
             MediaCommand::SetMuted(muted) => {
-                peer.set_muted(muted);
-                return self.audio.set_muted(muted);
+                self.muted = muted;
+                return self.follow_mute();
+            }
+            MediaCommand::SetHeld { held, offer } => {
+                self.held = held;
+                self.follow_mute();
+                if !offer {
+                    return;
+                }
+                self.peer.create_hold_offer(now, held).or_else(overcome)
             }
             MediaCommand::StopAudio => {
                 peer.stop_voice();
@@ -167,8 +180,15 @@ impl Task {
             }
         };
         if let Err(error) = done {
-            peer.fail(&error);
+            self.peer.fail(&error);
         }
+    }
+
+    /// Nothing of the microphone is sent while it is muted, or the call held.
+    fn follow_mute(&mut self) {
+        let silent = self.muted || self.held;
+        self.peer.set_muted(silent);
+        self.audio.set_muted(silent);
     }
 
     fn start_audio(&mut self, protection: Protection) {
@@ -215,6 +235,9 @@ impl Task {
         let mut heard = [0.0; TICK_SAMPLES];
         self.peer.set_effort(self.audio.effort());
         self.peer.playback(now, &mut heard);
+        if self.held {
+            heard.fill(0.0);
+        }
         // One encoder serves all peers; of several the most cautious wish would count.
         if let Some(wish) = self.peer.wish() {
             self.audio.follow(wish);

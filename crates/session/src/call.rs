@@ -97,6 +97,29 @@ impl Call {
         self.flush(io);
     }
 
+    /// Holds the call, or resumes it: neither side hears the other meanwhile. The peer is told by an offer, where it can be; sealed
+    /// frames go on at their pace, and say that we are muted. Returns whether there is a call to hold.
+    pub(crate) fn set_held(&mut self, io: &mut Io<'_>, held: bool) -> bool {
+        if self.machine.is_over() || !self.connection.is_connected() {
+            return false;
+        }
+        if !self.media.set_held_here(held) {
+            return true;
+        }
+        let offer = self.carrier.room().is_some() && self.makes_offers();
+        if offer {
+            self.restarts.begins_offer();
+        }
+        self.order(io, MediaCommand::SetHeld { held, offer });
+        io.event(Event::Held {
+            call: self.name.clone(),
+            local: true,
+            held,
+        });
+        self.flush(io);
+        true
+    }
+
     /// The user muted the call before there was anything to mute, and was told so.
     fn begin_muted(&mut self, io: &mut Io<'_>) {
         self.media.set_muted(true);

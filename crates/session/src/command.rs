@@ -73,4 +73,7 @@ pub enum CommandError {
     /// The call does not ring here.
     #[error("the call does not wait for an answer")]
     NotRinging,
+    /// The call is not connected.
+    #[error("the call is not connected")]
+    NotConnected,
 }

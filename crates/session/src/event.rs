@@ -172,11 +172,14 @@ pub enum Event {
         /// Frames of silence are sent; `false`: the microphone again.
         muted: bool,
     },
-    /// The peer has put the call on hold, or has resumed it. Only in tier `matrix`.
+    /// Somebody has put the call on hold, or has resumed it. That the peer has is known only in tier `matrix`; where a call is
+    /// sealed, it shows as muted.
     Held {
         /// Connected.
         call: NamedCall,
-        /// It does not listen; `false`: it does again.
+        /// This side; else the peer.
+        local: bool,
+        /// Whoever holds does not listen; `false`: it does again.
         held: bool,
     },
     /// The path of the call is of another kind than was told last.

@@ -356,6 +356,14 @@ pub enum MediaCommand {
     OpenMicrophone,
     /// Send frames that say that we are muted, or the microphone again.
     SetMuted(bool),
+    /// Send what a muted call sends, and play nothing, or both again. With `offer`, make an offer that says so, too; answer with
+    /// [`MediaEvent::RestartOffer`](crate::MediaEvent::RestartOffer).
+    SetHeld {
+        /// Else resumed.
+        held: bool,
+        /// Only in tier `matrix`.
+        offer: bool,
+    },
     /// Make an offer that restarts ICE, its candidates included; answer with [`MediaEvent::RestartOffer`](crate::MediaEvent::RestartOffer).
     CreateRestartOffer,
     /// The peer's restart offer; answer with [`MediaEvent::RestartAnswer`](crate::MediaEvent::RestartAnswer), candidates included. In
@@ -395,6 +403,7 @@ impl fmt::Debug for MediaCommand {
             Self::AddReceiveEpoch { epoch, seed: _ } => write!(f, "AddReceiveEpoch({epoch:?})"),
             Self::OpenMicrophone => f.write_str("OpenMicrophone"),
             Self::SetMuted(muted) => write!(f, "SetMuted({muted})"),
+            Self::SetHeld { held, offer } => write!(f, "SetHeld({held}, offer: {offer})"),
             Self::CreateRestartOffer => f.write_str("CreateRestartOffer"),
             Self::AcceptRestartOffer { sdp: _ } => f.write_str("AcceptRestartOffer"),
             Self::SetRestartAnswer { sdp: _ } => f.write_str("SetRestartAnswer"),

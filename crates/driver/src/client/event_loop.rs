@@ -259,6 +259,9 @@ impl Loop {
             Command::SetMuted(call, muted, reply) => {
                 let _ = reply.send(self.endpoint.set_muted(now, &mut self.rng, call, muted));
             }
+            Command::SetHeld(call, held, reply) => {
+                let _ = reply.send(self.endpoint.set_held(now, &mut self.rng, call, held));
+            }
             Command::Exchange(call, wish, reply) => {
                 // The media of a call that is over may still be at its last things.
                 let media = self.media.get(&call);

@@ -230,6 +230,17 @@ impl PeerConnection {
         Ok(())
     }
 
+    /// Says that the peer is on hold, or is no more.
+    pub(crate) fn create_hold_offer(
+        &mut self,
+        now: Instant,
+        held: bool,
+    ) -> Result<(), TransportError> {
+        let sdp = self.transport()?.create_hold_offer(now, held)?;
+        self.outputs.event(MediaEvent::RestartOffer { sdp });
+        Ok(())
+    }
+
     fn transport(&mut self) -> Result<&mut Transport, TransportError> {
         self.transport.as_mut().ok_or(TransportError::Closed)
     }

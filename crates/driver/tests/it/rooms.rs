@@ -139,3 +139,53 @@ async fn a_call_that_nobody_comes_to_is_given_up_while_it_waits() {
     assert_eq!(ended(&mut calling).await, EndReason::Cancelled);
     calling.stop().await;
 }
+
+async fn held(client: &mut Client, by_us: bool, expected: bool) {
+    wait_for(client, |event| match event {
+        Event::Call(CallEvent::Held { local, held, .. }) => {
+            assert_eq!((*local, *held), (by_us, expected));
+            Some(())
+        }
+        _ => None,
+    })
+    .await;
+}
+
+/// Waits until the client has been this loud for a while: how loud the peer is, one way or the other.
+async fn is_heard(client: &mut Client, expected: bool) {
+    let mut fitting = 0;
+    wait_for(client, |event| {
+        if let Event::Levels { output, .. } = event {
+            fitting = match (*output > 0.05) == expected {
+                true => fitting + 1,
+                false => 0,
+            };
+        }
+        (fitting >= 5).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_held_is_not_heard_and_hears_nothing_until_the_call_is_resumed() {
+    let (ada, bob) = (
+        Person::ordinary(synapse()).await,
+        Person::ordinary(synapse()).await,
+    );
+    let [mut of_ada, mut of_bob] = [config(&ada, 440), config(&bob, 1000)];
+    (of_ada.levels, of_bob.levels) = (true, true);
+    let mut called = started(&bob, of_bob).await;
+    let mut calling = started(&ada, of_ada).await;
+    let call = calling.handle().call(account_of(&bob), direct()).await;
+    let call = call.unwrap().handle;
+    tokio::join!(connected(&mut calling), connected(&mut called));
+    tokio::join!(is_heard(&mut calling, true), is_heard(&mut called, true));
+    for on in [true, false] {
+        calling.handle().set_held(call, on).await.unwrap();
+        held(&mut calling, true, on).await;
+        held(&mut called, false, on).await;
+        tokio::join!(is_heard(&mut calling, !on), is_heard(&mut called, !on));
+    }
+    calling.stop().await;
+    called.stop().await;
+}

@@ -182,6 +182,29 @@ impl Endpoint {
         Ok(())
     }
 
+    /// Holds a call, or resumes it.
+    ///
+    /// # Errors
+    /// [`CommandError::NoSuchCall`] if there is no such call, or it is over; [`CommandError::NotConnected`] before it is connected.
+    pub fn set_held(
+        &mut self,
+        now: Instant,
+        rng: &mut impl CryptoRng,
+        call: CallHandle,
+        held: bool,
+    ) -> Result<(), CommandError> {
+        let is_searched = self.is_search(call);
+        let over = self.calls.get(&call).is_none_or(|it| it.is_over());
+        if over && !is_searched {
+            return Err(CommandError::NoSuchCall);
+        }
+        let done = self.with_call(now, rng, call, |it, io| it.set_held(io, held));
+        match done {
+            Some(true) => Ok(()),
+            _ => Err(CommandError::NotConnected),
+        }
+    }
+
     /// The Matrix ID this endpoint is reached at.
     pub fn matrix_id(&self) -> &MatrixId {
         &self.own.matrix_id

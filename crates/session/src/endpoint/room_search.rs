@@ -177,6 +177,12 @@ impl Endpoint {
         search.is_some_and(|it| it.placing.peer.matrix_id == *who)
     }
 
+    /// Whether this call has no room yet.
+    pub(super) fn is_search(&self, call: CallHandle) -> bool {
+        let search = self.search.as_ref();
+        search.is_some_and(|it| it.placing.call.handle == call)
+    }
+
     /// The user gives it up. Returns whether there was such a call.
     pub(super) fn give_search_up(&mut self, call: CallHandle) -> bool {
         let given_up = self.search.take_if(|it| it.placing.call.handle == call);

@@ -203,7 +203,7 @@ fn address_with_key() -> MatrixId {
     MatrixId::of_securecall_id(&id, &server)
 }
 
-fn contacts_with_bob() -> Contacts {
+pub(super) fn contacts_with_bob() -> Contacts {
     let seed = IdentitySeed::from_bytes([9; 32]);
     Contacts::new([Contact {
         name: "Bob".to_owned(),

@@ -332,7 +332,7 @@ impl World {
                 react.push((millis(100), MediaEvent::PathUp { route }));
                 self.schedule(Duration::from_secs(1), Action::Packet(device, call));
             }
-            MediaCommand::CreateRestartOffer => {
+            MediaCommand::CreateRestartOffer | MediaCommand::SetHeld { offer: true, .. } => {
                 this.offers += 1;
                 let sdp = format!("{}a=restart:{}\r\n", sdp(&of, "sendrecv"), this.offers);
                 react.push((millis(1), MediaEvent::RestartOffer { sdp }));

@@ -1,8 +1,10 @@
 //! What people, and media engines, want of devices.
 
 use rand_chacha::ChaCha20Rng;
+use securecall_contact::RoomId;
 use securecall_session::{
-    CallError, CallHandle, CallOptions, Callee, Endpoint, MediaEvent, NamedCall,
+    CallError, CallHandle, CallOptions, Callee, CommandError, Endpoint, FoundRoom, MediaEvent,
+    NamedCall,
 };
 use web_time::Instant;
 
@@ -66,6 +68,14 @@ impl World {
         self.drain(device);
     }
 
+    pub(in super::super) fn hold(&mut self, device: usize, held: bool) -> Result<(), CommandError> {
+        let call = self.handle(device);
+        let endpoint = &mut self.devices[device].endpoint;
+        let done = endpoint.set_held(self.now, &mut self.rng, call, held);
+        self.drain(device);
+        done
+    }
+
     pub(in super::super) fn media(&mut self, device: usize, event: MediaEvent) {
         let call = self.handle(device);
         let endpoint = &mut self.devices[device].endpoint;
@@ -88,11 +98,36 @@ impl World {
 
     pub(in super::super) fn leave(&mut self, who: &str) {
         let room = self.rooms[0].id.clone();
+        self.leaves(&room, who);
+    }
+
+    /// Somebody is not in a room any more, or not invited.
+    pub(in super::super) fn leaves(&mut self, room: &RoomId, who: &str) {
         for device in 0..self.devices.len() {
             let endpoint = &mut self.devices[device].endpoint;
-            endpoint.handle_room_left(self.now, &mut self.rng, &room, &id_of(who));
+            endpoint.handle_room_left(self.now, &mut self.rng, room, &id_of(who));
             self.drain(device);
         }
+    }
+
+    pub(in super::super) fn joins(&mut self, room: &RoomId, who: &str) {
+        for device in 0..self.devices.len() {
+            let endpoint = &mut self.devices[device].endpoint;
+            endpoint.handle_room_joined(room, &id_of(who));
+            self.drain(device);
+        }
+    }
+
+    /// The homeserver has found the room that a device has asked for, at last.
+    pub(in super::super) fn room_is_found(&mut self, device: usize, search: usize) {
+        let id = self.devices[device].searches[search];
+        let found = FoundRoom {
+            room: self.rooms[0].id.clone(),
+            ready: Some(self.rooms[0].facts),
+        };
+        let endpoint = &mut self.devices[device].endpoint;
+        endpoint.handle_room_found(self.now, &mut self.rng, id, Ok(found));
+        self.drain(device);
     }
 
     fn handle(&self, device: usize) -> CallHandle {
