@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use securecall_contact::{Device, EventId, MatrixId};
-use securecall_matrix::{Account, DevicesError, SendError, ServerError};
-use securecall_session::{Request, RequestError, RequestId, RoomRequestError};
+use securecall_matrix::{Account, DevicesError, RoomMessage, SendError, ServerError};
+use securecall_session::{FoundRoom, Request, RequestError, RequestId, RoomRequestError};
 use tokio::task::{Id, JoinHandle, JoinSet};
 use web_time::Instant;
 
+use super::room_requests;
 use crate::clock;
 
 /// Requests under way at once; one more is answered as one that failed, and tried again later.
@@ -22,6 +23,7 @@ pub(crate) enum Response {
     Devices(RequestId, Result<Vec<Device>, RequestError>),
     Sent(RequestId, Result<(), RequestError>),
     InRoom(RequestId, Result<EventId, RoomRequestError>),
+    Room(RequestId, Result<FoundRoom, RoomRequestError>),
 }
 
 /// What is asked, as far as it is needed to say that it failed.
@@ -30,6 +32,7 @@ enum Asked {
     Devices(RequestId),
     Send(RequestId),
     InRoom(RequestId),
+    Room(RequestId),
 }
 
 impl Asked {
@@ -37,13 +40,8 @@ impl Asked {
         match self {
             Self::Devices(id) => Response::Devices(id, Err(error)),
             Self::Send(id) => Response::Sent(id, Err(error)),
-            Self::InRoom(id) => Response::InRoom(
-                id,
-                Err(match error {
-                    RequestError::Unreachable => RoomRequestError::Unreachable,
-                    RequestError::NotFound | RequestError::Failed => RoomRequestError::Failed,
-                }),
-            ),
+            Self::InRoom(id) => Response::InRoom(id, Err(in_room(error))),
+            Self::Room(id) => Response::Room(id, Err(in_room(error))),
         }
     }
 }
@@ -133,10 +131,18 @@ impl Requests {
     }
 }
 
+const fn in_room(error: RequestError) -> RoomRequestError {
+    match error {
+        RequestError::Unreachable => RoomRequestError::Unreachable,
+        RequestError::NotFound | RequestError::Failed => RoomRequestError::Failed,
+    }
+}
+
 fn asked(request: &Request) -> Asked {
     match request {
         Request::QueryDevices { id, .. } => Asked::Devices(*id),
         Request::Send { id, .. } => Asked::Send(*id),
+        Request::FindRoom { id, .. } | Request::PrepareRoom { id, .. } => Asked::Room(*id),
         Request::SendToRoom { id, .. } | Request::Redact { id, .. } => Asked::InRoom(*id),
     }
 }
@@ -168,10 +174,36 @@ async fn ask(account: Account, request: Request) -> Response {
             let sent = account.send(&user, &device_id, &content).await;
             Response::Sent(id, sent.map_err(|error| send_failed(&error)))
         }
-        Request::SendToRoom { id, .. } | Request::Redact { id, .. } => {
-            tracing::error!("this version sends nothing to rooms");
-            Response::InRoom(id, Err(RoomRequestError::Forbidden))
+        Request::FindRoom { id, user } => {
+            Response::Room(id, room_requests::find(&account, &user).await)
         }
+        Request::PrepareRoom { id, user, room } => {
+            Response::Room(id, room_requests::prepare(&account, &user, room).await)
+        }
+        Request::SendToRoom {
+            id,
+            room,
+            user,
+            event_type,
+            content,
+            transaction,
+        } => {
+            let message = RoomMessage {
+                room: &room,
+                peer: &user,
+                event_type,
+                content: &content,
+                transaction: &transaction,
+            };
+            Response::InRoom(id, room_requests::send(&account, message).await)
+        }
+        // The event's own ID makes its redaction one and the same, however often it is asked for.
+        Request::Redact {
+            id,
+            room,
+            event,
+            transaction: _,
+        } => Response::InRoom(id, room_requests::redact(&account, &room, event).await),
     }
 }
 

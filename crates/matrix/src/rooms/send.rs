@@ -8,14 +8,14 @@ use ruma::{
     events::MessageLikeEventType,
     serde::Raw,
 };
-use securecall_contact::MatrixId;
+use securecall_contact::{EventId, MatrixId, RoomId};
 use serde_json::value::RawValue;
 use tokio::time::timeout;
 use tracing::info;
 
 use super::{
     error::{RoomError, code},
-    ids::{EventId, RoomId},
+    ids::{AsRuma as _, event_id},
     raw_event::MAX_TRANSACTION,
     send_queue::{Ticket, Urgency},
 };
@@ -145,7 +145,7 @@ impl Account {
         let transaction = format!("redact{}", event.as_str().trim_start_matches('$'));
         let request = redact_event::v3::Request::new(
             room.as_ruma().to_owned(),
-            event.as_ruma().to_owned(),
+            event_id(event).ok_or(RoomError::NotFound)?.to_owned(),
             transaction.into(),
         );
         let ticket = self.enter(Urgency::TidyUp)?;

@@ -1,10 +1,10 @@
 //! Events of calls in rooms, at a real Synapse.
 
-use securecall_contact::MatrixId;
+use securecall_contact::{EventId, MatrixId, RoomId};
 use securecall_interop::WebServer;
 use securecall_matrix::{
-    EventId, EventProtection, Incoming, JoinRule, Membership, Origin, RoomError, RoomEventContent,
-    RoomId, RoomInvite, RoomMessage, RoomNews, RoomRefusal,
+    EventProtection, Incoming, JoinRule, Membership, Origin, RoomError, RoomEventContent,
+    RoomInvite, RoomMessage, RoomNews, RoomRefusal,
 };
 use serde_json::{Value, json};
 
