@@ -100,11 +100,11 @@ export function status({ id }) {
   };
 }
 
-/** Waits until fields of the status are as told. */
-export const untilStatus = ({ id, fields, patience }) =>
-  until(`${JSON.stringify(fields)} of ${id}`, patience, () => {
+/** Waits until a field of the status has a value. */
+export const untilStatus = ({ id, field, value, patience }) =>
+  until(`${field} ${value} of ${id}`, patience, () => {
     const now = status({ id });
-    return Object.entries(fields).every(([name, value]) => now[name] === value) && now;
+    return now[field] === value && now;
   }).catch((error) => {
     throw new Error(`${error.message}; it is ${JSON.stringify(status({ id }))}`);
   });

@@ -97,7 +97,7 @@ pub struct JsSdkHeard {
     /// Its frequency, exact to 3 Hz.
     pub hertz: f32,
     /// Its level in dB of full scale, as an `AnalyserNode` has it; −200 if there is nothing. A device's own tone, unharmed, is
-    /// at about −20.
+    /// at about −26.
     pub level: f32,
 }
 
@@ -148,18 +148,23 @@ impl JsSdkCall {
             JsSdkCallState::Ringing => "ringing",
             JsSdkCallState::Ended => "ended",
         };
-        self.wait_for_fields(&json!({"state": word}))
+        self.wait_until("state", word)
     }
 
-    /// Waits until all these fields of [`JsSdkCallStatus`] have these values.
+    /// Waits until a field of [`JsSdkCallStatus`], by its name, has a value.
     ///
     /// # Errors
-    /// When they do not get them.
-    pub fn wait_for_fields(&self, fields: &Value) -> Result<JsSdkCallStatus, JsSdkError> {
+    /// When it does not get it.
+    pub fn wait_until(
+        &self,
+        field: &str,
+        value: impl Into<Value>,
+    ) -> Result<JsSdkCallStatus, JsSdkError> {
         let patience = super::device::PATIENCE_MS;
+        let value: Value = value.into();
         self.ask(
             "untilStatus",
-            json!({"fields": fields, "patience": patience}),
+            json!({"field": field, "value": value, "patience": patience}),
         )
     }
 

@@ -12,7 +12,6 @@ use std::{
 use securecall_interop::{
     JsSdk, JsSdkCall, JsSdkCallState, JsSdkDevice, JsSdkLogin, Synapse, SynapseOptions,
 };
-use serde_json::json;
 
 const ADAS_TONE: f32 = 440.0;
 const BOS_TONE: f32 = 700.0;
@@ -150,17 +149,13 @@ fn a_call_is_muted_and_held_and_gets_a_new_path_and_a_picture() {
     let silent_within = Duration::from_secs(30);
 
     outgoing.mute(true).unwrap();
-    incoming
-        .wait_for_fields(&json!({"is_remote_muted": true}))
-        .unwrap();
+    incoming.wait_until("is_remote_muted", true).unwrap();
     incoming.wait_for_silence(silent_within).unwrap();
     outgoing.mute(false).unwrap();
     incoming.wait_for_tone(ADAS_TONE).unwrap();
 
     incoming.hold(true).unwrap();
-    outgoing
-        .wait_for_fields(&json!({"is_local_on_hold": true}))
-        .unwrap();
+    outgoing.wait_until("is_local_on_hold", true).unwrap();
     outgoing.wait_for_silence(silent_within).unwrap();
     incoming.hold(false).unwrap();
     outgoing.wait_for_tone(BOS_TONE).unwrap();
@@ -172,9 +167,7 @@ fn a_call_is_muted_and_held_and_gets_a_new_path_and_a_picture() {
     assert_ne!(after.local_ufrag, before.local_ufrag);
 
     outgoing.show_video(true).unwrap();
-    incoming
-        .wait_for_fields(&json!({"has_remote_video": true}))
-        .unwrap();
+    incoming.wait_until("has_remote_video", true).unwrap();
     ada.speak(1200.0).unwrap();
     incoming.wait_for_tone(1200.0).unwrap();
     outgoing.hang_up().unwrap();
