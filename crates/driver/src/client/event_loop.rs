@@ -112,7 +112,7 @@ impl Loop {
                 },
                 Some((call, output)) = media_outputs.next() => self.handle_media_output(call, output),
                 Some(response) = self.requests.next() => self.handle_response(response),
-                inputs = self.rooms.next(&self.account) => self.handle_room_answer(inputs),
+                inputs = self.rooms.next(&self.account) => self.handle_room_answer(&inputs),
                 Ok(()) = self.servers.changed() => {
                     let can_relay = self.servers.borrow().can_relay();
                     self.endpoint.set_relay_available(can_relay);
@@ -345,7 +345,7 @@ impl Loop {
             RoomNews::Event(event) => {
                 let has_call = self.endpoint.has_call_in(&event.room);
                 let inputs = self.rooms.take(&self.account, *event, has_call);
-                self.hand_in(inputs);
+                self.hand_in(&inputs);
             }
             RoomNews::Left(room) => {
                 self.rooms.left(&room);
@@ -361,7 +361,7 @@ impl Loop {
     }
 
     /// What has waited for an answer about its room. The sync response that brought it is through, or will be.
-    fn handle_room_answer(&mut self, inputs: Vec<RoomInput>) {
+    fn handle_room_answer(&mut self, inputs: &[RoomInput]) {
         self.hand_in(inputs);
         if !self.mid_sync {
             self.endpoint
@@ -369,9 +369,9 @@ impl Loop {
         }
     }
 
-    fn hand_in(&mut self, inputs: Vec<RoomInput>) {
+    fn hand_in(&mut self, inputs: &[RoomInput]) {
         let now = clock::now();
-        for input in &inputs {
+        for input in inputs {
             match input {
                 RoomInput::Joined(room, who) => self.endpoint.handle_room_joined(room, who),
                 RoomInput::Left(room, who) => {

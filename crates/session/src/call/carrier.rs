@@ -21,6 +21,10 @@ use crate::sealed::sealed_box::SealedBox;
 use crate::signal_refused::SignalRefused;
 use crate::tier::Tier;
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a device has a few calls, and each is on the heap"
+)]
 pub(crate) enum Carrier {
     /// Sealed boxes and the data channel, between two SecureCall identities.
     Sealed(Sealed),
