@@ -53,4 +53,5 @@ mod texts;
 mod usage;
 #[cfg(unix)]
 mod verification;
+mod waiting;
 mod web_names;
