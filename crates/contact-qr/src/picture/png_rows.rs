@@ -14,7 +14,7 @@ use super::seen::{ENDS_EARLY, Look, NOT_AS_THE_FORMAT_SAYS, Seen, damaged};
 use crate::{PictureError, grey::Grey};
 
 /// Memory for the decoder itself, in bytes: a few rows and its tables.
-const DECODER_MEMORY: usize = 8_000_000;
+pub(super) const DECODER_MEMORY: usize = 8_000_000;
 /// What an animation takes, in tenths of a byte a pixel: canvas, copy, frame and its transparency, and what is searched.
 const ANIMATION: usize = 50;
 
@@ -219,7 +219,7 @@ fn write(grey: &mut [u8], row: &[u8], color: ColorType, backdrop: Backdrop) -> b
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
-fn in_words(error: DecodingError) -> PictureError {
+pub(super) fn in_words(error: DecodingError) -> PictureError {
     match error {
         DecodingError::IoError(_) => damaged(ENDS_EARLY),
         DecodingError::LimitsExceeded => damaged("a part of it is larger than any picture needs"),
