@@ -120,7 +120,7 @@ pub(crate) enum AccountCommand {
         /// A PNG, JPEG or WebP picture; whoever knows your address can see it, and your homeserver. It is made smaller, and what the file says besides is left out
         #[arg(value_name = "FILE", required_unless_present = "clear")]
         picture: Option<PathBuf>,
-        /// Remove it
+        /// Remove it; homeservers may keep the file
         #[arg(long, conflicts_with = "picture")]
         clear: bool,
     },
