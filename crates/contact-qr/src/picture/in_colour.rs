@@ -1,19 +1,18 @@
-//! A picture in colour, for those that somebody shows of themselves. Stricter than what looks for codes: a file that ends early, or is
-//! broken anywhere before its end, is no picture to show.
+//! A picture in colour, for those that somebody shows of themselves. Stricter than what looks for codes: a file that ends early is no
+//! picture to show.
 
 use std::io::Cursor;
 
 use image_webp::WebPDecoder;
-use png::{DecodeOptions, Decoder, Limits, Transformations};
 use zune_jpeg::{
     JpegDecoder,
-    zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions},
+    zune_core::{bytestream::ZCursor, colorspace::ColorSpace},
 };
 
 use super::format::Format;
-use super::jpeg::{MAX_SCANS, Survey, TOO_MANY_SCANS};
-use super::limits::{MAX_SIDE, check_size};
-use super::png_rows::{self, DECODER_MEMORY};
+use super::jpeg::{self, MAX_SCANS, Survey, TOO_MANY_SCANS};
+use super::limits::check_size;
+use super::png_rows;
 use super::seen::{ENDS_EARLY, NOT_AS_THE_FORMAT_SAYS, damaged};
 use super::webp;
 use crate::PictureError;
@@ -32,9 +31,9 @@ pub(crate) struct InColour {
 /// Decodes the whole picture; of an animation the first frame.
 pub(crate) fn decode(file: &[u8]) -> Result<InColour, PictureError> {
     let picture = match super::format_of(file)? {
-        Format::Png => png(file),
-        Format::Jpeg => jpeg(file),
-        Format::WebP => webp(file),
+        Format::Png => of_png(file),
+        Format::Jpeg => of_jpeg(file),
+        Format::WebP => of_webp(file),
     }?;
     let InColour {
         width,
@@ -52,15 +51,8 @@ pub(crate) fn decode(file: &[u8]) -> Result<InColour, PictureError> {
         .ok_or_else(|| damaged(ENDS_EARLY))
 }
 
-fn png(file: &[u8]) -> Result<InColour, PictureError> {
-    let mut options = DecodeOptions::default();
-    options.set_ignore_text_chunk(true);
-    options.set_ignore_iccp_chunk(true);
-    let mut decoder = Decoder::new_with_options(Cursor::new(file), options);
-    decoder.set_limits(Limits {
-        bytes: DECODER_MEMORY,
-    });
-    decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
+fn of_png(file: &[u8]) -> Result<InColour, PictureError> {
+    let mut decoder = png_rows::decoder(file);
     let header = decoder.read_header_info().map_err(png_rows::in_words)?;
     let (width, height) = (header.width as usize, header.height as usize);
     check_size(file.len(), width, height, 40)?;
@@ -77,17 +69,12 @@ fn png(file: &[u8]) -> Result<InColour, PictureError> {
     })
 }
 
-fn jpeg(file: &[u8]) -> Result<InColour, PictureError> {
+fn of_jpeg(file: &[u8]) -> Result<InColour, PictureError> {
     let survey = Survey::of(file);
     if !survey.complete {
         return Err(damaged(ENDS_EARLY));
     }
-    let options = DecoderOptions::default()
-        .set_max_width(MAX_SIDE)
-        .set_max_height(MAX_SIDE)
-        .set_strict_mode(true)
-        .jpeg_set_max_scans(MAX_SCANS)
-        .jpeg_set_out_colorspace(ColorSpace::RGB);
+    let options = jpeg::options().jpeg_set_out_colorspace(ColorSpace::RGB);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(file), options);
     let wrong = || damaged(NOT_AS_THE_FORMAT_SAYS);
     decoder.decode_headers().map_err(|_| wrong())?;
@@ -110,7 +97,7 @@ fn jpeg(file: &[u8]) -> Result<InColour, PictureError> {
     })
 }
 
-fn webp(file: &[u8]) -> Result<InColour, PictureError> {
+fn of_webp(file: &[u8]) -> Result<InColour, PictureError> {
     if webp::missing(file) > 0 {
         return Err(damaged(ENDS_EARLY));
     }

@@ -34,11 +34,7 @@ fn look_at_whole(
     survey: &Survey,
     look: Look<'_>,
 ) -> Result<Seen, PictureError> {
-    let options = DecoderOptions::default()
-        .set_max_width(MAX_SIDE)
-        .set_max_height(MAX_SIDE)
-        .set_strict_mode(false)
-        .jpeg_set_max_scans(MAX_SCANS);
+    let options = options();
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(file), options);
     // What is wrong with a file that ends early is most often just that.
     let wrong = || match survey.complete {
@@ -79,6 +75,15 @@ fn look_at_whole(
         transparent: false,
         damage: (!survey.complete).then(|| damaged(ENDS_EARLY)),
     })
+}
+
+/// What every JPEG is decoded with.
+pub(super) fn options() -> DecoderOptions {
+    DecoderOptions::default()
+        .set_max_width(MAX_SIDE)
+        .set_max_height(MAX_SIDE)
+        .set_strict_mode(false)
+        .jpeg_set_max_scans(MAX_SCANS)
 }
 
 /// What a walk over the markers tells (ITU-T T.81, annex B).

@@ -14,7 +14,7 @@ use super::seen::{ENDS_EARLY, Look, NOT_AS_THE_FORMAT_SAYS, Seen, damaged};
 use crate::{PictureError, grey::Grey};
 
 /// Memory for the decoder itself, in bytes: a few rows and its tables.
-pub(super) const DECODER_MEMORY: usize = 8_000_000;
+const DECODER_MEMORY: usize = 8_000_000;
 /// What an animation takes, in tenths of a byte a pixel: canvas, copy, frame and its transparency, and what is searched.
 const ANIMATION: usize = 50;
 
@@ -26,15 +26,7 @@ pub(super) fn look_at_frames(
     backdrop: Backdrop,
     look: Look<'_>,
 ) -> Result<Seen, PictureError> {
-    let mut options = DecodeOptions::default();
-    // Texts and colour profiles are compressed too, and no business of ours.
-    options.set_ignore_text_chunk(true);
-    options.set_ignore_iccp_chunk(true);
-    let mut decoder = Decoder::new_with_options(Cursor::new(file), options);
-    decoder.set_limits(Limits {
-        bytes: DECODER_MEMORY,
-    });
-    decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
+    let mut decoder = decoder(file);
     let header = decoder.read_header_info().map_err(in_words)?;
     let (width, height) = (header.width as usize, header.height as usize);
     check_size(file.len(), width, height, 10)?;
@@ -71,6 +63,20 @@ pub(super) fn look_at_frames(
         look_at_later(&mut reader, canvas, &mut seen, look);
     }
     Ok(seen)
+}
+
+/// A decoder to eight bits a channel, which unpacks nothing but pixels.
+pub(super) fn decoder(file: &[u8]) -> Decoder<Cursor<&[u8]>> {
+    let mut options = DecodeOptions::default();
+    // Texts and colour profiles are compressed too, and no business of ours.
+    options.set_ignore_text_chunk(true);
+    options.set_ignore_iccp_chunk(true);
+    let mut decoder = Decoder::new_with_options(Cursor::new(file), options);
+    decoder.set_limits(Limits {
+        bytes: DECODER_MEMORY,
+    });
+    decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
+    decoder
 }
 
 /// Decodes the first frame, row by row, as far as it goes.

@@ -4,7 +4,7 @@ use image::{DynamicImage, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
 use securecall_contact_qr::{MAX_AVATAR_SIDE, PictureError, avatar};
 
 use crate::allocations::peak_of;
-use crate::bombs::{MOST, flat_png};
+use crate::bombs::{MOST, crc, flat_png};
 
 const SECRET: &[u8] = b"Somewhere 7, first floor";
 
@@ -54,7 +54,7 @@ fn with_metadata(mut file: Vec<u8>, format: ImageFormat) -> Vec<u8> {
         ImageFormat::Png => {
             let body = [b"tEXtComment\0", SECRET].concat();
             let length = u32::try_from(body.len() - 4).unwrap().to_be_bytes();
-            let sum = crate::bombs::crc(&body).to_be_bytes();
+            let sum = crc(&body).to_be_bytes();
             // Behind the header: 8 bytes, and a chunk of 13.
             file.splice(33..33, [&length[..], &body, &sum].concat());
         }
@@ -159,6 +159,19 @@ fn a_photo_that_was_taken_with_the_phone_on_its_side_stands_upright() {
     is_near(*shown.get_pixel(2, 60), [20, 20, 200]);
 }
 
+fn ends_early() -> Result<Vec<u8>, PictureError> {
+    Err(PictureError::Damaged("the file ends early".to_owned()))
+}
+
+#[test]
+fn what_is_missing_in_a_picture_is_not_made_up() {
+    let lossy = include_bytes!("lossy.webp");
+    assert!(avatar(lossy).is_ok());
+    for length in (lossy.len() / 8..lossy.len()).step_by(7) {
+        assert_eq!(avatar(&lossy[..length]), ends_early(), "{length}");
+    }
+}
+
 #[test]
 fn what_is_no_picture_or_a_broken_one_is_refused_with_its_reason() {
     assert_eq!(avatar(b""), Err(PictureError::Empty));
@@ -176,10 +189,7 @@ fn what_is_no_picture_or_a_broken_one_is_refused_with_its_reason() {
         // The end of a PNG says nothing more.
         for length in 20..whole.len() - 20 {
             let refused = avatar(&whole[..length]);
-            assert!(
-                matches!(refused, Err(PictureError::Damaged(_))),
-                "{format:?} {length} {refused:?}"
-            );
+            assert_eq!(refused, ends_early(), "{format:?} {length}");
         }
         for at in 0..whole.len() {
             let mut changed = whole.clone();
@@ -199,6 +209,32 @@ fn a_photo_with_more_scans_than_any_has_is_refused() {
     let refused = avatar(&photo);
     let reason = "it has too many scans".to_owned();
     assert_eq!(refused, Err(PictureError::Damaged(reason)));
+}
+
+#[test]
+fn more_than_50_megapixels_are_refused_from_the_header_in_every_format() {
+    let picture = DynamicImage::ImageRgb8(painted(64, 32));
+    let (width, height) = (10_000_u16, 5_001_u16);
+    let mut png = file(&picture, ImageFormat::Png);
+    png[16..24]
+        .copy_from_slice(&[[0, 0], width.to_be_bytes(), [0, 0], height.to_be_bytes()].concat());
+    let sum = crc(&png[12..29]);
+    png[29..33].copy_from_slice(&sum.to_be_bytes());
+    let mut jpeg = file(&picture, ImageFormat::Jpeg);
+    // Marker, length, depth; then height and width.
+    let frame = jpeg.windows(2).position(|two| two == [0xff, 0xc0]).unwrap();
+    let sides = [height.to_be_bytes(), width.to_be_bytes()].concat();
+    jpeg[frame + 5..frame + 9].copy_from_slice(&sides);
+    let mut webp = file(&picture, ImageFormat::WebP);
+    assert_eq!((&webp[12..16], webp[20]), (&b"VP8L"[..], 0x2f));
+    let sides = u32::from(width - 1) | u32::from(height - 1) << 14;
+    webp[21..25].copy_from_slice(&sides.to_le_bytes());
+    for file in [png, jpeg, webp] {
+        let (refused, peak) = peak_of(|| avatar(&file));
+        let (width, height) = (width.into(), height.into());
+        assert_eq!(refused, Err(PictureError::TooLarge { width, height }));
+        assert!(peak < 1_000_000, "{peak}");
+    }
 }
 
 #[test]
