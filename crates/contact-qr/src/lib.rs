@@ -6,7 +6,7 @@
 //! in, values come out.
 //!
 //! The pictures that people show of themselves go through the same decoders, within the same bounds, and come out with nothing but
-//! their pixels ([`avatar`]).
+//! their pixels ([`avatar()`]).
 //!
 //! ```text
 //!   ContactLink ──► QrCode ──► to_terminal, to_svg, to_png

@@ -4,6 +4,7 @@ use image::{DynamicImage, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
 use securecall_contact_qr::{MAX_AVATAR_SIDE, PictureError, avatar};
 
 use crate::allocations::peak_of;
+use crate::animations::{animated_webp, apng, plain};
 use crate::bombs::{MOST, crc, flat_png};
 
 const SECRET: &[u8] = b"Somewhere 7, first floor";
@@ -157,6 +158,18 @@ fn a_photo_that_was_taken_with_the_phone_on_its_side_stands_upright() {
     is_near(*shown.get_pixel(30, 2), [255; 3]);
     is_near(*shown.get_pixel(2, 2), [200, 20, 20]);
     is_near(*shown.get_pixel(2, 60), [20, 20, 200]);
+}
+
+#[test]
+fn of_an_animation_the_first_frame_is_shown() {
+    let png = apng(16, &[plain(16, 40, 255), plain(16, 200, 255)]);
+    let webp = animated_webp(16, &[vec![40; 256], vec![200; 256]]);
+    for file in [png, webp] {
+        let shown = shown(&file);
+        assert_eq!(shown.dimensions(), (16, 16));
+        let is_first = |pixel: &Rgba<u8>| *pixel == Rgba([40, 40, 40, 255]);
+        assert!(shown.pixels().all(is_first));
+    }
 }
 
 fn ends_early() -> Result<Vec<u8>, PictureError> {
