@@ -13,7 +13,7 @@ use crate::runtime::runtime;
 pub(super) fn run(mut context: Context, options: &CallOptions) -> Result<ExitCode, Failure> {
     let media = context.settings.media(&options.media);
     context.output = calling::check_streams(context.output, &media)?;
-    let profile = context.open_profile()?;
+    let mut profile = context.open_profile()?;
     profile.identity()?;
     // Whom to call is settled before the account is taken for this run alone, and before anything
     // is asked of the network.
@@ -24,7 +24,7 @@ pub(super) fn run(mut context: Context, options: &CallOptions) -> Result<ExitCod
     )?;
     calling::callee(&person, &media, &calling::known(profile.content()))?;
     profile.account()?;
-    let _lock = profile.lock_session("call")?;
+    let _lock = context.lock_session(&mut profile, "call")?;
     let runtime = runtime()?;
     let result = runtime.block_on(async {
         let account = Account::restore(&profile.account_store()).await?;

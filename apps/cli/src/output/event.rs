@@ -39,6 +39,13 @@ pub(crate) enum Event {
         device_id: String,
         homeserver: String,
     },
+    /// What others are shown of this account.
+    PublicProfile {
+        matrix_id: String,
+        display_name: Option<String>,
+        /// Where the picture is, as `mxc://server/id`.
+        avatar: Option<String>,
+    },
     /// One contact.
     Contact {
         name: String,
@@ -271,6 +278,7 @@ impl Event {
             | Self::Error { .. } => Weight::Remark,
             Self::Identity { .. }
             | Self::Account { .. }
+            | Self::PublicProfile { .. }
             | Self::Contact { .. }
             | Self::Person { .. }
             | Self::Contacts { .. }
@@ -314,6 +322,15 @@ impl Event {
                 phrase: Some(phrase),
             } => new_identity(id, phrase.expose(), terminal),
             Self::Account { matrix_id, .. } => matrix_id.clone(),
+            Self::PublicProfile {
+                matrix_id,
+                display_name,
+                avatar,
+            } => {
+                let name = display_name.as_deref().unwrap_or("-");
+                let avatar = avatar.as_deref().unwrap_or("-");
+                format!("{matrix_id}\t{name}\t{avatar}")
+            }
             Self::Contact {
                 name,
                 id,

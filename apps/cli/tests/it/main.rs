@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod account;
+mod account_profile;
 mod calls;
 #[cfg(target_os = "linux")]
 mod changes;
@@ -53,4 +54,5 @@ mod texts;
 mod usage;
 #[cfg(unix)]
 mod verification;
+mod waiting;
 mod web_names;

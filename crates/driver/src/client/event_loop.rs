@@ -481,7 +481,10 @@ impl Loop {
     }
 
     fn has_stopped(&self) -> bool {
-        let settled = self.media.is_empty() && self.endpoint.is_idle() && self.requests.is_empty();
+        let settled = self.media.is_empty()
+            && self.endpoint.is_idle()
+            && !self.endpoint.may_ring_unaware()
+            && self.requests.is_empty();
         self.abandoned || (self.stopping_since.is_some() && settled)
     }
 

@@ -447,6 +447,15 @@ impl Carrier {
         }
     }
 
+    /// Whether devices were invited and none has ever said a word.
+    pub(super) fn awaits_every_first_word(&self) -> bool {
+        match self {
+            Self::Sealed(it) => it.awaits_every_first_word(),
+            // Who is invited in a room sees the end there.
+            Self::Room(_) => false,
+        }
+    }
+
     /// Whether a device may still say something that is answered when the call is over.
     pub(super) fn may_hear_more(&self) -> bool {
         match self {
