@@ -30,6 +30,7 @@ pub(super) fn run(mut context: Context, options: &ListenOptions) -> Result<ExitC
             goal: Goal::Listen { once: options.once },
             answer,
             media,
+            asked: options.media.require,
         };
         calling::run(context, profile, account, plan).await
     });

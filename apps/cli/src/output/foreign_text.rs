@@ -285,7 +285,12 @@ fn events(text: &str) -> Vec<Event> {
         Event::Incoming {
             call_id: own(),
             peer: peer(text),
+            tier: "matrix",
             answered: false,
+        },
+        Event::Inviting {
+            call_id: own(),
+            peer: peer(text),
         },
         Event::Missed {
             call_id: own(),

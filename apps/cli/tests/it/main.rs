@@ -47,6 +47,7 @@ mod round_trips;
 mod screen;
 #[cfg(target_os = "linux")]
 mod session_bus;
+mod standard_calls;
 mod standard_streams;
 mod talker;
 #[cfg(unix)]
