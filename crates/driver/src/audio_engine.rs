@@ -359,6 +359,10 @@ enum Capture {
 }
 
 /// What a tick gave.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "10 ms of sound are made and used in the same moment, 100 times a second"
+)]
 pub(crate) enum Captured<'a> {
     /// Encoded, every second tick.
     Frame(EncodedFrame<'a>),

@@ -236,6 +236,12 @@ impl Call {
         self.is_silent() && self.carrier.is_quiet(&self.situation())
     }
 
+    /// This side gave the call up before any device that was invited has said a word. One may be about to ring, and hears of the end only in
+    /// answer to that.
+    pub(crate) fn may_ring_unaware(&self) -> bool {
+        self.end.hung_up_here && !self.end.forgotten && self.carrier.awaits_every_first_word()
+    }
+
     pub(crate) const fn handle(&self) -> CallHandle {
         self.name.handle
     }

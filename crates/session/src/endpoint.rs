@@ -168,6 +168,12 @@ impl Endpoint {
         in_room.into_iter().any(|it| it.is_over() && !it.is_quiet())
     }
 
+    /// Whether a device of somebody whom this side has given up calling may be about to ring, and would not know that the call is over. A client
+    /// that exits at once should wait a moment for it.
+    pub fn may_ring_unaware(&self) -> bool {
+        self.calls.values().any(Call::may_ring_unaware)
+    }
+
     /// Whether all tables of calls are empty: no call, no key, no request.
     pub fn is_empty(&self) -> bool {
         self.calls.is_empty()

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use securecall_audio_device::{AudioDevices, AudioSpec};
+use securecall_contact::MatrixId;
 use securecall_matrix::{Account, Incoming, JoinRule, RoomNews};
 use securecall_session::{
-    CallHandle, CommandError, Endpoint, InboundSignal, MediaCommand, NamedCall, NotPersisted,
-    Output, WireCallId,
+    CallHandle, CommandError, Endpoint, FoundRoom, InboundSignal, MediaCommand, NamedCall,
+    NotPersisted, Output, Request, RequestId, RoomRequestError, WireCallId,
 };
 use tokio::sync::{mpsc, watch};
 use web_time::Instant;
@@ -112,7 +113,7 @@ impl Loop {
                 },
                 Some((call, output)) = media_outputs.next() => self.handle_media_output(call, output),
                 Some(response) = self.requests.next() => self.handle_response(response),
-                inputs = self.rooms.next(&self.account) => self.handle_room_answer(inputs),
+                inputs = self.rooms.next(&self.account) => self.handle_room_answer(&inputs),
                 Ok(()) = self.servers.changed() => {
                     let can_relay = self.servers.borrow().can_relay();
                     self.endpoint.set_relay_available(can_relay);
@@ -150,7 +151,7 @@ impl Loop {
             match self.endpoint.poll_output() {
                 Output::Request(request) => {
                     tracing::trace!("a request to the homeserver");
-                    self.requests.make(&self.account, request);
+                    self.request(request);
                 }
                 Output::Media(call, command) => {
                     tracing::trace!(?command, "to the media");
@@ -168,6 +169,21 @@ impl Loop {
                 Output::Persist(bytes) => self.remember(bytes).await,
                 Output::Timeout(deadline) => return deadline,
             }
+        }
+    }
+
+    fn request(&mut self, request: Request) {
+        let known = match &request {
+            Request::FindRoom { user, .. } => self.rooms.direct(user),
+            _ => None,
+        };
+        match (request, known) {
+            // The sync would have told if it were another one by now.
+            (Request::FindRoom { id, user }, Some((room, facts))) => {
+                self.requests
+                    .prepare_known(&self.account, id, user, room, facts);
+            }
+            (request, _) => self.requests.make(&self.account, request),
         }
     }
 
@@ -345,7 +361,7 @@ impl Loop {
             RoomNews::Event(event) => {
                 let has_call = self.endpoint.has_call_in(&event.room);
                 let inputs = self.rooms.take(&self.account, *event, has_call);
-                self.hand_in(inputs);
+                self.hand_in(&inputs);
             }
             RoomNews::Left(room) => {
                 self.rooms.left(&room);
@@ -361,7 +377,7 @@ impl Loop {
     }
 
     /// What has waited for an answer about its room. The sync response that brought it is through, or will be.
-    fn handle_room_answer(&mut self, inputs: Vec<RoomInput>) {
+    fn handle_room_answer(&mut self, inputs: &[RoomInput]) {
         self.hand_in(inputs);
         if !self.mid_sync {
             self.endpoint
@@ -369,9 +385,9 @@ impl Loop {
         }
     }
 
-    fn hand_in(&mut self, inputs: Vec<RoomInput>) {
+    fn hand_in(&mut self, inputs: &[RoomInput]) {
         let now = clock::now();
-        for input in &inputs {
+        for input in inputs {
             match input {
                 RoomInput::Joined(room, who) => self.endpoint.handle_room_joined(room, who),
                 RoomInput::Left(room, who) => {
@@ -411,19 +427,33 @@ impl Loop {
             Response::Sent(id, sent) => {
                 self.endpoint.handle_response(now, &mut self.rng, id, sent);
             }
-            Response::Room(id, found) => {
-                if let Ok(found) = &found
-                    && let Some(facts) = found.ready
-                {
-                    self.rooms.know(found.room.clone(), facts);
-                }
-                self.endpoint
-                    .handle_room_found(now, &mut self.rng, id, found);
-            }
+            Response::Room(id, user, found) => self.handle_room_found(now, id, &user, found),
             Response::InRoom(id, sent) => {
                 self.endpoint
                     .handle_room_response(now, &mut self.rng, id, sent);
             }
+        }
+    }
+
+    fn handle_room_found(
+        &mut self,
+        now: Instant,
+        id: RequestId,
+        user: &MatrixId,
+        found: Result<FoundRoom, RoomRequestError>,
+    ) {
+        let mut invited_to = None;
+        if let Ok(found) = &found {
+            match found.ready {
+                Some(facts) => self.rooms.found(user, &found.room, facts),
+                None => invited_to = Some(found.room.clone()),
+            }
+        }
+        self.endpoint
+            .handle_room_found(now, &mut self.rng, id, found);
+        // Whoever was invited may have come before the answer that says so.
+        if let Some(room) = invited_to.filter(|room| self.rooms.has_come(room, user)) {
+            self.endpoint.handle_room_joined(&room, user);
         }
     }
 
@@ -451,7 +481,10 @@ impl Loop {
     }
 
     fn has_stopped(&self) -> bool {
-        let settled = self.media.is_empty() && self.endpoint.is_idle() && self.requests.is_empty();
+        let settled = self.media.is_empty()
+            && self.endpoint.is_idle()
+            && !self.endpoint.may_ring_unaware()
+            && self.requests.is_empty();
         self.abandoned || (self.stopping_since.is_some() && settled)
     }
 

@@ -11,17 +11,27 @@ pub(super) async fn find(
 ) -> Result<FoundRoom, RoomRequestError> {
     let found = account.direct_room(user).await;
     let found = found.map_err(|error| failed(&error))?;
-    let Some(facts) = found.facts else {
-        return Ok(FoundRoom {
+    match found.facts {
+        Some(facts) => prepare_known(account, user, found.room, as_known(&facts)).await,
+        None => Ok(FoundRoom {
             room: found.room,
             ready: None,
-        });
-    };
-    let prepared = account.prepare_room(&found.room, user).await;
+        }),
+    }
+}
+
+/// The same room again, ready for a call. Devices are asked for anew: nobody tells of one that came since.
+pub(super) async fn prepare_known(
+    account: &Account,
+    user: &MatrixId,
+    room: RoomId,
+    facts: securecall_session::RoomFacts,
+) -> Result<FoundRoom, RoomRequestError> {
+    let prepared = account.prepare_room(&room, user).await;
     prepared.map_err(|error| failed(&error))?;
     Ok(FoundRoom {
-        room: found.room,
-        ready: Some(as_known(&facts)),
+        room,
+        ready: Some(facts),
     })
 }
 

@@ -24,6 +24,8 @@ const MAX_ASKED: usize = 8;
 /// Events of a room that wait for what it is like, and their bytes.
 const MAX_HELD: usize = 32;
 const MAX_HELD_BYTES: usize = 256 * 1024;
+/// Who has come lately, at most.
+const MAX_CAME: usize = 32;
 /// How often a room is asked about that changes while it is.
 const MAX_QUESTIONS: u32 = 3;
 /// Invitations that are accepted at once.
@@ -39,6 +41,10 @@ pub(super) struct Rooms {
     order: VecDeque<RoomId>,
     asked: HashMap<RoomId, Asked>,
     questions: JoinSet<(RoomId, Result<RoomFacts, RoomError>)>,
+    /// The rooms of two that calls were placed in.
+    direct: HashMap<MatrixId, RoomId>,
+    /// Who has come lately, and where: what is found out about a room may be older.
+    came: VecDeque<(RoomId, MatrixId)>,
     joins: JoinSet<()>,
 }
 
@@ -139,6 +145,7 @@ impl Rooms {
     pub(super) fn left(&mut self, room: &RoomId) {
         self.forget(room);
         self.asked.remove(room);
+        self.direct.retain(|_, it| it != room);
     }
 
     /// Something in this room may have changed.
@@ -160,6 +167,26 @@ impl Rooms {
         }
         self.order.push_back(room.clone());
         self.known.insert(room, (facts, clock::now()));
+    }
+
+    /// A call is placed in a room of two.
+    pub(super) fn found(&mut self, user: &MatrixId, room: &RoomId, facts: KnownFacts) {
+        if self.direct.len() >= MAX_KNOWN {
+            self.direct.clear();
+        }
+        self.direct.insert(user.clone(), room.clone());
+        self.know(room.clone(), facts);
+    }
+
+    /// The room of two with somebody, as far as it is known to be one still.
+    pub(super) fn direct(&self, user: &MatrixId) -> Option<(RoomId, KnownFacts)> {
+        let room = self.direct.get(user)?;
+        Some((room.clone(), self.facts(room, clock::now())?))
+    }
+
+    /// Whether somebody has come to a room lately.
+    pub(super) fn has_come(&self, room: &RoomId, user: &MatrixId) -> bool {
+        self.came.iter().any(|(of, who)| of == room && who == user)
     }
 
     /// Accepts an invitation, elsewhere.
@@ -249,8 +276,17 @@ impl Rooms {
             RoomEventContent::Member { user, membership } => {
                 self.forget(&room);
                 match membership {
-                    Membership::Joined => Some(RoomInput::Joined(room, user)),
-                    Membership::Left => Some(RoomInput::Left(room, user)),
+                    Membership::Joined => {
+                        if self.came.len() >= MAX_CAME {
+                            self.came.pop_front();
+                        }
+                        self.came.push_back((room.clone(), user.clone()));
+                        Some(RoomInput::Joined(room, user))
+                    }
+                    Membership::Left => {
+                        self.came.retain(|(of, who)| *of != room || *who != user);
+                        Some(RoomInput::Left(room, user))
+                    }
                     Membership::Invited => None,
                 }
             }

@@ -250,11 +250,22 @@ impl Account {
         peer: &MatrixId,
         users: &BTreeSet<OwnedUserId>,
     ) -> Result<(), ServerError> {
-        for user in users {
-            self.query_keys(user).await?;
-        }
+        // A call waits for it, so nobody waits for the other.
+        let (peer_asked, own_asked) = tokio::join!(
+            self.query_keys_of(users.iter().nth(0)),
+            self.query_keys_of(users.iter().nth(1)),
+        );
+        peer_asked?;
+        own_asked?;
         self.syncer().room_memory().note_prepared(room, peer);
         Ok(())
+    }
+
+    async fn query_keys_of(&self, user: Option<&OwnedUserId>) -> Result<(), ServerError> {
+        match user {
+            Some(user) => self.query_keys(user).await,
+            None => Ok(()),
+        }
     }
 
     /// Whose devices get the key of a room.
