@@ -2,7 +2,10 @@
 //!
 //! * [`Synapse`]: a homeserver of a pinned version in a virtual environment of its own, on a free port of the loopback
 //!   interface, which never talks to anybody else and dies with the process that started it;
-//! * [`DatabaseSnapshot`]: what a homeserver's database holds at one moment, and what a call added to it;
+//! * [`Dendrite`]: another homeserver, built from its Go module of a pinned version, likewise;
+//! * [`Homeserver`]: what a test asks of either;
+//! * [`Federation`]: two homeservers, of whatever kinds, whose users reach each other;
+//! * [`DatabaseSnapshot`]: what a homeserver's databases hold at one moment, and what a call added to it;
 //! * [`HostileHomeserver`]: one that answers with anything at all: without end, compressed, cut off;
 //! * [`TlsFront`]: a self-signed `https` door in front of a plain server;
 //! * [`WebServer`]: an HTTP server that answers as it is told, and leads the rest to another one;
@@ -29,6 +32,11 @@ mod browser;
 mod connect_proxy;
 mod coturn;
 mod database_snapshot;
+mod dendrite;
+mod dendrite_config;
+mod federation;
+mod go_program;
+mod homeserver;
 mod homeserver_config;
 mod hostile_homeserver;
 mod http;
@@ -51,7 +59,13 @@ pub use browser::{Browser, BrowserError, chromium};
 pub use connect_proxy::ConnectProxy;
 pub use coturn::{Coturn, CoturnError, CoturnUsers};
 pub use database_snapshot::{ALLOWED, Allowed, DatabaseSnapshot, Difference, Report};
-pub use homeserver_config::{Registration, SynapseOptions, TurnServers};
+pub use dendrite::{Dendrite, DendriteError};
+pub use federation::Federation;
+pub use go_program::GoError;
+pub use homeserver::{Homeserver, HomeserverError, HomeserverKind};
+pub use homeserver_config::{
+    FederationOptions, HomeserverOptions, Registration, SynapseOptions, TurnServers,
+};
 pub use hostile_homeserver::{Answer, HostileHomeserver};
 pub use js_sdk::{
     JsSdk, JsSdkCall, JsSdkCallState, JsSdkCallStatus, JsSdkCallStep, JsSdkDevice, JsSdkError,
