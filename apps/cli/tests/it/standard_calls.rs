@@ -10,6 +10,8 @@ use crate::talker::last;
 mod consent;
 mod endings;
 mod heard;
+#[cfg(unix)]
+mod screen;
 
 /// Whoever is called may be called in a room.
 const ANY: [&str; 2] = ["--require", "any"];
