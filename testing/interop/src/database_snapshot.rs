@@ -157,6 +157,24 @@ impl DatabaseSnapshot {
         Ok(Self { tables })
     }
 
+    /// Reads several databases whose tables have different names; of those that are in more than one, the rows are put together.
+    ///
+    /// # Errors
+    ///
+    /// When one cannot be read.
+    pub fn read_all(paths: &[impl AsRef<Path>]) -> Result<Self, rusqlite::Error> {
+        let mut whole = Self::default();
+        for path in paths {
+            for (name, table) in Self::read(path.as_ref())?.tables {
+                let rows = &mut whole.tables.entry(name).or_default().rows;
+                for (key, more) in table.rows {
+                    rows.entry(key).or_default().extend(more);
+                }
+            }
+        }
+        Ok(whole)
+    }
+
     /// The number of rows in a table; `None` if there is no such table.
     #[must_use]
     pub fn row_count(&self, table: &str) -> Option<usize> {
@@ -433,6 +451,29 @@ mod tests {
             .unwrap();
         let report = before.compare(&DatabaseSnapshot::read(&path).unwrap());
         assert_eq!(report.unexplained_count(), 1);
+    }
+
+    #[test]
+    fn several_databases_are_read_as_one() {
+        let (_first, connection, first) = database();
+        let (_second, other, second) = database();
+        other
+            .execute_batch("DROP TABLE user_ips; CREATE TABLE rooms (id TEXT)")
+            .unwrap();
+        let both = [first, second];
+        let before = DatabaseSnapshot::read_all(&both).unwrap();
+        assert_eq!(before.row_count("events"), Some(2));
+        assert_eq!(before.row_count("user_ips"), Some(0));
+        assert_eq!(before.row_count("rooms"), Some(0));
+        connection
+            .execute_batch("INSERT INTO events VALUES ('here')")
+            .unwrap();
+        other
+            .execute_batch("INSERT INTO rooms VALUES ('there')")
+            .unwrap();
+        let report = before.compare(&DatabaseSnapshot::read_all(&both).unwrap());
+        let found: Vec<String> = report.unexplained().map(ToString::to_string).collect();
+        assert_eq!(found, ["events: added body=here", "rooms: added id=there"]);
     }
 
     #[test]

@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod dendrite;
+mod federation;
+mod js_sdk;
+mod matrix_client;
 #[cfg(target_os = "linux")]
 mod network;
 mod synapse;
