@@ -146,6 +146,12 @@ impl Run {
         Ok(())
     }
 
+    /// Whether a call that may be placed has to be agreed to first.
+    fn has_to_ask(&self, person: &Person) -> bool {
+        callee(person, &self.plan.media, &self.people.known()).is_ok()
+            && self.people.lacks_consent(person, self.plan.asked)
+    }
+
     async fn until_ending(&mut self, signals: &mut Signals) -> Ending {
         let mut ticks = tokio::time::interval(TICK);
         loop {
