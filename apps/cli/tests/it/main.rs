@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod account;
+#[cfg(unix)]
 mod account_profile;
 mod calls;
 #[cfg(target_os = "linux")]
