@@ -33,6 +33,7 @@ mod manual;
 #[cfg(target_os = "linux")]
 mod networks;
 mod notification;
+mod ordinary;
 mod pictures;
 mod policy;
 #[cfg(unix)]
