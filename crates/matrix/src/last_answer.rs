@@ -33,7 +33,6 @@ mod tests {
 
     #[test]
     fn what_comes_has_come_since_the_last_answer_or_just_now_and_of_the_first_nobody_knows() {
-        #[expect(clippy::disallowed_methods, reason = "any time will do")]
         let start = Instant::now();
         let at = |milliseconds| start + Duration::from_millis(milliseconds);
         let last = LastAnswer::default();
