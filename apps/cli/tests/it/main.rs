@@ -32,6 +32,7 @@ mod manual;
 #[cfg(target_os = "linux")]
 mod networks;
 mod notification;
+mod peers;
 mod pictures;
 mod policy;
 #[cfg(unix)]

@@ -12,13 +12,13 @@ use crate::talker::{Talker, homeserver, last};
 const PASSWORD: &str = "a password of their own";
 
 /// Somebody with an ordinary account, as any Matrix client makes one.
-struct Ordinary {
-    machine: Machine,
-    matrix_id: String,
+pub(crate) struct Ordinary {
+    pub(crate) machine: Machine,
+    pub(crate) matrix_id: String,
 }
 
 impl Ordinary {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let (machine, id) = Machine::with_identity();
         let user = format!("{name}_{}", &id[..16]);
         register(&user);
