@@ -6,13 +6,14 @@
 mod course;
 mod ends;
 mod recording;
+mod relayed;
 mod several;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use securecall_interop::{JsSdk, JsSdkCall, JsSdkCallState, JsSdkDevice, JsSdkLogin};
+use securecall_interop::{JsSdk, JsSdkCall, JsSdkCallState, JsSdkDevice, JsSdkLogin, Synapse};
 use serde_json::Value;
 
 use self::recording::Recording;
@@ -34,11 +35,23 @@ fn browser() -> &'static JsSdk {
 
 /// A new user of Element, with one device.
 fn element() -> JsSdkDevice {
+    element_at(homeserver(), false)
+}
+
+/// The same at another homeserver, with calls by its TURN servers only if that is wanted.
+fn element_at(homeserver: &Synapse, force_turn: bool) -> JsSdkDevice {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let user = format!("element{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-    let homeserver = homeserver().base_url();
-    browser().register(&homeserver, &user, PASSWORD).unwrap();
-    device_of(&user)
+    let url = homeserver.base_url();
+    browser().register(&url, &user, PASSWORD).unwrap();
+    let login = JsSdkLogin {
+        homeserver: &url,
+        user: &user,
+        password: PASSWORD,
+        hertz: THEIR_TONE,
+        force_turn,
+    };
+    browser().log_in(&login).unwrap()
 }
 
 /// A new device of a user of Element.
@@ -66,16 +79,31 @@ impl Pair {
     /// Element has made the room, and the listener, who takes calls of strangers, came.
     fn new(encrypted: bool, answer: &str) -> Self {
         let ours = Ordinary::new("ada");
+        let options = ["--answer", answer, "--route", "direct"];
+        Self::of(homeserver(), ours, element(), encrypted, &options)
+    }
+
+    /// The same of these two, the first of whom listens with these options.
+    fn of(
+        homeserver: &Synapse,
+        ours: Ordinary,
+        theirs: JsSdkDevice,
+        encrypted: bool,
+        options: &[&str],
+    ) -> Self {
         let recording = ours.machine.file("heard.wav", "");
         // Nobody asks before its own calls.
-        let listen = ["listen", "--answer", answer, "--require", "any"];
+        let listen = [&["listen", "--require", "any"], options].concat();
         let mut listener = talk(&ours, &recording, &listen);
         listener.wait_for("ready");
-        let theirs = element();
         let room = theirs
             .create_direct_room(&ours.matrix_id, encrypted)
             .unwrap();
         theirs.wait_for_member(&room, &ours.matrix_id).unwrap();
+        // Whoever calls before that is noted makes another room.
+        homeserver
+            .wait_for_account_data(&ours.matrix_id, "m.direct", &room)
+            .unwrap();
         Self {
             ours,
             listener,
@@ -133,14 +161,11 @@ impl Pair {
 }
 
 /// Runs `call` or `listen` with our tone, and records what it hears.
-fn talk(ours: &Ordinary, recording: &PathBuf, arguments: &[&str]) -> Talker {
+fn talk(ours: &Ordinary, recording: &Path, arguments: &[&str]) -> Talker {
     let tone = format!("tone:{OUR_TONE}");
     let audio = ["--mic", &tone, "--speaker", text(recording)];
-    let direct = ["--json", "--route", "direct"];
-    Talker::start(
-        ours.machine
-            .command(&[&direct[..1], arguments, &audio, &direct[1..]].concat()),
-    )
+    let arguments = [&["--json"], arguments, &audio].concat();
+    Talker::start(ours.machine.command(&arguments))
 }
 
 /// Who it is with, and that nothing is claimed of them.

@@ -4,6 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::Stdio;
 
+use securecall_interop::Synapse;
 use serde_json::Value;
 
 use crate::command::{Machine, end, expect};
@@ -19,11 +20,26 @@ pub(crate) struct Ordinary {
 
 impl Ordinary {
     pub(crate) fn new(name: &str) -> Self {
+        Self::of(homeserver(), name)
+    }
+
+    /// A new user of a homeserver that lets everybody in.
+    pub(crate) fn of(homeserver: &Synapse, name: &str) -> Self {
         let (machine, id) = Machine::with_identity();
         let user = format!("{name}_{}", &id[..16]);
-        register(&user);
-        let matrix_id = format!("@{user}:{}", homeserver().server_name());
-        let url = homeserver().base_url();
+        register(homeserver, &user);
+        let matrix_id = format!("@{user}:{}", homeserver.server_name());
+        Self::logged_in(machine, homeserver, matrix_id)
+    }
+
+    /// Another device of the same account.
+    pub(crate) fn another_device(&self) -> Self {
+        let (machine, _) = Machine::with_identity();
+        Self::logged_in(machine, homeserver(), self.matrix_id.clone())
+    }
+
+    fn logged_in(machine: Machine, homeserver: &Synapse, matrix_id: String) -> Self {
+        let url = homeserver.base_url();
         let login = [
             "--json",
             "login",
@@ -49,11 +65,11 @@ impl Ordinary {
 }
 
 /// Makes an account over plain HTTP, as this homeserver lets everybody do.
-fn register(user: &str) {
+fn register(homeserver: &Synapse, user: &str) {
     let body = format!(
         r#"{{"username": "{user}", "password": "{PASSWORD}", "auth": {{"type": "m.login.dummy"}}}}"#
     );
-    let address = homeserver().address();
+    let address = homeserver.address();
     let mut stream = TcpStream::connect(address).unwrap();
     write!(
         stream,

@@ -59,7 +59,14 @@ fn we_call_element_in_an_encrypted_room_and_it_hangs_up() {
 fn a_user_of_element_who_has_no_room_with_us_is_invited_to_an_encrypted_one_and_rings() {
     let (ours, theirs) = (Ordinary::new("ada"), element());
     let recording = ours.machine.file("heard.wav", "");
-    let call = ["call", theirs.user_id(), "--require", "any"];
+    let call = [
+        "call",
+        theirs.user_id(),
+        "--require",
+        "any",
+        "--route",
+        "direct",
+    ];
     let mut caller = talk(&ours, &recording, &call);
     caller.wait_for("inviting");
     let room = theirs.join_invite(&ours.matrix_id).unwrap();

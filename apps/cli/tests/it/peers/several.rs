@@ -2,7 +2,7 @@
 
 use securecall_interop::JsSdkCallState;
 
-use super::{OUR_TONE, Pair, device_of, element, end_of, is_standard};
+use super::{OUR_TONE, Pair, device_of, element, end_of, is_standard, talk};
 
 /// Both dial at once. With `invitee` matrix-js-sdk sees it; Element Web names none, and then only we do.
 fn glare(names_invitee: bool) {
@@ -57,6 +57,26 @@ fn of_two_devices_of_element_one_answers_and_the_other_stops_ringing() {
     assert_eq!(end_of(&first).1, "answered_elsewhere");
     second.hang_up().unwrap();
     pair.ended(&second, "remote_hangup");
+}
+
+#[test]
+fn of_two_devices_of_ours_one_answers_and_the_other_stops_ringing() {
+    let mut pair = Pair::new(true, "ask");
+    let other = pair.ours.another_device();
+    let recording = other.machine.file("heard.wav", "");
+    let mut other = talk(&other, &recording, &["listen", "--route", "direct"]);
+    other.wait_for("ready");
+    let call = pair.theirs.place_call(&pair.room, None).unwrap();
+    is_standard(&other.wait_for("incoming"), &pair.theirs);
+    pair.listener.wait_for("incoming");
+    pair.listener.order("answer");
+    pair.is_up(&call);
+    other.wait_for("answered_elsewhere");
+    assert_eq!(other.wait_for("ended")["reason"], "answered_elsewhere");
+    other.order("quit");
+    assert_eq!(other.end().0, 0);
+    call.hang_up().unwrap();
+    pair.ended(&call, "remote_hangup");
 }
 
 #[test]
