@@ -34,6 +34,7 @@ mod manual;
 mod networks;
 mod notification;
 mod ordinary;
+mod peers;
 mod pictures;
 mod policy;
 #[cfg(unix)]
