@@ -8,3 +8,5 @@ mod synapse;
 mod tls_front;
 mod udp_forwarder;
 mod web_server;
+#[cfg(unix)]
+mod webrtcbin;
