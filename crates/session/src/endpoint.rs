@@ -4,6 +4,7 @@ mod admission;
 mod arrived;
 mod clock_replies;
 mod commands;
+mod early_candidates;
 mod inputs;
 mod reports;
 mod room_admission;
@@ -21,6 +22,7 @@ use web_time::Instant;
 
 use self::arrived::Arrived;
 use self::clock_replies::ClockReplies;
+use self::early_candidates::EarlyCandidates;
 use self::reports::Reports;
 use self::room_admission::RoomArrived;
 use self::room_calls::RoomCalls;
@@ -67,6 +69,7 @@ pub struct Endpoint {
     sealed_calls: SealedCalls,
     arrived: VecDeque<Arrived>,
     room_calls: RoomCalls,
+    early_candidates: EarlyCandidates,
     room_arrived: VecDeque<RoomArrived>,
     stranger_rings: Budget,
     busy_replies: Budget,
@@ -107,6 +110,7 @@ impl Endpoint {
             sealed_calls: SealedCalls::default(),
             arrived: VecDeque::new(),
             room_calls: RoomCalls::default(),
+            early_candidates: EarlyCandidates::default(),
             room_arrived: VecDeque::new(),
             stranger_rings: Budget::new(STRANGER_RINGS, STRANGER_RING_INTERVAL),
             busy_replies: Budget::new(BUSY_REPLIES, BUSY_REPLY_INTERVAL),
