@@ -64,5 +64,5 @@ pub use udp_forwarder::{Flow, PacketClass, UdpForwarder};
 pub use venv::{ScriptError, VenvError};
 pub use web_server::{Request, WebServer};
 #[cfg(unix)]
-pub use webrtcbin::{Manner, WebrtcbinDevice, WebrtcbinError};
+pub use webrtcbin::{Certificate, Manner, WebrtcbinDevice, WebrtcbinError};
 pub use zxing_cpp::texts_by_zxing_cpp;

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::pem::pem;
+
 /// Debian's, which has GStreamer's bindings: another one in the `PATH` has not.
 const PYTHON: &str = "/usr/bin/python3";
 const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/webrtcbin");
@@ -33,6 +35,24 @@ pub enum Manner {
     Nheko,
     /// An application of matrix-dart-sdk 10.0, as FluffyChat up to 2.9.
     Dart,
+}
+
+impl Manner {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Nheko => "nheko",
+            Self::Dart => "dart",
+        }
+    }
+}
+
+/// What a [`WebrtcbinDevice`] shows in DTLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Certificate {
+    /// GStreamer's own: of an RSA key.
+    Rsa,
+    /// Of a key as browsers and libwebrtc have it: ECDSA with P-256.
+    Ecdsa,
 }
 
 /// Why such a client does not run, or has not told what was waited for.
@@ -66,23 +86,39 @@ pub struct WebrtcbinDevice {
     directory: TempDir,
 }
 
+impl Certificate {
+    /// With its private key; nothing for GStreamer's own.
+    fn pem(self) -> io::Result<String> {
+        if self == Self::Rsa {
+            return Ok(String::new());
+        }
+        let pair = rcgen::generate_simple_self_signed(["WebRTC".to_owned()]);
+        let pair = pair.map_err(io::Error::other)?;
+        Ok([
+            pem("CERTIFICATE", pair.cert.der()),
+            pem("PRIVATE KEY", &pair.signing_key.serialize_der()),
+        ]
+        .concat())
+    }
+}
+
 impl WebrtcbinDevice {
     /// Starts one, whose microphone hears a tone of so many Hz at a quarter of full scale.
     ///
     /// # Errors
     ///
     /// Python or GStreamer's bindings are not installed.
-    pub fn start(manner: Manner, hertz: u32) -> Result<Self, WebrtcbinError> {
+    pub fn start(
+        manner: Manner,
+        certificate: Certificate,
+        hertz: u32,
+    ) -> Result<Self, WebrtcbinError> {
         let directory = tempfile::tempdir()?;
         let log = File::create(directory.path().join("log"))?;
         let mut process = Command::new(PYTHON)
             // No compiled files in the checkout.
             .args(["-B", PROGRAM])
-            .arg(match manner {
-                Manner::Nheko => "nheko",
-                Manner::Dart => "dart",
-            })
-            .arg(hertz.to_string())
+            .args([manner.name(), &hertz.to_string(), &certificate.pem()?])
             .env_remove("PYTHONPATH")
             .env_remove("PYTHONHOME")
             .stdin(Stdio::piped())

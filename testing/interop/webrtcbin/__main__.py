@@ -1,9 +1,9 @@
 """A small Matrix client for tests, with the manners of Nheko or of matrix-dart-sdk, whose media engine is GStreamer's.
 
-    python3 DIRECTORY (nheko|dart) HERTZ
+    python3 DIRECTORY (nheko|dart) HERTZ CERTIFICATE
 
 Orders come on standard input and events go to standard output, one JSON object a line. Its microphone hears a tone of so many
-Hz. It ends with its standard input.
+Hz. CERTIFICATE is what DTLS shows, in PEM with its private key, or empty for GStreamer's own. It ends with its standard input.
 
 | order | event that comes of it |
 | --- | --- |
@@ -26,6 +26,7 @@ import traceback
 
 from gi.repository import GLib
 
+import connection
 import dart
 import homeserver
 import nheko
@@ -36,10 +37,17 @@ MANNERS = {"nheko": nheko.Nheko, "dart": dart.Dart}
 class Peer:
     """The client: its account, and what goes in and out."""
 
-    def __init__(self, manner, hertz):
-        self.hertz = hertz
+    def __init__(self, manner, hertz, certificate):
+        self._hertz = hertz
+        self._certificate = certificate
         self.server = None
         self._manner = MANNERS[manner](self)
+
+    def connect(self, call, channels, payload_type):
+        """A peer connection of a call."""
+        return connection.Connection(
+            call, self._hertz, channels, payload_type, self._certificate
+        )
 
     def tell(self, event, **fields):
         """Only from the main loop, so that no line is torn."""
@@ -92,7 +100,7 @@ class Peer:
 
 def main():
     loop = GLib.MainLoop()
-    peer = Peer(sys.argv[1], float(sys.argv[2]))
+    peer = Peer(sys.argv[1], float(sys.argv[2]), sys.argv[3])
     # What goes wrong in a callback would only be printed.
     sys.excepthook = lambda *error: peer.failed("".join(traceback.format_exception(*error)))
 

@@ -31,8 +31,9 @@ _TYPES = {
 class Connection:
     """It tells `owner` by `negotiation_needed`, `candidate_found`, `gathered`, `ice_changed`, `audio_came`, `heard`, `broken`."""
 
-    def __init__(self, owner, hertz, channels, payload_type):
+    def __init__(self, owner, hertz, channels, payload_type, certificate):
         self._owner = owner
+        self._certificate = certificate
         self._sound = bytearray()
         self._pipeline = Gst.parse_launch(
             f"audiotestsrc is-live=true wave=sine freq={hertz} volume={AMPLITUDE}"
@@ -42,6 +43,7 @@ class Connection:
             " ! webrtcbin name=webrtcbin bundle-policy=max-bundle"
         )
         self._webrtc = self._pipeline.get_by_name("webrtcbin")
+        self._webrtc.connect("deep-element-added", self._element_added)
         self._webrtc.connect(
             "on-negotiation-needed", lambda *_: self._tell("negotiation_needed")
         )
@@ -114,6 +116,11 @@ class Connection:
     def _call(self, then, *arguments):
         if self._owner is not None:
             then(*arguments)
+
+    def _element_added(self, _, __, element):
+        # Of itself GStreamer makes an RSA key (gstdtlscertificate.c).
+        if self._certificate and element.get_name().startswith("dtlssrtpdec"):
+            element.set_property("pem", self._certificate)
 
     def _gathering(self, webrtc, _):
         state = webrtc.get_property("ice-gathering-state")

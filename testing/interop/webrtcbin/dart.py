@@ -148,7 +148,7 @@ class Call:
             self._connect(OPUS_PAYLOAD_TYPE)
 
     def _connect(self, payload_type):
-        self._connection = connection.Connection(self, self._peer.hertz, CHANNELS, payload_type)
+        self._connection = self._peer.connect(self, CHANNELS, payload_type)
         self._connection.start()
 
     def ring(self, content, offer):

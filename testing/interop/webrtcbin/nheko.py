@@ -103,7 +103,7 @@ class Nheko:
     # What its media engine tells.
 
     def _start(self, payload_type):
-        self._connection = connection.Connection(self, self._peer.hertz, CHANNELS, payload_type)
+        self._connection = self._peer.connect(self, CHANNELS, payload_type)
         self._state = State.INITIATED
         self._connection.start()
 

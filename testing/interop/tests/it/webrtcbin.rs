@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use securecall_interop::{Manner, Synapse, SynapseOptions, WebrtcbinDevice};
+use securecall_interop::{Certificate, Manner, Synapse, SynapseOptions, WebrtcbinDevice};
 use serde_json::{Value, json};
 
 fn homeserver() -> &'static Synapse {
@@ -12,8 +12,12 @@ fn homeserver() -> &'static Synapse {
 
 /// Two users in a direct room; the first has a microphone of 440 Hz, the other one of 660 Hz.
 fn pair(manner: Manner, names: [&str; 2]) -> (WebrtcbinDevice, WebrtcbinDevice, String) {
-    let mut caller = WebrtcbinDevice::start(manner, 440).unwrap();
-    let mut callee = WebrtcbinDevice::start(manner, 660).unwrap();
+    let certificate = match manner {
+        Manner::Nheko => Certificate::Rsa,
+        Manner::Dart => Certificate::Ecdsa,
+    };
+    let mut caller = WebrtcbinDevice::start(manner, certificate, 440).unwrap();
+    let mut callee = WebrtcbinDevice::start(manner, certificate, 660).unwrap();
     let url = homeserver().base_url();
     caller.register(&url, names[0]).unwrap();
     let user = callee.register(&url, names[1]).unwrap();
@@ -169,7 +173,7 @@ fn a_dart_drops_what_comes_before_the_invite_and_tells_nobody_that_it_is_busy() 
     let invite = callee.wait_for_event("received", "m.call.invite").unwrap();
     callee.wait_for("ringing").unwrap();
     let user = invite["invitee"].as_str().unwrap();
-    let mut third = WebrtcbinDevice::start(Manner::Dart, 550).unwrap();
+    let mut third = WebrtcbinDevice::start(Manner::Dart, Certificate::Ecdsa, 550).unwrap();
     third.register(&homeserver().base_url(), "dart-i").unwrap();
     let another_room = third.room_with(user).unwrap();
     third.wait_until_joined(&another_room, user).unwrap();
