@@ -5,6 +5,9 @@ pad that comes. All that is told comes in the main loop, where everything else o
 """
 
 import array
+import base64
+import hashlib
+import re
 
 import gi
 
@@ -69,7 +72,12 @@ class Connection:
             # The description lives in the reply: without a name for it, both are gone at once.
             reply = promise.get_reply()
             description = reply.get_value(kind)
-            GLib.idle_add(self._call, then, description.sdp.as_text())
+            sdp = description.sdp.as_text()
+            if self._certificate:
+                # webrtcbin asked for the fingerprint before the certificate was set.
+                line = f"a=fingerprint:sha-256 {_fingerprint(self._certificate)}"
+                sdp = re.sub("a=fingerprint:sha-256 [0-9A-F:]+", line, sdp)
+            GLib.idle_add(self._call, then, sdp)
 
         promise = Gst.Promise.new_with_change_func(made, None)
         self._webrtc.emit(f"create-{kind}", None, promise)
@@ -170,6 +178,13 @@ class Connection:
 def _description(kind, sdp):
     _, message = GstSdp.SDPMessage.new_from_text(sdp)
     return GstWebRTC.WebRTCSessionDescription.new(_TYPES[kind], message)
+
+
+def _fingerprint(pem):
+    """Of the first certificate (RFC 8122)."""
+    body = pem.split("-----BEGIN CERTIFICATE-----")[1].split("-----")[0]
+    digest = hashlib.sha256(base64.b64decode(body)).digest()
+    return ":".join(f"{byte:02X}" for byte in digest)
 
 
 def audio_of(sdp):
