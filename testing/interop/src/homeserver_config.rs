@@ -23,6 +23,8 @@ pub struct SynapseOptions {
     pub registration: Registration,
     /// The TURN servers it names, if it has any.
     pub turn: Option<TurnServers>,
+    /// Whether it keeps pictures.
+    pub media: bool,
 }
 
 /// TURN servers as a homeserver is told of them.
@@ -42,6 +44,7 @@ impl Default for SynapseOptions {
             server_name: "homeserver.test".to_owned(),
             registration: Registration::Open,
             turn: None,
+            media: false,
         }
     }
 }
@@ -55,6 +58,7 @@ pub(crate) fn homeserver_yaml(options: &SynapseOptions, port: u16, data: &Path) 
         server_name,
         registration,
         turn,
+        media,
     } = options;
     let open = *registration != Registration::Closed;
     let token = matches!(registration, Registration::Token(_));
@@ -87,7 +91,7 @@ database:
   args: {{database: "{data}/homeserver.db"}}
 log_config: "{data}/log.yaml"
 media_store_path: "{data}/media"
-enable_media_repo: false
+enable_media_repo: {media}
 url_preview_enabled: false
 push: {{enabled: false}}
 enable_registration: {open}
