@@ -186,6 +186,22 @@ impl Synapse {
         self.data.path().join("media")
     }
 
+    /// What a user has stored of this type (`m.direct` for instance), as JSON.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub fn account_data(&self, user: &str, kind: &str) -> Result<Option<String>, SynapseError> {
+        let database = Connection::open(self.database_path())?;
+        database.busy_timeout(Duration::from_secs(10))?;
+        let sql = "SELECT content FROM account_data WHERE user_id = ?1 AND account_data_type = ?2";
+        let row = database.query_row(sql, [user, kind], |row| row.get(0));
+        match row {
+            Err(rusqlite::Error::QueryReturnedNoRows) => Ok(None),
+            row => Ok(Some(row?)),
+        }
+    }
+
     /// Where Synapse writes its log, for whoever looks into a failure.
     #[must_use]
     pub fn log_path(&self) -> PathBuf {
