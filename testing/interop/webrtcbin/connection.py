@@ -103,10 +103,6 @@ class Connection:
         """As Nheko does it: silence is sent."""
         self._pipeline.get_by_name("microphone").set_property("mute", muted)
 
-    def is_gathering(self):
-        state = self._webrtc.get_property("ice-gathering-state")
-        return state == GstWebRTC.WebRTCICEGatheringState.GATHERING
-
     def close(self):
         """Nothing is told after it."""
         self._owner = None

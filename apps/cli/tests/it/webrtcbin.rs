@@ -6,6 +6,7 @@ mod nheko;
 mod recording;
 
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -35,6 +36,11 @@ struct Pair {
 
 impl Pair {
     fn new(manner: Manner) -> Self {
+        Self::with(manner, "direct", |_| ())
+    }
+
+    /// Where our listener goes by this route, and has these settings.
+    fn with(manner: Manner, route: &str, settings: impl FnOnce(&mut Command)) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let user = User::new();
         let name = format!("webrtcbin{}", NUMBER.fetch_add(1, Ordering::Relaxed));
@@ -43,15 +49,13 @@ impl Pair {
         user.machine.json(&add);
         user.machine.json(&["contact", "require", "peer", "any"]);
         let speaker = user.machine.file("heard.wav", "");
-        let mut listener = user.start(&[
-            "listen",
-            "--route",
-            "direct",
-            "--mic",
-            &format!("tone:{OURS}"),
-            "--speaker",
-            text(&speaker),
-        ]);
+        let tone = format!("tone:{OURS}");
+        let mut listen = user.machine.command(&["--json", "listen"]);
+        listen
+            .args(["--route", route, "--mic", &tone])
+            .args(["--speaker", text(&speaker)]);
+        settings(&mut listen);
+        let mut listener = Talker::start(listen);
         listener.wait_for("ready");
         let mut peer = WebrtcbinDevice::start(manner, Certificate::Ecdsa, THEIRS).unwrap();
         let registered = peer.register(&homeserver().base_url(), &name).unwrap();

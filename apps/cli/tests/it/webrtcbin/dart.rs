@@ -68,3 +68,22 @@ fn dart_and_we_see_each_other_muted() {
     pair.peer.tell("hang_up").unwrap();
     pair.is_over("remote_hangup", "user_hangup");
 }
+
+/// It does not send them again; to a relay's address of ours nothing would get through but from addresses that were named.
+#[test]
+fn dart_says_its_candidates_before_its_invite_and_they_count() {
+    let mut pair = Pair::with(Manner::Dart, "direct", |listen| {
+        listen.env("SECURECALL_LOG", "securecall_driver=debug");
+    });
+    pair.they_call();
+    let said = pair.peer.so_far().iter().filter(|it| it["event"] == "said");
+    let first = said.map(|it| it["type"].clone()).next();
+    assert_eq!(first.unwrap(), "m.call.candidates");
+    pair.answer();
+    pair.peer.tell("hang_up").unwrap();
+    pair.is_over("remote_hangup", "user_hangup");
+    pair.listener.order("quit");
+    let log = pair.listener.end_with_log();
+    // Those of TCP, which webrtcbin has.
+    assert!(log.contains("a candidate of the peer cannot be used"));
+}
