@@ -197,6 +197,22 @@ impl Synapse {
         self.data.path().join("media")
     }
 
+    /// What a user has stored of this type (`m.direct` for instance), as JSON.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub fn account_data(&self, user: &str, kind: &str) -> Result<Option<String>, SynapseError> {
+        let database =
+            Connection::open_with_flags(self.database_path(), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        database.busy_timeout(Duration::from_secs(10))?;
+        let mut statement = database.prepare(
+            "SELECT content FROM account_data WHERE user_id = ?1 AND account_data_type = ?2",
+        )?;
+        let content = statement.query_row([user, kind], |row| row.get(0));
+        Ok(content.optional()?)
+    }
+
     /// Waits until account data of a user holds a text: what a client has noted comes to be known by no event.
     ///
     /// # Errors
@@ -208,17 +224,9 @@ impl Synapse {
         kind: &str,
         text: &str,
     ) -> Result<(), SynapseError> {
-        let database =
-            Connection::open_with_flags(self.database_path(), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        database.busy_timeout(Duration::from_secs(10))?;
-        let mut statement = database.prepare(
-            "SELECT content FROM account_data WHERE user_id = ?1 AND account_data_type = ?2",
-        )?;
         let deadline = Instant::now() + NOTED_WITHIN;
         loop {
-            let content: Option<String> = statement
-                .query_row([user, kind], |row| row.get(0))
-                .optional()?;
+            let content = self.account_data(user, kind)?;
             if content.is_some_and(|content| content.contains(text)) {
                 return Ok(());
             }

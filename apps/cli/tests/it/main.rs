@@ -60,3 +60,5 @@ mod usage;
 mod verification;
 mod waiting;
 mod web_names;
+#[cfg(target_os = "linux")]
+mod webrtcbin;

@@ -149,7 +149,13 @@ impl Ordinary {
 }
 
 /// One request of the client-server API over plain HTTP; 1.0, so that the answer comes in one piece.
-fn ask(address: SocketAddr, method: &str, path: &str, access_token: Option<&str>, body: &Value) -> Value {
+fn ask(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    access_token: Option<&str>,
+    body: &Value,
+) -> Value {
     let body = match body {
         Value::Null => String::new(),
         body => body.to_string(),

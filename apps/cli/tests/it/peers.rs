@@ -99,7 +99,9 @@ impl Pair {
         let room = theirs
             .create_direct_room(&ours.account.matrix_id, encrypted)
             .unwrap();
-        theirs.wait_for_member(&room, &ours.account.matrix_id).unwrap();
+        theirs
+            .wait_for_member(&room, &ours.account.matrix_id)
+            .unwrap();
         // Whoever calls before that is noted makes another room.
         homeserver
             .wait_for_account_data(&ours.account.matrix_id, "m.direct", &room)

@@ -87,7 +87,9 @@ fn a_call_while_we_are_in_one_is_told_that_we_are_busy_and_the_one_goes_on() {
     let room = third
         .create_direct_room(&pair.ours.account.matrix_id, true)
         .unwrap();
-    third.wait_for_member(&room, &pair.ours.account.matrix_id).unwrap();
+    third
+        .wait_for_member(&room, &pair.ours.account.matrix_id)
+        .unwrap();
     let refused = third.place_call(&room, None).unwrap();
     assert_eq!(
         end_of(&refused),
