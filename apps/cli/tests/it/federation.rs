@@ -41,7 +41,7 @@ impl Servers {
         Federation::start([HomeserverKind::Synapse, second]).unwrap()
     }
 
-    fn sides<'a>(self, [first, second]: [&'a dyn Homeserver; 2]) -> [&'a dyn Homeserver; 2] {
+    fn sides(self, [first, second]: [&dyn Homeserver; 2]) -> [&dyn Homeserver; 2] {
         match self {
             Self::Synapses | Self::SynapseToDendrite => [first, second],
             Self::DendriteToSynapse => [second, first],

@@ -45,22 +45,18 @@ fn kept_after_a_call(servers: Servers) -> [Vec<String>; 2] {
     let (ada, bo) = User::acquainted_at(sides);
     let before = sides.map(settled);
     talk(&ada, &bo);
-    let others = [(&bo, &ada), (&ada, &bo)];
-    let give_up_at = Instant::now() + PATIENCE;
-    let mut kept = [Vec::new(), Vec::new()];
-    for (index, (other, own)) in others.into_iter().enumerate() {
-        kept[index] = loop {
+    let kept_by = |index: usize, own: &User, other: &User| {
+        wait_until(|| {
             let report = before[index].compare(&sides[index].snapshot().unwrap());
             let rows: Vec<&Difference> = report.unexplained().collect();
-            let Some(wrong) = rows.iter().find(|row| !may_stay(row, other, own)) else {
-                break tables(&rows);
-            };
             // What is delivered goes when the other side has said so.
-            assert!(Instant::now() < give_up_at, "{wrong}");
-            thread::sleep(Duration::from_millis(100));
-        };
-    }
-    kept
+            match rows.iter().find(|row| !may_stay(row, other, own)) {
+                Some(row) => Err(row.to_string()),
+                None => Ok(tables(&rows)),
+            }
+        })
+    };
+    [kept_by(0, &ada, &bo), kept_by(1, &bo, &ada)]
 }
 
 fn may_stay(row: &Difference, other: &User, own: &User) -> bool {
@@ -86,14 +82,28 @@ fn tables(rows: &[&Difference]) -> Vec<String> {
 
 /// What a server holds once it has done with itself.
 fn settled(server: &dyn Homeserver) -> DatabaseSnapshot {
-    let give_up_at = Instant::now() + PATIENCE;
-    loop {
+    wait_until(|| {
         let snapshot = server.snapshot().unwrap();
         // Synapse's table; a Dendrite has none.
-        if snapshot.row_count("background_updates").unwrap_or(0) == 0 {
-            return snapshot;
+        match snapshot.row_count("background_updates") {
+            None | Some(0) => Ok(snapshot),
+            Some(left) => Err(format!("{left} background updates")),
         }
-        assert!(Instant::now() < give_up_at, "background updates go on");
+    })
+}
+
+/// Looks again and again.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a server says by nothing else that it has forgotten something"
+)]
+fn wait_until<T>(look: impl Fn() -> Result<T, String>) -> T {
+    let give_up_at = Instant::now() + PATIENCE;
+    loop {
+        match look() {
+            Ok(found) => return found,
+            Err(left) => assert!(Instant::now() < give_up_at, "{left} is still there"),
+        }
         thread::sleep(Duration::from_millis(100));
     }
 }
