@@ -7,7 +7,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use qrcode::{EcLevel, QrCode, bits::Bits, types::Version};
-use securecall_contact_qr::{read_contacts, read_texts};
+use securecall_contact_qr::{avatar, read_contacts, read_texts};
 
 fuzz_target!(|data: &[u8]| {
     let Some((kind, rest)) = data.split_first() else {
@@ -27,6 +27,7 @@ fuzz_target!(|data: &[u8]| {
         }
         _ => {
             let _ = read_contacts(data);
+            let _ = avatar(data);
         }
     }
 });

@@ -84,6 +84,7 @@ impl Alerts {
                 call,
                 peer,
                 accepted: false,
+                ..
             } => self.notifications.show(call.handle, peer),
             _ if change != Change::Keep => self.notifications.close(),
             _ => {}

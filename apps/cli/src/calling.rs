@@ -8,6 +8,7 @@ use securecall_matrix::Account;
 use securecall_profile::Profile;
 
 use crate::alerts::Alerts;
+use crate::cli::RequireChoice;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitCode;
@@ -15,6 +16,7 @@ use crate::screen::ScreenTerminal;
 
 mod burst;
 mod clock;
+pub(crate) mod consent;
 mod ending;
 mod followed_call;
 mod input;
@@ -76,6 +78,11 @@ pub(crate) async fn run(
     config.answer = plan::answer_policy(plan.answer);
     config.inbound = plan::call_options(&plan.media);
     config.audio = plan::audio(&plan.media);
+    // Whom nobody may call so need not be heard in rooms, and rooms need not be synced for a call that is sealed.
+    config.rooms = match &plan.goal {
+        Goal::Call(person) => person.id.is_none() && person.matrix_id.securecall_id().is_none(),
+        Goal::Listen { .. } => plan.media.require != Some(RequireChoice::Securecall),
+    };
     config.network.reach = settings.reach();
     config.servers = settings.servers()?;
     config.levels = with_screen;

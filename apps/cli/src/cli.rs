@@ -58,6 +58,9 @@ pub(crate) enum Command {
     Login(LoginOptions),
     /// Remove this device from the homeserver and the account from the profile; the identity stays
     Logout,
+    /// What others are shown of your account: a name, a picture
+    #[command(subcommand)]
+    Account(AccountCommand),
     /// People: share yourself, add others
     #[command(subcommand)]
     Contact(ContactCommand),
@@ -96,6 +99,31 @@ pub(crate) enum IdCommand {
     Show,
     /// Restore an identity from its phrase, read from standard input or at a prompt
     Restore,
+}
+
+/// `securecall account …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountCommand {
+    /// Show what others are shown of your account
+    Show,
+    /// Set the name beside your Matrix ID, or show it; it is public
+    Name {
+        /// The name; whoever knows your address can read it, and your homeserver
+        #[arg(allow_hyphen_values = true)]
+        name: Option<String>,
+        /// Remove it
+        #[arg(long, conflicts_with = "name")]
+        clear: bool,
+    },
+    /// Set the picture beside your Matrix ID; it is public
+    Avatar {
+        /// A PNG, JPEG or WebP picture; whoever knows your address can see it, and your homeserver. It is made smaller, and what the file says besides is left out
+        #[arg(value_name = "FILE", required_unless_present = "clear")]
+        picture: Option<PathBuf>,
+        /// Remove it; homeservers may keep the file
+        #[arg(long, conflicts_with = "picture")]
+        clear: bool,
+    },
 }
 
 /// `securecall contact …`
@@ -156,7 +184,7 @@ pub(crate) enum ContactCommand {
 pub(crate) enum ConfigCommand {
     /// Print what holds: what is set, else the default
     Get {
-        /// The setting
+        /// The setting; `config list` shows all
         #[arg(value_parser = KeyNameParser)]
         key: String,
     },
@@ -439,8 +467,33 @@ pub(crate) enum RequireChoice {
     Securecall,
 }
 
-/// The error, with what really helps where the value of an option begins with a dash: `--name=-x`, and not `-- -x`.
+/// The error, with what really helps where clap does not know it: the value of an option that begins with a dash, or a setting without
+/// its name.
 pub(crate) fn with_better_tip(
+    error: clap::Error,
+    arguments: impl Iterator<Item = OsString>,
+) -> clap::Error {
+    with_tip_for_keys(with_tip_for_dashes(error, arguments))
+}
+
+/// What the settings are called.
+fn with_tip_for_keys(mut error: clap::Error) -> clap::Error {
+    let is_key = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::Strings(missing)) => missing.iter().any(|missing| missing == "<KEY>"),
+        _ => false,
+    };
+    if is_key && error.kind() == ErrorKind::MissingRequiredArgument {
+        let tip = "`securecall config list` shows all settings".to_owned();
+        error.insert(
+            ContextKind::Suggested,
+            ContextValue::StyledStrs(vec![tip.into()]),
+        );
+    }
+    error
+}
+
+/// `--name=-x`, and not `-- -x`.
+fn with_tip_for_dashes(
     mut error: clap::Error,
     arguments: impl Iterator<Item = OsString>,
 ) -> clap::Error {

@@ -11,6 +11,7 @@ use crate::exit_code::ExitCode;
 use crate::output::Output;
 
 mod account;
+mod account_profile;
 mod call;
 mod completions;
 mod config;
@@ -62,6 +63,7 @@ pub(crate) fn run(cli: Cli, output: Output, started_at: Instant) -> Result<ExitC
         Command::Contact(command) => contact::run(&context, command),
         Command::Register(options) => account::register(&context, &options),
         Command::Login(options) => account::login(&context, &options),
+        Command::Account(command) => account_profile::run(&context, command),
         Command::Logout => account::logout(&context),
         Command::Call(options) => call::run(context, &options),
         Command::Listen(options) => listen::run(context, &options),

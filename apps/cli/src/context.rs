@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use securecall_profile::Profile;
+use securecall_profile::{Profile, SessionLock};
 
 use crate::config::Settings;
 use crate::error::Failure;
 use crate::exit_code::ExitCode;
-use crate::harmless::Printable;
+use crate::harmless::{Line, Printable};
 use crate::output::{Event, Output, OutputError, note};
 use crate::passphrases::GivenOrTyped;
 
@@ -38,6 +38,26 @@ impl Context {
     /// As [`open_profile`](Self::open_profile); or there is no way to get a key for a new profile.
     pub(crate) fn open_or_new_profile(&self) -> Result<Profile, Failure> {
         Profile::open_or_new(&self.profile, &GivenOrTyped)
+    }
+
+    /// Takes the account for this process, and waits a moment for one that is about to end.
+    ///
+    /// # Errors
+    ///
+    /// Another process has it and goes on.
+    pub(crate) fn lock_session(
+        &self,
+        profile: &mut Profile,
+        command: &str,
+    ) -> Result<SessionLock, Failure> {
+        let waiting = |holder: &str| {
+            // What the lock's file says of its holder may have been written by anything.
+            let holder = Line::from(holder);
+            self.output.note(&format!(
+                "note: the profile is in use by {holder}: waiting a moment for it to end"
+            ));
+        };
+        Ok(profile.wait_for_session(command, waiting)?)
     }
 
     /// Tells an event of a command that has nothing more to do. A reader that is gone has heard enough: nothing to tell.

@@ -5,6 +5,9 @@
 //! This crate writes codes that survive that, and reads them from such pictures. It opens no files and asks no camera: bytes come
 //! in, values come out.
 //!
+//! The pictures that people show of themselves go through the same decoders, within the same bounds, and come out with nothing but
+//! their pixels ([`avatar()`]).
+//!
 //! ```text
 //!   ContactLink ──► QrCode ──► to_terminal, to_svg, to_png
 //!
@@ -13,6 +16,8 @@
 //!                       search    copies of the picture, thresholds, finder patterns, modules; bounded work
 //!                          │
 //!                       texts ──► contacts
+//!
+//!   bytes of a file ──► in colour ──► smaller, upright ──► PNG: an avatar
 //! ```
 //!
 //! ```
@@ -34,6 +39,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod avatar;
 mod contacts;
 mod grey;
 mod picture;
@@ -44,6 +50,7 @@ mod search;
 mod svg;
 mod terminal;
 
+pub use avatar::{MAX_AVATAR_SIDE, avatar};
 pub use contacts::{PictureContacts, is_picture, read_contacts};
 pub use picture::MAX_FILE_BYTES;
 pub use picture_error::PictureError;

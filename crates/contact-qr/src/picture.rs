@@ -6,6 +6,7 @@
 
 mod colour;
 mod format;
+pub(crate) mod in_colour;
 mod jpeg;
 mod limits;
 mod png_frame;
@@ -25,15 +26,20 @@ pub(crate) fn look_at_frames(
     backdrop: Backdrop,
     look: Look<'_>,
 ) -> Result<Seen, PictureError> {
+    match format_of(file)? {
+        Format::Png => png_rows::look_at_frames(file, backdrop, look),
+        Format::Jpeg => jpeg::look_at(file, look),
+        Format::WebP => webp::look_at_frames(file, backdrop, look),
+    }
+}
+
+/// The format of a file that may be read.
+fn format_of(file: &[u8]) -> Result<Format, PictureError> {
     if file.is_empty() {
         return Err(PictureError::Empty);
     }
     if file.len() > MAX_FILE_BYTES {
         return Err(PictureError::FileTooLarge { bytes: file.len() });
     }
-    match Format::of(file)? {
-        Format::Png => png_rows::look_at_frames(file, backdrop, look),
-        Format::Jpeg => jpeg::look_at(file, look),
-        Format::WebP => webp::look_at_frames(file, backdrop, look),
-    }
+    Format::of(file)
 }

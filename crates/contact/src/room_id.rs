@@ -81,15 +81,21 @@ impl fmt::Display for EventId {
     }
 }
 
+/// Shortened: whoever has the ID of a room knows who talks to whom.
+fn write_short(name: &str, id: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let start: String = id.chars().take(7).collect();
+    write!(f, "{name}({start}…)")
+}
+
 impl fmt::Debug for RoomId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RoomId({self})")
+        write_short("RoomId", self.as_str(), f)
     }
 }
 
 impl fmt::Debug for EventId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "EventId({self})")
+        write_short("EventId", self.as_str(), f)
     }
 }
 
@@ -115,6 +121,12 @@ mod tests {
             let read: Result<EventId, _> = text.parse();
             assert_eq!(read.map(|id| id.to_string()), Ok(text.to_owned()));
         }
+    }
+
+    #[test]
+    fn logs_hold_no_whole_id() {
+        let room: RoomId = "!abcdefghijk:example.org".parse().unwrap();
+        assert_eq!(format!("{room:?}"), "RoomId(!abcdef…)");
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub(crate) struct AudioEngine {
     /// The first of them on its way.
     exchanging: Option<JoinHandle<Result<NewDevice, OpenError>>>,
     /// While audio runs.
-    encoder: Option<VoiceEncoder>,
+    capture: Option<Capture>,
     /// How hard the encoder may work on this machine.
     effort: EffortControl,
     microphone_open: bool,
@@ -69,7 +69,7 @@ impl AudioEngine {
             opening: None,
             wishes: VecDeque::new(),
             exchanging: None,
-            encoder: None,
+            capture: None,
             effort: EffortControl::new(),
             microphone_open: false,
             next_tick: None,
@@ -81,8 +81,11 @@ impl AudioEngine {
     }
 
     /// Makes audio ready: ticks begin with [`start_ticks`](Self::start_ticks), once there are devices.
-    pub(crate) fn start(&mut self) -> Result<(), CodecError> {
-        self.encoder = Some(VoiceEncoder::new()?);
+    pub(crate) fn start(&mut self, wanted: Wanted) -> Result<(), CodecError> {
+        self.capture = Some(match wanted {
+            Wanted::Frames => Capture::Frames(Box::new(VoiceEncoder::new()?)),
+            Wanted::Samples => Capture::Samples,
+        });
         match self.devices.take() {
             Some(devices) => self.use_devices(devices),
             None => self.opening = Some(begin_to_open(&self.spec)),
@@ -166,7 +169,7 @@ impl AudioEngine {
 
     /// Whether all is there for ticks to begin, and they have not begun.
     pub(crate) const fn may_tick(&self) -> bool {
-        self.encoder.is_some() && self.devices.is_some() && self.next_tick.is_none()
+        self.capture.is_some() && self.devices.is_some() && self.next_tick.is_none()
     }
 
     /// From a moment on a tick every 10 ms. Call it when [`may_tick`](Self::may_tick) says so.
@@ -176,7 +179,9 @@ impl AudioEngine {
 
     /// A frame of silence out of turn.
     pub(crate) fn silence(&mut self) -> Option<EncodedFrame<'_>> {
-        let encoder = self.encoder.as_mut()?;
+        let Some(Capture::Frames(encoder)) = &mut self.capture else {
+            return None;
+        };
         let silence = [0.0; TICK_SAMPLES];
         // Two ticks make a frame.
         let _ = encoder.push(&silence);
@@ -215,7 +220,7 @@ impl AudioEngine {
     /// Encodes the frames to come as the paths to the peers ask for, as hard as this machine can.
     pub(crate) fn follow(&mut self, wish: VoiceWish) {
         let settings = wish.settings(self.effort.effort());
-        if let Some(encoder) = &mut self.encoder
+        if let Some(Capture::Frames(encoder)) = &mut self.capture
             && let Err(error) = encoder.configure(settings)
         {
             tracing::error!(%error, ?settings, "the encoder does not follow the network");
@@ -228,9 +233,9 @@ impl AudioEngine {
     }
 
     /// 10 ms for the speaker, 10 ms from the microphone, due at `due_us` since the Unix epoch. Every
-    /// second tick gives a frame.
-    pub(crate) fn tick(&mut self, due_us: u64, heard: &Tick) -> Option<EncodedFrame<'_>> {
-        let (Some(devices), Some(encoder)) = (&mut self.devices, &mut self.encoder) else {
+    /// second tick gives a frame, where frames are wanted.
+    pub(crate) fn tick(&mut self, due_us: u64, heard: &Tick) -> Option<Captured<'_>> {
+        let (Some(devices), Some(capture)) = (&mut self.devices, &mut self.capture) else {
             return None;
         };
         self.ticks += 1;
@@ -245,10 +250,16 @@ impl AudioEngine {
             // Silence is sent, and nothing is kept for later.
             devices.microphone.discard();
         }
-        encoder.push(&samples).unwrap_or_else(|error| {
-            tracing::warn!(%error, "a frame was not encoded");
-            None
-        })
+        match capture {
+            Capture::Samples => Some(Captured::Samples(samples)),
+            Capture::Frames(encoder) => {
+                let encoded = encoder.push(&samples).unwrap_or_else(|error| {
+                    tracing::warn!(%error, "a frame was not encoded");
+                    None
+                });
+                encoded.map(Captured::Frame)
+            }
+        }
     }
 
     /// Tells what the last tick brought.
@@ -278,12 +289,17 @@ impl AudioEngine {
         }
     }
 
-    /// How loud the microphone is, if it is time to tell levels.
-    pub(crate) fn level_to_tell(&self) -> Option<f32> {
-        let encoder = self.encoder.as_ref()?;
-        self.ticks
-            .is_multiple_of(LEVELS_TICKS)
-            .then(|| encoder.level().rms)
+    /// Whether it is time to tell levels.
+    pub(crate) const fn tells_levels(&self) -> bool {
+        self.ticks.is_multiple_of(LEVELS_TICKS)
+    }
+
+    /// How loud the microphone is, where frames are wanted.
+    pub(crate) fn level(&self) -> Option<f32> {
+        match self.capture.as_ref()? {
+            Capture::Frames(encoder) => Some(encoder.level().rms),
+            Capture::Samples => None,
+        }
     }
 
     /// The microphone may be heard.
@@ -293,7 +309,7 @@ impl AudioEngine {
 
     /// Gives frames that say that we are muted, or the microphone again.
     pub(crate) fn set_muted(&mut self, muted: bool) {
-        if let Some(encoder) = &mut self.encoder {
+        if let Some(Capture::Frames(encoder)) = &mut self.capture {
             encoder.set_muted(muted);
         }
     }
@@ -304,7 +320,7 @@ impl AudioEngine {
         self.opening = None;
         self.exchanging = None;
         self.wishes.clear();
-        self.encoder = None;
+        self.capture = None;
         if let Some(AudioDevices {
             microphone,
             mut speaker,
@@ -325,6 +341,33 @@ impl AudioEngine {
             self.outputs.fault(fault);
         }
     }
+}
+
+/// What is wanted of the microphone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// Frames of a fixed size, to be sealed for each peer.
+    Frames,
+    /// What it hears: the peer has an encoder of its own, for what it has asked for.
+    Samples,
+}
+
+/// What becomes of what the microphone hears.
+enum Capture {
+    Frames(Box<VoiceEncoder>),
+    Samples,
+}
+
+/// What a tick gave.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "10 ms of sound are made and used in the same moment, 100 times a second"
+)]
+pub(crate) enum Captured<'a> {
+    /// Encoded, every second tick.
+    Frame(EncodedFrame<'a>),
+    /// As it was heard.
+    Samples(Tick),
 }
 
 /// When microphone and speaker began, in microseconds since the Unix epoch; told once both have.

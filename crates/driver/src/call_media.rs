@@ -13,14 +13,14 @@ use securecall_audio_device::{AudioDevices, AudioSpec, DeviceWish};
 use securecall_crypto::Direction;
 use securecall_media::TICK_SAMPLES;
 use securecall_session::{
-    CallHandle, MediaCommand, MediaEvent, MediaFailure, NamedCall, Protection, Tier,
+    CallHandle, MediaCommand, MediaEvent, MediaFailure, NamedCall, Protection,
 };
 use tokio::sync::watch;
 use web_time::Instant;
 
 use self::first_tick::{Begin, FirstTick};
 use self::queues::Order;
-use crate::audio_engine::{AudioEngine, micros};
+use crate::audio_engine::{AudioEngine, Captured, Wanted, micros};
 use crate::clock;
 use crate::config::{Network, Servers};
 use crate::event::Event;
@@ -54,6 +54,8 @@ impl CallMedia {
             outputs,
             levels,
             first_tick: FirstTick::default(),
+            muted: false,
+            held: false,
             closing: false,
         };
         tokio::spawn(task.run(orders));
@@ -88,6 +90,9 @@ struct Task {
     /// Whether levels are wanted.
     levels: bool,
     first_tick: FirstTick,
+    muted: bool,
+    /// This side holds the call.
+    held: bool,
     closing: bool,
 }
 
@@ -131,24 +136,10 @@ impl Task {
         let now = clock::now();
         let peer = &mut self.peer;
         let done = match command {
-            MediaCommand::CreateOffer {
-                tier: Tier::Matrix, ..
+            MediaCommand::CreateOffer { tier, route } => peer.create_offer(now, tier, route),
+            MediaCommand::AcceptOffer { tier, sdp, route } => {
+                peer.accept_offer(now, tier, &sdp, route)
             }
-            | MediaCommand::AcceptOffer {
-                tier: Tier::Matrix, ..
-            } => {
-                return self
-                    .fail_here("this version has no media for calls of tier matrix".to_owned());
-            }
-            MediaCommand::CreateOffer {
-                tier: Tier::SecureCall,
-                route,
-            } => peer.create_offer(now, route),
-            MediaCommand::AcceptOffer {
-                tier: Tier::SecureCall,
-                sdp,
-                route,
-            } => peer.accept_offer(now, &sdp, route),
             MediaCommand::SetAnswer { sdp } => peer.set_answer(now, &sdp),
             MediaCommand::Gather => peer.gather(now),
             MediaCommand::AddRemoteCandidates(candidates) => {
@@ -167,7 +158,18 @@ impl Task {
                 return peer.add_receive_epoch(epoch, seed);
             }
             MediaCommand::OpenMicrophone => return self.audio.open_microphone(),
-            MediaCommand::SetMuted(muted) => return self.audio.set_muted(muted),
+            MediaCommand::SetMuted(muted) => {
+                self.muted = muted;
+                return self.follow_mute();
+            }
+            MediaCommand::SetHeld { held, offer } => {
+                self.held = held;
+                self.follow_mute();
+                if !offer {
+                    return;
+                }
+                self.peer.create_hold_offer(now, held).or_else(overcome)
+            }
             MediaCommand::StopAudio => {
                 peer.stop_voice();
                 return self.audio.stop();
@@ -178,20 +180,31 @@ impl Task {
             }
         };
         if let Err(error) = done {
-            peer.fail(&error);
+            self.peer.fail(&error);
         }
     }
 
+    /// Nothing of the microphone is sent while it is muted, or the call held.
+    fn follow_mute(&mut self) {
+        let silent = self.muted || self.held;
+        self.peer.set_muted(silent);
+        self.audio.set_muted(silent);
+    }
+
     fn start_audio(&mut self, protection: Protection) {
-        if let Protection::Sealed { direction, .. } = &protection
-            && *direction == Direction::CallerToCallee
-        {
-            self.first_tick.follow();
-        }
+        let wanted = match &protection {
+            Protection::Sealed { direction, .. } => {
+                if *direction == Direction::CallerToCallee {
+                    self.first_tick.follow();
+                }
+                Wanted::Frames
+            }
+            Protection::Transport => Wanted::Samples,
+        };
         if let Err(error) = self.peer.start_voice(protection) {
             return self.fail_here(error.to_string());
         }
-        if let Err(error) = self.audio.start() {
+        if let Err(error) = self.audio.start(wanted) {
             self.fail_here(error.to_string());
         }
     }
@@ -222,12 +235,17 @@ impl Task {
         let mut heard = [0.0; TICK_SAMPLES];
         self.peer.set_effort(self.audio.effort());
         self.peer.playback(now, &mut heard);
+        if self.held {
+            heard.fill(0.0);
+        }
         // One encoder serves all peers; of several the most cautious wish would count.
         if let Some(wish) = self.peer.wish() {
             self.audio.follow(wish);
         }
-        if let Some(frame) = self.audio.tick(due_us, &heard) {
-            self.peer.send_frame(now, frame);
+        match self.audio.tick(due_us, &heard) {
+            Some(Captured::Frame(frame)) => self.peer.send_frame(now, frame),
+            Some(Captured::Samples(samples)) => self.peer.send_samples(now, &samples),
+            None => {}
         }
         // After the frame, so that nothing holds it up.
         self.audio.tell();
@@ -237,7 +255,9 @@ impl Task {
 
     fn tell_levels(&self) {
         if self.levels
-            && let (Some(input), Some(output)) = (self.audio.level_to_tell(), self.peer.level())
+            && self.audio.tells_levels()
+            && let Some(input) = self.audio.level().or_else(|| self.peer.own_level())
+            && let Some(output) = self.peer.level()
         {
             self.outputs.tell(|call| Event::Levels {
                 call: call.handle,

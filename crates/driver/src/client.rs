@@ -7,6 +7,8 @@ mod network;
 mod plain_text;
 mod replay_memory_keeper;
 mod requests;
+mod room_requests;
+mod rooms;
 mod start;
 
 use std::collections::{BTreeMap, HashMap};
@@ -25,6 +27,7 @@ use self::inbox::MaybeInbox;
 use self::plain_text::PlainTextReports;
 use self::replay_memory_keeper::ReplayMemoryKeeper;
 use self::requests::Requests;
+use self::rooms::Rooms;
 use self::start::FirstSync;
 use crate::audio::open_devices_aside;
 use crate::clock;
@@ -111,10 +114,10 @@ impl Client {
         if let Some(callee) = config.soon_called {
             requests.ask_ahead(&account, callee);
         }
-        let mut first_sync = FirstSync::of(&account);
+        let mut first_sync = FirstSync::of(&account, config.rooms);
         let first_sync_done = async {
             match config.waits_for_homeserver {
-                true => account.start().await,
+                true => first_sync.once().await,
                 false => first_sync.within_patience().await,
             }
         };
@@ -142,6 +145,8 @@ impl Client {
             media: HashMap::new(),
             media_sender,
             requests,
+            rooms: Rooms::default(),
+            mid_sync: false,
             events: event_sender.clone(),
             plain_text: PlainTextReports::default(),
             stopping_since: None,

@@ -122,6 +122,8 @@ pub struct ClientConfig {
     pub audio: AudioSpec,
     /// Where the memory of taken invites is kept: it must outlive the process.
     pub replay_memory: PathBuf,
+    /// Whether calls of people without a known key are heard, and placed: they go through rooms, which are synced then.
+    pub rooms: bool,
     /// Where sockets are bound.
     pub network: Network,
     /// Where servers that are asked for more addresses are named.
@@ -146,6 +148,7 @@ impl ClientConfig {
             inbound: CallOptions::default(),
             audio: AudioSpec::default(),
             replay_memory: replay_memory.into(),
+            rooms: false,
             network: Network::default(),
             servers: ServerSources::default(),
             levels: false,

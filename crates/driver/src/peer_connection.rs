@@ -7,7 +7,9 @@
 pub(crate) mod frames;
 mod gathering;
 mod negotiation;
+pub(crate) mod peer_voice;
 mod roaming;
+mod rtp_voice;
 pub(crate) mod sockets;
 mod sources;
 #[cfg(test)]
@@ -21,8 +23,8 @@ use std::time::Duration;
 
 use securecall_crypto::{Epoch, MediaSeed};
 use securecall_media::{
-    Effort, EncodedFrame, PathKind, ReceivedFrame, Tick, Transport, TransportError, TransportEvent,
-    TransportOutput, VoiceWish,
+    Effort, EncodedFrame, PathKind, ReceivedFrame, ReceivedPacket, Tick, Transport, TransportError,
+    TransportEvent, TransportOutput, VoiceWish,
 };
 use securecall_relay::{Datagram, Inbound};
 use securecall_relay_client::{StreamNews, Streams};
@@ -31,13 +33,13 @@ use tokio::sync::watch;
 use web_time::Instant;
 
 use self::gathering::Gathering;
+use self::peer_voice::{PeerVoice, VoiceError};
 use self::roaming::Doubt;
 use self::sockets::{Received, Sockets};
 use self::told::Told;
-use self::voice::{Voice, VoiceError};
 use crate::clock;
 use crate::config::{Network, Servers};
-use crate::event::{CallStats, Event};
+use crate::event::Event;
 use crate::media_output::MediaOutputs;
 use crate::network_watch::NetworkState;
 
@@ -65,9 +67,11 @@ pub(crate) struct PeerConnection {
     transport: Option<Transport>,
     /// When the transport wants to be woken.
     deadline: Option<Instant>,
-    voice: Option<Voice>,
+    voice: Option<PeerVoice>,
     /// When the peer's first frame came.
     heard_at: Option<Instant>,
+    /// When it answered a check of the path, as far as that was counted.
+    answered_at: Option<Instant>,
     told: Told,
     /// When figures are told next; `None` until the path is up.
     stats_at: Option<Instant>,
@@ -106,6 +110,7 @@ impl PeerConnection {
             deadline: None,
             voice: None,
             heard_at: None,
+            answered_at: None,
             told: Told::default(),
             stats_at: None,
             silent_at: None,
@@ -116,7 +121,8 @@ impl PeerConnection {
 
     /// Seals and opens frames from now on, as far as there is a path.
     pub(crate) fn start_voice(&mut self, protection: Protection) -> Result<(), VoiceError> {
-        self.voice = Some(Voice::new(protection)?);
+        let agreed = self.transport.as_ref().and_then(Transport::agreed_audio);
+        self.voice = Some(PeerVoice::new(protection, agreed)?);
         Ok(())
     }
 
@@ -141,7 +147,7 @@ impl PeerConnection {
 
     /// What the path to the peer asks of the encoder, once there is voice.
     pub(crate) fn wish(&self) -> Option<VoiceWish> {
-        self.voice.as_ref().map(Voice::wish)
+        self.voice.as_ref().and_then(PeerVoice::wish)
     }
 
     /// Whether ICE and DTLS have been up.
@@ -156,8 +162,22 @@ impl PeerConnection {
 
     /// How loud the peer is, once there is voice.
     pub(crate) fn level(&self) -> Option<f32> {
-        let voice = self.voice.as_ref();
-        voice.map(|voice| voice.receive().level().rms)
+        self.voice.as_ref().map(PeerVoice::level)
+    }
+
+    /// How loud our microphone is, where the peer has an encoder of its own.
+    pub(crate) fn own_level(&self) -> Option<f32> {
+        match self.voice.as_ref()? {
+            PeerVoice::Sealed(_) => None,
+            PeerVoice::Rtp(voice) => Some(voice.own_level()),
+        }
+    }
+
+    /// Sends silence in place of the microphone, or the microphone again, where the peer has an encoder of its own.
+    pub(crate) fn set_muted(&mut self, muted: bool) {
+        if let Some(PeerVoice::Rtp(voice)) = &mut self.voice {
+            voice.set_muted(muted);
+        }
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout).
@@ -202,6 +222,7 @@ impl PeerConnection {
         }
         if self.stats_at.is_some_and(|at| at <= now) {
             self.stats_at = Some(now + STATS_INTERVAL);
+            self.count_answers(now);
             self.tell_stats(card_latencies());
         }
     }
@@ -248,7 +269,9 @@ impl PeerConnection {
 
     /// Seals a frame and sends it.
     pub(crate) fn send_frame(&mut self, now: Instant, encoded: EncodedFrame<'_>) {
-        let (Some(voice), Some(transport)) = (&mut self.voice, &mut self.transport) else {
+        let (Some(PeerVoice::Sealed(voice)), Some(transport)) =
+            (&mut self.voice, &mut self.transport)
+        else {
             return;
         };
         // What the sealer refuses is not sent; it has logged why.
@@ -259,7 +282,23 @@ impl PeerConnection {
         }
     }
 
-    /// Decodes the peer's voice as hard as this machine can.
+    /// Encodes 10 ms of the microphone for this peer alone, and sends what came of it.
+    pub(crate) fn send_samples(&mut self, now: Instant, samples: &Tick) {
+        let (Some(PeerVoice::Rtp(voice)), Some(transport)) = (&mut self.voice, &mut self.transport)
+        else {
+            return;
+        };
+        if let Some(agreed) = transport.agreed_audio() {
+            voice.follow(agreed);
+        }
+        if let Some(packet) = voice.push(now, samples)
+            && let Err(error) = transport.send_packet(now, &packet)
+        {
+            self.fail(&error);
+        }
+    }
+
+    /// Works on the voices as hard as this machine can.
     pub(crate) fn set_effort(&mut self, effort: Effort) {
         if let Some(voice) = &mut self.voice {
             voice.set_effort(effort);
@@ -276,13 +315,13 @@ impl PeerConnection {
 
     /// Tells what the last tick brought.
     pub(crate) fn tell_voice(&mut self, now: Instant) {
-        let Some(receive) = self.voice.as_ref().map(Voice::receive) else {
+        let Some(voice) = &self.voice else {
             return;
         };
-        if receive.has_played() && self.told.first_audio() {
+        let (has_played, muted) = (voice.has_played(), voice.peer_is_muted());
+        if has_played && self.told.first_audio() {
             self.outputs.event(MediaEvent::FirstAudioPlayed);
         }
-        let muted = receive.peer_is_muted();
         if self.told.peer_mute(now, muted) {
             self.outputs.event(MediaEvent::PeerMuted(muted));
         }
@@ -434,16 +473,24 @@ impl PeerConnection {
                 self.outputs.control(bytes);
             }
             TransportEvent::Frame(frame) => self.take_frame(now, frame),
-            // Only in the profile `Matrix`, which no call has yet.
-            TransportEvent::Packet(_) | TransportEvent::PeerReport(_) => {}
-            // Frames and control messages say the same, end to end.
-            TransportEvent::AuthenticatedPacket => {}
+            TransportEvent::Packet(packet) => self.take_packet(now, &packet),
+            TransportEvent::PeerReport(report) => {
+                if let Some(PeerVoice::Rtp(voice)) = &mut self.voice {
+                    voice.handle_report(report);
+                }
+            }
+            // Of a peer without sealed frames nobody can say more. Otherwise frames and control messages say the same, end to end.
+            TransportEvent::AuthenticatedPacket => {
+                if matches!(self.voice, Some(PeerVoice::Rtp(_))) {
+                    self.authenticated(now);
+                }
+            }
             TransportEvent::Closed => self.outputs.event(MediaEvent::DataChannelClosed),
         }
     }
 
     fn take_frame(&mut self, now: Instant, mut frame: ReceivedFrame) {
-        let Some(voice) = &mut self.voice else {
+        let Some(PeerVoice::Sealed(voice)) = &mut self.voice else {
             return;
         };
         if voice.handle_frame(now, &mut frame).is_ok() {
@@ -451,6 +498,26 @@ impl PeerConnection {
                 self.heard_at = Some(now);
                 self.outputs.event(MediaEvent::FirstFrameOpened);
             }
+            self.authenticated(now);
+        }
+    }
+
+    /// A packet of the peer, protected by the transport alone, which has said that it is the peer's.
+    fn take_packet(&mut self, now: Instant, packet: &ReceivedPacket) {
+        if let Some(PeerVoice::Rtp(voice)) = &mut self.voice
+            && voice.handle_packet(now, packet)
+            && self.told.first_frame()
+        {
+            self.heard_at = Some(now);
+            self.outputs.event(MediaEvent::FirstFrameOpened);
+        }
+    }
+
+    /// A peer that need not say anything while nobody speaks still answers checks.
+    fn count_answers(&mut self, now: Instant) {
+        let answered = self.transport.as_ref().and_then(Transport::last_answer);
+        if matches!(self.voice, Some(PeerVoice::Rtp(_))) && answered > self.answered_at {
+            self.answered_at = answered;
             self.authenticated(now);
         }
     }
@@ -468,28 +535,11 @@ impl PeerConnection {
         }
     }
 
-    fn tell_stats(&self, [microphone_ms, speaker_ms]: [Option<f64>; 2]) {
+    fn tell_stats(&self, card_latencies: [Option<f64>; 2]) {
         let (Some(voice), Some(transport)) = (&self.voice, &self.transport) else {
             return;
         };
-        let received = voice.receive().statistics();
-        let buffer = received.jitter_buffer;
-        let stats = CallStats {
-            rtt_ms: transport.stats().rtt.map(|rtt| rtt.as_secs_f64() * 1000.0),
-            loss: f64::from(buffer.loss),
-            jitter_ms: f64::from(buffer.jitter_ms),
-            playout_delay_ms: f64::from(buffer.playout_delay_ms),
-            frames_sent: voice.send().frames_sent(),
-            frames_received: received.frames_received,
-            frames_refused: received.frames_refused,
-            concealed_ms: buffer.concealed_ms,
-            microphone_ms,
-            speaker_ms,
-            bit_rate: voice.send().size().bit_rate(),
-            peer_loss: voice
-                .peer_report()
-                .map(|report| f64::from(report.loss_percent()) / 100.0),
-        };
+        let stats = voice.stats(transport.stats(), card_latencies);
         self.outputs.tell(|call| Event::Stats {
             call: call.clone(),
             stats,

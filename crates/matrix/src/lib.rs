@@ -95,12 +95,14 @@ pub use homeserver::{
 };
 pub use inbox::{Inbox, Incoming};
 pub use login_error::LoginError;
-pub use own_profile::{MAX_DISPLAY_NAME, OwnProfile, ProfileError};
+pub use own_profile::{
+    MAX_DISPLAY_NAME, OwnProfile, ProfileEditor, ProfileError, check_display_name,
+};
 pub use registration::{RegisterError, Registration};
 pub use rooms::{
-    CallEvent, DirectRoom, EventId, EventProtection, JoinRule, MAX_ROOM_CONTENT, MAX_ROOM_MEMBERS,
-    Membership, Origin, RoomError, RoomEvent, RoomEventContent, RoomFacts, RoomId, RoomIdError,
-    RoomInvite, RoomMessage, RoomNews, RoomRefusal,
+    CallEvent, DirectRoom, EventProtection, JoinRule, MAX_ROOM_CONTENT, MAX_ROOM_MEMBERS,
+    Membership, Origin, RoomError, RoomEvent, RoomEventContent, RoomFacts, RoomInvite, RoomMessage,
+    RoomNews, RoomRefusal,
 };
 pub use round_trip::RoundTripError;
 pub use sender::SendError;

@@ -1,14 +1,21 @@
 //! What others are shown of this account: a name and a picture. Public, to everybody who asks the homeserver.
 
 use ruma::{
-    OwnedMxcUri,
-    api::client::profile::{get_profile, set_profile_field},
+    MxcUri, OwnedMxcUri, OwnedUserId,
+    api::client::{
+        media::create_content,
+        profile::{get_profile, set_profile_field},
+    },
+    assign,
     profile::ProfileFieldValue,
 };
 use securecall_contact::is_harmful;
 use serde_json::{Map, Value};
 
-use crate::{Account, ServerError, patience::patiently};
+use crate::{
+    AccountStore, RestoreError, ServerError, account_store::StoredSession, client::Client,
+    connection::Connection, patience::patiently,
+};
 
 /// The longest display name that is set, in characters: Synapse's bound.
 pub const MAX_DISPLAY_NAME: usize = 256;
@@ -48,20 +55,44 @@ pub enum ProfileError {
     Server(#[from] ServerError),
 }
 
-impl Account {
+/// Reads and changes what others are shown of a stored account. Its Olm state and its inbox stay as they are, so that another process
+/// may be using them meanwhile.
+pub struct ProfileEditor {
+    client: Client,
+    user_id: OwnedUserId,
+}
+
+impl ProfileEditor {
+    /// Reads from `store` who we are. Talks to nobody yet.
+    ///
+    /// # Errors
+    ///
+    /// When there is no account, or the store cannot be used.
+    pub async fn open(store: &AccountStore) -> Result<Self, RestoreError> {
+        if !store.exists() {
+            return Err(RestoreError::NotLoggedIn);
+        }
+        let database = store.open().await?;
+        let stored = store.read_session(&database).await?;
+        let stored = stored.ok_or(RestoreError::NotLoggedIn)?;
+        let connection = Connection::new(&stored.homeserver()?)?;
+        let StoredSession { session, .. } = stored;
+        Ok(Self {
+            client: connection.client().with_token(&session.access_token),
+            user_id: session.user_id.clone(),
+        })
+    }
+
     /// Asks what others are shown of this account.
     ///
     /// # Errors
     ///
     /// When the homeserver cannot be asked, or does not answer as one does.
     pub async fn own_profile(&self) -> Result<OwnProfile, ServerError> {
-        let request = get_profile::v3::Request::new(self.user_id().to_owned());
+        let request = get_profile::v3::Request::new(self.user_id.clone());
         let ask = || async {
             // With the token: some homeservers show profiles to their users only.
-            let body = self
-                .client()
-                .send_with_token_for_body(request.clone())
-                .await;
+            let body = self.client.send_with_token_for_body(request.clone()).await;
             body.map_err(|error| ServerError::from_http(&error))
         };
         match patiently(ask).await {
@@ -80,9 +111,33 @@ impl Account {
     ///
     /// When it is none, or the homeserver does not take it.
     pub async fn set_display_name(&self, name: &str) -> Result<(), ProfileError> {
-        check_name(name)?;
+        check_display_name(name)?;
         self.set(ProfileFieldValue::DisplayName(name.to_owned()))
             .await
+    }
+
+    /// Gives the homeserver a picture, and gives its address there, as `mxc://server/id`. Whoever knows that can have it.
+    ///
+    /// # Errors
+    ///
+    /// When the homeserver does not take it.
+    pub async fn upload_png(&self, file: &[u8]) -> Result<String, ProfileError> {
+        let request = assign!(create_content::v3::Request::new(file.to_vec()), {
+            content_type: Some("image/png".to_owned()),
+        });
+        let put = || async {
+            // One that came twice would be there twice, for good.
+            let answer = self.client.send_once(request.clone()).await;
+            answer.map_err(|error| ServerError::from_http(&error))
+        };
+        let uri = patiently(put).await?.content_uri;
+        if !is_avatar(uri.as_str()) {
+            return Err(ServerError::Misbehaves {
+                reason: "the address that it gives a picture is none".to_owned(),
+            }
+            .into());
+        }
+        Ok(uri.to_string())
     }
 
     /// Sets the picture to one that is at a homeserver already, as `mxc://server/id`; an empty text removes it.
@@ -91,18 +146,17 @@ impl Account {
     ///
     /// When it is none, or the homeserver does not take it.
     pub async fn set_avatar(&self, avatar: &str) -> Result<(), ProfileError> {
-        let uri = OwnedMxcUri::from(avatar);
-        let is_avatar = avatar.len() <= MAX_AVATAR && uri.is_valid();
-        if !avatar.is_empty() && !is_avatar {
+        if !avatar.is_empty() && !is_avatar(avatar) {
             return Err(ProfileError::BadAvatar);
         }
-        self.set(ProfileFieldValue::AvatarUrl(uri)).await
+        self.set(ProfileFieldValue::AvatarUrl(OwnedMxcUri::from(avatar)))
+            .await
     }
 
     async fn set(&self, value: ProfileFieldValue) -> Result<(), ProfileError> {
-        let request = set_profile_field::v3::Request::new(self.user_id().to_owned(), value);
+        let request = set_profile_field::v3::Request::new(self.user_id.clone(), value);
         let put = || async {
-            let answer = self.client().send(request.clone()).await;
+            let answer = self.client.send(request.clone()).await;
             let answer = answer.map_err(|error| ServerError::from_http(&error));
             answer.map(drop)
         };
@@ -110,7 +164,12 @@ impl Account {
     }
 }
 
-fn check_name(name: &str) -> Result<(), ProfileError> {
+/// Whether a text can be a display name, or none for an empty one.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub fn check_display_name(name: &str) -> Result<(), ProfileError> {
     let found = name.chars().count();
     if found > MAX_DISPLAY_NAME {
         return Err(ProfileError::NameTooLong { found });
@@ -121,6 +180,10 @@ fn check_name(name: &str) -> Result<(), ProfileError> {
     }
 }
 
+fn is_avatar(uri: &str) -> bool {
+    uri.len() <= MAX_AVATAR && <&MxcUri>::from(uri).is_valid()
+}
+
 /// What cannot be shown, or set, is as if it were not there: another client may have set anything.
 fn read(body: &[u8]) -> Result<OwnProfile, ServerError> {
     let answer = serde_json::from_slice(body);
@@ -128,9 +191,9 @@ fn read(body: &[u8]) -> Result<OwnProfile, ServerError> {
         reason: "its answer about the profile is no JSON object".to_owned(),
     })?;
     let text = |key: &str| answer.get(key).and_then(Value::as_str);
-    let name = text("displayname").filter(|name| !name.is_empty() && check_name(name).is_ok());
-    let avatar = text("avatar_url")
-        .filter(|avatar| avatar.len() <= MAX_AVATAR && <&ruma::MxcUri>::from(*avatar).is_valid());
+    let name =
+        text("displayname").filter(|name| !name.is_empty() && check_display_name(name).is_ok());
+    let avatar = text("avatar_url").filter(|avatar| is_avatar(avatar));
     Ok(OwnProfile {
         display_name: name.map(str::to_owned),
         avatar: avatar.map(str::to_owned),
@@ -180,15 +243,15 @@ mod tests {
 
     #[test]
     fn a_name_is_refused_with_its_reason() {
-        assert!(check_name("").is_ok() && check_name("Ada Lovelace ✨").is_ok());
-        assert!(check_name(&"é".repeat(MAX_DISPLAY_NAME)).is_ok());
-        let long = check_name(&"é".repeat(MAX_DISPLAY_NAME + 1));
+        assert!(check_display_name("").is_ok() && check_display_name("Ada Lovelace ✨").is_ok());
+        assert!(check_display_name(&"é".repeat(MAX_DISPLAY_NAME)).is_ok());
+        let long = check_display_name(&"é".repeat(MAX_DISPLAY_NAME + 1));
         assert!(matches!(
             long,
             Err(ProfileError::NameTooLong { found: 257 })
         ));
         for character in ['\n', '\u{1b}', '\u{202e}', '\u{200b}'] {
-            let refused = check_name(&format!("Ada{character}"));
+            let refused = check_display_name(&format!("Ada{character}"));
             assert!(
                 matches!(refused, Err(ProfileError::NameCharacter { character: found }) if found == character)
             );

@@ -37,7 +37,6 @@ pub use event::{
     RoomRefusal,
 };
 pub use facts::{MAX_ROOM_MEMBERS, RoomFacts};
-pub use ids::{EventId, RoomId, RoomIdError};
 pub use invite::{JoinRule, RoomInvite};
 pub(crate) use room_memory::RoomMemory;
 pub use send::{MAX_ROOM_CONTENT, RoomMessage};

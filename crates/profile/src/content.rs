@@ -8,7 +8,7 @@ use securecall_matrix::Account;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
-use crate::policy::{BlockedPerson, Requirement};
+use crate::policy::{AgreedAccount, BlockedPerson, Requirement};
 use crate::randomness::{NoRandomness, fill_random};
 
 /// Everything that is sealed.
@@ -26,6 +26,9 @@ pub struct Content {
     /// Whom its owner wants to hear nothing of, contacts and others. Stores before version 3 have none.
     #[serde(default)]
     pub blocked: Vec<BlockedPerson>,
+    /// With whom its owner puts up with calls of tier `matrix`. Stores before version 4 have none.
+    #[serde(default)]
+    pub(crate) agreed: Vec<AgreedAccount>,
 }
 
 impl Content {
@@ -42,6 +45,7 @@ impl Content {
             account: None,
             contacts: Vec::new(),
             blocked: Vec::new(),
+            agreed: Vec::new(),
         }
     }
 }
@@ -76,6 +80,7 @@ impl FirstContent {
             account,
             contacts,
             blocked: Vec::new(),
+            agreed: Vec::new(),
         }
     }
 }
@@ -346,8 +351,9 @@ mod tests {
             ],
             blocked: vec![BlockedPerson {
                 id: None,
-                matrix_id,
+                matrix_id: matrix_id.clone(),
             }],
+            agreed: vec![AgreedAccount { matrix_id }],
         };
         let text = serde_json::to_string(&content).unwrap();
         let read: Content = serde_json::from_str(&text).unwrap();
@@ -355,6 +361,7 @@ mod tests {
         assert_eq!(read.matrix_store_key.as_bytes(), &[9; 32]);
         assert_eq!(read.contacts, content.contacts);
         assert_eq!(read.blocked, content.blocked);
+        assert_eq!(read.agreed, content.agreed);
         assert_eq!(read.account, content.account);
     }
 
@@ -375,7 +382,7 @@ mod tests {
         };
         assert_eq!(
             format!("{content:?}"),
-            "Content { matrix_store_key: StoreKey(..), identity: Some(Identity(..)), account: None, contacts: [], blocked: [] }"
+            "Content { matrix_store_key: StoreKey(..), identity: Some(Identity(..)), account: None, contacts: [], blocked: [], agreed: [] }"
         );
     }
 }

@@ -37,6 +37,13 @@ pub struct BlockedPerson {
     pub matrix_id: MatrixId,
 }
 
+/// An account with which calls of tier `matrix` were agreed to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AgreedAccount {
+    #[serde(with = "as_text")]
+    pub(crate) matrix_id: MatrixId,
+}
+
 /// Nobody blocks themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("this is your own address")]
@@ -106,6 +113,33 @@ impl Content {
         self.blocked.retain(|it| !it.is(id, matrix_id));
     }
 
+    /// Whether calls of tier `matrix` with somebody were agreed to: by what a contact's calls must be like, or once for an account.
+    pub fn takes_standard_calls(&self, person: &Person) -> bool {
+        let account = &person.matrix_id;
+        match self.contacts.iter().find(|it| it.matrix_id == *account) {
+            Some(Contact {
+                require: Some(least),
+                ..
+            }) => *least == Requirement::Any,
+            _ => self.agreed.iter().any(|it| it.matrix_id == *account),
+        }
+    }
+
+    /// The owner has agreed to such calls with somebody, and is not asked again.
+    pub fn agree_to_standard_calls(&mut self, person: &Person) {
+        if self.takes_standard_calls(person) {
+            return;
+        }
+        let account = &person.matrix_id;
+        let mut contacts = self.contacts.iter_mut();
+        match contacts.find(|it| it.matrix_id == *account) {
+            Some(contact) => contact.require = Some(Requirement::Any),
+            None => self.agreed.push(AgreedAccount {
+                matrix_id: account.clone(),
+            }),
+        }
+    }
+
     /// A contact was changed, perhaps its key or its address: if it was blocked before, it is after that.
     pub(crate) fn keep_blocked(&mut self, was_blocked: bool, contact: &Contact) {
         if was_blocked && let Err(OwnAddress) = self.block(&Person::from(contact)) {
@@ -167,6 +201,42 @@ mod tests {
         content.unblock(&person(None, &address_of(8)));
         content.unblock(&person(None, "@nobody:example.org"));
         assert_eq!(content.blocked, []);
+    }
+
+    #[test]
+    fn standard_calls_are_agreed_to_once_for_an_account_and_by_what_a_contact_requires() {
+        let mut content = Content::default();
+        let (ada, bo) = (
+            person(None, "@ada:example.org"),
+            person(None, "@bo:example.org"),
+        );
+        assert!(!content.takes_standard_calls(&ada));
+        content.agree_to_standard_calls(&ada);
+        content.agree_to_standard_calls(&ada);
+        assert_eq!(content.agreed.len(), 1);
+        assert!(content.takes_standard_calls(&ada) && !content.takes_standard_calls(&bo));
+        let mut contact = contact("Bo", None, "@bo:example.org");
+        for (require, expected) in [
+            (None, false),
+            (Some(Requirement::SecureCall), false),
+            (Some(Requirement::Any), true),
+        ] {
+            contact.require = require;
+            content.contacts = vec![contact.clone()];
+            assert_eq!(content.takes_standard_calls(&bo), expected, "{require:?}");
+        }
+        // What is said of a contact is the rule that `contact require` writes.
+        content.contacts[0].require = None;
+        content.agree_to_standard_calls(&bo);
+        assert_eq!(content.contacts[0].require, Some(Requirement::Any));
+        assert_eq!(content.agreed.len(), 1);
+        // What was agreed to with an account holds once it is a contact's, unless that says otherwise.
+        contact.matrix_id = ada.matrix_id.clone();
+        for (require, expected) in [(None, true), (Some(Requirement::SecureCall), false)] {
+            contact.require = require;
+            content.contacts = vec![contact.clone()];
+            assert_eq!(content.takes_standard_calls(&ada), expected, "{require:?}");
+        }
     }
 
     #[test]

@@ -241,7 +241,7 @@ impl Profile {
         }
     }
 
-    /// Takes the Matrix session for this process.
+    /// Takes the Matrix session for this process, if no other has it.
     ///
     /// # Errors
     ///
@@ -249,6 +249,24 @@ impl Profile {
     pub fn lock_session(&self, command: &str) -> Result<SessionLock, SessionLockError> {
         directory::create(&self.directory)?;
         SessionLock::take(&self.directory, command)
+    }
+
+    /// The same, but waits up to three seconds for a process that is about to end; `waiting` is told which, once, if that takes a while.
+    /// What the other process has changed is read again.
+    ///
+    /// # Errors
+    ///
+    /// Another process has it and goes on.
+    pub fn wait_for_session(
+        &mut self,
+        command: &str,
+        waiting: impl FnMut(&str),
+    ) -> Result<SessionLock, SessionLockError> {
+        directory::create(&self.directory)?;
+        let lock = SessionLock::wait_for(&self.directory, command, waiting)?;
+        // It may have made, or removed, the account.
+        self.refresh();
+        Ok(lock)
     }
 
     /// The encrypted store of the account.

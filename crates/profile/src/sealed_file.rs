@@ -19,9 +19,10 @@ use crate::storage_error::StorageError;
 use crate::store_error::StoreError;
 
 /// The version of stores this program writes. It reads version 1 as well, whose contents lack the key of matrix-sdk's store: that was
-/// derived from the profile's own, which could never change; and version 2, which knows of nobody who is blocked. A program that knows
-/// no more than that must not write the store, for it would let them ring again.
-const VERSION: u32 = 3;
+/// derived from the profile's own, which could never change; version 2, which knows of nobody who is blocked; and version 3, which knows
+/// with whom calls of tier `matrix` were agreed to only if they are contacts. A program that knows no more than that must not write the
+/// store, for it would let people ring again who are blocked, and forget what was agreed to.
+const VERSION: u32 = 4;
 const FIRST_VERSION: u32 = 1;
 
 const CONTENT_KEY: &[u8] = b"securecall profile v1 content";

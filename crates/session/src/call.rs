@@ -33,7 +33,7 @@ use securecall_crypto::IdentityKey;
 use securecall_signaling::{CallId, CallMachine, CallOutput, Content, Deadlines, PartyId, Role};
 use web_time::Instant;
 
-pub(crate) use self::begin_in_room::new_call_id;
+pub(crate) use self::begin_in_room::{Placing, new_call_id};
 use self::carrier::Carrier;
 use self::connection::Connection;
 use self::end::End;
@@ -95,6 +95,36 @@ impl Call {
             muted,
         });
         self.flush(io);
+    }
+
+    /// Holds the call, or resumes it: neither side hears the other meanwhile. The peer is told by an offer, where it can be; sealed
+    /// frames go on at their pace, and say that we are muted. Returns whether there is a call to hold.
+    pub(crate) fn set_held(&mut self, io: &mut Io<'_>, held: bool) -> bool {
+        if self.machine.is_over() || !self.connection.is_connected() {
+            return false;
+        }
+        if !self.media.set_held_here(held) {
+            return true;
+        }
+        let offer = self.carrier.room().is_some() && self.makes_offers();
+        if offer {
+            self.restarts.begins_offer();
+        }
+        self.order(io, MediaCommand::SetHeld { held, offer });
+        io.event(Event::Held {
+            call: self.name.clone(),
+            local: true,
+            held,
+        });
+        self.flush(io);
+        true
+    }
+
+    /// The user muted the call before there was anything to mute, and was told so.
+    fn begin_muted(&mut self, io: &mut Io<'_>) {
+        self.media.set_muted(true);
+        self.order(io, MediaCommand::SetMuted(true));
+        self.carrier.set_muted(true);
     }
 
     /// What the homeserver answered to the query for the peer's devices (caller).
@@ -206,6 +236,12 @@ impl Call {
         self.is_silent() && self.carrier.is_quiet(&self.situation())
     }
 
+    /// This side gave the call up before any device that was invited has said a word. One may be about to ring, and hears of the end only in
+    /// answer to that.
+    pub(crate) fn may_ring_unaware(&self) -> bool {
+        self.end.hung_up_here && !self.end.forgotten && self.carrier.awaits_every_first_word()
+    }
+
     pub(crate) const fn handle(&self) -> CallHandle {
         self.name.handle
     }
@@ -311,6 +347,10 @@ impl Call {
     fn handle_timer(&mut self, io: &mut Io<'_>, timer: Timer) {
         match timer {
             Timer::CandidateBatch | Timer::TricklePause => {}
+            Timer::NoSign if self.machine.is_answered() => {}
+            Timer::NoSign => io.event(Event::NoSignOfRinging {
+                call: self.name.clone(),
+            }),
             Timer::PathDead => {
                 self.path_dies(io);
                 if self.machine.role() == Role::Caller {

@@ -15,21 +15,21 @@ pub struct Callee {
 }
 
 impl Callee {
-    /// The identity that must prove itself, for a call that may not be of a lower tier than this.
+    /// The identity that must prove itself, for a call that may not be of a lower tier than this; `None` if nobody must, in tier
+    /// `matrix`.
     ///
     /// # Errors
-    /// [`CallError::TierTooLow`] if the call would not have the tier required, [`CallError::NoSecureCallDevice`] if it may have a
-    /// lower one, in which this version calls nobody.
-    pub fn identity(&self, require: Require) -> Result<IdentityKey, CallError> {
+    /// [`CallError::TierTooLow`] if the call would not have the tier required.
+    pub fn identity(&self, require: Require) -> Result<Option<IdentityKey>, CallError> {
         let of_address = self
             .matrix_id
             .securecall_id()
             .map(SecureCallId::identity_key);
         let known = self.identity.or(of_address);
-        match known {
-            _ if !require.is_met_by(Tier::with(known.as_ref())) => Err(CallError::TierTooLow),
-            Some(identity) => Ok(identity),
-            None => Err(CallError::NoSecureCallDevice),
+        if require.is_met_by(Tier::with(known.as_ref())) {
+            Ok(known)
+        } else {
+            Err(CallError::TierTooLow)
         }
     }
 }
@@ -54,15 +54,6 @@ pub enum CallError {
         "no key of this person is known, so the call would not be end-to-end encrypted to a known key"
     )]
     TierTooLow,
-    /// No key of the peer is known, and no call without one is placed.
-    #[error("no SecureCall device of this person is known, and this version calls no others")]
-    NoSecureCallDevice,
-    /// The key of this person is known, so a call in a room would be of too low a tier.
-    #[error("the key of this person is known, so they are not called without it")]
-    KeyIsKnown,
-    /// Anybody may join the room, or it has other people in it than the callee and us.
-    #[error("people are called in rooms that nobody else is in, and this is none")]
-    NotPrivateRoom,
     /// Strangers are called through a relay only, and there is none.
     #[error(
         "calls with people who are not contacts go through a relay, and there is none; add the contact or choose the direct route"
@@ -82,4 +73,7 @@ pub enum CommandError {
     /// The call does not ring here.
     #[error("the call does not wait for an answer")]
     NotRinging,
+    /// The call is not connected.
+    #[error("the call is not connected")]
+    NotConnected,
 }

@@ -111,12 +111,16 @@ impl Contacts {
         self
     }
 
-    /// Whom a call would be with: the identity that must prove itself. It may not be of a lower tier than `require`, nor than the
-    /// rules about this person ask for.
+    /// Whom a call would be with: the identity that must prove itself, or `None` if no key is known, which makes it one of tier
+    /// `matrix`. It may not be of a lower tier than `require`, nor than the rules about this person ask for.
     ///
     /// # Errors
-    /// [`CallError::Blocked`]; [`CallError::TierTooLow`] and [`CallError::NoSecureCallDevice`] as [`Callee::identity`].
-    pub fn identity_of(&self, callee: &Callee, require: Require) -> Result<IdentityKey, CallError> {
+    /// [`CallError::Blocked`]; [`CallError::TierTooLow`] as [`Callee::identity`].
+    pub fn identity_of(
+        &self,
+        callee: &Callee,
+        require: Require,
+    ) -> Result<Option<IdentityKey>, CallError> {
         // A contact's key is known whoever forgets to name it: nobody is called without it.
         let known = callee
             .identity

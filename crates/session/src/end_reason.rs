@@ -29,6 +29,8 @@ pub enum EndReason {
     Unreachable,
     /// There is no such user, no SecureCall device, or the homeserver hides devices from strangers (MSC4263).
     Unknown,
+    /// The peer was invited to a room for the call, and did not come.
+    NotJoined,
     /// The peer's DTLS fingerprint is not the one of its sealed SDP, or the SDP does not have exactly one.
     FingerprintMismatch,
     /// The peer revealed another words nonce than the one it committed to.
@@ -81,7 +83,7 @@ impl ExitClass {
 
 impl EndReason {
     /// Every reason there is.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::LocalHangup,
         Self::RemoteHangup,
         Self::Cancelled,
@@ -94,6 +96,7 @@ impl EndReason {
         Self::NoAnswer,
         Self::Unreachable,
         Self::Unknown,
+        Self::NotJoined,
         Self::FingerprintMismatch,
         Self::WordsMismatch,
         Self::IceFailed,
@@ -136,6 +139,7 @@ impl EndReason {
             Self::NoAnswer => ("no_answer", ExitClass::Peer),
             Self::Unreachable => ("unreachable", ExitClass::Peer),
             Self::Unknown => ("unknown", ExitClass::Peer),
+            Self::NotJoined => ("not_joined", ExitClass::Peer),
             Self::FingerprintMismatch => ("fingerprint_mismatch", ExitClass::Security),
             Self::WordsMismatch => ("words_mismatch", ExitClass::Security),
             Self::IceFailed => ("ice_failed", ExitClass::Network),

@@ -8,6 +8,7 @@ mod inputs;
 mod reports;
 mod room_admission;
 mod room_calls;
+mod room_search;
 mod rooms;
 mod route;
 mod sealed_calls;
@@ -24,6 +25,7 @@ use self::clock_replies::ClockReplies;
 use self::reports::Reports;
 use self::room_admission::RoomArrived;
 use self::room_calls::RoomCalls;
+use self::room_search::RoomSearch;
 use self::sealed_calls::SealedCalls;
 use crate::budget::Budget;
 use crate::call::Call;
@@ -44,6 +46,9 @@ const MAX_ARRIVED_OF_ONE: usize = 4;
 /// How often strangers in rooms may have this device ring in one go, and how long until one more may.
 const STRANGER_RINGS: u32 = 6;
 const STRANGER_RING_INTERVAL: Duration = Duration::from_secs(20);
+/// How many invitations of strangers to rooms are accepted in one go, and how long until one more is.
+const STRANGER_ROOMS: u32 = 8;
+const STRANGER_ROOM_INTERVAL: Duration = Duration::from_secs(60);
 /// How many callers in rooms are told in one go that this device is busy, and how long until one more is.
 const BUSY_REPLIES: u32 = 4;
 const BUSY_REPLY_INTERVAL: Duration = Duration::from_secs(10);
@@ -68,7 +73,10 @@ pub struct Endpoint {
     arrived: VecDeque<Arrived>,
     room_calls: RoomCalls,
     room_arrived: VecDeque<RoomArrived>,
+    /// The call that this device is in while it has no room yet.
+    search: Option<RoomSearch>,
     stranger_rings: Budget,
+    stranger_rooms: Budget,
     busy_replies: Budget,
     requests: Requests,
     outputs: VecDeque<Output>,
@@ -108,7 +116,9 @@ impl Endpoint {
             arrived: VecDeque::new(),
             room_calls: RoomCalls::default(),
             room_arrived: VecDeque::new(),
+            search: None,
             stranger_rings: Budget::new(STRANGER_RINGS, STRANGER_RING_INTERVAL),
+            stranger_rooms: Budget::new(STRANGER_ROOMS, STRANGER_ROOM_INTERVAL),
             busy_replies: Budget::new(BUSY_REPLIES, BUSY_REPLY_INTERVAL),
             requests: Requests::default(),
             outputs: VecDeque::new(),
@@ -138,6 +148,7 @@ impl Endpoint {
                 .filter_map(Call::poll_timeout)
                 .chain(self.reports.poll_timeout())
                 .chain(self.glare_timeout())
+                .chain(self.search_timeout())
                 .min(),
         )
     }
@@ -146,8 +157,21 @@ impl Endpoint {
     pub fn is_idle(&self) -> bool {
         self.arrived.is_empty()
             && self.room_arrived.is_empty()
+            && self.search.is_none()
             && self.requests.open.is_empty()
             && self.calls.values().all(Call::is_quiet)
+    }
+
+    /// Whether something of a call that is over still stands in a room, and is to be removed from there.
+    pub fn clears_rooms(&self) -> bool {
+        let in_room = self.calls.values().filter(|it| it.room().is_some());
+        in_room.into_iter().any(|it| it.is_over() && !it.is_quiet())
+    }
+
+    /// Whether a device of somebody whom this side has given up calling may be about to ring, and would not know that the call is over. A client
+    /// that exits at once should wait a moment for it.
+    pub fn may_ring_unaware(&self) -> bool {
+        self.calls.values().any(Call::may_ring_unaware)
     }
 
     /// Whether all tables of calls are empty: no call, no key, no request.
@@ -158,6 +182,7 @@ impl Endpoint {
             && self.room_calls.is_empty()
             && self.arrived.is_empty()
             && self.room_arrived.is_empty()
+            && self.search.is_none()
             && !self.persisting
             && self.requests.open.is_empty()
             && self.outputs.is_empty()

@@ -101,6 +101,21 @@ pub enum Event {
         call: NamedCall,
         /// Who must prove to be there; so far nobody has.
         peer: Peer,
+        /// Known before anything is sent, and never lowered.
+        tier: Tier,
+    },
+    /// The peer was invited to a room for the two of us, and has to come before it can ring. Only in tier `matrix`.
+    Inviting {
+        /// Outbound.
+        call: NamedCall,
+        /// Has accepted nothing so far.
+        peer: Peer,
+    },
+    /// Nobody has answered for a while, and nothing says whether it rings anywhere: in tier `matrix` nothing ever does, and there
+    /// are clients (Element X) that take no such calls.
+    NoSignOfRinging {
+        /// Outbound; told once. It goes on until its time is over.
+        call: NamedCall,
     },
     /// A call rings here (or is answered by policy).
     Incoming {
@@ -108,6 +123,8 @@ pub enum Event {
         call: NamedCall,
         /// As the handshake has proven.
         peer: Peer,
+        /// What it will be if it is answered.
+        tier: Tier,
         /// The answer policy has accepted it already.
         accepted: bool,
     },
@@ -155,11 +172,14 @@ pub enum Event {
         /// Frames of silence are sent; `false`: the microphone again.
         muted: bool,
     },
-    /// The peer has put the call on hold, or has resumed it. Only in tier `matrix`.
+    /// Somebody has put the call on hold, or has resumed it. That the peer has is known only in tier `matrix`; where a call is
+    /// sealed, it shows as muted.
     Held {
         /// Connected.
         call: NamedCall,
-        /// It does not listen; `false`: it does again.
+        /// This side; else the peer.
+        local: bool,
+        /// Whoever holds does not listen; `false`: it does again.
         held: bool,
     },
     /// The path of the call is of another kind than was told last.

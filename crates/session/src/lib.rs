@@ -67,8 +67,8 @@ pub use endpoint::Endpoint;
 pub use event::{Event, MissedReason, Peer, RefusedReason};
 pub use media_event::{MediaEvent, MediaFailure, PathRoute};
 pub use output::{
-    EpochSeeds, InboundRoomEvent, InboundSignal, MediaCommand, NotPersisted, Output, Protection,
-    Request, RequestError, RequestId, RoomFacts, RoomRequestError,
+    EpochSeeds, FoundRoom, InboundRoomEvent, InboundSignal, MediaCommand, NotPersisted, Output,
+    Protection, Request, RequestError, RequestId, RoomFacts, RoomRequestError,
 };
 pub use sealed::replay_memory::ReplayMemoryError;
 pub use sealed::sealed_box::{MAX_SIGNAL, SignalError};

@@ -13,7 +13,8 @@ use crate::{CallHandle, Event, Route, Tier};
 /// The next thing to do. Poll until [`Output::Timeout`] after every call into the endpoint, and do things in this order.
 #[derive(Debug)]
 pub enum Output {
-    /// Ask the homeserver for something; answer with `handle_devices`, `handle_response` or `handle_room_response`.
+    /// Ask the homeserver for something; answer with `handle_devices`, `handle_response`, `handle_room_found` or
+    /// `handle_room_response`.
     Request(Request),
     /// Work for the media engine of a call.
     Media(CallHandle, MediaCommand),
@@ -64,12 +65,31 @@ pub enum Request {
         /// The content of the Olm event `tech.stealthx.securecall.signal`, as JSON.
         content: String,
     },
+    /// Find the room of this account and another, and of nobody else, or make one; answer with `handle_room_found`. If both are in it,
+    /// have it ready for a call: facts known, keys shared.
+    FindRoom {
+        /// Comes back with the answer.
+        id: RequestId,
+        /// The account that the call is with.
+        user: MatrixId,
+    },
+    /// Have a room ready for a call, to which the other has come; answer with `handle_room_found`.
+    PrepareRoom {
+        /// Comes back with the answer.
+        id: RequestId,
+        /// The account that the call is with.
+        user: MatrixId,
+        /// What `FindRoom` found or made.
+        room: RoomId,
+    },
     /// Send an event to a room, encrypted with Megolm where the room is; answer with `handle_room_response`.
     SendToRoom {
         /// Comes back with the answer.
         id: RequestId,
         /// The room that the call is in.
         room: RoomId,
+        /// The account that the call is with, whose devices get the room's key.
+        user: MatrixId,
         /// `m.call.…`.
         event_type: &'static str,
         /// The content, as JSON.
@@ -108,9 +128,22 @@ impl fmt::Debug for Request {
                 .field("device_id", device_id)
                 .field("content_len", &content.len())
                 .finish_non_exhaustive(),
+            Self::FindRoom { id, user: _ } => f
+                .debug_struct("FindRoom")
+                .field("id", id)
+                .finish_non_exhaustive(),
+            Self::PrepareRoom {
+                id,
+                user: _,
+                room: _,
+            } => f
+                .debug_struct("PrepareRoom")
+                .field("id", id)
+                .finish_non_exhaustive(),
             Self::SendToRoom {
                 id,
                 room: _,
+                user: _,
                 event_type,
                 content,
                 transaction: _,
@@ -156,6 +189,9 @@ pub enum RoomRequestError {
         /// How long to wait, if the homeserver says so.
         retry_after: Option<Duration>,
     },
+    /// There is no such account, or none that can be invited.
+    #[error("the homeserver knows no such account")]
+    NotFound,
     /// We are not in the room, or may not send to it. Asking again does not help.
     #[error("the homeserver does not let us send to this room")]
     Forbidden,
@@ -176,6 +212,15 @@ pub struct RoomFacts {
     pub is_public: bool,
     /// The room is encrypted, so that its calls must be.
     pub is_encrypted: bool,
+}
+
+/// The room of two people, as the homeserver has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundRoom {
+    /// Which.
+    pub room: RoomId,
+    /// How it is, if it is ready for a call; `None` if the other is invited and has not come.
+    pub ready: Option<RoomFacts>,
 }
 
 /// An event of a room's timeline, decrypted if it was encrypted. Our own are handed in as well.
@@ -311,6 +356,14 @@ pub enum MediaCommand {
     OpenMicrophone,
     /// Send frames that say that we are muted, or the microphone again.
     SetMuted(bool),
+    /// Send what a muted call sends, and play nothing, or both again. With `offer`, make an offer that says so, too; answer with
+    /// [`MediaEvent::RestartOffer`](crate::MediaEvent::RestartOffer).
+    SetHeld {
+        /// Else resumed.
+        held: bool,
+        /// Only in tier `matrix`.
+        offer: bool,
+    },
     /// Make an offer that restarts ICE, its candidates included; answer with [`MediaEvent::RestartOffer`](crate::MediaEvent::RestartOffer).
     CreateRestartOffer,
     /// The peer's restart offer; answer with [`MediaEvent::RestartAnswer`](crate::MediaEvent::RestartAnswer), candidates included. In
@@ -350,6 +403,7 @@ impl fmt::Debug for MediaCommand {
             Self::AddReceiveEpoch { epoch, seed: _ } => write!(f, "AddReceiveEpoch({epoch:?})"),
             Self::OpenMicrophone => f.write_str("OpenMicrophone"),
             Self::SetMuted(muted) => write!(f, "SetMuted({muted})"),
+            Self::SetHeld { held, offer } => write!(f, "SetHeld({held}, offer: {offer})"),
             Self::CreateRestartOffer => f.write_str("CreateRestartOffer"),
             Self::AcceptRestartOffer { sdp: _ } => f.write_str("AcceptRestartOffer"),
             Self::SetRestartAnswer { sdp: _ } => f.write_str("SetRestartAnswer"),

@@ -30,6 +30,8 @@ pub(crate) enum Waiting {
         call: CallHandle,
         letter: LetterNumber,
     },
+    /// A call whose room is looked for.
+    Search(CallHandle),
     /// An acknowledgement alone: if it is lost, the peer repeats its message.
     Acknowledgement,
 }

@@ -183,7 +183,7 @@ impl Room {
         half: Half,
         pause: Duration,
     ) -> Self {
-        let outbox = Outbox::new(call, room.clone(), own_party.to_string());
+        let outbox = Outbox::new(call, room.clone(), peer.clone(), own_party.to_string());
         Self {
             id,
             room,

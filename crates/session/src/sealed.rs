@@ -390,6 +390,13 @@ impl Sealed {
         parties.any(|party| matches!(party.link, Link::AwaitingMessage2(_)))
     }
 
+    /// Whether devices were invited and none has ever said a word.
+    pub(crate) fn awaits_every_first_word(&self) -> bool {
+        let mut parties = self.parties.values();
+        let is_silent = |party: &Party| matches!(party.link, Link::AwaitingMessage2(_));
+        !self.parties.is_empty() && parties.all(is_silent)
+    }
+
     /// Whether a device may still say something that is answered when the call is over.
     pub(crate) fn may_hear_more(&self) -> bool {
         self.parties.values().any(Party::may_still_speak)

@@ -26,6 +26,8 @@ pub(crate) fn dendrite_yaml(options: &HomeserverOptions) -> String {
         registration,
         turn,
         federation,
+        // Dendrite keeps pictures always.
+        media: _,
     } = options;
     let alone = federation.is_none();
     let closed = *registration == Registration::Closed;

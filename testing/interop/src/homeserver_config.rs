@@ -25,6 +25,8 @@ pub struct HomeserverOptions {
     pub registration: Registration,
     /// The TURN servers it names, if it has any.
     pub turn: Option<TurnServers>,
+    /// Whether it keeps pictures.
+    pub media: bool,
     /// How it meets other homeservers; `None`: not at all.
     pub federation: Option<FederationOptions>,
 }
@@ -58,6 +60,7 @@ impl Default for HomeserverOptions {
             server_name: "homeserver.test".to_owned(),
             registration: Registration::Open,
             turn: None,
+            media: false,
             federation: None,
         }
     }
@@ -75,6 +78,7 @@ pub(crate) fn homeserver_yaml(options: &HomeserverOptions, port: u16, data: &Pat
         server_name,
         registration,
         turn,
+        media,
         federation,
     } = options;
     let others: &[String] = federation
@@ -124,7 +128,7 @@ listeners:
   args: {{database: "{data}/homeserver.db"}}
 log_config: "{data}/log.yaml"
 media_store_path: "{data}/media"
-enable_media_repo: false
+enable_media_repo: {media}
 url_preview_enabled: false
 push: {{enabled: false}}
 enable_registration: {open}

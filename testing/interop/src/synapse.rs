@@ -188,6 +188,12 @@ impl Synapse {
         self.data.path().join("homeserver.db")
     }
 
+    /// Where it keeps pictures, if it does.
+    #[must_use]
+    pub fn media_path(&self) -> PathBuf {
+        self.data.path().join("media")
+    }
+
     /// Where Synapse writes its log, for whoever looks into a failure.
     #[must_use]
     pub fn log_path(&self) -> PathBuf {

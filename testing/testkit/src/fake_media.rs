@@ -186,6 +186,7 @@ impl FakeMedia {
                 self.microphone_open = true;
                 Vec::new()
             }
+            MediaCommand::SetHeld { .. } => Vec::new(),
             MediaCommand::SetMuted(muted) => {
                 self.muted = muted;
                 Vec::new()

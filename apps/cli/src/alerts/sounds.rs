@@ -59,7 +59,9 @@ impl Sounds {
                 Some((_, side)) => at_end(side, *reason, connected_for.is_some()),
                 None => Change::Keep,
             },
-            CallEvent::FirstAudio { .. }
+            CallEvent::Inviting { .. }
+            | CallEvent::NoSignOfRinging { .. }
+            | CallEvent::FirstAudio { .. }
             | CallEvent::Muted { .. }
             | CallEvent::Held { .. }
             | CallEvent::RouteChanged { .. }
@@ -104,7 +106,7 @@ pub(super) mod tests {
 
     use securecall_contact::{MatrixId, SecureCallId};
     use securecall_crypto::IdentityKey;
-    use securecall_driver::{CallHandles, NamedCall, Peer, WireCallId};
+    use securecall_driver::{CallHandles, NamedCall, Peer, Tier, WireCallId};
 
     use super::*;
 
@@ -132,6 +134,7 @@ pub(super) mod tests {
         CallEvent::Incoming {
             call: call(number),
             peer: peer(),
+            tier: Tier::SecureCall,
             accepted: false,
         }
     }
@@ -167,6 +170,7 @@ pub(super) mod tests {
         let dialing = CallEvent::Dialing {
             call: call(1),
             peer: peer(),
+            tier: Tier::SecureCall,
         };
         assert_eq!(sounds.follow(&dialing), Change::Keep);
         assert_eq!(sounds.follow(&ringing(1)), Change::Play(CallTone::Ringback));
@@ -233,6 +237,7 @@ pub(super) mod tests {
         let answered = CallEvent::Incoming {
             call: call(1),
             peer: peer(),
+            tier: Tier::SecureCall,
             accepted: true,
         };
         assert_eq!(sounds.follow(&answered), Change::Keep);

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use securecall_contact::SecureCallId;
-use securecall_driver::{CallEvent, CallHandle, EndReason};
+use securecall_driver::{CallEvent, CallHandle, EndReason, Tier};
 
 /// What is known of the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub(super) struct Current {
     /// The key proven at the other end.
     pub(super) peer: Option<SecureCallId>,
     pub(super) was_connected: bool,
+    /// Which protection it has.
+    pub(super) tier: Tier,
     /// Of the timer of `--duration`; `None` again once that has hung up.
     connected_at: Option<Instant>,
 }
@@ -27,13 +29,14 @@ impl FollowedCall {
     /// Takes in what happened. Gives how the call has ended, if it has.
     pub(super) fn follow(&mut self, now: Instant, event: &CallEvent) -> Option<EndReason> {
         match event {
-            CallEvent::Dialing { call, .. } | CallEvent::Incoming { call, .. }
+            CallEvent::Dialing { call, tier, .. } | CallEvent::Incoming { call, tier, .. }
                 if self.current.is_none() =>
             {
                 self.current = Some(Current {
                     call: call.handle,
                     peer: None,
                     was_connected: false,
+                    tier: *tier,
                     connected_at: None,
                 });
             }
@@ -132,6 +135,7 @@ mod tests {
         CallEvent::Dialing {
             call: named(number),
             peer: peer(),
+            tier: Tier::SecureCall,
         }
     }
 

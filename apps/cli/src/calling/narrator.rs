@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use securecall_contact::SecureCallId;
-use securecall_driver::{CallEvent, CallStats, Event as ClientEvent, Peer as CallPeer};
+use securecall_driver::{
+    CallEvent, CallHandle, CallStats, Event as ClientEvent, Peer as CallPeer, Tier,
+};
 use securecall_matrix::ServerError;
 
 use super::clock::now;
@@ -20,6 +22,8 @@ pub(super) struct Narrator {
     matrix_id: String,
     /// Contacts whose key was compared.
     verified: BTreeSet<SecureCallId>,
+    /// The last call of tier `matrix`: how it ends is said in other words.
+    standard: Option<CallHandle>,
 }
 
 impl Narrator {
@@ -29,11 +33,12 @@ impl Narrator {
             started_at,
             matrix_id,
             verified: BTreeSet::new(),
+            standard: None,
         }
     }
 
     /// What is to be told about an event.
-    pub(super) fn tell(&self, event: &ClientEvent) -> Option<Event> {
+    pub(super) fn tell(&mut self, event: &ClientEvent) -> Option<Event> {
         Some(match event {
             ClientEvent::Ready => Event::Ready {
                 matrix_id: self.matrix_id.clone(),
@@ -84,21 +89,32 @@ impl Narrator {
         })
     }
 
-    fn tell_call(&self, event: &CallEvent) -> Event {
+    fn tell_call(&mut self, event: &CallEvent) -> Event {
+        self.follow_tier(event);
         match event {
-            CallEvent::Dialing { call, peer } => Event::Dialing {
+            CallEvent::Dialing { call, peer, tier } => Event::Dialing {
                 call_id: call.to_string(),
                 peer: self.to_peer(peer),
+                tier: tier.as_str(),
                 startup_ms: self.startup_ms(),
             },
             CallEvent::Incoming {
                 call,
                 peer,
+                tier,
                 accepted,
             } => Event::Incoming {
                 call_id: call.to_string(),
                 peer: self.to_peer(peer),
+                tier: tier.as_str(),
                 answered: *accepted,
+            },
+            CallEvent::Inviting { call, peer } => Event::Inviting {
+                call_id: call.to_string(),
+                peer: self.to_peer(peer),
+            },
+            CallEvent::NoSignOfRinging { call } => Event::NoSignOfRinging {
+                call_id: call.to_string(),
             },
             CallEvent::Ringing { call } => Event::Ringing {
                 call_id: call.to_string(),
@@ -131,10 +147,10 @@ impl Narrator {
                 muted: *muted,
                 by: if *local { "self" } else { "peer" },
             },
-            CallEvent::Held { call, held } => Event::Held {
+            CallEvent::Held { call, local, held } => Event::Held {
                 call_id: call.to_string(),
                 held: *held,
-                by: "peer",
+                by: if *local { "self" } else { "peer" },
             },
             CallEvent::RouteChanged { call, route } => Event::RouteChanged {
                 call_id: call.to_string(),
@@ -157,6 +173,10 @@ impl Narrator {
                 call_id: call.to_string(),
                 reason: reason.as_str(),
                 duration_ms: connected_for.map_or(0, milliseconds),
+                tier: match self.standard == Some(call.handle) {
+                    true => Tier::Matrix.as_str(),
+                    false => Tier::SecureCall.as_str(),
+                },
             },
             CallEvent::Missed {
                 call,
@@ -183,6 +203,20 @@ impl Narrator {
             CallEvent::CallsOfOthers { calls } => Event::Notice {
                 message: words_for_calls_of_others(*calls).into(),
             },
+        }
+    }
+
+    fn follow_tier(&mut self, event: &CallEvent) {
+        match event {
+            CallEvent::Dialing { call, tier, .. } | CallEvent::Incoming { call, tier, .. }
+                if *tier == Tier::Matrix =>
+            {
+                self.standard = Some(call.handle);
+            }
+            CallEvent::Replaced { call, by } if self.standard == Some(call.handle) => {
+                self.standard = Some(by.handle);
+            }
+            _ => {}
         }
     }
 
@@ -269,7 +303,7 @@ mod tests {
     }
 
     fn told(event: &ClientEvent) -> Value {
-        let narrator = Narrator::new(now(), "@me:example.org".to_owned());
+        let mut narrator = Narrator::new(now(), "@me:example.org".to_owned());
         serde_json::to_value(narrator.tell(event).unwrap()).unwrap()
     }
 
@@ -278,6 +312,7 @@ mod tests {
         let event = told(&ClientEvent::Call(CallEvent::Dialing {
             call: call(),
             peer: peer(),
+            tier: Tier::SecureCall,
         }));
         assert_eq!(event["event"], "dialing");
         assert_eq!(event["peer"]["id"], peer().id.unwrap().to_string());

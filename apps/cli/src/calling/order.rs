@@ -16,6 +16,10 @@ pub(crate) enum Order {
     Mute,
     /// Send the microphone again.
     Unmute,
+    /// Put the call on hold.
+    Hold,
+    /// Go on with it.
+    Resume,
     /// End the call.
     Hangup,
     /// Mark the peer as verified: the safety words are the same on both sides.
@@ -44,6 +48,8 @@ impl Order {
             ("reject", "") => Self::Reject,
             ("mute", "") => Self::Mute,
             ("unmute", "") => Self::Unmute,
+            ("hold", "") => Self::Hold,
+            ("resume", "") => Self::Resume,
             ("hangup", "") => Self::Hangup,
             ("verify", "") => Self::Verify,
             ("quit", "") => Self::Quit,
@@ -61,6 +67,8 @@ impl Order {
             Self::Reject => "reject",
             Self::Mute => "mute",
             Self::Unmute => "unmute",
+            Self::Hold => "hold",
+            Self::Resume => "resume",
             Self::Hangup => "hangup",
             Self::Verify => "verify",
             Self::Call(_) => "call",
@@ -77,7 +85,7 @@ fn not_understood(line: &str) -> Failure {
         ErrorKind::Usage,
         format!("not a command: '{}'", shown.escape_debug()),
     )
-    .help("one a line: answer, reject, mute, unmute, verify, hangup, microphone SOURCE, speaker SINK, call WHO, quit")
+    .help("one a line: answer, reject, mute, unmute, hold, resume, verify, hangup, microphone SOURCE, speaker SINK, call WHO, quit")
 }
 
 fn microphone(source: &str) -> Result<DeviceWish, Failure> {
@@ -117,6 +125,8 @@ mod tests {
             Order::Reject,
             Order::Mute,
             Order::Unmute,
+            Order::Hold,
+            Order::Resume,
             Order::Hangup,
             Order::Verify,
             Order::Quit,

@@ -8,6 +8,8 @@ use securecall_profile::contact_book::{self, Consent, Draft, Finding};
 use securecall_profile::who::{self, Person};
 use securecall_profile::{Contact, Content, NoAccount, Profile, Proof, Requirement};
 
+use super::consent;
+use crate::cli::RequireChoice;
 use crate::error::{ErrorKind, Failure};
 use crate::screen::Wanted;
 
@@ -178,6 +180,23 @@ impl People {
         Ok(who::resolve(who, self.contacts(), &self.domain)?)
     }
 
+    /// Whether a call to this person is one that has to be agreed to first.
+    pub(super) fn lacks_consent(&self, person: &Person, asked: Option<RequireChoice>) -> bool {
+        consent::is_missing(person, self.profile.content(), asked)
+    }
+
+    /// The person agrees to standard Matrix calls with somebody.
+    ///
+    /// # Errors
+    ///
+    /// The profile cannot be written.
+    pub(super) fn agree(&mut self, person: &Person) -> Result<(), Failure> {
+        self.profile.change(|content| {
+            content.agree_to_standard_calls(person);
+            Ok(())
+        })
+    }
+
     /// What the client has to know of people.
     pub(super) fn known(&self) -> Contacts {
         known(self.profile.content())
@@ -222,7 +241,7 @@ impl People {
     }
 }
 
-/// The contacts whose key is known, for only those can be called, or be known when they call; and what is decided about people.
+/// The contacts, by key where one is known and else by account; and what is decided about people.
 pub(crate) fn known(content: &Content) -> Contacts {
     let contacts = content.contacts.iter();
     let with_keys = contacts.clone().filter_map(|contact| {
@@ -232,6 +251,8 @@ pub(crate) fn known(content: &Content) -> Contacts {
             matrix_id: contact.matrix_id.clone(),
         })
     });
+    let without = contacts.clone().filter(|contact| contact.id.is_none());
+    let without = without.map(|contact| (contact.matrix_id.clone(), contact.name.clone()));
     let required = contacts.filter_map(|contact| {
         Some(Rule {
             identity: contact.id.map(|id| id.identity_key()),
@@ -249,7 +270,9 @@ pub(crate) fn known(content: &Content) -> Contacts {
         blocked: true,
         require: Require::Any,
     });
-    Contacts::new(with_keys).with_rules(required.chain(blocked))
+    Contacts::new(with_keys)
+        .with_accounts(without)
+        .with_rules(required.chain(blocked))
 }
 
 fn position(contacts: &[Contact], id: Option<SecureCallId>, shown: &Contact) -> Option<usize> {

@@ -24,6 +24,8 @@ pub(crate) struct Plan {
     pub(crate) goal: Goal,
     pub(crate) answer: Answer,
     pub(crate) media: MediaOptions,
+    /// What the command itself was started with, whatever the settings say.
+    pub(crate) asked: Option<RequireChoice>,
 }
 
 /// Whom to call, if they can be called at all: said before anything else is begun.

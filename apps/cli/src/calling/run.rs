@@ -8,6 +8,7 @@ use securecall_driver::{
 use securecall_profile::who::Person;
 
 use super::clock::now;
+use super::consent;
 use super::ending::Ending;
 use super::followed_call::FollowedCall;
 use super::input::Input;
@@ -31,7 +32,9 @@ mod orders;
 mod wishes;
 
 /// How long a stopping client may take before the process ends without it.
-const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+///
+/// The client knows better how long it needs: after a call in a room it removes from there what it has said.
+const STOP_TIMEOUT: Duration = Duration::from_secs(9);
 /// How often the screen is drawn, and how soon a closed standard output is noticed.
 const TICK: Duration = Duration::from_millis(100);
 /// How often the contact list is looked at, which another process may have changed.
@@ -135,6 +138,9 @@ impl Run {
 
     async fn call(&self, person: &Person) -> Result<(), Failure> {
         let callee = callee(person, &self.plan.media, &self.people.known())?;
+        if self.people.lacks_consent(person, self.plan.asked) {
+            return Err(consent::failure(person));
+        }
         let options = call_options(&self.plan.media);
         self.client.handle().call(callee, options).await?;
         Ok(())

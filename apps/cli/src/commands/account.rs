@@ -27,9 +27,10 @@ pub(super) fn register(context: &Context, options: &RegisterOptions) -> Result<E
     // What is wrong with the arguments is told before a passphrase is asked for.
     let given = homeserver(options.homeserver.expose(), &options.authority)?;
     let mut profile = context.open_profile()?;
+    profile.identity()?;
+    let _lock = context.lock_session(&mut profile, "register")?;
     let identity = profile.identity()?;
     let localpart = format!("sc_{}", identity.id());
-    let _lock = profile.lock_session("register")?;
     check_no_account(&profile)?;
     let store = profile.account_store();
     let token = match &options.token {
@@ -89,7 +90,8 @@ pub(super) fn login(context: &Context, options: &LoginOptions) -> Result<ExitCod
         return Err(Failure::new(ErrorKind::KeyMismatch, "this is the address of another identity than this profile's")
             .help("use the profile of that identity, or restore it in a new one with `securecall id restore`"));
     }
-    let _lock = profile.lock_session("login")?;
+    let _lock = context.lock_session(&mut profile, "login")?;
+    let identity = profile.identity()?;
     check_no_account(&profile)?;
     // Only now: nobody is to type a password for what is refused anyhow.
     let typed = match user.securecall_id() {
@@ -137,8 +139,10 @@ async fn log_in_by_identity(
 
 pub(super) fn logout(context: &Context) -> Result<ExitCode, Failure> {
     let mut profile = context.open_profile()?;
+    profile.account()?;
+    let _lock = context.lock_session(&mut profile, "logout")?;
+    // Once more: it may have been removed meanwhile.
     let account = profile.account()?.clone();
-    let _lock = profile.lock_session("logout")?;
     let store = profile.account_store();
     let result = runtime()?.block_on(async {
         match Account::restore(&store).await {

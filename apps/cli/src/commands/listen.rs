@@ -13,9 +13,9 @@ pub(super) fn run(mut context: Context, options: &ListenOptions) -> Result<ExitC
     let media = context.settings.media(&options.media);
     let answer = context.settings.answer(options.answer);
     context.output = calling::check_streams(context.output, &media)?;
-    let profile = context.open_profile()?;
+    let mut profile = context.open_profile()?;
     profile.account()?;
-    let _lock = profile.lock_session("listen")?;
+    let _lock = context.lock_session(&mut profile, "listen")?;
     let ring = context.settings.ring();
     if ring == Ring::Nobody {
         context.output.note("warning: nobody rings and nobody is answered (ring = \"nobody\"): `securecall config set ring contacts`");
@@ -30,6 +30,7 @@ pub(super) fn run(mut context: Context, options: &ListenOptions) -> Result<ExitC
             goal: Goal::Listen { once: options.once },
             answer,
             media,
+            asked: options.media.require,
         };
         calling::run(context, profile, account, plan).await
     });

@@ -52,12 +52,6 @@ impl From<PlaceError> for Failure {
                 .help("take it back with `securecall contact unblock`"),
             PlaceError::Refused(CallError::TierTooLow) => Self::new(ErrorKind::TierTooLow, message)
                 .help("ask the person for a SecureCall contact link, and add it"),
-            PlaceError::Refused(CallError::NoSecureCallDevice) => Self::new(ErrorKind::NoSecureCallDevice, message)
-                .help("ask the person for a SecureCall contact link, and add it"),
-            PlaceError::Refused(CallError::KeyIsKnown) => Self::new(ErrorKind::TierTooLow, message)
-                .help("call the contact, or the SecureCall address"),
-            PlaceError::Refused(CallError::NotPrivateRoom) => Self::new(ErrorKind::NotNow, message)
-                .help("call in a direct chat with nobody else in it"),
             PlaceError::Refused(CallError::NoRelay) => {
                 Self::new(ErrorKind::NoRelay, "calls with people who are not contacts go through a relay, and there is none").help(
                     "add the person with `securecall contact add`, name a TURN server (`turn` in config.toml), or give --route direct: then they learn your network address",

@@ -1,7 +1,7 @@
 //! What the homeserver and the Matrix store say, told to a person.
 
 use securecall_matrix::{
-    DiscoveryError, HomeserverAddressError, HomeserverError, LoginError, LogoutError,
+    DiscoveryError, HomeserverAddressError, HomeserverError, LoginError, LogoutError, ProfileError,
     RegisterError, RestoreError, ServerError, StoreError,
 };
 
@@ -89,6 +89,23 @@ impl From<DiscoveryError> for Failure {
                 }
             }
             DiscoveryError::Server(error) => error.into(),
+        }
+    }
+}
+
+impl From<ProfileError> for Failure {
+    fn from(error: ProfileError) -> Self {
+        let message = error.to_string();
+        match error {
+            ProfileError::NameTooLong { .. } => {
+                Self::new(ErrorKind::Usage, message).help("give a shorter name")
+            }
+            ProfileError::NameCharacter { .. } => {
+                Self::new(ErrorKind::Usage, message).help("leave it out")
+            }
+            // We set only what the homeserver has given us.
+            ProfileError::BadAvatar => Self::bug(message),
+            ProfileError::Server(error) => error.into(),
         }
     }
 }

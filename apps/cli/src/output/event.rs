@@ -1,9 +1,11 @@
 //! The events: their fields as JSON, and what a plain line says of them. `docs/cli.md` is their contract.
 
 mod parts;
+mod standard_call;
 mod words;
 
 pub(crate) use self::parts::{Peer, Previous, SettingSource, Stats};
+pub(crate) use self::standard_call::{NO_SIGN_WORDS, inviting_words};
 pub(crate) use self::words::{
     missed_words, reason_words, refused_words, tier_words, words_for_calls_of_others,
 };
@@ -13,8 +15,9 @@ use securecall_profile::contact_book::Finding;
 use securecall_profile::{Contact, Requirement};
 use serde::Serialize;
 
+use self::standard_call::standard_words;
 use self::words::{
-    ended, incoming, left_out, muted_words, new_identity, route_words, setting_words,
+    ended, held_words, incoming, left_out, muted_words, new_identity, route_words, setting_words,
 };
 use super::queue::{LeftOut, Weight};
 use crate::error::Failure;
@@ -38,6 +41,13 @@ pub(crate) enum Event {
         matrix_id: String,
         device_id: String,
         homeserver: String,
+    },
+    /// What others are shown of this account.
+    PublicProfile {
+        matrix_id: String,
+        display_name: Option<String>,
+        /// Where the picture is, as `mxc://server/id`.
+        avatar: Option<String>,
     },
     /// One contact.
     Contact {
@@ -114,14 +124,20 @@ pub(crate) enum Event {
     Dialing {
         call_id: String,
         peer: Peer,
+        tier: &'static str,
         startup_ms: u64,
     },
     /// A call comes in.
     Incoming {
         call_id: String,
         peer: Peer,
+        tier: &'static str,
         answered: bool,
     },
+    /// The peer was invited to a room, and has to come before it can ring.
+    Inviting { call_id: String, peer: Peer },
+    /// Nobody has answered so far, and nothing says whether it rings.
+    NoSignOfRinging { call_id: String },
     /// Our call rings at the peer.
     Ringing { call_id: String },
     /// Both called each other: our call gave way to theirs.
@@ -174,6 +190,9 @@ pub(crate) enum Event {
         call_id: String,
         reason: &'static str,
         duration_ms: u64,
+        /// What the words are chosen by.
+        #[serde(skip)]
+        tier: &'static str,
     },
     /// Somebody called and was not answered.
     Missed {
@@ -271,6 +290,7 @@ impl Event {
             | Self::Error { .. } => Weight::Remark,
             Self::Identity { .. }
             | Self::Account { .. }
+            | Self::PublicProfile { .. }
             | Self::Contact { .. }
             | Self::Person { .. }
             | Self::Contacts { .. }
@@ -283,6 +303,8 @@ impl Event {
             | Self::Ready { .. }
             | Self::Dialing { .. }
             | Self::Incoming { .. }
+            | Self::Inviting { .. }
+            | Self::NoSignOfRinging { .. }
             | Self::Ringing { .. }
             | Self::Replaced { .. }
             | Self::Connected { .. }
@@ -314,6 +336,15 @@ impl Event {
                 phrase: Some(phrase),
             } => new_identity(id, phrase.expose(), terminal),
             Self::Account { matrix_id, .. } => matrix_id.clone(),
+            Self::PublicProfile {
+                matrix_id,
+                display_name,
+                avatar,
+            } => {
+                let name = display_name.as_deref().unwrap_or("-");
+                let avatar = avatar.as_deref().unwrap_or("-");
+                format!("{matrix_id}\t{name}\t{avatar}")
+            }
             Self::Contact {
                 name,
                 id,
@@ -368,8 +399,17 @@ impl Event {
             Self::Completions { script } => script.trim_end().to_owned(),
             Self::Manual { roff } => roff.trim_end().to_owned(),
             Self::Ready { matrix_id, .. } => format!("ready, waiting for calls to {matrix_id}"),
-            Self::Dialing { peer, .. } => format!("calling {}", peer.shown()),
-            Self::Incoming { peer, answered, .. } => incoming(peer, *answered),
+            Self::Dialing { peer, tier, .. } => {
+                format!("calling {}{}", peer.shown(), standard_words(tier))
+            }
+            Self::Incoming {
+                peer,
+                answered,
+                tier,
+                ..
+            } => format!("{}{}", incoming(peer, *answered), standard_words(tier)),
+            Self::Inviting { peer, .. } => inviting_words(&peer.shown()),
+            Self::NoSignOfRinging { .. } => NO_SIGN_WORDS.to_owned(),
             Self::Ringing { .. } => "ringing".to_owned(),
             Self::Replaced { .. } => "both called at once: taking their call".to_owned(),
             Self::Connected {
@@ -390,8 +430,7 @@ impl Event {
             }
             Self::FirstAudio { setup_ms, .. } => format!("first audio after {setup_ms} ms"),
             Self::Muted { muted, by, .. } => muted_words(*muted, by).to_owned(),
-            Self::Held { held: true, .. } => "the peer has put the call on hold".to_owned(),
-            Self::Held { held: false, .. } => "the peer has resumed the call".to_owned(),
+            Self::Held { held, by, .. } => held_words(*held, by).to_owned(),
             Self::RouteChanged { route, .. } => format!("the call goes {} now", route_words(route)),
             Self::Reconnecting { .. } => "connection lost, reconnecting".to_owned(),
             Self::Reconnected { .. } => "connected again".to_owned(),
@@ -399,8 +438,9 @@ impl Event {
             Self::Ended {
                 reason,
                 duration_ms,
+                tier,
                 ..
-            } => ended(reason, *duration_ms),
+            } => ended(reason, tier, *duration_ms),
             Self::Missed {
                 peer, why, calls, ..
             } => missed_words(&peer.shown(), why, *calls),
@@ -428,7 +468,9 @@ mod tests {
     fn every_end_reason_has_words_and_is_in_the_manual_with_its_code() {
         let manual = include_str!("../../../../docs/cli.md");
         for reason in EndReason::ALL {
-            assert_ne!(reason_words(reason.as_str()), reason.as_str());
+            for tier in ["securecall", "matrix"] {
+                assert_ne!(reason_words(reason.as_str(), tier), reason.as_str());
+            }
             let row = format!("| `{reason}` | {} |", reason.exit_code());
             assert!(manual.contains(&row), "docs/cli.md lacks: {row}");
         }

@@ -11,7 +11,7 @@ use securecall_audio_device::{DeviceFault, OpenError, WavProblem};
 use securecall_contact::{Address, MAX_MARKS, NameLabel, is_harmful, is_mark};
 use securecall_contact_qr::PictureError;
 use securecall_matrix::{
-    DiscoveryError, HomeserverAddressError, HomeserverError, LoginError, LogoutError,
+    DiscoveryError, HomeserverAddressError, HomeserverError, LoginError, LogoutError, ProfileError,
     RegisterError, RestoreError, ServerError, StoreError,
 };
 
@@ -95,6 +95,12 @@ fn failures(text: &str) -> Vec<Failure> {
     failures.extend(server_errors().map(|error| LoginError::from(error).into()));
     failures.extend(server_errors().map(|error| RestoreError::from(error).into()));
     failures.extend(server_errors().map(|error| LogoutError::from(error).into()));
+    failures.extend(server_errors().map(|error| ProfileError::from(error).into()));
+    failures.extend(
+        text.chars()
+            .next()
+            .map(|character| ProfileError::NameCharacter { character }.into()),
+    );
     failures.extend(
         ErrorKind::ALL
             .iter()
@@ -248,6 +254,11 @@ fn events(text: &str) -> Vec<Event> {
                 matrix_id: own(),
             }),
         },
+        Event::PublicProfile {
+            matrix_id: own(),
+            display_name: Some(own()),
+            avatar: Some(own()),
+        },
         Event::Person {
             id: Some(own()),
             matrix_id: own(),
@@ -274,7 +285,12 @@ fn events(text: &str) -> Vec<Event> {
         Event::Incoming {
             call_id: own(),
             peer: peer(text),
+            tier: "matrix",
             answered: false,
+        },
+        Event::Inviting {
+            call_id: own(),
+            peer: peer(text),
         },
         Event::Missed {
             call_id: own(),

@@ -10,6 +10,7 @@ use ratatui::widgets::{Block, BorderType, Padding, Paragraph, Wrap};
 
 use super::palette::Palette;
 use super::state::{CallScreen, Stage, clock};
+use crate::output::tier_words;
 
 /// The quietest level a meter shows, in dB below full scale.
 const METER_FLOOR_DB: f32 = -50.0;
@@ -128,6 +129,8 @@ impl CallScreen {
             lines.push(blank());
             lines.push((Rank::Words, words));
             lines.push((Rank::Explanation, labelled("", meaning, palette)));
+        }
+        if self.connected_at.is_some() {
             lines.push(blank());
             let you = self.meter("You", self.input_level, self.muted, palette);
             let peer = self.meter("Peer", self.output_level, self.peer_muted, palette);
@@ -135,6 +138,10 @@ impl CallScreen {
             lines.push((Rank::Meter, peer));
             lines.push(blank());
             lines.push((Rank::Explanation, self.quality(palette)));
+        }
+        if let Some(hint) = &self.hint {
+            lines.push(blank());
+            lines.push((Rank::Notice, Line::raw(hint.as_str())));
         }
         if let Some(notice) = &self.notice {
             let notice = Line::styled(notice.as_str(), palette.paint(Color::Yellow));
@@ -151,6 +158,10 @@ impl CallScreen {
             Stage::RingingThere => ("ringing …".to_owned(), Color::Cyan),
             Stage::RingingHere => ("is calling".to_owned(), Color::Cyan),
             Stage::Connecting => ("connecting …".to_owned(), Color::Cyan),
+            Stage::Connected if self.held => ("on hold".to_owned(), Color::Yellow),
+            Stage::Connected if self.peer_holds => {
+                ("the other side holds the call".to_owned(), Color::Yellow)
+            }
             Stage::Connected => ("connected".to_owned(), Color::Green),
             Stage::Reconnecting => ("reconnecting …".to_owned(), Color::Yellow),
             Stage::Ended(reason) => (format!("ended: {reason}"), Color::Gray),
@@ -167,12 +178,12 @@ impl CallScreen {
 
     /// How the call is protected and how it travels.
     fn protection(&self, tier: &'static str, palette: Palette) -> Line<'_> {
-        let text = format!("end-to-end encrypted ({tier})");
-        let mut line = labelled(
-            "Protection",
-            Span::styled(text, palette.paint(Color::Green)),
-            palette,
-        );
+        let colour = match tier {
+            "securecall" => Color::Green,
+            _ => Color::Yellow,
+        };
+        let text = Span::styled(tier_words(tier), palette.paint(colour));
+        let mut line = labelled("Protection", text, palette);
         if let Some(route) = self.route {
             line.push_span(Span::styled(format!("   route {route}"), palette.quiet()));
         }
@@ -225,10 +236,11 @@ impl CallScreen {
     fn keys(&self, palette: Palette) -> Line<'_> {
         let mut keys: Vec<(&str, &str)> = match self.stage {
             Stage::RingingHere => vec![("a", "answer"), ("r", "decline")],
-            Stage::Connected | Stage::Reconnecting if self.muted => {
-                vec![("m", "unmute"), ("q", "hang up")]
-            }
-            Stage::Connected | Stage::Reconnecting => vec![("m", "mute"), ("q", "hang up")],
+            Stage::Connected | Stage::Reconnecting => vec![
+                ("m", if self.muted { "unmute" } else { "mute" }),
+                ("q", "hang up"),
+                ("h", if self.held { "resume" } else { "hold" }),
+            ],
             Stage::Waiting => vec![("q", "quit")],
             Stage::Ended(_) => Vec::new(),
             _ => vec![("q", "hang up")],

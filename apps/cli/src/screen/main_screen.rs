@@ -150,6 +150,11 @@ impl MainScreen {
         self.note(now, text);
     }
 
+    /// The person is asked whether a standard Matrix call is good enough.
+    pub(super) fn ask_for_consent(&mut self, contact: Contact) {
+        self.dialog = Some(Dialog::Question(Question::CallStandard(contact)));
+    }
+
     /// What was wished for cannot be.
     pub(super) fn failed(&mut self, failure: &Failure) {
         let back = match self.dialog.take() {

@@ -11,7 +11,7 @@ use securecall_profile::Contact;
 
 use super::main_screen::{Wish, name_of};
 use crate::error::Failure;
-use crate::output::{reason_words, words_for_calls_of_others};
+use crate::output::{NO_SIGN_WORDS, inviting_words, reason_words, words_for_calls_of_others};
 
 /// What a key asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub(crate) enum Action {
     Hangup,
     /// Send silence, or the microphone again.
     SetMuted(bool),
+    /// Put the call on hold, or go on with it.
+    SetHeld(bool),
     /// The safety words are the same: mark the contact as verified.
     Verify,
     /// What the main screen's keys ask for.
@@ -76,6 +78,12 @@ pub(crate) struct CallScreen {
     pub(super) stats: Option<CallStats>,
     pub(super) muted: bool,
     pub(super) peer_muted: bool,
+    /// This side holds the call.
+    pub(super) held: bool,
+    /// The peer does.
+    pub(super) peer_holds: bool,
+    /// What the call waits for, and what could be done.
+    pub(super) hint: Option<String>,
     pub(super) notice: Option<String>,
 }
 
@@ -99,6 +107,9 @@ impl CallScreen {
             stats: None,
             muted: false,
             peer_muted: false,
+            held: false,
+            peer_holds: false,
+            hint: None,
             notice: None,
         }
     }
@@ -136,18 +147,27 @@ impl CallScreen {
 
     fn handle_call(&mut self, now: Instant, event: &CallEvent) {
         match event {
-            CallEvent::Dialing { peer, .. } => {
+            CallEvent::Dialing { peer, tier, .. } => {
                 self.begin(peer);
+                self.tier = Some(tier.as_str());
                 self.stage = Stage::Dialing;
             }
-            CallEvent::Incoming { peer, accepted, .. } => {
+            CallEvent::Incoming {
+                peer,
+                tier,
+                accepted,
+                ..
+            } => {
                 self.begin(peer);
+                self.tier = Some(tier.as_str());
                 self.stage = if *accepted {
                     Stage::Connecting
                 } else {
                     Stage::RingingHere
                 };
             }
+            CallEvent::Inviting { peer, .. } => self.hint = Some(inviting_words(&name_of(peer))),
+            CallEvent::NoSignOfRinging { .. } => self.hint = Some(NO_SIGN_WORDS.to_owned()),
             CallEvent::Ringing { .. } => self.stage = Stage::RingingThere,
             CallEvent::Replaced { .. } => self.stage = Stage::Connecting,
             CallEvent::Connected {
@@ -159,6 +179,7 @@ impl CallScreen {
             } => {
                 self.name(peer);
                 self.stage = Stage::Connected;
+                self.hint = None;
                 self.tier = Some(tier.as_str());
                 self.route = Some(route.as_str());
                 self.words = safety_words.map(|it| it.words().map(str::to_owned));
@@ -171,9 +192,12 @@ impl CallScreen {
                     self.peer_muted = *muted;
                 }
             }
-            CallEvent::Held { held, .. } => {
-                let what = if *held { "is on hold" } else { "goes on" };
-                self.notice = Some(format!("the call {what}"));
+            CallEvent::Held { local, held, .. } => {
+                if *local {
+                    self.held = *held;
+                } else {
+                    self.peer_holds = *held;
+                }
             }
             CallEvent::RouteChanged { route, .. } => self.route = Some(route.as_str()),
             CallEvent::Reconnecting { .. } => self.stage = Stage::Reconnecting,
@@ -182,7 +206,8 @@ impl CallScreen {
                 self.notice = Some("answered on another device".to_owned());
             }
             CallEvent::Ended { reason, .. } => {
-                self.stage = Stage::Ended(reason_words(reason.as_str()).to_owned());
+                self.hint = None;
+                self.stage = Stage::Ended(self.reason_words(*reason).to_owned());
             }
             CallEvent::Missed { why, .. } => {
                 self.notice = Some(format!("missed call: {}", why.as_str().replace('_', " ")));
@@ -234,7 +259,7 @@ impl CallScreen {
     /// What is to be said of the call that is over; `None` where it is a missed one, of which is told anyway.
     pub(super) fn epitaph(&self, now: Instant, reason: EndReason) -> Option<String> {
         let name = name_of(self.peer.as_ref()?);
-        let why = reason_words(reason.as_str());
+        let why = self.reason_words(reason);
         let is_missed = self.stage == Stage::RingingHere
             && matches!(reason, EndReason::CallerCancelled | EndReason::NoAnswer);
         match self.duration(now) {
@@ -268,9 +293,12 @@ impl CallScreen {
             }
             (KeyCode::Char('q') | KeyCode::Esc, _) => Some(Action::Hangup),
             (KeyCode::Char('v'), Stage::Connected | Stage::Reconnecting)
-                if !self.stranger && !self.is_verified =>
+                if self.words.is_some() && !self.stranger && !self.is_verified =>
             {
                 Some(Action::Verify)
+            }
+            (KeyCode::Char('h'), Stage::Connected | Stage::Reconnecting) => {
+                Some(Action::SetHeld(!self.held))
             }
             (KeyCode::Char('m'), Stage::Connected | Stage::Reconnecting) => {
                 Some(Action::SetMuted(!self.muted))
@@ -285,6 +313,10 @@ impl CallScreen {
             .map(|since| now.saturating_duration_since(since))
     }
 
+    fn reason_words(&self, reason: EndReason) -> &'static str {
+        reason_words(reason.as_str(), self.tier.unwrap_or_default())
+    }
+
     fn begin(&mut self, peer: &Peer) {
         *self = Self {
             notice: self.notice.take(),
@@ -295,7 +327,10 @@ impl CallScreen {
     }
 
     fn name(&mut self, peer: &Peer) {
-        self.id = peer.id.map_or_else(String::new, |id| id.to_string());
+        // Of whom no key is known, the account says the most.
+        self.id = peer
+            .id
+            .map_or_else(|| peer.matrix_id.to_string(), |id| id.to_string());
         self.is_verified = peer.id.is_some_and(|id| self.known_verified.contains(&id));
         self.peer = Some(peer.clone());
         self.stranger = peer.name.is_none();

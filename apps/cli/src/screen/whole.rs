@@ -102,6 +102,13 @@ impl Screen {
         self.call.verified(contact);
     }
 
+    /// The person is asked whether a standard Matrix call is good enough.
+    pub(crate) fn ask_for_consent(&mut self, contact: Contact) {
+        if let Some(main) = &mut self.main {
+            main.ask_for_consent(contact);
+        }
+    }
+
     /// These contacts were found; the draft is the list that they are weighed against.
     pub(crate) fn found(&mut self, found: Vec<FoundAddress>, draft: Draft) {
         if let Some(main) = &mut self.main {
@@ -174,7 +181,7 @@ fn is_our_doing(reason: EndReason) -> bool {
 #[cfg(test)]
 mod tests {
     use securecall_crypto::IdentityKey;
-    use securecall_driver::{CallHandles, NamedCall, Peer, WireCallId};
+    use securecall_driver::{CallHandles, NamedCall, Peer, Tier, WireCallId};
 
     use super::*;
 
@@ -196,6 +203,7 @@ mod tests {
         Event::Call(CallEvent::Incoming {
             call: call(),
             peer,
+            tier: Tier::SecureCall,
             accepted: false,
         })
     }

@@ -126,6 +126,14 @@ fn what_is_no_key_or_no_value_is_named_with_what_would_do_and_nothing_is_written
         assert!(message.contains(said), "{message}");
     }
     expect(machine.refused(&["config", "set", "answer"]), 2, "usage");
+    // Who names none is told where the names are.
+    for command in ["get", "set", "unset"] {
+        let error = expect(machine.refused(&["config", command]), 2, "usage");
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains("`securecall config list`"), "{message}");
+        let people = machine.run(&["config", command]).stderr;
+        assert!(people.contains("`securecall config list`"), "{people}");
+    }
     assert_eq!(written(&machine), TEXT);
 }
 

@@ -192,3 +192,23 @@ fn a_second_signal_does_not_wait_for_the_farewell() {
         "{code}"
     );
 }
+
+#[test]
+fn who_gives_up_at_once_lets_nobody_ring() {
+    let (ada, bo) = User::acquainted();
+    let cleo = User::new();
+    cleo.add(&bo, "peer");
+    bo.add(&cleo, "cleo");
+    let mut callee = bo.talk(&["listen"]);
+    callee.wait_for("ready");
+    let mut caller = ada.talk(&["call", "peer"]);
+    caller.wait_for("dialing");
+    caller.order("hangup");
+    caller.end();
+    // Whom the first call still rings is busy for others.
+    let mut other = cleo.talk(&["call", "peer"]);
+    let first = other.wait_for_any(&["ringing", "ended"]);
+    assert_eq!(first["event"], "ringing", "{first}");
+    other.order("hangup");
+    other.end();
+}

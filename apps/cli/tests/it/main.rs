@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod account;
+mod account_profile;
 mod calls;
 #[cfg(target_os = "linux")]
 mod changes;
@@ -47,6 +48,7 @@ mod round_trips;
 mod screen;
 #[cfg(target_os = "linux")]
 mod session_bus;
+mod standard_calls;
 mod standard_streams;
 mod talker;
 #[cfg(unix)]
@@ -54,4 +56,5 @@ mod texts;
 mod usage;
 #[cfg(unix)]
 mod verification;
+mod waiting;
 mod web_names;

@@ -257,7 +257,7 @@ fn a_contact_is_verified_by_the_id_or_a_picture_and_never_by_another_key() {
 }
 
 #[test]
-fn who_has_no_key_is_not_called_and_what_others_change_is_seen() {
+fn who_has_no_key_is_asked_about_once_and_what_others_change_is_seen() {
     let ada = User::new();
     let mut screen = listening(&ada);
     screen.wait_for("No contacts yet");
@@ -265,12 +265,25 @@ fn who_has_no_key_is_not_called_and_what_others_change_is_seen() {
         .json(&["contact", "add", "@bo:example.org", "--name", "Bo"]);
     screen.wait_for("▸ Bo");
     screen.wait_for("no key");
+    screen.wait_for("calls are standard Matrix calls");
     screen.press("\r");
-    screen.wait_for("This did not work");
-    screen.wait_for("ask the person for a SecureCall contact link");
-    escape(&mut screen);
+    screen.wait_for("Call Bo, now and from now on?");
+    screen.wait_for("standard Matrix call: your servers and the other");
+    // Whoever says no has not called, and is asked again.
+    screen.press("n");
+    screen.wait_until_gone("Call Bo");
+    assert_eq!(contacts(&ada)[0]["require"], Value::Null);
+    screen.press("\r");
+    screen.wait_for("Call Bo, now and from now on?");
+    screen.press("y");
+    screen.wait_for("standard Matrix call: your servers and the other app are trusted");
+    assert_eq!(contacts(&ada)[0]["require"], "any");
     screen.press("q");
-    assert_eq!(screen.end().0, 0);
+    screen.wait_for("call with Bo ended");
+    // Not asked again.
+    screen.press("\r");
+    screen.wait_for("standard Matrix call: your servers and the other app are trusted");
+    interrupt(screen, 130);
 }
 
 #[test]

@@ -22,6 +22,7 @@ fn help_names_every_command_that_works_and_none_that_does_not() {
         "register",
         "login",
         "logout",
+        "account",
         "contact",
         "config",
         "call",
@@ -62,5 +63,6 @@ fn the_manual_is_one_page_for_all_commands() {
     assert!(page.contains(".TH securecall 1"), "{page}");
     assert!(page.contains(".SH \"SECURECALL CONTACT ADD\""));
     assert!(page.contains(".SH \"SECURECALL CONFIG UNSET\""));
+    assert!(page.contains(".SH \"SECURECALL ACCOUNT AVATAR\""));
     assert_eq!(machine.json(&["man"])[0]["event"], "manual");
 }

@@ -110,10 +110,15 @@ fn the_strictest_of_what_is_required_holds() {
             .unwrap()
             .to_owned()
     };
-    let (low, none) = ("tier_too_low", "no_securecall_device");
+    // Where a call may be placed, the account is what is missing.
+    let (low, none, may) = ("tier_too_low", "no_securecall_device", "no_account");
     assert_eq!(called(&[], ""), none);
     assert_eq!(called(&["--require", "any"], "securecall"), low);
-    for (required, kind) in [("securecall", low), ("any", none), ("default", none)] {
+    for (required, asked, unasked) in [
+        ("securecall", low, low),
+        ("any", may, may),
+        ("default", may, none),
+    ] {
         let bo = contact(&machine, &["require", "Bo", required]);
         let shown = if required == "default" {
             Value::Null
@@ -121,9 +126,10 @@ fn the_strictest_of_what_is_required_holds() {
             required.into()
         };
         assert_eq!(bo["require"], shown);
-        assert_eq!(called(&["--require", "any"], "any"), kind, "{required}");
+        assert_eq!(called(&["--require", "any"], "any"), asked, "{required}");
         assert_eq!(called(&["--require", "securecall"], ""), low);
-        assert_eq!(called(&["--require", "any"], ""), kind, "{required}");
+        assert_eq!(called(&["--require", "any"], ""), asked, "{required}");
+        assert_eq!(called(&[], "any"), unasked, "{required}");
     }
     contact(&machine, &["require", "Bo", "securecall"]);
     let line = machine.run(&["contact", "list"]).stdout;

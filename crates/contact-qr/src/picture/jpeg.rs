@@ -11,7 +11,10 @@ use super::seen::{ENDS_EARLY, Look, NOT_AS_THE_FORMAT_SAYS, Seen, damaged};
 use crate::{PictureError, grey::Grey};
 
 /// Scans that a picture may come in. Progressive ones have about ten; each costs a pass over the whole picture.
-const MAX_SCANS: usize = 24;
+pub(super) const MAX_SCANS: usize = 24;
+
+/// What more of them are.
+pub(super) const TOO_MANY_SCANS: &str = "it has too many scans";
 
 /// Looks at the picture, or at as much of it as there is.
 pub(super) fn look_at(file: &[u8], look: Look<'_>) -> Result<Seen, PictureError> {
@@ -31,11 +34,7 @@ fn look_at_whole(
     survey: &Survey,
     look: Look<'_>,
 ) -> Result<Seen, PictureError> {
-    let options = DecoderOptions::default()
-        .set_max_width(MAX_SIDE)
-        .set_max_height(MAX_SIDE)
-        .set_strict_mode(false)
-        .jpeg_set_max_scans(MAX_SCANS);
+    let options = options();
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(file), options);
     // What is wrong with a file that ends early is most often just that.
     let wrong = || match survey.complete {
@@ -53,7 +52,7 @@ fn look_at_whole(
     // Only headers are read so far: what is refused here has taken no memory.
     check_size(held, width, height, pixel + survey.tenths_kept())?;
     if survey.scans > MAX_SCANS {
-        return Err(damaged("it has too many scans"));
+        return Err(damaged(TOO_MANY_SCANS));
     }
 
     let target = if luma {
@@ -78,9 +77,18 @@ fn look_at_whole(
     })
 }
 
+/// What every JPEG is decoded with.
+pub(super) fn options() -> DecoderOptions {
+    DecoderOptions::default()
+        .set_max_width(MAX_SIDE)
+        .set_max_height(MAX_SIDE)
+        .set_strict_mode(false)
+        .jpeg_set_max_scans(MAX_SCANS)
+}
+
 /// What a walk over the markers tells (ITU-T T.81, annex B).
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Survey {
+pub(super) struct Survey {
     /// Its frame header is SOF2, 6, 10 or 14: the scans refine one another.
     progressive: bool,
     /// Tenths of a sample that belong to a pixel, of all components together: 30 if colours are not subsampled.
@@ -88,13 +96,13 @@ struct Survey {
     components: u8,
     /// Components in the first scan.
     in_first_scan: u8,
-    scans: usize,
+    pub(super) scans: usize,
     /// Ends with the end-of-image marker. Behind it phones add videos and depth maps.
-    complete: bool,
+    pub(super) complete: bool,
 }
 
 impl Survey {
-    fn of(file: &[u8]) -> Self {
+    pub(super) fn of(file: &[u8]) -> Self {
         let mut survey = Self::default();
         let mut rest = file.get(2..).unwrap_or_default();
         while let Some(at) = rest.iter().position(|byte| *byte == 0xff) {
@@ -151,7 +159,7 @@ impl Survey {
 
     /// Tenths of a byte a pixel that the decoder keeps of the whole picture until its last scan: coefficients of two bytes, unless the first
     /// scan has everything.
-    fn tenths_kept(&self) -> usize {
+    pub(super) fn tenths_kept(&self) -> usize {
         if self.progressive || self.in_first_scan != self.components {
             2 * self.samples
         } else {

@@ -26,15 +26,7 @@ pub(super) fn look_at_frames(
     backdrop: Backdrop,
     look: Look<'_>,
 ) -> Result<Seen, PictureError> {
-    let mut options = DecodeOptions::default();
-    // Texts and colour profiles are compressed too, and no business of ours.
-    options.set_ignore_text_chunk(true);
-    options.set_ignore_iccp_chunk(true);
-    let mut decoder = Decoder::new_with_options(Cursor::new(file), options);
-    decoder.set_limits(Limits {
-        bytes: DECODER_MEMORY,
-    });
-    decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
+    let mut decoder = decoder(file);
     let header = decoder.read_header_info().map_err(in_words)?;
     let (width, height) = (header.width as usize, header.height as usize);
     check_size(file.len(), width, height, 10)?;
@@ -71,6 +63,20 @@ pub(super) fn look_at_frames(
         look_at_later(&mut reader, canvas, &mut seen, look);
     }
     Ok(seen)
+}
+
+/// A decoder to eight bits a channel, which unpacks nothing but pixels.
+pub(super) fn decoder(file: &[u8]) -> Decoder<Cursor<&[u8]>> {
+    let mut options = DecodeOptions::default();
+    // Texts and colour profiles are compressed too, and no business of ours.
+    options.set_ignore_text_chunk(true);
+    options.set_ignore_iccp_chunk(true);
+    let mut decoder = Decoder::new_with_options(Cursor::new(file), options);
+    decoder.set_limits(Limits {
+        bytes: DECODER_MEMORY,
+    });
+    decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
+    decoder
 }
 
 /// Decodes the first frame, row by row, as far as it goes.
@@ -219,7 +225,7 @@ fn write(grey: &mut [u8], row: &[u8], color: ColorType, backdrop: Backdrop) -> b
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
-fn in_words(error: DecodingError) -> PictureError {
+pub(super) fn in_words(error: DecodingError) -> PictureError {
     match error {
         DecodingError::IoError(_) => damaged(ENDS_EARLY),
         DecodingError::LimitsExceeded => damaged("a part of it is larger than any picture needs"),

@@ -44,7 +44,7 @@ pub(super) fn look_at_frames(
 }
 
 /// How many bytes the file lacks, by what its first chunk says.
-fn missing(file: &[u8]) -> usize {
+pub(super) fn missing(file: &[u8]) -> usize {
     let size = file.get(4..8).and_then(|size| size.try_into().ok());
     let size = size.map_or(0, |size| u32::from_le_bytes(size) as usize);
     size.saturating_add(8).saturating_sub(file.len())
@@ -108,14 +108,7 @@ fn look_at_any(
     let mut decoder = WebPDecoder::new(Cursor::new(file)).map_err(in_words)?;
     let (width, height) = decoder.dimensions();
     let (width, height) = (width as usize, height as usize);
-    // What the decoder holds at its peak: for an animation the canvas and a frame, and what is searched beside them; for lossless
-    // pictures without transparency four bytes a pixel beside the three it hands over.
-    let tenths = match (decoder.is_animated(), decoder.has_alpha()) {
-        (true, _) => 160,
-        (false, true) => 75,
-        (false, false) => 70,
-    };
-    check_size(held, width, height, tenths)?;
+    check_size(held, width, height, tenths(&decoder))?;
     let size = decoder
         .output_buffer_size()
         .ok_or(PictureError::TooLarge { width, height })?;
@@ -134,6 +127,16 @@ fn look_at_any(
         transparent: decoded.transparent,
         damage: None,
     })
+}
+
+/// What the decoder holds at its peak, in tenths of a byte a pixel: for an animation the canvas and a frame, and what is searched beside
+/// them; for lossless pictures without transparency four bytes a pixel beside the three it hands over.
+pub(super) fn tenths(decoder: &WebPDecoder<Cursor<&[u8]>>) -> usize {
+    match (decoder.is_animated(), decoder.has_alpha()) {
+        (true, _) => 160,
+        (false, true) => 75,
+        (false, false) => 70,
+    }
 }
 
 /// Frame by frame, within a budget. What is wrong with a later frame ends it.
@@ -191,7 +194,7 @@ fn grey_of<const CHANNELS: usize>(
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
-fn in_words(error: image_webp::DecodingError) -> PictureError {
+pub(super) fn in_words(error: image_webp::DecodingError) -> PictureError {
     match error {
         image_webp::DecodingError::IoError(_) => damaged(ENDS_EARLY),
         _ => damaged(NOT_AS_THE_FORMAT_SAYS),

@@ -7,7 +7,7 @@ use crate::{allocations::peak_of, pictures::dark_pixels};
 const LINK: &str = "securecall://contact/dwh7yhpeczjmx27pyrum4upg6dijl4dh73oumwbvbxr5kvjc2qjnvnab";
 
 /// A frame: where it is, how large, and its pixels in grey and alpha.
-struct Frame {
+pub(crate) struct Frame {
     place: (u32, u32),
     size: (u32, u32),
     pixels: Vec<u8>,
@@ -15,7 +15,7 @@ struct Frame {
     dispose: png::DisposeOp,
 }
 
-fn apng(side: u32, frames: &[Frame]) -> Vec<u8> {
+pub(crate) fn apng(side: u32, frames: &[Frame]) -> Vec<u8> {
     let mut file = Vec::new();
     let mut encoder = png::Encoder::new(&mut file, side, side);
     encoder.set_color(png::ColorType::GrayscaleAlpha);
@@ -39,7 +39,7 @@ fn apng(side: u32, frames: &[Frame]) -> Vec<u8> {
     file
 }
 
-fn plain(side: u32, grey: u8, alpha: u8) -> Frame {
+pub(crate) fn plain(side: u32, grey: u8, alpha: u8) -> Frame {
     Frame {
         place: (0, 0),
         size: (side, side),
@@ -108,7 +108,7 @@ fn an_animation_whose_end_is_cut_is_searched_first() {
 }
 
 /// An animated WebP of lossless frames: written by hand, for no encoder of the workspace writes one.
-fn animated_webp(side: u32, frames: &[Vec<u8>]) -> Vec<u8> {
+pub(crate) fn animated_webp(side: u32, frames: &[Vec<u8>]) -> Vec<u8> {
     let chunk = |name: &[u8; 4], content: &[u8]| {
         let mut chunk = name.to_vec();
         chunk.extend((content.len() as u32).to_le_bytes());

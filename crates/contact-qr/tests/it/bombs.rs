@@ -7,10 +7,15 @@ use securecall_contact_qr::{PictureError, read_texts};
 use crate::{allocations::peak_of, pictures::png_of};
 
 /// What nothing may exceed, in bytes.
-const MOST: usize = 200_000_000;
+pub(crate) const MOST: usize = 200_000_000;
 
 /// A PNG of one colour, row by row, so that making it takes no memory.
-fn flat_png(width: u32, height: u32, color: png::ColorType, depth: png::BitDepth) -> Vec<u8> {
+pub(crate) fn flat_png(
+    width: u32,
+    height: u32,
+    color: png::ColorType,
+    depth: png::BitDepth,
+) -> Vec<u8> {
     let mut file = Vec::new();
     let mut encoder = png::Encoder::new(&mut file, width, height);
     encoder.set_color(color);
@@ -179,7 +184,7 @@ fn a_chunk_that_is_larger_than_any_picture_needs_is_not_read() {
 }
 
 /// The checksum of a PNG chunk: its name and its data.
-fn crc(bytes: &[u8]) -> u32 {
+pub(crate) fn crc(bytes: &[u8]) -> u32 {
     let mut crc = flate2::Crc::new();
     crc.update(bytes);
     crc.sum()

@@ -4,6 +4,7 @@
 
 mod allocations;
 mod animations;
+mod avatars;
 mod bad_input;
 mod bombs;
 mod cut_files;

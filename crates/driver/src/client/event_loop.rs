@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use securecall_audio_device::{AudioDevices, AudioSpec};
-use securecall_matrix::{Account, Incoming};
+use securecall_contact::MatrixId;
+use securecall_matrix::{Account, Incoming, JoinRule, RoomNews};
 use securecall_session::{
-    CallHandle, CommandError, Endpoint, InboundSignal, MediaCommand, NamedCall, NotPersisted,
-    Output, WireCallId,
+    CallHandle, CommandError, Endpoint, FoundRoom, InboundSignal, MediaCommand, NamedCall,
+    NotPersisted, Output, Request, RequestId, RoomRequestError, WireCallId,
 };
 use tokio::sync::{mpsc, watch};
 use web_time::Instant;
@@ -19,6 +20,7 @@ use super::inbox::{FromInbox, MaybeInbox, next_incoming};
 use super::plain_text::PlainTextReports;
 use super::replay_memory_keeper::ReplayMemoryKeeper;
 use super::requests::{Requests, Response};
+use super::rooms::{RoomInput, Rooms};
 use crate::call_media::CallMedia;
 use crate::clock;
 use crate::config::{Network, Servers};
@@ -31,6 +33,8 @@ use crate::server_keeper::LookAgain;
 
 /// How long a stopping client waits for the peer to be told and for recordings to be written.
 const FAREWELL_TIMEOUT: Duration = Duration::from_millis(1400);
+/// The same while something of a call still stands in a room: the last word stays there for a moment, and then all of it goes.
+const ROOM_FAREWELL_TIMEOUT: Duration = Duration::from_secs(6);
 /// How long all of the stop may take: what the farewell leaves of it is for the last sync, which empties our inbox at the
 /// homeserver.
 const STOP_TIMEOUT: Duration = Duration::from_millis(1900);
@@ -62,6 +66,9 @@ pub(super) struct Loop {
     pub(super) media: HashMap<CallHandle, CallMedia>,
     pub(super) media_sender: Sender<(CallHandle, MediaOutput)>,
     pub(super) requests: Requests,
+    pub(super) rooms: Rooms,
+    /// Something was handed in of a sync response that is not through.
+    pub(super) mid_sync: bool,
     pub(super) events: Sender<Event>,
     pub(super) plain_text: PlainTextReports,
     pub(super) stopping_since: Option<Instant>,
@@ -82,7 +89,11 @@ impl Loop {
             if self.has_stopped() {
                 break;
             }
-            let farewell_ends = self.stopping_since.map(|since| since + FAREWELL_TIMEOUT);
+            let farewell = match self.endpoint.clears_rooms() {
+                true => ROOM_FAREWELL_TIMEOUT,
+                false => FAREWELL_TIMEOUT,
+            };
+            let farewell_ends = self.stopping_since.map(|since| since + farewell);
             tokio::select! {
                 command = commands.recv(), if self.stopping_since.is_none() => {
                     self.handle_command(command.unwrap_or(Command::Stop));
@@ -102,6 +113,7 @@ impl Loop {
                 },
                 Some((call, output)) = media_outputs.next() => self.handle_media_output(call, output),
                 Some(response) = self.requests.next() => self.handle_response(response),
+                inputs = self.rooms.next(&self.account) => self.handle_room_answer(&inputs),
                 Ok(()) = self.servers.changed() => {
                     let can_relay = self.servers.borrow().can_relay();
                     self.endpoint.set_relay_available(can_relay);
@@ -120,11 +132,13 @@ impl Loop {
         if matches!(inbox, MaybeInbox::Starting(_)) {
             return;
         }
-        let since = self.stopping_since.unwrap_or_else(clock::now);
+        let last_sync = STOP_TIMEOUT.saturating_sub(FAREWELL_TIMEOUT);
+        let until = self.stopping_since.map(|since| since + STOP_TIMEOUT);
+        let until = until.max(Some(clock::now() + last_sync));
         let account = self.account.clone();
         *inbox = MaybeInbox::Closed;
         let drain = account.drain();
-        match tokio::time::timeout_at((since + STOP_TIMEOUT).into(), drain).await {
+        match tokio::time::timeout_at(until.unwrap_or_else(clock::now).into(), drain).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(%error, "the inbox at the homeserver is not empty"),
             Err(_) => tracing::debug!("the last sync did not end in time"),
@@ -137,7 +151,7 @@ impl Loop {
             match self.endpoint.poll_output() {
                 Output::Request(request) => {
                     tracing::trace!("a request to the homeserver");
-                    self.requests.make(&self.account, request);
+                    self.request(request);
                 }
                 Output::Media(call, command) => {
                     tracing::trace!(?command, "to the media");
@@ -155,6 +169,21 @@ impl Loop {
                 Output::Persist(bytes) => self.remember(bytes).await,
                 Output::Timeout(deadline) => return deadline,
             }
+        }
+    }
+
+    fn request(&mut self, request: Request) {
+        let known = match &request {
+            Request::FindRoom { user, .. } => self.rooms.direct(user),
+            _ => None,
+        };
+        match (request, known) {
+            // The sync would have told if it were another one by now.
+            (Request::FindRoom { id, user }, Some((room, facts))) => {
+                self.requests
+                    .prepare_known(&self.account, id, user, room, facts);
+            }
+            (request, _) => self.requests.make(&self.account, request),
         }
     }
 
@@ -246,6 +275,9 @@ impl Loop {
             Command::SetMuted(call, muted, reply) => {
                 let _ = reply.send(self.endpoint.set_muted(now, &mut self.rng, call, muted));
             }
+            Command::SetHeld(call, held, reply) => {
+                let _ = reply.send(self.endpoint.set_held(now, &mut self.rng, call, held));
+            }
             Command::Exchange(call, wish, reply) => {
                 // The media of a call that is over may still be at its last things.
                 let media = self.media.get(&call);
@@ -274,6 +306,7 @@ impl Loop {
             is_signal = matches!(incoming, Incoming::Signal { .. }),
             "from the homeserver"
         );
+        self.mid_sync |= matches!(incoming, Incoming::Signal { .. } | Incoming::Room(_));
         match incoming {
             Incoming::Signal {
                 sender,
@@ -292,18 +325,83 @@ impl Loop {
                     tracing::info!(%refused, "refused a message");
                 }
             }
-            Incoming::SyncComplete => self.endpoint.handle_sync_complete(now, &mut self.rng),
+            Incoming::SyncComplete => {
+                self.mid_sync = false;
+                self.endpoint.handle_sync_complete(now, &mut self.rng);
+            }
             Incoming::PlainTextRefused { sender: _ } => {
                 if self.plain_text.is_due(now) {
                     self.tell(Event::PlainTextRefused);
                 }
             }
-            // Not asked for: every call so far is sealed.
-            Incoming::Room(_) => {}
+            Incoming::Room(news) => self.handle_room_news(news),
             Incoming::Offline(error) => self.tell(Event::Offline(error)),
             Incoming::Online => self.tell(Event::Online),
             // A connected call needs no homeserver; whether there is anything else to wait for is the program's affair.
             Incoming::SessionEnded => self.tell(Event::SessionEnded),
+        }
+    }
+
+    fn handle_room_news(&mut self, news: RoomNews) {
+        let now = clock::now();
+        match news {
+            RoomNews::Invited(invite) => {
+                let is_public = invite.join_rule == JoinRule::Public;
+                let may = self
+                    .endpoint
+                    .may_join(now, &invite.inviter, invite.is_direct, is_public);
+                match may {
+                    Ok(()) => self.rooms.join(&self.account, invite),
+                    Err(why) => tracing::info!(
+                        why = why.as_str(),
+                        "an invitation to a room is left as it is"
+                    ),
+                }
+            }
+            RoomNews::Event(event) => {
+                let has_call = self.endpoint.has_call_in(&event.room);
+                let inputs = self.rooms.take(&self.account, *event, has_call);
+                self.hand_in(&inputs);
+            }
+            RoomNews::Left(room) => {
+                self.rooms.left(&room);
+                let own = self.account.matrix_id().clone();
+                self.endpoint
+                    .handle_room_left(now, &mut self.rng, &room, &own);
+            }
+            RoomNews::Gap(room) => self.rooms.forget(&room),
+            RoomNews::Refused { reason, count } => {
+                tracing::info!(%reason, count, "events of rooms were thrown away");
+            }
+        }
+    }
+
+    /// What has waited for an answer about its room. The sync response that brought it is through, or will be.
+    fn handle_room_answer(&mut self, inputs: &[RoomInput]) {
+        self.hand_in(inputs);
+        if !self.mid_sync {
+            self.endpoint
+                .handle_sync_complete(clock::now(), &mut self.rng);
+        }
+    }
+
+    fn hand_in(&mut self, inputs: &[RoomInput]) {
+        let now = clock::now();
+        for input in inputs {
+            match input {
+                RoomInput::Joined(room, who) => self.endpoint.handle_room_joined(room, who),
+                RoomInput::Left(room, who) => {
+                    self.endpoint
+                        .handle_room_left(now, &mut self.rng, room, who);
+                }
+                RoomInput::Call { .. } => {}
+            }
+            let Some(event) = input.as_event() else {
+                continue;
+            };
+            if let Err(refused) = self.endpoint.handle_room_event(now, &mut self.rng, event) {
+                tracing::info!(%refused, "refused an event of a room");
+            }
         }
     }
 
@@ -329,10 +427,33 @@ impl Loop {
             Response::Sent(id, sent) => {
                 self.endpoint.handle_response(now, &mut self.rng, id, sent);
             }
+            Response::Room(id, user, found) => self.handle_room_found(now, id, &user, found),
             Response::InRoom(id, sent) => {
                 self.endpoint
                     .handle_room_response(now, &mut self.rng, id, sent);
             }
+        }
+    }
+
+    fn handle_room_found(
+        &mut self,
+        now: Instant,
+        id: RequestId,
+        user: &MatrixId,
+        found: Result<FoundRoom, RoomRequestError>,
+    ) {
+        let mut invited_to = None;
+        if let Ok(found) = &found {
+            match found.ready {
+                Some(facts) => self.rooms.found(user, &found.room, facts),
+                None => invited_to = Some(found.room.clone()),
+            }
+        }
+        self.endpoint
+            .handle_room_found(now, &mut self.rng, id, found);
+        // Whoever was invited may have come before the answer that says so.
+        if let Some(room) = invited_to.filter(|room| self.rooms.has_come(room, user)) {
+            self.endpoint.handle_room_joined(&room, user);
         }
     }
 
@@ -360,7 +481,10 @@ impl Loop {
     }
 
     fn has_stopped(&self) -> bool {
-        let settled = self.media.is_empty() && self.endpoint.is_idle() && self.requests.is_empty();
+        let settled = self.media.is_empty()
+            && self.endpoint.is_idle()
+            && !self.endpoint.may_ring_unaware()
+            && self.requests.is_empty();
         self.abandoned || (self.stopping_since.is_some() && settled)
     }
 

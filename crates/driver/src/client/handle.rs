@@ -29,6 +29,7 @@ pub(super) enum Command {
     Reject(CallHandle, oneshot::Sender<Result<(), CommandError>>),
     Hangup(CallHandle, oneshot::Sender<Result<(), CommandError>>),
     SetMuted(CallHandle, bool, oneshot::Sender<Result<(), CommandError>>),
+    SetHeld(CallHandle, bool, oneshot::Sender<Result<(), CommandError>>),
     Exchange(
         CallHandle,
         DeviceWish,
@@ -102,6 +103,16 @@ impl Handle {
     /// There is no such call.
     pub async fn set_muted(&self, call: CallHandle, muted: bool) -> Result<(), CommandError> {
         self.command(|reply| Command::SetMuted(call, muted, reply))
+            .await
+    }
+
+    /// Holds a call, or resumes it: neither side hears the other meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// There is no such call, or it is not connected.
+    pub async fn set_held(&self, call: CallHandle, held: bool) -> Result<(), CommandError> {
+        self.command(|reply| Command::SetHeld(call, held, reply))
             .await
     }
 

@@ -3,12 +3,15 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use securecall_contact::{Device, EventId, MatrixId};
-use securecall_matrix::{Account, DevicesError, SendError, ServerError};
-use securecall_session::{Request, RequestError, RequestId, RoomRequestError};
+use securecall_contact::{Device, EventId, MatrixId, RoomId};
+use securecall_matrix::{Account, DevicesError, RoomMessage, SendError, ServerError};
+use securecall_session::{
+    FoundRoom, Request, RequestError, RequestId, RoomFacts, RoomRequestError,
+};
 use tokio::task::{Id, JoinHandle, JoinSet};
 use web_time::Instant;
 
+use super::room_requests;
 use crate::clock;
 
 /// Requests under way at once; one more is answered as one that failed, and tried again later.
@@ -22,14 +25,16 @@ pub(crate) enum Response {
     Devices(RequestId, Result<Vec<Device>, RequestError>),
     Sent(RequestId, Result<(), RequestError>),
     InRoom(RequestId, Result<EventId, RoomRequestError>),
+    Room(RequestId, MatrixId, Result<FoundRoom, RoomRequestError>),
 }
 
 /// What is asked, as far as it is needed to say that it failed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Asked {
     Devices(RequestId),
     Send(RequestId),
     InRoom(RequestId),
+    Room(RequestId, MatrixId),
 }
 
 impl Asked {
@@ -37,13 +42,8 @@ impl Asked {
         match self {
             Self::Devices(id) => Response::Devices(id, Err(error)),
             Self::Send(id) => Response::Sent(id, Err(error)),
-            Self::InRoom(id) => Response::InRoom(
-                id,
-                Err(match error {
-                    RequestError::Unreachable => RoomRequestError::Unreachable,
-                    RequestError::NotFound | RequestError::Failed => RoomRequestError::Failed,
-                }),
-            ),
+            Self::InRoom(id) => Response::InRoom(id, Err(in_room(error))),
+            Self::Room(id, user) => Response::Room(id, user, Err(in_room(error))),
         }
     }
 }
@@ -69,16 +69,32 @@ impl Requests {
         let asked = asked(&request);
         if self.tasks.len() >= MAX_REQUESTS {
             tracing::warn!("too many requests to the homeserver at once");
-            return self.spawn(
-                asked,
-                async move { asked.failed(RequestError::Unreachable) },
-            );
+            let unreachable = asked.clone();
+            return self.spawn(asked, async move {
+                unreachable.failed(RequestError::Unreachable)
+            });
         }
         let account = account.clone();
         match self.take_ahead(&request) {
             Some(devices) => self.spawn(asked, take_devices(devices, account, request)),
             None => self.spawn(asked, ask(account, request)),
         }
+    }
+
+    /// Has a room of two ready for a call that was in use before, and of which nothing else was heard since.
+    pub(crate) fn prepare_known(
+        &mut self,
+        account: &Account,
+        id: RequestId,
+        user: MatrixId,
+        room: RoomId,
+        facts: RoomFacts,
+    ) {
+        let account = account.clone();
+        self.spawn(Asked::Room(id, user.clone()), async move {
+            let found = room_requests::prepare_known(&account, &user, room, facts).await;
+            Response::Room(id, user, found)
+        });
     }
 
     /// Asks for the devices of somebody who is called in a moment: a call begins with that question, and then has its answer.
@@ -133,10 +149,20 @@ impl Requests {
     }
 }
 
+const fn in_room(error: RequestError) -> RoomRequestError {
+    match error {
+        RequestError::Unreachable => RoomRequestError::Unreachable,
+        RequestError::NotFound | RequestError::Failed => RoomRequestError::Failed,
+    }
+}
+
 fn asked(request: &Request) -> Asked {
     match request {
         Request::QueryDevices { id, .. } => Asked::Devices(*id),
         Request::Send { id, .. } => Asked::Send(*id),
+        Request::FindRoom { id, user } | Request::PrepareRoom { id, user, .. } => {
+            Asked::Room(*id, user.clone())
+        }
         Request::SendToRoom { id, .. } | Request::Redact { id, .. } => Asked::InRoom(*id),
     }
 }
@@ -168,10 +194,38 @@ async fn ask(account: Account, request: Request) -> Response {
             let sent = account.send(&user, &device_id, &content).await;
             Response::Sent(id, sent.map_err(|error| send_failed(&error)))
         }
-        Request::SendToRoom { id, .. } | Request::Redact { id, .. } => {
-            tracing::error!("this version sends nothing to rooms");
-            Response::InRoom(id, Err(RoomRequestError::Forbidden))
+        Request::FindRoom { id, user } => {
+            let found = room_requests::find(&account, &user).await;
+            Response::Room(id, user, found)
         }
+        Request::PrepareRoom { id, user, room } => {
+            let found = room_requests::prepare(&account, &user, room).await;
+            Response::Room(id, user, found)
+        }
+        Request::SendToRoom {
+            id,
+            room,
+            user,
+            event_type,
+            content,
+            transaction,
+        } => {
+            let message = RoomMessage {
+                room: &room,
+                peer: &user,
+                event_type,
+                content: &content,
+                transaction: &transaction,
+            };
+            Response::InRoom(id, room_requests::send(&account, message).await)
+        }
+        // The event's own ID makes its redaction one and the same, however often it is asked for.
+        Request::Redact {
+            id,
+            room,
+            event,
+            transaction: _,
+        } => Response::InRoom(id, room_requests::redact(&account, &room, event).await),
     }
 }
 

@@ -17,14 +17,25 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct FirstSync {
     account: Account,
+    /// Whether rooms are synced as well.
+    rooms: bool,
     wait: Duration,
 }
 
 impl FirstSync {
-    pub(crate) fn of(account: &Account) -> Self {
+    pub(crate) fn of(account: &Account, rooms: bool) -> Self {
         Self {
             account: account.clone(),
+            rooms,
             wait: RETRY.0,
+        }
+    }
+
+    /// Tries once.
+    pub(crate) async fn once(&self) -> Result<Inbox, StartError> {
+        match self.rooms {
+            true => self.account.start_with_rooms().await,
+            false => self.account.start().await,
         }
     }
 
@@ -32,7 +43,7 @@ impl FirstSync {
     pub(crate) async fn within_patience(&mut self) -> Result<Inbox, StartError> {
         let begun = clock::now();
         loop {
-            match self.account.start().await {
+            match self.once().await {
                 Err(StartError::Server(error))
                     if error.may_pass() && self.fits_patience(begun, error.asked_wait()) =>
                 {
@@ -51,7 +62,7 @@ impl FirstSync {
     ) -> Result<Inbox, StartError> {
         self.pause(asked_wait).await;
         loop {
-            match self.account.start().await {
+            match self.once().await {
                 Err(StartError::Server(error)) if error.may_pass() => {
                     tracing::debug!(%error, "the homeserver did not take the first sync");
                     self.pause(error.asked_wait()).await;

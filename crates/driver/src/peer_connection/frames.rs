@@ -1,31 +1,25 @@
 //! Builds the frame ciphers from the keys that the session hands out, and joins them with the pipelines that need them.
 
-use securecall_crypto::{Epoch, FrameOpener, FrameSealer, HEADER_LEN, MediaSeed};
+use securecall_crypto::{Direction, Epoch, FrameOpener, FrameSealer, HEADER_LEN, MediaSeed};
 use securecall_media::{OpenError, OpenFrame, OpenedFrame, SealError, SealFrame};
-use securecall_session::Protection;
+use securecall_session::EpochSeeds;
 use web_time::Instant;
 
-/// What seals our frames, and what opens the peer's.
-/// `None`: the frames are not sealed, which this version cannot do.
-pub(crate) fn ciphers(protection: Protection) -> Option<(Sealer, Opener)> {
-    match protection {
-        Protection::Sealed {
-            direction,
-            outbound,
-            inbound,
-        } => {
-            let mut sealer = Sealer(FrameSealer::new(direction, outbound.first));
-            for (epoch, seed) in outbound.later {
-                sealer.use_epoch(epoch, seed);
-            }
-            let mut opener = Opener(FrameOpener::new(direction.reverse(), inbound.first));
-            for (epoch, seed) in inbound.later {
-                opener.add_epoch(epoch, seed);
-            }
-            Some((sealer, opener))
-        }
-        Protection::Transport => None,
+/// What seals our frames, and what opens the peer's. `direction` is that of our frames.
+pub(crate) fn ciphers(
+    direction: Direction,
+    outbound: EpochSeeds,
+    inbound: EpochSeeds,
+) -> (Sealer, Opener) {
+    let mut sealer = Sealer(FrameSealer::new(direction, outbound.first));
+    for (epoch, seed) in outbound.later {
+        sealer.use_epoch(epoch, seed);
     }
+    let mut opener = Opener(FrameOpener::new(direction.reverse(), inbound.first));
+    for (epoch, seed) in inbound.later {
+        opener.add_epoch(epoch, seed);
+    }
+    (sealer, opener)
 }
 
 /// Seals our frames.
@@ -107,12 +101,7 @@ mod tests {
     }
 
     fn sealed(direction: Direction, outbound: EpochSeeds, inbound: EpochSeeds) -> (Sealer, Opener) {
-        ciphers(Protection::Sealed {
-            direction,
-            outbound,
-            inbound,
-        })
-        .unwrap()
+        ciphers(direction, outbound, inbound)
     }
 
     #[test]

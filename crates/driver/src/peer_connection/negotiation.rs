@@ -2,13 +2,17 @@
 
 use std::net::SocketAddr;
 
-use securecall_media::{CandidateKind, LocalCandidate, Transport, TransportError};
+use rand_core::Rng as _;
+use securecall_media::{
+    CandidateKind, LocalCandidate, Profile, StreamId, Transport, TransportError,
+};
 use securecall_relay::{self as relay, Candidate};
-use securecall_session::{MediaEvent, Route};
+use securecall_session::{MediaEvent, Route, Tier};
 use web_time::Instant;
 
 use super::PeerConnection;
 use super::gathering::GatheringOutput;
+use crate::randomness::SystemRandomness;
 
 /// The carriers of a call and its transport have the same limits: what one lets through the other
 /// takes, and all candidates of a call have room.
@@ -21,11 +25,10 @@ impl PeerConnection {
     pub(crate) fn create_offer(
         &mut self,
         now: Instant,
+        tier: Tier,
         route: Route,
     ) -> Result<(), TransportError> {
-        self.gathering.set_route(route);
-        let reach = self.sockets.reach();
-        let transport = self.transport.insert(Transport::new(now, reach)?);
+        let transport = self.open(now, tier, route)?;
         let sdp = transport.create_offer(now)?;
         self.outputs.event(MediaEvent::LocalOffer { sdp });
         Ok(())
@@ -34,15 +37,31 @@ impl PeerConnection {
     pub(crate) fn accept_offer(
         &mut self,
         now: Instant,
+        tier: Tier,
         sdp: &str,
         route: Route,
     ) -> Result<(), TransportError> {
-        self.gathering.set_route(route);
-        let reach = self.sockets.reach();
-        let transport = self.transport.insert(Transport::new(now, reach)?);
+        let transport = self.open(now, tier, route)?;
         let sdp = transport.accept_offer(now, sdp)?;
         self.outputs.event(MediaEvent::LocalAnswer { sdp });
         Ok(())
+    }
+
+    fn open(
+        &mut self,
+        now: Instant,
+        tier: Tier,
+        route: Route,
+    ) -> Result<&mut Transport, TransportError> {
+        self.gathering.set_route(route);
+        let profile = match tier {
+            Tier::SecureCall => Profile::SecureCall,
+            Tier::Matrix => Profile::Matrix {
+                stream: stream_name(),
+            },
+        };
+        let transport = Transport::with_profile(now, self.sockets.reach(), profile)?;
+        Ok(self.transport.insert(transport))
     }
 
     pub(crate) fn set_answer(&mut self, now: Instant, sdp: &str) -> Result<(), TransportError> {
@@ -211,9 +230,26 @@ impl PeerConnection {
         Ok(())
     }
 
+    /// Says that the peer is on hold, or is no more.
+    pub(crate) fn create_hold_offer(
+        &mut self,
+        now: Instant,
+        held: bool,
+    ) -> Result<(), TransportError> {
+        let sdp = self.transport()?.create_hold_offer(now, held)?;
+        self.outputs.event(MediaEvent::RestartOffer { sdp });
+        Ok(())
+    }
+
     fn transport(&mut self) -> Result<&mut Transport, TransportError> {
         self.transport.as_mut().ok_or(TransportError::Closed)
     }
+}
+
+/// What our voice is called in one call: nothing that is said twice, so that calls cannot be told to be of one device by it.
+fn stream_name() -> StreamId {
+    let number = SystemRandomness.next_u64();
+    StreamId::new(&format!("{number:016x}")).unwrap_or_else(|| unreachable!("hexadecimal digits"))
 }
 
 /// A candidate as the transport knows it.

@@ -5,7 +5,7 @@ mod handed_over;
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use securecall_session::{CallHandle, CallHandles, NamedCall, Route, WireCallId};
+use securecall_session::{CallHandle, CallHandles, NamedCall, Route, Tier, WireCallId};
 
 use super::*;
 use crate::media_output::MediaOutput;
@@ -34,7 +34,8 @@ fn offered_at(bind: Vec<IpAddr>, route: Route, servers: Servers) -> (PeerConnect
         ..Network::default()
     };
     let mut peer = PeerConnection::new(outputs, network, &watch::channel(servers).1);
-    peer.create_offer(clock::now(), route).unwrap();
+    peer.create_offer(clock::now(), Tier::SecureCall, route)
+        .unwrap();
     (peer, receiver)
 }
 
@@ -231,7 +232,8 @@ impl Two {
                 // Both have made one; the first of them is taken.
                 MediaEvent::LocalOffer { sdp } if index == 0 => {
                     peer.transport = None;
-                    peer.accept_offer(now, &sdp, Route::Direct).unwrap();
+                    peer.accept_offer(now, Tier::SecureCall, &sdp, Route::Direct)
+                        .unwrap();
                 }
                 MediaEvent::LocalAnswer { sdp } => {
                     peer.set_answer(now, &sdp).unwrap();

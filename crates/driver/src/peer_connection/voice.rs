@@ -1,25 +1,14 @@
-//! The voice of one peer: what seals our frames, what opens and plays the peer's, and what each side makes of how they come.
+//! The sealed voice of one peer: what seals our frames, what opens and plays the peer's, and what each side makes of how they come.
 
-use securecall_crypto::{Epoch, MediaSeed};
+use securecall_crypto::{Direction, Epoch, MediaSeed};
 use securecall_media::{
     CodecError, Effort, EncodedFrame, NetworkAdaptation, OpenError, OutboundFrame, ReceivePipeline,
     ReceivedFrame, SealError, SendPipeline, Tick, VoiceReport, VoiceWish,
 };
-use securecall_session::Protection;
+use securecall_session::EpochSeeds;
 use web_time::Instant;
 
 use super::frames::{Opener, Sealer, ciphers};
-
-/// Why there is no voice.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum VoiceError {
-    /// The codec does not start.
-    #[error(transparent)]
-    Codec(#[from] CodecError),
-    /// Frames of tier `matrix`.
-    #[error("this version has no voice for calls of tier matrix")]
-    NotSealed,
-}
 
 /// The frames of both directions.
 pub(crate) struct Voice {
@@ -31,8 +20,12 @@ pub(crate) struct Voice {
 
 impl Voice {
     /// Frames protected so.
-    pub(crate) fn new(protection: Protection) -> Result<Self, VoiceError> {
-        let (sealer, opener) = ciphers(protection).ok_or(VoiceError::NotSealed)?;
+    pub(crate) fn new(
+        direction: Direction,
+        outbound: EpochSeeds,
+        inbound: EpochSeeds,
+    ) -> Result<Self, CodecError> {
+        let (sealer, opener) = ciphers(direction, outbound, inbound);
         Ok(Self {
             send: SendPipeline::new(sealer),
             receive: ReceivePipeline::new(opener)?,
@@ -117,9 +110,7 @@ impl Voice {
 mod tests {
     use std::time::Duration;
 
-    use securecall_crypto::Direction;
     use securecall_media::FrameSize;
-    use securecall_session::EpochSeeds;
 
     use super::*;
 
@@ -132,12 +123,7 @@ mod tests {
             first: seed(byte),
             later: Vec::new(),
         };
-        let protection = Protection::Sealed {
-            direction: Direction::CallerToCallee,
-            outbound: seeds(1),
-            inbound: seeds(2),
-        };
-        Voice::new(protection).unwrap()
+        Voice::new(Direction::CallerToCallee, seeds(1), seeds(2)).unwrap()
     }
 
     #[test]

@@ -9,4 +9,5 @@ mod people;
 mod probes;
 mod relays;
 mod roaming;
+mod rooms;
 mod tone;

@@ -39,6 +39,18 @@ pub(crate) struct Person {
 
 impl Person {
     pub(crate) async fn new(synapse: &Synapse) -> Self {
+        Self::with_account(synapse, |id| format!("sc_{id}")).await
+    }
+
+    /// Somebody whose account says nothing of a key.
+    pub(crate) async fn ordinary(synapse: &Synapse) -> Self {
+        Self::with_account(synapse, |id| format!("user_{}", &id.to_string()[..20])).await
+    }
+
+    async fn with_account(
+        synapse: &Synapse,
+        localpart: impl FnOnce(&SecureCallId) -> String,
+    ) -> Self {
         let mut random = [0; 32];
         getrandom::fill(&mut random).unwrap();
         let seed = IdentitySeed::from_bytes(random);
@@ -47,7 +59,7 @@ impl Person {
         let store = store_in(&folder);
         let id = SecureCallId::new(&IdentityKeyPair::from_seed(&seed).public());
         let registration = Registration {
-            localpart: &format!("sc_{id}"),
+            localpart: &localpart(&id),
             password: &seed.account_password(homeserver.host()),
             token: None,
         };

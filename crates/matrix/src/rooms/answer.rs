@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 
 use ruma::{OwnedUserId, UserId};
+use securecall_contact::RoomId;
 
 use super::{
     event::RoomRefusal,
-    ids::RoomId,
     invite::{InvitedRoom, RoomInvite},
     raw_event::RawEvent,
 };

@@ -10,14 +10,15 @@ use ruma::{
     events::{AnyInitialStateEvent, GlobalAccountDataEventType},
     serde::Raw,
 };
-use securecall_contact::MatrixId;
+use securecall_contact::{MatrixId, RoomId};
 use serde_json::{Map, Value, json, value::to_raw_value};
 use tracing::warn;
 
 use super::{
     error::{RoomError, code},
     event::Membership,
-    ids::RoomId,
+    facts::RoomFacts,
+    invite::JoinRule,
 };
 use crate::{Account, ServerError, patience::patiently, server_error::chain, user_id::user_id};
 
@@ -40,6 +41,8 @@ pub struct DirectRoom {
     /// What the other is in it. Who is invited only cannot be called yet: that they have come is told by a
     /// [`Member`](crate::RoomEventContent::Member) event.
     pub callee: Membership,
+    /// What it is like, if both are in it.
+    pub facts: Option<RoomFacts>,
     /// Whether it was made just now.
     pub is_new: bool,
 }
@@ -84,6 +87,10 @@ impl Account {
             // We have left it, or it is none of two.
             Err(_) => return Ok(None),
         };
+        // Whoever comes by could answer.
+        if facts.join_rule == JoinRule::Public {
+            return Ok(None);
+        }
         let callee = if facts.is_of_two(self.matrix_id(), callee) {
             Membership::Joined
         } else if facts.members == [self.matrix_id().clone()] {
@@ -101,6 +108,7 @@ impl Account {
             room,
             encrypted: facts.encrypted,
             callee,
+            facts: (callee == Membership::Joined).then_some(facts),
             is_new: false,
         }))
     }
@@ -136,6 +144,7 @@ impl Account {
             room,
             encrypted: true,
             callee: Membership::Invited,
+            facts: None,
             is_new: true,
         })
     }

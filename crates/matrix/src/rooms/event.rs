@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
-use securecall_contact::{DeviceId, MatrixId};
+use securecall_contact::{DeviceId, EventId, MatrixId, RoomId};
 
-use super::{
-    ids::{EventId, RoomId},
-    invite::{JoinRule, RoomInvite},
-};
+use super::invite::{JoinRule, RoomInvite};
 
 /// Something that has happened in rooms.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,13 +6,13 @@ use ruma::{
     api::client::{membership::joined_members, state::get_state_event_for_key},
     events::StateEventType,
 };
-use securecall_contact::MatrixId;
+use securecall_contact::{MatrixId, RoomId};
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
 
 use super::{
     error::{RoomError, code},
-    ids::RoomId,
+    ids::AsRuma as _,
     invite::JoinRule,
 };
 use crate::{Account, ServerError, http_error::HttpError, patience::patiently};

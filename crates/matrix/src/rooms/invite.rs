@@ -1,11 +1,11 @@
 //! Invitations to rooms, as a homeserver hands them out: a room, and a little of its state.
 
 use ruma::UserId;
-use securecall_contact::MatrixId;
+use securecall_contact::{MatrixId, RoomId};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{event::RoomRefusal, ids::RoomId};
+use super::event::RoomRefusal;
 
 /// Members of one room that are looked at: we are one of the first.
 const MAX_MEMBERS: usize = 16;

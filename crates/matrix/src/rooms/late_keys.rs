@@ -2,13 +2,10 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use securecall_contact::{EventId, MatrixId, RoomId};
 use tokio::time::Instant;
 
-use super::{
-    ids::{EventId, RoomId},
-    raw_event::Sealed,
-};
-use securecall_contact::MatrixId;
+use super::raw_event::Sealed;
 
 /// How long an event waits. No client's invite lives longer (Nheko's: two minutes), and nothing else does without one.
 pub(super) const PATIENCE: Duration = Duration::from_secs(120);

@@ -1,9 +1,10 @@
 //! Into a room, and out of it.
 
 use ruma::api::client::membership::{forget_room, join_room_by_id, leave_room};
+use securecall_contact::RoomId;
 use tracing::warn;
 
-use super::{error::RoomError, ids::RoomId, invite::RoomInvite};
+use super::{error::RoomError, ids::AsRuma as _, invite::RoomInvite};
 use crate::{Account, ServerError, patience::patiently};
 
 /// A room of another server takes a while to join, longer than one answer of ours may take. Joining twice is joining once.

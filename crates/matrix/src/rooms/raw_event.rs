@@ -6,13 +6,12 @@ use matrix_sdk_crypto::{
     types::events::room::encrypted::EncryptedEvent, vodozemac::megolm::MegolmMessage,
 };
 use ruma::serde::Raw;
-use securecall_contact::MatrixId;
+use securecall_contact::{EventId, MatrixId, RoomId};
 use serde::Deserialize;
 use serde_json::{Map, Value, value::RawValue};
 
 use super::{
     event::{CallEvent, EventProtection, Membership, RoomEventContent, RoomRefusal},
-    ids::{EventId, RoomId},
     invite::JoinRule,
 };
 

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::ids::EventId;
+use securecall_contact::EventId;
 
 /// Events of calls that are remembered. A call has some twenty; what is older than the last fifty calls rings nobody.
 const CAPACITY: usize = 1_024;

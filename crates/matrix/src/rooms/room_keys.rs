@@ -19,12 +19,12 @@ use ruma::{
     events::{AnyMessageLikeEventContent, room::history_visibility::HistoryVisibility},
     serde::Raw,
 };
-use securecall_contact::DeviceId;
+use securecall_contact::{DeviceId, RoomId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tracing::debug;
 
-use super::{event::RoomRefusal, ids::RoomId};
+use super::{event::RoomRefusal, ids::AsRuma as _};
 use crate::{ServerError, client::Client, olm::Olm, server_error::chain};
 
 /// A key is used for so many events, and so long: a call or two. What is opened with it then is little.

@@ -5,9 +5,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use securecall_contact::MatrixId;
-
-use super::ids::RoomId;
+use securecall_contact::{MatrixId, RoomId};
 
 /// Rooms that something is known of. One call is in one room.
 const CAPACITY: usize = 64;

@@ -8,14 +8,14 @@ use ruma::{
     events::MessageLikeEventType,
     serde::Raw,
 };
-use securecall_contact::MatrixId;
+use securecall_contact::{EventId, MatrixId, RoomId};
 use serde_json::value::RawValue;
 use tokio::time::timeout;
 use tracing::info;
 
 use super::{
     error::{RoomError, code},
-    ids::{EventId, RoomId},
+    ids::{AsRuma as _, event_id},
     raw_event::MAX_TRANSACTION,
     send_queue::{Ticket, Urgency},
 };
@@ -145,7 +145,7 @@ impl Account {
         let transaction = format!("redact{}", event.as_str().trim_start_matches('$'));
         let request = redact_event::v3::Request::new(
             room.as_ruma().to_owned(),
-            event.as_ruma().to_owned(),
+            event_id(event).ok_or(RoomError::NotFound)?.to_owned(),
             transaction.into(),
         );
         let ticket = self.enter(Urgency::TidyUp)?;
@@ -250,11 +250,22 @@ impl Account {
         peer: &MatrixId,
         users: &BTreeSet<OwnedUserId>,
     ) -> Result<(), ServerError> {
-        for user in users {
-            self.query_keys(user).await?;
-        }
+        // A call waits for it, so nobody waits for the other.
+        let (peer_asked, own_asked) = tokio::join!(
+            self.query_keys_of(users.iter().nth(0)),
+            self.query_keys_of(users.iter().nth(1)),
+        );
+        peer_asked?;
+        own_asked?;
         self.syncer().room_memory().note_prepared(room, peer);
         Ok(())
+    }
+
+    async fn query_keys_of(&self, user: Option<&OwnedUserId>) -> Result<(), ServerError> {
+        match user {
+            Some(user) => self.query_keys(user).await,
+            None => Ok(()),
+        }
     }
 
     /// Whose devices get the key of a room.

@@ -8,6 +8,7 @@ mod certificate;
 mod hostile;
 mod hostile_rooms;
 mod kept_connections;
+mod own_profile;
 mod people;
 mod registration;
 mod restart;

@@ -1,10 +1,10 @@
 //! Events of calls in rooms, at a real Synapse.
 
-use securecall_contact::MatrixId;
+use securecall_contact::{EventId, MatrixId, RoomId};
 use securecall_interop::WebServer;
 use securecall_matrix::{
-    EventId, EventProtection, Incoming, JoinRule, Membership, Origin, RoomError, RoomEventContent,
-    RoomId, RoomInvite, RoomMessage, RoomNews, RoomRefusal,
+    EventProtection, Incoming, JoinRule, Membership, Origin, RoomError, RoomEventContent,
+    RoomInvite, RoomMessage, RoomNews, RoomRefusal,
 };
 use serde_json::{Value, json};
 
@@ -443,34 +443,4 @@ async fn keys_of_rooms_outlive_the_program() {
     pair.caller.account.send_to_room(message).await.unwrap();
     let (_, call) = next_call(&mut inbox).await;
     assert_eq!(call.event_type, "m.call.hangup");
-}
-
-#[tokio::test]
-async fn name_and_picture_of_the_account_are_set_and_shown() {
-    let person = Person::new(synapse()).await;
-    let account = &person.account;
-    // Synapse names a new account after its localpart.
-    let profile = account.own_profile().await.unwrap();
-    assert_eq!(
-        profile.display_name.as_deref(),
-        Some(account.matrix_id().localpart())
-    );
-    assert_eq!(profile.avatar, None);
-    account.set_display_name("Ada Lovelace").await.unwrap();
-    account
-        .set_avatar("mxc://homeserver.test/abc")
-        .await
-        .unwrap();
-    let profile = account.own_profile().await.unwrap();
-    assert_eq!(profile.display_name.as_deref(), Some("Ada Lovelace"));
-    assert_eq!(profile.avatar.as_deref(), Some("mxc://homeserver.test/abc"));
-    account.set_display_name("").await.unwrap();
-    account.set_avatar("").await.unwrap();
-    assert_eq!(account.own_profile().await.unwrap(), Default::default());
-    assert!(
-        account
-            .set_avatar("https://homeserver.test/abc")
-            .await
-            .is_err()
-    );
 }

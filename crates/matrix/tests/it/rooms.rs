@@ -1,9 +1,9 @@
 //! Rooms at a real Synapse: found and made, and what the tests of events in them need.
 
-use securecall_contact::MatrixId;
+use securecall_contact::{EventId, MatrixId, RoomId};
 use securecall_matrix::{
-    CallEvent, EventId, Inbox, Incoming, JoinRule, Membership, RoomError, RoomEvent,
-    RoomEventContent, RoomId, RoomInvite, RoomMessage, RoomNews,
+    CallEvent, Inbox, Incoming, JoinRule, Membership, RoomError, RoomEvent, RoomEventContent,
+    RoomInvite, RoomMessage, RoomNews,
 };
 use serde_json::{Value, json};
 

@@ -180,6 +180,14 @@ impl RtpVoiceEncoder {
         self.fade.is_muted()
     }
 
+    /// What a second of our packets holds, in bits, while somebody speaks.
+    pub fn bit_rate(&self) -> u32 {
+        match self.codec {
+            Codec::Opus => opus_bit_rate(self.wishes),
+            Codec::Pcmu | Codec::Pcma => 64_000,
+        }
+    }
+
     /// What the microphone hears, muted or not.
     pub fn level(&self) -> Level {
         self.level
@@ -237,7 +245,7 @@ impl RtpVoiceEncoder {
         }
         let wishes = settings.wishes;
         let opus = &mut self.opus;
-        opus.set_bit_rate(BIT_RATE.min(wishes.max_average_bit_rate.unwrap_or(BIT_RATE)))?;
+        opus.set_bit_rate(opus_bit_rate(wishes))?;
         opus.set_variable_bit_rate(!wishes.constant_bit_rate)?;
         opus.set_dtx(wishes.dtx)?;
         opus.set_max_bandwidth(bandwidth(wishes.max_playback_rate))?;
@@ -248,6 +256,10 @@ impl RtpVoiceEncoder {
         self.settings = Some(settings);
         Ok(())
     }
+}
+
+fn opus_bit_rate(wishes: OpusWishes) -> u32 {
+    BIT_RATE.min(wishes.max_average_bit_rate.unwrap_or(BIT_RATE))
 }
 
 /// The most of the spectrum that is heard at so many Hz (RFC 7587 section 3.1.1).

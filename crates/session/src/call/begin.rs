@@ -53,6 +53,7 @@ impl Call {
         io.event(Event::Dialing {
             call: call.name.clone(),
             peer: call.peer.clone(),
+            tier: call.carrier.tier(),
         });
         // Both at once: the homeserver looks for the devices while the media engine makes the
         // offer, and whichever comes last sends the invites.
@@ -81,6 +82,7 @@ impl Call {
         io.event(Event::Incoming {
             call: call.name.clone(),
             peer: call.peer.clone(),
+            tier: call.carrier.tier(),
             accepted: accept,
         });
         if accept {

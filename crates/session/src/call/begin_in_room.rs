@@ -22,6 +22,9 @@ use crate::output::MediaCommand;
 use crate::room::invite::RoomInvited;
 use crate::room::{LINGER, Room, new_party};
 
+/// How long a call is on its way before the caller hears that nothing says whether it rings.
+const NO_SIGN: Duration = Duration::from_secs(8);
+
 /// An ID for a call in a room, in the grammar of VoIP IDs.
 pub(crate) fn new_call_id(rng: &mut dyn CryptoRng) -> WireCallId {
     let mut bytes = [0; 16];
@@ -29,16 +32,28 @@ pub(crate) fn new_call_id(rng: &mut dyn CryptoRng) -> WireCallId {
     securecall_signaling::CallId::from_random(bytes).into()
 }
 
+/// A call that the user has placed, before it has a room.
+pub(crate) struct Placing {
+    pub(crate) call: NamedCall,
+    pub(crate) peer: Peer,
+    pub(crate) route: Route,
+    pub(crate) lifetime: Duration,
+    pub(crate) muted: bool,
+    pub(crate) dialed_at: Instant,
+}
+
 impl Call {
-    /// Places a call in a room: asks for an offer, with which the invite goes.
-    pub(crate) fn place_in_room(
-        io: &mut Io<'_>,
-        name: NamedCall,
-        room: RoomId,
-        peer: Peer,
-        route: Route,
-        lifetime: Duration,
-    ) -> Self {
+    /// Places a call in a room: asks for an offer, with which the invite goes. That it is on its way was told when the room was
+    /// looked for.
+    pub(crate) fn place_in_room(io: &mut Io<'_>, placing: Placing, room: RoomId) -> Self {
+        let Placing {
+            call: name,
+            peer,
+            route,
+            lifetime,
+            muted,
+            dialed_at,
+        } = placing;
         let party = new_party(io.rng);
         let machine = CallMachine::caller(io.now, party.clone(), lifetime);
         let (handle, id) = (name.handle, name.id.clone());
@@ -46,12 +61,13 @@ impl Call {
         let restarts = Restarts::of_either(false, None);
         let media = Media::of_caller();
         let mut call = Self::in_room(io, name, peer, route, machine, carrier, media, restarts);
-        io.event(Event::Dialing {
-            call: call.name.clone(),
-            peer: call.peer.clone(),
-        });
+        call.connection = Connection::to_quiet_peer(dialed_at);
+        call.deadlines.set(Timer::NoSign, io.now + NO_SIGN);
         let tier = call.carrier.tier();
         call.order(io, MediaCommand::CreateOffer { tier, route });
+        if muted {
+            call.begin_muted(io);
+        }
         call.gather(io);
         call
     }
@@ -73,6 +89,7 @@ impl Call {
         io.event(Event::Incoming {
             call: call.name.clone(),
             peer: call.peer.clone(),
+            tier: call.carrier.tier(),
             accepted: accept,
         });
         if accept {

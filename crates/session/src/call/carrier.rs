@@ -21,6 +21,10 @@ use crate::sealed::sealed_box::SealedBox;
 use crate::signal_refused::SignalRefused;
 use crate::tier::Tier;
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a device has a few calls, and each is on the heap"
+)]
 pub(crate) enum Carrier {
     /// Sealed boxes and the data channel, between two SecureCall identities.
     Sealed(Sealed),
@@ -439,6 +443,15 @@ impl Carrier {
     pub(super) fn awaits_first_word(&self) -> bool {
         match self {
             Self::Sealed(it) => it.awaits_first_word(),
+            Self::Room(_) => false,
+        }
+    }
+
+    /// Whether devices were invited and none has ever said a word.
+    pub(super) fn awaits_every_first_word(&self) -> bool {
+        match self {
+            Self::Sealed(it) => it.awaits_every_first_word(),
+            // Who is invited in a room sees the end there.
             Self::Room(_) => false,
         }
     }

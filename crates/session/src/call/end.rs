@@ -11,6 +11,8 @@ pub(super) struct End {
     pub(super) replaced_by: Option<NamedCall>,
     /// It was the peer who hung up: it closes the transport first.
     pub(super) peer_hung_up: bool,
+    /// It was this side.
+    pub(super) hung_up_here: bool,
     /// It has waited long enough for everything.
     pub(super) forgotten: bool,
     /// The caller was told why this device does not ring, and nothing else ever happened.

@@ -55,6 +55,7 @@ impl Call {
         // Read before anything is cleared: the reason and the report speak of the call as it was.
         let reason = self.end.cause.unwrap_or_else(|| self.reason_of(end));
         self.end.peer_hung_up = matches!(end, CallEnd::PeerHungUp(_));
+        self.end.hung_up_here = matches!(end, CallEnd::HungUp(_));
         self.report(io, end, reason);
         // Before the deadlines that the end has, which are set below.
         self.deadlines.clear_all();

@@ -39,7 +39,10 @@ pub(super) struct Media {
     muted: bool,
     peer_muted: bool,
     /// The peer does not listen.
+    /// By the peer.
     held: bool,
+    /// By this side.
+    held_here: bool,
     /// How long it took until the peer was heard, as long as that is not told.
     first_audio: Option<Duration>,
 }
@@ -67,6 +70,7 @@ impl Media {
             muted: false,
             peer_muted: false,
             held: false,
+            held_here: false,
             first_audio: None,
         }
     }
@@ -143,6 +147,11 @@ impl Media {
     /// The peer holds the call, or resumes it. Returns whether that is news.
     pub(super) fn set_held(&mut self, held: bool) -> bool {
         std::mem::replace(&mut self.held, held) != held
+    }
+
+    /// This side holds the call, or resumes it. Returns whether that is news.
+    pub(super) fn set_held_here(&mut self, held: bool) -> bool {
+        std::mem::replace(&mut self.held_here, held) != held
     }
 
     /// The peer is heard for the first time; `setup`: how long that took.

@@ -119,6 +119,7 @@ impl Call {
         if self.media.set_held(held) {
             io.event(Event::Held {
                 call: self.name.clone(),
+                local: false,
                 held,
             });
         }

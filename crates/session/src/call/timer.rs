@@ -15,6 +15,8 @@ pub(super) enum Timer {
     CandidateBatch,
     /// When candidates may travel alone again.
     TricklePause,
+    /// When to tell the caller that nothing says whether it rings.
+    NoSign,
     /// When to believe that the path is dead.
     PathDead,
     /// When to give a dead path up.

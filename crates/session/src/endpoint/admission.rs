@@ -152,11 +152,13 @@ impl Endpoint {
         let mut accept = promised || self.policy_accepts(&identity);
         let current = self.current().map(|it| {
             let glare = it.is_with(&identity) && it.is_unanswered_call_of_ours();
-            (it.handle(), it.sealed_id().filter(|_| glare), it.route)
+            let id = it.sealed_id().filter(|_| glare);
+            id.map(|id| (it.handle(), id, it.route))
         });
-        match current {
+        // A call that has no room yet is one of this device, too, and with somebody else.
+        match current.or_else(|| self.search.is_some().then_some(None)) {
             None => {}
-            Some((ours, Some(id), route)) => match Survivor::of(id, arrived.invite.call) {
+            Some(Some((ours, id, route))) => match Survivor::of(id, arrived.invite.call) {
                 Survivor::Ours => return self.break_promise(promised, call, EndReason::Busy),
                 Survivor::Theirs => {
                     // The user chose a route for this person when they dialed. That the peer's call
@@ -168,7 +170,7 @@ impl Endpoint {
                     self.with_call(now, rng, ours, |it, io| it.give_way(io, by));
                 }
             },
-            Some((_, None, _)) => {
+            Some(None) => {
                 let why = Why::Missed(MissedReason::Busy);
                 self.report(now, call.clone(), arrived.peer.clone(), why);
                 self.turn_away(

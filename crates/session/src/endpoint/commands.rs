@@ -18,6 +18,8 @@ use crate::io::Io;
 impl Endpoint {
     /// Calls somebody. If the same identity is calling us right now and rings here, that call is answered instead, and returned.
     ///
+    /// The call is of tier `matrix` if no key of theirs is known: then a room is looked for first.
+    ///
     /// # Errors
     /// [`CallError`]; nothing has happened then.
     pub fn call(
@@ -30,6 +32,9 @@ impl Endpoint {
     ) -> Result<NamedCall, CallError> {
         let identity = self.contacts.identity_of(&callee, options.require)?;
         let Callee { matrix_id, .. } = callee;
+        let Some(identity) = identity else {
+            return self.call_account(now, rng, &matrix_id, options);
+        };
         if identity == self.own.identity.public() {
             return Err(CallError::OwnIdentity);
         }
@@ -42,6 +47,9 @@ impl Endpoint {
             peer.name.is_some(),
             self.config.relay_available,
         )?;
+        if self.search.is_some() {
+            return Err(CallError::InAnotherCall);
+        }
         // Two who call each other are to meet in one call: theirs may ring already, or be on its
         // way to the disk.
         if let Some(current) = self.current() {
@@ -137,6 +145,9 @@ impl Endpoint {
             arrived.intent = Intent::Decline;
             return Ok(());
         }
+        if self.give_search_up(call) {
+            return Ok(());
+        }
         let over = self.calls.get(&call).is_none_or(|it| it.is_over());
         if over {
             return Err(CommandError::NoSuchCall);
@@ -160,12 +171,38 @@ impl Endpoint {
         call: CallHandle,
         muted: bool,
     ) -> Result<(), CommandError> {
+        if self.mute_search(call, muted) {
+            return Ok(());
+        }
         let over = self.calls.get(&call).is_none_or(|it| it.is_over());
         if over {
             return Err(CommandError::NoSuchCall);
         }
         self.with_call(now, rng, call, |it, io| it.set_muted(io, muted));
         Ok(())
+    }
+
+    /// Holds a call, or resumes it.
+    ///
+    /// # Errors
+    /// [`CommandError::NoSuchCall`] if there is no such call, or it is over; [`CommandError::NotConnected`] before it is connected.
+    pub fn set_held(
+        &mut self,
+        now: Instant,
+        rng: &mut impl CryptoRng,
+        call: CallHandle,
+        held: bool,
+    ) -> Result<(), CommandError> {
+        let is_searched = self.is_search(call);
+        let over = self.calls.get(&call).is_none_or(|it| it.is_over());
+        if over && !is_searched {
+            return Err(CommandError::NoSuchCall);
+        }
+        let done = self.with_call(now, rng, call, |it, io| it.set_held(io, held));
+        match done {
+            Some(true) => Ok(()),
+            _ => Err(CommandError::NotConnected),
+        }
     }
 
     /// The Matrix ID this endpoint is reached at.

@@ -51,7 +51,7 @@ impl Endpoint {
                 });
             }
             // What was answered as something else than it is: the answer is still to come.
-            Some(waiting @ (Waiting::Devices(_) | Waiting::Room { .. })) => {
+            Some(waiting @ (Waiting::Devices(_) | Waiting::Room { .. } | Waiting::Search(_))) => {
                 self.requests.open.insert(id, waiting);
             }
             Some(Waiting::Acknowledgement) | None => {}
@@ -188,6 +188,7 @@ impl Endpoint {
             self.with_call(now, rng, call, |it, io| it.handle_timeout(io));
         }
         self.end_glare(now, rng);
+        self.end_late_search(now);
         let reports = self.reports.handle_timeout(now);
         self.outputs.extend(reports.into_iter().map(Output::Event));
     }

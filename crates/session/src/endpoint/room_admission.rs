@@ -167,7 +167,13 @@ impl Endpoint {
         self.replace_ringing_call_in_room(now, rng, &arrived);
         let mut accept = promised || self.policy_accepts_account(&arrived.peer);
         let current = self.current().map(|it| (it.handle(), it.route));
-        if let Some((ours, route)) = current {
+        if let Some(route) = self.yield_search(&arrived.invite.peer, &call) {
+            // The user chose a route for this person when they dialed.
+            arrived.route = route;
+            accept = true;
+        } else if self.search.is_some() {
+            return self.busy_in_room(now, rng, arrived);
+        } else if let Some((ours, route)) = current {
             match self.glare(now, &arrived) {
                 Glare::Ours => {
                     arrived.awaits = RoomAwaits::Glare(now + ROOM_GLARE_PATIENCE);
@@ -212,6 +218,44 @@ impl Endpoint {
         if declined {
             self.with_call(now, rng, call.handle, Call::reject);
         }
+    }
+
+    /// Whether an invitation to a room is to be accepted: whoever may ring may have a room to do so. Strangers may have one in one go
+    /// now and then, for each stays in the account.
+    ///
+    /// # Errors
+    /// [`RefusedReason`]: it stays an invitation, and nothing is sent.
+    pub fn may_join(
+        &mut self,
+        now: Instant,
+        inviter: &MatrixId,
+        is_direct: bool,
+        is_public: bool,
+    ) -> Result<(), RefusedReason> {
+        let peer = self.account(inviter);
+        if peer.id.is_some() {
+            return Err(RefusedReason::KeyIsKnown);
+        }
+        if let Some(why) = self.unwanted_in_room(&peer) {
+            return Err(why);
+        }
+        let of_inviter = self.contacts.decision(None, inviter).require;
+        let require = self.config.inbound.require.max(of_inviter);
+        if !require.is_met_by(Tier::Matrix) {
+            return Err(RefusedReason::TierTooLow);
+        }
+        if is_public {
+            return Err(RefusedReason::PublicRoom);
+        }
+        let is_stranger = peer.name.is_none();
+        // A contact may have made the room for calls without saying so; anybody else's may be any room.
+        if is_stranger && !is_direct {
+            return Err(RefusedReason::LargeRoom);
+        }
+        if is_stranger && !self.stranger_rooms.take(now) {
+            return Err(RefusedReason::TooManyCalls);
+        }
+        Ok(())
     }
 
     /// Who calls from an account. The key that the account stands for is known without any proof.
@@ -321,10 +365,13 @@ impl Endpoint {
     /// Why the user does not want to be rung by an account; `None` if they do not mind.
     fn unwanted_in_room(&self, peer: &Peer) -> Option<RefusedReason> {
         let is_contact = peer.name.is_some();
-        self.unwanted_of(None, &peer.matrix_id, is_contact, |ours| {
+        let unwanted = self.unwanted_of(None, &peer.matrix_id, is_contact, |ours| {
             ours.room()
                 .is_some_and(|room| *room.peer() == peer.matrix_id)
-        })
+        });
+        // Whom we are calling just now, as in a glare.
+        let is_searched = self.searches_for(&peer.matrix_id);
+        unwanted.filter(|why| !(is_searched && *why == RefusedReason::RingPolicy))
     }
 
     fn policy_accepts_account(&self, peer: &Peer) -> bool {

@@ -43,6 +43,10 @@ impl RoomCalls {
         self.by_id.get(&(room.clone(), id.clone())).copied()
     }
 
+    pub(super) fn has_one_in(&self, room: &RoomId) -> bool {
+        self.by_id.keys().any(|(of, _)| of == room)
+    }
+
     pub(super) fn insert(&mut self, room: RoomId, id: WireCallId, call: CallHandle) {
         self.by_id.insert((room, id), call);
     }

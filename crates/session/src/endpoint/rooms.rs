@@ -9,102 +9,18 @@ use securecall_signaling::wire::room::{RoomContent, RoomSignal};
 use web_time::Instant;
 
 use super::Endpoint;
-use super::arrived::Intent;
 use super::reports::Why;
 use super::room_admission::{RoomArrived, RoomAwaits};
-use super::route::choose_route;
-use crate::call::{Call, new_call_id};
-use crate::call_handle::NamedCall;
-use crate::command::CallError;
-use crate::config::{CallOptions, MAX_LIFETIME};
+use crate::call::Call;
 use crate::event::MissedReason;
-use crate::io::Io;
-use crate::output::{InboundRoomEvent, RequestId, RoomFacts, RoomRequestError};
+use crate::output::{InboundRoomEvent, RequestId, RoomRequestError};
 use crate::requests::Waiting;
 use crate::room::hear::usable;
 use crate::room::{Speaker, party_of};
 use crate::signal_refused::SignalRefused;
-use crate::tier::Tier;
 use crate::{EndReason, Event, Output};
 
 impl Endpoint {
-    /// Calls somebody of whom no key is known, in a room with nobody else in it. If they are calling us there right now, that call is
-    /// answered instead, and returned.
-    ///
-    /// # Errors
-    /// [`CallError`]; nothing has happened then.
-    pub fn call_in_room(
-        &mut self,
-        now: Instant,
-        rng: &mut impl CryptoRng,
-        room: &RoomId,
-        callee: &MatrixId,
-        facts: RoomFacts,
-        options: &CallOptions,
-    ) -> Result<NamedCall, CallError> {
-        let peer = self.account(callee);
-        if *callee == self.own.matrix_id {
-            return Err(CallError::OwnIdentity);
-        }
-        if peer.id.is_some() {
-            return Err(CallError::KeyIsKnown);
-        }
-        let decision = self.contacts.decision(None, callee);
-        if decision.blocked {
-            return Err(CallError::Blocked);
-        }
-        if !options
-            .require
-            .max(decision.require)
-            .is_met_by(Tier::Matrix)
-        {
-            return Err(CallError::TierTooLow);
-        }
-        // Everybody in the room could answer, and would learn our addresses.
-        if facts.is_public || facts.joined_members != 2 {
-            return Err(CallError::NotPrivateRoom);
-        }
-        let route = choose_route(
-            options.route,
-            peer.name.is_some(),
-            self.config.relay_available,
-        )?;
-        if let Some(current) = self.current() {
-            let theirs = |it: &crate::room::Room| it.room() == room && it.peer() == callee;
-            if !(current.is_ringing_here() && current.room().is_some_and(theirs)) {
-                return Err(CallError::InAnotherCall);
-            }
-            let call = current.name.clone();
-            self.with_call(now, rng, call.handle, |it, io| {
-                it.route = route;
-                it.accept(io)
-            });
-            return Ok(call);
-        }
-        let theirs = |it: &&mut RoomArrived| it.invite.room == *room && it.invite.peer == *callee;
-        if let Some(arrived) = self.room_arrived.iter_mut().find(theirs) {
-            arrived.intent = Intent::Accept;
-            arrived.route = route;
-            return Ok(arrived.call.clone());
-        }
-        let name = NamedCall {
-            handle: self.handles.issue(),
-            id: new_call_id(rng),
-        };
-        let mut io = Io {
-            now,
-            rng,
-            own: &self.own,
-            outputs: &mut self.outputs,
-            requests: &mut self.requests,
-        };
-        let lifetime = options.lifetime.min(MAX_LIFETIME);
-        let room = room.clone();
-        let call = Call::place_in_room(&mut io, name.clone(), room, peer, route, lifetime);
-        self.add_call(call);
-        Ok(name)
-    }
-
     /// An event of a room's timeline; our own as well. [`Endpoint::handle_sync_complete`] follows when the sync response is through.
     ///
     /// # Errors
@@ -154,6 +70,7 @@ impl Endpoint {
         room: &RoomId,
         who: &MatrixId,
     ) {
+        self.search_is_left(room, who);
         let ourselves = *who == self.own.matrix_id;
         let is_hit = |of: &RoomId, peer: &MatrixId| of == room && (ourselves || peer == who);
         let calls = self.calls.iter().filter(|(_, it)| {
@@ -174,6 +91,12 @@ impl Endpoint {
         while let Some(gone) = self.room_arrived.iter().position(is_gone) {
             self.caller_cancelled(now, gone);
         }
+    }
+
+    /// Whether there is a call in this room, be it over: what its events mean is known here.
+    pub fn has_call_in(&self, room: &RoomId) -> bool {
+        let arrived = || self.room_arrived.iter().any(|it| it.invite.room == *room);
+        self.room_calls.has_one_in(room) || arrived()
     }
 
     /// The answer to a [`Request::SendToRoom`](crate::Request::SendToRoom) or a [`Request::Redact`](crate::Request::Redact): the ID of

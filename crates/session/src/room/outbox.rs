@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use securecall_contact::{EventId, RoomId};
+use securecall_contact::{EventId, MatrixId, RoomId};
 use web_time::Instant;
 
 use crate::call_handle::CallHandle;
@@ -14,7 +14,7 @@ use crate::requests::Waiting;
 
 /// How long the last word stays before our events are redacted. A device that syncs has it by then; one that comes later finds
 /// neither the invite nor the hangup, and does not ring.
-const REDACT_AFTER: Duration = Duration::from_secs(5);
+const REDACT_AFTER: Duration = Duration::from_secs(2);
 /// How long to wait after a limit was exceeded, where the homeserver does not say: Synapse gives one message back in 5 s.
 const LIMIT_PAUSE: Duration = Duration::from_secs(5);
 /// The bounds of what the homeserver may say.
@@ -61,6 +61,8 @@ impl Letter {
 pub(super) struct Outbox {
     call: CallHandle,
     room: RoomId,
+    /// The account that the call is with.
+    peer: MatrixId,
     /// Begins the transaction IDs: nobody else's, and of no other call.
     transactions: String,
     last: LetterNumber,
@@ -80,10 +82,16 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    pub(super) const fn new(call: CallHandle, room: RoomId, transactions: String) -> Self {
+    pub(super) const fn new(
+        call: CallHandle,
+        room: RoomId,
+        peer: MatrixId,
+        transactions: String,
+    ) -> Self {
         Self {
             call,
             room,
+            peer,
             transactions,
             last: 0,
             waiting: VecDeque::new(),
@@ -170,6 +178,7 @@ impl Outbox {
                 } => Request::SendToRoom {
                     id,
                     room,
+                    user: self.peer.clone(),
                     event_type,
                     content: content.clone(),
                     transaction,
@@ -251,8 +260,10 @@ impl Outbox {
         let is_over = self.redact_at.is_some();
         let is_redaction = matches!(letter.matter, Matter::Redaction(_));
         let pause = match error {
-            RoomRequestError::Forbidden if is_redaction => return false,
-            RoomRequestError::Forbidden => {
+            RoomRequestError::Forbidden | RoomRequestError::NotFound if is_redaction => {
+                return false;
+            }
+            RoomRequestError::Forbidden | RoomRequestError::NotFound => {
                 self.forbidden = true;
                 self.waiting.clear();
                 self.sent.clear();

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use securecall_session::MediaEvent;
-use securecall_testkit::{Fate, Universe, connected_pair, pair, ringing_pair};
+use securecall_session::{EndReason, MediaEvent};
+use securecall_testkit::{Fate, Pair, Universe, connected_pair, pair, ringing_pair};
 
 fn idle(universe: &Universe) -> Vec<bool> {
     let devices = universe.devices.iter();
@@ -84,5 +84,56 @@ fn who_was_told_that_clocks_differ_keeps_no_device_from_being_idle() {
     assert!(
         callee.is_idle() && !callee.is_empty(),
         "it may be asked for again"
+    );
+}
+
+#[test]
+fn who_gives_up_before_anybody_has_said_a_word_may_be_rung_by_nobody_who_does_not_know() {
+    let mut pair = pair();
+    // The callee is there, but its sync takes a while.
+    pair.universe.devices[pair.callee].sync_unfinished = true;
+    let call = pair.universe.call(pair.caller, pair.callee_user).unwrap();
+    pair.universe.run_for(Duration::from_secs(1));
+    let unaware = |pair: &Pair| {
+        let caller = &pair.universe.devices[pair.caller].endpoint;
+        caller.may_ring_unaware()
+    };
+    assert!(!unaware(&pair), "the call goes on");
+    pair.universe.hang_up(pair.caller, call);
+    assert_eq!(idle(&pair.universe), [true, false]);
+    assert!(unaware(&pair));
+    // It rings, and is told at once.
+    pair.universe.finish_sync(pair.callee);
+    pair.universe.run_for(Duration::from_secs(1));
+    assert!(!unaware(&pair));
+    assert_eq!(
+        pair.universe.ended(pair.callee),
+        Some(EndReason::CallerCancelled)
+    );
+}
+
+#[test]
+fn a_call_that_a_device_has_heard_of_the_end_of_keeps_no_client() {
+    let mut pair = ringing_pair();
+    pair.universe.hang_up(pair.caller, pair.call());
+    pair.universe.run_for(Duration::from_secs(1));
+    assert!(
+        !pair.universe.devices[pair.caller]
+            .endpoint
+            .may_ring_unaware()
+    );
+    // Nor does one whose time was over, long after anybody could ring.
+    let mut pair = securecall_testkit::pair();
+    pair.universe.set_online(pair.callee, false);
+    pair.universe.call(pair.caller, pair.callee_user).unwrap();
+    pair.universe.run_for(Duration::from_secs(100));
+    assert_eq!(
+        pair.universe.ended(pair.caller),
+        Some(EndReason::Unreachable)
+    );
+    assert!(
+        !pair.universe.devices[pair.caller]
+            .endpoint
+            .may_ring_unaware()
     );
 }

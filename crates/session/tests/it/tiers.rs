@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use securecall_session::{CallError, CallOptions, Callee, Event, Output, Require, Route, Tier};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng as _;
+use securecall_session::{
+    CallError, CallOptions, Callee, Event, Output, Request, Require, Route, Tier,
+};
 use securecall_testkit::{DeviceId, DeviceOptions, Universe, UserId, pair};
 
 const REQUIRED: CallOptions = CallOptions {
@@ -35,14 +39,32 @@ fn who_requires_securecall_places_no_call_to_a_person_without_a_known_key() {
 }
 
 #[test]
-fn who_does_not_is_told_that_this_version_calls_no_others() {
+fn who_does_not_calls_such_a_person_in_tier_matrix_and_a_room_is_looked_for() {
     let mut pair = pair();
-    let options = CallOptions::default();
-    let refused = pair
-        .universe
-        .call_person(pair.caller, matrix_user(), &options);
-    assert_eq!(refused, Err(CallError::NoSecureCallDevice));
-    assert!(pair.all_empty());
+    let options = CallOptions {
+        route: Some(Route::Direct),
+        ..CallOptions::default()
+    };
+    #[expect(clippy::disallowed_methods, reason = "any time will do")]
+    let now = web_time::Instant::now();
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    let device = &mut pair.universe.devices[pair.caller];
+    let call = device
+        .endpoint
+        .call(now, 1, &mut rng, matrix_user(), &options);
+    assert!(call.is_ok());
+    let dialing = device.endpoint.poll_output();
+    assert!(matches!(
+        dialing,
+        Output::Event(Event::Dialing {
+            tier: Tier::Matrix,
+            ..
+        })
+    ));
+    let asked = device.endpoint.poll_output();
+    assert!(
+        matches!(asked, Output::Request(Request::FindRoom { user, .. }) if user == matrix_user().matrix_id)
+    );
 }
 
 /// Bob at this address, or at the one that holds his key.

@@ -235,7 +235,10 @@ impl Universe {
     fn request(&mut self, from: DeviceId, request: Request) {
         let hop = self.homeserver.hop;
         match request {
-            Request::SendToRoom { .. } | Request::Redact { .. } => {
+            Request::FindRoom { .. }
+            | Request::PrepareRoom { .. }
+            | Request::SendToRoom { .. }
+            | Request::Redact { .. } => {
                 panic!("this universe has no rooms")
             }
             Request::QueryDevices { id, user } => {

@@ -1,5 +1,7 @@
 //! What orders and keys do.
 
+use securecall_driver::Tier;
+
 use super::Run;
 use crate::calling::clock::now;
 use crate::calling::ending::Ending;
@@ -23,6 +25,8 @@ impl Run {
             Action::Interrupt => Err(Ending::Signal(signals::INTERRUPT)),
             Action::SetMuted(true) => self.carry_out(Order::Mute).await,
             Action::SetMuted(false) => self.carry_out(Order::Unmute).await,
+            Action::SetHeld(true) => self.carry_out(Order::Hold).await,
+            Action::SetHeld(false) => self.carry_out(Order::Resume).await,
             Action::Verify => self.carry_out(Order::Verify).await,
             Action::Wish(wish) => self.grant(wish).await,
             Action::Redraw => {
@@ -64,6 +68,12 @@ impl Run {
                 let exchanged = handle.exchange(current.call, wish.clone()).await;
                 exchanged.map_err(|_| not_now(&Order::Exchange(wish), "the call has no sound yet"))
             }
+            (order @ (Order::Hold | Order::Resume), Some(current)) => {
+                let held = handle
+                    .set_held(current.call, matches!(order, Order::Hold))
+                    .await;
+                held.map_err(|error| not_now(&order, &error.to_string()))
+            }
             (order @ (Order::Mute | Order::Unmute), Some(current)) => {
                 let muted = handle
                     .set_muted(current.call, matches!(order, Order::Mute))
@@ -79,6 +89,12 @@ impl Run {
 
     /// The person has compared the safety words with the peer's.
     fn verify(&mut self, current: Current) -> Result<(), Failure> {
+        if current.tier == Tier::Matrix {
+            return Err(not_now(
+                &Order::Verify,
+                "a standard Matrix call has no safety words to compare",
+            ));
+        }
         let peer = current
             .peer
             .filter(|_| current.was_connected)

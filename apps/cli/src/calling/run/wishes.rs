@@ -30,6 +30,29 @@ impl Run {
                 self.reading.forget();
                 return Ok(());
             }
+            Wish::Call(contact)
+                if self
+                    .people
+                    .lacks_consent(&Person::from(&contact), self.plan.asked) =>
+            {
+                if let Some(screen) = self.shown.screen() {
+                    screen.ask_for_consent(contact);
+                }
+                self.shown.draw(now());
+                return Ok(());
+            }
+            Wish::CallStandard(contact) => {
+                let person = Person::from(&contact);
+                let agreed = self.people.agree(&person);
+                let called = match agreed {
+                    Ok(()) => self.call(&person).await,
+                    Err(failure) => Err(failure),
+                };
+                match called {
+                    Ok(()) => return Ok(()),
+                    Err(failure) => Err(failure),
+                }
+            }
             Wish::Call(contact) => match self.call(&Person::from(&contact)).await {
                 Ok(()) => return Ok(()),
                 Err(failure) => Err(failure),

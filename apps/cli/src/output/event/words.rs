@@ -1,6 +1,7 @@
 //! What people are told, in words.
 
 use super::parts::{Peer, SettingSource};
+use super::standard_call::standard_reason_words;
 use crate::harmless::Line;
 use crate::secret::Secret;
 
@@ -57,12 +58,30 @@ pub(super) fn route_words(route: &str) -> &str {
 pub(crate) fn tier_words(tier: &str) -> &str {
     match tier {
         "securecall" => "end-to-end encrypted (securecall)",
-        _ => "standard Matrix call",
+        _ => "standard Matrix call: your servers and the other app are trusted with keys",
     }
 }
 
-/// What an end reason means, in words.
-pub(crate) fn reason_words(reason: &str) -> &str {
+/// Who has put a call on hold, or resumed it.
+pub(super) const fn held_words(held: bool, by: &str) -> &'static str {
+    match (by.as_bytes()[0] == b'p', held) {
+        (true, true) => "the other side has put the call on hold",
+        (true, false) => "the other side has resumed the call",
+        (false, true) => "on hold: neither side hears the other",
+        (false, false) => "the call goes on",
+    }
+}
+
+/// What an end reason means, in words, for a call of this tier.
+pub(crate) fn reason_words<'a>(reason: &'a str, tier: &str) -> &'a str {
+    let of_tier = match tier {
+        "matrix" => standard_reason_words(reason),
+        _ => None,
+    };
+    of_tier.unwrap_or_else(|| common_reason_words(reason))
+}
+
+fn common_reason_words(reason: &str) -> &str {
     match reason {
         "local_hangup" => "you hung up",
         "remote_hangup" => "the other side hung up",
@@ -78,6 +97,7 @@ pub(crate) fn reason_words(reason: &str) -> &str {
         "unknown" => {
             "unknown, no SecureCall device, or the homeserver hides devices from strangers (MSC4263)"
         }
+        "not_joined" => "they did not come to the room",
         "fingerprint_mismatch" => {
             "refused: somebody tried to take the other side's place on the network"
         }
@@ -144,8 +164,8 @@ pub(super) const fn muted_words(muted: bool, by: &str) -> &'static str {
     }
 }
 
-pub(super) fn ended(reason: &str, duration_ms: u64) -> String {
-    let words = reason_words(reason);
+pub(super) fn ended(reason: &str, tier: &str, duration_ms: u64) -> String {
+    let words = reason_words(reason, tier);
     match duration_ms {
         0 => format!("call ended: {words}"),
         _ => format!("call ended after {} s: {words}", duration_ms / 1000),

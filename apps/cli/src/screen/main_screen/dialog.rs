@@ -57,6 +57,7 @@ pub(super) struct Offer {
 /// What is done only after asking.
 #[derive(Debug)]
 pub(super) enum Question {
+    CallStandard(Contact),
     Remove(Contact),
     Unverify(Contact),
 }
@@ -205,6 +206,7 @@ impl Question {
         match key.code {
             KeyCode::Char('y' | 'Y') => {
                 let wish = match self {
+                    Self::CallStandard(contact) => Wish::CallStandard(contact),
                     Self::Remove(contact) => Wish::Remove(contact),
                     Self::Unverify(contact) => Wish::Unverify(contact),
                 };

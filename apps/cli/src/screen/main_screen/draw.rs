@@ -353,8 +353,9 @@ fn addresses(
     width: usize,
     palette: Palette,
 ) -> Vec<Line<'static>> {
-    let id =
-        id.unwrap_or_else(|| "no key is known: ask for a contact link before you call".to_owned());
+    let id = id.unwrap_or_else(|| {
+        "no key is known: calls are standard Matrix calls, or ask for a contact link".to_owned()
+    });
     let mut lines = lines_of(&id, width, Style::new());
     lines.extend(lines_of(matrix_id, width, palette.quiet()));
     lines

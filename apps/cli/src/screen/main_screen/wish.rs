@@ -9,6 +9,8 @@ use securecall_profile::contact_book::Finding;
 pub(crate) enum Wish {
     /// Call somebody.
     Call(Contact),
+    /// Call somebody, in a standard Matrix call from now on.
+    CallStandard(Contact),
     /// Look for contacts in what was pasted, or in the picture it names.
     FindContacts(String),
     /// Forget what is being looked for.

@@ -14,7 +14,8 @@ use securecall_media::{
 };
 use securecall_session::{
     AnswerPolicy, CallHandle, CallOptions, Callee, Config, Contacts, Endpoint, Event,
-    InboundSignal, MediaCommand, MediaEvent, Output, PathRoute, Request, RingPolicy, Route,
+    InboundSignal, MediaCommand, MediaEvent, Output, PathRoute, Protection, Request, RingPolicy,
+    Route,
 };
 use web_time::Instant;
 
@@ -261,7 +262,12 @@ impl VirtualCall {
                         .handle_response(self.now, &mut self.rng, id, Ok(()));
                     self.signals.push_back((index, content));
                 }
-                Output::Request(Request::SendToRoom { .. } | Request::Redact { .. }) => {
+                Output::Request(
+                    Request::FindRoom { .. }
+                    | Request::PrepareRoom { .. }
+                    | Request::SendToRoom { .. }
+                    | Request::Redact { .. },
+                ) => {
                     panic!("a sealed call is in no room");
                 }
                 Output::Control(_, bytes) => {
@@ -309,7 +315,15 @@ impl VirtualCall {
                 None
             }
             MediaCommand::StartAudio { protection } => {
-                end.voice = Some(Voice::new(protection).unwrap());
+                let Protection::Sealed {
+                    direction,
+                    outbound,
+                    inbound,
+                } = protection
+                else {
+                    panic!("a sealed call");
+                };
+                end.voice = Some(Voice::new(direction, outbound, inbound).unwrap());
                 None
             }
             MediaCommand::UseSendEpoch { epoch, seed } => {

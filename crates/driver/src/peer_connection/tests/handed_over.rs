@@ -72,9 +72,15 @@ impl World {
         let call = async {
             let [mut caller, mut callee] = [End::new(&servers), End::new(&servers)];
             let now = clock::now();
-            caller.peer.create_offer(now, route).unwrap();
+            caller
+                .peer
+                .create_offer(now, Tier::SecureCall, route)
+                .unwrap();
             let offer = caller.next_description().await;
-            callee.peer.accept_offer(now, &offer, route).unwrap();
+            callee
+                .peer
+                .accept_offer(now, Tier::SecureCall, &offer, route)
+                .unwrap();
             let answer = callee.next_description().await;
             caller.peer.set_answer(now, &answer).unwrap();
             for end in [&mut caller, &mut callee] {

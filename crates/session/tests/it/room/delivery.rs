@@ -210,7 +210,7 @@ fn a_homeserver_that_takes_nothing_is_named_when_nobody_answers() {
 fn the_last_word_stays_until_it_was_read_and_what_the_peer_has_read_goes_at_once() {
     let (mut world, ada, _) = connected_pair(1);
     world.hang_up(ada);
-    world.seconds(4);
+    world.seconds(1);
     let redacted = |world: &World, who: &str| {
         let mut of = world.rooms[0].timeline.iter().filter(|it| it.sender == who);
         of.all(|it| it.redacted)

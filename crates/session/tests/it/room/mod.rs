@@ -8,4 +8,5 @@ mod hostile;
 mod negotiation;
 mod peers;
 mod rules;
+mod search;
 mod world;

@@ -1,9 +1,9 @@
 //! Descriptions within the call: ICE restart from either side, hold, streams that are muted.
 
-use securecall_session::{EndReason, Event, MediaEvent};
+use securecall_session::{CommandError, EndReason, Event, MediaEvent};
 use serde_json::{Value, json};
 
-use super::contents::{of_call, sdp, with};
+use super::contents::{js_answer, of_call, sdp, with};
 use super::world::{ADA, BOB, World, connected_pair, connected_to_js};
 
 fn negotiate(id: &str, kind: &str, sdp: &str) -> Value {
@@ -21,7 +21,9 @@ fn count(world: &World, device: usize, order: &str) -> usize {
 fn holds(world: &World, device: usize) -> Vec<bool> {
     let events = world.devices[device].events.iter();
     let held = events.filter_map(|it| match it {
-        Event::Held { held, .. } => Some(*held),
+        Event::Held {
+            local: false, held, ..
+        } => Some(*held),
         _ => None,
     });
     held.collect()
@@ -266,7 +268,7 @@ fn what_comes_when_the_call_is_over_changes_nothing() {
         "m.call.negotiate",
         negotiate(&id, "offer", &sdp("js", "sendonly")),
     );
-    world.post(BOB, "m.call.answer", super::contents::js_answer(&id));
+    world.post(BOB, "m.call.answer", js_answer(&id));
     world.post(BOB, "m.call.hangup", of_call(&id, "JSDEVICE"));
     world.seconds(60);
     assert_eq!(world.ended(ada), Some(EndReason::LocalHangup));
@@ -296,4 +298,56 @@ fn an_offer_of_ours_that_nobody_answers_does_not_keep_out_the_peers_for_ever() {
     );
     world.seconds(1);
     assert_eq!(count(&world, ada, "SetRestartAnswer"), 0);
+}
+
+#[test]
+fn who_holds_says_so_by_an_offer_and_resumes_by_another() {
+    let (mut world, ada, id) = connected_to_js(1);
+    let before = world.said_by(ADA).len();
+    for (count, held) in [(1, true), (2, false)] {
+        world.hold(ada, held).unwrap();
+        world.hold(ada, held).unwrap();
+        world.seconds(1);
+        let offer = world.last(ADA, "m.call.negotiate");
+        assert_eq!(offer["description"]["type"], "offer");
+        assert_eq!(world.said_by(ADA).len(), before + count);
+        let told =
+            |it: &&Event| matches!(it, Event::Held { local: true, held: it, .. } if *it == held);
+        assert_eq!(world.devices[ada].events.iter().filter(told).count(), 1);
+        world.post(
+            BOB,
+            "m.call.negotiate",
+            negotiate(&id, "answer", &sdp("js", "sendrecv")),
+        );
+        world.seconds(1);
+    }
+    let orders = &world.devices[ada].orders;
+    for order in ["SetHeld(true, offer: true)", "SetHeld(false, offer: true)"] {
+        assert!(orders.contains(&order.to_owned()));
+    }
+}
+
+#[test]
+fn a_peer_that_knows_no_offers_is_held_without_one() {
+    let mut world = World::new(1);
+    let ada = world.add_device(ADA);
+    world.call(ada, BOB).unwrap();
+    assert_eq!(world.hold(ada, true), Err(CommandError::NotConnected));
+    world.seconds(1);
+    let mut answer = js_answer(&world.call_id(ada));
+    let fields = answer.as_object_mut().unwrap();
+    fields.remove("sdp_stream_metadata");
+    fields.remove("org.matrix.msc3077.sdp_stream_metadata");
+    world.post(BOB, "m.call.answer", answer);
+    world.seconds(1);
+    world.hold(ada, true).unwrap();
+    world.seconds(1);
+    assert!(
+        world.devices[ada]
+            .orders
+            .contains(&"SetHeld(true, offer: false)".to_owned())
+    );
+    assert!(!world.said_by(ADA).contains(&"negotiate".to_owned()));
+    world.hang_up(ada);
+    assert_eq!(world.hold(ada, false), Err(CommandError::NoSuchCall));
 }

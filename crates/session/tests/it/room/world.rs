@@ -33,6 +33,8 @@ pub(super) enum Fate {
     Forbid,
 }
 
+/// What becomes of the search for a room: the room, ready or not yet; `None` if the homeserver takes its time.
+pub(super) type Finder = Box<dyn FnMut() -> Option<Result<bool, RoomRequestError>>>;
 pub(super) type Script = Box<dyn FnMut(&'static str) -> Fate>;
 
 #[derive(Clone, Debug)]
@@ -68,6 +70,8 @@ pub(super) struct SimDevice {
     pub(super) refused: Vec<SignalRefused>,
     pub(super) call: Option<NamedCall>,
     pub(super) requests: usize,
+    /// Searches for a room that were not answered.
+    pub(super) searches: Vec<RequestId>,
     open: BTreeSet<CallHandle>,
     wakes: Option<Instant>,
     offers: u32,
@@ -81,6 +85,7 @@ pub(super) struct World {
     pub(super) devices: Vec<SimDevice>,
     pub(super) rooms: Vec<SimRoom>,
     pub(super) script: Script,
+    pub(super) finder: Finder,
     pub(super) network_up: bool,
     /// Whether candidates are all there at once.
     pub(super) gathers_at_once: bool,
@@ -115,6 +120,7 @@ impl World {
             devices: Vec::new(),
             rooms: Vec::new(),
             script: Box::new(|_| Fate::Take),
+            finder: Box::new(|| Some(Ok(true))),
             network_up: true,
             gathers_at_once: true,
             agenda: BinaryHeap::new(),
@@ -176,6 +182,7 @@ impl World {
             refused: Vec::new(),
             call: None,
             requests: 0,
+            searches: Vec::new(),
             open: BTreeSet::new(),
             wakes: None,
             offers: 0,
@@ -325,7 +332,7 @@ impl World {
                 react.push((millis(100), MediaEvent::PathUp { route }));
                 self.schedule(Duration::from_secs(1), Action::Packet(device, call));
             }
-            MediaCommand::CreateRestartOffer => {
+            MediaCommand::CreateRestartOffer | MediaCommand::SetHeld { offer: true, .. } => {
                 this.offers += 1;
                 let sdp = format!("{}a=restart:{}\r\n", sdp(&of, "sendrecv"), this.offers);
                 react.push((millis(1), MediaEvent::RestartOffer { sdp }));

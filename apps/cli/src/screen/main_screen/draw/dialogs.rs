@@ -97,6 +97,10 @@ impl Offer {
 impl Question {
     pub(super) fn lines(&self, width: usize, palette: Palette) -> Vec<Line<'static>> {
         let (title, meaning) = match self {
+            Self::CallStandard(contact) => (
+                format!("Call {}, now and from now on?", contact.name),
+                "You know no SecureCall key of theirs. This is a standard Matrix call: your servers and the other app are trusted with keys.",
+            ),
             Self::Remove(contact) => (
                 format!("Remove {}?", contact.name),
                 "When they call, they will be a stranger.",

@@ -1,7 +1,9 @@
 //! The homeserver: takes events, and hands them out.
 
 use securecall_contact::EventId;
-use securecall_session::{InboundRoomEvent, Request, RoomRequestError, SignalRefused};
+use securecall_session::{
+    FoundRoom, InboundRoomEvent, Request, RequestId, RoomRequestError, SignalRefused,
+};
 use serde_json::Value;
 
 use super::{Action, Fate, SimRoom, TimelineEvent, World, id_of};
@@ -97,6 +99,9 @@ impl World {
     }
 
     pub(super) fn request(&mut self, device: usize, request: Request) {
+        if let Request::FindRoom { id, .. } | Request::PrepareRoom { id, .. } = request {
+            return self.find_room(device, id);
+        }
         self.devices[device].requests += 1;
         let (id, room, event_type, matter, transaction) = match request {
             Request::SendToRoom {
@@ -105,6 +110,7 @@ impl World {
                 event_type,
                 content,
                 transaction,
+                user: _,
             } => (id, room, event_type, Ok(content), transaction),
             Request::Redact {
                 id,
@@ -137,6 +143,19 @@ impl World {
             _ => taken,
         };
         self.schedule(self.hop * 2, Action::Response(device, id, result));
+    }
+
+    /// At once: a homeserver that takes its time is another matter.
+    fn find_room(&mut self, device: usize, id: RequestId) {
+        let Some(found) = (self.finder)() else {
+            return self.devices[device].searches.push(id);
+        };
+        let found = found.map(|ready| FoundRoom {
+            room: self.rooms[0].id.clone(),
+            ready: ready.then_some(self.rooms[0].facts),
+        });
+        let endpoint = &mut self.devices[device].endpoint;
+        endpoint.handle_room_found(self.now, &mut self.rng, id, found);
     }
 
     fn take(

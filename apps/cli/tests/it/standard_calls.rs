@@ -1,0 +1,191 @@
+//! Calls of tier `matrix`, between two commands that know no key of each other.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::command::{Machine, end, expect};
+use crate::talker::{Talker, homeserver, last};
+
+const PASSWORD: &str = "a password of their own";
+
+/// Somebody with an ordinary account, as any Matrix client makes one.
+struct Ordinary {
+    machine: Machine,
+    matrix_id: String,
+}
+
+impl Ordinary {
+    fn new(name: &str) -> Self {
+        let (machine, id) = Machine::with_identity();
+        let user = format!("{name}_{}", &id[..16]);
+        register(&user);
+        let matrix_id = format!("@{user}:{}", homeserver().server_name());
+        let url = homeserver().base_url();
+        let login = [
+            "--json",
+            "login",
+            "--homeserver",
+            &url,
+            "--user",
+            &matrix_id,
+        ];
+        let mut login = machine.command(&login);
+        login
+            .env("SECURECALL_PASSWORD", PASSWORD)
+            .stdin(Stdio::null());
+        let logged_in = end(&mut login);
+        assert_eq!(logged_in.code, 0, "{logged_in:?}");
+        Self { machine, matrix_id }
+    }
+
+    fn talk(&self, arguments: &[&str], tone: &str) -> Talker {
+        let audio = ["--mic", tone, "--speaker", "null", "--route", "direct"];
+        let arguments = [&["--json"], arguments, &audio].concat();
+        Talker::start(self.machine.command(&arguments))
+    }
+}
+
+/// Makes an account over plain HTTP, as this homeserver lets everybody do.
+fn register(user: &str) {
+    let body = format!(
+        r#"{{"username": "{user}", "password": "{PASSWORD}", "auth": {{"type": "m.login.dummy"}}}}"#
+    );
+    let address = homeserver().address();
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(
+        stream,
+        "POST /_matrix/client/v3/register HTTP/1.1\r\nHost: {address}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+fn is_standard(event: &Value) {
+    assert_eq!(event["tier"], "matrix", "{event}");
+    assert_eq!(event["peer"]["id"], Value::Null, "{event}");
+}
+
+#[test]
+fn the_first_standard_call_has_to_be_agreed_to_and_the_refusal_says_how() {
+    let (machine, _) = Machine::with_identity();
+    machine.json(&["contact", "add", "@bo:example.org", "--name", "Bo"]);
+    for who in [
+        "@ada:example.org",
+        "https://matrix.to/#/@ada:example.org",
+        "Bo",
+    ] {
+        // The account is asked for first; here there is none, and what comes before it is told.
+        let error = machine.refused(&["call", who, "--require", "securecall"]);
+        expect(error, 3, "tier_too_low");
+        let error = machine.refused(&["call", who, "--require", "any"]);
+        expect(error, 2, "no_account");
+    }
+    let ada = Ordinary::new("ada");
+    let error = expect(
+        ada.machine.refused(&["call", "@bo:example.org"]),
+        4,
+        "no_securecall_device",
+    );
+    let help = error["help"].as_str().unwrap();
+    assert!(help.contains("`--require any`"), "{help}");
+    // What a contact requires has been said by somebody.
+    ada.machine
+        .json(&["contact", "add", "@bo:example.org", "--name", "Bo"]);
+    ada.machine.json(&["contact", "require", "Bo", "any"]);
+    let mut call = ada.talk(&["call", "Bo"], "tone:440");
+    let dialing = call.wait_for("dialing");
+    is_standard(&dialing);
+    assert_eq!(dialing["peer"]["name"], "Bo");
+    // Nobody has such a server.
+    let (code, rest) = call.end();
+    let reason = last(&rest, "ended")["reason"].clone();
+    assert!(code == 4 || code == 5, "{code} {reason}");
+}
+
+#[test]
+fn two_who_know_no_key_call_each_other_hold_resume_and_hang_up() {
+    let (ada, bo) = (Ordinary::new("ada"), Ordinary::new("bo"));
+    let mut callee = bo.talk(&["listen"], "tone:1000");
+    callee.wait_for("ready");
+    let call = ["call", &bo.matrix_id, "--require", "any"];
+    let mut caller = ada.talk(&call, "tone:440");
+    is_standard(&caller.wait_for("dialing"));
+    assert_eq!(
+        caller.wait_for("inviting")["peer"]["matrix_id"],
+        bo.matrix_id.as_str()
+    );
+    let incoming = callee.wait_for("incoming");
+    is_standard(&incoming);
+    assert_eq!(incoming["peer"]["matrix_id"], ada.matrix_id.as_str());
+    callee.order("answer");
+    for side in [&mut caller, &mut callee] {
+        let connected = side.wait_for("connected");
+        is_standard(&connected);
+        assert_eq!(connected["safety_words"], Value::Null);
+    }
+    for side in [&mut caller, &mut callee] {
+        side.wait_for("first_audio");
+    }
+    caller.order("verify");
+    let error = caller.wait_for("error");
+    assert!(
+        error["message"]
+            .as_str()
+            .unwrap()
+            .contains("no safety words"),
+        "{error}"
+    );
+    caller.order("hold");
+    assert_eq!(caller.wait_for("held")["by"], "self");
+    let held = callee.wait_for("held");
+    assert_eq!((&held["by"], &held["held"]), (&"peer".into(), &true.into()));
+    caller.order("resume");
+    assert_eq!(callee.wait_for("held")["held"], false);
+    caller.order("mute");
+    assert_eq!(callee.wait_for("muted")["by"], "peer");
+    callee.order("hangup");
+    assert_eq!(callee.wait_for("ended")["reason"], "local_hangup");
+    let (code, rest) = caller.end();
+    assert_eq!(
+        (code, &last(&rest, "ended")["reason"]),
+        (0, &"remote_hangup".into())
+    );
+
+    // Again, in the room that is there now, and declined.
+    let caller = ada.talk(&call, "tone:440");
+    callee.wait_for("incoming");
+    callee.order("reject");
+    let (code, rest) = caller.end();
+    assert_eq!(
+        (code, &last(&rest, "ended")["reason"]),
+        (4, &"declined".into())
+    );
+    assert!(rest.iter().all(|it| it["event"] != "inviting"));
+    callee.order("quit");
+    assert_eq!(callee.end().0, 0);
+}
+
+#[test]
+fn nobody_rings_in_a_room_who_can_be_called_sealed_or_where_that_is_required() {
+    let (ada, bo) = (Ordinary::new("ada"), Ordinary::new("bo"));
+    let mut callee = bo.talk(&["listen", "--require", "securecall"], "tone:1000");
+    callee.wait_for("ready");
+    let call = ["call", &bo.matrix_id, "--require", "any"];
+    let mut caller = ada.talk(&call, "tone:440");
+    caller.wait_for("inviting");
+    caller.order("hangup");
+    let (code, rest) = caller.end();
+    assert_eq!(
+        (code, &last(&rest, "ended")["reason"]),
+        (0, &"cancelled".into())
+    );
+    callee.order("quit");
+    let (_, rest) = callee.end();
+    assert!(rest.iter().all(|it| it["event"] != "incoming"), "{rest:?}");
+}
