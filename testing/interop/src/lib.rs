@@ -15,6 +15,7 @@
 //! * [`UdpForwarder`]: a network path that can be cut, healed and filtered without root;
 //! * [`Network`](network::Network): hosts behind NATs of all kinds, with loss, delay and roaming, on one machine (Linux, root);
 //! * [`Browser`]: a headless Chromium with one page, which does as it is told;
+//! * [`JsSdk`]: devices of matrix-js-sdk, which Element is made of, in a headless Chromium;
 //! * [`SoundServer`]: a PulseAudio whose sound cards are loops;
 //! * [`texts_by_zxing_cpp`]: the QR reader that ours is compared with;
 //! * [`speech_scores`]: PESQ and PLCMOS, models of what listeners think of speech.
@@ -39,6 +40,7 @@ mod homeserver;
 mod homeserver_config;
 mod hostile_homeserver;
 mod http;
+mod js_sdk;
 mod lying_turn;
 #[cfg(target_os = "linux")]
 pub mod network;
@@ -65,6 +67,10 @@ pub use homeserver_config::{
     FederationOptions, HomeserverOptions, Registration, SynapseOptions, TurnServers,
 };
 pub use hostile_homeserver::{Answer, HostileHomeserver};
+pub use js_sdk::{
+    JsSdk, JsSdkCall, JsSdkCallState, JsSdkCallStatus, JsSdkCallStep, JsSdkDevice, JsSdkError,
+    JsSdkEvent, JsSdkHeard, JsSdkLogin, JsSdkPath,
+};
 pub use lying_turn::{Lie, LyingTurn, TurnUser};
 #[cfg(unix)]
 pub use sound_server::SoundServer;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod account;
+#[cfg(unix)]
 mod account_profile;
 mod calls;
 #[cfg(target_os = "linux")]
@@ -33,6 +34,7 @@ mod manual;
 #[cfg(target_os = "linux")]
 mod networks;
 mod notification;
+mod ordinary;
 mod pictures;
 mod policy;
 #[cfg(unix)]

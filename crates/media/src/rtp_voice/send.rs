@@ -23,6 +23,10 @@ const BIT_RATE: u32 = 32_000;
 /// A packet of Opus so short says that there is nothing to be heard (RFC 7587 section 3.1.3): its table of contents, and no frame.
 pub(crate) const LONGEST_EMPTY: usize = 2;
 
+/// A frame is silence only below this, RMS, whatever the encoder thinks (−46 dB): at a complexity below 7 libopus takes all that is
+/// steady for noise, a loud tone too.
+const LOUDEST_SILENCE: f32 = 0.005;
+
 /// A packet for the transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutboundPacket<'a> {
@@ -79,6 +83,7 @@ enum Silence {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Settings {
     wishes: OpusWishes,
+    dtx: bool,
     expected_loss_percent: u8,
     complexity: u8,
 }
@@ -237,6 +242,7 @@ impl RtpVoiceEncoder {
     fn set_up(&mut self) -> Result<(), OpusError> {
         let settings = Settings {
             wishes: self.wishes,
+            dtx: self.wishes.dtx && is_quiet(&self.samples),
             expected_loss_percent: self.adaptation.wish().expected_loss_percent,
             complexity: self.effort.encoder_complexity(),
         };
@@ -247,7 +253,7 @@ impl RtpVoiceEncoder {
         let opus = &mut self.opus;
         opus.set_bit_rate(opus_bit_rate(wishes))?;
         opus.set_variable_bit_rate(!wishes.constant_bit_rate)?;
-        opus.set_dtx(wishes.dtx)?;
+        opus.set_dtx(settings.dtx)?;
         opus.set_max_bandwidth(bandwidth(wishes.max_playback_rate))?;
         opus.set_complexity(settings.complexity)?;
         let expected = settings.expected_loss_percent;
@@ -256,6 +262,11 @@ impl RtpVoiceEncoder {
         self.settings = Some(settings);
         Ok(())
     }
+}
+
+fn is_quiet(samples: &[f32; FRAME_SAMPLES]) -> bool {
+    let energy: f32 = samples.iter().map(|sample| sample * sample).sum();
+    energy < LOUDEST_SILENCE * LOUDEST_SILENCE * FRAME_SAMPLES as f32
 }
 
 fn opus_bit_rate(wishes: OpusWishes) -> u32 {

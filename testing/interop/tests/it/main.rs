@@ -4,6 +4,7 @@
 
 mod dendrite;
 mod federation;
+mod js_sdk;
 mod matrix_client;
 #[cfg(target_os = "linux")]
 mod network;

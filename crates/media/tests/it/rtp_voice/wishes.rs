@@ -1,6 +1,6 @@
 //! What the peer's description asks of our Opus.
 
-use securecall_media::{Codec, OpusWishes, PeerReport, TICK_SAMPLES};
+use securecall_media::{Codec, Effort, OpusWishes, PeerReport, TICK_SAMPLES};
 use securecall_opus::packet;
 
 use super::{Line, tone, tone_share};
@@ -122,6 +122,25 @@ fn in_silence_there_are_hardly_any_packets_and_that_is_no_loss() {
     let between = &line.heard[begun - 48_000..begun];
     let (_, rms) = tone_share(between);
     assert!(rms < 0.005, "{rms}");
+}
+
+/// At low effort libopus takes whatever is steady for noise, however loud it is: a tone, music on hold, a held vowel.
+#[test]
+fn what_is_steady_is_no_silence_however_little_the_encoder_may_work() {
+    for effort in [Effort::High, Effort::Medium, Effort::Low] {
+        let wishes = OpusWishes {
+            dtx: true,
+            ..OpusWishes::default()
+        };
+        let mut line = Line::new(Codec::Opus, wishes);
+        line.encoder.set_effort(effort);
+        line.say((0..1_000).map(tone));
+        assert_eq!(line.packets.len(), 500, "{effort:?}");
+        let before = line.packets.len();
+        line.say(vec![SILENCE; 600]);
+        let silent = line.packets.len() - before;
+        assert!((5..100).contains(&silent), "{effort:?}: {silent} of 300");
+    }
 }
 
 #[test]
