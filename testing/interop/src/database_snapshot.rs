@@ -15,7 +15,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// A table, or some columns of it, in which a homeserver may write something without recording a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allowed {
-    /// The table's name in Synapse's schema.
+    /// The table's name in Synapse's schema, or Dendrite's.
     pub table: &'static str,
     /// The columns that may change in a row that is there; empty: any change, and new rows too.
     pub columns: &'static [&'static str],
@@ -96,6 +96,27 @@ pub const ALLOWED: &[Allowed] = &[
         columns: &[],
         reason: "stream position",
     },
+    // Dendrite's.
+    Allowed {
+        table: "userapi_devices",
+        columns: &["last_seen_ts", "ip", "user_agent"],
+        reason: "a device's last seen and IP",
+    },
+    Allowed {
+        table: "keyserver_one_time_keys",
+        columns: &[],
+        reason: "one-time keys",
+    },
+    Allowed {
+        table: "keyserver_fallback_keys",
+        columns: &[],
+        reason: "one-time keys",
+    },
+    Allowed {
+        table: "sqlite_sequence",
+        columns: &[],
+        reason: "how many rows a table has had",
+    },
 ];
 
 /// All rows of all tables at one moment.
@@ -115,7 +136,7 @@ type Columns = BTreeMap<String, String>;
 /// One row that is in the later snapshot and was not like that in the earlier one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// The table's name in Synapse's schema.
+    /// The table's name in Synapse's schema, or Dendrite's.
     pub table: String,
     /// The row as it is now, column by column.
     pub row: BTreeMap<String, String>,

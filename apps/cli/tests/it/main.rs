@@ -20,6 +20,7 @@ mod doctor;
 mod endings;
 mod failing_output;
 mod faults;
+mod federation;
 mod foreign_answers;
 #[cfg(target_os = "linux")]
 mod hostile;
