@@ -8,6 +8,7 @@ mod plain_text;
 mod replay_memory_keeper;
 mod requests;
 mod room_requests;
+mod room_tasks;
 mod rooms;
 mod start;
 
@@ -27,6 +28,7 @@ use self::inbox::MaybeInbox;
 use self::plain_text::PlainTextReports;
 use self::replay_memory_keeper::ReplayMemoryKeeper;
 use self::requests::Requests;
+use self::room_tasks::RoomTasks;
 use self::rooms::Rooms;
 use self::start::FirstSync;
 use crate::audio::open_devices_aside;
@@ -146,6 +148,7 @@ impl Client {
             media_sender,
             requests,
             rooms: Rooms::default(),
+            room_tasks: RoomTasks::default(),
             mid_sync: false,
             events: event_sender.clone(),
             plain_text: PlainTextReports::default(),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use securecall_audio_device::{AudioDevices, AudioSpec};
-use securecall_contact::MatrixId;
-use securecall_matrix::{Account, Incoming, JoinRule, RoomNews};
+use securecall_contact::{MatrixId, RoomId};
+use securecall_matrix::{Account, Incoming, JoinRule, RoomError, RoomFacts, RoomNews};
 use securecall_session::{
     CallHandle, CommandError, Endpoint, FoundRoom, InboundSignal, MediaCommand, NamedCall,
     NotPersisted, Output, Request, RequestId, RoomRequestError, WireCallId,
@@ -20,7 +20,8 @@ use super::inbox::{FromInbox, MaybeInbox, next_incoming};
 use super::plain_text::PlainTextReports;
 use super::replay_memory_keeper::ReplayMemoryKeeper;
 use super::requests::{Requests, Response};
-use super::rooms::{RoomInput, Rooms};
+use super::room_tasks::RoomTasks;
+use super::rooms::{RoomInput, Rooms, Step};
 use crate::call_media::CallMedia;
 use crate::clock;
 use crate::config::{Network, Servers};
@@ -67,6 +68,7 @@ pub(super) struct Loop {
     pub(super) media_sender: Sender<(CallHandle, MediaOutput)>,
     pub(super) requests: Requests,
     pub(super) rooms: Rooms,
+    pub(super) room_tasks: RoomTasks,
     /// Something was handed in of a sync response that is not through.
     pub(super) mid_sync: bool,
     pub(super) events: Sender<Event>,
@@ -113,7 +115,7 @@ impl Loop {
                 },
                 Some((call, output)) = media_outputs.next() => self.handle_media_output(call, output),
                 Some(response) = self.requests.next() => self.handle_response(response),
-                inputs = self.rooms.next(&self.account) => self.handle_room_answer(&inputs),
+                (room, facts) = self.room_tasks.answer() => self.handle_room_facts(room, facts),
                 Ok(()) = self.servers.changed() => {
                     let can_relay = self.servers.borrow().can_relay();
                     self.endpoint.set_relay_available(can_relay);
@@ -174,7 +176,7 @@ impl Loop {
 
     fn request(&mut self, request: Request) {
         let known = match &request {
-            Request::FindRoom { user, .. } => self.rooms.direct(user),
+            Request::FindRoom { user, .. } => self.rooms.direct(clock::now(), user),
             _ => None,
         };
         match (request, known) {
@@ -351,7 +353,7 @@ impl Loop {
                     .endpoint
                     .may_join(now, &invite.inviter, invite.is_direct, is_public);
                 match may {
-                    Ok(()) => self.rooms.join(&self.account, invite),
+                    Ok(()) => self.room_tasks.join(&self.account, invite),
                     Err(why) => tracing::info!(
                         why = why.as_str(),
                         "an invitation to a room is left as it is"
@@ -360,8 +362,8 @@ impl Loop {
             }
             RoomNews::Event(event) => {
                 let has_call = self.endpoint.has_call_in(&event.room);
-                let inputs = self.rooms.take(&self.account, *event, has_call);
-                self.hand_in(&inputs);
+                let step = self.rooms.take(now, *event, has_call);
+                self.take_step(step);
             }
             RoomNews::Left(room) => {
                 self.rooms.left(&room);
@@ -377,11 +379,19 @@ impl Loop {
     }
 
     /// What has waited for an answer about its room. The sync response that brought it is through, or will be.
-    fn handle_room_answer(&mut self, inputs: &[RoomInput]) {
-        self.hand_in(inputs);
+    fn handle_room_facts(&mut self, room: RoomId, facts: Result<RoomFacts, RoomError>) {
+        let step = self.rooms.answered(clock::now(), room, facts);
+        self.take_step(step);
         if !self.mid_sync {
             self.endpoint
                 .handle_sync_complete(clock::now(), &mut self.rng);
+        }
+    }
+
+    fn take_step(&mut self, step: Step) {
+        self.hand_in(&step.inputs);
+        if let Some(room) = step.ask {
+            self.room_tasks.ask(&self.account, room);
         }
     }
 
@@ -445,7 +455,7 @@ impl Loop {
         let mut invited_to = None;
         if let Ok(found) = &found {
             match found.ready {
-                Some(facts) => self.rooms.found(user, &found.room, facts),
+                Some(facts) => self.rooms.found(now, user, &found.room, facts),
                 None => invited_to = Some(found.room.clone()),
             }
         }

@@ -6,15 +6,12 @@ use std::time::Duration;
 
 use securecall_contact::{MatrixId, RoomId};
 use securecall_matrix::{
-    Account, CallEvent, EventProtection, Membership, RoomError, RoomEvent, RoomEventContent,
-    RoomFacts, RoomInvite,
+    CallEvent, EventProtection, Membership, RoomError, RoomEvent, RoomEventContent, RoomFacts,
 };
 use securecall_session::{InboundRoomEvent, RoomFacts as KnownFacts};
-use tokio::task::JoinSet;
 use web_time::Instant;
 
 use super::room_requests::as_known;
-use crate::clock;
 
 /// Rooms that are remembered at most. The sync tells what changes in them, but for which members are no people.
 const MAX_KNOWN: usize = 64;
@@ -28,9 +25,12 @@ const MAX_HELD_BYTES: usize = 256 * 1024;
 const MAX_CAME: usize = 32;
 /// How often a room is asked about that changes while it is.
 const MAX_QUESTIONS: u32 = 3;
-/// Invitations that are accepted at once.
-const MAX_JOINS: usize = 4;
-
+/// What no call may be taken by.
+const NOT_A_CALL: KnownFacts = KnownFacts {
+    joined_members: usize::MAX,
+    is_public: true,
+    is_encrypted: true,
+};
 /// What a call may begin with. Of matrix-dart-sdk, candidates come before the invite.
 const BEGINNINGS: [&str; 2] = ["m.call.invite", "m.call.candidates"];
 
@@ -41,12 +41,10 @@ pub(super) struct Rooms {
     /// In the order in which they came to be known.
     order: VecDeque<RoomId>,
     asked: HashMap<RoomId, Asked>,
-    questions: JoinSet<(RoomId, Result<RoomFacts, RoomError>)>,
     /// The rooms of two that calls were placed in.
     direct: HashMap<MatrixId, RoomId>,
     /// Who has come lately, and where: what is found out about a room may be older.
     came: VecDeque<(RoomId, MatrixId)>,
-    joins: JoinSet<()>,
 }
 
 /// A room that is asked about.
@@ -64,7 +62,33 @@ struct Held {
     since: Instant,
 }
 
+/// What comes of something that was told.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Step {
+    /// For the endpoint, in this order.
+    pub(super) inputs: Vec<RoomInput>,
+    /// The homeserver is to be asked what this room is like; [`Rooms::answered`] takes the answer.
+    pub(super) ask: Option<RoomId>,
+}
+
+impl Step {
+    fn ask(room: RoomId) -> Self {
+        Self {
+            inputs: Vec::new(),
+            ask: Some(room),
+        }
+    }
+
+    fn hand_in(inputs: impl IntoIterator<Item = RoomInput>) -> Self {
+        Self {
+            inputs: inputs.into_iter().collect(),
+            ask: None,
+        }
+    }
+}
+
 /// Something for the endpoint.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum RoomInput {
     /// An event of a call.
     Call {
@@ -106,40 +130,33 @@ impl RoomInput {
 }
 
 impl Rooms {
-    /// Takes an event. `has_call`: there is a call in its room. Gives what the endpoint may have now.
-    pub(super) fn take(
-        &mut self,
-        account: &Account,
-        event: RoomEvent,
-        has_call: bool,
-    ) -> Vec<RoomInput> {
-        let now = clock::now();
+    /// Takes an event. `has_call`: there is a call in its room.
+    pub(super) fn take(&mut self, now: Instant, event: RoomEvent, has_call: bool) -> Step {
         if let Some(asked) = self.asked.get_mut(&event.room) {
             asked.hold(event, now);
-            return Vec::new();
+            return Step::default();
         }
         let room = event.room.clone();
         let RoomEventContent::Call(call) = &event.content else {
-            return self.apply(event, now, now).into_iter().collect();
+            return Step::hand_in(self.apply(event, NOT_A_CALL, now, now));
         };
-        if self.facts(&room, now).is_some() {
-            return self.apply(event, now, now).into_iter().collect();
+        if let Some(facts) = self.facts(&room, now) {
+            return Step::hand_in(self.apply(event, facts, now, now));
         }
         if !BEGINNINGS.contains(&call.event_type.as_str()) && !has_call {
             // Of somebody else's call, or of one that this device never heard of.
             tracing::debug!(event_type = call.event_type, "an event of no call of ours");
-            return Vec::new();
+            return Step::default();
         }
         if self.asked.len() >= MAX_ASKED {
             tracing::warn!("calls in too many rooms at once: one is not taken");
-            return Vec::new();
+            return Step::default();
         }
         let mut asked = Asked::default();
         asked.hold(event, now);
         asked.questions = 1;
         self.asked.insert(room.clone(), asked);
-        self.ask(account, room);
-        Vec::new()
+        Step::ask(room)
     }
 
     /// We are in this room no more.
@@ -158,8 +175,8 @@ impl Rooms {
         }
     }
 
-    /// Remembers a room in which a call is about to be placed.
-    pub(super) fn know(&mut self, room: RoomId, facts: KnownFacts) {
+    /// What a room is like, from now on.
+    fn know(&mut self, now: Instant, room: RoomId, facts: KnownFacts) {
         self.forget(&room);
         if self.known.len() >= MAX_KNOWN
             && let Some(oldest) = self.order.pop_front()
@@ -167,22 +184,28 @@ impl Rooms {
             self.known.remove(&oldest);
         }
         self.order.push_back(room.clone());
-        self.known.insert(room, (facts, clock::now()));
+        self.known.insert(room, (facts, now));
     }
 
     /// A call is placed in a room of two.
-    pub(super) fn found(&mut self, user: &MatrixId, room: &RoomId, facts: KnownFacts) {
+    pub(super) fn found(
+        &mut self,
+        now: Instant,
+        user: &MatrixId,
+        room: &RoomId,
+        facts: KnownFacts,
+    ) {
         if self.direct.len() >= MAX_KNOWN {
             self.direct.clear();
         }
         self.direct.insert(user.clone(), room.clone());
-        self.know(room.clone(), facts);
+        self.know(now, room.clone(), facts);
     }
 
     /// The room of two with somebody, as far as it is known to be one still.
-    pub(super) fn direct(&self, user: &MatrixId) -> Option<(RoomId, KnownFacts)> {
+    pub(super) fn direct(&self, now: Instant, user: &MatrixId) -> Option<(RoomId, KnownFacts)> {
         let room = self.direct.get(user)?;
-        Some((room.clone(), self.facts(room, clock::now())?))
+        Some((room.clone(), self.facts(room, now)?))
     }
 
     /// Whether somebody has come to a room lately.
@@ -190,69 +213,39 @@ impl Rooms {
         self.came.iter().any(|(of, who)| of == room && who == user)
     }
 
-    /// Accepts an invitation, elsewhere.
-    pub(super) fn join(&mut self, account: &Account, invite: RoomInvite) {
-        while self.joins.try_join_next().is_some() {}
-        if self.joins.len() >= MAX_JOINS {
-            tracing::warn!("too many invitations to rooms at once: one is left as it is");
-            return;
-        }
-        let account = account.clone();
-        self.joins.spawn(async move {
-            if let Err(error) = account.join(&invite).await {
-                tracing::info!(%error, "an invitation to a room was not accepted");
-            }
-        });
-    }
-
-    /// The next answer: what the endpoint may have because of it. For ever while nothing is asked. Nothing is lost if the wait is
-    /// cut short.
-    pub(super) async fn next(&mut self, account: &Account) -> Vec<RoomInput> {
-        let joined = match self.questions.join_next().await {
-            Some(joined) => joined,
-            None => std::future::pending().await,
-        };
-        match joined {
-            Ok((room, answer)) => self.answered(account, room, answer),
-            Err(error) => {
-                tracing::error!(%error, "a question about a room failed inside");
-                Vec::new()
-            }
-        }
-    }
-
-    fn answered(
+    /// What the homeserver says a room is like: what has waited for it may go on.
+    pub(super) fn answered(
         &mut self,
-        account: &Account,
+        now: Instant,
         room: RoomId,
         answer: Result<RoomFacts, RoomError>,
-    ) -> Vec<RoomInput> {
+    ) -> Step {
         let Some(mut asked) = self.asked.remove(&room) else {
-            return Vec::new();
+            return Step::default();
         };
         let facts = match answer {
             Ok(facts) => as_known(&facts),
             Err(error) => {
                 tracing::info!(%error, "what a room is like is not known: its calls are not taken");
-                return Vec::new();
+                return Step::default();
             }
         };
         if asked.is_stale && asked.questions < MAX_QUESTIONS {
             asked.is_stale = false;
             asked.questions += 1;
             self.asked.insert(room.clone(), asked);
-            self.ask(account, room);
-            return Vec::new();
+            return Step::ask(room);
         }
-        self.know(room, facts);
-        let now = clock::now();
-        let held = asked.held.into_iter();
-        let inputs = held.filter_map(|held| self.apply_known(held.event, facts, held.since, now));
-        inputs.collect()
+        self.know(now, room, facts);
+        let mut inputs = Vec::new();
+        for held in asked.held {
+            inputs.extend(self.apply(held.event, facts, held.since, now));
+        }
+        Step::hand_in(inputs)
     }
 
     /// What has changed since counts for the next events, which is why these keep to what was asked last.
-    fn apply_known(
+    fn apply(
         &mut self,
         event: RoomEvent,
         facts: KnownFacts,
@@ -298,27 +291,9 @@ impl Rooms {
         }
     }
 
-    fn apply(&mut self, event: RoomEvent, since: Instant, now: Instant) -> Option<RoomInput> {
-        // Only calls need them.
-        let facts = self.facts(&event.room, now).unwrap_or(KnownFacts {
-            joined_members: usize::MAX,
-            is_public: true,
-            is_encrypted: true,
-        });
-        self.apply_known(event, facts, since, now)
-    }
-
     fn facts(&self, room: &RoomId, now: Instant) -> Option<KnownFacts> {
         let (facts, at) = self.known.get(room)?;
         (now.saturating_duration_since(*at) < KNOWN_FOR).then_some(*facts)
-    }
-
-    fn ask(&mut self, account: &Account, room: RoomId) {
-        let account = account.clone();
-        self.questions.spawn(async move {
-            let facts = account.room_facts(&room).await;
-            (room, facts)
-        });
     }
 }
 
@@ -335,3 +310,6 @@ impl Asked {
         self.held.push(Held { event, since });
     }
 }
+
+#[cfg(test)]
+mod tests;
