@@ -10,6 +10,7 @@ mod networks;
 mod pictures;
 mod resources;
 mod short_calls;
+mod standard_calls;
 mod table;
 mod voice;
 mod world;
@@ -22,6 +23,7 @@ use anyhow::{Context as _, Result};
 use crate::call::interrupt;
 use crate::call::stage::{Build, Stage};
 use crate::setup;
+use crate::web;
 use crate::workspace::Workspace;
 
 pub(crate) use self::voice::{Condition, speech::RECORDINGS};
@@ -49,6 +51,9 @@ pub(crate) fn run(
     } else {
         setup::calls()?;
     }
+    if wanted(Part::Standard) {
+        web::for_crates(workspace).context("what matrix-js-sdk is made of")?;
+    }
     interrupt::catch();
     let mut figures = Vec::new();
     if wanted(Part::Engines) {
@@ -67,6 +72,11 @@ pub(crate) fn run(
         figures.extend(calls::one_long_call(workspace, &stage, &directory)?);
     }
     let mut sections = Vec::new();
+    if wanted(Part::Standard) {
+        let program = program()?;
+        let directory = empty_directory(workspace, "bench-standard")?;
+        sections.push(standard_calls::measure(&program, &directory)?);
+    }
     if wanted(Part::Networks) {
         let program = program()?;
         let directory = empty_directory(workspace, "bench-networks")?;
@@ -128,6 +138,8 @@ pub(crate) enum Part {
     Engines,
     /// Real calls over a real homeserver.
     Calls,
+    /// Standard Matrix calls, by us and by matrix-js-sdk.
+    Standard,
     /// Calls from behind NATs, by us and by Chromium.
     Networks,
     /// Voice over networks that lose and delay, by us and by Chromium.

@@ -83,9 +83,9 @@ impl Alerts {
             CallEvent::Incoming {
                 call,
                 peer,
+                tier,
                 accepted: false,
-                ..
-            } => self.notifications.show(call.handle, peer),
+            } => self.notifications.show(call.handle, peer, *tier),
             _ if change != Change::Keep => self.notifications.close(),
             _ => {}
         }

@@ -320,7 +320,7 @@ pub(crate) struct AuthorityOptions {
 /// `securecall call`
 #[derive(Args, Debug)]
 pub(crate) struct CallOptions {
-    /// Contact name, SecureCall ID, contact link or Matrix ID
+    /// Contact name, SecureCall ID, contact link or Matrix ID; who has no known key is called in a standard Matrix call, after asking
     pub(crate) who: String,
     #[command(flatten)]
     pub(crate) media: MediaOptions,
@@ -365,7 +365,8 @@ pub(crate) struct MediaOptions {
     /// How the call may travel; needed to call or answer people who are not contacts
     #[arg(long, value_enum)]
     pub(crate) route: Option<RouteChoice>,
-    /// Refuse calls with less protection than this; the strictest of all that is required holds
+    /// Refuse calls with less protection than this; the strictest of all that is required holds. `any` also agrees to a standard
+    /// Matrix call with whoever is called
     #[arg(long, value_enum)]
     pub(crate) require: Option<RequireChoice>,
     /// What rings when a call comes in: a WAV file, or off for no tone at all [default: a tone of our own]; on sound cards only

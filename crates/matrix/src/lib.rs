@@ -62,6 +62,7 @@ mod http_date;
 mod http_error;
 mod http_transport;
 mod inbox;
+mod last_answer;
 mod login;
 mod login_error;
 mod long_poll;

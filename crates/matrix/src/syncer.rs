@@ -23,6 +23,7 @@ use crate::{
     http_error::HttpError,
     http_transport::NetworkChanges,
     inbox::InboxSender,
+    last_answer::LastAnswer,
     long_poll::LongPoll,
     olm::{Olm, Received},
     rooms::{RoomMemory, filter::SyncScope, timeline::Timeline},
@@ -99,6 +100,7 @@ struct Rooms {
     wanted: AtomicBool,
     timeline: Mutex<Timeline>,
     memory: RoomMemory,
+    last_answer: LastAnswer,
 }
 
 impl Syncer {
@@ -117,6 +119,7 @@ impl Syncer {
                 own,
                 wanted: AtomicBool::new(false),
                 memory: RoomMemory::default(),
+                last_answer: LastAnswer::default(),
             }),
         }
     }
@@ -188,6 +191,7 @@ impl Syncer {
             }
             _ => SyncScope::Sealed,
         };
+        let asked_at = Instant::now();
         let answer = self.client.sync(position, long_poll, scope).await;
         let mut answer = answer.map_err(|error: HttpError| ServerError::from_http(&error))?;
         let (next_batch, received) = (answer.next_batch.clone(), answer.received);
@@ -196,11 +200,13 @@ impl Syncer {
             mut incoming,
             room_keys,
         } = self.olm.receive(answer).await?;
+        let at_most = self.rooms.last_answer.answered(asked_at, Instant::now());
         // After the keys, which are in the same answer or came before.
         let mut timeline = self.rooms.timeline.lock().await;
         let news = timeline.receive(
             Instant::now(),
             of_rooms,
+            at_most,
             &room_keys,
             &self.olm,
             &self.rooms.memory,

@@ -125,7 +125,8 @@ impl Content {
         }
     }
 
-    /// The owner has agreed to such calls with somebody, and is not asked again.
+    /// The owner has agreed to such calls with somebody, and is not asked again. What a contact requires stays as it is: a yes loosens
+    /// nothing.
     pub fn agree_to_standard_calls(&mut self, person: &Person) {
         if self.takes_standard_calls(person) {
             return;
@@ -133,7 +134,7 @@ impl Content {
         let account = &person.matrix_id;
         let mut contacts = self.contacts.iter_mut();
         match contacts.find(|it| it.matrix_id == *account) {
-            Some(contact) => contact.require = Some(Requirement::Any),
+            Some(contact) => contact.require = contact.require.or(Some(Requirement::Any)),
             None => self.agreed.push(AgreedAccount {
                 matrix_id: account.clone(),
             }),
@@ -230,6 +231,9 @@ mod tests {
         content.agree_to_standard_calls(&bo);
         assert_eq!(content.contacts[0].require, Some(Requirement::Any));
         assert_eq!(content.agreed.len(), 1);
+        content.contacts[0].require = Some(Requirement::SecureCall);
+        content.agree_to_standard_calls(&bo);
+        assert_eq!(content.contacts[0].require, Some(Requirement::SecureCall));
         // What was agreed to with an account holds once it is a contact's, unless that says otherwise.
         contact.matrix_id = ada.matrix_id.clone();
         for (require, expected) in [(None, true), (Some(Requirement::SecureCall), false)] {

@@ -15,7 +15,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// A table, or some columns of it, in which a homeserver may write something without recording a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allowed {
-    /// The table's name in Synapse's schema.
+    /// The table's name in Synapse's schema, or Dendrite's.
     pub table: &'static str,
     /// The columns that may change in a row that is there; empty: any change, and new rows too.
     pub columns: &'static [&'static str],
@@ -96,6 +96,27 @@ pub const ALLOWED: &[Allowed] = &[
         columns: &[],
         reason: "stream position",
     },
+    // Dendrite's.
+    Allowed {
+        table: "userapi_devices",
+        columns: &["last_seen_ts", "ip", "user_agent"],
+        reason: "a device's last seen and IP",
+    },
+    Allowed {
+        table: "keyserver_one_time_keys",
+        columns: &[],
+        reason: "one-time keys",
+    },
+    Allowed {
+        table: "keyserver_fallback_keys",
+        columns: &[],
+        reason: "one-time keys",
+    },
+    Allowed {
+        table: "sqlite_sequence",
+        columns: &[],
+        reason: "how many rows a table has had",
+    },
 ];
 
 /// All rows of all tables at one moment.
@@ -115,7 +136,7 @@ type Columns = BTreeMap<String, String>;
 /// One row that is in the later snapshot and was not like that in the earlier one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// The table's name in Synapse's schema.
+    /// The table's name in Synapse's schema, or Dendrite's.
     pub table: String,
     /// The row as it is now, column by column.
     pub row: BTreeMap<String, String>,
@@ -155,6 +176,24 @@ impl DatabaseSnapshot {
             tables.insert(name, table);
         }
         Ok(Self { tables })
+    }
+
+    /// Reads several databases whose tables have different names; of those that are in more than one, the rows are put together.
+    ///
+    /// # Errors
+    ///
+    /// When one cannot be read.
+    pub fn read_all(paths: &[impl AsRef<Path>]) -> Result<Self, rusqlite::Error> {
+        let mut whole = Self::default();
+        for path in paths {
+            for (name, table) in Self::read(path.as_ref())?.tables {
+                let rows = &mut whole.tables.entry(name).or_default().rows;
+                for (key, more) in table.rows {
+                    rows.entry(key).or_default().extend(more);
+                }
+            }
+        }
+        Ok(whole)
     }
 
     /// The number of rows in a table; `None` if there is no such table.
@@ -433,6 +472,29 @@ mod tests {
             .unwrap();
         let report = before.compare(&DatabaseSnapshot::read(&path).unwrap());
         assert_eq!(report.unexplained_count(), 1);
+    }
+
+    #[test]
+    fn several_databases_are_read_as_one() {
+        let (_first, connection, first) = database();
+        let (_second, other, second) = database();
+        other
+            .execute_batch("DROP TABLE user_ips; CREATE TABLE rooms (id TEXT)")
+            .unwrap();
+        let both = [first, second];
+        let before = DatabaseSnapshot::read_all(&both).unwrap();
+        assert_eq!(before.row_count("events"), Some(2));
+        assert_eq!(before.row_count("user_ips"), Some(0));
+        assert_eq!(before.row_count("rooms"), Some(0));
+        connection
+            .execute_batch("INSERT INTO events VALUES ('here')")
+            .unwrap();
+        other
+            .execute_batch("INSERT INTO rooms VALUES ('there')")
+            .unwrap();
+        let report = before.compare(&DatabaseSnapshot::read_all(&both).unwrap());
+        let found: Vec<String> = report.unexplained().map(ToString::to_string).collect();
+        assert_eq!(found, ["events: added body=here", "rooms: added id=there"]);
     }
 
     #[test]

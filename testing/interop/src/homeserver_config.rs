@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use data_encoding::BASE64_NOPAD;
+
 /// Who may make an account.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Registration {
@@ -16,7 +18,7 @@ pub enum Registration {
 
 /// What a homeserver is to be like.
 #[derive(Clone, Debug)]
-pub struct SynapseOptions {
+pub struct HomeserverOptions {
     /// The part of its Matrix IDs behind the colon.
     pub server_name: String,
     /// Who may make an account.
@@ -25,6 +27,20 @@ pub struct SynapseOptions {
     pub turn: Option<TurnServers>,
     /// Whether it keeps pictures.
     pub media: bool,
+    /// How it meets other homeservers; `None`: not at all.
+    pub federation: Option<FederationOptions>,
+}
+
+/// The same, by the name that tests of one Synapse know it by.
+pub type SynapseOptions = HomeserverOptions;
+
+/// How a homeserver meets others.
+#[derive(Clone, Debug)]
+pub struct FederationOptions {
+    /// The port of the loopback interface at which it takes their connections, over TLS. Its name is `localhost:port`, then.
+    pub port: u16,
+    /// The names of those that it meets, and its own.
+    pub servers: Vec<String>,
 }
 
 /// TURN servers as a homeserver is told of them.
@@ -38,31 +54,51 @@ pub struct TurnServers {
     pub ttl_seconds: u64,
 }
 
-impl Default for SynapseOptions {
+impl Default for HomeserverOptions {
     fn default() -> Self {
         Self {
             server_name: "homeserver.test".to_owned(),
             registration: Registration::Open,
             turn: None,
             media: false,
+            federation: None,
         }
     }
 }
 
-/// The key that signs what this server tells others. It tells others nothing, so the key is nobody's secret.
-pub(crate) const SIGNING_KEY: &str = "ed25519 a_test D2hVrNnJWvRNMn8vqTPBeXZGXfCZfM7FmaBVZkM6jXA\n";
+/// The file of a key that signs what a server tells others.
+pub(crate) fn signing_key(seed: &[u8; 32]) -> String {
+    format!("ed25519 a_test {}\n", BASE64_NOPAD.encode(seed))
+}
 
-/// `homeserver.yaml`: SQLite, one loopback listener, no federation, no telemetry, no rate limits, nothing outgoing.
-pub(crate) fn homeserver_yaml(options: &SynapseOptions, port: u16, data: &Path) -> String {
-    let SynapseOptions {
+/// `homeserver.yaml`: SQLite, loopback listeners, no telemetry, no rate limits, nothing outgoing but to the other servers of the
+/// test.
+pub(crate) fn homeserver_yaml(options: &HomeserverOptions, port: u16, data: &Path) -> String {
+    let HomeserverOptions {
         server_name,
         registration,
         turn,
         media,
+        federation,
     } = options;
+    let others: &[String] = federation
+        .as_ref()
+        .map_or(&[], |federation| &federation.servers);
     let open = *registration != Registration::Closed;
     let token = matches!(registration, Registration::Token(_));
     let data = data.display();
+    let federation_listener = federation.as_ref().map_or_else(String::new, |federation| {
+        let port = federation.port;
+        format!(
+            r#"  - {{port: {port}, bind_addresses: ["127.0.0.1"], type: http, tls: true, x_forwarded: false, resources: [{{names: [federation], compress: false}}]}}
+tls_certificate_path: "{data}/tls.crt"
+tls_private_key_path: "{data}/tls.key"
+federation_verify_certificates: false
+ip_range_blacklist: []
+federation_ip_range_blacklist: []
+"#
+        )
+    });
     let turn = turn.as_ref().map_or_else(String::new, |turn| {
         let TurnServers {
             uris,
@@ -83,10 +119,11 @@ background_updates: {{sleep_enabled: false}}
 signing_key_path: "{data}/signing.key"
 trusted_key_servers: []
 suppress_key_server_warning: true
-federation_domain_whitelist: []
+federation_domain_whitelist: {others:?}
+rc_federation: {{window_size: 1000, sleep_limit: 100000, reject_limit: 100000, concurrent: 100}}
 listeners:
   - {{port: {port}, bind_addresses: ["127.0.0.1"], type: http, x_forwarded: false, resources: [{{names: [client], compress: false}}]}}
-database:
+{federation_listener}database:
   name: sqlite3
   args: {{database: "{data}/homeserver.db"}}
 log_config: "{data}/log.yaml"
@@ -105,6 +142,8 @@ rc_registration: {limit}
 rc_registration_token_validity: {limit}
 rc_login: {{address: {limit}, account: {limit}, failed_attempts: {limit}}}
 rc_key_requests: {limit}
+rc_joins: {{local: {limit}, remote: {limit}}}
+rc_invites: {{per_room: {limit}, per_user: {limit}, per_issuer: {limit}}}
 rc_presence: {{per_user: {limit}}}
 {turn}"#
     )

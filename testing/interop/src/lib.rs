@@ -2,7 +2,10 @@
 //!
 //! * [`Synapse`]: a homeserver of a pinned version in a virtual environment of its own, on a free port of the loopback
 //!   interface, which never talks to anybody else and dies with the process that started it;
-//! * [`DatabaseSnapshot`]: what a homeserver's database holds at one moment, and what a call added to it;
+//! * [`Dendrite`]: another homeserver, built from its Go module of a pinned version, likewise;
+//! * [`Homeserver`]: what a test asks of either;
+//! * [`Federation`]: two homeservers, of whatever kinds, whose users reach each other;
+//! * [`DatabaseSnapshot`]: what a homeserver's databases hold at one moment, and what a call added to it;
 //! * [`HostileHomeserver`]: one that answers with anything at all: without end, compressed, cut off;
 //! * [`TlsFront`]: a self-signed `https` door in front of a plain server;
 //! * [`WebServer`]: an HTTP server that answers as it is told, and leads the rest to another one;
@@ -13,6 +16,7 @@
 //! * [`Network`](network::Network): hosts behind NATs of all kinds, with loss, delay and roaming, on one machine (Linux, root);
 //! * [`Browser`]: a headless Chromium with one page, which does as it is told;
 //! * [`JsSdk`]: devices of matrix-js-sdk, which Element is made of, in a headless Chromium;
+//! * [`WebrtcbinDevice`]: a Matrix client with GStreamer's media engine and the manners of Nheko or of matrix-dart-sdk;
 //! * [`SoundServer`]: a PulseAudio whose sound cards are loops;
 //! * [`texts_by_zxing_cpp`]: the QR reader that ours is compared with;
 //! * [`speech_scores`]: PESQ and PLCMOS, models of what listeners think of speech.
@@ -29,6 +33,11 @@ mod browser;
 mod connect_proxy;
 mod coturn;
 mod database_snapshot;
+mod dendrite;
+mod dendrite_config;
+mod federation;
+mod go_program;
+mod homeserver;
 mod homeserver_config;
 mod hostile_homeserver;
 mod http;
@@ -45,13 +54,21 @@ mod tls_front;
 mod udp_forwarder;
 mod venv;
 mod web_server;
+#[cfg(unix)]
+mod webrtcbin;
 mod zxing_cpp;
 
 pub use browser::{Browser, BrowserError, chromium};
 pub use connect_proxy::ConnectProxy;
 pub use coturn::{Coturn, CoturnError, CoturnUsers};
 pub use database_snapshot::{ALLOWED, Allowed, DatabaseSnapshot, Difference, Report};
-pub use homeserver_config::{Registration, SynapseOptions, TurnServers};
+pub use dendrite::{Dendrite, DendriteError};
+pub use federation::Federation;
+pub use go_program::GoError;
+pub use homeserver::{Homeserver, HomeserverError, HomeserverKind};
+pub use homeserver_config::{
+    FederationOptions, HomeserverOptions, Registration, SynapseOptions, TurnServers,
+};
 pub use hostile_homeserver::{Answer, HostileHomeserver};
 pub use js_sdk::{
     JsSdk, JsSdkCall, JsSdkCallState, JsSdkCallStatus, JsSdkCallStep, JsSdkDevice, JsSdkError,
@@ -66,4 +83,6 @@ pub use tls_front::TlsFront;
 pub use udp_forwarder::{Flow, PacketClass, UdpForwarder};
 pub use venv::{ScriptError, VenvError};
 pub use web_server::{Request, WebServer};
+#[cfg(unix)]
+pub use webrtcbin::{Certificate, Manner, WebrtcbinDevice, WebrtcbinError};
 pub use zxing_cpp::texts_by_zxing_cpp;

@@ -2,8 +2,8 @@
 
 use std::{
     fs, io,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
-    path::{Path, PathBuf},
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
     process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
@@ -13,7 +13,9 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 use tempfile::TempDir;
 
 use crate::{
-    homeserver_config::{Registration, SIGNING_KEY, SynapseOptions, homeserver_yaml, log_yaml},
+    federation::{Certificate, signing_seed},
+    homeserver::{Homeserver, HomeserverError, free_port, last_lines},
+    homeserver_config::{HomeserverOptions, Registration, homeserver_yaml, log_yaml, signing_key},
     http,
     venv::{self, VenvError},
 };
@@ -63,7 +65,7 @@ pub enum SynapseError {
 /// It ends when this value is dropped, and also when the whole process dies without dropping it.
 #[derive(Debug)]
 pub struct Synapse {
-    options: SynapseOptions,
+    options: HomeserverOptions,
     python: PathBuf,
     port: u16,
     process: Option<Process>,
@@ -83,11 +85,17 @@ impl Synapse {
     /// # Errors
     ///
     /// When Python is missing, Synapse cannot be installed, or it does not start.
-    pub fn start(options: SynapseOptions) -> Result<Self, SynapseError> {
+    pub fn start(options: HomeserverOptions) -> Result<Self, SynapseError> {
         let python = venv::SYNAPSE.python()?;
         let parent = venv::target_directory()?.join("interop");
         let data = tempfile::Builder::new().prefix("run-").tempdir_in(parent)?;
-        fs::write(data.path().join("signing.key"), SIGNING_KEY)?;
+        fs::write(
+            data.path().join("signing.key"),
+            signing_key(&signing_seed()?),
+        )?;
+        if options.federation.is_some() {
+            Certificate::new()?.write_to(data.path())?;
+        }
         fs::write(data.path().join("launcher.py"), LAUNCHER)?;
         fs::write(
             data.path().join("log.yaml"),
@@ -189,6 +197,22 @@ impl Synapse {
         self.data.path().join("media")
     }
 
+    /// What a user has stored of this type (`m.direct` for instance), as JSON.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub fn account_data(&self, user: &str, kind: &str) -> Result<Option<String>, SynapseError> {
+        let database =
+            Connection::open_with_flags(self.database_path(), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        database.busy_timeout(Duration::from_secs(10))?;
+        let mut statement = database.prepare(
+            "SELECT content FROM account_data WHERE user_id = ?1 AND account_data_type = ?2",
+        )?;
+        let content = statement.query_row([user, kind], |row| row.get(0));
+        Ok(content.optional()?)
+    }
+
     /// Waits until account data of a user holds a text: what a client has noted comes to be known by no event.
     ///
     /// # Errors
@@ -200,17 +224,9 @@ impl Synapse {
         kind: &str,
         text: &str,
     ) -> Result<(), SynapseError> {
-        let database =
-            Connection::open_with_flags(self.database_path(), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        database.busy_timeout(Duration::from_secs(10))?;
-        let mut statement = database.prepare(
-            "SELECT content FROM account_data WHERE user_id = ?1 AND account_data_type = ?2",
-        )?;
         let deadline = Instant::now() + NOTED_WITHIN;
         loop {
-            let content: Option<String> = statement
-                .query_row([user, kind], |row| row.get(0))
-                .optional()?;
+            let content = self.account_data(user, kind)?;
             if content.is_some_and(|content| content.contains(text)) {
                 return Ok(());
             }
@@ -311,24 +327,43 @@ impl Synapse {
     }
 }
 
+impl Homeserver for Synapse {
+    fn address(&self) -> SocketAddr {
+        self.address()
+    }
+
+    fn server_name(&self) -> &str {
+        self.server_name()
+    }
+
+    fn databases(&self) -> Vec<PathBuf> {
+        vec![self.database_path()]
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.log_path()
+    }
+
+    fn set_registration(&mut self, registration: Registration) {
+        self.set_registration(registration);
+    }
+
+    fn stop(&mut self) -> Result<(), HomeserverError> {
+        Ok(self.stop()?)
+    }
+
+    fn kill(&mut self) -> Result<(), HomeserverError> {
+        Ok(self.kill()?)
+    }
+
+    fn restart(&mut self) -> Result<(), HomeserverError> {
+        Ok(self.restart()?)
+    }
+}
+
 impl Drop for Synapse {
     fn drop(&mut self) {
         // Nothing more can be done about a process that will not be ended.
         let _ = self.kill();
     }
-}
-
-fn last_lines(path: &Path, count: usize) -> String {
-    let text = fs::read_to_string(path).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().collect();
-    let tail = lines
-        .get(lines.len().saturating_sub(count)..)
-        .unwrap_or_default();
-    tail.iter().map(|line| format!("  {line}\n")).collect()
-}
-
-fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
-        .port())
 }

@@ -35,6 +35,12 @@ pub(crate) const SPEECH_SCORES: Venv = Venv {
     requirements: include_str!("../speech-scores-requirements.txt"),
 };
 
+/// Go, where this machine has none, or an old one.
+pub(crate) const GO: Venv = Venv {
+    name: "go",
+    requirements: include_str!("../go-requirements.txt"),
+};
+
 /// Written last: an environment without it was interrupted and is made anew.
 const COMPLETE: &str = "securecall-complete";
 

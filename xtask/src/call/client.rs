@@ -1,7 +1,7 @@
 //! A running `securecall` process: its events in, commands out, stopped by its id.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::Sender;
@@ -19,7 +19,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Client {
     child: Child,
     /// Held open: a client whose stdin is closed has nobody to command it.
-    _stdin: Option<ChildStdin>,
+    stdin: Option<ChildStdin>,
     reader: Option<JoinHandle<()>>,
 }
 
@@ -54,7 +54,7 @@ impl Client {
         });
         Ok(Self {
             child,
-            _stdin: stdin,
+            stdin,
             reader: Some(reader),
         })
     }
@@ -62,6 +62,12 @@ impl Client {
     /// The process's id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Orders something.
+    pub(crate) fn order(&mut self, line: &str) -> Result<()> {
+        let stdin = self.stdin.as_mut().context("the client has no stdin")?;
+        writeln!(stdin, "{line}").context("the client takes no orders")
     }
 
     /// How it ended, if it has.

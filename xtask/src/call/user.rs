@@ -64,6 +64,17 @@ impl User {
         self.ask(arguments).map(drop)
     }
 
+    /// Makes an identity, and takes an account that is there already.
+    pub(crate) fn log_in(&self, homeserver: &str, matrix_id: &str, password: &str) -> Result<()> {
+        fs::create_dir_all(&self.profile)
+            .with_context(|| format!("cannot make {}", self.profile.display()))?;
+        self.ask(["id", "new"])?;
+        let arguments = ["login", "--homeserver", homeserver, "--user", matrix_id];
+        let mut command = self.command(arguments);
+        command.env("SECURECALL_PASSWORD", password);
+        self.finish(&mut command).map(drop)
+    }
+
     /// Starts a command where this person is; each event goes to `events`, stderr to `log`.
     pub(crate) fn start<I: AsRef<OsStr>>(
         &self,
@@ -111,11 +122,14 @@ impl User {
 
     /// Runs a command that prints one object and ends.
     fn ask<I: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = I>) -> Result<Value> {
-        let mut command = self.command(arguments);
+        self.finish(&mut self.command(arguments))
+    }
+
+    fn finish(&self, command: &mut Command) -> Result<Value> {
         command.stdin(Stdio::null());
-        let line = shell::line(&command);
+        let line = shell::line(command);
         let output = match &self.host {
-            Some(host) => host.run(&mut command)?,
+            Some(host) => host.run(command)?,
             None => command
                 .output()
                 .with_context(|| format!("`{line}` does not start"))?,

@@ -4,7 +4,7 @@
 //! session bus. Without a bus, or without a service on it, there is none. What the screen says of a call is said anyway.
 
 use securecall_contact::display_line;
-use securecall_driver::{CallHandle, Peer};
+use securecall_driver::{CallHandle, Peer, Tier};
 use tokio::sync::mpsc;
 
 /// What a person pressed.
@@ -47,13 +47,17 @@ impl Notifications {
     }
 
     /// Says who calls.
-    pub(super) fn show(&mut self, call: CallHandle, peer: &Peer) {
+    pub(super) fn show(&mut self, call: CallHandle, peer: &Peer, tier: Tier) {
         #[cfg(target_os = "linux")]
         if self.wanted {
-            self.shown = Some(service::Shown::new(call, words(peer), self.sender.clone()));
+            self.shown = Some(service::Shown::new(
+                call,
+                words(peer, tier),
+                self.sender.clone(),
+            ));
         }
         #[cfg(not(target_os = "linux"))]
-        let _ = (self.wanted, call, words(peer));
+        let _ = (self.wanted, call, words(peer, tier));
     }
 
     /// Takes away what is shown.
@@ -85,8 +89,9 @@ impl Notifications {
 /// The longest text of a notification, in characters: more than a name and an ID.
 const MAX_CHARACTERS: usize = 200;
 
-/// Who calls. A stranger is an ID and nothing that they chose themselves: a Matrix ID can look like anybody's.
-fn words(peer: &Peer) -> String {
+/// Who calls. A stranger is an ID and nothing that they chose themselves: a Matrix ID can look like anybody's. Where no key is known
+/// there is nothing else, and it is said first what kind of call that is.
+fn words(peer: &Peer, tier: Tier) -> String {
     let who = match &peer.name {
         Some(name) if peer.new_address => format!("{name}, from a new address: {}", peer.matrix_id),
         Some(name) => name.clone(),
@@ -94,6 +99,10 @@ fn words(peer: &Peer) -> String {
             Some(id) => format!("A stranger: {id}"),
             None => format!("A stranger: {}", peer.matrix_id),
         },
+    };
+    let who = match tier {
+        Tier::SecureCall => who,
+        Tier::Matrix => format!("Standard Matrix call: {who}"),
     };
     display_line(&who, MAX_CHARACTERS)
 }
@@ -319,24 +328,36 @@ mod tests {
     fn a_stranger_is_an_id_and_nothing_that_they_chose() {
         let stranger = peer(None, false);
         assert_eq!(
-            words(&stranger),
+            words(&stranger, Tier::SecureCall),
             format!("A stranger: {}", stranger.id.unwrap())
         );
-        assert_eq!(words(&peer(Some("Ada"), false)), "Ada");
+        assert_eq!(words(&peer(Some("Ada"), false), Tier::SecureCall), "Ada");
         assert_eq!(
-            words(&peer(Some("Ada"), true)),
+            words(&peer(Some("Ada"), true), Tier::SecureCall),
             "Ada, from a new address: @your-bank:example.org"
+        );
+    }
+
+    #[test]
+    fn a_standard_call_is_said_to_be_one_before_anything_else() {
+        let mut caller = peer(Some("Ada"), false);
+        caller.id = None;
+        assert_eq!(words(&caller, Tier::Matrix), "Standard Matrix call: Ada");
+        caller.name = None;
+        assert_eq!(
+            words(&caller, Tier::Matrix),
+            "Standard Matrix call: A stranger: @your-bank:example.org"
         );
     }
 
     #[test]
     fn names_cannot_break_out_of_their_line_or_fill_the_desktop() {
         assert_eq!(
-            words(&peer(Some("Ada\nBank\u{1b}[2J"), false)),
+            words(&peer(Some("Ada\nBank\u{1b}[2J"), false), Tier::SecureCall),
             "Ada Bank [2J"
         );
         let long = "x".repeat(10_000);
-        let shown = words(&peer(Some(&long), false));
+        let shown = words(&peer(Some(&long), false), Tier::SecureCall);
         assert_eq!(shown.chars().count(), MAX_CHARACTERS);
     }
 

@@ -23,6 +23,7 @@ pub(super) struct Current {
 pub(super) struct FollowedCall {
     current: Option<Current>,
     any_connected: bool,
+    any_standard: bool,
 }
 
 impl FollowedCall {
@@ -39,6 +40,7 @@ impl FollowedCall {
                     tier: *tier,
                     connected_at: None,
                 });
+                self.any_standard |= *tier == Tier::Matrix;
             }
             CallEvent::Replaced { call, by } => {
                 self.with_current(call.handle, |current| current.call = by.handle);
@@ -69,6 +71,11 @@ impl FollowedCall {
     pub(super) fn was_connected(&self) -> bool {
         self.current
             .map_or(self.any_connected, |current| current.was_connected)
+    }
+
+    /// Whether any call was of tier `matrix`.
+    pub(super) const fn was_any_standard(&self) -> bool {
+        self.any_standard
     }
 
     /// When the call has lasted so long.

@@ -32,9 +32,9 @@ mod orders;
 mod wishes;
 
 /// How long a stopping client may take before the process ends without it.
-///
-/// The client knows better how long it needs: after a call in a room it removes from there what it has said.
-const STOP_TIMEOUT: Duration = Duration::from_secs(9);
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+/// The same after a call in a room, from which the client removes what it has said there.
+const ROOM_STOP_TIMEOUT: Duration = Duration::from_secs(7);
 /// How often the screen is drawn, and how soon a closed standard output is noticed.
 const TICK: Duration = Duration::from_millis(100);
 /// How often the contact list is looked at, which another process may have changed.
@@ -144,6 +144,12 @@ impl Run {
         let options = call_options(&self.plan.media);
         self.client.handle().call(callee, options).await?;
         Ok(())
+    }
+
+    /// Whether a call that may be placed has to be agreed to first.
+    fn has_to_ask(&self, person: &Person) -> bool {
+        callee(person, &self.plan.media, &self.people.known()).is_ok()
+            && self.people.lacks_consent(person, self.plan.asked)
     }
 
     async fn until_ending(&mut self, signals: &mut Signals) -> Ending {
@@ -296,7 +302,11 @@ impl Run {
     /// Tells the peer and the homeserver, and what they still have to say; a second signal ends at once.
     async fn stop(&mut self, signals: &mut Signals) {
         let handle = self.client.handle();
-        let give_up_at = now() + STOP_TIMEOUT;
+        let give_up_at = now()
+            + match self.followed.was_any_standard() {
+                true => ROOM_STOP_TIMEOUT,
+                false => STOP_TIMEOUT,
+            };
         handle.request_stop().await;
         loop {
             tokio::select! {

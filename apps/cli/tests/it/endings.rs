@@ -114,6 +114,11 @@ fn a_call_that_one_device_takes_stops_ringing_on_the_other() {
 #[test]
 fn two_people_who_call_each_other_at_once_get_one_call() {
     let (ada, bo) = User::acquainted();
+    get_one_call(&ada, &bo);
+}
+
+/// They call each other at once.
+pub(crate) fn get_one_call(ada: &User, bo: &User) {
     let (mut here, mut there) = (ada.talk(&["listen"]), bo.talk(&["listen"]));
     here.wait_for("ready");
     there.wait_for("ready");

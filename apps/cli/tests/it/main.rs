@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod account;
+#[cfg(unix)]
 mod account_profile;
 mod calls;
 #[cfg(target_os = "linux")]
@@ -19,6 +20,7 @@ mod doctor;
 mod endings;
 mod failing_output;
 mod faults;
+mod federation;
 mod foreign_answers;
 #[cfg(target_os = "linux")]
 mod hostile;
@@ -32,6 +34,7 @@ mod manual;
 #[cfg(target_os = "linux")]
 mod networks;
 mod notification;
+mod ordinary;
 mod peers;
 mod pictures;
 mod policy;
@@ -58,3 +61,5 @@ mod usage;
 mod verification;
 mod waiting;
 mod web_names;
+#[cfg(target_os = "linux")]
+mod webrtcbin;

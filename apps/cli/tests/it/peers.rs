@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use self::recording::Recording;
 use crate::command::text;
-use crate::standard_calls::Ordinary;
+use crate::ordinary::Ordinary;
 use crate::talker::{Talker, homeserver};
 
 /// What our microphone hears, in Hz.
@@ -97,12 +97,14 @@ impl Pair {
         let mut listener = talk(&ours, &recording, &listen);
         listener.wait_for("ready");
         let room = theirs
-            .create_direct_room(&ours.matrix_id, encrypted)
+            .create_direct_room(&ours.account.matrix_id, encrypted)
             .unwrap();
-        theirs.wait_for_member(&room, &ours.matrix_id).unwrap();
+        theirs
+            .wait_for_member(&room, &ours.account.matrix_id)
+            .unwrap();
         // Whoever calls before that is noted makes another room.
         homeserver
-            .wait_for_account_data(&ours.matrix_id, "m.direct", &room)
+            .wait_for_account_data(&ours.account.matrix_id, "m.direct", &room)
             .unwrap();
         Self {
             ours,

@@ -1,86 +1,20 @@
 //! Calls of tier `matrix`, between two commands that know no key of each other.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
-use std::process::Stdio;
-
-use securecall_interop::Synapse;
 use serde_json::Value;
 
-use crate::command::{Machine, end, expect};
-use crate::talker::{Talker, homeserver, last};
+use crate::command::{Machine, expect};
+use crate::ordinary::Ordinary;
+use crate::talker::last;
 
-const PASSWORD: &str = "a password of their own";
+#[cfg(unix)]
+mod consent;
+mod endings;
+mod heard;
+#[cfg(unix)]
+mod screen;
 
-/// Somebody with an ordinary account, as any Matrix client makes one.
-pub(crate) struct Ordinary {
-    pub(crate) machine: Machine,
-    pub(crate) matrix_id: String,
-}
-
-impl Ordinary {
-    pub(crate) fn new(name: &str) -> Self {
-        Self::of(homeserver(), name)
-    }
-
-    /// A new user of a homeserver that lets everybody in.
-    pub(crate) fn of(homeserver: &Synapse, name: &str) -> Self {
-        let (machine, id) = Machine::with_identity();
-        let user = format!("{name}_{}", &id[..16]);
-        register(homeserver, &user);
-        let matrix_id = format!("@{user}:{}", homeserver.server_name());
-        Self::logged_in(machine, homeserver, matrix_id)
-    }
-
-    /// Another device of the same account.
-    pub(crate) fn another_device(&self) -> Self {
-        let (machine, _) = Machine::with_identity();
-        Self::logged_in(machine, homeserver(), self.matrix_id.clone())
-    }
-
-    fn logged_in(machine: Machine, homeserver: &Synapse, matrix_id: String) -> Self {
-        let url = homeserver.base_url();
-        let login = [
-            "--json",
-            "login",
-            "--homeserver",
-            &url,
-            "--user",
-            &matrix_id,
-        ];
-        let mut login = machine.command(&login);
-        login
-            .env("SECURECALL_PASSWORD", PASSWORD)
-            .stdin(Stdio::null());
-        let logged_in = end(&mut login);
-        assert_eq!(logged_in.code, 0, "{logged_in:?}");
-        Self { machine, matrix_id }
-    }
-
-    fn talk(&self, arguments: &[&str], tone: &str) -> Talker {
-        let audio = ["--mic", tone, "--speaker", "null", "--route", "direct"];
-        let arguments = [&["--json"], arguments, &audio].concat();
-        Talker::start(self.machine.command(&arguments))
-    }
-}
-
-/// Makes an account over plain HTTP, as this homeserver lets everybody do.
-fn register(homeserver: &Synapse, user: &str) {
-    let body = format!(
-        r#"{{"username": "{user}", "password": "{PASSWORD}", "auth": {{"type": "m.login.dummy"}}}}"#
-    );
-    let address = homeserver.address();
-    let mut stream = TcpStream::connect(address).unwrap();
-    write!(
-        stream,
-        "POST /_matrix/client/v3/register HTTP/1.1\r\nHost: {address}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-        body.len()
-    )
-    .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-}
+/// Whoever is called may be called in a room.
+const ANY: [&str; 2] = ["--require", "any"];
 
 fn is_standard(event: &Value) {
     assert_eq!(event["tier"], "matrix", "{event}");
@@ -96,7 +30,7 @@ fn the_first_standard_call_has_to_be_agreed_to_and_the_refusal_says_how() {
         "https://matrix.to/#/@ada:example.org",
         "Bo",
     ] {
-        // The account is asked for first; here there is none, and what comes before it is told.
+        // Where a call may be placed, the account is what is missing.
         let error = machine.refused(&["call", who, "--require", "securecall"]);
         expect(error, 3, "tier_too_low");
         let error = machine.refused(&["call", who, "--require", "any"]);
@@ -129,16 +63,19 @@ fn two_who_know_no_key_call_each_other_hold_resume_and_hang_up() {
     let (ada, bo) = (Ordinary::new("ada"), Ordinary::new("bo"));
     let mut callee = bo.talk(&["listen"], "tone:1000");
     callee.wait_for("ready");
-    let call = ["call", &bo.matrix_id, "--require", "any"];
+    let call = ["call", &bo.account.matrix_id, "--require", "any"];
     let mut caller = ada.talk(&call, "tone:440");
     is_standard(&caller.wait_for("dialing"));
     assert_eq!(
         caller.wait_for("inviting")["peer"]["matrix_id"],
-        bo.matrix_id.as_str()
+        bo.account.matrix_id.as_str()
     );
     let incoming = callee.wait_for("incoming");
     is_standard(&incoming);
-    assert_eq!(incoming["peer"]["matrix_id"], ada.matrix_id.as_str());
+    assert_eq!(
+        incoming["peer"]["matrix_id"],
+        ada.account.matrix_id.as_str()
+    );
     callee.order("answer");
     for side in [&mut caller, &mut callee] {
         let connected = side.wait_for("connected");
@@ -192,7 +129,7 @@ fn nobody_rings_in_a_room_who_can_be_called_sealed_or_where_that_is_required() {
     let (ada, bo) = (Ordinary::new("ada"), Ordinary::new("bo"));
     let mut callee = bo.talk(&["listen", "--require", "securecall"], "tone:1000");
     callee.wait_for("ready");
-    let call = ["call", &bo.matrix_id, "--require", "any"];
+    let call = ["call", &bo.account.matrix_id, "--require", "any"];
     let mut caller = ada.talk(&call, "tone:440");
     caller.wait_for("inviting");
     caller.order("hangup");

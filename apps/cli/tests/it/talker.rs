@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use securecall_interop::{Synapse, SynapseOptions};
+use securecall_interop::{Homeserver, Synapse, SynapseOptions};
 use serde_json::Value;
 
 use crate::command::Machine;
@@ -36,7 +36,7 @@ impl User {
     }
 
     /// A new user of a homeserver that allows it.
-    pub(crate) fn of(homeserver: &Synapse) -> Self {
+    pub(crate) fn of(homeserver: &dyn Homeserver) -> Self {
         Self::registered_by(|machine| register(machine, homeserver))
     }
 
@@ -60,7 +60,7 @@ impl User {
     }
 
     /// Another device of the same user.
-    pub(crate) fn second_device(&self, homeserver: &Synapse) -> Self {
+    pub(crate) fn second_device(&self, homeserver: &dyn Homeserver) -> Self {
         let machine = Machine::new();
         let restored = machine.run_with_input(&["id", "restore"], &self.phrase);
         assert_eq!(restored.code, 0, "{restored:?}");
@@ -70,7 +70,12 @@ impl User {
 
     /// Two users who know each other, as `peer`.
     pub(crate) fn acquainted() -> (Self, Self) {
-        let (ada, bo) = (Self::new(), Self::new());
+        Self::acquainted_at([homeserver(), homeserver()])
+    }
+
+    /// The same, each of a homeserver of their own.
+    pub(crate) fn acquainted_at([here, there]: [&dyn Homeserver; 2]) -> (Self, Self) {
+        let (ada, bo) = (Self::of(here), Self::of(there));
         ada.add(&bo, "peer");
         bo.add(&ada, "peer");
         (ada, bo)
@@ -99,7 +104,7 @@ impl User {
     }
 }
 
-fn register(machine: &Machine, homeserver: &Synapse) -> Value {
+fn register(machine: &Machine, homeserver: &dyn Homeserver) -> Value {
     let register = ["register", "--homeserver", &homeserver.base_url()];
     machine.json(&register).remove(0)
 }

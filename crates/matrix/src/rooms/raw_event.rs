@@ -77,6 +77,13 @@ struct Envelope<'a> {
     unsigned: Option<Map<String, Value>>,
 }
 
+/// An age in milliseconds. One below zero is of a server whose clock is ahead: the event is new.
+fn read_age(value: &Value) -> Option<Duration> {
+    let is_negative = || value.as_i64().is_some_and(|age| age < 0);
+    let age = value.as_u64().or_else(|| is_negative().then_some(0))?;
+    Some(Duration::from_millis(age.min(MAX_AGE_MS)))
+}
+
 impl RawEvent {
     /// Reads an event; nothing, if it says nothing that calls need.
     ///
@@ -93,7 +100,7 @@ impl RawEvent {
         let Some(body) = read_body(&envelope, json)? else {
             return Ok(None);
         };
-        let age = unsigned.get("age").and_then(Value::as_u64);
+        let age = unsigned.get("age").and_then(read_age);
         let transaction = unsigned.get("transaction_id").and_then(Value::as_str);
         Ok(Some(Self {
             room: room.clone(),
@@ -102,7 +109,7 @@ impl RawEvent {
                 .parse()
                 .map_err(|_| RoomRefusal::Malformed)?,
             sender: user(&envelope.sender)?,
-            age: age.map(|age| Duration::from_millis(age.min(MAX_AGE_MS))),
+            age,
             transaction: transaction
                 .filter(|id| id.len() <= MAX_TRANSACTION)
                 .map(str::to_owned),

@@ -1,5 +1,7 @@
 //! What a sync brings of rooms, on its way into the inbox: decrypted, checked, in order.
 
+use std::time::Duration;
+
 use matrix_sdk_crypto::store::types::RoomKeyInfo;
 use ruma::OwnedUserId;
 use tokio::time::Instant;
@@ -33,7 +35,8 @@ impl Timeline {
         }
     }
 
-    /// Takes what one answer has brought, whose keys are in `olm` already.
+    /// Takes what one answer has brought, whose keys are in `olm` already. `at_most` says how long its events have been at the
+    /// homeserver at most, which stands for the age of those that have none; `None`: nobody knows.
     ///
     /// # Errors
     ///
@@ -42,6 +45,7 @@ impl Timeline {
         &mut self,
         now: Instant,
         answer: RoomsAnswer,
+        at_most: Option<Duration>,
         keys: &[RoomKeyInfo],
         olm: &Olm,
         memory: &RoomMemory,
@@ -54,7 +58,9 @@ impl Timeline {
                 news.extend(self.open(now, waiting, olm, &mut refused).await?);
             }
         }
-        for event in answer.events {
+        for mut event in answer.events {
+            // Dendrite tells of none, and Synapse not always of another server's.
+            event.age = event.age.or(at_most);
             news.extend(self.read(now, event, olm, memory, &mut refused).await?);
         }
         note_times(

@@ -12,9 +12,10 @@ use crate::call_handle::CallHandle;
 
 /// How long an invite is remembered: as long as any may ring.
 const REMEMBERED: Duration = MAX_LIFETIME;
-/// The most invites that are remembered, and of one account.
+/// The most invites that are remembered, and of one account: a stranger's, or that of somebody the user knows.
 const CAPACITY: usize = 256;
-const CAPACITY_OF_ONE: usize = 16;
+const CAPACITY_OF_STRANGER: usize = 16;
+const CAPACITY_OF_KNOWN: usize = 64;
 
 /// The calls in rooms. Peers choose the IDs, so a call is found only together with its room.
 #[derive(Default)]
@@ -74,7 +75,12 @@ impl RoomCalls {
             return Err(NotTaken::Again);
         }
         let of_sender = |it: &&Taken| it.sender == *sender;
-        if self.taken.values().filter(of_sender).count() >= CAPACITY_OF_ONE {
+        let capacity = if is_stranger {
+            CAPACITY_OF_STRANGER
+        } else {
+            CAPACITY_OF_KNOWN
+        };
+        if self.taken.values().filter(of_sender).count() >= capacity {
             return Err(NotTaken::Full);
         }
         if self.taken.len() >= CAPACITY && !self.make_room(is_stranger) {
@@ -87,6 +93,11 @@ impl RoomCalls {
         };
         self.taken.insert(key, taken);
         Ok(())
+    }
+
+    /// Whether an invite of this ID is remembered: whatever comes of its call is no news of one to come.
+    pub(super) fn was_taken(&self, room: &RoomId, id: &WireCallId) -> bool {
+        self.taken.contains_key(&(room.clone(), id.clone()))
     }
 
     /// A contact takes the place of the stranger who came first.
@@ -118,15 +129,22 @@ mod tests {
         };
         assert_eq!(take(0, 0, true, now), Ok(()));
         assert_eq!(take(0, 0, true, now), Err(NotTaken::Again));
-        for n in 1..CAPACITY_OF_ONE {
+        for n in 1..CAPACITY_OF_STRANGER {
             assert_eq!(take(n, 0, true, now), Ok(()));
         }
         assert_eq!(take(99, 0, true, now), Err(NotTaken::Full));
-        for n in CAPACITY_OF_ONE..CAPACITY {
+        for n in CAPACITY_OF_STRANGER..CAPACITY {
             assert_eq!(take(n, n, true, now), Ok(()));
         }
         assert_eq!(take(1000, 1000, true, now), Err(NotTaken::Full));
         assert_eq!(take(1000, 1000, false, now), Ok(()));
         assert_eq!(take(1001, 1001, true, now + REMEMBERED), Ok(()));
+        // Somebody the user knows may try more often, and not without end.
+        let mut calls = RoomCalls::default();
+        let mut take = |n: usize| calls.take(now, (&room, &id(n)), &user(0), false);
+        for n in 0..CAPACITY_OF_KNOWN {
+            assert_eq!(take(n), Ok(()));
+        }
+        assert_eq!(take(1000), Err(NotTaken::Full));
     }
 }

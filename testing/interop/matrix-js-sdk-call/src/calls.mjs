@@ -10,6 +10,8 @@ import { changed, until } from "./waiting.mjs";
 const calls = new Map();
 /** The IDs of those that rang and were not taken yet. */
 const rang = [];
+/** Whether a call is taken as soon as it rings. */
+let takesAll = false;
 
 /** Follows a client's calls from their beginning on: an incoming one has tracks before it rings. */
 export function follow(client) {
@@ -38,6 +40,7 @@ export function follow(client) {
   client.on(CallEventHandlerEvent.Incoming, (call) => {
     knownOf(call);
     rang.push(call.callId);
+    if (takesAll && call.state === "ringing") call.answer(true, false);
     changed();
   });
 }
@@ -137,6 +140,11 @@ export async function path({ id }) {
     lost: find("inbound-rtp")?.packetsLost ?? 0,
     sent: find("outbound-rtp")?.packetsSent ?? 0,
   };
+}
+
+/** From now on nobody has to. */
+export function takeAll({ on }) {
+  takesAll = on;
 }
 
 export function answer({ id, video }) {

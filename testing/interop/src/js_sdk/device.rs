@@ -202,6 +202,14 @@ impl JsSdkDevice {
         Ok(self.call(id))
     }
 
+    /// Takes every call as soon as it rings, from now on or no more: what a person does takes no time then.
+    ///
+    /// # Errors
+    /// When the page is gone.
+    pub fn take_all(&self, on: bool) -> Result<(), JsSdkError> {
+        self.page.tell("takeAll", &json!({"on": on}))
+    }
+
     /// All calls that this device placed or that rang, in their order.
     ///
     /// # Errors

@@ -30,11 +30,7 @@ impl Run {
                 self.reading.forget();
                 return Ok(());
             }
-            Wish::Call(contact)
-                if self
-                    .people
-                    .lacks_consent(&Person::from(&contact), self.plan.asked) =>
-            {
+            Wish::Call(contact) if self.has_to_ask(&Person::from(&contact)) => {
                 if let Some(screen) = self.shown.screen() {
                     screen.ask_for_consent(contact);
                 }
@@ -43,8 +39,7 @@ impl Run {
             }
             Wish::CallStandard(contact) => {
                 let person = Person::from(&contact);
-                let agreed = self.people.agree(&person);
-                let called = match agreed {
+                let called = match self.people.agree(&person) {
                     Ok(()) => self.call(&person).await,
                     Err(failure) => Err(failure),
                 };

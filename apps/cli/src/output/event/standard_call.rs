@@ -31,7 +31,9 @@ pub(super) fn standard_reason_words(reason: &str) -> Option<&'static str> {
         "not_joined" => {
             "they did not come to the room for the call within 2 minutes: ask them to accept the invitation in their app, and call again"
         }
-        "unknown" => "there is no such account; check the Matrix ID",
+        "unknown" => {
+            "there is no such account, or its homeserver does not answer; check the Matrix ID"
+        }
         "homeserver_refused" => {
             "the homeserver gave no room for the call, or did not take its messages: it wants you to wait, or they take no invitations of yours; ask them to write to you first"
         }

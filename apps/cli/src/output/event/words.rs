@@ -142,9 +142,10 @@ pub(super) fn incoming(peer: &Peer, answered: bool) -> String {
     } else {
         "incoming call from"
     };
-    match &peer.name {
-        Some(_) => format!("{start} {} ({matrix_id})", peer.shown()),
-        None => format!("{start} a stranger: {} ({matrix_id})", peer.shown()),
+    match (&peer.name, &peer.id) {
+        (Some(_), _) => format!("{start} {} ({matrix_id})", peer.shown()),
+        (None, Some(id)) => format!("{start} a stranger: {id} ({matrix_id})"),
+        (None, None) => format!("{start} a stranger: {matrix_id}"),
     }
 }
 

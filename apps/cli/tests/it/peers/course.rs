@@ -85,7 +85,7 @@ fn element_offers_video_and_keeps_the_voice() {
     let mut pair = Pair::new(true, "auto");
     let call = pair.talk();
     call.show_video(true).unwrap();
-    let us = pair.ours.matrix_id.clone();
+    let us = pair.ours.account.matrix_id.clone();
     let is_answer = |event: &securecall_interop::JsSdkEvent| {
         event.kind == "m.call.negotiate"
             && event.sender == us

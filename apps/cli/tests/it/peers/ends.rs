@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Pair, element, end_of, talk};
-use crate::standard_calls::Ordinary;
+use crate::ordinary::Ordinary;
 use crate::talker::last;
 
 fn pair(first: &str, second: &str) -> (String, String) {
@@ -69,7 +69,7 @@ fn a_user_of_element_who_has_no_room_with_us_is_invited_to_an_encrypted_one_and_
     ];
     let mut caller = talk(&ours, &recording, &call);
     caller.wait_for("inviting");
-    let room = theirs.join_invite(&ours.matrix_id).unwrap();
+    let room = theirs.join_invite(&ours.account.matrix_id).unwrap();
     let ringing = theirs.wait_for_call().unwrap();
     assert!(theirs.is_encrypted(&room).unwrap());
     ringing.answer(false).unwrap();

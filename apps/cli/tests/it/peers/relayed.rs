@@ -3,7 +3,7 @@
 use securecall_interop::{Coturn, CoturnUsers, Synapse, SynapseOptions, TurnServers};
 
 use super::{Pair, element_at};
-use crate::standard_calls::Ordinary;
+use crate::ordinary::Ordinary;
 
 const SECRET: &str = "a secret of the two servers";
 

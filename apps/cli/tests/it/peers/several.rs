@@ -8,7 +8,7 @@ use super::{OUR_TONE, Pair, device_of, element, end_of, is_standard, talk};
 fn glare(names_invitee: bool) {
     let mut pair = Pair::new(false, "ask");
     let user = pair.theirs.user_id().to_owned();
-    let us = pair.ours.matrix_id.clone();
+    let us = pair.ours.account.matrix_id.clone();
     pair.listener.order(&format!("call {user}"));
     let invitee = names_invitee.then_some(us.as_str());
     let theirs = pair.theirs.place_call(&pair.room, invitee).unwrap();
@@ -47,7 +47,7 @@ fn of_two_devices_of_element_one_answers_and_the_other_stops_ringing() {
     let mut pair = Pair::new(true, "ask");
     let other = device_of(pair.theirs.user_id());
     other
-        .wait_for_member(&pair.room, &pair.ours.matrix_id)
+        .wait_for_member(&pair.room, &pair.ours.account.matrix_id)
         .unwrap();
     let first = pair.call_them();
     let second = other.wait_for_call().unwrap();
@@ -84,9 +84,11 @@ fn a_call_while_we_are_in_one_is_told_that_we_are_busy_and_the_one_goes_on() {
     let call = pair.talk();
     let third = element();
     let room = third
-        .create_direct_room(&pair.ours.matrix_id, true)
+        .create_direct_room(&pair.ours.account.matrix_id, true)
         .unwrap();
-    third.wait_for_member(&room, &pair.ours.matrix_id).unwrap();
+    third
+        .wait_for_member(&room, &pair.ours.account.matrix_id)
+        .unwrap();
     let refused = third.place_call(&room, None).unwrap();
     assert_eq!(
         end_of(&refused),

@@ -196,7 +196,8 @@ fn forged_fields_are_refused_with_a_reason() {
 #[test]
 fn numbers_that_no_event_has_are_none_or_bounded() {
     for (age, expected) in [
-        ("-1", None),
+        ("-1", Some(0)),
+        ("-1.0", None),
         ("1.5", None),
         (r#""1""#, None),
         ("null", None),
