@@ -142,9 +142,16 @@ impl Pair {
         self.listener.wait_for("first_audio");
         call.wait_for(JsSdkCallState::Connected).unwrap();
         call.wait_for_tone(OUR_TONE).unwrap();
-        // Both stay for what is recorded of them.
-        self.listener.wait_for("stats");
-        self.listener.wait_for("stats");
+        self.stay();
+    }
+
+    /// Two seconds of the call or more, from now on.
+    fn stay(&mut self) {
+        // Figures come each second, and some wait since before.
+        self.listener.so_far();
+        for _ in 0..3 {
+            self.listener.wait_for("stats");
+        }
     }
 
     /// How the listener tells of the end, once both know of it; what the listener has heard meanwhile was them.

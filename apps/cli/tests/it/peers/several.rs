@@ -26,8 +26,7 @@ fn glare(names_invitee: bool) {
         theirs.wait_for_tone(OUR_TONE).unwrap();
     }
     pair.listener.wait_for("first_audio");
-    pair.listener.wait_for("stats");
-    pair.listener.wait_for("stats");
+    pair.stay();
     pair.listener.order("hangup");
     pair.listener.wait_for("ended");
     pair.quit().is_of(super::THEIR_TONE, OUR_TONE);
