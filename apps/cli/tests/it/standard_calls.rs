@@ -10,6 +10,7 @@ use crate::talker::last;
 mod consent;
 mod endings;
 mod heard;
+mod records;
 #[cfg(unix)]
 mod screen;
 
