@@ -1,9 +1,10 @@
 //! Somebody with an ordinary account, whose address says nothing of a key, as any Matrix client makes one.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::process::Stdio;
 
+use securecall_interop::Homeserver;
 use serde_json::{Value, json};
 
 use crate::command::{Machine, end};
@@ -15,6 +16,8 @@ const PASSWORD: &str = "a password of their own";
 pub(crate) struct OrdinaryAccount {
     pub(crate) matrix_id: String,
     access_token: String,
+    /// Of its homeserver.
+    address: SocketAddr,
 }
 
 /// An account that this program has logged in to, with an identity of which nobody is told.
@@ -26,23 +29,30 @@ pub(crate) struct Ordinary {
 impl OrdinaryAccount {
     /// A new one at [`homeserver`]. `unique` is to be nobody else's.
     pub(crate) fn new(name: &str, unique: &str) -> Self {
+        Self::of(homeserver(), name, unique)
+    }
+
+    /// A new one at a homeserver that lets everybody in.
+    pub(crate) fn of(homeserver: &dyn Homeserver, name: &str, unique: &str) -> Self {
+        let address = homeserver.address();
         let user = format!("{name}_{unique}");
         let register = json!({
             "username": user,
             "password": PASSWORD,
             "auth": { "type": "m.login.dummy" },
         });
-        let registered = ask("POST", "register", None, &register);
+        let registered = ask(address, "POST", "register", None, &register);
         let field = |name: &str| registered[name].as_str().unwrap().to_owned();
         Self {
             matrix_id: field("user_id"),
             access_token: field("access_token"),
+            address,
         }
     }
 
     /// Asks the homeserver; gives its answer.
     pub(crate) fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
-        ask(method, path, Some(&self.access_token), body)
+        ask(self.address, method, path, Some(&self.access_token), body)
     }
 
     /// The room that this account is invited to.
@@ -83,9 +93,33 @@ impl OrdinaryAccount {
 impl Ordinary {
     /// A new user of [`homeserver`].
     pub(crate) fn new(name: &str) -> Self {
+        Self::of(homeserver(), name)
+    }
+
+    /// A new user of a homeserver that lets everybody in.
+    pub(crate) fn of(homeserver: &dyn Homeserver, name: &str) -> Self {
         let (machine, id) = Machine::with_identity();
-        let account = OrdinaryAccount::new(name, &id[..16]);
-        let url = homeserver().base_url();
+        Self::logged_in(machine, OrdinaryAccount::of(homeserver, name, &id[..16]))
+    }
+
+    /// Another device of the same account.
+    pub(crate) fn another_device(&self) -> Self {
+        let (machine, _) = Machine::with_identity();
+        let OrdinaryAccount {
+            matrix_id,
+            access_token,
+            address,
+        } = &self.account;
+        let account = OrdinaryAccount {
+            matrix_id: matrix_id.clone(),
+            access_token: access_token.clone(),
+            address: *address,
+        };
+        Self::logged_in(machine, account)
+    }
+
+    fn logged_in(machine: Machine, account: OrdinaryAccount) -> Self {
+        let url = format!("http://{}", account.address);
         let mut login = machine.command(&[
             "--json",
             "login",
@@ -115,14 +149,20 @@ impl Ordinary {
 }
 
 /// One request of the client-server API over plain HTTP; 1.0, so that the answer comes in one piece.
-fn ask(method: &str, path: &str, access_token: Option<&str>, body: &Value) -> Value {
+fn ask(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    access_token: Option<&str>,
+    body: &Value,
+) -> Value {
     let body = match body {
         Value::Null => String::new(),
         body => body.to_string(),
     };
     let token = access_token.map(|token| format!("Authorization: Bearer {token}\r\n"));
     let token = token.unwrap_or_default();
-    let mut stream = TcpStream::connect(homeserver().address()).unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
     write!(
         stream,
         "{method} /_matrix/client/v3/{path} HTTP/1.0\r\nHost: localhost\r\n{token}Content-Length: {}\r\n\r\n{body}",
