@@ -88,7 +88,26 @@ const TEST: &[Need] = &[
         packages: &["tayga"],
         present: || starts("tayga") || Path::new("/usr/sbin/tayga").is_file(),
     },
+    Need {
+        what: "GStreamer's webrtcbin and Python's way to it (tests of calls with Nheko's manners)",
+        packages: &[
+            "python3-gi",
+            "gir1.2-gst-plugins-bad-1.0",
+            "gstreamer1.0-nice",
+            "gstreamer1.0-plugins-base",
+            "gstreamer1.0-plugins-good",
+            "gstreamer1.0-plugins-bad",
+        ],
+        // The system's Python: only that one sees Debian's bindings.
+        present: || shell::succeeds(Command::new("/usr/bin/python3").args(["-c", WEBRTCBIN])),
+    },
 ];
+
+/// Succeeds if all elements are there that `testing/interop/webrtcbin` is built of.
+const WEBRTCBIN: &str = "import gi; gi.require_version('Gst', '1.0'); gi.require_version('GstSdp', '1.0'); \
+    gi.require_version('GstWebRTC', '1.0'); from gi.repository import Gst, GstSdp, GstWebRTC; Gst.init(None); \
+    names = 'webrtcbin nicesrc dtlsdec srtpdec rtpbin opusenc opusdec rtpopuspay audiotestsrc audioresample decodebin appsink'; \
+    raise SystemExit(not all(map(Gst.ElementFactory.find, names.split())))";
 
 /// To fuzz: libFuzzer is C++.
 const FUZZ: &[Need] = &[Need {

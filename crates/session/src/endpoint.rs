@@ -4,6 +4,7 @@ mod admission;
 mod arrived;
 mod clock_replies;
 mod commands;
+mod early_candidates;
 mod inputs;
 mod reports;
 mod room_admission;
@@ -22,6 +23,7 @@ use web_time::Instant;
 
 use self::arrived::Arrived;
 use self::clock_replies::ClockReplies;
+use self::early_candidates::EarlyCandidates;
 use self::reports::Reports;
 use self::room_admission::RoomArrived;
 use self::room_calls::RoomCalls;
@@ -72,6 +74,7 @@ pub struct Endpoint {
     sealed_calls: SealedCalls,
     arrived: VecDeque<Arrived>,
     room_calls: RoomCalls,
+    early_candidates: EarlyCandidates,
     room_arrived: VecDeque<RoomArrived>,
     /// The call that this device is in while it has no room yet.
     search: Option<RoomSearch>,
@@ -115,6 +118,7 @@ impl Endpoint {
             sealed_calls: SealedCalls::default(),
             arrived: VecDeque::new(),
             room_calls: RoomCalls::default(),
+            early_candidates: EarlyCandidates::default(),
             room_arrived: VecDeque::new(),
             search: None,
             stranger_rings: Budget::new(STRANGER_RINGS, STRANGER_RING_INTERVAL),

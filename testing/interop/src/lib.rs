@@ -16,6 +16,7 @@
 //! * [`Network`](network::Network): hosts behind NATs of all kinds, with loss, delay and roaming, on one machine (Linux, root);
 //! * [`Browser`]: a headless Chromium with one page, which does as it is told;
 //! * [`JsSdk`]: devices of matrix-js-sdk, which Element is made of, in a headless Chromium;
+//! * [`WebrtcbinDevice`]: a Matrix client with GStreamer's media engine and the manners of Nheko or of matrix-dart-sdk;
 //! * [`SoundServer`]: a PulseAudio whose sound cards are loops;
 //! * [`texts_by_zxing_cpp`]: the QR reader that ours is compared with;
 //! * [`speech_scores`]: PESQ and PLCMOS, models of what listeners think of speech.
@@ -53,6 +54,8 @@ mod tls_front;
 mod udp_forwarder;
 mod venv;
 mod web_server;
+#[cfg(unix)]
+mod webrtcbin;
 mod zxing_cpp;
 
 pub use browser::{Browser, BrowserError, chromium};
@@ -80,4 +83,6 @@ pub use tls_front::TlsFront;
 pub use udp_forwarder::{Flow, PacketClass, UdpForwarder};
 pub use venv::{ScriptError, VenvError};
 pub use web_server::{Request, WebServer};
+#[cfg(unix)]
+pub use webrtcbin::{Certificate, Manner, WebrtcbinDevice, WebrtcbinError};
 pub use zxing_cpp::texts_by_zxing_cpp;

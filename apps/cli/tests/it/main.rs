@@ -35,6 +35,7 @@ mod manual;
 mod networks;
 mod notification;
 mod ordinary;
+mod peers;
 mod pictures;
 mod policy;
 #[cfg(unix)]
@@ -60,3 +61,5 @@ mod usage;
 mod verification;
 mod waiting;
 mod web_names;
+#[cfg(target_os = "linux")]
+mod webrtcbin;

@@ -31,7 +31,8 @@ const MAX_QUESTIONS: u32 = 3;
 /// Invitations that are accepted at once.
 const MAX_JOINS: usize = 4;
 
-const INVITE: &str = "m.call.invite";
+/// What a call may begin with. Of matrix-dart-sdk, candidates come before the invite.
+const BEGINNINGS: [&str; 2] = ["m.call.invite", "m.call.candidates"];
 
 /// What is known of rooms, and what waits for more.
 #[derive(Default)]
@@ -124,7 +125,7 @@ impl Rooms {
         if self.facts(&room, now).is_some() {
             return self.apply(event, now, now).into_iter().collect();
         }
-        if call.event_type != INVITE && !has_call {
+        if !BEGINNINGS.contains(&call.event_type.as_str()) && !has_call {
             // Of somebody else's call, or of one that this device never heard of.
             tracing::debug!(event_type = call.event_type, "an event of no call of ours");
             return Vec::new();

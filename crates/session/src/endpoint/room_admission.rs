@@ -9,6 +9,7 @@ use securecall_signaling::{
 use web_time::Instant;
 
 use super::arrived::Intent;
+use super::early_candidates::CallOfParty;
 use super::reports::Why;
 use super::room_calls::NotTaken;
 use super::route::choose_route;
@@ -42,7 +43,7 @@ pub(super) struct RoomArrived {
     pub(super) route: Route,
     pub(super) rings_until: Instant,
     pub(super) intent: Intent,
-    /// Of the caller, in events behind the invite.
+    /// Of the caller, in events before the invite or behind it.
     pub(super) candidates: Vec<Candidate>,
 }
 
@@ -122,6 +123,8 @@ impl Endpoint {
                 return Err(self.refuse(now, &call, peer, RefusedReason::TooManyCalls));
             }
         }
+        let of = CallOfParty::new(event, signal);
+        let candidates = self.early_candidates.take(now, &of);
         // Only now: who is refused after all pushes nobody out.
         if let Some(displaced) = displaced {
             self.room_arrived.remove(displaced);
@@ -134,7 +137,7 @@ impl Endpoint {
             route,
             rings_until,
             intent: Intent::None,
-            candidates: Vec::new(),
+            candidates,
         });
         Ok(())
     }

@@ -95,6 +95,11 @@ impl RoomCalls {
         Ok(())
     }
 
+    /// Whether an invite of this ID is remembered: whatever comes of its call is no news of one to come.
+    pub(super) fn was_taken(&self, room: &RoomId, id: &WireCallId) -> bool {
+        self.taken.contains_key(&(room.clone(), id.clone()))
+    }
+
     /// A contact takes the place of the stranger who came first.
     fn make_room(&mut self, is_stranger: bool) -> bool {
         let strangers = self.taken.iter().filter(|(_, it)| it.is_stranger);

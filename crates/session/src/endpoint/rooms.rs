@@ -9,6 +9,7 @@ use securecall_signaling::wire::room::{RoomContent, RoomSignal};
 use web_time::Instant;
 
 use super::Endpoint;
+use super::early_candidates::CallOfParty;
 use super::reports::Why;
 use super::room_admission::{RoomArrived, RoomAwaits};
 use crate::call::Call;
@@ -57,6 +58,15 @@ impl Endpoint {
             RoomContent::Invite(invite) => {
                 let invite = invite.clone();
                 self.admit_in_room(now, &event, &signal, invite)
+            }
+            RoomContent::Candidates { candidates }
+                if *event.sender != self.own.matrix_id
+                    && !self.room_calls.was_taken(event.room, &signal.call_id) =>
+            {
+                let of = CallOfParty::new(&event, &signal);
+                let candidates = usable(candidates.clone());
+                self.early_candidates.keep(now, of, candidates);
+                Ok(())
             }
             _ => Err(SignalRefused::UnknownCall),
         }
@@ -205,11 +215,8 @@ impl Endpoint {
             RoomContent::SelectAnswer { .. } if is_caller => self.answered_elsewhere(index),
             RoomContent::Hangup { .. } if is_caller => self.caller_cancelled(now, index),
             RoomContent::Candidates { candidates } if is_caller => {
-                if let securecall_signaling::Content::Candidates { candidates } = usable(candidates)
-                {
-                    arrived.candidates.extend(candidates);
-                    arrived.candidates.truncate(MAX_CANDIDATES);
-                }
+                arrived.candidates.extend(usable(candidates));
+                arrived.candidates.truncate(MAX_CANDIDATES);
             }
             _ => return Err(SignalRefused::OutOfPlace),
         }

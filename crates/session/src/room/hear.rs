@@ -6,7 +6,8 @@ use securecall_signaling::wire::room::{
     RoomCandidate, RoomContent, RoomSignal, RoomVersion, StreamMetadata,
 };
 use securecall_signaling::{
-    Content, Description, HangupReason, MAX_CANDIDATE, MAX_CANDIDATES, MAX_PARTIES, PartyId,
+    Candidate, Content, Description, HangupReason, MAX_CANDIDATE, MAX_CANDIDATES, MAX_PARTIES,
+    PartyId,
 };
 
 use super::speak::heard_candidate;
@@ -57,7 +58,8 @@ impl Room {
             }
             RoomContent::Candidates { candidates } => {
                 self.meet(&from, version, false)?;
-                self.hear(&from, usable(candidates));
+                let candidates = usable(candidates);
+                self.hear(&from, Content::Candidates { candidates });
             }
             RoomContent::Reject { reason } => {
                 self.meet(&from, version, false)?;
@@ -109,7 +111,10 @@ impl Room {
             return Err(SignalRefused::UnknownDevice);
         }
         match signal.content {
-            RoomContent::Candidates { candidates } => self.hear(&from, usable(candidates)),
+            RoomContent::Candidates { candidates } => {
+                let candidates = usable(candidates);
+                self.hear(&from, Content::Candidates { candidates });
+            }
             RoomContent::SelectAnswer { selected_party_id } => {
                 self.hear(&from, Content::SelectAnswer { selected_party_id });
             }
@@ -232,15 +237,12 @@ impl Room {
 }
 
 /// The peer's candidates, as far as the media engine takes them. A line more is not worth the others.
-pub(crate) fn usable(candidates: Vec<RoomCandidate>) -> Content {
+pub(crate) fn usable(candidates: Vec<RoomCandidate>) -> Vec<Candidate> {
     let usable =
         |it: &RoomCandidate| it.candidate.len() <= MAX_CANDIDATE && it.candidate.is_ascii();
-    Content::Candidates {
-        candidates: candidates
-            .into_iter()
-            .filter(usable)
-            .take(MAX_CANDIDATES)
-            .map(heard_candidate)
-            .collect(),
-    }
+    let candidates = candidates.into_iter().filter(usable);
+    candidates
+        .take(MAX_CANDIDATES)
+        .map(heard_candidate)
+        .collect()
 }

@@ -12,3 +12,5 @@ mod synapse;
 mod tls_front;
 mod udp_forwarder;
 mod web_server;
+#[cfg(unix)]
+mod webrtcbin;

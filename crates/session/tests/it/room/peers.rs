@@ -1,6 +1,6 @@
 //! Peers in the exact manners of matrix-js-sdk, matrix-dart-sdk and Nheko (`docs/protocol/room.md` names the sources).
 
-use securecall_session::{EndReason, Event};
+use securecall_session::{EndReason, Event, SignalRefused};
 use serde_json::{Value, json};
 
 use super::contents::{js_answer, js_invite, of_call, sdp, with};
@@ -153,6 +153,40 @@ fn dart_gets_no_candidates_of_a_call_that_the_room_does_not_have() {
     let (world, ..) = calling();
     let said = world.said_by(ADA);
     assert_eq!(said, ["invite", "candidates"]);
+}
+
+#[test]
+fn candidates_of_dart_come_before_its_invite_and_count_if_they_are_of_the_party_that_calls() {
+    let early = |party: &str, who: &str| {
+        let mut world = World::new(1);
+        let ada = world.add_device(ADA);
+        let candidate = "candidate:1 1 udp 1 192.0.2.9 9 typ host";
+        let list = json!([{ "candidate": candidate, "sdpMid": "audio", "sdpMLineIndex": 0 }]);
+        world.post(who, "m.call.candidates", candidates("c", party, &list));
+        world.seconds(1);
+        assert!(world.devices[ada].orders.is_empty());
+        world.post(BOB, "m.call.invite", js_invite("c"));
+        world.seconds(1);
+        world.answer(ada);
+        world.seconds(1);
+        (has_candidates(&world, ada), world, ada)
+    };
+    let (heard, mut world, ada) = early("JSDEVICE", BOB);
+    assert_eq!(heard, 1);
+    assert_eq!(early("another", BOB).0, 0);
+    let (heard, echoed, device) = early("JSDEVICE", ADA);
+    let refused = echoed.devices[device].refused.first();
+    assert_eq!((heard, refused), (0, Some(&SignalRefused::UnknownCall)));
+
+    // Those of a call that is over are of no call to come.
+    world.post(BOB, "m.call.hangup", of_call("c", "JSDEVICE"));
+    world.seconds(20);
+    assert_eq!(world.ended(ada), Some(EndReason::RemoteHangup));
+    let late = candidates("c", "JSDEVICE", &json!([]));
+    world.post(BOB, "m.call.candidates", late);
+    world.seconds(1);
+    let refused = world.devices[ada].refused.last();
+    assert_eq!(refused, Some(&SignalRefused::UnknownCall));
 }
 
 #[test]

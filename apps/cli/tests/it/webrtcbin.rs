@@ -1,0 +1,164 @@
+//! The command and clients with GStreamer's media engine call each other over a real Synapse: each must hear the tone that the other
+//! makes, and nothing that ours says may get lost there.
+
+mod dart;
+mod nheko;
+mod recording;
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use securecall_interop::{Certificate, Manner, WebrtcbinDevice};
+use serde_json::Value;
+
+use self::recording::Recording;
+use crate::command::text;
+use crate::talker::{Talker, User, homeserver};
+
+/// What our microphone hears, in Hz.
+const OURS: u32 = 440;
+/// What theirs does.
+const THEIRS: u32 = 1000;
+
+/// A user of the command who listens, another client, and a room of the two that the other has made.
+struct Pair {
+    /// Its machine goes with it.
+    _user: User,
+    listener: Talker,
+    speaker: PathBuf,
+    peer: WebrtcbinDevice,
+    peer_id: String,
+    room: String,
+}
+
+impl Pair {
+    fn new(manner: Manner) -> Self {
+        Self::with(manner, "direct", |_| ())
+    }
+
+    /// Where our listener goes by this route, and has these settings.
+    fn with(manner: Manner, route: &str, settings: impl FnOnce(&mut Command)) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let user = User::new();
+        let name = format!("webrtcbin{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let peer_id = format!("@{name}:{}", homeserver().server_name());
+        let add = ["contact", "add", &peer_id, "--name", "peer"];
+        user.machine.json(&add);
+        user.machine.json(&["contact", "require", "peer", "any"]);
+        let speaker = user.machine.file("heard.wav", "");
+        let tone = format!("tone:{OURS}");
+        let mut listen = user.machine.command(&["--json", "listen"]);
+        listen
+            .args(["--route", route, "--mic", &tone])
+            .args(["--speaker", text(&speaker)]);
+        settings(&mut listen);
+        let mut listener = Talker::start(listen);
+        listener.wait_for("ready");
+        let mut peer = WebrtcbinDevice::start(manner, Certificate::Ecdsa, THEIRS).unwrap();
+        let registered = peer.register(&homeserver().base_url(), &name).unwrap();
+        assert_eq!(registered, peer_id);
+        let room = peer.room_with(&user.matrix_id).unwrap();
+        peer.wait_until_joined(&room, &user.matrix_id).unwrap();
+        wait_until_listed(&user, &room);
+        Self {
+            _user: user,
+            listener,
+            speaker,
+            peer,
+            peer_id,
+            room,
+        }
+    }
+
+    /// They call, and it rings here.
+    fn they_call(&mut self) {
+        self.peer.call(&self.room).unwrap();
+        let incoming = self.listener.wait_for("incoming");
+        assert_eq!(incoming["tier"], "matrix");
+        assert_eq!(incoming["peer"]["matrix_id"], self.peer_id.as_str());
+    }
+
+    /// We call, and it rings there.
+    fn we_call(&mut self) {
+        self.listener.order("call peer");
+        assert_eq!(self.listener.wait_for("dialing")["tier"], "matrix");
+        let rings = self.peer.wait_for("ringing").unwrap();
+        // In the room that they have made, and for voice.
+        assert_eq!(
+            (&rings["room"], &rings["video"]),
+            (&Value::from(self.room.as_str()), &Value::from(false))
+        );
+    }
+
+    /// They have called, and are answered.
+    fn answer(&mut self) {
+        self.listener.order("answer");
+        self.both_hear();
+    }
+
+    /// They are called, and answer.
+    fn they_answer(&mut self) {
+        self.peer.tell("answer").unwrap();
+        self.both_hear();
+    }
+
+    fn both_hear(&mut self) {
+        let connected = self.listener.wait_for("connected");
+        assert_eq!(
+            (&connected["tier"], &connected["safety_words"]),
+            (&Value::from("matrix"), &Value::Null)
+        );
+        self.listener.wait_for("first_audio");
+        self.peer.wait_for("connected").unwrap();
+        self.peer.wait_until_it_hears(OURS).unwrap();
+        // Both stay for what is recorded of them.
+        self.listener.wait_for("stats");
+        self.listener.wait_for("stats");
+    }
+
+    /// They are told, and so are we; nothing was lost there.
+    #[track_caller]
+    fn is_over(&mut self, ours: &str, theirs: &str) {
+        assert_eq!(self.peer.wait_for("ended").unwrap()["why"], theirs);
+        assert_eq!(self.listener.wait_for("ended")["reason"], ours);
+        let lost = self.peer.so_far().iter().filter(|it| it["event"] == "lost");
+        let lost: Vec<&Value> = lost.filter(|it| !is_late(it)).collect();
+        assert!(lost.is_empty(), "{lost:?}");
+    }
+
+    /// What our speaker got was them.
+    #[track_caller]
+    fn we_have_heard_them(mut self) {
+        self.listener.order("quit");
+        assert_eq!(self.listener.end().0, 0);
+        Recording::read(&self.speaker).is_of(THEIRS, OURS);
+    }
+}
+
+/// Until our account knows the room as one of two, a call of ours would make another one.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "nothing tells when a homeserver has it"
+)]
+fn wait_until_listed(user: &User, room: &str) {
+    let give_up_at = Instant::now() + Duration::from_secs(60);
+    loop {
+        let listed = homeserver().account_data(&user.matrix_id, "m.direct");
+        if listed.unwrap().is_some_and(|rooms| rooms.contains(room)) {
+            return;
+        }
+        assert!(Instant::now() < give_up_at, "the room is not listed");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// What comes of a call that is over there, and what our redactions leave of our events, is lost rightly.
+fn is_late(lost: &Value) -> bool {
+    let why = lost["why"].as_str().unwrap_or_default();
+    ["of no call", "we do not have the call", "'call_id'"]
+        .iter()
+        .any(|it| why.contains(it))
+}

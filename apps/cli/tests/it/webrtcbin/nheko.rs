@@ -1,0 +1,76 @@
+//! In the manners of Nheko 0.12.1.
+
+use securecall_interop::Manner;
+
+use super::{OURS, Pair};
+
+#[test]
+fn nheko_calls_is_heard_hears_and_hangs_up() {
+    let mut pair = Pair::new(Manner::Nheko);
+    pair.they_call();
+    pair.answer();
+    pair.peer.tell("hang_up").unwrap();
+    pair.is_over("remote_hangup", "user_hangup");
+    pair.we_have_heard_them();
+}
+
+#[test]
+fn nheko_is_called_is_heard_hears_and_is_hung_up_on() {
+    let mut pair = Pair::new(Manner::Nheko);
+    pair.we_call();
+    pair.they_answer();
+    pair.listener.order("hangup");
+    pair.is_over("local_hangup", "remote_hangup");
+    pair.we_have_heard_them();
+}
+
+#[test]
+fn nheko_calls_and_is_declined() {
+    let mut pair = Pair::new(Manner::Nheko);
+    pair.they_call();
+    pair.listener.order("reject");
+    pair.is_over("local_reject", "declined");
+    // It tells all devices of ours which of them has declined.
+    let said = pair.peer.wait_for_event("said", "m.call.select_answer");
+    said.unwrap();
+}
+
+#[test]
+fn nheko_is_called_and_declines() {
+    let mut pair = Pair::new(Manner::Nheko);
+    pair.we_call();
+    pair.peer.tell("reject").unwrap();
+    pair.is_over("declined", "rejected");
+}
+
+#[test]
+fn nheko_is_called_and_given_up_and_calls_and_gives_up() {
+    let mut pair = Pair::new(Manner::Nheko);
+    pair.we_call();
+    pair.listener.order("hangup");
+    assert_eq!(pair.peer.wait_for("ended").unwrap()["why"], "remote_hangup");
+    assert_eq!(pair.listener.wait_for("ended")["reason"], "cancelled");
+    pair.they_call();
+    pair.peer.tell("hang_up").unwrap();
+    pair.is_over("caller_cancelled", "user_hangup");
+}
+
+#[test]
+fn nheko_that_is_put_on_hold_gets_no_offer_at_which_it_would_hang_up() {
+    let mut pair = Pair::new(Manner::Nheko);
+    pair.they_call();
+    pair.answer();
+    pair.listener.order("mute");
+    pair.peer.wait_until_it_hears_nothing().unwrap();
+    pair.listener.order("unmute");
+    pair.peer.wait_until_it_hears(OURS).unwrap();
+    pair.listener.order("hold");
+    pair.peer.wait_until_it_hears_nothing().unwrap();
+    pair.listener.order("resume");
+    pair.peer.wait_until_it_hears(OURS).unwrap();
+    pair.peer.tell("hang_up").unwrap();
+    pair.is_over("remote_hangup", "user_hangup");
+    let received = pair.peer.so_far().iter();
+    let mut offers = received.filter(|it| it["type"] == "m.call.negotiate");
+    assert_eq!(offers.next(), None);
+}
