@@ -7,6 +7,7 @@ use securecall_interop::{Federation, Homeserver, HomeserverKind};
 mod calls;
 mod dendrite;
 mod records;
+mod rooms;
 
 /// Whose users call whose.
 #[derive(Clone, Copy, Debug)]

@@ -162,13 +162,13 @@ fn ask(
     };
     let token = access_token.map(|token| format!("Authorization: Bearer {token}\r\n"));
     let token = token.unwrap_or_default();
-    let mut stream = TcpStream::connect(address).unwrap();
-    write!(
-        stream,
+    let request = format!(
         "{method} /_matrix/client/v3/{path} HTTP/1.0\r\nHost: localhost\r\n{token}Content-Length: {}\r\n\r\n{body}",
         body.len()
-    )
-    .unwrap();
+    );
+    let mut stream = TcpStream::connect(address).unwrap();
+    // In one piece: a server that does not wait for the body resets the connection when that comes.
+    stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();

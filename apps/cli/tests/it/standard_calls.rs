@@ -61,7 +61,11 @@ fn the_first_standard_call_has_to_be_agreed_to_and_the_refusal_says_how() {
 
 #[test]
 fn two_who_know_no_key_call_each_other_hold_resume_and_hang_up() {
-    let (ada, bo) = (Ordinary::new("ada"), Ordinary::new("bo"));
+    call_hold_resume_and_hang_up(&Ordinary::new("ada"), &Ordinary::new("bo"));
+}
+
+/// They know no key of each other, and have no room yet.
+pub(crate) fn call_hold_resume_and_hang_up(ada: &Ordinary, bo: &Ordinary) {
     let mut callee = bo.talk(&["listen"], "tone:1000");
     callee.wait_for("ready");
     let call = ["call", &bo.account.matrix_id, "--require", "any"];

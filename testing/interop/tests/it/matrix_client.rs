@@ -14,18 +14,21 @@ pub(crate) fn request(
     token: Option<&str>,
     body: &Value,
 ) -> (u16, Value) {
-    let body = body.to_string();
+    let body = match body {
+        Value::Null => String::new(),
+        body => body.to_string(),
+    };
     let authorization = token.map_or_else(String::new, |token| {
         format!("Authorization: Bearer {token}\r\n")
     });
-    let mut stream = TcpStream::connect(server.address()).unwrap();
     // To HTTP/1.0 there are no answers in chunks.
-    write!(
-        stream,
+    let request = format!(
         "{method} {path} HTTP/1.0\r\nHost: x\r\n{authorization}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
-    )
-    .unwrap();
+    );
+    let mut stream = TcpStream::connect(server.address()).unwrap();
+    // In one piece: a server that does not wait for the body resets the connection when that comes.
+    stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -131,7 +134,7 @@ impl<'a> Client<'a> {
             Some(since) => format!("sync?timeout=2000&since={since}"),
             None => "sync?timeout=0".to_owned(),
         };
-        let answer = self.ask("GET", &path, &json!({}));
+        let answer = self.ask("GET", &path, &Value::Null);
         let next = answer["next_batch"].as_str().unwrap().to_owned();
         self.since.set(Some(next));
         answer
