@@ -93,7 +93,12 @@ impl Pair {
                     let devices = vec![self.own[1 - own].clone()];
                     self.ends[own].handle_devices(self.now, &mut self.rng, id, Ok(devices));
                 }
-                Output::Request(Request::FindRoom { .. } | Request::PrepareRoom { .. } | Request::SendToRoom { .. } | Request::Redact { .. }) => {
+                Output::Request(
+                    Request::FindRoom { .. }
+                    | Request::PrepareRoom { .. }
+                    | Request::SendToRoom { .. }
+                    | Request::Redact { .. },
+                ) => {
                     panic!("a sealed call is in no room");
                 }
                 Output::Request(Request::Send { id, content, .. }) => {

@@ -6,6 +6,7 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 
 use crate::command::{Machine, bare_command, end, end_with_input, expect, files, text};
+use crate::profile_key::NEWEST;
 
 #[test]
 fn without_any_key_nothing_is_written() {
@@ -146,7 +147,7 @@ fn a_newer_store_is_refused_and_left_alone() {
     let (machine, _) = Machine::with_identity();
     let store = machine.profile().join("profile.json");
     let mut value: Value = serde_json::from_str(&fs::read_to_string(&store).unwrap()).unwrap();
-    value["securecall_profile"] = json!(4);
+    value["securecall_profile"] = json!(NEWEST + 1);
     value["something"] = json!("new");
     fs::write(&store, value.to_string()).unwrap();
     for arguments in [["id", "show"], ["id", "new"], ["contact", "list"]] {

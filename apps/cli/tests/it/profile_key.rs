@@ -19,6 +19,9 @@ const ID: &str = "f3xtzhruzv42dogsi4ii43i67dlb7z2tuymuqbhv5z2pvzovampu6vqb";
 const COMPOSED: &str = "caf\u{e9} au lait";
 const DECOMPOSED: &str = "cafe\u{301} au lait";
 
+/// The version in which profiles are written.
+pub(crate) const NEWEST: u32 = 4;
+
 fn machine_with(store: &str) -> Machine {
     let machine = Machine::new();
     fs::create_dir(machine.profile()).unwrap();
@@ -52,7 +55,7 @@ fn a_profile_of_version_1_is_opened_and_sealed_as_new_ones_are() {
     assert_eq!(read(&machine)["securecall_profile"], 1, "nothing happened");
     assert_eq!(shown(&machine, "correct horse"), ID);
     let sealed = read(&machine);
-    assert_eq!(sealed["securecall_profile"], 3);
+    assert_eq!(sealed["securecall_profile"], NEWEST);
     assert_eq!(sealed["source"]["memory_kib"], 64 * 1024);
     assert_eq!(sealed["source"]["passes"], 3);
     assert_ne!(sealed["source"]["salt"], "050b34767036187d804d6a90adfdb4ad");
@@ -69,7 +72,7 @@ fn a_profile_of_version_2_that_was_sealed_with_less_is_sealed_anew_too() {
     assert_eq!(shown(&machine, "correct horse"), ID);
     let sealed = read(&machine);
     assert_eq!(sealed["source"]["memory_kib"], 64 * 1024);
-    assert_eq!(sealed["securecall_profile"], 3);
+    assert_eq!(sealed["securecall_profile"], NEWEST);
     assert_eq!(shown(&machine, "correct horse"), ID);
     assert_eq!(read(&machine), sealed, "it is done once");
 }
@@ -111,7 +114,7 @@ fn a_profile_that_cannot_be_sealed_anew_opens_as_it_is() {
     assert_eq!(fs::read_to_string(store_of(&machine)).unwrap(), VERSION_1);
     fs::remove_dir(in_the_way).unwrap();
     assert_eq!(shown(&machine, "correct horse"), ID);
-    assert_eq!(read(&machine)["securecall_profile"], 3);
+    assert_eq!(read(&machine)["securecall_profile"], NEWEST);
 }
 
 #[test]
