@@ -93,12 +93,7 @@ impl Account {
     ///
     /// When there is none, or the store cannot be used.
     pub async fn restore(store: &AccountStore) -> Result<Self, RestoreError> {
-        if !store.exists() {
-            return Err(RestoreError::NotLoggedIn);
-        }
-        let database = store.open().await?;
-        let stored = store.read_session(&database).await?;
-        let stored = stored.ok_or(RestoreError::NotLoggedIn)?;
+        let (database, stored) = store.open_session().await?;
         let connection = Connection::new(&stored.homeserver()?)?;
         let credentials = stored.session;
         Self::open(&connection, store, database, credentials).await

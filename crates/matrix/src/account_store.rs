@@ -176,6 +176,22 @@ impl AccountStore {
             .map_err(|error| self.open_error(&error))
     }
 
+    /// Opens it and reads whose it is.
+    ///
+    /// # Errors
+    ///
+    /// When there is no account, or the store cannot be used.
+    pub(crate) async fn open_session(
+        &self,
+    ) -> Result<(SqliteCryptoStore, StoredSession), RestoreError> {
+        if !self.exists() {
+            return Err(RestoreError::NotLoggedIn);
+        }
+        let database = self.open().await?;
+        let stored = self.read_session(&database).await?;
+        Ok((database, stored.ok_or(RestoreError::NotLoggedIn)?))
+    }
+
     pub(crate) async fn read_session(
         &self,
         database: &SqliteCryptoStore,

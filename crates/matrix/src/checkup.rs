@@ -69,12 +69,7 @@ impl Checkup {
     ///
     /// When there is no account, or the store cannot be used.
     pub async fn open(store: &AccountStore) -> Result<Self, RestoreError> {
-        if !store.exists() {
-            return Err(RestoreError::NotLoggedIn);
-        }
-        let database = store.open().await?;
-        let stored = store.read_session(&database).await?;
-        let stored = stored.ok_or(RestoreError::NotLoggedIn)?;
+        let (database, stored) = store.open_session().await?;
         let homeserver = stored.homeserver()?;
         let StoredSession { session, .. } = stored;
         let olm = database.load_account().await;

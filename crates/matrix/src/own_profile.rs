@@ -69,12 +69,7 @@ impl ProfileEditor {
     ///
     /// When there is no account, or the store cannot be used.
     pub async fn open(store: &AccountStore) -> Result<Self, RestoreError> {
-        if !store.exists() {
-            return Err(RestoreError::NotLoggedIn);
-        }
-        let database = store.open().await?;
-        let stored = store.read_session(&database).await?;
-        let stored = stored.ok_or(RestoreError::NotLoggedIn)?;
+        let (_, stored) = store.open_session().await?;
         let connection = Connection::new(&stored.homeserver()?)?;
         let StoredSession { session, .. } = stored;
         Ok(Self {

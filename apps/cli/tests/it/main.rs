@@ -44,6 +44,7 @@ mod profile;
 mod profile_key;
 #[cfg(unix)]
 mod pseudo_terminal;
+mod recording;
 #[cfg(unix)]
 mod relays;
 mod round_trips;

@@ -5,7 +5,6 @@
 
 mod course;
 mod ends;
-mod recording;
 mod relayed;
 mod several;
 
@@ -16,9 +15,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use securecall_interop::{JsSdk, JsSdkCall, JsSdkCallState, JsSdkDevice, JsSdkLogin, Synapse};
 use serde_json::Value;
 
-use self::recording::Recording;
 use crate::command::text;
 use crate::ordinary::Ordinary;
+use crate::recording::Recording;
 use crate::talker::{Talker, homeserver};
 
 /// What our microphone hears, in Hz.

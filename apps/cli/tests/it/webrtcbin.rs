@@ -3,19 +3,16 @@
 
 mod dart;
 mod nheko;
-mod recording;
 
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use securecall_interop::{Certificate, Manner, WebrtcbinDevice};
 use serde_json::Value;
 
-use self::recording::Recording;
 use crate::command::text;
+use crate::recording::Recording;
 use crate::talker::{Talker, User, homeserver};
 
 /// What our microphone hears, in Hz.
@@ -62,7 +59,10 @@ impl Pair {
         assert_eq!(registered, peer_id);
         let room = peer.room_with(&user.matrix_id).unwrap();
         peer.wait_until_joined(&room, &user.matrix_id).unwrap();
-        wait_until_listed(&user, &room);
+        // Until our account knows the room as one of two, a call of ours would make another one.
+        homeserver()
+            .wait_for_account_data(&user.matrix_id, "m.direct", &room)
+            .unwrap();
         Self {
             _user: user,
             listener,
@@ -134,24 +134,8 @@ impl Pair {
     fn we_have_heard_them(mut self) {
         self.listener.order("quit");
         assert_eq!(self.listener.end().0, 0);
-        Recording::read(&self.speaker).is_of(THEIRS, OURS);
-    }
-}
-
-/// Until our account knows the room as one of two, a call of ours would make another one.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "nothing tells when a homeserver has it"
-)]
-fn wait_until_listed(user: &User, room: &str) {
-    let give_up_at = Instant::now() + Duration::from_secs(60);
-    loop {
-        let listed = homeserver().account_data(&user.matrix_id, "m.direct");
-        if listed.unwrap().is_some_and(|rooms| rooms.contains(room)) {
-            return;
-        }
-        assert!(Instant::now() < give_up_at, "the room is not listed");
-        thread::sleep(Duration::from_millis(20));
+        // Whole numbers far below 2^24.
+        Recording::read(&self.speaker).is_of(THEIRS as f32, OURS as f32);
     }
 }
 

@@ -12,7 +12,7 @@ use super::route::choose_route;
 use crate::call::Call;
 use crate::call_handle::{CallHandle, NamedCall};
 use crate::command::{CallError, Callee, CommandError};
-use crate::config::{CallOptions, MAX_LIFETIME};
+use crate::config::{CallOptions, MAX_LIFETIME, Route};
 use crate::io::Io;
 
 impl Endpoint {
@@ -47,24 +47,10 @@ impl Endpoint {
             peer.name.is_some(),
             self.config.relay_available,
         )?;
-        if self.search.is_some() {
-            return Err(CallError::InAnotherCall);
+        if let Some(theirs) = self.meet(now, rng, route, |it| it.is_with(&identity))? {
+            return Ok(theirs);
         }
-        // Two who call each other are to meet in one call: theirs may ring already, or be on its
-        // way to the disk.
-        if let Some(current) = self.current() {
-            let theirs = current.is_with(&identity) && current.is_ringing_here();
-            if !theirs {
-                return Err(CallError::InAnotherCall);
-            }
-            let call = current.name.clone();
-            self.with_call(now, rng, call.handle, |it, io| {
-                // In this order: with `accept` the transport is made, for the route of that moment.
-                it.route = route;
-                it.accept(io)
-            });
-            return Ok(call);
-        }
+        // Or be on its way to the disk.
         if let Some(arrived) = self
             .arrived
             .iter_mut()
@@ -91,6 +77,33 @@ impl Endpoint {
         let name = call.name.clone();
         self.add_call(call);
         Ok(name)
+    }
+
+    /// Two who call each other are to meet in one call: theirs may ring here already, and is answered then. `None` if this device is in
+    /// no call.
+    pub(super) fn meet(
+        &mut self,
+        now: Instant,
+        rng: &mut dyn CryptoRng,
+        route: Route,
+        is_with_them: impl Fn(&Call) -> bool,
+    ) -> Result<Option<NamedCall>, CallError> {
+        if self.search.is_some() {
+            return Err(CallError::InAnotherCall);
+        }
+        let Some(current) = self.current() else {
+            return Ok(None);
+        };
+        if !(current.is_ringing_here() && is_with_them(current)) {
+            return Err(CallError::InAnotherCall);
+        }
+        let call = current.name.clone();
+        self.with_call(now, rng, call.handle, |it, io| {
+            // In this order: with `accept` the transport is made, for the route of that moment.
+            it.route = route;
+            it.accept(io)
+        });
+        Ok(Some(call))
     }
 
     /// Answers a call that rings here.

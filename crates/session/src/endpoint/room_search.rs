@@ -56,20 +56,9 @@ impl Endpoint {
             peer.name.is_some(),
             self.config.relay_available,
         )?;
-        if self.search.is_some() {
-            return Err(CallError::InAnotherCall);
-        }
-        if let Some(current) = self.current() {
-            let theirs = |it: &crate::room::Room| it.peer() == callee;
-            if !(current.is_ringing_here() && current.room().is_some_and(theirs)) {
-                return Err(CallError::InAnotherCall);
-            }
-            let call = current.name.clone();
-            self.with_call(now, rng, call.handle, |it, io| {
-                it.route = route;
-                it.accept(io)
-            });
-            return Ok(call);
+        let is_with_them = |it: &Call| it.room().is_some_and(|room| room.peer() == callee);
+        if let Some(theirs) = self.meet(now, rng, route, is_with_them)? {
+            return Ok(theirs);
         }
         let theirs = |it: &&mut RoomArrived| it.invite.peer == *callee;
         if let Some(arrived) = self.room_arrived.iter_mut().find(theirs) {

@@ -1,34 +1,10 @@
 //! What is heard in standard calls, and what is left of them in the room.
 
-use std::f32::consts::TAU;
-use std::path::Path;
-
 use super::ANY;
 use super::endings::is_empty;
 use crate::command::text;
 use crate::ordinary::Ordinary;
-
-/// The loudest that a tone is in any tenth of a second of a recording (Goertzel).
-fn loudest(recording: &Path, hertz: f32) -> f32 {
-    let mut recording = hound::WavReader::open(recording).unwrap();
-    let rate = recording.spec().sample_rate;
-    let samples = recording.samples::<i16>();
-    let samples: Vec<f32> = samples
-        .map(|it| f32::from(it.unwrap()) / f32::from(i16::MAX))
-        .collect();
-    let step = TAU * hertz / rate as f32;
-    let amplitude = |window: &[f32]| {
-        let (mut cosine, mut sine) = (0.0, 0.0);
-        for (index, sample) in window.iter().enumerate() {
-            let (s, c) = (step * index as f32).sin_cos();
-            cosine += sample * c;
-            sine += sample * s;
-        }
-        2.0 * f32::hypot(cosine, sine) / window.len() as f32
-    };
-    let windows = samples.chunks_exact(rate as usize / 10);
-    windows.map(amplitude).fold(0.0, f32::max)
-}
+use crate::recording::Recording;
 
 #[test]
 fn both_hear_the_other_and_nothing_of_it_is_left_in_the_room() {
@@ -52,9 +28,10 @@ fn both_hear_the_other_and_nothing_of_it_is_left_in_the_room() {
         (&recordings[0], 440.0, 1000.0),
         (&recordings[1], 1000.0, 440.0),
     ] {
-        let heard = loudest(recording, theirs);
+        let recording = Recording::read(recording);
+        let heard = recording.loudest(theirs);
         assert!(heard > 0.1, "{heard} of {theirs} Hz");
-        let own = loudest(recording, own);
+        let own = recording.loudest(own);
         assert!(
             own < heard / 4.0,
             "{own} of their own, {heard} of the other"

@@ -67,6 +67,11 @@ impl Recording {
         turns
     }
 
+    /// The most that a tone has in any window.
+    pub(crate) fn loudest(&self, hertz: f32) -> f32 {
+        self.amplitudes(hertz).fold(0.0, f32::max)
+    }
+
     /// The amplitude of a tone in each window (Goertzel).
     fn amplitudes(&self, hertz: f32) -> impl Iterator<Item = f32> {
         let step = TAU * hertz / 48_000.0;
