@@ -31,12 +31,11 @@ pub(crate) fn failure(person: &Person) -> Failure {
     Failure::new(
         ErrorKind::NoSecureCallDevice,
         format!(
-            "no SecureCall device of {} is known; a {} has to be agreed to once",
-            person.matrix_id,
-            tier_words(Tier::Matrix.as_str())
+            "no SecureCall device of {} is known, and nobody has agreed to a standard Matrix call with them, in which your servers and the other app are trusted with keys",
+            person.matrix_id
         ),
     )
     .help(
-        "for this call: `--require any`; for good: say yes at a terminal, or `securecall contact require WHO any` of a contact. Better: ask for a SecureCall contact link, and add it",
+        "to agree for this call, give `--require any`; for good, say yes at a terminal, or, of a contact, `securecall contact require WHO any`. Better: ask for a SecureCall contact link, and add it",
     )
 }
