@@ -17,15 +17,21 @@ const ARROWS: &[(&str, &[&str])] = &[
             "securecall-profile",
             "securecall-audio-device",
             "securecall-matrix",
+            "securecall-ghostnet",
             "securecall-contact-qr",
             "securecall-contact",
             "securecall-crypto",
         ],
     ),
     (
+        "securecall-relay-daemon",
+        &["securecall-ghostnet", "securecall-relay"],
+    ),
+    (
         "securecall-profile",
         &[
             "securecall-matrix",
+            "securecall-ghostnet",
             "securecall-contact-qr",
             "securecall-contact",
             "securecall-crypto",
@@ -38,6 +44,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "securecall-media",
             "securecall-matrix",
             "securecall-relay-client",
+            "securecall-ghostnet",
             "securecall-relay",
             "securecall-audio-device",
             "securecall-contact",
@@ -46,6 +53,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("securecall-matrix", &["securecall-contact"]),
     ("securecall-relay-client", &["securecall-relay"]),
+    ("securecall-ghostnet", &["securecall-relay"]),
     ("securecall-relay", &[]),
     ("securecall-audio-device", &[]),
     ("securecall-media", &["securecall-opus"]),
@@ -93,6 +101,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "securecall-crypto",
             "securecall-media",
             "securecall-audio-device",
+            "securecall-ghostnet",
             "securecall-relay",
         ],
     ),
@@ -125,6 +134,7 @@ pub(crate) const PURE: &[&str] = &[
     "securecall-signaling",
     "securecall-session",
     "securecall-relay",
+    "securecall-ghostnet",
 ];
 
 /// Crates that do I/O, read clocks, start threads or make randomness: nowhere below a PURE crate.

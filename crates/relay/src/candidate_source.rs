@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use web_time::Instant;
 
-use crate::Candidate;
+use crate::{Candidate, TunnelEvent, TunnelId, TunnelOrder};
 
 /// A source of candidates.
 ///
@@ -38,6 +38,12 @@ pub trait CandidateSource: Send {
     /// Something happened to a stream that this source ordered. `false` if it is of another source.
     fn handle_stream(&mut self, now: Instant, stream: StreamId, event: StreamEvent<'_>) -> bool {
         let (_, _, _) = (now, stream, event);
+        false
+    }
+
+    /// Something happened to a tunnel that this source ordered. `false` if it is of another source.
+    fn handle_tunnel(&mut self, now: Instant, tunnel: TunnelId, event: TunnelEvent<'_>) -> bool {
+        let (_, _, _) = (now, tunnel, event);
         false
     }
 
@@ -104,6 +110,8 @@ pub enum SourceOutput {
     },
     /// Close a stream.
     Close(StreamId),
+    /// Something to do with a tunnel.
+    Tunnel(TunnelOrder),
     /// A candidate was found.
     Candidate(Candidate),
     /// A candidate is no more.

@@ -29,6 +29,7 @@ mod reach;
 mod reflexive;
 pub mod stun;
 mod transaction_ids;
+mod tunnel;
 pub mod turn;
 
 pub use candidate::{Candidate, CandidateKind};
@@ -40,4 +41,8 @@ pub use host::{CandidateMap, HostSource};
 pub use reach::is_public;
 pub use reflexive::ReflexiveSource;
 pub use transaction_ids::TransactionIds;
+pub use tunnel::{
+    Hop, HopProof, HopRole, TunnelEvent, TunnelFailure, TunnelFailureKind, TunnelId, TunnelOrder,
+    TunnelPath,
+};
 pub use turn::{Credentials, ServerLink, TurnFailure, TurnServer, TurnSource};

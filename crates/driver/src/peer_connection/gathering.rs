@@ -259,6 +259,8 @@ impl Gathering {
                     }),
                     SourceOutput::Unbind(socket) => GatheringOutput::Unbind(socket),
                     SourceOutput::CredentialsRefused => GatheringOutput::CredentialsRefused,
+                    // No source of a call orders tunnels yet.
+                    SourceOutput::Tunnel(_) => continue,
                     SourceOutput::Answered => {
                         asked.answered = true;
                         continue;

@@ -440,6 +440,7 @@ impl Leg {
                 // What it says of an address that is lost: the probe asks for no other.
                 SourceOutput::Bind(_)
                 | SourceOutput::Unbind(_)
+                | SourceOutput::Tunnel(_)
                 | SourceOutput::CredentialsRefused
                 | SourceOutput::Candidate(_)
                 | SourceOutput::Lost(_) => continue,

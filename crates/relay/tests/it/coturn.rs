@@ -149,7 +149,9 @@ impl<S: securecall_relay::CandidateSource> Device<S> {
                 SourceOutput::Lost(candidate) => self.lost.push(candidate),
                 SourceOutput::Packet(packet) => self.packets.push(packet),
                 SourceOutput::Bind(beside) => self.source.socket_bound(now(), beside, None),
-                SourceOutput::Unbind(_) | SourceOutput::CredentialsRefused => {}
+                SourceOutput::Unbind(_)
+                | SourceOutput::Tunnel(_)
+                | SourceOutput::CredentialsRefused => {}
                 SourceOutput::Answered => self.answered = true,
                 SourceOutput::Timeout(at) => {
                     self.deadline = at;

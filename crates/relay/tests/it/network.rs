@@ -240,6 +240,7 @@ impl<S: CandidateSource> Network<S> {
                     self.source.socket_bound(now, beside, Some(socket));
                 }
                 SourceOutput::Unbind(socket) => self.unbound.push(socket),
+                SourceOutput::Tunnel(order) => panic!("no tunnel is known here: {order:?}"),
                 SourceOutput::CredentialsRefused => self.refused.push(self.now),
                 SourceOutput::Answered => self.answered.push(self.now),
                 SourceOutput::Timeout(at) => {

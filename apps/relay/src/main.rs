@@ -1,0 +1,3 @@
+//! `securecall-relay`: a relay of GhostNet, entry, exit, or both.
+
+fn main() {}
