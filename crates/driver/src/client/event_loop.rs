@@ -367,6 +367,7 @@ impl Loop {
             }
             RoomNews::Left(room) => {
                 self.rooms.left(&room);
+                self.room_tasks.left(&room);
                 let own = self.account.matrix_id().clone();
                 self.endpoint
                     .handle_room_left(now, &mut self.rng, &room, &own);
