@@ -39,23 +39,25 @@ pub(crate) struct Person {
 
 impl Person {
     pub(crate) async fn new(synapse: &Synapse) -> Self {
-        Self::with_account(synapse, |id| format!("sc_{id}")).await
+        Self::with_account(&synapse.base_url(), |id| format!("sc_{id}")).await
     }
 
     /// Somebody whose account says nothing of a key.
     pub(crate) async fn ordinary(synapse: &Synapse) -> Self {
-        Self::with_account(synapse, |id| format!("user_{}", &id.to_string()[..20])).await
+        Self::ordinary_behind(&synapse.base_url()).await
     }
 
-    async fn with_account(
-        synapse: &Synapse,
-        localpart: impl FnOnce(&SecureCallId) -> String,
-    ) -> Self {
+    /// The same, at a homeserver that has this address for them.
+    pub(crate) async fn ordinary_behind(base_url: &str) -> Self {
+        Self::with_account(base_url, |id| format!("user_{}", &id.to_string()[..20])).await
+    }
+
+    async fn with_account(base_url: &str, localpart: impl FnOnce(&SecureCallId) -> String) -> Self {
         let mut random = [0; 32];
         getrandom::fill(&mut random).unwrap();
         let seed = IdentitySeed::from_bytes(random);
         let folder = tempfile::tempdir().unwrap();
-        let homeserver = Homeserver::new(&synapse.base_url()).unwrap();
+        let homeserver = Homeserver::new(base_url).unwrap();
         let store = store_in(&folder);
         let id = SecureCallId::new(&IdentityKeyPair::from_seed(&seed).public());
         let registration = Registration {

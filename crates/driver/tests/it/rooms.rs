@@ -1,8 +1,12 @@
 //! Calls in rooms, of two people who know no key of each other.
 
+use std::time::Duration;
+
+use securecall_contact::RoomId;
 use securecall_driver::{
     AnswerPolicy, CallEvent, Callee, Client, ClientConfig, EndReason, Event, NamedCall, Tier,
 };
+use securecall_interop::WebServer;
 
 use crate::people::{Person, direct, ended, hears, incoming, synapse, wait_for};
 use crate::tone::median_amplitude;
@@ -138,6 +142,49 @@ async fn a_call_that_nobody_comes_to_is_given_up_while_it_waits() {
     calling.handle().hangup(call).await.unwrap();
     assert_eq!(ended(&mut calling).await, EndReason::Cancelled);
     calling.stop().await;
+}
+
+/// How often a homeserver was asked to let somebody into a room.
+fn attempts(front: &WebServer, room: &RoomId) -> usize {
+    let name = room.as_str().trim_start_matches('!');
+    let name = name.split(':').next().unwrap();
+    let requests = front.requests();
+    let lines = requests.iter().map(|it| it.line.as_str());
+    let lines = lines.filter(|line| line.contains("/join ") || line.contains("/join?"));
+    lines.filter(|line| line.contains(name)).count()
+}
+
+async fn tried(front: &WebServer, room: &RoomId, times: usize) {
+    while attempts(front, room) < times {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invitation_is_tried_again_until_it_is_declined_elsewhere() {
+    let front = WebServer::in_front_of(synapse().address()).unwrap();
+    front.answer(
+        "/join",
+        "403 Forbidden\r\nContent-Type: application/json",
+        r#"{"errcode":"M_FORBIDDEN","error":"You are not invited to this room."}"#,
+    );
+    let bob = Person::ordinary_behind(&front.base_url()).await;
+    let ada = Person::ordinary(synapse()).await;
+    let cy = Person::ordinary(synapse()).await;
+    let called = started(&bob, config(&bob, 1000)).await;
+    let invite = async |by: &Person| {
+        let room = by.account.direct_room(bob.account.matrix_id()).await;
+        room.unwrap().room
+    };
+    let declined = invite(&ada).await;
+    tried(&front, &declined, 1).await;
+    bob.account.leave(&declined).await.unwrap();
+    // It comes later, and would be behind.
+    let stands = invite(&cy).await;
+    tried(&front, &stands, 6).await;
+    assert!(attempts(&front, &declined) < 6);
+    front.forget_answers();
+    called.stop().await;
 }
 
 async fn held(client: &mut Client, by_us: bool, expected: bool) {
