@@ -1,7 +1,7 @@
 //! A TURN server that operators run: coturn.
 
 use std::fmt::Write as _;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,6 +13,7 @@ use tempfile::TempDir;
 #[cfg(target_os = "linux")]
 use crate::network::Host;
 use crate::pem::pem;
+use crate::port::free_port;
 
 /// On a busy machine a start takes its time.
 const START_PATIENCE: Duration = Duration::from_secs(60);
@@ -306,10 +307,4 @@ impl Drop for Coturn {
         // It ends anyway when the lifeline is gone.
         let _ = self.stop();
     }
-}
-
-fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
-        .port())
 }

@@ -16,9 +16,10 @@ use crate::{
     dendrite_config::{DATABASES, arguments, dendrite_yaml, signing_pem},
     federation::{Certificate, signing_seed},
     go_program::{self, GoError},
-    homeserver::{Homeserver, HomeserverError, free_port, last_lines},
+    homeserver::{Homeserver, HomeserverError, last_lines},
     homeserver_config::{HomeserverOptions, Registration},
     http,
+    port::free_port,
     venv::{self, VenvError},
 };
 

@@ -3,9 +3,10 @@
 use std::{fs, io, path::Path, thread};
 
 use crate::{
-    homeserver::{Homeserver, HomeserverError, HomeserverKind, free_port},
+    homeserver::{Homeserver, HomeserverError, HomeserverKind},
     homeserver_config::{FederationOptions, HomeserverOptions, TurnServers},
     pem::pem,
+    port::free_port,
 };
 
 /// Two homeservers that know each other, and nobody else. Each is `localhost:port`, where it takes others' connections over TLS.

@@ -2,7 +2,7 @@
 
 use std::{
     fmt, fs, io,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
@@ -102,13 +102,6 @@ impl HomeserverKind {
             Self::Dendrite => Box::new(Dendrite::start(options)?),
         })
     }
-}
-
-/// A port of the loopback interface that nobody uses just now.
-pub(crate) fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
-        .port())
 }
 
 /// The end of a log, for an error.

@@ -46,6 +46,7 @@ mod lying_turn;
 #[cfg(target_os = "linux")]
 pub mod network;
 mod pem;
+mod port;
 #[cfg(unix)]
 mod sound_server;
 mod speech_scores;

@@ -14,9 +14,10 @@ use tempfile::TempDir;
 
 use crate::{
     federation::{Certificate, signing_seed},
-    homeserver::{Homeserver, HomeserverError, free_port, last_lines},
+    homeserver::{Homeserver, HomeserverError, last_lines},
     homeserver_config::{HomeserverOptions, Registration, homeserver_yaml, log_yaml, signing_key},
     http,
+    port::free_port,
     venv::{self, VenvError},
 };
 
