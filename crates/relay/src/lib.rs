@@ -7,6 +7,7 @@
 //! * [`HostSource`]: the sockets of this machine.
 //! * [`ReflexiveSource`]: how a STUN server sees them (RFC 8489).
 //! * [`TurnSource`]: addresses at TURN servers, over UDP, TCP and TLS (RFC 8656).
+//! * [`GhostNetSource`]: addresses at an exit, behind an entry that does not know whom we talk to.
 //!
 //! [`masque`] has what is said in tunnels through relays, at both ends.
 //!
@@ -24,6 +25,7 @@
 mod binding_requests;
 mod candidate;
 mod candidate_source;
+mod ghostnet_source;
 mod host;
 mod mapped_address;
 pub mod masque;
@@ -40,6 +42,7 @@ pub use candidate_source::{
     CandidateSource, Claim, Datagram, Inbound, SourceOutput, StreamEvent, StreamId, StreamTarget,
     Urgency,
 };
+pub use ghostnet_source::GhostNetSource;
 pub use host::{CandidateMap, HostSource};
 pub use reach::is_public;
 pub use reflexive::ReflexiveSource;
