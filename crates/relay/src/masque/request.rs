@@ -85,10 +85,7 @@ fn decode(variable: &str) -> Result<String, PathError> {
 }
 
 fn parse_host(host: &str) -> Result<IpAddr, PathError> {
-    // As the kernel would read it, 127.1 and 0x7f.1 are addresses, too; here they are names.
-    if host.contains('%') {
-        return Err(PathError::Name);
-    }
+    // As the kernel would read it, 127.1 and 0x7f.1 are addresses, too; here they are names, as is an address with a zone.
     let ip: IpAddr = host.parse().map_err(|_| PathError::Name)?;
     let v4_within = |ip: Ipv6Addr| ip.to_ipv4_mapped().is_some();
     match ip {
