@@ -37,7 +37,7 @@ impl GhostNetSource {
                     .push_back(SourceOutput::Tunnel(TunnelOrder::Close(other.id)));
             }
         }
-        if self.opening() == 0 && !self.is_held() {
+        if self.opening() == 0 {
             self.tries.again(now, failure, tunnel.held_for(now));
         }
     }

@@ -94,6 +94,15 @@ fn a_path_that_is_looked_for_again_finds_the_exit_open_and_closes_it() {
     exits.run_for(4 * DELAY);
     assert!(!exits.peer_sends(named, public(1), b"hello"));
     assert_eq!(exits.opened.len(), 1);
+    // But not for ever: who names others without end is not remembered whole.
+    for number in 0..64 {
+        let other = SocketAddr::from(([203, 0, 113, 100], 1000 + number));
+        exits.drive(|source, now| source.allow_peer(now, other));
+    }
+    exits.run_for(31_000 * MS);
+    exits.drive(|source, now| source.allow_peer(now, named));
+    exits.run_for(4 * DELAY);
+    assert!(exits.peer_sends(named, public(1), b"hello"));
 }
 
 #[test]
@@ -143,6 +152,24 @@ fn an_entry_that_fails_is_told_and_another_path_asked_for() {
 }
 
 #[test]
+fn what_is_tried_beside_a_path_that_fails_is_waited_for() {
+    let silent = failure(HopRole::Entry, TunnelFailureKind::Silent);
+    let late = planned(1, Fate::Fails(2000 * MS, silent));
+    let other = Planned {
+        entry: address("192.0.2.60:443"),
+        ..planned(2, Fate::Silent)
+    };
+    let mut exits = Exits::new([late, other, good(3)]);
+    exits.gather();
+    // By another entry it need not fail; and a third is ordered only when it is slow itself.
+    exits.run_for(2999 * MS);
+    assert_eq!((exits.opened.len(), exits.failures.len()), (2, 1));
+    assert!(exits.closed.is_empty());
+    exits.run_for(MS);
+    assert_eq!(exits.opened.len(), 3);
+}
+
+#[test]
 fn a_path_that_takes_long_gets_one_beside_it_and_the_first_wins() {
     let mut exits = Exits::new([planned(1, Fate::Silent), good(2), good(3)]);
     exits.gather();
@@ -174,6 +201,11 @@ fn all_tries_are_bounded_and_wait_ever_longer() {
     // Who gathers again tries again.
     exits.gather();
     assert_eq!(exits.opened.len(), 9);
+    exits.run_for(2 * LONG);
+    exits.gather();
+    exits.run_for(2 * LONG);
+    assert_eq!(exits.failures.len(), 20);
+    assert_eq!(exits.source.failures().count(), 16);
 }
 
 #[test]
@@ -184,6 +216,14 @@ fn silent_paths_are_given_up_and_nothing_else_is_tried_without_paths() {
     assert_eq!(exits.closed, [TunnelId(0), TunnelId(1)]);
     let silent = failure(HopRole::Exit, TunnelFailureKind::Silent);
     assert!(exits.failures.iter().all(|(_, failure)| *failure == silent));
+    assert_eq!(exits.answered.len(), 1);
+    // Two at a time, and not without end.
+    let mut exits = Exits::new((1..=20).map(|number| planned(number, Fate::Silent)));
+    exits.gather();
+    exits.run_for(9_000 * MS);
+    assert_eq!(exits.opened.len(), 2);
+    exits.run_for(3 * LONG);
+    assert_eq!((exits.opened.len(), exits.closed.len()), (8, 8));
     assert_eq!(exits.answered.len(), 1);
     let mut exits = Exits::new([]);
     exits.gather();
@@ -238,6 +278,23 @@ fn to_peer(number: u8) -> Datagram {
         destination: peer(),
         contents: b"voice".to_vec(),
     }
+}
+
+#[test]
+fn an_exit_that_does_not_agree_to_a_peer_in_time_is_doubted() {
+    let mut exits = Exits::gathered([good(1), planned(2, Fate::Silent), good(3)]);
+    exits.dead.push(FIRST);
+    exits.drive(|source, now| source.prefer_peer(now, public(1), peer()));
+    exits.run_for(999 * MS);
+    assert_eq!(exits.opened.len(), 1);
+    exits.run_for(MS);
+    assert_eq!(exits.opened.len(), 2);
+    // Whoever asks on does not have more ordered.
+    for _ in 0..14 {
+        exits.drive(|source, now| source.check(now));
+        exits.run_for(100 * MS);
+    }
+    assert_eq!(exits.opened.len(), 2);
 }
 
 #[test]
@@ -302,6 +359,10 @@ fn a_network_that_is_out_for_long_costs_no_more_paths_than_others() {
         exits.run_for(1000 * MS);
     }
     assert_eq!(exits.opened.len(), 1 + 8);
+    // That it does not answer is told once.
+    let told = exits.failures.iter();
+    let told = told.filter(|(_, failure)| failure.hop == HopRole::Exit);
+    assert_eq!(told.count(), 1);
     // The exit is kept all the time, for it may answer.
     assert!(exits.lost.is_empty() && !exits.closed.contains(&FIRST));
     // What it was asked before counts when somebody looks for a path again.
@@ -351,15 +412,23 @@ fn addresses_that_cannot_be_are_not_told() {
     exits.run_for(4 * DELAY);
     assert_eq!(exits.packets[0].destination, both[1]);
     // In a lab the exit is where it says.
-    let lab = address("127.0.0.1:40000");
-    let at_home = Planned {
-        exit: address("127.0.0.1:443"),
-        ..planned(9, Fate::Opens(vec![lab]))
+    let at_home = |bound| {
+        let at_home = Planned {
+            exit: address("127.0.0.1:443"),
+            ..planned(9, Fate::Opens(vec![address(bound)]))
+        };
+        let mut exits = Exits::new([at_home]);
+        exits.gather();
+        exits.run_for(SETUP);
+        exits
     };
-    let mut exits = Exits::new([at_home]);
-    exits.gather();
-    exits.run_for(SETUP);
-    assert_eq!(exits.candidates[0].1, Candidate::relayed(lab));
+    let lab = "127.0.0.1:40000";
+    let found = at_home(lab).candidates[0].1;
+    assert_eq!(found, Candidate::relayed(address(lab)));
+    for wrong in ["224.0.0.1:40000", "127.0.0.1:0"] {
+        let exits = at_home(wrong);
+        assert!(exits.candidates.is_empty() && exits.failures.len() == 1);
+    }
 }
 
 #[test]

@@ -300,6 +300,16 @@ fn contexts_and_answers_are_bounded() {
     client.prefer(address(PEER));
     let last = compressed(2 * MAX_CONTEXTS as u64 + 4, PEER);
     assert_eq!(said(&mut client), [Capsule::Close(id(4)), last]);
+    // The call's own stays, and be it the first.
+    client.prefer(address("203.0.113.1:1"));
+    client.probe();
+    assert_eq!(said(&mut client), []);
+    client
+        .compressed
+        .iter_mut()
+        .for_each(|context| context.is_agreed = true);
+    client.probe();
+    assert_eq!(said(&mut client)[0], Capsule::Close(id(8)));
     assert_eq!(
         tell(&mut client, compressed(1, OTHER)),
         Ok(vec![Capsule::Close(id(1))])
