@@ -225,6 +225,13 @@ fn silent_paths_are_given_up_and_nothing_else_is_tried_without_paths() {
     exits.run_for(3 * LONG);
     assert_eq!((exits.opened.len(), exits.closed.len()), (8, 8));
     assert_eq!(exits.answered.len(), 1);
+    // Those beside others count: the eighth here has none.
+    let first = broken(1, HopRole::Exit, TunnelFailureKind::Busy);
+    let silent = (2..=20).map(|number| planned(number, Fate::Silent));
+    let mut exits = Exits::new([first].into_iter().chain(silent));
+    exits.gather();
+    exits.run_for(3 * LONG);
+    assert_eq!(exits.opened.len(), 8);
     let mut exits = Exits::new([]);
     exits.gather();
     assert_eq!(exits.answered.len(), 1);
