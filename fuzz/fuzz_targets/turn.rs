@@ -128,6 +128,8 @@ impl World {
                 | SourceOutput::Lost(_)
                 | SourceOutput::Unbind(_)
                 | SourceOutput::CredentialsRefused
+                | SourceOutput::Tunnel(_)
+                | SourceOutput::RelayFailed(_)
                 | SourceOutput::Answered => {}
             }
         }

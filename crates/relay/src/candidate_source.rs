@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use web_time::Instant;
 
-use crate::{Candidate, TunnelEvent, TunnelId, TunnelOrder};
+use crate::{Candidate, TunnelEvent, TunnelFailure, TunnelId, TunnelOrder};
 
 /// A source of candidates.
 ///
@@ -14,6 +14,11 @@ use crate::{Candidate, TunnelEvent, TunnelId, TunnelOrder};
 pub trait CandidateSource: Send {
     /// Whether its candidates say nothing of where we are, so that they may be told to anybody.
     fn hides_address(&self) -> bool;
+
+    /// Whether no relay knows both where we are and whom its candidates talk to.
+    fn is_anonymous(&self) -> bool {
+        false
+    }
 
     /// The other side is to learn nothing of us. Nor should whoever listens on the way to a server, where that can be had.
     /// Called before it is asked for candidates.
@@ -125,6 +130,9 @@ pub enum SourceOutput {
     Unbind(SocketAddr),
     /// A server takes the user name no more that the homeserver has made for us: time to ask for another.
     CredentialsRefused,
+    /// A relay of a tunnel does not do what it should. Another one is tried, if there is one. Where it was the entry, which is kept
+    /// for long otherwise, people are told.
+    RelayFailed(TunnelFailure),
     /// Whatever is found from now on comes late.
     Answered,
     /// Nothing more to do now: call `handle_timeout` at this time, if there is one.

@@ -252,6 +252,8 @@ impl Gathering {
                     SourceOutput::Close(stream) => GatheringOutput::Close(joined(index, stream)),
                     SourceOutput::Candidate(found) => GatheringOutput::Candidate(found),
                     SourceOutput::Lost(candidate) => GatheringOutput::Lost(candidate),
+                    // No source of a call has tunnels yet.
+                    SourceOutput::RelayFailed(_) => continue,
                     SourceOutput::Packet(packet) => GatheringOutput::Packet(packet),
                     SourceOutput::Bind(beside) => GatheringOutput::Bind(Wanted {
                         source: index,

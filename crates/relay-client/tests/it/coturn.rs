@@ -59,6 +59,7 @@ async fn gather(source: &mut TurnSource, streams: &mut Streams) -> Vec<SocketAdd
             | SourceOutput::Bind(_)
             | SourceOutput::Unbind(_)
             | SourceOutput::Tunnel(_)
+            | SourceOutput::RelayFailed(_)
             | SourceOutput::CredentialsRefused => {}
             SourceOutput::Timeout(at) => {
                 let wait = at.map_or(std::time::Duration::from_secs(60), |at| {

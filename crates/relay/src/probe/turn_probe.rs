@@ -441,6 +441,7 @@ impl Leg {
                 SourceOutput::Bind(_)
                 | SourceOutput::Unbind(_)
                 | SourceOutput::Tunnel(_)
+                | SourceOutput::RelayFailed(_)
                 | SourceOutput::CredentialsRefused
                 | SourceOutput::Candidate(_)
                 | SourceOutput::Lost(_) => continue,

@@ -151,6 +151,7 @@ impl<S: securecall_relay::CandidateSource> Device<S> {
                 SourceOutput::Bind(beside) => self.source.socket_bound(now(), beside, None),
                 SourceOutput::Unbind(_)
                 | SourceOutput::Tunnel(_)
+                | SourceOutput::RelayFailed(_)
                 | SourceOutput::CredentialsRefused => {}
                 SourceOutput::Answered => self.answered = true,
                 SourceOutput::Timeout(at) => {

@@ -1,9 +1,12 @@
 //! STUN and TURN from outside: on virtual time, and against a real server.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod bound_flow;
 mod coturn;
 mod discretion;
+mod exits;
 mod expired;
+mod ghostnet;
 mod lies;
 mod messages;
 mod nat_behavior;

@@ -241,6 +241,7 @@ impl<S: CandidateSource> Network<S> {
                 }
                 SourceOutput::Unbind(socket) => self.unbound.push(socket),
                 SourceOutput::Tunnel(order) => panic!("no tunnel is known here: {order:?}"),
+                SourceOutput::RelayFailed(failure) => panic!("no tunnel failed: {failure:?}"),
                 SourceOutput::CredentialsRefused => self.refused.push(self.now),
                 SourceOutput::Answered => self.answered.push(self.now),
                 SourceOutput::Timeout(at) => {
