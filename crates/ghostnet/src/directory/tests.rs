@@ -39,7 +39,8 @@ fn full() -> Directory {
     one.proof = HopProof::Spki([7; 32]);
     one.issuers = vec![issuer_name()];
     let two = relay("two.example", "198.51.100.1:4433", Role::Exit, "Two");
-    let mut directory = directory(vec![one, two]);
+    let three = relay("three.example", "203.0.113.1:443", Role::Entry, "Three");
+    let mut directory = directory(vec![one, two, three]);
     directory.issuer_keys = vec![
         key(issuer_key().public().clone(), 100, 150),
         key(other_key(2), 140, 200),
@@ -68,6 +69,10 @@ fn a_directory_comes_back_as_it_was_signed() {
     let relay = &directory.relays[0];
     assert_eq!(directory.keys_of(relay).count(), 2);
     assert_eq!(directory.keys_of(&directory.relays[1]).count(), 0);
+    let exit_at = |address: &str| directory.exit_at(address.parse().unwrap());
+    assert_eq!(exit_at("[2001:db8::1]:443"), Some(relay));
+    assert_eq!(exit_at("192.0.2.1:444"), None);
+    assert_eq!(exit_at("203.0.113.1:443"), None);
     // The key that ends last of those that are valid.
     for (now, number) in [(120, Some(0)), (145, Some(1)), (160, Some(1)), (200, None)] {
         let key = directory.key_to_buy(&issuer_name(), at(now));
@@ -244,6 +249,9 @@ fn relays_have_addresses_on_the_internet_unless_it_is_a_lab() {
         "127.0.0.1:1",
         "[::1]:443",
         "[::ffff:192.0.2.9]:443",
+        "[64:ff9b::192.0.2.9]:443",
+        "[2002:c000:209::1]:443",
+        "[2001:db8::9%1]:443",
         "192.0.2.9:0",
     ] {
         let reason = refused(|d| d.relays[1].addresses = vec![address.parse().unwrap()]);
