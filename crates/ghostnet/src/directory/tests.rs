@@ -130,7 +130,7 @@ fn only_what_a_trusted_key_signed_is_read() {
     assert_eq!(read(&padded, 150), Err(DirectoryError::TooLarge));
 }
 
-/// S + L is the same number to the curve: only a strict check refuses it.
+/// S + L is the same number to the curve.
 #[test]
 fn a_signature_cannot_be_changed_into_another() {
     const ORDER: [u8; 32] = [
@@ -147,6 +147,19 @@ fn a_signature_cannot_be_changed_into_another() {
         carry = sum >> 8;
     }
     assert!(!key().public().has_signed(payload, &signature));
+}
+
+/// R is the neutral element, and S = H(R ‖ A ‖ M) · a: RFC 8032 would take it, a strict check does not.
+#[test]
+fn a_signature_by_a_point_of_small_order_is_none() {
+    let seed = data_encoding::BASE64.encode(&[7; 32]);
+    let key = DirectorySigningKey::from_base64(&seed).unwrap().public();
+    let mut signature = [0; 64];
+    signature[0] = 1;
+    let number = b"14e2fbc392513c9b71aecf9d9bdf725e6fabe4df181334e40edb233c3e20ea06";
+    let number = data_encoding::HEXLOWER.decode(number).unwrap();
+    signature[32..].copy_from_slice(&number);
+    assert!(!key.has_signed(b"payload", &signature));
 }
 
 #[test]
