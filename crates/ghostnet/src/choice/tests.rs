@@ -67,6 +67,33 @@ fn exits_are_equally_likely() {
     );
 }
 
+/// Gives these numbers.
+struct Numbers(Vec<u64>);
+
+impl rand_core::TryRng for Numbers {
+    type Error = std::convert::Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
+        unreachable!("numbers of 64 bits are drawn")
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
+        Ok(self.0.remove(0))
+    }
+
+    fn try_fill_bytes(&mut self, _: &mut [u8]) -> Result<(), Self::Error> {
+        unreachable!("numbers of 64 bits are drawn")
+    }
+}
+
+impl rand_core::TryCryptoRng for Numbers {}
+
+#[test]
+fn numbers_of_an_incomplete_turn_are_drawn_again() {
+    assert_eq!(below(2, &mut Numbers(vec![u64::MAX, 4])), 0);
+    assert_eq!(below(2, &mut Numbers(vec![u64::MAX - 2])), 1);
+}
+
 #[test]
 fn an_exit_is_of_another_operator_and_network_and_within_reach() {
     type Change = fn(&mut Relay);
@@ -292,6 +319,38 @@ fn entries_out_of_reach_are_kept_for_another_network() {
     assert_ne!(over_v4, over_v6);
     assert_eq!(with(V4, 2), over_v4);
     assert_eq!(with(V6, 2), over_v6);
+}
+
+#[test]
+fn however_many_are_out_of_reach_no_more_than_six_are_kept() {
+    let mut directory = six();
+    for relay in &mut directory.relays {
+        relay.addresses.remove(0);
+    }
+    directory
+        .relays
+        .extend(["8.1.0.1:443", "8.2.0.1:443"].map(|address| {
+            relay(
+                &format!("v4-{}", &address[2..3]),
+                address,
+                Role::Both,
+                address,
+            )
+        }));
+    let until = 5 * WEEK;
+    let guards: Vec<_> = (1..=6)
+        .map(|n| format!(r#"{{"name":"r{n}","until":{until},"failing_since":null}}"#))
+        .collect();
+    let state = format!(r#"{{"guards":[{}],"worked_at":0}}"#, guards.join(","));
+    let mut guards = Guards::from_bytes(state.as_bytes()).unwrap();
+    assert_eq!(
+        entry(&mut guards, &directory, &[], at(0)),
+        Err(NoRelay::EntriesFailed)
+    );
+    assert_eq!(
+        entry(&mut Guards::new(), &directory, &[], at(0)).map(|name| name.len()),
+        Ok(4)
+    );
 }
 
 #[test]
