@@ -1,0 +1,128 @@
+//! What all connections of a relay share.
+
+use std::collections::HashSet;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Instant;
+
+use tokio::sync::watch;
+
+use crate::access::Access;
+use crate::capacity::Capacity;
+use crate::config::{Config, ExitConfig, Limits};
+use crate::failure::Failure;
+use crate::figures::Figures;
+use crate::tls::Identity;
+use crate::transport::ServerConfigs;
+
+/// One relay.
+pub(crate) struct Relay {
+    pub(crate) limits: Limits,
+    pub(crate) exit: Option<ExitConfig>,
+    pub(crate) capacity: Arc<Capacity>,
+    pub(crate) figures: Figures,
+    pub(crate) bound: BoundAddresses,
+    own_addresses: HashSet<IpAddr>,
+    loaded: RwLock<Arc<Loaded>>,
+    draining: watch::Sender<Option<Instant>>,
+}
+
+/// What is read anew on SIGHUP. Flows go on with what they were opened by.
+pub(crate) struct Loaded {
+    pub(crate) servers: ServerConfigs,
+    /// Where an entry forwards to. `None` for a relay that is no entry.
+    pub(crate) directory: Option<HashSet<SocketAddr>>,
+    pub(crate) access: Access,
+}
+
+impl Loaded {
+    /// Reads all that the settings name.
+    pub(crate) fn read(config: &Config, previous: Option<&Self>) -> Result<Self, Failure> {
+        let identity = Identity::load(&config.certificate, &config.key)?;
+        Ok(Self {
+            servers: ServerConfigs::new(&identity)?,
+            directory: config
+                .entry
+                .as_ref()
+                .map(|entry| entry.relays.iter().copied().collect()),
+            access: Access::load(config, previous.map(|previous| &previous.access))?,
+        })
+    }
+}
+
+impl Relay {
+    pub(crate) fn new(config: &Config, loaded: Loaded, exit: Option<ExitConfig>) -> Arc<Self> {
+        let own_addresses = exit
+            .iter()
+            .flat_map(|exit| &exit.addresses)
+            .flat_map(|address| [address.bind, address.public])
+            .chain(config.listen.iter().map(SocketAddr::ip))
+            .collect();
+        Arc::new(Self {
+            limits: config.limits,
+            exit,
+            capacity: Capacity::new(config.limits),
+            figures: Figures::default(),
+            bound: BoundAddresses::default(),
+            // In a lab everything is on one machine.
+            own_addresses: if config.lab {
+                HashSet::new()
+            } else {
+                own_addresses
+            },
+            loaded: RwLock::new(Arc::new(loaded)),
+            draining: watch::Sender::new(None),
+        })
+    }
+
+    pub(crate) fn loaded(&self) -> Arc<Loaded> {
+        self.loaded
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(crate) fn replace(&self, loaded: Loaded) {
+        *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(loaded);
+    }
+
+    /// No new flows from now on; those there are end at the deadline.
+    pub(crate) fn drain(&self, deadline: Instant) {
+        self.draining.send_replace(Some(deadline));
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.borrow().is_some()
+    }
+
+    pub(crate) fn draining(&self) -> watch::Receiver<Option<Instant>> {
+        self.draining.subscribe()
+    }
+
+    /// Whether a packet would go to this machine itself, other than to a flow of this exit: two people may have chosen it both.
+    pub(crate) fn is_own_service(&self, peer: SocketAddr) -> bool {
+        self.own_addresses.contains(&peer.ip()) && !self.bound.contains(peer)
+    }
+}
+
+/// The addresses that are lent to flows right now.
+#[derive(Default)]
+pub(crate) struct BoundAddresses(Mutex<HashSet<SocketAddr>>);
+
+impl BoundAddresses {
+    pub(crate) fn insert(&self, address: SocketAddr) {
+        self.addresses().insert(address);
+    }
+
+    pub(crate) fn remove(&self, address: SocketAddr) {
+        self.addresses().remove(&address);
+    }
+
+    fn contains(&self, address: SocketAddr) -> bool {
+        self.addresses().contains(&address)
+    }
+
+    fn addresses(&self) -> std::sync::MutexGuard<'_, HashSet<SocketAddr>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
