@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::figures::Figures;
 
 /// The shortest secret that cannot be tried out.
 const MIN_SECRET: usize = 16;
@@ -37,7 +38,11 @@ pub(crate) enum Entitlement {
 
 impl Access {
     pub(crate) fn load(config: &Config, _previous: Option<&Self>) -> Result<Self, Failure> {
-        let secret = config.secret_file.as_deref().map(Secret::read).transpose()?;
+        let secret = config
+            .secret_file
+            .as_deref()
+            .map(Secret::read)
+            .transpose()?;
         Ok(Self { secret })
     }
 
@@ -53,6 +58,28 @@ impl Access {
             }
             _ => Err(AccessRefusal::Unauthorized),
         }
+    }
+
+    /// Uses up what a client has shown.
+    pub(crate) fn spend(
+        &self,
+        entitlement: Entitlement,
+        _figures: &Figures,
+    ) -> Result<(), AccessRefusal> {
+        match entitlement {
+            Entitlement::Secret => Ok(()),
+        }
+    }
+
+    /// Tokens that are known to be spent.
+    pub(crate) fn tokens_remembered(&self) -> u64 {
+        0
+    }
+
+    /// What a client is told that shows nothing: values of `www-authenticate`.
+    pub(crate) fn challenges(&self) -> Vec<String> {
+        let secret = self.secret.iter().map(|_| "Bearer".to_owned());
+        secret.collect()
     }
 }
 

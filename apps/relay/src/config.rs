@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use securecall_relay::is_public;
@@ -49,7 +50,7 @@ pub(crate) struct ExitConfig {
     /// First and last port, or whichever the system gives.
     pub(crate) ports: Option<(u16, u16)>,
     /// Where it sends to.
-    pub(crate) admission: Admission,
+    pub(crate) admission: Arc<Admission>,
 }
 
 /// An address that an exit lends.
@@ -98,7 +99,9 @@ impl Config {
             return Err(Failure::usage("`listen` names no address"));
         }
         if file.listen.iter().any(|address| address.port() == 0) {
-            return Err(Failure::usage("`listen` needs a port: others have to find it"));
+            return Err(Failure::usage(
+                "`listen` needs a port: others have to find it",
+            ));
         }
         if let Some(figures) = file.figures.listen
             && !figures.ip().is_loopback()
@@ -111,7 +114,9 @@ impl Config {
         check_name(&file.name)?;
         let secret_file = file.access.secret_file.map(|path| folder.join(path));
         if secret_file.is_none() {
-            return Err(Failure::usage("nobody could use this relay: `[access]` names neither `issuers` nor a `secret_file`"));
+            return Err(Failure::usage(
+                "nobody could use this relay: `[access]` names neither `issuers` nor a `secret_file`",
+            ));
         }
         Ok(Self {
             name: file.name,
@@ -163,7 +168,9 @@ fn entry(file: &file::Entry, lab: bool) -> Result<EntryConfig, Failure> {
         }
     }
     if file.relays.is_empty() {
-        return Err(Failure::usage("an entry needs to know where it may forward to: `entry.directory` or `entry.relays`"));
+        return Err(Failure::usage(
+            "an entry needs to know where it may forward to: `entry.directory` or `entry.relays`",
+        ));
     }
     Ok(EntryConfig {
         relays: file.relays.clone(),
@@ -179,16 +186,27 @@ fn exit(file: &file::Exit, lab: bool) -> Result<ExitConfig, Failure> {
             public: address.public(),
         })
         .collect();
-    let count = |is_v4| addresses.iter().filter(|a| a.bind.is_ipv4() == is_v4).count();
+    let count = |is_v4| {
+        addresses
+            .iter()
+            .filter(|a| a.bind.is_ipv4() == is_v4)
+            .count()
+    };
     if addresses.is_empty() || count(true) > 1 || count(false) > 1 {
-        return Err(Failure::usage("`exit.addresses` needs one address, or one of IPv4 and one of IPv6"));
+        return Err(Failure::usage(
+            "`exit.addresses` needs one address, or one of IPv4 and one of IPv6",
+        ));
     }
     for ExitAddress { bind, public } in &addresses {
         if bind.is_ipv4() != public.is_ipv4() {
-            return Err(Failure::usage(format!("`exit.addresses`: {bind} and {public} are of different families")));
+            return Err(Failure::usage(format!(
+                "`exit.addresses`: {bind} and {public} are of different families"
+            )));
         }
         if bind.is_unspecified() {
-            return Err(Failure::usage(format!("`exit.addresses`: {bind} is no address that could be told to anybody")));
+            return Err(Failure::usage(format!(
+                "`exit.addresses`: {bind} is no address that could be told to anybody"
+            )));
         }
         if !lab && !is_public(SocketAddr::new(*public, 1)) {
             return Err(Failure::usage(format!("`exit.addresses`: {public} is not a public address, so nobody could answer there"))
@@ -197,7 +215,9 @@ fn exit(file: &file::Exit, lab: bool) -> Result<ExitConfig, Failure> {
     }
     let ports = match file.ports {
         Some([first, last]) if first == 0 || last < first => {
-            return Err(Failure::usage("`exit.ports` needs the first port and the last one"));
+            return Err(Failure::usage(
+                "`exit.ports` needs the first port and the last one",
+            ));
         }
         ports => ports.map(|[first, last]| (first, last)),
     };
@@ -216,7 +236,7 @@ fn exit(file: &file::Exit, lab: bool) -> Result<ExitConfig, Failure> {
     Ok(ExitConfig {
         addresses,
         ports,
-        admission: admission.but_not_in(refused),
+        admission: Arc::new(admission.but_not_in(refused)),
     })
 }
 
@@ -232,11 +252,15 @@ fn limits(file: &file::Limits) -> Result<Limits, Failure> {
         ("spent_tokens", file.spent_tokens),
     ];
     if let Some((name, _)) = least_one.iter().find(|(_, value)| *value == 0) {
-        return Err(Failure::usage(format!("`limits.{name}` is 0: nothing could pass")));
+        return Err(Failure::usage(format!(
+            "`limits.{name}` is 0: nothing could pass"
+        )));
     }
     // One packet of the largest size has to fit.
     if file.bytes_per_second < 1_500 || file.byte_burst < 1_500 {
-        return Err(Failure::usage("`limits.bytes_per_second` and `limits.byte_burst` need room for a packet of 1500 bytes"));
+        return Err(Failure::usage(
+            "`limits.bytes_per_second` and `limits.byte_burst` need room for a packet of 1500 bytes",
+        ));
     }
     Ok(Limits {
         flows: file.flows,

@@ -94,9 +94,13 @@ impl FlowSocket {
         self.socket.try_send(contents).is_ok()
     }
 
-    /// Waits for packets, and hands out each that is there.
-    pub(crate) async fn receive(&self, mut each: impl FnMut(SocketAddr, &[u8])) -> io::Result<()> {
-        self.socket.readable().await?;
+    /// Waits until there are packets.
+    pub(crate) async fn readable(&self) -> io::Result<()> {
+        self.socket.readable().await
+    }
+
+    /// Hands out each packet that is there.
+    pub(crate) fn receive(&self, mut each: impl FnMut(SocketAddr, &[u8])) -> io::Result<()> {
         BUFFER.with_borrow_mut(|buffer| {
             let mut meta = [RecvMeta::default(); BUFFERS];
             let received = self.socket.try_io(Interest::READABLE, || {
@@ -111,7 +115,11 @@ impl FlowSocket {
                 Err(error) if is_of_one_packet(&error) => return Ok(()),
                 Err(error) => return Err(error),
             };
-            for (meta, buffer) in meta.iter().zip(buffer.chunks_exact(BUFFER_SIZE)).take(count) {
+            for (meta, buffer) in meta
+                .iter()
+                .zip(buffer.chunks_exact(BUFFER_SIZE))
+                .take(count)
+            {
                 // A stride of zero is one empty packet.
                 for packet in buffer[..meta.len].chunks(meta.stride.max(1)) {
                     each(meta.addr, packet);

@@ -13,7 +13,7 @@ use crate::config::{Config, ExitConfig, Limits};
 use crate::failure::Failure;
 use crate::figures::Figures;
 use crate::tls::Identity;
-use crate::transport::ServerConfigs;
+use crate::transport::{Nesting, ServerConfigs};
 
 /// One relay.
 pub(crate) struct Relay {
@@ -33,6 +33,7 @@ pub(crate) struct Loaded {
     /// Where an entry forwards to. `None` for a relay that is no entry.
     pub(crate) directory: Option<HashSet<SocketAddr>>,
     pub(crate) access: Access,
+    is_exit: bool,
 }
 
 impl Loaded {
@@ -46,13 +47,33 @@ impl Loaded {
                 .as_ref()
                 .map(|entry| entry.relays.iter().copied().collect()),
             access: Access::load(config, previous.map(|previous| &previous.access))?,
+            is_exit: config.exit.is_some(),
         })
+    }
+
+    /// Whether a client comes from within a tunnel: from a relay of the directory, or wherever from if there is nothing here to
+    /// begin a tunnel with.
+    pub(crate) fn nesting(&self, from: IpAddr) -> Nesting {
+        let is_inner = match &self.directory {
+            _ if !self.is_exit => false,
+            None => true,
+            Some(relays) => {
+                let from = from.to_canonical();
+                relays.iter().any(|relay| relay.ip() == from)
+            }
+        };
+        if is_inner {
+            Nesting::Inner
+        } else {
+            Nesting::Outer
+        }
     }
 }
 
 impl Relay {
-    pub(crate) fn new(config: &Config, loaded: Loaded, exit: Option<ExitConfig>) -> Arc<Self> {
-        let own_addresses = exit
+    pub(crate) fn new(config: Config, loaded: Loaded) -> Arc<Self> {
+        let own_addresses = config
+            .exit
             .iter()
             .flat_map(|exit| &exit.addresses)
             .flat_map(|address| [address.bind, address.public])
@@ -60,7 +81,7 @@ impl Relay {
             .collect();
         Arc::new(Self {
             limits: config.limits,
-            exit,
+            exit: config.exit,
             capacity: Capacity::new(config.limits),
             figures: Figures::default(),
             bound: BoundAddresses::default(),
@@ -84,6 +105,12 @@ impl Relay {
 
     pub(crate) fn replace(&self, loaded: Loaded) {
         *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(loaded);
+    }
+
+    /// Brings those figures up to date that are counted elsewhere.
+    pub(crate) fn access_figures(&self) {
+        let remembered = self.loaded().access.tokens_remembered();
+        self.figures.tokens_remembered.set(remembered);
     }
 
     /// No new flows from now on; those there are end at the deadline.

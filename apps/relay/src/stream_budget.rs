@@ -10,9 +10,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use h3::error::Code;
-use h3::quic::{
-    self, ConnectionErrorIncoming, StreamErrorIncoming, StreamId, WriteBuf,
-};
+use h3::quic::{self, ConnectionErrorIncoming, StreamErrorIncoming, StreamId, WriteBuf};
 
 /// What a connection may send beyond what is given back: settings, QPACK, and the fields of requests.
 const BUDGET: i64 = 24 * 1024;
@@ -85,10 +83,7 @@ impl<B: Buf> quic::Connection<B> for Counted<h3_quinn::Connection> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Self::RecvStream, ConnectionErrorIncoming>> {
-        let stream = ready!(quic::Connection::<B>::poll_accept_recv(
-            &mut self.inner,
-            cx
-        ))?;
+        let stream = ready!(quic::Connection::<B>::poll_accept_recv(&mut self.inner, cx))?;
         Poll::Ready(Ok(Counted::of(stream, self.budget.clone())))
     }
 
@@ -96,10 +91,7 @@ impl<B: Buf> quic::Connection<B> for Counted<h3_quinn::Connection> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Self::BidiStream, ConnectionErrorIncoming>> {
-        let stream = ready!(quic::Connection::<B>::poll_accept_bidi(
-            &mut self.inner,
-            cx
-        ))?;
+        let stream = ready!(quic::Connection::<B>::poll_accept_bidi(&mut self.inner, cx))?;
         Poll::Ready(Ok(Counted::of(stream, self.budget.clone())))
     }
 

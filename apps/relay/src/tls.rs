@@ -47,7 +47,10 @@ impl Identity {
             ))
         })?;
         let signing = aws_lc_rs::sign::any_supported_type(&secret).map_err(|_| {
-            Failure::usage(format!("{}: not a kind of key that is known", key.display()))
+            Failure::usage(format!(
+                "{}: not a kind of key that is known",
+                key.display()
+            ))
         })?;
         let certified = CertifiedKey::new(chain, signing);
         certified.keys_match().map_err(|_| {
