@@ -1,62 +1,78 @@
-//! Who may have a flow.
+//! Who may have a flow: whoever shows a token of an issuer, or the secret of a lab.
 
 use std::fs;
 use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sha2::{Digest as _, Sha256};
-use subtle::ConstantTimeEq as _;
+use securecall_ghostnet::token::{
+    AcceptedKey, Authorization, Challenge, SharedSecret, SpendRefusal, SpentTokens, TokenOffer,
+    VerifiedToken, Verifier, read_authorization, write_www_authenticate,
+};
 use zeroize::Zeroizing;
 
+use crate::clock;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::figures::Figures;
 
-/// The shortest secret that cannot be tried out.
-const MIN_SECRET: usize = 16;
-
-/// The longest one.
-const MAX_SECRET: usize = 256;
-
 /// What is asked of a client.
 pub(crate) struct Access {
-    secret: Option<Secret>,
+    verifier: Verifier,
+    secret: Option<SharedSecret>,
+    /// Goes on when the rest is read anew.
+    spent: Arc<Mutex<SpentTokens>>,
 }
 
 /// Why a client gets no flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AccessRefusal {
-    /// It shows nothing, or nothing that is valid.
+    /// It shows nothing, or nothing that is good.
     Unauthorized,
+    /// Its token is good, but cannot be remembered.
+    Full,
 }
 
 /// What a client has shown, and may have a flow for.
 #[derive(Debug)]
 pub(crate) enum Entitlement {
+    /// A token, which may have been spent before.
+    Token(VerifiedToken),
     /// It knows the secret of a lab.
     Secret,
 }
 
 impl Access {
-    pub(crate) fn load(config: &Config, _previous: Option<&Self>) -> Result<Self, Failure> {
-        let secret = config
-            .secret_file
-            .as_deref()
-            .map(Secret::read)
-            .transpose()?;
-        Ok(Self { secret })
+    /// Reads what the settings name, and these keys.
+    pub(crate) fn load(
+        config: &Config,
+        keys: impl IntoIterator<Item = AcceptedKey>,
+        previous: Option<&Self>,
+    ) -> Result<Self, Failure> {
+        let secret = config.secret_file.as_deref().map(read_secret).transpose()?;
+        let spent = match previous {
+            Some(previous) => previous.spent.clone(),
+            None => Arc::new(Mutex::new(SpentTokens::new(config.limits.spent_tokens))),
+        };
+        Ok(Self {
+            verifier: Verifier::new(keys),
+            secret,
+            spent,
+        })
     }
 
     /// What the value of `authorization` entitles to. Nothing is spent by asking.
     pub(crate) fn entitlement(&self, authorization: &str) -> Result<Entitlement, AccessRefusal> {
-        let (scheme, rest) = authorization
-            .split_once(' ')
-            .ok_or(AccessRefusal::Unauthorized)?;
-        let secret = self.secret.as_ref();
-        match scheme.to_ascii_lowercase().as_str() {
-            "bearer" if secret.is_some_and(|secret| secret.is(rest.trim())) => {
-                Ok(Entitlement::Secret)
-            }
-            _ => Err(AccessRefusal::Unauthorized),
+        let shown = read_authorization(authorization).map_err(|_| AccessRefusal::Unauthorized)?;
+        match shown {
+            Authorization::Token(token) => self
+                .verifier
+                .verify(&token, clock::unix_time())
+                .map(Entitlement::Token)
+                .map_err(|_| AccessRefusal::Unauthorized),
+            Authorization::Secret(shown) => match &self.secret {
+                Some(secret) if secret.matches(&shown) => Ok(Entitlement::Secret),
+                _ => Err(AccessRefusal::Unauthorized),
+            },
         }
     }
 
@@ -64,49 +80,52 @@ impl Access {
     pub(crate) fn spend(
         &self,
         entitlement: Entitlement,
-        _figures: &Figures,
+        figures: &Figures,
     ) -> Result<(), AccessRefusal> {
-        match entitlement {
-            Entitlement::Secret => Ok(()),
-        }
+        let Entitlement::Token(token) = entitlement else {
+            return Ok(());
+        };
+        let spent = self.spent().spend(token, clock::unix_time());
+        spent.map_err(|refusal| match refusal {
+            SpendRefusal::AlreadySpent => {
+                figures.tokens_replayed.one();
+                AccessRefusal::Unauthorized
+            }
+            SpendRefusal::KeyRetired => AccessRefusal::Unauthorized,
+            SpendRefusal::Full => AccessRefusal::Full,
+        })
     }
 
     /// Tokens that are known to be spent.
     pub(crate) fn tokens_remembered(&self) -> u64 {
-        0
+        self.spent().len() as u64
     }
 
     /// What a client is told that shows nothing: values of `www-authenticate`.
     pub(crate) fn challenges(&self) -> Vec<String> {
-        let secret = self.secret.iter().map(|_| "Bearer".to_owned());
-        secret.collect()
+        let keys = self.verifier.keys(clock::unix_time());
+        let offers: Vec<TokenOffer> = keys
+            .map(|accepted| TokenOffer {
+                challenge: Challenge::of_issuer(accepted.issuer.clone()),
+                token_key: Some(accepted.key.clone()),
+            })
+            .collect();
+        let tokens = (!offers.is_empty()).then(|| write_www_authenticate(&offers));
+        let secret = self.secret.as_ref().map(|_| "Bearer".to_owned());
+        tokens.into_iter().chain(secret).collect()
+    }
+
+    fn spent(&self) -> MutexGuard<'_, SpentTokens> {
+        self.spent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A secret that a circle shares. Only its digest is kept, and compared: in constant time, whatever the length.
-struct Secret([u8; 32]);
-
-impl Secret {
-    fn read(path: &Path) -> Result<Self, Failure> {
-        let text = fs::read_to_string(path)
-            .map(Zeroizing::new)
-            .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
-        let secret = text.trim();
-        let is_token68 = secret
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte));
-        if !(MIN_SECRET..=MAX_SECRET).contains(&secret.len()) || !is_token68 {
-            return Err(Failure::usage(format!(
-                "{}: a secret has {MIN_SECRET} to {MAX_SECRET} characters out of A-Z a-z 0-9 - . _ ~ + / =",
-                path.display()
-            ))
-            .help("make one: openssl rand -base64 32"));
-        }
-        Ok(Self(Sha256::digest(secret).into()))
-    }
-
-    fn is(&self, shown: &str) -> bool {
-        let shown: [u8; 32] = Sha256::digest(shown).into();
-        self.0.ct_eq(&shown).into()
-    }
+fn read_secret(path: &Path) -> Result<SharedSecret, Failure> {
+    let text = fs::read_to_string(path)
+        .map(Zeroizing::new)
+        .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
+    SharedSecret::new(text.trim()).map_err(|error| {
+        Failure::usage(format!("{}: {error}", path.display()))
+            .help("make one: openssl rand -base64 32")
+    })
 }

@@ -140,6 +140,17 @@ fn for_owner_only(path: &Path) -> Result<(), Failure> {
 fn access(config: &Config) -> Result<String, Failure> {
     Loaded::read(config, None)?;
     let mut ways = Vec::new();
+    if !config.issuers.is_empty() {
+        ways.push("tokens");
+        let now = clock::unix_time();
+        if !config.issuers.iter().any(|key| key.validity.contains(now))
+            && config.secret_file.is_none()
+        {
+            return Err(Failure::usage(
+                "no key in `access.issuers` is valid now, so no token is taken",
+            ));
+        }
+    }
     if let Some(path) = &config.secret_file {
         for_owner_only(path)?;
         ways.push("a shared secret");
@@ -212,7 +223,7 @@ fn figures(config: &Config) -> Result<String, Failure> {
 
 /// Tokens and the directory expire.
 fn clock_is_set() -> Result<String, Failure> {
-    if clock::unix_seconds() < WRITTEN_AT {
+    if clock::unix_time().as_secs() < WRITTEN_AT {
         return Err(
             Failure::machine("the clock of this machine is years behind")
                 .help("set it, and keep it set: timedatectl set-ntp true"),

@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -23,7 +24,7 @@ pub(crate) struct Global {
         short,
         global = true,
         value_name = "FILE",
-        default_value = "/etc/securecall-relay/relay.toml"
+        default_value = "/var/lib/securecall-relay/relay.toml"
     )]
     pub(crate) config: PathBuf,
     /// One JSON object a line on standard output
@@ -42,6 +43,8 @@ pub(crate) enum Command {
     Run,
     /// Say whether the relay would run, and be of use
     Check,
+    /// Sell tokens to whoever asks on this machine, for a lab
+    Issuer(Issuer),
 }
 
 /// Options of `init`.
@@ -53,6 +56,23 @@ pub(crate) struct Init {
     /// The name in its certificate, and in requests to it
     #[arg(long, value_name = "HOST")]
     pub(crate) name: String,
+}
+
+/// Options of `issuer`.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Issuer {
+    /// The key; made if it is not there
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+    /// The issuer's name, which tokens are bought for
+    #[arg(long, value_name = "HOST", default_value = "issuer.test")]
+    pub(crate) name: String,
+    /// Where it is asked, by HTTP on loopback
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8787")]
+    pub(crate) listen: SocketAddr,
+    /// How long tokens are to be taken
+    #[arg(long, value_name = "DAYS", default_value_t = 30)]
+    pub(crate) days: u16,
 }
 
 /// `--role`.

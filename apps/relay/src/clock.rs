@@ -2,6 +2,8 @@
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use securecall_ghostnet::UnixTime;
+
 /// Now, for deadlines and rates.
 #[expect(
     clippy::disallowed_methods,
@@ -11,10 +13,9 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
-/// Seconds since 1970, for what expires.
+/// The time of day, for what expires.
 #[expect(clippy::disallowed_methods, reason = "as above")]
-pub(crate) fn unix_seconds() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
+pub(crate) fn unix_time() -> UnixTime {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    UnixTime::from_secs(since.map_or(0, |since| since.as_secs()))
 }

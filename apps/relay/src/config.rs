@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use securecall_ghostnet::token::{AcceptedKey, TokenKey};
+use securecall_ghostnet::{IssuerName, UnixTime, Validity};
 use securecall_relay::is_public;
 use securecall_relay::masque::{Admission, Network};
 
@@ -30,6 +32,8 @@ pub(crate) struct Config {
     pub(crate) entry: Option<EntryConfig>,
     pub(crate) exit: Option<ExitConfig>,
     pub(crate) secret_file: Option<PathBuf>,
+    /// Keys whose tokens are taken, as the settings themselves name them.
+    pub(crate) issuers: Vec<AcceptedKey>,
     pub(crate) limits: Limits,
     pub(crate) figures: Option<SocketAddr>,
     pub(crate) drain: Duration,
@@ -113,7 +117,8 @@ impl Config {
         }
         check_name(&file.name)?;
         let secret_file = file.access.secret_file.map(|path| folder.join(path));
-        if secret_file.is_none() {
+        let issuers = issuers(&file.access.issuers)?;
+        if secret_file.is_none() && issuers.is_empty() {
             return Err(Failure::usage(
                 "nobody could use this relay: `[access]` names neither `issuers` nor a `secret_file`",
             ));
@@ -127,6 +132,7 @@ impl Config {
             entry,
             exit,
             secret_file,
+            issuers,
             limits: limits(&file.limits)?,
             figures: file.figures.listen,
             drain: Duration::from_secs(file.drain_seconds),
@@ -240,6 +246,22 @@ fn exit(file: &file::Exit, lab: bool) -> Result<ExitConfig, Failure> {
     })
 }
 
+fn issuers(file: &[file::Issuer]) -> Result<Vec<AcceptedKey>, Failure> {
+    let read = |issuer: &file::Issuer| {
+        let wrong = |what: &dyn std::fmt::Display| {
+            Failure::usage(format!("`access.issuers`, {:?}: {what}", issuer.name))
+        };
+        let at = UnixTime::from_secs;
+        Ok(AcceptedKey {
+            issuer: IssuerName::parse(&issuer.name).map_err(|error| wrong(&error))?,
+            key: TokenKey::from_base64url(&issuer.key).map_err(|error| wrong(&error))?,
+            validity: Validity::new(at(issuer.not_before), at(issuer.not_after))
+                .ok_or_else(|| wrong(&"`not_after` is not after `not_before`"))?,
+        })
+    };
+    file.iter().map(read).collect()
+}
+
 fn limits(file: &file::Limits) -> Result<Limits, Failure> {
     let least_one = [
         ("flows", file.flows),
@@ -283,8 +305,6 @@ fn limits(file: &file::Limits) -> Result<Limits, Failure> {
     })
 }
 
-#[cfg(test)]
-mod tests;
 
 /// What holds where the settings say nothing.
 #[cfg(test)]

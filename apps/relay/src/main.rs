@@ -32,12 +32,14 @@ mod flow;
 mod flow_socket;
 mod http1;
 mod init;
+mod issuer;
 mod limits;
 mod listener;
 mod log;
 mod networks;
 mod output;
 mod process;
+mod randomness;
 mod relay;
 mod request;
 mod run;
@@ -74,11 +76,15 @@ fn obey(cli: &Cli, output: Output) -> Result<(), Failure> {
         Command::Check => check::run(cli, output),
         Command::Run => {
             process::raise_file_limit();
-            let runtime = tokio::runtime::Builder::new_multi_thread()
-                .enable_all()
-                .build()
-                .map_err(Failure::machine)?;
-            runtime.block_on(run::run(cli, output))
+            runtime()?.block_on(run::run(cli, output))
         }
+        Command::Issuer(options) => runtime()?.block_on(issuer::run(options, output)),
     }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::machine)
 }

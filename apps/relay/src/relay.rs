@@ -46,7 +46,11 @@ impl Loaded {
                 .entry
                 .as_ref()
                 .map(|entry| entry.relays.iter().copied().collect()),
-            access: Access::load(config, previous.map(|previous| &previous.access))?,
+            access: Access::load(
+                config,
+                config.issuers.iter().cloned(),
+                previous.map(|previous| &previous.access),
+            )?,
             is_exit: config.exit.is_some(),
         })
     }

@@ -41,6 +41,7 @@ impl From<AccessRefusal> for Refusal {
     fn from(refusal: AccessRefusal) -> Self {
         match refusal {
             AccessRefusal::Unauthorized => Self::Unauthorized,
+            AccessRefusal::Full => Self::Full,
         }
     }
 }

@@ -68,7 +68,8 @@ impl Identity {
 
     /// SHA-256 of the public key in base64, as directories have it (RFC 7469 section 2.4).
     pub(crate) fn pin(&self) -> Option<String> {
-        Some(pin_of(self.key.key.public_key()?.as_ref()))
+        let public_key = self.key.key.public_key()?;
+        Some(BASE64.encode(&Sha256::digest(public_key)))
     }
 
     /// Whether the certificate is for this name; what else clients look at, only they know.
@@ -110,21 +111,15 @@ fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     fs::read(path).map(Zeroizing::new).map_err(failed)
 }
 
-fn pin_of(public_key: &[u8]) -> String {
-    BASE64.encode(&Sha256::digest(public_key))
-}
-
 /// A certificate of one's own: clients know it by its pin.
 pub(crate) struct SelfSigned {
     pub(crate) certificate: String,
     pub(crate) key: Zeroizing<String>,
-    pub(crate) pin: String,
 }
 
 impl SelfSigned {
     /// An ECDSA P-256 key, which every TLS stack verifies, and a certificate without an end: the pin is what is checked.
     pub(crate) fn generate(name: &str) -> Result<Self, rcgen::Error> {
-        use rcgen::PublicKeyData as _;
         let key = rcgen::KeyPair::generate()?;
         let mut parameters = rcgen::CertificateParams::new(vec![name.to_owned()])?;
         parameters.distinguished_name = rcgen::DistinguishedName::new();
@@ -132,7 +127,6 @@ impl SelfSigned {
         Ok(Self {
             certificate: pem("CERTIFICATE", certificate.der()),
             key: Zeroizing::new(pem("PRIVATE KEY", key.serialized_der())),
-            pin: pin_of(&key.subject_public_key_info()),
         })
     }
 }

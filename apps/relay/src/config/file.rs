@@ -99,6 +99,17 @@ impl Address {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Access {
     pub(super) secret_file: Option<PathBuf>,
+    pub(super) issuers: Vec<Issuer>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Issuer {
+    pub(super) name: String,
+    pub(super) key: String,
+    #[serde(default)]
+    pub(super) not_before: u64,
+    pub(super) not_after: u64,
 }
 
 #[derive(Deserialize)]

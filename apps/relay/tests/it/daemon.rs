@@ -208,7 +208,7 @@ pub(crate) fn free_udp() -> SocketAddr {
     udp().local_addr().unwrap()
 }
 
-fn free_tcp() -> SocketAddr {
+pub(crate) fn free_tcp() -> SocketAddr {
     std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .unwrap()
         .local_addr()

@@ -12,3 +12,4 @@ mod hostile;
 mod lifecycle;
 mod nested;
 mod privacy;
+mod tokens;
