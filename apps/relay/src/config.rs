@@ -305,7 +305,6 @@ fn limits(file: &file::Limits) -> Result<Limits, Failure> {
     })
 }
 
-
 /// What holds where the settings say nothing.
 #[cfg(test)]
 pub(crate) fn default_limits() -> Limits {

@@ -120,7 +120,9 @@ impl FlowSocket {
                 .zip(buffer.chunks_exact(BUFFER_SIZE))
                 .take(count)
             {
-                // A stride of zero is one empty packet.
+                if meta.len == 0 {
+                    each(meta.addr, &[]);
+                }
                 for packet in buffer[..meta.len].chunks(meta.stride.max(1)) {
                     each(meta.addr, packet);
                 }

@@ -4,7 +4,7 @@
 //! for more, so only targets of our own crate pass, in every build and at every level; and those lines hold neither addresses nor
 //! tokens, because the types that hold them have no `Debug` that shows them, and no line names them.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
@@ -26,6 +26,7 @@ pub(crate) fn start(verbose: u8) {
         .with(
             tracing_subscriber::fmt::layer()
                 .with_writer(io::stderr)
+                .with_ansi(io::stderr().is_terminal())
                 .with_target(false),
         )
         .try_init();

@@ -270,7 +270,8 @@ fn check_looks_at_certificate_key_secret_and_ports() {
     let told = check(&lab);
     assert_eq!(told.code, 2);
     assert!(
-        told.stdout.contains("a secret has 16 to 256 characters"),
+        told.stdout
+            .contains("a shared secret has 16 to 128 letters"),
         "{}",
         told.stdout
     );

@@ -45,7 +45,7 @@ async fn no_address_and_no_secret_is_in_log_figures_or_on_disk_after_a_flow() {
         .await;
     let (log, lab) = daemon.stopped();
     assert!(log.contains("ready"), "{log}");
-    assert!(log.contains("a flow has ended"), "{log}");
+    assert!(log.contains("a request is refused"), "{log}");
     for (what, text) in [("log", &log), ("figures", &figures)] {
         for secret in ["127.0.0.1", "10.0.0.1", SECRET, "a-wrong-secret"] {
             assert!(!text.contains(secret), "{secret} is in the {what}: {text}");
