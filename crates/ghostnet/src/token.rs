@@ -21,7 +21,7 @@ mod shared_secret;
 mod spent_tokens;
 mod stock;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod token_key;
 mod verifier;
 

@@ -22,7 +22,7 @@ pub struct IssuerKey {
 }
 
 impl IssuerKey {
-    /// Makes one. It takes some tenths of a second.
+    /// Makes one. It takes tens to hundreds of milliseconds.
     pub fn generate<R: CryptoRng + ?Sized>(rng: &mut R) -> Result<Self, IssuerKeyError> {
         PrivateKey::new(rng, MODULUS_BITS as usize)
             .map_err(|_| IssuerKeyError::Generation)
