@@ -96,6 +96,11 @@ impl Access {
         })
     }
 
+    /// Whether there is a key whose tokens are taken now.
+    pub(crate) fn takes_tokens(&self) -> bool {
+        self.verifier.keys(clock::unix_time()).next().is_some()
+    }
+
     /// Tokens that are known to be spent.
     pub(crate) fn tokens_remembered(&self) -> u64 {
         self.spent().len() as u64

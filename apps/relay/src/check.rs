@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::cli::Cli;
 use crate::config::Config;
+use crate::directory_file::ReadDirectory;
 use crate::failure::{Failure, FailureKind};
 use crate::output::Output;
 use crate::relay::Loaded;
@@ -58,7 +59,15 @@ pub(crate) fn run(cli: &Cli, output: Output) -> Result<(), Failure> {
     };
     let mut findings = vec![Finding::good("settings", "are understood")];
     findings.push(Finding::of("certificate", certificate(&config)));
-    findings.push(Finding::of("access", access(&config)));
+    match Loaded::read(&config, None) {
+        Ok(loaded) => {
+            findings.push(Finding::of("access", access(&config, &loaded)));
+            if let Some(read) = &loaded.directory {
+                findings.push(Finding::of("directory", directory(read)));
+            }
+        }
+        Err(failure) => findings.push(Finding::of("access", Err(failure))),
+    }
     findings.push(Finding::of("listen", ports(&config)));
     findings.push(Finding::of("addresses", addresses(&config)));
     if config.exit.is_some() {
@@ -137,25 +146,38 @@ fn for_owner_only(path: &Path) -> Result<(), Failure> {
     .help(format!("chmod 600 {}", path.display())))
 }
 
-fn access(config: &Config) -> Result<String, Failure> {
-    Loaded::read(config, None)?;
+fn access(config: &Config, loaded: &Loaded) -> Result<String, Failure> {
     let mut ways = Vec::new();
-    if !config.issuers.is_empty() {
+    if loaded.access.takes_tokens() {
         ways.push("tokens");
-        let now = clock::unix_time();
-        if !config.issuers.iter().any(|key| key.validity.contains(now))
-            && config.secret_file.is_none()
-        {
-            return Err(Failure::usage(
-                "no key in `access.issuers` is valid now, so no token is taken",
-            ));
-        }
     }
     if let Some(path) = &config.secret_file {
         for_owner_only(path)?;
         ways.push("a shared secret");
     }
+    if ways.is_empty() {
+        return Err(Failure::usage(
+            "nobody could use this relay: no key of an issuer is valid now",
+        )
+        .help(
+            "keys are in the directory, for relays that are listed there, or in `access.issuers`",
+        ));
+    }
     Ok(format!("by {}", ways.join(" or ")))
+}
+
+fn directory(directory: &ReadDirectory) -> Result<String, Failure> {
+    if !directory.lists_us {
+        return Err(
+            Failure::usage("the directory does not list the `name` of this relay")
+                .help("clients find relays there only; ask whoever signs it to add yours"),
+        );
+    }
+    Ok(format!(
+        "lists this relay and {} addresses of exits; valid until {}",
+        directory.exits.len(),
+        directory.not_after
+    ))
 }
 
 fn ports(config: &Config) -> Result<String, Failure> {

@@ -45,6 +45,38 @@ pub(crate) enum Command {
     Check,
     /// Sell tokens to whoever asks on this machine, for a lab
     Issuer(Issuer),
+    /// Publish a relay directory
+    #[command(subcommand)]
+    Directory(DirectoryCommand),
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum DirectoryCommand {
+    /// Show the public key of a directory; the secret one is made if it is not there
+    Key {
+        /// The secret key
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+    },
+    /// Check and sign what a directory says
+    Sign(SignDirectory),
+}
+
+/// Options of `directory sign`.
+#[derive(clap::Args, Debug)]
+pub(crate) struct SignDirectory {
+    /// The secret key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+    /// What it says: JSON, see docs/protocol/relay-directory.md
+    #[arg(long, value_name = "FILE")]
+    pub(crate) payload: PathBuf,
+    /// The signed file
+    #[arg(long, value_name = "FILE", default_value = "relays.json")]
+    pub(crate) out: PathBuf,
+    /// Private addresses are allowed
+    #[arg(long)]
+    pub(crate) lab: bool,
 }
 
 /// Options of `init`.

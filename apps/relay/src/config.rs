@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use securecall_ghostnet::directory::DirectoryKey;
 use securecall_ghostnet::token::{AcceptedKey, TokenKey};
 use securecall_ghostnet::{IssuerName, UnixTime, Validity};
 use securecall_relay::is_public;
@@ -29,6 +30,7 @@ pub(crate) struct Config {
     pub(crate) lab: bool,
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
+    pub(crate) directory: Option<DirectoryConfig>,
     pub(crate) entry: Option<EntryConfig>,
     pub(crate) exit: Option<ExitConfig>,
     pub(crate) secret_file: Option<PathBuf>,
@@ -37,6 +39,13 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     pub(crate) figures: Option<SocketAddr>,
     pub(crate) drain: Duration,
+}
+
+/// Where relays and keys of issuers come from.
+#[derive(Debug)]
+pub(crate) struct DirectoryConfig {
+    pub(crate) file: PathBuf,
+    pub(crate) keys: Vec<DirectoryKey>,
 }
 
 /// What the first relay of a tunnel needs.
@@ -97,6 +106,7 @@ impl Config {
         let lab = file.lab;
         let is_entry = matches!(file.role, file::Role::Entry | file::Role::Both);
         let is_exit = matches!(file.role, file::Role::Exit | file::Role::Both);
+        let directory = directory(&file.directory, folder)?;
         let entry = is_entry.then(|| entry(&file.entry, lab)).transpose()?;
         let exit = is_exit.then(|| exit(&file.exit, lab)).transpose()?;
         if file.listen.is_empty() {
@@ -116,11 +126,16 @@ impl Config {
             );
         }
         check_name(&file.name)?;
+        if entry.as_ref().is_some_and(|entry| entry.relays.is_empty()) && directory.is_none() {
+            return Err(Failure::usage(
+                "an entry needs to know where it may forward to: `[directory]` or `entry.relays`",
+            ));
+        }
         let secret_file = file.access.secret_file.map(|path| folder.join(path));
         let issuers = issuers(&file.access.issuers)?;
-        if secret_file.is_none() && issuers.is_empty() {
+        if secret_file.is_none() && issuers.is_empty() && directory.is_none() {
             return Err(Failure::usage(
-                "nobody could use this relay: `[access]` names neither `issuers` nor a `secret_file`",
+                "nobody could use this relay: `[access]` names neither `issuers` nor a `secret_file`, and there is no `[directory]`",
             ));
         }
         Ok(Self {
@@ -129,6 +144,7 @@ impl Config {
             lab,
             certificate: folder.join(file.tls.certificate),
             key: folder.join(file.tls.key),
+            directory,
             entry,
             exit,
             secret_file,
@@ -163,6 +179,25 @@ fn check_name(name: &str) -> Result<(), Failure> {
         .help("it stands in the certificate: relay.example.org"))
 }
 
+fn directory(file: &file::Directory, folder: &Path) -> Result<Option<DirectoryConfig>, Failure> {
+    let Some(path) = &file.file else {
+        return Ok(None);
+    };
+    let keys = file.keys.iter().map(|text| text.parse());
+    let keys: Vec<DirectoryKey> = keys
+        .collect::<Result<_, _>>()
+        .map_err(|error| Failure::usage(format!("`directory.keys`: {error}")))?;
+    if keys.is_empty() {
+        return Err(Failure::usage(
+            "`directory.keys` names nobody who may sign it",
+        ));
+    }
+    Ok(Some(DirectoryConfig {
+        file: folder.join(path),
+        keys,
+    }))
+}
+
 fn entry(file: &file::Entry, lab: bool) -> Result<EntryConfig, Failure> {
     for relay in &file.relays {
         if !lab && !is_public(*relay) {
@@ -172,11 +207,6 @@ fn entry(file: &file::Entry, lab: bool) -> Result<EntryConfig, Failure> {
             )
             .help("an entry that reaches into its own network is a hole in it; in a lab, set `lab = true`"));
         }
-    }
-    if file.relays.is_empty() {
-        return Err(Failure::usage(
-            "an entry needs to know where it may forward to: `entry.directory` or `entry.relays`",
-        ));
     }
     Ok(EntryConfig {
         relays: file.relays.clone(),

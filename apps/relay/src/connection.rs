@@ -207,8 +207,8 @@ impl Shared {
         let stream_id = stream.id().into_inner();
         let (way, response) = match asked {
             Asked::Forward(target) => {
-                let directory = loaded.directory.as_ref();
-                if !directory.is_some_and(|relays| relays.contains(&target)) {
+                let exits = loaded.exits.as_ref();
+                if !exits.is_some_and(|exits| exits.contains(&target)) {
                     return Err(Refusal::TargetNotAllowed);
                 }
                 self.spend(&loaded.access, entitlement)?;

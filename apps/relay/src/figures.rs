@@ -131,6 +131,8 @@ figures! {
     tokens_replayed: "counter" as "tokens_replayed_total",
     /// Tokens that are remembered as spent.
     tokens_remembered: "gauge" as "tokens_remembered",
+    /// When the relay directory expires: seconds since 1970, 0 without one.
+    directory_not_after: "gauge" as "directory_not_after_seconds",
     /// 1 while the relay takes no new flows because it is to stop.
     draining: "gauge" as "draining",
 }

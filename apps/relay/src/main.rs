@@ -25,6 +25,7 @@ mod cli;
 mod clock;
 mod config;
 mod connection;
+mod directory_file;
 mod exit;
 mod failure;
 mod figures;
@@ -78,6 +79,7 @@ fn obey(cli: &Cli, output: Output) -> Result<(), Failure> {
             process::raise_file_limit();
             runtime()?.block_on(run::run(cli, output))
         }
+        Command::Directory(command) => directory_file::run(command, output),
         Command::Issuer(options) => runtime()?.block_on(issuer::run(options, output)),
     }
 }

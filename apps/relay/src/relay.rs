@@ -5,11 +5,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
+use securecall_ghostnet::UnixTime;
 use tokio::sync::watch;
 
 use crate::access::Access;
 use crate::capacity::Capacity;
 use crate::config::{Config, ExitConfig, Limits};
+use crate::directory_file::ReadDirectory;
 use crate::failure::Failure;
 use crate::figures::Figures;
 use crate::tls::Identity;
@@ -31,7 +33,8 @@ pub(crate) struct Relay {
 pub(crate) struct Loaded {
     pub(crate) servers: ServerConfigs,
     /// Where an entry forwards to. `None` for a relay that is no entry.
-    pub(crate) directory: Option<HashSet<SocketAddr>>,
+    pub(crate) exits: Option<HashSet<SocketAddr>>,
+    pub(crate) directory: Option<ReadDirectory>,
     pub(crate) access: Access,
     is_exit: bool,
 }
@@ -40,17 +43,23 @@ impl Loaded {
     /// Reads all that the settings name.
     pub(crate) fn read(config: &Config, previous: Option<&Self>) -> Result<Self, Failure> {
         let identity = Identity::load(&config.certificate, &config.key)?;
+        let last = previous.and_then(|previous| previous.directory.as_ref());
+        let directory = config
+            .directory
+            .as_ref()
+            .map(|named| ReadDirectory::load(config, named, last.map(|last| &last.mark)))
+            .transpose()?;
+        let exits = config.entry.as_ref().map(|entry| {
+            let listed = directory.iter().flat_map(|directory| &directory.exits);
+            listed.chain(&entry.relays).copied().collect()
+        });
+        let keys = directory.iter().flat_map(|directory| &directory.keys);
+        let keys = keys.chain(&config.issuers).cloned();
         Ok(Self {
             servers: ServerConfigs::new(&identity)?,
-            directory: config
-                .entry
-                .as_ref()
-                .map(|entry| entry.relays.iter().copied().collect()),
-            access: Access::load(
-                config,
-                config.issuers.iter().cloned(),
-                previous.map(|previous| &previous.access),
-            )?,
+            access: Access::load(config, keys, previous.map(|previous| &previous.access))?,
+            exits,
+            directory,
             is_exit: config.exit.is_some(),
         })
     }
@@ -58,7 +67,7 @@ impl Loaded {
     /// Whether a client comes from within a tunnel: from a relay of the directory, or wherever from if there is nothing here to
     /// begin a tunnel with.
     pub(crate) fn nesting(&self, from: IpAddr) -> Nesting {
-        let is_inner = match &self.directory {
+        let is_inner = match &self.exits {
             _ if !self.is_exit => false,
             None => true,
             Some(relays) => {
@@ -113,8 +122,12 @@ impl Relay {
 
     /// Brings those figures up to date that are counted elsewhere.
     pub(crate) fn access_figures(&self) {
-        let remembered = self.loaded().access.tokens_remembered();
+        let loaded = self.loaded();
+        let remembered = loaded.access.tokens_remembered();
         self.figures.tokens_remembered.set(remembered);
+        let not_after = loaded.directory.as_ref().map(|read| read.not_after);
+        let not_after = not_after.map_or(0, UnixTime::as_secs);
+        self.figures.directory_not_after.set(not_after);
     }
 
     /// No new flows from now on; those there are end at the deadline.

@@ -18,6 +18,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) tls: Tls,
     #[serde(default)]
+    pub(super) directory: Directory,
+    #[serde(default)]
     pub(super) entry: Entry,
     #[serde(default)]
     pub(super) exit: Exit,
@@ -55,6 +57,13 @@ impl Default for Tls {
             key: "key.pem".into(),
         }
     }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Directory {
+    pub(super) file: Option<PathBuf>,
+    pub(super) keys: Vec<String>,
 }
 
 #[derive(Deserialize, Default)]

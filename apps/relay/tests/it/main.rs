@@ -6,6 +6,7 @@ mod access;
 mod client;
 mod commands;
 mod daemon;
+mod directory;
 mod entry;
 mod exit;
 mod hostile;
