@@ -10,7 +10,6 @@ use crate::capacity::{HalfOpen, Handshake};
 use crate::connection;
 use crate::figures::Counted;
 use crate::relay::Relay;
-use crate::transport::Nesting;
 
 /// How long a handshake may take: three round trips around the Earth, and a loss or two.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -51,10 +50,7 @@ fn admit(relay: &Arc<Relay>, incoming: Incoming) {
 async fn accept(relay: Arc<Relay>, incoming: Incoming, place: HalfOpen) {
     let loaded = relay.loaded();
     let from = incoming.remote_address();
-    let config = match loaded.nesting(from.ip()) {
-        Nesting::Outer => loaded.servers.outer.clone(),
-        Nesting::Inner => loaded.servers.inner.clone(),
-    };
+    let config = loaded.servers.of(loaded.nesting(from.ip()));
     let counted = Counted::new(&relay.figures.half_open);
     let connected = match incoming.accept_with(config) {
         Ok(connecting) => timeout(PATIENCE, connecting).await,

@@ -37,6 +37,7 @@ pub(crate) struct Loaded {
     pub(crate) directory: Option<ReadDirectory>,
     pub(crate) access: Access,
     is_exit: bool,
+    is_lab: bool,
 }
 
 impl Loaded {
@@ -61,6 +62,7 @@ impl Loaded {
             exits,
             directory,
             is_exit: config.exit.is_some(),
+            is_lab: config.lab,
         })
     }
 
@@ -75,10 +77,10 @@ impl Loaded {
                 relays.iter().any(|relay| relay.ip() == from)
             }
         };
-        if is_inner {
-            Nesting::Inner
-        } else {
-            Nesting::Outer
+        match (is_inner, self.exits.is_some() && self.is_lab) {
+            (true, true) => Nesting::Unknown,
+            (true, false) => Nesting::Inner,
+            (false, _) => Nesting::Outer,
         }
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{
-    Endpoint, EndpointConfig, IdleTimeout, MtuDiscoveryConfig, ServerConfig, TokioRuntime,
-    TransportConfig, ValidationTokenConfig, VarInt,
+    Endpoint, EndpointConfig, IdleTimeout, ServerConfig, TokioRuntime, TransportConfig,
+    ValidationTokenConfig, VarInt,
 };
 
 use crate::failure::Failure;
@@ -48,13 +48,16 @@ const SOCKET_BUFFER: usize = 4 * 1024 * 1024;
 pub(crate) enum Nesting {
     Outer,
     Inner,
+    /// Nobody can tell, because all of a lab is at one address. Discovery of the path's size soon makes it good enough for either.
+    Unknown,
 }
 
 /// How connections are accepted, whether they come from a client or from within a tunnel.
 #[derive(Clone, Debug)]
 pub(crate) struct ServerConfigs {
     pub(crate) outer: Arc<ServerConfig>,
-    pub(crate) inner: Arc<ServerConfig>,
+    inner: Arc<ServerConfig>,
+    unknown: Arc<ServerConfig>,
 }
 
 impl ServerConfigs {
@@ -77,12 +80,24 @@ impl ServerConfigs {
             .incoming_buffer_size(INCOMING_BUFFER)
             .incoming_buffer_size_total(INCOMING_BUFFERS)
             .transport_config(Arc::new(transport(Nesting::Outer)));
-        let mut inner = outer.clone();
-        inner.transport_config(Arc::new(transport(Nesting::Inner)));
+        let other = |nesting| {
+            let mut other = outer.clone();
+            other.transport_config(Arc::new(transport(nesting)));
+            Arc::new(other)
+        };
         Ok(Self {
+            inner: other(Nesting::Inner),
+            unknown: other(Nesting::Unknown),
             outer: Arc::new(outer),
-            inner: Arc::new(inner),
         })
+    }
+
+    pub(crate) fn of(&self, nesting: Nesting) -> Arc<ServerConfig> {
+        match nesting {
+            Nesting::Outer => self.outer.clone(),
+            Nesting::Inner => self.inner.clone(),
+            Nesting::Unknown => self.unknown.clone(),
+        }
     }
 }
 
@@ -104,7 +119,9 @@ fn transport(nesting: Nesting) -> TransportConfig {
     match nesting {
         Nesting::Outer => {
             transport.initial_mtu(1350).min_mtu(1240);
-            transport.mtu_discovery_config(Some(MtuDiscoveryConfig::default()));
+        }
+        Nesting::Unknown => {
+            transport.initial_mtu(1240);
         }
         Nesting::Inner => {
             // Voice fits; probes would only be lost at the entry.

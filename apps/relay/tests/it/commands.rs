@@ -92,7 +92,7 @@ fn what_init_writes_is_understood_and_says_what_is_missing() {
     let (code, told) = run(&["check"]);
     assert_eq!(code, 2);
     assert!(
-        told.contains("an entry needs to know where it may forward to"),
+        told.contains("`exit.addresses` needs one address"),
         "{told}"
     );
     let (code, told) = run(&["init", "--name", "not a name"]);
@@ -134,6 +134,11 @@ fn a_relay_that_would_run_is_told_so() {
 fn wrong_settings_are_refused_with_the_reason() {
     type Change = fn(String) -> String;
     let cases: &[(&str, Change, i32)] = &[
+        (
+            "an entry needs to know where",
+            |s| replace_line(&s, "relays = [", ""),
+            2,
+        ),
         (
             "unknown field",
             |s| s.replace("drain_seconds", "drain_secs"),

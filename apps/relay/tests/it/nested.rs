@@ -13,7 +13,7 @@ use securecall_relay::masque::{context, varint};
 use tokio::sync::mpsc::{Receiver, channel};
 
 use crate::client::{Answer, Client, receive};
-use crate::daemon::{lab, lab_with, tokio_udp};
+use crate::daemon::{Daemon, lab, lab_with, tokio_udp};
 
 /// A UDP socket through an entry.
 struct Tunnel {
@@ -113,22 +113,35 @@ async fn a_call_goes_through_both_and_neither_knows_both_ends() {
     exit.write("exit", "", "addresses = [\"127.0.0.1\"]", "");
     let exit = exit.start();
     let entry = lab(exit.address());
-    entry.write(
-        "entry",
-        &format!("relays = [\"{}\"]", exit.address()),
-        "",
-        "",
-    );
+    let relays = format!("relays = [\"{}\"]", exit.address());
+    entry.write("entry", &relays, "", "");
     let entry = entry.start();
+    call(&entry, &exit).await;
+    // The handshake's packets of 1200 bytes fit into the outer connection's datagrams, both ways: none was lost.
+    assert_eq!(entry.figure("dropped_total{reason=\"not_sent\"}"), 0);
+}
 
+/// As in a demonstration on one machine: an address says nothing of who is a relay.
+#[tokio::test]
+async fn relays_of_both_roles_at_one_address_carry_a_call() {
+    let exit = lab_with("");
+    let entry = lab(exit.address);
+    let relays = format!("relays = [\"{}\"]", entry.address);
+    exit.write("both", &relays, "addresses = [\"127.0.0.1\"]", "");
+    let (exit, entry) = (exit.start(), entry.start());
+    call(&entry, &exit).await;
+    call(&exit, &entry).await;
+}
+
+async fn call(entry: &Daemon, exit: &Daemon) {
     let mut outer = Client::connect(entry.address()).await;
     let answer = outer.forward(exit.address()).await;
     assert_eq!(answer.status(), 200);
     let endpoint = Tunnel::endpoint(&outer.quic, &answer, exit.address());
-    // The handshake's packets of 1200 bytes fit into the outer connection's datagrams, both ways: none is repeated.
     let mut inner = Client::connect_by(endpoint, exit.address()).await;
     let bound = inner.bound().await;
     let peer = tokio_udp().await;
+    let before = exit.figure("packets_total{from=\"client\"}");
     for _ in 0..100 {
         bound.send(peer.local_addr().unwrap(), &[1; 101]);
         let (frame, from) = receive(&peer).await;
@@ -136,7 +149,6 @@ async fn a_call_goes_through_both_and_neither_knows_both_ends() {
         peer.send_to(&[2; 101], from).await.unwrap();
         assert_eq!(bound.receive().await.1, [2; 101]);
     }
-    assert_eq!(entry.figure("dropped_total{reason=\"not_sent\"}"), 0);
-    assert_eq!(exit.figure("packets_total{from=\"client\"}"), 100);
-    assert_eq!(exit.figure("packets_total{from=\"outside\"}"), 100);
+    let after = exit.figure("packets_total{from=\"client\"}");
+    assert_eq!(after - before, 100);
 }
