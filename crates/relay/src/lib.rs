@@ -1,4 +1,4 @@
-//! STUN and TURN as SecureCall uses them, and where candidates come from.
+//! STUN, TURN and MASQUE as SecureCall uses them, and where candidates come from.
 //!
 //! Everything here is sans-IO: sockets that were bound, datagrams, bytes of streams, time and randomness
 //! come in; what to send and what was found comes out. The crate knows no call: a [`CandidateSource`]
@@ -7,6 +7,8 @@
 //! * [`HostSource`]: the sockets of this machine.
 //! * [`ReflexiveSource`]: how a STUN server sees them (RFC 8489).
 //! * [`TurnSource`]: addresses at TURN servers, over UDP, TCP and TLS (RFC 8656).
+//!
+//! [`masque`] has what is said in tunnels through relays, at both ends.
 //!
 //! ```text
 //!   Gathering of the driver
@@ -24,6 +26,7 @@ mod candidate;
 mod candidate_source;
 mod host;
 mod mapped_address;
+pub mod masque;
 pub mod probe;
 mod reach;
 mod reflexive;
