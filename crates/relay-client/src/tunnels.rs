@@ -14,6 +14,7 @@ mod flow_sender;
 mod flow_socket;
 mod flows;
 mod inbox;
+mod liveness;
 mod news;
 mod outer;
 mod relay_connection;
@@ -22,7 +23,6 @@ mod requests;
 mod transport;
 mod tunnel;
 mod udp_socket;
-mod watch;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -34,10 +34,10 @@ use securecall_relay::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-pub use self::news::TunnelNews;
 use self::flow_sender::FlowSender;
 use self::inbox::Inbox;
 use self::news::News;
+pub use self::news::TunnelNews;
 use self::outer::Outer;
 use self::tunnel::Tunnel;
 use crate::TlsTrust;
@@ -151,7 +151,8 @@ impl Tunnels {
 
     /// The connection to an entry that there is, or a new one.
     fn outer_to(&mut self, entry: &Hop) -> std::io::Result<Arc<Outer>> {
-        let is_usable = |outer: &Weak<Outer>| outer.upgrade().is_some_and(|outer| outer.is_usable());
+        let is_usable =
+            |outer: &Weak<Outer>| outer.upgrade().is_some_and(|outer| outer.is_usable());
         self.outers.retain(|(_, outer)| is_usable(outer));
         let key = EntryKey::of(entry);
         let shared = self.outers.iter().find(|(other, _)| *other == key);

@@ -43,19 +43,26 @@ impl Inbox {
 
     /// Adds bytes of a stream as soon as there is room for them.
     pub(super) async fn push_capsules(&self, tunnel: TunnelId, bytes: Vec<u8>) {
+        let mut bytes = Some(bytes);
         loop {
             let taken = self.taken.notified();
-            let mut waiting = self.waiting();
-            let of_this = |news: &&TunnelNews| news.tunnel == tunnel && news.is_capsules();
-            if waiting.iter().filter(of_this).count() < MAX_CAPSULES {
-                let event = News::Capsules(bytes);
-                waiting.push_back(TunnelNews { tunnel, event });
-                self.arrived.notify_one();
+            if self.has_taken(tunnel, &mut bytes) {
                 return;
             }
-            drop(waiting);
             taken.await;
         }
+    }
+
+    fn has_taken(&self, tunnel: TunnelId, bytes: &mut Option<Vec<u8>>) -> bool {
+        let mut waiting = self.waiting();
+        let of_this = |news: &&TunnelNews| news.tunnel == tunnel && news.is_capsules();
+        if waiting.iter().filter(of_this).count() >= MAX_CAPSULES {
+            return false;
+        }
+        let event = News::Capsules(bytes.take().unwrap_or_default());
+        waiting.push_back(TunnelNews { tunnel, event });
+        self.arrived.notify_one();
+        true
     }
 
     /// What is there already.

@@ -10,10 +10,10 @@ use quinn::{Endpoint, TokioRuntime};
 use securecall_relay::{Hop, HopRole, TunnelFailureKind};
 use tokio::sync::{OnceCell, watch};
 
+use super::liveness;
 use super::relay_connection::RelayConnection;
 use super::transport::endpoint_config;
 use super::udp_socket::{UdpSocket, source_towards};
-use super::watch;
 use crate::TlsTrust;
 
 /// What leads to an entry. It is kept by the tunnels that need it.
@@ -85,7 +85,7 @@ impl Outer {
                     let millis = quiet.as_millis().try_into().unwrap_or(u64::MAX);
                     state.quiet.store(millis, Ordering::Relaxed);
                 };
-                let kind = watch::entry(&quic, has_way, tell_quiet).await;
+                let kind = liveness::entry(&quic, has_way, tell_quiet).await;
                 tell.send_replace(Some(kind));
             });
             Ok(Connected { relay, died })
@@ -139,7 +139,10 @@ impl Outer {
             self.endpoint.rebind_abstract(socket)
         });
         match moved {
-            Ok(()) => tracing::debug!(had_way = before.is_some(), "an entry relay is reached another way"),
+            Ok(()) => tracing::debug!(
+                had_way = before.is_some(),
+                "an entry relay is reached another way"
+            ),
             Err(error) => tracing::debug!(%error, "no socket for another way to an entry relay"),
         }
     }

@@ -110,8 +110,8 @@ impl RelayConnection {
             .send_request(request)
             .await
             .map_err(failed)?;
-        let id = VarInt::from_u64(stream.id().into_inner())
-            .map_err(|_| TunnelFailureKind::Protocol)?;
+        let id =
+            VarInt::from_u64(stream.id().into_inner()).map_err(|_| TunnelFailureKind::Protocol)?;
         let entry = self.flows.add(id);
         let answer = stream.recv_response().await.map_err(failed)?;
         requests::accepted(answer.status())?;

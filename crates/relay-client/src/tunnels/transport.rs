@@ -14,10 +14,10 @@ use super::constant_window::ConstantWindow;
 /// ID and a context ID.
 pub(super) const NEEDED_WIDTH: usize = 1200 + 2;
 
-/// When nothing else is acknowledged, so often is something sent that will be: what [`watch`](super::watch) hears.
+/// When nothing else is acknowledged, so often is something sent that will be: what [`liveness`](super::liveness) hears.
 const KEEP_ALIVE: Duration = Duration::from_millis(500);
 /// A connection outlives a while without any network (it is then moved to the next one). That a relay is dead is found much sooner,
-/// by [`watch`](super::watch).
+/// by [`liveness`](super::liveness).
 const IDLE: VarInt = VarInt::from_u32(30_000);
 
 /// What a call has under way, at most, on a path of two seconds' round trip.

@@ -19,7 +19,7 @@ use super::news::{News, TunnelNews};
 use super::outer::{Connected, Outer};
 use super::relay_connection::{Flow, RelayConnection, read_stream, why_failed};
 use super::transport::{NEEDED_WIDTH, endpoint_config};
-use super::{requests, watch};
+use super::{liveness, requests};
 use crate::TlsTrust;
 
 /// How long the path to the entry may take to show that it is wide enough: some round trips, each probe thrice.
@@ -147,7 +147,7 @@ impl Tunnel {
 
         let (send, receive) = flow.stream.split();
         Err(tokio::select! {
-            kind = watch::exit(&exit.quic, || self.outer.quiet()) => kind,
+            kind = liveness::exit(&exit.quic, || self.outer.quiet()) => kind,
             kind = write(send, capsules, &exit.quic) => kind,
             kind = self.read(receive, &exit.quic) => kind,
             never = async {
