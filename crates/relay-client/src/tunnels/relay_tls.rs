@@ -31,11 +31,7 @@ pub(super) struct RelayTls {
 impl RelayTls {
     /// `None` if the proof is by authorities and there are none.
     pub(super) fn new(proof: HopProof, trust: Option<&TlsTrust>) -> Option<Self> {
-        let mut provider = CryptoProvider::clone(&provider());
-        // First, so that a key of it is in the first flight: what is recorded today stays closed to a quantum computer.
-        provider
-            .kx_groups
-            .sort_by_key(|group| group.name() != NamedGroup::X25519MLKEM768);
+        let provider = relay_provider();
         let wrong = Arc::new(AtomicBool::new(false));
         let verifier = RelayVerifier {
             check: match proof {
@@ -62,6 +58,16 @@ impl RelayTls {
     pub(super) fn was_refused(&self) -> bool {
         self.wrong.load(Ordering::Relaxed)
     }
+}
+
+/// What TLS to a relay is made of.
+fn relay_provider() -> CryptoProvider {
+    let mut provider = CryptoProvider::clone(&provider());
+    // First, so that a key of it is in the first flight: what is recorded today stays closed to a quantum computer.
+    provider
+        .kx_groups
+        .sort_by_key(|group| group.name() != NamedGroup::X25519MLKEM768);
+    provider
 }
 
 #[derive(Debug)]
@@ -139,4 +145,23 @@ fn has_key(certificate: &CertificateDer<'_>, pin: &[u8; 32]) -> Result<ServerCer
         return Ok(ServerCertVerified::assertion());
     }
     Err(CertificateError::ApplicationVerificationFailure.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_key_that_is_offered_is_post_quantum() {
+        let groups = relay_provider().kx_groups;
+        let names: Vec<NamedGroup> = groups.iter().map(|group| group.name()).collect();
+        assert_eq!(names[0], NamedGroup::X25519MLKEM768);
+        assert!(names.contains(&NamedGroup::X25519), "others go on without");
+    }
+
+    #[test]
+    fn without_authorities_a_name_cannot_be_proved_but_a_key_can() {
+        assert!(RelayTls::new(HopProof::Authorities, None).is_none());
+        assert!(RelayTls::new(HopProof::Spki([0; 32]), None).is_some());
+    }
 }
