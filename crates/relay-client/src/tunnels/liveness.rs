@@ -15,15 +15,13 @@ const TICK: Duration = Duration::from_millis(250);
 const ENTRY_SILENCE: Duration = Duration::from_millis(1500);
 /// An exit that says nothing for so long behind an entry that does. More than for the entry, so that a dead entry is known as such.
 const EXIT_SILENCE: Duration = Duration::from_secs(2);
-/// An entry that was heard so lately carries packets.
-const ENTRY_IS_HEARD: Duration = Duration::from_millis(750);
 /// The most STREAM frames that a connection may have brought. A relay says a few hundred bytes in its whole life, and h3 keeps
 /// whatever belongs to a frame of HTTP/3 until it is whole: without this, a giant one would fill the memory.
 const MAX_STREAM_FRAMES: u64 = 4096;
 
 /// What is known of how long a relay has been silent, counted in ticks: while this machine sleeps, nobody is.
 #[derive(Debug, Default)]
-pub(super) struct Silence {
+struct Silence {
     heard: u64,
     quiet: Duration,
 }
@@ -50,13 +48,9 @@ pub(super) async fn entry(
     watch(quic, ENTRY_SILENCE, has_way, tell_quiet).await
 }
 
-/// Watches an exit until it is dead. It cannot be heard while its entry is silent, for `entry_quiet`.
-pub(super) async fn exit(
-    quic: &Connection,
-    entry_quiet: impl Fn() -> Duration,
-) -> TunnelFailureKind {
-    let entry_is_heard = || entry_quiet() < ENTRY_IS_HEARD;
-    watch(quic, EXIT_SILENCE, entry_is_heard, |_| {}).await
+/// Watches an exit until it is dead. It cannot be heard while its entry is not (`entry_carries`).
+pub(super) async fn exit(quic: &Connection, entry_carries: impl Fn() -> bool) -> TunnelFailureKind {
+    watch(quic, EXIT_SILENCE, entry_carries, |_| {}).await
 }
 
 async fn watch(

@@ -16,6 +16,9 @@ use super::transport::endpoint_config;
 use super::udp_socket::{UdpSocket, source_towards};
 use crate::TlsTrust;
 
+/// An entry that was heard so lately carries packets.
+const IS_HEARD: Duration = Duration::from_millis(750);
+
 /// What leads to an entry. It is kept by the tunnels that need it.
 pub(super) struct Outer {
     entry: SocketAddr,
@@ -106,9 +109,10 @@ impl Outer {
         }
     }
 
-    /// For how long nothing was heard of the entry.
-    pub(super) fn quiet(&self) -> Duration {
-        Duration::from_millis(self.state.quiet.load(Ordering::Relaxed))
+    /// Whether packets come through it, as far as is known.
+    pub(super) fn carries(&self) -> bool {
+        let quiet = Duration::from_millis(self.state.quiet.load(Ordering::Relaxed));
+        self.state.local().is_some() && quiet < IS_HEARD
     }
 
     /// This machine has these addresses no longer. If packets have left from one of them, they leave from another.

@@ -1,5 +1,6 @@
 //! One HTTP/3 connection to a relay.
 
+use std::future::{pending, poll_fn};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,9 +67,9 @@ impl RelayConnection {
             .await;
         let (mut http, requests) = built.map_err(|_| why_lost(&quic))?;
         let (settled, mut is_settled) = watch::channel(false);
-        // Both end with the connection.
+        // Aborted with the connection.
         let drive = tokio::spawn(async move {
-            std::future::poll_fn(|cx| {
+            poll_fn(|cx| {
                 let closed = http.poll_close(cx);
                 let settings = http.settings();
                 // Nothing may be asked before they are there (RFC 9220 section 3, RFC 9297 section 2.1.1).
@@ -78,6 +79,10 @@ impl RelayConnection {
                 closed
             })
             .await;
+            // When h3 is dropped it closes the connection, and whoever asks why it is closed would learn no more than that.
+            drop(settled);
+            pending::<()>().await;
+            drop(http);
         });
         let flows = Arc::new(Flows::default());
         let read = tokio::spawn(Arc::clone(&flows).read(quic.clone()));

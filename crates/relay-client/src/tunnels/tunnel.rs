@@ -147,7 +147,7 @@ impl Tunnel {
 
         let (send, receive) = flow.stream.split();
         Err(tokio::select! {
-            kind = liveness::exit(&exit.quic, || self.outer.quiet()) => kind,
+            kind = liveness::exit(&exit.quic, || self.outer.carries()) => kind,
             kind = write(send, capsules, &exit.quic) => kind,
             kind = self.read(receive, &exit.quic) => kind,
             never = async {

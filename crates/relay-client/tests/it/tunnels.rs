@@ -2,6 +2,7 @@
 
 mod failures;
 mod hostile;
+mod masque_go;
 mod moving;
 mod opening;
 mod relay;
@@ -114,4 +115,18 @@ async fn echoed(tunnels: &mut Tunnels, tunnel: TunnelId) {
         }
     };
     timeout(PATIENCE, there_and_back).await.unwrap();
+}
+
+/// For so long a tunnel is not closed.
+async fn stays_open(tunnels: &mut Tunnels, period: Duration) {
+    let closed = async {
+        loop {
+            let news = tunnels.next().await;
+            if matches!(news.event(), TunnelEvent::Closed(_)) {
+                return news;
+            }
+        }
+    };
+    let closed = timeout(period, closed).await;
+    assert!(closed.is_err(), "{closed:?}");
 }

@@ -171,8 +171,7 @@ async fn a_dead_entry_is_not_taken_for_a_dead_exit() {
 async fn an_idle_tunnel_stays_open() {
     let (entry, exit) = (TestRelay::start(), TestRelay::start());
     let mut tunnels = open_tunnel(entry.hop(), exit.hop()).await;
-    let nothing = timeout(Duration::from_secs(4), tunnels.next());
-    assert!(nothing.await.is_err());
+    stays_open(&mut tunnels, Duration::from_secs(4)).await;
     echoed(&mut tunnels, ONE).await;
 }
 
@@ -223,6 +222,23 @@ async fn whoever_ends_the_flow_is_named() {
         failure_through(&TestRelay::start(), &ending()).await,
         (HopRole::Exit, TunnelFailureKind::Ended)
     );
+}
+
+#[tokio::test]
+async fn whoever_closes_the_connection_is_named() {
+    for role in [HopRole::Entry, HopRole::Exit] {
+        let (entry, exit) = (TestRelay::start(), TestRelay::start());
+        let mut tunnels = open_tunnel(entry.hop(), exit.hop()).await;
+        let closing = match role {
+            HopRole::Entry => &entry,
+            HopRole::Exit => &exit,
+        };
+        closing.endpoint.close(0x100_u32.into(), b"");
+        assert_eq!(
+            failure(&mut tunnels, ONE).await,
+            (role, TunnelFailureKind::Ended)
+        );
+    }
 }
 
 #[tokio::test]

@@ -35,6 +35,8 @@ pub(super) struct Manner {
     pub(super) capsules: usize,
     /// It ends each flow after so long.
     pub(super) ends_after: Option<Duration>,
+    /// Its packets are never larger than 1200 bytes.
+    pub(super) is_narrow: bool,
     /// The only key exchanges that it takes, if there is one.
     pub(super) groups: Vec<NamedGroup>,
 }
@@ -46,8 +48,8 @@ pub(super) struct Seen {
     pub(super) connections: Vec<Connection>,
     pub(super) authorizations: Vec<String>,
     pub(super) paths: Vec<String>,
-    /// How the last flow ended.
-    pub(super) flows_ended: usize,
+    /// How connections ended.
+    pub(super) ends: Vec<String>,
 }
 
 /// A relay on the loopback interface.
@@ -68,7 +70,7 @@ impl TestRelay {
     }
 
     pub(super) fn with_manner(manner: Manner) -> Self {
-        let (relay, seen) = Self::listen(&manner.groups);
+        let (relay, seen) = Self::listen(&manner);
         let endpoint = relay.endpoint.clone();
         tokio::spawn(async move {
             while let Some(incoming) = endpoint.accept().await {
@@ -84,7 +86,7 @@ impl TestRelay {
     pub(super) fn raw<F: Future<Output = ()> + Send>(
         speak: impl Fn(Connection) -> F + Send + Sync + 'static,
     ) -> Self {
-        let (relay, _) = Self::listen(&[]);
+        let (relay, _) = Self::listen(&Manner::default());
         let endpoint = relay.endpoint.clone();
         tokio::spawn(async move {
             while let Some(incoming) = endpoint.accept().await {
@@ -94,15 +96,15 @@ impl TestRelay {
         relay
     }
 
-    fn listen(groups: &[NamedGroup]) -> (Self, Arc<Mutex<Seen>>) {
+    fn listen(manner: &Manner) -> (Self, Arc<Mutex<Seen>>) {
         let key = rcgen::generate_simple_self_signed([NAME.to_owned()]).unwrap();
         let certificate = key.cert.der().to_vec();
         let spki = key.signing_key.subject_public_key_info();
         let secret =
             PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.signing_key.serialize_der()));
         let mut provider = rustls::crypto::aws_lc_rs::default_provider();
-        if !groups.is_empty() {
-            let is_wanted = |group: &&dyn SupportedKxGroup| groups.contains(&group.name());
+        if !manner.groups.is_empty() {
+            let is_wanted = |group: &&dyn SupportedKxGroup| manner.groups.contains(&group.name());
             provider.kx_groups.retain(is_wanted);
         }
         let mut tls = rustls::ServerConfig::builder_with_provider(Arc::new(provider))
@@ -115,7 +117,10 @@ impl TestRelay {
         let tls = quinn::crypto::rustls::QuicServerConfig::try_from(tls).unwrap();
         let mut config = ServerConfig::with_crypto(Arc::new(tls));
         let mut transport = TransportConfig::default();
-        transport.initial_mtu(1350);
+        match manner.is_narrow {
+            true => transport.mtu_discovery_config(None),
+            false => transport.initial_mtu(1350),
+        };
         config.transport_config(Arc::new(transport));
         let endpoint = Endpoint::server(config, (Ipv4Addr::LOCALHOST, 0).into()).unwrap();
         let seen = Arc::new(Mutex::new(Seen::default()));
@@ -150,7 +155,12 @@ async fn serve(quic: Connection, manner: Manner, seen: Arc<Mutex<Seen>>) {
     let mut flows = tokio::task::JoinSet::new();
     let receivers = Arc::new(Mutex::new(std::collections::BTreeMap::new()));
     let read = tokio::spawn(deliver(quic.clone(), Arc::clone(&receivers)));
-    while let Ok(Some(request)) = http.accept().await {
+    let end = loop {
+        let request = match http.accept().await {
+            Ok(Some(request)) => request,
+            Ok(None) => break None,
+            Err(error) => break Some(error.to_string()),
+        };
         let flow = answer(
             request,
             quic.clone(),
@@ -159,7 +169,8 @@ async fn serve(quic: Connection, manner: Manner, seen: Arc<Mutex<Seen>>) {
             Arc::clone(&receivers),
         );
         flows.spawn(flow);
-    }
+    };
+    seen.lock().unwrap().ends.extend(end);
     read.abort();
 }
 
@@ -247,7 +258,6 @@ async fn answer(
         }
     }
     let _ = stream.finish().await;
-    seen.lock().unwrap().flows_ended += 1;
 }
 
 /// What the client asks for must be well formed.
