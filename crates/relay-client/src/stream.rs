@@ -91,9 +91,9 @@ async fn open(
         return Ok(Box::new(tcp));
     };
     let refused = |why: &str| Failure::Tls(io::Error::other(why.to_owned()));
-    let TlsTrust(config) = trust.ok_or_else(|| refused("nobody is trusted"))?;
+    let TlsTrust { streams, .. } = trust.ok_or_else(|| refused("nobody is trusted"))?;
     let name = ServerName::try_from(name).map_err(|_| refused("no name that can be proved"))?;
-    let tls = timeout_at(deadline, TlsConnector::from(config).connect(name, tcp))
+    let tls = timeout_at(deadline, TlsConnector::from(streams).connect(name, tcp))
         .await
         .map_err(|_| Failure::TimedOut)?
         .map_err(Failure::Tls)?;

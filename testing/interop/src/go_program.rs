@@ -18,6 +18,8 @@ pub(crate) struct GoProgram {
     package: &'static str,
     go_mod: &'static str,
     go_sum: &'static str,
+    /// A main package of ours, where the module has none that serves.
+    main: Option<&'static str>,
 }
 
 /// A homeserver.
@@ -26,10 +28,20 @@ pub(crate) const DENDRITE: GoProgram = GoProgram {
     package: "github.com/element-hq/dendrite/cmd/dendrite",
     go_mod: include_str!("../dendrite/go.mod"),
     go_sum: include_str!("../dendrite/go.sum"),
+    main: None,
 };
 
-/// The oldest Go that reads our `go.mod`: it has a line `tool`.
-const OLDEST_GO: (u32, u32) = (1, 24);
+/// A relay and a client of RFC 9298.
+pub(crate) const MASQUE_GO: GoProgram = GoProgram {
+    name: "masque-go",
+    package: ".",
+    go_mod: include_str!("../masque-go/go.mod"),
+    go_sum: include_str!("../masque-go/go.sum"),
+    main: Some(include_str!("../masque-go/main.go")),
+};
+
+/// The oldest Go that builds all of them: quic-go asks for it.
+const OLDEST_GO: (u32, u32) = (1, 25);
 
 /// Why a program in Go is not there.
 #[derive(Debug, thiserror::Error)]
@@ -96,7 +108,9 @@ impl GoProgram {
         }
         let source = directory.join("source");
         fs::create_dir_all(&source).map_err(|error| io_error(&source, error))?;
-        for (name, text) in [("go.mod", self.go_mod), ("go.sum", self.go_sum)] {
+        let files = [("go.mod", self.go_mod), ("go.sum", self.go_sum)];
+        let main = self.main.map(|text| ("main.go", text));
+        for (name, text) in files.into_iter().chain(main) {
             let path = source.join(name);
             fs::write(&path, text).map_err(|error| io_error(&path, error))?;
         }
@@ -142,6 +156,8 @@ impl GoProgram {
     fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         (self.package, self.go_mod, self.go_sum).hash(&mut hasher);
+        // Only where there is one: what is built already stays.
+        self.main.inspect(|main| main.hash(&mut hasher));
         hasher.finish()
     }
 }
@@ -161,13 +177,13 @@ fn go() -> Result<PathBuf, GoError> {
         .map_err(|fetched| GoError::NoGo { found, fetched })
 }
 
-/// Whether `go1.24.3`, say, is new enough.
+/// Whether `go1.25.3`, say, is new enough.
 fn is_new_enough(version: &str) -> bool {
     let Some(numbers) = version.strip_prefix("go") else {
         return false;
     };
     let mut numbers = numbers.split('.').map_while(|number| {
-        // `1.25rc1` is one, too.
+        // `1.26rc1` is one, too.
         let digits = number.find(|c: char| !c.is_ascii_digit());
         number.get(..digits.unwrap_or(number.len()))?.parse().ok()
     });
@@ -187,10 +203,10 @@ mod tests {
 
     #[test]
     fn versions_of_go_are_compared_by_number() {
-        for version in ["go1.24", "go1.24.3", "go1.25rc1", "go1.100.0", "go2.0"] {
+        for version in ["go1.25", "go1.25.3", "go1.26rc1", "go1.100.0", "go2.0"] {
             assert!(is_new_enough(version), "{version}");
         }
-        for version in ["go1.23.12", "go1.9", "go1", "1.24", "", "not found"] {
+        for version in ["go1.24.12", "go1.9", "go1", "1.25", "", "not found"] {
             assert!(!is_new_enough(version), "{version}");
         }
     }

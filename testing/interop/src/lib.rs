@@ -12,6 +12,7 @@
 //! * [`ConnectProxy`]: a way to servers on this machine by names that no name service knows;
 //! * [`Coturn`]: a TURN server that operators run, over UDP, TCP and TLS;
 //! * [`LyingTurn`]: a TURN server that says what is not so, before a real one;
+//! * [`MasqueGoRelay`], [`MasqueGoClient`]: both ends of RFC 9298, UDP through HTTP/3, built from a Go module of a pinned version;
 //! * [`UdpForwarder`]: a network path that can be cut, healed and filtered without root;
 //! * [`Network`](network::Network): hosts behind NATs of all kinds, with loss, delay and roaming, on one machine (Linux, root);
 //! * [`Browser`]: a headless Chromium with one page, which does as it is told;
@@ -43,6 +44,7 @@ mod hostile_homeserver;
 mod http;
 mod js_sdk;
 mod lying_turn;
+mod masque_go;
 #[cfg(target_os = "linux")]
 pub mod network;
 mod pem;
@@ -75,6 +77,7 @@ pub use js_sdk::{
     JsSdkEvent, JsSdkHeard, JsSdkLogin, JsSdkPath,
 };
 pub use lying_turn::{Lie, LyingTurn, TurnUser};
+pub use masque_go::{MasqueGoClient, MasqueGoError, MasqueGoRelay, MasqueGoRequest};
 #[cfg(unix)]
 pub use sound_server::SoundServer;
 pub use speech_scores::{SpeechPair, SpeechScores, speech_scores};
