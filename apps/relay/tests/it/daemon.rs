@@ -60,6 +60,12 @@ impl Lab {
         std::fs::write(self.settings(), text).unwrap();
     }
 
+    /// Another name than `relay.test`.
+    pub(crate) fn rename(&self, name: &str) {
+        let settings = std::fs::read_to_string(self.settings()).unwrap();
+        std::fs::write(self.settings(), settings.replace("relay.test", name)).unwrap();
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

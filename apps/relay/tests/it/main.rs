@@ -11,6 +11,7 @@ mod entry;
 mod exit;
 mod hostile;
 mod lifecycle;
+mod masque_go;
 mod nested;
 mod privacy;
 mod tokens;
