@@ -218,7 +218,7 @@ impl Shared {
             Asked::Bind => {
                 let exit = relay.exit.as_ref().ok_or(Refusal::TargetNotAllowed)?;
                 self.spend(&loaded.access, entitlement)?;
-                let bound = ExitFlow::bind(exit, &exit.admission, &relay.bound)
+                let bound = ExitFlow::bind(exit, &exit.admission, &relay.own)
                     .map_err(|_| Refusal::NoSocket)?;
                 let response = request::bound(&bound.public_addresses());
                 (Way::Exit(bound), response)

@@ -26,7 +26,7 @@ use crate::randomness::SystemRandomness;
 pub(crate) struct ReadDirectory {
     /// Where exits listen.
     pub(crate) exits: HashSet<SocketAddr>,
-    /// Where relays are that may forward to this one, by address alone: their ports towards us are others.
+    /// Whose tokens this relay takes.
     pub(crate) keys: Vec<AcceptedKey>,
     pub(crate) not_after: UnixTime,
     /// No older one is read after it.

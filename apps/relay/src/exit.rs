@@ -11,7 +11,7 @@ use securecall_relay::masque::{Admission, BoundProxy, DatagramHeader, DatagramRe
 use crate::config::ExitConfig;
 use crate::flow::carry;
 use crate::flow_socket::FlowSocket;
-use crate::relay::BoundAddresses;
+use crate::own_addresses::OwnAddresses;
 
 /// What a client has at an exit.
 pub(crate) struct ExitFlow {
@@ -29,7 +29,7 @@ impl ExitFlow {
     pub(crate) fn bind(
         config: &ExitConfig,
         admission: &Arc<Admission>,
-        bound: &BoundAddresses,
+        own: &OwnAddresses,
     ) -> io::Result<Self> {
         let mut sockets = Vec::with_capacity(config.addresses.len());
         for address in &config.addresses {
@@ -39,7 +39,7 @@ impl ExitFlow {
         }
         let addresses: Vec<_> = sockets.iter().map(|lent| lent.public).collect();
         for address in &addresses {
-            bound.insert(*address);
+            own.lend(*address);
         }
         Ok(Self {
             sockets,
@@ -52,9 +52,9 @@ impl ExitFlow {
         self.sockets.iter().map(|lent| lent.public).collect()
     }
 
-    pub(crate) fn release(&self, bound: &BoundAddresses) {
+    pub(crate) fn release(&self, own: &OwnAddresses) {
         for lent in &self.sockets {
-            bound.remove(lent.public);
+            own.take_back(lent.public);
         }
     }
 

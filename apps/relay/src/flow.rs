@@ -96,7 +96,7 @@ impl Flow {
                 let outbound = exit
                     .outbound(now, datagram)
                     .map_err(|refusal| self.refused(refusal))?;
-                if self.relay.is_own_service(outbound.peer) {
+                if self.relay.own.are_behind(outbound.peer) {
                     return Err(Dropped(&figures.dropped_not_allowed));
                 }
                 let payload = outbound.payload;
@@ -199,7 +199,7 @@ impl Flow {
 impl Drop for Flow {
     fn drop(&mut self) {
         if let Way::Exit(exit) = &self.way {
-            exit.release(&self.relay.bound);
+            exit.release(&self.relay.own);
         }
     }
 }

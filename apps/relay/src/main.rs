@@ -39,6 +39,7 @@ mod listener;
 mod log;
 mod networks;
 mod output;
+mod own_addresses;
 mod process;
 mod randomness;
 mod relay;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
 use securecall_ghostnet::UnixTime;
@@ -14,6 +14,7 @@ use crate::config::{Config, ExitConfig, Limits};
 use crate::directory_file::ReadDirectory;
 use crate::failure::Failure;
 use crate::figures::Figures;
+use crate::own_addresses::OwnAddresses;
 use crate::tls::Identity;
 use crate::transport::{Nesting, ServerConfigs};
 
@@ -23,8 +24,7 @@ pub(crate) struct Relay {
     pub(crate) exit: Option<ExitConfig>,
     pub(crate) capacity: Arc<Capacity>,
     pub(crate) figures: Figures,
-    pub(crate) bound: BoundAddresses,
-    own_addresses: HashSet<IpAddr>,
+    pub(crate) own: OwnAddresses,
     loaded: RwLock<Arc<Loaded>>,
     draining: watch::Sender<Option<Instant>>,
 }
@@ -87,25 +87,21 @@ impl Loaded {
 
 impl Relay {
     pub(crate) fn new(config: Config, loaded: Loaded) -> Arc<Self> {
-        let own_addresses = config
-            .exit
-            .iter()
-            .flat_map(|exit| &exit.addresses)
-            .flat_map(|address| [address.bind, address.public])
-            .chain(config.listen.iter().map(SocketAddr::ip))
-            .collect();
+        let lent = config.exit.iter().flat_map(|exit| &exit.addresses);
+        let lent = lent.flat_map(|address| [address.bind, address.public]);
+        let listening = config.listen.iter().map(SocketAddr::ip);
+        // In a lab everything is on one machine.
+        let own = if config.lab {
+            OwnAddresses::default()
+        } else {
+            OwnAddresses::new(lent.chain(listening))
+        };
         Arc::new(Self {
             limits: config.limits,
             exit: config.exit,
             capacity: Capacity::new(config.limits),
             figures: Figures::default(),
-            bound: BoundAddresses::default(),
-            // In a lab everything is on one machine.
-            own_addresses: if config.lab {
-                HashSet::new()
-            } else {
-                own_addresses
-            },
+            own,
             loaded: RwLock::new(Arc::new(loaded)),
             draining: watch::Sender::new(None),
         })
@@ -143,32 +139,5 @@ impl Relay {
 
     pub(crate) fn draining(&self) -> watch::Receiver<Option<Instant>> {
         self.draining.subscribe()
-    }
-
-    /// Whether a packet would go to this machine itself, other than to a flow of this exit: two people may have chosen it both.
-    pub(crate) fn is_own_service(&self, peer: SocketAddr) -> bool {
-        self.own_addresses.contains(&peer.ip()) && !self.bound.contains(peer)
-    }
-}
-
-/// The addresses that are lent to flows right now.
-#[derive(Default)]
-pub(crate) struct BoundAddresses(Mutex<HashSet<SocketAddr>>);
-
-impl BoundAddresses {
-    pub(crate) fn insert(&self, address: SocketAddr) {
-        self.addresses().insert(address);
-    }
-
-    pub(crate) fn remove(&self, address: SocketAddr) {
-        self.addresses().remove(&address);
-    }
-
-    fn contains(&self, address: SocketAddr) -> bool {
-        self.addresses().contains(&address)
-    }
-
-    fn addresses(&self) -> std::sync::MutexGuard<'_, HashSet<SocketAddr>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
