@@ -10,6 +10,8 @@ mod signing_key;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use std::net::SocketAddr;
+
 use securecall_relay::HopProof;
 use thiserror::Error;
 
@@ -92,6 +94,13 @@ impl Directory {
     /// The relay of this name.
     pub fn relay(&self, name: &HostName) -> Option<&Relay> {
         self.relays.iter().find(|relay| relay.name == *name)
+    }
+
+    /// The exit at this address, if there is one: an entry forwards nowhere else.
+    pub fn exit_at(&self, address: SocketAddr) -> Option<&Relay> {
+        self.relays
+            .iter()
+            .find(|relay| relay.role.is_exit() && relay.addresses.contains(&address))
     }
 
     /// The keys whose tokens a relay takes, past and future ones, too.

@@ -40,13 +40,11 @@ impl Relay {
             return Err(RelayError::Addresses);
         }
         for address in &self.addresses {
-            // An address of IPv4 within one of IPv6 would be of another network than it seems.
-            let is_plain = address.ip() == address.ip().to_canonical();
             let reaches = match reach {
                 Reach::Internet => is_public(*address),
                 Reach::Lab => address.port() != 0 && !address.ip().is_unspecified(),
             };
-            if !is_plain || !reaches {
+            if !is_plain(address) || !reaches {
                 return Err(RelayError::Address(*address));
             }
         }
@@ -77,6 +75,21 @@ impl Relay {
             name: self.name.to_string(),
             proof: self.proof,
             authorization,
+        }
+    }
+}
+
+/// Whether an address says which network it is in, and says it in one way: an address of IPv4 within one of IPv6 (mapped; NAT64, RFC
+/// 6052; 6to4, RFC 3056) is of another network than it seems, and a scope is a matter of one machine.
+fn is_plain(address: &SocketAddr) -> bool {
+    match address {
+        SocketAddr::V4(_) => true,
+        SocketAddr::V6(v6) => {
+            let holds_v4 = matches!(
+                v6.ip().segments(),
+                [0, 0, 0, 0, 0, 0xffff, ..] | [0x64, 0xff9b, ..] | [0x2002, ..]
+            );
+            !holds_v4 && v6.scope_id() == 0 && v6.flowinfo() == 0
         }
     }
 }

@@ -39,7 +39,8 @@ fn full() -> Directory {
     one.proof = HopProof::Spki([7; 32]);
     one.issuers = vec![issuer_name()];
     let two = relay("two.example", "198.51.100.1:4433", Role::Exit, "Two");
-    let mut directory = directory(vec![one, two]);
+    let three = relay("three.example", "203.0.113.1:443", Role::Entry, "Three");
+    let mut directory = directory(vec![one, two, three]);
     directory.issuer_keys = vec![
         key(issuer_key().public().clone(), 100, 150),
         key(other_key(2), 140, 200),
@@ -68,6 +69,10 @@ fn a_directory_comes_back_as_it_was_signed() {
     let relay = &directory.relays[0];
     assert_eq!(directory.keys_of(relay).count(), 2);
     assert_eq!(directory.keys_of(&directory.relays[1]).count(), 0);
+    let exit_at = |address: &str| directory.exit_at(address.parse().unwrap());
+    assert_eq!(exit_at("[2001:db8::1]:443"), Some(relay));
+    assert_eq!(exit_at("192.0.2.1:444"), None);
+    assert_eq!(exit_at("203.0.113.1:443"), None);
     // The key that ends last of those that are valid.
     for (now, number) in [(120, Some(0)), (145, Some(1)), (160, Some(1)), (200, None)] {
         let key = directory.key_to_buy(&issuer_name(), at(now));
@@ -125,7 +130,7 @@ fn only_what_a_trusted_key_signed_is_read() {
     assert_eq!(read(&padded, 150), Err(DirectoryError::TooLarge));
 }
 
-/// S + L is the same number to the curve: only a strict check refuses it.
+/// S + L is the same number to the curve.
 #[test]
 fn a_signature_cannot_be_changed_into_another() {
     const ORDER: [u8; 32] = [
@@ -142,6 +147,19 @@ fn a_signature_cannot_be_changed_into_another() {
         carry = sum >> 8;
     }
     assert!(!key().public().has_signed(payload, &signature));
+}
+
+/// R is the neutral element, and S = H(R ‖ A ‖ M) · a: RFC 8032 would take it, a strict check does not.
+#[test]
+fn a_signature_by_a_point_of_small_order_is_none() {
+    let seed = data_encoding::BASE64.encode(&[7; 32]);
+    let key = DirectorySigningKey::from_base64(&seed).unwrap().public();
+    let mut signature = [0; 64];
+    signature[0] = 1;
+    let number = b"14e2fbc392513c9b71aecf9d9bdf725e6fabe4df181334e40edb233c3e20ea06";
+    let number = data_encoding::HEXLOWER.decode(number).unwrap();
+    signature[32..].copy_from_slice(&number);
+    assert!(!key.has_signed(b"payload", &signature));
 }
 
 #[test]
@@ -244,6 +262,9 @@ fn relays_have_addresses_on_the_internet_unless_it_is_a_lab() {
         "127.0.0.1:1",
         "[::1]:443",
         "[::ffff:192.0.2.9]:443",
+        "[64:ff9b::192.0.2.9]:443",
+        "[2002:c000:209::1]:443",
+        "[2001:db8::9%1]:443",
         "192.0.2.9:0",
     ] {
         let reason = refused(|d| d.relays[1].addresses = vec![address.parse().unwrap()]);
