@@ -221,6 +221,19 @@ async fn a_connection_without_a_flow_is_not_kept() {
         .await;
 }
 
+/// Takes twenty seconds: five for the fields, fifteen without a flow.
+#[tokio::test]
+async fn a_request_whose_fields_never_come_holds_no_connection_open() {
+    let daemon = lab_with("").start();
+    let client = Client::connect(daemon.address()).await;
+    let (mut send, _receive) = client.quic.open_bi().await.unwrap();
+    // HEADERS of 100 bytes, of which one comes.
+    send.write_all(&[1, 0x40, 100, 0]).await.unwrap();
+    timeout(Duration::from_secs(60), client.quic.closed())
+        .await
+        .expect("it is closed");
+}
+
 /// First packets of handshakes, as a client of quinn writes them: they hold for any server.
 async fn initials(count: usize) -> Vec<Vec<u8>> {
     let sink = tokio_udp().await;
