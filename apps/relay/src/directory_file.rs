@@ -1,0 +1,131 @@
+//! The relay directory, as a relay reads it, and the commands of whoever publishes one.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use securecall_ghostnet::directory::{
+    Directory, DirectoryMark, DirectorySigningKey, MAX_DIRECTORY, Reach,
+};
+use securecall_ghostnet::token::AcceptedKey;
+use securecall_ghostnet::{HostName, UnixTime};
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use crate::cli::{DirectoryCommand, SignDirectory};
+use crate::clock;
+use crate::config::{Config, DirectoryConfig};
+use crate::failure::{Failure, FailureKind};
+use crate::init::write_new;
+use crate::output::Output;
+use crate::randomness::SystemRandomness;
+
+/// What a relay takes from its directory.
+pub(crate) struct ReadDirectory {
+    /// Where exits listen.
+    pub(crate) exits: HashSet<SocketAddr>,
+    /// Whose tokens this relay takes.
+    pub(crate) keys: Vec<AcceptedKey>,
+    pub(crate) not_after: UnixTime,
+    /// No older one is read after it.
+    pub(crate) mark: DirectoryMark,
+    /// Whether this relay is in it.
+    pub(crate) lists_us: bool,
+}
+
+impl ReadDirectory {
+    pub(crate) fn load(
+        config: &Config,
+        directory: &DirectoryConfig,
+        last: Option<&DirectoryMark>,
+    ) -> Result<Self, Failure> {
+        let failed =
+            |error: &dyn std::fmt::Display| format!("{}: {error}", directory.file.display());
+        let bytes = read(&directory.file)?;
+        let reach = reach(config.lab);
+        let now = clock::unix_time();
+        let (read, mark) = Directory::read(&bytes, &directory.keys, last, reach, now)
+            .map_err(|error| Failure::new(FailureKind::Security, failed(&error)))?;
+        let name = HostName::parse(&config.name)
+            .map_err(|error| Failure::usage(format!("`name`: {error}")))?;
+        let us = read.relay(&name);
+        let exits = read.relays.iter().filter(|relay| relay.role.is_exit());
+        Ok(Self {
+            exits: exits
+                // Nobody has both of a tunnel here.
+                .filter(|relay| relay.name != name)
+                .flat_map(|relay| relay.addresses.iter().copied())
+                .collect(),
+            keys: us
+                .map(|us| read.keys_of(us).cloned().collect())
+                .unwrap_or_default(),
+            not_after: read.validity.not_after(),
+            mark,
+            lists_us: us.is_some(),
+        })
+    }
+}
+
+fn reach(lab: bool) -> Reach {
+    if lab { Reach::Lab } else { Reach::Internet }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let failed = |error: std::io::Error| Failure::usage(format!("{}: {error}", path.display()));
+    if fs::metadata(path).map_err(failed)?.len() > MAX_DIRECTORY as u64 {
+        return Err(Failure::usage(format!("{}: too large", path.display())));
+    }
+    fs::read(path).map_err(failed)
+}
+
+/// `securecall-relay directory`.
+pub(crate) fn run(command: &DirectoryCommand, output: Output) -> Result<(), Failure> {
+    match command {
+        DirectoryCommand::Key { key } => make_key(key, output),
+        DirectoryCommand::Sign(options) => sign(options, output),
+    }
+}
+
+fn make_key(path: &Path, output: Output) -> Result<(), Failure> {
+    if !path.exists() {
+        let key = DirectorySigningKey::generate(&mut SystemRandomness);
+        write_new(path, format!("{}\n", key.to_base64().as_str()).as_bytes())?;
+    }
+    let public = signing_key(path)?.public();
+    output.result(
+        &json!({ "type": "directory_key", "public": public.to_string() }),
+        &format!("Public key of the directory: {public}"),
+    );
+    Ok(())
+}
+
+fn signing_key(path: &Path) -> Result<DirectorySigningKey, Failure> {
+    let text = fs::read_to_string(path)
+        .map(Zeroizing::new)
+        .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
+    DirectorySigningKey::from_base64(&text)
+        .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
+}
+
+fn sign(options: &SignDirectory, output: Output) -> Result<(), Failure> {
+    let key = signing_key(&options.key)?;
+    let payload = read(&options.payload)?;
+    let file = Directory::sign(&payload, &key, reach(options.lab))
+        .map_err(|error| Failure::usage(format!("{}: {error}", options.payload.display())))?;
+    // Whoever fetches it meanwhile gets the old one or the new one, never half of one.
+    let failed =
+        |error: std::io::Error| Failure::machine(format!("{}: {error}", options.out.display()));
+    let mut beside = options.out.clone().into_os_string();
+    beside.push(".new");
+    fs::File::create(&beside)
+        .and_then(|mut new| new.write_all(&file).and_then(|()| new.sync_all()))
+        .and_then(|()| fs::rename(&beside, &options.out))
+        .map_err(failed)?;
+    output.result(
+        &json!({ "type": "directory_signed", "key": key.public().to_string() }),
+        &format!("Signed {}.", options.out.display()),
+    );
+    Ok(())
+}

@@ -1,0 +1,156 @@
+//! What the relay counts, as Prometheus reads it. Sums only: nothing is kept by address, network or token.
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// One number.
+#[derive(Debug, Default)]
+pub(crate) struct Figure(AtomicU64);
+
+impl Figure {
+    pub(crate) fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    pub(crate) fn one(&self) {
+        self.add(1);
+    }
+
+    pub(crate) fn one_less(&self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    pub(crate) fn value(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Adds to a gauge for as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Counted<'a>(&'a Figure);
+
+impl<'a> Counted<'a> {
+    pub(crate) fn new(figure: &'a Figure) -> Self {
+        figure.one();
+        Self(figure)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.one_less();
+    }
+}
+
+macro_rules! figures {
+    ($($(#[doc = $help:literal])+ $name:ident: $kind:literal as $shown:literal $({ $label:literal })?,)+) => {
+        /// All of them.
+        #[derive(Debug, Default)]
+        pub(crate) struct Figures {
+            $($(#[doc = $help])+ pub(crate) $name: Figure,)+
+        }
+
+        impl Figures {
+            /// In Prometheus' text format 0.0.4.
+            pub(crate) fn text(&self) -> String {
+                let mut text = String::with_capacity(4096);
+                let mut last = "";
+                $(
+                    if last != $shown {
+                        last = $shown;
+                        let help = concat!($($help,)+).trim();
+                        let _ = writeln!(text, "# HELP securecall_relay_{} {help}", $shown);
+                        let _ = writeln!(text, "# TYPE securecall_relay_{} {}", $shown, $kind);
+                    }
+                    let label = concat!($("{", $label, "}")?);
+                    let _ = writeln!(text, "securecall_relay_{}{label} {}", $shown, self.$name.value());
+                )+
+                let _ = last;
+                text
+            }
+        }
+    };
+}
+
+figures! {
+    /// Handshakes that are under way.
+    half_open: "gauge" as "half_open",
+    /// QUIC connections.
+    connections: "gauge" as "connections",
+    /// Flows.
+    entry_flows: "gauge" as "flows" {"role=\"entry\""},
+    /// Flows.
+    exit_flows: "gauge" as "flows" {"role=\"exit\""},
+    /// Flows that were opened.
+    entry_opened: "counter" as "flows_opened_total" {"role=\"entry\""},
+    /// Flows that were opened.
+    exit_opened: "counter" as "flows_opened_total" {"role=\"exit\""},
+    /// Packets carried.
+    packets_from_clients: "counter" as "packets_total" {"from=\"client\""},
+    /// Packets carried.
+    packets_to_clients: "counter" as "packets_total" {"from=\"outside\""},
+    /// Bytes in packets carried.
+    bytes_from_clients: "counter" as "bytes_total" {"from=\"client\""},
+    /// Bytes in packets carried.
+    bytes_to_clients: "counter" as "bytes_total" {"from=\"outside\""},
+    /// Packets that were dropped.
+    dropped_rate: "counter" as "dropped_total" {"reason=\"rate\""},
+    /// Packets that were dropped.
+    dropped_not_allowed: "counter" as "dropped_total" {"reason=\"not_allowed\""},
+    /// Packets that were dropped.
+    dropped_malformed: "counter" as "dropped_total" {"reason=\"malformed\""},
+    /// Packets that were dropped.
+    dropped_no_flow: "counter" as "dropped_total" {"reason=\"no_flow\""},
+    /// Packets that were dropped.
+    dropped_not_sent: "counter" as "dropped_total" {"reason=\"not_sent\""},
+    /// Handshakes that were asked to prove their address, dropped or refused.
+    handshakes_retried: "counter" as "handshakes_held_back_total" {"how=\"retry\""},
+    /// Handshakes that were asked to prove their address, dropped or refused.
+    handshakes_ignored: "counter" as "handshakes_held_back_total" {"how=\"ignored\""},
+    /// Handshakes that were asked to prove their address, dropped or refused.
+    handshakes_refused: "counter" as "handshakes_held_back_total" {"how=\"refused\""},
+    /// Handshakes that failed or took too long.
+    handshakes_failed: "counter" as "handshakes_failed_total",
+    /// Connections that were closed for sending more than a relay reads.
+    greedy_connections: "counter" as "greedy_connections_total",
+    /// Requests that were refused.
+    refused_malformed: "counter" as "refused_total" {"status=\"400\""},
+    /// Requests that were refused.
+    refused_unauthorized: "counter" as "refused_total" {"status=\"401\""},
+    /// Requests that were refused.
+    refused_forbidden: "counter" as "refused_total" {"status=\"403\""},
+    /// Requests that were refused.
+    refused_too_many: "counter" as "refused_total" {"status=\"429\""},
+    /// Requests that were refused.
+    refused_unavailable: "counter" as "refused_total" {"status=\"503\""},
+    /// Tokens that came a second time.
+    tokens_replayed: "counter" as "tokens_replayed_total",
+    /// Tokens that are remembered as spent.
+    tokens_remembered: "gauge" as "tokens_remembered",
+    /// When the relay directory expires: seconds since 1970, 0 without one.
+    directory_not_after: "gauge" as "directory_not_after_seconds",
+    /// 1 while the relay takes no new flows because it is to stop.
+    draining: "gauge" as "draining",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_family_is_introduced_once_and_each_line_has_a_value() {
+        let figures = Figures::default();
+        figures.exit_flows.add(3);
+        let text = figures.text();
+        assert!(text.contains("securecall_relay_flows{role=\"exit\"} 3\n"));
+        assert!(text.contains("securecall_relay_flows{role=\"entry\"} 0\n"));
+        assert!(text.contains("securecall_relay_half_open 0\n"));
+        for family in text.lines().filter(|line| line.starts_with("# TYPE ")) {
+            assert_eq!(text.matches(family).count(), 1, "{family}");
+        }
+    }
+}

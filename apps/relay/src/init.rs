@@ -1,0 +1,94 @@
+//! `securecall-relay init`: settings, certificate and key, where there are none yet.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::cli::{Cli, Init};
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::tls::{Identity, SelfSigned};
+
+/// The settings, each explained. What `init` fills in stands between angle brackets.
+const TEMPLATE: &str = include_str!("../relay.toml");
+
+/// Writes what is missing, and never over what is there.
+pub(crate) fn run(cli: &Cli, init: &Init, output: Output) -> Result<(), Failure> {
+    if rustls::pki_types::DnsName::try_from(init.name.as_str()).is_err() {
+        return Err(
+            Failure::usage(format!("{:?} is not the name of a host", init.name))
+                .help("such as relay.example.org"),
+        );
+    }
+    let folder = match cli.global.config.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|error| Failure::machine(format!("{}: {error}", folder.display())))?;
+    let settings = TEMPLATE
+        .replace("<role>", init.role.word())
+        .replace("<name>", &init.name);
+    let wrote_settings = write_new(&cli.global.config, settings.as_bytes())?;
+    let certificate = folder.join("cert.pem");
+    let key = folder.join("key.pem");
+    // Both or neither: half of a pair is somebody's, and is kept.
+    let wrote_identity = if certificate.exists() || key.exists() {
+        false
+    } else {
+        let made = SelfSigned::generate(&init.name)
+            .map_err(|error| Failure::machine(format!("no certificate was made: {error}")))?;
+        write_new(&key, made.key.as_bytes())?;
+        write_new(&certificate, made.certificate.as_bytes())?
+    };
+    let pin = Identity::load(&certificate, &key)?.pin();
+    let wrote: Vec<String> = [
+        (wrote_settings, &cli.global.config),
+        (wrote_identity, &certificate),
+        (wrote_identity, &key),
+    ]
+    .into_iter()
+    .filter(|(wrote, _)| *wrote)
+    .map(|(_, path)| path.display().to_string())
+    .collect();
+    let told = if wrote.is_empty() {
+        "Everything was there already; nothing was changed.".to_owned()
+    } else {
+        format!("Wrote {}.", wrote.join(", "))
+    };
+    output.result(
+        &json!({ "type": "initialized", "wrote": wrote, "pin": pin }),
+        &format!(
+            "{told}\nPin of the certificate, for the directory: {}\nNext: read {}, then `securecall-relay check`.",
+            pin.as_deref().unwrap_or("none"),
+            cli.global.config.display()
+        ),
+    );
+    Ok(())
+}
+
+/// Writes a file that is not there yet, for its owner alone. `false` if it is there.
+pub(crate) fn write_new(path: &Path, contents: &[u8]) -> Result<bool, Failure> {
+    let opened = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+    let failed = |error: io::Error| Failure::machine(format!("{}: {error}", path.display()));
+    match opened {
+        Ok(mut file) => {
+            file.write_all(contents)
+                .and_then(|()| file.sync_all())
+                .map_err(failed)?;
+            Ok(true)
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(failed(error)),
+    }
+}

@@ -1,0 +1,67 @@
+//! Handshakes: which ones begin, and how long they may take.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use quinn::{Endpoint, Incoming};
+use tokio::time::timeout;
+
+use crate::capacity::{HalfOpen, Handshake};
+use crate::connection;
+use crate::figures::Counted;
+use crate::relay::Relay;
+
+/// How long a handshake may take: three round trips around the Earth, and a loss or two.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Takes connections until the endpoint is closed.
+pub(crate) async fn listen(relay: Arc<Relay>, endpoint: Endpoint) {
+    while let Some(incoming) = endpoint.accept().await {
+        admit(&relay, incoming);
+    }
+}
+
+fn admit(relay: &Arc<Relay>, incoming: Incoming) {
+    let figures = &relay.figures;
+    let from = incoming.remote_address().ip();
+    match relay
+        .capacity
+        .handshake(from, incoming.remote_address_validated())
+    {
+        Handshake::Accept(place) => {
+            tokio::spawn(accept(relay.clone(), incoming, place));
+        }
+        Handshake::Retry => {
+            figures.handshakes_retried.one();
+            // An address that was proven is not asked again.
+            let _ = incoming.retry();
+        }
+        Handshake::Refuse => {
+            figures.handshakes_refused.one();
+            incoming.refuse();
+        }
+        Handshake::Ignore => {
+            figures.handshakes_ignored.one();
+            incoming.ignore();
+        }
+    }
+}
+
+async fn accept(relay: Arc<Relay>, incoming: Incoming, place: HalfOpen) {
+    let loaded = relay.loaded();
+    let from = incoming.remote_address();
+    let config = loaded.servers.of(loaded.nesting(from.ip()));
+    let counted = Counted::new(&relay.figures.half_open);
+    let connected = match incoming.accept_with(config) {
+        Ok(connecting) => timeout(PATIENCE, connecting).await,
+        Err(error) => Ok(Err(error)),
+    };
+    drop(counted);
+    let Ok(Ok(connection)) = connected else {
+        relay.figures.handshakes_failed.one();
+        return;
+    };
+    let place = place.connected();
+    drop(loaded);
+    connection::serve(relay, connection, place).await;
+}

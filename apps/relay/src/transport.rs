@@ -1,0 +1,159 @@
+//! QUIC as a relay speaks it.
+
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::Duration;
+
+use quinn::crypto::rustls::QuicServerConfig;
+use quinn::{
+    Endpoint, EndpointConfig, IdleTimeout, ServerConfig, TokioRuntime, TransportConfig,
+    ValidationTokenConfig, VarInt,
+};
+
+use crate::failure::Failure;
+use crate::tls::Identity;
+use crate::voice_window::VoiceWindow;
+
+/// Requests of one connection that may be open, flows and refused ones together.
+const MAX_REQUESTS: u8 = 16;
+
+/// Control stream, QPACK encoder and decoder (RFC 9114 section 6.2), and as many that are reserved for nothing.
+const MAX_UNI_STREAMS: u8 = 6;
+
+/// What a client may send on one stream, and on all, before it is read. Capsules are a few bytes.
+const STREAM_WINDOW: u32 = 8 * 1024;
+const CONNECTION_WINDOW: u32 = 32 * 1024;
+
+/// What waits in a connection at most. Half a second of voice: what is older helps nobody, and quinn drops the oldest.
+const DATAGRAM_BUFFER: usize = 32 * 1024;
+
+/// Silence after which a connection is over. Clients send something at least every ten seconds.
+const IDLE: VarInt = VarInt::from_u32(30_000);
+
+/// How long a client may take to prove its address.
+const RETRY_LIFETIME: Duration = Duration::from_secs(10);
+
+/// Handshakes that wait to be looked at, and what they have sent meanwhile.
+const MAX_INCOMING: usize = 1024;
+const INCOMING_BUFFER: u64 = 8 * 1024;
+const INCOMING_BUFFERS: u64 = 4 * 1024 * 1024;
+
+/// What the kernel holds for us while we are busy.
+const SOCKET_BUFFER: usize = 4 * 1024 * 1024;
+
+/// How large packets to a client are at first. To a client itself: so large that another connection's first packets
+/// (1200 bytes, RFC 9000 section 14) fit into a datagram. To a client behind an entry: as small as QUIC allows, for they are such packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Nesting {
+    Outer,
+    Inner,
+    /// Nobody can tell, because all of a lab is at one address. Discovery of the path's size soon makes it good enough for either.
+    Unknown,
+}
+
+/// How connections are accepted, whether they come from a client or from within a tunnel.
+#[derive(Clone, Debug)]
+pub(crate) struct ServerConfigs {
+    pub(crate) outer: Arc<ServerConfig>,
+    inner: Arc<ServerConfig>,
+    unknown: Arc<ServerConfig>,
+}
+
+impl ServerConfigs {
+    pub(crate) fn new(identity: &Identity) -> Result<Self, Failure> {
+        let tls = identity
+            .server_config()
+            .and_then(|config| {
+                QuicServerConfig::try_from(config)
+                    .map_err(|error| rustls::Error::General(error.to_string()))
+            })
+            .map_err(|error| Failure::machine(format!("TLS: {error}")))?;
+        let mut outer = ServerConfig::with_crypto(Arc::new(tls));
+        // No token for the next connection: it would tell the relay that two calls are one person's.
+        let mut tokens = ValidationTokenConfig::default();
+        tokens.sent(0);
+        outer
+            .validation_token_config(tokens)
+            .retry_token_lifetime(RETRY_LIFETIME)
+            .max_incoming(MAX_INCOMING)
+            .incoming_buffer_size(INCOMING_BUFFER)
+            .incoming_buffer_size_total(INCOMING_BUFFERS)
+            .transport_config(Arc::new(transport(Nesting::Outer)));
+        let other = |nesting| {
+            let mut other = outer.clone();
+            other.transport_config(Arc::new(transport(nesting)));
+            Arc::new(other)
+        };
+        Ok(Self {
+            inner: other(Nesting::Inner),
+            unknown: other(Nesting::Unknown),
+            outer: Arc::new(outer),
+        })
+    }
+
+    pub(crate) fn of(&self, nesting: Nesting) -> Arc<ServerConfig> {
+        match nesting {
+            Nesting::Outer => self.outer.clone(),
+            Nesting::Inner => self.inner.clone(),
+            Nesting::Unknown => self.unknown.clone(),
+        }
+    }
+}
+
+fn transport(nesting: Nesting) -> TransportConfig {
+    let mut transport = TransportConfig::default();
+    transport
+        .max_concurrent_bidi_streams(MAX_REQUESTS.into())
+        .max_concurrent_uni_streams(MAX_UNI_STREAMS.into())
+        .stream_receive_window(STREAM_WINDOW.into())
+        .receive_window(CONNECTION_WINDOW.into())
+        .send_window(CONNECTION_WINDOW.into())
+        .datagram_receive_buffer_size(Some(DATAGRAM_BUFFER))
+        .datagram_send_buffer_size(DATAGRAM_BUFFER)
+        .max_idle_timeout(Some(IdleTimeout::from(IDLE)))
+        .crypto_buffer_size(16 * 1024)
+        // The spin bit would show the round-trip time to whoever watches.
+        .allow_spin(false)
+        .congestion_controller_factory(Arc::new(VoiceWindow));
+    match nesting {
+        Nesting::Outer => {
+            transport.initial_mtu(1350).min_mtu(1240);
+        }
+        Nesting::Unknown => {
+            transport.initial_mtu(1240);
+        }
+        Nesting::Inner => {
+            // Voice fits; probes would only be lost at the entry.
+            transport.mtu_discovery_config(None);
+        }
+    }
+    transport
+}
+
+/// A socket that others find, and QUIC on it.
+pub(crate) fn listen(address: SocketAddr, configs: &ServerConfigs) -> io::Result<Endpoint> {
+    let socket = bind(address)?;
+    Endpoint::new(
+        EndpointConfig::default(),
+        Some(ServerConfig::clone(&configs.outer)),
+        socket,
+        Arc::new(TokioRuntime),
+    )
+}
+
+/// Binds without more; for `check` as well.
+pub(crate) fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
+    let domain = socket2::Domain::for_address(address);
+    let socket = socket2::Socket::new(domain, socket2::Type::DGRAM, Some(socket2::Protocol::UDP))?;
+    if address.is_ipv6() {
+        // `0.0.0.0` is bound beside `::`.
+        socket.set_only_v6(true)?;
+    }
+    // As much as the system allows: less is no failure.
+    let _ = socket.set_recv_buffer_size(SOCKET_BUFFER);
+    let _ = socket.set_send_buffer_size(SOCKET_BUFFER);
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket.into())
+}

@@ -1,0 +1,234 @@
+//! A relay that runs.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// The secret that all labs here share.
+pub(crate) const SECRET: &str = "a-secret-of-a-lab-0123456789";
+
+/// What a client shows.
+pub(crate) fn bearer() -> String {
+    format!("Bearer {SECRET}")
+}
+
+pub(crate) fn command() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_securecall-relay"))
+}
+
+/// A folder with settings, certificate and secret.
+pub(crate) struct Lab {
+    pub(crate) folder: TempDir,
+    pub(crate) address: SocketAddr,
+    pub(crate) figures: SocketAddr,
+}
+
+impl Lab {
+    /// Settings for a relay of both roles, with more or other lines.
+    pub(crate) fn new(entry: &str, exit: &str, limits: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let lab = Self {
+            address: free_udp(),
+            figures: free_tcp(),
+            folder,
+        };
+        let made = command()
+            .args(["init", "--name", "relay.test", "--config"])
+            .arg(lab.settings())
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{made:?}");
+        std::fs::write(lab.path("secret"), SECRET).unwrap();
+        restrict(&lab.path("secret"));
+        lab.write("both", entry, exit, limits);
+        lab
+    }
+
+    pub(crate) fn write(&self, role: &str, entry: &str, exit: &str, limits: &str) {
+        let text = format!(
+            "role = \"{role}\"\nname = \"relay.test\"\nlab = true\nlisten = [\"{}\"]\ndrain_seconds = 3\n\
+             [entry]\n{entry}\n[exit]\n{exit}\n[access]\nsecret_file = \"secret\"\n[limits]\n{limits}\n\
+             [figures]\nlisten = \"{}\"\n",
+            self.address, self.figures
+        );
+        std::fs::write(self.settings(), text).unwrap();
+    }
+
+    /// Another name than `relay.test`.
+    pub(crate) fn rename(&self, name: &str) {
+        let settings = std::fs::read_to_string(self.settings()).unwrap();
+        std::fs::write(self.settings(), settings.replace("relay.test", name)).unwrap();
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn settings(&self) -> PathBuf {
+        self.path("relay.toml")
+    }
+
+    pub(crate) fn start(self) -> Daemon {
+        let mut child = command()
+            .args(["-vv", "--json", "run", "--config"])
+            .arg(self.settings())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = child.stdout.take().unwrap();
+        let mut stderr = child.stderr.take().unwrap();
+        let (tell, log) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut text = String::new();
+            let _ = stderr.read_to_string(&mut text);
+            let _ = tell.send(text);
+        });
+        let mut first = String::new();
+        BufReader::new(stdout).read_line(&mut first).unwrap();
+        if !first.contains("\"ready\"") {
+            let status = child.wait();
+            panic!("not ready: {first} {status:?} {:?}", log.recv());
+        }
+        Daemon {
+            lab: self,
+            child,
+            log,
+        }
+    }
+}
+
+/// A relay of both roles that forwards to one address and lends 127.0.0.1.
+pub(crate) fn lab(relay: SocketAddr) -> Lab {
+    Lab::new(
+        &format!("relays = [\"{relay}\"]"),
+        "addresses = [\"127.0.0.1\"]",
+        "",
+    )
+}
+
+pub(crate) fn lab_with(limits: &str) -> Lab {
+    Lab::new(
+        "relays = [\"127.0.0.1:9\"]",
+        "addresses = [\"127.0.0.1\"]",
+        limits,
+    )
+}
+
+/// The process. It ends with the test.
+pub(crate) struct Daemon {
+    pub(crate) lab: Lab,
+    child: Child,
+    log: Receiver<String>,
+}
+
+impl Daemon {
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.lab.address
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// All figures, as Prometheus gets them.
+    pub(crate) fn figures(&self) -> String {
+        let mut stream = TcpStream::connect(self.lab.figures).unwrap();
+        stream
+            .write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n")
+            .unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        assert!(text.starts_with("HTTP/1.1 200 "), "{text}");
+        text
+    }
+
+    /// One figure.
+    pub(crate) fn figure(&self, name: &str) -> u64 {
+        let text = self.figures();
+        let prefix = format!("securecall_relay_{name} ");
+        let mut lines = text.lines();
+        let value = lines.find_map(|line| line.strip_prefix(&prefix));
+        value
+            .unwrap_or_else(|| panic!("no {name} in {text}"))
+            .parse()
+            .unwrap()
+    }
+
+    /// Waits until a figure is what it has to become.
+    pub(crate) async fn figure_becomes(&self, name: &str, is_right: impl Fn(u64) -> bool) {
+        for _ in 0..500 {
+            if is_right(self.figure(name)) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("{name} is {} for ten seconds", self.figure(name));
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        for _ in 0..1000 {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("it does not end");
+    }
+
+    /// Ends it, and gives its log.
+    pub(crate) fn stopped(mut self) -> (String, Lab) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let log = self.log.recv_timeout(Duration::from_secs(10)).unwrap();
+        let lab = Lab {
+            folder: std::mem::replace(&mut self.lab.folder, tempfile::tempdir().unwrap()),
+            address: self.lab.address,
+            figures: self.lab.figures,
+        };
+        (log, lab)
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub(crate) fn restrict(path: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+/// A port that nobody has, on this machine's loopback.
+pub(crate) fn free_udp() -> SocketAddr {
+    udp().local_addr().unwrap()
+}
+
+pub(crate) fn free_tcp() -> SocketAddr {
+    std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .unwrap()
+        .local_addr()
+        .unwrap()
+}
+
+/// A socket on loopback.
+pub(crate) fn udp() -> UdpSocket {
+    UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()
+}
+
+/// One that tokio waits for.
+pub(crate) async fn tokio_udp() -> tokio::net::UdpSocket {
+    tokio::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))
+        .await
+        .unwrap()
+}

@@ -1,0 +1,109 @@
+//! Starting, reading anew, and stopping without cutting calls.
+
+use rustix::process::Signal;
+
+use crate::client::{Client, receive};
+use crate::daemon::{lab, lab_with, tokio_udp};
+
+#[tokio::test]
+async fn on_sigterm_calls_go_on_for_a_while_and_no_new_ones_begin() {
+    let mut daemon = lab_with("").start();
+    let peer = tokio_udp().await;
+    let mut client = Client::connect(daemon.address()).await;
+    let mut bound = client.bound().await;
+    daemon.signal(Signal::TERM);
+    daemon.figure_becomes("draining", |value| value == 1).await;
+    let refused = client.bind().await;
+    assert_eq!(refused.status(), 503);
+    assert_eq!(
+        refused.field("proxy-status"),
+        "securecall-relay; error=destination_unavailable"
+    );
+    // Another client is told the same, not nothing.
+    let mut other = Client::connect(daemon.address()).await;
+    assert_eq!(other.bind().await.status(), 503);
+    bound.send(peer.local_addr().unwrap(), b"still here");
+    assert_eq!(receive(&peer).await.0, b"still here");
+    assert!(bound.answer.ends().await, "ended properly");
+    assert!(daemon.ended().await.success());
+}
+
+#[tokio::test]
+async fn a_relay_without_flows_stops_at_once_and_a_second_signal_waits_for_nobody() {
+    let mut daemon = lab_with("").start();
+    daemon.signal(Signal::TERM);
+    assert!(daemon.ended().await.success());
+
+    let lab = lab_with("");
+    let settings = std::fs::read_to_string(lab.settings()).unwrap();
+    let patient = settings.replace("drain_seconds = 3", "drain_seconds = 600");
+    std::fs::write(lab.settings(), patient).unwrap();
+    let mut daemon = lab.start();
+    let mut client = Client::connect(daemon.address()).await;
+    let _bound = client.bound().await;
+    daemon.signal(Signal::TERM);
+    daemon.figure_becomes("draining", |value| value == 1).await;
+    daemon.signal(Signal::TERM);
+    assert!(daemon.ended().await.success());
+}
+
+#[tokio::test]
+async fn a_flow_has_its_lifetime() {
+    let daemon = lab_with("flow_lifetime_seconds = 1").start();
+    let mut client = Client::connect(daemon.address()).await;
+    let mut bound = client.bound().await;
+    assert!(bound.answer.ends().await, "ended properly");
+    daemon
+        .figure_becomes("flows{role=\"exit\"}", |count| count == 0)
+        .await;
+}
+
+#[tokio::test]
+async fn on_sighup_certificate_and_relays_are_read_anew_and_flows_go_on() {
+    let first = tokio_udp().await;
+    let second = tokio_udp().await.local_addr().unwrap();
+    let daemon = lab(first.local_addr().unwrap()).start();
+    let mut client = Client::connect(daemon.address()).await;
+    let answer = client.forward(first.local_addr().unwrap()).await;
+    assert_eq!(answer.status(), 200);
+
+    // What is wrong changes nothing.
+    let lab = &daemon.lab;
+    let key = std::fs::read(lab.path("key.pem")).unwrap();
+    std::fs::write(lab.path("key.pem"), "no key").unwrap();
+    daemon.signal(Signal::HUP);
+    let same = Client::connect(daemon.address()).await;
+    assert_eq!(same.shown.certificate(), client.shown.certificate());
+    std::fs::write(lab.path("key.pem"), key).unwrap();
+
+    let other = lab_with("");
+    for file in ["cert.pem", "key.pem"] {
+        std::fs::copy(other.path(file), lab.path(file)).unwrap();
+    }
+    lab.write(
+        "both",
+        &format!("relays = [\"{second}\"]"),
+        "addresses = [\"127.0.0.1\"]",
+        "",
+    );
+    daemon.signal(Signal::HUP);
+    let mut renewed = Client::connect(daemon.address()).await;
+    for _ in 0..100 {
+        if renewed.shown.certificate() != client.shown.certificate() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        renewed = Client::connect(daemon.address()).await;
+    }
+    assert_ne!(renewed.shown.certificate(), client.shown.certificate());
+    assert_eq!(renewed.forward(second).await.status(), 200);
+    assert_eq!(
+        renewed.forward(first.local_addr().unwrap()).await.status(),
+        403
+    );
+    client
+        .quic
+        .send_datagram(answer.datagram(b"\0still here"))
+        .unwrap();
+    assert_eq!(receive(&first).await.0, b"still here");
+}
