@@ -446,6 +446,9 @@ pub(crate) enum RouteChoice {
     Direct,
     /// Through a TURN server only: the other side learns no address of ours
     Relay,
+    /// Through two relays of GhostNet only: no relay knows both you and whom you talk to
+    #[value(name = "ghostnet")]
+    GhostNet,
 }
 
 /// `contact require`

@@ -104,7 +104,7 @@ impl Client {
                 ring: config.ring,
                 answer: config.answer,
                 inbound: config.inbound,
-                relay_available: servers.borrow().can_relay(),
+                relays: servers.borrow().relays(),
             },
             config.identity,
             config.contacts,
@@ -125,7 +125,7 @@ impl Client {
         };
         // At the same time, so that a call that is placed at once finds its relay, and nobody waits for it alone.
         let (started, _) = tokio::join!(first_sync_done, timeout(LOOK_FOR_SERVERS, looked));
-        endpoint.set_relay_available(servers.borrow().can_relay());
+        endpoint.set_relays_available(servers.borrow().relays());
         let (inbox, told) = begun(started, first_sync, config.waits_for_homeserver)?;
         let (command_sender, commands) = mpsc::channel(COMMAND_QUEUE);
         let (event_sender, events) = queue();

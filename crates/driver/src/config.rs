@@ -11,7 +11,7 @@ use securecall_media::Reach;
 use securecall_relay::turn::ServerUri;
 use securecall_relay::{Credentials, TurnServer};
 use securecall_relay_client::TlsTrust;
-use securecall_session::{AnswerPolicy, CallOptions, Contact, Contacts, RingPolicy};
+use securecall_session::{AnswerPolicy, CallOptions, Contact, Contacts, RelaysAvailable, RingPolicy};
 use zeroize::Zeroizing;
 
 /// Changes the address that is told to the peer: a port mapping, or a forwarder in a test.
@@ -29,9 +29,12 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// Whether calls can be had in which the peer does not learn where we are.
-    pub(crate) fn can_relay(&self) -> bool {
-        !self.turn.is_empty()
+    /// By what calls can be had in which the peer does not learn where we are.
+    pub(crate) fn relays(&self) -> RelaysAvailable {
+        RelaysAvailable {
+            turn: !self.turn.is_empty(),
+            ghostnet: false,
+        }
     }
 }
 

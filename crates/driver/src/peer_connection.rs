@@ -27,8 +27,8 @@ use securecall_media::{
     TransportEvent, TransportOutput, VoiceWish,
 };
 use securecall_relay::{Datagram, Inbound};
-use securecall_relay_client::{StreamNews, Streams};
-use securecall_session::{MediaEvent, MediaFailure, PathRoute, Protection};
+use securecall_relay_client::{StreamNews, Streams, TunnelNews, Tunnels};
+use securecall_session::{MediaEvent, MediaFailure, PathRoute, Protection, Route};
 use tokio::sync::watch;
 use web_time::Instant;
 
@@ -56,6 +56,7 @@ pub(crate) struct PeerConnection {
     outputs: MediaOutputs,
     sockets: Sockets,
     streams: Streams,
+    tunnels: Tunnels,
     gathering: Gathering,
     /// How this machine was connected last.
     network: Option<NetworkState>,
@@ -89,6 +90,8 @@ pub(crate) enum Arrival {
     Datagram(Received),
     /// News of a stream to a relay.
     Stream(StreamNews),
+    /// News of a tunnel through two relays.
+    Tunnel(TunnelNews),
 }
 
 impl PeerConnection {
@@ -102,6 +105,7 @@ impl PeerConnection {
             outputs,
             gathering: Gathering::new(sources::all(network.candidate_map.clone(), servers)),
             streams: Streams::new(servers.borrow().trust.clone()),
+            tunnels: Tunnels::new(servers.borrow().trust.clone()),
             sockets: Sockets::new(network),
             network: None,
             has_gathered: false,
@@ -238,6 +242,7 @@ impl PeerConnection {
         tokio::select! {
             received = self.sockets.receive() => Arrival::Datagram(received),
             news = self.streams.next() => Arrival::Stream(news),
+            news = self.tunnels.next() => Arrival::Tunnel(news),
         }
     }
 
@@ -246,9 +251,14 @@ impl PeerConnection {
         match arrival {
             Arrival::Datagram(received) => self.handle_datagrams(now, received),
             // Without a transport nobody would take what a relay brings, and it would pile up.
-            Arrival::Stream(_) if self.transport.is_none() => {}
+            Arrival::Stream(_) | Arrival::Tunnel(_) if self.transport.is_none() => {}
             Arrival::Stream(news) => {
                 self.gathering.handle_stream(now, news.stream, news.event());
+                self.follow_sources(now);
+                self.drain();
+            }
+            Arrival::Tunnel(news) => {
+                self.gathering.handle_tunnel(now, news.tunnel, news.event());
                 self.follow_sources(now);
                 self.drain();
             }
@@ -447,7 +457,7 @@ impl PeerConnection {
             TransportEvent::PathChanged { kind, pair } => {
                 self.gathering.prefer_peer(now, pair.local, pair.remote);
                 self.follow_sources(now);
-                let route = path_route(kind);
+                let route = path_route(kind, self.gathering.route());
                 self.outputs.event(MediaEvent::RouteChanged { route });
             }
             TransportEvent::PathUp { kind, pair } => {
@@ -456,7 +466,7 @@ impl PeerConnection {
                     self.follow_sources(now);
                 }
                 self.stats_at = Some(now + STATS_INTERVAL);
-                let route = path_route(kind);
+                let route = path_route(kind, self.gathering.route());
                 self.outputs.event(MediaEvent::PathUp { route });
             }
             TransportEvent::PathLost => self.path_is_lost(),
@@ -547,9 +557,11 @@ impl PeerConnection {
     }
 }
 
-const fn path_route(kind: PathKind) -> PathRoute {
+/// On GhostNet every candidate of ours is one of its exits.
+const fn path_route(kind: PathKind, route: Route) -> PathRoute {
     match kind {
         PathKind::Direct => PathRoute::Direct,
+        PathKind::Relay if matches!(route, Route::GhostNet) => PathRoute::GhostNet,
         PathKind::Relay => PathRoute::Relay,
     }
 }

@@ -62,6 +62,9 @@ pub enum CallError {
     /// The relay route was asked for and there is no relay.
     #[error("there is no relay for the relay route")]
     RelayUnavailable,
+    /// GhostNet was asked for, and there are no two relays that may carry one call.
+    #[error("there are no two relays for GhostNet")]
+    GhostNetUnavailable,
 }
 
 /// Why a command about a call is refused.

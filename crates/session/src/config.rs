@@ -40,6 +40,8 @@ pub enum Route {
     Direct,
     /// Relay candidates only: the peer never learns our address.
     Relay,
+    /// Through two relays of GhostNet only: nobody but the first of them learns our address, and that one not whom we call.
+    GhostNet,
 }
 
 impl Route {
@@ -48,14 +50,24 @@ impl Route {
         match self {
             Self::Direct => "direct",
             Self::Relay => "relay",
+            Self::GhostNet => "ghostnet",
         }
     }
+}
+
+/// By what calls can be had in which the peer does not learn where we are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct RelaysAvailable {
+    /// There is a TURN server.
+    pub turn: bool,
+    /// There are two relays of GhostNet that may carry one call.
+    pub ghostnet: bool,
 }
 
 /// Options of one call, or of all inbound calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallOptions {
-    /// The route asked for; `None` means direct for contacts and relay for everybody else.
+    /// The route asked for; `None` means direct for contacts, and for everybody else the strongest that there is.
     pub route: Option<Route>,
     /// A call of a lower tier is neither placed nor taken.
     pub require: Require,
@@ -86,6 +98,6 @@ pub struct Config {
     pub answer: AnswerPolicy,
     /// Options of inbound calls (the lifetime is the caller's to say).
     pub inbound: CallOptions,
-    /// There is a relay that works, so calls with strangers can be relayed.
-    pub relay_available: bool,
+    /// What there is, so that calls with strangers can be relayed.
+    pub relays: RelaysAvailable,
 }

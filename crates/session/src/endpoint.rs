@@ -32,7 +32,7 @@ use self::sealed_calls::SealedCalls;
 use crate::budget::Budget;
 use crate::call::Call;
 use crate::call_handle::{CallHandle, CallHandles};
-use crate::config::Config;
+use crate::config::{Config, RelaysAvailable};
 use crate::contacts::Contacts;
 use crate::io::{Io, Own};
 use crate::output::{MediaCommand, Output};
@@ -137,8 +137,8 @@ impl Endpoint {
     }
 
     /// Whether calls can be had in which the peer does not learn where we are. Calls that are there already keep their route.
-    pub fn set_relay_available(&mut self, available: bool) {
-        self.config.relay_available = available;
+    pub fn set_relays_available(&mut self, available: RelaysAvailable) {
+        self.config.relays = available;
     }
 
     /// The next thing to do; poll until [`Output::Timeout`].

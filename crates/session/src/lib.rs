@@ -60,7 +60,9 @@ mod tier;
 
 pub use call_handle::{CallHandle, CallHandles, NamedCall};
 pub use command::{CallError, Callee, CommandError};
-pub use config::{AnswerPolicy, CallOptions, Config, MAX_LIFETIME, RingPolicy, Route};
+pub use config::{
+    AnswerPolicy, CallOptions, Config, MAX_LIFETIME, RelaysAvailable, RingPolicy, Route,
+};
 pub use contacts::{Contact, Contacts, Rule};
 pub use end_reason::{EndReason, ExitClass};
 pub use endpoint::Endpoint;

@@ -9,6 +9,8 @@ pub enum PathRoute {
     Direct,
     /// Through a relay.
     Relay,
+    /// Through two relays of GhostNet.
+    GhostNet,
 }
 
 impl PathRoute {
@@ -17,6 +19,7 @@ impl PathRoute {
         match self {
             Self::Direct => "direct",
             Self::Relay => "relay",
+            Self::GhostNet => "ghostnet",
         }
     }
 }

@@ -6,7 +6,7 @@ use securecall_contact::MatrixId;
 use securecall_crypto::IdentityKeyPair;
 use securecall_session::{
     AnswerPolicy, CallHandle, CallOptions, Config, Contacts, Endpoint, Event, NamedCall,
-    RingPolicy, SignalRefused,
+    RelaysAvailable, RingPolicy, SignalRefused,
 };
 use securecall_signaling::CallId;
 
@@ -23,8 +23,8 @@ pub struct DeviceOptions {
     pub answer: AnswerPolicy,
     /// Options of inbound calls.
     pub inbound: CallOptions,
-    /// A relay is configured. Without one, a call that must go through it is refused.
-    pub relay_available: bool,
+    /// What relays there are. Without one, a call that must go through it is refused.
+    pub relays: RelaysAvailable,
     /// How wrong its clock is, in milliseconds.
     pub clock_skew_ms: i64,
 }
@@ -93,7 +93,7 @@ impl Device {
             ring: options.ring,
             answer: options.answer,
             inbound: options.inbound.clone(),
-            relay_available: options.relay_available,
+            relays: options.relays,
         };
         let endpoint = Endpoint::new(config, identity, contacts, persisted.as_deref())
             .expect("the memory is what was persisted");

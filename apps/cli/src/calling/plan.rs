@@ -54,6 +54,7 @@ pub(super) fn call_options(media: &MediaOptions) -> CallOptions {
         route: media.route.map(|route| match route {
             RouteChoice::Direct => Route::Direct,
             RouteChoice::Relay => Route::Relay,
+            RouteChoice::GhostNet => Route::GhostNet,
         }),
         require: media.require.map_or(Require::Any, |require| match require {
             RequireChoice::Any => Require::Any,

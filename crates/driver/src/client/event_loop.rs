@@ -117,8 +117,8 @@ impl Loop {
                 Some(response) = self.requests.next() => self.handle_response(response),
                 (room, facts) = self.room_tasks.answer() => self.handle_room_facts(room, facts),
                 Ok(()) = self.servers.changed() => {
-                    let can_relay = self.servers.borrow().can_relay();
-                    self.endpoint.set_relay_available(can_relay);
+                    let available = self.servers.borrow().relays();
+                    self.endpoint.set_relays_available(available);
                 }
                 Ok(()) = self.networks.changed() => self.handle_network_change(),
                 () = clock::sleep_until(deadline) => self.endpoint.handle_timeout(clock::now(), &mut self.rng),

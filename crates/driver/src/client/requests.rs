@@ -292,7 +292,7 @@ mod tests {
             ring: RingPolicy::Anyone,
             answer: AnswerPolicy::Ask,
             inbound: options.clone(),
-            relay_available: false,
+            relays: Default::default(),
         };
         let mut endpoint = Endpoint::new(config, own, Contacts::new(Vec::new()), None).unwrap();
         let callee = Callee {

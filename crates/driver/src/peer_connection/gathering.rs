@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use securecall_relay::{
     Candidate, CandidateSource, Claim, Datagram, Inbound, SourceOutput, StreamEvent, StreamId,
-    StreamTarget, Urgency,
+    StreamTarget, TunnelEvent, TunnelId, TunnelOrder, Urgency,
 };
 use securecall_session::Route;
 use web_time::Instant;
@@ -28,6 +28,8 @@ pub(super) enum GatheringOutput {
     Write(StreamId, Vec<u8>, Urgency),
     /// Close a stream.
     Close(StreamId),
+    /// Something to do with a tunnel.
+    Tunnel(TunnelOrder),
     /// A candidate was found.
     Candidate(Candidate),
     /// A candidate is no more.
@@ -88,15 +90,24 @@ impl Gathering {
     /// From now on only sources of this route are asked.
     pub(super) fn set_route(&mut self, route: Route) {
         self.route = route;
-        match route {
-            Route::Direct => {}
-            Route::Relay => {
-                self.sources.retain(|asked| asked.source.hides_address());
-                for asked in &mut self.sources {
-                    asked.source.be_discreet();
-                }
+        self.sources.retain(|asked| {
+            let source = &asked.source;
+            match route {
+                Route::Direct => !source.is_anonymous(),
+                Route::Relay => source.hides_address() && !source.is_anonymous(),
+                Route::GhostNet => source.is_anonymous(),
+            }
+        });
+        if route != Route::Direct {
+            for asked in &mut self.sources {
+                asked.source.be_discreet();
             }
         }
+    }
+
+    /// The route that was set last.
+    pub(super) const fn route(&self) -> Route {
+        self.route
     }
 
     /// Why the other side is told no address, in words. By relay that is not this machine's fault.
@@ -108,12 +119,16 @@ impl Gathering {
             Route::Relay => {
                 "no TURN server has given an address yet; by relay the other side is told no other"
             }
+            Route::GhostNet => {
+                "no relay of GhostNet has given an address yet; by GhostNet the other side is told no other"
+            }
         }
     }
 
-    /// Whether nobody is to be asked, and so no socket needed.
-    pub(super) fn is_empty(&self) -> bool {
-        self.sources.is_empty()
+    /// Whether anybody is to be asked who needs sockets of this call.
+    pub(super) fn needs_sockets(&self) -> bool {
+        let mut sources = self.sources.iter();
+        sources.any(|asked| !asked.source.is_anonymous())
     }
 
     /// Asks all sources, about these new sockets too.
@@ -163,6 +178,14 @@ impl Gathering {
         let (index, own) = split(stream);
         if let Some(asked) = self.sources.get_mut(index) {
             asked.source.handle_stream(now, own, event);
+            self.settle(now);
+        }
+    }
+
+    /// Something happened to a tunnel.
+    pub(super) fn handle_tunnel(&mut self, now: Instant, tunnel: TunnelId, event: TunnelEvent<'_>) {
+        let mut sources = self.sources.iter_mut();
+        if sources.any(|asked| asked.source.handle_tunnel(now, tunnel, event)) {
             self.settle(now);
         }
     }
@@ -261,8 +284,8 @@ impl Gathering {
                     }),
                     SourceOutput::Unbind(socket) => GatheringOutput::Unbind(socket),
                     SourceOutput::CredentialsRefused => GatheringOutput::CredentialsRefused,
-                    // No source of a call orders tunnels yet.
-                    SourceOutput::Tunnel(_) => continue,
+                    // One source of a call orders tunnels, so their names need not be joined.
+                    SourceOutput::Tunnel(order) => GatheringOutput::Tunnel(order),
                     SourceOutput::Answered => {
                         asked.answered = true;
                         continue;

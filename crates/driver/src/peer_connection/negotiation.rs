@@ -96,10 +96,10 @@ impl PeerConnection {
     /// Binds sockets for addresses that have none yet. Gives the addresses of the new ones.
     pub(super) fn bind_for_sources(&mut self) -> Vec<SocketAddr> {
         // On a route without a source there is nothing to bind for: an open socket is an open door.
-        if self.gathering.is_empty() {
-            Vec::new()
-        } else {
+        if self.gathering.needs_sockets() {
             self.sockets.bind_new()
+        } else {
+            Vec::new()
         }
     }
 
@@ -136,6 +136,7 @@ impl PeerConnection {
                     self.streams.write(stream, bytes, urgency);
                 }
                 GatheringOutput::Close(stream) => self.streams.close(stream),
+                GatheringOutput::Tunnel(order) => self.tunnels.order(order),
                 GatheringOutput::Packet(packet) => transport.handle_datagram(
                     now,
                     packet.source,
@@ -178,6 +179,7 @@ impl PeerConnection {
                     self.streams.write(stream, bytes, urgency);
                 }
                 GatheringOutput::Close(stream) => self.streams.close(stream),
+                GatheringOutput::Tunnel(order) => self.tunnels.order(order),
                 GatheringOutput::Open(..)
                 | GatheringOutput::Candidate(_)
                 | GatheringOutput::Lost(_)

@@ -72,7 +72,7 @@ impl Endpoint {
         let route = choose_route(
             self.config.inbound.route,
             !stranger,
-            self.config.relay_available,
+            self.config.relays,
         )
         .map_err(|_| self.refuse(now, &call, peer.clone(), RefusedReason::NoRelay))?;
         match self.replay_memory.remember(
@@ -360,7 +360,7 @@ mod tests {
     use securecall_crypto::{IdentityKeyPair, IdentitySeed};
 
     use super::*;
-    use crate::config::{CallOptions, Config};
+    use crate::config::{CallOptions, Config, RelaysAvailable};
     use crate::contacts::{Contacts, Rule};
     use crate::tier::Require;
 
@@ -378,7 +378,7 @@ mod tests {
                 require,
                 ..CallOptions::default()
             },
-            relay_available: false,
+            relays: RelaysAvailable::default(),
         };
         Endpoint::new(config, identity, contacts, None).unwrap()
     }

@@ -45,7 +45,7 @@ impl Endpoint {
         let route = choose_route(
             options.route,
             peer.name.is_some(),
-            self.config.relay_available,
+            self.config.relays,
         )?;
         if let Some(theirs) = self.meet(now, rng, route, |it| it.is_with(&identity))? {
             return Ok(theirs);

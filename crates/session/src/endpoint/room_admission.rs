@@ -112,7 +112,7 @@ impl Endpoint {
         let route = choose_route(
             self.config.inbound.route,
             !is_stranger,
-            self.config.relay_available,
+            self.config.relays,
         )
         .map_err(|_| self.refuse(now, &call, peer.clone(), RefusedReason::NoRelay))?;
         let key = (event.room, &signal.call_id);

@@ -54,7 +54,7 @@ impl Endpoint {
         let route = choose_route(
             options.route,
             peer.name.is_some(),
-            self.config.relay_available,
+            self.config.relays,
         )?;
         let is_with_them = |it: &Call| it.room().is_some_and(|room| room.peer() == callee);
         if let Some(theirs) = self.meet(now, rng, route, is_with_them)? {

@@ -299,7 +299,7 @@ fn calling_somebody_whose_call_rings_here_answers_it() {
 #[test]
 fn relay_candidates_only_are_asked_for_when_the_route_is_relay() {
     let mut pair = pair();
-    pair.universe.devices[pair.caller].options.relay_available = true;
+    pair.universe.devices[pair.caller].options.relays.turn = true;
     pair.universe.restart(pair.caller);
     let relay = CallOptions {
         route: Some(Route::Relay),

@@ -105,7 +105,7 @@ fn end(number: u8) -> End {
         ring: RingPolicy::Anyone,
         answer: AnswerPolicy::Auto,
         inbound: direct(),
-        relay_available: false,
+        relays: Default::default(),
     };
     End {
         endpoint: Endpoint::new(config, identity(number), Contacts::default(), None).unwrap(),

@@ -6,7 +6,7 @@ use securecall_contact::{MatrixId, SecureCallId, ServerName};
 use securecall_crypto::{IdentityKeyPair, IdentitySeed};
 use securecall_session::{
     AnswerPolicy, CallError, CallOptions, Contact, Contacts, EndReason, Event, InboundRoomEvent,
-    MissedReason, RefusedReason, Require, RingPolicy, Route, Rule, SignalRefused,
+    MissedReason, RefusedReason, RelaysAvailable, Require, RingPolicy, Route, Rule, SignalRefused,
 };
 use serde_json::json;
 
@@ -307,10 +307,12 @@ fn strangers_are_relayed_and_accounts_that_the_user_knows_are_not() {
         route: None,
         ..DIRECT
     };
-    for (relay, known, orders, error) in [
-        (false, false, None, Some(CallError::NoRelay)),
-        (true, false, Some("CreateOffer(relay)"), None),
-        (false, true, Some("CreateOffer(direct)"), None),
+    let [none, turn, both] = [(false, false), (true, false), (true, true)];
+    for ((turn, ghostnet), known, orders, error) in [
+        (none, false, None, Some(CallError::NoRelay)),
+        (turn, false, Some("CreateOffer(relay)"), None),
+        (both, false, Some("CreateOffer(ghostnet)"), None),
+        (none, true, Some("CreateOffer(direct)"), None),
     ] {
         let contacts = Contacts::default();
         let contacts = if known {
@@ -319,9 +321,10 @@ fn strangers_are_relayed_and_accounts_that_the_user_knows_are_not() {
             contacts
         };
         let mut world = World::new(1);
+        let relays = RelaysAvailable { turn, ghostnet };
         let config = |it: &mut securecall_session::Config| {
             by_default(it);
-            it.relay_available = relay;
+            it.relays = relays;
         };
         let ada = world.add_device_with(ADA, config, contacts);
         world.post(BOB, "m.call.invite", js_invite("c1"));

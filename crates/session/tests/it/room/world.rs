@@ -170,7 +170,7 @@ impl World {
             ring: Default::default(),
             answer: Default::default(),
             inbound: DIRECT,
-            relay_available: false,
+            relays: Default::default(),
         };
         change(&mut config);
         self.devices.push(SimDevice {
