@@ -11,7 +11,9 @@ use securecall_media::Reach;
 use securecall_relay::turn::ServerUri;
 use securecall_relay::{Credentials, TurnServer};
 use securecall_relay_client::TlsTrust;
-use securecall_session::{AnswerPolicy, CallOptions, Contact, Contacts, RelaysAvailable, RingPolicy};
+use securecall_session::{
+    AnswerPolicy, CallOptions, Contact, Contacts, RelaysAvailable, RingPolicy,
+};
 use zeroize::Zeroizing;
 
 /// Changes the address that is told to the peer: a port mapping, or a forwarder in a test.

@@ -11,6 +11,9 @@ pub(crate) const MATRIX_STORE: &str = "matrix";
 /// The invites that were taken.
 pub(crate) const REPLAY_MEMORY: &str = "replay-memory";
 
+/// The relays and tokens of GhostNet, sealed.
+pub(crate) const GHOSTNET_MEMORY: &str = "ghostnet";
+
 /// The settings, which the user writes.
 pub const SETTINGS_FILE: &str = "config.toml";
 
@@ -21,6 +24,8 @@ pub(crate) const OURS: &[&str] = &[
     MATRIX_STORE,
     REPLAY_MEMORY,
     "replay-memory.new",
+    GHOSTNET_MEMORY,
+    "ghostnet.new",
     SETTINGS_FILE,
     "config.new",
     SESSION_LOCK,

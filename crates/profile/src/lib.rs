@@ -69,6 +69,7 @@ mod randomness;
 #[cfg(test)]
 mod sample_contacts;
 mod sealed_file;
+mod sealed_memory;
 mod settings_file;
 mod storage_error;
 mod store_error;
@@ -85,6 +86,7 @@ pub use policy::{BlockedPerson, OwnAddress, Requirement};
 pub use profile::{ChangeError, Profile};
 pub use proof::{PastedError, Proof, ProofError};
 pub use randomness::NoRandomness;
+pub use sealed_memory::SealedMemory;
 pub use settings_file::change_settings;
 pub use storage_error::StorageError;
 pub use store_error::StoreError;

@@ -5,6 +5,7 @@
 //!   profile.json     how the key is found, and the sealed contents: identity, account, contacts
 //!   matrix/          matrix-sdk's store, encrypted with a key of its own
 //!   replay-memory    the invites that were taken
+//!   ghostnet         the entry relay that is kept, and tokens: sealed
 //!   config.toml      settings, written by the user
 //!   session.lock     held by the one process that uses the Matrix session
 //!   write.lock       held for the moment of a change
@@ -22,12 +23,13 @@ use securecall_matrix::AccountStore;
 use crate::content::{AccountData, Content, Identity, StoreKey};
 use crate::directory;
 use crate::key_source::KeySource;
-use crate::layout::{MATRIX_STORE, REPLAY_MEMORY, STORE, WRITE_LOCK};
+use crate::layout::{GHOSTNET_MEMORY, MATRIX_STORE, REPLAY_MEMORY, STORE, WRITE_LOCK};
 use crate::lock::{self, SessionLock, SessionLockError};
 use crate::master_key::MasterKey;
 use crate::open_error::{NoAccount, NoIdentity, OpenError};
 use crate::passphrases::Passphrases;
 use crate::sealed_file::SealedFile;
+use crate::sealed_memory::SealedMemory;
 use crate::storage_error::StorageError;
 use crate::store_error::StoreError;
 use crate::unlock::{self, Unlocked};
@@ -278,6 +280,15 @@ impl Profile {
     /// Where the memory of taken invites is kept.
     pub fn replay_memory(&self) -> PathBuf {
         self.directory.join(REPLAY_MEMORY)
+    }
+
+    /// Where the entry relay that is kept, and tokens for relays, are remembered.
+    pub fn ghostnet_memory(&self) -> SealedMemory {
+        SealedMemory::new(
+            self.directory.join(GHOSTNET_MEMORY),
+            &self.content.matrix_store_key,
+            b"securecall ghostnet memory",
+        )
     }
 
     /// Removes matrix-sdk's store: the device it belongs to is gone.

@@ -69,12 +69,8 @@ impl Endpoint {
         // All that can refuse stands before the replay memory: what is refused here may be sent
         // again, and must not take up room in it.
         let displaced = self.place_for(&identity, stranger)?;
-        let route = choose_route(
-            self.config.inbound.route,
-            !stranger,
-            self.config.relays,
-        )
-        .map_err(|_| self.refuse(now, &call, peer.clone(), RefusedReason::NoRelay))?;
+        let route = choose_route(self.config.inbound.route, !stranger, self.config.relays)
+            .map_err(|_| self.refuse(now, &call, peer.clone(), RefusedReason::NoRelay))?;
         match self.replay_memory.remember(
             now,
             wallclock_ms,

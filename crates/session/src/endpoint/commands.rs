@@ -42,11 +42,7 @@ impl Endpoint {
             .contacts
             .identify(&identity, &matrix_id)
             .map_err(|_| CallError::IdentityMismatch)?;
-        let route = choose_route(
-            options.route,
-            peer.name.is_some(),
-            self.config.relays,
-        )?;
+        let route = choose_route(options.route, peer.name.is_some(), self.config.relays)?;
         if let Some(theirs) = self.meet(now, rng, route, |it| it.is_with(&identity))? {
             return Ok(theirs);
         }

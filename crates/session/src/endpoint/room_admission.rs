@@ -109,12 +109,8 @@ impl Endpoint {
         let invite = RoomInvited::of(event.room, event.sender, signal, invite)?;
         let is_stranger = peer.name.is_none();
         let displaced = self.place_in_rooms(event.sender, is_stranger)?;
-        let route = choose_route(
-            self.config.inbound.route,
-            !is_stranger,
-            self.config.relays,
-        )
-        .map_err(|_| self.refuse(now, &call, peer.clone(), RefusedReason::NoRelay))?;
+        let route = choose_route(self.config.inbound.route, !is_stranger, self.config.relays)
+            .map_err(|_| self.refuse(now, &call, peer.clone(), RefusedReason::NoRelay))?;
         let key = (event.room, &signal.call_id);
         match self.room_calls.take(now, key, event.sender, is_stranger) {
             Ok(()) => {}

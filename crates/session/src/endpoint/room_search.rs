@@ -51,11 +51,7 @@ impl Endpoint {
             return Err(CallError::OwnIdentity);
         }
         let peer = self.account(callee);
-        let route = choose_route(
-            options.route,
-            peer.name.is_some(),
-            self.config.relays,
-        )?;
+        let route = choose_route(options.route, peer.name.is_some(), self.config.relays)?;
         let is_with_them = |it: &Call| it.room().is_some_and(|room| room.peer() == callee);
         if let Some(theirs) = self.meet(now, rng, route, is_with_them)? {
             return Ok(theirs);

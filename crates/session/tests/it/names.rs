@@ -43,5 +43,8 @@ fn every_reason_tier_and_kind_of_path_has_the_name_that_is_written_down() {
     let tiers = [Tier::Matrix, Tier::SecureCall];
     assert_eq!(tiers.map(Tier::as_str), ["matrix", "securecall"]);
     let routes = [PathRoute::Direct, PathRoute::Relay, PathRoute::GhostNet];
-    assert_eq!(routes.map(PathRoute::as_str), ["direct", "relay", "ghostnet"]);
+    assert_eq!(
+        routes.map(PathRoute::as_str),
+        ["direct", "relay", "ghostnet"]
+    );
 }
