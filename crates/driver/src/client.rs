@@ -43,6 +43,8 @@ use crate::server_keeper::{LookAgain, ServerKeeper};
 
 /// How long a start waits for the servers that calls may ask, if the first sync was faster. What comes later is used as well.
 const LOOK_FOR_SERVERS: Duration = Duration::from_secs(1);
+/// The same for the list of relays and the first tokens, on a device that has neither yet.
+const LOOK_FOR_RELAYS: Duration = Duration::from_secs(15);
 /// Commands that may wait.
 const COMMAND_QUEUE: usize = 64;
 
@@ -92,7 +94,7 @@ impl Client {
         let remembered = replay_memory.load()?;
         let (known_servers, servers) = watch::channel(config.network.servers.clone());
         let look_for_servers = Arc::new(LookAgain::default());
-        let looked = keep_servers(&config, &account, known_servers, &look_for_servers);
+        let (looked, looked_for_relays) = keep_servers(&config, &account, known_servers, &look_for_servers);
         // Before there are connections, so that no change under them is missed.
         let networks = network_watch::watch(config.network.reach);
         let connected_by = networks.borrow().clone();
@@ -124,7 +126,22 @@ impl Client {
             }
         };
         // At the same time, so that a call that is placed at once finds its relay, and nobody waits for it alone.
-        let (started, _) = tokio::join!(first_sync_done, timeout(LOOK_FOR_SERVERS, looked));
+        let patience = match config.inbound.route {
+            // Without them no call can be had.
+            Some(Route::GhostNet) if servers.borrow().relays().ghostnet => Duration::ZERO,
+            Some(Route::GhostNet) => LOOK_FOR_RELAYS,
+            _ => Duration::ZERO,
+        };
+        let looked_for_relays = async {
+            if let Some(looked) = looked_for_relays {
+                let _ = timeout(patience, looked).await;
+            }
+        };
+        let (started, _, ()) = tokio::join!(
+            first_sync_done,
+            timeout(LOOK_FOR_SERVERS, looked),
+            looked_for_relays
+        );
         endpoint.set_relays_available(servers.borrow().relays());
         let (inbox, told) = begun(started, first_sync, config.waits_for_homeserver)?;
         let (command_sender, commands) = mpsc::channel(COMMAND_QUEUE);
@@ -207,20 +224,28 @@ fn begun(
     }
 }
 
-/// Looks for servers in a task of its own, which ends with the client. Tells when it has looked once.
+/// Looks for servers in tasks of their own, which end with the client. Tells when they have looked once: for STUN and TURN
+/// servers, and for relays of GhostNet, where those are wanted.
 fn keep_servers(
     config: &ClientConfig,
     account: &Account,
     known: watch::Sender<Servers>,
     again: &Arc<LookAgain>,
-) -> oneshot::Receiver<()> {
+) -> (oneshot::Receiver<()>, Option<oneshot::Receiver<()>>) {
     let (tell, looked) = oneshot::channel();
-    if !config.servers.are_empty() {
-        let (sources, reach) = (config.servers.clone(), config.network.reach);
+    let (sources, reach) = (config.servers.clone(), config.network.reach);
+    let keeps_relays = sources.ghostnet.as_ref().map(|ghostnet| {
+        let (tell, looked) = oneshot::channel();
+        let trust = sources.trust.as_ref();
+        let keeper = ghostnet::Keeper::new(ghostnet, trust, reach, known.clone());
+        tokio::spawn(keeper.run(tell, Arc::clone(again)));
+        looked
+    });
+    if !sources.are_empty() {
         let keeper = ServerKeeper::new(account.clone(), sources, reach, known);
         tokio::spawn(keeper.run(tell, Arc::clone(again)));
     }
-    looked
+    (looked, keeps_relays)
 }
 
 /// Waits for the client's task. If the operating system gave it no randomness, the program is told so.

@@ -16,6 +16,8 @@ use securecall_session::{
 };
 use zeroize::Zeroizing;
 
+use crate::ghostnet::{GhostNet, GhostNetSources};
+
 /// Changes the address that is told to the peer: a port mapping, or a forwarder in a test.
 pub use securecall_relay::CandidateMap;
 
@@ -28,6 +30,8 @@ pub struct Servers {
     pub turn: Vec<TurnServer>,
     /// Who vouches for the names of those that are spoken to by TLS.
     pub trust: Option<TlsTrust>,
+    /// The relays of GhostNet.
+    pub ghostnet: Option<GhostNet>,
 }
 
 impl Servers {
@@ -35,7 +39,10 @@ impl Servers {
     pub(crate) fn relays(&self) -> RelaysAvailable {
         RelaysAvailable {
             turn: !self.turn.is_empty(),
-            ghostnet: false,
+            ghostnet: self
+                .ghostnet
+                .as_ref()
+                .is_some_and(|ghostnet| ghostnet.is_ready().is_ok()),
         }
     }
 }
@@ -51,6 +58,8 @@ pub struct ServerSources {
     pub homeserver: bool,
     /// Who vouches for the names of those that are spoken to by TLS.
     pub trust: Option<TlsTrust>,
+    /// How relays of GhostNet are found.
+    pub ghostnet: Option<GhostNetSources>,
 }
 
 impl ServerSources {

@@ -30,6 +30,7 @@ mod clock;
 mod config;
 mod event;
 mod event_queue;
+mod ghostnet;
 mod host_addresses;
 mod media_output;
 mod named_server;
@@ -46,6 +47,7 @@ pub use client::{Client, Handle, PlaceError, StartError};
 pub use clock::sleep_until;
 pub use config::{CandidateMap, ClientConfig, Network, ServerSources, Servers, TurnLogin};
 pub use event::{CallStats, Event};
+pub use ghostnet::{DirectoryPlace, GhostNet, GhostNetMemory, GhostNetSources};
 pub use replay_memory::{ReplayMemory, ReplayMemoryError};
 
 pub use securecall_audio_device::{

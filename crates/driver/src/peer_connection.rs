@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use securecall_crypto::{Epoch, MediaSeed};
 use securecall_media::{
-    Effort, EncodedFrame, PathKind, ReceivedFrame, ReceivedPacket, Tick, Transport, TransportError,
+    Effort, EncodedFrame, PathKind, Reach, ReceivedFrame, ReceivedPacket, Tick, Transport, TransportError,
     TransportEvent, TransportOutput, VoiceWish,
 };
 use securecall_relay::{Datagram, Inbound};
@@ -40,6 +40,7 @@ use self::told::Told;
 use crate::clock;
 use crate::config::{Network, Servers};
 use crate::event::Event;
+use crate::ghostnet::{Carriers, GhostNet};
 use crate::media_output::MediaOutputs;
 use crate::network_watch::NetworkState;
 
@@ -57,6 +58,8 @@ pub(crate) struct PeerConnection {
     sockets: Sockets,
     streams: Streams,
     tunnels: Tunnels,
+    /// What is known of GhostNet, and who carries the call there.
+    ghostnet: Option<(GhostNet, Carriers)>,
     gathering: Gathering,
     /// How this machine was connected last.
     network: Option<NetworkState>,
@@ -101,11 +104,21 @@ impl PeerConnection {
         network: Network,
         servers: &watch::Receiver<Servers>,
     ) -> Self {
+        let (sources, carriers) = sources::all(network.candidate_map.clone(), servers);
+        let (trust, ghostnet) = {
+            let known = servers.borrow();
+            (known.trust.clone(), known.ghostnet.clone())
+        };
+        let mut tunnels = Tunnels::new(trust.clone());
+        if network.reach == Reach::ThisMachine {
+            tunnels = tunnels.in_laboratory();
+        }
         Self {
             outputs,
-            gathering: Gathering::new(sources::all(network.candidate_map.clone(), servers)),
-            streams: Streams::new(servers.borrow().trust.clone()),
-            tunnels: Tunnels::new(servers.borrow().trust.clone()),
+            gathering: Gathering::new(sources),
+            tunnels,
+            ghostnet: ghostnet.map(|ghostnet| (ghostnet, carriers)),
+            streams: Streams::new(trust),
             sockets: Sockets::new(network),
             network: None,
             has_gathered: false,
@@ -458,6 +471,7 @@ impl PeerConnection {
                 self.gathering.prefer_peer(now, pair.local, pair.remote);
                 self.follow_sources(now);
                 let route = path_route(kind, self.gathering.route());
+                self.tell_carriers(route);
                 self.outputs.event(MediaEvent::RouteChanged { route });
             }
             TransportEvent::PathUp { kind, pair } => {
@@ -467,6 +481,7 @@ impl PeerConnection {
                 }
                 self.stats_at = Some(now + STATS_INTERVAL);
                 let route = path_route(kind, self.gathering.route());
+                self.tell_carriers(route);
                 self.outputs.event(MediaEvent::PathUp { route });
             }
             TransportEvent::PathLost => self.path_is_lost(),
@@ -542,6 +557,29 @@ impl PeerConnection {
         self.path_lost = false;
         if self.told.authenticated(now) {
             self.outputs.event(MediaEvent::AuthenticatedPacket);
+        }
+    }
+
+    /// An exit has given an address: the relays work.
+    fn note_carriers(&self) {
+        if self.gathering.route() == Route::GhostNet
+            && let Some((ghostnet, carriers)) = &self.ghostnet
+        {
+            ghostnet.worked(carriers);
+        }
+    }
+
+    /// Tells whose relays carry the call.
+    fn tell_carriers(&self, route: PathRoute) {
+        let carriers = self.ghostnet.as_ref().map(|(_, carriers)| carriers);
+        if route == PathRoute::GhostNet
+            && let Some([entry, exit]) = carriers.and_then(Carriers::operators)
+        {
+            self.outputs.tell(|call| Event::Carried {
+                call: call.clone(),
+                entry: entry.clone(),
+                exit: exit.clone(),
+            });
         }
     }
 

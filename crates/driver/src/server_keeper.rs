@@ -31,6 +31,8 @@ const MAX_SERVERS: usize = 16;
 pub(crate) struct LookAgain {
     /// Another network has other names for servers, or is the first that leads to them.
     pub(crate) elsewhere: Notify,
+    /// The same for the relays of GhostNet.
+    pub(crate) elsewhere_for_relays: Notify,
     /// A server does not take the user name any more that the homeserver has made for us.
     pub(crate) refused: Notify,
 }
@@ -136,7 +138,11 @@ impl ServerKeeper {
             turn = servers.turn.len(),
             "servers for calls"
         );
-        self.known.send_replace(servers);
+        self.known.send_modify(|known| {
+            // What another keeper keeps.
+            servers.ghostnet = known.ghostnet.take();
+            *known = servers;
+        });
         if complete {
             good_for
         } else {

@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+mod https;
 mod outbox;
 mod resolver;
 mod stream;
@@ -15,6 +16,7 @@ mod streams;
 mod tls;
 mod tunnels;
 
+pub use https::{Https, HttpsError};
 pub use resolver::{MAX_ADDRESSES, ResolveError, resolve};
 pub use stream_news::StreamNews;
 pub use streams::Streams;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use securecall_relay::{
     Candidate, CandidateSource, Claim, Datagram, Inbound, SourceOutput, StreamEvent, StreamId,
-    StreamTarget, TunnelEvent, TunnelId, TunnelOrder, Urgency,
+    StreamTarget, TunnelEvent, TunnelFailure, TunnelId, TunnelOrder, Urgency,
 };
 use securecall_session::Route;
 use web_time::Instant;
@@ -42,6 +42,8 @@ pub(super) enum GatheringOutput {
     Unbind(SocketAddr),
     /// A server takes the user name no more that the homeserver has made.
     CredentialsRefused,
+    /// A relay of a tunnel fails, and another is tried.
+    RelayFailed(TunnelFailure),
     /// Every source has answered, or had time to. Comes once for each gathering.
     Complete,
     /// Nothing more to do now: call `handle_timeout` at this time, if there is one.
@@ -275,8 +277,7 @@ impl Gathering {
                     SourceOutput::Close(stream) => GatheringOutput::Close(joined(index, stream)),
                     SourceOutput::Candidate(found) => GatheringOutput::Candidate(found),
                     SourceOutput::Lost(candidate) => GatheringOutput::Lost(candidate),
-                    // No source of a call has tunnels yet.
-                    SourceOutput::RelayFailed(_) => continue,
+                    SourceOutput::RelayFailed(failure) => GatheringOutput::RelayFailed(failure),
                     SourceOutput::Packet(packet) => GatheringOutput::Packet(packet),
                     SourceOutput::Bind(beside) => GatheringOutput::Bind(Wanted {
                         source: index,

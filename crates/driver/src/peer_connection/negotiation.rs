@@ -6,7 +6,7 @@ use rand_core::Rng as _;
 use securecall_media::{
     CandidateKind, LocalCandidate, Profile, StreamId, Transport, TransportError,
 };
-use securecall_relay::{self as relay, Candidate};
+use securecall_relay::{self as relay, Candidate, HopRole, TunnelFailureKind};
 use securecall_session::{MediaEvent, Route, Tier};
 use web_time::Instant;
 
@@ -136,7 +136,7 @@ impl PeerConnection {
                     self.streams.write(stream, bytes, urgency);
                 }
                 GatheringOutput::Close(stream) => self.streams.close(stream),
-                GatheringOutput::Tunnel(order) => self.tunnels.order(order),
+                GatheringOutput::Tunnel(order) => self.tunnels.handle_order(order),
                 GatheringOutput::Packet(packet) => transport.handle_datagram(
                     now,
                     packet.source,
@@ -150,6 +150,7 @@ impl PeerConnection {
                     match transport.add_local_candidate(now, local(found)) {
                         Ok(candidate) => {
                             self.has_candidate = true;
+                            self.note_carriers();
                             candidates.push(candidate);
                         }
                         // An address that cannot be a candidate (a scoped one, say) is no reason to fail.
@@ -163,6 +164,12 @@ impl PeerConnection {
                 }
                 GatheringOutput::Unbind(socket) => self.sockets.close(socket),
                 GatheringOutput::CredentialsRefused => self.outputs.credentials_refused(),
+                GatheringOutput::RelayFailed(failure) => {
+                    tracing::info!(?failure, "a relay failed");
+                    if failure.hop == HopRole::Entry {
+                        self.outputs.notice(entry_failed(failure.kind).to_owned());
+                    }
+                }
                 GatheringOutput::Complete => complete = true,
                 GatheringOutput::Timeout(_) => return Ok((candidates, complete)),
             }
@@ -179,7 +186,7 @@ impl PeerConnection {
                     self.streams.write(stream, bytes, urgency);
                 }
                 GatheringOutput::Close(stream) => self.streams.close(stream),
-                GatheringOutput::Tunnel(order) => self.tunnels.order(order),
+                GatheringOutput::Tunnel(order) => self.tunnels.handle_order(order),
                 GatheringOutput::Open(..)
                 | GatheringOutput::Candidate(_)
                 | GatheringOutput::Lost(_)
@@ -187,6 +194,7 @@ impl PeerConnection {
                 | GatheringOutput::Bind(_)
                 | GatheringOutput::Unbind(_)
                 | GatheringOutput::CredentialsRefused
+                | GatheringOutput::RelayFailed(_)
                 | GatheringOutput::Complete => {}
                 GatheringOutput::Timeout(_) => return,
             }
@@ -245,6 +253,28 @@ impl PeerConnection {
 
     fn transport(&mut self) -> Result<&mut Transport, TransportError> {
         self.transport.as_mut().ok_or(TransportError::Closed)
+    }
+}
+
+/// That the entry is another now, in words: it is kept for weeks otherwise.
+const fn entry_failed(kind: TunnelFailureKind) -> &'static str {
+    match kind {
+        TunnelFailureKind::Silent | TunnelFailureKind::Ended => {
+            "your entry relay does not answer; another is tried"
+        }
+        TunnelFailureKind::WrongCertificate => {
+            "your entry relay does not prove that it is the one of the list; another is tried"
+        }
+        TunnelFailureKind::PathTooNarrow => {
+            "packets as large as GhostNet needs do not reach your entry relay; another is tried"
+        }
+        TunnelFailureKind::Unauthorized => {
+            "your entry relay does not take what it is paid with; another is tried"
+        }
+        TunnelFailureKind::Busy => "your entry relay has no room for another call; another is tried",
+        TunnelFailureKind::Refused(_) | TunnelFailureKind::Protocol => {
+            "your entry relay refuses the call; another is tried"
+        }
     }
 }
 

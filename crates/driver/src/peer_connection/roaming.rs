@@ -46,9 +46,11 @@ impl PeerConnection {
         let mut ended = Vec::new();
         if !gone.is_empty() {
             ended = self.streams.addresses_gone(&gone);
+            self.tunnels.addresses_gone(&gone);
         }
         if state.default_sources != before.default_sources {
             ended.extend(self.streams.routes_changed(|to| source_towards(to).ok()));
+            self.tunnels.routes_changed(|to| source_towards(to).ok());
         }
         for news in ended {
             self.gathering.handle_stream(now, news.stream, news.event());

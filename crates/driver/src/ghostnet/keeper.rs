@@ -1,0 +1,208 @@
+//! Keeps the list of relays and a stock of tokens, for one client.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use securecall_ghostnet::UnixTime;
+use securecall_ghostnet::directory::MAX_DIRECTORY;
+use securecall_ghostnet::token::AcceptedKey;
+use securecall_media::Reach;
+use securecall_relay_client::{Https, TlsTrust};
+use tokio::io::AsyncReadExt as _;
+use tokio::sync::{Notify, oneshot, watch};
+
+use super::call_paths::now;
+use super::known::Known;
+use super::remembered::Remembered;
+use super::token_shop::TokenShop;
+use super::{DirectoryPlace, GhostNet, GhostNetSources, Shared};
+use crate::config::Servers;
+use crate::server_keeper::LookAgain;
+
+/// How often the list is read anew.
+const REFRESH: Duration = Duration::from_secs(6 * 3600);
+/// Read again so soon where that failed: from the first to the second figure, doubling.
+const RETRY: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(30 * 60));
+
+/// Keeps what a client knows of GhostNet.
+pub(crate) struct Keeper {
+    ghostnet: GhostNet,
+    directory: DirectoryPlace,
+    reach: Reach,
+    https: Option<Https>,
+    servers: watch::Sender<Servers>,
+    retry: Duration,
+}
+
+impl Keeper {
+    /// Begins with what is remembered, which is known at once.
+    pub(crate) fn new(
+        sources: &GhostNetSources,
+        trust: Option<&TlsTrust>,
+        reach: Reach,
+        servers: watch::Sender<Servers>,
+    ) -> Self {
+        let remembered = sources.memory.load();
+        let remembered = remembered.and_then(|bytes| Remembered::from_bytes(&bytes));
+        let known = Known::new(
+            reach,
+            sources.key,
+            sources.secret.clone(),
+            remembered.unwrap_or_default(),
+            now(),
+        );
+        let ghostnet = GhostNet(Arc::new(Shared {
+            known: Mutex::new(known),
+            memory: Arc::clone(&sources.memory),
+            spent: Notify::new(),
+        }));
+        servers.send_modify(|servers| servers.ghostnet = Some(ghostnet.clone()));
+        let https = trust.map(Https::new).transpose();
+        let https = https.inspect_err(|error| tracing::warn!(%error, "no relay can be looked for"));
+        Self {
+            ghostnet,
+            directory: sources.directory.clone(),
+            reach,
+            https: https.unwrap_or_default(),
+            servers,
+            retry: RETRY.0,
+        }
+    }
+
+    /// Keeps it until nobody wants to know any more. Says when it has looked for the first time.
+    pub(crate) async fn run(mut self, looked: oneshot::Sender<()>, again: Arc<LookAgain>) {
+        let mut looked = Some(looked);
+        loop {
+            let wait = self.look().await;
+            // So that whoever waits for relays looks again.
+            self.servers.send_modify(|_| {});
+            let _ = looked.take().map(|looked| looked.send(()));
+            let shared = Arc::clone(&self.ghostnet.0);
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = again.elsewhere_for_relays.notified() => self.retry = RETRY.0,
+                () = shared.spent.notified() => {}
+                () = self.servers.closed() => return,
+            }
+        }
+    }
+
+    /// Reads the list, and buys tokens if there are few. Gives how long that is good for.
+    async fn look(&mut self) -> Duration {
+        let listed = self.read_directory().await;
+        let bought = self.buy().await;
+        if listed && bought {
+            self.retry = RETRY.0;
+            return REFRESH;
+        }
+        let wait = self.retry;
+        self.retry = (self.retry * 2).min(RETRY.1);
+        wait
+    }
+
+    /// Whether the list that is known is the newest there is.
+    async fn read_directory(&self) -> bool {
+        let file = match &self.directory {
+            DirectoryPlace::File(path) => match read_file(path).await {
+                Ok(file) => file,
+                Err(error) => {
+                    tracing::warn!(path = %path.display(), %error, "the list of relays cannot be read");
+                    return false;
+                }
+            },
+            DirectoryPlace::Web(url) => {
+                let Some(https) = &self.https else {
+                    return false;
+                };
+                match https.get(url, MAX_DIRECTORY).await {
+                    Ok(file) => file,
+                    Err(error) => {
+                        tracing::warn!(%error, "the list of relays cannot be fetched");
+                        return false;
+                    }
+                }
+            }
+        };
+        let mut known = self.ghostnet.known();
+        match known.take_file(file, now()) {
+            Ok(()) => {
+                self.ghostnet.remember(&known);
+                true
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the list of relays is refused");
+                false
+            }
+        }
+    }
+
+    /// Buys tokens of every issuer that relays of the list take, where there are few. Gives whether there are enough then.
+    async fn buy(&self) -> bool {
+        let wanted = self.wanted(now());
+        let mut enough = true;
+        for (key, count) in wanted {
+            let Some(https) = &self.https else {
+                return false;
+            };
+            let is_trial = self.reach == Reach::ThisMachine;
+            let shop = match TokenShop::find(https, &key, is_trial).await {
+                Ok(shop) => shop,
+                Err(error) => {
+                    tracing::warn!(%error, "no tokens can be bought");
+                    enough = false;
+                    continue;
+                }
+            };
+            for _ in 0..count {
+                match shop.buy().await {
+                    Ok(token) => {
+                        let until = key.validity.not_after();
+                        self.ghostnet.known().stock.put(token, until);
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "a token could not be bought");
+                        enough = false;
+                        break;
+                    }
+                }
+            }
+            let known = self.ghostnet.known();
+            self.ghostnet.remember(&known);
+        }
+        enough
+    }
+
+    /// How many tokens of which keys are wanted.
+    fn wanted(&self, now: UnixTime) -> Vec<(AcceptedKey, usize)> {
+        let known = self.ghostnet.known();
+        let Some(directory) = &known.directory else {
+            return Vec::new();
+        };
+        let mut issuers: Vec<_> = directory
+            .relays
+            .iter()
+            .flat_map(|relay| &relay.issuers)
+            .collect();
+        issuers.sort_unstable();
+        issuers.dedup();
+        issuers
+            .into_iter()
+            .filter_map(|issuer| directory.key_to_buy(issuer, now))
+            .map(|key| {
+                let until = key.validity.not_after();
+                (key.clone(), known.stock.wanted(key.key.id(), until, now))
+            })
+            .filter(|(_, wanted)| *wanted > 0)
+            .collect()
+    }
+}
+
+/// A file, of no more than a list may have.
+async fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
+    let file = tokio::fs::File::open(path).await?;
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(MAX_DIRECTORY).unwrap_or(u64::MAX);
+    file.take(limit + 1).read_to_end(&mut bytes).await?;
+    Ok(bytes)
+}
