@@ -72,6 +72,7 @@ pub(crate) async fn run(
     let mut signals = Signals::new()?;
     output.write_behind();
     let mut config = ClientConfig::new(profile.identity()?.key_pair(), profile.replay_memory());
+    let ghostnet_memory = profile.ghostnet_memory();
     let people = People::new(profile, settings.domain());
     config.contacts = people.known();
     config.ring = plan::ring_policy(settings.ring());
@@ -85,6 +86,7 @@ pub(crate) async fn run(
     };
     config.network.reach = settings.reach();
     config.servers = settings.servers()?;
+    config.servers.ghostnet = settings.ghostnet(ghostnet_memory)?;
     config.levels = with_screen;
     // Who waits for calls waits for the homeserver as well; who places one wants to know.
     config.waits_for_homeserver = matches!(plan.goal, Goal::Listen { .. });

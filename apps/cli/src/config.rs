@@ -7,12 +7,15 @@ use std::path::Path;
 
 use clap::ValueEnum;
 use securecall_contact::ServerName;
-use securecall_driver::{MicrophoneSpec, Reach, ServerSources, SpeakerSpec};
-use securecall_profile::SETTINGS_FILE;
+use securecall_driver::{
+    GhostNetSources, MicrophoneSpec, Reach, ServerSources, SpeakerSpec,
+};
+use securecall_profile::{SETTINGS_FILE, SealedMemory};
 
 use crate::alerts::AlertSettings;
 use crate::cli::{Answer, MediaOptions, RequireChoice, Ring, RingTone, RouteChoice, Switch};
 use crate::error::{ErrorKind, Failure};
+use crate::ghostnet_settings::{self, GhostNetSettings};
 use crate::server_settings::{
     Hidden, ServerSettings, credential, secret, stun_servers, turn_servers,
 };
@@ -38,6 +41,7 @@ pub(crate) struct Settings {
     notifications: Option<Switch>,
     loopback: Option<Loopback>,
     servers: ServerSettings,
+    ghostnet: GhostNetSettings,
 }
 
 /// `loopback`
@@ -68,6 +72,7 @@ impl Settings {
         settings.take_text(text, path)?;
         settings.take_environment(Key::in_environment)?;
         let contradiction = settings.servers.contradiction();
+        let contradiction = contradiction.and_then(|()| settings.ghostnet.contradiction());
         contradiction.map_err(|reason| of_servers(&reason))?;
         Ok(settings)
     }
@@ -109,6 +114,16 @@ impl Settings {
     /// Settings that do not go together.
     pub(crate) fn servers(&self) -> Result<ServerSources, Failure> {
         let sources = self.servers.sources();
+        sources.map_err(|reason| of_servers(&reason))
+    }
+
+    /// How relays of GhostNet are found, with what is remembered of them.
+    ///
+    /// # Errors
+    ///
+    /// Settings that do not go together.
+    pub(crate) fn ghostnet(&self, memory: SealedMemory) -> Result<Option<GhostNetSources>, Failure> {
+        let sources = self.ghostnet.sources(memory);
         sources.map_err(|reason| of_servers(&reason))
     }
 
@@ -205,6 +220,9 @@ impl Settings {
             "turn_user" => self.servers.user = Some(credential(value)?.to_owned()),
             "turn_password" => self.servers.password = Some(Hidden::new(credential(value)?)),
             "turn_secret" => self.servers.secret = Some(Hidden::new(secret(value)?)),
+            "ghostnet_directory" => self.ghostnet.directory = Some(ghostnet_settings::directory(value)?),
+            "ghostnet_key" => self.ghostnet.key = Some(ghostnet_settings::key(value)?),
+            "ghostnet_secret" => self.ghostnet.secret = Some(ghostnet_settings::secret(value)?),
             "homeserver_turn" => self.servers.homeserver = Some(choice(value)?),
             _ => return Err("is not a setting".to_owned()),
         }

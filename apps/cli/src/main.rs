@@ -25,6 +25,7 @@ mod desktop;
 mod doctor;
 mod error;
 mod exit_code;
+mod ghostnet_settings;
 mod harmless;
 mod logging;
 mod output;

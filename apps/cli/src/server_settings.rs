@@ -37,6 +37,10 @@ impl Hidden {
     pub(crate) fn new(text: &str) -> Self {
         Self(Zeroizing::new(text.to_owned()))
     }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 impl std::fmt::Debug for Hidden {
@@ -63,6 +67,7 @@ impl ServerSettings {
             trust: TlsTrust::of_this_machine()
                 .inspect_err(|error| tracing::info!(%error, "no relay can be spoken to by TLS"))
                 .ok(),
+            ghostnet: None,
         })
     }
 

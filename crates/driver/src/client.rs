@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use securecall_matrix::{Account, Inbox};
-use securecall_session::{Config, Endpoint};
+use securecall_session::{Config, Endpoint, Route};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -34,6 +34,7 @@ use self::start::FirstSync;
 use crate::audio::open_devices_aside;
 use crate::clock;
 use crate::config::{ClientConfig, Servers};
+use crate::ghostnet;
 use crate::event::Event;
 use crate::network_watch;
 use crate::queue::{Receiver, Sender, queue};
@@ -99,6 +100,7 @@ impl Client {
         let networks = network_watch::watch(config.network.reach);
         let connected_by = networks.borrow().clone();
         let rng = SystemRandomness::check().map_err(StartError::Randomness)?;
+        let inbound_route = config.inbound.route;
         let mut endpoint = Endpoint::new(
             Config {
                 matrix_id: account.matrix_id().clone(),
@@ -126,7 +128,7 @@ impl Client {
             }
         };
         // At the same time, so that a call that is placed at once finds its relay, and nobody waits for it alone.
-        let patience = match config.inbound.route {
+        let patience = match inbound_route {
             // Without them no call can be had.
             Some(Route::GhostNet) if servers.borrow().relays().ghostnet => Duration::ZERO,
             Some(Route::GhostNet) => LOOK_FOR_RELAYS,

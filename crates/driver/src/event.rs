@@ -26,6 +26,15 @@ pub enum Event {
         /// When the first sample of the speaker was played, in microseconds since the Unix epoch.
         speaker_at_unix_us: u64,
     },
+    /// Relays of GhostNet carry the call, or others do.
+    Carried {
+        /// Being connected, or connected.
+        call: NamedCall,
+        /// Who runs the entry, which sees us, and not whom we talk to.
+        entry: String,
+        /// Who runs the exit, which sees whom we talk to, and not us.
+        exit: String,
+    },
     /// How a connected call is doing; once a second.
     Stats {
         /// Connected.

@@ -32,6 +32,8 @@ pub(crate) enum Kind {
     Path(CallHandle),
     /// Which way a call goes.
     Route(CallHandle),
+    /// Whose relays carry a call.
+    Relays(CallHandle),
 }
 
 impl Queued for Event {
@@ -55,6 +57,7 @@ impl Queued for Event {
             Self::Call(CallEvent::RouteChanged { call, .. }) => {
                 Rule::Latest(Kind::Route(call.handle))
             }
+            Self::Carried { call, .. } => Rule::Latest(Kind::Relays(call.handle)),
             Self::Call(_)
             | Self::Ready
             | Self::AudioStarted { .. }

@@ -47,7 +47,7 @@ pub struct GhostNetSources {
     /// Who signs the list.
     pub key: DirectoryKey,
     /// What relays that take no tokens ask for.
-    pub secret: Option<SharedSecret>,
+    pub secret: Option<Arc<SharedSecret>>,
     /// Where what must outlive the process is kept.
     pub memory: Arc<dyn GhostNetMemory>,
 }

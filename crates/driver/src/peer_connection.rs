@@ -560,15 +560,6 @@ impl PeerConnection {
         }
     }
 
-    /// An exit has given an address: the relays work.
-    fn note_carriers(&self) {
-        if self.gathering.route() == Route::GhostNet
-            && let Some((ghostnet, carriers)) = &self.ghostnet
-        {
-            ghostnet.worked(carriers);
-        }
-    }
-
     /// Tells whose relays carry the call.
     fn tell_carriers(&self, route: PathRoute) {
         let carriers = self.ghostnet.as_ref().map(|(_, carriers)| carriers);

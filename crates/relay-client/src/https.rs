@@ -41,7 +41,7 @@ impl Https {
     /// [`HttpsError::Client`] where the machine has no such means.
     pub fn new(trust: &TlsTrust) -> Result<Self, HttpsError> {
         let client = Client::builder()
-            .tls_backend_preconfigured((*trust.0).clone())
+            .tls_backend_preconfigured((*trust.streams).clone())
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .timeout(TIMEOUT)

@@ -54,6 +54,11 @@ impl Narrator {
                 microphone_at_unix_us: *microphone_at_unix_us,
                 speaker_at_unix_us: *speaker_at_unix_us,
             },
+            ClientEvent::Carried { call, entry, exit } => Event::Relays {
+                call_id: call.to_string(),
+                entry: entry.clone(),
+                exit: exit.clone(),
+            },
             ClientEvent::Stats { call, stats } => Event::Stats(to_stats(call.to_string(), *stats)),
             // Ten times a second, and only for the screen.
             ClientEvent::Levels { .. } => return None,

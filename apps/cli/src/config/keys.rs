@@ -45,7 +45,7 @@ impl Key {
 }
 
 /// All of them, in the order in which they are told.
-pub(crate) static KEYS: [Key; 17] = [
+pub(crate) static KEYS: [Key; 20] = [
     Key::new(
         "domain",
         Some("stealthx.tech"),
@@ -69,7 +69,7 @@ pub(crate) static KEYS: [Key; 17] = [
     Key::new(
         "route",
         None,
-        "how calls may travel: direct, relay; without it direct for contacts, relay for others",
+        "how calls may travel: direct, relay, ghostnet; without it direct for contacts, and for others ghostnet or relay",
     ),
     Key::new(
         "ring",
@@ -121,6 +121,20 @@ pub(crate) static KEYS: [Key; 17] = [
         "homeserver_turn",
         Some("on"),
         "whether the homeserver is asked for its TURN servers: on, off",
+    ),
+    Key::new(
+        "ghostnet_directory",
+        None,
+        "the list of GhostNet's relays: an address that begins with https://, or a file",
+    ),
+    Key::new(
+        "ghostnet_key",
+        None,
+        "the key that signs that list, in base64, as whoever publishes it has told you",
+    ),
+    Key::secret(
+        "ghostnet_secret",
+        "what relays ask for that take no tokens: a secret that a small circle shares",
     ),
 ];
 

@@ -62,6 +62,11 @@ impl From<PlaceError> for Failure {
                     "the homeserver names no TURN server that can be used, and neither does `turn` in config.toml",
                 )
             }
+            PlaceError::Refused(CallError::GhostNetUnavailable) => {
+                Self::new(ErrorKind::NoRelay, "a call by GhostNet needs two relays that go together, and there are none").help(
+                    "`ghostnet_directory` and `ghostnet_key` in config.toml name the list of relays, and `securecall doctor` says what is wrong with it",
+                )
+            }
             PlaceError::Stopped => Self::bug(message),
         }
     }

@@ -174,6 +174,12 @@ pub(crate) enum Event {
         held: bool,
         by: &'static str,
     },
+    /// Whose relays of GhostNet carry the call.
+    Relays {
+        call_id: String,
+        entry: String,
+        exit: String,
+    },
     /// The path of the call is of another kind.
     RouteChanged {
         call_id: String,
@@ -310,6 +316,7 @@ impl Event {
             | Self::Connected { .. }
             | Self::FirstAudio { .. }
             | Self::AudioStarted { .. }
+            | Self::Relays { .. }
             | Self::RouteChanged { .. }
             | Self::Reconnecting { .. }
             | Self::Reconnected { .. }
@@ -431,6 +438,9 @@ impl Event {
             Self::FirstAudio { setup_ms, .. } => format!("first audio after {setup_ms} ms"),
             Self::Muted { muted, by, .. } => muted_words(*muted, by).to_owned(),
             Self::Held { held, by, .. } => held_words(*held, by).to_owned(),
+            Self::Relays { entry, exit, .. } => {
+                format!("relays: {entry} sees you, and {exit} sees the other; neither sees both")
+            }
             Self::RouteChanged { route, .. } => format!("the call goes {} now", route_words(route)),
             Self::Reconnecting { .. } => "connection lost, reconnecting".to_owned(),
             Self::Reconnected { .. } => "connected again".to_owned(),

@@ -187,6 +187,10 @@ impl CallScreen {
         if let Some(route) = self.route {
             line.push_span(Span::styled(format!("   route {route}"), palette.quiet()));
         }
+        if let (Some("ghostnet"), Some([entry, exit])) = (self.route, &self.relays) {
+            let relays = format!(" ({entry}, {exit})");
+            line.push_span(Span::styled(relays, palette.quiet()));
+        }
         line
     }
 

@@ -72,6 +72,8 @@ pub(crate) struct CallScreen {
     pub(super) tier: Option<&'static str>,
     pub(super) words: Option<[String; 4]>,
     pub(super) route: Option<&'static str>,
+    /// Who runs the entry and the exit of GhostNet that carry the call.
+    pub(super) relays: Option<[String; 2]>,
     pub(super) connected_at: Option<Instant>,
     pub(super) input_level: f32,
     pub(super) output_level: f32,
@@ -101,6 +103,7 @@ impl CallScreen {
             tier: None,
             words: None,
             route: None,
+            relays: None,
             connected_at: None,
             input_level: 0.0,
             output_level: 0.0,
@@ -121,6 +124,9 @@ impl CallScreen {
             Event::Levels { input, output, .. } => {
                 self.input_level = *input;
                 self.output_level = *output;
+            }
+            Event::Carried { entry, exit, .. } => {
+                self.relays = Some([entry.clone(), exit.clone()]);
             }
             Event::Stats { stats, .. } => self.stats = Some(*stats),
             Event::Device { fault, .. } => self.notice = Some(fault.to_string()),

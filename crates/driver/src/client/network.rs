@@ -16,6 +16,7 @@ impl Loop {
             tracing::info!(addresses = now.addresses.len(), "the network has changed");
             // Another network has other names for servers, or is the first that leads to them.
             self.look_for_servers.elsewhere.notify_one();
+            self.look_for_servers.elsewhere_for_relays.notify_one();
         }
         for media in self.media.values() {
             // Also where the addresses are the same: one that could not be bound in its first moment may be ready now.

@@ -1,6 +1,7 @@
 //! What is known of relays, entries and tokens.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use rand_core::CryptoRng;
 use securecall_ghostnet::choice::{Guards, NoRelay, choose_exit, tunnel_path};
@@ -22,7 +23,7 @@ pub(super) struct Known {
     /// Where the other end of a call may be, and so a relay.
     pub(super) reach: MediaReach,
     pub(super) key: DirectoryKey,
-    pub(super) secret: Option<SharedSecret>,
+    pub(super) secret: Option<Arc<SharedSecret>>,
     pub(super) directory: Option<Directory>,
     pub(super) guards: Guards,
     pub(super) stock: TokenStock,
@@ -45,7 +46,7 @@ impl Known {
     pub(super) fn new(
         reach: MediaReach,
         key: DirectoryKey,
-        secret: Option<SharedSecret>,
+        secret: Option<Arc<SharedSecret>>,
         remembered: Remembered,
         now: UnixTime,
     ) -> Self {
@@ -191,7 +192,7 @@ impl Known {
         now: UnixTime,
     ) -> Result<Option<Zeroizing<String>>, NoRelay> {
         if relay.issuers.is_empty() {
-            return Ok(self.secret.as_ref().map(SharedSecret::authorization));
+            return Ok(self.secret.as_ref().map(|secret| secret.authorization()));
         }
         let keys = self.keys(directory, relay, now);
         let token = self.stock.take(&keys, now).ok_or(NoRelay::NoTokens)?;

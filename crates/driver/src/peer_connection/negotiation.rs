@@ -147,10 +147,14 @@ impl PeerConnection {
                     transport.remove_local_candidate(now, local(lost))?;
                 }
                 GatheringOutput::Candidate(found) => {
+                    if self.gathering.route() == Route::GhostNet
+                        && let Some((ghostnet, carriers)) = &self.ghostnet
+                    {
+                        ghostnet.worked(carriers);
+                    }
                     match transport.add_local_candidate(now, local(found)) {
                         Ok(candidate) => {
                             self.has_candidate = true;
-                            self.note_carriers();
                             candidates.push(candidate);
                         }
                         // An address that cannot be a candidate (a scoped one, say) is no reason to fail.

@@ -50,6 +50,7 @@ pub(super) fn route_words(route: &str) -> &str {
     match route {
         "relay" => "through a relay",
         "direct" => "directly",
+        "ghostnet" => "through two relays of GhostNet",
         other => other,
     }
 }
