@@ -7,9 +7,7 @@ use std::path::Path;
 
 use clap::ValueEnum;
 use securecall_contact::ServerName;
-use securecall_driver::{
-    GhostNetSources, MicrophoneSpec, Reach, ServerSources, SpeakerSpec,
-};
+use securecall_driver::{GhostNetSources, MicrophoneSpec, Reach, ServerSources, SpeakerSpec};
 use securecall_profile::{SETTINGS_FILE, SealedMemory};
 
 use crate::alerts::AlertSettings;
@@ -122,7 +120,10 @@ impl Settings {
     /// # Errors
     ///
     /// Settings that do not go together.
-    pub(crate) fn ghostnet(&self, memory: SealedMemory) -> Result<Option<GhostNetSources>, Failure> {
+    pub(crate) fn ghostnet(
+        &self,
+        memory: SealedMemory,
+    ) -> Result<Option<GhostNetSources>, Failure> {
         let sources = self.ghostnet.sources(memory);
         sources.map_err(|reason| of_servers(&reason))
     }
@@ -220,7 +221,9 @@ impl Settings {
             "turn_user" => self.servers.user = Some(credential(value)?.to_owned()),
             "turn_password" => self.servers.password = Some(Hidden::new(credential(value)?)),
             "turn_secret" => self.servers.secret = Some(Hidden::new(secret(value)?)),
-            "ghostnet_directory" => self.ghostnet.directory = Some(ghostnet_settings::directory(value)?),
+            "ghostnet_directory" => {
+                self.ghostnet.directory = Some(ghostnet_settings::directory(value)?)
+            }
             "ghostnet_key" => self.ghostnet.key = Some(ghostnet_settings::key(value)?),
             "ghostnet_secret" => self.ghostnet.secret = Some(ghostnet_settings::secret(value)?),
             "homeserver_turn" => self.servers.homeserver = Some(choice(value)?),

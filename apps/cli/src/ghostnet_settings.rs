@@ -157,7 +157,12 @@ mod tests {
             directory("relays.json"),
             Ok(DirectoryPlace::File("relays.json".into()))
         );
-        for wrong in ["", "http://relays.example.org/", "ftp://example.org/r", "http://127.0.0.1.example.org/"] {
+        for wrong in [
+            "",
+            "http://relays.example.org/",
+            "ftp://example.org/r",
+            "http://127.0.0.1.example.org/",
+        ] {
             assert!(directory(wrong).is_err(), "{wrong}");
         }
     }

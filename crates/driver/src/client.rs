@@ -34,8 +34,8 @@ use self::start::FirstSync;
 use crate::audio::open_devices_aside;
 use crate::clock;
 use crate::config::{ClientConfig, Servers};
-use crate::ghostnet;
 use crate::event::Event;
+use crate::ghostnet;
 use crate::network_watch;
 use crate::queue::{Receiver, Sender, queue};
 use crate::randomness::{NoRandomness, SystemRandomness};
@@ -95,7 +95,8 @@ impl Client {
         let remembered = replay_memory.load()?;
         let (known_servers, servers) = watch::channel(config.network.servers.clone());
         let look_for_servers = Arc::new(LookAgain::default());
-        let (looked, looked_for_relays) = keep_servers(&config, &account, known_servers, &look_for_servers);
+        let (looked, looked_for_relays) =
+            keep_servers(&config, &account, known_servers, &look_for_servers);
         // Before there are connections, so that no change under them is missed.
         let networks = network_watch::watch(config.network.reach);
         let connected_by = networks.borrow().clone();

@@ -23,8 +23,8 @@ use std::time::Duration;
 
 use securecall_crypto::{Epoch, MediaSeed};
 use securecall_media::{
-    Effort, EncodedFrame, PathKind, Reach, ReceivedFrame, ReceivedPacket, Tick, Transport, TransportError,
-    TransportEvent, TransportOutput, VoiceWish,
+    Effort, EncodedFrame, PathKind, Reach, ReceivedFrame, ReceivedPacket, Tick, Transport,
+    TransportError, TransportEvent, TransportOutput, VoiceWish,
 };
 use securecall_relay::{Datagram, Inbound};
 use securecall_relay_client::{StreamNews, Streams, TunnelNews, Tunnels};

@@ -37,6 +37,7 @@ mod database_snapshot;
 mod dendrite;
 mod dendrite_config;
 mod federation;
+mod ghostnet_relays;
 mod go_program;
 mod homeserver;
 mod homeserver_config;
@@ -67,6 +68,7 @@ pub use coturn::{Coturn, CoturnError, CoturnUsers};
 pub use database_snapshot::{ALLOWED, Allowed, DatabaseSnapshot, Difference, Report};
 pub use dendrite::{Dendrite, DendriteError};
 pub use federation::Federation;
+pub use ghostnet_relays::{GhostNetRelays, GhostNetRelaysError};
 pub use go_program::GoError;
 pub use homeserver::{Homeserver, HomeserverError, HomeserverKind};
 pub use homeserver_config::{

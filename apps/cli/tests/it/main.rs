@@ -23,6 +23,8 @@ mod faults;
 mod federation;
 mod foreign_answers;
 #[cfg(target_os = "linux")]
+mod ghostnet;
+#[cfg(target_os = "linux")]
 mod hostile;
 mod hostile_text;
 mod identity;

@@ -149,7 +149,9 @@ impl Known {
         spends: bool,
     ) -> Result<Chosen, NoRelay> {
         let ours = families(self.reach);
-        let entry = self.guards.entry(directory, ours, failed_entries, now, rng)?;
+        let entry = self
+            .guards
+            .entry(directory, ours, failed_entries, now, rng)?;
         let exit = choose_exit(directory, entry, Families::BOTH, failed_exits, rng)?;
         let paid = if spends {
             [

@@ -61,9 +61,8 @@ impl<'a> TokenShop<'a> {
     /// Buys one token.
     pub(super) async fn buy(&self) -> Result<Token, ShopError> {
         let challenge = Challenge::of_issuer(self.key.issuer.clone());
-        let (purchase, request) =
-            Purchase::new(&self.key.key, &challenge, &mut SystemRandomness)
-                .map_err(|_| ShopError::AnotherKey)?;
+        let (purchase, request) = Purchase::new(&self.key.key, &challenge, &mut SystemRandomness)
+            .map_err(|_| ShopError::AnotherKey)?;
         let answer = self
             .https
             .post(

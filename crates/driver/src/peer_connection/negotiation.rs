@@ -275,7 +275,9 @@ const fn entry_failed(kind: TunnelFailureKind) -> &'static str {
         TunnelFailureKind::Unauthorized => {
             "your entry relay does not take what it is paid with; another is tried"
         }
-        TunnelFailureKind::Busy => "your entry relay has no room for another call; another is tried",
+        TunnelFailureKind::Busy => {
+            "your entry relay has no room for another call; another is tried"
+        }
         TunnelFailureKind::Refused(_) | TunnelFailureKind::Protocol => {
             "your entry relay refuses the call; another is tried"
         }

@@ -22,7 +22,9 @@ pub(super) fn all(
     if let Some(ghostnet) = &known.ghostnet {
         let mut paths = ghostnet.paths();
         carriers = paths.carriers();
-        sources.push(Box::new(GhostNetSource::new(move |after| paths.next(after))));
+        sources.push(Box::new(GhostNetSource::new(move |after| {
+            paths.next(after)
+        })));
     }
     if !known.turn.is_empty() {
         let servers = servers.clone();

@@ -1,0 +1,131 @@
+//! Calls through two relays of GhostNet, which run as operators run them.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+
+use securecall_interop::GhostNetRelays;
+use serde_json::Value;
+
+use crate::talker::{Talker, User, last};
+
+const SILENT: [&str; 4] = ["--mic", "tone:440", "--speaker", "null"];
+
+/// The relay daemon. It lies beside the command where the whole workspace was built; else it is built now.
+fn daemon() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let built = BUILT.get_or_init(|| {
+        let beside =
+            PathBuf::from(env!("CARGO_BIN_EXE_securecall")).with_file_name("securecall-relay");
+        let status = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--package", "securecall-relay-daemon"])
+            .status()
+            .unwrap();
+        assert!(status.success(), "the relay daemon cannot be built");
+        beside
+    });
+    built.clone()
+}
+
+fn relays(count: usize) -> GhostNetRelays {
+    GhostNetRelays::start(&daemon(), count).unwrap()
+}
+
+fn talker(user: &User, relays: &GhostNetRelays, arguments: &[&str]) -> Talker {
+    let mut command = user
+        .machine
+        .command(&[&["--json"], arguments, &SILENT].concat());
+    command.envs(relays.environment());
+    Talker::start(command)
+}
+
+#[test]
+fn two_people_talk_through_ghostnet() {
+    let relays = relays(2);
+    let (ada, bo) = User::acquainted();
+    let listen = [
+        "listen", "--answer", "contacts", "--once", "--route", "ghostnet",
+    ];
+    let mut callee = talker(&bo, &relays, &listen);
+    callee.wait_for("ready");
+    let call = ["call", "peer", "--route", "ghostnet", "--duration", "2"];
+    let mut caller = talker(&ada, &relays, &call);
+    for side in [&mut caller, &mut callee] {
+        let carried = side.wait_for("relays");
+        let operators = [&carried["entry"], &carried["exit"]];
+        assert_ne!(operators[0], operators[1]);
+        assert_eq!(side.wait_for("connected")["route"], "ghostnet");
+    }
+    for side in [&mut caller, &mut callee] {
+        side.wait_for("first_audio");
+    }
+    let (code, rest) = caller.end();
+    assert_eq!(
+        (code, &last(&rest, "ended")["reason"]),
+        (0, &Value::from("local_hangup"))
+    );
+    assert_eq!(callee.end().0, 0);
+}
+
+#[test]
+fn one_of_two_may_take_ghostnet() {
+    let relays = relays(2);
+    let (ada, bo) = User::acquainted();
+    let listen = ["listen", "--answer", "contacts", "--once"];
+    let mut callee = talker(&bo, &relays, &listen);
+    callee.wait_for("ready");
+    let call = ["call", "peer", "--route", "ghostnet", "--duration", "1"];
+    let mut caller = talker(&ada, &relays, &call);
+    assert_eq!(caller.wait_for("connected")["route"], "ghostnet");
+    assert_eq!(callee.wait_for("connected")["route"], "direct");
+    assert_eq!(caller.end().0, 0);
+    assert_eq!(callee.end().0, 0);
+}
+
+#[test]
+fn without_relays_a_call_by_ghostnet_is_refused_and_no_other_route_stands_in() {
+    let (ada, _) = User::acquainted();
+    let call = ["--json", "call", "peer", "--route", "ghostnet"];
+    let mut caller = Talker::start(ada.machine.command(&[&call[..], &SILENT].concat()));
+    let error = caller.wait_for("error");
+    assert_eq!(error["kind"], "no_relay");
+    assert!(
+        error["help"]
+            .as_str()
+            .unwrap()
+            .contains("`ghostnet_directory`"),
+        "{error}"
+    );
+    assert_eq!(caller.end().0, 3);
+}
+
+#[test]
+fn one_operator_alone_carries_no_call() {
+    let relays = relays(1);
+    let (ada, _) = User::acquainted();
+    let mut caller = talker(&ada, &relays, &["call", "peer", "--route", "ghostnet"]);
+    assert_eq!(caller.wait_for("error")["kind"], "no_relay");
+    assert_eq!(caller.end().0, 3);
+}
+
+#[test]
+fn a_call_goes_on_through_another_exit_when_its_own_dies() {
+    let mut relays = relays(3);
+    let (ada, bo) = User::acquainted();
+    let listen = ["listen", "--answer", "contacts", "--once"];
+    let mut callee = talker(&bo, &relays, &listen);
+    callee.wait_for("ready");
+    let mut caller = talker(&ada, &relays, &["call", "peer", "--route", "ghostnet"]);
+    let first = caller.wait_for("relays");
+    caller.wait_for("connected");
+    for side in [&mut caller, &mut callee] {
+        side.wait_for("first_audio");
+    }
+    relays.kill(first["exit"].as_str().unwrap());
+    let second = caller.wait_for("relays");
+    assert_eq!(second["entry"], first["entry"]);
+    assert_ne!(second["exit"], first["exit"]);
+    caller.order("hangup");
+    assert_eq!(caller.end().0, 0);
+    assert_eq!(callee.end().0, 0);
+}
