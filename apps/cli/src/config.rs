@@ -222,7 +222,7 @@ impl Settings {
             "turn_password" => self.servers.password = Some(Hidden::new(credential(value)?)),
             "turn_secret" => self.servers.secret = Some(Hidden::new(secret(value)?)),
             "ghostnet_directory" => {
-                self.ghostnet.directory = Some(ghostnet_settings::directory(value)?)
+                self.ghostnet.directory = Some(ghostnet_settings::directory(value)?);
             }
             "ghostnet_key" => self.ghostnet.key = Some(ghostnet_settings::key(value)?),
             "ghostnet_secret" => self.ghostnet.secret = Some(ghostnet_settings::secret(value)?),

@@ -10,7 +10,7 @@ use std::{fs, thread};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::homeserver::free_port;
+use crate::port::free_port;
 
 /// How long the list may be used, in seconds.
 const VALIDITY: u64 = 7 * 24 * 3600;

@@ -30,7 +30,7 @@ fn offered_at(bind: Vec<IpAddr>, route: Route, servers: Servers) -> (PeerConnect
     let outputs = MediaOutputs::of(call, sender);
     let network = Network {
         bind,
-        reach: securecall_media::Reach::ThisMachine,
+        reach: Reach::ThisMachine,
         ..Network::default()
     };
     let mut peer = PeerConnection::new(outputs, network, &watch::channel(servers).1);
@@ -129,9 +129,7 @@ fn at(addresses: Vec<IpAddr>) -> NetworkState {
 }
 
 fn here() -> NetworkState {
-    at(crate::host_addresses::all(
-        securecall_media::Reach::ThisMachine,
-    ))
+    at(crate::host_addresses::all(Reach::ThisMachine))
 }
 
 #[tokio::test]

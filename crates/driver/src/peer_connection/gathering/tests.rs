@@ -110,7 +110,7 @@ impl CandidateSource for FakeRelay {
 /// The sources of a call without any server.
 fn sources_of(map: Option<CandidateMap>) -> Vec<Box<dyn CandidateSource>> {
     let (_, servers) = watch::channel(Servers::default());
-    sources::all(map, &servers)
+    sources::all(map, &servers).0
 }
 
 fn host_alone() -> Gathering {
@@ -275,15 +275,96 @@ fn what_a_candidate_sends_and_gets_goes_through_its_source() {
 fn where_the_peer_may_not_learn_an_address_of_ours_host_candidates_are_not_even_asked_for() {
     let mut gathering = host_alone();
     gathering.set_route(Route::Direct);
-    assert!(!gathering.is_empty());
+    assert!(gathering.needs_sockets());
     assert!(gathering.without_candidates().contains("this machine"));
     gathering.set_route(Route::Relay);
-    assert!(gathering.is_empty());
+    assert!(!gathering.needs_sockets());
     // What servers did not give is not this machine's fault.
     assert!(gathering.without_candidates().contains("no TURN server"));
     gathering.begin(clock::now(), &[]);
     let complete = vec![GatheringOutput::Complete];
     assert_eq!(outputs(&mut gathering), (complete, None));
+}
+
+/// A source of each kind, of which the last has two relays before it.
+#[derive(Default)]
+struct FakeGhostNet(FakeRelay);
+
+impl CandidateSource for FakeGhostNet {
+    fn hides_address(&self) -> bool {
+        true
+    }
+
+    fn is_anonymous(&self) -> bool {
+        true
+    }
+
+    fn gather(&mut self, _now: Instant, sockets: &[SocketAddr]) {
+        assert_eq!(sockets, [], "it has none of the call's");
+        let close = TunnelOrder::Close(TunnelId(7));
+        self.0.outputs.push_back(SourceOutput::Tunnel(close));
+        self.0.outputs.push_back(SourceOutput::Answered);
+    }
+
+    fn sockets_closed(&mut self, _now: Instant, _sockets: &[SocketAddr]) {}
+
+    fn handle_datagram<'a>(&mut self, _now: Instant, _datagram: Inbound<'a>) -> Claim<'a> {
+        Claim::NotOurs
+    }
+
+    fn handle_tunnel(&mut self, _now: Instant, tunnel: TunnelId, event: TunnelEvent<'_>) -> bool {
+        if let TunnelEvent::Opened { public } = event {
+            let found = public.iter().copied().map(Candidate::relayed);
+            self.0.outputs.extend(found.map(SourceOutput::Candidate));
+        }
+        tunnel == TunnelId(7)
+    }
+
+    fn handle_timeout(&mut self, _now: Instant) {}
+
+    fn send(&mut self, _now: Instant, datagram: Datagram) -> Result<(), Datagram> {
+        Err(datagram)
+    }
+
+    fn poll_output(&mut self) -> SourceOutput {
+        self.0
+            .outputs
+            .pop_front()
+            .unwrap_or(SourceOutput::Timeout(None))
+    }
+}
+
+#[test]
+fn by_ghostnet_nobody_else_is_asked_and_by_other_routes_ghostnet_is_not() {
+    let all = || {
+        let mut sources = sources_of(None);
+        sources.insert(0, Box::new(FakeRelay::default()));
+        sources.insert(0, Box::new(FakeGhostNet::default()));
+        Gathering::new(sources)
+    };
+    for (route, count, sockets) in [
+        (Route::Direct, 2, true),
+        (Route::Relay, 1, true),
+        (Route::GhostNet, 1, false),
+    ] {
+        let mut gathering = all();
+        gathering.set_route(route);
+        assert_eq!(gathering.sources.len(), count, "{route:?}");
+        assert_eq!(gathering.needs_sockets(), sockets, "{route:?}");
+    }
+    let mut gathering = all();
+    gathering.set_route(Route::GhostNet);
+    let words = gathering.without_candidates();
+    assert!(words.contains("no relay of GhostNet"));
+    let now = clock::now();
+    gathering.begin(now, &[]);
+    let close = TunnelOrder::Close(TunnelId(7));
+    let begun = [GatheringOutput::Tunnel(close), GatheringOutput::Complete];
+    assert_eq!(outputs(&mut gathering).0, begun);
+    let public = [address("203.0.113.1:9")];
+    gathering.handle_tunnel(now, TunnelId(7), TunnelEvent::Opened { public: &public });
+    let found = GatheringOutput::Candidate(Candidate::relayed(public[0]));
+    assert_eq!(outputs(&mut gathering).0, [found]);
 }
 
 #[test]
@@ -300,7 +381,7 @@ fn where_the_peer_may_not_learn_an_address_of_ours_networks_do_not_read_our_name
         ..Servers::default()
     });
     for (route, in_plain_text) in [(Route::Direct, 1), (Route::Relay, 0)] {
-        let mut gathering = Gathering::new(sources::all(None, &servers));
+        let mut gathering = Gathering::new(sources::all(None, &servers).0);
         gathering.set_route(route);
         gathering.begin(clock::now(), &[address("10.0.0.1:5000")]);
         let (begun, _) = outputs(&mut gathering);
