@@ -1,5 +1,5 @@
 //! Datagrams of anybody, before the offer, while a path is looked for, and in a connected call: forged ones, and true ones that were
-//! changed on their way. What anybody sends ends no connected call.
+//! changed on their way. What anybody sends ends no connected call. Of calls with other kinds of peers only the second is tried.
 //!
 //! The first byte says which state; then datagrams: two bytes of flags and length, and the bytes.
 
@@ -83,7 +83,18 @@ fuzz_target!(|input: &[u8]| {
         return;
     };
     let attacks = attacks(input);
-    match state % 3 {
+    match state % 4 {
+        // Of another kind of peer, where what comes first also settles on a library for the handshake.
+        3 => {
+            let mut pair = Pair::of_browsers();
+            pair.negotiate();
+            pair.exchange_candidates();
+            for attack in &attacks {
+                pair.run_for(Duration::from_millis(1));
+                send(&mut pair, attack);
+            }
+            pair.run_for(Duration::from_secs(1));
+        }
         0 => {
             let mut pair = Pair::new();
             attacks.iter().for_each(|it| send(&mut pair, it));

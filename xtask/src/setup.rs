@@ -22,12 +22,19 @@ struct Need {
     present: fn() -> bool,
 }
 
-/// To compile the workspace: Opus is built by cmake, cpal links ALSA.
+/// To compile the workspace: Opus is built by cmake, OpenSSL by perl and make, cpal links ALSA.
 const BUILD: &[Need] = &[
     Need {
-        what: "a C compiler and make (aws-lc, SQLite, Opus)",
+        what: "a C compiler and make (aws-lc, SQLite, Opus, OpenSSL)",
         packages: &["gcc", "libc6-dev", "make"],
         present: || starts("cc") && starts("make"),
+    },
+    Need {
+        what: "perl with its modules (OpenSSL)",
+        packages: &["perl"],
+        present: || {
+            shell::succeeds(Command::new("perl").args(["-MIPC::Cmd", "-MFile::Compare", "-e1"]))
+        },
     },
     Need {
         what: "cmake (Opus)",

@@ -54,7 +54,12 @@ impl Pair {
         settings(&mut listen);
         let mut listener = Talker::start(listen);
         listener.wait_for("ready");
-        let mut peer = WebrtcbinDevice::start(manner, Certificate::Ecdsa, THEIRS).unwrap();
+        // As their media engines make them, GStreamer's and libwebrtc's.
+        let certificate = match manner {
+            Manner::Nheko => Certificate::Rsa,
+            Manner::Dart => Certificate::Ecdsa,
+        };
+        let mut peer = WebrtcbinDevice::start(manner, certificate, THEIRS).unwrap();
         let registered = peer.register(&homeserver().base_url(), &name).unwrap();
         assert_eq!(registered, peer_id);
         let room = peer.room_with(&user.matrix_id).unwrap();

@@ -72,7 +72,8 @@ impl CheckSources {
         self.learned.insert(source)
     }
 
-    fn knows(&self, source: SocketAddr) -> bool {
+    /// Whether the peer has named this address, or a check of its has come from there.
+    pub(super) fn knows(&self, source: SocketAddr) -> bool {
         self.named.contains(&source) || self.learned.contains(&source)
     }
 

@@ -9,6 +9,9 @@
 //! [`DtlsHandshake`] says both. It also hands out what can be sent before str0m would
 //! ([`EarlyFlights`](super::early_flights::EarlyFlights)).
 
+mod association;
+mod openssl_server;
+mod records;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +35,7 @@ use str0m::{
 use web_time::Instant;
 
 use super::error::TransportError;
+use association::Association;
 
 /// A flight is repeated after this long, then after twice as long, and so on, each time up to a quarter earlier or later. On
 /// paths of a longer round trip the peer gets the first flights more than once, which it has to take anyway.
@@ -67,7 +71,14 @@ struct State {
     early: Vec<Vec<u8>>,
     /// To be sent once more over the nominated pair.
     again: VecDeque<Vec<u8>>,
-    has_timed_out: bool,
+    fault: Option<Fault>,
+}
+
+/// What ended a handshake, where the engine has no more than a text for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    TimedOut,
+    Broken,
 }
 
 /// Where flights can go.
@@ -90,7 +101,7 @@ impl DtlsHandshake {
             stage: Stage::Nowhere,
             early: Vec::new(),
             again: VecDeque::new(),
-            has_timed_out: false,
+            fault: None,
         })))
     }
 
@@ -146,13 +157,12 @@ impl DtlsHandshake {
         state.stage = state.stage.max(stage);
     }
 
-    /// Tells a time-out from other faults of the engine, which names both in words alone.
+    /// Tells what ended the handshake from other faults of the engine, which names all in words alone.
     pub(super) fn blame(&self, error: TransportError) -> TransportError {
-        match error {
-            TransportError::Engine(_) if self.state().has_timed_out => {
-                TransportError::HandshakeTimedOut
-            }
-            other => other,
+        match (error, self.state().fault) {
+            (TransportError::Engine(_), Some(Fault::TimedOut)) => TransportError::HandshakeTimedOut,
+            (TransportError::Engine(_), Some(Fault::Broken)) => TransportError::HandshakeBroken,
+            (other, _) => other,
         }
     }
 
@@ -196,8 +206,13 @@ impl DtlsProvider for Provider {
         let config = config
             .build()
             .map_err(|error| CryptoError::Other(error.to_string()))?;
+        let dtls = make(Arc::new(config), cert.clone(), now);
+        let association = match version {
+            DtlsVersion::Auto => Association::of_either(dtls, cert.clone(), now),
+            _ => Association::of_dimpl(dtls),
+        };
         Ok(Box::new(Instance {
-            dtls: make(Arc::new(config), cert.clone(), now),
+            association,
             is_13_alone: version == DtlsVersion::Dtls13,
             handshake: BEING_MADE.take().unwrap_or_else(|| DtlsHandshake::new(now)),
             has_begun: false,
@@ -245,7 +260,7 @@ fn is_made_up(packet: &[u8], is_13_alone: bool) -> bool {
 
 /// One end of DTLS.
 struct Instance {
-    dtls: Dtls,
+    association: Association,
     handshake: DtlsHandshake,
     /// No other version is taken.
     is_13_alone: bool,
@@ -254,10 +269,12 @@ struct Instance {
 }
 
 impl Instance {
-    /// Notes a time-out, before str0m makes a text of it.
+    /// Notes what ends the handshake, before str0m makes a text of it.
     fn noted(&self, result: Result<(), DtlsImplError>) -> Result<(), DtlsImplError> {
         if let Err(DtlsImplError::Timeout(_)) = result {
-            self.handshake.state().has_timed_out = true;
+            self.handshake.state().fault = Some(Fault::TimedOut);
+        } else if self.association.is_broken() {
+            self.handshake.state().fault = Some(Fault::Broken);
         }
         result
     }
@@ -271,17 +288,17 @@ impl fmt::Debug for Instance {
 
 impl DtlsInstance for Instance {
     fn set_active(&mut self, active: bool) {
-        self.dtls.set_active(active);
+        self.association.set_active(active);
     }
 
     fn handle_packet(&mut self, packet: &[u8]) -> Result<(), DtlsImplError> {
-        if is_made_up(packet, self.is_13_alone) {
+        if !self.association.sorts_records() && is_made_up(packet, self.is_13_alone) {
             return Ok(());
         }
         // The waits for what the packet brings about begin now.
         let now = self.handshake.state().now;
         self.handle_timeout(now)?;
-        self.dtls.handle_packet(packet)
+        self.association.handle_packet(packet)
     }
 
     fn poll_output<'a>(&mut self, buf: &'a mut [u8]) -> DtlsOutput<'a> {
@@ -299,7 +316,7 @@ impl DtlsInstance for Instance {
             copy.copy_from_slice(&packet);
             return DtlsOutput::Packet(copy);
         }
-        match self.dtls.poll_output(buf) {
+        match self.association.poll_output(buf) {
             DtlsOutput::Packet(packet) if stage < Stage::Nominated => {
                 state.early.push(packet.to_vec());
                 // To be asked again: there may be more.
@@ -313,31 +330,31 @@ impl DtlsInstance for Instance {
 
     fn handle_timeout(&mut self, now: Instant) -> Result<(), DtlsImplError> {
         self.has_begun |= self.handshake.state().stage > Stage::Nowhere;
-        let result = self.dtls.handle_timeout(now);
+        let result = self.association.handle_timeout(now);
         self.noted(result)
     }
 
     fn send_application_data(&mut self, data: &[u8]) -> Result<usize, DtlsImplError> {
-        self.dtls.send_application_data(data)
+        self.association.send_application_data(data)
     }
 
     fn is_active(&self) -> bool {
-        self.dtls.is_active()
+        self.association.is_active()
     }
 
     fn protocol_version(&self) -> Option<ProtocolVersion> {
-        self.dtls.protocol_version()
+        self.association.protocol_version()
     }
 
     fn is_closing(&self) -> bool {
-        self.dtls.is_closing()
+        self.association.is_closing()
     }
 
     fn is_closed(&self) -> bool {
-        self.dtls.is_closed()
+        self.association.is_closed()
     }
 
     fn close(&mut self) -> Result<(), DtlsImplError> {
-        self.dtls.close()
+        self.association.close()
     }
 }

@@ -4,7 +4,7 @@ use super::words::tier_words;
 
 /// What people are told when nothing says whether such a call rings. Element X has no calls of the kind that every other Matrix app
 /// makes (MSC2746).
-pub(crate) const NO_SIGN_WORDS: &str = "nobody has answered yet, and nothing says whether it rings there; apps such as Element X cannot take these calls: ask them to use Element Web, Element Desktop or Element Classic, or SecureCall";
+pub(crate) const NO_SIGN_WORDS: &str = "nobody has answered yet, and nothing says whether it rings there; apps such as Element X cannot take these calls: ask them to use Element Web, Element Desktop, Element Classic or Nheko, or SecureCall";
 
 /// What is said beside whoever is called, or calls, where that is not end-to-end encrypted.
 pub(super) fn standard_words(tier: &str) -> String {
@@ -26,7 +26,7 @@ pub(super) fn standard_reason_words(reason: &str) -> Option<&'static str> {
     Some(match reason {
         "declined" => "they declined the call, or the invitation to the room for it",
         "no_answer" => {
-            "nobody answered; apps such as Element X cannot take these calls: ask them to use Element Web, Element Desktop or Element Classic, or SecureCall"
+            "nobody answered; apps such as Element X cannot take these calls: ask them to use Element Web, Element Desktop, Element Classic or Nheko, or SecureCall"
         }
         "not_joined" => {
             "they did not come to the room for the call within 2 minutes: ask them to accept the invitation in their app, and call again"

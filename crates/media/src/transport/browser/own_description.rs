@@ -169,9 +169,10 @@ impl ForEngine<'_> {
         sdp.line(format_args!("a=ice-pwd:{password}"));
         sdp.line(format_args!("a=fingerprint:sha-256 {}", peer.fingerprint));
         let setup = match peer.setup {
-            Setup::Active => "active",
-            // Who answers begins the handshake: by then the other end has our addresses. The engine would leave it to the other.
-            Setup::Any | Setup::Passive => "passive",
+            // Who leaves it to us begins the handshake, against RFC 8842 section 5.3, which has the answerer do so: only a server
+            // hears the other's versions before it has to settle on a library for them (see the association in `dtls`).
+            Setup::Any | Setup::Active => "active",
+            Setup::Passive => "passive",
         };
         sdp.line(format_args!("a=setup:{setup}"));
         sdp.line(format_args!("a=mid:{mid}"));

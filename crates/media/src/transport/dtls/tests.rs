@@ -1,5 +1,7 @@
 //! Handshakes with peers of either version.
 
+mod old_peers;
+
 use securecall_netem::virtual_start;
 
 use super::*;

@@ -2,6 +2,7 @@
 
 mod call;
 mod hostile;
+mod old_peers;
 
 use std::time::Duration;
 
@@ -99,7 +100,7 @@ fn offers_of_all_kinds_of_peers_are_answered_with_what_both_have() {
             lines(&answer, "m="),
             [format!("m=audio 9 UDP/TLS/RTP/SAVPF {media}")]
         );
-        assert_eq!(lines(&answer, "a=setup:"), ["a=setup:active"]);
+        assert_eq!(lines(&answer, "a=setup:"), ["a=setup:passive"]);
         assert_eq!(lines(&answer, "a=mid:"), lines(offer, "a=mid:"));
         assert_eq!(lines(&answer, "a=group:"), lines(offer, "a=group:"));
         assert_eq!(lines(&answer, "a=sendrecv").len(), 1);

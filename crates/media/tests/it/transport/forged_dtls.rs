@@ -9,7 +9,7 @@ use super::pair::{Pair, Side};
 const SIDES: [Side; 2] = [Side::Caller, Side::Callee];
 
 /// Records that anybody can make up, for none of them needs a key.
-fn forgeries() -> Vec<Vec<u8>> {
+pub(super) fn forgeries() -> Vec<Vec<u8>> {
     let record = |kind: u8, number: u8, body: &[u8]| {
         let mut bytes = vec![kind, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, number];
         bytes.extend_from_slice(&(body.len() as u16).to_be_bytes());
