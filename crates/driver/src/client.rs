@@ -3,6 +3,7 @@
 mod event_loop;
 mod handle;
 mod inbox;
+mod joins;
 mod network;
 mod plain_text;
 mod replay_memory_keeper;
@@ -25,6 +26,7 @@ use tokio::time::timeout;
 use self::event_loop::Loop;
 pub use self::handle::{Handle, PlaceError};
 use self::inbox::MaybeInbox;
+use self::joins::Joins;
 use self::plain_text::PlainTextReports;
 use self::replay_memory_keeper::ReplayMemoryKeeper;
 use self::requests::Requests;
@@ -169,6 +171,7 @@ impl Client {
             requests,
             rooms: Rooms::default(),
             room_tasks: RoomTasks::default(),
+            joins: Joins::default(),
             mid_sync: false,
             events: event_sender.clone(),
             plain_text: PlainTextReports::default(),

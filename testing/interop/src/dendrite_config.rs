@@ -26,8 +26,9 @@ pub(crate) fn dendrite_yaml(options: &HomeserverOptions) -> String {
         registration,
         turn,
         federation,
-        // Dendrite keeps pictures always.
+        // Dendrite keeps pictures always, and its one limit counts requests of all kinds.
         media: _,
+        message_limit: _,
     } = options;
     let alone = federation.is_none();
     let closed = *registration == Registration::Closed;

@@ -27,6 +27,8 @@ pub struct HomeserverOptions {
     pub turn: Option<TurnServers>,
     /// Whether it keeps pictures.
     pub media: bool,
+    /// How fast an account may send events. Only Synapse has a limit of its own for that.
+    pub message_limit: Option<MessageLimit>,
     /// How it meets other homeservers; `None`: not at all.
     pub federation: Option<FederationOptions>,
 }
@@ -41,6 +43,15 @@ pub struct FederationOptions {
     pub port: u16,
     /// The names of those that it meets, and its own.
     pub servers: Vec<String>,
+}
+
+/// How fast something may be done (Synapse's `rc_message`).
+#[derive(Clone, Copy, Debug)]
+pub struct MessageLimit {
+    /// In the long run.
+    pub per_second: f32,
+    /// In one go.
+    pub burst: u32,
 }
 
 /// TURN servers as a homeserver is told of them.
@@ -61,6 +72,7 @@ impl Default for HomeserverOptions {
             registration: Registration::Open,
             turn: None,
             media: false,
+            message_limit: None,
             federation: None,
         }
     }
@@ -71,7 +83,7 @@ pub(crate) fn signing_key(seed: &[u8; 32]) -> String {
     format!("ed25519 a_test {}\n", BASE64_NOPAD.encode(seed))
 }
 
-/// `homeserver.yaml`: SQLite, loopback listeners, no telemetry, no rate limits, nothing outgoing but to the other servers of the
+/// `homeserver.yaml`: SQLite, loopback listeners, no telemetry, no rate limits but what is asked for, nothing outgoing but to the other servers of the
 /// test.
 pub(crate) fn homeserver_yaml(options: &HomeserverOptions, port: u16, data: &Path) -> String {
     let HomeserverOptions {
@@ -79,6 +91,7 @@ pub(crate) fn homeserver_yaml(options: &HomeserverOptions, port: u16, data: &Pat
         registration,
         turn,
         media,
+        message_limit,
         federation,
     } = options;
     let others: &[String] = federation
@@ -111,6 +124,12 @@ federation_ip_range_blacklist: []
         )
     });
     let limit = "{per_second: 100000, burst_count: 100000}";
+    let message_limit = message_limit.map_or_else(
+        || limit.to_owned(),
+        |MessageLimit { per_second, burst }| {
+            format!("{{per_second: {per_second}, burst_count: {burst}}}")
+        },
+    );
 
     format!(
         r#"server_name: "{server_name}"
@@ -137,7 +156,7 @@ registration_requires_token: {token}
 bcrypt_rounds: 4
 macaroon_secret_key: "test"
 form_secret: "test"
-rc_message: {limit}
+rc_message: {message_limit}
 rc_registration: {limit}
 rc_registration_token_validity: {limit}
 rc_login: {{address: {limit}, account: {limit}, failed_attempts: {limit}}}

@@ -55,6 +55,8 @@ pub use error::JsSdkError;
 
 use self::{bundle::Bundle, devtools::DevTools, page::Page};
 use crate::WebServer;
+#[cfg(target_os = "linux")]
+use crate::network::Host;
 
 const PAGE: &str = r#"<!doctype html><meta charset="utf-8"><title>A device of matrix-js-sdk</title><script type="module" src="/page.js"></script>"#;
 
@@ -72,26 +74,26 @@ impl JsSdk {
     /// # Errors
     /// When there is no Chromium, or the page cannot be built: nothing is skipped.
     pub fn start() -> Result<Self, JsSdkError> {
-        let Bundle { script, wasm } = Bundle::load()?;
-        let server = WebServer::start()?;
-        let files = [
-            ("GET / ", "text/html", PAGE.as_bytes()),
-            ("GET /page.js ", "text/javascript", &script),
-            (
-                "GET /pkg/matrix_sdk_crypto_wasm_bg.wasm ",
-                "application/wasm",
-                &wasm,
-            ),
-        ];
-        for (what, kind, content) in files {
-            let length = content.len();
-            let head = format!(
-                "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
-            );
-            server.answer_raw(what, [head.as_bytes(), content].concat());
-        }
+        let server = serve()?;
+        let browser = DevTools::start(|command| Ok(command.spawn()?))?;
         Ok(Self {
-            browser: Arc::new(DevTools::start()?),
+            browser: Arc::new(browser),
+            server,
+        })
+    }
+
+    /// The same inside a host of a network, where its calls go by the host's interfaces. Homeservers must be led in there:
+    /// [`Host::forward`]. The page comes by the host's loopback interface, so that the microphone may be used.
+    ///
+    /// # Errors
+    /// As with [`start`](Self::start); when the network is torn down.
+    #[cfg(target_os = "linux")]
+    pub fn start_in(host: &Host) -> Result<Self, JsSdkError> {
+        let server = serve()?;
+        host.forward(server.address(), server.address())?;
+        let browser = DevTools::start(|command| Ok(host.spawn(command)?))?;
+        Ok(Self {
+            browser: Arc::new(browser),
             server,
         })
     }
@@ -127,4 +129,27 @@ impl JsSdk {
     fn open(&self) -> Result<Page, JsSdkError> {
         Page::open(&self.browser, &format!("{}/", self.server.base_url()))
     }
+}
+
+/// Gives pages their script.
+fn serve() -> Result<WebServer, JsSdkError> {
+    let Bundle { script, wasm } = Bundle::load()?;
+    let server = WebServer::start()?;
+    let files = [
+        ("GET / ", "text/html", PAGE.as_bytes()),
+        ("GET /page.js ", "text/javascript", &script),
+        (
+            "GET /pkg/matrix_sdk_crypto_wasm_bg.wasm ",
+            "application/wasm",
+            &wasm,
+        ),
+    ];
+    for (what, kind, content) in files {
+        let length = content.len();
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+        );
+        server.answer_raw(what, [head.as_bytes(), content].concat());
+    }
+    Ok(server)
 }

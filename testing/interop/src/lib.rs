@@ -72,7 +72,7 @@ pub use ghostnet_relays::{GhostNetRelays, GhostNetRelaysError};
 pub use go_program::GoError;
 pub use homeserver::{Homeserver, HomeserverError, HomeserverKind};
 pub use homeserver_config::{
-    FederationOptions, HomeserverOptions, Registration, SynapseOptions, TurnServers,
+    FederationOptions, HomeserverOptions, MessageLimit, Registration, SynapseOptions, TurnServers,
 };
 pub use hostile_homeserver::{Answer, HostileHomeserver};
 pub use js_sdk::{

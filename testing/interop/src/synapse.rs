@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
+use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::{
@@ -26,9 +26,6 @@ const START_PATIENCE: Duration = Duration::from_secs(120);
 
 /// An orderly stop waits for open requests.
 const STOP_PATIENCE: Duration = Duration::from_secs(20);
-
-/// What a client does on a busy machine after it has joined a room.
-const NOTED_WITHIN: Duration = Duration::from_secs(60);
 
 /// Runs Synapse for as long as our end of its standard input is open.
 const LAUNCHER: &str = include_str!("launcher.py");
@@ -196,47 +193,6 @@ impl Synapse {
     #[must_use]
     pub fn media_path(&self) -> PathBuf {
         self.data.path().join("media")
-    }
-
-    /// What a user has stored of this type (`m.direct` for instance), as JSON.
-    ///
-    /// # Errors
-    ///
-    /// When the database cannot be read.
-    pub fn account_data(&self, user: &str, kind: &str) -> Result<Option<String>, SynapseError> {
-        let database =
-            Connection::open_with_flags(self.database_path(), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        database.busy_timeout(Duration::from_secs(10))?;
-        let mut statement = database.prepare(
-            "SELECT content FROM account_data WHERE user_id = ?1 AND account_data_type = ?2",
-        )?;
-        let content = statement.query_row([user, kind], |row| row.get(0));
-        Ok(content.optional()?)
-    }
-
-    /// Waits until account data of a user holds a text: what a client has noted comes to be known by no event.
-    ///
-    /// # Errors
-    ///
-    /// When it does not come to hold it within a minute.
-    pub fn wait_for_account_data(
-        &self,
-        user: &str,
-        kind: &str,
-        text: &str,
-    ) -> Result<(), SynapseError> {
-        let deadline = Instant::now() + NOTED_WITHIN;
-        loop {
-            let content = self.account_data(user, kind)?;
-            if content.is_some_and(|content| content.contains(text)) {
-                return Ok(());
-            }
-            if Instant::now() > deadline {
-                let what = format!("{kind} of {user} does not hold {text}");
-                return Err(io::Error::other(what).into());
-            }
-            thread::sleep(Duration::from_millis(50));
-        }
     }
 
     /// Where Synapse writes its log, for whoever looks into a failure.

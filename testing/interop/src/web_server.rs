@@ -4,11 +4,15 @@ use std::{
     io::{self, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     thread,
+    time::{Duration, Instant},
 };
+
+/// How long a test waits for a request that does not come.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One request, as the server has read it.
 #[derive(Clone, Debug)]
@@ -31,6 +35,9 @@ struct State {
     behind: Option<SocketAddr>,
     rules: Mutex<Vec<(String, Vec<u8>)>>,
     requests: Mutex<Vec<Request>>,
+    has_come: Condvar,
+    held: Mutex<Option<String>>,
+    released: Condvar,
     is_over: AtomicBool,
 }
 
@@ -90,6 +97,36 @@ impl WebServer {
         lock(&self.state.rules).clear();
     }
 
+    /// From now on requests whose first line contains `what` get no answer, nor get anywhere, before [`WebServer::release`].
+    pub fn hold(&self, what: &str) {
+        *lock(&self.state.held) = Some(what.to_owned());
+    }
+
+    /// What was held goes on, and nothing is held any more.
+    pub fn release(&self) {
+        *lock(&self.state.held) = None;
+        self.state.released.notify_all();
+    }
+
+    /// Waits until there was a request whose first line contains `what`.
+    ///
+    /// # Errors
+    ///
+    /// When there is none for a minute.
+    pub fn wait_for(&self, what: &str) -> io::Result<()> {
+        let give_up_at = Instant::now() + PATIENCE;
+        let mut requests = lock(&self.state.requests);
+        while !requests.iter().any(|request| request.line.contains(what)) {
+            let left = give_up_at.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(io::Error::other(format!("no `{what}` came")));
+            }
+            let woken = self.state.has_come.wait_timeout(requests, left);
+            requests = woken.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        Ok(())
+    }
+
     /// What came in so far.
     #[must_use]
     pub fn requests(&self) -> Vec<Request> {
@@ -122,6 +159,7 @@ impl WebServer {
 impl Drop for WebServer {
     fn drop(&mut self) {
         self.state.is_over.store(true, Ordering::SeqCst);
+        self.release();
         // Wakes the listener, which then sees that it is over.
         let _ = TcpStream::connect(self.address);
     }
@@ -170,7 +208,17 @@ fn serve(mut client: TcpStream, state: &State) -> io::Result<()> {
         .iter()
         .rfind(|(what, _)| line.contains(what.as_str()))
         .map(|(_, answer)| answer.clone());
-    lock(&state.requests).push(Request { line, body });
+    let mut held = lock(&state.held);
+    lock(&state.requests).push(Request {
+        line: line.clone(),
+        body,
+    });
+    state.has_come.notify_all();
+    while held.as_ref().is_some_and(|what| line.contains(what)) {
+        let woken = state.released.wait(held);
+        held = woken.unwrap_or_else(PoisonError::into_inner);
+    }
+    drop(held);
     match (answer, state.behind) {
         (Some(answer), _) => client.write_all(&answer),
         (None, Some(server)) => forward(

@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Stdio;
 
-use securecall_interop::Homeserver;
+use securecall_interop::{Homeserver, WebServer};
 use serde_json::{Value, json};
 
 use crate::command::{Machine, end};
@@ -55,6 +55,17 @@ impl OrdinaryAccount {
         ask(self.address, method, path, Some(&self.access_token), body)
     }
 
+    /// Makes a room in plain text that is said to be for two, and invites the other to it; gives its ID.
+    pub(crate) fn create_direct_room(&self, invitee: &str) -> String {
+        let room = json!({
+            "preset": "trusted_private_chat",
+            "is_direct": true,
+            "invite": [invitee],
+        });
+        let created = self.ask("POST", "createRoom", &room);
+        created["room_id"].as_str().unwrap().to_owned()
+    }
+
     /// The room that this account is invited to.
     pub(crate) fn invitation(&self) -> String {
         let synced = self.ask("GET", "sync?timeout=30000", &Value::Null);
@@ -100,6 +111,14 @@ impl Ordinary {
     pub(crate) fn of(homeserver: &dyn Homeserver, name: &str) -> Self {
         let (machine, id) = Machine::with_identity();
         Self::logged_in(machine, OrdinaryAccount::of(homeserver, name, &id[..16]))
+    }
+
+    /// A new user of [`homeserver`], who reaches it by this front.
+    pub(crate) fn behind(front: &WebServer, name: &str) -> Self {
+        let (machine, id) = Machine::with_identity();
+        let mut account = OrdinaryAccount::new(name, &id[..16]);
+        account.address = front.address();
+        Self::logged_in(machine, account)
     }
 
     /// Another device of the same account.

@@ -5,10 +5,15 @@
 
 mod course;
 mod ends;
+mod limits;
+#[cfg(target_os = "linux")]
+mod networks;
 mod relayed;
 mod several;
+mod waiting;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -39,10 +44,15 @@ fn element() -> JsSdkDevice {
 
 /// The same at another homeserver, with calls by its TURN servers only if that is wanted.
 fn element_at(homeserver: &Synapse, force_turn: bool) -> JsSdkDevice {
+    element_in(browser(), homeserver, force_turn)
+}
+
+/// The same in another browser.
+fn element_in(browser: &JsSdk, homeserver: &Synapse, force_turn: bool) -> JsSdkDevice {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let user = format!("element{}", NUMBER.fetch_add(1, Ordering::Relaxed));
     let url = homeserver.base_url();
-    browser().register(&url, &user, PASSWORD).unwrap();
+    browser.register(&url, &user, PASSWORD).unwrap();
     let login = JsSdkLogin {
         homeserver: &url,
         user: &user,
@@ -50,7 +60,7 @@ fn element_at(homeserver: &Synapse, force_turn: bool) -> JsSdkDevice {
         hertz: THEIR_TONE,
         force_turn,
     };
-    browser().log_in(&login).unwrap()
+    browser.log_in(&login).unwrap()
 }
 
 /// A new device of a user of Element.
@@ -79,16 +89,21 @@ impl Pair {
     fn new(encrypted: bool, answer: &str) -> Self {
         let ours = Ordinary::new("ada");
         let options = ["--answer", answer, "--route", "direct"];
-        Self::of(homeserver(), ours, element(), encrypted, &options)
+        Self::of(ours, element(), encrypted, &options)
     }
 
     /// The same of these two, the first of whom listens with these options.
-    fn of(
-        homeserver: &Synapse,
+    fn of(ours: Ordinary, theirs: JsSdkDevice, encrypted: bool, options: &[&str]) -> Self {
+        Self::by(ours, theirs, encrypted, options, talk)
+    }
+
+    /// The same, where the listener is started in another way.
+    fn by(
         ours: Ordinary,
         theirs: JsSdkDevice,
         encrypted: bool,
         options: &[&str],
+        talk: impl FnOnce(&Ordinary, &Path, &[&str]) -> Talker,
     ) -> Self {
         let recording = ours.machine.file("heard.wav", "");
         // Nobody asks before its own calls.
@@ -100,10 +115,6 @@ impl Pair {
             .unwrap();
         theirs
             .wait_for_member(&room, &ours.account.matrix_id)
-            .unwrap();
-        // Whoever calls before that is noted makes another room.
-        homeserver
-            .wait_for_account_data(&ours.account.matrix_id, "m.direct", &room)
             .unwrap();
         Self {
             ours,
@@ -170,10 +181,14 @@ impl Pair {
 
 /// Runs `call` or `listen` with our tone, and records what it hears.
 fn talk(ours: &Ordinary, recording: &Path, arguments: &[&str]) -> Talker {
+    Talker::start(command(ours, recording, arguments))
+}
+
+fn command(ours: &Ordinary, recording: &Path, arguments: &[&str]) -> Command {
     let tone = format!("tone:{OUR_TONE}");
     let audio = ["--mic", &tone, "--speaker", text(recording)];
     let arguments = [&["--json"], arguments, &audio].concat();
-    Talker::start(ours.machine.command(&arguments))
+    ours.machine.command(&arguments)
 }
 
 /// Who it is with, and that nothing is claimed of them.

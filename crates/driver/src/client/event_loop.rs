@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use securecall_audio_device::{AudioDevices, AudioSpec};
 use securecall_contact::{MatrixId, RoomId};
-use securecall_matrix::{Account, Incoming, JoinRule, RoomError, RoomFacts, RoomNews};
+use securecall_matrix::{Account, Incoming, RoomError, RoomFacts, RoomNews};
 use securecall_session::{
     CallHandle, CommandError, Endpoint, FoundRoom, InboundSignal, MediaCommand, NamedCall,
     NotPersisted, Output, Request, RequestId, RoomRequestError, WireCallId,
@@ -17,10 +17,11 @@ use web_time::Instant;
 
 use super::handle::Command;
 use super::inbox::{FromInbox, MaybeInbox, next_incoming};
+use super::joins::Joins;
 use super::plain_text::PlainTextReports;
 use super::replay_memory_keeper::ReplayMemoryKeeper;
 use super::requests::{Requests, Response};
-use super::room_tasks::RoomTasks;
+use super::room_tasks::{Done, RoomTasks};
 use super::rooms::{RoomInput, Rooms, Step};
 use crate::call_media::CallMedia;
 use crate::clock;
@@ -69,6 +70,7 @@ pub(super) struct Loop {
     pub(super) requests: Requests,
     pub(super) rooms: Rooms,
     pub(super) room_tasks: RoomTasks,
+    pub(super) joins: Joins,
     /// Something was handed in of a sync response that is not through.
     pub(super) mid_sync: bool,
     pub(super) events: Sender<Event>,
@@ -115,7 +117,10 @@ impl Loop {
                 },
                 Some((call, output)) = media_outputs.next() => self.handle_media_output(call, output),
                 Some(response) = self.requests.next() => self.handle_response(response),
-                (room, facts) = self.room_tasks.answer() => self.handle_room_facts(room, facts),
+                done = self.room_tasks.next() => match done {
+                    Done::Facts(room, facts) => self.handle_room_facts(room, facts),
+                    Done::Joined(room, joined) => self.handle_joined(&room, joined),
+                },
                 Ok(()) = self.servers.changed() => {
                     let available = self.servers.borrow().relays();
                     self.endpoint.set_relays_available(available);
@@ -175,6 +180,11 @@ impl Loop {
     }
 
     fn request(&mut self, request: Request) {
+        if let Request::FindRoom { id, user } = &request
+            && self.joins.wait(user, *id)
+        {
+            return;
+        }
         let known = match &request {
             Request::FindRoom { user, .. } => self.rooms.direct(clock::now(), user),
             _ => None,
@@ -347,19 +357,7 @@ impl Loop {
     fn handle_room_news(&mut self, news: RoomNews) {
         let now = clock::now();
         match news {
-            RoomNews::Invited(invite) => {
-                let is_public = invite.join_rule == JoinRule::Public;
-                let may = self
-                    .endpoint
-                    .may_join(now, &invite.inviter, invite.is_direct, is_public);
-                match may {
-                    Ok(()) => self.room_tasks.join(&self.account, invite),
-                    Err(why) => tracing::info!(
-                        why = why.as_str(),
-                        "an invitation to a room is left as it is"
-                    ),
-                }
-            }
+            RoomNews::Invited(invite) => self.handle_invite(invite),
             RoomNews::Event(event) => {
                 let has_call = self.endpoint.has_call_in(&event.room);
                 let step = self.rooms.take(now, *event, has_call);

@@ -97,6 +97,21 @@ impl Requests {
         });
     }
 
+    /// Looks at the room that somebody has invited us to, before all others.
+    pub(crate) fn find_joined(
+        &mut self,
+        account: &Account,
+        id: RequestId,
+        user: MatrixId,
+        room: RoomId,
+    ) {
+        let account = account.clone();
+        self.spawn(Asked::Room(id, user.clone()), async move {
+            let found = room_requests::find_joined(&account, &user, room).await;
+            Response::Room(id, user, found)
+        });
+    }
+
     /// Asks for the devices of somebody who is called in a moment: a call begins with that question, and then has its answer.
     pub(crate) fn ask_ahead(&mut self, account: &Account, user: MatrixId) {
         let account = account.clone();
@@ -264,25 +279,22 @@ fn server_failed(error: &ServerError) -> RequestError {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use securecall_contact::OlmKey;
-    use securecall_crypto::{IdentityKeyPair, IdentitySeed};
+    use securecall_crypto::{IdentityKey, IdentityKeyPair, IdentitySeed};
     use securecall_session::{
-        AnswerPolicy, CallOptions, Callee, Config, Contacts, Endpoint, Output, RingPolicy, Route,
+        AnswerPolicy, CallOptions, Callee, Config, Contacts, Endpoint, NamedCall, Output,
+        RingPolicy, Route,
     };
 
     use super::*;
     use crate::randomness::SystemRandomness;
 
-    /// The first thing that a call asks for.
-    fn request() -> Request {
-        let mut rng = SystemRandomness;
-        let mut identity = || IdentityKeyPair::from_seed(&IdentitySeed::generate(&mut rng));
-        let (own, other) = (identity(), identity().public());
-        let options = CallOptions {
-            route: Some(Route::Direct),
-            ..CallOptions::default()
-        };
+    fn identity() -> IdentityKeyPair {
+        IdentityKeyPair::from_seed(&IdentitySeed::generate(&mut SystemRandomness))
+    }
+
+    pub(in crate::client) fn endpoint() -> Endpoint {
         let config = Config {
             matrix_id: "@own:homeserver.test".parse().unwrap(),
             device: Device {
@@ -291,16 +303,44 @@ mod tests {
             },
             ring: RingPolicy::Anyone,
             answer: AnswerPolicy::Ask,
-            inbound: options.clone(),
+            inbound: options(),
             relays: Default::default(),
         };
-        let mut endpoint = Endpoint::new(config, own, Contacts::new(Vec::new()), None).unwrap();
+        Endpoint::new(config, identity(), Contacts::new(Vec::new()), None).unwrap()
+    }
+
+    fn options() -> CallOptions {
+        CallOptions {
+            route: Some(Route::Direct),
+            ..CallOptions::default()
+        }
+    }
+
+    pub(in crate::client) fn call(
+        endpoint: &mut Endpoint,
+        identity: Option<IdentityKey>,
+        matrix_id: &MatrixId,
+    ) -> NamedCall {
         let callee = Callee {
-            identity: Some(other),
-            matrix_id: "@other:homeserver.test".parse().unwrap(),
+            identity,
+            matrix_id: matrix_id.clone(),
         };
         let now = clock::now();
-        endpoint.call(now, 1, &mut rng, callee, &options).unwrap();
+        let placed = endpoint.call(now, 1, &mut SystemRandomness, callee, &options());
+        placed.unwrap()
+    }
+
+    /// The first thing that a call asks for.
+    pub(in crate::client) fn first_request(
+        identity: Option<IdentityKey>,
+        matrix_id: &MatrixId,
+    ) -> Request {
+        let mut endpoint = endpoint();
+        call(&mut endpoint, identity, matrix_id);
+        next_request(&mut endpoint)
+    }
+
+    pub(in crate::client) fn next_request(endpoint: &mut Endpoint) -> Request {
         loop {
             match endpoint.poll_output() {
                 Output::Request(request) => return request,
@@ -308,6 +348,12 @@ mod tests {
                 _ => {}
             }
         }
+    }
+
+    /// For the devices of somebody.
+    fn request() -> Request {
+        let callee = "@other:homeserver.test".parse().unwrap();
+        first_request(Some(identity().public()), &callee)
     }
 
     #[tokio::test]

@@ -35,6 +35,18 @@ pub(super) async fn prepare_known(
     })
 }
 
+/// The room that somebody has invited us to, where we are now, ready for a call if it is one of the two alone; else as [`find`].
+pub(super) async fn find_joined(
+    account: &Account,
+    user: &MatrixId,
+    room: RoomId,
+) -> Result<FoundRoom, RoomRequestError> {
+    match prepare(account, user, room).await {
+        Ok(found) if found.ready.is_some_and(|facts| !facts.is_public) => Ok(found),
+        _ => find(account, user).await,
+    }
+}
+
 /// A room to which the other has come, ready for a call.
 pub(super) async fn prepare(
     account: &Account,

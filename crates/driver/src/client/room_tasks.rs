@@ -4,17 +4,27 @@ use std::collections::HashMap;
 
 use securecall_contact::RoomId;
 use securecall_matrix::{Account, RoomError, RoomFacts, RoomInvite};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::{AbortHandle, Id, JoinSet};
 
 /// Invitations that are accepted at once. One takes half a minute where the inviter's server does not let us in. Strangers have
 /// eight in one go and one a minute (`may_join` of the endpoint), so that contacts find a place.
 const MAX_JOINS: usize = 16;
 
+/// What is done.
+pub(super) enum Done {
+    /// A question about a room has its answer.
+    Facts(RoomId, Result<RoomFacts, RoomError>),
+    /// We are in the room that we were invited to, or not.
+    Joined(RoomId, bool),
+}
+
 /// The questions about rooms that are under way, and the invitations that are being accepted.
 #[derive(Default)]
 pub(super) struct RoomTasks {
-    questions: JoinSet<(RoomId, Result<RoomFacts, RoomError>)>,
-    joins: JoinSet<()>,
+    tasks: JoinSet<Done>,
+    /// Calls may wait for these, whatever becomes of their tasks.
+    joins: HashMap<Id, RoomId>,
+    /// By room, so that one can be given up.
     joining: HashMap<RoomId, AbortHandle>,
 }
 
@@ -22,9 +32,9 @@ impl RoomTasks {
     /// Asks what a room is like.
     pub(super) fn ask(&mut self, account: &Account, room: RoomId) {
         let account = account.clone();
-        self.questions.spawn(async move {
+        self.tasks.spawn(async move {
             let facts = account.room_facts(&room).await;
-            (room, facts)
+            Done::Facts(room, facts)
         });
     }
 
@@ -32,9 +42,11 @@ impl RoomTasks {
     pub(super) fn join(&mut self, account: &Account, invite: RoomInvite) {
         let account = account.clone();
         self.spawn_join(invite.room.clone(), async move {
-            if let Err(error) = account.join(&invite).await {
+            let joined = account.join(&invite).await;
+            if let Err(error) = &joined {
                 tracing::info!(%error, "an invitation to a room was not accepted");
             }
+            joined.is_ok()
         });
     }
 
@@ -45,28 +57,40 @@ impl RoomTasks {
         }
     }
 
-    fn spawn_join(&mut self, room: RoomId, join: impl Future<Output = ()> + Send + 'static) {
-        while self.joins.try_join_next().is_some() {}
+    fn spawn_join(&mut self, room: RoomId, join: impl Future<Output = bool> + Send + 'static) {
         self.joining.retain(|_, joining| !joining.is_finished());
         if self.joining.contains_key(&room) {
             // Told twice.
             return;
         }
+        let of = room.clone();
         if self.joining.len() >= MAX_JOINS {
             tracing::warn!("too many invitations to rooms at once: one is left as it is");
+            self.tasks.spawn(async move { Done::Joined(of, false) });
             return;
         }
-        let joining = self.joins.spawn(join);
+        let joining = self
+            .tasks
+            .spawn(async move { Done::Joined(of, join.await) });
+        self.joins.insert(joining.id(), room.clone());
         self.joining.insert(room, joining);
     }
 
-    /// The next answer about a room; for ever while nothing is asked. Nothing is lost if the wait is cut short.
-    pub(super) async fn answer(&mut self) -> (RoomId, Result<RoomFacts, RoomError>) {
+    /// The next thing that is done; for ever while nothing is. Nothing is lost if the wait is cut short.
+    pub(super) async fn next(&mut self) -> Done {
         loop {
-            match self.questions.join_next().await {
-                Some(Ok(answer)) => return answer,
+            match self.tasks.join_next_with_id().await {
+                Some(Ok((task, done))) => {
+                    self.joins.remove(&task);
+                    return done;
+                }
                 Some(Err(error)) => {
-                    tracing::error!(%error, "a question about a room failed inside");
+                    if !error.is_cancelled() {
+                        tracing::error!(%error, "a task about a room failed inside");
+                    }
+                    if let Some(room) = self.joins.remove(&error.id()) {
+                        return Done::Joined(room, false);
+                    }
                 }
                 None => std::future::pending().await,
             }
@@ -89,7 +113,7 @@ mod tests {
         let held = held.clone();
         tasks.spawn_join(room, async move {
             let _held = held;
-            std::future::pending::<()>().await;
+            std::future::pending().await
         });
     }
 
@@ -106,7 +130,7 @@ mod tests {
         assert_eq!(given_up.recv().await, None);
 
         let (joined, mut has_joined) = mpsc::channel(1);
-        tasks.spawn_join(room(1), async move { joined.send(()).await.unwrap() });
+        tasks.spawn_join(room(1), async move { joined.send(()).await.is_ok() });
         assert_eq!(has_joined.recv().await, Some(()));
     }
 
@@ -122,5 +146,16 @@ mod tests {
         try_for_ever(&mut tasks, room(0), &held);
         assert!(tasks.joining.contains_key(&room(0)));
         assert_eq!(tasks.joining.len(), MAX_JOINS);
+    }
+
+    #[tokio::test]
+    async fn a_join_that_breaks_inside_is_over_as_well() {
+        let room: RoomId = "!room:example.org".parse().unwrap();
+        let mut tasks = RoomTasks::default();
+        let task = tasks.tasks.spawn(async { panic!("inside") });
+        tasks.joins.insert(task.id(), room.clone());
+        let done = tasks.next().await;
+        assert!(matches!(done, Done::Joined(of, false) if of == room));
+        assert!(tasks.joins.is_empty());
     }
 }

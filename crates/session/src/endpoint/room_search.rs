@@ -156,6 +156,11 @@ impl Endpoint {
         }
     }
 
+    /// Whether a [`Request::FindRoom`] or a [`Request::PrepareRoom`] is of use still: its call may have been given up.
+    pub fn awaits_room(&self, id: RequestId) -> bool {
+        matches!(self.requests.open.get(&id), Some(Waiting::Search(call)) if self.is_search(*call))
+    }
+
     /// Whether this person is called, and has no room yet.
     pub(super) fn searches_for(&self, who: &MatrixId) -> bool {
         let search = self.search.as_ref();

@@ -39,7 +39,10 @@ pub(super) struct DevTools {
 type Answers = Arc<Mutex<Option<HashMap<u64, Sender<Value>>>>>;
 
 impl DevTools {
-    pub(super) fn start() -> Result<Self, JsSdkError> {
+    /// Starts one by `spawn`.
+    pub(super) fn start(
+        spawn: impl FnOnce(&mut Command) -> Result<Child, JsSdkError>,
+    ) -> Result<Self, JsSdkError> {
         let mut browser = chromium()?;
         let parent = target_directory()?.join("interop");
         let directory = tempfile::Builder::new().prefix("run-").tempdir_in(parent)?;
@@ -51,14 +54,15 @@ impl DevTools {
             .arg("--ignore-certificate-errors")
             .arg(format!("--user-data-dir={}", profile.display()))
             .arg("about:blank");
-        let mut process = Command::new("sh")
+        let mut command = Command::new("sh");
+        command
             .args(["-c", WITH_A_PIPE, "sh"])
             .arg(browser.get_program())
             .args(browser.get_args())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(File::create(directory.path().join("log"))?)
-            .spawn()?;
+            .stderr(File::create(directory.path().join("log"))?);
+        let mut process = spawn(&mut command)?;
         let no_pipe = || io::Error::other("no pipe to the child");
         let orders = process.stdin.take().ok_or_else(no_pipe)?;
         let stdout = process.stdout.take().ok_or_else(no_pipe)?;

@@ -24,6 +24,10 @@ pub enum JsSdkError {
     /// There is no browser.
     #[error(transparent)]
     Browser(#[from] BrowserError),
+    /// There is no network to be in.
+    #[cfg(target_os = "linux")]
+    #[error(transparent)]
+    Network(#[from] crate::network::NetworkError),
     /// A process or a socket failed.
     #[error(transparent)]
     Io(#[from] io::Error),

@@ -1,6 +1,7 @@
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
+    thread,
 };
 
 use securecall_interop::{ConnectProxy, WebServer};
@@ -38,6 +39,21 @@ fn it_answers_as_it_is_told_and_leads_the_rest_on() {
         (&seen[1].body, &led_on[0].body),
         (&"body".into(), &"body".into())
     );
+}
+
+#[test]
+fn what_is_held_goes_on_when_it_is_released_and_all_else_meanwhile() {
+    let server = WebServer::start().unwrap();
+    server.answer("GET /", "200 OK", "here");
+    server.hold("/held");
+    thread::scope(|scope| {
+        let held = scope.spawn(|| get(server.address(), "/held"));
+        server.wait_for("GET /held").unwrap();
+        assert!(get(server.address(), "/other").ends_with("here"));
+        assert!(!held.is_finished());
+        server.release();
+        assert!(held.join().unwrap().ends_with("here"));
+    });
 }
 
 #[test]

@@ -23,7 +23,6 @@ fn both_hear_the_other_by_the_homeservers_turn_server_and_learn_no_other_address
     let (ours, theirs) = (Ordinary::of(&synapse, "ada"), element_at(&synapse, true));
     assert_eq!(theirs.ice_servers().unwrap().len(), 1);
     let mut pair = Pair::of(
-        &synapse,
         ours,
         theirs,
         true,

@@ -1,10 +1,11 @@
 //! How standard calls end that nobody takes, and what can be done meanwhile.
 
+use securecall_interop::WebServer;
 use serde_json::Value;
 
 use super::{ANY, is_standard};
 use crate::ordinary::{Ordinary, OrdinaryAccount};
-use crate::talker::{Talker, last};
+use crate::talker::{Talker, homeserver, last};
 
 /// A caller, whoever is called with another app, and the call, for which they are invited to a room.
 fn inviting() -> (Ordinary, OrdinaryAccount, Talker) {
@@ -47,6 +48,38 @@ fn an_app_that_takes_no_calls_shows_no_sign_of_ringing_and_the_call_is_given_up(
     let left = bo.events_of_calls();
     assert!(!left.is_empty(), "there was a call");
     assert!(left.iter().all(is_empty), "{left:#?}");
+}
+
+#[test]
+fn who_is_called_while_their_invitation_is_accepted_is_called_in_that_room() {
+    let front = WebServer::in_front_of(homeserver().address()).unwrap();
+    let ada = Ordinary::behind(&front, "ada");
+    let unique = ada.account.matrix_id[1..].split(':').next().unwrap();
+    let bo = OrdinaryAccount::new("bo", unique);
+    let mut listener = ada.talk(&[&["listen"], &ANY[..]].concat(), "tone:440");
+    listener.wait_for("ready");
+    front.hold("/join ");
+    let room = bo.create_direct_room(&ada.account.matrix_id);
+    front.wait_for("/join ").unwrap();
+    listener.order(&format!("call {}", bo.matrix_id));
+    is_standard(&listener.wait_for("dialing"));
+    front.release();
+    let placed = listener.wait_for_any(&["no_sign_of_ringing", "inviting"]);
+    assert_eq!(
+        placed["event"], "no_sign_of_ringing",
+        "in a room of its own"
+    );
+    let events = bo.events_of_calls();
+    let is_there = |event: &Value| event["type"] == "m.call.invite" && event["room_id"] == *room;
+    assert!(events.iter().any(is_there), "{events:#?}");
+    listener.order("hangup");
+    listener.wait_for("ended");
+    listener.order("quit");
+    let (code, rest) = listener.end();
+    assert_eq!(code, 0, "{rest:#?}");
+    let requests = front.requests();
+    let made = requests.iter().find(|it| it.line.contains("createRoom"));
+    assert!(made.is_none(), "{made:?}");
 }
 
 #[cfg(unix)]
