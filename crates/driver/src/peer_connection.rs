@@ -485,6 +485,7 @@ impl PeerConnection {
                 self.outputs.event(MediaEvent::PathUp { route });
             }
             TransportEvent::PathLost => self.path_is_lost(),
+            TransportEvent::PathSilent => self.path_is_silent(now),
             // The endpoint has its own rule for a dead path: no authenticated packet for 3 s.
             TransportEvent::PathDown => {
                 tracing::debug!("no candidate pair works");

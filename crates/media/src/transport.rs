@@ -24,6 +24,7 @@ mod profile;
 mod reach;
 mod roaming;
 mod selection;
+mod silence;
 
 use std::{collections::VecDeque, net::SocketAddr, time::Duration};
 
@@ -57,6 +58,7 @@ use packet::is_dtls;
 pub use profile::{Profile, StreamId};
 pub use reach::Reach;
 use selection::Selection;
+use silence::{Patience, Silence};
 
 /// [`TransportEvent::AuthenticatedPacket`] comes at most this often, and so does whatever is told of it.
 pub const AUTHENTICATED_INTERVAL: Duration = Duration::from_millis(250);
@@ -94,6 +96,7 @@ pub struct Transport {
     authenticated_at: Option<Instant>,
     nomination: Nomination,
     selection: Selection,
+    silence: Silence,
     /// A packet of the peer was authenticated since this was last looked at.
     heard: bool,
     stats: TransportStats,
@@ -127,9 +130,9 @@ impl Transport {
         profile: Profile,
     ) -> Result<Self, TransportError> {
         let (engine, local_fingerprint) = Engine::new(now, &profile)?;
-        let browser = match profile {
-            Profile::SecureCall => None,
-            Profile::Matrix { stream } => Some(Box::new(Browser::new(stream))),
+        let (browser, patience) = match profile {
+            Profile::SecureCall => (None, Patience::STEADY),
+            Profile::Matrix { stream } => (Some(Box::new(Browser::new(stream))), Patience::QUIET),
         };
         Ok(Self {
             engine,
@@ -157,6 +160,7 @@ impl Transport {
             authenticated_at: None,
             nomination: Nomination::default(),
             selection: Selection::default(),
+            silence: Silence::new(patience),
             heard: false,
             stats: TransportStats::default(),
             outputs: VecDeque::new(),
@@ -174,6 +178,7 @@ impl Transport {
         local: LocalCandidate,
     ) -> Result<String, TransportError> {
         let candidate = local.to_engine()?;
+        self.silence.explain();
         if local.kind == CandidateKind::Relay {
             self.nomination.local_relay(local.base);
         }
@@ -271,8 +276,13 @@ impl Transport {
         let is_relayed = |pair| nomination.is_relayed(pair);
         let engine = &mut self.engine;
         let is_genuine = || engine.vouches_for(now, destination, bytes);
-        self.selection
+        let is_answer = self
+            .selection
             .answer_came(now, pair, bytes, is_genuine, is_relayed);
+        // Who need not say anything says so that it is there.
+        if is_answer && self.browser.is_some() && self.selection.pair() == Some(pair) {
+            self.silence.heard(now, pair);
+        }
         self.engine.dtls.set_now(now);
         if is_dtls(bytes) {
             self.early.heard();
@@ -305,7 +315,8 @@ impl Transport {
     pub fn handle_timeout(&mut self, now: Instant) -> Result<(), TransportError> {
         self.engine
             .run(|rtc| Ok(rtc.handle_input(Input::Timeout(now))?))?;
-        self.settle(now)
+        self.settle(now)?;
+        self.notice_silence(now)
     }
 
     /// Sends one sealed frame; `media_time` counts samples at 48 kHz. Dropped while there is no path.
@@ -370,8 +381,9 @@ impl Transport {
     /// What is to be sent, what happened, and when to call [`Transport::handle_timeout`].
     pub fn poll_output(&mut self) -> TransportOutput {
         self.outputs.pop_front().unwrap_or_else(|| {
-            let deadline = self.deadline.filter(|_| self.engine.is_open());
-            TransportOutput::Timeout(deadline)
+            let deadlines = [self.deadline, self.silence_deadline()];
+            let deadline = deadlines.into_iter().flatten().min();
+            TransportOutput::Timeout(deadline.filter(|_| self.engine.is_open()))
         })
     }
 
@@ -407,6 +419,7 @@ impl Transport {
 
     /// The one way of a candidate of the peer into the engine, after the filter.
     fn use_candidate(&mut self, candidate: Candidate) -> Result<(), TransportError> {
+        self.silence.explain();
         self.check_sources.name(candidate.addr());
         self.named.push(candidate.addr());
         self.nomination.remote_candidate(&candidate);

@@ -46,8 +46,9 @@ struct Request<P> {
     socket: SocketAddr,
     destination: SocketAddr,
     change: ChangeRequest,
-    /// How often it was sent.
+    /// How often it was sent, since it was hurried last.
     sent: usize,
+    sent_at: Instant,
     again_at: Instant,
 }
 
@@ -76,6 +77,7 @@ impl<P: Copy + PartialEq> BindingRequests<P> {
             destination,
             change,
             sent: 0,
+            sent_at: now,
             again_at: now,
         };
         self.outputs
@@ -123,6 +125,20 @@ impl<P: Copy + PartialEq> BindingRequests<P> {
         self.open.iter().any(|request| purpose(request.purpose))
     }
 
+    /// The way to the server is another one now, perhaps the first that leads there: what is open is sent again as soon as if it
+    /// had been asked just when it was sent last.
+    pub(crate) fn hurry(&mut self, purpose: impl Fn(P) -> bool) {
+        let Some(first) = self.retransmissions.first() else {
+            return;
+        };
+        for request in &mut self.open {
+            if purpose(request.purpose) {
+                request.sent = 1;
+                request.again_at = request.sent_at + *first;
+            }
+        }
+    }
+
     /// Waits no longer for these.
     pub(crate) fn forget(&mut self, purpose: impl Fn(P) -> bool) {
         self.open.retain(|request| !purpose(request.purpose));
@@ -161,6 +177,7 @@ impl<P> Request<P> {
             self.again_at = now + *wait;
         }
         self.sent += 1;
+        self.sent_at = now;
         let message = MessageBuilder::new(Class::Request, Method::Binding, self.id);
         let message = match self.change.value() {
             Some(value) => message.number(AttributeType::CHANGE_REQUEST, value),

@@ -1,6 +1,6 @@
 //! How a STUN server sees the sockets of this machine (RFC 8489 section 13, RFC 8445 section 5.1.1.2).
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -39,6 +39,8 @@ pub struct ReflexiveSource {
     sockets: Vec<SocketAddr>,
     requests: BindingRequests<Asked>,
     found: BTreeSet<Candidate>,
+    /// Which server was the first to say how it sees a socket.
+    said_by: BTreeMap<SocketAddr, SocketAddr>,
     outputs: VecDeque<SourceOutput>,
     answered: bool,
 }
@@ -55,6 +57,7 @@ impl ReflexiveSource {
             sockets: Vec::new(),
             requests: BindingRequests::new(ids, &RETRANSMISSIONS),
             found: BTreeSet::new(),
+            said_by: BTreeMap::new(),
             outputs: VecDeque::new(),
             answered: true,
         }
@@ -107,6 +110,8 @@ impl CandidateSource for ReflexiveSource {
         // Those that were there before, too: whoever gathers again has lost the path, perhaps because a NAT has forgotten us.
         for socket in self.sockets.clone() {
             let is_asking = self.requests.is_open(|asked| asked.socket == socket);
+            // Until now there may have been no way to the server from there: from an interface that stands by, say.
+            self.requests.hurry(|asked| asked.socket == socket);
             for server in self.servers.clone() {
                 if server.is_ipv4() == socket.is_ipv4() && !is_asking {
                     self.ask(now, socket, server);
@@ -120,6 +125,7 @@ impl CandidateSource for ReflexiveSource {
         self.sockets.retain(|socket| !sockets.contains(socket));
         self.requests
             .forget(|asked| sockets.contains(&asked.socket));
+        self.said_by.retain(|socket, _| !sockets.contains(socket));
         let closed = |candidate: &Candidate| sockets.contains(&candidate.base);
         for candidate in self.found.extract_if(.., closed) {
             self.outputs.push_back(SourceOutput::Lost(candidate));
@@ -139,10 +145,20 @@ impl CandidateSource for ReflexiveSource {
             return Claim::NotOurs;
         }
         if let Some(address) = mapped_address(&message, socket) {
+            self.said_by.insert(socket, datagram.source);
             self.found(socket, address);
         }
         self.settle();
         Claim::Taken
+    }
+
+    fn check(&mut self, now: Instant) {
+        // The server that was the first to answer, and no other: a NAT that maps by destination would have something new for each.
+        for (socket, server) in self.said_by.clone() {
+            if !self.requests.is_open(|asked| asked.socket == socket) {
+                self.ask(now, socket, server);
+            }
+        }
     }
 
     fn handle_timeout(&mut self, now: Instant) {

@@ -162,8 +162,8 @@ impl Call {
         let situation = self.situation();
         let result = self.carrier.handle_control(io, &situation, message);
         self.hear(io);
-        // Anybody can repeat a message: only a new one says that the peer is there.
-        if result == Ok(true) {
+        // Anybody can repeat a message: only a new one says that the peer is there. If what we send leads nowhere, that is still so.
+        if result == Ok(true) && !self.connection.is_lost() {
             self.packet_came(io);
         }
         self.flush(io);
@@ -455,6 +455,12 @@ impl Call {
         });
     }
 
+    /// The media engine has heard the peer.
+    fn peer_was_heard(&mut self, io: &mut Io<'_>) {
+        self.connection.is_found();
+        self.packet_came(io);
+    }
+
     /// A packet of the peer was authenticated.
     fn packet_came(&mut self, io: &mut Io<'_>) {
         self.connection.packet_came(io.now);
@@ -484,6 +490,9 @@ impl Call {
         if !self.connection.is_dead() {
             self.path_dies(io);
         }
+        self.connection.is_lost_now();
+        // The addresses that there are now are all that counts.
+        self.deadlines.clear(Timer::TricklePause);
         match self.machine.role() {
             Role::Caller => {
                 // One that is under way names addresses that are gone, or lacks those that have come.
@@ -529,6 +538,7 @@ impl Call {
             selected: self.machine.selected().cloned(),
             data_channel: self.media.has_transport() && self.connection.has_data_channel(),
             path_dead: self.connection.is_dead(),
+            path_silent: self.connection.is_silent(),
             candidates_until: self.deadlines.at(Timer::CandidateBatch),
         }
     }

@@ -16,6 +16,8 @@ pub(crate) struct Situation {
     pub(crate) data_channel: bool,
     /// Nothing is heard from the peer any more.
     pub(crate) path_dead: bool,
+    /// Nothing is heard from the peer at the moment, for longer than it should be.
+    pub(crate) path_silent: bool,
     /// Until when the first candidates are waited for: what can wait for them is said with them.
     pub(crate) candidates_until: Option<Instant>,
 }

@@ -70,6 +70,9 @@ pub enum MediaEvent {
     /// The path of the call is known to be dead, because an address of ours is gone for instance, and no other is known to work.
     /// Told again when there are new addresses and still no path: then another restart is worth a try.
     PathLost,
+    /// The peer is silent for longer than it should be, and whether the path works is being found out: addresses that are found
+    /// meanwhile are told over Matrix as well.
+    PathSilent,
     /// The first frame of the peer opened.
     FirstFrameOpened,
     /// A packet of the peer was authenticated (a frame, or anything on the data channel); at most one event in 250 ms.
@@ -117,6 +120,7 @@ impl fmt::Debug for MediaEvent {
             Self::PathUp { route } => write!(f, "PathUp({})", route.as_str()),
             Self::RouteChanged { route } => write!(f, "RouteChanged({})", route.as_str()),
             Self::PathLost => f.write_str("PathLost"),
+            Self::PathSilent => f.write_str("PathSilent"),
             Self::FirstFrameOpened => f.write_str("FirstFrameOpened"),
             Self::AuthenticatedPacket => f.write_str("AuthenticatedPacket"),
             Self::FirstAudioPlayed => f.write_str("FirstAudioPlayed"),

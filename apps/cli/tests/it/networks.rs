@@ -215,6 +215,8 @@ struct InCall {
     route: String,
     /// What the caller and the callee have heard so far, as far as it was looked at.
     heard: [Heard; 2],
+    /// Either has said that the path is dead, as far as it was looked at.
+    was_lost: bool,
 }
 
 /// What somebody has heard of the peer.
@@ -245,6 +247,7 @@ impl InCall {
             callee,
             route,
             heard: Default::default(),
+            was_lost: false,
         }
     }
 
@@ -257,7 +260,13 @@ impl InCall {
                 .map(|hears| hears.join().unwrap())
         });
         self.heard = [caller.0, callee.0];
-        [caller.1, callee.1].concat()
+        let events = [caller.1, callee.1].concat();
+        self.was_lost |= events.iter().any(|event| event["event"] == "reconnecting");
+        let changes = events
+            .iter()
+            .filter(|event| event["event"] == "route_changed");
+        let routes = changes.map(|event| event["route"].as_str().unwrap().to_owned());
+        routes.collect()
     }
 
     /// The caller hangs up, and both know that it was so.
@@ -274,13 +283,13 @@ impl InCall {
     }
 }
 
-/// Waits until the peer's frames come in, from now on and for a whole second. Gives what has come by then, and the routes that
-/// the call has taken since it was asked last.
-fn hears(talker: &mut Talker) -> (Heard, Vec<String>) {
+/// Waits until the peer's frames come in, from now on and for a whole second. Gives what has come by then, and what has happened
+/// to the path since it was asked last.
+fn hears(talker: &mut Talker) -> (Heard, Vec<Value>) {
     let mut events = talker.so_far();
     let mut before = None;
     let heard = loop {
-        let event = talker.wait_for_any(&["stats", "route_changed", "ended"]);
+        let event = talker.wait_for_any(&["stats", "route_changed", "reconnecting", "ended"]);
         events.push(event.clone());
         assert_ne!(event["event"], "ended", "{event}");
         let Some(frames) = event["frames_received"].as_u64() else {
@@ -294,11 +303,7 @@ fn hears(talker: &mut Talker) -> (Heard, Vec<String>) {
     };
     let ended = events.iter().find(|event| event["event"] == "ended");
     assert_eq!(ended, None);
-    let changes = events
-        .iter()
-        .filter(|event| event["event"] == "route_changed");
-    let routes = changes.map(|event| event["route"].as_str().unwrap().to_owned());
-    (heard, routes.collect())
+    (heard, events)
 }
 
 /// Calls, and sees that the call takes this route: a relay may be faster than a better way, and gives way to it then.

@@ -59,7 +59,10 @@ impl PeerConnection {
         // Then what there is instead: the candidates are told to the peer before it is told that the path is dead, so that they
         // stand in the description of a restart.
         let bound = self.bind_for_sources();
-        if !(closed.is_empty() && gone.is_empty() && bound.is_empty()) || slept {
+        // A socket that could reach no server until now may do so since packets leave another way.
+        let leaves_otherwise = state.default_sources != before.default_sources;
+        let is_new = !(closed.is_empty() && gone.is_empty() && bound.is_empty());
+        if is_new || leaves_otherwise || slept {
             self.gathering.begin(now, &bound);
         }
         self.follow_sources(now);
@@ -67,7 +70,7 @@ impl PeerConnection {
         if slept {
             // Whatever was between us and the peer has forgotten us, or is elsewhere.
             self.drive(|transport| transport.distrust_path(now));
-        } else if state.default_sources != before.default_sources {
+        } else if leaves_otherwise {
             self.doubt_path(now, state);
         }
         // A restart from before these addresses does not name them.
@@ -85,6 +88,14 @@ impl PeerConnection {
         // So that the first packet that comes is told at once.
         self.told.forget_authenticated();
         self.outputs.event(MediaEvent::PathLost);
+    }
+
+    /// The peer is silent for longer than it should be. A NAT may have forgotten us, so servers are asked how they see us now: what is
+    /// another address than before is told to the peer without waiting until the path counts as dead.
+    pub(super) fn path_is_silent(&mut self, now: Instant) {
+        self.outputs.event(MediaEvent::PathSilent);
+        self.gathering.check(now);
+        self.follow_sources(now);
     }
 
     /// The time of a doubt is over.

@@ -48,6 +48,9 @@ pub enum TransportEvent {
     /// The path led from an address of ours that is gone, or is known to be dead, and no other is known to work. The next one
     /// that does is taken.
     PathLost,
+    /// The peer is silent for longer than it should be: all pairs are tried at once, and it is time to find out whether our
+    /// addresses are still what they were.
+    PathSilent,
     /// No candidate pair works any more, or none ever did.
     PathDown,
     /// The data channel can send.

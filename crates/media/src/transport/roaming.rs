@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use tracing::debug;
 use web_time::Instant;
 
-use super::candidate::{LocalCandidate, MAX_REMOTE_CANDIDATES, peer_reflexive};
+use super::candidate::{CandidateKind, LocalCandidate, MAX_REMOTE_CANDIDATES, peer_reflexive};
 use super::engine::parse;
 use super::event::{SelectedPair, TransportEvent};
 use super::packet::is_stun;
@@ -26,6 +27,7 @@ impl Transport {
         local: LocalCandidate,
     ) -> Result<(), TransportError> {
         let candidate = local.to_engine()?;
+        self.silence.explain();
         self.engine.run(|rtc| {
             rtc.direct_api().invalidate_candidate(&candidate);
             Ok(())
@@ -90,8 +92,60 @@ impl Transport {
         self.selection.last_answer()
     }
 
+    /// The peer has been silent for longer than the network ever was by itself: a NAT may have forgotten us, or a link be gone without
+    /// a word. All pairs are tried at once, and another one that answers is taken if the one in use does not.
+    pub(super) fn notice_silence(&mut self, now: Instant) -> Result<(), TransportError> {
+        if !self.path_up {
+            return Ok(());
+        }
+        if self.selection.trial_ends().is_some_and(|at| at <= now) {
+            let nomination = &self.nomination;
+            self.selection
+                .decide_trial(now, |pair| nomination.is_relayed(pair));
+        }
+        // Where the path is known to be lost, all that can be done about it is done.
+        if !self.silence.begins(now) || self.selection.is_lost() {
+            return Ok(());
+        }
+        debug!("the peer is silent");
+        self.emit(TransportEvent::PathSilent);
+        // In a generation that has just begun everything is tried as it is.
+        if self.is_checking() {
+            return Ok(());
+        }
+        self.selection.trial_begins(now);
+        self.try_all_pairs()?;
+        self.settle(now)?;
+        self.check(now)
+    }
+
+    /// The engine makes its pairs anew, and so checks each at once. That of the nomination goes on being sent over.
+    fn try_all_pairs(&mut self) -> Result<(), TransportError> {
+        let of_sockets = |local: &&LocalCandidate| local.kind != CandidateKind::ServerReflexive;
+        for local in self.local_candidates.iter().filter(of_sockets) {
+            let candidate = local.to_engine()?;
+            self.engine.run(|rtc| {
+                rtc.direct_api().invalidate_candidate(&candidate);
+                rtc.add_local_candidate(candidate);
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// When [`notice_silence`](Self::notice_silence) has something to do.
+    pub(super) fn silence_deadline(&self) -> Option<Instant> {
+        let deadlines = [self.silence.deadline(), self.selection.trial_ends()];
+        deadlines
+            .into_iter()
+            .flatten()
+            .min()
+            .filter(|_| self.path_up)
+    }
+
     /// The peer begins an ICE generation: what it has named in those before takes no room.
     pub(super) fn begin_generation(&mut self) {
+        self.silence.explain();
         self.check_sources.begin_generation();
         let selection = &self.selection;
         self.nomination
@@ -117,6 +171,7 @@ impl Transport {
         now: Instant,
         pair: SelectedPair,
     ) -> Result<(), TransportError> {
+        self.silence.heard(now, pair);
         self.selection.heard(now, pair);
         // A NAT has made another mapping, or the peer is at another address: it is checked without waiting for a check of the
         // peer's to come from there.

@@ -24,6 +24,8 @@ const CONSENT: Duration = Duration::from_secs(30);
 /// For so long nothing must have come from where the peer was, before it counts as having moved to where its packets come from
 /// now. It sends every 20 ms, and packets of two paths overtake each other by less.
 const MOVED_AFTER: Duration = Duration::from_millis(150);
+/// When the peer is silent, another pair that answers waits for so long for the answer of the one in use.
+const IN_USE_FIRST: Duration = Duration::from_millis(100);
 /// Checks that wait for their answers: those of some seconds, of all pairs there can be.
 const MAX_CHECKS: usize = 256;
 /// The most pairs, and the most addresses of the peer, that anything is known of.
@@ -46,6 +48,10 @@ pub(super) struct Selection {
     lost: bool,
     /// When whoever is at the other end of the pair in use has agreed last to be sent to, or the engine has seen to that.
     agreed: Option<Instant>,
+    /// The peer is silent, and all pairs are tried since then.
+    tried_since: Option<Instant>,
+    /// When the pair in use has had its time to answer.
+    decided_at: Option<Instant>,
 }
 
 impl Selection {
@@ -81,7 +87,13 @@ impl Selection {
     /// so long that nothing may be sent.
     pub(super) fn route(&mut self, now: Instant, nominated: SelectedPair) -> Option<SelectedPair> {
         if self.nominated != Some(nominated) {
+            let in_use = self.pair();
             self.nominated = Some(nominated);
+            if self.tried_since.is_some() && !self.lost {
+                // The engine takes whichever answers first, for a moment. It is decided by the answers here.
+                self.instead = in_use.filter(|in_use| *in_use != nominated);
+                return in_use;
+            }
             // Among pairs that have worked the engine prefers by kind, and knows not which of them are dead.
             if self.instead.is_none() || self.is_valid(now, nominated) {
                 self.instead = None;
@@ -99,7 +111,7 @@ impl Selection {
     }
 
     /// A datagram came, perhaps the answer to a check. Whoever sees a check on its way knows its transaction ID, so it counts only if
-    /// it `is_genuine`, which is asked of those that could be one.
+    /// it `is_genuine`, which is asked of those that could be one. Returns whether it counts.
     pub(super) fn answer_came(
         &mut self,
         now: Instant,
@@ -107,18 +119,18 @@ impl Selection {
         contents: &[u8],
         is_genuine: impl FnOnce() -> bool,
         is_relayed: impl Fn(SelectedPair) -> bool,
-    ) {
+    ) -> bool {
         let Some(answered) = transaction(contents, BINDING_SUCCESS) else {
-            return;
+            return false;
         };
         let is_answer =
             |(check, of): &(Transaction, SelectedPair)| (check, of) == (&answered, &pair);
         let Some(index) = self.checks.iter().position(is_answer) else {
-            return;
+            return false;
         };
         // The check stays open: the peer's own answer may still come.
         if !is_genuine() {
-            return;
+            return false;
         }
         self.checks.remove(index);
         if self.answered.len() >= MAX_KNOWN && !self.answered.contains_key(&pair) {
@@ -129,7 +141,46 @@ impl Selection {
             self.agreed = Some(now);
         }
         if self.lost {
-            self.choose(now, is_relayed);
+            self.choose(|at| is_recent(now, at), is_relayed);
+        } else if self.nominated == Some(pair)
+            && !is_relayed(pair)
+            && self.instead.is_some_and(&is_relayed)
+        {
+            // The direct path is back, and the engine has not let go of it: it would never say so.
+            self.instead = None;
+            self.agreed = Some(now);
+            self.tried_since = None;
+        } else {
+            self.decide_trial(now, is_relayed);
+        }
+        true
+    }
+
+    /// The peer is silent, and the engine tries all pairs anew: only their answers from now on say which works.
+    pub(super) fn trial_begins(&mut self, now: Instant) {
+        self.checks.clear();
+        self.tried_since = Some(now);
+        self.decided_at = Some(now + IN_USE_FIRST);
+    }
+
+    /// When to decide by the answers that there are.
+    pub(super) fn trial_ends(&self) -> Option<Instant> {
+        self.decided_at.filter(|_| self.tried_since.is_some())
+    }
+
+    /// Takes another pair if that has answered and the one in use has not.
+    pub(super) fn decide_trial(&mut self, now: Instant, is_relayed: impl Fn(SelectedPair) -> bool) {
+        let Some(since) = self.tried_since else {
+            return;
+        };
+        if self.decided_at.is_some_and(|at| now < at) {
+            return;
+        }
+        // From now on each answer decides.
+        self.decided_at = None;
+        let has_answered = |at: Instant| at >= since;
+        if self.last_answer().is_some_and(has_answered) || self.choose(has_answered, is_relayed) {
+            self.tried_since = None;
         }
     }
 
@@ -140,6 +191,9 @@ impl Selection {
             forget_oldest(&mut self.heard);
         }
         self.heard.insert(pair.remote, now);
+        if self.pair() == Some(pair) {
+            self.tried_since = None;
+        }
         let Some(current) = self.pair().filter(|current| current.remote != pair.remote) else {
             return;
         };
@@ -161,7 +215,6 @@ impl Selection {
         base: SocketAddr,
         is_relayed: impl Fn(SelectedPair) -> bool,
     ) {
-        self.checks.retain(|(_, pair)| pair.local != base);
         self.distrust_those(now, |pair| pair.local == base, is_relayed);
     }
 
@@ -180,9 +233,11 @@ impl Selection {
         is_relayed: impl Fn(SelectedPair) -> bool,
     ) {
         self.answered.retain(|pair, _| !is_dead(*pair));
+        // Answers that are under way were sent before it was known.
+        self.checks.retain(|(_, pair)| !is_dead(*pair));
         if self.pair().is_some_and(is_dead) {
             self.lost = true;
-            self.choose(now, is_relayed);
+            self.choose(|at| is_recent(now, at), is_relayed);
         }
     }
 
@@ -191,18 +246,26 @@ impl Selection {
         self.answered.get(&self.pair()?).copied()
     }
 
-    /// Takes the best pair that is known to work: one without a relay before one with, then the one that answered last.
-    fn choose(&mut self, now: Instant, is_relayed: impl Fn(SelectedPair) -> bool) {
-        let valid = self.answered.iter().filter(|(_, at)| is_recent(now, **at));
+    /// Takes the best pair that is known to work by when it answered: one without a relay before one with, then the one that
+    /// answered last. Returns whether there is one.
+    fn choose(
+        &mut self,
+        works: impl Fn(Instant) -> bool,
+        is_relayed: impl Fn(SelectedPair) -> bool,
+    ) -> bool {
+        let valid = self.answered.iter().filter(|(_, at)| works(**at));
         let best = valid.max_by_key(|(pair, at)| (!is_relayed(**pair), **at));
-        if let Some(pair) = best.map(|(pair, _)| *pair) {
+        let best = best.map(|(pair, _)| *pair);
+        if let Some(pair) = best {
             self.use_instead(pair);
         }
+        best.is_some()
     }
 
     fn use_instead(&mut self, pair: SelectedPair) {
         self.instead = Some(pair).filter(|_| self.nominated != Some(pair));
         self.lost = false;
+        self.tried_since = None;
         self.agreed = self.answered.get(&pair).copied();
     }
 
@@ -224,207 +287,4 @@ fn forget_oldest<K: Ord + Copy>(times: &mut BTreeMap<K, Instant>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MS: Duration = Duration::from_millis(1);
-
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "virtual time needs an origin, and any will do"
-    )]
-    fn start() -> Instant {
-        Instant::now()
-    }
-
-    fn pair(local: u16, remote: u16) -> SelectedPair {
-        SelectedPair {
-            local: SocketAddr::from(([10, 0, 0, 1], local)),
-            remote: SocketAddr::from(([10, 0, 0, 2], remote)),
-        }
-    }
-
-    fn message(kind: [u8; 2], transaction: u32) -> Vec<u8> {
-        let mut message = kind.to_vec();
-        message.extend_from_slice(&[0; 14]);
-        message.extend_from_slice(&transaction.to_be_bytes());
-        message
-    }
-
-    fn answer(selection: &mut Selection, now: Instant, of: SelectedPair, transaction: u32) {
-        selection.check_sent(of, &message(BINDING_REQUEST, transaction));
-        let success = message(BINDING_SUCCESS, transaction);
-        selection.answer_came(now, of, &success, || true, |_| false);
-    }
-
-    /// Over the first pair, from whose other end the peer was heard.
-    fn talking(now: Instant) -> Selection {
-        let mut selection = Selection::default();
-        answer(&mut selection, now, pair(1, 1), 1);
-        assert_eq!(selection.route(now, pair(1, 1)), Some(pair(1, 1)));
-        selection.heard(now, pair(1, 1));
-        selection
-    }
-
-    #[test]
-    fn packets_from_where_no_check_was_answered_are_not_followed() {
-        let now = start();
-        let mut selection = talking(now);
-        for ms in (20..2000).step_by(20) {
-            selection.heard(now + ms * MS, pair(1, 2));
-        }
-        assert_eq!(selection.pair(), Some(pair(1, 1)));
-        // Nor does an answer help that comes from somebody else, or to what was never asked.
-        let later = now + 2000 * MS;
-        selection.check_sent(pair(1, 3), &message(BINDING_REQUEST, 7));
-        for transaction in [7, 8] {
-            let success = message(BINDING_SUCCESS, transaction);
-            selection.answer_came(later, pair(1, 2), &success, || true, |_| false);
-        }
-        selection.heard(later, pair(1, 2));
-        assert_eq!(selection.pair(), Some(pair(1, 1)));
-        answer(&mut selection, later, pair(1, 2), 9);
-        selection.heard(later, pair(1, 2));
-        assert_eq!(selection.pair(), Some(pair(1, 2)));
-    }
-
-    #[test]
-    fn a_forged_answer_counts_for_nothing_and_the_true_one_behind_it_does() {
-        let now = start();
-        let mut selection = talking(now);
-        let later = now + 2000 * MS;
-        selection.check_sent(pair(1, 1), &message(BINDING_REQUEST, 7));
-        let success = message(BINDING_SUCCESS, 7);
-        for (is_genuine, answered_at) in [(false, now), (true, later)] {
-            selection.answer_came(later, pair(1, 1), &success, || is_genuine, |_| false);
-            assert_eq!(selection.last_answer(), Some(answered_at));
-        }
-        // What is no answer of anybody is not looked at.
-        let other = message(BINDING_SUCCESS, 8);
-        selection.answer_came(later, pair(1, 1), &other, || unreachable!(), |_| false);
-    }
-
-    #[test]
-    fn the_peer_is_followed_when_it_has_been_silent_where_it_was_and_back_again() {
-        let now = start();
-        let mut selection = talking(now);
-        answer(&mut selection, now, pair(1, 2), 2);
-        selection.heard(now + 149 * MS, pair(1, 2));
-        assert_eq!(selection.pair(), Some(pair(1, 1)));
-        selection.heard(now + 150 * MS, pair(1, 2));
-        assert_eq!(selection.pair(), Some(pair(1, 2)));
-        selection.heard(now + 300 * MS, pair(1, 1));
-        assert_eq!(selection.pair(), Some(pair(1, 1)));
-    }
-
-    #[test]
-    fn two_sides_that_use_different_pairs_do_not_go_round_in_circles() {
-        let now = start();
-        let mut selection = Selection::default();
-        for (of, transaction) in [(pair(1, 1), 1), (pair(1, 2), 2)] {
-            answer(&mut selection, now, of, transaction);
-        }
-        selection.route(now, pair(1, 1));
-        for ms in (0..2000).step_by(20) {
-            selection.heard(now + ms * MS, pair(1, 2));
-        }
-        assert_eq!(selection.pair(), Some(pair(1, 1)));
-    }
-
-    #[test]
-    fn what_the_engine_nominates_in_place_of_a_lost_pair_counts_if_it_works() {
-        let now = start();
-        let mut selection = talking(now);
-        answer(&mut selection, now, pair(2, 1), 2);
-        selection.local_gone(now, pair(1, 1).local, |_| false);
-        assert_eq!(
-            (selection.pair(), selection.is_lost()),
-            (Some(pair(2, 1)), false)
-        );
-        // It prefers one that has answered once and is dead now.
-        assert_eq!(selection.route(now, pair(3, 1)), Some(pair(2, 1)));
-        answer(&mut selection, now, pair(4, 1), 3);
-        assert_eq!(selection.route(now, pair(4, 1)), Some(pair(4, 1)));
-    }
-
-    #[test]
-    fn a_relay_is_the_second_choice_and_what_answered_long_ago_is_none() {
-        let now = start();
-        let mut selection = talking(now);
-        answer(&mut selection, now, pair(2, 1), 2);
-        answer(&mut selection, now + MS, pair(3, 1), 3);
-        let relays = |of: SelectedPair| of.local == pair(3, 1).local;
-        selection.local_gone(now + 2 * MS, pair(1, 1).local, relays);
-        assert_eq!(selection.pair(), Some(pair(2, 1)));
-        selection.local_gone(now + 3 * MS, pair(2, 1).local, relays);
-        assert_eq!(selection.pair(), Some(pair(3, 1)));
-
-        let mut selection = talking(now);
-        answer(&mut selection, now, pair(2, 1), 2);
-        selection.local_gone(now + VALID_FOR + MS, pair(1, 1).local, relays);
-        assert!(selection.is_lost());
-        answer(&mut selection, now + VALID_FOR + 2 * MS, pair(2, 1), 4);
-        assert_eq!(
-            (selection.pair(), selection.is_lost()),
-            (Some(pair(2, 1)), false)
-        );
-    }
-
-    #[test]
-    fn of_pairs_that_lead_nowhere_none_takes_over_from_another() {
-        let now = start();
-        let dead = |pair: SelectedPair| pair.local.port() <= 2;
-        let mut selection = talking(now);
-        answer(&mut selection, now, pair(2, 1), 2);
-        selection.distrust_those(now, |_| false, |_| false);
-        assert!(!selection.is_lost());
-        selection.distrust_those(now, dead, |_| false);
-        assert!(selection.is_lost());
-        answer(&mut selection, now, pair(3, 1), 3);
-        assert_eq!(selection.pair(), Some(pair(3, 1)));
-        // Another that works is taken at once, and one in use that works is kept.
-        let mut selection = talking(now);
-        answer(&mut selection, now, pair(3, 1), 2);
-        for _ in 0..2 {
-            selection.distrust_those(now, dead, |_| false);
-            assert_eq!(
-                (selection.pair(), selection.is_lost()),
-                (Some(pair(3, 1)), false)
-            );
-        }
-        // Should they work nevertheless, their answers say so.
-        let mut selection = talking(now);
-        selection.distrust_those(now, dead, |_| false);
-        answer(&mut selection, now, pair(1, 1), 4);
-        assert_eq!(
-            (selection.pair(), selection.is_lost()),
-            (Some(pair(1, 1)), false)
-        );
-    }
-
-    #[test]
-    fn whatever_comes_takes_bounded_memory() {
-        let now = start();
-        let mut selection = talking(now);
-        for number in 0..5000_u16 {
-            answer(
-                &mut selection,
-                now + u32::from(number) * MS,
-                pair(1, number),
-                number.into(),
-            );
-            selection.check_sent(
-                pair(1, 1),
-                &message(BINDING_REQUEST, 10_000 + u32::from(number)),
-            );
-            selection.heard(now, pair(1, number));
-        }
-        assert_eq!(selection.checks.len(), MAX_CHECKS);
-        assert_eq!(
-            (selection.answered.len(), selection.heard.len()),
-            (MAX_KNOWN, MAX_KNOWN)
-        );
-        // The newest are known.
-        assert!(selection.answered.contains_key(&pair(1, 4999)));
-    }
-}
+mod tests;

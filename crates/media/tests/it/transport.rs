@@ -9,6 +9,7 @@ mod hostile;
 mod nomination;
 mod pair;
 mod roaming;
+mod silence;
 mod victims;
 
 use std::{net::SocketAddr, time::Duration};

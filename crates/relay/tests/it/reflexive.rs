@@ -195,3 +195,67 @@ fn whoever_gathers_again_learns_that_a_nat_has_another_mapping() {
     assert_eq!(network.lost, [at("203.0.113.1:6000")]);
     assert_eq!(network.candidates[1].1, at("203.0.113.1:6001"));
 }
+
+#[test]
+fn whoever_hears_nothing_asks_the_server_that_answered_whether_a_nat_has_another_mapping() {
+    let mut network = network(&[SERVER, OTHER])
+        .with_server("first", stun(SERVER, "203.0.113.1:6000"))
+        .with_server("second", stun(OTHER, "203.0.113.1:6000"));
+    network.gather(&[SOCKET, "10.0.0.3:5000"]);
+    network.run_for(Duration::from_secs(1));
+    let sent = network.sent.len();
+    for _ in 0..3 {
+        network.drive(|source, now| source.check(now));
+    }
+    // Once from each socket, however often; a NAT that maps by destination would make something new of the other server's word.
+    let asked: Vec<_> = network.sent[sent..]
+        .iter()
+        .map(|it| (it.source, it.destination))
+        .collect();
+    let first = |socket| (address(socket), address(SERVER));
+    assert_eq!(asked, [first(SOCKET), first("10.0.0.3:5000")]);
+    network.run_for(Duration::from_secs(1));
+    let news = (
+        network.candidates.len(),
+        network.lost.len(),
+        network.answered.len(),
+    );
+    assert_eq!(news, (2, 0, 1), "no news");
+
+    network = network.with_server("first", stun(SERVER, "203.0.113.1:6001"));
+    let asked_at = network.now;
+    network.drive(|source, now| source.check(now));
+    network.run_for(Duration::from_secs(1));
+    let at = |text| Candidate::server_reflexive(address(SOCKET), address(text));
+    assert_eq!(network.lost[0], at("203.0.113.1:6000"));
+    let found = network.candidates[2];
+    assert_eq!(found, (asked_at + 2 * DELAY, at("203.0.113.1:6001")));
+    // From a socket that is closed nothing is asked.
+    network.drive(|source, now| source.sockets_closed(now, &[address(SOCKET)]));
+    let sent = network.sent.len();
+    network.drive(|source, now| source.check(now));
+    assert_eq!(network.sent.len(), sent + 1);
+}
+
+#[test]
+fn a_socket_from_which_no_server_was_reached_is_asked_from_at_once_when_whoever_gathers_again() {
+    let mut network = network(&[SERVER]).with_server("stun", stun(SERVER, "203.0.113.1:6000"));
+    network.cut = true;
+    network.gather(&[SOCKET]);
+    // The next question would be sent at 3 s.
+    network.run_for(Duration::from_millis(1700));
+    network.cut = false;
+    let again_at = network.now;
+    network.gather(&[]);
+    network.run_for(Duration::from_secs(1));
+    assert_eq!(network.candidates[0].0, again_at + 2 * DELAY);
+
+    // Whoever gathers all the time asks no more often for it.
+    let mut network = self::network(&[SERVER]);
+    network.gather(&[SOCKET]);
+    for _ in 0..50 {
+        network.run_for(20 * MS);
+        network.gather(&[]);
+    }
+    assert!(network.sent.len() <= 6, "{}", network.sent.len());
+}

@@ -42,6 +42,10 @@ pub(super) struct Connection {
     last_packet: Option<Instant>,
     /// Nothing was heard from the peer for 3 s, or the path is known to be dead.
     dead: bool,
+    /// What we send leads nowhere, as the media engine knows.
+    lost: bool,
+    /// The peer is silent for longer than it should be, and that may be all there is to it.
+    silent: bool,
     /// How many restarts the peer may still ask for.
     restarts_wanted: Budget,
     /// The peer has asked for another, and the last has only just begun.
@@ -60,6 +64,8 @@ impl Connection {
             data_channel_open: false,
             last_packet: None,
             dead: false,
+            lost: false,
+            silent: false,
             restarts_wanted: Budget::new(RESTARTS_WANTED, RESTART_APART),
             restart_is_due: false,
         }
@@ -114,6 +120,31 @@ impl Connection {
     /// A packet of the peer was authenticated. It counts before the call is connected, too: who connects later begins with it.
     pub(super) const fn packet_came(&mut self, now: Instant) {
         self.last_packet = Some(now);
+        self.silent = false;
+    }
+
+    /// The media engine knows that the path is dead.
+    pub(super) const fn is_lost_now(&mut self) {
+        self.lost = true;
+    }
+
+    /// The media engine hears the peer, and knows no reason why the peer should not hear us.
+    pub(super) const fn is_found(&mut self) {
+        self.lost = false;
+    }
+
+    /// Whether what comes in says nothing of what goes out.
+    pub(super) const fn is_lost(&self) -> bool {
+        self.lost
+    }
+
+    /// The peer is silent for longer than it should be.
+    pub(super) const fn falls_silent(&mut self) {
+        self.silent = self.is_connected();
+    }
+
+    pub(super) const fn is_silent(&self) -> bool {
+        self.silent
     }
 
     /// A packet came in a call that goes on. Returns whether the path was dead and is not any more.

@@ -43,7 +43,7 @@ impl Call {
                 if self.carrier.path_is_enough() {
                     self.connection.frame_opened();
                 }
-                self.packet_came(io);
+                self.peer_was_heard(io);
             }
             MediaEvent::RouteChanged { route } => {
                 // `Connected` names the route: before that, a change is no news.
@@ -55,11 +55,12 @@ impl Call {
                 }
             }
             MediaEvent::PathLost => self.path_lost(io),
+            MediaEvent::PathSilent => self.connection.falls_silent(),
             MediaEvent::FirstFrameOpened => {
                 self.connection.frame_opened();
-                self.packet_came(io);
+                self.peer_was_heard(io);
             }
-            MediaEvent::AuthenticatedPacket => self.packet_came(io),
+            MediaEvent::AuthenticatedPacket => self.peer_was_heard(io),
             MediaEvent::FirstAudioPlayed => {
                 self.media.take_first_audio(self.connection.setup(io.now));
                 // A callee may hear the peer before the words have come, over Matrix.

@@ -89,6 +89,14 @@ impl Delivery {
         }
     }
 
+    /// Takes a message on that goes over Matrix at once, whatever the data channel does.
+    pub(crate) fn push_over_both(&mut self, now: Instant, name: MessageName, message: SealedBox) {
+        self.push(now, name, message);
+        if let Some(message) = self.undelivered.last_mut() {
+            message.matrix_too = true;
+        }
+    }
+
     /// The device has it. Returns whether it was waited for.
     pub(crate) fn acknowledge(&mut self, name: MessageName) -> bool {
         let before = self.undelivered.len();

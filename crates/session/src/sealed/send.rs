@@ -168,6 +168,11 @@ impl Sealed {
         let is_hangup = contents
             .iter()
             .any(|content| matches!(content, Content::Hangup { .. }));
+        // By an address that is new the path may be found, and it is the one thing that cannot wait until the path counts as dead.
+        let finds_path = situation.path_silent
+            && contents
+                .iter()
+                .any(|content| matches!(content, Content::Candidates { .. }));
         let mut wants_acknowledgement = !contents.is_empty();
         if let (Some(nonce), false) = (&party.nonce, party.nonce_sent) {
             let nonce = Hex32(*nonce.as_bytes());
@@ -181,7 +186,7 @@ impl Sealed {
             acknowledges: party.take_acknowledgements(),
             wants_acknowledgement,
         };
-        let step = if ways.data_channel && !ways.matrix {
+        let step = if ways.data_channel && !ways.matrix && !finds_path {
             DATA_CHANNEL_STEP
         } else {
             MATRIX_STEP
@@ -206,6 +211,8 @@ impl Sealed {
         };
         if is_hangup {
             party.delivery.push_hangup(io.now, name, message, ways);
+        } else if finds_path {
+            party.delivery.push_over_both(io.now, name, message);
         } else if wants_acknowledgement {
             party.delivery.push(io.now, name, message);
         } else {

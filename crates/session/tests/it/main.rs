@@ -41,6 +41,7 @@ mod roaming;
 mod room;
 mod routes;
 mod setup_time;
+mod silence;
 mod sizes;
 mod tiers;
 mod two_devices;

@@ -19,15 +19,22 @@ fn at_ms(event: &Value) -> u64 {
 /// Something happens in a call in which both hear each other; then they do again. Prints how much sound was missing, at the
 /// caller and at the callee.
 pub(super) fn goes_on(call: &mut InCall, what: &str, happens: impl FnOnce()) {
-    let before = call.heard;
     happens();
-    call.hear_each_other();
+    let (missing, _) = missing_after(call);
+    eprintln!("{what}: {missing:?} ms of sound were missing");
+}
+
+/// Both hear each other again. Gives how much sound has been missing since they did before, in milliseconds, at the caller and at
+/// the callee, and the routes that the call has taken meanwhile.
+pub(super) fn missing_after(call: &mut InCall) -> ([u64; 2], Vec<String>) {
+    let before = call.heard;
+    let routes = call.hear_each_other();
     let missing = [0, 1].map(|end| {
         let (before, after) = (before[end], call.heard[end]);
         let time = after.at_ms - before.at_ms;
         time.saturating_sub(FRAME_MS * (after.frames - before.frames))
     });
-    eprintln!("{what}: {missing:?} ms of sound were missing");
+    (missing, routes)
 }
 
 #[test]

@@ -408,6 +408,7 @@ impl VirtualCall {
             }
             TransportEvent::PathDown
             | TransportEvent::PathLost
+            | TransportEvent::PathSilent
             | TransportEvent::Packet(_)
             | TransportEvent::PeerReport(_)
             | TransportEvent::AuthenticatedPacket

@@ -35,7 +35,11 @@ impl Refusals {
         // and again.
         if matches!(
             failure,
-            TurnFailure::NoAnswer | TurnFailure::Disconnected | TurnFailure::Tls
+            TurnFailure::NoAnswer
+                | TurnFailure::Disconnected
+                | TurnFailure::Tls
+                // A NAT that has forgotten us makes us somebody else.
+                | TurnFailure::AllocationMismatch
         ) {
             let near = self
                 .by_network
