@@ -10,7 +10,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use securecall_interop::DatabaseSnapshot;
+use clap::ValueEnum;
+use securecall_interop::{DatabaseSnapshot, GhostNetRelays};
 
 use crate::call::conversation::{self, said_by};
 use crate::call::interrupt;
@@ -21,8 +22,40 @@ use crate::workspace::Workspace;
 use findings::{Findings, RecordLeft, View};
 use terminal::Progress;
 
+/// `--route`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Route {
+    /// From one device to the other.
+    Direct,
+    /// Through two relays.
+    #[value(name = "ghostnet")]
+    GhostNet,
+}
+
+impl Route {
+    /// As the command has it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::GhostNet => "ghostnet",
+        }
+    }
+}
+
+/// Relays of GhostNet, each of an operator of its own, and both people use them.
+fn relays(workspace: &Workspace, build: Build, stage: &mut Stage) -> Result<GhostNetRelays> {
+    let program = build.relay(workspace)?;
+    println!("starting two relays of GhostNet, and an issuer of tokens");
+    let relays = GhostNetRelays::start(&program, 2).context("no relays")?;
+    for user in [&mut stage.caller, &mut stage.callee] {
+        user.learn(relays.environment());
+        user.learn([("SECURECALL_ROUTE", Route::GhostNet.name().to_owned())]);
+    }
+    Ok(relays)
+}
+
 /// Runs the demo and fails, saying why, if anything it promises does not hold.
-pub(crate) fn run(workspace: &Workspace, seconds: u32, build: Build) -> Result<()> {
+pub(crate) fn run(workspace: &Workspace, seconds: u32, build: Build, route: Route) -> Result<()> {
     println!("{}\n", terminal::plan(seconds, build));
     setup::calls()?;
     interrupt::catch();
@@ -32,6 +65,10 @@ pub(crate) fn run(workspace: &Workspace, seconds: u32, build: Build) -> Result<(
         voice::write(workspace, side, seconds, &said_by(&directory, side))?;
     }
     let mut stage = Stage::set(&program, &directory.join("profiles"))?;
+    let relays = match route {
+        Route::Direct => None,
+        Route::GhostNet => Some(relays(workspace, build, &mut stage)?),
+    };
     println!("waiting until the homeserver has set up its database");
     let before = stage.settled_database()?;
     println!("calling");
@@ -39,10 +76,13 @@ pub(crate) fn run(workspace: &Workspace, seconds: u32, build: Build) -> Result<(
     let after = DatabaseSnapshot::read(&stage.homeserver.database_path())?;
     stage.homeserver.stop()?;
 
-    let setting = vec![
+    let mut setting = vec![
         (
             "command".to_owned(),
-            format!("cargo xtask demo --seconds {seconds}"),
+            format!(
+                "cargo xtask demo --seconds {seconds} --route {}",
+                route.name()
+            ),
         ),
         ("build of securecall".to_owned(), build.name().to_owned()),
         (
@@ -54,10 +94,18 @@ pub(crate) fn run(workspace: &Workspace, seconds: u32, build: Build) -> Result<(
             "two synthetic speakers, 48 kHz mono, both talking all the time".to_owned(),
         ),
     ];
+    let addresses = relays.iter().flat_map(GhostNetRelays::relays);
+    setting.extend(addresses.map(|(operator, address)| {
+        let role = format!("relay of {operator}");
+        (role, format!("{address}, on this machine"))
+    }));
+    let views = Side::BOTH.map(|side| View::of(side, &call.records, call.exit_codes[side.index()]));
+    setting.push(("who saw whom".to_owned(), findings::who_saw_whom(&views)));
     let findings = Findings {
+        route: route.name(),
         setting,
         marks: findings::marks(&call.records),
-        views: Side::BOTH.map(|side| View::of(side, &call.records, call.exit_codes[side.index()])),
+        views,
         directions: measure::directions(&call.records, &directory)?,
         left: left(&before, &after),
         seconds: measure::seconds_connected(&call.records),

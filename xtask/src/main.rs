@@ -75,6 +75,9 @@ enum Chore {
         /// Use a release build (takes minutes the first time)
         #[arg(long)]
         release: bool,
+        /// Which way the call takes; through GhostNet, two relays are built and started
+        #[arg(long, value_enum, default_value_t = demo::Route::Direct)]
+        route: demo::Route,
     },
     /// Measure what `docs/performance.md` promises, from release builds
     Bench {
@@ -123,9 +126,13 @@ fn run(chore: Chore) -> Result<()> {
         Chore::Ci { steps, .. } => ci::run(&workspace, &steps),
         Chore::Test { arguments } => ci::test(&workspace, &arguments),
         Chore::Web => web::build(&workspace),
-        Chore::Demo { seconds, release } => {
+        Chore::Demo {
+            seconds,
+            release,
+            route,
+        } => {
             let build = if release { Build::Release } else { Build::Dev };
-            demo::run(&workspace, seconds, build)
+            demo::run(&workspace, seconds, build, route)
         }
         Chore::Bench {
             write,

@@ -37,11 +37,20 @@ impl Build {
 
     /// Builds the `securecall` command and says where it is.
     pub(crate) fn program(self, workspace: &Workspace) -> Result<PathBuf> {
+        self.build(workspace, "securecall-cli", "securecall")
+    }
+
+    /// Builds the relay daemon and says where it is.
+    pub(crate) fn relay(self, workspace: &Workspace) -> Result<PathBuf> {
+        self.build(workspace, "securecall-relay-daemon", "securecall-relay")
+    }
+
+    fn build(self, workspace: &Workspace, package: &str, program: &str) -> Result<PathBuf> {
         shell::run(workspace.cargo().args([
             "build",
             "--locked",
             "--package",
-            "securecall-cli",
+            package,
             "--profile",
             self.name(),
         ]))?;
@@ -49,7 +58,7 @@ impl Build {
             Self::Dev => "debug",
             Self::Release => "release",
         };
-        Ok(workspace.target().join(directory).join("securecall"))
+        Ok(workspace.target().join(directory).join(program))
     }
 }
 

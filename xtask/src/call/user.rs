@@ -39,6 +39,11 @@ impl User {
         }
     }
 
+    /// What each command of this person finds in its environment beside that.
+    pub(crate) fn learn(&mut self, variables: impl IntoIterator<Item = (&'static str, String)>) {
+        self.environment.extend(variables);
+    }
+
     /// The same person at a host of a network, with an environment for that.
     pub(crate) fn at(self, host: Arc<Host>, environment: Vec<(&'static str, String)>) -> Self {
         Self {

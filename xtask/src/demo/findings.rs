@@ -13,6 +13,8 @@ const SILENCE: f64 = -60.0;
 
 /// Everything the report and the summary show.
 pub(crate) struct Findings {
+    /// Which way the call was to take.
+    pub(crate) route: &'static str,
     /// What was run, in words: versions, build, length.
     pub(crate) setting: Vec<(String, String)>,
     /// Steps of the set-up, in order; time zero is the caller's `dialing`.
@@ -43,6 +45,8 @@ pub(crate) struct Mark {
 pub(crate) struct View {
     pub(crate) tier: String,
     pub(crate) route: String,
+    /// Who ran the entry and the exit that carried it, where it went through GhostNet.
+    pub(crate) relays: Option<[String; 2]>,
     pub(crate) safety_words: Vec<String>,
     pub(crate) startup_ms: Option<f64>,
     pub(crate) connected_ms: Option<f64>,
@@ -136,6 +140,9 @@ impl View {
                     view.connected_ms = record.number("setup_ms");
                     view.safety_words = words(&record.event["safety_words"]);
                 }
+                "relays" => {
+                    view.relays = Some(["entry", "exit"].map(|hop| record.text(hop).to_owned()));
+                }
                 "first_audio" => view.first_audio_ms = record.number("setup_ms"),
                 "stats" => view.frames_refused = record.number("frames_refused").unwrap_or(0.0),
                 "ended" => view.end_reason = record.text("reason").to_owned(),
@@ -144,6 +151,22 @@ impl View {
         }
         view
     }
+}
+
+/// What each of those on the way saw of the two.
+pub(crate) fn who_saw_whom(views: &[View; 2]) -> String {
+    let parts = views.iter().zip(Side::BOTH).map(|(view, side)| {
+        let (own, other) = (side.name(), side.peer().name());
+        view.relays.as_ref().map_or_else(
+            || format!("the {other} saw the {own}'s own address"),
+            |[entry, exit]| {
+                format!(
+                    "{entry} saw the {own} and {exit}; {exit} saw {entry} and whom the {other} shows; the {other} saw {exit}"
+                )
+            },
+        )
+    });
+    parts.collect::<Vec<_>>().join(". ")
 }
 
 fn words(value: &Value) -> Vec<String> {
@@ -220,6 +243,11 @@ impl Findings {
                 what: "tier is securecall on both sides",
                 holds: self.views.iter().all(|view| view.tier == "securecall"),
                 found: both(|view| or_none(&view.tier)),
+            },
+            Check {
+                what: "the call took the route that was asked for, on both sides",
+                holds: self.views.iter().all(|view| view.route == self.route),
+                found: both(|view| or_none(&view.route)),
             },
             Check {
                 what: "safety words are equal",
@@ -305,6 +333,7 @@ impl Findings {
             "failed": checks.iter().filter(|check| !check.holds).map(|check| check.what).collect::<Vec<_>>(),
             "tier": caller.tier,
             "route": caller.route,
+            "relays": [&caller.relays, &callee.relays],
             "safety_words": caller.safety_words,
             "safety_words_equal": !caller.safety_words.is_empty() && caller.safety_words == callee.safety_words,
             "startup_ms": caller.startup_ms,
@@ -422,6 +451,7 @@ pub(crate) mod tests {
             }
         };
         Findings {
+            route: "direct",
             setting: vec![
                 (
                     "homeserver".to_owned(),

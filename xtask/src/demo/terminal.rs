@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use crate::call::conversation::Observer;
 use crate::call::record::{Record, Side};
 use crate::call::stage::Build;
-use crate::demo::findings::Findings;
+use crate::demo::findings::{Findings, who_saw_whom};
 
 /// What is going to happen, and how long it takes: said before anything else, for the first build is long.
 pub(crate) fn plan(seconds: u32, build: Build) -> String {
@@ -117,6 +117,11 @@ fn sentence(record: &Record) -> String {
             record.text("tier"),
             record.text("route")
         ),
+        "relays" => format!(
+            "goes through {} and {}",
+            record.text("entry"),
+            record.text("exit")
+        ),
         "audio_started" => "opens microphone and speaker".to_owned(),
         "first_audio" => "hears the other".to_owned(),
         "ended" => format!("has ended: {}", record.text("reason")),
@@ -146,6 +151,7 @@ pub(crate) fn summary(findings: &Findings) -> String {
     };
     let rows = [
         ("tier", format!("{}, route {}", caller.tier, caller.route)),
+        ("who saw whom", who_saw_whom(&findings.views)),
         ("safety words", words),
         (
             "set-up",
