@@ -216,7 +216,7 @@ fn whoever_has_a_small_or_a_huge_key_or_none_is_refused_at_once() {
 }
 
 #[test]
-fn hellos_come_in_pieces_among_rubbish_and_more_than_once() {
+fn hellos_come_among_rubbish_and_more_than_once() {
     let key = ecdsa(Nid::X9_62_PRIME256V1);
     let rubbish = [
         vec![],
@@ -240,11 +240,19 @@ fn hellos_come_in_pieces_among_rubbish_and_more_than_once() {
         }
         let outcome = talk(&mut *server, &mut client, |it| {
             let again = it.clone();
-            [vec![other.clone()], pieces(it), vec![other.clone(), again]].concat()
+            vec![other.clone(), it, other.clone(), again]
         });
         assert!(client.is_connected, "{other:?}");
         assert!(outcome.told.contains(&"keys"));
     }
+}
+
+#[test]
+fn a_hello_may_come_in_two_datagrams() {
+    let (mut server, _) = server(virtual_start());
+    let mut client = Client::new(Some(&rsa(2048)));
+    let outcome = talk(&mut *server, &mut client, pieces);
+    assert!(client.is_connected, "{outcome:?}");
 }
 
 /// A datagram of one message that is not encrypted in two, each with a half of it; any other as it is.
@@ -267,7 +275,8 @@ fn pieces(datagram: Vec<u8>) -> Vec<Vec<u8>> {
         piece[22..25].copy_from_slice(&(part.len() as u32).to_be_bytes()[1..]);
         piece
     };
-    vec![piece(100, first.len(), second), piece(101, 0, first)]
+    // Numbers that the client does not come to, within its window.
+    vec![piece(40, 0, first), piece(41, first.len(), second)]
 }
 
 /// A client of dimpl, whose time is ours.
