@@ -255,13 +255,13 @@ fn a_hello_may_come_in_two_datagrams() {
     assert!(client.is_connected, "{outcome:?}");
 }
 
-/// A datagram of one message that is not encrypted in two, each with a half of it; any other as it is.
+/// A datagram of a hello in two, each with a half of it; any other as it is.
 fn pieces(datagram: Vec<u8>) -> Vec<Vec<u8>> {
     let body = usize::from(u16::from_be_bytes([datagram[11], datagram[12]]));
     let [22, _, _, 0, 0, ..] = datagram[..] else {
         return vec![datagram];
     };
-    if datagram.len() != 13 + body {
+    if datagram.len() != 13 + body || datagram[13] != CLIENT_HELLO {
         return vec![datagram];
     }
     let (record, rest) = datagram.split_at(13);
@@ -275,8 +275,12 @@ fn pieces(datagram: Vec<u8>) -> Vec<Vec<u8>> {
         piece[22..25].copy_from_slice(&(part.len() as u32).to_be_bytes()[1..]);
         piece
     };
+    let number = 20 + 2 * record[10];
     // Numbers that the client does not come to, within its window.
-    vec![piece(40, 0, first), piece(41, first.len(), second)]
+    vec![
+        piece(number, 0, first),
+        piece(number + 1, first.len(), second),
+    ]
 }
 
 /// A client of dimpl, whose time is ours.
