@@ -75,6 +75,10 @@ impl Association {
             }
         };
         if let Some(undecided) = &mut self.undecided {
+            // dimpl would keep some of the rest until it has no room for a hello.
+            if !records::has_hello(packet) {
+                return Ok(());
+            }
             undecided.keep(packet);
         }
         let handled = dtls.handle_packet(packet);
@@ -170,12 +174,10 @@ impl Association {
 
 impl Undecided {
     fn keep(&mut self, packet: &[u8]) {
-        if records::has_hello(packet) {
-            if self.hellos.len() == MAX_HELLOS {
-                self.hellos.pop_front();
-            }
-            self.hellos.push_back(packet.to_vec());
+        if self.hellos.len() == MAX_HELLOS {
+            self.hellos.pop_front();
         }
+        self.hellos.push_back(packet.to_vec());
     }
 
     fn into_server(self) -> Result<OpenSslServer, openssl::error::ErrorStack> {

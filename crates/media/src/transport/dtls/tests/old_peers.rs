@@ -216,7 +216,7 @@ fn whoever_has_a_small_or_a_huge_key_or_none_is_refused_at_once() {
 }
 
 #[test]
-fn hellos_come_in_pieces_among_rubbish_and_more_than_once() {
+fn hellos_come_among_rubbish_and_more_than_once() {
     let key = ecdsa(Nid::X9_62_PRIME256V1);
     let rubbish = [
         vec![],
@@ -240,20 +240,28 @@ fn hellos_come_in_pieces_among_rubbish_and_more_than_once() {
         }
         let outcome = talk(&mut *server, &mut client, |it| {
             let again = it.clone();
-            [vec![other.clone()], pieces(it), vec![other.clone(), again]].concat()
+            vec![other.clone(), it, other.clone(), again]
         });
         assert!(client.is_connected, "{other:?}");
         assert!(outcome.told.contains(&"keys"));
     }
 }
 
-/// A datagram of one message that is not encrypted in two, each with a half of it; any other as it is.
+#[test]
+fn a_hello_may_come_in_two_datagrams() {
+    let (mut server, _) = server(virtual_start());
+    let mut client = Client::new(Some(&rsa(2048)));
+    let outcome = talk(&mut *server, &mut client, pieces);
+    assert!(client.is_connected, "{outcome:?}");
+}
+
+/// A datagram of a hello in two, each with a half of it; any other as it is.
 fn pieces(datagram: Vec<u8>) -> Vec<Vec<u8>> {
     let body = usize::from(u16::from_be_bytes([datagram[11], datagram[12]]));
     let [22, _, _, 0, 0, ..] = datagram[..] else {
         return vec![datagram];
     };
-    if datagram.len() != 13 + body {
+    if datagram.len() != 13 + body || datagram[13] != CLIENT_HELLO {
         return vec![datagram];
     }
     let (record, rest) = datagram.split_at(13);
@@ -267,7 +275,12 @@ fn pieces(datagram: Vec<u8>) -> Vec<Vec<u8>> {
         piece[22..25].copy_from_slice(&(part.len() as u32).to_be_bytes()[1..]);
         piece
     };
-    vec![piece(100, first.len(), second), piece(101, 0, first)]
+    let number = 20 + 2 * record[10];
+    // Numbers that the client does not come to, within its window.
+    vec![
+        piece(number, 0, first),
+        piece(number + 1, first.len(), second),
+    ]
 }
 
 /// A client of dimpl, whose time is ours.
