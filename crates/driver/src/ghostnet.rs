@@ -4,6 +4,8 @@ mod call_paths;
 mod keeper;
 mod known;
 mod remembered;
+#[cfg(test)]
+mod tests;
 mod token_shop;
 
 use std::fmt;

@@ -112,9 +112,13 @@ impl Gathering {
         self.route
     }
 
-    /// Why the other side is told no address, in words. By relay that is not this machine's fault.
-    pub(super) const fn without_candidates(&self) -> &'static str {
-        match self.route {
+    /// Why the other side is told no address, in words. By relay that is not this machine's fault. `None` while that is as it should
+    /// be: through two relays the first address takes its time.
+    pub(super) fn without_candidates(&self) -> Option<&'static str> {
+        if self.route == Route::GhostNet && !self.sources.iter().all(|asked| asked.answered) {
+            return None;
+        }
+        Some(match self.route {
             Route::Direct => {
                 "this machine has no network address that could be told to the other side"
             }
@@ -122,9 +126,9 @@ impl Gathering {
                 "no TURN server has given an address yet; by relay the other side is told no other"
             }
             Route::GhostNet => {
-                "no relay of GhostNet has given an address yet; by GhostNet the other side is told no other"
+                "no relay of GhostNet has given an address; by GhostNet the other side is told no other"
             }
-        }
+        })
     }
 
     /// Whether anybody is to be asked who needs sockets of this call.

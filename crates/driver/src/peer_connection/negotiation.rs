@@ -113,8 +113,11 @@ impl PeerConnection {
     }
 
     fn tell_candidates(&self, candidates: Vec<String>, complete: bool) {
-        if complete && candidates.is_empty() && !self.has_candidate {
-            let why = self.gathering.without_candidates();
+        if complete
+            && candidates.is_empty()
+            && !self.has_candidate
+            && let Some(why) = self.gathering.without_candidates()
+        {
             self.outputs.notice(why.into());
         }
         self.outputs.event(MediaEvent::LocalCandidates {
