@@ -460,7 +460,10 @@ mod tests {
             message("answer = 'always'")
                 .ends_with("'answer': 'always' is not one of 'ask', 'contacts', 'auto'")
         );
-        assert!(message("route = 'away'").ends_with("'away' is not one of 'direct', 'relay'"));
+        assert!(
+            message("route = 'away'")
+                .ends_with("'away' is not one of 'direct', 'relay', 'ghostnet'")
+        );
         assert!(message("domain = 'a b'").contains("'domain': ' ' cannot be in a server name"));
         for url in [
             "https://example.org",

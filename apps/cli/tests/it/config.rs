@@ -54,8 +54,8 @@ fn what_is_wrong_in_the_file_is_named() {
         ("mic = 48000", "'mic' must be a text in quotes"),
         ("domain = \"exa mple\"", "cannot be in a server name"),
         (
-            "route = \"ghostnet\"",
-            "'ghostnet' is not one of 'direct', 'relay'",
+            "route = \"elsewhere\"",
+            "'elsewhere' is not one of 'direct', 'relay', 'ghostnet'",
         ),
         ("domain = \n", "line 1"),
     ] {

@@ -12,7 +12,7 @@ fn wrong_options_are_usage_errors_for_people_and_scripts() {
         vec!["call"],
         vec!["id"],
         vec!["listen", "--answer", "never"],
-        vec!["listen", "--route", "ghostnet"],
+        vec!["listen", "--route", "elsewhere"],
         vec!["listen", "--mic", "voice.mp3"],
         vec!["doctor", "--mic", "voice.mp3"],
         vec!["doctor", "everything"],
