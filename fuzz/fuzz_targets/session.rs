@@ -47,7 +47,7 @@ fn end(
         ring: RingPolicy::Anyone,
         answer: AnswerPolicy::Auto,
         inbound: CallOptions::default(),
-        relay_available: false,
+        relays: Default::default(),
     };
     let identity = IdentityKeyPair::from_seed(&seed(own));
     Endpoint::new(config, identity, Contacts::new([contact]), None).ok()

@@ -206,12 +206,13 @@ fn a_list_has_every_setting_and_no_secret() {
 
     let listed = machine.json(&["config", "list"]);
     let with = |key: &str| listed.iter().find(|setting| setting["key"] == key).unwrap();
-    assert_eq!(listed.len(), 17);
+    assert_eq!(listed.len(), 20);
     for setting in &listed {
         assert!(setting["about"].as_str().unwrap().len() > 9, "{setting}");
         assert_eq!(
             setting["secret"],
-            ["turn_password", "turn_secret"].contains(&setting["key"].as_str().unwrap())
+            ["turn_password", "turn_secret", "ghostnet_secret"]
+                .contains(&setting["key"].as_str().unwrap())
         );
     }
     assert_eq!(
