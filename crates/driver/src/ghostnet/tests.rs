@@ -86,7 +86,7 @@ impl World {
     }
 
     fn known(&self, remembered: Remembered, at: UnixTime) -> Known {
-        let secret = SharedSecret::new("a secret of a small circle").unwrap();
+        let secret = SharedSecret::new("a-secret-of-a-small-circle-0123456789").unwrap();
         let secret = Some(Arc::new(secret));
         Known::new(
             Reach::ThisMachine,
@@ -116,7 +116,7 @@ fn pin(number: u8) -> String {
     format!("{}=", letter.to_string().repeat(42) + "A")
 }
 
-fn ghostnet(known: Known, memory: &Arc<Memory>) -> GhostNet {
+fn with_memory(known: Known, memory: &Arc<Memory>) -> GhostNet {
     GhostNet(Arc::new(Shared {
         known: Mutex::new(known),
         memory: Arc::clone(memory) as Arc<dyn GhostNetMemory>,
@@ -138,7 +138,7 @@ fn a_relay_that_fails_is_left_and_the_entry_stays_where_the_exit_does() {
     assert_eq!(known.is_ready(now()), Err(NoRelay::NoDirectory));
     known.take_file(world.list(4, 1, 1000), now()).unwrap();
     let memory = Arc::new(Memory::default());
-    let ghostnet = ghostnet(known, &memory);
+    let ghostnet = with_memory(known, &memory);
     assert_eq!(ghostnet.is_ready(), Ok(()));
     let mut paths = ghostnet.paths();
     let first = paths.next(None).unwrap();
@@ -172,7 +172,7 @@ fn where_all_have_failed_it_begins_anew_for_it_may_be_our_own_network() {
     let world = World::new(false);
     let mut known = world.known(Remembered::default(), now());
     known.take_file(world.list(2, 1, 1000), now()).unwrap();
-    let ghostnet = ghostnet(known, &Arc::default());
+    let ghostnet = with_memory(known, &Arc::default());
     let mut paths = ghostnet.paths();
     let first = paths.next(None).unwrap();
     for hop in [
@@ -202,7 +202,7 @@ fn each_token_is_taken_once_and_not_used_before_that_is_on_the_disk() {
     world.buy(&mut known, 3);
     assert_eq!(known.is_ready(now()), Ok(()));
     let memory = Arc::new(Memory::default());
-    let ghostnet = ghostnet(known, &memory);
+    let ghostnet = with_memory(known, &memory);
     let mut paths = ghostnet.paths();
     let mut shown = BTreeSet::new();
     for left in [2, 0] {
@@ -225,12 +225,7 @@ fn each_token_is_taken_once_and_not_used_before_that_is_on_the_disk() {
         is_full: true,
         ..Memory::default()
     });
-    assert!(
-        super::tests::ghostnet(known, &full)
-            .paths()
-            .next(None)
-            .is_none()
-    );
+    assert!(with_memory(known, &full).paths().next(None).is_none());
 }
 
 #[test]
