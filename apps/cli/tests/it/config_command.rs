@@ -235,7 +235,7 @@ fn a_list_has_every_setting_and_no_secret() {
 
     let lines = machine.run(&["config", "list"]).stdout;
     assert!(!lines.contains("swordfish"), "{lines}");
-    assert_eq!(lines.lines().count(), 17);
+    assert_eq!(lines.lines().count(), 20);
     let line = |key: &str| {
         lines
             .lines()
