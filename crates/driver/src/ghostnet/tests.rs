@@ -102,7 +102,7 @@ impl World {
         let challenge = Challenge::of_issuer(IssuerName::parse(ISSUER).unwrap());
         for _ in 0..count {
             let (purchase, request) =
-                Purchase::new(&issuer.public(), &challenge, &mut SystemRandomness).unwrap();
+                Purchase::new(issuer.public(), &challenge, &mut SystemRandomness).unwrap();
             let response = issuer.issue(&request, &mut SystemRandomness).unwrap();
             let token = purchase.finish(&response).unwrap();
             known.stock.put(token, now().plus(100_000));
