@@ -131,15 +131,12 @@ impl Client {
             }
         };
         // At the same time, so that a call that is placed at once finds its relay, and nobody waits for it alone.
-        let patience = match inbound_route {
-            // Without them no call can be had.
-            Some(Route::GhostNet) if servers.borrow().relays().ghostnet => Duration::ZERO,
-            Some(Route::GhostNet) => LOOK_FOR_RELAYS,
-            _ => Duration::ZERO,
-        };
+        // Without them no call can be had by that route.
+        let needs_relays =
+            inbound_route == Some(Route::GhostNet) && !servers.borrow().relays().ghostnet;
         let looked_for_relays = async {
-            if let Some(looked) = looked_for_relays {
-                let _ = timeout(patience, looked).await;
+            if let Some(looked) = looked_for_relays.filter(|_| needs_relays) {
+                let _ = timeout(LOOK_FOR_RELAYS, looked).await;
             }
         };
         let (started, _, ()) = tokio::join!(

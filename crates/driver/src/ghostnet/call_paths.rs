@@ -18,6 +18,8 @@ pub(crate) struct CallPaths {
     carriers: Carriers,
     failed_entries: BTreeSet<HostName>,
     failed_exits: BTreeSet<HostName>,
+    /// Something was paid.
+    has_spent: bool,
 }
 
 /// The relays that carry a call now, or are tried.
@@ -54,6 +56,7 @@ impl CallPaths {
             carriers: Carriers::default(),
             failed_entries: BTreeSet::new(),
             failed_exits: BTreeSet::new(),
+            has_spent: false,
         }
     }
 
@@ -109,6 +112,7 @@ impl CallPaths {
             tracing::warn!("what GhostNet must remember cannot be written, so nothing is sent");
             return None;
         }
+        self.has_spent = true;
         self.carriers.set(Carrying {
             entry: chosen.entry,
             exit: chosen.exit,
@@ -128,8 +132,11 @@ impl GhostNet {
 }
 
 impl Drop for CallPaths {
+    /// The call is over. One that took another route says nothing: whoever sells tokens, or sees us buy, would learn of it.
     fn drop(&mut self) {
-        self.ghostnet.0.spent.notify_one();
+        if self.has_spent {
+            self.ghostnet.0.spent.notify_one();
+        }
     }
 }
 

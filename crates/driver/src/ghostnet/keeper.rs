@@ -17,6 +17,7 @@ use super::known::Known;
 use super::remembered::Remembered;
 use super::token_shop::TokenShop;
 use super::{DirectoryPlace, GhostNet, GhostNetSources, Shared};
+use crate::clock;
 use crate::config::Servers;
 use crate::server_keeper::LookAgain;
 
@@ -72,17 +73,25 @@ impl Keeper {
 
     /// Keeps it until nobody wants to know any more. Says when it has looked for the first time.
     pub(crate) async fn run(mut self, looked: oneshot::Sender<()>, again: Arc<LookAgain>) {
-        let mut looked = Some(looked);
+        let shared = Arc::clone(&self.ghostnet.0);
+        let mut until = clock::now() + self.look().await;
+        // Whoever waited may have lost patience.
+        let _ = looked.send(());
         loop {
-            let wait = self.look().await;
             // So that whoever waits for relays looks again.
             self.servers.send_modify(|_| {});
-            let _ = looked.take().map(|looked| looked.send(()));
-            let shared = Arc::clone(&self.ghostnet.0);
             tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                () = again.elsewhere_for_relays.notified() => self.retry = RETRY.0,
-                () = shared.spent.notified() => {}
+                () = clock::sleep_until(Some(until)) => until = clock::now() + self.look().await,
+                () = again.elsewhere_for_relays.notified() => {
+                    self.retry = RETRY.0;
+                    until = clock::now() + self.look().await;
+                }
+                // The list is not read for it: whoever keeps that need not learn of calls.
+                () = shared.spent.notified() => {
+                    if !self.buy().await {
+                        until = until.min(clock::now() + self.retry);
+                    }
+                }
                 () = self.servers.closed() => return,
             }
         }

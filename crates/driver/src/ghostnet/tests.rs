@@ -228,6 +228,28 @@ fn each_token_is_taken_once_and_not_used_before_that_is_on_the_disk() {
     assert!(with_memory(known, &full).paths().next(None).is_none());
 }
 
+#[tokio::test]
+async fn tokens_are_bought_after_calls_that_have_spent_some_and_after_no_others() {
+    let world = World::new(false);
+    let mut known = world.known(Remembered::default(), now());
+    known.take_file(world.list(2, 1, 1000), now()).unwrap();
+    let ghostnet = with_memory(known, &Arc::default());
+    let is_told = async || {
+        tokio::select! {
+            biased;
+            () = ghostnet.0.spent.notified() => true,
+            () = std::future::ready(()) => false,
+        }
+    };
+    drop(ghostnet.paths());
+    assert!(!is_told().await);
+    let mut paths = ghostnet.paths();
+    paths.next(None).unwrap();
+    assert!(!is_told().await);
+    drop(paths);
+    assert!(is_told().await);
+}
+
 #[test]
 fn a_list_is_used_while_it_is_valid_and_no_older_one_follows_it() {
     let world = World::new(false);
