@@ -25,6 +25,8 @@ mod fields;
 mod flow_error;
 mod permissions;
 mod request;
+#[cfg(test)]
+mod test_capsules;
 mod used_ids;
 pub mod varint;
 

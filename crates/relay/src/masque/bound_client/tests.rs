@@ -1,23 +1,8 @@
 use super::*;
+use crate::masque::test_capsules::{address, compressed, id, uncompressed};
 
 const PEER: &str = "203.0.113.9:7000";
 const OTHER: &str = "203.0.113.10:7000";
-
-fn id(number: u64) -> ContextId {
-    ContextId::new(number).unwrap()
-}
-
-fn address(text: &str) -> SocketAddr {
-    text.parse().unwrap()
-}
-
-fn compressed(number: u64, peer: &str) -> Capsule {
-    Capsule::Assign(id(number), Registration::Compressed(address(peer)))
-}
-
-fn uncompressed(number: u64) -> Capsule {
-    Capsule::Assign(id(number), Registration::Uncompressed)
-}
 
 fn client() -> BoundClient {
     BoundClient::new(&[address("198.51.100.7:40000")])

@@ -2,28 +2,13 @@ use std::time::Duration;
 
 use super::*;
 use crate::masque::permissions::MAX_PERMISSIONS;
+use crate::masque::test_capsules::{address, compressed, id, uncompressed};
 
 const MS: Duration = Duration::from_millis(1);
 
 #[expect(clippy::disallowed_methods, reason = "any time will do")]
 fn start() -> Instant {
     Instant::now()
-}
-
-fn id(number: u64) -> ContextId {
-    ContextId::new(number).unwrap()
-}
-
-fn address(text: &str) -> SocketAddr {
-    text.parse().unwrap()
-}
-
-fn compressed(number: u64, peer: &str) -> Capsule {
-    Capsule::Assign(id(number), Registration::Compressed(address(peer)))
-}
-
-fn uncompressed(number: u64) -> Capsule {
-    Capsule::Assign(id(number), Registration::Uncompressed)
 }
 
 /// A proxy with what was said to it.
