@@ -70,7 +70,6 @@ impl Settings {
         settings.take_text(text, path)?;
         settings.take_environment(Key::in_environment)?;
         let contradiction = settings.servers.contradiction();
-        let contradiction = contradiction.and_then(|()| settings.ghostnet.contradiction());
         contradiction.map_err(|reason| of_servers(&reason))?;
         Ok(settings)
     }

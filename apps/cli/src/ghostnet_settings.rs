@@ -25,7 +25,7 @@ pub(crate) struct GhostNetSettings {
 impl GhostNetSettings {
     /// How relays are found; `None` where none are named. `Err` says which settings do not go together.
     pub(crate) fn sources(&self, memory: SealedMemory) -> Result<Option<GhostNetSources>, String> {
-        self.contradiction()?;
+        self.complete()?;
         let (Some(directory), Some(key)) = (&self.directory, self.key) else {
             return Ok(None);
         };
@@ -38,8 +38,8 @@ impl GhostNetSettings {
         }))
     }
 
-    /// What no other setting can put right. `Err` names the keys and says what to do.
-    pub(crate) fn contradiction(&self) -> Result<(), String> {
+    /// What is missing where a call is to be had. Each setting can be set by itself. `Err` names the keys and says what to do.
+    fn complete(&self) -> Result<(), String> {
         let missing = |key: &str, beside: &str| {
             Err(format!(
                 "'{beside}' is set, and '{key}' is not: set it, too, or leave '{beside}' out"
@@ -138,7 +138,7 @@ mod tests {
             (false, true, true, Some("'ghostnet_directory' is not")),
             (false, false, true, Some("'ghostnet_directory' is not")),
         ] {
-            let said = settings(directory, key, secret).contradiction().err();
+            let said = settings(directory, key, secret).complete().err();
             assert_eq!(said.is_some(), missing.is_some());
             if let (Some(said), Some(missing)) = (said, missing) {
                 assert!(said.contains(missing), "{said}");

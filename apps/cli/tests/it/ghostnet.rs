@@ -104,6 +104,27 @@ fn without_relays_a_call_by_ghostnet_is_refused_and_no_other_route_stands_in() {
 }
 
 #[test]
+fn list_and_key_are_set_one_after_the_other_and_both_are_needed_for_a_call() {
+    let (ada, _) = User::acquainted();
+    let relays = "https://relays.example.org/relays.json";
+    let refused = |missing: &str| {
+        let error = ada
+            .machine
+            .refused(&["call", "peer", "--route", "ghostnet"]);
+        let error = crate::command::expect(error, 2, "invalid_config");
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains(missing), "{message}");
+    };
+    ada.machine
+        .json(&["config", "set", "ghostnet_directory", relays]);
+    refused("'ghostnet_key' is not");
+    let key = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+    ada.machine.json(&["config", "set", "ghostnet_key", key]);
+    ada.machine.json(&["config", "unset", "ghostnet_directory"]);
+    refused("'ghostnet_directory' is not");
+}
+
+#[test]
 fn one_operator_alone_carries_no_call() {
     let relays = relays(1);
     let (ada, _) = User::acquainted();
