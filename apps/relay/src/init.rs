@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
+use securecall_ghostnet::HostName;
 use serde_json::json;
 
 use crate::cli::{Cli, Init};
@@ -17,10 +18,10 @@ const TEMPLATE: &str = include_str!("../relay.toml");
 
 /// Writes what is missing, and never over what is there.
 pub(crate) fn run(cli: &Cli, init: &Init, output: Output) -> Result<(), Failure> {
-    if rustls::pki_types::DnsName::try_from(init.name.as_str()).is_err() {
+    if HostName::parse(&init.name).is_err() {
         return Err(
             Failure::usage(format!("{:?} is not the name of a host", init.name))
-                .help("such as relay.example.org"),
+                .help("such as relay.example.org, in lower case"),
         );
     }
     let folder = match cli.global.config.parent() {

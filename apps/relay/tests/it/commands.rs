@@ -95,6 +95,8 @@ fn what_init_writes_is_understood_and_says_what_is_missing() {
         told.contains("`exit.addresses` needs one address"),
         "{told}"
     );
+    // A directory would not take it.
+    assert_eq!(run(&["init", "--name", "Relay.test"]).0, 2);
     let (code, told) = run(&["init", "--name", "not a name"]);
     assert_eq!(code, 2);
     assert!(told.contains("is not the name of a host"), "{told}");
