@@ -132,6 +132,14 @@ impl Account {
         self.client().distrust_connections();
     }
 
+    /// To be told when connections may be dead without a word: somebody else behind the same NAT is silent, say. The running
+    /// sync is asked again, to be answered at once. For some seconds, what is not answered over a kept connection within a
+    /// quarter of a second is asked once more over a new one; if only that answers, all kept ones are given up, with what was
+    /// asked over them. Connections that are alive stay.
+    pub fn doubt_connections(&self) {
+        self.client().doubt_connections();
+    }
+
     /// Where the account is.
     #[must_use]
     pub fn homeserver(&self) -> &Homeserver {

@@ -31,7 +31,7 @@ use zeroize::Zeroizing;
 use crate::{
     homeserver::is_web_page,
     http_error::HttpError,
-    http_transport::{ANSWER_TIMEOUT, HttpTransport, NetworkChanges, Terms},
+    http_transport::{ANSWER_TIMEOUT, Happenings, HttpTransport, Terms},
     response::{location, refuse_compressed, retry_after, shown},
     rooms::filter::SyncScope,
     server_error::ServerError,
@@ -91,9 +91,19 @@ impl Client {
         self.http.distrust_connections();
     }
 
+    /// See [`HttpTransport::doubt_connections`].
+    pub(crate) fn doubt_connections(&self) {
+        self.http.doubt_connections();
+    }
+
     /// Changes of the network from now on.
-    pub(crate) fn network_changes(&self) -> NetworkChanges {
+    pub(crate) fn network_changes(&self) -> Happenings {
         self.http.network_changes()
+    }
+
+    /// Doubts of connections from now on.
+    pub(crate) fn doubts(&self) -> Happenings {
+        self.http.doubts()
     }
 
     /// Asks for something whose answer is small, and that may reach the homeserver twice.

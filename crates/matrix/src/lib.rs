@@ -31,7 +31,8 @@
 //!
 //! * **A dead connection is not a dead homeserver.** Whoever knows that the network has changed tells the account
 //!   ([`Account::network_changed`]), and what was asked over old connections is asked over new ones. Of what nobody
-//!   tells, keep-alives do, and requests that are not answered over a kept connection are made once more over a new one.
+//!   tells, keep-alives do, and requests that are not answered over a kept connection are made once more over a new one,
+//!   sooner where there are doubts ([`Account::doubt_connections`]).
 //!   What would be done twice is made once: logging in, registering, uploading keys.
 //!
 //! # What it does not do

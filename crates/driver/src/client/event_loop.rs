@@ -9,8 +9,8 @@ use securecall_audio_device::{AudioDevices, AudioSpec};
 use securecall_contact::{MatrixId, RoomId};
 use securecall_matrix::{Account, Incoming, RoomError, RoomFacts, RoomNews};
 use securecall_session::{
-    CallHandle, CommandError, Endpoint, FoundRoom, InboundSignal, MediaCommand, NamedCall,
-    NotPersisted, Output, Request, RequestId, RoomRequestError, WireCallId,
+    CallHandle, CommandError, Endpoint, FoundRoom, InboundSignal, MediaCommand, MediaEvent,
+    NamedCall, NotPersisted, Output, Request, RequestId, RoomRequestError, WireCallId,
 };
 use tokio::sync::{mpsc, watch};
 use web_time::Instant;
@@ -471,6 +471,10 @@ impl Loop {
         match output {
             MediaOutput::Event(event) => {
                 tracing::trace!(?event, "from the media");
+                // First: what the call wants said now must not wait for connections that the same NAT has forgotten.
+                if event == MediaEvent::PathSilent {
+                    self.account.doubt_connections();
+                }
                 self.endpoint.handle_media(now, &mut self.rng, call, event);
             }
             MediaOutput::Control(bytes) => {
