@@ -61,8 +61,9 @@ impl NameServer {
             _ => host.address(),
         };
         let socket = host.udp_socket_at(SocketAddr::new(address, PORT))?;
-        let failed = |error| NetworkError::io("a name service")(error);
-        socket.set_read_timeout(Some(LOOK)).map_err(failed)?;
+        socket
+            .set_read_timeout(Some(LOOK))
+            .map_err(NetworkError::io("a name service"))?;
         let (names, wanted) = (Names::default(), Arc::new(()));
         let (known, unwanted) = (Arc::clone(&names), Arc::downgrade(&wanted));
         thread::spawn(move || {
