@@ -45,6 +45,7 @@ mod randomness;
 mod relay;
 mod request;
 mod run;
+mod spent_file;
 mod stream_budget;
 mod tls;
 mod transport;
