@@ -51,6 +51,7 @@ const CAPSULE_BYTES: Rate = Rate {
 const TURN: u32 = 64;
 
 type Stream = RequestStream<Counted<h3_quinn::BidiStream<Bytes>>, Bytes>;
+type Http = h3::server::Connection<Counted<h3_quinn::Connection>, Bytes>;
 type Resolver = RequestResolver<Counted<h3_quinn::Connection>, Bytes>;
 
 /// What the tasks of a connection share.
@@ -64,46 +65,53 @@ struct Shared {
     refused: AtomicU32,
 }
 
-/// Serves a client until it goes, or has to.
-pub(crate) async fn serve(
-    relay: Arc<Relay>,
-    connection: quinn::Connection,
-    place: ConnectionPlace,
-) {
-    let counted = CountedIn::new(&relay.figures.connections);
-    let shared = Arc::new(Shared {
-        relay: relay.clone(),
-        connection: connection.clone(),
-        budget: Budget::new(),
-        flows: Mutex::default(),
-        claimed: AtomicU32::new(0),
-        refused: AtomicU32::new(0),
-    });
-    // Requests and datagrams end together, however they end.
-    tokio::select! {
-        () = serve_requests(&shared) => {}
-        () = read_datagrams(&shared) => {}
-    }
-    if shared.budget.is_spent() {
-        relay.figures.greedy_connections.one();
-    }
-    connection.close(code(Code::H3_NO_ERROR), b"");
-    drop(counted);
-    drop(place);
+/// A connection on which the settings of this relay are on their way.
+pub(crate) struct Greeted {
+    shared: Arc<Shared>,
+    h3: Http,
 }
 
-async fn serve_requests(shared: &Arc<Shared>) {
-    let counted = Counted::connection(shared.connection.clone(), shared.budget.clone());
+/// Says what this relay does. Nothing needs to have come from the client for that but its first packet.
+pub(crate) async fn greet(relay: Arc<Relay>, connection: quinn::Connection) -> Option<Greeted> {
+    let budget = Budget::new();
+    let counted = Counted::connection(connection.clone(), budget.clone());
     let mut builder = h3::server::builder();
     builder
         .max_field_section_size(MAX_FIELDS)
         .enable_extended_connect(true)
         .enable_datagram(true)
         .send_grease(false);
-    let built = timeout(PATIENCE, builder.build::<_, Bytes>(counted)).await;
-    let Ok(Ok(mut h3)) = built else {
-        return;
-    };
+    let h3 = builder.build::<_, Bytes>(counted).await.ok()?;
+    let shared = Arc::new(Shared {
+        relay,
+        connection,
+        budget,
+        flows: Mutex::default(),
+        claimed: AtomicU32::new(0),
+        refused: AtomicU32::new(0),
+    });
+    Some(Greeted { shared, h3 })
+}
+
+/// Serves a client until it goes, or has to.
+pub(crate) async fn serve(greeted: Greeted, place: ConnectionPlace) {
+    let Greeted { shared, h3 } = greeted;
+    let figures = &shared.relay.figures;
+    let counted = CountedIn::new(&figures.connections);
+    // Requests and datagrams end together, however they end.
+    tokio::select! {
+        () = serve_requests(&shared, h3) => {}
+        () = read_datagrams(&shared) => {}
+    }
+    if shared.budget.is_spent() {
+        figures.greedy_connections.one();
+    }
+    shared.connection.close(code(Code::H3_NO_ERROR), b"");
+    drop(counted);
+    drop(place);
+}
+
+async fn serve_requests(shared: &Arc<Shared>, mut h3: Http) {
     let mut requests = JoinSet::new();
     loop {
         tokio::select! {
