@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{
-    Endpoint, EndpointConfig, IdleTimeout, ServerConfig, TokioRuntime, TransportConfig,
-    ValidationTokenConfig, VarInt,
+    AckFrequencyConfig, Endpoint, EndpointConfig, IdleTimeout, ServerConfig, TokioRuntime,
+    TransportConfig, ValidationTokenConfig, VarInt,
 };
 
 use crate::failure::Failure;
@@ -27,6 +27,11 @@ const CONNECTION_WINDOW: u32 = 32 * 1024;
 
 /// What waits in a connection at most. Half a second of voice: what is older helps nobody, and quinn drops the oldest.
 const DATAGRAM_BUFFER: usize = 32 * 1024;
+
+/// Clients that can (draft-ietf-quic-ack-frequency) acknowledge ten packets at a time, or after 100 ms: nothing waits for it, and each
+/// acknowledgement is a packet that has to be opened.
+const ACKED_AT_ONCE: VarInt = VarInt::from_u32(9);
+const ACK_DELAY: Duration = Duration::from_millis(100);
 
 /// Silence after which a connection is over. Clients send something at least every ten seconds.
 const IDLE: VarInt = VarInt::from_u32(30_000);
@@ -103,7 +108,11 @@ impl ServerConfigs {
 
 fn transport(nesting: Nesting) -> TransportConfig {
     let mut transport = TransportConfig::default();
+    let mut acks = AckFrequencyConfig::default();
+    acks.ack_eliciting_threshold(ACKED_AT_ONCE)
+        .max_ack_delay(Some(ACK_DELAY));
     transport
+        .ack_frequency_config(Some(acks))
         .max_concurrent_bidi_streams(MAX_REQUESTS.into())
         .max_concurrent_uni_streams(MAX_UNI_STREAMS.into())
         .stream_receive_window(STREAM_WINDOW.into())
