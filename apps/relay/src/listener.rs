@@ -76,5 +76,6 @@ async fn accept(relay: Arc<Relay>, incoming: Incoming, place: HalfOpen) {
     };
     let place = place.connected();
     drop(loaded);
-    connection::serve(greeted, place).await;
+    // Another task, which has no room for a handshake.
+    tokio::spawn(connection::serve(greeted, place));
 }

@@ -122,6 +122,8 @@ fn transport(nesting: Nesting) -> TransportConfig {
         .datagram_send_buffer_size(DATAGRAM_BUFFER)
         .max_idle_timeout(Some(IdleTimeout::from(IDLE)))
         .crypto_buffer_size(16 * 1024)
+        // Packets of a call come one at a time; room for many that leave at once would be kept by each connection.
+        .enable_segmentation_offload(false)
         // The spin bit would show the round-trip time to whoever watches.
         .allow_spin(false)
         .congestion_controller_factory(Arc::new(VoiceWindow));
