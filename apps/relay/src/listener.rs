@@ -52,7 +52,7 @@ async fn accept(relay: Arc<Relay>, incoming: Incoming, place: HalfOpen) {
     let from = incoming.remote_address();
     let config = loaded.servers.of(loaded.nesting(from.ip()));
     let counted = Counted::new(&relay.figures.half_open);
-    // What the relay says first goes along with its part of the handshake (RFC 9001 section 4.1.4), so that a client need not wait
+    // What the relay says first goes along with its part of the handshake (RFC 9001 section 5.7), so that a client need not wait
     // another round trip for it. A server is always allowed to.
     let shaking = incoming.accept_with(config).ok();
     let shaking = shaking.and_then(|connecting| connecting.into_0rtt().ok());

@@ -163,20 +163,24 @@ impl Outcome {
 struct Stamp {
     flow: usize,
     sent: u64,
+    /// Whether it counts.
+    is_measured: bool,
 }
 
 impl Stamp {
     fn write(&self, packet: &mut [u8]) {
         packet[..4].copy_from_slice(&(self.flow as u32).to_be_bytes());
         packet[4..12].copy_from_slice(&self.sent.to_be_bytes());
+        packet[12] = self.is_measured.into();
     }
 
     fn read(packet: &[u8]) -> Option<Self> {
         let (flow, rest) = packet.split_first_chunk()?;
-        let (sent, _) = rest.split_first_chunk()?;
+        let (sent, rest) = rest.split_first_chunk()?;
         Some(Self {
             flow: u32::from_be_bytes(*flow) as usize,
             sent: u64::from_be_bytes(*sent),
+            is_measured: *rest.first()? == 1,
         })
     }
 }
@@ -218,7 +222,12 @@ impl Load<'_> {
                 let back = slot % 2 == 1;
                 let place = (slot / 2) as usize;
                 let flow = if back { place + self.flows / 2 } else { place } % self.flows;
-                Stamp { flow, sent: now }.write(&mut packet);
+                Stamp {
+                    flow,
+                    sent: now,
+                    is_measured,
+                }
+                .write(&mut packet);
                 if back {
                     peer.send(from[flow], &packet);
                 } else {
@@ -242,7 +251,7 @@ impl Load<'_> {
                     return;
                 };
                 // Before it is measured, packets have been sent that still come.
-                if stamp.sent >= begin {
+                if stamp.is_measured {
                     direction.arrived += 1;
                     direction.delays.push(nanos() - stamp.sent);
                 }
@@ -275,7 +284,12 @@ impl Load<'_> {
                 if from[flow].is_some() {
                     continue;
                 }
-                Stamp { flow, sent: 0 }.write(&mut packet);
+                Stamp {
+                    flow,
+                    sent: 0,
+                    is_measured: false,
+                }
+                .write(&mut packet);
                 clients.send(flow, &packet);
                 clients.receive(&mut |_| {});
                 peer.receive(|address, packet| {
