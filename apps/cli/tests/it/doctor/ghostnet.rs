@@ -1,7 +1,5 @@
 //! Relays of GhostNet, which run as operators run them.
 
-use std::time::{Duration, Instant};
-
 use securecall_interop::GhostNetRelays;
 use serde_json::{Value, json};
 
@@ -48,10 +46,9 @@ fn relays_that_work_are_said_to_and_no_token_is_spent_on_it() {
         told.check("ghostnet_tokens")["message"].clone()
     };
     let full = json!("20 tokens in stock, and more are sold");
-    let patience = Instant::now() + Duration::from_secs(60);
-    while stock() != full {
-        assert!(Instant::now() < patience, "no tokens are bought");
-    }
+    // Each look takes a while.
+    let is_full = (0..100).any(|_| stock() == full);
+    assert!(is_full, "no tokens are bought");
     drop(listening);
     assert_eq!([stock(), stock()], [full.clone(), full]);
 }
