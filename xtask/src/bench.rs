@@ -8,6 +8,7 @@ mod figure;
 mod machine;
 mod networks;
 mod pictures;
+mod relays;
 mod resources;
 mod short_calls;
 mod standard_calls;
@@ -87,6 +88,10 @@ pub(crate) fn run(
         let directory = empty_directory(workspace, "bench-voice")?;
         sections.push(voice::measure(workspace, &program, conditions, &directory)?);
     }
+    if wanted(Part::Relays) {
+        let directory = empty_directory(workspace, "bench-relays")?;
+        sections.push(relays::measure(workspace, &directory)?);
+    }
     if wanted(Part::Pictures) {
         sections.push(pictures::measure(workspace)?);
     }
@@ -144,6 +149,8 @@ pub(crate) enum Part {
     Networks,
     /// Voice over networks that lose and delay, by us and by Chromium.
     Voice,
+    /// Relays of GhostNet, beside coturn.
+    Relays,
     /// QR codes in pictures, read by us and by zxing-cpp.
     Pictures,
 }

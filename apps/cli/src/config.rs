@@ -146,6 +146,11 @@ impl Settings {
         self.route == Some(RouteChoice::Relay)
     }
 
+    /// Whether every call is to go through two relays of GhostNet.
+    pub(crate) fn wants_ghostnet(&self) -> bool {
+        self.route == Some(RouteChoice::GhostNet)
+    }
+
     /// How a call is noticed, with the options of [`media`](Self::media).
     pub(crate) fn alerts(&self, media: &MediaOptions) -> AlertSettings {
         AlertSettings {

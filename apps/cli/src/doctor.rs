@@ -1,20 +1,22 @@
 //! The checks of `securecall doctor`.
 //!
 //! Each looks at one thing and says in one line how it is, and what to do. They do not depend on each other but where one is of
-//! no use without another: then it says so, and is no second failure. Nothing is sent to anybody but the own homeserver, and
-//! the STUN and TURN servers that it or the settings name.
+//! no use without another: then it says so, and is no second failure. Nothing is sent to anybody but the own homeserver, the
+//! STUN and TURN servers that it or the settings name, and the relays of GhostNet with who lists them and sells their tokens.
 //!
 //! ```text
 //!   profile, config, identity          at once, one after the other: a passphrase may have to be typed
 //!   ─────────────────────────────────────────────────────────────────────────────────────────────────
 //!   account → homeserver → login → keys → round trip     ┐
 //!                            └→ relays, nat              │ at the same time,
+//!   GhostNet → its relays, tokens                        │
 //!   ipv6 · microphone · speaker · link handler           ┘ told in a fixed order
 //! ```
 
 mod address;
 mod check;
 mod clock;
+mod ghostnet;
 mod homeserver;
 mod link_handler;
 mod microphone;
@@ -35,6 +37,7 @@ use tokio::time::Instant;
 
 pub(crate) use address::ipv6;
 pub(crate) use check::Check;
+pub(crate) use ghostnet::GhostNetChecks;
 pub(crate) use homeserver::Homeserver;
 pub(crate) use link_handler::link_handler;
 pub(crate) use microphone::microphone;

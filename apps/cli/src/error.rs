@@ -127,7 +127,7 @@ error_kinds! {
     LoginRefused => "login_refused", Network;
     /// The homeserver has signed this device out.
     SignedOut => "signed_out", Network;
-    /// A STUN or TURN server cannot be used.
+    /// A STUN or TURN server, or a relay of GhostNet, cannot be used.
     RelayFailed => "relay_failed", Network;
 
     /// Another process uses the profile.

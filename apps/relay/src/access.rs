@@ -14,6 +14,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::figures::Figures;
+use crate::spent_file;
 
 /// What is asked of a client.
 pub(crate) struct Access {
@@ -51,7 +52,10 @@ impl Access {
         let secret = config.secret_file.as_deref().map(read_secret).transpose()?;
         let spent = match previous {
             Some(previous) => previous.spent.clone(),
-            None => Arc::new(Mutex::new(SpentTokens::new(config.limits.spent_tokens))),
+            None => {
+                let spent = spent_file::load(&config.spent_file, config.limits.spent_tokens)?;
+                Arc::new(Mutex::new(spent))
+            }
         };
         Ok(Self {
             verifier: Verifier::new(keys),
@@ -106,6 +110,12 @@ impl Access {
         self.spent().len() as u64
     }
 
+    /// What there is to remember of spent tokens; `None` where none ever was.
+    pub(crate) fn spent_bytes(&self) -> Option<Vec<u8>> {
+        let spent = self.spent();
+        (!spent.has_never_spent()).then(|| spent.to_bytes())
+    }
+
     /// What a client is told that shows nothing: values of `www-authenticate`.
     pub(crate) fn challenges(&self) -> Vec<String> {
         let keys = self.verifier.keys(clock::unix_time());
@@ -128,7 +138,10 @@ impl Access {
 fn read_secret(path: &Path) -> Result<SharedSecret, Failure> {
     let text = fs::read_to_string(path)
         .map(Zeroizing::new)
-        .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
+        .map_err(|error| {
+            Failure::usage(format!("{}: {error}", path.display()))
+                .help("make one: openssl rand -base64 32 > FILE, and chmod 600 FILE")
+        })?;
     SharedSecret::new(text.trim()).map_err(|error| {
         Failure::usage(format!("{}: {error}", path.display()))
             .help("make one: openssl rand -base64 32")

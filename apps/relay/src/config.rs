@@ -34,6 +34,8 @@ pub(crate) struct Config {
     pub(crate) entry: Option<EntryConfig>,
     pub(crate) exit: Option<ExitConfig>,
     pub(crate) secret_file: Option<PathBuf>,
+    /// Where it is remembered which tokens were spent.
+    pub(crate) spent_file: PathBuf,
     /// Keys whose tokens are taken, as the settings themselves name them.
     pub(crate) issuers: Vec<AcceptedKey>,
     pub(crate) limits: Limits,
@@ -148,6 +150,7 @@ impl Config {
             entry,
             exit,
             secret_file,
+            spent_file: folder.join(file.access.spent_file),
             issuers,
             limits: limits(&file.limits)?,
             figures: file.figures.listen,

@@ -10,7 +10,7 @@ use h3::server::{RequestResolver, RequestStream};
 use http::Response;
 use quinn::VarInt;
 use securecall_relay::masque::varint;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::access::Entitlement;
@@ -51,6 +51,7 @@ const CAPSULE_BYTES: Rate = Rate {
 const TURN: u32 = 64;
 
 type Stream = RequestStream<Counted<h3_quinn::BidiStream<Bytes>>, Bytes>;
+type Http = h3::server::Connection<Counted<h3_quinn::Connection>, Bytes>;
 type Resolver = RequestResolver<Counted<h3_quinn::Connection>, Bytes>;
 
 /// What the tasks of a connection share.
@@ -64,46 +65,55 @@ struct Shared {
     refused: AtomicU32,
 }
 
-/// Serves a client until it goes, or has to.
-pub(crate) async fn serve(
-    relay: Arc<Relay>,
-    connection: quinn::Connection,
-    place: ConnectionPlace,
-) {
-    let counted = CountedIn::new(&relay.figures.connections);
-    let shared = Arc::new(Shared {
-        relay: relay.clone(),
-        connection: connection.clone(),
-        budget: Budget::new(),
-        flows: Mutex::default(),
-        claimed: AtomicU32::new(0),
-        refused: AtomicU32::new(0),
-    });
-    // Requests and datagrams end together, however they end.
-    tokio::select! {
-        () = serve_requests(&shared) => {}
-        () = read_datagrams(&shared) => {}
-    }
-    if shared.budget.is_spent() {
-        relay.figures.greedy_connections.one();
-    }
-    connection.close(code(Code::H3_NO_ERROR), b"");
-    drop(counted);
-    drop(place);
+/// A connection on which the settings of this relay are on their way.
+pub(crate) struct Greeted {
+    shared: Arc<Shared>,
+    h3: Http,
 }
 
-async fn serve_requests(shared: &Arc<Shared>) {
-    let counted = Counted::connection(shared.connection.clone(), shared.budget.clone());
+/// Says what this relay does. Nothing needs to have come from the client for that but its first packet.
+pub(crate) async fn greet(relay: Arc<Relay>, connection: quinn::Connection) -> Option<Greeted> {
+    let budget = Budget::new();
+    let counted = Counted::connection(connection.clone(), budget.clone());
     let mut builder = h3::server::builder();
     builder
         .max_field_section_size(MAX_FIELDS)
         .enable_extended_connect(true)
         .enable_datagram(true)
         .send_grease(false);
-    let built = timeout(PATIENCE, builder.build::<_, Bytes>(counted)).await;
-    let Ok(Ok(mut h3)) = built else {
-        return;
-    };
+    let h3 = builder.build::<_, Bytes>(counted).await.ok()?;
+    let shared = Arc::new(Shared {
+        relay,
+        connection,
+        budget,
+        flows: Mutex::default(),
+        claimed: AtomicU32::new(0),
+        refused: AtomicU32::new(0),
+    });
+    Some(Greeted { shared, h3 })
+}
+
+/// Serves a client until it goes, or has to.
+pub(crate) async fn serve(greeted: Greeted, place: ConnectionPlace) {
+    let Greeted { shared, h3 } = greeted;
+    let figures = &shared.relay.figures;
+    let counted = CountedIn::new(&figures.connections);
+    // A task of its own: in this one each datagram would have HTTP/3 looked at as well.
+    let datagrams = Background::spawn(read_datagrams(shared.clone()));
+    // Requests and datagrams end together, however they end.
+    tokio::select! {
+        () = serve_requests(&shared, h3) => {}
+        () = datagrams.ended() => {}
+    }
+    if shared.budget.is_spent() {
+        figures.greedy_connections.one();
+    }
+    shared.connection.close(code(Code::H3_NO_ERROR), b"");
+    drop(counted);
+    drop(place);
+}
+
+async fn serve_requests(shared: &Arc<Shared>, mut h3: Http) {
     let mut requests = JoinSet::new();
     loop {
         tokio::select! {
@@ -114,7 +124,14 @@ async fn serve_requests(shared: &Arc<Shared>) {
                 }
                 Ok(None) | Err(_) => break,
             },
-            Some(_) = requests.join_next() => {}
+            Some(handled) = requests.join_next() => if let Ok(Some(opened)) = handled {
+                // Another task, which has room for no more than a flow needs: to read and answer a request takes more.
+                let shared = shared.clone();
+                requests.spawn(async move {
+                    shared.run(opened).await;
+                    None
+                });
+            },
             () = sleep(WITHOUT_FLOW), if requests.is_empty() => break,
         }
         if shared.refused.load(Ordering::Relaxed) >= MAX_REFUSED || shared.budget.is_spent() {
@@ -130,7 +147,7 @@ async fn serve_requests(shared: &Arc<Shared>) {
     shared.connection.close(code(reason), b"");
 }
 
-async fn read_datagrams(shared: &Shared) {
+async fn read_datagrams(shared: Arc<Shared>) {
     let mut turn = 0;
     while let Ok(datagram) = shared.connection.read_datagram().await {
         shared.dispatch(&datagram);
@@ -159,18 +176,17 @@ impl Shared {
         }
     }
 
-    async fn handle(self: Arc<Self>, resolver: Resolver) {
+    /// Reads a request. Gives the flow that it opens, unless it is refused.
+    async fn handle(self: Arc<Self>, resolver: Resolver) -> Option<Opened> {
         let resolved = timeout(PATIENCE, resolver.resolve_request()).await;
         let Ok(Ok((request, mut stream))) = resolved else {
             self.refused.fetch_add(1, Ordering::Relaxed);
-            return;
+            return None;
         };
         match self.open(&request, &stream) {
-            Ok(opened) => {
+            Ok(decided) => {
                 self.budget.request_accepted();
-                // The request is done with: it holds a token.
-                drop(request);
-                self.run(opened, &mut stream).await;
+                Some(Opened { decided, stream })
             }
             Err(refusal) => {
                 tracing::debug!(status = refusal.status().as_u16(), "a request is refused");
@@ -183,6 +199,7 @@ impl Shared {
                 };
                 let _ = timeout(PATIENCE, answer).await;
                 stream.stop_sending(Code::H3_NO_ERROR);
+                None
             }
         }
     }
@@ -193,7 +210,7 @@ impl Shared {
         self: &Arc<Self>,
         request: &http::Request<()>,
         stream: &Stream,
-    ) -> Result<Opened, Refusal> {
+    ) -> Result<Decided, Refusal> {
         let relay = &self.relay;
         let asked = request::read(request)?;
         if relay.is_draining() {
@@ -225,7 +242,7 @@ impl Shared {
             }
         };
         let flow = Flow::new(relay.clone(), self.connection.clone(), stream_id, way);
-        Ok(Opened {
+        Ok(Decided {
             flow: Arc::new(flow),
             response,
             place,
@@ -248,20 +265,24 @@ impl Shared {
     }
 
     /// Answers, and carries packets until the flow is over.
-    async fn run(&self, opened: Opened, stream: &mut Stream) {
+    async fn run(&self, opened: Opened) {
         let Opened {
+            decided,
+            mut stream,
+        } = opened;
+        let Decided {
             flow,
             response,
             place,
             claim,
-        } = opened;
+        } = decided;
         let figures = &self.relay.figures;
         let (flows, total) = flow.figures(figures);
         total.one();
         let counted = CountedIn::new(flows);
         // Before the answer: a datagram may come right behind it.
         self.flows().push(flow.clone());
-        let end = self.carry(&flow, response, stream).await;
+        let end = self.carry(&flow, response, &mut stream).await;
         self.flows().retain(|other| !Arc::ptr_eq(other, &flow));
         tracing::debug!(?end, "a flow has ended");
         match end {
@@ -275,7 +296,12 @@ impl Shared {
         drop((counted, place, claim));
     }
 
-    async fn carry(&self, flow: &Flow, response: Response<()>, stream: &mut Stream) -> FlowEnd {
+    async fn carry(
+        &self,
+        flow: &Arc<Flow>,
+        response: Response<()>,
+        stream: &mut Stream,
+    ) -> FlowEnd {
         let answered = timeout(PATIENCE, stream.send_response(response)).await;
         if !matches!(answered, Ok(Ok(()))) {
             return FlowEnd::Gone;
@@ -289,8 +315,11 @@ impl Shared {
                 _ => std::future::pending().await,
             }
         };
+        // A task of its own: in this one each packet would have the stream and two clocks looked at as well.
+        let inward = flow.clone();
+        let inward = Background::spawn(async move { inward.carry_inward().await });
         tokio::select! {
-            () = flow.carry_inward() => FlowEnd::Aborted(Code::H3_INTERNAL_ERROR),
+            () = inward.ended() => FlowEnd::Aborted(Code::H3_INTERNAL_ERROR),
             end = self.exchange_capsules(flow, stream) => end,
             () = flow.aborted() => FlowEnd::Aborted(Code::H3_DATAGRAM_ERROR),
             () = lifetime => FlowEnd::Over,
@@ -329,8 +358,14 @@ impl Shared {
     }
 }
 
-/// A flow that is about to begin.
+/// A flow that is about to begin, and the stream of its request.
 struct Opened {
+    decided: Decided,
+    stream: Stream,
+}
+
+/// A flow that is about to begin.
+struct Decided {
     flow: Arc<Flow>,
     response: Response<()>,
     place: FlowPlace,
@@ -343,6 +378,26 @@ struct Claim(Arc<Shared>);
 impl Drop for Claim {
     fn drop(&mut self) {
         self.0.claimed.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A task that ends with this value.
+struct Background(JoinHandle<()>);
+
+impl Background {
+    fn spawn(task: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(tokio::spawn(task))
+    }
+
+    /// Waits until it has ended by itself.
+    async fn ended(mut self) {
+        let _ = (&mut self.0).await;
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

@@ -43,7 +43,11 @@ impl ReadDirectory {
     ) -> Result<Self, Failure> {
         let failed =
             |error: &dyn std::fmt::Display| format!("{}: {error}", directory.file.display());
-        let bytes = read(&directory.file)?;
+        let bytes = read(&directory.file).map_err(|failure| {
+            failure.help(
+                "fetch the list from whoever publishes it, or name another file: `directory.file`",
+            )
+        })?;
         let reach = reach(config.lab);
         let now = clock::unix_time();
         let (read, mark) = Directory::read(&bytes, &directory.keys, last, reach, now)
@@ -102,16 +106,29 @@ fn make_key(path: &Path, output: Output) -> Result<(), Failure> {
 }
 
 fn signing_key(path: &Path) -> Result<DirectorySigningKey, Failure> {
+    let failed = |error: &dyn std::fmt::Display| {
+        Failure::usage(format!("{}: {error}", path.display()))
+            .help("the secret key is the file that `securecall-relay directory key` has made")
+    };
     let text = fs::read_to_string(path)
         .map(Zeroizing::new)
-        .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
-    DirectorySigningKey::from_base64(&text)
-        .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
+        .map_err(|error| failed(&error))?;
+    DirectorySigningKey::from_base64(&text).map_err(|error| failed(&error))
 }
 
 fn sign(options: &SignDirectory, output: Output) -> Result<(), Failure> {
+    if !options.key.exists() {
+        let shown = options.key.display();
+        return Err(
+            Failure::usage(format!("{shown}: there is no such file")).help(format!(
+                "make the key once: securecall-relay directory key --key {shown}"
+            )),
+        );
+    }
     let key = signing_key(&options.key)?;
-    let payload = read(&options.payload)?;
+    let payload = read(&options.payload).map_err(|failure| {
+        failure.help("it is JSON that says which relays there are: docs/protocol/relay-directory.md has one to begin with")
+    })?;
     let file = Directory::sign(&payload, &key, reach(options.lab))
         .map_err(|error| Failure::usage(format!("{}: {error}", options.payload.display())))?;
     // Whoever fetches it meanwhile gets the old one or the new one, never half of one.

@@ -131,6 +131,8 @@ figures! {
     tokens_replayed: "counter" as "tokens_replayed_total",
     /// Tokens that are remembered as spent.
     tokens_remembered: "gauge" as "tokens_remembered",
+    /// How often the tokens that were spent could not be written down.
+    spent_not_stored: "counter" as "spent_tokens_not_stored_total",
     /// When the relay directory expires: seconds since 1970, 0 without one.
     directory_not_after: "gauge" as "directory_not_after_seconds",
     /// 1 while the relay takes no new flows because it is to stop.

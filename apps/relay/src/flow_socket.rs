@@ -103,18 +103,26 @@ impl FlowSocket {
     pub(crate) fn receive(&self, mut each: impl FnMut(SocketAddr, &[u8])) -> io::Result<()> {
         BUFFER.with_borrow_mut(|buffer| {
             let mut meta = [RecvMeta::default(); BUFFERS];
+            let mut count = 0;
             let received = self.socket.try_io(Interest::READABLE, || {
                 let mut slices = buffer.chunks_exact_mut(BUFFER_SIZE).map(IoSliceMut::new);
                 let mut slices: [IoSliceMut<'_>; BUFFERS] =
                     std::array::from_fn(|_| slices.next().unwrap_or(IoSliceMut::new(&mut [])));
-                self.state
-                    .recv((&self.socket).into(), &mut slices, &mut meta)
+                count = self
+                    .state
+                    .recv((&self.socket).into(), &mut slices, &mut meta)?;
+                // Fewer than there is room for: these were all. To be told so by a call of its own would cost as much as a packet;
+                // whatever has come since is told by the system anew.
+                if count < BUFFERS {
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
+                Ok(())
             });
-            let count = match received {
-                Ok(count) => count,
-                Err(error) if is_of_one_packet(&error) => return Ok(()),
+            match received {
+                Ok(()) => {}
+                Err(error) if is_of_one_packet(&error) => {}
                 Err(error) => return Err(error),
-            };
+            }
             for (meta, buffer) in meta
                 .iter()
                 .zip(buffer.chunks_exact(BUFFER_SIZE))
@@ -143,4 +151,47 @@ fn is_of_one_packet(error: &io::Error) -> bool {
             | io::ErrorKind::HostUnreachable
             | io::ErrorKind::NetworkUnreachable
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::task::{Context, Waker};
+
+    use super::*;
+
+    fn is_ready(socket: &FlowSocket) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        std::pin::pin!(socket.readable())
+            .as_mut()
+            .poll(&mut cx)
+            .is_ready()
+    }
+
+    #[tokio::test]
+    async fn all_packets_come_and_none_is_looked_for_that_is_not_there() {
+        let lent = FlowSocket::bound_to(Ipv4Addr::LOCALHOST.into(), None).unwrap();
+        let address = (Ipv4Addr::LOCALHOST, lent.port().unwrap());
+        let peer = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        for round in 0..3_u8 {
+            // More than are read at once, fewer, and one alone.
+            let count = [BUFFERS * 2 + 3, 3, 1][usize::from(round)];
+            for number in 0..count as u8 {
+                peer.send_to(&[round, number], address).unwrap();
+            }
+            let mut came = Vec::new();
+            let mut looked = 0;
+            while came.len() < count {
+                lent.readable().await.unwrap();
+                looked += 1;
+                lent.receive(|_, packet| came.push(packet.to_vec()))
+                    .unwrap();
+            }
+            let sent: Vec<_> = (0..count as u8).map(|number| vec![round, number]).collect();
+            assert_eq!(came, sent);
+            assert_eq!(looked, count.div_ceil(BUFFERS));
+            // Not even to be told so.
+            assert!(!is_ready(&lent));
+        }
+    }
 }

@@ -52,16 +52,30 @@ async fn accept(relay: Arc<Relay>, incoming: Incoming, place: HalfOpen) {
     let from = incoming.remote_address();
     let config = loaded.servers.of(loaded.nesting(from.ip()));
     let counted = Counted::new(&relay.figures.half_open);
-    let connected = match incoming.accept_with(config) {
-        Ok(connecting) => timeout(PATIENCE, connecting).await,
-        Err(error) => Ok(Err(error)),
+    // What the relay says first goes along with its part of the handshake (RFC 9001 section 5.7), so that a client need not wait
+    // another round trip for it. A server is always allowed to.
+    let shaking = incoming.accept_with(config).ok();
+    let shaking = shaking.and_then(|connecting| connecting.into_0rtt().ok());
+    let greeted = match shaking {
+        Some((connection, is_done)) => {
+            let done = async {
+                let (_, greeted) = tokio::join!(
+                    is_done,
+                    connection::greet(relay.clone(), connection.clone())
+                );
+                greeted.filter(|_| connection.close_reason().is_none())
+            };
+            timeout(PATIENCE, done).await.ok().flatten()
+        }
+        None => None,
     };
     drop(counted);
-    let Ok(Ok(connection)) = connected else {
+    let Some(greeted) = greeted else {
         relay.figures.handshakes_failed.one();
         return;
     };
     let place = place.connected();
     drop(loaded);
-    connection::serve(relay, connection, place).await;
+    // Another task, which has no room for a handshake.
+    tokio::spawn(connection::serve(greeted, place));
 }

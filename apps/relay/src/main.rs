@@ -44,6 +44,7 @@ mod process;
 mod relay;
 mod request;
 mod run;
+mod spent_file;
 mod stream_budget;
 mod tls;
 mod transport;

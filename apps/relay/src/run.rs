@@ -1,5 +1,6 @@
 //! `securecall-relay run`.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::http1::{self, Response};
 use crate::output::Output;
 use crate::relay::{Loaded, Relay};
-use crate::{clock, listener, transport};
+use crate::{clock, listener, spent_file, transport};
 
 /// How often it is looked whether the last flow has ended.
 const DRAIN_CHECK: Duration = Duration::from_millis(200);
@@ -29,6 +30,7 @@ pub(crate) async fn run(cli: &Cli, output: Output) -> Result<(), Failure> {
     let loaded = Loaded::read(&config, None)?;
     let endpoints = listen(&config, &loaded)?;
     let drain = config.drain;
+    let spent_file = config.spent_file.clone();
     let figures = config.figures;
     if config.lab {
         tracing::warn!("this is a lab: private addresses are allowed");
@@ -40,6 +42,10 @@ pub(crate) async fn run(cli: &Cli, output: Output) -> Result<(), Failure> {
     for endpoint in &endpoints {
         tokio::spawn(listener::listen(relay.clone(), endpoint.clone()));
     }
+    let remembering = tokio::spawn(remember_from_time_to_time(
+        relay.clone(),
+        spent_file.clone(),
+    ));
     output.result(&json!({ "type": "ready" }), "The relay is ready.");
     tracing::info!("ready");
     loop {
@@ -50,12 +56,34 @@ pub(crate) async fn run(cli: &Cli, output: Output) -> Result<(), Failure> {
         }
     }
     stop(&relay, drain, &mut signals).await;
+    remembering.abort();
+    remember(&relay, &spent_file).await;
     for endpoint in &endpoints {
         endpoint.close(VarInt::from_u32(0), b"");
         let _ = timeout(GOODBYE, endpoint.wait_idle()).await;
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Writes down which tokens were spent, at times that have nothing to do with when they were.
+async fn remember_from_time_to_time(relay: Arc<Relay>, file: PathBuf) {
+    loop {
+        sleep(spent_file::INTERVAL).await;
+        remember(&relay, &file).await;
+    }
+}
+
+async fn remember(relay: &Relay, file: &Path) {
+    let Some(bytes) = relay.loaded().access.spent_bytes() else {
+        return;
+    };
+    let file = file.to_owned();
+    let stored = tokio::task::spawn_blocking(move || spent_file::store(&file, &bytes)).await;
+    if !matches!(stored, Ok(Ok(()))) {
+        relay.figures.spent_not_stored.one();
+        tracing::error!("the tokens that were spent cannot be written down: is the disk full?");
+    }
 }
 
 struct Signals {

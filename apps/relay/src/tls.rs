@@ -104,7 +104,11 @@ impl Identity {
 }
 
 fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let failed = |error: std::io::Error| Failure::usage(format!("{}: {error}", path.display()));
+    let failed = |error: std::io::Error| {
+        Failure::usage(format!("{}: {error}", path.display())).help(
+            "`securecall-relay init` makes a certificate and its key; others are named in `[tls]`",
+        )
+    };
     if fs::metadata(path).map_err(failed)?.len() > MAX_SIZE {
         return Err(Failure::usage(format!("{}: too large", path.display())));
     }

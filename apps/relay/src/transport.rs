@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{
-    Endpoint, EndpointConfig, IdleTimeout, ServerConfig, TokioRuntime, TransportConfig,
-    ValidationTokenConfig, VarInt,
+    AckFrequencyConfig, Endpoint, EndpointConfig, IdleTimeout, ServerConfig, TokioRuntime,
+    TransportConfig, ValidationTokenConfig, VarInt,
 };
 
 use crate::failure::Failure;
@@ -27,6 +27,11 @@ const CONNECTION_WINDOW: u32 = 32 * 1024;
 
 /// What waits in a connection at most. Half a second of voice: what is older helps nobody, and quinn drops the oldest.
 const DATAGRAM_BUFFER: usize = 32 * 1024;
+
+/// Clients that can (draft-ietf-quic-ack-frequency) acknowledge ten packets at a time, or after 100 ms: nothing waits for it, and each
+/// acknowledgement is a packet that has to be opened.
+const ACKED_AT_ONCE: VarInt = VarInt::from_u32(9);
+const ACK_DELAY: Duration = Duration::from_millis(100);
 
 /// Silence after which a connection is over. Clients send something at least every ten seconds.
 const IDLE: VarInt = VarInt::from_u32(30_000);
@@ -103,7 +108,11 @@ impl ServerConfigs {
 
 fn transport(nesting: Nesting) -> TransportConfig {
     let mut transport = TransportConfig::default();
+    let mut acks = AckFrequencyConfig::default();
+    acks.ack_eliciting_threshold(ACKED_AT_ONCE)
+        .max_ack_delay(Some(ACK_DELAY));
     transport
+        .ack_frequency_config(Some(acks))
         .max_concurrent_bidi_streams(MAX_REQUESTS.into())
         .max_concurrent_uni_streams(MAX_UNI_STREAMS.into())
         .stream_receive_window(STREAM_WINDOW.into())
@@ -113,6 +122,8 @@ fn transport(nesting: Nesting) -> TransportConfig {
         .datagram_send_buffer_size(DATAGRAM_BUFFER)
         .max_idle_timeout(Some(IdleTimeout::from(IDLE)))
         .crypto_buffer_size(16 * 1024)
+        // Packets of a call come one at a time; room for many that leave at once would be kept by each connection.
+        .enable_segmentation_offload(false)
         // The spin bit would show the round-trip time to whoever watches.
         .allow_spin(false)
         .congestion_controller_factory(Arc::new(VoiceWindow));

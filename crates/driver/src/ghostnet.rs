@@ -3,7 +3,9 @@
 mod call_paths;
 mod keeper;
 mod known;
+mod list;
 mod remembered;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod token_shop;
@@ -21,6 +23,8 @@ use zeroize::Zeroizing;
 pub(crate) use self::call_paths::{CallPaths, Carriers};
 pub(crate) use self::keeper::Keeper;
 use self::known::Known;
+pub use self::list::ListError;
+pub use self::survey::{ListedIssuer, ListedRelay, RelayFault, Survey, survey};
 
 /// Where the signed list of relays is.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Servers and NATs, tried for real before anybody calls.
 //!
-//! Nothing is sent to anybody but the servers that are named, an address that one of them grants, and our own
-//! address as they see it.
+//! Nothing is sent to anybody but the servers that are named, the relays and issuers of the list of GhostNet, an address that
+//! a TURN server grants, and our own address as they see it.
 
 mod nat;
 mod runner;
@@ -21,6 +21,9 @@ pub use securecall_relay::turn::UriError;
 pub use securecall_relay_client::ResolveError;
 pub use server::probe_server;
 
+pub use crate::ghostnet::{
+    ListError, ListedIssuer, ListedRelay, RelayFault, Survey, survey as survey_ghostnet,
+};
 pub use crate::named_server::{NamedBy, NamedServer, UnusableUri, named_servers};
 
 /// What came of one server, at one of its addresses. Over what it was spoken to says the scheme of its URI.

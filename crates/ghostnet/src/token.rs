@@ -41,7 +41,7 @@ pub use messages::{
 };
 pub use purchase::{Purchase, PurchaseError, TOKEN_LENGTH, Token, TokenError};
 pub use shared_secret::{SharedSecret, SharedSecretError};
-pub use spent_tokens::{SpendRefusal, SpentTokens};
+pub use spent_tokens::{SpendRefusal, SpentTokens, SpentTokensError};
 pub use stock::{LOW_STOCK, STOCK, StockError, TokenStock};
 pub use token_key::{TOKEN_KEY_LENGTH, TokenKey, TokenKeyError, TokenKeyId};
 pub use verifier::{AcceptedKey, TokenRefusal, VerifiedToken, Verifier};

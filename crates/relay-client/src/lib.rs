@@ -21,4 +21,4 @@ pub use resolver::{MAX_ADDRESSES, ResolveError, resolve};
 pub use stream_news::StreamNews;
 pub use streams::Streams;
 pub use tls::{TlsError, TlsTrust};
-pub use tunnels::{TunnelNews, Tunnels};
+pub use tunnels::{RelayProbeFailure, RelayShown, TunnelNews, Tunnels, probe_relay};

@@ -17,6 +17,7 @@ mod inbox;
 mod liveness;
 mod news;
 mod outer;
+mod probe;
 mod relay_connection;
 mod relay_tls;
 mod requests;
@@ -39,6 +40,7 @@ use self::inbox::Inbox;
 use self::news::News;
 pub use self::news::TunnelNews;
 use self::outer::Outer;
+pub use self::probe::{RelayProbeFailure, RelayShown, probe_relay};
 use self::tunnel::Tunnel;
 use crate::TlsTrust;
 

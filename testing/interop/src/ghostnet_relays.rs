@@ -157,6 +157,27 @@ impl GhostNetRelays {
         }
     }
 
+    /// Publishes another list, with the next number. The relays go on with the one that they have read.
+    ///
+    /// # Errors
+    ///
+    /// It is one that readers would refuse whatever the time is.
+    pub fn publish(&self, change: impl FnOnce(&mut Value)) -> Result<(), GhostNetRelaysError> {
+        let path = self.folder.path().join("payload.json");
+        let mut list: Value = serde_json::from_slice(&fs::read(&path)?).unwrap_or_default();
+        list["serial"] = (list["serial"].as_u64().unwrap_or_default() + 1).into();
+        change(&mut list);
+        fs::write(&path, list.to_string())?;
+        let mut sign = Command::new(&self.program);
+        sign.args(["--json", "directory", "sign", "--lab", "--payload"])
+            .arg(&path)
+            .arg("--key")
+            .arg(self.folder.path().join("directory.key"))
+            .arg("--out")
+            .arg(self.directory());
+        output(&mut sign).map(drop)
+    }
+
     /// Ends the issuer: no more tokens can be bought.
     pub fn stop_issuer(&mut self) -> io::Result<()> {
         self.issuer.0.kill()?;

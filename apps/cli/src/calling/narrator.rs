@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use securecall_contact::SecureCallId;
 use securecall_driver::{
-    CallEvent, CallHandle, CallStats, Event as ClientEvent, Peer as CallPeer, Tier,
+    CallEvent, CallHandle, CallStats, Event as ClientEvent, PathRoute, Peer as CallPeer, Tier,
 };
 use securecall_matrix::ServerError;
 
@@ -22,6 +22,8 @@ pub(super) struct Narrator {
     matrix_id: String,
     /// Contacts whose key was compared.
     verified: BTreeSet<SecureCallId>,
+    /// Whose relays of GhostNet carry a call: the last that were told.
+    relays: Option<(CallHandle, [String; 2])>,
     /// The last call of tier `matrix`: how it ends is said in other words.
     standard: Option<CallHandle>,
 }
@@ -33,6 +35,7 @@ impl Narrator {
             started_at,
             matrix_id,
             verified: BTreeSet::new(),
+            relays: None,
             standard: None,
         }
     }
@@ -54,11 +57,14 @@ impl Narrator {
                 microphone_at_unix_us: *microphone_at_unix_us,
                 speaker_at_unix_us: *speaker_at_unix_us,
             },
-            ClientEvent::Carried { call, entry, exit } => Event::Relays {
-                call_id: call.to_string(),
-                entry: entry.clone(),
-                exit: exit.clone(),
-            },
+            ClientEvent::Carried { call, entry, exit } => {
+                self.relays = Some((call.handle, [entry.clone(), exit.clone()]));
+                Event::Relays {
+                    call_id: call.to_string(),
+                    entry: entry.clone(),
+                    exit: exit.clone(),
+                }
+            }
             ClientEvent::Stats { call, stats } => Event::Stats(to_stats(call.to_string(), *stats)),
             // Ten times a second, and only for the screen.
             ClientEvent::Levels { .. } => return None,
@@ -92,6 +98,13 @@ impl Narrator {
             // The failure with which the command ends says it.
             ClientEvent::SessionEnded | ClientEvent::NoRandomness(_) => return None,
         })
+    }
+
+    /// Who runs the entry (0) or the exit (1) of a call that goes through relays of GhostNet.
+    fn operator(&self, call: CallHandle, route: PathRoute, which: usize) -> Option<String> {
+        let (carried, operators) = self.relays.as_ref()?;
+        let is_carried = *carried == call && route == PathRoute::GhostNet;
+        is_carried.then(|| operators[which].clone())
     }
 
     fn tell_call(&mut self, event: &CallEvent) -> Event {
@@ -142,6 +155,8 @@ impl Narrator {
                 setup_ms: milliseconds(*setup),
                 safety_words: safety_words.map(|it| it.words().map(str::to_owned).to_vec()),
                 peer: self.to_peer(peer),
+                entry: self.operator(call.handle, *route, 0),
+                exit: self.operator(call.handle, *route, 1),
             },
             CallEvent::FirstAudio { call, setup } => Event::FirstAudio {
                 call_id: call.to_string(),

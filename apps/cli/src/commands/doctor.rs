@@ -12,8 +12,8 @@ use crate::cli::{DoctorOptions, MediaOptions};
 use crate::config::Settings;
 use crate::context::told;
 use crate::doctor::{
-    Check, Found, Homeserver, Relays, Report, Session, TOTAL, Teller, Told, ipv6, link_handler,
-    look_at_profile, microphone, speaker, teller,
+    Check, Found, GhostNetChecks, Homeserver, Relays, Report, Session, TOTAL, Teller, Told, ipv6,
+    link_handler, look_at_profile, microphone, speaker, teller,
 };
 use crate::error::Failure;
 use crate::exit_code::ExitCode;
@@ -56,7 +56,11 @@ async fn check_all(
 /// Starts all checks that can run at the same time. None takes longer than [`TOTAL`].
 fn start(options: DoctorOptions, found: Found) -> (JoinSet<()>, UnboundedReceiver<Told>) {
     let (teller, coming) = teller();
-    let Found { settings, session } = found;
+    let Found {
+        settings,
+        session,
+        ghostnet,
+    } = found;
     let (mic, sink) = devices(settings.as_ref(), options);
     let (tell_account, account) = oneshot::channel();
     let mut checks = Checks {
@@ -73,6 +77,8 @@ fn start(options: DoctorOptions, found: Found) -> (JoinSet<()>, UnboundedReceive
             Homeserver::cannot_be_asked(&teller, why);
         }
     }
+    let ghostnet = GhostNetChecks::new(settings.as_ref(), ghostnet, teller.clone());
+    checks.start(ghostnet.run());
     let relays = Relays::new(settings, account, teller.clone());
     checks.start(relays.run());
     checks.start_one(&teller, async { ipv6() });

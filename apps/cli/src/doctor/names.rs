@@ -50,6 +50,12 @@ names! {
     Stun => "stun";
     /// One TURN server, over one transport, at one address.
     Relay => "relay";
+    /// Who lists relays of GhostNet, for how long that is good, and whether two go together.
+    GhostNet => "ghostnet";
+    /// One relay of GhostNet.
+    GhostNetRelay => "ghostnet_relay";
+    /// Tokens of one issuer, and the issuer.
+    GhostNetTokens => "ghostnet_tokens";
     /// How the NATs behave that this machine is behind.
     Nat => "nat";
     /// Whether this machine has an IPv6 address that others reach.
@@ -71,6 +77,9 @@ impl Name {
             Self::Stun => "STUN server".to_owned(),
             Self::Relay => "TURN server".to_owned(),
             Self::Relays => "servers for calls".to_owned(),
+            Self::GhostNet => "GhostNet".to_owned(),
+            Self::GhostNetRelay => "GhostNet relay".to_owned(),
+            Self::GhostNetTokens => "GhostNet tokens".to_owned(),
             other => other.as_str().replace('_', " "),
         }
     }

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use securecall_matrix::AccountStore;
-use securecall_profile::{OpenToOthers, Profile, SessionLock, SessionLockError, open_to_others};
+use securecall_profile::{
+    OpenToOthers, Profile, SealedMemory, SessionLock, SessionLockError, open_to_others,
+};
 
 use super::Stopwatch;
 use super::check::Check;
@@ -20,6 +22,8 @@ pub(crate) struct Found {
     /// `None` if they are not valid.
     pub(crate) settings: Option<Settings>,
     pub(crate) session: Session,
+    /// What GhostNet remembers; `None` without a profile that opens.
+    pub(crate) ghostnet: Option<SealedMemory>,
 }
 
 /// What there is of an account.
@@ -82,8 +86,13 @@ pub(crate) fn look_at_profile(directory: &Path, report: &mut Report) -> Result<F
             None
         }
     };
+    let ghostnet = profile.as_ref().map(Profile::ghostnet_memory);
     let session = session(profile);
-    Ok(Found { settings, session })
+    Ok(Found {
+        settings,
+        session,
+        ghostnet,
+    })
 }
 
 /// Settings of servers may be wrong together only.

@@ -151,6 +151,9 @@ pub(crate) enum Event {
         /// Null in tier `matrix`, which has no keys to compare.
         safety_words: Option<Vec<String>>,
         peer: Peer,
+        /// Who runs the relays of GhostNet that carry the call; null on another route.
+        entry: Option<String>,
+        exit: Option<String>,
     },
     /// The first sample of the peer was played.
     FirstAudio { call_id: String, setup_ms: u64 },
@@ -425,11 +428,17 @@ impl Event {
                 setup_ms,
                 safety_words,
                 peer,
+                entry,
+                exit,
                 ..
             } => {
+                let relays = match (entry, exit) {
+                    (Some(entry), Some(exit)) => format!(" ({entry}, {exit})"),
+                    _ => String::new(),
+                };
                 let words = safety_words.as_ref().map(|words| words.join(" "));
                 format!(
-                    "connected with {} in {setup_ms} ms, {}, {route}{}",
+                    "connected with {} in {setup_ms} ms, {}, {route}{relays}{}",
                     peer.shown(),
                     tier_words(tier),
                     words.map_or_else(String::new, |words| format!("\nsafety words: {words}"))

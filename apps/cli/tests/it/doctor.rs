@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::command::{Ended, Machine, end};
 use crate::talker::homeserver;
 
+mod ghostnet;
 mod homeserver;
 mod hostile;
 mod networks;

@@ -30,11 +30,11 @@ fn daemon() -> PathBuf {
     built.clone()
 }
 
-fn relays(count: usize) -> GhostNetRelays {
+pub(crate) fn relays(count: usize) -> GhostNetRelays {
     GhostNetRelays::start(&daemon(), count).unwrap()
 }
 
-fn talker(user: &User, relays: &GhostNetRelays, arguments: &[&str]) -> Talker {
+pub(crate) fn talker(user: &User, relays: &GhostNetRelays, arguments: &[&str]) -> Talker {
     let mut command = user
         .machine
         .command(&[&["--json"], arguments, &SILENT].concat());
@@ -57,7 +57,9 @@ fn two_people_talk_through_ghostnet() {
         let carried = side.wait_for("relays");
         let operators = [&carried["entry"], &carried["exit"]];
         assert_ne!(operators[0], operators[1]);
-        assert_eq!(side.wait_for("connected")["route"], "ghostnet");
+        let connected = side.wait_for("connected");
+        assert_eq!(connected["route"], "ghostnet");
+        assert_eq!([&connected["entry"], &connected["exit"]], operators);
     }
     for side in [&mut caller, &mut callee] {
         side.wait_for("first_audio");
@@ -81,7 +83,9 @@ fn one_of_two_may_take_ghostnet() {
     let mut caller = talker(&ada, &relays, &call);
     assert_eq!(caller.wait_for("connected")["route"], "ghostnet");
     // What it sees is the exit: an address at a relay of the other.
-    assert_eq!(callee.wait_for("connected")["route"], "relay");
+    let connected = callee.wait_for("connected");
+    assert_eq!(connected["route"], "relay");
+    assert!(connected["entry"].is_null() && connected["exit"].is_null());
     assert_eq!(caller.end().0, 0);
     assert_eq!(callee.end().0, 0);
 }

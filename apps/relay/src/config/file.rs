@@ -104,11 +104,22 @@ impl Address {
     }
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Access {
     pub(super) secret_file: Option<PathBuf>,
+    pub(super) spent_file: PathBuf,
     pub(super) issuers: Vec<Issuer>,
+}
+
+impl Default for Access {
+    fn default() -> Self {
+        Self {
+            secret_file: None,
+            spent_file: "spent-tokens".into(),
+            issuers: Vec::new(),
+        }
+    }
 }
 
 #[derive(Deserialize)]

@@ -124,6 +124,14 @@ pub(crate) fn endpoint() -> Endpoint {
     Endpoint::client((Ipv4Addr::LOCALHOST, 0).into()).unwrap()
 }
 
+/// QUIC alone.
+pub(crate) async fn handshake(relay: SocketAddr) -> Connection {
+    let connecting = endpoint()
+        .connect_with(config(&Shown::default(), |_| {}), relay, "relay.test")
+        .unwrap();
+    timeout(PATIENCE, connecting).await.unwrap().unwrap()
+}
+
 impl Client {
     pub(crate) async fn connect(relay: SocketAddr) -> Self {
         Self::connect_by(endpoint(), relay).await

@@ -184,8 +184,19 @@ impl Daemon {
     }
 
     /// Ends it, and gives its log.
+    /// Killed: it has no time for anything.
     pub(crate) fn stopped(mut self) -> (String, Lab) {
         self.child.kill().unwrap();
+        self.left()
+    }
+
+    /// Asked to end, as operators do it.
+    pub(crate) fn terminated(self) -> (String, Lab) {
+        self.signal(Signal::TERM);
+        self.left()
+    }
+
+    fn left(mut self) -> (String, Lab) {
         self.child.wait().unwrap();
         let log = self.log.recv_timeout(Duration::from_secs(10)).unwrap();
         let lab = Lab {

@@ -160,3 +160,53 @@ fn what_readers_would_refuse_is_not_signed() {
     publish(&lab, 1, "127.0.0.1:9".parse().unwrap());
     assert_eq!(run(&arguments, &lab).status.code(), Some(2));
 }
+
+#[test]
+fn a_file_that_is_not_there_is_named_with_what_to_do() {
+    let (lab, _) = lab_with_directory();
+    let told = |arguments: &[&str]| {
+        let refused = run(arguments, &lab);
+        assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+        String::from_utf8(refused.stderr).unwrap()
+    };
+    let sign = |key, payload| {
+        told(&[
+            "directory",
+            "sign",
+            "--lab",
+            "--key",
+            key,
+            "--payload",
+            payload,
+        ])
+    };
+    let text = sign("none.key", "payload.json");
+    assert!(
+        text.contains("none.key") && text.contains("directory key --key none.key"),
+        "{text}"
+    );
+    let text = sign("directory.key", "none.json");
+    assert!(
+        text.contains("none.json") && text.contains("relay-directory.md"),
+        "{text}"
+    );
+    std::fs::write(lab.path("empty.key"), "").unwrap();
+    let text = sign("empty.key", "payload.json");
+    assert!(
+        text.contains("empty.key") && text.contains("`securecall-relay directory key`"),
+        "{text}"
+    );
+    // The list that the settings name was not fetched yet; then the certificate is gone, too.
+    let run = ["run", "--config", "relay.toml"];
+    let text = told(&run);
+    assert!(
+        text.contains("relays.json") && text.contains("whoever publishes it"),
+        "{text}"
+    );
+    std::fs::remove_file(lab.path("cert.pem")).unwrap();
+    let text = told(&run);
+    assert!(
+        text.contains("cert.pem") && text.contains("`securecall-relay init`"),
+        "{text}"
+    );
+}

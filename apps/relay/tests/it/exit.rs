@@ -174,3 +174,49 @@ async fn both_families_are_lent_where_there_are_both() {
         );
     }
 }
+
+#[tokio::test]
+async fn an_exit_of_ipv6_alone_is_reached_by_it_and_lends_nothing_else() {
+    let lab = Lab::new("relays = [\"127.0.0.1:9\"]", "addresses = [\"::1\"]", "");
+    let listen = std::net::UdpSocket::bind("[::1]:0").unwrap();
+    let address = listen.local_addr().unwrap();
+    drop(listen);
+    let settings = std::fs::read_to_string(lab.settings()).unwrap();
+    let settings = settings.replace(&lab.address.to_string(), &address.to_string());
+    std::fs::write(lab.settings(), settings).unwrap();
+    let daemon = lab.start();
+    let endpoint = quinn::Endpoint::client("[::1]:0".parse().unwrap()).unwrap();
+    let mut client = Client::connect_by(endpoint, address).await;
+    let mut bound = client.bound().await;
+    assert!(bound.public.is_ipv6());
+    let peer = tokio::net::UdpSocket::bind("[::1]:0").await.unwrap();
+    let peer_address = peer.local_addr().unwrap();
+    for _ in 0..2 {
+        bound.send(peer_address, b"question");
+        let (_, from) = receive(&peer).await;
+        assert_eq!(from, bound.public);
+        peer.send_to(b"answer", from).await.unwrap();
+        assert_eq!(bound.receive().await, (peer_address, b"answer".to_vec()));
+        if bound.contexts.is_open() {
+            bound.contexts.prefer(peer_address);
+            bound.exchange().await;
+        }
+    }
+    let four = tokio_udp().await;
+    let mut other = client.bound().await;
+    // A client of ours would not write that: no address of this kind was bound for it.
+    let address = match four.local_addr().unwrap() {
+        SocketAddr::V4(address) => address,
+        SocketAddr::V6(_) => unreachable!(),
+    };
+    let mut datagram = vec![2, 4];
+    datagram.extend(address.ip().octets());
+    datagram.extend(address.port().to_be_bytes());
+    datagram.extend(b"lost");
+    let datagram = other.answer.datagram(&datagram);
+    other.quic.send_datagram(datagram).unwrap();
+    daemon
+        .figure_becomes("dropped_total{reason=\"not_allowed\"}", |count| count == 1)
+        .await;
+    other.answer.stream.finish().await.unwrap();
+}

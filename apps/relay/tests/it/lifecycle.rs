@@ -1,8 +1,9 @@
 //! Starting, reading anew, and stopping without cutting calls.
 
 use rustix::process::Signal;
+use tokio::time::timeout;
 
-use crate::client::{Client, receive};
+use crate::client::{Client, PATIENCE, handshake, receive};
 use crate::daemon::{lab, lab_with, tokio_udp};
 
 #[tokio::test]
@@ -106,4 +107,67 @@ async fn on_sighup_certificate_and_relays_are_read_anew_and_flows_go_on() {
         .send_datagram(answer.datagram(b"\0still here"))
         .unwrap();
     assert_eq!(receive(&first).await.0, b"still here");
+}
+
+/// Between a client and a relay, until it stops to let the client be heard. What the relay says goes on.
+struct OneWay {
+    address: std::net::SocketAddr,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl OneWay {
+    /// The client is heard until the relay has said something.
+    async fn to(relay: std::net::SocketAddr) -> Self {
+        let near = tokio_udp().await;
+        let far = tokio_udp().await;
+        let address = near.local_addr().unwrap();
+        let task = tokio::spawn(async move {
+            let (mut out, mut back) = (vec![0; 2048], vec![0; 2048]);
+            let mut client = None;
+            let mut is_answered = false;
+            loop {
+                tokio::select! {
+                    received = near.recv_from(&mut out) => {
+                        let (length, from) = received.unwrap();
+                        client = Some(from);
+                        if !is_answered {
+                            far.send_to(&out[..length], relay).await.unwrap();
+                        }
+                    }
+                    received = far.recv(&mut back) => {
+                        let (length, client) = (received.unwrap(), client.unwrap());
+                        // Less is but an acknowledgement of the first half of the hello.
+                        is_answered |= length >= 1200;
+                        near.send_to(&back[..length], client).await.unwrap();
+                    }
+                }
+            }
+        });
+        Self { address, task }
+    }
+}
+
+impl Drop for OneWay {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+#[tokio::test]
+async fn the_settings_come_with_the_handshake_and_wait_for_nothing_of_the_client() {
+    let relay = tokio_udp().await;
+    let daemon = lab(relay.local_addr().unwrap()).start();
+    let way = OneWay::to(daemon.address()).await;
+    let quic = handshake(way.address).await;
+    let mut control = timeout(PATIENCE, quic.accept_uni()).await.unwrap().unwrap();
+    let mut first = [0; 2];
+    timeout(PATIENCE, control.read_exact(&mut first))
+        .await
+        .unwrap()
+        .unwrap();
+    // A control stream, and the frame of the settings (RFC 9114 sections 6.2.1 and 7.2.4).
+    assert_eq!(first, [0, 4]);
+    // The handshake is not done for the relay, which has heard nothing since.
+    assert_eq!(daemon.figure("connections"), 0);
+    assert_eq!(daemon.figure("half_open"), 1);
 }

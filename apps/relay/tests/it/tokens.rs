@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Stdio};
 
 use rustix::process::Signal;
@@ -124,6 +125,52 @@ async fn a_token_is_good_once() {
 }
 
 #[tokio::test]
+async fn a_token_is_good_once_whenever_the_relay_was_started() {
+    let (lab, issuer) = lab_of("");
+    let file = lab.path("spent-tokens");
+    let daemon = lab.start();
+    let token = issuer.sell("issuer.test");
+    let mut client = Client::connect(daemon.address()).await;
+    assert_eq!(client.bind_by(&token.authorization()).await.status(), 200);
+    client.quic.close(0_u8.into(), b"");
+    let (_, lab) = daemon.terminated();
+    let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let written = std::fs::read(&file).unwrap();
+    let shown = token.as_bytes();
+    // Neither its nonce nor its signature: no eight bytes of it but the name of the key.
+    let without_key = [&shown[..66], &shown[98..]];
+    for part in without_key {
+        for piece in part.windows(8) {
+            assert!(!written.windows(8).any(|bytes| bytes == piece));
+        }
+    }
+
+    let daemon = lab.start();
+    let mut client = Client::connect(daemon.address()).await;
+    assert_eq!(client.bind_by(&token.authorization()).await.status(), 401);
+    assert_eq!(daemon.figure("tokens_remembered"), 1);
+    let next = issuer.sell("issuer.test").authorization();
+    assert_eq!(client.bind_by(&next).await.status(), 200);
+    client.quic.close(0_u8.into(), b"");
+    let (_, lab) = daemon.terminated();
+
+    // What cannot be read is not taken for nothing.
+    std::fs::write(&file, &written[..written.len() - 1]).unwrap();
+    let refused = command()
+        .args(["run", "--config"])
+        .arg(lab.settings())
+        .output()
+        .unwrap();
+    assert_eq!(refused.status.code(), Some(3));
+    let told = String::from_utf8_lossy(&refused.stderr);
+    assert!(
+        told.contains("spent-tokens") && told.contains("move it away"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
 async fn what_is_asked_for_can_be_bought_and_nothing_else_is_taken() {
     let (lab, issuer) = lab_of("");
     let stranger = lab_with("");
@@ -190,7 +237,6 @@ async fn tokens_of_a_key_whose_time_is_over_are_not_taken() {
 
 #[test]
 fn the_issuer_keeps_its_key_and_refuses_what_is_no_request() {
-    use std::os::unix::fs::PermissionsExt as _;
     let lab = lab_with("");
     let first = Issuer::start(&lab);
     let key = lab.path("issuer.pem");

@@ -1,22 +1,19 @@
 //! Keeps the list of relays and a stock of tokens, for one client.
 
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use securecall_ghostnet::UnixTime;
-use securecall_ghostnet::directory::MAX_DIRECTORY;
 use securecall_ghostnet::token::AcceptedKey;
 use securecall_media::Reach;
 use securecall_relay_client::{Https, TlsTrust};
-use tokio::io::AsyncReadExt as _;
 use tokio::sync::{Notify, oneshot, watch};
 
 use super::call_paths::now;
 use super::known::Known;
 use super::remembered::Remembered;
 use super::token_shop::TokenShop;
-use super::{DirectoryPlace, GhostNet, GhostNetSources, Shared};
+use super::{DirectoryPlace, GhostNet, GhostNetSources, Shared, list};
 use crate::clock;
 use crate::config::Servers;
 use crate::server_keeper::LookAgain;
@@ -112,25 +109,11 @@ impl Keeper {
 
     /// Whether the list that is known is the newest there is.
     async fn read_directory(&self) -> bool {
-        let file = match &self.directory {
-            DirectoryPlace::File(path) => match read_file(path).await {
-                Ok(file) => file,
-                Err(error) => {
-                    tracing::warn!(path = %path.display(), %error, "the list of relays cannot be read");
-                    return false;
-                }
-            },
-            DirectoryPlace::Web(url) => {
-                let Some(https) = &self.https else {
-                    return false;
-                };
-                match https.get(url, MAX_DIRECTORY).await {
-                    Ok(file) => file,
-                    Err(error) => {
-                        tracing::warn!(%error, "the list of relays cannot be fetched");
-                        return false;
-                    }
-                }
+        let file = match list::fetch(&self.directory, self.https.as_ref()).await {
+            Ok(file) => file,
+            Err(error) => {
+                tracing::warn!(%error, "the list of relays is not there");
+                return false;
             }
         };
         let mut known = self.ghostnet.known();
@@ -205,13 +188,4 @@ impl Keeper {
             .filter(|(_, wanted)| *wanted > 0)
             .collect()
     }
-}
-
-/// A file, of no more than a list may have.
-async fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
-    let file = tokio::fs::File::open(path).await?;
-    let mut bytes = Vec::new();
-    let limit = u64::try_from(MAX_DIRECTORY).unwrap_or(u64::MAX);
-    file.take(limit + 1).read_to_end(&mut bytes).await?;
-    Ok(bytes)
 }

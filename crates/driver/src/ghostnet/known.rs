@@ -27,7 +27,7 @@ pub(super) struct Known {
     pub(super) directory: Option<Directory>,
     pub(super) guards: Guards,
     pub(super) stock: TokenStock,
-    mark: Option<DirectoryMark>,
+    pub(super) mark: Option<DirectoryMark>,
     file: Vec<u8>,
     /// Why the last directory was not taken; `None` once one was.
     refused: Option<DirectoryError>,
@@ -203,7 +203,7 @@ impl Known {
 }
 
 /// Which families of addresses this machine has.
-fn families(reach: MediaReach) -> Families {
+pub(super) fn families(reach: MediaReach) -> Families {
     let addresses = host_addresses::all(reach);
     Families {
         v4: addresses.iter().any(|address| address.is_ipv4()),

@@ -9,7 +9,7 @@ use h3::ConnectionState as _;
 use h3::client::{RequestStream, SendRequest};
 use h3::error::StreamError;
 use h3_quinn::{BidiStream, OpenStreams};
-use http::{HeaderMap, Request};
+use http::{HeaderMap, Request, StatusCode};
 use quinn::{ClientConfig, ConnectError, Connection, ConnectionError, Endpoint, VarInt};
 use securecall_relay::{Hop, HopRole, TunnelFailureKind};
 use tokio::sync::watch;
@@ -105,6 +105,21 @@ impl RelayConnection {
     pub(super) async fn ask(&self, request: Request<()>) -> Result<Flow, TunnelFailureKind> {
         let answered = timeout(STEP_TIMEOUT, self.ask_and_wait(request)).await;
         answered.map_err(|_| TunnelFailureKind::Silent)?
+    }
+
+    /// Asks, and gives status and fields of the answer, whatever it is.
+    pub(super) async fn look(
+        &self,
+        request: Request<()>,
+    ) -> Result<(StatusCode, HeaderMap), TunnelFailureKind> {
+        let failed = |error| why_failed(&self.quic, &error);
+        let answered = timeout(STEP_TIMEOUT, async {
+            let mut requests = self.requests.clone();
+            let mut stream = requests.send_request(request).await.map_err(failed)?;
+            stream.recv_response().await.map_err(failed)
+        });
+        let answer = answered.await.map_err(|_| TunnelFailureKind::Silent)??;
+        Ok((answer.status(), answer.into_parts().0.headers))
     }
 
     async fn ask_and_wait(&self, request: Request<()>) -> Result<Flow, TunnelFailureKind> {

@@ -203,7 +203,7 @@ async fn write<S: h3::quic::SendStream<Bytes>>(
 }
 
 /// Waits until the path to the entry is known to take an Initial of the inner connection. It usually is when the entry has answered.
-async fn become_wide(quic: &Connection) -> Result<(), TunnelFailureKind> {
+pub(super) async fn become_wide(quic: &Connection) -> Result<(), TunnelFailureKind> {
     let is_wide = || {
         quic.max_datagram_size()
             .is_some_and(|size| size >= NEEDED_WIDTH)

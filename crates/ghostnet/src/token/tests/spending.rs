@@ -124,3 +124,81 @@ fn a_key_whose_end_has_come_stays_ended() {
         Err(SpendRefusal::KeyRetired)
     );
 }
+
+#[test]
+fn what_was_spent_is_spent_after_another_start() {
+    let mut spent = SpentTokens::new(3);
+    for (key, nonce, until) in [(1, 1, 100), (2, 1, 200), (2, 2, 200)] {
+        assert_eq!(spent.spend(verified(key, nonce, until), at(1)), Ok(()));
+    }
+    // The first key's end comes.
+    assert_eq!(spent.spend(verified(3, 9, 300), at(150)), Ok(()));
+    let bytes = spent.to_bytes();
+    let read = || SpentTokens::from_bytes(&bytes, 3).unwrap();
+    assert_eq!((read().len(), read().to_bytes()), (3, bytes.clone()));
+    for (key, nonce, refusal) in [
+        (2, 1, SpendRefusal::AlreadySpent),
+        (2, 2, SpendRefusal::AlreadySpent),
+        (3, 9, SpendRefusal::AlreadySpent),
+        (1, 7, SpendRefusal::KeyRetired),
+    ] {
+        assert_eq!(
+            read().spend(verified(key, nonce, 300), at(150)),
+            Err(refusal)
+        );
+    }
+    assert_eq!(read().spend(verified(2, 3, 200), at(150)), Ok(()));
+    // With less room than there was nothing is forgotten.
+    let mut small = SpentTokens::from_bytes(&bytes, 1).unwrap();
+    assert_eq!(
+        small.spend(verified(2, 1, 200), at(150)),
+        Err(SpendRefusal::AlreadySpent)
+    );
+    assert_eq!(
+        small.spend(verified(2, 3, 200), at(150)),
+        Err(SpendRefusal::Full)
+    );
+}
+
+#[test]
+fn the_bytes_hold_no_nonce_and_not_the_order_in_which_tokens_came() {
+    let of = |nonces: [u8; 3]| {
+        let mut spent = SpentTokens::new(3);
+        for nonce in nonces {
+            assert_eq!(spent.spend(verified(1, nonce, 100), at(1)), Ok(()));
+        }
+        spent.to_bytes()
+    };
+    let bytes = of([5, 6, 7]);
+    assert_eq!(bytes, of([7, 5, 6]));
+    for nonce in [5, 6, 7] {
+        assert!(!bytes.windows(4).any(|window| window == [nonce; 4]));
+    }
+}
+
+#[test]
+fn bytes_that_are_cut_or_of_another_form_are_refused() {
+    let mut spent = SpentTokens::new(3);
+    for (key, nonce, until) in [(1, 1, 100), (2, 1, 200), (2, 2, 200)] {
+        assert_eq!(spent.spend(verified(key, nonce, until), at(1)), Ok(()));
+    }
+    assert_eq!(spent.spend(verified(2, 3, 200), at(150)), Ok(()));
+    let bytes = spent.to_bytes();
+    // Between two keys an end looks like one.
+    let ends = [5 + 32, bytes.len()];
+    for length in 0..=bytes.len() {
+        let read = SpentTokens::from_bytes(&bytes[..length], 3);
+        assert_eq!(read.is_ok(), ends.contains(&length), "{length}");
+    }
+    let other = [&[2], &bytes[1..]].concat();
+    assert!(SpentTokens::from_bytes(&other, 3).is_err());
+    let many = [&[1][..], &u32::MAX.to_be_bytes()].concat();
+    assert!(SpentTokens::from_bytes(&many, 3).is_err());
+    let mut keys = [&[1][..], &1025_u32.to_be_bytes()].concat();
+    for number in 0..1025_u32 {
+        let mut key = [0; 32];
+        key[..4].copy_from_slice(&number.to_be_bytes());
+        keys.extend_from_slice(&key);
+    }
+    assert!(SpentTokens::from_bytes(&keys, 3).is_err());
+}
