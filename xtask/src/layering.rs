@@ -28,6 +28,15 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["securecall-ghostnet", "securecall-relay"],
     ),
     (
+        "securecall-server",
+        &[
+            "securecall-ghostnet",
+            "securecall-relay",
+            "securecall-contact",
+            "securecall-crypto",
+        ],
+    ),
+    (
         "securecall-profile",
         &[
             "securecall-matrix",
