@@ -24,6 +24,7 @@ pub(crate) fn dendrite_yaml(options: &HomeserverOptions) -> String {
     let HomeserverOptions {
         server_name,
         registration,
+        registration_secret,
         turn,
         federation,
         // Dendrite keeps pictures always, and its one limit counts requests of all kinds.
@@ -33,6 +34,11 @@ pub(crate) fn dendrite_yaml(options: &HomeserverOptions) -> String {
     let alone = federation.is_none();
     let closed = *registration == Registration::Closed;
     let turn = turn.as_ref().map_or_else(String::new, turn_yaml);
+    let secret = registration_secret
+        .as_ref()
+        .map_or_else(String::new, |secret| {
+            format!("  registration_shared_secret: {secret:?}\n")
+        });
     let sections: String = DATABASES
         .into_iter()
         .map(|(section, key)| {
@@ -64,7 +70,7 @@ global:
 client_api:
   registration_disabled: {closed}
   rate_limiting: {{enabled: false}}
-{turn}{sections}"#
+{secret}{turn}{sections}"#
     )
 }
 
