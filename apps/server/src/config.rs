@@ -12,7 +12,7 @@ use securecall_contact::ServerName;
 use securecall_ghostnet::directory::{DirectoryKey, Reach};
 use securecall_ghostnet::{IssuerName, UnixTime, Validity};
 use serde::Deserialize;
-use url::Url;
+use url::{Host, Url};
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
@@ -91,6 +91,21 @@ pub(crate) struct HomeserverConfig {
     pub(crate) config_file: Option<PathBuf>,
     /// Its database, for `doctor`.
     pub(crate) database: Option<DatabaseLocation>,
+}
+
+impl HomeserverConfig {
+    /// The host that clients derive their password for: that of the base URL, as `docs/protocol/enrolment.md` says. All names
+    /// of loopback count as `localhost`.
+    pub(crate) fn password_host(&self) -> String {
+        let host = self.public_url.host_str().unwrap_or_default();
+        let host = host.trim_end_matches('.');
+        let is_loopback = match self.public_url.host() {
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.to_canonical().is_loopback(),
+            _ => host == "localhost" || host.ends_with(".localhost"),
+        };
+        if is_loopback { "localhost" } else { host }.to_owned()
+    }
 }
 
 /// Which homeserver it is.
