@@ -44,6 +44,7 @@ pub(crate) async fn run(cli: &Cli, output: Output) -> Result<(), Failure> {
         finding("homeserver", homeserver(&config).await),
         finding("published", published::check(&config).await),
         finding("clock", clock_is_set()),
+        finding("doctor", for_doctor(&config)),
     ];
     if let Some(issuer) = &config.issuer {
         let loaded = Issuer::load(issuer);
@@ -157,6 +158,26 @@ async fn homeserver(config: &Config) -> Result<String, Failure> {
         failed(&error).help("its `registration_shared_secret` has to be set, and the listener has to take /_synapse/admin")
     })?;
     Ok("answers, and takes accounts from whoever has its secret".to_owned())
+}
+
+/// What `doctor` is to read of the homeserver.
+fn for_doctor(config: &Config) -> Result<String, Failure> {
+    let files = [
+        config.homeserver.config_file.as_deref(),
+        match &config.homeserver.database {
+            Some(DatabaseLocation::Sqlite(path)) => Some(path.as_path()),
+            // Whether PostgreSQL answers, `doctor` says.
+            Some(DatabaseLocation::Postgres(_)) | None => None,
+        },
+    ];
+    let named = files.into_iter().flatten();
+    for file in named {
+        fs::File::open(file).map_err(|error| {
+            Failure::usage(format!("{}: {error}", file.display()))
+                .help("`homeserver.config_file` and `homeserver.database_url` are for `doctor`, which reads them")
+        })?;
+    }
+    Ok("can read what the settings name of the homeserver".to_owned())
 }
 
 fn sells(issuer: &Issuer) -> Result<String, Failure> {

@@ -4,12 +4,11 @@
 
 use securecall_contact::enrolment::{
     CHALLENGE_PATH, EnrolmentAnswer, EnrolmentChallenge, EnrolmentMessageError, EnrolmentOutcome,
-    EnrolmentRequest, MAX_ENROLMENT_MESSAGE, Refusal, SERVER_DOCUMENT_PATH, ServerDocument,
+    EnrolmentRequest, MAX_ENROLMENT_MESSAGE, Refusal,
 };
-use tracing::debug;
 use url::Url;
 
-use crate::{Homeserver, ServerError, connection::Connection};
+use crate::{Homeserver, ServerError, connection::Connection, server_document};
 
 /// Why nobody was enrolled.
 #[derive(Debug, thiserror::Error)]
@@ -40,22 +39,11 @@ impl Enrolment {
     /// When nothing answers there.
     pub async fn find(homeserver: &Homeserver) -> Result<Option<Self>, ServerError> {
         let connection = Connection::new(homeserver)?;
-        let mut url = homeserver.url().clone();
-        url.set_path(SERVER_DOCUMENT_PATH);
-        let answer = connection.get(url.clone(), MAX_ENROLMENT_MESSAGE).await?;
-        // Where there is none, web servers answer all kinds of things.
-        let body = answer.whole_body().unwrap_or_default();
-        let document = match ServerDocument::from_json(body) {
-            Ok(document) if answer.status.is_success() => document,
-            Ok(_) => return Ok(None),
-            Err(error) => {
-                debug!(%error, status = %answer.status, "no server of enrolment is named");
-                return Ok(None);
-            }
-        };
-        let Some(path) = document.enrolment else {
+        let document = server_document::ask(&connection).await?;
+        let Some(path) = document.and_then(|document| document.enrolment) else {
             return Ok(None);
         };
+        let mut url = homeserver.url().clone();
         url.set_path(&path);
         Ok(Some(Self { connection, url }))
     }

@@ -31,7 +31,8 @@ pub(crate) fn dendrite_yaml(options: &HomeserverOptions) -> String {
         media: _,
         message_limit: _,
     } = options;
-    let alone = federation.is_none();
+    // Whose an OpenID token is, it says to other servers alone: without federation to nobody.
+    let alone = federation.is_none() && registration_secret.is_none();
     let closed = *registration == Registration::Closed;
     let turn = turn.as_ref().map_or_else(String::new, turn_yaml);
     let secret = registration_secret

@@ -115,19 +115,15 @@ async fn take(server: &Server, network: Network, body: &[u8]) -> Result<Enrolmen
     Ok(EnrolmentOutcome::Enrolled)
 }
 
-/// Whether it is somebody new who comes without being asked.
+/// Whether it is somebody new who comes without being asked. Codes cannot be guessed, so that who tries some is not counted either.
 async fn counts_by_network(
     server: &Server,
     applicant: &Applicant<'_>,
 ) -> Result<bool, RepositoryError> {
-    let is_by_network = matches!(
-        server.enrolment.policy,
-        EnrolmentPolicy::Open | EnrolmentPolicy::Approval
-    );
-    if applicant.invitation.is_some() {
-        // Guessing at codes is limited as well.
-        return Ok(server.repository.user_state(applicant.id).await?.is_none());
-    }
+    let is_by_network = match server.enrolment.policy {
+        EnrolmentPolicy::Open | EnrolmentPolicy::Approval => applicant.invitation.is_none(),
+        EnrolmentPolicy::Invitation | EnrolmentPolicy::Closed => false,
+    };
     Ok(is_by_network && server.repository.user_state(applicant.id).await?.is_none())
 }
 

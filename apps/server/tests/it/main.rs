@@ -10,6 +10,7 @@ mod homeservers;
 mod lifecycle;
 mod pages;
 mod policy;
+mod postgresql;
 mod privacy;
 mod process;
 mod tokens;

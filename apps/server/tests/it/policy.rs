@@ -95,6 +95,17 @@ fn an_invitation_is_good_for_as_many_as_it_says() {
 }
 
 #[test]
+fn a_house_full_of_invited_people_is_let_in() {
+    let (_homeserver, server) = server("per_network_per_hour = 1\nper_day = 1");
+    let code = code(&server, &["--uses", "8"]);
+    for number in 0..8 {
+        let mut person = invited(number, &code);
+        person.from = Some("192.0.2.50".to_owned());
+        assert_eq!(person.enroll(server.address()), ENROLLED);
+    }
+}
+
+#[test]
 fn a_revoked_invitation_lets_nobody_in() {
     let (_homeserver, server) = server("policy = \"invitation\"");
     let code = code(&server, &["--uses", "5"]);

@@ -31,6 +31,14 @@ pub(crate) fn issuer_settings(lab: &Lab, per_day: u32) -> LabIssuer {
     }
 }
 
+/// A request for a token.
+pub(crate) fn request(issuer: &LabIssuer) -> Vec<u8> {
+    let challenge = Challenge::of_issuer(IssuerName::parse(DOMAIN).unwrap());
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    let (_, request) = Purchase::new(&issuer.key, &challenge, &mut rng).unwrap();
+    request.to_bytes()
+}
+
 /// Buys a token; one that was sold is looked at.
 pub(crate) fn buy(issuer: &LabIssuer, server: SocketAddr, open_id: Option<&str>) -> u16 {
     let challenge = Challenge::of_issuer(IssuerName::parse(DOMAIN).unwrap());
