@@ -25,13 +25,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "securecall-relay-daemon",
-        &["securecall-ghostnet", "securecall-relay"],
+        &[
+            "securecall-ghostnet",
+            "securecall-relay",
+            "securecall-randomness",
+        ],
     ),
     (
         "securecall-profile",
         &[
             "securecall-matrix",
             "securecall-ghostnet",
+            "securecall-randomness",
             "securecall-contact-qr",
             "securecall-contact",
             "securecall-crypto",
@@ -47,6 +52,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "securecall-ghostnet",
             "securecall-relay",
             "securecall-audio-device",
+            "securecall-randomness",
             "securecall-contact",
             "securecall-crypto",
         ],
@@ -56,6 +62,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("securecall-ghostnet", &["securecall-relay"]),
     ("securecall-relay", &[]),
     ("securecall-audio-device", &[]),
+    ("securecall-randomness", &[]),
     ("securecall-media", &["securecall-opus"]),
     ("securecall-opus", &[]),
     (
