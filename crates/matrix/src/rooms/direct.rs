@@ -183,7 +183,8 @@ impl Account {
         left
     }
 
-    /// A room that nobody waits for any more is not to stay, whenever it comes to be.
+    /// A room that nobody waits for any more is not to stay, whenever it comes to be; unless the other has come to it before our
+    /// homeserver has said that it is there, and may be calling.
     async fn give_room_up(
         &self,
         mut making: Pin<&mut impl Future<Output = Result<DirectRoom, RoomError>>>,
@@ -192,7 +193,9 @@ impl Account {
     ) {
         let soon = timeout(SOON, &mut making).await;
         let abandon = async |made: Result<DirectRoom, RoomError>| {
-            if let Ok(made) = made {
+            if let Ok(made) = made
+                && self.is_unfinished(&made.room).await
+            {
                 self.abandon_logged(&made.room, callee).await;
             }
         };

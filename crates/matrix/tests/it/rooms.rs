@@ -305,3 +305,21 @@ async fn rooms_that_are_made_at_once_are_all_on_the_list() {
         assert_eq!(listed[id(callee)], json!([room.as_str()]));
     }
 }
+
+#[tokio::test]
+async fn a_room_to_which_the_other_has_come_before_it_was_given_up_stays() {
+    let mut pair = Pair::of_two().await;
+    let callee = pair.callee.account.clone();
+    let come = async {
+        let invite = next_invite(&mut pair.callee_inbox).await;
+        callee.join(&invite.room, None).await.unwrap();
+    };
+    // The answer that the room is made may be there before the other has come; then nobody gives it up.
+    let made = pair
+        .caller
+        .account
+        .make_direct_room(callee.matrix_id(), come);
+    let made = made.await;
+    assert!(matches!(made, Ok(_) | Err(RoomError::GivenUp)), "{made:?}");
+    assert_eq!(joined(&pair.caller).as_array().unwrap().len(), 1);
+}
