@@ -41,6 +41,7 @@ fn rooms(account: &OrdinaryAccount) -> usize {
     joined["joined_rooms"].as_array().unwrap().len()
 }
 
+#[expect(clippy::disallowed_methods, reason = "real servers take real time")]
 fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     let give_up_at = Instant::now() + PATIENCE;
     while !is_so() {
@@ -49,6 +50,10 @@ fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "longer than a time-out in real time"
+)]
 #[test]
 fn who_has_a_slow_server_is_invited_as_long_as_it_takes_and_of_a_call_that_is_given_up_no_room_is_left()
  {
