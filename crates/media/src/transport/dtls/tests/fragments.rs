@@ -322,17 +322,19 @@ fn a_certificate_that_nobody_has_room_for_ends_the_handshake_and_nothing_else() 
 
 /// dimpl keeps datagrams as they are, so many of them.
 #[test]
-fn what_is_longer_than_any_datagram_is_not_looked_at() {
+fn what_is_longer_than_any_datagram_is_not_looked_at_and_in_pieces_it_is() {
     let key = ecdsa(openssl::nid::Nid::X9_62_PRIME256V1);
-    let mut client = Client::new(Some(&key));
-    let hello = client.exchange(Vec::new()).concat();
-    for (length, is_heard) in [(MAX_DATAGRAM, true), (MAX_DATAGRAM + 1, false)] {
+    let mut client = Client::of_many_words(Some(&key));
+    let hello = Flight::read(&client.exchange(Vec::new()));
+    for (cut, is_heard) in [(Cut::new(16_000, 1, 1), false), (Cut::new(700, 1, 1), true)] {
         let (mut server, _) = server(virtual_start());
-        // What stands behind the records of a datagram is no record.
-        let mut datagram = hello.clone();
-        datagram.resize(length, 0);
-        let _ = server.handle_packet(&datagram);
+        let datagrams = Cutter::new(cut).datagrams(&hello);
+        let longest = datagrams.iter().map(Vec::len).max().unwrap();
+        assert_eq!(longest <= MAX_DATAGRAM, is_heard);
+        for datagram in datagrams {
+            let _ = server.handle_packet(&datagram);
+        }
         let heard = !Outcome::default().take(&mut *server).is_empty();
-        assert_eq!(heard, is_heard, "{length}");
+        assert_eq!(heard, is_heard, "{longest}");
     }
 }

@@ -43,6 +43,18 @@ impl Client {
         }
     }
 
+    /// Whose hello has more than two kilobytes: it offers protocols of long names.
+    pub(super) fn of_many_words(key: Option<&PKey<Private>>) -> Self {
+        let mut client = Self::new(key);
+        let name = [&[200][..], &[b'x'; 200]].concat();
+        let ssl = client.stream.ssl().ssl_context().to_owned();
+        let mut ssl = Ssl::new(&ssl).unwrap();
+        ssl.set_connect_state();
+        ssl.set_alpn_protos(&name.repeat(11)).unwrap();
+        client.stream = SslStream::new(ssl, Datagrams::default()).unwrap();
+        client
+    }
+
     /// Takes datagrams, and gives its own.
     pub(super) fn exchange(&mut self, datagrams: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
         // The first time it has nothing to read.
