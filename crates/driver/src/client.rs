@@ -27,7 +27,6 @@ use tokio::time::timeout;
 use self::event_loop::Loop;
 pub use self::handle::{Handle, PlaceError};
 use self::inbox::MaybeInbox;
-use self::joins::Joins;
 use self::plain_text::PlainTextReports;
 use self::replay_memory_keeper::ReplayMemoryKeeper;
 use self::requests::Requests;
@@ -168,7 +167,6 @@ impl Client {
             requests,
             rooms: Rooms::default(),
             room_tasks: RoomTasks::default(),
-            joins: Joins::default(),
             mid_sync: false,
             events: event_sender.clone(),
             plain_text: PlainTextReports::default(),

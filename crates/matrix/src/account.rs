@@ -83,6 +83,8 @@ struct Inner {
     olm: Arc<Olm>,
     syncer: Syncer,
     send_queue: SendQueue,
+    /// Held while the list of rooms of two is changed.
+    direct: Mutex<()>,
     sync: Mutex<Option<SyncTask>>,
 }
 
@@ -324,6 +326,10 @@ impl Account {
         &self.inner.syncer
     }
 
+    pub(crate) fn direct_lock(&self) -> &Mutex<()> {
+        &self.inner.direct
+    }
+
     pub(crate) fn send_queue(&self) -> &SendQueue {
         &self.inner.send_queue
     }
@@ -369,6 +375,7 @@ impl Account {
                     credentials.user_id.clone(),
                 ),
                 send_queue: SendQueue::default(),
+                direct: Mutex::new(()),
                 client,
                 database,
                 store: store.clone(),
@@ -396,6 +403,7 @@ impl fmt::Debug for Account {
             olm: _,
             syncer: _,
             send_queue: _,
+            direct: _,
             sync: _,
         } = &*self.inner;
         f.debug_struct("Account")

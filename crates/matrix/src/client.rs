@@ -128,6 +128,20 @@ impl Client {
         self.ask(request, Terms::ONCE, MAX_ANSWER).await
     }
 
+    /// The same for what takes as long as another server does.
+    pub(crate) async fn send_once_and_wait<R>(
+        &self,
+        request: R,
+    ) -> Result<R::IncomingResponse, HttpError>
+    where
+        R: OutgoingRequest,
+        R::Authentication: Authentication,
+        R::PathBuilder: Versioned,
+        HttpError: From<FromHttpResponseError<R::EndpointError>>,
+    {
+        self.ask(request, Terms::ONCE_ELSEWHERE, MAX_ANSWER).await
+    }
+
     /// The keys of all devices of these users.
     pub(crate) async fn device_keys(
         &self,
@@ -262,7 +276,7 @@ impl Client {
         let read = |response| read_body(response, limit);
         let asking = self.http.perform(request, terms, read);
         // Over whatever number of connections: the callers' patience is the same.
-        let answer = timeout(ANSWER_TIMEOUT, asking).await;
+        let answer = timeout(terms.time(), asking).await;
         answer.unwrap_or(Err(HttpError::TimedOut))
     }
 }

@@ -34,6 +34,9 @@ use crate::{
 /// How long any one answer may take; a long poll has its own time on top.
 pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// The same for what our server asks another one first. A Synapse gives that a minute.
+const ANSWER_OF_ANOTHER_TIMEOUT: Duration = Duration::from_secs(90);
+
 /// How long a connection that has answered before is believed to be alive. Most answers take a fraction of this; a call
 /// that comes up, or changes networks, waits for them.
 const PATIENCE: Duration = Duration::from_millis(3_500);
@@ -77,6 +80,17 @@ impl Terms {
         may_doubt: false,
         ..Self::REPEATABLE
     };
+
+    /// The same for what our server asks another one first.
+    pub(crate) const ONCE_ELSEWHERE: Self = Self {
+        time: ANSWER_OF_ANOTHER_TIMEOUT,
+        ..Self::ONCE
+    };
+
+    /// How long all of it may take.
+    pub(crate) fn time(self) -> Duration {
+        self.time
+    }
 
     /// For a sync that is held open for so long: no answer means nothing.
     pub(crate) fn sync(held: Duration) -> Self {

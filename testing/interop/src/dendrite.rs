@@ -199,6 +199,10 @@ impl Homeserver for Dendrite {
         &self.options.server_name
     }
 
+    fn process_id(&self) -> Option<u32> {
+        self.process.as_ref().map(|(child, _)| child.id())
+    }
+
     fn databases(&self) -> Vec<PathBuf> {
         let data = self.data.path();
         let databases = DATABASES.map(|(section, _)| data.join(format!("{section}.db")));

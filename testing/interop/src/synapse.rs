@@ -297,6 +297,10 @@ impl Homeserver for Synapse {
         vec![self.database_path()]
     }
 
+    fn process_id(&self) -> Option<u32> {
+        self.process_id()
+    }
+
     fn log_path(&self) -> PathBuf {
         self.log_path()
     }

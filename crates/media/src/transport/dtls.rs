@@ -10,6 +10,7 @@
 //! ([`EarlyFlights`](super::early_flights::EarlyFlights)).
 
 mod association;
+mod dimpl_end;
 mod openssl_server;
 mod records;
 #[cfg(test)]
@@ -45,6 +46,10 @@ const FLIGHT_RTO: Duration = Duration::from_millis(100);
 const FLIGHT_RETRIES: usize = 9;
 /// As long as a call waits for its path.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest datagram that is looked at. Paths carry 1,500 bytes.
+const MAX_DATAGRAM: usize = 2048;
+/// How many datagrams dimpl keeps until it can read what they bring.
+const MAX_QUEUED: usize = 30;
 /// Types of records (RFC 8446 section 5.1).
 const ALERT: u8 = 21;
 const HANDSHAKE: u8 = 22;
@@ -197,6 +202,7 @@ impl DtlsProvider for Provider {
         let mut config = Config::builder()
             // ICE has shown that the peer is where it says.
             .use_server_cookie(false)
+            .max_queue_rx(MAX_QUEUED)
             .flight_start_rto(FLIGHT_RTO)
             .flight_retries(FLIGHT_RETRIES)
             .handshake_timeout(HANDSHAKE_TIMEOUT);
@@ -209,7 +215,7 @@ impl DtlsProvider for Provider {
         let dtls = make(Arc::new(config), cert.clone(), now);
         let association = match version {
             DtlsVersion::Auto => Association::of_either(dtls, cert.clone(), now),
-            _ => Association::of_dimpl(dtls),
+            _ => Association::of_dimpl(dtls, now),
         };
         Ok(Box::new(Instance {
             association,
@@ -292,7 +298,9 @@ impl DtlsInstance for Instance {
     }
 
     fn handle_packet(&mut self, packet: &[u8]) -> Result<(), DtlsImplError> {
-        if !self.association.sorts_records() && is_made_up(packet, self.is_13_alone) {
+        let is_too_long = packet.len() > MAX_DATAGRAM;
+        if is_too_long || !self.association.sorts_records() && is_made_up(packet, self.is_13_alone)
+        {
             return Ok(());
         }
         // The waits for what the packet brings about begin now.
