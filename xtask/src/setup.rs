@@ -80,6 +80,11 @@ const TEST: &[Need] = &[
         present: || starts("turnserver"),
     },
     Need {
+        what: "PostgreSQL (tests of a server of one's own)",
+        packages: &["postgresql"],
+        present: || Path::new("/usr/lib/postgresql").is_dir(),
+    },
+    Need {
         what: "xdg-open and xdg-mime (tests of links that are opened from a desktop)",
         packages: &["xdg-utils"],
         present: || starts("xdg-open") && starts("xdg-mime"),

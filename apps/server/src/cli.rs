@@ -41,8 +41,82 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Write settings for this server and for what stands around it
     Init(Init),
+    /// Serve until SIGTERM
+    Run,
+    /// Say whether the server would run, and be of use
+    Check,
     /// Say what the homeserver keeps beyond need
     Doctor(Doctor),
+    /// Who has an account, waits for one, or is shut out
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Codes that let people in
+    #[command(subcommand)]
+    Invite(InviteCommand),
+    /// Make a key that relay tokens are signed with
+    IssuerKey {
+        /// The file; it must not be there yet
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Copy SQLite's file while the server runs
+    Backup {
+        /// The copy; it must not be there yet
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Print what the server answers, as OpenAPI 3.1
+    Openapi,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum UserCommand {
+    /// All whose key was proven
+    List {
+        /// Only those who wait for approval
+        #[arg(long)]
+        waiting: bool,
+    },
+    /// Let somebody in who waits
+    Approve {
+        /// SecureCall ID or Matrix ID
+        #[arg(value_name = "WHO")]
+        who: String,
+    },
+    /// Shut somebody out: their sessions end, and they are not let in again
+    Disable {
+        /// SecureCall ID or Matrix ID
+        #[arg(value_name = "WHO")]
+        who: String,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum InviteCommand {
+    /// Make a code; it is shown once and kept nowhere
+    New(NewInvite),
+    /// All invitations, without their codes
+    List,
+    /// Take one back
+    Revoke {
+        /// What `list` calls it by
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+}
+
+/// Options of `invite new`.
+#[derive(clap::Args, Debug)]
+pub(crate) struct NewInvite {
+    /// How many accounts it is for
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) uses: u32,
+    /// How long it is good
+    #[arg(long, value_name = "DAYS", default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..=3_650))]
+    pub(crate) days: u16,
+    /// For whom it is, for your own memory
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(crate) note: String,
 }
 
 /// Options of `init`. What is not given is asked, or is as the last time.

@@ -12,7 +12,7 @@ use securecall_contact::ServerName;
 use securecall_ghostnet::directory::{DirectoryKey, Reach};
 use securecall_ghostnet::{IssuerName, UnixTime, Validity};
 use serde::Deserialize;
-use url::Url;
+use url::{Host, Url};
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
@@ -91,6 +91,21 @@ pub(crate) struct HomeserverConfig {
     pub(crate) config_file: Option<PathBuf>,
     /// Its database, for `doctor`.
     pub(crate) database: Option<DatabaseLocation>,
+}
+
+impl HomeserverConfig {
+    /// The host that clients derive their password for: that of the base URL, as `docs/protocol/enrolment.md` says. All names
+    /// of loopback count as `localhost`.
+    pub(crate) fn password_host(&self) -> String {
+        let host = self.public_url.host_str().unwrap_or_default();
+        let host = host.trim_end_matches('.');
+        let is_loopback = match self.public_url.host() {
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.to_canonical().is_loopback(),
+            _ => host == "localhost" || host.ends_with(".localhost"),
+        };
+        if is_loopback { "localhost" } else { host }.to_owned()
+    }
 }
 
 /// Which homeserver it is.
@@ -401,4 +416,133 @@ fn limits(file: &file::Limits) -> Result<Limits, Failure> {
 
 fn at_least_one(name: &str, number: u32) -> Result<NonZeroU32, Failure> {
     NonZeroU32::new(number).ok_or_else(|| Failure::usage(format!("`{name}` is 0")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEMPLATE: &str = include_str!("../server.toml");
+
+    fn read(text: &str) -> Result<Config, String> {
+        let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
+        Config::from_file(file, Path::new("/etc/x")).map_err(|failure| failure.message)
+    }
+
+    fn filled() -> String {
+        TEMPLATE
+            .replace("<domain>", "example.org")
+            .replace("<kind>", "synapse")
+    }
+
+    /// With what is there as a comment as well.
+    fn all_of_it() -> String {
+        let key = data_encoding::BASE64.encode(&[
+            0xd7, 0x5a, 0x98, 0x01, 0x82, 0xb1, 0x0a, 0xb7, 0xd5, 0x4b, 0xfe, 0xd3, 0xc9, 0x64,
+            0x07, 0x3a, 0x0e, 0xe1, 0x72, 0xf3, 0xda, 0xa6, 0x23, 0x25, 0xaf, 0x02, 0x1a, 0x68,
+            0xf7, 0x07, 0x51, 0x1a,
+        ]);
+        let is_setting = |line: &str| {
+            line.starts_with('[')
+                || line.split_once(" = ").is_some_and(|(name, _)| {
+                    name.bytes()
+                        .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+                })
+        };
+        let lines: Vec<String> = filled()
+            .lines()
+            .map(|line| match line.strip_prefix("# ") {
+                Some(setting) if is_setting(setting) => setting.replace('…', &key),
+                _ => line.to_owned(),
+            })
+            .collect();
+        lines
+            .join("\n")
+            .replace("postgresql://…", "postgresql://x")
+            .replace(&format!("postgresql://{key}"), "postgresql://x")
+    }
+
+    #[test]
+    fn the_file_that_explains_each_setting_is_one() {
+        let config = read(&filled()).unwrap();
+        assert_eq!(config.homeserver.password_host(), "matrix.example.org");
+        assert!(config.issuer.is_none() && config.turn.is_none() && config.page.is_none());
+        let all = read(&all_of_it()).unwrap();
+        assert_eq!(all.issuer.unwrap().keys.len(), 1);
+        assert_eq!(all.directory.unwrap().keys.len(), 1);
+        assert_eq!(all.turn.unwrap().lifetime, Duration::from_secs(3_600));
+        assert!(all.page.is_some() && all.figures.is_some());
+        assert!(all.homeserver.database.is_some() && all.homeserver.config_file.is_some());
+        // What the file says is what is taken where it says nothing.
+        let least: String = filled()
+            .replace("[limits]", "[nothing_of_limits]")
+            .split("[nothing_of_limits]")
+            .next()
+            .unwrap()
+            .to_owned();
+        let least = read(&least).unwrap();
+        assert_eq!(least.limits.requests, config.limits.requests);
+        assert_eq!(
+            least.limits.per_network_per_minute,
+            config.limits.per_network_per_minute
+        );
+    }
+
+    #[test]
+    fn passwords_are_for_the_host_that_clients_see() {
+        for (url, host) in [
+            ("https://Matrix.Example.org:8448", "matrix.example.org"),
+            ("https://example.org.", "example.org"),
+            ("http://127.0.0.1:8008", "localhost"),
+            ("http://[::1]:8008", "localhost"),
+            ("http://a.localhost", "localhost"),
+            ("https://192.0.2.1", "192.0.2.1"),
+        ] {
+            let settings = filled().replace("https://matrix.example.org", url);
+            let config = read(&settings).unwrap();
+            assert_eq!(config.homeserver.password_host(), host, "{url}");
+        }
+    }
+
+    #[test]
+    fn what_would_be_unsafe_or_useless_is_refused() {
+        for (from, to, named) in [
+            ("127.0.0.1:9465\"", "0.0.0.0:9465\"", "loopback"),
+            (
+                "per_network_per_hour = 5",
+                "per_network_per_hour = 0",
+                "per_network_per_hour",
+            ),
+            (
+                "challenge_seconds = 120",
+                "challenge_seconds = 5",
+                "challenge_seconds",
+            ),
+            ("requests = 256", "requests = 0", "limits.requests"),
+            ("sqlite:server.db", "sqlite:", "database.url"),
+            (
+                "turns:turn.example.org",
+                "http:turn.example.org",
+                "turn.uris",
+            ),
+            (
+                "https://example.org\"",
+                "https://example.org/path\"",
+                "public_url",
+            ),
+            ("not_after = 1798761600", "not_after = 1", "not_after"),
+        ] {
+            let settings = all_of_it();
+            assert!(settings.contains(from), "{from}");
+            let refused = read(&settings.replace(from, to)).unwrap_err();
+            assert!(refused.contains(named), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_database_with_a_password_is_not_shown() {
+        let settings = filled().replace("sqlite:server.db", "postgresql://a:hunter2@b/c");
+        let shown = format!("{:?}", read(&settings).unwrap());
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
 }

@@ -18,15 +18,38 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+mod backup;
+mod challenges;
+mod check;
 mod cli;
 mod clock;
 mod config;
 mod doctor;
 mod failure;
+mod figures;
+mod handlers;
+mod homeserver;
 mod init;
+mod invite_command;
+mod issuer;
+mod issuer_key;
+mod listener;
 mod log;
+mod network;
+mod network_limit;
+mod new_file;
+mod openapi;
 mod output;
 mod process;
+mod published;
+mod randomness;
+mod relay_directory;
+mod repository;
+mod routes;
+mod run;
+mod server;
+mod turn;
+mod user_command;
 
 use cli::{Cli, Command};
 use failure::Failure;
@@ -53,6 +76,23 @@ fn main() -> ExitCode {
 fn obey(cli: &Cli, output: Output) -> Result<(), Failure> {
     match &cli.command {
         Command::Init(options) => init::run(cli, options, output),
+        Command::Run => runtime()?.block_on(run::run(cli, output)),
+        Command::Check => runtime()?.block_on(check::run(cli, output)),
         Command::Doctor(options) => doctor::run(cli, options, output),
+        Command::User(command) => runtime()?.block_on(user_command::run(cli, command, output)),
+        Command::Invite(command) => runtime()?.block_on(invite_command::run(cli, command, output)),
+        Command::IssuerKey { file } => issuer_key::run(file, output),
+        Command::Backup { file } => runtime()?.block_on(backup::run(cli, file, output)),
+        Command::Openapi => {
+            openapi::run(output);
+            Ok(())
+        }
     }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::machine)
 }

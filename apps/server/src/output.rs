@@ -24,6 +24,11 @@ impl Output {
         let _ = writeln!(io::stdout(), "{line}");
     }
 
+    /// A text that is the same for both.
+    pub(crate) fn text(self, text: &str) {
+        let _ = writeln!(io::stdout(), "{text}");
+    }
+
     /// Why the command failed.
     pub(crate) fn failure(self, failure: &Failure) {
         if self.json {

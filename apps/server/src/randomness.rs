@@ -34,3 +34,10 @@ impl TryRng for SystemRandomness {
 }
 
 impl TryCryptoRng for SystemRandomness {}
+
+/// Fresh bytes.
+pub(crate) fn bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    let Ok(()) = SystemRandomness.try_fill_bytes(&mut bytes);
+    bytes
+}

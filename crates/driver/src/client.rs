@@ -240,7 +240,7 @@ fn keep_servers(
     let keeps_relays = sources.ghostnet.as_ref().map(|ghostnet| {
         let (tell, looked) = oneshot::channel();
         let trust = sources.trust.as_ref();
-        let keeper = ghostnet::Keeper::new(ghostnet, trust, reach, known.clone());
+        let keeper = ghostnet::Keeper::new(ghostnet, trust, reach, account.clone(), known.clone());
         tokio::spawn(keeper.run(tell, Arc::clone(again)));
         looked
     });

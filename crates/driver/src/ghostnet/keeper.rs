@@ -4,13 +4,15 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use securecall_ghostnet::UnixTime;
 use securecall_ghostnet::directory::MAX_DIRECTORY;
 use securecall_ghostnet::token::AcceptedKey;
+use securecall_ghostnet::{IssuerName, UnixTime};
+use securecall_matrix::Account;
 use securecall_media::Reach;
 use securecall_relay_client::{Https, TlsTrust};
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::{Notify, oneshot, watch};
+use zeroize::Zeroizing;
 
 use super::call_paths::now;
 use super::known::Known;
@@ -32,6 +34,7 @@ pub(crate) struct Keeper {
     directory: DirectoryPlace,
     reach: Reach,
     https: Option<Https>,
+    account: Account,
     servers: watch::Sender<Servers>,
     retry: Duration,
 }
@@ -42,6 +45,7 @@ impl Keeper {
         sources: &GhostNetSources,
         trust: Option<&TlsTrust>,
         reach: Reach,
+        account: Account,
         servers: watch::Sender<Servers>,
     ) -> Self {
         let remembered = sources.memory.load();
@@ -66,6 +70,7 @@ impl Keeper {
             directory: sources.directory.clone(),
             reach,
             https: https.unwrap_or_default(),
+            account,
             servers,
             retry: RETRY.0,
         }
@@ -155,7 +160,9 @@ impl Keeper {
                 return false;
             };
             let is_trial = self.reach == Reach::ThisMachine;
-            let shop = match TokenShop::find(https, &key, is_trial).await {
+            let open_id = self.open_id_for(&key.issuer).await;
+            let open_id = open_id.as_ref().map(|token| token.as_str());
+            let shop = match TokenShop::find(https, &key, open_id, is_trial).await {
                 Ok(shop) => shop,
                 Err(error) => {
                     tracing::warn!(%error, "no tokens can be bought");
@@ -180,6 +187,21 @@ impl Keeper {
             self.ghostnet.remember(&known);
         }
         enough
+    }
+
+    /// What shows an issuer who asks, if it is the one of our own server: no other is told.
+    async fn open_id_for(&self, issuer: &IssuerName) -> Option<Zeroizing<String>> {
+        match self.account.own_issuer().await {
+            Ok(Some(own)) if own == issuer.as_str() => {}
+            Ok(_) => return None,
+            Err(error) => {
+                tracing::warn!(%error, "whose issuer it is cannot be asked");
+                return None;
+            }
+        }
+        let token = self.account.open_id_token().await;
+        let token = token.inspect_err(|error| tracing::warn!(%error, "no token shows who asks"));
+        token.ok()
     }
 
     /// How many tokens of which keys are wanted.

@@ -31,6 +31,8 @@ pub(super) struct TokenShop<'a> {
     https: &'a Https,
     request_url: String,
     key: &'a AcceptedKey,
+    /// What shows the issuer of one's own server who asks.
+    open_id: Option<&'a str>,
 }
 
 impl<'a> TokenShop<'a> {
@@ -38,6 +40,7 @@ impl<'a> TokenShop<'a> {
     pub(super) async fn find(
         https: &'a Https,
         key: &'a AcceptedKey,
+        open_id: Option<&'a str>,
         is_trial: bool,
     ) -> Result<Self, ShopError> {
         let base = base_of(&key.issuer, is_trial);
@@ -47,14 +50,16 @@ impl<'a> TokenShop<'a> {
         if !directory.keys.iter().any(|known| known.key == key.key) {
             return Err(ShopError::AnotherKey);
         }
-        let request_url = match directory.request_uri {
-            path if path.starts_with('/') => format!("{base}{path}"),
-            url => url,
+        // Who asks is told to the host that was named, and to none that it names.
+        let (request_url, open_id) = match directory.request_uri {
+            path if path.starts_with('/') => (format!("{base}{path}"), open_id),
+            url => (url, None),
         };
         Ok(Self {
             https,
             request_url,
             key,
+            open_id,
         })
     }
 
@@ -68,6 +73,7 @@ impl<'a> TokenShop<'a> {
             .post(
                 &self.request_url,
                 TOKEN_REQUEST_MEDIA_TYPE,
+                self.open_id,
                 request.to_bytes(),
                 TOKEN_RESPONSE_LENGTH,
             )
