@@ -31,13 +31,12 @@ pub(super) async fn check(
     let mut findings = Vec::new();
     findings.extend(asker.registration().await?);
     findings.extend(asker.guests().await?);
-    findings.extend(asker.room_list().await?);
-    // Dendrite has no setting for it: the proxy refuses, and on this machine it is not asked.
-    let is_asked = kind == HomeserverKind::Synapse || !is_this_machine(url);
-    if let Some(domain) = domain
-        && is_asked
-    {
-        findings.extend(asker.profiles(domain).await?);
+    // Dendrite has no settings for these: the proxy refuses, and on this machine they are not asked.
+    if kind == HomeserverKind::Synapse || !is_this_machine(url) {
+        findings.extend(asker.room_list().await?);
+        if let Some(domain) = domain {
+            findings.extend(asker.profiles(domain).await?);
+        }
     }
     // On this machine the administrator's interface has to be there.
     if !is_this_machine(url) {
@@ -140,7 +139,7 @@ impl Asker<'_> {
                 "list of rooms",
                 "is told to anybody",
                 "no secret of which rooms there are, and how many are in them",
-                "Synapse: allow_public_rooms_without_auth: false",
+                "Synapse: allow_public_rooms_without_auth: false\nDendrite: in the proxy, 401 for /_matrix/client/v3/publicRooms without Authorization",
             )
         }))
     }

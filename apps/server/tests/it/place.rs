@@ -3,6 +3,7 @@
 mod coturn;
 mod dendrite;
 mod folder;
+mod postgresql;
 mod process;
 mod proxies;
 mod synapse;

@@ -185,7 +185,7 @@ pub(super) fn free_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
-/// One request without TLS; status and body. `None` where nobody answers.
+/// One request without TLS, in the HTTP that knows no chunks; status and body. `None` where nobody answers.
 pub(super) fn ask(
     address: SocketAddr,
     method: &str,
@@ -197,7 +197,7 @@ pub(super) fn ask(
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
     let request = format!(
-        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n{body}",
+        "{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Length: {}\r\n{headers}\r\n{body}",
         body.len()
     );
     stream.write_all(request.as_bytes()).ok()?;

@@ -145,6 +145,25 @@ async fn visit(visitor: &Visitor) {
     )
     .await;
     assert!(asked.starts_with("homeserver\n"));
+    let answer = visitor
+        .get(
+            "matrix.place.test",
+            "/_matrix/client/v3/publicRooms?limit=1",
+            &[],
+        )
+        .await;
+    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+    // What pages ask beforehand is the homeserver's.
+    for path in [profile, "/_matrix/client/v3/voip/turnServer"] {
+        let url = format!("https://matrix.place.test:{}{path}", visitor.port);
+        let asked = visitor
+            .client
+            .request(reqwest::Method::OPTIONS, url)
+            .send()
+            .await
+            .unwrap();
+        assert!(text(asked).await.starts_with("homeserver\n"), "{path}");
+    }
     // TURN credentials come from us.
     for version in ["r0", "v3"] {
         let path = format!("/_matrix/client/{version}/voip/turnServer");
