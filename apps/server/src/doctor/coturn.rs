@@ -67,7 +67,15 @@ fn check_lines(lines: &Lines) -> Vec<Finding> {
             "log-file",
             file.unwrap_or("not set, which is a file in /var/log or /var/tmp"),
             "each session: user name, addresses of both ends, how long",
-            "log-file=/dev/null",
+            "simple-log\nlog-file=/dev/null",
+        );
+    }
+    if file == Some("/dev/null") && !lines.has("simple-log") {
+        add(
+            "simple-log",
+            "not set: a date is put behind the name, and /dev/null is a file like another",
+            "each session: user name, addresses of both ends, how long",
+            "simple-log",
         );
     }
     if lines.has("syslog") {
@@ -198,6 +206,7 @@ mod tests {
                 "log-file",
             ),
             ("\nno-stdout-log\n", "\n", "no-stdout-log"),
+            ("\nsimple-log\n", "\n", "simple-log"),
             ("\nno-cli\n", "\n", "no-cli"),
             ("\nuse-auth-secret\n", "\n", "use-auth-secret"),
             ("\nfingerprint\n", "\nno-auth\n", "use-auth-secret"),

@@ -105,4 +105,15 @@ fn coturn_understands_our_settings_and_writes_no_line_about_who_comes() {
         "{said}"
     );
     assert!(!said.to_lowercase().contains("unknown"), "{said}");
+    // It puts a date behind the name of a log unless it is told not to.
+    let others = fs::read_dir("/dev")
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name());
+    let others: Vec<_> = others
+        .filter(|name| name.to_string_lossy().starts_with("null_"))
+        .collect();
+    assert!(
+        others.is_empty() && !said.contains("Cannot open log file"),
+        "{others:?} {said}"
+    );
 }
