@@ -4,10 +4,11 @@
 #![no_main]
 
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
+use securecall_fuzz::{START, address};
 use securecall_relay::is_public;
 use securecall_relay::masque::{Admission, BoundClient, BoundProxy};
 use web_time::Instant;
@@ -18,16 +19,6 @@ const PEERS: [&str; 4] = [
     "203.0.113.10:7000",
     "[2001:db8::9]:7000",
 ];
-
-fn address(text: &str) -> SocketAddr {
-    text.parse().unwrap()
-}
-
-#[allow(clippy::disallowed_methods)]
-fn start() -> Instant {
-    static START: OnceLock<Instant> = OnceLock::new();
-    *START.get_or_init(Instant::now)
-}
 
 struct World {
     now: Instant,
@@ -45,7 +36,7 @@ impl World {
             address("[2001:db8::7]:40000"),
         ];
         Self {
-            now: start(),
+            now: *START,
             proxy: BoundProxy::new(&bound, Arc::new(Admission::of_public_hosts())),
             client: BoundClient::new(&bound),
             heard: 0,

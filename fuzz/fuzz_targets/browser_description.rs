@@ -5,15 +5,11 @@
 
 #![no_main]
 
-use std::sync::LazyLock;
-
 use libfuzzer_sys::fuzz_target;
+use securecall_fuzz::START;
 use securecall_media::{
     MAX_REMOTE_CANDIDATES, Profile, Reach, StreamId, Transport, TransportError,
 };
-use web_time::Instant;
-
-static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 fn transport() -> Transport {
     let stream = StreamId::new("stream").expect("a name");

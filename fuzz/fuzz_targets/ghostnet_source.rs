@@ -5,10 +5,10 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
+use securecall_fuzz::{START, VirtualTime, address};
 use securecall_relay::{
     Candidate, CandidateKind, CandidateSource as _, Datagram, GhostNetSource, Hop, HopProof,
     HopRole, SourceOutput, TunnelEvent, TunnelFailure, TunnelFailureKind, TunnelId, TunnelOrder,
@@ -17,16 +17,6 @@ use securecall_relay::{
 use web_time::Instant;
 
 const MAX_ACTS: usize = 48;
-
-fn address(text: &str) -> SocketAddr {
-    text.parse().unwrap()
-}
-
-#[allow(clippy::disallowed_methods)]
-fn start() -> Instant {
-    static START: OnceLock<Instant> = OnceLock::new();
-    *START.get_or_init(Instant::now)
-}
 
 struct World {
     now: Instant,
@@ -50,7 +40,7 @@ impl World {
             exit: hop("198.51.100.7:443"),
         };
         let mut world = Self {
-            now: start(),
+            now: *START,
             source: GhostNetSource::new(move |_| Some(path.clone())),
             deadline: None,
             told: BTreeSet::new(),
@@ -70,19 +60,6 @@ impl World {
     fn tell(&mut self, tunnel: TunnelId, event: TunnelEvent<'_>) {
         self.source.handle_tunnel(self.now, tunnel, event);
         self.drain();
-    }
-
-    fn pass(&mut self, time: Duration) {
-        let end = self.now + time;
-        let mut wakeups = 0;
-        while let Some(at) = self.deadline.filter(|at| *at <= end) {
-            self.now = self.now.max(at);
-            self.source.handle_timeout(self.now);
-            self.drain();
-            wakeups += 1;
-            assert!(wakeups < 1000, "it asks to be woken for ever");
-        }
-        self.now = end;
     }
 
     fn drain(&mut self) {
@@ -108,6 +85,21 @@ impl World {
                 other => panic!("not what goes through tunnels: {other:?}"),
             }
         }
+    }
+}
+
+impl VirtualTime for World {
+    fn now(&mut self) -> &mut Instant {
+        &mut self.now
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    fn wake(&mut self) {
+        self.source.handle_timeout(self.now);
+        self.drain();
     }
 }
 
@@ -168,7 +160,7 @@ fuzz_target!(|data: &[u8]| {
         }
     }
     // A minute with an exit is a fresh start: the time that passes here has room for few.
-    let minutes = (world.now - start()).as_secs() / 60;
+    let minutes = (world.now - *START).as_secs() / 60;
     let bound = 8 * (world.gathered + minutes as u32);
     assert!(world.opened <= bound, "{} paths were tried", world.opened);
     world.source.close(world.now);

@@ -2,13 +2,11 @@
 
 #![no_main]
 
-use std::{sync::LazyLock, time::Duration};
+use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
+use securecall_fuzz::START;
 use securecall_media::{JitterBuffer, MUTED_FRAME, TICK_SAMPLES};
-use web_time::Instant;
-
-static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// Reads the next `N` bytes, zeros where there are none.
 fn take<const N: usize>(data: &mut &[u8]) -> [u8; N] {

@@ -5,12 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng as _;
+use securecall_fuzz::{START, VirtualTime, address};
 use securecall_relay::probe::{NatDiscovery, Probe, ProbeOutput, TurnProbe, TurnProbeSockets};
 use securecall_relay::stun::{
     AttributeType, Class, IntegrityAlgorithm, IntegrityKey, Message, MessageBuilder, Method,
@@ -25,18 +25,8 @@ const MAX_PIECES: usize = 24;
 const SERVER: &str = "198.51.100.8:3478";
 const SOCKETS: [&str; 3] = ["10.0.0.2:5000", "10.0.0.2:5001", "10.0.0.2:5002"];
 
-fn address(text: &str) -> SocketAddr {
-    text.parse().unwrap()
-}
-
 fn ids(seed: u64) -> TransactionIds {
     TransactionIds::new(ChaCha8Rng::seed_from_u64(seed))
-}
-
-#[allow(clippy::disallowed_methods)]
-fn start() -> Instant {
-    static START: OnceLock<Instant> = OnceLock::new();
-    *START.get_or_init(Instant::now)
 }
 
 struct World<P> {
@@ -51,11 +41,11 @@ struct World<P> {
 impl<P: Probe> World<P> {
     fn new(probe: P) -> Self {
         let mut world = Self {
-            now: start(),
+            now: *START,
             probe,
             requests: Vec::new(),
             sent_to: BTreeMap::new(),
-            deadline: start(),
+            deadline: *START,
             is_finished: false,
         };
         world.drain();
@@ -93,19 +83,6 @@ impl<P: Probe> World<P> {
             self.probe.handle_datagram(self.now, inbound);
             self.drain();
         }
-    }
-
-    fn pass(&mut self, time: Duration) {
-        let end = self.now + time;
-        let mut wakeups = 0;
-        while !self.is_finished && self.deadline <= end {
-            self.now = self.now.max(self.deadline);
-            self.probe.handle_timeout(self.now);
-            self.drain();
-            wakeups += 1;
-            assert!(wakeups < 1000, "it asks to be woken for ever");
-        }
-        self.now = end;
     }
 
     /// An answer to the oldest request, with an attribute of the fuzzer; from the server, or from another address of it.
@@ -184,6 +161,21 @@ impl<P: Probe> World<P> {
     }
 }
 
+impl<P: Probe> VirtualTime for World<P> {
+    fn now(&mut self) -> &mut Instant {
+        &mut self.now
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        (!self.is_finished).then_some(self.deadline)
+    }
+
+    fn wake(&mut self) {
+        self.probe.handle_timeout(self.now);
+        self.drain();
+    }
+}
+
 fuzz_target!(|data: &[u8]| {
     let Some((first, rest)) = data.split_first() else {
         return;
@@ -192,7 +184,7 @@ fuzz_target!(|data: &[u8]| {
     if first & 1 == 0 {
         let servers = [address(SERVER)];
         World::new(NatDiscovery::new(
-            start(),
+            *START,
             [control, second],
             servers,
             ids(1),
@@ -210,7 +202,7 @@ fuzz_target!(|data: &[u8]| {
         peer,
     };
     let mut seed = 0;
-    let probe = TurnProbe::new(start(), server, sockets, || {
+    let probe = TurnProbe::new(*START, server, sockets, || {
         seed += 1;
         ids(seed)
     });

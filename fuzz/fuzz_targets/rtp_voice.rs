@@ -2,13 +2,11 @@
 
 #![no_main]
 
-use std::{sync::LazyLock, time::Duration};
+use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
+use securecall_fuzz::START;
 use securecall_media::{Codec, ReceivedPacket, RtpReceivePipeline, TICK_SAMPLES};
-use web_time::Instant;
-
-static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 fuzz_target!(|data: &[u8]| {
     let mut data = data;

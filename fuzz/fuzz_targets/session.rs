@@ -7,6 +7,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use securecall_contact::{Device, DeviceId, MatrixId, OlmKey, SecureCallId, ServerName};
 use securecall_crypto::{IdentityKeyPair, IdentitySeed};
+use securecall_fuzz::START;
 use securecall_session::{
     AnswerPolicy, CallHandle, CallOptions, Callee, Config, Contact, Contacts, Endpoint, Event,
     InboundSignal, MediaCommand, MediaEvent, Output, PathRoute, Request, RingPolicy,
@@ -77,7 +78,7 @@ fn pair() -> Option<Pair> {
         accounts,
         own,
         rng: ChaCha20Rng::seed_from_u64(1),
-        now: Instant::now(),
+        now: *START,
         signals: Vec::new(),
         controls: Vec::new(),
         calls: [None; 2],

@@ -2,15 +2,14 @@
 
 #![no_main]
 
-use std::{sync::LazyLock, time::Duration};
+use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
+use securecall_fuzz::START;
 use securecall_media::{
     FrameSize, NetworkAdaptation, OpenError, OpenFrame, OpenedFrame, ReceivePipeline, TICK_SAMPLES,
 };
 use web_time::Instant;
-
-static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// The first two bytes are epoch and number.
 struct Numbered;

@@ -25,15 +25,19 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "securecall-relay-daemon",
-        &["securecall-ghostnet", "securecall-relay"],
+        &[
+            "securecall-ghostnet",
+            "securecall-relay",
+            "securecall-randomness",
+        ],
     ),
     (
         "securecall-server",
         &[
             "securecall-ghostnet",
-            "securecall-relay",
             "securecall-contact",
             "securecall-crypto",
+            "securecall-randomness",
         ],
     ),
     (
@@ -41,6 +45,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "securecall-matrix",
             "securecall-ghostnet",
+            "securecall-randomness",
             "securecall-contact-qr",
             "securecall-contact",
             "securecall-crypto",
@@ -56,6 +61,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "securecall-ghostnet",
             "securecall-relay",
             "securecall-audio-device",
+            "securecall-randomness",
             "securecall-contact",
             "securecall-crypto",
         ],
@@ -65,6 +71,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("securecall-ghostnet", &["securecall-relay"]),
     ("securecall-relay", &[]),
     ("securecall-audio-device", &[]),
+    ("securecall-randomness", &[]),
     ("securecall-media", &["securecall-opus"]),
     ("securecall-opus", &[]),
     (

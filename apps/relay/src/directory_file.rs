@@ -11,6 +11,7 @@ use securecall_ghostnet::directory::{
 };
 use securecall_ghostnet::token::AcceptedKey;
 use securecall_ghostnet::{HostName, UnixTime};
+use securecall_randomness::SystemRandomness;
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -20,7 +21,6 @@ use crate::config::{Config, DirectoryConfig};
 use crate::failure::{Failure, FailureKind};
 use crate::init::write_new;
 use crate::output::Output;
-use crate::randomness::SystemRandomness;
 
 /// What a relay takes from its directory.
 pub(crate) struct ReadDirectory {

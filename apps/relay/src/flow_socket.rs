@@ -5,6 +5,8 @@ use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
 
 use quinn::udp::{RecvMeta, Transmit, UdpSocketState};
+use rand_core::Rng as _;
+use securecall_randomness::SystemRandomness;
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
@@ -47,10 +49,8 @@ impl FlowSocket {
             return Self::of(std::net::UdpSocket::bind((address, 0))?);
         };
         let count = u32::from(last - first) + 1;
-        let mut random = [0; 4];
-        getrandom::fill(&mut random)?;
         // From somewhere in the range on, so that a port says nothing of the number of flows.
-        let start = u32::from_ne_bytes(random) % count;
+        let start = SystemRandomness::check()?.next_u32() % count;
         for offset in 0..TRIES.min(count) {
             let port = first + ((start + offset) % count) as u16;
             match std::net::UdpSocket::bind((address, port)) {

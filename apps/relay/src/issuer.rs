@@ -10,6 +10,7 @@ use securecall_ghostnet::token::{
     ISSUER_DIRECTORY_MEDIA_TYPE, ISSUER_DIRECTORY_PATH, IssuerDirectory, IssuerDirectoryKey,
     IssuerKey, TOKEN_REQUEST_MEDIA_TYPE, TOKEN_RESPONSE_MEDIA_TYPE, TokenRequest,
 };
+use securecall_randomness::SystemRandomness;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use zeroize::Zeroizing;
@@ -20,7 +21,6 @@ use crate::failure::Failure;
 use crate::http1::{self, Request, Response};
 use crate::init::write_new;
 use crate::output::Output;
-use crate::randomness::SystemRandomness;
 
 /// Where tokens are asked for.
 const REQUEST_PATH: &str = "/token-request";

@@ -41,7 +41,6 @@ mod networks;
 mod output;
 mod own_addresses;
 mod process;
-mod randomness;
 mod relay;
 mod request;
 mod run;

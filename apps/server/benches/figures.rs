@@ -61,11 +61,12 @@ fn enrolments() {
         format!("[enrolment]\nper_day = 1000000\nper_network_per_hour = 1000000\n{NO_LIMITS}");
     let server = Lab::new(synapse.address(), &more).start();
     println!("memory, idle: {} KiB (PSS)", pss_kib(server.process_id()));
+    let address = server.address();
     let mut numbers = AtomicU64::new(0);
     let (mut ours, mut own) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         ours.push(rate(&numbers, |number| {
-            Person::new(number).enroll(server.address()).unwrap();
+            Person::new(number).enroll(address).unwrap();
         }));
         own.push(rate(&numbers, |number| register(synapse.address(), number)));
     }
@@ -138,7 +139,8 @@ fn issues() {
     let settings = std::fs::read_to_string(lab.settings()).unwrap();
     std::fs::write(lab.settings(), format!("{settings}{}", issuer.settings)).unwrap();
     let server = lab.start();
-    let request = tokens::request(&issuer);
+    let (_, request) = tokens::purchase(&issuer);
+    let address = server.address();
     let headers =
         "content-type: application/private-token-request\r\nauthorization: Bearer alice\r\n";
     let sold = AtomicU64::new(0);
@@ -148,7 +150,7 @@ fn issues() {
         for _ in 0..CLIENTS {
             scope.spawn(|| {
                 while Instant::now() < until {
-                    let answer = post(server.address(), "/token-request", headers, &request);
+                    let answer = post(address, "/token-request", headers, &request);
                     assert_eq!(answer.status, 200, "{answer:?}");
                     sold.fetch_add(1, Ordering::Relaxed);
                 }

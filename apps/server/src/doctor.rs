@@ -51,7 +51,7 @@ pub(crate) fn run(cli: &Cli, options: &Doctor, output: Output) -> Result<(), Fai
     if !examined.findings.is_empty() {
         return Err(Failure::new(
             FailureKind::Security,
-            format!("{} findings", examined.findings.len()),
+            counted(examined.findings.len()),
         ));
     }
     match examined.failures.into_iter().next() {
@@ -267,10 +267,15 @@ fn tell(output: Output, examined: &Examined) {
             "Nothing keeps more than it must, of: {}.",
             looked_at.join(", ")
         ),
-        (count, looked_at) => format!("{count} findings in: {}.", looked_at.join(", ")),
+        (count, looked_at) => format!("{} in: {}.", counted(count), looked_at.join(", ")),
     };
     output.result(
         &json!({ "type": "summary", "findings": examined.findings.len(), "looked_at": looked_at }),
         &sentence,
     );
+}
+
+fn counted(findings: usize) -> String {
+    let noun = if findings == 1 { "finding" } else { "findings" };
+    format!("{findings} {noun}")
 }

@@ -7,11 +7,11 @@ use securecall_ghostnet::token::{
     IssueError, IssuerDirectory, IssuerDirectoryKey, IssuerKey, TokenRequest, TokenResponse,
 };
 use securecall_ghostnet::{IssuerName, UnixTime, Validity};
+use securecall_randomness::SystemRandomness;
 use zeroize::Zeroizing;
 
 use crate::config::IssuerConfig;
 use crate::failure::Failure;
-use crate::randomness::SystemRandomness;
 
 /// More than a key of 2048 bits takes.
 const MAX_PEM: u64 = 16 * 1024;

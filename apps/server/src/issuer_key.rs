@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use securecall_ghostnet::token::IssuerKey;
+use securecall_randomness::SystemRandomness;
 use serde_json::json;
 
 use crate::clock;
 use crate::failure::Failure;
 use crate::new_file::write_new;
 use crate::output::Output;
-use crate::randomness::SystemRandomness;
 
 /// How long tokens of it are to be taken, unless the operator says otherwise.
 const DAYS: u64 = 90;

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use securecall_matrix::{Account, Inbox};
+use securecall_randomness::{NoRandomness, SystemRandomness};
 use securecall_session::{Config, Endpoint, Route};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -40,7 +41,6 @@ use crate::event::Event;
 use crate::ghostnet;
 use crate::network_watch;
 use crate::queue::{Receiver, Sender, queue};
-use crate::randomness::{NoRandomness, SystemRandomness};
 use crate::replay_memory::{ReplayMemory, ReplayMemoryError};
 use crate::server_keeper::{LookAgain, ServerKeeper};
 

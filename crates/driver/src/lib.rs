@@ -38,7 +38,6 @@ mod network_watch;
 mod peer_connection;
 pub mod probe;
 mod queue;
-mod randomness;
 mod replay_memory;
 mod server_keeper;
 mod udp;

@@ -5,11 +5,11 @@ use std::fmt;
 use securecall_contact::{ContactLink, DeviceId, MatrixId, SecureCallId};
 use securecall_crypto::{IdentityKeyPair, IdentitySeed};
 use securecall_matrix::Account;
+use securecall_randomness::{NoRandomness, fill_random};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
 use crate::policy::{AgreedAccount, BlockedPerson, Requirement};
-use crate::randomness::{NoRandomness, fill_random};
 
 /// Everything that is sealed.
 #[derive(Debug, Serialize, Deserialize)]

@@ -1,6 +1,7 @@
 //! Where the key of a profile comes from: a passphrase, or the operating system's keyring.
 
 use data_encoding::HEXLOWER;
+use securecall_randomness::fill_random;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
@@ -8,7 +9,6 @@ use zeroize::Zeroizing;
 use crate::keyring;
 use crate::master_key::MasterKey;
 use crate::open_error::OpenError;
-use crate::randomness::fill_random;
 use crate::store_error::StoreError;
 
 /// Argon2id's memory, in KiB. With [`PASSES`]: about 200 ms on a laptop of 2023. An identity cannot be revoked, so a profile that is

@@ -65,7 +65,6 @@ mod passphrases;
 mod policy;
 mod profile;
 mod proof;
-mod randomness;
 #[cfg(test)]
 mod sample_contacts;
 mod sealed_file;
@@ -85,8 +84,8 @@ pub use passphrases::Passphrases;
 pub use policy::{BlockedPerson, OwnAddress, Requirement};
 pub use profile::{ChangeError, Profile};
 pub use proof::{PastedError, Proof, ProofError};
-pub use randomness::NoRandomness;
 pub use sealed_memory::SealedMemory;
+pub use securecall_randomness::NoRandomness;
 pub use settings_file::change_settings;
 pub use storage_error::StorageError;
 pub use store_error::StoreError;

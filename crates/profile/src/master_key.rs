@@ -5,10 +5,10 @@ use std::fmt;
 use argon2::{Algorithm, Argon2, Params, Version};
 use data_encoding::HEXLOWER;
 use hkdf::Hkdf;
+use securecall_randomness::{NoRandomness, fill_random};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::randomness::{NoRandomness, fill_random};
 use crate::store_error::StoreError;
 
 /// The most memory a store may ask for: a changed file must not exhaust the machine.

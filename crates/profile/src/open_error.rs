@@ -1,7 +1,8 @@
 //! Why a profile cannot be opened.
 
+use securecall_randomness::NoRandomness;
+
 use crate::keyring::KeyringError;
-use crate::randomness::NoRandomness;
 use crate::storage_error::StorageError;
 use crate::store_error::StoreError;
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use chacha20poly1305::aead::{Aead as _, Payload};
 use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305, XNonce};
 use data_encoding::BASE64;
+use securecall_randomness::fill_random;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -14,7 +15,6 @@ use crate::atomic_file;
 use crate::content::{Content, FirstContent, StoreKey};
 use crate::key_source::KeySource;
 use crate::master_key::MasterKey;
-use crate::randomness::fill_random;
 use crate::storage_error::StorageError;
 use crate::store_error::StoreError;
 

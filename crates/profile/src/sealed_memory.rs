@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use hkdf::Hkdf;
+use securecall_randomness::fill_random;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::atomic_file;
 use crate::content::StoreKey;
-use crate::randomness::fill_random;
 use crate::store_error::StoreError;
 
 /// More than anybody remembers.

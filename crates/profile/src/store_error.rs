@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::randomness::NoRandomness;
+use securecall_randomness::NoRandomness;
+
 use crate::storage_error::StorageError;
 
 /// The profile's store could not be read or written.

@@ -4,40 +4,15 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Stdio};
 
-use rand_core::{TryCryptoRng, TryRng};
 use rustix::process::Signal;
 use securecall_ghostnet::IssuerName;
 use securecall_ghostnet::token::{
     Challenge, IssuerDirectory, Purchase, Token, TokenKey, TokenResponse, read_www_authenticate,
 };
+use securecall_randomness::SystemRandomness;
 
 use crate::client::Client;
 use crate::daemon::{Lab, command, free_tcp, lab_with, restrict};
-
-struct System;
-
-impl TryRng for System {
-    type Error = std::convert::Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
-        let mut bytes = [0; 4];
-        self.try_fill_bytes(&mut bytes)?;
-        Ok(u32::from_ne_bytes(bytes))
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
-        let mut bytes = [0; 8];
-        self.try_fill_bytes(&mut bytes)?;
-        Ok(u64::from_ne_bytes(bytes))
-    }
-
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Self::Error> {
-        getrandom::fill(bytes).unwrap();
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for System {}
 
 struct Issuer {
     child: Child,
@@ -99,7 +74,8 @@ impl Issuer {
 
     fn sell(&self, name: &str) -> Token {
         let challenge = Challenge::of_issuer(IssuerName::parse(name).unwrap());
-        let (purchase, request) = Purchase::new(&self.key(), &challenge, &mut System).unwrap();
+        let (purchase, request) =
+            Purchase::new(&self.key(), &challenge, &mut SystemRandomness).unwrap();
         let (status, response) = self.http(
             "POST /token-request HTTP/1.1\r\ncontent-type: application/private-token-request",
             &request.to_bytes(),

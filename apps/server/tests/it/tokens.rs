@@ -31,24 +31,22 @@ pub(crate) fn issuer_settings(lab: &Lab, per_day: u32) -> LabIssuer {
     }
 }
 
-/// A request for a token.
-pub(crate) fn request(issuer: &LabIssuer) -> Vec<u8> {
+/// A token that is wanted, and the request for it.
+pub(crate) fn purchase(issuer: &LabIssuer) -> (Purchase, Vec<u8>) {
     let challenge = Challenge::of_issuer(IssuerName::parse(DOMAIN).unwrap());
     let mut rng = ChaCha20Rng::seed_from_u64(1);
-    let (_, request) = Purchase::new(&issuer.key, &challenge, &mut rng).unwrap();
-    request.to_bytes()
+    let (purchase, request) = Purchase::new(&issuer.key, &challenge, &mut rng).unwrap();
+    (purchase, request.to_bytes())
 }
 
 /// Buys a token; one that was sold is looked at.
 pub(crate) fn buy(issuer: &LabIssuer, server: SocketAddr, open_id: Option<&str>) -> u16 {
-    let challenge = Challenge::of_issuer(IssuerName::parse(DOMAIN).unwrap());
-    let mut rng = ChaCha20Rng::seed_from_u64(1);
-    let (purchase, request) = Purchase::new(&issuer.key, &challenge, &mut rng).unwrap();
+    let (purchase, request) = purchase(issuer);
     let authorization = open_id.map_or_else(String::new, |token| {
         format!("authorization: Bearer {token}\r\n")
     });
     let headers = format!("{REQUEST}{authorization}");
-    let answer = post(server, "/token-request", &headers, &request.to_bytes());
+    let answer = post(server, "/token-request", &headers, &request);
     if answer.status == 200 {
         let response = TokenResponse::from_bytes(&answer.body).unwrap();
         purchase.finish(&response).unwrap();

@@ -8,6 +8,7 @@ use std::time::Duration;
 use securecall_audio_device::{AudioDevices, AudioSpec};
 use securecall_contact::{MatrixId, RoomId};
 use securecall_matrix::{Account, Incoming, RoomError, RoomFacts, RoomNews};
+use securecall_randomness::SystemRandomness;
 use securecall_session::{
     CallHandle, CommandError, Endpoint, FoundRoom, InboundSignal, MediaCommand, NamedCall,
     NotPersisted, Output, Request, RequestId, RoomRequestError, WireCallId,
@@ -30,7 +31,6 @@ use crate::event::Event;
 use crate::media_output::MediaOutput;
 use crate::network_watch::NetworkState;
 use crate::queue::{Receiver, Sender};
-use crate::randomness::SystemRandomness;
 use crate::server_keeper::LookAgain;
 
 /// How long a stopping client waits for the peer to be told and for recordings to be written.

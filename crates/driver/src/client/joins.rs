@@ -108,9 +108,10 @@ impl Loop {
 
 #[cfg(test)]
 mod tests {
+    use securecall_randomness::SystemRandomness;
+
     use super::*;
     use crate::client::requests::tests::{call, endpoint, first_request, next_request};
-    use crate::randomness::SystemRandomness;
 
     fn user(name: &str) -> MatrixId {
         format!("@{name}:example.org").parse().unwrap()

@@ -282,13 +282,13 @@ fn server_failed(error: &ServerError) -> RequestError {
 pub(super) mod tests {
     use securecall_contact::OlmKey;
     use securecall_crypto::{IdentityKey, IdentityKeyPair, IdentitySeed};
+    use securecall_randomness::SystemRandomness;
     use securecall_session::{
         AnswerPolicy, CallOptions, Callee, Config, Contacts, Endpoint, NamedCall, Output,
         RingPolicy, Route,
     };
 
     use super::*;
-    use crate::randomness::SystemRandomness;
 
     fn identity() -> IdentityKeyPair {
         IdentityKeyPair::from_seed(&IdentitySeed::generate(&mut SystemRandomness))

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use securecall_ghostnet::choice::NoRelay;
 use securecall_ghostnet::{HostName, UnixTime};
+use securecall_randomness::SystemRandomness;
 use securecall_relay::{HopRole, TunnelFailure, TunnelPath};
 
 use super::GhostNet;
 use crate::clock;
-use crate::randomness::SystemRandomness;
 
 /// Chooses the relays of one call, and others for those that fail.
 pub(crate) struct CallPaths {

@@ -11,12 +11,12 @@ use securecall_ghostnet::directory::{
 use securecall_ghostnet::token::{SharedSecret, TokenKeyId, TokenStock};
 use securecall_ghostnet::{HostName, UnixTime};
 use securecall_media::Reach as MediaReach;
+use securecall_randomness::SystemRandomness;
 use securecall_relay::TunnelPath;
 use zeroize::Zeroizing;
 
 use super::remembered::Remembered;
 use crate::host_addresses;
-use crate::randomness::SystemRandomness;
 
 /// What is known.
 pub(super) struct Known {

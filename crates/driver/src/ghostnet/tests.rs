@@ -7,12 +7,12 @@ use securecall_ghostnet::directory::{Directory, DirectorySigningKey, Reach as Ad
 use securecall_ghostnet::token::{Challenge, IssuerKey, Purchase};
 use securecall_ghostnet::{IssuerName, UnixTime};
 use securecall_media::Reach;
+use securecall_randomness::SystemRandomness;
 use securecall_relay::{HopRole, TunnelFailure, TunnelFailureKind};
 
 use super::call_paths::now;
 use super::remembered::Remembered;
 use super::*;
-use crate::randomness::SystemRandomness;
 
 const ISSUER: &str = "issuer.example.org";
 

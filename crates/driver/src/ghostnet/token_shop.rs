@@ -5,9 +5,8 @@ use securecall_ghostnet::token::{
     AcceptedKey, Challenge, ISSUER_DIRECTORY_PATH, IssuerDirectory, Purchase,
     TOKEN_REQUEST_MEDIA_TYPE, TOKEN_RESPONSE_LENGTH, Token, TokenResponse,
 };
+use securecall_randomness::SystemRandomness;
 use securecall_relay_client::{Https, HttpsError};
-
-use crate::randomness::SystemRandomness;
 
 /// The most that an issuer says of itself.
 const MAX_ISSUER_DIRECTORY: usize = 64 * 1024;

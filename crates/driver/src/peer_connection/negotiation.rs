@@ -6,13 +6,13 @@ use rand_core::Rng as _;
 use securecall_media::{
     CandidateKind, LocalCandidate, Profile, StreamId, Transport, TransportError,
 };
+use securecall_randomness::SystemRandomness;
 use securecall_relay::{self as relay, Candidate, HopRole, TunnelFailureKind};
 use securecall_session::{MediaEvent, Route, Tier};
 use web_time::Instant;
 
 use super::PeerConnection;
 use super::gathering::GatheringOutput;
-use crate::randomness::SystemRandomness;
 
 /// The carriers of a call and its transport have the same limits: what one lets through the other
 /// takes, and all candidates of a call have room.

@@ -1,5 +1,6 @@
 //! The sources of candidates that a call has.
 
+use securecall_randomness::SystemRandomness;
 use securecall_relay::{
     CandidateSource, GhostNetSource, HostSource, ReflexiveSource, TransactionIds, TurnSource,
 };
@@ -7,7 +8,6 @@ use tokio::sync::watch;
 
 use crate::config::{CandidateMap, Servers};
 use crate::ghostnet::Carriers;
-use crate::randomness::SystemRandomness;
 
 /// The sources there are, in the order in which they are asked whether a datagram is theirs. The host source is the last,
 /// because it takes whatever comes to a socket. With them who will carry the call, should it go through GhostNet.

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use securecall_randomness::SystemRandomness;
 use securecall_relay::TransactionIds;
 use securecall_relay::probe::NatDiscovery;
 use securecall_relay::turn::Scheme;
@@ -12,7 +13,6 @@ use super::sockets::ProbeSockets;
 use super::{NamedServer, NatFinding, NatReport};
 use crate::clock;
 use crate::config::Network;
-use crate::randomness::SystemRandomness;
 
 /// The most servers whose names are asked for.
 const MAX_SERVERS: usize = 16;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use securecall_randomness::SystemRandomness;
 use securecall_relay::probe::{Allocated, Reflexive, StunProbe, TurnProbe, TurnProbeSockets};
 use securecall_relay::{Credentials, ServerLink, TransactionIds, TurnServer};
 use securecall_relay_client::TlsTrust;
@@ -12,7 +13,6 @@ use super::sockets::ProbeSockets;
 use super::{NamedServer, ProbeAnswer, ProbeFailure, ServerProbe};
 use crate::clock;
 use crate::config::Network;
-use crate::randomness::SystemRandomness;
 
 /// Tries a server at each of its addresses, at most four, all at once. A STUN server is asked how it sees us; at a TURN
 /// server an address is allocated, tried with packets, and given back. Takes as long as the slowest answer, and 12 s with

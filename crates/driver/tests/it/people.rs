@@ -10,6 +10,7 @@ use securecall_driver::{
 };
 use securecall_interop::{Synapse, SynapseOptions};
 use securecall_matrix::{Account, AccountStore, Homeserver, Registration, StoreKey};
+use securecall_randomness::SystemRandomness;
 use tempfile::TempDir;
 
 /// No event of a call takes longer; only a test that fails waits so long.
@@ -53,9 +54,7 @@ impl Person {
     }
 
     async fn with_account(base_url: &str, localpart: impl FnOnce(&SecureCallId) -> String) -> Self {
-        let mut random = [0; 32];
-        getrandom::fill(&mut random).unwrap();
-        let seed = IdentitySeed::from_bytes(random);
+        let seed = IdentitySeed::generate(&mut SystemRandomness);
         let folder = tempfile::tempdir().unwrap();
         let homeserver = Homeserver::new(base_url).unwrap();
         let store = store_in(&folder);

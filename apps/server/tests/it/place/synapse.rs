@@ -115,6 +115,8 @@ fn a_synapse_of_its_own_settings_has_more_than_ten_findings_and_each_says_what_t
         .arg(&settings)
         .arg("--data-directory")
         .arg(folder.path())
+        // Its log is where it was made.
+        .current_dir(folder.path())
         .output()
         .unwrap();
     assert!(output.status.success(), "{output:?}");

@@ -1,13 +1,15 @@
 //! The operating system's randomness, asked for each draw anew.
 //!
-//! Every ephemeral key, KEM coin, ratchet key and words nonce of every call comes from here. Whoever gets an image of this
-//! program's memory gets no generator with it: there is no state from which earlier or later draws could be worked out.
+//! Every ephemeral key, KEM coin, ratchet key and words nonce of every call comes from here, and so do the keys of relays and
+//! issuers. Whoever gets an image of a program's memory gets no generator with it: there is no state from which earlier or later
+//! draws could be worked out.
+//!
+//! The engines take their generator as a parameter, and have none of their own; this one is for the programs that run them.
 
 #[cfg(test)]
 mod theft;
 
 use std::convert::Infallible;
-use std::fmt;
 use std::io;
 use std::panic::resume_unwind;
 
@@ -18,16 +20,22 @@ use rand_core::{TryCryptoRng, TryRng};
 /// An engine takes a generator that cannot fail. If the system gives nothing, the draw does not return: it unwinds with
 /// [`NoRandomness`], and whoever runs the engine ends. Nothing is ever sealed with less.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct SystemRandomness;
+pub struct SystemRandomness;
 
-/// What a draw unwinds with that the operating system did not fill.
-pub(crate) struct NoRandomness(pub(crate) io::Error);
+/// The operating system has no randomness to give: nothing is sealed with less.
+///
+/// It is also what a draw of [`SystemRandomness`] unwinds with.
+#[derive(Debug, thiserror::Error)]
+#[error("the operating system gives no random numbers: {0}")]
+pub struct NoRandomness(pub io::Error);
 
-impl fmt::Debug for NoRandomness {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(error) = self;
-        f.debug_tuple("NoRandomness").field(error).finish()
-    }
+/// Fills `bytes`, for whoever can say that there is no randomness.
+///
+/// # Errors
+///
+/// There is none; what is in `bytes` must not be used then.
+pub fn fill_random(bytes: &mut [u8]) -> Result<(), NoRandomness> {
+    ask(bytes).map_err(NoRandomness)
 }
 
 impl SystemRandomness {
@@ -36,8 +44,8 @@ impl SystemRandomness {
     /// # Errors
     ///
     /// The operating system has no randomness to give.
-    pub(crate) fn check() -> io::Result<Self> {
-        Self::check_source(fill)
+    pub fn check() -> io::Result<Self> {
+        Self::check_source(ask)
     }
 
     fn check_source(source: impl FnOnce(&mut [u8]) -> io::Result<()>) -> io::Result<Self> {
@@ -62,7 +70,7 @@ impl TryRng for SystemRandomness {
     }
 
     fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
-        draw(bytes, fill);
+        draw(bytes, ask);
         Ok(())
     }
 }
@@ -84,7 +92,7 @@ fn draw(bytes: &mut [u8], source: impl FnOnce(&mut [u8]) -> io::Result<()>) {
     unsafe_code,
     reason = "the standard library has no safe form of getrandom(2)"
 )]
-fn fill(bytes: &mut [u8]) -> io::Result<()> {
+fn ask(bytes: &mut [u8]) -> io::Result<()> {
     let mut filled = 0;
     while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
         // SAFETY: the kernel writes at most `rest.len()` bytes to `rest`, which is borrowed for the call.
@@ -111,7 +119,7 @@ fn fill(bytes: &mut [u8]) -> io::Result<()> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn fill(bytes: &mut [u8]) -> io::Result<()> {
+fn ask(bytes: &mut [u8]) -> io::Result<()> {
     getrandom::fill(bytes).map_err(io::Error::other)
 }
 
