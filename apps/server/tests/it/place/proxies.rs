@@ -124,11 +124,21 @@ async fn visit(visitor: &Visitor) {
     for path in [
         "/_synapse/admin/v1/register",
         "/_dendrite/admin/emptyRooms",
-        "/",
-        "/metrics",
+        "/%5Fsynapse/admin/v1/register",
     ] {
         let answer = visitor.get("matrix.place.test", path, &[]).await;
         assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{path}");
+    }
+    // Enrolment is where the homeserver is, and there too it is told who asks.
+    for path in [
+        "/.well-known/securecall/server.json",
+        "/_securecall/v1/enrolment/challenge",
+        "/token-request",
+        "/relays.json",
+    ] {
+        let asked = text(visitor.get("matrix.place.test", path, &liar).await).await;
+        assert!(asked.starts_with("server\n"), "{path}: {asked}");
+        assert!(asked.contains("x-forwarded-for: 127.0.0.1\r\n"), "{asked}");
     }
     // Profiles are for those who say who they are.
     let profile = "/_matrix/client/v3/profile/@sc_a:place.test";
