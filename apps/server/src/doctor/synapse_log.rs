@@ -38,13 +38,15 @@ pub(super) fn check(settings: &Settings) -> Result<Vec<Finding>, Failure> {
         });
     }
     let root = level_of(&log, "");
-    if talks(root) {
+    if !matches!(root, "ERROR" | "CRITICAL") {
         findings.push(Finding {
             place: Place::Log,
             name: "root".to_owned(),
             found: root.to_owned(),
-            keeps: "what Synapse does, with users, rooms and servers".to_owned(),
-            change: "root: {level: WARNING, …}".to_owned(),
+            keeps:
+                "what Synapse does, with users, rooms and servers; at WARNING, who could not log in"
+                    .to_owned(),
+            change: "root: {level: ERROR, …}".to_owned(),
         });
     }
     if level_of(&log, "synapse.storage.SQL") == "DEBUG" {
@@ -136,7 +138,7 @@ mod tests {
     #[test]
     fn a_level_holds_for_what_is_below_it_until_that_has_its_own() {
         assert_eq!(
-            names("root: {level: WARNING}\nloggers: {synapse: {level: INFO}}\n"),
+            names("root: {level: ERROR}\nloggers: {synapse: {level: INFO}}\n"),
             ["synapse.access"]
         );
         let log = "root: {level: ERROR}\nloggers: {synapse: {level: INFO}, synapse.access: {level: ERROR}}\n";
@@ -146,5 +148,6 @@ mod tests {
             ["synapse.access", "root", "synapse.storage.SQL"]
         );
         assert_eq!(names("root: {level: LOUD}\n"), ["synapse.access", "root"]);
+        assert_eq!(names("root: {level: WARNING}\n"), ["root"]);
     }
 }

@@ -3,6 +3,7 @@
 use std::fs;
 
 use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL_NOPAD};
+use securecall_randomness::fill_random;
 use zeroize::Zeroizing;
 
 use super::folder::Folder;
@@ -61,8 +62,7 @@ fn find_or_make(
 
 fn random() -> Result<Zeroizing<[u8; 32]>, Failure> {
     let mut bytes = Zeroizing::new([0; 32]);
-    getrandom::fill(bytes.as_mut())
-        .map_err(|error| Failure::machine(format!("no randomness: {error}")))?;
+    fill_random(bytes.as_mut()).map_err(Failure::machine)?;
     Ok(bytes)
 }
 
@@ -92,8 +92,7 @@ fn dendrite_key() -> Result<Zeroizing<String>, Failure> {
 
 fn key_name() -> Result<String, Failure> {
     let mut bytes = [0; 4];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| Failure::machine(format!("no randomness: {error}")))?;
+    fill_random(&mut bytes).map_err(Failure::machine)?;
     Ok(data_encoding::HEXLOWER.encode(&bytes))
 }
 
