@@ -283,7 +283,7 @@ fn web_address(name: &str, text: &str) -> Result<Url, Failure> {
     Ok(url)
 }
 
-fn location(name: &str, text: &str, folder: &Path) -> Result<DatabaseLocation, Failure> {
+pub(crate) fn location(name: &str, text: &str, folder: &Path) -> Result<DatabaseLocation, Failure> {
     if let Some(path) = text.strip_prefix("sqlite:") {
         let path = path.strip_prefix("//").unwrap_or(path);
         if path.is_empty() {

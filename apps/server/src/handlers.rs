@@ -14,13 +14,18 @@ use axum::response::{IntoResponse as _, Response};
 use securecall_contact::MatrixId;
 use securecall_ghostnet::UnixTime;
 
-use crate::homeserver::UserError;
+use crate::homeserver::{TokenKind, UserError};
 use crate::repository::UserState;
 use crate::routes;
 use crate::server::Server;
 
-/// Which user of the homeserver asks, by an OpenID token. Who was shut out is nobody.
-async fn user(server: &Server, headers: &HeaderMap, now: UnixTime) -> Result<MatrixId, Response> {
+/// Which user of the homeserver asks, by a token of this kind. Who was shut out is nobody.
+async fn user(
+    server: &Server,
+    headers: &HeaderMap,
+    kind: TokenKind,
+    now: UnixTime,
+) -> Result<MatrixId, Response> {
     let unauthorized = || {
         let challenge = [("www-authenticate", "Bearer")];
         (StatusCode::UNAUTHORIZED, challenge).into_response()
@@ -32,7 +37,7 @@ async fn user(server: &Server, headers: &HeaderMap, now: UnixTime) -> Result<Mat
         .ok_or_else(unauthorized)?;
     let asked = server
         .homeserver
-        .user_of(&server.known_tokens, token, now)
+        .user_of(&server.known_tokens, kind, token, now)
         .await;
     let user = asked.map_err(|error| match error {
         UserError::Unknown => unauthorized(),

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use crate::config::{HomeserverConfig, HomeserverKind, read_secret};
 use crate::failure::Failure;
 
-pub(crate) use users::{KnownTokens, UserError};
+pub(crate) use users::{KnownTokens, TokenKind, UserError};
 
 /// How long it may take: a little less than clients are made to wait.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -38,6 +38,7 @@ mod tests {
             routes::ENROLMENT,
             &challenge,
             routes::TURN,
+            routes::HOMESERVER_TURN,
             routes::RELAYS,
             ISSUER_DIRECTORY_PATH,
             issuer::REQUEST_PATH,

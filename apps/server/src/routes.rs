@@ -26,6 +26,9 @@ pub(crate) const ENROLMENT: &str = "/_securecall/v1/enrolment";
 /// Where TURN credentials are had.
 pub(crate) const TURN: &str = "/_securecall/v1/turn";
 
+/// Where Matrix clients ask their homeserver for them.
+pub(crate) const HOMESERVER_TURN: &str = "/_matrix/client/{version}/voip/turnServer";
+
 /// Where the relay directory is.
 pub(crate) const RELAYS: &str = "/relays.json";
 
@@ -48,6 +51,7 @@ pub(crate) fn router(server: Arc<Server>) -> Router {
             post(enrolment::challenge),
         )
         .route(TURN, post(turn::credentials))
+        .route(HOMESERVER_TURN, get(turn::as_homeserver))
         .route(RELAYS, get(directory::relays))
         .route(ISSUER_DIRECTORY_PATH, get(token::issuer_directory))
         .route(issuer::REQUEST_PATH, post(token::issue))

@@ -78,6 +78,15 @@ struct Process {
 }
 
 impl Synapse {
+    /// The Python that has Synapse, for a test that starts it with settings of its own. The first time on a machine, installs it.
+    ///
+    /// # Errors
+    ///
+    /// When Python is missing, or Synapse cannot be installed.
+    pub fn python() -> Result<PathBuf, SynapseError> {
+        Ok(venv::SYNAPSE.python()?)
+    }
+
     /// Starts a homeserver and waits until it answers. The first time on a machine, installs it.
     ///
     /// # Errors

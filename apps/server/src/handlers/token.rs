@@ -18,6 +18,7 @@ use sha2::Sha256;
 
 use super::user;
 use crate::clock::{self, Day};
+use crate::homeserver::TokenKind;
 use crate::issuer::Issuer;
 use crate::routes;
 use crate::server::Server;
@@ -68,7 +69,7 @@ async fn sell(
     }
     let request = TokenRequest::from_bytes(body)
         .map_err(|_| StatusCode::UNPROCESSABLE_ENTITY.into_response())?;
-    let user = user(server, headers, now).await?;
+    let user = user(server, headers, TokenKind::OpenId, now).await?;
     let account = account(&server.secret, &user, now);
     let sold = server
         .repository

@@ -21,6 +21,15 @@ const BELIEVED: u64 = 60;
 /// So many answers are remembered at most.
 const MAX_REMEMBERED: usize = 10_000;
 
+/// What a token is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TokenKind {
+    /// Made by the homeserver to be shown to others.
+    OpenId,
+    /// A client's own for its homeserver.
+    Access,
+}
+
 /// Why it is not known who asks.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UserError {
@@ -37,28 +46,44 @@ pub(crate) enum UserError {
 pub(crate) struct KnownTokens(Mutex<HashMap<[u8; 32], (MatrixId, UnixTime)>>);
 
 impl Homeserver {
-    /// Whose OpenID token it is.
+    /// Whose token it is.
     pub(crate) async fn user_of(
         &self,
         known: &KnownTokens,
+        kind: TokenKind,
         token: &str,
         now: UnixTime,
     ) -> Result<MatrixId, UserError> {
         #[derive(Deserialize)]
         struct UserInfo {
+            #[serde(alias = "user_id")]
             sub: String,
         }
 
         if token.is_empty() || token.len() > MAX_TOKEN {
             return Err(UserError::Unknown);
         }
-        let hash = Sha256::digest(token.as_bytes()).into();
+        // The one is not to pass for the other.
+        let kind_byte = [u8::from(kind == TokenKind::Access)];
+        let hash = Sha256::new_with_prefix(kind_byte)
+            .chain_update(token.as_bytes())
+            .finalize()
+            .into();
         if let Some(user) = known.recall(&hash, now) {
             return Ok(user);
         }
-        let mut url = self.url("/_matrix/federation/v1/openid/userinfo");
-        url.query_pairs_mut().append_pair("access_token", token);
-        let UserInfo { sub } = ask(self.http.get(url)).await.map_err(|error| match error {
+        let request = match kind {
+            TokenKind::OpenId => {
+                let mut url = self.url("/_matrix/federation/v1/openid/userinfo");
+                url.query_pairs_mut().append_pair("access_token", token);
+                self.http.get(url)
+            }
+            TokenKind::Access => {
+                let url = self.url("/_matrix/client/v3/account/whoami");
+                self.http.get(url).bearer_auth(token)
+            }
+        };
+        let UserInfo { sub } = ask(request).await.map_err(|error| match error {
             HomeserverError::Refused { .. } => UserError::Unknown,
             other => UserError::Homeserver(other),
         })?;

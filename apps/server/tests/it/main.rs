@@ -9,6 +9,7 @@ mod failures;
 mod homeservers;
 mod lifecycle;
 mod pages;
+mod place;
 mod policy;
 mod postgresql;
 mod privacy;

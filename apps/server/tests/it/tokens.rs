@@ -8,7 +8,7 @@ use securecall_ghostnet::IssuerName;
 use securecall_ghostnet::token::{Challenge, IssuerDirectory, Purchase, TokenKey, TokenResponse};
 use securecall_interop::WebServer;
 
-use crate::client::{Answer, get, post};
+use crate::client::{Answer, get, post, say};
 use crate::process::{DOMAIN, Lab, Server, obliging};
 
 const REQUEST: &str = "content-type: application/private-token-request\r\n";
@@ -169,4 +169,40 @@ fn turn_credentials_name_nobody() {
     assert_ne!(one["username"], other["username"]);
     assert_eq!(one["ttl"], 3600);
     assert_eq!(one["uris"][0], "turns:turn.test:5349?transport=tcp");
+}
+
+#[test]
+fn matrix_clients_get_the_same_where_they_ask_their_homeserver() {
+    let (homeserver, issuer, server) = lab(3);
+    let path = "/_matrix/client/v3/voip/turnServer";
+    let ask = |token: &str| {
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nhost: {DOMAIN}\r\nconnection: close\r\nauthorization: Bearer {token}\r\n\r\n"
+        );
+        say(server.address(), request.as_bytes())
+    };
+    homeserver.answer(
+        "/account/whoami",
+        "401 Unauthorized",
+        r#"{"errcode":"M_UNKNOWN_TOKEN"}"#,
+    );
+    // Known as an OpenID token, and as nothing else.
+    assert_eq!(buy(&issuer, server.address(), Some("alice")), 200);
+    assert_eq!(ask("alice").status, 401);
+    let user = format!(r#"{{"user_id":"@alice:{DOMAIN}","device_id":"D"}}"#);
+    homeserver.answer("/account/whoami", "200 OK", &user);
+    let answer = ask("syt_alice");
+    // Element is a page.
+    assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+    let credentials = answer.json();
+    assert!(!credentials["username"].as_str().unwrap().contains("alice"));
+    assert_eq!(credentials["uris"][0], "turns:turn.test:5349?transport=tcp");
+    // And the other way round: it buys nothing.
+    assert_eq!(buy(&issuer, server.address(), Some("syt_alice")), 401);
+    homeserver.answer(
+        "/account/whoami",
+        "200 OK",
+        r#"{"user_id":"@alice:elsewhere.test"}"#,
+    );
+    assert_eq!(ask("other").status, 401);
 }
