@@ -46,7 +46,7 @@ pub(super) fn register(context: &Context, options: &RegisterOptions) -> Result<E
     let account = runtime.block_on(async {
         let found = given.discover(Purpose::NewAccount).await?;
         match Enrolment::find(&found).await? {
-            Some(server) => enrolment::enroll(&server, &found, &store, &identity, token).await,
+            Some(server) => enrolment::enroll(&server, &found, &store, identity, token).await,
             None => make_account(&found, &store, identity.seed(), &localpart, token).await,
         }
     })?;

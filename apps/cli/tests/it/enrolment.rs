@@ -132,6 +132,10 @@ impl Place {
     }
 
     /// Waits until a figure is what it has to become.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a figure is looked at until it is right"
+    )]
     fn figure_becomes(&self, name: &str, is_right: impl Fn(u64) -> bool) {
         for _ in 0..3_000 {
             if is_right(self.figure(name)) {
