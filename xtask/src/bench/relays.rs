@@ -113,6 +113,7 @@ pub(super) fn measure(workspace: &Workspace, directory: &Path) -> Result<table::
         marks: &MARKS,
         figures: figures(&rows)?,
         details: details(&rows)?,
+        // Each run has been told.
         details_in_columns: String::new(),
     })
 }

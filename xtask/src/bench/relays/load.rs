@@ -72,7 +72,7 @@ impl Loader {
     ) -> Result<Run> {
         let mut command = Command::new("taskset");
         command.args(["-c", CORE]).arg(&self.0);
-        let masque = |command: &mut Command, role, server: &Server| {
+        let masque = |command: &mut Command, role: &str, server: &Server| {
             command
                 .args([role, &server.address.to_string()])
                 .args(["--authorization", &server.authorization]);

@@ -45,7 +45,7 @@ impl Server {
         let mut init = Command::new(program);
         init.args(["init", "--name", "relay.test", "--config"])
             .arg(&settings);
-        shell::output(&mut init)?;
+        shell::output(&mut init).context("`securecall-relay init` fails")?;
         fs::write(folder.join("secret"), SECRET)?;
         let text = format!(
             "role = \"both\"\nname = \"relay.test\"\nlab = true\nlisten = [\"{address}\"]\n\
