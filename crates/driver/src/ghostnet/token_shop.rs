@@ -50,10 +50,8 @@ impl<'a> TokenShop<'a> {
             return Err(ShopError::AnotherKey);
         }
         // Who asks is told to the host that was named, and to none that it names.
-        let (request_url, open_id) = match directory.request_uri {
-            path if path.starts_with('/') => (format!("{base}{path}"), open_id),
-            url => (url, None),
-        };
+        let open_id = open_id.filter(|_| directory.request_uri.starts_with('/'));
+        let request_url = request_url(&base, directory.request_uri)?;
         Ok(Self {
             https,
             request_url,
@@ -82,6 +80,22 @@ impl<'a> TokenShop<'a> {
     }
 }
 
+/// Where an issuer takes requests, as it says: at the same server, or at another one by TLS. It must not have us talk without TLS, which
+/// would be to something on this machine.
+fn request_url(base: &str, said: String) -> Result<String, ShopError> {
+    if said.starts_with('/') {
+        return Ok(format!("{base}{said}"));
+    }
+    let is_there = said
+        .strip_prefix(base)
+        .is_some_and(|rest| rest.starts_with('/'));
+    if is_there || said.starts_with("https://") {
+        Ok(said)
+    } else {
+        Err(ShopError::Malformed)
+    }
+}
+
 /// Where an issuer is asked. For trials it may be on this machine, without TLS.
 fn base_of(issuer: &IssuerName, is_trial: bool) -> String {
     let name = issuer.as_str();
@@ -91,4 +105,38 @@ fn base_of(issuer: &IssuerName, is_trial: bool) -> String {
         .is_ok_and(|ip| ip.is_loopback());
     let scheme = if is_trial && is_here { "http" } else { "https" };
     format!("{scheme}://{name}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_issuer_leads_nobody_to_what_listens_on_this_machine() {
+        let url = |base: &str, said: &str| request_url(base, said.to_owned()).ok();
+        let base = "https://issuer.example";
+        for (said, expected) in [
+            ("/token", Some("https://issuer.example/token")),
+            (
+                "https://issuer.example/token",
+                Some("https://issuer.example/token"),
+            ),
+            (
+                "https://other.example/token",
+                Some("https://other.example/token"),
+            ),
+            ("http://127.0.0.1:631/", None),
+            ("http://[::1]/", None),
+            ("HTTP://127.0.0.1/", None),
+            ("file:///etc/passwd", None),
+            ("token", None),
+        ] {
+            assert_eq!(url(base, said).as_deref(), expected, "{said}");
+        }
+        // In a trial it is here itself, and nowhere else without TLS.
+        let here = "http://127.0.0.1:8787";
+        assert!(url(here, "http://127.0.0.1:8787/token").is_some());
+        assert!(url(here, "http://127.0.0.1:87870/token").is_none());
+        assert!(url(here, "http://127.0.0.1:631/").is_none());
+    }
 }
