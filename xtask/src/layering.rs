@@ -32,6 +32,15 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "securecall-server",
+        &[
+            "securecall-ghostnet",
+            "securecall-contact",
+            "securecall-crypto",
+            "securecall-randomness",
+        ],
+    ),
+    (
         "securecall-profile",
         &[
             "securecall-matrix",

@@ -80,6 +80,22 @@ const TEST: &[Need] = &[
         present: || starts("turnserver"),
     },
     Need {
+        what: "PostgreSQL (tests of a server of one's own)",
+        packages: &["postgresql"],
+        present: || Path::new("/usr/lib/postgresql").is_dir(),
+    },
+    Need {
+        what: "nginx and Caddy (tests of their settings before a server of one's own)",
+        packages: &["nginx", "caddy"],
+        // Debian's users have no /usr/sbin in their PATH.
+        present: || (starts("nginx") || Path::new("/usr/sbin/nginx").is_file()) && starts("caddy"),
+    },
+    Need {
+        what: "systemd-analyze (tests of the units around a server of one's own)",
+        packages: &["systemd"],
+        present: || starts("systemd-analyze"),
+    },
+    Need {
         what: "xdg-open and xdg-mime (tests of links that are opened from a desktop)",
         packages: &["xdg-utils"],
         present: || starts("xdg-open") && starts("xdg-mime"),

@@ -115,6 +115,8 @@ error_kinds! {
     HomeserverUnreachable => "homeserver_unreachable", Network;
     /// The homeserver answered with something unusable.
     HomeserverFault => "homeserver_fault", Network;
+    /// The server's owner has to approve the account first.
+    AwaitingApproval => "awaiting_approval", Network;
     /// The homeserver does not allow registration.
     RegistrationClosed => "registration_closed", Network;
     /// The registration token is wrong or used up, or one is needed.

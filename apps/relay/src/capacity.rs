@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config::Limits;
@@ -20,6 +21,8 @@ struct Taken {
     connections: usize,
     half_open: usize,
     half_open_of: HashMap<ClientNetwork, usize>,
+    /// Connections that have had no flow yet.
+    unpaid_of: HashMap<ClientNetwork, usize>,
 }
 
 impl std::fmt::Debug for Taken {
@@ -61,7 +64,11 @@ impl std::fmt::Debug for ClientNetwork {
 
 /// A place of a connection.
 #[derive(Debug)]
-pub(crate) struct ConnectionPlace(Arc<Capacity>);
+pub(crate) struct ConnectionPlace {
+    capacity: Arc<Capacity>,
+    network: ClientNetwork,
+    is_unpaid: AtomicBool,
+}
 
 /// A place of a flow.
 #[derive(Debug)]
@@ -75,7 +82,9 @@ impl Capacity {
         })
     }
 
-    /// A handshake begins. One network gets a quarter of all places at most, so that no other is locked out.
+    /// A handshake begins. One network gets a quarter of all places at most, so that no other is locked out; and of those of connections
+    /// a quarter for such as have shown nothing yet. All that comes through an entry is of one network here, and what has paid does not
+    /// count.
     pub(crate) fn handshake(self: &Arc<Self>, from: IpAddr, is_validated: bool) -> Handshake {
         let network = ClientNetwork::from(from);
         let mut taken = self.taken();
@@ -86,12 +95,15 @@ impl Capacity {
             return Handshake::Refuse;
         }
         let of_network = taken.half_open_of.get(&network).copied().unwrap_or(0);
+        let unpaid = taken.unpaid_of.get(&network).copied().unwrap_or(0);
         let share = (self.limits.half_open / 4).max(1);
-        if taken.half_open >= self.limits.half_open || of_network >= share {
+        let unpaid_share = (self.limits.connections / 4).max(1);
+        if taken.half_open >= self.limits.half_open || of_network >= share || unpaid >= unpaid_share
+        {
             return Handshake::Ignore;
         }
         taken.half_open += 1;
-        taken.half_open_of.insert(network, of_network + 1);
+        *taken.half_open_of.entry(network).or_default() += 1;
         Handshake::Accept(HalfOpen {
             capacity: self.clone(),
             network,
@@ -120,8 +132,15 @@ impl Capacity {
 impl HalfOpen {
     /// The handshake has succeeded.
     pub(crate) fn connected(self) -> ConnectionPlace {
-        self.capacity.taken().connections += 1;
-        ConnectionPlace(self.capacity.clone())
+        let mut taken = self.capacity.taken();
+        taken.connections += 1;
+        *taken.unpaid_of.entry(self.network).or_default() += 1;
+        drop(taken);
+        ConnectionPlace {
+            capacity: self.capacity.clone(),
+            network: self.network,
+            is_unpaid: AtomicBool::new(true),
+        }
     }
 }
 
@@ -129,22 +148,37 @@ impl Drop for HalfOpen {
     fn drop(&mut self) {
         let mut taken = self.capacity.taken();
         taken.half_open -= 1;
-        let last = match taken.half_open_of.get_mut(&self.network) {
-            Some(count) => {
-                *count -= 1;
-                *count == 0
-            }
-            None => false,
-        };
-        if last {
-            taken.half_open_of.remove(&self.network);
+        one_less(&mut taken.half_open_of, self.network);
+    }
+}
+
+impl ConnectionPlace {
+    /// It has a flow, or had one.
+    pub(crate) fn has_paid(&self) {
+        if self.is_unpaid.swap(false, Ordering::Relaxed) {
+            one_less(&mut self.capacity.taken().unpaid_of, self.network);
         }
     }
 }
 
 impl Drop for ConnectionPlace {
     fn drop(&mut self) {
-        self.0.taken().connections -= 1;
+        self.has_paid();
+        self.capacity.taken().connections -= 1;
+    }
+}
+
+/// Nothing is kept of a network that has no place.
+fn one_less(counts: &mut HashMap<ClientNetwork, usize>, network: ClientNetwork) {
+    let last = match counts.get_mut(&network) {
+        Some(count) => {
+            *count -= 1;
+            *count == 0
+        }
+        None => false,
+    };
+    if last {
+        counts.remove(&network);
     }
 }
 
@@ -212,6 +246,29 @@ mod tests {
             capacity.handshake(from(9), true),
             Handshake::Ignore
         ));
+    }
+
+    #[test]
+    fn a_network_that_pays_nothing_has_a_quarter_of_the_connections() {
+        let capacity = capacity();
+        let connect = |network| accepted(capacity.handshake(from(network), true)).connected();
+        let (first, second) = (connect(1), connect(1));
+        assert!(matches!(
+            capacity.handshake(from(1), true),
+            Handshake::Ignore
+        ));
+        drop(connect(2));
+        // As many as there are for those that pay.
+        first.has_paid();
+        first.has_paid();
+        let third = connect(1);
+        assert!(matches!(
+            capacity.handshake(from(1), true),
+            Handshake::Ignore
+        ));
+        drop((first, second, third));
+        assert!(capacity.taken().unpaid_of.is_empty());
+        assert_eq!(capacity.taken().connections, 0);
     }
 
     #[test]

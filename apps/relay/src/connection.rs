@@ -102,7 +102,7 @@ pub(crate) async fn serve(greeted: Greeted, place: ConnectionPlace) {
     let datagrams = Background::spawn(read_datagrams(shared.clone()));
     // Requests and datagrams end together, however they end.
     tokio::select! {
-        () = serve_requests(&shared, h3) => {}
+        () = serve_requests(&shared, h3, &place) => {}
         () = datagrams.ended() => {}
     }
     if shared.budget.is_spent() {
@@ -113,7 +113,7 @@ pub(crate) async fn serve(greeted: Greeted, place: ConnectionPlace) {
     drop(place);
 }
 
-async fn serve_requests(shared: &Arc<Shared>, mut h3: Http) {
+async fn serve_requests(shared: &Arc<Shared>, mut h3: Http, place: &ConnectionPlace) {
     let mut requests = JoinSet::new();
     loop {
         tokio::select! {
@@ -125,6 +125,7 @@ async fn serve_requests(shared: &Arc<Shared>, mut h3: Http) {
                 Ok(None) | Err(_) => break,
             },
             Some(handled) = requests.join_next() => if let Ok(Some(opened)) = handled {
+                place.has_paid();
                 // Another task, which has room for no more than a flow needs: to read and answer a request takes more.
                 let shared = shared.clone();
                 requests.spawn(async move {

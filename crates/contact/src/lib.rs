@@ -2,7 +2,8 @@
 //!
 //! A SecureCall user's address is a Matrix ID that *is* their public key: whoever has the address has the key, and no
 //! directory or homeserver can put another in its place. This crate reads and writes the forms such an address takes.
-//! [`Device`] is what an account at such an address has on line. It opens no links, looks nothing up and keeps no contact list.
+//! [`Device`] is what an account at such an address has on line. [`enrolment`] is how an account at such an address comes
+//! about. It opens no links, looks nothing up and keeps no contact list.
 //!
 //! ```text
 //!   SecureCallId      56 characters of base32: key ‖ checksum ‖ version
@@ -37,6 +38,7 @@ mod contact_link_error;
 mod device;
 mod device_id;
 mod display_text;
+pub mod enrolment;
 mod id_in_pieces;
 mod invisible;
 mod link_query;

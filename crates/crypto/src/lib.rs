@@ -1,4 +1,5 @@
-//! The crypto engine of SecureCall: identity, hybrid Noise handshake, Double Ratchet, voice frame cipher, safety words.
+//! The crypto engine of SecureCall: identity, hybrid Noise handshake, Double Ratchet, voice frame cipher, safety words,
+//! and the proof of an identity key that a server asks for.
 //!
 //! It turns keys and bytes into keys and bytes. It does not know the time, has no randomness of its own, sends nothing and keeps
 //! nothing on disk; what messages say is the business of the crates above. The protocol is described in `docs/protocol/`.
@@ -57,6 +58,7 @@
 mod aead;
 mod dh;
 mod direction;
+mod enrolment;
 mod frame;
 mod handshake;
 mod identity;
@@ -71,6 +73,10 @@ mod wiping;
 mod words;
 
 pub use direction::Direction;
+pub use enrolment::{
+    ENROLMENT_PROOF_LEN, EnrolmentKeyError, EnrolmentKeyPair, EnrolmentProof, RemoteEnrolmentKey,
+    WrongProof,
+};
 pub use frame::{
     AddEpochError, BACKWARD_WINDOW, Epoch, FORWARD_WINDOW, FrameError, FrameHeader, FrameOpener,
     FrameSealer, HEADER_LEN, InstallEpochError, MAX_RECEIVE_EPOCHS, MalformedHeader, MediaSeed,

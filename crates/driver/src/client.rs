@@ -27,7 +27,6 @@ use tokio::time::timeout;
 use self::event_loop::Loop;
 pub use self::handle::{Handle, PlaceError};
 use self::inbox::MaybeInbox;
-use self::joins::Joins;
 use self::plain_text::PlainTextReports;
 use self::replay_memory_keeper::ReplayMemoryKeeper;
 use self::requests::Requests;
@@ -168,7 +167,6 @@ impl Client {
             requests,
             rooms: Rooms::default(),
             room_tasks: RoomTasks::default(),
-            joins: Joins::default(),
             mid_sync: false,
             events: event_sender.clone(),
             plain_text: PlainTextReports::default(),
@@ -240,7 +238,7 @@ fn keep_servers(
     let keeps_relays = sources.ghostnet.as_ref().map(|ghostnet| {
         let (tell, looked) = oneshot::channel();
         let trust = sources.trust.as_ref();
-        let keeper = ghostnet::Keeper::new(ghostnet, trust, reach, known.clone());
+        let keeper = ghostnet::Keeper::new(ghostnet, trust, reach, account.clone(), known.clone());
         tokio::spawn(keeper.run(tell, Arc::clone(again)));
         looked
     });

@@ -12,6 +12,7 @@ mod token_shop;
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use securecall_ghostnet::choice::NoRelay;
@@ -65,7 +66,9 @@ pub struct GhostNet(Arc<Shared>);
 struct Shared {
     known: Mutex<Known>,
     memory: Arc<dyn GhostNetMemory>,
-    /// A call is over that may have spent tokens.
+    /// Calls under way that may have spent tokens.
+    carried: AtomicUsize,
+    /// One of them is over.
     spent: Notify,
 }
 
@@ -88,6 +91,11 @@ impl GhostNet {
     /// Why not.
     pub(crate) fn is_ready(&self) -> Result<(), NoRelay> {
         self.known().is_ready(call_paths::now())
+    }
+
+    /// Whether there is a call under way through relays.
+    fn is_carrying(&self) -> bool {
+        self.0.carried.load(Ordering::Relaxed) > 0
     }
 
     /// The paths of one call.

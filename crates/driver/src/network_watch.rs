@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 use self::sleep::SleepClock;
-use crate::host_addresses;
+use crate::{clock, host_addresses};
 
 /// How long a change may take until it is looked at: a computer that moves loses addresses and routes one by one, and gets
 /// others the same way. What takes longer is a second change.
@@ -35,7 +35,7 @@ pub(crate) struct NetworkState {
     pub(crate) addresses: Vec<IpAddr>,
     /// Those from which packets leave by the default routes, one of each family at most.
     pub(crate) default_sources: Vec<IpAddr>,
-    /// How often the machine was seen to have slept.
+    /// How often the machine was seen to have slept, or the program to have been stopped.
     pub(crate) slept: u64,
 }
 
@@ -74,7 +74,7 @@ pub(crate) fn watch(reach: Reach) -> watch::Receiver<NetworkState> {
 }
 
 async fn run(reach: Reach, mut changes: Changes, state: watch::Sender<NetworkState>) {
-    let mut sleep = SleepClock::new();
+    let mut sleep = SleepClock::new(clock::now());
     let mut look = tokio::time::interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut slept = 0;
@@ -89,7 +89,7 @@ async fn run(reach: Reach, mut changes: Changes, state: watch::Sender<NetworkSta
             _ = look.tick() => false,
             () = state.closed() => return,
         };
-        let woke = sleep.has_slept();
+        let woke = sleep.has_slept(clock::now());
         slept += u64::from(woke);
         if changed || woke {
             state.send_replace(NetworkState::read(reach, slept));

@@ -61,6 +61,8 @@ pub(crate) struct PeerConnection {
     /// What is known of GhostNet, and who carries the call there.
     ghostnet: Option<(GhostNet, Carriers)>,
     gathering: Gathering,
+    /// The servers that are known.
+    servers: watch::Receiver<Servers>,
     /// How this machine was connected last.
     network: Option<NetworkState>,
     /// Candidates were asked for: sockets are bound to what addresses there are.
@@ -95,6 +97,8 @@ pub(crate) enum Arrival {
     Stream(StreamNews),
     /// News of a tunnel through two relays.
     Tunnel(TunnelNews),
+    /// Other servers are known than before.
+    Servers,
 }
 
 impl PeerConnection {
@@ -120,6 +124,7 @@ impl PeerConnection {
             ghostnet: ghostnet.map(|ghostnet| (ghostnet, carriers)),
             streams: Streams::new(trust),
             sockets: Sockets::new(network),
+            servers: servers.clone(),
             network: None,
             has_gathered: false,
             has_candidate: false,
@@ -256,6 +261,7 @@ impl PeerConnection {
             received = self.sockets.receive() => Arrival::Datagram(received),
             news = self.streams.next() => Arrival::Stream(news),
             news = self.tunnels.next() => Arrival::Tunnel(news),
+            Ok(()) = self.servers.changed() => Arrival::Servers,
         }
     }
 
@@ -264,9 +270,15 @@ impl PeerConnection {
         match arrival {
             Arrival::Datagram(received) => self.handle_datagrams(now, received),
             // Without a transport nobody would take what a relay brings, and it would pile up.
-            Arrival::Stream(_) | Arrival::Tunnel(_) if self.transport.is_none() => {}
+            Arrival::Stream(_) | Arrival::Tunnel(_) | Arrival::Servers
+                if self.transport.is_none() => {}
             Arrival::Stream(news) => {
                 self.gathering.handle_stream(now, news.stream, news.event());
+                self.follow_sources(now);
+                self.drain();
+            }
+            Arrival::Servers => {
+                self.gathering.servers_changed(now);
                 self.follow_sources(now);
                 self.drain();
             }

@@ -83,6 +83,8 @@ struct Inner {
     olm: Arc<Olm>,
     syncer: Syncer,
     send_queue: SendQueue,
+    /// Held while the list of rooms of two is changed.
+    direct: Mutex<()>,
     sync: Mutex<Option<SyncTask>>,
 }
 
@@ -130,6 +132,14 @@ impl Account {
     /// [`network_changed`](Self::network_changed), but all connections are given up.
     pub fn distrust_connections(&self) {
         self.client().distrust_connections();
+    }
+
+    /// To be told when connections may be dead without a word: somebody else behind the same NAT is silent, say. The running
+    /// sync is asked again, to be answered at once. For some seconds, what is not answered over a kept connection within a
+    /// quarter of a second is asked once more over a new one; if only that answers, all kept ones are given up, with what was
+    /// asked over them. Connections that are alive stay.
+    pub fn doubt_connections(&self) {
+        self.client().doubt_connections();
     }
 
     /// Where the account is.
@@ -316,6 +326,10 @@ impl Account {
         &self.inner.syncer
     }
 
+    pub(crate) fn direct_lock(&self) -> &Mutex<()> {
+        &self.inner.direct
+    }
+
     pub(crate) fn send_queue(&self) -> &SendQueue {
         &self.inner.send_queue
     }
@@ -361,6 +375,7 @@ impl Account {
                     credentials.user_id.clone(),
                 ),
                 send_queue: SendQueue::default(),
+                direct: Mutex::new(()),
                 client,
                 database,
                 store: store.clone(),
@@ -388,6 +403,7 @@ impl fmt::Debug for Account {
             olm: _,
             syncer: _,
             send_queue: _,
+            direct: _,
             sync: _,
         } = &*self.inner;
         f.debug_struct("Account")

@@ -9,12 +9,12 @@ use ruma::{
     api::client::{account::whoami, keys::upload_keys},
     encryption::DeviceKeys,
 };
-use securecall_contact::{Device, MatrixId, OlmKey};
+use securecall_contact::{Device, MatrixId, OlmKey, enrolment::ServerDocument};
 
 use crate::{
     AccountStore, Homeserver, RestoreError, ServerError, TurnCredentials,
     account_store::StoredSession, client::Client, connection::Connection, patience::patiently,
-    server_error::bounded, turn_credentials, user_id::matrix_id,
+    server_document, server_error::bounded, turn_credentials, user_id::matrix_id,
 };
 
 /// The most versions that are told of.
@@ -116,6 +116,15 @@ impl Checkup {
     #[must_use]
     pub fn homeserver(&self) -> &Homeserver {
         self.connection.homeserver()
+    }
+
+    /// What a server of ours beside the homeserver offers, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// When nothing answers.
+    pub async fn offers(&self) -> Result<Option<ServerDocument>, ServerError> {
+        server_document::ask(&self.connection).await
     }
 
     /// Whether there is a homeserver, and what it says of itself to anybody.

@@ -31,7 +31,7 @@ use zeroize::Zeroizing;
 use crate::{
     homeserver::is_web_page,
     http_error::HttpError,
-    http_transport::{ANSWER_TIMEOUT, HttpTransport, NetworkChanges, Terms},
+    http_transport::{ANSWER_TIMEOUT, Happenings, HttpTransport, Terms},
     response::{location, refuse_compressed, retry_after, shown},
     rooms::filter::SyncScope,
     server_error::ServerError,
@@ -91,9 +91,19 @@ impl Client {
         self.http.distrust_connections();
     }
 
+    /// See [`HttpTransport::doubt_connections`].
+    pub(crate) fn doubt_connections(&self) {
+        self.http.doubt_connections();
+    }
+
     /// Changes of the network from now on.
-    pub(crate) fn network_changes(&self) -> NetworkChanges {
+    pub(crate) fn network_changes(&self) -> Happenings {
         self.http.network_changes()
+    }
+
+    /// Doubts of connections from now on.
+    pub(crate) fn doubts(&self) -> Happenings {
+        self.http.doubts()
     }
 
     /// Asks for something whose answer is small, and that may reach the homeserver twice.
@@ -116,6 +126,20 @@ impl Client {
         HttpError: From<FromHttpResponseError<R::EndpointError>>,
     {
         self.ask(request, Terms::ONCE, MAX_ANSWER).await
+    }
+
+    /// The same for what takes as long as another server does.
+    pub(crate) async fn send_once_and_wait<R>(
+        &self,
+        request: R,
+    ) -> Result<R::IncomingResponse, HttpError>
+    where
+        R: OutgoingRequest,
+        R::Authentication: Authentication,
+        R::PathBuilder: Versioned,
+        HttpError: From<FromHttpResponseError<R::EndpointError>>,
+    {
+        self.ask(request, Terms::ONCE_ELSEWHERE, MAX_ANSWER).await
     }
 
     /// The keys of all devices of these users.
@@ -252,7 +276,7 @@ impl Client {
         let read = |response| read_body(response, limit);
         let asking = self.http.perform(request, terms, read);
         // Over whatever number of connections: the callers' patience is the same.
-        let answer = timeout(ANSWER_TIMEOUT, asking).await;
+        let answer = timeout(terms.time(), asking).await;
         answer.unwrap_or(Err(HttpError::TimedOut))
     }
 }

@@ -1,6 +1,9 @@
 //! HTTP to one homeserver, before and after there is an account.
 
-use reqwest::{Method, Request, StatusCode};
+use reqwest::{
+    Method, Request, StatusCode,
+    header::{CONTENT_TYPE, HeaderValue},
+};
 use tokio::time::timeout;
 use url::Url;
 
@@ -77,6 +80,28 @@ impl Connection {
             StatusCode::TOO_MANY_REQUESTS => Err(answer.fault()),
             _ => Ok(answer),
         }
+    }
+
+    /// Says something that needs no account, once: whoever asks decides what a lost answer means.
+    ///
+    /// # Errors
+    ///
+    /// When nothing answers.
+    pub(crate) async fn post_json(
+        &self,
+        url: Url,
+        body: &[u8],
+        limit: usize,
+    ) -> Result<Answer, ServerError> {
+        let mut request = Request::new(Method::POST, url);
+        let json = HeaderValue::from_static("application/json");
+        request.headers_mut().insert(CONTENT_TYPE, json);
+        *request.body_mut() = Some(body.to_vec().into());
+        let read = |response| Answer::read(response, limit);
+        let asking = self.http.perform(request, Terms::ONCE, read);
+        let answer = timeout(ANSWER_TIMEOUT, asking).await;
+        let answer = answer.unwrap_or(Err(HttpError::TimedOut));
+        answer.map_err(|error| ServerError::from_http(&error))
     }
 
     /// A client that asks nothing before it is asked to.

@@ -4,7 +4,8 @@
 //! Then all connections are let go, and what was in flight is asked again. Or nobody does, because a NAT has forgotten it:
 //! then a request over it is not answered, and after a while is asked *once* more, over a new connection, while the first
 //! goes on. So a homeserver that is only slow still answers, and what comes first counts. If it is the new connection,
-//! the old ones were dead, and let go.
+//! the old ones were dead, and let go. Where there is a reason to think that they are ([`HttpTransport::doubt_connections`]) the
+//! while is short.
 //!
 //! What may not be asked twice ([`Terms::ONCE`]) ends with its connection.
 
@@ -33,9 +34,18 @@ use crate::{
 /// How long any one answer may take; a long poll has its own time on top.
 pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// The same for what our server asks another one first. A Synapse gives that a minute.
+const ANSWER_OF_ANOTHER_TIMEOUT: Duration = Duration::from_secs(90);
+
 /// How long a connection that has answered before is believed to be alive. Most answers take a fraction of this; a call
 /// that comes up, or changes networks, waits for them.
 const PATIENCE: Duration = Duration::from_millis(3_500);
+
+/// The same where there are doubts: longer than most homeservers are away. One that is further away is asked twice.
+const PATIENCE_IN_DOUBT: Duration = Duration::from_millis(250);
+
+/// How long a doubt lasts. What is asked because of whatever has raised it is asked by then.
+const IN_DOUBT_FOR: Duration = Duration::from_secs(5);
 
 /// How long after a change of the network a connection that does not come up is tried again: an address is there before its
 /// route, and a name server may come last.
@@ -71,6 +81,17 @@ impl Terms {
         ..Self::REPEATABLE
     };
 
+    /// The same for what our server asks another one first.
+    pub(crate) const ONCE_ELSEWHERE: Self = Self {
+        time: ANSWER_OF_ANOTHER_TIMEOUT,
+        ..Self::ONCE
+    };
+
+    /// How long all of it may take.
+    pub(crate) fn time(self) -> Duration {
+        self.time
+    }
+
     /// For a sync that is held open for so long: no answer means nothing.
     pub(crate) fn sync(held: Duration) -> Self {
         Self {
@@ -93,13 +114,15 @@ struct Inner {
     pool: Mutex<Arc<Pool>>,
     /// When the network has changed for the last time.
     changed: watch::Sender<Option<Instant>>,
+    /// When connections were doubted for the last time.
+    doubted: watch::Sender<Option<Instant>>,
 }
 
-/// Waits for changes of the network.
+/// Waits for something to happen: changes of the network, or doubts.
 #[derive(Debug)]
-pub(crate) struct NetworkChanges(watch::Receiver<Option<Instant>>);
+pub(crate) struct Happenings(watch::Receiver<Option<Instant>>);
 
-impl NetworkChanges {
+impl Happenings {
     /// Waits for the next one; at once, if there was one since the last time.
     pub(crate) async fn next(&mut self) {
         if self.0.changed().await.is_err() {
@@ -118,6 +141,7 @@ impl HttpTransport {
                 settings,
                 pool: Mutex::new(pool),
                 changed: watch::Sender::new(None),
+                doubted: watch::Sender::new(None),
             }),
         })
     }
@@ -140,9 +164,19 @@ impl HttpTransport {
         self.let_go();
     }
 
+    /// Connections may be dead, and nobody says so. None is let go before a new one has answered and it has not.
+    pub(crate) fn doubt_connections(&self) {
+        self.inner.doubted.send_replace(Some(Instant::now()));
+    }
+
     /// Changes of the network from now on.
-    pub(crate) fn network_changes(&self) -> NetworkChanges {
-        NetworkChanges(self.inner.changed.subscribe())
+    pub(crate) fn network_changes(&self) -> Happenings {
+        Happenings(self.inner.changed.subscribe())
+    }
+
+    /// Doubts from now on.
+    pub(crate) fn doubts(&self) -> Happenings {
+        Happenings(self.inner.doubted.subscribe())
     }
 
     /// Makes a request and reads the answer, over as many connections as it takes.
@@ -192,7 +226,7 @@ impl HttpTransport {
             }
             return outcome;
         }
-        match timeout(PATIENCE, &mut first).await {
+        match timeout(self.patience(), &mut first).await {
             Ok(Err(HttpError::Network(error))) if !error.is_connect() => {
                 debug!(%error, "a kept connection was dead");
                 let successor = self.successor(&pool)?;
@@ -273,6 +307,16 @@ impl HttpTransport {
             .pool
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long a kept connection may take to answer.
+    fn patience(&self) -> Duration {
+        let doubted = *self.inner.doubted.borrow();
+        if doubted.is_some_and(|doubted| doubted.elapsed() < IN_DOUBT_FOR) {
+            PATIENCE_IN_DOUBT
+        } else {
+            PATIENCE
+        }
     }
 
     fn is_settling(&self) -> bool {

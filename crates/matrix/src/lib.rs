@@ -31,7 +31,8 @@
 //!
 //! * **A dead connection is not a dead homeserver.** Whoever knows that the network has changed tells the account
 //!   ([`Account::network_changed`]), and what was asked over old connections is asked over new ones. Of what nobody
-//!   tells, keep-alives do, and requests that are not answered over a kept connection are made once more over a new one.
+//!   tells, keep-alives do, and requests that are not answered over a kept connection are made once more over a new one,
+//!   sooner where there are doubts ([`Account::doubt_connections`]).
 //!   What would be done twice is made once: logging in, registering, uploading keys.
 //!
 //! # What it does not do
@@ -43,7 +44,7 @@
 //!
 //! The password of an `@sc_…` account is derived from the identity for the *host of the base URL* ([`Homeserver::host`]; all
 //! loopback names count as `localhost`), and is never sent to any other host: not for the name that a server claims to have,
-//! and not for the name that led there. So no server can ask for the password of another.
+//! and not for the name that led there. An [`Enrolment`] is on that host, too. So no server can ask for the password of another.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
@@ -57,6 +58,7 @@ mod client;
 mod connection;
 mod credentials;
 mod devices;
+mod enrolment;
 mod homeserver;
 mod http_date;
 mod http_error;
@@ -67,6 +69,7 @@ mod login;
 mod login_error;
 mod long_poll;
 mod olm;
+mod own_issuer;
 mod own_profile;
 mod patience;
 mod pool;
@@ -76,6 +79,7 @@ mod response;
 mod rooms;
 mod round_trip;
 mod sender;
+mod server_document;
 mod server_error;
 mod store_upkeep;
 mod sync;
@@ -91,6 +95,7 @@ pub use account::{Account, LogoutError, RestoreError};
 pub use account_store::{AccountStore, StoreError, StoreKey};
 pub use checkup::{Checkup, PublishedKeys, Reached, TokenOwner};
 pub use devices::DevicesError;
+pub use enrolment::{Enrolment, EnrolmentError};
 pub use homeserver::{
     DiscoveryError, Homeserver, HomeserverAddressError, HomeserverError, Purpose,
 };

@@ -21,7 +21,7 @@ use crate::{
     backoff::{Backoff, Haste},
     client::Client,
     http_error::HttpError,
-    http_transport::NetworkChanges,
+    http_transport::Happenings,
     inbox::InboxSender,
     last_answer::LastAnswer,
     long_poll::LongPoll,
@@ -154,10 +154,10 @@ impl Syncer {
     async fn sync_now(&self) -> Result<Synced, ServerError> {
         // Keys that are missing at the server come before anything that somebody could want them for.
         self.send_outgoing().await;
-        let synced = match self.sync(Duration::ZERO).await {
+        let synced = match self.sync(Duration::ZERO, None).await {
             Err(error) if is_position_unknown(&error) && self.position.forget() => {
                 warn!(%error, "the homeserver does not know where we left off");
-                self.sync(Duration::ZERO).await?
+                self.sync(Duration::ZERO, None).await?
             }
             other => other?,
         };
@@ -182,7 +182,13 @@ impl Syncer {
         Ok(())
     }
 
-    async fn sync(&self, long_poll: Duration) -> Result<Synced, ServerError> {
+    /// A long poll ends with the first of these doubts, and is asked again to be answered at once: that shows whether the
+    /// connection is alive, and a new one takes its place if it is not.
+    async fn sync(
+        &self,
+        long_poll: Duration,
+        doubts: Option<&mut Happenings>,
+    ) -> Result<Synced, ServerError> {
         let position = self.position.current();
         let scope = match &position {
             // With nowhere to go on from, a homeserver would tell of all rooms there are, and of calls of long ago.
@@ -192,7 +198,21 @@ impl Syncer {
             _ => SyncScope::Sealed,
         };
         let asked_at = Instant::now();
-        let answer = self.client.sync(position, long_poll, scope).await;
+        let answer = match doubts {
+            Some(doubts) => {
+                // One that came since the last poll is about the same connection.
+                let polling = self.client.sync(position.clone(), long_poll, scope);
+                tokio::select! {
+                    biased;
+                    answer = polling => answer,
+                    () = doubts.next() => {
+                        debug!("the sync may hang");
+                        self.client.sync(position, Duration::ZERO, scope).await
+                    }
+                }
+            }
+            None => self.client.sync(position, long_poll, scope).await,
+        };
         let mut answer = answer.map_err(|error: HttpError| ServerError::from_http(&error))?;
         let (next_batch, received) = (answer.next_batch.clone(), answer.received);
         let of_rooms = std::mem::take(&mut answer.rooms);
@@ -234,6 +254,7 @@ impl Syncer {
         let mut backoff = Backoff::default();
         let mut haste = Haste::new(Instant::now());
         let mut network = self.client.network_changes();
+        let mut doubts = self.client.doubts();
         // A long poll that failed may have been cut by a proxy: whether the homeserver is there is seen at once.
         let mut cut = None;
         while !sender.is_closed() {
@@ -245,7 +266,7 @@ impl Syncer {
                 Duration::ZERO
             };
             let asked_at = Instant::now();
-            let error = match self.sync(time).await {
+            let error = match self.sync(time, Some(&mut doubts)).await {
                 Ok(synced) => {
                     sender.send_all(synced.incoming).await;
                     if !online {
@@ -300,7 +321,7 @@ impl Syncer {
 }
 
 /// The pause after a failure, after which the homeserver may have asked for one.
-async fn rest(backoff: &mut Backoff, asked: Duration, network: &mut NetworkChanges) {
+async fn rest(backoff: &mut Backoff, asked: Duration, network: &mut Happenings) {
     let pause = sleep(backoff.after_failure(asked));
     if !asked.is_zero() {
         return pause.await;

@@ -25,6 +25,7 @@ mod reach;
 mod roaming;
 mod selection;
 mod silence;
+mod triggered_checks;
 
 use std::{collections::VecDeque, net::SocketAddr, time::Duration};
 
@@ -54,11 +55,12 @@ pub use event::{
 };
 use held_checks::HeldChecks;
 use nomination::Nomination;
-use packet::is_dtls;
+use packet::{is_dtls, is_plain_check};
 pub use profile::{Profile, StreamId};
 pub use reach::Reach;
 use selection::Selection;
 use silence::{Patience, Silence};
+use triggered_checks::TriggeredChecks;
 
 /// [`TransportEvent::AuthenticatedPacket`] comes at most this often, and so does whatever is told of it.
 pub const AUTHENTICATED_INTERVAL: Duration = Duration::from_millis(250);
@@ -88,6 +90,7 @@ pub struct Transport {
     is_told: bool,
     held_checks: HeldChecks,
     check_sources: CheckSources,
+    triggered_checks: TriggeredChecks,
     /// What the peer has named and nobody has asked for yet.
     named: Vec<SocketAddr>,
     ice: IceConnectionState,
@@ -153,6 +156,7 @@ impl Transport {
             is_told: false,
             held_checks: HeldChecks::default(),
             check_sources: CheckSources::default(),
+            triggered_checks: TriggeredChecks::default(),
             named: Vec::new(),
             ice: IceConnectionState::New,
             path_up: false,
@@ -279,6 +283,9 @@ impl Transport {
         let is_answer = self
             .selection
             .answer_came(now, pair, bytes, is_genuine, is_relayed);
+        if is_answer {
+            self.triggered_checks.answered(pair);
+        }
         // Who need not say anything says so that it is there.
         if is_answer && self.browser.is_some() && self.selection.pair() == Some(pair) {
             self.silence.heard(now, pair);
@@ -300,6 +307,9 @@ impl Transport {
         self.settle(now)?;
         if std::mem::take(&mut self.heard) {
             self.heard_at(now, pair)?;
+        }
+        if is_plain_check(bytes) {
+            self.follow_check_of_peer(now, pair)?;
         }
         if self.is_checking() {
             self.check(now)

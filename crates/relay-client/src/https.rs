@@ -29,7 +29,8 @@ pub enum HttpsError {
     Client(#[source] reqwest::Error),
 }
 
-/// Makes small requests by HTTPS. They follow no redirect, keep no cookie, and say nothing of who we are.
+/// Makes small requests by HTTPS. They follow no redirect, keep no cookie, and say nothing of who we are
+/// but where they are given a token for it.
 #[derive(Clone, Debug)]
 pub struct Https(Client);
 
@@ -60,7 +61,8 @@ impl Https {
         body(response, at_most).await
     }
 
-    /// Sends a body of this type to an address. Gives the answer, of at most so many bytes.
+    /// Sends a body of this type to an address, with the token that lets us ask, if it takes one. Gives the answer, of at most so
+    /// many bytes.
     ///
     /// # Errors
     ///
@@ -69,14 +71,18 @@ impl Https {
         &self,
         url: &str,
         media_type: &str,
+        token: Option<&str>,
         content: Vec<u8>,
         at_most: usize,
     ) -> Result<Vec<u8>, HttpsError> {
-        let request = self
+        let mut request = self
             .0
             .request(Method::POST, address(url)?)
             .header(reqwest::header::CONTENT_TYPE, media_type)
             .body(content);
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
         let response = request.send().await.map_err(no_answer)?;
         body(response, at_most).await
     }

@@ -74,6 +74,11 @@ pub trait CandidateSource: Send {
         let _ = now;
     }
 
+    /// Other servers are known than before, or the same ones elsewhere.
+    fn servers_changed(&mut self, now: Instant) {
+        let _ = now;
+    }
+
     /// To be called at the time that [`SourceOutput::Timeout`] names.
     fn handle_timeout(&mut self, now: Instant);
 

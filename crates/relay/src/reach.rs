@@ -32,14 +32,17 @@ pub fn is_public(address: SocketAddr) -> bool {
 fn is_private_v4(ip: Ipv4Addr) -> bool {
     let [first, second, ..] = ip.octets();
     let carrier_nat = first == 100 && (64..128).contains(&second);
-    let reserved = first == 0 || first >= 240;
+    // Groups of hosts as well: within an IPv6 address nothing else tells of them.
+    let reserved = first == 0 || first >= 224;
     ip.is_private() || ip.is_loopback() || ip.is_link_local() || carrier_nat || reserved
 }
 
-/// Where a packet to an IPv6 address ends up in IPv4: behind a NAT64 (RFC 6052), by 6to4 (RFC 3056), or as of old (`::a.b.c.d`).
-fn v4_within(ip: Ipv6Addr) -> Option<Ipv4Addr> {
+/// Where a packet to an IPv6 address ends up in IPv4: behind a NAT64 (RFC 6052) or another translator (RFC 2765 section 2.1), by 6to4
+/// (RFC 3056), or as of old (`::a.b.c.d`).
+pub(crate) fn v4_within(ip: Ipv6Addr) -> Option<Ipv4Addr> {
     let (high, low) = match ip.segments() {
         [0, 0, 0, 0, 0, 0, high, low]
+        | [0, 0, 0, 0, 0xffff, 0, high, low]
         | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
         | [0x2002, high, low, ..] => (high, low),
         _ => return None,
@@ -82,6 +85,8 @@ mod tests {
             "[::10.0.0.1]:1",
             "[64:ff9b::10.0.0.1]:1",
             "[64:ff9b::127.0.0.1]:1",
+            "[64:ff9b::224.0.0.251]:5353",
+            "[::ffff:0:10.0.0.1]:1",
             "[64:ff9b:1::198.51.100.7]:1",
             "[2002:c0a8:101::1]:1",
             "[fec0::1]:1",

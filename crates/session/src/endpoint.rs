@@ -6,6 +6,7 @@ mod clock_replies;
 mod commands;
 mod early_candidates;
 mod inputs;
+mod invitations;
 mod reports;
 mod room_admission;
 mod room_calls;
@@ -24,6 +25,8 @@ use web_time::Instant;
 use self::arrived::Arrived;
 use self::clock_replies::ClockReplies;
 use self::early_candidates::EarlyCandidates;
+use self::invitations::Invitations;
+pub use self::invitations::RoomInvitation;
 use self::reports::Reports;
 use self::room_admission::RoomArrived;
 use self::room_calls::RoomCalls;
@@ -78,6 +81,7 @@ pub struct Endpoint {
     room_arrived: VecDeque<RoomArrived>,
     /// The call that this device is in while it has no room yet.
     search: Option<RoomSearch>,
+    invitations: Invitations,
     stranger_rings: Budget,
     stranger_rooms: Budget,
     busy_replies: Budget,
@@ -121,6 +125,7 @@ impl Endpoint {
             early_candidates: EarlyCandidates::default(),
             room_arrived: VecDeque::new(),
             search: None,
+            invitations: Invitations::default(),
             stranger_rings: Budget::new(STRANGER_RINGS, STRANGER_RING_INTERVAL),
             stranger_rooms: Budget::new(STRANGER_ROOMS, STRANGER_ROOM_INTERVAL),
             busy_replies: Budget::new(BUSY_REPLIES, BUSY_REPLY_INTERVAL),
@@ -220,6 +225,7 @@ impl Endpoint {
         }
         if let Some(it) = call.room() {
             let (room, id) = (it.room().clone(), it.id().clone());
+            self.invitations.is_used(&room);
             self.room_calls.insert(room, id, handle);
         }
         self.order.push_back(handle);

@@ -65,7 +65,7 @@ pub use config::{
 };
 pub use contacts::{Contact, Contacts, Rule};
 pub use end_reason::{EndReason, ExitClass};
-pub use endpoint::Endpoint;
+pub use endpoint::{Endpoint, RoomInvitation};
 pub use event::{Event, MissedReason, Peer, RefusedReason};
 pub use media_event::{MediaEvent, MediaFailure, PathRoute};
 pub use output::{

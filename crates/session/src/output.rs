@@ -13,8 +13,8 @@ use crate::{CallHandle, Event, Route, Tier};
 /// The next thing to do. Poll until [`Output::Timeout`] after every call into the endpoint, and do things in this order.
 #[derive(Debug)]
 pub enum Output {
-    /// Ask the homeserver for something; answer with `handle_devices`, `handle_response`, `handle_room_found` or
-    /// `handle_room_response`.
+    /// Ask the homeserver for something; answer with `handle_devices`, `handle_response`, `handle_room_found`,
+    /// `handle_room_entered` or `handle_room_response`.
     Request(Request),
     /// Work for the media engine of a call.
     Media(CallHandle, MediaCommand),
@@ -44,7 +44,7 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// What the homeserver is to be asked. Every request must get exactly one response.
+/// What the homeserver is to be asked. Every request that has an ID must get exactly one response.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Request {
     /// Query a user's devices afresh; answer with `handle_devices`.
@@ -65,12 +65,40 @@ pub enum Request {
         /// The content of the Olm event `tech.stealthx.securecall.signal`, as JSON.
         content: String,
     },
-    /// Find the room of this account and another, and of nobody else, or make one; answer with `handle_room_found`. If both are in it,
-    /// have it ready for a call: facts known, keys shared.
+    /// Find the room of this account and another, and of nobody else; answer with `handle_room_found`. If both are in it,
+    /// have it ready for a call: facts known, keys shared. If there is none, nor one to which the other is invited,
+    /// [`RoomRequestError::NoRoom`] is the answer.
     FindRoom {
         /// Comes back with the answer.
         id: RequestId,
         /// The account that the call is with.
+        user: MatrixId,
+        /// A room of theirs, in which we are now: if it is one of the two alone, it is that.
+        first: Option<RoomId>,
+    },
+    /// Make such a room, and invite the other; answer with `handle_room_found`. It may take a minute: ask
+    /// [`Endpoint::awaits_room`](crate::Endpoint::awaits_room) whether it is wanted still. If it is not, nothing is to be left of it.
+    MakeRoom {
+        /// Comes back with the answer.
+        id: RequestId,
+        /// The account that the call is with.
+        user: MatrixId,
+    },
+    /// Accept an invitation; answer with `handle_room_entered`.
+    JoinRoom {
+        /// Where to.
+        room: RoomId,
+        /// Who invites us.
+        user: MatrixId,
+        /// It is a room for the two, and to be known as one.
+        is_direct: bool,
+    },
+    /// Leave a room of two, or decline the invitation to it: withdraw the other's invitation, and do not take it for their room any
+    /// more. Nothing is to be answered.
+    LeaveRoom {
+        /// Which.
+        room: RoomId,
+        /// The other.
         user: MatrixId,
     },
     /// Have a room ready for a call, to which the other has come; answer with `handle_room_found`.
@@ -128,10 +156,29 @@ impl fmt::Debug for Request {
                 .field("device_id", device_id)
                 .field("content_len", &content.len())
                 .finish_non_exhaustive(),
-            Self::FindRoom { id, user: _ } => f
+            Self::FindRoom {
+                id,
+                user: _,
+                first: _,
+            } => f
                 .debug_struct("FindRoom")
                 .field("id", id)
                 .finish_non_exhaustive(),
+            Self::MakeRoom { id, user: _ } => f
+                .debug_struct("MakeRoom")
+                .field("id", id)
+                .finish_non_exhaustive(),
+            Self::JoinRoom {
+                room: _,
+                user: _,
+                is_direct,
+            } => f
+                .debug_struct("JoinRoom")
+                .field("is_direct", is_direct)
+                .finish_non_exhaustive(),
+            Self::LeaveRoom { room: _, user: _ } => {
+                f.debug_struct("LeaveRoom").finish_non_exhaustive()
+            }
             Self::PrepareRoom {
                 id,
                 user: _,
@@ -189,9 +236,15 @@ pub enum RoomRequestError {
         /// How long to wait, if the homeserver says so.
         retry_after: Option<Duration>,
     },
+    /// There is no room of the two.
+    #[error("there is no room of the two")]
+    NoRoom,
     /// There is no such account, or none that can be invited.
     #[error("the homeserver knows no such account")]
     NotFound,
+    /// The server of the account does not answer ours.
+    #[error("the server of the account does not answer")]
+    PeerUnreachable,
     /// We are not in the room, or may not send to it. Asking again does not help.
     #[error("the homeserver does not let us send to this room")]
     Forbidden,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use securecall_contact::MatrixId;
 use securecall_crypto::MessageId;
 use securecall_signaling::PartyId;
 
@@ -30,8 +31,12 @@ pub(crate) enum Waiting {
         call: CallHandle,
         letter: LetterNumber,
     },
-    /// A call whose room is looked for.
-    Search(CallHandle),
+    /// A call whose room is looked for, or made.
+    Search {
+        call: CallHandle,
+        user: MatrixId,
+        makes: bool,
+    },
     /// An acknowledgement alone: if it is lost, the peer repeats its message.
     Acknowledgement,
 }

@@ -93,6 +93,15 @@ pub struct Dendrite {
 }
 
 impl Dendrite {
+    /// The program, for a test that starts it with settings of its own. The first time on a machine, builds it, which takes minutes.
+    ///
+    /// # Errors
+    ///
+    /// When Go or a C compiler is missing.
+    pub fn program() -> Result<PathBuf, DendriteError> {
+        Ok(go_program::DENDRITE.path()?)
+    }
+
     /// Starts a homeserver and waits until it answers. The first time on a machine, builds it, which takes minutes.
     ///
     /// # Errors
@@ -197,6 +206,10 @@ impl Homeserver for Dendrite {
 
     fn server_name(&self) -> &str {
         &self.options.server_name
+    }
+
+    fn process_id(&self) -> Option<u32> {
+        self.process.as_ref().map(|(child, _)| child.id())
     }
 
     fn databases(&self) -> Vec<PathBuf> {

@@ -24,15 +24,22 @@ pub(crate) fn dendrite_yaml(options: &HomeserverOptions) -> String {
     let HomeserverOptions {
         server_name,
         registration,
+        registration_secret,
         turn,
         federation,
         // Dendrite keeps pictures always, and its one limit counts requests of all kinds.
         media: _,
         message_limit: _,
     } = options;
-    let alone = federation.is_none();
+    // Whose an OpenID token is, it says to other servers alone: without federation to nobody.
+    let alone = federation.is_none() && registration_secret.is_none();
     let closed = *registration == Registration::Closed;
     let turn = turn.as_ref().map_or_else(String::new, turn_yaml);
+    let secret = registration_secret
+        .as_ref()
+        .map_or_else(String::new, |secret| {
+            format!("  registration_shared_secret: {secret:?}\n")
+        });
     let sections: String = DATABASES
         .into_iter()
         .map(|(section, key)| {
@@ -64,7 +71,7 @@ global:
 client_api:
   registration_disabled: {closed}
   rate_limiting: {{enabled: false}}
-{turn}{sections}"#
+{secret}{turn}{sections}"#
     )
 }
 

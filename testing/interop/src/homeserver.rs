@@ -51,6 +51,9 @@ pub trait Homeserver: fmt::Debug + Send + Sync {
     /// Where it writes its log, for whoever looks into a failure.
     fn log_path(&self) -> PathBuf;
 
+    /// The id of its process, while it runs.
+    fn process_id(&self) -> Option<u32>;
+
     /// Changes who may make an account, from the next start on.
     fn set_registration(&mut self, registration: Registration);
 

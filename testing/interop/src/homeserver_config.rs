@@ -23,6 +23,8 @@ pub struct HomeserverOptions {
     pub server_name: String,
     /// Who may make an account.
     pub registration: Registration,
+    /// What makes accounts whatever the registration, if anything does. Whoever has it can also ask whose an OpenID token is.
+    pub registration_secret: Option<String>,
     /// The TURN servers it names, if it has any.
     pub turn: Option<TurnServers>,
     /// Whether it keeps pictures.
@@ -70,6 +72,7 @@ impl Default for HomeserverOptions {
         Self {
             server_name: "homeserver.test".to_owned(),
             registration: Registration::Open,
+            registration_secret: None,
             turn: None,
             media: false,
             message_limit: None,
@@ -89,6 +92,7 @@ pub(crate) fn homeserver_yaml(options: &HomeserverOptions, port: u16, data: &Pat
     let HomeserverOptions {
         server_name,
         registration,
+        registration_secret,
         turn,
         media,
         message_limit,
@@ -123,6 +127,15 @@ federation_ip_range_blacklist: []
             "turn_uris: {uris:?}\nturn_shared_secret: {shared_secret:?}\nturn_user_lifetime: {ttl_seconds}s\nturn_allow_guests: false\n"
         )
     });
+    let secret = registration_secret
+        .as_ref()
+        .map_or_else(String::new, |secret| {
+            format!("registration_shared_secret: {secret:?}\n")
+        });
+    let resources = match registration_secret {
+        Some(_) => "client, openid",
+        None => "client",
+    };
     let limit = "{per_second: 100000, burst_count: 100000}";
     let message_limit = message_limit.map_or_else(
         || limit.to_owned(),
@@ -141,7 +154,7 @@ suppress_key_server_warning: true
 federation_domain_whitelist: {others:?}
 rc_federation: {{window_size: 1000, sleep_limit: 100000, reject_limit: 100000, concurrent: 100}}
 listeners:
-  - {{port: {port}, bind_addresses: ["127.0.0.1"], type: http, x_forwarded: false, resources: [{{names: [client], compress: false}}]}}
+  - {{port: {port}, bind_addresses: ["127.0.0.1"], type: http, x_forwarded: false, resources: [{{names: [{resources}], compress: false}}]}}
 {federation_listener}database:
   name: sqlite3
   args: {{database: "{data}/homeserver.db"}}
@@ -164,7 +177,7 @@ rc_key_requests: {limit}
 rc_joins: {{local: {limit}, remote: {limit}}}
 rc_invites: {{per_room: {limit}, per_user: {limit}, per_issuer: {limit}}}
 rc_presence: {{per_user: {limit}}}
-{turn}"#
+{secret}{turn}"#
     )
 }
 

@@ -12,6 +12,7 @@
 //! * [`ConnectProxy`]: a way to servers on this machine by names that no name service knows;
 //! * [`Coturn`]: a TURN server that operators run, over UDP, TCP and TLS;
 //! * [`LyingTurn`]: a TURN server that says what is not so, before a real one;
+//! * [`Postgres`]: a database server (Linux);
 //! * [`MasqueGoRelay`], [`MasqueGoClient`]: both ends of RFC 9298, UDP through HTTP/3, built from a Go module of a pinned version;
 //! * [`UdpForwarder`]: a network path that can be cut, healed and filtered without root;
 //! * [`Network`](network::Network): hosts behind NATs of all kinds, with loss, delay and roaming, on one machine (Linux, root);
@@ -50,6 +51,8 @@ mod masque_go;
 pub mod network;
 mod pem;
 mod port;
+#[cfg(target_os = "linux")]
+mod postgres;
 #[cfg(unix)]
 mod sound_server;
 mod speech_scores;
@@ -81,6 +84,8 @@ pub use js_sdk::{
 };
 pub use lying_turn::{Lie, LyingTurn, TurnUser};
 pub use masque_go::{MasqueGoClient, MasqueGoError, MasqueGoRelay, MasqueGoRequest};
+#[cfg(target_os = "linux")]
+pub use postgres::Postgres;
 #[cfg(unix)]
 pub use sound_server::SoundServer;
 pub use speech_scores::{SpeechPair, SpeechScores, speech_scores};

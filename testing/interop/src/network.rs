@@ -53,7 +53,8 @@
 //! * Mappings of UDP never expire by themselves, but for symmetric NATs, and filters that depend on the port: there it is
 //!   Linux's 30 seconds without a packet, two minutes if both sides have sent.
 //! * NATs are for IPv4. IPv6 is in the internet, and in networks directly behind a router there that ask for it
-//!   ([`Nat::with_ipv6`], [`Segment::nat64`]). There is no name service, and so no DNS64.
+//!   ([`Nat::with_ipv6`], [`Segment::nat64`]). There is no
+//!   name service but those that a test starts ([`NameServer`]), with DNS64 or without.
 //! * Whoever sends to an address that is not there gets no answer, but in its own network, where the neighbour is missed.
 //! * Loss is by the kernel's own randomness; jitter is by seed, and nothing is reordered. What [`Link::impair_udp`] does to UDP
 //!   is by seed, and reorders.
@@ -64,6 +65,7 @@ mod delay_line;
 mod error;
 mod host;
 mod link;
+mod name_server;
 mod namespace;
 mod nat;
 mod nat64;
@@ -82,6 +84,7 @@ pub use self::{
     error::NetworkError,
     host::{Host, Standing},
     link::Link,
+    name_server::{NameServer, Synthesis},
     nat::Nat,
     nat64::nat64_address,
     segment::Segment,

@@ -78,6 +78,15 @@ struct Process {
 }
 
 impl Synapse {
+    /// The Python that has Synapse, for a test that starts it with settings of its own. The first time on a machine, installs it.
+    ///
+    /// # Errors
+    ///
+    /// When Python is missing, or Synapse cannot be installed.
+    pub fn python() -> Result<PathBuf, SynapseError> {
+        Ok(venv::SYNAPSE.python()?)
+    }
+
     /// Starts a homeserver and waits until it answers. The first time on a machine, installs it.
     ///
     /// # Errors
@@ -295,6 +304,10 @@ impl Homeserver for Synapse {
 
     fn databases(&self) -> Vec<PathBuf> {
         vec![self.database_path()]
+    }
+
+    fn process_id(&self) -> Option<u32> {
+        self.process_id()
     }
 
     fn log_path(&self) -> PathBuf {

@@ -14,31 +14,50 @@ use std::{
 pub(crate) struct Venv {
     /// What the directory is called.
     name: &'static str,
+    /// The interpreter that it is made with.
+    made_with: &'static str,
     requirements: &'static str,
 }
+
+/// The first in the `PATH`.
+const PYTHON: &str = "python3";
+
+/// Debian's, which has GStreamer's bindings: another one in the `PATH` has not.
+pub(crate) const SYSTEM_PYTHON: &str = "/usr/bin/python3";
 
 /// Synapse and all it needs.
 pub(crate) const SYNAPSE: Venv = Venv {
     name: "synapse",
+    made_with: PYTHON,
     requirements: include_str!("../synapse-requirements.txt"),
 };
 
 /// The QR reader that ours is compared with.
 pub(crate) const ZXING_CPP: Venv = Venv {
     name: "zxing-cpp",
+    made_with: PYTHON,
     requirements: include_str!("../zxing-cpp-requirements.txt"),
 };
 
 /// Models of listeners.
 pub(crate) const SPEECH_SCORES: Venv = Venv {
     name: "speech-scores",
+    made_with: PYTHON,
     requirements: include_str!("../speech-scores-requirements.txt"),
 };
 
 /// Go, where this machine has none, or an old one.
 pub(crate) const GO: Venv = Venv {
     name: "go",
+    made_with: PYTHON,
     requirements: include_str!("../go-requirements.txt"),
+};
+
+/// Olm and Megolm, for the peers that GStreamer speaks for.
+pub(crate) const VODOZEMAC: Venv = Venv {
+    name: "vodozemac",
+    made_with: SYSTEM_PYTHON,
+    requirements: include_str!("../vodozemac-requirements.txt"),
 };
 
 /// Written last: an environment without it was interrupted and is made anew.
@@ -139,8 +158,15 @@ impl Venv {
         Ok(python)
     }
 
+    /// Where its packages are, for an interpreter of the same version beside it.
+    pub(crate) fn packages(&self) -> Result<PathBuf, ScriptError> {
+        let where_to = "import sysconfig; print(sysconfig.get_path('purelib'))";
+        let output = self.run(where_to, [] as [&str; 0])?;
+        Ok(PathBuf::from(String::from_utf8_lossy(&output).trim()))
+    }
+
     fn install(&self, venv: &Path, python: &Path) -> Result<(), VenvError> {
-        let version = run(Command::new("python3").args([
+        let version = run(Command::new(self.made_with).args([
             "-c",
             "import sys; sys.exit(0 if sys.version_info >= (3, 10) else 'this is ' + sys.version)",
         ]));
@@ -149,7 +175,8 @@ impl Venv {
         if venv.exists() {
             fs::remove_dir_all(venv).map_err(|source| io_error(venv, source))?;
         }
-        run(Command::new("python3").args(["-m", "venv"]).arg(venv)).map_err(VenvError::NoVenv)?;
+        run(Command::new(self.made_with).args(["-m", "venv"]).arg(venv))
+            .map_err(VenvError::NoVenv)?;
 
         let requirements = venv.join("requirements.txt");
         fs::write(&requirements, self.requirements)

@@ -34,6 +34,7 @@ pub struct WebServer {
 struct State {
     behind: Option<SocketAddr>,
     rules: Mutex<Vec<(String, Vec<u8>)>>,
+    ways: Mutex<Vec<(String, SocketAddr)>>,
     requests: Mutex<Vec<Request>>,
     has_come: Condvar,
     held: Mutex<Option<String>>,
@@ -90,6 +91,11 @@ impl WebServer {
                 "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
             ),
         );
+    }
+
+    /// From now on requests whose first line contains `what` go to this server, as behind a proxy. The latest that fits counts.
+    pub fn lead(&self, what: &str, server: SocketAddr) {
+        lock(&self.state.ways).push((what.to_owned(), server));
     }
 
     /// From now on nothing is answered as it was told: all goes to the server behind, or is not found.
@@ -208,6 +214,10 @@ fn serve(mut client: TcpStream, state: &State) -> io::Result<()> {
         .iter()
         .rfind(|(what, _)| line.contains(what.as_str()))
         .map(|(_, answer)| answer.clone());
+    let behind = lock(&state.ways)
+        .iter()
+        .rfind(|(what, _)| line.contains(what.as_str()))
+        .map_or(state.behind, |(_, server)| Some(*server));
     let mut held = lock(&state.held);
     lock(&state.requests).push(Request {
         line: line.clone(),
@@ -219,7 +229,7 @@ fn serve(mut client: TcpStream, state: &State) -> io::Result<()> {
         held = woken.unwrap_or_else(PoisonError::into_inner);
     }
     drop(held);
-    match (answer, state.behind) {
+    match (answer, behind) {
         (Some(answer), _) => client.write_all(&answer),
         (None, Some(server)) => forward(
             client,

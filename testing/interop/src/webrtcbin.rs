@@ -15,9 +15,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::pem::pem;
+use crate::venv::{SYSTEM_PYTHON, ScriptError, VODOZEMAC};
 
-/// Debian's, which has GStreamer's bindings: another one in the `PATH` has not.
-const PYTHON: &str = "/usr/bin/python3";
 const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/webrtcbin");
 /// How long something may take that will not come.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -61,6 +60,9 @@ pub enum WebrtcbinError {
     /// It could not be started, or is gone.
     #[error("Python or GStreamer's bindings are missing (`cargo xtask setup` installs them): {0}")]
     Start(#[from] io::Error),
+    /// What it encrypts by cannot be installed.
+    #[error(transparent)]
+    Venv(#[from] ScriptError),
     /// It ended, or is broken.
     #[error("the webrtcbin client failed: {0}")]
     Failed(String),
@@ -113,13 +115,14 @@ impl WebrtcbinDevice {
         certificate: Certificate,
         hertz: u32,
     ) -> Result<Self, WebrtcbinError> {
+        let packages = VODOZEMAC.packages()?;
         let directory = tempfile::tempdir()?;
         let log = File::create(directory.path().join("log"))?;
-        let mut process = Command::new(PYTHON)
+        let mut process = Command::new(SYSTEM_PYTHON)
             // No compiled files in the checkout.
             .args(["-B", PROGRAM])
             .args([manner.name(), &hertz.to_string(), &certificate.pem()?])
-            .env_remove("PYTHONPATH")
+            .env("PYTHONPATH", packages)
             .env_remove("PYTHONHOME")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -160,13 +163,13 @@ impl WebrtcbinDevice {
         Ok(text(&told, "user"))
     }
 
-    /// Makes a direct room without encryption and invites somebody, who has not joined yet; gives its ID.
+    /// Makes a direct room and invites somebody, who has not joined yet; gives its ID.
     ///
     /// # Errors
     ///
     /// The homeserver refuses it.
-    pub fn room_with(&mut self, user: &str) -> Result<String, WebrtcbinError> {
-        self.order(&json!({ "order": "room", "with": user }))?;
+    pub fn room_with(&mut self, user: &str, encrypted: bool) -> Result<String, WebrtcbinError> {
+        self.order(&json!({ "order": "room", "with": user, "encrypted": encrypted }))?;
         let told = self.wait_for("room")?;
         Ok(text(&told, "room"))
     }
@@ -196,13 +199,23 @@ impl WebrtcbinDevice {
         self.wait_for("ringing_out").map(drop)
     }
 
-    /// Gives an order that needs but its name: `answer`, `reject`, `hang_up`, `mute`, `unmute`.
+    /// Gives an order that needs but its name: `answer`, `reject`, `hang_up`, `mute`, `unmute`, `one_by_one`.
     ///
     /// # Errors
     ///
     /// It is gone.
     pub fn tell(&mut self, order: &str) -> Result<(), WebrtcbinError> {
         self.order(&json!({ "order": order }))
+    }
+
+    /// Has its media go by the homeserver's TURN server alone from now on.
+    ///
+    /// # Errors
+    ///
+    /// The homeserver names none.
+    pub fn use_relay(&mut self) -> Result<(), WebrtcbinError> {
+        self.order(&json!({ "order": "relay" }))?;
+        self.wait_for("relayed").map(drop)
     }
 
     /// Says something in a room, whatever its manners are.

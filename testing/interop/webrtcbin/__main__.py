@@ -8,13 +8,15 @@ Hz. CERTIFICATE is what DTLS shows, in PEM with its private key, or empty for GS
 | order | event that comes of it |
 | --- | --- |
 | `register`: `homeserver`, `name` | `registered`: `user` |
-| `room`: `with` | `room`: `room`, a direct one without encryption |
+| `room`: `with`, `encrypted` | `room`: `room`, a direct one |
+| `relay` | `relayed`: from now on media goes by the homeserver's TURN server alone |
+| `one_by_one` | from now on each candidate is said in an event of its own |
 | `call`: `room` | `said`, then `ringing_out` when the invite has its ID |
 | `answer`, `reject`, `hang_up` | `said`, `connected`, `ended` |
 | `mute`, `unmute` | |
 | `say`: `room`, `type`, `content` | `said`: anything at all, beside its manners |
 
-Others: `member` (`room`, `user`, `membership`), `said` and `received` (`type`, `content`: each event of a call), `lost` (`type`,
+Others: `member` (`room`, `user`, `membership`), `said` and `received` (`type`, `content`, and `encrypted` of the second: each event of a call), `lost` (`type`,
 `why`: what this client does not read, or not now), `ringing` (`room`, `video`), `busy`, `peer_muted`, `connected`, `hears` (each second of sound: `hertz`, `level`,
 `purity`), `ended` (`why`), `failed` (`why`: this program is broken).
 """
@@ -41,13 +43,19 @@ class Peer:
         self._hertz = hertz
         self._certificate = certificate
         self.server = None
+        self._relay = None
+        self._one_by_one = False
         self._manner = MANNERS[manner](self)
 
     def connect(self, call, channels, payload_type):
         """A peer connection of a call."""
         return connection.Connection(
-            call, self._hertz, channels, payload_type, self._certificate
+            call, self._hertz, channels, payload_type, self._certificate, self._relay
         )
+
+    def relayed(self, relay):
+        self._relay = relay
+        self.tell("relayed")
 
     def tell(self, event, **fields):
         """Only from the main loop, so that no line is torn."""
@@ -57,7 +65,12 @@ class Peer:
         self.tell("failed", why=why)
 
     def say(self, room, event_type, content, then=None):
-        """Sends an event of a call."""
+        """Sends an event of a call, or one for each candidate."""
+        candidates = content.get("candidates", [])
+        if self._one_by_one and len(candidates) > 1:
+            for candidate in candidates[:-1]:
+                self.say(room, event_type, {**content, "candidates": [candidate]})
+            content = {**content, "candidates": candidates[-1:]}
 
         def is_said(event_id):
             self.tell("said", type=event_type, content=content, event_id=event_id)
@@ -75,8 +88,14 @@ class Peer:
             )
         elif name == "room":
             self.server.create_room(
-                order["with"], lambda room: self.tell("room", room=room)
+                order["with"],
+                order["encrypted"],
+                lambda room: self.tell("room", room=room),
             )
+        elif name == "relay":
+            self.server.turn_server(self.relayed)
+        elif name == "one_by_one":
+            self._one_by_one = True
         elif name == "say":
             self.say(order["room"], order["type"], order["content"])
         elif name == "call":
@@ -94,7 +113,12 @@ class Peer:
     def events_came(self, room, events):
         for event in events:
             if event["sender"] != self.server.user:
-                self.tell("received", type=event["type"], content=event["content"])
+                self.tell(
+                    "received",
+                    type=event["type"],
+                    content=event["content"],
+                    encrypted=event.get("encrypted", False),
+                )
         self._manner.events_came(room, events)
 
 

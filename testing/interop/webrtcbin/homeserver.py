@@ -1,4 +1,4 @@
-"""A homeserver by its client-server API: an account, rooms, what is sent, and the timeline as it comes.
+"""A homeserver by its client-server API: an account, rooms, what is sent, and the timeline as it comes, encrypted where the room is.
 
 Two threads wait for it, one that sends and one that syncs; what they hear is told in the main loop.
 """
@@ -12,6 +12,8 @@ import time
 import urllib.parse
 
 from gi.repository import GLib
+
+import encryption
 
 # A long poll, and what the rest may take on a busy machine.
 SYNC_TIMEOUT_MS = 30_000
@@ -36,6 +38,11 @@ class Homeserver:
         # By room, and in it by user.
         self.members = {}
         self.user = None
+        # Of two threads: one at a time.
+        self._encryption_lock = threading.Lock()
+        self._encryption = None
+        # By room: events that wait for a key, and all behind them.
+        self._waiting = {}
         threading.Thread(target=self._work, daemon=True).start()
 
     def register(self, name, then):
@@ -49,29 +56,57 @@ class Homeserver:
         def job(connection):
             answer = self._ask(connection, "POST", "/register", body)
             self._token, self.user = answer["access_token"], answer["user_id"]
+            self._encryption = encryption.Encryption(self.user, answer["device_id"])
+            self._encryption.publish(lambda *what: self._ask(connection, *what))
             threading.Thread(target=self._follow, daemon=True).start()
             return self.user
 
         self._jobs.put((job, then))
 
-    def create_room(self, user, then):
-        """A direct room without encryption, with this user."""
+    def create_room(self, user, encrypted, then):
+        """A direct room with this user."""
         body = {"preset": "private_chat", "is_direct": True, "invite": [user]}
+        if encrypted:
+            content = {"algorithm": encryption.MEGOLM}
+            state = {"type": "m.room.encryption", "state_key": "", "content": content}
+            body["initial_state"] = [state]
 
         def job(connection):
             room = self._ask(connection, "POST", "/createRoom", body)["room_id"]
+            if encrypted:
+                self._encryption.rooms.add(room)
             path = f"/user/{_quoted(self.user)}/account_data/m.direct"
             self._ask(connection, "PUT", path, {user: [room]})
             return room
 
         self._jobs.put((job, then))
 
-    def send(self, room, event_type, content, then):
-        """Everything that is sent leaves in this order. `then` gets the event's ID."""
-        path = f"/rooms/{_quoted(room)}/send/{event_type}/{next(self._transactions)}"
+    def turn_server(self, then):
+        """The first that the homeserver names, as Nheko gives it to webrtcbin."""
 
         def job(connection):
-            return self._ask(connection, "PUT", path, content)["event_id"]
+            named = self._ask(connection, "GET", "/voip/turnServer", None)
+            kind, address = named["uris"][0].split(":", 1)
+            user, password = _quoted(named["username"]), _quoted(named["password"])
+            return f"{kind}://{user}:{password}@{address}"
+
+        self._jobs.put((job, then))
+
+    def send(self, room, event_type, content, then):
+        """Everything that is sent leaves in this order. `then` gets the event's ID."""
+        number = next(self._transactions)
+
+        def job(connection):
+            kind, body = event_type, content
+            if room in self._encryption.rooms:
+                users = self.joined(room)
+                with self._encryption_lock:
+                    body = self._encryption.encrypt(
+                        lambda *what: self._ask(connection, *what), room, users, kind, body
+                    )
+                kind = "m.room.encrypted"
+            path = f"/rooms/{_quoted(room)}/send/{kind}/{number}"
+            return self._ask(connection, "PUT", path, body)["event_id"]
 
         self._jobs.put((job, then))
 
@@ -91,6 +126,10 @@ class Homeserver:
             try:
                 answer = self._ask(connection, "GET", path + since, None)
                 since = "&since=" + urllib.parse.quote(answer["next_batch"])
+                messages = answer.get("to_device", {}).get("events", [])
+                with self._encryption_lock:
+                    for message in messages:
+                        self._encryption.take(message)
                 self._take(connection, answer.get("rooms", {}))
             except Exception as error:  # the same
                 GLib.idle_add(self._owner.failed, f"syncing: {error!r}")
@@ -105,9 +144,30 @@ class Homeserver:
             for event in said.get("state", {}).get("events", []) + timeline:
                 if event["type"] == "m.room.member":
                     GLib.idle_add(self._member, room, event)
-            calls = [event for event in timeline if event["type"].startswith(CALLS)]
+                if event["type"] == "m.room.encryption":
+                    self._encryption.rooms.add(room)
+            self._waiting.setdefault(room, []).extend(timeline)
+        # The key of an event may come later than the event.
+        for room, waiting in self._waiting.items():
+            calls = [event for event in self._readable(room, waiting) if event["type"].startswith(CALLS)]
             if calls:
                 GLib.idle_add(self._owner.events_came, room, calls)
+
+    def _readable(self, room, waiting):
+        """Takes off what can be read, up to the first that cannot. What is redacted has nothing to be read."""
+        readable = []
+        while waiting:
+            event = waiting[0]
+            if event["type"] == "m.room.encrypted" and event["content"]:
+                with self._encryption_lock:
+                    event = self._encryption.decrypt(room, event)
+                if event is None:
+                    break
+            elif event["type"].startswith(CALLS) and room in self._encryption.rooms:
+                raise Refused(f"{event['type']} stands in clear in an encrypted room")
+            readable.append(event)
+            waiting.pop(0)
+        return readable
 
     def _member(self, room, event):
         user, membership = event["state_key"], event["content"]["membership"]

@@ -5,7 +5,7 @@ use std::env;
 use securecall_contact::MatrixId;
 use securecall_crypto::IdentitySeed;
 use securecall_matrix::{
-    Account, AccountStore, Homeserver, LoginError, LogoutError, Purpose, RegisterError,
+    Account, AccountStore, Enrolment, Homeserver, LoginError, LogoutError, Purpose, RegisterError,
     Registration, RestoreError, ServerError,
 };
 use securecall_profile::{AccountData, Profile};
@@ -19,6 +19,8 @@ use crate::output::Event;
 use crate::prompt;
 use crate::runtime::runtime;
 use crate::secret::Secret;
+
+mod enrolment;
 
 const PASSWORD: &str = "SECURECALL_PASSWORD";
 const TOKEN: &str = "SECURECALL_TOKEN";
@@ -43,7 +45,10 @@ pub(super) fn register(context: &Context, options: &RegisterOptions) -> Result<E
     let token = token.as_ref().map(Secret::expose);
     let account = runtime.block_on(async {
         let found = given.discover(Purpose::NewAccount).await?;
-        make_account(&found, &store, identity.seed(), &localpart, token).await
+        match Enrolment::find(&found).await? {
+            Some(server) => enrolment::enroll(&server, &found, &store, identity, token).await,
+            None => make_account(&found, &store, identity.seed(), &localpart, token).await,
+        }
     })?;
     keep(context, &mut profile, &account)
 }

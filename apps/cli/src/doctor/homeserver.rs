@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use securecall_contact::enrolment::ServerDocument;
 use securecall_matrix::{
     Account, Checkup, PublishedKeys, Reached, RoundTripError, ServerError, TokenOwner,
 };
@@ -121,7 +122,10 @@ async fn is_usable(checkup: &Checkup, teller: &Teller) -> Result<(), NoHomeserve
     let (answer, took) = asked(checkup.reach()).await;
     match answer {
         Ok(reached) => {
-            let words = format!("{address} answers{}", version_words(&reached));
+            let beside = timeout(PATIENCE, checkup.offers()).await;
+            let beside = beside.ok().and_then(Result::ok).flatten();
+            let beside = beside.map_or_else(String::new, |document| beside_words(&document));
+            let words = format!("{address} answers{}{beside}", version_words(&reached));
             teller.tell(Check::good(Name::Homeserver, words).took(reached.took));
             teller.tell(clock(&reached));
         }
@@ -178,6 +182,32 @@ fn of_homeserver(address: &str, error: ServerError) -> Failure {
         help,
         ..failure
     }
+}
+
+/// What a server of ours offers beside the homeserver.
+fn beside_words(document: &ServerDocument) -> String {
+    let ServerDocument {
+        enrolment,
+        issuer,
+        relays,
+        turn,
+    } = document;
+    let offers: Vec<&str> = [
+        (enrolment, "enrolment"),
+        (issuer, "relay tokens"),
+        (relays, "a list of relays"),
+        (turn, "TURN credentials without names"),
+    ]
+    .into_iter()
+    .filter_map(|(offer, words)| offer.as_ref().map(|_| words))
+    .collect();
+    if offers.is_empty() {
+        return "; a SecureCall server stands beside it".to_owned();
+    }
+    format!(
+        "; a SecureCall server beside it offers {}",
+        offers.join(", ")
+    )
 }
 
 fn version_words(reached: &Reached) -> String {

@@ -1,8 +1,9 @@
 //! What the homeserver and the Matrix store say, told to a person.
 
+use securecall_contact::enrolment::Refusal;
 use securecall_matrix::{
-    DiscoveryError, HomeserverAddressError, HomeserverError, LoginError, LogoutError, ProfileError,
-    RegisterError, RestoreError, ServerError, StoreError,
+    DiscoveryError, EnrolmentError, HomeserverAddressError, HomeserverError, LoginError,
+    LogoutError, ProfileError, RegisterError, RestoreError, ServerError, StoreError,
 };
 
 use super::{ErrorKind, Failure};
@@ -152,6 +153,35 @@ impl From<LoginError> for Failure {
                 .help("`securecall logout` first, or use another profile with --profile DIR"),
             LoginError::Server(error) => error.into(),
             LoginError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<EnrolmentError> for Failure {
+    fn from(error: EnrolmentError) -> Self {
+        const OWNER: &str = "ask the owner of the server, or use another one";
+        let message = error.to_string();
+        match error {
+            EnrolmentError::Refused(refusal) => match refusal {
+                Refusal::Closed => Self::new(ErrorKind::RegistrationClosed, message)
+                    .help("use another homeserver, or an account you have with `securecall login`"),
+                Refusal::InvitationRequired => Self::new(ErrorKind::TokenRefused, message)
+                    .help("give the invitation with --token TOKEN or in SECURECALL_TOKEN"),
+                Refusal::InvitationRefused => Self::new(ErrorKind::TokenRefused, message)
+                    .help("check the invitation, or ask for a new one"),
+                Refusal::TooMany => Self::new(ErrorKind::HomeserverFault, message)
+                    .help("try again in an hour or tomorrow, or ask the owner of the server for an invitation"),
+                Refusal::Disabled => Self::new(ErrorKind::LoginRefused, message).help(OWNER),
+                Refusal::Unavailable => Self::new(ErrorKind::HomeserverFault, message)
+                    .help("try again later: nothing is lost"),
+                Refusal::Malformed | Refusal::ChallengeOver | Refusal::ProofWrong => {
+                    Self::new(ErrorKind::HomeserverFault, message).help(OWNER)
+                }
+            },
+            EnrolmentError::Malformed(_) => {
+                Self::new(ErrorKind::HomeserverFault, message).help(OWNER)
+            }
+            EnrolmentError::Server(error) => error.into(),
         }
     }
 }

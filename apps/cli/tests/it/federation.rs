@@ -8,10 +8,12 @@ mod calls;
 mod dendrite;
 mod records;
 mod rooms;
+#[cfg(unix)]
+mod slow;
 
 /// Whose users call whose.
 #[derive(Clone, Copy, Debug)]
-enum Servers {
+pub(crate) enum Servers {
     /// Two Synapses.
     Synapses,
     /// From a Synapse to a Dendrite.
@@ -24,7 +26,7 @@ enum Servers {
 
 impl Servers {
     /// The homeservers of all tests that leave them as they are: the caller's, then the callee's. They end with the test process.
-    fn shared(self) -> [&'static dyn Homeserver; 2] {
+    pub(crate) fn shared(self) -> [&'static dyn Homeserver; 2] {
         static SYNAPSES: OnceLock<Federation> = OnceLock::new();
         static MIXED: OnceLock<Federation> = OnceLock::new();
         let federation = match self {

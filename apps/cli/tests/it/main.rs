@@ -18,6 +18,7 @@ mod discovery;
 #[cfg(target_os = "linux")]
 mod doctor;
 mod endings;
+mod enrolment;
 mod failing_output;
 mod faults;
 mod federation;

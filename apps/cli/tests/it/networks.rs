@@ -1,5 +1,6 @@
 //! Calls between networks: NATs of all kinds, firewalls, relays. Each person's program runs in a namespace of its own.
 
+mod dns64;
 mod homeserver;
 mod ipv6;
 mod joining;
@@ -10,6 +11,7 @@ mod nats;
 mod rebinding;
 mod relay_only;
 mod roaming;
+mod stopped;
 mod translation;
 
 use std::net::{Ipv6Addr, SocketAddr};
@@ -159,7 +161,11 @@ impl<'a> Place<'a> {
 
 /// Two new users of a homeserver, who know each other as `peer`, at these hosts.
 fn acquainted_at(homeserver: &Homeserver, hosts: &[Host; 2]) -> [User; 2] {
-    let users = hosts.each_ref().map(|host| homeserver.user(host));
+    acquaint(hosts.each_ref().map(|host| homeserver.user(host)))
+}
+
+/// From now on they know each other as `peer`.
+fn acquaint(users: [User; 2]) -> [User; 2] {
     users[0].add(&users[1], "peer");
     users[1].add(&users[0], "peer");
     users

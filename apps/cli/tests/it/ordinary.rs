@@ -66,12 +66,18 @@ impl OrdinaryAccount {
         created["room_id"].as_str().unwrap().to_owned()
     }
 
-    /// The room that this account is invited to.
+    /// The room that this account is invited to, or will be.
     pub(crate) fn invitation(&self) -> String {
-        let synced = self.ask("GET", "sync?timeout=30000", &Value::Null);
-        let rooms = synced["rooms"]["invite"].as_object().unwrap();
-        assert_eq!(rooms.len(), 1, "{synced}");
-        rooms.keys().next().unwrap().clone()
+        let mut path = "sync?timeout=30000".to_owned();
+        loop {
+            let synced = self.ask("GET", &path, &Value::Null);
+            if let Some(rooms) = synced["rooms"]["invite"].as_object() {
+                assert_eq!(rooms.len(), 1, "{synced}");
+                return rooms.keys().next().unwrap().clone();
+            }
+            let since = synced["next_batch"].as_str().unwrap();
+            path = format!("sync?timeout=30000&since={since}");
+        }
     }
 
     /// Does something with a room: `join`, `leave`.

@@ -5,6 +5,7 @@
 
 mod course;
 mod ends;
+mod federated;
 mod limits;
 #[cfg(target_os = "linux")]
 mod networks;
@@ -17,7 +18,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use securecall_interop::{JsSdk, JsSdkCall, JsSdkCallState, JsSdkDevice, JsSdkLogin, Synapse};
+use securecall_interop::{Homeserver, JsSdk, JsSdkCall, JsSdkCallState, JsSdkDevice, JsSdkLogin};
 use serde_json::Value;
 
 use crate::command::text;
@@ -43,12 +44,12 @@ fn element() -> JsSdkDevice {
 }
 
 /// The same at another homeserver, with calls by its TURN servers only if that is wanted.
-fn element_at(homeserver: &Synapse, force_turn: bool) -> JsSdkDevice {
+fn element_at(homeserver: &dyn Homeserver, force_turn: bool) -> JsSdkDevice {
     element_in(browser(), homeserver, force_turn)
 }
 
 /// The same in another browser.
-fn element_in(browser: &JsSdk, homeserver: &Synapse, force_turn: bool) -> JsSdkDevice {
+fn element_in(browser: &JsSdk, homeserver: &dyn Homeserver, force_turn: bool) -> JsSdkDevice {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let user = format!("element{}", NUMBER.fetch_add(1, Ordering::Relaxed));
     let url = homeserver.base_url();

@@ -8,6 +8,7 @@ use crate::talker::last;
 
 #[cfg(unix)]
 mod consent;
+mod crossing;
 mod endings;
 mod heard;
 mod records;

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use securecall_interop::{Certificate, Manner, WebrtcbinDevice};
+use securecall_interop::{
+    Certificate, Coturn, CoturnUsers, Manner, Synapse, SynapseOptions, TurnServers, WebrtcbinDevice,
+};
 use serde_json::Value;
 
 use crate::command::text;
@@ -24,6 +26,7 @@ const THEIRS: u32 = 1000;
 struct Pair {
     /// Its machine goes with it.
     _user: User,
+    encrypted: bool,
     listener: Talker,
     speaker: PathBuf,
     peer: WebrtcbinDevice,
@@ -33,15 +36,35 @@ struct Pair {
 
 impl Pair {
     fn new(manner: Manner) -> Self {
-        Self::with(manner, "direct", |_| ())
+        Self::with(manner, false, "direct", |_| ())
+    }
+
+    /// In a room that is encrypted.
+    fn encrypted(manner: Manner) -> Self {
+        Self::with(manner, true, "direct", |_| ())
     }
 
     /// Where our listener goes by this route, and has these settings.
-    fn with(manner: Manner, route: &str, settings: impl FnOnce(&mut Command)) -> Self {
+    fn with(
+        manner: Manner,
+        encrypted: bool,
+        route: &str,
+        settings: impl FnOnce(&mut Command),
+    ) -> Self {
+        Self::at(homeserver(), manner, encrypted, route, settings)
+    }
+
+    fn at(
+        homeserver: &Synapse,
+        manner: Manner,
+        encrypted: bool,
+        route: &str,
+        settings: impl FnOnce(&mut Command),
+    ) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let user = User::new();
+        let user = User::of(homeserver);
         let name = format!("webrtcbin{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        let peer_id = format!("@{name}:{}", homeserver().server_name());
+        let peer_id = format!("@{name}:{}", homeserver.server_name());
         let add = ["contact", "add", &peer_id, "--name", "peer"];
         user.machine.json(&add);
         user.machine.json(&["contact", "require", "peer", "any"]);
@@ -60,12 +83,13 @@ impl Pair {
             Manner::Dart => Certificate::Ecdsa,
         };
         let mut peer = WebrtcbinDevice::start(manner, certificate, THEIRS).unwrap();
-        let registered = peer.register(&homeserver().base_url(), &name).unwrap();
+        let registered = peer.register(&homeserver.base_url(), &name).unwrap();
         assert_eq!(registered, peer_id);
-        let room = peer.room_with(&user.matrix_id).unwrap();
+        let room = peer.room_with(&user.matrix_id, encrypted).unwrap();
         peer.wait_until_joined(&room, &user.matrix_id).unwrap();
         Self {
             _user: user,
+            encrypted,
             listener,
             speaker,
             peer,
@@ -129,6 +153,9 @@ impl Pair {
         let lost = self.peer.so_far().iter().filter(|it| it["event"] == "lost");
         let lost: Vec<&Value> = lost.filter(|it| !is_late(it)).collect();
         assert!(lost.is_empty(), "{lost:?}");
+        let received = self.peer.so_far().iter();
+        let mut received = received.filter(|it| it["event"] == "received");
+        assert!(received.all(|it| it["encrypted"] == self.encrypted));
     }
 
     /// What our speaker got was them.
@@ -139,6 +166,61 @@ impl Pair {
         // Whole numbers far below 2^24.
         Recording::read(&self.speaker).is_of(THEIRS as f32, OURS as f32);
     }
+}
+
+/// Both by the homeserver's TURN server alone, in an encrypted room, whoever calls; each candidate of theirs in an event of its own.
+fn both_hear_by_a_relay_alone(manner: Manner) {
+    const SECRET: &str = "a secret of the two servers";
+    let users = CoturnUsers::SharedSecret(SECRET.to_owned());
+    let coturn = Coturn::start(users, &[]).unwrap();
+    let options = SynapseOptions {
+        turn: Some(TurnServers {
+            uris: vec![format!("turn:{}?transport=udp", coturn.address())],
+            shared_secret: SECRET.to_owned(),
+            ttl_seconds: 3600,
+        }),
+        ..SynapseOptions::default()
+    };
+    let synapse = Synapse::start(options).unwrap();
+    let mut pair = Pair::at(&synapse, manner, true, "relay", |_| ());
+    pair.peer.use_relay().unwrap();
+    pair.peer.tell("one_by_one").unwrap();
+    pair.they_call();
+    pair.answer();
+    pair.peer.tell("hang_up").unwrap();
+    pair.is_over("remote_hangup", "user_hangup");
+    pair.we_call();
+    pair.they_answer();
+    pair.listener.order("hangup");
+    pair.is_over("local_hangup", "remote_hangup");
+    // What either said of itself, in whatever event.
+    let said: Vec<String> = pair.peer.so_far().iter().map(Value::to_string).collect();
+    let count = |kind: &str| -> usize { said.iter().map(|it| it.matches(kind).count()).sum() };
+    assert!(count("typ relay") >= 2, "{said:#?}");
+    for kind in ["typ host", "typ srflx", "typ prflx"] {
+        assert_eq!(count(kind), 0, "{said:#?}");
+    }
+    pair.we_have_heard_them();
+}
+
+/// Each candidate of theirs comes in an event of its own, and counts.
+fn both_hear_where_candidates_come_one_by_one(manner: Manner) {
+    let mut pair = Pair::encrypted(manner);
+    pair.peer.tell("one_by_one").unwrap();
+    pair.they_call();
+    pair.answer();
+    let events = pair.peer.so_far().iter();
+    let events = events.filter(|it| it["event"] == "said" && it["type"] == "m.call.candidates");
+    let sizes: Vec<usize> = events
+        .map(|it| it["content"]["candidates"].as_array().unwrap().len())
+        .collect();
+    assert!(
+        sizes.len() > 1 && sizes.iter().all(|it| *it == 1),
+        "{sizes:?}"
+    );
+    pair.peer.tell("hang_up").unwrap();
+    pair.is_over("remote_hangup", "user_hangup");
+    pair.we_have_heard_them();
 }
 
 /// What comes of a call that is over there, and what our redactions leave of our events, is lost rightly.

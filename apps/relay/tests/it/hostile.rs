@@ -311,7 +311,8 @@ async fn under_load_addresses_are_proven_before_anything_is_kept() {
 #[tokio::test]
 async fn connections_have_a_number() {
     let daemon = lab_with("connections = 2").start();
-    let _one = Client::connect(daemon.address()).await;
+    let mut one = Client::connect(daemon.address()).await;
+    assert_eq!(one.bind().await.status(), 200);
     let _other = Client::connect(daemon.address()).await;
     let endpoint = endpoint();
     let refused = endpoint
@@ -327,6 +328,26 @@ async fn connections_have_a_number() {
         daemon.figure("handshakes_held_back_total{how=\"refused\"}"),
         1
     );
+}
+
+#[tokio::test]
+async fn who_only_connects_takes_a_quarter_of_the_connections() {
+    let daemon = lab_with("connections = 8").start();
+    let _idle = Client::connect(daemon.address()).await;
+    let mut client = Client::connect(daemon.address()).await;
+    let one_more = endpoint();
+    let shown = config(&Shown::default(), |_| {});
+    let connecting = one_more.connect_with(shown, daemon.address(), "relay.test");
+    let waiting = tokio::spawn(connecting.unwrap());
+    daemon
+        .figure_becomes("handshakes_held_back_total{how=\"ignored\"}", |count| {
+            count >= 1
+        })
+        .await;
+    waiting.abort();
+    // What has a flow counts no longer.
+    assert_eq!(client.bind().await.status(), 200);
+    Client::connect(daemon.address()).await;
 }
 
 #[tokio::test]

@@ -10,15 +10,14 @@ use securecall_contact::{MatrixId, RoomId};
 use securecall_matrix::{Account, Incoming, RoomError, RoomFacts, RoomNews};
 use securecall_randomness::SystemRandomness;
 use securecall_session::{
-    CallHandle, CommandError, Endpoint, FoundRoom, InboundSignal, MediaCommand, NamedCall,
-    NotPersisted, Output, Request, RequestId, RoomRequestError, WireCallId,
+    CallHandle, CommandError, Endpoint, FoundRoom, InboundSignal, MediaCommand, MediaEvent,
+    NamedCall, NotPersisted, Output, Request, RequestId, RoomRequestError, WireCallId,
 };
 use tokio::sync::{mpsc, watch};
 use web_time::Instant;
 
 use super::handle::Command;
 use super::inbox::{FromInbox, MaybeInbox, next_incoming};
-use super::joins::Joins;
 use super::plain_text::PlainTextReports;
 use super::replay_memory_keeper::ReplayMemoryKeeper;
 use super::requests::{Requests, Response};
@@ -70,7 +69,6 @@ pub(super) struct Loop {
     pub(super) requests: Requests,
     pub(super) rooms: Rooms,
     pub(super) room_tasks: RoomTasks,
-    pub(super) joins: Joins,
     /// Something was handed in of a sync response that is not through.
     pub(super) mid_sync: bool,
     pub(super) events: Sender<Event>,
@@ -90,10 +88,15 @@ impl Loop {
         let mut idle_discard = tokio::time::interval(IDLE_DISCARD);
         loop {
             let deadline = self.carry_out().await;
+            self.requests
+                .give_up_rooms(|id| self.endpoint.awaits_room(id));
             if self.has_stopped() {
                 break;
             }
-            let farewell = match self.endpoint.clears_rooms() {
+            let is_in_rooms = self.endpoint.clears_rooms()
+                || self.requests.makes_rooms()
+                || self.room_tasks.is_leaving();
+            let farewell = match is_in_rooms {
                 true => ROOM_FAREWELL_TIMEOUT,
                 false => FAREWELL_TIMEOUT,
             };
@@ -119,7 +122,8 @@ impl Loop {
                 Some(response) = self.requests.next() => self.handle_response(response),
                 done = self.room_tasks.next() => match done {
                     Done::Facts(room, facts) => self.handle_room_facts(room, facts),
-                    Done::Joined(room, joined) => self.handle_joined(&room, joined),
+                    Done::Joined(room, joined) => self.endpoint.handle_room_entered(&room, joined),
+                    Done::Left => {}
                 },
                 Ok(()) = self.servers.changed() => {
                     let available = self.servers.borrow().relays();
@@ -180,21 +184,30 @@ impl Loop {
     }
 
     fn request(&mut self, request: Request) {
-        if let Request::FindRoom { id, user } = &request
-            && self.joins.wait(user, *id)
-        {
-            return;
-        }
         let known = match &request {
-            Request::FindRoom { user, .. } => self.rooms.direct(clock::now(), user),
+            Request::FindRoom {
+                user, first: None, ..
+            } => self.rooms.direct(clock::now(), user),
             _ => None,
         };
         match (request, known) {
             // The sync would have told if it were another one by now.
-            (Request::FindRoom { id, user }, Some((room, facts))) => {
+            (Request::FindRoom { id, user, .. }, Some((room, facts))) => {
                 self.requests
                     .prepare_known(&self.account, id, user, room, facts);
             }
+            (
+                Request::JoinRoom {
+                    room,
+                    user,
+                    is_direct,
+                },
+                _,
+            ) => {
+                let direct_with = is_direct.then_some(user);
+                self.room_tasks.join(&self.account, room, direct_with);
+            }
+            (Request::LeaveRoom { room, user }, _) => self.leave_room(room, user),
             (request, _) => self.requests.make(&self.account, request),
         }
     }
@@ -357,7 +370,7 @@ impl Loop {
     fn handle_room_news(&mut self, news: RoomNews) {
         let now = clock::now();
         match news {
-            RoomNews::Invited(invite) => self.handle_invite(invite),
+            RoomNews::Invited(invite) => self.handle_invite(&invite),
             RoomNews::Event(event) => {
                 let has_call = self.endpoint.has_call_in(&event.room);
                 let step = self.rooms.take(now, *event, has_call);
@@ -471,6 +484,10 @@ impl Loop {
         match output {
             MediaOutput::Event(event) => {
                 tracing::trace!(?event, "from the media");
+                // First: what the call wants said now must not wait for connections that the same NAT has forgotten.
+                if event == MediaEvent::PathSilent {
+                    self.account.doubt_connections();
+                }
                 self.endpoint.handle_media(now, &mut self.rng, call, event);
             }
             MediaOutput::Control(bytes) => {
@@ -493,7 +510,8 @@ impl Loop {
         let settled = self.media.is_empty()
             && self.endpoint.is_idle()
             && !self.endpoint.may_ring_unaware()
-            && self.requests.is_empty();
+            && self.requests.is_empty()
+            && !self.room_tasks.is_leaving();
         self.abandoned || (self.stopping_since.is_some() && settled)
     }
 

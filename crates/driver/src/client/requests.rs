@@ -8,6 +8,7 @@ use securecall_matrix::{Account, DevicesError, RoomMessage, SendError, ServerErr
 use securecall_session::{
     FoundRoom, Request, RequestError, RequestId, RoomFacts, RoomRequestError,
 };
+use tokio::sync::watch;
 use tokio::task::{Id, JoinHandle, JoinSet};
 use web_time::Instant;
 
@@ -35,6 +36,7 @@ enum Asked {
     Send(RequestId),
     InRoom(RequestId),
     Room(RequestId, MatrixId),
+    NewRoom(RequestId, MatrixId),
 }
 
 impl Asked {
@@ -43,7 +45,9 @@ impl Asked {
             Self::Devices(id) => Response::Devices(id, Err(error)),
             Self::Send(id) => Response::Sent(id, Err(error)),
             Self::InRoom(id) => Response::InRoom(id, Err(in_room(error))),
-            Self::Room(id, user) => Response::Room(id, user, Err(in_room(error))),
+            Self::Room(id, user) | Self::NewRoom(id, user) => {
+                Response::Room(id, user, Err(in_room(error)))
+            }
         }
     }
 }
@@ -52,6 +56,8 @@ impl Asked {
 pub(crate) struct Requests {
     tasks: JoinSet<Response>,
     under_way: HashMap<Id, Asked>,
+    /// Rooms that are being made; one that is not here any more was given up.
+    making: HashMap<RequestId, watch::Sender<()>>,
     ahead: Option<Ahead>,
 }
 
@@ -73,6 +79,9 @@ impl Requests {
             return self.spawn(asked, async move {
                 unreachable.failed(RequestError::Unreachable)
             });
+        }
+        if let Request::MakeRoom { id, user } = request {
+            return self.make_room(account, id, user);
         }
         let account = account.clone();
         match self.take_ahead(&request) {
@@ -97,19 +106,21 @@ impl Requests {
         });
     }
 
-    /// Looks at the room that somebody has invited us to, before all others.
-    pub(crate) fn find_joined(
-        &mut self,
-        account: &Account,
-        id: RequestId,
-        user: MatrixId,
-        room: RoomId,
-    ) {
+    /// Makes a room of two, until nobody waits for it any more.
+    fn make_room(&mut self, account: &Account, id: RequestId, user: MatrixId) {
         let account = account.clone();
-        self.spawn(Asked::Room(id, user.clone()), async move {
-            let found = room_requests::find_joined(&account, &user, room).await;
-            Response::Room(id, user, found)
+        let (wanted, mut given_up) = watch::channel(());
+        self.making.insert(id, wanted);
+        self.spawn(Asked::NewRoom(id, user.clone()), async move {
+            let given_up = async move { while given_up.changed().await.is_ok() {} };
+            let made = room_requests::make(&account, &user, given_up).await;
+            Response::Room(id, user, made)
         });
+    }
+
+    /// Rooms that are being made, and that nobody waits for any more: nothing is to be left of them.
+    pub(crate) fn give_up_rooms(&mut self, is_awaited: impl Fn(RequestId) -> bool) {
+        self.making.retain(|id, _| is_awaited(*id));
     }
 
     /// Asks for the devices of somebody who is called in a moment: a call begins with that question, and then has its answer.
@@ -154,6 +165,12 @@ impl Requests {
         }
     }
 
+    /// Whether a room is being made, or what has come of it is taken away again.
+    pub(crate) fn makes_rooms(&self) -> bool {
+        let is_new = |it: &Asked| matches!(it, Asked::NewRoom(..));
+        self.under_way.values().any(is_new)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.tasks.is_empty()
     }
@@ -175,10 +192,14 @@ fn asked(request: &Request) -> Asked {
     match request {
         Request::QueryDevices { id, .. } => Asked::Devices(*id),
         Request::Send { id, .. } => Asked::Send(*id),
-        Request::FindRoom { id, user } | Request::PrepareRoom { id, user, .. } => {
+        Request::FindRoom { id, user, .. } | Request::PrepareRoom { id, user, .. } => {
             Asked::Room(*id, user.clone())
         }
+        Request::MakeRoom { id, user } => Asked::NewRoom(*id, user.clone()),
         Request::SendToRoom { id, .. } | Request::Redact { id, .. } => Asked::InRoom(*id),
+        Request::JoinRoom { .. } | Request::LeaveRoom { .. } => {
+            unreachable!("the loop has tasks of its own for these")
+        }
     }
 }
 
@@ -209,8 +230,11 @@ async fn ask(account: Account, request: Request) -> Response {
             let sent = account.send(&user, &device_id, &content).await;
             Response::Sent(id, sent.map_err(|error| send_failed(&error)))
         }
-        Request::FindRoom { id, user } => {
-            let found = room_requests::find(&account, &user).await;
+        Request::FindRoom { id, user, first } => {
+            let found = match first {
+                Some(room) => room_requests::find_joined(&account, &user, room).await,
+                None => room_requests::find(&account, &user).await,
+            };
             Response::Room(id, user, found)
         }
         Request::PrepareRoom { id, user, room } => {
@@ -241,6 +265,9 @@ async fn ask(account: Account, request: Request) -> Response {
             event,
             transaction: _,
         } => Response::InRoom(id, room_requests::redact(&account, &room, event).await),
+        Request::MakeRoom { .. } | Request::JoinRoom { .. } | Request::LeaveRoom { .. } => {
+            unreachable!("these have tasks of their own kind")
+        }
     }
 }
 
@@ -279,7 +306,7 @@ fn server_failed(error: &ServerError) -> RequestError {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use securecall_contact::OlmKey;
     use securecall_crypto::{IdentityKey, IdentityKeyPair, IdentitySeed};
     use securecall_randomness::SystemRandomness;
@@ -294,7 +321,7 @@ pub(super) mod tests {
         IdentityKeyPair::from_seed(&IdentitySeed::generate(&mut SystemRandomness))
     }
 
-    pub(in crate::client) fn endpoint() -> Endpoint {
+    fn endpoint() -> Endpoint {
         let config = Config {
             matrix_id: "@own:homeserver.test".parse().unwrap(),
             device: Device {
@@ -316,7 +343,7 @@ pub(super) mod tests {
         }
     }
 
-    pub(in crate::client) fn call(
+    fn call(
         endpoint: &mut Endpoint,
         identity: Option<IdentityKey>,
         matrix_id: &MatrixId,
@@ -331,16 +358,13 @@ pub(super) mod tests {
     }
 
     /// The first thing that a call asks for.
-    pub(in crate::client) fn first_request(
-        identity: Option<IdentityKey>,
-        matrix_id: &MatrixId,
-    ) -> Request {
+    fn first_request(identity: Option<IdentityKey>, matrix_id: &MatrixId) -> Request {
         let mut endpoint = endpoint();
         call(&mut endpoint, identity, matrix_id);
         next_request(&mut endpoint)
     }
 
-    pub(in crate::client) fn next_request(endpoint: &mut Endpoint) -> Request {
+    fn next_request(endpoint: &mut Endpoint) -> Request {
         loop {
             match endpoint.poll_output() {
                 Output::Request(request) => return request,

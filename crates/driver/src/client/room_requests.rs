@@ -4,13 +4,14 @@ use securecall_contact::{EventId, MatrixId, RoomId};
 use securecall_matrix::{Account, JoinRule, RoomError, RoomFacts, RoomMessage, ServerError};
 use securecall_session::{FoundRoom, RoomRequestError};
 
-/// The room of this account and another: found or made, and ready for a call if both are in it.
+/// The room of this account and another, ready for a call if both are in it.
 pub(super) async fn find(
     account: &Account,
     user: &MatrixId,
 ) -> Result<FoundRoom, RoomRequestError> {
-    let found = account.direct_room(user).await;
+    let found = account.find_direct_room(user).await;
     let found = found.map_err(|error| failed(&error))?;
+    let found = found.ok_or(RoomRequestError::NoRoom)?;
     match found.facts {
         Some(facts) => prepare_known(account, user, found.room, as_known(&facts)).await,
         None => Ok(FoundRoom {
@@ -18,6 +19,20 @@ pub(super) async fn find(
             ready: None,
         }),
     }
+}
+
+/// A new room, to which the other is invited; nothing is left of one that is given up.
+pub(super) async fn make(
+    account: &Account,
+    user: &MatrixId,
+    given_up: impl Future<Output = ()>,
+) -> Result<FoundRoom, RoomRequestError> {
+    let made = account.make_direct_room(user, given_up).await;
+    let made = made.map_err(|error| failed(&error))?;
+    Ok(FoundRoom {
+        room: made.room,
+        ready: None,
+    })
 }
 
 /// The same room again, ready for a call. Devices are asked for anew: nobody tells of one that came since.
@@ -100,7 +115,10 @@ fn failed(error: &RoomError) -> RoomRequestError {
         RoomError::NotMember | RoomError::Forbidden { .. } | RoomError::TooManyMembers => {
             RoomRequestError::Forbidden
         }
-        RoomError::NotFound | RoomError::BadEvent { .. } => RoomRequestError::Failed,
+        RoomError::PeerUnreachable(_) => RoomRequestError::PeerUnreachable,
+        RoomError::NotFound | RoomError::BadEvent { .. } | RoomError::GivenUp => {
+            RoomRequestError::Failed
+        }
         RoomError::QueueFull => RoomRequestError::LimitExceeded { retry_after: None },
         RoomError::Server(ServerError::TooManyRequests { retry_after }) => {
             RoomRequestError::LimitExceeded {

@@ -1,14 +1,14 @@
 //! What is asked of the homeserver because of something in a room, each in a task of its own.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use securecall_contact::RoomId;
-use securecall_matrix::{Account, RoomError, RoomFacts, RoomInvite};
+use securecall_contact::{MatrixId, RoomId};
+use securecall_matrix::{Account, RoomError, RoomFacts};
 use tokio::task::{AbortHandle, Id, JoinSet};
 
-/// Invitations that are accepted at once. One takes half a minute where the inviter's server does not let us in. Strangers have
-/// eight in one go and one a minute (`may_join` of the endpoint), so that contacts find a place.
+/// Invitations that are accepted at once, and rooms that are left at once; the endpoint has the same bound for the first.
 const MAX_JOINS: usize = 16;
+const MAX_LEAVES: usize = 16;
 
 /// What is done.
 pub(super) enum Done {
@@ -16,6 +16,8 @@ pub(super) enum Done {
     Facts(RoomId, Result<RoomFacts, RoomError>),
     /// We are in the room that we were invited to, or not.
     Joined(RoomId, bool),
+    /// A room is left, or cannot be.
+    Left,
 }
 
 /// The questions about rooms that are under way, and the invitations that are being accepted.
@@ -26,6 +28,7 @@ pub(super) struct RoomTasks {
     joins: HashMap<Id, RoomId>,
     /// By room, so that one can be given up.
     joining: HashMap<RoomId, AbortHandle>,
+    leaving: HashSet<Id>,
 }
 
 impl RoomTasks {
@@ -38,16 +41,37 @@ impl RoomTasks {
         });
     }
 
-    /// Accepts an invitation.
-    pub(super) fn join(&mut self, account: &Account, invite: RoomInvite) {
+    /// Accepts an invitation, to a room for us and another if one is named.
+    pub(super) fn join(&mut self, account: &Account, room: RoomId, direct_with: Option<MatrixId>) {
         let account = account.clone();
-        self.spawn_join(invite.room.clone(), async move {
-            let joined = account.join(&invite).await;
+        self.spawn_join(room.clone(), async move {
+            let joined = account.join(&room, direct_with.as_ref()).await;
             if let Err(error) = &joined {
                 tracing::info!(%error, "an invitation to a room was not accepted");
             }
             joined.is_ok()
         });
+    }
+
+    /// Leaves a room of us and another.
+    pub(super) fn leave(&mut self, account: &Account, room: RoomId, other: MatrixId) {
+        if self.leaving.len() >= MAX_LEAVES {
+            tracing::warn!("too many rooms are left at once: one stays");
+            return;
+        }
+        let account = account.clone();
+        let leaving = self.tasks.spawn(async move {
+            if let Err(error) = account.abandon_direct_room(&room, &other).await {
+                tracing::info!(%error, "a room that is of no use was not left");
+            }
+            Done::Left
+        });
+        self.leaving.insert(leaving.id());
+    }
+
+    /// Whether a room is being left.
+    pub(super) fn is_leaving(&self) -> bool {
+        !self.leaving.is_empty()
     }
 
     /// We are not in this room, nor invited to it: it is not tried any more.
@@ -82,6 +106,7 @@ impl RoomTasks {
             match self.tasks.join_next_with_id().await {
                 Some(Ok((task, done))) => {
                     self.joins.remove(&task);
+                    self.leaving.remove(&task);
                     return done;
                 }
                 Some(Err(error)) => {
@@ -90,6 +115,9 @@ impl RoomTasks {
                     }
                     if let Some(room) = self.joins.remove(&error.id()) {
                         return Done::Joined(room, false);
+                    }
+                    if self.leaving.remove(&error.id()) {
+                        return Done::Left;
                     }
                 }
                 None => std::future::pending().await,

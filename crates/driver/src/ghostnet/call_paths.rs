@@ -1,6 +1,7 @@
 //! The paths of one call through GhostNet.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use securecall_ghostnet::choice::NoRelay;
@@ -11,6 +12,10 @@ use securecall_relay::{HopRole, TunnelFailure, TunnelPath};
 use super::GhostNet;
 use crate::clock;
 
+/// The most exits of a call that are tried through one entry. An entry that works with somebody who runs exits could let all others fail,
+/// one by one, until it comes to one of theirs: it sees which exit is wanted, and drops what goes there.
+const MAX_EXITS_OF_ENTRY: u32 = 3;
+
 /// Chooses the relays of one call, and others for those that fail.
 pub(crate) struct CallPaths {
     ghostnet: GhostNet,
@@ -18,6 +23,8 @@ pub(crate) struct CallPaths {
     carriers: Carriers,
     failed_entries: BTreeSet<HostName>,
     failed_exits: BTreeSet<HostName>,
+    /// How many exits have failed behind the entry.
+    exits_behind: u32,
     /// Something was paid.
     has_spent: bool,
 }
@@ -56,6 +63,7 @@ impl CallPaths {
             carriers: Carriers::default(),
             failed_entries: BTreeSet::new(),
             failed_exits: BTreeSet::new(),
+            exits_behind: 0,
             has_spent: false,
         }
     }
@@ -71,16 +79,17 @@ impl CallPaths {
         let ghostnet = self.ghostnet.clone();
         let mut known = ghostnet.known();
         if let (Some(failure), Some(last)) = (after, self.carriers.get()) {
-            match failure.hop {
-                HopRole::Entry => {
-                    known.guards.failed(&last.entry, now);
-                    self.failed_entries.insert(last.entry);
-                }
-                HopRole::Exit => {
-                    // It was reached, so the entry works.
-                    known.guards.worked(&last.entry, now);
-                    self.failed_exits.insert(last.exit);
-                }
+            if failure.hop == HopRole::Exit {
+                self.failed_exits.insert(last.exit);
+                self.exits_behind += 1;
+            }
+            if failure.hop == HopRole::Entry || self.exits_behind >= MAX_EXITS_OF_ENTRY {
+                known.guards.failed(&last.entry, now);
+                self.failed_entries.insert(last.entry);
+                self.exits_behind = 0;
+            } else {
+                // It was reached, so the entry works.
+                known.guards.worked(&last.entry, now);
             }
         }
         let mut choose = |this: &Self| {
@@ -112,7 +121,9 @@ impl CallPaths {
             tracing::warn!("what GhostNet must remember cannot be written, so nothing is sent");
             return None;
         }
-        self.has_spent = true;
+        if !std::mem::replace(&mut self.has_spent, true) {
+            ghostnet.0.carried.fetch_add(1, Ordering::Relaxed);
+        }
         self.carriers.set(Carrying {
             entry: chosen.entry,
             exit: chosen.exit,
@@ -135,6 +146,7 @@ impl Drop for CallPaths {
     /// The call is over. One that took another route says nothing: whoever sells tokens, or sees us buy, would learn of it.
     fn drop(&mut self) {
         if self.has_spent {
+            self.ghostnet.0.carried.fetch_sub(1, Ordering::Relaxed);
             self.ghostnet.0.spent.notify_one();
         }
     }

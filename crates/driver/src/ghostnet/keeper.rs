@@ -1,13 +1,16 @@
 //! Keeps the list of relays and a stock of tokens, for one client.
 
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use securecall_ghostnet::UnixTime;
 use securecall_ghostnet::token::AcceptedKey;
+use securecall_ghostnet::{IssuerName, UnixTime};
+use securecall_matrix::Account;
 use securecall_media::Reach;
 use securecall_relay_client::{Https, TlsTrust};
 use tokio::sync::{Notify, oneshot, watch};
+use zeroize::Zeroizing;
 
 use super::call_paths::now;
 use super::known::Known;
@@ -29,6 +32,7 @@ pub(crate) struct Keeper {
     directory: DirectoryPlace,
     reach: Reach,
     https: Option<Https>,
+    account: Account,
     servers: watch::Sender<Servers>,
     retry: Duration,
 }
@@ -39,6 +43,7 @@ impl Keeper {
         sources: &GhostNetSources,
         trust: Option<&TlsTrust>,
         reach: Reach,
+        account: Account,
         servers: watch::Sender<Servers>,
     ) -> Self {
         let remembered = sources.memory.load();
@@ -53,6 +58,7 @@ impl Keeper {
         let ghostnet = GhostNet(Arc::new(Shared {
             known: Mutex::new(known),
             memory: Arc::clone(&sources.memory),
+            carried: AtomicUsize::new(0),
             spent: Notify::new(),
         }));
         servers.send_modify(|servers| servers.ghostnet = Some(ghostnet.clone()));
@@ -63,6 +69,7 @@ impl Keeper {
             directory: sources.directory.clone(),
             reach,
             https: https.unwrap_or_default(),
+            account,
             servers,
             retry: RETRY.0,
         }
@@ -129,8 +136,12 @@ impl Keeper {
         }
     }
 
-    /// Buys tokens of every issuer that relays of the list take, where there are few. Gives whether there are enough then.
-    async fn buy(&self) -> bool {
+    /// Buys tokens of every issuer that relays of the list take, where there are few. Gives whether there are enough then. Not during a
+    /// call, whatever the reason to look: whoever sells them would learn of it. When it is over, that is a reason of its own.
+    pub(super) async fn buy(&self) -> bool {
+        if self.ghostnet.is_carrying() {
+            return true;
+        }
         let wanted = self.wanted(now());
         let mut enough = true;
         for (key, count) in wanted {
@@ -138,7 +149,9 @@ impl Keeper {
                 return false;
             };
             let is_trial = self.reach == Reach::ThisMachine;
-            let shop = match TokenShop::find(https, &key, is_trial).await {
+            let open_id = self.open_id_for(&key.issuer).await;
+            let open_id = open_id.as_ref().map(|token| token.as_str());
+            let shop = match TokenShop::find(https, &key, open_id, is_trial).await {
                 Ok(shop) => shop,
                 Err(error) => {
                     tracing::warn!(%error, "no tokens can be bought");
@@ -163,6 +176,21 @@ impl Keeper {
             self.ghostnet.remember(&known);
         }
         enough
+    }
+
+    /// What shows an issuer who asks, if it is the one of our own server: no other is told.
+    async fn open_id_for(&self, issuer: &IssuerName) -> Option<Zeroizing<String>> {
+        match self.account.own_issuer().await {
+            Ok(Some(own)) if own == issuer.as_str() => {}
+            Ok(_) => return None,
+            Err(error) => {
+                tracing::warn!(%error, "whose issuer it is cannot be asked");
+                return None;
+            }
+        }
+        let token = self.account.open_id_token().await;
+        let token = token.inspect_err(|error| tracing::warn!(%error, "no token shows who asks"));
+        token.ok()
     }
 
     /// How many tokens of which keys are wanted.

@@ -252,7 +252,7 @@ impl ListedIssuer {
             .as_ref()
             .ok_or_else(|| ListError::NoTrust.to_string())?;
         let begin = clock::now();
-        let found = TokenShop::find(https, key, self.is_trial).await;
+        let found = TokenShop::find(https, key, None, self.is_trial).await;
         found.map_err(|error: ShopError| error.to_string())?;
         Ok(clock::now() - begin)
     }

@@ -9,10 +9,12 @@ use securecall_ghostnet::{IssuerName, UnixTime};
 use securecall_media::Reach;
 use securecall_randomness::SystemRandomness;
 use securecall_relay::{HopRole, TunnelFailure, TunnelFailureKind};
+use tokio::sync::watch;
 
 use super::call_paths::now;
 use super::remembered::Remembered;
 use super::*;
+use crate::config::Servers;
 
 const ISSUER: &str = "issuer.example.org";
 
@@ -120,6 +122,7 @@ fn with_memory(known: Known, memory: &Arc<Memory>) -> GhostNet {
     GhostNet(Arc::new(Shared {
         known: Mutex::new(known),
         memory: Arc::clone(memory) as Arc<dyn GhostNetMemory>,
+        carried: AtomicUsize::new(0),
         spent: Notify::new(),
     }))
 }
@@ -165,6 +168,30 @@ fn a_relay_that_fails_is_left_and_the_entry_stays_where_the_exit_does() {
     let nobody = BTreeSet::new();
     let chosen = again.choose(&nobody, &nobody, now(), &mut SystemRandomness, true);
     assert_eq!(chosen.unwrap().path.entry.name, first.entry.name);
+}
+
+#[test]
+fn an_entry_behind_which_one_exit_after_the_other_fails_is_left_for_this_call() {
+    let world = World::new(false);
+    let mut known = world.known(Remembered::default(), now());
+    known.take_file(world.list(12, 1, 1000), now()).unwrap();
+    let ghostnet = with_memory(known, &Arc::default());
+    let mut paths = ghostnet.paths();
+    let first = paths.next(None).unwrap().entry.name;
+    let mut entries = Vec::new();
+    for _ in 0..7 {
+        entries.push(paths.next(failure(HopRole::Exit)).unwrap().entry.name);
+    }
+    assert_eq!(entries[..2], [first.clone(), first.clone()]);
+    let second = &entries[2];
+    assert_ne!(*second, first);
+    assert_eq!(
+        entries[2..5],
+        [second.clone(), second.clone(), second.clone()]
+    );
+    assert!(![&first, second].contains(&&entries[5]));
+    // It is kept, for it may be no fault of its own.
+    assert_eq!(ghostnet.paths().next(None).unwrap().entry.name, first);
 }
 
 #[test]
@@ -248,6 +275,33 @@ async fn tokens_are_bought_after_calls_that_have_spent_some_and_after_no_others(
     assert!(!is_told().await);
     drop(paths);
     assert!(is_told().await);
+}
+
+#[tokio::test]
+async fn nothing_is_bought_during_a_call() {
+    let world = World::new(true);
+    let mut known = world.known(Remembered::default(), now());
+    known.take_file(world.list(2, 1, 1000), now()).unwrap();
+    world.buy(&mut known, 4);
+    let memory = Memory::default();
+    assert!(memory.store(&known.remembered().to_bytes()));
+    let sources = GhostNetSources {
+        directory: DirectoryPlace::File(PathBuf::from("/nowhere")),
+        key: world.signer.public(),
+        secret: None,
+        memory: Arc::new(memory),
+    };
+    let (servers, known) = watch::channel(Servers::default());
+    // It has no means to ask anybody, so that it fails if it tries.
+    let keeper = Keeper::new(&sources, None, Reach::ThisMachine, servers);
+    let ghostnet = known.borrow().ghostnet.clone().unwrap();
+    assert!(!keeper.buy().await);
+    let mut paths = ghostnet.paths();
+    assert!(!keeper.buy().await, "it takes another route so far");
+    assert!(paths.next(None).is_some() && paths.next(None).is_some());
+    assert!(keeper.buy().await);
+    drop(paths);
+    assert!(!keeper.buy().await);
 }
 
 #[test]

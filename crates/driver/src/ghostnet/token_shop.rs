@@ -30,6 +30,8 @@ pub(super) struct TokenShop<'a> {
     https: &'a Https,
     request_url: String,
     key: &'a AcceptedKey,
+    /// What shows the issuer of one's own server who asks.
+    open_id: Option<&'a str>,
 }
 
 impl<'a> TokenShop<'a> {
@@ -37,6 +39,7 @@ impl<'a> TokenShop<'a> {
     pub(super) async fn find(
         https: &'a Https,
         key: &'a AcceptedKey,
+        open_id: Option<&'a str>,
         is_trial: bool,
     ) -> Result<Self, ShopError> {
         let base = base_of(&key.issuer, is_trial);
@@ -46,14 +49,14 @@ impl<'a> TokenShop<'a> {
         if !directory.keys.iter().any(|known| known.key == key.key) {
             return Err(ShopError::AnotherKey);
         }
-        let request_url = match directory.request_uri {
-            path if path.starts_with('/') => format!("{base}{path}"),
-            url => url,
-        };
+        // Who asks is told to the host that was named, and to none that it names.
+        let open_id = open_id.filter(|_| directory.request_uri.starts_with('/'));
+        let request_url = request_url(&base, directory.request_uri)?;
         Ok(Self {
             https,
             request_url,
             key,
+            open_id,
         })
     }
 
@@ -67,12 +70,29 @@ impl<'a> TokenShop<'a> {
             .post(
                 &self.request_url,
                 TOKEN_REQUEST_MEDIA_TYPE,
+                self.open_id,
                 request.to_bytes(),
                 TOKEN_RESPONSE_LENGTH,
             )
             .await?;
         let response = TokenResponse::from_bytes(&answer).map_err(|_| ShopError::Malformed)?;
         purchase.finish(&response).map_err(|_| ShopError::Malformed)
+    }
+}
+
+/// Where an issuer takes requests, as it says: at the same server, or at another one by TLS. It must not have us talk without TLS, which
+/// would be to something on this machine.
+fn request_url(base: &str, said: String) -> Result<String, ShopError> {
+    if said.starts_with('/') {
+        return Ok(format!("{base}{said}"));
+    }
+    let is_there = said
+        .strip_prefix(base)
+        .is_some_and(|rest| rest.starts_with('/'));
+    if is_there || said.starts_with("https://") {
+        Ok(said)
+    } else {
+        Err(ShopError::Malformed)
     }
 }
 
@@ -85,4 +105,38 @@ fn base_of(issuer: &IssuerName, is_trial: bool) -> String {
         .is_ok_and(|ip| ip.is_loopback());
     let scheme = if is_trial && is_here { "http" } else { "https" };
     format!("{scheme}://{name}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_issuer_leads_nobody_to_what_listens_on_this_machine() {
+        let url = |base: &str, said: &str| request_url(base, said.to_owned()).ok();
+        let base = "https://issuer.example";
+        for (said, expected) in [
+            ("/token", Some("https://issuer.example/token")),
+            (
+                "https://issuer.example/token",
+                Some("https://issuer.example/token"),
+            ),
+            (
+                "https://other.example/token",
+                Some("https://other.example/token"),
+            ),
+            ("http://127.0.0.1:631/", None),
+            ("http://[::1]/", None),
+            ("HTTP://127.0.0.1/", None),
+            ("file:///etc/passwd", None),
+            ("token", None),
+        ] {
+            assert_eq!(url(base, said).as_deref(), expected, "{said}");
+        }
+        // In a trial it is here itself, and nowhere else without TLS.
+        let here = "http://127.0.0.1:8787";
+        assert!(url(here, "http://127.0.0.1:8787/token").is_some());
+        assert!(url(here, "http://127.0.0.1:87870/token").is_none());
+        assert!(url(here, "http://127.0.0.1:631/").is_none());
+    }
 }

@@ -1,34 +1,48 @@
 //! Whether the machine has slept: the clock that counts the time since it was switched on runs ahead of the one that stands
-//! still in sleep.
+//! still in sleep. Or whether the program was stopped, which is no different to those who wait for it: it is asked once a second,
+//! and was not for much longer. (Where no clock stands still in sleep, that shows sleep as well.)
 
 use std::time::Duration;
+
+use web_time::Instant;
 
 /// By less than this the clocks do not tell sleep from the time between two readings of them.
 const SLEPT: Duration = Duration::from_secs(2);
 
-/// By how much one clock was ahead of the other.
+/// A machine that has too much to do does not keep a program waiting for so long, and peers have taken its path for dead by then.
+const STOPPED: Duration = Duration::from_secs(4);
+
+/// How the clocks stood when they were looked at last.
 #[derive(Debug)]
 pub(super) struct SleepClock {
+    /// By how much one was ahead of the other.
     ahead: Option<Duration>,
+    looked_at: Instant,
 }
 
 impl SleepClock {
     /// Counts from now.
-    pub(super) fn new() -> Self {
-        Self { ahead: ahead() }
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            ahead: ahead(),
+            looked_at: now,
+        }
     }
 
-    /// Whether the machine has slept since this was asked last. Where there are no such clocks nobody knows.
-    pub(super) fn has_slept(&mut self) -> bool {
-        self.compare(ahead())
+    /// Whether the machine has slept since this was asked last, or the program was stopped. To be asked every second.
+    pub(super) fn has_slept(&mut self, now: Instant) -> bool {
+        self.compare(now, ahead())
     }
 
-    fn compare(&mut self, ahead: Option<Duration>) -> bool {
+    fn compare(&mut self, now: Instant, ahead: Option<Duration>) -> bool {
+        let looked_at = std::mem::replace(&mut self.looked_at, now);
         let before = std::mem::replace(&mut self.ahead, ahead);
-        let (Some(now), Some(before)) = (ahead, before) else {
-            return false;
-        };
-        now.saturating_sub(before) >= SLEPT
+        let was_stopped = now.saturating_duration_since(looked_at) >= STOPPED;
+        // Where there are no such clocks nobody knows.
+        let has_slept = ahead
+            .zip(before)
+            .is_some_and(|(ahead, before)| ahead.saturating_sub(before) >= SLEPT);
+        was_stopped || has_slept
     }
 }
 
@@ -67,23 +81,42 @@ fn clock(id: libc::clockid_t) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock;
 
     #[test]
     fn a_clock_that_runs_ahead_says_that_the_machine_has_slept_once() {
+        let now = clock::now();
         let at = |seconds| Some(Duration::from_secs(seconds));
-        let mut clock = SleepClock { ahead: at(100) };
-        assert!(!clock.compare(at(101)));
-        assert!(clock.compare(at(103)));
-        assert!(!clock.compare(at(103)));
+        let mut sleep = SleepClock {
+            ahead: at(100),
+            looked_at: now,
+        };
+        assert!(!sleep.compare(now, at(101)));
+        assert!(sleep.compare(now, at(103)));
+        assert!(!sleep.compare(now, at(103)));
         // A clock that cannot be read says nothing.
-        assert!(!clock.compare(None) && !clock.compare(at(1000)));
+        assert!(!sleep.compare(now, None) && !sleep.compare(now, at(1000)));
+    }
+
+    #[test]
+    fn a_program_that_has_not_looked_for_seconds_was_stopped() {
+        let mut now = clock::now();
+        let mut sleep = SleepClock {
+            ahead: None,
+            looked_at: now,
+        };
+        for (after_ms, was_stopped) in [(1_000, false), (3_999, false), (4_000, true), (10, false)]
+        {
+            now += Duration::from_millis(after_ms);
+            assert_eq!(sleep.compare(now, None), was_stopped, "{after_ms} ms");
+        }
     }
 
     #[test]
     fn a_machine_that_is_awake_has_not_slept() {
-        let mut clock = SleepClock::new();
+        let mut sleep = SleepClock::new(clock::now());
         #[cfg(any(target_os = "linux", target_os = "android"))]
-        assert!(clock.ahead.is_some());
-        assert!(!clock.has_slept());
+        assert!(sleep.ahead.is_some());
+        assert!(!sleep.has_slept(clock::now()));
     }
 }

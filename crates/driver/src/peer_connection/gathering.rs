@@ -217,6 +217,11 @@ impl Gathering {
         self.tell_all(now, |source| source.check(now));
     }
 
+    /// Other servers are known than before.
+    pub(super) fn servers_changed(&mut self, now: Instant) {
+        self.tell_all(now, |source| source.servers_changed(now));
+    }
+
     /// The call is over.
     pub(super) fn close(&mut self, now: Instant) {
         self.tell_all(now, |source| source.close(now));

@@ -3,8 +3,9 @@
 #[cfg(target_os = "linux")]
 mod handed_over;
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
+use securecall_relay::stun::{AttributeType, Class, Message, MessageBuilder, Method};
 use securecall_session::{CallHandle, CallHandles, NamedCall, Route, Tier, WireCallId};
 
 use super::*;
@@ -359,4 +360,56 @@ async fn a_path_that_is_doubted_is_kept_if_it_answers_and_lost_if_it_does_not() 
         panic!("{told:?}");
     };
     assert!(candidates[0].contains("127.0.0.2"), "{candidates:?}");
+}
+
+/// A STUN server, which says that it sees everybody at this address. Gives up if nobody asks.
+fn says_how_it_sees_us(server: &UdpSocket, outside: SocketAddr) {
+    let mut buffer = [0; 512];
+    let (length, from) = server.recv_from(&mut buffer).expect("nobody asks");
+    let request = Message::parse(&buffer[..length]).unwrap();
+    let answer = MessageBuilder::new(Class::Success, Method::Binding, request.transaction())
+        .xor_address(AttributeType::XOR_MAPPED_ADDRESS, outside)
+        .finish();
+    server.send_to(&answer, from).unwrap();
+}
+
+#[tokio::test]
+async fn when_the_peer_is_silent_servers_are_asked_how_they_see_us_and_what_is_new_is_told() {
+    let server = UdpSocket::bind((LOCALHOST, 0)).unwrap();
+    server
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .unwrap();
+    let servers = Servers {
+        stun: vec![server.local_addr().unwrap()],
+        ..Servers::default()
+    };
+    let (mut peer, outputs) = offered_at(vec![LOCALHOST], Route::Direct, servers);
+    peer.gather(clock::now()).unwrap();
+    for port in [7000, 7001] {
+        says_how_it_sees_us(&server, ([203, 0, 113, 1], port).into());
+        let arrival = peer.receive().await;
+        peer.handle_arrival(clock::now(), &arrival);
+        peer.handle_event(TransportEvent::PathSilent);
+    }
+    let told = lines(peer, outputs).await;
+    assert_eq!(told.len(), 3, "{told:?}");
+    for (line, port) in told[1..].iter().zip(["7000", "7001"]) {
+        assert!(line.contains(port) && line.contains("srflx"), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn servers_that_are_found_elsewhere_are_heard_of_in_a_call() {
+    let (known, servers) = watch::channel(Servers::default());
+    let (sender, _outputs) = queue();
+    let call = NamedCall {
+        handle: CallHandles::default().issue(),
+        id: WireCallId::parse("call").unwrap(),
+    };
+    let network = Network::default();
+    let mut peer = PeerConnection::new(MediaOutputs::of(call, sender), network, &servers);
+    known.send_replace(Servers::default());
+    let arrival = peer.receive().await;
+    assert!(matches!(arrival, Arrival::Servers));
+    peer.handle_arrival(clock::now(), &arrival);
 }

@@ -62,6 +62,11 @@ impl Answer {
         })
     }
 
+    /// The body, unless it is longer than was wanted, or compressed.
+    pub(crate) fn whole_body(&self) -> Option<&[u8]> {
+        (!self.is_cut && !self.is_compressed).then_some(self.body.as_slice())
+    }
+
     /// Whether it is the answer of a homeserver to `/_matrix/client/versions`.
     pub(crate) fn check_versions(&self) -> Result<(), ServerError> {
         self.versions().map(drop)

@@ -29,6 +29,12 @@ pub enum RoomError {
     /// Nobody has such an account.
     #[error("{0} cannot be invited: {1}")]
     CannotInvite(MatrixId, String),
+    /// The homeserver of that account does not answer ours.
+    #[error("the homeserver of {0} does not answer")]
+    PeerUnreachable(MatrixId),
+    /// It was not wanted any more.
+    #[error("it was given up")]
+    GivenUp,
     /// What was to be sent is no JSON object, or longer than an event can be, or its type or transaction ID is none.
     #[error("the event cannot be sent: {reason}")]
     BadEvent {

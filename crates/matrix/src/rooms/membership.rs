@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use ruma::api::client::membership::{forget_room, join_room_by_id, leave_room};
-use securecall_contact::RoomId;
+use securecall_contact::{MatrixId, RoomId};
 use tokio::time::sleep;
 use tracing::{info, warn};
 
 use super::{
     error::{RoomError, code},
     ids::AsRuma as _,
-    invite::RoomInvite,
 };
 use crate::{Account, ServerError, patience::patiently};
 
@@ -28,7 +27,7 @@ const JOIN_PAUSES: [Duration; 7] = [
 ];
 
 impl Account {
-    /// Accepts an invitation. A room for two is put on the account's list of such (`m.direct`).
+    /// Accepts an invitation. A room for us and another is put on the account's list of such (`m.direct`).
     ///
     /// An invitation is often here before the server that it comes from lets anybody in by it, so a refusal is not the last
     /// word: this tries for half a minute. Nothing is lost if it is cut short, for instance because the invitation is withdrawn.
@@ -36,10 +35,14 @@ impl Account {
     /// # Errors
     ///
     /// When the homeserver does not let us in, or cannot be asked.
-    pub async fn join(&self, invite: &RoomInvite) -> Result<(), RoomError> {
-        self.join_room(&invite.room).await?;
-        if invite.is_direct
-            && let Err(error) = self.note_direct(&invite.inviter, &invite.room).await
+    pub async fn join(
+        &self,
+        room: &RoomId,
+        direct_with: Option<&MatrixId>,
+    ) -> Result<(), RoomError> {
+        self.join_room(room).await?;
+        if let Some(other) = direct_with
+            && let Err(error) = self.note_direct(other, room).await
         {
             // A call from here would make another room. This one works.
             warn!(%error, "the room could not be put on the list of rooms of two");

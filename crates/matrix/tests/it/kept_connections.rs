@@ -90,6 +90,59 @@ async fn a_sync_that_hangs_is_renewed_when_its_address_is_gone_or_it_cannot_be_t
     }
 }
 
+/// A NAT has forgotten the connections, and nobody says so.
+#[tokio::test]
+async fn what_hangs_is_found_out_soon_where_there_are_doubts() {
+    let victim = Victim::new().await;
+    let (poll, mut polled) = watched(nobody_answers());
+    victim.server.answer_times(LONG_POLL, 1, poll);
+    let mut inbox = victim.account.start().await.unwrap();
+    assert_eq!(inbox.next().await, Some(Incoming::SyncComplete));
+    polled.recv().await.unwrap();
+    let looks = victim.server.requests("timeout=0");
+
+    // Nobody answers the question after that either, over the first connection.
+    victim.server.answer_times("timeout=0", 1, nobody_answers());
+    // Without doubts this would be waited for.
+    let late = Answer::json("200 OK", &[], r#"{"device_keys":{}}"#).after(Duration::from_secs(3));
+    victim.server.answer_times(QUERY, 1, late);
+    victim.account.doubt_connections();
+    let querying = victim.account.devices_of(victim.account.matrix_id());
+    let (times, devices) = asked(&victim.server, querying).await;
+    assert_eq!((times, devices.unwrap().len()), (2, 1));
+    let renewed = timeout(SOON, inbox.next()).await.unwrap();
+    assert_eq!(renewed, Some(Incoming::SyncComplete));
+    assert_eq!(victim.server.requests("timeout=0"), looks + 2);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_alive_is_kept_whatever_doubts_there_are() {
+    let victim = Victim::new().await;
+    let (poll, mut polled) = watched(nobody_answers());
+    victim.server.answer_times(LONG_POLL, 2, poll);
+    let mut inbox = victim.account.start().await.unwrap();
+    assert_eq!(inbox.next().await, Some(Incoming::SyncComplete));
+    polled.recv().await.unwrap();
+    // What is asked meanwhile is answered late, and not asked once more: it was asked before there were doubts.
+    let nothing = Answer::json("200 OK", &[], r#"{"device_keys":{}}"#);
+    let (query, mut queried) = watched(nothing.after(Duration::from_secs(2)));
+    victim.server.answer(QUERY, query);
+    let doubting = async {
+        queried.recv().await.unwrap();
+        victim.account.doubt_connections();
+    };
+    let querying = async {
+        let asking = victim.account.devices_of(victim.account.matrix_id());
+        tokio::join!(asking, doubting).0
+    };
+    let (times, devices) = asked(&victim.server, querying).await;
+    assert!(devices.is_ok(), "{devices:?}");
+    assert_eq!(times, 1);
+    // The sync goes on as before.
+    assert_eq!(inbox.next().await, Some(Incoming::SyncComplete));
+    timeout(SOON, polled.recv()).await.unwrap().unwrap();
+}
+
 #[tokio::test]
 async fn a_change_that_makes_no_difference_cancels_nothing() {
     let victim = Victim::new().await;

@@ -108,7 +108,11 @@ async fn all_devices_of_both_can_read_and_those_of_others_cannot() {
         &json!({ "user_id": id(&third) }),
     );
     let invite = next_invite(&mut third_inbox).await;
-    third.account.join(&invite).await.unwrap();
+    third
+        .account
+        .join(&invite.room, Some(&invite.inviter))
+        .await
+        .unwrap();
     pair.caller
         .account
         .prepare_room(room, &callee)
@@ -252,7 +256,8 @@ async fn who_knows_of_an_invitation_before_it_counts_is_let_in_once_it_does() {
         join_rule: JoinRule::Invite,
     };
     let account = callee.account.clone();
-    let joining = tokio::spawn(async move { account.join(&invite).await });
+    let joining =
+        tokio::spawn(async move { account.join(&invite.room, Some(&invite.inviter)).await });
     let attempts = || {
         let requests = front.requests();
         requests
@@ -286,7 +291,11 @@ async fn an_event_whose_key_comes_later_comes_then() {
         .await
         .unwrap();
     let invite = next_invite(&mut callee_inbox).await;
-    callee.account.join(&invite).await.unwrap();
+    callee
+        .account
+        .join(&invite.room, Some(&invite.inviter))
+        .await
+        .unwrap();
     next_member(&mut caller_inbox, callee.account.matrix_id()).await;
     let message = |event_type, transaction| RoomMessage {
         room: &direct.room,

@@ -30,7 +30,11 @@ impl Pair {
         let (mut pair, direct) = Self::invited().await;
         let invite = next_invite(&mut pair.callee_inbox).await;
         assert_eq!(invite.room, direct);
-        pair.callee.account.join(&invite).await.unwrap();
+        pair.callee
+            .account
+            .join(&invite.room, Some(&invite.inviter))
+            .await
+            .unwrap();
         next_member(&mut pair.caller_inbox, pair.callee.account.matrix_id()).await;
         pair
     }
@@ -43,7 +47,11 @@ impl Pair {
             &json!({ "preset": "private_chat", "is_direct": true, "invite": [id(&pair.callee)] }),
         );
         let invite = next_invite(&mut pair.callee_inbox).await;
-        pair.callee.account.join(&invite).await.unwrap();
+        pair.callee
+            .account
+            .join(&invite.room, Some(&invite.inviter))
+            .await
+            .unwrap();
         pair.room = room.parse().unwrap();
         next_member(&mut pair.caller_inbox, pair.callee.account.matrix_id()).await;
         pair
@@ -226,4 +234,92 @@ async fn a_third_in_the_room_makes_it_none_of_two_unless_it_is_said_to_be_no_per
     );
     let other = pair.caller.account.direct_room(callee).await.unwrap();
     assert!(other.is_new && other.room != *room);
+}
+
+fn joined(person: &Person) -> Value {
+    ask(person, "GET /_matrix/client/v3/joined_rooms", &json!({}))["joined_rooms"].take()
+}
+
+fn direct(person: &Person) -> Value {
+    let path = format!(
+        "GET /_matrix/client/v3/user/{}/account_data/m.direct",
+        id(person)
+    );
+    ask(person, &path, &json!({}))
+}
+
+/// Waits until the invitation to a room is withdrawn.
+async fn next_left(inbox: &mut Inbox, room: &RoomId) {
+    loop {
+        if matches!(next_news(inbox).await, RoomNews::Left(left) if left == *room) {
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_room_that_is_abandoned_is_left_its_invitation_withdrawn_and_it_is_off_the_list() {
+    let (mut pair, room) = Pair::invited().await;
+    assert_eq!(
+        direct(&pair.caller)[id(&pair.callee)],
+        json!([room.as_str()])
+    );
+    next_invite(&mut pair.callee_inbox).await;
+    let callee = pair.callee.account.matrix_id();
+    let abandoned = pair.caller.account.abandon_direct_room(&room, callee).await;
+    abandoned.unwrap();
+    next_left(&mut pair.callee_inbox, &room).await;
+    assert_eq!(joined(&pair.caller), json!([]));
+    assert_eq!(direct(&pair.caller), json!({}));
+}
+
+#[tokio::test]
+async fn of_a_room_that_is_given_up_while_it_is_made_nothing_is_left() {
+    let (caller, callee) = (Person::new(synapse()).await, Person::new(synapse()).await);
+    let callee = callee.account.matrix_id();
+    let made = caller
+        .account
+        .make_direct_room(callee, std::future::ready(()));
+    assert!(matches!(made.await, Err(RoomError::GivenUp)));
+    assert_eq!(joined(&caller), json!([]));
+    assert_eq!(caller.account.find_direct_room(callee).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn rooms_that_are_made_at_once_are_all_on_the_list() {
+    let caller = Person::new(synapse()).await;
+    let mut callees = Vec::new();
+    for _ in 0..4 {
+        callees.push(Person::new(synapse()).await);
+    }
+    let [one, two, three, four] = &callees[..] else {
+        unreachable!("there are four");
+    };
+    let make = async |callee: &Person| {
+        let made = caller.account.direct_room(callee.account.matrix_id()).await;
+        made.unwrap().room
+    };
+    let rooms = tokio::join!(make(one), make(two), make(three), make(four));
+    let listed = direct(&caller);
+    for (callee, room) in callees.iter().zip([rooms.0, rooms.1, rooms.2, rooms.3]) {
+        assert_eq!(listed[id(callee)], json!([room.as_str()]));
+    }
+}
+
+#[tokio::test]
+async fn a_room_to_which_the_other_has_come_before_it_was_given_up_stays() {
+    let mut pair = Pair::of_two().await;
+    let callee = pair.callee.account.clone();
+    let come = async {
+        let invite = next_invite(&mut pair.callee_inbox).await;
+        callee.join(&invite.room, None).await.unwrap();
+    };
+    // The answer that the room is made may be there before the other has come; then nobody gives it up.
+    let made = pair
+        .caller
+        .account
+        .make_direct_room(callee.matrix_id(), come);
+    let made = made.await;
+    assert!(matches!(made, Ok(_) | Err(RoomError::GivenUp)), "{made:?}");
+    assert_eq!(joined(&pair.caller).as_array().unwrap().len(), 1);
 }

@@ -1,6 +1,6 @@
 //! A transport whose addresses change, or whose peer is at another address.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use tracing::debug;
 use web_time::Instant;
@@ -8,7 +8,7 @@ use web_time::Instant;
 use super::candidate::{CandidateKind, LocalCandidate, MAX_REMOTE_CANDIDATES, peer_reflexive};
 use super::engine::parse;
 use super::event::{SelectedPair, TransportEvent};
-use super::packet::is_stun;
+use super::packet::{BINDING_REQUEST, is_stun, transaction};
 use super::{Transport, TransportError};
 
 /// A candidate of the peer may overtake the description that begins its ICE generation: what came within this time before
@@ -114,15 +114,34 @@ impl Transport {
             return Ok(());
         }
         self.selection.trial_begins(now);
-        self.try_all_pairs()?;
+        self.triggered_checks.begin();
+        self.try_pairs(|_| true)?;
         self.settle(now)?;
         self.check(now)
     }
 
-    /// The engine makes its pairs anew, and so checks each at once. That of the nomination goes on being sent over.
-    fn try_all_pairs(&mut self) -> Result<(), TransportError> {
+    /// A genuine check of the peer has come, and the engine has taken it: where ours wait for their answer, they are sent again. Not
+    /// for one that nominates: that would be lost with the pair, and the engine itself follows it at once.
+    pub(super) fn follow_check_of_peer(
+        &mut self,
+        now: Instant,
+        pair: SelectedPair,
+    ) -> Result<(), TransportError> {
+        if !self.is_checking() || !self.triggered_checks.peer_has_checked(now, pair) {
+            return Ok(());
+        }
+        debug!("a check of the peer has come where ours were not answered");
+        self.try_pairs(|base| base == pair.local)?;
+        self.settle(now)?;
+        self.check(now)
+    }
+
+    /// The engine makes its pairs from these addresses anew, and so checks each at once. That of the nomination goes on being sent
+    /// over.
+    fn try_pairs(&mut self, is_from: impl Fn(SocketAddr) -> bool) -> Result<(), TransportError> {
         let of_sockets = |local: &&LocalCandidate| local.kind != CandidateKind::ServerReflexive;
-        for local in self.local_candidates.iter().filter(of_sockets) {
+        let of_these = |local: &&LocalCandidate| of_sockets(local) && is_from(local.base);
+        for local in self.local_candidates.iter().filter(of_these) {
             let candidate = local.to_engine()?;
             self.engine.run(|rtc| {
                 rtc.direct_api().invalidate_candidate(&candidate);
@@ -147,6 +166,7 @@ impl Transport {
     pub(super) fn begin_generation(&mut self) {
         self.silence.explain();
         self.check_sources.begin_generation();
+        self.triggered_checks.begin();
         let selection = &self.selection;
         self.nomination
             .begin_generation(|relay| selection.uses(relay));
@@ -203,6 +223,9 @@ impl Transport {
     ) -> Option<SelectedPair> {
         if is_stun(contents) {
             self.selection.check_sent(pair, contents);
+            if transaction(contents, BINDING_REQUEST).is_some() {
+                self.triggered_checks.sent(now, pair);
+            }
             return Some(pair);
         }
         let was_lost = self.selection.is_lost();

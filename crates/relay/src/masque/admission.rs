@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
-use crate::reach::{is_of_a_host, is_public};
+use crate::reach::{is_of_a_host, is_public, v4_within};
 
 /// Where an exit sends packets to: one for all its flows.
 #[derive(Clone, Debug, Default)]
@@ -32,9 +32,15 @@ impl Admission {
         self
     }
 
-    /// Whether packets are sent there. An IPv4 address within an IPv6 one is no way around.
+    /// Whether packets are sent there. An IPv4 address within an IPv6 one, whoever would take it out (the system, a NAT64, 6to4), is no
+    /// way around: not into networks that are refused, nor to this machine. Nobody has such an address for ICE to name.
     pub fn admits(&self, peer: SocketAddr) -> bool {
-        let is_mapped = peer.ip().to_canonical() != peer.ip();
+        let is_mapped = match peer.ip() {
+            IpAddr::V4(_) => false,
+            // `::1` is one of a lab.
+            IpAddr::V6(ip) if ip.is_loopback() => false,
+            IpAddr::V6(ip) => ip.to_ipv4_mapped().is_some() || v4_within(ip).is_some(),
+        };
         let is_host = is_public(peer) || self.is_lab && is_of_a_host(peer);
         let is_refused = self
             .refused
@@ -127,6 +133,10 @@ mod tests {
             "[ff02::fb]:5353",
             "[::ffff:198.51.100.7]:40000",
             "[::ffff:127.0.0.1]:22",
+            "[64:ff9b::198.51.100.7]:40000",
+            "[2002:c633:6407::1]:40000",
+            "[::198.51.100.7]:40000",
+            "[::ffff:0:198.51.100.7]:40000",
         ] {
             assert!(
                 !public.admits(address(text)) && !lab.admits(address(text)),

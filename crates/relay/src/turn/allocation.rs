@@ -68,6 +68,14 @@ enum State {
     Over,
 }
 
+/// A refusal that the server may not have made.
+#[derive(Debug)]
+struct Doubt {
+    failure: TurnFailure,
+    /// When it is believed.
+    until: Instant,
+}
+
 /// What one server has for us.
 #[derive(Debug)]
 pub(super) struct Allocation {
@@ -77,6 +85,7 @@ pub(super) struct Allocation {
     state: State,
     authentication: Authentication,
     stale_nonces: u8,
+    doubt: Option<Doubt>,
     /// An address of a time before was given back.
     has_given_back: bool,
     transactions: Transactions,
@@ -103,6 +112,7 @@ impl Allocation {
                 until: now + OPEN_TIMEOUT,
             },
             stale_nonces: 0,
+            doubt: None,
             has_given_back: false,
             transactions: Transactions::new(in_stream),
             peers: Peers::default(),
@@ -255,6 +265,7 @@ impl Allocation {
         };
         [
             own,
+            self.doubt.as_ref().map(|doubt| doubt.until),
             self.transactions.poll_timeout(),
             self.peers.poll_timeout(),
         ]
@@ -273,6 +284,9 @@ impl Allocation {
                 self.refresh(now, ids, Purpose::Refresh);
             }
             State::Opening { .. } | State::Asking | State::Held { .. } | State::Over => {}
+        }
+        if let Some(doubt) = self.doubt.take_if(|doubt| doubt.until <= now) {
+            self.fail(doubt.failure);
         }
         let (again, given_up) = self.transactions.handle_timeout(now);
         for bytes in again {
@@ -323,11 +337,10 @@ impl Allocation {
         };
         let request = purpose.request(id, channel);
         let bytes = self.authentication.sign(request).finish();
-        let authenticated = self.authentication.is_challenged();
+        let nonce = self.authentication.nonce().map(str::to_owned);
         self.outputs
             .push_back(AllocationOutput::Send(bytes.clone(), Urgency::Waits));
-        self.transactions
-            .begin(now, id, purpose, authenticated, bytes);
+        self.transactions.begin(now, id, purpose, nonce, bytes);
     }
 
     fn handle_channel_data(&mut self, bytes: &[u8]) {

@@ -36,9 +36,16 @@ impl Authentication {
         }
     }
 
-    /// Whether requests have our credentials with them.
-    pub(super) fn is_challenged(&self) -> bool {
-        self.challenge.is_some()
+    /// The nonce that requests have with them, once they have our credentials.
+    pub(super) fn nonce(&self) -> Option<&str> {
+        Some(self.challenge.as_ref()?.nonce.as_str())
+    }
+
+    /// The server has taken this nonce: whatever others it has named since then, or somebody else has, this one is good.
+    pub(super) fn nonce_is_taken(&mut self, nonce: String) {
+        if let Some(challenge) = &mut self.challenge {
+            challenge.nonce = nonce;
+        }
     }
 
     /// Takes realm and nonce of a refusal with 401 or 438. `Err` says what is wrong with them.
@@ -58,8 +65,20 @@ impl Authentication {
         let nonce = message
             .text(AttributeType::NONCE, MAX_CHALLENGE_LEN)
             .ok_or("it asks for a password without a nonce")?;
+        // Who has listed them once need not do so with each new nonce.
+        let known = self.challenge.as_ref();
+        let known = known.and_then(|known| known.algorithms.as_deref());
         let algorithms = message.attribute(AttributeType::PASSWORD_ALGORITHMS);
+        let algorithms = algorithms.or(known);
         let algorithm = choose(algorithms)?;
+        // Nor another way to prove it: with a key made otherwise the server's own answers would not count any more.
+        if self
+            .challenge
+            .as_ref()
+            .is_some_and(|known| known.key.algorithm() != algorithm)
+        {
+            return Err("it asks for another proof of the password than before");
+        }
         let key = IntegrityKey::long_term(
             algorithm,
             self.credentials.username(),

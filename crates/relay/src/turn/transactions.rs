@@ -18,6 +18,8 @@ const RETRANSMISSIONS: [Duration; 5] = [
 ];
 /// How long a response may take in a stream, which repeats by itself.
 const STREAM_TIMEOUT: Duration = Duration::from_secs(6);
+/// How long an answer may come to what was asked once more.
+const SUPERSEDED_FOR: Duration = Duration::from_secs(2);
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,16 +42,26 @@ pub(super) enum Purpose {
     Channel(SocketAddr),
 }
 
+impl Purpose {
+    /// Whether nothing is left to be asked for once the other is granted.
+    fn is_settled_by(self, other: Self) -> bool {
+        let keeps = |purpose| matches!(purpose, Self::Refresh | Self::Check);
+        self == other || (keeps(self) && keeps(other))
+    }
+}
+
 /// A request that waits.
 #[derive(Debug)]
 pub(super) struct Transaction {
     pub(super) id: TransactionId,
     pub(super) purpose: Purpose,
-    /// It had our credentials with it.
-    pub(super) authenticated: bool,
+    /// The nonce it had with it, if it had our credentials.
+    pub(super) nonce: Option<String>,
     bytes: Vec<u8>,
     sent: usize,
     again_at: Instant,
+    /// The same was asked once more with another nonce: nothing is sent again, but an answer still counts.
+    superseded: bool,
 }
 
 /// The requests that wait.
@@ -73,16 +85,17 @@ impl Transactions {
         now: Instant,
         id: TransactionId,
         purpose: Purpose,
-        authenticated: bool,
+        nonce: Option<String>,
         bytes: Vec<u8>,
     ) {
         let mut transaction = Transaction {
             id,
             purpose,
-            authenticated,
+            nonce,
             bytes,
             sent: 0,
             again_at: now,
+            superseded: false,
         };
         transaction.was_sent(now, self.in_stream);
         self.open.push(transaction);
@@ -96,6 +109,20 @@ impl Transactions {
     /// The request of a response.
     pub(super) fn get(&self, id: TransactionId) -> Option<&Transaction> {
         self.open.iter().find(|open| open.id == id)
+    }
+
+    /// The same is being asked for by another request.
+    pub(super) fn supersede(&mut self, now: Instant, id: TransactionId) {
+        if let Some(open) = self.open.iter_mut().find(|open| open.id == id) {
+            open.superseded = true;
+            open.again_at = now + SUPERSEDED_FOR;
+        }
+    }
+
+    /// One of those that ask for this was answered: the others need no answer any more.
+    pub(super) fn answered(&mut self, purpose: Purpose, id: TransactionId) {
+        self.open
+            .retain(|open| open.id != id && !open.purpose.is_settled_by(purpose));
     }
 
     /// Waits no longer for this one.
@@ -120,6 +147,9 @@ impl Transactions {
         self.open.retain_mut(|open| {
             if open.again_at > now {
                 return true;
+            }
+            if open.superseded {
+                return false;
             }
             if in_stream || open.sent >= RETRANSMISSIONS.len() {
                 given_up.push(open.purpose);

@@ -427,6 +427,11 @@ impl CandidateSource for TurnSource {
         self.after(now);
     }
 
+    fn servers_changed(&mut self, now: Instant) {
+        self.ask_others(now);
+        self.after(now);
+    }
+
     fn handle_timeout(&mut self, now: Instant) {
         for attempt in &mut self.attempts {
             if attempt

@@ -108,8 +108,9 @@ fn for_the_next_name_an_address_is_asked_for_from_another_socket() {
         newest: "second",
     };
     network.drive(|source, now| source.allow_peer(now, address(PEER)));
-    // Two round trips until the name is known to be refused, a while for the homeserver, and two for an address.
-    network.run_for(250 * MS + 8 * DELAY);
+    // Two round trips until somebody says that the name is refused, a while in which the server could say something else, another
+    // for the homeserver, and two round trips for an address.
+    network.run_for(500 * MS + 250 * MS + 8 * DELAY);
     assert_eq!(network.lost.len(), 1);
     assert_eq!(failures(&network), [TurnFailure::WrongCredentials]);
     assert_eq!(network.refused.len(), 1, "others are asked for");
@@ -139,13 +140,13 @@ fn a_homeserver_that_names_others_a_moment_later_is_soon_enough() {
     let mut network = granted(&names);
     names.lock().unwrap().expired.push("first");
     network.drive(|source, now| source.check(now));
-    network.run_for(500 * MS);
+    network.run_for(1000 * MS);
     assert_eq!(network.candidates.len(), 1);
     assert!(!network.refused.is_empty());
     names.lock().unwrap().newest = "second";
-    network.run_for(1500 * MS);
+    network.run_for(2000 * MS);
     assert_eq!(network.candidates.len(), 2);
-    assert!(network.candidates[1].0 < start() + Duration::from_secs(2));
+    assert!(network.candidates[1].0 < start() + Duration::from_secs(3));
 }
 
 #[test]
@@ -177,4 +178,112 @@ fn a_server_that_grants_addresses_and_keeps_none_is_not_asked_in_a_loop() {
     assert!(network.sent.len() < 900, "{}", network.sent.len());
     // Whom the user has named they do not ask the homeserver about.
     assert!(network.refused.is_empty());
+}
+
+/// A server that has forgotten its clients, or is asked through a NAT that has: to it they come from elsewhere. As coturn does, it
+/// takes no name from a socket but the first that it has heard there.
+#[derive(Clone, Default)]
+struct Forgetful {
+    heard: Arc<Mutex<BTreeMap<SocketAddr, String>>>,
+    held: Arc<Mutex<Vec<SocketAddr>>>,
+}
+
+impl Forgetful {
+    fn forget(&self) {
+        self.heard.lock().unwrap().clear();
+        self.held.lock().unwrap().clear();
+    }
+
+    fn answer(&mut self, from: SocketAddr, message: &Message<'_>) -> Vec<u8> {
+        let Some(name) = message.text(AttributeType::USERNAME, 64) else {
+            return challenge(message, 401);
+        };
+        let key = IntegrityKey::long_term(IntegrityAlgorithm::Md5, name, "example.org", "secret");
+        let mut heard = self.heard.lock().unwrap();
+        let first = heard.entry(from).or_insert_with(|| name.to_owned());
+        let mut held = self.held.lock().unwrap();
+        let is_held = held.contains(&from);
+        let answer = match message.method() {
+            Method::Allocate if first == name => {
+                held.push(from);
+                grant(message)
+            }
+            Method::Allocate => refusal(message, 437),
+            _ if first != name => refusal(message, 441),
+            _ if is_held => grant(message),
+            _ => refusal(message, 437),
+        };
+        answer.integrity(&key).finish()
+    }
+}
+
+impl Server for Forgetful {
+    fn owns(&self, address: SocketAddr) -> bool {
+        address == self::address(LISTEN)
+    }
+
+    fn handle(&mut self, _now: Instant, packet: Datagram) -> Vec<Datagram> {
+        let message = Message::parse(&packet.contents).unwrap();
+        vec![Datagram {
+            source: packet.destination,
+            destination: packet.source,
+            contents: self.answer(packet.source, &message),
+        }]
+    }
+}
+
+#[test]
+fn who_is_forgotten_and_has_another_name_by_now_asks_from_another_socket_at_once() {
+    for (newest, sockets) in [("first", 0), ("second", 1)] {
+        let server = Forgetful::default();
+        let known = Arc::new(Mutex::new("first"));
+        let name = Arc::clone(&known);
+        let servers = move || {
+            vec![TurnServer {
+                credentials: credentials(*name.lock().unwrap(), "secret"),
+                ..server_at(LISTEN)
+            }]
+        };
+        let source = TurnSource::with_servers(servers, ids(2));
+        let mut network = Network::new(source).with_server("turn", server.clone());
+        network.gather(&[SOCKET]);
+        network.run_for(4 * DELAY);
+        assert_eq!(network.candidates.len(), 1);
+        *known.lock().unwrap() = newest;
+        server.forget();
+        network.drive(|source, now| source.check(now));
+        // A round trip until it is known, and two for an address.
+        network.run_for(6 * DELAY);
+        assert_eq!((network.lost.len(), network.candidates.len()), (1, 2));
+        assert_eq!(network.bound.len(), sockets, "{newest}");
+    }
+}
+
+/// Names of servers lead elsewhere in another network, and are asked for there only when that is known.
+#[test]
+fn a_server_that_is_found_elsewhere_after_a_move_is_asked_as_soon_as_it_is_known() {
+    const ELSEWHERE: &str = "[2001:db8::8]:3478";
+    let known = Arc::new(Mutex::new(LISTEN));
+    let at = Arc::clone(&known);
+    let servers = move || vec![server_at(*at.lock().unwrap())];
+    let source = TurnSource::with_servers(servers, ids(2));
+    let mut network = Network::new(source)
+        .with_server("first", Scripted::granting(LISTEN))
+        .with_server("second", Scripted::granting(ELSEWHERE));
+    network.gather(&[SOCKET]);
+    network.run_for(4 * DELAY);
+    assert_eq!(network.candidates.len(), 1);
+    network.drive(|source, now| source.sockets_closed(now, &[address(SOCKET)]));
+    network.gather(&["[2001:db8::2]:5000"]);
+    network.run_for(100 * MS);
+    assert_eq!(network.candidates.len(), 1, "nobody is there for IPv6");
+    *known.lock().unwrap() = ELSEWHERE;
+    network.drive(|source, now| source.servers_changed(now));
+    network.run_for(4 * DELAY);
+    assert_eq!(network.candidates.len(), 2);
+    // Where there is an address, nothing is asked for.
+    let sent = network.sent.len();
+    network.drive(|source, now| source.servers_changed(now));
+    network.run_for(4 * DELAY);
+    assert_eq!(network.sent.len(), sent);
 }

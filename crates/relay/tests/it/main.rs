@@ -6,6 +6,7 @@ mod coturn;
 mod discretion;
 mod exits;
 mod expired;
+mod forged;
 mod ghostnet;
 mod lies;
 mod messages;

@@ -42,8 +42,8 @@ fn a_name_that_is_not_taken_any_more_is_noticed_whatever_is_asked_for_and_anothe
     network.run_for(4 * DELAY);
     assert_eq!(network.candidates.len(), 1);
     network.drive(|source, now| source.allow_peer(now, address(PEER)));
-    // Not only when the address is due to be kept, in minutes.
-    network.run_for(4 * DELAY);
+    // Not only when the address is due to be kept, in minutes; but not before the server has had time to say something else.
+    network.run_for(4 * DELAY + 500 * MS);
     assert_eq!(failures(&network), [TurnFailure::WrongCredentials]);
     assert_eq!(network.lost.len(), 1);
     network.run_for(4 * DELAY);

@@ -51,7 +51,9 @@ impl Endpoint {
                 });
             }
             // What was answered as something else than it is: the answer is still to come.
-            Some(waiting @ (Waiting::Devices(_) | Waiting::Room { .. } | Waiting::Search(_))) => {
+            Some(
+                waiting @ (Waiting::Devices(_) | Waiting::Room { .. } | Waiting::Search { .. }),
+            ) => {
                 self.requests.open.insert(id, waiting);
             }
             Some(Waiting::Acknowledgement) | None => {}
@@ -188,7 +190,7 @@ impl Endpoint {
             self.with_call(now, rng, call, |it, io| it.handle_timeout(io));
         }
         self.end_glare(now, rng);
-        self.end_late_search(now);
+        self.handle_search_timeout(now);
         let reports = self.reports.handle_timeout(now);
         self.outputs.extend(reports.into_iter().map(Output::Event));
     }

@@ -166,7 +166,7 @@ impl Endpoint {
         self.replace_ringing_call_in_room(now, rng, &arrived);
         let mut accept = promised || self.policy_accepts_account(&arrived.peer);
         let current = self.current().map(|it| (it.handle(), it.route));
-        if let Some(route) = self.yield_search(&arrived.invite.peer, &call) {
+        if let Some(route) = self.yield_search(&arrived.invite.peer, &arrived.invite.room, &call) {
             // The user chose a route for this person when they dialed.
             arrived.route = route;
             accept = true;
@@ -224,7 +224,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// [`RefusedReason`]: it stays an invitation, and nothing is sent.
-    pub fn may_join(
+    pub(super) fn may_join(
         &mut self,
         now: Instant,
         inviter: &MatrixId,
@@ -277,8 +277,8 @@ impl Endpoint {
         let Some(room) = ours.room() else {
             return Glare::None;
         };
-        let is_with_caller =
-            *room.room() == arrived.invite.room && *room.peer() == arrived.invite.peer;
+        // In another room as well: where each is called in a room of their own, both would hear that the other is busy.
+        let is_with_caller = *room.peer() == arrived.invite.peer;
         let waited = match arrived.awaits {
             RoomAwaits::SyncEnd => false,
             RoomAwaits::Glare(until) => until <= now,

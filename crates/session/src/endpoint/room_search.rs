@@ -9,6 +9,7 @@ use web_time::Instant;
 
 use super::Endpoint;
 use super::arrived::Intent;
+use super::invitations::Invited;
 use super::room_admission::RoomArrived;
 use super::route::choose_route;
 use crate::call::{Call, Placing, new_call_id};
@@ -23,18 +24,32 @@ use crate::{EndReason, Event, Output};
 
 /// How long somebody who was invited may take to come. They have to see the invitation and to accept it first.
 const JOIN_PATIENCE: Duration = Duration::from_secs(120);
+/// How long somebody who has made a room for us as well may take to come to ours. A client of this kind comes as soon as it hears of it.
+const THEIR_TURN: Duration = Duration::from_secs(5);
 
 /// A call without a room.
 pub(super) struct RoomSearch {
     placing: Placing,
     stage: Stage,
+    /// There was none, so one is made.
+    makes: bool,
+    /// A room of ours to which the other is invited, and has not come.
+    made: Option<RoomId>,
+    /// Their invitation, which waits until then for them to come to ours.
+    held: Option<(Invited, Instant)>,
+    /// The user knows that they are invited.
+    inviting_told: bool,
 }
 
 enum Stage {
-    /// The homeserver is asked.
-    Asked,
-    /// The other is to come to this room.
-    Invited { room: RoomId, until: Instant },
+    /// We are on our way to a room that they have made.
+    Entering,
+    /// The homeserver looks for a room, or makes one.
+    Asked(RequestId),
+    /// It has a room ready to which they have come.
+    Preparing(RequestId),
+    /// They are to come to the room that was made.
+    Invited { until: Instant },
 }
 
 impl Endpoint {
@@ -71,10 +86,6 @@ impl Endpoint {
             peer: peer.clone(),
             tier: Tier::Matrix,
         });
-        let id = self.requests.add(Waiting::Search(call.handle));
-        let user = callee.clone();
-        let request = Request::FindRoom { id, user };
-        self.outputs.push_back(Output::Request(request));
         let placing = Placing {
             call: call.clone(),
             peer,
@@ -83,14 +94,24 @@ impl Endpoint {
             muted: false,
             dialed_at: now,
         };
+        // Until we are in their room nothing says that there is one, and another would be made.
+        let stage = if self.invitations.leads_to(callee) {
+            Stage::Entering
+        } else {
+            self.find_room(call.handle, callee, None)
+        };
         self.search = Some(RoomSearch {
             placing,
-            stage: Stage::Asked,
+            stage,
+            makes: false,
+            made: None,
+            held: None,
+            inviting_told: false,
         });
         Ok(call)
     }
 
-    /// The answer to a [`Request::FindRoom`] or a [`Request::PrepareRoom`].
+    /// The answer to a [`Request::FindRoom`], a [`Request::MakeRoom`] or a [`Request::PrepareRoom`].
     pub fn handle_room_found(
         &mut self,
         now: Instant,
@@ -98,12 +119,18 @@ impl Endpoint {
         id: RequestId,
         result: Result<FoundRoom, RoomRequestError>,
     ) {
-        let Some(Waiting::Search(call)) = self.requests.open.get(&id).cloned() else {
+        let Some(Waiting::Search { user, makes, .. }) = self.requests.open.get(&id).cloned() else {
             return;
         };
         self.requests.open.remove(&id);
         // The user may have given it up, and be in the next one.
-        let Some(search) = self.search.take_if(|it| it.placing.call.handle == call) else {
+        let Some(mut search) = self.search.take_if(|it| it.awaits(id)) else {
+            // Or they were faster, and it is their call that is had in it.
+            if let (true, Ok(found)) = (makes, result)
+                && !self.room_calls.has_one_in(&found.room)
+            {
+                self.leave_room(found.room, user);
+            }
             return;
         };
         match result {
@@ -112,15 +139,28 @@ impl Endpoint {
                 ready: Some(facts),
             }) => self.begin_in_room(now, rng, search, room, facts),
             Ok(FoundRoom { room, ready: None }) => {
-                self.tell(Event::Inviting {
-                    call: search.placing.call.clone(),
-                    peer: search.placing.peer.clone(),
-                });
+                self.tell_inviting(&mut search);
                 let until = now + JOIN_PATIENCE;
                 self.search = Some(RoomSearch {
-                    stage: Stage::Invited { room, until },
+                    stage: Stage::Invited { until },
+                    made: Some(room),
                     ..search
                 });
+            }
+            Err(RoomRequestError::NoRoom) if !makes => {
+                // To ask the server of the other takes as long as that takes.
+                self.tell_inviting(&mut search);
+                let waiting = Waiting::Search {
+                    call: search.placing.call.handle,
+                    user: user.clone(),
+                    makes: true,
+                };
+                let id = self.requests.add(waiting);
+                let request = Request::MakeRoom { id, user };
+                self.outputs.push_back(Output::Request(request));
+                search.stage = Stage::Asked(id);
+                search.makes = true;
+                self.search = Some(search);
             }
             Err(error) => self.end_search(search, end_of(error)),
         }
@@ -131,34 +171,94 @@ impl Endpoint {
         let Some(search) = self.search.as_mut().filter(|it| it.waits_in(room, who)) else {
             return;
         };
-        search.stage = Stage::Asked;
-        let id = self
-            .requests
-            .add(Waiting::Search(search.placing.call.handle));
+        let id = self.requests.add(Waiting::Search {
+            call: search.placing.call.handle,
+            user: who.clone(),
+            makes: false,
+        });
+        search.stage = Stage::Preparing(id);
         let (user, room) = (who.clone(), room.clone());
         let request = Request::PrepareRoom { id, user, room };
         self.outputs.push_back(Output::Request(request));
     }
 
-    /// The invited has said no, or we are not in the room any more.
+    /// Lets an invitation wait, for whom it is from is called and may come to our room. Returns whether it does.
+    pub(super) fn hold_invitation(&mut self, now: Instant, invited: &Invited) -> bool {
+        let search = self.search.as_mut();
+        let search = search.filter(|it| it.placing.peer.matrix_id == invited.inviter);
+        let Some(search) = search.filter(|it| it.held.is_none()) else {
+            return false;
+        };
+        if matches!(search.stage, Stage::Entering) {
+            return false;
+        }
+        search.held = Some((invited.clone(), now + THEIR_TURN));
+        true
+    }
+
+    /// Whether this invitation waits already.
+    pub(super) fn search_holds(&self, invited: &Invited) -> bool {
+        let held = self.search.as_ref().and_then(|it| it.held.as_ref());
+        held.is_some_and(|(it, _)| it == invited)
+    }
+
+    /// We are in a room that somebody has made for us two, or are not after all: a call to them may go there.
+    pub(super) fn search_may_move(&mut self, to: &Invited, entered: bool) {
+        let search = self.search.as_ref();
+        let search = search.filter(|it| it.placing.peer.matrix_id == to.inviter);
+        let Some(search) = search else {
+            return;
+        };
+        let moves = match search.stage {
+            Stage::Entering => true,
+            Stage::Asked(_) | Stage::Invited { .. } => entered,
+            // They have come to ours.
+            Stage::Preparing(_) => false,
+        };
+        if !moves {
+            return;
+        }
+        let call = search.placing.call.handle;
+        let first = entered.then(|| to.room.clone());
+        let stage = self.find_room(call, &to.inviter, first);
+        if let Some(search) = &mut self.search {
+            search.stage = stage;
+        }
+    }
+
+    /// The invited has said no, or we are not in the room any more; or an invitation that waits is withdrawn.
     pub(super) fn search_is_left(&mut self, room: &RoomId, who: &MatrixId) {
-        let own = &self.own.matrix_id;
-        let declined = self.search.take_if(|it| {
-            it.waits_in(room, who) || (who == own && it.waits_in(room, &it.placing.peer.matrix_id))
-        });
-        if let Some(search) = declined {
-            let reason = if who == own {
-                EndReason::HomeserverRefused
-            } else {
-                EndReason::Declined
-            };
+        let own = self.own.matrix_id.clone();
+        let is_ours = *who == own;
+        let comes_of_theirs = self.invitations.leads_to(who);
+        let Some(search) = self.search.as_mut() else {
+            return;
+        };
+        let is_gone = |it: &mut (Invited, Instant)| it.0.room == *room;
+        search.held.take_if(is_gone);
+        let peer = search.placing.peer.matrix_id.clone();
+        if !(search.waits_in(room, if is_ours { &peer } else { who })) {
+            return;
+        }
+        // They have declined ours because we come to theirs.
+        if !is_ours && comes_of_theirs {
+            search.stage = Stage::Entering;
+            search.made = None;
+            return;
+        }
+        let reason = if is_ours {
+            EndReason::HomeserverRefused
+        } else {
+            EndReason::Declined
+        };
+        if let Some(search) = self.search.take() {
             self.end_search(search, reason);
         }
     }
 
-    /// Whether a [`Request::FindRoom`] or a [`Request::PrepareRoom`] is of use still: its call may have been given up.
+    /// Whether a [`Request::MakeRoom`] is of use still: its call may have been given up, or go to another room.
     pub fn awaits_room(&self, id: RequestId) -> bool {
-        matches!(self.requests.open.get(&id), Some(Waiting::Search(call)) if self.is_search(*call))
+        self.search.as_ref().is_some_and(|it| it.awaits(id))
     }
 
     /// Whether this person is called, and has no room yet.
@@ -183,15 +283,22 @@ impl Endpoint {
 
     /// The same person calls us: their call is taken in the place of ours, whose invite has not left. Returns the route that the user
     /// chose for them.
-    pub(super) fn yield_search(&mut self, peer: &MatrixId, by: &NamedCall) -> Option<Route> {
+    pub(super) fn yield_search(
+        &mut self,
+        peer: &MatrixId,
+        room: &RoomId,
+        by: &NamedCall,
+    ) -> Option<Route> {
         let ours = self
             .search
             .take_if(|it| it.placing.peer.matrix_id == *peer)?;
+        let route = ours.placing.route;
         self.tell(Event::Replaced {
-            call: ours.placing.call,
+            call: ours.placing.call.clone(),
             by: by.clone(),
         });
-        Some(ours.placing.route)
+        self.settle_rooms(ours, Some(room));
+        Some(route)
     }
 
     /// Mutes or unmutes the call to come. Returns whether there is such a call.
@@ -214,21 +321,85 @@ impl Endpoint {
         true
     }
 
-    /// When to call [`Endpoint::end_late_search`].
+    /// When to call [`Endpoint::handle_search_timeout`].
     pub(super) fn search_timeout(&self) -> Option<Instant> {
-        match self.search.as_ref()?.stage {
-            Stage::Asked => None,
-            Stage::Invited { until, .. } => Some(until),
+        let search = self.search.as_ref()?;
+        let invited = match search.stage {
+            Stage::Invited { until } => Some(until),
+            Stage::Entering | Stage::Asked(_) | Stage::Preparing(_) => None,
+        };
+        let held = search.held.as_ref().map(|(_, until)| *until);
+        invited.into_iter().chain(held).min()
+    }
+
+    /// Who was invited has not come: to the call, or to our room before theirs.
+    pub(super) fn handle_search_timeout(&mut self, now: Instant) {
+        let is_late =
+            |it: &mut RoomSearch| matches!(it.stage, Stage::Invited { until } if until <= now);
+        if let Some(search) = self.search.take_if(is_late) {
+            return self.end_search(search, EndReason::NotJoined);
+        }
+        let search = self.search.as_mut();
+        let is_due = |it: &mut (Invited, Instant)| it.1 <= now;
+        if let Some((invited, _)) = search.and_then(|it| it.held.take_if(is_due)) {
+            self.join_held(invited);
         }
     }
 
-    /// Who was invited has not come.
-    pub(super) fn end_late_search(&mut self, now: Instant) {
-        let is_late =
-            |it: &mut RoomSearch| matches!(it.stage, Stage::Invited { until, .. } if until <= now);
-        if let Some(search) = self.search.take_if(is_late) {
-            self.end_search(search, EndReason::NotJoined);
+    /// Asks for the room of this account and another; for one of theirs, where we are now, before all others.
+    fn find_room(&mut self, call: CallHandle, user: &MatrixId, first: Option<RoomId>) -> Stage {
+        let id = self.requests.add(Waiting::Search {
+            call,
+            user: user.clone(),
+            makes: false,
+        });
+        let user = user.clone();
+        let request = Request::FindRoom { id, user, first };
+        self.outputs.push_back(Output::Request(request));
+        Stage::Asked(id)
+    }
+
+    /// What becomes of two rooms, of which one was made by each: that in which the call is had stays. Without a call ours waits for
+    /// the other, and we accept their invitation as any. Gives what is left of the search.
+    fn settle_rooms(&mut self, search: RoomSearch, used: Option<&RoomId>) -> Placing {
+        let RoomSearch {
+            placing,
+            makes,
+            made,
+            held,
+            ..
+        } = search;
+        let has_two = used.is_some() && (makes || made.is_some());
+        match held {
+            Some((theirs, _)) if has_two && used != Some(&theirs.room) => {
+                self.leave_room(theirs.room, theirs.inviter);
+            }
+            Some((theirs, _)) => self.join_held(theirs),
+            None => {}
         }
+        if let Some(made) = made.filter(|made| used.is_some_and(|used| used != made)) {
+            self.leave_room(made, placing.peer.matrix_id.clone());
+        }
+        placing
+    }
+
+    fn join_held(&mut self, invited: Invited) {
+        if let Err(why) = self.join(invited) {
+            tracing::info!(
+                why = why.as_str(),
+                "an invitation to a room is left as it is"
+            );
+        }
+    }
+
+    fn tell_inviting(&mut self, search: &mut RoomSearch) {
+        if std::mem::replace(&mut search.inviting_told, true) {
+            return;
+        }
+        self.tell(Event::Inviting {
+            call: search.placing.call.clone(),
+            peer: search.placing.peer.clone(),
+        });
     }
 
     fn begin_in_room(
@@ -251,6 +422,7 @@ impl Endpoint {
             tracing::warn!("the homeserver names a room that is none of two people");
             return self.end_search(search, EndReason::HomeserverRefused);
         }
+        let placing = self.settle_rooms(search, Some(&room));
         let mut io = Io {
             now,
             rng,
@@ -258,13 +430,14 @@ impl Endpoint {
             outputs: &mut self.outputs,
             requests: &mut self.requests,
         };
-        let placed = Call::place_in_room(&mut io, search.placing, room);
+        let placed = Call::place_in_room(&mut io, placing, room);
         self.add_call(placed);
     }
 
     fn end_search(&mut self, search: RoomSearch, reason: EndReason) {
+        let placing = self.settle_rooms(search, None);
         self.tell(Event::Ended {
-            call: search.placing.call,
+            call: placing.call,
             reason,
             connected_for: None,
         });
@@ -276,17 +449,26 @@ impl Endpoint {
 }
 
 impl RoomSearch {
+    /// Whether this person is to come to this room.
     fn waits_in(&self, room: &RoomId, who: &MatrixId) -> bool {
-        matches!(&self.stage, Stage::Invited { room: of, .. } if of == room)
+        matches!(self.stage, Stage::Invited { .. })
+            && self.made.as_ref() == Some(room)
             && self.placing.peer.matrix_id == *who
+    }
+
+    /// Whether it goes on when this is answered.
+    fn awaits(&self, id: RequestId) -> bool {
+        matches!(self.stage, Stage::Asked(asked) | Stage::Preparing(asked) if asked == id)
     }
 }
 
 const fn end_of(error: RoomRequestError) -> EndReason {
     match error {
         RoomRequestError::NotFound => EndReason::Unknown,
+        RoomRequestError::PeerUnreachable => EndReason::Unreachable,
         RoomRequestError::Unreachable => EndReason::HomeserverUnreachable,
         RoomRequestError::LimitExceeded { .. }
+        | RoomRequestError::NoRoom
         | RoomRequestError::Forbidden
         | RoomRequestError::Failed => EndReason::HomeserverRefused,
     }

@@ -81,6 +81,7 @@ impl Endpoint {
         who: &MatrixId,
     ) {
         self.search_is_left(room, who);
+        self.leave_forsaken_room(room, who);
         let ourselves = *who == self.own.matrix_id;
         let is_hit = |of: &RoomId, peer: &MatrixId| of == room && (ourselves || peer == who);
         let calls = self.calls.iter().filter(|(_, it)| {

@@ -272,7 +272,10 @@ impl Outbox {
             RoomRequestError::LimitExceeded { retry_after } => retry_after
                 .unwrap_or(LIMIT_PAUSE)
                 .clamp(SHORTEST_PAUSE, LONGEST_PAUSE),
-            RoomRequestError::Unreachable | RoomRequestError::Failed => {
+            RoomRequestError::Unreachable
+            | RoomRequestError::PeerUnreachable
+            | RoomRequestError::NoRoom
+            | RoomRequestError::Failed => {
                 let doublings = letter.tries.saturating_sub(1).min(8);
                 (RETRY_PAUSE * 2_u32.pow(doublings)).min(LONGEST_RETRY_PAUSE)
             }

@@ -172,3 +172,50 @@ fn candidates_are_told_however_often_somebody_has_moved() {
         }
     }
 }
+
+/// A new message of the callee for the data channel, which has not arrived.
+fn message_under_way(pair: &mut Pair) -> Vec<u8> {
+    let call = pair.call();
+    let found = MediaEvent::LocalCandidates {
+        candidates: vec!["candidate:1 1 udp 1 10.9.9.9 5000 typ host".to_owned()],
+        complete: false,
+    };
+    pair.universe.network.delay = Duration::from_secs(3600);
+    pair.universe.network.channel = true;
+    pair.universe.inject_media(pair.callee, call, found);
+    pair.universe.network.channel = false;
+    let (to, _, bytes) = pair.universe.control_sent.last().cloned().unwrap();
+    assert_eq!(to, pair.caller);
+    bytes
+}
+
+#[test]
+fn a_message_that_comes_in_ends_no_loss_of_what_goes_out() {
+    let dies: [fn(&mut Pair); 2] = [
+        // Nothing comes any more, and that is all that is known.
+        |pair| pair.universe.run_for(Duration::from_millis(3100)),
+        // What we send leads nowhere.
+        |pair| {
+            let call = pair.call();
+            let caller = pair.caller;
+            pair.universe
+                .inject_media(caller, call, MediaEvent::PathLost);
+        },
+    ];
+    for (is_lost, dies) in dies.into_iter().enumerate() {
+        let mut pair = talking();
+        let (caller, call) = (pair.caller, pair.call());
+        pair.universe.network.set_up(false);
+        pair.universe.homeserver.set_script(|_| Fate::Drop);
+        dies(&mut pair);
+        assert_eq!(count(&pair, caller, reconnecting), 1);
+        let message = message_under_way(&mut pair);
+        pair.universe.inject_control(caller, call, &message);
+        assert_eq!(pair.universe.devices[caller].refused, []);
+        assert_eq!(count(&pair, caller, reconnected), 1 - is_lost);
+        // The media engine knows when it is over.
+        pair.universe
+            .inject_media(caller, call, MediaEvent::AuthenticatedPacket);
+        assert_eq!(count(&pair, caller, reconnected), 1);
+    }
+}

@@ -12,6 +12,14 @@ fn homeserver() -> &'static Synapse {
 
 /// Two users in a direct room; the first has a microphone of 440 Hz, the other one of 660 Hz.
 fn pair(manner: Manner, names: [&str; 2]) -> (WebrtcbinDevice, WebrtcbinDevice, String) {
+    pair_in(manner, names, false)
+}
+
+fn pair_in(
+    manner: Manner,
+    names: [&str; 2],
+    encrypted: bool,
+) -> (WebrtcbinDevice, WebrtcbinDevice, String) {
     let certificate = match manner {
         Manner::Nheko => Certificate::Rsa,
         Manner::Dart => Certificate::Ecdsa,
@@ -21,7 +29,7 @@ fn pair(manner: Manner, names: [&str; 2]) -> (WebrtcbinDevice, WebrtcbinDevice, 
     let url = homeserver().base_url();
     caller.register(&url, names[0]).unwrap();
     let user = callee.register(&url, names[1]).unwrap();
-    let room = caller.room_with(&user).unwrap();
+    let room = caller.room_with(&user, encrypted).unwrap();
     caller.wait_until_joined(&room, &user).unwrap();
     callee.wait_until_joined(&room, &user).unwrap();
     (caller, callee, room)
@@ -53,6 +61,23 @@ fn two_nhekos_hear_each_other() {
     assert_eq!(caller.wait_for("ended").unwrap()["why"], "remote_hangup");
     let said = ["invite", "candidates", "select_answer"].map(|it| format!("m.call.{it}"));
     assert_eq!(types(&mut caller, "said"), said);
+    assert_eq!((lost(&mut caller), lost(&mut callee)), (vec![], vec![]));
+}
+
+#[test]
+fn two_nhekos_hear_each_other_in_an_encrypted_room() {
+    let names = ["nheko-x", "nheko-y"];
+    let (mut caller, mut callee, room) = pair_in(Manner::Nheko, names, true);
+    caller.call(&room).unwrap();
+    callee.wait_for("ringing").unwrap();
+    callee.tell("answer").unwrap();
+    caller.wait_until_it_hears(660).unwrap();
+    callee.wait_until_it_hears(440).unwrap();
+    callee.tell("hang_up").unwrap();
+    assert_eq!(caller.wait_for("ended").unwrap()["why"], "remote_hangup");
+    let received = |it: &&Value| it["event"] == "received";
+    let mut received = callee.so_far().iter().filter(received);
+    assert!(received.all(|it| it["encrypted"] == true));
     assert_eq!((lost(&mut caller), lost(&mut callee)), (vec![], vec![]));
 }
 
@@ -175,7 +200,7 @@ fn a_dart_drops_what_comes_before_the_invite_and_tells_nobody_that_it_is_busy() 
     let user = invite["invitee"].as_str().unwrap();
     let mut third = WebrtcbinDevice::start(Manner::Dart, Certificate::Ecdsa, 550).unwrap();
     third.register(&homeserver().base_url(), "dart-i").unwrap();
-    let another_room = third.room_with(user).unwrap();
+    let another_room = third.room_with(user, false).unwrap();
     third.wait_until_joined(&another_room, user).unwrap();
     third.call(&another_room).unwrap();
     callee.wait_for("busy").unwrap();

@@ -236,6 +236,9 @@ impl Universe {
         let hop = self.homeserver.hop;
         match request {
             Request::FindRoom { .. }
+            | Request::MakeRoom { .. }
+            | Request::JoinRoom { .. }
+            | Request::LeaveRoom { .. }
             | Request::PrepareRoom { .. }
             | Request::SendToRoom { .. }
             | Request::Redact { .. } => {

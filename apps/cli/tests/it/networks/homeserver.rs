@@ -14,11 +14,12 @@ use super::names::ipv4_and_translated;
 use crate::command::{Machine, end, text};
 use crate::talker::{User, homeserver};
 
-const NAME: &str = "matrix.example.org";
+pub(super) const NAME: &str = "matrix.example.org";
 
 /// The homeserver of all tests, with a door in an internet: by IPv4 and by IPv6.
 pub(super) struct Homeserver {
     _front: TlsFront,
+    address: IpAddr,
     names: Names,
     _directory: TempDir,
     authority: PathBuf,
@@ -48,10 +49,16 @@ impl Homeserver {
         fs::write(&authority, front.certificate_pem()).unwrap();
         Self {
             _front: front,
+            address: host.address(),
             names,
             _directory: directory,
             authority,
         }
+    }
+
+    /// Where it is, by IPv4.
+    pub(super) const fn address(&self) -> IpAddr {
+        self.address
     }
 
     /// Its name, and where that leads.
@@ -66,12 +73,17 @@ impl Homeserver {
 
     /// A new user of it, whose machine is there.
     pub(super) fn user(&self, host: &Host) -> User {
+        self.user_who_knows(host, &self.names)
+    }
+
+    /// The same, where nothing is known but these names.
+    pub(super) fn user_who_knows(&self, host: &Host, names: &Names) -> User {
         User::registered_by(|machine: &Machine| {
             let url = format!("https://{NAME}");
             let register = ["--json", "register", "--homeserver", &url];
             let authority = ["--ca-file", text(&self.authority)];
             let program = machine.command(&[&register[..], &authority].concat());
-            let mut command = self.names.known_to(&program);
+            let mut command = names.known_to(&program);
             let ended = host.enter(|| end(command.stdin(Stdio::null()))).unwrap();
             assert_eq!(ended.code, 0, "{ended:?}");
             ended.events().remove(0)

@@ -10,8 +10,9 @@ use tempfile::TempDir;
 
 use crate::command::hand_on;
 
-/// Gives a program a file of names of its own, then becomes that program.
-const WITH_NAMES: &str = r#"mount --bind "$0" /etc/hosts && exec "$@""#;
+/// Gives a program a file of names of its own, and one that says whom to ask for others; then becomes that program.
+const WITH_NAMES: &str =
+    r#"mount --bind "$0" /etc/hosts && mount --bind "$1" /etc/resolv.conf && shift && exec "$@""#;
 
 /// What programs know that are run with it.
 pub(super) struct Names {
@@ -23,11 +24,21 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn new() -> Self {
-        Self {
+        let names = Self {
             directory: tempfile::tempdir().unwrap(),
             lines: String::new(),
             authorities: None,
+        };
+        for file in [names.file(), names.services()] {
+            fs::write(file, "").unwrap();
         }
+        names
+    }
+
+    /// From now on this name service is asked for all others, also by programs that run: systems write such a file anew in each
+    /// network.
+    pub(super) fn ask(&self, service: IpAddr) {
+        fs::write(self.services(), format!("nameserver {service}\n")).unwrap();
     }
 
     /// From now on this name leads there.
@@ -57,7 +68,7 @@ impl Names {
                 "-c",
                 WITH_NAMES,
             ])
-            .arg(self.file());
+            .args([self.file(), self.services()]);
         hand_on(program, &mut command);
         if let Some(authorities) = &self.authorities {
             command.env("SSL_CERT_FILE", authorities);
@@ -67,6 +78,10 @@ impl Names {
 
     fn file(&self) -> PathBuf {
         self.directory.path().join("hosts")
+    }
+
+    fn services(&self) -> PathBuf {
+        self.directory.path().join("resolv.conf")
     }
 }
 

@@ -5,7 +5,7 @@ use std::thread;
 use securecall_interop::network::Nat;
 
 use super::roaming::missing_after;
-use super::{InCall, Place, TURN, Way, World};
+use super::{Homeserver, InCall, Place, TURN, Way, World, acquainted_at};
 use crate::talker::User;
 
 #[test]
@@ -48,6 +48,39 @@ fn calls_go_on_when_nats_forget_their_mappings() {
         });
     }
     for (_, call) in calls {
+        call.hang_up();
+    }
+}
+
+/// The NATs forget the connections to the homeserver as well, and drop what is sent over them without a word.
+#[test]
+fn calls_go_on_when_nats_forget_the_connections_to_the_homeserver_too() {
+    let world = World::new();
+    let homeserver = Homeserver::start(&world.network);
+    let homes = ["ada", "bo"].map(|name| world.behind(name, Nat::port_restricted()));
+    let hosts = homes.each_ref().map(|home| home.host("host").unwrap());
+    let users = acquainted_at(&homeserver, &hosts);
+    let [ada, bo] = Place::through_network(&world, hosts, &users, &homeserver);
+    for (name, way) in [
+        ("direct", Way::of_contacts(TURN)),
+        ("direct, by STUN alone", Way::of_contacts("stun:SERVER")),
+        ("relay", Way::of_contacts(TURN).with(&["--route", "relay"])),
+    ] {
+        let mut call = InCall::begin(&ada, &bo, way);
+        call.hear_each_other();
+        for (who, forgetful) in [
+            ("the caller's", &homes[..1]),
+            ("the callee's", &homes[1..]),
+            ("both", &homes[..]),
+        ] {
+            for home in forgetful {
+                home.forget_mappings().unwrap();
+            }
+            let (missing, _) = missing_after(&mut call);
+            eprintln!("{name}: {who}, homeserver too: {missing:?} ms of sound were missing");
+            // Without a doubt of them, a connection is believed in for 3.5 s.
+            assert!(missing.iter().all(|ms| *ms < 3_000), "{missing:?}");
+        }
         call.hang_up();
     }
 }

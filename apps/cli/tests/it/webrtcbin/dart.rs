@@ -25,6 +25,30 @@ fn dart_is_called_is_heard_hears_and_is_hung_up_on() {
 }
 
 #[test]
+fn dart_is_heard_and_hears_in_an_encrypted_room_whoever_calls() {
+    let mut pair = Pair::encrypted(Manner::Dart);
+    pair.they_call();
+    pair.answer();
+    pair.peer.tell("hang_up").unwrap();
+    pair.is_over("remote_hangup", "user_hangup");
+    pair.we_call();
+    pair.they_answer();
+    pair.listener.order("hangup");
+    pair.is_over("local_hangup", "remote_hangup");
+    pair.we_have_heard_them();
+}
+
+#[test]
+fn dart_is_heard_and_hears_by_turn_alone_whoever_calls() {
+    super::both_hear_by_a_relay_alone(Manner::Dart);
+}
+
+#[test]
+fn dart_that_says_each_candidate_by_itself_is_heard_and_hears() {
+    super::both_hear_where_candidates_come_one_by_one(Manner::Dart);
+}
+
+#[test]
 fn dart_calls_and_is_declined() {
     let mut pair = Pair::new(Manner::Dart);
     pair.they_call();
@@ -72,7 +96,7 @@ fn dart_and_we_see_each_other_muted() {
 /// It does not send them again; to a relay's address of ours nothing would get through but from addresses that were named.
 #[test]
 fn dart_says_its_candidates_before_its_invite_and_they_count() {
-    let mut pair = Pair::with(Manner::Dart, "direct", |listen| {
+    let mut pair = Pair::with(Manner::Dart, false, "direct", |listen| {
         listen.env("SECURECALL_LOG", "securecall_driver=debug");
     });
     pair.they_call();

@@ -25,6 +25,30 @@ fn nheko_is_called_is_heard_hears_and_is_hung_up_on() {
 }
 
 #[test]
+fn nheko_is_heard_and_hears_in_an_encrypted_room_whoever_calls() {
+    let mut pair = Pair::encrypted(Manner::Nheko);
+    pair.they_call();
+    pair.answer();
+    pair.peer.tell("hang_up").unwrap();
+    pair.is_over("remote_hangup", "user_hangup");
+    pair.we_call();
+    pair.they_answer();
+    pair.listener.order("hangup");
+    pair.is_over("local_hangup", "remote_hangup");
+    pair.we_have_heard_them();
+}
+
+#[test]
+fn nheko_is_heard_and_hears_by_turn_alone_whoever_calls() {
+    super::both_hear_by_a_relay_alone(Manner::Nheko);
+}
+
+#[test]
+fn nheko_that_says_each_candidate_by_itself_is_heard_and_hears() {
+    super::both_hear_where_candidates_come_one_by_one(Manner::Nheko);
+}
+
+#[test]
 fn nheko_calls_and_is_declined() {
     let mut pair = Pair::new(Manner::Nheko);
     pair.they_call();

@@ -264,6 +264,9 @@ impl VirtualCall {
                 }
                 Output::Request(
                     Request::FindRoom { .. }
+                    | Request::MakeRoom { .. }
+                    | Request::JoinRoom { .. }
+                    | Request::LeaveRoom { .. }
                     | Request::PrepareRoom { .. }
                     | Request::SendToRoom { .. }
                     | Request::Redact { .. },

@@ -12,7 +12,7 @@ use str0m::crypto::dtls::{DtlsCert, DtlsImplError, DtlsOutput, ProtocolVersion};
 use tracing::{debug, warn};
 use web_time::Instant;
 
-use super::{openssl_server::OpenSslServer, records};
+use super::{dimpl_end::DimplEnd, openssl_server::OpenSslServer, records};
 
 /// The most datagrams of a first hello: a large one takes two, and each may come several times.
 const MAX_HELLOS: usize = 16;
@@ -25,7 +25,7 @@ pub(super) struct Association {
 }
 
 enum Library {
-    Dimpl(Box<Dtls>),
+    Dimpl(DimplEnd),
     OpenSsl(Box<OpenSslServer>),
 }
 
@@ -38,9 +38,9 @@ struct Undecided {
 
 impl Association {
     /// One that only dimpl is for.
-    pub(super) fn of_dimpl(dtls: Dtls) -> Self {
+    pub(super) fn of_dimpl(dtls: Dtls, now: Instant) -> Self {
         Self {
-            library: Library::Dimpl(Box::new(dtls)),
+            library: Library::Dimpl(DimplEnd::new(dtls, now)),
             undecided: None,
         }
     }
@@ -53,7 +53,7 @@ impl Association {
                 hellos: VecDeque::new(),
                 now,
             }),
-            ..Self::of_dimpl(dtls)
+            ..Self::of_dimpl(dtls, now)
         }
     }
 
@@ -163,7 +163,10 @@ impl Association {
 
     /// The peer's part of the handshake was refused, and there is no going on.
     pub(super) fn is_broken(&self) -> bool {
-        matches!(&self.library, Library::OpenSsl(server) if server.is_broken())
+        match &self.library {
+            Library::Dimpl(dtls) => dtls.is_broken(),
+            Library::OpenSsl(server) => server.is_broken(),
+        }
     }
 
     /// Whether records that need no key are looked at before the library sees them.

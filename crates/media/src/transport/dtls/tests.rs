@@ -1,5 +1,6 @@
 //! Handshakes with peers of either version.
 
+mod fragments;
 mod old_peers;
 
 use securecall_netem::virtual_start;

@@ -238,6 +238,27 @@ fn both_at_new_addresses_need_a_restart_and_it_brings_them_together_at_once() {
     assert!(back < Duration::from_millis(500), "{back:?}");
 }
 
+/// Checks of the callee go into the void until the caller has its answer, and are repeated ever more rarely.
+#[test]
+fn an_answer_to_a_restart_that_is_long_on_its_way_is_not_waited_for_twice() {
+    for on_its_way in [300, 600, 1100, 2000] {
+        let mut pair = talking();
+        moves(&mut pair, Side::Caller, "10.0.1.1:6001");
+        moves(&mut pair, Side::Callee, "10.0.1.2:6002");
+        talk(&mut pair, Duration::from_secs(2));
+        let now = pair.now;
+        let offer = pair.caller.create_restart_offer(now).unwrap();
+        let answer = pair.callee.accept_restart_offer(now, &offer).unwrap();
+        talk(&mut pair, Duration::from_millis(on_its_way));
+        pair.clear_events();
+        let now = pair.now;
+        pair.caller.set_answer(now, &answer).unwrap();
+        let back = until_heard(&mut pair, Side::Caller) + until_heard(&mut pair, Side::Callee);
+        println!("{on_its_way} ms on its way: back after {back:?}");
+        assert!(back < Duration::from_millis(200), "{on_its_way}: {back:?}");
+    }
+}
+
 #[test]
 fn a_candidate_that_overtakes_the_restart_it_belongs_to_is_not_lost() {
     for late in [Side::Caller, Side::Callee] {

@@ -1,17 +1,22 @@
 //! What the server says to what it was asked.
 
+use std::time::Duration;
+
 use tracing::debug;
 use web_time::Instant;
 
-use super::{Allocation, AllocationOutput, State};
+use super::{Allocation, AllocationOutput, Doubt, State};
 use crate::TransactionIds;
-use crate::stun::{AttributeType, Class, Message};
+use crate::stun::{AttributeType, Class, ErrorCode, Message};
 use crate::turn::TurnFailure;
 use crate::turn::grant::{Grant, MAX_LIFETIME, lifetime_of};
 use crate::turn::transactions::Purpose;
 
 /// How often a server may call its own nonce stale without having accepted one.
 const MAX_STALE_NONCES: u8 = 3;
+/// For so long the server's own word is waited for, before a refusal is believed that anybody on the way could have made. It may be
+/// half a second away, or one packet may get lost on a way that is shorter.
+const SERVERS_OWN_WORD: Duration = Duration::from_millis(500);
 
 impl Allocation {
     /// Returns whether it is one to a request of ours.
@@ -23,7 +28,7 @@ impl Allocation {
     ) -> bool {
         let request = self.transactions.get(message.transaction());
         let request = request.filter(|request| request.purpose.method() == message.method());
-        let Some(asked) = request.map(|request| (request.purpose, request.authenticated)) else {
+        let Some(asked) = request.map(|request| (request.purpose, request.nonce.clone())) else {
             return false;
         };
         if message.class() == Class::Success {
@@ -39,13 +44,16 @@ impl Allocation {
         now: Instant,
         ids: &mut TransactionIds,
         message: &Message<'_>,
-        (purpose, authenticated): (Purpose, bool),
+        (purpose, nonce): (Purpose, Option<String>),
     ) {
         // A grant that anybody could have made would send the voice through anybody's hands.
-        if authenticated && !self.authentication.vouches_for(message) {
-            return;
+        if let Some(nonce) = nonce {
+            if !self.authentication.vouches_for(message) {
+                return;
+            }
+            self.authentication.nonce_is_taken(nonce);
         }
-        self.transactions.remove(message.transaction());
+        self.transactions.answered(purpose, message.transaction());
         self.stale_nonces = 0;
         match purpose {
             Purpose::Allocate | Purpose::AllocateIpv4 | Purpose::AllocateIpv6 => {
@@ -76,7 +84,11 @@ impl Allocation {
     fn refreshed(&mut self, now: Instant, message: &Message<'_>) {
         let lifetime = lifetime_of(message);
         match (&mut self.state, lifetime) {
-            (State::Held { refresh_at, .. }, Some(lifetime)) => *refresh_at = now + lifetime / 2,
+            (State::Held { refresh_at, .. }, Some(lifetime)) => {
+                *refresh_at = now + lifetime / 2;
+                // Whoever has said otherwise was not the server.
+                self.doubt = None;
+            }
             _ => self.fail(TurnFailure::Nonsense("it keeps an address for no time")),
         }
     }
@@ -86,20 +98,14 @@ impl Allocation {
         now: Instant,
         ids: &mut TransactionIds,
         message: &Message<'_>,
-        (purpose, authenticated): (Purpose, bool),
+        (purpose, nonce): (Purpose, Option<String>),
     ) {
+        let authenticated = nonce.is_some();
         let error = message.error_code();
-        let code = error.as_ref().map(|error| error.code);
-        if authenticated && !self.is_credible(message, purpose, code) {
-            // The request stays open: the server's own answer may still come.
-            return;
-        }
-        // Anybody on the way could have said so: the request stays open, for its answer may still come, and the server is asked whether
-        // the address is ours.
-        let on_a_host = matches!(purpose, Purpose::Permission(_) | Purpose::Channel(_));
-        let is_signed = self.authentication.vouches_for(message);
-        if on_a_host && authenticated && code == Some(401) && !is_signed {
-            return self.check(now, ids);
+        // An address that we hold is not given up for the word of somebody who has not shown the password (RFC 8489 section 9.2.5).
+        let has_something = matches!(self.state, State::Held { .. });
+        if has_something && authenticated && !self.authentication.vouches_for(message) {
+            return self.handle_unsigned(now, ids, message, purpose, error.as_ref());
         }
         self.transactions.remove(message.transaction());
         let Some(error) = error else {
@@ -130,10 +136,7 @@ impl Allocation {
             | Purpose::AllocateIpv4
             | Purpose::AllocateIpv6
             | Purpose::Refresh
-            | Purpose::Check => {
-                let alternate = message.address(AttributeType::ALTERNATE_SERVER);
-                self.fail(TurnFailure::of_code(error.code, alternate));
-            }
+            | Purpose::Check => self.fail(failure_of(message, &error)),
             // That is no word on this host: whoever does not take our name any more does not keep the address either, and says so.
             Purpose::Permission(_) | Purpose::Channel(_) if matches!(error.code, 401 | 441) => {
                 self.check(now, ids);
@@ -144,16 +147,68 @@ impl Allocation {
         }
     }
 
-    /// Whether a refusal counts. An address that we hold is not given up for the word of somebody who has not shown the password
-    /// (RFC 8489 section 9.2.5), but for a stale nonce and refused credentials, which cannot be said otherwise, if the realm is
-    /// the one that the server had before. Where nothing comes any more there is nothing to lose: a server that was started anew
-    /// says in many ways that it does not know us.
-    fn is_credible(&self, message: &Message<'_>, purpose: Purpose, code: Option<u16>) -> bool {
-        let has_something = matches!(self.state, State::Held { .. }) && purpose != Purpose::Check;
-        let is_challenge = matches!(code, Some(401 | 438));
-        !has_something
-            || self.authentication.vouches_for(message)
-            || (is_challenge && self.authentication.has_realm_of(message))
+    /// A refusal that anybody on the way could have made, while we hold an address. A stale nonce and refused credentials cannot be
+    /// said otherwise, and a server that was started anew says in many ways that it does not know us. So the request stays open: the
+    /// server's own answer may still come, and counts.
+    fn handle_unsigned(
+        &mut self,
+        now: Instant,
+        ids: &mut TransactionIds,
+        message: &Message<'_>,
+        purpose: Purpose,
+        error: Option<&ErrorCode>,
+    ) {
+        let code = error.map(|error| error.code);
+        let is_of_realm = self.authentication.has_realm_of(message);
+        match (purpose, code) {
+            (_, Some(438)) if is_of_realm => {
+                self.challenged_in_use(now, ids, purpose, message);
+            }
+            // Whoever does not take our name any more does not keep the address either: the server is asked whether it is ours.
+            (Purpose::Permission(_) | Purpose::Channel(_), Some(401)) if is_of_realm => {
+                self.check(now, ids);
+            }
+            (Purpose::Refresh, Some(401)) if !is_of_realm => {}
+            // Nothing comes any more, and that may be why.
+            (Purpose::Refresh, Some(401)) | (Purpose::Check, _) => {
+                let failure = error.map_or_else(
+                    || TurnFailure::Nonsense("it refuses without a reason"),
+                    |error| failure_of(message, error),
+                );
+                self.doubt(now, failure);
+            }
+            _ => {}
+        }
+    }
+
+    /// Believes a refusal that nobody has signed, unless the server says something else soon.
+    fn doubt(&mut self, now: Instant, failure: TurnFailure) {
+        // Whoever gets bytes into a stream can end it as well.
+        if self.via.is_stream() {
+            return self.fail(failure);
+        }
+        debug!(%failure, "somebody says that the TURN server refuses us");
+        let until = now + SERVERS_OWN_WORD;
+        self.doubt.get_or_insert(Doubt { failure, until });
+    }
+
+    /// Asks once more with the nonce of somebody who may be the server. An answer to what was asked with the one before counts, too.
+    fn challenged_in_use(
+        &mut self,
+        now: Instant,
+        ids: &mut TransactionIds,
+        purpose: Purpose,
+        message: &Message<'_>,
+    ) {
+        if self.stale_nonces >= MAX_STALE_NONCES {
+            return;
+        }
+        // What makes no sense is not the server's.
+        if self.authentication.take_challenge(message).is_ok() {
+            self.stale_nonces += 1;
+            self.transactions.supersede(now, message.transaction());
+            self.request(now, ids, purpose);
+        }
     }
 
     fn challenged(
@@ -171,5 +226,13 @@ impl Allocation {
             Ok(()) => self.request(now, ids, purpose),
             Err(what) => self.fail(TurnFailure::Nonsense(what)),
         }
+    }
+}
+
+/// Why a server refuses what it was asked for.
+fn failure_of(message: &Message<'_>, error: &ErrorCode) -> TurnFailure {
+    match error.code {
+        437 => TurnFailure::AllocationMismatch,
+        code => TurnFailure::of_code(code, message.address(AttributeType::ALTERNATE_SERVER)),
     }
 }

@@ -63,6 +63,13 @@ impl TurnSource {
         retry.and_then(|retry| retry.at)
     }
 
+    /// Whoever waits for the next time to ask need not: in another network servers may be found elsewhere, and only there.
+    pub(super) fn ask_others(&mut self, now: Instant) {
+        if let Some(at) = self.retry.as_mut().and_then(|retry| retry.at.as_mut()) {
+            *at = now.min(*at);
+        }
+    }
+
     pub(super) fn retry_if_due(&mut self, now: Instant) {
         if self.may_ask_again()
             && let Some(retry) = &mut self.retry

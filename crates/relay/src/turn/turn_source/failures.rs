@@ -113,14 +113,24 @@ impl TurnSource {
         if is_refused_name(server, failure) {
             self.outputs.push_back(SourceOutput::CredentialsRefused);
         }
-        // A server that does not know an address that we had holds none for the socket.
-        let holds_another = *failure == TurnFailure::AllocationMismatch && !was_held;
+        // A server that does not know an address that we had holds none for the socket. But it has heard a name there, and coturn takes no
+        // other from then on.
+        let takes_no_other = *failure == TurnFailure::AllocationMismatch
+            && (!was_held || self.has_another_name(server));
         if let Via::Socket(socket) = via
             && self.retry.is_some()
-            && (is_refused || holds_another)
+            && (is_refused || takes_no_other)
         {
             self.sockets.spoil(socket);
         }
+    }
+
+    /// Whether we have another name at a server by now than the one that it was asked with.
+    fn has_another_name(&mut self, asked: &TurnServer) -> bool {
+        (self.servers)().iter().any(|server| {
+            (server.address, &server.link) == (asked.address, &asked.link)
+                && server.credentials.username() != asked.credentials.username()
+        })
     }
 }
 

@@ -148,13 +148,28 @@ fn a_call_that_waits_for_the_glare_rings_if_ours_ends() {
 }
 
 #[test]
-fn in_another_room_it_is_no_glare() {
+fn in_another_room_of_the_two_it_is_the_same() {
+    for (theirs, ours_gives_way_at_once) in [(LESSER, true), (GREATER, false)] {
+        let mut world = World::new(1);
+        let ada = world.add_device(ADA);
+        world.add_room();
+        world.call(ada, BOB).unwrap();
+        world.seconds(1);
+        world.post_in(1, BOB, "m.call.invite", js_invite(theirs));
+        world.seconds(1);
+        assert_eq!(replaced(&world, ada), ours_gives_way_at_once);
+        world.seconds(5);
+        assert!(world.connected(ada));
+        assert_eq!(world.call_id(ada), theirs);
+        assert!(!world.said_by(ADA).contains(&"reject".to_owned()));
+    }
+    // Of somebody else it is none.
     let mut world = World::new(1);
     let ada = world.add_device(ADA);
     world.add_room();
     world.call(ada, BOB).unwrap();
     world.seconds(1);
-    world.post_in(1, BOB, "m.call.invite", js_invite(LESSER));
+    world.post_in(1, "@eve:example.org", "m.call.invite", js_invite(LESSER));
     world.seconds(6);
     assert!(!replaced(&world, ada));
     assert_eq!(world.last(ADA, "m.call.reject")["reason"], "user_busy");

@@ -2,6 +2,7 @@
 
 mod calls;
 mod contents;
+mod crossing;
 mod delivery;
 mod glare;
 mod hostile;

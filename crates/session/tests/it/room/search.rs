@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use securecall_contact::RoomId;
 use securecall_session::{
-    CallError, Contacts, EndReason, Event, MissedReason, RefusedReason, RingPolicy,
-    RoomRequestError, Tier,
+    CallError, Contacts, EndReason, Endpoint, Event, MissedReason, Output, RefusedReason, Request,
+    RingPolicy, RoomInvitation, RoomRequestError, Tier,
 };
 use serde_json::json;
+use web_time::Instant;
 
 use super::contents::{js_answer, js_invite};
 use super::world::{ADA, BOB, World, id_of};
@@ -94,6 +95,7 @@ fn whoever_refuses_the_invitation_declines() {
 fn what_the_homeserver_says_instead_of_a_room_ends_the_call() {
     for (error, reason) in [
         (RoomRequestError::NotFound, EndReason::Unknown),
+        (RoomRequestError::PeerUnreachable, EndReason::Unreachable),
         (RoomRequestError::Forbidden, EndReason::HomeserverRefused),
         (RoomRequestError::Failed, EndReason::HomeserverRefused),
         (
@@ -225,6 +227,26 @@ fn the_caller_hears_within_ten_seconds_that_nothing_says_whether_it_rings() {
     assert!(world.connected(ada) && !world.told(ada, no_sign));
 }
 
+fn invites(
+    endpoint: &mut Endpoint,
+    now: Instant,
+    inviter: &str,
+    is_direct: bool,
+    is_public: bool,
+) -> Result<(), RefusedReason> {
+    let room = format!("!of{}", inviter.trim_start_matches('@'));
+    let invitation = RoomInvitation {
+        room: &room.parse().unwrap(),
+        inviter: &id_of(inviter),
+        is_direct,
+        is_public,
+    };
+    let may = endpoint.handle_invitation(now, invitation);
+    let asked = |it: &Output| matches!(it, Output::Request(Request::JoinRoom { .. }));
+    assert_eq!(asked(&endpoint.poll_output()), may.is_ok());
+    may
+}
+
 #[test]
 fn whose_invitations_are_accepted_follows_from_who_may_ring() {
     use RefusedReason::{KeyIsKnown, LargeRoom, PublicRoom, RingPolicy as Ring, TooManyCalls};
@@ -254,7 +276,7 @@ fn whose_invitations_are_accepted_follows_from_who_may_ring() {
         let ada = world.add_device_with(ADA, |it| it.ring = ring, contacts);
         let now = world.now;
         let endpoint = &mut world.devices[ada].endpoint;
-        let may = endpoint.may_join(now, &id_of(BOB), direct, public);
+        let may = invites(endpoint, now, BOB, direct, public);
         assert_eq!(may.err(), expected, "{ring:?} {direct} {public}");
     }
     // Whoever can be called sealed, and is asked into a room instead.
@@ -262,24 +284,17 @@ fn whose_invitations_are_accepted_follows_from_who_may_ring() {
     let ada = world.add_device_with(ADA, |_| {}, super::rules::contacts_with_bob());
     let now = world.now;
     let endpoint = &mut world.devices[ada].endpoint;
-    assert_eq!(
-        endpoint.may_join(now, &id_of(BOB), true, false),
-        Err(KeyIsKnown)
-    );
+    assert_eq!(invites(endpoint, now, BOB, true, false), Err(KeyIsKnown));
     // A thousand strangers: eight, and then one a minute.
     let mut accepted = 0;
     for number in 0..1000 {
-        let stranger = id_of(&format!("@u{number}:example.org"));
-        match endpoint.may_join(now, &stranger, true, false) {
+        let stranger = format!("@u{number}:example.org");
+        match invites(endpoint, now, &stranger, true, false) {
             Ok(()) => accepted += 1,
             Err(why) => assert_eq!(why, TooManyCalls),
         }
     }
     assert_eq!(accepted, 8);
     let later = now + Duration::from_secs(60);
-    assert!(
-        endpoint
-            .may_join(later, &id_of("@x:example.org"), true, false)
-            .is_ok()
-    );
+    assert!(invites(endpoint, later, "@x:example.org", true, false).is_ok());
 }

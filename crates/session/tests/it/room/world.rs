@@ -1,6 +1,7 @@
 //! A homeserver with rooms, devices with fake media, and peers made by hand, on virtual time.
 
 mod commands;
+pub(super) mod membership;
 mod reading;
 mod server;
 
@@ -59,6 +60,7 @@ enum Action {
     Response(usize, RequestId, Result<EventId, RoomRequestError>),
     Media(usize, CallHandle, MediaEvent),
     Packet(usize, CallHandle),
+    Do(Box<dyn FnOnce(&mut World)>),
 }
 
 pub(super) struct SimDevice {
@@ -86,6 +88,8 @@ pub(super) struct World {
     pub(super) rooms: Vec<SimRoom>,
     pub(super) script: Script,
     pub(super) finder: Finder,
+    /// If devices make their rooms themselves.
+    pub(super) memberships: Option<membership::Memberships>,
     pub(super) network_up: bool,
     /// Whether candidates are all there at once.
     pub(super) gathers_at_once: bool,
@@ -121,6 +125,7 @@ impl World {
             rooms: Vec::new(),
             script: Box::new(|_| Fate::Take),
             finder: Box::new(|| Some(Ok(true))),
+            memberships: None,
             network_up: true,
             gathers_at_once: true,
             agenda: BinaryHeap::new(),
@@ -230,6 +235,7 @@ impl World {
 
     fn act(&mut self, action: Action) {
         match action {
+            Action::Do(act) => act(self),
             Action::Deliver(device, room, number) => {
                 self.hand_in(device, room, number);
                 self.finish_sync(device);
@@ -272,7 +278,7 @@ impl World {
         self.agenda.push(Reverse((self.now + after, self.count)));
     }
 
-    fn drain(&mut self, device: usize) {
+    pub(super) fn drain(&mut self, device: usize) {
         loop {
             match self.devices[device].endpoint.poll_output() {
                 Output::Request(request) => self.request(device, request),

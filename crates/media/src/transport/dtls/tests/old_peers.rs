@@ -14,14 +14,14 @@ use super::super::openssl_server::Datagrams;
 use super::*;
 
 /// A client of OpenSSL.
-struct Client {
+pub(super) struct Client {
     stream: SslStream<Datagrams>,
     certificate: Option<X509>,
-    is_connected: bool,
+    pub(super) is_connected: bool,
 }
 
 impl Client {
-    fn new(key: Option<&PKey<Private>>) -> Self {
+    pub(super) fn new(key: Option<&PKey<Private>>) -> Self {
         let mut context = SslContextBuilder::new(SslMethod::dtls_client()).unwrap();
         // It would refuse to use small keys itself.
         context.set_security_level(0);
@@ -43,8 +43,20 @@ impl Client {
         }
     }
 
+    /// Whose hello has more than two kilobytes: it offers protocols of long names.
+    pub(super) fn of_many_words(key: Option<&PKey<Private>>) -> Self {
+        let mut client = Self::new(key);
+        let name = [&[200][..], &[b'x'; 200]].concat();
+        let ssl = client.stream.ssl().ssl_context().to_owned();
+        let mut ssl = Ssl::new(&ssl).unwrap();
+        ssl.set_connect_state();
+        ssl.set_alpn_protos(&name.repeat(11)).unwrap();
+        client.stream = SslStream::new(ssl, Datagrams::default()).unwrap();
+        client
+    }
+
     /// Takes datagrams, and gives its own.
-    fn exchange(&mut self, datagrams: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    pub(super) fn exchange(&mut self, datagrams: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
         // The first time it has nothing to read.
         let datagrams = if datagrams.is_empty() {
             vec![None]
@@ -60,8 +72,26 @@ impl Client {
 }
 
 fn certificate(key: &PKey<Private>) -> X509 {
+    certificate_of(key, 0)
+}
+
+/// One of so many bytes, of ECDSA.
+pub(super) fn large_certificate(size: usize) -> DtlsCert {
+    let key = ecdsa(Nid::X9_62_PRIME256V1);
+    DtlsCert {
+        certificate: certificate_of(&key, size).to_der().unwrap(),
+        private_key: key.private_key_to_pkcs8().unwrap(),
+    }
+}
+
+/// With a name of so many bytes at least.
+fn certificate_of(key: &PKey<Private>, size: usize) -> X509 {
     let mut name = X509NameBuilder::new().unwrap();
     name.append_entry_by_text("CN", "peer").unwrap();
+    // It stands there twice, as whose and as whose word.
+    for _ in 0..size / 2 / 64 {
+        name.append_entry_by_text("OU", &"x".repeat(64)).unwrap();
+    }
     let name = name.build();
     let mut builder = X509Builder::new().unwrap();
     builder.set_version(2).unwrap();
@@ -78,17 +108,17 @@ fn certificate(key: &PKey<Private>) -> X509 {
     builder.build()
 }
 
-fn rsa(bits: u32) -> PKey<Private> {
+pub(super) fn rsa(bits: u32) -> PKey<Private> {
     PKey::from_rsa(Rsa::generate(bits).unwrap()).unwrap()
 }
 
-fn ecdsa(curve: Nid) -> PKey<Private> {
+pub(super) fn ecdsa(curve: Nid) -> PKey<Private> {
     let group = EcGroup::from_curve_name(curve).unwrap();
     PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap()
 }
 
 /// Ours, which waits for a hello.
-fn server(now: Instant) -> (Box<dyn DtlsInstance>, DtlsHandshake) {
+pub(super) fn server(now: Instant) -> (Box<dyn DtlsInstance>, DtlsHandshake) {
     let handshake = DtlsHandshake::new(now);
     handshake.reach(Stage::Nominated);
     let certificate = Provider.generate_certificate().unwrap();
@@ -101,16 +131,16 @@ fn server(now: Instant) -> (Box<dyn DtlsInstance>, DtlsHandshake) {
 
 /// What a server has told and sent.
 #[derive(Debug, Default)]
-struct Outcome {
+pub(super) struct Outcome {
     packets: Vec<Vec<u8>>,
     /// In the order in which it came.
-    told: Vec<&'static str>,
-    certificate: Vec<u8>,
-    keys: Vec<u8>,
+    pub(super) told: Vec<&'static str>,
+    pub(super) certificate: Vec<u8>,
+    pub(super) keys: Vec<u8>,
 }
 
 impl Outcome {
-    fn take(&mut self, server: &mut dyn DtlsInstance) -> Vec<Vec<u8>> {
+    pub(super) fn take(&mut self, server: &mut dyn DtlsInstance) -> Vec<Vec<u8>> {
         let mut buffer = vec![0; 2000];
         loop {
             match server.poll_output(&mut buffer) {

@@ -45,8 +45,8 @@ impl World {
             encrypted,
         });
         for device in 0..self.devices.len() {
-            if self.devices[device].syncs {
-                self.schedule(self.hop, Action::Deliver(device, room, number));
+            if self.devices[device].syncs && self.is_joined(room, device) {
+                self.schedule(self.lag(device), Action::Deliver(device, room, number));
                 if self.duplicates {
                     self.schedule(self.hop * 3, Action::Deliver(device, room, number));
                 }
@@ -99,8 +99,20 @@ impl World {
     }
 
     pub(super) fn request(&mut self, device: usize, request: Request) {
-        if let Request::FindRoom { id, .. } | Request::PrepareRoom { id, .. } = request {
-            return self.find_room(device, id);
+        match request {
+            Request::FindRoom { .. }
+            | Request::MakeRoom { .. }
+            | Request::PrepareRoom { .. }
+            | Request::JoinRoom { .. }
+            | Request::LeaveRoom { .. }
+                if self.memberships.is_some() =>
+            {
+                return self.request_of_rooms(device, request);
+            }
+            Request::FindRoom { id, .. } | Request::PrepareRoom { id, .. } => {
+                return self.find_room(device, id);
+            }
+            _ => {}
         }
         self.devices[device].requests += 1;
         let (id, room, event_type, matter, transaction) = match request {

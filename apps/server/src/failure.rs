@@ -1,0 +1,71 @@
+//! Why a command failed, for people and for scripts, and the exit code.
+
+use std::fmt::Display;
+use std::process;
+
+/// Whose turn it is to do something about it: the exit codes of `docs/cli.md`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FailureKind {
+    /// The command line or the settings.
+    Usage,
+    /// What would make the server unsafe.
+    Security,
+    /// The network.
+    Network,
+    /// This machine.
+    Machine,
+}
+
+impl FailureKind {
+    /// As JSON has it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Usage => "usage",
+            Self::Security => "security",
+            Self::Network => "network",
+            Self::Machine => "machine",
+        }
+    }
+}
+
+impl From<FailureKind> for process::ExitCode {
+    fn from(kind: FailureKind) -> Self {
+        Self::from(match kind {
+            FailureKind::Usage => 2,
+            FailureKind::Security => 3,
+            FailureKind::Network => 5,
+            FailureKind::Machine => 6,
+        })
+    }
+}
+
+/// What went wrong, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) kind: FailureKind,
+    pub(crate) message: String,
+    pub(crate) help: Option<String>,
+}
+
+impl Failure {
+    pub(crate) fn new(kind: FailureKind, message: impl Display) -> Self {
+        Self {
+            kind,
+            message: message.to_string(),
+            help: None,
+        }
+    }
+
+    pub(crate) fn usage(message: impl Display) -> Self {
+        Self::new(FailureKind::Usage, message)
+    }
+
+    pub(crate) fn machine(message: impl Display) -> Self {
+        Self::new(FailureKind::Machine, message)
+    }
+
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}

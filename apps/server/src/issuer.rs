@@ -1,0 +1,89 @@
+//! The issuer of relay tokens: its keys, read once.
+
+use std::fs;
+use std::io::Read as _;
+
+use securecall_ghostnet::token::{
+    IssueError, IssuerDirectory, IssuerDirectoryKey, IssuerKey, TokenRequest, TokenResponse,
+};
+use securecall_ghostnet::{IssuerName, UnixTime, Validity};
+use securecall_randomness::SystemRandomness;
+use zeroize::Zeroizing;
+
+use crate::config::IssuerConfig;
+use crate::failure::Failure;
+
+/// More than a key of 2048 bits takes.
+const MAX_PEM: u64 = 16 * 1024;
+
+/// Where tokens are asked for.
+pub(crate) const REQUEST_PATH: &str = "/token-request";
+
+/// Sells tokens of the keys that are valid.
+pub(crate) struct Issuer {
+    pub(crate) name: IssuerName,
+    keys: Vec<(IssuerKey, Validity)>,
+}
+
+impl Issuer {
+    pub(crate) fn load(config: &IssuerConfig) -> Result<Self, Failure> {
+        let mut keys = Vec::new();
+        for key in &config.keys {
+            let failed = |error: &dyn std::fmt::Display| {
+                Failure::usage(format!("{}: {error}", key.file.display()))
+                    .help("`securecall-server issuer-key FILE` makes one")
+            };
+            let mut pem = Zeroizing::new(String::new());
+            fs::File::open(&key.file)
+                .and_then(|file| file.take(MAX_PEM).read_to_string(&mut pem))
+                .map_err(|error| failed(&error))?;
+            let read = IssuerKey::from_pem(&pem).map_err(|error| failed(&error))?;
+            keys.push((read, key.validity));
+        }
+        Ok(Self {
+            name: config.name.clone(),
+            keys,
+        })
+    }
+
+    /// What RFC 9578 section 4 has an issuer say of itself: keys whose time is not over.
+    pub(crate) fn directory(&self, now: UnixTime) -> Vec<u8> {
+        let keys = self
+            .keys
+            .iter()
+            .filter(|(_, validity)| now < validity.not_after());
+        let directory = IssuerDirectory {
+            request_uri: REQUEST_PATH.to_owned(),
+            keys: keys
+                .map(|(key, validity)| IssuerDirectoryKey {
+                    key: key.public().clone(),
+                    not_before: Some(validity.not_before()),
+                })
+                .collect(),
+        };
+        directory.to_json()
+    }
+
+    /// Whether there is a key to sign with.
+    pub(crate) fn is_selling(&self, now: UnixTime) -> bool {
+        self.keys.iter().any(|(_, validity)| validity.contains(now))
+    }
+
+    /// Signs with the key that the request is for.
+    pub(crate) fn issue(
+        &self,
+        request: &TokenRequest,
+        now: UnixTime,
+    ) -> Result<TokenResponse, IssueError> {
+        let mut refusal = IssueError::OtherKey;
+        let keys = self.keys.iter();
+        for (key, _) in keys.filter(|(_, validity)| validity.contains(now)) {
+            match key.issue(request, &mut SystemRandomness) {
+                Err(IssueError::OtherKey) => {}
+                Err(other) => refusal = other,
+                issued => return issued,
+            }
+        }
+        Err(refusal)
+    }
+}

@@ -1,0 +1,34 @@
+//! The log on standard error: what this program says, and nothing of the crates below it.
+//!
+//! hyper, reqwest and sqlx log addresses, header fields and queries. A filter by level would let them through to whoever asks for
+//! more, so only targets of our own crate pass, at every level; and those lines hold neither addresses nor user names nor codes,
+//! because no line names them.
+
+use std::io::{self, IsTerminal as _};
+
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// The target of every line of ours.
+const OURS: &str = env!("CARGO_CRATE_NAME");
+
+/// Starts it: `info`, or more with `-v`.
+pub(crate) fn start(verbose: u8) {
+    let level = match verbose {
+        0 => Level::INFO,
+        1 => Level::DEBUG,
+        _ => Level::TRACE,
+    };
+    let started = tracing_subscriber::registry()
+        .with(Targets::new().with_target(OURS, level))
+        .with(
+            tracing_subscriber::fmt::layer()
+                .with_writer(io::stderr)
+                .with_ansi(io::stderr().is_terminal())
+                .with_target(false),
+        )
+        .try_init();
+    debug_assert!(started.is_ok(), "the log is started once");
+}

@@ -1,0 +1,116 @@
+//! `securecall-server run`.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use hyper_util::server::graceful::GracefulShutdown;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{interval, timeout};
+
+use crate::cli::Cli;
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::figures::Figures;
+use crate::output::Output;
+use crate::server::Server;
+use crate::{clock, listener, routes};
+
+/// How often what has expired is forgotten.
+const TIDY: Duration = Duration::from_secs(600);
+
+/// Serves until a signal says otherwise.
+pub(crate) async fn run(cli: &Cli, output: Output) -> Result<(), Failure> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::machine)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::machine)?;
+    let config = Config::load(&cli.global.config)?;
+    let drain = config.drain;
+    let mut listeners = Vec::new();
+    for address in &config.listen {
+        listeners.push(bind("listen", *address).await?);
+    }
+    let figures_listener = match config.figures {
+        Some(address) => Some(bind("figures.listen", address).await?),
+        None => None,
+    };
+    let server = Arc::new(Server::start(config).await?);
+    if server.homeserver.ping().await.is_err() {
+        tracing::warn!("the homeserver does not answer yet");
+    }
+    let mut addresses = Vec::new();
+    for listener in &listeners {
+        addresses.push(listener.local_addr().map_err(Failure::machine)?.to_string());
+    }
+    let graceful = GracefulShutdown::new();
+    let router = routes::router(server.clone());
+    let serving = async {
+        let loops = listeners.into_iter().map(|listener| {
+            listener::listen(listener, router.clone(), server.figures.clone(), &graceful)
+        });
+        futures_util::future::join_all(loops).await;
+    };
+    let telling = async {
+        match figures_listener {
+            Some(listener) => {
+                let router = figures_router(server.figures.clone());
+                // Its connections are not waited for.
+                let unwatched = GracefulShutdown::new();
+                let own = Arc::new(Figures::default());
+                listener::listen(listener, router, own, &unwatched).await;
+            }
+            None => std::future::pending().await,
+        }
+    };
+    let tidying = async {
+        let mut clock = interval(TIDY);
+        loop {
+            clock.tick().await;
+            server.tidy(clock::unix_time()).await;
+        }
+    };
+    output.result(
+        &json!({ "type": "ready", "listen": addresses }),
+        "The server is ready.",
+    );
+    tracing::info!("ready");
+    tokio::select! {
+        () = serving => {}
+        () = telling => {}
+        () = tidying => {}
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("no new requests from now on");
+    // A second signal ends it at once.
+    tokio::select! {
+        done = timeout(drain, graceful.shutdown()) => {
+            if done.is_err() {
+                tracing::warn!("requests that took too long are dropped");
+            }
+        }
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    server.repository.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn bind(name: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        Failure::machine(format!("`{name}`: {address} cannot be bound: {error}"))
+            .help("`securecall-server check` says more")
+    })
+}
+
+fn figures_router(figures: Arc<Figures>) -> Router {
+    let text = move || async move {
+        let content_type = ("content-type", "text/plain; version=0.0.4; charset=utf-8");
+        ([content_type], figures.text())
+    };
+    Router::new().route("/metrics", get(text))
+}

@@ -1,0 +1,8 @@
+-- What Synapse keeps for ever and has no setting for. The timer securecall-forget runs it each hour.
+PRAGMA busy_timeout = 10000;
+PRAGMA secure_delete = ON;
+
+-- Who was here on which day, with the program: counted for statistics that are off.
+DELETE FROM user_daily_visits WHERE timestamp < (strftime('%s', 'now') - 86400) * 1000;
+-- Relay tokens are bought with an OpenID token: a row for each purchase, with user and time, that no longer counts for anything.
+DELETE FROM open_id_tokens WHERE ts_valid_until_ms < strftime('%s', 'now') * 1000;

@@ -1,0 +1,88 @@
+//! Start, orderly end, limits of time.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use securecall_contact::enrolment::EnrolmentOutcome;
+
+use crate::client::{Person, get};
+use crate::process::{Lab, obliging};
+
+#[test]
+fn a_request_under_way_is_finished_before_the_end() {
+    let homeserver = obliging();
+    homeserver.hold("POST /_synapse/admin/v1/register");
+    let mut server = Lab::new(homeserver.address(), "").start();
+    let address = server.address();
+    let outcome = std::thread::scope(|scope| {
+        let asking = scope.spawn(move || Person::new(1).enroll(address));
+        homeserver
+            .wait_for("POST /_synapse/admin/v1/register")
+            .unwrap();
+        server.signal(Signal::TERM);
+        while TcpStream::connect(address).is_ok() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        homeserver.release();
+        asking.join().unwrap()
+    });
+    assert_eq!(outcome, Ok(EnrolmentOutcome::Enrolled));
+    assert!(server.wait().success());
+}
+
+#[test]
+fn an_end_does_not_wait_for_ever() {
+    let homeserver = obliging();
+    homeserver.hold("POST /_synapse/admin/v1/register");
+    let mut server = Lab::new(homeserver.address(), "").start();
+    let address = server.address();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let person = Person::new(1);
+            let challenge = person.challenge(address);
+            let mut stream = TcpStream::connect(address).unwrap();
+            let body = person.request(&challenge).to_json();
+            let head = format!(
+                "POST /_securecall/v1/enrolment HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n",
+                body.len()
+            );
+            stream.write_all(head.as_bytes()).unwrap();
+            stream.write_all(&body).unwrap();
+            let _ = stream.read_to_end(&mut Vec::new());
+        });
+        homeserver
+            .wait_for("POST /_synapse/admin/v1/register")
+            .unwrap();
+        let begun = Instant::now();
+        server.signal(Signal::TERM);
+        // `drain_seconds` is 3.
+        assert!(server.wait().success());
+        assert!(begun.elapsed() < Duration::from_secs(30));
+        homeserver.release();
+    });
+}
+
+#[test]
+fn who_never_ends_a_head_is_hung_up_on_and_does_not_hold_up_others() {
+    let homeserver = obliging();
+    let server = Lab::new(homeserver.address(), "").start();
+    let mut slow: Vec<TcpStream> = (0..200)
+        .map(|_| {
+            let mut stream = TcpStream::connect(server.address()).unwrap();
+            stream.write_all(b"GET / HTTP/1.1\r\nx: ").unwrap();
+            stream
+        })
+        .collect();
+    assert_eq!(get(server.address(), "/health").status, 200);
+    let mut one = slow.pop().unwrap();
+    one.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let mut said = Vec::new();
+    // Hung up on, with or without a word.
+    let ended = one.read_to_end(&mut said);
+    assert!(
+        !matches!(&ended, Err(error) if error.kind() == std::io::ErrorKind::WouldBlock),
+        "{ended:?}"
+    );
+}

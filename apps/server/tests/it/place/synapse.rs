@@ -1,0 +1,247 @@
+//! Synapse, with its own settings and with ours.
+
+use std::fs;
+use std::net::SocketAddr;
+
+use data_encoding::HEXLOWER;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use securecall_interop::Synapse;
+use serde_json::{Value, json};
+use sha1::Sha1;
+
+use super::process::{Diagnosis, Place, Running, ask, free_port};
+
+fn python() -> String {
+    Synapse::python().unwrap().display().to_string()
+}
+
+fn start(place: &Place) -> Running {
+    let python = python();
+    let settings = place.path("synapse/homeserver.yaml").display().to_string();
+    let synapse = Running::start(
+        &place.path("state"),
+        "synapse",
+        &[
+            &python,
+            "-m",
+            "synapse.app.homeserver",
+            "--config-path",
+            &settings,
+        ],
+    );
+    synapse.wait_for_homeserver(place.homeserver());
+    synapse
+}
+
+/// An account by the secret that the two servers share, and what it leaves behind when it is used.
+fn use_an_account(address: SocketAddr, secret: &str) {
+    let token = register(address, secret);
+    let authorization = format!("Authorization: Bearer {token}");
+    for path in [
+        "/_matrix/client/v3/sync?timeout=0&set_presence=online",
+        "/_matrix/client/v3/account/whoami",
+    ] {
+        let (status, body) = ask(address, "GET", path, &[&authorization], "").unwrap();
+        assert_eq!(status, 200, "{body}");
+    }
+}
+
+fn register(address: SocketAddr, secret: &str) -> String {
+    let path = "/_synapse/admin/v1/register";
+    let (status, body) = ask(address, "GET", path, &[], "").unwrap();
+    assert_eq!(status, 200, "{body}");
+    let answer: Value = serde_json::from_str(&body).unwrap();
+    let nonce = answer["nonce"].as_str().unwrap();
+    let mut mac = Hmac::<Sha1>::new_from_slice(secret.as_bytes()).unwrap();
+    mac.update(format!("{nonce}\0sc_a\0password\0notadmin").as_bytes());
+    let mac = HEXLOWER.encode(&mac.finalize().into_bytes());
+    let body = json!({ "nonce": nonce, "username": "sc_a", "password": "password", "admin": false, "mac": mac });
+    let (status, body) = ask(address, "POST", path, &[], &body.to_string()).unwrap();
+    assert_eq!(status, 200, "{body}");
+    let answer: Value = serde_json::from_str(&body).unwrap();
+    answer["access_token"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_synapse_of_our_template_runs_and_doctor_finds_nothing() {
+    let place = Place::new(&["--homeserver", "synapse"]);
+    let synapse = start(&place);
+    use_an_account(place.homeserver(), place.read("registration_secret").trim());
+    // Addresses and visits are written some seconds later.
+    let database = place.path("state/homeserver.db");
+    synapse.wait_until(|| rows(&database, "user_ips") > 0);
+    let diagnosis = place.doctor(&[]);
+    assert_eq!(diagnosis.names(), [""; 0]);
+    assert_eq!(
+        diagnosis.looked_at(),
+        ["settings", "database", "answers", "turn", "proxy"]
+    );
+    assert_eq!(diagnosis.code, 0, "{diagnosis:?}");
+    // Our log: nothing of who did what.
+    let said = synapse.said();
+    assert!(!said.contains("sc_a") && !said.contains("whoami"), "{said}");
+}
+
+fn rows(database: &std::path::Path, table: &str) -> i64 {
+    let output = std::process::Command::new(python())
+        .args(["-c", "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute('select count(*) from ' + sys.argv[2]).fetchone()[0])"])
+        .arg(database)
+        .arg(table)
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap_or(0)
+}
+
+#[test]
+fn a_synapse_of_its_own_settings_has_more_than_ten_findings_and_each_says_what_to_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = folder.path().join("homeserver.yaml");
+    let python = python();
+    let output = std::process::Command::new(&python)
+        .args([
+            "-m",
+            "synapse.app.homeserver",
+            "--generate-config",
+            "--server-name",
+            "default.test",
+            "--report-stats",
+            "no",
+            "--config-path",
+        ])
+        .arg(&settings)
+        .arg("--data-directory")
+        .arg(folder.path())
+        // Its log is where it was made.
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let port = free_port();
+    let text = fs::read_to_string(&settings).unwrap();
+    let changed = text.replace("port: 8008", &format!("port: {port}"));
+    assert_ne!(text, changed);
+    fs::write(&settings, changed).unwrap();
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let settings = settings.display().to_string();
+    let synapse = Running::start(
+        folder.path(),
+        "synapse",
+        &[
+            &python,
+            "-m",
+            "synapse.app.homeserver",
+            "--config-path",
+            &settings,
+        ],
+    );
+    synapse.wait_for_homeserver(address);
+
+    let url = format!("http://{address}");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_securecall-server"));
+    command.args([
+        "doctor",
+        "--json",
+        "--homeserver",
+        "synapse",
+        "--homeserver-config",
+        &settings,
+        "--url",
+        &url,
+    ]);
+    command.args(["--config", "/nowhere/server.toml"]);
+    let diagnosis = Diagnosis::of(&mut command);
+    let names = diagnosis.names();
+    assert_eq!(diagnosis.code, 3, "{diagnosis:?}");
+    assert!(names.len() >= 20, "{names:#?}");
+    for name in [
+        "settings: user_ips_max_age",
+        "settings: redaction_retention_period",
+        "settings: retention.enabled",
+        "settings: listeners: x_forwarded",
+        "settings: trusted_key_servers",
+        "log: synapse.access",
+        "log: handlers.file",
+        "answers: profiles",
+    ] {
+        assert!(
+            names.iter().any(|found| found == name),
+            "{name}: {names:#?}"
+        );
+    }
+    assert_eq!(diagnosis.looked_at(), ["settings", "database", "answers"]);
+    let unseen: Vec<&Value> = diagnosis.of_type("unseen").collect();
+    assert_eq!(unseen.len(), 2, "{unseen:?}");
+}
+
+#[test]
+fn rows_that_should_be_gone_are_found_and_forgotten() {
+    let place = Place::new(&["--homeserver", "synapse"]);
+    let synapse = start(&place);
+    let database = place.path("state/homeserver.db");
+    let script = "import sqlite3, sys
+database = sqlite3.connect(sys.argv[1], timeout=30)
+for line in sys.stdin.read().split(';'):
+    database.execute(line)
+database.commit()";
+    let run = |sql: &str| {
+        use std::io::Write as _;
+        let mut child = std::process::Command::new(python())
+            .args(["-c", script])
+            .arg(&database)
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(sql.as_bytes())
+            .unwrap();
+        assert!(child.wait().unwrap().success(), "{sql}");
+    };
+    run("INSERT INTO user_ips VALUES ('@sc_a:place.test', 't', 'D', '192.0.2.1', 'x', 1);
+         INSERT INTO user_daily_visits VALUES ('@sc_a:place.test', 'D', 1, 'x');
+         INSERT INTO open_id_tokens VALUES ('t', 1, '@sc_a:place.test');
+         INSERT INTO presence_stream (stream_id, user_id, state) VALUES (1, '@sc_a:place.test', 'online');
+         INSERT INTO user_threepids VALUES ('@sc_a:place.test', 'email', 'a@example.org', 1, 1);
+         INSERT INTO devices (user_id, device_id, hidden, last_seen, ip, user_agent) VALUES ('@sc_a:place.test', 'D', FALSE, 1, '192.0.2.1', 'x')");
+    let tables = |diagnosis: &Diagnosis| {
+        let mut names = diagnosis.names();
+        names.dedup();
+        names
+    };
+    let found = place.doctor(&[]);
+    assert_eq!(found.code, 3);
+    let all = [
+        "user_ips",
+        "devices",
+        "user_daily_visits",
+        "open_id_tokens",
+        "presence_stream",
+        "user_threepids",
+    ];
+    let all = all.map(|table| format!("database: {table}"));
+    assert_eq!(tables(&found), all);
+    // No finding repeats what is in a row.
+    assert!(!format!("{found:?}").contains("192.0.2.1"));
+
+    // What the timer does.
+    let statements = place
+        .read("forget.sql")
+        .replace("PRAGMA busy_timeout = 10000;", "");
+    run(statements.trim_end().trim_end_matches(';'));
+    let found = place.doctor(&[]);
+    let names = tables(&found);
+    assert!(
+        !names
+            .iter()
+            .any(|name| name.ends_with("visits") || name.ends_with("tokens")),
+        "{names:?}"
+    );
+    assert!(names.len() == 4, "{names:?}");
+    drop(synapse);
+}

@@ -1,0 +1,236 @@
+//! Two people who call each other and have no room: each makes one for the other, and they meet in one.
+
+use std::time::Duration;
+
+use securecall_contact::RoomId;
+use securecall_session::{Contacts, EndReason, Event, Output, Request, RoomInvitation};
+
+use super::world::{ADA, BOB, World, id_of};
+
+/// Both know the other's calls are wanted, and have no room.
+fn two_without_a_room(seed: u64, delays: (u64, u64, u64)) -> (World, usize, usize) {
+    let mut world = World::new(seed);
+    let (answer, sync, making) = delays;
+    world.rooms_are_made(answer, sync, making);
+    let (ada, bob) = (world.add_device(ADA), world.add_device(BOB));
+    (world, ada, bob)
+}
+
+/// In one call, in one room, which is the only one that is left and that both take for theirs.
+#[track_caller]
+fn have_met(world: &World, devices: [usize; 2], context: &str) {
+    for device in devices {
+        assert!(world.connected(device), "{device}: {context}");
+        assert_eq!(world.ended(device), None, "{device}: {context}");
+    }
+    let [one, other] = devices;
+    assert_eq!(world.call_id(one), world.call_id(other), "{context}");
+    let (rooms, direct) = world.rooms_of(ADA, BOB);
+    assert_eq!(rooms.len(), 1, "{context}");
+    assert_eq!(direct, rooms, "{context}");
+    assert_eq!(world.rooms_of(BOB, ADA), (rooms, direct), "{context}");
+}
+
+#[test]
+fn whoever_dials_first_and_however_slow_their_servers_are_they_meet_in_one_room() {
+    let servers = [
+        (20, 20, 0),
+        (200, 50, 300),
+        (50, 400, 0),
+        (300, 300, 3_000),
+        (1_000, 100, 20_000),
+    ];
+    for delays in servers {
+        for after in [0, 10, 50, 100, 250, 500, 1_000, 3_000, 8_000] {
+            for seed in 0..24 {
+                let (mut world, ada, bob) = two_without_a_room(seed, delays);
+                let (first, second) = if seed % 2 == 0 {
+                    (ada, bob)
+                } else {
+                    (bob, ada)
+                };
+                let of = |device| if device == ada { BOB } else { ADA };
+                world.call(first, of(first)).unwrap();
+                world.run_for(Duration::from_millis(after));
+                // Theirs may ring already: then this answers it.
+                let called = world.call(second, of(second));
+                world.seconds(60);
+                let context = format!("{delays:?}, {after} ms, {seed}");
+                assert!(called.is_ok(), "{context}");
+                have_met(&world, [ada, bob], &context);
+                world.hang_up(ada);
+                world.seconds(120);
+                assert_eq!(world.ended(bob), Some(EndReason::RemoteHangup), "{context}");
+                assert!(world.all_empty(), "{context}");
+            }
+        }
+    }
+}
+
+#[test]
+fn whoever_has_the_greater_id_comes_and_its_room_is_left() {
+    let (mut world, ada, bob) = two_without_a_room(1, (20, 20, 100));
+    world.call(bob, ADA).unwrap();
+    world.call(ada, BOB).unwrap();
+    world.seconds(10);
+    have_met(&world, [ada, bob], "");
+    // Made at the same time; in which order is chance.
+    let inviter = |it: &Event| matches!(it, Event::Inviting { .. });
+    assert!(world.told(ada, inviter) && world.told(bob, inviter));
+    let (rooms, _) = world.rooms_of(ADA, BOB);
+    let room = world.rooms[rooms[0]].id.clone();
+    let asked = |it: &super::world::TimelineEvent| it.event_type == "m.call.invite";
+    assert!(world.rooms[rooms[0]].timeline.iter().any(asked), "{room}");
+}
+
+#[test]
+fn whose_client_knows_no_such_rule_is_called_in_their_own_room_after_a_while() {
+    let (mut world, ada, _) = two_without_a_room(1, (20, 20, 0));
+    // Bob's client is another one, and sits there.
+    let mut other = World::new(1);
+    other.rooms_are_made(20, 20, 0);
+    let ada_alone = other.add_device(ADA);
+    other.call(ada_alone, BOB).unwrap();
+    other.seconds(1);
+    let theirs = other.make_room_by_hand(BOB, ADA);
+    other.run_for(Duration::from_millis(4_500));
+    assert_eq!(other.said_by(ADA), Vec::<String>::new());
+    other.seconds(2);
+    assert_eq!(other.said_by(ADA)[0], "invite");
+    assert_eq!(other.rooms_of(ADA, BOB), (vec![theirs], vec![theirs]));
+    // Who is invited by nobody waits on.
+    world.call(ada, "@eve:example.org").unwrap();
+    world.seconds(10);
+    assert_eq!((world.ended(ada), world.said_by(ADA).len()), (None, 0));
+}
+
+#[test]
+fn an_invitation_that_waits_is_accepted_when_the_call_is_given_up() {
+    let (mut world, ada, bob) = two_without_a_room(1, (20, 20, 0));
+    world.call(ada, BOB).unwrap();
+    world.devices[bob].syncs = false;
+    world.seconds(1);
+    let before = world.rooms_of(ADA, BOB).0;
+    let theirs = world.make_room_by_hand(BOB, ADA);
+    world.seconds(1);
+    world.hang_up(ada);
+    world.seconds(1);
+    // Ours stays, for its invitation stands; the next call finds it.
+    assert_eq!(world.rooms_of(ADA, BOB).0, [before, vec![theirs]].concat());
+}
+
+#[test]
+fn of_a_room_that_was_made_too_late_nothing_is_left() {
+    let (mut world, ada, _) = two_without_a_room(1, (20, 20, 60_000));
+    world.call(ada, "@eve:other.example").unwrap();
+    world.seconds(5);
+    let inviting = |it: &Event| matches!(it, Event::Inviting { .. });
+    assert!(
+        world.told(ada, inviting),
+        "it is told while the homeserver waits"
+    );
+    world.hang_up(ada);
+    assert_eq!(world.ended(ada), Some(EndReason::Cancelled));
+    world.seconds(60);
+    let (rooms, direct) = world.rooms_of(ADA, "@eve:other.example");
+    assert!(rooms.is_empty() && direct.is_empty());
+    let (rooms, _) = world.rooms_of("@eve:other.example", ADA);
+    assert!(rooms.is_empty(), "the invitation is withdrawn");
+    assert!(world.all_empty());
+}
+
+#[test]
+fn two_who_have_two_rooms_and_take_each_another_meet_in_one_call() {
+    for seed in 0..20 {
+        let (mut world, ada, bob) = two_without_a_room(seed, (20, 20, 0));
+        let one = world.are_in_room(ADA, BOB);
+        let other = world.are_in_room(BOB, ADA);
+        world.prefers_room(ADA, BOB, one);
+        world.prefers_room(BOB, ADA, other);
+        world.seconds(1);
+        world.call(ada, BOB).unwrap();
+        world.call(bob, ADA).unwrap();
+        world.seconds(10);
+        for device in [ada, bob] {
+            assert!(world.connected(device), "{seed}");
+            assert_eq!(world.ended(device), None, "{seed}");
+        }
+        assert_eq!(world.call_id(ada), world.call_id(bob), "{seed}");
+        // Neither was made for this call: both stay.
+        assert_eq!(world.rooms_of(ADA, BOB).0, [one, other]);
+    }
+}
+
+#[test]
+fn a_room_that_somebody_invites_us_to_and_leaves_before_any_call_is_left() {
+    let (mut world, _, _) = two_without_a_room(1, (20, 20, 0));
+    let eve = "@eve:example.org";
+    let room = world.make_room_by_hand(eve, ADA);
+    world.seconds(1);
+    assert_eq!(world.rooms_of(ADA, eve).0, [room]);
+    let id = world.rooms[room].id.clone();
+    world.leaves(&id, "@mal:example.org");
+    world.seconds(1);
+    assert_eq!(world.rooms_of(ADA, eve).0, [room]);
+    world.leaves(&id, eve);
+    world.seconds(1);
+    assert!(world.rooms_of(ADA, eve).0.is_empty());
+    assert_eq!(id_of(eve).as_str(), eve);
+}
+
+#[test]
+fn who_is_called_while_their_invitation_is_accepted_is_called_in_that_room() {
+    let (mut world, ada, bob) = two_without_a_room(1, (2_000, 20, 0));
+    world.devices[bob].syncs = false;
+    let theirs = world.make_room_by_hand(BOB, ADA);
+    world.run_for(Duration::from_millis(50));
+    world.call(ada, BOB).unwrap();
+    world.seconds(20);
+    assert_eq!(world.rooms_of(ADA, BOB), (vec![theirs], vec![theirs]));
+    assert_eq!(world.said_by(ADA)[0], "invite");
+    assert!(!world.told(ada, |it| matches!(it, Event::Inviting { .. })));
+}
+
+#[test]
+fn where_the_invitation_leads_nowhere_a_room_is_made() {
+    let (mut world, ada, bob) = two_without_a_room(1, (2_000, 20, 0));
+    world.devices[bob].syncs = false;
+    let theirs = world.make_room_by_hand(BOB, ADA);
+    world.run_for(Duration::from_millis(50));
+    world.call(ada, BOB).unwrap();
+    let id = world.rooms[theirs].id.clone();
+    let endpoint = &mut world.devices[ada].endpoint;
+    endpoint.handle_room_entered(&id, false);
+    world.drain(ada);
+    world.seconds(10);
+    assert!(world.told(ada, |it| matches!(it, Event::Inviting { .. })));
+    assert_eq!(world.rooms_of(ADA, BOB).0.len(), 2);
+}
+
+#[test]
+fn only_so_many_invitations_are_accepted_at_once_and_each_of_them_once() {
+    let (mut world, ada, _) = two_without_a_room(1, (20, 20, 0));
+    let contacts = (0..40).map(|n| (id_of(&format!("@u{n}:example.org")), format!("u{n}")));
+    let contacts: Vec<_> = contacts.collect();
+    let endpoint = &mut world.devices[ada].endpoint;
+    endpoint.set_contacts(Contacts::default().with_accounts(contacts.clone()));
+    let mut accepted = Vec::new();
+    for (number, (inviter, _)) in contacts.iter().enumerate() {
+        for _ in 0..2 {
+            let room: RoomId = format!("!of{number}:example.org").parse().unwrap();
+            let invitation = RoomInvitation {
+                room: &room,
+                inviter,
+                is_direct: true,
+                is_public: false,
+            };
+            let may = endpoint.handle_invitation(world.now, invitation);
+            assert_eq!(may.is_ok(), number < 16);
+        }
+        while let Output::Request(request) = endpoint.poll_output() {
+            assert!(matches!(request, Request::JoinRoom { .. }));
+            accepted.push(number);
+        }
+    }
+    assert_eq!(accepted, (0..16).collect::<Vec<_>>());
+}
