@@ -24,6 +24,7 @@ const NAMES: [&str; 16] = [
     "one_time_keys",
     "round_trip",
     "relays",
+    "ghostnet",
     "nat",
     "ipv6",
     "microphone",
