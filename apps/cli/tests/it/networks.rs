@@ -1,5 +1,6 @@
 //! Calls between networks: NATs of all kinds, firewalls, relays. Each person's program runs in a namespace of its own.
 
+mod ghostnet;
 mod homeserver;
 mod ipv6;
 mod joining;

@@ -19,6 +19,7 @@ const NAME: &str = "matrix.example.org";
 /// The homeserver of all tests, with a door in an internet: by IPv4 and by IPv6.
 pub(super) struct Homeserver {
     _front: TlsFront,
+    addresses: Vec<IpAddr>,
     names: Names,
     _directory: TempDir,
     authority: PathBuf,
@@ -42,16 +43,23 @@ impl Homeserver {
         let front = host.enter(|| TlsFront::start_at(everywhere, behind, &[NAME]));
         let front = front.unwrap().unwrap();
         let mut names = Names::new();
-        names.add(NAME, &addresses(&host));
+        let addresses = addresses(&host);
+        names.add(NAME, &addresses);
         let directory = tempfile::tempdir().unwrap();
         let authority = directory.path().join("ca.pem");
         fs::write(&authority, front.certificate_pem()).unwrap();
         Self {
             _front: front,
+            addresses,
             names,
             _directory: directory,
             authority,
         }
+    }
+
+    /// Where it is.
+    pub(super) fn addresses(&self) -> &[IpAddr] {
+        &self.addresses
     }
 
     /// Its name, and where that leads.
