@@ -547,7 +547,7 @@ fn an_exit_that_names_somebody_elses_address_carries_no_call() {
     let ended = last(&rest, "ended");
     assert_eq!(
         (code, &ended["reason"]),
-        (5, &Value::from("ice_timeout")),
+        (5, &Value::from("ice_failed")),
         "{rest:#?}"
     );
     stage.no_other_way();
