@@ -425,7 +425,7 @@ fn an_exit_that_says_to_have_bound_what_is_no_address_is_left_for_another() {
     goes_by_another_exit("\"exit.example.org:4444\"");
 }
 
-/// Two megabytes in one capsule that nobody knows, then one that must not be.
+/// A quarter of a megabyte in one capsule that nobody knows, then one that must not be.
 #[test]
 fn an_exit_that_writes_giant_capsules_fills_nothing_and_one_that_breaks_the_rules_is_left() {
     let stage = Stage::new(
@@ -434,7 +434,7 @@ fn an_exit_that_writes_giant_capsules_fills_nothing_and_one_that_breaks_the_rule
     );
     let (mut call, before) = stage.call();
     let exit = stage.liar(&before[1]);
-    let giant = [&[0x2f, 0x80, 0x20, 0, 0][..], &vec![0; 0x0020_0000]].concat();
+    let giant = [&[0x2f, 0x80, 4, 0, 0][..], &vec![0; 0x0004_0000]].concat();
     exit.write(&giant);
     assert_eq!(call.hear_each_other(), [""; 0]);
     let memory = peak_kib(call.caller.process_id());
