@@ -2,7 +2,6 @@
 //! makes, and nothing that ours says may get lost there.
 
 mod dart;
-mod ghostnet;
 mod nheko;
 
 use std::path::PathBuf;
@@ -30,8 +29,6 @@ struct Pair {
     peer: WebrtcbinDevice,
     peer_id: String,
     room: String,
-    /// Which way the call went that was connected last.
-    route: String,
 }
 
 impl Pair {
@@ -74,7 +71,6 @@ impl Pair {
             peer,
             peer_id,
             room,
-            route: String::new(),
         }
     }
 
@@ -116,7 +112,6 @@ impl Pair {
             (&connected["tier"], &connected["safety_words"]),
             (&Value::from("matrix"), &Value::Null)
         );
-        self.route = connected["route"].as_str().unwrap().to_owned();
         self.listener.wait_for("first_audio");
         self.peer.wait_for("connected").unwrap();
         self.peer.wait_until_it_hears(OURS).unwrap();
