@@ -390,15 +390,7 @@ impl GhostNetRelays {
         let mut list: Value = serde_json::from_slice(&fs::read(&path)?).unwrap_or_default();
         list["serial"] = (list["serial"].as_u64().unwrap_or_default() + 1).into();
         change(&mut list);
-        fs::write(&path, list.to_string())?;
-        let mut sign = Command::new(&self.program);
-        sign.args(["--json", "directory", "sign", "--lab", "--payload"])
-            .arg(&path)
-            .arg("--key")
-            .arg(self.folder.path().join("directory.key"))
-            .arg("--out")
-            .arg(self.directory());
-        output(&mut sign).map(drop)
+        self.sign_list(&list)
     }
 
     /// The process of an operator's relay; `None` if it does not run.
@@ -490,8 +482,13 @@ impl GhostNetRelays {
             }],
             "relays": relays,
         });
+        self.sign_list(&payload)
+    }
+
+    /// Signs a list, and has it where clients read it.
+    fn sign_list(&self, list: &Value) -> Result<(), GhostNetRelaysError> {
         let path = self.folder.path().join("payload.json");
-        fs::write(&path, payload.to_string())?;
+        fs::write(&path, list.to_string())?;
         let mut sign = Command::new(&self.program);
         sign.args(["--json", "directory", "sign"]);
         if self.is_lab() {

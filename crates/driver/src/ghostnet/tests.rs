@@ -15,7 +15,6 @@ use securecall_relay::{
 use super::call_paths::now;
 use super::remembered::Remembered;
 use super::*;
-use crate::config::Servers;
 
 const ISSUER: &str = "issuer.example.org";
 
