@@ -82,7 +82,9 @@ impl Server {
             .args(["--listening-port", &address.port().to_string()])
             .args(["--min-port", "40000", "--max-port", "60000"])
             .args(["--relay-threads", "1", "--realm", "bench"])
-            .args(["--log-file", "/dev/null", "--pidfile", "/dev/null"])
+            // Without simple-log it puts a date behind the name of the file.
+            .args(["--simple-log", "--log-file", "/dev/null"])
+            .args(["--pidfile", "/dev/null"])
             .arg("--userdb")
             .arg(&database)
             .stdout(Stdio::null())

@@ -250,7 +250,7 @@ fn nginx_tells_the_homeserver_nothing_and_keeps_nothing() {
     let folder = state.display();
     // As Debian's nginx.conf: a log of requests, unless a server says otherwise.
     let whole = format!(
-        "daemon off;\nuser root;\npid {folder}/pid;\nerror_log {folder}/error.log;\nevents {{}}\nhttp {{\naccess_log {folder}/access.log;\n\
+        "daemon off;\nmaster_process off;\nuser root;\npid {folder}/pid;\nerror_log {folder}/error.log;\nevents {{}}\nhttp {{\naccess_log {folder}/access.log;\n\
          client_body_temp_path {folder}/a;\nproxy_temp_path {folder}/b;\nfastcgi_temp_path {folder}/c;\nuwsgi_temp_path {folder}/d;\nscgi_temp_path {folder}/e;\n{settings}\n}}\n"
     );
     let file = state.join("nginx.conf");
