@@ -17,6 +17,7 @@ const CORE: &str = "1";
 pub(super) struct Loader(PathBuf);
 
 /// Whose packets go which way.
+#[derive(Clone, Copy)]
 pub(super) enum Way<'a> {
     Direct,
     Entry(&'a Server),

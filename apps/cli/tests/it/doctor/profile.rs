@@ -12,7 +12,7 @@ use crate::command::{Machine, end};
 use crate::talker::User;
 
 /// What is told at least once, in this order.
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 17] = [
     "profile",
     "config",
     "identity",
