@@ -2,6 +2,7 @@
 
 pub(crate) mod findings;
 pub(crate) mod measure;
+pub(crate) mod observation;
 pub(crate) mod report;
 mod terminal;
 pub(crate) mod voice;
@@ -11,15 +12,17 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
-use securecall_interop::{DatabaseSnapshot, GhostNetRelays};
+use securecall_interop::{DatabaseSnapshot, GhostNetRelays, RelayPlan, RelayRole};
 
-use crate::call::conversation::{self, said_by};
+use crate::call::conversation::{self, Observer, said_by};
 use crate::call::interrupt;
 use crate::call::record::{Record, Side};
 use crate::call::stage::{Build, Stage};
+use crate::call::user::User;
 use crate::setup;
 use crate::workspace::Workspace;
 use findings::{Findings, RecordLeft, View};
+use observation::Lookout;
 use terminal::Progress;
 
 /// `--route`
@@ -42,16 +45,68 @@ impl Route {
     }
 }
 
-/// Relays of GhostNet, each of an operator of its own, and both people use them.
-fn relays(workspace: &Workspace, build: Build, stage: &mut Stage) -> Result<GhostNetRelays> {
-    let program = build.relay(workspace)?;
-    println!("starting two relays of GhostNet, and an issuer of tokens");
-    let relays = GhostNetRelays::start(&program, 2).context("no relays")?;
-    for user in [&mut stage.caller, &mut stage.callee] {
-        user.learn(relays.environment());
-        user.learn([("SECURECALL_ROUTE", Route::GhostNet.name().to_owned())]);
-    }
+/// The relays that a person uses: an entry and an exit, each of an operator of its own. Two people who chose the same ones would
+/// show less of who sees what.
+fn relays_of(program: &Path, side: Side, user: &mut User) -> Result<GhostNetRelays> {
+    let plan = |role, name: &str| -> Result<RelayPlan> {
+        Ok(RelayPlan::here(role)?.run_by(&format!("the {}'s {name}", side.name())))
+    };
+    let plans = vec![
+        plan(RelayRole::Entry, "entry")?,
+        plan(RelayRole::Exit, "exit")?,
+    ];
+    let relays = GhostNetRelays::start_here(program, plans).context("no relays")?;
+    user.learn(relays.environment());
+    user.learn([("SECURECALL_ROUTE", Route::GhostNet.name().to_owned())]);
     Ok(relays)
+}
+
+/// The relays of both.
+fn relays(workspace: &Workspace, build: Build, stage: &mut Stage) -> Result<Vec<GhostNetRelays>> {
+    let program = build.relay(workspace)?;
+    println!("starting an entry and an exit of GhostNet for each, and issuers of tokens");
+    Ok(vec![
+        relays_of(&program, Side::Caller, &mut stage.caller)?,
+        relays_of(&program, Side::Callee, &mut stage.callee)?,
+    ])
+}
+
+/// Shows the call as it goes, and looks who has packets with whom.
+struct Looking {
+    progress: Progress,
+    lookout: Lookout,
+    relays: Vec<(String, u32)>,
+}
+
+impl Looking {
+    fn new(relays: &[GhostNetRelays]) -> Self {
+        let processes = relays.iter().flat_map(|some| {
+            some.relays().filter_map(move |(operator, _)| {
+                let process = some.process_id(operator)?;
+                Some((operator.to_owned(), process))
+            })
+        });
+        Self {
+            progress: Progress::new(),
+            lookout: Lookout::new(),
+            relays: processes.collect(),
+        }
+    }
+}
+
+impl Observer for Looking {
+    fn event(&mut self, record: &Record) {
+        self.progress.event(record);
+    }
+
+    fn tick(&mut self, processes: [u32; 2]) {
+        let people = Side::BOTH.map(|side| (side.name().to_owned(), processes[side.index()]));
+        self.lookout.look(&[&people[..], &self.relays].concat());
+    }
+
+    fn over(&mut self) {
+        self.progress.over();
+    }
 }
 
 /// Runs the demo and fails, saying why, if anything it promises does not hold.
@@ -66,13 +121,15 @@ pub(crate) fn run(workspace: &Workspace, seconds: u32, build: Build, route: Rout
     }
     let mut stage = Stage::set(&program, &directory.join("profiles"))?;
     let relays = match route {
-        Route::Direct => None,
-        Route::GhostNet => Some(relays(workspace, build, &mut stage)?),
+        Route::Direct => Vec::new(),
+        Route::GhostNet => relays(workspace, build, &mut stage)?,
     };
     println!("waiting until the homeserver has set up its database");
     let before = stage.settled_database()?;
     println!("calling");
-    let call = conversation::hold(stage.people(), &directory, seconds, &mut Progress::new())?;
+    let mut looking = Looking::new(&relays);
+    let call = conversation::hold(stage.people(), &directory, seconds, &mut looking)?;
+    let observed = looking.lookout.over();
     let after = DatabaseSnapshot::read(&stage.homeserver.database_path())?;
     stage.homeserver.stop()?;
 
@@ -96,16 +153,18 @@ pub(crate) fn run(workspace: &Workspace, seconds: u32, build: Build, route: Rout
     ];
     let addresses = relays.iter().flat_map(GhostNetRelays::relays);
     setting.extend(addresses.map(|(operator, address)| {
-        let role = format!("relay of {operator}");
+        let role = format!("relay: {operator}");
         (role, format!("{address}, on this machine"))
     }));
+    let met = observed.lines().into_iter();
+    setting.extend(met.map(|(who, how)| (format!("observed: {who}"), how)));
     let views = Side::BOTH.map(|side| View::of(side, &call.records, call.exit_codes[side.index()]));
-    setting.push(("who saw whom".to_owned(), findings::who_saw_whom(&views)));
     let findings = Findings {
         route: route.name(),
         setting,
         marks: findings::marks(&call.records),
         views,
+        observed,
         directions: measure::directions(&call.records, &directory)?,
         left: left(&before, &after),
         seconds: measure::seconds_connected(&call.records),

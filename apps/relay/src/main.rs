@@ -49,6 +49,7 @@ mod stream_budget;
 mod tls;
 mod transport;
 mod voice_window;
+mod wiped_memory;
 
 use cli::{Cli, Command};
 use failure::Failure;

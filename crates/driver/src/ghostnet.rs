@@ -15,9 +15,10 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use securecall_ghostnet::UnixTime;
 use securecall_ghostnet::choice::NoRelay;
 use securecall_ghostnet::directory::DirectoryKey;
-use securecall_ghostnet::token::SharedSecret;
+use securecall_ghostnet::token::{AcceptedKey, SharedSecret};
 use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
@@ -98,6 +99,33 @@ impl GhostNet {
         self.0.carried.load(Ordering::Relaxed) > 0
     }
 
+    /// How many tokens of which keys are to be bought. None during a call, whatever the reason to look: whoever sells them would learn
+    /// of it. When it is over, that is a reason of its own.
+    fn tokens_wanted(&self, now: UnixTime) -> Vec<(AcceptedKey, usize)> {
+        if self.is_carrying() {
+            return Vec::new();
+        }
+        let known = self.known();
+        let Some(directory) = &known.directory else {
+            return Vec::new();
+        };
+        let mut issuers: Vec<_> = directory
+            .relays
+            .iter()
+            .flat_map(|relay| &relay.issuers)
+            .collect();
+        issuers.sort_unstable();
+        issuers.dedup();
+        issuers
+            .into_iter()
+            .filter_map(|issuer| directory.key_to_buy(issuer, now))
+            .map(|key| {
+                let until = key.validity.not_after();
+                (key.clone(), known.stock.wanted(key.key.id(), until, now))
+            })
+            .filter(|(_, wanted)| *wanted > 0)
+            .collect()
+    }
     /// The paths of one call.
     pub(crate) fn paths(&self) -> CallPaths {
         CallPaths::new(self.clone())

@@ -283,7 +283,11 @@ impl PeerConnection {
                 self.drain();
             }
             Arrival::Tunnel(news) => {
-                self.gathering.handle_tunnel(now, news.tunnel, news.event());
+                let event = news.event();
+                if let Some((_, carriers)) = &self.ghostnet {
+                    carriers.happened(news.tunnel, &event);
+                }
+                self.gathering.handle_tunnel(now, news.tunnel, event);
                 self.follow_sources(now);
                 self.drain();
             }

@@ -1,16 +1,25 @@
 //! Relays of GhostNet on this machine, with the list that names them and an issuer of the tokens they take.
 
-use std::io::{self, BufRead as _, BufReader};
-use std::net::{Ipv4Addr, SocketAddr};
+#[cfg(target_os = "linux")]
+use std::io::Write as _;
+use std::io::{self, BufRead as _, BufReader, Read as _};
+#[cfg(target_os = "linux")]
+use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 use std::{fs, thread};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+#[cfg(target_os = "linux")]
+use crate::network::Host;
 use crate::port::free_port;
+#[cfg(target_os = "linux")]
+use crate::{TlsFront, WebServer};
 
 /// How long the list may be used, in seconds.
 const VALIDITY: u64 = 7 * 24 * 3600;
@@ -31,8 +40,118 @@ pub enum GhostNetRelaysError {
     },
 }
 
-/// Relays on the loopback interface, each of an operator of its own and able to be entry and exit, and an issuer. All end when
-/// this value is dropped.
+/// What a relay may be used as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RelayRole {
+    /// The first of two.
+    Entry,
+    /// The second.
+    Exit,
+    /// Either.
+    Both,
+}
+
+impl RelayRole {
+    /// As lists and settings have it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Entry => "entry",
+            Self::Exit => "exit",
+            Self::Both => "both",
+        }
+    }
+}
+
+/// A relay that the list is to name.
+#[derive(Debug)]
+pub struct RelayPlan {
+    operator: Option<String>,
+    role: RelayRole,
+    address: SocketAddr,
+    runs: Runs,
+}
+
+/// Who runs a relay.
+#[derive(Debug)]
+enum Runs {
+    /// The daemon, which lends these addresses.
+    Daemon(Ground, Vec<IpAddr>),
+    /// Somebody else, whose key this is the pin of.
+    Stranger(String),
+}
+
+/// Where a program runs.
+#[derive(Clone, Debug)]
+enum Ground {
+    /// On this machine's loopback interface.
+    Here,
+    /// At a host of a network of its own.
+    #[cfg(target_os = "linux")]
+    Host(Arc<Host>),
+}
+
+impl Ground {
+    fn spawn(&self, command: &mut Command) -> io::Result<Child> {
+        match self {
+            Self::Here => command.spawn(),
+            #[cfg(target_os = "linux")]
+            Self::Host(host) => host.spawn(command).map_err(io::Error::other),
+        }
+    }
+}
+
+impl RelayPlan {
+    /// A daemon on the loopback interface.
+    ///
+    /// # Errors
+    ///
+    /// No port is free.
+    pub fn here(role: RelayRole) -> io::Result<Self> {
+        let ip = Ipv4Addr::LOCALHOST.into();
+        Ok(Self {
+            operator: None,
+            role,
+            address: SocketAddr::new(ip, free_port()?),
+            runs: Runs::Daemon(Ground::Here, vec![ip]),
+        })
+    }
+
+    /// A daemon at an address of a host, at port 443. Of addresses it lends this one, and the host's first one of IPv6.
+    #[cfg(target_os = "linux")]
+    pub fn at(host: &Arc<Host>, ip: IpAddr, role: RelayRole) -> Self {
+        let lent = [Some(ip), host.ipv6_address().map(IpAddr::from)];
+        Self {
+            operator: None,
+            role,
+            address: SocketAddr::new(ip, 443),
+            runs: Runs::Daemon(
+                Ground::Host(Arc::clone(host)),
+                lent.into_iter().flatten().collect(),
+            ),
+        }
+    }
+
+    /// Of an operator of this name; those without one are `Operator 1`, and so on.
+    #[must_use]
+    pub fn run_by(self, operator: &str) -> Self {
+        Self {
+            operator: Some(operator.to_owned()),
+            ..self
+        }
+    }
+
+    /// A relay that somebody else runs, with the pin of its key.
+    pub fn of_somebody(role: RelayRole, address: SocketAddr, pin: &str) -> Self {
+        Self {
+            operator: None,
+            role,
+            address,
+            runs: Runs::Stranger(pin.to_owned()),
+        }
+    }
+}
+
+/// Relays with a list that names them, each of an operator of its own, and an issuer. All end when this value is dropped.
 #[derive(Debug)]
 pub struct GhostNetRelays {
     program: PathBuf,
@@ -40,6 +159,8 @@ pub struct GhostNetRelays {
     relays: Vec<LabRelay>,
     issuer: Process,
     key: String,
+    #[cfg(target_os = "linux")]
+    shop: Option<Shop>,
 }
 
 /// One of them.
@@ -47,10 +168,14 @@ pub struct GhostNetRelays {
 struct LabRelay {
     name: String,
     operator: String,
-    address: SocketAddr,
     pin: String,
+    plan: RelayPlan,
     process: Option<Process>,
+    log: Log,
 }
+
+/// What a program has written to standard error.
+type Log = Arc<Mutex<Vec<u8>>>;
 
 /// A program that ends with its handle.
 #[derive(Debug)]
@@ -63,62 +188,140 @@ impl Drop for Process {
     }
 }
 
+/// Where tokens are sold and the list is to be had, by https.
+#[cfg(target_os = "linux")]
+#[derive(Debug)]
+struct Shop {
+    web: WebServer,
+    front: TlsFront,
+}
+
+/// The name of the issuer in a network, and of whoever has the list there.
+#[cfg(target_os = "linux")]
+const SHOP: &str = "shop.example.org";
+/// Where the issuer listens there, and figures are.
+#[cfg(target_os = "linux")]
+const ISSUER_PORT: u16 = 8787;
+const FIGURES_PORT: u16 = 9464;
+
 impl GhostNetRelays {
-    /// Starts so many relays with the program of that name, and waits until they are ready.
+    /// Starts so many relays on the loopback interface with the program of that name, each able to be entry and exit, and waits until
+    /// they are ready.
     ///
     /// # Errors
     ///
     /// The program is not there, or says that something is wrong.
     pub fn start(program: &Path, count: usize) -> Result<Self, GhostNetRelaysError> {
+        let plans = (0..count).map(|_| RelayPlan::here(RelayRole::Both));
+        Self::start_here(program, plans.collect::<io::Result<_>>()?)
+    }
+
+    /// The same with these relays, in a lab on this machine.
+    ///
+    /// # Errors
+    ///
+    /// The program is not there, or says that something is wrong.
+    pub fn start_here(program: &Path, plans: Vec<RelayPlan>) -> Result<Self, GhostNetRelaysError> {
+        let issuer_at = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
+        let name = issuer_at.to_string();
+        let (mut all, sells) = Self::begin(program, plans, &Ground::Here, issuer_at, &name)?;
+        all.sign(&sells, &name)?;
+        all.run_all()?;
+        Ok(all)
+    }
+
+    /// The same in a network, as on the Internet: no relay is one of a lab. At `shop` are the issuer and the list, by https under the
+    /// name [`shop_name`](Self::shop_name).
+    ///
+    /// # Errors
+    ///
+    /// The program is not there, or says that something is wrong.
+    #[cfg(target_os = "linux")]
+    pub fn start_in(
+        program: &Path,
+        plans: Vec<RelayPlan>,
+        shop: &Arc<Host>,
+    ) -> Result<Self, GhostNetRelaysError> {
+        let issuer_at = SocketAddr::from((Ipv4Addr::LOCALHOST, ISSUER_PORT));
+        let ground = Ground::Host(Arc::clone(shop));
+        let (mut all, sells) = Self::begin(program, plans, &ground, issuer_at, SHOP)?;
+        let everywhere = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 443));
+        let opened = shop.enter(|| {
+            let web = WebServer::in_front_of(issuer_at)?;
+            let front = TlsFront::start_at(everywhere, web.address(), &[SHOP])?;
+            io::Result::Ok(Shop { web, front })
+        });
+        all.shop = Some(opened.map_err(io::Error::other)??);
+        all.sign(&sells, SHOP)?;
+        if let Some(shop) = &all.shop {
+            let list = fs::read_to_string(all.directory())?;
+            shop.web.answer("GET /relays.json", "200 OK", &list);
+        }
+        all.run_all()?;
+        Ok(all)
+    }
+
+    fn begin(
+        program: &Path,
+        plans: Vec<RelayPlan>,
+        ground: &Ground,
+        issuer_at: SocketAddr,
+        issuer_name: &str,
+    ) -> Result<(Self, Value), GhostNetRelaysError> {
         let folder = tempfile::tempdir()?;
-        let address = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let issuer_at = address(free_port()?);
-        let issuer_name = issuer_at.to_string();
-        let (issuer, sells) = start(
+        let (issuer, sells, _) = start(
+            ground,
             Command::new(program)
-                .args(["--json", "issuer", "--name", &issuer_name])
-                .args(["--listen", &issuer_name])
+                .args(["--json", "issuer", "--name", issuer_name])
+                .args(["--listen", &issuer_at.to_string()])
                 .arg("--key")
                 .arg(folder.path().join("issuer.pem")),
         )?;
         let mut relays = Vec::new();
-        for number in 1..=count {
+        for (number, plan) in (1..).zip(plans) {
             let name = format!("relay{number}.test");
             let home = folder.path().join(&name);
             fs::create_dir(&home)?;
-            let mut init = Command::new(program);
-            init.args(["--json", "init", "--name", &name, "--config"])
-                .arg(home.join("relay.toml"));
-            let made = output(&mut init)?;
+            let pin = match &plan.runs {
+                Runs::Stranger(pin) => pin.clone(),
+                Runs::Daemon(..) => {
+                    let mut init = Command::new(program);
+                    init.args(["--json", "init", "--name", &name, "--config"])
+                        .arg(home.join("relay.toml"));
+                    let made = output(&mut init)?;
+                    made["pin"].as_str().unwrap_or_default().to_owned()
+                }
+            };
             relays.push(LabRelay {
-                operator: format!("Operator {number}"),
-                address: address(free_port()?),
-                pin: made["pin"].as_str().unwrap_or_default().to_owned(),
+                operator: match &plan.operator {
+                    Some(operator) => operator.clone(),
+                    None => format!("Operator {number}"),
+                },
+                pin,
+                plan,
                 process: None,
+                log: Log::default(),
                 name,
             });
         }
-        let key_file = folder.path().join("directory.key");
         let mut show_key = Command::new(program);
         show_key
             .args(["--json", "directory", "key", "--key"])
-            .arg(&key_file);
+            .arg(folder.path().join("directory.key"));
         let key = output(&mut show_key)?["public"]
             .as_str()
             .unwrap_or_default()
             .to_owned();
-        let mut all = Self {
+        let all = Self {
             program: program.to_owned(),
             folder,
             relays,
             issuer,
             key,
+            #[cfg(target_os = "linux")]
+            shop: None,
         };
-        all.sign(&sells, &issuer_name)?;
-        for index in 0..count {
-            all.run(index)?;
-        }
-        Ok(all)
+        Ok((all, sells))
     }
 
     /// The file with the signed list.
@@ -134,19 +337,39 @@ impl GhostNetRelays {
     /// The settings of a client that uses these relays: variables of the environment.
     pub fn environment(&self) -> [(&'static str, String); 2] {
         [
-            (
-                "SECURECALL_GHOSTNET_DIRECTORY",
-                self.directory().display().to_string(),
-            ),
+            ("SECURECALL_GHOSTNET_DIRECTORY", self.place()),
             ("SECURECALL_GHOSTNET_KEY", self.key.clone()),
         ]
+    }
+
+    /// Where clients find the list.
+    fn place(&self) -> String {
+        #[cfg(target_os = "linux")]
+        if self.shop.is_some() {
+            return format!("https://{SHOP}/relays.json");
+        }
+        self.directory().display().to_string()
+    }
+
+    /// The name of whoever sells tokens and has the list, in a network.
+    #[cfg(target_os = "linux")]
+    pub const fn shop_name() -> &'static str {
+        SHOP
+    }
+
+    /// The certificate of that name, for clients to believe.
+    #[cfg(target_os = "linux")]
+    pub fn shop_certificate_pem(&self) -> &str {
+        self.shop
+            .as_ref()
+            .map_or("", |shop| shop.front.certificate_pem())
     }
 
     /// Whose they are, and where.
     pub fn relays(&self) -> impl Iterator<Item = (&str, SocketAddr)> {
         self.relays
             .iter()
-            .map(|relay| (relay.operator.as_str(), relay.address))
+            .map(|relay| (relay.operator.as_str(), relay.plan.address))
     }
 
     /// Ends the relay of an operator without a word.
@@ -167,21 +390,64 @@ impl GhostNetRelays {
         let mut list: Value = serde_json::from_slice(&fs::read(&path)?).unwrap_or_default();
         list["serial"] = (list["serial"].as_u64().unwrap_or_default() + 1).into();
         change(&mut list);
-        fs::write(&path, list.to_string())?;
-        let mut sign = Command::new(&self.program);
-        sign.args(["--json", "directory", "sign", "--lab", "--payload"])
-            .arg(&path)
-            .arg("--key")
-            .arg(self.folder.path().join("directory.key"))
-            .arg("--out")
-            .arg(self.directory());
-        output(&mut sign).map(drop)
+        self.sign_list(&list)
+    }
+
+    /// The process of an operator's relay; `None` if it does not run.
+    pub fn process_id(&self, operator: &str) -> Option<u32> {
+        let process = self.relay(operator)?.process.as_ref();
+        process.map(|process| process.0.id())
+    }
+
+    /// What an operator's relay has logged so far; all that there is to be logged, where it runs at a host.
+    pub fn log(&self, operator: &str) -> Vec<u8> {
+        let relay = self.relay(operator);
+        relay.map_or_else(Vec::new, |relay| lock(&relay.log).clone())
+    }
+
+    /// Where an operator's relay has its files.
+    pub fn home(&self, operator: &str) -> Option<PathBuf> {
+        let relay = self.relay(operator)?;
+        Some(self.folder.path().join(&relay.name))
+    }
+
+    /// The figures of an operator's relay at a host, as Prometheus would get them.
+    ///
+    /// # Errors
+    ///
+    /// It does not answer, or is not at a host.
+    #[cfg(target_os = "linux")]
+    pub fn figures(&self, operator: &str) -> io::Result<String> {
+        let ground = self.relay(operator).map(|relay| &relay.plan.runs);
+        let Some(Runs::Daemon(Ground::Host(host), _)) = ground else {
+            return Err(io::Error::other("no relay at a host"));
+        };
+        let at = SocketAddr::from((Ipv4Addr::LOCALHOST, FIGURES_PORT));
+        let mut stream = host.tcp_stream(at).map_err(io::Error::other)?;
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: relay\r\n\r\n")?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text)?;
+        Ok(text)
     }
 
     /// Ends the issuer: no more tokens can be bought.
     pub fn stop_issuer(&mut self) -> io::Result<()> {
         self.issuer.0.kill()?;
         self.issuer.0.wait().map(drop)
+    }
+
+    fn relay(&self, operator: &str) -> Option<&LabRelay> {
+        let mut relays = self.relays.iter();
+        relays.find(|relay| relay.operator == operator)
+    }
+
+    /// Whether all is as on the Internet.
+    fn is_lab(&self) -> bool {
+        #[cfg(target_os = "linux")]
+        if self.shop.is_some() {
+            return false;
+        }
+        true
     }
 
     fn sign(&self, sells: &Value, issuer: &str) -> Result<(), GhostNetRelaysError> {
@@ -195,8 +461,8 @@ impl GhostNetRelays {
             .map(|relay| {
                 json!({
                     "name": relay.name,
-                    "addresses": [relay.address.to_string()],
-                    "role": "both",
+                    "addresses": [relay.plan.address.to_string()],
+                    "role": relay.plan.role.name(),
                     "operator": relay.operator,
                     "spki": relay.pin,
                     "issuers": [issuer],
@@ -216,10 +482,19 @@ impl GhostNetRelays {
             }],
             "relays": relays,
         });
+        self.sign_list(&payload)
+    }
+
+    /// Signs a list, and has it where clients read it.
+    fn sign_list(&self, list: &Value) -> Result<(), GhostNetRelaysError> {
         let path = self.folder.path().join("payload.json");
-        fs::write(&path, payload.to_string())?;
+        fs::write(&path, list.to_string())?;
         let mut sign = Command::new(&self.program);
-        sign.args(["--json", "directory", "sign", "--lab", "--payload"])
+        sign.args(["--json", "directory", "sign"]);
+        if self.is_lab() {
+            sign.arg("--lab");
+        }
+        sign.arg("--payload")
             .arg(&path)
             .arg("--key")
             .arg(self.folder.path().join("directory.key"))
@@ -228,37 +503,58 @@ impl GhostNetRelays {
         output(&mut sign).map(drop)
     }
 
+    fn run_all(&mut self) -> Result<(), GhostNetRelaysError> {
+        (0..self.relays.len()).try_for_each(|index| self.run(index))
+    }
+
     fn run(&mut self, index: usize) -> Result<(), GhostNetRelaysError> {
-        let directory = self.directory();
+        let (directory, is_lab) = (self.directory(), self.is_lab());
         let relay = &mut self.relays[index];
+        let Runs::Daemon(ground, lent) = &relay.plan.runs else {
+            return Ok(());
+        };
         let settings = self.folder.path().join(&relay.name).join("relay.toml");
-        let text = format!(
-            "role = \"both\"\nname = \"{}\"\nlab = true\nlisten = [\"{}\"]\n\
+        let lent: Vec<String> = lent.iter().map(|ip| format!("\"{ip}\"")).collect();
+        let mut text = format!(
+            "role = \"{}\"\nname = \"{}\"\nlab = {is_lab}\nlisten = [\"{}\"]\n\
              [directory]\nfile = {:?}\nkeys = [\"{}\"]\n\
-             [exit]\naddresses = [\"127.0.0.1\"]\n",
+             [exit]\naddresses = [{}]\n",
+            relay.plan.role.name(),
             relay.name,
-            relay.address,
+            relay.plan.address,
             directory.display().to_string(),
             self.key,
+            lent.join(", "),
         );
+        let mut run = Command::new(&self.program);
+        if !is_lab {
+            // A host of its own has the port free, and whoever asks for all that is logged is to find nothing.
+            text += &format!("[figures]\nlisten = \"127.0.0.1:{FIGURES_PORT}\"\n");
+            run.arg("-vv");
+        }
         fs::write(&settings, text)?;
-        let (process, _) = start(
-            Command::new(&self.program)
-                .args(["--json", "run", "--config"])
-                .arg(&settings),
-        )?;
+        run.args(["--json", "run", "--config"]).arg(&settings);
+        let (process, _, log) = start(ground, &mut run)?;
         relay.process = Some(process);
+        relay.log = log;
         Ok(())
     }
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Starts a program, and waits for its first line.
-fn start(command: &mut Command) -> Result<(Process, Value), GhostNetRelaysError> {
-    let mut child = command
+fn start(
+    ground: &Ground,
+    command: &mut Command,
+) -> Result<(Process, Value, Log), GhostNetRelaysError> {
+    command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
+        .stderr(Stdio::piped());
+    let mut child = ground.spawn(command)?;
     let out = child.stdout.take().map(BufReader::<ChildStdout>::new);
     let errors = child.stderr.take().map(BufReader::<ChildStderr>::new);
     let process = Process(child);
@@ -277,10 +573,17 @@ fn start(command: &mut Command) -> Result<(Process, Value), GhostNetRelaysError>
             said: format!("{line}{}", errors.join("\n")),
         });
     }
+    let log = Log::default();
     if let Some(mut errors) = errors {
-        thread::spawn(move || io::copy(&mut errors, &mut io::sink()));
+        let into = Arc::clone(&log);
+        thread::spawn(move || {
+            let mut piece = [0; 4096];
+            while let Ok(length @ 1..) = errors.read(&mut piece) {
+                lock(&into).extend_from_slice(piece.get(..length).unwrap_or_default());
+            }
+        });
     }
-    Ok((process, said))
+    Ok((process, said, log))
 }
 
 /// Runs a program to its end, and gives its one line.

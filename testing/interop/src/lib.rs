@@ -11,6 +11,8 @@
 //! * [`WebServer`]: an HTTP server that answers as it is told, and leads the rest to another one;
 //! * [`ConnectProxy`]: a way to servers on this machine by names that no name service knows;
 //! * [`Coturn`]: a TURN server that operators run, over UDP, TCP and TLS;
+//! * [`GhostNetRelays`]: relays of GhostNet as operators run them, with the list that names them and an issuer;
+//! * [`LyingRelay`]: one of them that does what it should not;
 //! * [`LyingTurn`]: a TURN server that says what is not so, before a real one;
 //! * [`Postgres`]: a database server (Linux);
 //! * [`MasqueGoRelay`], [`MasqueGoClient`]: both ends of RFC 9298, UDP through HTTP/3, built from a Go module of a pinned version;
@@ -45,6 +47,7 @@ mod homeserver_config;
 mod hostile_homeserver;
 mod http;
 mod js_sdk;
+mod lying_relay;
 mod lying_turn;
 mod masque_go;
 #[cfg(target_os = "linux")]
@@ -71,7 +74,7 @@ pub use coturn::{Coturn, CoturnError, CoturnUsers};
 pub use database_snapshot::{ALLOWED, Allowed, DatabaseSnapshot, Difference, Report};
 pub use dendrite::{Dendrite, DendriteError};
 pub use federation::Federation;
-pub use ghostnet_relays::{GhostNetRelays, GhostNetRelaysError};
+pub use ghostnet_relays::{GhostNetRelays, GhostNetRelaysError, RelayPlan, RelayRole};
 pub use go_program::GoError;
 pub use homeserver::{Homeserver, HomeserverError, HomeserverKind};
 pub use homeserver_config::{
@@ -82,6 +85,7 @@ pub use js_sdk::{
     JsSdk, JsSdkCall, JsSdkCallState, JsSdkCallStatus, JsSdkCallStep, JsSdkDevice, JsSdkError,
     JsSdkEvent, JsSdkHeard, JsSdkLogin, JsSdkPath,
 };
+pub use lying_relay::{LyingRelay, RelayManner, RelayNotes};
 pub use lying_turn::{Lie, LyingTurn, TurnUser};
 pub use masque_go::{MasqueGoClient, MasqueGoError, MasqueGoRelay, MasqueGoRequest};
 #[cfg(target_os = "linux")]

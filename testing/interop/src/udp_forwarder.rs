@@ -28,7 +28,7 @@ pub enum Flow {
 }
 
 /// What a datagram between two WebRTC peers carries (RFC 7983).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PacketClass {
     /// Connectivity checks and consent.
     Stun,

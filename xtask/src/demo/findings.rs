@@ -1,8 +1,11 @@
 //! What the demo found out about its call, and whether that is what we promise.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::call::record::{Record, Side};
+use crate::demo::observation::Observation;
 
 /// Samples a second of all our audio.
 const RATE: f64 = 48_000.0;
@@ -21,6 +24,8 @@ pub(crate) struct Findings {
     pub(crate) marks: Vec<Mark>,
     /// What each process said of the call, caller first.
     pub(crate) views: [View; 2],
+    /// Who had packets with whom.
+    pub(crate) observed: Observation,
     /// From caller to callee, then back.
     pub(crate) directions: [Direction; 2],
     /// What the call left in the homeserver's database.
@@ -153,22 +158,6 @@ impl View {
     }
 }
 
-/// What each of those on the way saw of the two.
-pub(crate) fn who_saw_whom(views: &[View; 2]) -> String {
-    let parts = views.iter().zip(Side::BOTH).map(|(view, side)| {
-        let (own, other) = (side.name(), side.peer().name());
-        view.relays.as_ref().map_or_else(
-            || format!("the {other} saw the {own}'s own address"),
-            |[entry, exit]| {
-                format!(
-                    "{entry} saw the {own} and {exit}; {exit} saw {entry} and whom the {other} shows; the {other} saw {exit}"
-                )
-            },
-        )
-    });
-    parts.collect::<Vec<_>>().join(". ")
-}
-
 fn words(value: &Value) -> Vec<String> {
     value
         .as_array()
@@ -295,12 +284,53 @@ impl Findings {
                 found: both(|view| format!("{}", view.frames_refused)),
             },
         ];
+        if let Some(check) = self.nobody_saw_both() {
+            checks.push(check);
+        }
         checks.push(Check {
             what: "the homeserver keeps no record of the call",
             holds: self.left.outside.is_empty(),
             found: format!("{} rows outside the allowed list", self.left.outside.len()),
         });
         checks
+    }
+
+    /// In a call through relays: whether each had packets with those beside it on the way, and with nobody else. `None` where there
+    /// are no relays, or nobody could look.
+    fn nobody_saw_both(&self) -> Option<Check> {
+        self.observed.meetings.as_ref().ok()?;
+        let [[own_entry, own_exit], [their_entry, their_exit]] =
+            [self.views[0].relays.clone()?, self.views[1].relays.clone()?];
+        let [caller, callee] = Side::BOTH.map(|side| side.name().to_owned());
+        let way = [caller, own_entry, own_exit, their_exit, their_entry, callee];
+        let beside = |index: usize| -> BTreeSet<&str> {
+            let before = index.checked_sub(1).and_then(|index| way.get(index));
+            let beside = before.into_iter().chain(way.get(index + 1));
+            beside.map(String::as_str).collect()
+        };
+        let wrong = (0..way.len()).find(|index| self.observed.met(&way[*index]) != beside(*index));
+        Some(Check {
+            what: "each had packets with those beside it on the way alone, as observed",
+            holds: wrong.is_none(),
+            found: wrong.map_or_else(
+                || way.join(" – "),
+                |index| format!("{} met {:?}", way[index], self.observed.met(&way[index])),
+            ),
+        })
+    }
+
+    /// Who saw whom, in one line.
+    pub(crate) fn who_saw_whom(&self) -> String {
+        let lines = self.observed.lines();
+        let lines: Vec<String> = lines
+            .iter()
+            .map(|(who, how)| format!("{who}: {how}"))
+            .collect();
+        if lines.is_empty() {
+            "nobody whom this machine could see".to_owned()
+        } else {
+            lines.join("; ")
+        }
     }
 
     /// A value of both directions, in words.
@@ -334,6 +364,9 @@ impl Findings {
             "tier": caller.tier,
             "route": caller.route,
             "relays": [&caller.relays, &callee.relays],
+            "met": self.observed.meetings.as_ref().ok().map(|meetings| {
+                meetings.iter().map(|(pair, packets)| json!([pair, packets])).collect::<Vec<_>>()
+            }),
             "safety_words": caller.safety_words,
             "safety_words_equal": !caller.safety_words.is_empty() && caller.safety_words == callee.safety_words,
             "startup_ms": caller.startup_ms,
@@ -461,6 +494,10 @@ pub(crate) mod tests {
             ],
             marks: marks(&records),
             views: Side::BOTH.map(|side| View::of(side, &records, Some(0))),
+            observed: Observation {
+                meetings: Ok([(["callee".to_owned(), "caller".to_owned()], 1500)].into()),
+                owners: std::collections::BTreeMap::new(),
+            },
             directions: [
                 direction(Side::Caller, 140.0),
                 direction(Side::Callee, 220.0),
@@ -533,6 +570,35 @@ pub(crate) mod tests {
                 "{what}"
             );
         }
+    }
+
+    #[test]
+    fn through_relays_it_is_compared_who_met_whom_and_one_who_met_both_fails_the_demo() {
+        let mut findings = sample();
+        assert_eq!(findings.nobody_saw_both(), None);
+        let names = |names: [&str; 2]| Some(names.map(str::to_owned));
+        findings.views[0].relays = names(["E", "X"]);
+        findings.views[1].relays = names(["e", "x"]);
+        let pairs = [
+            ("E", "caller"),
+            ("E", "X"),
+            ("X", "x"),
+            ("e", "x"),
+            ("callee", "e"),
+        ];
+        let meet = |pairs: &[(&str, &str)]| {
+            let pairs = pairs.iter();
+            let pairs = pairs.map(|(one, other)| ([(*one).to_owned(), (*other).to_owned()], 9));
+            Ok(pairs.collect())
+        };
+        findings.observed.meetings = meet(&pairs);
+        assert!(findings.nobody_saw_both().unwrap().holds);
+        findings.observed.meetings = meet(&[&pairs[..], &[("E", "callee")]].concat());
+        assert!(!findings.nobody_saw_both().unwrap().holds);
+        findings.observed.meetings = meet(&pairs[1..]);
+        assert!(!findings.nobody_saw_both().unwrap().holds);
+        findings.observed.meetings = Err("nobody may look".to_owned());
+        assert_eq!(findings.nobody_saw_both(), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use crate::call::conversation::Observer;
 use crate::call::record::{Record, Side};
 use crate::call::stage::Build;
-use crate::demo::findings::{Findings, who_saw_whom};
+use crate::demo::findings::Findings;
 
 /// What is going to happen, and how long it takes: said before anything else, for the first build is long.
 pub(crate) fn plan(seconds: u32, build: Build) -> String {
@@ -151,7 +151,7 @@ pub(crate) fn summary(findings: &Findings) -> String {
     };
     let rows = [
         ("tier", format!("{}, route {}", caller.tier, caller.route)),
-        ("who saw whom", who_saw_whom(&findings.views)),
+        ("who saw whom", findings.who_saw_whom()),
         ("safety words", words),
         (
             "set-up",

@@ -13,7 +13,7 @@ const SILENT: [&str; 4] = ["--mic", "tone:440", "--speaker", "null"];
 
 /// The relay daemon. It lies beside the command where the whole workspace is built, as `cargo xtask test` does; where it does not, it
 /// is built now. Alone it would have other features, and all it stands on would be built twice.
-fn daemon() -> PathBuf {
+pub(crate) fn daemon() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let built = BUILT.get_or_init(|| {
         let beside =

@@ -1,6 +1,7 @@
 //! Calls between networks: NATs of all kinds, firewalls, relays. Each person's program runs in a namespace of its own.
 
 mod dns64;
+mod ghostnet;
 mod homeserver;
 mod ipv6;
 mod joining;

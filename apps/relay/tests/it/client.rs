@@ -1,6 +1,6 @@
 //! A client of a relay.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -280,6 +280,19 @@ impl Bound {
 
     pub(crate) fn send(&self, peer: SocketAddr, payload: &[u8]) {
         let datagram = self.contexts.datagram(peer, payload).unwrap();
+        self.quic
+            .send_datagram(self.answer.datagram(&datagram))
+            .unwrap();
+    }
+
+    /// To somebody to whom no client of ours would send: in the uncompressed context, which is the first.
+    pub(crate) fn send_raw(&self, peer: SocketAddr, payload: &[u8]) {
+        let ip = match peer.ip() {
+            IpAddr::V4(ip) => [&[4][..], &ip.octets()].concat(),
+            IpAddr::V6(ip) => [&[6][..], &ip.octets()].concat(),
+        };
+        let port = peer.port().to_be_bytes();
+        let datagram = [&[2][..], &ip, &port, payload].concat();
         self.quic
             .send_datagram(self.answer.datagram(&datagram))
             .unwrap();

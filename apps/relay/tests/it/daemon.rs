@@ -60,6 +60,13 @@ impl Lab {
         std::fs::write(self.settings(), text).unwrap();
     }
 
+    /// No lab any more: what is refused on the Internet is refused here.
+    pub(crate) fn on_the_internet(self) -> Self {
+        let settings = std::fs::read_to_string(self.settings()).unwrap();
+        std::fs::write(self.settings(), settings.replace("lab = true\n", "")).unwrap();
+        self
+    }
+
     /// Another name than `relay.test`.
     pub(crate) fn rename(&self, name: &str) {
         let settings = std::fs::read_to_string(self.settings()).unwrap();

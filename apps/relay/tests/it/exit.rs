@@ -122,6 +122,98 @@ async fn refused_networks_get_nothing_and_a_scan_is_counted() {
     assert!(nothing.is_err());
 }
 
+/// By every way that an address can be written.
+#[tokio::test]
+async fn on_the_internet_no_private_network_and_not_this_machine_is_reached() {
+    let daemon = Lab::new(
+        "relays = [\"203.0.113.9:443\"]",
+        "addresses = [{ bind = \"127.0.0.1\", public = \"203.0.113.7\" }, \
+         { bind = \"::1\", public = \"2001:db8::7\" }]",
+        "",
+    )
+    .on_the_internet()
+    .start();
+    let here = [
+        tokio_udp().await,
+        tokio::net::UdpSocket::bind("[::1]:0").await.unwrap(),
+    ];
+    let mut targets: Vec<SocketAddr> = [
+        "10.0.0.1:53",
+        "172.16.0.1:80",
+        "192.168.1.1:80",
+        "169.254.169.254:80",
+        "100.64.0.1:1",
+        "0.0.0.0:80",
+        "224.0.0.251:5353",
+        "255.255.255.255:67",
+        "203.0.113.7:22",
+        "8.8.8.8:0",
+        "[fd00::1]:80",
+        "[fe80::1]:80",
+        "[ff02::fb]:5353",
+        "[::ffff:127.0.0.1]:80",
+        "[::ffff:8.8.8.8]:53",
+        "[64:ff9b::10.0.0.1]:80",
+        "[2002:7f00:1::1]:80",
+        "[::]:80",
+        "[2001:db8::7]:22",
+    ]
+    .map(|text| text.parse().unwrap())
+    .into();
+    targets.extend(here.iter().map(|socket| socket.local_addr().unwrap()));
+    let mut client = Client::connect(daemon.address()).await;
+    let bound = client.bound().await;
+    for target in &targets {
+        bound.send_raw(*target, b"probe");
+    }
+    let count = u64::try_from(targets.len()).unwrap();
+    daemon
+        .figure_becomes("dropped_total{reason=\"not_allowed\"}", |dropped| {
+            dropped == count
+        })
+        .await;
+    assert_eq!(daemon.figure("packets_total{from=\"client\"}"), 0);
+    for socket in &here {
+        let got = socket.try_recv(&mut [0; 9]);
+        assert!(got.is_err(), "{got:?}");
+    }
+}
+
+/// As candidates of a peer would have it, one host after the other.
+#[tokio::test]
+async fn a_scan_gets_to_as_many_hosts_as_a_call_may_try_and_no_further() {
+    let daemon = lab_with("packets_per_second = 10000\npacket_burst = 10000").start();
+    let mut client = Client::connect(daemon.address()).await;
+    let bound = client.bound().await;
+    for host in 1..=200 {
+        bound.send(SocketAddr::from(([127, 9, 0, host], 9)), b"probe");
+    }
+    daemon
+        .figure_becomes("dropped_total{reason=\"not_allowed\"}", |dropped| {
+            dropped == 200 - 64
+        })
+        .await;
+    assert_eq!(daemon.figure("packets_total{from=\"client\"}"), 64);
+}
+
+/// Nothing that comes to a lent port is answered by the relay itself, whoever is said to have sent it.
+#[tokio::test]
+async fn what_comes_uninvited_gets_no_answer() {
+    let daemon = lab_with("").start();
+    let mut client = Client::connect(daemon.address()).await;
+    let bound = client.bound().await;
+    let sender = tokio_udp().await;
+    for _ in 0..50 {
+        sender.send_to(&[0; 1200], bound.public).await.unwrap();
+    }
+    daemon
+        .figure_becomes("dropped_total{reason=\"not_allowed\"}", |count| count == 50)
+        .await;
+    let got = sender.try_recv(&mut [0; 9]);
+    assert!(got.is_err(), "{got:?}");
+    assert_eq!(daemon.figure("packets_total{from=\"outside\"}"), 0);
+}
+
 #[tokio::test]
 async fn a_relay_of_one_role_refuses_the_other() {
     let lab = lab_with("");

@@ -411,12 +411,10 @@ mod tests {
                 Want::AtMost(_) => "1000000",
             };
             let mut text = String::new();
-            let mut depth = 0;
             let parts: Vec<&str> = rule.key.split('.').collect();
-            for (index, part) in parts.iter().enumerate() {
-                let end = if index + 1 == parts.len() { broken } else { "" };
+            for (depth, part) in parts.iter().enumerate() {
+                let end = if depth + 1 == parts.len() { broken } else { "" };
                 text.push_str(&format!("{}{part}: {end}\n", " ".repeat(depth)));
-                depth += 1;
             }
             if rule.key.starts_with("retention.") && rule.key != "retention.enabled" {
                 text.push_str(" enabled: true\n");

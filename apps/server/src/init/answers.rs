@@ -101,18 +101,18 @@ impl Answers {
             None => choose(
                 asker.as_deref_mut(),
                 "Homeserver",
-                HomeserverOption::Synapse,
+                &HomeserverOption::Synapse,
             )?,
         };
         let database = options.database.or(earlier.map(|earlier| earlier.database));
         let database = match database {
             Some(database) => database,
-            None => choose(asker.as_deref_mut(), "Database", DatabaseOption::Sqlite)?,
+            None => choose(asker.as_deref_mut(), "Database", &DatabaseOption::Sqlite)?,
         };
         let proxy = options.proxy.or(earlier.map(|earlier| earlier.proxy));
         let proxy = match proxy {
             Some(proxy) => proxy,
-            None => choose(asker, "Reverse proxy", ProxyOption::Caddy)?,
+            None => choose(asker, "Reverse proxy", &ProxyOption::Caddy)?,
         };
         let address = options
             .address
@@ -175,7 +175,7 @@ fn ask<R: BufRead, W: Write>(
 fn choose<T: ValueEnum, R: BufRead, W: Write>(
     asker: Option<&mut Asker<R, W>>,
     question: &str,
-    usual: T,
+    usual: &T,
 ) -> Result<T, Failure> {
     let word = |value: &T| {
         let value = value.to_possible_value();
@@ -183,7 +183,7 @@ fn choose<T: ValueEnum, R: BufRead, W: Write>(
     };
     let words: Vec<String> = T::value_variants().iter().map(word).collect();
     let words = words.join(", ");
-    let answer = ask(asker, &format!("{question} ({words})"), Some(&word(&usual)))?;
+    let answer = ask(asker, &format!("{question} ({words})"), Some(&word(usual)))?;
     T::from_str(&answer, false)
         .map_err(|_| Failure::usage(format!("{question}: {answer:?} is none of {words}")))
 }

@@ -50,7 +50,8 @@ fn find_or_make(
     let text = Zeroizing::new(text.trim().to_owned());
     // It stands between quotation marks, in SQL, and behind an equals sign.
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
-    if !name.starts_with("signing.") && !(text.len() >= 32 && text.chars().all(plain)) {
+    let is_secret = text.len() >= 32 && text.chars().all(plain);
+    if !is_secret && !name.starts_with("signing.") {
         return Err(Failure::usage(format!(
             "{}: a secret has at least 32 letters, digits, - and _",
             path.display()

@@ -9,7 +9,7 @@ pub(super) fn fill(template: &str, values: &[(&str, &str)]) -> String {
         filled.push_str(before);
         let name = from[1..]
             .find(|c: char| !(c.is_ascii_lowercase() || c == '_'))
-            .filter(|end| from[1..].as_bytes().get(*end) == Some(&b'>'))
+            .filter(|end| from.as_bytes().get(end + 1) == Some(&b'>'))
             .map(|end| &from[1..=end]);
         let value = name.and_then(|name| values.iter().find(|(known, _)| *known == name));
         if let (Some(name), Some((_, value))) = (name, value) {

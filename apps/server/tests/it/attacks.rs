@@ -72,7 +72,7 @@ fn nobody_gets_the_name_of_another_key() {
     );
     refused(
         EnrolmentRequest {
-            password: victim.password.clone(),
+            password: victim.password,
             ..right.clone()
         },
         "another password than was proven",
@@ -95,7 +95,7 @@ fn nobody_gets_the_name_of_another_key() {
         },
         "a proof that a server elsewhere was given",
     );
-    let mut other_key = challenge.clone();
+    let mut other_key = challenge;
     other_key.key = RemoteEnrolmentKey::from_bytes([9; 32]);
     refused(
         EnrolmentRequest {

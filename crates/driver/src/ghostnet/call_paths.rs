@@ -2,57 +2,107 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use securecall_ghostnet::choice::NoRelay;
 use securecall_ghostnet::{HostName, UnixTime};
 use securecall_randomness::SystemRandomness;
-use securecall_relay::{HopRole, TunnelFailure, TunnelPath};
+use securecall_relay::{HopRole, TunnelEvent, TunnelFailure, TunnelId, TunnelOrder, TunnelPath};
 
 use super::GhostNet;
+use super::known::Known;
 use crate::clock;
 
-/// The most exits of a call that are tried through one entry. An entry that works with somebody who runs exits could let all others fail,
-/// one by one, until it comes to one of theirs: it sees which exit is wanted, and drops what goes there.
-const MAX_EXITS_OF_ENTRY: u32 = 3;
+/// So many exits may fail behind an entry, one after the other, until it is the entry that is doubted: one that loses what goes to
+/// all exits but those of a friend would lead every call to that friend.
+const EXITS_BEFORE_DOUBT: u32 = 2;
 
 /// Chooses the relays of one call, and others for those that fail.
 pub(crate) struct CallPaths {
     ghostnet: GhostNet,
-    /// The relays that were chosen last.
     carriers: Carriers,
     failed_entries: BTreeSet<HostName>,
     failed_exits: BTreeSet<HostName>,
-    /// How many exits have failed behind the entry.
-    exits_behind: u32,
+    /// How many exits have failed behind this entry since one worked.
+    exits_in_vain: u32,
     /// Something was paid.
     has_spent: bool,
 }
 
 /// The relays that carry a call now, or are tried.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Carriers(Arc<Mutex<Option<Carrying>>>);
+pub(crate) struct Carriers(Arc<Mutex<Vec<Carrying>>>);
 
+/// Two relays that were chosen. Where the first choice takes long there is another one beside it, and either may be the one.
 #[derive(Clone, Debug)]
 struct Carrying {
+    /// What its tunnel is called, once that was ordered.
+    tunnel: Option<TunnelId>,
     entry: HostName,
     exit: HostName,
     operators: [String; 2],
+    /// The exit had an address for us.
+    has_worked: bool,
+    /// The tunnel is no more.
+    is_over: bool,
 }
 
 impl Carriers {
-    fn get(&self) -> Option<Carrying> {
-        let carrying = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        carrying.clone()
+    fn all(&self) -> MutexGuard<'_, Vec<Carrying>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn set(&self, carrying: Carrying) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(carrying);
+    fn choose(&self, carrying: Carrying) {
+        let mut all = self.all();
+        all.retain(|carrying| !carrying.is_over);
+        all.push(carrying);
+    }
+
+    /// Those that were chosen last.
+    fn last(&self) -> Option<Carrying> {
+        self.all().last().cloned()
+    }
+
+    /// Learns what is ordered of tunnels: what was chosen last is the one that is opened next.
+    pub(crate) fn ordered(&self, order: &TunnelOrder) {
+        match order {
+            TunnelOrder::Open { tunnel, .. } => {
+                if let Some(last) = self.all().last_mut() {
+                    last.tunnel = Some(*tunnel);
+                }
+            }
+            TunnelOrder::Close(tunnel) => self.change(*tunnel, |it| it.is_over = true),
+            TunnelOrder::Datagram { .. } | TunnelOrder::Capsules { .. } => {}
+        }
+    }
+
+    /// Learns what becomes of tunnels.
+    pub(crate) fn happened(&self, tunnel: TunnelId, event: &TunnelEvent<'_>) {
+        match event {
+            TunnelEvent::Opened { .. } => self.change(tunnel, |it| it.has_worked = true),
+            TunnelEvent::Closed(_) => self.change(tunnel, |it| it.is_over = true),
+            TunnelEvent::Datagram(_) | TunnelEvent::Capsules(_) => {}
+        }
+    }
+
+    fn change(&self, tunnel: TunnelId, change: impl FnOnce(&mut Carrying)) {
+        let mut all = self.all();
+        let mut all = all.iter_mut();
+        if let Some(carrying) = all.find(|carrying| carrying.tunnel == Some(tunnel)) {
+            change(carrying);
+        }
+    }
+
+    /// Those whose tunnel is there, the newest if there are two; those that were chosen last if there is none.
+    fn working(&self) -> Option<Carrying> {
+        let all = self.all();
+        let mut working = all.iter().rev().filter(|it| it.has_worked && !it.is_over);
+        working.next().or_else(|| all.last()).cloned()
     }
 
     /// Who runs the entry, and who the exit.
     pub(crate) fn operators(&self) -> Option<[String; 2]> {
-        self.get().map(|carrying| carrying.operators)
+        self.working().map(|carrying| carrying.operators)
     }
 }
 
@@ -63,7 +113,7 @@ impl CallPaths {
             carriers: Carriers::default(),
             failed_entries: BTreeSet::new(),
             failed_exits: BTreeSet::new(),
-            exits_behind: 0,
+            exits_in_vain: 0,
             has_spent: false,
         }
     }
@@ -73,24 +123,50 @@ impl CallPaths {
         self.carriers.clone()
     }
 
+    /// Learns from the path before: it has failed, or takes long.
+    fn doubt(
+        &mut self,
+        known: &mut Known,
+        last: Carrying,
+        failure: Option<TunnelFailure>,
+        now: UnixTime,
+    ) {
+        if last.has_worked {
+            self.exits_in_vain = 0;
+        }
+        match failure.map(|failure| failure.hop) {
+            Some(HopRole::Entry) => {
+                known.guards.failed(&last.entry, now);
+                self.failed_entries.insert(last.entry);
+                self.exits_in_vain = 0;
+                return;
+            }
+            Some(HopRole::Exit) => {
+                self.failed_exits.insert(last.exit);
+            }
+            // Its candidates are gathered once more, that is all.
+            None if last.has_worked => return,
+            None => {}
+        }
+        self.exits_in_vain += 1;
+        if self.exits_in_vain >= EXITS_BEFORE_DOUBT {
+            self.failed_entries.insert(last.entry);
+            // It is not said that they were dead.
+            self.failed_exits.clear();
+            self.exits_in_vain = 0;
+        } else if failure.is_some() {
+            // It was reached, so the entry works, as far as one exit can tell.
+            known.guards.worked(&last.entry, now);
+        }
+    }
+
     /// The next path, after a failure or none.
     pub(crate) fn next(&mut self, after: Option<TunnelFailure>) -> Option<TunnelPath> {
         let now = now();
         let ghostnet = self.ghostnet.clone();
         let mut known = ghostnet.known();
-        if let (Some(failure), Some(last)) = (after, self.carriers.get()) {
-            if failure.hop == HopRole::Exit {
-                self.failed_exits.insert(last.exit);
-                self.exits_behind += 1;
-            }
-            if failure.hop == HopRole::Entry || self.exits_behind >= MAX_EXITS_OF_ENTRY {
-                known.guards.failed(&last.entry, now);
-                self.failed_entries.insert(last.entry);
-                self.exits_behind = 0;
-            } else {
-                // It was reached, so the entry works.
-                known.guards.worked(&last.entry, now);
-            }
+        if let Some(last) = self.carriers.last() {
+            self.doubt(&mut known, last, after, now);
         }
         let mut choose = |this: &Self| {
             known.choose(
@@ -124,10 +200,13 @@ impl CallPaths {
         if !std::mem::replace(&mut self.has_spent, true) {
             ghostnet.0.carried.fetch_add(1, Ordering::Relaxed);
         }
-        self.carriers.set(Carrying {
+        self.carriers.choose(Carrying {
+            tunnel: None,
             entry: chosen.entry,
             exit: chosen.exit,
             operators: chosen.operators,
+            has_worked: false,
+            is_over: false,
         });
         Some(chosen.path)
     }
@@ -136,7 +215,7 @@ impl CallPaths {
 impl GhostNet {
     /// The relays have carried a call.
     pub(crate) fn worked(&self, carriers: &Carriers) {
-        if let Some(carrying) = carriers.get() {
+        if let Some(carrying) = carriers.working() {
             self.known().guards.worked(&carrying.entry, now());
         }
     }

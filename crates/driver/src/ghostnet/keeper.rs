@@ -4,8 +4,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use securecall_ghostnet::token::AcceptedKey;
-use securecall_ghostnet::{IssuerName, UnixTime};
+use securecall_ghostnet::IssuerName;
 use securecall_matrix::Account;
 use securecall_media::Reach;
 use securecall_relay_client::{Https, TlsTrust};
@@ -136,13 +135,9 @@ impl Keeper {
         }
     }
 
-    /// Buys tokens of every issuer that relays of the list take, where there are few. Gives whether there are enough then. Not during a
-    /// call, whatever the reason to look: whoever sells them would learn of it. When it is over, that is a reason of its own.
-    pub(super) async fn buy(&self) -> bool {
-        if self.ghostnet.is_carrying() {
-            return true;
-        }
-        let wanted = self.wanted(now());
+    /// Buys tokens of every issuer that relays of the list take, where there are few. Gives whether there are enough then.
+    async fn buy(&self) -> bool {
+        let wanted = self.ghostnet.tokens_wanted(now());
         let mut enough = true;
         for (key, count) in wanted {
             let Some(https) = &self.https else {
@@ -191,29 +186,5 @@ impl Keeper {
         let token = self.account.open_id_token().await;
         let token = token.inspect_err(|error| tracing::warn!(%error, "no token shows who asks"));
         token.ok()
-    }
-
-    /// How many tokens of which keys are wanted.
-    fn wanted(&self, now: UnixTime) -> Vec<(AcceptedKey, usize)> {
-        let known = self.ghostnet.known();
-        let Some(directory) = &known.directory else {
-            return Vec::new();
-        };
-        let mut issuers: Vec<_> = directory
-            .relays
-            .iter()
-            .flat_map(|relay| &relay.issuers)
-            .collect();
-        issuers.sort_unstable();
-        issuers.dedup();
-        issuers
-            .into_iter()
-            .filter_map(|issuer| directory.key_to_buy(issuer, now))
-            .map(|key| {
-                let until = key.validity.not_after();
-                (key.clone(), known.stock.wanted(key.key.id(), until, now))
-            })
-            .filter(|(_, wanted)| *wanted > 0)
-            .collect()
     }
 }

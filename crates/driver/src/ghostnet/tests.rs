@@ -8,13 +8,13 @@ use securecall_ghostnet::token::{Challenge, IssuerKey, Purchase};
 use securecall_ghostnet::{IssuerName, UnixTime};
 use securecall_media::Reach;
 use securecall_randomness::SystemRandomness;
-use securecall_relay::{HopRole, TunnelFailure, TunnelFailureKind};
-use tokio::sync::watch;
+use securecall_relay::{
+    HopRole, TunnelEvent, TunnelFailure, TunnelFailureKind, TunnelId, TunnelOrder, TunnelPath,
+};
 
 use super::call_paths::now;
 use super::remembered::Remembered;
 use super::*;
-use crate::config::Servers;
 
 const ISSUER: &str = "issuer.example.org";
 
@@ -171,27 +171,66 @@ fn a_relay_that_fails_is_left_and_the_entry_stays_where_the_exit_does() {
 }
 
 #[test]
-fn an_entry_behind_which_one_exit_after_the_other_fails_is_left_for_this_call() {
+fn an_entry_behind_which_one_exit_after_the_other_fails_is_left() {
     let world = World::new(false);
     let mut known = world.known(Remembered::default(), now());
-    known.take_file(world.list(12, 1, 1000), now()).unwrap();
+    known.take_file(world.list(6, 1, 1000), now()).unwrap();
     let ghostnet = with_memory(known, &Arc::default());
     let mut paths = ghostnet.paths();
-    let first = paths.next(None).unwrap().entry.name;
-    let mut entries = Vec::new();
-    for _ in 0..7 {
-        entries.push(paths.next(failure(HopRole::Exit)).unwrap().entry.name);
+    let first = paths.next(None).unwrap();
+    // Exits that have worked before they failed say nothing against it.
+    for number in 0..3 {
+        let carriers = paths.carriers();
+        let tunnel = TunnelId(number);
+        carriers.ordered(&open(tunnel, &first));
+        carriers.happened(tunnel, &TunnelEvent::Opened { public: &[] });
+        let next = paths.next(failure(HopRole::Exit)).unwrap();
+        assert_eq!(next.entry.name, first.entry.name);
     }
-    assert_eq!(entries[..2], [first.clone(), first.clone()]);
-    let second = &entries[2];
-    assert_ne!(*second, first);
+    let left = paths.next(failure(HopRole::Exit)).unwrap();
+    assert_ne!(left.entry.name, first.entry.name);
+    // The other has its two as well.
+    let next = paths.next(failure(HopRole::Exit)).unwrap();
+    assert_eq!(next.entry.name, left.entry.name);
+    let next = paths.next(failure(HopRole::Exit)).unwrap();
+    assert_ne!(next.entry.name, left.entry.name);
+}
+
+fn open(tunnel: TunnelId, path: &TunnelPath) -> TunnelOrder {
+    TunnelOrder::Open {
+        tunnel,
+        path: Box::new(path.clone()),
+    }
+}
+
+/// Where one takes long there is another beside it, and the first may be there first after all.
+#[test]
+fn whose_relays_carry_a_call_is_said_of_the_tunnel_that_is_there() {
+    let world = World::new(false);
+    let mut known = world.known(Remembered::default(), now());
+    known.take_file(world.list(6, 1, 1000), now()).unwrap();
+    let ghostnet = with_memory(known, &Arc::default());
+    let mut paths = ghostnet.paths();
+    let carriers = paths.carriers();
+    let mut shown = Vec::new();
+    for number in 0..2 {
+        let path = paths.next(None).unwrap();
+        carriers.ordered(&open(TunnelId(number), &path));
+        shown.push(carriers.operators().unwrap());
+    }
+    assert_ne!(shown[0], shown[1]);
+    carriers.happened(TunnelId(0), &TunnelEvent::Opened { public: &[] });
+    carriers.ordered(&TunnelOrder::Close(TunnelId(1)));
+    assert_eq!(carriers.operators(), Some(shown[0].clone()));
+    let path = paths.next(failure(HopRole::Exit)).unwrap();
+    carriers.ordered(&open(TunnelId(2), &path));
     assert_eq!(
-        entries[2..5],
-        [second.clone(), second.clone(), second.clone()]
+        carriers.operators(),
+        Some(shown[0].clone()),
+        "as long as it is there"
     );
-    assert!(![&first, second].contains(&&entries[5]));
-    // It is kept, for it may be no fault of its own.
-    assert_eq!(ghostnet.paths().next(None).unwrap().entry.name, first);
+    carriers.happened(TunnelId(2), &TunnelEvent::Opened { public: &[] });
+    assert_ne!(carriers.operators(), Some(shown[0].clone()));
 }
 
 #[test]
@@ -277,31 +316,21 @@ async fn tokens_are_bought_after_calls_that_have_spent_some_and_after_no_others(
     assert!(is_told().await);
 }
 
-#[tokio::test]
-async fn nothing_is_bought_during_a_call() {
+#[test]
+fn nothing_is_bought_during_a_call() {
     let world = World::new(true);
     let mut known = world.known(Remembered::default(), now());
     known.take_file(world.list(2, 1, 1000), now()).unwrap();
     world.buy(&mut known, 4);
-    let memory = Memory::default();
-    assert!(memory.store(&known.remembered().to_bytes()));
-    let sources = GhostNetSources {
-        directory: DirectoryPlace::File(PathBuf::from("/nowhere")),
-        key: world.signer.public(),
-        secret: None,
-        memory: Arc::new(memory),
-    };
-    let (servers, known) = watch::channel(Servers::default());
-    // It has no means to ask anybody, so that it fails if it tries.
-    let keeper = Keeper::new(&sources, None, Reach::ThisMachine, servers);
-    let ghostnet = known.borrow().ghostnet.clone().unwrap();
-    assert!(!keeper.buy().await);
+    let ghostnet = with_memory(known, &Arc::default());
+    let is_wanted = || !ghostnet.tokens_wanted(now()).is_empty();
+    assert!(is_wanted());
     let mut paths = ghostnet.paths();
-    assert!(!keeper.buy().await, "it takes another route so far");
+    assert!(is_wanted(), "it takes another route so far");
     assert!(paths.next(None).is_some() && paths.next(None).is_some());
-    assert!(keeper.buy().await);
+    assert!(!is_wanted());
     drop(paths);
-    assert!(!keeper.buy().await);
+    assert!(is_wanted());
 }
 
 #[test]

@@ -139,7 +139,12 @@ impl PeerConnection {
                     self.streams.write(stream, bytes, urgency);
                 }
                 GatheringOutput::Close(stream) => self.streams.close(stream),
-                GatheringOutput::Tunnel(order) => self.tunnels.handle_order(order),
+                GatheringOutput::Tunnel(order) => {
+                    if let Some((_, carriers)) = &self.ghostnet {
+                        carriers.ordered(&order);
+                    }
+                    self.tunnels.handle_order(order);
+                }
                 GatheringOutput::Packet(packet) => transport.handle_datagram(
                     now,
                     packet.source,

@@ -39,7 +39,7 @@ const TRANSACTION_ID_LEN: usize = 12;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 
-/// All UDP and TCP packets of a host or a router, but for those of its loopback interface.
+/// All UDP and TCP packets of a host or a router, but for those of its loopback interface; or those of this machine's.
 #[derive(Debug)]
 pub struct Capture {
     packets: Arc<Mutex<Vec<Packet>>>,
@@ -68,15 +68,33 @@ impl Capture {
         let socket = namespace
             .enter(open)?
             .map_err(NetworkError::io("a raw socket"))?;
+        Ok(Self::from(socket, |packet| {
+            !packet.source.ip().is_loopback()
+        }))
+    }
+
+    /// Everything by UDP from now on that programs on this machine send each other over its loopback interface. Each packet is there
+    /// twice: as it leaves, and as it comes.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses, as it does to all but root.
+    pub fn of_loopback() -> Result<Self, NetworkError> {
+        let socket = open().map_err(NetworkError::io("a raw socket"))?;
+        let is_wanted = |packet: &Packet| packet.is_udp && packet.source.ip().is_loopback();
+        Ok(Self::from(socket, is_wanted))
+    }
+
+    fn from(socket: OwnedFd, is_wanted: fn(&Packet) -> bool) -> Self {
         let packets = Arc::new(Mutex::new(Vec::new()));
         let is_over = Arc::new(AtomicBool::new(false));
         let (into, over) = (Arc::clone(&packets), Arc::clone(&is_over));
-        let reader = thread::spawn(move || read(&socket, &into, &over));
-        Ok(Self {
+        let reader = thread::spawn(move || read(&socket, is_wanted, &into, &over));
+        Self {
             packets,
             is_over,
             reader: Some(reader),
-        })
+        }
     }
 
     /// What was there so far, in order, and is not given again.
@@ -164,7 +182,12 @@ fn open() -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-fn read(socket: &OwnedFd, packets: &Mutex<Vec<Packet>>, over: &AtomicBool) -> io::Result<()> {
+fn read(
+    socket: &OwnedFd,
+    is_wanted: fn(&Packet) -> bool,
+    packets: &Mutex<Vec<Packet>>,
+    over: &AtomicBool,
+) -> io::Result<()> {
     let mut buffer = vec![0; MAX_PACKET];
     loop {
         // Then only what is there already: on a busy cable there is always more to come.
@@ -177,8 +200,7 @@ fn read(socket: &OwnedFd, packets: &Mutex<Vec<Packet>>, over: &AtomicBool) -> io
         match recv(socket, &mut buffer, flags) {
             Ok((length, _)) => {
                 let packet = buffer.get(..length).and_then(parse);
-                let elsewhere = packet.filter(|packet| !packet.source.ip().is_loopback());
-                lock(packets).extend(elsewhere);
+                lock(packets).extend(packet.filter(is_wanted));
             }
             Err(Errno::AGAIN) if is_over => return Ok(()),
             // An interface went down, with its host for example: the others go on.

@@ -123,6 +123,23 @@ impl Host {
         Ok(address)
     }
 
+    /// Gives it an address that is in no network of its own: the router of the network that it is in leads there. So servers have
+    /// networks far from each other. In the internet only: nobody else is told.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses, or the network is torn down.
+    pub fn add_routed_address(&self, address: Ipv4Addr) -> Result<(), NetworkError> {
+        let mut place = lock(&self.place);
+        let first = place.addresses.iter().find(|address| address.is_ipv4());
+        let first = *first.ok_or(NetworkError::NoCommonAddressFamily)?;
+        self.namespace
+            .ip(&format!("addr add {address}/32 dev {}", place.interface))?;
+        place.network.lead(address, first)?;
+        place.addresses.push(address.into());
+        Ok(())
+    }
+
     /// Takes all its addresses away and gives it others in the same network, as a router does that was switched on again.
     ///
     /// # Errors

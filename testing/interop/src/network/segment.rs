@@ -292,6 +292,12 @@ impl Segment {
         Ok(addresses)
     }
 
+    /// From now on packets for an address go to one of the hosts in this network.
+    pub(super) fn lead(&self, address: Ipv4Addr, by: IpAddr) -> Result<(), NetworkError> {
+        let way = format!("route replace {address}/32 via {by} dev br0");
+        self.inner.router.ip(&way)
+    }
+
     /// The lines for `ip` that give an interface an address, and a way out.
     pub(super) fn address_lines(&self, address: IpAddr, interface: &str) -> String {
         let line = self.address_line(address, interface);

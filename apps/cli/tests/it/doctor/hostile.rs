@@ -19,6 +19,7 @@ fn nobody_is_asked_but_the_own_homeserver_and_of_nothing_but_the_own_account() {
     for request in &requests {
         let known = [
             "GET /_matrix/client/versions ",
+            "GET /.well-known/securecall/server.json ",
             "GET /_matrix/client/v3/account/whoami ",
             "GET /_matrix/client/v3/sync?",
             "GET /_matrix/client/v3/voip/turnServer ",

@@ -20,6 +20,7 @@ pub(super) const NAME: &str = "matrix.example.org";
 pub(super) struct Homeserver {
     _front: TlsFront,
     address: IpAddr,
+    addresses: Vec<IpAddr>,
     names: Names,
     _directory: TempDir,
     authority: PathBuf,
@@ -43,13 +44,15 @@ impl Homeserver {
         let front = host.enter(|| TlsFront::start_at(everywhere, behind, &[NAME]));
         let front = front.unwrap().unwrap();
         let mut names = Names::new();
-        names.add(NAME, &addresses(&host));
+        let addresses = addresses(&host);
+        names.add(NAME, &addresses);
         let directory = tempfile::tempdir().unwrap();
         let authority = directory.path().join("ca.pem");
         fs::write(&authority, front.certificate_pem()).unwrap();
         Self {
             _front: front,
             address: host.address(),
+            addresses,
             names,
             _directory: directory,
             authority,
@@ -59,6 +62,11 @@ impl Homeserver {
     /// Where it is, by IPv4.
     pub(super) const fn address(&self) -> IpAddr {
         self.address
+    }
+
+    /// Where it is, by IPv4 and by IPv6.
+    pub(super) fn addresses(&self) -> &[IpAddr] {
+        &self.addresses
     }
 
     /// Its name, and where that leads.

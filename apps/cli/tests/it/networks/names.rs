@@ -41,6 +41,16 @@ impl Names {
         fs::write(self.services(), format!("nameserver {service}\n")).unwrap();
     }
 
+    /// The same, to which other names can be added.
+    pub(super) fn copied(&self) -> Self {
+        let copy = Self {
+            lines: self.lines.clone(),
+            ..Self::new()
+        };
+        fs::write(copy.file(), &copy.lines).unwrap();
+        copy
+    }
+
     /// From now on this name leads there.
     pub(super) fn add(&mut self, name: &str, addresses: &[IpAddr]) {
         for address in addresses {

@@ -1,6 +1,8 @@
-//! Calls by TURN servers only, on both sides.
+//! Calls by TURN servers only, on both sides, and through relays of GhostNet on ours.
 
-use securecall_interop::{Coturn, CoturnUsers, Synapse, SynapseOptions, TurnServers};
+#[cfg(target_os = "linux")]
+use securecall_interop::GhostNetRelays;
+use securecall_interop::{Coturn, CoturnUsers, JsSdkDevice, Synapse, SynapseOptions, TurnServers};
 
 use super::{Pair, element_at};
 use crate::ordinary::Ordinary;
@@ -35,19 +37,42 @@ fn both_hear_the_other_by_the_homeservers_turn_server_and_learn_no_other_address
         (Some("relay"), Some("relay")),
         "{path:?}"
     );
-    // What either said of itself.
-    let events = pair.theirs.events().unwrap();
-    let contents: Vec<String> = events
-        .iter()
-        .map(|event| event.content.to_string())
-        .collect();
-    let of_candidates = |kind: &str| {
-        let count = |text: &String| text.matches(kind).count();
-        contents.iter().map(count).sum::<usize>()
-    };
-    assert!(of_candidates("typ relay") >= 2, "{contents:#?}");
+    assert!(candidates(&pair.theirs, "typ relay", "") >= 2);
     for kind in ["typ host", "typ srflx", "typ prflx"] {
-        assert_eq!(of_candidates(kind), 0, "{contents:#?}");
+        assert_eq!(candidates(&pair.theirs, kind, ""), 0, "{kind}");
+    }
+    call.hang_up().unwrap();
+    pair.ended(&call, "remote_hangup");
+}
+
+/// How many candidates of a kind the two have said so far, as Element has it; of one of them, if a name is given.
+fn candidates(element: &JsSdkDevice, kind: &str, of: &str) -> usize {
+    let events = element.events().unwrap();
+    let said = events.iter().filter(|event| event.sender.contains(of));
+    said.map(|event| event.content.to_string().matches(kind).count())
+        .sum()
+}
+
+/// Element knows nothing of GhostNet: what it is told is an ordinary candidate of a relay, at the exit.
+#[cfg(target_os = "linux")]
+#[test]
+fn both_hear_the_other_where_we_are_behind_two_relays_of_ghostnet() {
+    let relays = GhostNetRelays::start(&crate::ghostnet::daemon(), 2).unwrap();
+    let start = |user: &Ordinary, recording: &std::path::Path, arguments: &[&str]| {
+        let mut command = super::command(user, recording, arguments);
+        command.envs(relays.environment());
+        crate::talker::Talker::start(command)
+    };
+    let options = ["--answer", "auto", "--route", "ghostnet"];
+    let ours = Ordinary::new("ada");
+    let mut pair = Pair::by(ours, super::element(), true, &options, start);
+    let call = pair.talk();
+    let path = call.path().unwrap();
+    assert_eq!(path.remote.as_deref(), Some("relay"), "{path:?}");
+    let us = pair.ours.account.matrix_id.clone();
+    assert!(candidates(&pair.theirs, "typ relay", &us) >= 1);
+    for kind in ["typ host", "typ srflx", "typ prflx"] {
+        assert_eq!(candidates(&pair.theirs, kind, &us), 0, "{kind}");
     }
     call.hang_up().unwrap();
     pair.ended(&call, "remote_hangup");

@@ -59,6 +59,10 @@ fn tables() -> String {
 }
 
 #[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a database tells other sessions when it likes"
+)]
 fn the_databases_are_made_and_doctor_reads_them_and_writes_nothing() {
     let postgres = Postgres::start().unwrap();
     let place = Place::new(&["--database", "postgres"]);

@@ -155,6 +155,7 @@ impl Running {
     }
 
     /// Waits until something is so.
+    #[expect(clippy::disallowed_methods, reason = "it is looked at until it is so")]
     pub(super) fn wait_until(&self, mut is_so: impl FnMut() -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !is_so() {
