@@ -96,6 +96,9 @@ impl Pair {
                 }
                 Output::Request(
                     Request::FindRoom { .. }
+                    | Request::MakeRoom { .. }
+                    | Request::JoinRoom { .. }
+                    | Request::LeaveRoom { .. }
                     | Request::PrepareRoom { .. }
                     | Request::SendToRoom { .. }
                     | Request::Redact { .. },

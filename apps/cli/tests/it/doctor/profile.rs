@@ -86,13 +86,9 @@ fn what_is_not_there_yet_is_said_with_the_command_that_makes_it_and_the_rest_is_
         (2, vec![("account", "no_account")])
     );
     says(told.check("account"), "help", "securecall register");
-    // From `homeserver` to `nat`.
-    let left = &NAMES[4..12];
-    let not_checked = told.not_checked();
-    assert!(
-        left.iter().all(|name| not_checked.contains(name)),
-        "{not_checked:?}"
-    );
+    // From `homeserver` to `nat`; of GhostNet the settings alone can say that there is none.
+    let left = NAMES[4..13].iter().filter(|name| **name != "ghostnet");
+    assert_eq!(told.not_checked(), left.copied().collect::<Vec<_>>());
 }
 
 #[test]
