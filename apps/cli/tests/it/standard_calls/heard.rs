@@ -1,5 +1,7 @@
 //! What is heard in standard calls, and what is left of them in the room.
 
+use std::collections::BTreeMap;
+
 use super::ANY;
 use super::endings::is_empty;
 use crate::command::text;
@@ -41,4 +43,13 @@ fn both_hear_the_other_and_nothing_of_it_is_left_in_the_room() {
     let left = ada.account.events_of_calls();
     assert!(left.len() >= 4, "{left:#?}");
     assert!(left.iter().all(is_empty), "{left:#?}");
+    // A side says no more than it must: four events, and two of candidates.
+    let mut said: BTreeMap<&str, u32> = BTreeMap::new();
+    for event in &left {
+        *said.entry(event["sender"].as_str().unwrap()).or_default() += 1;
+    }
+    assert!(
+        said.len() == 2 && said.values().all(|count| *count <= 6),
+        "{said:?}"
+    );
 }
