@@ -138,10 +138,10 @@ pub(crate) struct Init {
     #[arg(long, value_name = "IP")]
     pub(crate) address: Option<IpAddr>,
     /// The homeserver's port on loopback
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) homeserver_port: Option<u16>,
     /// The server's port on loopback
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) server_port: Option<u16>,
     /// Keep all in the folder of the settings, and use nothing of systemd
     #[arg(long)]

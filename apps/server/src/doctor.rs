@@ -54,10 +54,17 @@ pub(crate) fn run(cli: &Cli, options: &Doctor, output: Output) -> Result<(), Fai
             counted(examined.findings.len()),
         ));
     }
-    match examined.failures.into_iter().next() {
-        Some((_, failure)) => Err(failure),
-        None => Ok(()),
+    if let Some((_, failure)) = examined.failures.into_iter().next() {
+        return Err(failure);
     }
+    if examined.looked_at.is_empty() {
+        return Err(
+            Failure::usage("nothing was looked at, for nothing was named").help(
+                "`--homeserver-config` names the homeserver's settings, `--url` where it is asked",
+            ),
+        );
+    }
+    Ok(())
 }
 
 /// What is looked at.
@@ -246,7 +253,14 @@ fn tell(output: Output, examined: &Examined) {
         let place = place.word();
         output.result(
             &json!({ "type": "unseen", "place": place, "message": failure.message, "help": failure.help }),
-            &format!("{place}: could not be looked at: {}", failure.message),
+            &format!(
+                "{place}: could not be looked at: {}{}",
+                failure.message,
+                failure
+                    .help
+                    .as_ref()
+                    .map_or_else(String::new, |help| format!("\n    help: {help}"))
+            ),
         );
     }
     for (place, option) in &examined.unnamed {

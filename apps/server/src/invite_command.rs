@@ -30,7 +30,7 @@ pub(crate) async fn run(cli: &Cli, command: &InviteCommand, output: Output) -> R
         .await
         .map_err(database_failure)?;
     let done = match command {
-        InviteCommand::New(options) => add(&repository, options, output).await,
+        InviteCommand::New(options) => add(&config, &repository, options, output).await,
         InviteCommand::List => list(&repository, output).await,
         InviteCommand::Revoke { id } => revoke(&repository, id, output).await,
     };
@@ -38,7 +38,12 @@ pub(crate) async fn run(cli: &Cli, command: &InviteCommand, output: Output) -> R
     done
 }
 
-async fn add(repository: &Repository, options: &NewInvite, output: Output) -> Result<(), Failure> {
+async fn add(
+    config: &Config,
+    repository: &Repository,
+    options: &NewInvite,
+    output: Output,
+) -> Result<(), Failure> {
     let shown = in_groups(&letters::<CODE>());
     let code: InvitationCode = shown.parse().map_err(Failure::machine)?;
     let id = letters::<HANDLE>();
@@ -62,8 +67,12 @@ async fn add(repository: &Repository, options: &NewInvite, output: Output) -> Re
             "not_after": not_after.as_secs(),
         }),
         &format!(
-            "{shown}\n  Shown this once. For: securecall register --homeserver DOMAIN --token {shown}\n  Invitation {id}, for {} accounts, until {not_after}.",
-            options.uses
+            "{shown}\n  Shown this once. For: securecall register --homeserver {} --token {shown}\n  Invitation {id}, for {}, until {not_after}.",
+            config.domain,
+            match options.uses {
+                1 => "one account".to_owned(),
+                uses => format!("{uses} accounts"),
+            }
         ),
     );
     Ok(())

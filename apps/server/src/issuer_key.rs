@@ -23,6 +23,8 @@ pub(crate) fn run(path: &Path, output: Output) -> Result<(), Failure> {
                 .help("a key is replaced by a second one, in `issuer.keys`, before the first one's time is over"),
         );
     }
+    // Paths in the settings are relative to their folder, not to this one.
+    let path = std::path::absolute(path).map_err(Failure::machine)?;
     let now = clock::unix_time();
     let until = now.plus(DAYS * 24 * 60 * 60);
     let public = made.public().to_base64url();
@@ -35,7 +37,7 @@ pub(crate) fn run(path: &Path, output: Output) -> Result<(), Failure> {
             "not_after": until.as_secs(),
         }),
         &format!(
-            "For server.toml:\n\n[issuer]\nkeys = [{{ file = {:?}, not_before = {}, not_after = {} }}] # {until}\n\nFor the relay directory: \"token_key\": \"{public}\"",
+            "For server.toml, beside the `name` of the issuer:\n\n[issuer]\nkeys = [{{ file = {:?}, not_before = {}, not_after = {} }}] # {until}\n\nFor the relay directory: \"token_key\": \"{public}\"",
             path.display().to_string(),
             now.as_secs(),
             until.as_secs()

@@ -1,5 +1,6 @@
 //! Whether clients find this server, through whatever stands before it.
 
+use std::error::Error;
 use std::time::Duration;
 
 use reqwest::Client;
@@ -55,9 +56,18 @@ async fn get(http: &Client, base: &Url, path: &str) -> Result<Vec<u8>, Failure> 
         Ok::<_, reqwest::Error>(body)
     };
     asked.await.map_err(|error| {
-        not_found(format!("{url}: {}", error.without_url()))
-            .help("does the proxy run, and does the name lead to it?")
+        not_found(format!("{url}: {}", innermost(&error.without_url())))
+            .help("does the proxy run, does the name lead to it, and does this machine trust its certificate?")
     })
+}
+
+/// "Connection refused" rather than "error sending request".
+fn innermost(error: &dyn Error) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
 }
 
 fn not_found(message: String) -> Failure {

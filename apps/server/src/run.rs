@@ -1,5 +1,6 @@
 //! `securecall-server run`.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -102,8 +103,17 @@ pub(crate) async fn run(cli: &Cli, output: Output) -> Result<(), Failure> {
 
 async fn bind(name: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|error| {
-        Failure::machine(format!("`{name}`: {address} cannot be bound: {error}"))
-            .help("`securecall-server check` says more")
+        let failure = Failure::machine(format!("`{name}`: {address} cannot be bound: {error}"));
+        match error.kind() {
+            ErrorKind::AddrInUse => {
+                failure.help("does the server run already? If not, another program has this port")
+            }
+            ErrorKind::AddrNotAvailable => failure.help("no interface has this address"),
+            ErrorKind::PermissionDenied => failure.help(
+                "ports below 1024 are for root; the proxy passes on to one above: 127.0.0.1:8480",
+            ),
+            _ => failure,
+        }
     })
 }
 

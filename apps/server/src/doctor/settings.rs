@@ -25,7 +25,14 @@ impl Settings {
         let mut settings = Self::default();
         for path in paths {
             if path.is_dir() {
-                for file in yaml_files(path).map_err(|error| cannot_read(path, &error))? {
+                let files = yaml_files(path).map_err(|error| cannot_read(path, &error))?;
+                if files.is_empty() && paths.len() == 1 {
+                    return Err(Failure::usage(format!(
+                        "{}: no file in this folder ends in .yaml",
+                        path.display()
+                    )));
+                }
+                for file in files {
                     settings.add(&file)?;
                 }
             } else {

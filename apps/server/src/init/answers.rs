@@ -119,22 +119,30 @@ impl Answers {
             .or(earlier.and_then(|earlier| earlier.address));
         let port =
             |given: Option<u16>, earlier: Option<u16>, usual| given.or(earlier).unwrap_or(usual);
+        let homeserver_port = port(
+            options.homeserver_port,
+            earlier.map(|earlier| earlier.homeserver_port),
+            8008,
+        );
+        let server_port = port(
+            options.server_port,
+            earlier.map(|earlier| earlier.server_port),
+            8480,
+        );
+        if homeserver_port == server_port {
+            return Err(Failure::usage(format!(
+                "homeserver and server cannot both have port {server_port}"
+            ))
+            .help("one of `--homeserver-port` and `--server-port` takes another"));
+        }
         Ok(Self {
             domain,
             homeserver,
             database,
             proxy,
             address,
-            homeserver_port: port(
-                options.homeserver_port,
-                earlier.map(|earlier| earlier.homeserver_port),
-                8008,
-            ),
-            server_port: port(
-                options.server_port,
-                earlier.map(|earlier| earlier.server_port),
-                8480,
-            ),
+            homeserver_port,
+            server_port,
             lab: options.lab || earlier.is_some_and(|earlier| earlier.lab),
         })
     }
@@ -154,7 +162,7 @@ fn ask<R: BufRead, W: Write>(
 ) -> Result<String, Failure> {
     let missing = || {
         Failure::usage(format!("{question}: nobody is there to be asked"))
-            .help("securecall-server init --domain example.org --homeserver synapse")
+            .help("say it on the command line: securecall-server init --domain example.org --homeserver synapse")
     };
     let Some(asker) = asker else {
         return usual.map(str::to_owned).ok_or_else(missing);
@@ -258,6 +266,22 @@ mod tests {
             "{}",
             refused.message
         );
+    }
+
+    #[test]
+    fn two_programs_do_not_share_a_port() {
+        let options = Init {
+            domain: Some("example.org".to_owned()),
+            server_port: Some(8008),
+            ..Init::default()
+        };
+        let refused = unasked(&options, None).unwrap_err();
+        assert!(refused.message.contains("8008"), "{}", refused.message);
+        let options = Init {
+            homeserver_port: Some(8009),
+            ..options
+        };
+        assert!(unasked(&options, None).is_ok());
     }
 
     #[test]

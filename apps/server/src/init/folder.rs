@@ -1,5 +1,6 @@
 //! The folder that everything is written to.
 
+use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -14,6 +15,9 @@ pub(super) const FOR_ALL: u32 = 0o644;
 
 /// Holds a secret.
 pub(super) const FOR_OWNER: u32 = 0o600;
+
+/// The settings of this server; all else lies beside them.
+const SETTINGS: &str = "server.toml";
 
 /// A folder, by a name that stands in files of many programs.
 #[derive(Clone, Debug)]
@@ -58,6 +62,13 @@ impl Folder {
     /// The one in which the settings are.
     pub(super) fn of_settings(settings: &Path) -> Result<Self, Failure> {
         let settings = std::path::absolute(settings).map_err(Failure::machine)?;
+        if settings.file_name() != Some(OsStr::new(SETTINGS)) || settings.is_dir() {
+            return Err(Failure::usage(format!(
+                "{}: the settings are to be a file called {SETTINGS}",
+                settings.display()
+            ))
+            .help(format!("--config FOLDER/{SETTINGS}")));
+        }
         let folder = settings.parent().unwrap_or(Path::new("/"));
         let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
         if !folder.to_str().is_some_and(|text| text.chars().all(plain)) {
@@ -267,12 +278,24 @@ mod tests {
         for path in [
             "/etc/a b/server.toml",
             "/etc/a\"b/server.toml",
-            "/etc/a$b/x",
-            "/etc/é/x",
-            "/etc/a%b/x",
+            "/etc/a$b/server.toml",
+            "/etc/é/server.toml",
+            "/etc/a%b/server.toml",
         ] {
             assert!(Folder::of_settings(Path::new(path)).is_err(), "{path}");
         }
         assert!(Folder::of_settings(Path::new("/etc/securecall-server/server.toml")).is_ok());
+    }
+
+    #[test]
+    fn settings_that_would_not_be_found_again_are_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        // Its parent is somebody's folder.
+        assert!(Folder::of_settings(directory.path()).is_err());
+        let other = directory.path().join("other.toml");
+        assert!(Folder::of_settings(&other).is_err());
+        let folder = directory.path().join("server.toml");
+        fs::create_dir(&folder).unwrap();
+        assert!(Folder::of_settings(&folder).is_err());
     }
 }
