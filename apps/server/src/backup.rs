@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
+use securecall_daemon::{Failure, Output};
 use serde_json::json;
 
 use crate::cli::Cli;
 use crate::config::{Config, DatabaseLocation};
-use crate::failure::Failure;
-use crate::output::Output;
 use crate::repository::Repository;
 use crate::server::database_failure;
 
