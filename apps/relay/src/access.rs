@@ -4,15 +4,14 @@ use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use securecall_daemon::{Failure, unix_time};
 use securecall_ghostnet::token::{
     AcceptedKey, Authorization, Challenge, SharedSecret, SpendRefusal, SpentTokens, TokenOffer,
     VerifiedToken, Verifier, read_authorization, write_www_authenticate,
 };
 use zeroize::Zeroizing;
 
-use crate::clock;
 use crate::config::Config;
-use crate::failure::Failure;
 use crate::figures::Figures;
 use crate::spent_file;
 
@@ -70,7 +69,7 @@ impl Access {
         match shown {
             Authorization::Token(token) => self
                 .verifier
-                .verify(&token, clock::unix_time())
+                .verify(&token, unix_time())
                 .map(Entitlement::Token)
                 .map_err(|_| AccessRefusal::Unauthorized),
             Authorization::Secret(shown) => match &self.secret {
@@ -89,7 +88,7 @@ impl Access {
         let Entitlement::Token(token) = entitlement else {
             return Ok(());
         };
-        let spent = self.spent().spend(token, clock::unix_time());
+        let spent = self.spent().spend(token, unix_time());
         spent.map_err(|refusal| match refusal {
             SpendRefusal::AlreadySpent => {
                 figures.tokens_replayed.one();
@@ -102,7 +101,7 @@ impl Access {
 
     /// Whether there is a key whose tokens are taken now.
     pub(crate) fn takes_tokens(&self) -> bool {
-        self.verifier.keys(clock::unix_time()).next().is_some()
+        self.verifier.keys(unix_time()).next().is_some()
     }
 
     /// Tokens that are known to be spent.
@@ -118,7 +117,7 @@ impl Access {
 
     /// What a client is told that shows nothing: values of `www-authenticate`.
     pub(crate) fn challenges(&self) -> Vec<String> {
-        let keys = self.verifier.keys(clock::unix_time());
+        let keys = self.verifier.keys(unix_time());
         let offers: Vec<TokenOffer> = keys
             .map(|accepted| TokenOffer {
                 challenge: Challenge::of_issuer(accepted.issuer.clone()),

@@ -4,35 +4,22 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use securecall_daemon::Global;
 
 /// A relay of GhostNet: carries calls that it can neither hear nor connect to both ends.
 #[derive(Parser, Debug)]
-#[command(name = "securecall-relay", version, propagate_version = true)]
+#[command(
+    name = "securecall-relay",
+    version,
+    propagate_version = true,
+    mut_arg("config", |arg| arg.default_value("/var/lib/securecall-relay/relay.toml")),
+    mut_arg("verbose", |arg| arg.help("Log more; addresses and tokens never"))
+)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Command,
-}
-
-/// What every command takes.
-#[derive(clap::Args, Debug)]
-pub(crate) struct Global {
-    /// The settings
-    #[arg(
-        long,
-        short,
-        global = true,
-        value_name = "FILE",
-        default_value = "/var/lib/securecall-relay/relay.toml"
-    )]
-    pub(crate) config: PathBuf,
-    /// One JSON object a line on standard output
-    #[arg(long, global = true)]
-    pub(crate) json: bool,
-    /// Log more; addresses and tokens never
-    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
-    pub(crate) verbose: u8,
 }
 
 #[derive(Subcommand, Debug)]

@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use securecall_daemon::{Failure, FailureKind, Output, file, unix_time};
 use securecall_ghostnet::directory::{
     Directory, DirectoryMark, DirectorySigningKey, MAX_DIRECTORY, Reach,
 };
@@ -16,11 +17,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::cli::{DirectoryCommand, SignDirectory};
-use crate::clock;
 use crate::config::{Config, DirectoryConfig};
-use crate::failure::{Failure, FailureKind};
-use crate::init::write_new;
-use crate::output::Output;
 
 /// What a relay takes from its directory.
 pub(crate) struct ReadDirectory {
@@ -49,7 +46,7 @@ impl ReadDirectory {
             )
         })?;
         let reach = reach(config.lab);
-        let now = clock::unix_time();
+        let now = unix_time();
         let (read, mark) = Directory::read(&bytes, &directory.keys, last, reach, now)
             .map_err(|error| Failure::new(FailureKind::Security, failed(&error)))?;
         let name = HostName::parse(&config.name)
@@ -95,7 +92,7 @@ pub(crate) fn run(command: &DirectoryCommand, output: Output) -> Result<(), Fail
 fn make_key(path: &Path, output: Output) -> Result<(), Failure> {
     if !path.exists() {
         let key = DirectorySigningKey::generate(&mut SystemRandomness);
-        write_new(path, format!("{}\n", key.to_base64().as_str()).as_bytes())?;
+        file::write_new(path, format!("{}\n", key.to_base64().as_str()).as_bytes())?;
     }
     let public = signing_key(path)?.public();
     output.result(

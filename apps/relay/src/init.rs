@@ -1,16 +1,14 @@
 //! `securecall-relay init`: settings, certificate and key, where there are none yet.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
+use securecall_daemon::{Failure, Output, file};
 use securecall_ghostnet::HostName;
 use serde_json::json;
 
 use crate::cli::{Cli, Init};
-use crate::failure::Failure;
-use crate::output::Output;
 use crate::tls::{Identity, SelfSigned};
 
 /// The settings, each explained. What `init` fills in stands between angle brackets.
@@ -36,7 +34,7 @@ pub(crate) fn run(cli: &Cli, init: &Init, output: Output) -> Result<(), Failure>
     let settings = TEMPLATE
         .replace("<role>", init.role.word())
         .replace("<name>", &init.name);
-    let wrote_settings = write_new(&cli.global.config, settings.as_bytes())?;
+    let wrote_settings = file::write_new(&cli.global.config, settings.as_bytes())?;
     let certificate = folder.join("cert.pem");
     let key = folder.join("key.pem");
     // Both or neither: half of a pair is somebody's, and is kept.
@@ -45,8 +43,8 @@ pub(crate) fn run(cli: &Cli, init: &Init, output: Output) -> Result<(), Failure>
     } else {
         let made = SelfSigned::generate(&init.name)
             .map_err(|error| Failure::machine(format!("no certificate was made: {error}")))?;
-        write_new(&key, made.key.as_bytes())?;
-        write_new(&certificate, made.certificate.as_bytes())?
+        file::write_new(&key, made.key.as_bytes())?;
+        file::write_new(&certificate, made.certificate.as_bytes())?
     };
     let pin = Identity::load(&certificate, &key)?.pin();
     let wrote: Vec<String> = [
@@ -72,24 +70,4 @@ pub(crate) fn run(cli: &Cli, init: &Init, output: Output) -> Result<(), Failure>
         ),
     );
     Ok(())
-}
-
-/// Writes a file that is not there yet, for its owner alone. `false` if it is there.
-pub(crate) fn write_new(path: &Path, contents: &[u8]) -> Result<bool, Failure> {
-    let opened = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path);
-    let failed = |error: io::Error| Failure::machine(format!("{}: {error}", path.display()));
-    match opened {
-        Ok(mut file) => {
-            file.write_all(contents)
-                .and_then(|()| file.sync_all())
-                .map_err(failed)?;
-            Ok(true)
-        }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-        Err(error) => Err(failed(error)),
-    }
 }

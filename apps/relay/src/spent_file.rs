@@ -9,9 +9,8 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
+use securecall_daemon::{Failure, FailureKind};
 use securecall_ghostnet::token::SpentTokens;
-
-use crate::failure::{Failure, FailureKind};
 
 /// How often it is written.
 pub(crate) const INTERVAL: Duration = Duration::from_secs(600);

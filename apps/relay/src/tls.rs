@@ -10,10 +10,9 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::NoServerSessionStorage;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use securecall_daemon::Failure;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
-
-use crate::failure::Failure;
 
 /// The one protocol spoken (RFC 9114 section 3.1).
 const ALPN: &[u8] = b"h3";

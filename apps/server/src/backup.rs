@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
+use securecall_daemon::file::write_new;
+use securecall_daemon::{Failure, Output};
 use serde_json::json;
 
 use crate::cli::Cli;
 use crate::config::{Config, DatabaseLocation};
-use crate::failure::Failure;
-use crate::new_file::write_new;
-use crate::output::Output;
 use crate::repository::{Repository, RepositoryError};
 use crate::server::database_failure;
 

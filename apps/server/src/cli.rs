@@ -4,37 +4,24 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use securecall_daemon::Global;
 
 use crate::init::{DatabaseOption, HomeserverOption, ProxyOption};
 
 /// Stands beside a homeserver: enrolment, relay tokens, relay directory, the page behind contact links.
 #[derive(Parser, Debug)]
-#[command(name = "securecall-server", version, propagate_version = true)]
+#[command(
+    name = "securecall-server",
+    version,
+    propagate_version = true,
+    mut_arg("config", |arg| arg.default_value("/etc/securecall-server/server.toml")),
+    mut_arg("verbose", |arg| arg.help("Log more; addresses and user names never"))
+)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Command,
-}
-
-/// What every command takes.
-#[derive(clap::Args, Debug)]
-pub(crate) struct Global {
-    /// The settings
-    #[arg(
-        long,
-        short,
-        global = true,
-        value_name = "FILE",
-        default_value = "/etc/securecall-server/server.toml"
-    )]
-    pub(crate) config: PathBuf,
-    /// One JSON object a line on standard output
-    #[arg(long, global = true)]
-    pub(crate) json: bool,
-    /// Log more; addresses and user names never
-    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
-    pub(crate) verbose: u8,
 }
 
 #[derive(Subcommand, Debug)]

@@ -12,14 +12,13 @@
 
 use std::path::{Path, PathBuf};
 
+use securecall_daemon::{Failure, FailureKind, Output};
 use serde_json::json;
 use url::Url;
 
 use crate::cli::{Cli, Doctor};
 use crate::config::{Config, HomeserverKind};
-use crate::failure::{Failure, FailureKind};
 use crate::init::HomeserverOption;
-use crate::output::Output;
 
 mod answers;
 mod coturn;
@@ -39,13 +38,9 @@ use finding::{Finding, Place};
 use settings::Settings;
 
 /// Looks at all, tells of all, and fails if something keeps more than it must.
-pub(crate) fn run(cli: &Cli, options: &Doctor, output: Output) -> Result<(), Failure> {
+pub(crate) async fn run(cli: &Cli, options: &Doctor, output: Output) -> Result<(), Failure> {
     let patient = Patient::find(&cli.global.config, options)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(Failure::machine)?;
-    let examined = runtime.block_on(patient.examine());
+    let examined = patient.examine().await;
     tell(output, &examined);
     // What is to be changed comes first; of what could not be looked at, the first.
     if !examined.findings.is_empty() {

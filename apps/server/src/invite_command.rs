@@ -1,14 +1,12 @@
 //! `securecall-server invite`: codes that let people in.
 
 use securecall_contact::enrolment::InvitationCode;
+use securecall_daemon::{Failure, Output, unix_time};
 use securecall_ghostnet::UnixTime;
 use serde_json::json;
 
 use crate::cli::{Cli, InviteCommand, NewInvite};
-use crate::clock;
 use crate::config::Config;
-use crate::failure::Failure;
-use crate::output::Output;
 use crate::randomness;
 use crate::repository::{NewInvitation, Repository};
 use crate::server::database_failure;
@@ -47,7 +45,7 @@ async fn add(
     let shown = in_groups(&letters::<CODE>());
     let code: InvitationCode = shown.parse().map_err(Failure::machine)?;
     let id = letters::<HANDLE>();
-    let not_after = clock::unix_time().plus(u64::from(options.days) * DAY);
+    let not_after = unix_time().plus(u64::from(options.days) * DAY);
     repository
         .add_invitation(&NewInvitation {
             id: &id,
@@ -79,7 +77,7 @@ async fn add(
 }
 
 async fn list(repository: &Repository, output: Output) -> Result<(), Failure> {
-    let now: UnixTime = clock::unix_time();
+    let now: UnixTime = unix_time();
     for invitation in repository.invitations().await.map_err(database_failure)? {
         let is_over = invitation.not_after <= now || invitation.used >= invitation.uses;
         output.result(

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Read as _;
 
+use securecall_daemon::Failure;
 use securecall_ghostnet::token::{
     IssueError, IssuerDirectory, IssuerDirectoryKey, IssuerKey, TokenRequest, TokenResponse,
 };
@@ -11,7 +12,6 @@ use securecall_randomness::SystemRandomness;
 use zeroize::Zeroizing;
 
 use crate::config::IssuerConfig;
-use crate::failure::Failure;
 
 /// More than a key of 2048 bits takes.
 const MAX_PEM: u64 = 16 * 1024;

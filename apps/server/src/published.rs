@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use reqwest::Client;
 use securecall_contact::enrolment::{MAX_ENROLMENT_MESSAGE, SERVER_DOCUMENT_PATH, ServerDocument};
+use securecall_daemon::{Failure, FailureKind};
 use serde_json::Value;
 use url::Url;
 
 use crate::config::Config;
-use crate::failure::{Failure, FailureKind};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 

@@ -6,11 +6,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use securecall_daemon::Failure;
 use securecall_ghostnet::UnixTime;
 use securecall_ghostnet::directory::{Directory, DirectoryMark, MAX_DIRECTORY};
 
 use crate::config::DirectoryConfig;
-use crate::failure::Failure;
 
 /// The file, and what was last read of it.
 pub(crate) struct RelayDirectory {

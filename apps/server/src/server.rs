@@ -11,6 +11,7 @@ use bytes::Bytes;
 use ipnet::IpNet;
 use securecall_contact::ServerName;
 use securecall_contact::enrolment::ServerDocument;
+use securecall_daemon::Failure;
 use securecall_ghostnet::UnixTime;
 use tokio::sync::Semaphore;
 use url::Url;
@@ -18,7 +19,6 @@ use zeroize::Zeroizing;
 
 use crate::challenges::Challenges;
 use crate::config::{Config, EnrolmentConfig, EnrolmentPolicy, read_secret};
-use crate::failure::Failure;
 use crate::figures::Figures;
 use crate::homeserver::{Homeserver, KnownTokens};
 use crate::issuer::Issuer;

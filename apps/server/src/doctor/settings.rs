@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fs, io};
 
+use securecall_daemon::Failure;
 use serde_json::{Map, Value};
 
 use super::yaml;
-use crate::failure::Failure;
 
 /// No file of settings is larger.
 const MAX_SIZE: u64 = 4 * 1024 * 1024;

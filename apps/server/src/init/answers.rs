@@ -4,11 +4,11 @@ use std::io::{self, BufRead, IsTerminal as _, Write};
 use std::net::IpAddr;
 
 use clap::ValueEnum;
+use securecall_daemon::Failure;
 use securecall_ghostnet::HostName;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::Init;
-use crate::failure::Failure;
 
 /// Which homeserver.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,9 +6,10 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use securecall_daemon::Failure;
+
 use super::files::PlaceFile;
 use super::record::Record;
-use crate::failure::Failure;
 
 /// Readable by whoever runs what it is for.
 pub(super) const FOR_ALL: u32 = 0o644;

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::{fs, io};
 
 use data_encoding::HEXLOWER;
+use securecall_daemon::Failure;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::answers::Answers;
 use super::folder::Folder;
-use crate::failure::Failure;
 
 /// Its file.
 const NAME: &str = "init.json";

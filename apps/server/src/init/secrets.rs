@@ -3,11 +3,11 @@
 use std::fs;
 
 use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL_NOPAD};
+use securecall_daemon::Failure;
 use securecall_randomness::fill_random;
 use zeroize::Zeroizing;
 
 use super::folder::Folder;
-use crate::failure::Failure;
 
 /// What stands in files of others as well. What only its own file holds is not here.
 pub(super) struct Secrets {

@@ -8,13 +8,18 @@ use crate::failure::Failure;
 
 /// How to say it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Output {
-    pub(crate) json: bool,
+pub struct Output {
+    json: bool,
 }
 
 impl Output {
+    /// For scripts, or for people.
+    pub(crate) fn new(json: bool) -> Self {
+        Self { json }
+    }
+
     /// A result: an object for scripts, a sentence for people.
-    pub(crate) fn result(self, event: &Value, sentence: &str) {
+    pub fn result(self, event: &Value, sentence: &str) {
         let line = if self.json {
             event.to_string()
         } else {
@@ -25,7 +30,7 @@ impl Output {
     }
 
     /// A text that is the same for both.
-    pub(crate) fn text(self, text: &str) {
+    pub fn text(self, text: &str) {
         let _ = writeln!(io::stdout(), "{text}");
     }
 
