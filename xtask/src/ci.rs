@@ -109,6 +109,11 @@ const STEPS: &[Step] = &[
         about: "a call of five seconds over a real homeserver, its summary checked",
         run: demo,
     },
+    Step {
+        name: "selfhost",
+        about: "a server of one's own on PostgreSQL, and calls of three seconds over it by each way",
+        run: selfhost,
+    },
 ];
 
 /// How a step went.
@@ -366,6 +371,15 @@ fn with_test_threads(mut command: Command) -> Command {
         command.env(TEST_THREADS, threads.to_string());
     }
     command
+}
+
+/// Runs a place as an operator would. It fails if anything it promises does not hold.
+fn selfhost(workspace: &Workspace) -> Result<()> {
+    shell::run(
+        workspace
+            .cargo()
+            .args(["xtask", "selfhost", "--seconds", "3"]),
+    )
 }
 
 /// Runs the demo as a user would, then reads what it says of itself. After the tests it must start at once.

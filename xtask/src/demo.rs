@@ -4,7 +4,7 @@ pub(crate) mod findings;
 pub(crate) mod measure;
 pub(crate) mod observation;
 pub(crate) mod report;
-mod terminal;
+pub(crate) mod terminal;
 pub(crate) mod voice;
 
 use std::fs;
@@ -14,15 +14,15 @@ use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
 use securecall_interop::{DatabaseSnapshot, GhostNetRelays, RelayPlan, RelayRole};
 
-use crate::call::conversation::{self, Observer, said_by};
+use crate::call::conversation::{self, Observer};
 use crate::call::interrupt;
 use crate::call::record::{Record, Side};
-use crate::call::stage::{Build, Stage};
+use crate::call::stage::{Build, Program, Stage};
 use crate::call::user::User;
 use crate::setup;
 use crate::workspace::Workspace;
-use findings::{Findings, RecordLeft, View};
-use observation::Lookout;
+use findings::{Findings, RecordLeft};
+use observation::{Lookout, Observation};
 use terminal::Progress;
 
 /// `--route`
@@ -62,36 +62,47 @@ fn relays_of(program: &Path, side: Side, user: &mut User) -> Result<GhostNetRela
 }
 
 /// The relays of both.
-fn relays(workspace: &Workspace, build: Build, stage: &mut Stage) -> Result<Vec<GhostNetRelays>> {
-    let program = build.relay(workspace)?;
+fn relays(program: &Path, stage: &mut Stage) -> Result<Vec<GhostNetRelays>> {
     println!("starting an entry and an exit of GhostNet for each, and issuers of tokens");
     Ok(vec![
-        relays_of(&program, Side::Caller, &mut stage.caller)?,
-        relays_of(&program, Side::Callee, &mut stage.callee)?,
+        relays_of(program, Side::Caller, &mut stage.caller)?,
+        relays_of(program, Side::Callee, &mut stage.callee)?,
     ])
 }
 
 /// Shows the call as it goes, and looks who has packets with whom.
-struct Looking {
+pub(crate) struct Looking {
     progress: Progress,
     lookout: Lookout,
-    relays: Vec<(String, u32)>,
+    /// Who else takes part in the call, and the process of each.
+    on_the_way: Vec<(String, u32)>,
 }
 
 impl Looking {
-    fn new(relays: &[GhostNetRelays]) -> Self {
-        let processes = relays.iter().flat_map(|some| {
-            some.relays().filter_map(move |(operator, _)| {
-                let process = some.process_id(operator)?;
-                Some((operator.to_owned(), process))
-            })
-        });
+    /// From now on.
+    pub(crate) fn new(on_the_way: Vec<(String, u32)>) -> Self {
         Self {
             progress: Progress::new(),
             lookout: Lookout::new(),
-            relays: processes.collect(),
+            on_the_way,
         }
     }
+
+    /// What there was.
+    pub(crate) fn seen(self) -> Observation {
+        self.lookout.over()
+    }
+}
+
+/// The processes of relays, by their operators.
+fn processes(relays: &[GhostNetRelays]) -> Vec<(String, u32)> {
+    let processes = relays.iter().flat_map(|some| {
+        some.relays().filter_map(move |(operator, _)| {
+            let process = some.process_id(operator)?;
+            Some((operator.to_owned(), process))
+        })
+    });
+    processes.collect()
 }
 
 impl Observer for Looking {
@@ -101,7 +112,7 @@ impl Observer for Looking {
 
     fn tick(&mut self, processes: [u32; 2]) {
         let people = Side::BOTH.map(|side| (side.name().to_owned(), processes[side.index()]));
-        self.lookout.look(&[&people[..], &self.relays].concat());
+        self.lookout.look(&[&people[..], &self.on_the_way].concat());
     }
 
     fn over(&mut self) {
@@ -115,21 +126,25 @@ pub(crate) fn run(workspace: &Workspace, seconds: u32, build: Build, route: Rout
     setup::calls()?;
     interrupt::catch();
     let directory = fresh(&workspace.root().join("target/demo"))?;
-    let program = build.program(workspace)?;
-    for side in Side::BOTH {
-        voice::write(workspace, side, seconds, &said_by(&directory, side))?;
-    }
+    let (program, relay) = match route {
+        Route::Direct => (build.program(workspace)?, None),
+        Route::GhostNet => {
+            let [program, relay] = build.programs(workspace, [Program::Command, Program::Relay])?;
+            (program, Some(relay))
+        }
+    };
+    voice::write_both(workspace, seconds, &directory)?;
     let mut stage = Stage::set(&program, &directory.join("profiles"))?;
-    let relays = match route {
-        Route::Direct => Vec::new(),
-        Route::GhostNet => relays(workspace, build, &mut stage)?,
+    let relays = match &relay {
+        None => Vec::new(),
+        Some(relay) => relays(relay, &mut stage)?,
     };
     println!("waiting until the homeserver has set up its database");
     let before = stage.settled_database()?;
     println!("calling");
-    let mut looking = Looking::new(&relays);
+    let mut looking = Looking::new(processes(&relays));
     let call = conversation::hold(stage.people(), &directory, seconds, &mut looking)?;
-    let observed = looking.lookout.over();
+    let observed = looking.seen();
     let after = DatabaseSnapshot::read(&stage.homeserver.database_path())?;
     stage.homeserver.stop()?;
 
@@ -158,42 +173,33 @@ pub(crate) fn run(workspace: &Workspace, seconds: u32, build: Build, route: Rout
     }));
     let met = observed.lines().into_iter();
     setting.extend(met.map(|(who, how)| (format!("observed: {who}"), how)));
-    let views = Side::BOTH.map(|side| View::of(side, &call.records, call.exit_codes[side.index()]));
-    let findings = Findings {
-        route: route.name(),
-        setting,
-        marks: findings::marks(&call.records),
-        views,
-        observed,
-        directions: measure::directions(&call.records, &directory)?,
-        left: left(&before, &after),
-        seconds: measure::seconds_connected(&call.records),
-    };
+    let left = left(&before, &after, &[]);
+    let findings = Findings::of(route.name(), setting, &call, observed, &directory, left)?;
     write(&directory, &findings, &call.records)?;
     println!("\n{}\n", terminal::summary(&findings));
     println!("report: {}", directory.join("report.html").display());
-    let failed: Vec<String> = findings
-        .checks()
-        .iter()
-        .filter(|check| !check.holds)
-        .map(|check| format!("{} ({})", check.what, check.found))
-        .collect();
+    let failed = findings.failed();
     if !failed.is_empty() {
         bail!("the demo does not hold: {}", failed.join("; "));
     }
     Ok(())
 }
 
-/// Rows that came or changed, sorted by the written list.
-fn left(before: &DatabaseSnapshot, after: &DatabaseSnapshot) -> RecordLeft {
+/// Rows that came or changed, sorted by the written list, and by tables that are allowed beside it, each with its reason.
+pub(crate) fn left(
+    before: &DatabaseSnapshot,
+    after: &DatabaseSnapshot,
+    besides: &[(&str, &str)],
+) -> RecordLeft {
     let mut left = RecordLeft::default();
     for difference in before.compare(after).differences {
-        let list = if difference.allowed.is_some() {
-            &mut left.allowed
-        } else {
-            &mut left.outside
-        };
-        list.push(difference.to_string());
+        let told = difference.to_string();
+        let mut besides = besides.iter();
+        match besides.find(|(table, _)| *table == difference.table) {
+            Some((_, reason)) => left.allowed.push(format!("{told} ({reason})")),
+            None if difference.allowed.is_some() => left.allowed.push(told),
+            None => left.outside.push(told),
+        }
     }
     left
 }
@@ -215,7 +221,7 @@ fn write(directory: &Path, findings: &Findings, records: &[Record]) -> Result<()
 }
 
 /// The directory, made anew.
-fn fresh(directory: &Path) -> Result<PathBuf> {
+pub(crate) fn fresh(directory: &Path) -> Result<PathBuf> {
     if directory.exists() {
         fs::remove_dir_all(directory)
             .with_context(|| format!("cannot remove {}", directory.display()))?;

@@ -17,6 +17,21 @@ use crate::workspace::Workspace;
 const ALONE: &[&[&str]] = &[
     &["--package", "securecall-cli"],
     &["--package", "securecall-cli", "--no-default-features"],
+    // `cargo xtask demo --route ghostnet` and `cargo xtask selfhost`.
+    &[
+        "--package",
+        "securecall-cli",
+        "--package",
+        "securecall-relay-daemon",
+    ],
+    &[
+        "--package",
+        "securecall-cli",
+        "--package",
+        "securecall-relay-daemon",
+        "--package",
+        "securecall-server",
+    ],
 ];
 
 /// Builds the workspace with its tests, then the command alone, and fails if that built anything of other people's anew.
@@ -77,13 +92,13 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     faults.dedup();
     if !faults.is_empty() {
         bail!(
-            "the command alone would build these anew after the workspace:\n  {}\n\
+            "the command alone, or with relay and server, would build these anew after the workspace:\n  {}\n\
              Ask for the features in apps/cli/Cargo.toml, or do without them in the tests.",
             faults.join("\n  ")
         );
     }
     println!(
-        "{} crates have the same features in the command as in the workspace",
+        "{} crates have the same features in the command, alone or with relay and server, as in the workspace",
         whole.len()
     );
     Ok(())

@@ -6,6 +6,7 @@
 //! | `test` | installs what the tests need, then runs them all |
 //! | `web` | builds the landing page of contact links |
 //! | `demo` | an encrypted call between two new users, with a report |
+//! | `selfhost` | a server of one's own on this machine, and calls over it |
 //! | `bench` | the table of figures in `docs/performance.md` |
 //! | `layering` | checks that imports point down only |
 //! | `mutants` | changes one guard at a time and sees whether a test notices |
@@ -25,6 +26,8 @@ mod features;
 mod fuzz;
 mod layering;
 mod mutants;
+#[cfg(target_os = "linux")]
+mod selfhost;
 mod setup;
 mod shell;
 mod side_by_side;
@@ -79,6 +82,9 @@ enum Chore {
         #[arg(long, value_enum, default_value_t = demo::Route::Direct)]
         route: demo::Route,
     },
+    /// Run a server of one's own with all that stands around it, hold calls over it, and show who saw what
+    #[cfg(target_os = "linux")]
+    Selfhost(selfhost::Options),
     /// Measure what `docs/performance.md` promises, from release builds
     Bench {
         /// Put the table into `docs/performance.md`
@@ -125,7 +131,7 @@ fn run(chore: Chore) -> Result<()> {
         }
         Chore::Ci { steps, .. } => ci::run(&workspace, &steps),
         Chore::Test { arguments } => ci::test(&workspace, &arguments),
-        Chore::Web => web::build(&workspace),
+        Chore::Web => web::build(&workspace).map(drop),
         Chore::Demo {
             seconds,
             release,
@@ -134,6 +140,8 @@ fn run(chore: Chore) -> Result<()> {
             let build = if release { Build::Release } else { Build::Dev };
             demo::run(&workspace, seconds, build, route)
         }
+        #[cfg(target_os = "linux")]
+        Chore::Selfhost(options) => selfhost::run(&workspace, &options),
         Chore::Bench {
             write,
             only,

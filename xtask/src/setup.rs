@@ -57,6 +57,26 @@ const SYNAPSE: &[Need] = &[Need {
     },
 }];
 
+/// What stands around a server of one's own.
+const PLACE: &[Need] = &[
+    Need {
+        what: "coturn (a TURN server that operators run)",
+        packages: &["coturn"],
+        present: || starts("turnserver"),
+    },
+    Need {
+        what: "PostgreSQL (under a server of one's own)",
+        packages: &["postgresql"],
+        present: || Path::new("/usr/lib/postgresql").is_dir(),
+    },
+    Need {
+        what: "nginx and Caddy (before a server of one's own)",
+        packages: &["nginx", "caddy"],
+        // Debian's users have no /usr/sbin in their PATH.
+        present: || (starts("nginx") || Path::new("/usr/sbin/nginx").is_file()) && starts("caddy"),
+    },
+];
+
 /// What tests run beside the program.
 const TEST: &[Need] = &[
     Need {
@@ -73,22 +93,6 @@ const TEST: &[Need] = &[
         what: "PulseAudio and ALSA's way to it (tests of sound cards: its sinks need none)",
         packages: &["pulseaudio", "pulseaudio-utils", "libasound2-plugins"],
         present: || starts("pulseaudio") && starts("pactl") && alsa_plays_to_pulseaudio(),
-    },
-    Need {
-        what: "coturn (tests against a TURN server that operators run)",
-        packages: &["coturn"],
-        present: || starts("turnserver"),
-    },
-    Need {
-        what: "PostgreSQL (tests of a server of one's own)",
-        packages: &["postgresql"],
-        present: || Path::new("/usr/lib/postgresql").is_dir(),
-    },
-    Need {
-        what: "nginx and Caddy (tests of their settings before a server of one's own)",
-        packages: &["nginx", "caddy"],
-        // Debian's users have no /usr/sbin in their PATH.
-        present: || (starts("nginx") || Path::new("/usr/sbin/nginx").is_file()) && starts("caddy"),
     },
     Need {
         what: "systemd-analyze (tests of the units around a server of one's own)",
@@ -222,9 +226,15 @@ pub(crate) fn calls() -> Result<()> {
     install(&[BUILD, SYNAPSE])
 }
 
+/// What is needed to run a server of one's own, and calls over it.
+#[cfg(target_os = "linux")]
+pub(crate) fn place() -> Result<()> {
+    install(&[BUILD, SYNAPSE, PLACE])
+}
+
 /// What is needed to measure calls from behind NATs beside a browser's.
 pub(crate) fn networks() -> Result<()> {
-    install(&[BUILD, SYNAPSE, TEST, BROWSER])
+    install(&[BUILD, SYNAPSE, PLACE, TEST, BROWSER])
 }
 
 /// What is needed to measure how voice sounds, beside a browser's.
@@ -234,7 +244,7 @@ pub(crate) fn voice() -> Result<()> {
 
 /// What the tests need.
 pub(crate) fn tests() -> Result<()> {
-    install(&[BUILD, SYNAPSE, TEST])
+    install(&[BUILD, SYNAPSE, PLACE, TEST])
 }
 
 /// What is needed to build the landing page.
@@ -255,7 +265,9 @@ pub(crate) fn mutants(workspace: &Workspace) -> Result<()> {
 
 /// What CI needs, and with it every chore but `mutants`.
 pub(crate) fn everything(workspace: &Workspace) -> Result<()> {
-    install(&[BUILD, SYNAPSE, TEST, FUZZ, WASM, PAGE, BROWSER, VOICE])?;
+    install(&[
+        BUILD, SYNAPSE, PLACE, TEST, FUZZ, WASM, PAGE, BROWSER, VOICE,
+    ])?;
     components()?;
     for tool in [CARGO_DENY, CARGO_FUZZ] {
         cargo_install(workspace, &tool)?;

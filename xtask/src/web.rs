@@ -12,17 +12,15 @@ use crate::setup;
 use crate::shell;
 use crate::workspace::Workspace;
 
-/// Builds the page into `apps/web/add/dist/`.
-pub(crate) fn build(workspace: &Workspace) -> Result<()> {
+/// Builds the page into `apps/web/add/dist/`, and says where it is.
+pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
     setup::page()?;
     let page = Package::page(workspace);
     page.install()?;
     page.script("build")?;
-    println!(
-        "built: {}",
-        page.directory.join("dist/index.html").display()
-    );
-    Ok(())
+    let built = page.directory.join("dist/index.html");
+    println!("built: {}", built.display());
+    Ok(built)
 }
 
 /// Checks the types, builds the page and runs all its tests; the pictures they take are in `target/web/`.

@@ -24,7 +24,7 @@ const LIFELINE: &str =
     r#"turnserver "$@" </dev/null & server=$!; read -r _; kill -9 $server; wait $server"#;
 
 /// The tables of its users' database, as Debian's package brings them.
-const SCHEMA: &str = "/usr/share/coturn/schema.sql";
+pub(crate) const SCHEMA: &str = "/usr/share/coturn/schema.sql";
 
 /// Why coturn does not run.
 #[derive(Debug, thiserror::Error)]

@@ -207,6 +207,38 @@ impl DatabaseSnapshot {
         Ok(whole)
     }
 
+    /// Of lines that each tell of a table with the columns that name its rows, `{"table": …, "key": […]}`, or of a row of one,
+    /// `{"in": …, "row": {…}}`.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn from_json_lines(text: &str) -> serde_json::Result<Self> {
+        let mut whole = Self::default();
+        let mut keys: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for line in text.lines().filter(|line| !line.is_empty()) {
+            match serde_json::from_str(line)? {
+                Line::Table { table, key } => {
+                    keys.insert(table.clone(), key.unwrap_or_default());
+                    whole.tables.insert(table, Table::default());
+                }
+                Line::Row { table, row } => {
+                    let values: Columns = row
+                        .into_iter()
+                        .map(|(column, value)| (column, text_of(value)))
+                        .collect();
+                    let key = match keys.get(&table).filter(|key| !key.is_empty()) {
+                        Some(columns) => columns
+                            .iter()
+                            .filter_map(|column| values.get(column).cloned())
+                            .collect(),
+                        None => values.values().cloned().collect(),
+                    };
+                    let rows = &mut whole.tables.entry(table).or_default().rows;
+                    rows.entry(key).or_default().push(values);
+                }
+            }
+        }
+        Ok(whole)
+    }
+
     /// The number of rows in a table; `None` if there is no such table.
     #[must_use]
     pub fn row_count(&self, table: &str) -> Option<usize> {
@@ -226,6 +258,31 @@ impl DatabaseSnapshot {
         Report {
             differences: differences.collect(),
         }
+    }
+}
+
+/// What a line of [`DatabaseSnapshot::from_json_lines`] tells of.
+#[cfg(target_os = "linux")]
+#[derive(serde::Deserialize)]
+#[serde(untagged)]
+enum Line {
+    Table {
+        table: String,
+        key: Option<Vec<String>>,
+    },
+    Row {
+        #[serde(rename = "in")]
+        table: String,
+        row: serde_json::Map<String, serde_json::Value>,
+    },
+}
+
+#[cfg(target_os = "linux")]
+fn text_of(value: serde_json::Value) -> String {
+    match value {
+        serde_json::Value::Null => "NULL".to_owned(),
+        serde_json::Value::String(text) => text,
+        other => other.to_string(),
     }
 }
 
@@ -506,6 +563,34 @@ mod tests {
         let report = before.compare(&DatabaseSnapshot::read_all(&both).unwrap());
         let found: Vec<String> = report.unexplained().map(ToString::to_string).collect();
         assert_eq!(found, ["events: added body=here", "rooms: added id=there"]);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn rows_told_line_by_line_are_known_again_by_their_key() {
+        let told = |last_seen: u32, more: &str| {
+            DatabaseSnapshot::from_json_lines(&format!(
+                r#"{{"table":"devices","key":["device_id"]}}
+{{"table":"events","key":null}}
+{{"in":"devices","row":{{"device_id":"A","last_seen":{last_seen},"ip":null}}}}
+{{"in":"events","row":{{"body":"same"}}}}
+{more}"#
+            ))
+            .unwrap()
+        };
+        let before = told(1, "");
+        assert_eq!(before.row_count("events"), Some(1));
+        assert_eq!(before.compare(&before), Report::default());
+        let report = before.compare(&told(2, r#"{"in":"events","row":{"body":"same"}}"#));
+        let found: Vec<String> = report.differences.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            found,
+            [
+                "devices: changed device_id=A ip=NULL *last_seen=2 (a device's last seen and IP)",
+                "events: added body=same"
+            ]
+        );
+        assert_eq!(report.unexplained_count(), 1);
     }
 
     #[test]

@@ -69,6 +69,8 @@ pub struct RelayPlan {
     role: RelayRole,
     address: SocketAddr,
     runs: Runs,
+    /// What its settings are made of.
+    settings: Option<String>,
 }
 
 /// Who runs a relay.
@@ -113,6 +115,7 @@ impl RelayPlan {
             role,
             address: SocketAddr::new(ip, free_port()?),
             runs: Runs::Daemon(Ground::Here, vec![ip]),
+            settings: None,
         })
     }
 
@@ -128,6 +131,7 @@ impl RelayPlan {
                 Ground::Host(Arc::clone(host)),
                 lent.into_iter().flatten().collect(),
             ),
+            settings: None,
         }
     }
 
@@ -140,6 +144,15 @@ impl RelayPlan {
         }
     }
 
+    /// With these settings, as `init` has written them, but for what makes it one of these relays.
+    #[must_use]
+    pub fn with_settings(self, settings: &str) -> Self {
+        Self {
+            settings: Some(settings.to_owned()),
+            ..self
+        }
+    }
+
     /// A relay that somebody else runs, with the pin of its key.
     pub fn of_somebody(role: RelayRole, address: SocketAddr, pin: &str) -> Self {
         Self {
@@ -147,6 +160,7 @@ impl RelayPlan {
             role,
             address,
             runs: Runs::Stranger(pin.to_owned()),
+            settings: None,
         }
     }
 }
@@ -157,7 +171,8 @@ pub struct GhostNetRelays {
     program: PathBuf,
     folder: TempDir,
     relays: Vec<LabRelay>,
-    issuer: Process,
+    /// None where somebody else sells tokens.
+    issuer: Option<Process>,
     key: String,
     #[cfg(target_os = "linux")]
     shop: Option<Shop>,
@@ -186,6 +201,17 @@ impl Drop for Process {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// Somebody who sells the tokens that relays take, and runs already.
+#[derive(Clone, Debug)]
+pub struct TokenIssuer {
+    /// The name, which is also where clients find it.
+    pub name: String,
+    /// The key that it signs tokens with, as lists of relays have it.
+    pub token_key: String,
+    /// Until when, in seconds since 1970.
+    pub not_after: u64,
 }
 
 /// Where tokens are sold and the list is to be had, by https.
@@ -224,8 +250,25 @@ impl GhostNetRelays {
     pub fn start_here(program: &Path, plans: Vec<RelayPlan>) -> Result<Self, GhostNetRelaysError> {
         let issuer_at = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
         let name = issuer_at.to_string();
-        let (mut all, sells) = Self::begin(program, plans, &Ground::Here, issuer_at, &name)?;
-        all.sign(&sells, &name)?;
+        let mut all = Self::begin(program, plans)?;
+        let sells = all.start_issuer(&Ground::Here, issuer_at, &name)?;
+        all.sign(&sells)?;
+        all.run_all()?;
+        Ok(all)
+    }
+
+    /// The same with relays that take the tokens of this issuer, who is somebody else.
+    ///
+    /// # Errors
+    ///
+    /// The program is not there, or says that something is wrong.
+    pub fn start_for(
+        program: &Path,
+        plans: Vec<RelayPlan>,
+        issuer: &TokenIssuer,
+    ) -> Result<Self, GhostNetRelaysError> {
+        let mut all = Self::begin(program, plans)?;
+        all.sign(issuer)?;
         all.run_all()?;
         Ok(all)
     }
@@ -244,7 +287,8 @@ impl GhostNetRelays {
     ) -> Result<Self, GhostNetRelaysError> {
         let issuer_at = SocketAddr::from((Ipv4Addr::LOCALHOST, ISSUER_PORT));
         let ground = Ground::Host(Arc::clone(shop));
-        let (mut all, sells) = Self::begin(program, plans, &ground, issuer_at, SHOP)?;
+        let mut all = Self::begin(program, plans)?;
+        let sells = all.start_issuer(&ground, issuer_at, SHOP)?;
         let everywhere = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 443));
         let opened = shop.enter(|| {
             let web = WebServer::in_front_of(issuer_at)?;
@@ -252,7 +296,7 @@ impl GhostNetRelays {
             io::Result::Ok(Shop { web, front })
         });
         all.shop = Some(opened.map_err(io::Error::other)??);
-        all.sign(&sells, SHOP)?;
+        all.sign(&sells)?;
         if let Some(shop) = &all.shop {
             let list = fs::read_to_string(all.directory())?;
             shop.web.answer("GET /relays.json", "200 OK", &list);
@@ -261,22 +305,9 @@ impl GhostNetRelays {
         Ok(all)
     }
 
-    fn begin(
-        program: &Path,
-        plans: Vec<RelayPlan>,
-        ground: &Ground,
-        issuer_at: SocketAddr,
-        issuer_name: &str,
-    ) -> Result<(Self, Value), GhostNetRelaysError> {
+    /// Files of all of them, before any runs.
+    fn begin(program: &Path, plans: Vec<RelayPlan>) -> Result<Self, GhostNetRelaysError> {
         let folder = tempfile::tempdir()?;
-        let (issuer, sells, _) = start(
-            ground,
-            Command::new(program)
-                .args(["--json", "issuer", "--name", issuer_name])
-                .args(["--listen", &issuer_at.to_string()])
-                .arg("--key")
-                .arg(folder.path().join("issuer.pem")),
-        )?;
         let mut relays = Vec::new();
         for (number, plan) in (1..).zip(plans) {
             let name = format!("relay{number}.test");
@@ -312,16 +343,38 @@ impl GhostNetRelays {
             .as_str()
             .unwrap_or_default()
             .to_owned();
-        let all = Self {
+        Ok(Self {
             program: program.to_owned(),
             folder,
             relays,
-            issuer,
+            issuer: None,
             key,
             #[cfg(target_os = "linux")]
             shop: None,
-        };
-        Ok((all, sells))
+        })
+    }
+
+    /// Has an issuer of its own for them.
+    fn start_issuer(
+        &mut self,
+        ground: &Ground,
+        at: SocketAddr,
+        name: &str,
+    ) -> Result<TokenIssuer, GhostNetRelaysError> {
+        let (process, sells, _) = start(
+            ground,
+            Command::new(&self.program)
+                .args(["--json", "issuer", "--name", name])
+                .args(["--listen", &at.to_string()])
+                .arg("--key")
+                .arg(self.folder.path().join("issuer.pem")),
+        )?;
+        self.issuer = Some(process);
+        Ok(TokenIssuer {
+            name: name.to_owned(),
+            token_key: sells["token_key"].as_str().unwrap_or_default().to_owned(),
+            not_after: sells["not_after"].as_u64().unwrap_or_default(),
+        })
     }
 
     /// The file with the signed list.
@@ -432,8 +485,9 @@ impl GhostNetRelays {
 
     /// Ends the issuer: no more tokens can be bought.
     pub fn stop_issuer(&mut self) -> io::Result<()> {
-        self.issuer.0.kill()?;
-        self.issuer.0.wait().map(drop)
+        // Its end is waited for.
+        self.issuer = None;
+        Ok(())
     }
 
     fn relay(&self, operator: &str) -> Option<&LabRelay> {
@@ -450,7 +504,7 @@ impl GhostNetRelays {
         true
     }
 
-    fn sign(&self, sells: &Value, issuer: &str) -> Result<(), GhostNetRelaysError> {
+    fn sign(&self, issuer: &TokenIssuer) -> Result<(), GhostNetRelaysError> {
         let since = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
@@ -465,7 +519,7 @@ impl GhostNetRelays {
                     "role": relay.plan.role.name(),
                     "operator": relay.operator,
                     "spki": relay.pin,
-                    "issuers": [issuer],
+                    "issuers": [&issuer.name],
                 })
             })
             .collect();
@@ -475,10 +529,10 @@ impl GhostNetRelays {
             "not_before": now - 60,
             "not_after": now + VALIDITY,
             "issuers": [{
-                "name": issuer,
-                "token_key": sells["token_key"],
+                "name": issuer.name,
+                "token_key": issuer.token_key,
                 "not_before": now - 60,
-                "not_after": sells["not_after"],
+                "not_after": issuer.not_after,
             }],
             "relays": relays,
         });
@@ -515,17 +569,23 @@ impl GhostNetRelays {
         };
         let settings = self.folder.path().join(&relay.name).join("relay.toml");
         let lent: Vec<String> = lent.iter().map(|ip| format!("\"{ip}\"")).collect();
-        let mut text = format!(
-            "role = \"{}\"\nname = \"{}\"\nlab = {is_lab}\nlisten = [\"{}\"]\n\
-             [directory]\nfile = {:?}\nkeys = [\"{}\"]\n\
-             [exit]\naddresses = [{}]\n",
-            relay.plan.role.name(),
-            relay.name,
-            relay.plan.address,
-            directory.display().to_string(),
-            self.key,
-            lent.join(", "),
-        );
+        let own = [
+            ("", "role", format!("\"{}\"", relay.plan.role.name())),
+            ("", "name", format!("\"{}\"", relay.name)),
+            ("", "lab", is_lab.to_string()),
+            ("", "listen", format!("[\"{}\"]", relay.plan.address)),
+            (
+                "directory",
+                "file",
+                format!("{:?}", directory.display().to_string()),
+            ),
+            ("directory", "keys", format!("[\"{}\"]", self.key)),
+            ("exit", "addresses", format!("[{}]", lent.join(", "))),
+        ];
+        let mut text = match &relay.plan.settings {
+            Some(settings) => with_values(settings, &own),
+            None => from_values(&own),
+        };
         let mut run = Command::new(&self.program);
         if !is_lab {
             // A host of its own has the port free, and whoever asks for all that is logged is to find nothing.
@@ -539,6 +599,38 @@ impl GhostNetRelays {
         relay.log = log;
         Ok(())
     }
+}
+
+/// Settings of these values: section, key, value, those of the top first.
+fn from_values(values: &[(&str, &str, String)]) -> String {
+    let mut text = String::new();
+    let mut inside = "";
+    for (section, key, value) in values {
+        if *section != inside {
+            inside = section;
+            text += &format!("[{section}]\n");
+        }
+        text += &format!("{key} = {value}\n");
+    }
+    text
+}
+
+/// Settings with these values in place of those that are there, or that are there as an example behind a hash.
+fn with_values(settings: &str, values: &[(&str, &str, String)]) -> String {
+    let mut inside = "";
+    let mut text = String::new();
+    for line in settings.lines() {
+        if let Some(section) = line.strip_prefix('[') {
+            inside = section.trim_end_matches(']');
+        }
+        let key = line.trim_start_matches("# ").split(" = ").next();
+        let mut own = values.iter();
+        match own.find(|(section, name, _)| *section == inside && Some(*name) == key) {
+            Some((_, key, value)) => text += &format!("{key} = {value}\n"),
+            None => text += &format!("{line}\n"),
+        }
+    }
+    text
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -605,4 +697,27 @@ fn words(command: &Command) -> String {
         .map(|word| word.to_string_lossy())
         .collect();
     words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_makes_a_relay_one_of_ours_takes_the_place_of_values_and_of_examples_in_its_section() {
+        let settings = "# What.\nrole = \"both\"\n# lab = true\n\n[directory]\n# file = \"x\"\n\n[access]\n# file = \"y\"\n";
+        let values = [
+            ("", "role", "\"exit\"".to_owned()),
+            ("", "lab", "true".to_owned()),
+            ("directory", "file", "\"z\"".to_owned()),
+        ];
+        assert_eq!(
+            with_values(settings, &values),
+            "# What.\nrole = \"exit\"\nlab = true\n\n[directory]\nfile = \"z\"\n\n[access]\n# file = \"y\"\n"
+        );
+        assert_eq!(
+            from_values(&values),
+            "role = \"exit\"\nlab = true\n[directory]\nfile = \"z\"\n"
+        );
+    }
 }

@@ -8,11 +8,26 @@ use std::{
 
 /// The status code of `GET path`.
 pub(crate) fn get_status(address: SocketAddr, path: &str, patience: Duration) -> io::Result<u16> {
+    status(address, "GET", path, "", patience)
+}
+
+/// The status code of a request with a body of JSON, or none.
+pub(crate) fn status(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    body: &str,
+    patience: Duration,
+) -> io::Result<u16> {
     let mut stream = TcpStream::connect_timeout(&address, patience)?;
     stream.set_read_timeout(Some(patience))?;
     stream.set_write_timeout(Some(patience))?;
     stream.write_all(
-        format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes(),
+        format!(
+            "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .as_bytes(),
     )?;
 
     let mut head = [0; 12];

@@ -15,6 +15,7 @@
 //! * [`LyingRelay`]: one of them that does what it should not;
 //! * [`LyingTurn`]: a TURN server that says what is not so, before a real one;
 //! * [`Postgres`]: a database server (Linux);
+//! * [`Place`]: a server of one's own as `securecall-server init` sets it up, and [`WholePlace`]: all of it (Linux);
 //! * [`MasqueGoRelay`], [`MasqueGoClient`]: both ends of RFC 9298, UDP through HTTP/3, built from a Go module of a pinned version;
 //! * [`UdpForwarder`]: a network path that can be cut, healed and filtered without root;
 //! * [`Network`](network::Network): hosts behind NATs of all kinds, with loss, delay and roaming, on one machine (Linux, root);
@@ -53,6 +54,8 @@ mod masque_go;
 #[cfg(target_os = "linux")]
 pub mod network;
 mod pem;
+#[cfg(target_os = "linux")]
+mod place;
 mod port;
 #[cfg(target_os = "linux")]
 mod postgres;
@@ -74,7 +77,7 @@ pub use coturn::{Coturn, CoturnError, CoturnUsers};
 pub use database_snapshot::{ALLOWED, Allowed, DatabaseSnapshot, Difference, Report};
 pub use dendrite::{Dendrite, DendriteError};
 pub use federation::Federation;
-pub use ghostnet_relays::{GhostNetRelays, GhostNetRelaysError, RelayPlan, RelayRole};
+pub use ghostnet_relays::{GhostNetRelays, GhostNetRelaysError, RelayPlan, RelayRole, TokenIssuer};
 pub use go_program::GoError;
 pub use homeserver::{Homeserver, HomeserverError, HomeserverKind};
 pub use homeserver_config::{
@@ -88,6 +91,11 @@ pub use js_sdk::{
 pub use lying_relay::{LyingRelay, RelayManner, RelayNotes};
 pub use lying_turn::{Lie, LyingTurn, TurnUser};
 pub use masque_go::{MasqueGoClient, MasqueGoError, MasqueGoRelay, MasqueGoRequest};
+#[cfg(target_os = "linux")]
+pub use place::{
+    CaddyPorts, CoturnPorts, DOMAIN, Place, PlaceDatabase, PlaceError, PlacePlan, RunningProgram,
+    WholePlace,
+};
 #[cfg(target_os = "linux")]
 pub use postgres::Postgres;
 #[cfg(unix)]

@@ -1,7 +1,8 @@
 //! A PostgreSQL that a test starts, of Debian's package.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Write as _},
     net::Ipv4Addr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -11,7 +12,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::port::free_port;
+use crate::{database_snapshot::DatabaseSnapshot, port::free_port};
 
 /// On a busy machine the first start takes its time.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -21,6 +22,20 @@ const DEBIAN: &str = "/usr/lib/postgresql";
 
 /// Root may not run it. Debian's package has made this user.
 const USER: &str = "postgres";
+
+/// A line for each table with the columns that name its rows, if there are such, then one for each row.
+const SNAPSHOT: &str = r"
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+SELECT json_build_object('table', c.relname, 'key', (
+    SELECT (SELECT json_agg(a.attname) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum = ANY (i.indkey))
+    FROM pg_index i
+    WHERE i.indrelid = c.oid AND i.indisunique AND i.indpred IS NULL AND NOT 0 = ANY (i.indkey)
+    ORDER BY i.indisprimary DESC, i.indexrelid LIMIT 1))
+FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' ORDER BY c.relname;
+SELECT format('SELECT json_build_object(''in'', %L::text, ''row'', row_to_json(t)) FROM public.%I t', c.relname, c.relname)
+FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' ORDER BY c.relname \gexec
+COMMIT;
+";
 
 /// A database server on the loopback interface, with an empty database `test`. It ends when the value is dropped, and also when the
 /// whole process dies without dropping it.
@@ -52,13 +67,21 @@ impl Postgres {
             as_user(&programs.join("initdb"))
                 .args([
                     "--no-sync",
-                    "--auth=trust",
+                    "--auth-local=trust",
+                    "--auth-host=scram-sha-256",
                     "--username=test",
                     "--encoding=UTF8",
                     "--locale=C",
                     "-D",
                 ])
                 .arg(&cluster),
+        )?;
+        // The user of tests needs no password; all others do, as on a machine of their own.
+        let rules = cluster.join("pg_hba.conf");
+        let others = fs::read_to_string(&rules)?;
+        fs::write(
+            &rules,
+            format!("host all test 127.0.0.1/32 trust\n{others}"),
         )?;
         let mut postgres = Self {
             data,
@@ -81,6 +104,70 @@ impl Postgres {
     pub fn url(&self) -> String {
         let port = self.port;
         format!("postgresql://test@{}:{port}/test", Ipv4Addr::LOCALHOST)
+    }
+
+    /// The port of the loopback interface at which it listens.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The id of its process, while it runs.
+    #[must_use]
+    pub fn process_id(&self) -> Option<u32> {
+        self.process.as_ref().map(Child::id)
+    }
+
+    /// What it has written so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.data.path().join("log")).unwrap_or_default()
+    }
+
+    /// Runs statements for a user who may do everything, and stops at the first that fails. Gives what they select: a line for each
+    /// row, with `|` between its columns.
+    ///
+    /// # Errors
+    ///
+    /// When one fails.
+    pub fn run(&self, database: &str, statements: &str) -> io::Result<String> {
+        let mut psql = Command::new(self.programs.join("psql"))
+            .args(["--no-psqlrc", "--quiet", "--no-align", "--tuples-only"])
+            .args([
+                "--set=ON_ERROR_STOP=1",
+                "-h",
+                "127.0.0.1",
+                "-U",
+                "test",
+                "-p",
+            ])
+            .arg(self.port.to_string())
+            .arg(database)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        if let Some(mut input) = psql.stdin.take() {
+            let statements = statements.to_owned();
+            // What it prints is read meanwhile. Who stops at an error reads no further.
+            thread::spawn(move || input.write_all(statements.as_bytes()));
+        }
+        let output = psql.wait_with_output()?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            return Err(io::Error::other(format!("psql: {said}")));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// All that a database holds now, seen at one moment.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub fn snapshot(&self, database: &str) -> io::Result<DatabaseSnapshot> {
+        let text = self.run(database, SNAPSHOT)?;
+        DatabaseSnapshot::from_json_lines(&text).map_err(io::Error::other)
     }
 
     /// Ends it at once, as a power cut would.

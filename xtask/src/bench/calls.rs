@@ -8,8 +8,7 @@ use anyhow::{Context, Result};
 use super::figure::{Figure, Target, median, percentile};
 use super::resources::Meter;
 use super::short_calls::ShortCalls;
-use crate::call::conversation::{self, said_by};
-use crate::call::record::Side;
+use crate::call::conversation;
 use crate::call::stage::Stage;
 use crate::demo::{measure, voice};
 use crate::workspace::Workspace;
@@ -101,9 +100,7 @@ pub(super) fn one_long_call(
     stage: &Stage,
     directory: &Path,
 ) -> Result<Vec<Figure>> {
-    for side in Side::BOTH {
-        voice::write(workspace, side, LONG, &said_by(directory, side))?;
-    }
+    voice::write_both(workspace, LONG, directory)?;
     println!("one call of {LONG} s");
     let mut meter = Meter::new(COUNTED);
     let call = conversation::hold(stage.people(), directory, LONG, &mut meter)?;

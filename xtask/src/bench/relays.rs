@@ -15,7 +15,7 @@ use self::load::{Loader, Run, Way};
 use self::server::Server;
 use super::figure::{Figure, Target, median};
 use super::table;
-use crate::call::stage::Build;
+use crate::call::stage::{Build, Program};
 use crate::workspace::Workspace;
 
 /// Where the section is, in the page of performance.
@@ -68,7 +68,7 @@ struct Row {
 
 /// Measures all.
 pub(super) fn measure(workspace: &Workspace, directory: &Path) -> Result<table::Section> {
-    let relay = Build::Release.relay(workspace)?;
+    let [relay] = Build::Release.programs(workspace, [Program::Relay])?;
     let loader = Loader::build(workspace)?;
     let start = |who: Who| -> Result<Server> {
         match who {

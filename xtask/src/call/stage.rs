@@ -37,28 +37,61 @@ impl Build {
 
     /// Builds the `securecall` command and says where it is.
     pub(crate) fn program(self, workspace: &Workspace) -> Result<PathBuf> {
-        self.build(workspace, "securecall-cli", "securecall")
+        let [program] = self.programs(workspace, [Program::Command])?;
+        Ok(program)
     }
 
-    /// Builds the relay daemon and says where it is.
-    pub(crate) fn relay(self, workspace: &Workspace) -> Result<PathBuf> {
-        self.build(workspace, "securecall-relay-daemon", "securecall-relay")
-    }
-
-    fn build(self, workspace: &Workspace, package: &str, program: &str) -> Result<PathBuf> {
-        shell::run(workspace.cargo().args([
-            "build",
-            "--locked",
-            "--package",
-            package,
-            "--profile",
-            self.name(),
-        ]))?;
+    /// Builds programs, all at once, and says where they are. Each alone would ask for fewer features of other people's crates than
+    /// the command does, and build those anew.
+    pub(crate) fn programs<const N: usize>(
+        self,
+        workspace: &Workspace,
+        programs: [Program; N],
+    ) -> Result<[PathBuf; N]> {
+        let mut cargo = workspace.cargo();
+        cargo.args(["build", "--locked", "--profile", self.name()]);
+        for program in programs {
+            cargo.args(["--package", program.package()]);
+        }
+        shell::run(&mut cargo)?;
         let directory = match self {
             Self::Dev => "debug",
             Self::Release => "release",
         };
-        Ok(workspace.target().join(directory).join(program))
+        let target = workspace.target().join(directory);
+        Ok(programs.map(|program| target.join(program.name())))
+    }
+}
+
+/// A program of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Program {
+    /// What people call with.
+    Command,
+    /// A relay of GhostNet.
+    Relay,
+    /// What stands beside a homeserver.
+    #[cfg(target_os = "linux")]
+    Server,
+}
+
+impl Program {
+    const fn package(self) -> &'static str {
+        match self {
+            Self::Command => "securecall-cli",
+            Self::Relay => "securecall-relay-daemon",
+            #[cfg(target_os = "linux")]
+            Self::Server => "securecall-server",
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Command => "securecall",
+            Self::Relay => "securecall-relay",
+            #[cfg(target_os = "linux")]
+            Self::Server => "securecall-server",
+        }
     }
 }
 
@@ -76,22 +109,7 @@ impl Stage {
             "starting a homeserver (Synapse; the first time on a machine, installing it takes a minute or two)"
         );
         let homeserver = Synapse::start(SynapseOptions::default()).context("no homeserver")?;
-        if profiles.exists() {
-            fs::remove_dir_all(profiles)
-                .with_context(|| format!("cannot remove {}", profiles.display()))?;
-        }
-        println!("making two users");
-        let register = |side: Side| {
-            let user = User::new(program, &profiles.join(side.name()));
-            user.register(&homeserver.base_url(), None)
-                .with_context(|| format!("the {} has no account", side.name()))?;
-            anyhow::Ok(user)
-        };
-        let caller = register(Side::Caller)?;
-        let callee = register(Side::Callee)?;
-        println!("swapping contact links");
-        caller.add(&callee.share()?, Side::Callee.name())?;
-        callee.add(&caller.share()?, Side::Caller.name())?;
+        let [caller, callee] = acquainted(program, profiles, &homeserver.base_url(), Vec::new())?;
         Ok(Self {
             homeserver,
             caller,
@@ -106,22 +124,55 @@ impl Stage {
 
     /// The homeserver's database once it has done with itself, so that what comes later comes from a call.
     pub(crate) fn settled_database(&self) -> Result<DatabaseSnapshot> {
-        let deadline = Instant::now() + SETTLE_PATIENCE;
-        loop {
-            let snapshot = DatabaseSnapshot::read(&self.homeserver.database_path())?;
-            if snapshot.row_count("background_updates").unwrap_or(0) == 0 {
-                return Ok(snapshot);
-            }
-            if interrupt::came() {
-                bail!("interrupted");
-            }
-            if Instant::now() > deadline {
-                bail!(
-                    "the homeserver's background updates did not end within {} s",
-                    SETTLE_PATIENCE.as_secs()
-                );
-            }
-            thread::sleep(Duration::from_millis(200));
+        settled(|| Ok(DatabaseSnapshot::read(&self.homeserver.database_path())?))
+    }
+}
+
+/// Two new users in fresh profiles, the caller first, who find this in their environment, have accounts at a homeserver and each other
+/// as contacts, named `caller` and `callee`.
+pub(crate) fn acquainted(
+    program: &Path,
+    profiles: &Path,
+    homeserver: &str,
+    environment: Vec<(&'static str, String)>,
+) -> Result<[User; 2]> {
+    if profiles.exists() {
+        fs::remove_dir_all(profiles)
+            .with_context(|| format!("cannot remove {}", profiles.display()))?;
+    }
+    println!("making two users");
+    let register = |side: Side| {
+        let mut user = User::new(program, &profiles.join(side.name()));
+        user.learn(environment.clone());
+        user.register(homeserver, None)
+            .with_context(|| format!("the {} has no account", side.name()))?;
+        anyhow::Ok(user)
+    };
+    let caller = register(Side::Caller)?;
+    let callee = register(Side::Callee)?;
+    println!("swapping contact links");
+    caller.add(&callee.share()?, Side::Callee.name())?;
+    callee.add(&caller.share()?, Side::Caller.name())?;
+    Ok([caller, callee])
+}
+
+/// A homeserver's rows once it has brought its tables up to date.
+pub(crate) fn settled(read: impl Fn() -> Result<DatabaseSnapshot>) -> Result<DatabaseSnapshot> {
+    let deadline = Instant::now() + SETTLE_PATIENCE;
+    loop {
+        let snapshot = read()?;
+        if snapshot.row_count("background_updates").unwrap_or(0) == 0 {
+            return Ok(snapshot);
         }
+        if interrupt::came() {
+            bail!("interrupted");
+        }
+        if Instant::now() > deadline {
+            bail!(
+                "the homeserver's background updates did not end within {} s",
+                SETTLE_PATIENCE.as_secs()
+            );
+        }
+        thread::sleep(Duration::from_millis(200));
     }
 }

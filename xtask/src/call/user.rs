@@ -97,6 +97,14 @@ impl User {
         Client::start(self.command(arguments), spawn, side, events, log)
     }
 
+    /// The user's SecureCall ID.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn id(&self) -> Result<String> {
+        let shown = self.ask(["id", "show"])?;
+        let id = shown["id"].as_str().context("`id show` printed no id")?;
+        Ok(id.to_owned())
+    }
+
     /// The user's contact link.
     pub(crate) fn share(&self) -> Result<String> {
         let link = self.ask(["contact", "share"])?;

@@ -1,10 +1,14 @@
 //! What the demo found out about its call, and whether that is what we promise.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
+use anyhow::Result;
 use serde_json::{Value, json};
 
+use crate::call::conversation::Conversation;
 use crate::call::record::{Record, Side};
+use crate::demo::measure;
 use crate::demo::observation::Observation;
 
 /// Samples a second of all our audio.
@@ -215,6 +219,37 @@ fn label(record: &Record) -> String {
 }
 
 impl Findings {
+    /// Of a call that is over, whose files are in this directory.
+    pub(crate) fn of(
+        route: &'static str,
+        setting: Vec<(String, String)>,
+        call: &Conversation,
+        observed: Observation,
+        directory: &Path,
+        left: RecordLeft,
+    ) -> Result<Self> {
+        let records = &call.records;
+        Ok(Self {
+            route,
+            setting,
+            marks: marks(records),
+            views: Side::BOTH.map(|side| View::of(side, records, call.exit_codes[side.index()])),
+            observed,
+            directions: measure::directions(records, directory)?,
+            left,
+            seconds: measure::seconds_connected(records),
+        })
+    }
+
+    /// What does not hold, with what was found in its place.
+    pub(crate) fn failed(&self) -> Vec<String> {
+        self.checks()
+            .iter()
+            .filter(|check| !check.holds)
+            .map(|check| format!("{} ({})", check.what, check.found))
+            .collect()
+    }
+
     /// What must hold, and whether it does.
     pub(crate) fn checks(&self) -> Vec<Check> {
         let [caller, callee] = &self.views;
@@ -303,18 +338,22 @@ impl Findings {
             [self.views[0].relays.clone()?, self.views[1].relays.clone()?];
         let [caller, callee] = Side::BOTH.map(|side| side.name().to_owned());
         let way = [caller, own_entry, own_exit, their_exit, their_entry, callee];
-        let beside = |index: usize| -> BTreeSet<&str> {
-            let before = index.checked_sub(1).and_then(|index| way.get(index));
-            let beside = before.into_iter().chain(way.get(index + 1));
-            beside.map(String::as_str).collect()
+        // Two people may have chosen the same relay, which then stands twice on the way.
+        let beside = |name: &str| -> BTreeSet<&str> {
+            let pairs = way.windows(2);
+            let both = pairs.flat_map(|pair| [(&pair[0], &pair[1]), (&pair[1], &pair[0])]);
+            let beside = both.filter(|(one, _)| *one == name);
+            beside.map(|(_, other)| other.as_str()).collect()
         };
-        let wrong = (0..way.len()).find(|index| self.observed.met(&way[*index]) != beside(*index));
+        let wrong = way
+            .iter()
+            .find(|name| self.observed.met(name) != beside(name));
         Some(Check {
             what: "each had packets with those beside it on the way alone, as observed",
             holds: wrong.is_none(),
             found: wrong.map_or_else(
                 || way.join(" – "),
-                |index| format!("{} met {:?}", way[index], self.observed.met(&way[index])),
+                |name| format!("{name} met {:?}", self.observed.met(name)),
             ),
         })
     }
@@ -599,6 +638,14 @@ pub(crate) mod tests {
         assert!(!findings.nobody_saw_both().unwrap().holds);
         findings.observed.meetings = Err("nobody may look".to_owned());
         assert_eq!(findings.nobody_saw_both(), None);
+
+        // Both have the same.
+        findings.views[1].relays = names(["E", "X"]);
+        let shared = [("E", "caller"), ("E", "X"), ("X", "X"), ("E", "callee")];
+        findings.observed.meetings = meet(&shared);
+        assert!(findings.nobody_saw_both().unwrap().holds);
+        findings.observed.meetings = meet(&[&shared[..], &[("X", "caller")]].concat());
+        assert!(!findings.nobody_saw_both().unwrap().holds);
     }
 
     #[test]

@@ -5,11 +5,17 @@ use std::path::Path;
 use anyhow::Result;
 use securecall_quality::{SAMPLE_RATE, read_wav, write_wav};
 
+use crate::call::conversation::said_by;
 use crate::call::record::Side;
 use crate::workspace::Workspace;
 
-/// Writes what `side` says in a call of `seconds`, and a little more, so that nobody falls silent before the end.
-pub(crate) fn write(workspace: &Workspace, side: Side, seconds: u32, path: &Path) -> Result<()> {
+/// Writes what both sides say in a call of `seconds`, and a little more, so that nobody falls silent before the end.
+pub(crate) fn write_both(workspace: &Workspace, seconds: u32, directory: &Path) -> Result<()> {
+    let mut sides = Side::BOTH.into_iter();
+    sides.try_for_each(|side| write(workspace, side, seconds, &said_by(directory, side)))
+}
+
+fn write(workspace: &Workspace, side: Side, seconds: u32, path: &Path) -> Result<()> {
     let speech = match side {
         Side::Caller => "a.wav",
         Side::Callee => "b.wav",

@@ -55,7 +55,7 @@ const SYNAPSE: &[Record] = &[
         query: "SELECT COUNT(*) FROM devices WHERE user_agent IS NOT NULL AND user_agent <> '' AND $1 > 0",
         age: ANY,
         keeps: "the program that each device came with last",
-        change: "in the proxy: header_up -User-Agent (Caddy), proxy_set_header User-Agent \"\" (nginx); then, once: UPDATE devices SET user_agent = NULL",
+        change: "in the proxy: header_up User-Agent \"\" (Caddy), proxy_set_header User-Agent \"\" (nginx); then, once: UPDATE devices SET user_agent = NULL",
     },
     Record {
         table: "user_daily_visits",
@@ -69,6 +69,13 @@ const SYNAPSE: &[Record] = &[
         query: "SELECT COUNT(*) FROM open_id_tokens WHERE ts_valid_until_ms < $1",
         age: hours(3),
         keeps: "who bought relay tokens when, for ever; Synapse has no setting for it",
+        change: FORGET,
+    },
+    Record {
+        table: "cache_invalidation_stream_by_instance",
+        query: "SELECT COUNT(*) FROM cache_invalidation_stream_by_instance WHERE invalidation_ts < $1",
+        age: hours(3),
+        keeps: "whose one-time keys were asked for when, which the first call to a device does, for 7 days; Synapse has no setting for it",
         change: FORGET,
     },
     Record {
@@ -163,7 +170,7 @@ const DENDRITE: &[Record] = &[
         query: "SELECT COUNT(*) FROM userapi_devices WHERE user_agent <> '' AND $1 > 0",
         age: ANY,
         keeps: "the program that each device came with last",
-        change: "in the proxy: header_up -User-Agent (Caddy), proxy_set_header User-Agent \"\" (nginx); then, once: UPDATE userapi_devices SET user_agent = ''",
+        change: "in the proxy: header_up User-Agent \"\" (Caddy), proxy_set_header User-Agent \"\" (nginx); then, once: UPDATE userapi_devices SET user_agent = ''",
     },
     Record {
         table: "userapi_openid_tokens",

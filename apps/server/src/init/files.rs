@@ -300,28 +300,35 @@ fn dendrite_global_database(database: DatabaseOption, secrets: &Secrets) -> Stri
     }
 }
 
-/// What stands in each section: with SQLite a file of its own.
+/// What stands in each section: with SQLite a file of its own. Sections that hold nothing else are left out with PostgreSQL: one that
+/// is empty takes its defaults away from Dendrite.
 fn dendrite_databases(
     database: DatabaseOption,
     state: &str,
 ) -> impl Iterator<Item = (&'static str, String)> {
     DENDRITE_DATABASES.into_iter().map(move |(part, key)| {
-        let place = match part {
-            "app_service" => "app_service_database",
-            "federation" => "federation_database",
-            "key" => "key_database",
-            "media" => "media_database",
-            "mscs" => "mscs_database",
-            "relay" => "relay_database",
-            "room" => "room_database",
-            "sync" => "sync_database",
-            _ => "user_database",
+        let (place, own_section) = match part {
+            "app_service" => ("app_service_database", Some("app_service_api")),
+            "federation" => ("federation_database", None),
+            "key" => ("key_database", Some("key_server")),
+            "media" => ("media_database", None),
+            "mscs" => ("mscs_database", None),
+            "relay" => ("relay_database", Some("relay_api")),
+            "room" => ("room_database", Some("room_server")),
+            "sync" => ("sync_database", None),
+            _ => ("user_database", None),
         };
-        let lines = match database {
-            DatabaseOption::Sqlite => {
+        let lines = match (database, own_section) {
+            (DatabaseOption::Sqlite, None) => {
                 format!("  {key}:\n    connection_string: \"file:{state}/{part}.db\"")
             }
-            DatabaseOption::Postgres => "  # Its database is the one above.".to_owned(),
+            (DatabaseOption::Sqlite, Some(section)) => {
+                format!("{section}:\n  {key}:\n    connection_string: \"file:{state}/{part}.db\"")
+            }
+            (DatabaseOption::Postgres, None) => "  # Its database is the one above.".to_owned(),
+            (DatabaseOption::Postgres, Some(section)) => {
+                format!("# {section}: as it comes; its database is the one above.")
+            }
         };
         (place, lines)
     })

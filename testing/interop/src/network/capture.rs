@@ -73,15 +73,19 @@ impl Capture {
         }))
     }
 
-    /// Everything by UDP from now on that programs on this machine send each other over its loopback interface. Each packet is there
-    /// twice: as it leaves, and as it comes.
+    /// Everything by UDP from now on that programs on this machine send each other over its loopback interface, from whichever of
+    /// its addresses. Each packet is there twice: as it leaves, and as it comes.
     ///
     /// # Errors
     ///
     /// When the system refuses, as it does to all but root.
     pub fn of_loopback() -> Result<Self, NetworkError> {
         let socket = open().map_err(NetworkError::io("a raw socket"))?;
-        let is_wanted = |packet: &Packet| packet.is_udp && packet.source.ip().is_loopback();
+        // What goes from an address of this machine's to itself does not leave it.
+        let is_wanted = |packet: &Packet| {
+            let (from, to) = (packet.source.ip(), packet.destination.ip());
+            packet.is_udp && (from.is_loopback() || from == to)
+        };
         Ok(Self::from(socket, is_wanted))
     }
 

@@ -3,37 +3,14 @@
 use std::fs;
 use std::net::SocketAddr;
 
-use securecall_interop::Dendrite;
+use securecall_interop::{Dendrite, RunningProgram};
 
-use super::process::{Diagnosis, Place, Running, free_port};
-
-fn program() -> String {
-    Dendrite::program().unwrap().display().to_string()
-}
-
-fn start(folder: &std::path::Path, settings: &str, address: SocketAddr) -> Running {
-    let program = program();
-    let address_text = address.to_string();
-    let dendrite = Running::start(
-        folder,
-        "dendrite",
-        &[
-            &program,
-            "-config",
-            settings,
-            "-http-bind-address",
-            &address_text,
-        ],
-    );
-    dendrite.wait_for_homeserver(address);
-    dendrite
-}
+use super::process::{Diagnosis, Place, free_port};
 
 #[test]
 fn a_dendrite_of_our_template_runs_and_doctor_finds_nothing() {
     let place = Place::new(&["--homeserver", "dendrite", "--proxy", "nginx"]);
-    let settings = place.path("dendrite/dendrite.yaml").display().to_string();
-    let dendrite = start(&place.path("state"), &settings, place.homeserver());
+    let dendrite = place.start_dendrite().unwrap();
     let diagnosis = place.doctor(&[]);
     assert_eq!(diagnosis.names(), [""; 0]);
     assert_eq!(
@@ -101,7 +78,21 @@ fn a_dendrite_of_its_own_sample_has_more_than_ten_findings() {
     fs::write(&settings, sample(folder.path())).unwrap();
     let settings = settings.display().to_string();
     let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
-    let dendrite = start(folder.path(), &settings, address);
+    let program = Dendrite::program().unwrap().display().to_string();
+    let listen = address.to_string();
+    let mut dendrite = RunningProgram::start(
+        folder.path(),
+        "dendrite",
+        &[
+            &program,
+            "-config",
+            &settings,
+            "-http-bind-address",
+            &listen,
+        ],
+    )
+    .unwrap();
+    dendrite.wait_for_homeserver(address).unwrap();
 
     let url = format!("http://{address}");
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_securecall-server"));

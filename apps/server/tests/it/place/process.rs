@@ -1,78 +1,46 @@
-//! Programs that a test starts, and the files they are started with.
+//! A place with the program under test, and what its `doctor` says.
 
-use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::ops::Deref;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Duration;
 
 use serde_json::Value;
-use tempfile::TempDir;
 
-/// On a busy machine a start takes its time.
+/// On a busy machine an answer takes its time.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Runs a program for as long as our end of its standard input is open, so that it ends with us however that comes.
-const LIFELINE: &str =
-    r#""$@" </dev/null & program=$!; read -r _; kill -9 $program; wait $program"#;
-
-/// A place of `init --lab`.
-pub(super) struct Place {
-    folder: TempDir,
-    pub(super) homeserver_port: u16,
-    pub(super) server_port: u16,
-}
+/// A place of the program under test. What cannot be had of it fails the test.
+pub(super) struct Place(securecall_interop::Place);
 
 impl Place {
     /// What `init` makes of these options.
     pub(super) fn new(options: &[&str]) -> Self {
-        let place = Self {
-            folder: tempfile::tempdir().unwrap(),
-            homeserver_port: free_port(),
-            server_port: free_port(),
-        };
-        let output = place.init(options);
-        assert!(output.status.success(), "{output:?}");
-        fs::create_dir_all(place.path("state")).unwrap();
-        place
+        let program = Path::new(env!("CARGO_BIN_EXE_securecall-server"));
+        Self(securecall_interop::Place::new(program, options).unwrap())
     }
 
     pub(super) fn init(&self, options: &[&str]) -> Output {
-        self.command(&["init", "--domain", "place.test", "--lab"])
-            .args(["--homeserver-port", &self.homeserver_port.to_string()])
-            .args(["--server-port", &self.server_port.to_string()])
-            .args(options)
-            .output()
-            .unwrap()
-    }
-
-    /// The command with this place's settings.
-    pub(super) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_securecall-server"));
-        command
-            .args(arguments)
-            .arg("--config")
-            .arg(self.path("server.toml"))
-            .stdin(Stdio::null());
-        command
-    }
-
-    pub(super) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.0.init(options).unwrap()
     }
 
     pub(super) fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.path(name)).unwrap()
+        self.0.read(name).unwrap()
     }
 
     /// Exit code and findings of `doctor`, and what else it said.
     pub(super) fn doctor(&self, options: &[&str]) -> Diagnosis {
         Diagnosis::of(self.command(&["doctor", "--json"]).args(options))
     }
+}
 
-    pub(super) fn homeserver(&self) -> SocketAddr {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, self.homeserver_port))
+impl Deref for Place {
+    type Target = securecall_interop::Place;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
     }
 }
 
@@ -116,67 +84,6 @@ impl Diagnosis {
         places
             .map(|place| place.as_str().unwrap().to_owned())
             .collect()
-    }
-}
-
-/// A program that ends with the test.
-pub(super) struct Running {
-    child: Child,
-    lifeline: Option<ChildStdin>,
-    log: PathBuf,
-}
-
-impl Running {
-    /// Starts a program in a folder; what it writes is put there.
-    pub(super) fn start(folder: &Path, name: &str, command: &[&str]) -> Self {
-        let log = folder.join(format!("{name}.output"));
-        let file = fs::File::create(&log).unwrap();
-        let mut child = Command::new("sh")
-            .args(["-c", LIFELINE, name])
-            .args(command)
-            .current_dir(folder)
-            .env_remove("PYTHONPATH")
-            .env_remove("PYTHONHOME")
-            .stdin(Stdio::piped())
-            .stdout(file.try_clone().unwrap())
-            .stderr(file)
-            .spawn()
-            .unwrap();
-        let lifeline = child.stdin.take();
-        Self {
-            child,
-            lifeline,
-            log,
-        }
-    }
-
-    pub(super) fn said(&self) -> String {
-        fs::read_to_string(&self.log).unwrap_or_default()
-    }
-
-    /// Waits until something is so.
-    #[expect(clippy::disallowed_methods, reason = "it is looked at until it is so")]
-    pub(super) fn wait_until(&self, mut is_so: impl FnMut() -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        while !is_so() {
-            assert!(Instant::now() < deadline, "not in time: {}", self.said());
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-
-    /// Waits until a homeserver answers there.
-    pub(super) fn wait_for_homeserver(&self, address: SocketAddr) {
-        self.wait_until(|| {
-            ask(address, "GET", "/_matrix/client/versions", &[], "")
-                .is_some_and(|answer| answer.0 == 200)
-        });
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        drop(self.lifeline.take());
-        let _ = self.child.wait();
     }
 }
 

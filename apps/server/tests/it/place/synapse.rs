@@ -5,32 +5,14 @@ use std::net::SocketAddr;
 
 use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use securecall_interop::Synapse;
+use securecall_interop::{RunningProgram, Synapse};
 use serde_json::{Value, json};
 use sha1::Sha1;
 
-use super::process::{Diagnosis, Place, Running, ask, free_port};
+use super::process::{Diagnosis, Place, ask, free_port};
 
 fn python() -> String {
     Synapse::python().unwrap().display().to_string()
-}
-
-fn start(place: &Place) -> Running {
-    let python = python();
-    let settings = place.path("synapse/homeserver.yaml").display().to_string();
-    let synapse = Running::start(
-        &place.path("state"),
-        "synapse",
-        &[
-            &python,
-            "-m",
-            "synapse.app.homeserver",
-            "--config-path",
-            &settings,
-        ],
-    );
-    synapse.wait_for_homeserver(place.homeserver());
-    synapse
 }
 
 /// An account by the secret that the two servers share, and what it leaves behind when it is used.
@@ -65,11 +47,13 @@ fn register(address: SocketAddr, secret: &str) -> String {
 #[test]
 fn a_synapse_of_our_template_runs_and_doctor_finds_nothing() {
     let place = Place::new(&["--homeserver", "synapse"]);
-    let synapse = start(&place);
+    let mut synapse = place.start_synapse().unwrap();
     use_an_account(place.homeserver(), place.read("registration_secret").trim());
     // Addresses and visits are written some seconds later.
     let database = place.path("state/homeserver.db");
-    synapse.wait_until(|| rows(&database, "user_ips") > 0);
+    synapse
+        .wait_until(|| rows(&database, "user_ips") > 0)
+        .unwrap();
     let diagnosis = place.doctor(&[]);
     assert_eq!(diagnosis.names(), [""; 0]);
     assert_eq!(
@@ -127,7 +111,7 @@ fn a_synapse_of_its_own_settings_has_more_than_ten_findings_and_each_says_what_t
     fs::write(&settings, changed).unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     let settings = settings.display().to_string();
-    let synapse = Running::start(
+    let mut synapse = RunningProgram::start(
         folder.path(),
         "synapse",
         &[
@@ -137,8 +121,9 @@ fn a_synapse_of_its_own_settings_has_more_than_ten_findings_and_each_says_what_t
             "--config-path",
             &settings,
         ],
-    );
-    synapse.wait_for_homeserver(address);
+    )
+    .unwrap();
+    synapse.wait_for_homeserver(address).unwrap();
 
     let url = format!("http://{address}");
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_securecall-server"));
@@ -180,7 +165,7 @@ fn a_synapse_of_its_own_settings_has_more_than_ten_findings_and_each_says_what_t
 #[test]
 fn rows_that_should_be_gone_are_found_and_forgotten() {
     let place = Place::new(&["--homeserver", "synapse"]);
-    let synapse = start(&place);
+    let synapse = place.start_synapse().unwrap();
     let database = place.path("state/homeserver.db");
     let script = "import sqlite3, sys
 database = sqlite3.connect(sys.argv[1], timeout=30)
