@@ -111,7 +111,7 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "selfhost",
-        about: "a server of one's own on PostgreSQL, and calls of three seconds over it by each way",
+        about: "a server of one's own, with workers and on PostgreSQL: three seconds by each way",
         run: selfhost,
     },
 ];
@@ -378,7 +378,7 @@ fn selfhost(workspace: &Workspace) -> Result<()> {
     shell::run(
         workspace
             .cargo()
-            .args(["xtask", "selfhost", "--seconds", "3"]),
+            .args(["xtask", "selfhost", "--workers", "--seconds", "3"]),
     )
 }
 

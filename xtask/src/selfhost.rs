@@ -44,6 +44,9 @@ pub(crate) struct Options {
     /// Dendrite in place of Synapse
     #[arg(long)]
     dendrite: bool,
+    /// Synapse with a worker, and two of securecall-server: how a place grows
+    #[arg(long, conflicts_with_all = ["sqlite", "dendrite"])]
+    workers: bool,
     /// Leave it running after the calls, until Ctrl-C
     #[arg(long)]
     keep: bool,
@@ -73,8 +76,13 @@ impl Options {
     fn described(&self) -> String {
         let homeserver = if self.dendrite { "Dendrite" } else { "Synapse" };
         let database = if self.sqlite { "SQLite" } else { "PostgreSQL" };
+        let (worker, servers) = if self.workers {
+            (" with a worker", "two of securecall-server")
+        } else {
+            ("", "securecall-server")
+        };
         format!(
-            "{homeserver} on {database}, securecall-server, coturn, an entry and an exit of GhostNet, the page of contact links, \
+            "{homeserver}{worker} on {database}, {servers}, coturn, an entry and an exit of GhostNet, the page of contact links, \
              behind Caddy"
         )
     }
@@ -101,6 +109,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         relay_program,
         homeserver: options.homeserver(),
         database: options.database(),
+        has_workers: options.workers,
         page: Some(page(workspace)?),
     };
     println!(

@@ -70,6 +70,11 @@ const PLACE: &[Need] = &[
         present: || Path::new("/usr/lib/postgresql").is_dir(),
     },
     Need {
+        what: "Redis (between Synapse and its workers)",
+        packages: &["redis-server"],
+        present: || starts("redis-server"),
+    },
+    Need {
         what: "nginx (before a server of one's own)",
         packages: &["nginx"],
         // Debian's users have no /usr/sbin in their PATH.

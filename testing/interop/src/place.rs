@@ -9,6 +9,7 @@ mod folder;
 mod parts;
 mod program;
 mod whole;
+mod workers;
 
 pub use error::PlaceError;
 pub use folder::{DOMAIN, Place};

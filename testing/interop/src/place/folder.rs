@@ -61,11 +61,16 @@ impl Place {
     /// The program with this place's settings.
     #[must_use]
     pub fn command(&self, arguments: &[&str]) -> Command {
+        self.command_with("server.toml", arguments)
+    }
+
+    /// The same with another file of settings.
+    pub(super) fn command_with(&self, settings: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.server_program);
         command
             .args(arguments)
             .arg("--config")
-            .arg(self.path("server.toml"))
+            .arg(self.path(settings))
             .stdin(Stdio::null());
         command
     }

@@ -10,7 +10,7 @@ use std::{
 use rusqlite::Connection;
 
 use super::{error::PlaceError, folder::Place, program::RunningProgram};
-use crate::{Dendrite, Synapse, coturn::SCHEMA, port::free_port};
+use crate::{Dendrite, Postgres, Synapse, coturn::SCHEMA, port::free_port};
 
 /// Ports that Caddy takes, in place of 443 and 80.
 #[derive(Clone, Copy, Debug)]
@@ -65,6 +65,30 @@ impl CoturnPorts {
 }
 
 impl Place {
+    /// Starts a PostgreSQL with the databases of the place, made by its own statements, and changes the settings so that they lead to
+    /// its port.
+    ///
+    /// # Errors
+    ///
+    /// When it is not installed, does not start, or a statement fails.
+    pub fn start_postgres(&self) -> Result<Postgres, PlaceError> {
+        let postgres = Postgres::start()?;
+        postgres.run("test", &self.read("postgres/create.sql")?)?;
+        let port = postgres.port();
+        let at = format!("@127.0.0.1:{port}/");
+        if self.path("dendrite").exists() {
+            self.change("dendrite/dendrite.yaml", &[("@localhost/", &at)])?;
+        } else {
+            let here = format!("    host: 127.0.0.1\n    port: {port}\n");
+            self.change(
+                "synapse/homeserver.yaml",
+                &[("    host: localhost\n", &here)],
+            )?;
+        }
+        self.change("server.toml", &[("@localhost/", &at)])?;
+        Ok(postgres)
+    }
+
     /// Starts Synapse, and waits until it answers. The first time on a machine, installs it.
     ///
     /// # Errors
@@ -103,16 +127,24 @@ impl Place {
     ///
     /// When it does not start.
     pub fn start_server(&self) -> Result<RunningProgram, PlaceError> {
-        let command = self.command(&["run"]);
+        self.start_server_with("securecall-server", "server.toml", self.server())
+    }
+
+    pub(super) fn start_server_with(
+        &self,
+        name: &str,
+        settings: &str,
+        address: SocketAddr,
+    ) -> Result<RunningProgram, PlaceError> {
+        let command = self.command_with(settings, &["run"]);
         let words: Vec<String> = [command.get_program()]
             .into_iter()
             .chain(command.get_args())
             .map(|word| word.to_string_lossy().into_owned())
             .collect();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let name = "securecall-server";
         let mut server = RunningProgram::start(&self.path("state"), name, &words)?;
-        server.wait_for(self.server(), "/health")?;
+        server.wait_for(address, "/health")?;
         Ok(server)
     }
 

@@ -12,6 +12,7 @@ use super::{
     folder::{DOMAIN, Place},
     parts::{CaddyPorts, CoturnPorts},
     program::RunningProgram,
+    workers::WorkerPorts,
 };
 use crate::{
     ConnectProxy, DatabaseSnapshot, GhostNetRelays, HomeserverKind, Postgres, RelayPlan, RelayRole,
@@ -38,6 +39,8 @@ pub struct PlacePlan {
     pub homeserver: HomeserverKind,
     /// Where it and `securecall-server` keep their rows.
     pub database: PlaceDatabase,
+    /// Whether Synapse has a worker beside it, and `securecall-server` a second one: with PostgreSQL only.
+    pub has_workers: bool,
     /// The page behind contact links, if it is built.
     pub page: Option<PathBuf>,
 }
@@ -50,6 +53,8 @@ pub struct WholePlace {
     names: ConnectProxy,
     caddy: RunningProgram,
     server: RunningProgram,
+    /// A second server, a worker of Synapse, and Redis between that and Synapse.
+    more: Vec<RunningProgram>,
     relays: GhostNetRelays,
     coturn: RunningProgram,
     homeserver: RunningProgram,
@@ -99,8 +104,10 @@ impl WholePlace {
         )?;
         let postgres = match plan.database {
             PlaceDatabase::Sqlite => None,
-            PlaceDatabase::Postgres => Some(databases(&place, plan.homeserver)?),
+            PlaceDatabase::Postgres => Some(place.start_postgres()?),
         };
+        let workers = plan.has_workers.then(WorkerPorts::free).transpose()?;
+        let mut more = Vec::new();
         let homeserver = match plan.homeserver {
             HomeserverKind::Synapse => {
                 // A new database is brought up to date step by step, with a pause after each, for the sake of those who wait for rows.
@@ -108,10 +115,17 @@ impl WholePlace {
                 let text = place.read(file)?;
                 let settings = format!("{text}\nbackground_updates: {{sleep_enabled: false}}\n");
                 fs::write(place.path(file), settings)?;
+                if let Some(workers) = workers {
+                    place.prepare_workers(workers)?;
+                    more.insert(0, place.start_redis(workers)?);
+                }
                 place.start_synapse()?
             }
             HomeserverKind::Dendrite => place.start_dendrite()?,
         };
+        if let Some(workers) = workers {
+            more.insert(0, place.start_worker(workers)?);
+        }
         let ports = CaddyPorts::free()?;
         let caddy = place.start_caddy(ports)?;
         // As systemd gives it to coturn's unit.
@@ -121,6 +135,9 @@ impl WholePlace {
         let coturn = place.start_coturn(turn)?;
         let relays = relays(&place, &plan)?;
         let server = server(&place, &plan, &relays, turn)?;
+        if let Some(workers) = workers {
+            more.insert(0, place.start_second_server(workers)?);
+        }
         let web = SocketAddr::from((Ipv4Addr::LOCALHOST, ports.https));
         let names = ConnectProxy::start()?;
         for name in [DOMAIN, &format!("matrix.{DOMAIN}")] {
@@ -131,6 +148,7 @@ impl WholePlace {
             names,
             caddy,
             server,
+            more,
             relays,
             coturn,
             homeserver,
@@ -222,8 +240,8 @@ impl WholePlace {
     #[must_use]
     pub fn logs(&self) -> Vec<(String, String)> {
         let programs = [&self.homeserver, &self.server, &self.coturn, &self.caddy];
+        let programs = programs.into_iter().chain(&self.more);
         let mut all: Vec<(String, String)> = programs
-            .into_iter()
             .map(|program| (program.name().to_owned(), program.said()))
             .collect();
         all.extend(self.relays.relays().map(|(operator, _)| {
@@ -266,28 +284,6 @@ impl WholePlace {
             None => Ok(DatabaseSnapshot::read(&self.place.path("server.db"))?),
         }
     }
-}
-
-/// A PostgreSQL with the databases of the place, made by its own statements, and settings that lead to its port.
-fn databases(place: &Place, homeserver: HomeserverKind) -> Result<Postgres, PlaceError> {
-    let postgres = Postgres::start()?;
-    postgres.run("test", &place.read("postgres/create.sql")?)?;
-    let port = postgres.port();
-    let at = format!("@127.0.0.1:{port}/");
-    match homeserver {
-        HomeserverKind::Synapse => place.change(
-            "synapse/homeserver.yaml",
-            &[(
-                "    host: localhost\n",
-                &format!("    host: 127.0.0.1\n    port: {port}\n"),
-            )],
-        )?,
-        HomeserverKind::Dendrite => {
-            place.change("dendrite/dendrite.yaml", &[("@localhost/", &at)])?;
-        }
-    }
-    place.change("server.toml", &[("@localhost/", &at)])?;
-    Ok(postgres)
 }
 
 /// An entry and an exit of different operators, which take the tokens of this place.

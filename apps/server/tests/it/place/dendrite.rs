@@ -21,6 +21,16 @@ fn a_dendrite_of_our_template_runs_and_doctor_finds_nothing() {
     drop(dendrite);
 }
 
+#[test]
+fn one_on_postgresql_runs_and_doctor_finds_nothing() {
+    let place = Place::new(&["--homeserver", "dendrite", "--database", "postgres"]);
+    let _postgres = place.start_postgres().unwrap();
+    let _dendrite = place.start_dendrite().unwrap();
+    let diagnosis = place.doctor(&[]);
+    assert_eq!(diagnosis.names(), [""; 0]);
+    assert_eq!(diagnosis.code, 0, "{diagnosis:?}");
+}
+
 /// Its sample (`dendrite-sample.yaml` of 0.15.2) with SQLite, its settings that are of interest as they are there.
 fn sample(folder: &std::path::Path) -> String {
     let database = |section: &str, key: &str| {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use securecall_interop::{Postgres, Synapse};
+use securecall_interop::Synapse;
 
 use super::process::{Diagnosis, Place};
 
@@ -64,11 +64,8 @@ fn tables() -> String {
     reason = "a database tells other sessions when it likes"
 )]
 fn the_databases_are_made_and_doctor_reads_them_and_writes_nothing() {
-    let postgres = Postgres::start().unwrap();
     let place = Place::new(&["--database", "postgres"]);
-    postgres
-        .run("test", &place.read("postgres/create.sql"))
-        .unwrap();
+    let postgres = place.start_postgres().unwrap();
     let port = postgres.port();
     let password = place.read("homeserver_database_password");
     // As Synapse's own user, with the password of the settings.
@@ -78,14 +75,6 @@ fn the_databases_are_made_and_doctor_reads_them_and_writes_nothing() {
     );
     psql(&url, &tables());
 
-    // What the settings say is on the usual port; here it is another.
-    let here = format!("    host: 127.0.0.1\n    port: {port}\n");
-    place
-        .change(
-            "synapse/homeserver.yaml",
-            &[("    host: localhost\n", &here)],
-        )
-        .unwrap();
     let database = |diagnosis: &Diagnosis| -> Vec<String> {
         assert!(
             diagnosis
