@@ -48,7 +48,11 @@ impl ReadDirectory {
         let reach = reach(config.lab);
         let now = unix_time();
         let (read, mark) = Directory::read(&bytes, &directory.keys, last, reach, now)
-            .map_err(|error| Failure::new(FailureKind::Security, failed(&error)))?;
+            .map_err(|error| {
+                Failure::new(FailureKind::Security, failed(&error)).help(
+                    "fetch the list anew from whoever publishes it; `directory.keys` says whose signature counts",
+                )
+            })?;
         let name = HostName::parse(&config.name)
             .map_err(|error| Failure::usage(format!("`name`: {error}")))?;
         let us = read.relay(&name);
@@ -126,8 +130,10 @@ fn sign(options: &SignDirectory, output: Output) -> Result<(), Failure> {
     let payload = read(&options.payload).map_err(|failure| {
         failure.help("it is JSON that says which relays there are: docs/protocol/relay-directory.md has one to begin with")
     })?;
-    let file = Directory::sign(&payload, &key, reach(options.lab))
-        .map_err(|error| Failure::usage(format!("{}: {error}", options.payload.display())))?;
+    let file = Directory::sign(&payload, &key, reach(options.lab)).map_err(|error| {
+        Failure::usage(format!("{}: {error}", options.payload.display()))
+            .help("docs/protocol/relay-directory.md says what may stand there; nothing was signed")
+    })?;
     // Whoever fetches it meanwhile gets the old one or the new one, never half of one.
     let failed =
         |error: std::io::Error| Failure::machine(format!("{}: {error}", options.out.display()));

@@ -23,12 +23,19 @@ const REQUEST_PATH: &str = "/token-request";
 
 /// Issues until a signal says otherwise.
 pub(crate) async fn run(options: &Issuer, output: Output) -> Result<(), Failure> {
-    let key = Arc::new(key(&options.key)?);
     IssuerName::parse(&options.name)
         .map_err(|error| Failure::usage(format!("`--name`: {error}")))?;
+    if !options.listen.ip().is_loopback() {
+        return Err(Failure::usage(format!(
+            "`--listen`: {} is not an address of loopback",
+            options.listen
+        ))
+        .help("an issuer of a lab is for this machine alone: 127.0.0.1:8787"));
+    }
+    let key = Arc::new(key(&options.key)?);
     let listener = http1::bind(options.listen).await.map_err(|error| {
         Failure::machine(format!("{} cannot be bound: {error}", options.listen))
-            .help("an issuer of a lab listens on loopback: 127.0.0.1:8787")
+            .help("`--listen` takes another port: 127.0.0.1:8788")
     })?;
     let now = unix_time();
     let until = now.plus(u64::from(options.days) * 24 * 60 * 60);

@@ -51,15 +51,22 @@ pub fn write_new(path: &Path, contents: &[u8]) -> Result<bool, Failure> {
     }
 }
 
-/// Makes a file that is not there yet.
+/// Makes a file that is not there yet: whole, or, where the disk is full, not at all. Half a key would count as one the next time.
 pub fn create(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(mode)
         .open(path)?;
-    file.write_all(contents)?;
-    file.sync_all()
+    fill(&mut file, path, contents)
+}
+
+fn fill(file: &mut File, path: &Path, contents: &[u8]) -> io::Result<()> {
+    let filled = file.write_all(contents).and_then(|()| file.sync_all());
+    filled.inspect_err(|_| {
+        // What matters is why it could not be written.
+        let _ = fs::remove_file(path);
+    })
 }
 
 /// Writes a file at once: whoever reads it sees the old one or the new one.
@@ -109,6 +116,17 @@ mod tests {
         assert!(!write_new(&path, b"two").unwrap());
         assert_eq!(fs::read(&path).unwrap(), b"one");
         assert!(write_new(&folder.path().join("no/key"), b"").is_err());
+    }
+
+    #[test]
+    fn half_a_file_is_not_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        fs::write(&path, "").unwrap();
+        // Takes nothing, as a full disk.
+        let mut file = File::open(&path).unwrap();
+        assert!(fill(&mut file, &path, b"secret").is_err());
+        assert!(!path.exists());
     }
 
     #[test]
