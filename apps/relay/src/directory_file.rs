@@ -19,6 +19,9 @@ use zeroize::Zeroizing;
 use crate::cli::{DirectoryCommand, SignDirectory};
 use crate::config::{Config, DirectoryConfig};
 
+/// More than a secret key of a directory takes.
+const MAX_KEY: u64 = 4 * 1024;
+
 /// What a relay takes from its directory.
 pub(crate) struct ReadDirectory {
     /// Where exits listen.
@@ -77,12 +80,9 @@ fn reach(lab: bool) -> Reach {
     if lab { Reach::Lab } else { Reach::Internet }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    let failed = |error: std::io::Error| Failure::usage(format!("{}: {error}", path.display()));
-    if fs::metadata(path).map_err(failed)?.len() > MAX_DIRECTORY as u64 {
-        return Err(Failure::usage(format!("{}: too large", path.display())));
-    }
-    fs::read(path).map_err(failed)
+fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    file::read(path, MAX_DIRECTORY as u64)
+        .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
 }
 
 /// `securecall-relay directory`.
@@ -111,9 +111,7 @@ fn signing_key(path: &Path) -> Result<DirectorySigningKey, Failure> {
         Failure::usage(format!("{}: {error}", path.display()))
             .help("the secret key is the file that `securecall-relay directory key` has made")
     };
-    let text = fs::read_to_string(path)
-        .map(Zeroizing::new)
-        .map_err(|error| failed(&error))?;
+    let text = file::read_text(path, MAX_KEY).map_err(|error| failed(&error))?;
     DirectorySigningKey::from_base64(&text).map_err(|error| failed(&error))
 }
 

@@ -1,7 +1,6 @@
 //! `securecall-relay issuer`: sells tokens to whoever asks on this machine, for nothing. For a lab: an issuer that others can reach has
 //! to know who asks, and stands beside a homeserver.
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,13 +12,15 @@ use securecall_ghostnet::token::{
 };
 use securecall_randomness::SystemRandomness;
 use serde_json::json;
-use zeroize::Zeroizing;
 
 use crate::cli::Issuer;
 use crate::http1::{self, Request, Response};
 
 /// Where tokens are asked for.
 const REQUEST_PATH: &str = "/token-request";
+
+/// More than a key of 2048 bits takes.
+const MAX_PEM: u64 = 16 * 1024;
 
 /// Issues until a signal says otherwise.
 pub(crate) async fn run(options: &Issuer, output: Output) -> Result<(), Failure> {
@@ -73,9 +74,7 @@ fn key(path: &Path) -> Result<IssuerKey, Failure> {
         file::write_new(path, pem.as_bytes())?;
         return Ok(made);
     }
-    let pem = fs::read_to_string(path)
-        .map(Zeroizing::new)
-        .map_err(|error| failed(&error))?;
+    let pem = file::read_text(path, MAX_PEM).map_err(|error| failed(&error))?;
     IssuerKey::from_pem(&pem).map_err(|error| failed(&error))
 }
 

@@ -9,7 +9,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use securecall_daemon::{Failure, FailureKind};
+use securecall_daemon::{Failure, FailureKind, file};
 use securecall_ghostnet::token::SpentTokens;
 
 /// How often it is written.
@@ -27,16 +27,11 @@ pub(crate) fn load(path: &Path, per_key: usize) -> Result<SpentTokens, Failure> 
         )
         .help("it remembers which tokens were spent: without it each of them can be spent here once more. If that is well, move it away")
     };
-    match fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Ok(SpentTokens::new(per_key));
-        }
-        Err(error) => return Err(failed(&error)),
-        Ok(file) if file.len() > MAX_SIZE => return Err(failed(&"too large")),
-        Ok(_) => {}
+    match file::read(path, MAX_SIZE) {
+        Ok(bytes) => SpentTokens::from_bytes(&bytes, per_key).map_err(|error| failed(&error)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(SpentTokens::new(per_key)),
+        Err(error) => Err(failed(&error)),
     }
-    let bytes = fs::read(path).map_err(|error| failed(&error))?;
-    SpentTokens::from_bytes(&bytes, per_key).map_err(|error| failed(&error))
 }
 
 /// Replaces the file, all or nothing.

@@ -1,7 +1,7 @@
 //! Files: read within a bound, made once, replaced all or nothing.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _, Take, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
@@ -17,22 +17,29 @@ pub const FOR_OWNER: u32 = 0o600;
 
 /// Reads a file of at most so many bytes. The bound holds for what is read, not for what the system said of it before.
 pub fn read(path: &Path, most: u64) -> io::Result<Zeroizing<Vec<u8>>> {
-    let mut bytes = Zeroizing::new(Vec::new());
-    open(path, most)?.read_to_end(&mut bytes)?;
+    let (mut file, size) = open(path, most)?;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(size));
+    file.read_to_end(&mut bytes)?;
     within(most, bytes.len())?;
     Ok(bytes)
 }
 
 /// Reads a text of at most so many bytes.
 pub fn read_text(path: &Path, most: u64) -> io::Result<Zeroizing<String>> {
-    let mut text = Zeroizing::new(String::new());
-    open(path, most)?.read_to_string(&mut text)?;
+    let (mut file, size) = open(path, most)?;
+    let mut text = Zeroizing::new(String::with_capacity(size));
+    file.read_to_string(&mut text)?;
     within(most, text.len())?;
     Ok(text)
 }
 
-fn open(path: &Path, most: u64) -> io::Result<io::Take<File>> {
-    Ok(File::open(path)?.take(most.saturating_add(1)))
+/// With room for all of it and for the look at whether there is more: it may be a secret, and a buffer that grows leaves copies.
+fn open(path: &Path, most: u64) -> io::Result<(Take<File>, usize)> {
+    const LOOK: usize = 64;
+
+    let file = File::open(path)?;
+    let size = usize::try_from(file.metadata()?.len().min(most)).unwrap_or(0);
+    Ok((file.take(most.saturating_add(1)), size + LOOK))
 }
 
 fn within(most: u64, length: usize) -> io::Result<()> {
@@ -101,10 +108,27 @@ mod tests {
         fs::write(&path, "abc").unwrap();
         assert_eq!(read(&path, 3).unwrap().as_slice(), b"abc");
         assert_eq!(read_text(&path, 3).unwrap().as_str(), "abc");
+        assert_eq!(read(&path, 1 << 40).unwrap().as_slice(), b"abc");
         assert!(read(&path, 2).is_err());
         assert!(read_text(&path, 2).is_err());
         // A file without a size.
         assert!(read(Path::new("/dev/zero"), 1_000).is_err());
+    }
+
+    #[test]
+    fn a_secret_is_read_into_one_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        for size in [0, 1, 31, 32, 64, 1_000, 100_000] {
+            fs::write(&path, " ".repeat(size)).unwrap();
+            let room = open(&path, 1 << 20).unwrap().1;
+            assert_eq!(read(&path, 1 << 20).unwrap().capacity(), room, "{size}");
+            assert_eq!(
+                read_text(&path, 1 << 20).unwrap().capacity(),
+                room,
+                "{size}"
+            );
+        }
     }
 
     #[test]
