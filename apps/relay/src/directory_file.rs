@@ -1,12 +1,11 @@
 //! The relay directory, as a relay reads it, and the commands of whoever publishes one.
 
 use std::collections::HashSet;
-use std::fs;
-use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use securecall_daemon::{Failure, FailureKind, Output, file, unix_time};
+use securecall_daemon::file::{self, FOR_ALL};
+use securecall_daemon::{Failure, FailureKind, Output, unix_time};
 use securecall_ghostnet::directory::{
     Directory, DirectoryMark, DirectorySigningKey, MAX_DIRECTORY, Reach,
 };
@@ -128,19 +127,13 @@ fn sign(options: &SignDirectory, output: Output) -> Result<(), Failure> {
     let payload = read(&options.payload).map_err(|failure| {
         failure.help("it is JSON that says which relays there are: docs/protocol/relay-directory.md has one to begin with")
     })?;
-    let file = Directory::sign(&payload, &key, reach(options.lab)).map_err(|error| {
+    let signed = Directory::sign(&payload, &key, reach(options.lab)).map_err(|error| {
         Failure::usage(format!("{}: {error}", options.payload.display()))
             .help("docs/protocol/relay-directory.md says what may stand there; nothing was signed")
     })?;
     // Whoever fetches it meanwhile gets the old one or the new one, never half of one.
-    let failed =
-        |error: std::io::Error| Failure::machine(format!("{}: {error}", options.out.display()));
-    let mut beside = options.out.clone().into_os_string();
-    beside.push(".new");
-    fs::File::create(&beside)
-        .and_then(|mut new| new.write_all(&file).and_then(|()| new.sync_all()))
-        .and_then(|()| fs::rename(&beside, &options.out))
-        .map_err(failed)?;
+    file::replace(&options.out, &signed, FOR_ALL)
+        .map_err(|error| Failure::machine(format!("{}: {error}", options.out.display())))?;
     output.result(
         &json!({ "type": "directory_signed", "key": key.public().to_string() }),
         &format!("Signed {}.", options.out.display()),

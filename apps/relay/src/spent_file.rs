@@ -3,13 +3,12 @@
 //! It is written when the relay stops, and at times that do not depend on what happens. So the file says how many tokens were spent up
 //! to then, and nothing else: not when, not which after which, and nothing of flows. A relay that dies forgets what was spent since.
 
-use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use securecall_daemon::{Failure, FailureKind, file};
+use securecall_daemon::file::{self, FOR_OWNER};
+use securecall_daemon::{Failure, FailureKind};
 use securecall_ghostnet::token::SpentTokens;
 
 /// How often it is written.
@@ -36,15 +35,5 @@ pub(crate) fn load(path: &Path, per_key: usize) -> Result<SpentTokens, Failure> 
 
 /// Replaces the file, all or nothing.
 pub(crate) fn store(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let mut new = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&beside)?;
-    new.write_all(bytes)?;
-    new.sync_all()?;
-    fs::rename(&beside, path)
+    file::replace(path, bytes, FOR_OWNER)
 }

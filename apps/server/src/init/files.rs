@@ -3,8 +3,10 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use securecall_daemon::file::{FOR_ALL, FOR_OWNER};
+
 use super::answers::{Answers, DatabaseOption, HomeserverOption, ProxyOption};
-use super::folder::{FOR_ALL, FOR_OWNER, Folder};
+use super::folder::Folder;
 use super::secrets::Secrets;
 use super::template::fill;
 
