@@ -26,6 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "securecall-relay-daemon",
         &[
+            "securecall-daemon",
             "securecall-ghostnet",
             "securecall-relay",
             "securecall-randomness",
@@ -34,12 +35,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "securecall-server",
         &[
+            "securecall-daemon",
             "securecall-ghostnet",
             "securecall-contact",
             "securecall-crypto",
             "securecall-randomness",
         ],
     ),
+    ("securecall-daemon", &["securecall-ghostnet"]),
     (
         "securecall-profile",
         &[

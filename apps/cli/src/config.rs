@@ -1,14 +1,13 @@
 //! Settings: options before environment before `config.toml`.
 
 use std::ffi::{OsStr, OsString};
-use std::fs;
 use std::io;
 use std::path::Path;
 
 use clap::ValueEnum;
 use securecall_contact::ServerName;
 use securecall_driver::{GhostNetSources, MicrophoneSpec, Reach, ServerSources, SpeakerSpec};
-use securecall_profile::{SETTINGS_FILE, SealedMemory};
+use securecall_profile::{SETTINGS_FILE, SealedMemory, read_settings};
 
 use crate::alerts::AlertSettings;
 use crate::cli::{Answer, MediaOptions, RequireChoice, Ring, RingTone, RouteChoice, Switch};
@@ -264,7 +263,7 @@ fn known(key: &str, path: &Path) -> Result<(), Failure> {
 ///
 /// It cannot be read, or is no text.
 pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
-    match fs::read_to_string(path) {
+    match read_settings(path) {
         Err(error)
             if matches!(
                 error.kind(),

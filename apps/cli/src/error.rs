@@ -211,12 +211,18 @@ impl Failure {
                 .help("check who owns the profile directory, or name another with --profile DIR"),
             io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => Self::new(
                 ErrorKind::StorageFailed,
-                format!("{} is not a directory", path.display()),
+                format!("{} is not a directory", there(path).display()),
             )
             .help("name a directory for the profile with --profile DIR"),
             _ => failure,
         }
     }
+}
+
+/// What there is of a path.
+fn there(path: &Path) -> &Path {
+    let there = path.ancestors().find(|part| part.exists());
+    there.unwrap_or(path)
 }
 
 /// What to do without random numbers.
@@ -315,7 +321,7 @@ impl From<PictureError> for Failure {
                 "ask for the QR code of `securecall contact share --qr`"
             }
             PictureError::TooLarge { .. }
-            | PictureError::FileTooLarge { .. }
+            | PictureError::FileTooLarge
             | PictureError::TooMuchMemory { .. } => {
                 "make it smaller, or cut out the part with the QR code"
             }

@@ -86,6 +86,9 @@ fn non_empty(name: &str, passphrase: &str) -> Result<Zeroizing<String>, Failure>
         return Err(Failure::new(
             ErrorKind::InvalidConfig,
             format!("{name} gives an empty passphrase"),
+        )
+        .help(
+            "give one there, or leave the variable out, and the keyring or a question gives it",
         ));
     }
     Ok(Zeroizing::new(passphrase.to_owned()))

@@ -1,20 +1,20 @@
 //! Who may have a flow: whoever shows a token of an issuer, or the secret of a lab.
 
-use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use securecall_daemon::{Failure, file, unix_time};
 use securecall_ghostnet::token::{
     AcceptedKey, Authorization, Challenge, SharedSecret, SpendRefusal, SpentTokens, TokenOffer,
     VerifiedToken, Verifier, read_authorization, write_www_authenticate,
 };
-use zeroize::Zeroizing;
 
-use crate::clock;
 use crate::config::Config;
-use crate::failure::Failure;
 use crate::figures::Figures;
 use crate::spent_file;
+
+/// The largest file of a secret that is read.
+const MAX_SECRET: u64 = 4 * 1024;
 
 /// What is asked of a client.
 pub(crate) struct Access {
@@ -70,7 +70,7 @@ impl Access {
         match shown {
             Authorization::Token(token) => self
                 .verifier
-                .verify(&token, clock::unix_time())
+                .verify(&token, unix_time())
                 .map(Entitlement::Token)
                 .map_err(|_| AccessRefusal::Unauthorized),
             Authorization::Secret(shown) => match &self.secret {
@@ -89,7 +89,7 @@ impl Access {
         let Entitlement::Token(token) = entitlement else {
             return Ok(());
         };
-        let spent = self.spent().spend(token, clock::unix_time());
+        let spent = self.spent().spend(token, unix_time());
         spent.map_err(|refusal| match refusal {
             SpendRefusal::AlreadySpent => {
                 figures.tokens_replayed.one();
@@ -102,7 +102,7 @@ impl Access {
 
     /// Whether there is a key whose tokens are taken now.
     pub(crate) fn takes_tokens(&self) -> bool {
-        self.verifier.keys(clock::unix_time()).next().is_some()
+        self.verifier.keys(unix_time()).next().is_some()
     }
 
     /// Tokens that are known to be spent.
@@ -118,7 +118,7 @@ impl Access {
 
     /// What a client is told that shows nothing: values of `www-authenticate`.
     pub(crate) fn challenges(&self) -> Vec<String> {
-        let keys = self.verifier.keys(clock::unix_time());
+        let keys = self.verifier.keys(unix_time());
         let offers: Vec<TokenOffer> = keys
             .map(|accepted| TokenOffer {
                 challenge: Challenge::of_issuer(accepted.issuer.clone()),
@@ -136,12 +136,10 @@ impl Access {
 }
 
 fn read_secret(path: &Path) -> Result<SharedSecret, Failure> {
-    let text = fs::read_to_string(path)
-        .map(Zeroizing::new)
-        .map_err(|error| {
-            Failure::usage(format!("{}: {error}", path.display()))
-                .help("make one: openssl rand -base64 32 > FILE, and chmod 600 FILE")
-        })?;
+    let text = file::read_text(path, MAX_SECRET).map_err(|error| {
+        Failure::usage(format!("{}: {error}", path.display()))
+            .help("make one: openssl rand -base64 32 > FILE, and chmod 600 FILE")
+    })?;
     SharedSecret::new(text.trim()).map_err(|error| {
         Failure::usage(format!("{}: {error}", path.display()))
             .help("make one: openssl rand -base64 32")

@@ -1,117 +1,39 @@
 //! `securecall-relay check`: whether the relay would run, and be of use. It changes nothing.
 
-use std::fs;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
 
+use securecall_daemon::check::{Findings, clock_is_set, for_owner_only};
+use securecall_daemon::{Failure, FailureKind, Output};
 use securecall_relay::is_public;
-use serde_json::json;
 
 use crate::cli::Cli;
 use crate::config::Config;
 use crate::directory_file::ReadDirectory;
-use crate::failure::{Failure, FailureKind};
-use crate::output::Output;
 use crate::relay::Loaded;
 use crate::tls::Identity;
-use crate::{clock, transport};
-
-/// A time that is certainly past: this program was written then. A clock before it was never set.
-const WRITTEN_AT: u64 = 1_795_000_000;
-
-/// One thing that was looked at.
-struct Finding {
-    name: &'static str,
-    failure: Option<Failure>,
-    told: String,
-}
-
-impl Finding {
-    fn good(name: &'static str, told: impl Into<String>) -> Self {
-        Self {
-            name,
-            failure: None,
-            told: told.into(),
-        }
-    }
-
-    fn of(name: &'static str, result: Result<String, Failure>) -> Self {
-        match result {
-            Ok(told) => Self::good(name, told),
-            Err(failure) => Self {
-                name,
-                told: failure.message.clone(),
-                failure: Some(failure),
-            },
-        }
-    }
-}
+use crate::transport;
 
 /// Looks at all, tells of all, and fails as the worst does.
 pub(crate) fn run(cli: &Cli, output: Output) -> Result<(), Failure> {
-    let config = match Config::load(&cli.global.config) {
-        Ok(config) => config,
-        Err(failure) => {
-            tell(output, &[Finding::of("settings", Err(failure.clone()))]);
-            return Err(failure);
-        }
-    };
-    let mut findings = vec![Finding::good("settings", "are understood")];
-    findings.push(Finding::of("certificate", certificate(&config)));
+    let (config, mut findings) = Findings::of_settings(Config::load(&cli.global.config), output)?;
+    findings.add("certificate", certificate(&config));
     match Loaded::read(&config, None) {
         Ok(loaded) => {
-            findings.push(Finding::of("access", access(&config, &loaded)));
+            findings.add("access", access(&config, &loaded));
             if let Some(read) = &loaded.directory {
-                findings.push(Finding::of("directory", directory(read)));
+                findings.add("directory", directory(read));
             }
         }
-        Err(failure) => findings.push(Finding::of("access", Err(failure))),
+        Err(failure) => findings.add("access", Err(failure)),
     }
-    findings.push(Finding::of("listen", ports(&config)));
-    findings.push(Finding::of("addresses", addresses(&config)));
+    findings.add("listen", ports(&config));
+    findings.add("addresses", addresses(&config));
     if config.exit.is_some() {
-        findings.push(Finding::of("exit", exit_addresses(&config)));
+        findings.add("exit", exit_addresses(&config));
     }
-    findings.push(Finding::of("figures", figures(&config)));
-    findings.push(Finding::of("clock", clock_is_set()));
-    tell(output, &findings);
-    let failures = findings.into_iter().filter_map(|finding| finding.failure);
-    // Usage before machine before network: what is to be done first.
-    match failures.min_by_key(|failure| rank(failure.kind)) {
-        Some(failure) => Err(failure),
-        None => Ok(()),
-    }
-}
-
-fn rank(kind: FailureKind) -> u8 {
-    match kind {
-        FailureKind::Security => 0,
-        FailureKind::Usage => 1,
-        FailureKind::Machine => 2,
-        FailureKind::Network => 3,
-    }
-}
-
-fn tell(output: Output, findings: &[Finding]) {
-    for finding in findings {
-        let is_good = finding.failure.is_none();
-        let help = finding
-            .failure
-            .as_ref()
-            .and_then(|failure| failure.help.as_deref());
-        let mark = if is_good { "ok  " } else { "FAIL" };
-        output.result(
-            &json!({
-                "type": "check",
-                "name": finding.name,
-                "ok": is_good,
-                "message": finding.told,
-                "help": help,
-            }),
-            &format!("{mark} {:<12} {}", finding.name, finding.told),
-        );
-    }
+    findings.add("figures", figures(&config));
+    findings.add("clock", clock_is_set());
+    findings.conclude(output)
 }
 
 fn certificate(config: &Config) -> Result<String, Failure> {
@@ -121,7 +43,10 @@ fn certificate(config: &Config) -> Result<String, Failure> {
             "{} is not for {}, the `name` of this relay",
             config.certificate.display(),
             config.name
-        )));
+        ))
+        .help(
+            "one of the two is to be changed; clients look for the name that the directory has",
+        ));
     }
     for_owner_only(&config.key)?;
     let pin = identity.pin();
@@ -129,21 +54,6 @@ fn certificate(config: &Config) -> Result<String, Failure> {
         "and key fit; pin {}",
         pin.as_deref().unwrap_or("none")
     ))
-}
-
-fn for_owner_only(path: &Path) -> Result<(), Failure> {
-    let mode = fs::metadata(path)
-        .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?
-        .permissions()
-        .mode();
-    if mode & 0o007 == 0 {
-        return Ok(());
-    }
-    Err(Failure::new(
-        FailureKind::Security,
-        format!("{} can be read by anybody on this machine", path.display()),
-    )
-    .help(format!("chmod 600 {}", path.display())))
 }
 
 fn access(config: &Config, loaded: &Loaded) -> Result<String, Failure> {
@@ -183,14 +93,15 @@ fn directory(directory: &ReadDirectory) -> Result<String, Failure> {
 fn ports(config: &Config) -> Result<String, Failure> {
     for address in &config.listen {
         if let Err(error) = transport::bind(*address) {
-            return Err(cannot_bind(*address, &error));
+            return Err(cannot_bind("listen", *address, &error));
         }
     }
     Ok("can be bound".to_owned())
 }
 
-fn cannot_bind(address: SocketAddr, error: &std::io::Error) -> Failure {
-    let failure = Failure::machine(format!("{address} cannot be bound: {error}"));
+/// Why a setting is of no use here, and what to do.
+pub(crate) fn cannot_bind(setting: &str, address: SocketAddr, error: &std::io::Error) -> Failure {
+    let failure = Failure::machine(format!("`{setting}`: {address} cannot be bound: {error}"));
     match error.kind() {
         std::io::ErrorKind::AddrInUse => failure.help("does the relay run already?"),
         std::io::ErrorKind::PermissionDenied => {
@@ -223,13 +134,8 @@ fn exit_addresses(config: &Config) -> Result<String, Failure> {
     let addresses = config.exit.iter().flat_map(|exit| &exit.addresses);
     for address in addresses {
         let wanted = SocketAddr::new(address.bind, 0);
-        std::net::UdpSocket::bind(wanted).map_err(|error| {
-            let failure = cannot_bind(wanted, &error);
-            Failure {
-                message: format!("`exit.addresses`: {}", failure.message),
-                ..failure
-            }
-        })?;
+        std::net::UdpSocket::bind(wanted)
+            .map_err(|error| cannot_bind("exit.addresses", wanted, &error))?;
     }
     Ok("addresses can be lent".to_owned())
 }
@@ -239,17 +145,6 @@ fn figures(config: &Config) -> Result<String, Failure> {
         return Ok("are not asked for".to_owned());
     };
     std::net::TcpListener::bind(address)
-        .map_err(|error| cannot_bind(address, &error))
+        .map_err(|error| cannot_bind("figures.listen", address, &error))
         .map(|_| "port can be bound".to_owned())
-}
-
-/// Tokens and the directory expire.
-fn clock_is_set() -> Result<String, Failure> {
-    if clock::unix_time().as_secs() < WRITTEN_AT {
-        return Err(
-            Failure::machine("the clock of this machine is years behind")
-                .help("set it, and keep it set: timedatectl set-ntp true"),
-        );
-    }
-    Ok("is set".to_owned())
 }

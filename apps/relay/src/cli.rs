@@ -4,35 +4,22 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use securecall_daemon::Global;
 
 /// A relay of GhostNet: carries calls that it can neither hear nor connect to both ends.
 #[derive(Parser, Debug)]
-#[command(name = "securecall-relay", version, propagate_version = true)]
+#[command(
+    name = "securecall-relay",
+    version,
+    propagate_version = true,
+    mut_arg("config", |arg| arg.default_value("/var/lib/securecall-relay/relay.toml")),
+    mut_arg("verbose", |arg| arg.help("Log more; addresses and tokens never"))
+)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Command,
-}
-
-/// What every command takes.
-#[derive(clap::Args, Debug)]
-pub(crate) struct Global {
-    /// The settings
-    #[arg(
-        long,
-        short,
-        global = true,
-        value_name = "FILE",
-        default_value = "/var/lib/securecall-relay/relay.toml"
-    )]
-    pub(crate) config: PathBuf,
-    /// One JSON object a line on standard output
-    #[arg(long, global = true)]
-    pub(crate) json: bool,
-    /// Log more; addresses and tokens never
-    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
-    pub(crate) verbose: u8,
 }
 
 #[derive(Subcommand, Debug)]
@@ -103,7 +90,7 @@ pub(crate) struct Issuer {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8787")]
     pub(crate) listen: SocketAddr,
     /// How long tokens are to be taken
-    #[arg(long, value_name = "DAYS", default_value_t = 30)]
+    #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3_650))]
     pub(crate) days: u16,
 }
 

@@ -1,8 +1,6 @@
-//! The one place that asks what time it is.
+//! The clock that deadlines and rates go by.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
-
-use securecall_ghostnet::UnixTime;
+use std::time::Instant;
 
 /// Now, for deadlines and rates.
 #[expect(
@@ -11,11 +9,4 @@ use securecall_ghostnet::UnixTime;
 )]
 pub(crate) fn now() -> Instant {
     Instant::now()
-}
-
-/// The time of day, for what expires.
-#[expect(clippy::disallowed_methods, reason = "as above")]
-pub(crate) fn unix_time() -> UnixTime {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    UnixTime::from_secs(since.map_or(0, |since| since.as_secs()))
 }

@@ -1,26 +1,22 @@
 //! The settings: read once into types, or refused with a reason.
 
-use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use securecall_daemon::{Failure, FailureKind, settings};
 use securecall_ghostnet::directory::DirectoryKey;
 use securecall_ghostnet::token::{AcceptedKey, TokenKey};
 use securecall_ghostnet::{IssuerName, UnixTime, Validity};
 use securecall_relay::is_public;
 use securecall_relay::masque::{Admission, Network};
 
-use crate::failure::Failure;
 use crate::limits::{FlowLimits, Rate};
 
 mod file;
 
 use file::File;
-
-/// The largest file of settings that is read.
-const MAX_SIZE: u64 = 64 * 1024;
 
 /// What a relay is set to.
 #[derive(Debug)]
@@ -92,16 +88,7 @@ pub(crate) struct Limits {
 impl Config {
     /// Reads and checks a file of settings.
     pub(crate) fn load(path: &Path) -> Result<Self, Failure> {
-        let text = read(path)?;
-        let file: File = toml::from_str(&text).map_err(|error| {
-            Failure::usage(format!("{}: {}", path.display(), error.to_string().trim()))
-                .help("`securecall-relay init` writes a file with every setting explained")
-        })?;
-        let folder = path.parent().unwrap_or(Path::new("."));
-        Self::from_file(file, folder).map_err(|error| Failure {
-            message: format!("{}: {}", path.display(), error.message),
-            ..error
-        })
+        settings::load(path, "securecall-relay", Self::from_file)
     }
 
     fn from_file(file: File, folder: &Path) -> Result<Self, Failure> {
@@ -118,14 +105,6 @@ impl Config {
             return Err(Failure::usage(
                 "`listen` needs a port: others have to find it",
             ));
-        }
-        if let Some(figures) = file.figures.listen
-            && !figures.ip().is_loopback()
-        {
-            return Err(
-                Failure::usage("`figures.listen` is not an address of loopback")
-                    .help("let Prometheus ask on this machine, or through a tunnel of its own"),
-            );
         }
         check_name(&file.name)?;
         if entry.as_ref().is_some_and(|entry| entry.relays.is_empty()) && directory.is_none() {
@@ -153,24 +132,10 @@ impl Config {
             spent_file: folder.join(file.access.spent_file),
             issuers,
             limits: limits(&file.limits)?,
-            figures: file.figures.listen,
+            figures: file.figures.address()?,
             drain: Duration::from_secs(file.drain_seconds),
         })
     }
-}
-
-fn read(path: &Path) -> Result<String, Failure> {
-    let failed = |error: std::io::Error| {
-        Failure::usage(format!("{}: {error}", path.display()))
-            .help("name the file with `--config`, or write one with `securecall-relay init`")
-    };
-    if fs::metadata(path).map_err(failed)?.len() > MAX_SIZE {
-        return Err(Failure::usage(format!(
-            "{}: this is no file of settings, it is too large",
-            path.display()
-        )));
-    }
-    fs::read_to_string(path).map_err(failed)
 }
 
 fn check_name(name: &str) -> Result<(), Failure> {
@@ -186,18 +151,9 @@ fn directory(file: &file::Directory, folder: &Path) -> Result<Option<DirectoryCo
     let Some(path) = &file.file else {
         return Ok(None);
     };
-    let keys = file.keys.iter().map(|text| text.parse());
-    let keys: Vec<DirectoryKey> = keys
-        .collect::<Result<_, _>>()
-        .map_err(|error| Failure::usage(format!("`directory.keys`: {error}")))?;
-    if keys.is_empty() {
-        return Err(Failure::usage(
-            "`directory.keys` names nobody who may sign it",
-        ));
-    }
     Ok(Some(DirectoryConfig {
         file: folder.join(path),
-        keys,
+        keys: settings::directory_keys(&file.keys)?,
     }))
 }
 
@@ -205,7 +161,7 @@ fn entry(file: &file::Entry, lab: bool) -> Result<EntryConfig, Failure> {
     for relay in &file.relays {
         if !lab && !is_public(*relay) {
             return Err(Failure::new(
-                crate::failure::FailureKind::Security,
+                FailureKind::Security,
                 format!("`entry.relays` has {relay}, which is not a public address"),
             )
             .help("an entry that reaches into its own network is a hole in it; in a lab, set `lab = true`"));
@@ -234,7 +190,8 @@ fn exit(file: &file::Exit, lab: bool) -> Result<ExitConfig, Failure> {
     if addresses.is_empty() || count(true) > 1 || count(false) > 1 {
         return Err(Failure::usage(
             "`exit.addresses` needs one address, or one of IPv4 and one of IPv6",
-        ));
+        )
+        .help("the address of this machine that others can reach, such as addresses = [\"203.0.113.7\"]"));
     }
     for ExitAddress { bind, public } in &addresses {
         if bind.is_ipv4() != public.is_ipv4() {

@@ -9,6 +9,7 @@ use h3::error::Code;
 use h3::server::{RequestResolver, RequestStream};
 use http::Response;
 use quinn::VarInt;
+use securecall_daemon::figures::Figure;
 use securecall_relay::masque::varint;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, sleep_until, timeout};
@@ -17,7 +18,7 @@ use crate::access::Entitlement;
 use crate::capacity::{ConnectionPlace, FlowPlace};
 use crate::clock;
 use crate::exit::ExitFlow;
-use crate::figures::{Counted as CountedIn, Figure};
+use crate::figures::Figures;
 use crate::flow::{Flow, Way};
 use crate::flow_socket::FlowSocket;
 use crate::limits::{FlowRate, Rate};
@@ -97,7 +98,7 @@ pub(crate) async fn greet(relay: Arc<Relay>, connection: quinn::Connection) -> O
 pub(crate) async fn serve(greeted: Greeted, place: ConnectionPlace) {
     let Greeted { shared, h3 } = greeted;
     let figures = &shared.relay.figures;
-    let counted = CountedIn::new(&figures.connections);
+    let counted = figures.connections.guard();
     // A task of its own: in this one each datagram would have HTTP/3 looked at as well.
     let datagrams = Background::spawn(read_datagrams(shared.clone()));
     // Requests and datagrams end together, however they end.
@@ -280,7 +281,7 @@ impl Shared {
         let figures = &self.relay.figures;
         let (flows, total) = flow.figures(figures);
         total.one();
-        let counted = CountedIn::new(flows);
+        let counted = flows.guard();
         // Before the answer: a datagram may come right behind it.
         self.flows().push(flow.clone());
         let end = self.carry(&flow, response, &mut stream).await;
@@ -414,7 +415,7 @@ enum FlowEnd {
 }
 
 impl Flow {
-    fn figures<'a>(&self, figures: &'a crate::figures::Figures) -> (&'a Figure, &'a Figure) {
+    fn figures<'a>(&self, figures: &'a Figures) -> (&'a Figure, &'a Figure) {
         if self.is_entry() {
             (&figures.entry_flows, &figures.entry_opened)
         } else {

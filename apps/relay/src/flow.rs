@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use quinn::SendDatagramError;
+use securecall_daemon::figures::Figure;
 use securecall_relay::masque::{DatagramRefusal, context, varint};
 use tokio::sync::Notify;
 
 use crate::clock;
 use crate::exit::ExitFlow;
-use crate::figures::Figure;
 use crate::flow_socket::FlowSocket;
 use crate::limits::FlowRate;
 use crate::relay::Relay;

@@ -1,4 +1,6 @@
 //! A little of HTTP/1.1, for loopback only: figures, and the issuer of a lab. One request a connection.
+//!
+//! A relay speaks HTTP/3 to everybody else, and needs no second stack of HTTP in a process that holds both ends of flows.
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,10 +1,10 @@
 //! `securecall-relay issuer`: sells tokens to whoever asks on this machine, for nothing. For a lab: an issuer that others can reach has
 //! to know who asks, and stands beside a homeserver.
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use securecall_daemon::{Failure, Output, StopSignals, file, unix_time};
 use securecall_ghostnet::IssuerName;
 use securecall_ghostnet::token::{
     ISSUER_DIRECTORY_MEDIA_TYPE, ISSUER_DIRECTORY_PATH, IssuerDirectory, IssuerDirectoryKey,
@@ -12,29 +12,33 @@ use securecall_ghostnet::token::{
 };
 use securecall_randomness::SystemRandomness;
 use serde_json::json;
-use tokio::signal::unix::{SignalKind, signal};
-use zeroize::Zeroizing;
 
 use crate::cli::Issuer;
-use crate::clock;
-use crate::failure::Failure;
 use crate::http1::{self, Request, Response};
-use crate::init::write_new;
-use crate::output::Output;
 
 /// Where tokens are asked for.
 const REQUEST_PATH: &str = "/token-request";
 
+/// More than a key of 2048 bits takes.
+const MAX_PEM: u64 = 16 * 1024;
+
 /// Issues until a signal says otherwise.
 pub(crate) async fn run(options: &Issuer, output: Output) -> Result<(), Failure> {
-    let key = Arc::new(key(&options.key)?);
     IssuerName::parse(&options.name)
         .map_err(|error| Failure::usage(format!("`--name`: {error}")))?;
+    if !options.listen.ip().is_loopback() {
+        return Err(Failure::usage(format!(
+            "`--listen`: {} is not an address of loopback",
+            options.listen
+        ))
+        .help("an issuer of a lab is for this machine alone: 127.0.0.1:8787"));
+    }
+    let key = Arc::new(key(&options.key)?);
     let listener = http1::bind(options.listen).await.map_err(|error| {
         Failure::machine(format!("{} cannot be bound: {error}", options.listen))
-            .help("an issuer of a lab listens on loopback: 127.0.0.1:8787")
+            .help("`--listen` takes another port: 127.0.0.1:8788")
     })?;
-    let now = clock::unix_time();
+    let now = unix_time();
     let until = now.plus(u64::from(options.days) * 24 * 60 * 60);
     let public = key.public().to_base64url();
     output.result(
@@ -52,12 +56,10 @@ pub(crate) async fn run(options: &Issuer, output: Output) -> Result<(), Failure>
         ),
     );
     let serving = http1::serve(listener, move |request| answer(&key, &request));
-    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::machine)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::machine)?;
+    let mut stop = StopSignals::new()?;
     tokio::select! {
         () = serving => {}
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+        () = stop.recv() => {}
     }
     Ok(())
 }
@@ -69,12 +71,10 @@ fn key(path: &Path) -> Result<IssuerKey, Failure> {
     if !path.exists() {
         let made = IssuerKey::generate(&mut SystemRandomness).map_err(|error| failed(&error))?;
         let pem = made.to_pem().map_err(|error| failed(&error))?;
-        write_new(path, pem.as_bytes())?;
+        file::write_new(path, pem.as_bytes())?;
         return Ok(made);
     }
-    let pem = fs::read_to_string(path)
-        .map(Zeroizing::new)
-        .map_err(|error| failed(&error))?;
+    let pem = file::read_text(path, MAX_PEM).map_err(|error| failed(&error))?;
     IssuerKey::from_pem(&pem).map_err(|error| failed(&error))
 }
 

@@ -8,7 +8,6 @@ use tokio::time::timeout;
 
 use crate::capacity::{HalfOpen, Handshake};
 use crate::connection;
-use crate::figures::Counted;
 use crate::relay::Relay;
 
 /// How long a handshake may take: three round trips around the Earth, and a loss or two.
@@ -51,7 +50,7 @@ async fn accept(relay: Arc<Relay>, incoming: Incoming, place: HalfOpen) {
     let loaded = relay.loaded();
     let from = incoming.remote_address();
     let config = loaded.servers.of(loaded.nesting(from.ip()));
-    let counted = Counted::new(&relay.figures.half_open);
+    let counted = relay.figures.half_open.guard();
     // What the relay says first goes along with its part of the handshake (RFC 9001 section 5.7), so that a client need not wait
     // another round trip for it. A server is always allowed to.
     let shaking = incoming.accept_with(config).ok();

@@ -16,7 +16,7 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use securecall_daemon::{Failure, Global, Output, Program, runtime};
 
 mod access;
 mod capacity;
@@ -27,8 +27,8 @@ mod config;
 mod connection;
 mod directory_file;
 mod exit;
-mod failure;
 mod figures;
+mod file_limit;
 mod flow;
 mod flow_socket;
 mod http1;
@@ -36,11 +36,8 @@ mod init;
 mod issuer;
 mod limits;
 mod listener;
-mod log;
 mod networks;
-mod output;
 mod own_addresses;
-mod process;
 mod relay;
 mod request;
 mod run;
@@ -52,43 +49,28 @@ mod voice_window;
 mod wiped_memory;
 
 use cli::{Cli, Command};
-use failure::Failure;
-use output::Output;
 
 fn main() -> ExitCode {
-    process::forbid_core_dumps();
-    let cli = Cli::parse();
-    log::start(cli.global.verbose);
-    let installed = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    debug_assert!(installed.is_ok(), "nothing else installs one");
-    let output = Output {
-        json: cli.global.json,
-    };
-    match obey(&cli, output) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            output.failure(&failure);
-            failure.kind.into()
-        }
-    }
+    securecall_daemon::run::<Cli>()
 }
 
-fn obey(cli: &Cli, output: Output) -> Result<(), Failure> {
-    match &cli.command {
-        Command::Init(init) => init::run(cli, init, output),
-        Command::Check => check::run(cli, output),
-        Command::Run => {
-            process::raise_file_limit();
-            runtime()?.block_on(run::run(cli, output))
-        }
-        Command::Directory(command) => directory_file::run(command, output),
-        Command::Issuer(options) => runtime()?.block_on(issuer::run(options, output)),
-    }
-}
+impl Program for Cli {
+    const LOG_TARGET: &'static str = env!("CARGO_CRATE_NAME");
 
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(Failure::machine)
+    fn global(&self) -> &Global {
+        &self.global
+    }
+
+    fn obey(&self, output: Output) -> Result<(), Failure> {
+        match &self.command {
+            Command::Init(init) => init::run(self, init, output),
+            Command::Check => check::run(self, output),
+            Command::Run => {
+                file_limit::raise();
+                runtime()?.block_on(run::run(self, output))
+            }
+            Command::Directory(command) => directory_file::run(command, output),
+            Command::Issuer(options) => runtime()?.block_on(issuer::run(options, output)),
+        }
+    }
 }

@@ -3,6 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The network that a client is counted in: whoever has a /24 of IPv4 or a /56 of IPv6 has all of it.
+///
+/// `securecall-server` goes by single addresses of IPv4: behind one /24 can be a whole town that wants accounts, while of places for
+/// handshakes and flows there are enough for it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ClientNetwork(IpAddr);
 

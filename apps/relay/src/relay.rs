@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
+use securecall_daemon::Failure;
 use securecall_ghostnet::UnixTime;
 use tokio::sync::watch;
 
@@ -12,7 +13,6 @@ use crate::access::Access;
 use crate::capacity::Capacity;
 use crate::config::{Config, ExitConfig, Limits};
 use crate::directory_file::ReadDirectory;
-use crate::failure::Failure;
 use crate::figures::Figures;
 use crate::own_addresses::OwnAddresses;
 use crate::tls::Identity;

@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 
 use http::header::AUTHORIZATION;
 use http::{Method, Request, Response, StatusCode};
+use securecall_daemon::figures::Figure;
 use securecall_relay::masque::{Target, codes, is_true};
 
 use crate::access::AccessRefusal;
-use crate::figures::{Figure, Figures};
+use crate::figures::Figures;
 
 /// A flow that is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quinn::{Endpoint, ServerConfig, VarInt};
+use securecall_daemon::figures::MEDIA_TYPE;
+use securecall_daemon::{Failure, Output, StopSignals};
 use serde_json::json;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{sleep, sleep_until, timeout};
 
+use crate::check::cannot_bind;
 use crate::cli::Cli;
 use crate::config::Config;
-use crate::failure::{Failure, FailureKind};
 use crate::http1::{self, Response};
-use crate::output::Output;
 use crate::relay::{Loaded, Relay};
 use crate::{clock, listener, spent_file, transport};
 
@@ -26,7 +27,8 @@ const GOODBYE: Duration = Duration::from_secs(1);
 /// Is a relay until a signal says otherwise.
 pub(crate) async fn run(cli: &Cli, output: Output) -> Result<(), Failure> {
     let config = Config::load(&cli.global.config)?;
-    let mut signals = Signals::new().map_err(Failure::machine)?;
+    let mut signals = StopSignals::new()?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(Failure::machine)?;
     let loaded = Loaded::read(&config, None)?;
     let endpoints = listen(&config, &loaded)?;
     let drain = config.drain;
@@ -50,9 +52,8 @@ pub(crate) async fn run(cli: &Cli, output: Output) -> Result<(), Failure> {
     tracing::info!("ready");
     loop {
         tokio::select! {
-            _ = signals.hangup.recv() => reload(cli, &relay, &endpoints),
-            _ = signals.terminate.recv() => break,
-            _ = signals.interrupt.recv() => break,
+            _ = hangup.recv() => reload(cli, &relay, &endpoints),
+            () = signals.recv() => break,
         }
     }
     stop(&relay, drain, &mut signals).await;
@@ -86,53 +87,27 @@ async fn remember(relay: &Relay, file: &Path) {
     }
 }
 
-struct Signals {
-    hangup: Signal,
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            hangup: signal(SignalKind::hangup())?,
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-}
-
 fn listen(config: &Config, loaded: &Loaded) -> Result<Vec<Endpoint>, Failure> {
     let mut endpoints = Vec::new();
     for address in &config.listen {
-        let endpoint = transport::listen(*address, &loaded.servers).map_err(|error| {
-            Failure::new(
-                FailureKind::Machine,
-                format!("`listen`: {address} cannot be bound: {error}"),
-            )
-            .help("`securecall-relay check` says more")
-        })?;
+        let endpoint = transport::listen(*address, &loaded.servers)
+            .map_err(|error| cannot_bind("listen", *address, &error))?;
         endpoints.push(endpoint);
     }
     Ok(endpoints)
 }
 
 async fn serve_figures(relay: &Arc<Relay>, address: std::net::SocketAddr) -> Result<(), Failure> {
-    let listener = http1::bind(address).await.map_err(|error| {
-        Failure::machine(format!(
-            "`figures.listen`: {address} cannot be bound: {error}"
-        ))
-    })?;
+    let listener = http1::bind(address)
+        .await
+        .map_err(|error| cannot_bind("figures.listen", address, &error))?;
     let relay = relay.clone();
     tokio::spawn(http1::serve(listener, move |request| {
         if request.method != "GET" || request.path != "/metrics" {
             return Response::error(404, "figures are at /metrics");
         }
         relay.access_figures();
-        Response::ok(
-            "text/plain; version=0.0.4; charset=utf-8",
-            relay.figures.text().into_bytes(),
-        )
+        Response::ok(MEDIA_TYPE, relay.figures.text().into_bytes())
     }));
     Ok(())
 }
@@ -158,7 +133,7 @@ fn reload(cli: &Cli, relay: &Relay, endpoints: &[Endpoint]) {
 }
 
 /// Takes no new flows and waits for those there are. A second signal ends it at once.
-async fn stop(relay: &Relay, drain: Duration, signals: &mut Signals) {
+async fn stop(relay: &Relay, drain: Duration, signals: &mut StopSignals) {
     let deadline = clock::now() + drain;
     relay.drain(deadline);
     relay.figures.draining.one();
@@ -173,7 +148,6 @@ async fn stop(relay: &Relay, drain: Duration, signals: &mut Signals) {
     tokio::select! {
         () = done => {}
         () = sleep_until((deadline + DRAIN_CHECK).into()) => {}
-        _ = signals.terminate.recv() => {}
-        _ = signals.interrupt.recv() => {}
+        () = signals.recv() => {}
     }
 }

@@ -10,8 +10,8 @@ use quinn::{
     AckFrequencyConfig, Endpoint, EndpointConfig, IdleTimeout, MtuDiscoveryConfig, ServerConfig,
     TokioRuntime, TransportConfig, ValidationTokenConfig, VarInt,
 };
+use securecall_daemon::Failure;
 
-use crate::failure::Failure;
 use crate::tls::Identity;
 use crate::voice_window::VoiceWindow;
 

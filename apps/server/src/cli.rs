@@ -4,37 +4,25 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use securecall_daemon::Global;
 
-use crate::init::{DatabaseOption, HomeserverOption, ProxyOption};
+use crate::config::HomeserverKind;
+use crate::init::{DatabaseOption, ProxyOption};
 
 /// Stands beside a homeserver: enrolment, relay tokens, relay directory, the page behind contact links.
 #[derive(Parser, Debug)]
-#[command(name = "securecall-server", version, propagate_version = true)]
+#[command(
+    name = "securecall-server",
+    version,
+    propagate_version = true,
+    mut_arg("config", |arg| arg.default_value("/etc/securecall-server/server.toml")),
+    mut_arg("verbose", |arg| arg.help("Log more; addresses and user names never"))
+)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Command,
-}
-
-/// What every command takes.
-#[derive(clap::Args, Debug)]
-pub(crate) struct Global {
-    /// The settings
-    #[arg(
-        long,
-        short,
-        global = true,
-        value_name = "FILE",
-        default_value = "/etc/securecall-server/server.toml"
-    )]
-    pub(crate) config: PathBuf,
-    /// One JSON object a line on standard output
-    #[arg(long, global = true)]
-    pub(crate) json: bool,
-    /// Log more; addresses and user names never
-    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
-    pub(crate) verbose: u8,
 }
 
 #[derive(Subcommand, Debug)]
@@ -127,7 +115,7 @@ pub(crate) struct Init {
     pub(crate) domain: Option<String>,
     /// The homeserver beside this server
     #[arg(long, value_enum)]
-    pub(crate) homeserver: Option<HomeserverOption>,
+    pub(crate) homeserver: Option<HomeserverKind>,
     /// Where homeserver and server keep their rows
     #[arg(long, value_enum)]
     pub(crate) database: Option<DatabaseOption>,
@@ -138,10 +126,10 @@ pub(crate) struct Init {
     #[arg(long, value_name = "IP")]
     pub(crate) address: Option<IpAddr>,
     /// The homeserver's port on loopback
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) homeserver_port: Option<u16>,
     /// The server's port on loopback
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) server_port: Option<u16>,
     /// Keep all in the folder of the settings, and use nothing of systemd
     #[arg(long)]
@@ -153,7 +141,7 @@ pub(crate) struct Init {
 pub(crate) struct Doctor {
     /// Which homeserver it is, where there are no settings
     #[arg(long, value_enum)]
-    pub(crate) homeserver: Option<HomeserverOption>,
+    pub(crate) homeserver: Option<HomeserverKind>,
     /// Its own settings, or a folder of them; the later ones count
     #[arg(long, value_name = "FILE")]
     pub(crate) homeserver_config: Vec<PathBuf>,

@@ -1,28 +1,24 @@
 //! The settings: read once into types, or refused with a reason.
 
-use std::fs;
-use std::io::Read as _;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::ValueEnum;
 use ipnet::IpNet;
 use securecall_contact::ServerName;
+use securecall_daemon::file::read_text;
+use securecall_daemon::{Failure, settings};
 use securecall_ghostnet::directory::{DirectoryKey, Reach};
 use securecall_ghostnet::{IssuerName, UnixTime, Validity};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 use zeroize::Zeroizing;
-
-use crate::failure::Failure;
 
 mod file;
 
 use file::File;
-
-/// The largest file of settings that is read.
-const MAX_SIZE: u64 = 64 * 1024;
 
 /// The shortest secret that is one.
 const MIN_SECRET: usize = 16;
@@ -109,13 +105,23 @@ impl HomeserverConfig {
 }
 
 /// Which homeserver it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum HomeserverKind {
-    /// Element's Synapse.
+    /// Element's; the one that forgets
     Synapse,
-    /// Dendrite.
+    /// Smaller; gets security fixes only, and keeps what is said in rooms
     Dendrite,
+}
+
+impl HomeserverKind {
+    /// As settings, paths and units have it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Synapse => "synapse",
+            Self::Dendrite => "dendrite",
+        }
+    }
 }
 
 /// Who gets an account.
@@ -185,33 +191,12 @@ pub(crate) struct Limits {
 impl Config {
     /// Reads and checks a file of settings.
     pub(crate) fn load(path: &Path) -> Result<Self, Failure> {
-        let failed = |error: std::io::Error| {
-            Failure::usage(format!("{}: {error}", path.display()))
-                .help("name the file with `--config`, or write one with `securecall-server init`")
-        };
-        let text = read_bounded(path, MAX_SIZE).map_err(failed)?;
-        let file: File = toml::from_str(&text).map_err(|error| {
-            Failure::usage(format!("{}: {}", path.display(), error.to_string().trim()))
-                .help("`securecall-server init` writes a file with every setting explained")
-        })?;
-        let folder = path.parent().unwrap_or(Path::new("."));
-        Self::from_file(file, folder).map_err(|error| Failure {
-            message: format!("{}: {}", path.display(), error.message),
-            ..error
-        })
+        settings::load(path, "securecall-server", Self::from_file)
     }
 
     fn from_file(file: File, folder: &Path) -> Result<Self, Failure> {
         if file.listen.is_empty() {
             return Err(Failure::usage("`listen` names no address"));
-        }
-        if let Some(figures) = file.figures.listen
-            && !figures.ip().is_loopback()
-        {
-            return Err(
-                Failure::usage("`figures.listen` is not an address of loopback")
-                    .help("let Prometheus ask on this machine, or through a tunnel of its own"),
-            );
         }
         Ok(Self {
             domain: file
@@ -240,7 +225,7 @@ impl Config {
             page: file.page.map(|page| folder.join(page.file)),
             turn: file.turn.map(|turn| self::turn(turn, folder)).transpose()?,
             limits: limits(&file.limits)?,
-            figures: file.figures.listen,
+            figures: file.figures.address()?,
         })
     }
 }
@@ -249,23 +234,12 @@ impl Config {
 pub(crate) fn read_secret(path: &Path) -> Result<Zeroizing<String>, Failure> {
     let failed =
         |error: &dyn std::fmt::Display| Failure::usage(format!("{}: {error}", path.display()));
-    let text = read_bounded(path, MAX_SECRET).map_err(|error| failed(&error))?;
+    let text = read_text(path, MAX_SECRET).map_err(|error| failed(&error))?;
     let secret = Zeroizing::new(text.trim().to_owned());
     if secret.len() < MIN_SECRET {
         return Err(failed(&"a secret has at least 16 characters").help("openssl rand -base64 32"));
     }
     Ok(secret)
-}
-
-fn read_bounded(path: &Path, most: u64) -> std::io::Result<Zeroizing<String>> {
-    let mut text = Zeroizing::new(String::new());
-    fs::File::open(path)?
-        .take(most + 1)
-        .read_to_string(&mut text)?;
-    if text.len() as u64 > most {
-        return Err(std::io::Error::other("it is too large"));
-    }
-    Ok(text)
 }
 
 fn web_address(name: &str, text: &str) -> Result<Url, Failure> {
@@ -359,18 +333,9 @@ fn issuer(file: &file::Issuer, folder: &Path) -> Result<IssuerConfig, Failure> {
 }
 
 fn directory(file: &file::Directory, folder: &Path) -> Result<DirectoryConfig, Failure> {
-    let keys = file.keys.iter().map(|text| text.parse());
-    let keys: Vec<DirectoryKey> = keys
-        .collect::<Result<_, _>>()
-        .map_err(|error| Failure::usage(format!("`directory.keys`: {error}")))?;
-    if keys.is_empty() {
-        return Err(Failure::usage(
-            "`directory.keys` names nobody who may sign it",
-        ));
-    }
     Ok(DirectoryConfig {
         file: folder.join(&file.file),
-        keys,
+        keys: settings::directory_keys(&file.keys)?,
         reach: if file.lab {
             Reach::Lab
         } else {

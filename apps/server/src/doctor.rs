@@ -12,14 +12,12 @@
 
 use std::path::{Path, PathBuf};
 
+use securecall_daemon::{Failure, FailureKind, Output};
 use serde_json::json;
 use url::Url;
 
 use crate::cli::{Cli, Doctor};
 use crate::config::{Config, HomeserverKind};
-use crate::failure::{Failure, FailureKind};
-use crate::init::HomeserverOption;
-use crate::output::Output;
 
 mod answers;
 mod coturn;
@@ -39,13 +37,9 @@ use finding::{Finding, Place};
 use settings::Settings;
 
 /// Looks at all, tells of all, and fails if something keeps more than it must.
-pub(crate) fn run(cli: &Cli, options: &Doctor, output: Output) -> Result<(), Failure> {
+pub(crate) async fn run(cli: &Cli, options: &Doctor, output: Output) -> Result<(), Failure> {
     let patient = Patient::find(&cli.global.config, options)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(Failure::machine)?;
-    let examined = runtime.block_on(patient.examine());
+    let examined = patient.examine().await;
     tell(output, &examined);
     // What is to be changed comes first; of what could not be looked at, the first.
     if !examined.findings.is_empty() {
@@ -54,10 +48,17 @@ pub(crate) fn run(cli: &Cli, options: &Doctor, output: Output) -> Result<(), Fai
             counted(examined.findings.len()),
         ));
     }
-    match examined.failures.into_iter().next() {
-        Some((_, failure)) => Err(failure),
-        None => Ok(()),
+    if let Some((_, failure)) = examined.failures.into_iter().next() {
+        return Err(failure);
     }
+    if examined.looked_at.is_empty() {
+        return Err(
+            Failure::usage("nothing was looked at, for nothing was named").help(
+                "`--homeserver-config` names the homeserver's settings, `--url` where it is asked",
+            ),
+        );
+    }
+    Ok(())
 }
 
 /// What is looked at.
@@ -92,12 +93,10 @@ impl Patient {
             Err(_) if options.homeserver.is_some() && !config.exists() => None,
             Err(failure) => return Err(failure),
         };
-        let kind = match options.homeserver {
-            Some(HomeserverOption::Synapse) => Some(HomeserverKind::Synapse),
-            Some(HomeserverOption::Dendrite) => Some(HomeserverKind::Dendrite),
-            None => own.as_ref().map(|own| own.homeserver.kind),
-        };
-        let kind = kind.ok_or_else(|| Failure::usage("`--homeserver` says which one it is"))?;
+        let kind = options
+            .homeserver
+            .or(own.as_ref().map(|own| own.homeserver.kind))
+            .ok_or_else(|| Failure::usage("`--homeserver` says which one it is"))?;
         let mut settings = options.homeserver_config.clone();
         if settings.is_empty() {
             let file = own
@@ -246,7 +245,14 @@ fn tell(output: Output, examined: &Examined) {
         let place = place.word();
         output.result(
             &json!({ "type": "unseen", "place": place, "message": failure.message, "help": failure.help }),
-            &format!("{place}: could not be looked at: {}", failure.message),
+            &format!(
+                "{place}: could not be looked at: {}{}",
+                failure.message,
+                failure
+                    .help
+                    .as_ref()
+                    .map_or_else(String::new, |help| format!("\n    help: {help}"))
+            ),
         );
     }
     for (place, option) in &examined.unnamed {

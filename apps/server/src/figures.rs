@@ -1,57 +1,7 @@
 //! What the server counts, as Prometheus reads it. Sums only: nothing is kept by address or name.
 
-use std::fmt::Write as _;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-/// One number.
-#[derive(Debug, Default)]
-pub(crate) struct Figure(AtomicU64);
-
-impl Figure {
-    pub(crate) fn one(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn one_less(&self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn value(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-macro_rules! figures {
-    ($($(#[doc = $help:literal])+ $name:ident: $kind:literal as $shown:literal $({ $label:literal })?,)+) => {
-        /// All of them.
-        #[derive(Debug, Default)]
-        pub(crate) struct Figures {
-            $($(#[doc = $help])+ pub(crate) $name: Figure,)+
-        }
-
-        impl Figures {
-            /// In Prometheus' text format 0.0.4.
-            pub(crate) fn text(&self) -> String {
-                let mut text = String::with_capacity(4096);
-                let mut last = "";
-                $(
-                    if last != $shown {
-                        last = $shown;
-                        let help = concat!($($help,)+).trim();
-                        let _ = writeln!(text, "# HELP securecall_server_{} {help}", $shown);
-                        let _ = writeln!(text, "# TYPE securecall_server_{} {}", $shown, $kind);
-                    }
-                    let label = concat!($("{", $label, "}")?);
-                    let _ = writeln!(text, "securecall_server_{}{label} {}", $shown, self.$name.value());
-                )+
-                let _ = last;
-                text
-            }
-        }
-    };
-}
-
-figures! {
+securecall_daemon::figures! {
+    "securecall_server":
     /// Connections.
     connections: "gauge" as "connections",
     /// Connections that were closed at once, because there were too many.

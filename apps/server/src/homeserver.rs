@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use reqwest::{Client, RequestBuilder, StatusCode, redirect};
 use securecall_contact::ServerName;
+use securecall_daemon::Failure;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 use zeroize::Zeroizing;
 
 use crate::config::{HomeserverConfig, HomeserverKind, read_secret};
-use crate::failure::Failure;
 
 pub(crate) use users::{KnownTokens, TokenKind, UserError};
 

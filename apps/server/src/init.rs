@@ -5,11 +5,10 @@
 //!   folder: secrets ───────────────┴──► templates ──► files: new, renewed, or left alone because somebody edited them
 //! ```
 
+use securecall_daemon::{Failure, Output};
 use serde_json::json;
 
 use crate::cli::{Cli, Init};
-use crate::failure::Failure;
-use crate::output::Output;
 
 mod answers;
 mod files;
@@ -19,7 +18,7 @@ mod secrets;
 mod template;
 
 use answers::Answers;
-pub(crate) use answers::{DatabaseOption, HomeserverOption, ProxyOption};
+pub(crate) use answers::{DatabaseOption, ProxyOption};
 use folder::{Folder, Outcome};
 use record::Record;
 use secrets::Secrets;

@@ -1,14 +1,12 @@
 //! `securecall-server invite`: codes that let people in.
 
 use securecall_contact::enrolment::InvitationCode;
+use securecall_daemon::{Failure, Output, unix_time};
 use securecall_ghostnet::UnixTime;
 use serde_json::json;
 
 use crate::cli::{Cli, InviteCommand, NewInvite};
-use crate::clock;
 use crate::config::Config;
-use crate::failure::Failure;
-use crate::output::Output;
 use crate::randomness;
 use crate::repository::{NewInvitation, Repository};
 use crate::server::database_failure;
@@ -30,7 +28,7 @@ pub(crate) async fn run(cli: &Cli, command: &InviteCommand, output: Output) -> R
         .await
         .map_err(database_failure)?;
     let done = match command {
-        InviteCommand::New(options) => add(&repository, options, output).await,
+        InviteCommand::New(options) => add(&config, &repository, options, output).await,
         InviteCommand::List => list(&repository, output).await,
         InviteCommand::Revoke { id } => revoke(&repository, id, output).await,
     };
@@ -38,11 +36,16 @@ pub(crate) async fn run(cli: &Cli, command: &InviteCommand, output: Output) -> R
     done
 }
 
-async fn add(repository: &Repository, options: &NewInvite, output: Output) -> Result<(), Failure> {
+async fn add(
+    config: &Config,
+    repository: &Repository,
+    options: &NewInvite,
+    output: Output,
+) -> Result<(), Failure> {
     let shown = in_groups(&letters::<CODE>());
     let code: InvitationCode = shown.parse().map_err(Failure::machine)?;
     let id = letters::<HANDLE>();
-    let not_after = clock::unix_time().plus(u64::from(options.days) * DAY);
+    let not_after = unix_time().plus(u64::from(options.days) * DAY);
     repository
         .add_invitation(&NewInvitation {
             id: &id,
@@ -62,15 +65,19 @@ async fn add(repository: &Repository, options: &NewInvite, output: Output) -> Re
             "not_after": not_after.as_secs(),
         }),
         &format!(
-            "{shown}\n  Shown this once. For: securecall register --homeserver DOMAIN --token {shown}\n  Invitation {id}, for {} accounts, until {not_after}.",
-            options.uses
+            "{shown}\n  Shown this once. For: securecall register --homeserver {} --token {shown}\n  Invitation {id}, for {}, until {not_after}.",
+            config.domain,
+            match options.uses {
+                1 => "one account".to_owned(),
+                uses => format!("{uses} accounts"),
+            }
         ),
     );
     Ok(())
 }
 
 async fn list(repository: &Repository, output: Output) -> Result<(), Failure> {
-    let now: UnixTime = clock::unix_time();
+    let now: UnixTime = unix_time();
     for invitation in repository.invitations().await.map_err(database_failure)? {
         let is_over = invitation.not_after <= now || invitation.used >= invitation.uses;
         output.result(

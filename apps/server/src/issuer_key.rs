@@ -2,14 +2,10 @@
 
 use std::path::Path;
 
+use securecall_daemon::{Failure, Output, file, unix_time};
 use securecall_ghostnet::token::IssuerKey;
 use securecall_randomness::SystemRandomness;
 use serde_json::json;
-
-use crate::clock;
-use crate::failure::Failure;
-use crate::new_file::write_new;
-use crate::output::Output;
 
 /// How long tokens of it are to be taken, unless the operator says otherwise.
 const DAYS: u64 = 90;
@@ -17,13 +13,15 @@ const DAYS: u64 = 90;
 pub(crate) fn run(path: &Path, output: Output) -> Result<(), Failure> {
     let made = IssuerKey::generate(&mut SystemRandomness).map_err(Failure::machine)?;
     let pem = made.to_pem().map_err(Failure::machine)?;
-    if !write_new(path, pem.as_bytes())? {
+    if !file::write_new(path, pem.as_bytes())? {
         return Err(
             Failure::usage(format!("{} is there already", path.display()))
                 .help("a key is replaced by a second one, in `issuer.keys`, before the first one's time is over"),
         );
     }
-    let now = clock::unix_time();
+    // Paths in the settings are relative to their folder, not to this one.
+    let path = std::path::absolute(path).map_err(Failure::machine)?;
+    let now = unix_time();
     let until = now.plus(DAYS * 24 * 60 * 60);
     let public = made.public().to_base64url();
     output.result(
@@ -35,7 +33,7 @@ pub(crate) fn run(path: &Path, output: Output) -> Result<(), Failure> {
             "not_after": until.as_secs(),
         }),
         &format!(
-            "For server.toml:\n\n[issuer]\nkeys = [{{ file = {:?}, not_before = {}, not_after = {} }}] # {until}\n\nFor the relay directory: \"token_key\": \"{public}\"",
+            "For server.toml, beside the `name` of the issuer:\n\n[issuer]\nkeys = [{{ file = {:?}, not_before = {}, not_after = {} }}] # {until}\n\nFor the relay directory: \"token_key\": \"{public}\"",
             path.display().to_string(),
             now.as_secs(),
             until.as_secs()

@@ -52,10 +52,9 @@ pub(crate) async fn listen(
         let _ = stream.set_nodelay(true);
         let (router, figures, watcher) = (router.clone(), figures.clone(), graceful.watcher());
         tokio::spawn(async move {
-            figures.connections.one();
+            let counted = figures.connections.guard();
             serve(stream, peer, router, watcher).await;
-            figures.connections.one_less();
-            drop(place);
+            drop((counted, place));
         });
     }
 }

@@ -16,16 +16,15 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use securecall_daemon::{Failure, Global, Output, Program, runtime};
 
 mod backup;
 mod challenges;
 mod check;
 mod cli;
-mod clock;
 mod config;
+mod day;
 mod doctor;
-mod failure;
 mod figures;
 mod handlers;
 mod homeserver;
@@ -34,13 +33,9 @@ mod invite_command;
 mod issuer;
 mod issuer_key;
 mod listener;
-mod log;
 mod network;
 mod network_limit;
-mod new_file;
 mod openapi;
-mod output;
-mod process;
 mod published;
 mod randomness;
 mod relay_directory;
@@ -52,47 +47,34 @@ mod turn;
 mod user_command;
 
 use cli::{Cli, Command};
-use failure::Failure;
-use output::Output;
 
 fn main() -> ExitCode {
-    process::forbid_core_dumps();
-    let cli = Cli::parse();
-    log::start(cli.global.verbose);
-    let installed = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    debug_assert!(installed.is_ok(), "nothing else installs one");
-    let output = Output {
-        json: cli.global.json,
-    };
-    match obey(&cli, output) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            output.failure(&failure);
-            failure.kind.into()
-        }
-    }
+    securecall_daemon::run::<Cli>()
 }
 
-fn obey(cli: &Cli, output: Output) -> Result<(), Failure> {
-    match &cli.command {
-        Command::Init(options) => init::run(cli, options, output),
-        Command::Run => runtime()?.block_on(run::run(cli, output)),
-        Command::Check => runtime()?.block_on(check::run(cli, output)),
-        Command::Doctor(options) => doctor::run(cli, options, output),
-        Command::User(command) => runtime()?.block_on(user_command::run(cli, command, output)),
-        Command::Invite(command) => runtime()?.block_on(invite_command::run(cli, command, output)),
-        Command::IssuerKey { file } => issuer_key::run(file, output),
-        Command::Backup { file } => runtime()?.block_on(backup::run(cli, file, output)),
-        Command::Openapi => {
-            openapi::run(output);
-            Ok(())
+impl Program for Cli {
+    const LOG_TARGET: &'static str = env!("CARGO_CRATE_NAME");
+
+    fn global(&self) -> &Global {
+        &self.global
+    }
+
+    fn obey(&self, output: Output) -> Result<(), Failure> {
+        match &self.command {
+            Command::Init(options) => init::run(self, options, output),
+            Command::Run => runtime()?.block_on(run::run(self, output)),
+            Command::Check => runtime()?.block_on(check::run(self, output)),
+            Command::Doctor(options) => runtime()?.block_on(doctor::run(self, options, output)),
+            Command::User(command) => runtime()?.block_on(user_command::run(self, command, output)),
+            Command::Invite(command) => {
+                runtime()?.block_on(invite_command::run(self, command, output))
+            }
+            Command::IssuerKey { file } => issuer_key::run(file, output),
+            Command::Backup { file } => runtime()?.block_on(backup::run(self, file, output)),
+            Command::Openapi => {
+                openapi::run(output);
+                Ok(())
+            }
         }
     }
-}
-
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(Failure::machine)
 }

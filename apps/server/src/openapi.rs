@@ -1,6 +1,6 @@
 //! `securecall-server openapi`: what it answers, for programs.
 
-use crate::output::Output;
+use securecall_daemon::Output;
 
 /// Kept by hand; a test compares it with the routes.
 const OPENAPI: &str = include_str!("../openapi.json");

@@ -1,14 +1,15 @@
 //! Whether clients find this server, through whatever stands before it.
 
+use std::error::Error;
 use std::time::Duration;
 
 use reqwest::Client;
 use securecall_contact::enrolment::{MAX_ENROLMENT_MESSAGE, SERVER_DOCUMENT_PATH, ServerDocument};
+use securecall_daemon::{Failure, FailureKind};
 use serde_json::Value;
 use url::Url;
 
 use crate::config::Config;
-use crate::failure::{Failure, FailureKind};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -55,9 +56,18 @@ async fn get(http: &Client, base: &Url, path: &str) -> Result<Vec<u8>, Failure> 
         Ok::<_, reqwest::Error>(body)
     };
     asked.await.map_err(|error| {
-        not_found(format!("{url}: {}", error.without_url()))
-            .help("does the proxy run, and does the name lead to it?")
+        not_found(format!("{url}: {}", innermost(&error.without_url())))
+            .help("does the proxy run, does the name lead to it, and does this machine trust its certificate?")
     })
+}
+
+/// "Connection refused" rather than "error sending request".
+fn innermost(error: &dyn Error) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
 }
 
 fn not_found(message: String) -> Failure {

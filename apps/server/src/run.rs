@@ -1,5 +1,6 @@
 //! `securecall-server run`.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,26 +8,24 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use hyper_util::server::graceful::GracefulShutdown;
+use securecall_daemon::figures::MEDIA_TYPE;
+use securecall_daemon::{Failure, Output, StopSignals, unix_time};
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{interval, timeout};
 
 use crate::cli::Cli;
 use crate::config::Config;
-use crate::failure::Failure;
 use crate::figures::Figures;
-use crate::output::Output;
 use crate::server::Server;
-use crate::{clock, listener, routes};
+use crate::{listener, routes};
 
 /// How often what has expired is forgotten.
 const TIDY: Duration = Duration::from_secs(600);
 
 /// Serves until a signal says otherwise.
 pub(crate) async fn run(cli: &Cli, output: Output) -> Result<(), Failure> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::machine)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::machine)?;
+    let mut stop = StopSignals::new()?;
     let config = Config::load(&cli.global.config)?;
     let drain = config.drain;
     let mut listeners = Vec::new();
@@ -69,7 +68,7 @@ pub(crate) async fn run(cli: &Cli, output: Output) -> Result<(), Failure> {
         let mut clock = interval(TIDY);
         loop {
             clock.tick().await;
-            server.tidy(clock::unix_time()).await;
+            server.tidy(unix_time()).await;
         }
     };
     output.result(
@@ -81,8 +80,7 @@ pub(crate) async fn run(cli: &Cli, output: Output) -> Result<(), Failure> {
         () = serving => {}
         () = telling => {}
         () = tidying => {}
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+        () = stop.recv() => {}
     }
     tracing::info!("no new requests from now on");
     // A second signal ends it at once.
@@ -92,8 +90,7 @@ pub(crate) async fn run(cli: &Cli, output: Output) -> Result<(), Failure> {
                 tracing::warn!("requests that took too long are dropped");
             }
         }
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+        () = stop.recv() => {}
     }
     server.repository.close().await;
     tracing::info!("stopped");
@@ -102,14 +99,23 @@ pub(crate) async fn run(cli: &Cli, output: Output) -> Result<(), Failure> {
 
 async fn bind(name: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|error| {
-        Failure::machine(format!("`{name}`: {address} cannot be bound: {error}"))
-            .help("`securecall-server check` says more")
+        let failure = Failure::machine(format!("`{name}`: {address} cannot be bound: {error}"));
+        match error.kind() {
+            ErrorKind::AddrInUse => {
+                failure.help("does the server run already? If not, another program has this port")
+            }
+            ErrorKind::AddrNotAvailable => failure.help("no interface has this address"),
+            ErrorKind::PermissionDenied => failure.help(
+                "ports below 1024 are for root; the proxy passes on to one above: 127.0.0.1:8480",
+            ),
+            _ => failure,
+        }
     })
 }
 
 fn figures_router(figures: Arc<Figures>) -> Router {
     let text = move || async move {
-        let content_type = ("content-type", "text/plain; version=0.0.4; charset=utf-8");
+        let content_type = ("content-type", MEDIA_TYPE);
         ([content_type], figures.text())
     };
     Router::new().route("/metrics", get(text))

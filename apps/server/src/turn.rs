@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use data_encoding::{BASE64, HEXLOWER};
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use securecall_daemon::Failure;
 use securecall_ghostnet::UnixTime;
 use serde::Serialize;
 use sha1::Sha1;
 use zeroize::Zeroizing;
 
 use crate::config::{TurnConfig, read_secret};
-use crate::failure::Failure;
 
 /// A TURN server that shares a secret.
 pub(crate) struct Turn {

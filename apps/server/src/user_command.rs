@@ -1,14 +1,13 @@
 //! `securecall-server user`: who has an account, who waits for one, who is shut out.
 
 use securecall_contact::{MatrixId, SecureCallId};
+use securecall_daemon::{Failure, FailureKind, Output, unix_time};
 use serde_json::json;
 
 use crate::cli::{Cli, UserCommand};
-use crate::clock::{self, Day};
 use crate::config::{Config, read_secret};
-use crate::failure::{Failure, FailureKind};
+use crate::day::Day;
 use crate::homeserver::Homeserver;
-use crate::output::Output;
 use crate::repository::{Repository, UserState};
 use crate::server::database_failure;
 
@@ -28,7 +27,7 @@ async fn obey(
     command: &UserCommand,
     output: Output,
 ) -> Result<(), Failure> {
-    let today = Day::of(clock::unix_time());
+    let today = Day::of(unix_time());
     match command {
         UserCommand::List { waiting } => {
             let state = waiting.then_some(UserState::Waiting);

@@ -39,7 +39,7 @@ fn format_of(file: &[u8]) -> Result<Format, PictureError> {
         return Err(PictureError::Empty);
     }
     if file.len() > MAX_FILE_BYTES {
-        return Err(PictureError::FileTooLarge { bytes: file.len() });
+        return Err(PictureError::FileTooLarge);
     }
     Format::of(file)
 }

@@ -10,11 +10,8 @@ pub enum PictureError {
     #[error("the file is empty")]
     Empty,
     /// A file that is larger than any picture that is read.
-    #[error("the file has {} MB, at most 64 MB are read", .bytes / 1_000_000)]
-    FileTooLarge {
-        /// How large the file is.
-        bytes: usize,
-    },
+    #[error("the file has more than 64 MB, and no more are read")]
+    FileTooLarge,
     /// Another kind of file.
     #[error("not a PNG, JPEG or WebP picture{}", .found.map(|found| format!(" but {found}")).unwrap_or_default())]
     Format {

@@ -1,6 +1,11 @@
 //! Where a homeserver is, and whom to believe that it is the one.
 
-use std::{fmt, fs, io, path::Path};
+use std::{
+    fmt,
+    fs::File,
+    io::{self, Read as _},
+    path::Path,
+};
 
 use reqwest::Certificate;
 use url::Url;
@@ -15,6 +20,9 @@ pub(crate) use address::is_loopback_name;
 pub(crate) use answer::Answer;
 pub use discovery::{DiscoveryError, Purpose};
 pub(crate) use well_known::is_web_page;
+
+/// The largest file of certificates that is read. All authorities of a system are a quarter of it.
+const MAX_CERTIFICATES: u64 = 1024 * 1024;
 
 /// Why a homeserver's address or certificate file is not usable.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +78,7 @@ impl Homeserver {
     /// When the file cannot be read or holds no certificate.
     pub fn with_ca_file(self, path: &Path) -> Result<Self, HomeserverError> {
         let name = path.display().to_string();
-        match fs::read_to_string(path) {
+        match read_bounded(path) {
             Ok(pem) => self
                 .with_ca_pem(pem)
                 .ok_or(HomeserverError::NoCertificate { path: name }),
@@ -161,8 +169,22 @@ impl fmt::Debug for Homeserver {
     }
 }
 
+/// The text of a file of certificates.
+fn read_bounded(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?
+        .take(MAX_CERTIFICATES + 1)
+        .read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_CERTIFICATES {
+        return Err(io::Error::other("it is too large"));
+    }
+    Ok(text)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -209,5 +231,11 @@ mod tests {
                 Err(HomeserverError::NoCertificate { .. })
             ));
         }
+        // A file without an end.
+        let endless = homeserver.with_ca_file(Path::new("/dev/zero"));
+        assert!(matches!(
+            endless,
+            Err(HomeserverError::CertificateFile { .. })
+        ));
     }
 }

@@ -86,7 +86,7 @@ pub use profile::{ChangeError, Profile};
 pub use proof::{PastedError, Proof, ProofError};
 pub use sealed_memory::SealedMemory;
 pub use securecall_randomness::NoRandomness;
-pub use settings_file::change_settings;
+pub use settings_file::{change_settings, read_settings};
 pub use storage_error::StorageError;
 pub use store_error::StoreError;
 

@@ -1,7 +1,7 @@
 //! `config.toml`: its user's, and changed on their word alone.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use crate::atomic_file;
@@ -10,6 +10,25 @@ use crate::layout::{SETTINGS_FILE, WRITE_LOCK};
 use crate::lock;
 use crate::profile::ChangeError;
 use crate::storage_error::StorageError;
+
+/// The largest file of settings that is read.
+const MAX_SETTINGS: u64 = 1024 * 1024;
+
+/// The text of a file of settings.
+///
+/// # Errors
+///
+/// It cannot be read, is no text, or is larger than any that was written by hand.
+pub fn read_settings(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?
+        .take(MAX_SETTINGS + 1)
+        .read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_SETTINGS {
+        return Err(io::Error::other("it is too large for a file of settings"));
+    }
+    Ok(text)
+}
 
 /// Changes the settings in the profile at `directory`, which need not be there yet, on top of what another process may have
 /// written meanwhile. `change` is given the text as it is, an empty one where there is none, and gives it as it shall be.
@@ -27,7 +46,7 @@ pub fn change_settings<E: From<ChangeError>>(
     let path = directory.join(SETTINGS_FILE);
     // Who keeps it elsewhere has a link here, which stays one.
     let path = fs::canonicalize(&path).unwrap_or(path);
-    let text = match fs::read_to_string(&path) {
+    let text = match read_settings(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         read => read.map_err(|error| ChangeError::from(StorageError::new(&path, error)))?,
     };
@@ -47,6 +66,11 @@ mod tests {
             Ok::<_, ChangeError>(format!("{text}{line}"))
         })
         .unwrap();
+    }
+
+    #[test]
+    fn settings_without_an_end_are_not_read() {
+        assert!(read_settings(Path::new("/dev/zero")).is_err());
     }
 
     #[test]

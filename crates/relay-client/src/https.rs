@@ -1,5 +1,6 @@
 //! Small requests to servers that name relays and sell tokens.
 
+use std::error::Error;
 use std::time::Duration;
 
 use reqwest::{Client, Method, Response, StatusCode, Url};
@@ -16,7 +17,7 @@ pub enum HttpsError {
     #[error("'{0}' is no address of the web that begins with https://")]
     Address(String),
     /// There is no answer.
-    #[error("the server does not answer: {0}")]
+    #[error("the server does not answer: {}", innermost(.0))]
     NoAnswer(#[source] reqwest::Error),
     /// It answers that it does not do this.
     #[error("the server refuses with status {0}")]
@@ -101,6 +102,15 @@ fn address(text: &str) -> Result<Url, HttpsError> {
     if may_be_asked { Ok(url) } else { Err(wrong()) }
 }
 
+/// "Connection refused" rather than "error sending request".
+fn innermost(error: &dyn Error) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}
+
 fn no_answer(error: reqwest::Error) -> HttpsError {
     // Where it leads is known to whoever asked, and the address may hold a secret.
     HttpsError::NoAnswer(error.without_url())
@@ -119,4 +129,21 @@ async fn body(mut response: Response, at_most: usize) -> Result<Vec<u8>, HttpsEr
         bytes.extend_from_slice(&chunk);
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn why_there_is_no_answer_is_said() {
+        let https = Https::new(&TlsTrust::of_this_machine().unwrap()).unwrap();
+        // A port that nobody can listen at.
+        let refused = https.get("http://127.0.0.1:0", 1).await.unwrap_err();
+        let said = refused.to_string();
+        assert!(
+            said.starts_with("the server does not answer: ") && said.contains("os error"),
+            "{said}"
+        );
+    }
 }

@@ -111,7 +111,7 @@ fn picture(path: &Path) -> Result<Vec<u8>, Failure> {
     avatar(&bytes).map_err(|error| {
         let help = match &error {
             PictureError::TooLarge { .. }
-            | PictureError::FileTooLarge { .. }
+            | PictureError::FileTooLarge
             | PictureError::TooMuchMemory { .. } => "make it smaller, or cut out a part of it",
             PictureError::Damaged(_) => {
                 "get the picture anew, or save it again with another program"

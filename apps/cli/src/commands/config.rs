@@ -110,6 +110,8 @@ fn change(
     edit: impl FnOnce(&str) -> Result<String, config::EditError>,
 ) -> Result<(), Failure> {
     let path = profile.join(SETTINGS_FILE);
+    // What cannot be read is said as by every other command.
+    config::read_text(&path)?;
     change_settings(profile, |text| {
         let changed = edit(text).map_err(|error| {
             config::invalid(path.display(), error)

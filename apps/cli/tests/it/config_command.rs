@@ -281,3 +281,20 @@ fn who_sets_what_the_environment_overrides_is_told_so() {
     );
     assert_eq!(written(&machine), "answer = \"auto\"\n");
 }
+
+#[test]
+fn a_file_that_is_no_text_is_refused_by_what_reads_and_by_what_writes() {
+    let (machine, _) = Machine::with_identity();
+    let path = machine.profile().join("config.toml");
+    fs::write(&path, b"answer = '\xff'\n").unwrap();
+    for arguments in [
+        &["config", "list"][..],
+        &["config", "set", "answer", "ask"],
+        &["config", "unset", "answer"],
+    ] {
+        let refused = machine.run(arguments);
+        assert_eq!(refused.code, 2, "{refused:?}");
+        assert!(refused.stderr.contains("UTF-8"), "{refused:?}");
+    }
+    assert_eq!(fs::read(&path).unwrap(), b"answer = '\xff'\n");
+}

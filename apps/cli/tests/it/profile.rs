@@ -221,6 +221,16 @@ fn a_profile_that_cannot_be_written_is_said_so() {
 }
 
 #[test]
+fn a_profile_below_a_file_is_refused_with_the_name_of_the_file() {
+    let mut command = bare_command();
+    command.args(["--profile", "/dev/null", "id", "show"]);
+    let refused = end(command.stdin(Stdio::null()));
+    assert_eq!(refused.code, 6, "{refused:?}");
+    let said = "error: /dev/null is not a directory";
+    assert!(refused.stderr.contains(said), "{refused:?}");
+}
+
+#[test]
 fn the_profile_directory_may_come_from_the_environment() {
     let (machine, id) = Machine::with_identity();
     let mut command = bare_command();

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use securecall_daemon::settings::Figures;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -166,10 +167,4 @@ impl Default for Limits {
             spent_tokens: 1_000_000,
         }
     }
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Figures {
-    pub(super) listen: Option<SocketAddr>,
 }

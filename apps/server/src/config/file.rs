@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
+use securecall_daemon::settings::Figures;
 use serde::Deserialize;
 
 use super::{EnrolmentPolicy, HomeserverKind};
@@ -161,10 +162,4 @@ impl Default for Limits {
             per_network_per_minute: 120,
         }
     }
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Figures {
-    pub(super) listen: Option<SocketAddr>,
 }

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use reqwest::{Client, StatusCode};
+use securecall_daemon::{Failure, FailureKind};
 use serde_json::{Value, json};
 use url::Url;
 
 use super::finding::{Finding, Place};
 use crate::config::HomeserverKind;
-use crate::failure::{Failure, FailureKind};
 
 /// No answer is waited for longer.
 const PATIENCE: Duration = Duration::from_secs(15);

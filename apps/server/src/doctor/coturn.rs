@@ -3,9 +3,10 @@
 use std::net::IpAddr;
 use std::path::Path;
 
+use securecall_daemon::Failure;
+
 use super::finding::{Finding, Place};
 use super::settings::read_text;
-use crate::failure::Failure;
 
 /// One address of each network that is nobody's on the Internet.
 const INSIDE: [&str; 10] = [

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::time::Duration;
 
+use securecall_daemon::{Failure, FailureKind};
 use serde_json::Value;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -11,7 +12,6 @@ use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::settings::Settings;
 use crate::config::DatabaseLocation;
-use crate::failure::{Failure, FailureKind};
 
 /// How long the homeserver may be writing.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -5,12 +5,12 @@
 use std::path::Path;
 use std::time::Duration;
 
+use securecall_daemon::Failure;
 use serde_json::Value;
 
 use super::finding::{Finding, Place};
 use super::rule::{Rule, Want, shown};
 use super::settings::{Settings, read_text};
-use crate::failure::Failure;
 
 const RULES: &[Rule] = &[
     Rule {

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use securecall_daemon::Failure;
+
 use super::finding::{Finding, Place};
 use super::settings::read_text;
-use crate::failure::Failure;
 
 /// Looks at the settings of either.
 pub(super) fn check(path: &Path) -> Result<Vec<Finding>, Failure> {

@@ -4,12 +4,12 @@
 
 use std::time::Duration;
 
+use securecall_daemon::{Failure, unix_time};
+
 use super::database::Database;
 use super::finding::{Finding, Place};
 use super::rule::hours;
-use crate::clock;
 use crate::config::HomeserverKind;
-use crate::failure::Failure;
 
 /// Rows of one table.
 struct Record {
@@ -279,5 +279,5 @@ pub(super) async fn check(
 }
 
 fn now() -> Duration {
-    Duration::from_secs(clock::unix_time().as_secs())
+    Duration::from_secs(unix_time().as_secs())
 }

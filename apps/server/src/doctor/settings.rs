@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fs, io};
 
+use securecall_daemon::{Failure, file};
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use super::yaml;
-use crate::failure::Failure;
 
 /// No file of settings is larger.
 const MAX_SIZE: u64 = 4 * 1024 * 1024;
@@ -25,7 +26,14 @@ impl Settings {
         let mut settings = Self::default();
         for path in paths {
             if path.is_dir() {
-                for file in yaml_files(path).map_err(|error| cannot_read(path, &error))? {
+                let files = yaml_files(path).map_err(|error| cannot_read(path, &error))?;
+                if files.is_empty() && paths.len() == 1 {
+                    return Err(Failure::usage(format!(
+                        "{}: no file in this folder ends in .yaml",
+                        path.display()
+                    )));
+                }
+                for file in files {
                     settings.add(&file)?;
                 }
             } else {
@@ -88,17 +96,8 @@ pub(super) fn read_yaml(path: &Path) -> Result<Value, Failure> {
 }
 
 /// Reads a text of bounded size.
-pub(super) fn read_text(path: &Path) -> Result<String, Failure> {
-    use io::Read as _;
-
-    let mut text = String::new();
-    fs::File::open(path)
-        .and_then(|file| file.take(MAX_SIZE + 1).read_to_string(&mut text))
-        .map_err(|error| cannot_read(path, &error))?;
-    if text.len() as u64 > MAX_SIZE {
-        return Err(Failure::usage(format!("{} is too large", path.display())));
-    }
-    Ok(text)
+pub(super) fn read_text(path: &Path) -> Result<Zeroizing<String>, Failure> {
+    file::read_text(path, MAX_SIZE).map_err(|error| cannot_read(path, &error))
 }
 
 fn cannot_read(path: &Path, error: &io::Error) -> Failure {

@@ -2,13 +2,13 @@
 //!
 //! `templates/synapse/homeserver.yaml` is the other side of this table: what it says makes no finding.
 
+use securecall_daemon::Failure;
 use serde_json::Value;
 
 use super::finding::{Finding, Place};
 use super::rule::{Rule, Want, hours, shown};
 use super::settings::{Settings, is_true};
 use super::synapse_log;
-use crate::failure::Failure;
 
 /// Settings that stand for themselves.
 const RULES: &[Rule] = &[

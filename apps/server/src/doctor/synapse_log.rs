@@ -1,11 +1,11 @@
 //! What Synapse writes to its log: a configuration of Python's `logging`.
 
+use securecall_daemon::Failure;
 use serde_json::Value;
 
 use super::finding::{Finding, Place};
 use super::rule::shown;
 use super::settings::{Settings, read_yaml};
-use crate::failure::Failure;
 
 /// Python's levels, the talkative first.
 const LEVELS: [&str; 5] = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"];

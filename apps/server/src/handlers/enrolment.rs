@@ -12,10 +12,11 @@ use securecall_contact::SecureCallId;
 use securecall_contact::enrolment::{
     EnrolmentAnswer, EnrolmentOutcome, EnrolmentRequest, EnrolmentStatement, Refusal,
 };
+use securecall_daemon::unix_time;
 use securecall_ghostnet::UnixTime;
 
-use crate::clock::{self, Day};
 use crate::config::EnrolmentPolicy;
+use crate::day::Day;
 use crate::network::Network;
 use crate::randomness;
 use crate::repository::{Admission, Applicant, RepositoryError, UserState};
@@ -24,9 +25,7 @@ use crate::server::Server;
 /// Asks for a proof. Nothing is kept.
 pub(crate) async fn challenge(State(server): State<Arc<Server>>) -> Response {
     server.figures.challenges.one();
-    let challenge = server
-        .challenges
-        .ask(clock::unix_time(), randomness::bytes());
+    let challenge = server.challenges.ask(unix_time(), randomness::bytes());
     json(200, challenge.to_json())
 }
 
@@ -53,7 +52,7 @@ pub(crate) async fn enroll(
 /// In this order: what costs nothing, what costs a multiplication on the curve, what costs a transaction, what costs the homeserver a
 /// slow hash. Until the proof is right nothing depends on who is there already.
 async fn take(server: &Server, network: Network, body: &[u8]) -> Result<EnrolmentOutcome, Refusal> {
-    let now = clock::unix_time();
+    let now = unix_time();
     let request = EnrolmentRequest::from_json(body).map_err(|_| Refusal::Malformed)?;
     let id = request
         .matrix_id

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use securecall_contact::MatrixId;
+use securecall_daemon::unix_time;
 use securecall_ghostnet::UnixTime;
 use securecall_ghostnet::token::{
     ISSUER_DIRECTORY_MEDIA_TYPE, TOKEN_REQUEST_MEDIA_TYPE, TOKEN_RESPONSE_MEDIA_TYPE, TokenRequest,
@@ -17,7 +18,7 @@ use securecall_ghostnet::token::{
 use sha2::Sha256;
 
 use super::user;
-use crate::clock::{self, Day};
+use crate::day::Day;
 use crate::homeserver::TokenKind;
 use crate::issuer::Issuer;
 use crate::routes;
@@ -28,7 +29,7 @@ pub(crate) async fn issuer_directory(State(server): State<Arc<Server>>) -> Respo
     let Some(issuer) = &server.issuer else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    let body = issuer.directory(clock::unix_time());
+    let body = issuer.directory(unix_time());
     ([(CONTENT_TYPE, ISSUER_DIRECTORY_MEDIA_TYPE)], body).into_response()
 }
 
@@ -60,7 +61,7 @@ async fn sell(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Vec<u8>, Response> {
-    let now = clock::unix_time();
+    let now = unix_time();
     if headers
         .get(CONTENT_TYPE)
         .is_none_or(|kind| kind != TOKEN_REQUEST_MEDIA_TYPE)

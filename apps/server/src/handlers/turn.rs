@@ -7,11 +7,12 @@ use axum::extract::State;
 use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
+use securecall_daemon::unix_time;
 
 use super::user;
 use crate::homeserver::TokenKind;
+use crate::randomness;
 use crate::server::Server;
-use crate::{clock, randomness};
 
 /// Credentials that name nobody, for who shows an OpenID token.
 pub(crate) async fn credentials(State(server): State<Arc<Server>>, headers: HeaderMap) -> Response {
@@ -36,7 +37,7 @@ async fn credentials_by(server: &Server, headers: &HeaderMap, kind: TokenKind) -
     let Some(turn) = &server.turn else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    let now = clock::unix_time();
+    let now = unix_time();
     match user(server, headers, kind, now).await {
         Ok(_) => {
             server.figures.turn_credentials.one();

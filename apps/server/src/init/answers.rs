@@ -4,21 +4,12 @@ use std::io::{self, BufRead, IsTerminal as _, Write};
 use std::net::IpAddr;
 
 use clap::ValueEnum;
+use securecall_daemon::Failure;
 use securecall_ghostnet::HostName;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::Init;
-use crate::failure::Failure;
-
-/// Which homeserver.
-#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum HomeserverOption {
-    /// Element's; the one that forgets
-    Synapse,
-    /// Smaller; gets security fixes only, and keeps what is said in rooms
-    Dendrite,
-}
+use crate::config::HomeserverKind;
 
 /// Where rows are kept.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,7 +36,7 @@ pub(crate) enum ProxyOption {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Answers {
     pub(crate) domain: String,
-    pub(crate) homeserver: HomeserverOption,
+    pub(crate) homeserver: HomeserverKind,
     pub(crate) database: DatabaseOption,
     pub(crate) proxy: ProxyOption,
     /// What the outside knows this machine by, if it stands behind a NAT, or its relay is an exit.
@@ -98,11 +89,7 @@ impl Answers {
             .or(earlier.map(|earlier| earlier.homeserver));
         let homeserver = match homeserver {
             Some(homeserver) => homeserver,
-            None => choose(
-                asker.as_deref_mut(),
-                "Homeserver",
-                &HomeserverOption::Synapse,
-            )?,
+            None => choose(asker.as_deref_mut(), "Homeserver", &HomeserverKind::Synapse)?,
         };
         let database = options.database.or(earlier.map(|earlier| earlier.database));
         let database = match database {
@@ -119,22 +106,30 @@ impl Answers {
             .or(earlier.and_then(|earlier| earlier.address));
         let port =
             |given: Option<u16>, earlier: Option<u16>, usual| given.or(earlier).unwrap_or(usual);
+        let homeserver_port = port(
+            options.homeserver_port,
+            earlier.map(|earlier| earlier.homeserver_port),
+            8008,
+        );
+        let server_port = port(
+            options.server_port,
+            earlier.map(|earlier| earlier.server_port),
+            8480,
+        );
+        if homeserver_port == server_port {
+            return Err(Failure::usage(format!(
+                "homeserver and server cannot both have port {server_port}"
+            ))
+            .help("one of `--homeserver-port` and `--server-port` takes another"));
+        }
         Ok(Self {
             domain,
             homeserver,
             database,
             proxy,
             address,
-            homeserver_port: port(
-                options.homeserver_port,
-                earlier.map(|earlier| earlier.homeserver_port),
-                8008,
-            ),
-            server_port: port(
-                options.server_port,
-                earlier.map(|earlier| earlier.server_port),
-                8480,
-            ),
+            homeserver_port,
+            server_port,
             lab: options.lab || earlier.is_some_and(|earlier| earlier.lab),
         })
     }
@@ -154,7 +149,7 @@ fn ask<R: BufRead, W: Write>(
 ) -> Result<String, Failure> {
     let missing = || {
         Failure::usage(format!("{question}: nobody is there to be asked"))
-            .help("securecall-server init --domain example.org --homeserver synapse")
+            .help("say it on the command line: securecall-server init --domain example.org --homeserver synapse")
     };
     let Some(asker) = asker else {
         return usual.map(str::to_owned).ok_or_else(missing);
@@ -209,7 +204,7 @@ mod tests {
     fn what_no_flag_says_is_asked_and_nothing_stands_for_what_is_usual() {
         let answers = asked(&Init::default(), None, "example.org\ndendrite\n\nnginx\n").unwrap();
         assert_eq!(answers.domain, "example.org");
-        assert_eq!(answers.homeserver, HomeserverOption::Dendrite);
+        assert_eq!(answers.homeserver, HomeserverKind::Dendrite);
         assert_eq!(answers.database, DatabaseOption::Sqlite);
         assert_eq!(answers.proxy, ProxyOption::Nginx);
     }
@@ -223,7 +218,7 @@ mod tests {
             ..Init::default()
         };
         let answers = unasked(&options, None).unwrap();
-        assert_eq!(answers.homeserver, HomeserverOption::Synapse);
+        assert_eq!(answers.homeserver, HomeserverKind::Synapse);
         assert_eq!(answers.proxy, ProxyOption::Caddy);
     }
 
@@ -258,6 +253,22 @@ mod tests {
             "{}",
             refused.message
         );
+    }
+
+    #[test]
+    fn two_programs_do_not_share_a_port() {
+        let options = Init {
+            domain: Some("example.org".to_owned()),
+            server_port: Some(8008),
+            ..Init::default()
+        };
+        let refused = unasked(&options, None).unwrap_err();
+        assert!(refused.message.contains("8008"), "{}", refused.message);
+        let options = Init {
+            homeserver_port: Some(8009),
+            ..options
+        };
+        assert!(unasked(&options, None).is_ok());
     }
 
     #[test]

@@ -1,19 +1,19 @@
 //! The folder that everything is written to.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+
+use securecall_daemon::Failure;
+use securecall_daemon::file::{self, FOR_OWNER};
 
 use super::files::PlaceFile;
 use super::record::Record;
-use crate::failure::Failure;
 
-/// Readable by whoever runs what it is for.
-pub(super) const FOR_ALL: u32 = 0o644;
-
-/// Holds a secret.
-pub(super) const FOR_OWNER: u32 = 0o600;
+/// The settings of this server; all else lies beside them.
+const SETTINGS: &str = "server.toml";
 
 /// A folder, by a name that stands in files of many programs.
 #[derive(Clone, Debug)]
@@ -58,6 +58,13 @@ impl Folder {
     /// The one in which the settings are.
     pub(super) fn of_settings(settings: &Path) -> Result<Self, Failure> {
         let settings = std::path::absolute(settings).map_err(Failure::machine)?;
+        if settings.file_name() != Some(OsStr::new(SETTINGS)) || settings.is_dir() {
+            return Err(Failure::usage(format!(
+                "{}: the settings are to be a file called {SETTINGS}",
+                settings.display()
+            ))
+            .help(format!("--config FOLDER/{SETTINGS}")));
+        }
         let folder = settings.parent().unwrap_or(Path::new("/"));
         let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
         if !folder.to_str().is_some_and(|text| text.chars().all(plain)) {
@@ -121,34 +128,14 @@ impl Folder {
     /// Writes a file at once: whoever reads it sees the old one or the new one.
     pub(super) fn replace(&self, name: &str, contents: &[u8], mode: u32) -> Result<(), Failure> {
         let path = self.path(name);
-        let partial = self.path(&format!("{name}.partial"));
-        // Left by a run that was cut off.
-        match fs::remove_file(&partial) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(failed(&partial, &error));
-            }
-            _ => {}
-        }
-        create(&partial, contents, mode)
-            .and_then(|()| fs::rename(&partial, &path))
-            .map_err(|error| failed(&path, &error))
+        file::replace(&path, contents, mode).map_err(|error| failed(&path, &error))
     }
 
     /// Writes a secret that is not there yet.
     pub(super) fn add_secret(&self, name: &str, contents: &[u8]) -> Result<(), Failure> {
         let path = self.path(name);
-        create(&path, contents, FOR_OWNER).map_err(|error| failed(&path, &error))
+        file::create(&path, contents, FOR_OWNER).map_err(|error| failed(&path, &error))
     }
-}
-
-fn create(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(path)?;
-    file.write_all(contents)?;
-    file.sync_all()
 }
 
 fn make(folder: &Path) -> Result<(), Failure> {
@@ -254,25 +241,28 @@ mod tests {
     }
 
     #[test]
-    fn what_a_run_left_half_done_does_not_matter() {
-        let (_directory, folder) = folder();
-        folder.put(&file("one"), &mut Record::default()).unwrap();
-        fs::write(folder.path("x.partial"), "half").unwrap();
-        folder.replace("x", b"whole", FOR_ALL).unwrap();
-        assert_eq!(fs::read_to_string(folder.path("x")).unwrap(), "whole");
-    }
-
-    #[test]
     fn a_path_that_some_program_would_misread_is_refused() {
         for path in [
             "/etc/a b/server.toml",
             "/etc/a\"b/server.toml",
-            "/etc/a$b/x",
-            "/etc/é/x",
-            "/etc/a%b/x",
+            "/etc/a$b/server.toml",
+            "/etc/é/server.toml",
+            "/etc/a%b/server.toml",
         ] {
             assert!(Folder::of_settings(Path::new(path)).is_err(), "{path}");
         }
         assert!(Folder::of_settings(Path::new("/etc/securecall-server/server.toml")).is_ok());
+    }
+
+    #[test]
+    fn settings_that_would_not_be_found_again_are_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        // Its parent is somebody's folder.
+        assert!(Folder::of_settings(directory.path()).is_err());
+        let other = directory.path().join("other.toml");
+        assert!(Folder::of_settings(&other).is_err());
+        let folder = directory.path().join("server.toml");
+        fs::create_dir(&folder).unwrap();
+        assert!(Folder::of_settings(&folder).is_err());
     }
 }

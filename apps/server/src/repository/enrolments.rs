@@ -9,8 +9,8 @@ use sqlx::{Any, Row as _, Transaction};
 use super::invitations::{redeem, seconds};
 use super::{Repository, RepositoryError, UserState};
 use crate::challenges::OpenChallenge;
-use crate::clock::Day;
 use crate::config::{EnrolmentConfig, EnrolmentPolicy};
+use crate::day::Day;
 
 /// Somebody whose key is proven.
 #[derive(Clone, Copy, Debug)]

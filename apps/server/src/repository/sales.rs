@@ -1,7 +1,7 @@
 //! How many tokens were sold to whom today.
 
 use super::{Repository, RepositoryError};
-use crate::clock::Day;
+use crate::day::Day;
 
 impl Repository {
     /// Counts one more token for an account, if there is room today.

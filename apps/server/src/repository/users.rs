@@ -4,7 +4,7 @@ use securecall_contact::SecureCallId;
 use sqlx::Row as _;
 
 use super::{Repository, RepositoryError};
-use crate::clock::Day;
+use crate::day::Day;
 
 /// How far somebody is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! A homeserver that is down, slow or lies; a database that is gone or full.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use securecall_contact::enrolment::{EnrolmentOutcome, Refusal};
@@ -235,6 +236,11 @@ fn a_backup_brings_all_back() {
     let backup = server.lab.path("backup.db");
     // As docs/operating.md has it, while it runs.
     server.lab.told(&["backup", backup.to_str().unwrap()]);
+    let mode = std::fs::metadata(&backup).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "it says who was enrolled");
+    // A second one is refused, and takes nothing from the first.
+    let (exit_code, _) = server.lab.ended(&["backup", backup.to_str().unwrap()]);
+    assert_eq!(exit_code, 2);
     let (_, lab) = server.killed();
     for name in ["server.db", "server.db-wal", "server.db-shm"] {
         let _ = std::fs::remove_file(lab.path(name));

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::Value;
 
-use super::process::Place;
+use super::process::{Diagnosis, Place};
 
 /// Each file with what became of it.
 fn states(output: &std::process::Output) -> Vec<(String, String)> {
@@ -121,6 +121,7 @@ fn what_cannot_be_is_refused_and_nothing_is_written() {
         ["--domain", "other.test"],
         ["--domain", "UPPER"],
         ["--address", "somewhere"],
+        ["--server-port", "0"],
     ] {
         let output = place.command(&["init"]).args(options).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{options:?}");
@@ -138,4 +139,23 @@ fn what_cannot_be_is_refused_and_nothing_is_written() {
         .unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(!folder.path().join("deep").exists());
+}
+
+#[test]
+fn a_doctor_who_is_shown_nothing_does_not_say_that_all_is_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = folder.path().join("server.toml");
+    let doctor = |options: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_securecall-server"));
+        command.args(["--json", "doctor", "--homeserver", "synapse", "--config"]);
+        Diagnosis::of(command.arg(&settings).args(options))
+    };
+    let diagnosis = doctor(&[]);
+    assert_eq!(diagnosis.code, 2, "{diagnosis:?}");
+    assert_eq!(diagnosis.looked_at(), [""; 0]);
+    // A folder without settings is not one in which nothing is set.
+    let empty = folder.path().to_str().unwrap();
+    let diagnosis = doctor(&["--homeserver-config", empty]);
+    assert_eq!(diagnosis.code, 2, "{diagnosis:?}");
+    assert_eq!(diagnosis.names(), [""; 0]);
 }

@@ -1,18 +1,6 @@
-//! The one place that asks what time it is.
-
-use std::time::{SystemTime, UNIX_EPOCH};
+//! Days, as limits and records count them.
 
 use securecall_ghostnet::UnixTime;
-
-/// The time of day, for what expires.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a daemon has a clock; what is tested without one takes `now`"
-)]
-pub(crate) fn unix_time() -> UnixTime {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    UnixTime::from_secs(since.map_or(0, |since| since.as_secs()))
-}
 
 /// A day of UTC, counted from 1970-01-01: what limits and records go by. No record says the time of day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

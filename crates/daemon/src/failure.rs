@@ -5,10 +5,10 @@ use std::process;
 
 /// Whose turn it is to do something about it: the exit codes of `docs/cli.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FailureKind {
+pub enum FailureKind {
     /// The command line or the settings.
     Usage,
-    /// What would make the server unsafe.
+    /// What would make the daemon unsafe.
     Security,
     /// The network.
     Network,
@@ -18,7 +18,7 @@ pub(crate) enum FailureKind {
 
 impl FailureKind {
     /// As JSON has it.
-    pub(crate) fn word(self) -> &'static str {
+    pub fn word(self) -> &'static str {
         match self {
             Self::Usage => "usage",
             Self::Security => "security",
@@ -41,14 +41,18 @@ impl From<FailureKind> for process::ExitCode {
 
 /// What went wrong, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Failure {
-    pub(crate) kind: FailureKind,
-    pub(crate) message: String,
-    pub(crate) help: Option<String>,
+pub struct Failure {
+    /// Whose turn it is.
+    pub kind: FailureKind,
+    /// What went wrong.
+    pub message: String,
+    /// What to do.
+    pub help: Option<String>,
 }
 
 impl Failure {
-    pub(crate) fn new(kind: FailureKind, message: impl Display) -> Self {
+    /// One without help.
+    pub fn new(kind: FailureKind, message: impl Display) -> Self {
         Self {
             kind,
             message: message.to_string(),
@@ -56,15 +60,19 @@ impl Failure {
         }
     }
 
-    pub(crate) fn usage(message: impl Display) -> Self {
+    /// The command line or the settings.
+    pub fn usage(message: impl Display) -> Self {
         Self::new(FailureKind::Usage, message)
     }
 
-    pub(crate) fn machine(message: impl Display) -> Self {
+    /// This machine.
+    pub fn machine(message: impl Display) -> Self {
         Self::new(FailureKind::Machine, message)
     }
 
-    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+    /// What to do about it.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }

@@ -1,9 +1,9 @@
-//! What this process asks of the system for itself.
+//! Images of the process on disk.
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 
-/// No image of this process on disk: it would hold passwords, codes and the keys of the server.
-pub(crate) fn forbid_core_dumps() {
+/// None: one would hold whatever a daemon knows of its users, and its keys.
+pub(crate) fn forbid() {
     // Where the system refuses, nothing is lost but this protection.
     let none = Rlimit {
         current: Some(0),

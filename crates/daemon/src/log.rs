@@ -1,8 +1,8 @@
 //! The log on standard error: what this program says, and nothing of the crates below it.
 //!
-//! quinn, rustls and h3 log addresses, connection IDs and header fields. A filter by level would let them through to whoever asks
-//! for more, so only targets of our own crate pass, in every build and at every level; and those lines hold neither addresses nor
-//! tokens, because the types that hold them have no `Debug` that shows them, and no line names them.
+//! hyper, quinn, rustls, h3, reqwest and sqlx log addresses, connection IDs, header fields and queries. A filter by level would let
+//! them through to whoever asks for more, so only targets of the program itself pass, in every build and at every level; and those
+//! lines hold neither addresses nor user names nor tokens, because no line names them.
 
 use std::io::{self, IsTerminal as _};
 
@@ -11,18 +11,15 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// The target of every line of ours.
-const OURS: &str = env!("CARGO_CRATE_NAME");
-
 /// Starts it: `info`, or more with `-v`.
-pub(crate) fn start(verbose: u8) {
+pub(crate) fn start(target: &str, verbose: u8) {
     let level = match verbose {
         0 => Level::INFO,
         1 => Level::DEBUG,
         _ => Level::TRACE,
     };
     let started = tracing_subscriber::registry()
-        .with(Targets::new().with_target(OURS, level))
+        .with(Targets::new().with_target(target, level))
         .with(
             tracing_subscriber::fmt::layer()
                 .with_writer(io::stderr)
