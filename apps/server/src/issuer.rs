@@ -5,7 +5,6 @@ use securecall_ghostnet::token::{
     IssueError, IssuerDirectory, IssuerDirectoryKey, IssuerKey, TokenRequest, TokenResponse,
 };
 use securecall_ghostnet::{IssuerName, UnixTime, Validity};
-use securecall_randomness::SystemRandomness;
 
 use crate::config::IssuerConfig;
 
@@ -71,7 +70,7 @@ impl Issuer {
         let mut refusal = IssueError::OtherKey;
         let keys = self.keys.iter();
         for (key, _) in keys.filter(|(_, validity)| validity.contains(now)) {
-            match key.issue(request, &mut SystemRandomness) {
+            match key.issue(request) {
                 Err(IssueError::OtherKey) => {}
                 Err(other) => refusal = other,
                 issued => return issued,

@@ -105,7 +105,7 @@ impl World {
         for _ in 0..count {
             let (purchase, request) =
                 Purchase::new(issuer.public(), &challenge, &mut SystemRandomness).unwrap();
-            let response = issuer.issue(&request, &mut SystemRandomness).unwrap();
+            let response = issuer.issue(&request).unwrap();
             let token = purchase.finish(&response).unwrap();
             known.stock.put(token, now().plus(100_000));
         }

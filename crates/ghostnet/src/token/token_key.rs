@@ -88,6 +88,7 @@ impl TokenKey {
     }
 
     /// What can be published of a private key.
+    #[cfg(any(test, feature = "issuer"))]
     pub(super) fn of_public(key: &PublicKey) -> Result<Self, TokenKeyError> {
         if key.n().bit_width() != MODULUS_BITS || *key.e() != BoxedUint::from(EXPONENT) {
             return Err(TokenKeyError::Modulus);
