@@ -109,7 +109,61 @@ fn base_of(issuer: &IssuerName, is_trial: bool) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+
+    use securecall_ghostnet::token::{IssuerDirectoryKey, IssuerKey};
+    use securecall_ghostnet::{UnixTime, Validity};
+    use securecall_relay_client::TlsTrust;
+
     use super::*;
+
+    /// An issuer on this machine, which says this of itself, once.
+    fn issuer(said: Vec<u8>) -> SocketAddr {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                asked.extend(byte);
+            }
+            let length = said.len();
+            write!(
+                stream,
+                "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n"
+            )
+            .unwrap();
+            stream.write_all(&said).unwrap();
+        });
+        address
+    }
+
+    #[tokio::test]
+    async fn who_asks_is_told_to_the_host_that_was_named_and_to_none_that_it_names() {
+        let key = IssuerKey::generate(&mut SystemRandomness).unwrap();
+        let trust = TlsTrust::only([]).unwrap();
+        let https = Https::new(&trust).unwrap();
+        for (request_uri, is_told) in [("/token", true), ("https://other.example/token", false)] {
+            let directory = IssuerDirectory {
+                request_uri: request_uri.to_owned(),
+                keys: vec![IssuerDirectoryKey {
+                    key: key.public().clone(),
+                    not_before: None,
+                }],
+            };
+            let name = issuer(directory.to_json()).to_string();
+            let accepted = AcceptedKey {
+                issuer: IssuerName::parse(&name).unwrap(),
+                key: key.public().clone(),
+                validity: Validity::new(UnixTime::from_secs(0), UnixTime::from_secs(1)).unwrap(),
+            };
+            let shop = TokenShop::find(&https, &accepted, Some("who asks"), true);
+            assert_eq!(shop.await.unwrap().open_id.is_some(), is_told);
+        }
+    }
 
     #[test]
     fn an_issuer_leads_nobody_to_what_listens_on_this_machine() {
