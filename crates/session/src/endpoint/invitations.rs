@@ -58,7 +58,7 @@ impl Invitations {
     }
 
     /// A call is had in this room.
-    pub(super) fn is_used(&mut self, room: &RoomId) {
+    pub(super) fn used(&mut self, room: &RoomId) {
         self.entered.retain(|it| it.room != *room);
     }
 }
@@ -132,7 +132,7 @@ impl Endpoint {
 
     /// Leaves a room of two that is of no use any more, or declines the invitation to it.
     pub(super) fn leave_room(&mut self, room: RoomId, user: MatrixId) {
-        self.invitations.is_used(&room);
+        self.invitations.used(&room);
         let request = Request::LeaveRoom { room, user };
         self.outputs.push_back(Output::Request(request));
     }
