@@ -35,7 +35,7 @@ pub struct RoomInvitation<'a> {
 }
 
 /// A room that we were invited to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) struct Invited {
     pub(super) room: RoomId,
     pub(super) inviter: MatrixId,
@@ -55,6 +55,10 @@ impl Invitations {
     pub(super) fn leads_to(&self, inviter: &MatrixId) -> bool {
         let theirs = |it: &Invited| it.is_direct && it.inviter == *inviter;
         self.joining.iter().any(theirs)
+    }
+
+    fn is_joining(&self, room: &RoomId) -> bool {
+        self.joining.iter().any(|it| it.room == *room)
     }
 
     /// A call is had in this room.
@@ -86,7 +90,8 @@ impl Endpoint {
             inviter: inviter.clone(),
             is_direct,
         };
-        if self.invitations.joining.contains(&invited) || self.search_holds(&invited) {
+        // Once for each room, whoever invites us to it meanwhile: what comes of it is told by room.
+        if self.invitations.is_joining(room) || self.search_holds(room) {
             return Ok(());
         }
         let is_ours = self.own.matrix_id.as_str() < inviter.as_str();

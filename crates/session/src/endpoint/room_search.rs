@@ -191,10 +191,10 @@ impl Endpoint {
         true
     }
 
-    /// Whether this invitation waits already.
-    pub(super) fn search_holds(&self, invited: &Invited) -> bool {
+    /// Whether an invitation to this room waits already.
+    pub(super) fn search_holds(&self, room: &RoomId) -> bool {
         let held = self.search.as_ref().and_then(|it| it.held.as_ref());
-        held.is_some_and(|(it, _)| it == invited)
+        held.is_some_and(|(it, _)| it.room == *room)
     }
 
     /// We are in a room that somebody has made for us two, or are not after all: a call to them may go there.

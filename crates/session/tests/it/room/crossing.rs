@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use securecall_contact::RoomId;
+use securecall_contact::{MatrixId, RoomId};
 use securecall_session::{Contacts, EndReason, Event, Output, Request, RoomInvitation};
 
+use super::contents::js_invite;
 use super::world::{ADA, BOB, World, id_of};
 
 /// Both know the other's calls are wanted, and have no room.
@@ -192,6 +193,118 @@ fn who_is_called_while_their_invitation_is_accepted_is_called_in_that_room() {
 }
 
 #[test]
+fn whoever_declines_our_room_for_we_come_to_theirs_declines_no_call() {
+    let (mut world, _, bob) = two_without_a_room(1, (2_000, 20, 0));
+    world.devices[0].syncs = false;
+    world.call(bob, ADA).unwrap();
+    world.seconds(5);
+    assert!(world.told(bob, |it| matches!(it, Event::Inviting { .. })));
+    let ours = world.rooms_of(BOB, ADA).1[0];
+    let id = world.rooms[ours].id.clone();
+    let theirs = world.make_room_by_hand(ADA, BOB);
+    world.run_for(Duration::from_millis(50));
+    world.leaves(&id, ADA);
+    world.seconds(20);
+    assert_eq!(world.ended(bob), None);
+    assert_eq!(world.said_by(BOB)[0], "invite");
+    let asked = |it: &super::world::TimelineEvent| it.event_type == "m.call.invite";
+    assert!(world.rooms[theirs].timeline.iter().any(asked));
+}
+
+#[test]
+fn an_invitation_that_waits_is_told_of_again_and_withdrawn() {
+    for withdrawn in [false, true] {
+        let (mut world, ada, bob) = two_without_a_room(1, (20, 20, 0));
+        world.call(ada, BOB).unwrap();
+        world.devices[bob].syncs = false;
+        world.seconds(1);
+        let theirs = world.make_room_by_hand(BOB, ADA);
+        world.seconds(1);
+        let id = world.rooms[theirs].id.clone();
+        let (now, endpoint) = (world.now, &mut world.devices[ada].endpoint);
+        assert_eq!(
+            endpoint.handle_invitation(now, invitation(&id, &id_of(BOB))),
+            Ok(())
+        );
+        world.drain(ada);
+        if withdrawn {
+            world.leaves(&id, ADA);
+        }
+        world.run_for(Duration::from_millis(3_500));
+        assert!(!world.rooms_of(ADA, BOB).1.contains(&theirs), "it waits");
+        world.seconds(5);
+        let is_accepted = world.rooms_of(ADA, BOB).1.contains(&theirs);
+        assert_eq!(is_accepted, !withdrawn);
+    }
+}
+
+#[test]
+fn whoever_is_on_the_way_to_a_room_of_theirs_accepts_their_next_invitation_at_once() {
+    let (mut world, ada, bob) = two_without_a_room(1, (60_000, 20, 0));
+    world.devices[bob].syncs = false;
+    world.make_room_by_hand(BOB, ADA);
+    world.run_for(Duration::from_millis(50));
+    world.call(ada, BOB).unwrap();
+    let other: RoomId = "!other:example.org".parse().unwrap();
+    let (now, endpoint) = (world.now, &mut world.devices[ada].endpoint);
+    assert_eq!(
+        endpoint.handle_invitation(now, invitation(&other, &id_of(BOB))),
+        Ok(())
+    );
+    let asked = endpoint.poll_output();
+    let is_join =
+        matches!(&asked, Output::Request(Request::JoinRoom { room, .. }) if *room == other);
+    assert!(is_join, "{asked:?}");
+}
+
+#[test]
+fn whoever_has_come_to_our_room_is_called_there_although_we_have_come_to_theirs() {
+    let (mut world, ada, bob) = two_without_a_room(1, (2_000, 20, 0));
+    world.devices[ada].syncs = false;
+    world.call(bob, ADA).unwrap();
+    world.seconds(5);
+    let ours = world.rooms_of(BOB, ADA).1[0];
+    let theirs = world.make_room_by_hand(ADA, BOB);
+    world.run_for(Duration::from_millis(50));
+    world.enter(ADA, ours);
+    world.run_for(Duration::from_millis(50));
+    let id = world.rooms[theirs].id.clone();
+    world.devices[bob].endpoint.handle_room_entered(&id, true);
+    world.drain(bob);
+    world.seconds(10);
+    let asked = |it: &super::world::TimelineEvent| it.event_type == "m.call.invite";
+    assert!(world.rooms[ours].timeline.iter().any(asked));
+}
+
+#[test]
+fn a_room_in_which_there_was_a_call_before_we_knew_that_we_are_in_it_is_not_left() {
+    let (mut world, ada, bob) = two_without_a_room(1, (60_000, 20, 0));
+    world.devices[bob].syncs = false;
+    let theirs = world.make_room_by_hand(BOB, ADA);
+    world.run_for(Duration::from_millis(50));
+    world.enter(ADA, theirs);
+    world.run_for(Duration::from_millis(50));
+    world.post_in(theirs, BOB, "m.call.invite", js_invite("call"));
+    world.seconds(1);
+    let id = world.rooms[theirs].id.clone();
+    let endpoint = &mut world.devices[ada].endpoint;
+    assert!(endpoint.has_call_in(&id));
+    endpoint.handle_room_entered(&id, true);
+    world.leaves(&id, BOB);
+    world.seconds(120);
+    assert!(world.rooms_of(ADA, BOB).0.contains(&theirs));
+}
+
+fn invitation<'a>(room: &'a RoomId, inviter: &'a MatrixId) -> RoomInvitation<'a> {
+    RoomInvitation {
+        room,
+        inviter,
+        is_direct: true,
+        is_public: false,
+    }
+}
+
+#[test]
 fn where_the_invitation_leads_nowhere_a_room_is_made() {
     let (mut world, ada, bob) = two_without_a_room(1, (2_000, 20, 0));
     world.devices[bob].syncs = false;
@@ -215,15 +328,12 @@ fn only_so_many_invitations_are_accepted_at_once_and_each_of_them_once() {
     let endpoint = &mut world.devices[ada].endpoint;
     endpoint.set_contacts(Contacts::default().with_accounts(contacts.clone()));
     let mut accepted = Vec::new();
-    for (number, (inviter, _)) in contacts.iter().enumerate() {
-        for _ in 0..2 {
-            let room: RoomId = format!("!of{number}:example.org").parse().unwrap();
-            let invitation = RoomInvitation {
-                room: &room,
-                inviter,
-                is_direct: true,
-                is_public: false,
-            };
+    let room = |number: usize| -> RoomId { format!("!of{number}:example.org").parse().unwrap() };
+    for number in 0..contacts.len() {
+        // Another of them may invite us to the same room.
+        for by in [number, number, 39 - number] {
+            let room = room(number);
+            let invitation = invitation(&room, &contacts[by].0);
             let may = endpoint.handle_invitation(world.now, invitation);
             assert_eq!(may.is_ok(), number < 16);
         }
@@ -233,4 +343,15 @@ fn only_so_many_invitations_are_accepted_at_once_and_each_of_them_once() {
         }
     }
     assert_eq!(accepted, (0..16).collect::<Vec<_>>());
+    // Each is over when it is told of.
+    for (round, (inviter, _)) in contacts.iter().enumerate() {
+        endpoint.handle_room_entered(&room(round), false);
+        let room = room(round + 16);
+        let invitation = invitation(&room, inviter);
+        assert_eq!(endpoint.handle_invitation(world.now, invitation), Ok(()));
+        assert!(matches!(
+            endpoint.poll_output(),
+            Output::Request(Request::JoinRoom { .. })
+        ));
+    }
 }
