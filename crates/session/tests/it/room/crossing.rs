@@ -17,6 +17,15 @@ fn two_without_a_room(seed: u64, delays: (u64, u64, u64)) -> (World, usize, usiz
     (world, ada, bob)
 }
 
+/// There is no device but this one: the other has another client, and does there what the test does.
+fn alone_without_a_room(user: &str, delays: (u64, u64, u64)) -> (World, usize) {
+    let mut world = World::new(1);
+    let (answer, sync, making) = delays;
+    world.rooms_are_made(answer, sync, making);
+    let device = world.add_device(user);
+    (world, device)
+}
+
 /// In one call, in one room, which is the only one that is left and that both take for theirs.
 #[track_caller]
 fn have_met(world: &World, devices: [usize; 2], context: &str) {
@@ -87,10 +96,7 @@ fn whoever_has_the_greater_id_comes_and_its_room_is_left() {
 #[test]
 fn whose_client_knows_no_such_rule_is_called_in_their_own_room_after_a_while() {
     let (mut world, ada, _) = two_without_a_room(1, (20, 20, 0));
-    // Bob's client is another one, and sits there.
-    let mut other = World::new(1);
-    other.rooms_are_made(20, 20, 0);
-    let ada_alone = other.add_device(ADA);
+    let (mut other, ada_alone) = alone_without_a_room(ADA, (20, 20, 0));
     other.call(ada_alone, BOB).unwrap();
     other.seconds(1);
     let theirs = other.make_room_by_hand(BOB, ADA);
@@ -107,17 +113,19 @@ fn whose_client_knows_no_such_rule_is_called_in_their_own_room_after_a_while() {
 
 #[test]
 fn an_invitation_that_waits_is_accepted_when_the_call_is_given_up() {
-    let (mut world, ada, bob) = two_without_a_room(1, (20, 20, 0));
+    let (mut world, ada) = alone_without_a_room(ADA, (20, 20, 0));
     world.call(ada, BOB).unwrap();
-    world.devices[bob].syncs = false;
     world.seconds(1);
-    let before = world.rooms_of(ADA, BOB).0;
+    let (before, ours) = world.rooms_of(ADA, BOB);
     let theirs = world.make_room_by_hand(BOB, ADA);
     world.seconds(1);
+    assert_eq!(world.rooms_of(ADA, BOB).1, ours, "it waits");
     world.hang_up(ada);
     world.seconds(1);
     // Ours stays, for its invitation stands; the next call finds it.
-    assert_eq!(world.rooms_of(ADA, BOB).0, [before, vec![theirs]].concat());
+    let (rooms, direct) = world.rooms_of(ADA, BOB);
+    assert_eq!(rooms, [before, vec![theirs]].concat());
+    assert_eq!(direct, [ours, vec![theirs]].concat());
 }
 
 #[test]
@@ -181,8 +189,7 @@ fn a_room_that_somebody_invites_us_to_and_leaves_before_any_call_is_left() {
 
 #[test]
 fn who_is_called_while_their_invitation_is_accepted_is_called_in_that_room() {
-    let (mut world, ada, bob) = two_without_a_room(1, (2_000, 20, 0));
-    world.devices[bob].syncs = false;
+    let (mut world, ada) = alone_without_a_room(ADA, (2_000, 20, 0));
     let theirs = world.make_room_by_hand(BOB, ADA);
     world.run_for(Duration::from_millis(50));
     world.call(ada, BOB).unwrap();
@@ -194,8 +201,7 @@ fn who_is_called_while_their_invitation_is_accepted_is_called_in_that_room() {
 
 #[test]
 fn whoever_declines_our_room_for_we_come_to_theirs_declines_no_call() {
-    let (mut world, _, bob) = two_without_a_room(1, (2_000, 20, 0));
-    world.devices[0].syncs = false;
+    let (mut world, bob) = alone_without_a_room(BOB, (2_000, 20, 0));
     world.call(bob, ADA).unwrap();
     world.seconds(5);
     assert!(world.told(bob, |it| matches!(it, Event::Inviting { .. })));
@@ -214,9 +220,8 @@ fn whoever_declines_our_room_for_we_come_to_theirs_declines_no_call() {
 #[test]
 fn an_invitation_that_waits_is_told_of_again_and_withdrawn() {
     for withdrawn in [false, true] {
-        let (mut world, ada, bob) = two_without_a_room(1, (20, 20, 0));
+        let (mut world, ada) = alone_without_a_room(ADA, (20, 20, 0));
         world.call(ada, BOB).unwrap();
-        world.devices[bob].syncs = false;
         world.seconds(1);
         let theirs = world.make_room_by_hand(BOB, ADA);
         world.seconds(1);
@@ -240,8 +245,7 @@ fn an_invitation_that_waits_is_told_of_again_and_withdrawn() {
 
 #[test]
 fn whoever_is_on_the_way_to_a_room_of_theirs_accepts_their_next_invitation_at_once() {
-    let (mut world, ada, bob) = two_without_a_room(1, (60_000, 20, 0));
-    world.devices[bob].syncs = false;
+    let (mut world, ada) = alone_without_a_room(ADA, (60_000, 20, 0));
     world.make_room_by_hand(BOB, ADA);
     world.run_for(Duration::from_millis(50));
     world.call(ada, BOB).unwrap();
@@ -259,8 +263,7 @@ fn whoever_is_on_the_way_to_a_room_of_theirs_accepts_their_next_invitation_at_on
 
 #[test]
 fn whoever_has_come_to_our_room_is_called_there_although_we_have_come_to_theirs() {
-    let (mut world, ada, bob) = two_without_a_room(1, (2_000, 20, 0));
-    world.devices[ada].syncs = false;
+    let (mut world, bob) = alone_without_a_room(BOB, (2_000, 20, 0));
     world.call(bob, ADA).unwrap();
     world.seconds(5);
     let ours = world.rooms_of(BOB, ADA).1[0];
@@ -278,8 +281,7 @@ fn whoever_has_come_to_our_room_is_called_there_although_we_have_come_to_theirs(
 
 #[test]
 fn a_room_in_which_there_was_a_call_before_we_knew_that_we_are_in_it_is_not_left() {
-    let (mut world, ada, bob) = two_without_a_room(1, (60_000, 20, 0));
-    world.devices[bob].syncs = false;
+    let (mut world, ada) = alone_without_a_room(ADA, (60_000, 20, 0));
     let theirs = world.make_room_by_hand(BOB, ADA);
     world.run_for(Duration::from_millis(50));
     world.enter(ADA, theirs);
@@ -306,8 +308,7 @@ fn invitation<'a>(room: &'a RoomId, inviter: &'a MatrixId) -> RoomInvitation<'a>
 
 #[test]
 fn where_the_invitation_leads_nowhere_a_room_is_made() {
-    let (mut world, ada, bob) = two_without_a_room(1, (2_000, 20, 0));
-    world.devices[bob].syncs = false;
+    let (mut world, ada) = alone_without_a_room(ADA, (2_000, 20, 0));
     let theirs = world.make_room_by_hand(BOB, ADA);
     world.run_for(Duration::from_millis(50));
     world.call(ada, BOB).unwrap();
