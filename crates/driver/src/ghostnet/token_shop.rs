@@ -144,7 +144,9 @@ mod tests {
     #[tokio::test]
     async fn who_asks_is_told_to_the_host_that_was_named_and_to_none_that_it_names() {
         let key = IssuerKey::generate(&mut SystemRandomness).unwrap();
-        let trust = TlsTrust::only([]).unwrap();
+        // There must be some authority, and none is asked.
+        let authority = rcgen::generate_simple_self_signed([]).unwrap().cert;
+        let trust = TlsTrust::only([&authority.der()[..]]).unwrap();
         let https = Https::new(&trust).unwrap();
         for (request_uri, is_told) in [("/token", true), ("https://other.example/token", false)] {
             let directory = IssuerDirectory {
