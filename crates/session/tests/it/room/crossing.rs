@@ -244,6 +244,35 @@ fn an_invitation_that_waits_is_told_of_again_and_withdrawn() {
 }
 
 #[test]
+fn where_one_invitation_waits_their_next_is_accepted_at_once_and_the_call_is_had_there() {
+    let (mut world, ada) = alone_without_a_room(ADA, (20, 20, 0));
+    world.call(ada, BOB).unwrap();
+    world.seconds(1);
+    let waiting = world.make_room_by_hand(BOB, ADA);
+    world.seconds(1);
+    let next = world.make_room_by_hand(BOB, ADA);
+    world.seconds(1);
+    let asked = |it: &super::world::TimelineEvent| it.event_type == "m.call.invite";
+    assert!(world.rooms[next].timeline.iter().any(asked));
+    assert!(!world.rooms_of(ADA, BOB).0.contains(&waiting), "declined");
+}
+
+#[test]
+fn an_invitation_that_leads_nowhere_changes_nothing_for_whom_we_have_invited() {
+    let (mut world, bob) = alone_without_a_room(BOB, (2_000, 20, 0));
+    world.call(bob, ADA).unwrap();
+    world.seconds(5);
+    assert!(world.told(bob, |it| matches!(it, Event::Inviting { .. })));
+    let theirs = world.make_room_by_hand(ADA, BOB);
+    world.run_for(Duration::from_millis(50));
+    let id = world.rooms[theirs].id.clone();
+    let endpoint = &mut world.devices[bob].endpoint;
+    endpoint.handle_room_entered(&id, false);
+    let next = endpoint.poll_output();
+    assert!(matches!(next, Output::Timeout(_)), "{next:?}");
+}
+
+#[test]
 fn whoever_is_on_the_way_to_a_room_of_theirs_accepts_their_next_invitation_at_once() {
     let (mut world, ada) = alone_without_a_room(ADA, (60_000, 20, 0));
     world.make_room_by_hand(BOB, ADA);
@@ -354,5 +383,30 @@ fn only_so_many_invitations_are_accepted_at_once_and_each_of_them_once() {
             endpoint.poll_output(),
             Output::Request(Request::JoinRoom { .. })
         ));
+    }
+}
+
+#[test]
+fn of_the_rooms_that_we_went_to_only_so_many_are_remembered() {
+    let (mut world, ada) = alone_without_a_room(ADA, (20, 20, 0));
+    let contacts = (0..65).map(|n| (id_of(&format!("@u{n}:example.org")), format!("u{n}")));
+    let contacts: Vec<_> = contacts.collect();
+    let endpoint = &mut world.devices[ada].endpoint;
+    endpoint.set_contacts(Contacts::default().with_accounts(contacts.clone()));
+    let room = |number: usize| -> RoomId { format!("!of{number}:example.org").parse().unwrap() };
+    for (number, (inviter, _)) in contacts.iter().enumerate() {
+        let room = room(number);
+        let invitation = invitation(&room, inviter);
+        assert_eq!(endpoint.handle_invitation(world.now, invitation), Ok(()));
+        endpoint.handle_room_entered(&room, true);
+    }
+    while !matches!(endpoint.poll_output(), Output::Timeout(_)) {}
+    // Whoever has invited us leaves: the room is left as well where that is known.
+    for (number, is_left) in [(0, false), (1, true), (64, true)] {
+        let who = &contacts[number].0;
+        endpoint.handle_room_left(world.now, &mut world.rng, &room(number), who);
+        let next = endpoint.poll_output();
+        let leaves = matches!(next, Output::Request(Request::LeaveRoom { .. }));
+        assert_eq!(leaves, is_left, "{number}");
     }
 }
