@@ -141,29 +141,57 @@ mod tests {
         address
     }
 
-    #[tokio::test]
-    async fn who_asks_is_told_to_the_host_that_was_named_and_to_none_that_it_names() {
-        let key = IssuerKey::generate(&mut SystemRandomness).unwrap();
+    /// Looks for the shop of an issuer that says this of itself, where the list names a key. Gives whether it is told who asks.
+    async fn find(
+        request_uri: &str,
+        key: &IssuerKey,
+        named: &IssuerKey,
+    ) -> Result<bool, ShopError> {
         // There must be some authority, and none is asked.
         let authority = rcgen::generate_simple_self_signed([]).unwrap().cert;
         let trust = TlsTrust::only([&authority.der()[..]]).unwrap();
         let https = Https::new(&trust).unwrap();
-        for (request_uri, is_told) in [("/token", true), ("https://other.example/token", false)] {
-            let directory = IssuerDirectory {
-                request_uri: request_uri.to_owned(),
-                keys: vec![IssuerDirectoryKey {
-                    key: key.public().clone(),
-                    not_before: None,
-                }],
-            };
-            let name = issuer(directory.to_json()).to_string();
-            let accepted = AcceptedKey {
-                issuer: IssuerName::parse(&name).unwrap(),
+        let directory = IssuerDirectory {
+            request_uri: request_uri.to_owned(),
+            keys: vec![IssuerDirectoryKey {
                 key: key.public().clone(),
-                validity: Validity::new(UnixTime::from_secs(0), UnixTime::from_secs(1)).unwrap(),
-            };
-            let shop = TokenShop::find(&https, &accepted, Some("who asks"), true);
-            assert_eq!(shop.await.unwrap().open_id.is_some(), is_told);
+                not_before: None,
+            }],
+        };
+        let name = issuer(directory.to_json()).to_string();
+        let accepted = AcceptedKey {
+            issuer: IssuerName::parse(&name).unwrap(),
+            key: named.public().clone(),
+            validity: Validity::new(UnixTime::from_secs(0), UnixTime::from_secs(1)).unwrap(),
+        };
+        let shop = TokenShop::find(&https, &accepted, Some("who asks"), true).await?;
+        Ok(shop.open_id.is_some())
+    }
+
+    #[tokio::test]
+    async fn who_asks_is_told_to_the_host_that_was_named_and_to_none_that_it_names() {
+        let key = IssuerKey::generate(&mut SystemRandomness).unwrap();
+        for (request_uri, is_told) in [("/token", true), ("https://other.example/token", false)] {
+            assert_eq!(find(request_uri, &key, &key).await.unwrap(), is_told);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_issuer_that_has_another_key_than_all_others_see_is_asked_for_nothing() {
+        let [key, named] = [(); 2].map(|()| IssuerKey::generate(&mut SystemRandomness).unwrap());
+        let found = find("/token", &key, &named).await;
+        assert!(matches!(found, Err(ShopError::AnotherKey)), "{found:?}");
+    }
+
+    #[test]
+    fn without_tls_only_an_issuer_on_this_machine_is_asked_in_a_trial() {
+        for (name, is_trial, expected) in [
+            ("127.0.0.1:8787", true, "http://127.0.0.1:8787"),
+            ("127.0.0.1:8787", false, "https://127.0.0.1:8787"),
+            ("issuer.example", true, "https://issuer.example"),
+        ] {
+            let issuer = IssuerName::parse(name).unwrap();
+            assert_eq!(base_of(&issuer, is_trial), expected);
         }
     }
 
