@@ -151,6 +151,51 @@ fn who_forges_an_answer_to_every_question_for_minutes_gets_no_further() {
 }
 
 #[test]
+fn whoever_keeps_the_servers_answers_away_as_well_has_no_more_asked_by_new_nonces() {
+    let mut count = 0_u32;
+    let mut network = granted(usize::MAX, move |request| {
+        count += 1;
+        let nonce = count.to_string();
+        let is_first = request.method() == Method::Allocate;
+        (!is_first).then(|| forged(request, 438, Some(nonce.as_bytes()), false))
+    });
+    let before = network.sent.len();
+    network.drive(|source, now| source.check(now));
+    network.run_for(Duration::from_secs(5));
+    // The question, once more for each of three nonces, and the last of these five times in all.
+    assert_eq!(network.sent.len() - before, 3 + 5);
+}
+
+#[test]
+fn the_servers_own_nonce_is_used_again_once_it_has_taken_it_whatever_others_were_named() {
+    let mut has_forged = false;
+    let mut network = granted(0, move |request| {
+        let is_first = request.method() == Method::Allocate;
+        let forges = !is_first && !std::mem::replace(&mut has_forged, !is_first);
+        forges.then(|| forged(request, 438, Some(b"of somebody else"), false))
+    });
+    for asked in [2, 1] {
+        let before = network.sent.len();
+        network.drive(|source, now| source.check(now));
+        network.run_for(Duration::from_secs(3));
+        assert_eq!(network.sent.len() - before, asked);
+    }
+}
+
+#[test]
+fn a_refusal_of_another_realm_is_not_even_doubted() {
+    let mut network = granted(3, |request| {
+        let refused = refusal(request, 401)
+            .attribute(AttributeType::REALM, b"example.net")
+            .attribute(AttributeType::NONCE, b"a nonce");
+        (request.method() == Method::Refresh).then(|| refused.finish())
+    });
+    // It is kept after five minutes. Three answers are lost, which takes longer than any doubt.
+    network.run_for(Duration::from_secs(310));
+    assert_eq!((&network.lost[..], failures(&network)), (&[][..], vec![]));
+}
+
+#[test]
 fn what_the_server_says_itself_is_believed_half_a_second_after_it_without_a_signature_and_at_once_with_one()
  {
     for (code, signed, after) in [
