@@ -67,8 +67,10 @@ pub(crate) async fn run(options: &Issuer, output: Output) -> Result<(), Failure>
 
 /// Reads the key, or makes one where there is none.
 fn key(path: &Path) -> Result<IssuerKey, Failure> {
-    let failed =
-        |error: &dyn std::fmt::Display| Failure::usage(format!("{}: {error}", path.display()));
+    let failed = |error: &dyn std::fmt::Display| {
+        Failure::usage(format!("{}: {error}", path.display()))
+            .help("`--key` names a key that was made here, or a file that is not there yet")
+    };
     if !path.exists() {
         let made = IssuerKey::generate(&mut SystemRandomness).map_err(|error| failed(&error))?;
         let pem = made.to_pem().map_err(|error| failed(&error))?;

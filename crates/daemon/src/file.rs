@@ -28,7 +28,11 @@ pub fn read(path: &Path, most: u64) -> io::Result<Zeroizing<Vec<u8>>> {
 pub fn read_text(path: &Path, most: u64) -> io::Result<Zeroizing<String>> {
     let (mut file, size) = open(path, most)?;
     let mut text = Zeroizing::new(String::with_capacity(size));
-    file.read_to_string(&mut text)?;
+    file.read_to_string(&mut text)
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => io::Error::new(error.kind(), "it is not text in UTF-8"),
+            _ => error,
+        })?;
     within(most, text.len())?;
     Ok(text)
 }
@@ -54,12 +58,19 @@ pub fn write_new(path: &Path, contents: &[u8]) -> Result<bool, Failure> {
     match create(path, contents, FOR_OWNER) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-        Err(error) => Err(Failure::machine(format!("{}: {error}", path.display()))),
+        Err(error) => {
+            let failure =
+                Failure::machine(format!("{} cannot be written: {error}", path.display()));
+            Err(match error.kind() {
+                io::ErrorKind::NotFound => failure.help("make its folder first, or name another"),
+                _ => failure,
+            })
+        }
     }
 }
 
 /// Makes a file that is not there yet: whole, or, where the disk is full, not at all. Half a key would count as one the next time.
-pub fn create(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
+fn create(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -111,6 +122,9 @@ mod tests {
         assert_eq!(read(&path, 1 << 40).unwrap().as_slice(), b"abc");
         assert!(read(&path, 2).is_err());
         assert!(read_text(&path, 2).is_err());
+        fs::write(&path, b"\xff").unwrap();
+        let error = read_text(&path, 3).unwrap_err();
+        assert_eq!(error.to_string(), "it is not text in UTF-8");
         // A file without a size.
         assert!(read(Path::new("/dev/zero"), 1_000).is_err());
     }
@@ -139,7 +153,8 @@ mod tests {
         assert_eq!(mode(&path), FOR_OWNER);
         assert!(!write_new(&path, b"two").unwrap());
         assert_eq!(fs::read(&path).unwrap(), b"one");
-        assert!(write_new(&folder.path().join("no/key"), b"").is_err());
+        let failure = write_new(&folder.path().join("no/key"), b"").unwrap_err();
+        assert!(failure.help.unwrap().contains("folder"));
     }
 
     #[test]

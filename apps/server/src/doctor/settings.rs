@@ -102,10 +102,15 @@ pub(super) fn read_text(path: &Path) -> Result<Zeroizing<String>, Failure> {
 
 fn cannot_read(path: &Path, error: &io::Error) -> Failure {
     let failure = Failure::usage(format!("{}: {error}", path.display()));
-    if error.kind() == io::ErrorKind::PermissionDenied {
-        return failure.help("run doctor as root, who owns the settings");
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            failure.help("run doctor as root, who owns the settings")
+        }
+        io::ErrorKind::NotFound => failure.help(
+            "is it on this machine? `securecall-server doctor --help` says how each is named",
+        ),
+        _ => failure,
     }
-    failure
 }
 
 fn yaml_files(folder: &Path) -> io::Result<Vec<PathBuf>> {

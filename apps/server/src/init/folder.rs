@@ -6,8 +6,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use securecall_daemon::Failure;
-use securecall_daemon::file::{self, FOR_OWNER};
+use securecall_daemon::{Failure, file};
 
 use super::files::PlaceFile;
 use super::record::Record;
@@ -130,12 +129,6 @@ impl Folder {
         let path = self.path(name);
         file::replace(&path, contents, mode).map_err(|error| failed(&path, &error))
     }
-
-    /// Writes a secret that is not there yet.
-    pub(super) fn add_secret(&self, name: &str, contents: &[u8]) -> Result<(), Failure> {
-        let path = self.path(name);
-        file::create(&path, contents, FOR_OWNER).map_err(|error| failed(&path, &error))
-    }
 }
 
 fn make(folder: &Path) -> Result<(), Failure> {
@@ -153,6 +146,8 @@ fn failed(path: &Path, error: &io::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
+
+    use securecall_daemon::file::FOR_OWNER;
 
     use super::*;
 

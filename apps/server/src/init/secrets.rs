@@ -43,7 +43,7 @@ fn find_or_make(
 ) -> Result<Zeroizing<String>, Failure> {
     let path = folder.path(name);
     if !path.exists() {
-        folder.add_secret(name, make()?.as_bytes())?;
+        file::write_new(&path, make()?.as_bytes())?;
     }
     let text = file::read_text(&path, MAX_SECRET)
         .map_err(|error| Failure::machine(format!("{}: {error}", path.display())))?;
