@@ -51,7 +51,7 @@ fn candidates(element: &JsSdkDevice, kind: &str, of: &str) -> usize {
 #[cfg(target_os = "linux")]
 #[test]
 fn both_hear_the_other_where_we_are_behind_two_relays_of_ghostnet() {
-    let relays = GhostNetRelays::start(&crate::ghostnet::daemon(), 2).unwrap();
+    let relays = GhostNetRelays::start(crate::ghostnet::daemon(), 2).unwrap();
     let start = |user: &Ordinary, recording: &std::path::Path, arguments: &[&str]| {
         let mut command = super::command(user, recording, arguments);
         command.envs(relays.environment());
