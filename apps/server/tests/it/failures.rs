@@ -3,16 +3,19 @@
 use std::time::Duration;
 
 use securecall_contact::enrolment::{EnrolmentOutcome, Refusal};
-use securecall_interop::{Answer, HostileHomeserver, Postgres};
+use securecall_interop::{Answer, HostileHomeserver, Postgres, free_address, resident_kib};
 
 use crate::client::{Person, get};
-use crate::process::{Lab, free_port, obliging};
+use crate::process::{Lab, obliging};
 
 const ENROLLED: Result<EnrolmentOutcome, Refusal> = Ok(EnrolmentOutcome::Enrolled);
 
 #[test]
 fn a_homeserver_that_is_down_costs_nothing_but_time() {
-    let lab = Lab::new(free_port(), "[enrolment]\npolicy = \"invitation\"\n");
+    let lab = Lab::new(
+        free_address().unwrap(),
+        "[enrolment]\npolicy = \"invitation\"\n",
+    );
     let server = lab.start();
     let lines = server.lab.told(&["invite", "new"]);
     let mut person = Person::new(1);
@@ -78,17 +81,7 @@ fn an_answer_without_end_is_not_read_to_the_end() {
         Person::new(1).enroll(server.address()),
         Err(Refusal::Unavailable)
     );
-    assert!(resident_kib(server.process_id()) < 100 * 1024);
-}
-
-fn resident_kib(process: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.unwrap()
-        .trim()
-        .trim_end_matches(" kB")
-        .parse()
-        .unwrap()
+    assert!(resident_kib(server.process_id()).unwrap() < 100 * 1024);
 }
 
 #[test]
