@@ -44,13 +44,19 @@ fn a_homeserver_that_says_something_else_is_not_believed() {
     let homeserver = obliging();
     let server = Lab::new(homeserver.address(), "").start();
     let person = Person::new(1);
+    let made = format!(
+        r#"{{"user_id":"{}","access_token":"of a device"}}"#,
+        person.matrix_id()
+    );
+    homeserver.answer("GET /elsewhere", "200 OK", &made);
+    let elsewhere = format!("302 Found\r\nLocation: {}/elsewhere", homeserver.base_url());
     for (status, body) in [
         ("200 OK", r#"{"user_id":"@sc_somebody:else.test"}"#),
         ("200 OK", "{}"),
         ("200 OK", "<html>"),
         ("403 Forbidden", r#"{"errcode":"M_FORBIDDEN"}"#),
         ("500 Internal Server Error", ""),
-        ("302 Found\r\nLocation: http://127.0.0.1:1/", ""),
+        (&elsewhere, ""),
         ("429 Too Many Requests", r#"{"errcode":"M_LIMIT_EXCEEDED"}"#),
     ] {
         homeserver.answer("POST /_synapse/admin/v1/register", status, body);
@@ -60,13 +66,15 @@ fn a_homeserver_that_says_something_else_is_not_believed() {
             "{status} {body}"
         );
     }
-    homeserver.answer(
-        "POST /_synapse/admin/v1/register",
-        "200 OK",
-        &format!(r#"{{"user_id":"{}"}}"#, person.matrix_id()),
-    );
+    homeserver.answer("POST /_synapse/admin/v1/register", "200 OK", &made);
     assert_eq!(person.enroll(server.address()), ENROLLED);
     assert_eq!(server.lab.told(&["user", "list"])[0]["state"], "enrolled");
+    // The device that came with the account is nobody's.
+    let last = homeserver.requests().pop().unwrap();
+    assert!(
+        last.line.starts_with("POST /_matrix/client/v3/logout "),
+        "{last:?}"
+    );
 }
 
 #[test]
@@ -99,6 +107,28 @@ fn a_homeserver_that_never_answers_is_given_up() {
     assert_eq!(server.lab.told(&["user", "list"])[0]["state"], "admitted");
     homeserver.release();
     assert_eq!(person.enroll(server.address()), ENROLLED);
+}
+
+#[test]
+fn more_than_may_be_under_way_are_sent_away_at_once() {
+    let homeserver = obliging();
+    homeserver.hold("GET /_synapse/admin/v1/register");
+    let lab = Lab::new(homeserver.address(), "[limits]\nrequests = 1\n");
+    let server = lab.start();
+    let address = server.address();
+    std::thread::scope(|scope| {
+        let first = scope.spawn(move || Person::new(1).enroll(address));
+        homeserver
+            .wait_for("GET /_synapse/admin/v1/register")
+            .unwrap();
+        let answer = get(address, "/health");
+        assert_eq!(answer.status, 503);
+        assert_eq!(answer.header("retry-after"), Some("60"));
+        homeserver.release();
+        assert_eq!(first.join().unwrap(), ENROLLED);
+    });
+    assert_eq!(server.figure("refused_total{reason=\"busy\"}"), 1);
+    assert_eq!(get(address, "/health").status, 200);
 }
 
 #[test]

@@ -42,6 +42,14 @@ pub(crate) fn obliging() -> WebServer {
     server
 }
 
+/// From now on it does what an administrator asks for.
+pub(crate) fn obeys_operators(homeserver: &WebServer) {
+    let token = r#"{"access_token":"operator"}"#;
+    homeserver.answer("POST /_matrix/client/v3/login", "200 OK", token);
+    homeserver.answer("POST /_synapse/admin/v1/deactivate/", "200 OK", "{}");
+    homeserver.answer("POST /_matrix/client/v3/logout", "200 OK", "{}");
+}
+
 /// Settings, and what they name.
 pub(crate) struct Lab {
     pub(crate) folder: TempDir,
