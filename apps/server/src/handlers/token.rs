@@ -107,3 +107,20 @@ fn account(secret: &str, user: &MatrixId, now: UnixTime) -> String {
     hmac.update(user.as_str().as_bytes());
     HEXLOWER.encode(&hmac.finalize().into_bytes()[..16])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_has_another_name_each_day_and_at_each_server() {
+        let user: MatrixId = "@alice:example.org".parse().unwrap();
+        let morning = UnixTime::from_secs(86_400);
+        let name = account("secret", &user, morning);
+        assert_eq!(account("secret", &user, morning.plus(86_399)), name);
+        assert_ne!(account("secret", &user, morning.plus(86_400)), name);
+        assert_ne!(account("another", &user, morning), name);
+        let other = "@bob:example.org".parse().unwrap();
+        assert_ne!(account("secret", &other, morning), name);
+    }
+}

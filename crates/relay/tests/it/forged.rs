@@ -7,7 +7,7 @@ use securecall_relay::stun::{AttributeType, Message, Method};
 use securecall_relay::{CandidateSource as _, Datagram, TurnSource};
 use web_time::Instant;
 
-use crate::network::{DELAY, MS, Network, Server, address, ids};
+use crate::network::{DELAY, MS, Network, Server, address, answer_to, ids};
 use crate::scripted_server::{
     LISTEN, PEER, SOCKET, Scripted, challenge, failures, grant, key, network, refusal, server_at,
 };
@@ -35,11 +35,7 @@ impl Server for Overheard {
         let request = request.filter(is_authenticated);
         let forged = request.and_then(|request| (self.forge)(&request));
         let is_forged = forged.is_some();
-        let forged = forged.map(|contents| Datagram {
-            source: packet.destination,
-            destination: packet.source,
-            contents,
-        });
+        let forged = forged.map(|contents| answer_to(&packet, contents));
         let mut answers = self.server.handle(now, packet);
         if is_forged && self.lost > 0 {
             self.lost -= 1;

@@ -116,7 +116,7 @@ struct Listed {
 impl Listed {
     fn new(realm: &Realm, label: &str, plans: Vec<RelayPlan>) -> Self {
         let shop = realm.host(&format!("{label}-shop"));
-        let all = GhostNetRelays::start_in(&daemon(), plans, &shop).unwrap();
+        let all = GhostNetRelays::start_in(daemon(), plans, &shop).unwrap();
         let mut names = realm.homeserver.names().copied();
         names.add(GhostNetRelays::shop_name(), &shop.addresses());
         names.trust(all.shop_certificate_pem());
