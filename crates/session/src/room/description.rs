@@ -73,17 +73,14 @@ impl LineName {
 /// The peer's description without audio that its stream metadata leaves out, or has for something else than the microphone: the
 /// m-line is switched off (port 0), as if the peer had rejected it. If no other audio is left, the one that there is stays: some
 /// voice is better than none. A first answer needs none of it: it has our one line.
-pub(super) fn without_unnamed_audio<'a>(
-    sdp: &'a str,
-    streams: Option<&StreamMetadata>,
-) -> Cow<'a, str> {
+pub(super) fn without_unnamed_audio(sdp: String, streams: Option<&StreamMetadata>) -> String {
     let is_named = |section: &Section<'_>| {
         let stream = section
             .stream()
             .and_then(|id| streams?.stream(&id).copied());
         stream.is_some_and(|it| it.purpose == StreamPurpose::Usermedia)
     };
-    let mut sections = sections(sdp);
+    let mut sections = sections(&sdp);
     let mut has_named = false;
     let mut unnamed = Vec::new();
     for section in sections.iter_mut().filter(|it| it.is_audio()) {
@@ -94,7 +91,7 @@ pub(super) fn without_unnamed_audio<'a>(
         }
     }
     if !has_named || unnamed.is_empty() {
-        return sdp.into();
+        return sdp;
     }
     unnamed.into_iter().for_each(Section::switch_off);
     let lines = sections.iter().flat_map(|section| &section.0);
@@ -285,14 +282,14 @@ mod tests {
                 ("screen", StreamPurpose::Screenshare),
             ]),
         ] {
-            assert_eq!(without_unnamed_audio(&sdp, Some(&named)), expected);
+            assert_eq!(without_unnamed_audio(sdp.clone(), Some(&named)), expected);
         }
         let named = metadata(&[("screen", StreamPurpose::Usermedia)]);
-        let without = without_unnamed_audio(&sdp, Some(&named));
+        let without = without_unnamed_audio(sdp, Some(&named));
         assert!(without.contains(SCREEN) && !without.contains(BUNDLE_ONLY));
         // Audio of no stream is not named either.
         let streamless = format!("m=audio 9 X\r\na=msid:- track\r\n{SCREEN}");
-        let without = without_unnamed_audio(&streamless, Some(&named));
+        let without = without_unnamed_audio(streamless, Some(&named));
         assert_eq!(
             without,
             format!("m=audio 0 X\r\na=msid:- track\r\n{SCREEN}")
@@ -312,7 +309,7 @@ mod tests {
                 ("screen", StreamPurpose::Usermedia),
             ])),
         ] {
-            assert_eq!(without_unnamed_audio(&sdp, named.as_ref()), sdp);
+            assert_eq!(without_unnamed_audio(sdp.clone(), named.as_ref()), sdp);
         }
     }
 }

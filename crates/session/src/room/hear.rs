@@ -173,8 +173,7 @@ impl Room {
                     return Err(SignalRefused::Stale);
                 }
                 self.hear_muted(streams.as_ref());
-                description.sdp =
-                    without_unnamed_audio(&description.sdp, streams.as_ref()).into_owned();
+                description.sdp = without_unnamed_audio(description.sdp, streams.as_ref());
                 self.hear_description(from, description);
             }
             RoomContent::StreamMetadataChanged { streams } => self.hear_muted(Some(&streams)),

@@ -44,7 +44,7 @@ impl RoomInvited {
             },
             fingerprint,
             muted: streams.and_then(is_muted).unwrap_or(false),
-            offer: without_unnamed_audio(&invite.offer.sdp, streams).into_owned(),
+            offer: without_unnamed_audio(invite.offer.sdp, streams),
         })
     }
 }
