@@ -83,6 +83,7 @@ impl Issuer {
 #[cfg(test)]
 mod tests {
     use securecall_ghostnet::token::{Challenge, Purchase};
+    use securecall_randomness::SystemRandomness;
 
     use super::*;
 

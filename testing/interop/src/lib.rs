@@ -27,7 +27,8 @@
 //! * [`WebrtcbinDevice`]: a Matrix client with GStreamer's media engine and the manners of Nheko or of matrix-dart-sdk;
 //! * [`SoundServer`]: a PulseAudio whose sound cards are loops;
 //! * [`texts_by_zxing_cpp`]: the QR reader that ours is compared with;
-//! * [`speech_scores`]: PESQ and PLCMOS, models of what listeners think of speech.
+//! * [`speech_scores`]: PESQ and PLCMOS, models of what listeners think of speech;
+//! * [`hand_on`]: a command as the arguments of another.
 //!
 //! None of our own crates is used here, so that these peers cannot share a mistake with the code under test.
 
@@ -47,6 +48,7 @@ mod dendrite_config;
 mod federation;
 mod ghostnet_relays;
 mod go_program;
+mod hand_on;
 mod homeserver;
 mod homeserver_config;
 mod hostile_homeserver;
@@ -84,6 +86,7 @@ pub use dendrite::{Dendrite, DendriteError};
 pub use federation::Federation;
 pub use ghostnet_relays::{GhostNetRelays, GhostNetRelaysError, RelayPlan, RelayRole};
 pub use go_program::GoError;
+pub use hand_on::hand_on;
 pub use homeserver::{Homeserver, HomeserverError, HomeserverKind};
 pub use homeserver_config::{
     FederationOptions, HomeserverOptions, MessageLimit, Registration, SynapseOptions, TurnServers,
