@@ -5,14 +5,15 @@ use std::fmt;
 use openssl::pkey::{PKey, Private};
 use openssl::rsa::{Padding, Rsa};
 use rand_core::CryptoRng;
-use rsa::PrivateKey;
 use rsa::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, LineEnding};
+use rsa::traits::PublicKeyParts as _;
+use rsa::{BoxedUint, PrivateKey, PublicKey};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::blind_rsa::{MODULUS_BITS, MODULUS_LENGTH};
+use super::blind_rsa::{MODULUS_BITS, MODULUS_LENGTH, Octets};
 use super::messages::{TokenRequest, TokenResponse};
-use super::token_key::TokenKey;
+use super::token_key::{EXPONENT, TokenKey};
 
 /// More than the text of any key of 2048 bits.
 const MAX_PEM: usize = 8 * 1024;
@@ -53,8 +54,7 @@ impl IssuerKey {
     }
 
     fn new(secret: PrivateKey) -> Result<Self, IssuerKeyError> {
-        let public =
-            TokenKey::of_public(secret.as_public_key()).map_err(|_| IssuerKeyError::Unsuitable)?;
+        let public = public(secret.as_public_key()).ok_or(IssuerKeyError::Unsuitable)?;
         let signer = signer(&secret)?;
         Ok(Self {
             secret,
@@ -104,6 +104,14 @@ impl IssuerKey {
             .map(|_| TokenResponse::new(signature))
             .ok_or(IssueError::Fault)
     }
+}
+
+/// What can be published of a key, if it is of the one kind.
+fn public(key: &PublicKey) -> Option<TokenKey> {
+    let is_ours = key.n().bit_width() == MODULUS_BITS && *key.e() == BoxedUint::from(EXPONENT);
+    let modulus = key.n_bytes();
+    let modulus: &Octets = modulus.as_ref().try_into().ok().filter(|_| is_ours)?;
+    Some(TokenKey::new(key.clone(), modulus))
 }
 
 /// The same key as OpenSSL has it, which wipes it when it is dropped.
