@@ -1,7 +1,7 @@
 //! A place with the program under test, and what its `doctor` says.
 
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::ops::Deref;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -52,6 +52,17 @@ pub(super) struct Diagnosis {
 }
 
 impl Diagnosis {
+    /// Of a homeserver that is no place of ours.
+    pub(super) fn of_stranger(kind: &str, settings: &str, address: SocketAddr) -> Self {
+        let url = format!("http://{address}");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_securecall-server"));
+        command
+            .args(["doctor", "--json", "--homeserver", kind])
+            .args(["--homeserver-config", settings, "--url", &url])
+            .args(["--config", "/nowhere/server.toml"]);
+        Self::of(&mut command)
+    }
+
     pub(super) fn of(command: &mut Command) -> Self {
         let output = command.output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
@@ -74,6 +85,18 @@ impl Diagnosis {
             .collect()
     }
 
+    /// These are among the findings.
+    #[track_caller]
+    pub(super) fn has_all(&self, wanted: &[&str]) {
+        let names = self.names();
+        for name in wanted {
+            assert!(
+                names.iter().any(|found| found == name),
+                "{name}: {names:#?}"
+            );
+        }
+    }
+
     pub(super) fn of_type<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Value> {
         self.lines.iter().filter(move |line| line["type"] == kind)
     }
@@ -85,12 +108,6 @@ impl Diagnosis {
             .map(|place| place.as_str().unwrap().to_owned())
             .collect()
     }
-}
-
-/// A port of loopback that nobody listens on, most likely still when it is used.
-pub(super) fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 /// One request without TLS, in the HTTP that knows no chunks; status and body. `None` where nobody answers.

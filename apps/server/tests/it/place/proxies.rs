@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use reqwest::{Client, Response, StatusCode};
 
-use securecall_interop::{CaddyPorts, RunningProgram};
+use securecall_interop::{CaddyPorts, RunningProgram, free_port};
 
-use super::process::{Place, free_port};
+use super::process::Place;
 
 const NAMES: [&str; 3] = ["place.test", "matrix.place.test", "turn.place.test"];
 
@@ -241,7 +241,7 @@ fn assert_nothing_is_kept(said: &str) {
 fn nginx_tells_the_homeserver_nothing_and_keeps_nothing() {
     let place = Place::new(&["--proxy", "nginx"]);
     place.certify(&NAMES).unwrap();
-    let (port, plain) = (free_port(), free_port());
+    let (port, plain) = (free_port().unwrap(), free_port().unwrap());
     let settings = place
         .read("nginx/securecall.conf")
         .replace("    listen [::]:443 ssl http2;\n", "")
