@@ -156,7 +156,7 @@ fn hold_calls(
         program,
         &directory.join("profiles"),
         DOMAIN,
-        place.environment(),
+        &place.environment(),
     )?;
     println!("waiting until the homeserver has set up its database");
     stage::settled(|| Ok(place.homeserver_rows()?))?;

@@ -109,7 +109,7 @@ impl Stage {
             "starting a homeserver (Synapse; the first time on a machine, installing it takes a minute or two)"
         );
         let homeserver = Synapse::start(SynapseOptions::default()).context("no homeserver")?;
-        let [caller, callee] = acquainted(program, profiles, &homeserver.base_url(), Vec::new())?;
+        let [caller, callee] = acquainted(program, profiles, &homeserver.base_url(), &[])?;
         Ok(Self {
             homeserver,
             caller,
@@ -134,7 +134,7 @@ pub(crate) fn acquainted(
     program: &Path,
     profiles: &Path,
     homeserver: &str,
-    environment: Vec<(&'static str, String)>,
+    environment: &[(&'static str, String)],
 ) -> Result<[User; 2]> {
     if profiles.exists() {
         fs::remove_dir_all(profiles)
@@ -143,7 +143,7 @@ pub(crate) fn acquainted(
     println!("making two users");
     let register = |side: Side| {
         let mut user = User::new(program, &profiles.join(side.name()));
-        user.learn(environment.clone());
+        user.learn(environment.iter().cloned());
         user.register(homeserver, None)
             .with_context(|| format!("the {} has no account", side.name()))?;
         anyhow::Ok(user)
