@@ -142,7 +142,14 @@ const TEST: &[Need] = &[
 
 /// Packages with a service of the same name. Debian starts it as it is installed and at each boot, for the whole network to use;
 /// here tests start the program when they need it.
-const SERVICES: &[&str] = &["caddy", "coturn", "nginx", "postgresql", "tayga"];
+const SERVICES: &[&str] = &[
+    "caddy",
+    "coturn",
+    "nginx",
+    "postgresql",
+    "redis-server",
+    "tayga",
+];
 
 /// Succeeds if all elements are there that `testing/interop/webrtcbin` is built of.
 const WEBRTCBIN: &str = "import gi; gi.require_version('Gst', '1.0'); gi.require_version('GstSdp', '1.0'); \
@@ -505,7 +512,9 @@ mod tests {
 
     #[test]
     fn no_service_is_left_to_start() {
-        let groups = [BUILD, SYNAPSE, TEST, FUZZ, WASM, PAGE, BROWSER, VOICE];
+        let groups = [
+            BUILD, SYNAPSE, PLACE, TEST, FUZZ, WASM, PAGE, BROWSER, VOICE,
+        ];
         let packages: Vec<&str> = groups
             .iter()
             .flat_map(|group| group.iter())
