@@ -5,13 +5,14 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
-use quinn::crypto::rustls::QuicServerConfig;
-use quinn::{
-    AckFrequencyConfig, Endpoint, EndpointConfig, IdleTimeout, MtuDiscoveryConfig, ServerConfig,
-    TokioRuntime, TransportConfig, ValidationTokenConfig, VarInt,
+use quinn_proto::crypto::rustls::QuicServerConfig;
+use quinn_proto::{
+    AckFrequencyConfig, IdleTimeout, MtuDiscoveryConfig, ServerConfig, TransportConfig,
+    ValidationTokenConfig, VarInt,
 };
 use securecall_daemon::Failure;
 
+use crate::quic::Endpoint;
 use crate::tls::Identity;
 use crate::voice_window::VoiceWindow;
 
@@ -157,13 +158,7 @@ fn transport(nesting: Nesting) -> TransportConfig {
 
 /// A socket that others find, and QUIC on it.
 pub(crate) fn listen(address: SocketAddr, configs: &ServerConfigs) -> io::Result<Endpoint> {
-    let socket = bind(address)?;
-    Endpoint::new(
-        EndpointConfig::default(),
-        Some(ServerConfig::clone(&configs.outer)),
-        socket,
-        Arc::new(TokioRuntime),
-    )
+    Endpoint::new(bind(address)?, configs.outer.clone())
 }
 
 /// Binds without more; for `check` as well.
