@@ -129,7 +129,7 @@ async fn serve_requests(shared: &Arc<Shared>, mut h3: Box<Http>, place: &Connect
                     None
                 });
             },
-            () = sleep(WITHOUT_FLOW), if requests.is_empty() => break,
+            () = async { Box::pin(sleep(WITHOUT_FLOW)).await }, if requests.is_empty() => break,
         }
         if shared.refused.load(Ordering::Relaxed) >= MAX_REFUSED || shared.budget.is_spent() {
             break;

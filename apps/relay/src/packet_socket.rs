@@ -1,6 +1,7 @@
 //! UDP sockets, of flows and of QUIC: many packets in one call of the system where there are many.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
 
@@ -113,14 +114,14 @@ impl PacketSocket {
         SockRef::from(&self.socket).send(contents).is_ok()
     }
 
-    /// Waits until there are packets.
+    /// Waits until there are packets. For one task at a time: that needs no room in it, unlike tokio's own.
     pub(crate) async fn readable(&self) -> io::Result<()> {
-        self.socket.readable().await
+        poll_fn(|cx| self.socket.poll_recv_ready(cx)).await
     }
 
-    /// Waits until there is room for packets.
+    /// Waits until there is room for packets. For one task at a time.
     pub(crate) async fn writable(&self) -> io::Result<()> {
-        self.socket.writable().await
+        poll_fn(|cx| self.socket.poll_send_ready(cx)).await
     }
 
     /// Hands out each packet that is there.

@@ -33,7 +33,7 @@ impl Stage {
         std::fs::write(&certificate_file, &certificate).unwrap();
         std::fs::write(&key_file, &*key).unwrap();
         let identity = Identity::load(&certificate_file, &key_file).unwrap();
-        let configs = ServerConfigs::new(&identity).unwrap();
+        let configs = ServerConfigs::new(&identity, 8).unwrap();
         let endpoint = listen(([127, 0, 0, 1], 0).into(), &configs).unwrap();
         let address = endpoint.address();
         let (sender, accepted) = mpsc::unbounded_channel();
