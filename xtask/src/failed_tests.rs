@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// The longest part of a test's words that is repeated, in characters.
-const MAX_WORDS: usize = 160;
+const MAX_WORDS: usize = 800;
 /// The most tests that are named.
 const MAX_NAMED: usize = 12;
 

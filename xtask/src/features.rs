@@ -17,6 +17,12 @@ use crate::workspace::Workspace;
 const ALONE: &[&[&str]] = &[
     &["--package", "securecall-cli"],
     &["--package", "securecall-cli", "--no-default-features"],
+    &[
+        "--package",
+        "securecall-cli",
+        "--package",
+        "securecall-relay-daemon",
+    ],
 ];
 
 /// Builds the workspace with its tests, then the command alone, and fails if that built anything of other people's anew.

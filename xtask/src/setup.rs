@@ -85,10 +85,15 @@ const TEST: &[Need] = &[
         present: || Path::new("/usr/lib/postgresql").is_dir(),
     },
     Need {
-        what: "nginx and Caddy (tests of their settings before a server of one's own)",
-        packages: &["nginx", "caddy"],
+        what: "nginx (tests of its settings before a server of one's own)",
+        packages: &["nginx"],
         // Debian's users have no /usr/sbin in their PATH.
-        present: || (starts("nginx") || Path::new("/usr/sbin/nginx").is_file()) && starts("caddy"),
+        present: || starts("nginx") || Path::new("/usr/sbin/nginx").is_file(),
+    },
+    Need {
+        what: "Caddy (tests of its settings before a server of one's own)",
+        packages: &["caddy"],
+        present: || starts("caddy"),
     },
     Need {
         what: "systemd-analyze (tests of the units around a server of one's own)",
@@ -125,6 +130,10 @@ const TEST: &[Need] = &[
         present: || shell::succeeds(Command::new("/usr/bin/python3").args(["-c", WEBRTCBIN])),
     },
 ];
+
+/// Packages with a service of the same name. Debian starts it as it is installed and at each boot, for the whole network to use;
+/// here tests start the program when they need it.
+const SERVICES: &[&str] = &["caddy", "coturn", "nginx", "postgresql", "tayga"];
 
 /// Succeeds if all elements are there that `testing/interop/webrtcbin` is built of.
 const WEBRTCBIN: &str = "import gi; gi.require_version('Gst', '1.0'); gi.require_version('GstSdp', '1.0'); \
@@ -282,10 +291,13 @@ fn install(groups: &[&[Need]]) -> Result<()> {
         .flat_map(|need| need.packages)
         .copied()
         .collect();
-    let by_hand = format!(
-        "run this, then try again:\n\n    sudo apt-get update && sudo apt-get install --no-install-recommends {}\n",
-        packages.join(" ")
-    );
+    // None of them was there before, so nobody can be using it.
+    let services: Vec<&str> = packages
+        .iter()
+        .filter(|package| SERVICES.contains(package))
+        .copied()
+        .collect();
+    let by_hand = by_hand(&packages, &services);
     if !starts("apt-get") {
         bail!("this is no Debian or Ubuntu: install by your system's means what is missing above");
     }
@@ -296,6 +308,10 @@ fn install(groups: &[&[Need]]) -> Result<()> {
     let mut arguments = vec!["install", "-y", "-q", "--no-install-recommends"];
     arguments.extend(&packages);
     shell::run(&mut privilege.apt_get(&arguments)).context(by_hand)?;
+    if !services.is_empty() && starts("systemctl") {
+        let mut disable = privilege.command("systemctl");
+        shell::run(disable.args(["disable", "--quiet"]).args(&services))?;
+    }
     for need in missing {
         if !(need.present)() {
             bail!(
@@ -306,6 +322,22 @@ fn install(groups: &[&[Need]]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What somebody with root would run.
+fn by_hand(packages: &[&str], services: &[&str]) -> String {
+    let mut lines = format!(
+        "run this, then try again:\n\n    sudo apt-get update && sudo env {OFFLINE} apt-get install --no-install-recommends {}\n",
+        packages.join(" ")
+    );
+    if !services.is_empty() {
+        // Where there is no systemd nothing is started.
+        lines.push_str(&format!(
+            "    sudo systemctl disable {}\n",
+            services.join(" ")
+        ));
+    }
+    lines
 }
 
 /// Whether ALSA's plugin for PulseAudio is there, wherever this machine's libraries are.
@@ -320,6 +352,9 @@ fn alsa_plays_to_pulseaudio() -> bool {
         .chain(["/usr/lib".into()])
         .any(|directory| directory.join(plugin).is_file())
 }
+
+/// Has packages start no service of theirs.
+const OFFLINE: &str = "SYSTEMD_OFFLINE=1";
 
 /// How we may install packages.
 enum Privilege {
@@ -340,20 +375,22 @@ impl Privilege {
     }
 
     fn apt_get(&self, arguments: &[&str]) -> Command {
-        let mut command = match self {
-            Self::Root => {
-                let mut command = Command::new("env");
-                command.arg("DEBIAN_FRONTEND=noninteractive");
-                command
-            }
+        let mut command = self.command("env");
+        command
+            .args(["DEBIAN_FRONTEND=noninteractive", OFFLINE, "apt-get"])
+            .args(arguments);
+        command
+    }
+
+    fn command(&self, program: &str) -> Command {
+        match self {
+            Self::Root => Command::new(program),
             Self::Sudo => {
                 let mut command = Command::new("sudo");
-                command.args(["env", "DEBIAN_FRONTEND=noninteractive"]);
+                command.arg(program);
                 command
             }
-        };
-        command.arg("apt-get").args(arguments);
-        command
+        }
     }
 }
 
@@ -447,6 +484,28 @@ mod tests {
         for version in ["v18.18.2", "v12.22.12", "v9.99.0", "", "node"] {
             assert!(!is_new_enough_node(version), "{version}");
         }
+    }
+
+    #[test]
+    fn no_service_is_left_to_start() {
+        let groups = [BUILD, SYNAPSE, TEST, FUZZ, WASM, PAGE, BROWSER, VOICE];
+        let packages: Vec<&str> = groups
+            .iter()
+            .flat_map(|group| group.iter())
+            .flat_map(|need| need.packages)
+            .copied()
+            .collect();
+        for service in SERVICES {
+            assert!(packages.contains(service), "{service}");
+            // Whoever has one of several programs may be using it.
+            let mut needs = groups.iter().flat_map(|group| group.iter());
+            let need = needs.find(|need| need.packages.contains(service));
+            assert_eq!(need.unwrap().packages, [*service]);
+        }
+        let told = by_hand(&["nginx", "sox"], &["nginx"]);
+        assert!(told.contains("SYSTEMD_OFFLINE=1 apt-get install"), "{told}");
+        assert!(told.ends_with("systemctl disable nginx\n"), "{told}");
+        assert!(!by_hand(&["sox"], &[]).contains("systemctl"));
     }
 
     #[test]

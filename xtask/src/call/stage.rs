@@ -37,23 +37,23 @@ impl Build {
 
     /// Builds the `securecall` command and says where it is.
     pub(crate) fn program(self, workspace: &Workspace) -> Result<PathBuf> {
-        self.build(workspace, "securecall-cli", "securecall")
+        self.build(workspace, &["securecall-cli"], "securecall")
     }
 
-    /// Builds the relay daemon and says where it is.
+    /// Builds the relay daemon and says where it is. Beside the command: alone it asks for fewer features of what both stand on, which
+    /// would be built once more.
     pub(crate) fn relay(self, workspace: &Workspace) -> Result<PathBuf> {
-        self.build(workspace, "securecall-relay-daemon", "securecall-relay")
+        let packages = ["securecall-cli", "securecall-relay-daemon"];
+        self.build(workspace, &packages, "securecall-relay")
     }
 
-    fn build(self, workspace: &Workspace, package: &str, program: &str) -> Result<PathBuf> {
-        shell::run(workspace.cargo().args([
-            "build",
-            "--locked",
-            "--package",
-            package,
-            "--profile",
-            self.name(),
-        ]))?;
+    fn build(self, workspace: &Workspace, packages: &[&str], program: &str) -> Result<PathBuf> {
+        let mut build = workspace.cargo();
+        build.args(["build", "--locked", "--profile", self.name()]);
+        for package in packages {
+            build.args(["--package", package]);
+        }
+        shell::run(&mut build)?;
         let directory = match self {
             Self::Dev => "debug",
             Self::Release => "release",

@@ -375,6 +375,12 @@ fn router(label: &str, parts: &Parts) -> Result<Arc<Namespace>, NetworkError> {
     ] {
         router.set(setting, value)?;
     }
+    // All that comes is the affair of one processor: two packets of one socket that pass at once would each be given a port
+    // outside before that of the other is learnt. (Linux 6.4; before, that is a rare chance.)
+    let processors = "net/core/rps_default_mask";
+    if router.has_setting(processors)? {
+        router.set(processors, "1")?;
+    }
     // Between hosts of one network nothing is routed, so nothing is translated.
     for setting in ["bridge-nf-call-iptables", "bridge-nf-call-ip6tables"] {
         let setting = format!("net/bridge/{setting}");

@@ -3,6 +3,8 @@
 use std::{
     collections::BTreeSet,
     net::{IpAddr, SocketAddr, UdpSocket},
+    sync::Barrier,
+    thread,
     time::Duration,
 };
 
@@ -105,6 +107,32 @@ fn two_hosts_with_one_port_inside_have_two_outside() {
     send(&server, "for Ada", of_ada);
     assert_eq!(next(&ben).0, "for Ben");
     assert_eq!(next(&ada).0, "for Ada");
+}
+
+/// A program may ask two servers in one moment, and the packets pass the router on two processors.
+#[test]
+fn behind_a_full_cone_a_socket_that_asks_two_servers_at_once_has_one_address() {
+    const SOCKETS: usize = 1000;
+    let network = Network::new().unwrap();
+    let servers = ["one", "two"].map(|name| socket(&network.internet().host(name).unwrap()));
+    let home = network.internet().nat("home", Nat::full_cone()).unwrap();
+    let host = home.host("client").unwrap();
+    for number in 0..SOCKETS {
+        let client = socket(&host);
+        let both = Barrier::new(2);
+        let [first, second] = thread::scope(|scope| {
+            let ask = |server| {
+                let (client, both) = (&client, &both);
+                scope.spawn(move || {
+                    both.wait();
+                    seen(client, server)
+                })
+            };
+            let [first, second] = servers.each_ref().map(ask);
+            [first.join().unwrap(), second.join().unwrap()]
+        });
+        assert_eq!(first, second, "of socket {number}");
+    }
 }
 
 /// Two hosts behind NATs of their own, and where a server has seen a socket of each.
