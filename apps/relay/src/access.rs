@@ -1,19 +1,20 @@
 //! Who may have a flow: whoever shows a token of an issuer, or the secret of a lab.
 
-use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use securecall_daemon::{Failure, unix_time};
+use securecall_daemon::{Failure, file, unix_time};
 use securecall_ghostnet::token::{
     AcceptedKey, Authorization, Challenge, SharedSecret, SpendRefusal, SpentTokens, TokenOffer,
     VerifiedToken, Verifier, read_authorization, write_www_authenticate,
 };
-use zeroize::Zeroizing;
 
 use crate::config::Config;
 use crate::figures::Figures;
 use crate::spent_file;
+
+/// The largest file of a secret that is read.
+const MAX_SECRET: u64 = 4 * 1024;
 
 /// What is asked of a client.
 pub(crate) struct Access {
@@ -135,12 +136,10 @@ impl Access {
 }
 
 fn read_secret(path: &Path) -> Result<SharedSecret, Failure> {
-    let text = fs::read_to_string(path)
-        .map(Zeroizing::new)
-        .map_err(|error| {
-            Failure::usage(format!("{}: {error}", path.display()))
-                .help("make one: openssl rand -base64 32 > FILE, and chmod 600 FILE")
-        })?;
+    let text = file::read_text(path, MAX_SECRET).map_err(|error| {
+        Failure::usage(format!("{}: {error}", path.display()))
+            .help("make one: openssl rand -base64 32 > FILE, and chmod 600 FILE")
+    })?;
     SharedSecret::new(text.trim()).map_err(|error| {
         Failure::usage(format!("{}: {error}", path.display()))
             .help("make one: openssl rand -base64 32")

@@ -43,7 +43,10 @@ fn certificate(config: &Config) -> Result<String, Failure> {
             "{} is not for {}, the `name` of this relay",
             config.certificate.display(),
             config.name
-        )));
+        ))
+        .help(
+            "one of the two is to be changed; clients look for the name that the directory has",
+        ));
     }
     for_owner_only(&config.key)?;
     let pin = identity.pin();
@@ -90,14 +93,15 @@ fn directory(directory: &ReadDirectory) -> Result<String, Failure> {
 fn ports(config: &Config) -> Result<String, Failure> {
     for address in &config.listen {
         if let Err(error) = transport::bind(*address) {
-            return Err(cannot_bind(*address, &error));
+            return Err(cannot_bind("listen", *address, &error));
         }
     }
     Ok("can be bound".to_owned())
 }
 
-fn cannot_bind(address: SocketAddr, error: &std::io::Error) -> Failure {
-    let failure = Failure::machine(format!("{address} cannot be bound: {error}"));
+/// Why a setting is of no use here, and what to do.
+pub(crate) fn cannot_bind(setting: &str, address: SocketAddr, error: &std::io::Error) -> Failure {
+    let failure = Failure::machine(format!("`{setting}`: {address} cannot be bound: {error}"));
     match error.kind() {
         std::io::ErrorKind::AddrInUse => failure.help("does the relay run already?"),
         std::io::ErrorKind::PermissionDenied => {
@@ -130,13 +134,8 @@ fn exit_addresses(config: &Config) -> Result<String, Failure> {
     let addresses = config.exit.iter().flat_map(|exit| &exit.addresses);
     for address in addresses {
         let wanted = SocketAddr::new(address.bind, 0);
-        std::net::UdpSocket::bind(wanted).map_err(|error| {
-            let failure = cannot_bind(wanted, &error);
-            Failure {
-                message: format!("`exit.addresses`: {}", failure.message),
-                ..failure
-            }
-        })?;
+        std::net::UdpSocket::bind(wanted)
+            .map_err(|error| cannot_bind("exit.addresses", wanted, &error))?;
     }
     Ok("addresses can be lent".to_owned())
 }
@@ -146,6 +145,6 @@ fn figures(config: &Config) -> Result<String, Failure> {
         return Ok("are not asked for".to_owned());
     };
     std::net::TcpListener::bind(address)
-        .map_err(|error| cannot_bind(address, &error))
+        .map_err(|error| cannot_bind("figures.listen", address, &error))
         .map(|_| "port can be bound".to_owned())
 }

@@ -190,7 +190,8 @@ fn exit(file: &file::Exit, lab: bool) -> Result<ExitConfig, Failure> {
     if addresses.is_empty() || count(true) > 1 || count(false) > 1 {
         return Err(Failure::usage(
             "`exit.addresses` needs one address, or one of IPv4 and one of IPv6",
-        ));
+        )
+        .help("the address of this machine that others can reach, such as addresses = [\"203.0.113.7\"]"));
     }
     for ExitAddress { bind, public } in &addresses {
         if bind.is_ipv4() != public.is_ipv4() {

@@ -1,12 +1,11 @@
 //! The relay directory, as a relay reads it, and the commands of whoever publishes one.
 
 use std::collections::HashSet;
-use std::fs;
-use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use securecall_daemon::{Failure, FailureKind, Output, file, unix_time};
+use securecall_daemon::file::{self, FOR_ALL};
+use securecall_daemon::{Failure, FailureKind, Output, unix_time};
 use securecall_ghostnet::directory::{
     Directory, DirectoryMark, DirectorySigningKey, MAX_DIRECTORY, Reach,
 };
@@ -18,6 +17,9 @@ use zeroize::Zeroizing;
 
 use crate::cli::{DirectoryCommand, SignDirectory};
 use crate::config::{Config, DirectoryConfig};
+
+/// More than a secret key of a directory takes.
+const MAX_KEY: u64 = 4 * 1024;
 
 /// What a relay takes from its directory.
 pub(crate) struct ReadDirectory {
@@ -48,7 +50,11 @@ impl ReadDirectory {
         let reach = reach(config.lab);
         let now = unix_time();
         let (read, mark) = Directory::read(&bytes, &directory.keys, last, reach, now)
-            .map_err(|error| Failure::new(FailureKind::Security, failed(&error)))?;
+            .map_err(|error| {
+                Failure::new(FailureKind::Security, failed(&error)).help(
+                    "fetch the list anew from whoever publishes it; `directory.keys` says whose signature counts",
+                )
+            })?;
         let name = HostName::parse(&config.name)
             .map_err(|error| Failure::usage(format!("`name`: {error}")))?;
         let us = read.relay(&name);
@@ -73,12 +79,9 @@ fn reach(lab: bool) -> Reach {
     if lab { Reach::Lab } else { Reach::Internet }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    let failed = |error: std::io::Error| Failure::usage(format!("{}: {error}", path.display()));
-    if fs::metadata(path).map_err(failed)?.len() > MAX_DIRECTORY as u64 {
-        return Err(Failure::usage(format!("{}: too large", path.display())));
-    }
-    fs::read(path).map_err(failed)
+fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    file::read(path, MAX_DIRECTORY as u64)
+        .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
 }
 
 /// `securecall-relay directory`.
@@ -107,9 +110,7 @@ fn signing_key(path: &Path) -> Result<DirectorySigningKey, Failure> {
         Failure::usage(format!("{}: {error}", path.display()))
             .help("the secret key is the file that `securecall-relay directory key` has made")
     };
-    let text = fs::read_to_string(path)
-        .map(Zeroizing::new)
-        .map_err(|error| failed(&error))?;
+    let text = file::read_text(path, MAX_KEY).map_err(|error| failed(&error))?;
     DirectorySigningKey::from_base64(&text).map_err(|error| failed(&error))
 }
 
@@ -126,17 +127,13 @@ fn sign(options: &SignDirectory, output: Output) -> Result<(), Failure> {
     let payload = read(&options.payload).map_err(|failure| {
         failure.help("it is JSON that says which relays there are: docs/protocol/relay-directory.md has one to begin with")
     })?;
-    let file = Directory::sign(&payload, &key, reach(options.lab))
-        .map_err(|error| Failure::usage(format!("{}: {error}", options.payload.display())))?;
+    let signed = Directory::sign(&payload, &key, reach(options.lab)).map_err(|error| {
+        Failure::usage(format!("{}: {error}", options.payload.display()))
+            .help("docs/protocol/relay-directory.md says what may stand there; nothing was signed")
+    })?;
     // Whoever fetches it meanwhile gets the old one or the new one, never half of one.
-    let failed =
-        |error: std::io::Error| Failure::machine(format!("{}: {error}", options.out.display()));
-    let mut beside = options.out.clone().into_os_string();
-    beside.push(".new");
-    fs::File::create(&beside)
-        .and_then(|mut new| new.write_all(&file).and_then(|()| new.sync_all()))
-        .and_then(|()| fs::rename(&beside, &options.out))
-        .map_err(failed)?;
+    file::replace(&options.out, &signed, FOR_ALL)
+        .map_err(|error| Failure::machine(format!("{}: {error}", options.out.display())))?;
     output.result(
         &json!({ "type": "directory_signed", "key": key.public().to_string() }),
         &format!("Signed {}.", options.out.display()),

@@ -22,6 +22,16 @@ pub(crate) fn run(cli: &Cli, init: &Init, output: Output) -> Result<(), Failure>
                 .help("such as relay.example.org, in lower case"),
         );
     }
+    if cli.global.config.is_dir() {
+        return Err(Failure::usage(format!(
+            "{} is a folder; the settings are a file",
+            cli.global.config.display()
+        ))
+        .help(format!(
+            "--config {}",
+            cli.global.config.join("relay.toml").display()
+        )));
+    }
     let folder = match cli.global.config.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
@@ -30,27 +40,44 @@ pub(crate) fn run(cli: &Cli, init: &Init, output: Output) -> Result<(), Failure>
         .recursive(true)
         .mode(0o700)
         .create(folder)
-        .map_err(|error| Failure::machine(format!("{}: {error}", folder.display())))?;
+        .map_err(|error| {
+            Failure::machine(format!(
+                "the folder {} cannot be made: {error}",
+                folder.display()
+            ))
+        })?;
+    let certificate = folder.join("cert.pem");
+    let key = folder.join("key.pem");
+    let has_identity = certificate.exists();
+    if has_identity != key.exists() {
+        // Half of a pair is somebody's, and is kept.
+        return Err(Failure::usage(format!(
+            "of {} and {} one is there and one is not",
+            certificate.display(),
+            key.display()
+        ))
+        .help(
+            "put the other one back; or remove this one, and a new pair is made, with another pin",
+        ));
+    }
     let settings = TEMPLATE
         .replace("<role>", init.role.word())
         .replace("<name>", &init.name);
     let wrote_settings = file::write_new(&cli.global.config, settings.as_bytes())?;
-    let certificate = folder.join("cert.pem");
-    let key = folder.join("key.pem");
-    // Both or neither: half of a pair is somebody's, and is kept.
-    let wrote_identity = if certificate.exists() || key.exists() {
-        false
-    } else {
+    if !has_identity {
         let made = SelfSigned::generate(&init.name)
             .map_err(|error| Failure::machine(format!("no certificate was made: {error}")))?;
         file::write_new(&key, made.key.as_bytes())?;
-        file::write_new(&certificate, made.certificate.as_bytes())?
-    };
+        file::write_new(&certificate, made.certificate.as_bytes()).inspect_err(|_| {
+            // It would be in the way the next time.
+            let _ = fs::remove_file(&key);
+        })?;
+    }
     let pin = Identity::load(&certificate, &key)?.pin();
     let wrote: Vec<String> = [
         (wrote_settings, &cli.global.config),
-        (wrote_identity, &certificate),
-        (wrote_identity, &key),
+        (!has_identity, &certificate),
+        (!has_identity, &key),
     ]
     .into_iter()
     .filter(|(wrote, _)| *wrote)
@@ -64,9 +91,9 @@ pub(crate) fn run(cli: &Cli, init: &Init, output: Output) -> Result<(), Failure>
     output.result(
         &json!({ "type": "initialized", "wrote": wrote, "pin": pin }),
         &format!(
-            "{told}\nPin of the certificate, for the directory: {}\nNext: read {}, then `securecall-relay check`.",
+            "{told}\nPin of the certificate, for the directory: {}\nNext: read {config}, then `securecall-relay check --config {config}`.",
             pin.as_deref().unwrap_or("none"),
-            cli.global.config.display()
+            config = cli.global.config.display()
         ),
     );
     Ok(())

@@ -1,7 +1,6 @@
 //! `securecall-relay issuer`: sells tokens to whoever asks on this machine, for nothing. For a lab: an issuer that others can reach has
 //! to know who asks, and stands beside a homeserver.
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,7 +12,6 @@ use securecall_ghostnet::token::{
 };
 use securecall_randomness::SystemRandomness;
 use serde_json::json;
-use zeroize::Zeroizing;
 
 use crate::cli::Issuer;
 use crate::http1::{self, Request, Response};
@@ -21,14 +19,24 @@ use crate::http1::{self, Request, Response};
 /// Where tokens are asked for.
 const REQUEST_PATH: &str = "/token-request";
 
+/// More than a key of 2048 bits takes.
+const MAX_PEM: u64 = 16 * 1024;
+
 /// Issues until a signal says otherwise.
 pub(crate) async fn run(options: &Issuer, output: Output) -> Result<(), Failure> {
-    let key = Arc::new(key(&options.key)?);
     IssuerName::parse(&options.name)
         .map_err(|error| Failure::usage(format!("`--name`: {error}")))?;
+    if !options.listen.ip().is_loopback() {
+        return Err(Failure::usage(format!(
+            "`--listen`: {} is not an address of loopback",
+            options.listen
+        ))
+        .help("an issuer of a lab is for this machine alone: 127.0.0.1:8787"));
+    }
+    let key = Arc::new(key(&options.key)?);
     let listener = http1::bind(options.listen).await.map_err(|error| {
         Failure::machine(format!("{} cannot be bound: {error}", options.listen))
-            .help("an issuer of a lab listens on loopback: 127.0.0.1:8787")
+            .help("`--listen` takes another port: 127.0.0.1:8788")
     })?;
     let now = unix_time();
     let until = now.plus(u64::from(options.days) * 24 * 60 * 60);
@@ -58,17 +66,17 @@ pub(crate) async fn run(options: &Issuer, output: Output) -> Result<(), Failure>
 
 /// Reads the key, or makes one where there is none.
 fn key(path: &Path) -> Result<IssuerKey, Failure> {
-    let failed =
-        |error: &dyn std::fmt::Display| Failure::usage(format!("{}: {error}", path.display()));
+    let failed = |error: &dyn std::fmt::Display| {
+        Failure::usage(format!("{}: {error}", path.display()))
+            .help("`--key` names a key that was made here, or a file that is not there yet")
+    };
     if !path.exists() {
         let made = IssuerKey::generate(&mut SystemRandomness).map_err(|error| failed(&error))?;
         let pem = made.to_pem().map_err(|error| failed(&error))?;
         file::write_new(path, pem.as_bytes())?;
         return Ok(made);
     }
-    let pem = fs::read_to_string(path)
-        .map(Zeroizing::new)
-        .map_err(|error| failed(&error))?;
+    let pem = file::read_text(path, MAX_PEM).map_err(|error| failed(&error))?;
     IssuerKey::from_pem(&pem).map_err(|error| failed(&error))
 }
 

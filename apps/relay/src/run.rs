@@ -11,6 +11,7 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{sleep, sleep_until, timeout};
 
+use crate::check::cannot_bind;
 use crate::cli::Cli;
 use crate::config::Config;
 use crate::http1::{self, Response};
@@ -90,21 +91,17 @@ async fn remember(relay: &Relay, file: &Path) {
 fn listen(config: &Config, loaded: &Loaded) -> Result<Vec<Endpoint>, Failure> {
     let mut endpoints = Vec::new();
     for address in &config.listen {
-        let endpoint = transport::listen(*address, &loaded.servers).map_err(|error| {
-            Failure::machine(format!("`listen`: {address} cannot be bound: {error}"))
-                .help("`securecall-relay check` says more")
-        })?;
+        let endpoint = transport::listen(*address, &loaded.servers)
+            .map_err(|error| cannot_bind("listen", *address, &error))?;
         endpoints.push(endpoint);
     }
     Ok(endpoints)
 }
 
 async fn serve_figures(relay: &Arc<Relay>, address: std::net::SocketAddr) -> Result<(), Failure> {
-    let listener = http1::bind(address).await.map_err(|error| {
-        Failure::machine(format!(
-            "`figures.listen`: {address} cannot be bound: {error}"
-        ))
-    })?;
+    let listener = http1::bind(address)
+        .await
+        .map_err(|error| cannot_bind("figures.listen", address, &error))?;
     let relay = relay.clone();
     tokio::spawn(http1::serve(listener, move |request| {
         if request.method != "GET" || request.path != "/metrics" {

@@ -3,12 +3,11 @@
 //! It is written when the relay stops, and at times that do not depend on what happens. So the file says how many tokens were spent up
 //! to then, and nothing else: not when, not which after which, and nothing of flows. A relay that dies forgets what was spent since.
 
-use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use securecall_daemon::file::{self, FOR_OWNER};
 use securecall_daemon::{Failure, FailureKind};
 use securecall_ghostnet::token::SpentTokens;
 
@@ -27,29 +26,14 @@ pub(crate) fn load(path: &Path, per_key: usize) -> Result<SpentTokens, Failure> 
         )
         .help("it remembers which tokens were spent: without it each of them can be spent here once more. If that is well, move it away")
     };
-    match fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Ok(SpentTokens::new(per_key));
-        }
-        Err(error) => return Err(failed(&error)),
-        Ok(file) if file.len() > MAX_SIZE => return Err(failed(&"too large")),
-        Ok(_) => {}
+    match file::read(path, MAX_SIZE) {
+        Ok(bytes) => SpentTokens::from_bytes(&bytes, per_key).map_err(|error| failed(&error)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(SpentTokens::new(per_key)),
+        Err(error) => Err(failed(&error)),
     }
-    let bytes = fs::read(path).map_err(|error| failed(&error))?;
-    SpentTokens::from_bytes(&bytes, per_key).map_err(|error| failed(&error))
 }
 
 /// Replaces the file, all or nothing.
 pub(crate) fn store(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let mut new = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&beside)?;
-    new.write_all(bytes)?;
-    new.sync_all()?;
-    fs::rename(&beside, path)
+    file::replace(path, bytes, FOR_OWNER)
 }

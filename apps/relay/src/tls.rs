@@ -1,6 +1,5 @@
 //! Certificate and key: made, read, checked, and shown as a pin.
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,7 +9,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::NoServerSessionStorage;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use securecall_daemon::Failure;
+use securecall_daemon::{Failure, file};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
@@ -108,10 +107,7 @@ fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
             "`securecall-relay init` makes a certificate and its key; others are named in `[tls]`",
         )
     };
-    if fs::metadata(path).map_err(failed)?.len() > MAX_SIZE {
-        return Err(Failure::usage(format!("{}: too large", path.display())));
-    }
-    fs::read(path).map(Zeroizing::new).map_err(failed)
+    file::read(path, MAX_SIZE).map_err(failed)
 }
 
 /// A certificate of one's own: clients know it by its pin.

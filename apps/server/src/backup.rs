@@ -19,10 +19,10 @@ pub(crate) async fn run(cli: &Cli, file: &Path, output: Output) -> Result<(), Fa
                 .help("pg_dump makes its backups, with the homeserver's"));
         }
         DatabaseLocation::Sqlite(path) if !path.is_file() => {
-            return Err(Failure::usage(format!(
-                "{}: there is no database yet",
-                path.display()
-            )));
+            return Err(
+                Failure::usage(format!("{}: there is no database yet", path.display()))
+                    .help("`securecall-server run` makes it, the first time"),
+            );
         }
         DatabaseLocation::Sqlite(_) => {}
     }

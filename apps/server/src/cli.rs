@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use securecall_daemon::Global;
 
-use crate::init::{DatabaseOption, HomeserverOption, ProxyOption};
+use crate::config::HomeserverKind;
+use crate::init::{DatabaseOption, ProxyOption};
 
 /// Stands beside a homeserver: enrolment, relay tokens, relay directory, the page behind contact links.
 #[derive(Parser, Debug)]
@@ -114,7 +115,7 @@ pub(crate) struct Init {
     pub(crate) domain: Option<String>,
     /// The homeserver beside this server
     #[arg(long, value_enum)]
-    pub(crate) homeserver: Option<HomeserverOption>,
+    pub(crate) homeserver: Option<HomeserverKind>,
     /// Where homeserver and server keep their rows
     #[arg(long, value_enum)]
     pub(crate) database: Option<DatabaseOption>,
@@ -140,7 +141,7 @@ pub(crate) struct Init {
 pub(crate) struct Doctor {
     /// Which homeserver it is, where there are no settings
     #[arg(long, value_enum)]
-    pub(crate) homeserver: Option<HomeserverOption>,
+    pub(crate) homeserver: Option<HomeserverKind>,
     /// Its own settings, or a folder of them; the later ones count
     #[arg(long, value_name = "FILE")]
     pub(crate) homeserver_config: Vec<PathBuf>,

@@ -5,13 +5,14 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::ValueEnum;
 use ipnet::IpNet;
 use securecall_contact::ServerName;
 use securecall_daemon::file::read_text;
 use securecall_daemon::{Failure, settings};
 use securecall_ghostnet::directory::{DirectoryKey, Reach};
 use securecall_ghostnet::{IssuerName, UnixTime, Validity};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 use zeroize::Zeroizing;
 
@@ -104,13 +105,23 @@ impl HomeserverConfig {
 }
 
 /// Which homeserver it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum HomeserverKind {
-    /// Element's Synapse.
+    /// Element's; the one that forgets
     Synapse,
-    /// Dendrite.
+    /// Smaller; gets security fixes only, and keeps what is said in rooms
     Dendrite,
+}
+
+impl HomeserverKind {
+    /// As settings, paths and units have it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Synapse => "synapse",
+            Self::Dendrite => "dendrite",
+        }
+    }
 }
 
 /// Who gets an account.

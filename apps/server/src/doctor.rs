@@ -18,7 +18,6 @@ use url::Url;
 
 use crate::cli::{Cli, Doctor};
 use crate::config::{Config, HomeserverKind};
-use crate::init::HomeserverOption;
 
 mod answers;
 mod coturn;
@@ -94,12 +93,10 @@ impl Patient {
             Err(_) if options.homeserver.is_some() && !config.exists() => None,
             Err(failure) => return Err(failure),
         };
-        let kind = match options.homeserver {
-            Some(HomeserverOption::Synapse) => Some(HomeserverKind::Synapse),
-            Some(HomeserverOption::Dendrite) => Some(HomeserverKind::Dendrite),
-            None => own.as_ref().map(|own| own.homeserver.kind),
-        };
-        let kind = kind.ok_or_else(|| Failure::usage("`--homeserver` says which one it is"))?;
+        let kind = options
+            .homeserver
+            .or(own.as_ref().map(|own| own.homeserver.kind))
+            .ok_or_else(|| Failure::usage("`--homeserver` says which one it is"))?;
         let mut settings = options.homeserver_config.clone();
         if settings.is_empty() {
             let file = own

@@ -18,7 +18,7 @@ mod secrets;
 mod template;
 
 use answers::Answers;
-pub(crate) use answers::{DatabaseOption, HomeserverOption, ProxyOption};
+pub(crate) use answers::{DatabaseOption, ProxyOption};
 use folder::{Folder, Outcome};
 use record::Record;
 use secrets::Secrets;

@@ -1,15 +1,11 @@
 //! The issuer of relay tokens: its keys, read once.
 
-use std::fs;
-use std::io::Read as _;
-
-use securecall_daemon::Failure;
+use securecall_daemon::{Failure, file};
 use securecall_ghostnet::token::{
     IssueError, IssuerDirectory, IssuerDirectoryKey, IssuerKey, TokenRequest, TokenResponse,
 };
 use securecall_ghostnet::{IssuerName, UnixTime, Validity};
 use securecall_randomness::SystemRandomness;
-use zeroize::Zeroizing;
 
 use crate::config::IssuerConfig;
 
@@ -33,10 +29,7 @@ impl Issuer {
                 Failure::usage(format!("{}: {error}", key.file.display()))
                     .help("`securecall-server issuer-key FILE` makes one")
             };
-            let mut pem = Zeroizing::new(String::new());
-            fs::File::open(&key.file)
-                .and_then(|file| file.take(MAX_PEM).read_to_string(&mut pem))
-                .map_err(|error| failed(&error))?;
+            let pem = file::read_text(&key.file, MAX_PEM).map_err(|error| failed(&error))?;
             let read = IssuerKey::from_pem(&pem).map_err(|error| failed(&error))?;
             keys.push((read, key.validity));
         }

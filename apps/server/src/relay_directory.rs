@@ -1,12 +1,11 @@
 //! The signed file of relays, as it is served: read again when it has changed, and never served when clients would refuse it.
 
 use std::fs;
-use std::io::Read as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use securecall_daemon::Failure;
+use securecall_daemon::{Failure, file};
 use securecall_ghostnet::UnixTime;
 use securecall_ghostnet::directory::{Directory, DirectoryMark, MAX_DIRECTORY};
 
@@ -74,12 +73,10 @@ impl RelayDirectory {
         let failed = |error: &dyn std::fmt::Display| {
             Failure::usage(format!("{}: {error}", self.config.file.display()))
         };
-        let mut bytes = Vec::new();
-        fs::File::open(&self.config.file)
-            .and_then(|file| file.take(MAX_DIRECTORY as u64 + 1).read_to_end(&mut bytes))
-            .map_err(|error| failed(&error))?;
+        let bytes =
+            file::read(&self.config.file, MAX_DIRECTORY as u64).map_err(|error| failed(&error))?;
         let (_, mark) = Directory::read(&bytes, &self.config.keys, mark, self.config.reach, now)
             .map_err(|error| failed(&error))?;
-        Ok((bytes.into(), mark))
+        Ok((Bytes::copy_from_slice(&bytes), mark))
     }
 }

@@ -1,7 +1,5 @@
 //! What all requests share.
 
-use std::fs;
-use std::io::Read as _;
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +9,7 @@ use bytes::Bytes;
 use ipnet::IpNet;
 use securecall_contact::ServerName;
 use securecall_contact::enrolment::ServerDocument;
-use securecall_daemon::Failure;
+use securecall_daemon::{Failure, file};
 use securecall_ghostnet::UnixTime;
 use tokio::sync::Semaphore;
 use url::Url;
@@ -135,9 +133,7 @@ pub(crate) fn database_failure(error: RepositoryError) -> Failure {
 }
 
 fn read_page(path: &Path) -> Result<Bytes, Failure> {
-    let mut bytes = Vec::new();
-    fs::File::open(path)
-        .and_then(|file| file.take(MAX_PAGE).read_to_end(&mut bytes))
-        .map_err(|error| Failure::usage(format!("`page.file`: {}: {error}", path.display())))?;
-    Ok(bytes.into())
+    file::read(path, MAX_PAGE)
+        .map(|bytes| Bytes::copy_from_slice(&bytes))
+        .map_err(|error| Failure::usage(format!("`page.file`: {}: {error}", path.display())))
 }

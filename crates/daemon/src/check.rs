@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{Failure, FailureKind, Output, unix_time};
 
@@ -53,21 +53,40 @@ impl Findings {
     }
 
     fn tell(&self, output: Output) {
-        for Finding { name, result } in &self.0 {
+        for (event, sentence) in self.lines() {
+            output.result(&event, &sentence);
+        }
+    }
+
+    /// The worst is told once more at the end, as why the command fails, and people get its help there.
+    fn lines(&self) -> impl Iterator<Item = (Value, String)> {
+        let worst = self.worst_index();
+        let line = move |(index, Finding { name, result }): (usize, &Finding)| {
             let (mark, told, help) = match result {
                 Ok(told) => ("ok  ", told.as_str(), None),
                 Err(failure) => ("FAIL", failure.message.as_str(), failure.help.as_deref()),
             };
-            output.result(
-                &json!({ "type": "check", "name": name, "ok": result.is_ok(), "message": told, "help": help }),
-                &format!("{mark} {name:<12} {told}"),
-            );
-        }
+            let event = json!({ "type": "check", "name": name, "ok": result.is_ok(), "message": told, "help": help });
+            let mut sentence = format!("{mark} {name:<12} {told}");
+            if let Some(help) = help.filter(|_| Some(index) != worst) {
+                sentence.push_str(&format!("\n{:18}help: {help}", ""));
+            }
+            (event, sentence)
+        };
+        self.0.iter().enumerate().map(line)
     }
 
-    fn worst(self) -> Option<Failure> {
-        let failures = self.0.into_iter().filter_map(|found| found.result.err());
-        failures.min_by_key(|failure| rank(failure.kind))
+    fn worst_index(&self) -> Option<usize> {
+        let failures = self.0.iter().enumerate().filter_map(|(index, found)| {
+            let failure = found.result.as_ref().err()?;
+            Some((rank(failure.kind), index))
+        });
+        failures.min().map(|(_, index)| index)
+    }
+
+    fn worst(mut self) -> Option<Failure> {
+        let index = self.worst_index()?;
+        self.0.swap_remove(index).result.err()
     }
 }
 
@@ -137,6 +156,31 @@ mod tests {
         }
         let nothing: Result<(), _> = Err(Failure::usage("none"));
         assert!(Findings::of_settings(nothing, output()).is_err());
+    }
+
+    #[test]
+    fn what_to_do_is_said_of_each_that_is_wrong() {
+        let (_, mut findings) = Findings::of_settings(Ok(()), output()).unwrap();
+        let wrong = |what, help: &str| Err(Failure::usage(what).help(help));
+        findings.add("first", wrong("x", "mend x"));
+        findings.add("second", wrong("y", "mend y"));
+        let sentences: Vec<String> = findings.lines().map(|(_, sentence)| sentence).collect();
+        assert_eq!(
+            sentences,
+            [
+                "ok   settings     are understood",
+                // Its help ends the command.
+                "FAIL first        x",
+                "FAIL second       y\n                  help: mend y",
+            ]
+        );
+        let helps: Vec<Value> = findings
+            .lines()
+            .map(|(event, _)| event["help"].clone())
+            .collect();
+        assert_eq!(helps, [Value::Null, "mend x".into(), "mend y".into()]);
+        let failure = findings.conclude(output()).unwrap_err();
+        assert_eq!(failure.help.as_deref(), Some("mend x"));
     }
 
     #[test]

@@ -1,10 +1,25 @@
 //! What the command says: sentences, or one JSON object a line.
 
 use std::io::{self, Write as _};
+use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
+
+/// Why a line did not get out. A process has one standard output.
+static UNWRITTEN: OnceLock<String> = OnceLock::new();
+
+fn print(line: &str) {
+    match writeln!(io::stdout(), "{line}") {
+        // Nobody is there to be told that nobody reads.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            // The first says why.
+            let _ = UNWRITTEN.set(error.to_string());
+        }
+        _ => {}
+    }
+}
 
 /// How to say it.
 #[derive(Clone, Copy, Debug)]
@@ -25,13 +40,22 @@ impl Output {
         } else {
             sentence.to_owned()
         };
-        // Nobody is there to be told that nobody reads.
-        let _ = writeln!(io::stdout(), "{line}");
+        print(&line);
     }
 
     /// A text that is the same for both.
     pub fn text(self, text: &str) {
-        let _ = writeln!(io::stdout(), "{text}");
+        print(text);
+    }
+
+    /// Why what the command said did not get out, if it did not.
+    pub(crate) fn unwritten() -> Option<Failure> {
+        let why = UNWRITTEN.get()?;
+        Some(
+            Failure::machine(format!("standard output cannot be written: {why}")).help(
+                "make room on the disk, or send it elsewhere; what the command did is done, only its output is missing",
+            ),
+        )
     }
 
     /// Why the command failed.
@@ -43,8 +67,9 @@ impl Output {
                 "message": failure.message,
                 "help": failure.help,
             });
-            let _ = writeln!(io::stdout(), "{event}");
-            return;
+            if writeln!(io::stdout(), "{event}").is_ok() {
+                return;
+            }
         }
         let mut text = format!("error: {}", failure.message);
         if let Some(help) = &failure.help {

@@ -45,9 +45,10 @@ pub fn run<P: Program>() -> ExitCode {
     let installed = rustls::crypto::aws_lc_rs::default_provider().install_default();
     debug_assert!(installed.is_ok(), "nothing else installs one");
     let output = Output::new(global.json);
-    match program.obey(output) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
+    let done = program.obey(output);
+    match done.err().or_else(Output::unwritten) {
+        None => ExitCode::SUCCESS,
+        Some(failure) => {
             output.failure(&failure);
             failure.kind.into()
         }

@@ -1,6 +1,9 @@
 //! `init` and `check`, and what is said of wrong settings.
 
+use std::fs::{self, File};
+use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
 use crate::daemon::{Lab, command, lab_with};
 
@@ -15,10 +18,14 @@ fn check(lab: &Lab) -> Told {
 }
 
 fn tell(lab: &Lab, arguments: &[&str]) -> Told {
+    tell_of(&lab.settings(), arguments)
+}
+
+fn tell_of(settings: &Path, arguments: &[&str]) -> Told {
     let output = command()
         .args(arguments)
         .arg("--config")
-        .arg(lab.settings())
+        .arg(settings)
         .output()
         .unwrap();
     Told {
@@ -30,8 +37,8 @@ fn tell(lab: &Lab, arguments: &[&str]) -> Told {
 
 fn with_settings(change: impl FnOnce(String) -> String) -> Lab {
     let lab = lab_with("");
-    let settings = std::fs::read_to_string(lab.settings()).unwrap();
-    std::fs::write(lab.settings(), change(settings)).unwrap();
+    let settings = fs::read_to_string(lab.settings()).unwrap();
+    fs::write(lab.settings(), change(settings)).unwrap();
     lab
 }
 
@@ -53,9 +60,9 @@ fn init_writes_for_its_owner_alone_and_never_over_what_is_there() {
     let first = init("one.test");
     let written = |name: &str| {
         let path = settings.parent().unwrap().join(name);
-        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
-        std::fs::read_to_string(path).unwrap()
+        fs::read_to_string(path).unwrap()
     };
     let files = || ["relay.toml", "cert.pem", "key.pem"].map(written);
     let before = files();
@@ -100,6 +107,79 @@ fn what_init_writes_is_understood_and_says_what_is_missing() {
     let (code, told) = run(&["init", "--name", "not a name"]);
     assert_eq!(code, 2);
     assert!(told.contains("is not the name of a host"), "{told}");
+}
+
+#[test]
+fn init_that_cannot_be_done_writes_nothing_and_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = folder.path().join("relay.toml");
+    let init = |settings: &Path| tell_of(settings, &["init", "--name", "relay.test"]);
+    // The folder in which the file is to be.
+    let told = init(folder.path());
+    assert_eq!(told.code, 2, "{}", told.stderr);
+    let whole = format!("help: --config {}", settings.display());
+    assert!(told.stderr.contains(&whole), "{}", told.stderr);
+    // A file where the folder is to be.
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let told = init(&file.join("relay.toml"));
+    assert_eq!(told.code, 6, "{}", told.stderr);
+    assert!(told.stderr.contains("cannot be made"), "{}", told.stderr);
+    // Half of a pair is somebody's.
+    for half in ["cert.pem", "key.pem"] {
+        let half = folder.path().join(half);
+        fs::write(&half, "mine").unwrap();
+        let told = init(&settings);
+        assert_eq!(told.code, 2, "{}", told.stderr);
+        assert!(told.stderr.contains("one is not"), "{}", told.stderr);
+        assert_eq!(fs::read(&half).unwrap(), b"mine");
+        fs::remove_file(half).unwrap();
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    let told = init(&settings);
+    assert_eq!(told.code, 0, "{}", told.stderr);
+    let next = format!("`securecall-relay check --config {}`", settings.display());
+    assert!(told.stdout.contains(&next), "{}", told.stdout);
+}
+
+#[test]
+fn an_issuer_of_a_lab_is_for_this_machine_and_makes_no_key_for_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("issuer.pem");
+    for (arguments, reason) in [
+        (["--name", "a b"], "`--name`"),
+        (["--listen", "192.0.2.1:8787"], "not an address of loopback"),
+        (["--days", "0"], "0 is not in 1..=3650"),
+        (["--days", "65535"], "65535 is not in 1..=3650"),
+    ] {
+        let mut issuer = command();
+        issuer.arg("issuer").arg("--key").arg(&key).args(arguments);
+        if arguments[0] != "--name" {
+            issuer.args(["--name", "issuer.test"]);
+        }
+        let output = issuer.output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(told.contains(reason), "{told}");
+        assert!(!key.exists());
+    }
+}
+
+#[test]
+fn what_cannot_be_written_to_standard_output_is_no_success() {
+    let lab = lab_with("");
+    for arguments in [&["check"][..], &["--json", "check"]] {
+        let output = command()
+            .args(arguments)
+            .arg("--config")
+            .arg(lab.settings())
+            .stdout(File::create("/dev/full").unwrap())
+            .output()
+            .unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(6), "{told}");
+        assert!(told.contains("standard output cannot be written"), "{told}");
+    }
 }
 
 #[test]
@@ -247,7 +327,7 @@ fn check_looks_at_certificate_key_secret_and_ports() {
     // Another key.
     let lab = lab_with("");
     let other = lab_with("");
-    std::fs::copy(other.path("key.pem"), lab.path("key.pem")).unwrap();
+    fs::copy(other.path("key.pem"), lab.path("key.pem")).unwrap();
     let told = check(&lab);
     assert_eq!(told.code, 2);
     assert!(told.stdout.contains("is not the key of"), "{}", told.stdout);
@@ -262,7 +342,7 @@ fn check_looks_at_certificate_key_secret_and_ports() {
     // A key that everybody reads, and a secret.
     for file in ["key.pem", "secret"] {
         let lab = lab_with("");
-        std::fs::set_permissions(lab.path(file), std::fs::Permissions::from_mode(0o644)).unwrap();
+        fs::set_permissions(lab.path(file), fs::Permissions::from_mode(0o644)).unwrap();
         let told = check(&lab);
         assert_eq!(told.code, 3, "{file}");
         assert!(
@@ -273,7 +353,7 @@ fn check_looks_at_certificate_key_secret_and_ports() {
     }
     // A secret that can be tried out.
     let lab = lab_with("");
-    std::fs::write(lab.path("secret"), "short").unwrap();
+    fs::write(lab.path("secret"), "short").unwrap();
     let told = check(&lab);
     assert_eq!(told.code, 2);
     assert!(
@@ -284,15 +364,13 @@ fn check_looks_at_certificate_key_secret_and_ports() {
     );
     // Ports that somebody has.
     let lab = lab_with("");
-    let _taken = std::net::UdpSocket::bind(lab.address).unwrap();
-    let told = check(&lab);
-    assert_eq!(told.code, 6);
-    assert!(told.stdout.contains("cannot be bound"), "{}", told.stdout);
-    assert!(
-        told.stderr.contains("does the relay run already?"),
-        "{}",
-        told.stderr
-    );
+    let _taken = UdpSocket::bind(lab.address).unwrap();
+    for told in [check(&lab), tell(&lab, &["run"])] {
+        assert_eq!(told.code, 6);
+        let said = told.stdout + &told.stderr;
+        assert!(said.contains("cannot be bound"), "{said}");
+        assert!(said.contains("does the relay run already?"), "{said}");
+    }
     let lab = lab_with("");
     let _taken = std::net::TcpListener::bind(lab.figures).unwrap();
     assert_eq!(check(&lab).code, 6);
@@ -310,11 +388,11 @@ fn check_looks_at_certificate_key_secret_and_ports() {
 #[test]
 fn a_file_that_is_not_there_or_far_too_large_is_no_file_of_settings() {
     let lab = lab_with("");
-    std::fs::write(lab.settings(), " ".repeat(100_000)).unwrap();
+    fs::write(lab.settings(), " ".repeat(100_000)).unwrap();
     let told = check(&lab);
     assert_eq!(told.code, 2);
     assert!(told.stderr.contains("too large"), "{}", told.stderr);
-    std::fs::remove_file(lab.settings()).unwrap();
+    fs::remove_file(lab.settings()).unwrap();
     let told = tell(&lab, &["--json", "run"]);
     assert_eq!(told.code, 2);
     let event: serde_json::Value = serde_json::from_str(told.stdout.trim()).unwrap();

@@ -276,6 +276,7 @@ fn the_issuer_keeps_its_key_and_refuses_what_is_no_request() {
         .arg(lab.path("other.pem"))
         .output()
         .unwrap();
-    assert_eq!(open.status.code(), Some(6));
+    assert_eq!(open.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&open.stderr).contains("loopback"));
+    assert!(!lab.path("other.pem").exists());
 }

@@ -207,6 +207,13 @@ impl Database {
 }
 
 async fn open_file(path: &Path) -> Result<SqliteConnection, Failure> {
+    if matches!(path.try_exists(), Ok(false)) {
+        return Err(
+            Failure::usage(format!("{}: there is no such file", path.display())).help(
+                "the homeserver makes it when it first runs; if it has run, `--database-url` names the right one",
+            ),
+        );
+    }
     let options = SqliteConnectOptions::new()
         .filename(path)
         .read_only(true)

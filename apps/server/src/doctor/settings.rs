@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fs, io};
 
-use securecall_daemon::Failure;
+use securecall_daemon::{Failure, file};
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use super::yaml;
 
@@ -95,25 +96,21 @@ pub(super) fn read_yaml(path: &Path) -> Result<Value, Failure> {
 }
 
 /// Reads a text of bounded size.
-pub(super) fn read_text(path: &Path) -> Result<String, Failure> {
-    use io::Read as _;
-
-    let mut text = String::new();
-    fs::File::open(path)
-        .and_then(|file| file.take(MAX_SIZE + 1).read_to_string(&mut text))
-        .map_err(|error| cannot_read(path, &error))?;
-    if text.len() as u64 > MAX_SIZE {
-        return Err(Failure::usage(format!("{} is too large", path.display())));
-    }
-    Ok(text)
+pub(super) fn read_text(path: &Path) -> Result<Zeroizing<String>, Failure> {
+    file::read_text(path, MAX_SIZE).map_err(|error| cannot_read(path, &error))
 }
 
 fn cannot_read(path: &Path, error: &io::Error) -> Failure {
     let failure = Failure::usage(format!("{}: {error}", path.display()));
-    if error.kind() == io::ErrorKind::PermissionDenied {
-        return failure.help("run doctor as root, who owns the settings");
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            failure.help("run doctor as root, who owns the settings")
+        }
+        io::ErrorKind::NotFound => failure.help(
+            "is it on this machine? `securecall-server doctor --help` says how each is named",
+        ),
+        _ => failure,
     }
-    failure
 }
 
 fn yaml_files(folder: &Path) -> io::Result<Vec<PathBuf>> {

@@ -9,16 +9,7 @@ use securecall_ghostnet::HostName;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::Init;
-
-/// Which homeserver.
-#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum HomeserverOption {
-    /// Element's; the one that forgets
-    Synapse,
-    /// Smaller; gets security fixes only, and keeps what is said in rooms
-    Dendrite,
-}
+use crate::config::HomeserverKind;
 
 /// Where rows are kept.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,7 +36,7 @@ pub(crate) enum ProxyOption {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Answers {
     pub(crate) domain: String,
-    pub(crate) homeserver: HomeserverOption,
+    pub(crate) homeserver: HomeserverKind,
     pub(crate) database: DatabaseOption,
     pub(crate) proxy: ProxyOption,
     /// What the outside knows this machine by, if it stands behind a NAT, or its relay is an exit.
@@ -98,11 +89,7 @@ impl Answers {
             .or(earlier.map(|earlier| earlier.homeserver));
         let homeserver = match homeserver {
             Some(homeserver) => homeserver,
-            None => choose(
-                asker.as_deref_mut(),
-                "Homeserver",
-                &HomeserverOption::Synapse,
-            )?,
+            None => choose(asker.as_deref_mut(), "Homeserver", &HomeserverKind::Synapse)?,
         };
         let database = options.database.or(earlier.map(|earlier| earlier.database));
         let database = match database {
@@ -217,7 +204,7 @@ mod tests {
     fn what_no_flag_says_is_asked_and_nothing_stands_for_what_is_usual() {
         let answers = asked(&Init::default(), None, "example.org\ndendrite\n\nnginx\n").unwrap();
         assert_eq!(answers.domain, "example.org");
-        assert_eq!(answers.homeserver, HomeserverOption::Dendrite);
+        assert_eq!(answers.homeserver, HomeserverKind::Dendrite);
         assert_eq!(answers.database, DatabaseOption::Sqlite);
         assert_eq!(answers.proxy, ProxyOption::Nginx);
     }
@@ -231,7 +218,7 @@ mod tests {
             ..Init::default()
         };
         let answers = unasked(&options, None).unwrap();
-        assert_eq!(answers.homeserver, HomeserverOption::Synapse);
+        assert_eq!(answers.homeserver, HomeserverKind::Synapse);
         assert_eq!(answers.proxy, ProxyOption::Caddy);
     }
 

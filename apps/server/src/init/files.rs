@@ -3,10 +3,13 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::answers::{Answers, DatabaseOption, HomeserverOption, ProxyOption};
-use super::folder::{FOR_ALL, FOR_OWNER, Folder};
+use securecall_daemon::file::{FOR_ALL, FOR_OWNER};
+
+use super::answers::{Answers, DatabaseOption, ProxyOption};
+use super::folder::Folder;
 use super::secrets::Secrets;
 use super::template::fill;
+use crate::config::HomeserverKind;
 
 /// Where the page behind contact links is installed.
 const PAGE: &str = "/usr/share/securecall-server/add.html";
@@ -121,7 +124,7 @@ pub(super) fn all(answers: &Answers, secrets: &Secrets, folder: &Folder) -> Vec<
         ),
     ];
     match answers.homeserver {
-        HomeserverOption::Synapse => files.extend([
+        HomeserverKind::Synapse => files.extend([
             file(
                 "synapse/homeserver.yaml",
                 FOR_OWNER,
@@ -138,7 +141,7 @@ pub(super) fn all(answers: &Answers, secrets: &Secrets, folder: &Folder) -> Vec<
                 include_str!("../../templates/systemd/securecall-synapse.service"),
             ),
         ]),
-        HomeserverOption::Dendrite => files.extend([
+        HomeserverKind::Dendrite => files.extend([
             file(
                 "dendrite/dendrite.yaml",
                 FOR_OWNER,
@@ -184,10 +187,7 @@ fn values(answers: &Answers, secrets: &Secrets, folder: &Folder) -> Values {
         server_port,
         lab,
     } = answers;
-    let name = match homeserver {
-        HomeserverOption::Synapse => "synapse",
-        HomeserverOption::Dendrite => "dendrite",
-    };
+    let name = homeserver.word();
     let folder = folder.text();
     // What systemd gives to a unit of that name; see LoadCredential and StateDirectory there.
     let credentials = |unit: &str| format!("/run/credentials/securecall-{unit}.service");
@@ -281,8 +281,8 @@ fn values(answers: &Answers, secrets: &Secrets, folder: &Folder) -> Values {
         ),
     ];
     match homeserver {
-        HomeserverOption::Synapse => pairs.push(("database", synapse_database)),
-        HomeserverOption::Dendrite => {
+        HomeserverKind::Synapse => pairs.push(("database", synapse_database)),
+        HomeserverKind::Dendrite => {
             pairs.push(("database", dendrite_global_database(*database, secrets)));
             pairs.extend(dendrite_databases(*database, &state));
         }
@@ -329,25 +329,26 @@ fn dendrite_databases(
 
 fn forget(answers: &Answers) -> &'static str {
     match (answers.homeserver, answers.database) {
-        (HomeserverOption::Synapse, DatabaseOption::Postgres) => {
+        (HomeserverKind::Synapse, DatabaseOption::Postgres) => {
             include_str!("../../templates/postgres/forget_synapse.sql")
         }
-        (HomeserverOption::Synapse, DatabaseOption::Sqlite) => {
+        (HomeserverKind::Synapse, DatabaseOption::Sqlite) => {
             include_str!("../../templates/postgres/forget_synapse_sqlite.sql")
         }
-        (HomeserverOption::Dendrite, DatabaseOption::Postgres) => {
+        (HomeserverKind::Dendrite, DatabaseOption::Postgres) => {
             include_str!("../../templates/postgres/forget_dendrite.sql")
         }
-        (HomeserverOption::Dendrite, DatabaseOption::Sqlite) => {
+        (HomeserverKind::Dendrite, DatabaseOption::Sqlite) => {
             include_str!("../../templates/postgres/forget_dendrite_sqlite.sql")
         }
     }
 }
 
-fn forget_command(homeserver: HomeserverOption, database: DatabaseOption) -> String {
-    let (name, file) = match homeserver {
-        HomeserverOption::Synapse => ("synapse", "homeserver.db"),
-        HomeserverOption::Dendrite => ("dendrite", "user.db"),
+fn forget_command(homeserver: HomeserverKind, database: DatabaseOption) -> String {
+    let name = homeserver.word();
+    let file = match homeserver {
+        HomeserverKind::Synapse => "homeserver.db",
+        HomeserverKind::Dendrite => "user.db",
     };
     match database {
         DatabaseOption::Postgres => format!(
@@ -362,10 +363,7 @@ fn forget_command(homeserver: HomeserverOption, database: DatabaseOption) -> Str
 /// The settings of this program: its own explained file, with what a place of these templates has.
 fn server_toml(answers: &Answers, secrets: &Secrets, folder: &Folder, page: bool) -> String {
     let text = include_str!("../../server.toml");
-    let kind = match answers.homeserver {
-        HomeserverOption::Synapse => "synapse",
-        HomeserverOption::Dendrite => "dendrite",
-    };
+    let kind = answers.homeserver.word();
     let text = fill(text, &[("domain", &answers.domain), ("kind", kind)]);
     let database = match (answers.database, answers.lab) {
         (DatabaseOption::Postgres, _) => format!(
@@ -378,8 +376,8 @@ fn server_toml(answers: &Answers, secrets: &Secrets, folder: &Folder, page: bool
         }
     };
     let config_file = match answers.homeserver {
-        HomeserverOption::Synapse => "synapse/homeserver.yaml",
-        HomeserverOption::Dendrite => "dendrite/dendrite.yaml",
+        HomeserverKind::Synapse => "synapse/homeserver.yaml",
+        HomeserverKind::Dendrite => "dendrite/dendrite.yaml",
     };
     let changes = [
         (
@@ -452,7 +450,7 @@ mod tests {
 
     fn every_kind() -> Vec<Answers> {
         let mut all = Vec::new();
-        for homeserver in [HomeserverOption::Synapse, HomeserverOption::Dendrite] {
+        for homeserver in [HomeserverKind::Synapse, HomeserverKind::Dendrite] {
             for database in [DatabaseOption::Sqlite, DatabaseOption::Postgres] {
                 for proxy in [ProxyOption::Caddy, ProxyOption::Nginx] {
                     for address in [None, Some([198, 51, 100, 7].into())] {

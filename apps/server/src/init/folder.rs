@@ -1,21 +1,15 @@
 //! The folder that everything is written to.
 
 use std::ffi::OsStr;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use securecall_daemon::Failure;
+use securecall_daemon::{Failure, file};
 
 use super::files::PlaceFile;
 use super::record::Record;
-
-/// Readable by whoever runs what it is for.
-pub(super) const FOR_ALL: u32 = 0o644;
-
-/// Holds a secret.
-pub(super) const FOR_OWNER: u32 = 0o600;
 
 /// The settings of this server; all else lies beside them.
 const SETTINGS: &str = "server.toml";
@@ -133,34 +127,8 @@ impl Folder {
     /// Writes a file at once: whoever reads it sees the old one or the new one.
     pub(super) fn replace(&self, name: &str, contents: &[u8], mode: u32) -> Result<(), Failure> {
         let path = self.path(name);
-        let partial = self.path(&format!("{name}.partial"));
-        // Left by a run that was cut off.
-        match fs::remove_file(&partial) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(failed(&partial, &error));
-            }
-            _ => {}
-        }
-        create(&partial, contents, mode)
-            .and_then(|()| fs::rename(&partial, &path))
-            .map_err(|error| failed(&path, &error))
+        file::replace(&path, contents, mode).map_err(|error| failed(&path, &error))
     }
-
-    /// Writes a secret that is not there yet.
-    pub(super) fn add_secret(&self, name: &str, contents: &[u8]) -> Result<(), Failure> {
-        let path = self.path(name);
-        create(&path, contents, FOR_OWNER).map_err(|error| failed(&path, &error))
-    }
-}
-
-fn create(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(path)?;
-    file.write_all(contents)?;
-    file.sync_all()
 }
 
 fn make(folder: &Path) -> Result<(), Failure> {
@@ -178,6 +146,8 @@ fn failed(path: &Path, error: &io::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
+
+    use securecall_daemon::file::FOR_OWNER;
 
     use super::*;
 
@@ -263,15 +233,6 @@ mod tests {
             fs::read_to_string(folder.path("coturn/turnserver.conf")).unwrap(),
             "one"
         );
-    }
-
-    #[test]
-    fn what_a_run_left_half_done_does_not_matter() {
-        let (_directory, folder) = folder();
-        folder.put(&file("one"), &mut Record::default()).unwrap();
-        fs::write(folder.path("x.partial"), "half").unwrap();
-        folder.replace("x", b"whole", FOR_ALL).unwrap();
-        assert_eq!(fs::read_to_string(folder.path("x")).unwrap(), "whole");
     }
 
     #[test]

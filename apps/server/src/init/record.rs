@@ -5,6 +5,7 @@ use std::{fs, io};
 
 use data_encoding::HEXLOWER;
 use securecall_daemon::Failure;
+use securecall_daemon::file::FOR_ALL;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -38,7 +39,7 @@ impl Record {
 
     pub(super) fn write(&self, folder: &Folder) -> Result<(), Failure> {
         let text = serde_json::to_vec_pretty(self).map_err(Failure::machine)?;
-        folder.replace(NAME, &text, super::folder::FOR_ALL)
+        folder.replace(NAME, &text, FOR_ALL)
     }
 
     pub(super) fn note(&mut self, path: &str, contents: &[u8]) {

@@ -1,13 +1,14 @@
 //! Secrets of this place: made once, in files of their own, and never changed.
 
-use std::fs;
-
 use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL_NOPAD};
-use securecall_daemon::Failure;
+use securecall_daemon::{Failure, file};
 use securecall_randomness::fill_random;
 use zeroize::Zeroizing;
 
 use super::folder::Folder;
+
+/// More than any of them takes.
+const MAX_SECRET: u64 = 4 * 1024;
 
 /// What stands in files of others as well. What only its own file holds is not here.
 pub(super) struct Secrets {
@@ -42,10 +43,9 @@ fn find_or_make(
 ) -> Result<Zeroizing<String>, Failure> {
     let path = folder.path(name);
     if !path.exists() {
-        folder.add_secret(name, make()?.as_bytes())?;
+        file::write_new(&path, make()?.as_bytes())?;
     }
-    let text = fs::read_to_string(&path)
-        .map(Zeroizing::new)
+    let text = file::read_text(&path, MAX_SECRET)
         .map_err(|error| Failure::machine(format!("{}: {error}", path.display())))?;
     let text = Zeroizing::new(text.trim().to_owned());
     // It stands between quotation marks, in SQL, and behind an equals sign.
@@ -99,6 +99,7 @@ fn key_name() -> Result<String, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
     use std::path::Path;
 

@@ -239,8 +239,8 @@ fn a_backup_brings_all_back() {
     let mode = std::fs::metadata(&backup).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600, "it says who was enrolled");
     // A second one is refused, and takes nothing from the first.
-    let (code, _) = server.lab.ended(&["backup", backup.to_str().unwrap()]);
-    assert_eq!(code, 2);
+    let (exit_code, _) = server.lab.ended(&["backup", backup.to_str().unwrap()]);
+    assert_eq!(exit_code, 2);
     let (_, lab) = server.killed();
     for name in ["server.db", "server.db-wal", "server.db-shm"] {
         let _ = std::fs::remove_file(lab.path(name));
