@@ -11,6 +11,7 @@ mod pictures;
 mod relays;
 mod resources;
 mod short_calls;
+mod spread;
 mod standard_calls;
 mod table;
 mod voice;
@@ -45,7 +46,10 @@ pub(crate) fn run(
     if wanted(Part::Voice) {
         setup::voice()?;
     }
-    if wanted(Part::Networks) || wanted(Part::Voice) {
+    if [Part::Networks, Part::Voice, Part::Relays]
+        .into_iter()
+        .any(wanted)
+    {
         setup::networks()?;
         // Before anything is measured for minutes: these need root.
         networks::try_out()?;
@@ -89,8 +93,9 @@ pub(crate) fn run(
         sections.push(voice::measure(workspace, &program, conditions, &directory)?);
     }
     if wanted(Part::Relays) {
+        let program = program()?;
         let directory = empty_directory(workspace, "bench-relays")?;
-        sections.push(relays::measure(workspace, &directory)?);
+        sections.push(relays::measure(workspace, &program, &directory)?);
     }
     if wanted(Part::Pictures) {
         sections.push(pictures::measure(workspace)?);
@@ -149,7 +154,7 @@ pub(crate) enum Part {
     Networks,
     /// Voice over networks that lose and delay, by us and by Chromium.
     Voice,
-    /// Relays of GhostNet, beside coturn.
+    /// Relays of GhostNet and calls by them, beside coturn.
     Relays,
     /// QR codes in pictures, read by us and by zxing-cpp.
     Pictures,

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use securecall_daemon::{Failure, Output, StopSignals, file, unix_time};
 use securecall_ghostnet::IssuerName;
 use securecall_ghostnet::token::{
-    ISSUER_DIRECTORY_MEDIA_TYPE, ISSUER_DIRECTORY_PATH, IssuerDirectory, IssuerDirectoryKey,
-    IssuerKey, TOKEN_REQUEST_MEDIA_TYPE, TOKEN_RESPONSE_MEDIA_TYPE, TokenRequest,
+    ISSUER_DIRECTORY_MEDIA_TYPE, ISSUER_DIRECTORY_PATH, IssueError, IssuerDirectory,
+    IssuerDirectoryKey, IssuerKey, TOKEN_REQUEST_MEDIA_TYPE, TOKEN_RESPONSE_MEDIA_TYPE,
+    TokenRequest,
 };
 use securecall_randomness::SystemRandomness;
 use serde_json::json;
@@ -106,8 +107,9 @@ fn issue(key: &IssuerKey, request: &Request) -> Response {
         Ok(asked) => asked,
         Err(error) => return Response::error(400, &error.to_string()),
     };
-    match key.issue(&asked, &mut SystemRandomness) {
+    match key.issue(&asked) {
         Ok(response) => Response::ok(TOKEN_RESPONSE_MEDIA_TYPE, response.to_bytes()),
+        Err(error @ IssueError::Fault) => Response::error(500, &error.to_string()),
         Err(error) => Response::error(422, &error.to_string()),
     }
 }

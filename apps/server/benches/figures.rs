@@ -16,7 +16,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use securecall_interop::{HomeserverOptions, Registration, Synapse};
+use securecall_interop::{HomeserverOptions, Registration, Synapse, proportional_kib};
 use serde_json::json;
 
 #[path = "../tests/it/client.rs"]
@@ -60,7 +60,10 @@ fn enrolments() {
     let more =
         format!("[enrolment]\nper_day = 1000000\nper_network_per_hour = 1000000\n{NO_LIMITS}");
     let server = Lab::new(synapse.address(), &more).start();
-    println!("memory, idle: {} KiB (PSS)", pss_kib(server.process_id()));
+    println!(
+        "memory, idle: {} KiB (PSS)",
+        proportional_kib(server.process_id()).unwrap()
+    );
     let address = server.address();
     let mut numbers = AtomicU64::new(0);
     let (mut ours, mut own) = (Vec::new(), Vec::new());
@@ -82,7 +85,7 @@ fn enrolments() {
     println!(
         "memory, after {} accounts: {} KiB (PSS)",
         *numbers.get_mut(),
-        pss_kib(server.process_id())
+        proportional_kib(server.process_id()).unwrap()
     );
 }
 
@@ -165,23 +168,13 @@ fn issues() {
     );
     println!(
         "memory, selling: {} KiB (PSS)",
-        pss_kib(server.process_id())
+        proportional_kib(server.process_id()).unwrap()
     );
 }
 
 fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
-}
-
-fn pss_kib(process: u32) -> u64 {
-    let rollup = std::fs::read_to_string(format!("/proc/{process}/smaps_rollup")).unwrap();
-    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
-    line.unwrap()
-        .trim()
-        .trim_end_matches(" kB")
-        .parse()
-        .unwrap()
 }
 
 /// User and system time, of 100 ticks a second.

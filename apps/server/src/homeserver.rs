@@ -164,5 +164,8 @@ mod tests {
         ] {
             assert_eq!(errcode(other), "");
         }
+        let of_length = |length| format!(r#"{{"errcode":"{}"}}"#, "M".repeat(length));
+        assert_eq!(errcode(of_length(64).as_bytes()).len(), 64);
+        assert_eq!(errcode(of_length(65).as_bytes()), "");
     }
 }

@@ -5,7 +5,6 @@ use securecall_ghostnet::token::{
     IssueError, IssuerDirectory, IssuerDirectoryKey, IssuerKey, TokenRequest, TokenResponse,
 };
 use securecall_ghostnet::{IssuerName, UnixTime, Validity};
-use securecall_randomness::SystemRandomness;
 
 use crate::config::IssuerConfig;
 
@@ -71,12 +70,43 @@ impl Issuer {
         let mut refusal = IssueError::OtherKey;
         let keys = self.keys.iter();
         for (key, _) in keys.filter(|(_, validity)| validity.contains(now)) {
-            match key.issue(request, &mut SystemRandomness) {
+            match key.issue(request) {
                 Err(IssueError::OtherKey) => {}
                 Err(other) => refusal = other,
                 issued => return issued,
             }
         }
         Err(refusal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use securecall_ghostnet::token::{Challenge, Purchase};
+    use securecall_randomness::SystemRandomness;
+
+    use super::*;
+
+    #[test]
+    fn a_key_signs_while_it_is_valid_and_is_named_until_it_is_over() {
+        let key = IssuerKey::generate(&mut SystemRandomness).unwrap();
+        let challenge = Challenge::of_issuer(IssuerName::parse("example.org").unwrap());
+        let purchase = Purchase::new(key.public(), &challenge, &mut SystemRandomness);
+        let (_, request) = purchase.unwrap();
+        let [before, begin, end] = [99, 100, 200].map(UnixTime::from_secs);
+        let issuer = Issuer {
+            name: IssuerName::parse("example.org").unwrap(),
+            keys: vec![(key, Validity::new(begin, end).unwrap())],
+        };
+        for (now, signs, is_named) in [
+            (before, false, true),
+            (begin, true, true),
+            (end, false, false),
+        ] {
+            assert_eq!(issuer.issue(&request, now).is_ok(), signs, "{now:?}");
+            assert_eq!(issuer.is_selling(now), signs, "{now:?}");
+            let directory = IssuerDirectory::from_json(&issuer.directory(now)).unwrap();
+            assert_eq!(!directory.keys.is_empty(), is_named, "{now:?}");
+        }
     }
 }

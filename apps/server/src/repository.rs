@@ -157,6 +157,33 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_deleted_is_not_left_in_the_file() {
+        let (folder, repository) = repository().await;
+        let code = "abcd-efgh".parse().unwrap();
+        let note = "for somebody who is not to be known";
+        let invitation = NewInvitation {
+            id: "one",
+            code: &code,
+            note,
+            uses: 1,
+            not_after: securecall_ghostnet::UnixTime::from_secs(1_000),
+        };
+        repository.add_invitation(&invitation).await.unwrap();
+        let holds_note = || {
+            let bytes = std::fs::read(folder.path().join("a b%?#.db")).unwrap();
+            bytes.windows(note.len()).any(|it| it == note.as_bytes())
+        };
+        // So that it is in the file itself, and not only in what is yet to be written there.
+        let checkpoint =
+            || sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&repository.pool);
+        checkpoint().await.unwrap();
+        assert!(holds_note());
+        repository.revoke_invitation("one").await.unwrap();
+        checkpoint().await.unwrap();
+        assert!(!holds_note());
+    }
+
+    #[tokio::test]
     async fn a_file_of_any_name_is_made_and_opened_again() {
         let (folder, repository) = repository().await;
         repository.ping().await.unwrap();

@@ -19,7 +19,7 @@ pub(crate) fn start(target: &str, verbose: u8) {
         _ => Level::TRACE,
     };
     let started = tracing_subscriber::registry()
-        .with(Targets::new().with_target(target, level))
+        .with(only(target, level))
         .with(
             tracing_subscriber::fmt::layer()
                 .with_writer(io::stderr)
@@ -28,4 +28,26 @@ pub(crate) fn start(target: &str, verbose: u8) {
         )
         .try_init();
     debug_assert!(started.is_ok(), "the log is started once");
+}
+
+/// Lines of this target up to this level, and of nobody else.
+fn only(target: &str, level: Level) -> Targets {
+    Targets::new().with_target(target, level)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_line_of_another_crate_passes_whatever_is_asked_for() {
+        let filter = only("securecall_server", Level::TRACE);
+        assert!(filter.would_enable("securecall_server::run", &Level::TRACE));
+        for crate_below in ["hyper", "reqwest::connect", "sqlx::query", ""] {
+            assert!(
+                !filter.would_enable(crate_below, &Level::ERROR),
+                "{crate_below}"
+            );
+        }
+    }
 }

@@ -109,14 +109,8 @@ impl GhostNet {
         let Some(directory) = &known.directory else {
             return Vec::new();
         };
-        let mut issuers: Vec<_> = directory
-            .relays
-            .iter()
-            .flat_map(|relay| &relay.issuers)
-            .collect();
-        issuers.sort_unstable();
-        issuers.dedup();
-        issuers
+        directory
+            .issuers()
             .into_iter()
             .filter_map(|issuer| directory.key_to_buy(issuer, now))
             .map(|key| {
@@ -126,6 +120,7 @@ impl GhostNet {
             .filter(|(_, wanted)| *wanted > 0)
             .collect()
     }
+
     /// The paths of one call.
     pub(crate) fn paths(&self) -> CallPaths {
         CallPaths::new(self.clone())

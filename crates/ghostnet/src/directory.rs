@@ -10,6 +10,7 @@ mod signing_key;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use securecall_relay::HopProof;
@@ -108,6 +109,12 @@ impl Directory {
         self.issuer_keys
             .iter()
             .filter(|accepted| relay.issuers.contains(&accepted.issuer))
+    }
+
+    /// Whose tokens relays take, each once and in order.
+    pub fn issuers(&self) -> BTreeSet<&IssuerName> {
+        let issuers = self.relays.iter().flat_map(|relay| &relay.issuers);
+        issuers.collect()
     }
 
     /// The key to buy tokens of from an issuer: of those that are valid, the one that ends last.

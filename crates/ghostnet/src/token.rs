@@ -14,6 +14,7 @@ mod blind_rsa;
 mod challenge;
 mod fields;
 mod issuer_directory;
+#[cfg(any(test, feature = "issuer"))]
 mod issuer_key;
 mod messages;
 mod purchase;
@@ -34,6 +35,7 @@ pub use issuer_directory::{
     ISSUER_DIRECTORY_MEDIA_TYPE, ISSUER_DIRECTORY_PATH, IssuerDirectory, IssuerDirectoryError,
     IssuerDirectoryKey,
 };
+#[cfg(any(test, feature = "issuer"))]
 pub use issuer_key::{IssueError, IssuerKey, IssuerKeyError};
 pub use messages::{
     TOKEN_REQUEST_LENGTH, TOKEN_REQUEST_MEDIA_TYPE, TOKEN_RESPONSE_LENGTH,

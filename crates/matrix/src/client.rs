@@ -117,20 +117,10 @@ impl Client {
         self.ask(request, Terms::REPEATABLE, MAX_ANSWER).await
     }
 
-    /// The same for what the homeserver would do twice if it got it twice.
-    pub(crate) async fn send_once<R>(&self, request: R) -> Result<R::IncomingResponse, HttpError>
-    where
-        R: OutgoingRequest,
-        R::Authentication: Authentication,
-        R::PathBuilder: Versioned,
-        HttpError: From<FromHttpResponseError<R::EndpointError>>,
-    {
-        self.ask(request, Terms::ONCE, MAX_ANSWER).await
-    }
-
-    /// The same for what takes as long as another server does.
-    pub(crate) async fn send_once_and_wait<R>(
+    /// The same on other terms, as for what the homeserver would do twice if it got it twice.
+    pub(crate) async fn send_on<R>(
         &self,
+        terms: Terms,
         request: R,
     ) -> Result<R::IncomingResponse, HttpError>
     where
@@ -139,7 +129,7 @@ impl Client {
         R::PathBuilder: Versioned,
         HttpError: From<FromHttpResponseError<R::EndpointError>>,
     {
-        self.ask(request, Terms::ONCE_ELSEWHERE, MAX_ANSWER).await
+        self.ask(request, terms, MAX_ANSWER).await
     }
 
     /// The keys of all devices of these users.

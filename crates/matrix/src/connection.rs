@@ -11,7 +11,7 @@ use crate::{
     client::Client,
     homeserver::{Answer, Homeserver},
     http_error::HttpError,
-    http_transport::{ANSWER_TIMEOUT, HttpTransport, Terms},
+    http_transport::{HttpTransport, Terms},
     patience::patiently,
     server_error::ServerError,
 };
@@ -71,11 +71,7 @@ impl Connection {
 
     async fn get_once(&self, url: Url, limit: usize) -> Result<Answer, ServerError> {
         let request = Request::new(Method::GET, url);
-        let read = |response| Answer::read(response, limit);
-        let asking = self.http.perform(request, Terms::REPEATABLE, read);
-        let answer = timeout(ANSWER_TIMEOUT, asking).await;
-        let answer = answer.unwrap_or(Err(HttpError::TimedOut));
-        let answer = answer.map_err(|error| ServerError::from_http(&error))?;
+        let answer = self.ask(request, Terms::REPEATABLE, limit).await?;
         match answer.status {
             StatusCode::TOO_MANY_REQUESTS => Err(answer.fault()),
             _ => Ok(answer),
@@ -97,9 +93,18 @@ impl Connection {
         let json = HeaderValue::from_static("application/json");
         request.headers_mut().insert(CONTENT_TYPE, json);
         *request.body_mut() = Some(body.to_vec().into());
+        self.ask(request, Terms::ONCE, limit).await
+    }
+
+    async fn ask(
+        &self,
+        request: Request,
+        terms: Terms,
+        limit: usize,
+    ) -> Result<Answer, ServerError> {
         let read = |response| Answer::read(response, limit);
-        let asking = self.http.perform(request, Terms::ONCE, read);
-        let answer = timeout(ANSWER_TIMEOUT, asking).await;
+        let asking = self.http.perform(request, terms, read);
+        let answer = timeout(terms.time(), asking).await;
         let answer = answer.unwrap_or(Err(HttpError::TimedOut));
         answer.map_err(|error| ServerError::from_http(&error))
     }

@@ -15,7 +15,7 @@ use securecall_contact::MatrixId;
 use crate::{
     Account, AccountStore, Homeserver, LoginError, ServerError, account::DEVICE_NAME,
     answered_account::Asked, client::Client, connection::Connection, credentials::Credentials,
-    server_error::bounded,
+    http_transport::Terms, server_error::bounded,
 };
 
 impl Account {
@@ -92,7 +92,7 @@ pub(crate) async fn log_in(
         initial_device_display_name: Some(DEVICE_NAME.to_owned()),
     });
     // Each login makes a device.
-    match client.send_once(request).await {
+    match client.send_on(Terms::ONCE, request).await {
         Ok(response) => Ok(response.into()),
         Err(error) => Err(match error.client_api_error_kind() {
             Some(ErrorKind::Forbidden) => LoginError::WrongPassword,

@@ -30,6 +30,7 @@ use tracing::{debug, warn};
 use crate::{
     Incoming, ServerError, StoreError,
     client::Client,
+    http_transport::Terms,
     store_upkeep::{SenderKey, StoreUpkeep},
     sync_answer::SyncAnswer,
     to_device::{ToDevice, read_processed},
@@ -313,7 +314,7 @@ impl Olm {
                 AnyOutgoingRequest::KeysUpload(request) => {
                     // A one-time key that is claimed between two uploads of it would be handed out twice. The machine
                     // repeats it without those that have been used.
-                    let answer = client.send_once(request.clone()).await;
+                    let answer = client.send_on(Terms::ONCE, request.clone()).await;
                     let answer = answer.map_err(|error| ServerError::from_http(&error))?;
                     let machine = self.machine.read().await;
                     let marked = machine.mark_request_as_sent(id, &answer).await;

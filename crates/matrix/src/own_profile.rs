@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     AccountStore, RestoreError, ServerError, account_store::StoredSession, client::Client,
-    connection::Connection, patience::patiently,
+    connection::Connection, http_transport::Terms, patience::patiently,
 };
 
 /// The longest display name that is set, in characters: Synapse's bound.
@@ -122,7 +122,7 @@ impl ProfileEditor {
         });
         let put = || async {
             // One that came twice would be there twice, for good.
-            let answer = self.client.send_once(request.clone()).await;
+            let answer = self.client.send_on(Terms::ONCE, request.clone()).await;
             answer.map_err(|error| ServerError::from_http(&error))
         };
         let uri = patiently(put).await?.content_uri;

@@ -18,6 +18,7 @@ use crate::{
     client::Client,
     connection::Connection,
     credentials::Credentials,
+    http_transport::Terms,
     login::{check_vacant, is_unrecognized, log_in},
     login_error::listed,
     server_error::{bounded, message},
@@ -183,7 +184,7 @@ async fn register(
             auth: auth.take(),
         });
         // The second would find that the name is taken.
-        let error = match client.send_once(request).await {
+        let error = match client.send_on(Terms::ONCE, request).await {
             Ok(response) => return registered(response),
             Err(error) => error,
         };

@@ -311,7 +311,8 @@ impl Call {
     }
 
     /// Candidates travel with whatever is said. Alone they go at once, but the next ones after a pause: what the first server
-    /// finds is what a path needs most often, and by the end of the pause there may be one.
+    /// finds is what a path needs most often, and by the end of the pause there may be one. An end before there is any is none of
+    /// them: sources that take their time have been given up, and what they find after all must not wait.
     fn offer_candidates(&mut self, now: Instant) {
         let alone = !self.carrier.has_contents();
         let waits = self.deadlines.is_set(Timer::CandidateBatch)
@@ -321,7 +322,7 @@ impl Call {
         }
         let (candidates, complete) = self.media.local_candidates();
         self.carrier.offer_candidates(candidates, complete);
-        if alone && self.carrier.has_contents() {
+        if alone && !candidates.is_empty() && self.carrier.has_contents() {
             self.deadlines.set(Timer::TricklePause, now + TRICKLE_PAUSE);
         }
     }

@@ -225,7 +225,7 @@ impl Endpoint {
         }
         if let Some(it) = call.room() {
             let (room, id) = (it.room().clone(), it.id().clone());
-            self.invitations.is_used(&room);
+            self.invitations.used(&room);
             self.room_calls.insert(room, id, handle);
         }
         self.order.push_back(handle);

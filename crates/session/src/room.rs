@@ -17,10 +17,11 @@ use std::time::Duration;
 
 use rand_core::CryptoRng;
 use securecall_contact::{EventId, MatrixId, RoomId};
-use securecall_signaling::wire::room::{Mid, RoomSignal, RoomVersion, StreamId, StreamMetadata};
+use securecall_signaling::wire::room::{RoomSignal, RoomVersion, StreamId, StreamMetadata};
 use securecall_signaling::{CallEnd, Candidate, Content, Deadlines, PartyId, WireCallId};
 use web_time::Instant;
 
+use self::description::LineName;
 use self::invite::RoomInvited;
 use self::outbox::{LetterNumber, Outbox};
 use self::trickle::{AFTER_ANSWER, AFTER_INVITE, Trickle};
@@ -106,7 +107,7 @@ pub(crate) struct Room {
     gathers: bool,
     /// Our stream and its m-line, by our description.
     stream: Option<StreamId>,
-    mid: Option<Mid>,
+    line: LineName,
     muted: bool,
     /// As the peer knows.
     muted_told: bool,
@@ -197,7 +198,7 @@ impl Room {
             described: None,
             gathers: false,
             stream: None,
-            mid: None,
+            line: LineName::default(),
             muted: false,
             muted_told: false,
             protection_given: false,

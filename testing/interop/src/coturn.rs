@@ -10,6 +10,7 @@ use std::{fs, io};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+use crate::homeserver_config::TurnServers;
 #[cfg(target_os = "linux")]
 use crate::network::Host;
 use crate::pem::pem;
@@ -196,6 +197,19 @@ impl Coturn {
     /// Where it listens for TLS; its names are `localhost` and `turn.example.org`.
     pub fn tls_address(&self) -> SocketAddr {
         (self.ip, self.tls_port).into()
+    }
+
+    /// As a homeserver names it that shares its secret: over UDP, with credentials that are good for an hour. `None` where it has users
+    /// of its own.
+    pub fn named(&self) -> Option<TurnServers> {
+        let CoturnUsers::SharedSecret(secret) = &self.users else {
+            return None;
+        };
+        Some(TurnServers {
+            uris: vec![format!("turn:{}?transport=udp", self.address())],
+            shared_secret: secret.clone(),
+            ttl_seconds: 3600,
+        })
     }
 
     /// The certificate that it shows, which nobody has signed but itself, in DER.

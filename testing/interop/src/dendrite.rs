@@ -16,15 +16,13 @@ use crate::{
     dendrite_config::{DATABASES, arguments, dendrite_yaml, signing_pem},
     federation::{Certificate, signing_seed},
     go_program::{self, GoError},
-    homeserver::{Homeserver, HomeserverError, last_lines},
+    homeserver::{
+        Homeserver, HomeserverError, START_PATIENCE, Start, last_lines, wait_until_ready,
+    },
     homeserver_config::{HomeserverOptions, Registration},
-    http,
     port::free_port,
     venv::{self, VenvError},
 };
-
-/// It starts within a second; on a busy machine this takes its time.
-const START_PATIENCE: Duration = Duration::from_secs(120);
 
 /// An orderly stop waits for open requests.
 const STOP_PATIENCE: Duration = Duration::from_secs(20);
@@ -159,25 +157,18 @@ impl Dendrite {
 
     fn wait_until_ready(&mut self) -> Result<(), DendriteError> {
         let address = self.address();
-        let deadline = Instant::now() + START_PATIENCE;
-        loop {
-            if let Some((child, _)) = &mut self.process
-                && let Some(status) = child.try_wait()?
-            {
+        let Some((child, _)) = &mut self.process else {
+            return Ok(());
+        };
+        let started = wait_until_ready(child, address)?;
+        let log = last_lines(&self.log_path(), 20);
+        match started {
+            Start::Ready => Ok(()),
+            Start::Ended(status) => {
                 self.process = None;
-                let log = last_lines(&self.log_path(), 20);
-                return Err(DendriteError::Ended { status, log });
+                Err(DendriteError::Ended { status, log })
             }
-            let answer =
-                http::get_status(address, "/_matrix/client/versions", Duration::from_secs(5));
-            if matches!(answer, Ok(200)) {
-                return Ok(());
-            }
-            if Instant::now() > deadline {
-                let log = last_lines(&self.log_path(), 20);
-                return Err(DendriteError::Silent { log });
-            }
-            thread::sleep(Duration::from_millis(50));
+            Start::Silent => Err(DendriteError::Silent { log }),
         }
     }
 

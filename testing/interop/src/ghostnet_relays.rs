@@ -1,23 +1,24 @@
 //! Relays of GhostNet on this machine, with the list that names them and an issuer of the tokens they take.
 
-#[cfg(target_os = "linux")]
-use std::io::Write as _;
-use std::io::{self, BufRead as _, BufReader, Read as _};
-#[cfg(target_os = "linux")]
-use std::net::Ipv6Addr;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::process::{Child, Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
-use std::{fs, thread};
+use std::{fs, io};
+#[cfg(target_os = "linux")]
+use std::{
+    io::{Read as _, Write as _},
+    net::{Ipv4Addr, Ipv6Addr},
+    sync::Arc,
+};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::daemon::{Daemon, DaemonError, Log, lock};
 #[cfg(target_os = "linux")]
 use crate::network::Host;
-use crate::port::free_port;
+use crate::port::free_address;
 #[cfg(target_os = "linux")]
 use crate::{TlsFront, WebServer};
 
@@ -107,12 +108,12 @@ impl RelayPlan {
     ///
     /// No port is free.
     pub fn here(role: RelayRole) -> io::Result<Self> {
-        let ip = Ipv4Addr::LOCALHOST.into();
+        let address = free_address()?;
         Ok(Self {
             operator: None,
             role,
-            address: SocketAddr::new(ip, free_port()?),
-            runs: Runs::Daemon(Ground::Here, vec![ip]),
+            address,
+            runs: Runs::Daemon(Ground::Here, vec![address.ip()]),
         })
     }
 
@@ -157,7 +158,7 @@ pub struct GhostNetRelays {
     program: PathBuf,
     folder: TempDir,
     relays: Vec<LabRelay>,
-    issuer: Process,
+    issuer: Daemon,
     key: String,
     #[cfg(target_os = "linux")]
     shop: Option<Shop>,
@@ -170,22 +171,8 @@ struct LabRelay {
     operator: String,
     pin: String,
     plan: RelayPlan,
-    process: Option<Process>,
+    daemon: Option<Daemon>,
     log: Log,
-}
-
-/// What a program has written to standard error.
-type Log = Arc<Mutex<Vec<u8>>>;
-
-/// A program that ends with its handle.
-#[derive(Debug)]
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// Where tokens are sold and the list is to be had, by https.
@@ -222,10 +209,10 @@ impl GhostNetRelays {
     ///
     /// The program is not there, or says that something is wrong.
     pub fn start_here(program: &Path, plans: Vec<RelayPlan>) -> Result<Self, GhostNetRelaysError> {
-        let issuer_at = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
+        let issuer_at = free_address()?;
         let name = issuer_at.to_string();
-        let (mut all, sells) = Self::begin(program, plans, &Ground::Here, issuer_at, &name)?;
-        all.sign(&sells, &name)?;
+        let mut all = Self::begin(program, plans, &Ground::Here, issuer_at, &name)?;
+        all.sign(&name)?;
         all.run_all()?;
         Ok(all)
     }
@@ -244,7 +231,7 @@ impl GhostNetRelays {
     ) -> Result<Self, GhostNetRelaysError> {
         let issuer_at = SocketAddr::from((Ipv4Addr::LOCALHOST, ISSUER_PORT));
         let ground = Ground::Host(Arc::clone(shop));
-        let (mut all, sells) = Self::begin(program, plans, &ground, issuer_at, SHOP)?;
+        let mut all = Self::begin(program, plans, &ground, issuer_at, SHOP)?;
         let everywhere = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 443));
         let opened = shop.enter(|| {
             let web = WebServer::in_front_of(issuer_at)?;
@@ -252,7 +239,7 @@ impl GhostNetRelays {
             io::Result::Ok(Shop { web, front })
         });
         all.shop = Some(opened.map_err(io::Error::other)??);
-        all.sign(&sells, SHOP)?;
+        all.sign(SHOP)?;
         if let Some(shop) = &all.shop {
             let list = fs::read_to_string(all.directory())?;
             shop.web.answer("GET /relays.json", "200 OK", &list);
@@ -267,9 +254,9 @@ impl GhostNetRelays {
         ground: &Ground,
         issuer_at: SocketAddr,
         issuer_name: &str,
-    ) -> Result<(Self, Value), GhostNetRelaysError> {
+    ) -> Result<Self, GhostNetRelaysError> {
         let folder = tempfile::tempdir()?;
-        let (issuer, sells, _) = start(
+        let issuer = start(
             ground,
             Command::new(program)
                 .args(["--json", "issuer", "--name", issuer_name])
@@ -299,7 +286,7 @@ impl GhostNetRelays {
                 },
                 pin,
                 plan,
-                process: None,
+                daemon: None,
                 log: Log::default(),
                 name,
             });
@@ -312,7 +299,7 @@ impl GhostNetRelays {
             .as_str()
             .unwrap_or_default()
             .to_owned();
-        let all = Self {
+        Ok(Self {
             program: program.to_owned(),
             folder,
             relays,
@@ -320,8 +307,7 @@ impl GhostNetRelays {
             key,
             #[cfg(target_os = "linux")]
             shop: None,
-        };
-        Ok((all, sells))
+        })
     }
 
     /// The file with the signed list.
@@ -376,7 +362,7 @@ impl GhostNetRelays {
     pub fn kill(&mut self, operator: &str) {
         let mut relays = self.relays.iter_mut();
         if let Some(relay) = relays.find(|relay| relay.operator == operator) {
-            relay.process = None;
+            relay.daemon = None;
         }
     }
 
@@ -395,8 +381,8 @@ impl GhostNetRelays {
 
     /// The process of an operator's relay; `None` if it does not run.
     pub fn process_id(&self, operator: &str) -> Option<u32> {
-        let process = self.relay(operator)?.process.as_ref();
-        process.map(|process| process.0.id())
+        let daemon = self.relay(operator)?.daemon.as_ref();
+        daemon.map(|daemon| daemon.process().id())
     }
 
     /// What an operator's relay has logged so far; all that there is to be logged, where it runs at a host.
@@ -432,8 +418,7 @@ impl GhostNetRelays {
 
     /// Ends the issuer: no more tokens can be bought.
     pub fn stop_issuer(&mut self) -> io::Result<()> {
-        self.issuer.0.kill()?;
-        self.issuer.0.wait().map(drop)
+        self.issuer.kill()
     }
 
     fn relay(&self, operator: &str) -> Option<&LabRelay> {
@@ -450,11 +435,12 @@ impl GhostNetRelays {
         true
     }
 
-    fn sign(&self, sells: &Value, issuer: &str) -> Result<(), GhostNetRelaysError> {
+    fn sign(&self, issuer: &str) -> Result<(), GhostNetRelaysError> {
         let since = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         let now = since.as_secs();
+        let sells = self.issuer.ready();
         let relays: Vec<Value> = self
             .relays
             .iter()
@@ -534,56 +520,22 @@ impl GhostNetRelays {
         }
         fs::write(&settings, text)?;
         run.args(["--json", "run", "--config"]).arg(&settings);
-        let (process, _, log) = start(ground, &mut run)?;
-        relay.process = Some(process);
-        relay.log = log;
+        let daemon = start(ground, &mut run)?;
+        relay.log = daemon.log();
+        relay.daemon = Some(daemon);
         Ok(())
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Starts a program, and waits for its first line.
-fn start(
-    ground: &Ground,
-    command: &mut Command,
-) -> Result<(Process, Value, Log), GhostNetRelaysError> {
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let mut child = ground.spawn(command)?;
-    let out = child.stdout.take().map(BufReader::<ChildStdout>::new);
-    let errors = child.stderr.take().map(BufReader::<ChildStderr>::new);
-    let process = Process(child);
-    let mut line = String::new();
-    if let Some(mut out) = out {
-        out.read_line(&mut line)?;
-        // What it writes further on must not fill the pipe.
-        thread::spawn(move || io::copy(&mut out, &mut io::sink()));
-    }
-    let said: Value = serde_json::from_str(&line).unwrap_or_default();
-    if said["type"] != "ready" {
-        let lines = errors.into_iter().flat_map(|errors| errors.lines());
-        let errors: Vec<String> = lines.map_while(Result::ok).take(20).collect();
-        return Err(GhostNetRelaysError::Refused {
+/// Starts a program, and waits until it is ready.
+fn start(ground: &Ground, command: &mut Command) -> Result<Daemon, GhostNetRelaysError> {
+    Daemon::start_by(command, |command| ground.spawn(command)).map_err(|error| match error {
+        DaemonError::Io(error) => error.into(),
+        DaemonError::NotReady { said } => GhostNetRelaysError::Refused {
             command: words(command),
-            said: format!("{line}{}", errors.join("\n")),
-        });
-    }
-    let log = Log::default();
-    if let Some(mut errors) = errors {
-        let into = Arc::clone(&log);
-        thread::spawn(move || {
-            let mut piece = [0; 4096];
-            while let Ok(length @ 1..) = errors.read(&mut piece) {
-                lock(&into).extend_from_slice(piece.get(..length).unwrap_or_default());
-            }
-        });
-    }
-    Ok((process, said, log))
+            said,
+        },
+    })
 }
 
 /// Runs a program to its end, and gives its one line.

@@ -4,12 +4,16 @@ use std::{
     fmt, fs, io,
     net::SocketAddr,
     path::{Path, PathBuf},
+    process::{Child, ExitStatus},
+    thread,
+    time::{Duration, Instant},
 };
 
 use crate::{
     database_snapshot::DatabaseSnapshot,
     dendrite::{Dendrite, DendriteError},
     homeserver_config::{HomeserverOptions, Registration},
+    http,
     synapse::{Synapse, SynapseError},
 };
 
@@ -104,6 +108,37 @@ impl HomeserverKind {
             Self::Synapse => Box::new(Synapse::start(options)?),
             Self::Dendrite => Box::new(Dendrite::start(options)?),
         })
+    }
+}
+
+/// A first start makes some hundred tables; on a busy machine this takes its time.
+pub(crate) const START_PATIENCE: Duration = Duration::from_secs(120);
+
+/// How a start went.
+pub(crate) enum Start {
+    /// It answers.
+    Ready,
+    /// It has ended instead.
+    Ended(ExitStatus),
+    /// It has not answered in time.
+    Silent,
+}
+
+/// Waits until the homeserver of a process answers, or that has ended.
+pub(crate) fn wait_until_ready(process: &mut Child, address: SocketAddr) -> io::Result<Start> {
+    let deadline = Instant::now() + START_PATIENCE;
+    loop {
+        if let Some(status) = process.try_wait()? {
+            return Ok(Start::Ended(status));
+        }
+        let answer = http::get_status(address, "/_matrix/client/versions", Duration::from_secs(5));
+        if matches!(answer, Ok(200)) {
+            return Ok(Start::Ready);
+        }
+        if Instant::now() > deadline {
+            return Ok(Start::Silent);
+        }
+        thread::sleep(Duration::from_millis(50));
     }
 }
 

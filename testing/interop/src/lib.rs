@@ -7,6 +7,7 @@
 //! * [`Federation`]: two homeservers, of whatever kinds, whose users reach each other;
 //! * [`DatabaseSnapshot`]: what a homeserver's databases hold at one moment, and what a call added to it;
 //! * [`HostileHomeserver`]: one that answers with anything at all: without end, compressed, cut off;
+//! * [`ShownCertificate`]: what a server of TLS shows, taken whatever it is;
 //! * [`TlsFront`]: a self-signed `https` door in front of a plain server;
 //! * [`WebServer`]: an HTTP server that answers as it is told, and leads the rest to another one;
 //! * [`ConnectProxy`]: a way to servers on this machine by names that no name service knows;
@@ -15,6 +16,9 @@
 //! * [`LyingRelay`]: one of them that does what it should not;
 //! * [`LyingTurn`]: a TURN server that says what is not so, before a real one;
 //! * [`Postgres`]: a database server (Linux);
+//! * [`Daemon`]: a program of this workspace that runs until it is told to end;
+//! * [`peak_kib`], [`resident_kib`], [`proportional_kib`]: how much memory a process has (Linux);
+//! * [`free_port`], [`free_address`]: where a server may listen that has to be told;
 //! * [`MasqueGoRelay`], [`MasqueGoClient`]: both ends of RFC 9298, UDP through HTTP/3, built from a Go module of a pinned version;
 //! * [`UdpForwarder`]: a network path that can be cut, healed and filtered without root;
 //! * [`Network`](network::Network): hosts behind NATs of all kinds, with loss, delay and roaming, on one machine (Linux, root);
@@ -23,7 +27,8 @@
 //! * [`WebrtcbinDevice`]: a Matrix client with GStreamer's media engine and the manners of Nheko or of matrix-dart-sdk;
 //! * [`SoundServer`]: a PulseAudio whose sound cards are loops;
 //! * [`texts_by_zxing_cpp`]: the QR reader that ours is compared with;
-//! * [`speech_scores`]: PESQ and PLCMOS, models of what listeners think of speech.
+//! * [`speech_scores`]: PESQ and PLCMOS, models of what listeners think of speech;
+//! * [`hand_on`]: a command as the arguments of another.
 //!
 //! None of our own crates is used here, so that these peers cannot share a mistake with the code under test.
 
@@ -36,12 +41,14 @@
 mod browser;
 mod connect_proxy;
 mod coturn;
+mod daemon;
 mod database_snapshot;
 mod dendrite;
 mod dendrite_config;
 mod federation;
 mod ghostnet_relays;
 mod go_program;
+mod hand_on;
 mod homeserver;
 mod homeserver_config;
 mod hostile_homeserver;
@@ -50,12 +57,14 @@ mod js_sdk;
 mod lying_relay;
 mod lying_turn;
 mod masque_go;
+mod memory;
 #[cfg(target_os = "linux")]
 pub mod network;
 mod pem;
 mod port;
 #[cfg(target_os = "linux")]
 mod postgres;
+mod shown_certificate;
 #[cfg(unix)]
 mod sound_server;
 mod speech_scores;
@@ -71,11 +80,13 @@ mod zxing_cpp;
 pub use browser::{Browser, BrowserError, chromium};
 pub use connect_proxy::ConnectProxy;
 pub use coturn::{Coturn, CoturnError, CoturnUsers};
+pub use daemon::{Daemon, DaemonError};
 pub use database_snapshot::{ALLOWED, Allowed, DatabaseSnapshot, Difference, Report};
 pub use dendrite::{Dendrite, DendriteError};
 pub use federation::Federation;
 pub use ghostnet_relays::{GhostNetRelays, GhostNetRelaysError, RelayPlan, RelayRole};
 pub use go_program::GoError;
+pub use hand_on::hand_on;
 pub use homeserver::{Homeserver, HomeserverError, HomeserverKind};
 pub use homeserver_config::{
     FederationOptions, HomeserverOptions, MessageLimit, Registration, SynapseOptions, TurnServers,
@@ -88,8 +99,11 @@ pub use js_sdk::{
 pub use lying_relay::{LyingRelay, RelayManner, RelayNotes};
 pub use lying_turn::{Lie, LyingTurn, TurnUser};
 pub use masque_go::{MasqueGoClient, MasqueGoError, MasqueGoRelay, MasqueGoRequest};
+pub use memory::{peak_kib, proportional_kib, resident_kib};
+pub use port::{free_address, free_port};
 #[cfg(target_os = "linux")]
 pub use postgres::Postgres;
+pub use shown_certificate::ShownCertificate;
 #[cfg(unix)]
 pub use sound_server::SoundServer;
 pub use speech_scores::{SpeechPair, SpeechScores, speech_scores};

@@ -54,7 +54,8 @@
 //!   Linux's 30 seconds without a packet, two minutes if both sides have sent.
 //! * NATs are for IPv4. IPv6 is in the internet, and in networks directly behind a router there that ask for it
 //!   ([`Nat::with_ipv6`], [`Segment::nat64`]). There is no
-//!   name service but those that a test starts ([`NameServer`]), with DNS64 or without.
+//!   name service but those that a test starts ([`NameServer`]), with DNS64 or without, and no names but those that programs are
+//!   given ([`Names`]).
 //! * Whoever sends to an address that is not there gets no answer, but in its own network, where the neighbour is missed.
 //! * Loss is by the kernel's own randomness; jitter is by seed, and nothing is reordered. What [`Link::impair_udp`] does to UDP
 //!   is by seed, and reorders.
@@ -66,6 +67,7 @@ mod error;
 mod host;
 mod link;
 mod name_server;
+mod names;
 mod namespace;
 mod nat;
 mod nat64;
@@ -85,6 +87,7 @@ pub use self::{
     host::{Host, Standing},
     link::Link,
     name_server::{NameServer, Synthesis},
+    names::Names,
     nat::Nat,
     nat64::nat64_address,
     segment::Segment,

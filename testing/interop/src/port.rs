@@ -3,7 +3,7 @@
 use std::{
     hash::{BuildHasher as _, RandomState},
     io,
-    net::{Ipv4Addr, TcpListener, UdpSocket},
+    net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
     ops::Range,
     process,
     sync::{
@@ -17,7 +17,11 @@ use std::{
 const PORTS: Range<u16> = 20_000..32_000;
 
 /// A port of the loopback interface that nobody uses just now, by TCP or UDP. This process gets it once.
-pub(crate) fn free_port() -> io::Result<u16> {
+///
+/// # Errors
+///
+/// No port is free.
+pub fn free_port() -> io::Result<u16> {
     // Other processes look at the same time: each begins somewhere else.
     static NEXT: LazyLock<AtomicU64> =
         LazyLock::new(|| AtomicU64::new(RandomState::new().hash_one(process::id()) >> 1));
@@ -31,6 +35,15 @@ pub(crate) fn free_port() -> io::Result<u16> {
         }
     }
     Err(io::Error::other("no port is free"))
+}
+
+/// The same as an address.
+///
+/// # Errors
+///
+/// No port is free.
+pub fn free_address() -> io::Result<SocketAddr> {
+    Ok((Ipv4Addr::LOCALHOST, free_port()?).into())
 }
 
 #[cfg(test)]

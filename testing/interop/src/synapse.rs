@@ -14,15 +14,13 @@ use tempfile::TempDir;
 
 use crate::{
     federation::{Certificate, signing_seed},
-    homeserver::{Homeserver, HomeserverError, last_lines},
+    homeserver::{
+        Homeserver, HomeserverError, START_PATIENCE, Start, last_lines, wait_until_ready,
+    },
     homeserver_config::{HomeserverOptions, Registration, homeserver_yaml, log_yaml, signing_key},
-    http,
     port::free_port,
     venv::{self, VenvError},
 };
-
-/// A first start makes some hundred tables; on a busy machine this takes its time.
-const START_PATIENCE: Duration = Duration::from_secs(120);
 
 /// An orderly stop waits for open requests.
 const STOP_PATIENCE: Duration = Duration::from_secs(20);
@@ -247,28 +245,21 @@ impl Synapse {
 
     fn wait_until_ready(&mut self) -> Result<(), SynapseError> {
         let address = self.address();
-        let deadline = Instant::now() + START_PATIENCE;
-        loop {
-            if let Some(process) = &mut self.process
-                && let Some(status) = process.child.try_wait()?
-            {
+        let Some(process) = &mut self.process else {
+            return Ok(());
+        };
+        match wait_until_ready(&mut process.child, address)? {
+            Start::Ready => Ok(()),
+            Start::Ended(status) => {
                 self.process = None;
-                return Err(SynapseError::Ended {
+                Err(SynapseError::Ended {
                     status,
                     log: self.last_words(),
-                });
+                })
             }
-            let answer =
-                http::get_status(address, "/_matrix/client/versions", Duration::from_secs(5));
-            if matches!(answer, Ok(200)) {
-                return Ok(());
-            }
-            if Instant::now() > deadline {
-                return Err(SynapseError::Silent {
-                    log: self.last_words(),
-                });
-            }
-            thread::sleep(Duration::from_millis(50));
+            Start::Silent => Err(SynapseError::Silent {
+                log: self.last_words(),
+            }),
         }
     }
 

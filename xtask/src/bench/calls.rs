@@ -24,7 +24,7 @@ const COUNTED: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(20)]
 /// Many short calls of one pair, answered at once by a callee that listens all the time.
 pub(super) fn set_up(stage: &Stage, directory: &Path) -> Result<Vec<Figure>> {
     let directory = directory.join("set-up");
-    let calls = ShortCalls::start(stage.people(), &directory)?;
+    let calls = ShortCalls::start(stage.people(), &directory, &[])?;
     let [mut startup, mut connected, mut first_audio] = [const { Vec::new() }; 3];
     for number in 0..=CALLS {
         let call = calls.call();

@@ -11,8 +11,9 @@ use serde_json::json;
 
 use super::chromium::browser::{self, Browser};
 use super::chromium::signaling::Signaling;
-use super::figure::{Figure, Target, median, percentile};
+use super::figure::{Figure, Target, median};
 use super::short_calls::ShortCalls;
+use super::spread::{self, Row};
 use super::table;
 use super::world::{Place, World};
 use crate::call::record::Side;
@@ -46,13 +47,6 @@ struct Times {
     chromium_connected: Vec<f64>,
     /// Until a packet of the other side's voice has come, which is what our `connected` says.
     chromium_heard: Vec<f64>,
-}
-
-/// The calls of one program in one network, in ms.
-struct Row {
-    network: &'static str,
-    program: &'static str,
-    times: Vec<f64>,
 }
 
 /// Whether there can be networks here at all.
@@ -109,7 +103,7 @@ pub(super) fn measure(program: &Path, directory: &Path) -> Result<table::Section
         ];
         for (program, times) in programs {
             rows.push(Row {
-                network: topology.name,
+                place: topology.name,
                 program,
                 times,
             });
@@ -121,8 +115,8 @@ pub(super) fn measure(program: &Path, directory: &Path) -> Result<table::Section
     Ok(table::Section {
         marks: &MARKS,
         figures,
-        details: details(&rows),
-        details_in_columns: details_in_columns(&rows),
+        details: spread::markdown("network", &rows)?,
+        details_in_columns: spread::columns(&rows)?,
     })
 }
 
@@ -137,11 +131,11 @@ fn calls(topology: &Topology, program: &Path, directory: &Path) -> Result<Times>
     let world = World::new(Place::BehindNat(topology.nat), program, &directory)?;
     let signaling = Signaling::start(&world.host("signaling")?)?;
     let _browsers = start_browsers(&world, &signaling, &directory)?;
-    let ours = ShortCalls::start(world.users(), &directory)?;
+    let ours = ShortCalls::start(world.users(), &directory, &[])?;
     let prepare = json!({"configuration": {"iceServers": world.ice_servers()}});
     let mut times = Times::default();
     for number in 0..=CALLS {
-        let (took, route) = call_of_ours(&ours)?;
+        let (took, route) = ours.call()?.set_up()?;
         let chromium = browser::call(&signaling, &prepare)?;
         browser::hang_up(&signaling)?;
         println!(
@@ -170,72 +164,4 @@ fn start_browsers(world: &World, signaling: &Signaling, directory: &Path) -> Res
         Browser::start(host, side, signaling, None, directory)
     };
     Side::BOTH.into_iter().map(start).collect()
-}
-
-/// The time from dialing to connected, in ms, by when the bench has read the caller's events; and the kind of path.
-fn call_of_ours(calls: &ShortCalls<'_>) -> Result<(f64, String)> {
-    let call = calls.call()?;
-    let [dialing, connected] = [call.event("dialing")?, call.event("connected")?];
-    let took = connected.read_at_ms - dialing.read_at_ms;
-    Ok((took, connected.text("route").to_owned()))
-}
-
-/// The rows, as a table.
-fn details(rows: &[Row]) -> String {
-    let rows: String = rows.iter().map(Row::markdown).collect();
-    format!(
-        "| network | program | median | 90th percentile | fastest | slowest |\n| --- | --- | --- | --- | --- | --- |\n{rows}"
-    )
-}
-
-/// The rows, in columns.
-fn details_in_columns(rows: &[Row]) -> String {
-    let lines: Vec<String> = rows
-        .iter()
-        .map(|row| {
-            let [middle, slow, fastest, slowest] = row.summary();
-            format!(
-                "  {:<14} {:<32} median {middle:.0} ms, 90th percentile {slow:.0} ms, {fastest:.0} to {slowest:.0} ms",
-                row.network, row.program
-            )
-        })
-        .collect();
-    lines.join("\n")
-}
-
-impl Row {
-    /// Median, 90th percentile, the fastest and the slowest call.
-    fn summary(&self) -> [f64; 4] {
-        let at = |share| percentile(&self.times, share).unwrap_or(f64::NAN);
-        [
-            median(&self.times).unwrap_or(f64::NAN),
-            at(0.9),
-            at(0.0),
-            at(1.0),
-        ]
-    }
-
-    fn markdown(&self) -> String {
-        let [middle, slow, fastest, slowest] = self.summary();
-        format!(
-            "| {} | {} | {middle:.0} ms | {slow:.0} ms | {fastest:.0} ms | {slowest:.0} ms |\n",
-            self.network, self.program
-        )
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_row_says_median_and_percentile_and_both_ends() {
-        let row = Row {
-            network: "behind NATs",
-            program: "SecureCall",
-            times: (1..=20).map(|call| f64::from(call) * 10.0).collect(),
-        };
-        let expected = "| behind NATs | SecureCall | 105 ms | 180 ms | 10 ms | 200 ms |\n";
-        assert_eq!(row.markdown(), expected);
-    }
 }

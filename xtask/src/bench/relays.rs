@@ -3,9 +3,12 @@
 //! The server has one core, and whoever loads it (`apps/relay/examples/relay_load`) the other. What a packet costs is the time of the
 //! server's process, by the packets that it took in and sent out: on a machine that others use, too, that is steadier than the rate at
 //! which it begins to lose some.
+//!
+//! And how much later a call begins by it than by TURN.
 
 mod load;
 mod server;
+mod set_up;
 
 use std::path::Path;
 
@@ -14,7 +17,7 @@ use anyhow::{Context as _, Result};
 use self::load::{Loader, Run, Way};
 use self::server::Server;
 use super::figure::{Figure, Target, median};
-use super::table;
+use super::{spread, table};
 use crate::call::stage::Build;
 use crate::workspace::Workspace;
 
@@ -67,7 +70,11 @@ struct Row {
 }
 
 /// Measures all.
-pub(super) fn measure(workspace: &Workspace, directory: &Path) -> Result<table::Section> {
+pub(super) fn measure(
+    workspace: &Workspace,
+    program: &Path,
+    directory: &Path,
+) -> Result<table::Section> {
     let relay = Build::Release.relay(workspace)?;
     let loader = Loader::build(workspace)?;
     let start = |who: Who| -> Result<Server> {
@@ -109,12 +116,17 @@ pub(super) fn measure(workspace: &Workspace, directory: &Path) -> Result<table::
             direct,
         });
     }
+    let (set_up, calls) = set_up::measure(program, &relay, directory)?;
+    let mut figures = figures(&rows)?;
+    figures.push(set_up);
+    let calls_in_columns = spread::columns(&calls)?;
+    let calls = spread::markdown("route", &calls)?;
     Ok(table::Section {
         marks: &MARKS,
-        figures: figures(&rows)?,
-        details: details(&rows)?,
-        // Each run has been told.
-        details_in_columns: String::new(),
+        figures,
+        details: format!("{}\n{calls}", details(&rows)?),
+        // Each run of the loader has been told.
+        details_in_columns: calls_in_columns,
     })
 }
 

@@ -40,23 +40,35 @@ const DIAL: [&str; 8] = [
 pub(super) struct ShortCalls<'a> {
     caller: &'a User,
     directory: &'a Path,
+    /// What both say besides.
+    options: &'a [&'a str],
     events: Events,
     _callee: Client,
 }
 
 impl<'a> ShortCalls<'a> {
-    /// The callee is ready; the logs of both are in the directory.
-    pub(super) fn start([caller, callee]: [&'a User; 2], directory: &'a Path) -> Result<Self> {
+    /// The callee is ready; the logs of both are in the directory. Both commands have these options besides.
+    pub(super) fn start(
+        [caller, callee]: [&'a User; 2],
+        directory: &'a Path,
+        options: &'a [&'a str],
+    ) -> Result<Self> {
         fs::create_dir_all(directory)?;
         let events = Events::new();
         let log = directory.join("callee.log");
-        let callee = callee.start(LISTEN, Side::Callee, events.sender(), &log)?;
+        let callee = callee.start(
+            [&LISTEN[..], options].concat(),
+            Side::Callee,
+            events.sender(),
+            &log,
+        )?;
         events
             .until(Side::Callee, "ready")
             .with_context(|| format!("its log is {}", log.display()))?;
         Ok(Self {
             caller,
             directory,
+            options,
             events,
             _callee: callee,
         })
@@ -66,7 +78,8 @@ impl<'a> ShortCalls<'a> {
     pub(super) fn call(&self) -> Result<ShortCall> {
         let log = self.directory.join("caller.log");
         let sender = self.events.sender();
-        let mut caller = self.caller.start(DIAL, Side::Caller, sender, &log)?;
+        let dial = [&DIAL[..], self.options].concat();
+        let mut caller = self.caller.start(dial, Side::Caller, sender, &log)?;
         let mut records = self
             .events
             .until(Side::Callee, "ended")
@@ -89,5 +102,12 @@ impl ShortCall {
         records
             .find(|record| record.side == Side::Caller && record.name() == name)
             .with_context(|| format!("the caller said nothing of {name}"))
+    }
+
+    /// The time from dialing to connected, in ms, by when the bench has read the caller's events; and the kind of path.
+    pub(super) fn set_up(&self) -> Result<(f64, String)> {
+        let [dialing, connected] = [self.event("dialing")?, self.event("connected")?];
+        let took = connected.read_at_ms - dialing.read_at_ms;
+        Ok((took, connected.text("route").to_owned()))
     }
 }

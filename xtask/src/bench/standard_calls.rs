@@ -11,7 +11,8 @@ use securecall_interop::{
 };
 
 use super::events::Events;
-use super::figure::{Figure, Target, median, percentile};
+use super::figure::{Figure, Target, median};
+use super::spread::{self, Row};
 use super::table;
 use crate::call::client::Client;
 use crate::call::record::Side;
@@ -76,47 +77,19 @@ pub(super) fn measure(program: &Path, directory: &Path) -> Result<table::Section
             digits: 2,
         });
         for (program, times) in [("SecureCall", times.ours), ("matrix-js-sdk", times.js_sdk)] {
-            rows.push((place.name, program, times));
+            rows.push(Row {
+                place: place.name,
+                program,
+                times,
+            });
         }
     }
     Ok(table::Section {
         marks: &MARKS,
         figures,
-        details: details(&rows)?,
-        details_in_columns: in_columns(&rows)?,
+        details: spread::markdown("place", &rows)?,
+        details_in_columns: spread::columns(&rows)?,
     })
-}
-
-type Row = (&'static str, &'static str, Vec<f64>);
-
-fn details(rows: &[Row]) -> Result<String> {
-    let mut text = "| place | program | median | 90th percentile | fastest | slowest |\n| --- | --- | --- | --- | --- | --- |\n".to_owned();
-    for (place, program, times) in rows {
-        let [middle, slow, least, most] = spread(times)?;
-        text += &format!(
-            "| {place} | {program} | {middle:.0} ms | {slow:.0} ms | {least:.0} ms | {most:.0} ms |\n"
-        );
-    }
-    Ok(text)
-}
-
-fn in_columns(rows: &[Row]) -> Result<String> {
-    let mut text = String::new();
-    for (place, program, times) in rows {
-        let [middle, slow, least, most] = spread(times)?;
-        text += &format!(
-            "  {place:<26} {program:<14} median {middle:.0} ms, 90th percentile {slow:.0} ms, {least:.0} to {most:.0} ms\n"
-        );
-    }
-    Ok(text)
-}
-
-fn spread(times: &[f64]) -> Result<[f64; 4]> {
-    let shares = [0.5, 0.9, 0.0, 1.0].map(|share| percentile(times, share));
-    let [Some(middle), Some(slow), Some(least), Some(most)] = shares else {
-        anyhow::bail!("there were no calls");
-    };
-    Ok([middle, slow, least, most])
 }
 
 /// Calls of both at one place, in turns.

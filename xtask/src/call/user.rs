@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use anyhow::{Context, Result, bail};
-use securecall_interop::network::Host;
+use securecall_interop::network::{Host, Names};
 use serde_json::Value;
 
 use crate::call::client::Client;
@@ -26,6 +26,8 @@ pub(crate) struct User {
     environment: Vec<(&'static str, String)>,
     /// Where commands run; without one, as they are, on this machine.
     host: Option<Arc<Host>>,
+    /// What they know there of names; without any, what this machine knows.
+    names: Option<Arc<Names>>,
 }
 
 impl User {
@@ -36,12 +38,18 @@ impl User {
             profile: profile.to_path_buf(),
             environment: vec![("SECURECALL_LOOPBACK", "allow".to_owned())],
             host: None,
+            names: None,
         }
     }
 
     /// What each command of this person finds in its environment beside that.
     pub(crate) fn learn(&mut self, variables: impl IntoIterator<Item = (&'static str, String)>) {
         self.environment.extend(variables);
+    }
+
+    /// From now on commands of this person know these names, and no other.
+    pub(crate) fn know(&mut self, names: Arc<Names>) {
+        self.names = Some(names);
     }
 
     /// The same person at a host of a network, with an environment for that.
@@ -122,7 +130,10 @@ impl User {
             .env("SECURECALL_PASSPHRASE", PASSPHRASE)
             .envs(self.environment.iter().map(|(key, value)| (key, value)))
             .env_remove("SECURECALL_PASSPHRASE_FILE");
-        command
+        match &self.names {
+            Some(names) => names.known_to(&command),
+            None => command,
+        }
     }
 
     /// Runs a command that prints one object and ends.

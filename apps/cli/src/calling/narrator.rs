@@ -100,11 +100,11 @@ impl Narrator {
         })
     }
 
-    /// Who runs the entry (0) or the exit (1) of a call that goes through relays of GhostNet.
-    fn operator(&self, call: CallHandle, route: PathRoute, which: usize) -> Option<String> {
-        let (carried, operators) = self.relays.as_ref()?;
+    /// Who runs the entry and the exit of a call that goes through relays of GhostNet.
+    fn operators(&self, call: CallHandle, route: PathRoute) -> Option<(String, String)> {
+        let (carried, [entry, exit]) = self.relays.as_ref()?;
         let is_carried = *carried == call && route == PathRoute::GhostNet;
-        is_carried.then(|| operators[which].clone())
+        is_carried.then(|| (entry.clone(), exit.clone()))
     }
 
     fn tell_call(&mut self, event: &CallEvent) -> Event {
@@ -148,16 +148,19 @@ impl Narrator {
                 route,
                 safety_words,
                 setup,
-            } => Event::Connected {
-                call_id: call.to_string(),
-                tier: tier.as_str(),
-                route: route.as_str(),
-                setup_ms: milliseconds(*setup),
-                safety_words: safety_words.map(|it| it.words().map(str::to_owned).to_vec()),
-                peer: self.to_peer(peer),
-                entry: self.operator(call.handle, *route, 0),
-                exit: self.operator(call.handle, *route, 1),
-            },
+            } => {
+                let (entry, exit) = self.operators(call.handle, *route).unzip();
+                Event::Connected {
+                    call_id: call.to_string(),
+                    tier: tier.as_str(),
+                    route: route.as_str(),
+                    setup_ms: milliseconds(*setup),
+                    safety_words: safety_words.map(|it| it.words().map(str::to_owned).to_vec()),
+                    peer: self.to_peer(peer),
+                    entry,
+                    exit,
+                }
+            }
             CallEvent::FirstAudio { call, setup } => Event::FirstAudio {
                 call_id: call.to_string(),
                 setup_ms: milliseconds(*setup),

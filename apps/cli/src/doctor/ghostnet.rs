@@ -287,9 +287,9 @@ mod tests {
 
     #[test]
     fn a_list_is_well_until_it_ends_and_says_so_a_day_before() {
-        let (words, help) = (of_list(&survey(), false), None::<()>);
-        assert!(words.words().0.contains("good for 7 days"));
-        assert!(words.words().1.is_none() && help.is_none());
+        let check = of_list(&survey(), false);
+        assert!(check.words().0.contains("good for 7 days"));
+        assert!(check.words().1.is_none());
         let soon = Survey {
             good_for: Some(Duration::from_secs(3 * 3600)),
             ..survey()

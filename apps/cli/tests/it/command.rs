@@ -146,15 +146,25 @@ pub(crate) fn bare_command() -> Command {
     command
 }
 
-/// Lets a command run another one as the last of its arguments, with the settings that it has.
-pub(crate) fn hand_on(program: &Command, to: &mut Command) {
-    to.arg(program.get_program()).args(program.get_args());
-    for (name, value) in program.get_envs() {
-        match value {
-            Some(value) => to.env(name, value),
-            None => to.env_remove(name),
-        };
-    }
+/// Another program of the workspace, which lies beside the command. Cargo looks whether it is what its sources say: a run of this
+/// package's tests alone makes the command anew only. As one of the workspace it has the features that all tests have; alone it would
+/// have others, and all it stands on would be built twice.
+pub(crate) fn beside(name: &str) -> PathBuf {
+    let program = Path::new(env!("CARGO_BIN_EXE_securecall")).with_file_name(name);
+    let folder = program.parent().and_then(Path::file_name).unwrap();
+    let profile = if folder == "debug" {
+        OsStr::new("dev")
+    } else {
+        folder
+    };
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--locked", "--workspace", "--bin", name])
+        .arg("--profile")
+        .arg(profile)
+        .status()
+        .unwrap();
+    assert!(built.success(), "{name} cannot be built");
+    program
 }
 
 /// Runs a command to its end.

@@ -2,10 +2,9 @@
 
 use std::process::Command;
 
-use securecall_interop::{Synapse, SynapseOptions};
+use securecall_interop::{Synapse, SynapseOptions, hand_on};
 use serde_json::Value;
 
-use crate::command::hand_on;
 use crate::talker::{Talker, User, homeserver, last};
 
 /// Exit code and reason of a call that ends by itself.

@@ -1,36 +1,23 @@
 //! `register` where a server of enrolment stands beside a homeserver whose registration is closed.
 
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use securecall_ghostnet::directory::{Directory, DirectorySigningKey, Reach};
-use securecall_interop::{Registration, Synapse, SynapseOptions, WebServer};
+use securecall_interop::{Daemon, Registration, Synapse, SynapseOptions, WebServer, free_address};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::command::{Machine, expect};
+use crate::command::{Machine, beside, expect};
 use crate::talker::Talker;
 
 const SECRET: &str = "a-secret-of-a-lab-0123456789";
 
-/// The program. It lies beside the command where the whole workspace is built, as `cargo xtask test` does; where it does not, it
-/// is built now.
-static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
-    let program =
-        PathBuf::from(env!("CARGO_BIN_EXE_securecall")).with_file_name("securecall-server");
-    if !program.exists() {
-        let built = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--package", "securecall-server"])
-            .status()
-            .unwrap();
-        assert!(built.success(), "the server cannot be built");
-    }
-    program
-});
+static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| beside("securecall-server"));
 
 /// A place: a Synapse, the server beside it, and what stands before both.
 struct Place {
@@ -39,21 +26,12 @@ struct Place {
     figures: SocketAddr,
     /// Of the issuer of relay tokens: its name, and its key as the list of relays has it.
     issuer: (String, String),
-    server: Child,
+    _server: Daemon,
     _synapse: Synapse,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
-    }
 }
 
 impl Place {
     fn new(policy: &str) -> Self {
-        use std::io::{BufRead as _, BufReader};
-
         let synapse = Synapse::start(SynapseOptions {
             registration: Registration::Closed,
             registration_secret: Some(SECRET.to_owned()),
@@ -61,7 +39,7 @@ impl Place {
         })
         .unwrap();
         let front = WebServer::in_front_of(synapse.address()).unwrap();
-        let listen = free_port();
+        let listen = free_address().unwrap();
         front.lead("/.well-known/securecall/", listen);
         front.lead("/_securecall/", listen);
         let folder = tempfile::tempdir().unwrap();
@@ -71,7 +49,7 @@ impl Place {
         )
         .unwrap();
         std::fs::write(folder.path().join("registration_secret"), SECRET).unwrap();
-        let figures = free_port();
+        let figures = free_address().unwrap();
         let key = folder.path().join("issuer.pem");
         let made = Command::new(&*PROGRAM)
             .args(["--json", "issuer-key"])
@@ -97,22 +75,17 @@ impl Place {
             ),
         )
         .unwrap();
-        let mut server = Command::new(&*PROGRAM)
-            .args(["--json", "run", "--config"])
-            .arg(folder.path().join("server.toml"))
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        let stdout = server.stdout.take().unwrap();
-        BufReader::new(stdout).read_line(&mut line).unwrap();
-        assert!(line.contains("ready"), "{line}");
+        let server = Daemon::start(
+            Command::new(&*PROGRAM)
+                .args(["--json", "run", "--config"])
+                .arg(folder.path().join("server.toml")),
+        );
         Self {
             front,
             folder,
             figures,
             issuer,
-            server,
+            _server: server.unwrap(),
             _synapse: synapse,
         }
     }
@@ -198,11 +171,6 @@ fn relay_list(place: &Place) -> (PathBuf, String) {
     let file = place.folder.path().join("relays.json");
     std::fs::write(&file, signed).unwrap();
     (file, key.public().to_string())
-}
-
-fn free_port() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap()
 }
 
 #[test]

@@ -7,9 +7,10 @@ use std::io::Read as _;
 use std::os::fd::AsRawFd as _;
 use std::process::{Command, Stdio};
 
+use securecall_interop::hand_on;
 use serde_json::Value;
 
-use crate::command::{Ended, Machine, end, expect, hand_on, pipe_without_reader};
+use crate::command::{Ended, Machine, end, expect, pipe_without_reader};
 use crate::talker::User;
 
 /// Where standard output goes.

@@ -1,37 +1,24 @@
 //! Calls through two relays of GhostNet, which run as operators run them.
 
-use std::path::PathBuf;
-use std::process::Command;
-use std::sync::OnceLock;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use securecall_interop::GhostNetRelays;
 use serde_json::Value;
 
+use crate::command::beside;
 use crate::talker::{Talker, User, last};
 
 const SILENT: [&str; 4] = ["--mic", "tone:440", "--speaker", "null"];
 
-/// The relay daemon. It lies beside the command where the whole workspace is built, as `cargo xtask test` does; where it does not, it
-/// is built now. Alone it would have other features, and all it stands on would be built twice.
-pub(crate) fn daemon() -> PathBuf {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    let built = BUILT.get_or_init(|| {
-        let beside =
-            PathBuf::from(env!("CARGO_BIN_EXE_securecall")).with_file_name("securecall-relay");
-        if !beside.exists() {
-            let status = Command::new(env!("CARGO"))
-                .args(["build", "--quiet", "--package", "securecall-relay-daemon"])
-                .status()
-                .unwrap();
-            assert!(status.success(), "the relay daemon cannot be built");
-        }
-        beside
-    });
-    built.clone()
+/// The relay daemon.
+pub(crate) fn daemon() -> &'static Path {
+    static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| beside("securecall-relay"));
+    &PROGRAM
 }
 
 pub(crate) fn relays(count: usize) -> GhostNetRelays {
-    GhostNetRelays::start(&daemon(), count).unwrap()
+    GhostNetRelays::start(daemon(), count).unwrap()
 }
 
 pub(crate) fn talker(user: &User, relays: &GhostNetRelays, arguments: &[&str]) -> Talker {

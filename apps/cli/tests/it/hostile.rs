@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use securecall_interop::{Answer, HostileHomeserver};
+use securecall_interop::{Answer, HostileHomeserver, peak_kib};
 
 use crate::command::{Machine, expect};
 use crate::talker::Talker;
@@ -36,11 +36,7 @@ impl Watch {
         };
         thread::spawn(move || {
             while !is_over.load(Ordering::Relaxed) {
-                let status = std::fs::read_to_string(format!("/proc/{process}/status"));
-                let line = status.unwrap_or_default();
-                let peak = line.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-                let peak = peak.and_then(|peak| peak.trim().trim_end_matches(" kB").parse().ok());
-                most.fetch_max(peak.unwrap_or(0), Ordering::Relaxed);
+                most.fetch_max(peak_kib(process).unwrap_or(0), Ordering::Relaxed);
                 thread::sleep(Duration::from_millis(3));
             }
         });

@@ -7,7 +7,6 @@ mod ipv6;
 mod joining;
 mod keep_alives;
 mod loss;
-mod names;
 mod nats;
 mod rebinding;
 mod relay_only;
@@ -19,12 +18,11 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::process::Command;
 use std::thread;
 
-use securecall_interop::network::{Host, Nat, Network, Segment};
+use securecall_interop::network::{Host, Names, Nat, Network, Segment};
 use securecall_interop::{Coturn, CoturnError, CoturnUsers};
 use serde_json::Value;
 
 use self::homeserver::Homeserver;
-use self::names::Names;
 use crate::talker::{Talker, User, homeserver, last};
 
 const SECRET: &str = "a secret of both";

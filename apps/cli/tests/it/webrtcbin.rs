@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use securecall_interop::{
-    Certificate, Coturn, CoturnUsers, Manner, Synapse, SynapseOptions, TurnServers, WebrtcbinDevice,
+    Certificate, Coturn, CoturnUsers, Manner, Synapse, SynapseOptions, WebrtcbinDevice,
 };
 use serde_json::Value;
 
@@ -168,31 +168,56 @@ impl Pair {
     }
 }
 
+/// They call, both hear the other, and they hang up.
+fn they_call_and_hang_up(pair: &mut Pair) {
+    pair.they_call();
+    pair.answer();
+    pair.peer.tell("hang_up").unwrap();
+    pair.is_over("remote_hangup", "user_hangup");
+}
+
+/// We call, both hear the other, and we hang up.
+fn we_call_and_hang_up(pair: &mut Pair) {
+    pair.we_call();
+    pair.they_answer();
+    pair.listener.order("hangup");
+    pair.is_over("local_hangup", "remote_hangup");
+}
+
+/// They are called and decline.
+fn they_decline(manner: Manner) {
+    let mut pair = Pair::new(manner);
+    pair.we_call();
+    pair.peer.tell("reject").unwrap();
+    pair.is_over("declined", "rejected");
+}
+
+/// We give up a call before they answer, and they one of theirs.
+fn each_gives_up(manner: Manner) {
+    let mut pair = Pair::new(manner);
+    pair.we_call();
+    pair.listener.order("hangup");
+    assert_eq!(pair.peer.wait_for("ended").unwrap()["why"], "remote_hangup");
+    assert_eq!(pair.listener.wait_for("ended")["reason"], "cancelled");
+    pair.they_call();
+    pair.peer.tell("hang_up").unwrap();
+    pair.is_over("caller_cancelled", "user_hangup");
+}
+
 /// Both by the homeserver's TURN server alone, in an encrypted room, whoever calls; each candidate of theirs in an event of its own.
 fn both_hear_by_a_relay_alone(manner: Manner) {
-    const SECRET: &str = "a secret of the two servers";
-    let users = CoturnUsers::SharedSecret(SECRET.to_owned());
+    let users = CoturnUsers::SharedSecret("a secret of the two servers".to_owned());
     let coturn = Coturn::start(users, &[]).unwrap();
     let options = SynapseOptions {
-        turn: Some(TurnServers {
-            uris: vec![format!("turn:{}?transport=udp", coturn.address())],
-            shared_secret: SECRET.to_owned(),
-            ttl_seconds: 3600,
-        }),
+        turn: coturn.named(),
         ..SynapseOptions::default()
     };
     let synapse = Synapse::start(options).unwrap();
     let mut pair = Pair::at(&synapse, manner, true, "relay", |_| ());
     pair.peer.use_relay().unwrap();
     pair.peer.tell("one_by_one").unwrap();
-    pair.they_call();
-    pair.answer();
-    pair.peer.tell("hang_up").unwrap();
-    pair.is_over("remote_hangup", "user_hangup");
-    pair.we_call();
-    pair.they_answer();
-    pair.listener.order("hangup");
-    pair.is_over("local_hangup", "remote_hangup");
+    they_call_and_hang_up(&mut pair);
+    we_call_and_hang_up(&mut pair);
     // What either said of itself, in whatever event.
     let said: Vec<String> = pair.peer.so_far().iter().map(Value::to_string).collect();
     let count = |kind: &str| -> usize { said.iter().map(|it| it.matches(kind).count()).sum() };

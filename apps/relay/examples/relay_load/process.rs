@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use securecall_interop::proportional_kib;
+
 /// A process that is looked at.
 pub(crate) struct Process(pub(crate) u32);
 
@@ -19,16 +21,7 @@ impl Process {
 
     /// Its share of memory (PSS) in bytes. It lets nobody but root look.
     pub(crate) fn memory(&self) -> u64 {
-        let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.0))
-            .expect("only root sees its memory");
-        let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
-        let kibibytes = line.and_then(|line| line.trim().strip_suffix("kB"));
-        kibibytes
-            .expect("no PSS")
-            .trim()
-            .parse::<u64>()
-            .expect("a number")
-            * 1024
+        proportional_kib(self.0).expect("only root sees its memory") * 1024
     }
 }
 

@@ -1,19 +1,16 @@
 //! A client of a relay.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
-use data_encoding::BASE64;
 use h3::client::{RequestStream, SendRequest};
 use http::{Request, Response};
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{ClientConfig, Connection, Endpoint, TransportConfig};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{DigitallySignedStruct, SignatureScheme};
+use rustls::crypto::aws_lc_rs;
+use securecall_interop::ShownCertificate;
 use securecall_relay::masque::{BoundClient, Target, parse_public_addresses, varint};
 use tokio::time::timeout;
 
@@ -21,84 +18,17 @@ use crate::daemon::bearer;
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Notes the certificate and takes it.
-#[derive(Debug)]
-struct Any {
-    algorithms: WebPkiSupportedAlgorithms,
-    seen: Arc<Mutex<Option<CertificateDer<'static>>>>,
-}
-
-impl ServerCertVerifier for Any {
-    fn verify_server_cert(
-        &self,
-        certificate: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        *self.seen.lock().unwrap() = Some(certificate.clone().into_owned());
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Err(rustls::Error::General("QUIC has TLS 1.3".into()))
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signed, &self.algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
-    }
-}
-
-/// The certificate that was shown, as base64.
-#[derive(Clone, Default)]
-pub(crate) struct Shown(Arc<Mutex<Option<CertificateDer<'static>>>>);
-
-impl Shown {
-    pub(crate) fn certificate(&self) -> String {
-        let shown = self.0.lock().unwrap();
-        BASE64.encode(shown.as_ref().expect("a handshake has been"))
-    }
-}
-
-/// Whatever certificate comes.
-pub(crate) fn any_certificate() -> Arc<dyn ServerCertVerifier> {
-    let provider = aws_lc_rs::default_provider();
-    Arc::new(Any {
-        algorithms: provider.signature_verification_algorithms,
-        seen: Arc::default(),
-    })
-}
-
 /// TLS as clients of relays have it, with a change for a test.
 pub(crate) fn config(
-    shown: &Shown,
+    shown: &ShownCertificate,
     change: impl FnOnce(&mut rustls::ClientConfig),
 ) -> ClientConfig {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let algorithms = provider.signature_verification_algorithms;
     let mut tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
         .unwrap()
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Any {
-            algorithms,
-            seen: shown.0.clone(),
-        }))
+        .with_custom_certificate_verifier(shown.verifier())
         .with_no_client_auth();
     tls.alpn_protocols = vec![b"h3".to_vec()];
     change(&mut tls);
@@ -115,7 +45,7 @@ pub(crate) fn config(
 /// A connection to a relay that speaks HTTP/3.
 pub(crate) struct Client {
     pub(crate) quic: Connection,
-    pub(crate) shown: Shown,
+    pub(crate) shown: ShownCertificate,
     pub(crate) requests: SendRequest<h3_quinn::OpenStreams, Bytes>,
     _endpoint: Endpoint,
 }
@@ -127,7 +57,11 @@ pub(crate) fn endpoint() -> Endpoint {
 /// QUIC alone.
 pub(crate) async fn handshake(relay: SocketAddr) -> Connection {
     let connecting = endpoint()
-        .connect_with(config(&Shown::default(), |_| {}), relay, "relay.test")
+        .connect_with(
+            config(&ShownCertificate::default(), |_| {}),
+            relay,
+            "relay.test",
+        )
         .unwrap();
     timeout(PATIENCE, connecting).await.unwrap().unwrap()
 }
@@ -138,7 +72,7 @@ impl Client {
     }
 
     pub(crate) async fn connect_by(endpoint: Endpoint, relay: SocketAddr) -> Self {
-        let shown = Shown::default();
+        let shown = ShownCertificate::default();
         let connecting = endpoint
             .connect_with(config(&shown, |_| {}), relay, "relay.test")
             .unwrap();

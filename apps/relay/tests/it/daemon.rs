@@ -1,13 +1,13 @@
 //! A relay that runs.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use securecall_interop::free_address;
 use tempfile::TempDir;
 
 /// The secret that all labs here share.
@@ -34,8 +34,8 @@ impl Lab {
     pub(crate) fn new(entry: &str, exit: &str, limits: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let lab = Self {
-            address: free_udp(),
-            figures: free_tcp(),
+            address: free_address().unwrap(),
+            figures: free_address().unwrap(),
             folder,
         };
         let made = command()
@@ -82,31 +82,14 @@ impl Lab {
     }
 
     pub(crate) fn start(self) -> Daemon {
-        let mut child = command()
-            .args(["-vv", "--json", "run", "--config"])
-            .arg(self.settings())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let stdout = child.stdout.take().unwrap();
-        let mut stderr = child.stderr.take().unwrap();
-        let (tell, log) = mpsc::channel();
-        std::thread::spawn(move || {
-            let mut text = String::new();
-            let _ = stderr.read_to_string(&mut text);
-            let _ = tell.send(text);
-        });
-        let mut first = String::new();
-        BufReader::new(stdout).read_line(&mut first).unwrap();
-        if !first.contains("\"ready\"") {
-            let status = child.wait();
-            panic!("not ready: {first} {status:?} {:?}", log.recv());
-        }
+        let daemon = securecall_interop::Daemon::start(
+            command()
+                .args(["-vv", "--json", "run", "--config"])
+                .arg(self.settings()),
+        );
         Daemon {
+            daemon: daemon.unwrap_or_else(|error| panic!("{error}")),
             lab: self,
-            child,
-            log,
         }
     }
 }
@@ -131,8 +114,7 @@ pub(crate) fn lab_with(limits: &str) -> Lab {
 /// The process. It ends with the test.
 pub(crate) struct Daemon {
     pub(crate) lab: Lab,
-    child: Child,
-    log: Receiver<String>,
+    daemon: securecall_interop::Daemon,
 }
 
 impl Daemon {
@@ -141,7 +123,7 @@ impl Daemon {
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
+        kill_process(Pid::from_child(self.daemon.process()), signal).unwrap();
     }
 
     /// All figures, as Prometheus gets them.
@@ -182,7 +164,7 @@ impl Daemon {
     /// Waits for its end.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
         for _ in 0..1000 {
-            if let Some(status) = self.child.try_wait().unwrap() {
+            if let Some(status) = self.daemon.try_wait().unwrap() {
                 return status;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -190,53 +172,22 @@ impl Daemon {
         panic!("it does not end");
     }
 
-    /// Ends it, and gives its log.
-    /// Killed: it has no time for anything.
-    pub(crate) fn stopped(mut self) -> (String, Lab) {
-        self.child.kill().unwrap();
-        self.left()
+    /// Killed, and its log: it has no time for anything.
+    pub(crate) fn stopped(self) -> (String, Lab) {
+        (self.daemon.into_log(), self.lab)
     }
 
     /// Asked to end, as operators do it.
-    pub(crate) fn terminated(self) -> (String, Lab) {
+    pub(crate) fn terminated(mut self) -> (String, Lab) {
         self.signal(Signal::TERM);
-        self.left()
-    }
-
-    fn left(mut self) -> (String, Lab) {
-        self.child.wait().unwrap();
-        let log = self.log.recv_timeout(Duration::from_secs(10)).unwrap();
-        let lab = Lab {
-            folder: std::mem::replace(&mut self.lab.folder, tempfile::tempdir().unwrap()),
-            address: self.lab.address,
-            figures: self.lab.figures,
-        };
-        (log, lab)
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.daemon.wait().unwrap();
+        self.stopped()
     }
 }
 
 pub(crate) fn restrict(path: &Path) {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
-}
-
-/// A port that nobody has, on this machine's loopback.
-pub(crate) fn free_udp() -> SocketAddr {
-    udp().local_addr().unwrap()
-}
-
-pub(crate) fn free_tcp() -> SocketAddr {
-    std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .unwrap()
-        .local_addr()
-        .unwrap()
 }
 
 /// A socket on loopback.

@@ -67,7 +67,7 @@ async fn each_flow_has_an_address_of_its_own_and_gives_it_back() {
 #[tokio::test]
 async fn ports_come_from_the_range_and_when_it_is_full_there_is_no_flow() {
     let lab = lab_with("flows_per_connection = 16");
-    let free = crate::daemon::free_udp().port();
+    let free = crate::daemon::udp().local_addr().unwrap().port();
     let first = free.min(65_000);
     let ports = format!(
         "addresses = [\"127.0.0.1\"]\nports = [{first}, {}]",
@@ -297,16 +297,7 @@ async fn an_exit_of_ipv6_alone_is_reached_by_it_and_lends_nothing_else() {
     let four = tokio_udp().await;
     let mut other = client.bound().await;
     // A client of ours would not write that: no address of this kind was bound for it.
-    let address = match four.local_addr().unwrap() {
-        SocketAddr::V4(address) => address,
-        SocketAddr::V6(_) => unreachable!(),
-    };
-    let mut datagram = vec![2, 4];
-    datagram.extend(address.ip().octets());
-    datagram.extend(address.port().to_be_bytes());
-    datagram.extend(b"lost");
-    let datagram = other.answer.datagram(&datagram);
-    other.quic.send_datagram(datagram).unwrap();
+    other.send_raw(four.local_addr().unwrap(), b"lost");
     daemon
         .figure_becomes("dropped_total{reason=\"not_allowed\"}", |count| count == 1)
         .await;

@@ -6,10 +6,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Request;
 use rustix::process::Signal;
+use securecall_interop::ShownCertificate;
 use securecall_relay::masque::{Target, varint};
 use tokio::time::timeout;
 
-use crate::client::{Client, PATIENCE, Shown, config, endpoint, receive};
+use crate::client::{Client, PATIENCE, config, endpoint, receive};
 use crate::daemon::{bearer, lab_with, tokio_udp, udp};
 
 /// The bytes of a frame of HTTP/3 that says to be a gigabyte long, and a part of it.
@@ -41,7 +42,7 @@ async fn giant_frames_on_a_control_stream_are_not_collected() {
     let endpoint = endpoint();
     let quic = endpoint
         .connect_with(
-            config(&Shown::default(), |_| {}),
+            config(&ShownCertificate::default(), |_| {}),
             daemon.address(),
             "relay.test",
         )
@@ -242,7 +243,7 @@ async fn initials(count: usize) -> Vec<Vec<u8>> {
     for _ in 0..count {
         let connecting = endpoint
             .connect_with(
-                config(&Shown::default(), |_| {}),
+                config(&ShownCertificate::default(), |_| {}),
                 sink.local_addr().unwrap(),
                 "relay.test",
             )
@@ -317,7 +318,7 @@ async fn connections_have_a_number() {
     let endpoint = endpoint();
     let refused = endpoint
         .connect_with(
-            config(&Shown::default(), |_| {}),
+            config(&ShownCertificate::default(), |_| {}),
             daemon.address(),
             "relay.test",
         )
@@ -336,7 +337,7 @@ async fn who_only_connects_takes_a_quarter_of_the_connections() {
     let _idle = Client::connect(daemon.address()).await;
     let mut client = Client::connect(daemon.address()).await;
     let one_more = endpoint();
-    let shown = config(&Shown::default(), |_| {});
+    let shown = config(&ShownCertificate::default(), |_| {});
     let connecting = one_more.connect_with(shown, daemon.address(), "relay.test");
     let waiting = tokio::spawn(connecting.unwrap());
     daemon
@@ -413,7 +414,7 @@ async fn tls_is_post_quantum_speaks_h3_only_and_gives_nothing_to_be_known_by() {
             .connect_with(config, daemon.address(), "relay.test")
             .unwrap()
     };
-    let other_protocol = config(&Shown::default(), |tls| {
+    let other_protocol = config(&ShownCertificate::default(), |tls| {
         tls.alpn_protocols = vec![b"hq-29".to_vec()];
     });
     assert!(connect(other_protocol).await.is_err());
@@ -423,12 +424,12 @@ async fn tls_is_post_quantum_speaks_h3_only_and_gives_nothing_to_be_known_by() {
     // Whoever has nothing but the hybrid group is understood.
     let mut provider = rustls::crypto::aws_lc_rs::default_provider();
     provider.kx_groups = vec![rustls::crypto::aws_lc_rs::kx_group::X25519MLKEM768];
-    let hybrid = config(&Shown::default(), move |tls| {
+    let hybrid = config(&ShownCertificate::default(), move |tls| {
         let mut changed = rustls::ClientConfig::builder_with_provider(Arc::new(provider))
             .with_protocol_versions(&[&rustls::version::TLS13])
             .unwrap()
             .dangerous()
-            .with_custom_certificate_verifier(crate::client::any_certificate())
+            .with_custom_certificate_verifier(ShownCertificate::default().verifier())
             .with_no_client_auth();
         changed.alpn_protocols = vec![b"h3".to_vec()];
         changed.resumption = rustls::client::Resumption::store(store);

@@ -1,52 +1,44 @@
 //! Tokens, from the issuer of a lab to a relay.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Child, Stdio};
 
 use rustix::process::Signal;
 use securecall_ghostnet::IssuerName;
 use securecall_ghostnet::token::{
     Challenge, IssuerDirectory, Purchase, Token, TokenKey, TokenResponse, read_www_authenticate,
 };
+use securecall_interop::{Daemon, free_address};
 use securecall_randomness::SystemRandomness;
 
 use crate::client::Client;
-use crate::daemon::{Lab, command, free_tcp, lab_with, restrict};
+use crate::daemon::{Lab, command, lab_with, restrict};
 
 struct Issuer {
-    child: Child,
+    daemon: Daemon,
     address: SocketAddr,
-    told: serde_json::Value,
 }
 
 impl Issuer {
     fn start(lab: &Lab) -> Self {
-        let address = free_tcp();
-        let mut child = command()
-            .args(["--json", "issuer", "--name", "issuer.test", "--key"])
-            .arg(lab.path("issuer.pem"))
-            .args(["--listen", &address.to_string()])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        Self {
-            child,
-            address,
-            told: serde_json::from_str(&line).unwrap(),
-        }
+        let address = free_address().unwrap();
+        let daemon = Daemon::start(
+            command()
+                .args(["--json", "issuer", "--name", "issuer.test", "--key"])
+                .arg(lab.path("issuer.pem"))
+                .args(["--listen", &address.to_string()]),
+        );
+        let daemon = daemon.unwrap();
+        Self { daemon, address }
     }
 
     /// The lines of settings that make a relay take its tokens.
     fn settings(&self) -> String {
+        let told = self.daemon.ready();
         format!(
             "[[access.issuers]]\nname = \"issuer.test\"\nkey = {}\nnot_after = {}\n",
-            self.told["token_key"], self.told["not_after"]
+            told["token_key"], told["not_after"]
         )
     }
 
@@ -84,13 +76,6 @@ impl Issuer {
         assert_eq!(status, 200);
         let response = TokenResponse::from_bytes(&response).unwrap();
         purchase.finish(&response).unwrap()
-    }
-}
-
-impl Drop for Issuer {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -216,7 +201,7 @@ async fn a_relay_that_can_remember_no_more_tokens_takes_none() {
 async fn tokens_of_a_key_whose_time_is_over_are_not_taken() {
     let (lab, issuer) = lab_of("");
     let settings = std::fs::read_to_string(lab.settings()).unwrap();
-    let not_after = format!("not_after = {}", issuer.told["not_after"]);
+    let not_after = format!("not_after = {}", issuer.daemon.ready()["not_after"]);
     std::fs::write(
         lab.settings(),
         settings.replace(&not_after, "not_after = 1000"),
@@ -242,7 +227,7 @@ fn the_issuer_keeps_its_key_and_refuses_what_is_no_request() {
     let key = lab.path("issuer.pem");
     let mode = std::fs::metadata(&key).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    let told = first.told["token_key"].clone();
+    let told = first.daemon.ready()["token_key"].clone();
     for (status, head, body) in [
         (404, "GET / HTTP/1.1", &b""[..]),
         (404, "POST / HTTP/1.1", b""),
@@ -262,7 +247,7 @@ fn the_issuer_keeps_its_key_and_refuses_what_is_no_request() {
         assert_eq!(first.http(head, body).0, status, "{head}");
     }
     drop(first);
-    assert_eq!(Issuer::start(&lab).told["token_key"], told);
+    assert_eq!(Issuer::start(&lab).daemon.ready()["token_key"], told);
     std::fs::write(&key, "no key").unwrap();
     restrict(&key);
     let refused = command()

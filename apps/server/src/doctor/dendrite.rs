@@ -254,20 +254,7 @@ mod tests {
     #[test]
     fn each_rule_is_found_when_it_is_broken_and_its_own_line_mends_it() {
         for rule in RULES {
-            let broken = match rule.want {
-                Want::Off => "true",
-                Want::On => "false",
-                Want::Within(_) => "5y",
-                Want::Word(_) => "other",
-                Want::AtLeast(_) => "0",
-                Want::AtMost(_) => "100000000",
-            };
-            let mut text = String::new();
-            let parts: Vec<&str> = rule.key.split('.').collect();
-            for (depth, part) in parts.iter().enumerate() {
-                let end = if depth + 1 == parts.len() { broken } else { "" };
-                text.push_str(&format!("{}{part}: {end}\n", " ".repeat(depth)));
-            }
+            let text = rule.broken();
             let found = names(&text, None);
             assert!(
                 found.iter().any(|name| name == rule.key),

@@ -68,6 +68,25 @@ impl Rule {
     }
 }
 
+#[cfg(test)]
+impl Rule {
+    /// Settings that do not meet it.
+    pub(super) fn broken(&self) -> String {
+        let value = match self.want {
+            Want::Off => "true",
+            Want::On => "false",
+            Want::Within(_) => "5y",
+            Want::Word(_) => "other",
+            Want::AtLeast(_) => "0",
+            Want::AtMost(_) => "100000000",
+        };
+        let mut text = self.key.replace('.', ": {");
+        text.push_str(&format!(": {value}"));
+        text.push_str(&"}".repeat(self.key.matches('.').count()));
+        text + "\n"
+    }
+}
+
 /// A value in a line. No rule is about a secret.
 pub(super) fn shown(value: &Value) -> String {
     let text = value.to_string();

@@ -402,24 +402,9 @@ mod tests {
     #[test]
     fn each_rule_is_found_when_it_is_broken_and_its_own_line_mends_it() {
         for rule in RULES {
-            let broken = match rule.want {
-                Want::Off => "true",
-                Want::On => "false",
-                Want::Within(_) => "5y",
-                Want::Word(_) => "other",
-                Want::AtLeast(_) => "0.001",
-                Want::AtMost(_) => "1000000",
-            };
-            let mut text = String::new();
-            let parts: Vec<&str> = rule.key.split('.').collect();
-            for (depth, part) in parts.iter().enumerate() {
-                let end = if depth + 1 == parts.len() { broken } else { "" };
-                text.push_str(&format!("{}{part}: {end}\n", " ".repeat(depth)));
-            }
+            let mut text = rule.broken();
             if rule.key.starts_with("retention.") && rule.key != "retention.enabled" {
-                text.push_str(" enabled: true\n");
-                // Deeper keys come first, and YAML minds.
-                text = text.replace("retention: \n", "retention:\n");
+                text = text.replace("{", "{enabled: true, ");
             }
             let found = names(&text);
             assert!(

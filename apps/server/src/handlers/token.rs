@@ -13,7 +13,8 @@ use securecall_contact::MatrixId;
 use securecall_daemon::unix_time;
 use securecall_ghostnet::UnixTime;
 use securecall_ghostnet::token::{
-    ISSUER_DIRECTORY_MEDIA_TYPE, TOKEN_REQUEST_MEDIA_TYPE, TOKEN_RESPONSE_MEDIA_TYPE, TokenRequest,
+    ISSUER_DIRECTORY_MEDIA_TYPE, IssueError, TOKEN_REQUEST_MEDIA_TYPE, TOKEN_RESPONSE_MEDIA_TYPE,
+    TokenRequest,
 };
 use sha2::Sha256;
 
@@ -84,10 +85,14 @@ async fn sell(
             return Err(routes::later(StatusCode::SERVICE_UNAVAILABLE));
         }
     }
-    // A signature takes a millisecond or two: not on a thread that has others to answer.
+    // A signature takes a millisecond: not on a thread that has others to answer.
     let signing = tokio::task::spawn_blocking(move || issuer.issue(&request, now));
     match signing.await {
         Ok(Ok(response)) => Ok(response.to_bytes()),
+        Ok(Err(error @ IssueError::Fault)) => {
+            tracing::error!("no token: {error}");
+            Err(StatusCode::INTERNAL_SERVER_ERROR.into_response())
+        }
         Ok(Err(_)) => Err(StatusCode::UNPROCESSABLE_ENTITY.into_response()),
         Err(_) => Err(StatusCode::INTERNAL_SERVER_ERROR.into_response()),
     }
@@ -101,4 +106,21 @@ fn account(secret: &str, user: &MatrixId, now: UnixTime) -> String {
     hmac.update(&Day::of(now).0.to_be_bytes());
     hmac.update(user.as_str().as_bytes());
     HEXLOWER.encode(&hmac.finalize().into_bytes()[..16])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_has_another_name_each_day_and_at_each_server() {
+        let user: MatrixId = "@alice:example.org".parse().unwrap();
+        let morning = UnixTime::from_secs(86_400);
+        let name = account("secret", &user, morning);
+        assert_eq!(account("secret", &user, morning.plus(86_399)), name);
+        assert_ne!(account("secret", &user, morning.plus(86_400)), name);
+        assert_ne!(account("another", &user, morning), name);
+        let other = "@bob:example.org".parse().unwrap();
+        assert_ne!(account("secret", &other, morning), name);
+    }
 }

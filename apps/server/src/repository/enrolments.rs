@@ -206,3 +206,98 @@ async fn settle(
     query.execute(&mut **transaction).await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+    use std::time::Duration;
+
+    use super::super::tests::repository;
+    use super::*;
+    use crate::challenges::tests::challenges;
+
+    const NOW: UnixTime = UnixTime::from_secs(1_795_000_000);
+    const DAY: u64 = 24 * 60 * 60;
+
+    fn id() -> SecureCallId {
+        "dwh7yhpeczjmx27pyrum4upg6dijl4dh73oumwbvbxr5kvjc2qjnvnab"
+            .parse()
+            .unwrap()
+    }
+
+    fn config(policy: EnrolmentPolicy) -> EnrolmentConfig {
+        EnrolmentConfig {
+            policy,
+            per_network_per_hour: NonZeroU32::MIN,
+            per_day: 1,
+            challenge_lifetime: Duration::from_secs(120),
+            waiting: 1,
+        }
+    }
+
+    async fn rows(repository: &Repository, table: &str) -> i64 {
+        let query = format!("SELECT COUNT(*) AS number FROM {table}");
+        let row = sqlx::query(sqlx::AssertSqlSafe(query))
+            .fetch_one(&repository.pool)
+            .await
+            .unwrap();
+        row.try_get("number").unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_limits_go_by_is_forgotten_when_it_is_over_and_not_before() {
+        let (_folder, repository) = repository().await;
+        let challenges = challenges("secret", "example.org");
+        let challenge = challenges
+            .open(NOW, &challenges.ask(NOW, [7; 16]).id)
+            .unwrap();
+        let id = id();
+        let applicant = Applicant {
+            id: &id,
+            challenge: &challenge,
+            invitation: None,
+        };
+        let open = config(EnrolmentPolicy::Open);
+        let admit = || repository.admit(&open, applicant, NOW);
+        let sell = || repository.sell("a", 1, Day::of(NOW));
+        assert_eq!(admit().await.unwrap(), Admission::Admitted);
+        assert!(sell().await.unwrap());
+
+        // A challenge cannot be answered from the moment on at which it is forgotten.
+        repository.forget_expired(NOW.plus(119)).await.unwrap();
+        assert_eq!(
+            admit().await.unwrap(),
+            Admission::Refused(Refusal::ChallengeOver)
+        );
+        assert!(!sell().await.unwrap());
+        assert_eq!(rows(&repository, "arrivals").await, 1);
+        repository.forget_expired(NOW.plus(120)).await.unwrap();
+        assert_eq!(rows(&repository, "answered_challenges").await, 0);
+        assert_eq!(rows(&repository, "arrivals").await, 1);
+        repository.forget_expired(NOW.plus(DAY)).await.unwrap();
+        for table in ["arrivals", "sales"] {
+            assert_eq!(rows(&repository, table).await, 0, "{table}");
+        }
+        assert_eq!(rows(&repository, "users").await, 1);
+    }
+
+    #[tokio::test]
+    async fn nothing_stays_of_who_is_refused_but_that_the_challenge_was_answered() {
+        let (_folder, repository) = repository().await;
+        let challenges = challenges("secret", "example.org");
+        let challenge = challenges
+            .open(NOW, &challenges.ask(NOW, [7; 16]).id)
+            .unwrap();
+        let id = id();
+        let applicant = Applicant {
+            id: &id,
+            challenge: &challenge,
+            invitation: None,
+        };
+        let closed = config(EnrolmentPolicy::Closed);
+        let admission = repository.admit(&closed, applicant, NOW).await.unwrap();
+        assert_eq!(admission, Admission::Refused(Refusal::Closed));
+        assert_eq!(rows(&repository, "users").await, 0);
+        assert_eq!(rows(&repository, "answered_challenges").await, 1);
+    }
+}

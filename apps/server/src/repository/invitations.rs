@@ -104,3 +104,30 @@ fn hash(code: &InvitationCode) -> String {
 pub(super) fn seconds(time: UnixTime) -> i64 {
     time.as_secs().try_into().unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::repository;
+    use super::*;
+
+    #[tokio::test]
+    async fn an_invitation_is_good_until_it_expires() {
+        let (_folder, repository) = repository().await;
+        let (code, not_after) = ("abcd-efgh".parse().unwrap(), UnixTime::from_secs(1_000));
+        let invitation = NewInvitation {
+            id: "one",
+            code: &code,
+            note: "",
+            uses: 9,
+            not_after,
+        };
+        repository.add_invitation(&invitation).await.unwrap();
+        for (now, is_good) in [(999, true), (1_000, false)] {
+            let mut transaction = repository.pool.begin().await.unwrap();
+            let redeemed = redeem(&mut transaction, &code, UnixTime::from_secs(now)).await;
+            transaction.commit().await.unwrap();
+            assert_eq!(redeemed.unwrap(), is_good, "{now}");
+        }
+        assert_eq!(repository.invitations().await.unwrap()[0].used, 1);
+    }
+}

@@ -4,16 +4,19 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use securecall_contact::enrolment::{EnrolmentOutcome, Refusal};
-use securecall_interop::{Answer, HostileHomeserver, Postgres};
+use securecall_interop::{Answer, HostileHomeserver, Postgres, free_address, resident_kib};
 
 use crate::client::{Person, get};
-use crate::process::{Lab, free_port, obliging};
+use crate::process::{Lab, obliging};
 
 const ENROLLED: Result<EnrolmentOutcome, Refusal> = Ok(EnrolmentOutcome::Enrolled);
 
 #[test]
 fn a_homeserver_that_is_down_costs_nothing_but_time() {
-    let lab = Lab::new(free_port(), "[enrolment]\npolicy = \"invitation\"\n");
+    let lab = Lab::new(
+        free_address().unwrap(),
+        "[enrolment]\npolicy = \"invitation\"\n",
+    );
     let server = lab.start();
     let lines = server.lab.told(&["invite", "new"]);
     let mut person = Person::new(1);
@@ -42,13 +45,19 @@ fn a_homeserver_that_says_something_else_is_not_believed() {
     let homeserver = obliging();
     let server = Lab::new(homeserver.address(), "").start();
     let person = Person::new(1);
+    let made = format!(
+        r#"{{"user_id":"{}","access_token":"of a device"}}"#,
+        person.matrix_id()
+    );
+    homeserver.answer("GET /elsewhere", "200 OK", &made);
+    let elsewhere = format!("302 Found\r\nLocation: {}/elsewhere", homeserver.base_url());
     for (status, body) in [
         ("200 OK", r#"{"user_id":"@sc_somebody:else.test"}"#),
         ("200 OK", "{}"),
         ("200 OK", "<html>"),
         ("403 Forbidden", r#"{"errcode":"M_FORBIDDEN"}"#),
         ("500 Internal Server Error", ""),
-        ("302 Found\r\nLocation: http://127.0.0.1:1/", ""),
+        (&elsewhere, ""),
         ("429 Too Many Requests", r#"{"errcode":"M_LIMIT_EXCEEDED"}"#),
     ] {
         homeserver.answer("POST /_synapse/admin/v1/register", status, body);
@@ -58,13 +67,15 @@ fn a_homeserver_that_says_something_else_is_not_believed() {
             "{status} {body}"
         );
     }
-    homeserver.answer(
-        "POST /_synapse/admin/v1/register",
-        "200 OK",
-        &format!(r#"{{"user_id":"{}"}}"#, person.matrix_id()),
-    );
+    homeserver.answer("POST /_synapse/admin/v1/register", "200 OK", &made);
     assert_eq!(person.enroll(server.address()), ENROLLED);
     assert_eq!(server.lab.told(&["user", "list"])[0]["state"], "enrolled");
+    // The device that came with the account is nobody's.
+    let last = homeserver.requests().pop().unwrap();
+    assert!(
+        last.line.starts_with("POST /_matrix/client/v3/logout "),
+        "{last:?}"
+    );
 }
 
 #[test]
@@ -79,17 +90,7 @@ fn an_answer_without_end_is_not_read_to_the_end() {
         Person::new(1).enroll(server.address()),
         Err(Refusal::Unavailable)
     );
-    assert!(resident_kib(server.process_id()) < 100 * 1024);
-}
-
-fn resident_kib(process: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.unwrap()
-        .trim()
-        .trim_end_matches(" kB")
-        .parse()
-        .unwrap()
+    assert!(resident_kib(server.process_id()).unwrap() < 100 * 1024);
 }
 
 #[test]
@@ -107,6 +108,28 @@ fn a_homeserver_that_never_answers_is_given_up() {
     assert_eq!(server.lab.told(&["user", "list"])[0]["state"], "admitted");
     homeserver.release();
     assert_eq!(person.enroll(server.address()), ENROLLED);
+}
+
+#[test]
+fn more_than_may_be_under_way_are_sent_away_at_once() {
+    let homeserver = obliging();
+    homeserver.hold("GET /_synapse/admin/v1/register");
+    let lab = Lab::new(homeserver.address(), "[limits]\nrequests = 1\n");
+    let server = lab.start();
+    let address = server.address();
+    std::thread::scope(|scope| {
+        let first = scope.spawn(move || Person::new(1).enroll(address));
+        homeserver
+            .wait_for("GET /_synapse/admin/v1/register")
+            .unwrap();
+        let answer = get(address, "/health");
+        assert_eq!(answer.status, 503);
+        assert_eq!(answer.header("retry-after"), Some("60"));
+        homeserver.release();
+        assert_eq!(first.join().unwrap(), ENROLLED);
+    });
+    assert_eq!(server.figure("refused_total{reason=\"busy\"}"), 1);
+    assert_eq!(get(address, "/health").status, 200);
 }
 
 #[test]

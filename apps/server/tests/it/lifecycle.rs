@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use rustix::process::Signal;
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 use securecall_contact::enrolment::EnrolmentOutcome;
 
 use crate::client::{Person, get};
@@ -43,7 +43,7 @@ fn an_end_does_not_wait_for_ever() {
     let mut server = Lab::new(homeserver.address(), "").start();
     let address = server.address();
     std::thread::scope(|scope| {
-        scope.spawn(move || {
+        let asking = scope.spawn(move || {
             let person = Person::new(1);
             let challenge = person.challenge(address);
             let mut stream = TcpStream::connect(address).unwrap();
@@ -54,14 +54,17 @@ fn an_end_does_not_wait_for_ever() {
             );
             stream.write_all(head.as_bytes()).unwrap();
             stream.write_all(&body).unwrap();
-            let _ = stream.read_to_end(&mut Vec::new());
+            let mut said = Vec::new();
+            let _ = stream.read_to_end(&mut said);
+            said
         });
         homeserver
             .wait_for("POST /_synapse/admin/v1/register")
             .unwrap();
         server.signal(Signal::TERM);
-        // `drain_seconds` is 3.
+        // `drain_seconds` is 3; waited for, it would have been told 20 s later that the homeserver does not answer.
         assert!(server.wait().success());
+        assert_eq!(asking.join().unwrap(), b"");
         homeserver.release();
     });
 }
@@ -87,4 +90,20 @@ fn who_never_ends_a_head_is_hung_up_on_and_does_not_hold_up_others() {
         !matches!(&ended, Err(error) if error.kind() == std::io::ErrorKind::WouldBlock),
         "{ended:?}"
     );
+}
+
+#[test]
+fn one_connection_more_than_there_is_room_for_is_closed_at_once() {
+    // As many as the server takes, and what tests beside this one have; the server inherits the limit.
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let current = maximum;
+    setrlimit(Resource::Nofile, Rlimit { current, maximum }).unwrap();
+    let homeserver = obliging();
+    let server = Lab::new(homeserver.address(), "").start();
+    let connect = || TcpStream::connect(server.address()).unwrap();
+    let crowd: Vec<TcpStream> = (0..1024).map(|_| connect()).collect();
+    let mut late = connect();
+    assert_eq!(late.read(&mut [0]).unwrap(), 0);
+    assert_eq!(server.figure("connections_refused_total"), 1);
+    drop(crowd);
 }

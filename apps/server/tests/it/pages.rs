@@ -108,6 +108,9 @@ fn the_relay_directory_is_served_as_long_as_clients_would_take_it() {
     let next = signed_by(1, 2);
     std::fs::write(server.lab.path("relays.json"), &next).unwrap();
     assert_eq!(get(server.address(), "/relays.json").body, next);
+    // One that is older than that.
+    std::fs::write(server.lab.path("relays.json"), &signed.file).unwrap();
+    assert_eq!(get(server.address(), "/relays.json").body, next);
 }
 
 struct Signed {

@@ -1,14 +1,11 @@
 //! A server that runs.
 
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, Receiver};
-use std::time::Duration;
+use std::process::{Command, ExitStatus};
 
 use rustix::process::{Pid, Signal, kill_process};
-use securecall_interop::WebServer;
+use securecall_interop::{Daemon, WebServer, free_address};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -45,6 +42,14 @@ pub(crate) fn obliging() -> WebServer {
     server
 }
 
+/// From now on it does what an administrator asks for.
+pub(crate) fn obeys_operators(homeserver: &WebServer) {
+    let token = r#"{"access_token":"operator"}"#;
+    homeserver.answer("POST /_matrix/client/v3/login", "200 OK", token);
+    homeserver.answer("POST /_synapse/admin/v1/deactivate/", "200 OK", "{}");
+    homeserver.answer("POST /_matrix/client/v3/logout", "200 OK", "{}");
+}
+
 /// Settings, and what they name.
 pub(crate) struct Lab {
     pub(crate) folder: TempDir,
@@ -61,8 +66,8 @@ impl Lab {
     pub(crate) fn of_kind(kind: &str, homeserver: SocketAddr, database: &str, more: &str) -> Self {
         let lab = Self {
             folder: tempfile::tempdir().unwrap(),
-            address: free_port(),
-            figures: free_port(),
+            address: free_address().unwrap(),
+            figures: free_address().unwrap(),
         };
         lab.secret("secret", "0123456789abcdef0123456789abcdef");
         lab.secret("registration_secret", SECRET);
@@ -133,42 +138,22 @@ impl Lab {
     /// A server, or why there is none.
     pub(crate) fn try_start(self) -> Result<Server, String> {
         // A file that may not grow is an error then and not the end: a test has full disks by that limit.
-        let mut child = Command::new("sh")
-            .args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"])
-            .arg(env!("CARGO_BIN_EXE_securecall-server"))
-            .args(["-vv", "--json", "run", "--config"])
-            .arg(self.settings())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut stderr = child.stderr.take().unwrap();
-        let (tell, log) = mpsc::channel();
-        std::thread::spawn(move || {
-            let mut text = String::new();
-            let _ = stderr.read_to_string(&mut text);
-            let _ = tell.send(text);
-        });
-        let mut first = String::new();
-        stdout.read_line(&mut first).unwrap();
-        if !first.contains("\"ready\"") {
-            let _ = child.wait();
-            return Err(format!("{first}{}", log.recv().unwrap_or_default()));
-        }
-        Ok(Server {
-            lab: self,
-            child,
-            log,
-        })
+        let daemon = Daemon::start(
+            Command::new("sh")
+                .args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"])
+                .arg(env!("CARGO_BIN_EXE_securecall-server"))
+                .args(["-vv", "--json", "run", "--config"])
+                .arg(self.settings()),
+        );
+        let daemon = daemon.map_err(|error| error.to_string())?;
+        Ok(Server { lab: self, daemon })
     }
 }
 
 /// The process. It ends with the test.
 pub(crate) struct Server {
     pub(crate) lab: Lab,
-    child: Child,
-    log: Receiver<String>,
+    daemon: Daemon,
 }
 
 impl Server {
@@ -177,11 +162,11 @@ impl Server {
     }
 
     pub(crate) fn process_id(&self) -> u32 {
-        self.child.id()
+        self.daemon.process().id()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
+        kill_process(Pid::from_child(self.daemon.process()), signal).unwrap();
     }
 
     /// One figure.
@@ -198,34 +183,11 @@ impl Server {
 
     /// Waits for its end.
     pub(crate) fn wait(&mut self) -> ExitStatus {
-        self.child.wait().unwrap()
+        self.daemon.wait().unwrap()
     }
 
     /// Ends it at once, and gives its log.
-    pub(crate) fn killed(mut self) -> (String, Lab) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        let log = self.log.recv_timeout(Duration::from_secs(10)).unwrap();
-        let lab = Lab {
-            folder: std::mem::replace(&mut self.lab.folder, tempfile::tempdir().unwrap()),
-            address: self.lab.address,
-            figures: self.lab.figures,
-        };
-        (log, lab)
+    pub(crate) fn killed(self) -> (String, Lab) {
+        (self.daemon.into_log(), self.lab)
     }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// A port that nobody has, on this machine's loopback.
-pub(crate) fn free_port() -> SocketAddr {
-    std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .unwrap()
-        .local_addr()
-        .unwrap()
 }

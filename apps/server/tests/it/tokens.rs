@@ -8,8 +8,8 @@ use securecall_ghostnet::IssuerName;
 use securecall_ghostnet::token::{Challenge, IssuerDirectory, Purchase, TokenKey, TokenResponse};
 use securecall_interop::WebServer;
 
-use crate::client::{Answer, get, post, say};
-use crate::process::{DOMAIN, Lab, Server, obliging};
+use crate::client::{Answer, Person, get, post, say};
+use crate::process::{DOMAIN, Lab, Server, obeys_operators, obliging};
 
 const REQUEST: &str = "content-type: application/private-token-request\r\n";
 
@@ -123,17 +123,34 @@ fn nobody_else_buys() {
     ] {
         assert_eq!(buy(&issuer, address, token), 401, "{token:?}");
     }
+    // What cannot be a token is not asked about.
+    let asked = homeserver.requests();
+    let asked = asked.iter().filter(|it| it.line.contains("userinfo"));
+    assert_eq!(asked.count(), 4);
     homeserver.answer("access_token=down ", "502 Bad Gateway", "");
     assert_eq!(buy(&issuer, address, Some("down")), 503);
     let authorization = "authorization: Bearer alice\r\n";
     let wrong = |headers: &str, body: &[u8]| post(address, "/token-request", headers, body).status;
-    assert_eq!(wrong(authorization, b""), 415);
+    let (_, right) = purchase(&issuer);
+    assert_eq!(wrong(authorization, &right), 415);
     assert_eq!(wrong(&format!("{REQUEST}{authorization}"), b"x"), 422);
     // For another key: nothing is signed.
     let mut bytes = vec![0, 2, 0];
     bytes.extend([0; 256]);
     let status = wrong(&format!("{REQUEST}{authorization}"), &bytes);
     assert_eq!(status, 422);
+}
+
+#[test]
+fn who_was_shut_out_buys_nothing_with_a_token_that_the_homeserver_still_knows() {
+    let (homeserver, issuer, server) = lab(3);
+    let person = Person::new(1);
+    knows(&homeserver, "theirs", person.matrix_id().as_str());
+    assert_eq!(buy(&issuer, server.address(), Some("theirs")), 200);
+    obeys_operators(&homeserver);
+    let who = person.id().to_string();
+    server.lab.told(&["user", "disable", &who]);
+    assert_eq!(buy(&issuer, server.address(), Some("theirs")), 401);
 }
 
 #[test]
@@ -161,7 +178,10 @@ fn turn_credentials_name_nobody() {
     let (_homeserver, _issuer, server) = lab(3);
     let ask = |headers: &str| post(server.address(), "/_securecall/v1/turn", headers, b"");
     assert_eq!(ask("").status, 401);
-    let given = |answer: Answer| answer.json();
+    let given = |answer: Answer| {
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        answer.json()
+    };
     let one = given(ask("authorization: Bearer alice\r\n"));
     let other = given(ask("authorization: Bearer alice\r\n"));
     let user = one["username"].as_str().unwrap();

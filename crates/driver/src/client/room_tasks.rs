@@ -6,8 +6,7 @@ use securecall_contact::{MatrixId, RoomId};
 use securecall_matrix::{Account, RoomError, RoomFacts};
 use tokio::task::{AbortHandle, Id, JoinSet};
 
-/// Invitations that are accepted at once, and rooms that are left at once; the endpoint has the same bound for the first.
-const MAX_JOINS: usize = 16;
+/// Rooms that are left at once. How many invitations are accepted at once is for the endpoint to say.
 const MAX_LEAVES: usize = 16;
 
 /// What is done.
@@ -24,10 +23,8 @@ pub(super) enum Done {
 #[derive(Default)]
 pub(super) struct RoomTasks {
     tasks: JoinSet<Done>,
-    /// Calls may wait for these, whatever becomes of their tasks.
-    joins: HashMap<Id, RoomId>,
-    /// By room, so that one can be given up.
-    joining: HashMap<RoomId, AbortHandle>,
+    /// Calls may wait for these, whatever becomes of their tasks. Each can be given up.
+    joins: HashMap<Id, (RoomId, AbortHandle)>,
     leaving: HashSet<Id>,
 }
 
@@ -76,28 +73,17 @@ impl RoomTasks {
 
     /// We are not in this room, nor invited to it: it is not tried any more.
     pub(super) fn left(&mut self, room: &RoomId) {
-        if let Some(joining) = self.joining.remove(room) {
+        for (_, joining) in self.joins.values().filter(|(of, _)| of == room) {
             joining.abort();
         }
     }
 
     fn spawn_join(&mut self, room: RoomId, join: impl Future<Output = bool> + Send + 'static) {
-        self.joining.retain(|_, joining| !joining.is_finished());
-        if self.joining.contains_key(&room) {
-            // Told twice.
-            return;
-        }
         let of = room.clone();
-        if self.joining.len() >= MAX_JOINS {
-            tracing::warn!("too many invitations to rooms at once: one is left as it is");
-            self.tasks.spawn(async move { Done::Joined(of, false) });
-            return;
-        }
         let joining = self
             .tasks
             .spawn(async move { Done::Joined(of, join.await) });
-        self.joins.insert(joining.id(), room.clone());
-        self.joining.insert(room, joining);
+        self.joins.insert(joining.id(), (room, joining));
     }
 
     /// The next thing that is done; for ever while nothing is. Nothing is lost if the wait is cut short.
@@ -113,7 +99,7 @@ impl RoomTasks {
                     if !error.is_cancelled() {
                         tracing::error!(%error, "a task about a room failed inside");
                     }
-                    if let Some(room) = self.joins.remove(&error.id()) {
+                    if let Some((room, _)) = self.joins.remove(&error.id()) {
                         return Done::Joined(room, false);
                     }
                     if self.leaving.remove(&error.id()) {
@@ -163,25 +149,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_invitation_is_accepted_once_at_a_time_and_so_many_are_at_most() {
-        let mut tasks = RoomTasks::default();
-        let (held, given_up) = mpsc::channel(1);
-        for number in 0..2 * MAX_JOINS {
-            try_for_ever(&mut tasks, room(number % (MAX_JOINS + 1)), &held);
-        }
-        assert_eq!(given_up.sender_strong_count(), MAX_JOINS + 1);
-        tasks.left(&room(0));
-        try_for_ever(&mut tasks, room(0), &held);
-        assert!(tasks.joining.contains_key(&room(0)));
-        assert_eq!(tasks.joining.len(), MAX_JOINS);
-    }
-
-    #[tokio::test]
     async fn a_join_that_breaks_inside_is_over_as_well() {
         let room: RoomId = "!room:example.org".parse().unwrap();
         let mut tasks = RoomTasks::default();
         let task = tasks.tasks.spawn(async { panic!("inside") });
-        tasks.joins.insert(task.id(), room.clone());
+        tasks.joins.insert(task.id(), (room.clone(), task));
         let done = tasks.next().await;
         assert!(matches!(done, Done::Joined(of, false) if of == room));
         assert!(tasks.joins.is_empty());

@@ -13,7 +13,6 @@ use zeroize::Zeroizing;
 
 use super::call_paths::now;
 use super::known::Known;
-use super::remembered::Remembered;
 use super::token_shop::TokenShop;
 use super::{DirectoryPlace, GhostNet, GhostNetSources, Shared, list};
 use crate::clock;
@@ -45,15 +44,7 @@ impl Keeper {
         account: Account,
         servers: watch::Sender<Servers>,
     ) -> Self {
-        let remembered = sources.memory.load();
-        let remembered = remembered.and_then(|bytes| Remembered::from_bytes(&bytes));
-        let known = Known::new(
-            reach,
-            sources.key,
-            sources.secret.clone(),
-            remembered.unwrap_or_default(),
-            now(),
-        );
+        let known = Known::of(sources, reach, now());
         let ghostnet = GhostNet(Arc::new(Shared {
             known: Mutex::new(known),
             memory: Arc::clone(&sources.memory),

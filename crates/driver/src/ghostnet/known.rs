@@ -15,6 +15,7 @@ use securecall_randomness::SystemRandomness;
 use securecall_relay::TunnelPath;
 use zeroize::Zeroizing;
 
+use super::GhostNetSources;
 use super::remembered::Remembered;
 use crate::host_addresses;
 
@@ -42,6 +43,19 @@ pub(super) struct Chosen {
 }
 
 impl Known {
+    /// What the sources remember.
+    pub(super) fn of(sources: &GhostNetSources, reach: MediaReach, now: UnixTime) -> Self {
+        let remembered = sources.memory.load();
+        let remembered = remembered.and_then(|bytes| Remembered::from_bytes(&bytes));
+        Self::new(
+            reach,
+            sources.key,
+            sources.secret.clone(),
+            remembered.unwrap_or_default(),
+            now,
+        )
+    }
+
     /// What was remembered.
     pub(super) fn new(
         reach: MediaReach,

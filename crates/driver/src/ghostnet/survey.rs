@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use securecall_ghostnet::choice::NoRelay;
-use securecall_ghostnet::directory::{DirectoryError, Relay, Role};
+use securecall_ghostnet::directory::{DirectoryError, Families, Relay, Role};
 use securecall_ghostnet::token::{AcceptedKey, LOW_STOCK, read_www_authenticate};
 use securecall_ghostnet::{HostName, IssuerName};
 use securecall_media::Reach;
@@ -18,7 +18,6 @@ use super::GhostNetSources;
 use super::call_paths::now;
 use super::known::{Known, families};
 use super::list::{self, ListError};
-use super::remembered::Remembered;
 use super::token_shop::{ShopError, TokenShop};
 use crate::clock;
 
@@ -122,11 +121,7 @@ impl From<TunnelFailureKind> for RelayFault {
 /// Gets the list, and says what is in it. No relay is asked yet.
 pub async fn survey(sources: &GhostNetSources, trust: Option<&TlsTrust>, reach: Reach) -> Survey {
     let begin = clock::now();
-    let remembered = sources.memory.load();
-    let remembered = remembered.and_then(|bytes| Remembered::from_bytes(&bytes));
-    let remembered = remembered.unwrap_or_default();
-    let secret = sources.secret.clone();
-    let mut known = Known::new(reach, sources.key, secret, remembered, now());
+    let mut known = Known::of(sources, reach, now());
     let https = trust.and_then(|trust| Https::new(trust).ok());
     let (not_there, refused) = match list::fetch(&sources.directory, https.as_ref()).await {
         Ok(file) => (None, known.take_file(file, now()).err()),
@@ -143,26 +138,19 @@ pub async fn survey(sources: &GhostNetSources, trust: Option<&TlsTrust>, reach: 
         .map(|relay| listed(relay, &known, ours, trust))
         .collect();
     let issuers = directory.map_or_else(Vec::new, |directory| {
-        let mut names: Vec<_> = directory
-            .relays
-            .iter()
-            .flat_map(|relay| relay.issuers.iter().cloned())
-            .collect();
-        names.sort_unstable();
-        names.dedup();
-        let issuer = |name: IssuerName| {
+        let issuer = |name: &IssuerName| {
             let keys = directory.issuer_keys.iter();
-            let keys = keys.filter(|key| key.issuer == name);
+            let keys = keys.filter(|key| key.issuer == *name);
             ListedIssuer {
+                name: name.clone(),
                 tokens: keys.map(|key| known.stock.count(key.key.id(), now)).sum(),
                 low: LOW_STOCK,
-                key: directory.key_to_buy(&name, now).cloned(),
+                key: directory.key_to_buy(name, now).cloned(),
                 https: https.clone(),
                 is_trial: reach == Reach::ThisMachine,
-                name,
             }
         };
-        names.into_iter().map(issuer).collect()
+        directory.issuers().into_iter().map(issuer).collect()
     });
     Survey {
         not_there,
@@ -175,12 +163,7 @@ pub async fn survey(sources: &GhostNetSources, trust: Option<&TlsTrust>, reach: 
     }
 }
 
-fn listed(
-    relay: &Relay,
-    known: &Known,
-    ours: securecall_ghostnet::directory::Families,
-    trust: Option<&TlsTrust>,
-) -> ListedRelay {
+fn listed(relay: &Relay, known: &Known, ours: Families, trust: Option<&TlsTrust>) -> ListedRelay {
     let address = relay.address_within(ours);
     ListedRelay {
         name: relay.name.clone(),

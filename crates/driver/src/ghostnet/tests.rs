@@ -105,7 +105,7 @@ impl World {
         for _ in 0..count {
             let (purchase, request) =
                 Purchase::new(issuer.public(), &challenge, &mut SystemRandomness).unwrap();
-            let response = issuer.issue(&request, &mut SystemRandomness).unwrap();
+            let response = issuer.issue(&request).unwrap();
             let token = purchase.finish(&response).unwrap();
             known.stock.put(token, now().plus(100_000));
         }
@@ -196,6 +196,24 @@ fn an_entry_behind_which_one_exit_after_the_other_fails_is_left() {
     assert_ne!(next.entry.name, left.entry.name);
 }
 
+#[test]
+fn candidates_that_are_gathered_once_more_say_nothing_against_an_entry() {
+    let world = World::new(false);
+    let mut known = world.known(Remembered::default(), now());
+    known.take_file(world.list(6, 1, 1000), now()).unwrap();
+    let ghostnet = with_memory(known, &Arc::default());
+    let mut paths = ghostnet.paths();
+    let carriers = paths.carriers();
+    let first = paths.next(None).unwrap();
+    carriers.ordered(&open(TunnelId(1), &first));
+    carriers.happened(TunnelId(1), &TunnelEvent::Opened { public: &[] });
+    // After one that works, and then after one that takes long: together they are no two exits that fail.
+    for _ in 0..2 {
+        assert_eq!(paths.next(None).unwrap().entry.name, first.entry.name);
+    }
+    assert_ne!(paths.next(None).unwrap().entry.name, first.entry.name);
+}
+
 fn open(tunnel: TunnelId, path: &TunnelPath) -> TunnelOrder {
     TunnelOrder::Open {
         tunnel,
@@ -213,8 +231,9 @@ fn whose_relays_carry_a_call_is_said_of_the_tunnel_that_is_there() {
     let mut paths = ghostnet.paths();
     let carriers = paths.carriers();
     let mut shown = Vec::new();
-    for number in 0..2 {
-        let path = paths.next(None).unwrap();
+    // After a failure of the exit, so that it is another one in any case.
+    for (number, after) in [(0, None), (1, failure(HopRole::Exit))] {
+        let path = paths.next(after).unwrap();
         carriers.ordered(&open(TunnelId(number), &path));
         shown.push(carriers.operators().unwrap());
     }

@@ -109,7 +109,91 @@ fn base_of(issuer: &IssuerName, is_trial: bool) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+
+    use securecall_ghostnet::token::{IssuerDirectoryKey, IssuerKey};
+    use securecall_ghostnet::{UnixTime, Validity};
+    use securecall_relay_client::TlsTrust;
+
     use super::*;
+
+    /// An issuer on this machine, which says this of itself, once.
+    fn issuer(said: Vec<u8>) -> SocketAddr {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                asked.extend(byte);
+            }
+            let length = said.len();
+            write!(
+                stream,
+                "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n"
+            )
+            .unwrap();
+            stream.write_all(&said).unwrap();
+        });
+        address
+    }
+
+    /// Looks for the shop of an issuer that says this of itself, where the list names a key. Gives whether it is told who asks.
+    async fn find(
+        request_uri: &str,
+        key: &IssuerKey,
+        named: &IssuerKey,
+    ) -> Result<bool, ShopError> {
+        // There must be some authority, and none is asked.
+        let authority = rcgen::generate_simple_self_signed([]).unwrap().cert;
+        let trust = TlsTrust::only([&authority.der()[..]]).unwrap();
+        let https = Https::new(&trust).unwrap();
+        let directory = IssuerDirectory {
+            request_uri: request_uri.to_owned(),
+            keys: vec![IssuerDirectoryKey {
+                key: key.public().clone(),
+                not_before: None,
+            }],
+        };
+        let name = issuer(directory.to_json()).to_string();
+        let accepted = AcceptedKey {
+            issuer: IssuerName::parse(&name).unwrap(),
+            key: named.public().clone(),
+            validity: Validity::new(UnixTime::from_secs(0), UnixTime::from_secs(1)).unwrap(),
+        };
+        let shop = TokenShop::find(&https, &accepted, Some("who asks"), true).await?;
+        Ok(shop.open_id.is_some())
+    }
+
+    #[tokio::test]
+    async fn who_asks_is_told_to_the_host_that_was_named_and_to_none_that_it_names() {
+        let key = IssuerKey::generate(&mut SystemRandomness).unwrap();
+        for (request_uri, is_told) in [("/token", true), ("https://other.example/token", false)] {
+            assert_eq!(find(request_uri, &key, &key).await.unwrap(), is_told);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_issuer_that_has_another_key_than_all_others_see_is_asked_for_nothing() {
+        let [key, named] = [(); 2].map(|()| IssuerKey::generate(&mut SystemRandomness).unwrap());
+        let found = find("/token", &key, &named).await;
+        assert!(matches!(found, Err(ShopError::AnotherKey)), "{found:?}");
+    }
+
+    #[test]
+    fn without_tls_only_an_issuer_on_this_machine_is_asked_in_a_trial() {
+        for (name, is_trial, expected) in [
+            ("127.0.0.1:8787", true, "http://127.0.0.1:8787"),
+            ("127.0.0.1:8787", false, "https://127.0.0.1:8787"),
+            ("issuer.example", true, "https://issuer.example"),
+        ] {
+            let issuer = IssuerName::parse(name).unwrap();
+            assert_eq!(base_of(&issuer, is_trial), expected);
+        }
+    }
 
     #[test]
     fn an_issuer_leads_nobody_to_what_listens_on_this_machine() {

@@ -14,6 +14,9 @@ use web_time::Instant;
 /// How long gathering waits for a source. What comes later is told when it comes: a peer that waits
 /// for the end of candidates waits no longer for a server of ours that is slow.
 const GATHERING_TIMEOUT: Duration = Duration::from_millis(200);
+/// The same through two relays, which take four round trips: until then the peer has nothing of us that it could go by, and its end is
+/// one more message, before the one that counts.
+const TWO_RELAYS_TIMEOUT: Duration = Duration::from_millis(1500);
 /// The bits of a stream's name that are its source's own; the rest says which source.
 const STREAM_BITS: u32 = 24;
 
@@ -139,7 +142,11 @@ impl Gathering {
 
     /// Asks all sources, about these new sockets too.
     pub(super) fn begin(&mut self, now: Instant, sockets: &[SocketAddr]) {
-        self.until = Some(now + GATHERING_TIMEOUT);
+        let patience = match self.route {
+            Route::Direct | Route::Relay => GATHERING_TIMEOUT,
+            Route::GhostNet => TWO_RELAYS_TIMEOUT,
+        };
+        self.until = Some(now + patience);
         for asked in &mut self.sources {
             asked.answered = false;
             asked.source.gather(now, sockets);

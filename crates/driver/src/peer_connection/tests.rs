@@ -409,7 +409,8 @@ async fn servers_that_are_found_elsewhere_are_heard_of_in_a_call() {
     let network = Network::default();
     let mut peer = PeerConnection::new(MediaOutputs::of(call, sender), network, &servers);
     known.send_replace(Servers::default());
-    let arrival = peer.receive().await;
+    let arrival = tokio::time::timeout(Duration::from_secs(30), peer.receive());
+    let arrival = arrival.await.expect("nothing is heard");
     assert!(matches!(arrival, Arrival::Servers));
     peer.handle_arrival(clock::now(), &arrival);
 }

@@ -1,11 +1,11 @@
-//! RSABSSA-SHA384-PSS-Deterministic (RFC 9474), for keys of 2048 bits.
+//! RSABSSA-SHA384-PSS-Deterministic (RFC 9474), for keys of 2048 bits: the client's and the verifier's side.
 
 use rand_core::CryptoRng;
-use rsa::hazmat::{rsa_decrypt_and_check, rsa_encrypt};
+use rsa::hazmat::rsa_encrypt;
 use rsa::pss::{Signature, VerifyingKey};
 use rsa::signature::Verifier as _;
 use rsa::traits::PublicKeyParts as _;
-use rsa::{BoxedUint, PrivateKey, PublicKey};
+use rsa::{BoxedUint, PublicKey};
 use sha2::{Digest as _, Sha384};
 use zeroize::Zeroizing;
 
@@ -45,16 +45,6 @@ pub(super) fn blind<R: CryptoRng + ?Sized>(
         message: octets(&encoded.mul_mod(&power, key.n()))?,
         inverse: Zeroizing::new(octets(&inverse)?),
     })
-}
-
-/// Signs what is blinded (RFC 9474 section 4.3). The randomness hides from the time that it takes what the key is. `None` if the
-/// number is not below the modulus.
-pub(super) fn blind_sign<R: CryptoRng + ?Sized>(
-    key: &PrivateKey,
-    rng: &mut R,
-    blinded: &Octets,
-) -> Option<Octets> {
-    octets(&rsa_decrypt_and_check(key, Some(rng), &number(blinded)?).ok()?)
 }
 
 /// Takes the blinding away, and checks what is left (RFC 9474 section 4.4). `None` if it is no signature of the message.

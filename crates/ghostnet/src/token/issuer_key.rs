@@ -2,15 +2,18 @@
 
 use std::fmt;
 
+use openssl::pkey::{PKey, Private};
+use openssl::rsa::{Padding, Rsa};
 use rand_core::CryptoRng;
-use rsa::PrivateKey;
 use rsa::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, LineEnding};
+use rsa::traits::PublicKeyParts as _;
+use rsa::{BoxedUint, PrivateKey, PublicKey};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::blind_rsa::{self, MODULUS_BITS};
+use super::blind_rsa::{MODULUS_BITS, MODULUS_LENGTH, Octets};
 use super::messages::{TokenRequest, TokenResponse};
-use super::token_key::TokenKey;
+use super::token_key::{EXPONENT, TokenKey};
 
 /// More than the text of any key of 2048 bits.
 const MAX_PEM: usize = 8 * 1024;
@@ -18,6 +21,7 @@ const MAX_PEM: usize = 8 * 1024;
 /// What an issuer signs tokens with. It is wiped when it is dropped, and must serve for nothing else (RFC 9578 section 6.5).
 pub struct IssuerKey {
     secret: PrivateKey,
+    signer: Rsa<Private>,
     public: TokenKey,
 }
 
@@ -50,9 +54,13 @@ impl IssuerKey {
     }
 
     fn new(secret: PrivateKey) -> Result<Self, IssuerKeyError> {
-        let public =
-            TokenKey::of_public(secret.as_public_key()).map_err(|_| IssuerKeyError::Unsuitable)?;
-        Ok(Self { secret, public })
+        let public = public(secret.as_public_key()).ok_or(IssuerKeyError::Unsuitable)?;
+        let signer = signer(&secret)?;
+        Ok(Self {
+            secret,
+            signer,
+            public,
+        })
     }
 
     /// PKCS #8 in PEM.
@@ -76,19 +84,44 @@ impl IssuerKey {
         &self.public
     }
 
-    /// Signs what it cannot read. The randomness hides the key from whoever measures the time.
-    pub fn issue<R: CryptoRng + ?Sized>(
-        &self,
-        request: &TokenRequest,
-        rng: &mut R,
-    ) -> Result<TokenResponse, IssueError> {
+    /// Signs what it cannot read (RFC 9474 section 4.3).
+    pub fn issue(&self, request: &TokenRequest) -> Result<TokenResponse, IssueError> {
         if !request.is_for(self.public.id()) {
             return Err(IssueError::OtherKey);
         }
-        blind_rsa::blind_sign(&self.secret, rng, &request.blinded)
-            .map(TokenResponse::new)
-            .ok_or(IssueError::Message)
+        let blinded = request.blinded.as_slice();
+        // OpenSSL blinds what it raises to the secret exponent: the time says nothing of the key.
+        let mut signature = [0; MODULUS_LENGTH];
+        self.signer
+            .private_encrypt(blinded, &mut signature, Padding::NONE)
+            .map_err(|_| IssueError::Message)?;
+        // One wrong signature, by a fault of the machine, would give the key away.
+        let mut signed = [0; MODULUS_LENGTH];
+        self.signer
+            .public_decrypt(&signature, &mut signed, Padding::NONE)
+            .ok()
+            .filter(|_| signed == blinded)
+            .map(|_| TokenResponse::new(signature))
+            .ok_or(IssueError::Fault)
     }
+}
+
+/// What can be published of a key, if it is of the one kind.
+fn public(key: &PublicKey) -> Option<TokenKey> {
+    let is_ours = key.n().bit_width() == MODULUS_BITS && *key.e() == BoxedUint::from(EXPONENT);
+    let modulus = key.n_bytes();
+    let modulus: &Octets = modulus.as_ref().try_into().ok().filter(|_| is_ours)?;
+    Some(TokenKey::new(key.clone(), modulus))
+}
+
+/// The same key as OpenSSL has it, which wipes it when it is dropped.
+fn signer(secret: &PrivateKey) -> Result<Rsa<Private>, IssuerKeyError> {
+    let der = secret
+        .to_pkcs8_der()
+        .map_err(|_| IssuerKeyError::Encoding)?;
+    PKey::private_key_from_pkcs8(der.as_bytes())
+        .and_then(|key| key.rsa())
+        .map_err(|_| IssuerKeyError::Unsuitable)
 }
 
 impl fmt::Debug for IssuerKey {
@@ -111,7 +144,7 @@ pub enum IssuerKeyError {
     Generation,
 }
 
-/// Why a token is not issued. Both are to be answered by status 422.
+/// Why a token is not issued. What the request is at fault for is to be answered by status 422.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum IssueError {
     /// The request names another key.
@@ -120,4 +153,39 @@ pub enum IssueError {
     /// The blinded message is not below the modulus.
     #[error("the blinded message is not below the modulus of the key")]
     Message,
+    /// What came out is no signature: the processor or the memory is at fault, or the key is none.
+    #[error("this machine computes wrong signatures")]
+    Fault,
+}
+
+#[cfg(test)]
+mod tests {
+    use openssl::bn::{BigNum, BigNumRef};
+
+    use super::super::Purchase;
+    use super::super::tests::{challenge, issuer_key, rng};
+    use super::*;
+
+    #[test]
+    fn a_wrong_signature_is_told_to_nobody() {
+        let mut issuer = issuer_key();
+        let (_, request) = Purchase::new(issuer.public(), &challenge(), &mut rng(1)).unwrap();
+        assert!(issuer.issue(&request).is_ok());
+        let good = issuer.signer;
+        let copy = |number: &BigNumRef| number.to_owned().unwrap();
+        let mut wrong = copy(good.d());
+        wrong.add_word(2).unwrap();
+        issuer.signer = Rsa::from_private_components(
+            copy(good.n()),
+            copy(good.e()),
+            wrong,
+            copy(good.p().unwrap()),
+            copy(good.q().unwrap()),
+            BigNum::from_u32(3).unwrap(),
+            copy(good.dmq1().unwrap()),
+            copy(good.iqmp().unwrap()),
+        )
+        .unwrap();
+        assert_eq!(issuer.issue(&request), Err(IssueError::Fault));
+    }
 }

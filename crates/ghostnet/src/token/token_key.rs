@@ -3,12 +3,11 @@
 use std::fmt;
 
 use data_encoding::{BASE64URL, HEXLOWER};
-use rsa::traits::PublicKeyParts as _;
-use rsa::{BoxedUint, PublicKey};
+use rsa::PublicKey;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use super::blind_rsa::{self, MODULUS_BITS, MODULUS_LENGTH, Octets};
+use super::blind_rsa::{self, MODULUS_LENGTH, Octets};
 
 /// The octets of an encoded key.
 pub const TOKEN_KEY_LENGTH: usize = PREFIX.len() + MODULUS_LENGTH + SUFFIX.len();
@@ -25,7 +24,7 @@ const PREFIX: [u8; 81] = [
 ];
 /// The public exponent, 65537.
 const SUFFIX: [u8; 5] = [0x02, 0x03, 0x01, 0x00, 0x01];
-const EXPONENT: u64 = 65_537;
+pub(super) const EXPONENT: u64 = 65_537;
 
 /// What names a key: the SHA-256 of its encoding (`token_key_id`, RFC 9578 section 6.5).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -87,19 +86,6 @@ impl TokenKey {
         Self::from_der(&der)
     }
 
-    /// What can be published of a private key.
-    pub(super) fn of_public(key: &PublicKey) -> Result<Self, TokenKeyError> {
-        if key.n().bit_width() != MODULUS_BITS || *key.e() != BoxedUint::from(EXPONENT) {
-            return Err(TokenKeyError::Modulus);
-        }
-        let modulus = key.n_bytes();
-        let modulus: &Octets = modulus
-            .as_ref()
-            .try_into()
-            .map_err(|_| TokenKeyError::Modulus)?;
-        Ok(Self::new(key.clone(), modulus))
-    }
-
     /// The DER of its SubjectPublicKeyInfo.
     pub fn as_der(&self) -> &[u8; TOKEN_KEY_LENGTH] {
         &self.encoded
@@ -119,7 +105,7 @@ impl TokenKey {
         &self.key
     }
 
-    fn new(key: PublicKey, modulus: &Octets) -> Self {
+    pub(super) fn new(key: PublicKey, modulus: &Octets) -> Self {
         let mut encoded = Box::new([0; TOKEN_KEY_LENGTH]);
         let (prefix, rest) = encoded.split_at_mut(PREFIX.len());
         prefix.copy_from_slice(&PREFIX);

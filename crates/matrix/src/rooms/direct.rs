@@ -26,7 +26,10 @@ use super::{
     ids::AsRuma as _,
     invite::JoinRule,
 };
-use crate::{Account, ServerError, patience::patiently, server_error::chain, user_id::user_id};
+use crate::{
+    Account, ServerError, http_transport::Terms, patience::patiently, server_error::chain,
+    user_id::user_id,
+};
 
 /// The account data that says which rooms are of two people.
 const DIRECT: &str = "m.direct";
@@ -289,7 +292,10 @@ impl Account {
         });
         // Twice it would be two rooms.
         let ask = || async {
-            let answer = self.client().send_once_and_wait(request.clone()).await;
+            let answer = self
+                .client()
+                .send_on(Terms::ONCE_ELSEWHERE, request.clone())
+                .await;
             answer.map_err(|error| ServerError::from_http(&error))
         };
         let answer = patiently(ask).await.map_err(|error| match error {

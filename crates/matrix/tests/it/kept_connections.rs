@@ -7,7 +7,7 @@ use std::{
 
 use securecall_interop::{Answer, HostileHomeserver};
 use securecall_matrix::{
-    Account, DevicesError, Incoming, LoginError, SIGNAL_EVENT_TYPE, ServerError,
+    Account, DevicesError, Inbox, Incoming, LoginError, SIGNAL_EVENT_TYPE, ServerError,
 };
 use tokio::{
     sync::mpsc::{UnboundedReceiver, unbounded_channel},
@@ -60,6 +60,16 @@ async fn without_connections(victim: &Victim) -> Account {
     Account::restore(&victim.store).await.unwrap()
 }
 
+/// Its sync, of which so many long polls get this answer; what tells of those after the first, which has come.
+async fn polling(victim: &Victim, times: usize, answer: Answer) -> (Inbox, UnboundedReceiver<()>) {
+    let (poll, mut polled) = watched(answer);
+    victim.server.answer_times(LONG_POLL, times, poll);
+    let mut inbox = victim.account.start().await.unwrap();
+    assert_eq!(inbox.next().await, Some(Incoming::SyncComplete));
+    polled.recv().await.unwrap();
+    (inbox, polled)
+}
+
 /// How often it was asked during this.
 async fn asked<T>(server: &HostileHomeserver, doing: impl Future<Output = T>) -> (usize, T) {
     let before = server.requests(QUERY);
@@ -75,11 +85,7 @@ async fn a_sync_that_hangs_is_renewed_when_its_address_is_gone_or_it_cannot_be_t
     ];
     for change in changes {
         let victim = Victim::new().await;
-        let (poll, mut polled) = watched(nobody_answers());
-        victim.server.answer_times(LONG_POLL, 1, poll);
-        let mut inbox = victim.account.start().await.unwrap();
-        assert_eq!(inbox.next().await, Some(Incoming::SyncComplete));
-        polled.recv().await.unwrap();
+        let (mut inbox, _) = polling(&victim, 1, nobody_answers()).await;
         let looks = victim.server.requests("timeout=0");
 
         change(&victim.account);
@@ -94,11 +100,7 @@ async fn a_sync_that_hangs_is_renewed_when_its_address_is_gone_or_it_cannot_be_t
 #[tokio::test]
 async fn what_hangs_is_found_out_soon_where_there_are_doubts() {
     let victim = Victim::new().await;
-    let (poll, mut polled) = watched(nobody_answers());
-    victim.server.answer_times(LONG_POLL, 1, poll);
-    let mut inbox = victim.account.start().await.unwrap();
-    assert_eq!(inbox.next().await, Some(Incoming::SyncComplete));
-    polled.recv().await.unwrap();
+    let (mut inbox, _) = polling(&victim, 1, nobody_answers()).await;
     let looks = victim.server.requests("timeout=0");
 
     // Nobody answers the question after that either, over the first connection.
@@ -118,11 +120,7 @@ async fn what_hangs_is_found_out_soon_where_there_are_doubts() {
 #[tokio::test]
 async fn a_connection_that_is_alive_is_kept_whatever_doubts_there_are() {
     let victim = Victim::new().await;
-    let (poll, mut polled) = watched(nobody_answers());
-    victim.server.answer_times(LONG_POLL, 2, poll);
-    let mut inbox = victim.account.start().await.unwrap();
-    assert_eq!(inbox.next().await, Some(Incoming::SyncComplete));
-    polled.recv().await.unwrap();
+    let (mut inbox, mut polled) = polling(&victim, 2, nobody_answers()).await;
     // What is asked meanwhile is answered late, and not asked once more: it was asked before there were doubts.
     let nothing = Answer::json("200 OK", &[], r#"{"device_keys":{}}"#);
     let (query, mut queried) = watched(nothing.after(Duration::from_secs(2)));
@@ -147,11 +145,8 @@ async fn a_connection_that_is_alive_is_kept_whatever_doubts_there_are() {
 async fn a_change_that_makes_no_difference_cancels_nothing() {
     let victim = Victim::new().await;
     // Longer than an answer of another kind is waited for before there are doubts.
-    let (poll, mut polled) = watched(sync_with_a_message().after(Duration::from_secs(6)));
-    victim.server.answer_times(LONG_POLL, 1, poll);
-    let mut inbox = victim.account.start().await.unwrap();
-    assert_eq!(inbox.next().await, Some(Incoming::SyncComplete));
-    polled.recv().await.unwrap();
+    let late = sync_with_a_message().after(Duration::from_secs(6));
+    let (mut inbox, _) = polling(&victim, 1, late).await;
     for _ in 0..10 {
         victim.account.network_changed(&[]);
         victim
@@ -241,10 +236,7 @@ async fn a_kept_connection_that_is_silent_is_given_up_for_a_new_one_with_all_tha
 #[tokio::test]
 async fn a_slow_homeserver_is_waited_for_and_asked_once_more_at_most() {
     let victim = Victim::new().await;
-    let (poll, mut polled) = watched(nobody_answers());
-    victim.server.answer_times(LONG_POLL, 1, poll);
-    let _inbox = victim.account.start().await.unwrap();
-    polled.recv().await.unwrap();
+    let _polling = polling(&victim, 1, nobody_answers()).await;
     let nothing = Answer::json("200 OK", &[], r#"{"device_keys":{}}"#);
     victim
         .server

@@ -50,18 +50,6 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_DATAGRAM: usize = 2048;
 /// How many datagrams dimpl keeps until it can read what they bring.
 const MAX_QUEUED: usize = 30;
-/// Types of records (RFC 8446 section 5.1).
-const ALERT: u8 = 21;
-const HANDSHAKE: u8 = 22;
-/// How the first byte of a record begins that is encrypted (RFC 9147 section 4).
-const CIPHERTEXT: u8 = 0b0010_0000;
-/// Type, version, epoch, number and length of a record that is not.
-const RECORD_HEADER: usize = 13;
-/// Type, length, number, offset and length of a fragment of a handshake message (RFC 9147 section 5.2).
-const MESSAGE_HEADER: usize = 12;
-/// Types of handshake messages (RFC 8446 section 4).
-const CLIENT_HELLO: u8 = 1;
-const SERVER_HELLO: u8 = 2;
 /// Nothing is due. The transport takes whatever is so far away for never.
 const NOT_DUE: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
@@ -232,87 +220,6 @@ impl DtlsProvider for Provider {
     }
 }
 
-/// Whether a datagram has a record in it that no peer of ours sends without encryption, but anybody can who knows the addresses:
-/// an alert, of which "closed" would end the handshake for good (a peer that gives up has as good as fallen silent, and there is
-/// a time-out for that), or a handshake message that is no hello, which would stay in dimpl's queue until that is full. In DTLS 1.2
-/// more of the handshake goes without encryption.
-///
-/// dimpl drops a record that it cannot read and goes on behind it, so all are looked at, by the lengths that it goes by.
-fn is_made_up(packet: &[u8], is_13_alone: bool) -> bool {
-    let mut rest = packet;
-    while let [first, ..] = *rest {
-        let length = if first & 0b1110_0000 == CIPHERTEXT {
-            length_of_ciphertext(rest)
-        } else {
-            match plaintext(rest) {
-                Some((kind, body)) if may_be_plain(kind, body, is_13_alone) => {
-                    Some(RECORD_HEADER + body.len())
-                }
-                // One that is cut off is not read, nor is anything else of the datagram.
-                None => None,
-                Some(_) => return true,
-            }
-        };
-        rest = length
-            .and_then(|length| rest.get(length..))
-            .unwrap_or_default();
-    }
-    false
-}
-
-/// The length of a record of DTLS 1.3 that is encrypted, with its header (RFC 9147 section 4); `None` where it is the last one, or the
-/// rest is not read.
-fn length_of_ciphertext(record: &[u8]) -> Option<usize> {
-    const HAS_CONNECTION_ID: u8 = 0b0001_0000;
-    const HAS_LONG_NUMBER: u8 = 0b0000_1000;
-    const HAS_LENGTH: u8 = 0b0000_0100;
-    let first = *record.first()?;
-    if first & HAS_CONNECTION_ID != 0 || first & HAS_LENGTH == 0 {
-        return None;
-    }
-    let at = if first & HAS_LONG_NUMBER != 0 { 3 } else { 2 };
-    let length = record.get(at..)?.first_chunk()?;
-    Some(at + 2 + usize::from(u16::from_be_bytes(*length)))
-}
-
-/// Type and contents of a record that has the header of one without encryption (RFC 9147 section 4).
-fn plaintext(record: &[u8]) -> Option<(u8, &[u8])> {
-    let (header, rest) = record.split_first_chunk::<RECORD_HEADER>()?;
-    let length = usize::from(u16::from_be_bytes([header[11], header[12]]));
-    Some((header[0], rest.get(..length)?))
-}
-
-/// Whether a peer of ours may send a record that has this header. In DTLS 1.2 encrypted ones have it, too.
-fn may_be_plain(kind: u8, body: &[u8], is_13_alone: bool) -> bool {
-    match kind {
-        // The first hello of either side, alone in its record: nobody of ours asks for another one.
-        HANDSHAKE if is_13_alone => match body.first_chunk::<MESSAGE_HEADER>() {
-            Some(
-                [
-                    CLIENT_HELLO | SERVER_HELLO,
-                    _,
-                    _,
-                    _,
-                    0,
-                    0,
-                    _,
-                    _,
-                    _,
-                    length @ ..,
-                ],
-            ) => {
-                let [a, b, c] = *length;
-                let length = u32::from_be_bytes([0, a, b, c]) as usize;
-                body.len() == MESSAGE_HEADER + length
-            }
-            _ => false,
-        },
-        ALERT => false,
-        20..=26 => !is_13_alone,
-        _ => false,
-    }
-}
-
 /// One end of DTLS.
 struct Instance {
     association: Association,
@@ -347,8 +254,9 @@ impl DtlsInstance for Instance {
     }
 
     fn handle_packet(&mut self, packet: &[u8]) -> Result<(), DtlsImplError> {
-        let is_too_long = packet.len() > MAX_DATAGRAM;
-        if is_too_long || !self.association.sorts_records() && is_made_up(packet, self.is_13_alone)
+        let is_13_alone = self.is_13_alone;
+        if packet.len() > MAX_DATAGRAM
+            || !self.association.sorts_records() && records::is_made_up(packet, is_13_alone)
         {
             return Ok(());
         }

@@ -53,30 +53,22 @@ impl Authentication {
         let realm = message
             .text(AttributeType::REALM, MAX_CHALLENGE_LEN)
             .ok_or("it asks for a password without saying whose")?;
+        let known = self.challenge.as_ref();
         // A nonce that is stale asks for no other realm (RFC 8489 section 9.2.5): only somebody who wants to see what our password
         // gives with realms of their choice would.
-        if self
-            .challenge
-            .as_ref()
-            .is_some_and(|known| known.realm != realm)
-        {
+        if known.is_some_and(|known| known.realm != realm) {
             return Err("it asks for the password of another realm");
         }
         let nonce = message
             .text(AttributeType::NONCE, MAX_CHALLENGE_LEN)
             .ok_or("it asks for a password without a nonce")?;
         // Who has listed them once need not do so with each new nonce.
-        let known = self.challenge.as_ref();
-        let known = known.and_then(|known| known.algorithms.as_deref());
-        let algorithms = message.attribute(AttributeType::PASSWORD_ALGORITHMS);
-        let algorithms = algorithms.or(known);
+        let algorithms = message
+            .attribute(AttributeType::PASSWORD_ALGORITHMS)
+            .or_else(|| known?.algorithms.as_deref());
         let algorithm = choose(algorithms)?;
         // Nor another way to prove it: with a key made otherwise the server's own answers would not count any more.
-        if self
-            .challenge
-            .as_ref()
-            .is_some_and(|known| known.key.algorithm() != algorithm)
-        {
+        if known.is_some_and(|known| known.key.algorithm() != algorithm) {
             return Err("it asks for another proof of the password than before");
         }
         let key = IntegrityKey::long_term(

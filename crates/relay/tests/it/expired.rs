@@ -11,7 +11,7 @@ use securecall_relay::stun::{
 use securecall_relay::{CandidateSource as _, Datagram, TurnFailure, TurnServer, TurnSource};
 use web_time::Instant;
 
-use crate::network::{DELAY, MS, Network, Server, address, ids, start};
+use crate::network::{DELAY, MS, Network, Server, address, answer_to, ids, start};
 use crate::scripted_server::{
     LISTEN, PEER, SOCKET, Scripted, challenge, credentials, failures, grant, network, refusal,
     server_at,
@@ -62,11 +62,7 @@ impl Server for Strict {
 
     fn handle(&mut self, _now: Instant, packet: Datagram) -> Vec<Datagram> {
         let message = Message::parse(&packet.contents).unwrap();
-        vec![Datagram {
-            source: packet.destination,
-            destination: packet.source,
-            contents: self.answer(packet.source, &message),
-        }]
+        vec![answer_to(&packet, self.answer(packet.source, &message))]
     }
 }
 
@@ -224,11 +220,7 @@ impl Server for Forgetful {
 
     fn handle(&mut self, _now: Instant, packet: Datagram) -> Vec<Datagram> {
         let message = Message::parse(&packet.contents).unwrap();
-        vec![Datagram {
-            source: packet.destination,
-            destination: packet.source,
-            contents: self.answer(packet.source, &message),
-        }]
+        vec![answer_to(&packet, self.answer(packet.source, &message))]
     }
 }
 

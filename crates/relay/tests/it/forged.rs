@@ -7,7 +7,7 @@ use securecall_relay::stun::{AttributeType, Message, Method};
 use securecall_relay::{CandidateSource as _, Datagram, TurnSource};
 use web_time::Instant;
 
-use crate::network::{DELAY, MS, Network, Server, address, ids};
+use crate::network::{DELAY, MS, Network, Server, address, answer_to, ids};
 use crate::scripted_server::{
     LISTEN, PEER, SOCKET, Scripted, challenge, failures, grant, key, network, refusal, server_at,
 };
@@ -35,11 +35,7 @@ impl Server for Overheard {
         let request = request.filter(is_authenticated);
         let forged = request.and_then(|request| (self.forge)(&request));
         let is_forged = forged.is_some();
-        let forged = forged.map(|contents| Datagram {
-            source: packet.destination,
-            destination: packet.source,
-            contents,
-        });
+        let forged = forged.map(|contents| answer_to(&packet, contents));
         let mut answers = self.server.handle(now, packet);
         if is_forged && self.lost > 0 {
             self.lost -= 1;
@@ -148,6 +144,51 @@ fn who_forges_an_answer_to_every_question_for_minutes_gets_no_further() {
         let sent = network.sent.len();
         assert!((300..1300).contains(&sent), "{code}: {sent}");
     }
+}
+
+#[test]
+fn whoever_keeps_the_servers_answers_away_as_well_has_no_more_asked_by_new_nonces() {
+    let mut count = 0_u32;
+    let mut network = granted(usize::MAX, move |request| {
+        count += 1;
+        let nonce = count.to_string();
+        let is_first = request.method() == Method::Allocate;
+        (!is_first).then(|| forged(request, 438, Some(nonce.as_bytes()), false))
+    });
+    let before = network.sent.len();
+    network.drive(|source, now| source.check(now));
+    network.run_for(Duration::from_secs(5));
+    // The question, once more for each of three nonces, and the last of these five times in all.
+    assert_eq!(network.sent.len() - before, 3 + 5);
+}
+
+#[test]
+fn the_servers_own_nonce_is_used_again_once_it_has_taken_it_whatever_others_were_named() {
+    let mut has_forged = false;
+    let mut network = granted(0, move |request| {
+        let is_first = request.method() == Method::Allocate;
+        let forges = !is_first && !std::mem::replace(&mut has_forged, !is_first);
+        forges.then(|| forged(request, 438, Some(b"of somebody else"), false))
+    });
+    for asked in [2, 1] {
+        let before = network.sent.len();
+        network.drive(|source, now| source.check(now));
+        network.run_for(Duration::from_secs(3));
+        assert_eq!(network.sent.len() - before, asked);
+    }
+}
+
+#[test]
+fn a_refusal_of_another_realm_is_not_even_doubted() {
+    let mut network = granted(3, |request| {
+        let refused = refusal(request, 401)
+            .attribute(AttributeType::REALM, b"example.net")
+            .attribute(AttributeType::NONCE, b"a nonce");
+        (request.method() == Method::Refresh).then(|| refused.finish())
+    });
+    // It is kept after five minutes. Three answers are lost, which takes longer than any doubt.
+    network.run_for(Duration::from_secs(310));
+    assert_eq!((&network.lost[..], failures(&network)), (&[][..], vec![]));
 }
 
 #[test]

@@ -44,6 +44,15 @@ pub(crate) trait Server {
     fn handle(&mut self, now: Instant, packet: Datagram) -> Vec<Datagram>;
 }
 
+/// What a server says to whoever sent this packet, from where it came to.
+pub(crate) fn answer_to(packet: &Datagram, contents: Vec<u8>) -> Datagram {
+    Datagram {
+        source: packet.destination,
+        destination: packet.source,
+        contents,
+    }
+}
+
 /// The network of one device.
 pub(crate) struct Network<S> {
     pub(crate) now: Instant,

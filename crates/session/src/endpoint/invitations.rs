@@ -35,7 +35,7 @@ pub struct RoomInvitation<'a> {
 }
 
 /// A room that we were invited to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) struct Invited {
     pub(super) room: RoomId,
     pub(super) inviter: MatrixId,
@@ -57,8 +57,12 @@ impl Invitations {
         self.joining.iter().any(theirs)
     }
 
+    fn is_joining(&self, room: &RoomId) -> bool {
+        self.joining.iter().any(|it| it.room == *room)
+    }
+
     /// A call is had in this room.
-    pub(super) fn is_used(&mut self, room: &RoomId) {
+    pub(super) fn used(&mut self, room: &RoomId) {
         self.entered.retain(|it| it.room != *room);
     }
 }
@@ -86,7 +90,8 @@ impl Endpoint {
             inviter: inviter.clone(),
             is_direct,
         };
-        if self.invitations.joining.contains(&invited) || self.search_holds(&invited) {
+        // Once for each room, whoever invites us to it meanwhile: what comes of it is told by room.
+        if self.invitations.is_joining(room) || self.search_holds(room) {
             return Ok(());
         }
         let is_ours = self.own.matrix_id.as_str() < inviter.as_str();
@@ -132,7 +137,7 @@ impl Endpoint {
 
     /// Leaves a room of two that is of no use any more, or declines the invitation to it.
     pub(super) fn leave_room(&mut self, room: RoomId, user: MatrixId) {
-        self.invitations.is_used(&room);
+        self.invitations.used(&room);
         let request = Request::LeaveRoom { room, user };
         self.outputs.push_back(Output::Request(request));
     }

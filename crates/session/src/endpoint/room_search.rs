@@ -150,14 +150,9 @@ impl Endpoint {
             Err(RoomRequestError::NoRoom) if !makes => {
                 // To ask the server of the other takes as long as that takes.
                 self.tell_inviting(&mut search);
-                let waiting = Waiting::Search {
-                    call: search.placing.call.handle,
-                    user: user.clone(),
-                    makes: true,
-                };
-                let id = self.requests.add(waiting);
-                let request = Request::MakeRoom { id, user };
-                self.outputs.push_back(Output::Request(request));
+                let id = self.request_room(search.placing.call.handle, user, true, |id, user| {
+                    Request::MakeRoom { id, user }
+                });
                 search.stage = Stage::Asked(id);
                 search.makes = true;
                 self.search = Some(search);
@@ -168,18 +163,18 @@ impl Endpoint {
 
     /// Somebody is in a room from now on.
     pub fn handle_room_joined(&mut self, room: &RoomId, who: &MatrixId) {
-        let Some(search) = self.search.as_mut().filter(|it| it.waits_in(room, who)) else {
+        let Some(mut search) = self.search.take_if(|it| it.waits_in(room, who)) else {
             return;
         };
-        let id = self.requests.add(Waiting::Search {
-            call: search.placing.call.handle,
-            user: who.clone(),
-            makes: false,
+        let room = room.clone();
+        let call = search.placing.call.handle;
+        let id = self.request_room(call, who.clone(), false, |id, user| Request::PrepareRoom {
+            id,
+            user,
+            room,
         });
         search.stage = Stage::Preparing(id);
-        let (user, room) = (who.clone(), room.clone());
-        let request = Request::PrepareRoom { id, user, room };
-        self.outputs.push_back(Output::Request(request));
+        self.search = Some(search);
     }
 
     /// Lets an invitation wait, for whom it is from is called and may come to our room. Returns whether it does.
@@ -196,10 +191,10 @@ impl Endpoint {
         true
     }
 
-    /// Whether this invitation waits already.
-    pub(super) fn search_holds(&self, invited: &Invited) -> bool {
+    /// Whether an invitation to this room waits already.
+    pub(super) fn search_holds(&self, room: &RoomId) -> bool {
         let held = self.search.as_ref().and_then(|it| it.held.as_ref());
-        held.is_some_and(|(it, _)| it == invited)
+        held.is_some_and(|(it, _)| it.room == *room)
     }
 
     /// We are in a room that somebody has made for us two, or are not after all: a call to them may go there.
@@ -228,31 +223,27 @@ impl Endpoint {
 
     /// The invited has said no, or we are not in the room any more; or an invitation that waits is withdrawn.
     pub(super) fn search_is_left(&mut self, room: &RoomId, who: &MatrixId) {
-        let own = self.own.matrix_id.clone();
-        let is_ours = *who == own;
-        let comes_of_theirs = self.invitations.leads_to(who);
+        let is_ourselves = *who == self.own.matrix_id;
+        let leads_to_theirs = self.invitations.leads_to(who);
         let Some(search) = self.search.as_mut() else {
             return;
         };
-        let is_gone = |it: &mut (Invited, Instant)| it.0.room == *room;
-        search.held.take_if(is_gone);
-        let peer = search.placing.peer.matrix_id.clone();
-        if !(search.waits_in(room, if is_ours { &peer } else { who })) {
+        search.held.take_if(|(invited, _)| invited.room == *room);
+        let is_hit = |it: &mut RoomSearch| {
+            it.is_invited_to(room) && (is_ourselves || it.placing.peer.matrix_id == *who)
+        };
+        let Some(mut search) = self.search.take_if(is_hit) else {
             return;
-        }
-        // They have declined ours because we come to theirs.
-        if !is_ours && comes_of_theirs {
+        };
+        if is_ourselves {
+            self.end_search(search, EndReason::HomeserverRefused);
+        } else if leads_to_theirs {
+            // They have declined ours because we come to theirs.
             search.stage = Stage::Entering;
             search.made = None;
-            return;
-        }
-        let reason = if is_ours {
-            EndReason::HomeserverRefused
+            self.search = Some(search);
         } else {
-            EndReason::Declined
-        };
-        if let Some(search) = self.search.take() {
-            self.end_search(search, reason);
+            self.end_search(search, EndReason::Declined);
         }
     }
 
@@ -348,15 +339,29 @@ impl Endpoint {
 
     /// Asks for the room of this account and another; for one of theirs, where we are now, before all others.
     fn find_room(&mut self, call: CallHandle, user: &MatrixId, first: Option<RoomId>) -> Stage {
+        let id = self.request_room(call, user.clone(), false, |id, user| Request::FindRoom {
+            id,
+            user,
+            first,
+        });
+        Stage::Asked(id)
+    }
+
+    /// Asks for a room in which a call can be had.
+    fn request_room(
+        &mut self,
+        call: CallHandle,
+        user: MatrixId,
+        makes: bool,
+        request: impl FnOnce(RequestId, MatrixId) -> Request,
+    ) -> RequestId {
         let id = self.requests.add(Waiting::Search {
             call,
             user: user.clone(),
-            makes: false,
+            makes,
         });
-        let user = user.clone();
-        let request = Request::FindRoom { id, user, first };
-        self.outputs.push_back(Output::Request(request));
-        Stage::Asked(id)
+        self.outputs.push_back(Output::Request(request(id, user)));
+        id
     }
 
     /// What becomes of two rooms, of which one was made by each: that in which the call is had stays. Without a call ours waits for
@@ -451,9 +456,12 @@ impl Endpoint {
 impl RoomSearch {
     /// Whether this person is to come to this room.
     fn waits_in(&self, room: &RoomId, who: &MatrixId) -> bool {
-        matches!(self.stage, Stage::Invited { .. })
-            && self.made.as_ref() == Some(room)
-            && self.placing.peer.matrix_id == *who
+        self.is_invited_to(room) && self.placing.peer.matrix_id == *who
+    }
+
+    /// Whether whoever is called is to come to this room.
+    fn is_invited_to(&self, room: &RoomId) -> bool {
+        matches!(self.stage, Stage::Invited { .. }) && self.made.as_ref() == Some(room)
     }
 
     /// Whether it goes on when this is answered.

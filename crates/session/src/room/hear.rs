@@ -10,6 +10,7 @@ use securecall_signaling::{
     PartyId,
 };
 
+use super::description::without_unnamed_audio;
 use super::speak::heard_candidate;
 use super::{Half, Manner, Room, Speaker, is_muted, party_of};
 use crate::EndReason;
@@ -164,7 +165,7 @@ impl Room {
         }
         match content {
             RoomContent::Negotiate {
-                description,
+                mut description,
                 lifetime,
                 streams,
             } => {
@@ -172,6 +173,7 @@ impl Room {
                     return Err(SignalRefused::Stale);
                 }
                 self.hear_muted(streams.as_ref());
+                description.sdp = without_unnamed_audio(description.sdp, streams.as_ref());
                 self.hear_description(from, description);
             }
             RoomContent::StreamMetadataChanged { streams } => self.hear_muted(Some(&streams)),

@@ -4,6 +4,7 @@ use securecall_contact::{MatrixId, RoomId};
 use securecall_signaling::wire::room::{RoomInvite, RoomSignal};
 use securecall_signaling::{PartyId, WireCallId};
 
+use super::description::without_unnamed_audio;
 use super::{Manner, is_muted, party_of};
 use crate::fingerprint::Fingerprint;
 use crate::signal_refused::SignalRefused;
@@ -43,7 +44,7 @@ impl RoomInvited {
             },
             fingerprint,
             muted: streams.and_then(is_muted).unwrap_or(false),
-            offer: invite.offer.sdp,
+            offer: without_unnamed_audio(invite.offer.sdp, streams),
         })
     }
 }

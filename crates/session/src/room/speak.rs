@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use securecall_signaling::wire::room::{Mid, RoomCandidate, RoomContent, RoomInvite};
 
-use super::description::{mid_of, stream_of, with_candidates};
+use super::description::{LineName, stream_of, with_candidates};
 use super::outbox::{ANSWER, INVITE};
 use super::{Candidate, Content, Described, GATHER, Half, PartyId, Room, Situation, Timer};
 use crate::io::Io;
@@ -105,7 +105,7 @@ impl Room {
 
     fn describe(&mut self, sdp: String, is_offer: bool) {
         self.stream = stream_of(&sdp);
-        self.mid = mid_of(&sdp);
+        self.line = LineName::of_own(&sdp);
         self.described = Some(Described { sdp, is_offer });
         self.gathers = false;
     }
@@ -163,13 +163,13 @@ impl Room {
         if !self.outbox.has_taken(description) {
             return;
         }
-        let mid = self.mid.clone();
+        let at = self.line.clone();
         let Some((candidates, complete)) = self.trickle.take_due(io.now) else {
             return;
         };
         let lines = candidates.iter().map(|it| it.candidate.clone());
         let lines = lines.chain(complete.then(String::new));
-        let candidates = lines.map(|line| bundled(line, mid.clone())).collect();
+        let candidates = lines.map(|line| of_line(line, at.clone())).collect();
         let (event_type, content) = self.event(RoomContent::Candidates { candidates });
         self.outbox.push(event_type, content);
     }
@@ -190,12 +190,13 @@ impl Room {
     }
 }
 
-/// The first m-line has everything.
-fn bundled(line: String, mid: Option<Mid>) -> RoomCandidate {
+fn of_line(candidate: String, line: LineName) -> RoomCandidate {
     RoomCandidate {
-        candidate: line,
-        sdp_mid: mid.or_else(|| Mid::parse("0").ok()),
-        sdp_m_line_index: Some(0),
+        candidate,
+        sdp_mid: line
+            .mid
+            .or_else(|| Mid::parse(&line.index.to_string()).ok()),
+        sdp_m_line_index: Some(line.index),
     }
 }
 

@@ -64,6 +64,29 @@ fn an_answer_leaves_with_the_candidates_that_are_there_at_once_and_others_follow
     }
 }
 
+/// By GhostNet the first address takes its time.
+#[test]
+fn what_is_found_after_the_end_of_candidates_was_told_in_vain_goes_at_once() {
+    let (mut caller, mut established) = answered_before_anything_is_found();
+    let (callee, call) = (caller.callee, caller.call);
+    caller.universe.run_for(Duration::from_millis(160));
+    assert!(caller.heard(&mut established).contains("m.call.answer"));
+    for (line, complete) in [
+        (None, true),
+        (Some("candidate:1 1 udp 1 192.0.2.1 5000 typ host"), false),
+    ] {
+        let event = MediaEvent::LocalCandidates {
+            candidates: line.map(str::to_owned).into_iter().collect(),
+            complete,
+        };
+        caller.universe.inject_media(callee, call, event);
+        caller.universe.run_for(Duration::from_millis(40));
+        let heard = caller.heard(&mut established);
+        assert!(heard.contains("m.call.candidates"), "{heard}");
+        assert_eq!(heard.contains("192.0.2.1"), line.is_some(), "{heard}");
+    }
+}
+
 #[test]
 fn an_answer_waits_no_longer_than_to_hear_that_there_is_no_candidate_yet() {
     let (mut caller, mut established) = answered_before_anything_is_found();

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use securecall_interop::free_address;
 
 use crate::shell;
 
@@ -41,7 +42,7 @@ impl Server {
         let folder = directory.join("relay");
         fs::create_dir_all(&folder)?;
         let settings = folder.join("relay.toml");
-        let [address, peer] = [free_port()?, free_port()?];
+        let [address, peer] = [free_address()?, free_address()?];
         let mut init = Command::new(program);
         init.args(["init", "--name", "relay.test", "--config"])
             .arg(&settings);
@@ -73,7 +74,7 @@ impl Server {
 
     /// coturn, which asks for nothing: credentials are looked at in set-up only.
     pub(super) fn coturn(directory: &Path) -> Result<Self> {
-        let [address, peer] = [free_port()?, free_port()?];
+        let [address, peer] = [free_address()?, free_address()?];
         let database = directory.join("turndb");
         let process = on_its_core(Path::new("turnserver"))
             .args(["-n", "--no-auth", "--no-tls", "--no-dtls", "--no-cli"])
@@ -130,9 +131,4 @@ fn on_its_core(program: &Path) -> Command {
     let mut command = Command::new("taskset");
     command.args(["-c", CORE]).arg(program);
     command
-}
-
-fn free_port() -> Result<SocketAddr> {
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
-    Ok(socket.local_addr()?)
 }

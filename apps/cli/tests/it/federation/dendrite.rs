@@ -3,14 +3,12 @@
 use std::process::Stdio;
 
 use securecall_interop::{
-    Coturn, CoturnUsers, Dendrite, Homeserver, HomeserverOptions, Registration, TurnServers,
+    Coturn, CoturnUsers, Dendrite, Homeserver, HomeserverOptions, Registration,
 };
 
 use super::Servers;
 use crate::command::{Machine, end, expect};
 use crate::talker::User;
-
-const SECRET: &str = "a secret of both";
 
 fn dendrite() -> &'static dyn Homeserver {
     let [dendrite, _] = Servers::OneDendrite.shared();
@@ -108,13 +106,13 @@ fn two_people_talk_by_the_relay_that_it_names() {
 
 /// A Dendrite that names a TURN server, and makes credentials for it.
 fn with_relay() -> (Coturn, Dendrite) {
-    let coturn = Coturn::start(CoturnUsers::SharedSecret(SECRET.to_owned()), &[]).unwrap();
+    let coturn = Coturn::start(
+        CoturnUsers::SharedSecret("a secret of both".to_owned()),
+        &[],
+    )
+    .unwrap();
     let dendrite = Dendrite::start(HomeserverOptions {
-        turn: Some(TurnServers {
-            uris: vec![format!("turn:{}?transport=udp", coturn.address())],
-            shared_secret: SECRET.to_owned(),
-            ttl_seconds: 3600,
-        }),
+        turn: coturn.named(),
         ..HomeserverOptions::default()
     })
     .unwrap();

@@ -3,11 +3,11 @@
 
 use std::net::IpAddr;
 
-use securecall_interop::network::{NameServer, Nat, Synthesis};
+use securecall_interop::network::{NameServer, Names, Nat, Synthesis};
 
 use super::homeserver::NAME;
 use super::roaming::goes_on;
-use super::{Homeserver, InCall, Names, Place, Way, World, acquaint};
+use super::{Homeserver, InCall, Place, Way, World, acquaint};
 
 const TURN_NAME: &str = "turn.example.org";
 
@@ -28,10 +28,10 @@ fn a_call_begins_where_names_lead_to_addresses_that_are_made_up_and_goes_on_wher
     let mobile = internet.nat64("mobile", Nat::symmetric()).unwrap();
     let hosts = [mobile.host("ada").unwrap(), office.host("bo").unwrap()];
     assert!(hosts[0].addresses().iter().all(IpAddr::is_ipv6));
-    let of_ada = Names::new();
-    of_ada.ask(translating.address());
-    let of_bo = Names::new();
-    of_bo.ask(plain.address());
+    let of_ada = Names::new().unwrap();
+    of_ada.ask(translating.address()).unwrap();
+    let of_bo = Names::new().unwrap();
+    of_bo.ask(plain.address()).unwrap();
     let users = [(&hosts[0], &of_ada), (&hosts[1], &of_bo)];
     let users = acquaint(users.map(|(host, names)| homeserver.user_who_knows(host, names)));
     let [ada, bo] = Place::through_network(&world, hosts, &users, &homeserver);
@@ -48,11 +48,11 @@ fn a_call_begins_where_names_lead_to_addresses_that_are_made_up_and_goes_on_wher
         let mut call = InCall::begin(&ada, &bo, way);
         call.hear_each_other();
         goes_on(&mut call, "who had IPv6 only moves to IPv4", || {
-            of_ada.ask(plain.address());
+            of_ada.ask(plain.address()).unwrap();
             ada.host.move_to(&home).unwrap();
         });
         goes_on(&mut call, "and back", || {
-            of_ada.ask(translating.address());
+            of_ada.ask(translating.address()).unwrap();
             ada.host.move_to(&mobile).unwrap();
         });
         call.hang_up();

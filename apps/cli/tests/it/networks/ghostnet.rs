@@ -10,11 +10,10 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use securecall_interop::network::{Capture, Host, Nat, Network, Packet, Segment};
+use securecall_interop::network::{Capture, Host, Names, Nat, Network, Packet, Segment};
 use securecall_interop::{GhostNetRelays, RelayPlan, RelayRole};
 
 use super::homeserver::Homeserver;
-use super::names::Names;
 use crate::ghostnet::daemon;
 use crate::talker::{Talker, User};
 
@@ -116,10 +115,11 @@ struct Listed {
 impl Listed {
     fn new(realm: &Realm, label: &str, plans: Vec<RelayPlan>) -> Self {
         let shop = realm.host(&format!("{label}-shop"));
-        let all = GhostNetRelays::start_in(&daemon(), plans, &shop).unwrap();
-        let mut names = realm.homeserver.names().copied();
-        names.add(GhostNetRelays::shop_name(), &shop.addresses());
-        names.trust(all.shop_certificate_pem());
+        let all = GhostNetRelays::start_in(daemon(), plans, &shop).unwrap();
+        let mut names = realm.homeserver.names().copied().unwrap();
+        let at_shop = shop.addresses();
+        names.add(GhostNetRelays::shop_name(), &at_shop).unwrap();
+        names.trust(all.shop_certificate_pem()).unwrap();
         Self { all, shop, names }
     }
 }

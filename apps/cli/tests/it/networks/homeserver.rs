@@ -6,11 +6,9 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use securecall_interop::TlsFront;
-use securecall_interop::network::{Host, Network};
+use securecall_interop::network::{Host, Names, Network, nat64_address};
 use tempfile::TempDir;
 
-use super::Names;
-use super::names::ipv4_and_translated;
 use crate::command::{Machine, end, text};
 use crate::talker::{User, homeserver};
 
@@ -43,9 +41,9 @@ impl Homeserver {
         let everywhere = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 443);
         let front = host.enter(|| TlsFront::start_at(everywhere, behind, &[NAME]));
         let front = front.unwrap().unwrap();
-        let mut names = Names::new();
+        let mut names = Names::new().unwrap();
         let addresses = addresses(&host);
-        names.add(NAME, &addresses);
+        names.add(NAME, &addresses).unwrap();
         let directory = tempfile::tempdir().unwrap();
         let authority = directory.path().join("ca.pem");
         fs::write(&authority, front.certificate_pem()).unwrap();
@@ -97,4 +95,13 @@ impl Homeserver {
             ended.events().remove(0)
         })
     }
+}
+
+/// What name services say of a server with IPv4 only: its address, and in networks that translate the one by which it is found
+/// there (DNS64, RFC 6147). Who has no way to one of them takes the other.
+pub(super) fn ipv4_and_translated(address: IpAddr) -> Vec<IpAddr> {
+    let IpAddr::V4(ipv4) = address else {
+        panic!("{address} is no IPv4 address");
+    };
+    vec![address, nat64_address(ipv4).into()]
 }

@@ -58,7 +58,7 @@ fn silences(
 }
 
 #[test]
-fn nats_have_no_time_to_forget_a_call_in_which_both_are_muted_nor_the_relay_that_stands_by() {
+fn nats_have_no_time_to_forget_a_call_that_is_muted_or_on_hold_nor_the_relay_that_stands_by() {
     let world = World::new();
     let (ada, bo) = User::acquainted();
     let homes = ["ada", "bo"].map(|name| {
@@ -75,6 +75,31 @@ fn nats_have_no_time_to_forget_a_call_in_which_both_are_muted_nor_the_relay_that
         talker.wait_for("muted");
     }
 
+    is_kept_up(&mut call, &world, &places, &homes);
+
+    for talker in [&mut call.caller, &mut call.callee] {
+        talker.order("unmute");
+        talker.order("hold");
+        talker.wait_for("held");
+    }
+    is_kept_up(&mut call, &world, &places, &homes);
+    for talker in [&mut call.caller, &mut call.callee] {
+        talker.order("resume");
+        talker.wait_for("held");
+    }
+
+    // So it takes over at once, by the address that was granted at the beginning.
+    let capture = places[0].host.capture().unwrap();
+    cut(&places[0], outside(&homes[1]));
+    while !call.hear_each_other().contains(&"relay".to_owned()) {}
+    call.hang_up();
+    let asks = |packet: &Packet| packet.contents.starts_with(&ALLOCATE_REQUEST);
+    assert!(!capture.stop().unwrap().iter().any(asks));
+}
+
+/// Watches a call for a while: something goes over each flow that it needs, in both directions, and often.
+#[track_caller]
+fn is_kept_up(call: &mut InCall, world: &World, places: &[Place<'_>; 2], homes: &[Segment; 2]) {
     let captures = places.each_ref().map(|place| place.host.capture().unwrap());
     let began = Instant::now();
     call.caller.so_far();
@@ -102,14 +127,6 @@ fn nats_have_no_time_to_forget_a_call_in_which_both_are_muted_nor_the_relay_that
             assert!(is_used, "{silences:?}");
         }
     }
-
-    // So it takes over at once, by the address that was granted at the beginning.
-    let capture = places[0].host.capture().unwrap();
-    cut(&places[0], outside(&homes[1]));
-    while !call.hear_each_other().contains(&"relay".to_owned()) {}
-    call.hang_up();
-    let asks = |packet: &Packet| packet.contents.starts_with(&ALLOCATE_REQUEST);
-    assert!(!capture.stop().unwrap().iter().any(asks));
 }
 
 fn outside(home: &Segment) -> IpAddr {

@@ -1,8 +1,8 @@
 //! NATs of all kinds on both sides, one behind another, and firewalls.
 
-use securecall_interop::network::{Nat, Packet, Segment};
+use securecall_interop::network::{Names, Nat, Packet, Segment};
 
-use super::{Names, Place, TURN, World, goes};
+use super::{Place, TURN, World, goes};
 use crate::talker::User;
 
 #[test]
@@ -83,9 +83,11 @@ fn where_udp_is_blocked_a_call_goes_through_the_relay_by_tcp() {
 #[test]
 fn where_udp_is_blocked_and_the_server_has_tls_alone_at_443_a_call_goes_through_that() {
     let world = World::with_tls_at_443();
-    let mut names = Names::new();
-    names.add("turn.example.org", &[world.coturn.address().ip()]);
-    names.trust(&world.coturn.certificate_pem());
+    let mut names = Names::new().unwrap();
+    names
+        .add("turn.example.org", &[world.coturn.address().ip()])
+        .unwrap();
+    names.trust(&world.coturn.certificate_pem()).unwrap();
     let (ada, bo) = User::acquainted();
     let office = world.behind("office", Nat::port_restricted().web_only());
     let home = world.behind("home", Nat::port_restricted());

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use securecall_interop::network::Nat;
 
-use super::names::ipv4_and_translated;
+use super::homeserver::ipv4_and_translated;
 use super::roaming::goes_on;
 use super::{Homeserver, InCall, Place, Way, World, acquainted_at};
 
@@ -13,7 +13,8 @@ fn a_call_goes_on_when_either_or_both_move_to_a_network_that_translates_and_back
     let world = World::new();
     let mut homeserver = Homeserver::with_ipv4_only(&world.network);
     let server = ipv4_and_translated(world.coturn.address().ip());
-    homeserver.names_mut().add("turn.example.org", &server);
+    let names = homeserver.names_mut();
+    names.add("turn.example.org", &server).unwrap();
     let internet = world.network.internet();
     let [home, office] = ["home", "office"].map(|name| world.behind(name, Nat::port_restricted()));
     let [mobile, carrier] =

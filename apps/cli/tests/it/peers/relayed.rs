@@ -2,23 +2,17 @@
 
 #[cfg(target_os = "linux")]
 use securecall_interop::GhostNetRelays;
-use securecall_interop::{Coturn, CoturnUsers, JsSdkDevice, Synapse, SynapseOptions, TurnServers};
+use securecall_interop::{Coturn, CoturnUsers, JsSdkDevice, Synapse, SynapseOptions};
 
 use super::{Pair, element_at};
 use crate::ordinary::Ordinary;
 
-const SECRET: &str = "a secret of the two servers";
-
 #[test]
 fn both_hear_the_other_by_the_homeservers_turn_server_and_learn_no_other_address() {
-    let users = CoturnUsers::SharedSecret(SECRET.to_owned());
+    let users = CoturnUsers::SharedSecret("a secret of the two servers".to_owned());
     let coturn = Coturn::start(users, &[]).unwrap();
     let options = SynapseOptions {
-        turn: Some(TurnServers {
-            uris: vec![format!("turn:{}?transport=udp", coturn.address())],
-            shared_secret: SECRET.to_owned(),
-            ttl_seconds: 3600,
-        }),
+        turn: coturn.named(),
         ..SynapseOptions::default()
     };
     let synapse = Synapse::start(options).unwrap();
@@ -57,7 +51,7 @@ fn candidates(element: &JsSdkDevice, kind: &str, of: &str) -> usize {
 #[cfg(target_os = "linux")]
 #[test]
 fn both_hear_the_other_where_we_are_behind_two_relays_of_ghostnet() {
-    let relays = GhostNetRelays::start(&crate::ghostnet::daemon(), 2).unwrap();
+    let relays = GhostNetRelays::start(crate::ghostnet::daemon(), 2).unwrap();
     let start = |user: &Ordinary, recording: &std::path::Path, arguments: &[&str]| {
         let mut command = super::command(user, recording, arguments);
         command.envs(relays.environment());

@@ -2,50 +2,41 @@
 
 use securecall_interop::Manner;
 
-use super::{OURS, Pair};
+use super::{
+    OURS, Pair, both_hear_by_a_relay_alone, both_hear_where_candidates_come_one_by_one,
+    each_gives_up, they_call_and_hang_up, they_decline, we_call_and_hang_up,
+};
 
 #[test]
 fn nheko_calls_is_heard_hears_and_hangs_up() {
     let mut pair = Pair::new(Manner::Nheko);
-    pair.they_call();
-    pair.answer();
-    pair.peer.tell("hang_up").unwrap();
-    pair.is_over("remote_hangup", "user_hangup");
+    they_call_and_hang_up(&mut pair);
     pair.we_have_heard_them();
 }
 
 #[test]
 fn nheko_is_called_is_heard_hears_and_is_hung_up_on() {
     let mut pair = Pair::new(Manner::Nheko);
-    pair.we_call();
-    pair.they_answer();
-    pair.listener.order("hangup");
-    pair.is_over("local_hangup", "remote_hangup");
+    we_call_and_hang_up(&mut pair);
     pair.we_have_heard_them();
 }
 
 #[test]
 fn nheko_is_heard_and_hears_in_an_encrypted_room_whoever_calls() {
     let mut pair = Pair::encrypted(Manner::Nheko);
-    pair.they_call();
-    pair.answer();
-    pair.peer.tell("hang_up").unwrap();
-    pair.is_over("remote_hangup", "user_hangup");
-    pair.we_call();
-    pair.they_answer();
-    pair.listener.order("hangup");
-    pair.is_over("local_hangup", "remote_hangup");
+    they_call_and_hang_up(&mut pair);
+    we_call_and_hang_up(&mut pair);
     pair.we_have_heard_them();
 }
 
 #[test]
 fn nheko_is_heard_and_hears_by_turn_alone_whoever_calls() {
-    super::both_hear_by_a_relay_alone(Manner::Nheko);
+    both_hear_by_a_relay_alone(Manner::Nheko);
 }
 
 #[test]
 fn nheko_that_says_each_candidate_by_itself_is_heard_and_hears() {
-    super::both_hear_where_candidates_come_one_by_one(Manner::Nheko);
+    both_hear_where_candidates_come_one_by_one(Manner::Nheko);
 }
 
 #[test]
@@ -61,22 +52,12 @@ fn nheko_calls_and_is_declined() {
 
 #[test]
 fn nheko_is_called_and_declines() {
-    let mut pair = Pair::new(Manner::Nheko);
-    pair.we_call();
-    pair.peer.tell("reject").unwrap();
-    pair.is_over("declined", "rejected");
+    they_decline(Manner::Nheko);
 }
 
 #[test]
 fn nheko_is_called_and_given_up_and_calls_and_gives_up() {
-    let mut pair = Pair::new(Manner::Nheko);
-    pair.we_call();
-    pair.listener.order("hangup");
-    assert_eq!(pair.peer.wait_for("ended").unwrap()["why"], "remote_hangup");
-    assert_eq!(pair.listener.wait_for("ended")["reason"], "cancelled");
-    pair.they_call();
-    pair.peer.tell("hang_up").unwrap();
-    pair.is_over("caller_cancelled", "user_hangup");
+    each_gives_up(Manner::Nheko);
 }
 
 #[test]

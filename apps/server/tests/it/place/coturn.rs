@@ -6,7 +6,9 @@ use std::fs;
 use std::net::UdpSocket;
 use std::time::Duration;
 
-use super::process::{Place, Running, free_port};
+use securecall_interop::free_port;
+
+use super::process::{Place, Running};
 
 /// Debian's package brings the tables of its users' database.
 const SCHEMA: &str = "/usr/share/coturn/schema.sql";
@@ -53,7 +55,7 @@ fn coturn_understands_our_settings_and_writes_no_line_about_who_comes() {
         std::path::Path::new(SCHEMA).exists(),
         "`cargo xtask setup` installs coturn"
     );
-    let (port, tls_port) = (free_port(), free_port());
+    let (port, tls_port) = (free_port().unwrap(), free_port().unwrap());
     let text = place
         .read("coturn/turnserver.conf")
         .replace(

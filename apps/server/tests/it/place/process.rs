@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use securecall_interop::free_port;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -29,8 +30,8 @@ impl Place {
     pub(super) fn new(options: &[&str]) -> Self {
         let place = Self {
             folder: tempfile::tempdir().unwrap(),
-            homeserver_port: free_port(),
-            server_port: free_port(),
+            homeserver_port: free_port().unwrap(),
+            server_port: free_port().unwrap(),
         };
         let output = place.init(options);
         assert!(output.status.success(), "{output:?}");
@@ -84,6 +85,17 @@ pub(super) struct Diagnosis {
 }
 
 impl Diagnosis {
+    /// Of a homeserver that is no place of ours.
+    pub(super) fn of_stranger(kind: &str, settings: &str, address: SocketAddr) -> Self {
+        let url = format!("http://{address}");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_securecall-server"));
+        command
+            .args(["doctor", "--json", "--homeserver", kind])
+            .args(["--homeserver-config", settings, "--url", &url])
+            .args(["--config", "/nowhere/server.toml"]);
+        Self::of(&mut command)
+    }
+
     pub(super) fn of(command: &mut Command) -> Self {
         let output = command.output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
@@ -104,6 +116,18 @@ impl Diagnosis {
                 format!("{}: {}", text("place"), text("name"))
             })
             .collect()
+    }
+
+    /// These are among the findings.
+    #[track_caller]
+    pub(super) fn has_all(&self, wanted: &[&str]) {
+        let names = self.names();
+        for name in wanted {
+            assert!(
+                names.iter().any(|found| found == name),
+                "{name}: {names:#?}"
+            );
+        }
     }
 
     pub(super) fn of_type<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Value> {
@@ -178,12 +202,6 @@ impl Drop for Running {
         drop(self.lifeline.take());
         let _ = self.child.wait();
     }
-}
-
-/// A port of loopback that nobody listens on, most likely still when it is used.
-pub(super) fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 /// One request without TLS, in the HTTP that knows no chunks; status and body. `None` where nobody answers.

@@ -7,9 +7,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use reqwest::{Client, Response, StatusCode};
+use securecall_interop::free_port;
 
 use super::coturn::certificates;
-use super::process::{Place, Running, free_port};
+use super::process::{Place, Running};
 
 const NAMES: [&str; 3] = ["place.test", "matrix.place.test", "turn.place.test"];
 
@@ -236,7 +237,7 @@ fn assert_nothing_is_kept(said: &str) {
 fn nginx_tells_the_homeserver_nothing_and_keeps_nothing() {
     let place = Place::new(&["--proxy", "nginx"]);
     certificates(&place, &NAMES);
-    let (port, plain) = (free_port(), free_port());
+    let (port, plain) = (free_port().unwrap(), free_port().unwrap());
     let settings = place
         .read("nginx/securecall.conf")
         .replace("    listen [::]:443 ssl http2;\n", "")
@@ -274,7 +275,7 @@ fn nginx_tells_the_homeserver_nothing_and_keeps_nothing() {
 #[test]
 fn caddy_tells_the_homeserver_nothing_and_keeps_nothing() {
     let place = Place::new(&["--proxy", "caddy"]);
-    let (port, plain) = (free_port(), free_port());
+    let (port, plain) = (free_port().unwrap(), free_port().unwrap());
     // Certificates of its own in place of an authority's.
     let settings = place.read("caddy/Caddyfile").replace(
         "\tcert_issuer acme\n",

@@ -289,7 +289,10 @@ fn where_the_peer_may_not_learn_an_address_of_ours_host_candidates_are_not_even_
 
 /// A source of each kind, of which the last has two relays before it.
 #[derive(Default)]
-struct FakeGhostNet(FakeRelay);
+struct FakeGhostNet {
+    outputs: VecDeque<SourceOutput>,
+    is_slow: bool,
+}
 
 impl CandidateSource for FakeGhostNet {
     fn hides_address(&self) -> bool {
@@ -303,8 +306,10 @@ impl CandidateSource for FakeGhostNet {
     fn gather(&mut self, _now: Instant, sockets: &[SocketAddr]) {
         assert_eq!(sockets, [], "it has none of the call's");
         let close = TunnelOrder::Close(TunnelId(7));
-        self.0.outputs.push_back(SourceOutput::Tunnel(close));
-        self.0.outputs.push_back(SourceOutput::Answered);
+        self.outputs.push_back(SourceOutput::Tunnel(close));
+        if !self.is_slow {
+            self.outputs.push_back(SourceOutput::Answered);
+        }
     }
 
     fn sockets_closed(&mut self, _now: Instant, _sockets: &[SocketAddr]) {}
@@ -316,7 +321,7 @@ impl CandidateSource for FakeGhostNet {
     fn handle_tunnel(&mut self, _now: Instant, tunnel: TunnelId, event: TunnelEvent<'_>) -> bool {
         if let TunnelEvent::Opened { public } = event {
             let found = public.iter().copied().map(Candidate::relayed);
-            self.0.outputs.extend(found.map(SourceOutput::Candidate));
+            self.outputs.extend(found.map(SourceOutput::Candidate));
         }
         tunnel == TunnelId(7)
     }
@@ -328,11 +333,30 @@ impl CandidateSource for FakeGhostNet {
     }
 
     fn poll_output(&mut self) -> SourceOutput {
-        self.0
-            .outputs
+        self.outputs
             .pop_front()
             .unwrap_or(SourceOutput::Timeout(None))
     }
+}
+
+#[test]
+fn two_relays_are_waited_for_until_they_are_given_up() {
+    let now = clock::now();
+    let slow = FakeGhostNet {
+        is_slow: true,
+        ..FakeGhostNet::default()
+    };
+    let mut gathering = Gathering::new(vec![Box::new(slow)]);
+    gathering.set_route(Route::GhostNet);
+    gathering.begin(now, &[]);
+    assert_eq!(outputs(&mut gathering).1, Some(now + 1500 * MS));
+    gathering.handle_timeout(now + 1499 * MS);
+    assert_eq!(outputs(&mut gathering).0, []);
+    gathering.handle_timeout(now + 1500 * MS);
+    assert_eq!(
+        outputs(&mut gathering),
+        (vec![GatheringOutput::Complete], None)
+    );
 }
 
 #[test]

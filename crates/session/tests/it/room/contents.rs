@@ -43,3 +43,13 @@ pub(super) fn js_answer(call_id: &str) -> Value {
         }),
     )
 }
+
+/// With the sound of a screen, which stands before the microphone; and the same with that line switched off.
+pub(super) fn with_screen(sdp: &str) -> [String; 2] {
+    let (session, voice) = sdp.split_at(sdp.find("m=audio").unwrap());
+    let screen = voice
+        .replace("stream-js", "screen-js")
+        .replace("a=mid:0", "a=mid:1");
+    let off = screen.replacen("m=audio 9", "m=audio 0", 1);
+    [screen, off].map(|screen| format!("{session}{screen}{voice}"))
+}

@@ -3,8 +3,8 @@
 use securecall_session::{EndReason, Event, SignalRefused};
 use serde_json::{Value, json};
 
-use super::contents::{js_answer, js_invite, of_call, sdp, with};
-use super::world::{ADA, BOB, World};
+use super::contents::{js_answer, js_invite, of_call, sdp, with, with_screen};
+use super::world::{ADA, BOB, World, connected_to_js};
 
 /// Ada calls; gives her call's ID.
 fn calling() -> (World, usize, String) {
@@ -81,6 +81,32 @@ fn js_sdk_calls_and_gives_up_and_its_candidates_may_come_before_the_user_answers
     world.post(BOB, "m.call.hangup", of_call("c", "JSDEVICE"));
     world.seconds(1);
     assert_eq!(world.ended(ada), Some(EndReason::CallerCancelled));
+}
+
+/// A screen is shared with its sound, and stands before the microphone.
+#[test]
+fn of_two_streams_with_audio_that_is_heard_which_the_metadata_names() {
+    let mut invite = js_invite("1700000000000AbCd");
+    let streams = invite["sdp_stream_metadata"].clone();
+    let [offered, expected] = with_screen(&sdp("js", "sendrecv"));
+    invite["offer"]["sdp"] = offered.into();
+    let (mut world, ada) = invited(invite);
+    world.answer(ada);
+    world.seconds(1);
+    assert_eq!(world.devices[ada].descriptions, [expected]);
+    // In a call it may come later.
+    let (mut world, ada, id) = connected_to_js(1);
+    for direction in ["sendrecv", "sendonly"] {
+        let [offered, expected] = with_screen(&sdp("js", direction));
+        let offer = json!({
+            "description": { "type": "offer", "sdp": offered }, "lifetime": 60_000,
+            "sdp_stream_metadata": streams,
+        });
+        let offer = with(of_call(&id, "JSDEVICE"), offer);
+        world.post(BOB, "m.call.negotiate", offer);
+        world.seconds(1);
+        assert_eq!(world.devices[ada].descriptions.last(), Some(&expected));
+    }
 }
 
 #[test]

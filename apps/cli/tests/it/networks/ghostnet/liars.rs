@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use securecall_interop::network::{Capture, Host};
 use securecall_interop::{
-    Flow, LyingRelay, PacketClass, RelayManner, RelayNotes, RelayPlan, RelayRole,
+    Flow, LyingRelay, PacketClass, RelayManner, RelayNotes, RelayPlan, RelayRole, peak_kib,
 };
 use serde_json::Value;
 
@@ -437,7 +437,7 @@ fn an_exit_that_writes_giant_capsules_fills_nothing_and_one_that_breaks_the_rule
     let giant = [&[0x2f, 0x80, 4, 0, 0][..], &vec![0; 0x0004_0000]].concat();
     exit.write(&giant);
     assert_eq!(call.hear_each_other(), [""; 0]);
-    let memory = peak_kib(call.caller.process_id());
+    let memory = peak_kib(call.caller.process_id()).unwrap();
     // A context that only the client could have registered.
     exit.write(&[0x11, 2, 2, 0]);
     let now = others_carry(&mut call, &before);
@@ -446,16 +446,6 @@ fn an_exit_that_writes_giant_capsules_fills_nothing_and_one_that_breaks_the_rule
     assert!(memory < 400 * 1024, "{memory} KiB");
     call.hang_up();
     stage.no_other_way();
-}
-
-/// The most memory that a process has had.
-fn peak_kib(process: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmHWM"))
-        .unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
 #[test]

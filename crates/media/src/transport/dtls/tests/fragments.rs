@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use securecall_netem::{Conditions, Link};
 
+use super::super::records::{HANDSHAKE, MESSAGE_HEADER, RECORD_HEADER};
 use super::old_peers::{Client, Outcome, ecdsa, large_certificate, rsa, server};
 use super::*;
 
 const CHANGE_CIPHER_SPEC: u8 = 20;
-const RECORD_HEADER: usize = 13;
-const MESSAGE_HEADER: usize = 12;
 
 /// How a flight is cut.
 #[derive(Clone, Copy, Debug)]

@@ -11,6 +11,7 @@ use openssl::x509::{X509, X509Builder, X509NameBuilder};
 use securecall_netem::virtual_start;
 
 use super::super::openssl_server::Datagrams;
+use super::super::records::CLIENT_HELLO;
 use super::*;
 
 /// A client of OpenSSL.

@@ -1,21 +1,24 @@
-//! Names that lead to hosts of a network made for a test, and authorities that vouch for them there.
+//! Names that lead to hosts of a network, and authorities that vouch for them there.
 
-use std::fs;
-use std::net::IpAddr;
-use std::path::PathBuf;
-use std::process::Command;
+use std::{
+    fs,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-use securecall_interop::network::nat64_address;
 use tempfile::TempDir;
 
-use crate::command::hand_on;
+use super::NetworkError;
+use crate::hand_on;
 
 /// Gives a program a file of names of its own, and one that says whom to ask for others; then becomes that program.
 const WITH_NAMES: &str =
     r#"mount --bind "$0" /etc/hosts && mount --bind "$1" /etc/resolv.conf && shift && exec "$@""#;
 
 /// What programs know that are run with it.
-pub(super) struct Names {
+#[derive(Debug)]
+pub struct Names {
     directory: TempDir,
     lines: String,
     /// The only authorities that this machine trusts, as far as these programs see.
@@ -23,51 +26,75 @@ pub(super) struct Names {
 }
 
 impl Names {
-    pub(super) fn new() -> Self {
+    /// No name at all.
+    ///
+    /// # Errors
+    ///
+    /// When files cannot be written, as with all that changes them.
+    pub fn new() -> Result<Self, NetworkError> {
+        let directory = tempfile::tempdir().map_err(NetworkError::io("a directory for names"))?;
         let names = Self {
-            directory: tempfile::tempdir().unwrap(),
+            directory,
             lines: String::new(),
             authorities: None,
         };
         for file in [names.file(), names.services()] {
-            fs::write(file, "").unwrap();
+            write(&file, "")?;
         }
-        names
+        Ok(names)
     }
 
     /// From now on this name service is asked for all others, also by programs that run: systems write such a file anew in each
     /// network.
-    pub(super) fn ask(&self, service: IpAddr) {
-        fs::write(self.services(), format!("nameserver {service}\n")).unwrap();
+    ///
+    /// # Errors
+    ///
+    /// As with [`new`](Self::new).
+    pub fn ask(&self, service: IpAddr) -> Result<(), NetworkError> {
+        write(&self.services(), &format!("nameserver {service}\n"))
     }
 
-    /// The same, to which other names can be added.
-    pub(super) fn copied(&self) -> Self {
+    /// The same names, to which others can be added.
+    ///
+    /// # Errors
+    ///
+    /// As with [`new`](Self::new).
+    pub fn copied(&self) -> Result<Self, NetworkError> {
         let copy = Self {
             lines: self.lines.clone(),
-            ..Self::new()
+            ..Self::new()?
         };
-        fs::write(copy.file(), &copy.lines).unwrap();
-        copy
+        write(&copy.file(), &copy.lines)?;
+        Ok(copy)
     }
 
     /// From now on this name leads there.
-    pub(super) fn add(&mut self, name: &str, addresses: &[IpAddr]) {
+    ///
+    /// # Errors
+    ///
+    /// As with [`new`](Self::new).
+    pub fn add(&mut self, name: &str, addresses: &[IpAddr]) -> Result<(), NetworkError> {
         for address in addresses {
             self.lines.push_str(&format!("{address} {name}\n"));
         }
-        fs::write(self.file(), &self.lines).unwrap();
+        write(&self.file(), &self.lines)
     }
 
     /// From now on this certificate counts, and no other.
-    pub(super) fn trust(&mut self, certificate_pem: &str) {
+    ///
+    /// # Errors
+    ///
+    /// As with [`new`](Self::new).
+    pub fn trust(&mut self, certificate_pem: &str) -> Result<(), NetworkError> {
         let authorities = self.directory.path().join("authorities.pem");
-        fs::write(&authorities, certificate_pem).unwrap();
+        write(&authorities, certificate_pem)?;
         self.authorities = Some(authorities);
+        Ok(())
     }
 
-    /// The same program, which knows all of it.
-    pub(super) fn known_to(&self, program: &Command) -> Command {
+    /// The same program, which knows all of it, as long as this value lives.
+    #[must_use]
+    pub fn known_to(&self, program: &Command) -> Command {
         let mut command = Command::new("unshare");
         command
             .args([
@@ -95,11 +122,6 @@ impl Names {
     }
 }
 
-/// What name services say of a server with IPv4 only: its address, and in networks that translate the one by which it is found
-/// there (DNS64, RFC 6147). Who has no way to one of them takes the other.
-pub(super) fn ipv4_and_translated(address: IpAddr) -> Vec<IpAddr> {
-    let IpAddr::V4(ipv4) = address else {
-        panic!("{address} is no IPv4 address");
-    };
-    vec![address, nat64_address(ipv4).into()]
+fn write(file: &Path, text: &str) -> Result<(), NetworkError> {
+    fs::write(file, text).map_err(NetworkError::io(file.display().to_string()))
 }
