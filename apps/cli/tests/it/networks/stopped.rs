@@ -13,8 +13,8 @@ use super::{Homeserver, InCall, Place, TURN, Talker, Way, World, acquainted_at, 
 const HELD: Duration = Duration::from_secs(20);
 const GIVEN_UP: Duration = Duration::from_secs(40);
 
-/// So much sound may be missing beside the time in which it was stopped.
-const SOON_MS: u64 = 2_000;
+/// So much sound may be missing beside the time in which it was stopped: ten times what it is, for a machine that has other work.
+const SOON_MS: u64 = 8_000;
 
 #[expect(
     clippy::disallowed_methods,
