@@ -55,7 +55,7 @@ pub use event::{
 };
 use held_checks::HeldChecks;
 use nomination::Nomination;
-use packet::{is_dtls, is_plain_check};
+use packet::{Check, check_of, is_dtls};
 pub use profile::{Profile, StreamId};
 pub use reach::Reach;
 use selection::Selection;
@@ -133,9 +133,13 @@ impl Transport {
         profile: Profile,
     ) -> Result<Self, TransportError> {
         let (engine, local_fingerprint) = Engine::new(now, &profile)?;
-        let (browser, patience) = match profile {
-            Profile::SecureCall => (None, Patience::STEADY),
-            Profile::Matrix { stream } => (Some(Box::new(Browser::new(stream))), Patience::QUIET),
+        let (browser, patience, triggered_checks) = match profile {
+            Profile::SecureCall => (None, Patience::STEADY, TriggeredChecks::default()),
+            Profile::Matrix { stream } => (
+                Some(Box::new(Browser::new(stream))),
+                Patience::QUIET,
+                TriggeredChecks::in_set_up(),
+            ),
         };
         Ok(Self {
             engine,
@@ -156,7 +160,7 @@ impl Transport {
             is_told: false,
             held_checks: HeldChecks::default(),
             check_sources: CheckSources::default(),
-            triggered_checks: TriggeredChecks::default(),
+            triggered_checks,
             named: Vec::new(),
             ice: IceConnectionState::New,
             path_up: false,
@@ -228,6 +232,15 @@ impl Transport {
         self.settle(now)?;
         self.check(now)?;
         // After our own checks: whoever was faster has waited for this word alone.
+        self.take_held_checks(now, address)
+    }
+
+    /// Takes the checks that have come from this address before the peer has named it.
+    fn take_held_checks(
+        &mut self,
+        now: Instant,
+        address: SocketAddr,
+    ) -> Result<(), TransportError> {
         for held in self.held_checks.take_from(address) {
             self.handle_datagram(now, address, held.destination, &held.contents)?;
         }
@@ -284,7 +297,7 @@ impl Transport {
             .selection
             .answer_came(now, pair, bytes, is_genuine, is_relayed);
         if is_answer {
-            self.triggered_checks.answered(pair);
+            self.triggered_checks.settled(pair);
         }
         // Who need not say anything says so that it is there.
         if is_answer && self.browser.is_some() && self.selection.pair() == Some(pair) {
@@ -308,8 +321,10 @@ impl Transport {
         if std::mem::take(&mut self.heard) {
             self.heard_at(now, pair)?;
         }
-        if is_plain_check(bytes) {
-            self.follow_check_of_peer(now, pair)?;
+        match check_of(bytes) {
+            Some(Check::Plain) => self.follow_check_of_peer(now, pair)?,
+            Some(Check::Nominating) => self.triggered_checks.settled(pair),
+            None => {}
         }
         if self.is_checking() {
             self.check(now)

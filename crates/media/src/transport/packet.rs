@@ -32,9 +32,23 @@ pub(super) fn transaction(contents: &[u8], kind: [u8; 2]) -> Option<Transaction>
     contents.get(8..20)?.try_into().ok()
 }
 
-/// Whether this is a check, and one that nominates no pair.
-pub(super) fn is_plain_check(contents: &[u8]) -> bool {
-    transaction(contents, BINDING_REQUEST).is_some() && !has_attribute(contents, USE_CANDIDATE)
+/// A connectivity check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Check {
+    /// It nominates no pair.
+    Plain,
+    /// It nominates the pair that it goes over.
+    Nominating,
+}
+
+/// What check this is, if it is one.
+pub(super) fn check_of(contents: &[u8]) -> Option<Check> {
+    transaction(contents, BINDING_REQUEST)?;
+    Some(if has_attribute(contents, USE_CANDIDATE) {
+        Check::Nominating
+    } else {
+        Check::Plain
+    })
 }
 
 fn has_attribute(message: &[u8], wanted: u16) -> bool {
@@ -57,13 +71,13 @@ mod tests {
     fn a_check_that_nominates_is_told_from_one_that_does_not() {
         let mut check = BINDING_REQUEST.to_vec();
         check.resize(HEADER_LEN, 0);
-        assert!(is_plain_check(&check));
+        assert_eq!(check_of(&check), Some(Check::Plain));
         // A user name of five bytes, padded; in it what looks like the attribute.
         check.extend(b"\x00\x06\x00\x05\x00\x25\x00\x00x\0\0\0");
-        assert!(is_plain_check(&check));
+        assert_eq!(check_of(&check), Some(Check::Plain));
         check.extend(b"\x00\x25\x00\x00");
-        assert!(!is_plain_check(&check));
+        assert_eq!(check_of(&check), Some(Check::Nominating));
         check[..2].copy_from_slice(&BINDING_SUCCESS);
-        assert!(!is_plain_check(&check) && !is_plain_check(&BINDING_REQUEST));
+        assert_eq!((check_of(&check), check_of(&BINDING_REQUEST)), (None, None));
     }
 }

@@ -1,8 +1,10 @@
 //! Checks that are repeated at once because one of the peer's has come the same way (RFC 8445 section 7.3.1.4).
 //!
-//! The engine repeats a check that is not answered ever more rarely: after 250 ms, 500 ms, 1 s. Who learns the other's addresses or
-//! passwords first in a restart has come far by the time at which the other one can answer, and would wait for that long once more.
-//! A check of the peer's says that it can.
+//! The engine repeats a check that is not answered ever more rarely: after 50, 100, 200 ms and so on, up to 1 s. Who learns the
+//! other's addresses or passwords first has come far by the time at which the other one can answer, and would wait for that long once
+//! more. A check of the peer's says that it can. So it is in a restart, and in the set-up of the profile `Matrix`, where whoever
+//! answers has sent checks since it made the answer, and whoever called can take them when that has come. (In the other profile who
+//! answers is told of addresses last.)
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::{net::SocketAddr, time::Duration};
@@ -13,26 +15,42 @@ use super::event::SelectedPair;
 
 /// The answer to a check of ours that was sent so short a time ago may be on its way.
 const ON_ITS_WAY: Duration = Duration::from_millis(50);
+/// The same in a set-up, where nothing works yet: what was sent within one round trip is sent again sooner than its next time comes,
+/// so only what has just left is left alone.
+const JUST_LEFT: Duration = Duration::from_millis(1);
 /// The most pairs that anything is known of.
 const MAX_KNOWN: usize = 64;
 
-/// What is known of checks since a path was last looked for. At first, nothing is: a call begins with fresh checks on both sides.
+/// What is known of checks since a path was last looked for. By default nothing is noted until there was a path: a call begins with
+/// fresh checks on both sides.
 #[derive(Default)]
 pub(super) struct TriggeredChecks {
     is_looking: bool,
+    on_its_way: Duration,
     /// When a check of ours was last sent over a pair.
     sent: BTreeMap<SelectedPair, Instant>,
-    /// Addresses of ours from which a check was answered: what has come about there is not to be disturbed.
-    answered: BTreeSet<SocketAddr>,
+    /// Addresses of ours from which a check was answered, or to which the peer has nominated a pair: what has come about there is not
+    /// to be disturbed.
+    settled: BTreeSet<SocketAddr>,
     /// Once for each pair: whoever sends checks without end has none sent by that.
     repeated: BTreeSet<SelectedPair>,
 }
 
 impl TriggeredChecks {
+    /// For a call in which one side has checked for a while by the time at which the other one can.
+    pub(super) fn in_set_up() -> Self {
+        Self {
+            is_looking: true,
+            on_its_way: JUST_LEFT,
+            ..Self::default()
+        }
+    }
+
     /// A path is looked for anew.
     pub(super) fn begin(&mut self) {
         *self = Self {
             is_looking: true,
+            on_its_way: ON_ITS_WAY,
             ..Self::default()
         };
     }
@@ -44,10 +62,10 @@ impl TriggeredChecks {
         }
     }
 
-    /// It was answered.
-    pub(super) fn answered(&mut self, pair: SelectedPair) {
-        if self.is_looking && self.answered.len() < MAX_KNOWN {
-            self.answered.insert(pair.local);
+    /// It was answered, or the peer has nominated the pair: the engine would forget that with the pair.
+    pub(super) fn settled(&mut self, pair: SelectedPair) {
+        if self.is_looking && self.settled.len() < MAX_KNOWN {
+            self.settled.insert(pair.local);
         }
     }
 
@@ -56,8 +74,8 @@ impl TriggeredChecks {
         let waits = self
             .sent
             .get(&pair)
-            .is_some_and(|at| now.saturating_duration_since(*at) >= ON_ITS_WAY);
-        waits && !self.answered.contains(&pair.local) && self.repeated.insert(pair)
+            .is_some_and(|at| now.saturating_duration_since(*at) >= self.on_its_way);
+        waits && !self.settled.contains(&pair.local) && self.repeated.insert(pair)
     }
 }
 
@@ -77,7 +95,7 @@ mod tests {
         let later = now + ON_ITS_WAY;
         let mut checks = TriggeredChecks::default();
         checks.sent(now, pair(1, 1));
-        assert!(!checks.peer_has_checked(later, pair(1, 1)), "in the set-up");
+        assert!(!checks.peer_has_checked(later, pair(1, 1)), "in a set-up");
         checks.begin();
         checks.sent(now, pair(1, 1));
         checks.sent(now, pair(1, 2));
@@ -87,12 +105,31 @@ mod tests {
         assert!(checks.peer_has_checked(later, pair(1, 1)));
         assert!(!checks.peer_has_checked(later, pair(1, 1)), "once");
         assert!(!checks.peer_has_checked(later, pair(1, 3)), "none was sent");
-        checks.answered(pair(1, 1));
+        checks.settled(pair(1, 1));
         assert!(!checks.peer_has_checked(later, pair(1, 2)), "one works");
         assert!(checks.peer_has_checked(later, pair(2, 1)));
         checks.begin();
         checks.sent(now, pair(1, 1));
         assert!(checks.peer_has_checked(later, pair(1, 1)));
+    }
+
+    #[test]
+    fn in_a_set_up_that_one_side_begins_earlier_no_answer_is_waited_for() {
+        #[expect(clippy::disallowed_methods, reason = "any time will do")]
+        let now = Instant::now();
+        let later = now + JUST_LEFT;
+        let mut checks = TriggeredChecks::in_set_up();
+        assert!(!checks.peer_has_checked(later, pair(1, 1)), "none was sent");
+        for port in 1..=3 {
+            checks.sent(now, pair(port, 1));
+        }
+        assert!(
+            !checks.peer_has_checked(now, pair(1, 1)),
+            "it has just left"
+        );
+        checks.settled(pair(2, 1));
+        let repeated = [1, 2, 3, 1].map(|port| checks.peer_has_checked(later, pair(port, 1)));
+        assert_eq!(repeated, [true, false, true, false]);
     }
 
     #[test]
@@ -104,11 +141,11 @@ mod tests {
         for number in 0..5000 {
             checks.sent(now, pair(number, 1));
             checks.peer_has_checked(now + ON_ITS_WAY, pair(number, 1));
-            checks.answered(pair(number, 1));
+            checks.settled(pair(number, 1));
         }
         let sizes = [
             checks.sent.len(),
-            checks.answered.len(),
+            checks.settled.len(),
             checks.repeated.len(),
         ];
         assert_eq!(sizes, [MAX_KNOWN; 3]);

@@ -276,6 +276,7 @@ impl Transport {
         self.remote_fingerprint = Some(peer.fingerprint);
         // A browser may hide its addresses: then its checks show where it is.
         self.is_told = true;
+        let mut named = Vec::new();
         for candidate in peer.candidates {
             // Later descriptions repeat those of the first.
             let is_new = self
@@ -284,6 +285,7 @@ impl Transport {
                 .is_some_and(|browser| browser.candidates.insert(candidate.addr()));
             if is_new && self.remote_candidates < MAX_REMOTE_CANDIDATES {
                 self.remote_candidates += 1;
+                named.push(candidate.addr());
                 self.use_candidate(candidate)?;
             }
         }
@@ -291,7 +293,12 @@ impl Transport {
             self.use_overtaking(now)?;
         }
         self.bring_up();
-        self.settle(now)
+        self.settle(now)?;
+        // Whoever answers has checked since it made the answer. Before our own checks, which would have it begin anew.
+        for address in named {
+            self.take_held_checks(now, address)?;
+        }
+        self.check(now)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Connectivity checks from where the peer has not said it is.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use securecall_media::{LocalCandidate, Transport, TransportOutput};
 
@@ -69,6 +69,22 @@ fn a_check_that_overtakes_the_peers_word_where_it_is_waits_for_that() {
     assert_eq!(answers_to(&mut pair.callee, source), 0);
     tell_an_address(&mut pair);
     assert_eq!(answers_to(&mut pair.callee, source), 1);
+}
+
+#[test]
+fn a_check_that_overtakes_the_answer_to_an_offer_is_answered_with_that() {
+    let mut pair = Pair::of_browsers();
+    for side in [Side::Caller, Side::Callee] {
+        let (now, host) = (pair.now, LocalCandidate::host(pair.address(side)));
+        pair.side(side).add_local_candidate(now, host).unwrap();
+    }
+    let offer = pair.caller.create_offer(pair.now).unwrap();
+    let answer = pair.callee.accept_offer(pair.now, &offer).unwrap();
+    pair.run_for(Duration::from_millis(100));
+    assert_eq!(pair.sent(Side::Caller), 0);
+    pair.caller.set_answer(pair.now, &answer).unwrap();
+    let callee = pair.address(Side::Callee);
+    assert_eq!(answers_to(&mut pair.caller, callee), 1);
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use securecall_media::{Codec, OutboundPacket, PeerReport, ReceivedPacket, TransportEvent};
+use securecall_media::{
+    Codec, LocalCandidate, OutboundPacket, PeerReport, ReceivedPacket, TransportEvent,
+};
 
 use super::super::pair::{Pair, Side};
 
@@ -66,6 +68,42 @@ fn renegotiate(pair: &mut Pair, from: Side, offer: &str) -> String {
     let answer = pair.side(to).accept_restart_offer(now, offer).unwrap();
     pair.side(from).set_answer(now, &answer).unwrap();
     answer
+}
+
+/// A call whose answer takes so long to the caller, while the callee checks the caller's addresses. Gives how long it takes from there
+/// until both can send.
+fn after_an_answer_that_took(late: Duration, prepare: impl FnOnce(&mut Pair)) -> Duration {
+    let mut pair = Pair::of_browsers();
+    pair.delay = Duration::from_millis(10);
+    prepare(&mut pair);
+    for side in BOTH {
+        let (now, host) = (pair.now, LocalCandidate::host(pair.address(side)));
+        pair.side(side).add_local_candidate(now, host).unwrap();
+    }
+    let offer = pair.caller.create_offer(pair.now).unwrap();
+    let answer = pair.callee.accept_offer(pair.now, &offer).unwrap();
+    pair.run_for(late);
+    pair.caller.set_answer(pair.now, &answer).unwrap();
+    pair.run_until(Pair::both_up)
+}
+
+/// The longest of many, and how long the answer took there: from none of the callee's checks to those that come a second apart.
+fn longest(prepare: impl Fn(&mut Pair)) -> (Duration, Duration) {
+    let late = (0..=2000).step_by(13).map(Duration::from_millis);
+    let took = late.map(|late| (after_an_answer_that_took(late, &prepare), late));
+    took.max().unwrap()
+}
+
+#[test]
+fn however_late_the_answer_comes_the_path_is_up_soon_after() {
+    let (took, late) = longest(|_| {});
+    assert!(took <= Duration::from_millis(60), "{took:?} after {late:?}");
+}
+
+#[test]
+fn however_late_the_answer_comes_to_a_caller_behind_a_nat_the_path_is_up_soon_after() {
+    let (took, late) = longest(|pair| pair.shield(Side::Caller));
+    assert!(took <= Duration::from_millis(60), "{took:?} after {late:?}");
 }
 
 #[test]
