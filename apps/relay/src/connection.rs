@@ -8,7 +8,7 @@ use bytes::{Buf as _, Bytes};
 use h3::error::Code;
 use h3::server::{RequestResolver, RequestStream};
 use http::Response;
-use quinn::VarInt;
+use quinn_proto::VarInt;
 use securecall_daemon::figures::Figure;
 use securecall_relay::masque::varint;
 use tokio::task::{JoinHandle, JoinSet};
@@ -20,11 +20,12 @@ use crate::clock;
 use crate::exit::ExitFlow;
 use crate::figures::Figures;
 use crate::flow::{Flow, Way};
-use crate::flow_socket::FlowSocket;
 use crate::limits::{FlowRate, Rate};
+use crate::packet_socket::PacketSocket;
+use crate::quic::{BidiStream, Connection, ReceivesDatagrams, Streams};
 use crate::relay::Relay;
 use crate::request::{self, Asked, Refusal};
-use crate::stream_budget::{Budget, Counted};
+use crate::stream_budget::Budget;
 
 /// How long a client may take for the fields of a request, or to read an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -48,17 +49,14 @@ const CAPSULE_BYTES: Rate = Rate {
     burst: 32 * 1024,
 };
 
-/// Datagrams after which others get a turn.
-const TURN: u32 = 64;
-
-type Stream = RequestStream<Counted<h3_quinn::BidiStream<Bytes>>, Bytes>;
-type Http = h3::server::Connection<Counted<h3_quinn::Connection>, Bytes>;
-type Resolver = RequestResolver<Counted<h3_quinn::Connection>, Bytes>;
+type Stream = RequestStream<BidiStream<Bytes>, Bytes>;
+type Http = h3::server::Connection<Streams, Bytes>;
+type Resolver = RequestResolver<Streams, Bytes>;
 
 /// What the tasks of a connection share.
 struct Shared {
     relay: Arc<Relay>,
-    connection: quinn::Connection,
+    connection: Arc<Connection>,
     budget: Budget,
     flows: Mutex<Vec<Arc<Flow>>>,
     /// Flows that there are or are about to be.
@@ -69,20 +67,21 @@ struct Shared {
 /// A connection on which the settings of this relay are on their way.
 pub(crate) struct Greeted {
     shared: Arc<Shared>,
-    h3: Http,
+    /// In a place of its own: a task has room for it several times, else.
+    h3: Box<Http>,
 }
 
 /// Says what this relay does. Nothing needs to have come from the client for that but its first packet.
-pub(crate) async fn greet(relay: Arc<Relay>, connection: quinn::Connection) -> Option<Greeted> {
+pub(crate) async fn greet(relay: Arc<Relay>, connection: Arc<Connection>) -> Option<Greeted> {
     let budget = Budget::new();
-    let counted = Counted::connection(connection.clone(), budget.clone());
+    let streams = Streams::new(connection.clone(), budget.clone());
     let mut builder = h3::server::builder();
     builder
         .max_field_section_size(MAX_FIELDS)
         .enable_extended_connect(true)
         .enable_datagram(true)
         .send_grease(false);
-    let h3 = builder.build::<_, Bytes>(counted).await.ok()?;
+    let h3 = Box::new(builder.build::<_, Bytes>(streams).await.ok()?);
     let shared = Arc::new(Shared {
         relay,
         connection,
@@ -99,22 +98,18 @@ pub(crate) async fn serve(greeted: Greeted, place: ConnectionPlace) {
     let Greeted { shared, h3 } = greeted;
     let figures = &shared.relay.figures;
     let counted = figures.connections.guard();
-    // A task of its own: in this one each datagram would have HTTP/3 looked at as well.
-    let datagrams = Background::spawn(read_datagrams(shared.clone()));
-    // Requests and datagrams end together, however they end.
-    tokio::select! {
-        () = serve_requests(&shared, h3, &place) => {}
-        () = datagrams.ended() => {}
-    }
+    let receiver = Arc::downgrade(&shared);
+    shared.connection.set_receiver(receiver);
+    serve_requests(&shared, h3, &place).await;
     if shared.budget.is_spent() {
         figures.greedy_connections.one();
     }
-    shared.connection.close(code(Code::H3_NO_ERROR), b"");
+    shared.connection.close(code(Code::H3_NO_ERROR));
     drop(counted);
     drop(place);
 }
 
-async fn serve_requests(shared: &Arc<Shared>, mut h3: Http, place: &ConnectionPlace) {
+async fn serve_requests(shared: &Arc<Shared>, mut h3: Box<Http>, place: &ConnectionPlace) {
     let mut requests = JoinSet::new();
     loop {
         tokio::select! {
@@ -134,7 +129,7 @@ async fn serve_requests(shared: &Arc<Shared>, mut h3: Http, place: &ConnectionPl
                     None
                 });
             },
-            () = sleep(WITHOUT_FLOW), if requests.is_empty() => break,
+            () = async { Box::pin(sleep(WITHOUT_FLOW)).await }, if requests.is_empty() => break,
         }
         if shared.refused.load(Ordering::Relaxed) >= MAX_REFUSED || shared.budget.is_spent() {
             break;
@@ -146,23 +141,19 @@ async fn serve_requests(shared: &Arc<Shared>, mut h3: Http, place: &ConnectionPl
     } else {
         Code::H3_NO_ERROR
     };
-    shared.connection.close(code(reason), b"");
+    shared.connection.close(code(reason));
 }
 
-async fn read_datagrams(shared: Arc<Shared>) {
-    let mut turn = 0;
-    while let Ok(datagram) = shared.connection.read_datagram().await {
-        shared.dispatch(&datagram);
-        turn += 1;
-        if turn % TURN == 0 {
-            tokio::task::yield_now().await;
-        }
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // Nobody is there any more who would.
+        self.connection.close(code(Code::H3_NO_ERROR));
     }
 }
 
-impl Shared {
+impl ReceivesDatagrams for Shared {
     /// Gives a datagram to its flow. Of a flow that is not open, or not yet, it is dropped (RFC 9297 section 2.1).
-    fn dispatch(&self, datagram: &[u8]) {
+    fn handle_datagram(&self, datagram: &[u8]) {
         let Some((id, rest)) = varint::read(datagram) else {
             self.relay.figures.dropped_malformed.one();
             return;
@@ -177,9 +168,11 @@ impl Shared {
             None => self.relay.figures.dropped_no_flow.one(),
         }
     }
+}
 
+impl Shared {
     /// Reads a request. Gives the flow that it opens, unless it is refused.
-    async fn handle(self: Arc<Self>, resolver: Resolver) -> Option<Opened> {
+    async fn handle(self: Arc<Self>, resolver: Resolver) -> Option<Box<Opened>> {
         let resolved = timeout(PATIENCE, resolver.resolve_request()).await;
         let Ok(Ok((request, mut stream))) = resolved else {
             self.refused.fetch_add(1, Ordering::Relaxed);
@@ -188,7 +181,7 @@ impl Shared {
         match self.open(&request, &stream) {
             Ok(decided) => {
                 self.budget.request_accepted();
-                Some(Opened { decided, stream })
+                Some(Box::new(Opened { decided, stream }))
             }
             Err(refusal) => {
                 tracing::debug!(status = refusal.status().as_u16(), "a request is refused");
@@ -231,7 +224,7 @@ impl Shared {
                     return Err(Refusal::TargetNotAllowed);
                 }
                 self.spend(&loaded.access, entitlement)?;
-                let socket = FlowSocket::connected_to(target).map_err(|_| Refusal::NoSocket)?;
+                let socket = PacketSocket::connected_to(target).map_err(|_| Refusal::NoSocket)?;
                 (Way::Entry(socket), request::forwarding())
             }
             Asked::Bind => {
@@ -247,8 +240,8 @@ impl Shared {
         Ok(Decided {
             flow: Arc::new(flow),
             response,
-            place,
-            claim,
+            _place: place,
+            _claim: claim,
         })
     }
 
@@ -267,47 +260,38 @@ impl Shared {
     }
 
     /// Answers, and carries packets until the flow is over.
-    async fn run(&self, opened: Opened) {
-        let Opened {
-            decided,
-            mut stream,
-        } = opened;
-        let Decided {
-            flow,
-            response,
-            place,
-            claim,
-        } = decided;
+    ///
+    /// A task has room for all that it may ever wait for at a time, as long as it lives. So what is large is elsewhere: what was opened in
+    /// one place, and what takes a moment in another that is given back.
+    async fn run(&self, mut opened: Box<Opened>) {
+        let Opened { decided, stream } = &mut *opened;
+        let flow = decided.flow.clone();
         let figures = &self.relay.figures;
         let (flows, total) = flow.figures(figures);
         total.one();
         let counted = flows.guard();
         // Before the answer: a datagram may come right behind it.
         self.flows().push(flow.clone());
-        let end = self.carry(&flow, response, &mut stream).await;
+        let response = std::mem::take(&mut decided.response);
+        let answer = Box::pin(timeout(PATIENCE, stream.send_response(response)));
+        let end = match answer.await {
+            Ok(Ok(())) => self.carry(&flow, stream).await,
+            _ => FlowEnd::Gone,
+        };
         self.flows().retain(|other| !Arc::ptr_eq(other, &flow));
         tracing::debug!(?end, "a flow has ended");
         match end {
             FlowEnd::Over => {
-                let _ = timeout(PATIENCE, stream.finish()).await;
+                let _ = Box::pin(timeout(PATIENCE, stream.finish())).await;
             }
             FlowEnd::Gone => {}
             FlowEnd::Aborted(code) => stream.stop_stream(code),
         }
         stream.stop_sending(Code::H3_NO_ERROR);
-        drop((counted, place, claim));
+        drop((counted, opened));
     }
 
-    async fn carry(
-        &self,
-        flow: &Arc<Flow>,
-        response: Response<()>,
-        stream: &mut Stream,
-    ) -> FlowEnd {
-        let answered = timeout(PATIENCE, stream.send_response(response)).await;
-        if !matches!(answered, Ok(Ok(()))) {
-            return FlowEnd::Gone;
-        }
+    async fn carry(&self, flow: &Arc<Flow>, stream: &mut Stream) -> FlowEnd {
         let lifetime = sleep(self.relay.limits.flow.lifetime);
         let mut draining = self.relay.draining();
         let drained = async {
@@ -347,7 +331,7 @@ impl Shared {
                 Err(_) => return FlowEnd::Gone,
             }
             if let Some(capsules) = flow.poll_capsules() {
-                let sent = timeout(PATIENCE, stream.send_data(capsules)).await;
+                let sent = Box::pin(timeout(PATIENCE, stream.send_data(capsules))).await;
                 if !matches!(sent, Ok(Ok(()))) {
                     return FlowEnd::Gone;
                 }
@@ -370,8 +354,8 @@ struct Opened {
 struct Decided {
     flow: Arc<Flow>,
     response: Response<()>,
-    place: FlowPlace,
-    claim: Claim,
+    _place: FlowPlace,
+    _claim: Claim,
 }
 
 /// One flow of a connection's share.

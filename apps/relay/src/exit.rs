@@ -10,8 +10,8 @@ use securecall_relay::masque::{Admission, BoundProxy, DatagramHeader, DatagramRe
 
 use crate::config::ExitConfig;
 use crate::flow::carry;
-use crate::flow_socket::FlowSocket;
 use crate::own_addresses::OwnAddresses;
+use crate::packet_socket::PacketSocket;
 
 /// What a client has at an exit.
 pub(crate) struct ExitFlow {
@@ -21,7 +21,7 @@ pub(crate) struct ExitFlow {
 
 struct LentSocket {
     public: SocketAddr,
-    socket: FlowSocket,
+    socket: PacketSocket,
 }
 
 impl ExitFlow {
@@ -33,7 +33,7 @@ impl ExitFlow {
     ) -> io::Result<Self> {
         let mut sockets = Vec::with_capacity(config.addresses.len());
         for address in &config.addresses {
-            let socket = FlowSocket::bound_to(address.bind, config.ports)?;
+            let socket = PacketSocket::bound_to(address.bind, config.ports)?;
             let public = SocketAddr::new(address.public, socket.port()?);
             sockets.push(LentSocket { public, socket });
         }
@@ -80,10 +80,14 @@ impl ExitFlow {
         self.proxy().handle_packet(now, from)
     }
 
-    pub(crate) async fn receive(&self, mut deliver: impl FnMut(SocketAddr, &[u8])) {
+    pub(crate) async fn receive(
+        &self,
+        mut deliver: impl FnMut(SocketAddr, &[u8]),
+        delivered: impl Fn(),
+    ) {
         match self.sockets.as_slice() {
             [] => {}
-            [one] => carry(&one.socket, deliver).await,
+            [one] => carry(&one.socket, deliver, delivered).await,
             [one, other, ..] => loop {
                 let ready = tokio::select! {
                     ready = one.socket.readable() => ready.map(|()| one),
@@ -93,6 +97,7 @@ impl ExitFlow {
                 if received.is_err() {
                     return;
                 }
+                delivered();
             },
         }
     }

@@ -5,21 +5,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use quinn::SendDatagramError;
 use securecall_daemon::figures::Figure;
 use securecall_relay::masque::{DatagramRefusal, context, varint};
 use tokio::sync::Notify;
 
 use crate::clock;
 use crate::exit::ExitFlow;
-use crate::flow_socket::FlowSocket;
 use crate::limits::FlowRate;
+use crate::packet_socket::PacketSocket;
+use crate::quic::{Connection, NotQueued};
 use crate::relay::Relay;
 
 /// A flow that is open.
 pub(crate) struct Flow {
     relay: Arc<Relay>,
-    connection: quinn::Connection,
+    connection: Arc<Connection>,
     /// What tells its datagrams from those of other flows of the connection (RFC 9297 section 2.1).
     quarter_stream_id: u64,
     /// The rate of what the client sends.
@@ -31,7 +31,7 @@ pub(crate) struct Flow {
 /// Where its packets go.
 pub(crate) enum Way {
     /// To one other relay, and back.
-    Entry(FlowSocket),
+    Entry(PacketSocket),
     /// To whom the client names.
     Exit(ExitFlow),
 }
@@ -39,7 +39,7 @@ pub(crate) enum Way {
 impl Flow {
     pub(crate) fn new(
         relay: Arc<Relay>,
-        connection: quinn::Connection,
+        connection: Arc<Connection>,
         stream_id: u64,
         way: Way,
     ) -> Self {
@@ -131,7 +131,7 @@ impl Flow {
                 // Context 0, as one byte.
                 let deliver =
                     |_, packet: &[u8]| self.send_in(&mut rate, clock::now(), &[0], packet);
-                carry(socket, deliver).await;
+                carry(socket, deliver, || self.connection.flush()).await;
             }
             Way::Exit(exit) => {
                 let deliver = |from: SocketAddr, packet: &[u8]| {
@@ -141,7 +141,7 @@ impl Flow {
                         Err(_) => self.relay.figures.dropped_not_allowed.one(),
                     }
                 };
-                exit.receive(deliver).await;
+                exit.receive(deliver, || self.connection.flush()).await;
             }
         }
     }
@@ -159,17 +159,13 @@ impl Flow {
         for part in [prefix.as_ref(), header, packet] {
             datagram.extend_from_slice(part);
         }
-        match self.connection.send_datagram(datagram.freeze()) {
+        match self.connection.queue_datagram(datagram.freeze()) {
             Ok(()) => {
                 figures.packets_to_clients.one();
                 figures.bytes_to_clients.add(packet.len() as u64);
             }
-            Err(SendDatagramError::TooLarge | SendDatagramError::ConnectionLost(_)) => {
-                figures.dropped_not_sent.one();
-            }
-            Err(SendDatagramError::UnsupportedByPeer | SendDatagramError::Disabled) => {
-                self.aborted.notify_one();
-            }
+            Err(NotQueued::Lost) => figures.dropped_not_sent.one(),
+            Err(NotQueued::Unsupported) => self.aborted.notify_one(),
         }
     }
 
@@ -207,7 +203,13 @@ impl Drop for Flow {
 /// Where a packet is counted that was not sent.
 struct Dropped<'a>(&'a Figure);
 
-/// Hands out what comes to a socket.
-pub(crate) async fn carry(socket: &FlowSocket, mut deliver: impl FnMut(SocketAddr, &[u8])) {
-    while socket.readable().await.is_ok() && socket.receive(&mut deliver).is_ok() {}
+/// Hands out what comes to a socket, and says after each batch that it has.
+pub(crate) async fn carry(
+    socket: &PacketSocket,
+    mut deliver: impl FnMut(SocketAddr, &[u8]),
+    delivered: impl Fn(),
+) {
+    while socket.readable().await.is_ok() && socket.receive(&mut deliver).is_ok() {
+        delivered();
+    }
 }

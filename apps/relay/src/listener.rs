@@ -3,24 +3,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use quinn::{Endpoint, Incoming};
+use quinn_proto::{Incoming, VarInt};
 use tokio::time::timeout;
 
 use crate::capacity::{HalfOpen, Handshake};
 use crate::connection;
+use crate::quic::Endpoint;
 use crate::relay::Relay;
 
 /// How long a handshake may take: three round trips around the Earth, and a loss or two.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Takes connections until the endpoint is closed.
+/// Takes packets and connections.
 pub(crate) async fn listen(relay: Arc<Relay>, endpoint: Endpoint) {
-    while let Some(incoming) = endpoint.accept().await {
-        admit(&relay, incoming);
-    }
+    let admit = |incoming| admit(&relay, &endpoint, incoming);
+    endpoint.receive(admit).await;
 }
 
-fn admit(relay: &Arc<Relay>, incoming: Incoming) {
+fn admit(relay: &Arc<Relay>, endpoint: &Endpoint, incoming: Incoming) {
     let figures = &relay.figures;
     let from = incoming.remote_address().ip();
     match relay
@@ -28,43 +28,44 @@ fn admit(relay: &Arc<Relay>, incoming: Incoming) {
         .handshake(from, incoming.remote_address_validated())
     {
         Handshake::Accept(place) => {
-            tokio::spawn(accept(relay.clone(), incoming, place));
+            tokio::spawn(accept(relay.clone(), endpoint.clone(), incoming, place));
         }
         Handshake::Retry => {
             figures.handshakes_retried.one();
-            // An address that was proven is not asked again.
-            let _ = incoming.retry();
+            endpoint.retry(incoming);
         }
         Handshake::Refuse => {
             figures.handshakes_refused.one();
-            incoming.refuse();
+            endpoint.refuse(incoming);
         }
         Handshake::Ignore => {
             figures.handshakes_ignored.one();
-            incoming.ignore();
+            endpoint.ignore(incoming);
         }
     }
 }
 
-async fn accept(relay: Arc<Relay>, incoming: Incoming, place: HalfOpen) {
+async fn accept(relay: Arc<Relay>, endpoint: Endpoint, incoming: Incoming, place: HalfOpen) {
     let loaded = relay.loaded();
     let from = incoming.remote_address();
     let config = loaded.servers.of(loaded.nesting(from.ip()));
     let counted = relay.figures.half_open.guard();
     // What the relay says first goes along with its part of the handshake (RFC 9001 section 5.7), so that a client need not wait
     // another round trip for it. A server is always allowed to.
-    let shaking = incoming.accept_with(config).ok();
-    let shaking = shaking.and_then(|connecting| connecting.into_0rtt().ok());
-    let greeted = match shaking {
-        Some((connection, is_done)) => {
+    let greeted = match endpoint.accept(incoming, config) {
+        Some(connection) => {
             let done = async {
                 let (_, greeted) = tokio::join!(
-                    is_done,
+                    connection.connected(),
                     connection::greet(relay.clone(), connection.clone())
                 );
-                greeted.filter(|_| connection.close_reason().is_none())
+                greeted.filter(|_| !connection.is_over())
             };
-            timeout(PATIENCE, done).await.ok().flatten()
+            let greeted = timeout(PATIENCE, done).await.ok().flatten();
+            if greeted.is_none() {
+                connection.close(VarInt::from_u32(0));
+            }
+            greeted
         }
         None => None,
     };

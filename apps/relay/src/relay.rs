@@ -57,7 +57,7 @@ impl Loaded {
         let keys = directory.iter().flat_map(|directory| &directory.keys);
         let keys = keys.chain(&config.issuers).cloned();
         Ok(Self {
-            servers: ServerConfigs::new(&identity)?,
+            servers: ServerConfigs::new(&identity, config.limits.flows_per_connection)?,
             access: Access::load(config, keys, previous.map(|previous| &previous.access))?,
             exits,
             directory,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use quinn::{Endpoint, ServerConfig, VarInt};
+use quinn_proto::VarInt;
 use securecall_daemon::figures::MEDIA_TYPE;
 use securecall_daemon::{Failure, Output, StopSignals};
 use serde_json::json;
@@ -15,6 +15,7 @@ use crate::check::cannot_bind;
 use crate::cli::Cli;
 use crate::config::Config;
 use crate::http1::{self, Response};
+use crate::quic::Endpoint;
 use crate::relay::{Loaded, Relay};
 use crate::{clock, listener, spent_file, transport};
 
@@ -60,7 +61,7 @@ pub(crate) async fn run(cli: &Cli, output: Output) -> Result<(), Failure> {
     remembering.abort();
     remember(&relay, &spent_file).await;
     for endpoint in &endpoints {
-        endpoint.close(VarInt::from_u32(0), b"");
+        endpoint.close(VarInt::from_u32(0));
         let _ = timeout(GOODBYE, endpoint.wait_idle()).await;
     }
     tracing::info!("stopped");
@@ -119,7 +120,7 @@ fn reload(cli: &Cli, relay: &Relay, endpoints: &[Endpoint]) {
     match loaded {
         Ok(loaded) => {
             for endpoint in endpoints {
-                endpoint.set_server_config(Some(ServerConfig::clone(&loaded.servers.outer)));
+                endpoint.set_server_config(loaded.servers.outer.clone());
             }
             relay.replace(loaded);
             tracing::info!("read certificate, directory and keys anew");

@@ -5,21 +5,24 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
-use quinn::crypto::rustls::QuicServerConfig;
-use quinn::{
-    AckFrequencyConfig, Endpoint, EndpointConfig, IdleTimeout, MtuDiscoveryConfig, ServerConfig,
-    TokioRuntime, TransportConfig, ValidationTokenConfig, VarInt,
+use quinn_proto::crypto::rustls::QuicServerConfig;
+use quinn_proto::{
+    AckFrequencyConfig, IdleTimeout, MtuDiscoveryConfig, ServerConfig, TransportConfig,
+    ValidationTokenConfig, VarInt,
 };
 use securecall_daemon::Failure;
 
+use crate::quic::Endpoint;
 use crate::tls::Identity;
 use crate::voice_window::VoiceWindow;
 
-/// Requests of one connection that may be open, flows and refused ones together.
-const MAX_REQUESTS: u8 = 16;
+/// Requests of one connection that may be open beside its flows, such as are about to be refused; and all of them at most. The engine
+/// has room for all from the beginning.
+const REFUSED_REQUESTS: u32 = 2;
+const MOST_REQUESTS: u32 = 64;
 
-/// Control stream, QPACK encoder and decoder (RFC 9114 section 6.2), and as many that are reserved for nothing.
-const MAX_UNI_STREAMS: u8 = 6;
+/// Control stream, QPACK encoder and decoder (RFC 9114 section 6.2), and one that is reserved for nothing.
+const MAX_UNI_STREAMS: u8 = 4;
 
 /// What a client may send on one stream, and on all, before it is read. Capsules are a few bytes.
 const STREAM_WINDOW: u32 = 8 * 1024;
@@ -76,7 +79,7 @@ pub(crate) struct ServerConfigs {
 }
 
 impl ServerConfigs {
-    pub(crate) fn new(identity: &Identity) -> Result<Self, Failure> {
+    pub(crate) fn new(identity: &Identity, flows_per_connection: u32) -> Result<Self, Failure> {
         let tls = identity
             .server_config()
             .and_then(|config| {
@@ -94,10 +97,10 @@ impl ServerConfigs {
             .max_incoming(MAX_INCOMING)
             .incoming_buffer_size(INCOMING_BUFFER)
             .incoming_buffer_size_total(INCOMING_BUFFERS)
-            .transport_config(Arc::new(transport(Nesting::Outer)));
+            .transport_config(Arc::new(transport(Nesting::Outer, flows_per_connection)));
         let other = |nesting| {
             let mut other = outer.clone();
-            other.transport_config(Arc::new(transport(nesting)));
+            other.transport_config(Arc::new(transport(nesting, flows_per_connection)));
             Arc::new(other)
         };
         Ok(Self {
@@ -116,14 +119,17 @@ impl ServerConfigs {
     }
 }
 
-fn transport(nesting: Nesting) -> TransportConfig {
+fn transport(nesting: Nesting, flows_per_connection: u32) -> TransportConfig {
     let mut transport = TransportConfig::default();
+    let requests = flows_per_connection
+        .saturating_add(REFUSED_REQUESTS)
+        .min(MOST_REQUESTS);
     let mut acks = AckFrequencyConfig::default();
     acks.ack_eliciting_threshold(ACKED_AT_ONCE)
         .max_ack_delay(Some(ACK_DELAY));
     transport
         .ack_frequency_config(Some(acks))
-        .max_concurrent_bidi_streams(MAX_REQUESTS.into())
+        .max_concurrent_bidi_streams(requests.into())
         .max_concurrent_uni_streams(MAX_UNI_STREAMS.into())
         .stream_receive_window(STREAM_WINDOW.into())
         .receive_window(CONNECTION_WINDOW.into())
@@ -157,13 +163,7 @@ fn transport(nesting: Nesting) -> TransportConfig {
 
 /// A socket that others find, and QUIC on it.
 pub(crate) fn listen(address: SocketAddr, configs: &ServerConfigs) -> io::Result<Endpoint> {
-    let socket = bind(address)?;
-    Endpoint::new(
-        EndpointConfig::default(),
-        Some(ServerConfig::clone(&configs.outer)),
-        socket,
-        Arc::new(TokioRuntime),
-    )
+    Endpoint::new(bind(address)?, configs.outer.clone())
 }
 
 /// Binds without more; for `check` as well.

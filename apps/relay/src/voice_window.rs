@@ -9,7 +9,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Instant;
 
-use quinn::congestion::{Controller, ControllerFactory};
+use quinn_proto::congestion::{Controller, ControllerFactory};
 
 /// What may be under way: three quarters of a second of the rate that a flow may have, so that no path on Earth is held back.
 const WINDOW: u64 = 72 * 1024;

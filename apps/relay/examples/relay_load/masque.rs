@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use quinn::crypto::rustls::QuicClientConfig;
+use quinn_proto::crypto::rustls::QuicClientConfig;
 use quinn_proto::{
     AckFrequencyConfig, ClientConfig, Connection, ConnectionHandle, DatagramEvent, Dir, Endpoint,
     EndpointConfig, Event, StreamEvent, StreamId, TransportConfig, VarInt,

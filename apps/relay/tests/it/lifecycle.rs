@@ -172,3 +172,41 @@ async fn the_settings_come_with_the_handshake_and_wait_for_nothing_of_the_client
     assert_eq!(daemon.figure("connections"), 0);
     assert_eq!(daemon.figure("half_open"), 1);
 }
+
+/// What comes at once, or `None`.
+async fn at_once<T>(what: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        value = what => Some(value),
+        () = std::future::ready(()) => None,
+    }
+}
+
+#[tokio::test]
+async fn a_relay_opens_a_control_stream_and_none_for_a_table_that_it_does_not_have() {
+    let daemon = lab_with("").start();
+    let quic = handshake(daemon.address()).await;
+    let mut control = timeout(PATIENCE, quic.accept_uni()).await.unwrap().unwrap();
+    let mut begin = [0; 2];
+    timeout(PATIENCE, control.read_exact(&mut begin))
+        .await
+        .unwrap()
+        .unwrap();
+    // RFC 9114 sections 6.2.1 and 7.2.4.
+    assert_eq!(begin, [0x00, 0x04]);
+    // All that it opens would have come along.
+    assert!(at_once(quic.accept_uni()).await.is_none());
+}
+
+#[tokio::test]
+async fn a_connection_may_have_few_more_requests_open_than_flows() {
+    for (limits, most) in [("", 10), ("flows_per_connection = 4000000000", 64)] {
+        let daemon = lab_with(limits).start();
+        let quic = handshake(daemon.address()).await;
+        let mut open = Vec::new();
+        for _ in 0..most {
+            open.push(at_once(quic.open_bi()).await.expect("one more").unwrap());
+        }
+        assert!(at_once(quic.open_bi()).await.is_none(), "{limits}");
+    }
+}

@@ -1,6 +1,5 @@
 //! Whose packets an exit lets in (as RFC 8656 section 9).
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -18,37 +17,52 @@ const KEPT_FOR: Duration = Duration::from_secs(10);
 /// that a flow needs no timer.
 #[derive(Debug, Default)]
 pub(super) struct Permissions {
-    sent_at: BTreeMap<IpAddr, Instant>,
+    /// In order. Most flows have one or two, which take a third of what a tree of them would.
+    hosts: Vec<Host>,
+}
+
+#[derive(Debug)]
+struct Host {
+    ip: IpAddr,
+    sent_at: Instant,
 }
 
 impl Permissions {
     /// The client sends to a host. `false` if there is no room for one more.
     pub(super) fn refresh(&mut self, now: Instant, ip: IpAddr) -> bool {
-        if let Some(sent_at) = self.sent_at.get_mut(&ip) {
-            *sent_at = now;
+        if let Ok(place) = self.place(ip) {
+            self.hosts[place].sent_at = now;
             return true;
         }
-        if self.sent_at.len() >= MAX_PERMISSIONS && !self.make_room(now) {
+        if self.hosts.len() >= MAX_PERMISSIONS && !self.make_room(now) {
             return false;
         }
-        self.sent_at.insert(ip, now);
+        // Where it goes may have changed.
+        let (Ok(place) | Err(place)) = self.place(ip);
+        self.hosts.insert(place, Host { ip, sent_at: now });
         true
     }
 
     fn make_room(&mut self, now: Instant) -> bool {
-        let oldest = self.sent_at.iter().min_by_key(|(_, sent_at)| **sent_at);
-        let oldest = oldest.filter(|(_, sent_at)| **sent_at + KEPT_FOR <= now);
-        let Some((ip, _)) = oldest else {
-            return false;
-        };
-        let ip = *ip;
-        self.sent_at.remove(&ip);
-        true
+        let oldest = self.hosts.iter().enumerate();
+        let oldest = oldest.min_by_key(|(_, host)| host.sent_at);
+        match oldest {
+            Some((place, host)) if host.sent_at + KEPT_FOR <= now => {
+                self.hosts.remove(place);
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Whether a host may send to the client.
     pub(super) fn permits(&self, now: Instant, ip: IpAddr) -> bool {
-        let sent_at = self.sent_at.get(&ip);
-        sent_at.is_some_and(|sent_at| now < *sent_at + PERMISSION_LIFETIME)
+        let host = self.place(ip).ok().map(|place| &self.hosts[place]);
+        host.is_some_and(|host| now < host.sent_at + PERMISSION_LIFETIME)
+    }
+
+    /// Where a host is, or would be.
+    fn place(&self, ip: IpAddr) -> Result<usize, usize> {
+        self.hosts.binary_search_by_key(&ip, |host| host.ip)
     }
 }
