@@ -69,7 +69,7 @@ impl Program for Cli {
             Command::Invite(command) => {
                 runtime()?.block_on(invite_command::run(self, command, output))
             }
-            Command::IssuerKey { file } => issuer_key::run(file, output),
+            Command::IssuerKey { file } => issuer_key::run(self, file, output),
             Command::Backup { file } => runtime()?.block_on(backup::run(self, file, output)),
             Command::Openapi => {
                 openapi::run(output);

@@ -23,6 +23,8 @@ pub(crate) struct LabIssuer {
 pub(crate) fn issuer_settings(lab: &Lab, per_day: u32) -> LabIssuer {
     let file = lab.path("issuer.pem");
     let made = lab.told(&["issuer-key", file.to_str().unwrap()]);
+    // As systemd gives it to the server: beside a copy of the settings, in another folder.
+    assert_eq!(made[0]["file"], "issuer.pem");
     LabIssuer {
         settings: format!(
             "[issuer]\nname = \"{DOMAIN}\"\nkeys = [{{ file = \"issuer.pem\", not_after = 4000000000 }}]\nper_account_per_day = {per_day}\n"
