@@ -15,7 +15,7 @@ use crate::talker::User;
 /// Seconds of each phase.
 const SECONDS: usize = 4;
 /// How often all three are looked at, at most.
-const ROUNDS: usize = 4;
+const ROUNDS: usize = 12;
 
 /// A voice that is not always as loud: syllables of a vowel, four a second, and pauses after every sixth.
 fn speech(user: &User, seconds: usize) -> PathBuf {
@@ -137,7 +137,7 @@ fn sizes_and_pace_on_no_link_say_whether_somebody_speaks_is_mute_or_is_silent() 
     ];
     let mut listening = people[1].talk(&realm, None, &listen);
     listening.wait_for("ready");
-    let speech = speech(&people[0].user, 10 * 3 * ROUNDS);
+    let speech = speech(&people[0].user, 30);
     let speech = text(&speech);
     let dial = ["call", "peer", "--route", "ghostnet", "--mic", speech];
     let calling = people[0].talk(&realm, Some(&relays.listed), &dial);
@@ -152,6 +152,7 @@ fn sizes_and_pace_on_no_link_say_whether_somebody_speaks_is_mute_or_is_silent() 
         call.caller.order("microphone null");
         call.caller.order("unmute");
         let silent = links.listen(&mut call);
+        // From its beginning: it is longer than a round, and need not be longer.
         call.caller.order(&format!("microphone {speech}"));
         differences = links
             .ways
