@@ -50,6 +50,7 @@ fn two_homes_of_one_carrier_meet_by_its_hairpin() {
         (socket, outside)
     });
     send(&ada, "too early", of_ben);
+    seen(&ada, &server); // and by then it has been turned away
     send(&ben, "through the hole", of_ada);
     assert_eq!(next(&ada), ("through the hole".to_owned(), of_ben));
     send(&ada, "back", of_ben);

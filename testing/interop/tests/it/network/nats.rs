@@ -152,7 +152,9 @@ fn two_port_restricted_nats_let_their_hosts_punch_holes() {
     let network = Network::new().unwrap();
     let [(ada, of_ada), (ben, of_ben)] =
         two_homes(&network, [Nat::port_restricted(), Nat::port_restricted()]);
+    let witness = socket(&network.internet().host("witness").unwrap());
     send(&ada, "too early", of_ben);
+    seen(&ada, &witness); // and by then it has been turned away
     send(&ben, "through the hole", of_ada);
     assert_eq!(next(&ada), ("through the hole".to_owned(), of_ben));
     send(&ada, "back", of_ben);
