@@ -225,6 +225,12 @@ mod tests {
             .unwrap()
     }
 
+    fn challenge() -> OpenChallenge {
+        let challenges = challenges("secret", "example.org");
+        let asked = challenges.ask(NOW, [7; 16]);
+        challenges.open(NOW, &asked.id).unwrap()
+    }
+
     fn config(policy: EnrolmentPolicy) -> EnrolmentConfig {
         EnrolmentConfig {
             policy,
@@ -247,11 +253,7 @@ mod tests {
     #[tokio::test]
     async fn what_limits_go_by_is_forgotten_when_it_is_over_and_not_before() {
         let (_folder, repository) = repository().await;
-        let challenges = challenges("secret", "example.org");
-        let challenge = challenges
-            .open(NOW, &challenges.ask(NOW, [7; 16]).id)
-            .unwrap();
-        let id = id();
+        let (id, challenge) = (id(), challenge());
         let applicant = Applicant {
             id: &id,
             challenge: &challenge,
@@ -284,11 +286,7 @@ mod tests {
     #[tokio::test]
     async fn nothing_stays_of_who_is_refused_but_that_the_challenge_was_answered() {
         let (_folder, repository) = repository().await;
-        let challenges = challenges("secret", "example.org");
-        let challenge = challenges
-            .open(NOW, &challenges.ask(NOW, [7; 16]).id)
-            .unwrap();
-        let id = id();
+        let (id, challenge) = (id(), challenge());
         let applicant = Applicant {
             id: &id,
             challenge: &challenge,

@@ -127,6 +127,14 @@ fn with_memory(known: Known, memory: &Arc<Memory>) -> GhostNet {
     }))
 }
 
+/// So many relays that take no tokens, of which nothing is remembered.
+fn of_relays(relays: u8) -> GhostNet {
+    let world = World::new(false);
+    let mut known = world.known(Remembered::default(), now());
+    known.take_file(world.list(relays, 1, 1000), now()).unwrap();
+    with_memory(known, &Arc::default())
+}
+
 fn failure(hop: HopRole) -> Option<TunnelFailure> {
     Some(TunnelFailure {
         hop,
@@ -172,10 +180,7 @@ fn a_relay_that_fails_is_left_and_the_entry_stays_where_the_exit_does() {
 
 #[test]
 fn an_entry_behind_which_one_exit_after_the_other_fails_is_left() {
-    let world = World::new(false);
-    let mut known = world.known(Remembered::default(), now());
-    known.take_file(world.list(6, 1, 1000), now()).unwrap();
-    let ghostnet = with_memory(known, &Arc::default());
+    let ghostnet = of_relays(6);
     let mut paths = ghostnet.paths();
     let first = paths.next(None).unwrap();
     // Exits that have worked before they failed say nothing against it.
@@ -198,10 +203,7 @@ fn an_entry_behind_which_one_exit_after_the_other_fails_is_left() {
 
 #[test]
 fn candidates_that_are_gathered_once_more_say_nothing_against_an_entry() {
-    let world = World::new(false);
-    let mut known = world.known(Remembered::default(), now());
-    known.take_file(world.list(6, 1, 1000), now()).unwrap();
-    let ghostnet = with_memory(known, &Arc::default());
+    let ghostnet = of_relays(6);
     let mut paths = ghostnet.paths();
     let carriers = paths.carriers();
     let first = paths.next(None).unwrap();
@@ -224,10 +226,7 @@ fn open(tunnel: TunnelId, path: &TunnelPath) -> TunnelOrder {
 /// Where one takes long there is another beside it, and the first may be there first after all.
 #[test]
 fn whose_relays_carry_a_call_is_said_of_the_tunnel_that_is_there() {
-    let world = World::new(false);
-    let mut known = world.known(Remembered::default(), now());
-    known.take_file(world.list(6, 1, 1000), now()).unwrap();
-    let ghostnet = with_memory(known, &Arc::default());
+    let ghostnet = of_relays(6);
     let mut paths = ghostnet.paths();
     let carriers = paths.carriers();
     let mut shown = Vec::new();
@@ -254,10 +253,7 @@ fn whose_relays_carry_a_call_is_said_of_the_tunnel_that_is_there() {
 
 #[test]
 fn where_all_have_failed_it_begins_anew_for_it_may_be_our_own_network() {
-    let world = World::new(false);
-    let mut known = world.known(Remembered::default(), now());
-    known.take_file(world.list(2, 1, 1000), now()).unwrap();
-    let ghostnet = with_memory(known, &Arc::default());
+    let ghostnet = of_relays(2);
     let mut paths = ghostnet.paths();
     let first = paths.next(None).unwrap();
     for hop in [
@@ -315,10 +311,7 @@ fn each_token_is_taken_once_and_not_used_before_that_is_on_the_disk() {
 
 #[tokio::test]
 async fn tokens_are_bought_after_calls_that_have_spent_some_and_after_no_others() {
-    let world = World::new(false);
-    let mut known = world.known(Remembered::default(), now());
-    known.take_file(world.list(2, 1, 1000), now()).unwrap();
-    let ghostnet = with_memory(known, &Arc::default());
+    let ghostnet = of_relays(2);
     let is_told = async || {
         tokio::select! {
             biased;
