@@ -154,20 +154,26 @@ impl Drop for OneWay {
     }
 }
 
+/// Waits for the first stream that a relay opens, and looks at how it begins.
+async fn settings_come(quic: &quinn::Connection) -> quinn::RecvStream {
+    let mut control = timeout(PATIENCE, quic.accept_uni()).await.unwrap().unwrap();
+    let mut begin = [0; 2];
+    timeout(PATIENCE, control.read_exact(&mut begin))
+        .await
+        .unwrap()
+        .unwrap();
+    // A control stream, and the frame of the settings (RFC 9114 sections 6.2.1 and 7.2.4).
+    assert_eq!(begin, [0, 4]);
+    control
+}
+
 #[tokio::test]
 async fn the_settings_come_with_the_handshake_and_wait_for_nothing_of_the_client() {
     let relay = tokio_udp().await;
     let daemon = lab(relay.local_addr().unwrap()).start();
     let way = OneWay::to(daemon.address()).await;
     let quic = handshake(way.address).await;
-    let mut control = timeout(PATIENCE, quic.accept_uni()).await.unwrap().unwrap();
-    let mut first = [0; 2];
-    timeout(PATIENCE, control.read_exact(&mut first))
-        .await
-        .unwrap()
-        .unwrap();
-    // A control stream, and the frame of the settings (RFC 9114 sections 6.2.1 and 7.2.4).
-    assert_eq!(first, [0, 4]);
+    let _control = settings_come(&quic).await;
     // The handshake is not done for the relay, which has heard nothing since.
     assert_eq!(daemon.figure("connections"), 0);
     assert_eq!(daemon.figure("half_open"), 1);
@@ -186,14 +192,7 @@ async fn at_once<T>(what: impl Future<Output = T>) -> Option<T> {
 async fn a_relay_opens_a_control_stream_and_none_for_a_table_that_it_does_not_have() {
     let daemon = lab_with("").start();
     let quic = handshake(daemon.address()).await;
-    let mut control = timeout(PATIENCE, quic.accept_uni()).await.unwrap().unwrap();
-    let mut begin = [0; 2];
-    timeout(PATIENCE, control.read_exact(&mut begin))
-        .await
-        .unwrap()
-        .unwrap();
-    // RFC 9114 sections 6.2.1 and 7.2.4.
-    assert_eq!(begin, [0x00, 0x04]);
+    let _control = settings_come(&quic).await;
     // All that it opens would have come along.
     assert!(at_once(quic.accept_uni()).await.is_none());
 }
