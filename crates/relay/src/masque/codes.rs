@@ -1,7 +1,8 @@
 //! Every code point in one place, for some are of a draft.
 //!
 //! Bound UDP is that of draft-ietf-masque-connect-udp-listen-13 (2026-06-30), with the source of
-//! 2026-07-08, which changes no byte. Its code points are provisional until it is an RFC.
+//! 2026-07-08, which changes no byte. Its code points are provisional until it is an RFC. Versions up to -16 (2026-08-24) have
+//! come out since, and were not compared.
 
 /// The `:protocol` of an extended CONNECT (RFC 9298 section 3.4).
 pub const PROTOCOL: &str = "connect-udp";
