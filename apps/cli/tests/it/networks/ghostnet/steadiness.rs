@@ -108,25 +108,25 @@ fn sizes(packets: &[Packet], from: &BTreeSet<IpAddr>, to: &BTreeSet<IpAddr>) -> 
     sizes
 }
 
-/// Those sizes of which a link has most: a tenth of all packets, or more.
-fn usual(sizes: &Sizes) -> BTreeSet<usize> {
-    let all: usize = sizes.values().sum();
-    let usual = sizes.iter().filter(|(_, count)| **count * 10 >= all);
-    usual.map(|(size, _)| *size).collect()
-}
-
-/// What differs between two phases that an onlooker could tell them apart by; `None` if nothing does.
+/// What differs between two phases that an onlooker could tell them apart by; `None` if nothing does. Acknowledgements ride on some of a
+/// tunnel's packets, by chance and by the machine's load: so it is shares of the sizes that are compared, not which sizes there are.
 fn difference(way: &str, one: &Sizes, other: &Sizes) -> Option<String> {
     let [ours, theirs] = [one, other].map(|sizes| sizes.values().sum::<usize>());
     // A tick that is late by itself moves a few packets out of a phase, and a few into the next.
     let is_as_many = ours.abs_diff(theirs) * 10 <= ours.max(theirs);
-    let is_same = usual(one) == usual(other);
+    let share = |sizes: &Sizes, size, all: usize| {
+        sizes.get(size).copied().unwrap_or(0) as f64 / all.max(1) as f64
+    };
+    let is_same = one
+        .keys()
+        .chain(other.keys())
+        .all(|size| (share(one, size, ours) - share(other, size, theirs)).abs() < 0.15);
     (!is_as_many || !is_same || ours < SECONDS * 25)
         .then(|| format!("{way}: {one:?} and {other:?}"))
 }
 
-/// Frames have one size for an epoch, and a busy machine looks like a bad network, for which the next epoch may have another. So it is
-/// tried several times; what speech would change, it would change each time.
+/// Frames have one size for an epoch, and a busy machine looks like a bad network, for which the next epoch may have another. So each way
+/// is looked at several times; what speech would change on it, it would change each time.
 #[test]
 fn sizes_and_pace_on_no_link_say_whether_somebody_speaks_is_mute_or_is_silent() {
     let realm = Realm::new();
@@ -144,7 +144,11 @@ fn sizes_and_pace_on_no_link_say_whether_somebody_speaks_is_mute_or_is_silent() 
     let mut call = InCall::connected(calling, listening);
     call.hear_each_other();
     let links = Links::watch(&people, &relays);
-    let mut differences = Vec::new();
+    // Each way twice: beside the mute, and beside silence. What was alike once is done.
+    let mut unlike = (0..links.ways.len())
+        .flat_map(|way| [(way, 0), (way, 1)])
+        .map(|pair| (pair, String::new()))
+        .collect::<BTreeMap<_, _>>();
     for _ in 0..ROUNDS {
         let speaks = links.listen(&mut call);
         call.caller.order("mute");
@@ -154,21 +158,17 @@ fn sizes_and_pace_on_no_link_say_whether_somebody_speaks_is_mute_or_is_silent() 
         let silent = links.listen(&mut call);
         // From its beginning: it is longer than a round, and need not be longer.
         call.caller.order(&format!("microphone {speech}"));
-        differences = links
-            .ways
-            .iter()
-            .enumerate()
-            .flat_map(|(index, (way, ..))| {
-                let quiet = [&mute[index], &silent[index]];
-                quiet.map(|quiet| difference(way, &speaks[index], quiet))
-            })
-            .flatten()
-            .collect();
-        if differences.is_empty() {
+        unlike.retain(|&(way, quiet), last| {
+            let quiet = &[&mute, &silent][quiet][way];
+            let difference = difference(links.ways[way].0, &speaks[way], quiet);
+            *last = difference.unwrap_or_default();
+            !last.is_empty()
+        });
+        if unlike.is_empty() {
             return call.hang_up();
         }
     }
-    panic!("{differences:#?}");
+    panic!("{unlike:#?}");
 }
 
 #[test]
