@@ -61,6 +61,7 @@ mod backoff;
 mod effort;
 mod frame_protection;
 pub mod jitter_buffer;
+mod mixer;
 mod mute_fade;
 mod muted_frame;
 mod opus_codec;
@@ -80,6 +81,7 @@ pub use audio::{FRAME_SAMPLES, Level, SAMPLE_RATE, TICK_SAMPLES, Tick};
 pub use effort::EffortControl;
 pub use frame_protection::{OpenError, OpenFrame, OpenedFrame, SealError, SealFrame};
 pub use jitter_buffer::{JitterBuffer, JitterStatistics};
+pub use mixer::{Mixer, Volume};
 pub use muted_frame::MUTED_FRAME;
 pub use opus_codec::{
     CodecError, Decoder, Effort, Encoder, EncoderSettings, LOOKAHEAD_SAMPLES, MAX_FRAMES_BACK,
