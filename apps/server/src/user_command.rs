@@ -33,6 +33,12 @@ async fn obey(
         UserCommand::List { waiting } => {
             let state = waiting.then_some(UserState::Waiting);
             let users = repository.users(state).await.map_err(database_failure)?;
+            if users.is_empty() {
+                output.remark(match state {
+                    Some(_) => "Nobody waits for approval.",
+                    None => "Nobody has enrolled yet.",
+                });
+            }
             for user in users {
                 let matrix_id = format!("@sc_{}:{}", user.id, config.domain);
                 let (state, day) = (user.state.word(), user.day.to_string());

@@ -250,7 +250,7 @@ fn none_is_left(kind: HomeserverKind, name: &str, work: &str) {
     killed(command);
     front.release();
     let left = appointments(&front).pop().unwrap();
-    assert_eq!(operators(&server.lab), [left.0.clone()]);
+    assert_eq!(operators(&server.lab), [left.0.as_str()]);
     let session = log_in_as(&left);
     assert_eq!(session.status, 200, "{session:?}");
     let token = session.json()["access_token"].as_str().unwrap().to_owned();
