@@ -136,6 +136,7 @@ pub(super) mod tests {
             peer: peer(),
             tier: Tier::SecureCall,
             accepted: false,
+            conference: None,
         }
     }
 
@@ -239,6 +240,7 @@ pub(super) mod tests {
             peer: peer(),
             tier: Tier::SecureCall,
             accepted: true,
+            conference: None,
         };
         assert_eq!(sounds.follow(&answered), Change::Keep);
     }
