@@ -69,6 +69,7 @@ impl Sounds {
             | CallEvent::Reconnected { .. }
             | CallEvent::Missed { .. }
             | CallEvent::Refused { .. }
+            | CallEvent::Conference { .. }
             | CallEvent::CallsOfOthers { .. } => Change::Keep,
         }
     }
