@@ -91,6 +91,7 @@ impl Call {
             peer: call.peer.clone(),
             tier: call.carrier.tier(),
             accepted: accept,
+            conference: None,
         });
         if accept {
             // No `ringing`: message 2 waits for the answer, and brings it.

@@ -98,6 +98,7 @@ impl Call {
             peer: call.peer.clone(),
             tier: call.carrier.tier(),
             accepted: accept,
+            conference: None,
         });
         if accept {
             call.accept(io);
