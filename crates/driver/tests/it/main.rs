@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod basics;
+mod conferences;
 mod expired_credentials;
 mod faults;
 mod lying_relays;
