@@ -3,6 +3,8 @@
 
 mod bundles;
 mod calls;
+mod group_events;
+mod group_rooms;
 mod out_of_turn;
 mod room_bounds;
 mod room_events;
