@@ -20,7 +20,7 @@ use super::clock::RoomClock;
 use super::requests::{DelayId, Failure, Request, RequestId, Response};
 use super::{Own, WhyOut};
 use crate::Deadlines;
-use crate::wire::group_room::{GroupCallId, OwnEntry, OwnMemberContent};
+use crate::wire::group_room::{GroupCallId, MemberDevice, OwnEntry, OwnMemberContent};
 
 /// How long an entry lasts, and when it is written again, while nothing takes it out after us. A ghost of ours is called for no longer, and
 /// each write stays in the room for ever: 20 in an hour.
@@ -135,10 +135,10 @@ impl OwnMembership {
     /// Our own member event came, whoever of our devices wrote it.
     pub(super) fn handle_event(&mut self, now: Instant, clock: &RoomClock, content: &[u8]) {
         let before = std::mem::replace(&mut self.seen, OwnMemberContent::read(content));
-        let Some(call) = self.call().cloned() else {
-            return;
-        };
         let now_ms = clock.now_ms(now);
+        let Some(call) = self.call().cloned() else {
+            return self.clean_up(now, now_ms);
+        };
         if self.written.as_ref() == Some(&self.seen) {
             // It was written before ours came, and ours did not know of it. Who has left said so itself, and is not in `before`.
             self.written = None;
@@ -157,6 +157,19 @@ impl OwnMembership {
             }
             self.do_without_leave(now, &call, now_ms);
         } else if !self.lost.is_empty() {
+            self.rewrite_soon(now);
+        }
+    }
+
+    /// We are in no call, but the event says so: a run before this one left that behind, or another device of ours wrote while we left.
+    fn clean_up(&mut self, now: Instant, now_ms: u64) {
+        let state = self.seen.state();
+        let is_ours =
+            |it: &MemberDevice| it.device_id == self.own.device_id && it.expires_ms > now_ms;
+        let mut calls = state.calls();
+        if let Some((call, _)) = calls.find(|(_, devices)| devices.iter().any(is_ours)) {
+            self.wish = Wish::Leaving(call.clone());
+            self.failures = 0;
             self.rewrite_soon(now);
         }
     }
@@ -371,9 +384,17 @@ impl OwnMembership {
         };
     }
 
+    /// Whoever is leaving lets it be sent: it says the same.
     fn restart_leave(&mut self, now: Instant) {
-        if let Leave::Scheduled(delay_id) = self.leave.clone() {
-            self.deadlines.set(Timer::RestartLeave, now + LEAVE_RESTART);
+        let Leave::Scheduled(delay_id) = self.leave.clone() else {
+            return;
+        };
+        if !matches!(self.wish, Wish::In(_)) {
+            return;
+        }
+        self.deadlines.set(Timer::RestartLeave, now + LEAVE_RESTART);
+        // One at a time: a homeserver may be slow to answer.
+        if !self.asked.values().any(|it| *it == Purpose::RestartLeave) {
             self.ask(Purpose::RestartLeave, Request::RestartDelayed { delay_id });
         }
     }

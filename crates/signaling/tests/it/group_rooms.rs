@@ -311,7 +311,7 @@ fn clocks_may_be_days_apart() {
         let mut room = in_call_by(now, clocks);
         has_joined(&mut room, now, "x", &[device("X1", "s", expires_ms)], sent);
         let left = (0..=MAX_MEMBERSHIP.as_secs()).rev();
-        let mut left = left.map(|seconds| Duration::from_secs(seconds));
+        let mut left = left.map(Duration::from_secs);
         left.find(|left| !devices(&room, now + *left).is_empty())
             .map(|last| last.as_secs() + 1)
     };
