@@ -1,4 +1,5 @@
-//! The signaling of 1:1 calls: what calls say to each other ([`Content`], shaped as [MSC2746]) and the state machine of one call ([`CallMachine`]).
+//! The signaling of calls: what they say to each other ([`Content`], shaped as [MSC2746]), the state machine of one call
+//! ([`CallMachine`]), and that of a conference, which is made of calls ([`group::Mesh`]).
 //!
 //! Both are carrier-neutral. There is no cryptography here, no transport and no clock: contents come in from parties (devices of the
 //! peer) that somebody else has authenticated, and contents to be sent to parties come out.
@@ -19,12 +20,17 @@
 
 mod call;
 mod call_id;
+mod conference_id;
 mod content;
 mod deadlines;
 mod glare;
+pub mod group;
 pub mod group_room;
 mod liveness;
 mod party_id;
+mod person;
+mod random_id;
+mod roster;
 pub mod wire;
 mod wire_call_id;
 
@@ -33,6 +39,7 @@ pub use call::{
     MAX_PARTIES, Role,
 };
 pub use call_id::{CallId, CallIdError};
+pub use conference_id::{ConferenceId, ConferenceIdError};
 pub use content::{
     Acknowledgement, Bundle, BundleError, Candidate, Content, Description, DescriptionKind,
     HangupReason, Hex32, Invite, MAX_ACKNOWLEDGEMENTS, MAX_BUNDLE, MAX_CANDIDATE, MAX_CANDIDATES,
@@ -42,4 +49,6 @@ pub use deadlines::Deadlines;
 pub use glare::{OwnInvite, ROOM_GLARE_PATIENCE, Survivor};
 pub use liveness::{Liveness, RING_GRACE};
 pub use party_id::{PartyId, PartyIdError};
+pub use person::{Person, PersonError};
+pub use roster::{ConferenceInvite, MAX_MEMBERS, Membership, MembershipState, Roster};
 pub use wire_call_id::{WireCallId, WireCallIdError};

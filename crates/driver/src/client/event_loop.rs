@@ -158,6 +158,9 @@ impl Loop {
 
     /// Does what the endpoint wants, in its order, until it wants nothing more. Returns when to wake it.
     async fn carry_out(&mut self) -> Option<Instant> {
+        // What is handed in next may have it place a call of its own.
+        self.endpoint
+            .tell_wallclock(clock::now(), clock::wallclock_ms());
         loop {
             match self.endpoint.poll_output() {
                 Output::Request(request) => {
@@ -243,9 +246,15 @@ impl Loop {
 
     /// Keeps track of the calls that are not over, so that a stopping client can hang them up.
     fn note_calls(&mut self, event: &securecall_session::Event) {
-        use securecall_session::Event::{Dialing, Ended, Incoming, Replaced};
+        use securecall_session::ConferenceEvent::Leg;
+        use securecall_session::Event::{Conference, Dialing, Ended, Incoming, Replaced};
         match event {
-            Dialing { call, .. } | Incoming { call, .. } => {
+            Dialing { call, .. }
+            | Incoming { call, .. }
+            | Conference {
+                event: Leg { call, .. },
+                ..
+            } => {
                 self.calls.insert(call.handle, call.id.clone());
             }
             Replaced { call, by } => {
@@ -288,6 +297,32 @@ impl Loop {
                         .call(now, clock::wallclock_ms(), &mut self.rng, callee, &options);
                 let _ = reply.send(placed);
             }
+            Command::CallGroup {
+                callees,
+                options,
+                reply,
+            } => {
+                let wallclock = clock::wallclock_ms();
+                let began =
+                    self.endpoint
+                        .call_group(now, wallclock, &mut self.rng, callees, &options);
+                let _ = reply.send(began);
+            }
+            Command::Add {
+                call,
+                callee,
+                options,
+                reply,
+            } => {
+                let wallclock = clock::wallclock_ms();
+                let added =
+                    self.endpoint
+                        .add(now, wallclock, &mut self.rng, call, &callee, &options);
+                let _ = reply.send(added);
+            }
+            Command::Leave(conference, reply) => {
+                let _ = reply.send(self.endpoint.leave(now, &mut self.rng, conference));
+            }
             Command::Answer(call, reply) => {
                 let _ = reply.send(self.endpoint.answer(now, &mut self.rng, call));
             }
@@ -318,6 +353,12 @@ impl Loop {
     fn begin_to_stop(&mut self, now: Instant) {
         self.stopping_since = Some(now);
         self.opened = None;
+        // It may have no call at the moment, and still look for one.
+        if let Some(conference) = self.endpoint.conference()
+            && let Err(error) = self.endpoint.leave(now, &mut self.rng, conference.handle)
+        {
+            tracing::debug!(%error, "the conference was over already");
+        }
         for call in std::mem::take(&mut self.calls).into_keys() {
             if let Err(error) = self.endpoint.hang_up(now, &mut self.rng, call) {
                 tracing::debug!(%error, "a call was over already");

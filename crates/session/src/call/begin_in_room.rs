@@ -11,6 +11,7 @@ use super::Call;
 use super::carrier::Carrier;
 use super::connection::Connection;
 use super::end::End;
+use super::leg::LegSide;
 use super::media::Media;
 use super::restarts::Restarts;
 use super::timer::Timer;
@@ -64,7 +65,14 @@ impl Call {
         call.connection = Connection::to_quiet_peer(dialed_at);
         call.deadlines.set(Timer::NoSign, io.now + NO_SIGN);
         let tier = call.carrier.tier();
-        call.order(io, MediaCommand::CreateOffer { tier, route });
+        call.order(
+            io,
+            MediaCommand::CreateOffer {
+                tier,
+                route,
+                beside: None,
+            },
+        );
         if muted {
             call.begin_muted(io);
         }
@@ -91,6 +99,7 @@ impl Call {
             peer: call.peer.clone(),
             tier: call.carrier.tier(),
             accepted: accept,
+            conference: None,
         });
         if accept {
             call.accept(io);
@@ -161,6 +170,9 @@ impl Call {
             media,
             restarts,
             end: End::default(),
+            leg: LegSide::default(),
+            asked: None,
+            beside: None,
         }
     }
 }

@@ -62,6 +62,9 @@ impl Call {
             | Content::Rekey
             | Content::RestartPlease
             | Content::Negotiate { .. } => {}
+            // From the device that the call is with, and no other of the same identity.
+            Content::Roster(roster) if is_selected => self.take_roster(roster),
+            Content::Roster(_) => {}
             Content::Ringing
             | Content::Busy
             | Content::ClocksDiffer

@@ -164,7 +164,10 @@ impl Sealed {
         } else {
             amount_that_fits(&party.pending, BoxKind::Ratchet)
         };
+        // A peer of an older version reads nothing of a message with a roster, so that nothing else may be in it.
+        let amount = amount_beside_rosters(&party.pending[..amount]);
         let mut contents: Vec<Content> = party.pending.drain(..amount).collect();
+        let is_roster = matches!(contents[..], [Content::Roster(_)]);
         let is_hangup = contents
             .iter()
             .any(|content| matches!(content, Content::Hangup { .. }));
@@ -181,9 +184,14 @@ impl Sealed {
             // Without it there are no words, so it must arrive, even with an acknowledgement alone. A call that is over needs none.
             wants_acknowledgement |= !situation.over;
         }
+        let acknowledges = if is_roster {
+            Vec::new()
+        } else {
+            party.take_acknowledgements()
+        };
         let contents = Contents {
             contents,
-            acknowledges: party.take_acknowledgements(),
+            acknowledges,
             wants_acknowledgement,
         };
         let step = if ways.data_channel && !ways.matrix && !finds_path {
@@ -227,7 +235,8 @@ impl Sealed {
             );
         }
         // At once, in a message of its own: nothing else may come to wake us.
-        if !party.pending.is_empty() {
+        let owes = party.acknowledge_at.is_some_and(|at| at <= io.now);
+        if !party.pending.is_empty() || (is_roster && owes) {
             self.speak_to(io, situation, id, party);
         }
     }
@@ -257,6 +266,16 @@ fn amount_that_fits(contents: &[Content], kind: BoxKind) -> usize {
     contents.take_while(fits).count()
 }
 
+/// How many of these go into one message: a roster goes alone.
+fn amount_beside_rosters(contents: &[Content]) -> usize {
+    let is_roster = |content: &Content| matches!(content, Content::Roster(_));
+    match contents.iter().position(is_roster) {
+        Some(0) => 1,
+        Some(before) => before,
+        None => contents.len(),
+    }
+}
+
 /// Whether an SDP of ours is one that a peer takes.
 pub(crate) fn can_be_sent(sdp: &str) -> bool {
     let json = Content::Answer {
@@ -274,7 +293,12 @@ pub(super) struct Contents {
 
 #[cfg(test)]
 mod tests {
-    use securecall_signaling::{Acknowledgement, MAX_ACKNOWLEDGEMENTS, PartyId};
+    use securecall_contact::{MatrixId, SecureCallId};
+    use securecall_crypto::IdentityKey;
+    use securecall_signaling::{
+        Acknowledgement, ConferenceId, ConferenceInvite, Invite, MAX_ACKNOWLEDGEMENTS, MAX_MEMBERS,
+        Membership, MembershipState, PartyId, Person, Roster,
+    };
 
     use super::*;
 
@@ -292,5 +316,78 @@ mod tests {
             wants_acknowledgement: false,
         };
         assert!(bundle.to_json().len() <= AROUND_CONTENTS);
+    }
+
+    #[test]
+    fn an_invite_and_a_roster_of_the_longest_people_fit_into_one_message() {
+        // Two bytes each in JSON.
+        let people = || longest_people(0..MAX_MEMBERS);
+        let invite = Content::Invite(Invite {
+            offer: Description::offer("\n".repeat(MAX_SDP_JSON / 2)),
+            lifetime: u32::MAX,
+            sent_at: u64::MAX,
+            words_commitment: Hex32([0xff; 32]),
+            conference: Some(ConferenceInvite {
+                conference_id: ConferenceId::from_random([0xff; 16]),
+                rings: false,
+                members: people().collect(),
+            }),
+        });
+        let roster = Content::Roster(Roster {
+            conference_id: ConferenceId::from_random([0xff; 16]),
+            number: u32::MAX,
+            members: people()
+                .map(|person| Membership {
+                    brought_by: Some(person.id()),
+                    person,
+                    state: MembershipState::Connected,
+                })
+                .collect(),
+        });
+        // Message 1 acknowledges nothing, so what stands around its one content is short.
+        let around = 2 * PartyId::MAX_LEN + 256;
+        assert!(invite.json_len() + around <= BoxKind::Message1.room());
+        assert_eq!(amount_that_fits(&[roster], BoxKind::Ratchet), 1);
+    }
+
+    #[test]
+    fn an_invite_of_seven_with_addresses_as_they_are_has_the_size_of_any_other() {
+        let server = "matrix.server-of-some.example.org".parse().unwrap();
+        let people = longest_people(0..MAX_MEMBERS - 1).map(|person| {
+            let address = MatrixId::of_securecall_id(&person.id(), &server);
+            Person::new(person.id(), address).unwrap()
+        });
+        let conference = ConferenceInvite {
+            conference_id: ConferenceId::from_random([0xff; 16]),
+            rings: false,
+            members: people.collect(),
+        };
+        let invite = |conference| {
+            Content::Invite(Invite {
+                // As long as ours are (`docs/protocol/signaling.md`).
+                offer: Description::offer("x".repeat(1024)),
+                lifetime: 90_000,
+                sent_at: 1_800_000_000_000,
+                words_commitment: Hex32([0xff; 32]),
+                conference,
+            })
+        };
+        let size = |content: &Content| {
+            let mut json = vec![b' '; content.json_len() + 160];
+            BoxKind::Message1.pad(&mut json, MATRIX_STEP);
+            json.len()
+        };
+        assert_eq!(size(&invite(Some(conference))), size(&invite(None)));
+    }
+
+    fn longest_people(numbers: std::ops::Range<usize>) -> impl Iterator<Item = Person> {
+        numbers.map(|number| {
+            let mut key = [0; 32];
+            key[0] = 100 + u8::try_from(number).unwrap();
+            let id = SecureCallId::new(&IdentityKey::from_bytes(key).unwrap());
+            let localpart = "\"".repeat(MatrixId::MAX_LENGTH - "@:a.b".len());
+            let matrix_id = format!("@{localpart}:a.b").parse().unwrap();
+            Person::new(id, matrix_id).unwrap()
+        })
     }
 }

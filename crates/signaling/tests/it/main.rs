@@ -3,6 +3,7 @@
 
 mod bundles;
 mod calls;
+mod group;
 mod group_events;
 mod group_membership;
 mod group_rooms;
@@ -13,5 +14,6 @@ mod room_events;
 mod room_fields;
 mod room_peers;
 mod room_round_trips;
+mod rosters;
 mod sizes;
 mod states;
