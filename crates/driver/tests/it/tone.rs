@@ -4,6 +4,15 @@ use std::{f32::consts::TAU, path::Path};
 
 use securecall_quality::{SAMPLE_RATE, read_wav};
 
+/// The greatest amplitude of a frequency in any window of 100 ms: of a tone that is there for a part of the time only.
+pub(crate) fn greatest_amplitude(recording: &Path, hertz: f32) -> f32 {
+    let samples = read_wav(recording).unwrap();
+    let windows = samples.chunks_exact(SAMPLE_RATE as usize / 10);
+    windows
+        .map(|chunk| amplitude(chunk, hertz))
+        .fold(0.0, f32::max)
+}
+
 /// Amplitude of a frequency over 100 ms windows (Goertzel), the median of those in which there is any sound.
 pub(crate) fn median_amplitude(recording: &Path, hertz: f32) -> f32 {
     let samples = read_wav(recording).unwrap();
