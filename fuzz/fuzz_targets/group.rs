@@ -18,7 +18,7 @@ static PEOPLE_THERE: LazyLock<Vec<Person>> = LazyLock::new(|| {
     let server = "example.org".parse().expect("it is a server's name");
     let person = |number: usize| {
         let seed = IdentitySeed::from_bytes([u8::try_from(number).unwrap_or_default(); 32]);
-        let id = SecureCallId::new(&IdentityKeyPair::from_seed(&seed).public_key());
+        let id = SecureCallId::new(&IdentityKeyPair::from_seed(&seed).public());
         Person::new(id, MatrixId::of_securecall_id(&id, &server)).expect("it is their own address")
     };
     (0..PEOPLE).map(person).collect()

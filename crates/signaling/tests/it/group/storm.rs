@@ -86,11 +86,8 @@ fn happen(universe: &mut Universe, conferences: &mut u8) {
                 _ => Manner::Answers,
             };
         }
-        93..96 => {
-            if !universe.deaf.remove(&device) {
-                universe.deaf.insert(device);
-            }
-        }
+        93..95 => drop(universe.deaf.insert(device)),
+        95..98 => drop(universe.deaf.remove(&device)),
         _ => {}
     }
 }
@@ -174,7 +171,7 @@ fn assert_agreed(universe: &Universe, id: ConferenceId, seed: u64) -> usize {
 #[test]
 fn after_an_hour_of_everything_that_can_happen_all_agree() {
     let (mut in_conferences, mut missing) = (0, 0);
-    for seed in 0..16 {
+    for seed in 0..10 {
         let (universe, watch) = storm(seed);
         let ids: BTreeSet<ConferenceId> = universe
             .devices
@@ -194,7 +191,7 @@ fn after_an_hour_of_everything_that_can_happen_all_agree() {
         assert!(calls <= 2000, "seed {seed}: {calls} calls");
     }
     assert!(
-        in_conferences > 40,
+        in_conferences > 25,
         "it was about something: {in_conferences}"
     );
     assert!(
