@@ -182,6 +182,25 @@ fn what_a_member_says_of_us_and_of_itself_is_not_heard() {
 }
 
 #[test]
+fn a_member_does_not_say_who_brought_it() {
+    let mut victim = Victim::with(&[1, 2]);
+    let of_itself = Membership {
+        person: person(1),
+        state: CONNECTED,
+        brought_by: Some(id(2)),
+    };
+    victim.hear_members(1, 1, vec![of_itself]).unwrap();
+    victim.outputs.clear();
+    victim.pass(SECOND * 16);
+    let told = victim.outputs.iter().rev().find_map(|output| match output {
+        MeshOutput::Tell { roster, .. } => roster.members.first().cloned(),
+        _ => None,
+    });
+    let told = told.unwrap();
+    assert_eq!((told.person, told.brought_by), (person(1), Some(id(1))));
+}
+
+#[test]
 fn rosters_without_end_are_refused_and_change_nothing() {
     let mut victim = Victim::with(&[1]);
     let mut taken = 0;
