@@ -23,7 +23,7 @@ use super::replay_memory_keeper::ReplayMemoryKeeper;
 use super::requests::{Requests, Response};
 use super::room_tasks::{Done, RoomTasks};
 use super::rooms::{RoomInput, Rooms, Step};
-use crate::call_media::CallMedia;
+use crate::call_media::{CallMedia, LegSettings, beside};
 use crate::clock;
 use crate::config::{Network, Servers};
 use crate::event::Event;
@@ -158,6 +158,9 @@ impl Loop {
 
     /// Does what the endpoint wants, in its order, until it wants nothing more. Returns when to wake it.
     async fn carry_out(&mut self) -> Option<Instant> {
+        // What is handed in next may have it place a call of its own.
+        self.endpoint
+            .tell_wallclock(clock::now(), clock::wallclock_ms());
         loop {
             match self.endpoint.poll_output() {
                 Output::Request(request) => {
@@ -220,25 +223,31 @@ impl Loop {
                 let Some(id) = self.calls.get(&call) else {
                     return;
                 };
-                let devices = self.opened.take();
-                let media = CallMedia::spawn(
-                    NamedCall {
-                        handle: call,
-                        id: id.clone(),
-                    },
-                    self.audio.clone(),
-                    devices,
-                    self.network.clone(),
-                    &self.servers,
-                    self.levels,
-                    self.media_sender.clone(),
-                );
+                let call = NamedCall {
+                    handle: call,
+                    id: id.clone(),
+                };
+                let media = self.make_media(call, beside(&command));
                 media.network_changed(self.connected_by.clone());
                 media
             }
         };
         media.order(command);
         self.media.insert(call, media);
+    }
+
+    /// The media of a call, in the conversation of another one or in its own.
+    fn make_media(&mut self, call: NamedCall, beside: Option<CallHandle>) -> CallMedia {
+        let leg = LegSettings {
+            network: self.network.clone(),
+            servers: self.servers.clone(),
+            outputs: self.media_sender.clone(),
+        };
+        if let Some(other) = beside.and_then(|beside| self.media.get(&beside)) {
+            return other.join(call, leg);
+        }
+        let devices = self.opened.take();
+        CallMedia::spawn(call, leg, self.audio.clone(), devices, self.levels)
     }
 
     /// Keeps track of the calls that are not over, so that a stopping client can hang them up.
@@ -314,7 +323,7 @@ impl Loop {
                 let wallclock = clock::wallclock_ms();
                 let added =
                     self.endpoint
-                        .add(now, wallclock, &mut self.rng, call, callee, &options);
+                        .add(now, wallclock, &mut self.rng, call, &callee, &options);
                 let _ = reply.send(added);
             }
             Command::Leave(conference, reply) => {
@@ -336,20 +345,32 @@ impl Loop {
                 let _ = reply.send(self.endpoint.set_held(now, &mut self.rng, call, held));
             }
             Command::Exchange(call, wish, reply) => {
-                // The media of a call that is over may still be at its last things.
-                let media = self.media.get(&call);
-                let media = media.filter(|_| self.calls.contains_key(&call));
-                let media = media.ok_or(CommandError::NoSuchCall);
-                let _ = reply.send(media.map(|media| media.exchange(wish)));
+                let _ = reply.send(self.live_media(call).map(|media| media.exchange(wish)));
+            }
+            Command::SetVolume(call, gain, reply) => {
+                let _ = reply.send(self.live_media(call).map(|media| media.set_volume(gain)));
             }
             Command::SetContacts(contacts) => self.endpoint.set_contacts(contacts),
             Command::Stop => self.begin_to_stop(now),
         }
     }
 
+    /// The media of a call that is not over; of one that is, it may still be at its last things.
+    fn live_media(&self, call: CallHandle) -> Result<&CallMedia, CommandError> {
+        let media = self.media.get(&call);
+        let media = media.filter(|_| self.calls.contains_key(&call));
+        media.ok_or(CommandError::NoSuchCall)
+    }
+
     fn begin_to_stop(&mut self, now: Instant) {
         self.stopping_since = Some(now);
         self.opened = None;
+        // It may have no call at the moment, and still look for one.
+        if let Some(conference) = self.endpoint.conference()
+            && let Err(error) = self.endpoint.leave(now, &mut self.rng, conference.handle)
+        {
+            tracing::debug!(%error, "the conference was over already");
+        }
         for call in std::mem::take(&mut self.calls).into_keys() {
             if let Err(error) = self.endpoint.hang_up(now, &mut self.rng, call) {
                 tracing::debug!(%error, "a call was over already");
