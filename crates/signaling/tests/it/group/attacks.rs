@@ -6,7 +6,7 @@ use std::time::Duration;
 use securecall_contact::MatrixId;
 use securecall_signaling::group::{
     EndWhy, INTRODUCTION_PATIENCE, LeftWhy, LegEnd, MAX_TRIES, MAX_UNREACHED, Mesh, MeshOutput,
-    OverWhy, RosterRefused, Verdict,
+    OverWhy, ROSTER_BURST, ROSTER_PAUSE, RosterRefused, Verdict,
 };
 use securecall_signaling::{MAX_MEMBERS, Membership, MembershipState, Person, Roster};
 use web_time::Instant;
@@ -221,6 +221,27 @@ fn rosters_without_end_are_refused_and_change_nothing() {
     victim.pass(SECOND);
     assert_eq!(victim.hear(1, 2001, &[]), Ok(()));
     assert_eq!(victim.hear(1, 2002, &[]), Err(RosterRefused::TooMany));
+}
+
+#[test]
+fn the_first_changes_are_told_at_once_and_the_rest_once_a_second() {
+    let mut victim = Victim::with(&[1]);
+    let told = |victim: &mut Victim| {
+        let outputs = std::mem::take(&mut victim.outputs);
+        let rosters = outputs
+            .iter()
+            .filter(|it| matches!(it, MeshOutput::Tell { leg: 1, .. }));
+        rosters.count()
+    };
+    assert_eq!(told(&mut victim), 1);
+    for number in 2..=6 {
+        victim.join(number);
+    }
+    assert_eq!(told(&mut victim), ROSTER_BURST as usize - 1);
+    victim.pass(ROSTER_PAUSE);
+    assert_eq!(told(&mut victim), 1);
+    victim.pass(ROSTER_PAUSE * 10);
+    assert_eq!(told(&mut victim), 0, "there is nothing more to tell");
 }
 
 #[test]
