@@ -511,6 +511,33 @@ fn one_member_cannot_throw_us_out_by_saying_that_we_answered_elsewhere() {
 }
 
 #[test]
+fn our_own_newer_leg_is_no_other_device_of_ours() {
+    let mut victim = Victim::with(&[1]);
+    // It connects there first, where the older one gives way to it.
+    victim.mesh.leg_taken(victim.now, person(1), 11);
+    let end = LegEnd::AnsweredElsewhere;
+    victim.mesh.leg_ended(victim.now, 1, end);
+    victim.mesh.leg_connected(victim.now, 11);
+    victim.drain();
+    assert!(!victim.mesh.is_over());
+    assert_eq!(victim.mesh.people_connected().count(), 1);
+}
+
+#[test]
+fn who_left_and_is_brought_again_is_called_as_soon_as_a_member_says_so_anew() {
+    let mut victim = Victim::with(&[1, 9]);
+    victim.hear(1, 1, &[(9, CONNECTED)]).unwrap();
+    victim.mesh.leg_ended(victim.now, 9, LegEnd::Left);
+    victim.hear(1, 2, &[(9, CONNECTED)]).unwrap();
+    victim.pass(SECOND * 4);
+    assert_eq!(victim.calls, [], "it does not know yet that they left");
+    victim.hear(1, 3, &[]).unwrap();
+    victim.hear(1, 4, &[(9, CONNECTED)]).unwrap();
+    victim.pass(SECOND);
+    assert_eq!(victim.calls, [person(9)]);
+}
+
+#[test]
 fn who_cannot_be_called_is_not_asked_for_again() {
     let mut mesh: Mesh<u64> = Mesh::new(id(0), conference(1));
     let now = origin();
