@@ -19,6 +19,7 @@ mod clock;
 pub(crate) mod consent;
 mod ending;
 mod followed_call;
+mod guests;
 mod input;
 mod narrator;
 mod order;
@@ -32,6 +33,8 @@ mod signals;
 mod standard_streams;
 mod teller;
 
+pub(crate) use guests::as_group;
+pub(crate) use order::Volume;
 pub(crate) use people::known;
 pub(crate) use plan::{Goal, Plan, callee};
 pub(crate) use standard_streams::check_streams;

@@ -126,6 +126,7 @@ impl Narrator {
                 peer: self.to_peer(peer),
                 tier: tier.as_str(),
                 answered: *accepted,
+                group: None,
             },
             CallEvent::Inviting { call, peer } => Event::Inviting {
                 call_id: call.to_string(),

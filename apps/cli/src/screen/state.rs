@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use crossterm::event::{KeyCode, KeyEvent};
 use securecall_contact::{MatrixId, SecureCallId};
-use securecall_driver::{CallEvent, CallStats, EndReason, Event, Peer};
+use securecall_driver::{CallEvent, CallHandle, CallStats, EndReason, Event, Peer};
 use securecall_matrix::ServerError;
 use securecall_profile::Contact;
 
 use super::main_screen::{Wish, name_of};
+use crate::calling::Volume;
 use crate::error::Failure;
 use crate::output::{NO_SIGN_WORDS, inviting_words, reason_words, words_for_calls_of_others};
 
@@ -28,6 +29,12 @@ pub(crate) enum Action {
     SetHeld(bool),
     /// The safety words are the same: mark the contact as verified.
     Verify,
+    /// The same with one member of a group call.
+    VerifyMember(SecureCallId),
+    /// How loud a member of a group call is to be heard.
+    SetVolume(CallHandle, Volume),
+    /// Bring somebody into the call.
+    Add(String),
     /// What the main screen's keys ask for.
     Wish(Wish),
     /// End everything, as SIGINT does.
@@ -288,6 +295,22 @@ impl CallScreen {
     /// The person has verified a contact.
     pub(crate) fn verified(&mut self, contact: &Contact) {
         self.notice = Some(format!("{} is verified now", contact.name));
+    }
+
+    /// The other side, once it is known.
+    pub(super) const fn peer(&self) -> Option<&Peer> {
+        self.peer.as_ref()
+    }
+
+    /// All keys that were compared.
+    pub(super) const fn known_verified(&self) -> &BTreeSet<SecureCallId> {
+        &self.known_verified
+    }
+
+    /// Whether somebody can be brought into the call.
+    pub(super) fn takes_others(&self) -> bool {
+        matches!(self.stage, Stage::Connected | Stage::Reconnecting)
+            && self.tier == Some("securecall")
     }
 
     /// What a key means now; `None` where it means nothing.

@@ -164,7 +164,7 @@ impl Screen {
     pub(super) fn draw(&mut self, frame: &mut Frame<'_>, now: Instant, palette: Palette) {
         match &mut self.main {
             Some(main) if !self.call.is_going_on() => main.draw(frame, now, palette),
-            _ => self.call.draw(frame, now, palette),
+            _ => self.call.draw(frame, now, palette, None),
         }
         cells::make_harmless(frame.buffer_mut());
     }
