@@ -85,6 +85,7 @@ impl Alerts {
                 peer,
                 tier,
                 accepted: false,
+                ..
             } => self.notifications.show(call.handle, peer, *tier),
             _ if change != Change::Keep => self.notifications.close(),
             _ => {}

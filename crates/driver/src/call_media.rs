@@ -136,10 +136,17 @@ impl Task {
         let now = clock::now();
         let peer = &mut self.peer;
         let done = match command {
-            MediaCommand::CreateOffer { tier, route } => peer.create_offer(now, tier, route),
-            MediaCommand::AcceptOffer { tier, sdp, route } => {
-                peer.accept_offer(now, tier, &sdp, route)
-            }
+            MediaCommand::CreateOffer {
+                tier,
+                route,
+                beside: _,
+            } => peer.create_offer(now, tier, route),
+            MediaCommand::AcceptOffer {
+                tier,
+                sdp,
+                route,
+                beside: _,
+            } => peer.accept_offer(now, tier, &sdp, route),
             MediaCommand::SetAnswer { sdp } => peer.set_answer(now, &sdp),
             MediaCommand::Gather => peer.gather(now),
             MediaCommand::AddRemoteCandidates(candidates) => {

@@ -42,7 +42,7 @@ mod replay_memory;
 mod server_keeper;
 mod udp;
 
-pub use client::{Client, Handle, PlaceError, StartError};
+pub use client::{Client, Handle, PlaceError, PlaceGroupError, StartError};
 pub use clock::sleep_until;
 pub use config::{CandidateMap, ClientConfig, Network, ServerSources, Servers, TurnLogin};
 pub use event::{CallStats, Event};
@@ -57,7 +57,9 @@ pub use securecall_relay::Credentials;
 pub use securecall_relay::turn::{MAX_CREDENTIAL_LEN, Scheme as TurnScheme, ServerUri};
 pub use securecall_relay_client::TlsTrust;
 pub use securecall_session::{
-    AnswerPolicy, CallError, CallHandle, CallHandles, CallOptions, Callee, CommandError, Contact,
-    Contacts, EndReason, Event as CallEvent, ExitClass, MissedReason, NamedCall, PathRoute, Peer,
-    RefusedReason, Require, RingPolicy, Route, Rule, Tier, WireCallId,
+    AnswerPolicy, CallError, CallHandle, CallHandles, CallOptions, Callee, CommandError,
+    ConferenceEvent, ConferenceHandle, ConferenceHandles, ConferenceId, Contact, Contacts,
+    EndReason, Event as CallEvent, ExitClass, GroupError, IncomingConference, LeftReason,
+    MAX_MEMBERS, MissedReason, NamedCall, NamedConference, PathRoute, Peer, RefusedReason, Require,
+    RingPolicy, Route, Rule, Tier, WireCallId,
 };

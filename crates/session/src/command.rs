@@ -79,4 +79,7 @@ pub enum CommandError {
     /// The call is not connected.
     #[error("the call is not connected")]
     NotConnected,
+    /// This device is in no such conference.
+    #[error("there is no such conference")]
+    NoSuchConference,
 }

@@ -4,6 +4,7 @@ mod admission;
 mod arrived;
 mod clock_replies;
 mod commands;
+mod conference;
 mod early_candidates;
 mod inputs;
 mod invitations;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use securecall_contact::{MatrixId, SecureCallId};
 use securecall_crypto::SafetyWords;
 
+use crate::group::{ConferenceEvent, IncomingConference, NamedConference};
 use crate::{EndReason, NamedCall, PathRoute, Tier};
 
 /// Who is at the other end.
@@ -92,7 +93,7 @@ impl RefusedReason {
     }
 }
 
-/// What happened to a call.
+/// What happened to a call, or to a conference.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// Our call is on its way.
@@ -127,6 +128,8 @@ pub enum Event {
         tier: Tier,
         /// The answer policy has accepted it already.
         accepted: bool,
+        /// The conference that it asks us into; `None` in a call of two.
+        conference: Option<IncomingConference>,
     },
     /// Our call rings at the peer.
     Ringing {
@@ -235,6 +238,13 @@ pub enum Event {
         why: RefusedReason,
         /// How many calls this stands for, as with `Missed`.
         calls: u32,
+    },
+    /// Something happened in a conference.
+    Conference {
+        /// The one that this device is in.
+        conference: NamedConference,
+        /// What happened in it.
+        event: ConferenceEvent,
     },
     /// Calls of more strangers than are told of one by one, in the last minute. None of them rang.
     CallsOfOthers {

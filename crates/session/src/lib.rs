@@ -49,6 +49,7 @@ mod end_reason;
 mod endpoint;
 mod event;
 mod fingerprint;
+mod group;
 mod io;
 mod media_event;
 mod output;
@@ -67,6 +68,10 @@ pub use contacts::{Contact, Contacts, Rule};
 pub use end_reason::{EndReason, ExitClass};
 pub use endpoint::{Endpoint, RoomInvitation};
 pub use event::{Event, MissedReason, Peer, RefusedReason};
+pub use group::{
+    ConferenceEvent, ConferenceHandle, ConferenceHandles, GroupError, IncomingConference,
+    LeftReason, NamedConference,
+};
 pub use media_event::{MediaEvent, MediaFailure, PathRoute};
 pub use output::{
     EpochSeeds, FoundRoom, InboundRoomEvent, InboundSignal, MediaCommand, NotPersisted, Output,
@@ -74,6 +79,8 @@ pub use output::{
 };
 pub use sealed::replay_memory::ReplayMemoryError;
 pub use sealed::sealed_box::{MAX_SIGNAL, SignalError};
-pub use securecall_signaling::{MAX_CANDIDATE, MAX_CANDIDATES, WireCallId};
+pub use securecall_signaling::{
+    ConferenceId, MAX_CANDIDATE, MAX_CANDIDATES, MAX_MEMBERS, WireCallId,
+};
 pub use signal_refused::SignalRefused;
 pub use tier::{Require, Tier};

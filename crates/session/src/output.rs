@@ -366,6 +366,9 @@ pub enum MediaCommand {
         tier: Tier,
         /// Which candidates may be gathered later.
         route: Route,
+        /// A live call whose microphone, speaker and encoder this one shares: both are legs of one conference. `None`: a
+        /// conversation of its own.
+        beside: Option<CallHandle>,
     },
     /// Make the transport from the peer's offer; answer with [`MediaEvent::LocalAnswer`](crate::MediaEvent::LocalAnswer).
     AcceptOffer {
@@ -375,6 +378,8 @@ pub enum MediaCommand {
         sdp: String,
         /// Which candidates may be gathered later.
         route: Route,
+        /// As with `CreateOffer`.
+        beside: Option<CallHandle>,
     },
     /// The peer's answer to our offer.
     SetAnswer {
@@ -440,11 +445,16 @@ pub enum MediaCommand {
 impl fmt::Debug for MediaCommand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::CreateOffer { tier: _, route } => write!(f, "CreateOffer({})", route.as_str()),
+            Self::CreateOffer {
+                tier: _,
+                route,
+                beside: _,
+            } => write!(f, "CreateOffer({})", route.as_str()),
             Self::AcceptOffer {
                 tier: _,
                 sdp: _,
                 route,
+                beside: _,
             } => write!(f, "AcceptOffer({})", route.as_str()),
             Self::SetAnswer { sdp: _ } => f.write_str("SetAnswer"),
             Self::Gather => f.write_str("Gather"),

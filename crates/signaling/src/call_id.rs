@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use crate::random_id::RandomId;
+
 /// The ID of a sealed call: 16 random bytes, written as 32 lower-case hex characters. The order is the order of glare.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct CallId([u8; 16]);
+pub struct CallId(RandomId);
 
 /// Why a text is not a call ID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -14,7 +16,7 @@ pub struct CallIdError;
 impl CallId {
     /// A call ID from 16 random bytes.
     pub const fn from_random(bytes: [u8; 16]) -> Self {
-        Self(bytes)
+        Self(RandomId(bytes))
     }
 
     /// Parses the text form. Nothing but 32 lower-case hex characters is one.
@@ -22,26 +24,13 @@ impl CallId {
     /// # Errors
     /// [`CallIdError`] for everything else.
     pub fn parse(text: &str) -> Result<Self, CallIdError> {
-        let digits: &[u8; 32] = text.as_bytes().try_into().map_err(|_| CallIdError)?;
-        let mut bytes = [0; 16];
-        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-            *byte = (digit(pair[0])? << 4) | digit(pair[1])?;
-        }
-        Ok(Self(bytes))
-    }
-}
-
-fn digit(character: u8) -> Result<u8, CallIdError> {
-    match character {
-        b'0'..=b'9' => Ok(character - b'0'),
-        b'a'..=b'f' => Ok(character - b'a' + 10),
-        _ => Err(CallIdError),
+        RandomId::parse(text).map(Self).ok_or(CallIdError)
     }
 }
 
 impl fmt::Display for CallId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        self.0.fmt(f)
     }
 }
 

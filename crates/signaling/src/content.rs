@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::roster::{ConferenceInvite, MAX_MEMBERS, Roster};
 use crate::{PartyId, PartyIdError};
 
 /// The longest text of a bundle, in bytes.
@@ -76,6 +77,9 @@ pub struct Invite {
     pub sent_at: u64,
     /// SHA-256 commitment to the words nonce, in lower-case hex.
     pub words_commitment: Hex32,
+    /// The conference that the call is a leg of, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conference: Option<ConferenceInvite>,
 }
 
 /// An address at which the sender may be reached (RFC 8839), or the end of them.
@@ -186,6 +190,9 @@ pub enum Content {
     /// The callee asks the caller for an ICE restart.
     #[serde(rename = "tech.stealthx.securecall.restart_please")]
     RestartPlease,
+    /// Who is in the conference that the call is a leg of. Only in a ratchet message.
+    #[serde(rename = "tech.stealthx.securecall.roster")]
+    Roster(Roster),
 }
 
 impl Content {
@@ -217,6 +224,7 @@ impl Content {
             Self::WordsNonce { .. } => "tech.stealthx.securecall.words_nonce",
             Self::Rekey => "tech.stealthx.securecall.rekey",
             Self::RestartPlease => "tech.stealthx.securecall.restart_please",
+            Self::Roster(_) => "tech.stealthx.securecall.roster",
         }
     }
 
@@ -228,7 +236,7 @@ impl Content {
 
     fn check(&self) -> Result<(), BundleError> {
         match self {
-            Self::Invite(Invite { offer, .. }) => check_description(offer, DescriptionKind::Offer),
+            Self::Invite(invite) => check_invite(invite),
             Self::Answer { answer } => check_description(answer, DescriptionKind::Answer),
             Self::Negotiate { description, .. } => check_description(description, description.kind),
             Self::Candidates { candidates } => {
@@ -237,6 +245,9 @@ impl Content {
                     within(it.candidate.len(), MAX_CANDIDATE, "bytes of a candidate")?;
                     within(it.sdp_mid.len(), MAX_CANDIDATE, "bytes of a mid")
                 })
+            }
+            Self::Roster(roster) => {
+                check_people(roster.members.len(), roster.repeats(), "people of a roster")
             }
             Self::SelectAnswer { .. }
             | Self::Reject
@@ -301,6 +312,9 @@ pub enum BundleError {
     /// An offer where an answer belongs, or the other way round.
     #[error("a description says that it is of another kind than its place asks for")]
     DescriptionKind,
+    /// One person twice in a roster, or in an invite.
+    #[error("a person is named twice")]
+    NamedTwice,
     /// Not JSON, an unknown type, a missing field.
     #[error("the JSON is not a bundle (line {line}, column {column})")]
     Json {
@@ -367,6 +381,21 @@ fn check_description(
         return Err(BundleError::DescriptionKind);
     }
     within(description.sdp.len(), MAX_SDP, "bytes of SDP")
+}
+
+fn check_invite(invite: &Invite) -> Result<(), BundleError> {
+    check_description(&invite.offer, DescriptionKind::Offer)?;
+    invite.conference.as_ref().map_or(Ok(()), |it| {
+        check_people(it.members.len(), it.repeats(), "people of an invite")
+    })
+}
+
+fn check_people(found: usize, repeats: bool, what: &'static str) -> Result<(), BundleError> {
+    within(found, MAX_MEMBERS, what)?;
+    if repeats {
+        return Err(BundleError::NamedTwice);
+    }
+    Ok(())
 }
 
 /// Says more of a text that was refused than serde can: that a party ID in it is none.

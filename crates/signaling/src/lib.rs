@@ -18,11 +18,15 @@
 
 mod call;
 mod call_id;
+mod conference_id;
 mod content;
 mod deadlines;
 mod glare;
 mod liveness;
 mod party_id;
+mod person;
+mod random_id;
+mod roster;
 pub mod wire;
 mod wire_call_id;
 
@@ -31,6 +35,7 @@ pub use call::{
     MAX_PARTIES, Role,
 };
 pub use call_id::{CallId, CallIdError};
+pub use conference_id::{ConferenceId, ConferenceIdError};
 pub use content::{
     Acknowledgement, Bundle, BundleError, Candidate, Content, Description, DescriptionKind,
     HangupReason, Hex32, Invite, MAX_ACKNOWLEDGEMENTS, MAX_BUNDLE, MAX_CANDIDATE, MAX_CANDIDATES,
@@ -40,4 +45,6 @@ pub use deadlines::Deadlines;
 pub use glare::{OwnInvite, ROOM_GLARE_PATIENCE, Survivor};
 pub use liveness::{Liveness, RING_GRACE};
 pub use party_id::{PartyId, PartyIdError};
+pub use person::{Person, PersonError};
+pub use roster::{ConferenceInvite, MAX_MEMBERS, Membership, MembershipState, Roster};
 pub use wire_call_id::{WireCallId, WireCallIdError};

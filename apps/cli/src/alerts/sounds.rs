@@ -69,6 +69,7 @@ impl Sounds {
             | CallEvent::Reconnected { .. }
             | CallEvent::Missed { .. }
             | CallEvent::Refused { .. }
+            | CallEvent::Conference { .. }
             | CallEvent::CallsOfOthers { .. } => Change::Keep,
         }
     }
@@ -136,6 +137,7 @@ pub(super) mod tests {
             peer: peer(),
             tier: Tier::SecureCall,
             accepted: false,
+            conference: None,
         }
     }
 
@@ -239,6 +241,7 @@ pub(super) mod tests {
             peer: peer(),
             tier: Tier::SecureCall,
             accepted: true,
+            conference: None,
         };
         assert_eq!(sounds.follow(&answered), Change::Keep);
     }

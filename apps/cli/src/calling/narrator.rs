@@ -47,7 +47,7 @@ impl Narrator {
                 matrix_id: self.matrix_id.clone(),
                 startup_ms: self.startup_ms(),
             },
-            ClientEvent::Call(event) => self.tell_call(event),
+            ClientEvent::Call(event) => return self.tell_call(event),
             ClientEvent::AudioStarted {
                 call,
                 microphone_at_unix_us,
@@ -107,9 +107,9 @@ impl Narrator {
         is_carried.then(|| (entry.clone(), exit.clone()))
     }
 
-    fn tell_call(&mut self, event: &CallEvent) -> Event {
+    fn tell_call(&mut self, event: &CallEvent) -> Option<Event> {
         self.follow_tier(event);
-        match event {
+        Some(match event {
             CallEvent::Dialing { call, peer, tier } => Event::Dialing {
                 call_id: call.to_string(),
                 peer: self.to_peer(peer),
@@ -121,6 +121,7 @@ impl Narrator {
                 peer,
                 tier,
                 accepted,
+                conference: _,
             } => Event::Incoming {
                 call_id: call.to_string(),
                 peer: self.to_peer(peer),
@@ -227,7 +228,8 @@ impl Narrator {
             CallEvent::CallsOfOthers { calls } => Event::Notice {
                 message: words_for_calls_of_others(*calls).into(),
             },
-        }
+            CallEvent::Conference { .. } => return None,
+        })
     }
 
     fn follow_tier(&mut self, event: &CallEvent) {

@@ -234,7 +234,7 @@ impl CallScreen {
             CallEvent::CallsOfOthers { calls } => {
                 self.notice = Some(words_for_calls_of_others(*calls));
             }
-            CallEvent::FirstAudio { .. } => {}
+            CallEvent::FirstAudio { .. } | CallEvent::Conference { .. } => {}
         }
     }
 

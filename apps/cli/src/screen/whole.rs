@@ -205,6 +205,7 @@ mod tests {
             peer,
             tier: Tier::SecureCall,
             accepted: false,
+            conference: None,
         })
     }
 

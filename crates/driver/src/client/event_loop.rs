@@ -243,9 +243,15 @@ impl Loop {
 
     /// Keeps track of the calls that are not over, so that a stopping client can hang them up.
     fn note_calls(&mut self, event: &securecall_session::Event) {
-        use securecall_session::Event::{Dialing, Ended, Incoming, Replaced};
+        use securecall_session::ConferenceEvent::Leg;
+        use securecall_session::Event::{Conference, Dialing, Ended, Incoming, Replaced};
         match event {
-            Dialing { call, .. } | Incoming { call, .. } => {
+            Dialing { call, .. }
+            | Incoming { call, .. }
+            | Conference {
+                event: Leg { call, .. },
+                ..
+            } => {
                 self.calls.insert(call.handle, call.id.clone());
             }
             Replaced { call, by } => {
@@ -287,6 +293,32 @@ impl Loop {
                     self.endpoint
                         .call(now, clock::wallclock_ms(), &mut self.rng, callee, &options);
                 let _ = reply.send(placed);
+            }
+            Command::CallGroup {
+                callees,
+                options,
+                reply,
+            } => {
+                let wallclock = clock::wallclock_ms();
+                let began =
+                    self.endpoint
+                        .call_group(now, wallclock, &mut self.rng, callees, &options);
+                let _ = reply.send(began);
+            }
+            Command::Add {
+                call,
+                callee,
+                options,
+                reply,
+            } => {
+                let wallclock = clock::wallclock_ms();
+                let added =
+                    self.endpoint
+                        .add(now, wallclock, &mut self.rng, call, callee, &options);
+                let _ = reply.send(added);
+            }
+            Command::Leave(conference, reply) => {
+                let _ = reply.send(self.endpoint.leave(now, &mut self.rng, conference));
             }
             Command::Answer(call, reply) => {
                 let _ = reply.send(self.endpoint.answer(now, &mut self.rng, call));

@@ -2,7 +2,8 @@
 
 use securecall_audio_device::DeviceWish;
 use securecall_session::{
-    CallError, CallHandle, CallOptions, Callee, CommandError, Contacts, NamedCall,
+    CallError, CallHandle, CallOptions, Callee, CommandError, ConferenceHandle, Contacts,
+    GroupError, NamedCall, NamedConference,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -17,6 +18,17 @@ pub enum PlaceError {
     Stopped,
 }
 
+/// Why nobody is called into a conference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlaceGroupError {
+    /// The endpoint refuses it.
+    #[error(transparent)]
+    Refused(#[from] GroupError),
+    /// The client has stopped.
+    #[error("the client has stopped")]
+    Stopped,
+}
+
 /// An order to the client's task.
 #[derive(Debug)]
 pub(super) enum Command {
@@ -25,6 +37,18 @@ pub(super) enum Command {
         options: CallOptions,
         reply: oneshot::Sender<Result<NamedCall, CallError>>,
     },
+    CallGroup {
+        callees: Vec<Callee>,
+        options: CallOptions,
+        reply: oneshot::Sender<Result<NamedConference, GroupError>>,
+    },
+    Add {
+        call: CallHandle,
+        callee: Callee,
+        options: CallOptions,
+        reply: oneshot::Sender<Result<NamedConference, GroupError>>,
+    },
+    Leave(ConferenceHandle, oneshot::Sender<Result<(), CommandError>>),
     Answer(CallHandle, oneshot::Sender<Result<(), CommandError>>),
     Reject(CallHandle, oneshot::Sender<Result<(), CommandError>>),
     Hangup(CallHandle, oneshot::Sender<Result<(), CommandError>>),
@@ -67,6 +91,54 @@ impl Handle {
             .await;
         sent.map_err(|_| PlaceError::Stopped)?;
         Ok(answer.await.map_err(|_| PlaceError::Stopped)??)
+    }
+
+    /// Calls several people into one conference.
+    ///
+    /// # Errors
+    ///
+    /// See [`PlaceGroupError`]; nobody was called then.
+    pub async fn call_group(
+        &self,
+        callees: Vec<Callee>,
+        options: CallOptions,
+    ) -> Result<NamedConference, PlaceGroupError> {
+        self.place_group(|reply| Command::CallGroup {
+            callees,
+            options,
+            reply,
+        })
+        .await
+    }
+
+    /// Calls somebody into a call that is connected: it becomes a conference, or is a leg of one.
+    ///
+    /// # Errors
+    ///
+    /// See [`PlaceGroupError`]; nobody was called then.
+    pub async fn add(
+        &self,
+        call: CallHandle,
+        callee: Callee,
+        options: CallOptions,
+    ) -> Result<NamedConference, PlaceGroupError> {
+        self.place_group(|reply| Command::Add {
+            call,
+            callee,
+            options,
+            reply,
+        })
+        .await
+    }
+
+    /// Leaves a conference: ends all its legs. The others talk on.
+    ///
+    /// # Errors
+    ///
+    /// We are in no such conference.
+    pub async fn leave(&self, conference: ConferenceHandle) -> Result<(), CommandError> {
+        self.command(|reply| Command::Leave(conference, reply))
+            .await
     }
 
     /// Takes a call that rings here.
@@ -135,6 +207,16 @@ impl Handle {
     /// Asks the client to stop as [`Client::stop`](crate::Client::stop) does, without waiting for it.
     pub async fn request_stop(&self) {
         let _ = self.commands.send(Command::Stop).await;
+    }
+
+    async fn place_group(
+        &self,
+        make: impl FnOnce(oneshot::Sender<Result<NamedConference, GroupError>>) -> Command,
+    ) -> Result<NamedConference, PlaceGroupError> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self.commands.send(make(reply)).await;
+        sent.map_err(|_| PlaceGroupError::Stopped)?;
+        Ok(answer.await.map_err(|_| PlaceGroupError::Stopped)??)
     }
 
     async fn command(

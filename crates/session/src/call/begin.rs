@@ -59,7 +59,14 @@ impl Call {
         // offer, and whichever comes last sends the invites.
         call.carrier.begin(io);
         let tier = call.carrier.tier();
-        call.order(io, MediaCommand::CreateOffer { tier, route });
+        call.order(
+            io,
+            MediaCommand::CreateOffer {
+                tier,
+                route,
+                beside: None,
+            },
+        );
         // Now, though nobody is told before a device rings: our own servers take longer to answer than the invite needs to get
         // there.
         call.gather(io);
@@ -84,6 +91,7 @@ impl Call {
             peer: call.peer.clone(),
             tier: call.carrier.tier(),
             accepted: accept,
+            conference: None,
         });
         if accept {
             // No `ringing`: message 2 waits for the answer, and brings it.

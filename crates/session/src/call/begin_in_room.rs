@@ -64,7 +64,14 @@ impl Call {
         call.connection = Connection::to_quiet_peer(dialed_at);
         call.deadlines.set(Timer::NoSign, io.now + NO_SIGN);
         let tier = call.carrier.tier();
-        call.order(io, MediaCommand::CreateOffer { tier, route });
+        call.order(
+            io,
+            MediaCommand::CreateOffer {
+                tier,
+                route,
+                beside: None,
+            },
+        );
         if muted {
             call.begin_muted(io);
         }
@@ -91,6 +98,7 @@ impl Call {
             peer: call.peer.clone(),
             tier: call.carrier.tier(),
             accepted: accept,
+            conference: None,
         });
         if accept {
             call.accept(io);

@@ -62,6 +62,10 @@ impl Call {
             | Content::Rekey
             | Content::RestartPlease
             | Content::Negotiate { .. } => {}
+            // A call that is no leg of a conference has none.
+            Content::Roster(_) => {
+                tracing::debug!(call = %self.name, "a roster out of place");
+            }
             Content::Ringing
             | Content::Busy
             | Content::ClocksDiffer

@@ -80,7 +80,12 @@ impl Media {
         self.transport = Transport::Open;
         let sdp = self.remote_offer.clone();
         let mut orders = vec![
-            MediaCommand::AcceptOffer { tier, sdp, route },
+            MediaCommand::AcceptOffer {
+                tier,
+                sdp,
+                route,
+                beside: None,
+            },
             MediaCommand::Gather,
         ];
         if self.muted {

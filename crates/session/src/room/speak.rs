@@ -39,7 +39,8 @@ impl Room {
             | Content::ClocksDiffer
             | Content::WordsNonce { .. }
             | Content::Rekey
-            | Content::RestartPlease => {
+            | Content::RestartPlease
+            | Content::Roster(_) => {
                 tracing::trace!(call = %self.id, to = %to, "not said in rooms");
             }
         }

@@ -76,6 +76,7 @@ impl Sealed {
             lifetime,
             sent_at,
             words_commitment,
+            conference: None,
         };
         for device in std::mem::take(devices) {
             let id = PartyId::from(&device.device_id);

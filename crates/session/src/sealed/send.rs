@@ -274,7 +274,12 @@ pub(super) struct Contents {
 
 #[cfg(test)]
 mod tests {
-    use securecall_signaling::{Acknowledgement, MAX_ACKNOWLEDGEMENTS, PartyId};
+    use securecall_contact::{MatrixId, SecureCallId};
+    use securecall_crypto::IdentityKey;
+    use securecall_signaling::{
+        Acknowledgement, ConferenceId, ConferenceInvite, Invite, MAX_ACKNOWLEDGEMENTS, MAX_MEMBERS,
+        Membership, MembershipState, PartyId, Person, Roster,
+    };
 
     use super::*;
 
@@ -292,5 +297,78 @@ mod tests {
             wants_acknowledgement: false,
         };
         assert!(bundle.to_json().len() <= AROUND_CONTENTS);
+    }
+
+    #[test]
+    fn an_invite_and_a_roster_of_the_longest_people_fit_into_one_message() {
+        // Two bytes each in JSON.
+        let people = || longest_people(0..MAX_MEMBERS);
+        let invite = Content::Invite(Invite {
+            offer: Description::offer("\n".repeat(MAX_SDP_JSON / 2)),
+            lifetime: u32::MAX,
+            sent_at: u64::MAX,
+            words_commitment: Hex32([0xff; 32]),
+            conference: Some(ConferenceInvite {
+                conference_id: ConferenceId::from_random([0xff; 16]),
+                rings: false,
+                members: people().collect(),
+            }),
+        });
+        let roster = Content::Roster(Roster {
+            conference_id: ConferenceId::from_random([0xff; 16]),
+            number: u32::MAX,
+            members: people()
+                .map(|person| Membership {
+                    brought_by: Some(person.id()),
+                    person,
+                    state: MembershipState::Connected,
+                })
+                .collect(),
+        });
+        // Message 1 acknowledges nothing, so what stands around its one content is short.
+        let around = 2 * PartyId::MAX_LEN + 256;
+        assert!(invite.json_len() + around <= BoxKind::Message1.room());
+        assert_eq!(amount_that_fits(&[roster], BoxKind::Ratchet), 1);
+    }
+
+    #[test]
+    fn an_invite_of_seven_with_addresses_as_they_are_has_the_size_of_any_other() {
+        let server = "matrix.server-of-some.example.org".parse().unwrap();
+        let people = longest_people(0..MAX_MEMBERS - 1).map(|person| {
+            let address = MatrixId::of_securecall_id(&person.id(), &server);
+            Person::new(person.id(), address).unwrap()
+        });
+        let conference = ConferenceInvite {
+            conference_id: ConferenceId::from_random([0xff; 16]),
+            rings: false,
+            members: people.collect(),
+        };
+        let invite = |conference| {
+            Content::Invite(Invite {
+                // As long as ours are (`docs/protocol/signaling.md`).
+                offer: Description::offer("x".repeat(1024)),
+                lifetime: 90_000,
+                sent_at: 1_800_000_000_000,
+                words_commitment: Hex32([0xff; 32]),
+                conference,
+            })
+        };
+        let size = |content: &Content| {
+            let mut json = vec![b' '; content.json_len() + 160];
+            BoxKind::Message1.pad(&mut json, MATRIX_STEP);
+            json.len()
+        };
+        assert_eq!(size(&invite(Some(conference))), size(&invite(None)));
+    }
+
+    fn longest_people(numbers: std::ops::Range<usize>) -> impl Iterator<Item = Person> {
+        numbers.map(|number| {
+            let mut key = [0; 32];
+            key[0] = 100 + u8::try_from(number).unwrap();
+            let id = SecureCallId::new(&IdentityKey::from_bytes(key).unwrap());
+            let localpart = "\"".repeat(MatrixId::MAX_LENGTH - "@:a.b".len());
+            let matrix_id = format!("@{localpart}:a.b").parse().unwrap();
+            Person::new(id, matrix_id).unwrap()
+        })
     }
 }

@@ -32,6 +32,7 @@ pub(crate) fn one_of_each() -> Vec<Content> {
             lifetime: 90_000,
             sent_at: 1_800_000_000_000,
             words_commitment: Hex32([7; 32]),
+            conference: None,
         }),
         Content::Answer {
             answer: Description::answer("v=0"),
@@ -58,6 +59,7 @@ pub(crate) fn one_of_each() -> Vec<Content> {
         },
         Content::Rekey,
         Content::RestartPlease,
+        Content::Roster(crate::rosters::roster(3)),
     ]
 }
 

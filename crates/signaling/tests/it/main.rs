@@ -9,5 +9,6 @@ mod room_events;
 mod room_fields;
 mod room_peers;
 mod room_round_trips;
+mod rosters;
 mod sizes;
 mod states;
