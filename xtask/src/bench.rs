@@ -9,7 +9,7 @@ mod machine;
 mod networks;
 mod pictures;
 mod relays;
-mod resources;
+pub(crate) mod resources;
 mod short_calls;
 mod spread;
 mod standard_calls;

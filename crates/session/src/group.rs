@@ -128,6 +128,18 @@ pub enum LeftReason {
 }
 
 impl LeftReason {
+    /// Every reason there is.
+    pub const ALL: [Self; 8] = [
+        Self::HungUp,
+        Self::Vanished,
+        Self::Declined,
+        Self::Busy,
+        Self::NoAnswer,
+        Self::Unreachable,
+        Self::Blocked,
+        Self::NotAllowed,
+    ];
+
     /// The word for it in events.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -39,7 +39,9 @@ pub(crate) fn as_group(
 
 /// The key of a person, as the contact list or the address says it.
 pub(super) fn identity(person: &Person) -> Option<SecureCallId> {
-    person.id.or_else(|| person.matrix_id.securecall_id().copied())
+    person
+        .id
+        .or_else(|| person.matrix_id.securecall_id().copied())
 }
 
 /// What is said of a group with somebody of whom no key is known.
@@ -120,10 +122,22 @@ mod tests {
     fn a_group_has_eight_people_at_most() {
         let people = |count: u8| -> Vec<Person> {
             let numbers = 10..10 + count;
-            numbers.map(|key| person("Somebody", Some(key), "@somebody:a.example")).collect()
+            numbers
+                .map(|key| person("Somebody", Some(key), "@somebody:a.example"))
+                .collect()
         };
         let own = contact("Me", Some(5), "@me:a.example");
-        assert_eq!(as_group(people(7), own.id, Some(&own.matrix_id)).unwrap().len(), 7);
-        assert!(refused(people(8)).message.to_string().contains("8 are named"));
+        assert_eq!(
+            as_group(people(7), own.id, Some(&own.matrix_id))
+                .unwrap()
+                .len(),
+            7
+        );
+        assert!(
+            refused(people(8))
+                .message
+                .to_string()
+                .contains("8 are named")
+        );
     }
 }

@@ -143,7 +143,10 @@ fn volume(rest: &str) -> Result<Order, Failure> {
         .help("for example: volume Ada 150")
     };
     let (who, percent) = rest.rsplit_once(char::is_whitespace).ok_or_else(refused)?;
-    let percent = percent.parse().ok().filter(|percent| *percent <= Volume::MOST);
+    let percent = percent
+        .parse()
+        .ok()
+        .filter(|percent| *percent <= Volume::MOST);
     let percent = percent.ok_or_else(refused)?;
     Ok(Order::Volume(who.trim().to_owned(), Volume(percent)))
 }

@@ -448,7 +448,11 @@ impl Event {
             } => {
                 let group = group.as_ref();
                 let group = group.map_or_else(String::new, |group| format!(" {}", group.words()));
-                format!("{}{group}{}", incoming(peer, *answered), standard_words(tier))
+                format!(
+                    "{}{group}{}",
+                    incoming(peer, *answered),
+                    standard_words(tier)
+                )
             }
             Self::Inviting { peer, .. } => inviting_words(&peer.shown()),
             Self::NoSignOfRinging { .. } => NO_SIGN_WORDS.to_owned(),

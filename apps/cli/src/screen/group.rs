@@ -5,16 +5,18 @@ use std::time::Instant;
 
 use crossterm::event::{KeyCode, KeyEvent};
 use securecall_contact::SecureCallId;
-use securecall_driver::{CallEvent, CallHandle, CallStats, Event, Peer};
+use securecall_driver::{CallEvent, CallHandle, CallStats, ConferenceEvent, Event, Peer};
 use securecall_profile::Contact;
 
 use super::main_screen::name_of;
-use super::state::{Action, CallScreen};
+use super::state::{Action, CallScreen, clock};
 use crate::calling::Volume;
 use crate::error::Failure;
 use crate::output::left_reason_words;
 
 mod draw;
+#[cfg(test)]
+mod tests;
 
 /// How far we are with a member.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,7 +113,7 @@ impl GroupScreen {
     }
 
     /// Somebody is being called, by us or by another member.
-    pub(super) fn invited(&mut self, peer: &Peer, by: Option<&Peer>) {
+    fn invited(&mut self, peer: &Peer, by: Option<&Peer>) {
         let state = match by {
             Some(by) => LegState::CalledBy(name_of(by)),
             None => LegState::Calling,
@@ -123,7 +125,7 @@ impl GroupScreen {
     }
 
     /// From now on this is the call with them.
-    pub(super) fn leg(&mut self, call: CallHandle, peer: &Peer) {
+    fn leg(&mut self, call: CallHandle, peer: &Peer) {
         let member = self.member(peer);
         member.call = Some(call);
         // A leg that was not our invitation does not ring.
@@ -133,13 +135,7 @@ impl GroupScreen {
     }
 
     /// Somebody is proven and connected.
-    pub(super) fn joined(
-        &mut self,
-        now: Instant,
-        call: CallHandle,
-        peer: &Peer,
-        brought_by: Option<&Peer>,
-    ) {
+    fn joined(&mut self, now: Instant, call: CallHandle, peer: &Peer, brought_by: Option<&Peer>) {
         let name = name_of(peer);
         let member = self.member(peer);
         member.call = Some(call);
@@ -153,7 +149,7 @@ impl GroupScreen {
     }
 
     /// Somebody is not here any more, or does not come.
-    pub(super) fn left(&mut self, peer: &Peer, why: &str) {
+    fn left(&mut self, peer: &Peer, why: &str) {
         let place = self.members.iter().position(|it| is_same(&it.peer, peer));
         if let Some(place) = place {
             self.members.remove(place);
@@ -168,20 +164,35 @@ impl GroupScreen {
     }
 
     /// There is no path between us.
-    pub(super) fn no_path(&mut self, peer: &Peer) {
+    fn no_path(&mut self, peer: &Peer) {
         let member = self.member(peer);
         member.call = None;
         member.state = LegState::NoPath;
     }
 
-    /// What two members can compare.
-    pub(super) fn set_words(&mut self, words: [String; 4]) {
-        self.words = Some(words);
-    }
-
     /// We are not in the group call any more.
     pub(super) fn ended(&mut self, why: &str) {
         self.ended = Some(why.to_owned());
+    }
+
+    /// Takes in what happened to the group.
+    pub(super) fn handle_conference(&mut self, now: Instant, event: &ConferenceEvent) {
+        match event {
+            ConferenceEvent::Leg { call, peer } => self.leg(call.handle, peer),
+            ConferenceEvent::Invited { peer, by } => self.invited(peer, by.as_ref()),
+            ConferenceEvent::Joined {
+                call,
+                peer,
+                brought_by,
+            } => self.joined(now, call.handle, peer, brought_by.as_ref()),
+            ConferenceEvent::Left { peer, why } => self.left(peer, why.as_str()),
+            ConferenceEvent::NoPath { peer } => self.no_path(peer),
+            ConferenceEvent::Words(words) => {
+                self.words = Some(words.words().map(str::to_owned));
+            }
+            // The whole screen's.
+            ConferenceEvent::Began { .. } | ConferenceEvent::Ended { .. } => {}
+        }
     }
 
     /// Takes in what happened to a leg, or to this machine.
@@ -244,9 +255,15 @@ impl GroupScreen {
         self.ended.is_none()
     }
 
-    /// When the first leg was connected.
-    pub(super) const fn connected_at(&self) -> Option<Instant> {
-        self.connected_at
+    /// What is to be said of it when it is over.
+    pub(super) fn epitaph(&self, now: Instant, why: &str) -> String {
+        match self.connected_at {
+            Some(since) => {
+                let lasted = clock(now.saturating_duration_since(since));
+                format!("group call ended after {lasted}: {why}")
+            }
+            None => format!("group call ended: {why}"),
+        }
     }
 
     /// What a key means now; `None` where it means nothing to others.

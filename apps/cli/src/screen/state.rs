@@ -5,14 +5,18 @@ use std::time::{Duration, Instant};
 
 use crossterm::event::{KeyCode, KeyEvent};
 use securecall_contact::{MatrixId, SecureCallId};
-use securecall_driver::{CallEvent, CallHandle, CallStats, EndReason, Event, Peer};
+use securecall_driver::{
+    CallEvent, CallHandle, CallStats, EndReason, Event, IncomingConference, Peer,
+};
 use securecall_matrix::ServerError;
 use securecall_profile::Contact;
 
 use super::main_screen::{Wish, name_of};
 use crate::calling::Volume;
 use crate::error::Failure;
-use crate::output::{NO_SIGN_WORDS, inviting_words, reason_words, words_for_calls_of_others};
+use crate::output::{
+    NO_SIGN_WORDS, inviting_words, reason_words, with_words, words_for_calls_of_others,
+};
 
 /// What a key asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -169,9 +173,11 @@ impl CallScreen {
                 peer,
                 tier,
                 accepted,
+                conference,
                 ..
             } => {
                 self.begin(peer);
+                self.hint = conference.as_ref().map(group_hint);
                 self.tier = Some(tier.as_str());
                 self.stage = if *accepted {
                     Stage::Connecting
@@ -371,6 +377,12 @@ impl CallScreen {
             self.notice = Some("this contact calls from a new address".to_owned());
         }
     }
+}
+
+/// With whom the call is that rings, where it is to a group.
+fn group_hint(asked: &IncomingConference) -> String {
+    let members: Vec<String> = asked.members.iter().map(name_of).collect();
+    with_words(&members)
 }
 
 /// How long something took.

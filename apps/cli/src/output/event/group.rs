@@ -1,11 +1,13 @@
 //! What is told of group calls, which are between SecureCall users only.
 
-use serde::Serialize;
+use serde::ser::Error as _;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 use super::super::queue::Weight;
+use super::Event;
 use super::parts::Peer;
 use super::words::{common_reason_words, lasted};
-use super::Event;
 
 /// What happened to a group call.
 #[derive(Debug, Serialize)]
@@ -82,10 +84,9 @@ impl GroupEvent {
             Self::Conference {
                 call_id: Some(_), ..
             } => "this is a group call now".to_owned(),
-            Self::MemberInvited { peer, by, .. } => invited_words(
-                &peer.shown(),
-                by.as_ref().map(Peer::shown).as_deref(),
-            ),
+            Self::MemberInvited { peer, by, .. } => {
+                invited_words(&peer.shown(), by.as_ref().map(Peer::shown).as_deref())
+            }
             Self::MemberJoined {
                 peer, brought_by, ..
             } => joined_words(
@@ -112,13 +113,11 @@ impl GroupEvent {
 }
 
 /// What happened to one leg of a group call: a call with one member.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub(crate) struct LegEvent {
-    #[serde(flatten)]
     event: Event,
     conference_id: String,
     /// With whom; where the event does not say so itself.
-    #[serde(skip_serializing_if = "Option::is_none")]
     peer: Option<Peer>,
 }
 
@@ -149,6 +148,25 @@ impl LegEvent {
             Some(peer) => format!("{}: {words}", peer.shown()),
             None => words,
         })
+    }
+}
+
+/// The event's own fields, and ours.
+impl Serialize for LegEvent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Flattened by hand: an event that holds an event has no end for the derive.
+        let mut value = serde_json::to_value(&self.event).map_err(S::Error::custom)?;
+        if let Value::Object(fields) = &mut value {
+            fields.insert(
+                "conference_id".to_owned(),
+                self.conference_id.as_str().into(),
+            );
+            if let Some(peer) = &self.peer {
+                let peer = serde_json::to_value(peer).map_err(S::Error::custom)?;
+                fields.insert("peer".to_owned(), peer);
+            }
+        }
+        value.serialize(serializer)
     }
 }
 
@@ -201,15 +219,20 @@ fn no_path_words(who: &str) -> String {
 /// Why somebody is not there, in words.
 pub(crate) fn left_reason_words(why: &str) -> &str {
     match why {
-        "left" => "they left",
+        "hung_up" => "they hung up",
         "vanished" => "nothing was heard from them any more",
+        "declined" => "they declined",
+        "blocked" => "they are blocked here",
+        "not_allowed" => {
+            "a call with them is not allowed here: another key than their address stands for, or no relay for somebody who is no contact"
+        }
         other => common_reason_words(other),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -261,13 +284,32 @@ mod tests {
         });
         let told = serde_json::to_value(&joined).unwrap();
         assert_eq!(
-            (&told["event"], &told["peer"]["name"], &told["brought_by"]["name"]),
+            (
+                &told["event"],
+                &told["peer"]["name"],
+                &told["brought_by"]["name"]
+            ),
             (&json!("member_joined"), &json!("Ada"), &json!("Bo"))
         );
         assert_eq!(
             joined.words(false).unwrap(),
             "Ada is in the group call, brought by Bo"
         );
+    }
+
+    #[test]
+    fn every_reason_has_words_and_is_in_the_manual() {
+        use securecall_driver::LeftReason;
+
+        let manual = include_str!("../../../../../docs/cli.md");
+        for reason in LeftReason::ALL {
+            let name = reason.as_str();
+            assert_ne!(left_reason_words(name), name);
+            assert!(
+                manual.contains(&format!("| `{name}` | ")),
+                "docs/cli.md lacks {name}"
+            );
+        }
     }
 
     #[test]

@@ -77,7 +77,9 @@ impl GroupScreen {
     fn status(&self, now: Instant, palette: Palette) -> Line<'_> {
         let strong = |colour| palette.paint(colour).add_modifier(Modifier::BOLD);
         let connected = self.members.iter();
-        let connected = connected.filter(|it| it.state == LegState::Connected).count();
+        let connected = connected
+            .filter(|it| it.state == LegState::Connected)
+            .count();
         let mut line = match &self.ended {
             Some(why) => Line::styled(format!("Group call ended: {why}"), strong(Color::Gray)),
             None if self.connected_at.is_none() => {
