@@ -1,7 +1,7 @@
 //! `securecall-server check`: whether the server would run, and be of use. It changes nothing.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use securecall_daemon::check::{Findings, clock_is_set, for_owner_only};
 use securecall_daemon::{Failure, FailureKind, Output, unix_time};
@@ -16,10 +16,15 @@ use crate::repository::Repository;
 use crate::server::database_failure;
 use crate::turn::Turn;
 
+mod service;
+
 /// Looks at all, tells of all, and fails as the worst does.
 pub(crate) async fn run(cli: &Cli, output: Output) -> Result<(), Failure> {
     let (config, mut findings) = Findings::of_settings(Config::load(&cli.global.config), output)?;
     findings.add("secrets", secrets(&config));
+    if let Some(told) = service::check(&cli.global.config, &files_of_service(&config)) {
+        findings.add("service", told);
+    }
     findings.add("database", database(&config).await);
     findings.add("homeserver", homeserver(&config).await);
     findings.add("published", published::check(&config).await);
@@ -59,6 +64,20 @@ fn secrets(config: &Config) -> Result<String, Failure> {
         for_owner_only(file)?;
     }
     Ok("can be read, by their owner alone".to_owned())
+}
+
+/// What the service reads while it runs.
+fn files_of_service(config: &Config) -> Vec<PathBuf> {
+    let issuer_keys = config.issuer.iter().flat_map(|issuer| &issuer.keys);
+    let mut files = vec![
+        config.secret_file.clone(),
+        config.homeserver.registration_secret_file.clone(),
+    ];
+    files.extend(config.turn.as_ref().map(|turn| turn.secret_file.clone()));
+    files.extend(issuer_keys.map(|key| key.file.clone()));
+    files.extend(config.directory.as_ref().map(|it| it.file.clone()));
+    files.extend(config.page.clone());
+    files
 }
 
 async fn database(config: &Config) -> Result<String, Failure> {

@@ -24,6 +24,7 @@ mod coturn;
 mod database;
 mod dendrite;
 mod finding;
+mod nginx;
 mod proxy;
 mod records;
 mod rule;

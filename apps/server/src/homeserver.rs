@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 
 use crate::config::{HomeserverConfig, HomeserverKind, read_secret};
 
+pub(crate) use operator::{Operator, new_name as new_operator_name};
 pub(crate) use users::{KnownTokens, TokenKind, UserError};
 
 /// How long it may take: a little less than clients are made to wait.

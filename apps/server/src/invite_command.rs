@@ -78,7 +78,11 @@ async fn add(
 
 async fn list(repository: &Repository, output: Output) -> Result<(), Failure> {
     let now: UnixTime = unix_time();
-    for invitation in repository.invitations().await.map_err(database_failure)? {
+    let invitations = repository.invitations().await.map_err(database_failure)?;
+    if invitations.is_empty() {
+        output.remark("There is no invitation; `securecall-server invite new` makes one.");
+    }
+    for invitation in invitations {
         let is_over = invitation.not_after <= now || invitation.used >= invitation.uses;
         output.result(
             &json!({

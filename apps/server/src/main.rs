@@ -36,6 +36,7 @@ mod listener;
 mod network;
 mod network_limit;
 mod openapi;
+mod operators;
 mod published;
 mod randomness;
 mod relay_directory;

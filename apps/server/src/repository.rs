@@ -2,6 +2,7 @@
 
 mod enrolments;
 mod invitations;
+mod operators;
 mod sales;
 mod users;
 
@@ -34,8 +35,14 @@ const SQLITE_MANNERS: [&str; 4] = [
 ];
 
 /// Each is run once, in this order, and never changed afterwards.
-const MIGRATIONS: [(i64, &str, &str); 1] =
-    [(1, "first", include_str!("../migrations/1_first.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "first", include_str!("../migrations/1_first.sql")),
+    (
+        2,
+        "operators",
+        include_str!("../migrations/2_operators.sql"),
+    ),
+];
 
 /// Why something was not kept or found.
 #[derive(Debug, thiserror::Error)]
@@ -61,14 +68,19 @@ impl Repository {
     /// Opens it, and brings its tables up to date. SQLite's file is made if it is not there.
     pub(crate) async fn open(config: &DatabaseConfig) -> Result<Self, RepositoryError> {
         let repository = Self::connect(config).await?;
+        repository.migrate().await?;
+        Ok(repository)
+    }
+
+    async fn migrate(&self) -> Result<(), RepositoryError> {
         let migrations = MIGRATIONS.map(|(version, name, sql)| {
             let sql = sqlx::AssertSqlSafe(sql).into_sql_str();
             Migration::new(version, name.into(), MigrationType::Simple, sql, false)
         });
         Migrator::with_migrations(migrations.into())
-            .run(&repository.pool)
+            .run(&self.pool)
             .await?;
-        Ok(repository)
+        Ok(())
     }
 
     /// The same without a look at its tables.

@@ -21,6 +21,7 @@ use crate::figures::Figures;
 use crate::homeserver::{Homeserver, KnownTokens};
 use crate::issuer::Issuer;
 use crate::network_limit::NetworkLimit;
+use crate::operators::{self, OperatorError};
 use crate::relay_directory::RelayDirectory;
 use crate::repository::{Repository, RepositoryError};
 use crate::routes;
@@ -110,12 +111,20 @@ impl Server {
         }
     }
 
-    /// Forgets what has expired: to be called now and then.
+    /// Forgets what has expired, and ends what commands have left: to be called now and then.
     pub(crate) async fn tidy(&self, now: UnixTime) {
         self.requests.forget_old();
         self.arrivals.forget_old();
         if let Err(error) = self.repository.forget_expired(now).await {
             self.database_failed(&error);
+        }
+        match operators::end_left(&self.homeserver, &self.repository, now).await {
+            Ok(()) => {}
+            Err(OperatorError::Repository(error)) => self.database_failed(&error),
+            Err(OperatorError::Homeserver(error)) => {
+                self.figures.homeserver_failures.one();
+                tracing::warn!(%error, "an administrator that a command has left is not ended yet");
+            }
         }
     }
 

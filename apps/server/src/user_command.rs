@@ -5,9 +5,10 @@ use securecall_daemon::{Failure, FailureKind, Output, unix_time};
 use serde_json::json;
 
 use crate::cli::{Cli, UserCommand};
-use crate::config::{Config, read_secret};
+use crate::config::Config;
 use crate::day::Day;
 use crate::homeserver::Homeserver;
+use crate::operators::{self, OperatorError};
 use crate::repository::{Repository, UserState};
 use crate::server::database_failure;
 
@@ -32,6 +33,12 @@ async fn obey(
         UserCommand::List { waiting } => {
             let state = waiting.then_some(UserState::Waiting);
             let users = repository.users(state).await.map_err(database_failure)?;
+            if users.is_empty() {
+                output.remark(match state {
+                    Some(_) => "Nobody waits for approval.",
+                    None => "Nobody has enrolled yet.",
+                });
+            }
             for user in users {
                 let matrix_id = format!("@sc_{}:{}", user.id, config.domain);
                 let (state, day) = (user.state.word(), user.day.to_string());
@@ -73,7 +80,6 @@ async fn disable(
     output: Output,
 ) -> Result<(), Failure> {
     let (id, matrix_id) = who_is(config, who)?;
-    let secret = read_secret(&config.secret_file)?;
     let homeserver = Homeserver::new(&config.homeserver, &config.domain)?;
     let before = repository.user_state(&id).await.map_err(database_failure)?;
     repository
@@ -83,15 +89,15 @@ async fn disable(
     // Who has only waited has no account there.
     let has_account = !matches!(before, Some(UserState::Waiting | UserState::Approved));
     if has_account {
-        homeserver
-            .lock_out(&matrix_id, &secret)
+        operators::lock_out(&homeserver, repository, &matrix_id, unix_time())
             .await
-            .map_err(|error| {
-                Failure::new(
+            .map_err(|error| match error {
+                OperatorError::Repository(error) => database_failure(error),
+                OperatorError::Homeserver(error) => Failure::new(
                     FailureKind::Network,
                     format!("{matrix_id} gets nothing from this server any more, but {error}: their sessions go on"),
                 )
-                .help("run the same command again when the homeserver answers")
+                .help("run the same command again when the homeserver answers"),
             })?;
     }
     output.result(

@@ -43,6 +43,13 @@ impl Output {
         print(&line);
     }
 
+    /// What people would miss, and scripts see by what is not there.
+    pub fn remark(self, sentence: &str) {
+        if !self.json {
+            print(sentence);
+        }
+    }
+
     /// A text that is the same for both.
     pub fn text(self, text: &str) {
         print(text);

@@ -122,6 +122,8 @@ pub enum HangupReason {
     UserMediaFailed,
     /// The user is in another call.
     UserBusy,
+    /// The sender has a newer call with another device of the same person.
+    AnsweredElsewhere,
     /// Anything else, and whatever we do not know.
     #[serde(other)]
     UnknownError,

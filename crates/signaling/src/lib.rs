@@ -1,4 +1,5 @@
-//! The signaling of 1:1 calls: what calls say to each other ([`Content`], shaped as [MSC2746]) and the state machine of one call ([`CallMachine`]).
+//! The signaling of calls: what they say to each other ([`Content`], shaped as [MSC2746]), the state machine of one call
+//! ([`CallMachine`]), and that of a conference, which is made of calls ([`group::Mesh`]).
 //!
 //! Both are carrier-neutral. There is no cryptography here, no transport and no clock: contents come in from parties (devices of the
 //! peer) that somebody else has authenticated, and contents to be sent to parties come out.
@@ -22,6 +23,7 @@ mod conference_id;
 mod content;
 mod deadlines;
 mod glare;
+pub mod group;
 mod liveness;
 mod party_id;
 mod person;

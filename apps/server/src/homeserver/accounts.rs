@@ -33,7 +33,7 @@ struct Request<'a> {
 
 #[derive(Deserialize)]
 pub(super) struct Registered {
-    user_id: String,
+    pub(super) user_id: String,
     access_token: Option<String>,
 }
 
@@ -67,7 +67,7 @@ impl Homeserver {
         Ok(())
     }
 
-    /// `None` if the name is taken.
+    /// `None` if the name is taken. An administrator is logged in with it.
     pub(super) async fn register(
         &self,
         localpart: &str,
@@ -89,7 +89,7 @@ impl Homeserver {
             password,
             admin,
             mac: &mac,
-            inhibit_login: true,
+            inhibit_login: !admin,
         };
         match ask(self.http.post(url).json(&request)).await {
             Ok(registered) => Ok(Some(registered)),

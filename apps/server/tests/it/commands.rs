@@ -1,6 +1,6 @@
 //! `check`, and what is said of wrong settings and wrong arguments.
 
-use crate::process::{Lab, obliging};
+use crate::process::{Lab, command, obliging};
 
 #[test]
 fn check_names_what_is_wrong_and_changes_nothing() {
@@ -68,4 +68,26 @@ fn who_is_told_exactly() {
     let elsewhere = "@sc_dwh7yhpeczjmx27pyrum4upg6dijl4dh73oumwbvbxr5kvjc2qjnvnab:elsewhere.test";
     let (code, lines) = lab.ended(&["user", "disable", elsewhere]);
     assert_eq!(code, 2, "{lines:?}");
+}
+
+#[test]
+fn where_there_is_nothing_people_are_told_and_scripts_get_no_line() {
+    let homeserver = obliging();
+    let lab = Lab::new(homeserver.address(), "");
+    for arguments in [
+        &["user", "list"][..],
+        &["user", "list", "--waiting"],
+        &["invite", "list"],
+    ] {
+        assert_eq!(lab.told(arguments).len(), 0, "{arguments:?}");
+        let output = command()
+            .args(arguments)
+            .arg("--config")
+            .arg(lab.settings())
+            .output()
+            .unwrap();
+        assert!(output.status.success());
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(said.lines().count(), 1, "{arguments:?}: {said:?}");
+    }
 }

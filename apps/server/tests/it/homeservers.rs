@@ -12,7 +12,7 @@ use crate::tokens::{buy, issuer_settings};
 
 const ENROLLED: Result<EnrolmentOutcome, Refusal> = Ok(EnrolmentOutcome::Enrolled);
 
-fn closed(kind: HomeserverKind) -> Box<dyn Homeserver> {
+pub(crate) fn closed(kind: HomeserverKind) -> Box<dyn Homeserver> {
     kind.start(HomeserverOptions {
         registration: Registration::Closed,
         registration_secret: Some(SECRET.to_owned()),
@@ -21,7 +21,7 @@ fn closed(kind: HomeserverKind) -> Box<dyn Homeserver> {
     .unwrap()
 }
 
-fn ask(homeserver: SocketAddr, path: &str, token: Option<&str>, body: &Value) -> Answer {
+pub(crate) fn ask(homeserver: SocketAddr, path: &str, token: Option<&str>, body: &Value) -> Answer {
     let authorization = token.map_or_else(String::new, |token| {
         format!("authorization: Bearer {token}\r\n")
     });
@@ -50,7 +50,7 @@ fn unchunked(answer: &Answer) -> Vec<u8> {
     whole
 }
 
-fn log_in(homeserver: SocketAddr, person: &Person) -> Answer {
+pub(crate) fn log_in(homeserver: SocketAddr, person: &Person) -> Answer {
     ask(
         homeserver,
         "/_matrix/client/v3/login",

@@ -8,6 +8,7 @@ mod commands;
 mod failures;
 mod homeservers;
 mod lifecycle;
+mod operators;
 mod pages;
 mod place;
 mod policy;

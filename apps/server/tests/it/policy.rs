@@ -3,7 +3,7 @@
 use securecall_contact::enrolment::{EnrolmentOutcome, Refusal};
 
 use crate::client::{Person, get};
-use crate::process::{Lab, Server, obeys_operators, obliging};
+use crate::process::{Lab, Server, obliging};
 
 const ENROLLED: Result<EnrolmentOutcome, Refusal> = Ok(EnrolmentOutcome::Enrolled);
 
@@ -183,20 +183,4 @@ fn closed_is_closed_but_for_those_who_are_in() {
     let document = get(server.address(), "/.well-known/securecall/server.json").json();
     assert!(document.get("enrolment").is_none(), "{document}");
     drop(homeserver);
-}
-
-#[test]
-fn who_was_shut_out_stays_out_and_the_operator_is_logged_out_again() {
-    let (homeserver, server) = server("policy = \"open\"");
-    let person = Person::new(1);
-    assert_eq!(person.enroll(server.address()), ENROLLED);
-    obeys_operators(&homeserver);
-    let who = person.matrix_id();
-    server.lab.told(&["user", "disable", who.as_str()]);
-    let asked = homeserver.requests();
-    let asked: Vec<&str> = asked.iter().map(|it| it.line.as_str()).collect();
-    let ends = asked.last().unwrap();
-    assert!(ends.contains("/logout "), "{asked:?}");
-    assert_eq!(person.enroll(server.address()), Err(Refusal::Disabled));
-    assert_eq!(server.lab.told(&["user", "list"])[0]["state"], "disabled");
 }

@@ -156,6 +156,7 @@ impl Call {
                 (HangupReason::IceFailed, ..) => EndReason::IceFailed,
                 (HangupReason::IceTimeout, ..) => EndReason::IceTimeout,
                 (HangupReason::UserMediaFailed, ..) => EndReason::PeerMediaFailed,
+                (HangupReason::AnsweredElsewhere, true, _) => EndReason::AnsweredElsewhere,
                 (_, true, _) => EndReason::RemoteHangup,
                 (_, false, Role::Callee) => EndReason::CallerCancelled,
                 (_, false, Role::Caller) => EndReason::Declined,

@@ -3,6 +3,7 @@
 
 mod bundles;
 mod calls;
+mod group;
 mod out_of_turn;
 mod room_bounds;
 mod room_events;

@@ -9,12 +9,13 @@ use securecall_interop::network::{Nat, Segment};
 use super::roaming::missing_after;
 use super::{Homeserver, InCall, Place, TURN, Talker, Way, World, acquainted_at, last};
 
-/// Shorter than a call waits for its peer, and longer than it.
-const HELD: Duration = Duration::from_secs(20);
+/// Much longer than until a path counts as dead, and much shorter than a call waits for its peer (30 s): a busy machine takes seconds to
+/// come back. And longer than that.
+const HELD: Duration = Duration::from_secs(12);
 const GIVEN_UP: Duration = Duration::from_secs(40);
 
-/// So much sound may be missing beside the time in which it was stopped: ten times what it is, for a machine that has other work.
-const SOON_MS: u64 = 8_000;
+/// So much sound may be missing beside the time in which it was stopped: far more than it is, for a machine that has other work.
+const SOON_MS: u64 = 15_000;
 
 #[expect(
     clippy::disallowed_methods,

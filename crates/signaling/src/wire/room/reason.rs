@@ -91,6 +91,7 @@ const fn name(reason: HangupReason) -> &'static str {
         HangupReason::IceTimeout => "ice_timeout",
         HangupReason::UserMediaFailed => "user_media_failed",
         HangupReason::UserBusy => "user_busy",
+        HangupReason::AnsweredElsewhere => "answered_elsewhere",
         HangupReason::UnknownError => "unknown_error",
     }
 }
