@@ -123,6 +123,11 @@ impl Running {
         std::mem::take(&mut self.records)
     }
 
+    /// Orders something.
+    pub(crate) fn order(&mut self, line: &str) -> Result<()> {
+        self.client.order(line)
+    }
+
     /// Whether it has ended.
     pub(crate) fn has_ended(&mut self) -> Result<bool> {
         Ok(self.client.ended()?.is_some())

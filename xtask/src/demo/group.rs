@@ -18,7 +18,7 @@ use crate::demo::{fresh, left};
 use crate::setup;
 use crate::workspace::Workspace;
 use findings::Findings;
-use turns::Turns;
+pub(crate) use turns::Turns;
 
 /// Runs the demo and fails, saying why, if anything it promises does not hold.
 pub(crate) fn run(workspace: &Workspace, people: usize, seconds: u32, build: Build) -> Result<()> {

@@ -20,7 +20,7 @@ const PITCHES: [f64; 4] = [1.0, 1.15, 0.88, 1.3];
 
 /// Everybody's turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Turns {
+pub(crate) struct Turns {
     people: u32,
     /// How long each speaks, in seconds.
     length: u32,
@@ -28,7 +28,7 @@ pub(super) struct Turns {
 
 impl Turns {
     /// Of so many people, who share so many seconds.
-    pub(super) fn of(people: usize, seconds: u32) -> Self {
+    pub(crate) fn of(people: usize, seconds: u32) -> Self {
         let people = u32::try_from(people).unwrap_or(u32::MAX).max(1);
         Self {
             people,
@@ -37,7 +37,7 @@ impl Turns {
     }
 
     /// How long the call is to be.
-    pub(super) const fn seconds(self) -> u32 {
+    pub(crate) const fn seconds(self) -> u32 {
         LEAD_IN + self.people * (self.length + PAUSE) + PAUSE
     }
 
@@ -49,7 +49,7 @@ impl Turns {
     }
 
     /// Writes what each of these says, with silence before and after it.
-    pub(super) fn write(
+    pub(crate) fn write(
         self,
         workspace: &Workspace,
         names: &[&str],

@@ -23,6 +23,10 @@ const MARKS: usize = 4;
 const MAX_NAME: usize = 24;
 /// Characters of a meter in a row.
 const METER: usize = 12;
+/// The same where there is little room.
+const SHORT_METER: usize = 6;
+/// Below this width, nothing is said of how long it has lasted.
+const TINY: usize = 26;
 /// Between two columns.
 const GAP: usize = 2;
 
@@ -51,7 +55,7 @@ impl GroupScreen {
     fn lines(&self, now: Instant, width: u16, palette: Palette) -> Vec<(Rank, Line<'_>)> {
         let width = usize::from(width);
         let blank = || (Rank::Nothing, Line::default());
-        let mut lines = vec![blank(), (Rank::Call, self.status(now, palette))];
+        let mut lines = vec![blank(), (Rank::Call, self.status(now, width, palette))];
         if let Some(words) = &self.words {
             lines.push((Rank::Protection, self.group_words(words, width, palette)));
         }
@@ -74,7 +78,7 @@ impl GroupScreen {
         lines
     }
 
-    fn status(&self, now: Instant, palette: Palette) -> Line<'_> {
+    fn status(&self, now: Instant, width: usize, palette: Palette) -> Line<'_> {
         let strong = |colour| palette.paint(colour).add_modifier(Modifier::BOLD);
         let connected = self.members.iter();
         let connected = connected
@@ -91,7 +95,7 @@ impl GroupScreen {
                 strong(Color::Green),
             ),
         };
-        if let Some(since) = self.connected_at {
+        if let Some(since) = self.connected_at.filter(|_| width >= TINY) {
             let duration = clock(now.saturating_duration_since(since));
             line.push_span(Span::raw(format!("  {duration}")));
         }
@@ -112,7 +116,7 @@ impl GroupScreen {
             " ".repeat(MARKS),
             padded("You", name_width(width) + GAP)
         ))];
-        spans.extend(meter(self.input_level, self.is_muted, palette));
+        spans.extend(meter(self.input_level, self.is_muted, width, palette));
         Line::from(spans)
     }
 
@@ -147,7 +151,7 @@ impl Member {
             Span::styled(padded(&self.name(width), name_width(width) + GAP), style),
         ];
         if self.state == LegState::Connected {
-            spans.extend(meter(self.level, self.is_muted, palette));
+            spans.extend(meter(self.level, self.is_muted, width, palette));
             if width >= NARROW {
                 let room = width - MARKS - name_width(width) - 2 * GAP - METER;
                 let said = format!("{}{}", " ".repeat(GAP), fit(&self.quality(), room));
@@ -224,17 +228,27 @@ impl Member {
 
 /// How wide names are in rows.
 fn name_width(width: usize) -> usize {
-    width.saturating_sub(MARKS + GAP + METER).clamp(4, MAX_NAME)
+    let room = width.saturating_sub(MARKS + GAP + meter_width(width));
+    room.clamp(4, MAX_NAME)
 }
 
-fn meter(level: f32, is_muted: bool, palette: Palette) -> Vec<Span<'static>> {
+/// How wide meters are in rows.
+const fn meter_width(width: usize) -> usize {
+    match width < NARROW {
+        true => SHORT_METER,
+        false => METER,
+    }
+}
+
+fn meter(level: f32, is_muted: bool, width: usize, palette: Palette) -> Vec<Span<'static>> {
+    let width = meter_width(width);
     if is_muted {
         let style = palette.paint(Color::Red).add_modifier(Modifier::BOLD);
-        return vec![Span::styled(padded("muted", METER), style)];
+        return vec![Span::styled(padded("muted", width), style)];
     }
-    let filled = bars(level, METER);
+    let filled = bars(level, width);
     vec![
         Span::styled("█".repeat(filled), palette.paint(Color::Green)),
-        Span::styled("·".repeat(METER - filled), palette.quiet()),
+        Span::styled("·".repeat(width - filled), palette.quiet()),
     ]
 }
