@@ -157,6 +157,7 @@ impl CallScreen {
             }
             Event::Ready
             | Event::AudioStarted { .. }
+            | Event::Speaking { .. }
             | Event::SessionEnded
             | Event::NoRandomness(_) => {}
         }
