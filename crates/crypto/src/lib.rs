@@ -94,4 +94,4 @@ pub use ratchet::{
     RatchetError,
 };
 pub use transcript::Transcript;
-pub use words::{SafetyWords, WordsCommitment, WordsNonce, safety_words};
+pub use words::{SafetyWords, WordsCommitment, WordsNonce, group_words, safety_words};

@@ -9,6 +9,7 @@ use rand_core::CryptoRng;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::IdentityKey;
 use crate::identity::word_list::WORDS;
 use crate::kdf::hkdf;
 use crate::secret::secret;
@@ -16,6 +17,7 @@ use crate::transcript::Transcript;
 
 const COMMITMENT_LABEL: &[u8] = b"securecall words";
 const WORDS_INFO: &[u8] = b"securecall v1 words";
+const GROUP_WORDS_INFO: &[u8] = b"securecall v1 group words";
 
 secret! {
     /// The caller's 32 random bytes behind the safety words of one call; secret until revealed.
@@ -101,12 +103,33 @@ impl fmt::Debug for SafetyWords {
     }
 }
 
+/// The words of a conference: of its ID, and of the identities of all who are in, in the order of their bytes. They are the same at
+/// all members that see the same people.
+///
+/// They show that nobody is left out or put in by mistake, or by whoever carries the calls. Who is who is shown by the handshake of
+/// each leg, and by the words of that leg: a member who chooses keys of people that do not exist can make two lists have the same words.
+#[must_use]
+pub fn group_words(
+    conference: &[u8; 16],
+    identities: impl IntoIterator<Item = IdentityKey>,
+) -> SafetyWords {
+    let mut all = Vec::new();
+    for identity in identities {
+        all.extend_from_slice(identity.as_bytes());
+    }
+    words_of(&hkdf::<6>(conference, &all, &[GROUP_WORDS_INFO]))
+}
+
 /// The words of a call: the first 44 bits of HKDF(salt = nonce, ikm = transcript, info = `"securecall v1 words"`).
 ///
 /// The callee first checks the nonce with [`WordsCommitment::verify`].
 #[must_use]
 pub fn safety_words(nonce: &WordsNonce, transcript: &Transcript) -> SafetyWords {
     let okm = hkdf::<6>(nonce.as_bytes(), transcript.as_bytes(), &[WORDS_INFO]);
+    words_of(&okm)
+}
+
+fn words_of(okm: &[u8; 6]) -> SafetyWords {
     let bits = okm
         .iter()
         .fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));

@@ -22,6 +22,7 @@ mod connection;
 mod end;
 mod ending;
 mod hearing;
+mod leg;
 mod media;
 mod media_events;
 mod restarts;
@@ -33,10 +34,13 @@ use securecall_crypto::IdentityKey;
 use securecall_signaling::{CallId, CallMachine, CallOutput, Content, Deadlines, PartyId, Role};
 use web_time::Instant;
 
+pub(crate) use self::begin::{Dial, Invited, Reception};
 pub(crate) use self::begin_in_room::{Placing, new_call_id};
 use self::carrier::Carrier;
 use self::connection::Connection;
 use self::end::End;
+use self::leg::LegSide;
+pub(crate) use self::leg::{LegNews, LegOrder, Shares};
 use self::media::{Media, Transport};
 use self::restarts::Restarts;
 use self::timer::{CANDIDATE_BATCH, TRICKLE_PAUSE, Timer};
@@ -63,6 +67,11 @@ pub(crate) struct Call {
     media: Media,
     restarts: Restarts,
     end: End,
+    leg: LegSide,
+    /// The route that the user has asked for, if they have.
+    pub(crate) asked: Option<Route>,
+    /// The call whose microphone and speaker it uses, if it is a leg of the same conference.
+    beside: Option<CallHandle>,
 }
 
 impl Call {
@@ -436,6 +445,7 @@ impl Call {
         }
         self.tell_first_audio(io);
         self.carrier.connected(io.now);
+        self.leg.connected();
     }
 
     /// Tells that the peer was heard for the first time, unless it was not, or that was told.
@@ -469,6 +479,7 @@ impl Call {
             io.event(Event::Reconnected {
                 call: self.name.clone(),
             });
+            self.leg.tell(LegNews::Heard);
             if let Some(party) = self.machine.selected() {
                 self.carrier.path_is_back(io.now, party);
             }
@@ -481,6 +492,8 @@ impl Call {
         io.event(Event::Reconnecting {
             call: self.name.clone(),
         });
+        let since = self.connection.last_heard().unwrap_or(io.now);
+        self.leg.tell(LegNews::Silent { since });
     }
 
     /// The media engine knows that the path is dead: nobody waits until it has been silent for long enough.

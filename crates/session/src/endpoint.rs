@@ -25,6 +25,7 @@ use web_time::Instant;
 
 use self::arrived::Arrived;
 use self::clock_replies::ClockReplies;
+use self::conference::{Conference, RingingConference};
 use self::early_candidates::EarlyCandidates;
 use self::invitations::Invitations;
 pub use self::invitations::RoomInvitation;
@@ -34,10 +35,11 @@ use self::room_calls::RoomCalls;
 use self::room_search::RoomSearch;
 use self::sealed_calls::SealedCalls;
 use crate::budget::Budget;
-use crate::call::Call;
+use crate::call::{Call, LegNews};
 use crate::call_handle::{CallHandle, CallHandles};
 use crate::config::{Config, RelaysAvailable};
 use crate::contacts::Contacts;
+use crate::group::ConferenceHandles;
 use crate::io::{Io, Own};
 use crate::output::{MediaCommand, Output};
 use crate::requests::Requests;
@@ -88,6 +90,18 @@ pub struct Endpoint {
     busy_replies: Budget,
     requests: Requests,
     outputs: VecDeque<Output>,
+    conference_handles: ConferenceHandles,
+    conference: Option<Conference>,
+    /// A conference that rings here. Never while we are in one.
+    ringing: Option<RingingConference>,
+    /// What calls have told of themselves, and was not taken up yet.
+    news: VecDeque<(CallHandle, LegNews)>,
+    /// Invites that are to be looked at again.
+    again: VecDeque<Arrived>,
+    /// All this is being taken up.
+    settling: bool,
+    /// What our clock showed, in milliseconds since the Unix epoch, and when.
+    clock: Option<(Instant, u64)>,
     reports: Reports,
     clock_replies: ClockReplies,
 }
@@ -132,6 +146,13 @@ impl Endpoint {
             busy_replies: Budget::new(BUSY_REPLIES, BUSY_REPLY_INTERVAL),
             requests: Requests::default(),
             outputs: VecDeque::new(),
+            conference_handles: ConferenceHandles::default(),
+            conference: None,
+            ringing: None,
+            news: VecDeque::new(),
+            again: VecDeque::new(),
+            settling: false,
+            clock: None,
             reports: Reports::default(),
             clock_replies: ClockReplies::default(),
         })
@@ -147,6 +168,18 @@ impl Endpoint {
         self.config.relays = available;
     }
 
+    /// What our clock shows, in milliseconds since the Unix epoch. To be told now and then: a conference places calls of its own.
+    pub const fn tell_wallclock(&mut self, now: Instant, wallclock_ms: u64) {
+        self.clock = Some((now, wallclock_ms));
+    }
+
+    /// What our clock shows now.
+    fn wallclock(&self, now: Instant) -> u64 {
+        let (at, shown) = self.clock.unwrap_or((now, 0));
+        let passed = now.saturating_duration_since(at).as_millis();
+        shown.saturating_add(u64::try_from(passed).unwrap_or(u64::MAX))
+    }
+
     /// The next thing to do; poll until [`Output::Timeout`].
     pub fn poll_output(&mut self) -> Output {
         if let Some(output) = self.outputs.pop_front() {
@@ -159,6 +192,7 @@ impl Endpoint {
                 .chain(self.reports.poll_timeout())
                 .chain(self.glare_timeout())
                 .chain(self.search_timeout())
+                .chain(self.conference_timeout())
                 .min(),
         )
     }
@@ -168,6 +202,7 @@ impl Endpoint {
         self.arrived.is_empty()
             && self.room_arrived.is_empty()
             && self.search.is_none()
+            && self.conference.is_none()
             && self.requests.open.is_empty()
             && self.calls.values().all(Call::is_quiet)
     }
@@ -193,6 +228,10 @@ impl Endpoint {
             && self.arrived.is_empty()
             && self.room_arrived.is_empty()
             && self.search.is_none()
+            && self.conference.is_none()
+            && self.ringing.is_none()
+            && self.news.is_empty()
+            && self.again.is_empty()
             && !self.persisting
             && self.requests.open.is_empty()
             && self.outputs.is_empty()
@@ -215,7 +254,9 @@ impl Endpoint {
             requests: &mut self.requests,
         };
         let result = work(it, &mut io);
+        self.take_news(call);
         self.forget_finished();
+        self.settle(now, rng);
         Some(result)
     }
 
@@ -231,6 +272,7 @@ impl Endpoint {
         }
         self.order.push_back(handle);
         self.calls.insert(handle, call);
+        self.take_news(handle);
         self.forget_finished();
     }
 

@@ -97,6 +97,12 @@ pub enum ConferenceEvent {
     },
     /// Of all who are connected with us and of ourselves: the same at all members that are connected with the same people.
     Words(SafetyWords),
+    /// Others have asked us into another conference while we asked them into this one: ours gave way, and whom we had asked in is asked
+    /// into that one. The last event of this conference; `Incoming` or `Began` of the other follows.
+    Replaced {
+        /// The one that goes on.
+        by: NamedConference,
+    },
     /// We are not in it any more: the last event of a conference.
     Ended {
         /// Why.
@@ -121,6 +127,8 @@ pub enum LeftReason {
     NoAnswer,
     /// None of their devices was reached, or no path to it was found.
     Unreachable,
+    /// Whoever brought them does not name them any more: they did not come.
+    NotNamed,
     /// They are blocked here: they are neither called nor taken, whoever brings them.
     Blocked,
     /// Our rules do not allow a call with them: another key than their address stands for, or no relay for a stranger.
@@ -149,6 +157,7 @@ impl LeftReason {
             Self::Busy => "busy",
             Self::NoAnswer => "no_answer",
             Self::Unreachable => "unreachable",
+            Self::NotNamed => "not_named",
             Self::Blocked => "blocked",
             Self::NotAllowed => "not_allowed",
         }
@@ -181,9 +190,6 @@ pub enum GroupError {
     /// Somebody can be added to a call that is connected, and to no other.
     #[error("the call is not connected")]
     NotConnected,
-    /// This version has no conferences.
-    #[error("calls of several people are not there yet")]
-    NotThere,
 }
 
 #[cfg(test)]

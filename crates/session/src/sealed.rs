@@ -26,7 +26,8 @@ use web_time::Instant;
 
 use self::admission::OpenedInvite;
 use self::delivery::Ways;
-use self::half::{CalleeHalf, CallerHalf, Half};
+pub(crate) use self::half::CallerHalf;
+use self::half::{CalleeHalf, Half};
 use self::party::{Link, Party};
 use crate::EndReason;
 use crate::budget::Budget;
@@ -87,22 +88,15 @@ pub(crate) struct Sealed {
 }
 
 impl Sealed {
-    /// Of a call that this side places, at this time by its own clock, in milliseconds since the Unix epoch.
+    /// Of a call that this side places.
     pub(crate) fn of_caller(
         call: CallHandle,
         id: CallId,
         peer: &Peer,
         identity: IdentityKey,
-        sent_at: u64,
-        lifetime: Duration,
+        half: CallerHalf,
     ) -> Self {
-        Self::new(
-            call,
-            id,
-            peer,
-            identity,
-            Half::Caller(CallerHalf::new(sent_at, lifetime)),
-        )
+        Self::new(call, id, peer, identity, Half::Caller(half))
     }
 
     /// Of a call that an invite asks for.
@@ -244,6 +238,16 @@ impl Sealed {
             party
                 .pending
                 .retain(|content| !matches!(content, Content::Negotiate { .. }));
+            party.pending.push(content);
+        }
+    }
+
+    /// Has a roster said in place of one that was not said yet: only the newest counts.
+    pub(crate) fn say_roster(&mut self, to: &PartyId, content: Content) {
+        if let Some(party) = self.parties.get_mut(to) {
+            party
+                .pending
+                .retain(|content| !matches!(content, Content::Roster(_)));
             party.pending.push(content);
         }
     }

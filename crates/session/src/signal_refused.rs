@@ -49,6 +49,9 @@ pub enum SignalRefused {
     /// The offer of message 1 names candidates.
     #[error("the offer of message 1 names candidates")]
     Candidates,
+    /// A leg of a conference that we are not in.
+    #[error("a leg of a conference that we are not in")]
+    UnknownConference,
     /// An invite whose time is too far from ours.
     #[error("the invite's time and our clock differ")]
     ClocksDiffer,

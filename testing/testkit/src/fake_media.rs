@@ -1,10 +1,13 @@
 //! A media engine without sound: it answers commands, finds a path once both sides know each other, and carries sealed frames and control
 //! messages over a network that can be cut.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use securecall_crypto::{FrameOpener, FrameSealer, HEADER_LEN, OVERHEAD};
-use securecall_session::{MediaCommand, MediaEvent, MediaFailure, PathRoute, Protection, Route};
+use securecall_session::{
+    CallHandle, MediaCommand, MediaEvent, MediaFailure, PathRoute, Protection, Route,
+};
 use securecall_signaling::CallId;
 use web_time::Instant;
 
@@ -34,6 +37,8 @@ pub struct Network {
     pub deaf: Option<DeviceId>,
     /// One data-channel message in so many is lost; 0: none.
     pub channel_loss: u32,
+    /// Pairs of devices between which nothing passes.
+    pub cut: BTreeSet<(DeviceId, DeviceId)>,
 }
 
 impl Network {
@@ -48,7 +53,24 @@ impl Network {
             unreachable: false,
             deaf: None,
             channel_loss: 0,
+            cut: BTreeSet::new(),
         }
+    }
+
+    /// Cuts, or heals, all ways between two devices.
+    pub fn set_cut(&mut self, one: DeviceId, other: DeviceId, cut: bool) {
+        for pair in [(one, other), (other, one)] {
+            if cut {
+                self.cut.insert(pair);
+            } else {
+                self.cut.remove(&pair);
+            }
+        }
+    }
+
+    /// Whether anything gets from one device to another.
+    pub(crate) fn passes(&self, from: DeviceId, to: DeviceId) -> bool {
+        self.deaf != Some(to) && !self.cut.contains(&(from, to))
     }
 
     /// Cuts, or heals, everything.
@@ -69,6 +91,8 @@ pub struct FakeMedia {
     pub remote: Option<DeviceId>,
     /// The route it was told.
     pub route: Option<Route>,
+    /// The call whose microphone and speaker it uses.
+    pub beside: Option<CallHandle>,
     /// Whether the microphone may be heard.
     pub microphone_open: bool,
     /// Whether the microphone is muted.
@@ -134,16 +158,21 @@ impl FakeMedia {
         self.commands.push(format!("{command:?}"));
         assert!(!self.closed, "a command after Close: {command:?}");
         match command {
-            MediaCommand::CreateOffer { route, .. } => {
+            MediaCommand::CreateOffer { route, beside, .. } => {
                 self.route = Some(route);
+                self.beside = beside;
                 vec![Reaction::Event(MediaEvent::LocalOffer {
                     sdp: sdp(device, call),
                 })]
             }
             MediaCommand::AcceptOffer {
-                sdp: remote, route, ..
+                sdp: remote,
+                route,
+                beside,
+                ..
             } => {
                 self.route = Some(route);
+                self.beside = beside;
                 self.remote = device_of(&remote);
                 vec![Reaction::Event(MediaEvent::LocalAnswer {
                     sdp: sdp(device, call),

@@ -1,5 +1,6 @@
 //! All devices, the homeserver and the network between them, on virtual time.
 
+mod conference;
 mod time;
 
 use std::cmp::Reverse;

@@ -158,6 +158,9 @@ impl Loop {
 
     /// Does what the endpoint wants, in its order, until it wants nothing more. Returns when to wake it.
     async fn carry_out(&mut self) -> Option<Instant> {
+        // What is handed in next may have it place a call of its own.
+        self.endpoint
+            .tell_wallclock(clock::now(), clock::wallclock_ms());
         loop {
             match self.endpoint.poll_output() {
                 Output::Request(request) => {
@@ -320,7 +323,7 @@ impl Loop {
                 let wallclock = clock::wallclock_ms();
                 let added =
                     self.endpoint
-                        .add(now, wallclock, &mut self.rng, call, callee, &options);
+                        .add(now, wallclock, &mut self.rng, call, &callee, &options);
                 let _ = reply.send(added);
             }
             Command::Leave(conference, reply) => {
@@ -362,6 +365,12 @@ impl Loop {
     fn begin_to_stop(&mut self, now: Instant) {
         self.stopping_since = Some(now);
         self.opened = None;
+        // It may have no call at the moment, and still look for one.
+        if let Some(conference) = self.endpoint.conference()
+            && let Err(error) = self.endpoint.leave(now, &mut self.rng, conference.handle)
+        {
+            tracing::debug!(%error, "the conference was over already");
+        }
         for call in std::mem::take(&mut self.calls).into_keys() {
             if let Err(error) = self.endpoint.hang_up(now, &mut self.rng, call) {
                 tracing::debug!(%error, "a call was over already");

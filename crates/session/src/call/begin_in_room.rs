@@ -11,6 +11,7 @@ use super::Call;
 use super::carrier::Carrier;
 use super::connection::Connection;
 use super::end::End;
+use super::leg::LegSide;
 use super::media::Media;
 use super::restarts::Restarts;
 use super::timer::Timer;
@@ -169,6 +170,9 @@ impl Call {
             media,
             restarts,
             end: End::default(),
+            leg: LegSide::default(),
+            asked: None,
+            beside: None,
         }
     }
 }

@@ -21,10 +21,6 @@ use crate::sealed::sealed_box::SealedBox;
 use crate::signal_refused::SignalRefused;
 use crate::tier::Tier;
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a device has a few calls, and each is on the heap"
-)]
 pub(crate) enum Carrier {
     /// Sealed boxes and the data channel, between two SecureCall identities.
     Sealed(Sealed),
@@ -194,6 +190,14 @@ impl Carrier {
     pub(super) fn say_once(&mut self, to: &PartyId, content: Content) {
         match self {
             Self::Sealed(it) => it.say_once(to, content),
+            Self::Room(_) => {}
+        }
+    }
+
+    /// Has a roster said in place of one that was not said yet.
+    pub(super) fn say_roster(&mut self, to: &PartyId, content: Content) {
+        match self {
+            Self::Sealed(it) => it.say_roster(to, content),
             Self::Room(_) => {}
         }
     }

@@ -123,6 +123,11 @@ impl Connection {
         self.silent = false;
     }
 
+    /// When something of the peer was authenticated last.
+    pub(super) const fn last_heard(&self) -> Option<Instant> {
+        self.last_packet
+    }
+
     /// The media engine knows that the path is dead.
     pub(super) const fn is_lost_now(&mut self) {
         self.lost = true;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use securecall_signaling::{CallEnd, HangupReason, Role};
 
 use super::Call;
+use super::LegNews;
 use super::media::Transport;
 use super::timer::Timer;
 use crate::EndReason;
@@ -57,6 +58,7 @@ impl Call {
         self.end.peer_hung_up = matches!(end, CallEnd::PeerHungUp(_));
         self.end.hung_up_here = matches!(end, CallEnd::HungUp(_));
         self.report(io, end, reason);
+        self.leg.tell(LegNews::Ended { end, reason });
         // Before the deadlines that the end has, which are set below.
         self.deadlines.clear_all();
         self.carrier.finish(io.now, end);

@@ -62,10 +62,9 @@ impl Call {
             | Content::Rekey
             | Content::RestartPlease
             | Content::Negotiate { .. } => {}
-            // A call that is no leg of a conference has none.
-            Content::Roster(_) => {
-                tracing::debug!(call = %self.name, "a roster out of place");
-            }
+            // From the device that the call is with, and no other of the same identity.
+            Content::Roster(roster) if is_selected => self.take_roster(roster),
+            Content::Roster(_) => {}
             Content::Ringing
             | Content::Busy
             | Content::ClocksDiffer

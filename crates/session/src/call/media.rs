@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use securecall_signaling::{Candidate, MAX_CANDIDATE, MAX_CANDIDATES};
 
+use crate::call_handle::CallHandle;
 use crate::config::Route;
 use crate::output::MediaCommand;
 use crate::tier::Tier;
@@ -76,7 +77,12 @@ impl Media {
     }
 
     /// The user accepts: opens the transport, and gives the first orders.
-    pub(super) fn accept(&mut self, tier: Tier, route: Route) -> Vec<MediaCommand> {
+    pub(super) fn accept(
+        &mut self,
+        tier: Tier,
+        route: Route,
+        beside: Option<CallHandle>,
+    ) -> Vec<MediaCommand> {
         self.transport = Transport::Open;
         let sdp = self.remote_offer.clone();
         let mut orders = vec![
@@ -84,7 +90,7 @@ impl Media {
                 tier,
                 sdp,
                 route,
-                beside: None,
+                beside,
             },
             MediaCommand::Gather,
         ];

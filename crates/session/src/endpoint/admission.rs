@@ -11,7 +11,7 @@ use super::reports::Why;
 use super::route::choose_route;
 use super::{Endpoint, MAX_ARRIVED, MAX_ARRIVED_OF_ONE};
 use crate::EndReason;
-use crate::call::Call;
+use crate::call::{Call, Reception};
 use crate::call_handle::NamedCall;
 use crate::config::{AnswerPolicy, MAX_LIFETIME, RingPolicy};
 use crate::event::{Event, MissedReason, Peer, RefusedReason};
@@ -48,9 +48,19 @@ impl Endpoint {
             id: id.into(),
         };
         let identity = invite.identity;
+        let asked = invite.conference.as_ref();
+        let is_of_ours = self.is_of_ours(asked);
+        // Nobody else learns whether we are in it, or in any.
+        if asked.is_some_and(|it| !it.rings) && !is_of_ours {
+            return Err(SignalRefused::UnknownConference);
+        }
+        let asked_route = self.route_asked_for(asked);
         let peer = self.identify(now, &call, &identity, signal.sender)?;
         // Before all that could make us answer, be it only that the clocks differ.
-        if let Some(why) = self.unwanted(&identity, signal.sender) {
+        let unwanted = self.unwanted(&identity, signal.sender);
+        // A leg of the conference that we are in does not ring: whoever it is, a member has to name them.
+        let unwanted = unwanted.filter(|why| !(is_of_ours && *why == RefusedReason::RingPolicy));
+        if let Some(why) = unwanted {
             return Err(self.refuse(now, &call, peer, why));
         }
         self.check_tier(now, &call, &peer, Tier::with(Some(&identity)))?;
@@ -69,7 +79,7 @@ impl Endpoint {
         // All that can refuse stands before the replay memory: what is refused here may be sent
         // again, and must not take up room in it.
         let displaced = self.place_for(&identity, stranger)?;
-        let route = choose_route(self.config.inbound.route, !stranger, self.config.relays)
+        let route = choose_route(asked_route, !stranger, self.config.relays)
             .map_err(|_| self.refuse(now, &call, peer.clone(), RefusedReason::NoRelay))?;
         match self.replay_memory.remember(
             now,
@@ -131,6 +141,9 @@ impl Endpoint {
             // It can only be a call of ours: then the peer chose its ID to fit.
             return;
         }
+        if let Some(asked) = arrived.invite.conference.clone() {
+            return self.receive_in_conference(now, rng, arrived, asked);
+        }
         // Again, for the contacts may have changed since it came, and a call of ours to the same person may be over. Whoever has
         // called them meanwhile has answered.
         let unwanted = self.unwanted(&identity, &arrived.peer.matrix_id);
@@ -152,7 +165,11 @@ impl Endpoint {
             id.map(|id| (it.handle(), id, it.route))
         });
         // A call that has no room yet is one of this device, too, and with somebody else.
-        match current.or_else(|| self.search.is_some().then_some(None)) {
+        let glare = match self.conference {
+            None => current,
+            Some(_) => Some(None),
+        };
+        match glare.or_else(|| self.search.is_some().then_some(None)) {
             None => {}
             Some(Some((ours, id, route))) => match Survivor::of(id, arrived.invite.call) {
                 Survivor::Ours => return self.break_promise(promised, call, EndReason::Busy),
@@ -188,15 +205,11 @@ impl Endpoint {
             outputs: &mut self.outputs,
             requests: &mut self.requests,
         };
-        let ringing = Call::ring(
-            &mut io,
-            arrived.call,
-            arrived.invite,
-            arrived.peer,
-            arrived.route,
-            arrived.rings_until,
-            accept && !declined,
-        );
+        let reception = Reception::Rings {
+            accept: accept && !declined,
+            conference: None,
+        };
+        let ringing = Call::receive(&mut io, arrived.into_invited(), reception);
         self.add_call(ringing);
         // Declined only after it has become a call: without message 2 the caller could not read the
         // reject.
@@ -206,7 +219,7 @@ impl Endpoint {
     }
 
     /// Tells a caller, and nobody else, why its call does not ring.
-    fn turn_away(
+    pub(super) fn turn_away(
         &mut self,
         now: Instant,
         rng: &mut dyn CryptoRng,
@@ -244,7 +257,7 @@ impl Endpoint {
     }
 
     /// A device that calls again while its call rings here has forgotten that call, perhaps in a crash: the new one takes its place.
-    fn replace_ringing_call(
+    pub(super) fn replace_ringing_call(
         &mut self,
         now: Instant,
         rng: &mut dyn CryptoRng,
@@ -282,7 +295,11 @@ impl Endpoint {
     }
 
     /// Why the user does not want to be rung by somebody; `None` if they do not mind.
-    fn unwanted(&self, identity: &IdentityKey, sender: &MatrixId) -> Option<RefusedReason> {
+    pub(super) fn unwanted(
+        &self,
+        identity: &IdentityKey,
+        sender: &MatrixId,
+    ) -> Option<RefusedReason> {
         let is_contact = self.contacts.contains(identity);
         self.unwanted_of(Some(identity), sender, is_contact, |ours| {
             ours.is_with(identity)
@@ -306,9 +323,8 @@ impl Endpoint {
             RingPolicy::Nobody => false,
         };
         // Whom we are calling just now does not ring: with glare, their call becomes ours.
-        let is_glare = self
-            .current()
-            .is_some_and(|it| it.is_unanswered_call_of_ours() && is_with_them(it));
+        let mut live = self.calls.values().filter(|it| !it.is_over());
+        let is_glare = live.any(|it| it.is_unanswered_call_of_ours() && is_with_them(it));
         (!may_ring && !is_glare).then_some(RefusedReason::RingPolicy)
     }
 
@@ -341,7 +357,7 @@ impl Endpoint {
         SignalRefused::Rules(why)
     }
 
-    fn policy_accepts(&self, identity: &IdentityKey) -> bool {
+    pub(super) fn policy_accepts(&self, identity: &IdentityKey) -> bool {
         match self.config.answer {
             AnswerPolicy::Ask => false,
             AnswerPolicy::Contacts => self.contacts.contains(identity),

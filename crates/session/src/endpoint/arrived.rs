@@ -2,6 +2,7 @@
 
 use web_time::Instant;
 
+use crate::call::Invited;
 use crate::call_handle::NamedCall;
 use crate::config::Route;
 use crate::event::Peer;
@@ -41,6 +42,17 @@ pub(super) struct Arrived {
 }
 
 impl Arrived {
+    /// What becomes a call of it.
+    pub(super) fn into_invited(self) -> Invited {
+        Invited {
+            name: self.call,
+            invite: self.invite,
+            peer: self.peer,
+            route: self.route,
+            rings_until: self.rings_until,
+        }
+    }
+
     /// Whether the call's handle was given out.
     pub(super) fn is_promised(&self) -> bool {
         self.intent != Intent::None

@@ -9,7 +9,7 @@ use super::Endpoint;
 use super::arrived::{Arrived, Intent};
 use super::room_admission::RoomArrived;
 use super::route::choose_route;
-use crate::call::Call;
+use crate::call::{Call, Dial};
 use crate::call_handle::{CallHandle, NamedCall};
 use crate::command::{CallError, Callee, CommandError};
 use crate::config::{CallOptions, MAX_LIFETIME, Route};
@@ -50,7 +50,7 @@ impl Endpoint {
         if let Some(arrived) = self
             .arrived
             .iter_mut()
-            .find(|it| it.invite.identity == identity)
+            .find(|it| it.invite.identity == identity && it.invite.conference.is_none())
         {
             arrived.intent = Intent::Accept;
             arrived.route = route;
@@ -68,8 +68,18 @@ impl Endpoint {
             requests: &mut self.requests,
         };
         let lifetime = options.lifetime.min(MAX_LIFETIME);
-        let peer = (peer, identity);
-        let call = Call::place(&mut io, handle, id, peer, route, wallclock_ms, lifetime);
+        let dial = Dial {
+            handle,
+            id,
+            peer,
+            identity,
+            route,
+            asked: options.route,
+            sent_at: wallclock_ms,
+            lifetime,
+            leg: None,
+        };
+        let call = Call::place(&mut io, dial);
         let name = call.name.clone();
         self.add_call(call);
         Ok(name)
@@ -87,10 +97,15 @@ impl Endpoint {
         if self.search.is_some() {
             return Err(CallError::InAnotherCall);
         }
+        if self.conference.is_some() {
+            return Err(CallError::InAnotherCall);
+        }
         let Some(current) = self.current() else {
             return Ok(None);
         };
-        if !(current.is_ringing_here() && is_with_them(current)) {
+        // Who is asked into a conference by somebody, and calls them, wants to talk to them alone.
+        let is_of_two = self.ringing.is_none();
+        if !(is_of_two && current.is_ringing_here() && is_with_them(current)) {
             return Err(CallError::InAnotherCall);
         }
         let call = current.name.clone();
@@ -115,6 +130,9 @@ impl Endpoint {
         let accepted = self
             .with_call(now, rng, call, Call::accept)
             .ok_or(CommandError::NoSuchCall)?;
+        if accepted {
+            self.answered_ringing_conference(now, rng, call);
+        }
         accepted.then_some(()).ok_or(CommandError::NotRinging)
     }
 
@@ -134,7 +152,8 @@ impl Endpoint {
         rejected.then_some(()).ok_or(CommandError::NotRinging)
     }
 
-    /// Hangs up, or gives up a call that is not connected yet. A call that rings here is declined.
+    /// Hangs up, or gives up a call that is not connected yet. A call that rings here is declined. With a leg of a conference, the
+    /// conference is left.
     ///
     /// # Errors
     /// [`CommandError::NoSuchCall`] if there is no such call, or it is over.
@@ -161,6 +180,10 @@ impl Endpoint {
         if over {
             return Err(CommandError::NoSuchCall);
         }
+        if self.is_leg(call) {
+            self.leave_conference(now, rng);
+            return Ok(());
+        }
         self.with_call(now, rng, call, |it, io| {
             if !it.reject(io) {
                 it.hang_up(io);
@@ -169,7 +192,7 @@ impl Endpoint {
         Ok(())
     }
 
-    /// Mutes or unmutes our microphone in a call. Frames of the same size go on at the same pace.
+    /// Mutes or unmutes our microphone in a call, or in all legs of the conference that it is a leg of. Frames of the same size go on at the same pace.
     ///
     /// # Errors
     /// [`CommandError::NoSuchCall`] if there is no such call, or it is over.
@@ -187,11 +210,15 @@ impl Endpoint {
         if over {
             return Err(CommandError::NoSuchCall);
         }
-        self.with_call(now, rng, call, |it, io| it.set_muted(io, muted));
+        if self.is_leg(call) {
+            self.mute_conference(now, rng, muted);
+        } else {
+            self.with_call(now, rng, call, |it, io| it.set_muted(io, muted));
+        }
         Ok(())
     }
 
-    /// Holds a call, or resumes it.
+    /// Holds a call, or all legs of the conference that it is a leg of, or resumes it.
     ///
     /// # Errors
     /// [`CommandError::NoSuchCall`] if there is no such call, or it is over; [`CommandError::NotConnected`] before it is connected.
@@ -207,7 +234,11 @@ impl Endpoint {
         if over && !is_searched {
             return Err(CommandError::NoSuchCall);
         }
-        let done = self.with_call(now, rng, call, |it, io| it.set_held(io, held));
+        let done = if self.is_leg(call) {
+            Some(self.hold_conference(now, rng, held))
+        } else {
+            self.with_call(now, rng, call, |it, io| it.set_held(io, held))
+        };
         match done {
             Some(true) => Ok(()),
             _ => Err(CommandError::NotConnected),

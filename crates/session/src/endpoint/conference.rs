@@ -1,56 +1,175 @@
-//! The conference that this device is in.
+//! The conference that this device is in: a [`Mesh`] says what is to be done, and its legs are calls like any other
+//! (`docs/protocol/group.md`).
+//!
+//! ```text
+//!   user ── call_group, add, leave ─▶ ┌────────────┐ ── Call, EndLeg, Tell ─▶ legs (calls)
+//!   legs ── LegNews ────────────────▶ │ Conference │
+//!   invites ── leg_offered ─────────▶ └────────────┘ ── ConferenceEvent ────▶ user
+//! ```
+//!
+//! What a leg tells is taken up by [`Endpoint::settle`], which every input ends in, so that no leg is changed while another one is
+//! being worked on.
 
-use rand_core::CryptoRng;
+mod admission;
+mod commands;
+mod placing;
+mod settling;
+mod takeover;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use securecall_contact::SecureCallId;
+use securecall_signaling::group::Mesh;
+use securecall_signaling::{ConferenceId, Person};
 use web_time::Instant;
 
 use super::Endpoint;
+use super::arrived::Arrived;
+use crate::EndReason;
+use crate::call::{Call, Shares};
 use crate::call_handle::CallHandle;
-use crate::command::{Callee, CommandError};
 use crate::config::CallOptions;
-use crate::group::{ConferenceHandle, GroupError, NamedConference};
+use crate::event::{Event, Peer};
+use crate::group::{ConferenceEvent, IncomingConference, NamedConference};
+use crate::output::Output;
+
+/// The most invites that wait until somebody names who they are from, or until the user has decided about the conference.
+const MAX_KEPT: usize = 8;
+
+/// A conference in which this device is.
+pub(super) struct Conference {
+    name: NamedConference,
+    mesh: Mesh<CallHandle>,
+    /// What the user asked for when it began; holds for every leg.
+    options: CallOptions,
+    /// The legs that are not over.
+    legs: BTreeSet<CallHandle>,
+    /// The call between two in which it began, if it began in one.
+    began_in: Option<CallHandle>,
+    /// Everybody who was told of.
+    people: BTreeMap<SecureCallId, Peer>,
+    /// How the last leg with somebody ended.
+    ends: BTreeMap<SecureCallId, EndReason>,
+    connected_at: Option<Instant>,
+    muted: bool,
+    kept: Vec<Kept>,
+    /// When the mesh wants to be woken.
+    wake: Option<Instant>,
+}
+
+/// A conference that somebody asks us into, and that rings here.
+pub(super) struct RingingConference {
+    /// The call that rings.
+    call: CallHandle,
+    told: IncomingConference,
+    /// Who calls.
+    inviter: Person,
+    /// Whom they have named.
+    members: Vec<Person>,
+    options: CallOptions,
+    /// Others who ask us into the same conference.
+    kept: Vec<Arrived>,
+}
+
+/// An invite of somebody whom no member has named.
+struct Kept {
+    until: Instant,
+    arrived: Arrived,
+}
+
+impl Conference {
+    fn new(name: NamedConference, own: SecureCallId, options: CallOptions) -> Self {
+        Self {
+            name,
+            mesh: Mesh::new(own, name.id),
+            options,
+            legs: BTreeSet::new(),
+            began_in: None,
+            people: BTreeMap::new(),
+            ends: BTreeMap::new(),
+            connected_at: None,
+            muted: false,
+            kept: Vec::new(),
+            wake: None,
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        let kept = self.kept.iter().map(|it| it.until);
+        kept.chain(self.wake).min()
+    }
+}
 
 impl Endpoint {
-    /// Calls several people into one conference.
-    ///
-    /// # Errors
-    /// [`GroupError`]; nobody was called then.
-    pub fn call_group(
-        &mut self,
-        _now: Instant,
-        _wallclock_ms: u64,
-        _rng: &mut impl CryptoRng,
-        _callees: Vec<Callee>,
-        _options: &CallOptions,
-    ) -> Result<NamedConference, GroupError> {
-        Err(GroupError::NotThere)
+    /// The conference that this device is in, if it is in one.
+    pub fn conference(&self) -> Option<NamedConference> {
+        self.conference.as_ref().map(|it| it.name)
     }
 
-    /// Calls somebody into a call that is connected: it becomes a conference, or is a leg of one.
-    ///
-    /// # Errors
-    /// [`GroupError`]; nobody was called then.
-    pub fn add(
-        &mut self,
-        _now: Instant,
-        _wallclock_ms: u64,
-        _rng: &mut impl CryptoRng,
-        _in_call: CallHandle,
-        _callee: Callee,
-        _options: &CallOptions,
-    ) -> Result<NamedConference, GroupError> {
-        Err(GroupError::NotThere)
+    /// When the conference has something to do.
+    pub(super) fn conference_timeout(&self) -> Option<Instant> {
+        self.conference.as_ref()?.poll_timeout()
     }
 
-    /// Leaves a conference: ends all its legs.
-    ///
-    /// # Errors
-    /// [`CommandError::NoSuchConference`] if this device is not in it.
-    pub fn leave(
-        &mut self,
-        _now: Instant,
-        _rng: &mut impl CryptoRng,
-        _conference: ConferenceHandle,
-    ) -> Result<(), CommandError> {
-        Err(CommandError::NoSuchConference)
+    /// Whether this device is in a conversation of any kind, or one rings here.
+    pub(super) fn is_occupied(&self) -> bool {
+        self.current().is_some() || self.search.is_some() || self.conference.is_some()
     }
+
+    /// Whether a call is a leg of the conference that we are in.
+    pub(super) fn is_leg(&self, call: CallHandle) -> bool {
+        let conference = self.conference.as_ref();
+        conference.is_some_and(|it| it.legs.contains(&call))
+    }
+
+    fn is_in(&self, id: ConferenceId) -> bool {
+        self.conference.as_ref().is_some_and(|it| it.name.id == id)
+    }
+
+    /// What a new leg has in common with those that are there.
+    fn shares(&self) -> Shares {
+        let Some(conference) = &self.conference else {
+            return Shares::default();
+        };
+        let is_live = |call: &&CallHandle| self.calls.get(call).is_some_and(Call::is_live);
+        Shares {
+            beside: conference.legs.iter().find(is_live).copied(),
+            muted: conference.muted,
+        }
+    }
+
+    fn own_id(&self) -> SecureCallId {
+        SecureCallId::new(&self.own.identity.public())
+    }
+
+    /// Who somebody that is named is to the user.
+    fn peer_of(&self, person: &Person) -> Peer {
+        let id = person.id();
+        let known = self
+            .contacts
+            .identify(&id.identity_key(), person.matrix_id());
+        known.unwrap_or_else(|_| Peer {
+            id: Some(id),
+            matrix_id: person.matrix_id().clone(),
+            name: None,
+            new_address: false,
+        })
+    }
+
+    /// Somebody whom we have heard of; `None` for ourselves, and for others.
+    fn peer_with(&self, id: SecureCallId) -> Option<Peer> {
+        self.conference.as_ref()?.people.get(&id).cloned()
+    }
+
+    fn tell_conference(&mut self, event: ConferenceEvent) {
+        if let Some(conference) = self.conference.as_ref().map(|it| it.name) {
+            let event = Event::Conference { conference, event };
+            self.outputs.push_back(Output::Event(event));
+        }
+    }
+}
+
+/// A peer of whom a key is known, as others name them.
+fn person_of(peer: &Peer) -> Option<Person> {
+    Person::new(peer.id?, peer.matrix_id.clone()).ok()
 }

@@ -71,6 +71,7 @@ impl Endpoint {
         rng: &mut impl CryptoRng,
         signal: InboundSignal<'_>,
     ) -> Result<(), SignalRefused> {
+        self.tell_wallclock(now, wallclock_ms);
         let (id, message) =
             SealedBox::from_signal(signal.content).map_err(SignalRefused::Signal)?;
         let call = match (self.sealed_calls.find(id, signal.sender), message.kind) {
@@ -191,6 +192,7 @@ impl Endpoint {
         }
         self.end_glare(now, rng);
         self.handle_search_timeout(now);
+        self.handle_conference_timeout(now, rng);
         let reports = self.reports.handle_timeout(now);
         self.outputs.extend(reports.into_iter().map(Output::Event));
     }

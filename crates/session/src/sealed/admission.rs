@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use securecall_contact::{DeviceId, OlmKey};
 use securecall_crypto::{IdentityKey, ReceivedMessage1, Responder, WordsCommitment};
-use securecall_signaling::{Bundle, BundleError, CallId, Content, Invite, PartyId};
+use securecall_signaling::{
+    Bundle, BundleError, CallId, ConferenceInvite, Content, Invite, PartyId,
+};
 
 use super::offer::has_candidates;
 use super::party::digest;
@@ -32,6 +34,8 @@ pub(crate) struct OpenedInvite {
     pub(crate) words_commitment: WordsCommitment,
     pub(crate) offer: String,
     pub(crate) fingerprint: Fingerprint,
+    /// The conference that it is to be a leg of.
+    pub(crate) conference: Option<ConferenceInvite>,
 }
 
 impl OpenedInvite {
@@ -80,6 +84,7 @@ impl OpenedInvite {
             words_commitment: WordsCommitment::from_bytes(invite.words_commitment.0),
             offer,
             fingerprint,
+            conference: invite.conference,
         })
     }
 

@@ -70,13 +70,14 @@ impl Sealed {
             return;
         }
         let (offer, sent_at) = (offer.clone(), caller.sent_at);
+        let conference = caller.conference.clone();
         let lifetime = u32::try_from(caller.lifetime.as_millis()).unwrap_or(u32::MAX);
         let invite = |words_commitment| Invite {
             offer: Description::offer(offer.clone()),
             lifetime,
             sent_at,
             words_commitment,
-            conference: None,
+            conference: conference.clone(),
         };
         for device in std::mem::take(devices) {
             let id = PartyId::from(&device.device_id);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use securecall_contact::Device;
 use securecall_crypto::WordsCommitment;
+use securecall_signaling::ConferenceInvite;
 
 /// What only one end of a call has.
 pub(super) enum Half {
@@ -12,10 +13,12 @@ pub(super) enum Half {
 }
 
 /// What only the caller has.
-pub(super) struct CallerHalf {
+pub(crate) struct CallerHalf {
     /// By our clock, in milliseconds since the Unix epoch.
     pub(super) sent_at: u64,
     pub(super) lifetime: Duration,
+    /// The conference that the call is a leg of.
+    pub(super) conference: Option<ConferenceInvite>,
     /// Waits for the devices.
     pub(super) offer: Option<String>,
     /// Wait for the offer.
@@ -23,10 +26,16 @@ pub(super) struct CallerHalf {
 }
 
 impl CallerHalf {
-    pub(super) const fn new(sent_at: u64, lifetime: Duration) -> Self {
+    /// Of a call that is placed at this time by its own clock, in milliseconds since the Unix epoch.
+    pub(crate) const fn new(
+        sent_at: u64,
+        lifetime: Duration,
+        conference: Option<ConferenceInvite>,
+    ) -> Self {
         Self {
             sent_at,
             lifetime,
+            conference,
             offer: None,
             devices: None,
         }

@@ -164,7 +164,10 @@ impl Sealed {
         } else {
             amount_that_fits(&party.pending, BoxKind::Ratchet)
         };
+        // A peer of an older version reads nothing of a message with a roster, so that nothing else may be in it.
+        let amount = amount_beside_rosters(&party.pending[..amount]);
         let mut contents: Vec<Content> = party.pending.drain(..amount).collect();
+        let is_roster = matches!(contents[..], [Content::Roster(_)]);
         let is_hangup = contents
             .iter()
             .any(|content| matches!(content, Content::Hangup { .. }));
@@ -181,9 +184,14 @@ impl Sealed {
             // Without it there are no words, so it must arrive, even with an acknowledgement alone. A call that is over needs none.
             wants_acknowledgement |= !situation.over;
         }
+        let acknowledges = if is_roster {
+            Vec::new()
+        } else {
+            party.take_acknowledgements()
+        };
         let contents = Contents {
             contents,
-            acknowledges: party.take_acknowledgements(),
+            acknowledges,
             wants_acknowledgement,
         };
         let step = if ways.data_channel && !ways.matrix && !finds_path {
@@ -227,7 +235,8 @@ impl Sealed {
             );
         }
         // At once, in a message of its own: nothing else may come to wake us.
-        if !party.pending.is_empty() {
+        let owes = party.acknowledge_at.is_some_and(|at| at <= io.now);
+        if !party.pending.is_empty() || (is_roster && owes) {
             self.speak_to(io, situation, id, party);
         }
     }
@@ -255,6 +264,16 @@ fn amount_that_fits(contents: &[Content], kind: BoxKind) -> usize {
     // Room for the words nonce.
     let contents = contents.iter().take(MAX_CONTENTS - 1);
     contents.take_while(fits).count()
+}
+
+/// How many of these go into one message: a roster goes alone.
+fn amount_beside_rosters(contents: &[Content]) -> usize {
+    let is_roster = |content: &Content| matches!(content, Content::Roster(_));
+    match contents.iter().position(is_roster) {
+        Some(0) => 1,
+        Some(before) => before,
+        None => contents.len(),
+    }
 }
 
 /// Whether an SDP of ours is one that a peer takes.

@@ -163,6 +163,19 @@ impl HandMade {
         self.send(1, &message_1);
     }
 
+    /// Another call by this device, with an invite that the test changes.
+    pub(crate) fn invite_with(&mut self, call: CallId, change: impl Fn(&str) -> String) {
+        self.call = call;
+        let party = self.universe.devices[self.caller].own.device_id.to_string();
+        let payload = |nonce: &WordsNonce, now| {
+            bundle(call, &change(&invite(nonce, 60_000, now))).replace("DEVICE0", &party)
+        };
+        (self.awaiting, self.message_1) =
+            write_message_1(&mut self.universe, self.caller, self.callee, call, payload);
+        let message_1 = self.message_1.clone();
+        self.send(1, &message_1);
+    }
+
     pub(crate) fn good() -> Self {
         Self::new(|nonce, now| invite(nonce, 60_000, now))
     }

@@ -7,6 +7,7 @@ mod attacks;
 mod blocked;
 mod call_names;
 mod clocks;
+mod conference;
 mod connecting;
 mod control_budget;
 mod delivery;

@@ -3,7 +3,9 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use securecall_session::{Event, InboundSignal, MediaEvent, NotPersisted, Output, Request};
+use securecall_session::{
+    ConferenceEvent, Event, InboundSignal, MediaEvent, NotPersisted, Output, Request,
+};
 use securecall_signaling::CallId;
 use web_time::Instant;
 
@@ -47,6 +49,10 @@ impl Universe {
                     "device {id} wakes up again and again without a reason"
                 );
                 self.now = self.now.max(at);
+                let wallclock = self.wallclock_ms(id);
+                self.devices[id]
+                    .endpoint
+                    .tell_wallclock(self.now, wallclock);
                 self.devices[id]
                     .endpoint
                     .handle_timeout(self.now, &mut self.rng);
@@ -140,7 +146,7 @@ impl Universe {
             frame,
             remote,
             self.network.frames && !self.network.needs_restart,
-        ) && self.network.deaf != Some(remote)
+        ) && self.network.passes(device, remote)
         {
             self.frames_sent.push((remote, call, frame.clone()));
             self.schedule(self.network.delay, Action::Frame(remote, call, frame));
@@ -181,7 +187,13 @@ impl Universe {
                 Output::Timeout(_) => return,
                 Output::Event(event) => {
                     let device = &mut self.devices[id];
-                    if let Event::Dialing { call, .. } | Event::Incoming { call, .. } = &event {
+                    if let Event::Dialing { call, .. }
+                    | Event::Incoming { call, .. }
+                    | Event::Conference {
+                        event: ConferenceEvent::Leg { call, .. },
+                        ..
+                    } = &event
+                    {
                         device.note(call);
                     }
                     device.events.push(event);
@@ -288,7 +300,7 @@ impl Universe {
             .is_some_and(|media| media.connected && !media.closed);
         if self.network.channel
             && !self.network.needs_restart
-            && self.network.deaf != Some(remote)
+            && self.network.passes(from, remote)
             && !lost
             && open
         {
@@ -322,7 +334,7 @@ impl Universe {
         let this = &self.devices[device].media[&call];
         let known = other.remote == Some(device)
             && !(this.remote_candidates.is_empty() && other.remote_candidates.is_empty());
-        if !known || this.connected || other.connected {
+        if !known || this.connected || other.connected || !self.network.passes(device, remote) {
             return;
         }
         for end in [device, remote] {

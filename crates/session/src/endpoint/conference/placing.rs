@@ -1,0 +1,95 @@
+//! Calls that the mesh wants placed.
+
+use rand_core::CryptoRng;
+use securecall_signaling::{CallId, ConferenceInvite, Person};
+use std::time::Duration;
+use web_time::Instant;
+
+use crate::call::{Call, Dial, LegOrder};
+use crate::config::MAX_LIFETIME;
+use crate::endpoint::Endpoint;
+use crate::endpoint::route::choose_route;
+use crate::group::{ConferenceEvent, LeftReason};
+use crate::io::Io;
+
+/// How long a leg to somebody who is in already waits to be taken. Nobody has to answer it.
+const LEG_LIFETIME: Duration = Duration::from_secs(20);
+
+impl Endpoint {
+    /// Places a leg. Whoever brought them: all rules about whom we call hold.
+    pub(super) fn place_leg(
+        &mut self,
+        now: Instant,
+        rng: &mut dyn CryptoRng,
+        person: &Person,
+        rings: bool,
+        members: Vec<Person>,
+    ) {
+        let identity = person.id().identity_key();
+        let peer = self.peer_of(person);
+        let Some(conference) = &self.conference else {
+            return;
+        };
+        let (asked, id) = (&conference.options, conference.name.id);
+        let is_theirs = self
+            .contacts
+            .identify(&identity, person.matrix_id())
+            .is_ok();
+        let route = choose_route(asked.route, peer.name.is_some(), self.config.relays);
+        let (Ok(route), true) = (route, is_theirs) else {
+            return self.never_call(now, person, LeftReason::NotAllowed);
+        };
+        let lifetime = if rings {
+            asked.lifetime.min(MAX_LIFETIME)
+        } else {
+            LEG_LIFETIME
+        };
+        let mut bytes = [0; 16];
+        rng.fill_bytes(&mut bytes);
+        let handle = self.handles.issue();
+        let dial = Dial {
+            handle,
+            id: CallId::from_random(bytes),
+            peer: peer.clone(),
+            identity,
+            route,
+            asked: asked.route,
+            sent_at: self.wallclock(now),
+            lifetime,
+            leg: Some(LegOrder {
+                invite: ConferenceInvite {
+                    conference_id: id,
+                    rings,
+                    members,
+                },
+                shares: self.shares(),
+            }),
+        };
+        self.tell_conference(ConferenceEvent::Leg {
+            call: dial.name(),
+            peer,
+        });
+        let mut io = Io {
+            now,
+            rng,
+            own: &self.own,
+            outputs: &mut self.outputs,
+            requests: &mut self.requests,
+        };
+        let call = Call::place(&mut io, dial);
+        if let Some(conference) = &mut self.conference {
+            conference.legs.insert(handle);
+            conference.mesh.leg_placed(now, person.id(), handle);
+        }
+        self.add_call(call);
+    }
+
+    /// Somebody is not called, whoever names them, and shown as such.
+    pub(super) fn never_call(&mut self, now: Instant, person: &Person, why: LeftReason) {
+        if let Some(conference) = &mut self.conference {
+            conference.mesh.not_placed(now, person.id());
+            let peer = self.peer_of(person);
+            self.tell_conference(ConferenceEvent::Left { peer, why });
+        }
+    }
+}

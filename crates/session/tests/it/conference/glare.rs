@@ -1,0 +1,117 @@
+//! Two at once: two who ask each other in, two who add somebody.
+
+use std::collections::BTreeSet;
+
+use securecall_session::ConferenceId;
+
+use super::people::People;
+
+/// All answer whatever rings, for a while.
+fn answer_all(people: &mut People) {
+    for _ in 0..10 {
+        people.run(1);
+        for device in 0..people.count {
+            people.answer_once(device);
+        }
+    }
+}
+
+fn conferences(people: &People) -> BTreeSet<ConferenceId> {
+    let devices = people.universe.devices.iter();
+    devices
+        .filter_map(|it| Some(it.endpoint.conference()?.id))
+        .collect()
+}
+
+#[test]
+fn of_two_who_ask_each_other_in_the_lesser_conference_survives_with_all_whom_both_asked() {
+    for seed in 0..6 {
+        let mut people = People::new(4, seed);
+        let first = people.universe.call_group(0, &[1, 2]).unwrap();
+        let second = people.universe.call_group(1, &[0, 3]).unwrap();
+        answer_all(&mut people);
+        people.run(5);
+        assert_eq!(
+            conferences(&people),
+            BTreeSet::from([first.id.min(second.id)]),
+            "seed {seed}"
+        );
+        people.check_all_in();
+        people.leave_all();
+        people.check_empty();
+    }
+}
+
+#[test]
+fn both_ends_of_a_call_add_somebody_at_the_same_time() {
+    for (seed, added) in [
+        (0, [2, 3]),
+        (1, [2, 3]),
+        (2, [2, 3]),
+        (3, [2, 2]),
+        (4, [2, 2]),
+    ] {
+        let count = if added[0] == added[1] { 3 } else { 4 };
+        let mut people = People::new(count, seed);
+        let call = people.universe.call(0, 1).unwrap();
+        people.run(1);
+        people.universe.answer(1, call);
+        people.run(2);
+        let mut ids = Vec::new();
+        for (device, added) in added.into_iter().enumerate() {
+            let handle = people.universe.handle(device, call);
+            ids.push(people.universe.add(device, handle, added).unwrap().id);
+        }
+        answer_all(&mut people);
+        people.run(5);
+        assert_eq!(
+            conferences(&people),
+            ids.into_iter().min().into_iter().collect(),
+            "seed {seed}"
+        );
+        people.check_all_in();
+        people.leave_all();
+        people.check_empty();
+    }
+}
+
+#[test]
+fn two_members_who_add_the_same_person_let_them_ring_once_and_each_gets_one_leg() {
+    for seed in 0..4 {
+        let (mut people, _) = People::in_conference(3, seed);
+        people.add_user("Dan");
+        for device in [0, 1] {
+            let leg = people.universe.legs(device)[0].1;
+            people.universe.add(device, leg, 3).unwrap();
+        }
+        people.run(2);
+        let rings = people.universe.incoming_calls(3);
+        assert_eq!(rings, 1, "it rings once");
+        people.universe.answer_what_rings(3);
+        people.run(8);
+        people.check_all_in();
+        for device in 0..4 {
+            assert_eq!(people.universe.legs(device).len(), 3, "seed {seed}");
+        }
+        people.leave_all();
+        people.check_empty();
+    }
+}
+
+#[test]
+fn who_declines_declines_for_both_who_asked() {
+    let (mut people, _) = People::in_conference(3, 5);
+    people.add_user("Dan");
+    for device in [0, 1] {
+        let leg = people.universe.legs(device)[0].1;
+        people.universe.add(device, leg, 3).unwrap();
+    }
+    people.run(2);
+    let call = people.universe.incoming(3).unwrap();
+    people.universe.reject(3, call);
+    people.run(5);
+    assert!(people.universe.devices[3].endpoint.conference().is_none());
+    people.check_in(&[0, 1, 2]);
+    people.leave_all();
+    people.check_empty();
+}

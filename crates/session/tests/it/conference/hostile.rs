@@ -1,0 +1,276 @@
+//! Whoever is not in, or was, or should not be.
+
+use securecall_session::{
+    CallOptions, ConferenceEvent, Contact, Contacts, GroupError, LeftReason, MediaEvent, PathRoute,
+    RelaysAvailable, Require, Route, Rule, SignalRefused,
+};
+use securecall_signaling::CallId;
+use securecall_testkit::{DeviceOptions, Universe};
+
+use super::people::People;
+use crate::hand_made_caller::{HandMade, bundle, invite, nonce};
+
+const ID: &str = "00000000000000000000000000000007";
+
+fn in_conference(invite: &str, id: &str, rings: bool) -> String {
+    let conference =
+        format!(r#""conference":{{"conference_id":"{id}","rings":{rings},"members":[]}}"#);
+    format!("{},{conference}}}", invite.strip_suffix('}').unwrap())
+}
+
+/// Everything that a device has sent.
+fn sent_by(universe: &Universe, device: usize) -> usize {
+    universe
+        .homeserver
+        .sent
+        .iter()
+        .filter(|it| it.from == device)
+        .count()
+}
+
+#[test]
+fn a_leg_of_a_conference_that_we_are_not_in_gets_no_word() {
+    let mut caller = HandMade::with_payload(|call, nonce, now| {
+        bundle(call, &in_conference(&invite(nonce, 60_000, now), ID, false))
+    });
+    assert_eq!(caller.refused(), [SignalRefused::UnknownConference]);
+    caller.universe.run_for(std::time::Duration::from_secs(60));
+    assert_eq!(sent_by(&caller.universe, caller.callee), 0);
+    assert!(caller.universe.devices[caller.callee].endpoint.is_empty());
+    assert!(caller.universe.devices[caller.callee].events.is_empty());
+}
+
+/// A contact of a member, who knows the ID of its conference and is in none of its rosters.
+fn uninvited(id_is_known: bool) -> (HandMade, usize) {
+    let (people, conference) = People::in_conference(3, 30);
+    let mut caller = HandMade::against(people.universe, 1);
+    let (mallory, bob) = (caller.universe.devices[caller.caller].user, 1);
+    caller.universe.befriend(mallory, bob);
+    let sent = sent_by(&caller.universe, 1);
+    let id = if id_is_known {
+        conference.id.to_string()
+    } else {
+        ID.to_owned()
+    };
+    caller.invite_with(CallId::from_random([9; 16]), |invite| {
+        in_conference(invite, &id, false)
+    });
+    (caller, sent)
+}
+
+#[test]
+fn somebody_whom_nobody_has_named_gets_no_word_and_does_not_wait_for_ever() {
+    for id_is_known in [true, false] {
+        let (mut caller, sent) = uninvited(id_is_known);
+        caller.universe.run_for(std::time::Duration::from_secs(30));
+        assert_eq!(
+            sent_by(&caller.universe, 1),
+            sent,
+            "ID known: {id_is_known}"
+        );
+        assert_eq!(caller.universe.members(1), [0, 2].into());
+        for device in 0..3 {
+            if caller.universe.devices[device]
+                .endpoint
+                .conference()
+                .is_some()
+            {
+                caller.universe.leave(device);
+            }
+        }
+        caller.universe.run_for(std::time::Duration::from_secs(400));
+        assert!(caller.universe.devices[1].endpoint.is_empty());
+    }
+}
+
+#[test]
+fn no_more_than_eight_wait_for_their_introduction() {
+    let (people, conference) = People::in_conference(3, 31);
+    let mut caller = HandMade::against(people.universe, 1);
+    let sent = sent_by(&caller.universe, 1);
+    let id = conference.id.to_string();
+    for number in 0..24 {
+        let user = caller.universe.add_user("Mallory");
+        let device = caller.universe.add_device(user, DeviceOptions::default());
+        caller.universe.befriend(user, 1);
+        caller.caller = device;
+        caller.invite_with(CallId::from_random([number; 16]), |invite| {
+            in_conference(invite, &id, false)
+        });
+    }
+    caller.universe.run_for(std::time::Duration::from_secs(60));
+    assert_eq!(sent_by(&caller.universe, 1), sent);
+    assert_eq!(caller.universe.members(1), [0, 2].into());
+}
+
+#[test]
+fn the_invites_of_a_conference_that_is_over_lead_nowhere() {
+    let (mut people, _) = People::in_conference(3, 32);
+    people.leave_all();
+    people.run(60);
+    let invites: Vec<_> = people
+        .universe
+        .homeserver
+        .sent
+        .iter()
+        .filter(|it| it.kind() == 1)
+        .cloned()
+        .collect();
+    let sent = people.universe.homeserver.sent.len();
+    for invite in &invites {
+        people.universe.inject(invite);
+    }
+    people.run(30);
+    assert_eq!(
+        people.universe.homeserver.sent.len(),
+        sent,
+        "nobody says a word"
+    );
+    for device in 0..3 {
+        assert!(
+            people.universe.devices[device]
+                .endpoint
+                .conference()
+                .is_none()
+        );
+    }
+    // The same while they are in another.
+    people.universe.call_group(0, &[1, 2]).unwrap();
+    people.run(2);
+    people.universe.answer_what_rings(1);
+    people.universe.answer_what_rings(2);
+    people.run(8);
+    let legs = people.universe.legs(1);
+    for invite in &invites {
+        people.universe.inject(invite);
+    }
+    people.run(10);
+    assert_eq!(people.universe.legs(1), legs);
+    people.check_all_in();
+}
+
+#[test]
+fn a_roster_of_somebody_who_is_not_proven_makes_no_conference() {
+    let mut caller = HandMade::good();
+    let (callee, call) = (caller.callee, caller.call);
+    let mut established = caller.established();
+    caller.say(&mut established, &nonce("01"));
+    let roster = format!(
+        r#"{{"type":"tech.stealthx.securecall.roster","conference_id":"{ID}","number":1,"members":[]}}"#
+    );
+    caller.say(&mut established, &roster);
+    caller.universe.answer(callee, call);
+    caller.say(
+        &mut established,
+        &roster.replace("\"number\":1", "\"number\":2"),
+    );
+    for event in [
+        MediaEvent::PathUp {
+            route: PathRoute::Direct,
+        },
+        MediaEvent::DataChannelOpen,
+    ] {
+        caller.universe.inject_media(callee, call, event);
+    }
+    caller.universe.run_for(std::time::Duration::from_secs(5));
+    assert_eq!(caller.refused(), []);
+    assert_eq!(caller.universe.conference_events(callee).count(), 0);
+    assert!(
+        caller.universe.devices[callee]
+            .endpoint
+            .conference()
+            .is_none()
+    );
+}
+
+#[test]
+fn who_is_blocked_is_neither_called_nor_taken_whoever_brings_them() {
+    // Which of the two has the lesser ID decides who would call.
+    for seed in [33, 34, 35, 36] {
+        let mut people = People::new(3, seed);
+        people.block(1, 2);
+        people.universe.call_group(0, &[1, 2]).unwrap();
+        people.run(2);
+        people.universe.answer_what_rings(1);
+        people.universe.answer_what_rings(2);
+        people.run(60);
+        assert_eq!(people.universe.members(0), [1, 2].into());
+        assert_eq!(people.universe.members(1), [0].into());
+        let blocked = people.universe.conference_events(1).any(|it| {
+            matches!(it, ConferenceEvent::Left { why: LeftReason::Blocked, peer } if people.universe.user_of(peer) == 2)
+        });
+        assert!(blocked, "it is said that they are blocked");
+        let between = people
+            .universe
+            .homeserver
+            .sent
+            .iter()
+            .filter(|it| it.from == 1 && it.to == 2);
+        assert_eq!(between.count(), 0, "not a word");
+    }
+}
+
+#[test]
+fn a_stranger_who_is_brought_in_takes_the_route_for_strangers() {
+    for (seed, turn) in [(37, true), (38, true), (39, false), (40, false)] {
+        let mut people = People::strangers(3, seed);
+        for device in 0..3 {
+            people.universe.devices[device].options.relays = RelaysAvailable {
+                turn,
+                ghostnet: false,
+            };
+            people.universe.restart(device);
+        }
+        people.universe.befriend(0, 1);
+        people.universe.befriend(0, 2);
+        people.universe.call_group(0, &[1, 2]).unwrap();
+        people.run(2);
+        people.universe.answer_what_rings(1);
+        people.universe.answer_what_rings(2);
+        people.run(30);
+        assert_eq!(people.universe.members(0), [1, 2].into());
+        let routes = |device: usize| {
+            let media = people.universe.devices[device].media.values();
+            media.filter_map(|it| it.route).collect::<Vec<_>>()
+        };
+        if turn {
+            people.check_all_in();
+            assert!(routes(1).contains(&Route::Relay) && routes(1).contains(&Route::Direct));
+            assert_eq!(routes(0), [Route::Direct, Route::Direct]);
+        } else {
+            assert_eq!(people.universe.members(1), [0].into());
+            assert_eq!(routes(1), [Route::Direct]);
+        }
+    }
+}
+
+#[test]
+fn nobody_without_a_key_is_called_into_a_conference() {
+    let mut people = People::new(2, 41);
+    let mut callee = people.universe.callee(1);
+    callee.identity = None;
+    callee.matrix_id = "@somebody:example.org".parse().unwrap();
+    let wallclock = people.universe.wallclock_ms(0);
+    let result = people.universe.command(0, |endpoint, now, rng| {
+        endpoint.call_group(now, wallclock, rng, vec![callee], &CallOptions::default())
+    });
+    assert_eq!(result, Err(GroupError::NotSealed));
+}
+
+impl People {
+    fn block(&mut self, who: usize, whom: usize) {
+        let contact = |user: usize| Contact {
+            name: super::people::NAMES[user].to_owned(),
+            identity: self.universe.identity(user).public(),
+            matrix_id: self.universe.matrix_id(user).clone(),
+        };
+        let others = (0..self.count).filter(|it| *it != who);
+        let contacts = Contacts::new(others.map(contact)).with_rules([Rule {
+            identity: Some(self.universe.identity(whom).public()),
+            matrix_id: self.universe.matrix_id(whom).clone(),
+            blocked: true,
+            require: Require::Any,
+        }]);
+        self.universe.devices[who].endpoint.set_contacts(contacts);
+    }
+}
