@@ -137,13 +137,14 @@ pub enum LeftReason {
 
 impl LeftReason {
     /// Every reason there is.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::HungUp,
         Self::Vanished,
         Self::Declined,
         Self::Busy,
         Self::NoAnswer,
         Self::Unreachable,
+        Self::NotNamed,
         Self::Blocked,
         Self::NotAllowed,
     ];

@@ -107,6 +107,11 @@ impl Sounds {
                 Some(group) => at_end(group.side, *reason, connected_for.is_some()),
                 None => Change::Keep,
             },
+            // What is heard then is up to the other one, which follows.
+            ConferenceEvent::Replaced { .. } => {
+                self.group = None;
+                Change::Stop
+            }
             _ => Change::Keep,
         }
     }

@@ -174,6 +174,10 @@ impl FollowedCall {
                     group.legs.insert(call.handle, peer.clone());
                 }
             }
+            // The call that follows is the one that the run is about.
+            ConferenceEvent::Replaced { .. } if self.group_of(conference).is_some() => {
+                self.group = None;
+            }
             ConferenceEvent::Ended { reason, .. } if self.group_of(conference).is_some() => {
                 self.group = None;
                 return Some(*reason);

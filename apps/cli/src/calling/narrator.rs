@@ -95,7 +95,10 @@ impl Narrator {
             }
             ClientEvent::Stats { call, stats } => Event::Stats(to_stats(call.to_string(), *stats)),
             // Often, and only for the screen.
-            ClientEvent::Levels { .. } | ClientEvent::Speaking { .. } => return None,
+            ClientEvent::Levels { .. } => return None,
+            ClientEvent::Speaking { call, speaking } => {
+                return self.tell_speaking(*call, *speaking);
+            }
             ClientEvent::Device { fault, .. } => {
                 warning(ErrorKind::AudioUnavailable, fault.to_string(), fault.help())
             }
@@ -300,6 +303,10 @@ impl Narrator {
                 conference_id,
                 words: words.words().map(str::to_owned).to_vec(),
             },
+            ConferenceEvent::Replaced { by } => GroupEvent::ConferenceReplaced {
+                conference_id,
+                by: by.to_string(),
+            },
             ConferenceEvent::Ended {
                 reason,
                 connected_for,
@@ -308,6 +315,18 @@ impl Narrator {
                 reason: reason.as_str(),
                 duration_ms: connected_for.map_or(0, milliseconds),
             },
+        }))
+    }
+
+    /// In a call of two, who speaks is no news.
+    fn tell_speaking(&self, call: CallHandle, speaking: bool) -> Option<Event> {
+        let (conference_id, peer) = self.leg(call)?;
+        let (named, _) = self.calls.get(&call)?;
+        Some(Event::Group(GroupEvent::Speaking {
+            conference_id,
+            call_id: named.to_string(),
+            peer,
+            speaking,
         }))
     }
 
@@ -349,7 +368,7 @@ impl Narrator {
                         legs.insert(call.handle);
                     }
                 }
-                ConferenceEvent::Ended { .. } => {
+                ConferenceEvent::Ended { .. } | ConferenceEvent::Replaced { .. } => {
                     self.group
                         .take_if(|(ours, _)| ours.handle == conference.handle);
                 }

@@ -86,9 +86,9 @@ impl From<PlaceGroupError> for Failure {
             PlaceGroupError::Refused(
                 GroupError::Nobody | GroupError::Twice | GroupError::TooMany,
             ) => Self::new(ErrorKind::Usage, message),
-            PlaceGroupError::Refused(
-                GroupError::NoSuchCall | GroupError::NotConnected | GroupError::NotThere,
-            ) => Self::new(ErrorKind::NotNow, message),
+            PlaceGroupError::Refused(GroupError::NoSuchCall | GroupError::NotConnected) => {
+                Self::new(ErrorKind::NotNow, message)
+            }
             PlaceGroupError::Stopped => Self::bug(message),
         }
     }

@@ -191,7 +191,9 @@ impl GroupScreen {
                 self.words = Some(words.words().map(str::to_owned));
             }
             // The whole screen's.
-            ConferenceEvent::Began { .. } | ConferenceEvent::Ended { .. } => {}
+            ConferenceEvent::Began { .. }
+            | ConferenceEvent::Replaced { .. }
+            | ConferenceEvent::Ended { .. } => {}
         }
     }
 
@@ -210,6 +212,9 @@ impl GroupScreen {
             Event::Stats { call, stats } => {
                 self.with_leg(call.handle, |member| member.stats = Some(*stats));
             }
+            Event::Speaking { call, speaking } => {
+                self.with_leg(*call, |member| member.is_speaking = *speaking);
+            }
             Event::Device { fault, .. } => self.notice = Some(fault.to_string()),
             Event::DeviceRefused { error, .. } => self.notice = Some(error.to_string()),
             Event::Notice { text, .. } => self.notice = Some(text.clone()),
@@ -220,11 +225,6 @@ impl GroupScreen {
             Event::Online => self.notice = None,
             _ => {}
         }
-    }
-
-    /// Somebody begins or ceases to speak.
-    pub(super) fn speaking(&mut self, call: CallHandle, speaking: bool) {
-        self.with_leg(call, |member| member.is_speaking = speaking);
     }
 
     /// Somebody is heard so loud from now on.

@@ -122,6 +122,8 @@ impl Screen {
                 self.deaf_until = (!is_our_doing(*reason)).then(|| now + TIME_TO_NOTICE);
                 self.group = None;
             }
+            // The other one follows at once.
+            ConferenceEvent::Replaced { .. } => self.group = None,
             event => group.handle_conference(now, event),
         }
     }

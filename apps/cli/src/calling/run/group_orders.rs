@@ -72,10 +72,7 @@ impl Run {
 
     /// How loud a member is to be heard.
     pub(super) async fn set_volume(&mut self, call: CallHandle, volume: Volume) {
-        let set: Result<(), ()> = {
-            let _ = volume.gain();
-            Ok(())
-        };
+        let set = self.client.handle().set_volume(call, volume.gain()).await;
         if let (Ok(()), Some(screen)) = (set, self.shown.screen()) {
             screen.set_volume(call, volume);
         }

@@ -54,6 +54,8 @@ pub(crate) enum GroupEvent {
         conference_id: String,
         words: Vec<String>,
     },
+    /// Our group call gave way to another, whose people have called us at the same time.
+    ConferenceReplaced { conference_id: String, by: String },
     /// We are not in the group call any more.
     ConferenceEnded {
         conference_id: String,
@@ -71,9 +73,10 @@ impl GroupEvent {
             | Self::MemberNoPath { .. }
             | Self::Speaking { .. }
             | Self::GroupWords { .. } => Weight::Remark,
-            Self::Conference { .. } | Self::MemberJoined { .. } | Self::ConferenceEnded { .. } => {
-                Weight::Outcome
-            }
+            Self::Conference { .. }
+            | Self::MemberJoined { .. }
+            | Self::ConferenceReplaced { .. }
+            | Self::ConferenceEnded { .. } => Weight::Outcome,
         }
     }
 
@@ -99,6 +102,9 @@ impl GroupEvent {
                 "group words: {}\n  the same for everybody who sees the same people",
                 words.join(" ")
             ),
+            Self::ConferenceReplaced { .. } => {
+                "both called a group at once: it is theirs".to_owned()
+            }
             Self::ConferenceEnded {
                 reason,
                 duration_ms,
@@ -222,6 +228,7 @@ pub(crate) fn left_reason_words(why: &str) -> &str {
         "hung_up" => "they hung up",
         "vanished" => "nothing was heard from them any more",
         "declined" => "they declined",
+        "not_named" => "they did not come",
         "blocked" => "they are blocked here",
         "not_allowed" => {
             "a call with them is not allowed here: another key than their address stands for, or no relay for somebody who is no contact"
