@@ -1,6 +1,8 @@
-//! What a server is worth: enrolments a second beside Synapse's own registration, relay tokens a second of one core, memory.
+//! What a server is worth: enrolments a second beside Synapse's own registration, relay tokens a second of one core, memory; and
+//! whether the time of an answer says that a name exists.
 //!
-//! `cargo bench --locked --package securecall-server --bench figures`, on a machine that does nothing else.
+//! `cargo bench --locked --package securecall-server --bench figures [-- enrolments|names|tokens]`, on a machine that does nothing
+//! else.
 
 #![allow(
     clippy::unwrap_used,
@@ -16,13 +18,20 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use securecall_interop::{HomeserverOptions, Registration, Synapse, proportional_kib};
+use rand_chacha::ChaCha20Rng;
+use rand_core::{Rng as _, SeedableRng as _};
+use securecall_contact::enrolment::EnrolmentRequest;
+use securecall_interop::{
+    HomeserverKind, HomeserverOptions, Registration, Synapse, proportional_kib,
+};
 use serde_json::json;
 
 #[path = "../tests/it/client.rs"]
 mod client;
 #[path = "../tests/it/process.rs"]
 mod process;
+#[path = "figures/ranks.rs"]
+mod ranks;
 #[path = "../tests/it/tokens.rs"]
 mod tokens;
 
@@ -32,8 +41,11 @@ use process::{Lab, SECRET, obliging};
 /// Clients at once.
 const CLIENTS: u64 = 4;
 
+/// Who enrols at once: an answer takes a quarter of a second or more, however little there is to do.
+const ENROLLING: u64 = 64;
+
 /// Accounts in one round of either kind.
-const ACCOUNTS: u64 = 200;
+const ACCOUNTS: u64 = 512;
 
 /// Rounds of either kind, by turns.
 const ROUNDS: u64 = 5;
@@ -45,8 +57,20 @@ fn main() {
     if std::env::args().any(|argument| argument == "--list") {
         return;
     }
-    enrolments();
-    issues();
+    let wanted: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|argument| !argument.starts_with('-'))
+        .collect();
+    let parts: [(&str, fn()); 3] = [
+        ("enrolments", enrolments),
+        ("names", names),
+        ("tokens", issues),
+    ];
+    for (name, part) in parts {
+        if wanted.is_empty() || wanted.iter().any(|it| it == name) {
+            part();
+        }
+    }
 }
 
 /// Both kinds make two requests for an account, each on a connection of its own.
@@ -118,15 +142,95 @@ fn register(synapse: SocketAddr, number: u64) {
 fn rate(numbers: &AtomicU64, make: impl Fn(u64) + Sync) -> f64 {
     let begun = Instant::now();
     std::thread::scope(|scope| {
-        for _ in 0..CLIENTS {
+        for _ in 0..ENROLLING {
             scope.spawn(|| {
-                for _ in 0..ACCOUNTS / CLIENTS {
+                for _ in 0..ACCOUNTS / ENROLLING {
                     make(numbers.fetch_add(1, Ordering::Relaxed));
                 }
             });
         }
     });
     ACCOUNTS as f64 / begun.elapsed().as_secs_f64()
+}
+
+/// Each way, by turns.
+const EACH_WAY: u64 = 200;
+
+/// How long the answer to a proof takes, for a name that exists and for one that does not: to its owner, and to somebody else.
+fn names() {
+    for kind in [HomeserverKind::Synapse, HomeserverKind::Dendrite] {
+        let homeserver = kind
+            .start(HomeserverOptions {
+                registration: Registration::Closed,
+                registration_secret: Some(SECRET.to_owned()),
+                ..HomeserverOptions::default()
+            })
+            .unwrap();
+        let name = format!("{kind:?}").to_lowercase();
+        let more =
+            format!("[enrolment]\nper_day = 1000000\nper_network_per_hour = 1000000\n{NO_LIMITS}");
+        let server = Lab::of_kind(&name, homeserver.address(), "sqlite:server.db", &more).start();
+        println!("{name}: answers to proofs, in milliseconds");
+        names_of(server.address());
+    }
+}
+
+fn names_of(address: SocketAddr) {
+    // Not among those that are measured.
+    let (existing, unknown, new) = (0, 1_000_000, 2_000_000);
+    for number in existing..EACH_WAY {
+        Person::new(number).enroll(address).unwrap();
+        // What is new is slow at first.
+        Person::new(3_000_000 + number).enroll(address).unwrap();
+    }
+    let mallory = Person::new(4_000_000);
+    let time = |person: &Person, request: &EnrolmentRequest| {
+        let bytes = request.to_json();
+        let begun = Instant::now();
+        let answer = person.send_bytes(address, &bytes);
+        (begun.elapsed().as_secs_f64() * 1_000.0, answer.status)
+    };
+    let own = |number| {
+        let person = Person::new(number);
+        let request = person.request(&person.challenge(address));
+        let (time, status) = time(&person, &request);
+        assert_eq!(status, 200);
+        time
+    };
+    let others = |number| {
+        let person = Person::new(number);
+        let challenge = mallory.challenge(address);
+        let mut request = mallory.request(&challenge);
+        request.matrix_id = person.matrix_id();
+        let (time, status) = time(&person, &request);
+        assert_eq!(status, 403);
+        time
+    };
+    let mut times = [const { Vec::new() }; 4];
+    // Those by others first: they are quick, and what the owners' leave behind would be in them.
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    for ways in [[2, 3], [0, 1]] {
+        for round in 0..EACH_WAY {
+            // Which of the two comes first is chance.
+            let first = usize::from(rng.next_u32() % 2 == 1);
+            for way in [ways[first], ways[1 - first]] {
+                times[way].push(match way {
+                    0 => own(existing + round),
+                    1 => own(new + round),
+                    2 => others(existing + round),
+                    _ => others(unknown + round),
+                });
+            }
+        }
+    }
+    let [own_existing, own_new, others_existing, others_unknown] = &times;
+    ranks::compare("owner, exists", own_existing, "owner, does not", own_new);
+    ranks::compare(
+        "another, exists",
+        others_existing,
+        "another, does not",
+        others_unknown,
+    );
 }
 
 /// Tokens in the processor time of the server alone: what buys them takes the other core.

@@ -1,6 +1,7 @@
 //! Enrolment: `docs/protocol/enrolment.md`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Extension;
 use axum::body::Bytes;
@@ -14,6 +15,7 @@ use securecall_contact::enrolment::{
 };
 use securecall_daemon::unix_time;
 use securecall_ghostnet::UnixTime;
+use tokio::time::{Instant, sleep_until};
 
 use crate::config::EnrolmentPolicy;
 use crate::day::Day;
@@ -21,6 +23,10 @@ use crate::network::Network;
 use crate::randomness;
 use crate::repository::{Admission, Applicant, RepositoryError, UserState};
 use crate::server::Server;
+
+/// Who has proven a key is answered after whole steps of this. A homeserver takes longer over an account that it has to make than over
+/// one that is there, by less than this; and whoever looks can look once, for then it is there.
+const STEP: Duration = Duration::from_millis(250);
 
 /// Asks for a proof. Nothing is kept.
 pub(crate) async fn challenge(State(server): State<Arc<Server>>) -> Response {
@@ -50,7 +56,7 @@ pub(crate) async fn enroll(
 }
 
 /// In this order: what costs nothing, what costs a multiplication on the curve, what costs a transaction, what costs the homeserver a
-/// slow hash. Until the proof is right nothing depends on who is there already.
+/// slow hash. Until the proof is right nobody is asked who is there already, and from then on time does not tell.
 async fn take(server: &Server, network: Network, body: &[u8]) -> Result<EnrolmentOutcome, Refusal> {
     let now = unix_time();
     let request = EnrolmentRequest::from_json(body).map_err(|_| Refusal::Malformed)?;
@@ -71,14 +77,34 @@ async fn take(server: &Server, network: Network, body: &[u8]) -> Result<Enrolmen
     if *request.matrix_id.server_name() != server.domain || proven.is_err() {
         return Err(Refusal::ProofWrong);
     }
-    let unavailable = |error: RepositoryError| {
-        server.database_failed(&error);
-        Refusal::Unavailable
-    };
     let applicant = Applicant {
         id,
         challenge: &challenge,
         invitation: request.invitation.as_ref(),
+    };
+    let begun = Instant::now();
+    let outcome = decide(server, network, &request, applicant, now).await;
+    sleep_until(begun + in_steps(begun.elapsed())).await;
+    outcome
+}
+
+/// At least one.
+fn in_steps(elapsed: Duration) -> Duration {
+    let steps = elapsed.as_nanos().div_ceil(STEP.as_nanos()).max(1);
+    STEP.saturating_mul(steps.try_into().unwrap_or(u32::MAX))
+}
+
+/// For somebody whose key is proven.
+async fn decide(
+    server: &Server,
+    network: Network,
+    request: &EnrolmentRequest,
+    applicant: Applicant<'_>,
+    now: UnixTime,
+) -> Result<EnrolmentOutcome, Refusal> {
+    let unavailable = |error: RepositoryError| {
+        server.database_failed(&error);
+        Refusal::Unavailable
     };
     if counts_by_network(server, &applicant)
         .await
@@ -108,7 +134,7 @@ async fn take(server: &Server, network: Network, body: &[u8]) -> Result<Enrolmen
         return Err(Refusal::Unavailable);
     }
     // Should this fail, they have an account and are `admitted`: nothing is lost but the word.
-    if let Err(error) = enrolled(server, id, now).await {
+    if let Err(error) = enrolled(server, applicant.id, now).await {
         server.database_failed(&error);
     }
     Ok(EnrolmentOutcome::Enrolled)
@@ -166,4 +192,23 @@ fn count(server: &Server, answer: EnrolmentAnswer) {
 fn json(status: u16, body: Vec<u8>) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     (status, [(CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_leave_after_whole_steps() {
+        let milliseconds = Duration::from_millis;
+        for (elapsed, leaves) in [
+            (0, 250),
+            (13, 250),
+            (250, 250),
+            (251, 500),
+            (20_001, 20_250),
+        ] {
+            assert_eq!(in_steps(milliseconds(elapsed)), milliseconds(leaves));
+        }
+    }
 }

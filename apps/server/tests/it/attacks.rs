@@ -1,9 +1,11 @@
 //! Who gets no account, and why: each attack beside a request that is right but for one thing.
 
 use std::thread;
+use std::time::{Duration, Instant};
 
 use securecall_contact::enrolment::{ChallengeId, EnrolmentOutcome, EnrolmentRequest, Refusal};
 use securecall_crypto::{EnrolmentProof, RemoteEnrolmentKey};
+use securecall_interop::Postgres;
 
 use crate::client::{HOST, Person, post};
 use crate::process::{Lab, obliging};
@@ -297,4 +299,56 @@ fn rubbish_is_refused_and_changes_nothing() {
         person.enroll(server.address()),
         Ok(EnrolmentOutcome::Enrolled)
     );
+}
+
+#[test]
+fn who_proves_nothing_learns_nothing_of_a_name_for_nobody_is_asked() {
+    let mut database = Postgres::start().unwrap();
+    let homeserver = obliging();
+    let server = Lab::of_kind("synapse", homeserver.address(), &database.url(), "").start();
+    let (mallory, victim, nobody) = (Person::new(1), Person::new(2), Person::new(3));
+    let enrolled = Ok(EnrolmentOutcome::Enrolled);
+    assert_eq!(victim.enroll(server.address()), enrolled);
+    // Whoever asked the database or the homeserver could not answer.
+    database.kill().unwrap();
+    let asked = homeserver.requests().len();
+    for person in [&victim, &nobody] {
+        let challenge = mallory.challenge(server.address());
+        let request = EnrolmentRequest {
+            matrix_id: person.matrix_id(),
+            ..mallory.request(&challenge)
+        };
+        let refused = mallory.send(server.address(), &request);
+        assert_eq!(refused, Err(Refusal::ProofWrong));
+    }
+    assert_eq!(server.figure("failures_total{of=\"database\"}"), 0);
+    assert_eq!(homeserver.requests().len(), asked);
+    // The owner's proof is what they are asked for.
+    assert_eq!(victim.enroll(server.address()), Err(Refusal::Unavailable));
+}
+
+#[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an answer is not to come before its time"
+)]
+fn a_right_proof_is_answered_after_the_same_steps_whether_the_name_is_there_or_not() {
+    let homeserver = obliging();
+    let server = Lab::new(homeserver.address(), "").start();
+    let person = Person::new(1);
+    let made = format!(r#"{{"user_id":"{}"}}"#, person.matrix_id());
+    let taken = r#"{"errcode":"M_USER_IN_USE"}"#;
+    for (status, body) in [("200 OK", made.as_str()), ("400 Bad Request", taken)] {
+        homeserver.answer("POST /_synapse/admin/v1/register", status, body);
+        let challenge = person.challenge(server.address());
+        let request = person.request(&challenge);
+        let (before, begun) = (homeserver.requests().len(), Instant::now());
+        assert_eq!(
+            person.send(server.address(), &request),
+            Ok(EnrolmentOutcome::Enrolled)
+        );
+        // No clock goes off early.
+        assert!(begun.elapsed() >= Duration::from_millis(250), "{status}");
+        assert_eq!(homeserver.requests().len(), before + 2, "{status}");
+    }
 }

@@ -1,10 +1,15 @@
 //! Dendrite, with the settings of its own sample and with ours.
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
-use securecall_interop::{Dendrite, RunningProgram, free_address};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use securecall_interop::{Dendrite, Postgres, RunningProgram, free_address};
+use serde_json::{Value, json};
+use sha1::Sha1;
 
-use super::process::{Diagnosis, Place};
+use super::process::{Diagnosis, Place, ask};
 
 #[test]
 fn a_dendrite_of_our_template_runs_and_doctor_finds_nothing() {
@@ -30,8 +35,102 @@ fn one_on_postgresql_runs_and_doctor_finds_nothing() {
     assert_eq!(diagnosis.code, 0, "{diagnosis:?}");
 }
 
+/// One request as JSON: status and answer.
+fn told(place: &Place, method: &str, path: &str, token: &str, body: &Value) -> (u16, Value) {
+    let authorization = format!("Authorization: Bearer {token}");
+    let headers = if token.is_empty() {
+        Vec::new()
+    } else {
+        vec![authorization.as_str()]
+    };
+    let answer = ask(
+        place.homeserver(),
+        method,
+        path,
+        &headers,
+        &body.to_string(),
+    );
+    let (status, body) = answer.unwrap();
+    (status, serde_json::from_str(&body).unwrap_or_default())
+}
+
+/// Makes an account by the place's secret, and gives the access token that comes with it.
+fn register(place: &Place, name: &str) -> String {
+    let path = "/_synapse/admin/v1/register";
+    let (_, answer) = told(place, "GET", path, "", &json!({}));
+    let nonce = answer["nonce"].as_str().unwrap();
+    let secret = place.read("registration_secret");
+    let mut mac = Hmac::<Sha1>::new_from_slice(secret.trim().as_bytes()).unwrap();
+    let password = "a password of a lab";
+    mac.update(format!("{nonce}\0{name}\0{password}\0notadmin").as_bytes());
+    let mac = data_encoding::HEXLOWER.encode(&mac.finalize().into_bytes());
+    let body = json!({ "nonce": nonce, "username": name, "password": password, "admin": false, "mac": mac });
+    let (status, answer) = told(place, "POST", path, "", &body);
+    assert_eq!(status, 200, "{answer}");
+    answer["access_token"].as_str().unwrap().to_owned()
+}
+
+/// A program of PostgreSQL's, as its own user.
+fn at_database(postgres: &Postgres, program: &str, arguments: &[&str]) {
+    let port = postgres.port().to_string();
+    let done = Command::new(program)
+        .args(["-h", "127.0.0.1", "-U", "test", "-p", &port])
+        .args(arguments)
+        .status()
+        .unwrap();
+    assert!(done.success(), "{program} {arguments:?}");
+}
+
+/// As docs/operating.md has it.
+#[test]
+fn one_on_postgresql_is_restored_and_whoever_was_logged_in_still_is() {
+    let place = Place::new(&["--homeserver", "dendrite", "--database", "postgres"]);
+    let old = place.start_postgres().unwrap();
+    let dendrite = place.start_dendrite().unwrap();
+    let token = register(&place, "somebody");
+    let whoami = "/_matrix/client/v3/account/whoami";
+    let is_in = || told(&place, "GET", whoami, &token, &json!({}));
+    assert_eq!(is_in().1["user_id"], "@somebody:place.test");
+    let who = "@sc_dwh7yhpeczjmx27pyrum4upg6dijl4dh73oumwbvbxr5kvjc2qjnvnab:place.test";
+    place.told(&["user", "disable", who]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let dump = |database: &str| folder.path().join(database).display().to_string();
+    for database in ["dendrite", "securecall"] {
+        let file = format!("--file={}", dump(database));
+        at_database(&old, "pg_dump", &["--format=custom", &file, database]);
+    }
+    drop(dendrite);
+
+    // Another machine's.
+    let new = Postgres::start().unwrap();
+    let port = |postgres: &Postgres| format!("@127.0.0.1:{}/", postgres.port());
+    new.run("test", &place.read("postgres/create.sql")).unwrap();
+    for file in ["dendrite/dendrite.yaml", "server.toml"] {
+        place.change(file, &[(&port(&old), &port(&new))]).unwrap();
+    }
+    drop(old);
+    for database in ["dendrite", "securecall"] {
+        let name = format!("--dbname={database}");
+        at_database(
+            &new,
+            "pg_restore",
+            &["--exit-on-error", &name, &dump(database)],
+        );
+    }
+    let _dendrite = place.start_dendrite().unwrap();
+    assert_eq!(is_in().1["user_id"], "@somebody:place.test");
+    assert_eq!(told(&place, "GET", whoami, "another", &json!({})).0, 401);
+    let users = place.told(&["user", "list"]).unwrap();
+    assert_eq!(users[0]["matrix_id"], who);
+    assert_eq!(users[0]["state"], "disabled");
+    // New accounts find room behind the old ones.
+    register(&place, "somebody.else");
+    let diagnosis = place.doctor(&[]);
+    assert_eq!(diagnosis.names(), [""; 0]);
+}
+
 /// Its sample (`dendrite-sample.yaml` of 0.15.2) with SQLite, its settings that are of interest as they are there.
-fn sample(folder: &std::path::Path) -> String {
+fn sample(folder: &Path) -> String {
     let database = |section: &str, key: &str| {
         format!(
             "{section}:\n  {key}: {{connection_string: \"file:{}/{section}.db\"}}\n",
