@@ -23,10 +23,12 @@ const MARKS: usize = 4;
 const MAX_NAME: usize = 24;
 /// Characters of a meter in a row.
 const METER: usize = 12;
-/// The same where there is little room.
-const SHORT_METER: usize = 6;
-/// Below this width, nothing is said of how long it has lasted.
-const TINY: usize = 26;
+/// Below this width, meters are short and nothing is said of how long it has lasted.
+const TINY: usize = 30;
+/// Characters of a meter there.
+const SHORT_METER: usize = 8;
+/// What is said of a leg that is not connected has this room beside the name, or that of a short meter.
+const STATE: usize = 14;
 /// Between two columns.
 const GAP: usize = 2;
 
@@ -228,13 +230,14 @@ impl Member {
 
 /// How wide names are in rows.
 fn name_width(width: usize) -> usize {
-    let room = width.saturating_sub(MARKS + GAP + meter_width(width));
+    let beside = if width < TINY { SHORT_METER } else { STATE };
+    let room = width.saturating_sub(MARKS + GAP + beside);
     room.clamp(4, MAX_NAME)
 }
 
 /// How wide meters are in rows.
 const fn meter_width(width: usize) -> usize {
-    match width < NARROW {
+    match width < TINY {
         true => SHORT_METER,
         false => METER,
     }

@@ -290,5 +290,4 @@ fn eight_people_have_room_on_an_ordinary_terminal() {
         assert!(shown.contains(part), "{part}:\n{shown}");
     }
     assert!(shown.contains(&id(1).to_string()), "{shown}");
-    println!("{shown}\n{}\n{}", story.drawn(40, 24), busy().drawn(80, 24));
 }
