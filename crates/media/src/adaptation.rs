@@ -93,7 +93,7 @@ impl NetworkAdaptation {
     /// What the encoder should do.
     pub fn wish(&self) -> VoiceWish {
         VoiceWish {
-            size: self.rate.size(),
+            size: self.rate.sent_size(),
             expected_loss_percent: self.protection.expected_loss_percent(),
             dred_frames: self.protection.dred_frames(),
         }

@@ -5,7 +5,8 @@
 //! peer) that somebody else has authenticated, and contents to be sent to parties come out.
 //!
 //! What calls with other clients say in the timeline of a room is in [`wire::room`]. [`Liveness`] says until when such an event
-//! counts, and [`Survivor`] which of two calls between the same people goes on.
+//! counts, and [`Survivor`] which of two calls between the same people goes on. Group calls in rooms are in [`wire::group_room`], and
+//! [`group_room`] says who is in one and who calls whom.
 //!
 //! ```text
 //!            handle_content(now, party, content)                 poll_output()
@@ -24,6 +25,7 @@ mod content;
 mod deadlines;
 mod glare;
 pub mod group;
+pub mod group_room;
 mod liveness;
 mod party_id;
 mod person;

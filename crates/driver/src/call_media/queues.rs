@@ -105,7 +105,9 @@ mod tests {
                 slept,
                 ..NetworkState::default()
             };
-            calls.map(|call| send(call, What::Network(state.clone())));
+            for call in calls {
+                send(call, What::Network(state.clone()));
+            }
         }
         for call in calls {
             send(call, What::Command(MediaCommand::StopAudio));

@@ -170,7 +170,7 @@ impl RateControl {
     }
 
     /// The size of the frames of the epoch under way.
-    pub(super) fn size(&self) -> FrameSize {
+    pub(super) fn sent_size(&self) -> FrameSize {
         self.sent
     }
 

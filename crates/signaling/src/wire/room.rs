@@ -24,8 +24,8 @@
 
 mod candidate;
 mod error;
-mod fields;
-mod read;
+pub(super) mod fields;
+pub(super) mod read;
 mod reason;
 mod stream_metadata;
 mod write;

@@ -4,6 +4,10 @@
 mod bundles;
 mod calls;
 mod group;
+mod group_events;
+mod group_membership;
+mod group_rooms;
+mod group_universe;
 mod out_of_turn;
 mod room_bounds;
 mod room_events;

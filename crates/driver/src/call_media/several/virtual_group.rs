@@ -226,7 +226,7 @@ impl Group {
 
     fn begin_epoch(&mut self, from: usize, to: usize) {
         let offset = 997 * (from * 8 + to) % EPOCH_MS;
-        if self.ms < EPOCH_MS / 2 || (self.ms + offset) % EPOCH_MS != 0 {
+        if self.ms < EPOCH_MS / 2 || !(self.ms + offset).is_multiple_of(EPOCH_MS) {
             return;
         }
         let now = self.now;

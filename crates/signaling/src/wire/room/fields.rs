@@ -6,15 +6,18 @@ use super::RoomSignalError;
 
 /// An object of an event. Fields are named with those that they are in, `offer.sdp`; the key is what follows the last dot.
 #[derive(Clone, Copy)]
-pub(super) struct Fields<'a>(&'a Map<String, Value>);
+pub(in crate::wire) struct Fields<'a>(&'a Map<String, Value>);
 
 impl<'a> Fields<'a> {
-    pub(super) const fn of(map: &'a Map<String, Value>) -> Self {
+    pub(in crate::wire) const fn of(map: &'a Map<String, Value>) -> Self {
         Self(map)
     }
 
     /// The object that a value is.
-    pub(super) fn in_value(value: &'a Value, field: &'static str) -> Result<Self, RoomSignalError> {
+    pub(in crate::wire) fn in_value(
+        value: &'a Value,
+        field: &'static str,
+    ) -> Result<Self, RoomSignalError> {
         match value {
             Value::Object(map) => Ok(Self(map)),
             _ => Err(unexpected(field, "an object")),
@@ -22,32 +25,35 @@ impl<'a> Fields<'a> {
     }
 
     /// A value that need not be there. Several clients write `null` for "nothing".
-    pub(super) fn value(self, field: &'static str) -> Option<&'a Value> {
+    pub(in crate::wire) fn value(self, field: &'static str) -> Option<&'a Value> {
         self.value_of_key(field.rsplit('.').next().unwrap_or(field))
     }
 
     /// As [`Fields::value`], of a key that has dots itself.
-    pub(super) fn value_of_key(self, key: &str) -> Option<&'a Value> {
+    pub(in crate::wire) fn value_of_key(self, key: &str) -> Option<&'a Value> {
         self.0.get(key).filter(|value| !value.is_null())
     }
 
-    pub(super) fn object(self, field: &'static str) -> Result<Self, RoomSignalError> {
+    pub(in crate::wire) fn object(self, field: &'static str) -> Result<Self, RoomSignalError> {
         Self::in_value(required(field, self.value(field))?, field)
     }
 
-    pub(super) fn array(self, field: &'static str) -> Result<&'a [Value], RoomSignalError> {
+    pub(in crate::wire) fn array(
+        self,
+        field: &'static str,
+    ) -> Result<&'a [Value], RoomSignalError> {
         match required(field, self.value(field))? {
             Value::Array(values) => Ok(values),
             _ => Err(unexpected(field, "an array")),
         }
     }
 
-    pub(super) fn text(self, field: &'static str) -> Result<&'a str, RoomSignalError> {
+    pub(in crate::wire) fn text(self, field: &'static str) -> Result<&'a str, RoomSignalError> {
         required(field, self.any_text(field)?)
     }
 
     /// A text that need not be there. Clients write an empty one for "nothing" as well.
-    pub(super) fn optional_text(
+    pub(in crate::wire) fn optional_text(
         self,
         field: &'static str,
     ) -> Result<Option<&'a str>, RoomSignalError> {
@@ -60,7 +66,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A whole number that is not negative.
-    pub(super) fn optional_number(
+    pub(in crate::wire) fn optional_number(
         self,
         field: &'static str,
     ) -> Result<Option<u64>, RoomSignalError> {
@@ -68,7 +74,7 @@ impl<'a> Fields<'a> {
         self.value(field).map(number).transpose()
     }
 
-    pub(super) fn flag(self, field: &'static str) -> Result<bool, RoomSignalError> {
+    pub(in crate::wire) fn flag(self, field: &'static str) -> Result<bool, RoomSignalError> {
         match self.value(field) {
             None => Ok(false),
             Some(value) => value.as_bool().ok_or(unexpected(field, "true or false")),
@@ -76,15 +82,21 @@ impl<'a> Fields<'a> {
     }
 }
 
-pub(super) fn required<T>(field: &'static str, value: Option<T>) -> Result<T, RoomSignalError> {
+pub(in crate::wire) fn required<T>(
+    field: &'static str,
+    value: Option<T>,
+) -> Result<T, RoomSignalError> {
     value.ok_or(RoomSignalError::Missing { field })
 }
 
-pub(super) const fn unexpected(field: &'static str, expected: &'static str) -> RoomSignalError {
+pub(in crate::wire) const fn unexpected(
+    field: &'static str,
+    expected: &'static str,
+) -> RoomSignalError {
     RoomSignalError::Unexpected { field, expected }
 }
 
-pub(super) const fn within(
+pub(in crate::wire) const fn within(
     found: usize,
     limit: usize,
     what: &'static str,

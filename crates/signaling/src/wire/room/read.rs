@@ -45,16 +45,30 @@ pub(super) fn signal(
     event_type: &str,
     content: &[u8],
 ) -> Result<Option<RoomSignal>, RoomSignalError> {
+    if reader(event_type).is_none() {
+        return Ok(None);
+    }
+    signal_of(event_type, &object(content)?)
+}
+
+/// The object that the content of an event is.
+pub(in crate::wire) fn object(content: &[u8]) -> Result<Map<String, Value>, RoomSignalError> {
+    within(content.len(), MAX_ROOM_CONTENT, "bytes of an event")?;
+    serde_json::from_slice(content).map_err(|error| RoomSignalError::Json {
+        line: error.line(),
+        column: error.column(),
+    })
+}
+
+/// What an event says, whatever else is in its content.
+pub(in crate::wire) fn signal_of(
+    event_type: &str,
+    content: &Map<String, Value>,
+) -> Result<Option<RoomSignal>, RoomSignalError> {
     let Some(read_content) = reader(event_type) else {
         return Ok(None);
     };
-    within(content.len(), MAX_ROOM_CONTENT, "bytes of an event")?;
-    let map: Map<String, Value> =
-        serde_json::from_slice(content).map_err(|error| RoomSignalError::Json {
-            line: error.line(),
-            column: error.column(),
-        })?;
-    let fields = Fields::of(&map);
+    let fields = Fields::of(content);
     let version = version(fields);
     Ok(Some(RoomSignal {
         call_id: WireCallId::parse(fields.text("call_id")?)?,

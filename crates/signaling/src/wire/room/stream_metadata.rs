@@ -84,7 +84,7 @@ impl FromIterator<(StreamId, Stream)> for StreamMetadata {
 
 impl StreamPurpose {
     /// Reads a purpose; `None`: one that nobody knows yet.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(in crate::wire) fn parse(text: &str) -> Option<Self> {
         match text {
             "m.usermedia" => Some(Self::Usermedia),
             "m.screenshare" => Some(Self::Screenshare),
