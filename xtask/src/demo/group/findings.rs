@@ -1,6 +1,6 @@
 //! What the demo found out about its group call, and whether that is what we promise.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
@@ -59,7 +59,7 @@ impl Findings {
                 .map(|it| group_words(it, names.len()))
                 .collect(),
             tiers: call.records.iter().flatten().filter_map(tier).collect(),
-            frames_refused: call.records.iter().flatten().map(refused).sum(),
+            frames_refused: call.records.iter().map(|it| refused(it)).sum(),
             exit_codes: call.exit_codes.clone(),
             costs: call.costs.clone(),
             left,
@@ -111,12 +111,12 @@ impl Findings {
             Check {
                 what: "everybody ended as they should",
                 holds: self.exit_codes.iter().all(|code| *code == Some(0)),
-                found: format!("{:?}", self.exit_codes),
+                found: self.exits(),
             },
             Check {
                 what: "every leg is of tier securecall",
                 holds: self.tiers == BTreeSet::from(["securecall".to_owned()]),
-                found: format!("{:?}", self.tiers),
+                found: self.tiers.iter().cloned().collect::<Vec<_>>().join(", "),
             },
             Check {
                 what: "everybody heard everybody",
@@ -149,6 +149,16 @@ impl Findings {
                 found: format!("{} rows outside the allowed list", self.left.outside.len()),
             },
         ]
+    }
+
+    /// How all processes ended, in a few words.
+    fn exits(&self) -> String {
+        let codes = self.exit_codes.iter().map(|code| match code {
+            Some(code) => format!("exit {code}"),
+            None => "no exit code".to_owned(),
+        });
+        let different: BTreeSet<String> = codes.collect();
+        different.into_iter().collect::<Vec<_>>().join(", ")
     }
 
     /// The least of all pairs; none if one of them was not found.
@@ -292,12 +302,14 @@ fn tier(record: &Record) -> Option<String> {
     (record.name() == "connected").then(|| record.text("tier").to_owned())
 }
 
-/// Frames that were refused, as the last second of each leg tells it; every second but the last counts for nothing.
-fn refused(record: &Record) -> f64 {
-    match record.name() {
-        "stats" => record.number("frames_refused").unwrap_or(0.0),
-        _ => 0.0,
+/// Frames that somebody has refused: each leg tells each second how many there were so far.
+fn refused(records: &[Record]) -> f64 {
+    let mut by_leg = BTreeMap::new();
+    for record in records.iter().filter(|record| record.name() == "stats") {
+        let refused = record.number("frames_refused").unwrap_or(0.0);
+        by_leg.insert(record.text("call_id"), refused);
     }
+    by_leg.into_values().sum()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "fewer samples than 2^52")]

@@ -96,12 +96,12 @@ fn matrix(
     }
     let _ = write!(
         html,
-        r#"<section><h2>{title}</h2><p>{text} Rows: who heard; columns: who spoke.</p><div class="scroll"><table><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table></div></section>"#
+        r#"<section><h2>{title}</h2><p>{text} Rows: who heard; columns: who spoke.</p><div class="scroll"><table class="matrix"><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table></div></section>"#
     );
 }
 
 fn costs(html: &mut String, findings: &Findings) {
-    html.push_str("<section><h2>What each process cost</h2><table><thead><tr><th></th><th>processor, % of a core</th><th>memory (PSS), MB</th></tr></thead><tbody>");
+    html.push_str("<section><h2>What each process cost</h2><table class=\"matrix\"><thead><tr><th></th><th>processor, % of a core</th><th>memory (PSS), MB</th></tr></thead><tbody>");
     for (name, cost) in findings.names.iter().zip(&findings.costs) {
         let _ = write!(
             html,
