@@ -33,6 +33,8 @@ pub(super) struct Narrator {
     calls: BTreeMap<CallHandle, (NamedCall, CallPeer)>,
     /// The group call, and the calls that are its legs.
     group: Option<(NamedConference, BTreeSet<CallHandle>)>,
+    /// Whether we are muted in it, as it was told: each leg says so, and once is enough.
+    is_muted: Option<bool>,
 }
 
 impl Narrator {
@@ -46,6 +48,7 @@ impl Narrator {
             standard: None,
             calls: BTreeMap::new(),
             group: None,
+            is_muted: None,
         }
     }
 
@@ -361,6 +364,7 @@ impl Narrator {
                 ConferenceEvent::Began { call } => {
                     let legs = call.iter().map(|call| call.handle).collect();
                     self.group = Some((*conference, legs));
+                    self.is_muted = None;
                 }
                 ConferenceEvent::Leg { call, peer } => {
                     self.calls.insert(call.handle, (call.clone(), peer.clone()));
@@ -496,7 +500,9 @@ fn warning(kind: ErrorKind, message: String, help: &str) -> Event {
 mod tests {
     use securecall_contact::{MatrixId, SecureCallId};
     use securecall_crypto::IdentityKey;
-    use securecall_driver::{CallHandles, EndReason, PathRoute, WireCallId};
+    use securecall_driver::{
+        CallHandles, ConferenceHandles, ConferenceId, EndReason, PathRoute, WireCallId,
+    };
     use serde_json::{Value, json};
 
     use super::*;
@@ -553,6 +559,54 @@ mod tests {
             ended(Some(Duration::from_millis(1500)))["duration_ms"],
             1500
         );
+    }
+
+    #[test]
+    fn legs_say_of_whom_they_are_and_that_we_are_muted_once() {
+        let mut narrator = Narrator::new(now(), "@me:example.org".to_owned());
+        let conference = NamedConference {
+            handle: ConferenceHandles::default().issue(),
+            id: ConferenceId::from_random([0xab; 16]),
+        };
+        let mut tell = |event| {
+            let told = narrator.tell(&ClientEvent::Call(event));
+            told.map(|told| serde_json::to_value(told).unwrap())
+        };
+        let of_group = |event| CallEvent::Conference { conference, event };
+        let began = tell(of_group(ConferenceEvent::Began { call: None })).unwrap();
+        let id = "ab".repeat(16);
+        assert_eq!(
+            began,
+            json!({"event": "conference", "conference_id": id, "call_id": null})
+        );
+        let leg = of_group(ConferenceEvent::Leg {
+            call: call(),
+            peer: peer(),
+        });
+        assert_eq!(tell(leg), None);
+        let ringing = tell(CallEvent::Ringing { call: call() }).unwrap();
+        assert_eq!(
+            (&ringing["conference_id"], &ringing["peer"]["name"]),
+            (&json!(id), &json!("Ada"))
+        );
+        let muted = |local| CallEvent::Muted {
+            call: call(),
+            local,
+            muted: true,
+        };
+        let told = tell(muted(true)).unwrap();
+        assert_eq!((&told["by"], told.get("peer")), (&json!("self"), None));
+        assert_eq!(tell(muted(true)), None);
+        assert_eq!(tell(muted(false)).unwrap()["peer"]["name"], "Ada");
+        // After its end the call is nobody's.
+        let ended = tell(CallEvent::Ended {
+            call: call(),
+            reason: EndReason::RemoteHangup,
+            connected_for: None,
+        });
+        assert_eq!(ended.unwrap()["peer"]["name"], "Ada");
+        let ringing = tell(CallEvent::Ringing { call: call() }).unwrap();
+        assert_eq!(ringing.get("conference_id"), None);
     }
 
     #[test]

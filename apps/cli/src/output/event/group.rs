@@ -138,6 +138,15 @@ impl LegEvent {
         }
     }
 
+    /// What happened to all legs at once, told of one.
+    pub(crate) const fn of_all(event: Event, conference_id: String) -> Self {
+        Self {
+            event,
+            conference_id,
+            peer: None,
+        }
+    }
+
     /// As [`Event::weight`].
     pub(super) const fn weight(&self) -> Weight {
         self.event.weight()

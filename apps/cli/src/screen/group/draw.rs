@@ -20,7 +20,7 @@ const NARROW: usize = 56;
 /// What marks the selected row, and whoever speaks, takes.
 const MARKS: usize = 4;
 /// A name takes no more than this.
-const MAX_NAME: usize = 24;
+const MAX_NAME: usize = 20;
 /// Characters of a meter in a row.
 const METER: usize = 12;
 /// Below this width, meters are short and nothing is said of how long it has lasted.
