@@ -62,14 +62,21 @@ impl Narrator {
         if let ClientEvent::Call(CallEvent::Ended { call, .. }) = event {
             self.forget(call.handle);
         }
-        match leg {
-            Some((conference_id, peer)) => Some(Event::Leg(Box::new(LegEvent::new(
-                told?,
-                conference_id,
-                peer,
-            )))),
-            None => told,
-        }
+        let Some((conference_id, peer)) = leg else {
+            return told;
+        };
+        let event = match event {
+            ClientEvent::Call(CallEvent::Muted {
+                local: true, muted, ..
+            }) => {
+                if self.is_muted.replace(*muted) == Some(*muted) {
+                    return None;
+                }
+                LegEvent::of_all(told?, conference_id)
+            }
+            _ => LegEvent::new(told?, conference_id, peer),
+        };
+        Some(Event::Leg(Box::new(event)))
     }
 
     fn tell_any(&mut self, event: &ClientEvent) -> Option<Event> {

@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn the_page_shows_every_pair_and_loads_nothing() {
         let page = page(&sample());
-        assert_eq!(page.matches("0.970").count(), 6);
+        assert_eq!(page.matches("<td>0.970</td>").count(), 6);
         for text in [
             "Everything holds",
             "431 ms",

@@ -47,6 +47,10 @@ impl Story {
         }
     }
 
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "events are made where they are told"
+    )]
     fn happens(&mut self, event: ConferenceEvent) -> &mut Self {
         self.screen.handle_conference(self.at, &event);
         self
