@@ -146,9 +146,7 @@ impl<L: Copy + Ord> Mesh<L> {
     /// The invite that asked us in names these: their legs are taken also before its sender's roster is here.
     pub fn introduce(&mut self, people: &[Person]) {
         for person in people.iter().take(MAX_MEMBERS) {
-            if person.id() != self.own {
-                self.acquaintances.know(person.clone(), Origin::Introduced);
-            }
+            self.acquaintances.know(person.clone(), Origin::Introduced);
         }
     }
 

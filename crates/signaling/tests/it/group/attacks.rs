@@ -511,6 +511,23 @@ fn one_member_cannot_throw_us_out_by_saying_that_we_answered_elsewhere() {
 }
 
 #[test]
+fn two_calls_that_cross_end_nothing() {
+    let mut victim = Victim::with(&[]);
+    victim.mesh.invite(victim.now, person(9)).unwrap();
+    victim.drain();
+    victim
+        .mesh
+        .leg_ended(victim.now, victim.placed, LegEnd::Crossed);
+    victim.drain();
+    victim.mesh.leg_taken(victim.now, person(9), 9);
+    victim.mesh.leg_connected(victim.now, 9);
+    victim.drain();
+    assert!(!victim.mesh.is_over());
+    let left = |it: &MeshOutput<u64>| matches!(it, MeshOutput::Left { .. });
+    assert!(!victim.outputs.iter().any(left));
+}
+
+#[test]
 fn our_own_newer_leg_is_no_other_device_of_ours() {
     let mut victim = Victim::with(&[1]);
     // It connects there first, where the older one gives way to it.
@@ -539,10 +556,7 @@ fn who_left_and_is_brought_again_is_called_as_soon_as_a_member_says_so_anew() {
 
 #[test]
 fn who_cannot_be_called_is_not_asked_for_again() {
-    let mut mesh: Mesh<u64> = Mesh::new(id(0), conference(1));
-    let now = origin();
-    mesh.leg_taken(now, person(1), 1);
-    mesh.leg_connected(now, 1);
+    let mut victim = Victim::with(&[1]);
     let roster = Roster {
         conference_id: conference(1),
         number: 1,
@@ -552,24 +566,25 @@ fn who_cannot_be_called_is_not_asked_for_again() {
             brought_by: None,
         }],
     };
-    mesh.handle_roster(now, 1, &roster).unwrap();
-    let mut calls = 0;
-    let mut at = now;
-    loop {
-        match mesh.poll_output() {
-            MeshOutput::Call { person, .. } => {
-                calls += 1;
-                mesh.not_placed(at, person.id());
-            }
-            MeshOutput::Timeout(Some(next)) if next < now + SECOND * 600 => {
-                at = next;
-                mesh.handle_timeout(at);
-            }
-            MeshOutput::Timeout(_) => break,
-            _ => {}
+    victim.mesh.handle_roster(victim.now, 1, &roster).unwrap();
+    victim.mesh.not_placed(victim.now, id(9));
+    // Not even when a call of theirs has come to nothing.
+    victim.mesh.leg_taken(victim.now, person(9), 9);
+    victim.mesh.leg_ended(victim.now, 9, LegEnd::NoPath);
+    let orders = |victim: &mut Victim| {
+        let mut orders = 0;
+        while let output @ (MeshOutput::Call { .. }
+        | MeshOutput::Tell { .. }
+        | MeshOutput::Invited { .. }
+        | MeshOutput::NoPath { .. }) = victim.mesh.poll_output()
+        {
+            orders += u32::from(matches!(output, MeshOutput::Call { .. }));
         }
-    }
-    assert_eq!(calls, 1);
+        orders
+    };
+    assert_eq!(orders(&mut victim), 1, "the one that could not be placed");
+    victim.pass(SECOND * 600);
+    assert_eq!(victim.calls, []);
 }
 
 #[test]
