@@ -11,8 +11,8 @@ use std::{hint::black_box, time::Duration};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use securecall_media::{
-    OpenError, OpenFrame, OpenedFrame, ReceivePipeline, SealError, SealFrame, SendPipeline,
-    TICK_SAMPLES, Tick, VoiceEncoder, VoiceReport,
+    Mixer, OpenError, OpenFrame, OpenedFrame, ReceivePipeline, SealError, SealFrame, SendPipeline,
+    Speaking, TICK_SAMPLES, Tick, VoiceEncoder, VoiceReport, Volume,
 };
 use web_time::Instant;
 
@@ -115,5 +115,36 @@ fn receive(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, send, receive);
+/// What a tick of 10 ms costs beside the pipelines of the peers.
+fn mix(criterion: &mut Criterion) {
+    let voice = voice();
+    let mut group = criterion.benchmark_group("media/mix one tick");
+    for (name, members, gain) in [
+        ("of one", 1, 1.0),
+        ("of seven", 7, 0.3),
+        ("of seven at full scale", 7, 4.0),
+    ] {
+        let loud: Vec<Tick> = voice.iter().map(|it| it.map(|it| it * gain)).collect();
+        let (mut mixer, mut volumes) = (Mixer::new(), vec![Volume::new(); members]);
+        let mut speaking: Vec<_> = volumes.iter().map(|_| Speaking::new()).collect();
+        let (mut number, mut out) = (0, [0.0; TICK_SAMPLES]);
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                number += 1;
+                for (member, (volume, speaking)) in
+                    volumes.iter_mut().zip(&mut speaking).enumerate()
+                {
+                    let tick = &loud[(number + 17 * member) % loud.len()];
+                    black_box(speaking.hear(tick));
+                    mixer.add(tick, volume);
+                }
+                mixer.mix(&mut out);
+                black_box(out[0])
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, send, receive, mix);
 criterion_main!(benches);

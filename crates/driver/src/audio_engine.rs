@@ -1,7 +1,8 @@
 //! Microphone, speaker and encoder of this device.
 //!
 //! It knows no peer: what is heard of all of them comes in as one tick, and each encoded frame goes
-//! out to be sealed for each. With several peers their ticks are mixed before they come here.
+//! out to be sealed for each. With several peers their ticks are mixed before they come here. It speaks
+//! in the name of one of their calls.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,7 +11,8 @@ use securecall_audio_device::{
     AudioDevices, AudioSpec, DeviceFault, DeviceWish, NewDevice, OpenError,
 };
 use securecall_media::{
-    CodecError, Effort, EffortControl, EncodedFrame, TICK_SAMPLES, Tick, VoiceEncoder, VoiceWish,
+    CodecError, Effort, EffortControl, EncodedFrame, SilentEncoder, TICK_SAMPLES, Tick,
+    VoiceEncoder, VoiceWish,
 };
 use tokio::task::JoinHandle;
 use web_time::Instant;
@@ -44,6 +46,7 @@ pub(crate) struct AudioEngine {
     /// How hard the encoder may work on this machine.
     effort: EffortControl,
     microphone_open: bool,
+    muted: bool,
     next_tick: Option<Instant>,
     /// When a microphone that is not read yet is emptied next.
     discard_at: Instant,
@@ -72,6 +75,7 @@ impl AudioEngine {
             capture: None,
             effort: EffortControl::new(),
             microphone_open: false,
+            muted: false,
             next_tick: None,
             discard_at: now,
             ticks: 0,
@@ -81,16 +85,29 @@ impl AudioEngine {
     }
 
     /// Makes audio ready: ticks begin with [`start_ticks`](Self::start_ticks), once there are devices.
+    /// Where audio runs for another peer, it is only seen to that this one gets what it wants as well.
     pub(crate) fn start(&mut self, wanted: Wanted) -> Result<(), CodecError> {
-        self.capture = Some(match wanted {
-            Wanted::Frames => Capture::Frames(Box::new(VoiceEncoder::new()?)),
-            Wanted::Samples => Capture::Samples,
-        });
+        let runs = self.capture.is_some();
+        let muted = self.muted;
+        let capture = self.capture.get_or_insert_default();
+        if wanted == Wanted::Frames && capture.encoder.is_none() {
+            let mut encoder = Box::new(VoiceEncoder::new()?);
+            encoder.set_muted(muted);
+            capture.encoder = Some(encoder);
+        }
+        if runs {
+            return Ok(());
+        }
         match self.devices.take() {
             Some(devices) => self.use_devices(devices),
             None => self.opening = Some(begin_to_open(&self.spec)),
         }
         Ok(())
+    }
+
+    /// Speaks in the name of another call from now on.
+    pub(crate) fn speak_for(&mut self, outputs: MediaOutputs) {
+        self.outputs = outputs;
     }
 
     /// Waits for devices that are being opened, and takes them; for ever where none are.
@@ -179,9 +196,7 @@ impl AudioEngine {
 
     /// A frame of silence out of turn.
     pub(crate) fn silence(&mut self) -> Option<EncodedFrame<'_>> {
-        let Some(Capture::Frames(encoder)) = &mut self.capture else {
-            return None;
-        };
+        let encoder = self.capture.as_mut()?.encoder.as_mut()?;
         let silence = [0.0; TICK_SAMPLES];
         // Two ticks make a frame.
         let _ = encoder.push(&silence);
@@ -220,7 +235,7 @@ impl AudioEngine {
     /// Encodes the frames to come as the paths to the peers ask for, as hard as this machine can.
     pub(crate) fn follow(&mut self, wish: VoiceWish) {
         let settings = wish.settings(self.effort.effort());
-        if let Some(Capture::Frames(encoder)) = &mut self.capture
+        if let Some(encoder) = self.encoder()
             && let Err(error) = encoder.configure(settings)
         {
             tracing::error!(%error, ?settings, "the encoder does not follow the network");
@@ -233,33 +248,29 @@ impl AudioEngine {
     }
 
     /// 10 ms for the speaker, 10 ms from the microphone, due at `due_us` since the Unix epoch. Every
-    /// second tick gives a frame, where frames are wanted.
-    pub(crate) fn tick(&mut self, due_us: u64, heard: &Tick) -> Option<Captured<'_>> {
+    /// second tick gives a frame, where frames are wanted, and beside it silence, if `silence_too`.
+    pub(crate) fn tick(
+        &mut self,
+        due_us: u64,
+        heard: &Tick,
+        silence_too: bool,
+    ) -> Option<Captured<'_>> {
         let (Some(devices), Some(capture)) = (&mut self.devices, &mut self.capture) else {
             return None;
         };
         self.ticks += 1;
         devices.speaker.write(heard);
         self.started.speaker(due_us);
-        let mut samples = [0.0; TICK_SAMPLES];
+        capture.samples.fill(0.0);
         if self.microphone_open {
-            devices.microphone.read(&mut samples);
+            devices.microphone.read(&mut capture.samples);
             // What it gives now was captured in the 10 ms before.
             self.started.microphone(due_us.saturating_sub(micros(TICK)));
         } else {
             // Silence is sent, and nothing is kept for later.
             devices.microphone.discard();
         }
-        match capture {
-            Capture::Samples => Some(Captured::Samples(samples)),
-            Capture::Frames(encoder) => {
-                let encoded = encoder.push(&samples).unwrap_or_else(|error| {
-                    tracing::warn!(%error, "a frame was not encoded");
-                    None
-                });
-                encoded.map(Captured::Frame)
-            }
-        }
+        Some(capture.encode(silence_too))
     }
 
     /// Tells what the last tick brought.
@@ -296,22 +307,25 @@ impl AudioEngine {
 
     /// How loud the microphone is, where frames are wanted.
     pub(crate) fn level(&self) -> Option<f32> {
-        match self.capture.as_ref()? {
-            Capture::Frames(encoder) => Some(encoder.level().rms),
-            Capture::Samples => None,
-        }
+        let encoder = self.capture.as_ref()?.encoder.as_ref()?;
+        Some(encoder.level().rms)
     }
 
-    /// The microphone may be heard.
-    pub(crate) fn open_microphone(&mut self) {
-        self.microphone_open = true;
+    /// Whether the microphone may be heard, by whomever.
+    pub(crate) const fn set_microphone_open(&mut self, open: bool) {
+        self.microphone_open = open;
     }
 
     /// Gives frames that say that we are muted, or the microphone again.
     pub(crate) fn set_muted(&mut self, muted: bool) {
-        if let Some(Capture::Frames(encoder)) = &mut self.capture {
+        self.muted = muted;
+        if let Some(encoder) = self.encoder() {
             encoder.set_muted(muted);
         }
+    }
+
+    fn encoder(&mut self) -> Option<&mut VoiceEncoder> {
+        self.capture.as_mut()?.encoder.as_deref_mut()
     }
 
     /// Closes microphone and speaker; recordings get their headers, which waits for the disk elsewhere.
@@ -353,21 +367,65 @@ pub(crate) enum Wanted {
 }
 
 /// What becomes of what the microphone hears.
-enum Capture {
-    Frames(Box<VoiceEncoder>),
-    Samples,
+struct Capture {
+    /// Where frames are wanted.
+    encoder: Option<Box<VoiceEncoder>>,
+    /// Where somebody must not hear what others do.
+    silence: Option<Box<SilentEncoder>>,
+    /// The last tick.
+    samples: Tick,
+}
+
+impl Default for Capture {
+    fn default() -> Self {
+        Self {
+            encoder: None,
+            silence: None,
+            samples: [0.0; TICK_SAMPLES],
+        }
+    }
+}
+
+impl Capture {
+    fn encode(&mut self, silence_too: bool) -> Captured<'_> {
+        let encoder = self.encoder.as_deref_mut();
+        let frame = encoder.and_then(|encoder| logged(encoder.push(&self.samples)).flatten());
+        let silence = frame
+            .filter(|_| silence_too)
+            .and_then(|frame| logged(silence_instead_of(frame, &mut self.silence)));
+        Captured {
+            samples: &self.samples,
+            frame,
+            silence,
+        }
+    }
+}
+
+fn silence_instead_of<'a>(
+    frame: EncodedFrame<'_>,
+    encoder: &'a mut Option<Box<SilentEncoder>>,
+) -> Result<EncodedFrame<'a>, CodecError> {
+    let encoder = match encoder {
+        Some(encoder) => encoder,
+        None => encoder.insert(Box::new(SilentEncoder::new()?)),
+    };
+    encoder.instead_of(frame)
+}
+
+fn logged<T>(encoded: Result<T, CodecError>) -> Option<T> {
+    encoded
+        .inspect_err(|error| tracing::warn!(%error, "a frame was not encoded"))
+        .ok()
 }
 
 /// What a tick gave.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "10 ms of sound are made and used in the same moment, 100 times a second"
-)]
-pub(crate) enum Captured<'a> {
-    /// Encoded, every second tick.
-    Frame(EncodedFrame<'a>),
+pub(crate) struct Captured<'a> {
     /// As it was heard.
-    Samples(Tick),
+    pub(crate) samples: &'a Tick,
+    /// Encoded, every second tick, where frames are wanted.
+    pub(crate) frame: Option<EncodedFrame<'a>>,
+    /// A frame of silence of the same time and length, where that is wanted.
+    pub(crate) silence: Option<EncodedFrame<'a>>,
 }
 
 /// When microphone and speaker began, in microseconds since the Unix epoch; told once both have.

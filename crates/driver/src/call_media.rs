@@ -1,140 +1,194 @@
-//! The media of one call: one task that joins the connection to the peer with microphone and speaker.
+//! The media of a conversation: one task that joins the connections to its peers with microphone and speaker.
+//!
+//! A call has a conversation of its own, or is a leg of a conference and shares one with the others: then it has its connection,
+//! its keys and its end for itself, and with the others microphone, speaker and encoder. What is heard of all is mixed.
 //!
 //! It begins with the endpoint's first order for the call, which never comes before the user has accepted it.
 
 mod first_tick;
+mod leg;
+mod legs;
 #[cfg(test)]
 mod packets;
 mod queues;
+#[cfg(test)]
+mod several;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
 use securecall_audio_device::{AudioDevices, AudioSpec, DeviceWish};
-use securecall_crypto::Direction;
 use securecall_media::TICK_SAMPLES;
-use securecall_session::{
-    CallHandle, MediaCommand, MediaEvent, MediaFailure, NamedCall, Protection,
-};
+use securecall_session::{CallHandle, MediaCommand, NamedCall, Protection};
 use tokio::sync::watch;
 use web_time::Instant;
 
-use self::first_tick::{Begin, FirstTick};
-use self::queues::Order;
-use crate::audio_engine::{AudioEngine, Captured, Wanted, micros};
+use self::first_tick::Begin;
+use self::leg::Leg;
+use self::legs::Legs;
+use self::queues::{Joining, Order, What};
+use crate::audio_engine::{AudioEngine, Wanted, micros};
 use crate::clock;
 use crate::config::{Network, Servers};
-use crate::event::Event;
-use crate::media_output::{MediaOutput, MediaOutputs};
+use crate::media_output::MediaOutput;
 use crate::network_watch::NetworkState;
-use crate::peer_connection::{PeerConnection, overcome};
+use crate::peer_connection::overcome;
 use crate::queue::{Receiver, Sender, queue};
 
-/// The media of one call, running in a task of its own. Dropping it ends the task.
+/// What a call's connection is made of.
+pub(crate) struct LegSettings {
+    pub(crate) network: Network,
+    pub(crate) servers: watch::Receiver<Servers>,
+    pub(crate) outputs: Sender<(CallHandle, MediaOutput)>,
+}
+
+/// The media of one call. The task ends when those of all calls of its conversation are dropped.
 #[derive(Debug)]
 pub(crate) struct CallMedia {
+    call: CallHandle,
     orders: Sender<Order>,
 }
 
 impl CallMedia {
-    /// Starts the task. `devices` were opened before; without them they are opened now.
+    /// Starts a conversation. `devices` were opened before; without them they are opened now.
     pub(crate) fn spawn(
         call: NamedCall,
+        settings: LegSettings,
         audio: AudioSpec,
         devices: Option<AudioDevices>,
-        network: Network,
-        servers: &watch::Receiver<Servers>,
         levels: bool,
-        outputs: Sender<(CallHandle, MediaOutput)>,
     ) -> Self {
-        let (sender, orders) = queue();
-        let outputs = MediaOutputs::of(call, outputs);
+        let (orders, receiver) = queue();
+        let leg = Leg::new(call, settings);
+        let call = leg.call();
         let task = Task {
-            peer: PeerConnection::new(outputs.clone(), network, servers),
-            audio: AudioEngine::new(clock::now(), outputs.clone(), audio, devices),
-            outputs,
+            audio: AudioEngine::new(clock::now(), leg.outputs.clone(), audio, devices),
+            legs: Legs::of(leg),
             levels,
-            first_tick: FirstTick::default(),
             muted: false,
-            held: false,
-            closing: false,
         };
-        tokio::spawn(task.run(orders));
-        Self { orders: sender }
+        tokio::spawn(task.run(receiver));
+        Self { call, orders }
+    }
+
+    /// One more call in the conversation of this one.
+    pub(crate) fn join(&self, call: NamedCall, settings: LegSettings) -> Self {
+        let joined = Self {
+            call: call.handle,
+            orders: self.orders.clone(),
+        };
+        joined.send(What::Join(Joining::new(call, settings)));
+        joined
     }
 
     /// Gives an order of the endpoint.
     pub(crate) fn order(&self, command: MediaCommand) {
-        self.orders.send(Order::Command(command));
+        self.send(What::Command(command));
     }
 
     /// Tells how this machine is connected from now on.
     pub(crate) fn network_changed(&self, state: NetworkState) {
-        self.orders.send(Order::Network(state));
+        self.send(What::Network(state));
     }
 
     /// Puts another device in the place of one.
     pub(crate) fn exchange(&self, wish: DeviceWish) {
-        self.orders.send(Order::Exchange(wish));
+        self.send(What::Exchange(wish));
+    }
+
+    /// Lets the peer be heard so loud: 1 for as it comes.
+    pub(crate) fn set_volume(&self, gain: f32) {
+        self.send(What::Volume(gain));
     }
 
     /// Sends one message on the data channel.
     pub(crate) fn control(&self, bytes: Vec<u8>) {
-        self.orders.send(Order::Control(bytes));
+        self.send(What::Control(bytes));
+    }
+
+    fn send(&self, what: What) {
+        let call = self.call;
+        self.orders.send(Order { call, what });
+    }
+}
+
+/// The call in whose conversation the one that is ordered so takes part.
+pub(crate) const fn beside(command: &MediaCommand) -> Option<CallHandle> {
+    match command {
+        MediaCommand::CreateOffer { beside, .. } | MediaCommand::AcceptOffer { beside, .. } => {
+            *beside
+        }
+        _ => None,
     }
 }
 
 struct Task {
-    peer: PeerConnection,
+    legs: Legs,
     audio: AudioEngine,
-    outputs: MediaOutputs,
     /// Whether levels are wanted.
     levels: bool,
-    first_tick: FirstTick,
+    /// Nobody hears us.
     muted: bool,
-    /// This side holds the call.
-    held: bool,
-    closing: bool,
 }
 
 impl Task {
     async fn run(mut self, mut orders: Receiver<Order>) {
         loop {
             self.drain();
-            if self.closing {
+            if self.legs.is_empty() {
                 break;
             }
-            let wake = [
-                self.peer.next_wake(),
-                self.audio.next_wake(),
-                self.first_tick.next_wake(clock::now()),
-            ];
+            let wake = [self.legs.next_wake(clock::now()), self.audio.next_wake()];
             // Orders first, so that the end of a call waits for nothing; datagrams last, so that
             // nobody on the network can keep ticks from their turn.
             tokio::select! {
                 biased;
                 order = orders.next() => match order {
-                    Some(Order::Command(command)) => self.carry_out(command),
-                    Some(Order::Exchange(wish)) => self.audio.exchange(wish),
-                    Some(Order::Control(bytes)) => self.peer.send_control(clock::now(), &bytes),
-                    Some(Order::Network(state)) => self.peer.network_changed(clock::now(), &state),
+                    Some(order) => self.take_order(order).await,
                     // The client is gone.
                     None => break,
                 },
                 () = clock::sleep_until(wake.into_iter().flatten().min()) => self.handle_timeout(),
                 opened = self.audio.opened() => if let Err(why) = opened {
-                    self.fail_here(why);
+                    self.fail_all(&why);
                 },
-                arrival = self.peer.receive() => {
-                    self.peer.handle_arrival(clock::now(), &arrival);
+                (leg, arrival) = self.legs.receive() => {
+                    leg.peer.handle_arrival(clock::now(), &arrival);
                 }
             }
         }
         self.finish().await;
     }
 
-    fn carry_out(&mut self, command: MediaCommand) {
+    async fn take_order(&mut self, Order { call, what }: Order) {
         let now = clock::now();
-        let peer = &mut self.peer;
+        let what = match what {
+            What::Join(joining) => return self.legs.join(joining),
+            What::Exchange(wish) => return self.audio.exchange(wish),
+            what => what,
+        };
+        // An order for a call that is over.
+        let Some(leg) = self.legs.get_mut(call) else {
+            return;
+        };
+        match what {
+            What::Command(MediaCommand::Close) => self.close(call).await,
+            What::Command(command) => self.carry_out(call, command),
+            What::Control(bytes) => leg.peer.send_control(now, &bytes),
+            What::Network(state) => leg.peer.network_changed(now, &state),
+            What::Volume(gain) => leg.volume.set(gain),
+            What::Join(..) | What::Exchange(_) => {}
+        }
+    }
+
+    fn carry_out(&mut self, call: CallHandle, command: MediaCommand) {
+        let now = clock::now();
+        let ceiling = self.legs.shared_size();
+        let Some(leg) = self.legs.get_mut(call) else {
+            return;
+        };
+        let peer = &mut leg.peer;
         let done = match command {
             MediaCommand::CreateOffer {
                 tier,
@@ -157,77 +211,99 @@ impl Task {
                 peer.accept_restart_offer(now, &sdp).or_else(overcome)
             }
             MediaCommand::SetRestartAnswer { sdp } => peer.set_answer(now, &sdp).or_else(overcome),
-            MediaCommand::StartAudio { protection } => return self.start_audio(protection),
+            MediaCommand::StartAudio { protection } => return self.start_audio(call, protection),
             MediaCommand::UseSendEpoch { epoch, seed } => {
-                return peer.use_send_epoch(now, epoch, seed);
+                return peer.use_send_epoch(now, epoch, seed, ceiling);
             }
             MediaCommand::AddReceiveEpoch { epoch, seed } => {
                 return peer.add_receive_epoch(epoch, seed);
             }
-            MediaCommand::OpenMicrophone => return self.audio.open_microphone(),
+            MediaCommand::OpenMicrophone => {
+                leg.microphone_open = true;
+                return self.follow_microphone();
+            }
             MediaCommand::SetMuted(muted) => {
+                // Whoever mutes is heard by nobody, whichever call it was said of.
                 self.muted = muted;
-                return self.follow_mute();
+                return self.follow_microphone();
             }
             MediaCommand::SetHeld { held, offer } => {
-                self.held = held;
-                self.follow_mute();
-                if !offer {
-                    return;
-                }
-                self.peer.create_hold_offer(now, held).or_else(overcome)
+                leg.held = held;
+                let done = match offer {
+                    true => leg.peer.create_hold_offer(now, held).or_else(overcome),
+                    false => Ok(()),
+                };
+                self.follow_microphone();
+                done
             }
-            MediaCommand::StopAudio => {
-                peer.stop_voice();
-                return self.audio.stop();
-            }
-            MediaCommand::Close => {
-                self.closing = true;
-                return;
-            }
+            MediaCommand::StopAudio => return self.stop_audio(call),
+            MediaCommand::Close => return,
         };
-        if let Err(error) = done {
-            self.peer.fail(&error);
+        if let Err(error) = done
+            && let Some(leg) = self.legs.get_mut(call)
+        {
+            leg.peer.fail(&error);
         }
     }
 
-    /// Nothing of the microphone is sent while it is muted, or the call held.
-    fn follow_mute(&mut self) {
-        let silent = self.muted || self.held;
-        self.peer.set_muted(silent);
-        self.audio.set_muted(silent);
+    /// The microphone runs for those who may hear it. Nothing of it is sent while it is muted, or every call held.
+    fn follow_microphone(&mut self) {
+        let hearers = self.legs.hearers();
+        self.audio.set_microphone_open(hearers.any);
+        self.audio.set_muted(self.muted || hearers.all_held);
+        for leg in self.legs.iter_mut() {
+            leg.peer.set_muted(self.muted || leg.held);
+        }
     }
 
-    fn start_audio(&mut self, protection: Protection) {
+    fn start_audio(&mut self, call: CallHandle, protection: Protection) {
+        let Some(leg) = self.legs.get_mut(call) else {
+            return;
+        };
         let wanted = match &protection {
-            Protection::Sealed { direction, .. } => {
-                if *direction == Direction::CallerToCallee {
-                    self.first_tick.follow();
-                }
-                Wanted::Frames
-            }
+            Protection::Sealed { .. } => Wanted::Frames,
             Protection::Transport => Wanted::Samples,
         };
-        if let Err(error) = self.peer.start_voice(protection) {
-            return self.fail_here(error.to_string());
+        if let Err(error) = leg.start_voice(protection) {
+            return leg.fail_here(error.to_string());
         }
         if let Err(error) = self.audio.start(wanted) {
-            self.fail_here(error.to_string());
+            return leg.fail_here(error.to_string());
+        }
+        self.follow_microphone();
+    }
+
+    /// One call is over for the user: microphone and speaker go on for others.
+    fn stop_audio(&mut self, call: CallHandle) {
+        if let Some(leg) = self.legs.get_mut(call) {
+            leg.stop_voice();
+        }
+        if self.legs.iter().all(Leg::is_over) {
+            return self.audio.stop();
+        }
+        self.follow_microphone();
+        self.follow_names();
+    }
+
+    /// Devices speak in the name of a call that is not over.
+    fn follow_names(&mut self) {
+        if let Some(leg) = self.legs.iter().find(|leg| !leg.is_over()) {
+            self.audio.speak_for(leg.outputs.clone());
         }
     }
 
-    /// Something on this machine makes the call impossible.
-    fn fail_here(&self, why: String) {
-        self.outputs.notice(why);
-        self.outputs.event(MediaEvent::Failed {
-            reason: MediaFailure::Local,
-        });
+    /// Something on this machine makes every call impossible.
+    fn fail_all(&self, why: &str) {
+        for leg in self.legs.iter() {
+            leg.fail_here(why.to_owned());
+        }
     }
 
     fn handle_timeout(&mut self) {
         let now = clock::now();
-        self.peer
-            .handle_timeout(now, || self.audio.card_latencies());
+        for leg in self.legs.iter_mut() {
+            leg.peer.handle_timeout(now, || self.audio.card_latencies());
+        }
         self.audio.handle_timeout(now);
         while let Some(late) = self.audio.take_due_tick(now) {
             self.tick(now, late);
@@ -235,72 +311,73 @@ impl Task {
         }
     }
 
-    /// Joins both for 10 ms. `late` is how long ago they were due.
+    /// Joins all for 10 ms. `late` is how long ago they were due.
     fn tick(&mut self, now: Instant, late: Duration) {
         let due_us = clock::unix_us().saturating_sub(micros(late));
-        // With one peer, what is heard of all is what is heard of that one.
         let mut heard = [0.0; TICK_SAMPLES];
-        self.peer.set_effort(self.audio.effort());
-        self.peer.playback(now, &mut heard);
-        if self.held {
-            heard.fill(0.0);
-        }
-        // One encoder serves all peers; of several the most cautious wish would count.
-        if let Some(wish) = self.peer.wish() {
+        self.legs.playback(now, self.audio.effort(), &mut heard);
+        if let Some(wish) = self.legs.wish() {
             self.audio.follow(wish);
         }
-        match self.audio.tick(due_us, &heard) {
-            Some(Captured::Frame(frame)) => self.peer.send_frame(now, frame),
-            Some(Captured::Samples(samples)) => self.peer.send_samples(now, &samples),
-            None => {}
+        let silence_too = self.legs.needs_silence();
+        if let Some(captured) = self.audio.tick(due_us, &heard, silence_too) {
+            self.legs.send(now, &captured);
         }
         // After the frame, so that nothing holds it up.
         self.audio.tell();
-        self.peer.tell_voice(now);
-        self.tell_levels();
-    }
-
-    fn tell_levels(&self) {
-        if self.levels
-            && self.audio.tells_levels()
-            && let Some(input) = self.audio.level().or_else(|| self.peer.own_level())
-            && let Some(output) = self.peer.level()
-        {
-            self.outputs.tell(|call| Event::Levels {
-                call: call.handle,
-                input,
-                output,
-            });
+        for leg in self.legs.iter_mut() {
+            leg.tell_voice(now);
+        }
+        if self.levels && self.audio.tells_levels() {
+            let input = self.audio.level();
+            self.legs.iter().for_each(|leg| leg.tell_levels(input));
         }
     }
 
-    /// Carries out what the transport wants. Ticks begin when there is a path and whatever else they need.
+    /// Carries out what the transports want. Ticks begin when there is a path and whatever else they need.
     fn drain(&mut self) {
-        self.peer.drain();
-        while self.peer.is_path_up() && self.audio.may_tick() {
+        for leg in self.legs.iter_mut() {
+            leg.peer.drain();
+        }
+        while self.audio.may_tick()
+            && let Some(leg) = self.legs.iter_mut().find(|leg| leg.may_tick())
+        {
             let now = clock::now();
-            match self.first_tick.begin(now, self.peer.heard_at()) {
+            match leg.first_tick.begin(now, leg.peer.heard_at()) {
                 Begin::TickAt(at) => self.audio.start_ticks(at),
-                Begin::Greet => self.greet(now),
+                Begin::Greet => {
+                    // A frame of silence, by which the peer knows that we are there.
+                    if let Some(frame) = self.audio.silence() {
+                        leg.peer.send_frame(now, frame);
+                    }
+                    leg.peer.drain();
+                    leg.first_tick.greeted();
+                }
                 Begin::Wait => break,
             }
         }
     }
 
-    /// A frame of silence, by which the peer knows that we are there.
-    fn greet(&mut self, now: Instant) {
-        if let Some(frame) = self.audio.silence() {
-            self.peer.send_frame(now, frame);
+    /// The last things of one call: goodbye to the peer's transport, sockets. With the last one recordings.
+    async fn close(&mut self, call: CallHandle) {
+        let Some(mut leg) = self.legs.take(call) else {
+            return;
+        };
+        leg.peer.close(clock::now());
+        leg.stop_voice();
+        if self.legs.is_empty() {
+            self.audio.finish().await;
+        } else {
+            self.follow_microphone();
+            self.follow_names();
         }
-        self.peer.drain();
-        self.first_tick.greeted();
+        leg.outputs.closed();
     }
 
-    /// The last things: goodbye to the peer's transport, recordings, sockets.
+    /// Nobody is there any more, or the client is gone.
     async fn finish(mut self) {
-        self.peer.close(clock::now());
-        self.peer.stop_voice();
-        self.audio.finish().await;
-        self.outputs.closed();
+        while let Some(call) = self.legs.first() {
+            self.close(call).await;
+        }
     }
 }

@@ -19,7 +19,7 @@ pub enum Event {
     Call(securecall_session::Event),
     /// Microphone and speaker run. From these two times and two recordings the delay from mouth to ear follows.
     AudioStarted {
-        /// Told once in a call.
+        /// Told once in a call, and once for all that share microphone and speaker.
         call: NamedCall,
         /// When the first sample of the microphone was captured, in microseconds since the Unix epoch.
         microphone_at_unix_us: u64,
@@ -50,6 +50,13 @@ pub enum Event {
         input: f32,
         /// The peer's voice, RMS, 0 to 1.
         output: f32,
+    },
+    /// Somebody begins to speak, or ends: by what is heard of them, whatever they say of it. Pauses between words count as speaking.
+    Speaking {
+        /// Its audio runs.
+        call: CallHandle,
+        /// Whether the peer speaks now.
+        speaking: bool,
     },
     /// A microphone or a speaker failed. The call goes on.
     Device {

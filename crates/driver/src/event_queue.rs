@@ -34,6 +34,8 @@ pub(crate) enum Kind {
     Route(CallHandle),
     /// Whose relays carry a call.
     Relays(CallHandle),
+    /// Whether the peer speaks.
+    Speaking(CallHandle),
 }
 
 impl Queued for Event {
@@ -57,6 +59,7 @@ impl Queued for Event {
             Self::Call(CallEvent::RouteChanged { call, .. }) => {
                 Rule::Latest(Kind::Route(call.handle))
             }
+            Self::Speaking { call, .. } => Rule::Latest(Kind::Speaking(*call)),
             Self::Carried { call, .. } => Rule::Latest(Kind::Relays(call.handle)),
             Self::Call(_)
             | Self::Ready

@@ -10,7 +10,7 @@
 //!   └──────┬───────────────────────────────┬──────┘
 //!   requests ↓   ↑ signals      orders ↓   ↑ media events
 //!   ┌──────────────────┐   ┌──────────────────────┐
-//!   │ matrix::Account  │   │ call_media           │  one task a call
+//!   │ matrix::Account  │   │ call_media           │  one task a conversation
 //!   └──────────────────┘   └──┬────────────────┬──┘
 //!                      peer_connection    audio_engine
 //!               transport, sockets, keys    microphone, speaker, encoder

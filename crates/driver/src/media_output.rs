@@ -95,6 +95,7 @@ pub(crate) enum OutputKind {
     PeerMute,
     Stats,
     Levels,
+    Speaking,
     DeviceNews,
 }
 
@@ -120,6 +121,7 @@ impl Queued for (CallHandle, MediaOutput) {
             MediaOutput::Told(event) => match **event {
                 Event::Stats { .. } => Rule::Latest((call, OutputKind::Stats)),
                 Event::Levels { .. } => Rule::Latest((call, OutputKind::Levels)),
+                Event::Speaking { .. } => Rule::Latest((call, OutputKind::Speaking)),
                 Event::AudioStarted { .. } => Rule::Keep,
                 _ => Rule::AtMost(MAX_DEVICE_NEWS, (call, OutputKind::DeviceNews)),
             },

@@ -2,7 +2,7 @@
 //! and its jitter buffer.
 //!
 //! It knows neither microphone nor speaker: encoded frames come in, ticks to be heard go out. So an
-//! [`AudioEngine`](crate::audio_engine::AudioEngine) can serve as many peers as a call has.
+//! [`AudioEngine`](crate::audio_engine::AudioEngine) can serve as many peers as a conversation has.
 
 pub(crate) mod frames;
 mod gathering;
@@ -23,8 +23,8 @@ use std::time::Duration;
 
 use securecall_crypto::{Epoch, MediaSeed};
 use securecall_media::{
-    Effort, EncodedFrame, PathKind, Reach, ReceivedFrame, ReceivedPacket, Tick, Transport,
-    TransportError, TransportEvent, TransportOutput, VoiceWish,
+    Effort, EncodedFrame, FrameSize, PathKind, Reach, ReceivedFrame, ReceivedPacket, Tick,
+    Transport, TransportError, TransportEvent, TransportOutput, VoiceWish,
 };
 use securecall_relay::{Datagram, Inbound};
 use securecall_relay_client::{StreamNews, Streams, TunnelNews, Tunnels};
@@ -153,11 +153,22 @@ impl PeerConnection {
         self.voice = None;
     }
 
-    /// Seals with this epoch from now on.
-    pub(crate) fn use_send_epoch(&mut self, now: Instant, epoch: Epoch, seed: MediaSeed) {
+    /// Seals with this epoch from now on. `ceiling` is what other peers of the conversation leave of its frames' size.
+    pub(crate) fn use_send_epoch(
+        &mut self,
+        now: Instant,
+        epoch: Epoch,
+        seed: MediaSeed,
+        ceiling: FrameSize,
+    ) {
         if let Some(voice) = &mut self.voice {
-            voice.use_send_epoch(now, epoch, seed);
+            voice.use_send_epoch(now, epoch, seed, ceiling);
         }
+    }
+
+    /// What the path to the peer would bear of the frames of all, in its next epoch, once there is voice.
+    pub(crate) fn next_size(&self) -> Option<FrameSize> {
+        self.voice.as_ref().map(PeerVoice::next_size)
     }
 
     /// The peer may seal with this epoch from now on.

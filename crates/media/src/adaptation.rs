@@ -3,9 +3,13 @@
 //! How they are spent follows the reports at once, for nobody sees it ([`loss_protection`]). How many there are shows on the
 //! network, so it changes only where an epoch begins, and for reasons of the network alone ([`rate_control`]). Nothing that is
 //! said comes in here.
+//!
+//! One encoder serves all peers of a conversation. What its frames hold at most, and how they are spent, is what the wishes of
+//! all paths have in common ([`shared`]).
 
 mod loss_protection;
 mod rate_control;
+mod shared;
 
 use web_time::Instant;
 
@@ -16,7 +20,9 @@ use crate::{
     voice_report::VoiceReport,
 };
 
-/// What the path to one peer asks of the encoder.
+pub use self::shared::SharedSize;
+
+/// What the path to one peer asks of the encoder, or the paths to several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VoiceWish {
     /// The size of the frames of the epoch under way.
@@ -28,6 +34,16 @@ pub struct VoiceWish {
 }
 
 impl VoiceWish {
+    /// What both ask for: frames that the smaller one has room for, and the greater caution.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            size: self.size.min(other.size),
+            expected_loss_percent: self.expected_loss_percent.max(other.expected_loss_percent),
+            dred_frames: self.dred_frames.max(other.dred_frames),
+        }
+    }
+
     /// The settings for an encoder that works so hard.
     pub fn settings(self, effort: Effort) -> EncoderSettings {
         EncoderSettings {
@@ -63,7 +79,13 @@ impl NetworkAdaptation {
         self.rate.begin_epoch(now)
     }
 
-    /// What an epoch that began now would have.
+    /// Lets the epochs to come have frames of at most this size, whatever the path would bear: more would be padding, for the
+    /// encoder serves others as well. Frames with a copy are beyond it where loss calls for them.
+    pub fn set_ceiling(&mut self, ceiling: FrameSize) {
+        self.rate.set_ceiling(ceiling);
+    }
+
+    /// What the path would bear in an epoch that began now.
     pub fn next_size(&self) -> FrameSize {
         self.rate.next_size()
     }
@@ -71,7 +93,7 @@ impl NetworkAdaptation {
     /// What the encoder should do.
     pub fn wish(&self) -> VoiceWish {
         VoiceWish {
-            size: self.rate.size(),
+            size: self.rate.sent_size(),
             expected_loss_percent: self.protection.expected_loss_percent(),
             dred_frames: self.protection.dred_frames(),
         }

@@ -3,7 +3,7 @@
 //! ```text
 //!             one per device           one per peer
 //! microphone ──10 ms──▶ VoiceEncoder ──20 ms──▶ SendPipeline ──sealed──▶ Transport ──▶ network
-//! speaker ◀──10 ms── ReceivePipeline ◀──sealed, as it comes── Transport ◀──┘
+//! speaker ◀──10 ms── Mixer ◀──10 ms── ReceivePipeline ◀──sealed, as it comes── Transport ◀──┘
 //! ```
 //!
 //! Each frame tells, beside the voice, how the other side's frames come ([`VoiceReport`]). [`NetworkAdaptation`] makes of that
@@ -61,6 +61,7 @@ mod backoff;
 mod effort;
 mod frame_protection;
 pub mod jitter_buffer;
+mod mixer;
 mod mute_fade;
 mod muted_frame;
 mod opus_codec;
@@ -69,17 +70,20 @@ mod reception;
 mod rtp_voice;
 mod send_pipeline;
 mod sequence;
+mod silent_encoder;
+mod speaking;
 #[cfg(feature = "transport")]
 mod transport;
 mod voice_encoder;
 mod voice_frame;
 mod voice_report;
 
-pub use adaptation::{NetworkAdaptation, VoiceWish};
+pub use adaptation::{NetworkAdaptation, SharedSize, VoiceWish};
 pub use audio::{FRAME_SAMPLES, Level, SAMPLE_RATE, TICK_SAMPLES, Tick};
 pub use effort::EffortControl;
 pub use frame_protection::{OpenError, OpenFrame, OpenedFrame, SealError, SealFrame};
 pub use jitter_buffer::{JitterBuffer, JitterStatistics};
+pub use mixer::{Mixer, Volume};
 pub use muted_frame::MUTED_FRAME;
 pub use opus_codec::{
     CodecError, Decoder, Effort, Encoder, EncoderSettings, LOOKAHEAD_SAMPLES, MAX_FRAMES_BACK,
@@ -91,6 +95,8 @@ pub use rtp_voice::{
     RtpReceiveStatistics, RtpVoiceEncoder,
 };
 pub use send_pipeline::{OutboundFrame, SendPipeline};
+pub use silent_encoder::SilentEncoder;
+pub use speaking::Speaking;
 #[cfg(feature = "transport")]
 pub use transport::{
     AUTHENTICATED_INTERVAL, AgreedAudio, CandidateKind, Datagram, Fingerprint, LocalCandidate,

@@ -66,8 +66,8 @@ impl Narrator {
                 }
             }
             ClientEvent::Stats { call, stats } => Event::Stats(to_stats(call.to_string(), *stats)),
-            // Ten times a second, and only for the screen.
-            ClientEvent::Levels { .. } => return None,
+            // Often, and only for the screen.
+            ClientEvent::Levels { .. } | ClientEvent::Speaking { .. } => return None,
             ClientEvent::Device { fault, .. } => {
                 warning(ErrorKind::AudioUnavailable, fault.to_string(), fault.help())
             }

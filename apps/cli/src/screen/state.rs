@@ -146,6 +146,7 @@ impl CallScreen {
             }
             Event::Ready
             | Event::AudioStarted { .. }
+            | Event::Speaking { .. }
             | Event::SessionEnded
             | Event::NoRandomness(_) => {}
         }

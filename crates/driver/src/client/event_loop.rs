@@ -23,7 +23,7 @@ use super::replay_memory_keeper::ReplayMemoryKeeper;
 use super::requests::{Requests, Response};
 use super::room_tasks::{Done, RoomTasks};
 use super::rooms::{RoomInput, Rooms, Step};
-use crate::call_media::CallMedia;
+use crate::call_media::{CallMedia, LegSettings, beside};
 use crate::clock;
 use crate::config::{Network, Servers};
 use crate::event::Event;
@@ -223,25 +223,31 @@ impl Loop {
                 let Some(id) = self.calls.get(&call) else {
                     return;
                 };
-                let devices = self.opened.take();
-                let media = CallMedia::spawn(
-                    NamedCall {
-                        handle: call,
-                        id: id.clone(),
-                    },
-                    self.audio.clone(),
-                    devices,
-                    self.network.clone(),
-                    &self.servers,
-                    self.levels,
-                    self.media_sender.clone(),
-                );
+                let call = NamedCall {
+                    handle: call,
+                    id: id.clone(),
+                };
+                let media = self.make_media(call, beside(&command));
                 media.network_changed(self.connected_by.clone());
                 media
             }
         };
         media.order(command);
         self.media.insert(call, media);
+    }
+
+    /// The media of a call, in the conversation of another one or in its own.
+    fn make_media(&mut self, call: NamedCall, beside: Option<CallHandle>) -> CallMedia {
+        let leg = LegSettings {
+            network: self.network.clone(),
+            servers: self.servers.clone(),
+            outputs: self.media_sender.clone(),
+        };
+        if let Some(other) = beside.and_then(|beside| self.media.get(&beside)) {
+            return other.join(call, leg);
+        }
+        let devices = self.opened.take();
+        CallMedia::spawn(call, leg, self.audio.clone(), devices, self.levels)
     }
 
     /// Keeps track of the calls that are not over, so that a stopping client can hang them up.
@@ -339,15 +345,21 @@ impl Loop {
                 let _ = reply.send(self.endpoint.set_held(now, &mut self.rng, call, held));
             }
             Command::Exchange(call, wish, reply) => {
-                // The media of a call that is over may still be at its last things.
-                let media = self.media.get(&call);
-                let media = media.filter(|_| self.calls.contains_key(&call));
-                let media = media.ok_or(CommandError::NoSuchCall);
-                let _ = reply.send(media.map(|media| media.exchange(wish)));
+                let _ = reply.send(self.live_media(call).map(|media| media.exchange(wish)));
+            }
+            Command::SetVolume(call, gain, reply) => {
+                let _ = reply.send(self.live_media(call).map(|media| media.set_volume(gain)));
             }
             Command::SetContacts(contacts) => self.endpoint.set_contacts(contacts),
             Command::Stop => self.begin_to_stop(now),
         }
+    }
+
+    /// The media of a call that is not over; of one that is, it may still be at its last things.
+    fn live_media(&self, call: CallHandle) -> Result<&CallMedia, CommandError> {
+        let media = self.media.get(&call);
+        let media = media.filter(|_| self.calls.contains_key(&call));
+        media.ok_or(CommandError::NoSuchCall)
     }
 
     fn begin_to_stop(&mut self, now: Instant) {

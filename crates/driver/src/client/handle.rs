@@ -59,6 +59,7 @@ pub(super) enum Command {
         DeviceWish,
         oneshot::Sender<Result<(), CommandError>>,
     ),
+    SetVolume(CallHandle, f32, oneshot::Sender<Result<(), CommandError>>),
     SetContacts(Contacts),
     Stop,
 }
@@ -196,6 +197,17 @@ impl Handle {
     /// There is no such call, or it has no microphone and speaker yet.
     pub async fn exchange(&self, call: CallHandle, wish: DeviceWish) -> Result<(), CommandError> {
         self.command(|reply| Command::Exchange(call, wish, reply))
+            .await
+    }
+
+    /// Multiplies what is heard of one peer: by 0 for nothing, by 1 for as it comes, by 4 for the most. Where several are heard,
+    /// the others stay as they are. Nobody else learns of it.
+    ///
+    /// # Errors
+    ///
+    /// There is no such call, or nothing can be heard of it yet.
+    pub async fn set_volume(&self, call: CallHandle, gain: f32) -> Result<(), CommandError> {
+        self.command(|reply| Command::SetVolume(call, gain, reply))
             .await
     }
 

@@ -1,7 +1,9 @@
 //! The voice of a peer, whatever protects it: sealed frames, or packets that the transport alone protects.
 
 use securecall_crypto::{Epoch, MediaSeed};
-use securecall_media::{AgreedAudio, CodecError, Effort, Tick, TransportStats, VoiceWish};
+use securecall_media::{
+    AgreedAudio, CodecError, Effort, FrameSize, Tick, TransportStats, VoiceWish,
+};
 use securecall_session::Protection;
 use web_time::Instant;
 
@@ -47,10 +49,25 @@ impl PeerVoice {
         })
     }
 
-    /// Seals with this epoch from now on.
-    pub(crate) fn use_send_epoch(&mut self, now: Instant, epoch: Epoch, seed: MediaSeed) {
+    /// Seals with this epoch from now on. `ceiling` is what other peers of the conversation leave of its frames' size.
+    pub(crate) fn use_send_epoch(
+        &mut self,
+        now: Instant,
+        epoch: Epoch,
+        seed: MediaSeed,
+        ceiling: FrameSize,
+    ) {
         if let Self::Sealed(voice) = self {
-            voice.use_send_epoch(now, epoch, seed);
+            voice.use_send_epoch(now, epoch, seed, ceiling);
+        }
+    }
+
+    /// What the path to the peer would bear of the frames of all, in its next epoch. Where the peer has an encoder of its own, it
+    /// has no part in them.
+    pub(crate) fn next_size(&self) -> FrameSize {
+        match self {
+            Self::Sealed(voice) => voice.next_size(),
+            Self::Rtp(_) => FrameSize::Kbps32,
         }
     }
 

@@ -2,8 +2,8 @@
 
 use securecall_crypto::{Direction, Epoch, MediaSeed};
 use securecall_media::{
-    CodecError, Effort, EncodedFrame, NetworkAdaptation, OpenError, OutboundFrame, ReceivePipeline,
-    ReceivedFrame, SealError, SendPipeline, Tick, VoiceReport, VoiceWish,
+    CodecError, Effort, EncodedFrame, FrameSize, NetworkAdaptation, OpenError, OutboundFrame,
+    ReceivePipeline, ReceivedFrame, SealError, SendPipeline, Tick, VoiceReport, VoiceWish,
 };
 use securecall_session::EpochSeeds;
 use web_time::Instant;
@@ -34,8 +34,16 @@ impl Voice {
         })
     }
 
-    /// Seals with this epoch from now on: the only moment at which frames get another size.
-    pub(crate) fn use_send_epoch(&mut self, now: Instant, epoch: Epoch, seed: MediaSeed) {
+    /// Seals with this epoch from now on: the only moment at which frames get another size. `ceiling` is what other peers of
+    /// the conversation leave of it.
+    pub(crate) fn use_send_epoch(
+        &mut self,
+        now: Instant,
+        epoch: Epoch,
+        seed: MediaSeed,
+        ceiling: FrameSize,
+    ) {
+        self.adaptation.set_ceiling(ceiling);
         // An epoch that is not begun goes on with the size it has.
         if self.send.sealer_mut().use_epoch(epoch, seed) {
             self.send.begin_epoch(self.adaptation.begin_epoch(now));
@@ -45,6 +53,11 @@ impl Voice {
     /// The peer may seal with this epoch from now on.
     pub(crate) fn add_receive_epoch(&mut self, epoch: Epoch, seed: MediaSeed) {
         self.receive.opener_mut().add_epoch(epoch, seed);
+    }
+
+    /// What the path to this peer would bear in an epoch that began now.
+    pub(crate) fn next_size(&self) -> FrameSize {
+        self.adaptation.next_size()
     }
 
     /// What the path to this peer asks of the encoder.
@@ -110,8 +123,6 @@ impl Voice {
 mod tests {
     use std::time::Duration;
 
-    use securecall_media::FrameSize;
-
     use super::*;
 
     fn seed(byte: u8) -> MediaSeed {
@@ -138,9 +149,9 @@ mod tests {
         let size = |voice: &Voice| (voice.send().size(), voice.wish().size);
         assert!(voice.adaptation.next_size() < FrameSize::Kbps32);
         // Of the epoch under way there is no other beginning.
-        voice.use_send_epoch(now, Epoch::FIRST, seed(3));
+        voice.use_send_epoch(now, Epoch::FIRST, seed(3), FrameSize::Kbps32);
         assert_eq!(size(&voice), (FrameSize::Kbps32, FrameSize::Kbps32));
-        voice.use_send_epoch(now, Epoch::new(1).unwrap(), seed(3));
+        voice.use_send_epoch(now, Epoch::new(1).unwrap(), seed(3), FrameSize::Kbps32);
         let (sent, wished) = size(&voice);
         assert!(sent < FrameSize::Kbps32 && wished == sent, "{sent:?}");
     }

@@ -52,8 +52,13 @@ const LOSS_WEIGHT: f32 = 1.0 / 100.0;
 /// See the [module](self).
 #[derive(Debug)]
 pub(super) struct RateControl {
+    /// What the path is known or believed to bear.
     size: FrameSize,
     next: FrameSize,
+    /// What others leave of it.
+    ceiling: FrameSize,
+    /// The size of the frames of the epoch under way: of both the smaller.
+    sent: FrameSize,
     loss_percent: f32,
     /// Reports before this time are of what was before.
     settled_at: Option<Instant>,
@@ -70,6 +75,8 @@ impl Default for RateControl {
         Self {
             size: FrameSize::default(),
             next: FrameSize::default(),
+            ceiling: FrameSize::Kbps32,
+            sent: FrameSize::default(),
             loss_percent: 0.0,
             settled_at: None,
             signs: Signs::default(),
@@ -112,10 +119,21 @@ impl RateControl {
 
     /// Takes what is best by now as the size of an epoch that begins.
     pub(super) fn begin_epoch(&mut self, now: Instant) -> FrameSize {
-        let (before, next) = (self.size, self.next);
-        if next == before {
-            return before;
+        if self.next != self.size && !self.is_kept_from(self.next) {
+            self.change(now);
         }
+        let sent = self.under_ceiling(self.size);
+        if sent != self.sent {
+            self.sent = sent;
+            self.settled_at = Some(now + SETTLE);
+            self.signs = Signs::default();
+        }
+        sent
+    }
+
+    /// Goes over to `next`.
+    fn change(&mut self, now: Instant) {
+        let (before, next) = (self.size, self.next);
         if next.has_copy() {
             self.loss_before_copies = self.loss_percent;
             self.copies.begin(now);
@@ -131,15 +149,32 @@ impl RateControl {
             self.narrowed_at = Some(now);
         }
         self.size = next;
-        self.settled_at = Some(now + SETTLE);
-        self.signs = Signs::default();
-        next
     }
 
-    pub(super) fn size(&self) -> FrameSize {
-        self.size
+    pub(super) fn set_ceiling(&mut self, ceiling: FrameSize) {
+        self.ceiling = ceiling;
     }
 
+    /// Frames with a copy have room for a whole frame twice whatever is in it: they are for a path that loses, not for the sound.
+    fn under_ceiling(&self, size: FrameSize) -> FrameSize {
+        if size.has_copy() {
+            size
+        } else {
+            size.min(self.ceiling)
+        }
+    }
+
+    /// Whether a larger size could not be tried, because others leave no room for it.
+    fn is_kept_from(&self, next: FrameSize) -> bool {
+        next > self.size && self.under_ceiling(next) < next
+    }
+
+    /// The size of the frames of the epoch under way.
+    pub(super) fn sent_size(&self) -> FrameSize {
+        self.sent
+    }
+
+    /// What the path would bear in an epoch that began now.
     pub(super) fn next_size(&self) -> FrameSize {
         self.next
     }
@@ -147,14 +182,16 @@ impl RateControl {
     fn choose(&self, now: Instant) -> FrameSize {
         let size = self.size;
         if self.signs.narrow.is(now, NARROW_AFTER) {
-            return smaller(size, self.loss_percent);
+            return smaller(self.sent, self.loss_percent);
         }
         if size.has_copy() {
             let over = self.signs.worse.is(now, WORSE_AFTER) || self.signs.calm.is(now, CALM_AFTER);
             return if over { FrameSize::Kbps32 } else { size };
         }
         if size < FrameSize::Kbps32 {
-            return if self.signs.clean.is(now, self.up.wait()) {
+            // That smaller frames come well says nothing of larger ones.
+            let tried = self.sent == size;
+            return if tried && self.signs.clean.is(now, self.up.wait()) {
                 larger(size)
             } else {
                 size

@@ -279,7 +279,7 @@ fn frames_of_no_size_or_of_another_than_their_epochs_are_refused_and_change_noth
 }
 
 #[test]
-fn a_frame_that_does_not_fill_the_size_of_the_epoch_is_not_sent() {
+fn a_frame_that_is_longer_than_those_of_the_epoch_is_not_sent() {
     let mut encoder = VoiceEncoder::new().unwrap();
     let mut sender = SendPipeline::new(Envelope::default());
     sender.begin_epoch(FrameSize::Kbps24);

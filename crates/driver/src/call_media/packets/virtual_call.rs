@@ -9,7 +9,7 @@ use rand_core::SeedableRng as _;
 use securecall_contact::{Device, MatrixId, OlmKey, SecureCallId, ServerName};
 use securecall_crypto::{IdentityKeyPair, IdentitySeed};
 use securecall_media::{
-    Datagram, Effort, LocalCandidate, Reach, TICK_SAMPLES, Transport, TransportEvent,
+    Datagram, Effort, FrameSize, LocalCandidate, Reach, TICK_SAMPLES, Transport, TransportEvent,
     TransportOutput, VoiceEncoder,
 };
 use securecall_session::{
@@ -330,7 +330,8 @@ impl VirtualCall {
                 None
             }
             MediaCommand::UseSendEpoch { epoch, seed } => {
-                end.voice().use_send_epoch(now, epoch, seed);
+                end.voice()
+                    .use_send_epoch(now, epoch, seed, FrameSize::Kbps32);
                 None
             }
             MediaCommand::AddReceiveEpoch { epoch, seed } => {

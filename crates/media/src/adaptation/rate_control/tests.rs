@@ -51,8 +51,8 @@ fn run(seed: u64, seconds: u32, weather: impl Fn(u32, FrameSize) -> Conditions) 
         if number % EPOCH_FRAMES == 0 && number > 0 {
             rate.begin_epoch(now);
         }
-        link.set_conditions(weather(number / 50, rate.size()));
-        let on_wire = rate.size().bytes() + PACKET_OVERHEAD;
+        link.set_conditions(weather(number / 50, rate.sent_size()));
+        let on_wire = rate.sent_size().bytes() + PACKET_OVERHEAD;
         link.send(now, on_wire, u64::from(number));
         while let Some((at, sequence)) = link.receive(now) {
             reception.handle_frame(at, sequence);
@@ -62,7 +62,7 @@ fn run(seed: u64, seconds: u32, weather: impl Fn(u32, FrameSize) -> Conditions) 
             rate.handle_report(at, report);
         }
         moments.push(Moment {
-            size: rate.size(),
+            size: rate.sent_size(),
             next: rate.next_size(),
             report: reception.report(),
         });
@@ -247,9 +247,9 @@ fn a_peer_can_say_what_it_likes_and_gets_one_of_the_sizes_an_epoch_later() {
             1 => VoiceReport::from_bytes([0xff, 0xff]),
             _ => VoiceReport::from_bytes([0xff, 0]),
         };
-        let before = rate.size();
+        let before = rate.sent_size();
         rate.handle_report(now, report);
-        assert_eq!(rate.size(), before);
+        assert_eq!(rate.sent_size(), before);
         if number % EPOCH_FRAMES == 0 {
             rate.begin_epoch(now);
         }

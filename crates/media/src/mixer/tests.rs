@@ -1,0 +1,216 @@
+use std::f32::consts::TAU;
+
+use super::*;
+
+const TICKS: usize = 200;
+
+/// A tone of so many Hz, sample by sample.
+fn tone(hertz: f32, amplitude: f32) -> impl Fn(usize) -> f32 {
+    move |sample| {
+        let turns = (f64::from(hertz) * sample as f64 / 48_000.0).fract() as f32;
+        amplitude * (TAU * turns).sin()
+    }
+}
+
+fn tick_of(voice: &dyn Fn(usize) -> f32, tick: usize) -> Tick {
+    std::array::from_fn(|i| voice(tick * TICK_SAMPLES + i))
+}
+
+/// What is heard of these voices.
+fn mixed(voices: &[&dyn Fn(usize) -> f32]) -> Vec<f32> {
+    let (mut mixer, mut volumes) = (Mixer::new(), vec![Volume::new(); voices.len()]);
+    let mut heard = Vec::new();
+    for tick in 0..TICKS {
+        for (voice, volume) in voices.iter().zip(&mut volumes) {
+            mixer.add(&tick_of(voice, tick), volume);
+        }
+        let mut out = [0.0; TICK_SAMPLES];
+        mixer.mix(&mut out);
+        heard.extend(out);
+    }
+    heard
+}
+
+fn linear(voices: &[&dyn Fn(usize) -> f32]) -> Vec<f32> {
+    let sum = |sample| voices.iter().map(|voice| voice(sample)).sum();
+    (0..TICKS * TICK_SAMPLES).map(sum).collect()
+}
+
+/// The amplitude of a tone in what is heard.
+fn amplitude(heard: &[f32], hertz: f32) -> f32 {
+    let (mut re, mut im) = (0.0_f64, 0.0_f64);
+    for (i, sample) in heard.iter().enumerate() {
+        let angle = std::f64::consts::TAU * f64::from(hertz) * i as f64 / 48_000.0;
+        re += f64::from(*sample) * angle.cos();
+        im += f64::from(*sample) * angle.sin();
+    }
+    (2.0 * re.hypot(im) / heard.len() as f64) as f32
+}
+
+fn decibels(ratio: f32) -> f32 {
+    20.0 * ratio.log10()
+}
+
+/// How much of it is the same wave turned down, in windows of 10 ms, in decibels above what is not.
+fn least_snr(heard: &[f32], linear: &[f32]) -> f32 {
+    let windows = heard
+        .chunks(TICK_SAMPLES)
+        .zip(linear.chunks(TICK_SAMPLES))
+        .map(|(heard, linear)| {
+            let dot: f32 = heard.iter().zip(linear).map(|(a, b)| a * b).sum();
+            let energy: f32 = linear.iter().map(|b| b * b).sum();
+            let gain = dot / energy;
+            let left: f32 = heard
+                .iter()
+                .zip(linear)
+                .map(|(a, b)| (a - gain * b).powi(2))
+                .sum();
+            10.0 * (gain * gain * energy / left.max(1e-12)).log10()
+        });
+    windows.fold(f32::INFINITY, f32::min)
+}
+
+#[test]
+fn one_voice_is_heard_to_the_bit_and_silent_members_change_nothing() {
+    let (voice, silence) = (tone(440.0, 1.0), |_: usize| 0.0);
+    assert_eq!(mixed(&[&voice]), linear(&[&voice]));
+    for voices in [
+        [&voice as &dyn Fn(usize) -> f32, &silence, &silence],
+        [&silence, &silence, &voice],
+    ] {
+        assert_eq!(mixed(&voices), linear(&[&voice]));
+    }
+    // That a decoder is a little over full scale is not ours to mend.
+    let loud = tone(440.0, 1.05);
+    assert_eq!(mixed(&[&loud]), linear(&[&loud]));
+    assert_eq!(mixed(&[]), vec![0.0; TICKS * TICK_SAMPLES]);
+}
+
+#[test]
+fn two_voices_are_each_heard_at_their_level() {
+    let (low, high) = (tone(300.0, 0.5), tone(1_100.0, 0.25));
+    let heard = mixed(&[&low, &high]);
+    assert!((amplitude(&heard, 300.0) - 0.5).abs() < 1e-3);
+    assert!((amplitude(&heard, 1_100.0) - 0.25).abs() < 1e-3);
+    assert_eq!(heard, linear(&[&low, &high]));
+    // Too loud together: both are turned down by as much.
+    let (low, high) = (tone(300.0, 0.9), tone(1_100.0, 0.45));
+    let heard = mixed(&[&low, &high]);
+    let late = &heard[heard.len() / 2..];
+    let ratio = amplitude(late, 300.0) / amplitude(late, 1_100.0);
+    assert!((ratio - 2.0).abs() < 0.02, "{ratio}");
+    let turned_down = decibels(amplitude(late, 300.0) / 0.9);
+    assert!((-3.0..-2.0).contains(&turned_down), "{turned_down} dB");
+}
+
+#[test]
+fn seven_voices_at_full_scale_do_not_clip_and_stay_the_waves_that_they_are() {
+    let tones = [210.0, 330.0, 470.0, 610.0, 790.0, 930.0, 1_210.0].map(|hertz| tone(hertz, 1.0));
+    let voices: Vec<&dyn Fn(usize) -> f32> = tones.iter().map(|it| it as _).collect();
+    let (heard, linear) = (mixed(&voices), linear(&voices));
+    assert!(heard.iter().all(|sample| sample.abs() <= 1.0));
+    // They begin with all their might at once, which no voice does: that tick is bent.
+    let begun = TICK_SAMPLES;
+    let snr = least_snr(&heard[begun..], &linear[begun..]);
+    assert!(snr > 30.0, "{snr} dB");
+    let cut: Vec<f32> = linear.iter().map(|it| it.clamp(-1.0, 1.0)).collect();
+    assert!(least_snr(&cut[begun..], &linear[begun..]) < 10.0);
+    // What is heard of each is what a mixer that knows the future would give: a seventh, and not much more quiet.
+    for hertz in [210.0, 610.0, 1_210.0] {
+        let level = decibels(amplitude(&heard[heard.len() / 2..], hertz));
+        assert!((-17.5..-13.0).contains(&level), "{hertz} Hz: {level} dB");
+    }
+}
+
+#[test]
+fn the_gain_moves_slowly_whatever_comes() {
+    let (mut limiter, mut luck) = (Limiter::new(), 1_u64);
+    let mut moved = 0;
+    for tick in 0..5_000_usize {
+        luck = luck.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let amplitude = (luck >> 61) as f32;
+        let mut samples = tick_of(&tone(170.0, amplitude), tick);
+        samples[(luck >> 40) as usize % TICK_SAMPLES] = amplitude;
+        let before = limiter.gain();
+        for pair in limiter.gains(&samples).windows(2) {
+            let change = decibels(pair[1] / pair[0]);
+            assert!((-3.01..0.013).contains(&change), "{change} dB in a ms");
+        }
+        limiter.apply(&mut samples);
+        assert!(samples.iter().all(|sample| sample.abs() <= 1.0));
+        moved += usize::from(limiter.gain() < before);
+    }
+    assert!(moved > 100, "{moved}");
+}
+
+#[test]
+fn after_a_shout_together_the_voice_that_goes_on_is_back_within_two_seconds() {
+    let voice = tone(300.0, 0.5);
+    let shout = |sample: usize| {
+        if sample < 48_000 / 4 {
+            tone(500.0, 1.0)(sample)
+        } else {
+            0.0
+        }
+    };
+    let heard = mixed(&[&voice, &shout]);
+    let turned_down = amplitude(&heard[TICK_SAMPLES..12_000], 300.0);
+    assert!(turned_down < 0.45, "{turned_down}");
+    let last = heard.len() - 20 * TICK_SAMPLES;
+    assert_eq!(heard[last..], linear(&[&voice])[last..]);
+    // On the way up no tick is louder than the one before by more than an ear can tell.
+    let levels: Vec<f32> = heard
+        .chunks(4 * TICK_SAMPLES)
+        .map(|it| amplitude(it, 300.0))
+        .skip(8)
+        .collect();
+    for pair in levels.windows(2) {
+        let step = decibels(pair[1] / pair[0]);
+        assert!((-0.2..0.6).contains(&step), "{step} dB in 40 ms");
+    }
+}
+
+#[test]
+fn a_member_is_as_loud_as_the_user_wants_and_changes_without_a_click() {
+    let (mut mixer, mut volume) = (Mixer::new(), Volume::new());
+    let ones = [0.2; TICK_SAMPLES];
+    let mut out = [0.0; TICK_SAMPLES];
+    let mut before = 0.2;
+    for (wanted, reached) in [(2.0, 0.4), (0.0, 0.0), (9.0, 0.8), (-1.0, 0.0), (1.0, 0.2)] {
+        volume.set(wanted);
+        for _ in 0..2 {
+            mixer.add(&ones, &mut volume);
+            mixer.mix(&mut out);
+            for sample in out {
+                assert!((sample - before).abs() < 0.8 / 400.0);
+                before = sample;
+            }
+        }
+        assert!((before - reached).abs() < 1e-5, "{wanted}: {before}");
+    }
+    volume.set(f32::NAN);
+    assert_eq!(volume.wanted(), 1.0);
+    // A member at four times full scale is turned down like a sum.
+    volume.set(4.0);
+    let loud = tone(300.0, 1.0);
+    for tick in 0..TICKS {
+        mixer.add(&tick_of(&loud, tick), &mut volume);
+        mixer.mix(&mut out);
+        assert!(out.iter().all(|sample| sample.abs() <= 1.0));
+    }
+}
+
+#[test]
+fn what_is_no_number_silences_nobody() {
+    let (mut mixer, mut volume) = (Mixer::new(), Volume::new());
+    let voice = [0.25; TICK_SAMPLES];
+    let mut out = [0.0; TICK_SAMPLES];
+    for junk in [f32::NAN, f32::INFINITY] {
+        let mut bad = voice;
+        bad[100] = junk;
+        mixer.add(&bad, &mut volume);
+        mixer.add(&voice, &mut volume);
+        mixer.mix(&mut out);
+        assert_eq!(out, voice);
+    }
+}
