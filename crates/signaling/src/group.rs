@@ -327,9 +327,16 @@ impl<L: Copy + Ord> Mesh<L> {
 
     /// What is to be done next.
     pub fn poll_output(&mut self) -> MeshOutput<L> {
-        self.outputs
-            .pop_front()
-            .unwrap_or_else(|| MeshOutput::Timeout(self.deadline()))
+        match self.outputs.pop_front() {
+            // Whoever is asked in after them at the same time is named as well.
+            Some(MeshOutput::Call { person, rings, .. }) => MeshOutput::Call {
+                members: self.members_for(person.id()),
+                person,
+                rings,
+            },
+            Some(output) => output,
+            None => MeshOutput::Timeout(self.deadline()),
+        }
     }
 
     /// The conference.

@@ -46,6 +46,10 @@ pub(super) struct Conference {
     legs: BTreeSet<CallHandle>,
     /// The call between two in which it began, if it began in one.
     began_in: Option<CallHandle>,
+    /// Whom this side has asked in.
+    asked: BTreeSet<SecureCallId>,
+    /// Who has asked us in, and whom they have named.
+    introduced: Option<(SecureCallId, BTreeSet<SecureCallId>)>,
     /// Everybody who was told of.
     people: BTreeMap<SecureCallId, Peer>,
     /// How the last leg with somebody ended.
@@ -85,6 +89,8 @@ impl Conference {
             options,
             legs: BTreeSet::new(),
             began_in: None,
+            asked: BTreeSet::new(),
+            introduced: None,
             people: BTreeMap::new(),
             ends: BTreeMap::new(),
             connected_at: None,

@@ -211,6 +211,11 @@ impl HandMade {
 
     /// Everything the callee's ratchet messages say.
     pub(crate) fn heard(&self, established: &mut Established) -> String {
+        self.heard_messages(established).concat()
+    }
+
+    /// The same, one by one.
+    pub(crate) fn heard_messages(&self, established: &mut Established) -> Vec<String> {
         let sent = self.universe.homeserver.sent.iter();
         sent.filter(|it| it.from == self.callee && it.kind() == 3)
             .filter_map(|it| established.ratchet.decrypt(&unbox(it)).ok())

@@ -113,7 +113,7 @@ impl<L: Copy + Ord> Mesh<L> {
     }
 
     /// Who is in or invited, for the invite of somebody.
-    fn members_for(&self, callee: SecureCallId) -> Vec<Person> {
+    pub(super) fn members_for(&self, callee: SecureCallId) -> Vec<Person> {
         let people = self.people().into_iter();
         people
             .filter(|it| it.id() != callee)

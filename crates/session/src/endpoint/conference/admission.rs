@@ -68,17 +68,22 @@ impl Endpoint {
             let why = Why::Missed(MissedReason::NotAnswered);
             return self.report(now, call, arrived.peer, why);
         }
+        // The user has declined the conference when somebody else's call rang.
+        if arrived.intent == Intent::Decline {
+            let (invite, peer) = (arrived.invite, arrived.peer);
+            return self.turn_away(now, rng, call, invite, peer, &Content::Reject);
+        }
         self.replace_ringing_call(now, rng, &arrived.invite);
         let same = |it: &&mut RingingConference| it.told.conference.id == asked.conference_id;
         if let Some(ringing) = self.ringing.as_mut().filter(same) {
             // It rings once, whoever else wants us in.
-            if ringing.kept.len() < MAX_KEPT && arrived.intent == Intent::None {
+            if ringing.kept.len() < MAX_KEPT {
                 ringing.kept.push(arrived);
             }
             return;
         }
         let glare = self.conference_glare(&identity);
-        let mut accept = self.policy_accepts(&identity);
+        let accept = self.policy_accepts(&identity);
         if let Some(ours) = glare {
             let theirs_survives = self
                 .conference()
@@ -96,8 +101,6 @@ impl Endpoint {
             let (invite, peer) = (arrived.invite, arrived.peer);
             return self.turn_away(now, rng, call, invite, peer, &Content::Busy);
         }
-        let declined = arrived.intent == Intent::Decline;
-        accept &= !declined;
         let ring = Ring {
             name: NamedConference {
                 handle: self.conference_handles.issue(),
@@ -107,9 +110,6 @@ impl Endpoint {
             accept,
         };
         self.ring_conference(now, rng, arrived, asked, ring);
-        if declined {
-            self.with_call(now, rng, call.handle, Call::reject);
-        }
     }
 
     /// It rings, or is accepted already.

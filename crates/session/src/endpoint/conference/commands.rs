@@ -204,6 +204,7 @@ impl Endpoint {
     /// Asks somebody in.
     pub(super) fn ask_in(&mut self, now: Instant, person: Person) -> Result<(), GroupError> {
         let conference = self.conference.as_mut().ok_or(GroupError::NoSuchCall)?;
+        let id = person.id();
         conference
             .mesh
             .invite(now, person)
@@ -212,7 +213,9 @@ impl Endpoint {
                 InviteRefused::AlreadyIn => GroupError::Twice,
                 InviteRefused::Oneself => CallError::OwnIdentity.into(),
                 InviteRefused::Over => GroupError::NoSuchCall,
-            })
+            })?;
+        conference.asked.insert(id);
+        Ok(())
     }
 
     /// Somebody who may be called into a conference by our rules.
@@ -248,6 +251,8 @@ impl Endpoint {
         let mut conference = Conference::new(name, self.own_id(), ringing.options);
         conference.mesh.introduce(&ringing.members);
         let inviter = ringing.inviter.id();
+        let named = ringing.members.iter().map(|it| it.id()).collect();
+        conference.introduced = Some((inviter, named));
         conference
             .mesh
             .leg_taken(now, ringing.inviter, ringing.call);

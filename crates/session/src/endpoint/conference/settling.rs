@@ -1,6 +1,7 @@
 //! What legs tell goes to the mesh, and what the mesh wants is done, until nothing is left of either.
 
 use rand_core::CryptoRng;
+use securecall_contact::SecureCallId;
 use securecall_crypto::group_words;
 use securecall_signaling::group::{EndWhy, LeftWhy, LegEnd, MeshOutput, OverWhy};
 use securecall_signaling::{CallEnd, HangupReason, Person, Roster};
@@ -162,28 +163,26 @@ impl Endpoint {
         }
     }
 
-    fn tell_invited(
-        &mut self,
-        now: Instant,
-        person: &Person,
-        by: Option<securecall_contact::SecureCallId>,
-    ) {
+    fn tell_invited(&mut self, now: Instant, person: &Person, by: Option<SecureCallId>) {
         let peer = self.meet_person(person);
-        let by = by.and_then(|id| self.peer_with(id));
-        self.tell_conference(ConferenceEvent::Invited { peer, by });
+        let by = by.or_else(|| self.introducer_of(person));
+        let conference = self.conference.as_ref();
+        let is_asked = conference.is_some_and(|it| it.asked.contains(&person.id()));
+        // Who has called us was asked in by nobody that we know.
+        if is_asked || by.is_some() {
+            let by = by.and_then(|id| self.peer_with(id));
+            self.tell_conference(ConferenceEvent::Invited { peer, by });
+        }
         if self.is_blocked(person) {
             self.never_call(now, person, LeftReason::Blocked);
         }
     }
 
-    fn tell_joined(
-        &mut self,
-        person: &Person,
-        leg: CallHandle,
-        brought_by: Option<securecall_contact::SecureCallId>,
-    ) {
+    fn tell_joined(&mut self, person: &Person, leg: CallHandle, brought_by: Option<SecureCallId>) {
         let peer = self.meet_person(person);
-        let brought_by = brought_by.and_then(|id| self.peer_with(id));
+        let brought_by = brought_by
+            .or_else(|| self.introducer_of(person))
+            .and_then(|id| self.peer_with(id));
         if let Some(call) = self.calls.get(&leg).map(|it| it.name.clone()) {
             self.tell_conference(ConferenceEvent::Joined {
                 call,
@@ -213,7 +212,7 @@ impl Endpoint {
         self.tell_conference(ConferenceEvent::Left { peer, why });
     }
 
-    fn tell_words(&mut self, mut people: Vec<securecall_contact::SecureCallId>) {
+    fn tell_words(&mut self, mut people: Vec<SecureCallId>) {
         let Some(id) = self.conference.as_ref().map(|it| it.name.id) else {
             return;
         };
@@ -250,6 +249,15 @@ impl Endpoint {
             connected_for,
         });
         self.conference = None;
+    }
+
+    /// Who has named somebody when they asked us in, unless we have asked them ourselves.
+    fn introducer_of(&self, person: &Person) -> Option<SecureCallId> {
+        let conference = self.conference.as_ref()?;
+        let (inviter, named) = conference.introduced.as_ref()?;
+        let id = person.id();
+        let is_named = id != *inviter && named.contains(&id) && !conference.asked.contains(&id);
+        is_named.then_some(*inviter)
     }
 
     /// Somebody whom the user is told of.

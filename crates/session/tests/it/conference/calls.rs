@@ -1,5 +1,7 @@
 //! Who is called, who is in, who leaves.
 
+use std::collections::BTreeSet;
+
 use securecall_session::{CallError, ConferenceEvent, EndReason, Event, GroupError, LeftReason};
 
 use super::people::People;
@@ -178,17 +180,31 @@ fn a_group_rings_once_and_says_who_is_in() {
         .collect();
     assert_eq!(incoming.len(), 1);
     assert_eq!(incoming[0].conference.id, conference.id);
-    let names: Vec<_> = incoming[0]
-        .members
-        .iter()
-        .map(|it| it.name.clone().unwrap())
-        .collect();
-    assert!(
-        names
+    // All are named to each, whoever is asked first.
+    for device in 1..4 {
+        let told = people.universe.devices[device]
+            .events
             .iter()
-            .all(|it| ["Carol", "Dan"].contains(&it.as_str())),
-        "{names:?}"
-    );
+            .find_map(|it| match it {
+                Event::Incoming { conference, .. } => conference.clone(),
+                _ => None,
+            });
+        let named: BTreeSet<_> = told
+            .unwrap()
+            .members
+            .iter()
+            .map(|it| people.universe.user_of(it))
+            .collect();
+        let others: BTreeSet<_> = (1..4).filter(|it| *it != device).collect();
+        assert_eq!(named, others);
+    }
+    people.universe.answer_what_rings(1);
+    people.run(2);
+    let asked_by_us = people
+        .universe
+        .conference_events(1)
+        .any(|it| matches!(it, ConferenceEvent::Invited { by: None, .. }));
+    assert!(!asked_by_us, "nobody was asked in by who was asked in");
 }
 
 #[test]
@@ -206,6 +222,8 @@ fn a_call_between_two_becomes_a_conference() {
     people.check_all_in();
     let brought = people.universe.conference_events(1).any(|event| matches!(event, ConferenceEvent::Joined { peer, brought_by: Some(by), .. } if peer.name.as_deref() == Some("Carol") && by.name.as_deref() == Some("Ada")));
     assert!(brought, "Bob hears who brought Carol");
+    let brought = people.universe.conference_events(2).any(|event| matches!(event, ConferenceEvent::Joined { peer, brought_by: Some(by), .. } if peer.name.as_deref() == Some("Bob") && by.name.as_deref() == Some("Ada")));
+    assert!(brought, "and Carol who brought her to Bob");
     people.leave_all();
     people.check_empty();
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use securecall_session::ConferenceId;
+use securecall_session::{ConferenceEvent, ConferenceId};
 
 use super::people::People;
 
@@ -92,6 +92,9 @@ fn two_members_who_add_the_same_person_let_them_ring_once_and_each_gets_one_leg(
         people.check_all_in();
         for device in 0..4 {
             assert_eq!(people.universe.legs(device).len(), 3, "seed {seed}");
+            let left = |it: &&ConferenceEvent| matches!(it, ConferenceEvent::Left { .. });
+            let left = people.universe.conference_events(device).filter(left);
+            assert_eq!(left.count(), 0, "nobody is told that they are busy");
         }
         people.leave_all();
         people.check_empty();
@@ -110,6 +113,11 @@ fn who_declines_declines_for_both_who_asked() {
     let call = people.universe.incoming(3).unwrap();
     people.universe.reject(3, call);
     people.run(5);
+    assert_eq!(
+        people.universe.incoming_calls(3),
+        1,
+        "it does not ring again"
+    );
     assert!(people.universe.devices[3].endpoint.conference().is_none());
     people.check_in(&[0, 1, 2]);
     people.leave_all();

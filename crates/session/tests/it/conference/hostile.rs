@@ -1,5 +1,9 @@
 //! Whoever is not in, or was, or should not be.
 
+use std::time::Duration;
+
+use securecall_contact::SecureCallId;
+use securecall_crypto::Established;
 use securecall_session::{
     CallOptions, ConferenceEvent, Contact, Contacts, GroupError, LeftReason, MediaEvent, PathRoute,
     RelaysAvailable, Require, Route, Rule, SignalRefused,
@@ -18,6 +22,109 @@ fn in_conference(invite: &str, id: &str, rings: bool) -> String {
     format!("{},{conference}}}", invite.strip_suffix('}').unwrap())
 }
 
+/// A member made by hand: it has asked the victim in, who has answered, and is proven.
+fn evil_member() -> (HandMade, Established) {
+    let mut caller = HandMade::with_payload(|call, nonce, now| {
+        bundle(call, &in_conference(&invite(nonce, 60_000, now), ID, true))
+    });
+    let (callee, call) = (caller.callee, caller.call);
+    caller.universe.answer(callee, call);
+    caller.universe.run_for(Duration::from_secs(1));
+    let mut established = caller.established();
+    caller.say(&mut established, &nonce("01"));
+    let selected = r#"{"type":"m.call.select_answer","selected_party_id":"DEVICE1"}"#;
+    caller.say(&mut established, selected);
+    let route = PathRoute::Direct;
+    for event in [MediaEvent::PathUp { route }, MediaEvent::FirstFrameOpened] {
+        caller.universe.inject_media(callee, call, event);
+    }
+    assert_eq!(caller.universe.members(callee), [0].into());
+    (caller, established)
+}
+
+fn roster(id: &str, number: u32, members: &str) -> String {
+    format!(
+        r#"{{"type":"tech.stealthx.securecall.roster","conference_id":"{id}","number":{number},"members":[{members}]}}"#
+    )
+}
+
+/// A peer of an older version reads nothing of such a message.
+#[test]
+fn a_roster_is_alone_in_its_message() {
+    let (mut caller, mut established) = evil_member();
+    caller.say(&mut established, &roster(ID, 1, ""));
+    caller.universe.run_for(Duration::from_secs(20));
+    let messages = caller.heard_messages(&mut established);
+    let rosters: Vec<_> = messages
+        .iter()
+        .filter(|it| it.contains("securecall.roster"))
+        .collect();
+    assert!(!rosters.is_empty());
+    for roster in rosters {
+        assert_eq!(roster.matches(r#""type""#).count(), 1, "{roster}");
+        assert!(!roster.contains(r#""acknowledges""#), "{roster}");
+    }
+    assert!(messages.iter().any(|it| it.contains(r#""acknowledges""#)));
+}
+
+#[test]
+fn a_member_calls_nobody_into_another_conference_by_a_roster() {
+    let (mut caller, mut established) = evil_member();
+    let callee = caller.callee;
+    let before = caller.universe.devices[callee]
+        .endpoint
+        .conference()
+        .unwrap();
+    for id in ["0".repeat(32), "f".repeat(32)] {
+        caller.say(&mut established, &roster(&id, 1, ""));
+    }
+    let after = caller.universe.devices[callee].endpoint.conference();
+    assert_eq!(after, Some(before));
+    let events = caller.universe.conference_events(callee);
+    assert!(
+        !events
+            .into_iter()
+            .any(|it| matches!(it, ConferenceEvent::Replaced { .. }))
+    );
+}
+
+#[test]
+fn a_member_who_names_us_itself_and_people_who_do_not_exist_has_few_of_them_called() {
+    let (mut caller, mut established) = evil_member();
+    let (callee, count) = (caller.callee, 200);
+    let users: Vec<_> = (0..count)
+        .map(|_| caller.universe.add_user("Nobody"))
+        .collect();
+    let people: Vec<_> = [0, 1]
+        .into_iter()
+        .chain(users)
+        .map(|user| {
+            let id = SecureCallId::new(&caller.universe.identity(user).public());
+            format!(
+                r#"{{"id":"{id}","matrix_id":"{}","state":"connected"}}"#,
+                caller.universe.matrix_id(user)
+            )
+        })
+        .collect();
+    for (number, people) in people.chunks(8).enumerate() {
+        caller.say(
+            &mut established,
+            &roster(ID, number as u32 + 1, &people.join(",")),
+        );
+        caller
+            .universe
+            .inject_media(callee, caller.call, MediaEvent::AuthenticatedPacket);
+        caller.universe.run_for(Duration::from_secs(2));
+    }
+    let legs = caller
+        .universe
+        .conference_events(callee)
+        .filter(|it| matches!(it, ConferenceEvent::Leg { .. }));
+    assert!(legs.count() < 80, "they are not called without end");
+    assert!(caller.universe.legs(callee).len() <= 7);
+    assert_eq!(caller.universe.members(callee), [0].into());
+}
+
 /// Everything that a device has sent.
 fn sent_by(universe: &Universe, device: usize) -> usize {
     universe
@@ -34,7 +141,7 @@ fn a_leg_of_a_conference_that_we_are_not_in_gets_no_word() {
         bundle(call, &in_conference(&invite(nonce, 60_000, now), ID, false))
     });
     assert_eq!(caller.refused(), [SignalRefused::UnknownConference]);
-    caller.universe.run_for(std::time::Duration::from_secs(60));
+    caller.universe.run_for(Duration::from_secs(60));
     assert_eq!(sent_by(&caller.universe, caller.callee), 0);
     assert!(caller.universe.devices[caller.callee].endpoint.is_empty());
     assert!(caller.universe.devices[caller.callee].events.is_empty());
@@ -62,7 +169,7 @@ fn uninvited(id_is_known: bool) -> (HandMade, usize) {
 fn somebody_whom_nobody_has_named_gets_no_word_and_does_not_wait_for_ever() {
     for id_is_known in [true, false] {
         let (mut caller, sent) = uninvited(id_is_known);
-        caller.universe.run_for(std::time::Duration::from_secs(30));
+        caller.universe.run_for(Duration::from_secs(30));
         assert_eq!(
             sent_by(&caller.universe, 1),
             sent,
@@ -78,7 +185,7 @@ fn somebody_whom_nobody_has_named_gets_no_word_and_does_not_wait_for_ever() {
                 caller.universe.leave(device);
             }
         }
-        caller.universe.run_for(std::time::Duration::from_secs(400));
+        caller.universe.run_for(Duration::from_secs(400));
         assert!(caller.universe.devices[1].endpoint.is_empty());
     }
 }
@@ -98,7 +205,7 @@ fn no_more_than_eight_wait_for_their_introduction() {
             in_conference(invite, &id, false)
         });
     }
-    caller.universe.run_for(std::time::Duration::from_secs(60));
+    caller.universe.run_for(Duration::from_secs(60));
     assert_eq!(sent_by(&caller.universe, 1), sent);
     assert_eq!(caller.universe.members(1), [0, 2].into());
 }
@@ -155,9 +262,7 @@ fn a_roster_of_somebody_who_is_not_proven_makes_no_conference() {
     let (callee, call) = (caller.callee, caller.call);
     let mut established = caller.established();
     caller.say(&mut established, &nonce("01"));
-    let roster = format!(
-        r#"{{"type":"tech.stealthx.securecall.roster","conference_id":"{ID}","number":1,"members":[]}}"#
-    );
+    let roster = roster(ID, 1, "");
     caller.say(&mut established, &roster);
     caller.universe.answer(callee, call);
     caller.say(
@@ -172,7 +277,7 @@ fn a_roster_of_somebody_who_is_not_proven_makes_no_conference() {
     ] {
         caller.universe.inject_media(callee, call, event);
     }
-    caller.universe.run_for(std::time::Duration::from_secs(5));
+    caller.universe.run_for(Duration::from_secs(5));
     assert_eq!(caller.refused(), []);
     assert_eq!(caller.universe.conference_events(callee).count(), 0);
     assert!(
