@@ -281,7 +281,7 @@ impl<L: Copy + Ord> Mesh<L> {
 
     /// A leg has ended, or was never made. One that the machine has ended itself is known to be.
     pub fn leg_ended(&mut self, now: Instant, leg: L, end: LegEnd) {
-        self.lose(now, leg, end, now);
+        self.lose(now, leg, end);
         // Theirs is taken next. Until then it would seem that nothing is left of them.
         if end != LegEnd::Crossed {
             self.update(now);
@@ -316,8 +316,8 @@ impl<L: Copy + Ord> Mesh<L> {
 
     /// Carries out what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some((leg, since)) = self.legs.given_up(now) {
-            self.lose(now, leg, LegEnd::NoPath, since);
+        while let Some(leg) = self.legs.given_up(now) {
+            self.lose(now, leg, LegEnd::NoPath);
             self.end_leg(leg, EndWhy::NoPath);
         }
         self.waiting.expire(now);
