@@ -68,7 +68,7 @@ use self::testimony::Testimonies;
 use self::waiting::Waiting;
 use crate::{ConferenceId, MAX_MEMBERS, Membership, Person, Roster};
 
-pub use self::announcer::{ROSTER_AGAIN, ROSTER_PAUSE};
+pub use self::announcer::{ROSTER_AGAIN, ROSTER_BURST, ROSTER_PAUSE};
 pub use self::legs::SILENCE;
 pub use self::output::{EndWhy, LeftWhy, LegEnd, MeshOutput, OverWhy, Verdict};
 pub use self::redial::{MAX_TRIES, MAX_UNREACHED, PATIENCE};

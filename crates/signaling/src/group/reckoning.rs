@@ -104,11 +104,11 @@ impl<L: Copy + Ord> Mesh<L> {
     pub(super) fn order(&mut self, person: Person, purpose: Purpose) {
         self.begin();
         self.legs.comes(person.id(), Coming { leg: None, purpose });
-        let members = self.members_for(person.id());
         self.outputs.push_back(MeshOutput::Call {
             person,
             rings: purpose == Purpose::AsksIn,
-            members,
+            // Filled in when it is polled.
+            members: Vec::new(),
         });
     }
 

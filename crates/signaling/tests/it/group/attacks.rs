@@ -6,7 +6,7 @@ use std::time::Duration;
 use securecall_contact::MatrixId;
 use securecall_signaling::group::{
     EndWhy, INTRODUCTION_PATIENCE, LeftWhy, LegEnd, MAX_TRIES, MAX_UNREACHED, Mesh, MeshOutput,
-    OverWhy, RosterRefused, Verdict,
+    OverWhy, ROSTER_BURST, ROSTER_PAUSE, RosterRefused, Verdict,
 };
 use securecall_signaling::{MAX_MEMBERS, Membership, MembershipState, Person, Roster};
 use web_time::Instant;
@@ -221,6 +221,27 @@ fn rosters_without_end_are_refused_and_change_nothing() {
     victim.pass(SECOND);
     assert_eq!(victim.hear(1, 2001, &[]), Ok(()));
     assert_eq!(victim.hear(1, 2002, &[]), Err(RosterRefused::TooMany));
+}
+
+#[test]
+fn the_first_changes_are_told_at_once_and_the_rest_once_a_second() {
+    let mut victim = Victim::with(&[1]);
+    let told = |victim: &mut Victim| {
+        let outputs = std::mem::take(&mut victim.outputs);
+        let rosters = outputs
+            .iter()
+            .filter(|it| matches!(it, MeshOutput::Tell { leg: 1, .. }));
+        rosters.count()
+    };
+    assert_eq!(told(&mut victim), 1);
+    for number in 2..=6 {
+        victim.join(number);
+    }
+    assert_eq!(told(&mut victim), ROSTER_BURST as usize - 1);
+    victim.pass(ROSTER_PAUSE);
+    assert_eq!(told(&mut victim), 1);
+    victim.pass(ROSTER_PAUSE * 10);
+    assert_eq!(told(&mut victim), 0, "there is nothing more to tell");
 }
 
 #[test]
@@ -487,6 +508,33 @@ fn one_member_cannot_throw_us_out_by_saying_that_we_answered_elsewhere() {
         why: EndWhy::NoPath,
     };
     assert!(victim.outputs.contains(&end));
+}
+
+#[test]
+fn our_own_newer_leg_is_no_other_device_of_ours() {
+    let mut victim = Victim::with(&[1]);
+    // It connects there first, where the older one gives way to it.
+    victim.mesh.leg_taken(victim.now, person(1), 11);
+    let end = LegEnd::AnsweredElsewhere;
+    victim.mesh.leg_ended(victim.now, 1, end);
+    victim.mesh.leg_connected(victim.now, 11);
+    victim.drain();
+    assert!(!victim.mesh.is_over());
+    assert_eq!(victim.mesh.people_connected().count(), 1);
+}
+
+#[test]
+fn who_left_and_is_brought_again_is_called_as_soon_as_a_member_says_so_anew() {
+    let mut victim = Victim::with(&[1, 9]);
+    victim.hear(1, 1, &[(9, CONNECTED)]).unwrap();
+    victim.mesh.leg_ended(victim.now, 9, LegEnd::Left);
+    victim.hear(1, 2, &[(9, CONNECTED)]).unwrap();
+    victim.pass(SECOND * 4);
+    assert_eq!(victim.calls, [], "it does not know yet that they left");
+    victim.hear(1, 3, &[]).unwrap();
+    victim.hear(1, 4, &[(9, CONNECTED)]).unwrap();
+    victim.pass(SECOND);
+    assert_eq!(victim.calls, [person(9)]);
 }
 
 #[test]
