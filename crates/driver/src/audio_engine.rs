@@ -115,8 +115,15 @@ impl AudioEngine {
         if let Some(opening) = &mut self.opening {
             let joined = opening.await;
             self.opening = None;
-            let opened = joined.map_err(|error| error.to_string())?;
-            self.use_devices(opened.map_err(|error| error.to_string())?);
+            let opened = joined.map_err(|error| error.to_string());
+            match opened.and_then(|opened| opened.map_err(|error| error.to_string())) {
+                Ok(devices) => self.use_devices(devices),
+                Err(why) => {
+                    // A call that joins later tries again.
+                    self.capture = None;
+                    return Err(why);
+                }
+            }
         } else if let Some(exchanging) = &mut self.exchanging {
             let joined = exchanging.await;
             self.exchanging = None;

@@ -41,6 +41,16 @@ struct Moment {
 }
 
 fn run(seed: u64, seconds: u32, weather: impl Fn(u32, FrameSize) -> Conditions) -> Vec<Moment> {
+    run_beside(seed, seconds, weather, |_| FrameSize::Kbps32)
+}
+
+/// The same where others leave no more than `ceiling`, second by second.
+fn run_beside(
+    seed: u64,
+    seconds: u32,
+    weather: impl Fn(u32, FrameSize) -> Conditions,
+    ceiling: impl Fn(u32) -> FrameSize,
+) -> Vec<Moment> {
     let start = virtual_start();
     let mut link = Link::new(seed, clean());
     let mut back = Link::new(seed, clean());
@@ -49,6 +59,7 @@ fn run(seed: u64, seconds: u32, weather: impl Fn(u32, FrameSize) -> Conditions) 
     for number in 0..seconds * 50 {
         let now = start + 20 * MS * number;
         if number % EPOCH_FRAMES == 0 && number > 0 {
+            rate.set_ceiling(ceiling(number / 50));
             rate.begin_epoch(now);
         }
         link.set_conditions(weather(number / 50, rate.sent_size()));
@@ -254,4 +265,62 @@ fn a_peer_can_say_what_it_likes_and_gets_one_of_the_sizes_an_epoch_later() {
             rate.begin_epoch(now);
         }
     }
+}
+
+#[test]
+fn what_others_leave_is_a_ceiling_from_the_next_epoch_on_and_is_had_again_at_once() {
+    use FrameSize::{Kbps16, Kbps32};
+    let ceiling = |second: u32| match second {
+        15..55 => Kbps16,
+        _ => Kbps32,
+    };
+    let moments = run_beside(1, 90, |_, _| clean(), ceiling);
+    let expected = [
+        Kbps32, Kbps32, Kbps16, Kbps16, Kbps16, Kbps16, Kbps32, Kbps32, Kbps32,
+    ];
+    assert_eq!(sizes(&moments), expected);
+    // What the path would bear is told all the time, or nobody could have more again.
+    assert!(moments.iter().all(|it| it.next == Kbps32));
+}
+
+#[test]
+fn a_path_that_is_narrow_below_the_ceiling_has_less_than_that_and_rises_to_it_and_no_further() {
+    use FrameSize::{Kbps16, Kbps24};
+    let rate = room_for(Kbps16);
+    let weather = |second: u32, _| match second {
+        25..80 => narrow(rate),
+        _ => clean(),
+    };
+    let moments = run_beside(2, 240, weather, |_| Kbps24);
+    let sizes = sizes(&moments);
+    assert_eq!(sizes[1], Kbps24);
+    assert!(sizes[4..8].iter().all(|it| *it < Kbps24), "{sizes:?}");
+    assert_eq!(sizes[sizes.len() - 1], Kbps24, "{sizes:?}");
+    assert!(sizes[1..].iter().all(|it| *it <= Kbps24), "{sizes:?}");
+}
+
+#[test]
+fn under_a_ceiling_no_larger_size_is_believed_in_than_was_had() {
+    use FrameSize::{Kbps12, Kbps16, Kbps32};
+    // It is narrow, and then others are narrower for so long that it would have risen to the top.
+    let weather = |second: u32, _| match second {
+        0..40 => narrow(room_for(Kbps16)),
+        _ => clean(),
+    };
+    let ceiling = |second: u32| if second < 40 { Kbps32 } else { Kbps12 };
+    let moments = run_beside(3, 600, weather, ceiling);
+    let narrowed = moments[40 * 50 - 1].size;
+    assert!(narrowed <= Kbps16);
+    let last = moments[moments.len() - 1];
+    assert_eq!(last.size, Kbps12);
+    assert!(last.next <= larger(narrowed), "{last:?}");
+}
+
+#[test]
+fn copies_are_for_the_path_that_loses_whatever_others_leave() {
+    let weather = |second: u32, _| if second < 20 { clean() } else { lossy(0.25) };
+    let moments = run_beside(4, 60, weather, |_| FrameSize::Kbps16);
+    let sizes = sizes(&moments);
+    assert_eq!(sizes[1], FrameSize::Kbps16);
+    assert!(sizes.contains(&FrameSize::Kbps32Twice), "{sizes:?}");
 }
