@@ -63,7 +63,9 @@ fn all_hear_all(members: &[Member], directory: &Path) -> Result<Figure> {
             .with_context(|| format!("group call {number} failed"))?;
         running[0].order("hangup")?;
         listening = running.split_off(1);
-        // Whoever is left alone has no group call any more.
+        // The others would talk on; whoever is left alone then has no group call any more.
+        let first = listening.first_mut().context("nobody else is there")?;
+        first.order("hangup")?;
         until_all(&mut listening, PATIENCE, "end", |one| {
             one.has_told("conference_ended")
         })?;
