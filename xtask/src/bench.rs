@@ -5,11 +5,12 @@ mod chromium;
 mod engines;
 mod events;
 mod figure;
+mod groups;
 mod machine;
 mod networks;
 mod pictures;
 mod relays;
-mod resources;
+pub(crate) mod resources;
 mod short_calls;
 mod spread;
 mod standard_calls;
@@ -75,6 +76,11 @@ pub(crate) fn run(
         let stage = Stage::set(&program, &directory.join("profiles"))?;
         figures.extend(calls::set_up(&stage, &directory)?);
         figures.extend(calls::one_long_call(workspace, &stage, &directory)?);
+    }
+    if wanted(Part::Groups) {
+        let program = program()?;
+        let directory = empty_directory(workspace, "bench-groups")?;
+        figures.extend(groups::measure(workspace, &program, &directory)?);
     }
     let mut sections = Vec::new();
     if wanted(Part::Standard) {
@@ -148,6 +154,8 @@ pub(crate) enum Part {
     Engines,
     /// Real calls over a real homeserver.
     Calls,
+    /// Group calls between SecureCall users.
+    Groups,
     /// Standard Matrix calls, by us and by matrix-js-sdk.
     Standard,
     /// Calls from behind NATs, by us and by Chromium.

@@ -2,6 +2,7 @@
 
 pub(crate) mod client;
 pub(crate) mod conversation;
+pub(crate) mod group;
 pub(crate) mod interrupt;
 pub(crate) mod record;
 pub(crate) mod stage;

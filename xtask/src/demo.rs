@@ -1,6 +1,7 @@
 //! `cargo xtask demo`: an encrypted call between two new users, over a homeserver of our own, with a report.
 
 pub(crate) mod findings;
+pub(crate) mod group;
 pub(crate) mod measure;
 pub(crate) mod observation;
 pub(crate) mod report;

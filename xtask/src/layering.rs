@@ -145,6 +145,9 @@ const FOR_BENCHES: &[&str] = &[
     "securecall-media",
 ];
 
+/// What the tests of the peers may import: what we read and write is shown to those whose it is.
+const FOR_PEERS: &[&str] = &["securecall-signaling"];
+
 /// No async runtime, socket, file, clock, thread or randomness of their own; built for wasm32 in CI.
 pub(crate) const PURE: &[&str] = &[
     "securecall-crypto",
@@ -341,7 +344,8 @@ fn forbidden(arrows: &[Arrow]) -> Vec<String> {
             let by_table = allowed(from).is_some_and(|list| list.contains(&to));
             let for_tests = *dev && FOR_TESTS.contains(&to);
             let for_benches = *dev && from == "securecall-benches" && FOR_BENCHES.contains(&to);
-            !(by_table || for_tests || for_benches)
+            let for_peers = *dev && from == "securecall-interop" && FOR_PEERS.contains(&to);
+            !(by_table || for_tests || for_benches || for_peers)
         })
         .map(|Arrow { from, to, dev }| {
             let kind = if *dev { " in its tests" } else { "" };
@@ -409,6 +413,14 @@ mod tests {
         let in_product = arrow("securecall-media", "securecall-netem", false);
         assert!(forbidden(&[in_tests]).is_empty());
         assert_eq!(forbidden(&[in_product]).len(), 1);
+    }
+
+    #[test]
+    fn only_the_tests_of_the_peers_know_what_we_read_and_write() {
+        let in_tests = arrow("securecall-interop", "securecall-signaling", true);
+        let in_peers = arrow("securecall-interop", "securecall-signaling", false);
+        assert!(forbidden(&[in_tests]).is_empty());
+        assert_eq!(forbidden(&[in_peers]).len(), 1);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! | `ci` | everything CI checks, cheap steps first |
 //! | `test` | installs what the tests need, then runs them all |
 //! | `web` | builds the landing page of contact links |
-//! | `demo` | an encrypted call between two new users, with a report |
+//! | `demo` | an encrypted call between two new users, or several, with a report |
 //! | `selfhost` | a server of one's own on this machine, and calls over it |
 //! | `bench` | the table of figures in `docs/performance.md` |
 //! | `layering` | checks that imports point down only |
@@ -81,6 +81,9 @@ enum Chore {
         /// Which way the call takes; through GhostNet, two relays are built and started
         #[arg(long, value_enum, default_value_t = demo::Route::Direct)]
         route: demo::Route,
+        /// How many people talk in one call; more than two hold a group call, and speak one after the other
+        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(2..=8))]
+        people: u8,
     },
     /// Run a server of one's own with all that stands around it, hold calls over it, and show who saw what
     #[cfg(target_os = "linux")]
@@ -136,9 +139,16 @@ fn run(chore: Chore) -> Result<()> {
             seconds,
             release,
             route,
+            people,
         } => {
             let build = if release { Build::Release } else { Build::Dev };
-            demo::run(&workspace, seconds, build, route)
+            match people {
+                2 => demo::run(&workspace, seconds, build, route),
+                _ if route != demo::Route::Direct => {
+                    anyhow::bail!("--people goes with the direct route only")
+                }
+                people => demo::group::run(&workspace, people.into(), seconds, build),
+            }
         }
         #[cfg(target_os = "linux")]
         Chore::Selfhost(options) => selfhost::run(&workspace, &options),

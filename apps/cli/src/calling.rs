@@ -19,6 +19,7 @@ mod clock;
 pub(crate) mod consent;
 mod ending;
 mod followed_call;
+mod guests;
 mod input;
 mod narrator;
 mod order;
@@ -32,6 +33,8 @@ mod signals;
 mod standard_streams;
 mod teller;
 
+pub(crate) use guests::as_group;
+pub(crate) use order::Volume;
 pub(crate) use people::known;
 pub(crate) use plan::{Goal, Plan, callee};
 pub(crate) use standard_streams::check_streams;
@@ -82,6 +85,7 @@ pub(crate) async fn run(
     // Whom nobody may call so need not be heard in rooms, and rooms need not be synced for a call that is sealed.
     config.rooms = match &plan.goal {
         Goal::Call(person) => person.id.is_none() && person.matrix_id.securecall_id().is_none(),
+        Goal::Group(_) => false,
         Goal::Listen { .. } => plan.media.require != Some(RequireChoice::Securecall),
     };
     config.network.reach = settings.reach();
@@ -91,8 +95,9 @@ pub(crate) async fn run(
     // Who waits for calls waits for the homeserver as well; who places one wants to know.
     config.waits_for_homeserver = matches!(plan.goal, Goal::Listen { .. });
     config.soon_called = match &plan.goal {
-        Goal::Call(person) => Some(person.matrix_id.clone()),
-        Goal::Listen { .. } => None,
+        Goal::Call(person) => vec![person.matrix_id.clone()],
+        Goal::Group(people) => people.iter().map(|it| it.matrix_id.clone()).collect(),
+        Goal::Listen { .. } => Vec::new(),
     };
     let client = tokio::select! {
         started = Client::start(config, account) => started?,

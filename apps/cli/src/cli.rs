@@ -320,8 +320,10 @@ pub(crate) struct AuthorityOptions {
 /// `securecall call`
 #[derive(Args, Debug)]
 pub(crate) struct CallOptions {
-    /// Contact name, SecureCall ID, contact link or Matrix ID; who has no known key is called in a standard Matrix call, after asking
-    pub(crate) who: String,
+    /// Contact name, SecureCall ID, contact link or Matrix ID; who has no known key is called in a standard Matrix call, after
+    /// asking. Several make a group call, of at most 8 people, all of whose keys have to be known
+    #[arg(required = true)]
+    pub(crate) who: Vec<String>,
     #[command(flatten)]
     pub(crate) media: MediaOptions,
 }

@@ -4,6 +4,7 @@ mod cells;
 mod draw;
 mod fitting;
 mod frames;
+mod group;
 mod main_screen;
 mod palette;
 mod state;

@@ -119,7 +119,7 @@ impl Client {
         // While the homeserver is waited for.
         tokio::task::spawn_blocking(|| securecall_media::Transport::prepare(clock::now()));
         let mut requests = Requests::default();
-        if let Some(callee) = config.soon_called {
+        for callee in config.soon_called {
             requests.ask_ahead(&account, callee);
         }
         let mut first_sync = FirstSync::of(&account, config.rooms);

@@ -145,7 +145,7 @@ pub struct ClientConfig {
     /// Whether [`Event::Levels`](crate::Event::Levels) are wanted.
     pub levels: bool,
     /// Who is called as soon as the client has started, if that is known: their devices are asked for meanwhile.
-    pub soon_called: Option<MatrixId>,
+    pub soon_called: Vec<MatrixId>,
     /// Whether to start without the homeserver, if it cannot be reached just now, and to wait for it. Otherwise the
     /// start fails after a few seconds.
     pub waits_for_homeserver: bool,
@@ -166,7 +166,7 @@ impl ClientConfig {
             network: Network::default(),
             servers: ServerSources::default(),
             levels: false,
-            soon_called: None,
+            soon_called: Vec::new(),
             waits_for_homeserver: false,
         }
     }

@@ -136,6 +136,19 @@ pub enum LeftReason {
 }
 
 impl LeftReason {
+    /// Every reason there is.
+    pub const ALL: [Self; 9] = [
+        Self::HungUp,
+        Self::Vanished,
+        Self::Declined,
+        Self::Busy,
+        Self::NoAnswer,
+        Self::Unreachable,
+        Self::NotNamed,
+        Self::Blocked,
+        Self::NotAllowed,
+    ];
+
     /// The word for it in events.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -68,7 +68,7 @@ use self::testimony::Testimonies;
 use self::waiting::Waiting;
 use crate::{ConferenceId, MAX_MEMBERS, Membership, Person, Roster};
 
-pub use self::announcer::{ROSTER_AGAIN, ROSTER_PAUSE};
+pub use self::announcer::{ROSTER_AGAIN, ROSTER_BURST, ROSTER_PAUSE};
 pub use self::legs::SILENCE;
 pub use self::output::{EndWhy, LeftWhy, LegEnd, MeshOutput, OverWhy, Verdict};
 pub use self::redial::{MAX_TRIES, MAX_UNREACHED, PATIENCE};
@@ -146,9 +146,7 @@ impl<L: Copy + Ord> Mesh<L> {
     /// The invite that asked us in names these: their legs are taken also before its sender's roster is here.
     pub fn introduce(&mut self, people: &[Person]) {
         for person in people.iter().take(MAX_MEMBERS) {
-            if person.id() != self.own {
-                self.acquaintances.know(person.clone(), Origin::Introduced);
-            }
+            self.acquaintances.know(person.clone(), Origin::Introduced);
         }
     }
 
@@ -281,7 +279,7 @@ impl<L: Copy + Ord> Mesh<L> {
 
     /// A leg has ended, or was never made. One that the machine has ended itself is known to be.
     pub fn leg_ended(&mut self, now: Instant, leg: L, end: LegEnd) {
-        self.lose(now, leg, end, now);
+        self.lose(now, leg, end);
         // Theirs is taken next. Until then it would seem that nothing is left of them.
         if end != LegEnd::Crossed {
             self.update(now);
@@ -316,8 +314,8 @@ impl<L: Copy + Ord> Mesh<L> {
 
     /// Carries out what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some((leg, since)) = self.legs.given_up(now) {
-            self.lose(now, leg, LegEnd::NoPath, since);
+        while let Some(leg) = self.legs.given_up(now) {
+            self.lose(now, leg, LegEnd::NoPath);
             self.end_leg(leg, EndWhy::NoPath);
         }
         self.waiting.expire(now);

@@ -23,7 +23,9 @@ mod clock;
 mod early;
 mod leg;
 mod members;
+mod output;
 mod own_membership;
+mod refused;
 mod requests;
 mod room_calls;
 mod stream;
@@ -51,7 +53,9 @@ pub use clock::{Clocks, MAX_MEMBERSHIP, Sent};
 pub use early::{EARLY_PATIENCE, MAX_EARLY_DEVICES, MAX_EARLY_SIGNALS};
 pub use leg::{MAX_RETRIES, RETRY_AFTER, STEADY_AFTER};
 pub use members::MAX_MEMBERS;
+pub use output::{Addressed, EndCall, GroupRoomOutput, WhyOut};
 pub use own_membership::{LEAVE_DELAY, LONG_EXPIRY, SHORT_EXPIRY};
+pub use refused::{JoinRefused, SignalRefused};
 pub use requests::{DelayId, Failure, Request, RequestId, Response};
 pub use room_calls::MAX_CALLS_OF_ROOM;
 pub use stream::{GAP_PATIENCE, MAX_HELD};
@@ -92,150 +96,6 @@ pub enum Secrecy {
     Encrypted,
     /// What came in clear counts too: the user allows that servers read, and change, what the 1:1 calls say.
     InClearToo,
-}
-
-/// What the group call wants done, or tells.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum GroupRoomOutput {
-    /// Ask the homeserver.
-    Request {
-        /// What the answer is given with.
-        id: RequestId,
-        /// What to ask.
-        request: Request,
-    },
-    /// Another call of the room counts now, or none.
-    CallChanged(Option<GroupCallId>),
-    /// A device is in our call.
-    Joined {
-        /// The 1:1 call with it.
-        leg: LegId,
-        /// The device.
-        participant: Participant,
-    },
-    /// A device is not in our call any more.
-    Left {
-        /// The 1:1 call with it.
-        leg: LegId,
-    },
-    /// Somebody in our call can be reached by a sealed call, and is not called here.
-    Sealed {
-        /// Who it is.
-        user: MatrixId,
-    },
-    /// Place a 1:1 call, and say so with [`GroupRoom::leg_placed`].
-    PlaceCall {
-        /// The device that it is for.
-        leg: LegId,
-    },
-    /// The other side says something of the 1:1 call. An invite begins one: it is answered without ringing.
-    Signal {
-        /// Who says it.
-        leg: LegId,
-        /// What is said.
-        signal: RoomSignal,
-    },
-    /// End the 1:1 call that there is, and say so with [`GroupRoom::leg_ended`].
-    EndCall {
-        /// The 1:1 call.
-        leg: LegId,
-        /// Why.
-        why: EndCall,
-    },
-    /// The device could not be reached, and is not called again.
-    GaveUp {
-        /// The 1:1 call with it.
-        leg: LegId,
-    },
-    /// We are not in the call any more.
-    Out(WhyOut),
-}
-
-/// Why a 1:1 call is to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EndCall {
-    /// The device is not in the group call any more.
-    Left,
-    /// The device has begun anew, and knows nothing of the call.
-    NewSession,
-    /// The device placed another one.
-    Replaced,
-    /// We are not in the group call any more.
-    WeLeft,
-}
-
-/// Why we are not in the call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WhyOut {
-    /// We left.
-    Left,
-    /// The call is over for all.
-    Terminated,
-    /// The room does not let us say that we are in a call.
-    NotAllowed,
-}
-
-/// Why a call is not joined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum JoinRefused {
-    /// It is over, or there never was one.
-    #[error("the room has no such call")]
-    NoSuchCall,
-    /// A newer one counts.
-    #[error("another call of the room counts")]
-    AnotherCounts,
-    /// Its sound goes over a server.
-    #[error("the call goes over a media server")]
-    MediaServer,
-    /// One at a time.
-    #[error("we are in a call of this room")]
-    AlreadyIn,
-}
-
-/// Why an event from device to device is not taken. It is as if it had not come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SignalRefused {
-    /// We are in no call, or in another one.
-    #[error("it is for a group call that we are not in")]
-    AnotherCall,
-    /// It is for an earlier run of this device.
-    #[error("it is for another session")]
-    AnotherSession,
-    /// It came in clear, and the user does not allow that.
-    #[error("it is not encrypted")]
-    InClear,
-    /// It says neither by its encryption nor in words which device sent it.
-    #[error("no device sent it")]
-    NoDevice,
-    /// It says that another device sent it than the one that did.
-    #[error("another device sent it")]
-    AnotherDevice,
-    /// Our own, as the homeserver gives it back.
-    #[error("this device sent it")]
-    Ours,
-    /// From somebody who is only called by sealed calls.
-    #[error("the sender is called by sealed calls only")]
-    SealedOnly,
-    /// It is for us to call that device.
-    #[error("it is for us to call")]
-    OutOfTurn,
-    /// Of a call that is over.
-    #[error("the call is over")]
-    Over,
-    /// From a device that is not in the call, and there is no room to wait until it is.
-    #[error("the sender is not in the call")]
-    NotIn,
-}
-
-/// An event to be sent to one device, and to whom.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Addressed {
-    /// Its user.
-    pub user: MatrixId,
-    /// The device.
-    pub device_id: DeviceId,
-    /// What to send.
-    pub signal: GroupSignal,
 }
 
 /// The call that we are in.

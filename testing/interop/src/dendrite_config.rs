@@ -27,9 +27,10 @@ pub(crate) fn dendrite_yaml(options: &HomeserverOptions) -> String {
         registration_secret,
         turn,
         federation,
-        // Dendrite keeps pictures always, and its one limit counts requests of all kinds.
+        // Dendrite keeps pictures always, its one limit counts requests of all kinds, and it holds no events back.
         media: _,
         message_limit: _,
+        delayed_events: _,
     } = options;
     // Whose an OpenID token is, it says to other servers alone: without federation to nobody.
     let alone = federation.is_none() && registration_secret.is_none();

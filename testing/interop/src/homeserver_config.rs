@@ -31,6 +31,8 @@ pub struct HomeserverOptions {
     pub media: bool,
     /// How fast an account may send events. Only Synapse has a limit of its own for that.
     pub message_limit: Option<MessageLimit>,
+    /// Whether it holds events back for a while if it is asked to (MSC4140). Only Synapse can.
+    pub delayed_events: bool,
     /// How it meets other homeservers; `None`: not at all.
     pub federation: Option<FederationOptions>,
 }
@@ -76,6 +78,7 @@ impl Default for HomeserverOptions {
             turn: None,
             media: false,
             message_limit: None,
+            delayed_events: false,
             federation: None,
         }
     }
@@ -96,6 +99,7 @@ pub(crate) fn homeserver_yaml(options: &HomeserverOptions, port: u16, data: &Pat
         turn,
         media,
         message_limit,
+        delayed_events,
         federation,
     } = options;
     let others: &[String] = federation
@@ -137,6 +141,11 @@ federation_ip_range_blacklist: []
         None => "client",
     };
     let limit = "{per_second: 100000, burst_count: 100000}";
+    let delayed_events = if *delayed_events {
+        "max_event_delay_duration: 24h\n"
+    } else {
+        ""
+    };
     let message_limit = message_limit.map_or_else(
         || limit.to_owned(),
         |MessageLimit { per_second, burst }| {
@@ -177,7 +186,7 @@ rc_key_requests: {limit}
 rc_joins: {{local: {limit}, remote: {limit}}}
 rc_invites: {{per_room: {limit}, per_user: {limit}, per_issuer: {limit}}}
 rc_presence: {{per_user: {limit}}}
-{secret}{turn}"#
+{delayed_events}{secret}{turn}"#
     )
 }
 

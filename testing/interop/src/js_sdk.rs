@@ -43,6 +43,7 @@ mod call;
 mod device;
 mod devtools;
 mod error;
+mod group_call;
 mod page;
 
 use std::sync::Arc;
@@ -52,8 +53,15 @@ use serde_json::json;
 pub use call::{JsSdkCall, JsSdkCallState, JsSdkCallStatus, JsSdkCallStep, JsSdkHeard, JsSdkPath};
 pub use device::{JsSdkDevice, JsSdkEvent, JsSdkLogin};
 pub use error::JsSdkError;
+pub use group_call::{
+    JsSdkGroupEvent, JsSdkGroupLeg, JsSdkGroupStatus, JsSdkParticipant, JsSdkWay,
+};
 
-use self::{bundle::Bundle, devtools::DevTools, page::Page};
+use self::{
+    bundle::{Bundle, NEWEST, Version, WITH_OLM},
+    devtools::DevTools,
+    page::Page,
+};
 use crate::WebServer;
 #[cfg(target_os = "linux")]
 use crate::network::Host;
@@ -74,7 +82,19 @@ impl JsSdk {
     /// # Errors
     /// When there is no Chromium, or the page cannot be built: nothing is skipped.
     pub fn start() -> Result<Self, JsSdkError> {
-        let server = serve()?;
+        Self::start_version(&NEWEST)
+    }
+
+    /// The same with matrix-js-sdk 36.2, the last version that encrypts what group calls say.
+    ///
+    /// # Errors
+    /// As with [`start`](Self::start).
+    pub fn start_with_olm() -> Result<Self, JsSdkError> {
+        Self::start_version(&WITH_OLM)
+    }
+
+    fn start_version(version: &Version) -> Result<Self, JsSdkError> {
+        let server = serve(version)?;
         let browser = DevTools::start(|command| Ok(command.spawn()?))?;
         Ok(Self {
             browser: Arc::new(browser),
@@ -89,7 +109,7 @@ impl JsSdk {
     /// As with [`start`](Self::start); when the network is torn down.
     #[cfg(target_os = "linux")]
     pub fn start_in(host: &Host) -> Result<Self, JsSdkError> {
-        let server = serve()?;
+        let server = serve(&NEWEST)?;
         host.forward(server.address(), server.address())?;
         let browser = DevTools::start(|command| Ok(host.spawn(command)?))?;
         Ok(Self {
@@ -132,8 +152,8 @@ impl JsSdk {
 }
 
 /// Gives pages their script.
-fn serve() -> Result<WebServer, JsSdkError> {
-    let Bundle { script, wasm } = Bundle::load()?;
+fn serve(version: &Version) -> Result<WebServer, JsSdkError> {
+    let Bundle { script, wasm } = Bundle::load(version)?;
     let server = WebServer::start()?;
     let files = [
         ("GET / ", "text/html", PAGE.as_bytes()),
@@ -143,6 +163,7 @@ fn serve() -> Result<WebServer, JsSdkError> {
             "application/wasm",
             &wasm,
         ),
+        ("GET /crypto.wasm ", "application/wasm", &wasm),
     ];
     for (what, kind, content) in files {
         let length = content.len();

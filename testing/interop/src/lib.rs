@@ -97,7 +97,8 @@ pub use homeserver_config::{
 pub use hostile_homeserver::{Answer, HostileHomeserver};
 pub use js_sdk::{
     JsSdk, JsSdkCall, JsSdkCallState, JsSdkCallStatus, JsSdkCallStep, JsSdkDevice, JsSdkError,
-    JsSdkEvent, JsSdkHeard, JsSdkLogin, JsSdkPath,
+    JsSdkEvent, JsSdkGroupEvent, JsSdkGroupLeg, JsSdkGroupStatus, JsSdkHeard, JsSdkLogin,
+    JsSdkParticipant, JsSdkPath, JsSdkWay,
 };
 pub use lying_relay::{LyingRelay, RelayManner, RelayNotes};
 pub use lying_turn::{Lie, LyingTurn, TurnUser};

@@ -51,7 +51,7 @@ impl Observer for Meter {
             && let Some(begin) = &self.begin
         {
             self.processor = begin.percent();
-            let memory = processes.map(pss_megabytes);
+            let memory = processes.map(memory_megabytes);
             self.memory = memory[0]
                 .zip(memory[1])
                 .map(|(caller, callee)| [caller, callee]);
@@ -82,6 +82,12 @@ impl ProcessorTime {
         let wall = self.since.elapsed().as_secs_f64();
         Some([0, 1].map(|side| (now[side] - self.seconds[side]) / wall * 100.0))
     }
+}
+
+/// Processor time of a process so far, with all that descend from it, in seconds.
+pub(crate) fn processor_seconds(id: u32) -> Option<f64> {
+    let [seconds, _] = seconds_of([id, id])?;
+    Some(seconds)
 }
 
 fn seconds_of(processes: [u32; 2]) -> Option<[f64; 2]> {
@@ -146,7 +152,7 @@ fn ticks_per_second() -> f64 {
 
 /// The command does not let others look into its memory, and so only root reads the proportional figure. For everybody else the
 /// resident set stands for it, which counts what is shared with other processes in full.
-fn pss_megabytes(id: u32) -> Option<f64> {
+pub(crate) fn memory_megabytes(id: u32) -> Option<f64> {
     fs::read_to_string(format!("/proc/{id}/smaps_rollup"))
         .ok()
         .and_then(|rollup| megabytes("Pss:", &rollup))
@@ -195,7 +201,7 @@ mod tests {
     fn our_own_process_can_be_read() {
         let id = std::process::id();
         assert!(seconds_of([id, id]).is_some());
-        assert!(pss_megabytes(id).unwrap() > 0.1);
+        assert!(memory_megabytes(id).unwrap() > 0.1);
         assert!(resident_megabytes(id).unwrap() > 0.1);
     }
 }

@@ -122,6 +122,21 @@ impl User {
         Ok(link.to_owned())
     }
 
+    /// The same, with a name for those who take it.
+    pub(crate) fn share_as(&self, name: &str) -> Result<String> {
+        let link = self.ask(["contact", "share", "--name", name])?;
+        let link = link["deep_link"]
+            .as_str()
+            .context("`contact share` printed no deep_link")?;
+        Ok(link.to_owned())
+    }
+
+    /// Takes several contact links into the contacts, under the names that stand in them.
+    pub(crate) fn add_all<'a>(&self, links: impl Iterator<Item = &'a str>) -> Result<()> {
+        let arguments = ["contact", "add"].into_iter().chain(links);
+        self.ask(arguments).map(drop)
+    }
+
     /// Takes somebody's contact link into the contacts.
     pub(crate) fn add(&self, link: &str, name: &str) -> Result<()> {
         self.ask(["contact", "add", link, "--name", name]).map(drop)

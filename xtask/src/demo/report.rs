@@ -8,11 +8,11 @@ mod waveform;
 use std::fmt::Write as _;
 
 use chart::{Chart, Series};
-use html::escape;
+pub(super) use html::escape;
 
 use crate::demo::findings::{Direction, Findings};
 
-const STYLE: &str = include_str!("report/style.css");
+pub(super) const STYLE: &str = include_str!("report/style.css");
 
 /// The whole page.
 pub(crate) fn page(findings: &Findings) -> String {

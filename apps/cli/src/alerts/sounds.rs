@@ -1,7 +1,7 @@
 //! Which tone is to be heard when.
 
 use securecall_audio_device::CallTone;
-use securecall_driver::{CallEvent, CallHandle, EndReason};
+use securecall_driver::{CallEvent, CallHandle, ConferenceEvent, EndReason};
 
 /// What an event changes about the tones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,10 +14,20 @@ pub(super) enum Change {
     Play(CallTone),
 }
 
-/// Follows the one call that there is at a time.
+/// Follows the one call that there is at a time, of two or of several.
 #[derive(Debug, Default)]
 pub(super) struct Sounds {
     call: Option<(CallHandle, Side)>,
+    /// In place of that.
+    group: Option<Group>,
+}
+
+/// What is to be known of a group call.
+#[derive(Clone, Copy, Debug)]
+struct Group {
+    side: Side,
+    /// Somebody else is there, and nobody waits for a tone.
+    has_begun: bool,
 }
 
 /// Who has called whom.
@@ -29,6 +39,12 @@ enum Side {
 
 impl Sounds {
     pub(super) fn follow(&mut self, event: &CallEvent) -> Change {
+        if let CallEvent::Conference { event, .. } = event {
+            return self.follow_group(event);
+        }
+        if let Some(group) = &mut self.group {
+            return group.follow_leg(event);
+        }
         match event {
             CallEvent::Dialing { call, .. } => self.begins(call.handle, Side::Caller, Change::Keep),
             CallEvent::Ringing { call } => {
@@ -74,6 +90,32 @@ impl Sounds {
         }
     }
 
+    fn follow_group(&mut self, event: &ConferenceEvent) -> Change {
+        match event {
+            ConferenceEvent::Began { call } => {
+                self.group = Some(Group {
+                    side: self.call.take().map_or(Side::Caller, |(_, side)| side),
+                    // Of a call that rang the tone has been stopped by whoever took it.
+                    has_begun: call.is_some(),
+                });
+                Change::Keep
+            }
+            ConferenceEvent::Ended {
+                reason,
+                connected_for,
+            } => match self.group.take() {
+                Some(group) => at_end(group.side, *reason, connected_for.is_some()),
+                None => Change::Keep,
+            },
+            // What is heard then is up to the other one, which follows.
+            ConferenceEvent::Replaced { .. } => {
+                self.group = None;
+                Change::Stop
+            }
+            _ => Change::Keep,
+        }
+    }
+
     fn begins(&mut self, call: CallHandle, side: Side, change: Change) -> Change {
         self.call = Some((call, side));
         change
@@ -81,6 +123,20 @@ impl Sounds {
 
     fn is_ours(&self, call: CallHandle) -> bool {
         self.call.is_some_and(|(ours, _)| ours == call)
+    }
+}
+
+impl Group {
+    /// A caller hears that it rings until the first is there.
+    fn follow_leg(&mut self, event: &CallEvent) -> Change {
+        match event {
+            CallEvent::Ringing { .. } if !self.has_begun => Change::Play(CallTone::Ringback),
+            CallEvent::Connected { .. } if !self.has_begun => {
+                self.has_begun = true;
+                Change::Stop
+            }
+            _ => Change::Keep,
+        }
     }
 }
 
@@ -107,7 +163,10 @@ pub(super) mod tests {
 
     use securecall_contact::{MatrixId, SecureCallId};
     use securecall_crypto::IdentityKey;
-    use securecall_driver::{CallHandles, NamedCall, Peer, Tier, WireCallId};
+    use securecall_driver::{
+        CallHandles, ConferenceHandles, ConferenceId, NamedCall, NamedConference, PathRoute, Peer,
+        Tier, WireCallId,
+    };
 
     use super::*;
 
@@ -259,5 +318,46 @@ pub(super) mod tests {
             sounds.follow(&ended(2, EndReason::RemoteHangup, true)),
             Change::Play(CallTone::End)
         );
+    }
+
+    fn conference(event: ConferenceEvent) -> CallEvent {
+        CallEvent::Conference {
+            conference: NamedConference {
+                handle: ConferenceHandles::default().issue(),
+                id: ConferenceId::from_random([1; 16]),
+            },
+            event,
+        }
+    }
+
+    #[test]
+    fn a_group_rings_back_until_the_first_is_there_and_ends_once() {
+        let mut sounds = Sounds::default();
+        let began = conference(ConferenceEvent::Began { call: None });
+        assert_eq!(sounds.follow(&began), Change::Keep);
+        assert_eq!(sounds.follow(&ringing(1)), Change::Play(CallTone::Ringback));
+        let connected = |number| CallEvent::Connected {
+            call: call(number),
+            peer: peer(),
+            tier: Tier::SecureCall,
+            route: PathRoute::Direct,
+            safety_words: None,
+            setup: Duration::ZERO,
+        };
+        assert_eq!(sounds.follow(&connected(1)), Change::Stop);
+        for event in [
+            ringing(2),
+            connected(2),
+            ended(1, EndReason::RemoteHangup, true),
+            ended(2, EndReason::Busy, false),
+        ] {
+            assert_eq!(sounds.follow(&event), Change::Keep, "{event:?}");
+        }
+        let over = conference(ConferenceEvent::Ended {
+            reason: EndReason::RemoteHangup,
+            connected_for: Some(Duration::from_secs(1)),
+        });
+        assert_eq!(sounds.follow(&over), Change::Play(CallTone::End));
+        assert_eq!(sounds.follow(&over), Change::Keep);
     }
 }

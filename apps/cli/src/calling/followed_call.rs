@@ -1,16 +1,20 @@
-//! The call that a run is about: the first one, until it ends.
+//! The call that a run is about, of two or of several: the first one, until it ends.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use securecall_contact::SecureCallId;
-use securecall_driver::{CallEvent, CallHandle, EndReason, Tier};
+use securecall_driver::{
+    CallEvent, CallHandle, ConferenceEvent, ConferenceHandle, EndReason, NamedConference, Peer,
+    Tier,
+};
 
 /// What is known of the call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Current {
     pub(super) call: CallHandle,
-    /// The key proven at the other end.
-    pub(super) peer: Option<SecureCallId>,
+    /// Who is, or should be, at the other end.
+    pub(super) peer: Peer,
     pub(super) was_connected: bool,
     /// Which protection it has.
     pub(super) tier: Tier,
@@ -18,10 +22,30 @@ pub(super) struct Current {
     connected_at: Option<Instant>,
 }
 
-/// Keeps up with calls, one at a time: while there is one, others are none of the run's business.
+/// What is known of a group call.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) conference: ConferenceHandle,
+    /// The calls that it is made of, and with whom each is.
+    legs: BTreeMap<CallHandle, Peer>,
+    was_connected: bool,
+    /// As that of a call, from its first leg on.
+    connected_at: Option<Instant>,
+}
+
+/// What has lasted long enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Overdue {
+    Call(CallHandle),
+    Group(ConferenceHandle),
+}
+
+/// Keeps up with calls, one at a time, of two or of several: while there is one, others are none of the run's business.
 #[derive(Debug, Default)]
 pub(super) struct FollowedCall {
     current: Option<Current>,
+    /// In place of `current`: a call of two has become one of several.
+    group: Option<Group>,
     any_connected: bool,
     any_standard: bool,
 }
@@ -30,12 +54,16 @@ impl FollowedCall {
     /// Takes in what happened. Gives how the call has ended, if it has.
     pub(super) fn follow(&mut self, now: Instant, event: &CallEvent) -> Option<EndReason> {
         match event {
-            CallEvent::Dialing { call, tier, .. } | CallEvent::Incoming { call, tier, .. }
-                if self.current.is_none() =>
-            {
+            CallEvent::Conference { conference, event } => {
+                return self.follow_conference(*conference, event);
+            }
+            CallEvent::Dialing { call, peer, tier }
+            | CallEvent::Incoming {
+                call, peer, tier, ..
+            } if self.current.is_none() && self.group.is_none() => {
                 self.current = Some(Current {
                     call: call.handle,
-                    peer: None,
+                    peer: peer.clone(),
                     was_connected: false,
                     tier: *tier,
                     connected_at: None,
@@ -44,33 +72,64 @@ impl FollowedCall {
             }
             CallEvent::Replaced { call, by } => {
                 self.with_current(call.handle, |current| current.call = by.handle);
+                if let Some(group) = &mut self.group {
+                    group.replaced(call.handle, by.handle);
+                }
             }
-            CallEvent::Connected { call, peer, .. } => {
-                self.connected(now, call.handle, peer.id);
-            }
-            CallEvent::Ended { call, reason, .. } if self.is(call.handle) => {
-                self.current = None;
-                return Some(*reason);
+            CallEvent::Connected { call, peer, .. } => self.connected(now, call.handle, peer),
+            CallEvent::Ended { call, reason, .. } => {
+                if self.is(call.handle) {
+                    self.current = None;
+                    return Some(*reason);
+                }
+                if let Some(group) = &mut self.group {
+                    group.legs.remove(&call.handle);
+                }
             }
             _ => {}
         }
         None
     }
 
-    /// The call, if there is one.
-    pub(super) const fn current(&self) -> Option<Current> {
-        self.current
+    /// The call of two, if there is one.
+    pub(super) const fn current(&self) -> Option<&Current> {
+        self.current.as_ref()
     }
 
-    /// Whether it is this one.
+    /// The group call, if there is one.
+    pub(super) const fn group(&self) -> Option<&Group> {
+        self.group.as_ref()
+    }
+
+    /// Whether there is either.
+    pub(super) const fn is_busy(&self) -> bool {
+        self.current.is_some() || self.group.is_some()
+    }
+
+    /// A call that is there: that of two, or a leg.
+    pub(super) fn any_call(&self) -> Option<CallHandle> {
+        let of_two = self.current.as_ref().map(|current| current.call);
+        of_two.or_else(|| self.group.as_ref()?.any_leg())
+    }
+
+    /// Whether it is this one, of two.
     pub(super) fn is(&self, call: CallHandle) -> bool {
-        self.current.is_some_and(|current| current.call == call)
+        let mut current = self.current.iter();
+        current.any(|current| current.call == call)
+    }
+
+    /// Whether there is a call that was connected.
+    pub(super) fn is_connected(&self) -> bool {
+        self.is_busy() && self.was_connected()
     }
 
     /// Whether the call was connected; where there is none any more, whether any was.
     pub(super) fn was_connected(&self) -> bool {
-        self.current
-            .map_or(self.any_connected, |current| current.was_connected)
+        match (&self.current, &self.group) {
+            (Some(current), _) => current.was_connected,
+            (None, Some(group)) => group.was_connected,
+            (None, None) => self.any_connected,
+        }
     }
 
     /// Whether any call was of tier `matrix`.
@@ -80,24 +139,69 @@ impl FollowedCall {
 
     /// When the call has lasted so long.
     pub(super) fn deadline(&self, duration: Option<f64>) -> Option<Instant> {
-        let connected_at = self.current?.connected_at?;
-        Some(connected_at + Duration::from_secs_f64(duration?))
+        let of_two = self.current.as_ref().and_then(|it| it.connected_at);
+        let of_group = self.group.as_ref().and_then(|it| it.connected_at);
+        Some(of_two.or(of_group)? + Duration::from_secs_f64(duration?))
     }
 
     /// The call that has lasted long enough. Once: the timer must not fire again while the call is being ended.
-    pub(super) fn take_overdue(&mut self) -> Option<CallHandle> {
-        let current = self.current.as_mut()?;
-        current.connected_at = None;
-        Some(current.call)
+    pub(super) fn take_overdue(&mut self) -> Option<Overdue> {
+        if let Some(current) = &mut self.current {
+            current.connected_at = None;
+            return Some(Overdue::Call(current.call));
+        }
+        let group = self.group.as_mut()?;
+        group.connected_at = None;
+        Some(Overdue::Group(group.conference))
     }
 
-    fn connected(&mut self, now: Instant, call: CallHandle, peer: Option<SecureCallId>) {
+    fn follow_conference(
+        &mut self,
+        conference: NamedConference,
+        event: &ConferenceEvent,
+    ) -> Option<EndReason> {
+        match event {
+            ConferenceEvent::Began { call } => {
+                let mut group = Group::new(conference.handle);
+                let current = self.current.take();
+                if let (Some(call), Some(current)) = (call, current) {
+                    group.begins_with(call.handle, current);
+                }
+                self.group = Some(group);
+            }
+            ConferenceEvent::Leg { call, peer } => {
+                if let Some(group) = self.group_of(conference) {
+                    group.legs.insert(call.handle, peer.clone());
+                }
+            }
+            // The call that follows is the one that the run is about.
+            ConferenceEvent::Replaced { .. } if self.group_of(conference).is_some() => {
+                self.group = None;
+            }
+            ConferenceEvent::Ended { reason, .. } if self.group_of(conference).is_some() => {
+                self.group = None;
+                return Some(*reason);
+            }
+            _ => {}
+        }
+        None
+    }
+
+    fn group_of(&mut self, conference: NamedConference) -> Option<&mut Group> {
+        let group = self.group.as_mut();
+        group.filter(|group| group.conference == conference.handle)
+    }
+
+    fn connected(&mut self, now: Instant, call: CallHandle, peer: &Peer) {
         self.any_connected = true;
         self.with_current(call, |current| {
-            current.peer = peer;
+            current.peer = peer.clone();
             current.was_connected = true;
             current.connected_at = Some(now);
         });
+        if let Some(group) = &mut self.group {
+            group.connected(now, call);
+        }
     }
 
     fn with_current(&mut self, call: CallHandle, change: impl FnOnce(&mut Current)) {
@@ -107,10 +211,53 @@ impl FollowedCall {
     }
 }
 
+impl Group {
+    const fn new(conference: ConferenceHandle) -> Self {
+        Self {
+            conference,
+            legs: BTreeMap::new(),
+            was_connected: false,
+            connected_at: None,
+        }
+    }
+
+    /// Some leg.
+    pub(super) fn any_leg(&self) -> Option<CallHandle> {
+        self.legs.keys().next().copied()
+    }
+
+    /// The leg with somebody.
+    pub(super) fn leg_with(&self, id: SecureCallId) -> Option<CallHandle> {
+        let mut legs = self.legs.iter();
+        let (call, _) = legs.find(|(_, peer)| peer.id == Some(id))?;
+        Some(*call)
+    }
+
+    /// The call was there before the group.
+    fn begins_with(&mut self, call: CallHandle, current: Current) {
+        self.legs.insert(call, current.peer);
+        self.was_connected = current.was_connected;
+        self.connected_at = current.connected_at;
+    }
+
+    fn connected(&mut self, now: Instant, leg: CallHandle) {
+        if self.legs.contains_key(&leg) && !self.was_connected {
+            self.was_connected = true;
+            self.connected_at = Some(now);
+        }
+    }
+
+    fn replaced(&mut self, leg: CallHandle, by: CallHandle) {
+        if let Some(peer) = self.legs.remove(&leg) {
+            self.legs.insert(by, peer);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use securecall_crypto::IdentityKey;
-    use securecall_driver::{CallHandles, NamedCall, Peer, WireCallId};
+    use securecall_driver::{CallHandles, ConferenceHandles, ConferenceId, NamedCall, WireCallId};
 
     use super::*;
 
@@ -192,14 +339,78 @@ mod tests {
         followed.follow(now(), &dialing(1));
         assert_eq!(followed.deadline(Some(5.0)), None);
         let at = now();
-        followed.connected(at, call(1), peer().id);
+        followed.connected(at, call(1), &peer());
         assert!(followed.was_connected());
         assert_eq!(followed.deadline(None), None);
         let over = at + Duration::from_secs(5);
         assert_eq!(followed.deadline(Some(5.0)), Some(over));
-        assert_eq!(followed.take_overdue(), Some(call(1)));
+        assert_eq!(followed.take_overdue(), Some(Overdue::Call(call(1))));
         assert_eq!(followed.deadline(Some(5.0)), None);
         followed.follow(at, &ended(1));
         assert!(followed.was_connected());
+    }
+
+    fn conference(event: ConferenceEvent) -> CallEvent {
+        CallEvent::Conference {
+            conference: NamedConference {
+                handle: ConferenceHandles::default().issue(),
+                id: ConferenceId::from_random([1; 16]),
+            },
+            event,
+        }
+    }
+
+    fn leg(number: usize) -> CallEvent {
+        conference(ConferenceEvent::Leg {
+            call: named(number),
+            peer: peer(),
+        })
+    }
+
+    #[test]
+    fn a_group_goes_on_while_its_legs_come_and_go_and_ends_as_one() {
+        let mut followed = FollowedCall::default();
+        let began = conference(ConferenceEvent::Began { call: None });
+        for event in [began, leg(1), dialing(1), leg(2), dialing(2), ended(1)] {
+            assert_eq!(followed.follow(now(), &event), None, "{event:?}");
+        }
+        assert_eq!(followed.current(), None);
+        assert_eq!(followed.any_call(), Some(call(2)));
+        let id = peer().id.unwrap();
+        assert_eq!(followed.group().unwrap().leg_with(id), Some(call(2)));
+        assert!(!followed.is_connected());
+        followed.connected(now(), call(2), &peer());
+        assert!(followed.is_connected());
+        assert_eq!(followed.follow(now(), &ended(2)), None);
+        assert!(followed.is_connected() && followed.any_call().is_none());
+        let over = conference(ConferenceEvent::Ended {
+            reason: EndReason::RemoteHangup,
+            connected_for: None,
+        });
+        assert_eq!(followed.follow(now(), &over), Some(EndReason::RemoteHangup));
+        assert!(!followed.is_busy() && followed.was_connected());
+    }
+
+    #[test]
+    fn a_call_of_two_that_becomes_a_group_keeps_its_time_and_its_peer() {
+        let mut followed = FollowedCall::default();
+        let at = now();
+        followed.follow(at, &dialing(1));
+        followed.connected(at, call(1), &peer());
+        let call_of_two = Some(named(1));
+        followed.follow(
+            at,
+            &conference(ConferenceEvent::Began { call: call_of_two }),
+        );
+        assert!(!followed.is(call(1)) && followed.is_connected());
+        let id = peer().id.unwrap();
+        assert_eq!(followed.group().unwrap().leg_with(id), Some(call(1)));
+        assert_eq!(
+            followed.deadline(Some(5.0)),
+            Some(at + Duration::from_secs(5))
+        );
+        // What is hung up then is the group, and not the call that it began with.
+        assert!(matches!(followed.take_overdue(), Some(Overdue::Group(_))));
+        assert_eq!(followed.follow(at, &ended(1)), None);
     }
 }

@@ -1,17 +1,20 @@
 //! What the client's events are to scripts and people.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use securecall_contact::SecureCallId;
 use securecall_driver::{
-    CallEvent, CallHandle, CallStats, Event as ClientEvent, PathRoute, Peer as CallPeer, Tier,
+    CallEvent, CallHandle, CallStats, ConferenceEvent, Event as ClientEvent, IncomingConference,
+    NamedCall, NamedConference, PathRoute, Peer as CallPeer, Tier,
 };
 use securecall_matrix::ServerError;
 
 use super::clock::now;
 use crate::error::{ErrorKind, Failure};
-use crate::output::{Event, Peer, Stats, words_for_calls_of_others};
+use crate::output::{
+    Event, GroupEvent, IncomingGroup, LegEvent, Peer, Stats, words_for_calls_of_others,
+};
 
 /// Turns the client's events into ours.
 #[derive(Debug)]
@@ -26,6 +29,12 @@ pub(super) struct Narrator {
     relays: Option<(CallHandle, [String; 2])>,
     /// The last call of tier `matrix`: how it ends is said in other words.
     standard: Option<CallHandle>,
+    /// Who is at the other end of each call that is not over, and which call that is.
+    calls: BTreeMap<CallHandle, (NamedCall, CallPeer)>,
+    /// The group call, and the calls that are its legs.
+    group: Option<(NamedConference, BTreeSet<CallHandle>)>,
+    /// Whether we are muted in it, as it was told: each leg says so, and once is enough.
+    is_muted: Option<bool>,
 }
 
 impl Narrator {
@@ -37,11 +46,40 @@ impl Narrator {
             verified: BTreeSet::new(),
             relays: None,
             standard: None,
+            calls: BTreeMap::new(),
+            group: None,
+            is_muted: None,
         }
     }
 
     /// What is to be told about an event.
     pub(super) fn tell(&mut self, event: &ClientEvent) -> Option<Event> {
+        if let ClientEvent::Call(event) = event {
+            self.follow_call(event);
+        }
+        let leg = call_of(event).and_then(|call| self.leg(call));
+        let told = self.tell_any(event);
+        if let ClientEvent::Call(CallEvent::Ended { call, .. }) = event {
+            self.forget(call.handle);
+        }
+        let Some((conference_id, peer)) = leg else {
+            return told;
+        };
+        let event = match event {
+            ClientEvent::Call(CallEvent::Muted {
+                local: true, muted, ..
+            }) => {
+                if self.is_muted.replace(*muted) == Some(*muted) {
+                    return None;
+                }
+                LegEvent::of_all(told?, conference_id)
+            }
+            _ => LegEvent::new(told?, conference_id, peer),
+        };
+        Some(Event::Leg(Box::new(event)))
+    }
+
+    fn tell_any(&mut self, event: &ClientEvent) -> Option<Event> {
         Some(match event {
             ClientEvent::Ready => Event::Ready {
                 matrix_id: self.matrix_id.clone(),
@@ -67,7 +105,10 @@ impl Narrator {
             }
             ClientEvent::Stats { call, stats } => Event::Stats(to_stats(call.to_string(), *stats)),
             // Often, and only for the screen.
-            ClientEvent::Levels { .. } | ClientEvent::Speaking { .. } => return None,
+            ClientEvent::Levels { .. } => return None,
+            ClientEvent::Speaking { call, speaking } => {
+                return self.tell_speaking(*call, *speaking);
+            }
             ClientEvent::Device { fault, .. } => {
                 warning(ErrorKind::AudioUnavailable, fault.to_string(), fault.help())
             }
@@ -121,12 +162,13 @@ impl Narrator {
                 peer,
                 tier,
                 accepted,
-                conference: _,
+                conference,
             } => Event::Incoming {
                 call_id: call.to_string(),
                 peer: self.to_peer(peer),
                 tier: tier.as_str(),
                 answered: *accepted,
+                group: conference.as_ref().map(|it| self.to_group(it, peer)),
             },
             CallEvent::Inviting { call, peer } => Event::Inviting {
                 call_id: call.to_string(),
@@ -227,8 +269,142 @@ impl Narrator {
             CallEvent::CallsOfOthers { calls } => Event::Notice {
                 message: words_for_calls_of_others(*calls).into(),
             },
-            CallEvent::Conference { .. } => return None,
+            CallEvent::Conference { conference, event } => {
+                return self.tell_group(*conference, event);
+            }
         })
+    }
+
+    /// What is to be told of a group call.
+    fn tell_group(&self, conference: NamedConference, event: &ConferenceEvent) -> Option<Event> {
+        let conference_id = conference.to_string();
+        Some(Event::Group(match event {
+            ConferenceEvent::Began { call } => GroupEvent::Conference {
+                conference_id,
+                call_id: call.as_ref().map(NamedCall::to_string),
+            },
+            // The leg's own events say it.
+            ConferenceEvent::Leg { .. } => return None,
+            ConferenceEvent::Invited { peer, by } => GroupEvent::MemberInvited {
+                conference_id,
+                peer: self.to_peer(peer),
+                by: by.as_ref().map(|by| self.to_peer(by)),
+            },
+            ConferenceEvent::Joined {
+                call,
+                peer,
+                brought_by,
+            } => GroupEvent::MemberJoined {
+                conference_id,
+                call_id: call.to_string(),
+                peer: self.to_peer(peer),
+                brought_by: brought_by.as_ref().map(|by| self.to_peer(by)),
+            },
+            ConferenceEvent::Left { peer, why } => GroupEvent::MemberLeft {
+                conference_id,
+                peer: self.to_peer(peer),
+                why: why.as_str(),
+            },
+            ConferenceEvent::NoPath { peer } => GroupEvent::MemberNoPath {
+                conference_id,
+                peer: self.to_peer(peer),
+            },
+            ConferenceEvent::Words(words) => GroupEvent::GroupWords {
+                conference_id,
+                words: words.words().map(str::to_owned).to_vec(),
+            },
+            ConferenceEvent::Replaced { by } => GroupEvent::ConferenceReplaced {
+                conference_id,
+                by: by.to_string(),
+            },
+            ConferenceEvent::Ended {
+                reason,
+                connected_for,
+            } => GroupEvent::ConferenceEnded {
+                conference_id,
+                reason: reason.as_str(),
+                duration_ms: connected_for.map_or(0, milliseconds),
+            },
+        }))
+    }
+
+    /// In a call of two, who speaks is no news.
+    fn tell_speaking(&self, call: CallHandle, speaking: bool) -> Option<Event> {
+        let (conference_id, peer) = self.leg(call)?;
+        let (named, _) = self.calls.get(&call)?;
+        Some(Event::Group(GroupEvent::Speaking {
+            conference_id,
+            call_id: named.to_string(),
+            peer,
+            speaking,
+        }))
+    }
+
+    /// The group call that somebody calls us to, without them and ourselves.
+    fn to_group(&self, asked: &IncomingConference, caller: &CallPeer) -> IncomingGroup {
+        let others = asked.members.iter();
+        let others =
+            others.filter(|it| it.id != caller.id && it.matrix_id.as_str() != self.matrix_id);
+        IncomingGroup {
+            conference_id: asked.conference.to_string(),
+            members: others.map(|it| self.to_peer(it)).collect(),
+        }
+    }
+
+    /// Of which group call a call is a leg, and with whom.
+    fn leg(&self, call: CallHandle) -> Option<(String, Peer)> {
+        let (conference, legs) = self.group.as_ref()?;
+        let (_, peer) = self.calls.get(&call).filter(|_| legs.contains(&call))?;
+        Some((conference.to_string(), self.to_peer(peer)))
+    }
+
+    /// Keeps up with who is at the other end of calls, and which are legs.
+    fn follow_call(&mut self, event: &CallEvent) {
+        match event {
+            CallEvent::Dialing { call, peer, .. }
+            | CallEvent::Incoming { call, peer, .. }
+            | CallEvent::Connected { call, peer, .. } => {
+                self.calls.insert(call.handle, (call.clone(), peer.clone()));
+            }
+            CallEvent::Replaced { call, by } => self.replace(call.handle, by),
+            CallEvent::Conference { conference, event } => match event {
+                ConferenceEvent::Began { call } => {
+                    let legs = call.iter().map(|call| call.handle).collect();
+                    self.group = Some((*conference, legs));
+                    self.is_muted = None;
+                }
+                ConferenceEvent::Leg { call, peer } => {
+                    self.calls.insert(call.handle, (call.clone(), peer.clone()));
+                    if let Some((_, legs)) = &mut self.group {
+                        legs.insert(call.handle);
+                    }
+                }
+                ConferenceEvent::Ended { .. } | ConferenceEvent::Replaced { .. } => {
+                    self.group
+                        .take_if(|(ours, _)| ours.handle == conference.handle);
+                }
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+
+    fn replace(&mut self, call: CallHandle, by: &NamedCall) {
+        if let Some((_, peer)) = self.calls.remove(&call) {
+            self.calls.insert(by.handle, (by.clone(), peer));
+        }
+        if let Some((_, legs)) = &mut self.group
+            && legs.remove(&call)
+        {
+            legs.insert(by.handle);
+        }
+    }
+
+    fn forget(&mut self, call: CallHandle) {
+        self.calls.remove(&call);
+        if let Some((_, legs)) = &mut self.group {
+            legs.remove(&call);
+        }
     }
 
     fn follow_tier(&mut self, event: &CallEvent) {
@@ -263,6 +439,33 @@ impl Narrator {
     fn startup_ms(&self) -> u64 {
         milliseconds(now().saturating_duration_since(self.started_at))
     }
+}
+
+/// Which call an event is about, if it is about one.
+fn call_of(event: &ClientEvent) -> Option<CallHandle> {
+    Some(match event {
+        ClientEvent::AudioStarted { call, .. }
+        | ClientEvent::Carried { call, .. }
+        | ClientEvent::Stats { call, .. } => call.handle,
+        ClientEvent::Call(
+            CallEvent::Dialing { call, .. }
+            | CallEvent::Incoming { call, .. }
+            | CallEvent::Inviting { call, .. }
+            | CallEvent::NoSignOfRinging { call }
+            | CallEvent::Ringing { call }
+            | CallEvent::Connected { call, .. }
+            | CallEvent::FirstAudio { call, .. }
+            | CallEvent::Muted { call, .. }
+            | CallEvent::Held { call, .. }
+            | CallEvent::RouteChanged { call, .. }
+            | CallEvent::Reconnecting { call }
+            | CallEvent::Reconnected { call }
+            | CallEvent::AnsweredElsewhere { call }
+            | CallEvent::Ended { call, .. },
+        ) => call.handle,
+        ClientEvent::Call(CallEvent::Replaced { by, .. }) => by.handle,
+        _ => return None,
+    })
 }
 
 fn to_stats(call_id: String, stats: CallStats) -> Stats {
@@ -304,7 +507,9 @@ fn warning(kind: ErrorKind, message: String, help: &str) -> Event {
 mod tests {
     use securecall_contact::{MatrixId, SecureCallId};
     use securecall_crypto::IdentityKey;
-    use securecall_driver::{CallHandles, EndReason, NamedCall, PathRoute, WireCallId};
+    use securecall_driver::{
+        CallHandles, ConferenceHandles, ConferenceId, EndReason, PathRoute, WireCallId,
+    };
     use serde_json::{Value, json};
 
     use super::*;
@@ -361,6 +566,54 @@ mod tests {
             ended(Some(Duration::from_millis(1500)))["duration_ms"],
             1500
         );
+    }
+
+    #[test]
+    fn legs_say_of_whom_they_are_and_that_we_are_muted_once() {
+        let mut narrator = Narrator::new(now(), "@me:example.org".to_owned());
+        let conference = NamedConference {
+            handle: ConferenceHandles::default().issue(),
+            id: ConferenceId::from_random([0xab; 16]),
+        };
+        let mut tell = |event| {
+            let told = narrator.tell(&ClientEvent::Call(event));
+            told.map(|told| serde_json::to_value(told).unwrap())
+        };
+        let of_group = |event| CallEvent::Conference { conference, event };
+        let began = tell(of_group(ConferenceEvent::Began { call: None })).unwrap();
+        let id = "ab".repeat(16);
+        assert_eq!(
+            began,
+            json!({"event": "conference", "conference_id": id, "call_id": null})
+        );
+        let leg = of_group(ConferenceEvent::Leg {
+            call: call(),
+            peer: peer(),
+        });
+        assert_eq!(tell(leg), None);
+        let ringing = tell(CallEvent::Ringing { call: call() }).unwrap();
+        assert_eq!(
+            (&ringing["conference_id"], &ringing["peer"]["name"]),
+            (&json!(id), &json!("Ada"))
+        );
+        let muted = |local| CallEvent::Muted {
+            call: call(),
+            local,
+            muted: true,
+        };
+        let told = tell(muted(true)).unwrap();
+        assert_eq!((&told["by"], told.get("peer")), (&json!("self"), None));
+        assert_eq!(tell(muted(true)), None);
+        assert_eq!(tell(muted(false)).unwrap()["peer"]["name"], "Ada");
+        // After its end the call is nobody's.
+        let ended = tell(CallEvent::Ended {
+            call: call(),
+            reason: EndReason::RemoteHangup,
+            connected_for: None,
+        });
+        assert_eq!(ended.unwrap()["peer"]["name"], "Ada");
+        let ringing = tell(CallEvent::Ringing { call: call() }).unwrap();
+        assert_eq!(ringing.get("conference_id"), None);
     }
 
     #[test]

@@ -24,12 +24,49 @@ pub(crate) enum Order {
     Hangup,
     /// Mark the peer as verified: the safety words are the same on both sides.
     Verify,
+    /// The same with one member of a group call.
+    VerifyMember(String),
     /// Call somebody.
     Call(String),
+    /// Bring somebody into the call, which is a group call from then on.
+    Add(String),
+    /// How loud a member of a group call is to be heard.
+    Volume(String, Volume),
     /// Go on with another microphone or speaker.
     Exchange(DeviceWish),
     /// End the program.
     Quit,
+}
+
+/// How loud somebody is to be heard: 100 is as it came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Volume(u16);
+
+impl Volume {
+    /// As it came.
+    pub(crate) const AS_IT_CAME: Self = Self(100);
+    /// Four times that.
+    const MOST: u16 = 400;
+
+    /// A step of a quarter louder, or quieter.
+    #[must_use]
+    pub(crate) fn stepped(self, louder: bool) -> Self {
+        const STEP: u16 = 25;
+        Self(match louder {
+            true => (self.0 + STEP).min(Self::MOST),
+            false => self.0.saturating_sub(STEP),
+        })
+    }
+
+    /// Percent.
+    pub(crate) const fn percent(self) -> u16 {
+        self.0
+    }
+
+    /// What samples are multiplied with.
+    pub(crate) fn gain(self) -> f32 {
+        f32::from(self.0) / 100.0
+    }
 }
 
 impl Order {
@@ -52,6 +89,9 @@ impl Order {
             ("resume", "") => Self::Resume,
             ("hangup", "") => Self::Hangup,
             ("verify", "") => Self::Verify,
+            ("verify", who) => Self::VerifyMember(who.to_owned()),
+            ("add", who) if !who.is_empty() => Self::Add(who.to_owned()),
+            ("volume", rest) => volume(rest)?,
             ("quit", "") => Self::Quit,
             ("microphone", source) => Self::Exchange(microphone(source)?),
             ("speaker", sink) => Self::Exchange(speaker(sink)?),
@@ -70,7 +110,9 @@ impl Order {
             Self::Hold => "hold",
             Self::Resume => "resume",
             Self::Hangup => "hangup",
-            Self::Verify => "verify",
+            Self::Verify | Self::VerifyMember(_) => "verify",
+            Self::Add(_) => "add",
+            Self::Volume(..) => "volume",
             Self::Call(_) => "call",
             Self::Exchange(DeviceWish::Microphone(_)) => "microphone",
             Self::Exchange(DeviceWish::Speaker(_)) => "speaker",
@@ -85,7 +127,28 @@ fn not_understood(line: &str) -> Failure {
         ErrorKind::Usage,
         format!("not a command: '{}'", shown.escape_debug()),
     )
-    .help("one a line: answer, reject, mute, unmute, hold, resume, verify, hangup, microphone SOURCE, speaker SINK, call WHO, quit")
+    .help("one a line: answer, reject, mute, unmute, hold, resume, verify, verify WHO, hangup, microphone SOURCE, speaker SINK, call WHO, add WHO, volume WHO PERCENT, quit")
+}
+
+/// Whom it is about may have spaces in the name; how loud is the last word.
+fn volume(rest: &str) -> Result<Order, Failure> {
+    let refused = || {
+        Failure::new(
+            ErrorKind::Usage,
+            format!(
+                "'volume' takes somebody and a number from 0 to {}: 100 is as it came",
+                Volume::MOST
+            ),
+        )
+        .help("for example: volume Ada 150")
+    };
+    let (who, percent) = rest.rsplit_once(char::is_whitespace).ok_or_else(refused)?;
+    let percent = percent
+        .parse()
+        .ok()
+        .filter(|percent| *percent <= Volume::MOST);
+    let percent = percent.ok_or_else(refused)?;
+    Ok(Order::Volume(who.trim().to_owned(), Volume(percent)))
 }
 
 fn microphone(source: &str) -> Result<DeviceWish, Failure> {
@@ -140,6 +203,18 @@ mod tests {
             Order::parse("call Ada Lovelace").unwrap(),
             Some(Order::Call("Ada Lovelace".to_owned()))
         );
+        assert_eq!(
+            Order::parse("add Bo").unwrap(),
+            Some(Order::Add("Bo".to_owned()))
+        );
+        assert_eq!(
+            Order::parse("verify Ada Lovelace").unwrap(),
+            Some(Order::VerifyMember("Ada Lovelace".to_owned()))
+        );
+        assert_eq!(
+            Order::parse("volume Ada Lovelace  400").unwrap(),
+            Some(Order::Volume("Ada Lovelace".to_owned(), Volume(400)))
+        );
         let wish = |line| match Order::parse(line) {
             Ok(Some(Order::Exchange(wish))) => wish,
             other => panic!("{other:?}"),
@@ -156,6 +231,20 @@ mod tests {
     }
 
     #[test]
+    fn a_volume_is_never_more_than_four_times_nor_less_than_nothing() {
+        let mut volume = Volume::AS_IT_CAME;
+        assert_eq!(volume.gain(), 1.0);
+        for _ in 0..20 {
+            volume = volume.stepped(true);
+        }
+        assert_eq!(volume.gain(), 4.0);
+        for _ in 0..20 {
+            volume = volume.stepped(false);
+        }
+        assert_eq!(volume.percent(), 0);
+    }
+
+    #[test]
     fn what_is_no_command_is_named() {
         for line in [
             "call",
@@ -167,6 +256,14 @@ mod tests {
             "speaker -",
             "speaker tone:440",
             "speaker USB",
+            "add",
+            "volume",
+            "volume 50",
+            "volume Ada",
+            "volume Ada 401",
+            "volume Ada -1",
+            "volume Ada 1.5",
+            "volume Ada loud",
         ] {
             let failure = Order::parse(line).unwrap_err();
             assert_eq!(failure.kind, ErrorKind::Usage, "{line}");

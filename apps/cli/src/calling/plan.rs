@@ -14,6 +14,8 @@ use crate::error::Failure;
 pub(crate) enum Goal {
     /// One call, which is placed at the start.
     Call(Person),
+    /// A group call with these people, which is begun at the start.
+    Group(Vec<Person>),
     /// Calls that come in: one, or all.
     Listen { once: bool },
 }

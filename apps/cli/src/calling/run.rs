@@ -10,7 +10,7 @@ use securecall_profile::who::Person;
 use super::clock::now;
 use super::consent;
 use super::ending::Ending;
-use super::followed_call::FollowedCall;
+use super::followed_call::{FollowedCall, Overdue};
 use super::input::Input;
 use super::narrator::Narrator;
 use super::order::Order;
@@ -28,6 +28,7 @@ use crate::exit_code::ExitCode;
 use crate::output::{Event, Output};
 use crate::screen::ScreenTerminal;
 
+mod group_orders;
 mod orders;
 mod wishes;
 
@@ -132,6 +133,7 @@ impl Run {
     async fn place_first_call(&self) -> Result<(), Failure> {
         match &self.plan.goal {
             Goal::Call(person) => self.call(person).await,
+            Goal::Group(people) => self.call_group(people).await,
             Goal::Listen { .. } => Ok(()),
         }
     }
@@ -143,6 +145,16 @@ impl Run {
         }
         let options = call_options(&self.plan.media);
         self.client.handle().call(callee, options).await?;
+        Ok(())
+    }
+
+    async fn call_group(&self, people: &[Person]) -> Result<(), Failure> {
+        let known = self.people.known();
+        let callees = people.iter();
+        let callees = callees.map(|person| callee(person, &self.plan.media, &known));
+        let callees = callees.collect::<Result<Vec<_>, _>>()?;
+        let options = call_options(&self.plan.media);
+        self.client.handle().call_group(callees, options).await?;
         Ok(())
     }
 
@@ -175,9 +187,12 @@ impl Run {
     }
 
     async fn hang_up(&mut self) -> Result<(), Ending> {
-        if let Some(call) = self.followed.take_overdue() {
-            let _ = self.client.handle().hangup(call).await;
-        }
+        let handle = self.client.handle();
+        let _ = match self.followed.take_overdue() {
+            Some(Overdue::Call(call)) => handle.hangup(call).await,
+            Some(Overdue::Group(conference)) => handle.leave(conference).await,
+            None => Ok(()),
+        };
         Ok(())
     }
 
@@ -214,9 +229,9 @@ impl Run {
             // A connected call needs no homeserver: it goes on, and its end is the end of the run.
             ClientEvent::SessionEnded => {
                 self.signed_out = true;
-                match self.followed.current() {
-                    Some(current) if current.was_connected => Ok(()),
-                    _ => Err(Ending::signed_out()),
+                match self.followed.is_connected() {
+                    true => Ok(()),
+                    false => Err(Ending::signed_out()),
                 }
             }
             ClientEvent::NoRandomness(error) => Err(Ending::Failed(Failure::no_randomness(error))),
@@ -228,7 +243,9 @@ impl Run {
         match self.plan.goal {
             Goal::Listen { once: false } if self.signed_out => Err(Ending::signed_out()),
             Goal::Listen { once: false } => Ok(()),
-            Goal::Listen { once: true } | Goal::Call(_) => Err(Ending::of_call(reason)),
+            Goal::Listen { once: true } | Goal::Call(_) | Goal::Group(_) => {
+                Err(Ending::of_call(reason))
+            }
         }
     }
 
@@ -277,11 +294,8 @@ impl Run {
         if self.ticks.is_multiple_of(CONTACTS_EVERY_TICKS) && self.people.refresh() {
             self.know_contacts().await;
         }
-        let told = match (self.alerts.take_notice(), self.followed.current()) {
-            (Some(text), Some(current)) => {
-                let call = current.call;
-                self.handle_event(&ClientEvent::Notice { call, text })
-            }
+        let told = match (self.alerts.take_notice(), self.followed.any_call()) {
+            (Some(text), Some(call)) => self.handle_event(&ClientEvent::Notice { call, text }),
             (Some(text), None) => self.teller.tell(Event::Notice {
                 message: text.into(),
             }),

@@ -1,11 +1,11 @@
-//! `call WHO`.
+//! `call WHO`, and `call WHO WHO …`.
 
 use securecall_matrix::Account;
 use securecall_profile::Profile;
 use securecall_profile::who::{self, Person};
 
 use crate::calling::{self, Goal, Plan, consent};
-use crate::cli::{Answer, CallOptions};
+use crate::cli::{Answer, CallOptions, MediaOptions};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitCode;
@@ -19,27 +19,33 @@ pub(super) fn run(mut context: Context, options: &CallOptions) -> Result<ExitCod
     profile.identity()?;
     // Whom to call is settled before the account is taken for this run alone, and before anything
     // is asked of the network.
-    let person = who::resolve(
-        &options.who,
-        &profile.content().contacts,
-        &context.settings.domain(),
-    )?;
-    calling::callee(&person, &media, &calling::known(profile.content()))?;
-    let must_ask = consent::is_missing(&person, profile.content(), options.media.require);
-    // Standard input may hold orders, or sound.
-    if must_ask && (context.output.is_json() || !prompt::can_ask()) {
-        return Err(consent::failure(&person));
+    let goal = match &options.who[..] {
+        [who] => Goal::Call(one(&context, &profile, &media, who)?),
+        several => Goal::Group(group(&context, &profile, &media, several)?),
+    };
+    let must_ask = match &goal {
+        Goal::Call(person) => {
+            let missing = consent::is_missing(person, profile.content(), options.media.require);
+            missing.then(|| person.clone())
+        }
+        Goal::Group(_) | Goal::Listen { .. } => None,
+    };
+    if let Some(person) = &must_ask
+        // Standard input may hold orders, or sound.
+        && (context.output.is_json() || !prompt::can_ask())
+    {
+        return Err(consent::failure(person));
     }
     profile.account()?;
-    if must_ask {
-        ask_for_consent(&mut profile, &person)?;
+    if let Some(person) = &must_ask {
+        ask_for_consent(&mut profile, person)?;
     }
     let _lock = context.lock_session(&mut profile, "call")?;
     let runtime = runtime()?;
     let result = runtime.block_on(async {
         let account = Account::restore(&profile.account_store()).await?;
         let plan = Plan {
-            goal: Goal::Call(person),
+            goal,
             answer: Answer::Ask,
             media,
             asked: options.media.require,
@@ -50,6 +56,40 @@ pub(super) fn run(mut context: Context, options: &CallOptions) -> Result<ExitCod
     // and would hold up the end.
     runtime.shutdown_background();
     result
+}
+
+/// The one person that is to be called.
+fn one(
+    context: &Context,
+    profile: &Profile,
+    media: &MediaOptions,
+    who: &str,
+) -> Result<Person, Failure> {
+    let content = profile.content();
+    let person = who::resolve(who, &content.contacts, &context.settings.domain())?;
+    calling::callee(&person, media, &calling::known(content))?;
+    Ok(person)
+}
+
+/// Everybody that is to be called, each as one alone would be.
+fn group(
+    context: &Context,
+    profile: &Profile,
+    media: &MediaOptions,
+    several: &[String],
+) -> Result<Vec<Person>, Failure> {
+    let content = profile.content();
+    let domain = context.settings.domain();
+    let people = several.iter();
+    let people = people.map(|who| who::resolve(who, &content.contacts, &domain));
+    let people = people.collect::<Result<Vec<_>, _>>()?;
+    let own_address = content.account.as_ref().map(|account| &account.matrix_id);
+    let people = calling::as_group(people, content.own_id(), own_address)?;
+    let known = calling::known(content);
+    for person in &people {
+        calling::callee(person, media, &known)?;
+    }
+    Ok(people)
 }
 
 /// Asks once whether a standard Matrix call is good enough, and remembers a yes.

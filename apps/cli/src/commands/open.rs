@@ -39,7 +39,7 @@ pub(super) fn run(context: Context, options: &OpenOptions) -> Result<ExitCode, F
         Some(contact) if options.call => call::run(
             context,
             &CallOptions {
-                who: contact.matrix_id.to_string(),
+                who: vec![contact.matrix_id.to_string()],
                 media: options.media.clone(),
             },
         ),

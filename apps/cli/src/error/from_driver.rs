@@ -1,7 +1,7 @@
 //! What the driver says, told to a person.
 
 use securecall_audio_device::{Blame, OpenError};
-use securecall_driver::{CallError, PlaceError, StartError};
+use securecall_driver::{CallError, GroupError, PlaceError, PlaceGroupError, StartError};
 
 use super::{ErrorKind, Failure};
 
@@ -68,6 +68,28 @@ impl From<PlaceError> for Failure {
                 )
             }
             PlaceError::Stopped => Self::bug(message),
+        }
+    }
+}
+
+impl From<PlaceGroupError> for Failure {
+    fn from(error: PlaceGroupError) -> Self {
+        let message = error.to_string();
+        match error {
+            PlaceGroupError::Refused(GroupError::Refused(error)) => {
+                PlaceError::Refused(error).into()
+            }
+            PlaceGroupError::Refused(GroupError::NotSealed) => {
+                Self::new(ErrorKind::NoSecureCallDevice, message)
+                    .help("ask the person for a SecureCall contact link, and add it")
+            }
+            PlaceGroupError::Refused(
+                GroupError::Nobody | GroupError::Twice | GroupError::TooMany,
+            ) => Self::new(ErrorKind::Usage, message),
+            PlaceGroupError::Refused(GroupError::NoSuchCall | GroupError::NotConnected) => {
+                Self::new(ErrorKind::NotNow, message)
+            }
+            PlaceGroupError::Stopped => Self::bug(message),
         }
     }
 }

@@ -1,9 +1,11 @@
 //! The events: their fields as JSON, and what a plain line says of them. `docs/cli.md` is their contract.
 
+mod group;
 mod parts;
 mod standard_call;
 mod words;
 
+pub(crate) use self::group::{GroupEvent, IncomingGroup, LegEvent, left_reason_words, with_words};
 pub(crate) use self::parts::{Peer, Previous, SettingSource, Stats};
 pub(crate) use self::standard_call::{NO_SIGN_WORDS, inviting_words};
 pub(crate) use self::words::{
@@ -133,6 +135,9 @@ pub(crate) enum Event {
         peer: Peer,
         tier: &'static str,
         answered: bool,
+        /// The group call that it is to, if it is to one.
+        #[serde(flatten)]
+        group: Option<IncomingGroup>,
     },
     /// The peer was invited to a room, and has to come before it can ring.
     Inviting { call_id: String, peer: Peer },
@@ -231,6 +236,13 @@ pub(crate) enum Event {
         message: Line,
         help: Option<Line>,
     },
+
+    /// Something happened to a group call.
+    #[serde(untagged)]
+    Group(GroupEvent),
+    /// Something happened to a leg of one.
+    #[serde(untagged)]
+    Leg(Box<LegEvent>),
 }
 
 impl From<LeftOut> for Event {
@@ -288,6 +300,8 @@ impl Event {
     pub(crate) const fn weight(&self) -> Weight {
         match self {
             Self::Stats(_) => Weight::Figures,
+            Self::Group(event) => event.weight(),
+            Self::Leg(event) => event.weight(),
             Self::Muted { .. }
             | Self::Held { .. }
             | Self::Missed { .. }
@@ -326,6 +340,19 @@ impl Event {
             | Self::AnsweredElsewhere { .. }
             | Self::Ended { .. } => Weight::Outcome,
         }
+    }
+
+    /// Whether a field of it says with whom the call is.
+    const fn names_peer(&self) -> bool {
+        matches!(
+            self,
+            Self::Dialing { .. }
+                | Self::Incoming { .. }
+                | Self::Inviting { .. }
+                | Self::Connected { .. }
+                | Self::Missed { .. }
+                | Self::Refused { .. }
+        )
     }
 
     /// The event as plain lines; `None` where a person need not be told.
@@ -416,8 +443,17 @@ impl Event {
                 peer,
                 answered,
                 tier,
+                group,
                 ..
-            } => format!("{}{}", incoming(peer, *answered), standard_words(tier)),
+            } => {
+                let group = group.as_ref();
+                let group = group.map_or_else(String::new, |group| format!(" {}", group.words()));
+                format!(
+                    "{}{group}{}",
+                    incoming(peer, *answered),
+                    standard_words(tier)
+                )
+            }
             Self::Inviting { peer, .. } => inviting_words(&peer.shown()),
             Self::NoSignOfRinging { .. } => NO_SIGN_WORDS.to_owned(),
             Self::Ringing { .. } => "ringing".to_owned(),
@@ -470,6 +506,8 @@ impl Event {
             Self::Offline => "homeserver out of reach, trying on".to_owned(),
             Self::Online => "homeserver reached again".to_owned(),
             Self::Notice { message } => message.to_string(),
+            Self::Group(event) => return event.words(),
+            Self::Leg(event) => return event.words(terminal),
             // People read it on standard error.
             Self::Error { .. } => return None,
         })

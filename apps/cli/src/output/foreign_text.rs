@@ -17,7 +17,7 @@ use securecall_matrix::{
 
 use super::event::{Previous, SettingSource};
 use super::json_line::json_line;
-use super::{Event, Peer};
+use super::{Event, GroupEvent, IncomingGroup, LegEvent, Peer};
 use crate::cli::Cli;
 use crate::error::{ErrorKind, Failure};
 use crate::harmless::Printable;
@@ -287,7 +287,29 @@ fn events(text: &str) -> Vec<Event> {
             peer: peer(text),
             tier: "matrix",
             answered: false,
+            group: None,
         },
+        Event::Incoming {
+            call_id: own(),
+            peer: peer(text),
+            tier: "securecall",
+            answered: false,
+            group: Some(IncomingGroup {
+                conference_id: own(),
+                members: vec![peer(text), peer(text)],
+            }),
+        },
+        Event::Group(GroupEvent::MemberJoined {
+            conference_id: own(),
+            call_id: own(),
+            peer: peer(text),
+            brought_by: Some(peer(text)),
+        }),
+        Event::Leg(Box::new(LegEvent::new(
+            Event::Ringing { call_id: own() },
+            own(),
+            peer(text),
+        ))),
         Event::Inviting {
             call_id: own(),
             peer: peer(text),

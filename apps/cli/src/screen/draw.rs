@@ -24,11 +24,13 @@ const LABELLED_WIDTH: u16 = 14 + 4 * 8 + 3 * 2;
 const BORDERED: u16 = 10;
 /// The widest the box grows.
 const MAX_WIDTH: u16 = 78;
+/// The tallest.
+const MAX_HEIGHT: u16 = 20;
 
 /// How much a line is needed, from the most to the least: without the first there is no call on the screen, and the words
 /// are read aloud.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Rank {
+pub(super) enum Rank {
     Call,
     Words,
     Notice,
@@ -40,44 +42,17 @@ enum Rank {
 }
 
 impl CallScreen {
-    /// Draws the whole screen.
-    pub(super) fn draw(&self, frame: &mut Frame<'_>, now: Instant, palette: Palette) {
-        let area = centred(frame.area());
-        let block = if area.height < BORDERED {
-            Block::new()
-        } else {
-            Block::bordered()
-                .border_type(BorderType::Rounded)
-                .border_style(self.border(palette))
-                .title(Line::styled(" SecureCall ", Palette::strong()))
-                .padding(Padding::horizontal(if area.width < ROOMY_WIDTH {
-                    1
-                } else {
-                    2
-                }))
-        };
-        let inside = block.inner(area);
-        frame.render_widget(block, area);
-        let [body, keys] =
-            Layout::vertical([Constraint::Min(0), Constraint::Length(1)]).areas(inside);
-        let mut lines = self.lines(now, body.width, palette);
-        let has_room = |lines: &[(Rank, Line<'_>)]| {
-            let width = usize::from(body.width.max(1));
-            let rows = lines
-                .iter()
-                .map(|(_, line)| line.width().div_ceil(width).max(1));
-            rows.sum::<usize>() <= usize::from(body.height)
-        };
-        if !has_room(&lines) {
-            lines.retain(|(_, line)| line.width() > 0);
-        }
-        // What is not shown is what can be done without.
-        if !has_room(&lines) {
-            lines.sort_by_key(|(rank, _)| *rank);
-        }
-        let lines: Vec<Line<'_>> = lines.into_iter().map(|(_, line)| line).collect();
-        frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), body);
-        frame.render_widget(Paragraph::new(self.keys(palette)), keys);
+    /// Draws the whole screen. `typed`: what stands in place of the keys.
+    pub(super) fn draw(
+        &self,
+        frame: &mut Frame<'_>,
+        now: Instant,
+        palette: Palette,
+        typed: Option<Line<'_>>,
+    ) {
+        let lines = |width| self.lines(now, width, palette);
+        let keys = typed.unwrap_or_else(|| self.keys(palette));
+        place(frame, MAX_HEIGHT, self.border(palette), lines, keys);
     }
 
     fn border(&self, palette: Palette) -> Style {
@@ -205,7 +180,7 @@ impl CallScreen {
                 palette,
             );
         }
-        let filled = bars(level);
+        let filled = bars(level, METER_WIDTH);
         let mut line = labelled(
             label,
             Span::styled("█".repeat(filled), palette.paint(Color::Green)),
@@ -256,7 +231,52 @@ impl CallScreen {
     }
 }
 
-fn labelled<'a>(label: &'a str, value: Span<'a>, palette: Palette) -> Line<'a> {
+/// Draws lines into a box in the middle of the screen, with the keys at its foot. What is not shown, where there is no room for
+/// all, is what can be done without.
+pub(super) fn place<'a>(
+    frame: &mut Frame<'_>,
+    max_height: u16,
+    border: Style,
+    lines: impl FnOnce(u16) -> Vec<(Rank, Line<'a>)>,
+    keys: Line<'a>,
+) {
+    let area = centred(frame.area(), max_height);
+    let block = if area.height < BORDERED {
+        Block::new()
+    } else {
+        Block::bordered()
+            .border_type(BorderType::Rounded)
+            .border_style(border)
+            .title(Line::styled(" SecureCall ", Palette::strong()))
+            .padding(Padding::horizontal(if area.width < ROOMY_WIDTH {
+                1
+            } else {
+                2
+            }))
+    };
+    let inside = block.inner(area);
+    frame.render_widget(block, area);
+    let [body, foot] = Layout::vertical([Constraint::Min(0), Constraint::Length(1)]).areas(inside);
+    let mut lines = lines(body.width);
+    let has_room = |lines: &[(Rank, Line<'_>)]| {
+        let width = usize::from(body.width.max(1));
+        let rows = lines
+            .iter()
+            .map(|(_, line)| line.width().div_ceil(width).max(1));
+        rows.sum::<usize>() <= usize::from(body.height)
+    };
+    if !has_room(&lines) {
+        lines.retain(|(_, line)| line.width() > 0);
+    }
+    if !has_room(&lines) {
+        lines.sort_by_key(|(rank, _)| *rank);
+    }
+    let lines: Vec<Line<'_>> = lines.into_iter().map(|(_, line)| line).collect();
+    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), body);
+    frame.render_widget(Paragraph::new(keys), foot);
+}
+
+pub(super) fn labelled<'a>(label: &'a str, value: Span<'a>, palette: Palette) -> Line<'a> {
     Line::from(vec![
         Span::styled(format!("{label:<14}"), palette.quiet()),
         value,
@@ -264,9 +284,9 @@ fn labelled<'a>(label: &'a str, value: Span<'a>, palette: Palette) -> Line<'a> {
 }
 
 /// The box in the middle of the screen.
-fn centred(area: Rect) -> Rect {
+fn centred(area: Rect, max_height: u16) -> Rect {
     let width = area.width.min(MAX_WIDTH);
-    let height = area.height.min(20);
+    let height = area.height.min(max_height);
     Rect {
         x: area.x + (area.width - width) / 2,
         y: area.y + (area.height - height) / 2,
@@ -275,8 +295,8 @@ fn centred(area: Rect) -> Rect {
     }
 }
 
-/// How many characters of a meter a level (RMS, 0 to 1) fills, on a scale of decibels.
-fn bars(level: f32) -> usize {
+/// How many of so many characters of a meter a level (RMS, 0 to 1) fills, on a scale of decibels.
+pub(super) fn bars(level: f32, width: usize) -> usize {
     if level <= 0.0 {
         return 0;
     }
@@ -284,9 +304,9 @@ fn bars(level: f32) -> usize {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "clamped to 0..=METER_WIDTH"
+        reason = "clamped to 0..=width"
     )]
-    let filled = (share.clamp(0.0, 1.0) * METER_WIDTH as f32).round() as usize;
+    let filled = (share.clamp(0.0, 1.0) * width as f32).round() as usize;
     filled
 }
 
@@ -296,10 +316,10 @@ mod tests {
 
     #[test]
     fn a_meter_is_empty_in_silence_and_full_at_full_scale() {
-        assert_eq!(bars(0.0), 0);
-        assert_eq!(bars(1e-6), 0);
-        assert_eq!(bars(1.0), METER_WIDTH);
-        assert!(bars(0.1) > bars(0.01));
+        assert_eq!(bars(0.0, METER_WIDTH), 0);
+        assert_eq!(bars(1e-6, METER_WIDTH), 0);
+        assert_eq!(bars(1.0, METER_WIDTH), METER_WIDTH);
+        assert!(bars(0.1, METER_WIDTH) > bars(0.01, METER_WIDTH));
     }
 
     #[test]
@@ -319,7 +339,7 @@ mod tests {
             let now = Instant::now();
             let palette = Palette { colour: false };
             terminal
-                .draw(|frame| screen.draw(frame, now, palette))
+                .draw(|frame| screen.draw(frame, now, palette, None))
                 .unwrap();
             terminal.backend().to_string()
         };

@@ -22,7 +22,7 @@ mod wish;
 
 use contact_list::ContactList;
 use dialog::{Dialog, Failed, Offer, Prompt, Purpose, Question};
-use typed_line::TypedLine;
+pub(super) use typed_line::TypedLine;
 pub(crate) use wish::{Wanted, Wish};
 
 /// Things that happened and are remembered.

@@ -5,13 +5,18 @@ use std::time::{Duration, Instant};
 
 use crossterm::event::{KeyCode, KeyEvent};
 use securecall_contact::{MatrixId, SecureCallId};
-use securecall_driver::{CallEvent, CallStats, EndReason, Event, Peer};
+use securecall_driver::{
+    CallEvent, CallHandle, CallStats, EndReason, Event, IncomingConference, Peer,
+};
 use securecall_matrix::ServerError;
 use securecall_profile::Contact;
 
 use super::main_screen::{Wish, name_of};
+use crate::calling::Volume;
 use crate::error::Failure;
-use crate::output::{NO_SIGN_WORDS, inviting_words, reason_words, words_for_calls_of_others};
+use crate::output::{
+    NO_SIGN_WORDS, inviting_words, reason_words, with_words, words_for_calls_of_others,
+};
 
 /// What a key asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +33,12 @@ pub(crate) enum Action {
     SetHeld(bool),
     /// The safety words are the same: mark the contact as verified.
     Verify,
+    /// The same with one member of a group call.
+    VerifyMember(SecureCallId),
+    /// How loud a member of a group call is to be heard.
+    SetVolume(CallHandle, Volume),
+    /// Bring somebody into the call.
+    Add(String),
     /// What the main screen's keys ask for.
     Wish(Wish),
     /// End everything, as SIGINT does.
@@ -163,9 +174,11 @@ impl CallScreen {
                 peer,
                 tier,
                 accepted,
+                conference,
                 ..
             } => {
                 self.begin(peer);
+                self.hint = conference.as_ref().map(group_hint);
                 self.tier = Some(tier.as_str());
                 self.stage = if *accepted {
                     Stage::Connecting
@@ -291,6 +304,22 @@ impl CallScreen {
         self.notice = Some(format!("{} is verified now", contact.name));
     }
 
+    /// The other side, once it is known.
+    pub(super) const fn peer(&self) -> Option<&Peer> {
+        self.peer.as_ref()
+    }
+
+    /// All keys that were compared.
+    pub(super) const fn known_verified(&self) -> &BTreeSet<SecureCallId> {
+        &self.known_verified
+    }
+
+    /// Whether somebody can be brought into the call.
+    pub(super) fn takes_others(&self) -> bool {
+        matches!(self.stage, Stage::Connected | Stage::Reconnecting)
+            && self.tier == Some("securecall")
+    }
+
     /// What a key means now; `None` where it means nothing.
     pub(crate) fn key(&self, key: KeyEvent) -> Option<Action> {
         match (key.code, &self.stage) {
@@ -349,6 +378,12 @@ impl CallScreen {
             self.notice = Some("this contact calls from a new address".to_owned());
         }
     }
+}
+
+/// With whom the call is that rings, where it is to a group.
+fn group_hint(asked: &IncomingConference) -> String {
+    let members: Vec<String> = asked.members.iter().map(name_of).collect();
+    with_words(&members)
 }
 
 /// How long something took.

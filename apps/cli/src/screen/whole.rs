@@ -5,16 +5,21 @@ use std::time::{Duration, Instant};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use ratatui::Frame;
+use ratatui::style::{Modifier, Style};
+use ratatui::text::{Line, Span};
 use securecall_contact::{FoundAddress, MatrixId, SecureCallId};
-use securecall_driver::{CallEvent, EndReason, Event};
+use securecall_driver::{CallEvent, CallHandle, ConferenceEvent, EndReason, Event};
 use securecall_profile::Contact;
 use securecall_profile::contact_book::Draft;
 
 use super::cells;
-use super::main_screen::{MainScreen, Wish};
+use super::group::GroupScreen;
+use super::main_screen::{MainScreen, TypedLine, Wish};
 use super::palette::Palette;
 use super::state::{Action, CallScreen};
+use crate::calling::Volume;
 use crate::error::Failure;
+use crate::output::reason_words;
 
 /// A call that comes in while somebody types is not answered by what they type; and who hangs up just when the other
 /// side does, does not want to quit.
@@ -24,6 +29,10 @@ const TIME_TO_NOTICE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Screen {
     call: CallScreen,
+    /// In place of the call, while there is a group call.
+    group: Option<GroupScreen>,
+    /// Who is to be brought into the call, while that is being typed.
+    adding: Option<TypedLine>,
     /// `None` where the program is for one call only.
     main: Option<MainScreen>,
     /// Keys pressed until then were meant for the screen before.
@@ -35,6 +44,8 @@ impl Screen {
     pub(crate) fn of_call() -> Self {
         Self {
             call: CallScreen::new(),
+            group: None,
+            adding: None,
             main: None,
             deaf_until: None,
         }
@@ -50,10 +61,18 @@ impl Screen {
 
     /// Takes in what happened.
     pub(crate) fn handle(&mut self, now: Instant, event: &Event) {
+        if let Some(main) = &mut self.main {
+            main.handle(now, event);
+        }
+        if let Event::Call(CallEvent::Conference { event, .. }) = event {
+            return self.handle_conference(now, event);
+        }
+        if let Some(group) = &mut self.group {
+            return group.handle(event);
+        }
         let Some(main) = &mut self.main else {
             return self.call.handle(now, event);
         };
-        main.handle(now, event);
         match event {
             Event::Call(CallEvent::Dialing { .. } | CallEvent::Incoming { .. }) => {
                 if !self.call.is_going_on() {
@@ -71,10 +90,41 @@ impl Screen {
                     main.offer_stranger(now, id, &matrix_id);
                 }
                 self.deaf_until = (!is_our_doing(*reason)).then(|| now + TIME_TO_NOTICE);
+                self.adding = None;
                 self.call.reset();
             }
             _ if self.call.is_going_on() => self.call.handle(now, event),
             _ => {}
+        }
+    }
+
+    /// Takes in what happened to a group call.
+    fn handle_conference(&mut self, now: Instant, event: &ConferenceEvent) {
+        if let ConferenceEvent::Began { call } = event {
+            self.group = Some(match call {
+                Some(call) => GroupScreen::of_call(call.handle, &self.call),
+                None => GroupScreen::new(self.call.known_verified().clone()),
+            });
+            self.call.reset();
+            return;
+        }
+        let Some(group) = &mut self.group else {
+            return;
+        };
+        match event {
+            ConferenceEvent::Ended { reason, .. } => {
+                let why = reason_words(reason.as_str(), "securecall");
+                self.adding = None;
+                let Some(main) = &mut self.main else {
+                    return group.ended(why);
+                };
+                main.call_ended(now, group.epitaph(now, why));
+                self.deaf_until = (!is_our_doing(*reason)).then(|| now + TIME_TO_NOTICE);
+                self.group = None;
+            }
+            // The other one follows at once.
+            ConferenceEvent::Replaced { .. } => self.group = None,
+            event => group.handle_conference(now, event),
         }
     }
 
@@ -86,6 +136,9 @@ impl Screen {
         blocked: Vec<MatrixId>,
     ) {
         self.call.know_verified(verified);
+        if let Some(group) = &mut self.group {
+            group.know_verified(verified);
+        }
         if let Some(main) = &mut self.main {
             main.know_contacts(contacts);
             main.know_blocked(blocked);
@@ -99,7 +152,17 @@ impl Screen {
 
     /// The person has verified the peer.
     pub(crate) fn verified(&mut self, contact: &Contact) {
-        self.call.verified(contact);
+        match &mut self.group {
+            Some(group) => group.verified(contact),
+            None => self.call.verified(contact),
+        }
+    }
+
+    /// A member of a group call is heard so loud from now on.
+    pub(crate) fn set_volume(&mut self, call: CallHandle, volume: Volume) {
+        if let Some(group) = &mut self.group {
+            group.set_volume(call, volume);
+        }
     }
 
     /// The person is asked whether a standard Matrix call is good enough.
@@ -125,8 +188,10 @@ impl Screen {
 
     /// Something that was wanted did not work.
     pub(crate) fn failed(&mut self, failure: &Failure) {
-        match &mut self.main {
-            Some(main) if !self.call.is_going_on() => main.failed(failure),
+        let is_going_on = self.is_going_on();
+        match (&mut self.main, &mut self.group) {
+            (Some(main), _) if !is_going_on => main.failed(failure),
+            (_, Some(group)) => group.failed(failure),
             _ => self.call.failed(failure),
         }
     }
@@ -147,24 +212,77 @@ impl Screen {
                     .map(Action::Wish)
             }
             _ if is_deaf => None,
-            _ => self.call.key(key),
+            _ => self.key_in_call(key),
         }
     }
 
-    /// Takes a pasted text. In a call there is nothing it could be for.
+    /// Takes a pasted text. In a call there is nothing it could be for but somebody to add.
     pub(crate) fn paste(&mut self, text: &str) {
-        if let Some(main) = &mut self.main
-            && !self.call.is_going_on()
-        {
-            main.paste(text);
+        let is_going_on = self.is_going_on();
+        match (&mut self.adding, &mut self.main) {
+            (Some(line), _) => line.insert(text),
+            (None, Some(main)) if !is_going_on => main.paste(text),
+            _ => {}
         }
+    }
+
+    /// What a key means while there is a call.
+    fn key_in_call(&mut self, key: KeyEvent) -> Option<Action> {
+        if let Some(line) = &mut self.adding {
+            match key.code {
+                KeyCode::Esc => self.adding = None,
+                KeyCode::Enter => {
+                    let who = self.adding.take()?.text().trim().to_owned();
+                    return (!who.is_empty()).then_some(Action::Add(who));
+                }
+                _ => {
+                    line.key(key);
+                }
+            }
+            return None;
+        }
+        let takes_others = match &self.group {
+            Some(group) => group.is_going_on(),
+            None => self.call.takes_others(),
+        };
+        match (key.code, &mut self.group) {
+            (KeyCode::Char('i'), _) if takes_others => {
+                self.adding = Some(TypedLine::default());
+                None
+            }
+            (_, Some(group)) => group.key(key),
+            (_, None) => self.call.key(key),
+        }
+    }
+
+    fn is_going_on(&self) -> bool {
+        let group = self.group.as_ref();
+        self.call.is_going_on() || group.is_some_and(GroupScreen::is_going_on)
+    }
+
+    /// Who is to be added, as it is typed.
+    fn typed(&self, width: u16) -> Option<Line<'static>> {
+        const LABEL: &str = "Add: ";
+        let room = usize::from(width).saturating_sub(LABEL.len() + 8);
+        let (before, after) = self.adding.as_ref()?.shown(room);
+        let mut at = after.chars();
+        let cursor = at.next().map_or_else(|| " ".to_owned(), String::from);
+        Some(Line::from(vec![
+            Span::styled(LABEL, Palette::strong()),
+            Span::raw(before),
+            Span::styled(cursor, Style::new().add_modifier(Modifier::REVERSED)),
+            Span::raw(at.as_str().to_owned()),
+        ]))
     }
 
     /// Draws what is shown now.
     pub(super) fn draw(&mut self, frame: &mut Frame<'_>, now: Instant, palette: Palette) {
-        match &mut self.main {
-            Some(main) if !self.call.is_going_on() => main.draw(frame, now, palette),
-            _ => self.call.draw(frame, now, palette),
+        let is_going_on = self.is_going_on();
+        let typed = self.typed(frame.area().width);
+        match (&mut self.main, &self.group) {
+            (Some(main), _) if !is_going_on => main.draw(frame, now, palette),
+            (_, Some(group)) => group.draw(frame, now, palette, typed),
+            _ => self.call.draw(frame, now, palette, typed),
         }
         cells::make_harmless(frame.buffer_mut());
     }

@@ -26,6 +26,8 @@ mod foreign_answers;
 #[cfg(target_os = "linux")]
 mod ghostnet;
 #[cfg(target_os = "linux")]
+#[cfg(unix)]
+mod groups;
 mod hostile;
 mod hostile_text;
 mod identity;

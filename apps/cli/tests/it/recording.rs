@@ -39,6 +39,11 @@ impl Recording {
         assert_eq!(echo, 0, "windows of {windows} with {other} Hz");
     }
 
+    /// Whether it is to be heard for more than a second, with whatever else there is.
+    pub(crate) fn has(&self, tone: f32) -> bool {
+        self.amplitudes(tone).filter(|it| *it > LOUD).count() > 10
+    }
+
     /// Whether it is to be heard, in turns, from when it first is to when it last is; each lasts half a second or more, and what
     /// is shorter counts for nothing.
     pub(crate) fn turns(&self, tone: f32) -> Vec<bool> {

@@ -58,7 +58,7 @@ pub(crate) struct Requests {
     under_way: HashMap<Id, Asked>,
     /// Rooms that are being made; one that is not here any more was given up.
     making: HashMap<RequestId, watch::Sender<()>>,
-    ahead: Option<Ahead>,
+    ahead: Vec<Ahead>,
 }
 
 /// Devices that were asked for before anybody was called.
@@ -127,7 +127,7 @@ impl Requests {
     pub(crate) fn ask_ahead(&mut self, account: &Account, user: MatrixId) {
         let account = account.clone();
         let of = user.clone();
-        self.ahead = Some(Ahead {
+        self.ahead.push(Ahead {
             user,
             asked_at: clock::now(),
             devices: tokio::spawn(async move { account.devices_of(&of).await }),
@@ -142,9 +142,10 @@ impl Requests {
         let Request::QueryDevices { user, .. } = request else {
             return None;
         };
-        let ahead = self.ahead.take()?;
+        let place = self.ahead.iter().position(|ahead| ahead.user == *user)?;
+        let ahead = self.ahead.swap_remove(place);
         let is_new = clock::now().saturating_duration_since(ahead.asked_at) < AHEAD_IS_NEW;
-        (ahead.user == *user && is_new).then_some(ahead.devices)
+        is_new.then_some(ahead.devices)
     }
 
     /// The next answer; `None` while nothing is asked. Nothing is lost if the wait is cut short.
@@ -390,11 +391,11 @@ mod tests {
             (callee, long_ago, false),
         ] {
             let mut requests = Requests {
-                ahead: Some(Ahead {
+                ahead: vec![Ahead {
                     user: user.parse().unwrap(),
                     asked_at,
                     devices: tokio::spawn(async { Ok(Vec::new()) }),
-                }),
+                }],
                 ..Requests::default()
             };
             let request = request();

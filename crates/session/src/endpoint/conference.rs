@@ -52,6 +52,8 @@ pub(super) struct Conference {
     introduced: Option<(SecureCallId, BTreeSet<SecureCallId>)>,
     /// Everybody who was told of.
     people: BTreeMap<SecureCallId, Peer>,
+    /// Whom our rules neither call nor take: the user was told so.
+    refused: BTreeSet<SecureCallId>,
     /// How the last leg with somebody ended.
     ends: BTreeMap<SecureCallId, EndReason>,
     connected_at: Option<Instant>,
@@ -92,6 +94,7 @@ impl Conference {
             asked: BTreeSet::new(),
             introduced: None,
             people: BTreeMap::new(),
+            refused: BTreeSet::new(),
             ends: BTreeMap::new(),
             connected_at: None,
             muted: false,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use securecall_crypto::{ReceivedMessage1, Responder, WordsCommitment, WordsNonce};
-use securecall_testkit::{DeviceId, DeviceOptions, Fate, Pair, pair};
+use securecall_testkit::{DeviceId, DeviceOptions, Envelope, Fate, Pair, pair};
 
 use crate::hand_made_caller::{prologue, signal, unbox};
 
@@ -66,4 +66,51 @@ fn the_nonce_told_to_one_device_opens_no_commitment_made_to_another() {
     let [first, second] = commitments.map(WordsCommitment::from_bytes);
     assert!(first.verify(&nonce));
     assert!(!second.verify(&nonce));
+}
+
+/// The session of a device that lost goes on for its last words. What it says of a conference is nothing to us.
+#[test]
+fn a_device_that_was_not_taken_makes_no_conference_of_the_call() {
+    let mut pair = pair();
+    let second = pair
+        .universe
+        .add_device(pair.callee_user, DeviceOptions::default());
+    pair.universe.befriend(pair.caller_user, pair.callee_user);
+    let honest = move |envelope: &mut Envelope| match envelope.to == second {
+        true => Fate::Drop,
+        false => Fate::Deliver,
+    };
+    pair.universe.homeserver.set_script(honest);
+    pair.call = Some(pair.universe.call(pair.caller, pair.callee_user).unwrap());
+    pair.universe.run_for(Duration::from_secs(1));
+    let message_1 = message_1(&pair, second);
+    let own = pair.universe.devices[second].own.clone();
+    let say = |contents: &str| {
+        format!(
+            r#"{{"version":"1","call_id":"{}","party_id":"{}","contents":[{contents}],"wants_acknowledgement":true}}"#,
+            pair.call(),
+            own.device_id
+        )
+    };
+    let ringing = say(r#"{"type":"tech.stealthx.securecall.ringing"}"#);
+    let roster = say(
+        r#"{"type":"tech.stealthx.securecall.roster","conference_id":"00000000000000000000000000000007","number":1,"members":[]}"#,
+    );
+    let (mut established, message_2) =
+        message_1.write_message_2(pair.universe.rng(), ringing.as_bytes());
+    let content = signal(pair.call(), 2, &message_2);
+    let ringing = pair.universe.envelope(second, pair.caller, content);
+    pair.universe.inject(&ringing);
+    pair.universe.answer(pair.callee, pair.call());
+    pair.universe.run_for(Duration::from_secs(3));
+    assert!(pair.universe.connected(pair.caller));
+    let sealed = established
+        .ratchet
+        .encrypt(pair.universe.rng(), roster.as_bytes());
+    let content = signal(pair.call(), 3, &sealed.bytes);
+    let roster = pair.universe.envelope(second, pair.caller, content);
+    pair.universe.inject(&roster);
+    pair.universe.run_for(Duration::from_secs(3));
+    assert_eq!(pair.universe.devices[pair.caller].refused, []);
+    assert_eq!(pair.universe.conference_events(pair.caller).count(), 0);
 }

@@ -32,4 +32,9 @@ impl Allowance {
         }
         is_there
     }
+
+    /// From when on there is one; `None`: none was used yet.
+    pub(super) fn ready_at(self, used: &Used) -> Option<Instant> {
+        used.whole_at?.checked_sub(self.period * (self.burst - 1))
+    }
 }

@@ -1,13 +1,19 @@
-//! What each leg was told, and when it is told again: what changes within a second in one roster, and from time to time once more.
+//! What each leg was told, and when it is told again: what changes, soon, and from time to time once more.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use web_time::Instant;
 
+use super::allowance::{Allowance, Used};
 use crate::Membership;
 
-/// The least time between two rosters on a leg.
+/// The rosters that are told on a leg: the first few at once, for people who come together wait for them to meet. It is less than what
+/// is taken of a leg, so that none is refused that comes with others before it.
+const ROSTERS: Allowance = Allowance::new(ROSTER_BURST, ROSTER_PAUSE);
+/// How many rosters go on a leg in one go.
+pub const ROSTER_BURST: u32 = 4;
+/// The time between two rosters on a leg after these.
 pub const ROSTER_PAUSE: Duration = Duration::from_secs(1);
 /// After this time a roster is told again though nothing has changed: one may have been lost.
 pub const ROSTER_AGAIN: Duration = Duration::from_secs(15);
@@ -17,6 +23,7 @@ struct Told {
     members: Vec<Membership>,
     number: u32,
     at: Instant,
+    used: Used,
 }
 
 /// What each leg that is up was told.
@@ -48,11 +55,16 @@ impl<L: Copy + Ord> Announcer<L> {
             if told.as_ref().is_some_and(|it| now < it.due(members)) {
                 continue;
             }
-            let number = told.as_ref().map_or(1, |it| it.number.saturating_add(1));
+            let (number, mut used) = told
+                .take()
+                .map_or((0, Used::default()), |it| (it.number, it.used));
+            ROSTERS.take(now, &mut used);
+            let number = number.saturating_add(1);
             *told = Some(Told {
                 members: members.to_vec(),
                 number,
                 at: now,
+                used,
             });
             due.push((*leg, number));
         }
@@ -70,11 +82,10 @@ impl<L: Copy + Ord> Announcer<L> {
 
 impl Told {
     fn due(&self, members: &[Membership]) -> Instant {
-        let pause = if self.members == members {
-            ROSTER_AGAIN
+        if self.members == members {
+            self.at + ROSTER_AGAIN
         } else {
-            ROSTER_PAUSE
-        };
-        self.at + pause
+            ROSTERS.ready_at(&self.used).unwrap_or(self.at)
+        }
     }
 }

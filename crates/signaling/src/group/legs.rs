@@ -51,8 +51,11 @@ struct Pair<L> {
 /// What a leg was that is not any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Was {
-    /// It was up since then.
-    Up { since: Instant },
+    /// It was up since then, and something was heard on it until then, if not until now.
+    Up {
+        since: Instant,
+        silent_since: Option<Instant>,
+    },
     /// It was being made.
     Coming,
 }
@@ -106,7 +109,10 @@ impl<L: Copy + Ord> Legs<L> {
         let was = match (pair.up, pair.coming) {
             (Some(up), _) if up.leg == leg => {
                 pair.up = None;
-                Was::Up { since: up.since }
+                Was::Up {
+                    since: up.since,
+                    silent_since: up.silent_since,
+                }
             }
             (_, Some(_)) => {
                 pair.coming = None;
@@ -166,9 +172,11 @@ impl<L: Copy + Ord> Legs<L> {
             .find(|up| up.leg == leg)
     }
 
-    /// A leg that has been silent for too long, and since when.
-    pub(super) fn given_up(&self, now: Instant) -> Option<(L, Instant)> {
-        self.silences().find(|(_, since)| *since + SILENCE <= now)
+    /// A leg that has been silent for too long.
+    pub(super) fn given_up(&self, now: Instant) -> Option<L> {
+        let mut silences = self.silences();
+        let (leg, _) = silences.find(|(_, since)| *since + SILENCE <= now)?;
+        Some(leg)
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {

@@ -104,11 +104,11 @@ impl<L: Copy + Ord> Mesh<L> {
     pub(super) fn order(&mut self, person: Person, purpose: Purpose) {
         self.begin();
         self.legs.comes(person.id(), Coming { leg: None, purpose });
-        let members = self.members_for(person.id());
         self.outputs.push_back(MeshOutput::Call {
             person,
             rings: purpose == Purpose::AsksIn,
-            members,
+            // Filled in when it is polled.
+            members: Vec::new(),
         });
     }
 
@@ -243,15 +243,19 @@ impl<L: Copy + Ord> Mesh<L> {
         }
     }
 
-    /// Takes out a leg that has ended, and notes what follows for its person. Nothing was heard on it since `silent_since`.
-    pub(super) fn lose(&mut self, now: Instant, leg: L, end: LegEnd, silent_since: Instant) {
+    /// Takes out a leg that has ended, and notes what follows for its person.
+    pub(super) fn lose(&mut self, now: Instant, leg: L, end: LegEnd) {
         let Some((id, was)) = self.legs.take(leg) else {
             return;
         };
         self.forget_leg(leg);
-        self.shown.leg_ended(id, end.into(), silent_since);
+        let heard_until = match was {
+            Was::Up { silent_since, .. } => silent_since.unwrap_or(now),
+            Was::Coming => now,
+        };
+        self.shown.leg_ended(id, end.into(), heard_until);
         match was {
-            Was::Up { since } => self.redial.lost(now, id, since),
+            Was::Up { since, .. } => self.redial.lost(now, id, since),
             Was::Coming => self.redial.failed(now, id),
         }
         match (end, was) {

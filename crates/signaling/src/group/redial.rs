@@ -151,7 +151,8 @@ impl Redial {
     /// A leg that worked since then is lost. If it worked for a while, what was before it does not count. They are not called at once
     /// all the same: if they are gone, the others will say so in a moment.
     pub(super) fn lost(&mut self, now: Instant, id: SecureCallId, since: Instant) {
-        if now.saturating_duration_since(since) < STEADY {
+        let is_steady = now.saturating_duration_since(since) >= STEADY;
+        if self.tries.contains_key(&id) && !is_steady {
             self.failed(now, id);
             return;
         }

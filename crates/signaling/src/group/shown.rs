@@ -86,12 +86,12 @@ impl<L: Copy + Eq> Shown<L> {
             .is_some_and(|it| it.said == Said::NoPath)
     }
 
-    /// A leg with somebody has ended. Nothing was heard on it since then.
-    pub(super) fn leg_ended(&mut self, id: SecureCallId, why: LeftWhy, silent_since: Instant) {
+    /// A leg with somebody has ended. Something was heard on it until then.
+    pub(super) fn leg_ended(&mut self, id: SecureCallId, why: LeftWhy, heard_until: Instant) {
         if let Some(entry) = self.people.get_mut(&id) {
             entry.why = Some(why);
             if matches!(entry.said, Said::Joined(_)) {
-                entry.missing_since.get_or_insert(silent_since);
+                entry.missing_since.get_or_insert(heard_until);
             }
         }
     }

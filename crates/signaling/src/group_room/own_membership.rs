@@ -52,7 +52,11 @@ enum Timer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Purpose {
     Read,
-    Write { content: OwnMemberContent },
+    Write {
+        content: OwnMemberContent,
+        /// What it puts back.
+        lost: Vec<Value>,
+    },
     ScheduleLeave,
     RestartLeave,
     CancelLeave,
@@ -139,9 +143,18 @@ impl OwnMembership {
         let Some(call) = self.call().cloned() else {
             return self.clean_up(now, now_ms);
         };
-        if self.written.as_ref() == Some(&self.seen) {
-            // It was written before ours came, and ours did not know of it. Who has left said so itself, and is not in `before`.
-            self.written = None;
+        let own = &self.own.device_id;
+        let has_come = |it: &mut OwnMemberContent| {
+            *it == self.seen
+                || it
+                    .entry(&call, own)
+                    .is_some_and(|ours| self.seen.entry(&call, own) == Some(ours))
+        };
+        // Ours has come back, or what another device has built on it.
+        if let Some(written) = self.written.take_if(has_come)
+            && written == self.seen
+        {
+            // What was there before it, and is not any more, ours did not know of. Who has left said so itself, and is not in `before`.
             let others = before.others(&call, &self.own.device_id, now_ms);
             let is_lost = |entry: &Value| {
                 self.seen
@@ -191,10 +204,12 @@ impl OwnMembership {
             (Purpose::Read, Err(Failure::NotFound)) => {
                 self.write(now, clock, &OwnMemberContent::default());
             }
-            (Purpose::Read | Purpose::Write { .. }, Err(failure)) => {
+            (Purpose::Read, Err(failure)) => return self.write_failed(now, failure),
+            (Purpose::Write { lost, .. }, Err(failure)) => {
+                self.lost.extend(lost);
                 return self.write_failed(now, failure);
             }
-            (Purpose::Write { content }, Ok(_)) => self.wrote(now, clock, &content),
+            (Purpose::Write { content, .. }, Ok(_)) => self.wrote(now, clock, &content),
             (Purpose::ScheduleLeave, result) => self.leave_scheduled(now, result),
             (Purpose::RestartLeave, Err(failure)) => self.leave_not_restarted(now, failure),
             (Purpose::Read, Ok(_)) | (Purpose::RestartLeave | Purpose::CancelLeave, _) => {}
@@ -270,7 +285,8 @@ impl OwnMembership {
         let request = Request::WriteMember {
             content: content.to_value(),
         };
-        self.ask(Purpose::Write { content }, request);
+        let lost = std::mem::take(&mut self.lost);
+        self.ask(Purpose::Write { content, lost }, request);
     }
 
     /// Nothing need be written, and when it need be: what comes late made us look.
@@ -281,9 +297,7 @@ impl OwnMembership {
         now_ms: u64,
     ) -> Option<Duration> {
         let (expiry, renewal) = self.times();
-        let state = base.state();
-        let mut devices = state.devices_in(call).iter();
-        let ours = devices.find(|it| it.device_id == self.own.device_id)?;
+        let ours = base.entry(call, &self.own.device_id)?;
         let left = Duration::from_millis(ours.expires_ms.saturating_sub(now_ms));
         let in_time = left.checked_sub(expiry - renewal)?;
         let is_ours = ours.session_id == self.own.session_id && left <= expiry;
@@ -293,17 +307,20 @@ impl OwnMembership {
 
     fn wrote(&mut self, now: Instant, clock: &RoomClock, content: &OwnMemberContent) {
         self.failures = 0;
-        self.lost = Vec::new();
         self.written_at = Some(now);
+        let has_us = |call: &GroupCallId| content.has(call, &self.own.device_id);
         match self.wish.clone() {
             Wish::Out => {}
+            // It was written before we wanted to be in, or out.
+            Wish::In(call) if !has_us(&call) => self.begin_write(),
+            Wish::Leaving(call) if has_us(&call) => self.begin_write(),
+            // It came back before this answer, and had taken something away.
+            Wish::In(_) | Wish::Leaving(_) if !self.lost.is_empty() => self.rewrite_soon(now),
             Wish::In(call) => {
                 let renewal = self.times().1;
                 self.deadlines.set(Timer::Write, now + renewal);
                 self.schedule_leave(&call, content, clock.now_ms(now));
             }
-            // It was written before we wanted to leave.
-            Wish::Leaving(call) if content.has(&call, &self.own.device_id) => self.begin_write(),
             Wish::Leaving(_) => self.out(),
         }
     }

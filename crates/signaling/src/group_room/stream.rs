@@ -17,8 +17,9 @@ pub const GAP_PATIENCE: Duration = Duration::from_secs(3);
 #[derive(Clone, Debug)]
 pub(super) struct Stream {
     call_id: WireCallId,
-    next: u32,
-    held: BTreeMap<u32, RoomSignal>,
+    /// Greater than every number once the last one was heard.
+    next: u64,
+    held: BTreeMap<u64, RoomSignal>,
     /// When to go on without what is missing.
     gap_until: Option<Instant>,
 }
@@ -51,6 +52,7 @@ impl Stream {
         let Some(number) = number else {
             return vec![signal];
         };
+        let number = u64::from(number);
         // Hydrogen counts on from one call to the next: an invite is the first word of a call whatever its number.
         if self.next == 0 && matches!(signal.content, RoomContent::Invite(_)) {
             self.next = number;
@@ -77,10 +79,8 @@ impl Stream {
         let mut ready = Vec::new();
         while let Some(signal) = self.held.remove(&self.next) {
             ready.push(signal);
-            self.next = self.next.saturating_add(1);
+            self.next += 1;
         }
-        // What counts from something greater than all numbers left behind can only be the last.
-        self.held.retain(|number, _| *number >= self.next);
         self.gap_until = match (self.held.is_empty(), ready.is_empty()) {
             (true, _) => None,
             (false, true) => self.gap_until.or(Some(now + GAP_PATIENCE)),

@@ -297,38 +297,85 @@ fn two_devices_that_join_at_once_are_both_in() {
     }
 }
 
+/// Joins, while between our read and our write another device joins, or leaves, as `between` says. `echo_first`: our event comes back
+/// before the answer to the request does.
+fn joined_beside(
+    server: &mut Server,
+    now: Instant,
+    between: &[Value],
+    echo_first: bool,
+) -> GroupRoom {
+    let mut room = joined(now, "M1");
+    sync(&mut room, now, &server.content.clone());
+    let (id, request) = asked(&mut room).0.remove(0);
+    let answer = server.answer(now, request);
+    room.handle_response(now, id, answer);
+    let (id, request) = asked(&mut room).0.remove(0);
+    sync(&mut room, now, &member_content(CALL, between));
+    let answer = server.answer(now, request);
+    if echo_first {
+        sync(&mut room, now, &server.content.clone());
+        room.handle_response(now, id, answer);
+    } else {
+        room.handle_response(now, id, answer);
+        sync(&mut room, now, &server.content.clone());
+    }
+    room
+}
+
 #[test]
 fn an_entry_of_another_device_that_our_write_took_away_is_put_back() {
+    // Of another client, which will not look again for three quarters of an hour.
+    let theirs = device("ELEMENT", "e", BEGIN + 3_600_000);
+    for echo_first in [false, true] {
+        let now = origin();
+        let mut server = Server::new(false);
+        let between = std::slice::from_ref(&theirs);
+        let mut room = joined_beside(&mut server, now, between, echo_first);
+        assert_eq!(server.devices(), ["M1"]);
+        run(&mut [&mut room], now, SECOND * 6, &mut server);
+        assert_eq!(server.devices(), ["ELEMENT", "M1"], "{echo_first}");
+    }
+}
+
+#[test]
+fn an_entry_that_another_device_took_out_itself_is_not_put_back() {
     let now = origin();
     let mut server = Server::new(false);
     let mut room = joined(now, "M1");
-    let (mut requests, _) = asked(&mut room);
-    let (id, request) = requests.remove(0);
-    let answer = server.answer(now, request);
-    room.handle_response(now, id, answer);
-    let (mut requests, _) = asked(&mut room);
-    // Between our read and our write a device of another client joins, which will not look again for three quarters of an hour.
+    serve(&mut room, now, &mut server);
+    let ours = device("M1", "m-M1", server.expiry_of("M1"));
     let theirs = device("ELEMENT", "e", BEGIN + 3_600_000);
-    sync(
-        &mut room,
-        now,
-        &member_content(CALL, std::slice::from_ref(&theirs)),
-    );
-    let (id, request) = requests.remove(0);
-    let answer = server.answer(now, request);
-    room.handle_response(now, id, answer);
+    for devices in [vec![theirs, ours.clone()], vec![ours]] {
+        server.content = member_content(CALL, &devices);
+        sync(&mut room, now, &server.content.clone());
+    }
+    run(&mut [&mut room], now, MINUTE * 10, &mut server);
     assert_eq!(server.devices(), ["M1"]);
-    sync(&mut room, now, &server.content.clone());
-    run(&mut [&mut room], now, SECOND * 6, &mut server);
-    assert_eq!(server.devices(), ["ELEMENT", "M1"]);
+}
 
-    // And one that left is not.
-    sync(&mut room, now, &server.content.clone());
-    let left = member_content(CALL, &[device("M1", "m-M1", server.expiry_of("M1"))]);
-    server.content.clone_from(&left);
-    sync(&mut room, now, &left);
-    run(&mut [&mut room], now + SECOND * 6, MINUTE * 10, &mut server);
-    assert_eq!(server.devices(), ["M1"]);
+#[test]
+fn who_comes_back_while_leaving_is_in() {
+    for echo_first in [false, true] {
+        let now = origin();
+        let mut server = Server::new(false);
+        let mut room = joined(now, "M1");
+        serve(&mut room, now, &mut server);
+        room.leave();
+        let (id, request) = asked(&mut room).0.remove(0);
+        let answer = server.answer(now, request);
+        room.handle_response(now, id, answer);
+        let (id, request) = asked(&mut room).0.remove(0);
+        room.join(now, &call(), Secrecy::Encrypted).unwrap();
+        let answer = server.answer(now, request);
+        if echo_first {
+            sync(&mut room, now, &server.content.clone());
+        }
+        room.handle_response(now, id, answer);
+        assert!(server.devices().is_empty());
+        serve(&mut room, now, &mut server);
+        assert_eq!(server.devices(), ["M1"], "{echo_first}");
+    }
 }
 
 #[test]

@@ -560,6 +560,8 @@ fn a_gap_holds_back_no_more_than_a_few() {
     assert_eq!(heard(&mut room).len(), MAX_HELD);
     room.handle_timeout(now + GAP_PATIENCE);
     assert_eq!(heard(&mut room), ["m.call.hangup"]);
+    b_says(&mut room, now, u32::MAX, hangup("c1")).unwrap();
+    assert!(heard(&mut room).is_empty(), "there is no greater number");
 }
 
 #[test]

@@ -15,6 +15,7 @@ pub(crate) fn id(number: u8) -> SecureCallId {
     // In capitals and small letters: a text in one case could be the beginning of the newer form.
     let mut key = [0x6b; 32];
     key[0] = number;
+    key[12..20].fill(0);
     base64url(&key).parse().unwrap()
 }
 

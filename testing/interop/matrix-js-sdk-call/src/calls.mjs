@@ -50,6 +50,9 @@ function knownOf(call) {
   return calls.get(call.callId);
 }
 
+/** Whether something has happened in it yet. */
+export const isKnown = (id) => calls.has(id);
+
 function found(id) {
   const known = calls.get(id);
   if (!known) throw new Error(`there is no call ${id}`);
@@ -112,10 +115,13 @@ export const untilStatus = ({ id, field, value, patience }) =>
     throw new Error(`${error.message}; it is ${JSON.stringify(status({ id }))}`);
   });
 
+/** As long as there is no sound. */
+export const NOTHING = { hertz: 0, level: -200 };
+
 /** What is heard in one now. */
 export function heard({ id }) {
   const { ear } = found(id);
-  return ear ? ear.heard() : { hertz: 0, level: -200 };
+  return ear ? ear.heard() : NOTHING;
 }
 
 /** Waits until a tone is heard, or nothing (no `hertz`). A codec moves a tone by little; a third of a second is measured at once. */

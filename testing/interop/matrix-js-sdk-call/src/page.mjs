@@ -3,6 +3,8 @@
 import "./log.mjs";
 import { ClientEvent, SyncState, createClient } from "matrix-js-sdk";
 import * as calls from "./calls.mjs";
+import * as crypto from "./crypto.mjs";
+import * as groupCalls from "./group_calls.mjs";
 import * as events from "./history.mjs";
 import { lastLines } from "./log.mjs";
 import * as rooms from "./rooms.mjs";
@@ -37,9 +39,10 @@ async function logIn({ homeserver, user, password, hertz, forceTurn }) {
     forceTURN: forceTurn,
     // A homeserver that names no STUN server has none.
     fallbackICEServerAllowed: false,
+    ...crypto.options,
   });
-  await client.initRustCrypto({ useIndexedDB: false });
-  for (const follower of [calls, events, rooms]) follower.follow(client);
+  await crypto.start(client);
+  for (const follower of [calls, events, groupCalls, rooms]) follower.follow(client);
   client.on(ClientEvent.Sync, changed);
   await client.startClient({ initialSyncLimit: 20 });
   await until("the first sync", PATIENCE, () => client.getSyncState() === SyncState.Syncing);
@@ -55,7 +58,8 @@ async function hasDeviceKeys({ user_id, device_id }) {
 }
 
 const ofClient = (functions) => Object.fromEntries(Object.entries(functions).map(([name, run]) => [name, (it) => run(client, it)]));
-const { place, ...ofCalls } = calls;
+const { follow: _1, isKnown: _2, NOTHING: _3, place, ...ofCalls } = calls;
+const { follow: _4, groupHistory, ...ofGroupCalls } = groupCalls;
 
 globalThis.orders = {
   register,
@@ -63,6 +67,8 @@ globalThis.orders = {
   ...ofClient(rooms),
   ...ofClient({ place }),
   ...ofCalls,
+  ...ofClient(ofGroupCalls),
+  groupHistory,
   history: events.history,
   iceServers: () => client.getTurnServers(),
   speak: ({ hertz }) => speak(hertz),

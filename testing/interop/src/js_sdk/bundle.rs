@@ -11,16 +11,58 @@ use std::{
 use super::JsSdkError;
 use crate::venv::target_directory;
 
-/// All that the page is made of, by its path in `matrix-js-sdk-call`.
-const SOURCES: [(&str, &str); 11] = [
-    (
-        "package.json",
-        include_str!("../../matrix-js-sdk-call/package.json"),
-    ),
-    (
-        "package-lock.json",
-        include_str!("../../matrix-js-sdk-call/package-lock.json"),
-    ),
+/// A version of matrix-js-sdk, and what a page with it is made of.
+pub(super) struct Version {
+    /// What its directory is called.
+    name: &'static str,
+    /// What only it has, by path.
+    own: [(&'static str, &'static str); 3],
+    /// Where the cryptography is in its packages, for `/crypto.wasm` and wherever else the library looks for it.
+    wasm: &'static str,
+}
+
+/// The newest.
+pub(super) const NEWEST: Version = Version {
+    name: "matrix-js-sdk-call",
+    own: [
+        (
+            "package.json",
+            include_str!("../../matrix-js-sdk-call/package.json"),
+        ),
+        (
+            "package-lock.json",
+            include_str!("../../matrix-js-sdk-call/package-lock.json"),
+        ),
+        (
+            "src/crypto.mjs",
+            include_str!("../../matrix-js-sdk-call/src/crypto.mjs"),
+        ),
+    ],
+    wasm: "@matrix-org/matrix-sdk-crypto-wasm/pkg/matrix_sdk_crypto_wasm_bg.wasm",
+};
+
+/// The last one that encrypts what group calls say.
+pub(super) const WITH_OLM: Version = Version {
+    name: "matrix-js-sdk-olm",
+    own: [
+        (
+            "package.json",
+            include_str!("../../matrix-js-sdk-olm/package.json"),
+        ),
+        (
+            "package-lock.json",
+            include_str!("../../matrix-js-sdk-olm/package-lock.json"),
+        ),
+        (
+            "src/crypto.mjs",
+            include_str!("../../matrix-js-sdk-olm/src/crypto.mjs"),
+        ),
+    ],
+    wasm: "@matrix-org/olm/olm.wasm",
+};
+
+/// What all versions have, by its path in `matrix-js-sdk-call`.
+const SOURCES: [(&str, &str); 10] = [
     (".npmrc", include_str!("../../matrix-js-sdk-call/.npmrc")),
     (
         "src/calls.mjs",
@@ -29,6 +71,10 @@ const SOURCES: [(&str, &str); 11] = [
     (
         "src/ear.mjs",
         include_str!("../../matrix-js-sdk-call/src/ear.mjs"),
+    ),
+    (
+        "src/group_calls.mjs",
+        include_str!("../../matrix-js-sdk-call/src/group_calls.mjs"),
     ),
     (
         "src/history.mjs",
@@ -55,8 +101,8 @@ const SOURCES: [(&str, &str); 11] = [
         include_str!("../../matrix-js-sdk-call/src/waiting.mjs"),
     ),
 ];
-/// Where the cryptography is in its package, and where the page looks for it.
-const WASM: &str = "pkg/matrix_sdk_crypto_wasm_bg.wasm";
+/// What the cryptography is called beside the script.
+const WASM: &str = "crypto.wasm";
 /// Written last: a build without it was interrupted and is made anew.
 const COMPLETE: &str = "securecall-complete";
 
@@ -71,16 +117,16 @@ pub(super) struct Bundle {
 impl Bundle {
     /// Reads it, and builds it first if need be. Test binaries run side by side, so a file lock lets one of them build while the
     /// others wait.
-    pub(super) fn load() -> Result<Self, JsSdkError> {
+    pub(super) fn load(version: &Version) -> Result<Self, JsSdkError> {
         let parent = target_directory()?.join("interop");
         fs::create_dir_all(&parent).map_err(at(&parent))?;
-        let lock_path = parent.join("matrix-js-sdk-call.lock");
+        let lock_path = parent.join(format!("{}.lock", version.name));
         let lock = File::create(&lock_path).map_err(at(&lock_path))?;
         lock.lock().map_err(at(&lock_path))?;
 
-        let built = parent.join(format!("matrix-js-sdk-call-{:016x}", fingerprint()));
+        let built = parent.join(format!("{}-{:016x}", version.name, version.fingerprint()));
         if !built.join(COMPLETE).exists() {
-            build(&built)?;
+            version.build(&built)?;
         }
         let read = |name: &str| {
             let path = built.join(name);
@@ -93,49 +139,54 @@ impl Bundle {
     }
 }
 
-fn build(directory: &Path) -> Result<(), JsSdkError> {
-    if directory.exists() {
-        fs::remove_dir_all(directory).map_err(at(directory))?;
+impl Version {
+    fn build(&self, directory: &Path) -> Result<(), JsSdkError> {
+        if directory.exists() {
+            fs::remove_dir_all(directory).map_err(at(directory))?;
+        }
+        for (name, text) in SOURCES.iter().chain(&self.own) {
+            write(&directory.join(name), text.as_bytes())?;
+        }
+        // No package's own scripts run.
+        run(Command::new("npm")
+            .args([
+                "ci",
+                "--include=dev",
+                "--ignore-scripts",
+                "--prefer-offline",
+            ])
+            .current_dir(directory))?;
+        let packages = directory.join("node_modules");
+        run(Command::new(packages.join(".bin/esbuild"))
+            .args([
+                "src/page.mjs",
+                "--bundle",
+                "--format=esm",
+                "--platform=browser",
+                "--log-level=warning",
+                r#"--define:process.env.NODE_ENV="production""#,
+                "--define:global=globalThis",
+                // Olm asks for them where it finds itself in Node.js.
+                "--external:crypto",
+                "--external:fs",
+                "--external:path",
+                "--outfile=page.js",
+            ])
+            .current_dir(directory))?;
+        let wasm = packages.join(self.wasm);
+        let wasm = fs::read(&wasm).map_err(at(&wasm))?;
+        write(&directory.join(WASM), &wasm)?;
+        // 39 MB that nobody needs any more.
+        fs::remove_dir_all(&packages).map_err(at(&packages))?;
+        write(&directory.join(COMPLETE), b"")
     }
-    for (name, text) in SOURCES {
-        write(&directory.join(name), text.as_bytes())?;
-    }
-    // No package's own scripts run.
-    run(Command::new("npm")
-        .args([
-            "ci",
-            "--include=dev",
-            "--ignore-scripts",
-            "--prefer-offline",
-        ])
-        .current_dir(directory))?;
-    let packages = directory.join("node_modules");
-    run(Command::new(packages.join(".bin/esbuild"))
-        .args([
-            "src/page.mjs",
-            "--bundle",
-            "--format=esm",
-            "--platform=browser",
-            "--log-level=warning",
-            r#"--define:process.env.NODE_ENV="production""#,
-            "--define:global=globalThis",
-            "--outfile=page.js",
-        ])
-        .current_dir(directory))?;
-    let wasm = packages
-        .join("@matrix-org/matrix-sdk-crypto-wasm")
-        .join(WASM);
-    let wasm = fs::read(&wasm).map_err(at(&wasm))?;
-    write(&directory.join(WASM), &wasm)?;
-    // 39 MB that nobody needs any more.
-    fs::remove_dir_all(&packages).map_err(at(&packages))?;
-    write(&directory.join(COMPLETE), b"")
-}
 
-fn fingerprint() -> u64 {
-    let mut hasher = DefaultHasher::new();
-    SOURCES.hash(&mut hasher);
-    hasher.finish()
+    fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        SOURCES.hash(&mut hasher);
+        self.own.hash(&mut hasher);
+        hasher.finish()
+    }
 }
 
 fn write(path: &Path, content: &[u8]) -> Result<(), JsSdkError> {

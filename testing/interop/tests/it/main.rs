@@ -4,6 +4,7 @@
 
 mod dendrite;
 mod federation;
+mod group_calls;
 mod js_sdk;
 mod matrix_client;
 #[cfg(target_os = "linux")]

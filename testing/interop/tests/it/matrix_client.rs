@@ -48,7 +48,7 @@ pub(crate) fn register(server: &dyn Homeserver, name: &str) -> (u16, Value) {
 pub(crate) struct Client<'a> {
     server: &'a dyn Homeserver,
     pub(crate) matrix_id: String,
-    device_id: String,
+    pub(crate) device_id: String,
     token: String,
     since: Cell<Option<String>>,
     sent: Cell<u32>,
@@ -129,7 +129,8 @@ impl<'a> Client<'a> {
         panic!("{} was told nothing", self.matrix_id);
     }
 
-    fn sync(&self) -> Value {
+    /// What is new.
+    pub(crate) fn sync(&self) -> Value {
         let path = match self.since.take() {
             Some(since) => format!("sync?timeout=2000&since={since}"),
             None => "sync?timeout=0".to_owned(),
@@ -141,10 +142,19 @@ impl<'a> Client<'a> {
     }
 
     fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
-        let path = format!("/_matrix/client/v3/{path}");
-        let (code, answer) = request(self.server, (method, &path), Some(&self.token), body);
+        let (code, answer) = self.try_to(method, path, body);
         assert_eq!(code, 200, "{path}: {answer}");
         answer
+    }
+
+    /// Asks for what may be refused; gives the status code and the answer.
+    pub(crate) fn try_to(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        self.ask_at(method, &format!("/_matrix/client/v3/{path}"), body)
+    }
+
+    /// The same at any path.
+    pub(crate) fn ask_at(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        request(self.server, (method, path), Some(&self.token), body)
     }
 
     fn next_number(&self) -> u32 {

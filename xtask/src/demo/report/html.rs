@@ -1,7 +1,7 @@
 //! What HTML and SVG must not take for their own.
 
 /// Text as HTML.
-pub(super) fn escape(text: &str) -> String {
+pub(in crate::demo) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

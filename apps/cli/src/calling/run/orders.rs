@@ -6,6 +6,7 @@ use super::Run;
 use crate::calling::clock::now;
 use crate::calling::ending::Ending;
 use crate::calling::followed_call::Current;
+use crate::calling::guests;
 use crate::calling::order::Order;
 use crate::calling::signals;
 use crate::error::{ErrorKind, Failure};
@@ -18,9 +19,7 @@ impl Run {
         match action {
             Action::Answer => self.carry_out(Order::Answer).await,
             Action::Reject => self.carry_out(Order::Reject).await,
-            Action::Hangup if self.followed.current().is_none() => {
-                Err(Ending::Done(ExitCode::Done))
-            }
+            Action::Hangup if !self.followed.is_busy() => Err(Ending::Done(ExitCode::Done)),
             Action::Hangup => self.carry_out(Order::Hangup).await,
             Action::Interrupt => Err(Ending::Signal(signals::INTERRUPT)),
             Action::SetMuted(true) => self.carry_out(Order::Mute).await,
@@ -28,6 +27,17 @@ impl Run {
             Action::SetHeld(true) => self.carry_out(Order::Hold).await,
             Action::SetHeld(false) => self.carry_out(Order::Resume).await,
             Action::Verify => self.carry_out(Order::Verify).await,
+            Action::Add(who) => self.carry_out(Order::Add(who)).await,
+            Action::VerifyMember(id) => {
+                if let Err(failure) = self.verify_member(id) {
+                    self.tell_failure(&failure);
+                }
+                Ok(())
+            }
+            Action::SetVolume(call, volume) => {
+                self.set_volume(call, volume).await;
+                Ok(())
+            }
             Action::Wish(wish) => self.grant(wish).await,
             Action::Redraw => {
                 self.shown.disturb();
@@ -38,14 +48,30 @@ impl Run {
     }
 
     pub(super) async fn carry_out(&mut self, order: Order) -> Result<(), Ending> {
+        if order == Order::Quit {
+            return Err(Ending::Done(ExitCode::Done));
+        }
+        let done = match self.followed.group() {
+            Some(_) => self.carry_out_in_group(order).await,
+            None => self.carry_out_in_call(order).await,
+        };
+        if let Err(failure) = done {
+            self.tell_failure(&failure);
+        }
+        Ok(())
+    }
+
+    /// Does what is ordered while there is a call of two, or none.
+    async fn carry_out_in_call(&mut self, order: Order) -> Result<(), Failure> {
         let handle = self.client.handle();
-        let current = self.followed.current();
+        let current = self.followed.current().cloned();
         if matches!(order, Order::Answer | Order::Reject) && current.is_some() {
             // Before the call: it may want the sound card that rings.
             self.alerts.decided();
         }
-        let result = match (order, current) {
-            (Order::Quit, _) => return Err(Ending::Done(ExitCode::Done)),
+        match (order, current) {
+            // Before it comes here.
+            (Order::Quit, _) => Ok(()),
             (Order::Call(who), _) => self.place(&who).await,
             (order, None) => Err(not_now(&order, "there is no call")),
             (Order::Answer, Some(current)) => {
@@ -63,7 +89,30 @@ impl Run {
                 .hangup(current.call)
                 .await
                 .map_err(|error| not_now(&Order::Hangup, &error.to_string())),
-            (Order::Verify, Some(current)) => self.verify(current),
+            (Order::Verify, Some(current)) => self.verify(&current),
+            (Order::VerifyMember(who), Some(current)) => {
+                let person = self.people.resolve(&who)?;
+                match guests::identity(&person) == current.peer.id {
+                    true => self.verify(&current),
+                    false => Err(not_now(
+                        &Order::VerifyMember(who),
+                        "the call is not with them",
+                    )),
+                }
+            }
+            (Order::Add(who), Some(current)) => match (current.tier, current.was_connected) {
+                (Tier::Matrix, _) => Err(not_now(
+                    &Order::Add(who),
+                    "a standard Matrix call is between two",
+                )),
+                (Tier::SecureCall, false) => {
+                    Err(not_now(&Order::Add(who), "the call is not connected"))
+                }
+                (Tier::SecureCall, true) => self.add(current.call, &who).await,
+            },
+            (order @ Order::Volume(..), Some(_)) => {
+                Err(not_now(&order, "it is for members of group calls"))
+            }
             (Order::Exchange(wish), Some(current)) => {
                 let exchanged = handle.exchange(current.call, wish.clone()).await;
                 exchanged.map_err(|_| not_now(&Order::Exchange(wish), "the call has no sound yet"))
@@ -80,15 +129,11 @@ impl Run {
                     .await;
                 muted.map_err(|error| not_now(&order, &error.to_string()))
             }
-        };
-        if let Err(failure) = result {
-            self.tell_failure(&failure);
         }
-        Ok(())
     }
 
     /// The person has compared the safety words with the peer's.
-    fn verify(&mut self, current: Current) -> Result<(), Failure> {
+    fn verify(&mut self, current: &Current) -> Result<(), Failure> {
         if current.tier == Tier::Matrix {
             return Err(not_now(
                 &Order::Verify,
@@ -97,6 +142,7 @@ impl Run {
         }
         let peer = current
             .peer
+            .id
             .filter(|_| current.was_connected)
             .ok_or_else(|| not_now(&Order::Verify, "the safety words are not known yet"))?;
         let contact = self.people.verify_key(peer, || {
@@ -118,7 +164,7 @@ impl Run {
     }
 
     async fn place(&mut self, who: &str) -> Result<(), Failure> {
-        if self.followed.current().is_some() {
+        if self.followed.is_busy() {
             return Err(not_now(
                 &Order::Call(who.to_owned()),
                 "there is a call already",
@@ -129,7 +175,7 @@ impl Run {
     }
 }
 
-fn not_now(order: &Order, why: &str) -> Failure {
+pub(super) fn not_now(order: &Order, why: &str) -> Failure {
     Failure::new(
         ErrorKind::NotNow,
         format!("`{}` does not fit now: {why}", order.name()),

@@ -97,6 +97,7 @@ mod tests {
                     peer: peer(),
                     tier,
                     answered: false,
+                    group: None,
                 },
             ]
             .map(|event| event.words(false).unwrap())

@@ -82,7 +82,8 @@ pub(crate) fn reason_words<'a>(reason: &'a str, tier: &str) -> &'a str {
     of_tier.unwrap_or_else(|| common_reason_words(reason))
 }
 
-fn common_reason_words(reason: &str) -> &str {
+/// What an end reason means in most calls.
+pub(super) fn common_reason_words(reason: &str) -> &str {
     match reason {
         "local_hangup" => "you hung up",
         "remote_hangup" => "the other side hung up",
@@ -168,8 +169,13 @@ pub(super) const fn muted_words(muted: bool, by: &str) -> &'static str {
 
 pub(super) fn ended(reason: &str, tier: &str, duration_ms: u64) -> String {
     let words = reason_words(reason, tier);
+    format!("call ended{}: {words}", lasted(duration_ms))
+}
+
+/// How long something was connected, if it was.
+pub(super) fn lasted(duration_ms: u64) -> String {
     match duration_ms {
-        0 => format!("call ended: {words}"),
-        _ => format!("call ended after {} s: {words}", duration_ms / 1000),
+        0 => String::new(),
+        _ => format!(" after {} s", duration_ms / 1000),
     }
 }

@@ -9,7 +9,7 @@ const MAX_BYTES: usize = 2 * 1024 * 1024;
 
 /// The text, and where the next character goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct TypedLine {
+pub(in crate::screen) struct TypedLine {
     text: String,
     /// In bytes, between two characters.
     cursor: usize,
@@ -17,7 +17,7 @@ pub(super) struct TypedLine {
 
 impl TypedLine {
     /// A line that holds a text already.
-    pub(super) fn new(text: impl Into<String>) -> Self {
+    pub(in crate::screen) fn new(text: impl Into<String>) -> Self {
         let text = text.into();
         Self {
             cursor: text.len(),
@@ -26,12 +26,12 @@ impl TypedLine {
     }
 
     /// What was typed.
-    pub(super) fn text(&self) -> &str {
+    pub(in crate::screen) fn text(&self) -> &str {
         &self.text
     }
 
     /// Puts a text in at the cursor.
-    pub(super) fn insert(&mut self, text: &str) {
+    pub(in crate::screen) fn insert(&mut self, text: &str) {
         let room = MAX_BYTES.saturating_sub(self.text.len());
         let text = &text[..text.floor_char_boundary(room)];
         self.text.insert_str(self.cursor, text);
@@ -39,7 +39,7 @@ impl TypedLine {
     }
 
     /// Types or edits; whether the key meant anything.
-    pub(super) fn key(&mut self, key: KeyEvent) -> bool {
+    pub(in crate::screen) fn key(&mut self, key: KeyEvent) -> bool {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         match key.code {
             KeyCode::Char('u') if control => *self = Self::default(),
@@ -80,7 +80,7 @@ impl TypedLine {
     }
 
     /// What is to be seen in so many columns: before the cursor, and from it on.
-    pub(super) fn shown(&self, width: usize) -> (String, String) {
+    pub(in crate::screen) fn shown(&self, width: usize) -> (String, String) {
         let (before, after) = self.text.split_at(self.cursor);
         let nearest: Vec<char> = before.chars().rev().take(width).collect();
         let mut before = harmless(&nearest.into_iter().rev().collect::<String>());

@@ -183,7 +183,9 @@ impl Endpoint {
         match conference.mesh.leg_offered(now, &person) {
             Verdict::Take => {}
             Verdict::Wait if conference.kept.len() < MAX_KEPT => {
-                let until = now + INTRODUCTION_PATIENCE;
+                // Once, however often it is looked at again.
+                let until = arrived.rings_until.min(now + INTRODUCTION_PATIENCE);
+                arrived.rings_until = until;
                 conference.kept.push(Kept { until, arrived });
                 return;
             }

@@ -36,6 +36,9 @@ impl Endpoint {
             .identify(&identity, person.matrix_id())
             .is_ok();
         let route = choose_route(asked.route, peer.name.is_some(), self.config.relays);
+        if self.is_blocked(person) {
+            return self.never_call(now, person, LeftReason::Blocked);
+        }
         let (Ok(route), true) = (route, is_theirs) else {
             return self.never_call(now, person, LeftReason::NotAllowed);
         };
@@ -88,8 +91,11 @@ impl Endpoint {
     pub(super) fn never_call(&mut self, now: Instant, person: &Person, why: LeftReason) {
         if let Some(conference) = &mut self.conference {
             conference.mesh.not_placed(now, person.id());
+            let is_news = conference.refused.insert(person.id());
             let peer = self.peer_of(person);
-            self.tell_conference(ConferenceEvent::Left { peer, why });
+            if is_news {
+                self.tell_conference(ConferenceEvent::Left { peer, why });
+            }
         }
     }
 }

@@ -153,8 +153,10 @@ impl Endpoint {
                 brought_by,
             } => self.tell_joined(&person, leg, brought_by),
             MeshOutput::NoPath { person, by: _ } => {
-                let peer = self.meet_person(&person);
-                self.tell_conference(ConferenceEvent::NoPath { peer });
+                if !self.is_refused(&person) {
+                    let peer = self.meet_person(&person);
+                    self.tell_conference(ConferenceEvent::NoPath { peer });
+                }
             }
             MeshOutput::Left { person, why } => self.tell_left(&person, why),
             MeshOutput::Words(people) => self.tell_words(people),
@@ -169,7 +171,7 @@ impl Endpoint {
         let conference = self.conference.as_ref();
         let is_asked = conference.is_some_and(|it| it.asked.contains(&person.id()));
         // Who has called us was asked in by nobody that we know.
-        if is_asked || by.is_some() {
+        if (is_asked || by.is_some()) && !self.is_refused(person) {
             let by = by.and_then(|id| self.peer_with(id));
             self.tell_conference(ConferenceEvent::Invited { peer, by });
         }
@@ -198,6 +200,9 @@ impl Endpoint {
             return;
         };
         conference.people.remove(&person.id());
+        if conference.refused.contains(&person.id()) {
+            return;
+        }
         let end = conference.ends.remove(&person.id());
         let is_unreachable = matches!(end, Some(EndReason::Unreachable | EndReason::Unknown));
         let why = match why {
@@ -267,6 +272,12 @@ impl Endpoint {
             conference.people.insert(person.id(), peer.clone());
         }
         peer
+    }
+
+    /// Whether the user was told that somebody is neither called nor taken.
+    fn is_refused(&self, person: &Person) -> bool {
+        let conference = self.conference.as_ref();
+        conference.is_some_and(|it| it.refused.contains(&person.id()))
     }
 
     /// Whether the user has blocked somebody: their key, or where they are called.

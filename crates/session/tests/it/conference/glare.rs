@@ -1,8 +1,11 @@
 //! Two at once: two who ask each other in, two who add somebody.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use securecall_session::{ConferenceEvent, ConferenceId};
+use securecall_session::{ConferenceEvent, ConferenceId, Event};
+
+use securecall_testkit::Fate;
 
 use super::people::People;
 
@@ -87,6 +90,11 @@ fn two_members_who_add_the_same_person_let_them_ring_once_and_each_gets_one_leg(
         people.run(2);
         let rings = people.universe.incoming_calls(3);
         assert_eq!(rings, 1, "it rings once");
+        let missed = |it: &Event| matches!(it, Event::Missed { .. });
+        assert!(
+            !people.universe.devices[3].told(missed),
+            "and nobody is told to be busy"
+        );
         people.universe.answer_what_rings(3);
         people.run(8);
         people.check_all_in();
@@ -122,4 +130,40 @@ fn who_declines_declines_for_both_who_asked() {
     people.check_in(&[0, 1, 2]);
     people.leave_all();
     people.check_empty();
+}
+
+/// The greater of two IDs calls by itself when the lesser one's call does not come, and that comes after all.
+#[test]
+fn legs_of_one_pair_that_cross_become_one() {
+    for seed in 0..6 {
+        let mut people = People::new(3, 50 + seed);
+        people.universe.homeserver.set_script(|envelope| {
+            let between = envelope.from + envelope.to == 3 && envelope.from > 0 && envelope.to > 0;
+            if between && envelope.kind() == 1 {
+                Fate::Delay(Duration::from_secs(9))
+            } else {
+                Fate::Deliver
+            }
+        });
+        people.universe.call_group(0, &[1, 2]).unwrap();
+        people.run(2);
+        people.universe.answer_what_rings(1);
+        people.universe.answer_what_rings(2);
+        people.run(30);
+        people.check_all_in();
+        let sent = &people.universe.homeserver.sent;
+        let invites = |from, to| {
+            let theirs = sent.iter().filter(move |it| it.from == from && it.to == to);
+            theirs.filter(|it| it.kind() == 1).count()
+        };
+        assert!(invites(1, 2) > 0 && invites(2, 1) > 0, "they cross");
+        for (device, other) in [(1, 2), (2, 1)] {
+            let joins = people.universe.conference_events(device).filter(|it| {
+                matches!(it, ConferenceEvent::Joined { peer, .. } if people.universe.user_of(peer) == other)
+            });
+            assert_eq!(joins.count(), 1, "seed {seed}: one leg");
+        }
+        people.leave_all();
+        people.check_empty();
+    }
 }

@@ -305,6 +305,11 @@ fn who_is_blocked_is_neither_called_nor_taken_whoever_brings_them() {
             matches!(it, ConferenceEvent::Left { why: LeftReason::Blocked, peer } if people.universe.user_of(peer) == 2)
         });
         assert!(blocked, "it is said that they are blocked");
+        let missing = people
+            .universe
+            .conference_events(1)
+            .any(|it| matches!(it, ConferenceEvent::NoPath { .. }));
+        assert!(!missing, "and not that they are missing");
         let between = people
             .universe
             .homeserver

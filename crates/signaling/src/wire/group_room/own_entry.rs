@@ -86,9 +86,14 @@ impl OwnMemberContent {
 
     /// Whether a device is in a call.
     pub(crate) fn has(&self, call: &GroupCallId, device: &DeviceId) -> bool {
+        self.entry(call, device).is_some()
+    }
+
+    /// What is said of a device in a call.
+    pub(crate) fn entry(&self, call: &GroupCallId, device: &DeviceId) -> Option<MemberDevice> {
         let state = self.state();
         let mut devices = state.devices_in(call).iter();
-        devices.any(|it| it.device_id == *device)
+        devices.find(|it| it.device_id == *device).cloned()
     }
 
     /// The content to be sent.

@@ -106,12 +106,15 @@ fn nobody_who_is_asked_in_comes_and_it_is_over() {
 fn who_vanishes_is_gone_after_fifteen_seconds() {
     for seed in 0..20 {
         let mut universe = Universe::in_conference(8, seed);
+        let calls = universe.placed.clone();
         universe.vanish(3);
         universe.run(SECOND * 14);
         assert!(universe.sees(0, Seen::Joined).contains(&3));
         universe.run(SECOND * 4);
         universe.assert_all_in(&[0, 1, 2, 4, 5, 6, 7]);
         assert_eq!(universe.devices[0].left, [(3, LeftWhy::Vanished)]);
+        // The others said so before anybody was to call them.
+        assert_eq!(universe.placed, calls);
     }
 }
 
@@ -120,10 +123,10 @@ fn who_vanished_and_is_asked_in_again_is_in_with_everybody() {
     for seed in 0..20 {
         let mut universe = Universe::in_conference(5, seed);
         universe.vanish(3);
-        // Before the others have noticed, and after.
-        universe.run(SECOND * universe.chance.clone().below(25) as u32);
+        // When the others miss them, and when they have given them up.
+        universe.run(SECOND * (4 + universe.chance.clone().below(21) as u32));
         let inviter = usize::from(seed % 2 == 0) * 4;
-        universe.invite(inviter, 3);
+        assert!(universe.invite(inviter, 3));
         universe.run(SECOND * 60);
         universe.assert_all_in(&[0, 1, 2, 3, 4]);
     }

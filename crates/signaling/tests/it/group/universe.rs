@@ -55,6 +55,7 @@ pub(super) enum Seen {
 }
 
 pub(super) struct Device {
+    number: u8,
     pub(super) person: Person,
     pub(super) mesh: Option<Mesh<Leg>>,
     pub(super) manner: Manner,
@@ -63,6 +64,8 @@ pub(super) struct Device {
     pub(super) over: Option<OverWhy>,
     pub(super) left: Vec<(u8, LeftWhy)>,
     pub(super) brought: BTreeMap<u8, Option<u8>>,
+    /// Rises whenever it begins anew: what was before is nothing to it.
+    life: u32,
     /// Offers that wait, and until when.
     waiting: Vec<(Leg, Instant)>,
     /// The call that rings.
@@ -77,6 +80,8 @@ pub(super) struct Call {
     rings: bool,
     members: Vec<Person>,
     stage: Stage,
+    /// The lives of its two ends.
+    lives: [u32; 2],
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +101,7 @@ enum Deed {
     End(usize, Leg, LegEnd),
     Tell(usize, Leg, Roster),
     Silence(Leg, Instant),
-    Heal(u8, u8),
+    Heal(u8, u8, Instant),
 }
 
 /// What goes wrong by chance, in percent.
@@ -159,6 +164,7 @@ impl Universe {
 
     pub(super) fn add_device(&mut self, number: u8) -> usize {
         self.devices.push(Device {
+            number,
             person: person(number),
             mesh: None,
             manner: Manner::Answers,
@@ -167,6 +173,7 @@ impl Universe {
             over: None,
             left: Vec::new(),
             brought: BTreeMap::new(),
+            life: 0,
             waiting: Vec::new(),
             ringing: None,
         });
@@ -197,6 +204,7 @@ impl Universe {
         let own = self.devices[device].person.id();
         let it = &mut self.devices[device];
         it.mesh = Some(Mesh::new(own, id));
+        it.life += 1;
         it.seen.clear();
         it.words.clear();
         it.over = None;
@@ -222,30 +230,30 @@ impl Universe {
 
     /// It is gone from one moment to the next, and says nothing.
     pub(super) fn vanish(&mut self, device: usize) {
+        let now = self.now;
+        for (leg, call) in self.live_calls() {
+            if self.ends(&call).contains(&Some(device)) {
+                match call.stage {
+                    Stage::Up(_) => self.later(Duration::from_secs(3), Deed::Silence(leg, now)),
+                    Stage::Inviting => self.over(leg),
+                    _ => {}
+                }
+            }
+        }
         let it = &mut self.devices[device];
         it.mesh = None;
         it.ringing = None;
         it.waiting.clear();
         it.seen.clear();
         it.words.clear();
-        let now = self.now;
-        for (leg, call) in self.calls.clone() {
-            if self.ends(&call).contains(&Some(device)) {
-                match call.stage {
-                    Stage::Up(_) => self.later(Duration::from_secs(3), Deed::Silence(leg, now)),
-                    Stage::Inviting if call.from == device => self.over(leg),
-                    _ => {}
-                }
-            }
-        }
     }
 
     /// Nothing goes between two people any more, for a while.
     pub(super) fn cut(&mut self, a: u8, b: u8, time: Duration) {
         let now = self.now;
         self.cut.insert(pair(a, b), now);
-        self.later(time, Deed::Heal(a, b));
-        for (leg, call) in self.calls.clone() {
+        self.later(time, Deed::Heal(a, b, now));
+        for (leg, call) in self.live_calls() {
             if pair(self.number(call.from), call.to) == pair(a, b)
                 && matches!(call.stage, Stage::Up(_))
             {
@@ -258,12 +266,20 @@ impl Universe {
         self.cut.contains_key(&pair(a, b))
     }
 
+    /// Nothing is cut and nothing is lost from now on.
+    pub(super) fn heal(&mut self) {
+        self.faults = Faults::default();
+        for (a, b) in self.cut.clone().into_keys() {
+            self.heal_pair(a, b);
+        }
+        self.withheld.clear();
+    }
+
     fn heal_pair(&mut self, a: u8, b: u8) {
         self.cut.remove(&pair(a, b));
-        for (leg, call) in self.calls.clone() {
-            if pair(self.number(call.from), call.to) == pair(a, b)
-                && matches!(call.stage, Stage::Up(_))
-            {
+        for (leg, call) in self.live_calls() {
+            let is_theirs = pair(self.number(call.from), call.to) == pair(a, b);
+            if is_theirs && matches!(call.stage, Stage::Up(_)) && !self.is_silent(&call) {
                 for end in self.ends(&call).into_iter().flatten() {
                     self.with_mesh(end, |now, mesh| mesh.leg_heard(now, leg));
                 }
@@ -339,42 +355,65 @@ impl Universe {
                 self.ask_again(device);
             }
             Deed::Silence(leg, since) => self.silence(leg, since),
-            Deed::Heal(a, b) => self.heal_pair(a, b),
+            Deed::Heal(a, b, since) if self.cut.get(&pair(a, b)) == Some(&since) => {
+                self.heal_pair(a, b);
+            }
+            Deed::Heal(..) => {}
         }
     }
 
-    /// Whether the two ends of a call can hear each other now.
+    /// Since when the two ends of a call cannot hear each other, or for ever.
+    fn silent_since(&self, call: &Call) -> Option<Option<Instant>> {
+        if self.ends(call).iter().any(Option::is_none) {
+            return Some(None);
+        }
+        let cut = self.cut.get(&pair(self.number(call.from), call.to));
+        cut.map(|since| Some(*since))
+    }
+
     fn is_silent(&self, call: &Call) -> bool {
-        let is_gone = |it: &Option<usize>| it.is_none_or(|it| self.devices[it].mesh.is_none());
-        self.is_cut(self.number(call.from), call.to) || self.ends(call).iter().any(is_gone)
+        self.silent_since(call).is_some()
     }
 
     fn silence(&mut self, leg: Leg, since: Instant) {
         let Some(call) = self.calls.get(&leg).cloned() else {
             return;
         };
-        if self.is_silent(&call) {
+        let is_up = matches!(call.stage, Stage::Up(_));
+        if is_up
+            && self
+                .silent_since(&call)
+                .is_some_and(|it| it.is_none_or(|it| it == since))
+        {
             for end in self.ends(&call).into_iter().flatten() {
                 self.with_mesh(end, |now, mesh| mesh.leg_silent(now, leg, since));
             }
         }
     }
 
+    /// The ends that are still there.
     fn ends(&self, call: &Call) -> [Option<usize>; 2] {
-        match call.stage {
-            Stage::Connecting(to) | Stage::Up(to) => [Some(call.from), Some(to)],
-            Stage::Inviting | Stage::Over => [Some(call.from), None],
-        }
+        let callee = match call.stage {
+            Stage::Connecting(to) | Stage::Up(to) => Some(to),
+            Stage::Inviting | Stage::Over => None,
+        };
+        let is_there = |end: usize, life: u32| {
+            let it = &self.devices[end];
+            it.mesh.is_some() && it.life == life
+        };
+        [
+            Some(call.from).filter(|it| is_there(*it, call.lives[0])),
+            callee.filter(|it| is_there(*it, call.lives[1])),
+        ]
     }
 
     pub(super) fn number(&self, device: usize) -> u8 {
-        self.number_of(self.devices[device].person.id())
+        self.devices[device].number
     }
 
     pub(super) fn number_of(&self, id: securecall_contact::SecureCallId) -> u8 {
-        let number = id.identity_key().as_bytes()[0];
-        assert_eq!(crate::rosters::id(number), id);
-        number
+        // As `rosters::id` makes them.
+        id.identity_key().as_bytes()[0]
     }
 
     fn invited(&mut self, leg: Leg, device: usize) {
@@ -420,7 +459,9 @@ impl Universe {
         if call.stage != Stage::Inviting {
             return;
         }
-        if self.devices[device].manner == Manner::Declines {
+        // It has called somebody itself in the meantime.
+        let is_elsewhere = self.devices[device].mesh.is_some();
+        if is_elsewhere || self.devices[device].manner == Manner::Declines {
             self.over(leg);
             self.tell_end(call.from, leg, LegEnd::Declined);
             return;
@@ -429,7 +470,7 @@ impl Universe {
         self.with_mesh(device, |_, mesh| mesh.introduce(&call.members));
         self.take(leg, device);
         // Somebody else may have asked in the same person.
-        for (other, it) in self.calls.clone() {
+        for (other, it) in self.live_calls() {
             let is_for_us = it.to == call.to && it.stage == Stage::Inviting;
             if other != leg && is_for_us && it.conference == call.conference {
                 self.offered(other, device);
@@ -462,9 +503,11 @@ impl Universe {
     fn offered(&mut self, leg: Leg, device: usize) {
         let call = self.calls[&leg].clone();
         let caller = self.devices[call.from].person.clone();
-        let ours = self.calls.iter().find(|(_, it)| {
-            it.from == device && it.stage == Stage::Inviting && person(it.to) == caller
-        });
+        let number = self.number(call.from);
+        let ours = self
+            .calls
+            .iter()
+            .find(|(_, it)| it.from == device && it.stage == Stage::Inviting && it.to == number);
         let ours = ours.map(|(leg, _)| *leg);
         // Glare of two calls: the one with the lesser ID goes on.
         if ours.is_some_and(|ours| ours < leg) {
@@ -521,6 +564,7 @@ impl Universe {
     fn take(&mut self, leg: Leg, device: usize) {
         let call = self.calls.get_mut(&leg).unwrap();
         call.stage = Stage::Connecting(device);
+        call.lives[1] = self.devices[device].life;
         let caller = self.devices[call.from].person.clone();
         self.with_mesh(device, |now, mesh| mesh.leg_taken(now, caller, leg));
         let time = self.chance.millis(200, 1500);
@@ -553,6 +597,11 @@ impl Universe {
                 mesh.leg_ended(now, leg, LegEnd::NoAnswer);
             });
         }
+    }
+
+    fn live_calls(&self) -> Vec<(Leg, Call)> {
+        let live = self.calls.iter().filter(|(_, it)| it.stage != Stage::Over);
+        live.map(|(leg, call)| (*leg, call.clone())).collect()
     }
 
     fn over(&mut self, leg: Leg) {
@@ -649,6 +698,7 @@ impl Universe {
                 rings,
                 members,
                 stage: Stage::Inviting,
+                lives: [self.devices[device].life, 0],
             },
         );
         self.with_mesh(device, |now, mesh| mesh.leg_placed(now, person.id(), leg));
@@ -766,6 +816,46 @@ impl Universe {
                 .into_iter()
                 .collect();
             assert_eq!(self.devices[device].words, words, "the words of {number}");
+        }
+    }
+
+    /// Whether a leg between a device and some device of a person works at this moment.
+    pub(super) fn hears(&self, device: usize, number: u8) -> bool {
+        self.calls.values().any(|call| {
+            let ends = self.ends(call);
+            let other = ends.into_iter().flatten().find(|it| *it != device);
+            ends.contains(&Some(device))
+                && other.is_some_and(|it| self.number(it) == number)
+                && matches!(call.stage, Stage::Up(_))
+                && !self.is_silent(call)
+        })
+    }
+
+    /// Forgets calls that are over.
+    pub(super) fn sweep(&mut self) {
+        let live: BTreeSet<Leg> = self.deeds.values().filter_map(Deed::leg).collect();
+        self.calls
+            .retain(|leg, call| call.stage != Stage::Over || live.contains(leg));
+    }
+
+    /// How many legs are up.
+    pub(super) fn legs_up(&self) -> usize {
+        let is_up = |call: &&Call| matches!(call.stage, Stage::Up(_)) && !self.is_silent(call);
+        self.calls.values().filter(is_up).count()
+    }
+}
+
+impl Deed {
+    const fn leg(&self) -> Option<Leg> {
+        match self {
+            Self::Invite(leg, _)
+            | Self::Answer(leg, _)
+            | Self::InviteExpires(leg)
+            | Self::Connect(leg)
+            | Self::End(_, leg, _)
+            | Self::Tell(_, leg, _)
+            | Self::Silence(leg, _) => Some(*leg),
+            Self::Heal(..) => None,
         }
     }
 }

@@ -1,0 +1,126 @@
+//! What orders and keys do in a group call, and how a call of two becomes one.
+
+use securecall_contact::SecureCallId;
+use securecall_driver::CallHandle;
+
+use super::Run;
+use super::orders::not_now;
+use crate::calling::guests;
+use crate::calling::order::{Order, Volume};
+use crate::calling::plan::{call_options, callee};
+use crate::error::Failure;
+use crate::output::Event;
+
+impl Run {
+    /// Does what is ordered while there is a group call.
+    pub(super) async fn carry_out_in_group(&mut self, order: Order) -> Result<(), Failure> {
+        let handle = self.client.handle();
+        let Some(group) = self.followed.group() else {
+            return Err(not_now(&order, "there is no group call"));
+        };
+        let (conference, leg) = (group.conference, group.any_leg());
+        let leg = |order: &Order| leg.ok_or_else(|| not_now(order, "nobody else is there yet"));
+        match order {
+            Order::Hangup => {
+                let left = handle.leave(conference).await;
+                left.map_err(|error| not_now(&Order::Hangup, &error.to_string()))
+            }
+            Order::Mute | Order::Unmute => {
+                // What one leg is told holds for all.
+                let muted = handle.set_muted(leg(&order)?, order == Order::Mute).await;
+                muted.map_err(|error| not_now(&order, &error.to_string()))
+            }
+            Order::Exchange(ref wish) => {
+                let exchanged = handle.exchange(leg(&order)?, wish.clone()).await;
+                exchanged.map_err(|_| not_now(&order, "the call has no sound yet"))
+            }
+            Order::Add(ref who) => {
+                let leg = leg(&order)?;
+                self.add(leg, who).await
+            }
+            Order::Volume(who, volume) => self.set_volume_of(&who, volume).await,
+            Order::VerifyMember(who) => {
+                let id = self.member(&who)?;
+                self.verify_member(id)
+            }
+            Order::Verify => Err(not_now(&order, "there are several people to verify")
+                .help("say whose safety words are the same: verify WHO")),
+            Order::Answer | Order::Reject => {
+                Err(not_now(&order, "you are in the group call already"))
+            }
+            Order::Hold | Order::Resume => {
+                Err(not_now(&order, "a group call is not held").help("`mute` keeps you silent"))
+            }
+            Order::Call(_) => Err(not_now(&order, "there is a call already")
+                .help("`add WHO` brings somebody into this one")),
+            // Before it comes here.
+            Order::Quit => Ok(()),
+        }
+    }
+
+    /// Brings somebody into a call that is connected.
+    pub(super) async fn add(&self, call: CallHandle, who: &str) -> Result<(), Failure> {
+        let person = self.people.resolve(who)?;
+        if guests::identity(&person).is_none() {
+            return Err(guests::no_key(&person));
+        }
+        let callee = callee(&person, &self.plan.media, &self.people.known())?;
+        let options = call_options(&self.plan.media);
+        self.client.handle().add(call, callee, options).await?;
+        Ok(())
+    }
+
+    /// How loud a member is to be heard.
+    pub(super) async fn set_volume(&mut self, call: CallHandle, volume: Volume) {
+        let set = self.client.handle().set_volume(call, volume.gain()).await;
+        if let (Ok(()), Some(screen)) = (set, self.shown.screen()) {
+            screen.set_volume(call, volume);
+        }
+    }
+
+    /// The member is who their key says: their safety words are the same on both sides.
+    pub(super) fn verify_member(&mut self, id: SecureCallId) -> Result<(), Failure> {
+        let order = Order::VerifyMember(id.to_string());
+        let is_connected = self.followed.is_connected();
+        if !is_connected {
+            return Err(not_now(&order, "the safety words are not known yet"));
+        }
+        let contact = self.people.verify_key(id, || {
+            not_now(&order, "this person is not one of your contacts")
+                .help("add them first with `securecall contact add`")
+        })?;
+        self.show_contacts();
+        if let Some(screen) = self.shown.screen() {
+            screen.verified(&contact);
+        }
+        // A reader that has gone is noticed at the next tick.
+        let _ = self
+            .teller
+            .tell(Event::contact(&contact, self.people.has_blocked(&contact)));
+        Ok(())
+    }
+
+    async fn set_volume_of(&mut self, who: &str, volume: Volume) -> Result<(), Failure> {
+        let id = self.member(who)?;
+        let group = self.followed.group();
+        let leg = group.and_then(|group| group.leg_with(id));
+        let order = Order::Volume(who.to_owned(), volume);
+        let leg = leg.ok_or_else(|| not_now(&order, "they are not connected"))?;
+        self.set_volume(leg, volume).await;
+        Ok(())
+    }
+
+    /// The key of somebody in the group call.
+    fn member(&self, who: &str) -> Result<SecureCallId, Failure> {
+        let person = self.people.resolve(who)?;
+        let id = guests::identity(&person).ok_or_else(|| guests::no_key(&person))?;
+        let group = self.followed.group();
+        match group.is_some_and(|group| group.leg_with(id).is_some()) {
+            true => Ok(id),
+            false => Err(Failure::new(
+                crate::error::ErrorKind::NotNow,
+                "this person is not in the group call",
+            )),
+        }
+    }
+}
