@@ -91,15 +91,15 @@ impl Endpoint {
             if !theirs_survives {
                 return;
             }
+            if self.has_company() {
+                return self.turn_away_busy(now, rng, arrived);
+            }
             let route = self.calls.get(&ours).map(|it| it.route);
             arrived.route = route.unwrap_or(arrived.route);
             return self.give_way_to_invite(now, rng, arrived, asked, ours);
         }
         if self.is_occupied() {
-            let why = Why::Missed(MissedReason::Busy);
-            self.report(now, call.clone(), arrived.peer.clone(), why);
-            let (invite, peer) = (arrived.invite, arrived.peer);
-            return self.turn_away(now, rng, call, invite, peer, &Content::Busy);
+            return self.turn_away_busy(now, rng, arrived);
         }
         let ring = Ring {
             name: NamedConference {
@@ -110,6 +110,19 @@ impl Endpoint {
             accept,
         };
         self.ring_conference(now, rng, arrived, asked, ring);
+    }
+
+    /// Nobody can call us out of a conference in which others are, though we have asked them in.
+    fn has_company(&self) -> bool {
+        let conference = self.conference.as_ref();
+        conference.is_some_and(|it| it.mesh.people_connected().next().is_some())
+    }
+
+    fn turn_away_busy(&mut self, now: Instant, rng: &mut dyn CryptoRng, arrived: Arrived) {
+        let (call, invite, peer) = (arrived.call, arrived.invite, arrived.peer);
+        let why = Why::Missed(MissedReason::Busy);
+        self.report(now, call.clone(), peer.clone(), why);
+        self.turn_away(now, rng, call, invite, peer, &Content::Busy);
     }
 
     /// It rings, or is accepted already.

@@ -45,6 +45,38 @@ fn of_two_who_ask_each_other_in_the_lesser_conference_survives_with_all_whom_bot
     }
 }
 
+/// Whom one has asked in asks that one into a conference of a lesser ID, before it has heard of ours.
+#[test]
+fn nobody_is_called_out_of_a_conference_in_which_others_are() {
+    let mut lesser = 0;
+    for seed in 0..8 {
+        let mut people = People::new(4, 80 + seed);
+        people.universe.homeserver.set_script(|envelope| {
+            if (envelope.from, envelope.to) == (0, 2) {
+                Fate::Delay(Duration::from_secs(9))
+            } else {
+                Fate::Deliver
+            }
+        });
+        let ours = people.universe.call_group(0, &[1, 2]).unwrap();
+        people.run(2);
+        people.universe.answer_what_rings(1);
+        people.run(2);
+        let theirs = people.universe.call_group(2, &[0, 3]).unwrap();
+        lesser += usize::from(theirs.id < ours.id);
+        for seconds in [2, 20] {
+            people.run(seconds);
+            let here = people.universe.devices[0].endpoint.conference();
+            assert_eq!(here.map(|it| it.id), Some(ours.id), "seed {seed}");
+            let joined = |(device, other)| people.universe.members(device).contains(&other);
+            assert!([(0, 1), (1, 0)].into_iter().all(joined), "seed {seed}");
+        }
+        people.leave_all();
+        people.check_empty();
+    }
+    assert!(lesser > 0);
+}
+
 #[test]
 fn both_ends_of_a_call_add_somebody_at_the_same_time() {
     for (seed, added) in [
