@@ -88,6 +88,14 @@ pub trait Speaker: Device {
     /// Plays the next 10 ms. The first call starts the playback.
     fn write(&mut self, samples: &Tick);
 
+    /// Says, before a tick is written, that the one after it comes so many samples before its time; below 0, after it. Ticks
+    /// are moved by a sample or two at a time.
+    ///
+    /// A sound card plays by its own clock, so it takes no notice: sooner or later as much waits for it as before, and is heard
+    /// earlier by as much as ticks come earlier. What has no clock gets the tick so much shorter: a second of it always has as
+    /// many samples.
+    fn move_next(&mut self, _earlier: i32) {}
+
     /// Writes out what is still held back and the headers of files, and says what went wrong with it.
     /// Waits for the disk, at most one second. Dropping a speaker does the same and stays silent about errors.
     ///

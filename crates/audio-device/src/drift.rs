@@ -395,6 +395,38 @@ mod tests {
     }
 
     #[test]
+    fn ticks_that_come_earlier_are_heard_earlier_and_no_more_waits_for_the_card_than_before() {
+        // The card takes a sample whenever it is time for one, whenever ticks come.
+        let (producer, mut card) = RingBuffer::new(48_000);
+        let mut to_card = ToCard::new(producer, 48_000, 1_080).unwrap();
+        let (mut dry, mut moved, mut owed) = (0, 0, 0.0_f64);
+        let mut levels = Vec::new();
+        for tick in 0..6_000_i64 {
+            // 5 ms earlier by a sample a tick, then 2 ms later by a sample every four ticks.
+            let earlier = match tick {
+                1_000..1_240 => 1,
+                3_000..3_384 if tick % 4 == 0 => -1,
+                _ => 0,
+            };
+            moved += earlier;
+            to_card.write(&[0.1; TICK_SAMPLES]);
+            levels.push(card.slots());
+            owed += f64::from(TICK_SAMPLES as u32) - earlier as f64;
+            let due = owed as usize;
+            owed -= due as f64;
+            dry += (0..due).filter(|_| card.pop().is_err()).count();
+        }
+        assert_eq!((moved, dry), (240 - 96, 0));
+        for settled in [999, 2_900, 5_999] {
+            let level = levels[settled];
+            assert!(level.abs_diff(1_080) < 24, "{level} at {settled}");
+        }
+        // Half a tick is what may lie there beside what is wanted for the card.
+        let least = levels[100..].iter().min().unwrap();
+        assert!(*least > 1_080 - 120, "{least}");
+    }
+
+    #[test]
     fn after_a_stall_the_microphone_is_not_late() {
         let (mut producer, consumer) = RingBuffer::new(48_000);
         let mut from_card = FromCard::new(consumer, 48_000, 960).unwrap();

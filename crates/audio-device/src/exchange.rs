@@ -202,6 +202,13 @@ impl Speaker for Exchangeable<dyn Speaker> {
         }
     }
 
+    fn move_next(&mut self, earlier: i32) {
+        self.current.move_next(earlier);
+        if let Some(next) = &mut self.next {
+            next.device.move_next(earlier);
+        }
+    }
+
     fn finish(&mut self) -> Result<(), DeviceFault> {
         self.current.finish()
     }

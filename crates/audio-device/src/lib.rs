@@ -51,6 +51,7 @@ mod exchange;
 mod fault;
 mod file_kind;
 mod file_resampler;
+mod fit;
 #[cfg(any(feature = "cpal", test))]
 mod latency;
 mod null;

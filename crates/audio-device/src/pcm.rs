@@ -1,6 +1,6 @@
 //! Samples as s16le bytes: what pipes and recordings hold.
 
-use crate::device::{TICK_SAMPLES, Tick};
+use crate::device::TICK_SAMPLES;
 
 /// Bytes of a sample.
 pub(crate) const SAMPLE_BYTES: usize = 2;
@@ -20,12 +20,9 @@ pub(crate) fn from_i16(sample: i16) -> f32 {
     f32::from(sample) / FULL_SCALE
 }
 
-pub(crate) fn to_bytes(samples: &Tick) -> [u8; TICK_BYTES] {
-    let mut bytes = [0; TICK_BYTES];
-    for (place, sample) in bytes.chunks_exact_mut(SAMPLE_BYTES).zip(samples) {
-        place.copy_from_slice(&to_i16(*sample).to_le_bytes());
-    }
-    bytes
+pub(crate) fn to_bytes(samples: &[f32]) -> Vec<u8> {
+    let bytes = samples.iter().flat_map(|it| to_i16(*it).to_le_bytes());
+    bytes.collect()
 }
 
 #[cfg(test)]

@@ -239,6 +239,10 @@ impl Speaker for Processed<dyn Speaker> {
         self.inner.write(samples);
     }
 
+    fn move_next(&mut self, earlier: i32) {
+        self.inner.move_next(earlier);
+    }
+
     fn finish(&mut self) -> Result<(), DeviceFault> {
         self.inner.finish()
     }

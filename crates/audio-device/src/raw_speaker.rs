@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::device::{Device, Speaker, Tick};
 use crate::fault::{DeviceFault, OpenError};
 use crate::file_kind::{FileKind, open_failed};
+use crate::fit::Fit;
 use crate::{pcm, readiness};
 
 /// 170 ms: what a reader may be late without losing samples, and the oldest sound it hears after a stall.
@@ -34,6 +35,7 @@ pub(crate) struct RawSpeaker {
     reopen: bool,
     /// The rest of a tick of which a part was written: it goes first, so that samples stay whole.
     rest: Vec<u8>,
+    fit: Fit,
     fault: Option<DeviceFault>,
 }
 
@@ -46,6 +48,7 @@ impl RawSpeaker {
             way: Way::NonBlocking,
             reopen: true,
             rest: Vec::new(),
+            fit: Fit::default(),
             fault: None,
         };
         speaker
@@ -67,6 +70,7 @@ impl RawSpeaker {
             },
             reopen: false,
             rest: Vec::new(),
+            fit: Fit::default(),
             fault: None,
         }
     }
@@ -131,6 +135,7 @@ impl Device for RawSpeaker {
 
 impl Speaker for RawSpeaker {
     fn write(&mut self, samples: &Tick) {
+        let samples = self.fit.fit(samples);
         if self.sink.is_none()
             && self.reopen
             && let Err(error) = self.open_sink()
@@ -145,11 +150,15 @@ impl Speaker for RawSpeaker {
                 return;
             }
         }
-        let bytes = pcm::to_bytes(samples);
+        let bytes = pcm::to_bytes(&samples);
         let written = self.put(&bytes);
         if written > 0 && written < bytes.len() {
             self.rest = bytes[written..].to_vec();
         }
+    }
+
+    fn move_next(&mut self, earlier: i32) {
+        self.fit.move_next(earlier);
     }
 }
 

@@ -12,17 +12,18 @@ use std::time::Duration;
 use crate::device::{Device, Speaker, TICK_SAMPLES, Tick};
 use crate::fault::{DeviceFault, OpenError};
 use crate::file_kind::{FileKind, open_failed};
+use crate::fit::Fit;
 use crate::pcm;
 use crate::wav::recording_header;
 
 /// 100 ms: the thread is woken so often, which is what a recording costs.
-const BATCH_TICKS: usize = 10;
+const BATCH_SAMPLES: usize = 10 * TICK_SAMPLES;
 
 /// 5 s: how long a disk may stall before samples are lost.
 const MAX_QUEUED_BATCHES: usize = 50;
 
 /// The header is there from the start and brought up to date each second, so that even a killed program leaves a file that plays.
-const TICKS_BETWEEN_HEADERS: usize = 100;
+const BATCHES_BETWEEN_HEADERS: usize = 10;
 
 /// How long [`Speaker::finish`] waits for the disk.
 const FINISH_LIMIT: Duration = Duration::from_secs(1);
@@ -30,10 +31,8 @@ const FINISH_LIMIT: Duration = Duration::from_secs(1);
 /// What a WAV header can count, less a little: 12 hours.
 const MAX_WAV_BYTES: u32 = u32::MAX - 64 * 1024;
 
-type Samples = [i16; TICK_SAMPLES];
-
-/// Up to [`BATCH_TICKS`].
-type Batch = Vec<Samples>;
+/// Ticks, until there are [`BATCH_SAMPLES`].
+type Batch = Vec<i16>;
 
 /// What the samples are wrapped in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +49,7 @@ pub(crate) struct Recording {
     path: PathBuf,
     container: Container,
     state: State,
+    fit: Fit,
     fault: Option<DeviceFault>,
 }
 
@@ -109,6 +109,7 @@ impl Recording {
             path: path.to_owned(),
             container,
             state: State::Waiting { file, is_new },
+            fit: Fit::default(),
             fault: None,
         }
     }
@@ -137,7 +138,7 @@ impl Recording {
         match thread {
             Ok(_) => {
                 self.state = State::Running {
-                    batch: Batch::with_capacity(BATCH_TICKS),
+                    batch: empty_batch(),
                     queue,
                     outcome,
                 };
@@ -178,11 +179,12 @@ impl Speaker for Recording {
         else {
             return;
         };
-        batch.push(samples.map(pcm::to_i16));
-        if batch.len() < BATCH_TICKS {
+        let samples = self.fit.fit(samples);
+        batch.extend(samples.iter().map(|it| pcm::to_i16(*it)));
+        if batch.len() < BATCH_SAMPLES {
             return;
         }
-        let batch = std::mem::replace(batch, Batch::with_capacity(BATCH_TICKS));
+        let batch = std::mem::replace(batch, empty_batch());
         match queue.try_send(batch) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => {
@@ -197,6 +199,10 @@ impl Speaker for Recording {
                 self.state = State::Finished;
             }
         }
+    }
+
+    fn move_next(&mut self, earlier: i32) {
+        self.fit.move_next(earlier);
     }
 
     fn finish(&mut self) -> Result<(), DeviceFault> {
@@ -234,6 +240,10 @@ impl Drop for Recording {
     }
 }
 
+fn empty_batch() -> Batch {
+    Batch::with_capacity(BATCH_SAMPLES + 2 * TICK_SAMPLES)
+}
+
 /// The thread: writes what comes until the queue is closed.
 fn record<W: Write + Seek>(
     sink: W,
@@ -250,18 +260,18 @@ fn record<W: Write + Seek>(
 fn record_wav<W: Write + Seek>(sink: W, samples: &Receiver<Batch>) -> io::Result<()> {
     let mut writer = BufWriter::new(sink);
     let mut data_bytes = 0;
-    for (ticks, tick) in samples.iter().flatten().enumerate() {
+    for (batches, batch) in samples.iter().enumerate() {
         if data_bytes > MAX_WAV_BYTES {
             bring_header_up_to_date(&mut writer, data_bytes)?;
             return Err(io::Error::other(
                 "a WAV file holds 12 hours, and they are full",
             ));
         }
-        for sample in tick {
+        for sample in &batch {
             writer.write_all(&sample.to_le_bytes())?;
         }
-        data_bytes += pcm::TICK_BYTES as u32;
-        if ticks.is_multiple_of(TICKS_BETWEEN_HEADERS) {
+        data_bytes += (batch.len() * pcm::SAMPLE_BYTES) as u32;
+        if batches.is_multiple_of(BATCHES_BETWEEN_HEADERS) {
             bring_header_up_to_date(&mut writer, data_bytes)?;
         }
     }
@@ -282,11 +292,11 @@ fn bring_header_up_to_date<W: Write + Seek>(
 
 fn record_raw<W: Write>(sink: W, samples: &Receiver<Batch>) -> io::Result<()> {
     let mut writer = BufWriter::new(sink);
-    for (ticks, tick) in samples.iter().flatten().enumerate() {
-        for sample in tick {
+    for (batches, batch) in samples.iter().enumerate() {
+        for sample in &batch {
             writer.write_all(&sample.to_le_bytes())?;
         }
-        if ticks.is_multiple_of(TICKS_BETWEEN_HEADERS) {
+        if batches.is_multiple_of(BATCHES_BETWEEN_HEADERS) {
             writer.flush()?;
         }
     }
@@ -329,7 +339,7 @@ mod tests {
         for container in [Container::Wav, Container::Raw] {
             let (queue, samples) = sync_channel(400);
             for _ in 0..400 {
-                queue.send(vec![[7; TICK_SAMPLES]]).unwrap();
+                queue.send(vec![7; TICK_SAMPLES]).unwrap();
             }
             drop(queue);
             let disk = SmallDisk {

@@ -11,8 +11,8 @@ use securecall_audio_device::{
     AudioDevices, AudioSpec, DeviceFault, DeviceWish, NewDevice, OpenError,
 };
 use securecall_media::{
-    CodecError, Effort, EffortControl, EncodedFrame, SilentEncoder, TICK_SAMPLES, Tick,
-    VoiceEncoder, VoiceWish,
+    CodecError, Effort, EffortControl, EncodedFrame, SilentEncoder, SpeakerPace, TICK_SAMPLES,
+    Tick, VoiceEncoder, VoiceWish,
 };
 use tokio::task::JoinHandle;
 use web_time::Instant;
@@ -47,7 +47,11 @@ pub(crate) struct AudioEngine {
     effort: EffortControl,
     microphone_open: bool,
     muted: bool,
+    /// The microphone's next tick: frames and so packets follow it, and it keeps its pace.
     next_tick: Option<Instant>,
+    /// The speaker's next tick: it begins with the microphone's, and then follows the peers' frames.
+    next_playback: Option<Instant>,
+    pace: SpeakerPace,
     /// When a microphone that is not read yet is emptied next.
     discard_at: Instant,
     ticks: u64,
@@ -77,6 +81,8 @@ impl AudioEngine {
             microphone_open: false,
             muted: false,
             next_tick: None,
+            next_playback: None,
+            pace: SpeakerPace::new(),
             discard_at: now,
             ticks: 0,
             started: Started::default(),
@@ -197,8 +203,10 @@ impl AudioEngine {
     }
 
     /// From a moment on a tick every 10 ms. Call it when [`may_tick`](Self::may_tick) says so.
-    pub(crate) const fn start_ticks(&mut self, at: Instant) {
+    pub(crate) fn start_ticks(&mut self, at: Instant) {
         self.next_tick = Some(at);
+        self.next_playback = Some(at);
+        self.pace = SpeakerPace::new();
     }
 
     /// A frame of silence out of turn.
@@ -213,7 +221,8 @@ impl AudioEngine {
     /// When something is due.
     pub(crate) fn next_wake(&self) -> Option<Instant> {
         let waits = self.next_tick.is_none() && self.devices.is_some();
-        self.next_tick.or(waits.then_some(self.discard_at))
+        let ticks = [self.next_playback, self.next_tick].into_iter().flatten();
+        ticks.min().or(waits.then_some(self.discard_at))
     }
 
     /// Empties a microphone that waits for its call.
@@ -226,17 +235,30 @@ impl AudioEngine {
         }
     }
 
-    /// How long ago a tick was due, if one is.
-    pub(crate) fn take_due_tick(&mut self, now: Instant) -> Option<Duration> {
-        let at = self.next_tick.filter(|at| *at <= now)?;
-        let late = now.saturating_duration_since(at);
-        self.effort.handle_tick(now, late);
-        self.next_tick = Some(if late > MAX_TICK_BACKLOG {
+    /// Which tick was due, and how long ago, if one was: the older one. The speaker's comes before the microphone's, so that the
+    /// echo canceller knows a sound before its echo.
+    pub(crate) fn take_due_tick(&mut self, now: Instant) -> Option<(Device, Duration)> {
+        let playback = (self.next_playback?, Device::Speaker);
+        let capture = (self.next_tick?, Device::Microphone);
+        let (at, device) = if playback.0 <= capture.0 {
+            playback
+        } else {
+            capture
+        };
+        let late = now.checked_duration_since(at)?;
+        let next = Some(if late > MAX_TICK_BACKLOG {
             now + TICK
         } else {
             at + TICK
         });
-        Some(late)
+        match device {
+            Device::Speaker => self.next_playback = next,
+            Device::Microphone => {
+                self.effort.handle_tick(now, late);
+                self.next_tick = next;
+            }
+        }
+        Some((device, late))
     }
 
     /// Encodes the frames to come as the paths to the peers ask for, as hard as this machine can.
@@ -254,20 +276,30 @@ impl AudioEngine {
         self.effort.effort()
     }
 
-    /// 10 ms for the speaker, 10 ms from the microphone, due at `due_us` since the Unix epoch. Every
-    /// second tick gives a frame, where frames are wanted, and beside it silence, if `silence_too`.
-    pub(crate) fn tick(
-        &mut self,
-        due_us: u64,
-        heard: &Tick,
-        silence_too: bool,
-    ) -> Option<Captured<'_>> {
+    /// 10 ms for the speaker, due at `due_us` since the Unix epoch. The next 10 ms come so much earlier, a sample or two, as the
+    /// peers' frames can do with `spare` microseconds less.
+    pub(crate) fn play(&mut self, due_us: u64, heard: &Tick, spare: Option<i64>) {
+        let Some(devices) = &mut self.devices else {
+            return;
+        };
+        let earlier = self.pace.step(spare);
+        if earlier != 0 {
+            devices.speaker.move_next(earlier);
+            self.next_playback = self
+                .next_playback
+                .map(|at| at + SpeakerPace::interval(earlier) - TICK);
+        }
+        devices.speaker.write(heard);
+        self.started.speaker(due_us);
+    }
+
+    /// 10 ms from the microphone, due at `due_us` since the Unix epoch. Every second tick gives a frame, where frames are wanted,
+    /// and beside it silence, if `silence_too`.
+    pub(crate) fn capture(&mut self, due_us: u64, silence_too: bool) -> Option<Captured<'_>> {
         let (Some(devices), Some(capture)) = (&mut self.devices, &mut self.capture) else {
             return None;
         };
         self.ticks += 1;
-        devices.speaker.write(heard);
-        self.started.speaker(due_us);
         capture.samples.fill(0.0);
         if self.microphone_open {
             devices.microphone.read(&mut capture.samples);
@@ -338,6 +370,7 @@ impl AudioEngine {
     /// Closes microphone and speaker; recordings get their headers, which waits for the disk elsewhere.
     pub(crate) fn stop(&mut self) {
         self.next_tick = None;
+        self.next_playback = None;
         self.opening = None;
         self.exchanging = None;
         self.wishes.clear();
@@ -362,6 +395,15 @@ impl AudioEngine {
             self.outputs.fault(fault);
         }
     }
+}
+
+/// Which of the two a tick is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Device {
+    /// 10 ms are played.
+    Speaker,
+    /// 10 ms were heard.
+    Microphone,
 }
 
 /// What is wanted of the microphone.
@@ -462,4 +504,94 @@ impl Started {
 /// A duration in microseconds.
 pub(crate) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use securecall_audio_device::{MicrophoneSpec, ProcessingChoice, SpeakerSpec, open_devices};
+    use securecall_session::{CallHandles, NamedCall, WireCallId};
+
+    use super::*;
+    use crate::queue::queue;
+
+    /// An engine without sound.
+    fn engine(now: Instant) -> AudioEngine {
+        let call = NamedCall {
+            handle: CallHandles::default().issue(),
+            id: WireCallId::parse("call").unwrap(),
+        };
+        let spec = AudioSpec {
+            microphone: MicrophoneSpec::Null,
+            speaker: SpeakerSpec::Null,
+            processing: ProcessingChoice::Off,
+        };
+        let devices = open_devices(&spec).unwrap();
+        let outputs = MediaOutputs::of(call, queue().0);
+        let mut engine = AudioEngine::new(now, outputs, spec, Some(devices));
+        engine.start(Wanted::Frames).unwrap();
+        engine
+    }
+
+    /// The ticks of a second, from `start` on, for a peer whose frames come so many microseconds before a tick of 10 ms.
+    fn second(engine: &mut AudioEngine, start: Instant, before_us: i64) -> Vec<(Device, Duration)> {
+        let mut ticks = Vec::new();
+        while let Some(now) = engine.next_wake()
+            && now < start + Duration::from_secs(1)
+        {
+            let (device, late) = engine.take_due_tick(now).unwrap();
+            assert_eq!(late, Duration::ZERO);
+            match device {
+                Device::Speaker => {
+                    let of_grid = (now - start).as_micros() as i64 % 10_000;
+                    let spare = (of_grid + before_us).rem_euclid(10_000);
+                    engine.play(0, &[0.0; TICK_SAMPLES], Some(spare));
+                }
+                Device::Microphone => {
+                    engine.capture(0, false).unwrap();
+                }
+            }
+            ticks.push((device, now - start));
+        }
+        ticks
+    }
+
+    #[test]
+    fn the_speaker_follows_the_peers_frames_and_the_microphone_keeps_its_pace() {
+        let start = crate::clock::now();
+        let mut engine = engine(start);
+        engine.start_ticks(start);
+        // Frames that come right before the microphone's ticks: one timer serves both, and the speaker goes first.
+        for (number, (device, at)) in second(&mut engine, start, 600).into_iter().enumerate() {
+            assert_eq!(device == Device::Speaker, number % 2 == 0);
+            assert_eq!(at, TICK * (number as u32 / 2));
+        }
+        let mut moved = Vec::new();
+        for after in 1..5 {
+            let begun = start + Duration::from_secs(after);
+            moved = second(&mut engine, begun, 4_000);
+            let of = |wanted| moved.iter().filter(move |tick| tick.0 == wanted);
+            let microphone: Vec<_> = of(Device::Microphone).map(|tick| tick.1).collect();
+            let grid: Vec<_> = (0..100).map(|number| TICK * number).collect();
+            assert_eq!(microphone, grid);
+            assert!(of(Device::Speaker).count() >= 100);
+        }
+        for (device, at) in moved {
+            let of_grid = at.as_micros() % 10_000;
+            let near = (6_000..6_300).contains(&of_grid);
+            assert!(device == Device::Microphone || near, "{at:?}");
+        }
+    }
+
+    #[test]
+    fn an_engine_that_was_held_up_for_long_lets_the_ticks_of_both_go() {
+        let start = crate::clock::now();
+        let mut engine = engine(start);
+        engine.start_ticks(start);
+        let late = Duration::from_millis(201);
+        let now = start + late;
+        assert_eq!(engine.take_due_tick(now), Some((Device::Speaker, late)));
+        assert_eq!(engine.take_due_tick(now), Some((Device::Microphone, late)));
+        assert_eq!(engine.take_due_tick(now), None);
+        assert_eq!(engine.next_wake(), Some(now + TICK));
+    }
 }

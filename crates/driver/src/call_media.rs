@@ -16,8 +16,6 @@ mod several;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
-
 use securecall_audio_device::{AudioDevices, AudioSpec, DeviceWish};
 use securecall_media::TICK_SAMPLES;
 use securecall_session::{CallHandle, MediaCommand, NamedCall, Protection};
@@ -28,7 +26,7 @@ use self::first_tick::Begin;
 use self::leg::Leg;
 use self::legs::Legs;
 use self::queues::{Joining, Order, What};
-use crate::audio_engine::{AudioEngine, Wanted, micros};
+use crate::audio_engine::{AudioEngine, Device, Wanted, micros};
 use crate::clock;
 use crate::config::{Network, Servers};
 use crate::media_output::MediaOutput;
@@ -305,22 +303,33 @@ impl Task {
             leg.peer.handle_timeout(now, || self.audio.card_latencies());
         }
         self.audio.handle_timeout(now);
-        while let Some(late) = self.audio.take_due_tick(now) {
-            self.tick(now, late);
-            self.drain();
+        while let Some((device, late)) = self.audio.take_due_tick(now) {
+            let due_us = clock::unix_us().saturating_sub(micros(late));
+            match device {
+                // What is heard when follows from when it was due, however late we are.
+                Device::Speaker => self.play(now.checked_sub(late).unwrap_or(now), due_us),
+                Device::Microphone => {
+                    self.capture(now, due_us);
+                    self.drain();
+                }
+            }
         }
     }
 
-    /// Joins all for 10 ms. `late` is how long ago they were due.
-    fn tick(&mut self, now: Instant, late: Duration) {
-        let due_us = clock::unix_us().saturating_sub(micros(late));
+    /// Lets 10 ms be heard, due at `due`.
+    fn play(&mut self, due: Instant, due_us: u64) {
         let mut heard = [0.0; TICK_SAMPLES];
-        self.legs.playback(now, self.audio.effort(), &mut heard);
+        self.legs.playback(due, self.audio.effort(), &mut heard);
+        self.audio.play(due_us, &heard, self.legs.spare());
+    }
+
+    /// Sends all what was heard in the last 10 ms.
+    fn capture(&mut self, now: Instant, due_us: u64) {
         if let Some(wish) = self.legs.wish() {
             self.audio.follow(wish);
         }
         let silence_too = self.legs.needs_silence();
-        if let Some(captured) = self.audio.tick(due_us, &heard, silence_too) {
+        if let Some(captured) = self.audio.capture(due_us, silence_too) {
             self.legs.send(now, &captured);
         }
         // After the frame, so that nothing holds it up.

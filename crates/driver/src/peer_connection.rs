@@ -363,6 +363,11 @@ impl PeerConnection {
         }
     }
 
+    /// How much earlier the peer could be heard, in microseconds; below 0, how much later it should be.
+    pub(crate) fn spare(&self) -> Option<i64> {
+        self.voice.as_ref()?.spare()
+    }
+
     /// Tells what the last tick brought.
     pub(crate) fn tell_voice(&mut self, now: Instant) {
         let Some(voice) = &self.voice else {

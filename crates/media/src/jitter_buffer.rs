@@ -15,7 +15,8 @@
 //! The *cushion* is how late a packet may be and still make its turn. It should be as large as the slowest packets but a few need
 //! (`arrival`), and larger by as much as is worth it for what later packets restore (`losses`). Turns come with the ticks of the
 //! speaker, 10 ms apart, so the cushion can only be one of a grid: the least of it that is large enough (`target`). Playback is
-//! stretched by single pitch periods (`time_stretch`) until that is so, between words first and most.
+//! stretched by single pitch periods (`time_stretch`) until that is so, between words first and most. What the grid leaves over
+//! (`spare`) goes as the speaker's ticks move (`speaker_pace`).
 //!
 //! When a frame is missing at its turn (`missing`), it is restored from the nearest later packet that has a copy, and so are
 //! those after it, each at its turn. If there is none, 10 ms are made up at a time (`held` counts them), until the frame or a
@@ -63,7 +64,7 @@ use crate::{
 const TICK_US: i64 = 10_000;
 /// The share of frames that may be missing although they come, because they are late. It costs less than the delay that would spare
 /// it.
-const LATE: f64 = 0.01;
+const LATE: f64 = 0.005;
 /// The share from which on audio is stretched until there is more delay. Between the two the delay stays: it comes with ticks anyway.
 const TOO_LATE: f64 = 0.03;
 /// No network gets more cushion than this: beyond it, a gap hurts a conversation less than the delay.
@@ -122,6 +123,8 @@ pub struct JitterBuffer {
     was_muted: bool,
     /// Smoothed, in microseconds.
     delay: Option<f64>,
+    /// See [`JitterBuffer::spare`].
+    spare: Option<i64>,
     frames_since_stretch: u32,
     frames_since_late: u32,
     frame: [f32; FRAME_SAMPLES],
@@ -150,6 +153,7 @@ impl JitterBuffer {
             late_belief: 0.5,
             was_muted: false,
             delay: None,
+            spare: None,
             frames_since_stretch: 0,
             frames_since_late: u32::MAX,
             frame: [0.0; FRAME_SAMPLES],
@@ -235,13 +239,19 @@ impl JitterBuffer {
         self.voice.set_effort(effort)
     }
 
-    /// Gives the 10 ms to be heard from `now` on. To be called every 10 ms.
+    /// Gives the 10 ms to be heard from `now` on. To be called every 10 ms; `now` is when that was due, however late it is.
     pub fn playback(&mut self, now: Instant, tick: &mut Tick) {
         let now = self.microseconds(now);
         while self.output.waiting() < TICK_SAMPLES {
             self.refill(now);
         }
         self.output.take(tick);
+    }
+
+    /// How much earlier ticks could come, in microseconds, and the peer's frames would be here in time all the same; below 0, how
+    /// much later they should. `None` where the last tick tells nothing of it.
+    pub fn spare(&self) -> Option<i64> {
+        self.spare
     }
 
     /// Whether any sample of the peer has been played.

@@ -71,6 +71,7 @@ mod rtp_voice;
 mod send_pipeline;
 mod sequence;
 mod silent_encoder;
+mod speaker_pace;
 mod speaking;
 #[cfg(feature = "transport")]
 mod transport;
@@ -96,6 +97,7 @@ pub use rtp_voice::{
 };
 pub use send_pipeline::{OutboundFrame, SendPipeline};
 pub use silent_encoder::SilentEncoder;
+pub use speaker_pace::SpeakerPace;
 pub use speaking::Speaking;
 #[cfg(feature = "transport")]
 pub use transport::{

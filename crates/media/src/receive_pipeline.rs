@@ -127,6 +127,11 @@ impl<O: OpenFrame> ReceivePipeline<O> {
         self.level.measure(tick);
     }
 
+    /// How much earlier ticks could come: see [`JitterBuffer::spare`].
+    pub fn spare(&self) -> Option<i64> {
+        self.jitter_buffer.spare()
+    }
+
     /// The opener, to give it the keys of a new epoch.
     pub fn opener_mut(&mut self) -> &mut O {
         &mut self.opener

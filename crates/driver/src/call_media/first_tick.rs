@@ -13,8 +13,9 @@ use crate::audio_engine::TICK;
 
 /// How long the caller waits for the first frame: the time that it takes to encode one, and some more.
 const PATIENCE: Duration = Duration::from_millis(5);
-/// How long before a tick the first frame came: frames that are a little later than it must not miss their tick.
-const MARGIN: Duration = Duration::from_millis(4);
+/// How long before a tick the first frame came: frames that are a little later than it must not miss their tick. It is what the
+/// jitter buffer wants where nothing is late, so the speaker's ticks stay with the microphone's.
+const MARGIN: Duration = Duration::from_millis(1);
 
 /// What to do for ticks to begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -129,6 +129,12 @@ impl Legs {
         self.mixer.mix(heard);
     }
 
+    /// How much earlier the 10 ms could come with which all are heard in time: who could least decides.
+    pub(super) fn spare(&self) -> Option<i64> {
+        let heard = self.legs.iter().filter(|leg| leg.is_heard());
+        heard.filter_map(|leg| leg.peer.spare()).min()
+    }
+
     /// Sends each what it may hear of 10 ms of the microphone.
     pub(super) fn send(&mut self, now: Instant, captured: &Captured<'_>) {
         let hearers = self.hearers();

@@ -102,6 +102,14 @@ impl PeerVoice {
         }
     }
 
+    /// How much earlier the peer could be heard, in microseconds; below 0, how much later it should be.
+    pub(crate) fn spare(&self) -> Option<i64> {
+        match self {
+            Self::Sealed(voice) => voice.receive().spare(),
+            Self::Rtp(voice) => voice.receive().spare(),
+        }
+    }
+
     /// Whether any sample of the peer has been played.
     pub(crate) fn has_played(&self) -> bool {
         match self {

@@ -37,6 +37,7 @@ impl JitterBuffer {
         } else {
             0
         };
+        self.note_turn(cushion, self.held);
         if self.held > 0 {
             self.output.expect_seam();
             self.note_wait(false);
@@ -51,6 +52,7 @@ impl JitterBuffer {
 
     /// Makes up 10 ms and stays at the frame whose turn it is.
     pub(super) fn conceal(&mut self) {
+        self.spare = None;
         if self.output.gap() >= FADE_TO {
             self.go_idle();
             return;
@@ -84,6 +86,7 @@ impl JitterBuffer {
         self.held = 0;
         self.extrapolated = 0;
         self.delay = None;
+        self.spare = None;
     }
 
     /// Whether what was missing of late came after all.

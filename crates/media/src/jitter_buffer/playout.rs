@@ -87,6 +87,7 @@ impl JitterBuffer {
 
         let held = std::mem::take(&mut self.held);
         let extrapolated = std::mem::take(&mut self.extrapolated);
+        self.note_turn(cushion, held);
         if held == 0 {
             self.append_frame(0);
             return;
@@ -108,6 +109,11 @@ impl JitterBuffer {
         } else {
             self.append_frame(0);
         }
+    }
+
+    /// Notes how well the tick is placed, at a frame whose turn came when it was due: what was waited for says nothing of it.
+    pub(super) fn note_turn(&mut self, cushion: i64, held: usize) {
+        self.spare = (held == 0).then(|| cushion - self.target().aim);
     }
 
     /// Puts `frame` without its first samples to the output, and stretches.

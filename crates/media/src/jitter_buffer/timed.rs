@@ -78,6 +78,8 @@ pub struct TimedJitterBuffer {
     held: usize,
     /// Smoothed, in microseconds.
     delay: Option<f64>,
+    /// See [`JitterBuffer::spare`](super::JitterBuffer::spare).
+    spare: Option<i64>,
     since_stretch: usize,
     copies: Copies,
     samples: Vec<f32>,
@@ -106,6 +108,7 @@ impl TimedJitterBuffer {
             output: Output::new(),
             held: 0,
             delay: None,
+            spare: None,
             since_stretch: 0,
             copies: Copies::default(),
             samples: Vec::with_capacity(MAX_PACKET_SAMPLES),
@@ -192,6 +195,11 @@ impl TimedJitterBuffer {
         self.output.take(tick);
     }
 
+    /// How much earlier ticks could come: see [`JitterBuffer::spare`](super::JitterBuffer::spare).
+    pub fn spare(&self) -> Option<i64> {
+        self.spare
+    }
+
     /// Whether any sample of the peer has been played.
     pub fn has_played(&self) -> bool {
         self.figures.frames_decoded > 0
@@ -218,6 +226,7 @@ impl TimedJitterBuffer {
         self.queue.release_before(self.next);
         let cushion = self.smooth_cushion(now);
         let surplus = cushion - self.cushion_for(LATE);
+        self.spare = None;
         if surplus > SKIP_US
             && let Some(last) = self.queue.last()
             && last.start > self.next
@@ -278,6 +287,8 @@ impl TimedJitterBuffer {
         self.figures.frames_expected += 1;
         if std::mem::take(&mut self.held) > 0 {
             self.figures.frames_awaited += 1;
+        } else {
+            self.spare = Some(cushion - self.cushion_for(LATE));
         }
         if decoded.is_err() {
             self.figures.frames_malformed += 1;

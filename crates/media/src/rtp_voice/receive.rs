@@ -83,6 +83,11 @@ impl RtpReceivePipeline {
         self.level.measure(tick);
     }
 
+    /// How much earlier ticks could come: see [`JitterBuffer::spare`](crate::JitterBuffer::spare).
+    pub fn spare(&self) -> Option<i64> {
+        self.jitter_buffer.spare()
+    }
+
     /// Whether any sample of the peer has been played.
     pub fn has_played(&self) -> bool {
         self.jitter_buffer.has_played()

@@ -4,8 +4,8 @@ use std::{ops::Range, path::Path, time::Duration};
 
 use securecall_media::{
     CodecError, Level, OpenError, OpenFrame, OpenedFrame, OutboundFrame, ReceivePipeline,
-    ReceiveStatistics, SealError, SealFrame, SendPipeline, TICK_SAMPLES, Tick, VoiceEncoder,
-    VoiceReport,
+    ReceiveStatistics, SealError, SealFrame, SendPipeline, SpeakerPace, TICK_SAMPLES, Tick,
+    VoiceEncoder, VoiceReport,
 };
 use securecall_netem::{Conditions, Link, virtual_start};
 use securecall_quality::{Comparison, read_wav};
@@ -102,7 +102,7 @@ pub(crate) struct Setup {
     pub(crate) seed: u64,
     /// By how many millionths the sender's clock is faster than the receiver's.
     pub(crate) drift_ppm: f64,
-    /// When within 10 ms the receiver's ticks come, after the sender's.
+    /// When within 10 ms the receiver's ticks begin, after the sender's.
     pub(crate) phase: Duration,
     /// Greatest lateness of the receiver's timer.
     pub(crate) timer_jitter: Duration,
@@ -264,10 +264,11 @@ pub(crate) fn run(
         lost: 0,
     };
     let sender_tick_us = TICK_US / (1.0 + setup.drift_ppm * 1e-6);
-    let (mut sender_ticks, mut playbacks, mut sequence) = (0_usize, 0_usize, FIRST_SEQUENCE);
+    let (mut sender_ticks, mut sequence) = (0_usize, FIRST_SEQUENCE);
     let mut sent_at = Vec::new();
     let mut wobble = setup.seed;
     let mut playback = [0.0; TICK_SAMPLES];
+    let (mut pace, mut tick_at) = (SpeakerPace::new(), start + setup.phase);
     while sender_ticks < ticks.len() {
         let sends_at = at((sender_ticks + 1) as f64 * sender_tick_us);
         wobble = wobble
@@ -276,7 +277,7 @@ pub(crate) fn run(
         let late = setup
             .timer_jitter
             .mul_f64((wobble >> 40) as f64 / (1 << 24) as f64);
-        let plays_at = at(playbacks as f64 * TICK_US) + setup.phase + late;
+        let plays_at = tick_at + late;
 
         // Packets come first, then the microphone; the speaker's turn is up to its own clock.
         let next = sends_at.min(plays_at);
@@ -305,8 +306,10 @@ pub(crate) fn run(
             }
             sender_ticks += 1;
         } else {
-            receiver.playback(plays_at, &mut playback);
-            outcome.received.extend_from_slice(&playback);
+            receiver.playback(tick_at, &mut playback);
+            let earlier = pace.step(receiver.spare());
+            tick_at += SpeakerPace::interval(earlier);
+            outcome.received.extend(until_next(&playback, earlier));
             let statistics = receiver.statistics();
             if receiver.has_played() {
                 outcome
@@ -314,11 +317,23 @@ pub(crate) fn run(
                     .push(statistics.jitter_buffer.playout_delay_ms);
             }
             outcome.history.push(statistics);
-            playbacks += 1;
         }
     }
     outcome.lost = link.lost();
     outcome
+}
+
+/// What is heard of a tick until the next, which comes so many samples earlier.
+fn until_next(tick: &Tick, earlier: i32) -> Vec<f32> {
+    let samples = TICK_SAMPLES.saturating_add_signed(-earlier as isize);
+    let step = (TICK_SAMPLES - 1) as f64 / (samples - 1) as f64;
+    let sample = |i| {
+        let place = f64::from(i) * step;
+        let (before, part) = (place as usize, place.fract() as f32);
+        let after = (before + 1).min(TICK_SAMPLES - 1);
+        tick[before] * (1.0 - part) + tick[after] * part
+    };
+    (0..samples as u32).map(sample).collect()
 }
 
 fn quantile(values: &[f32], share: f64) -> f32 {

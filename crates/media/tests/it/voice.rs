@@ -25,7 +25,7 @@ fn call(length: usize, conditions: Conditions) -> Outcome {
 }
 
 #[test]
-fn a_perfect_network_costs_less_than_a_frame_of_delay_at_any_phase() {
+fn a_perfect_network_costs_3_ms_wherever_ticks_begin() {
     for phase_us in [0, 1_000, 3_900, 4_100, 6_000, 9_500] {
         let setup = Setup {
             phase: Duration::from_micros(phase_us),
@@ -34,12 +34,12 @@ fn a_perfect_network_costs_less_than_a_frame_of_delay_at_any_phase() {
         let outcome = run(&setup, speech(20), |_| Conditions::default());
         let median = outcome.playout_delay_between(5.0..20.0, 0.5);
         assert!(
-            (0.4..13.0).contains(&median),
+            (1.5..3.0).contains(&median),
             "phase {phase_us}: {median} ms"
         );
         let (comparison, mouth_to_ear) = outcome.comparison();
         assert!(
-            mouth_to_ear < CODEC_MS + 13.0,
+            mouth_to_ear < CODEC_MS + 3.0,
             "phase {phase_us}: {mouth_to_ear} ms"
         );
         assert!(
@@ -236,12 +236,12 @@ fn clocks_that_drift_apart_are_followed_for_minutes() {
             ..Setup::default()
         };
         let outcome = run(&setup, speech(240), |_| Conditions::default());
-        // 200 ppm are 48 ms in this time: without stretching, the buffer would have run dry, or grown by as much.
+        // 200 ppm are 48 ms in this time: if the speaker's ticks did not follow, the buffer would have run dry, or grown by as much.
         for minute in 0..4 {
             let from = f64::from(minute) * 60.0 + 5.0;
             let delay = outcome.playout_delay_between(from..from + 55.0, 0.95);
             assert!(
-                (2.0..22.0).contains(&delay),
+                (1.5..3.0).contains(&delay),
                 "{drift_ppm} ppm, minute {minute}: {delay}"
             );
         }
@@ -251,11 +251,8 @@ fn clocks_that_drift_apart_are_followed_for_minutes() {
             "{drift_ppm} ppm: {}",
             figures.concealed_ms
         );
-        assert!(
-            figures.stretched_ms >= 30.0,
-            "{drift_ppm} ppm: {}",
-            figures.stretched_ms
-        );
+        let stretched = figures.stretched_ms;
+        assert!(stretched <= 20.0, "{drift_ppm} ppm: {stretched}");
     }
 }
 

@@ -1,0 +1,107 @@
+//! The pace of the speaker's ticks: 10 ms, and a little less or more until they come right after the peer's frames.
+//!
+//! A frame that comes waits for the next tick, 5 ms in the middle. The peer's frames come at a pace of 20 ms, so ticks that lie
+//! right take each of them soon. A tick is moved by a sample at a time, which nobody hears: what waits for a sound card is kept as
+//! much as before by a resampler, and so sound comes out earlier by as much as ticks do. Later ones let less wait there, so they
+//! take their time.
+//!
+//! Ticks that follow the peer's frames also follow the peer's clock, where that differs from ours.
+
+use std::time::Duration;
+
+use crate::audio::{SAMPLE_RATE, TICK_SAMPLES};
+
+/// Ticks as far from where they should be, in microseconds, stay where they are.
+const NEAR_ENOUGH_US: i64 = 250;
+/// The same for ticks that were never moved. They come with the microphone's, and one timer serves both as long as they do.
+const NEAR_ENOUGH_TOGETHER_US: i64 = 1_000;
+/// Every how many ticks one is moved so that they come later: 0.05 %.
+const LATER_EVERY: u32 = 4;
+
+/// Paces the ticks of a speaker.
+#[derive(Debug, Default)]
+pub struct SpeakerPace {
+    has_moved: bool,
+    since_moved: u32,
+}
+
+impl SpeakerPace {
+    /// Ticks that lie where they began.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// By how many samples the next tick comes earlier than 10 ms after this one; below 0, later. `spare` is how many microseconds
+    /// earlier ticks could come ([`JitterBuffer::spare`](crate::JitterBuffer::spare)); of several peers, that of who could least.
+    pub fn step(&mut self, spare: Option<i64>) -> i32 {
+        self.since_moved = self.since_moved.saturating_add(1);
+        let near_enough = if self.has_moved {
+            NEAR_ENOUGH_US
+        } else {
+            NEAR_ENOUGH_TOGETHER_US
+        };
+        let step = match spare {
+            Some(spare) if spare > near_enough => 1,
+            Some(spare) if spare < -near_enough && self.since_moved >= LATER_EVERY => -1,
+            _ => return 0,
+        };
+        self.has_moved = true;
+        self.since_moved = 0;
+        step
+    }
+
+    /// From a tick to the next, which comes so many samples earlier than 10 ms after it.
+    pub fn interval(earlier: i32) -> Duration {
+        let samples = (TICK_SAMPLES as u32).saturating_add_signed(-earlier);
+        Duration::from_secs(samples.into()) / SAMPLE_RATE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where ticks come to lie that could come so much earlier, and after how many of them.
+    fn settled(mut spare_us: f64, pace: &mut SpeakerPace) -> (f64, usize) {
+        let mut last = 0;
+        for tick in 1..20_000 {
+            let step = pace.step(Some(spare_us as i64));
+            spare_us -= f64::from(step) * 1e6 / f64::from(SAMPLE_RATE);
+            if step != 0 {
+                last = tick;
+            }
+        }
+        (spare_us, last)
+    }
+
+    #[test]
+    fn ticks_move_until_they_are_near_enough_and_then_stay() {
+        for (spare, ticks) in [(9_000.0, 420), (3_000.0, 132), (-2_000.0, 336)] {
+            let (left, last) = settled(spare, &mut SpeakerPace::new());
+            assert!(left.abs() < 251.0, "{left} of {spare}");
+            assert!(last <= ticks + 4, "{last} ticks for {spare}");
+        }
+    }
+
+    #[test]
+    fn ticks_that_come_with_the_microphones_stay_there_for_little() {
+        let mut pace = SpeakerPace::new();
+        for spare in [900.0, -900.0] {
+            assert_eq!(settled(spare, &mut pace), (spare, 0));
+        }
+        pace.step(Some(1_001));
+        assert_ne!(settled(900.0, &mut pace).1, 0, "once they are elsewhere");
+    }
+
+    #[test]
+    fn nothing_moves_while_nobody_is_heard() {
+        let mut pace = SpeakerPace::new();
+        assert!((0..100).all(|_| pace.step(None) == 0));
+    }
+
+    #[test]
+    fn ticks_are_10_ms_apart_but_for_what_they_are_moved_by() {
+        let us = |earlier| SpeakerPace::interval(earlier).as_nanos();
+        assert_eq!((us(0), us(1), us(-1)), (10_000_000, 9_979_166, 10_020_833));
+    }
+}
