@@ -253,6 +253,8 @@ fn what_belongs_to_no_group_call_is_none_of_its_events() {
         "org.matrix.call.asserted_identity",
     ] {
         assert_eq!(read(event_type, &invite()), Ok(None), "{event_type}");
+        let unreadable = GroupSignal::parse(event_type, b"nonsense");
+        assert_eq!(unreadable, Ok(None), "{event_type}");
     }
 }
 
