@@ -3,9 +3,7 @@
 use std::{sync::OnceLock, time::Duration};
 
 use securecall_contact::{DeviceId, MatrixId, RoomId};
-use securecall_interop::{
-    Dendrite, Homeserver as _, HomeserverOptions, JsSdk, JsSdkLogin, Synapse,
-};
+use securecall_interop::{Dendrite, HomeserverOptions, JsSdk, JsSdkLogin, Synapse};
 use securecall_matrix::{
     CallProtection, GroupRoomEventType, GroupRoomKey, GroupRoomState, Homeserver, Inbox, Incoming,
     RoomError, SendError, StateFailure,
