@@ -1,5 +1,7 @@
 use std::f32::consts::TAU;
 
+use securecall_quality::{sdr_db, tone_amplitude};
+
 use super::*;
 
 const TICKS: usize = 200;
@@ -36,38 +38,16 @@ fn linear(voices: &[&dyn Fn(usize) -> f32]) -> Vec<f32> {
     (0..TICKS * TICK_SAMPLES).map(sum).collect()
 }
 
-/// The amplitude of a tone in what is heard.
-fn amplitude(heard: &[f32], hertz: f32) -> f32 {
-    let (mut re, mut im) = (0.0_f64, 0.0_f64);
-    for (i, sample) in heard.iter().enumerate() {
-        let angle = std::f64::consts::TAU * f64::from(hertz) * i as f64 / 48_000.0;
-        re += f64::from(*sample) * angle.cos();
-        im += f64::from(*sample) * angle.sin();
-    }
-    (2.0 * re.hypot(im) / heard.len() as f64) as f32
-}
-
 fn decibels(ratio: f32) -> f32 {
     20.0 * ratio.log10()
 }
 
 /// How much of it is the same wave turned down, in windows of 10 ms, in decibels above what is not.
-fn least_snr(heard: &[f32], linear: &[f32]) -> f32 {
-    let windows = heard
-        .chunks(TICK_SAMPLES)
-        .zip(linear.chunks(TICK_SAMPLES))
-        .map(|(heard, linear)| {
-            let dot: f32 = heard.iter().zip(linear).map(|(a, b)| a * b).sum();
-            let energy: f32 = linear.iter().map(|b| b * b).sum();
-            let gain = dot / energy;
-            let left: f32 = heard
-                .iter()
-                .zip(linear)
-                .map(|(a, b)| (a - gain * b).powi(2))
-                .sum();
-            10.0 * (gain * gain * energy / left.max(1e-12)).log10()
-        });
-    windows.fold(f32::INFINITY, f32::min)
+fn least_snr(heard: &[f32], linear: &[f32]) -> f64 {
+    let windows = linear.chunks(TICK_SAMPLES).zip(heard.chunks(TICK_SAMPLES));
+    windows
+        .map(|(linear, heard)| sdr_db(linear, heard))
+        .fold(f64::INFINITY, f64::min)
 }
 
 #[test]
@@ -90,16 +70,16 @@ fn one_voice_is_heard_to_the_bit_and_silent_members_change_nothing() {
 fn two_voices_are_each_heard_at_their_level() {
     let (low, high) = (tone(300.0, 0.5), tone(1_100.0, 0.25));
     let heard = mixed(&[&low, &high]);
-    assert!((amplitude(&heard, 300.0) - 0.5).abs() < 1e-3);
-    assert!((amplitude(&heard, 1_100.0) - 0.25).abs() < 1e-3);
+    assert!((tone_amplitude(&heard, 300.0) - 0.5).abs() < 1e-3);
+    assert!((tone_amplitude(&heard, 1_100.0) - 0.25).abs() < 1e-3);
     assert_eq!(heard, linear(&[&low, &high]));
     // Too loud together: both are turned down by as much.
     let (low, high) = (tone(300.0, 0.9), tone(1_100.0, 0.45));
     let heard = mixed(&[&low, &high]);
     let late = &heard[heard.len() / 2..];
-    let ratio = amplitude(late, 300.0) / amplitude(late, 1_100.0);
+    let ratio = tone_amplitude(late, 300.0) / tone_amplitude(late, 1_100.0);
     assert!((ratio - 2.0).abs() < 0.02, "{ratio}");
-    let turned_down = decibels(amplitude(late, 300.0) / 0.9);
+    let turned_down = decibels(tone_amplitude(late, 300.0) / 0.9);
     assert!((-3.0..-2.0).contains(&turned_down), "{turned_down} dB");
 }
 
@@ -117,7 +97,7 @@ fn seven_voices_at_full_scale_do_not_clip_and_stay_the_waves_that_they_are() {
     assert!(least_snr(&cut[begun..], &linear[begun..]) < 10.0);
     // What is heard of each is what a mixer that knows the future would give: a seventh, and not much more quiet.
     for hertz in [210.0, 610.0, 1_210.0] {
-        let level = decibels(amplitude(&heard[heard.len() / 2..], hertz));
+        let level = decibels(tone_amplitude(&heard[heard.len() / 2..], hertz));
         assert!((-17.5..-13.0).contains(&level), "{hertz} Hz: {level} dB");
     }
 }
@@ -154,14 +134,14 @@ fn after_a_shout_together_the_voice_that_goes_on_is_back_within_two_seconds() {
         }
     };
     let heard = mixed(&[&voice, &shout]);
-    let turned_down = amplitude(&heard[TICK_SAMPLES..12_000], 300.0);
+    let turned_down = tone_amplitude(&heard[TICK_SAMPLES..12_000], 300.0);
     assert!(turned_down < 0.45, "{turned_down}");
     let last = heard.len() - 20 * TICK_SAMPLES;
     assert_eq!(heard[last..], linear(&[&voice])[last..]);
     // On the way up no tick is louder than the one before by more than an ear can tell.
     let levels: Vec<f32> = heard
         .chunks(4 * TICK_SAMPLES)
-        .map(|it| amplitude(it, 300.0))
+        .map(|it| tone_amplitude(it, 300.0))
         .skip(8)
         .collect();
     for pair in levels.windows(2) {
