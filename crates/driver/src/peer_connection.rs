@@ -37,6 +37,7 @@ use self::peer_voice::{PeerVoice, VoiceError};
 use self::roaming::Doubt;
 use self::sockets::{Received, Sockets};
 use self::told::Told;
+use self::voice::SendEpoch;
 use crate::clock;
 use crate::config::{Network, Servers};
 use crate::event::Event;
@@ -153,16 +154,10 @@ impl PeerConnection {
         self.voice = None;
     }
 
-    /// Seals with this epoch from now on. `ceiling` is what other peers of the conversation leave of its frames' size.
-    pub(crate) fn use_send_epoch(
-        &mut self,
-        now: Instant,
-        epoch: Epoch,
-        seed: MediaSeed,
-        ceiling: FrameSize,
-    ) {
+    /// Seals with this epoch from now on.
+    pub(crate) fn use_send_epoch(&mut self, now: Instant, begun: SendEpoch) {
         if let Some(voice) = &mut self.voice {
-            voice.use_send_epoch(now, epoch, seed, ceiling);
+            voice.use_send_epoch(now, begun);
         }
     }
 

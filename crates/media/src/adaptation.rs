@@ -20,7 +20,7 @@ use crate::{
     voice_report::VoiceReport,
 };
 
-pub use self::shared::SharedSize;
+pub use self::shared::shared_size;
 
 /// What the path to one peer asks of the encoder, or the paths to several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
