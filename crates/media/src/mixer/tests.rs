@@ -1,8 +1,14 @@
 use std::f32::consts::TAU;
 
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng as _, SeedableRng as _};
 use securecall_quality::{sdr_db, tone_amplitude};
 
 use super::*;
+use crate::{
+    audio::FRAME_SAMPLES,
+    opus_codec::{Decoder, PAYLOAD_BYTES},
+};
 
 const TICKS: usize = 200;
 
@@ -185,12 +191,66 @@ fn what_is_no_number_silences_nobody() {
     let (mut mixer, mut volume) = (Mixer::new(), Volume::new());
     let voice = [0.25; TICK_SAMPLES];
     let mut out = [0.0; TICK_SAMPLES];
-    for junk in [f32::NAN, f32::INFINITY] {
+    for junk in [f32::NAN, f32::INFINITY, f32::MAX] {
         let mut bad = voice;
         bad[100] = junk;
         mixer.add(&bad, &mut volume);
         mixer.add(&voice, &mut volume);
         mixer.mix(&mut out);
         assert_eq!(out, voice);
+        // Alone it is silence, not what was heard last.
+        mixer.add(&bad, &mut volume);
+        mixer.mix(&mut out);
+        assert_eq!(out, [0.0; TICK_SAMPLES]);
     }
+}
+
+#[test]
+fn whoever_is_alone_all_at_once_is_not_louder_all_at_once() {
+    let (mut mixer, mut volumes) = (Mixer::new(), [Volume::new(); 2]);
+    let (voice, shout) = (tone(300.0, 0.5), tone(500.0, 1.0));
+    let level = |tick| {
+        mixer.add(&tick_of(&voice, tick), &mut volumes[0]);
+        if tick < 25 {
+            mixer.add(&tick_of(&shout, tick), &mut volumes[1]);
+        }
+        let mut out = [0.0; TICK_SAMPLES];
+        mixer.mix(&mut out);
+        tone_amplitude(&out, 300.0)
+    };
+    let levels: Vec<f32> = (0..150).map(level).collect();
+    assert!(levels[24] < 0.45, "{}", levels[24]);
+    for pair in levels[23..].windows(2) {
+        let step = decibels(pair[1] / pair[0]);
+        assert!((-0.2..0.2).contains(&step), "{step} dB in 10 ms");
+    }
+    assert!((levels[149] - 0.5).abs() < 1e-3, "{}", levels[149]);
+}
+
+#[test]
+fn a_frame_that_no_encoder_makes_turns_nobody_down() {
+    let mut decoder = Decoder::new().unwrap();
+    let mut luck = ChaCha8Rng::seed_from_u64(1);
+    let voice = tone(300.0, 0.5);
+    let (mut mixer, mut volumes) = (Mixer::new(), [Volume::new(); 2]);
+    let (mut loudest, mut least) = (0.0_f32, f32::INFINITY);
+    for number in 0..500 {
+        let mut packet = [0; PAYLOAD_BYTES];
+        luck.fill_bytes(&mut packet);
+        // CELT alone, 20 ms, the whole band.
+        packet[0] = 0xf8;
+        let mut junk = [0.0; FRAME_SAMPLES];
+        decoder.decode(&packet, &mut junk).unwrap();
+        loudest = junk.iter().fold(loudest, |peak, it| peak.max(it.abs()));
+        for (half, junk) in junk.as_chunks::<TICK_SAMPLES>().0.iter().enumerate() {
+            mixer.add(junk, &mut volumes[0]);
+            mixer.add(&tick_of(&voice, 2 * number + half), &mut volumes[1]);
+            let mut out = [0.0; TICK_SAMPLES];
+            mixer.mix(&mut out);
+            least = least.min(mixer.limiter.gain());
+        }
+    }
+    assert!(loudest > 100.0, "{loudest}");
+    // As much as for a sum of what the loudest of voices may be.
+    assert!(least > (LOUDEST + 1.0).recip(), "{least}");
 }
