@@ -130,11 +130,7 @@ impl Legs {
     pub(super) fn send(&mut self, now: Instant, captured: &Captured<'_>) {
         let hearers = self.hearers();
         for leg in &mut self.legs {
-            let (samples, frame) = if leg.gets_silence(hearers) {
-                (&[0.0; TICK_SAMPLES], captured.silence)
-            } else {
-                (captured.samples, captured.frame)
-            };
+            let (samples, frame) = leg.share(hearers, captured);
             if let Some(frame) = frame {
                 leg.peer.send_frame(now, frame);
             }
