@@ -107,7 +107,8 @@ pub trait Speaker: Device {
     }
 }
 
-/// The two ends of a call's sound, opened. Tick both every 10 ms: [`Speaker::write`], then [`Microphone::read`].
+/// The two ends of a call's sound, opened. Tick each every 10 ms; of ticks that are due together, [`Speaker::write`] first, then
+/// [`Microphone::read`].
 pub struct AudioDevices {
     /// Where the voice comes from.
     pub microphone: Box<dyn Microphone>,

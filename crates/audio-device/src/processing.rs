@@ -147,8 +147,8 @@ impl ProcessingSwitch {
 type ProcessedDevices = (Box<dyn Microphone>, Box<dyn Speaker>, ProcessingSwitch);
 
 impl Processing {
-    /// Wraps both devices; the processing is off. The speaker's [`write`](Speaker::write) of a tick must come before the
-    /// microphone's [`read`](Microphone::read), so that the canceller knows a sound before its echo.
+    /// Wraps both devices; the processing is off. Of ticks that are due together the speaker's [`write`](Speaker::write) must come
+    /// before the microphone's [`read`](Microphone::read), so that the canceller knows a sound before its echo.
     pub(crate) fn wrap(
         microphone: Box<dyn Microphone>,
         speaker: Box<dyn Speaker>,
@@ -216,7 +216,7 @@ impl Microphone for Processed<dyn Microphone> {
         self.inner.read(out);
         let mut processed = *out;
         let mut shared = lock(&self.shared);
-        // A tick is written when it begins and read when it is over.
+        // A tick is written when it begins and read when it is over, or up to 10 ms later.
         let delay_ms = shared.speaker_delay_ms + self.inner.delay_ms() + 10;
         shared.run(|engine| {
             engine.capture(&mut processed, delay_ms);

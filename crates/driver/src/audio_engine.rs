@@ -25,6 +25,8 @@ use crate::media_output::MediaOutputs;
 pub(crate) const TICK: Duration = Duration::from_millis(10);
 /// An engine that was held up longer than this lets the missed ticks go.
 const MAX_TICK_BACKLOG: Duration = Duration::from_millis(200);
+/// A tick of the speaker that is due so soon after a frame came is served with it.
+const BEHIND_A_FRAME: Duration = Duration::from_micros(1_300);
 /// Every how many ticks levels are told.
 const LEVELS_TICKS: u64 = 10;
 /// How often a microphone that waits for its call is emptied: a pipe holds more than twice as much.
@@ -259,6 +261,18 @@ impl AudioEngine {
             }
         }
         Some((device, late))
+    }
+
+    /// When the speaker's tick is due that can be served now that a frame has come. Ticks come right behind frames, and this saves
+    /// the timer of every second one.
+    pub(crate) fn take_tick_behind(&mut self, now: Instant) -> Option<Instant> {
+        let (at, capture_at) = (self.next_playback?, self.next_tick?);
+        let is_soon = now <= at && at <= now + BEHIND_A_FRAME;
+        if !is_soon || at > capture_at {
+            return None;
+        }
+        self.next_playback = Some(at + TICK);
+        Some(at)
     }
 
     /// Encodes the frames to come as the paths to the peers ask for, as hard as this machine can.
@@ -580,6 +594,23 @@ mod tests {
             let near = (6_000..6_300).contains(&of_grid);
             assert!(device == Device::Microphone || near, "{at:?}");
         }
+    }
+
+    #[test]
+    fn a_tick_right_behind_a_frame_needs_no_timer() {
+        let start = crate::clock::now();
+        let mut engine = engine(start);
+        let due = start + TICK;
+        engine.start_ticks(due);
+        assert_eq!(engine.take_tick_behind(due - BEHIND_A_FRAME * 2), None);
+        let now = due - BEHIND_A_FRAME;
+        assert_eq!(engine.take_tick_behind(now), Some(due));
+        // The microphone's is due at its own time, and before the next of the speaker's.
+        assert_eq!(engine.take_due_tick(now), None);
+        assert_eq!(engine.take_tick_behind(due + TICK), None);
+        let microphone = Some((Device::Microphone, Duration::ZERO));
+        assert_eq!(engine.take_due_tick(due), microphone);
+        assert_eq!(engine.take_tick_behind(due + TICK), Some(due + TICK));
     }
 
     #[test]

@@ -153,7 +153,12 @@ impl Task {
                     self.fail_all(&why);
                 },
                 (leg, arrival) = self.legs.receive() => {
-                    leg.peer.handle_arrival(clock::now(), &arrival);
+                    let now = clock::now();
+                    leg.peer.handle_arrival(now, &arrival);
+                    if let Some(due) = self.audio.take_tick_behind(now) {
+                        let due_us = clock::unix_us() + micros(due.saturating_duration_since(now));
+                        self.play(due, due_us);
+                    }
                 }
             }
         }

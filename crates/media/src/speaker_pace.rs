@@ -11,16 +11,21 @@ use std::time::Duration;
 
 use crate::audio::{SAMPLE_RATE, TICK_SAMPLES};
 
-/// Ticks as far from where they should be, in microseconds, stay where they are.
-const NEAR_ENOUGH_US: i64 = 250;
+/// Ticks that move do so until they are as near to where they should be, in microseconds.
+const NEAR_US: i64 = 250;
+/// They move once they could come so much earlier. An echo canceller has to learn anew when they do, so what is not worth it is left.
+const EARLY_US: i64 = 2_000;
 /// The same for ticks that were never moved. They come with the microphone's, and one timer serves both as long as they do.
-const NEAR_ENOUGH_TOGETHER_US: i64 = 1_000;
+const EARLY_AT_FIRST_US: i64 = 1_000;
+/// They move once they should come so much later.
+const LATE_US: i64 = 1_000;
 /// Every how many ticks one is moved so that they come later: 0.05 %.
 const LATER_EVERY: u32 = 4;
 
 /// Paces the ticks of a speaker.
 #[derive(Debug, Default)]
 pub struct SpeakerPace {
+    moves: bool,
     has_moved: bool,
     since_moved: u32,
 }
@@ -35,14 +40,19 @@ impl SpeakerPace {
     /// earlier ticks could come ([`JitterBuffer::spare`](crate::JitterBuffer::spare)); of several peers, that of who could least.
     pub fn step(&mut self, spare: Option<i64>) -> i32 {
         self.since_moved = self.since_moved.saturating_add(1);
-        let near_enough = if self.has_moved {
-            NEAR_ENOUGH_US
-        } else {
-            NEAR_ENOUGH_TOGETHER_US
+        let Some(spare) = spare else {
+            return 0;
         };
+        let (early, late) = match (self.moves, self.has_moved) {
+            (true, _) => (NEAR_US, NEAR_US),
+            (false, true) => (EARLY_US, LATE_US),
+            (false, false) => (EARLY_AT_FIRST_US, LATE_US),
+        };
+        self.moves = spare > early || spare < -late;
         let step = match spare {
-            Some(spare) if spare > near_enough => 1,
-            Some(spare) if spare < -near_enough && self.since_moved >= LATER_EVERY => -1,
+            _ if !self.moves => return 0,
+            0.. => 1,
+            _ if self.since_moved >= LATER_EVERY => -1,
             _ => return 0,
         };
         self.has_moved = true;
@@ -84,13 +94,17 @@ mod tests {
     }
 
     #[test]
-    fn ticks_that_come_with_the_microphones_stay_there_for_little() {
+    fn ticks_stay_where_they_are_for_little() {
         let mut pace = SpeakerPace::new();
         for spare in [900.0, -900.0] {
-            assert_eq!(settled(spare, &mut pace), (spare, 0));
+            assert_eq!(settled(spare, &mut pace), (spare, 0), "at first");
         }
-        pace.step(Some(1_001));
-        assert_ne!(settled(900.0, &mut pace).1, 0, "once they are elsewhere");
+        assert!(settled(1_100.0, &mut pace).1 > 0);
+        for spare in [1_900.0, -900.0] {
+            assert_eq!(settled(spare, &mut pace), (spare, 0), "later on");
+        }
+        assert!(settled(2_100.0, &mut pace).1 > 0);
+        assert!(settled(-1_100.0, &mut pace).1 > 0);
     }
 
     #[test]

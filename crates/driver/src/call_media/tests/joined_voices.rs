@@ -101,7 +101,8 @@ impl Conversation {
         let mut decoders: Vec<_> = legs.iter().map(|_| Decoder::new().unwrap()).collect();
         let mut gets = vec![Silence; legs.len()];
         for round in 0..20 {
-            let tick = self.task.audio.tick(0, &[0.0; TICK_SAMPLES], silence_too);
+            self.task.audio.play(0, &[0.0; TICK_SAMPLES], None);
+            let tick = self.task.audio.capture(0, silence_too);
             let captured = tick.unwrap();
             for ((leg, decoder), gets) in legs.iter().zip(&mut decoders).zip(&mut gets) {
                 let (samples, frame) = leg.share(hearers, &captured);

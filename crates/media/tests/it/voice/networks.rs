@@ -6,9 +6,9 @@ use crate::{
 };
 
 const SECONDS: usize = 30;
-/// Turns come with the ticks of the speaker, so the delay may be up to 10 ms larger than it would have to be. Where the ticks of these
-/// calls lie, it is 4 to 6 ms.
-const FROM_OPTIMUM_MS: f64 = 7.0;
+/// The ticks of the speaker move to where the delay is least, but for the margin of a millisecond,
+/// and where what is waited for has just begun.
+const FROM_OPTIMUM_MS: f64 = 4.0;
 
 struct Limits {
     stoi: f64,
@@ -41,7 +41,7 @@ fn check(network: &str, limits: &Limits) {
     assert!(comparison.stoi >= limits.stoi, "STOI {}", comparison.stoi);
     assert!(concealed <= limits.concealed, "concealed {concealed}");
     assert!(mouth_to_ear <= limits.mouth_to_ear_ms, "{mouth_to_ear} ms");
-    assert!(late <= 0.005, "{late} late");
+    assert!(late <= 0.01, "{late} late");
     assert!(gap <= limits.gap_ms, "gap {gap} ms");
     let delay = mouth_to_ear - CODEC_MS;
     assert!(
@@ -67,14 +67,14 @@ macro_rules! networks {
 
 networks! {
     // name                     network                  STOI   concealed  mouth to ear  gap
-    over_a_clear_network:       "clear",                 0.985, 0.0,     32.0,  0.0;
-    over_5_percent_loss:        "5 % loss",              0.98,  0.0075,  54.5, 30.0;
-    over_10_percent_loss:       "10 % loss",             0.975, 0.03,    52.5, 50.0;
-    over_20_percent_loss:       "20 % loss",             0.95,  0.082,   52.5, 90.0;
-    over_30_percent_loss:       "30 % loss",             0.925, 0.148,   54.0, 90.0;
-    over_bursts:                "60 ms gone every 600",  0.945, 0.077,   52.0, 70.0;
-    over_jitter_to_40_ms:       "jitter 0–40 ms",        0.985, 0.0007,  72.0, 20.0;
-    over_jitter_to_100_ms:      "jitter 0–100 ms",       0.985, 0.0015, 132.0, 30.0;
+    over_a_clear_network:       "clear",                 0.985, 0.0,     28.5,  0.0;
+    over_5_percent_loss:        "5 % loss",              0.98,  0.0075,  51.0, 30.0;
+    over_10_percent_loss:       "10 % loss",             0.975, 0.03,    49.5, 50.0;
+    over_20_percent_loss:       "20 % loss",             0.95,  0.082,   49.5, 90.0;
+    over_30_percent_loss:       "30 % loss",             0.925, 0.148,   50.0, 90.0;
+    over_bursts:                "60 ms gone every 600",  0.945, 0.077,   49.5, 70.0;
+    over_jitter_to_40_ms:       "jitter 0–40 ms",        0.985, 0.002,   68.0, 20.0;
+    over_jitter_to_100_ms:      "jitter 0–100 ms",       0.984, 0.003,  128.5, 30.0;
 }
 
 #[test]
