@@ -190,8 +190,9 @@ mod tests {
     use securecall_audio_device::{Device, Tick};
     use securecall_driver::EndReason;
 
-    use super::sounds::tests::{call, ended, incoming, ringing};
+    use super::sounds::tests::{ended, incoming, ringing};
     use super::*;
+    use crate::sample_calls::call;
 
     /// A sound card that tells when it plays something and when it is closed.
     struct TestCard(SpeakerSpec, Sender<(SpeakerSpec, bool)>, bool);

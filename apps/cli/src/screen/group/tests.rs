@@ -4,19 +4,12 @@ use std::time::Duration;
 
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
-use securecall_driver::{CallHandles, LeftReason, NamedCall, PathRoute, Tier, WireCallId};
+use securecall_driver::{LeftReason, PathRoute, Tier};
 
 use super::*;
+use crate::sample_calls::call;
 use crate::sample_contacts::id;
 use crate::screen::palette::Palette;
-
-fn call(number: u8) -> NamedCall {
-    let mut handles = CallHandles::default();
-    NamedCall {
-        handle: (0..number).map(|_| handles.issue()).last().unwrap(),
-        id: WireCallId::parse(&format!("{number:032x}")).unwrap(),
-    }
-}
 
 fn somebody(number: u8, name: Option<&str>) -> Peer {
     let id = id(number);
