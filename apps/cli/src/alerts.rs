@@ -16,8 +16,8 @@ use crate::cli::RingTone;
 mod notification;
 mod sounds;
 
-use notification::Notifications;
 pub(crate) use notification::Pressed;
+use notification::{Kind, Notifications};
 use sounds::{Change, Sounds};
 
 /// How often an ending tone is asked whether it is over.
@@ -85,8 +85,11 @@ impl Alerts {
                 peer,
                 tier,
                 accepted: false,
-                ..
-            } => self.notifications.show(call.handle, peer, *tier),
+                conference,
+            } => {
+                let kind = Kind::of(*tier, conference.as_ref());
+                self.notifications.show(call.handle, peer, kind);
+            }
             _ if change != Change::Keep => self.notifications.close(),
             _ => {}
         }
