@@ -112,6 +112,20 @@ impl GroupScreen {
         group
     }
 
+    /// Whether a call is a leg of it.
+    pub(super) fn has_leg(&self, call: CallHandle) -> bool {
+        let mut members = self.members.iter();
+        members.any(|member| member.call == Some(call))
+    }
+
+    /// The group call to which this one gave way, and in which one of its legs goes on.
+    pub(super) fn going_on_with(mut self, call: CallHandle) -> Self {
+        self.members.retain(|member| member.call == Some(call));
+        self.selected = 0;
+        self.words = None;
+        self
+    }
+
     /// Somebody is being called, by us or by another member.
     fn invited(&mut self, peer: &Peer, by: Option<&Peer>) {
         let state = match by {
@@ -127,6 +141,13 @@ impl GroupScreen {
     /// From now on this is the call with them.
     fn leg(&mut self, call: CallHandle, peer: &Peer) {
         let member = self.member(peer);
+        if member.call != Some(call) {
+            // What was said of the leg before proves and means nothing of this one.
+            member.words = None;
+            member.route = None;
+            member.stats = None;
+            member.volume = Volume::AS_IT_CAME;
+        }
         member.call = Some(call);
         // A leg that was not our invitation does not ring.
         if member.state != LegState::Calling {
