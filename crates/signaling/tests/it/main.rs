@@ -3,11 +3,9 @@
 
 mod bundles;
 mod calls;
+mod chance;
 mod group;
-mod group_events;
-mod group_membership;
-mod group_rooms;
-mod group_universe;
+mod group_room;
 mod out_of_turn;
 mod room_bounds;
 mod room_events;

@@ -11,10 +11,10 @@ use securecall_signaling::wire::group_room::MemberState;
 use serde_json::{Value, json};
 use web_time::Instant;
 
-use crate::group_events::{CALL, call_content, device, member_content};
-use crate::group_rooms::{BEGIN, NOW, call, origin, own, start_call, user};
+use super::events::{CALL, call_content, device, member_content};
+use super::{BEGIN, NOW, SECOND, call, own, start_call, user};
+use crate::calls::origin;
 
-const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// What a homeserver has of one user.

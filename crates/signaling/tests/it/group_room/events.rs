@@ -8,17 +8,17 @@ use securecall_signaling::wire::group_room::{
 use securecall_signaling::wire::room::{RoomContent, RoomSignalError};
 use serde_json::{Value, json};
 
-pub(crate) const CALL: &str = "1795892916899iqRwYbBT1XHU0XKw";
+pub(super) const CALL: &str = "1795892916899iqRwYbBT1XHU0XKw";
 
-pub(crate) fn call_content() -> Value {
+pub(super) fn call_content() -> Value {
     json!({"dataChannelsEnabled": false, "io.element.ptt": false, "m.intent": "m.prompt", "m.type": "m.voice"})
 }
 
-pub(crate) fn device(id: &str, session: &str, expires_ms: u64) -> Value {
+pub(super) fn device(id: &str, session: &str, expires_ms: u64) -> Value {
     json!({"device_id": id, "expires_ts": expires_ms, "feeds": [{"purpose": "m.usermedia"}], "session_id": session})
 }
 
-pub(crate) fn member_content(call: &str, devices: &[Value]) -> Value {
+pub(super) fn member_content(call: &str, devices: &[Value]) -> Value {
     json!({"m.calls": [{"m.call_id": call, "m.devices": devices}]})
 }
 
