@@ -260,7 +260,20 @@ impl Endpoint {
         Some(result)
     }
 
-    fn add_call(&mut self, call: Call) {
+    /// A call that begins: placed here, taken in or turned away.
+    fn begin_call(
+        &mut self,
+        now: Instant,
+        rng: &mut dyn CryptoRng,
+        begin: impl FnOnce(&mut Io<'_>) -> Call,
+    ) {
+        let call = begin(&mut Io {
+            now,
+            rng,
+            own: &self.own,
+            outputs: &mut self.outputs,
+            requests: &mut self.requests,
+        });
         let (handle, peer) = (call.handle(), call.peer.matrix_id.clone());
         if let Some(id) = call.sealed_id() {
             self.sealed_calls.insert(id, peer, handle);

@@ -15,7 +15,6 @@ use crate::call::{Call, Reception};
 use crate::call_handle::NamedCall;
 use crate::config::{AnswerPolicy, MAX_LIFETIME, RingPolicy};
 use crate::event::{Event, MissedReason, Peer, RefusedReason};
-use crate::io::Io;
 use crate::output::{InboundSignal, Output};
 use crate::sealed::admission::OpenedInvite;
 use crate::sealed::replay_memory::{NotRemembered, is_fresh};
@@ -198,19 +197,12 @@ impl Endpoint {
             }
         }
         let declined = arrived.intent == Intent::Decline;
-        let mut io = Io {
-            now,
-            rng,
-            own: &self.own,
-            outputs: &mut self.outputs,
-            requests: &mut self.requests,
-        };
         let reception = Reception::Rings {
             accept: accept && !declined,
             conference: None,
         };
-        let ringing = Call::receive(&mut io, arrived.into_invited(), reception);
-        self.add_call(ringing);
+        let invited = arrived.into_invited();
+        self.begin_call(now, rng, |io| Call::receive(io, invited, reception));
         // Declined only after it has become a call: without message 2 the caller could not read the
         // reject.
         if declined {
@@ -228,15 +220,7 @@ impl Endpoint {
         peer: Peer,
         why: &Content,
     ) {
-        let mut io = Io {
-            now,
-            rng,
-            own: &self.own,
-            outputs: &mut self.outputs,
-            requests: &mut self.requests,
-        };
-        let call = Call::turn_away(&mut io, call, invite, peer, why);
-        self.add_call(call);
+        self.begin_call(now, rng, |io| Call::turn_away(io, call, invite, peer, why));
     }
 
     /// A call that did not ring.

@@ -13,7 +13,6 @@ use crate::call::{Call, Dial};
 use crate::call_handle::{CallHandle, NamedCall};
 use crate::command::{CallError, Callee, CommandError};
 use crate::config::{CallOptions, MAX_LIFETIME, Route};
-use crate::io::Io;
 
 impl Endpoint {
     /// Calls somebody. If the same identity is calling us right now and rings here, that call is answered instead, and returned.
@@ -60,13 +59,6 @@ impl Endpoint {
         rng.fill_bytes(&mut bytes);
         let id = CallId::from_random(bytes);
         let handle = self.handles.issue();
-        let mut io = Io {
-            now,
-            rng,
-            own: &self.own,
-            outputs: &mut self.outputs,
-            requests: &mut self.requests,
-        };
         let lifetime = options.lifetime.min(MAX_LIFETIME);
         let dial = Dial {
             handle,
@@ -79,9 +71,8 @@ impl Endpoint {
             lifetime,
             leg: None,
         };
-        let call = Call::place(&mut io, dial);
-        let name = call.name.clone();
-        self.add_call(call);
+        let name = dial.name();
+        self.begin_call(now, rng, |io| Call::place(io, dial));
         Ok(name)
     }
 

@@ -19,7 +19,6 @@ use crate::call::Call;
 use crate::call_handle::NamedCall;
 use crate::config::{AnswerPolicy, Route};
 use crate::event::{MissedReason, Peer, RefusedReason};
-use crate::io::Io;
 use crate::output::InboundRoomEvent;
 use crate::room::invite::RoomInvited;
 use crate::signal_refused::SignalRefused;
@@ -195,25 +194,20 @@ impl Endpoint {
             return self.report(now, call, arrived.peer, why);
         }
         let declined = arrived.intent == Intent::Decline;
-        let mut io = Io {
-            now,
-            rng,
-            own: &self.own,
-            outputs: &mut self.outputs,
-            requests: &mut self.requests,
-        };
         let candidates = std::mem::take(&mut arrived.candidates);
-        let mut ringing = Call::ring_in_room(
-            &mut io,
-            arrived.call,
-            arrived.invite,
-            arrived.peer,
-            arrived.route,
-            arrived.rings_until,
-            accept && !declined,
-        );
-        ringing.hear_early_candidates(&mut io, candidates);
-        self.add_call(ringing);
+        self.begin_call(now, rng, |io| {
+            let mut ringing = Call::ring_in_room(
+                io,
+                arrived.call,
+                arrived.invite,
+                arrived.peer,
+                arrived.route,
+                arrived.rings_until,
+                accept && !declined,
+            );
+            ringing.hear_early_candidates(io, candidates);
+            ringing
+        });
         if declined {
             self.with_call(now, rng, call.handle, Call::reject);
         }
@@ -308,16 +302,10 @@ impl Endpoint {
         let why = Why::Missed(MissedReason::Busy);
         self.report(now, call.clone(), arrived.peer.clone(), why);
         if self.busy_replies.take(now) {
-            let mut io = Io {
-                now,
-                rng,
-                own: &self.own,
-                outputs: &mut self.outputs,
-                requests: &mut self.requests,
-            };
             let (name, invite) = (arrived.call, arrived.invite);
-            let turned_away = Call::turn_away_in_room(&mut io, name, invite, arrived.peer);
-            self.add_call(turned_away);
+            self.begin_call(now, rng, |io| {
+                Call::turn_away_in_room(io, name, invite, arrived.peer)
+            });
         }
         self.break_promise(promised, call, EndReason::Busy);
     }

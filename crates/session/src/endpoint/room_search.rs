@@ -16,7 +16,6 @@ use crate::call::{Call, Placing, new_call_id};
 use crate::call_handle::{CallHandle, NamedCall};
 use crate::command::CallError;
 use crate::config::{CallOptions, MAX_LIFETIME, Route};
-use crate::io::Io;
 use crate::output::{FoundRoom, Request, RequestId, RoomFacts, RoomRequestError};
 use crate::requests::Waiting;
 use crate::tier::Tier;
@@ -428,15 +427,7 @@ impl Endpoint {
             return self.end_search(search, EndReason::HomeserverRefused);
         }
         let placing = self.settle_rooms(search, Some(&room));
-        let mut io = Io {
-            now,
-            rng,
-            own: &self.own,
-            outputs: &mut self.outputs,
-            requests: &mut self.requests,
-        };
-        let placed = Call::place_in_room(&mut io, placing, room);
-        self.add_call(placed);
+        self.begin_call(now, rng, |io| Call::place_in_room(io, placing, room));
     }
 
     fn end_search(&mut self, search: RoomSearch, reason: EndReason) {

@@ -72,6 +72,15 @@ impl Universe {
         .expect("it is the one");
     }
 
+    /// All who are in a conference leave it.
+    pub fn leave_all(&mut self) {
+        for device in 0..self.devices.len() {
+            if self.devices[device].endpoint.conference().is_some() {
+                self.leave(device);
+            }
+        }
+    }
+
     /// Somebody answers whatever rings.
     pub fn answer_what_rings(&mut self, device: DeviceId) {
         if let Some(call) = self.incoming(device) {

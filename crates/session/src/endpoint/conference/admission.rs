@@ -17,7 +17,6 @@ use crate::endpoint::reports::Why;
 use crate::endpoint::route::choose_route;
 use crate::event::MissedReason;
 use crate::group::{ConferenceEvent, IncomingConference, NamedConference};
-use crate::io::Io;
 
 /// How somebody asks us in.
 pub(super) struct Ring {
@@ -171,15 +170,8 @@ impl Endpoint {
         arrived: Arrived,
         reception: Reception,
     ) {
-        let mut io = Io {
-            now,
-            rng,
-            own: &self.own,
-            outputs: &mut self.outputs,
-            requests: &mut self.requests,
-        };
-        let call = Call::receive(&mut io, arrived.into_invited(), reception);
-        self.add_call(call);
+        let invited = arrived.into_invited();
+        self.begin_call(now, rng, |io| Call::receive(io, invited, reception));
     }
 
     /// Somebody proven offers a leg of our conference.

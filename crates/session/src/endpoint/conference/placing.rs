@@ -10,7 +10,6 @@ use crate::config::MAX_LIFETIME;
 use crate::endpoint::Endpoint;
 use crate::endpoint::route::choose_route;
 use crate::group::{ConferenceEvent, LeftReason};
-use crate::io::Io;
 
 /// How long a leg to somebody who is in already waits to be taken. Nobody has to answer it.
 const LEG_LIFETIME: Duration = Duration::from_secs(20);
@@ -72,19 +71,11 @@ impl Endpoint {
             call: dial.name(),
             peer,
         });
-        let mut io = Io {
-            now,
-            rng,
-            own: &self.own,
-            outputs: &mut self.outputs,
-            requests: &mut self.requests,
-        };
-        let call = Call::place(&mut io, dial);
         if let Some(conference) = &mut self.conference {
             conference.legs.insert(handle);
             conference.mesh.leg_placed(now, person.id(), handle);
         }
-        self.add_call(call);
+        self.begin_call(now, rng, |io| Call::place(io, dial));
     }
 
     /// Somebody is not called, whoever names them, and shown as such.

@@ -87,11 +87,7 @@ fn both_ends_of_a_call_add_somebody_at_the_same_time() {
         (4, [2, 2]),
     ] {
         let count = if added[0] == added[1] { 3 } else { 4 };
-        let mut people = People::new(count, seed);
-        let call = people.universe.call(0, 1).unwrap();
-        people.run(1);
-        people.universe.answer(1, call);
-        people.run(2);
+        let (mut people, call) = People::in_call(count, seed);
         let mut ids = Vec::new();
         for (device, added) in added.into_iter().enumerate() {
             let handle = people.universe.handle(device, call);
@@ -177,10 +173,7 @@ fn legs_of_one_pair_that_cross_become_one() {
                 Fate::Deliver
             }
         });
-        people.universe.call_group(0, &[1, 2]).unwrap();
-        people.run(2);
-        people.universe.answer_what_rings(1);
-        people.universe.answer_what_rings(2);
+        people.call_all();
         people.run(30);
         people.check_all_in();
         let sent = &people.universe.homeserver.sent;

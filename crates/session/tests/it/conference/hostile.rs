@@ -176,15 +176,7 @@ fn somebody_whom_nobody_has_named_gets_no_word_and_does_not_wait_for_ever() {
             "ID known: {id_is_known}"
         );
         assert_eq!(caller.universe.members(1), [0, 2].into());
-        for device in 0..3 {
-            if caller.universe.devices[device]
-                .endpoint
-                .conference()
-                .is_some()
-            {
-                caller.universe.leave(device);
-            }
-        }
+        caller.universe.leave_all();
         caller.universe.run_for(Duration::from_secs(400));
         assert!(caller.universe.devices[1].endpoint.is_empty());
     }
@@ -242,10 +234,7 @@ fn the_invites_of_a_conference_that_is_over_lead_nowhere() {
         );
     }
     // The same while they are in another.
-    people.universe.call_group(0, &[1, 2]).unwrap();
-    people.run(2);
-    people.universe.answer_what_rings(1);
-    people.universe.answer_what_rings(2);
+    people.call_all();
     people.run(8);
     let legs = people.universe.legs(1);
     for invite in &invites {
@@ -294,10 +283,7 @@ fn who_is_blocked_is_neither_called_nor_taken_whoever_brings_them() {
     for seed in [33, 34, 35, 36] {
         let mut people = People::new(3, seed);
         people.block(1, 2);
-        people.universe.call_group(0, &[1, 2]).unwrap();
-        people.run(2);
-        people.universe.answer_what_rings(1);
-        people.universe.answer_what_rings(2);
+        people.call_all();
         people.run(60);
         assert_eq!(people.universe.members(0), [1, 2].into());
         assert_eq!(people.universe.members(1), [0].into());
@@ -333,10 +319,7 @@ fn a_stranger_who_is_brought_in_takes_the_route_for_strangers() {
         }
         people.universe.befriend(0, 1);
         people.universe.befriend(0, 2);
-        people.universe.call_group(0, &[1, 2]).unwrap();
-        people.run(2);
-        people.universe.answer_what_rings(1);
-        people.universe.answer_what_rings(2);
+        people.call_all();
         people.run(30);
         assert_eq!(people.universe.members(0), [1, 2].into());
         let routes = |device: usize| {

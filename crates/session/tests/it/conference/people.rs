@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use securecall_session::NamedConference;
+use securecall_session::{CallHandle, ConferenceEvent, EndReason, NamedConference};
+use securecall_signaling::CallId;
 use securecall_testkit::{DeviceId, DeviceOptions, Universe, UserId};
 
 pub(super) const NAMES: [&str; 8] = [
@@ -42,15 +43,49 @@ impl People {
     /// One calls the others, and all answer.
     pub(super) fn in_conference(count: usize, seed: u64) -> (Self, NamedConference) {
         let mut people = Self::new(count, seed);
-        let others: Vec<UserId> = (1..count).collect();
-        let conference = people.universe.call_group(0, &others).unwrap();
-        people.run(2);
-        for other in others {
-            people.universe.answer_what_rings(other);
-        }
+        let conference = people.call_all();
         people.run(5);
         people.check_all_in();
         (people, conference)
+    }
+
+    /// The first calls all others, who answer what rings.
+    pub(super) fn call_all(&mut self) -> NamedConference {
+        let others: Vec<UserId> = (1..self.count).collect();
+        let conference = self.universe.call_group(0, &others).unwrap();
+        self.run(2);
+        for other in others {
+            self.universe.answer_what_rings(other);
+        }
+        conference
+    }
+
+    /// A call between the first two, who talk.
+    pub(super) fn in_call(count: usize, seed: u64) -> (Self, CallId) {
+        let mut people = Self::new(count, seed);
+        let call = people.universe.call(0, 1).unwrap();
+        people.run(1);
+        people.universe.answer(1, call);
+        people.run(2);
+        (people, call)
+    }
+
+    /// Our leg with somebody.
+    pub(super) fn leg(&self, device: DeviceId, user: UserId) -> CallHandle {
+        let legs = self.universe.legs(device);
+        let leg = legs.into_iter().find(|(other, _)| *other == user);
+        leg.unwrap().1
+    }
+
+    /// How the last conference of a device ended, and whether anybody was ever connected with it.
+    pub(super) fn ended(&self, device: DeviceId) -> Option<(EndReason, bool)> {
+        match self.universe.conference_events(device).last()? {
+            ConferenceEvent::Ended {
+                reason,
+                connected_for,
+            } => Some((*reason, connected_for.is_some())),
+            _ => None,
+        }
     }
 
     pub(super) fn run(&mut self, seconds: u64) {
@@ -116,15 +151,7 @@ impl People {
     }
 
     pub(super) fn leave_all(&mut self) {
-        for device in 0..self.universe.devices.len() {
-            if self.universe.devices[device]
-                .endpoint
-                .conference()
-                .is_some()
-            {
-                self.universe.leave(device);
-            }
-        }
+        self.universe.leave_all();
     }
 
     /// Nothing is left on any device.

@@ -26,10 +26,7 @@ fn a_leg_that_the_homeserver_withholds_is_named_at_both_ends_and_the_others_hear
             Fate::Deliver
         }
     });
-    people.universe.call_group(0, &[1, 2]).unwrap();
-    people.run(2);
-    people.universe.answer_what_rings(1);
-    people.universe.answer_what_rings(2);
+    people.call_all();
     people.run(60);
     assert_eq!(people.universe.members(0), [1, 2].into());
     assert_eq!(people.universe.members(1), [0].into());
@@ -67,14 +64,7 @@ fn who_has_crashed_is_asked_in_again_and_is_in_once() {
     let (mut people, _) = People::in_conference(3, 22);
     people.universe.restart(2);
     people.run(5);
-    let leg = people
-        .universe
-        .legs(0)
-        .into_iter()
-        .find(|(user, _)| *user == 1)
-        .unwrap()
-        .1;
-    people.universe.add(0, leg, 2).unwrap();
+    people.universe.add(0, people.leg(0, 1), 2).unwrap();
     people.run(2);
     people.universe.answer_what_rings(2);
     people.run(30);
@@ -97,14 +87,7 @@ fn on_another_device_of_the_same_person_the_older_one_hears_that_and_stays_away(
     }
     people.universe.set_online(2, false);
     people.run(5);
-    let leg = people
-        .universe
-        .legs(0)
-        .into_iter()
-        .find(|(user, _)| *user == 1)
-        .unwrap()
-        .1;
-    people.universe.add(0, leg, 2).unwrap();
+    people.universe.add(0, people.leg(0, 1), 2).unwrap();
     people.run(2);
     people.universe.answer_what_rings(second);
     people.run(5);
@@ -116,17 +99,7 @@ fn on_another_device_of_the_same_person_the_older_one_hears_that_and_stays_away(
     assert_eq!(people.universe.members(0), [1, 2].into());
     assert_eq!(people.universe.members(1), [0, 2].into());
     assert_eq!(people.universe.members(second), [0, 1].into());
-    let ended = people.universe.conference_events(2).last();
-    assert!(
-        matches!(
-            ended,
-            Some(ConferenceEvent::Ended {
-                reason: EndReason::AnsweredElsewhere,
-                ..
-            })
-        ),
-        "{ended:?}"
-    );
+    assert_eq!(people.ended(2), Some((EndReason::AnsweredElsewhere, true)));
     for device in [0, 1, second] {
         assert_eq!(people.universe.legs(device).len(), 2, "device {device}");
     }
