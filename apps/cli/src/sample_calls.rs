@@ -2,7 +2,7 @@
 
 use securecall_driver::{
     CallEvent, CallHandles, ConferenceEvent, ConferenceHandles, ConferenceId, NamedCall,
-    NamedConference, Peer, WireCallId,
+    NamedConference, Peer, RoomKeeps, WireCallId,
 };
 
 use crate::sample_contacts::id;
@@ -33,6 +33,29 @@ pub(crate) fn in_conference(number: u8, event: ConferenceEvent) -> CallEvent {
     }
 }
 
+/// The group call of a room that is not public, which three people are in.
+pub(crate) fn room_keeps(in_clear: bool) -> ConferenceEvent {
+    ConferenceEvent::Keeps(RoomKeeps {
+        room: "!room:example.org".parse().unwrap(),
+        is_encrypted: true,
+        is_public: false,
+        people: 3,
+        starts: false,
+        in_clear,
+    })
+}
+
+/// A device in the group call of a room.
+pub(crate) fn device_of(matrix_id: &str, device: &str, name: Option<&str>) -> Peer {
+    Peer {
+        id: None,
+        matrix_id: matrix_id.parse().unwrap(),
+        name: name.map(str::to_owned),
+        new_address: false,
+        device: Some(device.parse().unwrap()),
+    }
+}
+
 /// Somebody with the key of this number.
 pub(crate) fn peer(number: u8, name: Option<&str>) -> Peer {
     Peer {
@@ -40,5 +63,6 @@ pub(crate) fn peer(number: u8, name: Option<&str>) -> Peer {
         matrix_id: "@ada:example.org".parse().unwrap(),
         name: name.map(str::to_owned),
         new_address: false,
+        device: None,
     }
 }

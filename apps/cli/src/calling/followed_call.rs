@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use securecall_contact::SecureCallId;
+use securecall_contact::{MatrixId, SecureCallId};
 use securecall_driver::{
     CallEvent, CallHandle, ConferenceEvent, ConferenceHandle, EndReason, NamedConference, Peer,
     Tier,
@@ -26,6 +26,8 @@ pub(super) struct Current {
 #[derive(Debug)]
 pub(super) struct Group {
     pub(super) conference: ConferenceHandle,
+    /// It is that of a room: nobody is asked in, and nobody has a key.
+    pub(super) is_of_room: bool,
     /// The calls that it is made of.
     legs: BTreeMap<CallHandle, Leg>,
     was_connected: bool,
@@ -172,6 +174,14 @@ impl FollowedCall {
         event: &ConferenceEvent,
     ) -> Option<EndReason> {
         match event {
+            ConferenceEvent::Keeps(_) => {
+                self.any_standard = true;
+                let mut group = Group::new(conference.handle);
+                group.is_of_room = true;
+                self.group = Some(group);
+            }
+            // What is kept was said before.
+            ConferenceEvent::Began { .. } if self.group_of(conference).is_some() => {}
             ConferenceEvent::Began { call } => {
                 let mut group = Group::new(conference.handle);
                 let (current, gave_way) = (self.current.take(), self.gave_way.take());
@@ -228,6 +238,7 @@ impl Group {
     const fn new(conference: ConferenceHandle) -> Self {
         Self {
             conference,
+            is_of_room: false,
             legs: BTreeMap::new(),
             was_connected: false,
             connected_at: None,
@@ -237,6 +248,13 @@ impl Group {
     /// Some leg.
     pub(super) fn any_leg(&self) -> Option<CallHandle> {
         self.legs.keys().next().copied()
+    }
+
+    /// The legs with the devices of an account.
+    pub(super) fn legs_with_account(&self, matrix_id: &MatrixId) -> Vec<CallHandle> {
+        let legs = self.legs.iter();
+        let legs = legs.filter(|(_, leg)| leg.peer.matrix_id == *matrix_id);
+        legs.map(|(call, _)| *call).collect()
     }
 
     /// The leg with somebody.
@@ -455,5 +473,29 @@ mod tests {
             followed.deadline(Some(5.0)),
             Some(at + Duration::from_secs(5))
         );
+    }
+
+    #[test]
+    fn the_call_of_a_room_is_followed_from_what_it_keeps_on_and_waits_for_its_removal() {
+        use crate::sample_calls::{device_of, room_keeps};
+
+        let mut followed = FollowedCall::default();
+        let at = now();
+        followed.follow(at, &in_conference(1, room_keeps(false)));
+        assert!(followed.was_any_standard());
+        let began = ConferenceEvent::Began { call: None };
+        followed.follow(at, &in_conference(1, began));
+        assert!(followed.group().unwrap().is_of_room);
+        for (number, device) in (1..).zip(["PHONE", "LAPTOP"]) {
+            let peer = device_of("@ada:example.org", device, None);
+            let call = named(number);
+            followed.follow(at, &conference(ConferenceEvent::Leg { call, peer }));
+        }
+        let legs = |address: &str| {
+            let group = followed.group().unwrap();
+            group.legs_with_account(&address.parse().unwrap())
+        };
+        assert_eq!(legs("@ada:example.org"), [call(1), call(2)]);
+        assert_eq!(legs("@bo:example.org"), []);
     }
 }

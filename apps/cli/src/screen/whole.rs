@@ -103,7 +103,9 @@ impl Screen {
 
     /// Takes in what happened to a group call.
     fn handle_conference(&mut self, now: Instant, event: &ConferenceEvent) {
-        if let ConferenceEvent::Began { call } = event {
+        if let ConferenceEvent::Began { call } = event
+            && !self.group.as_ref().is_some_and(GroupScreen::is_of_room)
+        {
             let known_verified = self.call.known_verified();
             self.group = Some(match (call, self.gave_way.take()) {
                 (Some(call), Some(before)) if before.has_leg(call.handle) => {
@@ -115,12 +117,17 @@ impl Screen {
             self.call.reset();
             return;
         }
+        if let ConferenceEvent::Keeps(room) = event {
+            let known_verified = self.call.known_verified().clone();
+            self.group = Some(GroupScreen::of_room(known_verified, room));
+            return;
+        }
         let Some(group) = &mut self.group else {
             return;
         };
         match event {
             ConferenceEvent::Ended { reason, .. } => {
-                let why = reason_words(reason.as_str(), "securecall");
+                let why = group_reason_words(*reason, group.is_of_room());
                 self.adding = None;
                 let Some(main) = &mut self.main else {
                     return group.ended(why);
@@ -249,7 +256,7 @@ impl Screen {
             return None;
         }
         let takes_others = match &self.group {
-            Some(group) => group.is_going_on(),
+            Some(group) => group.takes_others(),
             None => self.call.takes_others(),
         };
         match (key.code, &mut self.group) {
@@ -292,6 +299,14 @@ impl Screen {
             _ => self.call.draw(frame, now, palette, typed),
         }
         cells::make_harmless(frame.buffer_mut());
+    }
+}
+
+/// What the end of a group call means. That of a room is ended for all by whoever is in the room.
+fn group_reason_words(reason: EndReason, is_of_room: bool) -> &'static str {
+    match (reason, is_of_room) {
+        (EndReason::RemoteHangup, true) => "somebody ended it for all",
+        _ => reason_words(reason.as_str(), "securecall"),
     }
 }
 

@@ -5,7 +5,7 @@ use securecall_driver::{
 };
 
 use super::{Narrator, milliseconds};
-use crate::output::{Event, GroupEvent, IncomingGroup, Peer};
+use crate::output::{Event, GroupEvent, IncomingGroup, Peer, RoomCallEvent};
 
 impl Narrator {
     /// What is to be told of a group call.
@@ -16,6 +16,29 @@ impl Narrator {
     ) -> Option<Event> {
         let conference_id = conference.to_string();
         Some(Event::Group(match event {
+            ConferenceEvent::Keeps(room) => {
+                return Some(Event::RoomCall(RoomCallEvent::RoomKeeps {
+                    conference_id,
+                    room_id: room.room.to_string(),
+                    encrypted: room.is_encrypted,
+                    public: room.is_public,
+                    people: room.people,
+                    starts: room.starts,
+                    in_clear: room.in_clear,
+                }));
+            }
+            ConferenceEvent::SealedInstead { peer } => {
+                return Some(Event::RoomCall(RoomCallEvent::SealedInstead {
+                    conference_id,
+                    peer: self.to_peer(peer),
+                }));
+            }
+            ConferenceEvent::InClearRefused { peer } => {
+                return Some(Event::RoomCall(RoomCallEvent::MemberInClear {
+                    conference_id,
+                    peer: self.to_peer(peer),
+                }));
+            }
             ConferenceEvent::Began { call } => GroupEvent::Conference {
                 conference_id,
                 call_id: call.as_ref().map(NamedCall::to_string),

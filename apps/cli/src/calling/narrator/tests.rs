@@ -169,3 +169,43 @@ fn a_leg_says_of_whom_it_is_to_its_end_though_its_group_call_gave_way_before() {
     });
     assert_eq!(of(&ringing.unwrap()), (json!(by.to_string()), id(2)));
 }
+
+#[test]
+fn what_a_room_keeps_is_told_and_its_members_by_their_devices() {
+    use crate::sample_calls::{device_of, room_keeps};
+
+    let keeps = told(&ClientEvent::Call(in_conference(1, room_keeps(true))));
+    assert_eq!(keeps["event"], "room_keeps");
+    for (field, value) in [
+        ("room_id", json!("!room:example.org")),
+        ("encrypted", json!(true)),
+        ("public", json!(false)),
+        ("people", json!(3)),
+        ("starts", json!(false)),
+        ("in_clear", json!(true)),
+        ("conference_id", json!(conference(1).to_string())),
+    ] {
+        assert_eq!(keeps[field], value, "{field}");
+    }
+    let peer = device_of("@ada:example.org", "PHONE", None);
+    let joined = told(&ClientEvent::Call(in_conference(
+        1,
+        ConferenceEvent::Joined {
+            call: call(),
+            peer: peer.clone(),
+            brought_by: None,
+        },
+    )));
+    assert_eq!(joined["peer"]["device_id"], "PHONE");
+    for (event, name) in [
+        (
+            ConferenceEvent::SealedInstead { peer: peer.clone() },
+            "sealed_instead",
+        ),
+        (ConferenceEvent::InClearRefused { peer }, "member_in_clear"),
+    ] {
+        let told = told(&ClientEvent::Call(in_conference(1, event)));
+        assert_eq!(told["event"], name);
+        assert_eq!(told["peer"]["matrix_id"], "@ada:example.org");
+    }
+}

@@ -18,6 +18,11 @@ impl Run {
             return Err(not_now(&order, "there is no group call"));
         };
         let (conference, leg) = (group.conference, group.any_leg());
+        if group.is_of_room
+            && let Some((why, help)) = not_in_rooms(&order)
+        {
+            return Err(not_now(&order, why).help(help));
+        }
         let leg = |order: &Order| leg.ok_or_else(|| not_now(order, "nobody else is there yet"));
         match order {
             Order::Hangup => {
@@ -36,6 +41,13 @@ impl Run {
             Order::Add(ref who) => {
                 let leg = leg(&order)?;
                 self.add(leg, who).await
+            }
+            Order::Volume(ref who, volume) if group.is_of_room => {
+                let legs = self.devices(who, &order)?;
+                for leg in legs {
+                    self.set_volume(leg, volume).await?;
+                }
+                Ok(())
             }
             Order::Volume(ref who, volume) => {
                 let (_, leg) = self.member(who, &order)?;
@@ -103,6 +115,15 @@ impl Run {
         self.mark_verified(id, &order)
     }
 
+    /// The legs with the devices of somebody in the group call of a room.
+    fn devices(&self, who: &str, order: &Order) -> Result<Vec<CallHandle>, Failure> {
+        let person = self.people.resolve(who)?;
+        let group = self.followed.group();
+        let legs = group.map(|group| group.legs_with_account(&person.matrix_id));
+        let legs = legs.filter(|legs| !legs.is_empty());
+        legs.ok_or_else(|| not_now(order, "this person is not in the group call"))
+    }
+
     /// The leg with somebody in the group call, and their key.
     fn member(&self, who: &str, order: &Order) -> Result<(SecureCallId, CallHandle), Failure> {
         let person = self.people.resolve(who)?;
@@ -110,5 +131,20 @@ impl Run {
         let leg = self.followed.group().and_then(|group| group.leg_with(id));
         let leg = leg.ok_or_else(|| not_now(order, "this person is not in the group call"))?;
         Ok((id, leg))
+    }
+}
+
+/// Why an order means nothing in the group call of a room, and what does.
+const fn not_in_rooms(order: &Order) -> Option<(&'static str, &'static str)> {
+    match order {
+        Order::Add(_) => Some((
+            "whoever is in the room comes into its group call by themselves",
+            "invite them to the room, in an app that does that",
+        )),
+        Order::Verify | Order::VerifyMember(_) => Some((
+            "a standard Matrix call has no safety words to compare",
+            "a call with people whose SecureCall keys are known has: `call WHO WHO …`",
+        )),
+        _ => None,
     }
 }

@@ -259,6 +259,7 @@ mod tests {
             name: Some(name.to_owned()),
             new_address: false,
             verified: false,
+            device_id: None,
         }
     }
 
