@@ -52,7 +52,7 @@ pub(crate) fn device_of(matrix_id: &str, device: &str, name: Option<&str>) -> Pe
         matrix_id: matrix_id.parse().unwrap(),
         name: name.map(str::to_owned),
         new_address: false,
-        device: Some(device.parse().unwrap()),
+        device_id: Some(device.parse().unwrap()),
     }
 }
 
@@ -63,6 +63,6 @@ pub(crate) fn peer(number: u8, name: Option<&str>) -> Peer {
         matrix_id: "@ada:example.org".parse().unwrap(),
         name: name.map(str::to_owned),
         new_address: false,
-        device: None,
+        device_id: None,
     }
 }

@@ -229,7 +229,7 @@ impl Contacts {
             matrix_id: matrix_id.clone(),
             name,
             new_address,
-            device: None,
+            device_id: None,
         })
     }
 }

@@ -21,7 +21,7 @@ pub struct Peer {
     /// A known contact calls from a Matrix ID that is not the one in our contacts.
     pub new_address: bool,
     /// Which of their devices, in the group call of a room, where each is there by itself; else `None`.
-    pub device: Option<DeviceId>,
+    pub device_id: Option<DeviceId>,
 }
 
 /// Why a call was missed.

@@ -344,7 +344,7 @@ mod tests {
             matrix_id,
             name: name.map(str::to_owned),
             new_address,
-            device: None,
+            device_id: None,
         }
     }
 

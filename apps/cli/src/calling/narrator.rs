@@ -302,7 +302,7 @@ impl Narrator {
             peer.new_address,
             peer.id.is_some_and(|id| self.verified.contains(&id)),
         )
-        .on(peer.device.as_ref())
+        .on(peer.device_id.as_ref())
     }
 
     fn startup_ms(&self) -> u64 {

@@ -451,6 +451,6 @@ impl Member {
 fn is_same(one: &Peer, other: &Peer) -> bool {
     match (one.id, other.id) {
         (Some(one), Some(other)) => one == other,
-        _ => one.matrix_id == other.matrix_id && one.device == other.device,
+        _ => one.matrix_id == other.matrix_id && one.device_id == other.device_id,
     }
 }

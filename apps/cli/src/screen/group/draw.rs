@@ -224,7 +224,7 @@ impl Member {
         };
         let mut lines = vec![(Rank::Explanation, Line::styled(who, Palette::strong()))];
         let id = self.peer.id.map(|id| id.to_string());
-        let id = id.unwrap_or_else(|| match &self.peer.device {
+        let id = id.unwrap_or_else(|| match &self.peer.device_id {
             Some(device) => format!("{} {device}", self.peer.matrix_id),
             None => self.peer.matrix_id.to_string(),
         });
