@@ -13,7 +13,7 @@ use securecall_contact::{MatrixId, OlmKey, SecureCallId, ServerName};
 use securecall_crypto::{IdentityKey, IdentityKeyPair, IdentitySeed};
 use securecall_session::{
     CallError, CallHandle, CallOptions, Callee, Contact, Contacts, EndReason, Endpoint, Event,
-    MediaEvent, RequestError, RequestId, SignalRefused,
+    MediaEvent, RequestError, RequestId, Require, Rule, SignalRefused,
 };
 use securecall_signaling::CallId;
 use web_time::Instant;
@@ -124,6 +124,20 @@ impl Universe {
     /// Moves a user to another account, before any device is added.
     pub fn set_matrix_id(&mut self, user: UserId, matrix_id: &str) {
         self.users[user].matrix_id = matrix_id.parse().expect("a Matrix ID");
+    }
+
+    /// A user blocks another, by key and by account.
+    pub fn block(&mut self, user: UserId, whom: UserId) {
+        let rule = Rule {
+            identity: Some(self.users[whom].identity),
+            matrix_id: self.users[whom].matrix_id.clone(),
+            blocked: true,
+            require: Require::Any,
+        };
+        let contacts = Contacts::new(self.users[user].contacts.clone()).with_rules([rule]);
+        for device in self.devices.iter_mut().filter(|it| it.user == user) {
+            device.endpoint.set_contacts(contacts.clone());
+        }
     }
 
     /// Two users add each other's contact link.

@@ -303,6 +303,8 @@ impl Loop {
                         .call(now, clock::wallclock_ms(), &mut self.rng, callee, &options);
                 let _ = reply.send(placed);
             }
+            // Nobody can order it yet.
+            Command::JoinRoomCall { order, reply } => drop((order, reply)),
             Command::CallGroup {
                 callees,
                 options,
@@ -413,6 +415,11 @@ impl Loop {
                 }
             }
             Incoming::Room(news) => self.handle_room_news(news),
+            // No room is followed.
+            Incoming::GroupRoom(_)
+            | Incoming::GroupRoomMembership { .. }
+            | Incoming::GroupRoomGap { .. }
+            | Incoming::CallEvent { .. } => {}
             Incoming::Offline(error) => self.tell(Event::Offline(error)),
             Incoming::Online => self.tell(Event::Online),
             // A connected call needs no homeserver; whether there is anything else to wait for is the program's affair.

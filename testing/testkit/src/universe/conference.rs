@@ -131,6 +131,24 @@ impl Universe {
         members
     }
 
+    /// Who is in as others say, and has no leg with us, as a device shows it.
+    pub fn missing(&self, device: DeviceId) -> BTreeSet<UserId> {
+        let mut missing = BTreeSet::new();
+        for event in self.conference_events(device) {
+            match event {
+                ConferenceEvent::NoPath { peer } => {
+                    missing.insert(self.user_of(peer));
+                }
+                ConferenceEvent::Joined { peer, .. } | ConferenceEvent::Left { peer, .. } => {
+                    missing.remove(&self.user_of(peer));
+                }
+                ConferenceEvent::Ended { .. } | ConferenceEvent::Replaced { .. } => missing.clear(),
+                _ => {}
+            }
+        }
+        missing
+    }
+
     /// The words of the group, as a device shows them.
     pub fn group_words(&self, device: DeviceId) -> Option<SafetyWords> {
         self.conference_events(device)

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use securecall_session::{ConferenceEvent, ConferenceId, Event};
+use securecall_session::{ConferenceEvent, ConferenceId, EndReason, Event};
 
 use securecall_testkit::Fate;
 
@@ -191,4 +191,70 @@ fn legs_of_one_pair_that_cross_become_one() {
         people.leave_all();
         people.check_empty();
     }
+}
+
+/// Each of the seven has room for one more.
+#[test]
+fn of_two_who_are_added_to_seven_at_once_each_has_seven_legs_and_names_who_is_missing() {
+    for seed in 0..2 {
+        let (mut people, _) = People::in_conference(7, 90 + seed);
+        for (device, (added, name)) in [(7, "Heidi"), (8, "Ivan")].into_iter().enumerate() {
+            people.add_user(name);
+            people
+                .universe
+                .add(device, people.leg(device, 2), added)
+                .unwrap();
+        }
+        people.run(2);
+        people.universe.answer_what_rings(7);
+        people.universe.answer_what_rings(8);
+        people.run(90);
+        let (members, missing): (Vec<_>, Vec<_>) = (0..9)
+            .map(|it| (people.universe.members(it), people.universe.missing(it)))
+            .unzip();
+        for device in 0..9 {
+            let counts = (members[device].len(), missing[device].len());
+            assert!(device >= 7 || counts == (7, 1), "seed {seed}: {counts:?}");
+            assert!(people.universe.legs(device).len() <= 7);
+            for other in (0..9).filter(|it| *it != device) {
+                let is_in = members[device].contains(&other);
+                assert_eq!(is_in, members[other].contains(&device), "seed {seed}");
+                // Of somebody with whom nobody is whom we hear there is nothing to be known.
+                let is_known = !members[device].is_disjoint(&members[other]);
+                assert_eq!(
+                    missing[device].contains(&other),
+                    is_known && !is_in,
+                    "seed {seed}: {other} at {device}"
+                );
+            }
+        }
+        people.leave_all();
+        people.check_empty();
+    }
+}
+
+/// Whom we have asked in calls us alone, before they have heard of that.
+#[test]
+fn a_call_of_two_does_not_take_the_place_of_a_leg() {
+    let mut survives = 0;
+    for seed in 0..6 {
+        let mut people = People::new(3, 100 + seed);
+        people.universe.homeserver.set_script(|envelope| {
+            if (envelope.from, envelope.to) == (0, 1) {
+                Fate::Delay(Duration::from_secs(3))
+            } else {
+                Fate::Deliver
+            }
+        });
+        people.universe.call_group(0, &[1, 2]).unwrap();
+        let leg = people.leg(0, 1);
+        let call = people.universe.call(1, 0).unwrap();
+        survives += usize::from(people.universe.devices[0].calls[&leg] < call);
+        people.run(2);
+        assert_eq!(people.universe.incoming_calls(0), 0, "seed {seed}");
+        assert_eq!(people.leg(0, 1), leg, "seed {seed}");
+        people.run(5);
+        assert_eq!(people.universe.ended(1), Some(EndReason::Busy));
+    }
+    assert!(survives < 6);
 }

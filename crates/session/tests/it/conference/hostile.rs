@@ -5,11 +5,11 @@ use std::time::Duration;
 use securecall_contact::SecureCallId;
 use securecall_crypto::Established;
 use securecall_session::{
-    CallOptions, ConferenceEvent, Contact, Contacts, GroupError, LeftReason, MediaEvent, PathRoute,
-    RelaysAvailable, Require, Route, Rule, SignalRefused,
+    CallOptions, ConferenceEvent, GroupError, LeftReason, MediaEvent, PathRoute, RelaysAvailable,
+    Route, SignalRefused,
 };
 use securecall_signaling::CallId;
-use securecall_testkit::{DeviceOptions, Universe};
+use securecall_testkit::{DeviceOptions, Universe, UserId};
 
 use super::people::People;
 use crate::hand_made_caller::{HandMade, bundle, invite, nonce};
@@ -17,8 +17,12 @@ use crate::hand_made_caller::{HandMade, bundle, invite, nonce};
 const ID: &str = "00000000000000000000000000000007";
 
 fn in_conference(invite: &str, id: &str, rings: bool) -> String {
+    in_conference_of(invite, id, rings, "")
+}
+
+fn in_conference_of(invite: &str, id: &str, rings: bool, members: &str) -> String {
     let conference =
-        format!(r#""conference":{{"conference_id":"{id}","rings":{rings},"members":[]}}"#);
+        format!(r#""conference":{{"conference_id":"{id}","rings":{rings},"members":[{members}]}}"#);
     format!("{},{conference}}}", invite.strip_suffix('}').unwrap())
 }
 
@@ -46,6 +50,28 @@ fn roster(id: &str, number: u32, members: &str) -> String {
     format!(
         r#"{{"type":"tech.stealthx.securecall.roster","conference_id":"{id}","number":{number},"members":[{members}]}}"#
     )
+}
+
+/// A user as a member names them.
+fn named(universe: &Universe, user: UserId, state: &str) -> String {
+    let id = SecureCallId::new(&universe.identity(user).public());
+    let matrix_id = universe.matrix_id(user);
+    format!(r#"{{"id":"{id}","matrix_id":"{matrix_id}","state":"{state}"}}"#)
+}
+
+/// From now on the caller is somebody else, whom the callee knows.
+fn be_somebody_else(caller: &mut HandMade) -> UserId {
+    let user = caller.universe.add_user("Mallory");
+    caller.caller = caller.universe.add_device(user, DeviceOptions::default());
+    let callee = caller.universe.devices[caller.callee].user;
+    caller.universe.befriend(user, callee);
+    user
+}
+
+/// How many legs with somebody a device was told of.
+fn legs_with(universe: &Universe, device: usize, user: UserId) -> usize {
+    let is_theirs = |it: &&ConferenceEvent| matches!(it, ConferenceEvent::Leg { peer, .. } if universe.user_of(peer) == user);
+    universe.conference_events(device).filter(is_theirs).count()
 }
 
 /// A peer of an older version reads nothing of such a message.
@@ -98,13 +124,7 @@ fn a_member_who_names_us_itself_and_people_who_do_not_exist_has_few_of_them_call
     let people: Vec<_> = [0, 1]
         .into_iter()
         .chain(users)
-        .map(|user| {
-            let id = SecureCallId::new(&caller.universe.identity(user).public());
-            format!(
-                r#"{{"id":"{id}","matrix_id":"{}","state":"connected"}}"#,
-                caller.universe.matrix_id(user)
-            )
-        })
+        .map(|user| named(&caller.universe, user, "connected"))
         .collect();
     for (number, people) in people.chunks(8).enumerate() {
         caller.say(
@@ -189,10 +209,7 @@ fn no_more_than_eight_wait_for_their_introduction() {
     let sent = sent_by(&caller.universe, 1);
     let id = conference.id.to_string();
     for number in 0..24 {
-        let user = caller.universe.add_user("Mallory");
-        let device = caller.universe.add_device(user, DeviceOptions::default());
-        caller.universe.befriend(user, 1);
-        caller.caller = device;
+        be_somebody_else(&mut caller);
         caller.invite_with(CallId::from_random([number; 16]), |invite| {
             in_conference(invite, &id, false)
         });
@@ -200,6 +217,56 @@ fn no_more_than_eight_wait_for_their_introduction() {
     caller.universe.run_for(Duration::from_secs(60));
     assert_eq!(sent_by(&caller.universe, 1), sent);
     assert_eq!(caller.universe.members(1), [0, 2].into());
+}
+
+/// Several of one person count as well.
+#[test]
+fn of_more_than_eight_invites_that_wait_the_last_are_not_kept() {
+    for (before, is_kept) in [(7, true), (8, false)] {
+        let (mut caller, mut established) = evil_member();
+        let member = (caller.caller, caller.call);
+        let users = [(); 2].map(|()| be_somebody_else(&mut caller));
+        let devices = [caller.caller - 1, caller.caller];
+        invites_of(&mut caller, devices, before, false);
+        let last = users[1];
+        (caller.caller, caller.call) = member;
+        let introduced = named(&caller.universe, last, "calling");
+        caller.say(&mut established, &roster(ID, 1, &introduced));
+        let legs = legs_with(&caller.universe, caller.callee, last);
+        assert_eq!(legs, usize::from(is_kept), "after {before}");
+    }
+}
+
+#[test]
+fn of_more_than_eight_who_ask_into_what_rings_the_last_are_not_kept() {
+    for (before, is_kept) in [(7, true), (8, false)] {
+        let mut caller = HandMade::against(People::new(1, 43).universe, 0);
+        let users = [(); 2].map(|()| be_somebody_else(&mut caller));
+        let devices = [caller.caller - 1, caller.caller];
+        be_somebody_else(&mut caller);
+        let members = users.map(|it| named(&caller.universe, it, "calling"));
+        let call = CallId::from_random([99; 16]);
+        caller.invite_with(call, |invite| {
+            in_conference_of(invite, ID, true, &members.join(","))
+        });
+        caller.universe.run_for(Duration::from_millis(50));
+        invites_of(&mut caller, devices, before, true);
+        let last = users[1];
+        caller.universe.answer(caller.callee, call);
+        let legs = legs_with(&caller.universe, caller.callee, last);
+        assert_eq!(legs, usize::from(is_kept), "after {before}");
+    }
+}
+
+/// So many invites of one, and then one of another.
+fn invites_of(caller: &mut HandMade, devices: [usize; 2], count: u8, rings: bool) {
+    for number in 0..=count {
+        caller.caller = devices[usize::from(number == count)];
+        caller.invite_with(CallId::from_random([number; 16]), |invite| {
+            in_conference(invite, ID, rings)
+        });
+        caller.universe.run_for(Duration::from_millis(50));
+    }
 }
 
 #[test]
@@ -282,7 +349,7 @@ fn who_is_blocked_is_neither_called_nor_taken_whoever_brings_them() {
     // Which of the two has the lesser ID decides who would call.
     for seed in [33, 34, 35, 36] {
         let mut people = People::new(3, seed);
-        people.block(1, 2);
+        people.universe.block(1, 2);
         people.call_all();
         people.run(60);
         assert_eq!(people.universe.members(0), [1, 2].into());
@@ -303,6 +370,42 @@ fn who_is_blocked_is_neither_called_nor_taken_whoever_brings_them() {
             .iter()
             .filter(|it| it.from == 1 && it.to == 2);
         assert_eq!(between.count(), 0, "not a word");
+    }
+}
+
+#[test]
+fn who_is_blocked_while_their_leg_waits_is_not_taken() {
+    let (mut caller, mut established) = evil_member();
+    let (callee, member) = (caller.callee, (caller.caller, caller.call));
+    let blocked = be_somebody_else(&mut caller);
+    caller.invite_with(CallId::from_random([9; 16]), |invite| {
+        in_conference(invite, ID, false)
+    });
+    caller.universe.run_for(Duration::from_secs(1));
+    caller.universe.block(1, blocked);
+    (caller.caller, caller.call) = member;
+    let introduced = named(&caller.universe, blocked, "calling");
+    caller.say(&mut established, &roster(ID, 1, &introduced));
+    assert_eq!(legs_with(&caller.universe, callee, blocked), 0);
+    let told = caller.universe.conference_events(callee).last();
+    let why = LeftReason::Blocked;
+    assert!(matches!(told, Some(ConferenceEvent::Left { why: it, .. }) if *it == why));
+}
+
+#[test]
+fn who_is_blocked_is_not_called_on_the_first_word_that_they_are_in() {
+    // One of them has the greater ID, and would be called at once.
+    for count in 1..=4 {
+        let (mut caller, mut established) = evil_member();
+        let users: Vec<_> = (0..count)
+            .map(|_| caller.universe.add_user("Mallory"))
+            .collect();
+        let blocked = users[count - 1];
+        caller.universe.block(1, blocked);
+        let introduced = named(&caller.universe, blocked, "connected");
+        caller.say(&mut established, &roster(ID, 1, &introduced));
+        caller.universe.run_for(Duration::from_secs(10));
+        assert_eq!(legs_with(&caller.universe, caller.callee, blocked), 0);
     }
 }
 
@@ -348,22 +451,4 @@ fn nobody_without_a_key_is_called_into_a_conference() {
         endpoint.call_group(now, wallclock, rng, vec![callee], &CallOptions::default())
     });
     assert_eq!(result, Err(GroupError::NotSealed));
-}
-
-impl People {
-    fn block(&mut self, who: usize, whom: usize) {
-        let contact = |user: usize| Contact {
-            name: super::people::NAMES[user].to_owned(),
-            identity: self.universe.identity(user).public(),
-            matrix_id: self.universe.matrix_id(user).clone(),
-        };
-        let others = (0..self.count).filter(|it| *it != who);
-        let contacts = Contacts::new(others.map(contact)).with_rules([Rule {
-            identity: Some(self.universe.identity(whom).public()),
-            matrix_id: self.universe.matrix_id(whom).clone(),
-            blocked: true,
-            require: Require::Any,
-        }]);
-        self.universe.devices[who].endpoint.set_contacts(contacts);
-    }
 }
