@@ -143,7 +143,7 @@ impl<'a> Ours<'a> {
     }
 }
 
-/// Devices of matrix-js-sdk, each a page, in a room that has a group call.
+/// Devices of matrix-js-sdk, each a page, in a room.
 struct Pages {
     devices: Vec<JsSdkDevice>,
     room: String,
@@ -179,18 +179,20 @@ impl Pages {
                 device.wait_for_member(&room, user)?;
             }
         }
-        first.create_group_call(&room)?;
         Ok(Self { devices, room })
     }
 
-    /// From the first who enters until the last first sound. All enter at once, with open microphones.
+    /// From the first who enters until the last first sound. The call is there, microphones are open, and all enter at once.
     fn call(&self) -> Result<f64> {
         let room = &self.room;
-        self.all(|device| device.open_group_microphone(room))?;
+        let first = self.devices.first().context("nobody is there")?;
+        // Each time another: an entry that a device leaves, where it writes twice at once, is not of this one.
+        let call = &first.create_group_call(room)?;
+        self.all(|device| device.open_group_microphone(room, call))?;
         self.all(|device| device.enter_group_call(room))?;
         let known = self.all(|device| device.wait_for_group_voices(room, FEW - 1))?;
-        self.all(|device| device.leave_group_call(room))?;
-        self.all(|device| device.wait_for_group_devices(room, &[]))?;
+        first.terminate_group_call(room)?;
+        self.all(|device| device.wait_for_group_call_end(room))?;
         let entered = known.iter().filter_map(|it| it.entered_at_ms);
         let heard = known.iter().flat_map(first_sounds);
         let [entered, heard] = [entered.reduce(f64::min), heard.reduce(f64::max)];
