@@ -143,10 +143,9 @@ impl<'a> Ours<'a> {
     }
 }
 
-/// Devices of matrix-js-sdk, each a page, in a room.
+/// Devices of matrix-js-sdk, each a page.
 struct Pages {
     devices: Vec<JsSdkDevice>,
-    room: String,
 }
 
 impl Pages {
@@ -162,11 +161,15 @@ impl Pages {
                 force_turn: false,
             })
         };
-        let devices = [440.0, 550.0, 660.0]
-            .map(device)
-            .into_iter()
-            .collect::<Result<Vec<_>, _>>()?;
-        let [first, others @ ..] = &devices[..] else {
+        let devices = [440.0, 550.0, 660.0].map(device);
+        let devices = devices.into_iter().collect::<Result<_, _>>()?;
+        Ok(Self { devices })
+    }
+
+    /// Makes a room with a group call, in which all are, with open microphones. Each call has another: a device writes its entry twice
+    /// when it leaves, and what comes last may be that it is in, or is over what it writes next.
+    fn prepare(&self) -> Result<String> {
+        let [first, others @ ..] = &self.devices[..] else {
             bail!("nobody is there");
         };
         let invitees: Vec<_> = others.iter().map(JsSdkDevice::user_id).collect();
@@ -174,25 +177,20 @@ impl Pages {
         for other in others {
             other.join_invite(first.user_id())?;
         }
-        for user in devices.iter().map(JsSdkDevice::user_id) {
-            for device in &devices {
-                device.wait_for_member(&room, user)?;
-            }
+        for user in self.devices.iter().map(JsSdkDevice::user_id) {
+            self.all(|device| device.wait_for_member(&room, user))?;
         }
-        Ok(Self { devices, room })
+        first.create_group_call(&room)?;
+        self.all(|device| device.open_group_microphone(&room))?;
+        Ok(room)
     }
 
-    /// From the first who enters until the last first sound. The call is there, microphones are open, and all enter at once.
+    /// From the first who enters until the last first sound. All enter at once.
     fn call(&self) -> Result<f64> {
-        let room = &self.room;
-        let first = self.devices.first().context("nobody is there")?;
-        // Each time another: an entry that a device leaves, where it writes twice at once, is not of this one.
-        let call = &first.create_group_call(room)?;
-        self.all(|device| device.open_group_microphone(room, call))?;
+        let room = &self.prepare()?;
         self.all(|device| device.enter_group_call(room))?;
         let known = self.all(|device| device.wait_for_group_voices(room, FEW - 1))?;
-        first.terminate_group_call(room)?;
-        self.all(|device| device.wait_for_group_call_end(room))?;
+        self.all(|device| device.leave_group_call(room))?;
         let entered = known.iter().filter_map(|it| it.entered_at_ms);
         let heard = known.iter().flat_map(first_sounds);
         let [entered, heard] = [entered.reduce(f64::min), heard.reduce(f64::max)];

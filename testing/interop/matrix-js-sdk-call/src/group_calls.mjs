@@ -59,12 +59,8 @@ export async function createGroup(client, { room }) {
   return call.groupCallId;
 }
 
-/** Opens the microphone for this one as soon as it is the room's, so that entering does not wait for it. */
-export const openGroupMicrophone = async (client, { room, call }) => {
-  const isThere = () => client.getGroupCallForRoom(room)?.groupCallId === call;
-  await until(`the group call ${call} in ${room}`, PATIENCE, isThere);
-  await client.getGroupCallForRoom(room).initLocalCallFeed();
-};
+/** Opens the microphone for the one that a room has, as soon as it is known, so that entering does not wait for it. */
+export const openGroupMicrophone = async (client, { room }) => (await found(client, room)).initLocalCallFeed();
 
 /** Enters the one that a room has, as soon as it is known. */
 export async function enterGroup(client, { room }) {
@@ -88,10 +84,6 @@ export async function leaveGroup(client, { room }) {
 
 /** Ends it for all. */
 export const terminateGroup = async (client, { room }) => (await found(client, room)).terminate();
-
-/** Waits until the room has none. */
-export const untilGroupEnds = (client, { room }) =>
-  until(`the end of the group call in ${room}`, PATIENCE, () => !client.getGroupCallForRoom(room)).catch(failed(client, room));
 
 /** What this device knows of the one that a room has. */
 export function groupStatus(client, { room }) {

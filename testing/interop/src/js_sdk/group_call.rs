@@ -107,13 +107,13 @@ impl JsSdkDevice {
         self.page().ask("createGroup", &json!({"room": room}))
     }
 
-    /// Opens the microphone for this group call as soon as it is the room's, so that entering does not wait for it.
+    /// Opens the microphone for the group call of a room as soon as that is known, so that entering does not wait for it.
     ///
     /// # Errors
-    /// When that does not come, or the microphone is open.
-    pub fn open_group_microphone(&self, room: &str, call: &str) -> Result<(), JsSdkError> {
-        let parameters = json!({"room": room, "call": call});
-        self.page().tell("openGroupMicrophone", &parameters)
+    /// When there is none, or the microphone is open.
+    pub fn open_group_microphone(&self, room: &str) -> Result<(), JsSdkError> {
+        self.page()
+            .tell("openGroupMicrophone", &json!({"room": room}))
     }
 
     /// Enters the group call of a room as soon as it is known; gives its ID.
@@ -138,14 +138,6 @@ impl JsSdkDevice {
     /// When there is none.
     pub fn terminate_group_call(&self, room: &str) -> Result<(), JsSdkError> {
         self.page().tell("terminateGroup", &json!({"room": room}))
-    }
-
-    /// Waits until the room has none.
-    ///
-    /// # Errors
-    /// When that does not come.
-    pub fn wait_for_group_call_end(&self, room: &str) -> Result<(), JsSdkError> {
-        self.page().tell("untilGroupEnds", &json!({"room": room}))
     }
 
     /// What is known of it now.
