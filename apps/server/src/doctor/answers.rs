@@ -165,7 +165,7 @@ impl Asker<'_> {
             if status != StatusCode::NOT_FOUND {
                 return Ok(Some(Place::Answers.finding(
                     "administration",
-                    &format!("{path} answers from outside ({status})"),
+                    format!("{path} answers from outside ({status})"),
                     "the administrator's interface open to whoever finds a password",
                     "in the proxy: lead /_matrix/ to the homeserver, and nothing else",
                 )));
