@@ -166,8 +166,8 @@ impl Pages {
         Ok(Self { devices })
     }
 
-    /// Makes a room with a group call, in which all are, with open microphones. Each call has another: a device writes its entry twice
-    /// when it leaves, and what comes last may be that it is in, or is over what it writes next.
+    /// Makes a room with a group call, in which all are, with open microphones. Each call has another: in the same one, who enters again
+    /// is sent silence now and then.
     fn prepare(&self) -> Result<String> {
         let [first, others @ ..] = &self.devices[..] else {
             bail!("nobody is there");
