@@ -22,6 +22,7 @@
 mod clock;
 mod early;
 mod leg;
+mod legs;
 mod members;
 mod output;
 mod own_membership;
@@ -38,7 +39,8 @@ use web_time::Instant;
 use self::{
     clock::RoomClock,
     early::Early,
-    leg::{Heard, Leg, Stage},
+    leg::Heard,
+    legs::{Gone, Key, Legs},
     members::Members,
     own_membership::OwnMembership,
     room_calls::RoomCalls,
@@ -52,6 +54,7 @@ use crate::wire::room::{RoomContent, RoomSignal, RoomSignalError};
 pub use clock::{Clocks, MAX_MEMBERSHIP, Sent};
 pub use early::{EARLY_PATIENCE, MAX_EARLY_DEVICES, MAX_EARLY_SIGNALS};
 pub use leg::{MAX_RETRIES, RETRY_AFTER, STEADY_AFTER};
+pub use legs::MAX_LEGS;
 pub use members::MAX_MEMBERS;
 pub use output::{Addressed, EndCall, GroupRoomOutput, WhyOut};
 pub use own_membership::{LEAVE_DELAY, LONG_EXPIRY, SHORT_EXPIRY};
@@ -59,9 +62,6 @@ pub use refused::{JoinRefused, SignalRefused};
 pub use requests::{DelayId, Failure, Request, RequestId, Response};
 pub use room_calls::MAX_CALLS_OF_ROOM;
 pub use stream::{GAP_PATIENCE, MAX_HELD};
-
-/// The most devices that are called, or may call, in one group call.
-pub const MAX_LEGS: usize = 32;
 
 /// This device, in this run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,13 +117,10 @@ pub struct GroupRoom {
     contacts: BTreeSet<MatrixId>,
     joined: Option<Joined>,
     membership: OwnMembership,
-    legs: BTreeMap<(MatrixId, DeviceId), Leg>,
-    /// 1:1 calls that are being ended: their other side is still told so.
-    ending: VecDeque<Leg>,
+    legs: Legs,
     offered_sealed: BTreeSet<MatrixId>,
     early: Early,
     next_expiry: Option<Instant>,
-    last_leg: u64,
     outputs: VecDeque<GroupRoomOutput>,
 }
 
@@ -138,12 +135,10 @@ impl GroupRoom {
             contacts: BTreeSet::new(),
             joined: None,
             membership: OwnMembership::new(own.clone()),
-            legs: BTreeMap::new(),
-            ending: VecDeque::new(),
+            legs: Legs::default(),
             offered_sealed: BTreeSet::new(),
             early: Early::default(),
             next_expiry: None,
-            last_leg: 0,
             outputs: VecDeque::new(),
             own,
         }
@@ -272,7 +267,7 @@ impl GroupRoom {
     ) -> Result<(), SignalRefused> {
         let device = self.sender(from, proven, &signal.route)?.clone();
         let key = (from.clone(), device);
-        let Some(leg) = self.legs.get_mut(&key) else {
+        let Some(leg) = self.legs.of_device(&key) else {
             return self.keep_early(now, &key, signal);
         };
         let said = signal.route.from_session.as_ref();
@@ -296,7 +291,7 @@ impl GroupRoom {
     /// What to send for something that our side of a 1:1 call says. `None`: the leg has no such call, and nothing is to be said.
     pub fn address(&mut self, leg: LegId, signal: RoomSignal) -> Option<Addressed> {
         let (own_device, own_session) = (self.own.device_id.clone(), self.own.session_id.clone());
-        let leg = self.leg_mut(leg)?;
+        let leg = self.legs.find_mut(leg)?;
         let sequence_number = leg.next_number(&signal.call_id)?;
         let Participant {
             user,
@@ -319,23 +314,21 @@ impl GroupRoom {
 
     /// The 1:1 call that was to be placed has this ID.
     pub fn leg_placed(&mut self, leg: LegId, call_id: WireCallId) {
-        if let Some(leg) = self.leg_mut(leg) {
+        if let Some(leg) = self.legs.find_mut(leg) {
             leg.placed(call_id);
         }
     }
 
     /// The 1:1 call has a path.
     pub fn leg_connected(&mut self, now: Instant, leg: LegId) {
-        if let Some(leg) = self.leg_mut(leg) {
+        if let Some(leg) = self.legs.find_mut(leg) {
             leg.connected(now);
         }
     }
 
     /// The 1:1 call with this ID is over, whoever ended it; `None`: one could not be placed.
     pub fn leg_ended(&mut self, now: Instant, leg: LegId, call_id: Option<&WireCallId>) {
-        self.ending.retain(|it| it.id != leg);
-        let found = self.legs.values_mut().find(|it| it.id == leg);
-        if found.is_some_and(|it| it.ended(now, call_id)) {
+        if self.legs.ended(now, leg, call_id) {
             self.outputs.push_back(GroupRoomOutput::GaveUp { leg });
         }
     }
@@ -359,17 +352,15 @@ impl GroupRoom {
     pub fn handle_timeout(&mut self, now: Instant) {
         self.membership.handle_timeout(now);
         self.early.handle_timeout(now);
-        let mut heard = Vec::new();
-        for leg in self.legs.values_mut() {
-            heard.push((leg.id, leg.handle_timeout(now)));
-        }
-        for (leg, heard) in heard {
+        for (leg, heard) in self.legs.handle_timeout(now) {
             self.tell(leg, heard);
         }
         if self.next_expiry.is_some_and(|at| at <= now) {
             self.reconcile(now);
         }
-        self.call_again(now);
+        for leg in self.legs.call_again(now) {
+            self.outputs.push_back(GroupRoomOutput::PlaceCall { leg });
+        }
     }
 
     /// The next thing to do, or `None`.
@@ -382,9 +373,8 @@ impl GroupRoom {
 
     /// When to call [`GroupRoom::handle_timeout`].
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let of_legs = self.legs.values().filter_map(Leg::next_timeout).min();
         let all = [
-            of_legs,
+            self.legs.next_timeout(),
             self.next_expiry,
             self.membership.next_timeout(),
             self.early.next_timeout(),
@@ -408,15 +398,13 @@ impl GroupRoom {
 
     /// The device that a 1:1 call is with.
     pub fn participant(&self, leg: LegId) -> Option<&Participant> {
-        let mut legs = self.legs.values().chain(&self.ending);
-        legs.find(|it| it.id == leg).map(|it| &it.peer)
+        self.legs.find(leg).map(|it| &it.peer)
     }
 
     /// Whether we are in no call, and nothing of one is left to be done.
     pub fn is_idle(&self) -> bool {
         self.joined.is_none()
             && self.legs.is_empty()
-            && self.ending.is_empty()
             && self.early.is_empty()
             && self.membership.is_idle()
     }
@@ -456,7 +444,7 @@ impl GroupRoom {
     fn keep_early(
         &mut self,
         now: Instant,
-        (user, device): &(MatrixId, DeviceId),
+        (user, device): &Key,
         signal: GroupSignal,
     ) -> Result<(), SignalRefused> {
         let has_room = self.early.keep(now, (user, device), signal);
@@ -491,11 +479,10 @@ impl GroupRoom {
             .into_iter()
             .map(|it| ((it.user.clone(), it.device_id.clone()), it))
             .collect();
-        self.drop_legs_but(&open);
+        let gone = self.legs.keep(&open);
+        self.end_legs(gone);
         for (key, participant) in open {
-            if self.legs.len() < MAX_LEGS && !self.legs.contains_key(&key) {
-                self.add_leg(now, call_id.clone(), &key, participant);
-            }
+            self.add_leg(now, call_id.clone(), &key, participant);
         }
     }
 
@@ -514,46 +501,26 @@ impl GroupRoom {
         self.offered_sealed = users;
     }
 
-    fn drop_legs_but(&mut self, open: &BTreeMap<(MatrixId, DeviceId), Participant>) {
-        let why = |key: &(MatrixId, DeviceId), leg: &Leg| match open.get(key) {
-            None => Some(EndCall::Left),
-            Some(it) if it.session_id != leg.peer.session_id => Some(EndCall::NewSession),
-            Some(_) => None,
-        };
-        let legs = self.legs.iter();
-        let gone: Vec<_> = legs
-            .filter_map(|(key, leg)| Some((key.clone(), why(key, leg)?)))
-            .collect();
-        for (key, why) in gone {
-            if let Some(leg) = self.legs.remove(&key) {
-                self.end_leg(leg, why);
-            }
-        }
-    }
-
+    /// One with a device that has none yet, if there is room.
     fn add_leg(
         &mut self,
         now: Instant,
         group_call_id: GroupCallId,
-        key: &(MatrixId, DeviceId),
+        key: &Key,
         participant: Participant,
     ) {
-        self.last_leg += 1;
-        let id = LegId(self.last_leg);
         let we_call = (&self.own.user, &self.own.device_id) < (&key.0, &key.1);
+        let added = self
+            .legs
+            .add(group_call_id, key, participant.clone(), we_call);
+        let Some(leg) = added else {
+            return;
+        };
         let early = self.early.take(&participant);
-        let mut leg = Leg::new(id, group_call_id, participant.clone(), we_call);
+        self.outputs
+            .push_back(GroupRoomOutput::Joined { leg, participant });
         if we_call {
-            leg.call();
-        }
-        self.legs.insert(key.clone(), leg);
-        self.outputs.push_back(GroupRoomOutput::Joined {
-            leg: id,
-            participant,
-        });
-        if we_call {
-            self.outputs
-                .push_back(GroupRoomOutput::PlaceCall { leg: id });
+            self.outputs.push_back(GroupRoomOutput::PlaceCall { leg });
         }
         for signal in early {
             // How it came was looked at then; what is refused now is of no use.
@@ -561,26 +528,18 @@ impl GroupRoom {
         }
     }
 
-    fn end_leg(&mut self, leg: Leg, why: EndCall) {
-        let id = leg.id;
-        if matches!(leg.stage, Stage::Called { .. }) {
-            self.outputs
-                .push_back(GroupRoomOutput::EndCall { leg: id, why });
-            self.ending.push_back(leg);
-            if self.ending.len() > MAX_LEGS {
-                self.ending.pop_front();
-            }
-        }
-        self.outputs.push_back(GroupRoomOutput::Left { leg: id });
-    }
-
-    fn call_again(&mut self, now: Instant) {
-        for leg in self.legs.values_mut() {
-            if matches!(leg.stage, Stage::Retrying { at } if at <= now) {
-                leg.call();
+    fn end_legs(&mut self, gone: Vec<Gone>) {
+        for Gone {
+            leg,
+            why,
+            is_called,
+        } in gone
+        {
+            if is_called {
                 self.outputs
-                    .push_back(GroupRoomOutput::PlaceCall { leg: leg.id });
+                    .push_back(GroupRoomOutput::EndCall { leg, why });
             }
+            self.outputs.push_back(GroupRoomOutput::Left { leg });
         }
     }
 
@@ -601,15 +560,9 @@ impl GroupRoom {
         self.next_expiry = None;
         self.early.clear();
         self.offered_sealed.clear();
-        for (_, leg) in std::mem::take(&mut self.legs) {
-            self.end_leg(leg, EndCall::WeLeft);
-        }
+        let gone = self.legs.clear();
+        self.end_legs(gone);
         self.membership.leave();
         self.outputs.push_back(GroupRoomOutput::Out(why));
-    }
-
-    fn leg_mut(&mut self, leg: LegId) -> Option<&mut Leg> {
-        let mut legs = self.legs.values_mut().chain(&mut self.ending);
-        legs.find(|it| it.id == leg)
     }
 }

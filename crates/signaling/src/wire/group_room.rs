@@ -30,9 +30,7 @@ mod signal;
 
 pub use call_state::{CallKind, CallState, Intent, OpenCall};
 pub use ids::{GroupCallId, GroupIdError, MessageId, SessionId};
-pub use member_state::{
-    MAX_CALLS_OF_MEMBER, MAX_DEVICES_OF_CALL, MAX_STATE_CONTENT, MemberDevice, MemberState,
-};
+pub use member_state::{MAX_CALLS_OF_MEMBER, MAX_DEVICES_OF_CALL, MemberDevice, MemberState};
 pub use own_entry::{OwnEntry, OwnMemberContent};
 pub use signal::{GroupSignal, GroupSignalError, Route};
 

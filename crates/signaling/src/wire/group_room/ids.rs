@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::random_id::RandomId;
+
 /// Why a text is none of these IDs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the ID of {what} is 1 to 255 printable characters of ASCII")]
@@ -30,8 +32,8 @@ pub struct GroupCallId(Arc<str>);
 pub struct SessionId(Arc<str>);
 
 /// The `org.matrix.msgid` of an event from device to device, by which servers follow it in their logs. Nothing reads it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MessageId(u128);
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct MessageId(RandomId);
 
 impl GroupCallId {
     /// Reads an ID that somebody else has chosen.
@@ -59,7 +61,7 @@ impl SessionId {
 
     /// A session of ours.
     pub fn from_random(random: [u8; 16]) -> Self {
-        Self(format!("{:032x}", u128::from_be_bytes(random)).into())
+        Self(RandomId(random).to_string().into())
     }
 
     /// The ID as it stands on the wire.
@@ -71,7 +73,7 @@ impl SessionId {
 impl MessageId {
     /// An ID for one event of ours.
     pub const fn from_random(random: [u8; 16]) -> Self {
-        Self(u128::from_be_bytes(random))
+        Self(RandomId(random))
     }
 }
 
@@ -101,7 +103,13 @@ impl fmt::Debug for SessionId {
 
 impl fmt::Display for MessageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MessageId({self})")
     }
 }
 

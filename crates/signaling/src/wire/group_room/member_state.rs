@@ -1,15 +1,13 @@
 //! The state event that says in which calls a user is, and with which devices.
 
 use securecall_contact::DeviceId;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{GroupCallId, SessionId};
-use crate::wire::room::fields::{Fields, within};
+use crate::wire::room::fields::Fields;
 use crate::wire::room::read::object;
 use crate::wire::room::{RoomSignalError, StreamPurpose};
 
-/// The longest content of a state event that is read, in bytes: what a whole event may have (Matrix: "Size limits").
-pub const MAX_STATE_CONTENT: usize = 64 * 1024;
 /// The most calls of one user that are looked at. MSC3401 allows one.
 pub const MAX_CALLS_OF_MEMBER: usize = 4;
 /// The most devices of one user in a call. Whoever has more is called on these.
@@ -45,13 +43,16 @@ impl MemberState {
     /// # Errors
     /// [`RoomSignalError`] if the content is no object, or too long.
     pub fn parse(content: &[u8]) -> Result<Self, RoomSignalError> {
-        within(content.len(), MAX_STATE_CONTENT, "bytes of an event")?;
-        let map = object(content)?;
+        object(content).map(|map| Self::of(&map))
+    }
+
+    /// What a content says that was read before.
+    pub(super) fn of(content: &Map<String, Value>) -> Self {
         let mut state = Self::default();
-        for call in entries(map.get("m.calls")).take(MAX_CALLS_OF_MEMBER) {
+        for call in entries(content.get("m.calls")).take(MAX_CALLS_OF_MEMBER) {
             state.add(call);
         }
-        Ok(state)
+        state
     }
 
     /// The calls, each with its devices. There is none without a device.

@@ -4,9 +4,9 @@ use securecall_contact::DeviceId;
 use serde_json::{Map, Value, json};
 
 use super::member_state::{MAX_CALLS_OF_MEMBER, MAX_DEVICES_OF_CALL, call_id, entries};
-use super::{GroupCallId, MAX_STATE_CONTENT, MemberDevice, MemberState, SessionId};
-use crate::wire::room::StreamPurpose;
+use super::{GroupCallId, MemberDevice, MemberState, SessionId};
 use crate::wire::room::read::object;
+use crate::wire::room::{MAX_ROOM_CONTENT, StreamPurpose};
 
 /// The entry of this device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl OwnMemberContent {
 
     /// As others read it.
     pub fn state(&self) -> MemberState {
-        MemberState::parse(self.to_value().to_string().as_bytes()).unwrap_or_default()
+        MemberState::of(&self.0)
     }
 
     /// The same with this device in the call, and without devices whose time is over.
@@ -134,7 +134,7 @@ impl OwnMemberContent {
 
     /// Half of what an event may have is left for everything else in it.
     fn is_too_long(&self) -> bool {
-        self.to_value().to_string().len() > MAX_STATE_CONTENT / 2
+        self.to_value().to_string().len() > MAX_ROOM_CONTENT / 2
     }
 }
 

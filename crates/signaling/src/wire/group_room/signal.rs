@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{GroupCallId, GroupIdError, MessageId, SessionId};
 use crate::wire::room::fields::{Fields, required, unexpected};
-use crate::wire::room::read::{object, signal_of};
+use crate::wire::room::read::{object, reader, signal_of};
 use crate::wire::room::{RoomSignal, RoomSignalError};
 
 /// One event of a 1:1 call within a group call.
@@ -58,17 +58,15 @@ impl GroupSignal {
     /// # Errors
     /// [`GroupSignalError`] says what was wrong with one.
     pub fn parse(event_type: &str, content: &[u8]) -> Result<Option<Self>, GroupSignalError> {
-        if !event_type.starts_with("m.call.") && !event_type.starts_with("org.matrix.call.") {
+        let Some(read_content) = reader(event_type) else {
             return Ok(None);
-        }
+        };
         let map = object(content)?;
         let fields = Fields::of(&map);
         if fields.optional_text("conf_id")?.is_none() {
             return Ok(None);
         }
-        let Some(signal) = signal_of(event_type, &map)? else {
-            return Ok(None);
-        };
+        let signal = signal_of(read_content, fields)?;
         let route = Route::read(fields)?;
         Ok(Some(Self { route, signal }))
     }

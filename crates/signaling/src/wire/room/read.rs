@@ -45,10 +45,11 @@ pub(super) fn signal(
     event_type: &str,
     content: &[u8],
 ) -> Result<Option<RoomSignal>, RoomSignalError> {
-    if reader(event_type).is_none() {
+    let Some(read_content) = reader(event_type) else {
         return Ok(None);
-    }
-    signal_of(event_type, &object(content)?)
+    };
+    let map = object(content)?;
+    signal_of(read_content, Fields::of(&map)).map(Some)
 }
 
 /// The object that the content of an event is.
@@ -62,25 +63,23 @@ pub(in crate::wire) fn object(content: &[u8]) -> Result<Map<String, Value>, Room
 
 /// What an event says, whatever else is in its content.
 pub(in crate::wire) fn signal_of(
-    event_type: &str,
-    content: &Map<String, Value>,
-) -> Result<Option<RoomSignal>, RoomSignalError> {
-    let Some(read_content) = reader(event_type) else {
-        return Ok(None);
-    };
-    let fields = Fields::of(content);
+    read_content: Reader,
+    fields: Fields<'_>,
+) -> Result<RoomSignal, RoomSignalError> {
     let version = version(fields);
-    Ok(Some(RoomSignal {
+    Ok(RoomSignal {
         call_id: WireCallId::parse(fields.text("call_id")?)?,
         party_id: sender(fields, version)?,
         version,
         content: read_content(fields)?,
-    }))
+    })
 }
 
-type Reader = fn(Fields<'_>) -> Result<RoomContent, RoomSignalError>;
+/// Reads what only one type of event has.
+pub(in crate::wire) type Reader = fn(Fields<'_>) -> Result<RoomContent, RoomSignalError>;
 
-fn reader(event_type: &str) -> Option<Reader> {
+/// By the type of an event; `None`: it is none of a call.
+pub(in crate::wire) fn reader(event_type: &str) -> Option<Reader> {
     Some(match event_type {
         "m.call.invite" => invite,
         "m.call.answer" => answer,

@@ -2,10 +2,10 @@
 
 use securecall_signaling::wire::group_room::{
     CALL_EVENT, CallKind, CallState, GroupCallId, GroupSignal, GroupSignalError, Intent,
-    MAX_CALLS_OF_MEMBER, MAX_DEVICES_OF_CALL, MAX_STATE_CONTENT, MEMBER_EVENT, MemberState,
-    MessageId, OpenCall, OwnEntry, OwnMemberContent, SessionId,
+    MAX_CALLS_OF_MEMBER, MAX_DEVICES_OF_CALL, MEMBER_EVENT, MemberState, MessageId, OpenCall,
+    OwnEntry, OwnMemberContent, SessionId,
 };
-use securecall_signaling::wire::room::{RoomContent, RoomSignalError};
+use securecall_signaling::wire::room::{MAX_ROOM_CONTENT, RoomContent, RoomSignalError};
 use serde_json::{Value, json};
 
 pub(super) const CALL: &str = "1795892916899iqRwYbBT1XHU0XKw";
@@ -202,7 +202,7 @@ fn thousands_of_devices_and_calls_are_read_up_to_the_bounds() {
         MAX_CALLS_OF_MEMBER
     );
 
-    let too_long = "a".repeat(MAX_STATE_CONTENT);
+    let too_long = "a".repeat(MAX_ROOM_CONTENT);
     assert!(matches!(
         MemberState::parse(&bytes(&json!({"a": too_long}))),
         Err(RoomSignalError::TooMuch { .. })
@@ -253,6 +253,8 @@ fn what_belongs_to_no_group_call_is_none_of_its_events() {
         "org.matrix.call.asserted_identity",
     ] {
         assert_eq!(read(event_type, &invite()), Ok(None), "{event_type}");
+        let unreadable = GroupSignal::parse(event_type, b"nonsense");
+        assert_eq!(unreadable, Ok(None), "{event_type}");
     }
 }
 
@@ -366,7 +368,7 @@ fn whatever_stands_in_our_event_our_entry_can_be_written() {
         json!({"m.calls": [], "x": "x".repeat(60_000)}).to_string(),
     ] {
         let written = OwnMemberContent::read(content.as_bytes()).with(&entry("OURS", 900), 5);
-        assert!(written.to_value().to_string().len() <= MAX_STATE_CONTENT / 2);
+        assert!(written.to_value().to_string().len() <= MAX_ROOM_CONTENT / 2);
         let state = written.state();
         let devices = state.devices_in(&call_id());
         assert!(devices.iter().any(|it| it.device_id.as_str() == "OURS"));
