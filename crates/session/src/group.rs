@@ -4,6 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use securecall_contact::RoomId;
 use securecall_crypto::SafetyWords;
 use securecall_signaling::ConferenceId;
 
@@ -55,6 +56,8 @@ pub struct IncomingConference {
 /// What happens in a conference. Its legs are calls, and what happens to each is told as of any call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConferenceEvent {
+    /// What a room keeps of the group call that is being joined: told before anything is written to it.
+    Keeps(RoomKeeps),
     /// We are in it now: the first event of a conference.
     Began {
         /// The call that it began with: one that rang here, or that somebody was added to. `None`: it was called by us.
@@ -95,6 +98,17 @@ pub enum ConferenceEvent {
         /// Who.
         peer: Peer,
     },
+    /// Somebody is in the group call of a room whose key is known: they are not called there. A sealed call is to be had instead.
+    SealedInstead {
+        /// Who. Nothing is proven.
+        peer: Peer,
+    },
+    /// A device in the group call of a room says in clear what it says, which the user has not allowed: it is not listened to. Told once of
+    /// each device.
+    InClearRefused {
+        /// Whose, as the servers say.
+        peer: Peer,
+    },
     /// Of all who are connected with us and of ourselves: the same at all members that are connected with the same people.
     Words(SafetyWords),
     /// Others have asked us into another conference while we asked them into this one: ours gave way, and whom we had asked in is asked
@@ -110,6 +124,23 @@ pub enum ConferenceEvent {
         /// Since the first leg was connected; `None` if none was.
         connected_for: Option<Duration>,
     },
+}
+
+/// What a room keeps of a group call, and for whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomKeeps {
+    /// Which.
+    pub room: RoomId,
+    /// Its messages are encrypted. Who is in the call, with which devices and when, never is.
+    pub is_encrypted: bool,
+    /// Anybody may join it, and read what it keeps.
+    pub is_public: bool,
+    /// How many people are in the room, us included, and see who is in the call.
+    pub people: usize,
+    /// There is no call: one begins.
+    pub starts: bool,
+    /// Servers can read, and change, what sets up the 1:1 calls.
+    pub in_clear: bool,
 }
 
 /// Why somebody is not in a conference any more, or does not come into it.

@@ -43,6 +43,11 @@ impl Envelope {
         }
     }
 
+    /// The device that it is for.
+    pub const fn device_id(&self) -> &DeviceId {
+        &self.device_id
+    }
+
     /// The next event of the call.
     pub fn address(&mut self, signal: RoomSignal) -> Addressed {
         let route = Route {
