@@ -34,6 +34,7 @@ use crate::config::{Network, Servers};
 use crate::media_output::MediaOutput;
 use crate::network_watch::NetworkState;
 use crate::peer_connection::overcome;
+use crate::peer_connection::voice::SendEpoch;
 use crate::queue::{Receiver, Sender, queue};
 
 /// What a call's connection is made of.
@@ -213,7 +214,12 @@ impl Task {
             MediaCommand::SetRestartAnswer { sdp } => peer.set_answer(now, &sdp).or_else(overcome),
             MediaCommand::StartAudio { protection } => return self.start_audio(call, protection),
             MediaCommand::UseSendEpoch { epoch, seed } => {
-                return peer.use_send_epoch(now, epoch, seed, ceiling);
+                let begun = SendEpoch {
+                    epoch,
+                    seed,
+                    ceiling,
+                };
+                return peer.use_send_epoch(now, begun);
             }
             MediaCommand::AddReceiveEpoch { epoch, seed } => {
                 return peer.add_receive_epoch(epoch, seed);

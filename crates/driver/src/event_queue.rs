@@ -96,6 +96,10 @@ mod tests {
                 input: 0.0,
                 output: 0.0,
             });
+            sender.send(Event::Speaking {
+                call: call().handle,
+                speaking: round % 2 == 0,
+            });
             sender.send(Event::Online);
             sender.send(Event::Call(CallEvent::Muted {
                 call: call(),
@@ -117,8 +121,9 @@ mod tests {
             }
         }
         assert_eq!(figures, FIGURES);
-        // One word each on plain text, line, mute and path; what happened once each time is told each time.
-        assert_eq!(others.len(), 6, "{others:?}");
+        // One word each on plain text, line, mute, voice and path; what happened once each time is told each time.
+        assert_eq!(others.len(), 7, "{others:?}");
+        assert!(others.iter().any(|event| event.contains("speaking: false")));
         assert!(others.iter().any(|event| event.contains("muted: false")));
         assert!(others.iter().any(|event| event.contains("Reconnected")));
     }

@@ -145,6 +145,10 @@ mod tests {
                 MediaOutput::Control(vec![0; 300]),
                 MediaOutput::Event(MediaEvent::AuthenticatedPacket),
                 MediaOutput::Event(MediaEvent::PeerMuted(round % 2 == 0)),
+                MediaOutput::Told(Box::new(Event::Speaking {
+                    call,
+                    speaking: round % 2 == 0,
+                })),
             ] {
                 sender.send((call, output));
             }
@@ -156,10 +160,18 @@ mod tests {
         while let Some((_, output)) = receiver.next().await {
             outputs.push(output);
         }
-        assert_eq!(outputs.len(), MAX_CONTROL + 4);
-        let [.., muted, closed, last] = &outputs[..] else {
+        assert_eq!(outputs.len(), MAX_CONTROL + 5);
+        let [.., muted, told, closed, last] = &outputs[..] else {
             panic!("{outputs:?}");
         };
+        let MediaOutput::Told(told) = told else {
+            panic!("{told:?}");
+        };
+        let silent = Event::Speaking {
+            call,
+            speaking: false,
+        };
+        assert_eq!(format!("{told:?}"), format!("{silent:?}"));
         assert!(matches!(
             muted,
             MediaOutput::Event(MediaEvent::PeerMuted(false))

@@ -15,6 +15,7 @@ mod sources;
 #[cfg(test)]
 mod tests;
 mod told;
+mod transport_events;
 pub(crate) mod voice;
 
 pub(crate) use self::negotiation::overcome;
@@ -23,12 +24,12 @@ use std::time::Duration;
 
 use securecall_crypto::{Epoch, MediaSeed};
 use securecall_media::{
-    Effort, EncodedFrame, FrameSize, PathKind, Reach, ReceivedFrame, ReceivedPacket, Tick,
-    Transport, TransportError, TransportEvent, TransportOutput, VoiceWish,
+    Effort, EncodedFrame, FrameSize, Reach, Tick, Transport, TransportError, TransportOutput,
+    VoiceWish,
 };
 use securecall_relay::{Datagram, Inbound};
 use securecall_relay_client::{StreamNews, Streams, TunnelNews, Tunnels};
-use securecall_session::{MediaEvent, MediaFailure, PathRoute, Protection, Route};
+use securecall_session::{MediaEvent, MediaFailure, Protection};
 use tokio::sync::watch;
 use web_time::Instant;
 
@@ -37,6 +38,7 @@ use self::peer_voice::{PeerVoice, VoiceError};
 use self::roaming::Doubt;
 use self::sockets::{Received, Sockets};
 use self::told::Told;
+use self::voice::SendEpoch;
 use crate::clock;
 use crate::config::{Network, Servers};
 use crate::event::Event;
@@ -153,16 +155,10 @@ impl PeerConnection {
         self.voice = None;
     }
 
-    /// Seals with this epoch from now on. `ceiling` is what other peers of the conversation leave of its frames' size.
-    pub(crate) fn use_send_epoch(
-        &mut self,
-        now: Instant,
-        epoch: Epoch,
-        seed: MediaSeed,
-        ceiling: FrameSize,
-    ) {
+    /// Seals with this epoch from now on.
+    pub(crate) fn use_send_epoch(&mut self, now: Instant, begun: SendEpoch) {
         if let Some(voice) = &mut self.voice {
-            voice.use_send_epoch(now, epoch, seed, ceiling);
+            voice.use_send_epoch(now, begun);
         }
     }
 
@@ -491,117 +487,6 @@ impl PeerConnection {
         }
     }
 
-    fn handle_event(&mut self, event: TransportEvent) {
-        let now = clock::now();
-        match event {
-            TransportEvent::PathChanged { kind, pair } => {
-                self.gathering.prefer_peer(now, pair.local, pair.remote);
-                self.follow_sources(now);
-                let route = path_route(kind, self.gathering.route());
-                self.tell_carriers(route);
-                self.outputs.event(MediaEvent::RouteChanged { route });
-            }
-            TransportEvent::PathUp { kind, pair } => {
-                if let Some(pair) = pair {
-                    self.gathering.prefer_peer(now, pair.local, pair.remote);
-                    self.follow_sources(now);
-                }
-                self.stats_at = Some(now + STATS_INTERVAL);
-                let route = path_route(kind, self.gathering.route());
-                self.tell_carriers(route);
-                self.outputs.event(MediaEvent::PathUp { route });
-            }
-            TransportEvent::PathLost => self.path_is_lost(),
-            TransportEvent::PathSilent => self.path_is_silent(now),
-            // The endpoint has its own rule for a dead path: no authenticated packet for 3 s.
-            TransportEvent::PathDown => {
-                tracing::debug!("no candidate pair works");
-                // A relay may have been started anew, and know nothing of us.
-                self.gathering.check(now);
-                self.follow_sources(now);
-            }
-            TransportEvent::ChannelOpen => self.outputs.event(MediaEvent::DataChannelOpen),
-            TransportEvent::Control(bytes) => {
-                self.authenticated(now);
-                self.outputs.control(bytes);
-            }
-            TransportEvent::Frame(frame) => self.take_frame(now, frame),
-            TransportEvent::Packet(packet) => self.take_packet(now, &packet),
-            TransportEvent::PeerReport(report) => {
-                if let Some(PeerVoice::Rtp(voice)) = &mut self.voice {
-                    voice.handle_report(report);
-                }
-            }
-            // Of a peer without sealed frames nobody can say more. Otherwise frames and control messages say the same, end to end.
-            TransportEvent::AuthenticatedPacket => {
-                if matches!(self.voice, Some(PeerVoice::Rtp(_))) {
-                    self.authenticated(now);
-                }
-            }
-            TransportEvent::Closed => self.outputs.event(MediaEvent::DataChannelClosed),
-        }
-    }
-
-    fn take_frame(&mut self, now: Instant, mut frame: ReceivedFrame) {
-        let Some(PeerVoice::Sealed(voice)) = &mut self.voice else {
-            return;
-        };
-        if voice.handle_frame(now, &mut frame).is_ok() {
-            if self.told.first_frame() {
-                self.heard_at = Some(now);
-                self.outputs.event(MediaEvent::FirstFrameOpened);
-            }
-            self.authenticated(now);
-        }
-    }
-
-    /// A packet of the peer, protected by the transport alone, which has said that it is the peer's.
-    fn take_packet(&mut self, now: Instant, packet: &ReceivedPacket) {
-        if let Some(PeerVoice::Rtp(voice)) = &mut self.voice
-            && voice.handle_packet(now, packet)
-            && self.told.first_frame()
-        {
-            self.heard_at = Some(now);
-            self.outputs.event(MediaEvent::FirstFrameOpened);
-        }
-    }
-
-    /// A peer that need not say anything while nobody speaks still answers checks.
-    fn count_answers(&mut self, now: Instant) {
-        let answered = self.transport.as_ref().and_then(Transport::last_answer);
-        if matches!(self.voice, Some(PeerVoice::Rtp(_))) && answered > self.answered_at {
-            self.answered_at = answered;
-            self.authenticated(now);
-        }
-    }
-
-    fn authenticated(&mut self, now: Instant) {
-        self.silent_at = Some(now + SILENCE);
-        // What comes in says nothing of what goes out: where our own packets lead nowhere, the peer hears nothing, and neither
-        // control messages nor a restart get there by this path.
-        if self.transport.as_ref().is_some_and(Transport::is_path_lost) {
-            return;
-        }
-        self.path_lost = false;
-        if self.told.authenticated(now) {
-            self.outputs.event(MediaEvent::AuthenticatedPacket);
-        }
-    }
-
-    /// Tells whose relays carry the call.
-    fn tell_carriers(&self, route: PathRoute) {
-        let carriers = self.ghostnet.as_ref().map(|(_, carriers)| carriers);
-        if route == PathRoute::GhostNet
-            && let Some([entry, exit]) = carriers.and_then(Carriers::operators)
-        {
-            self.outputs.tell(|call| Event::Carried {
-                call: call.clone(),
-                entry: entry.clone(),
-                exit: exit.clone(),
-            });
-        }
-    }
-
     fn tell_stats(&self, card_latencies: [Option<f64>; 2]) {
         let (Some(voice), Some(transport)) = (&self.voice, &self.transport) else {
             return;
@@ -611,14 +496,5 @@ impl PeerConnection {
             call: call.clone(),
             stats,
         });
-    }
-}
-
-/// On GhostNet every candidate of ours is one of its exits.
-const fn path_route(kind: PathKind, route: Route) -> PathRoute {
-    match kind {
-        PathKind::Direct => PathRoute::Direct,
-        PathKind::Relay if matches!(route, Route::GhostNet) => PathRoute::GhostNet,
-        PathKind::Relay => PathRoute::Relay,
     }
 }

@@ -6,7 +6,10 @@ use matrix_sdk_crypto::store::{CryptoStore, CryptoStoreError};
 use matrix_sdk_sqlite::SqliteCryptoStore;
 use ruma::{OwnedUserId, UserId, api::client::session::logout};
 use securecall_contact::{Device, MatrixId};
-use tokio::{sync::Mutex, time::timeout};
+use tokio::{
+    sync::{Mutex, OnceCell},
+    time::timeout,
+};
 use tracing::warn;
 
 use crate::{
@@ -86,6 +89,8 @@ struct Inner {
     /// Held while the list of rooms of two is changed.
     direct: Mutex<()>,
     sync: Mutex<Option<SyncTask>>,
+    /// Whether the homeserver holds events back when it is asked to.
+    delayed_events: OnceCell<bool>,
 }
 
 impl Account {
@@ -330,6 +335,10 @@ impl Account {
         &self.inner.direct
     }
 
+    pub(crate) fn delayed_events(&self) -> &OnceCell<bool> {
+        &self.inner.delayed_events
+    }
+
     pub(crate) fn send_queue(&self) -> &SendQueue {
         &self.inner.send_queue
     }
@@ -385,6 +394,7 @@ impl Account {
                 own_device,
                 olm,
                 sync: Mutex::new(None),
+                delayed_events: OnceCell::new(),
             }),
         })
     }
@@ -405,6 +415,7 @@ impl fmt::Debug for Account {
             send_queue: _,
             direct: _,
             sync: _,
+            delayed_events: _,
         } = &*self.inner;
         f.debug_struct("Account")
             .field("homeserver", homeserver)

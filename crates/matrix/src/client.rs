@@ -16,6 +16,7 @@ use ruma::{
         },
         client::{
             keys::get_keys,
+            state::{get_state_events, send_state_event},
             sync::sync_events::v3::{Filter, Request as SyncRequest, Response as SyncResponse},
         },
         error::FromHttpResponseError,
@@ -30,17 +31,21 @@ use zeroize::Zeroizing;
 
 use crate::{
     homeserver::is_web_page,
+    http_date::unix_seconds,
     http_error::HttpError,
     http_transport::{ANSWER_TIMEOUT, Happenings, HttpTransport, Terms},
     response::{location, refuse_compressed, retry_after, shown},
-    rooms::filter::SyncScope,
+    rooms::{
+        filter::SyncScope,
+        group_room::state::{RoomStateAnswer, StateReader},
+    },
     server_error::ServerError,
     sync_answer::{SyncAnswer, SyncReader},
     sync_scanner::UnreadableSync,
 };
 
-/// How long the body of a sync may take as a whole: thousands of messages over a slow line.
-const SYNC_BODY_TIMEOUT: Duration = Duration::from_secs(120);
+/// How long the body of a sync, or the state of a room, may take as a whole: thousands of messages over a slow line.
+const STREAM_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The most that an answer may hold: versions, login flows, sessions, one-time keys, errors. Real ones have a few KiB.
 const MAX_ANSWER: usize = 64 * 1024;
@@ -48,9 +53,9 @@ const MAX_ANSWER: usize = 64 * 1024;
 /// The same for the devices of a user, of about 1 KiB each.
 const MAX_DEVICES_ANSWER: usize = 1024 * 1024;
 
-/// The same for a sync, of which only what is for us is kept as it comes in. A full inbox is handed out a hundred
-/// messages at a time.
-const MAX_SYNC_ANSWER: usize = 64 * 1024 * 1024;
+/// The same for a sync, and for the state of a room, of which only what is for us is kept as it comes in. A full inbox is
+/// handed out a hundred messages at a time.
+const MAX_STREAM: usize = 64 * 1024 * 1024;
 
 /// What we use has not changed since long before this version: no need to ask before the first request.
 const VERSION: MatrixVersion = MatrixVersion::V1_11;
@@ -170,7 +175,7 @@ impl Client {
         HttpError: From<FromHttpResponseError<R::EndpointError>>,
     {
         let request = self.write(request)?;
-        self.body_of::<R>(request, limit).await
+        self.body_of::<R>(request, Terms::REPEATABLE, limit).await
     }
 
     /// Like [`send_for_body`](Self::send_for_body), for what needs no token at most homeservers, and one at some.
@@ -185,19 +190,85 @@ impl Client {
         let request: http::Request<Vec<u8>> =
             request.try_into_http_request(&self.base_url, input, R::PathBuilder::input())?;
         let request = reqwest::Request::try_from(request).map_err(HttpError::Network)?;
-        self.body_of::<R>(request, MAX_ANSWER).await
+        self.body_of::<R>(request, Terms::REPEATABLE, MAX_ANSWER)
+            .await
+    }
+
+    /// Like [`send_for_body`](Self::send_for_body), with something more in the query.
+    pub(crate) async fn send_with_query<R>(
+        &self,
+        request: R,
+        (name, value): (&str, String),
+        terms: Terms,
+    ) -> Result<Vec<u8>, HttpError>
+    where
+        R: OutgoingRequest,
+        R::Authentication: Authentication,
+        R::PathBuilder: Versioned,
+        HttpError: From<FromHttpResponseError<R::EndpointError>>,
+    {
+        let mut request = self.write(request)?;
+        let mut query = request.url_mut().query_pairs_mut();
+        query.append_pair(name, &value);
+        drop(query);
+        self.body_of::<R>(request, terms, MAX_ANSWER).await
+    }
+
+    /// Posts what the library has no request for. The parts of the path may be anything but `.` and `..`.
+    pub(crate) async fn post(
+        &self,
+        path: &[&str],
+        body: &serde_json::Value,
+    ) -> Result<Vec<u8>, HttpError> {
+        // Only its token, and how its errors are read, are of this one.
+        type Any = send_state_event::v3::Request;
+        let ours = |reason: String| HttpError::Ours(ServerError::Internal { reason });
+        let mut url = Url::parse(&self.base_url).map_err(|error| ours(error.to_string()))?;
+        let mut segments = url.path_segments_mut();
+        if let Ok(segments) = &mut segments {
+            segments.pop_if_empty().extend(["_matrix", "client"]);
+            segments.extend(path);
+        }
+        drop(segments);
+        let mut request = reqwest::Request::new(reqwest::Method::POST, url);
+        let headers = request.headers_mut();
+        let json = header::HeaderValue::from_static("application/json");
+        headers.insert(header::CONTENT_TYPE, json);
+        if let Some(token) = &self.access_token {
+            let bearer = Zeroizing::new(format!("Bearer {}", token.as_str()));
+            let mut bearer = header::HeaderValue::from_str(&bearer)
+                .map_err(|_| ours("the token is none".to_owned()))?;
+            bearer.set_sensitive(true);
+            headers.insert(header::AUTHORIZATION, bearer);
+        }
+        *request.body_mut() = Some(body.to_string().into());
+        self.body_of::<Any>(request, Terms::REPEATABLE, MAX_ANSWER)
+            .await
+    }
+
+    /// The state of a room, read as it comes in.
+    pub(crate) async fn room_state(
+        &self,
+        request: get_state_events::v3::Request,
+        reader: impl Fn() -> StateReader,
+    ) -> Result<RoomStateAnswer, HttpError> {
+        let request = self.write(request)?;
+        let read = |response| read_state(response, reader());
+        let asking = self.http.perform(request, Terms::REPEATABLE, read);
+        Box::pin(asking).await
     }
 
     async fn body_of<R>(
         &self,
         request: reqwest::Request,
+        terms: Terms,
         limit: usize,
     ) -> Result<Vec<u8>, HttpError>
     where
         R: OutgoingRequest,
         HttpError: From<FromHttpResponseError<R::EndpointError>>,
     {
-        let answer = Box::pin(self.exchange(request, Terms::REPEATABLE, limit)).await?;
+        let answer = Box::pin(self.exchange(request, terms, limit)).await?;
         if answer.status() == StatusCode::OK {
             return Ok(answer.into_body());
         }
@@ -307,41 +378,64 @@ async fn read_body(
 
 async fn read_sync(
     response: reqwest::Response,
-    reader: SyncReader,
+    mut reader: SyncReader,
 ) -> Result<SyncAnswer, HttpError> {
+    read_stream::<SyncResponse>(response, |bytes| reader.read(bytes)).await?;
+    Ok(reader.finish()?)
+}
+
+async fn read_state(
+    response: reqwest::Response,
+    mut reader: StateReader,
+) -> Result<RoomStateAnswer, HttpError> {
+    let date = response.headers().get(header::DATE);
+    let seconds = date.and_then(|date| unix_seconds(date.to_str().ok()?));
+    read_stream::<get_state_events::v3::Response>(response, |bytes| reader.read(bytes)).await?;
+    let mut answer = reader.finish()?;
+    answer.room.homeserver_ms = seconds.map(|seconds| seconds.saturating_mul(1000));
+    Ok(answer)
+}
+
+/// Reads an answer that may be long, as it comes in. What is no success is an error of `R`.
+async fn read_stream<R>(
+    response: reqwest::Response,
+    take: impl FnMut(&[u8]) -> Result<(), UnreadableSync>,
+) -> Result<(), HttpError>
+where
+    R: IncomingResponse,
+    HttpError: From<FromHttpResponseError<R::EndpointError>>,
+{
     if response.status() != StatusCode::OK {
         let answer = Box::pin(read_body(response, MAX_ANSWER));
         let answer = timeout(ANSWER_TIMEOUT, answer).await;
         let answer = answer.map_err(|_| HttpError::TimedOut)??;
-        return match SyncResponse::try_from_http_response(answer) {
+        return match R::try_from_http_response(answer) {
             Err(error) => Err(error.into()),
             // Another kind of success is none that Matrix knows.
             Ok(_) => Err(UnreadableSync.into()),
         };
     }
-    let reading = Box::pin(read_sync_body(response, reader));
-    let answer = timeout(SYNC_BODY_TIMEOUT, reading).await;
-    answer.map_err(|_| HttpError::TimedOut)?
+    let reading = Box::pin(read_stream_body(response, take));
+    let read = timeout(STREAM_TIMEOUT, reading).await;
+    read.map_err(|_| HttpError::TimedOut)?
 }
 
-async fn read_sync_body(
+async fn read_stream_body(
     mut response: reqwest::Response,
-    mut reader: SyncReader,
-) -> Result<SyncAnswer, HttpError> {
+    mut take: impl FnMut(&[u8]) -> Result<(), UnreadableSync>,
+) -> Result<(), HttpError> {
     refuse_compressed(&response)?;
     let mut length = 0;
     loop {
         let chunk = timeout(ANSWER_TIMEOUT, response.chunk()).await;
         let Some(chunk) = chunk.map_err(|_| HttpError::TimedOut)?? else {
-            return Ok(reader.finish()?);
+            return Ok(());
         };
         length += chunk.len();
-        if length > MAX_SYNC_ANSWER {
-            return Err(HttpError::TooLarge {
-                limit: MAX_SYNC_ANSWER,
-            });
+        if length > MAX_STREAM {
+            return Err(HttpError::TooLarge { limit: MAX_STREAM });
         }
-        reader.read(&chunk)?;
+        take(&chunk)?;
         // Much may be there at once; others on this thread have something to do as well.
         tokio::task::coop::consume_budget().await;
     }

@@ -2,10 +2,10 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use securecall_contact::{MatrixId, OlmKey};
+use securecall_contact::{DeviceId, MatrixId, OlmKey, RoomId};
 use tokio::sync::{Semaphore, mpsc};
 
-use crate::{RoomNews, ServerError};
+use crate::{GroupRoomEvent, RoomNews, ServerError};
 
 /// What may wait here unread, in number and in bytes. A reader who is slower than that slows the sync down, and nothing
 /// is lost.
@@ -34,6 +34,34 @@ pub enum Incoming {
     },
     /// Something that has happened in rooms; only after [`start_with_rooms`](crate::Account::start_with_rooms).
     Room(RoomNews),
+    /// A state event of a group call; only of rooms that are [followed](crate::Account::follow_group_room), as all of group calls.
+    GroupRoom(GroupRoomEvent),
+    /// A user has come to such a room, or is not in it any more.
+    GroupRoomMembership {
+        /// Which room.
+        room: RoomId,
+        /// Who.
+        user: MatrixId,
+        /// Whether they have joined it.
+        is_in_room: bool,
+    },
+    /// There was more in such a room than is kept of one answer: its [state](crate::Account::group_room_state) says how things
+    /// stand. A homeserver can say so in each of its answers; how often it is asked is the reader's affair.
+    GroupRoomGap {
+        /// Which room.
+        room: RoomId,
+    },
+    /// An event of a call, from device to device.
+    CallEvent {
+        /// Who sent it. Encrypted, as whoever encrypted it says; else by the homeserver's word.
+        sender: MatrixId,
+        /// The sender's device that encrypted it by Olm, as the homeserver has its keys; `None`: it came in clear.
+        proven: Option<DeviceId>,
+        /// Its type, `m.call.…`: at most 255 visible ASCII characters.
+        event_type: String,
+        /// Its content: a JSON object.
+        content: String,
+    },
     /// All signals of one sync response are through, and all that it brought of rooms.
     SyncComplete,
     /// Nothing comes in: the homeserver does not answer, or the account's store fails. We keep trying.
@@ -49,6 +77,8 @@ impl Incoming {
         match self {
             Self::Signal { content, .. } => content.len() + OVERHEAD,
             Self::Room(news) => news.size() + OVERHEAD,
+            Self::GroupRoom(event) => event.content.len() + OVERHEAD,
+            Self::CallEvent { content, .. } => content.len() + OVERHEAD,
             _ => OVERHEAD,
         }
     }

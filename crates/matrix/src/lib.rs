@@ -10,6 +10,7 @@
 //!   .discover   └─ Account::login ────┤                ├─ send         Olm + /sendToDevice
 //!                  Account::restore ──┴──► Account ────┼─ start ─► Inbox   /sync, until stopped
 //!   AccountStore ────────┘                             ├─ direct_room, send_to_room, …   calls in rooms
+//!   AccountStore ────────┘                             ├─ follow_group_room, …   group calls in rooms
 //!                                                      ├─ drain        the inbox on the server is empty
 //!   (SQLite, encrypted)                                ├─ round_trip   a message to ourselves
 //!        └─────────────► Checkup  changes nothing      └─ logout
@@ -38,7 +39,7 @@
 //! # What it does not do
 //!
 //! No calls, no retry of sends that have failed, no decision on who may ring. Of rooms it takes what calls need
-//! ([`RoomNews`]), and only if it is asked to ([`Account::start_with_rooms`]).
+//! ([`RoomNews`]), and only if it is asked to ([`Account::start_with_rooms`], [`Account::follow_group_room`]).
 //!
 //! # How an account's password comes about
 //!
@@ -106,9 +107,10 @@ pub use own_profile::{
 };
 pub use registration::{RegisterError, Registration};
 pub use rooms::{
-    CallEvent, DirectRoom, EventProtection, JoinRule, MAX_ROOM_CONTENT, MAX_ROOM_MEMBERS,
-    Membership, Origin, RoomError, RoomEvent, RoomEventContent, RoomFacts, RoomInvite, RoomMessage,
-    RoomNews, RoomRefusal,
+    CallEvent, CallProtection, DirectRoom, EventProtection, GroupRoomEvent, GroupRoomEventType,
+    GroupRoomKey, GroupRoomState, JoinRule, MAX_GROUP_ROOM_CALLS, MAX_GROUP_ROOM_USERS,
+    MAX_ROOM_CONTENT, MAX_ROOM_MEMBERS, Membership, Origin, RoomError, RoomEvent, RoomEventContent,
+    RoomFacts, RoomInvite, RoomMessage, RoomNews, RoomRefusal, StateFailure,
 };
 pub use round_trip::RoundTripError;
 pub use sender::SendError;

@@ -33,7 +33,8 @@ use crate::{
     http_transport::Terms,
     store_upkeep::{SenderKey, StoreUpkeep},
     sync_answer::SyncAnswer,
-    to_device::{ToDevice, read_processed},
+    to_device::{Opened, OpenedCall, ToDevice, read_processed},
+    user_id::user_id,
 };
 
 /// Encrypted events opened at once, and then written to the store.
@@ -85,6 +86,8 @@ pub(crate) struct Received {
     pub(crate) incoming: Vec<Incoming>,
     /// The keys of rooms that came.
     pub(crate) room_keys: Vec<RoomKeyInfo>,
+    /// Events of calls, of devices that are not known.
+    pub(crate) unproven: Vec<OpenedCall>,
 }
 
 #[derive(Default)]
@@ -139,15 +142,28 @@ impl Olm {
         let Received {
             mut incoming,
             mut room_keys,
+            mut unproven,
         } = Received::default();
         let mut encrypted = Vec::new();
+        let mut plain_texts = 0;
         for event in answer.events {
             match event {
                 ToDevice::Encrypted(event) => encrypted.push(event),
-                ToDevice::PlainText(sender) if incoming.len() < MAX_PLAIN_TEXT => {
+                ToDevice::PlainText(sender) if plain_texts < MAX_PLAIN_TEXT => {
+                    plain_texts += 1;
                     incoming.push(Incoming::PlainTextRefused { sender });
                 }
                 ToDevice::PlainText(_) => {}
+                ToDevice::CallInClear {
+                    sender,
+                    event_type,
+                    content,
+                } => incoming.push(Incoming::CallEvent {
+                    sender,
+                    proven: None,
+                    event_type,
+                    content,
+                }),
             }
         }
         let settings = DecryptionSettings {
@@ -175,7 +191,16 @@ impl Olm {
             drop(machine);
             let (opened, keys) = opened.map_err(|error| ServerError::from_olm(&error))?;
             room_keys.extend(keys);
-            incoming.extend(opened.iter().filter_map(read_processed));
+            for opened in opened.iter().filter_map(read_processed) {
+                match opened {
+                    Opened::Signal(signal) => incoming.push(signal),
+                    Opened::Call(event) if answer.takes_calls => match self.prove(event).await? {
+                        Ok(proven) => incoming.push(proven),
+                        Err(event) => unproven.push(event),
+                    },
+                    Opened::Call(_) => {}
+                }
+            }
             if self.count(events) {
                 self.tidy_or_warn().await;
             }
@@ -183,6 +208,7 @@ impl Olm {
                 return Ok(Received {
                     incoming,
                     room_keys,
+                    unproven,
                 });
             }
         }
@@ -204,6 +230,32 @@ impl Olm {
         let machine = self.machine.read().await;
         let devices = machine.get_user_devices(user, None).await;
         devices.map_err(|error| ServerError::store(&error))
+    }
+
+    /// Which device of its sender an event comes from; the event as it was, if the store knows none with that key.
+    pub(crate) async fn prove(
+        &self,
+        event: OpenedCall,
+    ) -> Result<Result<Incoming, OpenedCall>, ServerError> {
+        let Some(user) = user_id(&event.sender) else {
+            return Ok(Err(event));
+        };
+        let devices = self.devices(&user).await?;
+        let is_its = |device: &Device| {
+            let key = device.curve25519_key().map(|key| key.to_bytes());
+            key.as_ref() == Some(event.sender_olm_key.as_bytes()) && !device.is_deleted()
+        };
+        let device = devices.devices().find(is_its);
+        let proven = device.and_then(|device| device.device_id().as_str().parse().ok());
+        Ok(match proven {
+            None => Err(event),
+            proven => Ok(Incoming::CallEvent {
+                sender: event.sender,
+                proven,
+                event_type: event.event_type,
+                content: event.content,
+            }),
+        })
     }
 
     /// Asks the homeserver for the devices of a user and takes them down.

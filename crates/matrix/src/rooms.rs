@@ -10,6 +10,7 @@
 //! | `direct` | the room of two people: found, or made |
 //! | `membership` | joining and leaving |
 //! | `room_keys` | Megolm: whom a room's key goes to |
+//! | `group_room` | group calls: state events, and events from device to device |
 //! | `send`, `send_queue` | events on their way out, the urgent first |
 
 pub(crate) mod answer;
@@ -18,6 +19,7 @@ mod error;
 mod event;
 mod facts;
 pub(crate) mod filter;
+pub(crate) mod group_room;
 mod ids;
 mod invite;
 mod late_keys;
@@ -37,6 +39,10 @@ pub use event::{
     RoomRefusal,
 };
 pub use facts::{MAX_ROOM_MEMBERS, RoomFacts};
+pub use group_room::{
+    CallProtection, GroupRoomEvent, GroupRoomEventType, GroupRoomKey, GroupRoomState,
+    MAX_GROUP_ROOM_CALLS, MAX_GROUP_ROOM_USERS, StateFailure,
+};
 pub use invite::{JoinRule, RoomInvite};
 pub(crate) use room_memory::RoomMemory;
 pub use send::{MAX_ROOM_CONTENT, RoomMessage};

@@ -132,7 +132,7 @@ impl Account {
             let events = std::mem::take(&mut answer.events);
             let mut encrypted = events.into_iter().filter_map(|event| match event {
                 ToDevice::Encrypted(event) => Some(event),
-                ToDevice::PlainText(_) => None,
+                ToDevice::PlainText(_) | ToDevice::CallInClear { .. } => None,
             });
             if let Some(letter) = encrypted.find(|event| sender.wrote(event)) {
                 return Ok((answer, letter));

@@ -8,8 +8,8 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::{
-    Account, SIGNAL_EVENT_TYPE, ServerError, olm::EncryptError, patience::patiently,
-    user_id::user_id,
+    Account, CallProtection, SIGNAL_EVENT_TYPE, ServerError, olm::EncryptError,
+    patience::patiently, user_id::user_id,
 };
 
 /// After this long the caller had better try again, with a new Olm message. A homeserver that asks us to wait a little is
@@ -19,8 +19,8 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(15);
 /// Why a message did not go out.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
-    /// The content is not a JSON object.
-    #[error("the content is not a JSON object")]
+    /// The content is not a JSON object, or longer than an event can be, or its type is none.
+    #[error("the content is not a JSON object, or too long")]
     BadContent,
     /// No such device is known, not even after asking for it.
     #[error("{user} has no device {device_id}")]
@@ -56,6 +56,19 @@ impl Account {
         device_id: &DeviceId,
         content: &str,
     ) -> Result<(), SendError> {
+        let olm = CallProtection::Olm;
+        self.send_event(user, device_id, SIGNAL_EVENT_TYPE, content, olm)
+            .await
+    }
+
+    pub(crate) async fn send_event(
+        &self,
+        user: &MatrixId,
+        device_id: &DeviceId,
+        event_type: &str,
+        content: &str,
+        protection: CallProtection,
+    ) -> Result<(), SendError> {
         let content = content_object(content).ok_or(SendError::BadContent)?;
         let unknown = || SendError::UnknownDevice {
             user: user.clone(),
@@ -63,7 +76,15 @@ impl Account {
         };
         let user_id = user_id(user).ok_or_else(unknown)?;
         let device = device_id.as_str().into();
-        let sending = self.deliver(&user_id, device, &content);
+        let sending = async {
+            match protection {
+                CallProtection::Olm => self.deliver(&user_id, device, event_type, &content).await,
+                CallProtection::InClear => {
+                    let sent = self.deliver_in_clear(&user_id, device, event_type, &content);
+                    Ok(sent.await?)
+                }
+            }
+        };
         match timeout(SEND_TIMEOUT, sending).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(NotSent::UnknownDevice)) => Err(unknown()),
@@ -79,17 +100,19 @@ impl Account {
         &self,
         user: &UserId,
         device: &ruma::DeviceId,
+        event_type: &str,
         content: &Value,
     ) -> Result<(), NotSent> {
         if self.olm().device(user, device).await?.is_none() {
             // As for the reply to a stranger.
             self.query_keys(user).await?;
         }
-        let request = match self.encrypt(user, device, content).await {
+        let encrypt = || self.olm().encrypt(user, device, event_type, content);
+        let request = match encrypt().await {
             Err(EncryptError::NoSession) => {
                 // Asked for anew by every send: the homeserver may have had a bad moment.
                 patiently(|| self.olm().claim(self.client(), user, device)).await?;
-                self.encrypt(user, device, content).await
+                encrypt().await
             }
             other => other,
         };
@@ -106,17 +129,6 @@ impl Account {
                 .map_err(|error| ServerError::from_http(&error))
         };
         Ok(patiently(send).await?)
-    }
-
-    async fn encrypt(
-        &self,
-        user: &UserId,
-        device: &ruma::DeviceId,
-        content: &Value,
-    ) -> Result<ruma::api::client::to_device::send_event_to_device::v3::Request, EncryptError> {
-        self.olm()
-            .encrypt(user, device, SIGNAL_EVENT_TYPE, content)
-            .await
     }
 }
 

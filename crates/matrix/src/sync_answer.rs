@@ -45,6 +45,8 @@ pub(crate) struct SyncAnswer {
     pub(crate) unused_fallback_keys: Option<Vec<OneTimeKeyAlgorithm>>,
     /// What is of rooms, if it was asked for.
     pub(crate) rooms: RoomsAnswer,
+    /// Whether events of calls from device to device are for us.
+    pub(crate) takes_calls: bool,
 }
 
 /// Reads an answer. Bytes go in with [`read`](Self::read), in pieces of any size.
@@ -66,14 +68,15 @@ struct ReadSoFar {
 impl SyncReader {
     /// For the answer to a sync that asks for this.
     pub(crate) fn new(scope: SyncScope<'_>) -> Self {
-        let SyncScope::Rooms(user) = scope else {
+        let SyncScope::Rooms(scope) = scope else {
             return Self::default();
         };
         let mut reader = Self {
             scanner: SyncScanner::with_rooms(),
             ..Self::default()
         };
-        reader.read.rooms = Some(RoomsReader::new(user));
+        reader.read.answer.takes_calls = !scope.followed.is_empty();
+        reader.read.rooms = Some(RoomsReader::new(scope));
         reader
     }
 
@@ -127,7 +130,7 @@ impl ReadSoFar {
             self.answer.events.len() < MAX_EVENTS && self.size + cut.bytes.len() <= MAX_EVENTS_SIZE;
         if cut.is_too_long || !has_room {
             self.answer.dropped += 1;
-        } else if let Some(event) = ToDevice::read(&cut.bytes) {
+        } else if let Some(event) = ToDevice::read(&cut.bytes, self.answer.takes_calls) {
             self.size += cut.bytes.len();
             self.answer.events.push(event);
         }

@@ -1,4 +1,4 @@
-//! Cuts the values that matter out of the answer to a sync, while it comes in.
+//! Cuts the values that matter out of the answer to a sync, or of the state of a room, while it comes in.
 //!
 //! It knows no more of JSON than where values begin and end: what is cut out goes to a real parser, everything else is gone
 //! as soon as it has passed. Sans-IO and without any of this crate's other types, so that it can be fuzzed without them.
@@ -23,8 +23,7 @@ pub(crate) struct UnreadableSync;
 /// The scanner. Bytes go in with [`read`](Self::read), in pieces of any size.
 #[derive(Debug, Default)]
 pub(crate) struct SyncScanner {
-    /// Whether what is in rooms is cut out as well.
-    takes_rooms: bool,
+    what: What,
     position: Position,
     /// The open objects and arrays.
     open: Vec<Open>,
@@ -34,6 +33,18 @@ pub(crate) struct SyncScanner {
     cut: Option<Cut>,
     /// The value that has just ended.
     done: Option<Cut>,
+}
+
+/// What it is the scanner of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum What {
+    /// A sync, without what is in rooms.
+    #[default]
+    Sealed,
+    /// A sync, with it.
+    WithRooms,
+    /// The state of one room: a list of events.
+    State,
 }
 
 /// What the next byte belongs to.
@@ -140,7 +151,15 @@ impl SyncScanner {
     /// One that cuts out what is in rooms as well.
     pub(crate) fn with_rooms() -> Self {
         Self {
-            takes_rooms: true,
+            what: What::WithRooms,
+            ..Self::default()
+        }
+    }
+
+    /// One that cuts the events out of the state of a room.
+    pub(crate) fn of_state() -> Self {
+        Self {
+            what: What::State,
             ..Self::default()
         }
     }
@@ -178,7 +197,7 @@ impl SyncScanner {
             Position::Text { escaped, is_key } => self.read_text(byte, escaped, is_key),
             Position::Word => self.keep(byte),
             _ if is_space(byte) => self.keep(byte),
-            Position::Start if byte == b'{' => self.open(byte)?,
+            Position::Start if byte == self.beginning() => self.open(byte)?,
             Position::Value => self.begin_value(byte)?,
             Position::Key if byte == b'"' => {
                 self.key.clear();
@@ -204,6 +223,13 @@ impl SyncScanner {
             _ => return Err(UnreadableSync),
         }
         Ok(())
+    }
+
+    fn beginning(&self) -> u8 {
+        match self.what {
+            What::Sealed | What::WithRooms => b'{',
+            What::State => b'[',
+        }
     }
 
     fn read_text(&mut self, byte: u8, escaped: bool, is_key: bool) {
@@ -292,12 +318,15 @@ impl SyncScanner {
     /// What the object or array that begins here is to us.
     fn place(&self, is_object: bool) -> Place {
         let Some(around) = self.open.last() else {
-            return Place::Answer;
+            return match self.what {
+                What::Sealed | What::WithRooms => Place::Answer,
+                What::State => Place::RoomEvents(Section::Joined),
+            };
         };
         match (around.place, self.key.as_slice(), is_object) {
             (Place::Answer, b"to_device", true) => Place::ToDevice,
             (Place::ToDevice, b"events", false) => Place::Events,
-            (Place::Answer, b"rooms", true) if self.takes_rooms => Place::Rooms,
+            (Place::Answer, b"rooms", true) if self.what == What::WithRooms => Place::Rooms,
             (Place::Rooms, key, true) => Section::read(key).map_or(Place::Other, Place::Section),
             (Place::Section(section), _, true) => Place::Room(section),
             (Place::Room(section), key, true) if key == section.timeline() => {

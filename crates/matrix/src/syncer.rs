@@ -25,8 +25,14 @@ use crate::{
     inbox::InboxSender,
     last_answer::LastAnswer,
     long_poll::LongPoll,
-    olm::{Olm, Received},
-    rooms::{RoomMemory, filter::SyncScope, timeline::Timeline},
+    olm::Olm,
+    rooms::{
+        RoomMemory,
+        filter::{RoomScope, SyncScope},
+        group_room::{follow::Followed, unproven::Unproven},
+        timeline::Timeline,
+    },
+    sync_answer::SyncAnswer,
     sync_position::SyncPosition,
 };
 
@@ -52,7 +58,15 @@ impl SyncTask {
     pub(crate) fn start(syncer: Syncer, sender: InboxSender) -> Self {
         let sender = Arc::new(sender);
         let into = Arc::clone(&sender);
-        let syncing = tokio::spawn(async move { syncer.keep_syncing(&into).await });
+        let syncing = tokio::spawn(async move {
+            let Syncer {
+                client, olm, rooms, ..
+            } = &syncer;
+            tokio::select! {
+                () = syncer.keep_syncing(&into) => {}
+                () = rooms.unproven.prove(client, olm, &into) => {}
+            }
+        });
         Self { syncing, sender }
     }
 
@@ -98,6 +112,8 @@ struct Rooms {
     own: OwnedUserId,
     /// Whether they are of interest at all.
     wanted: AtomicBool,
+    followed: Followed,
+    unproven: Unproven,
     timeline: Mutex<Timeline>,
     memory: RoomMemory,
     last_answer: LastAnswer,
@@ -118,6 +134,8 @@ impl Syncer {
                 timeline: Mutex::new(Timeline::new(own.clone())),
                 own,
                 wanted: AtomicBool::new(false),
+                followed: Followed::default(),
+                unproven: Unproven::default(),
                 memory: RoomMemory::default(),
                 last_answer: LastAnswer::default(),
             }),
@@ -127,6 +145,11 @@ impl Syncer {
     /// Whether syncs from now on bring what calls need of rooms.
     pub(crate) fn want_rooms(&self, wanted: bool) {
         self.rooms.wanted.store(wanted, Ordering::Relaxed);
+    }
+
+    /// Rooms of which syncs from now on bring group calls.
+    pub(crate) fn followed(&self) -> &Followed {
+        &self.rooms.followed
     }
 
     /// What is known of rooms.
@@ -182,44 +205,44 @@ impl Syncer {
         Ok(())
     }
 
-    /// A long poll ends with the first of these doubts, and is asked again to be answered at once: that shows whether the
-    /// connection is alive, and a new one takes its place if it is not.
     async fn sync(
         &self,
         long_poll: Duration,
-        doubts: Option<&mut Happenings>,
+        mut doubts: Option<&mut Happenings>,
     ) -> Result<Synced, ServerError> {
         let position = self.position.current();
-        let scope = match &position {
-            // With nowhere to go on from, a homeserver would tell of all rooms there are, and of calls of long ago.
-            Some(_) if self.rooms.wanted.load(Ordering::Relaxed) => {
-                SyncScope::Rooms(&self.rooms.own)
+        let mut follows = self.rooms.followed.subscribe();
+        let (asked_at, answer) = loop {
+            let followed = follows.borrow_and_update().clone();
+            let calls = self.rooms.wanted.load(Ordering::Relaxed);
+            let scope = match &position {
+                // With nowhere to go on from, a homeserver would tell of all rooms there are, and of calls of long ago.
+                Some(_) if calls || !followed.is_empty() => SyncScope::Rooms(RoomScope {
+                    own: &self.rooms.own,
+                    calls,
+                    followed: &followed,
+                }),
+                _ => SyncScope::Sealed,
+            };
+            let asked_at = Instant::now();
+            let asking = self.ask(position.clone(), long_poll, scope, doubts.as_deref_mut());
+            tokio::select! {
+                biased;
+                // An answer that is there is not taken: it may leave out what its position is behind of.
+                Ok(()) = follows.changed() => debug!("other rooms are followed now"),
+                answer = asking => break (asked_at, answer),
             }
-            _ => SyncScope::Sealed,
-        };
-        let asked_at = Instant::now();
-        let answer = match doubts {
-            Some(doubts) => {
-                // One that came since the last poll is about the same connection.
-                let polling = self.client.sync(position.clone(), long_poll, scope);
-                tokio::select! {
-                    biased;
-                    answer = polling => answer,
-                    () = doubts.next() => {
-                        debug!("the sync may hang");
-                        self.client.sync(position, Duration::ZERO, scope).await
-                    }
-                }
-            }
-            None => self.client.sync(position, long_poll, scope).await,
         };
         let mut answer = answer.map_err(|error: HttpError| ServerError::from_http(&error))?;
         let (next_batch, received) = (answer.next_batch.clone(), answer.received);
-        let of_rooms = std::mem::take(&mut answer.rooms);
-        let Received {
-            mut incoming,
-            room_keys,
-        } = self.olm.receive(answer).await?;
+        let mut of_rooms = std::mem::take(&mut answer.rooms);
+        // Who is in a call comes before what they say.
+        let mut incoming = std::mem::take(&mut of_rooms.followed);
+        let opened = self.olm.receive(answer).await?;
+        incoming.extend(opened.incoming);
+        for event in opened.unproven {
+            self.rooms.unproven.push(event);
+        }
         let at_most = self.rooms.last_answer.answered(asked_at, Instant::now());
         // After the keys, which are in the same answer or came before.
         let mut timeline = self.rooms.timeline.lock().await;
@@ -227,7 +250,7 @@ impl Syncer {
             Instant::now(),
             of_rooms,
             at_most,
-            &room_keys,
+            &opened.room_keys,
             &self.olm,
             &self.rooms.memory,
         );
@@ -240,6 +263,30 @@ impl Syncer {
             incoming,
             received,
         })
+    }
+
+    /// A long poll ends with the first of these doubts, and is asked again to be answered at once: that shows whether the
+    /// connection is alive, and a new one takes its place if it is not.
+    async fn ask(
+        &self,
+        position: Option<String>,
+        long_poll: Duration,
+        scope: SyncScope<'_>,
+        doubts: Option<&mut Happenings>,
+    ) -> Result<SyncAnswer, HttpError> {
+        let Some(doubts) = doubts else {
+            return self.client.sync(position, long_poll, scope).await;
+        };
+        // One that came since the last poll is about the same connection.
+        let polling = self.client.sync(position.clone(), long_poll, scope);
+        tokio::select! {
+            biased;
+            answer = polling => answer,
+            () = doubts.next() => {
+                debug!("the sync may hang");
+                self.client.sync(position, Duration::ZERO, scope).await
+            }
+        }
     }
 
     async fn send_outgoing(&self) {

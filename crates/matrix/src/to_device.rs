@@ -14,6 +14,9 @@ use crate::{Incoming, SIGNAL_EVENT_TYPE, user_id::matrix_id};
 /// The longest content of a signal, in bytes of JSON; what is longer is dropped where it is read.
 pub const MAX_CONTENT: usize = 36 * 1024;
 
+/// Longest type of an event. <https://spec.matrix.org/v1.16/client-server-api/#size-limits>
+const MAX_TYPE: usize = 255;
+
 /// The only encryption that anything for us has.
 const OLM: &str = "m.olm.v1.curve25519-aes-sha2";
 
@@ -24,11 +27,18 @@ pub(crate) enum ToDevice {
     Encrypted(Raw<AnyToDeviceEvent>),
     /// Of our type, but not encrypted. Nothing of it is kept but who is said to have sent it.
     PlainText(MatrixId),
+    /// Of a call, and not encrypted.
+    CallInClear {
+        /// Who is said to have sent it.
+        sender: MatrixId,
+        event_type: String,
+        content: String,
+    },
 }
 
 impl ToDevice {
-    /// Reads an event; nothing, if it is not for us.
-    pub(crate) fn read(json: &[u8]) -> Option<Self> {
+    /// Reads an event; nothing, if it is not for us. Events of calls in clear are, if `takes_calls`.
+    pub(crate) fn read(json: &[u8], takes_calls: bool) -> Option<Self> {
         #[derive(Deserialize)]
         struct Envelope {
             r#type: String,
@@ -42,12 +52,26 @@ impl ToDevice {
         struct Content {
             algorithm: Option<String>,
         }
+        #[derive(Deserialize)]
+        struct InClear<'a> {
+            #[serde(borrow)]
+            content: &'a RawValue,
+        }
 
         let Envelope { r#type, sender } = serde_json::from_slice(json).ok()?;
         // By its type alone: what was not encrypted is not read.
         if r#type == SIGNAL_EVENT_TYPE {
             debug!("refused a message: it was not encrypted");
             return matrix_id(&sender).map(Self::PlainText);
+        }
+        if takes_calls && is_call_type(&r#type) {
+            let InClear { content } = serde_json::from_slice(json).ok()?;
+            let content = content.get();
+            return content.starts_with('{').then_some(Self::CallInClear {
+                sender: matrix_id(&sender)?,
+                event_type: r#type,
+                content: content.to_owned(),
+            });
         }
         let Encrypted { content } = serde_json::from_slice(json).ok()?;
         let is_olm = r#type == "m.room.encrypted" && content.algorithm.as_deref() == Some(OLM);
@@ -57,13 +81,36 @@ impl ToDevice {
     }
 }
 
-/// What an event means that has been through Olm; nothing, if it is not of our type or cannot be read.
-pub(crate) fn read_processed(event: &ProcessedToDeviceEvent) -> Option<Incoming> {
+/// Whether an event of this type is one of a call.
+pub(crate) fn is_call_type(event_type: &str) -> bool {
+    event_type.starts_with("m.call.")
+        && event_type.len() <= MAX_TYPE
+        && event_type.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// What an event is that has been through Olm.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Opened {
+    Signal(Incoming),
+    Call(OpenedCall),
+}
+
+/// An event of a call that came through an Olm session; of which device is to be found out.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct OpenedCall {
+    pub(crate) sender: MatrixId,
+    pub(crate) sender_olm_key: OlmKey,
+    pub(crate) event_type: String,
+    pub(crate) content: String,
+}
+
+/// What an event means that has been through Olm; nothing, if it is not of our types or cannot be read.
+pub(crate) fn read_processed(event: &ProcessedToDeviceEvent) -> Option<Opened> {
     match event {
         ProcessedToDeviceEvent::Decrypted {
             raw,
             encryption_info,
-        } => read_signal(raw, encryption_info),
+        } => read_opened(raw, encryption_info),
         // Anybody can send such; there is nothing to say about it.
         _ => {
             debug!("ignored a message: it cannot be decrypted");
@@ -72,24 +119,26 @@ pub(crate) fn read_processed(event: &ProcessedToDeviceEvent) -> Option<Incoming>
     }
 }
 
-fn read_signal(event: &Raw<AnyToDeviceEvent>, encryption: &EncryptionInfo) -> Option<Incoming> {
+fn read_opened(event: &Raw<AnyToDeviceEvent>, encryption: &EncryptionInfo) -> Option<Opened> {
     #[derive(Deserialize)]
-    struct Signal<'a> {
+    struct Plain<'a> {
         r#type: String,
         sender: OwnedUserId,
         #[serde(borrow)]
         content: &'a RawValue,
     }
 
-    let Signal {
+    let Plain {
         r#type,
         sender,
         content,
     } = serde_json::from_str(event.json().get()).ok()?;
-    if r#type != SIGNAL_EVENT_TYPE {
+    let is_signal = r#type == SIGNAL_EVENT_TYPE;
+    if !is_signal && !is_call_type(&r#type) {
         return None;
     }
-    if content.get().len() > MAX_CONTENT {
+    // What is of a call is as long as what is encrypted can be.
+    if is_signal && content.get().len() > MAX_CONTENT {
         warn!("ignored a message: it is longer than any of ours");
         return None;
     }
@@ -111,10 +160,20 @@ fn read_signal(event: &Raw<AnyToDeviceEvent>, encryption: &EncryptionInfo) -> Op
     let key =
         ruma::serde::Base64::<ruma::serde::base64::Standard>::parse(curve25519_public_key_base64)
             .ok()?;
-    Some(Incoming::Signal {
-        sender,
-        sender_olm_key: OlmKey::from_bytes(key.as_bytes().try_into().ok()?),
-        content: content.get().to_owned(),
+    let sender_olm_key = OlmKey::from_bytes(key.as_bytes().try_into().ok()?);
+    let content = content.get().to_owned();
+    Some(match is_signal {
+        true => Opened::Signal(Incoming::Signal {
+            sender,
+            sender_olm_key,
+            content,
+        }),
+        false => Opened::Call(OpenedCall {
+            sender,
+            sender_olm_key,
+            event_type: r#type,
+            content: content.starts_with('{').then_some(content)?,
+        }),
     })
 }
 
@@ -163,7 +222,7 @@ mod tests {
     fn a_content_that_no_signal_has_is_dropped() {
         let longest = read_processed(&decrypted(MAX_CONTENT));
         assert!(
-            matches!(longest, Some(Incoming::Signal { content, .. }) if content.len() == MAX_CONTENT)
+            matches!(longest, Some(Opened::Signal(Incoming::Signal { content, .. })) if content.len() == MAX_CONTENT)
         );
         assert_eq!(read_processed(&decrypted(MAX_CONTENT + 1)), None);
     }
@@ -208,7 +267,7 @@ mod tests {
                 r#"{{"type":"{type}","sender":"@a:b.test","content":{{"algorithm":"{algorithm}"}}}}"#
             )
         };
-        let read = |r#type, algorithm| ToDevice::read(event(r#type, algorithm).as_bytes());
+        let read = |r#type, algorithm| ToDevice::read(event(r#type, algorithm).as_bytes(), false);
         assert!(matches!(
             read("m.room.encrypted", OLM),
             Some(ToDevice::Encrypted(_))
@@ -224,6 +283,76 @@ mod tests {
             "m.key.verification.request",
         ] {
             assert!(read(other, OLM).is_none(), "{other}");
+        }
+    }
+
+    #[test]
+    fn an_event_of_a_call_is_its_senders_who_encrypted_it_with_olm() {
+        let sender = "@a:b.test";
+        let read = |r#type: &str, content: &str, encryption| match read_processed(&opened(
+            r#type, sender, content, encryption,
+        )) {
+            Some(Opened::Call(event)) => Some(event),
+            Some(Opened::Signal(signal)) => panic!("{signal:?}"),
+            None => None,
+        };
+        // Longer than a signal of ours.
+        let long = format!(r#"{{"x":"{}"}}"#, "y".repeat(MAX_CONTENT));
+        for content in ["{}", &long] {
+            let expected = OpenedCall {
+                sender: sender.parse().unwrap(),
+                sender_olm_key: OlmKey::from_bytes([0; 32]),
+                event_type: "m.call.invite".to_owned(),
+                content: content.to_owned(),
+            };
+            assert_eq!(
+                read("m.call.invite", content, olm_by(sender)),
+                Some(expected)
+            );
+        }
+        let too_long = format!("m.call.{}", "x".repeat(256));
+        for (r#type, content, by) in [
+            ("m.call.invite", "{}", "@b:b.test"),
+            ("m.call.invite", "[]", sender),
+            ("m.call.in vite", "{}", sender),
+            ("m.room_key", "{}", sender),
+            ("org.example.m.call.invite", "{}", sender),
+            (&too_long, "{}", sender),
+        ] {
+            assert_eq!(read(r#type, content, olm_by(by)), None, "{type:.20}");
+        }
+    }
+
+    #[test]
+    fn an_event_of_a_call_in_clear_is_kept_only_where_it_is_wanted() {
+        let event = |r#type: &str, sender: &str, content: &str| {
+            format!(r#"{{"type":"{type}","sender":"{sender}","content":{content}}}"#)
+        };
+        let read = |event: &str, wanted| ToDevice::read(event.as_bytes(), wanted);
+        let good = event("m.call.invite", "@a:b.test", r#"{"call_id":"c"}"#);
+        assert!(read(&good, false).is_none());
+        let Some(ToDevice::CallInClear {
+            sender,
+            event_type,
+            content,
+        }) = read(&good, true)
+        else {
+            panic!("it is for us");
+        };
+        assert_eq!(sender.as_str(), "@a:b.test");
+        assert_eq!(
+            (&*event_type, &*content),
+            ("m.call.invite", r#"{"call_id":"c"}"#)
+        );
+        for bad in [
+            event("m.call.invite", "@a:b.test", "[]"),
+            event("m.call.invite", "@a:b.test", "\"{\""),
+            event("m.call.invite", "nobody", "{}"),
+            event("m.call.invite", "@sc_nonsense:b.test", "{}"),
+            event("m.call.in vite", "@a:b.test", "{}"),
+            event("m.room_key", "@a:b.test", "{}"),
+        ] {
+            assert!(read(&bad, true).is_none(), "{bad}");
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::{
     voice_report::VoiceReport,
 };
 
-pub use self::shared::SharedSize;
+pub use self::shared::shared_size;
 
 /// What the path to one peer asks of the encoder, or the paths to several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,5 +116,20 @@ mod tests {
         assert_eq!(settings.frame_bytes, 78);
         assert!(settings.expected_loss_percent > 0);
         assert_eq!((settings.dred_frames, settings.complexity), (5, 9));
+    }
+
+    #[test]
+    fn the_wishes_of_two_paths_have_the_smaller_frames_and_the_greater_caution() {
+        let wish = |size, expected_loss_percent, dred_frames| VoiceWish {
+            size,
+            expected_loss_percent,
+            dred_frames,
+        };
+        let (narrow, lossy) = (
+            wish(FrameSize::Kbps12, 0, 10),
+            wish(FrameSize::Kbps32, 7, 5),
+        );
+        let both = wish(FrameSize::Kbps12, 7, 10);
+        assert_eq!((narrow.and(lossy), lossy.and(narrow)), (both, both));
     }
 }

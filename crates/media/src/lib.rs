@@ -78,7 +78,7 @@ mod voice_encoder;
 mod voice_frame;
 mod voice_report;
 
-pub use adaptation::{NetworkAdaptation, SharedSize, VoiceWish};
+pub use adaptation::{NetworkAdaptation, VoiceWish, shared_size};
 pub use audio::{FRAME_SAMPLES, Level, SAMPLE_RATE, TICK_SAMPLES, Tick};
 pub use effort::EffortControl;
 pub use frame_protection::{OpenError, OpenFrame, OpenedFrame, SealError, SealFrame};

@@ -15,6 +15,10 @@ mod limiter;
 use self::limiter::Limiter;
 use crate::audio::{TICK_SAMPLES, Tick};
 
+/// A sample beyond this is no voice: 12 dB over full scale. A decoder gives more than 50 dB over it for frames that no encoder makes,
+/// and all members would be turned down for that, for seconds.
+const LOUDEST: f32 = 4.0;
+
 /// How loud one member is heard. A change takes a tick, so that it does not click.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Volume {
@@ -85,9 +89,13 @@ impl Mixer {
         }
     }
 
-    /// Adds what is heard of one member. A tick with a sample that is no number is left out: it would silence all others.
+    /// Adds what is heard of one member. A tick with a sample that is no number, or that is no voice, is left out: it would silence
+    /// all others.
     pub fn add(&mut self, tick: &Tick, volume: &mut Volume) {
-        if !tick.iter().fold(true, |all, it| all & it.is_finite()) {
+        if !tick
+            .iter()
+            .fold(true, |all, it| all & (it.abs() <= LOUDEST))
+        {
             return;
         }
         let first = self.members == 0;

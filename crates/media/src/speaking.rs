@@ -66,6 +66,7 @@ impl Speaking {
             return None;
         }
         self.power += (power - self.power) * SMOOTHING;
+        // Nothing that is 9 dB above the lowest background is more quiet than a voice may be.
         self.background = (self.background * BACKGROUND_RISE)
             .min(self.power)
             .max(QUIETEST / ABOVE);
@@ -81,7 +82,7 @@ impl Speaking {
     }
 
     fn listen_for_a_beginning(&mut self, level: f32) {
-        let is_loud = level > QUIETEST && level > self.background * ABOVE;
+        let is_loud = level > self.background * ABOVE;
         self.loud = if is_loud {
             self.loud + 1
         } else {
@@ -229,6 +230,17 @@ mod tests {
             assert_eq!(speaking.hear(&[0.0; TICK_SAMPLES]), None);
             assert_eq!(speaking.hear(&[f32::NAN; TICK_SAMPLES]), None);
         }
+        // And nobody is deaf after it.
+        let voice = [0.1; TICK_SAMPLES];
+        assert!((0..20).any(|_| speaking.hear(&voice) == Some(true)));
+    }
+
+    #[test]
+    fn a_long_vowel_is_no_background() {
+        let mut heard = Heard::new();
+        heard.hear(100, |_| -80.0).hear(300, |_| -20.0);
+        assert!(heard.speaking.speaks());
+        assert_eq!(heard.news.len(), 1, "{:?}", heard.news);
     }
 
     #[test]

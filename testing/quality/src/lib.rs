@@ -22,6 +22,7 @@ mod gap;
 mod level;
 mod resample;
 mod stoi;
+mod tone;
 mod wav;
 
 pub use alignment::{Alignment, SegmentDelay, align, segment_delays};
@@ -30,6 +31,7 @@ pub use gap::longest_gap_ms;
 pub use level::{level_curve, level_dbfs, sdr_db};
 pub use resample::resample;
 pub use stoi::stoi;
+pub use tone::tone_amplitude;
 pub use wav::{WavError, read_wav, write_wav, write_wav_at};
 
 /// Samples per second of every signal here: 48 kHz.

@@ -1,12 +1,13 @@
 //! One call of a conversation: the connection to its peer, and what is its own of microphone and speaker.
 
 use securecall_crypto::Direction;
-use securecall_media::{Speaking, Tick, Volume};
+use securecall_media::{EncodedFrame, Speaking, TICK_SAMPLES, Tick, Volume};
 use securecall_session::{CallHandle, MediaEvent, MediaFailure, NamedCall, Protection};
 use web_time::Instant;
 
 use super::LegSettings;
 use super::first_tick::FirstTick;
+use crate::audio_engine::Captured;
 use crate::event::Event;
 use crate::media_output::MediaOutputs;
 use crate::peer_connection::PeerConnection;
@@ -115,6 +116,19 @@ impl Leg {
     /// Whether its peer gets silence where others get what the microphone hears.
     pub(super) fn gets_silence(&self, hearers: Hearers) -> bool {
         (hearers.any && !self.microphone_open) || (self.held && !hearers.all_held)
+    }
+
+    /// What its peer may hear of 10 ms of the microphone.
+    pub(super) fn share<'a>(
+        &self,
+        hearers: Hearers,
+        captured: &Captured<'a>,
+    ) -> (&'a Tick, Option<EncodedFrame<'a>>) {
+        if self.gets_silence(hearers) {
+            (&[0.0; TICK_SAMPLES], captured.silence)
+        } else {
+            (captured.samples, captured.frame)
+        }
     }
 
     /// Hears whether the peer speaks.

@@ -2,7 +2,7 @@
 
 use std::array;
 
-use securecall_media::{Effort, FrameSize, Mixer, SharedSize, TICK_SAMPLES, Tick, VoiceWish};
+use securecall_media::{Effort, FrameSize, Mixer, TICK_SAMPLES, Tick, VoiceWish, shared_size};
 use securecall_session::CallHandle;
 use web_time::Instant;
 
@@ -103,10 +103,7 @@ impl Legs {
 
     /// How large the frames of an epoch that begins may be.
     pub(super) fn shared_size(&self) -> FrameSize {
-        let mut shared = SharedSize::new();
-        let sizes = self.legs.iter().filter_map(|leg| leg.peer.next_size());
-        sizes.for_each(|size| shared.add(size));
-        shared.size()
+        shared_size(self.legs.iter().filter_map(|leg| leg.peer.next_size()))
     }
 
     /// What all paths ask of the encoder, where one asks for anything.
@@ -133,11 +130,7 @@ impl Legs {
     pub(super) fn send(&mut self, now: Instant, captured: &Captured<'_>) {
         let hearers = self.hearers();
         for leg in &mut self.legs {
-            let (samples, frame) = if leg.gets_silence(hearers) {
-                (&[0.0; TICK_SAMPLES], captured.silence)
-            } else {
-                (captured.samples, captured.frame)
-            };
+            let (samples, frame) = leg.share(hearers, captured);
             if let Some(frame) = frame {
                 leg.peer.send_frame(now, frame);
             }

@@ -5,18 +5,9 @@ mod virtual_group;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use self::virtual_group::{Group, Script};
+use securecall_quality::tone_amplitude;
 
-/// The amplitude of a tone in what is heard.
-fn amplitude(heard: &[f32], hertz: f32) -> f32 {
-    let (mut re, mut im) = (0.0_f64, 0.0_f64);
-    for (i, sample) in heard.iter().enumerate() {
-        let angle = std::f64::consts::TAU * f64::from(hertz) * i as f64 / 48_000.0;
-        re += f64::from(*sample) * angle.cos();
-        im += f64::from(*sample) * angle.sin();
-    }
-    (2.0 * re.hypot(im) / heard.len() as f64) as f32
-}
+use self::virtual_group::{Group, Script};
 
 /// What was heard last, without the beginning.
 fn last_second(heard: &[f32]) -> &[f32] {
@@ -30,7 +21,7 @@ fn everybody_hears_everybody_and_nobody_themselves() {
         group.run_for(Duration::from_secs(3));
         for (own, member) in group.members.iter().enumerate() {
             for other in 0..people {
-                let heard = amplitude(last_second(&member.heard), Script::hertz(other));
+                let heard = tone_amplitude(last_second(&member.heard), Script::hertz(other));
                 let expected = if own == other { 0.0..0.01 } else { 0.06..0.14 };
                 assert!(
                     expected.contains(&heard),
@@ -69,7 +60,7 @@ fn loss_on_the_leg_of_two_changes_no_bit_of_what_others_say() {
     for (own, member) in lossy.members.iter().enumerate() {
         for other in (0..4).filter(|other| *other != own) {
             let lossy_leg = own < 2 && other < 2;
-            let heard = amplitude(last_second(&member.heard), Script::hertz(other));
+            let heard = tone_amplitude(last_second(&member.heard), Script::hertz(other));
             assert!(heard > 0.06, "{own} hears {other}: {heard}");
             let leg = member.legs.iter().find(|leg| leg.to == other).unwrap();
             let statistics = leg.voice.receive().statistics().jitter_buffer;

@@ -1,5 +1,7 @@
 //! Calls that share a conversation, as far as they need no network for it.
 
+mod joined_voices;
+
 use securecall_audio_device::{MicrophoneSpec, ProcessingChoice, SpeakerSpec};
 use securecall_media::Reach;
 use securecall_session::{CallHandles, MediaEvent, MediaFailure, Route, Tier, WireCallId};
@@ -46,11 +48,7 @@ impl World {
     }
 
     fn first(&mut self) -> CallMedia {
-        let audio = AudioSpec {
-            microphone: MicrophoneSpec::Null,
-            speaker: SpeakerSpec::Null,
-            processing: ProcessingChoice::Off,
-        };
+        let audio = audio(MicrophoneSpec::Null);
         CallMedia::spawn(self.call(), self.settings(), audio, None, false)
     }
 
@@ -71,6 +69,14 @@ impl World {
             other => panic!("{other:?}"),
         };
         (call, said)
+    }
+}
+
+const fn audio(microphone: MicrophoneSpec) -> AudioSpec {
+    AudioSpec {
+        microphone,
+        speaker: SpeakerSpec::Null,
+        processing: ProcessingChoice::Off,
     }
 }
 

@@ -413,6 +413,11 @@ impl Loop {
                 }
             }
             Incoming::Room(news) => self.handle_room_news(news),
+            // No room is followed.
+            Incoming::GroupRoom(_)
+            | Incoming::GroupRoomMembership { .. }
+            | Incoming::GroupRoomGap { .. }
+            | Incoming::CallEvent { .. } => {}
             Incoming::Offline(error) => self.tell(Event::Offline(error)),
             Incoming::Online => self.tell(Event::Online),
             // A connected call needs no homeserver; whether there is anything else to wait for is the program's affair.

@@ -8,7 +8,7 @@ use securecall_session::Protection;
 use web_time::Instant;
 
 use super::rtp_voice::RtpVoice;
-use super::voice::Voice;
+use super::voice::{SendEpoch, Voice};
 use crate::event::CallStats;
 
 /// Why there is no voice.
@@ -49,16 +49,10 @@ impl PeerVoice {
         })
     }
 
-    /// Seals with this epoch from now on. `ceiling` is what other peers of the conversation leave of its frames' size.
-    pub(crate) fn use_send_epoch(
-        &mut self,
-        now: Instant,
-        epoch: Epoch,
-        seed: MediaSeed,
-        ceiling: FrameSize,
-    ) {
+    /// Seals with this epoch from now on.
+    pub(crate) fn use_send_epoch(&mut self, now: Instant, begun: SendEpoch) {
         if let Self::Sealed(voice) = self {
-            voice.use_send_epoch(now, epoch, seed, ceiling);
+            voice.use_send_epoch(now, begun);
         }
     }
 

@@ -5,6 +5,7 @@ mod handed_over;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
+use securecall_media::TransportEvent;
 use securecall_relay::stun::{AttributeType, Class, Message, MessageBuilder, Method};
 use securecall_session::{CallHandle, CallHandles, NamedCall, Route, Tier, WireCallId};
 

@@ -10,6 +10,14 @@ use web_time::Instant;
 
 use super::frames::{Opener, Sealer, ciphers};
 
+/// What frames are sealed with from some moment on.
+pub(crate) struct SendEpoch {
+    pub(crate) epoch: Epoch,
+    pub(crate) seed: MediaSeed,
+    /// What other peers of the conversation leave of the frames' size.
+    pub(crate) ceiling: FrameSize,
+}
+
 /// The frames of both directions.
 pub(crate) struct Voice {
     send: SendPipeline<Sealer>,
@@ -34,18 +42,11 @@ impl Voice {
         })
     }
 
-    /// Seals with this epoch from now on: the only moment at which frames get another size. `ceiling` is what other peers of
-    /// the conversation leave of it.
-    pub(crate) fn use_send_epoch(
-        &mut self,
-        now: Instant,
-        epoch: Epoch,
-        seed: MediaSeed,
-        ceiling: FrameSize,
-    ) {
-        self.adaptation.set_ceiling(ceiling);
+    /// Seals with this epoch from now on: the only moment at which frames get another size.
+    pub(crate) fn use_send_epoch(&mut self, now: Instant, begun: SendEpoch) {
+        self.adaptation.set_ceiling(begun.ceiling);
         // An epoch that is not begun goes on with the size it has.
-        if self.send.sealer_mut().use_epoch(epoch, seed) {
+        if self.send.sealer_mut().use_epoch(begun.epoch, begun.seed) {
             self.send.begin_epoch(self.adaptation.begin_epoch(now));
         }
     }
@@ -148,10 +149,15 @@ mod tests {
         let now = start + Duration::from_secs(10);
         let size = |voice: &Voice| (voice.send().size(), voice.wish().size);
         assert!(voice.adaptation.next_size() < FrameSize::Kbps32);
-        // Of the epoch under way there is no other beginning.
-        voice.use_send_epoch(now, Epoch::FIRST, seed(3), FrameSize::Kbps32);
+        let begun = |epoch, ceiling| SendEpoch {
+            epoch,
+            seed: seed(3),
+            ceiling,
+        };
+        // Of the epoch under way there is no other beginning, whatever others leave.
+        voice.use_send_epoch(now, begun(Epoch::FIRST, FrameSize::Kbps12));
         assert_eq!(size(&voice), (FrameSize::Kbps32, FrameSize::Kbps32));
-        voice.use_send_epoch(now, Epoch::new(1).unwrap(), seed(3), FrameSize::Kbps32);
+        voice.use_send_epoch(now, begun(Epoch::new(1).unwrap(), FrameSize::Kbps32));
         let (sent, wished) = size(&voice);
         assert!(sent < FrameSize::Kbps32 && wished == sent, "{sent:?}");
     }

@@ -1,15 +1,15 @@
 //! How much of a tone is in a recording.
 
-use std::{f32::consts::TAU, path::Path};
+use std::path::Path;
 
-use securecall_quality::{SAMPLE_RATE, read_wav};
+use securecall_quality::{SAMPLE_RATE, read_wav, tone_amplitude};
 
 /// The greatest amplitude of a frequency in any window of 100 ms: of a tone that is there for a part of the time only.
 pub(crate) fn greatest_amplitude(recording: &Path, hertz: f32) -> f32 {
     let samples = read_wav(recording).unwrap();
     let windows = samples.chunks_exact(SAMPLE_RATE as usize / 10);
     windows
-        .map(|chunk| amplitude(chunk, hertz))
+        .map(|chunk| tone_amplitude(chunk, hertz))
         .fold(0.0, f32::max)
 }
 
@@ -20,7 +20,7 @@ pub(crate) fn median_amplitude(recording: &Path, hertz: f32) -> f32 {
     let mut amplitudes: Vec<f32> = samples
         .chunks_exact(window)
         .filter(|chunk| chunk.iter().any(|sample| sample.abs() > 0.01))
-        .map(|chunk| amplitude(chunk, hertz))
+        .map(|chunk| tone_amplitude(chunk, hertz))
         .collect();
     assert!(
         !amplitudes.is_empty(),
@@ -29,15 +29,4 @@ pub(crate) fn median_amplitude(recording: &Path, hertz: f32) -> f32 {
     );
     amplitudes.sort_by(f32::total_cmp);
     amplitudes[amplitudes.len() / 2]
-}
-
-fn amplitude(samples: &[f32], hertz: f32) -> f32 {
-    let step = TAU * hertz / SAMPLE_RATE as f32;
-    let (mut cosine, mut sine) = (0.0, 0.0);
-    for (index, sample) in samples.iter().enumerate() {
-        let angle = step * index as f32;
-        cosine += sample * angle.cos();
-        sine += sample * angle.sin();
-    }
-    2.0 * f32::hypot(cosine, sine) / samples.len() as f32
 }

@@ -169,7 +169,7 @@ impl Stranger {
                 "ciphertext": {key: {"type": kind, "body": body}},
             },
         });
-        ToDevice::read(event.to_string().as_bytes()).unwrap()
+        ToDevice::read(event.to_string().as_bytes(), false).unwrap()
     }
 }
 

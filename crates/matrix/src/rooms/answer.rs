@@ -3,17 +3,22 @@
 //! Whoever is in a room with us, whoever may invite us, and every homeserver between, decides how much that is. So there
 //! is a bound for one room, one for all of them, and one for what it takes; what is beyond is counted, and told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use ruma::{OwnedUserId, UserId};
+use ruma::OwnedUserId;
 use securecall_contact::RoomId;
 
 use super::{
     event::RoomRefusal,
+    filter::RoomScope,
+    group_room::follow::FollowedReader,
     invite::{InvitedRoom, RoomInvite},
     raw_event::RawEvent,
 };
-use crate::sync_scanner::{Cut, Field, Section};
+use crate::{
+    Incoming,
+    sync_scanner::{Cut, Field, Section},
+};
 
 /// Events kept of one room: what we ask for, and what a homeserver that does not look at that adds.
 const MAX_EVENTS_OF_ROOM: usize = 64;
@@ -39,6 +44,8 @@ pub(crate) struct RoomsAnswer {
     pub(crate) gaps: Vec<RoomId>,
     /// Rooms that we are not in any more.
     pub(crate) left: Vec<RoomId>,
+    /// What is of group calls in rooms that are followed.
+    pub(crate) followed: Vec<Incoming>,
     /// What was thrown away.
     pub(crate) refused: Refused,
 }
@@ -61,6 +68,10 @@ impl Refused {
 #[derive(Debug)]
 pub(crate) struct RoomsReader {
     own: OwnedUserId,
+    /// Whether anything is wanted but what is of followed rooms.
+    takes_calls: bool,
+    followed: BTreeSet<RoomId>,
+    of_followed: FollowedReader,
     answer: RoomsAnswer,
     /// What [`RoomsAnswer::events`] take.
     size: usize,
@@ -73,16 +84,23 @@ enum At {
     /// In no room, or in one that is not looked at.
     #[default]
     Nowhere,
-    /// In the timeline of a room, of which so many events are kept.
-    Timeline { room: RoomId, events: usize },
+    /// In the timeline of a room, of which so many events are kept, and that may be followed.
+    Timeline {
+        room: RoomId,
+        events: usize,
+        is_followed: bool,
+    },
     /// In an invitation.
     Invited(InvitedRoom),
 }
 
 impl RoomsReader {
-    pub(crate) fn new(own: &UserId) -> Self {
+    pub(crate) fn new(scope: RoomScope<'_>) -> Self {
         Self {
-            own: own.to_owned(),
+            own: scope.own.to_owned(),
+            takes_calls: scope.calls,
+            followed: scope.followed.clone(),
+            of_followed: FollowedReader::default(),
             answer: RoomsAnswer::default(),
             size: 0,
             at: At::Nowhere,
@@ -95,10 +113,16 @@ impl RoomsReader {
             Field::Room(section) => self.enter(section, cut),
             Field::RoomEvent(_) => self.take_event(cut),
             Field::Limited if cut.bytes == b"true" => {
-                if let At::Timeline { room, .. } = &self.at
-                    && self.answer.gaps.len() < MAX_ROOMS_TOLD
+                if let At::Timeline {
+                    room, is_followed, ..
+                } = &self.at
                 {
-                    self.answer.gaps.push(room.clone());
+                    if *is_followed {
+                        self.of_followed.note_gap(room);
+                    }
+                    if self.takes_calls && self.answer.gaps.len() < MAX_ROOMS_TOLD {
+                        self.answer.gaps.push(room.clone());
+                    }
                 }
             }
             _ => {}
@@ -108,7 +132,10 @@ impl RoomsReader {
     /// All is in.
     pub(crate) fn finish(mut self) -> RoomsAnswer {
         self.leave_room();
-        self.answer
+        RoomsAnswer {
+            followed: self.of_followed.finish(),
+            ..self.answer
+        }
     }
 
     fn enter(&mut self, section: Section, id: &Cut) {
@@ -117,6 +144,14 @@ impl RoomsReader {
             self.answer.refused.note(RoomRefusal::UnusableRoom);
             return;
         };
+        let is_followed = self.followed.contains(&room);
+        if section == Section::Left && is_followed {
+            self.of_followed.note_left(&room, self.own.as_str());
+        }
+        let takes_group = is_followed && section == Section::Joined;
+        if !self.takes_calls && !takes_group {
+            return;
+        }
         if section == Section::Left {
             match self.answer.left.len() < MAX_ROOMS_TOLD {
                 true => self.answer.left.push(room.clone()),
@@ -124,7 +159,11 @@ impl RoomsReader {
             }
         }
         self.at = match section {
-            Section::Joined | Section::Left => At::Timeline { room, events: 0 },
+            Section::Joined | Section::Left => At::Timeline {
+                room,
+                events: 0,
+                is_followed: takes_group,
+            },
             Section::Invited if self.answer.invites.len() < MAX_INVITES => {
                 At::Invited(InvitedRoom::new(room))
             }
@@ -150,8 +189,25 @@ impl RoomsReader {
             At::Nowhere => {}
             At::Invited(invited) if !cut.is_too_long => invited.take(&cut.bytes),
             At::Invited(_) => refused.note(RoomRefusal::TooLong),
-            At::Timeline { .. } if cut.is_too_long => refused.note(RoomRefusal::TooLong),
-            At::Timeline { room, events } => {
+            At::Timeline {
+                room, is_followed, ..
+            } if cut.is_too_long => {
+                if *is_followed {
+                    self.of_followed.note_gap(room);
+                }
+                refused.note(RoomRefusal::TooLong);
+            }
+            At::Timeline {
+                room,
+                events,
+                is_followed,
+            } => {
+                if *is_followed {
+                    self.of_followed.take(room, &cut.bytes);
+                }
+                if !self.takes_calls {
+                    return;
+                }
                 let has_room = *events < MAX_EVENTS_OF_ROOM
                     && self.answer.events.len() < MAX_EVENTS
                     && self.size + cut.bytes.len() <= MAX_EVENTS_SIZE;

@@ -386,7 +386,7 @@ impl Account {
     }
 
     /// The rooms that this account is in.
-    async fn joined_rooms(&self) -> Result<BTreeSet<String>, RoomError> {
+    pub(super) async fn joined_rooms(&self) -> Result<BTreeSet<String>, RoomError> {
         #[derive(Deserialize)]
         struct Answer {
             joined_rooms: BTreeSet<String>,

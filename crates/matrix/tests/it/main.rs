@@ -5,7 +5,9 @@
 mod account;
 mod answers;
 mod certificate;
+mod group_rooms;
 mod hostile;
+mod hostile_group_rooms;
 mod hostile_rooms;
 mod kept_connections;
 mod own_profile;

@@ -16,42 +16,18 @@ const FEW: usize = 3;
 /// With more they have this.
 const WITH_MANY: FrameSize = FrameSize::Kbps24;
 
-/// The size that all frames of a conversation may have in epochs to come: path by path.
-#[derive(Debug, Clone, Copy)]
-pub struct SharedSize {
-    peers: usize,
-    narrowest: FrameSize,
-}
-
-impl Default for SharedSize {
-    fn default() -> Self {
-        Self {
-            peers: 0,
-            narrowest: FrameSize::Kbps32,
-        }
+/// The size that all frames of a conversation may have in epochs to come, where the paths to its peers would bear so much in the
+/// next one ([`NetworkAdaptation::next_size`](crate::NetworkAdaptation::next_size)).
+pub fn shared_size(next_sizes: impl IntoIterator<Item = FrameSize>) -> FrameSize {
+    let (mut peers, mut narrowest) = (0, FrameSize::Kbps32);
+    for next in next_sizes {
+        peers += 1;
+        narrowest = narrowest.min(next);
     }
-}
-
-impl SharedSize {
-    /// Nobody yet.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Adds a peer whose path would bear so much in its next epoch
-    /// ([`NetworkAdaptation::next_size`](crate::NetworkAdaptation::next_size)).
-    pub fn add(&mut self, next: FrameSize) {
-        self.peers += 1;
-        self.narrowest = self.narrowest.min(next);
-    }
-
-    /// What all of them may have.
-    pub fn size(&self) -> FrameSize {
-        if self.peers > FEW {
-            self.narrowest.min(WITH_MANY)
-        } else {
-            self.narrowest
-        }
+    if peers > FEW {
+        narrowest.min(WITH_MANY)
+    } else {
+        narrowest
     }
 }
 
@@ -62,20 +38,17 @@ mod tests {
     #[test]
     fn frames_are_smaller_the_more_peers_there_are() {
         let sizes: Vec<_> = (0..=7)
-            .map(|peers| {
-                let mut shared = SharedSize::new();
-                (0..peers).for_each(|_| shared.add(FrameSize::Kbps32Twice));
-                shared.size().bit_rate() / 1_000
-            })
+            .map(|peers| shared_size(vec![FrameSize::Kbps32Twice; peers]).bit_rate() / 1_000)
             .collect();
         assert_eq!(sizes, [32, 32, 32, 32, 24, 24, 24, 24]);
     }
 
     #[test]
     fn no_frame_is_larger_than_the_narrowest_path_bears() {
-        let mut shared = SharedSize::new();
-        shared.add(FrameSize::Kbps32);
-        shared.add(FrameSize::Kbps12);
-        assert_eq!(shared.size(), FrameSize::Kbps12);
+        for few_or_many in [1, 5] {
+            let mut next_sizes = vec![FrameSize::Kbps32; few_or_many];
+            next_sizes.push(FrameSize::Kbps12);
+            assert_eq!(shared_size(next_sizes), FrameSize::Kbps12);
+        }
     }
 }

@@ -1,6 +1,14 @@
 use std::f32::consts::TAU;
 
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng as _, SeedableRng as _};
+use securecall_quality::{sdr_db, tone_amplitude};
+
 use super::*;
+use crate::{
+    audio::FRAME_SAMPLES,
+    opus_codec::{Decoder, PAYLOAD_BYTES},
+};
 
 const TICKS: usize = 200;
 
@@ -36,38 +44,16 @@ fn linear(voices: &[&dyn Fn(usize) -> f32]) -> Vec<f32> {
     (0..TICKS * TICK_SAMPLES).map(sum).collect()
 }
 
-/// The amplitude of a tone in what is heard.
-fn amplitude(heard: &[f32], hertz: f32) -> f32 {
-    let (mut re, mut im) = (0.0_f64, 0.0_f64);
-    for (i, sample) in heard.iter().enumerate() {
-        let angle = std::f64::consts::TAU * f64::from(hertz) * i as f64 / 48_000.0;
-        re += f64::from(*sample) * angle.cos();
-        im += f64::from(*sample) * angle.sin();
-    }
-    (2.0 * re.hypot(im) / heard.len() as f64) as f32
-}
-
 fn decibels(ratio: f32) -> f32 {
     20.0 * ratio.log10()
 }
 
 /// How much of it is the same wave turned down, in windows of 10 ms, in decibels above what is not.
-fn least_snr(heard: &[f32], linear: &[f32]) -> f32 {
-    let windows = heard
-        .chunks(TICK_SAMPLES)
-        .zip(linear.chunks(TICK_SAMPLES))
-        .map(|(heard, linear)| {
-            let dot: f32 = heard.iter().zip(linear).map(|(a, b)| a * b).sum();
-            let energy: f32 = linear.iter().map(|b| b * b).sum();
-            let gain = dot / energy;
-            let left: f32 = heard
-                .iter()
-                .zip(linear)
-                .map(|(a, b)| (a - gain * b).powi(2))
-                .sum();
-            10.0 * (gain * gain * energy / left.max(1e-12)).log10()
-        });
-    windows.fold(f32::INFINITY, f32::min)
+fn least_snr(heard: &[f32], linear: &[f32]) -> f64 {
+    let windows = linear.chunks(TICK_SAMPLES).zip(heard.chunks(TICK_SAMPLES));
+    windows
+        .map(|(linear, heard)| sdr_db(linear, heard))
+        .fold(f64::INFINITY, f64::min)
 }
 
 #[test]
@@ -90,16 +76,16 @@ fn one_voice_is_heard_to_the_bit_and_silent_members_change_nothing() {
 fn two_voices_are_each_heard_at_their_level() {
     let (low, high) = (tone(300.0, 0.5), tone(1_100.0, 0.25));
     let heard = mixed(&[&low, &high]);
-    assert!((amplitude(&heard, 300.0) - 0.5).abs() < 1e-3);
-    assert!((amplitude(&heard, 1_100.0) - 0.25).abs() < 1e-3);
+    assert!((tone_amplitude(&heard, 300.0) - 0.5).abs() < 1e-3);
+    assert!((tone_amplitude(&heard, 1_100.0) - 0.25).abs() < 1e-3);
     assert_eq!(heard, linear(&[&low, &high]));
     // Too loud together: both are turned down by as much.
     let (low, high) = (tone(300.0, 0.9), tone(1_100.0, 0.45));
     let heard = mixed(&[&low, &high]);
     let late = &heard[heard.len() / 2..];
-    let ratio = amplitude(late, 300.0) / amplitude(late, 1_100.0);
+    let ratio = tone_amplitude(late, 300.0) / tone_amplitude(late, 1_100.0);
     assert!((ratio - 2.0).abs() < 0.02, "{ratio}");
-    let turned_down = decibels(amplitude(late, 300.0) / 0.9);
+    let turned_down = decibels(tone_amplitude(late, 300.0) / 0.9);
     assert!((-3.0..-2.0).contains(&turned_down), "{turned_down} dB");
 }
 
@@ -117,7 +103,7 @@ fn seven_voices_at_full_scale_do_not_clip_and_stay_the_waves_that_they_are() {
     assert!(least_snr(&cut[begun..], &linear[begun..]) < 10.0);
     // What is heard of each is what a mixer that knows the future would give: a seventh, and not much more quiet.
     for hertz in [210.0, 610.0, 1_210.0] {
-        let level = decibels(amplitude(&heard[heard.len() / 2..], hertz));
+        let level = decibels(tone_amplitude(&heard[heard.len() / 2..], hertz));
         assert!((-17.5..-13.0).contains(&level), "{hertz} Hz: {level} dB");
     }
 }
@@ -154,14 +140,14 @@ fn after_a_shout_together_the_voice_that_goes_on_is_back_within_two_seconds() {
         }
     };
     let heard = mixed(&[&voice, &shout]);
-    let turned_down = amplitude(&heard[TICK_SAMPLES..12_000], 300.0);
+    let turned_down = tone_amplitude(&heard[TICK_SAMPLES..12_000], 300.0);
     assert!(turned_down < 0.45, "{turned_down}");
     let last = heard.len() - 20 * TICK_SAMPLES;
     assert_eq!(heard[last..], linear(&[&voice])[last..]);
     // On the way up no tick is louder than the one before by more than an ear can tell.
     let levels: Vec<f32> = heard
         .chunks(4 * TICK_SAMPLES)
-        .map(|it| amplitude(it, 300.0))
+        .map(|it| tone_amplitude(it, 300.0))
         .skip(8)
         .collect();
     for pair in levels.windows(2) {
@@ -205,12 +191,66 @@ fn what_is_no_number_silences_nobody() {
     let (mut mixer, mut volume) = (Mixer::new(), Volume::new());
     let voice = [0.25; TICK_SAMPLES];
     let mut out = [0.0; TICK_SAMPLES];
-    for junk in [f32::NAN, f32::INFINITY] {
+    for junk in [f32::NAN, f32::INFINITY, f32::MAX] {
         let mut bad = voice;
         bad[100] = junk;
         mixer.add(&bad, &mut volume);
         mixer.add(&voice, &mut volume);
         mixer.mix(&mut out);
         assert_eq!(out, voice);
+        // Alone it is silence, not what was heard last.
+        mixer.add(&bad, &mut volume);
+        mixer.mix(&mut out);
+        assert_eq!(out, [0.0; TICK_SAMPLES]);
     }
+}
+
+#[test]
+fn whoever_is_alone_all_at_once_is_not_louder_all_at_once() {
+    let (mut mixer, mut volumes) = (Mixer::new(), [Volume::new(); 2]);
+    let (voice, shout) = (tone(300.0, 0.5), tone(500.0, 1.0));
+    let level = |tick| {
+        mixer.add(&tick_of(&voice, tick), &mut volumes[0]);
+        if tick < 25 {
+            mixer.add(&tick_of(&shout, tick), &mut volumes[1]);
+        }
+        let mut out = [0.0; TICK_SAMPLES];
+        mixer.mix(&mut out);
+        tone_amplitude(&out, 300.0)
+    };
+    let levels: Vec<f32> = (0..150).map(level).collect();
+    assert!(levels[24] < 0.45, "{}", levels[24]);
+    for pair in levels[23..].windows(2) {
+        let step = decibels(pair[1] / pair[0]);
+        assert!((-0.2..0.2).contains(&step), "{step} dB in 10 ms");
+    }
+    assert!((levels[149] - 0.5).abs() < 1e-3, "{}", levels[149]);
+}
+
+#[test]
+fn a_frame_that_no_encoder_makes_turns_nobody_down() {
+    let mut decoder = Decoder::new().unwrap();
+    let mut luck = ChaCha8Rng::seed_from_u64(1);
+    let voice = tone(300.0, 0.5);
+    let (mut mixer, mut volumes) = (Mixer::new(), [Volume::new(); 2]);
+    let (mut loudest, mut least) = (0.0_f32, f32::INFINITY);
+    for number in 0..500 {
+        let mut packet = [0; PAYLOAD_BYTES];
+        luck.fill_bytes(&mut packet);
+        // CELT alone, 20 ms, the whole band.
+        packet[0] = 0xf8;
+        let mut junk = [0.0; FRAME_SAMPLES];
+        decoder.decode(&packet, &mut junk).unwrap();
+        loudest = junk.iter().fold(loudest, |peak, it| peak.max(it.abs()));
+        for (half, junk) in junk.as_chunks::<TICK_SAMPLES>().0.iter().enumerate() {
+            mixer.add(junk, &mut volumes[0]);
+            mixer.add(&tick_of(&voice, 2 * number + half), &mut volumes[1]);
+            let mut out = [0.0; TICK_SAMPLES];
+            mixer.mix(&mut out);
+            least = least.min(mixer.limiter.gain());
+        }
+    }
+    assert!(loudest > 100.0, "{loudest}");
+    // As much as for a sum of what the loudest of voices may be.
+    assert!(least > (LOUDEST + 1.0).recip(), "{least}");
 }

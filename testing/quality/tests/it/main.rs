@@ -6,4 +6,5 @@ mod gap;
 mod level;
 mod resample;
 mod stoi_reference;
+mod tone;
 mod wav_files;

@@ -20,7 +20,7 @@ use securecall_session::{
 use web_time::Instant;
 
 use crate::audio_engine::TICK;
-use crate::peer_connection::voice::Voice;
+use crate::peer_connection::voice::{SendEpoch, Voice};
 
 pub(super) const CALLER: usize = 0;
 pub(super) const CALLEE: usize = 1;
@@ -330,8 +330,12 @@ impl VirtualCall {
                 None
             }
             MediaCommand::UseSendEpoch { epoch, seed } => {
-                end.voice()
-                    .use_send_epoch(now, epoch, seed, FrameSize::Kbps32);
+                let begun = SendEpoch {
+                    epoch,
+                    seed,
+                    ceiling: FrameSize::Kbps32,
+                };
+                end.voice().use_send_epoch(now, begun);
                 None
             }
             MediaCommand::AddReceiveEpoch { epoch, seed } => {

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use securecall_crypto::{Direction, Epoch, MediaSeed};
 use securecall_media::{
-    Effort, Mixer, ReceivedFrame, SharedSize, TICK_SAMPLES, Tick, VoiceEncoder, VoiceWish, Volume,
+    Effort, Mixer, ReceivedFrame, TICK_SAMPLES, Tick, VoiceEncoder, VoiceWish, Volume, shared_size,
 };
 use securecall_session::EpochSeeds;
 use web_time::Instant;
 
-use crate::peer_connection::voice::Voice;
+use crate::peer_connection::voice::{SendEpoch, Voice};
 
 const MS: Duration = Duration::from_millis(1);
 /// Each leg begins an epoch so often, at a time of its own.
@@ -230,16 +230,22 @@ impl Group {
             return;
         }
         let now = self.now;
-        let ceiling = shared_size(&self.members[from]);
+        let legs = self.members[from].legs.iter();
+        let ceiling = shared_size(legs.map(|leg| leg.voice.next_size()));
         let Some(leg) = self.leg(from, to) else {
             return;
         };
         leg.epoch += 1;
         let number = leg.epoch;
         let epoch = Epoch::new(number).unwrap();
-        let new_seed = seed(from, to, number);
-        leg.voice
-            .use_send_epoch(now, epoch, new_seed, ceiling.size());
+        leg.voice.use_send_epoch(
+            now,
+            SendEpoch {
+                epoch,
+                seed: seed(from, to, number),
+                ceiling,
+            },
+        );
         let other = self.leg(to, from).unwrap();
         other.voice.add_receive_epoch(epoch, seed(from, to, number));
     }
@@ -281,12 +287,4 @@ impl Group {
             leg.path.send(now, frame);
         }
     }
-}
-
-fn shared_size(member: &Member) -> SharedSize {
-    let mut shared = SharedSize::new();
-    for leg in &member.legs {
-        shared.add(leg.voice.next_size());
-    }
-    shared
 }

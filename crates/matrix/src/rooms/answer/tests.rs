@@ -5,6 +5,7 @@ use crate::{
     rooms::{
         event::{Membership, RoomEventContent},
         filter::SyncScope,
+        group_room::{GroupRoomEvent, GroupRoomEventType},
         raw_event::RawBody,
     },
     sync_answer::SyncReader,
@@ -14,9 +15,17 @@ use crate::{
 const OWN: &str = "@own:homeserver.test";
 
 fn read(rooms: &str) -> RoomsAnswer {
+    read_followed(rooms, true, &[])
+}
+
+fn read_followed(rooms: &str, calls: bool, followed: &[&str]) -> RoomsAnswer {
     let text = format!(r#"{{"rooms":{rooms},"next_batch":"s1"}}"#);
-    let user = <&UserId>::try_from(OWN).unwrap();
-    let mut reader = SyncReader::new(SyncScope::Rooms(user));
+    let scope = RoomScope {
+        own: OWN.try_into().unwrap(),
+        calls,
+        followed: &followed.iter().map(|room| room.parse().unwrap()).collect(),
+    };
+    let mut reader = SyncReader::new(SyncScope::Rooms(scope));
     for piece in text.as_bytes().chunks(1_000) {
         reader.read(piece).unwrap();
     }
@@ -352,4 +361,143 @@ fn rooms_that_we_have_left_or_missed_something_of_are_named() {
         refused(answer),
         [(RoomRefusal::TooMany, 1_000 - MAX_ROOMS_TOLD)]
     );
+}
+
+/// A state event of a group call, as `sender` is said to have sent it.
+fn group(event_type: GroupRoomEventType, key: &str, sender: &str, content: &str) -> String {
+    format!(
+        r#"{{"type":"{}","state_key":"{key}","sender":"{sender}","event_id":"$e","origin_server_ts":7,"content":{content},"unsigned":{{"age":-3}}}}"#,
+        event_type.as_str()
+    )
+}
+
+fn in_followed(rooms: &[String], calls: bool) -> RoomsAnswer {
+    let rooms = format!(r#"{{"join":{{{}}}}}"#, rooms.join(","));
+    read_followed(&rooms, calls, &["!r:b.test"])
+}
+
+const CALL: GroupRoomEventType = GroupRoomEventType::Call;
+const MEMBER: GroupRoomEventType = GroupRoomEventType::Member;
+
+#[test]
+fn group_calls_are_kept_of_followed_rooms_and_of_no_others() {
+    let user = "@a:b.test";
+    let events = [
+        group(CALL, "c1", user, r#"{"m.type":"m.voice"}"#),
+        group(MEMBER, user, user, "{}"),
+        event(
+            "m.room.member",
+            r#""state_key":"@c:d.test","content":{"membership":"join"}"#,
+        ),
+        event("m.call.hangup", r#""content":{}"#),
+    ];
+    let rooms = [joined("!r:b.test", &events), joined("!other", &events)];
+    let room: RoomId = "!r:b.test".parse().unwrap();
+    let expected = |event_type, state_key: &str, content: &str| {
+        Incoming::GroupRoom(GroupRoomEvent {
+            room: room.clone(),
+            sender: user.parse().unwrap(),
+            event_type,
+            state_key: state_key.to_owned(),
+            content: content.to_owned(),
+            sent_ms: 7,
+            age_ms: Some(-3),
+        })
+    };
+    for (calls, others) in [(true, 4), (false, 0)] {
+        let answer = in_followed(&rooms, calls);
+        assert_eq!(
+            answer.followed,
+            [
+                expected(CALL, "c1", r#"{"m.type":"m.voice"}"#),
+                expected(MEMBER, user, "{}"),
+                Incoming::GroupRoomMembership {
+                    room: room.clone(),
+                    user: "@c:d.test".parse().unwrap(),
+                    is_in_room: true,
+                },
+            ]
+        );
+        // The member and the hangup, of both rooms.
+        assert_eq!(answer.events.len(), others);
+        assert_eq!(refused(answer), []);
+    }
+    assert_eq!(read(&format!("{{\"join\":{{{}}}}}", rooms[0])).followed, []);
+}
+
+#[test]
+fn a_state_event_that_is_not_as_it_should_be_is_none() {
+    let user = "@a:b.test";
+    let long = "x".repeat(256);
+    for bad in [
+        // Only whose it is can send it.
+        group(MEMBER, user, "@c:b.test", "{}"),
+        group(MEMBER, "_@a:b.test_DEVICE", user, "{}"),
+        group(MEMBER, "sc_x", "sc_x", "{}"),
+        group(MEMBER, "@sc_nonsense:b.test", "@sc_nonsense:b.test", "{}"),
+        group(CALL, "", user, "{}"),
+        group(CALL, "c 1", user, "{}"),
+        group(CALL, &long, user, "{}"),
+        group(CALL, "c1", "nobody", "{}"),
+        group(CALL, "c1", user, "[]"),
+        group(CALL, "c1", user, "\"{\""),
+        group(CALL, "c1", user, "{}").replace(":7,", ":-7,"),
+        group(CALL, "c1", user, "{}").replace(":7,", ":\"7\","),
+        group(CALL, "c1", user, "{}").replace("\"state_key\":\"c1\",", ""),
+    ] {
+        let answer = in_followed(&[joined("!r:b.test", std::slice::from_ref(&bad))], true);
+        assert_eq!(answer.followed, [], "{bad}");
+    }
+    // What is beside the point may be anything.
+    for unsigned in ["7", "null", "{}", r#"{"age":"old"}"#, r#"{"age":1e99}"#] {
+        let odd = group(CALL, "c1", user, "{}").replace(r#"{"age":-3}"#, unsigned);
+        let answer = in_followed(&[joined("!r:b.test", &[odd])], false);
+        assert!(
+            matches!(&answer.followed[..], [Incoming::GroupRoom(event)] if event.age_ms.is_none()),
+            "{unsigned}"
+        );
+    }
+}
+
+#[test]
+fn what_is_kept_of_followed_rooms_is_bounded_and_what_is_missing_is_a_gap() {
+    let gap = Incoming::GroupRoomGap {
+        room: "!r:b.test".parse().unwrap(),
+    };
+    let one = |filler: usize| {
+        let content = format!(r#"{{"x":"{}"}}"#, "y".repeat(filler));
+        group(CALL, "c1", "@a:b.test", &content)
+    };
+    let many = vec![one(0); 3_000];
+    let large = vec![one(60 * 1024); 200];
+    let too_long = [one(MAX_EVENT)];
+    for (events, at_least, at_most) in [
+        (&many[..], 512, 512),
+        (&large, 50, 4 * 1024 / 60),
+        (&too_long, 0, 0),
+    ] {
+        let answer = in_followed(&[joined("!r:b.test", events)], false);
+        let (last, kept) = answer.followed.split_last().unwrap();
+        assert_eq!(*last, gap);
+        assert!((at_least..=at_most).contains(&kept.len()), "{}", kept.len());
+    }
+    let limited = |room: &str| format!(r#""{room}":{{"timeline":{{"events":[],"limited":true}}}}"#);
+    let answer = in_followed(&[limited("!r:b.test"), limited("!other")], false);
+    assert_eq!(answer.followed, [gap]);
+    assert_eq!(answer.gaps, []);
+}
+
+#[test]
+fn who_is_put_out_of_a_followed_room_is_told() {
+    let rooms = r#"{"leave":{"!r:b.test":{"timeline":{"events":[]}},"!other":{}}}"#;
+    for calls in [false, true] {
+        let answer = read_followed(rooms, calls, &["!r:b.test"]);
+        let out = Incoming::GroupRoomMembership {
+            room: "!r:b.test".parse().unwrap(),
+            user: OWN.parse().unwrap(),
+            is_in_room: false,
+        };
+        assert_eq!(answer.followed, [out]);
+        assert_eq!(answer.left.len(), if calls { 2 } else { 0 });
+    }
 }

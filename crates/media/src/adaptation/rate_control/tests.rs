@@ -294,7 +294,8 @@ fn a_path_that_is_narrow_below_the_ceiling_has_less_than_that_and_rises_to_it_an
     let moments = run_beside(2, 240, weather, |_| Kbps24);
     let sizes = sizes(&moments);
     assert_eq!(sizes[1], Kbps24);
-    assert!(sizes[4..8].iter().all(|it| *it < Kbps24), "{sizes:?}");
+    // From the first epoch after it was noticed on: a step down is one from what was sent.
+    assert!(sizes[3..8].iter().all(|it| *it < Kbps24), "{sizes:?}");
     assert_eq!(sizes[sizes.len() - 1], Kbps24, "{sizes:?}");
     assert!(sizes[1..].iter().all(|it| *it <= Kbps24), "{sizes:?}");
 }
@@ -323,4 +324,58 @@ fn copies_are_for_the_path_that_loses_whatever_others_leave() {
     let sizes = sizes(&moments);
     assert_eq!(sizes[1], FrameSize::Kbps16);
     assert!(sizes.contains(&FrameSize::Kbps32Twice), "{sizes:?}");
+}
+
+/// Told for so long that the path is so, every 20 ms.
+fn told(rate: &mut RateControl, now: &mut Instant, seconds: u32, report: VoiceReport) {
+    for _ in 0..50 * seconds {
+        *now += 20 * MS;
+        rate.handle_report(*now, report);
+    }
+}
+
+#[test]
+fn what_was_said_of_larger_frames_says_nothing_of_smaller_ones() {
+    let (mut rate, mut now) = (RateControl::default(), virtual_start());
+    let narrow = VoiceReport::new(20, 2.0, 300 * MS);
+    told(&mut rate, &mut now, 10, narrow);
+    let smaller = rate.begin_epoch(now);
+    assert!(
+        smaller < FrameSize::Kbps32 && smaller > FrameSize::Kbps12,
+        "{smaller:?}"
+    );
+    told(&mut rate, &mut now, 1, narrow);
+    assert_eq!(rate.next_size(), smaller);
+}
+
+#[test]
+fn a_ceiling_changes_no_epoch_under_way() {
+    let mut rate = RateControl::default();
+    rate.set_ceiling(FrameSize::Kbps12);
+    assert_eq!(rate.sent_size(), FrameSize::Kbps32);
+    assert_eq!(rate.begin_epoch(virtual_start()), FrameSize::Kbps12);
+}
+
+#[test]
+fn a_size_that_others_leave_no_room_for_is_neither_tried_nor_known() {
+    use FrameSize::{Kbps12, Kbps16, Kbps24, Kbps32};
+    let (mut rate, mut now) = (RateControl::default(), virtual_start());
+    rate.size = Kbps16;
+    rate.next = Kbps16;
+    // Smaller frames than the path would bear come well for as long as may be.
+    rate.set_ceiling(Kbps12);
+    for _ in 0..20 {
+        assert_eq!(rate.begin_epoch(now), Kbps12);
+        told(&mut rate, &mut now, 10, VoiceReport::from_bytes([0, 0]));
+        assert_eq!(rate.next_size(), Kbps16);
+    }
+    // Its own come well, and there is no room to try more.
+    rate.set_ceiling(Kbps16);
+    for _ in 0..20 {
+        assert_eq!(rate.begin_epoch(now), Kbps16);
+        told(&mut rate, &mut now, 10, VoiceReport::from_bytes([0, 0]));
+    }
+    assert_eq!((rate.size, rate.next_size()), (Kbps16, Kbps24));
+    rate.set_ceiling(Kbps32);
+    assert_eq!(rate.begin_epoch(now), Kbps24);
 }
