@@ -42,7 +42,9 @@ mod replay_memory;
 mod server_keeper;
 mod udp;
 
-pub use client::{Client, Handle, PlaceError, PlaceGroupError, StartError};
+pub use client::{
+    Client, Handle, PlaceError, PlaceGroupError, RoomCallError, RoomCallOrder, StartError,
+};
 pub use clock::sleep_until;
 pub use config::{CandidateMap, ClientConfig, Network, ServerSources, Servers, TurnLogin};
 pub use event::{CallStats, Event};
@@ -59,7 +61,7 @@ pub use securecall_relay_client::TlsTrust;
 pub use securecall_session::{
     AnswerPolicy, CallError, CallHandle, CallHandles, CallOptions, Callee, CommandError,
     ConferenceEvent, ConferenceHandle, ConferenceHandles, ConferenceId, Contact, Contacts,
-    EndReason, Event as CallEvent, ExitClass, GroupError, IncomingConference, LeftReason,
-    MAX_MEMBERS, MissedReason, NamedCall, NamedConference, PathRoute, Peer, RefusedReason, Require,
-    RingPolicy, Route, Rule, Tier, WireCallId,
+    EndReason, Event as CallEvent, ExitClass, GroupError, GroupRoomError, IncomingConference,
+    LeftReason, MAX_MEMBERS, MissedReason, NamedCall, NamedConference, PathRoute, Peer,
+    RefusedReason, Require, RingPolicy, RoomKeeps, Route, Rule, Tier, WireCallId,
 };

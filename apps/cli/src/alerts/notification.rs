@@ -321,6 +321,7 @@ mod tests {
             matrix_id,
             name: name.map(str::to_owned),
             new_address,
+            device_id: None,
         }
     }
 

@@ -187,6 +187,7 @@ pub(super) mod tests {
             matrix_id,
             name: None,
             new_address: false,
+            device_id: None,
         }
     }
 

@@ -282,6 +282,7 @@ mod tests {
             matrix_id: "@ada:example.org".parse().unwrap(),
             name: None,
             new_address: false,
+            device_id: None,
         }
     }
 

@@ -309,6 +309,10 @@ impl Narrator {
                 conference_id,
                 peer: self.to_peer(peer),
             },
+            // No command joins the group call of a room.
+            ConferenceEvent::Keeps(_)
+            | ConferenceEvent::SealedInstead { .. }
+            | ConferenceEvent::InClearRefused { .. } => return None,
             ConferenceEvent::Words(words) => GroupEvent::GroupWords {
                 conference_id,
                 words: words.words().map(str::to_owned).to_vec(),
@@ -529,6 +533,7 @@ mod tests {
             matrix_id,
             name: Some("Ada".to_owned()),
             new_address: false,
+            device_id: None,
         }
     }
 

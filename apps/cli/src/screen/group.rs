@@ -190,6 +190,9 @@ impl GroupScreen {
             ConferenceEvent::Words(words) => {
                 self.words = Some(words.words().map(str::to_owned));
             }
+            ConferenceEvent::Keeps(_)
+            | ConferenceEvent::SealedInstead { .. }
+            | ConferenceEvent::InClearRefused { .. } => {}
             // The whole screen's.
             ConferenceEvent::Began { .. }
             | ConferenceEvent::Replaced { .. }

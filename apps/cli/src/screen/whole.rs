@@ -317,6 +317,7 @@ mod tests {
             matrix_id: "@ada:example.org".parse().unwrap(),
             name: Some("Ada".to_owned()),
             new_address: false,
+            device_id: None,
         };
         Event::Call(CallEvent::Incoming {
             call: call(),

@@ -1,11 +1,14 @@
 //! Orders to a running client.
 
 use securecall_audio_device::DeviceWish;
+use securecall_matrix::ServerError;
 use securecall_session::{
     CallError, CallHandle, CallOptions, Callee, CommandError, ConferenceHandle, Contacts,
-    GroupError, NamedCall, NamedConference,
+    GroupError, GroupRoomError, NamedCall, NamedConference,
 };
 use tokio::sync::{mpsc, oneshot};
+
+use super::group_rooms::{Reply, RoomCallOrder};
 
 /// Why a call is not placed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +27,26 @@ pub enum PlaceGroupError {
     /// The endpoint refuses it.
     #[error(transparent)]
     Refused(#[from] GroupError),
+    /// The client has stopped.
+    #[error("the client has stopped")]
+    Stopped,
+}
+
+/// Why the group call of a room is not joined.
+#[derive(Debug, thiserror::Error)]
+pub enum RoomCallError {
+    /// The endpoint refuses it.
+    #[error(transparent)]
+    Refused(GroupRoomError),
+    /// There is no room of that name.
+    #[error("there is no such room")]
+    NoSuchRoom,
+    /// We are not let in.
+    #[error("the homeserver does not allow it: {0}")]
+    NotAllowed(String),
+    /// The homeserver cannot be asked.
+    #[error(transparent)]
+    Server(ServerError),
     /// The client has stopped.
     #[error("the client has stopped")]
     Stopped,
@@ -48,6 +71,7 @@ pub(super) enum Command {
         options: CallOptions,
         reply: oneshot::Sender<Result<NamedConference, GroupError>>,
     },
+    JoinRoomCall(RoomCallOrder, Reply),
     Leave(ConferenceHandle, oneshot::Sender<Result<(), CommandError>>),
     Answer(CallHandle, oneshot::Sender<Result<(), CommandError>>),
     Reject(CallHandle, oneshot::Sender<Result<(), CommandError>>),
@@ -132,7 +156,25 @@ impl Handle {
         .await
     }
 
-    /// Leaves a conference: ends all its legs. The others talk on.
+    /// Joins the group call of a room; if there is none, one begins. What the room keeps of it is told first.
+    ///
+    /// # Errors
+    ///
+    /// See [`RoomCallError`]; nothing was written to the room then.
+    pub async fn join_room_call(
+        &self,
+        order: RoomCallOrder,
+    ) -> Result<NamedConference, RoomCallError> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self
+            .commands
+            .send(Command::JoinRoomCall(order, reply))
+            .await;
+        sent.map_err(|_| RoomCallError::Stopped)?;
+        answer.await.map_err(|_| RoomCallError::Stopped)?
+    }
+
+    /// Leaves a conference, or the group call of a room: ends all its legs. The others talk on.
     ///
     /// # Errors
     ///

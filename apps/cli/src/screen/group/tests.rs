@@ -25,6 +25,7 @@ fn somebody(number: u8, name: Option<&str>) -> Peer {
         matrix_id: format!("@sc_{id}:a-long-name.example.org").parse().unwrap(),
         name: name.map(str::to_owned),
         new_address: false,
+        device_id: None,
     }
 }
 

@@ -1,0 +1,235 @@
+//! Group calls of rooms, between homeserver and endpoint: a room is followed, its state is read, and what the sync tells meanwhile waits
+//! until that is there, so that nothing older is taken for news.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use securecall_contact::{MatrixId, RoomId};
+use securecall_matrix::{Account, GroupRoomEventType, RoomError};
+use securecall_session::{
+    CallOptions, GroupRoomError, GroupRoomEvent, GroupRoomEventKind, GroupRoomState,
+    NamedConference,
+};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use web_time::Instant;
+
+use super::handle::RoomCallError;
+use crate::clock;
+
+/// What waits for the state of a room, at most: beyond that the state is read once more.
+const MAX_HELD: usize = 256;
+/// How far apart the state of a room is read anew, however often it is said that something was missed.
+const READ_APART: Duration = Duration::from_secs(5);
+
+/// What answers the order to join a call.
+pub(super) type Reply = oneshot::Sender<Result<NamedConference, RoomCallError>>;
+
+/// The group call of a room is to be joined; if there is none, one begins.
+#[derive(Clone, Debug)]
+pub struct RoomCallOrder {
+    /// Its alias, or its ID. We join it if we are not in it.
+    pub room: String,
+    /// What sets up the 1:1 calls may be read, and changed, by the servers on the way. Else it goes encrypted by Olm, and nothing else counts.
+    pub in_clear: bool,
+    /// Our microphone is muted from the beginning.
+    pub muted: bool,
+    /// Of each leg.
+    pub options: CallOptions,
+}
+
+/// Something that the sync told of a room.
+#[derive(Debug)]
+pub(super) enum RoomInput {
+    Event(GroupRoomEvent),
+    Membership(MatrixId, bool),
+}
+
+/// What came of a question.
+pub(super) enum Done {
+    /// The room that is to be joined.
+    Found(
+        RoomCallOrder,
+        Reply,
+        Result<(RoomId, GroupRoomState), RoomError>,
+    ),
+    /// The state of a room, which was to be read anew.
+    State(RoomId, Result<GroupRoomState, RoomError>),
+}
+
+/// The rooms whose group calls are followed, or are about to be.
+#[derive(Default)]
+pub(super) struct GroupRooms {
+    tasks: JoinSet<Done>,
+    rooms: BTreeMap<RoomId, Followed>,
+    /// Rooms that are looked for: which they are is not known yet, so what is told of any waits.
+    joining: usize,
+}
+
+#[derive(Default)]
+struct Followed {
+    /// Its state is being read.
+    is_asked: bool,
+    /// It is to be read once more, after that.
+    is_stale: bool,
+    asked_at: Option<Instant>,
+    held: VecDeque<RoomInput>,
+}
+
+impl GroupRooms {
+    /// Finds a room, has it followed, and reads what stands in it.
+    pub(super) fn join(&mut self, account: &Account, order: RoomCallOrder, reply: Reply) {
+        let account = account.clone();
+        self.joining += 1;
+        self.tasks.spawn(async move {
+            let found = find(&account, &order.room).await;
+            Done::Found(order, reply, found)
+        });
+    }
+
+    /// Takes what the sync tells of a room; gives it back if it may be handed in now.
+    pub(super) fn take(&mut self, room: &RoomId, input: RoomInput) -> Option<RoomInput> {
+        let is_held = |it: &Followed| it.is_asked;
+        if self.joining == 0 && !self.rooms.get(room).is_some_and(is_held) {
+            return Some(input);
+        }
+        let followed = self.rooms.entry(room.clone()).or_default();
+        if followed.held.len() >= MAX_HELD {
+            followed.is_stale = true;
+        } else {
+            followed.held.push_back(input);
+        }
+        None
+    }
+
+    /// Something of a room was missed.
+    pub(super) fn gap(&mut self, account: &Account, room: RoomId) {
+        let followed = self.rooms.entry(room.clone()).or_default();
+        if self.joining > 0 || followed.is_asked {
+            followed.is_stale = true;
+        } else {
+            self.read(account, room);
+        }
+    }
+
+    /// What has waited for the state of a room, which is there now.
+    pub(super) fn answered(&mut self, account: &Account, room: &RoomId) -> VecDeque<RoomInput> {
+        let Some(followed) = self.rooms.get_mut(room) else {
+            return VecDeque::new();
+        };
+        followed.is_asked = false;
+        let held = std::mem::take(&mut followed.held);
+        if std::mem::take(&mut followed.is_stale) {
+            self.read(account, room.clone());
+        }
+        held
+    }
+
+    /// The room that was looked for is known, or is none.
+    pub(super) fn found(&mut self) {
+        self.joining -= 1;
+    }
+
+    /// Nobody needs to know more of rooms that are of no use any more.
+    pub(super) fn keep(&mut self, account: &Account, is_of_use: impl Fn(&RoomId) -> bool) {
+        if self.joining > 0 {
+            return;
+        }
+        self.rooms.retain(|room, _| {
+            let stays = is_of_use(room);
+            if !stays {
+                account.follow_group_room(room, false);
+            }
+            stays
+        });
+    }
+
+    /// A room whose call was joined, or was not after all.
+    pub(super) fn follow(&mut self, room: &RoomId) {
+        self.rooms.entry(room.clone()).or_default();
+    }
+
+    /// The next thing that is done; for ever while nothing is. Nothing is lost if the wait is cut short.
+    pub(super) async fn next(&mut self) -> Done {
+        loop {
+            match self.tasks.join_next().await {
+                Some(Ok(done)) => return done,
+                Some(Err(error)) => {
+                    tracing::error!(%error, "a task about a group call in a room failed inside");
+                }
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    fn read(&mut self, account: &Account, room: RoomId) {
+        let Some(followed) = self.rooms.get_mut(&room) else {
+            return;
+        };
+        let now = clock::now();
+        let earliest = followed.asked_at.map_or(now, |at| at + READ_APART);
+        followed.is_asked = true;
+        followed.asked_at = Some(earliest.max(now));
+        let account = account.clone();
+        self.tasks.spawn(async move {
+            clock::sleep_until(Some(earliest)).await;
+            let state = account.group_room_state(&room).await;
+            Done::State(room, state.map(|it| known_state(&it)))
+        });
+    }
+}
+
+async fn find(account: &Account, name: &str) -> Result<(RoomId, GroupRoomState), RoomError> {
+    let room = account.room_named(name).await?;
+    // First, so that nothing is missed between the two.
+    account.follow_group_room(&room, true);
+    match account.group_room_state(&room).await {
+        Ok(state) => Ok((room, known_state(&state))),
+        Err(error) => {
+            account.follow_group_room(&room, false);
+            Err(error)
+        }
+    }
+}
+
+fn known_state(state: &securecall_matrix::GroupRoomState) -> GroupRoomState {
+    GroupRoomState {
+        events: state.events.iter().map(known_event).collect(),
+        joined: state.joined.clone(),
+        people: state.members,
+        is_encrypted: state.is_encrypted,
+        is_public: state.is_public,
+        homeserver_ms: state.homeserver_ms,
+    }
+}
+
+/// A state event, as the endpoint takes it.
+pub(super) fn known_event(event: &securecall_matrix::GroupRoomEvent) -> GroupRoomEvent {
+    GroupRoomEvent {
+        sender: event.sender.clone(),
+        kind: match event.event_type {
+            GroupRoomEventType::Call => GroupRoomEventKind::Call,
+            GroupRoomEventType::Member => GroupRoomEventKind::Member,
+        },
+        state_key: event.state_key.clone(),
+        content: event.content.clone(),
+        sent_ms: event.sent_ms,
+        age_ms: event.age_ms,
+    }
+}
+
+/// Why the call of a room that was looked for is not joined.
+pub(super) fn not_found(error: RoomError) -> RoomCallError {
+    match error {
+        RoomError::NotFound => RoomCallError::NoSuchRoom,
+        RoomError::Forbidden { message } => RoomCallError::NotAllowed(message),
+        RoomError::Server(error) => RoomCallError::Server(error),
+        other => RoomCallError::NotAllowed(other.to_string()),
+    }
+}
+
+impl From<GroupRoomError> for RoomCallError {
+    fn from(error: GroupRoomError) -> Self {
+        Self::Refused(error)
+    }
+}

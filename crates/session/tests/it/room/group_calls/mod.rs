@@ -1,0 +1,7 @@
+//! Group calls in rooms, with matrix-js-sdk and among ourselves (`docs/protocol/group-rooms.md`).
+
+mod calls;
+mod hostile;
+mod js;
+mod trouble;
+mod world;
