@@ -29,8 +29,7 @@ use tokio::time::timeout;
 
 use self::event_loop::Loop;
 use self::group_rooms::GroupRooms;
-pub use self::group_rooms::RoomCallOrder;
-pub use self::handle::{Handle, PlaceError, PlaceGroupError, RoomCallError};
+pub use self::handle::{Handle, PlaceError, PlaceGroupError, RoomCallError, RoomCallOrder};
 use self::inbox::MaybeInbox;
 use self::plain_text::PlainTextReports;
 use self::replay_memory_keeper::ReplayMemoryKeeper;

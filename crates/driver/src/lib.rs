@@ -61,7 +61,7 @@ pub use securecall_relay_client::TlsTrust;
 pub use securecall_session::{
     AnswerPolicy, CallError, CallHandle, CallHandles, CallOptions, Callee, CommandError,
     ConferenceEvent, ConferenceHandle, ConferenceHandles, ConferenceId, Contact, Contacts,
-    EndReason, Event as CallEvent, ExitClass, GroupError, GroupRoomError, IncomingConference,
-    LeftReason, MAX_MEMBERS, MissedReason, NamedCall, NamedConference, PathRoute, Peer,
-    RefusedReason, Require, RingPolicy, RoomKeeps, Route, Rule, Tier, WireCallId,
+    EndReason, Event as CallEvent, ExitClass, GroupError, IncomingConference, LeftReason,
+    MAX_MEMBERS, MissedReason, NamedCall, NamedConference, PathRoute, Peer, RefusedReason, Require,
+    RingPolicy, RoomKeeps, Route, Rule, Tier, WireCallId,
 };

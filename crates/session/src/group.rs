@@ -53,6 +53,23 @@ pub struct IncomingConference {
     pub members: Vec<Peer>,
 }
 
+/// The room of a group call, as it is before anything is written into it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomKeeps {
+    /// The room. It keeps who was in the call, on which device and when, as state of its own.
+    pub room: RoomId,
+    /// What is said in the room is encrypted. Who is in a call is not, in any room.
+    pub is_encrypted: bool,
+    /// Anybody may come into the room.
+    pub is_public: bool,
+    /// How many people have joined the room.
+    pub people: usize,
+    /// There is no call in it, and we begin one.
+    pub starts: bool,
+    /// What sets the calls up is taken and sent in clear, too, as the user allows.
+    pub in_clear: bool,
+}
+
 /// What happens in a conference. Its legs are calls, and what happens to each is told as of any call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConferenceEvent {
@@ -124,23 +141,6 @@ pub enum ConferenceEvent {
         /// Since the first leg was connected; `None` if none was.
         connected_for: Option<Duration>,
     },
-}
-
-/// What a room keeps of a group call, and for whom.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RoomKeeps {
-    /// Which.
-    pub room: RoomId,
-    /// Its messages are encrypted. Who is in the call, with which devices and when, never is.
-    pub is_encrypted: bool,
-    /// Anybody may join it, and read what it keeps.
-    pub is_public: bool,
-    /// How many people are in the room, us included, and see who is in the call.
-    pub people: usize,
-    /// There is no call: one begins.
-    pub starts: bool,
-    /// Servers can read, and change, what sets up the 1:1 calls.
-    pub in_clear: bool,
 }
 
 /// Why somebody is not in a conference any more, or does not come into it.

@@ -308,6 +308,7 @@ impl Loop {
                         .call(now, clock::wallclock_ms(), &mut self.rng, callee, &options);
                 let _ = reply.send(placed);
             }
+            // Nobody can order it yet.
             Command::CallGroup {
                 callees,
                 options,

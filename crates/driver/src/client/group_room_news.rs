@@ -1,20 +1,21 @@
 //! What happens in the group calls of rooms, on its way to the endpoint.
 
 use securecall_contact::RoomId;
-use securecall_matrix::Incoming;
-use securecall_session::{CallError, GroupRoomError, InboundDeviceEvent};
+use securecall_matrix::{Incoming, RoomError};
+use securecall_session::{CallError, GroupRoomOrder, GroupRoomState, InboundDeviceEvent};
 
 use super::event_loop::Loop;
-use super::group_rooms::{Done, Reply, RoomCallOrder, RoomInput, known_event, not_found};
+use super::group_rooms::{Done, Reply, RoomInput, known_event, not_found};
+use super::handle::{RoomCallError, RoomCallOrder};
 use crate::clock;
 
 impl Loop {
     /// The user wants to join the group call of a room.
     pub(super) fn join_room_call(&mut self, order: RoomCallOrder, reply: Reply) {
         // Before anything is asked: who is in a call joins no room.
-        if self.endpoint.conference().is_some() || !self.calls.is_empty() {
-            let refused = GroupRoomError::Refused(CallError::InAnotherCall);
-            let _ = reply.send(Err(refused.into()));
+        let is_busy = self.endpoint.conference().is_some() || !self.calls.is_empty();
+        if is_busy || self.group_rooms.is_joining() {
+            let _ = reply.send(Err(CallError::InAnotherCall.into()));
             return;
         }
         self.group_rooms.join(&self.account, order, reply);
@@ -56,30 +57,7 @@ impl Loop {
     /// An answer about a room is there.
     pub(super) fn handle_group_room_read(&mut self, done: Done) {
         match done {
-            Done::Found(order, reply, found) => {
-                self.group_rooms.found();
-                let (room, state) = match found {
-                    Ok(found) => found,
-                    Err(error) => {
-                        let _ = reply.send(Err(not_found(error)));
-                        return;
-                    }
-                };
-                self.group_rooms.follow(&room);
-                let order = securecall_session::GroupRoomOrder {
-                    room: room.clone(),
-                    in_clear: order.in_clear,
-                    muted: order.muted,
-                    options: order.options,
-                    state,
-                };
-                let (now, wallclock) = (clock::now(), clock::wallclock_ms());
-                let joined = self
-                    .endpoint
-                    .join_group_room(now, wallclock, &mut self.rng, order);
-                let _ = reply.send(joined.map_err(Into::into));
-                self.hand_in_held(&room);
-            }
+            Done::Found(order, reply, found) => self.room_is_found(order, reply, found),
             Done::State(room, state) => {
                 match state {
                     Ok(state) => self.endpoint.handle_group_room_state(
@@ -95,6 +73,37 @@ impl Loop {
                 }
                 self.hand_in_held(&room);
             }
+        }
+    }
+
+    fn room_is_found(
+        &mut self,
+        order: RoomCallOrder,
+        reply: Reply,
+        found: Result<(RoomId, GroupRoomState), RoomError>,
+    ) {
+        let room = found.as_ref().ok().map(|(room, _)| room);
+        let waited = self.group_rooms.found(room);
+        let answer = match found {
+            Ok((room, state)) => {
+                let order = GroupRoomOrder {
+                    room,
+                    in_clear: order.in_clear,
+                    muted: false,
+                    options: order.options,
+                    state,
+                };
+                let (now, wallclock) = (clock::now(), clock::wallclock_ms());
+                let joined = self
+                    .endpoint
+                    .join_group_room(now, wallclock, &mut self.rng, order);
+                joined.map_err(RoomCallError::from)
+            }
+            Err(error) => Err(not_found(error)),
+        };
+        let _ = reply.send(answer);
+        for room in waited {
+            self.hand_in_held(&room);
         }
     }
 

@@ -7,14 +7,13 @@ use std::time::Duration;
 use securecall_contact::{MatrixId, RoomId};
 use securecall_matrix::{Account, GroupRoomEventType, RoomError};
 use securecall_session::{
-    CallOptions, GroupRoomError, GroupRoomEvent, GroupRoomEventKind, GroupRoomState,
-    NamedConference,
+    GroupRoomError, GroupRoomEvent, GroupRoomEventKind, GroupRoomState, NamedConference,
 };
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use web_time::Instant;
 
-use super::handle::RoomCallError;
+use super::handle::{RoomCallError, RoomCallOrder};
 use crate::clock;
 
 /// What waits for the state of a room, at most: beyond that the state is read once more.
@@ -24,19 +23,6 @@ const READ_APART: Duration = Duration::from_secs(5);
 
 /// What answers the order to join a call.
 pub(super) type Reply = oneshot::Sender<Result<NamedConference, RoomCallError>>;
-
-/// The group call of a room is to be joined; if there is none, one begins.
-#[derive(Clone, Debug)]
-pub struct RoomCallOrder {
-    /// Its alias, or its ID. We join it if we are not in it.
-    pub room: String,
-    /// What sets up the 1:1 calls may be read, and changed, by the servers on the way. Else it goes encrypted by Olm, and nothing else counts.
-    pub in_clear: bool,
-    /// Our microphone is muted from the beginning.
-    pub muted: bool,
-    /// Of each leg.
-    pub options: CallOptions,
-}
 
 /// Something that the sync told of a room.
 #[derive(Debug)]
@@ -62,8 +48,8 @@ pub(super) enum Done {
 pub(super) struct GroupRooms {
     tasks: JoinSet<Done>,
     rooms: BTreeMap<RoomId, Followed>,
-    /// Rooms that are looked for: which they are is not known yet, so what is told of any waits.
-    joining: usize,
+    /// A room is looked for: which it is is not known yet, so what is told of any waits.
+    is_joining: bool,
 }
 
 #[derive(Default)]
@@ -80,7 +66,7 @@ impl GroupRooms {
     /// Finds a room, has it followed, and reads what stands in it.
     pub(super) fn join(&mut self, account: &Account, order: RoomCallOrder, reply: Reply) {
         let account = account.clone();
-        self.joining += 1;
+        self.is_joining = true;
         self.tasks.spawn(async move {
             let found = find(&account, &order.room).await;
             Done::Found(order, reply, found)
@@ -90,7 +76,7 @@ impl GroupRooms {
     /// Takes what the sync tells of a room; gives it back if it may be handed in now.
     pub(super) fn take(&mut self, room: &RoomId, input: RoomInput) -> Option<RoomInput> {
         let is_held = |it: &Followed| it.is_asked;
-        if self.joining == 0 && !self.rooms.get(room).is_some_and(is_held) {
+        if !self.is_joining && !self.rooms.get(room).is_some_and(is_held) {
             return Some(input);
         }
         let followed = self.rooms.entry(room.clone()).or_default();
@@ -105,7 +91,7 @@ impl GroupRooms {
     /// Something of a room was missed.
     pub(super) fn gap(&mut self, account: &Account, room: RoomId) {
         let followed = self.rooms.entry(room.clone()).or_default();
-        if self.joining > 0 || followed.is_asked {
+        if self.is_joining || followed.is_asked {
             followed.is_stale = true;
         } else {
             self.read(account, room);
@@ -125,14 +111,24 @@ impl GroupRooms {
         held
     }
 
-    /// The room that was looked for is known, or is none.
-    pub(super) fn found(&mut self) {
-        self.joining -= 1;
+    /// Whether a room is looked for. One at a time.
+    pub(super) const fn is_joining(&self) -> bool {
+        self.is_joining
+    }
+
+    /// The room that was looked for is known, or is none. Gives the rooms of which something has waited for that.
+    pub(super) fn found(&mut self, room: Option<&RoomId>) -> Vec<RoomId> {
+        self.is_joining = false;
+        if let Some(room) = room {
+            self.rooms.entry(room.clone()).or_default();
+        }
+        let waited = self.rooms.iter().filter(|(_, it)| !it.is_asked);
+        waited.map(|(room, _)| room.clone()).collect()
     }
 
     /// Nobody needs to know more of rooms that are of no use any more.
     pub(super) fn keep(&mut self, account: &Account, is_of_use: impl Fn(&RoomId) -> bool) {
-        if self.joining > 0 {
+        if self.is_joining {
             return;
         }
         self.rooms.retain(|room, _| {
@@ -142,11 +138,6 @@ impl GroupRooms {
             }
             stays
         });
-    }
-
-    /// A room whose call was joined, or was not after all.
-    pub(super) fn follow(&mut self, room: &RoomId) {
-        self.rooms.entry(room.clone()).or_default();
     }
 
     /// The next thing that is done; for ever while nothing is. Nothing is lost if the wait is cut short.
@@ -220,16 +211,19 @@ pub(super) fn known_event(event: &securecall_matrix::GroupRoomEvent) -> GroupRoo
 
 /// Why the call of a room that was looked for is not joined.
 pub(super) fn not_found(error: RoomError) -> RoomCallError {
+    tracing::info!(%error, "the room of a group call is not there");
     match error {
         RoomError::NotFound => RoomCallError::NoSuchRoom,
-        RoomError::Forbidden { message } => RoomCallError::NotAllowed(message),
         RoomError::Server(error) => RoomCallError::Server(error),
-        other => RoomCallError::NotAllowed(other.to_string()),
+        _ => RoomCallError::NotAllowed,
     }
 }
 
 impl From<GroupRoomError> for RoomCallError {
     fn from(error: GroupRoomError) -> Self {
-        Self::Refused(error)
+        match error {
+            GroupRoomError::Refused(error) => Self::Refused(error),
+            GroupRoomError::MediaServer => Self::MediaServer,
+        }
     }
 }

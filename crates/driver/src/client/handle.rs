@@ -4,11 +4,11 @@ use securecall_audio_device::DeviceWish;
 use securecall_matrix::ServerError;
 use securecall_session::{
     CallError, CallHandle, CallOptions, Callee, CommandError, ConferenceHandle, Contacts,
-    GroupError, GroupRoomError, NamedCall, NamedConference,
+    GroupError, NamedCall, NamedConference,
 };
 use tokio::sync::{mpsc, oneshot};
 
-use super::group_rooms::{Reply, RoomCallOrder};
+use super::group_rooms::Reply;
 
 /// Why a call is not placed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,21 +32,35 @@ pub enum PlaceGroupError {
     Stopped,
 }
 
-/// Why the group call of a room is not joined.
+/// The group call of a room, as it is asked for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RoomCallOrder {
+    /// The room's alias or ID.
+    pub room: String,
+    /// What sets the calls up may be in clear, to and from apps that cannot encrypt it.
+    pub in_clear: bool,
+    /// What each of its calls is to be like.
+    pub options: CallOptions,
+}
+
+/// Why we are not in the group call of a room.
 #[derive(Debug, thiserror::Error)]
 pub enum RoomCallError {
-    /// The endpoint refuses it.
-    #[error(transparent)]
-    Refused(GroupRoomError),
-    /// There is no room of that name.
+    /// There is no such room, or the text names none.
     #[error("there is no such room")]
     NoSuchRoom,
-    /// We are not let in.
-    #[error("the homeserver does not allow it: {0}")]
-    NotAllowed(String),
-    /// The homeserver cannot be asked.
+    /// The room does not let us in, or does not let us say that we are in a call.
+    #[error("the room does not let this account in, or does not let it be in a call")]
+    NotAllowed,
+    /// The sound of the call goes over a server.
+    #[error("the call of this room goes over a media server")]
+    MediaServer,
+    /// The endpoint refuses it.
     #[error(transparent)]
-    Server(ServerError),
+    Refused(#[from] CallError),
+    /// The homeserver did not answer, or with something unusable.
+    #[error(transparent)]
+    Server(#[from] ServerError),
     /// The client has stopped.
     #[error("the client has stopped")]
     Stopped,
@@ -156,11 +170,12 @@ impl Handle {
         .await
     }
 
-    /// Joins the group call of a room; if there is none, one begins. What the room keeps of it is told first.
+    /// Is in the group call of a room, which is joined, or begun where there is none. It is told before anything is written into the
+    /// room ([`ConferenceEvent::Keeps`](crate::ConferenceEvent::Keeps)).
     ///
     /// # Errors
     ///
-    /// See [`RoomCallError`]; nothing was written to the room then.
+    /// See [`RoomCallError`].
     pub async fn join_room_call(
         &self,
         order: RoomCallOrder,
