@@ -24,14 +24,13 @@ use std::time::Duration;
 use rand_core::CryptoRng;
 use securecall_contact::RoomId;
 use securecall_crypto::IdentityKeyPair;
-use securecall_signaling::group_room::GroupRoom;
 use web_time::Instant;
 
 use self::arrived::Arrived;
 use self::clock_replies::ClockReplies;
 use self::conference::{Conference, RingingConference};
 use self::early_candidates::EarlyCandidates;
-use self::group_room::RoomCall;
+use self::group_room::{KnownRoom, RoomCall};
 use self::invitations::Invitations;
 pub use self::invitations::RoomInvitation;
 use self::reports::Reports;
@@ -101,7 +100,7 @@ pub struct Endpoint {
     /// Never while we are in a conference.
     room_call: Option<RoomCall>,
     /// Rooms in whose group call we are, or of which something is still to be done after one.
-    group_rooms: BTreeMap<RoomId, GroupRoom>,
+    group_rooms: BTreeMap<RoomId, KnownRoom>,
     /// What is known of contacts is new to those.
     new_contacts: bool,
     /// A conference that rings here. Never while we are in one.
@@ -220,7 +219,7 @@ impl Endpoint {
             && self.room_arrived.is_empty()
             && self.search.is_none()
             && self.legs().is_none()
-            && self.group_rooms.is_empty()
+            && self.group_rooms.values().all(KnownRoom::is_idle)
             && self.requests.open.is_empty()
             && self.calls.values().all(Call::is_quiet)
     }
@@ -228,7 +227,8 @@ impl Endpoint {
     /// Whether something of a call that is over still stands in a room, and is to be removed from there.
     pub fn clears_rooms(&self) -> bool {
         let mut in_room = self.calls.values().filter(|it| it.room().is_some());
-        !self.group_rooms.is_empty() || in_room.any(|it| it.is_over() && !it.is_quiet())
+        let mut group_rooms = self.group_rooms.values();
+        group_rooms.any(|it| !it.is_idle()) || in_room.any(|it| it.is_over() && !it.is_quiet())
     }
 
     /// Whether a device of somebody whom this side has given up calling may be about to ring, and would not know that the call is over. A client

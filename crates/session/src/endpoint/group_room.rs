@@ -15,9 +15,10 @@ mod legs;
 mod settling;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use securecall_contact::{DeviceId, MatrixId, RoomId};
-use securecall_signaling::group_room::{LegId, Participant};
+use securecall_signaling::group_room::{GroupRoom, LegId, Participant};
 use securecall_signaling::wire::group_room::GroupCallId;
 use web_time::Instant;
 
@@ -26,8 +27,24 @@ use super::legs::Legs;
 use crate::call_handle::NamedCall;
 use crate::event::Peer;
 
+/// How long a room is listened to when nothing is left to be done: another device of ours may just have written our entry back.
+const LINGER: Duration = Duration::from_secs(10);
 /// The most devices that are told of as speaking in clear.
 const MAX_IN_CLEAR: usize = 32;
+
+/// A room whose group calls are known.
+pub(super) struct KnownRoom {
+    group: GroupRoom,
+    /// When it is forgotten, if nothing comes up before.
+    forget_at: Option<Instant>,
+}
+
+impl KnownRoom {
+    /// Whether nothing is left to be done, as far as it is known.
+    pub(super) fn is_idle(&self) -> bool {
+        self.group.is_idle()
+    }
+}
 
 /// The group call of a room in which this device is.
 pub(super) struct RoomCall {
@@ -93,9 +110,15 @@ impl Endpoint {
 
     /// When a group call of a room has something to do.
     pub(super) fn group_room_timeout(&self) -> Option<Instant> {
-        let rooms = self.group_rooms.values().filter_map(|it| it.poll_timeout());
+        let rooms = self.group_rooms.values();
+        let rooms = rooms.flat_map(|it| [it.group.poll_timeout(), it.forget_at]);
+        let rooms = rooms.flatten();
         let call = self.room_call.as_ref().and_then(RoomCall::poll_timeout);
         rooms.chain(call).min()
+    }
+
+    fn group_room(&mut self, room: &RoomId) -> Option<&mut GroupRoom> {
+        self.group_rooms.get_mut(room).map(|it| &mut it.group)
     }
 
     /// Who has a device that is in a call.

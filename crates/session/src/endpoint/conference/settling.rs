@@ -36,7 +36,7 @@ impl Endpoint {
                 self.hear_leg(now, rng, call, news);
             } else if let Some(output) = self.poll_mesh() {
                 self.carry_out(now, rng, output);
-            } else if let Some((room, output)) = self.poll_group_room() {
+            } else if let Some((room, output)) = self.poll_group_room(now) {
                 self.carry_out_in_room(now, rng, &room, output);
             } else if let Some(arrived) = self.again.pop_front() {
                 self.ring(now, rng, arrived);

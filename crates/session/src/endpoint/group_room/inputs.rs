@@ -26,7 +26,7 @@ impl Endpoint {
         state: &GroupRoomState,
     ) {
         let clocks = self.clocks(now, state);
-        if let Some(group) = self.group_rooms.get_mut(room) {
+        if let Some(group) = self.group_room(room) {
             take_state(group, now, clocks, state);
         }
         self.settle(now, rng);
@@ -40,7 +40,7 @@ impl Endpoint {
         room: &RoomId,
         event: &GroupRoomEvent,
     ) {
-        if let Some(group) = self.group_rooms.get_mut(room) {
+        if let Some(group) = self.group_room(room) {
             // Who could send it is in the room.
             take_event(group, now, event, true);
         }
@@ -56,7 +56,7 @@ impl Endpoint {
         user: &MatrixId,
         is_in_room: bool,
     ) {
-        if let Some(group) = self.group_rooms.get_mut(room) {
+        if let Some(group) = self.group_room(room) {
             group.handle_room_membership(now, user, is_in_room);
         }
         let is_own = *user == self.own.matrix_id;
@@ -88,7 +88,7 @@ impl Endpoint {
             return Ok(());
         };
         let room = self.room_call.as_ref().map(|it| it.room.clone());
-        let group = room.and_then(|room| self.group_rooms.get_mut(&room));
+        let group = room.and_then(|room| self.group_room(&room));
         let group = group.ok_or(SignalRefused::UnknownConference)?;
         let route = signal.route.clone();
         let handled = group.handle_signal(now, sender, proven, signal);
@@ -117,7 +117,7 @@ impl Endpoint {
     ) {
         match self.requests.open.remove(&id) {
             Some(Waiting::Membership { room, id }) => {
-                if let Some(group) = self.group_rooms.get_mut(&room) {
+                if let Some(group) = self.group_room(&room) {
                     group.handle_response(now, id, result);
                 }
             }

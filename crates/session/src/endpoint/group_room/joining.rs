@@ -10,7 +10,7 @@ use securecall_signaling::wire::group_room::{GroupCallId, Intent, OpenCall, Sess
 use sha2::{Digest, Sha256};
 use web_time::Instant;
 
-use super::{RoomCall, Starting};
+use super::{KnownRoom, RoomCall, Starting};
 use crate::EndReason;
 use crate::call::Call;
 use crate::command::CallError;
@@ -93,7 +93,11 @@ impl Endpoint {
             devices: Default::default(),
             spoke_in_clear: Default::default(),
         });
-        self.group_rooms.insert(room.clone(), group);
+        let known = KnownRoom {
+            group,
+            forget_at: None,
+        };
+        self.group_rooms.insert(room.clone(), known);
         self.tell_conference(ConferenceEvent::Keeps(RoomKeeps {
             room,
             is_encrypted: state.is_encrypted,
@@ -117,8 +121,8 @@ impl Endpoint {
         state: &GroupRoomState,
     ) -> GroupRoom {
         let clocks = self.clocks(now, state);
-        let group = self.group_rooms.remove(room);
-        let mut group = group.unwrap_or_else(|| {
+        let known = self.group_rooms.remove(room).map(|it| it.group);
+        let mut group = known.unwrap_or_else(|| {
             let mut bytes = [0; 16];
             rng.fill_bytes(&mut bytes);
             let own = Own {
@@ -204,8 +208,8 @@ impl Endpoint {
         call_id: &GroupCallId,
     ) {
         let sent_ms = self.wallclock(now);
-        let (Some(group), Some(call)) = (self.group_rooms.get_mut(room), &mut self.room_call)
-        else {
+        let known = self.group_rooms.get_mut(room);
+        let (Some(KnownRoom { group, .. }), Some(call)) = (known, &mut self.room_call) else {
             return;
         };
         call.starting = None;
@@ -247,7 +251,8 @@ impl Endpoint {
         if call.starting.is_some() {
             return self.out_of_group_room(now, rng, WhyOut::Left);
         }
-        if let Some(group) = self.group_rooms.get_mut(&call.room) {
+        let room = call.room.clone();
+        if let Some(group) = self.group_room(&room) {
             group.leave();
         }
     }

@@ -29,7 +29,7 @@ impl Endpoint {
         let Some((leg_of_room, room)) = self.room_leg(leg, call_id.clone()) else {
             return self.room_leg_failed(now, leg, None);
         };
-        if let Some(group) = self.group_rooms.get_mut(&room) {
+        if let Some(group) = self.group_room(&room) {
             group.leg_placed(leg, call_id);
         }
         self.begin_call(now, rng, |io| {
@@ -108,7 +108,8 @@ impl Endpoint {
         let shares = self.shares();
         let room_call = self.room_call.as_mut()?;
         let (room, in_clear) = (room_call.room.clone(), room_call.in_clear);
-        let envelope = Box::new(self.group_rooms.get(&room)?.envelope(leg)?);
+        let known = self.group_rooms.get(&room)?;
+        let envelope = Box::new(known.group.envelope(leg)?);
         let call = NamedCall {
             handle: self.handles.issue(),
             id: call_id,
@@ -163,8 +164,8 @@ impl Endpoint {
 
     /// No 1:1 call came about.
     fn room_leg_failed(&mut self, now: Instant, leg: LegId, signal: Option<&RoomSignal>) {
-        let room = self.room_call.as_ref().map(|it| &it.room);
-        if let Some(group) = room.and_then(|room| self.group_rooms.get_mut(room)) {
+        let room = self.room_call.as_ref().map(|it| it.room.clone());
+        if let Some(group) = room.and_then(|room| self.group_room(&room)) {
             group.leg_ended(now, leg, signal.map(|it| &it.call_id));
         }
     }

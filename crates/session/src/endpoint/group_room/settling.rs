@@ -7,7 +7,7 @@ use securecall_signaling::{CallEnd, HangupReason};
 use std::time::Duration;
 use web_time::Instant;
 
-use super::{OtherDevice, Told};
+use super::{LINGER, OtherDevice, Told};
 use crate::call::LegNews;
 use crate::call_handle::CallHandle;
 use crate::endpoint::Endpoint;
@@ -19,23 +19,31 @@ use crate::requests::Waiting;
 const CALLED_WITHIN: Duration = Duration::from_secs(20);
 
 impl Endpoint {
-    /// The next thing that a group call of a room wants. Rooms of which nothing more is to be done are forgotten.
-    pub(in crate::endpoint) fn poll_group_room(&mut self) -> Option<(RoomId, GroupRoomOutput)> {
-        for (room, group) in &mut self.group_rooms {
-            if let Some(output) = group.poll_output() {
+    /// The next thing that a group call of a room wants. Rooms of which nothing more is to be done are forgotten after a while.
+    pub(in crate::endpoint) fn poll_group_room(
+        &mut self,
+        now: Instant,
+    ) -> Option<(RoomId, GroupRoomOutput)> {
+        let current = self.room_call.as_ref().map(|it| &it.room);
+        for (room, known) in &mut self.group_rooms {
+            if let Some(output) = known.group.poll_output() {
                 return Some((room.clone(), output));
             }
+            if Some(room) == current || !known.is_idle() {
+                known.forget_at = None;
+            } else {
+                known.forget_at.get_or_insert(now + LINGER);
+            }
         }
-        let current = self.room_call.as_ref().map(|it| &it.room);
         self.group_rooms
-            .retain(|room, group| Some(room) == current || !group.is_idle());
+            .retain(|_, known| known.forget_at.is_none_or(|at| at > now));
         None
     }
 
     pub(in crate::endpoint) fn handle_group_room_timeout(&mut self, now: Instant) {
-        for group in self.group_rooms.values_mut() {
-            if group.poll_timeout().is_some_and(|at| at <= now) {
-                group.handle_timeout(now);
+        for known in self.group_rooms.values_mut() {
+            if known.group.poll_timeout().is_some_and(|at| at <= now) {
+                known.group.handle_timeout(now);
             }
         }
         let Some(call) = &mut self.room_call else {
@@ -59,9 +67,9 @@ impl Endpoint {
     /// Contacts that are known since a call was joined are to have sealed calls as well.
     pub(in crate::endpoint) fn tell_group_rooms_of_contacts(&mut self, now: Instant) {
         if std::mem::take(&mut self.new_contacts) {
-            for group in self.group_rooms.values_mut() {
+            for known in self.group_rooms.values_mut() {
                 for user in self.contacts.accounts_with_key() {
-                    group.handle_contact(now, user.clone());
+                    known.group.handle_contact(now, user.clone());
                 }
             }
         }
@@ -154,7 +162,8 @@ impl Endpoint {
         let Some((leg, device)) = found else {
             return room_call.legs.calls.remove(&call);
         };
-        let (leg, group) = (*leg, self.group_rooms.get_mut(&room_call.room));
+        let known = self.group_rooms.get_mut(&room_call.room);
+        let (leg, group) = (*leg, known.map(|it| &mut it.group));
         match news {
             LegNews::Connected => {
                 room_call.legs.connected_at.get_or_insert(now);

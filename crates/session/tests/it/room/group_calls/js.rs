@@ -98,12 +98,9 @@ impl Js {
     }
 
     pub(super) fn leave(&mut self) {
-        self.call = None;
         self.writes.push(json!({ "m.calls": [] }));
-        for key in self.calls.keys().cloned().collect::<Vec<_>>() {
-            self.say(&key, "m.call.hangup", json!({ "reason": "user_hangup" }));
-        }
-        self.calls.clear();
+        self.hang_up_all();
+        self.call = None;
         self.retry_at = None;
     }
 
@@ -141,10 +138,10 @@ impl Js {
                 }
             }
         }
-        // It lets go of who is not there any more without a word to them.
+        // Whoever is another run is another device. Who is not there any more is not let go of.
         let others = &self.others;
-        self.calls
-            .retain(|key, call| others.get(key) == Some(&call.session));
+        let is_it = |key: &_, call: &Call| others.get(key).is_none_or(|it| *it == call.session);
+        self.calls.retain(|key, call| is_it(key, call));
         self.place_calls(now);
     }
 
@@ -221,10 +218,6 @@ impl Js {
         let seq = sent.content["seq"].as_u64().unwrap();
         let is_current = self.calls.get(&key).is_some_and(|it| it.id == id);
         if !is_current {
-            if self.others.get(&key) != Some(&session) {
-                // Whoever is not known to be in has its call taken later by matrix-js-sdk; here it is the other's to try again.
-                return;
-            }
             let is_invite = sent.event_type == "m.call.invite";
             let may_call = (&key.0, &key.1) < (&self.user, &self.device_id);
             if !(is_invite && may_call) {

@@ -112,6 +112,8 @@ fn where_we_may_not_write_we_are_not_in_and_nothing_is_left() {
             ended(&world, ours),
             Some((EndReason::HomeserverRefused, false))
         );
+        assert!(world.ours[&ours].endpoint.is_idle());
+        world.seconds(15);
         assert!(world.ours[&ours].endpoint.is_empty());
     }
 }
