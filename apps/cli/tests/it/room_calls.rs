@@ -34,7 +34,8 @@ fn homeserver() -> Synapse {
 
 /// Two pages in a room, and somebody of ours who is invited to it.
 struct Meeting {
-    homeserver: Synapse,
+    /// It ends with the test.
+    _homeserver: Synapse,
     pages: [JsSdkDevice; 2],
     ours: Ordinary,
     room: String,
@@ -65,7 +66,7 @@ impl Meeting {
         first.wait_for_member(&room, second.user_id()).unwrap();
         let recording = ours.machine.file("heard.wav", "");
         Self {
-            homeserver,
+            _homeserver: homeserver,
             pages,
             ours,
             room,
@@ -179,7 +180,6 @@ fn in_clear_with(browser: &JsSdk, options: &[&str]) {
     drop(killed);
     meeting.pages_are_alone();
     assert_eq!(meeting.our_entry()["m.calls"], json!([]));
-    drop(meeting.homeserver);
 }
 
 #[test]
