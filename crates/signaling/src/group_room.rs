@@ -376,6 +376,11 @@ impl GroupRoom {
         self.calls.counting()
     }
 
+    /// Whether a call is there, and not over.
+    pub fn is_open(&self, call: &GroupCallId) -> bool {
+        self.calls.is_open(call)
+    }
+
     /// Who is in a call now, whether we are in it or not.
     pub fn participants<'a>(
         &'a self,

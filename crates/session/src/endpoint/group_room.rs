@@ -54,6 +54,10 @@ pub(super) struct RoomCall {
     in_clear: bool,
     /// It is ours, and not in the room yet.
     starting: Option<Starting>,
+    /// The call that began here, if it did.
+    began: Option<GroupCallId>,
+    /// Another call counts, and we are on our way to it: our entry is still in the one that began here.
+    is_moving: bool,
     /// The other devices that are in, by their legs.
     devices: BTreeMap<LegId, OtherDevice>,
     /// Whose events in clear were refused: the user was told so.

@@ -90,6 +90,8 @@ impl Endpoint {
                 failures: 0,
                 again: None,
             }),
+            began: None,
+            is_moving: false,
             devices: Default::default(),
             spoke_in_clear: Default::default(),
         });
@@ -213,19 +215,61 @@ impl Endpoint {
             return;
         };
         call.starting = None;
-        let content = OURS.to_content().to_string();
-        // What comes with the sync says when it was sent.
-        if let Err(error) =
-            group.handle_call_event(now, call_id.clone(), sent_ms, content.as_bytes())
-        {
-            tracing::debug!(%error, "our own call cannot be read");
+        // It may have come with the sync, which says when it was sent; or it will.
+        if !group.is_open(call_id) {
+            let content = OURS.to_content().to_string();
+            let begun = group.handle_call_event(now, call_id.clone(), sent_ms, content.as_bytes());
+            debug_assert_eq!(begun, Ok(()));
         }
         let counting = group.counting().map(|(id, _)| id.clone());
         let counting = counting.unwrap_or_else(|| call_id.clone());
+        let is_ours = counting == *call_id;
+        call.began = is_ours.then(|| call_id.clone());
         if let Err(refused) = group.join(now, &counting, secrecy(call.in_clear)) {
             tracing::info!(%refused, "the call that counts is not joined");
             self.out_of_group_room(now, rng, WhyOut::NotAllowed);
         }
+        if !is_ours {
+            self.terminate_group_call(room.clone(), call_id.clone());
+        }
+    }
+
+    /// Two have let a call begin at once, and the other one counts: whoever is still alone in theirs goes there. Once: nobody is led from call to
+    /// call.
+    pub(super) fn another_call_counts(&mut self, room: &RoomId, counting: Option<&GroupCallId>) {
+        let call = self.room_call.as_mut().filter(|it| it.room == *room);
+        let Some(call) = call.filter(|it| it.devices.is_empty()) else {
+            return;
+        };
+        let began = call
+            .began
+            .take_if(|it| counting.is_some_and(|counting| counting != it));
+        if let Some(began) = began {
+            call.is_moving = true;
+            if let Some(group) = self.group_room(room) {
+                group.leave();
+            }
+            self.terminate_group_call(room.clone(), began);
+        }
+    }
+
+    /// Our entry is gone from the call that began here: now we are in the one that counts. Returns whether something was done.
+    pub(in crate::endpoint) fn has_moved(&mut self, now: Instant, rng: &mut dyn CryptoRng) -> bool {
+        let Some(call) = self.room_call.as_mut().filter(|it| it.is_moving) else {
+            return false;
+        };
+        let known = self.group_rooms.get_mut(&call.room);
+        let Some(known) = known.filter(|it| it.is_idle()) else {
+            return false;
+        };
+        call.is_moving = false;
+        let counting = known.group.counting().map(|(id, _)| id.clone());
+        let secrecy = secrecy(call.in_clear);
+        let joined = counting.is_some_and(|id| known.group.join(now, &id, secrecy).is_ok());
+        if !joined {
+            self.out_of_group_room(now, rng, WhyOut::Terminated);
+        }
+        true
     }
 
     fn terminate_group_call(&mut self, room: RoomId, call_id: GroupCallId) {
@@ -248,7 +292,7 @@ impl Endpoint {
         let Some(call) = &self.room_call else {
             return;
         };
-        if call.starting.is_some() {
+        if call.starting.is_some() || call.is_moving {
             return self.out_of_group_room(now, rng, WhyOut::Left);
         }
         let room = call.room.clone();

@@ -2,7 +2,7 @@
 
 use rand_core::CryptoRng;
 use securecall_contact::RoomId;
-use securecall_signaling::group_room::{GroupRoomOutput, LegId, Participant};
+use securecall_signaling::group_room::{GroupRoomOutput, LegId, Participant, WhyOut};
 use securecall_signaling::{CallEnd, HangupReason};
 use std::time::Duration;
 use web_time::Instant;
@@ -93,7 +93,9 @@ impl Endpoint {
                 let request = Request::OwnMembership { id, room, request };
                 self.outputs.push_back(Output::Request(request));
             }
-            GroupRoomOutput::CallChanged(_) => {}
+            GroupRoomOutput::CallChanged(counting) => {
+                self.another_call_counts(room, counting.as_ref());
+            }
             GroupRoomOutput::Joined { leg, participant } => {
                 self.device_is_in(now, leg, participant)
             }
@@ -106,6 +108,8 @@ impl Endpoint {
             GroupRoomOutput::Signal { leg, signal } => self.hear_device(now, rng, leg, signal),
             GroupRoomOutput::EndCall { leg, why: _ } => self.end_room_leg(now, rng, leg),
             GroupRoomOutput::GaveUp { leg } => self.tell_no_path(leg),
+            // For the user it is the same call.
+            GroupRoomOutput::Out(WhyOut::Left) if self.is_moving() => {}
             GroupRoomOutput::Out(why) => self.out_of_group_room(now, rng, why),
         }
     }
@@ -221,6 +225,10 @@ impl Endpoint {
         let participant = device.participant.clone();
         let peer = self.peer_with_device(&participant);
         self.tell_conference(ConferenceEvent::NoPath { peer });
+    }
+
+    fn is_moving(&self) -> bool {
+        self.room_call.as_ref().is_some_and(|it| it.is_moving)
     }
 
     pub(super) fn other_device(&mut self, leg: LegId) -> Option<&mut OtherDevice> {

@@ -9,7 +9,7 @@ use securecall_session::{
 use serde_json::{Value, json};
 
 use super::calls::begin_by_page;
-use super::world::{MEMBER, Sent, World, user};
+use super::world::{Sent, World, user};
 
 const CALL: &str = "1795892916899iqRwYbBT1XHU0XKw";
 
@@ -52,7 +52,6 @@ fn of_five_hundred_members_few_are_called_and_nobody_hears_less_of_us() {
             .heard(ours)
             .contains(world.pages[&page].device_id.as_str())
     );
-    let _ = MEMBER;
 }
 
 #[test]
@@ -221,7 +220,6 @@ fn who_is_not_in_the_room_is_not_in_its_call() {
     });
     world.seconds(2);
     assert!(world.heard(ours).is_empty());
-    let _ = page;
     // A state that names people who have left, and people who are there.
     let mut state = world.room_state();
     state.joined.clear();
@@ -268,4 +266,58 @@ fn a_call_over_a_media_server_is_not_joined() {
     assert_eq!(refused, Err(GroupRoomError::MediaServer));
     assert!(world.ours[&ours].endpoint.is_empty());
     assert_eq!(world.told(ours).count(), 0);
+}
+
+#[test]
+fn an_invite_that_names_somebody_else_is_not_taken() {
+    let mut world = World::new(10);
+    let page = world.add_page("b");
+    let ours = world.add("m");
+    begin_by_page(&mut world, page, false);
+    world.write(user("z"), false, user("z").as_str(), &json!({}));
+    world.seconds(1);
+    world.join(ours);
+    world.run_ms(900);
+    let invite = world.sent.iter().find(|it| it.to == user("m")).cloned();
+    let mut invite = invite.unwrap();
+    world.page(page, |page, _, _| page.hang_up_all());
+    world.seconds(1);
+    let before = world.ours[&ours].commands.len();
+    invite.content["call_id"] = "another".into();
+    invite.content["invitee"] = user("z").as_str().into();
+    world.hand_in(ours, &invite);
+    assert_eq!(world.ours[&ours].commands.len(), before);
+    invite.content["call_id"] = "third".into();
+    invite.content["invitee"] = user("m").as_str().into();
+    world.hand_in(ours, &invite);
+    assert_eq!(world.ours[&ours].commands.len(), before + 1);
+}
+
+#[test]
+fn only_who_is_in_is_told_of_as_speaking_in_clear() {
+    let (mut world, _, ours) = in_call(11);
+    let sent = world.sent.iter().find(|it| it.to == user("m")).cloned();
+    let mut sent = sent.unwrap();
+    sent.in_clear = true;
+    for number in 0..100 {
+        sent.from = user(&format!("z{number}"));
+        world.hand_in(ours, &sent);
+    }
+    let told = |world: &World| {
+        let in_clear = |it: &&ConferenceEvent| matches!(it, ConferenceEvent::InClearRefused { .. });
+        world.told(ours).filter(in_clear).count()
+    };
+    assert_eq!(told(&world), 0);
+    for number in 0..100 {
+        let name = user(&format!("y{number}"));
+        let content = member(&world, sent.content["device_id"].as_str().unwrap());
+        world.write(name.clone(), false, name.as_str(), &content);
+    }
+    world.seconds(2);
+    for number in 0..100 {
+        sent.from = user(&format!("y{number}"));
+        world.hand_in(ours, &sent);
+        world.hand_in(ours, &sent);
+    }
+    assert_eq!(told(&world), 32);
 }

@@ -25,6 +25,8 @@ pub(super) struct Js {
     /// Who else is in, and in which run.
     others: BTreeMap<(MatrixId, DeviceId), String>,
     calls: BTreeMap<(MatrixId, DeviceId), Call>,
+    /// By the ID of the call: what came before its invite.
+    early: BTreeMap<String, BTreeMap<u64, (String, Value)>>,
     retries: BTreeMap<(MatrixId, DeviceId), u32>,
     retry_at: Option<Instant>,
     count: u32,
@@ -54,6 +56,7 @@ impl Js {
             call: None,
             others: BTreeMap::new(),
             calls: BTreeMap::new(),
+            early: BTreeMap::new(),
             retries: BTreeMap::new(),
             retry_at: None,
             count: 0,
@@ -220,11 +223,17 @@ impl Js {
         if !is_current {
             let is_invite = sent.event_type == "m.call.invite";
             let may_call = (&key.0, &key.1) < (&self.user, &self.device_id);
-            if !(is_invite && may_call) {
+            if !may_call {
                 return;
             }
-            self.calls
-                .insert(key.clone(), Call::new(id, session, false));
+            if !is_invite {
+                let event = (sent.event_type.clone(), sent.content.clone());
+                self.early.entry(id).or_default().insert(seq, event);
+                return;
+            }
+            let mut call = Call::new(id.clone(), session, false);
+            call.held = self.early.remove(&id).unwrap_or_default();
+            self.calls.insert(key.clone(), call);
         }
         let call = self.calls.get_mut(&key).unwrap();
         if seq >= call.next {

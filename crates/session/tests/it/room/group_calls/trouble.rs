@@ -1,9 +1,10 @@
 //! What goes wrong by itself.
 
 use securecall_session::{ConferenceEvent, EndReason};
+use serde_json::json;
 
 use super::calls::{begin_by_page, ended, enter};
-use super::world::World;
+use super::world::{World, user};
 
 #[test]
 fn events_that_are_late_lost_or_doubled_keep_nobody_apart_for_long() {
@@ -181,4 +182,82 @@ fn a_call_that_is_over_for_all_is_over() {
     world.seconds(2);
     assert_eq!(ended(&world, ours), Some((EndReason::RemoteHangup, true)));
     world.check_empty();
+}
+
+/// What is sent again keeps its number: matrix-js-sdk waits for each, for ever.
+#[test]
+fn what_could_not_be_sent_is_sent_again_in_its_turn() {
+    for seed in 0..10 {
+        let mut world = World::new(1000 + seed);
+        let pages = [world.add_page("a"), world.add_page("x")];
+        let ours = world.add("m");
+        begin_by_page(&mut world, pages[0], false);
+        enter(&mut world, pages[1]);
+        world.seconds(1);
+        world.join(ours);
+        for _ in 0..4 {
+            world.run_ms(300);
+            world.is_down = true;
+            world.run_ms(500);
+            world.is_down = false;
+        }
+        world.seconds(30);
+        world.check_all_hear(&[pages[0], pages[1], ours]);
+        world.leave(ours);
+        world.seconds(3);
+        world.check_all_hear(&pages);
+    }
+}
+
+#[test]
+fn a_homeserver_that_lets_no_call_begin_is_not_asked_for_ever() {
+    let mut world = World::new(1100);
+    let who = world.add("a");
+    world.is_down = true;
+    world.join(who);
+    world.seconds(60);
+    assert_eq!(
+        ended(&world, who),
+        Some((EndReason::HomeserverRefused, false))
+    );
+    world.is_down = false;
+    world.check_empty();
+}
+
+#[test]
+fn who_is_put_out_of_the_room_is_out_of_its_call() {
+    for has_begun in [false, true] {
+        let mut world = World::new(1200);
+        let who = world.add("a");
+        world.join(who);
+        if has_begun {
+            world.seconds(5);
+        }
+        let (room, user) = (world.room.clone(), world.ours[&who].user.clone());
+        world.may_write = false;
+        world.with(who, |endpoint, now, rng| {
+            endpoint.handle_group_room_membership(now, rng, &room, &user, false);
+        });
+        let reason = EndReason::HomeserverRefused;
+        assert_eq!(ended(&world, who), Some((reason, false)));
+        world.seconds(400);
+        assert!(world.ours[&who].endpoint.is_empty());
+    }
+}
+
+#[test]
+fn whoever_is_led_from_call_to_call_goes_once() {
+    let mut world = World::new(1300);
+    let who = world.add("a");
+    world.join(who);
+    world.seconds(5);
+    let call = json!({ "m.type": "m.voice", "m.intent": "m.prompt" });
+    for number in 0..20 {
+        world.write(user("evil"), true, &format!("call{number}"), &call);
+        world.seconds(10);
+    }
+    let content = world.member(&user("a")).unwrap();
+    assert_eq!(content["m.calls"][0]["m.call_id"], "call0");
+    assert_eq!(ended(&world, who), None);
+    assert!(world.writes < 20 + 8, "{}", world.writes);
 }

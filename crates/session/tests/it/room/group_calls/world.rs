@@ -9,11 +9,10 @@ use rand_core::{Rng, SeedableRng};
 use securecall_contact::{Device, DeviceId, MatrixId, OlmKey, RoomId};
 use securecall_crypto::{IdentityKeyPair, IdentitySeed};
 use securecall_session::{
-    CallHandle, CallOptions, ConferenceEvent, Config, Contacts, DelayId, Endpoint, Event,
-    GroupRoomError, GroupRoomEvent, GroupRoomEventKind, GroupRoomOrder, GroupRoomState,
-    InboundDeviceEvent, MediaCommand, MediaEvent, MembershipFailure, MembershipRequest,
-    MembershipResponse, NamedConference, Output, PathRoute, Request, RequestError, RequestId,
-    SignalRefused,
+    CallHandle, ConferenceEvent, Config, Contacts, DelayId, Endpoint, Event, GroupRoomError,
+    GroupRoomEvent, GroupRoomEventKind, GroupRoomOrder, GroupRoomState, InboundDeviceEvent,
+    MediaCommand, MediaEvent, MembershipFailure, MembershipRequest, MembershipResponse,
+    NamedConference, Output, PathRoute, Request, RequestError, RequestId, SignalRefused,
 };
 use serde_json::Value;
 use web_time::Instant;
@@ -24,7 +23,6 @@ use super::js::Js;
 
 /// The homeserver's clock when a test begins, in Unix ms.
 pub(super) const BEGIN: u64 = 1_795_892_916_000;
-pub(super) const MEMBER: &str = "org.matrix.msc3401.call.member";
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 
 /// What is sent from a device to another.
@@ -95,6 +93,8 @@ pub(super) struct World {
     pub(super) may_write: bool,
     pub(super) is_down: bool,
     pub(super) sent: Vec<Sent>,
+    /// What went into the timeline of a room.
+    pub(super) in_timeline: Vec<&'static str>,
     pub(super) writes: usize,
 }
 
@@ -132,6 +132,7 @@ impl World {
             may_write: true,
             is_down: false,
             sent: Vec::new(),
+            in_timeline: Vec::new(),
             writes: 0,
         }
     }
@@ -614,6 +615,10 @@ impl World {
             let ours = self.ours.get_mut(&who).unwrap();
             match ours.endpoint.poll_output() {
                 Output::Request(request) => {
+                    if let Request::SendToRoom { event_type, .. } = &request {
+                        self.in_timeline.push(*event_type);
+                        continue;
+                    }
                     let id = match &request {
                         Request::SendToDevice { id, .. }
                         | Request::OwnMembership { id, .. }
@@ -772,10 +777,6 @@ impl World {
         for (_, key) in calls {
             self.write(user("b"), true, &key, &content);
         }
-    }
-
-    pub(super) fn options(&self) -> CallOptions {
-        DIRECT
     }
 }
 
