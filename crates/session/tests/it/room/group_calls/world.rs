@@ -234,6 +234,13 @@ impl World {
         self.join_with(who, self.order(false)).unwrap()
     }
 
+    /// The same where somebody else has joined the room, too.
+    pub(super) fn join_in_room_of(&mut self, who: usize, other: &MatrixId) {
+        let mut order = self.order(false);
+        order.state.joined.push(other.clone());
+        self.join_with(who, order).unwrap();
+    }
+
     pub(super) fn join_with(
         &mut self,
         who: usize,
