@@ -308,7 +308,6 @@ impl Loop {
                         .call(now, clock::wallclock_ms(), &mut self.rng, callee, &options);
                 let _ = reply.send(placed);
             }
-            // Nobody can order it yet.
             Command::CallGroup {
                 callees,
                 options,

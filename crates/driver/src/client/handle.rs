@@ -49,8 +49,8 @@ pub enum RoomCallError {
     /// There is no such room, or the text names none.
     #[error("there is no such room")]
     NoSuchRoom,
-    /// The room does not let us in, or does not let us say that we are in a call.
-    #[error("the room does not let this account in, or does not let it be in a call")]
+    /// The room does not let us in.
+    #[error("the room does not let this account in")]
     NotAllowed,
     /// The sound of the call goes over a server.
     #[error("the call of this room goes over a media server")]

@@ -428,16 +428,9 @@ async fn a_room_that_is_not_there_or_does_not_let_us_in_is_said() {
             matches!(outcome, Err(RoomError::Forbidden { .. })),
             "{outcome:?}"
         );
-        let unknown = format!("#nothing:{}", at.server().server_name());
-        for name in [
-            "",
-            "#",
-            "room",
-            "@a:b.test",
-            "!\u{1b}[2J",
-            "#a b:c",
-            &unknown,
-        ] {
+        let server = at.server().server_name();
+        let (unknown, odd) = (format!("#nothing:{server}"), format!("#a b/..:{server}"));
+        for name in ["", "#", "room", "@a:b.test", "!\u{1b}[2J", &odd, &unknown] {
             let outcome = us.account.room_named(name).await;
             assert!(
                 matches!(outcome, Err(RoomError::NotFound)),
