@@ -114,9 +114,10 @@ impl Loop {
     }
 
     fn hand_in_held(&mut self, room: &RoomId) {
-        for input in self.group_rooms.answered(&self.account, room) {
+        for input in self.group_rooms.answered(room) {
             self.hand_in_of_group(room, input);
         }
+        self.group_rooms.read_again(&self.account, room);
     }
 
     fn hand_in_of_group(&mut self, room: &RoomId, input: RoomInput) {

@@ -62,6 +62,16 @@ struct Followed {
     held: VecDeque<RoomInput>,
 }
 
+impl Followed {
+    /// Its state is to be read: when that may be.
+    fn asks_at(&mut self, now: Instant) -> Instant {
+        let earliest = self.asked_at.map_or(now, |at| (at + READ_APART).max(now));
+        self.is_asked = true;
+        self.asked_at = Some(earliest);
+        earliest
+    }
+}
+
 impl GroupRooms {
     /// Finds a room, has it followed, and reads what stands in it.
     pub(super) fn join(&mut self, account: &Account, order: RoomCallOrder, reply: Reply) {
@@ -99,16 +109,21 @@ impl GroupRooms {
     }
 
     /// What has waited for the state of a room, which is there now.
-    pub(super) fn answered(&mut self, account: &Account, room: &RoomId) -> VecDeque<RoomInput> {
+    pub(super) fn answered(&mut self, room: &RoomId) -> VecDeque<RoomInput> {
         let Some(followed) = self.rooms.get_mut(room) else {
             return VecDeque::new();
         };
         followed.is_asked = false;
-        let held = std::mem::take(&mut followed.held);
-        if std::mem::take(&mut followed.is_stale) {
+        std::mem::take(&mut followed.held)
+    }
+
+    /// Reads the state of a room once more, if something was missed while it was read.
+    pub(super) fn read_again(&mut self, account: &Account, room: &RoomId) {
+        if let Some(followed) = self.rooms.get_mut(room)
+            && std::mem::take(&mut followed.is_stale)
+        {
             self.read(account, room.clone());
         }
-        held
     }
 
     /// Whether a room is looked for. One at a time.
@@ -157,10 +172,7 @@ impl GroupRooms {
         let Some(followed) = self.rooms.get_mut(&room) else {
             return;
         };
-        let now = clock::now();
-        let earliest = followed.asked_at.map_or(now, |at| at + READ_APART);
-        followed.is_asked = true;
-        followed.asked_at = Some(earliest.max(now));
+        let earliest = followed.asks_at(clock::now());
         let account = account.clone();
         self.tasks.spawn(async move {
             clock::sleep_until(Some(earliest)).await;
@@ -225,5 +237,52 @@ impl From<GroupRoomError> for RoomCallError {
             GroupRoomError::Refused(error) => Self::Refused(error),
             GroupRoomError::MediaServer => Self::MediaServer,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn room(name: &str) -> RoomId {
+        format!("!{name}:example.org").parse().unwrap()
+    }
+
+    fn somebody() -> RoomInput {
+        RoomInput::Membership("@a:example.org".parse().unwrap(), true)
+    }
+
+    #[test]
+    fn what_is_told_while_a_room_is_looked_for_waits_whatever_room_it_is_of() {
+        let (ours, other) = (room("ours"), room("other"));
+        let mut rooms = GroupRooms::default();
+        assert!(rooms.take(&ours, somebody()).is_some());
+        rooms.is_joining = true;
+        for it in [&ours, &other, &ours] {
+            assert!(rooms.take(it, somebody()).is_none());
+        }
+        let waited = rooms.found(Some(&ours));
+        assert_eq!(waited, [other.clone(), ours.clone()]);
+        assert_eq!(rooms.answered(&ours).len(), 2);
+        assert_eq!(rooms.answered(&other).len(), 1);
+        assert!(rooms.take(&ours, somebody()).is_some());
+    }
+
+    #[test]
+    fn what_is_told_while_the_state_is_read_waits_and_what_is_too_much_has_it_read_again() {
+        let ours = room("ours");
+        let mut rooms = GroupRooms::default();
+        rooms.found(Some(&ours));
+        let now = clock::now();
+        let asks_at = |rooms: &mut GroupRooms| rooms.rooms.get_mut(&ours).unwrap().asks_at(now);
+        assert_eq!(asks_at(&mut rooms), now);
+        for _ in 0..=MAX_HELD {
+            assert!(rooms.take(&ours, somebody()).is_none());
+        }
+        assert_eq!(rooms.answered(&ours).len(), MAX_HELD);
+        assert!(rooms.rooms[&ours].is_stale);
+        // A homeserver may say again and again that something was missed.
+        assert_eq!(asks_at(&mut rooms), now + READ_APART);
+        assert_eq!(asks_at(&mut rooms), now + READ_APART * 2);
     }
 }

@@ -306,13 +306,7 @@ impl Outbox {
     fn take_due(&mut self, now: Instant) -> Option<Letter> {
         let next = self.waiting.front()?;
         // The last word waits for the invite only: before it, it would end nothing, and the peer would ring on.
-        let overtakes = match self.way {
-            Way::Timeline { .. } => {
-                next.is_last_word && self.under_way.iter().all(|it| !it.is(INVITE))
-            }
-            // By its number it comes after all that is under way.
-            Way::Device { .. } => false,
-        };
+        let overtakes = next.is_last_word && self.under_way.iter().all(|it| !it.is(INVITE));
         let is_free = self.under_way.is_empty() || overtakes;
         // And it is tried in spite of a limit, once.
         let urgent = next.is_last_word && next.tries == 0;

@@ -119,9 +119,7 @@ impl Endpoint {
         device.call = Some(call.clone());
         device.called_by = None;
         device.is_ending = false;
-        if device.told == Told::Nothing {
-            device.told = Told::Leg;
-        }
+        device.told = Told::Leg;
         self.tell_conference(ConferenceEvent::Leg {
             call: call.clone(),
             peer: peer.clone(),

@@ -201,9 +201,9 @@ impl Endpoint {
         let Some(device) = self.other_device(leg) else {
             return;
         };
-        let is_news = std::mem::replace(&mut device.told, Told::In) != Told::In;
+        device.told = Told::In;
         let (call, participant) = (device.call.clone(), device.participant.clone());
-        if let Some(call) = call.filter(|_| is_news) {
+        if let Some(call) = call {
             let peer = self.peer_with_device(&participant);
             self.tell_conference(ConferenceEvent::Joined {
                 call,

@@ -200,38 +200,48 @@ fn a_member_event_that_somebody_else_sent_counts_for_nobody() {
         sender: user("evil"),
         kind: GroupRoomEventKind::Member,
         state_key: user("b").to_string(),
-        content: json!({ "m.calls": [] }).to_string(),
+        content: member(&world, "EVIL").to_string(),
         sent_ms: world.server_ms(),
         age_ms: Some(0),
     };
+    let before = world.told(ours).count();
     world.with(ours, |endpoint, now, rng| {
         endpoint.handle_group_room_event(now, rng, &room, &event);
     });
-    world.seconds(5);
+    world.seconds(30);
     world.check_all_hear(&[page, ours]);
+    assert_eq!(world.told(ours).count(), before);
 }
 
 #[test]
 fn who_is_not_in_the_room_is_not_in_its_call() {
-    let (mut world, page, ours) = in_call(7);
+    let mut world = World::new(7);
+    let page = world.add_page("x");
+    let ours = world.add("m");
+    begin_by_page(&mut world, page, false);
+    world.seconds(1);
+    world.join(ours);
+    world.seconds(10);
+    world.check_all_hear(&[page, ours]);
     let room = world.room.clone();
     world.with(ours, |endpoint, now, rng| {
-        endpoint.handle_group_room_membership(now, rng, &room, &user("b"), false);
+        endpoint.handle_group_room_membership(now, rng, &room, &user("x"), false);
     });
     world.seconds(2);
     assert!(world.heard(ours).is_empty());
     // A state that names people who have left, and people who are there.
     let mut state = world.room_state();
     state.joined.clear();
-    world.with(ours, |endpoint, now, rng| {
-        endpoint.handle_group_room_state(now, rng, &room, &state);
-    });
-    assert!(world.heard(ours).is_empty());
-    let state = world.room_state();
-    world.with(ours, |endpoint, now, rng| {
-        endpoint.handle_group_room_state(now, rng, &room, &state);
-    });
-    world.seconds(40);
+    for is_there in [false, true] {
+        if is_there {
+            state = world.room_state();
+        }
+        world.with(ours, |endpoint, now, rng| {
+            endpoint.handle_group_room_state(now, rng, &room, &state);
+        });
+        world.seconds(10);
+        assert_eq!(world.heard(ours).len(), usize::from(is_there));
+    }
     world.check_all_hear(&[page, ours]);
 }
 

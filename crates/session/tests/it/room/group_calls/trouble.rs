@@ -65,7 +65,10 @@ fn who_cannot_be_reached_is_named_and_the_others_hear_each_other() {
             _ => None,
         });
         let unreached: Vec<_> = unreached.collect();
-        assert_eq!(unreached, [world.ours[&other].device_id.clone()], "{who}");
+        let other = &world.ours[&other].device_id;
+        // After each of the calls that are tried.
+        assert_eq!(unreached.len(), 4, "{who}");
+        assert!(unreached.iter().all(|it| it == other), "{who}");
     }
     world.check_all_hear(&[all[0], all[2]].map(|it| it)[..0]);
     assert_eq!(world.heard(all[2]).len(), 2);
@@ -73,6 +76,30 @@ fn who_cannot_be_reached_is_named_and_the_others_hear_each_other() {
         world.leave(who);
     }
     world.check_empty();
+}
+
+#[test]
+fn who_is_in_and_never_calls_us_is_named() {
+    let mut world = World::new(350);
+    let page = world.add_page("a");
+    let ours = world.add("m");
+    begin_by_page(&mut world, page, false);
+    world.seconds(1);
+    let mut content = world.member(&user("a")).unwrap();
+    content["m.calls"][0]["m.devices"][0]["device_id"] = "SILENT".into();
+    let silent = user("b");
+    world.write(silent.clone(), false, silent.as_str(), &content);
+    world.seconds(1);
+    world.join_in_room_of(ours, &silent);
+    world.seconds(15);
+    let unreached = |world: &World| {
+        let no_path = |it: &&ConferenceEvent| matches!(it, ConferenceEvent::NoPath { peer } if peer.matrix_id == silent);
+        world.told(ours).filter(no_path).count()
+    };
+    assert_eq!(unreached(&world), 0);
+    world.seconds(100);
+    assert_eq!(unreached(&world), 1);
+    assert_eq!(world.heard(ours).len(), 1);
 }
 
 #[test]

@@ -1,6 +1,10 @@
 //! A room on a homeserver, devices of ours with fake media, and pages of matrix-js-sdk, on virtual time: state events come to each in one
 //! order, all else when chance has it.
 
+mod media;
+mod seen;
+mod server;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -228,6 +232,13 @@ impl World {
 
     pub(super) fn join(&mut self, who: usize) -> NamedConference {
         self.join_with(who, self.order(false)).unwrap()
+    }
+
+    /// The same where somebody else has joined the room, too.
+    pub(super) fn join_in_room_of(&mut self, who: usize, other: &MatrixId) {
+        let mut order = self.order(false);
+        order.state.joined.push(other.clone());
+        self.join_with(who, order).unwrap();
     }
 
     pub(super) fn join_with(
@@ -494,122 +505,6 @@ impl World {
             .extend(refused.err());
     }
 
-    fn delayed_is_due(&mut self, id: &str) {
-        match self.delayed.get(id) {
-            Some((_, _, at)) if *at > self.now => {
-                let at = *at;
-                self.later(at, Happening::Delayed(id.to_owned()));
-            }
-            Some(_) => {
-                let (who, content, _) = self.delayed.remove(id).unwrap();
-                let user = self.ours[&who].user.clone();
-                self.write(user.clone(), false, user.as_str(), &content);
-            }
-            None => {}
-        }
-    }
-
-    fn asked(&mut self, who: usize, id: RequestId, request: Request) {
-        let (user, device_id) = (
-            self.ours[&who].user.clone(),
-            self.ours[&who].device_id.clone(),
-        );
-        let at = self.soon();
-        let down = self.is_down;
-        match request {
-            Request::SendToDevice {
-                user: to,
-                device_id: to_device,
-                event_type,
-                content,
-                in_clear,
-                ..
-            } => {
-                let result = if down {
-                    Err(RequestError::Unreachable)
-                } else {
-                    Ok(())
-                };
-                if !down {
-                    self.post(Sent {
-                        from: user,
-                        from_device: device_id,
-                        to,
-                        to_device,
-                        event_type: event_type.to_owned(),
-                        content: serde_json::from_str(&content).unwrap(),
-                        in_clear,
-                    });
-                }
-                self.later(at, Happening::Taken(who, id, result));
-            }
-            Request::OwnMembership { request, .. } => {
-                let answer = match down {
-                    true => Err(MembershipFailure::Later(Duration::ZERO)),
-                    false => self.membership(who, &user, request),
-                };
-                self.later(at, Happening::Answer(who, id, answer));
-            }
-            Request::WriteGroupCall {
-                call_id, content, ..
-            } => {
-                let answer = match (down, self.may_write) {
-                    (true, _) => Err(MembershipFailure::Later(Duration::ZERO)),
-                    (_, false) => Err(MembershipFailure::Forbidden),
-                    (_, true) => {
-                        let content = serde_json::from_str(&content).unwrap();
-                        self.write(user, true, &call_id, &content);
-                        Ok(MembershipResponse::Done)
-                    }
-                };
-                self.later(at, Happening::Answer(who, id, answer));
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn membership(
-        &mut self,
-        who: usize,
-        user: &MatrixId,
-        request: MembershipRequest,
-    ) -> Result<MembershipResponse, MembershipFailure> {
-        match request {
-            MembershipRequest::ReadMember => {
-                let content = self.member(user).ok_or(MembershipFailure::NotFound)?;
-                Ok(MembershipResponse::Content(
-                    content.to_string().into_bytes(),
-                ))
-            }
-            MembershipRequest::WriteMember { .. } if !self.may_write => {
-                Err(MembershipFailure::Forbidden)
-            }
-            MembershipRequest::WriteMember { content } => {
-                self.write(user.clone(), false, user.as_str(), &content);
-                Ok(MembershipResponse::Done)
-            }
-            _ if !self.has_delayed_events => Err(MembershipFailure::Unsupported),
-            MembershipRequest::ScheduleMember { content, delay } => {
-                let id = format!("delay{}", self.count);
-                let at = self.now + delay;
-                self.delayed.insert(id.clone(), (who, content, at));
-                self.later(at, Happening::Delayed(id.clone()));
-                Ok(MembershipResponse::Delayed(DelayId::parse(&id).unwrap()))
-            }
-            MembershipRequest::RestartDelayed { delay_id } => {
-                let now = self.now;
-                let held = self.delayed.get_mut(delay_id.as_str());
-                let (_, _, at) = held.ok_or(MembershipFailure::NotFound)?;
-                *at = now + SECOND * 30;
-                Ok(MembershipResponse::Done)
-            }
-            MembershipRequest::CancelDelayed { delay_id } => {
-                self.delayed.remove(delay_id.as_str());
-                Ok(MembershipResponse::Done)
-            }
-        }
-    }
-
     pub(super) fn drain(&mut self, who: usize) {
         loop {
             let ours = self.ours.get_mut(&who).unwrap();
@@ -638,150 +533,4 @@ impl World {
             }
         }
     }
-
-    fn media(&mut self, who: usize, call: CallHandle, command: MediaCommand) {
-        let millis = Duration::from_millis;
-        let ours = self.ours.get_mut(&who).unwrap();
-        let shown = match &command {
-            MediaCommand::CreateOffer { beside, .. } | MediaCommand::AcceptOffer { beside, .. } => {
-                format!("{command:?} beside {beside:?}")
-            }
-            _ => format!("{command:?}"),
-        };
-        ours.commands.entry(call).or_default().push(shown);
-        let own = sdp(&who.to_string(), "sendrecv");
-        let reaction = match command {
-            MediaCommand::CreateOffer { .. } => {
-                ours.open.insert(call);
-                Some((millis(1), MediaEvent::LocalOffer { sdp: own }))
-            }
-            MediaCommand::AcceptOffer { sdp: remote, .. } => {
-                ours.open.insert(call);
-                ours.remotes.insert(call, index_in(&remote));
-                Some((millis(1), MediaEvent::LocalAnswer { sdp: own }))
-            }
-            MediaCommand::SetAnswer { sdp: remote } => {
-                ours.remotes.insert(call, index_in(&remote));
-                None
-            }
-            MediaCommand::Gather => {
-                let event = MediaEvent::LocalCandidates {
-                    candidates: vec![format!("candidate:1 1 udp 1 192.0.2.{who} 5000 typ host")],
-                    complete: true,
-                };
-                Some((millis(2), event))
-            }
-            MediaCommand::StartAudio { protection } => {
-                assert_eq!(format!("{protection:?}"), "Transport");
-                self.later(self.now + SECOND, Happening::Packet(who, call));
-                let route = PathRoute::Direct;
-                Some((millis(100), MediaEvent::PathUp { route }))
-            }
-            MediaCommand::CreateRestartOffer => {
-                Some((millis(1), MediaEvent::RestartOffer { sdp: own }))
-            }
-            MediaCommand::AcceptRestartOffer { .. } => {
-                Some((millis(1), MediaEvent::RestartAnswer { sdp: own }))
-            }
-            MediaCommand::Close => {
-                ours.open.remove(&call);
-                None
-            }
-            _ => None,
-        };
-        if let Some((after, event)) = reaction {
-            self.later(self.now + after, Happening::Media(who, call, event));
-        }
-    }
-
-    /// What a device was told of the call of the room.
-    pub(super) fn told(&self, who: usize) -> impl Iterator<Item = &ConferenceEvent> {
-        self.ours[&who]
-            .events
-            .iter()
-            .filter_map(|event| match event {
-                Event::Conference { event, .. } => Some(event),
-                _ => None,
-            })
-    }
-
-    /// Which devices are in, and heard, as a device shows it.
-    pub(super) fn heard(&self, who: usize) -> BTreeSet<String> {
-        let mut heard = BTreeSet::new();
-        for event in self.told(who) {
-            match event {
-                ConferenceEvent::Joined { peer, .. } => {
-                    heard.insert(peer.device_id.as_ref().unwrap().to_string());
-                }
-                ConferenceEvent::Left { peer, .. } | ConferenceEvent::NoPath { peer } => {
-                    heard.remove(peer.device_id.as_ref().unwrap().as_str());
-                }
-                ConferenceEvent::Ended { .. } => heard.clear(),
-                _ => {}
-            }
-        }
-        heard
-    }
-
-    /// Whether these, and no others, hear each other: each of them shows all others.
-    pub(super) fn check_all_hear(&self, all: &[usize]) {
-        let name = |who: &usize| match self.ours.get(who) {
-            Some(it) => it.device_id.to_string(),
-            None => self.pages[who].device_id.to_string(),
-        };
-        for who in all {
-            let others: BTreeSet<_> = all.iter().filter(|it| *it != who).map(name).collect();
-            let heard = match self.ours.get(who) {
-                Some(_) => self.heard(*who),
-                None => self.pages[who].heard(),
-            };
-            assert_eq!(heard, others, "{who}");
-        }
-    }
-
-    /// Nothing is left of it anywhere.
-    pub(super) fn check_empty(&mut self) {
-        self.seconds(400);
-        assert_eq!(self.devices_in(), BTreeSet::new());
-        for (who, ours) in self.ours.iter().filter(|(_, it)| !it.crashed) {
-            assert!(ours.endpoint.is_empty(), "{who}");
-            assert!(!ours.endpoint.follows_group_room(&self.room));
-        }
-        assert!(self.delayed.is_empty());
-    }
-
-    pub(super) fn run_ms(&mut self, milliseconds: u64) {
-        self.run_until(self.now + Duration::from_millis(milliseconds));
-    }
-
-    /// Calls of the room that are not over.
-    pub(super) fn open_calls(&self) -> usize {
-        let calls = self
-            .state
-            .iter()
-            .filter(|((kind, _), _)| *kind == Kind::Call);
-        calls
-            .filter(|(_, it)| !it.content.contains("m.terminated"))
-            .count()
-    }
-
-    /// All calls of the room are over, for all.
-    pub(super) fn terminate(&mut self) {
-        let calls: Vec<_> = self
-            .state
-            .keys()
-            .filter(|(kind, _)| *kind == Kind::Call)
-            .cloned()
-            .collect();
-        let content = serde_json::json!({ "m.type": "m.voice", "m.intent": "m.prompt", "m.terminated": "call_ended" });
-        for (_, key) in calls {
-            self.write(user("b"), true, &key, &content);
-        }
-    }
-}
-
-/// Whose description it is.
-fn index_in(sdp: &str) -> usize {
-    let stream = sdp.split("msid:stream-").nth(1).unwrap();
-    stream.split(' ').next().unwrap().parse().unwrap()
 }
