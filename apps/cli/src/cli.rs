@@ -338,10 +338,10 @@ pub(crate) struct RoomOptions {
     #[arg(long, value_name = "ROOM", conflicts_with = "who")]
     pub(crate) room: Option<String>,
     /// Also with apps that cannot encrypt what sets the calls up: the room's servers can read and change that, and so listen
-    #[arg(long, requires = "room")]
+    #[arg(long, requires = "room", conflicts_with = "who")]
     pub(crate) in_clear: bool,
     /// Do not ask whether what the room keeps of the call may be kept
-    #[arg(long, requires = "room")]
+    #[arg(long, requires = "room", conflicts_with = "who")]
     pub(crate) yes: bool,
 }
 

@@ -4,9 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Stdio;
 
-use securecall_interop::{
-    Homeserver as _, JsSdk, JsSdkDevice, JsSdkLogin, Synapse, SynapseOptions,
-};
+use securecall_interop::{JsSdk, JsSdkDevice, JsSdkLogin, Synapse, SynapseOptions};
 use serde_json::{Value, json};
 
 use crate::command::{Machine, end, expect, text};
@@ -151,6 +149,11 @@ fn in_clear_with(browser: &JsSdk, options: &[&str]) {
     );
     all_joined(&mut talker, meeting.devices());
     meeting.pages_hear_all();
+    // Figures of each leg come each second, and some wait since before.
+    talker.so_far();
+    for _ in 0..8 {
+        talker.wait_for("stats");
+    }
     assert_ne!(meeting.our_entry()["m.calls"], json!([]));
     talker.order("verify");
     assert_eq!(talker.wait_for("error")["kind"], "not_now");

@@ -8,7 +8,7 @@ use super::super::queue::Weight;
 use super::Event;
 use super::parts::Peer;
 use super::room_call::group_reason_words;
-use super::words::lasted;
+use super::words::{common_reason_words, lasted};
 
 /// What happened to a group call.
 #[derive(Debug, Serialize)]
