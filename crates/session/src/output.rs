@@ -13,6 +13,10 @@ use crate::{CallHandle, Event, Route, Tier};
 
 /// The next thing to do. Poll until [`Output::Timeout`] after every call into the endpoint, and do things in this order.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "events are few, and each is moved once or twice on its way"
+)]
 pub enum Output {
     /// Ask the homeserver for something; answer with `handle_devices`, `handle_response`, `handle_room_found`,
     /// `handle_room_entered` or `handle_room_response`.

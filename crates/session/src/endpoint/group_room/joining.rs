@@ -187,7 +187,7 @@ impl Endpoint {
         let Some(starting) = starting else {
             // We have left while it was on its way: nobody is to find a call in which nobody was.
             if result.is_ok() && !self.is_in_group_call(&room) {
-                self.terminate_group_call(room, call_id);
+                self.terminate_group_call(room, &call_id);
             }
             return;
         };
@@ -230,7 +230,7 @@ impl Endpoint {
             self.out_of_group_room(now, rng, WhyOut::NotAllowed);
         }
         if !is_ours {
-            self.terminate_group_call(room.clone(), call_id.clone());
+            self.terminate_group_call(room.clone(), call_id);
         }
     }
 
@@ -249,7 +249,7 @@ impl Endpoint {
             if let Some(group) = self.group_room(room) {
                 group.leave();
             }
-            self.terminate_group_call(room.clone(), began);
+            self.terminate_group_call(room.clone(), &began);
         }
     }
 
@@ -272,7 +272,7 @@ impl Endpoint {
         true
     }
 
-    fn terminate_group_call(&mut self, room: RoomId, call_id: GroupCallId) {
+    fn terminate_group_call(&mut self, room: RoomId, call_id: &GroupCallId) {
         let content = OURS.to_terminated_content().to_string();
         let request = Request::WriteGroupCall {
             id: self.requests.add(Waiting::Acknowledgement),

@@ -97,7 +97,7 @@ impl Endpoint {
                 self.another_call_counts(room, counting.as_ref());
             }
             GroupRoomOutput::Joined { leg, participant } => {
-                self.device_is_in(now, leg, participant)
+                self.device_is_in(now, leg, participant);
             }
             GroupRoomOutput::Left { leg } => self.device_left(leg),
             GroupRoomOutput::Sealed { user } => {
@@ -146,7 +146,7 @@ impl Endpoint {
         device.is_ending = true;
         if let Some(call) = device.call.clone() {
             self.with_call(now, rng, call.handle, |it, io| {
-                it.end_leg(io, HangupReason::UserHangup)
+                it.end_leg(io, HangupReason::UserHangup);
             });
         }
     }

@@ -76,7 +76,7 @@ fn with_pages_of_matrix_js_sdk_each_hears_each_whoever_calls_whom() {
                 world.join_with(who, order).unwrap();
             }
             world.page(pages[1], |page, now, ms| {
-                page.enter(now, ms, CALL, in_clear)
+                page.enter(now, ms, CALL, in_clear);
             });
             world.seconds(20);
             world.check_all_hear(&[pages[0], pages[1], ours[0], ours[1]]);
@@ -104,7 +104,7 @@ fn what_the_room_keeps_is_told_first_and_then_that_we_are_in() {
     let [a, b] = ["a", "b"].map(|name| world.add(name));
     for (who, starts) in [(a, true), (b, false)] {
         world.join(who);
-        assert_eq!(world.ours[&who].endpoint.is_idle(), false);
+        assert!(!world.ours[&who].endpoint.is_idle());
         let told: Vec<_> = world.told(who).take(2).collect();
         let [
             ConferenceEvent::Keeps(keeps),

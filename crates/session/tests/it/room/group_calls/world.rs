@@ -328,7 +328,7 @@ impl World {
         devices
     }
 
-    pub(super) fn post(&mut self, sent: Sent) {
+    pub(super) fn post(&mut self, sent: &Sent) {
         self.sent.push(sent.clone());
         let copies = match self.one_lost_of {
             0 => 1,
@@ -385,7 +385,7 @@ impl World {
             }
             for who in self.pages.keys().copied().collect::<Vec<_>>() {
                 self.page(who, |page, now, server_ms| {
-                    page.handle_timeout(now, server_ms)
+                    page.handle_timeout(now, server_ms);
                 });
             }
         }
@@ -403,7 +403,7 @@ impl World {
             self.write(user.clone(), false, user.as_str(), &content);
         }
         for sent in sent {
-            self.post(sent);
+            self.post(&sent);
         }
     }
 
@@ -429,7 +429,7 @@ impl World {
                     endpoint.handle_group_room_event(now, rng, &room, &event);
                 });
             }
-            Happening::Device(sent) => self.deliver(sent),
+            Happening::Device(sent) => self.deliver(&sent),
             Happening::Media(who, call, event) if self.is_there(who) => {
                 let up = event
                     == MediaEvent::PathUp {
@@ -467,10 +467,10 @@ impl World {
         })
     }
 
-    fn deliver(&mut self, sent: Sent) {
-        let page = self.pages.iter().find(|(_, it)| it.is(&sent));
+    fn deliver(&mut self, sent: &Sent) {
+        let page = self.pages.iter().find(|(_, it)| it.is(sent));
         if let Some(who) = page.map(|(who, _)| *who) {
-            return self.page(who, |page, now, server_ms| page.hear(now, server_ms, &sent));
+            return self.page(who, |page, now, server_ms| page.hear(now, server_ms, sent));
         }
         let is_it = |it: &Ours| it.user == sent.to && it.device_id == sent.to_device;
         let Some(who) = self
@@ -482,7 +482,7 @@ impl World {
             return;
         };
         if self.is_there(who) {
-            self.hand_in(who, &sent);
+            self.hand_in(who, sent);
         }
     }
 

@@ -40,7 +40,7 @@ impl World {
                     Ok(())
                 };
                 if !down {
-                    self.post(Sent {
+                    self.post(&Sent {
                         from: user,
                         from_device: device_id,
                         to,
