@@ -25,7 +25,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use self::event_loop::Loop;
-pub use self::handle::{Handle, PlaceError, PlaceGroupError};
+pub use self::handle::{Handle, PlaceError, PlaceGroupError, RoomCallError, RoomCallOrder};
 use self::inbox::MaybeInbox;
 use self::plain_text::PlainTextReports;
 use self::replay_memory_keeper::ReplayMemoryKeeper;

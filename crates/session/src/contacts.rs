@@ -229,6 +229,7 @@ impl Contacts {
             matrix_id: matrix_id.clone(),
             name,
             new_address,
+            device_id: None,
         })
     }
 }

@@ -70,7 +70,7 @@ pub use endpoint::{Endpoint, RoomInvitation};
 pub use event::{Event, MissedReason, Peer, RefusedReason};
 pub use group::{
     ConferenceEvent, ConferenceHandle, ConferenceHandles, GroupError, IncomingConference,
-    LeftReason, NamedConference,
+    LeftReason, NamedConference, RoomKeeps,
 };
 pub use media_event::{MediaEvent, MediaFailure, PathRoute};
 pub use output::{

@@ -25,9 +25,9 @@ mod federation;
 mod foreign_answers;
 #[cfg(target_os = "linux")]
 mod ghostnet;
-#[cfg(target_os = "linux")]
 #[cfg(unix)]
 mod groups;
+#[cfg(target_os = "linux")]
 mod hostile;
 mod hostile_text;
 mod identity;

@@ -303,6 +303,8 @@ impl Loop {
                         .call(now, clock::wallclock_ms(), &mut self.rng, callee, &options);
                 let _ = reply.send(placed);
             }
+            // Nobody can order it yet.
+            Command::JoinRoomCall { order, reply } => drop((order, reply)),
             Command::CallGroup {
                 callees,
                 options,

@@ -1,6 +1,7 @@
 //! Orders to a running client.
 
 use securecall_audio_device::DeviceWish;
+use securecall_matrix::ServerError;
 use securecall_session::{
     CallError, CallHandle, CallOptions, Callee, CommandError, ConferenceHandle, Contacts,
     GroupError, NamedCall, NamedConference,
@@ -29,6 +30,40 @@ pub enum PlaceGroupError {
     Stopped,
 }
 
+/// The group call of a room, as it is asked for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RoomCallOrder {
+    /// The room's alias or ID.
+    pub room: String,
+    /// What sets the calls up may be in clear, to and from apps that cannot encrypt it.
+    pub in_clear: bool,
+    /// What each of its calls is to be like.
+    pub options: CallOptions,
+}
+
+/// Why we are not in the group call of a room.
+#[derive(Debug, thiserror::Error)]
+pub enum RoomCallError {
+    /// There is no such room, or the text names none.
+    #[error("there is no such room")]
+    NoSuchRoom,
+    /// The room does not let us in, or does not let us say that we are in a call.
+    #[error("the room does not let this account in, or does not let it be in a call")]
+    NotAllowed,
+    /// The sound of the call goes over a server.
+    #[error("the call of this room goes over a media server")]
+    MediaServer,
+    /// The endpoint refuses it.
+    #[error(transparent)]
+    Refused(#[from] CallError),
+    /// The homeserver did not answer, or with something unusable.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// The client has stopped.
+    #[error("the client has stopped")]
+    Stopped,
+}
+
 /// An order to the client's task.
 #[derive(Debug)]
 pub(super) enum Command {
@@ -47,6 +82,10 @@ pub(super) enum Command {
         callee: Callee,
         options: CallOptions,
         reply: oneshot::Sender<Result<NamedConference, GroupError>>,
+    },
+    JoinRoomCall {
+        order: RoomCallOrder,
+        reply: oneshot::Sender<Result<NamedConference, RoomCallError>>,
     },
     Leave(ConferenceHandle, oneshot::Sender<Result<(), CommandError>>),
     Answer(CallHandle, oneshot::Sender<Result<(), CommandError>>),
@@ -130,6 +169,22 @@ impl Handle {
             reply,
         })
         .await
+    }
+
+    /// Is in the group call of a room, which is joined, or begun where there is none. It is told before anything is written into the
+    /// room ([`ConferenceEvent::Keeps`](crate::ConferenceEvent::Keeps)).
+    ///
+    /// # Errors
+    ///
+    /// See [`RoomCallError`].
+    pub async fn join_room_call(
+        &self,
+        order: RoomCallOrder,
+    ) -> Result<NamedConference, RoomCallError> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self.commands.send(Command::JoinRoomCall { order, reply });
+        sent.await.map_err(|_| RoomCallError::Stopped)?;
+        answer.await.map_err(|_| RoomCallError::Stopped)?
     }
 
     /// Leaves a conference: ends all its legs. The others talk on.

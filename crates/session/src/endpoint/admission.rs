@@ -273,6 +273,7 @@ impl Endpoint {
                 matrix_id: sender.clone(),
                 name: None,
                 new_address: false,
+                device_id: None,
             };
             self.refuse(now, call, peer, RefusedReason::IdentityMismatch)
         })
@@ -393,6 +394,7 @@ mod tests {
             matrix_id: "@bob:example.org".parse().unwrap(),
             name: None,
             new_address: false,
+            device_id: None,
         };
         let rule = Rule {
             identity: None,

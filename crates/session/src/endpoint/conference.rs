@@ -162,6 +162,7 @@ impl Endpoint {
             matrix_id: person.matrix_id().clone(),
             name: None,
             new_address: false,
+            device_id: None,
         })
     }
 

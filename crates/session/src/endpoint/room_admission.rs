@@ -261,6 +261,7 @@ impl Endpoint {
             matrix_id: matrix_id.clone(),
             name: self.contacts.name_at(matrix_id),
             new_address: false,
+            device_id: None,
         }
     }
 
