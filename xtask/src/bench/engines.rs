@@ -14,7 +14,7 @@ use crate::workspace::Workspace;
 const HANDSHAKE: &str = "handshake, both sides together";
 const FRAME: &str = "frame: seal + open of 80 bytes, keys included";
 
-/// Seeds of the bad network; the worst counts.
+/// Seeds of what runs on virtual time; the worst counts.
 const SEEDS: [&str; 3] = ["1", "2", "3"];
 
 /// Runs the criterion benches and the allocation count.
