@@ -257,9 +257,7 @@ fn record_wav<W: Write + Seek>(sink: W, samples: &Receiver<Batch>) -> io::Result
                 "a WAV file holds 12 hours, and they are full",
             ));
         }
-        for sample in tick {
-            writer.write_all(&sample.to_le_bytes())?;
-        }
+        writer.write_all(&pcm::bytes_of(&tick))?;
         data_bytes += pcm::TICK_BYTES as u32;
         if ticks.is_multiple_of(TICKS_BETWEEN_HEADERS) {
             bring_header_up_to_date(&mut writer, data_bytes)?;
@@ -283,9 +281,7 @@ fn bring_header_up_to_date<W: Write + Seek>(
 fn record_raw<W: Write>(sink: W, samples: &Receiver<Batch>) -> io::Result<()> {
     let mut writer = BufWriter::new(sink);
     for (ticks, tick) in samples.iter().flatten().enumerate() {
-        for sample in tick {
-            writer.write_all(&sample.to_le_bytes())?;
-        }
+        writer.write_all(&pcm::bytes_of(&tick))?;
         if ticks.is_multiple_of(TICKS_BETWEEN_HEADERS) {
             writer.flush()?;
         }

@@ -4,7 +4,7 @@
 //! that a fan becomes background within seconds and a sentence does not. Somebody speaks once several ticks together were loud
 //! enough, and no more after a pause that is longer than one between words.
 
-use crate::audio::{TICK_SAMPLES, Tick};
+use crate::audio::{TICK_SAMPLES, Tick, energy};
 
 /// A voice is louder than the background by so much, in power: 9 dB …
 const ABOVE: f32 = 8.0;
@@ -105,14 +105,7 @@ impl Speaking {
 }
 
 fn power(tick: &Tick) -> f32 {
-    // Eight sums, so that the compiler may make them at once.
-    let mut sums = [0.0_f32; 8];
-    for part in tick.as_chunks::<8>().0 {
-        for (sum, sample) in sums.iter_mut().zip(part) {
-            *sum += sample * sample;
-        }
-    }
-    sums.iter().sum::<f32>() / TICK_SAMPLES as f32
+    energy(tick) / TICK_SAMPLES as f32
 }
 
 #[cfg(test)]

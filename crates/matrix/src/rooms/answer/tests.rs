@@ -480,6 +480,7 @@ fn what_is_kept_of_followed_rooms_is_bounded_and_what_is_missing_is_a_gap() {
         let (last, kept) = answer.followed.split_last().unwrap();
         assert_eq!(*last, gap);
         assert!((at_least..=at_most).contains(&kept.len()), "{}", kept.len());
+        assert_eq!(refused(answer), []);
     }
     let limited = |room: &str| format!(r#""{room}":{{"timeline":{{"events":[],"limited":true}}}}"#);
     let answer = in_followed(&[limited("!r:b.test"), limited("!other")], false);
