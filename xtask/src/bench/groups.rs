@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use securecall_interop::{Synapse, SynapseOptions};
 
+use super::engines::{runs_of, worst};
 use super::figure::{Figure, Target, median};
 use crate::call::group::{self, Member, Running, all_hear_all_ms, until_all};
 use crate::demo::group::Turns;
@@ -35,7 +36,21 @@ pub(super) fn measure(
     let members = group::acquainted(program, &directory.join("profiles"), &url, MANY)?;
     let mut figures = vec![all_hear_all(&members[..FEW], directory)?];
     figures.extend(cost(workspace, &members, directory)?);
+    figures.push(added_by_the_mixer(workspace)?);
     Ok(figures)
+}
+
+/// How much later a voice is heard in the mix of three than in a call of two, on virtual time.
+fn added_by_the_mixer(workspace: &Workspace) -> Result<Figure> {
+    let runs = runs_of(workspace, "group_call")?;
+    let target = Target::AtMost(1.0);
+    Ok(Figure {
+        what: format!("{FEW} people in a group call: mouth to ear beyond that of a call of two"),
+        target,
+        measured: worst(&runs, "added_by_the_mixer_ms", target)?,
+        unit: "ms",
+        digits: 1,
+    })
 }
 
 /// Group calls of three, answered at once by people who listen all the time.
