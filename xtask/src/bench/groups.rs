@@ -9,6 +9,7 @@ use securecall_interop::{
     JsSdk, JsSdkDevice, JsSdkGroupStatus, JsSdkLogin, Synapse, SynapseOptions,
 };
 
+use super::engines::{runs_of, worst};
 use super::figure::{Figure, Target, median};
 use super::spread::{self, Row};
 use super::table;
@@ -57,11 +58,25 @@ pub(super) fn measure(
         digits: 2,
     }];
     figures.extend(cost(workspace, &members, directory)?);
+    figures.push(added_by_the_mixer(workspace)?);
     Ok(table::Section {
         marks: &MARKS,
         figures,
         details: spread::markdown("call", &rows)?,
         details_in_columns: spread::columns(&rows)?,
+    })
+}
+
+/// How much later a voice is heard in the mix of three than in a call of two, on virtual time.
+fn added_by_the_mixer(workspace: &Workspace) -> Result<Figure> {
+    let runs = runs_of(workspace, "group_call")?;
+    let target = Target::AtMost(1.0);
+    Ok(Figure {
+        what: format!("{FEW} people in a group call: mouth to ear beyond that of a call of two"),
+        target,
+        measured: worst(&runs, "added_by_the_mixer_ms", target)?,
+        unit: "ms",
+        digits: 1,
     })
 }
 
