@@ -20,7 +20,7 @@ pub struct Peer {
     pub name: Option<String>,
     /// A known contact calls from a Matrix ID that is not the one in our contacts.
     pub new_address: bool,
-    /// Which of their devices, in the group call of a room, where each is there by itself; else `None`.
+    /// Which device of theirs: only in the group call of a room, where one person may be in with several.
     pub device_id: Option<DeviceId>,
 }
 

@@ -73,7 +73,7 @@ pub struct RoomKeeps {
 /// What happens in a conference. Its legs are calls, and what happens to each is told as of any call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConferenceEvent {
-    /// It is the group call of a room, into which nothing was written yet: then the first event, before `Began`.
+    /// What a room keeps of the group call that is being joined: told before anything is written to it.
     Keeps(RoomKeeps),
     /// We are in it now: the first event of a conference.
     Began {
@@ -115,14 +115,15 @@ pub enum ConferenceEvent {
         /// Who.
         peer: Peer,
     },
-    /// Somebody in the group call of a room has a key that is known: they are not called there, and are to be called sealed.
+    /// Somebody is in the group call of a room whose key is known: they are not called there. A sealed call is to be had instead.
     SealedInstead {
-        /// Who.
+        /// Who. Nothing is proven.
         peer: Peer,
     },
-    /// A device in the group call of a room says in clear what sets the calls up, which the user does not allow. Told once.
+    /// A device in the group call of a room says in clear what it says, which the user has not allowed: it is not listened to. Told once of
+    /// each device.
     InClearRefused {
-        /// Who.
+        /// Whose, as the servers say.
         peer: Peer,
     },
     /// Of all who are connected with us and of ourselves: the same at all members that are connected with the same people.

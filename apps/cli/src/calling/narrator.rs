@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use securecall_contact::SecureCallId;
 use securecall_driver::{
-    CallEvent, CallHandle, CallStats, Event as ClientEvent, PathRoute, Peer as CallPeer, Tier,
+    CallEvent, CallHandle, CallStats, ConferenceHandle, Event as ClientEvent, PathRoute,
+    Peer as CallPeer, Tier,
 };
 use securecall_matrix::ServerError;
 
@@ -35,6 +36,8 @@ pub(super) struct Narrator {
     calls: KnownCalls,
     /// Whether we are muted in the group call, as it was told: each leg says so, and once is enough.
     is_muted: Option<bool>,
+    /// The group call that is that of a room.
+    room_call: Option<ConferenceHandle>,
 }
 
 impl Narrator {
@@ -48,6 +51,7 @@ impl Narrator {
             standard: None,
             calls: KnownCalls::new(),
             is_muted: None,
+            room_call: None,
         }
     }
 

@@ -9,7 +9,8 @@ mod words;
 pub(crate) use self::group::{GroupEvent, IncomingGroup, LegEvent, left_reason_words, with_words};
 pub(crate) use self::parts::{Peer, Previous, SettingSource, Stats};
 pub(crate) use self::room_call::{
-    ROOM_KEEPS_WORDS, RoomCallEvent, member_in_clear_words, sealed_instead_words,
+    IN_CLEAR_WORDS, ROOM_KEEPS_WORDS, RoomCallEvent, group_reason_words, member_in_clear_words,
+    sealed_instead_words,
 };
 pub(crate) use self::standard_call::{NO_SIGN_WORDS, inviting_words};
 pub(crate) use self::words::{

@@ -19,7 +19,7 @@ use super::palette::Palette;
 use super::state::{Action, CallScreen};
 use crate::calling::Volume;
 use crate::error::Failure;
-use crate::output::reason_words;
+use crate::output::group_reason_words;
 
 /// A call that comes in while somebody types is not answered by what they type; and who hangs up just when the other
 /// side does, does not want to quit.
@@ -127,7 +127,7 @@ impl Screen {
         };
         match event {
             ConferenceEvent::Ended { reason, .. } => {
-                let why = group_reason_words(*reason, group.is_of_room());
+                let why = group_reason_words(reason.as_str(), group.is_of_room());
                 self.adding = None;
                 let Some(main) = &mut self.main else {
                     return group.ended(why);
@@ -299,14 +299,6 @@ impl Screen {
             _ => self.call.draw(frame, now, palette, typed),
         }
         cells::make_harmless(frame.buffer_mut());
-    }
-}
-
-/// What the end of a group call means. That of a room is ended for all by whoever is in the room.
-fn group_reason_words(reason: EndReason, is_of_room: bool) -> &'static str {
-    match (reason, is_of_room) {
-        (EndReason::RemoteHangup, true) => "somebody ended it for all",
-        _ => reason_words(reason.as_str(), "securecall"),
     }
 }
 

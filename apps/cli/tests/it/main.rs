@@ -52,6 +52,8 @@ mod pseudo_terminal;
 mod recording;
 #[cfg(unix)]
 mod relays;
+#[cfg(unix)]
+mod room_calls;
 mod round_trips;
 #[cfg(unix)]
 mod screen;

@@ -8,6 +8,8 @@ use securecall_session::{
 };
 use tokio::sync::{mpsc, oneshot};
 
+use super::group_rooms::Reply;
+
 /// Why a call is not placed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlaceError {
@@ -47,8 +49,8 @@ pub enum RoomCallError {
     /// There is no such room, or the text names none.
     #[error("there is no such room")]
     NoSuchRoom,
-    /// The room does not let us in, or does not let us say that we are in a call.
-    #[error("the room does not let this account in, or does not let it be in a call")]
+    /// The room does not let us in.
+    #[error("the room does not let this account in")]
     NotAllowed,
     /// The sound of the call goes over a server.
     #[error("the call of this room goes over a media server")]
@@ -83,10 +85,7 @@ pub(super) enum Command {
         options: CallOptions,
         reply: oneshot::Sender<Result<NamedConference, GroupError>>,
     },
-    JoinRoomCall {
-        order: RoomCallOrder,
-        reply: oneshot::Sender<Result<NamedConference, RoomCallError>>,
-    },
+    JoinRoomCall(RoomCallOrder, Reply),
     Leave(ConferenceHandle, oneshot::Sender<Result<(), CommandError>>),
     Answer(CallHandle, oneshot::Sender<Result<(), CommandError>>),
     Reject(CallHandle, oneshot::Sender<Result<(), CommandError>>),
@@ -182,12 +181,15 @@ impl Handle {
         order: RoomCallOrder,
     ) -> Result<NamedConference, RoomCallError> {
         let (reply, answer) = oneshot::channel();
-        let sent = self.commands.send(Command::JoinRoomCall { order, reply });
-        sent.await.map_err(|_| RoomCallError::Stopped)?;
+        let sent = self
+            .commands
+            .send(Command::JoinRoomCall(order, reply))
+            .await;
+        sent.map_err(|_| RoomCallError::Stopped)?;
         answer.await.map_err(|_| RoomCallError::Stopped)?
     }
 
-    /// Leaves a conference: ends all its legs. The others talk on.
+    /// Leaves a conference, or the group call of a room: ends all its legs. The others talk on.
     ///
     /// # Errors
     ///

@@ -207,7 +207,7 @@ impl RoomsReader {
                 is_followed,
             } => {
                 if *is_followed {
-                    self.of_followed.take(room, &cut.bytes);
+                    self.of_followed.take(room, &cut.bytes, self.own.as_str());
                 }
                 if !self.takes_calls {
                     return;

@@ -164,7 +164,7 @@ impl Endpoint {
             id.map(|id| (it.handle(), id, it.route))
         });
         // A call that has no room yet is one of this device, too, and with somebody else.
-        let glare = match self.conference {
+        let glare = match self.legs() {
             None => current,
             Some(_) => Some(None),
         };

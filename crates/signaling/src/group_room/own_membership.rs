@@ -314,8 +314,12 @@ impl OwnMembership {
             // It was written before we wanted to be in, or out.
             Wish::In(call) if !has_us(&call) => self.begin_write(),
             Wish::Leaving(call) if has_us(&call) => self.begin_write(),
-            // It came back before this answer, and had taken something away.
-            Wish::In(_) | Wish::Leaving(_) if !self.lost.is_empty() => self.rewrite_soon(now),
+            // It came back before this answer, and had taken something away, or another device has written over it since.
+            Wish::In(call) | Wish::Leaving(call)
+                if !self.lost.is_empty() || self.is_written_over(&call) =>
+            {
+                self.rewrite_soon(now);
+            }
             Wish::In(call) => {
                 let renewal = self.times().1;
                 self.deadlines.set(Timer::Write, now + renewal);
@@ -323,6 +327,12 @@ impl OwnMembership {
             }
             Wish::Leaving(_) => self.out(),
         }
+    }
+
+    /// Whether what we wrote last has come back, and what came after it says otherwise.
+    fn is_written_over(&self, call: &GroupCallId) -> bool {
+        let is_in = matches!(self.wish, Wish::In(_));
+        self.written.is_none() && self.seen.has(call, &self.own.device_id) != is_in
     }
 
     fn write_failed(&mut self, now: Instant, failure: Failure) -> Option<WhyOut> {

@@ -84,6 +84,7 @@ impl Narrator {
                 conference_id,
                 reason: reason.as_str(),
                 duration_ms: connected_for.map_or(0, milliseconds),
+                of_room: self.room_call == Some(conference.handle),
             },
         }))
     }
@@ -116,12 +117,13 @@ impl Narrator {
 
     /// In another group call nothing was told yet of whether we are muted.
     pub(super) fn follow_group(&mut self, event: &CallEvent) {
-        if let CallEvent::Conference {
-            event: ConferenceEvent::Began { .. },
-            ..
-        } = event
-        {
-            self.is_muted = None;
+        let CallEvent::Conference { conference, event } = event else {
+            return;
+        };
+        match event {
+            ConferenceEvent::Began { .. } => self.is_muted = None,
+            ConferenceEvent::Keeps(_) => self.room_call = Some(conference.handle),
+            _ => {}
         }
     }
 }

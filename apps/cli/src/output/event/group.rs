@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::super::queue::Weight;
 use super::Event;
 use super::parts::Peer;
+use super::room_call::group_reason_words;
 use super::words::{common_reason_words, lasted};
 
 /// What happened to a group call.
@@ -61,6 +62,9 @@ pub(crate) enum GroupEvent {
         conference_id: String,
         reason: &'static str,
         duration_ms: u64,
+        /// It is that of a room: what the words are chosen by.
+        #[serde(skip)]
+        of_room: bool,
     },
 }
 
@@ -108,11 +112,12 @@ impl GroupEvent {
             Self::ConferenceEnded {
                 reason,
                 duration_ms,
+                of_room,
                 ..
             } => format!(
                 "group call ended{}: {}",
                 lasted(*duration_ms),
-                common_reason_words(reason)
+                group_reason_words(reason, *of_room)
             ),
         })
     }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::super::queue::Weight;
 use super::parts::Peer;
+use super::words::common_reason_words;
 
 /// What a room keeps of a group call in it.
 pub(crate) const ROOM_KEEPS_WORDS: &str = "The room keeps, for all its servers and members and until it is deleted, that you were in the call, on which device, from when to when";
@@ -75,6 +76,18 @@ impl RoomCallEvent {
             Self::SealedInstead { peer, .. } => sealed_instead_words(&peer.shown()),
             Self::MemberInClear { peer, .. } => member_in_clear_words(&peer.shown()),
         }
+    }
+}
+
+/// What the end of a group call means, that of a room or another.
+pub(crate) fn group_reason_words(reason: &str, of_room: bool) -> &str {
+    match (reason, of_room) {
+        ("remote_hangup", true) => "somebody ended it for all",
+        ("cancelled", true) => "you left, and nobody else was there",
+        ("homeserver_refused", true) => {
+            "the room does not let you be in a call; ask whoever looks after it to allow `org.matrix.msc3401.call.member`"
+        }
+        _ => common_reason_words(reason),
     }
 }
 

@@ -530,6 +530,38 @@ fn two_devices_that_leave_at_once_are_both_out() {
     assert!(server.devices().is_empty());
 }
 
+/// Both come with the sync before the answer to our write does.
+#[test]
+fn what_another_device_writes_over_before_our_answer_is_written_again() {
+    for leaves in [false, true] {
+        let mut now = origin();
+        let mut server = Server::new(false);
+        let mut room = joined(now, "M1");
+        if leaves {
+            serve(&mut room, now, &mut server);
+            sync(&mut room, now, &server.content);
+            room.leave();
+        }
+        let before = server.content.clone();
+        let (read, _) = asked(&mut room);
+        let answer = server.answer(now, read[0].1.clone());
+        room.handle_response(now, read[0].0, answer);
+        let (write, _) = asked(&mut room);
+        let answer = server.answer(now, write[0].1.clone());
+        sync(&mut room, now, &server.content);
+        server.content = member_content(CALL, &[]);
+        if leaves {
+            server.content = before;
+        }
+        sync(&mut room, now, &server.content);
+        room.handle_response(now, write[0].0, answer);
+        now += SECOND * 6;
+        room.handle_timeout(now);
+        serve(&mut room, now, &mut server);
+        assert_eq!(server.devices().len(), usize::from(!leaves));
+    }
+}
+
 #[test]
 fn where_we_may_not_say_that_we_are_in_we_are_not() {
     let now = origin();

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use securecall_contact::MatrixId;
 use securecall_signaling::group_room::{
-    Addressed, DelayId, Failure, GroupRoom, GroupRoomOutput as Output, LegId, Own, Request,
-    RequestId, Response, Secrecy, Sent,
+    Addressed, DelayId, Envelope, Failure, GroupRoom, GroupRoomOutput as Output, LegId, Own,
+    Request, RequestId, Response, Secrecy, Sent,
 };
 use securecall_signaling::wire::group_room::{GroupSignal, MessageId};
 use securecall_signaling::wire::room::RoomContent;
@@ -15,7 +15,7 @@ use serde_json::Value;
 use web_time::Instant;
 
 use super::events::{CALL, call_content};
-use super::{BEGIN, RIGHT, SECOND, call, candidates, invite, own, said, sdp, start_call};
+use super::{BEGIN, RIGHT, SECOND, call, candidates, invite, own, said, sdp, start_call, wire_id};
 use crate::calls::origin;
 use crate::chance::Chance;
 
@@ -50,6 +50,8 @@ struct Universe {
     owns: Vec<Own>,
     /// By device: the calls that are up, by leg.
     up: Vec<BTreeMap<LegId, WireCallId>>,
+    /// By device: what is written on what it says in a call.
+    envelopes: Vec<BTreeMap<(LegId, WireCallId), Envelope>>,
     server: BTreeMap<MatrixId, Value>,
     sync: Vec<Instant>,
     queue: BTreeMap<(Instant, u64), Event>,
@@ -77,6 +79,7 @@ impl Universe {
             begin,
             rooms: owns.iter().map(room).collect(),
             up: vec![BTreeMap::new(); owns.len()],
+            envelopes: vec![BTreeMap::new(); owns.len()],
             sync: vec![begin; owns.len()],
             owns,
             server: BTreeMap::new(),
@@ -247,14 +250,16 @@ impl Universe {
     }
 
     fn says(&mut self, who: usize, leg: LegId, call_id: &str, content: RoomContent) {
-        let Some(Addressed {
+        let Some(fresh) = self.rooms[who].envelope(leg) else {
+            return;
+        };
+        let key = (leg, wire_id(call_id));
+        let envelope = self.envelopes[who].entry(key).or_insert(fresh);
+        let Addressed {
             user,
             device_id,
             signal,
-        }) = self.rooms[who].address(leg, said(call_id, content))
-        else {
-            return;
-        };
+        } = envelope.address(said(call_id, content));
         let (event_type, content) = signal.to_event(MessageId::from_random([1; 16]));
         let to = self
             .owns
