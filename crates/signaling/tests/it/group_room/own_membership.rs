@@ -231,7 +231,9 @@ fn nothing_of_us_is_in_the_room_before_the_homeserver_holds_what_takes_us_out() 
     let mut server = Server::new(true);
     let mut room = joined(now, "M1");
     while server.writes == 0 {
-        for (id, request) in asked(&mut room).0 {
+        let requests = asked(&mut room).0;
+        assert_eq!(requests.len(), 1, "one after the other: {requests:?}");
+        for (id, request) in requests {
             let is_write = matches!(request, Request::WriteMember { .. });
             assert_eq!(is_write, server.delayed.is_some(), "{request:?}");
             let answer = server.answer(now, request);
