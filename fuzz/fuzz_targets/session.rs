@@ -101,6 +101,9 @@ impl Pair {
                     | Request::LeaveRoom { .. }
                     | Request::PrepareRoom { .. }
                     | Request::SendToRoom { .. }
+                    | Request::SendToDevice { .. }
+                    | Request::OwnMembership { .. }
+                    | Request::WriteGroupCall { .. }
                     | Request::Redact { .. },
                 ) => {
                     panic!("a sealed call is in no room");

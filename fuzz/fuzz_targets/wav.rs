@@ -14,10 +14,19 @@ fuzz_target!(|data: &[u8]| {
     let header = wav.header().clone();
     let bytes = header.frames * header.format.frame_bytes() as u64;
     assert!(header.frames > 0 && header.data_at + bytes <= data.len() as u64);
-    let mut frames = 0;
-    while let Some(sample) = wav.next_sample().expect("it is all there") {
-        assert!((-1.0..=1.0).contains(&sample));
-        frames += 1;
+    let (mut frames, mut samples) = (0, [0.0; 480]);
+    loop {
+        let (count, read) = wav.read(&mut samples);
+        read.expect("it is all there");
+        assert!(
+            samples[..count]
+                .iter()
+                .all(|sample| (-1.0..=1.0).contains(sample))
+        );
+        frames += count as u64;
+        if count < samples.len() {
+            break;
+        }
     }
     assert_eq!(frames, header.frames);
 });

@@ -26,7 +26,6 @@ use anyhow::{Context as _, Result};
 use crate::call::interrupt;
 use crate::call::stage::{Build, Stage};
 use crate::setup;
-use crate::web;
 use crate::workspace::Workspace;
 
 pub(crate) use self::voice::{Condition, speech::RECORDINGS};
@@ -57,8 +56,8 @@ pub(crate) fn run(
     } else {
         setup::calls()?;
     }
-    if wanted(Part::Standard) {
-        web::for_crates(workspace).context("what matrix-js-sdk is made of")?;
+    if [Part::Groups, Part::Standard].into_iter().any(wanted) {
+        setup::page_tests().context("what matrix-js-sdk runs in")?;
     }
     interrupt::catch();
     let mut figures = Vec::new();
@@ -77,12 +76,12 @@ pub(crate) fn run(
         figures.extend(calls::set_up(&stage, &directory)?);
         figures.extend(calls::one_long_call(workspace, &stage, &directory)?);
     }
+    let mut sections = Vec::new();
     if wanted(Part::Groups) {
         let program = program()?;
         let directory = empty_directory(workspace, "bench-groups")?;
-        figures.extend(groups::measure(workspace, &program, &directory)?);
+        sections.push(groups::measure(workspace, &program, &directory)?);
     }
-    let mut sections = Vec::new();
     if wanted(Part::Standard) {
         let program = program()?;
         let directory = empty_directory(workspace, "bench-standard")?;
@@ -154,7 +153,7 @@ pub(crate) enum Part {
     Engines,
     /// Real calls over a real homeserver.
     Calls,
-    /// Group calls between SecureCall users.
+    /// Group calls, by us and by matrix-js-sdk.
     Groups,
     /// Standard Matrix calls, by us and by matrix-js-sdk.
     Standard,

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
 use securecall_interop::{DatabaseSnapshot, GhostNetRelays, RelayPlan, RelayRole};
+use serde_json::Value;
 
 use crate::call::conversation::{self, Observer};
 use crate::call::interrupt;
@@ -176,7 +177,13 @@ pub(crate) fn run(workspace: &Workspace, seconds: u32, build: Build, route: Rout
     setting.extend(met.map(|(who, how)| (format!("observed: {who}"), how)));
     let left = left(&before, &after, &[]);
     let findings = Findings::of(route.name(), setting, &call, observed, &directory, left)?;
-    write(&directory, &findings, &call.records)?;
+    let events = call.records.iter();
+    write(
+        &directory,
+        events.map(|it| (it.at_ms(), it.tagged())).collect(),
+        &findings.summary(),
+        report::page(&findings),
+    )?;
     println!("\n{}\n", terminal::summary(&findings));
     println!("report: {}", directory.join("report.html").display());
     let failed = findings.failed();
@@ -205,15 +212,20 @@ pub(crate) fn left(
     left
 }
 
-fn write(directory: &Path, findings: &Findings, records: &[Record]) -> Result<()> {
-    let mut sorted: Vec<&Record> = records.iter().collect();
-    sorted.sort_by(|a, b| a.at_ms().total_cmp(&b.at_ms()));
-    let lines: String = sorted.iter().map(|record| record.tagged() + "\n").collect();
-    let summary = serde_json::to_string_pretty(&findings.summary())? + "\n";
+/// Writes what the demo found out. `events`: one a line, with when they were.
+pub(crate) fn write(
+    directory: &Path,
+    mut events: Vec<(f64, String)>,
+    summary: &Value,
+    page: String,
+) -> Result<()> {
+    events.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let lines: String = events.into_iter().map(|(_, line)| line + "\n").collect();
+    let summary = serde_json::to_string_pretty(summary)? + "\n";
     for (name, content) in [
         ("events.jsonl", lines),
         ("summary.json", summary),
-        ("report.html", report::page(findings)),
+        ("report.html", page),
     ] {
         let path = directory.join(name);
         fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;

@@ -145,7 +145,9 @@ fn run(chore: Chore) -> Result<()> {
             match people {
                 2 => demo::run(&workspace, seconds, build, route),
                 _ if route != demo::Route::Direct => {
-                    anyhow::bail!("--people goes with the direct route only")
+                    anyhow::bail!(
+                        "a group call is shown over the direct route only: leave out --route, or let two people talk"
+                    )
                 }
                 people => demo::group::run(&workspace, people.into(), seconds, build),
             }

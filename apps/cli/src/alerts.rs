@@ -16,8 +16,8 @@ use crate::cli::RingTone;
 mod notification;
 mod sounds;
 
-use notification::Notifications;
 pub(crate) use notification::Pressed;
+use notification::{Kind, Notifications};
 use sounds::{Change, Sounds};
 
 /// How often an ending tone is asked whether it is over.
@@ -85,8 +85,11 @@ impl Alerts {
                 peer,
                 tier,
                 accepted: false,
-                ..
-            } => self.notifications.show(call.handle, peer, *tier),
+                conference,
+            } => {
+                let kind = Kind::of(*tier, conference.as_ref());
+                self.notifications.show(call.handle, peer, kind);
+            }
             _ if change != Change::Keep => self.notifications.close(),
             _ => {}
         }
@@ -190,8 +193,9 @@ mod tests {
     use securecall_audio_device::{Device, Tick};
     use securecall_driver::EndReason;
 
-    use super::sounds::tests::{call, ended, incoming, ringing};
+    use super::sounds::tests::{ended, incoming, ringing};
     use super::*;
+    use crate::sample_calls::call;
 
     /// A sound card that tells when it plays something and when it is closed.
     struct TestCard(SpeakerSpec, Sender<(SpeakerSpec, bool)>, bool);

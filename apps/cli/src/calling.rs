@@ -27,6 +27,7 @@ mod orders_in;
 mod people;
 mod plan;
 mod reading;
+pub(crate) mod room_consent;
 mod run;
 mod shown;
 mod signals;
@@ -36,7 +37,7 @@ mod teller;
 pub(crate) use guests::as_group;
 pub(crate) use order::Volume;
 pub(crate) use people::known;
-pub(crate) use plan::{Goal, Plan, callee};
+pub(crate) use plan::{Goal, Plan, RoomCall, callee};
 pub(crate) use standard_streams::check_streams;
 
 use people::People;
@@ -85,7 +86,8 @@ pub(crate) async fn run(
     // Whom nobody may call so need not be heard in rooms, and rooms need not be synced for a call that is sealed.
     config.rooms = match &plan.goal {
         Goal::Call(person) => person.id.is_none() && person.matrix_id.securecall_id().is_none(),
-        Goal::Group(_) => false,
+        // Of the room of a group call the client is told when it is joined.
+        Goal::Group(_) | Goal::Room(_) => false,
         Goal::Listen { .. } => plan.media.require != Some(RequireChoice::Securecall),
     };
     config.network.reach = settings.reach();
@@ -97,7 +99,7 @@ pub(crate) async fn run(
     config.soon_called = match &plan.goal {
         Goal::Call(person) => vec![person.matrix_id.clone()],
         Goal::Group(people) => people.iter().map(|it| it.matrix_id.clone()).collect(),
-        Goal::Listen { .. } => Vec::new(),
+        Goal::Room(_) | Goal::Listen { .. } => Vec::new(),
     };
     let client = tokio::select! {
         started = Client::start(config, account) => started?,

@@ -322,10 +322,27 @@ pub(crate) struct AuthorityOptions {
 pub(crate) struct CallOptions {
     /// Contact name, SecureCall ID, contact link or Matrix ID; who has no known key is called in a standard Matrix call, after
     /// asking. Several make a group call, of at most 8 people, all of whose keys have to be known
-    #[arg(required = true)]
+    #[arg(required_unless_present = "room")]
     pub(crate) who: Vec<String>,
     #[command(flatten)]
+    pub(crate) room: RoomOptions,
+    #[command(flatten)]
     pub(crate) media: MediaOptions,
+}
+
+/// Options of `call` for the group call of a room.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct RoomOptions {
+    /// Instead: be in the group call of this Matrix room, with the apps of others. Its alias, such as #friends:example.org, or its
+    /// ID. Where it has no call, one is started
+    #[arg(long, value_name = "ROOM", conflicts_with = "who")]
+    pub(crate) room: Option<String>,
+    /// Also with apps that cannot encrypt what sets the calls up: the room's servers can read and change that, and so listen
+    #[arg(long, requires = "room", conflicts_with = "who")]
+    pub(crate) in_clear: bool,
+    /// Do not ask whether what the room keeps of the call may be kept
+    #[arg(long, requires = "room", conflicts_with = "who")]
+    pub(crate) yes: bool,
 }
 
 /// `securecall listen`

@@ -70,6 +70,8 @@ error_kinds! {
     InvalidPhrase => "invalid_phrase", Usage;
     /// No contact has this name.
     UnknownContact => "unknown_contact", Usage;
+    /// There is no such room, or the text names none.
+    UnknownRoom => "unknown_room", Usage;
     /// A contact whose key is not known cannot be verified.
     KeyUnknown => "key_unknown", Usage;
     /// Another contact has this name.
@@ -110,11 +112,15 @@ error_kinds! {
 
     /// The peer has no device that SecureCall can call.
     NoSecureCallDevice => "no_securecall_device", Peer;
+    /// The group call of a room is of a kind that this program does not take part in.
+    UnsupportedCall => "unsupported_call", Peer;
 
     /// The homeserver cannot be reached.
     HomeserverUnreachable => "homeserver_unreachable", Network;
     /// The homeserver answered with something unusable.
     HomeserverFault => "homeserver_fault", Network;
+    /// A room does not let this account in.
+    RoomRefused => "room_refused", Network;
     /// The server's owner has to approve the account first.
     AwaitingApproval => "awaiting_approval", Network;
     /// The homeserver does not allow registration.

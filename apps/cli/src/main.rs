@@ -34,6 +34,8 @@ mod prompt;
 mod qr_text;
 mod runtime;
 #[cfg(test)]
+mod sample_calls;
+#[cfg(test)]
 mod sample_contacts;
 mod screen;
 mod secret;

@@ -15,9 +15,10 @@ mod writer;
 
 pub(crate) use contact_table::contact_list;
 pub(crate) use event::{
-    Event, GroupEvent, IncomingGroup, LegEvent, NO_SIGN_WORDS, Peer, SettingSource, Stats,
-    inviting_words, left_reason_words, missed_words, reason_words, refused_words, tier_words,
-    with_words, words_for_calls_of_others,
+    Event, GroupEvent, IN_CLEAR_WORDS, IncomingGroup, LegEvent, NO_SIGN_WORDS, Peer,
+    ROOM_KEEPS_WORDS, RoomCallEvent, SettingSource, Stats, group_reason_words, inviting_words,
+    left_reason_words, member_in_clear_words, missed_words, reason_words, refused_words,
+    sealed_instead_words, tier_words, with_words, words_for_calls_of_others,
 };
 pub(crate) use output_error::OutputError;
 pub(crate) use queue::{Queue, Weight};

@@ -22,7 +22,10 @@ mod service;
 pub(crate) async fn run(cli: &Cli, output: Output) -> Result<(), Failure> {
     let (config, mut findings) = Findings::of_settings(Config::load(&cli.global.config), output)?;
     findings.add("secrets", secrets(&config));
-    if let Some(told) = service::check(&cli.global.config, &files_of_service(&config)) {
+    let settings = &cli.global.config;
+    if let Ok(written) = Config::load_as_written(settings)
+        && let Some(told) = service::check(settings, &files_of_service(&written))
+    {
         findings.add("service", told);
     }
     findings.add("database", database(&config).await);

@@ -194,6 +194,13 @@ impl Config {
         settings::load(path, "securecall-server", Self::from_file)
     }
 
+    /// The same, with the names of files as they are written there.
+    pub(crate) fn load_as_written(path: &Path) -> Result<Self, Failure> {
+        settings::load(path, "securecall-server", |file, _| {
+            Self::from_file(file, Path::new(""))
+        })
+    }
+
     fn from_file(file: File, folder: &Path) -> Result<Self, Failure> {
         if file.listen.is_empty() {
             return Err(Failure::usage("`listen` names no address"));

@@ -267,9 +267,7 @@ fn record_wav<W: Write + Seek>(sink: W, samples: &Receiver<Batch>) -> io::Result
                 "a WAV file holds 12 hours, and they are full",
             ));
         }
-        for sample in &batch {
-            writer.write_all(&sample.to_le_bytes())?;
-        }
+        writer.write_all(&pcm::bytes_of(&batch))?;
         data_bytes += (batch.len() * pcm::SAMPLE_BYTES) as u32;
         if batches.is_multiple_of(BATCHES_BETWEEN_HEADERS) {
             bring_header_up_to_date(&mut writer, data_bytes)?;
@@ -293,9 +291,7 @@ fn bring_header_up_to_date<W: Write + Seek>(
 fn record_raw<W: Write>(sink: W, samples: &Receiver<Batch>) -> io::Result<()> {
     let mut writer = BufWriter::new(sink);
     for (batches, batch) in samples.iter().enumerate() {
-        for sample in &batch {
-            writer.write_all(&sample.to_le_bytes())?;
-        }
+        writer.write_all(&pcm::bytes_of(&batch))?;
         if batches.is_multiple_of(BATCHES_BETWEEN_HEADERS) {
             writer.flush()?;
         }

@@ -15,6 +15,8 @@ pub(crate) struct WavMicrophone {
     path: PathBuf,
     reader: WavReader<File>,
     resampler: Option<FileResampler>,
+    /// What was read last; kept for its memory.
+    input: Vec<f32>,
     /// Converted samples that wait for their tick.
     ready: VecDeque<f32>,
     ended: bool,
@@ -47,6 +49,7 @@ impl WavMicrophone {
             path: path.to_owned(),
             reader,
             resampler,
+            input: Vec::new(),
             ready: VecDeque::with_capacity(2 * TICK_SAMPLES),
             ended: false,
             fault: None,
@@ -73,37 +76,39 @@ impl WavMicrophone {
         true
     }
 
-    /// One sample of the file; `None` at the end or where the file cannot be read on.
-    fn next_sample(&mut self) -> Option<f32> {
-        self.reader.next_sample().unwrap_or_else(|error| {
+    /// Samples of the file. Gives how many: fewer are the end, or where the file cannot be read on.
+    fn read_file(&mut self, out: &mut [f32]) -> usize {
+        let (count, read) = self.reader.read(out);
+        if let Err(error) = read {
             self.fault = Some(DeviceFault::ReadFailed {
                 path: self.path.clone(),
                 detail: error.to_string(),
             });
-            None
-        })
+        }
+        count
     }
 
     /// Fetches converted samples until a tick is full or the file ends.
     fn fill(&mut self) {
         while self.ready.len() < TICK_SAMPLES && !self.ended {
-            let Some(mut resampler) = self.resampler.take() else {
-                match self.next_sample() {
-                    Some(sample) => self.ready.push_back(sample),
-                    None => self.ended = true,
-                }
-                continue;
+            let wanted = match &self.resampler {
+                Some(resampler) => resampler.wanted(),
+                None => TICK_SAMPLES - self.ready.len(),
             };
-            let wanted = resampler.wanted();
-            let input: Vec<f32> = std::iter::from_fn(|| self.next_sample())
-                .take(wanted)
-                .collect();
-            self.ended = input.len() < wanted;
-            resampler.convert(&input, &mut self.ready);
-            if self.ended {
-                resampler.flush(&mut self.ready);
+            let mut input = std::mem::take(&mut self.input);
+            input.resize(wanted, 0.0);
+            let count = self.read_file(&mut input);
+            input.truncate(count);
+            self.ended = count < wanted;
+            if let Some(resampler) = &mut self.resampler {
+                resampler.convert(&input, &mut self.ready);
+                if self.ended {
+                    resampler.flush(&mut self.ready);
+                }
+            } else {
+                self.ready.extend(&input);
             }
-            self.resampler = Some(resampler);
+            self.input = input;
         }
     }
 }
@@ -121,8 +126,10 @@ impl Device for WavMicrophone {
 impl Microphone for WavMicrophone {
     fn read(&mut self, out: &mut Tick) {
         self.fill();
-        for place in out {
-            *place = self.ready.pop_front().unwrap_or(0.0);
+        out.fill(0.0);
+        let count = self.ready.len().min(out.len());
+        for (place, sample) in out.iter_mut().zip(self.ready.drain(..count)) {
+            *place = sample;
         }
     }
 }

@@ -1,6 +1,9 @@
 //! One device of one user on line: the task that owns the endpoint and carries out what it wants.
 
 mod event_loop;
+mod group_room_news;
+mod group_room_requests;
+mod group_rooms;
 mod handle;
 mod inbox;
 mod joins;
@@ -25,7 +28,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use self::event_loop::Loop;
-pub use self::handle::{Handle, PlaceError, PlaceGroupError};
+use self::group_rooms::GroupRooms;
+pub use self::handle::{Handle, PlaceError, PlaceGroupError, RoomCallError, RoomCallOrder};
 use self::inbox::MaybeInbox;
 use self::plain_text::PlainTextReports;
 use self::replay_memory_keeper::ReplayMemoryKeeper;
@@ -167,6 +171,7 @@ impl Client {
             requests,
             rooms: Rooms::default(),
             room_tasks: RoomTasks::default(),
+            group_rooms: GroupRooms::default(),
             mid_sync: false,
             events: event_sender.clone(),
             plain_text: PlainTextReports::default(),

@@ -12,6 +12,10 @@ use crate::replay_memory::ReplayMemoryError;
 /// devices have to say, and of what changes to and fro (reached or not, muted or not, heard or not) learns the last only. Nothing
 /// else is lost; while very much waits, no new calls come in.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "events are few, and each is moved once or twice on its way"
+)]
 pub enum Event {
     /// A call placed now will arrive: sync runs, device keys and one-time keys are uploaded.
     Ready,

@@ -42,7 +42,9 @@ mod replay_memory;
 mod server_keeper;
 mod udp;
 
-pub use client::{Client, Handle, PlaceError, PlaceGroupError, StartError};
+pub use client::{
+    Client, Handle, PlaceError, PlaceGroupError, RoomCallError, RoomCallOrder, StartError,
+};
 pub use clock::sleep_until;
 pub use config::{CandidateMap, ClientConfig, Network, ServerSources, Servers, TurnLogin};
 pub use event::{CallStats, Event};
@@ -61,5 +63,5 @@ pub use securecall_session::{
     ConferenceEvent, ConferenceHandle, ConferenceHandles, ConferenceId, Contact, Contacts,
     EndReason, Event as CallEvent, ExitClass, GroupError, IncomingConference, LeftReason,
     MAX_MEMBERS, MissedReason, NamedCall, NamedConference, PathRoute, Peer, RefusedReason, Require,
-    RingPolicy, Route, Rule, Tier, WireCallId,
+    RingPolicy, RoomKeeps, Route, Rule, Tier, WireCallId,
 };

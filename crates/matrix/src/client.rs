@@ -208,9 +208,11 @@ impl Client {
         HttpError: From<FromHttpResponseError<R::EndpointError>>,
     {
         let mut request = self.write(request)?;
-        let mut query = request.url_mut().query_pairs_mut();
-        query.append_pair(name, &value);
-        drop(query);
+        // A statement of its own: what writes a query cannot be held while we wait.
+        request
+            .url_mut()
+            .query_pairs_mut()
+            .append_pair(name, &value);
         self.body_of::<R>(request, terms, MAX_ANSWER).await
     }
 

@@ -86,8 +86,6 @@ pub(crate) struct Received {
     pub(crate) incoming: Vec<Incoming>,
     /// The keys of rooms that came.
     pub(crate) room_keys: Vec<RoomKeyInfo>,
-    /// Events of calls, of devices that are not known.
-    pub(crate) unproven: Vec<OpenedCall>,
 }
 
 #[derive(Default)]
@@ -142,7 +140,6 @@ impl Olm {
         let Received {
             mut incoming,
             mut room_keys,
-            mut unproven,
         } = Received::default();
         let mut encrypted = Vec::new();
         let mut plain_texts = 0;
@@ -194,10 +191,9 @@ impl Olm {
             for opened in opened.iter().filter_map(read_processed) {
                 match opened {
                     Opened::Signal(signal) => incoming.push(signal),
-                    Opened::Call(event) if answer.takes_calls => match self.prove(event).await? {
-                        Ok(proven) => incoming.push(proven),
-                        Err(event) => unproven.push(event),
-                    },
+                    Opened::Call(event) if answer.takes_calls => {
+                        incoming.extend(self.prove(event).await?);
+                    }
                     Opened::Call(_) => {}
                 }
             }
@@ -208,7 +204,6 @@ impl Olm {
                 return Ok(Received {
                     incoming,
                     room_keys,
-                    unproven,
                 });
             }
         }
@@ -232,30 +227,38 @@ impl Olm {
         devices.map_err(|error| ServerError::store(&error))
     }
 
-    /// Which device of its sender an event comes from; the event as it was, if the store knows none with that key.
-    pub(crate) async fn prove(
-        &self,
-        event: OpenedCall,
-    ) -> Result<Result<Incoming, OpenedCall>, ServerError> {
-        let Some(user) = user_id(&event.sender) else {
-            return Ok(Err(event));
+    /// Who an event comes from, if that is a device of its sender.
+    async fn prove(&self, event: OpenedCall) -> Result<Option<Incoming>, ServerError> {
+        let device = match user_id(&event.sender) {
+            Some(user) => self.device_of(&user, &event.sender_olm_key).await?,
+            None => None,
         };
-        let devices = self.devices(&user).await?;
-        let is_its = |device: &Device| {
-            let key = device.curve25519_key().map(|key| key.to_bytes());
-            key.as_ref() == Some(event.sender_olm_key.as_bytes()) && !device.is_deleted()
-        };
-        let device = devices.devices().find(is_its);
         let proven = device.and_then(|device| device.device_id().as_str().parse().ok());
-        Ok(match proven {
-            None => Err(event),
-            proven => Ok(Incoming::CallEvent {
-                sender: event.sender,
-                proven,
-                event_type: event.event_type,
-                content: event.content,
-            }),
-        })
+        if proven.is_none() {
+            debug!("ignored an event of a call: its sender has no such device");
+            return Ok(None);
+        }
+        Ok(Some(Incoming::CallEvent {
+            sender: event.sender,
+            proven,
+            event_type: event.event_type,
+            content: event.content,
+        }))
+    }
+
+    /// The device of a user that has this key, as the store knows it.
+    pub(crate) async fn device_of(
+        &self,
+        user: &UserId,
+        key: &OlmKey,
+    ) -> Result<Option<Device>, ServerError> {
+        let devices = self.devices(user).await?;
+        let is_its = |device: &Device| {
+            let its = device.curve25519_key().map(|key| key.to_bytes());
+            its.as_ref() == Some(key.as_bytes()) && !device.is_deleted()
+        };
+        let found = devices.devices().find(is_its);
+        Ok(found)
     }
 
     /// Asks the homeserver for the devices of a user and takes them down.

@@ -29,7 +29,7 @@ use crate::{
     rooms::{
         RoomMemory,
         filter::{RoomScope, SyncScope},
-        group_room::{follow::Followed, unproven::Unproven},
+        group_room::{follow::Followed, senders::Senders},
         timeline::Timeline,
     },
     sync_answer::SyncAnswer,
@@ -58,15 +58,7 @@ impl SyncTask {
     pub(crate) fn start(syncer: Syncer, sender: InboxSender) -> Self {
         let sender = Arc::new(sender);
         let into = Arc::clone(&sender);
-        let syncing = tokio::spawn(async move {
-            let Syncer {
-                client, olm, rooms, ..
-            } = &syncer;
-            tokio::select! {
-                () = syncer.keep_syncing(&into) => {}
-                () = rooms.unproven.prove(client, olm, &into) => {}
-            }
-        });
+        let syncing = tokio::spawn(async move { syncer.keep_syncing(&into).await });
         Self { syncing, sender }
     }
 
@@ -113,7 +105,7 @@ struct Rooms {
     /// Whether they are of interest at all.
     wanted: AtomicBool,
     followed: Followed,
-    unproven: Unproven,
+    senders: Senders,
     timeline: Mutex<Timeline>,
     memory: RoomMemory,
     last_answer: LastAnswer,
@@ -135,7 +127,7 @@ impl Syncer {
                 own,
                 wanted: AtomicBool::new(false),
                 followed: Followed::default(),
-                unproven: Unproven::default(),
+                senders: Senders::default(),
                 memory: RoomMemory::default(),
                 last_answer: LastAnswer::default(),
             }),
@@ -238,11 +230,12 @@ impl Syncer {
         let mut of_rooms = std::mem::take(&mut answer.rooms);
         // Who is in a call comes before what they say.
         let mut incoming = std::mem::take(&mut of_rooms.followed);
+        if answer.takes_calls {
+            let senders = &self.rooms.senders;
+            senders.ask(&self.client, &self.olm, &answer.events).await;
+        }
         let opened = self.olm.receive(answer).await?;
         incoming.extend(opened.incoming);
-        for event in opened.unproven {
-            self.rooms.unproven.push(event);
-        }
         let at_most = self.rooms.last_answer.answered(asked_at, Instant::now());
         // After the keys, which are in the same answer or came before.
         let mut timeline = self.rooms.timeline.lock().await;

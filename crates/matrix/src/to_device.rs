@@ -79,6 +79,29 @@ impl ToDevice {
         let raw = RawValue::from_string(text.to_owned()).ok()?;
         Some(Self::Encrypted(Raw::from_json(raw)))
     }
+
+    /// Who is said to have encrypted it, and with which key.
+    pub(crate) fn sender_key(&self) -> Option<(OwnedUserId, OlmKey)> {
+        #[derive(Deserialize)]
+        struct Event {
+            sender: OwnedUserId,
+            content: Content,
+        }
+        #[derive(Deserialize)]
+        struct Content {
+            sender_key: String,
+        }
+        let Self::Encrypted(event) = self else {
+            return None;
+        };
+        let Event { sender, content } = serde_json::from_str(event.json().get()).ok()?;
+        Some((sender, olm_key(&content.sender_key)?))
+    }
+}
+
+fn olm_key(base64: &str) -> Option<OlmKey> {
+    let key = ruma::serde::Base64::<ruma::serde::base64::Standard>::parse(base64).ok()?;
+    Some(OlmKey::from_bytes(key.as_bytes().try_into().ok()?))
 }
 
 /// Whether an event of this type is one of a call.
@@ -157,10 +180,7 @@ fn read_opened(event: &Raw<AnyToDeviceEvent>, encryption: &EncryptionInfo) -> Op
         warn!("ignored a message: it was encrypted by another than its sender");
         return None;
     }
-    let key =
-        ruma::serde::Base64::<ruma::serde::base64::Standard>::parse(curve25519_public_key_base64)
-            .ok()?;
-    let sender_olm_key = OlmKey::from_bytes(key.as_bytes().try_into().ok()?);
+    let sender_olm_key = olm_key(curve25519_public_key_base64)?;
     let content = content.get().to_owned();
     Some(match is_signal {
         true => Opened::Signal(Incoming::Signal {

@@ -115,7 +115,7 @@ mod tests {
         let settings = adaptation.wish().settings(Effort::High);
         assert_eq!(settings.frame_bytes, 78);
         assert!(settings.expected_loss_percent > 0);
-        assert_eq!((settings.dred_frames, settings.complexity), (5, 9));
+        assert_eq!((settings.dred_frames, settings.complexity), (0, 9));
     }
 
     #[test]

@@ -21,6 +21,19 @@ pub struct Level {
     pub peak: f32,
 }
 
+/// The sum of all squares. In eight sums, which a processor adds up side by side: one alone waits for each of its additions.
+pub(crate) fn energy(samples: &[f32]) -> f32 {
+    let (eights, rest) = samples.as_chunks::<8>();
+    let mut sums = [0.0; 8];
+    for eight in eights {
+        for (sum, sample) in sums.iter_mut().zip(eight) {
+            *sum += sample * sample;
+        }
+    }
+    let all: f32 = sums.iter().sum();
+    all + rest.iter().map(|sample| sample * sample).sum::<f32>()
+}
+
 impl Level {
     const FALL_PER_TICK: f32 = 0.955;
 
@@ -30,11 +43,16 @@ impl Level {
     }
 
     pub(crate) fn measure(&mut self, samples: &[f32]) {
-        let energy: f32 = samples.iter().map(|sample| sample * sample).sum();
-        let rms = (energy / samples.len().max(1) as f32).sqrt();
+        let rms = (energy(samples) / samples.len().max(1) as f32).sqrt();
         self.rms = rms.max(self.rms * Self::FALL_PER_TICK);
-        self.peak = samples
-            .iter()
-            .fold(0.0, |peak, sample| peak.max(sample.abs()));
+        let (eights, rest) = samples.as_chunks::<8>();
+        let mut peaks = [0.0_f32; 8];
+        for eight in eights {
+            for (peak, sample) in peaks.iter_mut().zip(eight) {
+                *peak = peak.max(sample.abs());
+            }
+        }
+        let all = peaks.iter().chain(rest);
+        self.peak = all.fold(0.0, |peak, sample| peak.max(sample.abs()));
     }
 }

@@ -4,7 +4,7 @@
 //! that a fan becomes background within seconds and a sentence does not. Somebody speaks once several ticks together were loud
 //! enough, and no more after a pause that is longer than one between words.
 
-use crate::audio::{TICK_SAMPLES, Tick};
+use crate::audio::{TICK_SAMPLES, Tick, energy};
 
 /// A voice is louder than the background by so much, in power: 9 dB …
 const ABOVE: f32 = 8.0;
@@ -95,7 +95,7 @@ impl Speaking {
     }
 
     fn listen_for_the_end(&mut self, level: f32) {
-        let is_loud = level > QUIETEST / 2.0 && level > self.background * STILL_ABOVE;
+        let is_loud = level > self.background * STILL_ABOVE;
         self.quiet = if is_loud { 0 } else { self.quiet + 1 };
         if self.quiet >= HANG_OVER {
             self.speaks = false;
@@ -105,14 +105,7 @@ impl Speaking {
 }
 
 fn power(tick: &Tick) -> f32 {
-    // Eight sums, so that the compiler may make them at once.
-    let mut sums = [0.0_f32; 8];
-    for part in tick.as_chunks::<8>().0 {
-        for (sum, sample) in sums.iter_mut().zip(part) {
-            *sum += sample * sample;
-        }
-    }
-    sums.iter().sum::<f32>() / TICK_SAMPLES as f32
+    energy(tick) / TICK_SAMPLES as f32
 }
 
 #[cfg(test)]
@@ -230,15 +223,44 @@ mod tests {
             assert_eq!(speaking.hear(&[0.0; TICK_SAMPLES]), None);
             assert_eq!(speaking.hear(&[f32::NAN; TICK_SAMPLES]), None);
         }
-        // And nobody is deaf after it.
-        let voice = [0.1; TICK_SAMPLES];
-        assert!((0..20).any(|_| speaking.hear(&voice) == Some(true)));
+        // And nobody is deaf after it, however long they listen.
+        for _ in 0..60 {
+            let voice = [0.1; TICK_SAMPLES];
+            assert!((0..100).any(|_| speaking.hear(&voice) == Some(true)));
+            let pause = [0.0; TICK_SAMPLES];
+            assert!((0..100).any(|_| speaking.hear(&pause) == Some(false)));
+        }
+    }
+
+    #[test]
+    fn a_voice_that_flutters_is_one() {
+        let mut heard = Heard::new();
+        let flutter = |tick| if tick % 4 < 3 { -20.0 } else { -80.0 };
+        heard.hear(100, |_| -80.0).hear(60, flutter);
+        assert!(heard.speaking.speaks());
+        assert_eq!(heard.news.len(), 1, "{:?}", heard.news);
+        // And so is one that begins again, also where it is weak right after it was noticed.
+        let again = |tick| if tick % 7 == 6 { -80.0 } else { -20.0 };
+        heard.hear(100, |_| -80.0).hear(60, again);
+        assert!(heard.speaking.speaks());
+        assert_eq!(heard.news.len(), 3, "{:?}", heard.news);
+    }
+
+    #[test]
+    fn a_click_after_a_voice_is_nobody() {
+        for pause in 40..60 {
+            let mut heard = Heard::new();
+            heard.hear(100, |_| -80.0).hear(100, |_| -20.0);
+            heard.hear(pause, |_| -80.0).hear(1, |_| -10.0);
+            heard.hear(100, |_| -80.0);
+            assert_eq!(heard.news.len(), 2, "{pause}: {:?}", heard.news);
+        }
     }
 
     #[test]
     fn a_long_vowel_is_no_background() {
         let mut heard = Heard::new();
-        heard.hear(100, |_| -80.0).hear(300, |_| -20.0);
+        heard.hear(100, |_| -80.0).hear(300, |_| -44.0);
         assert!(heard.speaking.speaks());
         assert_eq!(heard.news.len(), 1, "{:?}", heard.news);
     }

@@ -35,7 +35,7 @@ use securecall_signaling::{CallId, CallMachine, CallOutput, Content, Deadlines, 
 use web_time::Instant;
 
 pub(crate) use self::begin::{Dial, Invited, Reception};
-pub(crate) use self::begin_in_room::{Placing, new_call_id};
+pub(crate) use self::begin_in_room::{Placing, RoomLeg, new_call_id};
 use self::carrier::Carrier;
 use self::connection::Connection;
 use self::end::End;

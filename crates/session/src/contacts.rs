@@ -156,6 +156,12 @@ impl Contacts {
         of_key.or_else(|| self.accounts.get(matrix_id.as_str()).cloned())
     }
 
+    /// The accounts of all whose key is known.
+    pub(crate) fn accounts_with_key(&self) -> impl Iterator<Item = &MatrixId> {
+        let contacts = self.by_identity.values().flatten();
+        contacts.map(|contact| &contact.matrix_id)
+    }
+
     /// Whether an identity is a contact's.
     pub fn contains(&self, identity: &IdentityKey) -> bool {
         self.by_identity.contains_key(identity.as_bytes())
@@ -229,6 +235,7 @@ impl Contacts {
             matrix_id: matrix_id.clone(),
             name,
             new_address,
+            device_id: None,
         })
     }
 }

@@ -6,8 +6,10 @@ mod clock_replies;
 mod commands;
 mod conference;
 mod early_candidates;
+mod group_room;
 mod inputs;
 mod invitations;
+mod legs;
 mod reports;
 mod room_admission;
 mod room_calls;
@@ -20,6 +22,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use rand_core::CryptoRng;
+use securecall_contact::RoomId;
 use securecall_crypto::IdentityKeyPair;
 use web_time::Instant;
 
@@ -27,6 +30,7 @@ use self::arrived::Arrived;
 use self::clock_replies::ClockReplies;
 use self::conference::{Conference, RingingConference};
 use self::early_candidates::EarlyCandidates;
+use self::group_room::{KnownRoom, RoomCall};
 use self::invitations::Invitations;
 pub use self::invitations::RoomInvitation;
 use self::reports::Reports;
@@ -91,7 +95,14 @@ pub struct Endpoint {
     requests: Requests,
     outputs: VecDeque<Output>,
     conference_handles: ConferenceHandles,
+    /// Never while we are in the group call of a room.
     conference: Option<Conference>,
+    /// Never while we are in a conference.
+    room_call: Option<RoomCall>,
+    /// Rooms in whose group call we are, or of which something is still to be done after one.
+    group_rooms: BTreeMap<RoomId, KnownRoom>,
+    /// What is known of contacts is new to those.
+    new_contacts: bool,
     /// A conference that rings here. Never while we are in one.
     ringing: Option<RingingConference>,
     /// What calls have told of themselves, and was not taken up yet.
@@ -148,6 +159,9 @@ impl Endpoint {
             outputs: VecDeque::new(),
             conference_handles: ConferenceHandles::default(),
             conference: None,
+            room_call: None,
+            group_rooms: BTreeMap::new(),
+            new_contacts: false,
             ringing: None,
             news: VecDeque::new(),
             again: VecDeque::new(),
@@ -161,6 +175,7 @@ impl Endpoint {
     /// Replaces what is known of the user's contacts.
     pub fn set_contacts(&mut self, contacts: Contacts) {
         self.contacts = contacts;
+        self.new_contacts = true;
     }
 
     /// Whether calls can be had in which the peer does not learn where we are. Calls that are there already keep their route.
@@ -193,6 +208,7 @@ impl Endpoint {
                 .chain(self.glare_timeout())
                 .chain(self.search_timeout())
                 .chain(self.conference_timeout())
+                .chain(self.group_room_timeout())
                 .min(),
         )
     }
@@ -202,15 +218,17 @@ impl Endpoint {
         self.arrived.is_empty()
             && self.room_arrived.is_empty()
             && self.search.is_none()
-            && self.conference.is_none()
+            && self.legs().is_none()
+            && self.group_rooms.values().all(KnownRoom::is_idle)
             && self.requests.open.is_empty()
             && self.calls.values().all(Call::is_quiet)
     }
 
     /// Whether something of a call that is over still stands in a room, and is to be removed from there.
     pub fn clears_rooms(&self) -> bool {
-        let in_room = self.calls.values().filter(|it| it.room().is_some());
-        in_room.into_iter().any(|it| it.is_over() && !it.is_quiet())
+        let mut in_room = self.calls.values().filter(|it| it.room().is_some());
+        let mut group_rooms = self.group_rooms.values();
+        group_rooms.any(|it| !it.is_idle()) || in_room.any(|it| it.is_over() && !it.is_quiet())
     }
 
     /// Whether a device of somebody whom this side has given up calling may be about to ring, and would not know that the call is over. A client
@@ -228,7 +246,8 @@ impl Endpoint {
             && self.arrived.is_empty()
             && self.room_arrived.is_empty()
             && self.search.is_none()
-            && self.conference.is_none()
+            && self.legs().is_none()
+            && self.group_rooms.is_empty()
             && self.ringing.is_none()
             && self.news.is_empty()
             && self.again.is_empty()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use securecall_contact::{MatrixId, SecureCallId};
+use securecall_contact::{DeviceId, MatrixId, SecureCallId};
 use securecall_crypto::SafetyWords;
 
 use crate::group::{ConferenceEvent, IncomingConference, NamedConference};
@@ -20,6 +20,8 @@ pub struct Peer {
     pub name: Option<String>,
     /// A known contact calls from a Matrix ID that is not the one in our contacts.
     pub new_address: bool,
+    /// Which device of theirs: only in the group call of a room, where one person may be in with several.
+    pub device_id: Option<DeviceId>,
 }
 
 /// Why a call was missed.

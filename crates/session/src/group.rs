@@ -4,6 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use securecall_contact::RoomId;
 use securecall_crypto::SafetyWords;
 use securecall_signaling::ConferenceId;
 
@@ -52,9 +53,28 @@ pub struct IncomingConference {
     pub members: Vec<Peer>,
 }
 
+/// The room of a group call, as it is before anything is written into it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomKeeps {
+    /// The room. It keeps who was in the call, on which device and when, as state of its own.
+    pub room: RoomId,
+    /// What is said in the room is encrypted. Who is in a call is not, in any room.
+    pub is_encrypted: bool,
+    /// Anybody may come into the room.
+    pub is_public: bool,
+    /// How many people have joined the room.
+    pub people: usize,
+    /// There is no call in it, and we begin one.
+    pub starts: bool,
+    /// What sets the calls up is taken and sent in clear, too, as the user allows.
+    pub in_clear: bool,
+}
+
 /// What happens in a conference. Its legs are calls, and what happens to each is told as of any call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConferenceEvent {
+    /// What a room keeps of the group call that is being joined: told before anything is written to it.
+    Keeps(RoomKeeps),
     /// We are in it now: the first event of a conference.
     Began {
         /// The call that it began with: one that rang here, or that somebody was added to. `None`: it was called by us.
@@ -93,6 +113,17 @@ pub enum ConferenceEvent {
     /// Somebody is in, as another member says, and no leg of ours with them works. It is tried again.
     NoPath {
         /// Who.
+        peer: Peer,
+    },
+    /// Somebody is in the group call of a room whose key is known: they are not called there. A sealed call is to be had instead.
+    SealedInstead {
+        /// Who. Nothing is proven.
+        peer: Peer,
+    },
+    /// A device in the group call of a room says in clear what it says, which the user has not allowed: it is not listened to. Told once of
+    /// each device.
+    InClearRefused {
+        /// Whose, as the servers say.
         peer: Peer,
     },
     /// Of all who are connected with us and of ourselves: the same at all members that are connected with the same people.

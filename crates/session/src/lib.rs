@@ -50,6 +50,7 @@ mod endpoint;
 mod event;
 mod fingerprint;
 mod group;
+mod group_room;
 mod io;
 mod media_event;
 mod output;
@@ -70,7 +71,11 @@ pub use endpoint::{Endpoint, RoomInvitation};
 pub use event::{Event, MissedReason, Peer, RefusedReason};
 pub use group::{
     ConferenceEvent, ConferenceHandle, ConferenceHandles, GroupError, IncomingConference,
-    LeftReason, NamedConference,
+    LeftReason, NamedConference, RoomKeeps,
+};
+pub use group_room::{
+    GroupRoomError, GroupRoomEvent, GroupRoomEventKind, GroupRoomOrder, GroupRoomState,
+    InboundDeviceEvent,
 };
 pub use media_event::{MediaEvent, MediaFailure, PathRoute};
 pub use output::{
@@ -79,6 +84,10 @@ pub use output::{
 };
 pub use sealed::replay_memory::ReplayMemoryError;
 pub use sealed::sealed_box::{MAX_SIGNAL, SignalError};
+pub use securecall_signaling::group_room::{
+    DelayId, Failure as MembershipFailure, Request as MembershipRequest,
+    Response as MembershipResponse,
+};
 pub use securecall_signaling::{
     ConferenceId, MAX_CANDIDATE, MAX_CANDIDATES, MAX_MEMBERS, WireCallId,
 };

@@ -6,12 +6,17 @@ use std::time::Duration;
 
 use securecall_contact::{DeviceId, EventId, MatrixId, OlmKey, RoomId};
 use securecall_crypto::{Direction, Epoch, MediaSeed};
+use securecall_signaling::group_room::Request as MembershipRequest;
 use web_time::Instant;
 
 use crate::{CallHandle, Event, Route, Tier};
 
 /// The next thing to do. Poll until [`Output::Timeout`] after every call into the endpoint, and do things in this order.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "events are few, and each is moved once or twice on its way"
+)]
 pub enum Output {
     /// Ask the homeserver for something; answer with `handle_devices`, `handle_response`, `handle_room_found`,
     /// `handle_room_entered` or `handle_room_response`.
@@ -125,6 +130,41 @@ pub enum Request {
         /// The transaction ID: the same when it is sent again, so that the homeserver takes it once.
         transaction: String,
     },
+    /// Send an event of a group call in a room to one device; answer with `handle_response`.
+    SendToDevice {
+        /// Comes back with the answer.
+        id: RequestId,
+        /// The account that the call is with.
+        user: MatrixId,
+        /// Its device, and no other.
+        device_id: DeviceId,
+        /// `m.call.…`.
+        event_type: &'static str,
+        /// The content, as JSON.
+        content: String,
+        /// Not encrypted: the user allows that servers read and change it. Else with Olm.
+        in_clear: bool,
+    },
+    /// Our own entry in the group calls of a room; answer with `handle_group_room_response`.
+    OwnMembership {
+        /// Comes back with the answer.
+        id: RequestId,
+        /// Of which room.
+        room: RoomId,
+        /// What to do about it.
+        request: MembershipRequest,
+    },
+    /// Write the state event of a group call of ours, which begins or ends it; answer with `handle_group_room_response`.
+    WriteGroupCall {
+        /// Comes back with the answer.
+        id: RequestId,
+        /// Where.
+        room: RoomId,
+        /// The state key.
+        call_id: String,
+        /// The content, as JSON.
+        content: String,
+    },
     /// Redact an event of ours in a room; answer with `handle_room_response`, whose event ID is then the redaction's.
     Redact {
         /// Comes back with the answer.
@@ -200,6 +240,38 @@ impl fmt::Debug for Request {
                 .field("event_type", event_type)
                 .field("content_len", &content.len())
                 .finish_non_exhaustive(),
+            Self::SendToDevice {
+                id,
+                user: _,
+                device_id,
+                event_type,
+                content,
+                in_clear,
+            } => f
+                .debug_struct("SendToDevice")
+                .field("id", id)
+                .field("device_id", device_id)
+                .field("event_type", event_type)
+                .field("content_len", &content.len())
+                .field("in_clear", in_clear)
+                .finish_non_exhaustive(),
+            Self::OwnMembership {
+                id,
+                room: _,
+                request: _,
+            } => f
+                .debug_struct("OwnMembership")
+                .field("id", id)
+                .finish_non_exhaustive(),
+            Self::WriteGroupCall {
+                id,
+                room: _,
+                call_id: _,
+                content: _,
+            } => f
+                .debug_struct("WriteGroupCall")
+                .field("id", id)
+                .finish_non_exhaustive(),
             Self::Redact {
                 id,
                 room: _,
@@ -254,6 +326,16 @@ pub enum RoomRequestError {
     /// The request may have arrived; the homeserver or its answer failed.
     #[error("the homeserver refused the request")]
     Failed,
+}
+
+impl From<RequestError> for RoomRequestError {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::NotFound => Self::NotFound,
+            RequestError::Unreachable => Self::Unreachable,
+            RequestError::Failed => Self::Failed,
+        }
+    }
 }
 
 /// What is known of a room when one of its events is handed in.

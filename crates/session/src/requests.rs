@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use securecall_contact::MatrixId;
+use securecall_contact::{MatrixId, RoomId};
 use securecall_crypto::MessageId;
-use securecall_signaling::PartyId;
+use securecall_signaling::wire::group_room::GroupCallId;
+use securecall_signaling::{PartyId, group_room};
 
 use crate::call_handle::CallHandle;
 use crate::output::RequestId;
@@ -31,6 +32,18 @@ pub(crate) enum Waiting {
         call: CallHandle,
         letter: LetterNumber,
     },
+    /// An event of a 1:1 call within a group call in a room.
+    ToDevice {
+        call: CallHandle,
+        letter: LetterNumber,
+    },
+    /// Our own entry in the group calls of a room.
+    Membership {
+        room: RoomId,
+        id: group_room::RequestId,
+    },
+    /// The state event of a group call of ours.
+    GroupCall(RoomId, GroupCallId),
     /// A call whose room is looked for, or made.
     Search {
         call: CallHandle,

@@ -1,4 +1,5 @@
-//! The room carrier: what a call of tier `matrix` says stands in the timeline of a room (MSC2746), as every other client has it.
+//! The room carrier: what a call of tier `matrix` says stands in the timeline of a room (MSC2746), as every other client has it, or goes
+//! from device to device if the call is a leg of a group call in a room (MSC3401): what is said is the same.
 //!
 //! It decides nothing about the call. What it hears goes up as [`Heard`]; what it must know of the call comes in as [`Situation`].
 //! Everybody in the room reads every event, so one is enough for all devices of the peer. `docs/protocol/room-calls.md` has the
@@ -23,6 +24,7 @@ use web_time::Instant;
 
 use self::description::LineName;
 use self::invite::RoomInvited;
+pub(crate) use self::outbox::Way;
 use self::outbox::{LetterNumber, Outbox};
 use self::trickle::{AFTER_ANSWER, AFTER_INVITE, Trickle};
 use crate::EndReason;
@@ -93,6 +95,8 @@ struct Described {
 pub(crate) struct Room {
     id: WireCallId,
     room: RoomId,
+    /// Its events go to one device, and the timeline has none of it.
+    is_leg: bool,
     peer: MatrixId,
     /// What this device is called in this call and in no other.
     own_party: PartyId,
@@ -141,7 +145,7 @@ impl Room {
     pub(crate) fn of_caller(
         call: CallHandle,
         id: WireCallId,
-        room: RoomId,
+        (room, way): (RoomId, Way),
         peer: MatrixId,
         own_party: PartyId,
         lifetime: Duration,
@@ -151,18 +155,23 @@ impl Room {
             rejected_by: None,
             select_said: false,
         };
-        Self::new(call, id, room, peer, own_party, half, AFTER_INVITE)
+        Self::new(call, id, (room, way), peer, own_party, half, AFTER_INVITE)
     }
 
     /// Of a call that an invite asks for.
-    pub(crate) fn of_callee(call: CallHandle, invite: &RoomInvited, own_party: PartyId) -> Self {
+    pub(crate) fn of_callee(
+        call: CallHandle,
+        invite: &RoomInvited,
+        way: Way,
+        own_party: PartyId,
+    ) -> Self {
         let half = Half::Callee {
             caller: invite.party.clone(),
         };
         let mut room = Self::new(
             call,
             invite.id.clone(),
-            invite.room.clone(),
+            (invite.room.clone(), way),
             invite.peer.clone(),
             own_party,
             half,
@@ -178,21 +187,21 @@ impl Room {
     fn new(
         call: CallHandle,
         id: WireCallId,
-        room: RoomId,
+        (room, way): (RoomId, Way),
         peer: MatrixId,
         own_party: PartyId,
         half: Half,
         pause: Duration,
     ) -> Self {
-        let outbox = Outbox::new(call, room.clone(), peer.clone(), own_party.to_string());
         Self {
             id,
             room,
+            is_leg: matches!(way, Way::Device { .. }),
+            outbox: Outbox::new(call, way, peer.clone()),
             peer,
             own_party,
             half,
             manners: BTreeMap::new(),
-            outbox,
             trickle: Trickle::new(pause),
             deadlines: Deadlines::new(),
             described: None,
@@ -212,7 +221,7 @@ impl Room {
         &mut self,
         now: Instant,
         letter: LetterNumber,
-        result: Result<EventId, RoomRequestError>,
+        result: Result<Option<EventId>, RoomRequestError>,
     ) {
         if self.outbox.handle_response(now, letter, result) {
             self.heard
@@ -303,6 +312,10 @@ impl Room {
         &self.id
     }
 
+    pub(crate) const fn is_leg(&self) -> bool {
+        self.is_leg
+    }
+
     pub(crate) const fn room(&self) -> &RoomId {
         &self.room
     }
@@ -319,13 +332,8 @@ impl Room {
         self.manners.get(party).copied()
     }
 
-    fn event(
-        &self,
-        content: securecall_signaling::wire::room::RoomContent,
-    ) -> (&'static str, String) {
-        let signal = RoomSignal::new(self.id.clone(), self.own_party.clone(), content);
-        let (event_type, content) = signal.to_event();
-        (event_type, content.to_string())
+    fn event(&self, content: securecall_signaling::wire::room::RoomContent) -> RoomSignal {
+        RoomSignal::new(self.id.clone(), self.own_party.clone(), content)
     }
 
     fn streams(&self) -> Option<StreamMetadata> {

@@ -1,8 +1,9 @@
 //! Why a message of somebody else was refused.
 
 use securecall_crypto::{HandshakeError, RatchetError};
-use securecall_signaling::BundleError;
+use securecall_signaling::wire::group_room::GroupSignalError;
 use securecall_signaling::wire::room::RoomSignalError;
+use securecall_signaling::{BundleError, group_room};
 
 use crate::event::RefusedReason;
 use crate::sealed::sealed_box::SignalError;
@@ -58,6 +59,12 @@ pub enum SignalRefused {
     /// Not an event of a call in a room, or a bad one.
     #[error("{0}")]
     Room(RoomSignalError),
+    /// Not an event of a 1:1 call within a group call, or a bad one.
+    #[error("{0}")]
+    GroupSignal(GroupSignalError),
+    /// An event of a group call in a room that is not taken.
+    #[error("{0}")]
+    GroupRoom(group_room::SignalRefused),
     /// Not encrypted, in a room that is.
     #[error("an event that is not encrypted, in a room that is")]
     NotEncrypted,

@@ -21,6 +21,7 @@
 
 mod clock;
 mod early;
+mod envelope;
 mod leg;
 mod legs;
 mod members;
@@ -49,14 +50,15 @@ use crate::WireCallId;
 use crate::wire::group_room::{
     CallState, GroupCallId, GroupSignal, MemberState, OpenCall, Route, SessionId,
 };
-use crate::wire::room::{RoomContent, RoomSignal, RoomSignalError};
+use crate::wire::room::{RoomContent, RoomSignalError};
 
 pub use clock::{Clocks, MAX_MEMBERSHIP, Sent};
 pub use early::{EARLY_PATIENCE, MAX_EARLY_DEVICES, MAX_EARLY_SIGNALS};
+pub use envelope::{Addressed, Envelope};
 pub use leg::{MAX_RETRIES, RETRY_AFTER, STEADY_AFTER};
 pub use legs::MAX_LEGS;
 pub use members::MAX_MEMBERS;
-pub use output::{Addressed, EndCall, GroupRoomOutput, WhyOut};
+pub use output::{EndCall, GroupRoomOutput, WhyOut};
 pub use own_membership::{LEAVE_DELAY, LONG_EXPIRY, SHORT_EXPIRY};
 pub use refused::{JoinRefused, SignalRefused};
 pub use requests::{DelayId, Failure, Request, RequestId, Response};
@@ -288,28 +290,15 @@ impl GroupRoom {
         Ok(())
     }
 
-    /// What to send for something that our side of a 1:1 call says. `None`: the leg has no such call, and nothing is to be said.
-    pub fn address(&mut self, leg: LegId, signal: RoomSignal) -> Option<Addressed> {
-        let (own_device, own_session) = (self.own.device_id.clone(), self.own.session_id.clone());
-        let leg = self.legs.find_mut(leg)?;
-        let sequence_number = leg.next_number(&signal.call_id)?;
-        let Participant {
-            user,
-            device_id,
-            session_id: to_session,
-        } = leg.peer.clone();
-        let route = Route {
-            group_call_id: leg.group_call_id.clone(),
-            device_id: Some(own_device),
-            from_session: Some(own_session),
-            to_session,
-            sequence_number: Some(sequence_number),
-        };
-        Some(Addressed {
-            user,
-            device_id,
-            signal: GroupSignal { route, signal },
-        })
+    /// What is written on all that our side of the next 1:1 call of a leg says, for as long as that call lasts. `None`: there is no such
+    /// leg.
+    pub fn envelope(&self, leg: LegId) -> Option<Envelope> {
+        let leg = self.legs.find(leg)?;
+        Some(Envelope::new(
+            &self.own,
+            &leg.peer,
+            leg.group_call_id.clone(),
+        ))
     }
 
     /// The 1:1 call that was to be placed has this ID.
@@ -385,6 +374,11 @@ impl GroupRoom {
     /// The call of the room that counts, which can be joined.
     pub fn counting(&self) -> Option<(&GroupCallId, OpenCall)> {
         self.calls.counting()
+    }
+
+    /// Whether a call is there, and not over.
+    pub fn is_open(&self, call: &GroupCallId) -> bool {
+        self.calls.is_open(call)
     }
 
     /// Who is in a call now, whether we are in it or not.

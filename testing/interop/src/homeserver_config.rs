@@ -178,6 +178,7 @@ registration_requires_token: {token}
 bcrypt_rounds: 4
 macaroon_secret_key: "test"
 form_secret: "test"
+rc_room_creation: {limit}
 rc_message: {message_limit}
 rc_registration: {limit}
 rc_registration_token_validity: {limit}

@@ -14,7 +14,7 @@ use crate::workspace::Workspace;
 const HANDSHAKE: &str = "handshake, both sides together";
 const FRAME: &str = "frame: seal + open of 80 bytes, keys included";
 
-/// Seeds of the bad network; the worst counts.
+/// Seeds of what runs on virtual time; the worst counts.
 const SEEDS: [&str; 3] = ["1", "2", "3"];
 
 /// Runs the criterion benches and the allocation count.
@@ -89,25 +89,7 @@ fn median_ns(criterion: &Path, name: &str) -> Result<f64> {
 
 /// A minute of speech over a network that loses 10 % and adds 0 to 40 ms.
 pub(super) fn bad_network(workspace: &Workspace) -> Result<Vec<Figure>> {
-    let mut runs = Vec::new();
-    for seed in SEEDS {
-        let mut command = workspace.cargo();
-        command.args([
-            "run",
-            "--locked",
-            "--quiet",
-            "--release",
-            "--package",
-            "securecall-media",
-            "--example",
-            "netem_call",
-            seed,
-        ]);
-        println!("$ {}", shell::line(&command));
-        let printed =
-            shell::output(&mut command).context("the scenario with a bad network fails")?;
-        runs.push(serde_json::from_str(&printed).context("the scenario prints no JSON")?);
-    }
+    let runs = runs_of(workspace, "netem_call")?;
     let figure = |what: &str, target: Target, field: &str, factor: f64, unit, digits| {
         Ok(Figure {
             what: format!("10 % loss, 0–40 ms extra delay: {what}"),
@@ -148,8 +130,23 @@ pub(super) fn bad_network(workspace: &Workspace) -> Result<Vec<Figure>> {
     .collect()
 }
 
+/// What an example of `securecall-media` prints, on virtual time, for each seed.
+pub(super) fn runs_of(workspace: &Workspace, example: &str) -> Result<Vec<Value>> {
+    let run = |seed| {
+        let mut command = workspace.cargo();
+        command.args(["run", "--locked", "--quiet", "--release"]);
+        command.args(["--package", "securecall-media", "--example", example, seed]);
+        println!("$ {}", shell::line(&command));
+        let printed = shell::output(&mut command);
+        let printed = printed.with_context(|| format!("the scenario {example} fails"))?;
+        serde_json::from_str(&printed)
+            .with_context(|| format!("the scenario {example} prints no JSON"))
+    };
+    SEEDS.into_iter().map(run).collect()
+}
+
 /// The value of all runs that is farthest from the good side of the target.
-fn worst(runs: &[Value], field: &str, target: Target) -> Result<f64> {
+pub(super) fn worst(runs: &[Value], field: &str, target: Target) -> Result<f64> {
     let values: Option<Vec<f64>> = runs.iter().map(|run| run[field].as_f64()).collect();
     let values = values.with_context(|| format!("a run has no {field}"))?;
     let worst = match target {

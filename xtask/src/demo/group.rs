@@ -4,9 +4,6 @@ mod findings;
 mod report;
 mod turns;
 
-use std::fs;
-use std::path::Path;
-
 use anyhow::{Context as _, Result, bail};
 use securecall_interop::{DatabaseSnapshot, Synapse, SynapseOptions};
 
@@ -14,7 +11,7 @@ use crate::call::group::{self, GroupConversation, Member};
 use crate::call::interrupt;
 use crate::call::record::Record;
 use crate::call::stage::{Build, settled};
-use crate::demo::{fresh, left};
+use crate::demo::{fresh, left, write};
 use crate::setup;
 use crate::workspace::Workspace;
 use findings::Findings;
@@ -56,7 +53,12 @@ pub(crate) fn run(workspace: &Workspace, people: usize, seconds: u32, build: Bui
         &directory,
         left(&before, &after, &[]),
     )?;
-    write(&directory, &findings, &members, &call)?;
+    write(
+        &directory,
+        events(&members, &call),
+        &findings.json(),
+        report::page(&findings),
+    )?;
     println!("\n{}\n", findings.summary());
     println!("report: {}", directory.join("report.html").display());
     let failed = findings.failed();
@@ -81,30 +83,15 @@ fn progress(who: &str, record: &Record) {
     println!("  {who} {said}");
 }
 
-fn write(
-    directory: &Path,
-    findings: &Findings,
-    members: &[Member],
-    call: &GroupConversation,
-) -> Result<()> {
-    let mut lines: Vec<(f64, String)> = Vec::new();
-    for (member, records) in members.iter().zip(&call.records) {
-        lines.extend(records.iter().map(|record| {
+/// Everybody's events, each with when it was and whose it is.
+fn events(members: &[Member], call: &GroupConversation) -> Vec<(f64, String)> {
+    let all = members.iter().zip(&call.records);
+    all.flat_map(|(member, records)| {
+        records.iter().map(|record| {
             let mut event = record.event.clone();
             event["process"] = member.name.as_str().into();
-            (record.at_ms(), format!("{event}\n"))
-        }));
-    }
-    lines.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let lines: String = lines.into_iter().map(|(_, line)| line).collect();
-    let summary = serde_json::to_string_pretty(&findings.json())? + "\n";
-    for (name, content) in [
-        ("events.jsonl", lines),
-        ("summary.json", summary),
-        ("report.html", report::page(findings)),
-    ] {
-        let path = directory.join(name);
-        fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;
-    }
-    Ok(())
+            (record.at_ms(), event.to_string())
+        })
+    })
+    .collect()
 }

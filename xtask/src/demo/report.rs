@@ -10,9 +10,9 @@ use std::fmt::Write as _;
 use chart::{Chart, Series};
 pub(super) use html::escape;
 
-use crate::demo::findings::{Direction, Findings};
+use crate::demo::findings::{Check, Direction, Findings, RecordLeft};
 
-pub(super) const STYLE: &str = include_str!("report/style.css");
+const STYLE: &str = include_str!("report/style.css");
 
 /// The whole page.
 pub(crate) fn page(findings: &Findings) -> String {
@@ -22,37 +22,20 @@ pub(crate) fn page(findings: &Findings) -> String {
     set_up(&mut body, findings);
     voices(&mut body, findings);
     curves(&mut body, findings);
-    homeserver(&mut body, findings);
+    homeserver(&mut body, &findings.left);
     setting(&mut body, findings);
+    whole(&body)
+}
+
+/// A page with this on it.
+pub(super) fn whole(body: &str) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n<title>SecureCall demo</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n"
     )
 }
 
 fn header(html: &mut String, findings: &Findings) {
-    let failed: Vec<_> = findings
-        .checks()
-        .into_iter()
-        .filter(|check| !check.holds)
-        .collect();
-    let verdict = if failed.is_empty() {
-        r#"<p class="verdict good">Everything holds.</p>"#.to_owned()
-    } else {
-        let list: Vec<String> = failed
-            .iter()
-            .map(|check| {
-                format!(
-                    "<li>not so: {} ({})</li>",
-                    escape(check.what),
-                    escape(&check.found)
-                )
-            })
-            .collect();
-        format!(
-            r#"<div class="verdict bad"><ul>{}</ul></div>"#,
-            list.concat()
-        )
-    };
+    let verdict = verdict(&findings.checks());
     let words = findings.views[0]
         .safety_words
         .iter()
@@ -68,6 +51,28 @@ fn header(html: &mut String, findings: &Findings) {
             "<strong>not equal</strong>"
         },
     );
+}
+
+/// Whether everything holds, and what does not.
+pub(super) fn verdict(checks: &[Check]) -> String {
+    let failed: Vec<String> = checks
+        .iter()
+        .filter(|check| !check.holds)
+        .map(|check| {
+            format!(
+                "<li>not so: {} ({})</li>",
+                escape(check.what),
+                escape(&check.found)
+            )
+        })
+        .collect();
+    match failed.is_empty() {
+        true => r#"<p class="verdict good">Everything holds.</p>"#.to_owned(),
+        false => format!(
+            r#"<div class="verdict bad"><ul>{}</ul></div>"#,
+            failed.concat()
+        ),
+    }
 }
 
 fn tiles(html: &mut String, findings: &Findings) {
@@ -290,8 +295,8 @@ type Picture<'a> = (
 /// A line of a picture: name, class, points, dots.
 type Curve<'a> = (String, &'static str, &'a [(f64, f64)], bool);
 
-fn homeserver(html: &mut String, findings: &Findings) {
-    let left = &findings.left;
+/// What the homeserver keeps of the call.
+pub(super) fn homeserver(html: &mut String, left: &RecordLeft) {
     let rows = |list: &[String]| -> String {
         if list.is_empty() {
             return "<p>None.</p>".to_owned();
@@ -304,7 +309,7 @@ fn homeserver(html: &mut String, findings: &Findings) {
     };
     let _ = write!(
         html,
-        r#"<section><h2>What the homeserver keeps</h2><p>All tables of its database, compared before the call and after both clients had ended.</p><h3>Rows outside the allowed list: {}</h3>{}<details><summary>Rows the written list allows: {}</summary>{}</details></section>"#,
+        r#"<section><h2>What the homeserver keeps</h2><p>All tables of its database, compared before the call and after all clients had ended.</p><h3>Rows outside the allowed list: {}</h3>{}<details><summary>Rows the written list allows: {}</summary>{}</details></section>"#,
         left.outside.len(),
         rows(&left.outside),
         left.allowed.len(),
@@ -312,9 +317,10 @@ fn homeserver(html: &mut String, findings: &Findings) {
     );
 }
 
-fn setting(html: &mut String, findings: &Findings) {
+/// All checks, in a section that is still open.
+pub(super) fn checks(html: &mut String, checks: &[Check]) {
     html.push_str("<section><h2>All checks</h2><table><tbody>");
-    for check in findings.checks() {
+    for check in checks {
         let (class, mark) = if check.holds {
             ("good", "✓")
         } else {
@@ -327,7 +333,12 @@ fn setting(html: &mut String, findings: &Findings) {
             escape(&check.found)
         );
     }
-    html.push_str("</tbody></table><h2>Setting</h2><table><tbody>");
+    html.push_str("</tbody></table>");
+}
+
+fn setting(html: &mut String, findings: &Findings) {
+    checks(html, &findings.checks());
+    html.push_str("<h2>Setting</h2><table><tbody>");
     for (name, value) in &findings.setting {
         let _ = write!(
             html,

@@ -4,7 +4,7 @@
 //! session bus. Without a bus, or without a service on it, there is none. What the screen says of a call is said anyway.
 
 use securecall_contact::display_line;
-use securecall_driver::{CallHandle, Peer, Tier};
+use securecall_driver::{CallHandle, IncomingConference, Peer, Tier};
 use tokio::sync::mpsc;
 
 /// What a person pressed.
@@ -12,6 +12,27 @@ use tokio::sync::mpsc;
 pub(crate) enum Pressed {
     Answer,
     Decline,
+}
+
+/// What a call that rings is to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Us alone.
+    SecureCall,
+    /// Us alone, in a standard Matrix call.
+    Matrix,
+    /// A group call of so many people, the caller and ourselves among them, as the caller says.
+    Group(usize),
+}
+
+impl Kind {
+    pub(super) fn of(tier: Tier, conference: Option<&IncomingConference>) -> Self {
+        match (tier, conference) {
+            (_, Some(asked)) => Self::Group(asked.members.len() + 2),
+            (Tier::SecureCall, None) => Self::SecureCall,
+            (Tier::Matrix, None) => Self::Matrix,
+        }
+    }
 }
 
 /// Notifications that somebody has pressed and nobody has heard of yet: one of a call that rings, and none of another.
@@ -47,17 +68,17 @@ impl Notifications {
     }
 
     /// Says who calls.
-    pub(super) fn show(&mut self, call: CallHandle, peer: &Peer, tier: Tier) {
+    pub(super) fn show(&mut self, call: CallHandle, peer: &Peer, kind: Kind) {
         #[cfg(target_os = "linux")]
         if self.wanted {
             self.shown = Some(service::Shown::new(
                 call,
-                words(peer, tier),
+                words(peer, kind),
                 self.sender.clone(),
             ));
         }
         #[cfg(not(target_os = "linux"))]
-        let _ = (self.wanted, call, words(peer, tier));
+        let _ = (self.wanted, call, words(peer, kind));
     }
 
     /// Takes away what is shown.
@@ -90,8 +111,9 @@ impl Notifications {
 const MAX_CHARACTERS: usize = 200;
 
 /// Who calls. A stranger is an ID and nothing that they chose themselves: a Matrix ID can look like anybody's. Where no key is known
-/// there is nothing else, and it is said first what kind of call that is.
-fn words(peer: &Peer, tier: Tier) -> String {
+/// there is nothing else, and it is said first what kind of call that is. Of a group call the others are a number: their names fill a
+/// screen, and who they are nobody has proven.
+fn words(peer: &Peer, kind: Kind) -> String {
     let who = match &peer.name {
         Some(name) if peer.new_address => format!("{name}, from a new address: {}", peer.matrix_id),
         Some(name) => name.clone(),
@@ -100,9 +122,10 @@ fn words(peer: &Peer, tier: Tier) -> String {
             None => format!("A stranger: {}", peer.matrix_id),
         },
     };
-    let who = match tier {
-        Tier::SecureCall => who,
-        Tier::Matrix => format!("Standard Matrix call: {who}"),
+    let who = match kind {
+        Kind::SecureCall => who,
+        Kind::Matrix => format!("Standard Matrix call: {who}"),
+        Kind::Group(people) => format!("Group call of {people} people: {who}"),
     };
     display_line(&who, MAX_CHARACTERS)
 }
@@ -321,6 +344,7 @@ mod tests {
             matrix_id,
             name: name.map(str::to_owned),
             new_address,
+            device_id: None,
         }
     }
 
@@ -328,12 +352,12 @@ mod tests {
     fn a_stranger_is_an_id_and_nothing_that_they_chose() {
         let stranger = peer(None, false);
         assert_eq!(
-            words(&stranger, Tier::SecureCall),
+            words(&stranger, Kind::SecureCall),
             format!("A stranger: {}", stranger.id.unwrap())
         );
-        assert_eq!(words(&peer(Some("Ada"), false), Tier::SecureCall), "Ada");
+        assert_eq!(words(&peer(Some("Ada"), false), Kind::SecureCall), "Ada");
         assert_eq!(
-            words(&peer(Some("Ada"), true), Tier::SecureCall),
+            words(&peer(Some("Ada"), true), Kind::SecureCall),
             "Ada, from a new address: @your-bank:example.org"
         );
     }
@@ -342,22 +366,38 @@ mod tests {
     fn a_standard_call_is_said_to_be_one_before_anything_else() {
         let mut caller = peer(Some("Ada"), false);
         caller.id = None;
-        assert_eq!(words(&caller, Tier::Matrix), "Standard Matrix call: Ada");
+        assert_eq!(words(&caller, Kind::Matrix), "Standard Matrix call: Ada");
         caller.name = None;
         assert_eq!(
-            words(&caller, Tier::Matrix),
+            words(&caller, Kind::Matrix),
             "Standard Matrix call: A stranger: @your-bank:example.org"
         );
     }
 
     #[test]
+    fn a_group_call_says_who_asks_and_how_many_are_asked_whatever_they_are_called() {
+        let asked = |count: u8| IncomingConference {
+            conference: crate::sample_calls::conference(1),
+            members: vec![peer(Some("Bo"), false); count.into()],
+        };
+        let kind = Kind::of(Tier::SecureCall, Some(&asked(2)));
+        let ada = peer(Some("Ada"), false);
+        assert_eq!(words(&ada, kind), "Group call of 4 people: Ada");
+        let stranger = words(&peer(None, false), kind);
+        assert!(stranger.starts_with("Group call of 4 people: A stranger: "));
+        let long = words(&peer(Some(&"x".repeat(10_000)), false), kind);
+        assert!(long.starts_with("Group call of 4 people: x"));
+        assert_eq!(long.chars().count(), MAX_CHARACTERS);
+    }
+
+    #[test]
     fn names_cannot_break_out_of_their_line_or_fill_the_desktop() {
         assert_eq!(
-            words(&peer(Some("Ada\nBank\u{1b}[2J"), false), Tier::SecureCall),
+            words(&peer(Some("Ada\nBank\u{1b}[2J"), false), Kind::SecureCall),
             "Ada Bank [2J"
         );
         let long = "x".repeat(10_000);
-        let shown = words(&peer(Some(&long), false), Tier::SecureCall);
+        let shown = words(&peer(Some(&long), false), Kind::SecureCall);
         assert_eq!(shown.chars().count(), MAX_CHARACTERS);
     }
 

@@ -161,39 +161,15 @@ fn at_end(side: Side, reason: EndReason, was_connected: bool) -> Change {
 pub(super) mod tests {
     use std::time::Duration;
 
-    use securecall_contact::{MatrixId, SecureCallId};
-    use securecall_crypto::IdentityKey;
-    use securecall_driver::{
-        CallHandles, ConferenceHandles, ConferenceId, NamedCall, NamedConference, PathRoute, Peer,
-        Tier, WireCallId,
-    };
+    use securecall_driver::{PathRoute, Tier};
 
     use super::*;
-
-    pub(in crate::alerts) fn call(number: u8) -> NamedCall {
-        let mut handles = CallHandles::default();
-        NamedCall {
-            handle: (0..number).map(|_| handles.issue()).last().unwrap(),
-            id: WireCallId::parse(&format!("{number:032x}")).unwrap(),
-        }
-    }
-
-    fn peer() -> Peer {
-        let matrix_id: MatrixId = "@ada:example.org".parse().unwrap();
-        Peer {
-            id: Some(SecureCallId::new(
-                &IdentityKey::from_bytes([7; 32]).unwrap(),
-            )),
-            matrix_id,
-            name: None,
-            new_address: false,
-        }
-    }
+    use crate::sample_calls::{call, in_conference, peer};
 
     pub(in crate::alerts) fn incoming(number: u8) -> CallEvent {
         CallEvent::Incoming {
             call: call(number),
-            peer: peer(),
+            peer: peer(7, None),
             tier: Tier::SecureCall,
             accepted: false,
             conference: None,
@@ -230,7 +206,7 @@ pub(super) mod tests {
         let mut sounds = Sounds::default();
         let dialing = CallEvent::Dialing {
             call: call(1),
-            peer: peer(),
+            peer: peer(7, None),
             tier: Tier::SecureCall,
         };
         assert_eq!(sounds.follow(&dialing), Change::Keep);
@@ -297,7 +273,7 @@ pub(super) mod tests {
         let mut sounds = Sounds::default();
         let answered = CallEvent::Incoming {
             call: call(1),
-            peer: peer(),
+            peer: peer(7, None),
             tier: Tier::SecureCall,
             accepted: true,
             conference: None,
@@ -320,25 +296,15 @@ pub(super) mod tests {
         );
     }
 
-    fn conference(event: ConferenceEvent) -> CallEvent {
-        CallEvent::Conference {
-            conference: NamedConference {
-                handle: ConferenceHandles::default().issue(),
-                id: ConferenceId::from_random([1; 16]),
-            },
-            event,
-        }
-    }
-
     #[test]
     fn a_group_rings_back_until_the_first_is_there_and_ends_once() {
         let mut sounds = Sounds::default();
-        let began = conference(ConferenceEvent::Began { call: None });
+        let began = in_conference(1, ConferenceEvent::Began { call: None });
         assert_eq!(sounds.follow(&began), Change::Keep);
         assert_eq!(sounds.follow(&ringing(1)), Change::Play(CallTone::Ringback));
         let connected = |number| CallEvent::Connected {
             call: call(number),
-            peer: peer(),
+            peer: peer(7, None),
             tier: Tier::SecureCall,
             route: PathRoute::Direct,
             safety_words: None,
@@ -353,10 +319,13 @@ pub(super) mod tests {
         ] {
             assert_eq!(sounds.follow(&event), Change::Keep, "{event:?}");
         }
-        let over = conference(ConferenceEvent::Ended {
-            reason: EndReason::RemoteHangup,
-            connected_for: Some(Duration::from_secs(1)),
-        });
+        let over = in_conference(
+            1,
+            ConferenceEvent::Ended {
+                reason: EndReason::RemoteHangup,
+                connected_for: Some(Duration::from_secs(1)),
+            },
+        );
         assert_eq!(sounds.follow(&over), Change::Play(CallTone::End));
         assert_eq!(sounds.follow(&over), Change::Keep);
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use securecall_contact::SecureCallId;
+use securecall_contact::{MatrixId, SecureCallId};
 use securecall_driver::{
     CallEvent, CallHandle, ConferenceEvent, ConferenceHandle, EndReason, NamedConference, Peer,
     Tier,
@@ -26,11 +26,22 @@ pub(super) struct Current {
 #[derive(Debug)]
 pub(super) struct Group {
     pub(super) conference: ConferenceHandle,
-    /// The calls that it is made of, and with whom each is.
-    legs: BTreeMap<CallHandle, Peer>,
+    /// It is that of a room: nobody is asked in, and nobody has a key.
+    pub(super) is_of_room: bool,
+    /// The calls that it is made of.
+    legs: BTreeMap<CallHandle, Leg>,
     was_connected: bool,
     /// As that of a call, from its first leg on.
     connected_at: Option<Instant>,
+}
+
+/// What is known of a leg.
+#[derive(Clone, Debug)]
+struct Leg {
+    /// Who is, or should be, at the other end.
+    peer: Peer,
+    /// They have proven it, and the safety words are known.
+    is_connected: bool,
 }
 
 /// What has lasted long enough.
@@ -46,6 +57,8 @@ pub(super) struct FollowedCall {
     current: Option<Current>,
     /// In place of `current`: a call of two has become one of several.
     group: Option<Group>,
+    /// The group call that gave way to the one that begins next, of which one leg goes on there.
+    gave_way: Option<Group>,
     any_connected: bool,
     any_standard: bool,
 }
@@ -161,22 +174,32 @@ impl FollowedCall {
         event: &ConferenceEvent,
     ) -> Option<EndReason> {
         match event {
+            ConferenceEvent::Keeps(_) => {
+                self.any_standard = true;
+                let mut group = Group::new(conference.handle);
+                group.is_of_room = true;
+                self.group = Some(group);
+            }
+            // What is kept was said before.
+            ConferenceEvent::Began { .. } if self.group_of(conference).is_some() => {}
             ConferenceEvent::Began { call } => {
                 let mut group = Group::new(conference.handle);
-                let current = self.current.take();
-                if let (Some(call), Some(current)) = (call, current) {
-                    group.begins_with(call.handle, current);
+                let (current, gave_way) = (self.current.take(), self.gave_way.take());
+                match (call, current, gave_way) {
+                    (Some(call), Some(current), _) => group.begins_with(call.handle, current),
+                    (Some(call), None, Some(gave_way)) => group.goes_on(call.handle, gave_way),
+                    _ => {}
                 }
                 self.group = Some(group);
             }
             ConferenceEvent::Leg { call, peer } => {
                 if let Some(group) = self.group_of(conference) {
-                    group.legs.insert(call.handle, peer.clone());
+                    group.has_leg(call.handle, peer.clone());
                 }
             }
             // The call that follows is the one that the run is about.
             ConferenceEvent::Replaced { .. } if self.group_of(conference).is_some() => {
-                self.group = None;
+                self.gave_way = self.group.take();
             }
             ConferenceEvent::Ended { reason, .. } if self.group_of(conference).is_some() => {
                 self.group = None;
@@ -215,6 +238,7 @@ impl Group {
     const fn new(conference: ConferenceHandle) -> Self {
         Self {
             conference,
+            is_of_room: false,
             legs: BTreeMap::new(),
             was_connected: false,
             connected_at: None,
@@ -226,66 +250,86 @@ impl Group {
         self.legs.keys().next().copied()
     }
 
+    /// The legs with the devices of an account.
+    pub(super) fn legs_with_account(&self, matrix_id: &MatrixId) -> Vec<CallHandle> {
+        let legs = self.legs.iter();
+        let legs = legs.filter(|(_, leg)| leg.peer.matrix_id == *matrix_id);
+        legs.map(|(call, _)| *call).collect()
+    }
+
     /// The leg with somebody.
     pub(super) fn leg_with(&self, id: SecureCallId) -> Option<CallHandle> {
         let mut legs = self.legs.iter();
-        let (call, _) = legs.find(|(_, peer)| peer.id == Some(id))?;
+        let (call, _) = legs.find(|(_, leg)| leg.peer.id == Some(id))?;
         Some(*call)
+    }
+
+    /// Whether the leg with somebody is connected, or was: their key is proven, and its safety words are known.
+    pub(super) fn is_connected_with(&self, id: SecureCallId) -> bool {
+        let mut legs = self.legs.values();
+        legs.any(|leg| leg.peer.id == Some(id) && leg.is_connected)
+    }
+
+    fn has_leg(&mut self, call: CallHandle, peer: Peer) {
+        let leg = Leg {
+            peer,
+            is_connected: false,
+        };
+        self.legs.entry(call).or_insert(leg);
     }
 
     /// The call was there before the group.
     fn begins_with(&mut self, call: CallHandle, current: Current) {
-        self.legs.insert(call, current.peer);
+        let leg = Leg {
+            peer: current.peer,
+            is_connected: current.was_connected,
+        };
+        self.legs.insert(call, leg);
         self.was_connected = current.was_connected;
         self.connected_at = current.connected_at;
     }
 
+    /// The call was a leg of another group call before.
+    fn goes_on(&mut self, leg: CallHandle, mut before: Self) {
+        if let Some(known) = before.legs.remove(&leg) {
+            self.legs.insert(leg, known);
+            self.was_connected = before.was_connected;
+            self.connected_at = before.connected_at;
+        }
+    }
+
     fn connected(&mut self, now: Instant, leg: CallHandle) {
-        if self.legs.contains_key(&leg) && !self.was_connected {
+        let Some(leg) = self.legs.get_mut(&leg) else {
+            return;
+        };
+        leg.is_connected = true;
+        if !self.was_connected {
             self.was_connected = true;
             self.connected_at = Some(now);
         }
     }
 
     fn replaced(&mut self, leg: CallHandle, by: CallHandle) {
-        if let Some(peer) = self.legs.remove(&leg) {
-            self.legs.insert(by, peer);
+        if let Some(known) = self.legs.remove(&leg) {
+            self.legs.insert(by, known);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use securecall_crypto::IdentityKey;
-    use securecall_driver::{CallHandles, ConferenceHandles, ConferenceId, NamedCall, WireCallId};
-
     use super::*;
+    use crate::sample_calls::{self, call as named, in_conference};
 
-    fn named(number: usize) -> NamedCall {
-        let mut handles = CallHandles::default();
-        let mut handles = std::iter::repeat_with(|| handles.issue());
-        NamedCall {
-            handle: handles.nth(number).unwrap(),
-            id: WireCallId::parse(&number.to_string()).unwrap(),
-        }
-    }
-
-    fn call(number: usize) -> CallHandle {
+    fn call(number: u8) -> CallHandle {
         named(number).handle
     }
 
     fn peer() -> Peer {
-        Peer {
-            id: Some(SecureCallId::new(
-                &IdentityKey::from_bytes([7; 32]).unwrap(),
-            )),
-            matrix_id: "@ada:example.org".parse().unwrap(),
-            name: None,
-            new_address: false,
-        }
+        sample_calls::peer(7, None)
     }
 
-    fn dialing(number: usize) -> CallEvent {
+    fn dialing(number: u8) -> CallEvent {
         CallEvent::Dialing {
             call: named(number),
             peer: peer(),
@@ -293,7 +337,7 @@ mod tests {
         }
     }
 
-    fn ended(number: usize) -> CallEvent {
+    fn ended(number: u8) -> CallEvent {
         CallEvent::Ended {
             call: named(number),
             reason: EndReason::RemoteHangup,
@@ -351,16 +395,10 @@ mod tests {
     }
 
     fn conference(event: ConferenceEvent) -> CallEvent {
-        CallEvent::Conference {
-            conference: NamedConference {
-                handle: ConferenceHandles::default().issue(),
-                id: ConferenceId::from_random([1; 16]),
-            },
-            event,
-        }
+        in_conference(1, event)
     }
 
-    fn leg(number: usize) -> CallEvent {
+    fn leg(number: u8) -> CallEvent {
         conference(ConferenceEvent::Leg {
             call: named(number),
             peer: peer(),
@@ -379,8 +417,10 @@ mod tests {
         let id = peer().id.unwrap();
         assert_eq!(followed.group().unwrap().leg_with(id), Some(call(2)));
         assert!(!followed.is_connected());
+        let is_proven = |followed: &FollowedCall| followed.group().unwrap().is_connected_with(id);
+        assert!(!is_proven(&followed));
         followed.connected(now(), call(2), &peer());
-        assert!(followed.is_connected());
+        assert!(followed.is_connected() && is_proven(&followed));
         assert_eq!(followed.follow(now(), &ended(2)), None);
         assert!(followed.is_connected() && followed.any_call().is_none());
         let over = conference(ConferenceEvent::Ended {
@@ -412,5 +452,50 @@ mod tests {
         // What is hung up then is the group, and not the call that it began with.
         assert!(matches!(followed.take_overdue(), Some(Overdue::Group(_))));
         assert_eq!(followed.follow(at, &ended(1)), None);
+    }
+
+    #[test]
+    fn a_call_that_was_a_leg_of_a_group_that_gave_way_keeps_its_time_and_its_peer() {
+        let mut followed = FollowedCall::default();
+        let at = now();
+        followed.follow(at, &dialing(1));
+        followed.connected(at, call(1), &peer());
+        let began = || ConferenceEvent::Began {
+            call: Some(named(1)),
+        };
+        followed.follow(at, &conference(began()));
+        let by = sample_calls::conference(2);
+        followed.follow(at, &conference(ConferenceEvent::Replaced { by }));
+        followed.follow(at, &in_conference(2, began()));
+        assert!(followed.is_connected());
+        assert_eq!(followed.any_call(), Some(call(1)));
+        assert_eq!(
+            followed.deadline(Some(5.0)),
+            Some(at + Duration::from_secs(5))
+        );
+    }
+
+    #[test]
+    fn the_call_of_a_room_is_followed_from_what_it_keeps_on_and_waits_for_its_removal() {
+        use crate::sample_calls::{device_of, room_keeps};
+
+        let mut followed = FollowedCall::default();
+        let at = now();
+        followed.follow(at, &in_conference(1, room_keeps(false)));
+        assert!(followed.was_any_standard());
+        let began = ConferenceEvent::Began { call: None };
+        followed.follow(at, &in_conference(1, began));
+        assert!(followed.group().unwrap().is_of_room);
+        for (number, device) in (1..).zip(["PHONE", "LAPTOP"]) {
+            let peer = device_of("@ada:example.org", device, None);
+            let call = named(number);
+            followed.follow(at, &conference(ConferenceEvent::Leg { call, peer }));
+        }
+        let legs = |address: &str| {
+            let group = followed.group().unwrap();
+            group.legs_with_account(&address.parse().unwrap())
+        };
+        assert_eq!(legs("@ada:example.org"), [call(1), call(2)]);
+        assert_eq!(legs("@bo:example.org"), []);
     }
 }

@@ -1,20 +1,24 @@
 //! What the client's events are to scripts and people.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod group;
+mod known_calls;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use securecall_contact::SecureCallId;
 use securecall_driver::{
-    CallEvent, CallHandle, CallStats, ConferenceEvent, Event as ClientEvent, IncomingConference,
-    NamedCall, NamedConference, PathRoute, Peer as CallPeer, Tier,
+    CallEvent, CallHandle, CallStats, ConferenceHandle, Event as ClientEvent, PathRoute,
+    Peer as CallPeer, Tier,
 };
 use securecall_matrix::ServerError;
 
+use self::known_calls::KnownCalls;
 use super::clock::now;
 use crate::error::{ErrorKind, Failure};
-use crate::output::{
-    Event, GroupEvent, IncomingGroup, LegEvent, Peer, Stats, words_for_calls_of_others,
-};
+use crate::output::{Event, LegEvent, Peer, Stats, words_for_calls_of_others};
 
 /// Turns the client's events into ours.
 #[derive(Debug)]
@@ -29,12 +33,11 @@ pub(super) struct Narrator {
     relays: Option<(CallHandle, [String; 2])>,
     /// The last call of tier `matrix`: how it ends is said in other words.
     standard: Option<CallHandle>,
-    /// Who is at the other end of each call that is not over, and which call that is.
-    calls: BTreeMap<CallHandle, (NamedCall, CallPeer)>,
-    /// The group call, and the calls that are its legs.
-    group: Option<(NamedConference, BTreeSet<CallHandle>)>,
-    /// Whether we are muted in it, as it was told: each leg says so, and once is enough.
+    calls: KnownCalls,
+    /// Whether we are muted in the group call, as it was told: each leg says so, and once is enough.
     is_muted: Option<bool>,
+    /// The group call that is that of a room.
+    room_call: Option<ConferenceHandle>,
 }
 
 impl Narrator {
@@ -46,21 +49,22 @@ impl Narrator {
             verified: BTreeSet::new(),
             relays: None,
             standard: None,
-            calls: BTreeMap::new(),
-            group: None,
+            calls: KnownCalls::new(),
             is_muted: None,
+            room_call: None,
         }
     }
 
     /// What is to be told about an event.
     pub(super) fn tell(&mut self, event: &ClientEvent) -> Option<Event> {
         if let ClientEvent::Call(event) = event {
-            self.follow_call(event);
+            self.calls.follow(event);
+            self.follow_group(event);
         }
         let leg = call_of(event).and_then(|call| self.leg(call));
         let told = self.tell_any(event);
         if let ClientEvent::Call(CallEvent::Ended { call, .. }) = event {
-            self.forget(call.handle);
+            self.calls.forget(call.handle);
         }
         let Some((conference_id, peer)) = leg else {
             return told;
@@ -168,7 +172,7 @@ impl Narrator {
                 peer: self.to_peer(peer),
                 tier: tier.as_str(),
                 answered: *accepted,
-                group: conference.as_ref().map(|it| self.to_group(it, peer)),
+                group: conference.as_ref().map(|it| self.to_group(it)),
             },
             CallEvent::Inviting { call, peer } => Event::Inviting {
                 call_id: call.to_string(),
@@ -275,138 +279,6 @@ impl Narrator {
         })
     }
 
-    /// What is to be told of a group call.
-    fn tell_group(&self, conference: NamedConference, event: &ConferenceEvent) -> Option<Event> {
-        let conference_id = conference.to_string();
-        Some(Event::Group(match event {
-            ConferenceEvent::Began { call } => GroupEvent::Conference {
-                conference_id,
-                call_id: call.as_ref().map(NamedCall::to_string),
-            },
-            // The leg's own events say it.
-            ConferenceEvent::Leg { .. } => return None,
-            ConferenceEvent::Invited { peer, by } => GroupEvent::MemberInvited {
-                conference_id,
-                peer: self.to_peer(peer),
-                by: by.as_ref().map(|by| self.to_peer(by)),
-            },
-            ConferenceEvent::Joined {
-                call,
-                peer,
-                brought_by,
-            } => GroupEvent::MemberJoined {
-                conference_id,
-                call_id: call.to_string(),
-                peer: self.to_peer(peer),
-                brought_by: brought_by.as_ref().map(|by| self.to_peer(by)),
-            },
-            ConferenceEvent::Left { peer, why } => GroupEvent::MemberLeft {
-                conference_id,
-                peer: self.to_peer(peer),
-                why: why.as_str(),
-            },
-            ConferenceEvent::NoPath { peer } => GroupEvent::MemberNoPath {
-                conference_id,
-                peer: self.to_peer(peer),
-            },
-            ConferenceEvent::Words(words) => GroupEvent::GroupWords {
-                conference_id,
-                words: words.words().map(str::to_owned).to_vec(),
-            },
-            ConferenceEvent::Replaced { by } => GroupEvent::ConferenceReplaced {
-                conference_id,
-                by: by.to_string(),
-            },
-            ConferenceEvent::Ended {
-                reason,
-                connected_for,
-            } => GroupEvent::ConferenceEnded {
-                conference_id,
-                reason: reason.as_str(),
-                duration_ms: connected_for.map_or(0, milliseconds),
-            },
-        }))
-    }
-
-    /// In a call of two, who speaks is no news.
-    fn tell_speaking(&self, call: CallHandle, speaking: bool) -> Option<Event> {
-        let (conference_id, peer) = self.leg(call)?;
-        let (named, _) = self.calls.get(&call)?;
-        Some(Event::Group(GroupEvent::Speaking {
-            conference_id,
-            call_id: named.to_string(),
-            peer,
-            speaking,
-        }))
-    }
-
-    /// The group call that somebody calls us to, without them and ourselves.
-    fn to_group(&self, asked: &IncomingConference, caller: &CallPeer) -> IncomingGroup {
-        let others = asked.members.iter();
-        let others =
-            others.filter(|it| it.id != caller.id && it.matrix_id.as_str() != self.matrix_id);
-        IncomingGroup {
-            conference_id: asked.conference.to_string(),
-            members: others.map(|it| self.to_peer(it)).collect(),
-        }
-    }
-
-    /// Of which group call a call is a leg, and with whom.
-    fn leg(&self, call: CallHandle) -> Option<(String, Peer)> {
-        let (conference, legs) = self.group.as_ref()?;
-        let (_, peer) = self.calls.get(&call).filter(|_| legs.contains(&call))?;
-        Some((conference.to_string(), self.to_peer(peer)))
-    }
-
-    /// Keeps up with who is at the other end of calls, and which are legs.
-    fn follow_call(&mut self, event: &CallEvent) {
-        match event {
-            CallEvent::Dialing { call, peer, .. }
-            | CallEvent::Incoming { call, peer, .. }
-            | CallEvent::Connected { call, peer, .. } => {
-                self.calls.insert(call.handle, (call.clone(), peer.clone()));
-            }
-            CallEvent::Replaced { call, by } => self.replace(call.handle, by),
-            CallEvent::Conference { conference, event } => match event {
-                ConferenceEvent::Began { call } => {
-                    let legs = call.iter().map(|call| call.handle).collect();
-                    self.group = Some((*conference, legs));
-                    self.is_muted = None;
-                }
-                ConferenceEvent::Leg { call, peer } => {
-                    self.calls.insert(call.handle, (call.clone(), peer.clone()));
-                    if let Some((_, legs)) = &mut self.group {
-                        legs.insert(call.handle);
-                    }
-                }
-                ConferenceEvent::Ended { .. } | ConferenceEvent::Replaced { .. } => {
-                    self.group
-                        .take_if(|(ours, _)| ours.handle == conference.handle);
-                }
-                _ => {}
-            },
-            _ => {}
-        }
-    }
-
-    fn replace(&mut self, call: CallHandle, by: &NamedCall) {
-        if let Some((_, peer)) = self.calls.remove(&call) {
-            self.calls.insert(by.handle, (by.clone(), peer));
-        }
-        if let Some((_, legs)) = &mut self.group
-            && legs.remove(&call)
-        {
-            legs.insert(by.handle);
-        }
-    }
-
-    fn forget(&mut self, call: CallHandle) {
-        self.calls.remove(&call);
-        if let Some((_, legs)) = &mut self.group {
-            legs.remove(&call);
-        }
-    }
-
     fn follow_tier(&mut self, event: &CallEvent) {
         match event {
             CallEvent::Dialing { call, tier, .. } | CallEvent::Incoming { call, tier, .. }
@@ -434,6 +306,7 @@ impl Narrator {
             peer.new_address,
             peer.id.is_some_and(|id| self.verified.contains(&id)),
         )
+        .on(peer.device_id.as_ref())
     }
 
     fn startup_ms(&self) -> u64 {
@@ -500,154 +373,5 @@ fn warning(kind: ErrorKind, message: String, help: &str) -> Event {
         kind: kind.name(),
         message: message.into(),
         help: Some(help.into()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use securecall_contact::{MatrixId, SecureCallId};
-    use securecall_crypto::IdentityKey;
-    use securecall_driver::{
-        CallHandles, ConferenceHandles, ConferenceId, EndReason, PathRoute, WireCallId,
-    };
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    fn call() -> NamedCall {
-        NamedCall {
-            handle: CallHandles::default().issue(),
-            id: WireCallId::parse("0123456789abcdef0123456789abcdef").unwrap(),
-        }
-    }
-
-    fn peer() -> CallPeer {
-        let id = SecureCallId::new(&IdentityKey::from_bytes([7; 32]).unwrap());
-        let matrix_id: MatrixId = "@ada:example.org".parse().unwrap();
-        CallPeer {
-            id: Some(id),
-            matrix_id,
-            name: Some("Ada".to_owned()),
-            new_address: false,
-        }
-    }
-
-    fn told(event: &ClientEvent) -> Value {
-        let mut narrator = Narrator::new(now(), "@me:example.org".to_owned());
-        serde_json::to_value(narrator.tell(event).unwrap()).unwrap()
-    }
-
-    #[test]
-    fn a_peer_has_id_address_and_name() {
-        let event = told(&ClientEvent::Call(CallEvent::Dialing {
-            call: call(),
-            peer: peer(),
-            tier: Tier::SecureCall,
-        }));
-        assert_eq!(event["event"], "dialing");
-        assert_eq!(event["peer"]["id"], peer().id.unwrap().to_string());
-        assert_eq!(event["peer"]["matrix_id"], "@ada:example.org");
-        assert_eq!(event["peer"]["name"], "Ada");
-        assert!(event["startup_ms"].is_u64());
-    }
-
-    #[test]
-    fn a_call_that_never_connected_lasted_no_time() {
-        let ended = |connected_for| {
-            told(&ClientEvent::Call(CallEvent::Ended {
-                call: call(),
-                reason: EndReason::Declined,
-                connected_for,
-            }))
-        };
-        let expected = json!({"event": "ended", "call_id": call().to_string(), "reason": "declined", "duration_ms": 0});
-        assert_eq!(ended(None), expected);
-        assert_eq!(
-            ended(Some(Duration::from_millis(1500)))["duration_ms"],
-            1500
-        );
-    }
-
-    #[test]
-    fn legs_say_of_whom_they_are_and_that_we_are_muted_once() {
-        let mut narrator = Narrator::new(now(), "@me:example.org".to_owned());
-        let conference = NamedConference {
-            handle: ConferenceHandles::default().issue(),
-            id: ConferenceId::from_random([0xab; 16]),
-        };
-        let mut tell = |event| {
-            let told = narrator.tell(&ClientEvent::Call(event));
-            told.map(|told| serde_json::to_value(told).unwrap())
-        };
-        let of_group = |event| CallEvent::Conference { conference, event };
-        let began = tell(of_group(ConferenceEvent::Began { call: None })).unwrap();
-        let id = "ab".repeat(16);
-        assert_eq!(
-            began,
-            json!({"event": "conference", "conference_id": id, "call_id": null})
-        );
-        let leg = of_group(ConferenceEvent::Leg {
-            call: call(),
-            peer: peer(),
-        });
-        assert_eq!(tell(leg), None);
-        let ringing = tell(CallEvent::Ringing { call: call() }).unwrap();
-        assert_eq!(
-            (&ringing["conference_id"], &ringing["peer"]["name"]),
-            (&json!(id), &json!("Ada"))
-        );
-        let muted = |local| CallEvent::Muted {
-            call: call(),
-            local,
-            muted: true,
-        };
-        let told = tell(muted(true)).unwrap();
-        assert_eq!((&told["by"], told.get("peer")), (&json!("self"), None));
-        assert_eq!(tell(muted(true)), None);
-        assert_eq!(tell(muted(false)).unwrap()["peer"]["name"], "Ada");
-        // After its end the call is nobody's.
-        let ended = tell(CallEvent::Ended {
-            call: call(),
-            reason: EndReason::RemoteHangup,
-            connected_for: None,
-        });
-        assert_eq!(ended.unwrap()["peer"]["name"], "Ada");
-        let ringing = tell(CallEvent::Ringing { call: call() }).unwrap();
-        assert_eq!(ringing.get("conference_id"), None);
-    }
-
-    #[test]
-    fn stats_have_the_fields_of_the_contract() {
-        let event = told(&ClientEvent::Stats {
-            call: call(),
-            stats: CallStats {
-                loss: 0.25,
-                bit_rate: 32_000,
-                peer_loss: Some(0.02),
-                ..CallStats::default()
-            },
-        });
-        for field in [
-            "rtt_ms",
-            "loss",
-            "jitter_ms",
-            "playout_delay_ms",
-            "frames_sent",
-            "frames_received",
-            "frames_refused",
-            "concealed_ms",
-            "microphone_ms",
-            "speaker_ms",
-            "bit_rate",
-            "peer_loss",
-        ] {
-            assert!(event.get(field).is_some(), "{field}");
-        }
-        assert_eq!(event["loss"], 0.25);
-        assert_eq!(
-            (&event["bit_rate"], &event["peer_loss"]),
-            (&json!(32_000), &json!(0.02))
-        );
-        assert_eq!(PathRoute::Direct.as_str(), "direct");
     }
 }

@@ -16,8 +16,19 @@ pub(crate) enum Goal {
     Call(Person),
     /// A group call with these people, which is begun at the start.
     Group(Vec<Person>),
+    /// The group call of a room, which is joined at the start, or begun.
+    Room(RoomCall),
     /// Calls that come in: one, or all.
     Listen { once: bool },
+}
+
+/// The group call of a room, as it is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RoomCall {
+    /// The room's alias or ID.
+    pub(crate) room: String,
+    /// What sets the calls up may be in clear.
+    pub(crate) in_clear: bool,
 }
 
 /// Everything a run is told.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use securecall_driver::{
-    CallEvent, CallHandle, Client, EndReason, Event as ClientEvent, sleep_until,
+    CallEvent, CallHandle, Client, EndReason, Event as ClientEvent, RoomCallOrder, sleep_until,
 };
 use securecall_profile::who::Person;
 
@@ -16,7 +16,7 @@ use super::narrator::Narrator;
 use super::order::Order;
 use super::orders_in::Inputs;
 use super::people::People;
-use super::plan::{Goal, Plan, call_options, callee};
+use super::plan::{Goal, Plan, RoomCall, call_options, callee};
 use super::reading::Reading;
 use super::shown::Shown;
 use super::signals::Signals;
@@ -111,9 +111,15 @@ impl Run {
     ///
     /// The client was signed out; a call could not be placed.
     pub(super) async fn go(&mut self, mut signals: Signals) -> Result<ExitCode, Failure> {
-        let ending = match self.place_first_call().await {
+        self.shown.draw(now());
+        // To join a room of another server takes a while, and who interrupts that is heard.
+        let placed = tokio::select! {
+            placed = self.place_first_call() => placed.map_err(Ending::Failed),
+            number = signals.next() => Err(Ending::Signal(number)),
+        };
+        let ending = match placed {
             Ok(()) => self.until_ending(&mut signals).await,
-            Err(failure) => Ending::Failed(failure),
+            Err(ending) => ending,
         };
         let was_connected = self.followed.was_connected();
         self.stop(&mut signals).await;
@@ -134,6 +140,7 @@ impl Run {
         match &self.plan.goal {
             Goal::Call(person) => self.call(person).await,
             Goal::Group(people) => self.call_group(people).await,
+            Goal::Room(room_call) => self.join_room_call(room_call).await,
             Goal::Listen { .. } => Ok(()),
         }
     }
@@ -155,6 +162,16 @@ impl Run {
         let callees = callees.collect::<Result<Vec<_>, _>>()?;
         let options = call_options(&self.plan.media);
         self.client.handle().call_group(callees, options).await?;
+        Ok(())
+    }
+
+    async fn join_room_call(&self, room_call: &RoomCall) -> Result<(), Failure> {
+        let order = RoomCallOrder {
+            room: room_call.room.clone(),
+            in_clear: room_call.in_clear,
+            options: call_options(&self.plan.media),
+        };
+        self.client.handle().join_room_call(order).await?;
         Ok(())
     }
 
@@ -243,7 +260,7 @@ impl Run {
         match self.plan.goal {
             Goal::Listen { once: false } if self.signed_out => Err(Ending::signed_out()),
             Goal::Listen { once: false } => Ok(()),
-            Goal::Listen { once: true } | Goal::Call(_) | Goal::Group(_) => {
+            Goal::Listen { once: true } | Goal::Call(_) | Goal::Group(_) | Goal::Room(_) => {
                 Err(Ending::of_call(reason))
             }
         }

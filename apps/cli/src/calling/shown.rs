@@ -28,7 +28,7 @@ impl Shown {
         })?;
         logging::screen_is_up(true);
         let screen = match goal {
-            Goal::Call(_) | Goal::Group(_) => Screen::of_call(),
+            Goal::Call(_) | Goal::Group(_) | Goal::Room(_) => Screen::of_call(),
             Goal::Listen { .. } => Screen::of_listener(own_address.clone()),
         };
         Ok(Self(Some((terminal, screen))))

@@ -1,11 +1,11 @@
-//! `call WHO`, and `call WHO WHO …`.
+//! `call WHO`, `call WHO WHO …`, and `call --room ROOM`.
 
 use securecall_matrix::Account;
 use securecall_profile::Profile;
 use securecall_profile::who::{self, Person};
 
-use crate::calling::{self, Goal, Plan, consent};
-use crate::cli::{Answer, CallOptions, MediaOptions};
+use crate::calling::{self, Goal, Plan, RoomCall, consent, room_consent};
+use crate::cli::{Answer, CallOptions, MediaOptions, RoomOptions};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit_code::ExitCode;
@@ -19,16 +19,17 @@ pub(super) fn run(mut context: Context, options: &CallOptions) -> Result<ExitCod
     profile.identity()?;
     // Whom to call is settled before the account is taken for this run alone, and before anything
     // is asked of the network.
-    let goal = match &options.who[..] {
-        [who] => Goal::Call(one(&context, &profile, &media, who)?),
-        several => Goal::Group(group(&context, &profile, &media, several)?),
+    let goal = match (&options.room.room, &options.who[..]) {
+        (Some(room), _) => Goal::Room(room_call(&media, room, &options.room)?),
+        (None, [who]) => Goal::Call(one(&context, &profile, &media, who)?),
+        (None, several) => Goal::Group(group(&context, &profile, &media, several)?),
     };
     let must_ask = match &goal {
         Goal::Call(person) => {
             let missing = consent::is_missing(person, profile.content(), options.media.require);
             missing.then(|| person.clone())
         }
-        Goal::Group(_) | Goal::Listen { .. } => None,
+        Goal::Group(_) | Goal::Room(_) | Goal::Listen { .. } => None,
     };
     if let Some(person) = &must_ask
         // Standard input may hold orders, or sound.
@@ -39,6 +40,13 @@ pub(super) fn run(mut context: Context, options: &CallOptions) -> Result<ExitCod
     profile.account()?;
     if let Some(person) = &must_ask {
         ask_for_consent(&mut profile, person)?;
+    }
+    if let Goal::Room(room_call) = &goal
+        && !options.room.yes
+        && !context.output.is_json()
+        && !prompt::agree(&room_consent::question(room_call), "give `--yes`")?
+    {
+        return Err(room_consent::failure(room_call));
     }
     let _lock = context.lock_session(&mut profile, "call")?;
     let runtime = runtime()?;
@@ -90,6 +98,16 @@ fn group(
         calling::callee(person, media, &known)?;
     }
     Ok(people)
+}
+
+/// The room whose group call is wanted.
+fn room_call(media: &MediaOptions, room: &str, options: &RoomOptions) -> Result<RoomCall, Failure> {
+    let wanted = RoomCall {
+        room: room.trim().to_owned(),
+        in_clear: options.in_clear,
+    };
+    room_consent::check(&wanted, media.require)?;
+    Ok(wanted)
 }
 
 /// Asks once whether a standard Matrix call is good enough, and remembers a yes.

@@ -8,7 +8,7 @@ use securecall_profile::{Contact, Profile};
 
 use super::call;
 use super::contact::{agree_to, question, tell};
-use crate::cli::{CallOptions, OpenOptions};
+use crate::cli::{CallOptions, OpenOptions, RoomOptions};
 use crate::context::{Context, told};
 use crate::desktop::{self, Asked, Yes};
 use crate::error::{ErrorKind, Failure};
@@ -40,6 +40,7 @@ pub(super) fn run(context: Context, options: &OpenOptions) -> Result<ExitCode, F
             context,
             &CallOptions {
                 who: vec![contact.matrix_id.to_string()],
+                room: RoomOptions::default(),
                 media: options.media.clone(),
             },
         ),

@@ -1,7 +1,9 @@
 //! What the driver says, told to a person.
 
 use securecall_audio_device::{Blame, OpenError};
-use securecall_driver::{CallError, GroupError, PlaceError, PlaceGroupError, StartError};
+use securecall_driver::{
+    CallError, GroupError, PlaceError, PlaceGroupError, RoomCallError, StartError,
+};
 
 use super::{ErrorKind, Failure};
 
@@ -90,6 +92,26 @@ impl From<PlaceGroupError> for Failure {
                 Self::new(ErrorKind::NotNow, message)
             }
             PlaceGroupError::Stopped => Self::bug(message),
+        }
+    }
+}
+
+impl From<RoomCallError> for Failure {
+    fn from(error: RoomCallError) -> Self {
+        let message = error.to_string();
+        match error {
+            RoomCallError::NoSuchRoom => Self::new(ErrorKind::UnknownRoom, message)
+                .help("check its alias, such as #friends:example.org, or its ID"),
+            RoomCallError::NotAllowed => Self::new(ErrorKind::RoomRefused, message).help(
+                "ask whoever looks after the room to invite this account",
+            ),
+            RoomCallError::MediaServer => Self::new(ErrorKind::UnsupportedCall, message)
+                .help("Element Call and Element X make such calls; Element Web and Desktop can end it, and so make room for one of this kind"),
+            RoomCallError::Refused(error) => {
+                PlaceError::Refused(error).into()
+            }
+            RoomCallError::Server(error) => error.into(),
+            RoomCallError::Stopped => Self::bug(message),
         }
     }
 }

@@ -2,11 +2,16 @@
 
 mod group;
 mod parts;
+mod room_call;
 mod standard_call;
 mod words;
 
 pub(crate) use self::group::{GroupEvent, IncomingGroup, LegEvent, left_reason_words, with_words};
 pub(crate) use self::parts::{Peer, Previous, SettingSource, Stats};
+pub(crate) use self::room_call::{
+    IN_CLEAR_WORDS, ROOM_KEEPS_WORDS, RoomCallEvent, group_reason_words, member_in_clear_words,
+    sealed_instead_words,
+};
 pub(crate) use self::standard_call::{NO_SIGN_WORDS, inviting_words};
 pub(crate) use self::words::{
     missed_words, reason_words, refused_words, tier_words, words_for_calls_of_others,
@@ -240,6 +245,9 @@ pub(crate) enum Event {
     /// Something happened to a group call.
     #[serde(untagged)]
     Group(GroupEvent),
+    /// Something happened to the group call of a room.
+    #[serde(untagged)]
+    RoomCall(RoomCallEvent),
     /// Something happened to a leg of one.
     #[serde(untagged)]
     Leg(Box<LegEvent>),
@@ -301,6 +309,7 @@ impl Event {
         match self {
             Self::Stats(_) => Weight::Figures,
             Self::Group(event) => event.weight(),
+            Self::RoomCall(event) => event.weight(),
             Self::Leg(event) => event.weight(),
             Self::Muted { .. }
             | Self::Held { .. }
@@ -507,6 +516,7 @@ impl Event {
             Self::Online => "homeserver reached again".to_owned(),
             Self::Notice { message } => message.to_string(),
             Self::Group(event) => return event.words(),
+            Self::RoomCall(event) => event.words(),
             Self::Leg(event) => return event.words(terminal),
             // People read it on standard error.
             Self::Error { .. } => return None,
@@ -573,6 +583,7 @@ mod tests {
             name: None,
             new_address: false,
             verified: false,
+            device_id: None,
         };
         assert_eq!(peer.shown(), "i".repeat(56));
         peer.name = Some("Ada".to_owned());

@@ -17,7 +17,7 @@ use securecall_matrix::{
 
 use super::event::{Previous, SettingSource};
 use super::json_line::json_line;
-use super::{Event, GroupEvent, IncomingGroup, LegEvent, Peer};
+use super::{Event, GroupEvent, IncomingGroup, LegEvent, Peer, RoomCallEvent};
 use crate::cli::Cli;
 use crate::error::{ErrorKind, Failure};
 use crate::harmless::Printable;
@@ -225,6 +225,7 @@ fn peer(text: &str) -> Peer {
         name: Some(text.to_owned()),
         new_address: true,
         verified: false,
+        device_id: Some(text.to_owned()),
     }
 }
 
@@ -304,6 +305,23 @@ fn events(text: &str) -> Vec<Event> {
             call_id: own(),
             peer: peer(text),
             brought_by: Some(peer(text)),
+        }),
+        Event::RoomCall(RoomCallEvent::RoomKeeps {
+            conference_id: own(),
+            room_id: own(),
+            encrypted: true,
+            public: true,
+            people: 2,
+            starts: false,
+            in_clear: true,
+        }),
+        Event::RoomCall(RoomCallEvent::SealedInstead {
+            conference_id: own(),
+            peer: peer(text),
+        }),
+        Event::RoomCall(RoomCallEvent::MemberInClear {
+            conference_id: own(),
+            peer: peer(text),
         }),
         Event::Leg(Box::new(LegEvent::new(
             Event::Ringing { call_id: own() },

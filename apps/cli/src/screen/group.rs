@@ -5,14 +5,18 @@ use std::time::Instant;
 
 use crossterm::event::{KeyCode, KeyEvent};
 use securecall_contact::SecureCallId;
-use securecall_driver::{CallEvent, CallHandle, CallStats, ConferenceEvent, Event, Peer};
+use securecall_driver::{
+    CallEvent, CallHandle, CallStats, ConferenceEvent, Event, Peer, RoomKeeps,
+};
 use securecall_profile::Contact;
 
 use super::main_screen::name_of;
 use super::state::{Action, CallScreen, clock};
 use crate::calling::Volume;
 use crate::error::Failure;
-use crate::output::left_reason_words;
+use crate::output::{
+    ROOM_KEEPS_WORDS, left_reason_words, member_in_clear_words, sealed_instead_words,
+};
 
 mod draw;
 #[cfg(test)]
@@ -57,12 +61,18 @@ pub(super) struct Member {
     words: Option<[String; 4]>,
 }
 
+/// Whether what sets the calls of a room up may be in clear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct InClear(bool);
+
 /// The screen's state.
 #[derive(Debug)]
 pub(super) struct GroupScreen {
     members: Vec<Member>,
     /// Whose row is looked at.
     selected: usize,
+    /// It is that of a room, and whether what sets its calls up may be in clear.
+    room: Option<InClear>,
     /// The words of the group.
     words: Option<[String; 4]>,
     /// When the first leg was connected.
@@ -82,6 +92,7 @@ impl GroupScreen {
         Self {
             members: Vec::new(),
             selected: 0,
+            room: None,
             words: None,
             connected_at: None,
             ended: None,
@@ -112,6 +123,29 @@ impl GroupScreen {
         group
     }
 
+    /// The group call of a room, with those who are in it.
+    pub(super) fn of_room(known_verified: BTreeSet<SecureCallId>, room: &RoomKeeps) -> Self {
+        Self {
+            room: Some(InClear(room.in_clear)),
+            notice: Some(ROOM_KEEPS_WORDS.to_owned()),
+            ..Self::new(known_verified)
+        }
+    }
+
+    /// Whether a call is a leg of it.
+    pub(super) fn has_leg(&self, call: CallHandle) -> bool {
+        let mut members = self.members.iter();
+        members.any(|member| member.call == Some(call))
+    }
+
+    /// The group call to which this one gave way, and in which one of its legs goes on.
+    pub(super) fn going_on_with(mut self, call: CallHandle) -> Self {
+        self.members.retain(|member| member.call == Some(call));
+        self.selected = 0;
+        self.words = None;
+        self
+    }
+
     /// Somebody is being called, by us or by another member.
     fn invited(&mut self, peer: &Peer, by: Option<&Peer>) {
         let state = match by {
@@ -127,6 +161,13 @@ impl GroupScreen {
     /// From now on this is the call with them.
     fn leg(&mut self, call: CallHandle, peer: &Peer) {
         let member = self.member(peer);
+        if member.call != Some(call) {
+            // What was said of the leg before proves and means nothing of this one.
+            member.words = None;
+            member.route = None;
+            member.stats = None;
+            member.volume = Volume::AS_IT_CAME;
+        }
         member.call = Some(call);
         // A leg that was not our invitation does not ring.
         if member.state != LegState::Calling {
@@ -190,8 +231,15 @@ impl GroupScreen {
             ConferenceEvent::Words(words) => {
                 self.words = Some(words.words().map(str::to_owned));
             }
+            ConferenceEvent::SealedInstead { peer } => {
+                self.notice = Some(sealed_instead_words(&name_of(peer)));
+            }
+            ConferenceEvent::InClearRefused { peer } => {
+                self.notice = Some(member_in_clear_words(&name_of(peer)));
+            }
             // The whole screen's.
             ConferenceEvent::Began { .. }
+            | ConferenceEvent::Keeps(_)
             | ConferenceEvent::Replaced { .. }
             | ConferenceEvent::Ended { .. } => {}
         }
@@ -248,6 +296,16 @@ impl GroupScreen {
     /// What was wanted did not work.
     pub(super) fn failed(&mut self, failure: &Failure) {
         self.notice = Some(failure.message.to_string());
+    }
+
+    /// Whether it is that of a room.
+    pub(super) const fn is_of_room(&self) -> bool {
+        self.room.is_some()
+    }
+
+    /// Whether somebody can be brought in: into the group call of a room people come by themselves.
+    pub(super) const fn takes_others(&self) -> bool {
+        self.is_going_on() && self.room.is_none()
     }
 
     /// Whether it goes on.
@@ -389,10 +447,10 @@ impl Member {
     }
 }
 
-/// Whether it is the same person: the key says so where both have one.
+/// Whether it is the same person: the key says so where both have one. In a room each device is there by itself.
 fn is_same(one: &Peer, other: &Peer) -> bool {
     match (one.id, other.id) {
         (Some(one), Some(other)) => one == other,
-        _ => one.matrix_id == other.matrix_id,
+        _ => one.matrix_id == other.matrix_id && one.device_id == other.device_id,
     }
 }

@@ -19,7 +19,7 @@ use super::palette::Palette;
 use super::state::{Action, CallScreen};
 use crate::calling::Volume;
 use crate::error::Failure;
-use crate::output::reason_words;
+use crate::output::group_reason_words;
 
 /// A call that comes in while somebody types is not answered by what they type; and who hangs up just when the other
 /// side does, does not want to quit.
@@ -31,6 +31,8 @@ pub(crate) struct Screen {
     call: CallScreen,
     /// In place of the call, while there is a group call.
     group: Option<GroupScreen>,
+    /// The group call that gave way to the one that begins next, of which one leg goes on there.
+    gave_way: Option<GroupScreen>,
     /// Who is to be brought into the call, while that is being typed.
     adding: Option<TypedLine>,
     /// `None` where the program is for one call only.
@@ -45,6 +47,7 @@ impl Screen {
         Self {
             call: CallScreen::new(),
             group: None,
+            gave_way: None,
             adding: None,
             main: None,
             deaf_until: None,
@@ -100,12 +103,23 @@ impl Screen {
 
     /// Takes in what happened to a group call.
     fn handle_conference(&mut self, now: Instant, event: &ConferenceEvent) {
-        if let ConferenceEvent::Began { call } = event {
-            self.group = Some(match call {
-                Some(call) => GroupScreen::of_call(call.handle, &self.call),
-                None => GroupScreen::new(self.call.known_verified().clone()),
+        if let ConferenceEvent::Began { call } = event
+            && !self.group.as_ref().is_some_and(GroupScreen::is_of_room)
+        {
+            let known_verified = self.call.known_verified();
+            self.group = Some(match (call, self.gave_way.take()) {
+                (Some(call), Some(before)) if before.has_leg(call.handle) => {
+                    before.going_on_with(call.handle)
+                }
+                (Some(call), _) => GroupScreen::of_call(call.handle, &self.call),
+                (None, _) => GroupScreen::new(known_verified.clone()),
             });
             self.call.reset();
+            return;
+        }
+        if let ConferenceEvent::Keeps(room) = event {
+            let known_verified = self.call.known_verified().clone();
+            self.group = Some(GroupScreen::of_room(known_verified, room));
             return;
         }
         let Some(group) = &mut self.group else {
@@ -113,7 +127,7 @@ impl Screen {
         };
         match event {
             ConferenceEvent::Ended { reason, .. } => {
-                let why = reason_words(reason.as_str(), "securecall");
+                let why = group_reason_words(reason.as_str(), group.is_of_room());
                 self.adding = None;
                 let Some(main) = &mut self.main else {
                     return group.ended(why);
@@ -123,7 +137,7 @@ impl Screen {
                 self.group = None;
             }
             // The other one follows at once.
-            ConferenceEvent::Replaced { .. } => self.group = None,
+            ConferenceEvent::Replaced { .. } => self.gave_way = self.group.take(),
             event => group.handle_conference(now, event),
         }
     }
@@ -242,7 +256,7 @@ impl Screen {
             return None;
         }
         let takes_others = match &self.group {
-            Some(group) => group.is_going_on(),
+            Some(group) => group.takes_others(),
             None => self.call.takes_others(),
         };
         match (key.code, &mut self.group) {
@@ -298,29 +312,15 @@ fn is_our_doing(reason: EndReason) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use securecall_crypto::IdentityKey;
-    use securecall_driver::{CallHandles, NamedCall, Peer, Tier, WireCallId};
+    use securecall_driver::Tier;
 
     use super::*;
-
-    fn call() -> NamedCall {
-        NamedCall {
-            handle: CallHandles::default().issue(),
-            id: WireCallId::parse("0123456789abcdef0123456789abcdef").unwrap(),
-        }
-    }
+    use crate::sample_calls::{call, peer};
 
     fn incoming() -> Event {
-        let id = SecureCallId::new(&IdentityKey::from_bytes([7; 32]).unwrap());
-        let peer = Peer {
-            id: Some(id),
-            matrix_id: "@ada:example.org".parse().unwrap(),
-            name: Some("Ada".to_owned()),
-            new_address: false,
-        };
         Event::Call(CallEvent::Incoming {
-            call: call(),
-            peer,
+            call: call(1),
+            peer: peer(7, Some("Ada")),
             tier: Tier::SecureCall,
             accepted: false,
             conference: None,
@@ -329,7 +329,7 @@ mod tests {
 
     fn ended(reason: EndReason) -> Event {
         Event::Call(CallEvent::Ended {
-            call: call(),
+            call: call(1),
             reason,
             connected_for: None,
         })
@@ -362,7 +362,7 @@ mod tests {
                 "\u{301}".repeat(50)
             ),
         };
-        let call = call().handle;
+        let call = call(1).handle;
         screen.handle(now(), &Event::Device { call, fault });
         let mut terminal = Terminal::new(TestBackend::new(60, 12)).unwrap();
         let palette = Palette { colour: false };
@@ -414,5 +414,49 @@ mod tests {
         screen.handle(now, &incoming());
         screen.handle(now, &ended(EndReason::LocalReject));
         assert_eq!(press(&mut screen, now, 'q'), quit);
+    }
+
+    #[test]
+    fn a_leg_that_goes_on_in_another_group_call_is_shown_as_it_was() {
+        use ratatui::Terminal;
+        use ratatui::backend::TestBackend;
+        use securecall_driver::PathRoute;
+
+        use crate::sample_calls::{conference, in_conference};
+
+        let now = now();
+        let mut screen = Screen::of_call();
+        let ada = peer(7, Some("Ada"));
+        let leg = ConferenceEvent::Leg {
+            call: call(1),
+            peer: ada.clone(),
+        };
+        let began = |call| ConferenceEvent::Began { call };
+        let by = conference(2);
+        for event in [
+            in_conference(1, began(None)),
+            in_conference(1, leg.clone()),
+            CallEvent::Connected {
+                call: call(1),
+                peer: ada,
+                tier: Tier::SecureCall,
+                route: PathRoute::Direct,
+                safety_words: None,
+                setup: Duration::ZERO,
+            },
+            in_conference(1, ConferenceEvent::Replaced { by }),
+            in_conference(2, began(Some(call(1)))),
+            in_conference(2, leg),
+        ] {
+            screen.handle(now, &Event::Call(event));
+        }
+        screen.handle(now, &Event::Call(CallEvent::Reconnected { call: call(1) }));
+        let mut terminal = Terminal::new(TestBackend::new(80, 20)).unwrap();
+        let palette = Palette { colour: false };
+        terminal
+            .draw(|frame| screen.draw(frame, now, palette))
+            .unwrap();
+        let shown = terminal.backend().to_string();
+        assert!(shown.contains("Ada") && shown.contains("direct"), "{shown}");
     }
 }

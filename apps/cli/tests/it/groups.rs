@@ -65,6 +65,23 @@ fn still_hears(talker: &mut Talker, who: &User) {
     while frames(talker) <= before {}
 }
 
+/// How many events there are of this name.
+fn count(events: &[Value], name: &str) -> usize {
+    let named = events.iter().filter(|event| event["event"] == name);
+    named.count()
+}
+
+/// Every event about a leg says of which group call it is, and with whom.
+#[track_caller]
+fn legs_say_of_whom_they_are(events: &[Value]) {
+    let in_group = events.iter().skip_while(|it| it["event"] != "conference");
+    for event in in_group.skip(1).filter(|it| it.get("call_id").is_some()) {
+        assert!(event["conference_id"].is_string(), "{event}");
+        let is_of_all = event["event"] == "muted" && event["by"] == "self";
+        assert_eq!(event["peer"]["id"].is_string(), !is_of_all, "{event}");
+    }
+}
+
 #[test]
 fn three_people_all_hear_each_other_and_nothing_is_left_at_the_homeserver() {
     let homeserver = Synapse::start(SynapseOptions::default()).unwrap();
@@ -95,36 +112,56 @@ fn three_people_all_hear_each_other_and_nothing_is_left_at_the_homeserver() {
         let members = incoming["members"].as_array().unwrap();
         let ids: Vec<&Value> = members.iter().map(|member| &member["id"]).collect();
         assert_eq!(ids, [&Value::from(other.id.as_str())]);
-        talker.order("answer");
     }
-    all_joined(&mut first, [&bo, &cy]);
+    second.order("answer");
+    let joined = first.wait_for("member_joined");
+    assert_eq!(joined["peer"]["id"], bo.id);
+    // That one is there says nothing of the other: no key is proven yet.
+    first.order("verify cy");
+    assert_eq!(first.wait_for("error")["kind"], "not_now");
+    third.order("answer");
+    let joined = first.wait_for("member_joined");
+    assert_eq!(joined["peer"]["id"], cy.id);
     all_joined(&mut second, [&ada, &cy]);
     all_joined(&mut third, [&ada, &bo]);
     still_hears(&mut first, &bo);
     still_hears(&mut second, &cy);
     still_hears(&mut third, &bo);
 
+    first.order("verify cy");
+    assert_eq!(first.wait_for("contact")["verified"], true);
+    // Mute holds for all.
+    first.order("mute");
+    for talker in [&mut second, &mut third] {
+        let muted = talker.wait_for("muted");
+        assert_eq!(
+            (&muted["by"], &muted["peer"]["id"]),
+            (&Value::from("peer"), &Value::from(ada.id.as_str()))
+        );
+    }
+
     // One of them leaves, the one who has called; the others talk on, and then there is nobody left.
     first.order("hangup");
-    let (code, rest) = first.end();
+    let (code, events) = first.end_with_all();
     assert_eq!(
-        (code, &last(&rest, "conference_ended")["reason"]),
+        (code, &last(&events, "conference_ended")["reason"]),
         (0, &Value::from("local_hangup"))
     );
+    assert_eq!(count(&events, "muted"), 1);
+    legs_say_of_whom_they_are(&events);
     gone(&mut second, &ada, "hung_up");
     gone(&mut third, &ada, "hung_up");
     still_hears(&mut second, &cy);
     second.order("hangup");
-    assert_eq!(second.end().0, 0);
-    let (code, rest) = third.end();
-    assert_eq!(
-        (code, &last(&rest, "conference_ended")["reason"]),
-        (0, &Value::from("remote_hangup"))
-    );
-    assert!(
-        !rest.iter().any(|event| event["event"] == "incoming"),
-        "it rang again"
-    );
+    for (talker, reason) in [(second, "local_hangup"), (third, "remote_hangup")] {
+        let (code, events) = talker.end_with_all();
+        assert_eq!(
+            (code, &last(&events, "conference_ended")["reason"]),
+            (0, &Value::from(reason))
+        );
+        assert_eq!(count(&events, "incoming"), 1, "it rang again");
+        legs_say_of_whom_they_are(&events);
+    }
 
     for (place, recording) in recordings.iter().enumerate() {
         let recording = Recording::read(recording);

@@ -25,9 +25,9 @@ mod federation;
 mod foreign_answers;
 #[cfg(target_os = "linux")]
 mod ghostnet;
-#[cfg(target_os = "linux")]
 #[cfg(unix)]
 mod groups;
+#[cfg(target_os = "linux")]
 mod hostile;
 mod hostile_text;
 mod identity;
@@ -52,6 +52,8 @@ mod pseudo_terminal;
 mod recording;
 #[cfg(unix)]
 mod relays;
+#[cfg(unix)]
+mod room_calls;
 mod round_trips;
 #[cfg(unix)]
 mod screen;

@@ -170,6 +170,33 @@ fn names_are_text_and_strangers_are_an_id() {
 }
 
 #[test]
+fn a_group_that_rings_says_who_asks_and_how_many_and_is_answered_on_the_desktop() {
+    let (ada, bo) = User::acquainted();
+    let cy = User::new();
+    ada.add(&cy, "cy");
+    let bus = SessionBus::start();
+    let desktop = Desktop::on(&bus, BUTTONS);
+    bo.machine
+        .json(&["contact", "rename", "peer", "Bank & <b>Co</b>"]);
+    let mut listener = listen(&bo, &bus, &[]);
+    // Who does not listen is asked as well.
+    let mut caller = ada.talk(&["call", "peer", "cy"]);
+    let shown = desktop.shown();
+    assert_eq!(
+        shown.body,
+        "Group call of 3 people: Bank &amp; &lt;b&gt;Co&lt;/b&gt;"
+    );
+    desktop.press(shown.number, "answer");
+    listener.wait_for("member_joined");
+    assert!(matches!(desktop.next(), Asked::Close(number) if number == shown.number));
+    caller.wait_for("member_joined");
+    caller.order("hangup");
+    assert_eq!(caller.end().0, 0);
+    assert_eq!(listener.end().0, 0);
+    assert!(desktop.rest().is_empty());
+}
+
+#[test]
 fn nothing_is_shown_where_it_is_not_wanted_or_nobody_needs_to_answer() {
     let (ada, bo) = User::acquainted();
     let bus = SessionBus::start();

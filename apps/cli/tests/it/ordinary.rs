@@ -89,6 +89,24 @@ impl OrdinaryAccount {
         );
     }
 
+    /// The state of a room that the account is in.
+    pub(crate) fn state_of(&self, room: &str) -> Vec<Value> {
+        let state = self.ask(
+            "GET",
+            &format!("rooms/{}/state", escaped(room)),
+            &Value::Null,
+        );
+        state.as_array().unwrap().clone()
+    }
+
+    /// Gives a room that the account is in an alias at its homeserver.
+    pub(crate) fn give_alias(&self, room: &str, name: &str) -> String {
+        let server = self.matrix_id.split_once(':').unwrap().1;
+        let path = format!("directory/room/%23{name}%3A{server}");
+        self.ask("PUT", &path, &json!({"room_id": room}));
+        format!("#{name}:{server}")
+    }
+
     /// The events of calls, or encrypted ones that may be, of all rooms that the account is in, the newest first.
     pub(crate) fn events_of_calls(&self) -> Vec<Value> {
         let rooms = self.ask("GET", "joined_rooms", &Value::Null);

@@ -222,6 +222,13 @@ impl Talker {
         (code, rest)
     }
 
+    /// Waits for the end; gives the exit code and all events, also those that were waited for.
+    pub(crate) fn end_with_all(mut self) -> (i32, Vec<Value>) {
+        let seen = std::mem::take(&mut self.seen);
+        let (code, rest) = self.end();
+        (code, [seen, rest].concat())
+    }
+
     /// Waits for the end; gives what was written to standard error.
     pub(crate) fn end_with_log(mut self) -> String {
         while self.events.recv().is_ok() {}

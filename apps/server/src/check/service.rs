@@ -24,17 +24,25 @@ const UNIT_FOLDERS: [&str; 3] = [
 const OTHERS_PASS: u32 = 0o001;
 const OTHERS_READ: u32 = 0o004;
 
-/// Looks at the unit that runs with these settings, if there is one. `None`: there is none, or it reads the settings where they are.
+/// Looks at the unit that runs with these settings, if there is one, for the files as they are named there. `None`: there is none, or it
+/// reads the settings where they are.
 pub(super) fn check(settings: &Path, files: &[PathBuf]) -> Option<Result<String, Failure>> {
-    let folders = UNIT_FOLDERS.map(Path::new);
-    let given = given(&unit_text(&folders)?);
+    check_in(&UNIT_FOLDERS.map(Path::new), settings, files)
+}
+
+fn check_in(
+    folders: &[&Path],
+    settings: &Path,
+    files: &[PathBuf],
+) -> Option<Result<String, Failure>> {
+    let given = given(&unit_text(folders)?);
     let settings = fs::canonicalize(settings).ok()?;
-    let folder = settings.parent()?.to_owned();
+    let folder = settings.parent()?;
     let is_of_these = given
         .values()
         .any(|source| fs::canonicalize(source).is_ok_and(|source| source == settings));
     is_of_these.then(|| {
-        all_can_be_read(&given, &folder, files)
+        all_can_be_read(&given, folder, files)
             .map(|()| "is given what the settings name".to_owned())
     })
 }
@@ -90,20 +98,20 @@ fn all_can_be_read(
     files: &[PathBuf],
 ) -> Result<(), Failure> {
     for file in files {
+        if file.is_absolute() {
+            by_everybody(file)?;
+            continue;
+        }
         // The settings are a copy, too: what is named without a folder is looked for beside that.
-        let beside = file.strip_prefix(folder).ok();
-        match beside.and_then(Path::to_str) {
-            Some(name) if given.contains_key(name) => {}
-            Some(name) => {
-                return Err(Failure::usage(format!(
-                    "the settings name {name:?}, which the unit does not give to the service"
-                ))
-                .help(format!(
-                    "systemctl edit {UNIT}: [Service] LoadCredential={name}:{}",
-                    file.display()
-                )));
-            }
-            None => by_everybody(file)?,
+        let name = file.display();
+        if !file.to_str().is_some_and(|name| given.contains_key(name)) {
+            return Err(Failure::usage(format!(
+                "the settings name \"{name}\", which the unit does not give to the service"
+            ))
+            .help(format!(
+                "systemctl edit {UNIT}: [Service] LoadCredential={name}:{}",
+                folder.join(file).display()
+            )));
         }
     }
     Ok(())
@@ -182,21 +190,52 @@ mod tests {
         let folder = folder.path();
         fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
         let given = BTreeMap::from([("secret".to_owned(), folder.join("secret"))]);
-        let looked = |names: &[&str], given: &BTreeMap<_, _>, settings: &Path| {
-            let files: Vec<PathBuf> = names.iter().map(|name| folder.join(name)).collect();
-            all_can_be_read(given, settings, &files).map_err(|failure| failure.message)
+        let looked = |files: &[&Path]| {
+            let files: Vec<PathBuf> = files.iter().map(|file| file.to_path_buf()).collect();
+            all_can_be_read(&given, folder, &files).map_err(|failure| failure.message)
         };
-        assert_eq!(looked(&["secret"], &given, folder), Ok(()));
-        let said = looked(&["secret", "issuer2.pem"], &given, folder).unwrap_err();
+        let secret = Path::new("secret");
+        assert_eq!(looked(&[secret]), Ok(()));
+        let said = looked(&[secret, Path::new("issuer2.pem")]).unwrap_err();
         assert!(said.contains("issuer2.pem"), "{said}");
         // Named with its folder: for everybody, or not for the service.
-        let elsewhere = Path::new("/etc/securecall-server");
-        file(&folder.join("page.html"), "", 0o644);
-        assert_eq!(looked(&["page.html"], &given, elsewhere), Ok(()));
-        file(&folder.join("page.html"), "", 0o640);
-        assert!(looked(&["page.html"], &given, elsewhere).is_err());
-        file(&folder.join("page.html"), "", 0o644);
+        let page = folder.join("page.html");
+        file(&page, "", 0o644);
+        assert_eq!(looked(&[&page]), Ok(()));
+        file(&page, "", 0o640);
+        assert!(looked(&[&page]).is_err());
+        file(&page, "", 0o644);
         fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).unwrap();
-        assert!(looked(&["page.html"], &given, elsewhere).is_err());
+        assert!(looked(&[&page]).is_err());
+        // The service has a copy of it, and does not look for that there.
+        let said = looked(&[&folder.join("secret")]).unwrap_err();
+        assert!(said.contains("cannot read it"), "{said}");
+    }
+
+    #[test]
+    fn it_is_looked_at_what_these_settings_name_for_the_unit_that_has_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = folder.path().join("server.toml");
+        file(&settings, "", 0o600);
+        let looked = |settings: &Path| {
+            let told = check_in(&[folder.path()], settings, &["secret".into()])?;
+            Some(told.map_err(|failure| failure.help.unwrap()))
+        };
+        assert_eq!(looked(&settings), None);
+        let unit = format!("LoadCredential=server.toml:{}\n", settings.display());
+        file(&folder.path().join(UNIT), &unit, 0o644);
+        let help = looked(&settings).unwrap().unwrap_err();
+        let line = format!("LoadCredential=secret:{}/secret", folder.path().display());
+        assert!(help.ends_with(&line), "{help}");
+        file(&folder.path().join(UNIT), &format!("{unit}{line}"), 0o644);
+        assert!(looked(&settings).unwrap().is_ok());
+        // By whichever way they are named.
+        let link = folder.path().join("link.toml");
+        std::os::unix::fs::symlink(&settings, &link).unwrap();
+        assert!(looked(&link).unwrap().is_ok());
+        // Others are not this unit's.
+        let others = folder.path().join("others.toml");
+        file(&others, "", 0o600);
+        assert_eq!(looked(&others), None);
     }
 }

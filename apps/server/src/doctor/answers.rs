@@ -110,7 +110,7 @@ impl Asker<'_> {
         let body = json!({ "username": "doctor-asks-only", "password": "doctor-asks-only" });
         let status = self.post("/_matrix/client/v3/register", &body).await?;
         Ok((status == StatusCode::UNAUTHORIZED || status.is_success()).then(|| {
-            finding(
+            Place::Answers.finding(
                 "registration",
                 "is open",
                 "accounts that no key names: anybody may take any free name, @sc_… among them",
@@ -123,7 +123,7 @@ impl Asker<'_> {
         let path = "/_matrix/client/v3/register?kind=guest";
         let status = self.post(path, &json!({})).await?;
         Ok(status.is_success().then(|| {
-            finding(
+            Place::Answers.finding(
                 "guests",
                 "are let in",
                 "guests, whom no key names",
@@ -135,7 +135,7 @@ impl Asker<'_> {
     async fn room_list(&self) -> Result<Option<Finding>, Failure> {
         let status = self.get("/_matrix/client/v3/publicRooms?limit=1").await?;
         Ok(status.is_success().then(|| {
-            finding(
+            Place::Answers.finding(
                 "list of rooms",
                 "is told to anybody",
                 "no secret of which rooms there are, and how many are in them",
@@ -149,7 +149,7 @@ impl Asker<'_> {
         let path = format!("/_matrix/client/v3/profile/{NOBODY}{domain}");
         let status = self.get(&path).await?;
         Ok((status == StatusCode::NOT_FOUND).then(|| {
-            finding(
+            Place::Answers.finding(
                 "profiles",
                 "are told to anybody",
                 "no secret of whether an account exists",
@@ -163,25 +163,15 @@ impl Asker<'_> {
             let status = self.get(path).await?;
             // Proxies that do not lead there answer 404 of their own.
             if status != StatusCode::NOT_FOUND {
-                return Ok(Some(finding(
+                return Ok(Some(Place::Answers.finding(
                     "administration",
-                    &format!("{path} answers from outside ({status})"),
+                    format!("{path} answers from outside ({status})"),
                     "the administrator's interface open to whoever finds a password",
                     "in the proxy: lead /_matrix/ to the homeserver, and nothing else",
                 )));
             }
         }
         Ok(None)
-    }
-}
-
-fn finding(name: &str, found: &str, keeps: &str, change: &str) -> Finding {
-    Finding {
-        place: Place::Answers,
-        name: name.to_owned(),
-        found: found.to_owned(),
-        keeps: keeps.to_owned(),
-        change: change.to_owned(),
     }
 }
 

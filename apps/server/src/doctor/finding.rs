@@ -20,6 +20,23 @@ pub(super) enum Place {
 }
 
 impl Place {
+    /// What was found here.
+    pub(super) fn finding(
+        self,
+        name: &str,
+        found: impl Into<String>,
+        keeps: &str,
+        change: &str,
+    ) -> Finding {
+        Finding {
+            place: self,
+            name: name.to_owned(),
+            found: found.into(),
+            keeps: keeps.to_owned(),
+            change: change.to_owned(),
+        }
+    }
+
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Settings => "settings",

@@ -301,7 +301,7 @@ fn of_server(server: &Block) -> Vec<Finding> {
         Some(_) => {}
     }
     if !server.errors_quiet {
-        found.push(finding(
+        found.push(Place::Proxy.finding(
             "error_log",
             "says more than emerg".to_owned(),
             "the address of whoever asked when something went wrong, and for what",
@@ -312,22 +312,12 @@ fn of_server(server: &Block) -> Vec<Finding> {
 }
 
 fn access_log(found: String) -> Finding {
-    finding(
+    Place::Proxy.finding(
         "access_log",
         found,
         "each request: address, time, path, program; who was called is among it",
         "access_log off;",
     )
-}
-
-fn finding(name: &str, found: String, keeps: &str, change: &str) -> Finding {
-    Finding {
-        place: Place::Proxy,
-        name: name.to_owned(),
-        found,
-        keeps: keeps.to_owned(),
-        change: change.to_owned(),
-    }
 }
 
 #[cfg(test)]

@@ -31,16 +31,6 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
     lines.filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
-fn finding(name: &str, found: String, keeps: &str, change: &str) -> Finding {
-    Finding {
-        place: Place::Proxy,
-        name: name.to_owned(),
-        found,
-        keeps: keeps.to_owned(),
-        change: change.to_owned(),
-    }
-}
-
 /// Caddy logs requests where a site has `log`, and errors with the address of who asked unless they are left out.
 fn caddy(text: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -53,7 +43,7 @@ fn caddy(text: &str) -> Vec<Finding> {
             is_global = line == "{";
         }
         if depth == 1 && !is_global && first == "log" {
-            findings.push(finding(
+            findings.push(Place::Proxy.finding(
                 "log",
                 "in a site".to_owned(),
                 "each request: address, time, path, program; who was called is among it",
@@ -72,7 +62,7 @@ fn caddy(text: &str) -> Vec<Finding> {
         }
     }
     if !leaves_out_errors {
-        findings.push(finding(
+        findings.push(Place::Proxy.finding(
             "log default",
             "does not leave out http.log.error".to_owned(),
             "the address of whoever asked when something went wrong, and for what",

@@ -2,11 +2,11 @@
 
 use std::net::SocketAddr;
 
-use securecall_contact::enrolment::{EnrolmentOutcome, Refusal};
-use securecall_interop::{Homeserver, HomeserverKind, HomeserverOptions, Registration};
+use securecall_contact::enrolment::{EnrolmentOutcome, EnrolmentRequest, Refusal};
+use securecall_interop::{Homeserver, HomeserverKind, HomeserverOptions, Registration, WebServer};
 use serde_json::{Value, json};
 
-use crate::client::{Answer, Person, post};
+use crate::client::{Answer, Person, post, say};
 use crate::process::{Lab, SECRET};
 use crate::tokens::{buy, issuer_settings};
 
@@ -63,12 +63,18 @@ pub(crate) fn log_in(homeserver: SocketAddr, person: &Person) -> Answer {
     )
 }
 
-fn devices(homeserver: SocketAddr, token: &str) -> usize {
+/// What somebody who is logged in is told.
+pub(crate) fn look(homeserver: SocketAddr, path: &str, token: &str) -> Answer {
     let request = format!(
-        "GET /_matrix/client/v3/devices HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {token}\r\n\r\n"
+        "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {token}\r\n\r\n"
     );
-    let mut answer = crate::client::say(homeserver, request.as_bytes());
+    let mut answer = say(homeserver, request.as_bytes());
     answer.body = unchunked(&answer);
+    answer
+}
+
+fn devices(homeserver: SocketAddr, token: &str) -> usize {
+    let answer = look(homeserver, "/_matrix/client/v3/devices", token);
     answer.json()["devices"].as_array().unwrap().len()
 }
 
@@ -179,4 +185,42 @@ fn fifty_at_once_are_one_account_at_a_synapse() {
 #[test]
 fn fifty_at_once_are_one_account_at_a_dendrite() {
     fifty_at_once(HomeserverKind::Dendrite, "dendrite");
+}
+
+/// So it is asked three times for a new name, and twice for one that is there; that the time does not tell is for the steps of answers.
+#[test]
+fn a_dendrite_is_asked_for_the_end_of_the_device_that_comes_with_an_account_and_by_its_owner_alone()
+{
+    let homeserver = closed(HomeserverKind::Dendrite);
+    let front = WebServer::in_front_of(homeserver.address()).unwrap();
+    let server = Lab::of_kind("dendrite", front.address(), "sqlite:server.db", "").start();
+    let (person, mallory) = (Person::new(1), Person::new(2));
+    let asked = |before: usize| {
+        let requests = front.requests();
+        let lines = requests[before..].iter().map(|it| &it.line);
+        lines
+            .map(|line| line.rsplit_once(' ').unwrap().0.to_owned())
+            .collect::<Vec<_>>()
+    };
+    let account = [
+        "GET /_synapse/admin/v1/register",
+        "POST /_synapse/admin/v1/register",
+    ];
+    let device = ["POST /_matrix/client/v3/logout"];
+    for wanted in [[&account[..], &device].concat(), account.to_vec()] {
+        let challenge = person.challenge(server.address());
+        let request = person.request(&challenge);
+        let before = front.requests().len();
+        assert_eq!(person.send(server.address(), &request), ENROLLED);
+        assert_eq!(asked(before), wanted);
+        // Who is not the owner has nobody asked.
+        let before = front.requests().len();
+        let request = EnrolmentRequest {
+            matrix_id: person.matrix_id(),
+            ..mallory.request(&mallory.challenge(server.address()))
+        };
+        let refused = mallory.send(server.address(), &request);
+        assert_eq!(refused, Err(Refusal::ProofWrong));
+        assert_eq!(front.requests().len(), before);
+    }
 }

@@ -15,4 +15,5 @@ mod policy;
 mod postgresql;
 mod privacy;
 mod process;
+mod registration;
 mod tokens;

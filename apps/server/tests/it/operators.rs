@@ -1,16 +1,21 @@
 //! Administrators of the homeserver: each for one command, and none is left.
 
+use std::net::SocketAddr;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use securecall_contact::enrolment::{EnrolmentOutcome, Refusal};
 use securecall_interop::{HomeserverKind, Request, WebServer};
 use serde_json::{Value, json};
+use sha2::Sha256;
 use sqlx::Row as _;
 
-use crate::client::Person;
-use crate::homeservers::{ask, closed, log_in};
-use crate::process::{Lab, command, obeys_operators, obliging};
+use crate::client::{Answer, Person};
+use crate::homeservers::{ask, closed, log_in, look};
+use crate::process::{Lab, SECRET, command, obeys_operators, obliging};
+use crate::registration;
 
 const ENROLLED: Result<EnrolmentOutcome, Refusal> = Ok(EnrolmentOutcome::Enrolled);
 
@@ -206,6 +211,22 @@ fn appointments(homeserver: &WebServer) -> Vec<(String, String)> {
     homeserver.requests().into_iter().filter_map(of).collect()
 }
 
+fn log_in_as(homeserver: SocketAddr, (name, password): &(String, String)) -> Answer {
+    let body = json!({
+        "type": "m.login.password",
+        "identifier": { "type": "m.id.user", "user": name },
+        "password": password,
+    });
+    ask(homeserver, "/_matrix/client/v3/login", None, &body)
+}
+
+/// Of an access token.
+fn is_good(homeserver: SocketAddr, token: &str) -> bool {
+    let answer = look(homeserver, "/_matrix/client/v3/account/whoami", token);
+    assert!(matches!(answer.status, 200 | 401), "{answer:?}");
+    answer.status == 200
+}
+
 fn none_is_left(kind: HomeserverKind, name: &str, work: &str) {
     let homeserver = closed(kind);
     let front = WebServer::in_front_of(homeserver.address()).unwrap();
@@ -214,19 +235,7 @@ fn none_is_left(kind: HomeserverKind, name: &str, work: &str) {
     for person in &people {
         assert_eq!(person.enroll(server.address()), ENROLLED);
     }
-    let log_in_as = |(name, password): &(String, String)| {
-        let body = json!({
-            "type": "m.login.password",
-            "identifier": { "type": "m.id.user", "user": name },
-            "password": password,
-        });
-        ask(
-            homeserver.address(),
-            "/_matrix/client/v3/login",
-            None,
-            &body,
-        )
-    };
+    let log_in_as = |one| log_in_as(homeserver.address(), one);
 
     // Each command has one of its own, which lets nobody in afterwards.
     for person in &people[..2] {
@@ -258,11 +267,7 @@ fn none_is_left(kind: HomeserverKind, name: &str, work: &str) {
     time_passes(&server.lab);
     assert_eq!(disable(&server.lab, &people[3]).0, 0);
     assert_eq!(log_in_as(&left).status, 403);
-    let whoami = format!(
-        "GET /_matrix/client/v3/account/whoami HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {token}\r\n\r\n"
-    );
-    let answer = crate::client::say(homeserver.address(), whoami.as_bytes());
-    assert_eq!(answer.status, 401, "{answer:?}");
+    assert!(!is_good(homeserver.address(), &token));
     assert!(operators(&server.lab).is_empty());
     // One that was never made, and one that is gone already, are no trouble.
     rows(
@@ -296,4 +301,67 @@ fn none_is_left_at_a_synapse() {
 #[test]
 fn none_is_left_at_a_dendrite() {
     none_is_left(HomeserverKind::Dendrite, "dendrite", "/resetPassword/");
+}
+
+/// What the first version made for all commands: a name and a password that follow from the server's secret.
+fn operator_of_first_version(lab: &Lab, homeserver: SocketAddr) -> (String, String) {
+    let secret = std::fs::read_to_string(lab.path("secret")).unwrap();
+    let mut hmac = Hmac::<Sha256>::new_from_slice(secret.trim().as_bytes()).unwrap();
+    hmac.update(b"securecall-server password\0operator");
+    let password = HEXLOWER.encode(&hmac.finalize().into_bytes());
+    let name = "securecall_operator".to_owned();
+    let nonce = look(homeserver, registration::PATH, "").json();
+    let request = registration::request(SECRET, &nonce, &name, &password, true);
+    let made = ask(homeserver, registration::PATH, None, &request);
+    assert_eq!(made.status, 200, "{made:?}");
+    (name, password)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the table is looked at until it is as it should be"
+)]
+fn the_first_versions_is_ended(kind: HomeserverKind, name: &str) {
+    let homeserver = closed(kind);
+    let address = homeserver.address();
+    let server = Lab::of_kind(name, address, "sqlite:server.db", "").start();
+    let people = [1, 2].map(Person::new);
+    for person in &people {
+        assert_eq!(person.enroll(server.address()), ENROLLED);
+    }
+    // As its database was after its `user disable`.
+    let (_, lab) = server.killed();
+    for undo in [
+        "DROP TABLE operators",
+        "DELETE FROM _sqlx_migrations WHERE version = 2",
+        "UPDATE users SET state = 'disabled' WHERE id = (SELECT min(id) FROM users)",
+    ] {
+        rows(&lab, undo);
+    }
+    let operator = operator_of_first_version(&lab, address);
+    let session = log_in_as(address, &operator);
+    assert_eq!(session.status, 200, "{session:?}");
+    let token = session.json()["access_token"].as_str().unwrap().to_owned();
+    assert!(is_good(address, &token));
+
+    let server = lab.start();
+    while !operators(&server.lab).is_empty() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(log_in_as(address, &operator).status, 403);
+    assert!(!is_good(address, &token));
+    // The new version does without it.
+    assert_eq!(disable(&server.lab, &people[0]).0, 0);
+    assert_eq!(log_in(address, &people[0]).status, 403);
+    assert!(operators(&server.lab).is_empty());
+}
+
+#[test]
+fn that_of_the_first_version_is_ended_at_a_synapse() {
+    the_first_versions_is_ended(HomeserverKind::Synapse, "synapse");
+}
+
+#[test]
+fn that_of_the_first_version_is_ended_at_a_dendrite() {
+    the_first_versions_is_ended(HomeserverKind::Dendrite, "dendrite");
 }

@@ -1,6 +1,6 @@
 //! From a WAV file to samples.
 
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufRead as _, BufReader, Read, Seek, SeekFrom};
 
 use super::header::{HeaderReader, WavHeader};
 use crate::fault::WavProblem;
@@ -65,18 +65,37 @@ impl<R: Read + Seek> WavReader<R> {
         &self.header
     }
 
-    /// The next sample, from −1 to 1; `None` at the end.
-    ///
-    /// # Errors
-    ///
-    /// The file cannot be read on, or has become shorter.
-    pub fn next_sample(&mut self) -> io::Result<Option<f32>> {
-        if self.left == 0 {
-            return Ok(None);
+    /// Fills `out` with the next samples, from −1 to 1. Gives how many there were: fewer at the end, and where the file cannot be
+    /// read on, or has become shorter.
+    pub fn read(&mut self, out: &mut [f32]) -> (usize, io::Result<()>) {
+        let frame_bytes = self.frame.len();
+        let mut filled = 0;
+        while let Some(empty) = out.get_mut(filled..)
+            && !empty.is_empty()
+            && self.left > 0
+        {
+            let ahead = self.source.buffer();
+            let frames = (ahead.len() / frame_bytes)
+                .min(empty.len())
+                .min(usize::try_from(self.left).unwrap_or(usize::MAX));
+            let read = if let (Some(bytes @ [_, ..]), Some(out)) =
+                (ahead.get(..frames * frame_bytes), empty.get_mut(..frames))
+            {
+                self.header.format.mix(bytes, out);
+                self.source.consume(frames * frame_bytes);
+                frames
+            } else {
+                // It lies across the end of what was read ahead.
+                if let Err(error) = self.source.read_exact(&mut self.frame) {
+                    return (filled, Err(error));
+                }
+                self.header.format.mix(&self.frame, empty);
+                1
+            };
+            filled += read;
+            self.left -= read as u64;
         }
-        self.source.read_exact(&mut self.frame)?;
-        self.left -= 1;
-        Ok(Some(self.header.format.mix(&self.frame)))
+        (filled, Ok(()))
     }
 
     /// Back to the first sample.
@@ -88,5 +107,62 @@ impl<R: Read + Seek> WavReader<R> {
         self.source.seek(SeekFrom::Start(self.header.data_at))?;
         self.left = self.header.frames;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    const CHANNELS: u16 = 5;
+    const FRAMES: usize = 20_000;
+
+    /// 16 bit, so that a frame lies across the end of what is read ahead. All channels of a frame say its number.
+    fn file() -> Vec<u8> {
+        let data: Vec<u8> = (0..FRAMES)
+            .flat_map(|frame| (frame as i16).to_le_bytes().repeat(CHANNELS.into()))
+            .collect();
+        let frame_bytes = 2 * CHANNELS;
+        let mut file = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0".to_vec();
+        file.extend(CHANNELS.to_le_bytes());
+        file.extend(48_000_u32.to_le_bytes());
+        file.extend((48_000 * u32::from(frame_bytes)).to_le_bytes());
+        file.extend(frame_bytes.to_le_bytes());
+        file.extend(16_u16.to_le_bytes());
+        file.extend(b"data");
+        file.extend((data.len() as u32).to_le_bytes());
+        file.extend(data);
+        file
+    }
+
+    #[test]
+    fn frames_come_whole_whatever_is_read_ahead_of_them() {
+        let mut reader = WavReader::new(Cursor::new(file())).unwrap();
+        assert_ne!(READ_AHEAD_BYTES % reader.frame.len(), 0);
+        let mut heard = Vec::new();
+        for wanted in (1..700).cycle() {
+            let mut samples = vec![0.0; wanted];
+            let (count, read) = reader.read(&mut samples);
+            read.unwrap();
+            heard.extend_from_slice(&samples[..count]);
+            if count < wanted {
+                break;
+            }
+        }
+        let said: Vec<f32> = (0..FRAMES).map(|frame| frame as f32 / 32_768.0).collect();
+        assert_eq!(heard, said);
+    }
+
+    #[test]
+    fn a_file_that_becomes_shorter_is_played_as_far_as_it_is_there() {
+        let mut reader = WavReader::new(Cursor::new(file())).unwrap();
+        let file = reader.source.get_mut().get_mut();
+        file.truncate(file.len() - 3);
+        let mut samples = vec![0.0; FRAMES];
+        let (count, read) = reader.read(&mut samples);
+        assert_eq!(count, FRAMES - 1);
+        assert_eq!(read.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }
 }

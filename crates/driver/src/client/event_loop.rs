@@ -16,6 +16,7 @@ use securecall_session::{
 use tokio::sync::{mpsc, watch};
 use web_time::Instant;
 
+use super::group_rooms::GroupRooms;
 use super::handle::Command;
 use super::inbox::{FromInbox, MaybeInbox, next_incoming};
 use super::plain_text::PlainTextReports;
@@ -69,6 +70,7 @@ pub(super) struct Loop {
     pub(super) requests: Requests,
     pub(super) rooms: Rooms,
     pub(super) room_tasks: RoomTasks,
+    pub(super) group_rooms: GroupRooms,
     /// Something was handed in of a sync response that is not through.
     pub(super) mid_sync: bool,
     pub(super) events: Sender<Event>,
@@ -90,6 +92,8 @@ impl Loop {
             let deadline = self.carry_out().await;
             self.requests
                 .give_up_rooms(|id| self.endpoint.awaits_room(id));
+            self.group_rooms
+                .keep(&self.account, |room| self.endpoint.follows_group_room(room));
             if self.has_stopped() {
                 break;
             }
@@ -125,6 +129,7 @@ impl Loop {
                     Done::Joined(room, joined) => self.endpoint.handle_room_entered(&room, joined),
                     Done::Left => {}
                 },
+                done = self.group_rooms.next() => self.handle_group_room_read(done),
                 Ok(()) = self.servers.changed() => {
                     let available = self.servers.borrow().relays();
                     self.endpoint.set_relays_available(available);
@@ -326,6 +331,7 @@ impl Loop {
                         .add(now, wallclock, &mut self.rng, call, &callee, &options);
                 let _ = reply.send(added);
             }
+            Command::JoinRoomCall(order, reply) => self.join_room_call(order, reply),
             Command::Leave(conference, reply) => {
                 let _ = reply.send(self.endpoint.leave(now, &mut self.rng, conference));
             }
@@ -417,7 +423,7 @@ impl Loop {
             Incoming::GroupRoom(_)
             | Incoming::GroupRoomMembership { .. }
             | Incoming::GroupRoomGap { .. }
-            | Incoming::CallEvent { .. } => {}
+            | Incoming::CallEvent { .. } => self.handle_group_room(incoming),
             Incoming::Offline(error) => self.tell(Event::Offline(error)),
             Incoming::Online => self.tell(Event::Online),
             // A connected call needs no homeserver; whether there is anything else to wait for is the program's affair.
@@ -506,6 +512,10 @@ impl Loop {
             }
             Response::Sent(id, sent) => {
                 self.endpoint.handle_response(now, &mut self.rng, id, sent);
+            }
+            Response::GroupRoom(id, answer) => {
+                self.endpoint
+                    .handle_group_room_response(now, &mut self.rng, id, answer);
             }
             Response::Room(id, user, found) => self.handle_room_found(now, id, &user, found),
             Response::InRoom(id, sent) => {

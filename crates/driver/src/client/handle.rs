@@ -1,11 +1,14 @@
 //! Orders to a running client.
 
 use securecall_audio_device::DeviceWish;
+use securecall_matrix::ServerError;
 use securecall_session::{
     CallError, CallHandle, CallOptions, Callee, CommandError, ConferenceHandle, Contacts,
     GroupError, NamedCall, NamedConference,
 };
 use tokio::sync::{mpsc, oneshot};
+
+use super::group_rooms::Reply;
 
 /// Why a call is not placed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +27,40 @@ pub enum PlaceGroupError {
     /// The endpoint refuses it.
     #[error(transparent)]
     Refused(#[from] GroupError),
+    /// The client has stopped.
+    #[error("the client has stopped")]
+    Stopped,
+}
+
+/// The group call of a room, as it is asked for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RoomCallOrder {
+    /// The room's alias or ID.
+    pub room: String,
+    /// What sets the calls up may be in clear, to and from apps that cannot encrypt it.
+    pub in_clear: bool,
+    /// What each of its calls is to be like.
+    pub options: CallOptions,
+}
+
+/// Why we are not in the group call of a room.
+#[derive(Debug, thiserror::Error)]
+pub enum RoomCallError {
+    /// There is no such room, or the text names none.
+    #[error("there is no such room")]
+    NoSuchRoom,
+    /// The room does not let us in.
+    #[error("the room does not let this account in")]
+    NotAllowed,
+    /// The sound of the call goes over a server.
+    #[error("the call of this room goes over a media server")]
+    MediaServer,
+    /// The endpoint refuses it.
+    #[error(transparent)]
+    Refused(#[from] CallError),
+    /// The homeserver did not answer, or with something unusable.
+    #[error(transparent)]
+    Server(#[from] ServerError),
     /// The client has stopped.
     #[error("the client has stopped")]
     Stopped,
@@ -48,6 +85,7 @@ pub(super) enum Command {
         options: CallOptions,
         reply: oneshot::Sender<Result<NamedConference, GroupError>>,
     },
+    JoinRoomCall(RoomCallOrder, Reply),
     Leave(ConferenceHandle, oneshot::Sender<Result<(), CommandError>>),
     Answer(CallHandle, oneshot::Sender<Result<(), CommandError>>),
     Reject(CallHandle, oneshot::Sender<Result<(), CommandError>>),
@@ -132,7 +170,26 @@ impl Handle {
         .await
     }
 
-    /// Leaves a conference: ends all its legs. The others talk on.
+    /// Is in the group call of a room, which is joined, or begun where there is none. It is told before anything is written into the
+    /// room ([`ConferenceEvent::Keeps`](crate::ConferenceEvent::Keeps)).
+    ///
+    /// # Errors
+    ///
+    /// See [`RoomCallError`].
+    pub async fn join_room_call(
+        &self,
+        order: RoomCallOrder,
+    ) -> Result<NamedConference, RoomCallError> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self
+            .commands
+            .send(Command::JoinRoomCall(order, reply))
+            .await;
+        sent.map_err(|_| RoomCallError::Stopped)?;
+        answer.await.map_err(|_| RoomCallError::Stopped)?
+    }
+
+    /// Leaves a conference, or the group call of a room: ends all its legs. The others talk on.
     ///
     /// # Errors
     ///

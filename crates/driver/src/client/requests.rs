@@ -4,15 +4,18 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use securecall_contact::{Device, EventId, MatrixId, RoomId};
-use securecall_matrix::{Account, DevicesError, RoomMessage, SendError, ServerError};
+use securecall_matrix::{
+    Account, CallProtection, DevicesError, RoomMessage, SendError, ServerError,
+};
 use securecall_session::{
-    FoundRoom, Request, RequestError, RequestId, RoomFacts, RoomRequestError,
+    FoundRoom, MembershipFailure, MembershipResponse, Request, RequestError, RequestId, RoomFacts,
+    RoomRequestError,
 };
 use tokio::sync::watch;
 use tokio::task::{Id, JoinHandle, JoinSet};
 use web_time::Instant;
 
-use super::room_requests;
+use super::{group_room_requests, room_requests};
 use crate::clock;
 
 /// Requests under way at once; one more is answered as one that failed, and tried again later.
@@ -27,6 +30,7 @@ pub(crate) enum Response {
     Sent(RequestId, Result<(), RequestError>),
     InRoom(RequestId, Result<EventId, RoomRequestError>),
     Room(RequestId, MatrixId, Result<FoundRoom, RoomRequestError>),
+    GroupRoom(RequestId, Result<MembershipResponse, MembershipFailure>),
 }
 
 /// What is asked, as far as it is needed to say that it failed.
@@ -37,6 +41,7 @@ enum Asked {
     InRoom(RequestId),
     Room(RequestId, MatrixId),
     NewRoom(RequestId, MatrixId),
+    GroupRoom(RequestId),
 }
 
 impl Asked {
@@ -47,6 +52,10 @@ impl Asked {
             Self::InRoom(id) => Response::InRoom(id, Err(in_room(error))),
             Self::Room(id, user) | Self::NewRoom(id, user) => {
                 Response::Room(id, user, Err(in_room(error)))
+            }
+            Self::GroupRoom(id) => {
+                let later = MembershipFailure::Later(Duration::ZERO);
+                Response::GroupRoom(id, Err(later))
             }
         }
     }
@@ -192,7 +201,10 @@ const fn in_room(error: RequestError) -> RoomRequestError {
 fn asked(request: &Request) -> Asked {
     match request {
         Request::QueryDevices { id, .. } => Asked::Devices(*id),
-        Request::Send { id, .. } => Asked::Send(*id),
+        Request::Send { id, .. } | Request::SendToDevice { id, .. } => Asked::Send(*id),
+        Request::OwnMembership { id, .. } | Request::WriteGroupCall { id, .. } => {
+            Asked::GroupRoom(*id)
+        }
         Request::FindRoom { id, user, .. } | Request::PrepareRoom { id, user, .. } => {
             Asked::Room(*id, user.clone())
         }
@@ -230,6 +242,37 @@ async fn ask(account: Account, request: Request) -> Response {
         } => {
             let sent = account.send(&user, &device_id, &content).await;
             Response::Sent(id, sent.map_err(|error| send_failed(&error)))
+        }
+        Request::SendToDevice {
+            id,
+            user,
+            device_id,
+            event_type,
+            content,
+            in_clear,
+        } => {
+            let protection = match in_clear {
+                true => CallProtection::InClear,
+                false => CallProtection::Olm,
+            };
+            let sent = account
+                .send_call_event(&user, &device_id, event_type, &content, protection)
+                .await;
+            Response::Sent(id, sent.map_err(|error| send_failed(&error)))
+        }
+        Request::OwnMembership { id, room, request } => {
+            let answer = group_room_requests::own_membership(&account, &room, request).await;
+            Response::GroupRoom(id, answer)
+        }
+        Request::WriteGroupCall {
+            id,
+            room,
+            call_id,
+            content,
+        } => {
+            let written =
+                group_room_requests::write_call(&account, &room, &call_id, &content).await;
+            Response::GroupRoom(id, written)
         }
         Request::FindRoom { id, user, first } => {
             let found = match first {

@@ -132,6 +132,10 @@ impl RoomsReader {
     /// All is in.
     pub(crate) fn finish(mut self) -> RoomsAnswer {
         self.leave_room();
+        if !self.takes_calls {
+            // Of the others nobody asks, so nobody is told what was thrown away.
+            self.answer.refused = Refused::default();
+        }
         RoomsAnswer {
             followed: self.of_followed.finish(),
             ..self.answer
@@ -203,7 +207,7 @@ impl RoomsReader {
                 is_followed,
             } => {
                 if *is_followed {
-                    self.of_followed.take(room, &cut.bytes);
+                    self.of_followed.take(room, &cut.bytes, self.own.as_str());
                 }
                 if !self.takes_calls {
                     return;

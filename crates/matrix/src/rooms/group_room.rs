@@ -7,9 +7,9 @@ pub(crate) mod event;
 pub(crate) mod follow;
 mod named;
 mod own_state;
+pub(crate) mod senders;
 mod signals;
 pub(crate) mod state;
-pub(crate) mod unproven;
 
 pub use event::{GroupRoomEvent, GroupRoomEventType};
 pub use own_state::{GroupRoomKey, StateFailure};

@@ -24,6 +24,9 @@ const FIRST_LEVEL: u8 = 2;
 /// Frames in a row, as a mean, from which on losses are bursts that FEC is no answer to: it restores the last frame of each, and
 /// up to here that is more than deep redundancy gives, which the other side must wait for (docs/performance.md).
 const BURSTY: f32 = 3.25;
+/// Up to here they are single ones, of which FEC restores nearly all that can be: deep redundancy beside it costs a tenth of an
+/// encoder's time for hardly anything.
+const PAIRED: f32 = 2.0;
 /// In bursts, deep redundancy takes the place of FEC, and restores so many for each frame of a burst. One is over before what
 /// follows it can restore it, and the next may be longer.
 const DRED_PER_BURST: f32 = 3.0;
@@ -45,6 +48,11 @@ const MAX_OFF_AFTER: Duration = Duration::from_secs(40);
 /// Loss that returns within this many times that time makes it twice as long.
 const RETURNS_WITHIN: u32 = 4;
 
+/// What losses are like, as far as protection is concerned.
+const SINGLE: u8 = 0;
+const SHORT: u8 = 1;
+const LONG: u8 = 2;
+
 /// See the [module](self).
 #[derive(Debug)]
 pub(super) struct LossProtection {
@@ -52,8 +60,8 @@ pub(super) struct LossProtection {
     /// A line of [`EXPECTED_LOSS`], counted from 1; 0 for none.
     level: HeldPeak,
     mean_burst: f32,
-    /// 1 in bursts.
-    bursty: HeldPeak,
+    /// [`SINGLE`], [`SHORT`] or [`LONG`].
+    bursts: HeldPeak,
     off_after: Duration,
     /// When it went off.
     off_since: Option<Instant>,
@@ -65,7 +73,7 @@ impl Default for LossProtection {
             loss_percent: 0.0,
             level: HeldPeak::of(FIRST_LEVEL),
             mean_burst: 0.0,
-            bursty: HeldPeak::of(0),
+            bursts: HeldPeak::of(SINGLE),
             off_after: FIRST_OFF_AFTER,
             off_since: None,
         }
@@ -90,8 +98,13 @@ impl LossProtection {
             self.mean_burst += (report.mean_burst() - self.mean_burst) * RISE;
         }
         // As long as any protection is needed, that there were bursts is remembered as well.
-        let bursty = report.loss_percent() > 0 && self.mean_burst >= BURSTY;
-        self.bursty.record(now, bursty.into(), self.off_after);
+        let bursts = match report.loss_percent() {
+            0 => SINGLE,
+            _ if self.mean_burst >= BURSTY => LONG,
+            _ if self.mean_burst >= PAIRED => SHORT,
+            _ => SINGLE,
+        };
+        self.bursts.record(now, bursts, self.off_after);
         if was_on && self.level.value == 0 {
             self.off_since = Some(now);
         }
@@ -107,8 +120,10 @@ impl LossProtection {
         if self.level.value == 0 {
             return 0;
         }
-        if self.bursty.value == 0 {
-            return DRED_BESIDE_FEC;
+        match self.bursts.value {
+            SINGLE => return 0,
+            SHORT => return DRED_BESIDE_FEC,
+            _ => {}
         }
         // By whole frames, so that the encoder is not set anew with every report.
         let frames = self.mean_burst.round() * DRED_PER_BURST;
@@ -116,7 +131,7 @@ impl LossProtection {
     }
 
     pub(super) fn copy_distance(&self) -> usize {
-        if self.bursty.value == 0 {
+        if self.bursts.value < LONG {
             1
         } else {
             COPY_DISTANCE_IN_BURSTS
@@ -306,7 +321,9 @@ mod tests {
             "{little:?} {more:?} {much:?}"
         );
         let bursts = last(gilbert_elliott(0.02, 0.2));
-        assert_eq!([little.1, more.1, much.1], [DRED_BESIDE_FEC; 3]);
+        assert_eq!([little.1, more.1, much.1], [0; 3]);
+        let short = last(gilbert_elliott(0.04, 0.5));
+        assert_eq!(short.1, DRED_BESIDE_FEC);
         assert!(bursts.1 > DRED_BESIDE_FEC, "{bursts:?}");
         for (expected, dred) in [much, bursts, last(random(1.0))] {
             assert!(expected <= 30 && f32::from(dred) <= MAX_DRED_FRAMES);

@@ -23,11 +23,16 @@ const KNEE: f32 = 0.8;
 pub(super) struct Limiter {
     /// At the end of the last tick.
     gain: f32,
+    /// How much of each sample was bent there, 0 to 1.
+    bend: f32,
 }
 
 impl Limiter {
     pub(super) const fn new() -> Self {
-        Self { gain: 1.0 }
+        Self {
+            gain: 1.0,
+            bend: 0.0,
+        }
     }
 
     /// Whether it turns nothing down.
@@ -47,10 +52,22 @@ impl Limiter {
             for (i, sample) in part.iter_mut().enumerate() {
                 *sample *= gain + step * (i + 1) as f32;
             }
-            if peak * self.gain.max(end) > 1.0 {
-                part.iter_mut().for_each(|sample| *sample = bent(*sample));
-            }
+            let is_over = peak * self.gain.max(end) > 1.0;
+            self.bend(part, if is_over { 1.0 } else { 0.0 });
             self.gain = end;
+        }
+    }
+
+    /// Bends a part: as much as the last one at its beginning, and so much at its end. All at once would be a click.
+    fn bend(&mut self, part: &mut [f32; PART], end: f32) {
+        if self.bend > 0.0 || end > 0.0 {
+            let (bend, step) = ramp(self.bend, end, PART);
+            for (i, sample) in part.iter_mut().enumerate() {
+                let share = bend + step * (i + 1) as f32;
+                let cut = sample.clamp(-1.0, 1.0);
+                *sample = cut + (bent(*sample) - cut) * share;
+            }
+            self.bend = end;
         }
     }
 

@@ -206,6 +206,41 @@ fn what_is_no_number_silences_nobody() {
 }
 
 #[test]
+fn a_gain_that_falls_makes_no_click() {
+    let (mut mixer, mut volume) = (Mixer::new(), Volume::new());
+    let (mut out, mut before) = ([0.0; TICK_SAMPLES], 0.9);
+    for tick in 0..4 {
+        // A sum that grows from 0.9 to 3.3, which is known to be turned down by 10 dB in the end.
+        let half: Tick = std::array::from_fn(|i| 0.45 + (tick * TICK_SAMPLES + i) as f32 / 1_600.0);
+        mixer.add(&half, &mut volume);
+        mixer.add(&half, &mut volume);
+        mixer.mix(&mut out);
+        for sample in out {
+            assert!((sample - before).abs() < 0.02, "{before} {sample}");
+            before = sample;
+        }
+    }
+    let last = 0.9 + 2.0 * (4 * TICK_SAMPLES) as f32 / 1_600.0;
+    assert!(decibels(last) > 10.0 && before <= 1.0);
+}
+
+#[test]
+fn what_cannot_be_turned_down_in_time_is_bent_and_not_cut_off() {
+    let (mut mixer, mut volume) = (Mixer::new(), Volume::new());
+    let shout: Tick = std::array::from_fn(|i| (i as f32 / 80.0 * TAU).cos());
+    for _ in 0..4 {
+        mixer.add(&shout, &mut volume);
+    }
+    let mut out = [0.0; TICK_SAMPLES];
+    mixer.mix(&mut out);
+    // In the second millisecond the sum is still 6 dB above full scale.
+    let loudest = out[48..96]
+        .iter()
+        .fold(0.0_f32, |peak, it| peak.max(it.abs()));
+    assert!((0.9..0.985).contains(&loudest), "{loudest}");
+}
+
+#[test]
 fn whoever_is_alone_all_at_once_is_not_louder_all_at_once() {
     let (mut mixer, mut volumes) = (Mixer::new(), [Volume::new(); 2]);
     let (voice, shout) = (tone(300.0, 0.5), tone(500.0, 1.0));

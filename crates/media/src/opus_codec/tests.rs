@@ -304,6 +304,41 @@ fn settings_that_libopus_refuses_change_nothing() {
     assert_eq!(payload.len(), PAYLOAD_BYTES);
 }
 
+/// A vowel, held at this pitch.
+fn vowel(index: usize, hertz: f32) -> Frame {
+    let formant = |at: f32, hertz: f32| 1.0 / (1.0 + ((hertz - at) / 90.0).powi(2));
+    std::array::from_fn(|i| {
+        let t = f64::from((index * FRAME_SAMPLES + i) as u32) / f64::from(SAMPLE_RATE);
+        let harmonics = (1..).map(|k| k as f32 * hertz);
+        let harmonics = harmonics.take_while(|hertz| *hertz < 3_500.0);
+        let samples = harmonics.map(|hertz| {
+            let turns = (t * f64::from(hertz)).fract() as f32;
+            let loud = 0.1 + formant(700.0, hertz) + 0.6 * formant(1_200.0, hertz);
+            0.1 * loud * (turns * std::f32::consts::TAU).sin()
+        });
+        samples.sum()
+    })
+}
+
+/// A sine is not: see docs/performance.md.
+#[test]
+fn held_vowels_are_as_loud_with_copies_as_without() {
+    let power = |samples: &[f32]| samples.iter().map(|it| it * it).sum::<f32>();
+    for hertz in [110.0, 220.0] {
+        let said: Vec<Frame> = (0..100).map(|index| vowel(index, hertz)).collect();
+        for (expected_loss_percent, dred_frames) in [(0, 0), (10, 5)] {
+            let settings = settings(PAYLOAD_BYTES, expected_loss_percent, dred_frames);
+            let (sound, _) = heard(&encoded(&said, settings), 0, true);
+            let tenths = said.concat().len() / 4_800;
+            for tenth in 1..tenths {
+                let at = tenth * 4_800..(tenth + 1) * 4_800;
+                let share = (power(&sound[at.clone()]) / power(&said.concat()[at])).sqrt();
+                assert!((0.9..1.1).contains(&share), "{hertz} Hz, {tenth}: {share}");
+            }
+        }
+    }
+}
+
 #[test]
 fn efforts_are_in_order() {
     let efforts = [Effort::Low, Effort::Medium, Effort::High];

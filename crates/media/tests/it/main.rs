@@ -2,11 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod chromium;
+mod group;
 mod mute;
 mod network_adaptation;
 mod optimum;
 mod refusal;
 mod rtp_voice;
 mod simulated_call;
+mod simulated_group;
 mod transport;
 mod voice;

@@ -51,7 +51,7 @@ impl Call {
         &mut self,
         io: &mut Io<'_>,
         letter: LetterNumber,
-        result: Result<EventId, RoomRequestError>,
+        result: Result<Option<EventId>, RoomRequestError>,
     ) {
         if let Some(room) = self.carrier.room_mut() {
             room.handle_response(io.now, letter, result);
@@ -83,9 +83,9 @@ impl Call {
         self.flush(io);
     }
 
-    /// The room that carries the call, if one does.
-    pub(crate) const fn room(&self) -> Option<&Room> {
-        self.carrier.room()
+    /// The room in whose timeline the call is, if it is in one.
+    pub(crate) fn room(&self) -> Option<&Room> {
+        self.carrier.room().filter(|it| !it.is_leg())
     }
 
     /// A device declines for all of the peer's, and says why.

@@ -164,7 +164,7 @@ impl Endpoint {
             id.map(|id| (it.handle(), id, it.route))
         });
         // A call that has no room yet is one of this device, too, and with somebody else.
-        let glare = match self.conference {
+        let glare = match self.legs() {
             None => current,
             Some(_) => Some(None),
         };
@@ -273,6 +273,7 @@ impl Endpoint {
                 matrix_id: sender.clone(),
                 name: None,
                 new_address: false,
+                device_id: None,
             };
             self.refuse(now, call, peer, RefusedReason::IdentityMismatch)
         })
@@ -393,6 +394,7 @@ mod tests {
             matrix_id: "@bob:example.org".parse().unwrap(),
             name: None,
             new_address: false,
+            device_id: None,
         };
         let rule = Rule {
             identity: None,

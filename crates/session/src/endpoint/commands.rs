@@ -88,7 +88,7 @@ impl Endpoint {
         if self.search.is_some() {
             return Err(CallError::InAnotherCall);
         }
-        if self.conference.is_some() {
+        if self.legs().is_some() {
             return Err(CallError::InAnotherCall);
         }
         let Some(current) = self.current() else {

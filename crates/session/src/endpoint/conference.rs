@@ -25,25 +25,20 @@ use web_time::Instant;
 
 use super::Endpoint;
 use super::arrived::Arrived;
+use super::legs::Legs;
 use crate::EndReason;
-use crate::call::{Call, Shares};
 use crate::call_handle::CallHandle;
 use crate::config::CallOptions;
-use crate::event::{Event, Peer};
-use crate::group::{ConferenceEvent, IncomingConference, NamedConference};
-use crate::output::Output;
+use crate::event::Peer;
+use crate::group::{IncomingConference, NamedConference};
 
 /// The most invites that wait until somebody names who they are from, or until the user has decided about the conference.
 const MAX_KEPT: usize = 8;
 
 /// A conference in which this device is.
 pub(super) struct Conference {
-    name: NamedConference,
+    pub(super) legs: Legs,
     mesh: Mesh<CallHandle>,
-    /// What the user asked for when it began; holds for every leg.
-    options: CallOptions,
-    /// The legs that are not over.
-    legs: BTreeSet<CallHandle>,
     /// The call between two in which it began, if it began in one.
     began_in: Option<CallHandle>,
     /// Whom this side has asked in.
@@ -56,8 +51,6 @@ pub(super) struct Conference {
     refused: BTreeSet<SecureCallId>,
     /// How the last leg with somebody ended.
     ends: BTreeMap<SecureCallId, EndReason>,
-    connected_at: Option<Instant>,
-    muted: bool,
     kept: Vec<Kept>,
     /// When the mesh wants to be woken.
     wake: Option<Instant>,
@@ -86,18 +79,14 @@ struct Kept {
 impl Conference {
     fn new(name: NamedConference, own: SecureCallId, options: CallOptions) -> Self {
         Self {
-            name,
             mesh: Mesh::new(own, name.id),
-            options,
-            legs: BTreeSet::new(),
+            legs: Legs::new(name, options),
             began_in: None,
             asked: BTreeSet::new(),
             introduced: None,
             people: BTreeMap::new(),
             refused: BTreeSet::new(),
             ends: BTreeMap::new(),
-            connected_at: None,
-            muted: false,
             kept: Vec::new(),
             wake: None,
         }
@@ -110,41 +99,15 @@ impl Conference {
 }
 
 impl Endpoint {
-    /// The conference that this device is in, if it is in one.
-    pub fn conference(&self) -> Option<NamedConference> {
-        self.conference.as_ref().map(|it| it.name)
-    }
-
     /// When the conference has something to do.
     pub(super) fn conference_timeout(&self) -> Option<Instant> {
         self.conference.as_ref()?.poll_timeout()
     }
 
-    /// Whether this device is in a conversation of any kind, or one rings here.
-    pub(super) fn is_occupied(&self) -> bool {
-        self.current().is_some() || self.search.is_some() || self.conference.is_some()
-    }
-
-    /// Whether a call is a leg of the conference that we are in.
-    pub(super) fn is_leg(&self, call: CallHandle) -> bool {
-        let conference = self.conference.as_ref();
-        conference.is_some_and(|it| it.legs.contains(&call))
-    }
-
     fn is_in(&self, id: ConferenceId) -> bool {
-        self.conference.as_ref().is_some_and(|it| it.name.id == id)
-    }
-
-    /// What a new leg has in common with those that are there.
-    fn shares(&self) -> Shares {
-        let Some(conference) = &self.conference else {
-            return Shares::default();
-        };
-        let is_live = |call: &&CallHandle| self.calls.get(call).is_some_and(Call::is_live);
-        Shares {
-            beside: conference.legs.iter().find(is_live).copied(),
-            muted: conference.muted,
-        }
+        self.conference
+            .as_ref()
+            .is_some_and(|it| it.legs.name.id == id)
     }
 
     fn own_id(&self) -> SecureCallId {
@@ -162,6 +125,7 @@ impl Endpoint {
             matrix_id: person.matrix_id().clone(),
             name: None,
             new_address: false,
+            device_id: None,
         })
     }
 
@@ -170,10 +134,9 @@ impl Endpoint {
         self.conference.as_ref()?.people.get(&id).cloned()
     }
 
-    fn tell_conference(&mut self, event: ConferenceEvent) {
-        if let Some(conference) = self.conference.as_ref().map(|it| it.name) {
-            let event = Event::Conference { conference, event };
-            self.outputs.push_back(Output::Event(event));
+    pub(super) fn leave_mesh(&mut self) {
+        if let Some(conference) = &mut self.conference {
+            conference.mesh.leave();
         }
     }
 }

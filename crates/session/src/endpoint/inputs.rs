@@ -13,7 +13,9 @@ use super::sealed_calls::Found;
 use crate::call_handle::CallHandle;
 use crate::event::MissedReason;
 use crate::media_event::MediaEvent;
-use crate::output::{InboundSignal, NotPersisted, Output, RequestError, RequestId};
+use crate::output::{
+    InboundSignal, NotPersisted, Output, RequestError, RequestId, RoomRequestError,
+};
 use crate::requests::Waiting;
 use crate::sealed::sealed_box::{BoxKind, SealedBox};
 use crate::signal_refused::SignalRefused;
@@ -36,7 +38,7 @@ impl Endpoint {
         }
     }
 
-    /// The answer to a [`Request::Send`](crate::Request::Send).
+    /// The answer to a [`Request::Send`](crate::Request::Send) or a [`Request::SendToDevice`](crate::Request::SendToDevice).
     pub fn handle_response(
         &mut self,
         now: Instant,
@@ -50,9 +52,19 @@ impl Endpoint {
                     it.handle_response(io, &party, name, result);
                 });
             }
+            Some(Waiting::ToDevice { call, letter }) => {
+                let result = result.map(|()| None).map_err(RoomRequestError::from);
+                self.with_call(now, rng, call, |it, io| {
+                    it.handle_room_response(io, letter, result);
+                });
+            }
             // What was answered as something else than it is: the answer is still to come.
             Some(
-                waiting @ (Waiting::Devices(_) | Waiting::Room { .. } | Waiting::Search { .. }),
+                waiting @ (Waiting::Devices(_)
+                | Waiting::Room { .. }
+                | Waiting::Search { .. }
+                | Waiting::Membership { .. }
+                | Waiting::GroupCall(..)),
             ) => {
                 self.requests.open.insert(id, waiting);
             }
@@ -192,6 +204,7 @@ impl Endpoint {
         }
         self.end_glare(now, rng);
         self.handle_search_timeout(now);
+        self.handle_group_room_timeout(now);
         self.handle_conference_timeout(now, rng);
         let reports = self.reports.handle_timeout(now);
         self.outputs.extend(reports.into_iter().map(Output::Event));

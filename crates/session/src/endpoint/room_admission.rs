@@ -169,7 +169,7 @@ impl Endpoint {
             // The user chose a route for this person when they dialed.
             arrived.route = route;
             accept = true;
-        } else if self.search.is_some() || self.conference.is_some() {
+        } else if self.search.is_some() || self.legs().is_some() {
             return self.busy_in_room(now, rng, arrived);
         } else if let Some((ours, route)) = current {
             match self.glare(now, &arrived) {
@@ -261,6 +261,7 @@ impl Endpoint {
             matrix_id: matrix_id.clone(),
             name: self.contacts.name_at(matrix_id),
             new_address: false,
+            device_id: None,
         }
     }
 

@@ -123,7 +123,7 @@ impl Endpoint {
             let (call, letter) = (*call, *letter);
             self.requests.open.remove(&id);
             self.with_call(now, rng, call, |it, io| {
-                it.handle_room_response(io, letter, result);
+                it.handle_room_response(io, letter, result.map(Some));
             });
         }
     }

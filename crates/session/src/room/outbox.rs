@@ -1,10 +1,13 @@
-//! What goes to the room: one event after the other, so that they stand in the timeline in this order; the last word before all
-//! that waits; and, when the call is over, the redactions of what was sent.
+//! What goes to the room, or to one device of it: one event after the other, so that they come in this order; the last word before all
+//! that waits; and, when the call is over, the redactions of what was sent to the timeline.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use securecall_contact::{EventId, MatrixId, RoomId};
+use securecall_signaling::group_room::Envelope;
+use securecall_signaling::wire::group_room::MessageId;
+use securecall_signaling::wire::room::RoomSignal;
 use web_time::Instant;
 
 use crate::call_handle::CallHandle;
@@ -32,16 +35,16 @@ pub(super) const ANSWER: &str = "m.call.answer";
 /// Names one letter of a call's outbox.
 pub(crate) type LetterNumber = u32;
 
-#[derive(Clone, Debug)]
 enum Matter {
-    Event {
+    Event(RoomSignal),
+    /// The same, as it was sent the first time, and is again.
+    Written {
         event_type: &'static str,
         content: String,
     },
     Redaction(EventId),
 }
 
-#[derive(Clone, Debug)]
 struct Letter {
     number: LetterNumber,
     matter: Matter,
@@ -53,18 +56,61 @@ struct Letter {
 
 impl Letter {
     fn is(&self, wanted: &str) -> bool {
-        matches!(&self.matter, Matter::Event { event_type, .. } if *event_type == wanted)
+        self.matter.event_type() == Some(wanted)
     }
 }
 
-/// What goes to the room of one call.
+impl Matter {
+    const fn event_type(&self) -> Option<&'static str> {
+        match self {
+            Self::Event(signal) => Some(signal.content.event_type()),
+            Self::Written { event_type, .. } => Some(event_type),
+            Self::Redaction(_) => None,
+        }
+    }
+}
+
+/// Where the events of a call go.
+pub(crate) enum Way {
+    /// Into the timeline of a room, where all devices of the peer see them.
+    Timeline {
+        room: RoomId,
+        /// Begins the transaction IDs: nobody else's, and of no other call.
+        transactions: String,
+    },
+    /// To one device: the call is a leg of a group call in a room.
+    Device {
+        /// Counts them.
+        envelope: Box<Envelope>,
+        in_clear: bool,
+    },
+}
+
+impl Way {
+    /// An event as it is sent, now and again.
+    fn write(&mut self, io: &mut Io<'_>, signal: RoomSignal) -> Matter {
+        let (event_type, content) = match self {
+            Self::Timeline { .. } => signal.to_event(),
+            Self::Device { envelope, .. } => {
+                let mut bytes = [0; 16];
+                io.rng.fill_bytes(&mut bytes);
+                let message_id = MessageId::from_random(bytes);
+                envelope.address(signal).signal.to_event(message_id)
+            }
+        };
+        Matter::Written {
+            event_type,
+            content: content.to_string(),
+        }
+    }
+}
+
+/// What goes to the peer of one call.
 pub(super) struct Outbox {
     call: CallHandle,
-    room: RoomId,
+    way: Way,
     /// The account that the call is with.
     peer: MatrixId,
-    /// Begins the transaction IDs: nobody else's, and of no other call.
-    transactions: String,
     last: LetterNumber,
     waiting: VecDeque<Letter>,
     /// One, or two if the last word does not wait for it.
@@ -82,17 +128,11 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    pub(super) const fn new(
-        call: CallHandle,
-        room: RoomId,
-        peer: MatrixId,
-        transactions: String,
-    ) -> Self {
+    pub(super) const fn new(call: CallHandle, way: Way, peer: MatrixId) -> Self {
         Self {
             call,
-            room,
+            way,
             peer,
-            transactions,
             last: 0,
             waiting: VecDeque::new(),
             under_way: Vec::new(),
@@ -105,35 +145,28 @@ impl Outbox {
     }
 
     /// Has an event sent after those that wait.
-    pub(super) fn push(&mut self, event_type: &'static str, content: String) {
-        let matter = Matter::Event {
-            event_type,
-            content,
-        };
-        self.add(matter, false);
+    pub(super) fn push(&mut self, signal: RoomSignal) {
+        self.add(Matter::Event(signal), false);
     }
 
     /// Has it sent in place of those of its type that still wait: only the newest counts.
-    pub(super) fn push_newest(&mut self, event_type: &'static str, content: String) {
+    pub(super) fn push_newest(&mut self, signal: RoomSignal) {
+        let event_type = signal.content.event_type();
         // What was tried may be there, and must be tried again under its own transaction.
         self.waiting.retain(|it| !it.is(event_type) || it.tries > 0);
-        self.push(event_type, content);
+        self.push(signal);
     }
 
     /// The call is over: what waits is not said any more, only this.
-    pub(super) fn close(&mut self, now: Instant, last_word: Option<(&'static str, String)>) {
+    pub(super) fn close(&mut self, now: Instant, last_word: Option<RoomSignal>) {
         self.waiting.clear();
         self.redact_at = Some(if last_word.is_some() {
             now + REDACT_AFTER
         } else {
             now
         });
-        if let Some((event_type, content)) = last_word {
-            let matter = Matter::Event {
-                event_type,
-                content,
-            };
-            self.add(matter, true);
+        if let Some(signal) = last_word {
+            self.add(Matter::Event(signal), true);
         }
     }
 
@@ -142,7 +175,7 @@ impl Outbox {
         &mut self,
         now: Instant,
         number: LetterNumber,
-        result: Result<EventId, RoomRequestError>,
+        result: Result<Option<EventId>, RoomRequestError>,
     ) -> bool {
         let Some(index) = self.under_way.iter().position(|it| it.number == number) else {
             return false;
@@ -151,9 +184,9 @@ impl Outbox {
         match result {
             Ok(event) => {
                 self.not_before = None;
-                if let Matter::Event { event_type, .. } = letter.matter {
+                if let Some(event_type) = letter.matter.event_type() {
                     self.taken.insert(event_type);
-                    self.sent.push(event);
+                    self.sent.extend(event);
                 }
                 false
             }
@@ -164,34 +197,65 @@ impl Outbox {
     /// Hands over what may go now.
     pub(super) fn transmit(&mut self, io: &mut Io<'_>) {
         self.begin_to_redact(io.now);
-        while let Some(letter) = self.take_due(io.now) {
-            let id = io.requests.add(Waiting::Room {
-                call: self.call,
-                letter: letter.number,
-            });
-            let transaction = format!("{}-{}", self.transactions, letter.number);
-            let room = self.room.clone();
-            io.outputs.push_back(Output::Request(match &letter.matter {
-                Matter::Event {
-                    event_type,
-                    content,
-                } => Request::SendToRoom {
-                    id,
-                    room,
-                    user: self.peer.clone(),
-                    event_type,
-                    content: content.clone(),
-                    transaction,
-                },
-                Matter::Redaction(event) => Request::Redact {
-                    id,
-                    room,
-                    event: event.clone(),
-                    transaction,
-                },
-            }));
+        while let Some(mut letter) = self.take_due(io.now) {
+            letter.matter = match letter.matter {
+                Matter::Event(signal) => self.way.write(io, signal),
+                written => written,
+            };
+            if let Some(request) = self.request(io, &letter) {
+                io.outputs.push_back(Output::Request(request));
+            }
             self.under_way.push(letter);
         }
+    }
+
+    fn request(&self, io: &mut Io<'_>, letter: &Letter) -> Option<Request> {
+        let (call, number) = (self.call, letter.number);
+        let in_timeline = Waiting::Room {
+            call,
+            letter: number,
+        };
+        Some(match (&self.way, &letter.matter) {
+            (
+                Way::Timeline { room, transactions },
+                Matter::Written {
+                    event_type,
+                    content,
+                },
+            ) => Request::SendToRoom {
+                id: io.requests.add(in_timeline),
+                room: room.clone(),
+                user: self.peer.clone(),
+                event_type,
+                content: content.clone(),
+                transaction: format!("{transactions}-{number}"),
+            },
+            (Way::Timeline { room, transactions }, Matter::Redaction(event)) => Request::Redact {
+                id: io.requests.add(in_timeline),
+                room: room.clone(),
+                event: event.clone(),
+                transaction: format!("{transactions}-{number}"),
+            },
+            (
+                Way::Device { envelope, in_clear },
+                Matter::Written {
+                    event_type,
+                    content,
+                },
+            ) => Request::SendToDevice {
+                id: io.requests.add(Waiting::ToDevice {
+                    call,
+                    letter: number,
+                }),
+                user: self.peer.clone(),
+                device_id: envelope.device_id().clone(),
+                event_type,
+                content: content.clone(),
+                in_clear: *in_clear,
+            },
+            // No event of a device can be redacted, and each is written before it is sent.
+            (Way::Device { .. }, Matter::Redaction(_)) | (_, Matter::Event(_)) => return None,
+        })
     }
 
     /// When to call [`Outbox::transmit`].

@@ -56,8 +56,8 @@ impl Room {
             lifetime: Some(NEGOTIATE_LIFETIME),
             streams: self.streams(),
         };
-        let (event_type, content) = self.event(content);
-        self.outbox.push_newest(event_type, content);
+        let event = self.event(content);
+        self.outbox.push_newest(event);
         self.muted_told = self.muted;
     }
 
@@ -121,8 +121,8 @@ impl Room {
             let content = RoomContent::SelectAnswer {
                 selected_party_id: selected,
             };
-            let (event_type, content) = self.event(content);
-            self.outbox.push(event_type, content);
+            let event = self.event(content);
+            self.outbox.push(event);
         }
     }
 
@@ -150,8 +150,8 @@ impl Room {
                 streams: self.streams(),
             },
         };
-        let (event_type, content) = self.event(content);
-        self.outbox.push(event_type, content);
+        let event = self.event(content);
+        self.outbox.push(event);
     }
 
     /// Not before the homeserver has the description: matrix-dart-sdk drops candidates of a call that it does not know, and
@@ -171,8 +171,8 @@ impl Room {
         let lines = candidates.iter().map(|it| it.candidate.clone());
         let lines = lines.chain(complete.then(String::new));
         let candidates = lines.map(|line| of_line(line, at.clone())).collect();
-        let (event_type, content) = self.event(RoomContent::Candidates { candidates });
-        self.outbox.push(event_type, content);
+        let event = self.event(RoomContent::Candidates { candidates });
+        self.outbox.push(event);
     }
 
     /// Tells that we are muted, where the peer knows what that is.
@@ -184,8 +184,8 @@ impl Room {
             return;
         }
         if let Some(streams) = self.streams() {
-            let (event_type, content) = self.event(RoomContent::StreamMetadataChanged { streams });
-            self.outbox.push_newest(event_type, content);
+            let event = self.event(RoomContent::StreamMetadataChanged { streams });
+            self.outbox.push_newest(event);
             self.muted_told = self.muted;
         }
     }

@@ -33,7 +33,6 @@ pub(super) struct Leg {
     coming: Option<Stream>,
     /// The call before, of which nothing more is heard.
     over: Option<WireCallId>,
-    sent: u32,
 }
 
 /// How far the 1:1 call is.
@@ -75,7 +74,6 @@ impl Leg {
             current: None,
             coming: None,
             over: None,
-            sent: 0,
         }
     }
 
@@ -171,16 +169,6 @@ impl Leg {
         all.into_iter().flatten().min()
     }
 
-    /// The number of the next event that is sent of a call; `None`: there is no such call.
-    pub(super) fn next_number(&mut self, call_id: &WireCallId) -> Option<u32> {
-        if !self.is_current(call_id) {
-            return None;
-        }
-        let number = self.sent;
-        self.sent = number.checked_add(1)?;
-        Some(number)
-    }
-
     /// A call whose first word is an invite is the one that there is from now on; what has no invite is none.
     fn come(&mut self, stream: Stream, ready: Vec<RoomSignal>) -> Heard {
         let Some(first) = ready.first() else {
@@ -200,7 +188,6 @@ impl Leg {
 
     /// Gives whether there was another call.
     fn begin(&mut self, stream: Stream) -> bool {
-        self.sent = 0;
         self.coming = None;
         let before = self.current.replace(stream);
         let is_another = before.is_some();

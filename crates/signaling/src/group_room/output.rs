@@ -1,9 +1,9 @@
 //! What the group call wants done, or tells.
 
-use securecall_contact::{DeviceId, MatrixId};
+use securecall_contact::MatrixId;
 
 use super::{LegId, Participant, Request, RequestId};
-use crate::wire::group_room::{GroupCallId, GroupSignal};
+use crate::wire::group_room::GroupCallId;
 use crate::wire::room::RoomSignal;
 
 /// What the group call wants done, or tells.
@@ -85,15 +85,4 @@ pub enum WhyOut {
     Terminated,
     /// The room does not let us say that we are in a call.
     NotAllowed,
-}
-
-/// An event to be sent to one device, and to whom.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Addressed {
-    /// Its user.
-    pub user: MatrixId,
-    /// The device.
-    pub device_id: DeviceId,
-    /// What to send.
-    pub signal: GroupSignal,
 }

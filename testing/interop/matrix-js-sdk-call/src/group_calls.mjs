@@ -59,6 +59,9 @@ export async function createGroup(client, { room }) {
   return call.groupCallId;
 }
 
+/** Opens the microphone for the one that a room has, as soon as it is known, so that entering does not wait for it. */
+export const openGroupMicrophone = async (client, { room }) => (await found(client, room)).initLocalCallFeed();
+
 /** Enters the one that a room has, as soon as it is known. */
 export async function enterGroup(client, { room }) {
   const call = await found(client, room);
@@ -98,6 +101,7 @@ export function groupStatus(client, { room }) {
       call_id: leg.callId,
       state: leg.state,
       first_packet_at_ms: isKnown ? calls.status({ id: leg.callId }).first_packet_at_ms : null,
+      first_sound_at_ms: isKnown ? calls.status({ id: leg.callId }).first_sound_at_ms : null,
       heard: isKnown ? calls.heard({ id: leg.callId }) : calls.NOTHING,
     });
   });
@@ -121,6 +125,13 @@ export const untilGroupHears = (client, { room, tones }) =>
     const status = groupStatus(client, { room });
     const isHeard = (hertz) => status.legs.some(({ heard }) => heard.level > -50 && Math.abs(heard.hertz - hertz) < 15);
     return status.legs.length === tones.length && tones.every(isHeard) && status;
+  }).catch(failed(client, room));
+
+/** Waits until so many others were heard, each in a 1:1 call of its own. */
+export const untilGroupHeard = (client, { room, others }) =>
+  until(`voices of ${others}`, PATIENCE, () => {
+    const status = groupStatus(client, { room });
+    return status?.legs.filter((leg) => leg.first_sound_at_ms).length === others && status;
   }).catch(failed(client, room));
 
 /** Waits until exactly these devices are in it. */

@@ -46,6 +46,8 @@ pub struct JsSdkGroupLeg {
     pub state: String,
     /// When the first packet of the other end's voice came.
     pub first_packet_at_ms: Option<f64>,
+    /// When the first sample of it that is no silence was heard.
+    pub first_sound_at_ms: Option<f64>,
     /// What is heard in it now.
     pub heard: JsSdkHeard,
 }
@@ -105,6 +107,15 @@ impl JsSdkDevice {
         self.page().ask("createGroup", &json!({"room": room}))
     }
 
+    /// Opens the microphone for the group call of a room as soon as that is known, so that entering does not wait for it.
+    ///
+    /// # Errors
+    /// When there is none, or the microphone is open.
+    pub fn open_group_microphone(&self, room: &str) -> Result<(), JsSdkError> {
+        self.page()
+            .tell("openGroupMicrophone", &json!({"room": room}))
+    }
+
     /// Enters the group call of a room as soon as it is known; gives its ID.
     ///
     /// # Errors
@@ -148,6 +159,19 @@ impl JsSdkDevice {
     ) -> Result<JsSdkGroupStatus, JsSdkError> {
         let parameters = json!({"room": room, "tones": tones});
         self.page().ask("untilGroupHears", &parameters)
+    }
+
+    /// Waits until so many others were heard, each in a 1:1 call of its own.
+    ///
+    /// # Errors
+    /// When that does not come.
+    pub fn wait_for_group_voices(
+        &self,
+        room: &str,
+        others: usize,
+    ) -> Result<JsSdkGroupStatus, JsSdkError> {
+        let parameters = json!({"room": room, "others": others});
+        self.page().ask("untilGroupHeard", &parameters)
     }
 
     /// Waits until exactly these devices are in the group call.

@@ -253,6 +253,9 @@ impl Universe {
             | Request::LeaveRoom { .. }
             | Request::PrepareRoom { .. }
             | Request::SendToRoom { .. }
+            | Request::SendToDevice { .. }
+            | Request::OwnMembership { .. }
+            | Request::WriteGroupCall { .. }
             | Request::Redact { .. } => {
                 panic!("this universe has no rooms")
             }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::findings::{Findings, figure};
-use crate::demo::report::{STYLE, escape};
+use crate::demo::report::{checks, escape, homeserver, verdict, whole};
 
 /// The whole page.
 pub(super) fn page(findings: &Findings) -> String {
@@ -26,27 +26,14 @@ pub(super) fn page(findings: &Findings) -> String {
         1,
     );
     costs(&mut body, findings);
-    homeserver(&mut body, findings);
-    checks(&mut body, findings);
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n<title>SecureCall demo</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n"
-    )
+    homeserver(&mut body, &findings.left);
+    checks(&mut body, &findings.checks());
+    body.push_str("<p class=\"note\">Beside this page: the recordings that were heard, <code>events.jsonl</code> and <code>summary.json</code>.</p></section>\n");
+    whole(&body)
 }
 
 fn header(html: &mut String, findings: &Findings) {
-    let failed = findings.failed();
-    let verdict = match failed.is_empty() {
-        true => r#"<p class="verdict good">Everything holds.</p>"#.to_owned(),
-        false => {
-            let list = failed
-                .iter()
-                .map(|it| format!("<li>not so: {}</li>", escape(it)));
-            format!(
-                r#"<div class="verdict bad"><ul>{}</ul></div>"#,
-                list.collect::<String>()
-            )
-        }
-    };
+    let verdict = verdict(&findings.checks());
     let words = findings
         .words
         .first()
@@ -112,44 +99,6 @@ fn costs(html: &mut String, findings: &Findings) {
         );
     }
     html.push_str("</tbody></table></section>\n");
-}
-
-fn homeserver(html: &mut String, findings: &Findings) {
-    let left = &findings.left;
-    let rows = |list: &[String]| -> String {
-        let items = list
-            .iter()
-            .map(|row| format!("<li><code>{}</code></li>", escape(row)));
-        match list {
-            [] => "<p>None.</p>".to_owned(),
-            _ => format!("<ul class=\"rows\">{}</ul>", items.collect::<String>()),
-        }
-    };
-    let _ = write!(
-        html,
-        r#"<section><h2>What the homeserver keeps</h2><p>All tables of its database, compared before the call and after all clients had ended.</p><h3>Rows outside the allowed list: {}</h3>{}<details><summary>Rows the written list allows: {}</summary>{}</details></section>"#,
-        left.outside.len(),
-        rows(&left.outside),
-        left.allowed.len(),
-        rows(&left.allowed)
-    );
-}
-
-fn checks(html: &mut String, findings: &Findings) {
-    html.push_str("<section><h2>All checks</h2><table><tbody>");
-    for check in findings.checks() {
-        let (class, mark) = match check.holds {
-            true => ("good", "✓"),
-            false => ("bad", "✗"),
-        };
-        let _ = write!(
-            html,
-            r#"<tr><td class="{class}">{mark}</td><td>{}</td><td>{}</td></tr>"#,
-            escape(check.what),
-            escape(&check.found)
-        );
-    }
-    html.push_str("</tbody></table><p class=\"note\">Beside this page: the recordings that were heard, <code>events.jsonl</code> and <code>summary.json</code>.</p></section>\n");
 }
 
 #[cfg(test)]

@@ -9,7 +9,6 @@ use crate::calling::guests;
 use crate::calling::order::{Order, Volume};
 use crate::calling::plan::{call_options, callee};
 use crate::error::Failure;
-use crate::output::Event;
 
 impl Run {
     /// Does what is ordered while there is a group call.
@@ -19,6 +18,11 @@ impl Run {
             return Err(not_now(&order, "there is no group call"));
         };
         let (conference, leg) = (group.conference, group.any_leg());
+        if group.is_of_room
+            && let Some((why, help)) = not_in_rooms(&order)
+        {
+            return Err(not_now(&order, why).help(help));
+        }
         let leg = |order: &Order| leg.ok_or_else(|| not_now(order, "nobody else is there yet"));
         match order {
             Order::Hangup => {
@@ -38,9 +42,19 @@ impl Run {
                 let leg = leg(&order)?;
                 self.add(leg, who).await
             }
-            Order::Volume(who, volume) => self.set_volume_of(&who, volume).await,
-            Order::VerifyMember(who) => {
-                let id = self.member(&who)?;
+            Order::Volume(ref who, volume) if group.is_of_room => {
+                let legs = self.devices(who, &order)?;
+                for leg in legs {
+                    self.set_volume(leg, volume).await?;
+                }
+                Ok(())
+            }
+            Order::Volume(ref who, volume) => {
+                let (_, leg) = self.member(who, &order)?;
+                self.set_volume(leg, volume).await
+            }
+            Order::VerifyMember(ref who) => {
+                let (id, _) = self.member(who, &order)?;
                 self.verify_member(id)
             }
             Order::Verify => Err(not_now(&order, "there are several people to verify")
@@ -71,56 +85,66 @@ impl Run {
     }
 
     /// How loud a member is to be heard.
-    pub(super) async fn set_volume(&mut self, call: CallHandle, volume: Volume) {
+    pub(super) async fn set_volume(
+        &mut self,
+        call: CallHandle,
+        volume: Volume,
+    ) -> Result<(), Failure> {
         let set = self.client.handle().set_volume(call, volume.gain()).await;
-        if let (Ok(()), Some(screen)) = (set, self.shown.screen()) {
+        set.map_err(|_| {
+            let order = Order::Volume(String::new(), volume);
+            not_now(&order, "nothing can be heard of them yet")
+        })?;
+        if let Some(screen) = self.shown.screen() {
             screen.set_volume(call, volume);
         }
+        Ok(())
     }
 
-    /// The member is who their key says: their safety words are the same on both sides.
+    /// The member is who their key says: the safety words of the leg with them are the same on both sides.
     pub(super) fn verify_member(&mut self, id: SecureCallId) -> Result<(), Failure> {
         let order = Order::VerifyMember(id.to_string());
-        let is_connected = self.followed.is_connected();
-        if !is_connected {
+        // The group call may be connected with others while the words of this leg are not known yet.
+        if !self
+            .followed
+            .group()
+            .is_some_and(|it| it.is_connected_with(id))
+        {
             return Err(not_now(&order, "the safety words are not known yet"));
         }
-        let contact = self.people.verify_key(id, || {
-            not_now(&order, "this person is not one of your contacts")
-                .help("add them first with `securecall contact add`")
-        })?;
-        self.show_contacts();
-        if let Some(screen) = self.shown.screen() {
-            screen.verified(&contact);
-        }
-        // A reader that has gone is noticed at the next tick.
-        let _ = self
-            .teller
-            .tell(Event::contact(&contact, self.people.has_blocked(&contact)));
-        Ok(())
+        self.mark_verified(id, &order)
     }
 
-    async fn set_volume_of(&mut self, who: &str, volume: Volume) -> Result<(), Failure> {
-        let id = self.member(who)?;
+    /// The legs with the devices of somebody in the group call of a room.
+    fn devices(&self, who: &str, order: &Order) -> Result<Vec<CallHandle>, Failure> {
+        let person = self.people.resolve(who)?;
         let group = self.followed.group();
-        let leg = group.and_then(|group| group.leg_with(id));
-        let order = Order::Volume(who.to_owned(), volume);
-        let leg = leg.ok_or_else(|| not_now(&order, "they are not connected"))?;
-        self.set_volume(leg, volume).await;
-        Ok(())
+        let legs = group.map(|group| group.legs_with_account(&person.matrix_id));
+        let legs = legs.filter(|legs| !legs.is_empty());
+        legs.ok_or_else(|| not_now(order, "this person is not in the group call"))
     }
 
-    /// The key of somebody in the group call.
-    fn member(&self, who: &str) -> Result<SecureCallId, Failure> {
+    /// The leg with somebody in the group call, and their key.
+    fn member(&self, who: &str, order: &Order) -> Result<(SecureCallId, CallHandle), Failure> {
         let person = self.people.resolve(who)?;
         let id = guests::identity(&person).ok_or_else(|| guests::no_key(&person))?;
-        let group = self.followed.group();
-        match group.is_some_and(|group| group.leg_with(id).is_some()) {
-            true => Ok(id),
-            false => Err(Failure::new(
-                crate::error::ErrorKind::NotNow,
-                "this person is not in the group call",
-            )),
-        }
+        let leg = self.followed.group().and_then(|group| group.leg_with(id));
+        let leg = leg.ok_or_else(|| not_now(order, "this person is not in the group call"))?;
+        Ok((id, leg))
+    }
+}
+
+/// Why an order means nothing in the group call of a room, and what does.
+const fn not_in_rooms(order: &Order) -> Option<(&'static str, &'static str)> {
+    match order {
+        Order::Add(_) => Some((
+            "whoever is in the room comes into its group call by themselves",
+            "invite them to the room, in an app that does that",
+        )),
+        Order::Verify | Order::VerifyMember(_) => Some((
+            "a standard Matrix call has no safety words to compare",
+            "a call with people whose SecureCall keys are known has: `call WHO WHO …`",
+        )),
+        _ => None,
     }
 }

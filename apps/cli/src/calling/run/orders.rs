@@ -1,5 +1,6 @@
 //! What orders and keys do.
 
+use securecall_contact::SecureCallId;
 use securecall_driver::Tier;
 
 use super::Run;
@@ -29,14 +30,12 @@ impl Run {
             Action::Verify => self.carry_out(Order::Verify).await,
             Action::Add(who) => self.carry_out(Order::Add(who)).await,
             Action::VerifyMember(id) => {
-                if let Err(failure) = self.verify_member(id) {
-                    self.tell_failure(&failure);
-                }
-                Ok(())
+                let verified = self.verify_member(id);
+                self.tell_if_refused(verified)
             }
             Action::SetVolume(call, volume) => {
-                self.set_volume(call, volume).await;
-                Ok(())
+                let set = self.set_volume(call, volume).await;
+                self.tell_if_refused(set)
             }
             Action::Wish(wish) => self.grant(wish).await,
             Action::Redraw => {
@@ -55,6 +54,11 @@ impl Run {
             Some(_) => self.carry_out_in_group(order).await,
             None => self.carry_out_in_call(order).await,
         };
+        self.tell_if_refused(done)
+    }
+
+    /// What does not work is told, and ends nothing.
+    fn tell_if_refused(&mut self, done: Result<(), Failure>) -> Result<(), Ending> {
         if let Err(failure) = done {
             self.tell_failure(&failure);
         }
@@ -145,12 +149,14 @@ impl Run {
             .id
             .filter(|_| current.was_connected)
             .ok_or_else(|| not_now(&Order::Verify, "the safety words are not known yet"))?;
-        let contact = self.people.verify_key(peer, || {
-            not_now(
-                &Order::Verify,
-                "the other person is not one of your contacts",
-            )
-            .help("add them first with `securecall contact add`")
+        self.mark_verified(peer, &Order::Verify)
+    }
+
+    /// The contact with this key is who it says: in the contact list, on the screen and for scripts.
+    pub(super) fn mark_verified(&mut self, id: SecureCallId, order: &Order) -> Result<(), Failure> {
+        let contact = self.people.verify_key(id, || {
+            not_now(order, "the other person is not one of your contacts")
+                .help("add them first with `securecall contact add`")
         })?;
         self.show_contacts();
         if let Some(screen) = self.shown.screen() {

@@ -1,6 +1,6 @@
 //! What several events have in common: who, how it was, and how a call goes.
 
-use securecall_contact::{MatrixId, SecureCallId};
+use securecall_contact::{DeviceId, MatrixId, SecureCallId};
 use serde::Serialize;
 
 /// Who says what a setting is.
@@ -44,6 +44,9 @@ pub(crate) struct Peer {
     pub(crate) new_address: bool,
     /// A contact whose key was compared by a way that no server controls.
     pub(crate) verified: bool,
+    /// Which of their devices, in the group call of a room: each is there by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) device_id: Option<String>,
 }
 
 impl Peer {
@@ -61,7 +64,15 @@ impl Peer {
             name: name.map(str::to_owned),
             new_address,
             verified,
+            device_id: None,
         }
+    }
+
+    /// One of their devices.
+    #[must_use]
+    pub(crate) fn on(mut self, device: Option<&DeviceId>) -> Self {
+        self.device_id = device.map(DeviceId::to_string);
+        self
     }
 
     /// What a person is told: the contact's name, else the whole ID.

@@ -82,6 +82,7 @@ mod tests {
             name: Some("Ada".to_owned()),
             new_address: false,
             verified: false,
+            device_id: None,
         };
         let begun = |tier| {
             let call_id = || "x".to_owned();

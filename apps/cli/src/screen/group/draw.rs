@@ -5,8 +5,10 @@ use std::time::Instant;
 use ratatui::Frame;
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
+use securecall_driver::Tier;
 
-use super::{GroupScreen, LegState, Member};
+use super::{GroupScreen, InClear, LegState, Member};
+use crate::output::tier_words;
 use crate::screen::draw::{Rank, bars, labelled, place};
 use crate::screen::fitting::{fit, fit_matrix_id, padded};
 use crate::screen::main_screen::name_of;
@@ -58,6 +60,10 @@ impl GroupScreen {
         let width = usize::from(width);
         let blank = || (Rank::Nothing, Line::default());
         let mut lines = vec![blank(), (Rank::Call, self.status(now, width, palette))];
+        if let Some(in_clear) = self.room {
+            let said = Span::styled(room_words(in_clear), palette.paint(Color::Yellow));
+            lines.push((Rank::Protection, Line::from(said)));
+        }
         if let Some(words) = &self.words {
             lines.push((Rank::Protection, self.group_words(words, width, palette)));
         }
@@ -88,6 +94,10 @@ impl GroupScreen {
             .count();
         let mut line = match &self.ended {
             Some(why) => Line::styled(format!("Group call ended: {why}"), strong(Color::Gray)),
+            // Nobody is called into it.
+            None if self.connected_at.is_none() && self.room.is_some() => {
+                Line::styled("Group call of a room, nobody else yet", strong(Color::Cyan))
+            }
             None if self.connected_at.is_none() => {
                 Line::styled("Group call, calling …", strong(Color::Cyan))
             }
@@ -130,7 +140,10 @@ impl GroupScreen {
             if self.selected().is_some_and(Member::can_be_verified) {
                 keys.push(("v", "words are the same"));
             }
-            keys.extend([("i", "add"), ("+ -", "volume"), ("↑ ↓", "select")]);
+            if self.room.is_none() {
+                keys.push(("i", "add"));
+            }
+            keys.extend([("+ -", "volume"), ("↑ ↓", "select")]);
         }
         Line::from_iter(palette.keys(&keys).into_iter().flatten())
     }
@@ -211,7 +224,10 @@ impl Member {
         };
         let mut lines = vec![(Rank::Explanation, Line::styled(who, Palette::strong()))];
         let id = self.peer.id.map(|id| id.to_string());
-        let id = id.unwrap_or_else(|| self.peer.matrix_id.to_string());
+        let id = id.unwrap_or_else(|| match &self.peer.device_id {
+            Some(device) => format!("{} {device}", self.peer.matrix_id),
+            None => self.peer.matrix_id.to_string(),
+        });
         lines.push((Rank::Address, Line::styled(id, palette.quiet())));
         if let Some(words) = &self.words {
             let words = Span::styled(words.join(" "), Palette::strong());
@@ -225,6 +241,15 @@ impl Member {
             lines.push((Rank::Explanation, Line::raw(self.quality())));
         }
         lines
+    }
+}
+
+/// What protects the calls in a room.
+fn room_words(InClear(in_clear): InClear) -> String {
+    let tier = tier_words(Tier::Matrix.as_str());
+    match in_clear {
+        true => format!("in clear; {tier}"),
+        false => tier.to_owned(),
     }
 }
 

@@ -4,19 +4,12 @@ use std::time::Duration;
 
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
-use securecall_driver::{CallHandles, LeftReason, NamedCall, PathRoute, Tier, WireCallId};
+use securecall_driver::{LeftReason, PathRoute, Tier};
 
 use super::*;
+use crate::sample_calls::{call, device_of, room_keeps};
 use crate::sample_contacts::id;
 use crate::screen::palette::Palette;
-
-fn call(number: u8) -> NamedCall {
-    let mut handles = CallHandles::default();
-    NamedCall {
-        handle: (0..number).map(|_| handles.issue()).last().unwrap(),
-        id: WireCallId::parse(&format!("{number:032x}")).unwrap(),
-    }
-}
 
 fn somebody(number: u8, name: Option<&str>) -> Peer {
     let id = id(number);
@@ -25,6 +18,7 @@ fn somebody(number: u8, name: Option<&str>) -> Peer {
         matrix_id: format!("@sc_{id}:a-long-name.example.org").parse().unwrap(),
         name: name.map(str::to_owned),
         new_address: false,
+        device_id: None,
     }
 }
 
@@ -294,4 +288,60 @@ fn eight_people_have_room_on_an_ordinary_terminal() {
         assert!(shown.contains(part), "{part}:\n{shown}");
     }
     assert!(shown.contains(&id(1).to_string()), "{shown}");
+}
+
+/// We are in the call of a room, with two devices of Ada and one of a stranger.
+fn in_a_room(in_clear: bool) -> Story {
+    let mut story = Story::new();
+    let ConferenceEvent::Keeps(room) = room_keeps(in_clear) else {
+        unreachable!("it says so")
+    };
+    story.screen = GroupScreen::of_room([id(1)].into(), &room);
+    let devices = [
+        device_of("@ada:example.org", "PHONE", Some("Ada")),
+        device_of("@ada:example.org", "LAPTOP", Some("Ada")),
+        device_of("@bo:example.org", "PHONE", None),
+    ];
+    for (number, peer) in (1..).zip(devices) {
+        story.joins(number, &peer, None);
+        story.screen.member(&peer).words = None;
+    }
+    story
+}
+
+#[test]
+fn in_a_room_each_device_has_a_row_and_what_protects_it_is_said() {
+    let mut story = in_a_room(false);
+    for (width, height) in [(80, 24), (60, 24)] {
+        let shown = story.drawn(width, height);
+        assert!(shown.contains("Group call of 4"), "{shown}");
+        assert!(shown.contains("your servers and the other app"), "{shown}");
+        assert!(shown.contains("@ada:example.org PHONE"), "{shown}");
+        assert!(!shown.contains("in clear"), "{shown}");
+        // Nobody is asked in, and there is nothing to compare.
+        for key in ["i add", "v words"] {
+            assert!(!shown.contains(key), "{shown}");
+        }
+    }
+    assert!(in_a_room(true).drawn(80, 24).contains("in clear"));
+    assert!(!story.screen.takes_others());
+    story.happens(ConferenceEvent::Left {
+        peer: device_of("@ada:example.org", "PHONE", Some("Ada")),
+        why: LeftReason::HungUp,
+    });
+    let shown = story.drawn(80, 24);
+    assert!(shown.contains("Group call of 3"), "{shown}");
+    assert!(shown.contains("@ada:example.org LAPTOP"), "{shown}");
+}
+
+#[test]
+fn who_is_in_a_room_and_not_heard_is_said_with_what_to_do() {
+    let mut story = in_a_room(false);
+    let mut known = device_of("@ada:example.org", "PHONE", Some("Ada"));
+    known.id = Some(id(1));
+    story.happens(ConferenceEvent::SealedInstead { peer: known });
+    assert!(story.drawn(300, 24).contains("securecall call"));
+    let peer = device_of("@cy:example.org", "OLD", None);
+    story.happens(ConferenceEvent::InClearRefused { peer });
+    assert!(story.drawn(300, 24).contains("--in-clear"));
 }

@@ -4,12 +4,11 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use securecall_interop::{Dendrite, Postgres, RunningProgram, free_address};
 use serde_json::{Value, json};
-use sha1::Sha1;
 
 use super::process::{Diagnosis, Place, ask};
+use crate::registration;
 
 #[test]
 fn a_dendrite_of_our_template_runs_and_doctor_finds_nothing() {
@@ -56,16 +55,10 @@ fn told(place: &Place, method: &str, path: &str, token: &str, body: &Value) -> (
 
 /// Makes an account by the place's secret, and gives the access token that comes with it.
 fn register(place: &Place, name: &str) -> String {
-    let path = "/_synapse/admin/v1/register";
-    let (_, answer) = told(place, "GET", path, "", &json!({}));
-    let nonce = answer["nonce"].as_str().unwrap();
+    let (_, nonce) = told(place, "GET", registration::PATH, "", &json!({}));
     let secret = place.read("registration_secret");
-    let mut mac = Hmac::<Sha1>::new_from_slice(secret.trim().as_bytes()).unwrap();
-    let password = "a password of a lab";
-    mac.update(format!("{nonce}\0{name}\0{password}\0notadmin").as_bytes());
-    let mac = data_encoding::HEXLOWER.encode(&mac.finalize().into_bytes());
-    let body = json!({ "nonce": nonce, "username": name, "password": password, "admin": false, "mac": mac });
-    let (status, answer) = told(place, "POST", path, "", &body);
+    let request = registration::request(&secret, &nonce, name, "a password of a lab", false);
+    let (status, answer) = told(place, "POST", registration::PATH, "", &request);
     assert_eq!(status, 200, "{answer}");
     answer["access_token"].as_str().unwrap().to_owned()
 }

@@ -2,14 +2,13 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::process::Command;
 
-use data_encoding::HEXLOWER;
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use securecall_interop::{RunningProgram, Synapse, free_address};
 use serde_json::{Value, json};
-use sha1::Sha1;
 
 use super::process::{Diagnosis, Place, ask};
+use crate::registration;
 
 fn python() -> String {
     Synapse::python().unwrap().display().to_string()
@@ -29,16 +28,12 @@ fn use_an_account(address: SocketAddr, secret: &str) {
 }
 
 fn register(address: SocketAddr, secret: &str) -> String {
-    let path = "/_synapse/admin/v1/register";
+    let path = registration::PATH;
     let (status, body) = ask(address, "GET", path, &[], "").unwrap();
     assert_eq!(status, 200, "{body}");
-    let answer: Value = serde_json::from_str(&body).unwrap();
-    let nonce = answer["nonce"].as_str().unwrap();
-    let mut mac = Hmac::<Sha1>::new_from_slice(secret.as_bytes()).unwrap();
-    mac.update(format!("{nonce}\0sc_a\0password\0notadmin").as_bytes());
-    let mac = HEXLOWER.encode(&mac.finalize().into_bytes());
-    let body = json!({ "nonce": nonce, "username": "sc_a", "password": "password", "admin": false, "mac": mac });
-    let (status, body) = ask(address, "POST", path, &[], &body.to_string()).unwrap();
+    let nonce = serde_json::from_str(&body).unwrap();
+    let request = registration::request(secret, &nonce, "sc_a", "password", false);
+    let (status, body) = ask(address, "POST", path, &[], &request.to_string()).unwrap();
     assert_eq!(status, 200, "{body}");
     let answer: Value = serde_json::from_str(&body).unwrap();
     answer["access_token"].as_str().unwrap().to_owned()
@@ -67,7 +62,7 @@ fn a_synapse_of_our_template_runs_and_doctor_finds_nothing() {
 }
 
 fn rows(database: &std::path::Path, table: &str) -> i64 {
-    let output = std::process::Command::new(python())
+    let output = Command::new(python())
         .args(["-c", "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute('select count(*) from ' + sys.argv[2]).fetchone()[0])"])
         .arg(database)
         .arg(table)
@@ -85,7 +80,7 @@ fn a_synapse_of_its_own_settings_has_more_than_ten_findings_and_each_says_what_t
     let folder = tempfile::tempdir().unwrap();
     let settings = folder.path().join("homeserver.yaml");
     let python = python();
-    let output = std::process::Command::new(&python)
+    let output = Command::new(&python)
         .args([
             "-m",
             "synapse.app.homeserver",
@@ -155,7 +150,7 @@ for line in sys.stdin.read().split(';'):
 database.commit()";
     let run = |sql: &str| {
         use std::io::Write as _;
-        let mut child = std::process::Command::new(python())
+        let mut child = Command::new(python())
             .args(["-c", script])
             .arg(&database)
             .stdin(std::process::Stdio::piped())
@@ -210,4 +205,78 @@ database.commit()";
     );
     assert!(names.len() == 4, "{names:?}");
     drop(synapse);
+}
+
+/// What can be signed with a `macaroon_secret`: tokens of a guest, of an account and of its login as Synapse has had them, and the link of a
+/// mail that takes a pusher away.
+const FORGE: &str = "import sys, pymacaroons
+for caveats in [
+    ['type = access', 'user_id = @sc_a:place.test', 'nonce = n', 'guest = true'],
+    ['type = access', 'user_id = @sc_a:place.test', 'time < 9999999999999'],
+    ['type = login', 'user_id = @sc_a:place.test', 'time < 9999999999999'],
+    ['type = delete_pusher', 'user_id = @sc_a:place.test', 'app_id = x', 'pushkey = y'],
+]:
+    macaroon = pymacaroons.Macaroon(location='place.test', identifier='key', key=sys.argv[1])
+    for caveat in ['gen = 1'] + caveats:
+        macaroon.add_first_party_caveat(caveat)
+    print(macaroon.serialize())";
+
+fn forged(secret: &str) -> [String; 4] {
+    let output = Command::new(python())
+        .args(["-c", FORGE, secret.trim()])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let tokens: Vec<String> = text.lines().map(str::to_owned).collect();
+    tokens.try_into().unwrap()
+}
+
+/// As docs/operating.md has it, after a theft.
+#[test]
+fn who_has_macaroon_secret_gets_into_no_account_and_nobody_is_logged_out_when_it_is_changed() {
+    let place = Place::new(&["--homeserver", "synapse"]);
+    let address = place.homeserver();
+    let get = |path: &str, token: &str| {
+        let authorization = format!("Authorization: Bearer {token}");
+        let (status, body) = ask(address, "GET", path, &[&authorization], "").unwrap();
+        (status, body)
+    };
+    let whoami = |token: &str| get("/_matrix/client/v3/account/whoami", token);
+    let unsubscribed = |token: &str| {
+        let path = format!("/_synapse/client/unsubscribe?app_id=x&pushkey=y&access_token={token}");
+        get(&path, "").0 == 200
+    };
+    let none_gets_in = |tokens: &[String; 4]| {
+        for token in tokens {
+            let (status, body) = whoami(token);
+            assert_eq!(status, 401, "{body}");
+            let login = json!({ "type": "m.login.token", "token": token }).to_string();
+            let path = "/_matrix/client/v3/login";
+            let (status, body) = ask(address, "POST", path, &[], &login).unwrap();
+            assert_eq!(status, 403, "{body}");
+        }
+    };
+
+    let synapse = place.start_synapse().unwrap();
+    let session = register(address, &place.read("registration_secret"));
+    let stolen = forged(&place.read("macaroon_secret"));
+    // Signed as Synapse signs: it says so of a guest's, and takes the link.
+    let (_, said) = whoami(&stolen[0]);
+    assert!(said.contains("used for regular user"), "{said}");
+    assert!(unsubscribed(&stolen[3]));
+    none_gets_in(&stolen);
+
+    fs::remove_file(place.path("macaroon_secret")).unwrap();
+    let output = place.init(&[]);
+    assert!(output.status.success(), "{output:?}");
+    drop(synapse);
+    let _synapse = place.start_synapse().unwrap();
+    assert_eq!(whoami(&session).0, 200);
+    let (_, said) = whoami(&stolen[0]);
+    assert!(said.contains("Invalid access token"), "{said}");
+    assert!(!unsubscribed(&stolen[3]));
+    none_gets_in(&stolen);
+    let new = forged(&place.read("macaroon_secret"));
+    assert!(unsubscribed(&new[3]));
 }

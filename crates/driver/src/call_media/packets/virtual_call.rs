@@ -269,7 +269,10 @@ impl VirtualCall {
                     | Request::LeaveRoom { .. }
                     | Request::PrepareRoom { .. }
                     | Request::SendToRoom { .. }
-                    | Request::Redact { .. },
+                    | Request::Redact { .. }
+                    | Request::SendToDevice { .. }
+                    | Request::OwnMembership { .. }
+                    | Request::WriteGroupCall { .. },
                 ) => {
                     panic!("a sealed call is in no room");
                 }

@@ -389,6 +389,11 @@ fn group_calls_are_kept_of_followed_rooms_and_of_no_others() {
             "m.room.member",
             r#""state_key":"@c:d.test","content":{"membership":"join"}"#,
         ),
+        // What came before we did.
+        event(
+            "m.room.member",
+            &format!(r#""state_key":"{OWN}","content":{{"membership":"invite"}}"#),
+        ),
         event("m.call.hangup", r#""content":{}"#),
     ];
     let rooms = [joined("!r:b.test", &events), joined("!other", &events)];
@@ -404,7 +409,7 @@ fn group_calls_are_kept_of_followed_rooms_and_of_no_others() {
             age_ms: Some(-3),
         })
     };
-    for (calls, others) in [(true, 4), (false, 0)] {
+    for (calls, others) in [(true, 6), (false, 0)] {
         let answer = in_followed(&rooms, calls);
         assert_eq!(
             answer.followed,
@@ -418,7 +423,7 @@ fn group_calls_are_kept_of_followed_rooms_and_of_no_others() {
                 },
             ]
         );
-        // The member and the hangup, of both rooms.
+        // The members and the hangup, of both rooms.
         assert_eq!(answer.events.len(), others);
         assert_eq!(refused(answer), []);
     }
@@ -480,6 +485,7 @@ fn what_is_kept_of_followed_rooms_is_bounded_and_what_is_missing_is_a_gap() {
         let (last, kept) = answer.followed.split_last().unwrap();
         assert_eq!(*last, gap);
         assert!((at_least..=at_most).contains(&kept.len()), "{}", kept.len());
+        assert_eq!(refused(answer), []);
     }
     let limited = |room: &str| format!(r#""{room}":{{"timeline":{{"events":[],"limited":true}}}}"#);
     let answer = in_followed(&[limited("!r:b.test"), limited("!other")], false);

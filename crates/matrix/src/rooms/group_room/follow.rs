@@ -53,11 +53,15 @@ pub(crate) struct FollowedReader {
 }
 
 impl FollowedReader {
-    /// Takes an event of a followed room.
-    pub(crate) fn take(&mut self, room: &RoomId, json: &[u8]) {
+    /// Takes an event of a followed room. Whether we are in it, none of its events says: the first ones that come are older than our
+    /// joining it, an invitation among them.
+    pub(crate) fn take(&mut self, room: &RoomId, json: &[u8], own: &str) {
         let Some(news) = read(room, json) else {
             return;
         };
+        if matches!(&news, Incoming::GroupRoomMembership { user, .. } if user.as_str() == own) {
+            return;
+        }
         if self.events == MAX_EVENTS || self.size + json.len() > MAX_EVENTS_SIZE {
             return self.note_gap(room);
         }

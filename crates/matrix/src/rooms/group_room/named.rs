@@ -1,7 +1,7 @@
 //! A room that a person names.
 
 use ruma::{
-    OwnedRoomOrAliasId, RoomAliasId,
+    OwnedRoomOrAliasId, OwnedServerName, RoomAliasId,
     api::client::{alias::get_alias, membership::join_room_by_id_or_alias},
     assign,
 };
@@ -43,7 +43,10 @@ impl Account {
             };
             (answer.room_id.to_string(), answer.servers)
         } else {
-            (name.to_owned(), Vec::new())
+            // Of an ID that has a server in it, that one may know the room.
+            let server = name.split_once(':').map(|(_, server)| server);
+            let server = server.and_then(|server| OwnedServerName::try_from(server).ok());
+            (name.to_owned(), server.into_iter().collect())
         };
         let room: RoomId = room.parse().map_err(|_| RoomError::NotFound)?;
         if self.joined_rooms().await?.contains(room.as_str()) {

@@ -3,7 +3,10 @@
 //! A homeserver hands out all of it: of a large room that is many megabytes, of which next to nothing is for us. So it goes
 //! through the scanner as it comes in, as a sync does, and what is kept is bounded.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use ruma::api::client::state::get_state_events;
 use securecall_contact::{MatrixId, RoomId};
@@ -33,8 +36,16 @@ pub const MAX_GROUP_ROOM_USERS: usize = 500;
 /// What all events that are kept may take.
 const MAX_SIZE: usize = 4 * 1024 * 1024;
 
+/// Events that are looked at. No room has as many, and each costs something.
+const MAX_EVENTS: usize = 400_000;
+
 /// Members of the room whose names are remembered until all is read. Others are none.
 const MAX_MEMBERS: usize = 50_000;
+
+const MEMBER: &str = "m.room.member";
+const ENCRYPTION: &str = "m.room.encryption";
+const JOIN_RULES: &str = "m.room.join_rules";
+const HISTORY: &str = "m.room.history_visibility";
 
 /// The state of a room, as far as group calls are concerned. All of it is the homeserver's word.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -102,6 +113,8 @@ pub(crate) struct RoomStateAnswer {
 struct ReadSoFar {
     room: RoomId,
     own: MatrixId,
+    /// Events so far.
+    events: usize,
     answer: RoomStateAnswer,
     calls: Newest,
     users: Newest,
@@ -145,6 +158,7 @@ impl StateReader {
             read: ReadSoFar {
                 room,
                 own,
+                events: 0,
                 answer: RoomStateAnswer::default(),
                 calls: Newest::new(MAX_GROUP_ROOM_CALLS),
                 users: Newest::new(MAX_GROUP_ROOM_USERS),
@@ -156,10 +170,14 @@ impl StateReader {
     ///
     /// # Errors
     ///
-    /// When this is not JSON, or nested too deeply.
+    /// When this is not JSON, nested too deeply, or of more events than any room has.
     pub(crate) fn read(&mut self, bytes: &[u8]) -> Result<(), UnreadableSync> {
         let Self { scanner, read } = self;
         scanner.read(bytes, |cut| {
+            if read.events == MAX_EVENTS {
+                return Err(UnreadableSync);
+            }
+            read.events += 1;
             read.take(&cut);
             Ok(())
         })
@@ -191,20 +209,33 @@ impl StateReader {
 
 impl ReadSoFar {
     fn take(&mut self, cut: &Cut) {
+        #[derive(Deserialize)]
+        struct Type<'a> {
+            #[serde(borrow)]
+            r#type: Cow<'a, str>,
+        }
         // One that is too long ends nowhere.
         if cut.is_too_long || !matches!(cut.field, Field::RoomEvent(_)) {
             return;
         }
-        if let Some(event) = GroupRoomEvent::read(&self.room, &cut.bytes) {
-            return match event.event_type {
-                GroupRoomEventType::Call => self.calls.push(event),
-                GroupRoomEventType::Member => self.users.push(event),
-            };
+        let Ok(Type { r#type }) = serde_json::from_slice(&cut.bytes) else {
+            return;
+        };
+        match &*r#type {
+            MEMBER => {
+                if let Some((user, membership)) = read_member(&cut.bytes) {
+                    self.take_member(&user, membership);
+                }
+            }
+            ENCRYPTION | JOIN_RULES | HISTORY => self.take_other(&cut.bytes),
+            _ => match GroupRoomEvent::read(&self.room, &cut.bytes) {
+                Some(event) if event.event_type == GroupRoomEventType::Call => {
+                    self.calls.push(event);
+                }
+                Some(event) => self.users.push(event),
+                None => {}
+            },
         }
-        if let Some((user, membership)) = read_member(&cut.bytes) {
-            return self.take_member(&user, membership);
-        }
-        self.take_other(&cut.bytes);
     }
 
     fn take_member(&mut self, user: &MatrixId, membership: Membership) {
@@ -240,11 +271,11 @@ impl ReadSoFar {
         };
         let room = &mut self.answer.room;
         match (r#type.as_str(), state_key.as_str()) {
-            ("m.room.encryption", "") => room.is_encrypted = true,
-            ("m.room.join_rules", "") => {
+            (ENCRYPTION, "") => room.is_encrypted = true,
+            (JOIN_RULES, "") => {
                 room.is_public |= content.join_rule.as_deref() == Some("public");
             }
-            ("m.room.history_visibility", "") => {
+            (HISTORY, "") => {
                 room.is_public |= content.history_visibility.as_deref() == Some("world_readable");
             }
             _ => {}
@@ -326,10 +357,12 @@ mod tests {
     #[test]
     fn what_is_kept_takes_no_more_than_it_may() {
         let large = json!({ "x": "y".repeat(60 * 1024) });
-        let calls: Vec<_> = (0..100)
-            .map(|n| call(&format!("c{n}"), n, &large))
-            .collect();
-        let kept = read(&calls).room.events;
+        let users = (0..100).map(|n| {
+            let mut event = in_call(&format!("@{n}:b.test"), n);
+            event["content"] = large.clone();
+            event
+        });
+        let kept = read(&users.collect::<Vec<_>>()).room.events;
         assert!(kept.len() * 60 * 1024 <= MAX_SIZE / 2 && kept.len() > 20);
         // The same call again and again is one.
         let again: Vec<_> = (0..100).map(|_| call("c", 5, &large)).collect();

@@ -38,7 +38,7 @@ impl Endpoint {
         asked: Option<&ConferenceInvite>,
     ) -> Option<Route> {
         match &self.conference {
-            Some(conference) if self.is_of_ours(asked) => conference.options.route,
+            Some(conference) if self.is_of_ours(asked) => conference.legs.options.route,
             _ => self.config.inbound.route,
         }
     }
@@ -195,11 +195,11 @@ impl Endpoint {
                 return;
             }
             Verdict::Wait | Verdict::Refuse => {
-                tracing::debug!(conference = %conference.name, "a leg of somebody whom nobody has named");
+                tracing::debug!(conference = %conference.legs.name, "a leg of somebody whom nobody has named");
                 return;
             }
         }
-        let asked = conference.options.route;
+        let asked = conference.legs.options.route;
         let is_contact = arrived.peer.name.is_some();
         let Ok(route) = choose_route(asked, is_contact, self.config.relays) else {
             return;
@@ -248,7 +248,7 @@ impl Endpoint {
             peer: arrived.peer.clone(),
         });
         if let Some(conference) = &mut self.conference {
-            conference.legs.insert(call.handle);
+            conference.legs.calls.insert(call.handle);
             conference.mesh.leg_taken(now, person, call.handle);
         }
         self.receive(now, rng, arrived, Reception::Leg(shares));

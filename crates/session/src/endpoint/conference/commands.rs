@@ -8,11 +8,11 @@ use web_time::Instant;
 use super::{Conference, RingingConference, person_of};
 use crate::call::Call;
 use crate::call_handle::CallHandle;
-use crate::command::{CallError, Callee, CommandError};
+use crate::command::{CallError, Callee};
 use crate::config::CallOptions;
 use crate::endpoint::Endpoint;
 use crate::endpoint::route::choose_route;
-use crate::group::{ConferenceEvent, ConferenceHandle, GroupError, NamedConference};
+use crate::group::{ConferenceEvent, GroupError, NamedConference};
 
 impl Endpoint {
     /// Calls several people into one conference.
@@ -74,7 +74,7 @@ impl Endpoint {
         let (is_connected, is_sealed) = (call.is_connected(), call.sealed_id().is_some());
         let person = self.callable(callee, options)?;
         if let Some(conference) = self.conference.as_ref().filter(|_| self.is_leg(in_call)) {
-            let name = conference.name;
+            let name = conference.legs.name;
             self.ask_in(now, person)?;
             self.settle(now, rng);
             return Ok(name);
@@ -91,64 +91,6 @@ impl Endpoint {
         self.ask_in(now, person)?;
         self.settle(now, rng);
         Ok(name)
-    }
-
-    /// Leaves a conference: ends all its legs.
-    ///
-    /// # Errors
-    /// [`CommandError::NoSuchConference`] if this device is not in it.
-    pub fn leave(
-        &mut self,
-        now: Instant,
-        rng: &mut impl CryptoRng,
-        conference: ConferenceHandle,
-    ) -> Result<(), CommandError> {
-        if self.conference.as_ref().map(|it| it.name.handle) != Some(conference) {
-            return Err(CommandError::NoSuchConference);
-        }
-        self.leave_conference(now, rng);
-        Ok(())
-    }
-
-    pub(in crate::endpoint) fn leave_conference(&mut self, now: Instant, rng: &mut dyn CryptoRng) {
-        if let Some(conference) = &mut self.conference {
-            conference.mesh.leave();
-        }
-        self.settle(now, rng);
-    }
-
-    /// Mutes or unmutes our microphone in all legs, and in those that come.
-    pub(in crate::endpoint) fn mute_conference(
-        &mut self,
-        now: Instant,
-        rng: &mut dyn CryptoRng,
-        muted: bool,
-    ) {
-        let Some(conference) = &mut self.conference else {
-            return;
-        };
-        conference.muted = muted;
-        for leg in conference.legs.clone() {
-            self.with_call(now, rng, leg, |it, io| it.set_muted(io, muted));
-        }
-    }
-
-    /// Holds all legs that are connected, or resumes them. Returns whether there was one.
-    pub(in crate::endpoint) fn hold_conference(
-        &mut self,
-        now: Instant,
-        rng: &mut dyn CryptoRng,
-        held: bool,
-    ) -> bool {
-        let Some(conference) = &self.conference else {
-            return false;
-        };
-        let mut any = false;
-        for leg in conference.legs.clone() {
-            let done = self.with_call(now, rng, leg, |it, io| it.set_held(io, held));
-            any |= done == Some(true);
-        }
-        any
     }
 
     /// Begins a conference of this ID, or of a new one. There is none yet.
@@ -191,13 +133,13 @@ impl Endpoint {
             peer: peer.clone(),
         });
         if let Some(conference) = &mut self.conference {
-            conference.muted = muted;
+            conference.legs.muted = muted;
             conference.began_in = Some(call);
-            conference.legs.insert(call);
+            conference.legs.calls.insert(call);
             conference.people.insert(person.id(), peer);
             conference.mesh.leg_taken(now, person, call);
             conference.mesh.leg_connected(now, call);
-            conference.connected_at = Some(now);
+            conference.legs.connected_at = Some(now);
         }
     }
 
@@ -256,9 +198,9 @@ impl Endpoint {
         conference
             .mesh
             .leg_taken(now, ringing.inviter, ringing.call);
-        conference.legs.insert(ringing.call);
+        conference.legs.calls.insert(ringing.call);
         let call = self.calls.get(&ringing.call);
-        conference.muted = call.is_some_and(Call::is_muted);
+        conference.legs.muted = call.is_some_and(Call::is_muted);
         let told = call.map(|it| (it.name.clone(), it.peer.clone()));
         if let Some((_, peer)) = &told {
             conference.people.insert(inviter, peer.clone());

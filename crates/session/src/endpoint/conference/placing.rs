@@ -29,7 +29,7 @@ impl Endpoint {
         let Some(conference) = &self.conference else {
             return;
         };
-        let (asked, id) = (&conference.options, conference.name.id);
+        let (asked, id) = (&conference.legs.options, conference.legs.name.id);
         let is_theirs = self
             .contacts
             .identify(&identity, person.matrix_id())
@@ -72,7 +72,7 @@ impl Endpoint {
             peer,
         });
         if let Some(conference) = &mut self.conference {
-            conference.legs.insert(handle);
+            conference.legs.calls.insert(handle);
             conference.mesh.leg_placed(now, person.id(), handle);
         }
         self.begin_call(now, rng, |io| Call::place(io, dial));

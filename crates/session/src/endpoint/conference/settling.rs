@@ -30,11 +30,15 @@ impl Endpoint {
         if std::mem::replace(&mut self.settling, true) {
             return;
         }
+        self.tell_group_rooms_of_contacts(now);
         loop {
             if let Some((call, news)) = self.news.pop_front() {
                 self.hear_leg(now, rng, call, news);
             } else if let Some(output) = self.poll_mesh() {
                 self.carry_out(now, rng, output);
+            } else if let Some((room, output)) = self.poll_group_room(now) {
+                self.carry_out_in_room(now, rng, &room, output);
+            } else if self.has_moved(now, rng) {
             } else if let Some(arrived) = self.again.pop_front() {
                 self.ring(now, rng, arrived);
             } else {
@@ -71,6 +75,9 @@ impl Endpoint {
     }
 
     fn hear_leg(&mut self, now: Instant, rng: &mut dyn CryptoRng, call: CallHandle, news: LegNews) {
+        if self.hear_room_leg(now, call, &news) {
+            return;
+        }
         if !self.is_leg(call) {
             return self.hear_other_call(now, rng, call, news);
         }
@@ -80,7 +87,7 @@ impl Endpoint {
         };
         match news {
             LegNews::Connected => {
-                conference.connected_at.get_or_insert(now);
+                conference.legs.connected_at.get_or_insert(now);
                 conference.mesh.leg_connected(now, call);
                 self.offer_again();
             }
@@ -88,7 +95,7 @@ impl Endpoint {
             LegNews::Heard => conference.mesh.leg_heard(now, call),
             LegNews::Roster(roster) => self.hear_roster(now, rng, call, roster),
             LegNews::Ended { end, reason } => {
-                conference.legs.remove(&call);
+                conference.legs.calls.remove(&call);
                 if let Some(peer) = peer {
                     conference.ends.insert(peer, reason);
                 }
@@ -122,13 +129,13 @@ impl Endpoint {
         let Some(conference) = &mut self.conference else {
             return;
         };
-        if roster.conference_id != conference.name.id {
+        if roster.conference_id != conference.legs.name.id {
             return self.hear_other_conference(now, rng, call, roster);
         }
         match conference.mesh.handle_roster(now, call, &roster) {
             Ok(()) => self.offer_again(),
             Err(refused) => {
-                tracing::debug!(conference = %conference.name, %refused, "refused a roster");
+                tracing::debug!(conference = %conference.legs.name, %refused, "refused a roster");
             }
         }
     }
@@ -218,7 +225,7 @@ impl Endpoint {
     }
 
     fn tell_words(&mut self, mut people: Vec<SecureCallId>) {
-        let Some(id) = self.conference.as_ref().map(|it| it.name.id) else {
+        let Some(id) = self.conference.as_ref().map(|it| it.legs.name.id) else {
             return;
         };
         // With nobody there is nothing to compare.
@@ -237,7 +244,7 @@ impl Endpoint {
         let Some(conference) = &self.conference else {
             return;
         };
-        for leg in conference.legs.clone() {
+        for leg in conference.legs.calls.clone() {
             self.with_call(now, rng, leg, Call::hang_up);
         }
         let Some(conference) = &self.conference else {
@@ -245,9 +252,7 @@ impl Endpoint {
         };
         let (reason, connected_for) = (
             conference.end_reason(why),
-            conference
-                .connected_at
-                .map(|at| now.saturating_duration_since(at)),
+            conference.legs.connected_for(now),
         );
         self.tell_conference(ConferenceEvent::Ended {
             reason,
@@ -291,7 +296,7 @@ impl Endpoint {
 impl Conference {
     /// Why it is over, as for a call.
     fn end_reason(&self, why: OverWhy) -> EndReason {
-        let was_connected = self.connected_at.is_some();
+        let was_connected = self.legs.connected_at.is_some();
         match why {
             OverWhy::Left if was_connected => EndReason::LocalHangup,
             OverWhy::Left => EndReason::Cancelled,

@@ -23,7 +23,7 @@ impl Endpoint {
         roster: Roster,
     ) {
         let it = self.calls.get(&call).filter(|it| it.is_connected());
-        let Some(it) = it.filter(|_| self.conference.is_none() && self.search.is_none()) else {
+        let Some(it) = it.filter(|_| self.legs().is_none() && self.search.is_none()) else {
             return;
         };
         let Some(person) = person_of(&it.peer) else {
@@ -52,8 +52,8 @@ impl Endpoint {
         };
         let began_here = conference.began_in == Some(call);
         let is_alone = conference.mesh.people_connected().count() <= 1;
-        if !(began_here && is_alone && roster.conference_id < conference.name.id) {
-            tracing::debug!(conference = %conference.name, "a roster of another conference");
+        if !(began_here && is_alone && roster.conference_id < conference.legs.name.id) {
+            tracing::debug!(conference = %conference.legs.name, "a roster of another conference");
             return;
         }
         let Some(person) = self.calls.get(&call).and_then(|it| person_of(&it.peer)) else {
@@ -131,10 +131,10 @@ impl Endpoint {
         let given_up = GivenUp {
             by,
             invited: conference.mesh.people_invited(),
-            options: conference.options,
-            muted: conference.muted,
+            options: conference.legs.options,
+            muted: conference.legs.muted,
         };
-        for leg in conference.legs.into_iter().filter(|it| *it != keeps) {
+        for leg in conference.legs.calls.into_iter().filter(|it| *it != keeps) {
             self.with_call(now, rng, leg, Call::hang_up);
         }
         Some(given_up)

@@ -5,6 +5,7 @@ mod contents;
 mod crossing;
 mod delivery;
 mod glare;
+mod group_calls;
 mod hostile;
 mod negotiation;
 mod peers;

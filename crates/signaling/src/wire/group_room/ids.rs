@@ -44,6 +44,11 @@ impl GroupCallId {
         read(text, "a group call").map(Self)
     }
 
+    /// A group call of ours.
+    pub fn from_random(random: [u8; 16]) -> Self {
+        Self(RandomId(random).to_string().into())
+    }
+
     /// The ID as it stands on the wire.
     pub fn as_str(&self) -> &str {
         &self.0

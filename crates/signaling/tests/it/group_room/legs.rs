@@ -78,13 +78,14 @@ fn a_device_that_begins_anew_is_called_anew() {
     assert_eq!(outputs[3], Output::PlaceCall { leg: *next });
 
     // The old run is told that its call is over, the new one gets its own.
-    let last = room.address(leg, hangup("c1")).unwrap().signal.route;
+    let mut envelope = room.envelope(leg).unwrap();
+    let last = envelope.address(hangup("c1")).signal.route;
     assert_eq!(
         (last.to_session.as_str(), last.sequence_number),
         ("s1", Some(0))
     );
     room.leg_ended(now, leg, Some(&wire_id("c1")));
-    assert!(room.address(leg, hangup("c1")).is_none());
+    assert!(room.envelope(leg).is_none());
 }
 
 #[test]
@@ -153,7 +154,7 @@ fn the_end_of_a_call_that_was_replaced_is_not_the_end_of_the_one_there_is() {
         matches!(&replaced[1], Output::Signal { signal, .. } if signal.call_id == wire_id("c2"))
     );
     room.leg_ended(now, leg, Some(&wire_id("c1")));
-    assert!(room.address(leg, hangup("c2")).is_some());
+    assert!(room.envelope(leg).is_some());
     assert_eq!(
         b_says(&mut room, now, 1, candidates("c1")),
         Err(SignalRefused::Over)
@@ -200,7 +201,7 @@ fn leaving_ends_all_and_leaves_nothing_behind() {
             .map(|it: &Participant| it.device_id.as_str()),
         Some("X1")
     );
-    assert!(room.address(leg, hangup("c1")).is_some());
+    assert!(room.envelope(leg).is_some());
     room.leg_ended(now, leg, Some(&wire_id("c1")));
     assert!(room.participant(leg).is_none());
     room.leave();

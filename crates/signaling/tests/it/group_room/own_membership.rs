@@ -218,11 +218,51 @@ fn with_delayed_events_the_homeserver_takes_out_who_is_gone() {
         Duration::from_millis(left_ms) > LONG_EXPIRY / 4 - SECOND,
         "{left_ms}"
     );
-    assert_eq!(server.writes, 3, "joined, then longer, then renewed");
+    assert_eq!(server.writes, 2, "joined, then renewed");
     // Gone without a word.
     server.look(at + LEAVE_DELAY);
     assert!(server.devices().is_empty());
     assert_eq!(server.content, json!({"m.calls": []}));
+}
+
+#[test]
+fn nothing_of_us_is_in_the_room_before_the_homeserver_holds_what_takes_us_out() {
+    let now = origin();
+    let mut server = Server::new(true);
+    let mut room = joined(now, "M1");
+    while server.writes == 0 {
+        let requests = asked(&mut room).0;
+        assert_eq!(requests.len(), 1, "one after the other: {requests:?}");
+        for (id, request) in requests {
+            let is_write = matches!(request, Request::WriteMember { .. });
+            assert_eq!(is_write, server.delayed.is_some(), "{request:?}");
+            let answer = server.answer(now, request);
+            room.handle_response(now, id, answer);
+        }
+    }
+    // Gone right then, without a word.
+    server.look(now + LEAVE_DELAY);
+    assert!(server.devices().is_empty());
+}
+
+#[test]
+fn what_could_not_be_held_back_at_first_is_soon() {
+    let now = origin();
+    let mut server = Server::new(true);
+    let mut room = joined(now, "M1");
+    while server.writes == 0 {
+        for (id, request) in asked(&mut room).0 {
+            let is_schedule = matches!(request, Request::ScheduleMember { .. });
+            let answer = server.answer(now, request);
+            let limited = Err(Failure::Later(SECOND * 5));
+            room.handle_response(now, id, if is_schedule { limited } else { answer });
+        }
+    }
+    server.delayed = None;
+    assert_eq!(server.devices(), ["M1"]);
+    run(&mut [&mut room], now, SECOND * 11, &mut server);
+    assert!(server.delayed.is_some());
+    assert_eq!(server.writes, 2, "joined, then longer");
 }
 
 #[test]
@@ -307,10 +347,14 @@ fn joined_beside(
 ) -> GroupRoom {
     let mut room = joined(now, "M1");
     sync(&mut room, now, &server.content.clone());
+    // It is read, and this homeserver holds nothing back.
+    for _ in 0..2 {
+        let (id, request) = asked(&mut room).0.remove(0);
+        let answer = server.answer(now, request);
+        room.handle_response(now, id, answer);
+    }
     let (id, request) = asked(&mut room).0.remove(0);
-    let answer = server.answer(now, request);
-    room.handle_response(now, id, answer);
-    let (id, request) = asked(&mut room).0.remove(0);
+    assert!(matches!(request, Request::WriteMember { .. }));
     sync(&mut room, now, &member_content(CALL, between));
     let answer = server.answer(now, request);
     if echo_first {
@@ -528,6 +572,38 @@ fn two_devices_that_leave_at_once_are_both_out() {
     let [one, other] = &mut rooms;
     run(&mut [one, other], now, SECOND * 12, &mut server);
     assert!(server.devices().is_empty());
+}
+
+/// Both come with the sync before the answer to our write does.
+#[test]
+fn what_another_device_writes_over_before_our_answer_is_written_again() {
+    for leaves in [false, true] {
+        let mut now = origin();
+        let mut server = Server::new(false);
+        let mut room = joined(now, "M1");
+        if leaves {
+            serve(&mut room, now, &mut server);
+            sync(&mut room, now, &server.content);
+            room.leave();
+        }
+        let before = server.content.clone();
+        let (read, _) = asked(&mut room);
+        let answer = server.answer(now, read[0].1.clone());
+        room.handle_response(now, read[0].0, answer);
+        let (write, _) = asked(&mut room);
+        let answer = server.answer(now, write[0].1.clone());
+        sync(&mut room, now, &server.content);
+        server.content = member_content(CALL, &[]);
+        if leaves {
+            server.content = before;
+        }
+        sync(&mut room, now, &server.content);
+        room.handle_response(now, write[0].0, answer);
+        now += SECOND * 6;
+        room.handle_timeout(now);
+        serve(&mut room, now, &mut server);
+        assert_eq!(server.devices().len(), usize::from(!leaves));
+    }
 }
 
 #[test]

@@ -235,13 +235,10 @@ fn what_comes_in_clear_counts_only_where_the_user_allows_it() {
 fn what_we_say_has_all_that_matrix_js_sdk_looks_at() {
     let now = origin();
     let (mut room, leg) = in_call_with(now, "x", "X1");
-    assert!(
-        room.address(leg, invite("c1")).is_none(),
-        "there is no call yet"
-    );
     room.leg_placed(leg, wire_id("c1"));
+    let mut envelope = room.envelope(leg).unwrap();
     for number in 0..3 {
-        let to = room.address(leg, candidates("c1")).unwrap();
+        let to = envelope.address(candidates("c1"));
         assert_eq!((to.user, to.device_id.as_str()), (user("x"), "X1"));
         let Route {
             group_call_id,
@@ -259,6 +256,6 @@ fn what_we_say_has_all_that_matrix_js_sdk_looks_at() {
     room.leg_ended(now, leg, Some(&wire_id("c1")));
     room.handle_timeout(now + RETRY_AFTER);
     room.leg_placed(leg, wire_id("c2"));
-    let to = room.address(leg, invite("c2")).unwrap();
+    let to = room.envelope(leg).unwrap().address(invite("c2"));
     assert_eq!(to.signal.route.sequence_number, Some(0));
 }

@@ -2,11 +2,12 @@
 //! each is connected with each, by one call that both ends know. On virtual time, from seeds.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use securecall_contact::MatrixId;
 use securecall_signaling::group_room::{
-    Addressed, DelayId, Failure, GroupRoom, GroupRoomOutput as Output, LegId, Own, Request,
-    RequestId, Response, Secrecy, Sent,
+    Addressed, DelayId, Envelope, Failure, GroupRoom, GroupRoomOutput as Output, LegId, Own,
+    Request, RequestId, Response, Secrecy, Sent,
 };
 use securecall_signaling::wire::group_room::{GroupSignal, MessageId};
 use securecall_signaling::wire::room::RoomContent;
@@ -15,7 +16,7 @@ use serde_json::Value;
 use web_time::Instant;
 
 use super::events::{CALL, call_content};
-use super::{BEGIN, RIGHT, SECOND, call, candidates, invite, own, said, sdp, start_call};
+use super::{BEGIN, RIGHT, SECOND, call, candidates, invite, own, said, sdp, start_call, wire_id};
 use crate::calls::origin;
 use crate::chance::Chance;
 
@@ -28,6 +29,9 @@ const DEVICES: [(&str, &str); 6] = [
     ("y", "Y1"),
 ];
 
+/// After which a call ends of whose other end nothing is heard.
+const SILENCE: Duration = Duration::from_secs(30);
+
 enum Event {
     Answer(usize, RequestId, Result<Response, Failure>),
     /// A request reaches the homeserver.
@@ -38,6 +42,8 @@ enum Event {
     Signal(usize, usize, &'static str, Value),
     /// A call that was not answered is given up.
     Unanswered(usize, LegId, WireCallId),
+    /// Nothing is heard of a call's other end, if that is not in it.
+    Silent(usize, LegId, WireCallId),
     Leaves(usize),
     Joins(usize),
 }
@@ -50,6 +56,8 @@ struct Universe {
     owns: Vec<Own>,
     /// By device: the calls that are up, by leg.
     up: Vec<BTreeMap<LegId, WireCallId>>,
+    /// By device: what is written on what it says in a call.
+    envelopes: Vec<BTreeMap<(LegId, WireCallId), Envelope>>,
     server: BTreeMap<MatrixId, Value>,
     sync: Vec<Instant>,
     queue: BTreeMap<(Instant, u64), Event>,
@@ -77,6 +85,7 @@ impl Universe {
             begin,
             rooms: owns.iter().map(room).collect(),
             up: vec![BTreeMap::new(); owns.len()],
+            envelopes: vec![BTreeMap::new(); owns.len()],
             sync: vec![begin; owns.len()],
             owns,
             server: BTreeMap::new(),
@@ -146,6 +155,20 @@ impl Universe {
                 let own = self.owns[from].clone();
                 let signal = signal.unwrap().unwrap();
                 let _ = self.rooms[to].handle_signal(now, &own.user, Some(&own.device_id), signal);
+            }
+            Event::Silent(who, leg, call_id) => {
+                if self.up[who].get(&leg) != Some(&call_id) {
+                    return;
+                }
+                let is_heard = self
+                    .other_end(who, leg)
+                    .is_some_and(|other| self.up[other].values().any(|it| *it == call_id));
+                if is_heard {
+                    self.later(now + SILENCE, Event::Silent(who, leg, call_id));
+                } else {
+                    self.up[who].remove(&leg);
+                    self.rooms[who].leg_ended(now, leg, Some(&call_id));
+                }
             }
             Event::Unanswered(who, leg, call_id) => {
                 if self.up[who].get(&leg) != Some(&call_id) {
@@ -222,7 +245,7 @@ impl Universe {
         match content {
             RoomContent::Invite(_) => {
                 let answer = sdp(DescriptionKind::Answer);
-                self.up[who].insert(leg, id.clone());
+                self.comes_up(who, leg, id.clone());
                 self.says(
                     who,
                     leg,
@@ -236,7 +259,7 @@ impl Universe {
             }
             RoomContent::Answer { .. } => {
                 self.rooms[who].leg_connected(self.now, leg);
-                self.up[who].insert(leg, id);
+                self.comes_up(who, leg, id);
             }
             RoomContent::Hangup { .. } if self.up[who].get(&leg) == Some(&id) => {
                 self.up[who].remove(&leg);
@@ -246,15 +269,29 @@ impl Universe {
         }
     }
 
+    /// From now on the call ends by itself if nothing is heard of its other end: a hangup may be lost.
+    fn comes_up(&mut self, who: usize, leg: LegId, id: WireCallId) {
+        self.up[who].insert(leg, id.clone());
+        self.later(self.now + SILENCE, Event::Silent(who, leg, id));
+    }
+
+    fn other_end(&self, who: usize, leg: LegId) -> Option<usize> {
+        let it = self.rooms[who].participant(leg)?;
+        let is_it = |own: &Own| own.user == it.user && own.device_id == it.device_id;
+        self.owns.iter().position(is_it)
+    }
+
     fn says(&mut self, who: usize, leg: LegId, call_id: &str, content: RoomContent) {
-        let Some(Addressed {
+        let Some(fresh) = self.rooms[who].envelope(leg) else {
+            return;
+        };
+        let key = (leg, wire_id(call_id));
+        let envelope = self.envelopes[who].entry(key).or_insert(fresh);
+        let Addressed {
             user,
             device_id,
             signal,
-        }) = self.rooms[who].address(leg, said(call_id, content))
-        else {
-            return;
-        };
+        } = envelope.address(said(call_id, content));
         let (event_type, content) = signal.to_event(MessageId::from_random([1; 16]));
         let to = self
             .owns
@@ -275,14 +312,8 @@ impl Universe {
 
     /// The calls of one device by the other end.
     fn calls_of(&self, who: usize) -> BTreeMap<usize, WireCallId> {
-        let other = |leg: &LegId| {
-            let it = self.rooms[who].participant(*leg)?;
-            self.owns
-                .iter()
-                .position(|own| own.user == it.user && own.device_id == it.device_id)
-        };
         let legs = self.up[who].iter();
-        legs.filter_map(|(leg, id)| Some((other(leg)?, id.clone())))
+        legs.filter_map(|(leg, id)| Some((self.other_end(who, *leg)?, id.clone())))
             .collect()
     }
 }

@@ -1,0 +1,90 @@
+//! What devices show, and what is left.
+
+use super::*;
+
+impl World {
+    /// What a device was told of the call of the room.
+    pub(in super::super) fn told(&self, who: usize) -> impl Iterator<Item = &ConferenceEvent> {
+        self.ours[&who]
+            .events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Conference { event, .. } => Some(event),
+                _ => None,
+            })
+    }
+
+    /// Which devices are in, and heard, as a device shows it.
+    pub(in super::super) fn heard(&self, who: usize) -> BTreeSet<String> {
+        let mut heard = BTreeSet::new();
+        for event in self.told(who) {
+            match event {
+                ConferenceEvent::Joined { peer, .. } => {
+                    heard.insert(peer.device_id.as_ref().unwrap().to_string());
+                }
+                ConferenceEvent::Left { peer, .. } | ConferenceEvent::NoPath { peer } => {
+                    heard.remove(peer.device_id.as_ref().unwrap().as_str());
+                }
+                ConferenceEvent::Ended { .. } => heard.clear(),
+                _ => {}
+            }
+        }
+        heard
+    }
+
+    /// Whether these, and no others, hear each other: each of them shows all others.
+    pub(in super::super) fn check_all_hear(&self, all: &[usize]) {
+        let name = |who: &usize| match self.ours.get(who) {
+            Some(it) => it.device_id.to_string(),
+            None => self.pages[who].device_id.to_string(),
+        };
+        for who in all {
+            let others: BTreeSet<_> = all.iter().filter(|it| *it != who).map(name).collect();
+            let heard = match self.ours.get(who) {
+                Some(_) => self.heard(*who),
+                None => self.pages[who].heard(),
+            };
+            assert_eq!(heard, others, "{who}");
+        }
+    }
+
+    /// Nothing is left of it anywhere.
+    pub(in super::super) fn check_empty(&mut self) {
+        self.seconds(400);
+        assert_eq!(self.devices_in(), BTreeSet::new());
+        for (who, ours) in self.ours.iter().filter(|(_, it)| !it.crashed) {
+            assert!(ours.endpoint.is_empty(), "{who}");
+            assert!(!ours.endpoint.follows_group_room(&self.room));
+        }
+        assert!(self.delayed.is_empty());
+    }
+
+    pub(in super::super) fn run_ms(&mut self, milliseconds: u64) {
+        self.run_until(self.now + Duration::from_millis(milliseconds));
+    }
+
+    /// Calls of the room that are not over.
+    pub(in super::super) fn open_calls(&self) -> usize {
+        let calls = self
+            .state
+            .iter()
+            .filter(|((kind, _), _)| *kind == Kind::Call);
+        calls
+            .filter(|(_, it)| !it.content.contains("m.terminated"))
+            .count()
+    }
+
+    /// All calls of the room are over, for all.
+    pub(in super::super) fn terminate(&mut self) {
+        let calls: Vec<_> = self
+            .state
+            .keys()
+            .filter(|(kind, _)| *kind == Kind::Call)
+            .cloned()
+            .collect();
+        let content = serde_json::json!({ "m.type": "m.voice", "m.intent": "m.prompt", "m.terminated": "call_ended" });
+        for (_, key) in calls {
+            self.write(user("b"), true, &key, &content);
+        }
+    }
+}
