@@ -216,6 +216,12 @@ impl AudioEngine {
         self.next_tick.or(waits.then_some(self.discard_at))
     }
 
+    /// The first tick after a moment, once there are ticks.
+    pub(crate) fn tick_after(&self, moment: Instant) -> Option<Instant> {
+        let next = self.next_tick?;
+        Some(if next > moment { next } else { next + TICK })
+    }
+
     /// Empties a microphone that waits for its call.
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         if self.next_tick.is_none() && self.discard_at <= now {
