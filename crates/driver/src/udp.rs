@@ -20,9 +20,16 @@ pub(crate) struct UdpReader(tokio::io::unix::AsyncFd<std::net::UdpSocket>);
 #[cfg(unix)]
 impl UdpReader {
     /// Of a socket that does not block.
+    #[expect(
+        unsafe_code,
+        reason = "tokio asks for a promise that the descriptor stays open"
+    )]
     pub(crate) fn new(socket: std::net::UdpSocket) -> io::Result<Self> {
         use tokio::io::{Interest, unix::AsyncFd};
-        Ok(Self(AsyncFd::with_interest(socket, Interest::READABLE)?))
+        // SAFETY: the socket is owned from here on, and has one descriptor, open until it is dropped.
+        let registered = unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) };
+        let registered = registered.map_err(|error| error.into_parts().1)?;
+        Ok(Self(registered))
     }
 
     /// Looks for a datagram that is there already.
