@@ -101,7 +101,9 @@ impl Meeting {
         let devices = self.devices();
         let devices: Vec<&str> = devices.iter().map(String::as_str).collect();
         for page in &self.pages {
-            page.wait_for_group_devices(&self.room, &devices).unwrap();
+            // Twice a minute: of the first, the homeserver waits for half after a device has died.
+            let wait = || page.wait_for_group_devices(&self.room, &devices);
+            wait().or_else(|_| wait()).unwrap();
         }
     }
 

@@ -169,6 +169,7 @@ async fn the_microphone_is_closed_again_with_the_last_call_that_may_hear_it() {
             false => conversation.order(0, MediaCommand::StopAudio),
         }
         assert_eq!(conversation.gets().pop(), Some(Silence));
+        assert!(!conversation.task.legs.hearers().any);
     }
 }
 

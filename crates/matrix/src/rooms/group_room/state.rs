@@ -357,10 +357,12 @@ mod tests {
     #[test]
     fn what_is_kept_takes_no_more_than_it_may() {
         let large = json!({ "x": "y".repeat(60 * 1024) });
-        let calls: Vec<_> = (0..100)
-            .map(|n| call(&format!("c{n}"), n, &large))
-            .collect();
-        let kept = read(&calls).room.events;
+        let users = (0..100).map(|n| {
+            let mut event = in_call(&format!("@{n}:b.test"), n);
+            event["content"] = large.clone();
+            event
+        });
+        let kept = read(&users.collect::<Vec<_>>()).room.events;
         assert!(kept.len() * 60 * 1024 <= MAX_SIZE / 2 && kept.len() > 20);
         // The same call again and again is one.
         let again: Vec<_> = (0..100).map(|_| call("c", 5, &large)).collect();
