@@ -44,7 +44,7 @@ const LEAVE_TRIES: u32 = 6;
 enum Timer {
     /// When to write the event again, before the entry ends, or after something failed.
     Write,
-    /// When to have the homeserver hold the leave back again.
+    /// When to have the homeserver hold the leave back again, or at all.
     RestartLeave,
 }
 
@@ -94,6 +94,8 @@ pub(super) struct OwnMembership {
     /// What we wrote last, until it comes back.
     written: Option<OwnMemberContent>,
     written_at: Option<Instant>,
+    /// What the event held, while the write waits until the homeserver holds what takes us out.
+    held: Option<OwnMemberContent>,
     /// Entries of other devices of ours that our last write took away.
     lost: Vec<Value>,
     failures: u32,
@@ -112,6 +114,7 @@ impl OwnMembership {
             seen: OwnMemberContent::default(),
             written: None,
             written_at: None,
+            held: None,
             lost: Vec::new(),
             failures: 0,
             deadlines: Deadlines::new(),
@@ -198,19 +201,19 @@ impl OwnMembership {
         let purpose = self.asked.remove(&id)?;
         match (purpose, result) {
             (Purpose::Read, Ok(Response::Content(content))) => {
-                self.write(now, clock, &OwnMemberContent::read(&content));
+                self.write_guarded(now, clock, OwnMemberContent::read(&content));
             }
             // There is no such event yet.
             (Purpose::Read, Err(Failure::NotFound)) => {
-                self.write(now, clock, &OwnMemberContent::default());
+                self.write_guarded(now, clock, OwnMemberContent::default());
             }
             (Purpose::Read, Err(failure)) => return self.write_failed(now, failure),
             (Purpose::Write { lost, .. }, Err(failure)) => {
                 self.lost.extend(lost);
                 return self.write_failed(now, failure);
             }
-            (Purpose::Write { content, .. }, Ok(_)) => self.wrote(now, clock, &content),
-            (Purpose::ScheduleLeave, result) => self.leave_scheduled(now, result),
+            (Purpose::Write { content, .. }, Ok(_)) => self.wrote(now, &content),
+            (Purpose::ScheduleLeave, result) => self.leave_scheduled(now, clock, result),
             (Purpose::RestartLeave, Err(failure)) => self.leave_not_restarted(now, failure),
             (Purpose::Read, Ok(_)) | (Purpose::RestartLeave | Purpose::CancelLeave, _) => {}
         }
@@ -249,8 +252,18 @@ impl OwnMembership {
     /// One at a time: whoever wants another while one is on its way gets it after that.
     fn begin_write(&mut self) {
         let is_busy = |purpose: &Purpose| matches!(purpose, Purpose::Read | Purpose::Write { .. });
-        if self.wish != Wish::Out && !self.asked.values().any(is_busy) {
+        let is_free = self.held.is_none() && !self.asked.values().any(is_busy);
+        if self.wish != Wish::Out && is_free {
             self.ask(Purpose::Read, Request::ReadMember);
+        }
+    }
+
+    /// Writes; but first the homeserver is to hold what takes us out, so that there is no moment at which our entry would stay.
+    fn write_guarded(&mut self, now: Instant, clock: &RoomClock, base: OwnMemberContent) {
+        if self.schedule_leave(&base, clock.now_ms(now)) {
+            self.held = Some(base);
+        } else {
+            self.write(now, clock, &base);
         }
     }
 
@@ -305,7 +318,7 @@ impl OwnMembership {
         (is_ours && nothing_lost && in_time >= REWRITE_AFTER).then_some(in_time)
     }
 
-    fn wrote(&mut self, now: Instant, clock: &RoomClock, content: &OwnMemberContent) {
+    fn wrote(&mut self, now: Instant, content: &OwnMemberContent) {
         self.failures = 0;
         self.written_at = Some(now);
         let has_us = |call: &GroupCallId| content.has(call, &self.own.device_id);
@@ -320,10 +333,9 @@ impl OwnMembership {
             {
                 self.rewrite_soon(now);
             }
-            Wish::In(call) => {
+            Wish::In(_) => {
                 let renewal = self.times().1;
                 self.deadlines.set(Timer::Write, now + renewal);
-                self.schedule_leave(&call, content, clock.now_ms(now));
             }
             Wish::Leaving(_) => self.out(),
         }
@@ -379,46 +391,66 @@ impl OwnMembership {
         }
     }
 
-    fn schedule_leave(&mut self, call: &GroupCallId, content: &OwnMemberContent, now_ms: u64) {
-        let is_alone = content.others(call, &self.own.device_id, now_ms).is_empty();
-        if self.leave == Leave::None && is_alone {
-            self.leave = Leave::Asked;
-            let left = content.without(call, &self.own.device_id, now_ms);
-            let request = Request::ScheduleMember {
-                content: left.to_value(),
-                delay: LEAVE_DELAY,
-            };
-            self.ask(Purpose::ScheduleLeave, request);
+    /// Whether the homeserver was asked to take us out when it hears nothing of us, and the write has to wait for its answer.
+    fn schedule_leave(&mut self, base: &OwnMemberContent, now_ms: u64) -> bool {
+        let Wish::In(call) = &self.wish else {
+            return false;
+        };
+        let own = &self.own.device_id;
+        let base = base.restored(call, &self.lost, now_ms);
+        if self.leave != Leave::None || !base.others(call, own, now_ms).is_empty() {
+            return false;
         }
+        let request = Request::ScheduleMember {
+            content: base.without(call, own, now_ms).to_value(),
+            delay: LEAVE_DELAY,
+        };
+        self.leave = Leave::Asked;
+        self.ask(Purpose::ScheduleLeave, request);
+        true
     }
 
-    fn leave_scheduled(&mut self, now: Instant, result: Result<Response, Failure>) {
+    fn leave_scheduled(
+        &mut self,
+        now: Instant,
+        clock: &RoomClock,
+        result: Result<Response, Failure>,
+    ) {
+        let held = self.held.take();
         if self.leave != Leave::Asked {
-            // It is not wanted any more.
+            // It is not wanted any more, and what the event held may be old.
             if let Ok(Response::Delayed(delay_id)) = result {
                 self.ask(Purpose::CancelLeave, Request::CancelDelayed { delay_id });
             }
-            return;
+            return self.begin_write();
         }
-        self.leave = match result {
-            Ok(Response::Delayed(delay_id)) => {
-                self.deadlines.set(Timer::RestartLeave, now + LEAVE_RESTART);
-                Leave::Scheduled(delay_id)
+        let (leave, then) = match result {
+            Ok(Response::Delayed(delay_id)) => (Leave::Scheduled(delay_id), Some(LEAVE_RESTART)),
+            // It is asked again; until then the entry is a short one.
+            Err(Failure::Later(wait)) => {
+                let wait = wait.clamp(LEAVE_RESTART, LONGEST_RETRY * 2);
+                (Leave::None, Some(wait))
             }
-            // With the next write it is tried again.
-            Err(Failure::Later(_)) => Leave::None,
-            Ok(_) | Err(_) => Leave::Unsupported,
+            Ok(_) | Err(_) => (Leave::Unsupported, None),
         };
+        self.leave = leave;
+        if let Some(then) = then {
+            self.deadlines.set(Timer::RestartLeave, now + then);
+        }
+        if let Some(base) = held {
+            self.write(now, clock, &base);
+        }
     }
 
     /// Whoever is leaving lets it be sent: it says the same.
     fn restart_leave(&mut self, now: Instant) {
-        let Leave::Scheduled(delay_id) = self.leave.clone() else {
-            return;
-        };
         if !matches!(self.wish, Wish::In(_)) {
             return;
         }
+        let Leave::Scheduled(delay_id) = self.leave.clone() else {
+            // It could not be asked for the last time. What is asked for goes before a write.
+            return self.begin_write();
+        };
         self.deadlines.set(Timer::RestartLeave, now + LEAVE_RESTART);
         // One at a time: a homeserver may be slow to answer.
         if !self.asked.values().any(|it| *it == Purpose::RestartLeave) {

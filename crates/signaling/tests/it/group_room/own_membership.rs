@@ -218,11 +218,49 @@ fn with_delayed_events_the_homeserver_takes_out_who_is_gone() {
         Duration::from_millis(left_ms) > LONG_EXPIRY / 4 - SECOND,
         "{left_ms}"
     );
-    assert_eq!(server.writes, 3, "joined, then longer, then renewed");
+    assert_eq!(server.writes, 2, "joined, then renewed");
     // Gone without a word.
     server.look(at + LEAVE_DELAY);
     assert!(server.devices().is_empty());
     assert_eq!(server.content, json!({"m.calls": []}));
+}
+
+#[test]
+fn nothing_of_us_is_in_the_room_before_the_homeserver_holds_what_takes_us_out() {
+    let now = origin();
+    let mut server = Server::new(true);
+    let mut room = joined(now, "M1");
+    while server.writes == 0 {
+        for (id, request) in asked(&mut room).0 {
+            let is_write = matches!(request, Request::WriteMember { .. });
+            assert_eq!(is_write, server.delayed.is_some(), "{request:?}");
+            let answer = server.answer(now, request);
+            room.handle_response(now, id, answer);
+        }
+    }
+    // Gone right then, without a word.
+    server.look(now + LEAVE_DELAY);
+    assert!(server.devices().is_empty());
+}
+
+#[test]
+fn what_could_not_be_held_back_at_first_is_soon() {
+    let now = origin();
+    let mut server = Server::new(true);
+    let mut room = joined(now, "M1");
+    while server.writes == 0 {
+        for (id, request) in asked(&mut room).0 {
+            let is_schedule = matches!(request, Request::ScheduleMember { .. });
+            let answer = server.answer(now, request);
+            let limited = Err(Failure::Later(SECOND * 5));
+            room.handle_response(now, id, if is_schedule { limited } else { answer });
+        }
+    }
+    server.delayed = None;
+    assert_eq!(server.devices(), ["M1"]);
+    run(&mut [&mut room], now, SECOND * 11, &mut server);
+    assert!(server.delayed.is_some());
+    assert_eq!(server.writes, 2, "joined, then longer");
 }
 
 #[test]
@@ -307,10 +345,14 @@ fn joined_beside(
 ) -> GroupRoom {
     let mut room = joined(now, "M1");
     sync(&mut room, now, &server.content.clone());
+    // It is read, and this homeserver holds nothing back.
+    for _ in 0..2 {
+        let (id, request) = asked(&mut room).0.remove(0);
+        let answer = server.answer(now, request);
+        room.handle_response(now, id, answer);
+    }
     let (id, request) = asked(&mut room).0.remove(0);
-    let answer = server.answer(now, request);
-    room.handle_response(now, id, answer);
-    let (id, request) = asked(&mut room).0.remove(0);
+    assert!(matches!(request, Request::WriteMember { .. }));
     sync(&mut room, now, &member_content(CALL, between));
     let answer = server.answer(now, request);
     if echo_first {

@@ -2,6 +2,7 @@
 //! each is connected with each, by one call that both ends know. On virtual time, from seeds.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use securecall_contact::MatrixId;
 use securecall_signaling::group_room::{
@@ -28,6 +29,9 @@ const DEVICES: [(&str, &str); 6] = [
     ("y", "Y1"),
 ];
 
+/// After which a call ends of whose other end nothing is heard.
+const SILENCE: Duration = Duration::from_secs(30);
+
 enum Event {
     Answer(usize, RequestId, Result<Response, Failure>),
     /// A request reaches the homeserver.
@@ -38,6 +42,8 @@ enum Event {
     Signal(usize, usize, &'static str, Value),
     /// A call that was not answered is given up.
     Unanswered(usize, LegId, WireCallId),
+    /// Nothing is heard of a call's other end, if that is not in it.
+    Silent(usize, LegId, WireCallId),
     Leaves(usize),
     Joins(usize),
 }
@@ -150,6 +156,20 @@ impl Universe {
                 let signal = signal.unwrap().unwrap();
                 let _ = self.rooms[to].handle_signal(now, &own.user, Some(&own.device_id), signal);
             }
+            Event::Silent(who, leg, call_id) => {
+                if self.up[who].get(&leg) != Some(&call_id) {
+                    return;
+                }
+                let is_heard = self
+                    .other_end(who, leg)
+                    .is_some_and(|other| self.up[other].values().any(|it| *it == call_id));
+                if is_heard {
+                    self.later(now + SILENCE, Event::Silent(who, leg, call_id));
+                } else {
+                    self.up[who].remove(&leg);
+                    self.rooms[who].leg_ended(now, leg, Some(&call_id));
+                }
+            }
             Event::Unanswered(who, leg, call_id) => {
                 if self.up[who].get(&leg) != Some(&call_id) {
                     self.rooms[who].leg_ended(now, leg, Some(&call_id));
@@ -225,7 +245,7 @@ impl Universe {
         match content {
             RoomContent::Invite(_) => {
                 let answer = sdp(DescriptionKind::Answer);
-                self.up[who].insert(leg, id.clone());
+                self.comes_up(who, leg, id.clone());
                 self.says(
                     who,
                     leg,
@@ -239,7 +259,7 @@ impl Universe {
             }
             RoomContent::Answer { .. } => {
                 self.rooms[who].leg_connected(self.now, leg);
-                self.up[who].insert(leg, id);
+                self.comes_up(who, leg, id);
             }
             RoomContent::Hangup { .. } if self.up[who].get(&leg) == Some(&id) => {
                 self.up[who].remove(&leg);
@@ -247,6 +267,18 @@ impl Universe {
             }
             _ => {}
         }
+    }
+
+    /// From now on the call ends by itself if nothing is heard of its other end: a hangup may be lost.
+    fn comes_up(&mut self, who: usize, leg: LegId, id: WireCallId) {
+        self.up[who].insert(leg, id.clone());
+        self.later(self.now + SILENCE, Event::Silent(who, leg, id));
+    }
+
+    fn other_end(&self, who: usize, leg: LegId) -> Option<usize> {
+        let it = self.rooms[who].participant(leg)?;
+        let is_it = |own: &Own| own.user == it.user && own.device_id == it.device_id;
+        self.owns.iter().position(is_it)
     }
 
     fn says(&mut self, who: usize, leg: LegId, call_id: &str, content: RoomContent) {
@@ -280,14 +312,8 @@ impl Universe {
 
     /// The calls of one device by the other end.
     fn calls_of(&self, who: usize) -> BTreeMap<usize, WireCallId> {
-        let other = |leg: &LegId| {
-            let it = self.rooms[who].participant(*leg)?;
-            self.owns
-                .iter()
-                .position(|own| own.user == it.user && own.device_id == it.device_id)
-        };
         let legs = self.up[who].iter();
-        legs.filter_map(|(leg, id)| Some((other(leg)?, id.clone())))
+        legs.filter_map(|(leg, id)| Some((self.other_end(who, *leg)?, id.clone())))
             .collect()
     }
 }
