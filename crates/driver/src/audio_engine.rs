@@ -227,6 +227,12 @@ impl AudioEngine {
         ticks.min().or(waits.then_some(self.discard_at))
     }
 
+    /// The first tick after a moment, once there are ticks.
+    pub(crate) fn tick_after(&self, moment: Instant) -> Option<Instant> {
+        let ticks = [self.next_playback, self.next_tick].into_iter().flatten();
+        ticks.map(|at| if at > moment { at } else { at + TICK }).min()
+    }
+
     /// Empties a microphone that waits for its call.
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         if self.next_tick.is_none() && self.discard_at <= now {

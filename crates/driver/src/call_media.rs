@@ -27,7 +27,7 @@ use self::leg::Leg;
 use self::legs::Legs;
 use self::queues::{Joining, Order, What};
 use crate::audio_engine::{AudioEngine, Device, Wanted, micros};
-use crate::clock;
+use crate::clock::{self, Alarm};
 use crate::config::{Network, Servers};
 use crate::media_output::MediaOutput;
 use crate::network_watch::NetworkState;
@@ -64,6 +64,7 @@ impl CallMedia {
         let task = Task {
             audio: AudioEngine::new(clock::now(), leg.outputs.clone(), audio, devices),
             legs: Legs::of(leg),
+            alarm: Alarm::default(),
             levels,
             muted: false,
         };
@@ -125,6 +126,7 @@ pub(crate) const fn beside(command: &MediaCommand) -> Option<CallHandle> {
 struct Task {
     legs: Legs,
     audio: AudioEngine,
+    alarm: Alarm,
     /// Whether levels are wanted.
     levels: bool,
     /// Nobody hears us.
@@ -138,7 +140,9 @@ impl Task {
             if self.legs.is_empty() {
                 break;
             }
-            let wake = [self.legs.next_wake(clock::now()), self.audio.next_wake()];
+            let wakes = [self.legs.next_wake(clock::now()), self.audio.next_wake()];
+            let wake = wakes.into_iter().flatten().min();
+            let then = wake.and_then(|wake| self.audio.tick_after(wake));
             // Orders first, so that the end of a call waits for nothing; datagrams last, so that
             // nobody on the network can keep ticks from their turn.
             tokio::select! {
@@ -148,7 +152,7 @@ impl Task {
                     // The client is gone.
                     None => break,
                 },
-                () = clock::sleep_until(wake.into_iter().flatten().min()) => self.handle_timeout(),
+                () = self.alarm.sleep_until(wake, then) => self.handle_timeout(),
                 opened = self.audio.opened() => if let Err(why) = opened {
                     self.fail_all(&why);
                 },

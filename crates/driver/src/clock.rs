@@ -1,5 +1,8 @@
 //! The one place that reads the clock, and that waits for it.
 
+use std::pin::Pin;
+
+use tokio::time::Sleep;
 use web_time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Now, on the clock that only goes forward.
@@ -33,5 +36,86 @@ pub async fn sleep_until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
         None => std::future::pending().await,
+    }
+}
+
+/// Waits for deadlines one after the other, where many come each second.
+///
+/// A timer of tokio that is due before all others that it knows wakes tokio's reactor, also where that is about to look at its timers
+/// anyway: two system calls and a wake-up for nothing. So the moment that is known to follow a deadline has a timer of its own by
+/// the time that the deadline comes.
+#[derive(Default)]
+pub(crate) struct Alarm {
+    timers: Option<[Pin<Box<Sleep>>; 2]>,
+}
+
+impl Alarm {
+    /// Waits for a deadline; for ever where there is none. `then` is when the next one will be, as far as is known.
+    pub(crate) async fn sleep_until(&mut self, deadline: Option<Instant>, then: Option<Instant>) {
+        let Some(deadline) = deadline else {
+            return std::future::pending().await;
+        };
+        let timers = self.timers.get_or_insert_with(|| {
+            [deadline, then.unwrap_or(deadline)]
+                .map(|at| Box::pin(tokio::time::sleep_until(at.into())))
+        });
+        let [due, following] = timers;
+        set(due, deadline);
+        if let Some(then) = then {
+            set(following, then);
+        }
+        due.await;
+    }
+}
+
+fn set(timer: &mut Pin<Box<Sleep>>, at: Instant) {
+    let at = at.into();
+    if timer.deadline() != at {
+        timer.as_mut().reset(at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Whether an alarm set so has gone off already.
+    async fn goes_off(alarm: &mut Alarm, deadline: Option<Instant>, then: Option<Instant>) -> bool {
+        tokio::select! {
+            biased;
+            () = alarm.sleep_until(deadline, then) => true,
+            () = std::future::ready(()) => false,
+        }
+    }
+
+    #[tokio::test]
+    async fn an_alarm_goes_off_at_the_deadline_it_was_set_to_last_and_at_no_other() {
+        const HOUR: Duration = Duration::from_secs(3600);
+        let (mut alarm, past) = (Alarm::default(), now());
+        let [soon, later] = [past + HOUR, past + 2 * HOUR];
+        assert!(!goes_off(&mut alarm, Some(soon), Some(later)).await);
+        for _ in 0..3 {
+            // Whatever went off before, and whatever follows.
+            for then in [None, Some(past), Some(soon)] {
+                assert!(goes_off(&mut alarm, Some(past), then).await);
+                assert!(!goes_off(&mut alarm, Some(soon), then).await);
+                assert!(!goes_off(&mut alarm, None, then).await);
+            }
+            assert!(!goes_off(&mut alarm, Some(later), Some(soon)).await);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_alarm_wakes_who_waits_for_it() {
+        let mut alarm = Alarm::default();
+        for _ in 0..5 {
+            let deadline = now() + Duration::from_millis(2);
+            alarm
+                .sleep_until(Some(deadline), Some(deadline + Duration::from_millis(2)))
+                .await;
+            assert!(now() >= deadline);
+        }
     }
 }

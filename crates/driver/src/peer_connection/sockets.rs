@@ -8,11 +8,10 @@ use std::task::Poll;
 
 use securecall_media::Reach;
 use securecall_relay::Datagram;
-use tokio::net::UdpSocket;
 
 use crate::config::Network;
 use crate::host_addresses;
-use crate::udp::{MAX_DATAGRAM, poll_datagram};
+use crate::udp::{MAX_DATAGRAM, UdpReader, poll_datagram};
 
 /// A machine with more addresses uses the first ones.
 const MAX_SOCKETS: usize = 16;
@@ -28,7 +27,7 @@ pub(crate) struct Received {
 /// reactor has seen it once, which drops what is sent in the moment of binding: the first connectivity check of a call.
 struct Socket {
     base: SocketAddr,
-    reader: UdpSocket,
+    reader: UdpReader,
     writer: std::net::UdpSocket,
 }
 
@@ -197,7 +196,7 @@ impl Socket {
         writer.set_nonblocking(true)?;
         Ok(Self {
             base: writer.local_addr()?,
-            reader: UdpSocket::from_std(writer.try_clone()?)?,
+            reader: UdpReader::new(writer.try_clone()?)?,
             writer,
         })
     }
