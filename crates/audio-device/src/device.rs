@@ -91,9 +91,8 @@ pub trait Speaker: Device {
     /// Says, before a tick is written, that the one after it comes so many samples before its time; below 0, after it. Ticks
     /// are moved by a sample or two at a time.
     ///
-    /// A sound card plays by its own clock, so it takes no notice: sooner or later as much waits for it as before, and is heard
-    /// earlier by as much as ticks come earlier. What has no clock gets the tick so much shorter: a second of it always has as
-    /// many samples.
+    /// The tick is made to last so much shorter: a second of sound always has as many samples, and what waits for a sound card stays
+    /// as much as it was.
     fn move_next(&mut self, _earlier: i32) {}
 
     /// Writes out what is still held back and the headers of files, and says what went wrong with it.

@@ -1,4 +1,4 @@
-//! A tick that is to last a little shorter or longer, where no clock but ours says when it is played.
+//! A tick that is to last a little shorter or longer, for the one after it comes before or after its time.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,15 @@ use crate::device::{TICK_SAMPLES, Tick};
 /// What a tick may become longer or shorter by: 1 %, more than anybody asks for.
 const MOST: i32 = 5;
 
-/// The ticks of a speaker without a clock, each as long as until the next one.
+/// The same as a share of a tick.
+pub(crate) const MOST_SHARE: f64 = MOST as f64 / TICK_SAMPLES as f64;
+
+/// No more samples than a tick can become longer or shorter by.
+pub(crate) fn limited(earlier: i32) -> i32 {
+    earlier.clamp(-MOST, MOST)
+}
+
+/// Ticks, each as long as until the next one.
 #[derive(Debug, Default)]
 pub(crate) struct Fit {
     /// By how many samples the tick that is written next is shorter.
@@ -17,7 +25,7 @@ pub(crate) struct Fit {
 impl Fit {
     /// The tick after the next comes so many samples earlier.
     pub(crate) fn move_next(&mut self, earlier: i32) {
-        self.shorter = earlier.clamp(-MOST, MOST);
+        self.shorter = limited(earlier);
     }
 
     /// What is played of a tick.

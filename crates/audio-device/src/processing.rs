@@ -2,6 +2,7 @@
 //!
 //! Only for sound cards unless forced: noise suppression takes a steady tone for noise, and files must stay as they are.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,16 +14,17 @@ use sonora::{AudioProcessing, Config, StreamConfig};
 
 use crate::device::{CardFigures, Device, Microphone, SAMPLE_RATE, Speaker, TICK_SAMPLES, Tick};
 use crate::fault::DeviceFault;
+use crate::fit::Fit;
 
 /// After so many panics of the engine the voice goes through unprocessed.
 const MAX_REBUILDS: u32 = 3;
 
 /// What the processing asks of an engine. A seam for tests; the engine is `sonora`, a port of WebRTC's.
 trait VoiceEngine: Send {
-    /// The peer's voice, before it is played.
+    /// The peer's voice: what was played in the 10 ms before this.
     fn render(&mut self, samples: &Tick);
 
-    /// Our voice, with `delay_ms` from a rendered sample to its echo.
+    /// Our voice of the same 10 ms, with `delay_ms` from a rendered sample to its echo.
     fn capture(&mut self, samples: &mut Tick, delay_ms: u32);
 }
 
@@ -88,6 +90,7 @@ struct Guarded {
     engine: Option<Box<dyn VoiceEngine>>,
     rebuilds: u32,
     speaker_delay_ms: u32,
+    played: Played,
     /// Devices that are no sound cards stay as they are.
     is_on: bool,
 }
@@ -99,6 +102,7 @@ impl Guarded {
             make,
             rebuilds: 0,
             speaker_delay_ms: 0,
+            played: Played::default(),
             is_on: false,
         }
     }
@@ -110,6 +114,7 @@ impl Guarded {
         }
         self.is_on = is_on;
         self.rebuilds = 0;
+        self.played = Played::default();
         self.engine = is_on.then(|| (self.make)());
     }
 
@@ -128,6 +133,46 @@ impl Guarded {
             off = self.engine.is_none(),
             "the voice processing failed and was started again"
         );
+    }
+}
+
+/// What is played, by the microphone's ticks. The speaker's are moved, each as long as until the next one; a canceller that was
+/// given them as they come would see the room's echo come nearer and go away with them, and have to learn it again each time.
+#[derive(Default)]
+struct Played {
+    fit: Fit,
+    waiting: VecDeque<f32>,
+    /// Enough has come for the microphone's ticks, wherever between them the speaker's lie.
+    is_full: bool,
+}
+
+/// What waits at the most: a tick for the microphone's next, one for its phase, and one more if the speaker is ahead for a while.
+const MAX_PLAYED: usize = 3 * TICK_SAMPLES;
+
+impl Played {
+    /// 10 ms begin to be played.
+    fn put(&mut self, samples: &Tick) {
+        if !std::mem::replace(&mut self.is_full, true) {
+            self.waiting.clear();
+            self.waiting.resize(TICK_SAMPLES, 0.0);
+        }
+        self.waiting.extend(self.fit.fit(samples).iter());
+        if self.waiting.len() > MAX_PLAYED {
+            self.waiting.drain(..TICK_SAMPLES);
+        }
+    }
+
+    /// What was played in the last 10 ms.
+    fn take(&mut self) -> Tick {
+        if self.waiting.len() < TICK_SAMPLES {
+            self.is_full = false;
+            return [0.0; TICK_SAMPLES];
+        }
+        let mut tick = [0.0; TICK_SAMPLES];
+        for (sample, played) in tick.iter_mut().zip(self.waiting.drain(..TICK_SAMPLES)) {
+            *sample = played;
+        }
+        tick
     }
 }
 
@@ -216,9 +261,13 @@ impl Microphone for Processed<dyn Microphone> {
         self.inner.read(out);
         let mut processed = *out;
         let mut shared = lock(&self.shared);
-        // A tick is written when it begins and read when it is over, or up to 10 ms later.
-        let delay_ms = shared.speaker_delay_ms + self.inner.delay_ms() + 10;
+        if shared.engine.is_none() {
+            return;
+        }
+        let played = shared.played.take();
+        let delay_ms = shared.speaker_delay_ms + self.inner.delay_ms();
         shared.run(|engine| {
+            engine.render(&played);
             engine.capture(&mut processed, delay_ms);
             *out = processed;
         });
@@ -234,12 +283,15 @@ impl Speaker for Processed<dyn Speaker> {
         {
             let mut shared = lock(&self.shared);
             shared.speaker_delay_ms = self.inner.delay_ms();
-            shared.run(|engine| engine.render(samples));
+            if shared.engine.is_some() {
+                shared.played.put(samples);
+            }
         }
         self.inner.write(samples);
     }
 
     fn move_next(&mut self, earlier: i32) {
+        lock(&self.shared).played.fit.move_next(earlier);
         self.inner.move_next(earlier);
     }
 
@@ -250,7 +302,6 @@ impl Speaker for Processed<dyn Speaker> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::VecDeque;
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
@@ -313,7 +364,8 @@ mod tests {
 
     /// Hears what is played, 40 ms later and at half the level.
     struct Room {
-        echo: Arc<Mutex<VecDeque<Tick>>>,
+        echo: Arc<Mutex<VecDeque<f32>>>,
+        fit: Fit,
     }
 
     impl Device for Room {
@@ -324,29 +376,31 @@ mod tests {
 
     impl Microphone for Room {
         fn read(&mut self, out: &mut Tick) {
-            *out = self
-                .echo
-                .lock()
-                .unwrap()
-                .pop_front()
-                .unwrap_or([0.0; TICK_SAMPLES]);
+            let mut echo = self.echo.lock().unwrap();
+            out.fill_with(|| echo.pop_front().unwrap());
         }
     }
 
     impl Speaker for Room {
         fn write(&mut self, samples: &Tick) {
-            self.echo
-                .lock()
-                .unwrap()
-                .push_back(samples.map(|sample| sample * 0.5));
+            let samples = self.fit.fit(samples);
+            let echo = samples.iter().map(|sample| sample * 0.5);
+            self.echo.lock().unwrap().extend(echo);
+        }
+
+        fn move_next(&mut self, earlier: i32) {
+            self.fit.move_next(earlier);
         }
     }
 
-    #[test]
-    fn the_echo_of_the_peers_voice_is_taken_out() {
-        let echo = Arc::new(Mutex::new(VecDeque::from([[0.0; TICK_SAMPLES]; 4])));
+    /// By how many decibels the echo is quieter than it would be, from 5 s on for another 5 s; ticks of the speaker from then on come
+    /// so many samples earlier each.
+    fn echo_reduction_db(earlier: i32, moves: usize) -> f64 {
+        // Ticks of the speaker cover what the microphone is about to hear.
+        let echo = Arc::new(Mutex::new(VecDeque::from([0.0; 4 * TICK_SAMPLES])));
         let room = || Room {
             echo: Arc::clone(&echo),
+            fit: Fit::default(),
         };
         let (mut microphone, mut speaker, switch) =
             Processing::wrap(Box::new(room()), Box::new(room()));
@@ -354,30 +408,81 @@ mod tests {
         let (mut heard, mut returned) = (0.0_f64, 0.0_f64);
         // Noise in syllables: a plain 32-bit congruential generator, loud for 200 ms, quiet for 100 ms.
         let mut seed: u32 = 1;
+        let (mut speaker_ticks, mut speaker_at) = (0, 0);
         for tick_number in 0..1_000 {
-            let loud = tick_number % 30 < 20;
-            let played: Tick = std::array::from_fn(|_| {
-                seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                let noise = seed as f32 / u32::MAX as f32 - 0.5;
-                if loud { 0.5 * noise } else { 0.0 }
-            });
-            speaker.write(&played);
+            let at = tick_number * TICK_SAMPLES as i32;
+            while speaker_at <= at {
+                let loud = speaker_ticks % 30 < 20;
+                let played: Tick = std::array::from_fn(|_| {
+                    seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    let noise = seed as f32 / u32::MAX as f32 - 0.5;
+                    if loud { 0.5 * noise } else { 0.0 }
+                });
+                let is_moved = (500..500 + moves).contains(&speaker_ticks);
+                let earlier = if is_moved { earlier } else { 0 };
+                speaker.move_next(earlier);
+                speaker.write(&played);
+                speaker_ticks += 1;
+                speaker_at += TICK_SAMPLES as i32 - earlier;
+                // It needs some seconds to learn the room.
+                if tick_number >= 500 {
+                    let level = played.map(|sample| f64::from(sample * 0.5).powi(2));
+                    heard += level.iter().sum::<f64>();
+                }
+            }
             let mut captured = [0.0; TICK_SAMPLES];
             microphone.read(&mut captured);
-            // It needs some seconds to learn the room.
             if tick_number >= 500 {
-                heard += played
-                    .iter()
-                    .map(|sample| f64::from(sample * 0.5).powi(2))
-                    .sum::<f64>();
                 returned += captured
                     .iter()
                     .map(|sample| f64::from(*sample).powi(2))
                     .sum::<f64>();
             }
         }
-        let reduction_db = 10.0 * (heard / returned.max(1e-12)).log10();
+        10.0 * (heard / returned.max(1e-12)).log10()
+    }
+
+    #[test]
+    fn the_echo_of_the_peers_voice_is_taken_out() {
+        let reduction_db = echo_reduction_db(0, 0);
         assert!(reduction_db > 20.0, "{reduction_db:.1} dB");
+    }
+
+    #[test]
+    fn ticks_of_the_speaker_that_are_moved_bring_no_echo_back() {
+        for (earlier, moves) in [(1, 400), (-1, 400)] {
+            let reduction_db = echo_reduction_db(earlier, moves);
+            assert!(reduction_db > 20.0, "{earlier}: {reduction_db:.1} dB");
+        }
+    }
+
+    #[test]
+    fn what_was_played_comes_to_the_canceller_in_its_order_whatever_ticks_are_left_out() {
+        let mut played = Played::default();
+        let mut next = 0.0;
+        let mut put = |played: &mut Played| {
+            played.put(&std::array::from_fn(|_| {
+                next += 1.0;
+                next
+            }));
+        };
+        assert_eq!(played.take(), [0.0; TICK_SAMPLES], "nothing yet");
+        put(&mut played);
+        assert_eq!(played.take(), [0.0; TICK_SAMPLES], "begins now");
+        put(&mut played);
+        assert_eq!(played.take()[..2], [1.0, 2.0]);
+        // The speaker is held up for two ticks.
+        assert_eq!(played.take()[0], 481.0);
+        assert_eq!(played.take(), [0.0; TICK_SAMPLES]);
+        put(&mut played);
+        assert_eq!(played.take(), [0.0; TICK_SAMPLES]);
+        put(&mut played);
+        assert_eq!(played.take()[0], 961.0);
+        // The microphone is.
+        for _ in 0..100 {
+            put(&mut played);
+        }
+        assert_eq!(played.waiting.len(), MAX_PLAYED);
     }
 
     #[test]

@@ -230,7 +230,9 @@ impl AudioEngine {
     /// The first tick after a moment, once there are ticks.
     pub(crate) fn tick_after(&self, moment: Instant) -> Option<Instant> {
         let ticks = [self.next_playback, self.next_tick].into_iter().flatten();
-        ticks.map(|at| if at > moment { at } else { at + TICK }).min()
+        ticks
+            .map(|at| if at > moment { at } else { at + TICK })
+            .min()
     }
 
     /// Empties a microphone that waits for its call.

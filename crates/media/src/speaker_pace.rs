@@ -1,9 +1,8 @@
 //! The pace of the speaker's ticks: 10 ms, and a little less or more until they come right after the peer's frames.
 //!
 //! A frame that comes waits for the next tick, 5 ms in the middle. The peer's frames come at a pace of 20 ms, so ticks that lie
-//! right take each of them soon. A tick is moved by a sample at a time, which nobody hears: what waits for a sound card is kept as
-//! much as before by a resampler, and so sound comes out earlier by as much as ticks do. Later ones let less wait there, so they
-//! take their time.
+//! right take each of them soon. A tick is moved by a sample at a time, and what is played of it becomes as much shorter or longer,
+//! which nobody hears.
 //!
 //! Ticks that follow the peer's frames also follow the peer's clock, where that differs from ours.
 
@@ -13,12 +12,10 @@ use crate::audio::{SAMPLE_RATE, TICK_SAMPLES};
 
 /// Ticks that move do so until they are as near to where they should be, in microseconds.
 const NEAR_US: i64 = 250;
-/// They move once they could come so much earlier. An echo canceller has to learn anew when they do, so what is not worth it is left.
-const EARLY_US: i64 = 2_000;
-/// The same for ticks that were never moved. They come with the microphone's, and one timer serves both as long as they do.
-const EARLY_AT_FIRST_US: i64 = 1_000;
-/// They move once they should come so much later.
-const LATE_US: i64 = 1_000;
+/// They move once they could come so much earlier: what arrivals call for changes all the time, and they need not follow it each time.
+const EARLY_US: i64 = 1_000;
+/// They move once they should come so much later: in time, before frames miss them.
+const LATE_US: i64 = 500;
 /// Every how many ticks one is moved so that they come later: 0.05 %.
 const LATER_EVERY: u32 = 4;
 
@@ -26,7 +23,6 @@ const LATER_EVERY: u32 = 4;
 #[derive(Debug, Default)]
 pub struct SpeakerPace {
     moves: bool,
-    has_moved: bool,
     since_moved: u32,
 }
 
@@ -43,10 +39,10 @@ impl SpeakerPace {
         let Some(spare) = spare else {
             return 0;
         };
-        let (early, late) = match (self.moves, self.has_moved) {
-            (true, _) => (NEAR_US, NEAR_US),
-            (false, true) => (EARLY_US, LATE_US),
-            (false, false) => (EARLY_AT_FIRST_US, LATE_US),
+        let (early, late) = if self.moves {
+            (NEAR_US, NEAR_US)
+        } else {
+            (EARLY_US, LATE_US)
         };
         self.moves = spare > early || spare < -late;
         let step = match spare {
@@ -55,7 +51,6 @@ impl SpeakerPace {
             _ if self.since_moved >= LATER_EVERY => -1,
             _ => return 0,
         };
-        self.has_moved = true;
         self.since_moved = 0;
         step
     }
@@ -96,15 +91,10 @@ mod tests {
     #[test]
     fn ticks_stay_where_they_are_for_little() {
         let mut pace = SpeakerPace::new();
-        for spare in [900.0, -900.0] {
-            assert_eq!(settled(spare, &mut pace), (spare, 0), "at first");
+        for (rests, moves) in [(900.0, 1_100.0), (-400.0, -600.0)] {
+            assert_eq!(settled(rests, &mut pace), (rests, 0));
+            assert!(settled(moves, &mut pace).1 > 0);
         }
-        assert!(settled(1_100.0, &mut pace).1 > 0);
-        for spare in [1_900.0, -900.0] {
-            assert_eq!(settled(spare, &mut pace), (spare, 0), "later on");
-        }
-        assert!(settled(2_100.0, &mut pace).1 > 0);
-        assert!(settled(-1_100.0, &mut pace).1 > 0);
     }
 
     #[test]

@@ -29,6 +29,12 @@ impl Speaker for Card<ToCard> {
         let mut tick = *samples;
         self.pass(&mut tick);
     }
+
+    fn move_next(&mut self, earlier: i32) {
+        if let Some(side) = self.side() {
+            side.move_next(earlier);
+        }
+    }
 }
 
 impl TickSide for ToCard {

@@ -51,6 +51,7 @@ impl Conversation {
         let task = Task {
             audio: AudioEngine::new(clock::now(), leg.outputs.clone(), audio, Some(devices)),
             legs: Legs::of(leg),
+            alarm: Alarm::default(),
             levels: false,
             muted: false,
         };
