@@ -24,7 +24,7 @@ use web_time::Instant;
 
 use self::first_tick::Begin;
 use self::leg::Leg;
-use self::legs::Legs;
+use self::legs::{Legs, MAX_LEGS};
 use self::queues::{Joining, Order, What};
 use crate::audio_engine::{AudioEngine, Device, Wanted, micros};
 use crate::clock::{self, Alarm};
@@ -123,6 +123,10 @@ pub(crate) const fn beside(command: &MediaCommand) -> Option<CallHandle> {
     }
 }
 
+/// Datagrams taken before a tick: twice as many as all peers together send in one, so that nobody on the network can keep ticks from
+/// their turn.
+const MAX_BEFORE_A_TICK: usize = 2 * MAX_LEGS;
+
 struct Task {
     legs: Legs,
     audio: AudioEngine,
@@ -152,7 +156,10 @@ impl Task {
                     // The client is gone.
                     None => break,
                 },
-                () = self.alarm.sleep_until(wake, then) => self.handle_timeout(),
+                () = self.alarm.sleep_until(wake, then) => {
+                    self.take_arrivals().await;
+                    self.handle_timeout();
+                }
                 opened = self.audio.opened() => if let Err(why) = opened {
                     self.fail_all(&why);
                 },
@@ -167,6 +174,19 @@ impl Task {
             }
         }
         self.finish().await;
+    }
+
+    /// Takes what has come by now, so that no tick goes without a frame that is here: a machine that is busy comes to both late.
+    async fn take_arrivals(&mut self) {
+        for _ in 0..MAX_BEFORE_A_TICK {
+            tokio::select! {
+                biased;
+                (leg, arrival) = self.legs.receive() => {
+                    leg.peer.handle_arrival(clock::now(), &arrival);
+                }
+                () = std::future::ready(()) => break,
+            }
+        }
     }
 
     async fn take_order(&mut self, Order { call, what }: Order) {

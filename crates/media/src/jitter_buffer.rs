@@ -322,9 +322,14 @@ impl JitterBuffer {
             let wait = self.losses.awaited();
             (self.losses.cushion(&self.arrivals, late) + wait).min(MAX_CUSHION_US)
         };
+        // What is waited for is longer than any of them is late.
+        let for_slowest = match self.losses.awaited() {
+            0 => self.arrivals.for_slowest(1.0 - LATE),
+            _ => 0,
+        };
         Target {
             least: cushion(TOO_LATE) - HYSTERESIS_US,
-            aim: cushion(LATE),
+            aim: cushion(LATE) + for_slowest,
         }
     }
 

@@ -22,6 +22,9 @@ const MAX_JITTER_US: i64 = 500_000;
 /// Accidents in a row, and for how long, before they are taken for a new path.
 const SLOW_PATH_PACKETS: u32 = 25;
 const SLOW_PATH_US: i64 = 1_000_000;
+/// What is worth waiting for the very slowest. Machines that are busy, here or there, keep single packets by a millisecond or
+/// three, and each that misses its turn is heard; where packets are scattered, it is less than this anyway.
+const FOR_SLOWEST_US: i64 = 3_000;
 /// Packets that come within this time of one another were held up together …
 const BURST_US: i64 = 3_000;
 /// … and only so many of them count, so that a single stall does not pass for jitter (1.2 % of the window; more stalls do).
@@ -118,6 +121,13 @@ impl ArrivalStatistics {
         let steady = quantile(&self.sorted, share).min(self.slowest);
         let begun = quantile(&self.newest, 1.0 - NEWEST_EXCEPTIONS * (1.0 - share));
         steady.max(begun).saturating_sub(self.base).max(0)
+    }
+
+    /// By how much the slowest of all is later than `share` of the packets, as far as that is worth waiting for.
+    pub(super) fn for_slowest(&self, share: f64) -> i64 {
+        let slowest = self.sorted.last().copied().unwrap_or(self.base);
+        let beyond = slowest.saturating_sub(self.base) - self.lateness(share);
+        beyond.clamp(0, FOR_SLOWEST_US)
     }
 
     /// The share of the packets that are at most so late.
@@ -233,6 +243,17 @@ mod tests {
         for i in packets {
             arrivals.record(i * FRAME + extra(i), i * FRAME);
         }
+    }
+
+    #[test]
+    fn the_slowest_of_all_is_waited_for_where_that_is_little() {
+        let beyond = |late| {
+            let arrivals = after(500, |i| if i % 250 == 0 { late } else { 0 });
+            assert_eq!(arrivals.lateness(0.995), 0);
+            arrivals.for_slowest(0.995)
+        };
+        assert_eq!([0, 2_000, 50_000].map(beyond), [0, 2_000, FOR_SLOWEST_US]);
+        assert_eq!(after(500, |i| i % 2 * 1_000).for_slowest(0.995), 0);
     }
 
     #[test]

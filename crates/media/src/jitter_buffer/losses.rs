@@ -13,7 +13,7 @@ const WORTH_MS: f32 = 1_333.0;
 /// … and where it is awaited already, as long as 0.5 % do.
 const WORTH_KEEPING_MS: f32 = 4_000.0;
 /// Cushion beyond what the arrivals call for, for those to come …
-const MARGIN_US: i64 = 1_000;
+pub(super) const MARGIN_US: i64 = 1_000;
 /// … less where packets are scattered: none beyond so many times that.
 const SCATTERED: i64 = 8;
 /// Late frames that the next packet restores in time are not missing. They sound a little worse, so they may only be so many times

@@ -31,7 +31,7 @@ use self::{
 };
 use super::{
     HYSTERESIS_US, Insertion, JitterStatistics, LATE, MAX_CUSHION_US, TICK_US, TOO_LATE,
-    arrival::ArrivalStatistics, output::Output, samples_to_us,
+    arrival::ArrivalStatistics, losses::MARGIN_US, output::Output, samples_to_us,
 };
 use crate::{
     audio::{FRAME_SAMPLES, TICK_SAMPLES, Tick},
@@ -288,7 +288,8 @@ impl TimedJitterBuffer {
         if std::mem::take(&mut self.held) > 0 {
             self.figures.frames_awaited += 1;
         } else {
-            self.spare = Some(cushion - self.cushion_for(LATE));
+            let margin = MARGIN_US + self.arrivals.for_slowest(1.0 - LATE);
+            self.spare = Some(cushion - self.cushion_for(LATE) - margin);
         }
         if decoded.is_err() {
             self.figures.frames_malformed += 1;

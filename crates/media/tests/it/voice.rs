@@ -229,6 +229,20 @@ fn a_packet_that_comes_twice_is_heard_once() {
 }
 
 #[test]
+fn a_machine_that_is_busy_for_a_moment_now_and_then_is_not_heard() {
+    // One packet every 6 s, too few for the delay to follow them as it follows jitter.
+    let outcome = run(&Setup::default(), speech(40), |time| Conditions {
+        delay: 10 * MS + u32::from(time.as_millis() % 6_000 < 20) * 2 * MS,
+        ..Conditions::default()
+    });
+    assert!(outcome.transits_ms.iter().flatten().any(|it| *it > 11.0));
+    let concealed = outcome.concealed_between(9.0..39.9);
+    assert!(concealed <= 0.0, "{concealed} ms made up");
+    let median = outcome.playout_delay_between(9.0..39.9, 0.5);
+    assert!(median < 5.0, "{median} ms");
+}
+
+#[test]
 fn clocks_that_drift_apart_are_followed_for_minutes() {
     for drift_ppm in [-200.0, 200.0] {
         let setup = Setup {
@@ -241,7 +255,7 @@ fn clocks_that_drift_apart_are_followed_for_minutes() {
             let from = f64::from(minute) * 60.0 + 5.0;
             let delay = outcome.playout_delay_between(from..from + 55.0, 0.95);
             assert!(
-                (1.5..3.0).contains(&delay),
+                (1.5..5.0).contains(&delay),
                 "{drift_ppm} ppm, minute {minute}: {delay}"
             );
         }
