@@ -63,7 +63,7 @@ use self::acquaintances::{Acquaintances, Origin};
 use self::announcer::Announcer;
 use self::legs::{Coming, Legs, MAX_OTHERS, Purpose};
 use self::redial::Redial;
-use self::shown::{MAX_SHOWN, Shown};
+use self::shown::Shown;
 use self::testimony::Testimonies;
 use self::waiting::Waiting;
 use crate::{ConferenceId, MAX_MEMBERS, Membership, Person, Roster};
@@ -152,9 +152,8 @@ impl<L: Copy + Ord> Mesh<L> {
         }
     }
 
-    /// Who is in the call of the room now, the most important first: there is a bound. The legs with all others end.
+    /// Who is in the call of the room now, the most important first: few of many are called, and shown. The legs with all others end.
     pub fn room_names(&mut self, now: Instant, people: &[Person]) {
-        let people = people.get(..MAX_SHOWN).unwrap_or(people);
         let is_named = |id: &SecureCallId| people.iter().any(|it| it.id() == *id);
         let gone: Vec<_> = self.legs.people().filter(|id| !is_named(id)).collect();
         for id in gone {

@@ -63,6 +63,8 @@ pub(super) struct RoomCall {
     devices: BTreeMap<LegId, OtherDevice>,
     /// Who is in of those whose key is known.
     sealed: BTreeMap<MatrixId, Person>,
+    /// The mesh does not know all of that yet.
+    sealed_changed: bool,
     /// Who has shown a key in it that we did not know, by offering a sealed leg.
     shown_keys: BTreeMap<MatrixId, Person>,
     /// Whose events in clear were refused: the user was told so.

@@ -38,11 +38,15 @@ impl<L: Copy + Ord> Mesh<L> {
             named.sort();
         }
         let mut seen = BTreeSet::new();
-        with_legs
+        let mut people: Vec<_> = with_legs
             .chain(shown)
-            .chain(named)
             .filter(|id| seen.insert(*id))
-            .take(MAX_SHOWN)
+            .collect();
+        // Whoever is shown is looked at, however many they are: something may be due for them.
+        let room = MAX_SHOWN.saturating_sub(people.len());
+        people.extend(named.into_iter().filter(|id| seen.insert(*id)).take(room));
+        people
+            .into_iter()
             .filter_map(|id| self.person(id))
             .collect()
     }

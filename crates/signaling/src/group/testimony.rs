@@ -41,6 +41,14 @@ struct Departed {
     disbelieved: BTreeSet<SecureCallId>,
 }
 
+/// Whom a room names.
+#[derive(Debug, Default)]
+struct Room {
+    words: BTreeMap<SecureCallId, Word>,
+    /// The most important first.
+    order: Vec<SecureCallId>,
+}
+
 /// Why a roster is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RosterRefused {
@@ -66,8 +74,8 @@ pub enum RosterRefused {
 pub(super) struct Testimonies<L> {
     own: SecureCallId,
     legs: BTreeMap<L, Testimony>,
-    /// In the call of a room: who is in it, by its state, the most important first. It counts as our own word.
-    room: Option<Vec<Word>>,
+    /// In the call of a room: who is in it, by its state. It counts as our own word.
+    room: Option<Room>,
     departed: BTreeMap<SecureCallId, Departed>,
 }
 
@@ -82,12 +90,10 @@ impl<L: Copy + Ord> Testimonies<L> {
     }
 
     /// The same where a room says who is in.
-    pub(super) const fn of_room(own: SecureCallId) -> Self {
+    pub(super) fn of_room(own: SecureCallId) -> Self {
         Self {
-            own,
-            legs: BTreeMap::new(),
-            room: Some(Vec::new()),
-            departed: BTreeMap::new(),
+            room: Some(Room::default()),
+            ..Self::new(own)
         }
     }
 
@@ -98,16 +104,19 @@ impl<L: Copy + Ord> Testimonies<L> {
     /// These are in, as the room says now.
     pub(super) fn room_names(&mut self, people: &[Person]) {
         let own = self.own;
-        let others = people.iter().filter(|it| it.id() != own);
-        let named: Vec<_> = others
-            .map(|person| Word {
-                person: person.clone(),
-                state: MembershipState::Connected,
-                brought_by: None,
-            })
-            .collect();
+        let mut named = Room::default();
+        for person in people.iter().filter(|it| it.id() != own) {
+            named.words.entry(person.id()).or_insert_with(|| {
+                named.order.push(person.id());
+                Word {
+                    person: person.clone(),
+                    state: MembershipState::Connected,
+                    brought_by: None,
+                }
+            });
+        }
         for (id, departed) in &mut self.departed {
-            if !named.iter().any(|it| it.person.id() == *id) {
+            if !named.words.contains_key(id) {
                 departed.disbelieved.remove(&own);
             }
         }
@@ -230,13 +239,12 @@ impl<L: Copy + Ord> Testimonies<L> {
     /// Everybody who is named.
     pub(super) fn named(&self) -> impl Iterator<Item = SecureCallId> {
         let by_members = self.believed().flat_map(|it| it.words.keys().copied());
-        let by_room = self.room.iter().flatten().map(|it| it.person.id());
-        by_members.chain(by_room)
+        let by_room = self.room.iter().flat_map(|it| &it.order);
+        by_members.chain(by_room.copied())
     }
 
     fn room_word(&self, id: SecureCallId) -> Option<&Word> {
-        let mut words = self.room.iter().flatten();
-        words.find(|it| it.person.id() == id)
+        self.room.as_ref()?.words.get(&id)
     }
 
     fn believed(&self) -> impl Iterator<Item = &Testimony> {

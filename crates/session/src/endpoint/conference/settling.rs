@@ -38,7 +38,7 @@ impl Endpoint {
                 self.carry_out(now, rng, output);
             } else if let Some((room, output)) = self.poll_group_room(now) {
                 self.carry_out_in_room(now, rng, &room, output);
-            } else if self.has_moved(now, rng) {
+            } else if self.tell_mesh_who_is_in(now) || self.has_moved(now, rng) {
             } else if let Some(arrived) = self.again.pop_front() {
                 self.ring(now, rng, arrived);
             } else {

@@ -96,6 +96,7 @@ impl Endpoint {
             is_moving: false,
             devices: Default::default(),
             sealed: Default::default(),
+            sealed_changed: false,
             shown_keys: Default::default(),
             spoke_in_clear: Default::default(),
         });

@@ -21,7 +21,7 @@ impl Conference {
 
 impl Endpoint {
     /// Somebody whose key is known is in.
-    pub(super) fn sealed_is_in(&mut self, now: Instant, user: MatrixId) {
+    pub(super) fn sealed_is_in(&mut self, user: MatrixId) {
         let Some(person) = self.known_person(&user) else {
             return;
         };
@@ -32,8 +32,8 @@ impl Endpoint {
         }
         if let Some(call) = &mut self.room_call {
             call.sealed.insert(user, person);
+            call.sealed_changed = true;
         }
-        self.tell_mesh_who_is_in(now);
     }
 
     /// They are in no more.
@@ -43,12 +43,12 @@ impl Endpoint {
             return;
         };
         call.sealed.remove(user);
+        call.sealed_changed = true;
         let had_shown = call.shown_keys.remove(user).is_some();
         let known = self.group_rooms.get_mut(&call.room);
         if let Some(known) = known.filter(|_| had_shown && !is_known) {
             known.group.forget_contact(now, user);
         }
-        self.tell_mesh_who_is_in(now);
     }
 
     /// Somebody has proven a key, and offers a sealed leg. If they are in the call of the room, and no key of theirs was known, they are
@@ -73,11 +73,15 @@ impl Endpoint {
         person_of(&self.account(user)).or(shown)
     }
 
-    /// Whoever is heard first, then contacts: a room may name more people than there are legs.
-    fn tell_mesh_who_is_in(&mut self, now: Instant) {
-        let (Some(call), Some(conference)) = (&self.room_call, &mut self.conference) else {
-            return;
+    /// Tells the mesh who is in, once for all who came and went together: whoever is heard first, then contacts, for a room may name more
+    /// people than there are legs. Returns whether there was something to tell.
+    pub(in crate::endpoint) fn tell_mesh_who_is_in(&mut self, now: Instant) -> bool {
+        let (Some(call), Some(conference)) = (&mut self.room_call, &mut self.conference) else {
+            return false;
         };
+        if !std::mem::take(&mut call.sealed_changed) {
+            return false;
+        }
         let mut people: Vec<Person> = call.sealed.values().cloned().collect();
         people.sort_by_key(|it| {
             let id = it.id();
@@ -86,5 +90,6 @@ impl Endpoint {
         });
         conference.mesh.room_names(now, &people);
         self.offer_again();
+        true
     }
 }

@@ -100,7 +100,7 @@ impl Endpoint {
                 self.device_is_in(now, leg, participant);
             }
             GroupRoomOutput::Left { leg } => self.device_left(leg),
-            GroupRoomOutput::Sealed { user } => self.sealed_is_in(now, user),
+            GroupRoomOutput::Sealed { user } => self.sealed_is_in(user),
             GroupRoomOutput::SealedLeft { user } => self.sealed_left(now, &user),
             GroupRoomOutput::PlaceCall { leg } => self.place_room_leg(now, rng, leg),
             GroupRoomOutput::Signal { leg, signal } => self.hear_device(now, rng, leg, signal),

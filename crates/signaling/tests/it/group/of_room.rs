@@ -204,6 +204,25 @@ fn who_hung_up_is_not_called_though_the_room_still_names_them() {
 }
 
 #[test]
+fn who_leaves_before_they_are_called_is_not_and_who_comes_elsewhere_is_called_there() {
+    let mut member = Member::new(1);
+    let now = member.now;
+    member.mesh.room_names(now, &[person(2)]);
+    member.mesh.room_names(now, &[]);
+    member.drain();
+    let ended = |it: &MeshOutput<u64>| matches!(it, MeshOutput::EndLeg { leg: 1, .. });
+    assert_eq!(member.told(ended), 1, "what was ordered ends at once");
+
+    let mut member = Member::with(1, 2);
+    let address = MatrixId::of_securecall_id(&id(2), &"elsewhere.example".parse().unwrap());
+    let elsewhere = Person::new(id(2), address).unwrap();
+    member.room_names(&[]);
+    member.mesh.room_names(member.now, &[elsewhere.clone()]);
+    member.pass(SECOND * 3);
+    assert_eq!(member.calls.first(), Some(&elsewhere));
+}
+
+#[test]
 fn nobody_is_put_out_by_hearing_that_another_device_has_answered() {
     let mut member = Member::with(1, 2);
     let ended = LegEnd::AnsweredElsewhere;
@@ -231,9 +250,9 @@ fn of_hundreds_whom_a_room_names_few_are_called_the_first_before_the_others() {
     assert!(member.calls.len() <= MAX_UNREACHED * tries);
     let shown = member.told(|it| matches!(it, MeshOutput::NoPath { .. }));
     assert!(shown <= 2 * MAX_MEMBERS);
-    // Who calls is taken all the same.
-    assert_eq!(
-        member.mesh.leg_offered(member.now, &person(9)),
-        Verdict::Take
-    );
+    // Who calls is taken all the same, shown or not.
+    for number in [9, 199] {
+        let offered = member.mesh.leg_offered(member.now, &person(number));
+        assert_eq!(offered, Verdict::Take);
+    }
 }

@@ -96,6 +96,9 @@ fn of_two_of_us_and_two_pages_each_hears_each_and_we_two_sealed() {
             let of = |tier| tiers.iter().filter(|it| **it == tier).count();
             assert_eq!(of((Tier::SecureCall, true)), 1);
             assert_eq!(of((Tier::Matrix, false)), 2);
+            // There are people without a key, so no words say who is there.
+            let words = |it: &&ConferenceEvent| matches!(it, ConferenceEvent::Words(_));
+            assert_eq!(world.told(who).filter(words).count(), 0);
             // One microphone for legs of either kind.
             let commands = world.ours[&who].commands.values();
             let alone = commands.filter(|it| it[0].ends_with("beside None"));
@@ -254,8 +257,7 @@ fn who_is_not_in_the_call_is_not_rung_and_says_nothing_though_a_server_says_they
     world.join(other);
     world.seconds(5);
     let name = world.ours[&absent].user.clone();
-    let call = world.member(&world.ours[&other].user).unwrap();
-    let mut forged = call.clone();
+    let mut forged = world.member(&world.ours[&other].user).unwrap();
     forged["m.calls"][0]["m.devices"][0]["device_id"] = "X".into();
     world.write(name.clone(), false, name.as_str(), &forged);
     world.seconds(600);
@@ -462,6 +464,116 @@ fn whom_we_call_sealed_asks_us_into_another_conference_in_vain() {
         let replaced = |it: &&ConferenceEvent| matches!(it, ConferenceEvent::Replaced { .. });
         assert_eq!(world.told(ours).filter(replaced).count(), 0);
         assert_eq!(ended(&world, absent).map(|it| it.0), Some(EndReason::Busy));
+    }
+}
+
+#[test]
+fn who_is_with_a_sealed_leg_in_the_call_they_began_stays_in_it() {
+    let mut world = World::new(9);
+    let ours = [world.add_sealed(), world.add_sealed()];
+    for who in ours {
+        world.join(who);
+        world.seconds(10);
+    }
+    world.check_all_hear(&ours);
+    let page = world.add_page("b");
+    begin_by_page(&mut world, page, false);
+    world.seconds(20);
+    world.check_all_hear(&ours);
+    assert_eq!(world.open_calls(), 2);
+}
+
+/// Entries of people who do not exist, in the call that somebody is in.
+fn crowd(world: &mut World, who: usize, people: u8) {
+    let mut forged = world.member(&world.ours[&who].user).unwrap();
+    forged["m.calls"][0]["m.devices"][0]["device_id"] = "X".into();
+    for number in 0..people {
+        let seed = IdentitySeed::from_bytes([100 + number; 32]);
+        let name = address(&IdentityKeyPair::from_seed(&seed));
+        world.crowd.insert(name.clone());
+        world.write(name.clone(), false, name.as_str(), &forged);
+    }
+}
+
+#[test]
+fn of_a_crowd_contacts_are_called_first_and_who_is_heard_stays_heard() {
+    let mut world = World::new(10);
+    let ours = world.add_sealed();
+    let heard = world.add_sealed();
+    for who in [ours, heard] {
+        world.join(who);
+        world.seconds(10);
+    }
+    crowd(&mut world, ours, 60);
+    world.seconds(300);
+    world.check_all_hear(&[ours, heard]);
+    // Somebody comes, and knows one of them: that one is called before the others.
+    let identity = IdentitySeed::from_bytes([u8::try_from(heard).unwrap() + 1; 32]);
+    let contact = Contact {
+        name: "Ada".to_owned(),
+        identity: IdentityKeyPair::from_seed(&identity).public(),
+        matrix_id: world.ours[&heard].user.clone(),
+    };
+    let late = world.add_sealed_with(Contacts::new([contact]));
+    world.join(late);
+    world.seconds(60);
+    for (who, whom) in [(late, heard), (heard, late), (ours, heard), (heard, ours)] {
+        let whom = world.ours[&whom].user.as_str();
+        assert!(world.heard(who).contains(whom), "{who} {whom}");
+    }
+}
+
+#[test]
+fn a_key_that_somebody_shows_is_theirs_while_they_are_in_and_another_is_refused() {
+    let mut world = World::new(11);
+    let sealed = world.add_sealed();
+    // Two devices of one account, each with a key of its own, of which nobody knows.
+    let first = world.add("m");
+    world.join(sealed);
+    world.seconds(5);
+    world.join(first);
+    world.seconds(20);
+    let heard = |world: &World| heard_of_us(world, sealed);
+    assert_eq!(heard(&world), [user("m").to_string()].into());
+    let id = |world: &World| {
+        world
+            .told(sealed)
+            .filter_map(|event| match event {
+                ConferenceEvent::Joined { peer, .. } => peer.id,
+                _ => None,
+            })
+            .collect::<BTreeSet<_>>()
+    };
+    let before = id(&world);
+    assert_eq!(before.len(), 1);
+    let second = world.add("m");
+    world.join(second);
+    world.seconds(60);
+    assert!(sealed_to(&world, second, sealed) > 0);
+    assert_eq!(id(&world), before);
+    assert!(heard_of_us(&world, second).is_empty());
+    // When the user is out and comes again, it may be the other.
+    for who in [first, second] {
+        world.leave(who);
+    }
+    world.seconds(20);
+    world.join(second);
+    world.seconds(40);
+    assert_eq!(id(&world).len(), 2);
+    assert_eq!(heard(&world), [user("m").to_string()].into());
+}
+
+#[test]
+fn who_shows_a_key_and_is_not_in_the_call_gets_no_word() {
+    let (mut world, _, ours) = meeting(12);
+    let hostile = world.add("m");
+    world.unseen.insert(user("m"));
+    world.join(hostile);
+    world.seconds(60);
+    for who in ours {
+        assert!(sealed_to(&world, hostile, who) > 0);
+        assert_eq!(sealed_to(&world, who, hostile), 0);
+        assert_eq!(told_of(&world, who, hostile), [""; 0]);
     }
 }
 

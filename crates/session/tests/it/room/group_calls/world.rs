@@ -104,6 +104,8 @@ pub(super) struct World {
     pub(super) longest_delay: Duration,
     /// Users whose state events come to nobody.
     pub(super) unseen: BTreeSet<MatrixId>,
+    /// Users without a device.
+    pub(super) crowd: BTreeSet<MatrixId>,
     pub(super) has_delayed_events: bool,
     pub(super) may_write: bool,
     pub(super) is_down: bool,
@@ -147,6 +149,7 @@ impl World {
             one_lost_of: 0,
             longest_delay: Duration::from_millis(300),
             unseen: BTreeSet::new(),
+            crowd: BTreeSet::new(),
             has_delayed_events: true,
             may_write: true,
             is_down: false,
@@ -257,6 +260,7 @@ impl World {
     fn users(&self) -> BTreeSet<MatrixId> {
         let ours = self.ours.values().map(|it| it.user.clone());
         ours.chain(self.pages.values().map(|it| it.user.clone()))
+            .chain(self.crowd.iter().cloned())
             .collect()
     }
 
