@@ -217,7 +217,9 @@ fn who_leaves_before_they_are_called_is_not_and_who_comes_elsewhere_is_called_th
     let address = MatrixId::of_securecall_id(&id(2), &"elsewhere.example".parse().unwrap());
     let elsewhere = Person::new(id(2), address).unwrap();
     member.room_names(&[]);
-    member.mesh.room_names(member.now, &[elsewhere.clone()]);
+    member
+        .mesh
+        .room_names(member.now, std::slice::from_ref(&elsewhere));
     member.pass(SECOND * 3);
     assert_eq!(member.calls.first(), Some(&elsewhere));
 }
