@@ -67,11 +67,10 @@ impl<S: SealFrame> SendPipeline<S> {
         } else {
             padded(encoded.payload, &mut self.padded[..bytes])?
         };
-        let copy = self.older.back(self.copy_distance);
         let frame = VoiceFrame {
             size: self.size,
             opus,
-            copy: copy.filter(|_| self.size.has_copy()),
+            copy: self.older.back(self.copy_distance),
             report,
         };
         self.frame.clear();

@@ -93,7 +93,7 @@ pub(crate) struct VoiceFrame<'a> {
     pub(crate) size: FrameSize,
     /// An Opus packet or a muted frame, as long as the size says. Not looked into.
     pub(crate) opus: &'a [u8],
-    /// In sizes that have one, and there not in the first frames.
+    /// Read from, and written to, sizes that have one; there not in the first frames.
     pub(crate) copy: Option<FrameCopy<'a>>,
     pub(crate) report: VoiceReport,
 }

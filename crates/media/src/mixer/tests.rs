@@ -241,6 +241,26 @@ fn what_cannot_be_turned_down_in_time_is_bent_and_not_cut_off() {
 }
 
 #[test]
+fn bending_begins_and_ends_without_a_click() {
+    let (mut mixer, mut volume) = (Mixer::new(), Volume::new());
+    let mut heard = Vec::new();
+    // A sum that is at full scale, 6 dB above it from one sample to the next, and the same again.
+    for tick in 0..3 {
+        let half = [if tick == 1 { 1.0 } else { 0.5 }; TICK_SAMPLES];
+        mixer.add(&half, &mut volume);
+        mixer.add(&half, &mut volume);
+        let mut out = [0.0; TICK_SAMPLES];
+        mixer.mix(&mut out);
+        heard.extend(out);
+    }
+    let bent = &heard[TICK_SAMPLES..2 * TICK_SAMPLES];
+    assert!(bent.iter().any(|sample| *sample < 0.98), "{bent:?}");
+    for pair in heard[..2 * TICK_SAMPLES].windows(2) {
+        assert!((pair[1] - pair[0]).abs() < 0.005, "{pair:?}");
+    }
+}
+
+#[test]
 fn whoever_is_alone_all_at_once_is_not_louder_all_at_once() {
     let (mut mixer, mut volumes) = (Mixer::new(), [Volume::new(); 2]);
     let (voice, shout) = (tone(300.0, 0.5), tone(500.0, 1.0));

@@ -370,6 +370,17 @@ mod tests {
     }
 
     #[test]
+    fn a_state_of_more_events_than_any_room_has_is_refused() {
+        let of = |events: usize| {
+            let mut reader = StateReader::new("!r".parse().unwrap(), OWN.parse().unwrap());
+            let text = format!("[{}{{}}]", "{},".repeat(events - 1));
+            reader.read(text.as_bytes()).and_then(|()| reader.finish())
+        };
+        assert!(of(MAX_EVENTS).is_ok());
+        assert!(of(MAX_EVENTS + 1).is_err());
+    }
+
+    #[test]
     fn a_crowd_is_not_remembered_but_counted_and_we_are_among_it() {
         let crowd = (0..MAX_MEMBERS).map(|n| member(&format!("@{n}:b.test"), "join"));
         let late = ["@late:b.test", OWN].map(|user| member(user, "join"));

@@ -27,6 +27,20 @@ pub(super) fn enter(world: &mut World, page: usize) {
     world.page(page, |page, now, ms| page.enter(now, ms, CALL, false));
 }
 
+/// A call that the first of these pages has begun, with the others in it; then we join, and all hear all.
+pub(super) fn all_in_call(world: &mut World, pages: &[usize], ours: &[usize]) {
+    begin_by_page(world, pages[0], false);
+    for page in &pages[1..] {
+        enter(world, *page);
+    }
+    world.seconds(1);
+    for who in ours {
+        world.join(*who);
+    }
+    world.seconds(15);
+    world.check_all_hear(&[pages, ours].concat());
+}
+
 pub(super) fn ended(world: &World, who: usize) -> Option<(EndReason, bool)> {
     match world.told(who).last()? {
         ConferenceEvent::Ended {

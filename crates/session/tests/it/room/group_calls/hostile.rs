@@ -1,14 +1,16 @@
 //! Members, and servers, that mean no good.
 
+use std::time::Duration;
+
 use securecall_contact::SecureCallId;
 use securecall_crypto::{IdentityKeyPair, IdentitySeed};
 use securecall_session::{
     ConferenceEvent, Contact, Contacts, GroupRoomError, GroupRoomEvent, GroupRoomEventKind,
-    LeftReason, Require, Rule,
+    InboundRoomEvent, LeftReason, Require, RoomFacts, Rule, SignalRefused,
 };
 use serde_json::{Value, json};
 
-use super::calls::begin_by_page;
+use super::calls::{all_in_call, begin_by_page, enter};
 use super::world::{Sent, World, user};
 
 const CALL: &str = "1795892916899iqRwYbBT1XHU0XKw";
@@ -24,11 +26,7 @@ fn in_call(seed: u64) -> (World, usize, usize) {
     let mut world = World::new(seed);
     let page = world.add_page("b");
     let ours = world.add("m");
-    begin_by_page(&mut world, page, false);
-    world.seconds(1);
-    world.join(ours);
-    world.seconds(10);
-    world.check_all_hear(&[page, ours]);
+    all_in_call(&mut world, &[page], &[ours]);
     (world, page, ours)
 }
 
@@ -72,7 +70,7 @@ fn who_is_sealed_is_not_called_and_the_user_told() {
         };
         let ours = world.add_with("m", known);
         begin_by_page(&mut world, pages[0], false);
-        super::calls::enter(&mut world, pages[1]);
+        enter(&mut world, pages[1]);
         world.seconds(1);
         world.join(ours);
         world.seconds(10);
@@ -111,7 +109,7 @@ fn who_is_blocked_is_neither_called_nor_taken_and_the_user_told_once() {
         let pages = [world.add_page("b"), world.add_page("x")];
         let ours = world.add_with("m", Contacts::default().with_rules(rules));
         begin_by_page(&mut world, pages[0], false);
-        super::calls::enter(&mut world, pages[1]);
+        enter(&mut world, pages[1]);
         world.seconds(1);
         world.join(ours);
         world.seconds(120);
@@ -192,6 +190,38 @@ fn forged_and_misdirected_events_change_nothing() {
     world.check_all_hear(&[page, ours]);
 }
 
+/// A leg goes from device to device. What stands in the room's timeline everybody in the room can write there, and it is no part of the leg.
+#[test]
+fn what_the_timeline_of_the_room_says_of_a_leg_changes_nothing() {
+    let (mut world, page, ours) = in_call(12);
+    let of_leg = |it: &&Sent| it.to == user("m") && it.event_type == "m.call.invite";
+    let invite = world.sent.iter().find(of_leg).unwrap().content.clone();
+    let hangup = json!({
+        "call_id": invite["call_id"], "party_id": invite["party_id"], "version": "1", "reason": "user_hangup",
+    });
+    let (room, content) = (world.room.clone(), hangup.to_string());
+    for sender in ["b", "m"] {
+        let event = InboundRoomEvent {
+            room: &room,
+            facts: RoomFacts {
+                joined_members: 2,
+                is_public: false,
+                is_encrypted: false,
+            },
+            sender: &user(sender),
+            event_type: "m.call.hangup",
+            content: &content,
+            age: Some(Duration::ZERO),
+            is_encrypted: false,
+        };
+        let heard = world.with(ours, |endpoint, now, rng| {
+            endpoint.handle_room_event(now, rng, event)
+        });
+        assert_eq!(heard, Err(SignalRefused::UnknownCall));
+        world.check_all_hear(&[page, ours]);
+    }
+}
+
 #[test]
 fn a_member_event_that_somebody_else_sent_counts_for_nobody() {
     let (mut world, page, ours) = in_call(6);
@@ -218,11 +248,7 @@ fn who_is_not_in_the_room_is_not_in_its_call() {
     let mut world = World::new(7);
     let page = world.add_page("x");
     let ours = world.add("m");
-    begin_by_page(&mut world, page, false);
-    world.seconds(1);
-    world.join(ours);
-    world.seconds(10);
-    world.check_all_hear(&[page, ours]);
+    all_in_call(&mut world, &[page], &[ours]);
     let room = world.room.clone();
     world.with(ours, |endpoint, now, rng| {
         endpoint.handle_group_room_membership(now, rng, &room, &user("x"), false);

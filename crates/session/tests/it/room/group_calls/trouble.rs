@@ -3,7 +3,7 @@
 use securecall_session::{ConferenceEvent, EndReason};
 use serde_json::json;
 
-use super::calls::{begin_by_page, ended, enter};
+use super::calls::{all_in_call, begin_by_page, ended, enter};
 use super::world::{World, user};
 
 #[test]
@@ -35,12 +35,7 @@ fn a_page_that_is_loaded_again_is_called_anew() {
         let mut world = World::new(200 + seed);
         let pages = [world.add_page("a"), world.add_page("x")];
         let ours = world.add("m");
-        begin_by_page(&mut world, pages[0], false);
-        enter(&mut world, pages[1]);
-        world.seconds(1);
-        world.join(ours);
-        world.seconds(15);
-        world.check_all_hear(&[pages[0], pages[1], ours]);
+        all_in_call(&mut world, &pages, &[ours]);
         for page in pages {
             world.page(page, |page, now, ms| page.reload(now, ms));
             world.seconds(20);
@@ -185,13 +180,7 @@ fn clocks_that_are_days_apart_keep_nobody_apart() {
         for who in all {
             world.ours.get_mut(&who).unwrap().skew_ms = skew * 86_400_000;
         }
-        begin_by_page(&mut world, page, false);
-        world.seconds(1);
-        for who in all {
-            world.join(who);
-        }
-        world.seconds(20);
-        world.check_all_hear(&[page, all[0], all[1]]);
+        all_in_call(&mut world, &[page], &all);
     }
 }
 
@@ -200,10 +189,7 @@ fn a_call_that_is_over_for_all_is_over() {
     let mut world = World::new(900);
     let page = world.add_page("b");
     let ours = world.add("a");
-    begin_by_page(&mut world, page, false);
-    world.seconds(1);
-    world.join(ours);
-    world.seconds(10);
+    all_in_call(&mut world, &[page], &[ours]);
     world.page(page, |page, _, _| page.leave());
     world.terminate();
     world.seconds(2);
