@@ -11,6 +11,7 @@
 
 mod inputs;
 mod joining;
+mod last_read;
 mod legs;
 mod settling;
 
@@ -22,6 +23,7 @@ use securecall_signaling::group_room::{GroupRoom, LegId, Participant};
 use securecall_signaling::wire::group_room::GroupCallId;
 use web_time::Instant;
 
+use self::last_read::LastRead;
 use super::Endpoint;
 use super::legs::Legs;
 use crate::call_handle::NamedCall;
@@ -35,6 +37,7 @@ const MAX_IN_CLEAR: usize = 32;
 /// A room whose group calls are known.
 pub(super) struct KnownRoom {
     group: GroupRoom,
+    read: LastRead,
     /// When it is forgotten, if nothing comes up before.
     forget_at: Option<Instant>,
 }

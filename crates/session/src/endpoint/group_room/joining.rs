@@ -10,6 +10,7 @@ use securecall_signaling::wire::group_room::{GroupCallId, Intent, OpenCall, Sess
 use sha2::{Digest, Sha256};
 use web_time::Instant;
 
+use super::last_read::LastRead;
 use super::{KnownRoom, RoomCall, Starting};
 use crate::EndReason;
 use crate::call::Call;
@@ -97,6 +98,7 @@ impl Endpoint {
         });
         let known = KnownRoom {
             group,
+            read: LastRead::new(now, &state),
             forget_at: None,
         };
         self.group_rooms.insert(room.clone(), known);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use securecall_session::{
     CallError, CallOptions, Callee, ConferenceEvent, EndReason, Event, GroupRoomError,
-    GroupRoomOrder, InboundRoomEvent, Require, RoomFacts, Tier,
+    GroupRoomEvent, GroupRoomEventKind, GroupRoomOrder, InboundRoomEvent, Require, RoomFacts, Tier,
 };
 use serde_json::json;
 
@@ -139,6 +139,47 @@ fn what_the_room_keeps_is_told_first_and_then_that_we_are_in() {
             _ => None,
         });
     assert_eq!(tiers.collect::<Vec<_>>(), [Tier::Matrix]);
+}
+
+/// Who has left and come back just before we read the room is there, and whatever the sync still brings from before.
+#[test]
+fn what_the_sync_brings_from_before_the_room_was_read_is_no_news() {
+    for seed in 0..20 {
+        let mut world = World::new(seed);
+        let (page, ours) = (world.add_page("x"), world.add("m"));
+        begin_by_page(&mut world, page, false);
+        world.seconds(1);
+        let entry = world.member(&user("x")).unwrap();
+        let none = json!({ "m.calls": [] });
+        for content in [&none, &entry, &none, &entry] {
+            world.run_ms(1);
+            world.write(user("x"), false, user("x").as_str(), content);
+        }
+        world.join(ours);
+        world.seconds(10);
+        world.check_all_hear(&[page, ours]);
+        let told = world.told(ours);
+        let left = told.filter(|it| matches!(it, ConferenceEvent::Left { .. }));
+        assert_eq!(left.count(), 0, "seed {seed}");
+        let invites = world.sent.iter();
+        let invites = invites.filter(|it| it.event_type == "m.call.invite");
+        assert_eq!(invites.count(), 1, "seed {seed}");
+        // By and by what comes counts, whatever clock it has.
+        world.seconds(30);
+        let room = world.room.clone();
+        let event = GroupRoomEvent {
+            sender: user("x"),
+            kind: GroupRoomEventKind::Member,
+            state_key: user("x").to_string(),
+            content: none.to_string(),
+            sent_ms: 1,
+            age_ms: Some(0),
+        };
+        world.with(ours, |endpoint, now, rng| {
+            endpoint.handle_group_room_event(now, rng, &room, &event);
+        });
+        assert!(world.heard(ours).is_empty(), "seed {seed}");
+    }
 }
 
 #[test]
