@@ -76,7 +76,8 @@ impl Endpoint {
         };
         let mut legs = Legs::new(name, options);
         // Where one speaks at a time, whoever joins is silent.
-        legs.muted = muted || call.is_push_to_talk;
+        let is_muted = muted || call.is_push_to_talk;
+        legs.muted = is_muted;
         if !starts {
             // All that could refuse it was looked at.
             let joined = group.join(now, &call_id, secrecy(in_clear));
@@ -111,6 +112,9 @@ impl Endpoint {
             in_clear,
         }));
         self.tell_conference(ConferenceEvent::Began { call: None });
+        if is_muted {
+            self.tell_conference(ConferenceEvent::Muted { muted: true });
+        }
         self.start_group_call();
         self.settle(now, rng);
         Ok(name)

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use securecall_session::{
-    CallError, CallOptions, Callee, ConferenceEvent, EndReason, Event, GroupRoomError,
-    GroupRoomEvent, GroupRoomEventKind, GroupRoomOrder, InboundRoomEvent, Require, RoomFacts, Tier,
+    CallError, CallOptions, Callee, CommandError, ConferenceEvent, EndReason, Event,
+    GroupRoomError, GroupRoomEvent, GroupRoomEventKind, GroupRoomOrder, InboundRoomEvent, Require,
+    RoomFacts, Tier,
 };
 use serde_json::json;
 
@@ -237,6 +238,7 @@ fn a_muted_microphone_is_muted_in_all_legs_and_in_those_that_come() {
             ..world.order(false)
         };
         world.join_with(all[0], order).unwrap();
+        assert_eq!(told_muted(&world, all[0]), [true]);
         world.seconds(3);
         world.join(all[1]);
         world.join(all[2]);
@@ -266,6 +268,50 @@ fn a_muted_microphone_is_muted_in_all_legs_and_in_those_that_come() {
             assert_eq!(call.last().unwrap(), "SetMuted(false)");
         }
     }
+}
+
+/// Whether we are muted, as the group call itself has told it.
+fn told_muted(world: &World, who: usize) -> Vec<bool> {
+    let told = world.told(who);
+    told.filter_map(|event| match event {
+        ConferenceEvent::Muted { muted } => Some(*muted),
+        _ => None,
+    })
+    .collect()
+}
+
+#[test]
+fn who_is_alone_can_mute_and_is_told_of_it_and_who_comes_hears_nothing() {
+    let mut world = World::new(3);
+    let all = ["m", "a", "z"].map(|name| world.add(name));
+    let conference = world.join(all[0]).handle;
+    world.seconds(3);
+    let mute = |world: &mut World, conference, muted| {
+        world.with(all[0], |endpoint, now, rng| {
+            endpoint.set_conference_muted(now, rng, conference, muted)
+        })
+    };
+    for muted in [true, false, true] {
+        mute(&mut world, conference, muted).unwrap();
+    }
+    assert_eq!(told_muted(&world, all[0]), [true, false, true]);
+    world.join(all[1]);
+    world.join(all[2]);
+    world.seconds(10);
+    for call in world.ours[&all[0]].commands.values() {
+        assert!(call.contains(&"SetMuted(true)".to_owned()), "{call:?}");
+    }
+    mute(&mut world, conference, false).unwrap();
+    for call in world.ours[&all[0]].commands.values() {
+        assert_eq!(call.last().unwrap(), "SetMuted(false)");
+    }
+    // Each leg tells it where there are some.
+    assert_eq!(told_muted(&world, all[0]).len(), 3);
+    // Of one that is over nothing is muted.
+    world.leave(all[0]);
+    world.join(all[0]);
+    let refused = mute(&mut world, conference, true);
+    assert_eq!(refused, Err(CommandError::NoSuchConference));
 }
 
 #[test]
@@ -348,6 +394,7 @@ fn where_one_speaks_at_a_time_whoever_joins_is_silent() {
     assert_eq!(ours.commands.len(), 1);
     let muted = |call: &Vec<String>| call.contains(&"SetMuted(true)".to_owned());
     assert!(ours.commands.values().all(muted));
+    assert_eq!(told_muted(&world, who), [true]);
 }
 
 #[test]
