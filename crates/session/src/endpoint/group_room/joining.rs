@@ -279,7 +279,11 @@ impl Endpoint {
     }
 
     fn terminate_group_call(&mut self, room: RoomId, call_id: &GroupCallId) {
-        let content = OURS.to_terminated_content().to_string();
+        self.terminate(room, call_id, OURS);
+    }
+
+    fn terminate(&mut self, room: RoomId, call_id: &GroupCallId, call: OpenCall) {
+        let content = call.to_terminated_content().to_string();
         let request = Request::WriteGroupCall {
             id: self.requests.add(Waiting::Acknowledgement),
             room,
@@ -302,8 +306,14 @@ impl Endpoint {
             return self.out_of_group_room(now, rng, WhyOut::Left);
         }
         let room = call.room.clone();
-        if let Some(group) = self.group_room(&room) {
-            group.leave();
+        let Some(group) = self.group_room(&room) else {
+            return;
+        };
+        let ends = group.ends_with_us(now).map(|(id, call)| (id.clone(), call));
+        group.leave();
+        // As Element Web and the Dart SDK have it: else the room would say for ever that there is a call. We may not be allowed to.
+        if let Some((call_id, call)) = ends {
+            self.terminate(room, &call_id, call);
         }
     }
 

@@ -228,6 +228,37 @@ fn two_devices_of_one_user_are_members_as_others_are() {
 }
 
 #[test]
+fn the_last_who_leaves_ends_the_call_unless_the_room_has_it_for_ever() {
+    for (intent, stays) in [("m.prompt", false), ("m.ring", false), ("m.room", true)] {
+        let mut world = World::new(5);
+        let page = world.add_page("x");
+        // The first two are devices of one user.
+        let all = ["a", "a", "b"].map(|name| world.add(name));
+        let content = json!({ "m.type": "m.video", "m.intent": intent });
+        world.write(user("x"), true, CALL, &content);
+        enter(&mut world, page);
+        world.seconds(1);
+        for who in all {
+            world.join(who);
+        }
+        world.seconds(15);
+        world.check_all_hear(&[page, all[0], all[1], all[2]]);
+        world.page(page, |page, _, _| page.leave());
+        world.seconds(2);
+        for who in all {
+            assert_eq!(world.open_calls(), 1);
+            world.leave(who);
+            world.seconds(2);
+        }
+        assert_eq!(world.open_calls(), usize::from(stays), "{intent}");
+        for who in all {
+            assert_eq!(ended(&world, who), Some((EndReason::LocalHangup, true)));
+        }
+        world.check_empty();
+    }
+}
+
+#[test]
 fn a_muted_microphone_is_muted_in_all_legs_and_in_those_that_come() {
     // Who calls, and who is called.
     for name in ["a", "z"] {
