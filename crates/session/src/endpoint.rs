@@ -95,9 +95,8 @@ pub struct Endpoint {
     requests: Requests,
     outputs: VecDeque<Output>,
     conference_handles: ConferenceHandles,
-    /// Never while we are in the group call of a room.
     conference: Option<Conference>,
-    /// Never while we are in a conference.
+    /// What makes our conference the group call of a room. Never without one.
     room_call: Option<RoomCall>,
     /// Rooms in whose group call we are, or of which something is still to be done after one.
     group_rooms: BTreeMap<RoomId, KnownRoom>,

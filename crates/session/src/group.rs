@@ -121,7 +121,8 @@ pub enum ConferenceEvent {
         /// Who.
         peer: Peer,
     },
-    /// Somebody is in the group call of a room whose key is known: they are not called there. A sealed call is to be had instead.
+    /// Somebody is in the group call of a room whose key is known: they have a sealed leg, as in a conference, and are not called as the
+    /// others are. `Leg` and `Joined` follow, or `NoPath` if they do not take one.
     SealedInstead {
         /// Who. Nothing is proven.
         peer: Peer,
@@ -225,6 +226,9 @@ pub enum GroupError {
     /// There is no such call or conference, or it is over.
     #[error("there is no such call")]
     NoSuchCall,
+    /// Who is in the group call of a room has joined it there.
+    #[error("this is the call of a room, which people join by themselves")]
+    OfARoom,
     /// Somebody can be added to a call that is connected, and to no other.
     #[error("the call is not connected")]
     NotConnected,

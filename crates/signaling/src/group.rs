@@ -143,6 +143,32 @@ impl<L: Copy + Ord> Mesh<L> {
         }
     }
 
+    /// The sealed legs of the call of a room: who is in it says the room ([`Mesh::room_names`]), no roster is told or taken, and
+    /// it goes on though nobody is in.
+    pub fn of_room(own: SecureCallId, conference: ConferenceId) -> Self {
+        Self {
+            testimonies: Testimonies::of_room(own),
+            ..Self::new(own, conference)
+        }
+    }
+
+    /// Who is in the call of the room now, the most important first: few of many are called, and shown. The legs with all others end.
+    pub fn room_names(&mut self, now: Instant, people: &[Person]) {
+        let is_named = |id: &SecureCallId| people.iter().any(|it| it.id() == *id);
+        let gone: Vec<_> = self.legs.people().filter(|id| !is_named(id)).collect();
+        for id in gone {
+            for leg in self.legs.with(id) {
+                self.lose(now, leg, LegEnd::Left);
+                self.end_leg(leg, EndWhy::Left);
+            }
+            self.legs.take_order(id);
+            self.acquaintances.forget(id);
+        }
+        // Last: who comes again is believed at once.
+        self.testimonies.room_names(people);
+        self.update(now);
+    }
+
     /// The invite that asked us in names these: their legs are taken also before its sender's roster is here.
     pub fn introduce(&mut self, people: &[Person]) {
         for person in people.iter().take(MAX_MEMBERS) {
@@ -185,7 +211,7 @@ impl<L: Copy + Ord> Mesh<L> {
         if self.phase == Phase::Over || id == self.own || !self.legs.has_room_for(id) {
             return Verdict::Refuse;
         }
-        if self.is_named(id) {
+        if self.is_named(person) {
             if self.waiting.may_be_taken(now, id) {
                 return Verdict::Take;
             }
@@ -195,8 +221,13 @@ impl<L: Copy + Ord> Mesh<L> {
         Verdict::Refuse
     }
 
-    /// Whether a proven member has named somebody, or we ourselves know them. Which state they are in makes no difference.
-    fn is_named(&self, id: SecureCallId) -> bool {
+    /// Whether a proven member has named somebody, or we ourselves know them. Which state they are in makes no difference. In the
+    /// call of a room, whether it names them at this address.
+    fn is_named(&self, person: &Person) -> bool {
+        let id = person.id();
+        if self.testimonies.is_of_room() {
+            return self.testimonies.in_room(id) == Some(person);
+        }
         self.acquaintances.origin(id).is_some() || self.testimonies.of(id).next().is_some()
     }
 
@@ -340,6 +371,11 @@ impl<L: Copy + Ord> Mesh<L> {
     /// The conference.
     pub const fn conference(&self) -> ConferenceId {
         self.conference
+    }
+
+    /// Who we are.
+    pub const fn own_id(&self) -> SecureCallId {
+        self.own
     }
 
     /// Whether it is over for us.

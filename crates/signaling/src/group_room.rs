@@ -15,7 +15,7 @@
 //! [`GroupRoom::poll_timeout`] says so. Requests stay to be answered: each once, in whatever order.
 //!
 //! Whose address holds a SecureCall ID, or is that of a contact with one, is never called here: [`GroupRoomOutput::Sealed`] says that a
-//! sealed call is to be offered instead.
+//! sealed leg is to be made instead, and [`GroupRoomOutput::SealedLeft`] that they are gone.
 //!
 //! [MSC3401]: https://github.com/matrix-org/matrix-spec-proposals/pull/3401
 
@@ -120,7 +120,7 @@ pub struct GroupRoom {
     joined: Option<Joined>,
     membership: OwnMembership,
     legs: Legs,
-    offered_sealed: BTreeSet<MatrixId>,
+    sealed: BTreeSet<MatrixId>,
     early: Early,
     next_expiry: Option<Instant>,
     outputs: VecDeque<GroupRoomOutput>,
@@ -138,7 +138,7 @@ impl GroupRoom {
             joined: None,
             membership: OwnMembership::new(own.clone()),
             legs: Legs::default(),
-            offered_sealed: BTreeSet::new(),
+            sealed: BTreeSet::new(),
             early: Early::default(),
             next_expiry: None,
             outputs: VecDeque::new(),
@@ -155,6 +155,13 @@ impl GroupRoom {
     pub fn handle_contact(&mut self, now: Instant, user: MatrixId) {
         self.contacts.insert(user);
         self.reconcile(now);
+    }
+
+    /// Whom [`GroupRoom::handle_contact`] named is to be called as the others are.
+    pub fn forget_contact(&mut self, now: Instant, user: &MatrixId) {
+        if self.contacts.remove(user) {
+            self.reconcile(now);
+        }
     }
 
     /// The state event of a call came, [`CALL_EVENT`](crate::wire::group_room::CALL_EVENT).
@@ -400,6 +407,12 @@ impl GroupRoom {
         (is_alone && call.intent != Intent::Room).then_some((id, call))
     }
 
+    /// Whether a user is in the call that we are in.
+    pub fn is_with_us(&self, user: &MatrixId, now: Instant) -> bool {
+        let call = self.joined.as_ref().map(|it| &it.call_id);
+        call.is_some_and(|it| self.members.in_call(it, now).any(|it| it.user == *user))
+    }
+
     /// The device that a 1:1 call is with.
     pub fn participant(&self, leg: LegId) -> Option<&Participant> {
         self.legs.find(leg).map(|it| &it.peer)
@@ -478,7 +491,7 @@ impl GroupRoom {
             |it: &Participant| it.user != self.own.user || it.device_id != self.own.device_id;
         let all = self.members.in_call(&call_id, now).filter(is_other);
         let (sealed, open): (Vec<_>, Vec<_>) = all.partition(|it| self.is_sealed(&it.user));
-        self.offer_sealed(&sealed);
+        self.name_sealed(&sealed);
         let open: BTreeMap<_, _> = open
             .into_iter()
             .map(|it| ((it.user.clone(), it.device_id.clone()), it))
@@ -490,19 +503,21 @@ impl GroupRoom {
         }
     }
 
-    /// Once for each who is in; whoever leaves and comes again is offered one again.
-    fn offer_sealed(&mut self, sealed: &[Participant]) {
+    /// Once for each who is in; whoever leaves and comes again is named again.
+    fn name_sealed(&mut self, sealed: &[Participant]) {
         let users: BTreeSet<_> = sealed
             .iter()
             .map(|it| &it.user)
             .filter(|user| **user != self.own.user)
             .cloned()
             .collect();
-        for user in users.difference(&self.offered_sealed) {
-            self.outputs
-                .push_back(GroupRoomOutput::Sealed { user: user.clone() });
-        }
-        self.offered_sealed = users;
+        let before = std::mem::replace(&mut self.sealed, users);
+        let gone = before.difference(&self.sealed).cloned();
+        let come = self.sealed.difference(&before).cloned();
+        let gone = gone.map(|user| GroupRoomOutput::SealedLeft { user });
+        self.outputs.extend(gone);
+        let come = come.map(|user| GroupRoomOutput::Sealed { user });
+        self.outputs.extend(come);
     }
 
     /// One with a device that has none yet, if there is room.
@@ -563,7 +578,7 @@ impl GroupRoom {
         self.joined = None;
         self.next_expiry = None;
         self.early.clear();
-        self.offered_sealed.clear();
+        self.name_sealed(&[]);
         let gone = self.legs.clear();
         self.end_legs(gone);
         self.membership.leave();

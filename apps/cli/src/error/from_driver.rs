@@ -86,7 +86,7 @@ impl From<PlaceGroupError> for Failure {
                     .help("ask the person for a SecureCall contact link, and add it")
             }
             PlaceGroupError::Refused(
-                GroupError::Nobody | GroupError::Twice | GroupError::TooMany,
+                GroupError::Nobody | GroupError::Twice | GroupError::TooMany | GroupError::OfARoom,
             ) => Self::new(ErrorKind::Usage, message),
             PlaceGroupError::Refused(GroupError::NoSuchCall | GroupError::NotConnected) => {
                 Self::new(ErrorKind::NotNow, message)

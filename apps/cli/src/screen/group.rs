@@ -169,8 +169,8 @@ impl GroupScreen {
             member.volume = Volume::AS_IT_CAME;
         }
         member.call = Some(call);
-        // A leg that was not our invitation does not ring.
-        if member.state != LegState::Calling {
+        // A leg that was not our invitation does not ring. One that is tried again is none until it works.
+        if !matches!(member.state, LegState::Calling | LegState::NoPath) {
             member.state = LegState::Connecting;
         }
     }

@@ -223,6 +223,6 @@ fn ask(
 }
 
 /// An ID of a room as a part of a path.
-fn escaped(room: &str) -> String {
+pub(crate) fn escaped(room: &str) -> String {
     room.replace('!', "%21").replace(':', "%3A")
 }

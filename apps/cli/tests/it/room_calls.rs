@@ -1,19 +1,21 @@
 //! The group call of a room, with other apps in it: matrix-js-sdk in Chromium, and this program more than once.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use securecall_interop::{JsSdk, JsSdkDevice, JsSdkLogin, Synapse, SynapseOptions};
 use serde_json::{Value, json};
 
 use crate::command::{Machine, end, expect, text};
-use crate::ordinary::Ordinary;
+use crate::ordinary::{Ordinary, escaped};
 use crate::recording::Recording;
 use crate::talker::{Talker, User, last};
 
 /// What our microphone hears, in Hz.
 const OUR_TONE: f32 = 440.0;
+/// What that of another one of us does.
+const FRIENDS_TONE: f32 = 1300.0;
 /// What theirs do.
 const THEIR_TONES: [f32; 2] = [700.0, 1000.0];
 /// Their names: of the lesser we are called, the greater we call.
@@ -33,7 +35,7 @@ fn homeserver() -> Synapse {
 /// Two pages in a room, and somebody of ours who is invited to it.
 struct Meeting {
     /// It ends with the test.
-    _homeserver: Synapse,
+    homeserver: Synapse,
     pages: [JsSdkDevice; 2],
     ours: Ordinary,
     room: String,
@@ -64,7 +66,7 @@ impl Meeting {
         first.wait_for_member(&room, second.user_id()).unwrap();
         let recording = ours.machine.file("heard.wav", "");
         Self {
-            _homeserver: homeserver,
+            homeserver,
             pages,
             ours,
             room,
@@ -82,16 +84,23 @@ impl Meeting {
 
     /// We come, by the room's ID or its alias.
     fn come(&self, room: &str, options: &[&str]) -> Talker {
-        let tone = format!("tone:{OUR_TONE}");
-        let call = ["call", "--room", room, "--route", "direct"];
-        let audio = ["--mic", &tone, "--speaker", text(&self.recording)];
-        self.ours.start(&[&call[..], options, &audio].concat())
+        let audio = (OUR_TONE, self.recording.as_path());
+        self.ours.start(&call(room, options, audio).each())
     }
 
-    /// Each page hears us and the other one, each in one call.
-    fn pages_hear_all(&self) {
+    /// Another one of us, who is nobody's contact, is invited and comes.
+    fn friend_comes(&self, friend: &User, recording: &Path, options: &[&str]) -> Talker {
+        let invite = json!({ "user_id": friend.matrix_id });
+        let path = format!("rooms/{}/invite", escaped(&self.room));
+        self.ours.account.ask("POST", &path, &invite);
+        let audio = (FRIENDS_TONE, recording);
+        friend.start(&call(&self.room, options, audio).each())
+    }
+
+    /// Each page hears each of us and the other one, each in one call.
+    fn pages_hear_all(&self, ours: &[f32]) {
         for (place, page) in self.pages.iter().enumerate() {
-            let tones = [OUR_TONE, THEIR_TONES[1 - place]];
+            let tones = [ours, &[THEIR_TONES[1 - place]]].concat();
             page.wait_for_group_tones(&self.room, &tones).unwrap();
         }
     }
@@ -124,6 +133,23 @@ impl Meeting {
     }
 }
 
+/// The command, word by word.
+struct Words(Vec<String>);
+
+impl Words {
+    fn each(&self) -> Vec<&str> {
+        self.0.iter().map(String::as_str).collect()
+    }
+}
+
+fn call(room: &str, options: &[&str], (hertz, recording): (f32, &Path)) -> Words {
+    let tone = format!("tone:{hertz}");
+    let call = ["call", "--room", room, "--route", "direct"];
+    let audio = ["--mic", &tone, "--speaker", text(recording)];
+    let words = [&call[..], options, &audio].concat();
+    Words(words.into_iter().map(str::to_owned).collect())
+}
+
 /// Waits until these devices have joined, each once.
 #[track_caller]
 fn all_joined(talker: &mut Talker, mut missing: BTreeSet<String>) {
@@ -150,37 +176,72 @@ fn in_clear_with(browser: &JsSdk, options: &[&str]) {
         keeps["conference_id"]
     );
     all_joined(&mut talker, meeting.devices());
-    meeting.pages_hear_all();
+    // With one of us there is a sealed leg, and with the pages what there is with us.
+    let friend = User::of(&meeting.homeserver);
+    let recording = friend.machine.file("heard.wav", "");
+    let mut other = meeting.friend_comes(&friend, &recording, options);
+    let instead = talker.wait_for("sealed_instead");
+    let joined = talker.wait_for("member_joined");
+    for told in [&instead, &joined] {
+        let peer = &told["peer"];
+        assert_eq!(
+            [&peer["id"], &peer["matrix_id"], &peer["device_id"]],
+            [&json!(friend.id), &json!(friend.matrix_id), &Value::Null]
+        );
+    }
+    let ours = Value::from(meeting.ours.account.matrix_id.as_str());
+    let mut missing = meeting.devices();
+    while !missing.is_empty() {
+        let joined = other.wait_for("member_joined");
+        if let Some(device) = joined["peer"]["device_id"].as_str() {
+            assert!(missing.remove(device), "another, or again: {joined}");
+        } else {
+            assert_eq!(joined["peer"]["matrix_id"], ours);
+        }
+    }
+    meeting.pages_hear_all(&[OUR_TONE, FRIENDS_TONE]);
     // Figures of each leg come each second, and some wait since before.
     talker.so_far();
-    for _ in 0..8 {
+    for _ in 0..12 {
         talker.wait_for("stats");
     }
     assert_ne!(meeting.our_entry()["m.calls"], json!([]));
     talker.order("verify");
     assert_eq!(talker.wait_for("error")["kind"], "not_now");
-    talker.order("hangup");
-    let (code, events) = talker.end_with_all();
-    assert_eq!(
-        (code, &last(&events, "conference_ended")["reason"]),
-        (0, &json!("local_hangup"))
-    );
-    for connected in events.iter().filter(|it| it["event"] == "connected") {
-        assert_eq!(connected["tier"], "matrix");
-        assert_eq!(connected["safety_words"], Value::Null);
+    let mut words = Vec::new();
+    for mut talker in [other, talker] {
+        talker.order("hangup");
+        let (code, events) = talker.end_with_all();
+        assert_eq!(
+            (code, &last(&events, "conference_ended")["reason"]),
+            (0, &json!("local_hangup"))
+        );
+        let connected = events.iter().filter(|it| it["event"] == "connected");
+        let (sealed, others): (Vec<_>, Vec<_>) =
+            connected.partition(|it| it["tier"] == "securecall");
+        assert_eq!((sealed.len(), others.len()), (1, 2), "{events:#?}");
+        words.push(sealed[0]["safety_words"].clone());
+        for connected in others {
+            assert_eq!(connected["tier"], "matrix");
+            assert_eq!(connected["safety_words"], Value::Null);
+        }
     }
+    // Nobody is between the two.
+    assert!(words[0].is_array() && words[0] == words[1], "{words:?}");
     // Nothing of us is left in the call, at once.
     assert_eq!(meeting.our_entry()["m.calls"], json!([]));
     meeting.pages_are_alone();
-    let heard = Recording::read(&meeting.recording);
-    for hertz in THEIR_TONES {
-        assert!(heard.has(hertz), "{hertz}");
+    for (recording, of_us) in [(&meeting.recording, FRIENDS_TONE), (&recording, OUR_TONE)] {
+        let heard = Recording::read(recording);
+        for hertz in [of_us, THEIR_TONES[0], THEIR_TONES[1]] {
+            assert!(heard.has(hertz), "{hertz}");
+        }
     }
 
     // Whoever is killed is taken out by the homeserver.
     let mut killed = meeting.come(&meeting.room, options);
     all_joined(&mut killed, meeting.devices());
-    meeting.pages_hear_all();
+    meeting.pages_hear_all(&[OUR_TONE]);
     killed.signal(libc::SIGKILL);
     drop(killed);
     meeting.pages_are_alone();
@@ -229,7 +290,7 @@ fn a_call_is_begun_where_there_is_none_and_who_speaks_in_clear_is_not_heard_unas
 }
 
 #[test]
-fn somebody_whose_key_is_known_is_not_called_in_the_room_and_is_named() {
+fn somebody_whose_key_is_known_has_a_sealed_leg_in_the_room_and_no_other() {
     let homeserver = homeserver();
     let (ada, bo) = (Ordinary::of(&homeserver, "ada"), User::of(&homeserver));
     let room = json!({"invite": [bo.matrix_id], "power_level_content_override": {"events_default": 0, "state_default": 0}});
@@ -248,13 +309,19 @@ fn somebody_whose_key_is_known_is_not_called_in_the_room_and_is_named() {
         (&json!(bo.id), &json!(bo.matrix_id))
     );
     for talker in [&mut first, &mut second] {
+        talker.wait_for("member_joined");
+    }
+    for talker in [&mut first, &mut second] {
         talker.order("hangup");
     }
     for talker in [first, second] {
         let (code, events) = talker.end_with_all();
         assert_eq!(code, 0);
-        let joined = events.iter().any(|it| it["event"] == "member_joined");
-        assert!(!joined, "{events:#?}");
+        let mut connected = events.iter().filter(|it| it["event"] == "connected");
+        assert!(
+            connected.all(|it| it["tier"] == "securecall"),
+            "{events:#?}"
+        );
     }
 }
 

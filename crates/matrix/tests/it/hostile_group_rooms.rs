@@ -208,9 +208,9 @@ fn none_ever() -> Answer {
     })
 }
 
-/// Waits for something that comes at once if it comes at all.
+/// Waits for something that comes before a sync that is not answered is given up.
 async fn soon<T>(what: impl Future<Output = T>) -> T {
-    let patience = Duration::from_secs(60);
+    let patience = Duration::from_secs(25);
     tokio::time::timeout(patience, what).await.unwrap()
 }
 

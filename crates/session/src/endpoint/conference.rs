@@ -1,5 +1,6 @@
 //! The conference that this device is in: a [`Mesh`] says what is to be done, and its legs are calls like any other
-//! (`docs/protocol/group.md`).
+//! (`docs/protocol/group.md`). The group call of a room is one, too: its sealed legs are those of a mesh that hears of the room who is in,
+//! and the others are a [`RoomCall`](super::group_room::RoomCall)'s.
 //!
 //! ```text
 //!   user ── call_group, add, leave ─▶ ┌────────────┐ ── Call, EndLeg, Tell ─▶ legs (calls)
@@ -38,7 +39,7 @@ const MAX_KEPT: usize = 8;
 /// A conference in which this device is.
 pub(super) struct Conference {
     pub(super) legs: Legs,
-    mesh: Mesh<CallHandle>,
+    pub(super) mesh: Mesh<CallHandle>,
     /// The call between two in which it began, if it began in one.
     began_in: Option<CallHandle>,
     /// Whom this side has asked in.
@@ -80,6 +81,14 @@ impl Conference {
     fn new(name: NamedConference, own: SecureCallId, options: CallOptions) -> Self {
         Self {
             mesh: Mesh::new(own, name.id),
+            ..Self::of_room(name, own, options)
+        }
+    }
+
+    /// The same, of the group call of a room.
+    pub(super) fn of_room(name: NamedConference, own: SecureCallId, options: CallOptions) -> Self {
+        Self {
+            mesh: Mesh::of_room(own, name.id),
             legs: Legs::new(name, options),
             began_in: None,
             asked: BTreeSet::new(),
@@ -107,15 +116,15 @@ impl Endpoint {
     fn is_in(&self, id: ConferenceId) -> bool {
         self.conference
             .as_ref()
-            .is_some_and(|it| it.legs.name.id == id)
+            .is_some_and(|it| it.mesh.conference() == id)
     }
 
-    fn own_id(&self) -> SecureCallId {
+    pub(super) fn own_id(&self) -> SecureCallId {
         SecureCallId::new(&self.own.identity.public())
     }
 
     /// Who somebody that is named is to the user.
-    fn peer_of(&self, person: &Person) -> Peer {
+    pub(super) fn peer_of(&self, person: &Person) -> Peer {
         let id = person.id();
         let known = self
             .contacts
@@ -142,6 +151,6 @@ impl Endpoint {
 }
 
 /// A peer of whom a key is known, as others name them.
-fn person_of(peer: &Peer) -> Option<Person> {
+pub(super) fn person_of(peer: &Peer) -> Option<Person> {
     Person::new(peer.id?, peer.matrix_id.clone()).ok()
 }

@@ -1,5 +1,6 @@
 //! The group call of a room that this device is in, with other Matrix clients: a [`GroupRoom`] says what is to be done, and its legs are calls
-//! as any in a room, but from device to device (`docs/protocol/group-rooms.md`).
+//! as any in a room, but from device to device (`docs/protocol/group-rooms.md`). With whom a key is known there is a sealed leg instead, as in
+//! any conference: the [`Mesh`](securecall_signaling::group::Mesh) is told who of them is in.
 //!
 //! ```text
 //!   user ── join_group_room, leave ──────────▶ ┌───────────┐ ── PlaceCall, Signal, EndCall ─▶ legs (calls)
@@ -13,19 +14,20 @@ mod inputs;
 mod joining;
 mod last_read;
 mod legs;
+mod sealed;
 mod settling;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use securecall_contact::{DeviceId, MatrixId, RoomId};
+use securecall_signaling::Person;
 use securecall_signaling::group_room::{GroupRoom, LegId, Participant};
 use securecall_signaling::wire::group_room::GroupCallId;
 use web_time::Instant;
 
 use self::last_read::LastRead;
 use super::Endpoint;
-use super::legs::Legs;
 use crate::call_handle::NamedCall;
 use crate::event::Peer;
 
@@ -49,9 +51,8 @@ impl KnownRoom {
     }
 }
 
-/// The group call of a room in which this device is.
+/// The group call of a room in which this device is, beside the conference that it is, too.
 pub(super) struct RoomCall {
-    pub(super) legs: Legs,
     room: RoomId,
     /// What the 1:1 calls say need not be encrypted.
     in_clear: bool,
@@ -63,6 +64,12 @@ pub(super) struct RoomCall {
     is_moving: bool,
     /// The other devices that are in, by their legs.
     devices: BTreeMap<LegId, OtherDevice>,
+    /// Who is in of those whose key is known.
+    sealed: BTreeMap<MatrixId, Person>,
+    /// The mesh does not know all of that yet.
+    sealed_changed: bool,
+    /// Who has shown a key in it that we did not know, by offering a sealed leg.
+    shown_keys: BTreeMap<MatrixId, Person>,
     /// Whose events in clear were refused: the user was told so.
     spoke_in_clear: BTreeSet<(MatrixId, DeviceId)>,
 }

@@ -71,20 +71,21 @@ impl Endpoint {
     }
 
     pub(super) fn leave_conference(&mut self, now: Instant, rng: &mut dyn CryptoRng) {
-        self.leave_mesh();
-        self.leave_group_room(now, rng);
+        if self.room_call.is_some() {
+            self.leave_group_room(now, rng);
+        } else {
+            self.leave_mesh();
+        }
         self.settle(now, rng);
     }
 
     /// The legs of whatever conversation of several we are in.
     pub(super) fn legs(&self) -> Option<&Legs> {
-        let of_conference = self.conference.as_ref().map(|it| &it.legs);
-        of_conference.or_else(|| self.room_call.as_ref().map(|it| &it.legs))
+        self.conference.as_ref().map(|it| &it.legs)
     }
 
     fn legs_mut(&mut self) -> Option<&mut Legs> {
-        let of_conference = self.conference.as_mut().map(|it| &mut it.legs);
-        of_conference.or_else(|| self.room_call.as_mut().map(|it| &mut it.legs))
+        self.conference.as_mut().map(|it| &mut it.legs)
     }
 
     /// Whether this device is in a conversation of any kind, or one rings here.

@@ -48,6 +48,14 @@ struct Pair<L> {
     coming: Option<Coming<L>>,
 }
 
+impl<L: Copy> Pair<L> {
+    fn placed(self) -> impl Iterator<Item = L> {
+        let coming = self.coming.and_then(|it| it.leg);
+        let up = self.up.map(|it| it.leg);
+        up.into_iter().chain(coming)
+    }
+}
+
 /// What a leg was that is not any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Was {
@@ -142,13 +150,16 @@ impl<L: Copy + Ord> Legs<L> {
             .retain(|it, pair| *it != id || pair.up.is_some() || pair.coming.is_some());
     }
 
+    /// The legs with somebody: one that works, and one that is being made.
+    pub(super) fn with(&self, id: SecureCallId) -> Vec<L> {
+        let pair = self.pairs.get(&id).copied().into_iter();
+        pair.flat_map(Pair::placed).collect()
+    }
+
     /// All legs, to end them.
     pub(super) fn take_all(&mut self) -> Vec<L> {
         let pairs = std::mem::take(&mut self.pairs).into_values();
-        pairs
-            .flat_map(|pair| [pair.up.map(|it| it.leg), pair.coming.and_then(|it| it.leg)])
-            .flatten()
-            .collect()
+        pairs.flat_map(Pair::placed).collect()
     }
 
     /// Nothing has been heard on a leg since then.

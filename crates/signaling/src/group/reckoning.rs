@@ -32,13 +32,21 @@ impl<L: Copy + Ord> Mesh<L> {
         let shown = self.shown.people().map(Person::id);
         let named = self.testimonies.named();
         let named = named.filter(|id| self.standing(*id) != Standing::Gone);
-        let named: BTreeSet<_> = named.collect();
+        let mut named: Vec<_> = named.collect();
+        // A room has an order already.
+        if !self.testimonies.is_of_room() {
+            named.sort();
+        }
         let mut seen = BTreeSet::new();
-        with_legs
+        let mut people: Vec<_> = with_legs
             .chain(shown)
-            .chain(named)
             .filter(|id| seen.insert(*id))
-            .take(MAX_SHOWN)
+            .collect();
+        // Whoever is shown is looked at, however many they are: something may be due for them.
+        let room = MAX_SHOWN.saturating_sub(people.len());
+        people.extend(named.into_iter().filter(|id| seen.insert(*id)).take(room));
+        people
+            .into_iter()
             .filter_map(|id| self.person(id))
             .collect()
     }
@@ -190,7 +198,8 @@ impl<L: Copy + Ord> Mesh<L> {
         match word.brought_by {
             Some(told) if told == id => None,
             Some(told) if self.shown.contains(told) => Some(told),
-            _ => Some(by),
+            // Whom a room names, nobody brought.
+            _ => Some(by).filter(|by| *by != self.own),
         }
     }
 
@@ -203,6 +212,10 @@ impl<L: Copy + Ord> Mesh<L> {
     }
 
     fn tell_members(&mut self, now: Instant) {
+        // They see in the room who is in.
+        if self.testimonies.is_of_room() {
+            return;
+        }
         self.members = self.membership();
         for (leg, number) in self.announcer.tell(now, &self.members) {
             let roster = Roster {
@@ -272,7 +285,9 @@ impl<L: Copy + Ord> Mesh<L> {
         }
         self.redial.never(id);
         self.replaced.insert(id);
-        if self.replaced.len() >= 2 || self.legs.up().next().is_none() {
+        let is_out = self.replaced.len() >= 2 || self.legs.up().next().is_none();
+        // Both devices are in the call of a room, whoever talks with which.
+        if is_out && !self.testimonies.is_of_room() {
             // Nothing is said of leaving, for we are still in, with another device.
             self.end(OverWhy::AnsweredElsewhere, EndWhy::NoPath);
         }
@@ -290,6 +305,7 @@ impl<L: Copy + Ord> Mesh<L> {
     fn see_whether_it_is_over(&mut self) {
         if let Phase::Running(why) = self.phase
             && self.shown.len() == 0
+            && !self.testimonies.is_of_room()
         {
             self.end(OverWhy::Alone(why), EndWhy::Left);
         }

@@ -1,4 +1,5 @@
 //! What the members say of each other. Each speaks for itself alone: of its own legs, and only while its leg with us is up.
+//! In the call of a room it is the state of the room that says who is in, and members say nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -40,12 +41,23 @@ struct Departed {
     disbelieved: BTreeSet<SecureCallId>,
 }
 
+/// Whom a room names.
+#[derive(Debug, Default)]
+struct Room {
+    words: BTreeMap<SecureCallId, Word>,
+    /// The most important first.
+    order: Vec<SecureCallId>,
+}
+
 /// Why a roster is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RosterRefused {
     /// It is of another conference than this.
     #[error("the roster is of another conference")]
     OtherConference,
+    /// Who is in the call of a room says the room, and no member.
+    #[error("who is in the call of a room is said by the room")]
+    OfARoom,
     /// It came on no leg of this conference.
     #[error("the roster comes on no leg of this conference")]
     NoLeg,
@@ -62,6 +74,8 @@ pub enum RosterRefused {
 pub(super) struct Testimonies<L> {
     own: SecureCallId,
     legs: BTreeMap<L, Testimony>,
+    /// In the call of a room: who is in it, by its state. It counts as our own word.
+    room: Option<Room>,
     departed: BTreeMap<SecureCallId, Departed>,
 }
 
@@ -70,8 +84,48 @@ impl<L: Copy + Ord> Testimonies<L> {
         Self {
             own,
             legs: BTreeMap::new(),
+            room: None,
             departed: BTreeMap::new(),
         }
+    }
+
+    /// The same where a room says who is in.
+    pub(super) fn of_room(own: SecureCallId) -> Self {
+        Self {
+            room: Some(Room::default()),
+            ..Self::new(own)
+        }
+    }
+
+    pub(super) const fn is_of_room(&self) -> bool {
+        self.room.is_some()
+    }
+
+    /// These are in, as the room says now.
+    pub(super) fn room_names(&mut self, people: &[Person]) {
+        let own = self.own;
+        let mut named = Room::default();
+        for person in people.iter().filter(|it| it.id() != own) {
+            named.words.entry(person.id()).or_insert_with(|| {
+                named.order.push(person.id());
+                Word {
+                    person: person.clone(),
+                    state: MembershipState::Connected,
+                    brought_by: None,
+                }
+            });
+        }
+        for (id, departed) in &mut self.departed {
+            if !named.words.contains_key(id) {
+                departed.disbelieved.remove(&own);
+            }
+        }
+        self.room = Some(named);
+    }
+
+    /// Whom the room names, though they may have told us themselves that they leave.
+    pub(super) fn in_room(&self, id: SecureCallId) -> Option<&Person> {
+        self.room_word(id).map(|it| &it.person)
     }
 
     /// A leg may bring rosters.
@@ -103,6 +157,9 @@ impl<L: Copy + Ord> Testimonies<L> {
         leg: L,
         roster: &Roster,
     ) -> Result<(), RosterRefused> {
+        if self.is_of_room() {
+            return Err(RosterRefused::OfARoom);
+        }
         let own = self.own;
         let testimony = self.legs.get_mut(&leg).ok_or(RosterRefused::NoLeg)?;
         if !ROSTERS.take(now, &mut testimony.used) {
@@ -138,7 +195,9 @@ impl<L: Copy + Ord> Testimonies<L> {
     /// Somebody says that they leave. What others have said of them so far is out of date, and goes on to be for as long as any of
     /// them may take to notice.
     pub(super) fn departs(&mut self, now: Instant, id: SecureCallId) {
-        let disbelieved = self.legs.values().map(|it| it.by).collect();
+        let members = self.legs.values().map(|it| it.by);
+        let room = self.is_of_room().then_some(self.own);
+        let disbelieved = members.chain(room).collect();
         let until = now + SILENCE;
         self.departed.insert(id, Departed { until, disbelieved });
     }
@@ -160,6 +219,7 @@ impl<L: Copy + Ord> Testimonies<L> {
     pub(super) fn of(&self, id: SecureCallId) -> impl Iterator<Item = (SecureCallId, &Word)> {
         self.believed()
             .filter_map(move |it| Some((it.by, it.words.get(&id)?)))
+            .chain(self.room_word(id).map(|word| (self.own, word)))
             .filter(move |(by, _)| !self.is_disbelieved(*by, id))
     }
 
@@ -178,7 +238,13 @@ impl<L: Copy + Ord> Testimonies<L> {
 
     /// Everybody who is named.
     pub(super) fn named(&self) -> impl Iterator<Item = SecureCallId> {
-        self.believed().flat_map(|it| it.words.keys().copied())
+        let by_members = self.believed().flat_map(|it| it.words.keys().copied());
+        let by_room = self.room.iter().flat_map(|it| &it.order);
+        by_members.chain(by_room.copied())
+    }
+
+    fn room_word(&self, id: SecureCallId) -> Option<&Word> {
+        self.room.as_ref()?.words.get(&id)
     }
 
     fn believed(&self) -> impl Iterator<Item = &Testimony> {

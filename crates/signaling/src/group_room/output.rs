@@ -30,8 +30,13 @@ pub enum GroupRoomOutput {
         /// The 1:1 call with it.
         leg: LegId,
     },
-    /// Somebody in our call can be reached by a sealed call, and is not called here.
+    /// Somebody in our call is reached by a sealed leg, and not called here.
     Sealed {
+        /// Who it is.
+        user: MatrixId,
+    },
+    /// They are not in our call any more.
+    SealedLeft {
         /// Who it is.
         user: MatrixId,
     },

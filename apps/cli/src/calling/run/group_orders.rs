@@ -18,11 +18,6 @@ impl Run {
             return Err(not_now(&order, "there is no group call"));
         };
         let (conference, leg) = (group.conference, group.any_leg());
-        if group.is_of_room
-            && let Some((why, help)) = not_in_rooms(&order)
-        {
-            return Err(not_now(&order, why).help(help));
-        }
         let leg = |order: &Order| leg.ok_or_else(|| not_now(order, "nobody else is there yet"));
         match order {
             Order::Hangup => {
@@ -37,6 +32,10 @@ impl Run {
             Order::Exchange(ref wish) => {
                 let exchanged = handle.exchange(leg(&order)?, wish.clone()).await;
                 exchanged.map_err(|_| not_now(&order, "the call has no sound yet"))
+            }
+            Order::Add(_) if group.is_of_room => {
+                let why = "whoever is in the room comes into its group call by themselves";
+                Err(not_now(&order, why).help("invite them to the room, in an app that does that"))
             }
             Order::Add(ref who) => {
                 let leg = leg(&order)?;
@@ -131,20 +130,5 @@ impl Run {
         let leg = self.followed.group().and_then(|group| group.leg_with(id));
         let leg = leg.ok_or_else(|| not_now(order, "this person is not in the group call"))?;
         Ok((id, leg))
-    }
-}
-
-/// Why an order means nothing in the group call of a room, and what does.
-const fn not_in_rooms(order: &Order) -> Option<(&'static str, &'static str)> {
-    match order {
-        Order::Add(_) => Some((
-            "whoever is in the room comes into its group call by themselves",
-            "invite them to the room, in an app that does that",
-        )),
-        Order::Verify | Order::VerifyMember(_) => Some((
-            "a standard Matrix call has no safety words to compare",
-            "a call with people whose SecureCall keys are known has: `call WHO WHO …`",
-        )),
-        _ => None,
     }
 }

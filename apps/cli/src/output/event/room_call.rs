@@ -98,10 +98,10 @@ fn people_words(people: usize) -> String {
     }
 }
 
-/// What a person is told of somebody who is not called in a room, because they can be called better.
+/// What a person is told of somebody who is not called as the others in a room are, because they can be called better.
 pub(crate) fn sealed_instead_words(who: &str) -> String {
     format!(
-        "{who} is in the call of the room, and has a key that you know: you do not hear each other here. Call them end-to-end encrypted: `securecall call`"
+        "{who} is in the call of the room, and has a key that you know: the two of you speak end-to-end encrypted, or not at all"
     )
 }
 

@@ -81,6 +81,11 @@ impl GroupScreen {
         if let Some(member) = self.members.get(self.selected) {
             lines.push(blank());
             lines.extend(member.details(width, palette));
+            if self.room.is_some() && member.words.is_some() {
+                let tier = tier_words(Tier::SecureCall.as_str());
+                let said = Line::styled(tier, palette.paint(Color::Green));
+                lines.push((Rank::Protection, said));
+            }
         }
         if let Some(notice) = &self.notice {
             let notice = Line::styled(notice.as_str(), palette.paint(Color::Yellow));

@@ -339,12 +339,46 @@ fn in_a_room_each_device_has_a_row_and_what_protects_it_is_said() {
 }
 
 #[test]
-fn who_is_in_a_room_and_not_heard_is_said_with_what_to_do() {
+fn in_a_room_who_has_a_sealed_leg_has_a_row_without_a_device_and_words() {
+    let mut story = in_a_room(false);
+    let sealed = somebody(2, Some("Bo"));
+    story.joins(4, &sealed, None);
+    assert!(
+        !story
+            .drawn(100, 30)
+            .contains("end-to-end encrypted (securecall)")
+    );
+    story.screen.selected = 3;
+    let shown = story.drawn(100, 30);
+    for said in ["end-to-end encrypted (securecall)", "absolute together"] {
+        assert!(shown.contains(said), "{shown}");
+    }
+    assert!(shown.contains(&id(2).to_string()), "{shown}");
+}
+
+#[test]
+fn who_is_called_again_and_again_has_no_path_until_there_is_one() {
+    let mut story = in_a_room(false);
+    let sealed = somebody(2, Some("Bo"));
+    story.happens(ConferenceEvent::NoPath {
+        peer: sealed.clone(),
+    });
+    story.happens(ConferenceEvent::Leg {
+        call: call(4),
+        peer: sealed.clone(),
+    });
+    assert!(story.drawn(100, 30).contains("no path"));
+    story.joins(4, &sealed, None);
+    assert!(!story.drawn(100, 30).contains("no path"));
+}
+
+#[test]
+fn who_is_in_a_room_and_not_called_as_the_others_are_is_said() {
     let mut story = in_a_room(false);
     let mut known = device_of("@ada:example.org", "PHONE", Some("Ada"));
     known.id = Some(id(1));
     story.happens(ConferenceEvent::SealedInstead { peer: known });
-    assert!(story.drawn(300, 24).contains("securecall call"));
+    assert!(story.drawn(300, 24).contains("end-to-end encrypted"));
     let peer = device_of("@cy:example.org", "OLD", None);
     story.happens(ConferenceEvent::InClearRefused { peer });
     assert!(story.drawn(300, 24).contains("--in-clear"));

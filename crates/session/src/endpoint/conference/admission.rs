@@ -182,6 +182,15 @@ impl Endpoint {
         if self.is_blocked(&person) || arrived.rings_until <= now {
             return;
         }
+        let Some(conference) = &self.conference else {
+            return;
+        };
+        let asked = conference.legs.options.route;
+        let is_contact = arrived.peer.name.is_some();
+        let Ok(route) = choose_route(asked, is_contact, self.config.relays) else {
+            return;
+        };
+        self.shows_key_in_room(now, &person);
         let Some(conference) = &mut self.conference else {
             return;
         };
@@ -199,11 +208,6 @@ impl Endpoint {
                 return;
             }
         }
-        let asked = conference.legs.options.route;
-        let is_contact = arrived.peer.name.is_some();
-        let Ok(route) = choose_route(asked, is_contact, self.config.relays) else {
-            return;
-        };
         arrived.route = route;
         if self.gives_way_to_leg(now, rng, &arrived) {
             self.take_leg(now, rng, arrived, person);
@@ -255,7 +259,7 @@ impl Endpoint {
     }
 
     /// What waits is looked at anew: somebody may have been named meanwhile.
-    pub(super) fn offer_again(&mut self) {
+    pub(in crate::endpoint) fn offer_again(&mut self) {
         if let Some(conference) = &mut self.conference {
             let kept = conference.kept.drain(..);
             self.again.extend(kept.map(|it| it.arrived));
@@ -270,9 +274,10 @@ impl Endpoint {
         ours.map(Call::handle)
     }
 
-    /// The leg by which we ask in who asks us in.
+    /// The leg by which we ask in who asks us in. Nobody is asked into the call of a room.
     fn conference_glare(&self, identity: &IdentityKey) -> Option<CallHandle> {
-        self.unanswered_leg_with(identity)
+        let leg = self.unanswered_leg_with(identity);
+        leg.filter(|_| self.room_call.is_none())
     }
 
     /// The call that rang, and was to become a leg, is over. What others want goes on, or is declined with it.

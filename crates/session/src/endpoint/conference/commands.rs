@@ -73,6 +73,9 @@ impl Endpoint {
         let first = person_of(&call.peer);
         let (is_connected, is_sealed) = (call.is_connected(), call.sealed_id().is_some());
         let person = self.callable(callee, options)?;
+        if self.room_call.is_some() {
+            return Err(GroupError::OfARoom);
+        }
         if let Some(conference) = self.conference.as_ref().filter(|_| self.is_leg(in_call)) {
             let name = conference.legs.name;
             self.ask_in(now, person)?;

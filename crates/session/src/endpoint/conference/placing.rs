@@ -29,7 +29,7 @@ impl Endpoint {
         let Some(conference) = &self.conference else {
             return;
         };
-        let (asked, id) = (&conference.legs.options, conference.legs.name.id);
+        let (asked, id) = (&conference.legs.options, conference.mesh.conference());
         let is_theirs = self
             .contacts
             .identify(&identity, person.matrix_id())

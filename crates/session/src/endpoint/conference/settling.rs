@@ -38,7 +38,7 @@ impl Endpoint {
                 self.carry_out(now, rng, output);
             } else if let Some((room, output)) = self.poll_group_room(now) {
                 self.carry_out_in_room(now, rng, &room, output);
-            } else if self.has_moved(now, rng) {
+            } else if self.tell_mesh_who_is_in(now) || self.has_moved(now, rng) {
             } else if let Some(arrived) = self.again.pop_front() {
                 self.ring(now, rng, arrived);
             } else {
@@ -129,7 +129,7 @@ impl Endpoint {
         let Some(conference) = &mut self.conference else {
             return;
         };
-        if roster.conference_id != conference.legs.name.id {
+        if roster.conference_id != conference.mesh.conference() {
             return self.hear_other_conference(now, rng, call, roster);
         }
         match conference.mesh.handle_roster(now, call, &roster) {
@@ -228,8 +228,8 @@ impl Endpoint {
         let Some(id) = self.conference.as_ref().map(|it| it.legs.name.id) else {
             return;
         };
-        // With nobody there is nothing to compare.
-        if people.is_empty() {
+        // With nobody there is nothing to compare; in the call of a room there are people who have no key.
+        if people.is_empty() || self.room_call.is_some() {
             return;
         }
         people.push(self.own_id());
@@ -286,7 +286,7 @@ impl Endpoint {
     }
 
     /// Whether the user has blocked somebody: their key, or where they are called.
-    pub(super) fn is_blocked(&self, person: &Person) -> bool {
+    pub(in crate::endpoint) fn is_blocked(&self, person: &Person) -> bool {
         let identity = person.id().identity_key();
         let decision = self.contacts.decision(Some(&identity), person.matrix_id());
         decision.blocked

@@ -52,7 +52,7 @@ impl Endpoint {
         };
         let began_here = conference.began_in == Some(call);
         let is_alone = conference.mesh.people_connected().count() <= 1;
-        if !(began_here && is_alone && roster.conference_id < conference.legs.name.id) {
+        if !(began_here && is_alone && roster.conference_id < conference.mesh.conference()) {
             tracing::debug!(conference = %conference.legs.name, "a roster of another conference");
             return;
         }

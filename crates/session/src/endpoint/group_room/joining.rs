@@ -16,7 +16,7 @@ use crate::EndReason;
 use crate::call::Call;
 use crate::command::CallError;
 use crate::endpoint::Endpoint;
-use crate::endpoint::legs::Legs;
+use crate::endpoint::conference::Conference;
 use crate::endpoint::route::choose_route;
 use crate::group::{ConferenceEvent, NamedConference, RoomKeeps};
 use crate::group_room::{GroupRoomError, GroupRoomOrder, GroupRoomState};
@@ -29,6 +29,8 @@ const OURS: OpenCall = OpenCall::of_voices(Intent::Prompt);
 /// How often the homeserver is asked to let a call begin, and how long after a failure.
 const START_TRIES: u32 = 4;
 const START_AGAIN: Duration = Duration::from_secs(2);
+/// What else is hashed is not taken for the name of a call.
+const CONFERENCE_LABEL: &str = "securecall v1 call of a room";
 const LONGEST_START_PAUSE: Duration = Duration::from_secs(30);
 
 impl Endpoint {
@@ -74,17 +76,17 @@ impl Endpoint {
             handle: self.conference_handles.issue(),
             id: conference_id(&room, &call_id),
         };
-        let mut legs = Legs::new(name, options);
+        let mut conference = Conference::of_room(name, self.own_id(), options);
         // Where one speaks at a time, whoever joins is silent.
         let is_muted = muted || call.is_push_to_talk;
-        legs.muted = is_muted;
+        conference.legs.muted = is_muted;
         if !starts {
             // All that could refuse it was looked at.
             let joined = group.join(now, &call_id, secrecy(in_clear));
             debug_assert_eq!(joined, Ok(()));
         }
+        self.conference = Some(conference);
         self.room_call = Some(RoomCall {
-            legs,
             room: room.clone(),
             in_clear,
             starting: starts.then_some(Starting {
@@ -95,6 +97,9 @@ impl Endpoint {
             began: None,
             is_moving: false,
             devices: Default::default(),
+            sealed: Default::default(),
+            sealed_changed: false,
+            shown_keys: Default::default(),
             spoke_in_clear: Default::default(),
         });
         let known = KnownRoom {
@@ -231,6 +236,9 @@ impl Endpoint {
         let counting = counting.unwrap_or_else(|| call_id.clone());
         let is_ours = counting == *call_id;
         call.began = is_ours.then(|| call_id.clone());
+        if let Some(conference) = &mut self.conference {
+            conference.is_of_call(room, &counting);
+        }
         if let Err(refused) = group.join(now, &counting, secrecy(call.in_clear)) {
             tracing::info!(%refused, "the call that counts is not joined");
             self.out_of_group_room(now, rng, WhyOut::NotAllowed);
@@ -244,7 +252,7 @@ impl Endpoint {
     /// call.
     pub(super) fn another_call_counts(&mut self, room: &RoomId, counting: Option<&GroupCallId>) {
         let call = self.room_call.as_mut().filter(|it| it.room == *room);
-        let Some(call) = call.filter(|it| it.devices.is_empty()) else {
+        let Some(call) = call.filter(|it| it.devices.is_empty() && it.sealed.is_empty()) else {
             return;
         };
         let began = call
@@ -271,7 +279,12 @@ impl Endpoint {
         call.is_moving = false;
         let counting = known.group.counting().map(|(id, _)| id.clone());
         let secrecy = secrecy(call.in_clear);
-        let joined = counting.is_some_and(|id| known.group.join(now, &id, secrecy).is_ok());
+        let joined = counting.is_some_and(|id| {
+            if let Some(conference) = &mut self.conference {
+                conference.is_of_call(&call.room, &id);
+            }
+            known.group.join(now, &id, secrecy).is_ok()
+        });
         if !joined {
             self.out_of_group_room(now, rng, WhyOut::Terminated);
         }
@@ -319,16 +332,14 @@ impl Endpoint {
 
     /// We are not in it any more: the one place that says so.
     pub(super) fn out_of_group_room(&mut self, now: Instant, rng: &mut dyn CryptoRng, why: WhyOut) {
-        let Some(call) = &self.room_call else {
+        if self.room_call.is_none() {
             return;
-        };
-        for leg in call.legs.calls.clone() {
+        }
+        let legs = self.legs().map(|it| it.calls.clone());
+        for leg in legs.into_iter().flatten() {
             self.with_call(now, rng, leg, Call::hang_up);
         }
-        let Some(call) = &self.room_call else {
-            return;
-        };
-        let connected_for = call.legs.connected_for(now);
+        let connected_for = self.legs().and_then(|it| it.connected_for(now));
         let reason = match why {
             WhyOut::Left if connected_for.is_some() => EndReason::LocalHangup,
             WhyOut::Left => EndReason::Cancelled,
@@ -340,6 +351,7 @@ impl Endpoint {
             connected_for,
         });
         self.room_call = None;
+        self.conference = None;
     }
 }
 
@@ -351,9 +363,11 @@ const fn secrecy(in_clear: bool) -> Secrecy {
     }
 }
 
-/// The same on each of our devices. What others call it may be any text.
-fn conference_id(room: &RoomId, call_id: &GroupCallId) -> ConferenceId {
+/// The same on each device of ours that is in the call: by this ID sealed legs know each other. It is no secret: the room's servers and
+/// members know what it is made of. What others call the call may be any text.
+pub(super) fn conference_id(room: &RoomId, call_id: &GroupCallId) -> ConferenceId {
     let mut hash = Sha256::new();
+    hash.update(CONFERENCE_LABEL);
     for part in [room.as_str(), call_id.as_str()] {
         hash.update(part.len().to_be_bytes());
         hash.update(part);

@@ -114,7 +114,8 @@ impl Endpoint {
             handle: self.handles.issue(),
             id: call_id,
         };
-        room_call.legs.calls.insert(call.handle);
+        let conference = self.conference.as_mut()?;
+        conference.legs.calls.insert(call.handle);
         let device = room_call.devices.get_mut(&leg)?;
         device.call = Some(call.clone());
         device.called_by = None;

@@ -100,10 +100,8 @@ impl Endpoint {
                 self.device_is_in(now, leg, participant);
             }
             GroupRoomOutput::Left { leg } => self.device_left(leg),
-            GroupRoomOutput::Sealed { user } => {
-                let peer = self.account(&user);
-                self.tell_conference(ConferenceEvent::SealedInstead { peer });
-            }
+            GroupRoomOutput::Sealed { user } => self.sealed_is_in(user),
+            GroupRoomOutput::SealedLeft { user } => self.sealed_left(now, &user),
             GroupRoomOutput::PlaceCall { leg } => self.place_room_leg(now, rng, leg),
             GroupRoomOutput::Signal { leg, signal } => self.hear_device(now, rng, leg, signal),
             GroupRoomOutput::EndCall { leg, why: _ } => self.end_room_leg(now, rng, leg),
@@ -163,21 +161,21 @@ impl Endpoint {
         };
         let is_it = |it: &OtherDevice| it.call.as_ref().is_some_and(|it| it.handle == call);
         let found = room_call.devices.iter_mut().find(|(_, it)| is_it(it));
-        let Some((leg, device)) = found else {
-            return room_call.legs.calls.remove(&call);
+        let (Some((leg, device)), Some(conference)) = (found, &mut self.conference) else {
+            return false;
         };
         let known = self.group_rooms.get_mut(&room_call.room);
         let (leg, group) = (*leg, known.map(|it| &mut it.group));
         match news {
             LegNews::Connected => {
-                room_call.legs.connected_at.get_or_insert(now);
+                conference.legs.connected_at.get_or_insert(now);
                 if let Some(group) = group {
                     group.leg_connected(now, leg);
                 }
                 self.tell_joined_in_room(leg);
             }
             LegNews::Ended { end, .. } => {
-                room_call.legs.calls.remove(&call);
+                conference.legs.calls.remove(&call);
                 let name = device.call.take();
                 if let (Some(group), Some(name)) = (group, name) {
                     group.leg_ended(now, leg, Some(&name.id));

@@ -19,6 +19,8 @@ pub struct Trial<'a> {
     begin: Instant,
     now: Instant,
     mesh: Mesh<u8>,
+    /// It is the call of a room.
+    of_room: bool,
     /// The legs that were placed or taken, and have not ended.
     legs: BTreeSet<u8>,
     /// The people who were told to be in.
@@ -33,11 +35,17 @@ impl<'a> Trial<'a> {
     /// # Panics
     /// A bound does not hold.
     pub fn run(people: &'a [Person], begin: Instant, bytes: &[u8]) {
+        let of_room = bytes.first().is_some_and(|it| *it >= 0xc0);
+        let own = people[0].id();
         let mut trial = Self {
             people,
             begin,
             now: begin,
-            mesh: Mesh::new(people[0].id(), conference(1)),
+            mesh: match of_room {
+                true => Mesh::of_room(own, conference(1)),
+                false => Mesh::new(own, conference(1)),
+            },
+            of_room,
             legs: BTreeSet::new(),
             joined: BTreeSet::new(),
             ordered: 0,
@@ -56,6 +64,10 @@ impl<'a> Trial<'a> {
         let mut next = || bytes.next().unwrap_or_default();
         let (now, leg) = (self.now, next());
         match deed % 16 {
+            0 if self.of_room => {
+                let named: Vec<_> = (0..leg % 32).map(|_| self.person(next())).collect();
+                self.mesh.room_names(now, &named);
+            }
             0 => drop(self.mesh.invite(now, self.person(leg))),
             1 => self
                 .mesh
@@ -84,7 +96,7 @@ impl<'a> Trial<'a> {
                 let _ = self.mesh.handle_roster(now, leg, &roster);
             }
             14 => self.pass(Duration::from_millis(u64::from(leg) * 200)),
-            _ if leg == 255 => self.mesh.leave(),
+            _ if leg == 255 && !self.of_room => self.mesh.leave(),
             _ => self.mesh.handle_timeout(now),
         }
     }
@@ -152,6 +164,8 @@ impl<'a> Trial<'a> {
         // A leg that is taken when it is over is ended; nothing else comes.
         let may_come = !self.over || matches!(output, MeshOutput::EndLeg { .. });
         assert!(may_come, "it is over, but {output:?}");
+        let is_of_mesh = matches!(output, MeshOutput::Tell { .. } | MeshOutput::Over(_));
+        assert!(!(self.of_room && is_of_mesh), "in a room: {output:?}");
         match output {
             MeshOutput::Call {
                 person, members, ..

@@ -126,7 +126,22 @@ fn whoever_can_be_called_sealed_is_not_called_here() {
     assert!(outputs(&mut room).is_empty());
     has_joined(&mut room, now, SEALED, &[], NOW);
     enters(&mut room, now, SEALED, "B1", "s2");
-    assert_eq!(outputs(&mut room), [Output::Sealed { user: user(SEALED) }]);
+    let user_left = Output::SealedLeft { user: user(SEALED) };
+    assert_eq!(
+        outputs(&mut room),
+        [user_left.clone(), Output::Sealed { user: user(SEALED) }]
+    );
+    assert!(room.is_with_us(&user(SEALED), now));
+    // Before we are out, that nobody is left over.
+    room.leave();
+    assert_eq!(
+        outputs(&mut room)
+            .iter()
+            .filter(|it| **it == user_left)
+            .count(),
+        1
+    );
+    assert!(!room.is_with_us(&user(SEALED), now));
 
     // A contact with a known ID is the same; one found out in the call too.
     let (mut room, leg) = in_call_with(now, "x", "X1");
@@ -140,6 +155,17 @@ fn whoever_can_be_called_sealed_is_not_called_here() {
             Output::Left { leg }
         ]
     );
+    // And is called as the others are when the ID is not known any more.
+    room.forget_contact(now, &user("x"));
+    let again = outputs(&mut room);
+    assert!(matches!(
+        again[..],
+        [
+            Output::SealedLeft { .. },
+            Output::Joined { .. },
+            Output::PlaceCall { .. }
+        ]
+    ));
 }
 
 #[test]

@@ -4,5 +4,6 @@ mod any_inputs;
 mod calls;
 mod hostile;
 mod js;
+mod sealed;
 mod trouble;
 mod world;

@@ -2,6 +2,7 @@
 //! order, all else when chance has it.
 
 mod media;
+mod sealed;
 mod seen;
 mod server;
 
@@ -16,7 +17,8 @@ use securecall_session::{
     CallHandle, ConferenceEvent, Config, Contacts, DelayId, Endpoint, Event, GroupRoomError,
     GroupRoomEvent, GroupRoomEventKind, GroupRoomOrder, GroupRoomState, InboundDeviceEvent,
     MediaCommand, MediaEvent, MembershipFailure, MembershipRequest, MembershipResponse,
-    NamedConference, Output, PathRoute, Request, RequestError, RequestId, SignalRefused,
+    NamedConference, Output, PathRoute, Peer, Protection, Request, RequestError, RequestId,
+    SignalRefused,
 };
 use serde_json::Value;
 use web_time::Instant;
@@ -53,6 +55,9 @@ enum Happening {
     Device(Sent),
     Media(usize, CallHandle, MediaEvent),
     Packet(usize, CallHandle),
+    Devices(usize, RequestId, MatrixId),
+    Sealed(SealedSent),
+    Control(usize, String, Vec<u8>),
     Delayed(String),
 }
 
@@ -60,6 +65,7 @@ enum Happening {
 pub(super) struct Ours {
     pub(super) user: MatrixId,
     pub(super) device_id: DeviceId,
+    pub(super) olm_key: OlmKey,
     pub(super) endpoint: Endpoint,
     pub(super) events: Vec<Event>,
     pub(super) refused: Vec<SignalRefused>,
@@ -67,6 +73,9 @@ pub(super) struct Ours {
     /// Whom each call is with, by the description of the other side.
     remotes: BTreeMap<CallHandle, usize>,
     open: BTreeSet<CallHandle>,
+    /// What sealed legs are called on the wire, and those whose frames have keys.
+    sealed: BTreeMap<CallHandle, String>,
+    keyed: BTreeSet<CallHandle>,
     wakes: Option<Instant>,
     /// How far its clock is off.
     pub(super) skew_ms: i64,
@@ -93,10 +102,15 @@ pub(super) struct World {
     /// Of so many events from device to device one gets lost, and one is doubled; 0: none.
     pub(super) one_lost_of: u64,
     pub(super) longest_delay: Duration,
+    /// Users whose state events come to nobody.
+    pub(super) unseen: BTreeSet<MatrixId>,
+    /// Users without a device.
+    pub(super) crowd: BTreeSet<MatrixId>,
     pub(super) has_delayed_events: bool,
     pub(super) may_write: bool,
     pub(super) is_down: bool,
     pub(super) sent: Vec<Sent>,
+    pub(super) sealed_sent: Vec<SealedSent>,
     /// What went into the timeline of a room.
     pub(super) in_timeline: Vec<&'static str>,
     pub(super) writes: usize,
@@ -108,6 +122,8 @@ enum Kind {
     Call,
     Member,
 }
+
+pub(super) use self::sealed::{SealedSent, address};
 
 pub(super) fn user(name: &str) -> MatrixId {
     format!("@{name}:example.org").parse().unwrap()
@@ -132,10 +148,13 @@ impl World {
             cut: BTreeSet::new(),
             one_lost_of: 0,
             longest_delay: Duration::from_millis(300),
+            unseen: BTreeSet::new(),
+            crowd: BTreeSet::new(),
             has_delayed_events: true,
             may_write: true,
             is_down: false,
             sent: Vec::new(),
+            sealed_sent: Vec::new(),
             in_timeline: Vec::new(),
             writes: 0,
         }
@@ -147,15 +166,26 @@ impl World {
     }
 
     pub(super) fn add_with(&mut self, name: &str, contacts: Contacts) -> usize {
+        let identity = self.next_identity();
+        self.add_device(user(name), identity, contacts)
+    }
+
+    /// A device of ours of a user, with this key.
+    pub(super) fn add_device(
+        &mut self,
+        user: MatrixId,
+        identity: IdentityKeyPair,
+        contacts: Contacts,
+    ) -> usize {
         let index = self.ours.len() + self.pages.len();
         let seed = u8::try_from(index).unwrap() + 1;
-        let identity = IdentityKeyPair::from_seed(&IdentitySeed::from_bytes([seed; 32]));
+        let olm_key = OlmKey::from_bytes([seed; 32]);
         let device_id: DeviceId = format!("DEVICE{index}").parse().unwrap();
         let config = Config {
-            matrix_id: user(name),
+            matrix_id: user.clone(),
             device: Device {
                 device_id: device_id.clone(),
-                olm_key: OlmKey::from_bytes([seed; 32]),
+                olm_key,
             },
             ring: Default::default(),
             answer: Default::default(),
@@ -163,14 +193,17 @@ impl World {
             relays: Default::default(),
         };
         let ours = Ours {
-            user: user(name),
+            user,
             device_id,
+            olm_key,
             endpoint: Endpoint::new(config, identity, contacts, None).unwrap(),
             events: Vec::new(),
             refused: Vec::new(),
             commands: BTreeMap::new(),
             remotes: BTreeMap::new(),
             open: BTreeSet::new(),
+            sealed: BTreeMap::new(),
+            keyed: BTreeSet::new(),
             wakes: None,
             skew_ms: 0,
             crashed: false,
@@ -227,6 +260,7 @@ impl World {
     fn users(&self) -> BTreeSet<MatrixId> {
         let ours = self.ours.values().map(|it| it.user.clone());
         ours.chain(self.pages.values().map(|it| it.user.clone()))
+            .chain(self.crowd.iter().cloned())
             .collect()
     }
 
@@ -296,7 +330,9 @@ impl World {
             false => Kind::Member,
         };
         self.state.insert((order, key.to_owned()), event.clone());
-        let all: Vec<_> = self.ours.keys().chain(self.pages.keys()).copied().collect();
+        let is_seen = !self.unseen.contains(&event.sender);
+        let all = self.ours.keys().chain(self.pages.keys()).copied();
+        let all: Vec<_> = all.filter(|_| is_seen).collect();
         for who in all {
             let at = self.soon();
             let at = at.max(self.synced.get(&who).copied().unwrap_or(at));
@@ -330,17 +366,22 @@ impl World {
 
     pub(super) fn post(&mut self, sent: &Sent) {
         self.sent.push(sent.clone());
-        let copies = match self.one_lost_of {
+        let copies = self.copies();
+        for _ in 0..copies {
+            let at = self.soon();
+            self.later(at, Happening::Device(sent.clone()));
+        }
+    }
+
+    /// How often something comes that is sent once.
+    fn copies(&mut self) -> usize {
+        match self.one_lost_of {
             0 => 1,
             of => match self.rng.next_u64() % of {
                 0 => 0,
                 1 => 2,
                 _ => 1,
             },
-        };
-        for _ in 0..copies {
-            let at = self.soon();
-            self.later(at, Happening::Device(sent.clone()));
         }
     }
 
@@ -420,6 +461,13 @@ impl World {
                     endpoint.handle_response(now, rng, id, result);
                 });
             }
+            Happening::Devices(who, id, user) if self.is_there(who) => {
+                self.tell_devices(who, id, &user);
+            }
+            Happening::Sealed(sent) => self.deliver_sealed(&sent),
+            Happening::Control(who, call, bytes) if self.is_there(who) => {
+                self.deliver_control(who, &call, &bytes);
+            }
             Happening::State(who, event) if self.pages.contains_key(&who) => {
                 self.page(who, |page, now, server_ms| page.see(now, server_ms, &event));
             }
@@ -431,11 +479,14 @@ impl World {
             }
             Happening::Device(sent) => self.deliver(&sent),
             Happening::Media(who, call, event) if self.is_there(who) => {
-                let up = event
-                    == MediaEvent::PathUp {
-                        route: PathRoute::Direct,
-                    };
-                if !(up && self.is_cut(who, call)) {
+                let comes_from_there = matches!(
+                    event,
+                    MediaEvent::PathUp { .. }
+                        | MediaEvent::DataChannelOpen
+                        | MediaEvent::FirstFrameOpened
+                        | MediaEvent::FirstAudioPlayed
+                );
+                if !(comes_from_there && self.is_cut(who, call)) {
                     self.with(who, |endpoint, now, rng| {
                         endpoint.handle_media(now, rng, call, event);
                     });
@@ -516,6 +567,8 @@ impl World {
                     }
                     let id = match &request {
                         Request::SendToDevice { id, .. }
+                        | Request::QueryDevices { id, .. }
+                        | Request::Send { id, .. }
                         | Request::OwnMembership { id, .. }
                         | Request::WriteGroupCall { id, .. } => *id,
                         other => panic!("{other:?}"),
@@ -524,8 +577,15 @@ impl World {
                     self.later(at, Happening::Asked(who, id, request));
                 }
                 Output::Media(call, command) => self.media(who, call, command),
-                Output::Control(..) | Output::Persist(_) => panic!("nothing is sealed here"),
-                Output::Event(event) => ours.events.push(event),
+                Output::Control(call, bytes) => self.control(who, call, bytes),
+                Output::Persist(_) => {
+                    let (now, rng) = (self.now, &mut self.rng);
+                    ours.endpoint.handle_persisted(now, rng, Ok(()));
+                }
+                Output::Event(event) => {
+                    ours.note_leg(&event);
+                    ours.events.push(event);
+                }
                 Output::Timeout(at) => {
                     ours.wakes = at;
                     return;

@@ -36,7 +36,9 @@ impl World {
                 Some((millis(2), event))
             }
             MediaCommand::StartAudio { protection } => {
-                assert_eq!(format!("{protection:?}"), "Transport");
+                if matches!(protection, Protection::Sealed { .. }) {
+                    return self.keyed(who, call);
+                }
                 self.later(self.now + SECOND, Happening::Packet(who, call));
                 let route = PathRoute::Direct;
                 Some((millis(100), MediaEvent::PathUp { route }))

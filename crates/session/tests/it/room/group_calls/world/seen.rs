@@ -2,6 +2,14 @@
 
 use super::*;
 
+/// A row of the screen: a device, or somebody who has a sealed leg.
+fn shown(peer: &Peer) -> String {
+    match &peer.device_id {
+        Some(device_id) => device_id.to_string(),
+        None => peer.matrix_id.to_string(),
+    }
+}
+
 impl World {
     /// What a device was told of the call of the room.
     pub(in super::super) fn told(&self, who: usize) -> impl Iterator<Item = &ConferenceEvent> {
@@ -20,10 +28,10 @@ impl World {
         for event in self.told(who) {
             match event {
                 ConferenceEvent::Joined { peer, .. } => {
-                    heard.insert(peer.device_id.as_ref().unwrap().to_string());
+                    heard.insert(shown(peer));
                 }
                 ConferenceEvent::Left { peer, .. } | ConferenceEvent::NoPath { peer } => {
-                    heard.remove(peer.device_id.as_ref().unwrap().as_str());
+                    heard.remove(&shown(peer));
                 }
                 ConferenceEvent::Ended { .. } => heard.clear(),
                 _ => {}
@@ -34,12 +42,16 @@ impl World {
 
     /// Whether these, and no others, hear each other: each of them shows all others.
     pub(in super::super) fn check_all_hear(&self, all: &[usize]) {
-        let name = |who: &usize| match self.ours.get(who) {
+        let name = |who: &usize, by: &usize| match self.ours.get(who) {
+            Some(it) if it.user.securecall_id().is_some() && self.ours.contains_key(by) => {
+                it.user.to_string()
+            }
             Some(it) => it.device_id.to_string(),
             None => self.pages[who].device_id.to_string(),
         };
         for who in all {
-            let others: BTreeSet<_> = all.iter().filter(|it| *it != who).map(name).collect();
+            let others = all.iter().filter(|it| *it != who);
+            let others: BTreeSet<_> = others.map(|it| name(it, who)).collect();
             let heard = match self.ours.get(who) {
                 Some(_) => self.heard(*who),
                 None => self.pages[who].heard(),

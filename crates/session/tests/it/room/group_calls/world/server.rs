@@ -52,6 +52,35 @@ impl World {
                 }
                 self.later(at, Happening::Taken(who, id, result));
             }
+            Request::QueryDevices { user, .. } if down => {
+                let _ = user;
+                let unreachable = Err(RequestError::Unreachable);
+                self.with(who, |endpoint, now, rng| {
+                    endpoint.handle_devices(now, rng, id, unreachable);
+                });
+            }
+            Request::QueryDevices { user, .. } => {
+                self.later(at, Happening::Devices(who, id, user));
+            }
+            Request::Send {
+                user: to,
+                device_id: to_device,
+                content,
+                ..
+            } => {
+                let result = if down {
+                    Err(RequestError::Unreachable)
+                } else {
+                    self.post_sealed(&SealedSent {
+                        from: who,
+                        to,
+                        to_device,
+                        content,
+                    });
+                    Ok(())
+                };
+                self.later(at, Happening::Taken(who, id, result));
+            }
             Request::OwnMembership { request, .. } => {
                 let answer = match down {
                     true => Err(MembershipFailure::Later(Duration::ZERO)),
