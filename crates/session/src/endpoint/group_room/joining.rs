@@ -374,7 +374,7 @@ mod tests {
             let call = GroupCallId::parse(call).unwrap();
             conference_id(&room.parse().unwrap(), &call).to_string()
         };
-        // Reckoned by hand from `docs/protocol/group-rooms.md`.
+        // By another program, from what `docs/protocol/group-rooms.md` says.
         assert_eq!(
             id("!room:example.org", "1795892916899iqRwYbBT1XHU0XKw"),
             "3de673dafcb8e52723da5a84727367ed"
