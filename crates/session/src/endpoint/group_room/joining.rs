@@ -369,11 +369,32 @@ pub(super) fn conference_id(room: &RoomId, call_id: &GroupCallId) -> ConferenceI
     let mut hash = Sha256::new();
     hash.update(CONFERENCE_LABEL);
     for part in [room.as_str(), call_id.as_str()] {
-        hash.update(part.len().to_be_bytes());
+        // On every machine of the same size.
+        let len = u64::try_from(part.len()).unwrap_or(u64::MAX);
+        hash.update(len.to_be_bytes());
         hash.update(part);
     }
     let hash: [u8; 32] = hash.finalize().into();
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&hash[..16]);
     ConferenceId::from_random(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_conference_of_a_call_is_what_the_protocol_says_and_no_other_calls() {
+        let id = |room: &str, call: &str| {
+            let call = GroupCallId::parse(call).unwrap();
+            conference_id(&room.parse().unwrap(), &call).to_string()
+        };
+        // By another program, from what `docs/protocol/group-rooms.md` says.
+        assert_eq!(
+            id("!room:example.org", "1795892916899iqRwYbBT1XHU0XKw"),
+            "3de673dafcb8e52723da5a84727367ed"
+        );
+        assert_ne!(id("!room:example.org", "1x"), id("!room:example.orgx", "1"));
+    }
 }
