@@ -8,7 +8,7 @@ use std::time::Duration;
 use libfuzzer_sys::fuzz_target;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
-use securecall_contact::{Device, DeviceId, MatrixId, OlmKey, RoomId};
+use securecall_contact::{Device, DeviceId, MatrixId, OlmKey, RoomId, SecureCallId};
 use securecall_crypto::{IdentityKeyPair, IdentitySeed};
 use securecall_fuzz::{START, VirtualTime};
 use securecall_session::{
@@ -135,6 +135,8 @@ impl World {
         match command {
             b'c' => self.state(user, GroupRoomEventKind::Call, *choice, content),
             b'm' => self.state(user, GroupRoomEventKind::Member, *choice, content),
+            // Somebody whose key is known.
+            b's' => self.state(sealed(*choice), GroupRoomEventKind::Member, 0, content),
             b'd' => {
                 let event_type = TYPES[usize::from(choice >> 2) % TYPES.len()];
                 self.device_event(&user, event_type, &content);
@@ -195,17 +197,28 @@ impl World {
                 }
                 Output::Request(request) => self.answer(request),
                 Output::Media(call, command) => self.media(call, &command),
-                Output::Event(_) => {}
-                Output::Control(..) | Output::Persist(_) => panic!("nothing is sealed here"),
+                Output::Event(_) | Output::Control(..) => {}
+                Output::Persist(_) => panic!("nobody calls us sealed"),
             }
-            // One of those that are ending, and one more.
-            assert!(self.live.len() <= 2 * 32 + 1);
+            // One of those that are ending, and one more; and sealed legs.
+            assert!(self.live.len() <= 2 * 32 + 1 + 7);
         }
     }
 
     fn answer(&mut self, request: Request) {
         match request {
-            Request::SendToDevice { id, .. } => {
+            Request::QueryDevices { id, .. } => {
+                let devices = match self.refuses {
+                    true => Err(RequestError::Unreachable),
+                    false => Ok(vec![Device {
+                        device_id: device("D"),
+                        olm_key: OlmKey::from_bytes([8; 32]),
+                    }]),
+                };
+                self.endpoint
+                    .handle_devices(self.now, &mut self.rng, id, devices);
+            }
+            Request::SendToDevice { id, .. } | Request::Send { id, .. } => {
                 let sent = match self.refuses {
                     true => Err(RequestError::Unreachable),
                     false => Ok(()),
@@ -282,6 +295,13 @@ impl World {
         self.endpoint
             .handle_media(self.now, &mut self.rng, call, event);
     }
+}
+
+/// One of many, lesser and greater than we are.
+fn sealed(number: u8) -> MatrixId {
+    let seed = IdentitySeed::from_bytes([100 + number % 100; 32]);
+    let id = SecureCallId::new(&IdentityKeyPair::from_seed(&seed).public());
+    MatrixId::of_securecall_id(&id, &"example.org".parse().expect("a server's name"))
 }
 
 fn id(text: &str) -> MatrixId {

@@ -326,6 +326,9 @@ pub(crate) struct CallOptions {
     pub(crate) who: Vec<String>,
     #[command(flatten)]
     pub(crate) room: RoomOptions,
+    /// The microphone is muted from the beginning
+    #[arg(long)]
+    pub(crate) muted: bool,
     #[command(flatten)]
     pub(crate) media: MediaOptions,
 }

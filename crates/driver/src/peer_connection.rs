@@ -9,7 +9,7 @@ mod gathering;
 mod negotiation;
 pub(crate) mod peer_voice;
 mod roaming;
-mod rtp_voice;
+pub(crate) mod rtp_voice;
 pub(crate) mod sockets;
 mod sources;
 #[cfg(test)]
@@ -101,6 +101,20 @@ pub(crate) enum Arrival {
     Tunnel(TunnelNews),
     /// Other servers are known than before.
     Servers,
+}
+
+/// What tests need no network for.
+#[cfg(test)]
+impl PeerConnection {
+    /// As when ICE and DTLS are up.
+    pub(crate) fn set_path_up(&mut self, now: Instant) {
+        self.stats_at = Some(now + STATS_INTERVAL);
+    }
+
+    /// Its voice.
+    pub(crate) const fn voice_mut(&mut self) -> &mut Option<PeerVoice> {
+        &mut self.voice
+    }
 }
 
 impl PeerConnection {

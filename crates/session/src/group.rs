@@ -80,6 +80,12 @@ pub enum ConferenceEvent {
         /// The call that it began with: one that rang here, or that somebody was added to. `None`: it was called by us.
         call: Option<NamedCall>,
     },
+    /// Our microphone is muted in all legs, and in those that come, or not any more. Where there are legs, these tell it
+    /// ([`Event::Muted`](crate::Event::Muted)).
+    Muted {
+        /// Whether it is muted now.
+        muted: bool,
+    },
     /// A leg of it: told before the first event of that call, but for a call that was there before the conference.
     Leg {
         /// What the leg's events and orders are about.

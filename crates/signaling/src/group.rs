@@ -162,7 +162,6 @@ impl<L: Copy + Ord> Mesh<L> {
                 self.end_leg(leg, EndWhy::Left);
             }
             self.legs.take_order(id);
-            self.acquaintances.forget(id);
         }
         // Last: who comes again is believed at once.
         self.testimonies.room_names(people);

@@ -48,7 +48,7 @@ use self::{
 };
 use crate::WireCallId;
 use crate::wire::group_room::{
-    CallState, GroupCallId, GroupSignal, MemberState, OpenCall, Route, SessionId,
+    CallState, GroupCallId, GroupSignal, Intent, MemberState, OpenCall, Route, SessionId,
 };
 use crate::wire::room::{RoomContent, RoomSignalError};
 
@@ -395,6 +395,16 @@ impl GroupRoom {
         now: Instant,
     ) -> impl Iterator<Item = Participant> + 'a {
         self.members.in_call(call, now)
+    }
+
+    /// The call that we are in, if nobody else is and it ends with the last who leaves.
+    pub fn ends_with_us(&self, now: Instant) -> Option<(&GroupCallId, OpenCall)> {
+        let id = &self.joined.as_ref()?.call_id;
+        let call = self.calls.open(id)?;
+        let is_other =
+            |it: &Participant| it.user != self.own.user || it.device_id != self.own.device_id;
+        let is_alone = !self.participants(id, now).any(|it| is_other(&it));
+        (is_alone && call.intent != Intent::Room).then_some((id, call))
     }
 
     /// Whether a user is in the call that we are in.

@@ -132,10 +132,17 @@ pub(super) fn bad_network(workspace: &Workspace) -> Result<Vec<Figure>> {
 
 /// What an example of `securecall-media` prints, on virtual time, for each seed.
 pub(super) fn runs_of(workspace: &Workspace, example: &str) -> Result<Vec<Value>> {
-    let run = |seed| {
+    let cargo = |what: &[&str]| {
         let mut command = workspace.cargo();
-        command.args(["run", "--locked", "--quiet", "--release"]);
-        command.args(["--package", "securecall-media", "--example", example, seed]);
+        command.args(what).args(["--locked", "--release"]);
+        command.args(["--package", "securecall-media", "--example", example]);
+        command
+    };
+    // To build it takes minutes the first time, and is seen: what the runs say is read.
+    shell::run(&mut cargo(&["build"]))?;
+    let run = |seed| {
+        let mut command = cargo(&["run", "--quiet"]);
+        command.arg(seed);
         println!("$ {}", shell::line(&command));
         let printed = shell::output(&mut command);
         let printed = printed.with_context(|| format!("the scenario {example} fails"))?;

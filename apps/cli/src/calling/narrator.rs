@@ -213,7 +213,7 @@ impl Narrator {
                 setup_ms: milliseconds(*setup),
             },
             CallEvent::Muted { call, local, muted } => Event::Muted {
-                call_id: call.to_string(),
+                call_id: Some(call.to_string()),
                 muted: *muted,
                 by: if *local { "self" } else { "peer" },
             },

@@ -36,6 +36,8 @@ pub(crate) struct RoomCall {
 pub(crate) struct Plan {
     pub(crate) goal: Goal,
     pub(crate) answer: Answer,
+    /// What is called at the start is with a muted microphone.
+    pub(crate) muted: bool,
     pub(crate) media: MediaOptions,
     /// What the command itself was started with, whatever the settings say.
     pub(crate) asked: Option<RequireChoice>,

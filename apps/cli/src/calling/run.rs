@@ -151,7 +151,12 @@ impl Run {
             return Err(consent::failure(person));
         }
         let options = call_options(&self.plan.media);
-        self.client.handle().call(callee, options).await?;
+        let handle = self.client.handle();
+        let call = handle.call(callee, options).await?;
+        if self.plan.muted {
+            // One that is over already is heard by nobody.
+            let _ = handle.set_muted(call.handle, true).await;
+        }
         Ok(())
     }
 
@@ -161,7 +166,11 @@ impl Run {
         let callees = callees.map(|person| callee(person, &self.plan.media, &known));
         let callees = callees.collect::<Result<Vec<_>, _>>()?;
         let options = call_options(&self.plan.media);
-        self.client.handle().call_group(callees, options).await?;
+        let handle = self.client.handle();
+        let conference = handle.call_group(callees, options).await?;
+        if self.plan.muted {
+            let _ = handle.set_conference_muted(conference.handle, true).await;
+        }
         Ok(())
     }
 
@@ -169,6 +178,7 @@ impl Run {
         let order = RoomCallOrder {
             room: room_call.room.clone(),
             in_clear: room_call.in_clear,
+            muted: self.plan.muted,
             options: call_options(&self.plan.media),
         };
         self.client.handle().join_room_call(order).await?;

@@ -55,6 +55,7 @@ pub(super) fn run(mut context: Context, options: &CallOptions) -> Result<ExitCod
         let plan = Plan {
             goal,
             answer: Answer::Ask,
+            muted: options.muted,
             media,
             asked: options.media.require,
         };

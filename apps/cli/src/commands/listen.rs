@@ -29,6 +29,7 @@ pub(super) fn run(mut context: Context, options: &ListenOptions) -> Result<ExitC
         let plan = Plan {
             goal: Goal::Listen { once: options.once },
             answer,
+            muted: false,
             media,
             asked: options.media.require,
         };

@@ -41,6 +41,7 @@ pub(super) fn run(context: Context, options: &OpenOptions) -> Result<ExitCode, F
             &CallOptions {
                 who: vec![contact.matrix_id.to_string()],
                 room: RoomOptions::default(),
+                muted: false,
                 media: options.media.clone(),
             },
         ),

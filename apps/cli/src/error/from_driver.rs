@@ -108,7 +108,14 @@ impl From<RoomCallError> for Failure {
             RoomCallError::MediaServer => Self::new(ErrorKind::UnsupportedCall, message)
                 .help("Element Call and Element X make such calls; Element Web and Desktop can end it, and so make room for one of this kind"),
             RoomCallError::Refused(error) => {
-                PlaceError::Refused(error).into()
+                let failure = Self::from(PlaceError::Refused(error));
+                match error {
+                    // Whoever comes may be anybody: to know those who are there is not enough.
+                    CallError::NoRelay => failure.help(
+                        "name a TURN server (`turn` in config.toml), or give --route direct: then everybody in the call learns your network address",
+                    ),
+                    _ => failure,
+                }
             }
             RoomCallError::Server(error) => error.into(),
             RoomCallError::Stopped => Self::bug(message),

@@ -177,7 +177,8 @@ pub(crate) enum Event {
     Stats(Stats),
     /// Somebody muted or unmuted.
     Muted {
-        call_id: String,
+        /// Null in a group call in which nobody else is yet.
+        call_id: Option<String>,
         muted: bool,
         by: &'static str,
     },

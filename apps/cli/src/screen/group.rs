@@ -231,6 +231,7 @@ impl GroupScreen {
             ConferenceEvent::Words(words) => {
                 self.words = Some(words.words().map(str::to_owned));
             }
+            ConferenceEvent::Muted { muted } => self.is_muted = *muted,
             ConferenceEvent::SealedInstead { peer } => {
                 self.notice = Some(sealed_instead_words(&name_of(peer)));
             }

@@ -263,13 +263,21 @@ fn a_call_is_begun_where_there_is_none_and_who_speaks_in_clear_is_not_heard_unas
     let meeting = Meeting::new(&JsSdk::start().unwrap());
     meeting.ours.account.in_room(&meeting.room, "join");
     let alias = meeting.ours.account.give_alias(&meeting.room, "friends");
-    let mut talker = meeting.come(&alias, &[]);
+    let mut talker = meeting.come(&alias, &["--muted"]);
     let keeps = talker.wait_for("room_keeps");
     assert_eq!(
         (&keeps["starts"], &keeps["room_id"]),
         (&json!(true), &json!(meeting.room))
     );
     talker.wait_for("conference");
+    // Nobody else is there.
+    for muted in [true, false] {
+        let told = talker.wait_for("muted");
+        let found = (&told["muted"], &told["call_id"], &told["by"]);
+        assert_eq!(found, (&json!(muted), &Value::Null, &json!("self")));
+        assert_eq!(told["conference_id"], keeps["conference_id"]);
+        talker.order("unmute");
+    }
     let page = &meeting.pages[0];
     page.enter_group_call(&meeting.room).unwrap();
     let in_clear = talker.wait_for("member_in_clear");

@@ -347,6 +347,12 @@ impl Loop {
             Command::SetMuted(call, muted, reply) => {
                 let _ = reply.send(self.endpoint.set_muted(now, &mut self.rng, call, muted));
             }
+            Command::SetConferenceMuted(conference, muted, reply) => {
+                let done =
+                    self.endpoint
+                        .set_conference_muted(now, &mut self.rng, conference, muted);
+                let _ = reply.send(done);
+            }
             Command::SetHeld(call, held, reply) => {
                 let _ = reply.send(self.endpoint.set_held(now, &mut self.rng, call, held));
             }

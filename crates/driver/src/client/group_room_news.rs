@@ -89,7 +89,7 @@ impl Loop {
                 let order = GroupRoomOrder {
                     room,
                     in_clear: order.in_clear,
-                    muted: false,
+                    muted: order.muted,
                     options: order.options,
                     state,
                 };

@@ -39,6 +39,8 @@ pub struct RoomCallOrder {
     pub room: String,
     /// What sets the calls up may be in clear, to and from apps that cannot encrypt it.
     pub in_clear: bool,
+    /// Our microphone is muted from the beginning.
+    pub muted: bool,
     /// What each of its calls is to be like.
     pub options: CallOptions,
 }
@@ -91,6 +93,11 @@ pub(super) enum Command {
     Reject(CallHandle, oneshot::Sender<Result<(), CommandError>>),
     Hangup(CallHandle, oneshot::Sender<Result<(), CommandError>>),
     SetMuted(CallHandle, bool, oneshot::Sender<Result<(), CommandError>>),
+    SetConferenceMuted(
+        ConferenceHandle,
+        bool,
+        oneshot::Sender<Result<(), CommandError>>,
+    ),
     SetHeld(CallHandle, bool, oneshot::Sender<Result<(), CommandError>>),
     Exchange(
         CallHandle,
@@ -233,6 +240,20 @@ impl Handle {
     /// There is no such call.
     pub async fn set_muted(&self, call: CallHandle, muted: bool) -> Result<(), CommandError> {
         self.command(|reply| Command::SetMuted(call, muted, reply))
+            .await
+    }
+
+    /// The same in all legs of a conference, or of the group call of a room, and in those that come.
+    ///
+    /// # Errors
+    ///
+    /// We are in no such conference.
+    pub async fn set_conference_muted(
+        &self,
+        conference: ConferenceHandle,
+        muted: bool,
+    ) -> Result<(), CommandError> {
+        self.command(|reply| Command::SetConferenceMuted(conference, muted, reply))
             .await
     }
 

@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Write},
+    thread,
     time::Duration,
 };
 
@@ -196,6 +197,88 @@ async fn thousands_of_events_in_clear_are_dropped_or_bounded_and_a_gap_is_told_o
     let of_calls = count(|it| matches!(it, Incoming::CallEvent { proven: None, .. }));
     assert_eq!(of_calls, 512);
     assert_eq!(news.len(), 512 + 1 + 512);
+}
+
+/// An answer that does not come.
+fn none_ever() -> Answer {
+    Answer::written(|_| {
+        loop {
+            thread::park();
+        }
+    })
+}
+
+/// Waits for something that comes before a sync that is not answered is given up.
+async fn soon<T>(what: impl Future<Output = T>) -> T {
+    let patience = Duration::from_secs(25);
+    tokio::time::timeout(patience, what).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_room_is_followed_at_once_though_a_sync_is_under_way_that_has_no_end() {
+    let victim = Victim::new().await;
+    let room: RoomId = ROOM.parse().unwrap();
+    let mut inbox = victim.account.start().await.unwrap();
+    let begun = r#"{"next_batch":"s2","to_device":{"events":[{"type":"tech.stealthx.securecall.signal","sender":"@a:b.test","content":{}}]}}"#;
+    victim.server.answer("/sync", none_ever());
+    victim.server.answer_times("/sync", 1, ok(begun));
+    soon(next_answer(&mut inbox)).await;
+    let event = in_call("@a:b.test", "@a:b.test");
+    let followed = format!(
+        r#"{{"rooms":{{"join":{{"{ROOM}":{{"timeline":{{"events":[{event}]}}}}}}}},"next_batch":"s3"}}"#
+    );
+    victim
+        .server
+        .answer_times("org.matrix.msc3401.call", 1, ok(&followed));
+    soon(async {
+        while victim.server.requests("since=s2") == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    victim.account.follow_group_room(&room, true);
+    let news = soon(next_answer(&mut inbox)).await;
+    assert!(matches!(news[..], [Incoming::GroupRoom(_)]), "{news:?}");
+}
+
+/// Events that cannot be opened without their senders' devices, of people from this number on, and one that is told of at once.
+fn from_unknown_people(first: usize, next_batch: &str) -> Answer {
+    let events = (first..first + 40).map(|number| {
+        // 32 bytes each, in base64.
+        let key = format!("{number:A<43}");
+        json!({"type": "m.room.encrypted", "sender": format!("@{number}:b.test"), "content": {
+            "algorithm": "m.olm.v1.curve25519-aes-sha2",
+            "sender_key": key,
+            "ciphertext": {},
+        }})
+    });
+    let signal =
+        json!({"type": "tech.stealthx.securecall.signal", "sender": "@a:b.test", "content": {}});
+    let events: Vec<_> = events.chain([signal]).collect();
+    ok(&json!({"next_batch": next_batch, "to_device": {"events": events}}).to_string())
+}
+
+#[tokio::test]
+async fn many_who_are_not_known_neither_stop_the_sync_nor_are_all_asked_for() {
+    let victim = Victim::new().await;
+    let server = &victim.server;
+    let mut inbox = victim.account.start().await.unwrap();
+    let is_signal = |it: &Incoming| matches!(it, Incoming::PlainTextRefused { .. });
+    // A server that makes us ask, and does not answer.
+    server.answer("/keys/query", none_ever());
+    server.answer_times("org.matrix.msc3401.call", 1, from_unknown_people(0, "s2"));
+    victim
+        .account
+        .follow_group_room(&ROOM.parse().unwrap(), true);
+    let news = soon(next_answer(&mut inbox)).await;
+    assert!(news.iter().any(is_signal), "{news:?}");
+    // One that does.
+    server.answer("/keys/query", ok(r#"{"device_keys":{}}"#));
+    let asked = server.requests("/keys/query");
+    server.answer_times("since=s2", 1, from_unknown_people(100, "s3"));
+    let news = soon(next_answer(&mut inbox)).await;
+    assert!(news.iter().any(is_signal), "{news:?}");
+    assert_eq!(server.requests("/keys/query") - asked, 8);
 }
 
 #[tokio::test]

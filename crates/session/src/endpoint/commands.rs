@@ -13,6 +13,7 @@ use crate::call::{Call, Dial};
 use crate::call_handle::{CallHandle, NamedCall};
 use crate::command::{CallError, Callee, CommandError};
 use crate::config::{CallOptions, MAX_LIFETIME, Route};
+use crate::group::{ConferenceEvent, ConferenceHandle};
 
 impl Endpoint {
     /// Calls somebody. If the same identity is calling us right now and rings here, that call is answered instead, and returned.
@@ -206,6 +207,26 @@ impl Endpoint {
         } else {
             self.with_call(now, rng, call, |it, io| it.set_muted(io, muted));
         }
+        Ok(())
+    }
+
+    /// Mutes or unmutes our microphone in all legs of a conference, or of the group call of a room, and in those that come.
+    ///
+    /// # Errors
+    /// [`CommandError::NoSuchConference`] if this device is not in it.
+    pub fn set_conference_muted(
+        &mut self,
+        now: Instant,
+        rng: &mut impl CryptoRng,
+        conference: ConferenceHandle,
+        muted: bool,
+    ) -> Result<(), CommandError> {
+        let legs = self.legs().filter(|it| it.name.handle == conference);
+        let legs = legs.ok_or(CommandError::NoSuchConference)?;
+        if legs.calls.is_empty() {
+            self.tell_conference(ConferenceEvent::Muted { muted });
+        }
+        self.mute_conference(now, rng, muted);
         Ok(())
     }
 

@@ -12,6 +12,7 @@
 
 mod inputs;
 mod joining;
+mod last_read;
 mod legs;
 mod sealed;
 mod settling;
@@ -25,6 +26,7 @@ use securecall_signaling::group_room::{GroupRoom, LegId, Participant};
 use securecall_signaling::wire::group_room::GroupCallId;
 use web_time::Instant;
 
+use self::last_read::LastRead;
 use super::Endpoint;
 use crate::call_handle::NamedCall;
 use crate::event::Peer;
@@ -37,6 +39,7 @@ const MAX_IN_CLEAR: usize = 32;
 /// A room whose group calls are known.
 pub(super) struct KnownRoom {
     group: GroupRoom,
+    read: LastRead,
     /// When it is forgotten, if nothing comes up before.
     forget_at: Option<Instant>,
 }

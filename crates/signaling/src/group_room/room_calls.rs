@@ -34,6 +34,11 @@ impl RoomCalls {
         newest.map(|(id, (_, call))| (id, *call))
     }
 
+    /// A call that is not over.
+    pub(super) fn open(&self, id: &GroupCallId) -> Option<OpenCall> {
+        self.0.get(id).map(|(_, call)| *call)
+    }
+
     pub(super) fn is_open(&self, id: &GroupCallId) -> bool {
         self.0.contains_key(id)
     }

@@ -5,7 +5,7 @@ use securecall_driver::{
 };
 
 use super::{Narrator, milliseconds};
-use crate::output::{Event, GroupEvent, IncomingGroup, Peer, RoomCallEvent};
+use crate::output::{Event, GroupEvent, IncomingGroup, LegEvent, Peer, RoomCallEvent};
 
 impl Narrator {
     /// What is to be told of a group call.
@@ -43,6 +43,15 @@ impl Narrator {
                 conference_id,
                 call_id: call.as_ref().map(NamedCall::to_string),
             },
+            ConferenceEvent::Muted { muted } => {
+                let muted = Event::Muted {
+                    call_id: None,
+                    muted: *muted,
+                    by: "self",
+                };
+                let muted = LegEvent::of_all(muted, conference_id);
+                return Some(Event::Leg(Box::new(muted)));
+            }
             // The leg's own events say it.
             ConferenceEvent::Leg { .. } => return None,
             ConferenceEvent::Invited { peer, by } => GroupEvent::MemberInvited {
@@ -122,6 +131,7 @@ impl Narrator {
         };
         match event {
             ConferenceEvent::Began { .. } => self.is_muted = None,
+            ConferenceEvent::Muted { muted } => self.is_muted = Some(*muted),
             ConferenceEvent::Keeps(_) => self.room_call = Some(conference.handle),
             _ => {}
         }

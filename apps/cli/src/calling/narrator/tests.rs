@@ -83,6 +83,13 @@ fn legs_say_of_whom_they_are_and_that_we_are_muted_once() {
     assert_eq!((&told["by"], told.get("peer")), (&json!("self"), None));
     assert_eq!(tell(muted(true)), None);
     assert_eq!(tell(muted(false)).unwrap()["peer"]["name"], "Ada");
+    // Where there is no leg to tell it of.
+    let unmuted = tell(of_group(ConferenceEvent::Muted { muted: false })).unwrap();
+    assert_eq!(
+        unmuted,
+        json!({"event": "muted", "call_id": null, "muted": false, "by": "self", "conference_id": id})
+    );
+    assert!(tell(muted(true)).is_some());
     // After its end the call is nobody's.
     let ended = tell(CallEvent::Ended {
         call: call(),

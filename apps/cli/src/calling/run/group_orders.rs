@@ -25,8 +25,8 @@ impl Run {
                 left.map_err(|error| not_now(&Order::Hangup, &error.to_string()))
             }
             Order::Mute | Order::Unmute => {
-                // What one leg is told holds for all.
-                let muted = handle.set_muted(leg(&order)?, order == Order::Mute).await;
+                let muted = order == Order::Mute;
+                let muted = handle.set_conference_muted(conference, muted).await;
                 muted.map_err(|error| not_now(&order, &error.to_string()))
             }
             Order::Exchange(ref wish) => {

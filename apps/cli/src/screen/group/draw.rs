@@ -5,6 +5,7 @@ use std::time::Instant;
 use ratatui::Frame;
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
+use securecall_contact::DeviceId;
 use securecall_driver::Tier;
 
 use super::{GroupScreen, InClear, LegState, Member};
@@ -72,7 +73,10 @@ impl GroupScreen {
         let rows = self.members.iter().enumerate();
         lines.extend(rows.map(|(place, member)| {
             let is_selected = place == self.selected;
-            (Rank::Call, member.row(is_selected, width, palette))
+            let device = member.peer.device_id.as_ref();
+            let device = device.filter(|_| self.has_another_device_of(member));
+            let name = member.name(device.map(DeviceId::as_str), width);
+            (Rank::Call, member.row(&name, is_selected, width, palette))
         }));
         if let Some(member) = self.members.get(self.selected) {
             lines.push(blank());
@@ -89,6 +93,12 @@ impl GroupScreen {
             lines.push((Rank::Notice, notice));
         }
         lines
+    }
+
+    /// Whether there is a row of the same account beside: then which device it is says which row is whose.
+    fn has_another_device_of(&self, member: &Member) -> bool {
+        let of_account = |it: &&Member| it.peer.matrix_id == member.peer.matrix_id;
+        self.members.iter().filter(of_account).count() > 1
     }
 
     fn status(&self, now: Instant, width: usize, palette: Palette) -> Line<'_> {
@@ -155,7 +165,7 @@ impl GroupScreen {
 }
 
 impl Member {
-    fn row(&self, is_selected: bool, width: usize, palette: Palette) -> Line<'_> {
+    fn row(&self, name: &str, is_selected: bool, width: usize, palette: Palette) -> Line<'_> {
         let mark = if is_selected { "▸" } else { " " };
         let voice = if self.is_speaking { "•" } else { " " };
         let mut style = match self.peer.name {
@@ -168,7 +178,7 @@ impl Member {
         let mut spans = vec![
             Span::raw(format!("{mark} ")),
             Span::styled(format!("{voice} "), palette.paint(Color::Green)),
-            Span::styled(padded(&self.name(width), name_width(width) + GAP), style),
+            Span::styled(padded(name, name_width(width) + GAP), style),
         ];
         if self.state == LegState::Connected {
             spans.extend(meter(self.level, self.is_muted, width, palette));
@@ -185,9 +195,17 @@ impl Member {
         Line::from(spans)
     }
 
-    /// The name, which leaves room for the mark of a key that was compared.
-    fn name(&self, width: usize) -> String {
+    /// The name, which leaves room for the mark of a key that was compared, or for the device.
+    fn name(&self, device: Option<&str>, width: usize) -> String {
         let room = name_width(width);
+        if let Some(device) = device {
+            let device = fit(device, room / 2);
+            let name = match &self.peer.name {
+                Some(name) => fit(name, room / 2 - 1),
+                None => fit_matrix_id(self.peer.matrix_id.as_str(), room / 2 - 1),
+            };
+            return format!("{name} {device}");
+        }
         match (&self.peer.name, self.is_verified) {
             (Some(name), true) => format!("{} ✓", fit(name, room.saturating_sub(2))),
             (Some(name), false) => fit(name, room),

@@ -317,6 +317,10 @@ fn in_a_room_each_device_has_a_row_and_what_protects_it_is_said() {
         assert!(shown.contains("Group call of 4"), "{shown}");
         assert!(shown.contains("your servers and the other app"), "{shown}");
         assert!(shown.contains("@ada:example.org PHONE"), "{shown}");
+        // Which of the two of one account a row is.
+        for row in ["Ada PHONE ", "Ada LAPTOP ", "@bo:example.org "] {
+            assert!(shown.contains(row), "{row}:\n{shown}");
+        }
         assert!(!shown.contains("in clear"), "{shown}");
         // Nobody is asked in, and there is nothing to compare.
         for key in ["i add", "v words"] {

@@ -2,11 +2,17 @@
 
 use securecall_audio_device::open_devices;
 use securecall_crypto::{Direction, Epoch, MediaSeed};
-use securecall_media::{Decoder, FRAME_SAMPLES, FrameSize, MUTED_FRAME, Tick};
+use securecall_media::{
+    AgreedAudio, Codec, Decoder, Effort, FRAME_SAMPLES, FrameSize, MUTED_FRAME, OpusWishes,
+    ReceivedFrame, Tick, VoiceEncoder,
+};
 use securecall_session::EpochSeeds;
 
 use super::*;
 use crate::event::Event;
+use crate::peer_connection::peer_voice::PeerVoice;
+use crate::peer_connection::rtp_voice::RtpVoice;
+use crate::peer_connection::voice::Voice;
 
 /// What a call gets of the microphone, which hears a tone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -214,6 +220,119 @@ async fn a_call_that_is_held_gets_silence_and_the_others_go_on() {
     conversation.hold(0, false);
     assert_eq!(conversation.gets(), [Tone, Silence]);
     assert!(conversation.leg(0).is_heard() && !conversation.leg(1).is_heard());
+}
+
+/// A tone of full scale, tick by tick.
+fn tone(tick: usize) -> Tick {
+    std::array::from_fn(|i| {
+        let turns = 440.0 * (tick * TICK_SAMPLES + i) as f64 / 48_000.0;
+        (std::f64::consts::TAU * turns.fract()).sin() as f32
+    })
+}
+
+fn is_loud(tick: &Tick) -> bool {
+    tick.iter().any(|sample| sample.abs() > 0.3)
+}
+
+/// How many of 100 ticks of the speaker are loud while the peers of these calls say a tone.
+fn loud_ticks(conversation: &mut Conversation, talking: &[usize]) -> usize {
+    let mut encoder = VoiceEncoder::new().unwrap();
+    let direction = Direction::CalleeToCaller;
+    let mut peers: Vec<_> = talking
+        .iter()
+        .map(|number| (*number, Voice::new(direction, seeds(), seeds()).unwrap()))
+        .collect();
+    let mut now = clock::now();
+    let mut loud = 0;
+    for number in 0..100 {
+        if let Some(encoded) = encoder.push(&tone(number)).unwrap() {
+            for (call, peer) in &mut peers {
+                let sealed = peer.seal(encoded).unwrap();
+                let mut frame = ReceivedFrame {
+                    sequence: number as u64 / 2,
+                    media_time: sealed.media_time,
+                    payload: sealed.bytes.to_vec(),
+                };
+                let Some(PeerVoice::Sealed(voice)) = conversation.leg(*call).peer.voice_mut()
+                else {
+                    panic!("sealed");
+                };
+                voice.handle_frame(now, &mut frame).unwrap();
+            }
+        }
+        let mut heard = [0.0; TICK_SAMPLES];
+        let effort = Effort::Low;
+        conversation.task.legs.playback(now, effort, &mut heard);
+        loud += usize::from(is_loud(&heard));
+        now += Duration::from_millis(10);
+    }
+    loud
+}
+
+#[tokio::test]
+async fn the_peer_of_a_call_that_is_held_is_not_heard_whatever_it_sends() {
+    let mut conversation = Conversation::of(2);
+    conversation.hold(0, true);
+    assert_eq!(loud_ticks(&mut conversation, &[0]), 0);
+    let mut conversation = Conversation::of(2);
+    conversation.hold(0, true);
+    assert!(loud_ticks(&mut conversation, &[1]) > 80);
+}
+
+/// Whether the peer of a call without keys of ours gets what the microphone hears.
+fn is_sent(leg: &mut Leg) -> bool {
+    let Some(PeerVoice::Rtp(voice)) = leg.peer.voice_mut() else {
+        panic!("not sealed");
+    };
+    let (now, mut decoder) = (clock::now(), Decoder::new().unwrap());
+    let mut samples = [0.0; FRAME_SAMPLES];
+    for number in 0..40 {
+        if let Some(packet) = voice.push(now, &tone(number)) {
+            decoder.decode(packet.payload, &mut samples).unwrap();
+        }
+    }
+    samples.iter().any(|sample| sample.abs() > 0.05)
+}
+
+#[tokio::test]
+async fn a_peer_with_an_encoder_of_its_own_hears_nothing_while_we_are_muted_or_hold_its_call() {
+    let agreed = AgreedAudio {
+        codec: Codec::Opus,
+        wishes: OpusWishes::default(),
+        we_send: true,
+        peer_sends: true,
+        peer_stream: None,
+    };
+    let mut conversation = Conversation::of(2);
+    for number in 0..2 {
+        let voice = RtpVoice::new(agreed.clone()).unwrap();
+        let rtp = PeerVoice::Rtp(Box::new(voice));
+        *conversation.leg(number).peer.voice_mut() = Some(rtp);
+        conversation.order(number, MediaCommand::OpenMicrophone);
+    }
+    let sent =
+        |conversation: &mut Conversation| [0, 1].map(|number| is_sent(conversation.leg(number)));
+    assert_eq!(sent(&mut conversation), [true; 2]);
+    conversation.order(0, MediaCommand::SetMuted(true));
+    assert_eq!(sent(&mut conversation), [false; 2]);
+    conversation.order(1, MediaCommand::SetMuted(false));
+    conversation.hold(0, true);
+    assert_eq!(sent(&mut conversation), [false, true]);
+}
+
+#[tokio::test]
+async fn only_a_call_with_voice_and_a_path_has_ticks_begin() {
+    let mut conversation = Conversation::without_voice();
+    conversation.leg(0).peer.set_path_up(clock::now());
+    // The other one has voice and no path.
+    conversation.join();
+    conversation.task.drain();
+    assert!(conversation.task.audio.may_tick(), "none has begun");
+    assert!(!conversation.leg(0).may_tick());
+    conversation.start_audio(conversation.calls[0]);
+    assert!(conversation.leg(0).may_tick());
+    conversation.order(0, MediaCommand::StopAudio);
+    assert!(!conversation.leg(0).may_tick());
 }
 
 #[tokio::test]

@@ -389,7 +389,11 @@ fn group_calls_are_kept_of_followed_rooms_and_of_no_others() {
             "m.room.member",
             r#""state_key":"@c:d.test","content":{"membership":"join"}"#,
         ),
-        // What came before we did.
+        // What came before they did, and before we did.
+        event(
+            "m.room.member",
+            r#""state_key":"@c:d.test","content":{"membership":"invite"}"#,
+        ),
         event(
             "m.room.member",
             &format!(r#""state_key":"{OWN}","content":{{"membership":"invite"}}"#),
@@ -409,7 +413,7 @@ fn group_calls_are_kept_of_followed_rooms_and_of_no_others() {
             age_ms: Some(-3),
         })
     };
-    for (calls, others) in [(true, 6), (false, 0)] {
+    for (calls, others) in [(true, 8), (false, 0)] {
         let answer = in_followed(&rooms, calls);
         assert_eq!(
             answer.followed,

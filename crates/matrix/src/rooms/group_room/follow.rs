@@ -96,7 +96,8 @@ impl FollowedReader {
 
 fn read(room: &RoomId, json: &[u8]) -> Option<Incoming> {
     if let Some((user, membership)) = read_member(json) {
-        return Some(Incoming::GroupRoomMembership {
+        // Whoever is invited was not in the room before and is not now, and the event may be older than their joining it.
+        return (membership != Membership::Invited).then(|| Incoming::GroupRoomMembership {
             room: room.clone(),
             user,
             is_in_room: membership == Membership::Joined,

@@ -8,6 +8,7 @@ use securecall_signaling::group_room::{
 use securecall_signaling::wire::group_room::{GroupCallId, GroupSignal};
 use web_time::Instant;
 
+use super::last_read::LastRead;
 use super::{MAX_IN_CLEAR, RoomCall};
 use crate::endpoint::Endpoint;
 use crate::group::ConferenceEvent;
@@ -26,8 +27,9 @@ impl Endpoint {
         state: &GroupRoomState,
     ) {
         let clocks = self.clocks(now, state);
-        if let Some(group) = self.group_room(room) {
-            take_state(group, now, clocks, state);
+        if let Some(known) = self.group_rooms.get_mut(room) {
+            known.read = LastRead::new(now, state);
+            take_state(&mut known.group, now, clocks, state);
         }
         self.settle(now, rng);
     }
@@ -40,9 +42,11 @@ impl Endpoint {
         room: &RoomId,
         event: &GroupRoomEvent,
     ) {
-        if let Some(group) = self.group_room(room) {
+        if let Some(known) = self.group_rooms.get_mut(room)
+            && !known.read.is_newer_than(now, event)
+        {
             // Who could send it is in the room.
-            take_event(group, now, event, true);
+            take_event(&mut known.group, now, event, true);
         }
         self.settle(now, rng);
     }

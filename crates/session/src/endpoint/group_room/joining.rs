@@ -10,6 +10,7 @@ use securecall_signaling::wire::group_room::{GroupCallId, Intent, OpenCall, Sess
 use sha2::{Digest, Sha256};
 use web_time::Instant;
 
+use super::last_read::LastRead;
 use super::{KnownRoom, RoomCall, Starting};
 use crate::EndReason;
 use crate::call::Call;
@@ -77,7 +78,8 @@ impl Endpoint {
         };
         let mut conference = Conference::of_room(name, self.own_id(), options);
         // Where one speaks at a time, whoever joins is silent.
-        conference.legs.muted = muted || call.is_push_to_talk;
+        let is_muted = muted || call.is_push_to_talk;
+        conference.legs.muted = is_muted;
         if !starts {
             // All that could refuse it was looked at.
             let joined = group.join(now, &call_id, secrecy(in_clear));
@@ -102,6 +104,7 @@ impl Endpoint {
         });
         let known = KnownRoom {
             group,
+            read: LastRead::new(now, &state),
             forget_at: None,
         };
         self.group_rooms.insert(room.clone(), known);
@@ -114,6 +117,9 @@ impl Endpoint {
             in_clear,
         }));
         self.tell_conference(ConferenceEvent::Began { call: None });
+        if is_muted {
+            self.tell_conference(ConferenceEvent::Muted { muted: true });
+        }
         self.start_group_call();
         self.settle(now, rng);
         Ok(name)
@@ -286,7 +292,11 @@ impl Endpoint {
     }
 
     fn terminate_group_call(&mut self, room: RoomId, call_id: &GroupCallId) {
-        let content = OURS.to_terminated_content().to_string();
+        self.terminate(room, call_id, OURS);
+    }
+
+    fn terminate(&mut self, room: RoomId, call_id: &GroupCallId, call: OpenCall) {
+        let content = call.to_terminated_content().to_string();
         let request = Request::WriteGroupCall {
             id: self.requests.add(Waiting::Acknowledgement),
             room,
@@ -309,8 +319,14 @@ impl Endpoint {
             return self.out_of_group_room(now, rng, WhyOut::Left);
         }
         let room = call.room.clone();
-        if let Some(group) = self.group_room(&room) {
-            group.leave();
+        let Some(group) = self.group_room(&room) else {
+            return;
+        };
+        let ends = group.ends_with_us(now).map(|(id, call)| (id.clone(), call));
+        group.leave();
+        // As Element Web and the Dart SDK have it: else the room would say for ever that there is a call. We may not be allowed to.
+        if let Some((call_id, call)) = ends {
+            self.terminate(room, &call_id, call);
         }
     }
 
@@ -353,11 +369,32 @@ pub(super) fn conference_id(room: &RoomId, call_id: &GroupCallId) -> ConferenceI
     let mut hash = Sha256::new();
     hash.update(CONFERENCE_LABEL);
     for part in [room.as_str(), call_id.as_str()] {
-        hash.update(part.len().to_be_bytes());
+        // On every machine of the same size.
+        let len = u64::try_from(part.len()).unwrap_or(u64::MAX);
+        hash.update(len.to_be_bytes());
         hash.update(part);
     }
     let hash: [u8; 32] = hash.finalize().into();
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&hash[..16]);
     ConferenceId::from_random(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_conference_of_a_call_is_what_the_protocol_says_and_no_other_calls() {
+        let id = |room: &str, call: &str| {
+            let call = GroupCallId::parse(call).unwrap();
+            conference_id(&room.parse().unwrap(), &call).to_string()
+        };
+        // By another program, from what `docs/protocol/group-rooms.md` says.
+        assert_eq!(
+            id("!room:example.org", "1795892916899iqRwYbBT1XHU0XKw"),
+            "3de673dafcb8e52723da5a84727367ed"
+        );
+        assert_ne!(id("!room:example.org", "1x"), id("!room:example.orgx", "1"));
+    }
 }

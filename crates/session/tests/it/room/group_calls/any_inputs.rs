@@ -2,13 +2,14 @@
 
 use rand_core::Rng;
 use securecall_contact::DeviceId;
+use securecall_crypto::{IdentityKeyPair, IdentitySeed};
 use securecall_session::{
     Event, GroupRoomEvent, GroupRoomEventKind, InboundDeviceEvent, MediaEvent, PathRoute,
 };
 use serde_json::{Value, json};
 
 use super::super::contents::{js_answer, js_invite, of_call, with};
-use super::world::{World, user};
+use super::world::{World, address, user};
 
 const TYPES: [&str; 9] = [
     "m.call.invite",
@@ -25,6 +26,8 @@ const TYPES: [&str; 9] = [
 struct Chaos {
     world: World,
     ours: usize,
+    /// Another one of us, who means well.
+    peer: usize,
 }
 
 impl Chaos {
@@ -39,6 +42,11 @@ impl Chaos {
 
     /// Half of the users have the lesser ID.
     fn somebody(&mut self) -> securecall_contact::MatrixId {
+        if self.below(20) == 0 {
+            let seed = 100 + u8::try_from(self.below(20)).unwrap();
+            let seed = IdentitySeed::from_bytes([seed; 32]);
+            return address(&IdentityKeyPair::from_seed(&seed));
+        }
         let side = self.one_of(&["a", "z"]);
         let number = self.below(30);
         user(&format!("{side}{number}"))
@@ -145,6 +153,20 @@ impl Chaos {
         });
     }
 
+    /// What was sent before comes again, from whomever, whole or not.
+    fn sealed_event(&mut self) {
+        let sent: Vec<_> = self.world.sealed_sent.clone();
+        if sent.is_empty() {
+            return;
+        }
+        let from = self.one_of(&[self.peer, self.ours]);
+        let mut content = self.one_of(&sent).content;
+        if self.below(4) == 0 {
+            content.truncate(content.len() / 2);
+        }
+        self.world.hand_in_sealed(self.ours, from, &content);
+    }
+
     fn anything_else(&mut self) {
         let room = self.world.room.clone();
         let who = self.one_of(&[user("a1"), user("z1"), user("m")]);
@@ -208,9 +230,11 @@ fn whatever_comes_bounds_hold_and_nothing_is_left() {
     for seed in 0..25 {
         let mut world = World::new(2000 + seed);
         let ours = world.add("m");
+        let peer = world.add_sealed();
         world.join(ours);
         world.seconds(5);
-        let mut chaos = Chaos { world, ours };
+        world.join(peer);
+        let mut chaos = Chaos { world, ours, peer };
         for _ in 0..600 {
             match chaos.below(8) {
                 0 => chaos.anything_else(),
@@ -219,10 +243,11 @@ fn whatever_comes_bounds_hold_and_nothing_is_left() {
                     let time = chaos.below(3000);
                     chaos.world.run_ms(time);
                 }
+                4 => chaos.sealed_event(),
                 _ => chaos.device_event(),
             }
             // Those that end are told of as over in the same moment.
-            assert!(chaos.live() <= 33, "seed {seed}: {}", chaos.live());
+            assert!(chaos.live() <= 33 + 7, "seed {seed}: {}", chaos.live());
             most = most.max(chaos.live());
             if chaos.world.ours[&ours].endpoint.conference().is_none() {
                 chaos.world.is_down = false;
@@ -235,6 +260,9 @@ fn whatever_comes_bounds_hold_and_nothing_is_left() {
         let mut world = chaos.world;
         world.is_down = false;
         world.leave(ours);
+        if world.ours[&peer].endpoint.conference().is_some() {
+            world.leave(peer);
+        }
         world.seconds(400);
         assert!(world.ours[&ours].endpoint.is_empty(), "seed {seed}");
     }

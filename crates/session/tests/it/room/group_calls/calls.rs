@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use securecall_session::{
-    CallError, CallOptions, Callee, ConferenceEvent, EndReason, Event, GroupRoomError,
-    GroupRoomOrder, InboundRoomEvent, Require, RoomFacts, Tier,
+    CallError, CallOptions, Callee, CommandError, ConferenceEvent, EndReason, Event,
+    GroupRoomError, GroupRoomEvent, GroupRoomEventKind, GroupRoomOrder, InboundRoomEvent, Require,
+    RoomFacts, Tier,
 };
 use serde_json::json;
 
@@ -141,6 +142,47 @@ fn what_the_room_keeps_is_told_first_and_then_that_we_are_in() {
     assert_eq!(tiers.collect::<Vec<_>>(), [Tier::Matrix]);
 }
 
+/// Who has left and come back just before we read the room is there, and whatever the sync still brings from before.
+#[test]
+fn what_the_sync_brings_from_before_the_room_was_read_is_no_news() {
+    for seed in 0..20 {
+        let mut world = World::new(seed);
+        let (page, ours) = (world.add_page("x"), world.add("m"));
+        begin_by_page(&mut world, page, false);
+        world.seconds(1);
+        let entry = world.member(&user("x")).unwrap();
+        let none = json!({ "m.calls": [] });
+        for content in [&none, &entry, &none, &entry] {
+            world.run_ms(1);
+            world.write(user("x"), false, user("x").as_str(), content);
+        }
+        world.join(ours);
+        world.seconds(10);
+        world.check_all_hear(&[page, ours]);
+        let told = world.told(ours);
+        let left = told.filter(|it| matches!(it, ConferenceEvent::Left { .. }));
+        assert_eq!(left.count(), 0, "seed {seed}");
+        let invites = world.sent.iter();
+        let invites = invites.filter(|it| it.event_type == "m.call.invite");
+        assert_eq!(invites.count(), 1, "seed {seed}");
+        // By and by what comes counts, whatever clock it has.
+        world.seconds(30);
+        let room = world.room.clone();
+        let event = GroupRoomEvent {
+            sender: user("x"),
+            kind: GroupRoomEventKind::Member,
+            state_key: user("x").to_string(),
+            content: none.to_string(),
+            sent_ms: 1,
+            age_ms: Some(0),
+        };
+        world.with(ours, |endpoint, now, rng| {
+            endpoint.handle_group_room_event(now, rng, &room, &event);
+        });
+        assert!(world.heard(ours).is_empty(), "seed {seed}");
+    }
+}
+
 #[test]
 fn two_who_begin_at_once_are_in_the_same_call() {
     for seed in 0..40 {
@@ -186,6 +228,37 @@ fn two_devices_of_one_user_are_members_as_others_are() {
 }
 
 #[test]
+fn the_last_who_leaves_ends_the_call_unless_the_room_has_it_for_ever() {
+    for (intent, stays) in [("m.prompt", false), ("m.ring", false), ("m.room", true)] {
+        let mut world = World::new(5);
+        let page = world.add_page("x");
+        // The first two are devices of one user.
+        let all = ["a", "a", "b"].map(|name| world.add(name));
+        let content = json!({ "m.type": "m.video", "m.intent": intent });
+        world.write(user("x"), true, CALL, &content);
+        enter(&mut world, page);
+        world.seconds(1);
+        for who in all {
+            world.join(who);
+        }
+        world.seconds(15);
+        world.check_all_hear(&[page, all[0], all[1], all[2]]);
+        world.page(page, |page, _, _| page.leave());
+        world.seconds(2);
+        for who in all {
+            assert_eq!(world.open_calls(), 1);
+            world.leave(who);
+            world.seconds(2);
+        }
+        assert_eq!(world.open_calls(), usize::from(stays), "{intent}");
+        for who in all {
+            assert_eq!(ended(&world, who), Some((EndReason::LocalHangup, true)));
+        }
+        world.check_empty();
+    }
+}
+
+#[test]
 fn a_muted_microphone_is_muted_in_all_legs_and_in_those_that_come() {
     // Who calls, and who is called.
     for name in ["a", "z"] {
@@ -196,6 +269,7 @@ fn a_muted_microphone_is_muted_in_all_legs_and_in_those_that_come() {
             ..world.order(false)
         };
         world.join_with(all[0], order).unwrap();
+        assert_eq!(told_muted(&world, all[0]), [true]);
         world.seconds(3);
         world.join(all[1]);
         world.join(all[2]);
@@ -225,6 +299,50 @@ fn a_muted_microphone_is_muted_in_all_legs_and_in_those_that_come() {
             assert_eq!(call.last().unwrap(), "SetMuted(false)");
         }
     }
+}
+
+/// Whether we are muted, as the group call itself has told it.
+fn told_muted(world: &World, who: usize) -> Vec<bool> {
+    let told = world.told(who);
+    told.filter_map(|event| match event {
+        ConferenceEvent::Muted { muted } => Some(*muted),
+        _ => None,
+    })
+    .collect()
+}
+
+#[test]
+fn who_is_alone_can_mute_and_is_told_of_it_and_who_comes_hears_nothing() {
+    let mut world = World::new(3);
+    let all = ["m", "a", "z"].map(|name| world.add(name));
+    let conference = world.join(all[0]).handle;
+    world.seconds(3);
+    let mute = |world: &mut World, conference, muted| {
+        world.with(all[0], |endpoint, now, rng| {
+            endpoint.set_conference_muted(now, rng, conference, muted)
+        })
+    };
+    for muted in [true, false, true] {
+        mute(&mut world, conference, muted).unwrap();
+    }
+    assert_eq!(told_muted(&world, all[0]), [true, false, true]);
+    world.join(all[1]);
+    world.join(all[2]);
+    world.seconds(10);
+    for call in world.ours[&all[0]].commands.values() {
+        assert!(call.contains(&"SetMuted(true)".to_owned()), "{call:?}");
+    }
+    mute(&mut world, conference, false).unwrap();
+    for call in world.ours[&all[0]].commands.values() {
+        assert_eq!(call.last().unwrap(), "SetMuted(false)");
+    }
+    // Each leg tells it where there are some.
+    assert_eq!(told_muted(&world, all[0]).len(), 3);
+    // Of one that is over nothing is muted.
+    world.leave(all[0]);
+    world.join(all[0]);
+    let refused = mute(&mut world, conference, true);
+    assert_eq!(refused, Err(CommandError::NoSuchConference));
 }
 
 #[test]
@@ -307,6 +425,7 @@ fn where_one_speaks_at_a_time_whoever_joins_is_silent() {
     assert_eq!(ours.commands.len(), 1);
     let muted = |call: &Vec<String>| call.contains(&"SetMuted(true)".to_owned());
     assert!(ours.commands.values().all(muted));
+    assert_eq!(told_muted(&world, who), [true]);
 }
 
 #[test]
