@@ -1,5 +1,7 @@
 //! Calls of one conversation that have voice: what each gets of one microphone, without a network.
 
+use std::time::Duration;
+
 use securecall_audio_device::open_devices;
 use securecall_crypto::{Direction, Epoch, MediaSeed};
 use securecall_media::{
