@@ -91,7 +91,8 @@ impl Levelling {
 
 fn resampler(ratio: f64, fixed: FixedAsync) -> Result<Async<f32>, ResamplerConstructionError> {
     let parameters = SincInterpolationParameters::new(SINC_LENGTH, WindowFunction::Hann2);
-    let range = 1.0 + 2.0 * (MAX_CORRECTION + fit::MOST_SHARE);
+    let most_moved = f64::from(fit::MOST) / TICK_SAMPLES as f64;
+    let range = 1.0 + 2.0 * (MAX_CORRECTION + most_moved);
     Async::new_sinc(ratio, range, &parameters, TICK_SAMPLES, 1, fixed)
 }
 

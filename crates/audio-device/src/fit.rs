@@ -5,10 +5,7 @@ use std::borrow::Cow;
 use crate::device::{TICK_SAMPLES, Tick};
 
 /// What a tick may become longer or shorter by: 1 %, more than anybody asks for.
-const MOST: i32 = 5;
-
-/// The same as a share of a tick.
-pub(crate) const MOST_SHARE: f64 = MOST as f64 / TICK_SAMPLES as f64;
+pub(crate) const MOST: i32 = 5;
 
 /// No more samples than a tick can become longer or shorter by.
 pub(crate) fn limited(earlier: i32) -> i32 {

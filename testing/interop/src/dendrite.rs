@@ -143,6 +143,8 @@ impl Dendrite {
             .arg(&self.program)
             .args(arguments(&self.options, self.port))
             .current_dir(data)
+            // Its JetStream has a directory in the place for temporary files, under a name that all share.
+            .env("TMPDIR", data)
             .stdin(Stdio::piped())
             .stdout(output.try_clone()?)
             .stderr(output)

@@ -29,6 +29,7 @@ fn a_hairpin_is_filtered_as_what_comes_from_outside() {
     let ([(ada, of_ada), (ben, of_ben)], server) =
         one_home(&network, Nat::port_restricted().with_hairpin());
     send(&ada, "too early", of_ben);
+    seen(&ada, &server); // and by then it has been turned away
     send(&server, "nothing before this", of_ben);
     assert_eq!(next(&ben).0, "nothing before this");
     send(&ben, "through the hole", of_ada);
